@@ -1,0 +1,81 @@
+/**
+ * The bots' HTTP side: `POST /api/services/{slug}` runs a service's handler and answers when it is done. One run a
+ * request: a second call for the same hash joins the first, and the run stops when nobody waits for it any more.
+ */
+import { timingSafeEqual } from 'node:crypto'
+import express, { type NextFunction, type Request, type Response } from 'express'
+import { z } from 'zod'
+import type { ErrorCode } from '../../core/errors.ts'
+import { isHash } from '../../core/hash.ts'
+import type { Log } from '../../core/log.ts'
+import { BotFailure } from '../bot-failure.ts'
+import type { BotAnswer, Runs } from './runs.ts'
+
+const call = z.object({ requestHash: z.string().refine(isHash) }).catchall(z.unknown())
+
+export function createBotServer({ runs, token, log }: { runs: Runs; token: string; log: Log }): express.Express {
+  const app = express()
+  app.disable('x-powered-by')
+
+  app.get('/health', (_req, res) => {
+    res.json({ status: 'ok', running: runs.size })
+  })
+  app.use(requireToken(token))
+  app.get('/api/services', (_req, res) => {
+    res.json({ services: runs.services })
+  })
+  app.post('/api/services/:slug', express.json({ limit: '256kb' }), async (req, res) => {
+    const slug = req.params.slug as string
+    if (!runs.services.includes(slug)) {
+      return void answer(res, 404, { status: 'error', code: 'unknown_service', message: `There is no bot service "${slug}".`, retryable: false })
+    }
+    const body = call.safeParse(req.body)
+    if (!body.success) {
+      return void answer(res, 422, { status: 'error', code: 'validation_failed', message: 'requestHash is missing or no request hash.', retryable: false })
+    }
+    const { requestHash, ...data } = body.data
+    const hangUp = new AbortController()
+    res.on('close', () => {
+      if (!res.writableEnded) hangUp.abort(new BotFailure('caller_gone', 'The caller closed the connection.', { retryable: true }))
+    })
+    const attempt = Number(req.get('x-attempt') ?? '')
+    const result = await runs.run({
+      slug,
+      hash: requestHash,
+      attempt: Number.isInteger(attempt) && attempt > 0 ? attempt : null,
+      data: data as Record<string, string>,
+      caller: hangUp.signal,
+    })
+    if (!hangUp.signal.aborted) answer(res, result.status === 'success' ? 200 : statusOf(result.code), result)
+  })
+  app.use((_req, res) => {
+    answer(res, 404, { status: 'error', code: 'not_found', message: 'There is nothing at this address.', retryable: false })
+  })
+  app.use((error: Error & { status?: number; type?: string }, _req: Request, res: Response, _next: NextFunction) => {
+    const status = error.status && error.status < 500 ? error.status : 500
+    if (status === 500) log.error({ err: error }, 'a call failed')
+    const code: ErrorCode = status === 413 ? 'body_too_large' : status === 400 ? 'invalid_json' : 'internal_error'
+    answer(res, status, { status: 'error', code, message: status === 500 ? 'Something went wrong.' : error.message, retryable: status === 500 })
+  })
+  return app
+}
+
+/** Bots act on people's data: whoever calls must know the token. Compared in constant time. */
+function requireToken(token: string) {
+  const expected = Buffer.from(`Bearer ${token}`)
+  return (req: Request, res: Response, next: NextFunction): void => {
+    const given = Buffer.from(req.get('authorization') ?? '')
+    if (given.length === expected.length && timingSafeEqual(given, expected)) return next()
+    res.set('WWW-Authenticate', 'Bearer')
+    answer(res, 401, { status: 'error', code: 'unauthorized', message: 'Send Authorization: Bearer with the LOCAL_API_TOKEN.', retryable: false })
+  }
+}
+
+/** The answer's own fields say all; the HTTP status only helps those who look at nothing else. */
+const statusOf = (code: string): number => (code in HTTP_STATUS ? (HTTP_STATUS[code] as number) : 200)
+const HTTP_STATUS: Record<string, number> = { request_not_found: 410, request_expired: 410, already_final: 409, stale_attempt: 409, bot_stopping: 503 }
+
+function answer(res: Response, status: number, body: BotAnswer): void {
+  res.status(status).json(body)
+}
+

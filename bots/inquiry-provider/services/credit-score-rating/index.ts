@@ -1,0 +1,3 @@
+import type { CreateHandler } from '../../bot-service.ts'
+
+export const createHandler: CreateHandler = () => async () => ({})

@@ -1,0 +1,12 @@
+/** The bot services by slug. A new one is a folder beside this file, named here. */
+import type { BotSettings, CreateHandler, Handle } from '../bot-service.ts'
+import { createHandler as creditScoreRating } from './credit-score-rating/index.ts'
+import { createHandler as linkCheck } from './link-check/index.ts'
+
+const SERVICES: Record<string, CreateHandler> = {
+  'credit-score-rating': creditScoreRating,
+  'link-check': linkCheck,
+}
+
+export const createHandlers = (settings: BotSettings): ReadonlyMap<string, Handle> =>
+  new Map(Object.entries(SERVICES).map(([slug, create]) => [slug, create(settings)]))

@@ -1,0 +1,205 @@
+/**
+ * What any Node program imports to report on a request: `createUpdater({ redis })`, and from then on one line a step.
+ *
+ *   const updater = await createUpdater({ redis: 'redis://127.0.0.1:6379' })
+ *   await updater.updateProgress(hash, 30, 'authentication', 'Signing in…')
+ *   await updater.markAsOtpRequired(hash, { sent_to: '0912***4567', length: 6 })
+ *   const code = await updater.waitForOtp(hash)
+ *   await updater.markAsCompleted(hash, { score: 712 })
+ *
+ * A write that comes too late (cancelled, expired, already final, taken over by a newer attempt) is refused: the call
+ * rejects with an AppError that names the reason, and the bot should stop.
+ */
+import { nanoid } from 'nanoid'
+import type { RedisTarget } from '../core/config.ts'
+import { AppError } from '../core/errors.ts'
+import type { Change, OtpRequest } from '../core/lifecycle.ts'
+import { createLog, type Log } from '../core/log.ts'
+import { isFinal, type MessageParams } from '../core/record.ts'
+import { openRedis, type RedisClient } from '../core/redis/connect.ts'
+import { createLiveRequests, type LiveUpdate } from '../core/redis/live-requests.ts'
+import { createOtpBox, type WaitForOtpOptions } from '../core/redis/otp-box.ts'
+import { createRequestStore, type Stored } from '../core/redis/request-store.ts'
+import { createUpdateBus } from '../core/redis/update-bus.ts'
+import { BotFailure } from './bot-failure.ts'
+
+/** A message that each viewer reads in their own language; `key` is one of the catalogue in core/texts. */
+export interface Told {
+  message_key?: string
+  message_params?: MessageParams
+}
+
+export type AskForOtp = Omit<OtpRequest, 'id'>
+
+/** All about one request, one attempt of it. Every call resolves once Redis has it. */
+export interface RequestUpdater {
+  /** @param progress 0 to 99; lower than before is kept at what was reached  @param step one of the service's steps */
+  updateProgress(progress: number, step?: string, message?: string, told?: Told): Promise<void>
+  /** Asks the person for a code. Resolves once they are asked; the code comes from `waitForOtp`. */
+  markAsOtpRequired(otp?: AskForOtp): Promise<void>
+  /**
+   * The code that the person typed.
+   * @throws BotFailure `otp_expired` when nobody typed one in time; AppError when the request has ended
+   */
+  waitForOtp(options?: WaitForOtpOptions): Promise<string>
+  /** The code was wrong: asks again while tries are left, else the request has failed. True when it was asked again. */
+  rejectOtp(message?: string): Promise<boolean>
+  /** @param result any JSON, 256 kB at most  @throws AppError `result_too_large` after the request was failed with it */
+  markAsCompleted(result: unknown): Promise<void>
+  markAsFailed(message: string, error?: { code?: string; retryable?: boolean }): Promise<void>
+}
+
+export interface Updater {
+  updateProgress(hash: string, progress: number, step?: string, message?: string, told?: Told): Promise<void>
+  markAsOtpRequired(hash: string, otp?: AskForOtp): Promise<void>
+  waitForOtp(hash: string, options?: WaitForOtpOptions): Promise<string>
+  rejectOtp(hash: string, message?: string): Promise<boolean>
+  markAsCompleted(hash: string, result: unknown): Promise<void>
+  markAsFailed(hash: string, message: string, error?: { code?: string; retryable?: boolean }): Promise<void>
+  /** The same, bound to one request. `attempt` is asked for at each write; left out, it is the one found first. */
+  bind(hash: string, attempt?: () => number): RequestUpdater
+  /** The request as it stands, for a bot that wants to look; null when it is gone. */
+  read(hash: string): Promise<Stored['record'] | null>
+  /**
+   * Calls back when this attempt has nothing more to do: the request has ended (wherever that was decided), its time
+   * is over, or a newer attempt has taken it over. Resolves with the way to stop listening.
+   */
+  onEnd(hash: string, attempt: () => number, ended: (why: EndReason) => void): Promise<() => void>
+  /** Closes the connections it opened. */
+  stop(): Promise<void>
+}
+
+export type EndReason = 'already_final' | 'request_expired' | 'stale_attempt'
+
+export interface UpdaterOptions {
+  /** An address (`redis://…`, `unix://…`) or settings as in core/config.ts; the updater opens its own connections. */
+  redis: string | RedisTarget
+  /** The life of a record in seconds, as the server has it. */
+  ttlSeconds?: number
+  log?: Log
+}
+
+/** How many requests' last records are remembered, to write in one round trip. */
+const REMEMBERED = 1000
+
+export async function createUpdater({ redis, ttlSeconds = 1800, log = createLog('bot', 'warn') }: UpdaterOptions): Promise<Updater> {
+  const connections = await openRedis(typeof redis === 'string' ? { kind: 'single', url: redis } : redis, log)
+  const commands = await connections.connect('patient')
+  const subscriber = await connections.connect('subscriber')
+  return createUpdaterOn({ commands, subscriber, ttlSeconds, log, stop: () => connections.stop() })
+}
+
+function createUpdaterOn(deps: {
+  commands: RedisClient
+  subscriber: RedisClient
+  ttlSeconds: number
+  log: Log
+  stop: () => Promise<void>
+}): Updater {
+  const store = createRequestStore({ redis: deps.commands, ttlSeconds: deps.ttlSeconds })
+  const bus = createUpdateBus({ subscriber: deps.subscriber, log: deps.log })
+  const live = createLiveRequests({ store, bus, log: deps.log, ttlSeconds: deps.ttlSeconds })
+  const otpBox = createOtpBox({ redis: deps.commands, bus, store })
+  const lastSeen = new Map<string, Stored>()
+  const plain = new Map<string, RequestUpdater>()
+
+  const remember = (hash: string, stored: Stored): void => {
+    lastSeen.delete(hash)
+    if (isFinal(stored.record.status)) return
+    lastSeen.set(hash, stored)
+    if (lastSeen.size > REMEMBERED) lastSeen.delete(lastSeen.keys().next().value as string)
+  }
+
+  const write = async (hash: string, change: Change): Promise<Stored> => {
+    const outcome = await store.apply(hash, change, { known: lastSeen.get(hash) ?? null })
+    if (!outcome.ok) {
+      lastSeen.delete(hash)
+      throw new AppError(outcome.refusal, { detail: `${change.type} of ${hash} was refused: ${outcome.refusal}` })
+    }
+    remember(hash, outcome.stored)
+    return outcome.stored
+  }
+
+  /** The attempt this program works for: the one it found when it first wrote, so that a take-over fences it off. */
+  const firstAttempt = (hash: string): (() => Promise<number>) => {
+    let found: Promise<number> | null = null
+    return () =>
+      (found ??= store.read(hash).then((stored) => {
+        if (!stored) throw new AppError('request_not_found', { detail: `There is no request ${hash} (any more).` })
+        remember(hash, stored)
+        return stored.record.attempt
+      }))
+  }
+
+  const bind = (hash: string, given?: () => number): RequestUpdater => {
+    const found = firstAttempt(hash)
+    const current = async (): Promise<number> => given?.() ?? found()
+    return {
+      async updateProgress(progress, step, message, told) {
+        await write(hash, { type: 'progress', attempt: await current(), progress, step, message, ...told })
+      },
+      async markAsOtpRequired(otp = {}) {
+        await write(hash, { type: 'require_otp', attempt: await current(), otp: { ...otp, id: nanoid(10) } })
+      },
+      async waitForOtp(options) {
+        const answer = await otpBox.waitFor(hash, options)
+        lastSeen.delete(hash)
+        if ('code' in answer) return answer.code
+        if (answer.refused === 'otp_expired') throw new BotFailure('otp_expired', 'The code was not entered in time.')
+        throw new AppError(answer.refused)
+      },
+      async rejectOtp(message) {
+        const { record } = await write(hash, { type: 'reject_otp', attempt: await current(), message })
+        return record.status === 'otp_required'
+      },
+      async markAsCompleted(result) {
+        const attempt = await current()
+        try {
+          await write(hash, { type: 'complete', attempt, result })
+        } catch (error) {
+          if (error instanceof AppError && error.code === 'result_too_large') {
+            await write(hash, { type: 'fail', attempt, error: { code: error.code, message: error.message, retryable: false } })
+          }
+          throw error
+        }
+      },
+      async markAsFailed(message, { code = 'failed', retryable = false } = {}) {
+        await write(hash, { type: 'fail', attempt: await current(), error: { code, message, retryable } })
+      },
+    }
+  }
+
+  const of = (hash: string): RequestUpdater => {
+    const present = plain.get(hash)
+    if (present) return present
+    const bound = bind(hash)
+    plain.set(hash, bound)
+    if (plain.size > REMEMBERED) plain.delete(plain.keys().next().value as string)
+    return bound
+  }
+
+  return {
+    updateProgress: (hash, ...rest) => of(hash).updateProgress(...rest),
+    markAsOtpRequired: (hash, otp) => of(hash).markAsOtpRequired(otp),
+    waitForOtp: (hash, options) => of(hash).waitForOtp(options),
+    rejectOtp: (hash, message) => of(hash).rejectOtp(message),
+    markAsCompleted: (hash, result) => of(hash).markAsCompleted(result),
+    markAsFailed: (hash, message, error) => of(hash).markAsFailed(message, error),
+    bind,
+    read: async (hash) => (await store.read(hash))?.record ?? null,
+    onEnd: async (hash, attempt, ended) => {
+      const look = ({ view }: LiveUpdate): void => {
+        if (isFinal(view.status)) ended('already_final')
+        else if (view.attempt > attempt()) ended('stale_attempt')
+      }
+      const watch = await live.watch(hash, { update: look, expired: () => ended('request_expired') })
+      look(watch.latest)
+      return watch.stop
+    },
+    async stop() {
+      live.stop()
+      bus.stop()
+      await deps.stop()
+    },
+  }
+}

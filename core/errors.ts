@@ -1,0 +1,85 @@
+/**
+ * The one catalogue of what can go wrong. Code decides on `code`, never on a message; HTTP status, and whether trying
+ * again can help, follow from it. Every code has a title in `texts/` under `error.{code}`.
+ */
+export const ERRORS = {
+  invalid_json: { status: 400, retryable: false },
+  invalid_parameter: { status: 400, retryable: false },
+  origin_not_allowed: { status: 403, retryable: false },
+  unauthorized: { status: 401, retryable: false },
+  not_found: { status: 404, retryable: false },
+  unknown_service: { status: 404, retryable: false },
+  request_not_found: { status: 404, retryable: false },
+  method_not_allowed: { status: 405, retryable: false },
+  not_acceptable: { status: 406, retryable: false },
+  already_final: { status: 409, retryable: false },
+  not_completed: { status: 409, retryable: true },
+  otp_not_expected: { status: 409, retryable: false },
+  stale_attempt: { status: 409, retryable: false },
+  invalid_transition: { status: 409, retryable: false },
+  request_expired: { status: 410, retryable: false },
+  otp_expired: { status: 410, retryable: false },
+  body_too_large: { status: 413, retryable: false },
+  unsupported_media_type: { status: 415, retryable: false },
+  validation_failed: { status: 422, retryable: false },
+  invalid_otp: { status: 422, retryable: false },
+  idempotency_key_reused: { status: 422, retryable: false },
+  rate_limited: { status: 429, retryable: true },
+  otp_attempts_exhausted: { status: 429, retryable: false },
+  resend_not_yet: { status: 429, retryable: true },
+  resend_exhausted: { status: 429, retryable: false },
+  internal_error: { status: 500, retryable: true },
+  unreadable_record: { status: 500, retryable: false },
+  storage_unavailable: { status: 503, retryable: true },
+  // Of a request rather than of a call: they stand in `error_data`.
+  bot_unavailable: { status: 502, retryable: true },
+  bot_bad_answer: { status: 502, retryable: false },
+  bot_unauthorized: { status: 502, retryable: false },
+  bot_crashed: { status: 500, retryable: true },
+  bot_stopping: { status: 503, retryable: true },
+  worker_lost: { status: 500, retryable: false },
+  timed_out: { status: 504, retryable: true },
+  result_too_large: { status: 413, retryable: false },
+} as const satisfies Record<string, { status: number; retryable: boolean }>
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** What is wrong with one field of a submitted form. `code` has its words in `texts/` under `field_error.{code}`. */
+export interface FieldError {
+  field: string
+  code: string
+  message: string
+}
+
+export interface ErrorDetails {
+  /** One sentence for the person who will read it: what is wrong with this very call. */
+  detail?: string
+  errors?: FieldError[]
+  retryAfterSeconds?: number
+  cause?: unknown
+}
+
+export class AppError extends Error {
+  readonly code: ErrorCode
+  readonly status: number
+  readonly retryable: boolean
+  readonly detail: string | undefined
+  readonly errors: FieldError[] | undefined
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(code: ErrorCode, details: ErrorDetails = {}) {
+    super(details.detail ?? code, { cause: details.cause })
+    this.name = 'AppError'
+    this.code = code
+    this.status = ERRORS[code].status
+    this.retryable = ERRORS[code].retryable
+    this.detail = details.detail
+    this.errors = details.errors
+    this.retryAfterSeconds = details.retryAfterSeconds
+  }
+}
+
+/** A process cannot start, for a reason its operator can mend: told in one sentence, without a stack. */
+export class StartError extends Error {
+  override name = 'StartError'
+}

@@ -1,0 +1,25 @@
+/**
+ * The unguessable name of a request: `req_`, 21 random characters, and 8 that say when it was made. The time inside
+ * tells an expired request (410) from one that never was (404) with nothing stored.
+ */
+import { nanoid } from 'nanoid'
+
+const TIME_LENGTH = 8
+const OURS = /^req_[A-Za-z0-9_-]{21}([0-9a-z]{8})$/
+/** Records of other programs are shown under any name of this form. */
+const ANY = /^req_[A-Za-z0-9_-]{16,64}$/
+/** Nothing of ours was made before this: a random name that happens to look like a time is not an expired request. */
+const FIRST_RELEASE = Date.UTC(2026, 0, 1)
+
+export const createHash = (nowMs: number): string =>
+  `req_${nanoid(21)}${Math.floor(nowMs).toString(36).padStart(TIME_LENGTH, '0')}`
+
+export const isHash = (text: unknown): text is string => typeof text === 'string' && ANY.test(text)
+
+/** Milliseconds at which this hash was made; null when it is not one of ours. */
+export function createdAt(hash: string, nowMs: number): number | null {
+  const time = OURS.exec(hash)?.[1]
+  if (!time) return null
+  const ms = Number.parseInt(time, 36)
+  return ms >= FIRST_RELEASE && ms <= nowMs + 86_400_000 ? ms : null
+}

@@ -1,0 +1,37 @@
+/** One line of JSON a message; what could be somebody's secret is cut out by its name, wherever it stands. */
+import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino'
+
+const SECRET_NAMES =
+  'otp otp_data request_data result_data data token authorization cookie password mobile national_code body session_id user_id'.split(' ')
+const redacted = SECRET_NAMES.flatMap((name) => [name, `*.${name}`, `*.*.${name}`, `*.*.*.${name}`])
+
+export type Log = Logger
+
+/**
+ * @param name the process or part that speaks
+ * @param level a pino level: trace, debug, info, warn, error, fatal, silent
+ */
+export function createLog(name: string, level: string, destination?: DestinationStream): Log {
+  const options = {
+    name,
+    level,
+    base: { pid: process.pid },
+    timestamp: stdTimeFunctions.isoTime,
+    redact: { paths: redacted, censor: '[secret]' },
+    serializers: { err: serializeError },
+  }
+  return destination ? pino(options, destination) : pino(options)
+}
+
+/** Name, code, message, stack and causes; never the enumerable rest, where libraries keep requests and commands. */
+function serializeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return { message: String(error).slice(0, 500) }
+  const { code } = error as { code?: unknown }
+  return {
+    type: error.name,
+    ...(typeof code === 'string' && { error_code: code }),
+    message: error.message.slice(0, 1000),
+    stack: error.stack?.slice(0, 4000),
+    ...(error.cause !== undefined && { cause: serializeError(error.cause) }),
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * The frame of every process: start the parts in order, stop them in reverse within a limit. A part is anything with
+ * a `stop`. What cannot start is told in one sentence; a second signal does not wait any longer.
+ */
+import { existsSync } from 'node:fs'
+import { type Config, loadConfig } from './config.ts'
+import { StartError } from './errors.ts'
+import { createLog, type Log } from './log.ts'
+
+export interface Stoppable {
+  stop(): Promise<void> | void
+}
+
+export interface App {
+  config: Config
+  log: Log
+  /** Takes a started part (or the promise of one) into care: it is stopped in reverse order. */
+  use<T extends Stoppable>(name: string, part: T | Promise<T>): Promise<T>
+}
+
+const STOP_LIMIT_MS = 10_000
+
+/**
+ * Runs one process from its `main.ts`; only here are signals heard and the process ended.
+ *
+ * @param env the process' environment; a `.env` file beside package.json adds what it does not set
+ */
+export async function runProcess(
+  { name, env }: { name: string; env: NodeJS.ProcessEnv },
+  start: (app: App) => Promise<void>,
+): Promise<void> {
+  const parts: { name: string; part: Stoppable }[] = []
+  let log = createLog(name, 'info')
+  let stopping = false
+
+  const stop = async (exitCode: number, why: string): Promise<void> => {
+    if (stopping) return process.exit(exitCode || 130)
+    stopping = true
+    log.info({ why }, 'stopping')
+    const limit = setTimeout(() => {
+      log.error({ limit_ms: STOP_LIMIT_MS }, 'could not stop in time')
+      process.exit(1)
+    }, STOP_LIMIT_MS)
+    for (const { name: partName, part } of parts.reverse()) {
+      try {
+        await part.stop()
+      } catch (error) {
+        log.warn({ err: error, part: partName }, 'a part did not stop cleanly')
+      }
+    }
+    clearTimeout(limit)
+    log.info('stopped')
+    process.exit(exitCode)
+  }
+
+  process.on('SIGINT', () => void stop(0, 'SIGINT'))
+  process.on('SIGTERM', () => void stop(0, 'SIGTERM'))
+  // A parent that dies without a word (its IPC channel closes) takes its children with it.
+  process.on('disconnect', () => void stop(0, 'parent is gone'))
+  process.on('uncaughtException', (error) => {
+    log.fatal({ err: error }, 'uncaught exception')
+    void stop(1, 'uncaught exception')
+  })
+  process.on('unhandledRejection', (error) => {
+    log.fatal({ err: error }, 'unhandled rejection')
+    void stop(1, 'unhandled rejection')
+  })
+
+  try {
+    if (existsSync('.env')) process.loadEnvFile('.env')
+    const config = loadConfig(env)
+    log = createLog(name, config.logLevel)
+    await start({
+      config,
+      log,
+      async use(partName, part) {
+        const started = await part
+        parts.push({ name: partName, part: started })
+        return started
+      },
+    })
+    log.info('started')
+    process.send?.('started')
+  } catch (error) {
+    if (error instanceof StartError) process.stderr.write(`${name}: ${error.message}\n`)
+    else log.fatal({ err: error }, 'could not start')
+    await stop(1, 'could not start')
+  }
+}
+
+/** Listens, or says in one sentence why it cannot. */
+export function listen(
+  server: import('node:http').Server,
+  { port, host, setting }: { port: number; host: string; setting: string },
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') {
+        reject(new StartError(`Port ${port} is already in use; stop what uses it or set ${setting} to another one.`))
+      } else if (error.code === 'EACCES' || error.code === 'EADDRNOTAVAIL') {
+        reject(new StartError(`Cannot listen on ${host}:${port} (${error.code}); set ${setting} to a port that is allowed.`))
+      } else reject(error)
+    })
+    server.listen(port, host, resolve)
+  })
+}

@@ -1,0 +1,28 @@
+/**
+ * The names of everything in Redis. The record, the list and the channel are the outside contract; what belongs to a
+ * request beside its record carries the record's key in braces, so that in a Cluster both lie in the same slot and one
+ * script may touch both.
+ */
+import { createHash } from 'node:crypto'
+
+const RECORD = 'local_request:'
+const CHANNEL = 'local_request_updates:'
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url')
+
+export const keys = {
+  /** The record: a string of JSON. */
+  record: (hash: string): string => RECORD + hash,
+  /** The one-time code on its way to the bot; taken out once. */
+  otpBox: (hash: string): string => `local_request:otp:{${RECORD}${hash}}`,
+  /** Hashes, newest first, bounded. */
+  list: 'local_requests_list',
+  channel: (hash: string): string => CHANNEL + hash,
+  /** The hash in a channel's name. */
+  hashOfChannel: (channel: string): string => channel.slice(CHANNEL.length),
+  /** What a caller's Idempotency-Key stands for. Neither caller nor key can be read from the name. */
+  idempotency: (caller: string, key: string): string => `local_request:idempotency:${sha256(`${caller}\n${key}`)}`,
+  rateLimit: (what: string): string => `local_request:rate:${what}:`,
+  /** Set again and again by workers that take jobs; its absence means nobody does. */
+  workersAlive: 'local_request:workers_alive',
+} as const

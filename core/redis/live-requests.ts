@@ -1,0 +1,193 @@
+/**
+ * Requests as they move: what pages, streams, long polls, workers and bots follow. One entry a request however many
+ * watch it; each listener hears every state that is newer than the one it was given, and the end.
+ *
+ * The order is the point: join, subscribe, read, answer. What is published between subscribing and reading is heard,
+ * what was published before is read. After a pause of the connection the record is read again; at `expires_at` it is
+ * looked for; a foreign program's message is only taken as a hint to read.
+ */
+import { AppError } from '../errors.ts'
+import { createdAt } from '../hash.ts'
+import type { Log } from '../log.ts'
+import { isNewer, isSealed, type PublicView, publicView, seal } from '../record.ts'
+import type { RequestStore } from './request-store.ts'
+import type { UpdateBus } from './update-bus.ts'
+
+/** A view and its JSON, encoded once for everybody. */
+export interface LiveUpdate {
+  view: PublicView
+  json: string
+}
+
+export interface LiveListener {
+  update(update: LiveUpdate): void
+  /** The request is gone; nothing follows. */
+  expired(): void
+}
+
+export interface Watch {
+  /** The newest state at the moment of watching; the listener hears only newer ones. */
+  latest: LiveUpdate
+  stop(): void
+}
+
+export interface LiveRequests {
+  /** @throws AppError `request_not_found`, `request_expired`, `storage_unavailable` */
+  watch(hash: string, listener: LiveListener): Promise<Watch>
+  /** How many requests are being watched. */
+  readonly size: number
+  stop(): void
+}
+
+interface Entry {
+  listeners: Set<LiveListener>
+  /** How many have joined, also those who still wait for the first reading. */
+  joined: number
+  latest: LiveUpdate | null
+  ready: Promise<void>
+  close(): void
+}
+
+const READ_AGAIN_MS = 250
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+export function createLiveRequests({
+  store,
+  bus,
+  log,
+  ttlSeconds,
+  subscribeWithinMs,
+  now = Date.now,
+}: {
+  store: RequestStore
+  bus: UpdateBus
+  log: Log
+  ttlSeconds: number
+  /** Give up when Redis does not confirm a subscription in time; left out, wait for it. */
+  subscribeWithinMs?: number
+  now?: () => number
+}): LiveRequests {
+  const entries = new Map<string, Entry>()
+
+  function openEntry(hash: string): Entry {
+    let unwatch: (() => void) | null = null
+    let timer: NodeJS.Timeout | undefined
+    let closed = false
+
+    const deliver = (update: LiveUpdate): void => {
+      if (closed || (entry.latest && !isNewer(update.view, entry.latest.view))) return
+      entry.latest = update
+      readAt(Date.parse(update.view.expires_at))
+      for (const listener of entry.listeners) listener.update(update)
+    }
+    const gone = (): void => {
+      if (closed) return
+      const listeners = [...entry.listeners]
+      entry.close()
+      for (const listener of listeners) listener.expired()
+    }
+    const readAt = (at: number): void => {
+      clearTimeout(timer)
+      timer = setTimeout(() => void readAgain(), Math.min(Math.max(0, at - now()) + 5, LONGEST_TIMER_MS))
+      timer.unref()
+    }
+    const readAgain = async (): Promise<void> => {
+      try {
+        const stored = await store.read(hash)
+        if (closed) return
+        if (!stored) return gone()
+        deliver(encode(publicView(stored.record, now())))
+        // Redis may drop the key a moment after its time.
+        if (now() >= Date.parse(stored.record.expires_at)) readAt(now() + READ_AGAIN_MS)
+      } catch (error) {
+        log.debug({ err: error, hash }, 'could not read a watched request, trying again')
+        if (!closed) readAt(now() + READ_AGAIN_MS)
+      }
+    }
+
+    const entry: Entry = {
+      listeners: new Set(),
+      joined: 0,
+      latest: null,
+      ready: (async () => {
+        unwatch = await within(subscribeWithinMs, bus.watch(hash, {
+          message: (json) => (isSealed(json) ? deliver({ view: JSON.parse(json) as PublicView, json }) : void readAgain()),
+          gap: () => void readAgain(),
+        })) // biome-ignore format: one call
+        if (closed) return unwatch()
+        const stored = await store.read(hash)
+        if (!stored) throw missing(hash, now(), ttlSeconds)
+        deliver(encode(publicView(stored.record, now())))
+      })(),
+      close() {
+        closed = true
+        clearTimeout(timer)
+        unwatch?.()
+        if (entries.get(hash) === entry) entries.delete(hash)
+      },
+    }
+    return entry
+  }
+
+  const leave = (entry: Entry): void => {
+    entry.joined--
+    if (entry.joined === 0) entry.close()
+  }
+
+  return {
+    async watch(hash, listener) {
+      const entry = entries.get(hash) ?? openEntry(hash)
+      entries.set(hash, entry)
+      entry.joined++
+      try {
+        await entry.ready
+      } catch (error) {
+        leave(entry)
+        throw error
+      }
+      if (!entry.latest) {
+        leave(entry)
+        throw missing(hash, now(), ttlSeconds)
+      }
+      entry.listeners.add(listener)
+      return {
+        latest: entry.latest,
+        stop() {
+          if (entry.listeners.delete(listener)) leave(entry)
+        },
+      }
+    },
+    get size() {
+      return entries.size
+    },
+    stop() {
+      for (const entry of entries.values()) entry.close()
+    },
+  }
+}
+
+export const encode = (view: PublicView): LiveUpdate => ({ view, json: seal(view) })
+
+/** 410 for what was, 404 for what never was: the hash knows when it was made. */
+export function missing(hash: string, now: number, ttlSeconds: number): AppError {
+  const made = createdAt(hash, now)
+  const expired = made !== null && now >= made + ttlSeconds * 1000
+  return new AppError(expired ? 'request_expired' : 'request_not_found')
+}
+
+async function within<T extends () => void>(limitMs: number | undefined, work: Promise<T>): Promise<T> {
+  if (limitMs === undefined) return work
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new AppError('storage_unavailable')), limitMs)
+  })
+  try {
+    return await Promise.race([work, late])
+  } catch (error) {
+    // Nobody waits for it any more: leave again once it is there.
+    work.then((stop) => stop()).catch(() => {})
+    throw error instanceof AppError ? error : new AppError('storage_unavailable', { cause: error })
+  } finally {
+    clearTimeout(timer)
+  }
+}

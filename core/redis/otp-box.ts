@@ -1,0 +1,96 @@
+/**
+ * The box in which a code travels from the person to the bot: filled in the same step as the change that hands it over
+ * (`apply(…, { otp })` of the request store), taken out once, gone with the code's own deadline.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { RedisClient } from './connect.ts'
+import { keys } from './keys.ts'
+import type { RequestStore } from './request-store.ts'
+import type { UpdateBus } from './update-bus.ts'
+
+export type OtpAnswer = { code: string } | { refused: 'otp_expired' | 'already_final' | 'request_not_found' }
+
+export interface WaitForOtpOptions {
+  /** Ends the wait with the signal's reason. */
+  signal?: AbortSignal
+  /** The person asked for another code: send it, then ask again with `require_otp`. */
+  onResend?: () => Promise<void>
+}
+
+export interface OtpBox {
+  /** Takes the code out, if there is one. */
+  take(hash: string): Promise<string | null>
+  /** Waits, woken by the hand-over, until there is a code, the prompt's deadline is over, or the request has ended. */
+  waitFor(hash: string, options?: WaitForOtpOptions): Promise<OtpAnswer>
+}
+
+export function createOtpBox({
+  redis,
+  bus,
+  store,
+  now = Date.now,
+}: {
+  redis: RedisClient
+  bus: UpdateBus
+  store: RequestStore
+  now?: () => number
+}): OtpBox {
+  const take = (hash: string): Promise<string | null> => redis.getdel(keys.otpBox(hash))
+
+  async function waitFor(hash: string, { signal, onResend }: WaitForOtpOptions = {}): Promise<OtpAnswer> {
+    const bell = createBell()
+    // Listen first, then look: a code that comes between the two rings the bell.
+    const stop = await bus.watch(hash, { message: bell.ring, gap: bell.ring })
+    signal?.addEventListener('abort', bell.ring)
+    try {
+      let resends: number | null = null
+      for (;;) {
+        signal?.throwIfAborted()
+        const code = await take(hash)
+        if (code !== null) return { code }
+        const stored = await store.read(hash)
+        if (!stored) return { refused: 'request_not_found' }
+        const { status, otp_data: prompt } = stored.record
+        if (!prompt || (status !== 'otp_required' && status !== 'processing')) return { refused: 'already_final' }
+        resends ??= prompt.resends
+        if (prompt.resends > resends && onResend) {
+          resends = prompt.resends
+          await onResend()
+          continue
+        }
+        const restMs = Date.parse(prompt.expires_at) - now()
+        if (restMs <= 0) return { refused: 'otp_expired' }
+        await bell.heard(restMs)
+      }
+    } finally {
+      signal?.removeEventListener('abort', bell.ring)
+      stop()
+    }
+  }
+
+  return { take, waitFor }
+}
+
+/** Remembers a ring that came while nobody was listening. */
+function createBell(): { ring: () => void; heard: (limitMs: number) => Promise<void> } {
+  let rung = false
+  let wake: (() => void) | null = null
+  return {
+    ring() {
+      rung = true
+      wake?.()
+    },
+    async heard(limitMs) {
+      const timeout = new AbortController()
+      if (!rung) {
+        const ring = new Promise<void>((resolve) => {
+          wake = resolve
+        })
+        await Promise.race([ring, sleep(limitMs, undefined, { signal: timeout.signal }).catch(() => {})])
+      }
+      timeout.abort()
+      rung = false
+      wake = null
+    },
+  }
+}

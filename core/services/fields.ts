@@ -1,0 +1,58 @@
+/**
+ * The kinds of fields a form may have: how a value is read, when it is right, and how a browser should ask for it.
+ * A schema's issue message is the `code` of a field error; its words stand in `texts/` under `field_error.{code}`.
+ */
+import { z } from 'zod'
+import { plainNumber } from '../digits.ts'
+
+const typed = z.union([z.string(), z.number()], { error: 'not_text' }).transform((value) => String(value).trim())
+
+const mobile = typed
+  .transform(plainNumber)
+  .transform((number) => number.replace(/^(?:\+98|0098)(?=9)/, '0'))
+  .pipe(z.string().regex(/^09\d{9}$/, 'mobile_invalid'))
+
+/** The tenth digit of a national code follows from the nine before it. */
+function hasCheckDigit(code: string): boolean {
+  if (/^(\d)\1{9}$/.test(code)) return false
+  const digits = [...code].map(Number)
+  const rest = digits.slice(0, 9).reduce((sum, digit, i) => sum + digit * (10 - i), 0) % 11
+  return digits[9] === (rest < 2 ? rest : 11 - rest)
+}
+
+const nationalCode = typed
+  .transform(plainNumber)
+  .pipe(
+    z
+      .string()
+      .regex(/^\d{10}$/, 'national_code_form')
+      .refine((code) => !/^\d{10}$/.test(code) || hasCheckDigit(code), 'national_code_check_digit'),
+  )
+
+const webAddress = typed
+  .transform((text) => (/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`))
+  .pipe(
+    z
+      .string()
+      .max(2000, 'too_long')
+      .refine((text) => {
+        if (!URL.canParse(text)) return false
+        const url = new URL(text)
+        return /^https?:$/.test(url.protocol) && url.hostname !== '' && !url.username && !url.password
+      }, 'url_invalid'),
+  )
+
+interface FieldType {
+  schema: z.ZodType<string>
+  /** Attributes of the `<input>`. */
+  input: { type: string; inputmode: string; autocomplete: string; dir: 'ltr' | 'auto' }
+}
+
+export const FIELD_TYPES = {
+  mobile: { schema: mobile, input: { type: 'text', inputmode: 'tel', autocomplete: 'tel', dir: 'ltr' } },
+  national_code: {
+    schema: nationalCode,
+    input: { type: 'text', inputmode: 'numeric', autocomplete: 'off', dir: 'ltr' },
+  },
+  url: { schema: webAddress, input: { type: 'text', inputmode: 'url', autocomplete: 'url', dir: 'ltr' } },
+} satisfies Record<string, FieldType>

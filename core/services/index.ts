@@ -1,0 +1,13 @@
+/** The catalogue of services. A new service is one file beside this one, named here, and one folder at the bots. */
+import { creditScoreRating } from './credit-score-rating.ts'
+import { linkCheck } from './link-check.ts'
+import type { Service } from './service.ts'
+
+const services: ReadonlyMap<string, Service> = new Map(
+  [creditScoreRating, linkCheck].map((service) => [service.slug, service]),
+)
+
+export const allServices = (): Service[] => [...services.values()]
+export const findService = (slug: string): Service | undefined => services.get(slug)
+/** Every queue that some service uses. */
+export const allQueues = (): string[] => [...new Set(allServices().map((service) => service.queue))]

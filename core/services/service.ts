@@ -1,0 +1,67 @@
+/** A service: what is asked of the person, which steps the bot takes, how long and how often it may try. Data only. */
+import type { FieldError } from '../errors.ts'
+import { FIELD_TYPES } from './fields.ts'
+
+/** A text in every language of the pages. */
+export interface Localized {
+  en: string
+  fa: string
+}
+
+export interface Field {
+  name: string
+  type: keyof typeof FIELD_TYPES
+  label: Localized
+  hint: Localized
+  /** A value to try the service with, shown where the service is a demo. */
+  example: string
+}
+
+export interface Service {
+  slug: string
+  title: Localized
+  description: Localized
+  fields: readonly Field[]
+  /** In their order; `id` is what a bot reports. */
+  steps: readonly { id: string; title: Localized }[]
+  /** What a run usually takes, shown before submitting and counted down while it runs. */
+  estimatedSeconds: number
+  /** The longest one call of the bot may take, 300 at most; waiting for a person does not count. */
+  limitSeconds: number
+  /** How often the bot is called at most, when it fails in a way that may pass. */
+  tries: number
+  /** Seconds before the second try; it doubles with each further one. */
+  backoffSeconds: number
+  /** Whether the person will be asked for a code. */
+  asksForCode: boolean
+  queue: string
+}
+
+export function defineService(service: Service): Service {
+  if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(service.slug)) throw new Error(`bad service slug "${service.slug}"`)
+  if (service.limitSeconds > 300) throw new Error(`${service.slug}: limitSeconds is 300 at most`)
+  return Object.freeze(service)
+}
+
+export type Validated = { ok: true; data: Record<string, string> } | { ok: false; errors: Omit<FieldError, 'message'>[] }
+
+/** Every field that is wrong, missing or unknown is named; good values come back in their plain form. */
+export function validateRequestData(service: Service, input: Record<string, unknown>): Validated {
+  const data: Record<string, string> = {}
+  const errors: Omit<FieldError, 'message'>[] = []
+  for (const { name, type } of service.fields) {
+    const value = Object.hasOwn(input, name) ? input[name] : undefined
+    if (value === undefined || value === null || (typeof value === 'string' && value.trim() === '')) {
+      errors.push({ field: name, code: 'required' })
+      continue
+    }
+    const parsed = FIELD_TYPES[type].schema.safeParse(value)
+    if (parsed.success) data[name] = parsed.data
+    else errors.push({ field: name, code: parsed.error.issues[0]?.message ?? 'invalid' })
+  }
+  const known = new Set(service.fields.map((field) => field.name))
+  for (const name of Object.keys(input)) {
+    if (!known.has(name)) errors.push({ field: name.slice(0, 100), code: 'unknown_field' })
+  }
+  return errors.length > 0 ? { ok: false, errors } : { ok: true, data }
+}

@@ -1,0 +1,35 @@
+/** The "SMS inbox" of every number: where the codes go, since nothing is really sent. */
+import { createExpiringMap } from './expiring-map.ts'
+
+/** As the inbox answers it in JSON; `sent_at` is UTC ISO 8601. */
+interface Sms {
+  code: string
+  text: string
+  sent_at: string
+}
+
+export interface Inbox {
+  send(mobile: string, code: string): void
+  /** Newest first. */
+  messages(mobile: string): Sms[]
+}
+
+const LIFE_MS = 5 * 60_000
+const MAX_NUMBERS = 10_000
+const MAX_MESSAGES = 10
+
+export function createInbox(now: () => number): Inbox {
+  const numbers = createExpiringMap<Sms[]>({ lifeMs: LIFE_MS, maxEntries: MAX_NUMBERS, now })
+
+  const messages = (mobile: string): Sms[] =>
+    (numbers.get(mobile) ?? []).filter(({ sent_at }) => Date.parse(sent_at) + LIFE_MS > now())
+
+  return {
+    messages,
+    send(mobile, code) {
+      const text = `DEMO portal: your code is ${code}. It is valid for 2 minutes.`
+      const sms = { code, text, sent_at: new Date(now()).toISOString() }
+      numbers.set(mobile, [sms, ...messages(mobile)].slice(0, MAX_MESSAGES))
+    },
+  }
+}

@@ -1,0 +1,70 @@
+/** Who is at which step. A session lives in memory only, and ends when nothing was asked in it for ten minutes. */
+import { randomBytes } from 'node:crypto'
+import type { CreditReport } from './credit-report.ts'
+import { createExpiringMap } from './expiring-map.ts'
+
+/** The steps of a visit in their order; each has one page, and only that page is shown. */
+export type Stage = 'login' | 'captcha' | 'send-code' | 'code' | 'confirmed' | 'report'
+
+export interface Session {
+  readonly id: string
+  stage: Stage
+  /** The hidden token of the page shown last; null once it was used. */
+  token: string | null
+  /** Told once, on the next page. */
+  notice: string | null
+  nationalCode: string
+  mobile: string
+  captchaAnswer: number | null
+  code: SentCode | null
+  report: CreditReport | null
+}
+
+interface SentCode {
+  digits: string
+  sentAtMs: number
+  triesLeft: number
+}
+
+export interface Sessions {
+  begin(): Session
+  /** Finds a session and begins its ten minutes anew. */
+  find(id: string | undefined): Session | undefined
+  end(session: Session): void
+  readonly size: number
+}
+
+const LIFE_MS = 10 * 60_000
+const MAX_SESSIONS = 10_000
+
+export const newSecret = (): string => randomBytes(24).toString('base64url')
+
+export function createSessions(now: () => number): Sessions {
+  const sessions = createExpiringMap<Session>({ lifeMs: LIFE_MS, maxEntries: MAX_SESSIONS, now })
+  return {
+    begin() {
+      const session: Session = {
+        id: newSecret(),
+        stage: 'login',
+        token: null,
+        notice: null,
+        nationalCode: '',
+        mobile: '',
+        captchaAnswer: null,
+        code: null,
+        report: null,
+      }
+      sessions.set(session.id, session)
+      return session
+    },
+    find(id) {
+      const session = id === undefined ? undefined : sessions.get(id)
+      if (session) sessions.set(session.id, session)
+      return session
+    },
+    end: ({ id }) => sessions.delete(id),
+    get size() {
+      return sessions.size
+    },
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * A browser of the smallest kind for one visit to the portal: keeps the cookies, sends forms with their hidden
+ * fields, follows redirects, and never leaves the portal with what it was given.
+ */
+import { CookieJar } from 'tough-cookie'
+import { fetch, type Response } from 'undici'
+import { BotFailure } from '../../../bot-failure.ts'
+import { type PortalForm, type PortalPage, portalChanged, readPage } from './portal-page.ts'
+
+export interface PortalClient {
+  /** @param path from the portal's root  @throws BotFailure as `submit` */
+  open(path: string): Promise<PortalPage>
+  /**
+   * Sends a form with its hidden fields and these. Pages with a 4xx status come back like any other: they say what
+   * is wrong.
+   * @throws BotFailure `portal_unavailable` (may pass), `portal_changed` (will not); the signal's reason once aborted
+   */
+  submit(form: PortalForm, fields?: Record<string, string>): Promise<PortalPage>
+}
+
+export interface PortalClientOptions {
+  baseUrl: string
+  /** Ends whatever is under way, at once. */
+  signal: AbortSignal
+  /** For each single call, redirects counted apart. */
+  limitMs?: number
+}
+
+type Answer = { page: PortalPage } | { redirect: URL }
+
+const MAX_PAGE_BYTES = 512 * 1024
+const MAX_REDIRECTS = 5
+
+export function createPortalClient({ baseUrl, signal, limitMs = 30_000 }: PortalClientOptions): PortalClient {
+  const jar = new CookieJar()
+  const { origin } = new URL(baseUrl)
+
+  async function visit(address: URL, body?: URLSearchParams): Promise<PortalPage> {
+    let answer = await call(address, body)
+    for (let redirects = 0; 'redirect' in answer; redirects++) {
+      if (redirects === MAX_REDIRECTS) throw portalChanged('it redirects in circles')
+      answer = await call(answer.redirect)
+    }
+    return answer.page
+  }
+
+  async function call(address: URL, body?: URLSearchParams): Promise<Answer> {
+    if (address.origin !== origin) throw portalChanged('it points to another site')
+    signal.throwIfAborted()
+    // Kept at hand until the end: `any` alone does not keep a timeout from being collected before it fires.
+    const limit = AbortSignal.timeout(limitMs)
+    try {
+      const cookie = await jar.getCookieString(address.href)
+      const response = await fetch(address, {
+        method: body ? 'POST' : 'GET',
+        body,
+        headers: { accept: 'text/html', ...(cookie && { cookie }) },
+        redirect: 'manual',
+        signal: AbortSignal.any([signal, limit]),
+      })
+      for (const given of response.headers.getSetCookie()) {
+        await jar.setCookie(given, address.href, { ignoreError: true })
+      }
+      const text = await readText(response)
+      return understand(response, text, address)
+    } catch (error) {
+      signal.throwIfAborted()
+      if (error instanceof BotFailure) throw error
+      const why = limit.aborted ? 'did not answer in time' : 'could not be reached'
+      throw portalUnavailable(why, error)
+    }
+  }
+
+  return {
+    open: (path) => visit(new URL(path, baseUrl)),
+    submit: ({ action, hidden }, fields) => visit(action, new URLSearchParams({ ...hidden, ...fields })),
+  }
+}
+
+function understand({ status, headers }: Response, text: string, address: URL): Answer {
+  if (status >= 500 || status === 429) throw portalUnavailable('is out of order')
+  if (status === 401) throw portalUnavailable('ended the session')
+  if (status === 301 || status === 302 || status === 303) {
+    const target = headers.get('location')
+    if (!target || !URL.canParse(target, address)) throw portalChanged('it redirects to nowhere')
+    return { redirect: new URL(target, address) }
+  }
+  if (!headers.get('content-type')?.startsWith('text/html')) throw portalChanged('it answers with no page')
+  return { page: readPage(text, address) }
+}
+
+async function readText(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength
+    if (bytes > MAX_PAGE_BYTES) throw portalChanged('a page is far too long')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+const portalUnavailable = (what: string, cause?: unknown): BotFailure =>
+  new BotFailure('portal_unavailable', `The credit portal ${what}.`, { retryable: true, cause })

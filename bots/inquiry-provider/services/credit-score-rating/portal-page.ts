@@ -1,0 +1,43 @@
+/** A page of the portal, as the bot reads it. */
+import { type CheerioAPI, load } from 'cheerio'
+import { BotFailure } from '../../../bot-failure.ts'
+
+export interface PortalForm {
+  /** Where it is sent, always by POST. */
+  readonly action: URL
+  /** The hidden fields, the portal's token among them. */
+  readonly hidden: Readonly<Record<string, string>>
+}
+
+export interface PortalPage {
+  readonly $: CheerioAPI
+  /** What the portal complains about, in its own code; null when it does not. */
+  readonly error: string | null
+  has(formName: string): boolean
+  /** @throws BotFailure `portal_changed` when the page has no such form */
+  form(name: string): PortalForm
+}
+
+/** The portal does not look as this bot knows it: trying again will not help, somebody must look. */
+export const portalChanged = (what: string): BotFailure =>
+  new BotFailure('portal_changed', `The credit portal is not as we know it: ${what}.`)
+
+export function readPage(html: string, address: URL): PortalPage {
+  const $ = load(html)
+  const find = (name: string) => $('form[method=post]').filter((_, form) => $(form).attr('name') === name)
+  return {
+    $,
+    error: $('[role=alert][data-error]').attr('data-error') ?? null,
+    has: (name) => find(name).length === 1,
+    form(name) {
+      const form = find(name)
+      const action = form.attr('action')
+      if (action === undefined || !URL.canParse(action, address))
+        throw portalChanged(`the form "${name}" is missing`)
+      const hidden = form
+        .find('input[type=hidden][name]')
+        .map((_, input) => [[$(input).attr('name') as string, $(input).attr('value') ?? '']])
+      return { action: new URL(action, address), hidden: Object.fromEntries(hidden.get()) }
+    },
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * The queues, on BullMQ: one for each name that services use. A job is only a hint that a request waits; its id is the
+ * hash and the hash is all it holds, so nothing of the person lies in a queue, an event or a log of it.
+ */
+import { Queue } from 'bullmq'
+import type { Log } from '../log.ts'
+import { allQueues } from '../services/index.ts'
+import type { RedisClient } from './connect.ts'
+
+export interface JobData {
+  hash: string
+}
+
+/** BullMQ's event streams are not read here: keep them short. */
+const EVENTS_KEPT = 100
+
+export interface Queues {
+  /** Adding the same hash again while its job lives changes nothing. */
+  add(hash: string, queue: string, tries: number): Promise<void>
+  /** 1 is next; null when it does not wait in this queue. */
+  position(hash: string, queue: string): Promise<number | null>
+  stop(): Promise<void>
+}
+
+export function createQueues({
+  redis,
+  prefix,
+  log,
+}: {
+  redis: RedisClient
+  prefix: string
+  log: Log
+}): Queues {
+  const queues = new Map(allQueues().map((name) => [name, openQueue(name)]))
+
+  function openQueue(name: string): Queue<JobData> {
+    const queue = new Queue<JobData>(name, {
+      connection: redis,
+      prefix,
+      skipWaitingForReady: true,
+      streams: { events: { maxLen: EVENTS_KEPT } },
+      defaultJobOptions: {
+        backoff: { type: 'custom' },
+        removeOnComplete: true,
+        removeOnFail: true,
+        stackTraceLimit: 1,
+      },
+    })
+    queue.on('error', (error) => log.debug({ err: error, queue: name }, 'a queue lost its connection'))
+    return queue
+  }
+
+  const find = (name: string): Queue<JobData> => {
+    const queue = queues.get(name)
+    if (!queue) throw new Error(`no service uses the queue "${name}"`)
+    return queue
+  }
+
+  return {
+    async add(hash, queue, tries) {
+      await find(queue).add('request', { hash }, { jobId: hash, attempts: tries })
+    },
+    async position(hash, queue) {
+      const waiting = find(queue).toKey('wait')
+      // New jobs enter the list on the left and leave it on the right.
+      const [index, length] = await Promise.all([redis.lpos(waiting, hash), redis.llen(waiting)])
+      return index === null ? null : length - index
+    },
+    async stop() {
+      await Promise.all([...queues.values()].map((queue) => queue.close()))
+    },
+  }
+}

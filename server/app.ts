@@ -1,0 +1,116 @@
+/** The Express app: what stands before every call, the API, the pages, and the border for errors. Starts nothing. */
+import express, { type Express } from 'express'
+import helmet from 'helmet'
+import { pinoHttp } from 'pino-http'
+import type { Log } from '../core/log.ts'
+import type { RedisClient } from '../core/redis/connect.ts'
+import type { LiveRequests } from '../core/redis/live-requests.ts'
+import { identify, startSession } from './middleware/caller.ts'
+import { handleErrors, notFound } from './middleware/errors.ts'
+import { checkOrigin } from './middleware/origin.ts'
+import { limitPerMinute } from './middleware/rate-limit.ts'
+import type { Pages } from './pages/index.ts'
+import type { Requests } from './requests.ts'
+import { createHealthRoutes } from './routes/health.ts'
+import { createLocalRequestRoutes } from './routes/local-requests.ts'
+import { createPageRoutes } from './routes/pages.ts'
+import { createRenderProblem } from './routes/problem-page.ts'
+import { createServiceRoutes } from './routes/services.ts'
+import type { Submit } from './submit.ts'
+
+export interface AppDeps {
+  submit: Submit
+  requests: Requests
+  live: LiveRequests
+  pages: Pages
+  /** For counting calls; the fail-fast connection. */
+  redis: RedisClient
+  /** What `/readyz` asks, by name. */
+  checks: Record<string, () => Promise<boolean>>
+  stopping: AbortSignal
+  /** The folder with what the browser loads. */
+  assets: string
+  settings: {
+    allowedOrigins: readonly string[]
+    trustProxy: number
+    submitsPerMinute: number
+    actionsPerMinute: number
+  }
+  log: Log
+}
+
+export function createApp(deps: AppDeps): Express {
+  const { submit, requests, live, pages, settings, log } = deps
+  const limitSubmits = limitPerMinute(deps.redis, 'submit', settings.submitsPerMinute)
+  const limitActions = limitPerMinute(deps.redis, 'action', settings.actionsPerMinute)
+
+  const app = express()
+  app.set('trust proxy', settings.trustProxy)
+  app.set('query parser', 'simple')
+  app.set('etag', false)
+  app.disable('x-powered-by')
+
+  app.use(createHealthRoutes(deps.checks))
+  app.use(securityHeaders())
+  app.use(logCalls(log))
+  app.use('/assets', express.static(deps.assets, { index: false, maxAge: '1h', fallthrough: true }))
+  app.use(checkOrigin(settings.allowedOrigins), identify)
+
+  app.use('/api/services', createServiceRoutes())
+  app.use(
+    '/api/local-requests',
+    createLocalRequestRoutes({ submit, requests, live, stopping: deps.stopping, limitSubmits, limitActions }),
+  )
+  app.use('/api', notFound)
+
+  app.use(
+    startSession,
+    createPageRoutes({
+      pages,
+      submit: ({ language: _, ...form }) => submit({ ...form, caller: form.sessionId }),
+      readView: requests.view,
+      actions: requests,
+      formGuard: limitSubmits,
+    }),
+  )
+  app.use(notFound)
+  app.use(handleErrors({ log, renderPage: createRenderProblem(pages) }))
+  return app
+}
+
+/** Nothing inline, nothing from elsewhere, no framing; the address of a request is its key and is told to nobody. */
+function securityHeaders() {
+  return helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'"],
+        imgSrc: ["'self'"],
+        fontSrc: ["'self'"],
+        connectSrc: ["'self'"],
+        formAction: ["'self'"],
+        baseUri: ["'none'"],
+        frameAncestors: ["'none'"],
+      },
+    },
+    referrerPolicy: { policy: 'no-referrer' },
+    frameguard: { action: 'deny' },
+    // Whether a whole domain speaks only TLS is for whoever runs its proxy to say.
+    strictTransportSecurity: false,
+  })
+}
+
+/** Method, path, status and time: never headers, queries or bodies, where people's data is. */
+function logCalls(log: Log) {
+  return pinoHttp({
+    logger: log,
+    quietReqLogger: true,
+    customLogLevel: (_req, res, error) => (error || res.statusCode >= 500 ? 'warn' : 'debug'),
+    serializers: {
+      req: ({ method, url }: { method: string; url: string }) => ({ method, path: url.split('?')[0] }),
+      res: ({ statusCode }: { statusCode: number }) => ({ status: statusCode }),
+    },
+  })
+}

@@ -1,0 +1,86 @@
+/** The server put together from its parts: the same in its process and in the tests. Listens to nothing yet. */
+import { createServer, type Server as HttpServer } from 'node:http'
+import type { Config } from '../core/config.ts'
+import type { Log } from '../core/log.ts'
+import type { RedisClient } from '../core/redis/connect.ts'
+import { createIdempotency } from '../core/redis/idempotency.ts'
+import { createLiveRequests, type LiveRequests } from '../core/redis/live-requests.ts'
+import { createQueues, type Queues } from '../core/redis/queues.ts'
+import { createRequestStore, type RequestStore } from '../core/redis/request-store.ts'
+import { createUpdateBus } from '../core/redis/update-bus.ts'
+import { areWorkersAlive } from '../core/redis/workers-alive.ts'
+import { createApp } from './app.ts'
+import { createPages } from './pages/index.ts'
+import { createRelay } from './relay.ts'
+import { createRequests } from './requests.ts'
+import { createSubmit } from './submit.ts'
+
+export interface ServerDeps {
+  /** The fail-fast connection. */
+  redis: RedisClient
+  subscriber: RedisClient
+  config: Pick<Config, 'requestTtlSeconds' | 'queuePrefix' | 'server'>
+  /** The folder with what the browser loads. */
+  assets: string
+  log: Log
+}
+
+export interface ComposedServer {
+  readonly http: HttpServer
+  readonly store: RequestStore
+  readonly live: LiveRequests
+  readonly queues: Queues
+  /** Answers who waits, hangs up on who stays, and lets go of everything; the connections are the caller's to close. */
+  stop(): Promise<void>
+}
+
+const SUBSCRIBE_WITHIN_MS = 900
+const HANG_UP_AFTER_MS = 2_000
+
+export function composeServer({ redis, subscriber, config, assets, log }: ServerDeps): ComposedServer {
+  const ttlSeconds = config.requestTtlSeconds
+  const store = createRequestStore({ redis, ttlSeconds })
+  const bus = createUpdateBus({ subscriber, log })
+  const live = createLiveRequests({ store, bus, log, ttlSeconds, subscribeWithinMs: SUBSCRIBE_WITHIN_MS })
+  const queues = createQueues({ redis, prefix: config.queuePrefix, log })
+  const idempotency = createIdempotency({ redis, ttlSeconds })
+  const stopping = new AbortController()
+
+  const http = createServer(
+    createApp({
+      submit: createSubmit({ store, queues, idempotency, ttlSeconds }),
+      requests: createRequests({ store, queues, ttlSeconds }),
+      live,
+      pages: createPages({ ttlSeconds }),
+      redis,
+      checks: {
+        redis: async () => (await redis.ping()) === 'PONG',
+        workers: () => areWorkersAlive(redis),
+      },
+      stopping: stopping.signal,
+      assets,
+      settings: config.server,
+      log,
+    }),
+  )
+  const relay = createRelay({ http, live, allowedOrigins: config.server.allowedOrigins, log })
+
+  return {
+    http,
+    store,
+    live,
+    queues,
+    async stop() {
+      stopping.abort()
+      const closed = new Promise<void>((resolve) => http.close(() => resolve()))
+      relay.stop()
+      // Whoever keeps an idle connection open must not keep the process.
+      const hangUp = setTimeout(() => http.closeAllConnections(), HANG_UP_AFTER_MS)
+      await closed
+      clearTimeout(hangUp)
+      await queues.stop()
+      live.stop()
+      bus.stop()
+    },
+  }
+}

@@ -1,0 +1,22 @@
+/** The server's process: `npm run start:server`. Answers people and programs; does no work of its own. */
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { StartError } from '../core/errors.ts'
+import { listen, runProcess } from '../core/process.ts'
+import { openRedis } from '../core/redis/connect.ts'
+import { composeServer } from './composition.ts'
+
+const ASSETS = fileURLToPath(new URL('../public/dist', import.meta.url))
+
+await runProcess({ name: 'server', env: process.env }, async ({ config, log, use }) => {
+  if (!existsSync(ASSETS)) throw new StartError('public/dist is missing; run: npm run build')
+  const connections = await use('redis', openRedis(config.redis, log))
+  const redis = await connections.connect('fail-fast')
+  const subscriber = await connections.connect('subscriber')
+  const { http } = await use('server', composeServer({ redis, subscriber, config, assets: ASSETS, log }))
+  await listen(http, { port: config.server.port, host: config.server.host, setting: 'PORT' })
+  log.info(
+    { address: `http://localhost:${config.server.port}`, redis: connections.address },
+    'server is ready',
+  )
+})

@@ -1,0 +1,40 @@
+/** The border of the HTTP side: every error leaves as a problem, or as a page for a browser; nothing leaves raw. */
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
+import { AppError } from '../../core/errors.ts'
+import type { Log } from '../../core/log.ts'
+import { fromHttpError, PROBLEM_TYPE, toProblem } from '../problem.ts'
+
+export const notFound: RequestHandler = () => {
+  throw new AppError('not_found')
+}
+
+export const methodNotAllowed =
+  (...allowed: string[]): RequestHandler =>
+  (req, res) => {
+    res.set('Allow', allowed.join(', '))
+    throw new AppError('method_not_allowed', {
+      detail: `${req.method} is not possible here; ${allowed.join(', ')} is.`,
+    })
+  }
+
+export function handleErrors({
+  log,
+  renderPage,
+}: {
+  log: Log
+  renderPage: (req: Request, res: Response, error: AppError) => void
+}): ErrorRequestHandler {
+  // Express recognises an error handler by its four arguments.
+  return (raw, req, res, _next) => {
+    const error = fromHttpError(raw) ?? new AppError('internal_error', { cause: raw })
+    if (error.status >= 500)
+      log.error({ err: error, method: req.method, route: req.route?.path }, 'a call failed')
+    if (res.headersSent) return void res.destroy()
+    if (error.retryAfterSeconds !== undefined) res.set('Retry-After', String(error.retryAfterSeconds))
+    else if (error.status === 503) res.set('Retry-After', '5')
+    res.status(error.status).set('Cache-Control', 'no-store')
+    const wantsPage = !req.path.startsWith('/api/') && req.accepts(['json', 'html']) === 'html'
+    if (wantsPage) return renderPage(req, res, error)
+    res.type(PROBLEM_TYPE).send(JSON.stringify(toProblem(error)))
+  }
+}

@@ -1,0 +1,57 @@
+/** How often one address may do something in a minute, counted in Redis so that all server processes count together. */
+import { createHash } from 'node:crypto'
+import type { RequestHandler } from 'express'
+import { rateLimit } from 'express-rate-limit'
+import { type RedisReply, RedisStore } from 'rate-limit-redis'
+import { AppError } from '../../core/errors.ts'
+import type { RedisClient } from '../../core/redis/connect.ts'
+import { keys } from '../../core/redis/keys.ts'
+
+const WINDOW_MS = 60_000
+
+/** While Redis is away it answers 503 at once: what stands behind it would only find out once more. */
+export function limitPerMinute(redis: RedisClient, what: string, limit: number): RequestHandler {
+  return rateLimit({
+    windowMs: WINDOW_MS,
+    limit,
+    standardHeaders: 'draft-8',
+    legacyHeaders: false,
+    identifier: what,
+    store: new RedisStore({ prefix: keys.rateLimit(what), sendCommand: createSender(redis) }),
+    handler: (req) => {
+      const resetAt =
+        (req as unknown as { rateLimit?: { resetTime?: Date } }).rateLimit?.resetTime?.getTime() ??
+        Date.now() + WINDOW_MS
+      const retryAfterSeconds = Math.max(1, Math.ceil((resetAt - Date.now()) / 1000))
+      throw new AppError('rate_limited', {
+        detail: `At most ${limit} a minute; try again in ${retryAfterSeconds} s.`,
+        retryAfterSeconds,
+      })
+    },
+  })
+}
+
+/**
+ * The store loads its scripts at its start, and does not recover when loading them again fails. Here a script is only
+ * remembered, and sent along when Redis does not know it (any more).
+ */
+function createSender(redis: RedisClient) {
+  const scripts = new Map<string, string>()
+  return async (command: string, ...args: string[]): Promise<RedisReply> => {
+    if (command === 'SCRIPT') {
+      const script = args[1] as string
+      const sha = createHash('sha1').update(script).digest('hex')
+      scripts.set(sha, script)
+      return sha
+    }
+    try {
+      return (await redis.call(command, ...args).catch((error: Error) => {
+        const script = command === 'EVALSHA' && scripts.get(args[0] as string)
+        if (!script || !error.message.startsWith('NOSCRIPT')) throw error
+        return redis.call('EVAL', script, ...args.slice(1))
+      })) as RedisReply
+    } catch (cause) {
+      throw new AppError('storage_unavailable', { cause })
+    }
+  }
+}

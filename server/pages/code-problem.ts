@@ -1,0 +1,39 @@
+/** Why a code was not taken, told so that the person knows what to do next. */
+import { plainNumber } from '../../core/digits.ts'
+import type { AppError } from '../../core/errors.ts'
+import type { OtpPrompt } from '../../core/record.ts'
+import type { Texts } from '../../core/texts/index.ts'
+
+/** @param typed what was sent as code; never repeated on the page */
+export function codeProblem(t: Texts['t'], error: AppError, prompt: OtpPrompt | null, typed: string): string {
+  switch (error.code) {
+    case 'invalid_otp':
+      return wrongForm(t, prompt, plainNumber(typed))
+    case 'otp_expired':
+      return t('code.error.expired')
+    case 'otp_attempts_exhausted':
+      return t('code.error.none_left')
+    case 'resend_not_yet':
+      return t('code.error.resend_not_yet', { seconds: error.retryAfterSeconds ?? 1 })
+    case 'resend_exhausted':
+      return t('code.error.resend_exhausted')
+    default:
+      return t(`error.${error.code}`)
+  }
+}
+
+function wrongForm(t: Texts['t'], prompt: OtpPrompt | null, code: string): string {
+  if (code === '') return t('code.error.missing')
+  if (!/^\d+$/.test(code)) return t('code.error.not_digits')
+  if (prompt?.length && prompt.length !== code.length) {
+    return t('code.error.wrong_length', { length: prompt.length, typed: code.length })
+  }
+  return t('error.invalid_otp')
+}
+
+/** What the prompt itself already says is wrong: the last code, or its time. */
+export function promptProblem(t: Texts['t'], prompt: OtpPrompt, now: number): string | null {
+  if (prompt.attempts_left <= 0) return t('code.error.none_left')
+  if (now >= Date.parse(prompt.expires_at)) return t('code.error.expired')
+  return prompt.error ? t('code.error.wrong', { left: prompt.attempts_left }) : null
+}

@@ -1,0 +1,102 @@
+/** What the form page and the list of services show. */
+import type { FieldError } from '../../core/errors.ts'
+import { FIELD_TYPES } from '../../core/services/fields.ts'
+import type { Service } from '../../core/services/service.ts'
+import { isTextKey, type Texts } from '../../core/texts/index.ts'
+import { durationWords, remainingWords } from '../../core/texts/wording.ts'
+import { formLink } from './links.ts'
+
+export interface FormInput {
+  /** Made when the form is written: the same form sent twice makes one request. */
+  key: string
+  /** As typed. */
+  values: Readonly<Record<string, string>>
+  errors: readonly Pick<FieldError, 'field' | 'code'>[]
+}
+
+export interface FieldModel {
+  id: string
+  name: string
+  label: string
+  hint: string
+  value: string
+  error: string | null
+  /** The ids for `aria-describedby`. */
+  describedBy: string
+  input: { type: string; inputmode: string; autocomplete: string; dir: string }
+}
+
+export interface FormModel {
+  title: string
+  description: string
+  action: string
+  key: string
+  notes: string[]
+  fields: FieldModel[]
+  /** Every problem, in the words that also stand at the field; `href` is null where no field can be blamed. */
+  summary: { text: string; href: string | null }[]
+}
+
+export function formModel(
+  service: Service,
+  { t, locale }: Texts,
+  input: FormInput,
+  ttlSeconds: number,
+): FormModel {
+  const fields = service.fields.map((field): FieldModel => {
+    const id = `field-${field.name}`
+    const label = field.label[locale]
+    const error = input.errors.find((problem) => problem.field === field.name)
+    const example = field.example ? t('form.example', { example: field.example }) : ''
+    return {
+      id,
+      name: field.name,
+      label,
+      hint: [field.hint[locale], example].filter(Boolean).join(', '),
+      value: input.values[field.name] ?? '',
+      error: error ? fieldErrorWords(t, error.code, label) : null,
+      describedBy: error ? `${id}-error ${id}-hint` : `${id}-hint`,
+      input: FIELD_TYPES[field.type].input,
+    }
+  })
+  const known = new Set(fields.map((field) => field.name))
+  const others = input.errors.filter((error) => !known.has(error.field))
+  return {
+    title: service.title[locale],
+    description: service.description[locale],
+    action: formLink(service.slug),
+    key: input.key,
+    notes: [
+      t('form.usually', { duration: remainingWords(t, service.estimatedSeconds) }),
+      ...(service.asksForCode ? [t('form.asks_for_code')] : []),
+      t('form.kept', { duration: durationWords(t, ttlSeconds) }),
+    ],
+    fields,
+    summary: [
+      ...fields.flatMap(({ error, id }) => (error ? [{ text: error, href: `#${id}` }] : [])),
+      ...others.map((error) => ({ text: fieldErrorWords(t, error.code, error.field), href: null })),
+    ],
+  }
+}
+
+function fieldErrorWords(t: Texts['t'], code: string, label: string): string {
+  const key = `field_error.${code}`
+  return t('form.field_error', { label, problem: t(isTextKey(key) ? key : 'field_error.invalid') })
+}
+
+export interface ServiceCard {
+  title: string
+  description: string
+  href: string
+  notes: string[]
+}
+
+export const serviceCard = (service: Service, { t, locale }: Texts): ServiceCard => ({
+  title: service.title[locale],
+  description: service.description[locale],
+  href: formLink(service.slug),
+  notes: [
+    t('services.usually', { duration: remainingWords(t, service.estimatedSeconds) }),
+    ...(service.asksForCode ? [t('services.asks_for_code')] : []),
+  ],
+})

@@ -1,0 +1,42 @@
+/** The few pieces of HTML that templates put into the middle of a sentence. All escape what they are given. */
+import type { TextKey, Texts } from '../../core/texts/index.ts'
+import { escapeHtml } from './templates.ts'
+
+export interface HtmlParts {
+  /** A text with pieces of HTML in the place of its parameters. */
+  fill(key: TextKey, parts: Record<string, string>): string
+  /** A point in time, in UTC until the browser puts the viewer's own zone in its place. */
+  time(iso: string, style: 'time' | 'moment'): string
+  /** Ids, codes and phone numbers read left to right in any language. */
+  ltr(text: string): string
+  /** JSON for a data block: nothing in it can end the element it stands in. */
+  json(value: unknown): string
+}
+
+export function createHtmlParts({ t, locale }: Texts): HtmlParts {
+  const formats = {
+    time: new Intl.DateTimeFormat(locale, { timeStyle: 'short', timeZone: 'UTC' }),
+    moment: new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' }),
+  }
+  return {
+    fill(key, parts) {
+      const names = Object.keys(parts)
+      // Private-use characters keep the places while the sentence is formatted and escaped.
+      const marks = Object.fromEntries(names.map((name, i) => [name, String.fromCharCode(0xe000 + i)]))
+      return escapeHtml(t(key, marks)).replace(
+        /[\uE000-\uE00F]/g,
+        (mark) => parts[names[mark.charCodeAt(0) - 0xe000]!] ?? '',
+      )
+    },
+    time(iso, style) {
+      const words = t('site.time_utc', { time: formats[style].format(new Date(iso)) })
+      return `<time datetime="${escapeHtml(iso)}" data-local="${style}">${escapeHtml(words)}</time>`
+    },
+    ltr: (text) => `<bdi dir="ltr">${escapeHtml(text)}</bdi>`,
+    json: (value) =>
+      JSON.stringify(value).replace(
+        /[<\u2028\u2029]/g,
+        (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+      ),
+  }
+}

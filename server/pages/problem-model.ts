@@ -1,0 +1,38 @@
+/** What a page says when there is nothing else to show. */
+import type { AppError } from '../../core/errors.ts'
+import { findService } from '../../core/services/index.ts'
+import { isTextKey, type Texts } from '../../core/texts/index.ts'
+import { durationWords } from '../../core/texts/wording.ts'
+import { formLink } from './links.ts'
+
+export interface ProblemModel {
+  status: number
+  title: string
+  text: string | null
+  retryAfter: string | null
+  /** The form of the service this was about. */
+  form: string | null
+  /** The same address, where asking for it again can help. */
+  again: string | null
+}
+
+/** What was asked for: its service, so that its form can be offered, and its address. */
+export interface ProblemPlace {
+  slug: string | null
+  address: string
+}
+
+export function problemModel(error: AppError, { t }: Texts, { slug, address }: ProblemPlace): ProblemModel {
+  const text = `problem_text.${error.code}`
+  const seconds = error.retryAfterSeconds
+  const again = error.retryable ? address : null
+  const form = slug && findService(slug) ? formLink(slug) : null
+  return {
+    status: error.status,
+    title: t(`error.${error.code}`),
+    text: isTextKey(text) ? t(text) : null,
+    retryAfter: seconds ? t('problem.retry_after', { duration: durationWords(t, seconds) }) : null,
+    form: form === again ? null : form,
+    again,
+  }
+}

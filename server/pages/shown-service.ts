@@ -1,0 +1,22 @@
+/** What a request's service is called. Records of other programs may name one that is not in the catalogue. */
+import type { PublicView } from '../../core/record.ts'
+import { findService } from '../../core/services/index.ts'
+import type { Locale } from '../../core/texts/index.ts'
+import { humanise } from './humanise.ts'
+
+export interface ShownService {
+  title: string
+  stepTitles: Record<string, string>
+  /** Whether there is a form to begin again with. */
+  known: boolean
+}
+
+export function shownService(view: PublicView, locale: Locale): ShownService {
+  const service = findService(view.service_slug)
+  const titles = new Map(service?.steps.map((step) => [step.id, step.title[locale]]))
+  return {
+    title: service?.title[locale] ?? humanise(view.service_slug || 'request'),
+    stepTitles: Object.fromEntries(view.steps.map(({ id }) => [id, titles.get(id) ?? humanise(id)])),
+    known: service !== undefined,
+  }
+}

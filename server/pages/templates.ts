@@ -1,0 +1,26 @@
+/** The templates beside this file, compiled once. They escape what they show unless told otherwise. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { Eta } from 'eta'
+
+const FOLDER = join(import.meta.dirname, 'templates')
+
+export type Render = (template: string, data: object) => string
+
+export function loadTemplates(): Render {
+  const eta = new Eta({ autoTrim: ['nl', false] })
+  for (const file of readdirSync(FOLDER)) {
+    if (file.endsWith('.eta'))
+      eta.loadTemplate(`@${basename(file, '.eta')}`, readFileSync(join(FOLDER, file), 'utf8'))
+  }
+  return (template, data) => eta.render(`@${template}`, data)
+}
+
+const ENTITIES: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
+export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => ENTITIES[c]!)

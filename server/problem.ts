@@ -1,0 +1,57 @@
+/** Errors as RFC 9457 problem details: what programs get, over HTTP and in socket acknowledgements. */
+import { AppError } from '../core/errors.ts'
+import { createTexts, isTextKey, type Locale } from '../core/texts/index.ts'
+
+export interface Problem {
+  type: string
+  title: string
+  status: number
+  /** Stable, for programs. */
+  code: string
+  detail?: string
+  retryable: boolean
+  /** Every bad field of a submitted form. */
+  errors?: { field: string; code: string; message: string }[]
+}
+
+export const PROBLEM_TYPE = 'application/problem+json'
+
+export function toProblem(error: AppError, locale: Locale = 'en'): Problem {
+  const { t } = createTexts(locale)
+  return {
+    type: `urn:halfway:problem:${error.code}`,
+    title: t(`error.${error.code}`),
+    status: error.status,
+    code: error.code,
+    ...(error.detail && { detail: error.detail }),
+    retryable: error.retryable,
+    ...(error.errors && {
+      errors: error.errors.map(({ field, code }) => {
+        const key = `field_error.${code}`
+        return { field, code, message: t(isTextKey(key) ? key : 'field_error.invalid') }
+      }),
+    }),
+  }
+}
+
+/** What the parsers of Express throw, in our words; null when it is nobody's mistake but ours. */
+export function fromHttpError(error: unknown): AppError | null {
+  if (error instanceof AppError) return error
+  const { status, type } = error as { status?: number; type?: string }
+  switch (type) {
+    case 'entity.too.large':
+      return new AppError('body_too_large', { detail: 'A body has at most 64 kB.' })
+    case 'entity.parse.failed':
+      return new AppError('invalid_json', { detail: 'The body is not JSON.' })
+    case 'encoding.unsupported':
+    case 'charset.unsupported':
+      return new AppError('unsupported_media_type', {
+        detail: 'Send the body as UTF-8, plain, gzip, deflate or br.',
+      })
+  }
+  if (error instanceof URIError)
+    return new AppError('invalid_parameter', { detail: 'The address is not well formed.' })
+  return status !== undefined && status >= 400 && status < 500
+    ? new AppError('invalid_parameter', { cause: error })
+    : null
+}

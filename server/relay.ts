@@ -1,0 +1,128 @@
+/**
+ * The Socket.IO side: pages and programs watch requests and are told every newer state. Only the websocket transport
+ * is offered, so that server processes need no sticky sessions; a page that cannot open one polls the status instead.
+ */
+import type { Server as HttpServer } from 'node:http'
+import { Server, type Socket } from 'socket.io'
+import { z } from 'zod'
+import { AppError } from '../core/errors.ts'
+import { isHash } from '../core/hash.ts'
+import type { Log } from '../core/log.ts'
+import type { PublicView } from '../core/record.ts'
+import type { LiveRequests } from '../core/redis/live-requests.ts'
+import { isAllowedOrigin } from './middleware/origin.ts'
+import { type Problem, toProblem } from './problem.ts'
+
+export type WatchAnswer = { ok: true; data: PublicView } | { ok: false; problem: Problem }
+type Answer = (answer: WatchAnswer) => void
+
+interface ClientEvents {
+  'request:watch': (message: unknown, answer: Answer) => void
+  'request:unwatch': (message: unknown) => void
+}
+interface ServerEvents {
+  'request:update': (view: PublicView) => void
+  'request:expired': (gone: { hash: string }) => void
+}
+type Client = Socket<ClientEvents, ServerEvents>
+
+const MOST_WATCHED = 64
+const MOST_BYTES = 4096
+
+const watchMessage = z.object({ hash: z.string().refine(isHash), version: z.number().int().optional() })
+
+export interface Relay {
+  stop(): void
+}
+
+export function createRelay({
+  http,
+  live,
+  allowedOrigins,
+  log,
+}: {
+  http: HttpServer
+  live: LiveRequests
+  allowedOrigins: readonly string[]
+  log: Log
+}): Relay {
+  const io = new Server<ClientEvents, ServerEvents>(http, {
+    transports: ['websocket'],
+    serveClient: false,
+    maxHttpBufferSize: MOST_BYTES,
+    allowRequest: (req, decide) => decide(null, isAllowedOrigin(req, allowedOrigins)),
+  })
+
+  io.on('connection', (socket: Client) => {
+    const watching = new Map<string, Promise<() => void>>()
+
+    socket.on('request:watch', async (message, answer) => {
+      if (typeof answer !== 'function') return
+      try {
+        const { hash } = readMessage(message)
+        if (!watching.has(hash) && watching.size >= MOST_WATCHED) {
+          throw new AppError('rate_limited', { detail: `A socket watches at most ${MOST_WATCHED} requests.` })
+        }
+        answer({ ok: true, data: await watch(hash) })
+      } catch (error) {
+        const problem = error instanceof AppError ? error : new AppError('internal_error', { cause: error })
+        if (problem.status === 500) log.error({ err: problem }, 'a watch failed')
+        answer({ ok: false, problem: toProblem(problem) })
+      }
+    })
+
+    socket.on('request:unwatch', (message) => {
+      const parsed = watchMessage.safeParse(message)
+      if (parsed.success) forget(parsed.data.hash)
+    })
+
+    socket.on('disconnect', () => {
+      for (const hash of [...watching.keys()]) forget(hash)
+    })
+
+    /** Watching twice is watching once, answered with what stands now. */
+    async function watch(hash: string): Promise<PublicView> {
+      forget(hash)
+      const started = live.watch(hash, {
+        update: ({ view }) => void socket.emit('request:update', view),
+        expired: () => {
+          watching.delete(hash)
+          socket.emit('request:expired', { hash })
+        },
+      })
+      const stop = started.then((watch) => watch.stop)
+      watching.set(hash, stop)
+      try {
+        return (await started).latest.view
+      } catch (error) {
+        if (watching.get(hash) === stop) watching.delete(hash)
+        throw error
+      }
+    }
+
+    function forget(hash: string): void {
+      watching.get(hash)?.then(
+        (stop) => stop(),
+        () => {},
+      )
+      watching.delete(hash)
+    }
+  })
+
+  return {
+    // Not io.close(): the HTTP server is not the relay's to close.
+    stop() {
+      io.disconnectSockets(true)
+      io.engine.close()
+    },
+  }
+}
+
+function readMessage(message: unknown): { hash: string } {
+  const parsed = watchMessage.safeParse(message)
+  if (parsed.success) return parsed.data
+  const { hash } = (message ?? {}) as { hash?: unknown }
+  throw typeof hash === 'string' && !isHash(hash)
+    ? new AppError('request_not_found')
+    : new AppError('invalid_parameter', { detail: 'Send { hash, version? }.' })
+}

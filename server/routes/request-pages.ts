@@ -1,0 +1,124 @@
+/** The pages of one request, and what a person can do there: hand over a code, ask for another, cancel. */
+import type { Request, RequestHandler, Response, Router } from 'express'
+import { AppError } from '../../core/errors.ts'
+import { isFinal, type PublicView } from '../../core/record.ts'
+import { createTexts } from '../../core/texts/index.ts'
+import { codeProblem } from '../pages/code-problem.ts'
+import { fittingLink, type RequestLinks, requestLinks, shownSlug } from '../pages/links.ts'
+import { localeOf } from './locale.ts'
+import type { PageDeps } from './pages.ts'
+import { readForm } from './read-form.ts'
+
+/** Nothing of a request stays in a cache, goes to another site or into a search engine. */
+const keepPrivate: RequestHandler = (_req, res, next) => {
+  res.set({
+    'Cache-Control': 'no-store',
+    'Referrer-Policy': 'no-referrer',
+    'X-Robots-Tag': 'noindex, nofollow',
+  })
+  next()
+}
+
+export function addRequestPages(router: Router, { pages, readView, actions, formGuard }: PageDeps): void {
+  /** Shows the request on this page where `belongs` says so, else leads to where it is shown now. */
+  const show =
+    (
+      page: keyof RequestLinks,
+      belongs: (view: PublicView) => boolean,
+      write: (req: Request, view: PublicView) => string,
+    ): RequestHandler =>
+    async (req, res) => {
+      const view = await readView(String(req.params.hash))
+      if (!belongs(view)) return res.redirect(303, fittingLink(view))
+      if (req.params.slug !== shownSlug(view)) return res.redirect(303, requestLinks(view)[page])
+      res.send(write(req, view))
+    }
+
+  const isRunning = (view: PublicView) => !isFinal(view.status)
+  const hash = (req: Request) => String(req.params.hash)
+
+  router.use('/services/:slug/:page/:hash', keepPrivate)
+
+  router.get(
+    '/services/:slug/progress/:hash',
+    show('progress', isRunning, (req, view) => pages.request(localeOf(req), view)),
+  )
+  router.get(
+    '/services/:slug/result/:hash',
+    show(
+      'result',
+      (view) => isFinal(view.status),
+      (req, view) => pages.request(localeOf(req), view),
+    ),
+  )
+  router.get(
+    '/services/:slug/otp/:hash',
+    show(
+      'otp',
+      (view) => view.requires_otp,
+      (req, view) => pages.request(localeOf(req), view, { focus: true, resent: 'resent' in req.query }),
+    ),
+  )
+  router.get(
+    '/services/:slug/cancel/:hash',
+    show('cancel', isRunning, (req, view) => pages.confirmCancel(localeOf(req), view)),
+  )
+  // Only ever reached by "try again" after a refused resend.
+  router.get(
+    '/services/:slug/resend-otp/:hash',
+    show(
+      'otp',
+      () => false,
+      () => '',
+    ),
+  )
+
+  router.post('/services/:slug/otp/:hash', formGuard, readForm, async (req, res) => {
+    const typed = typeof req.body?.otp === 'string' ? req.body.otp : ''
+    try {
+      res.redirect(303, fittingLink(await actions.submitOtp(hash(req), typed)))
+    } catch (error) {
+      await refused(req, res, error, typed)
+    }
+  })
+
+  router.post('/services/:slug/resend-otp/:hash', formGuard, async (req, res) => {
+    try {
+      const view = await actions.resendOtp(hash(req))
+      res.redirect(303, `${requestLinks(view).otp}?resent`)
+    } catch (error) {
+      await refused(req, res, error, '')
+    }
+  })
+
+  router.post('/services/:slug/cancel/:hash', formGuard, async (req, res) => {
+    try {
+      res.redirect(303, fittingLink(await actions.cancel(hash(req))))
+    } catch (error) {
+      await refused(req, res, error, '')
+    }
+  })
+
+  /** A refusal is told where the code is typed; where no code is waited for any more, the page of the state tells all. */
+  async function refused(req: Request, res: Response, error: unknown, typed: string): Promise<void> {
+    if (!(error instanceof AppError) || !REFUSALS.has(error.code)) throw error
+    const view = await readView(hash(req))
+    if (!view.requires_otp || error.code === 'already_final') return res.redirect(303, fittingLink(view))
+    const { locale, t } = createTexts(localeOf(req))
+    res.status(error.status)
+    if (error.retryAfterSeconds) res.set('Retry-After', String(error.retryAfterSeconds))
+    res.send(
+      pages.request(locale, view, { problem: codeProblem(t, error, view.otp_data, typed), focus: true }),
+    )
+  }
+}
+
+const REFUSALS: ReadonlySet<string> = new Set([
+  'already_final',
+  'otp_not_expected',
+  'otp_expired',
+  'invalid_otp',
+  'otp_attempts_exhausted',
+  'resend_not_yet',
+  'resend_exhausted',
+])

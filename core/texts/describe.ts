@@ -1,0 +1,111 @@
+/**
+ * What a request page says about a running request. Pure, and the same on the server, which writes the page, and in
+ * the browser, which keeps it up to date: so the two never disagree about a word.
+ */
+import type { PublicView, Step } from '../record.ts'
+import type { Translate } from './format.ts'
+import type { LiveKey } from './index.ts'
+import { ageWords, countdown, durationWords, remainingWords } from './wording.ts'
+
+export interface Described {
+  /** For the tab: the state first, since a tab shows only a few letters. */
+  title: string
+  heading: string
+  percent: string
+  /** For `aria-valuetext`. */
+  value: string
+  remaining: string
+  /** Null where there is nothing to say; the element is hidden then. */
+  queue: string | null
+  attempt: string | null
+  message: string
+  age: string | null
+  steps: DescribedStep[]
+}
+
+export interface DescribedStep {
+  id: string
+  title: string
+  state: Step['state']
+  words: string
+}
+
+export interface DescribeContext {
+  t: Translate<LiveKey>
+  /** Milliseconds, by the server's clock. */
+  now: number
+  /** What the service is called. */
+  title: string
+  stepTitles: Readonly<Record<string, string>>
+  /** The view's own estimate, or what the browser has counted it down to. */
+  remainingSeconds: number
+}
+
+export function describe(view: PublicView, context: DescribeContext): Described {
+  const { t } = context
+  const percent = t('live.percent', { value: view.progress / 100 })
+  return {
+    title: tabTitle(view, percent, context),
+    heading: t(isBetweenTries(view) ? 'live.status.retrying' : `live.status.${view.status}`),
+    percent,
+    value: valueText(view, context),
+    remaining: view.started_at
+      ? remainingWords(t, context.remainingSeconds)
+      : t('live.remaining.usually', { duration: remainingWords(t, context.remainingSeconds) }),
+    queue: view.queue_position === null ? null : t('live.queue', { place: view.queue_position }),
+    attempt: attemptWords(view, context),
+    message: view.current_message || t('live.received'),
+    age: view.status === 'processing' ? ageWords(t, secondsBetween(view.updated_at, context.now)) : null,
+    steps: view.steps.map((step) => describeStep(step, context)),
+  }
+}
+
+/** A try has failed and the next one has not begun. */
+const isBetweenTries = (view: PublicView): boolean =>
+  view.status === 'processing' && view.next_retry_at !== null
+
+/** For how long a step or a whole request ran; null while it does. */
+export function took(t: Translate<LiveKey>, from: string | null, to: string | null): string | null {
+  return from && to ? durationWords(t, secondsBetween(from, Date.parse(to))) : null
+}
+
+const secondsBetween = (iso: string, ms: number): number => Math.max(0, (ms - Date.parse(iso)) / 1000)
+
+function tabTitle(view: PublicView, percent: string, { t, title }: DescribeContext): string {
+  if (view.status === 'processing') return t('live.title.running', { percent, title })
+  return t(`live.title.${view.status}`, { title })
+}
+
+function valueText(view: PublicView, { t, stepTitles }: DescribeContext): string {
+  const index = view.steps.findIndex((step) => step.state === 'current')
+  const step = view.steps[index]
+  if (!step) return t('live.value', { percent: view.progress })
+  return t('live.value_step', {
+    percent: view.progress,
+    number: index + 1,
+    total: view.steps.length,
+    title: stepTitles[step.id] ?? step.id,
+  })
+}
+
+/** A first try is nothing to talk about; any further one is. */
+function attemptWords(view: PublicView, { t, now }: DescribeContext): string | null {
+  const max = view.max_attempts
+  if (!isBetweenTries(view))
+    return view.attempt > 1 ? t('live.attempt', { attempt: view.attempt, max }) : null
+  const attempt = Math.min(view.attempt + 1, max)
+  const seconds = countdown((Date.parse(view.next_retry_at ?? '') - now) / 1000)
+  return seconds > 0
+    ? t('live.attempt_in', { attempt, max, seconds })
+    : t('live.attempt_now', { attempt, max })
+}
+
+function describeStep(step: Step, { t, stepTitles }: DescribeContext): DescribedStep {
+  const done = took(t, step.started_at, step.finished_at)
+  return {
+    id: step.id,
+    title: stepTitles[step.id] ?? step.id,
+    state: step.state,
+    words: step.state === 'done' && done ? `${t('live.step.done')}, ${done}` : t(`live.step.${step.state}`),
+  }
+}

@@ -1,0 +1,32 @@
+/** Times in words. Rounded so that they read calmly and, for the remaining time, never grow as seconds pass. */
+import type { Translate } from './format.ts'
+import type { LiveKey } from './index.ts'
+
+type T = Translate<LiveKey>
+
+/** What is left of a running request. */
+export function remainingWords(t: T, seconds: number): string {
+  if (seconds <= 0) return t('live.remaining.over')
+  if (seconds < 60) return t('live.remaining.soon')
+  return t('live.remaining.minutes', { minutes: Math.round(seconds / 60) })
+}
+
+/** How long something took, to the second. */
+export function durationWords(t: T, seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds))
+  const minutes = Math.floor(whole / 60)
+  if (minutes === 0) return t('live.duration.seconds', { seconds: whole })
+  if (whole % 60 === 0) return t('live.duration.minutes', { minutes })
+  return t('live.duration.minutes_seconds', { minutes, seconds: whole % 60 })
+}
+
+/** How old the last message is. Silence is told as such: it is the question people have after a minute. */
+export function ageWords(t: T, seconds: number): string {
+  if (seconds < 10) return t('live.age.now')
+  if (seconds < 60) return t('live.age.seconds', { seconds: Math.floor(seconds / 10) * 10 })
+  return t('live.age.silent', { minutes: Math.floor(seconds / 60) })
+}
+
+/** A countdown in steps of five, then by the second: a number that jumps every second is hard to look away from. */
+export const countdown = (seconds: number): number =>
+  seconds > 10 ? Math.ceil(seconds / 5) * 5 : Math.ceil(seconds)

@@ -1,0 +1,65 @@
+/**
+ * What a screen reader is told, and when: steps and quarters politely and at most once in 15 s; what cannot wait at
+ * once, and once each time it comes true. The regions stand outside of `<main>`, so they outlive a change of content.
+ */
+import { describe } from '../core/texts/describe.ts'
+import type { LiveKey } from '../core/texts/index.ts'
+import type { Page } from './page-data.ts'
+import { remainingSeconds, type State } from './reducer.ts'
+
+const POLITE_EVERY_MS = 15_000
+const LOST_AFTER_MS = 10_000
+const EXPIRING_MS = 120_000
+
+export type Region = 'polite' | 'assertive'
+
+/** Call on every change and every second: what had to wait is told when its time comes. */
+export type Announce = (state: State, page: Page) => void
+
+export function createAnnouncer(
+  first: State,
+  firstNow: number,
+  say: (region: Region, text: string) => void,
+): Announce {
+  let told = milestone(first)
+  let politeAt = Number.NEGATIVE_INFINITY
+  let connectedAt = firstNow
+  // What the page already says when it is opened is not said again.
+  let trueBefore = new Set(alarms(first, firstNow, connectedAt).map(([key]) => key))
+
+  return (state, page) => {
+    const now = page.clock()
+    if (!isLost(state)) connectedAt = now
+    const trueNow = alarms(state, now, connectedAt)
+    for (const [key, region] of trueNow) if (!trueBefore.has(key)) say(region, page.t(key))
+    trueBefore = new Set(trueNow.map(([key]) => key))
+
+    const reached = milestone(state)
+    if (reached === told || now - politeAt < POLITE_EVERY_MS || state.view.status !== 'processing') return
+    told = reached
+    politeAt = now
+    say(
+      'polite',
+      describe(state.view, { ...page, now, remainingSeconds: remainingSeconds(state, now) }).value,
+    )
+  }
+}
+
+/** Everything worth interrupting for that is the case now. */
+function alarms(state: State, now: number, connectedAt: number): [LiveKey, Region][] {
+  const { view } = state
+  const all: [LiveKey, Region, boolean][] = [
+    ['live.announce.code', 'assertive', view.requires_otp],
+    ['live.status.completed', 'polite', view.is_completed],
+    ['live.status.failed', 'assertive', view.is_failed],
+    ['live.status.cancelled', 'polite', view.is_cancelled],
+    ['live.announce.lost', 'assertive', isLost(state) && now - connectedAt > LOST_AFTER_MS],
+    ['live.announce.expiring', 'assertive', Date.parse(view.expires_at) - now < EXPIRING_MS],
+  ]
+  return all.filter(([, , isTrue]) => isTrue).map(([key, region]) => [key, region])
+}
+
+const isLost = ({ connection }: State): boolean => connection === 'offline' || connection === 'reconnecting'
+
+/** Changes with each step and each quarter. */
+const milestone = ({ view }: State): string => `${view.step} ${Math.floor(view.progress / 25)}`

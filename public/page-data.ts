@@ -1,0 +1,23 @@
+/** What the server hands over with a request page, and the words and the clock that follow from it. */
+import { createFormatter, type Translate } from '../core/texts/format.ts'
+import type { LiveKey } from '../core/texts/index.ts'
+import type { PageData } from '../server/pages/request-model.ts'
+
+export interface Page extends PageData {
+  t: Translate<LiveKey>
+  /** Milliseconds by the server's clock: the viewer's may be minutes off. */
+  clock(): number
+}
+
+/** Null when this page is about no request (any more). */
+export function readPage(): Page | null {
+  const block = document.getElementById('page-data')
+  if (!block?.textContent) return null
+  const data = JSON.parse(block.textContent) as PageData
+  const skew = data.now - Date.now()
+  return {
+    ...data,
+    t: createFormatter(document.documentElement.lang, data.texts),
+    clock: () => Date.now() + skew,
+  }
+}

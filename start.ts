@@ -1,0 +1,101 @@
+/**
+ * `npm start`: everything in one go, on a machine with nothing but Node. Starts a private Redis when none is set, then
+ * the demo portal, the bots, the workers and the server as processes of their own, and stops them in reverse.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { createInterface } from 'node:readline'
+import pretty from 'pino-pretty'
+import { StartError } from './core/errors.ts'
+import { runProcess, type Stoppable } from './core/process.ts'
+import { openRedis } from './core/redis/connect.ts'
+import { joinEmbedded } from './core/redis/embedded.ts'
+
+const PROCESSES = [
+  { name: 'portal', main: 'bots/demo-portal/main.ts' },
+  { name: 'workers', main: 'workers/main.ts' },
+  { name: 'bots', main: 'bots/inquiry-provider/main.ts' },
+  { name: 'server', main: 'server/main.ts' },
+] as const
+
+const output = pretty({
+  ignore: 'pid',
+  translateTime: 'SYS:HH:MM:ss',
+  singleLine: true,
+  colorize: process.stdout.isTTY,
+})
+
+await runProcess({ name: 'halfway', env: process.env, logTo: output }, async ({ config, log, use }) => {
+  const env: NodeJS.ProcessEnv = { ...process.env }
+  if (config.redis.kind === 'embedded') {
+    const redis = await use('private redis', joinEmbedded(log))
+    env.REDIS_URL = redis.target.url
+  } else {
+    // Said once, here, rather than by each of the processes.
+    const connections = await openRedis(config.redis, log)
+    await connections.connect('fail-fast')
+    await connections.stop()
+  }
+  env.LOCAL_API_TOKEN ??= randomBytes(24).toString('base64url')
+
+  const ended = (name: string, code: number | null): void => {
+    log.error({ process: name, code }, 'a process ended by itself, stopping all')
+    process.kill(process.pid, 'SIGTERM')
+  }
+  // All at once, since each takes its time to load; taken into care in order, so that they stop in reverse.
+  const starting = PROCESSES.map(({ name, main }) => startChild(name, main, env, (code) => ended(name, code)))
+  for (const child of starting) child.catch(() => {})
+  for (const [i, { name }] of PROCESSES.entries()) await use(name, starting[i] as Promise<Stoppable>)
+
+  const lines = [
+    `Halfway is ready:  http://localhost:${config.server.port}`,
+    `SMS inbox (demo):  http://127.0.0.1:${config.demoPortal.port}`,
+    'Stop with Ctrl-C.',
+  ]
+  process.stdout.write(`\n${lines.map((line) => `  ${line}\n`).join('')}\n`)
+})
+
+/** Resolves once the process says that it has started. @throws StartError with what it said instead */
+async function startChild(
+  name: string,
+  main: string,
+  env: NodeJS.ProcessEnv,
+  ended: (code: number | null) => void,
+): Promise<Stoppable> {
+  // In a group of its own: Ctrl-C reaches only this process, which then stops the others in order.
+  const child = spawn(process.execPath, [...process.execArgv, main], {
+    env,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  })
+  let complaint = ''
+  createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) =>
+    output.write(`${line}\n`),
+  )
+  createInterface({ input: child.stderr as NodeJS.ReadableStream }).on('line', (line) => {
+    complaint += `${line}\n`
+    process.stderr.write(`${line}\n`)
+  })
+  await new Promise<void>((resolve, reject) => {
+    child.once('message', () => resolve())
+    child.once('error', reject)
+    child.once('exit', () =>
+      reject(new StartError(`The ${name} did not start. ${complaint ? 'See above.' : ''}`)),
+    )
+  })
+  let stopping = false
+  child.once('exit', (code) => stopping || ended(code))
+  return {
+    stop() {
+      stopping = true
+      return stopChild(child)
+    },
+  }
+}
+
+function stopChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  child.kill('SIGTERM')
+  return exited
+}

@@ -1,0 +1,258 @@
+/** What people and programs do with Halfway, through the real processes of `npm start`. */
+import { readdirSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { load } from 'cheerio'
+import { Redis } from 'ioredis'
+import { io, type Socket } from 'socket.io-client'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { PublicView } from '../../core/record.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { type Halfway, startHalfway } from '../helpers/halfway.ts'
+
+const PERSON = { mobile: '09121112233', national_code: '0012345679' }
+
+let halfway: Halfway
+let redis: Redis
+let socket: Socket
+
+beforeAll(async () => {
+  halfway = await startHalfway()
+  redis = new Redis(new URL(halfway.redisUrl).pathname)
+  socket = io(halfway.url, { transports: ['websocket'] })
+})
+afterAll(async () => {
+  socket.disconnect()
+  redis.disconnect()
+  await halfway.stop()
+})
+
+async function submit(service_slug: string, request_data: object): Promise<PublicView> {
+  const response = await fetch(`${halfway.url}/api/local-requests`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ service_slug, request_data }),
+  })
+  expect(response.status).toBe(202)
+  return (await response.json()) as PublicView
+}
+
+const post = (path: string, body: object): Promise<Response> =>
+  fetch(`${halfway.url}${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+
+/** Watches by socket; `seen` grows with every state until the request is final. */
+async function watch(
+  hash: string,
+): Promise<{ seen: PublicView[]; until: (claim: (view: PublicView) => boolean) => Promise<PublicView> }> {
+  const seen: PublicView[] = []
+  const wakes = new Set<() => void>()
+  socket.on('request:update', (view: PublicView) => {
+    if (view.hash !== hash) return
+    seen.push(view)
+    for (const wake of wakes) wake()
+  })
+  const answer = await socket.emitWithAck('request:watch', { hash })
+  expect(answer.ok).toBe(true)
+  seen.unshift(answer.data)
+  return {
+    seen,
+    until: (claim) =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          const found = seen.find(claim)
+          if (!found) return
+          wakes.delete(look)
+          resolve(found)
+        }
+        wakes.add(look)
+        look()
+      }),
+  }
+}
+
+const isOver = (view: PublicView): boolean => view.is_completed || view.is_failed || view.is_cancelled
+
+async function codeFromInbox(mobile: string): Promise<string> {
+  return eventually(async () => {
+    const response = await fetch(`${halfway.portalUrl}/inbox/${mobile}`, {
+      headers: { accept: 'application/json' },
+    })
+    const [newest] = (await response.json()) as { code: string }[]
+    if (!newest) throw new Error('no code yet')
+    return newest.code
+  })
+}
+
+/** Everything that lies in Redis, as one text. */
+async function everythingInRedis(): Promise<string> {
+  const parts: string[] = []
+  for (const key of await redis.keys('*')) {
+    const type = await redis.type(key)
+    const read: Record<string, () => Promise<unknown>> = {
+      string: () => redis.get(key),
+      hash: () => redis.hgetall(key),
+      list: () => redis.lrange(key, 0, -1),
+      zset: () => redis.zrange(key, '0', '-1', 'WITHSCORES'),
+      set: () => redis.smembers(key),
+      stream: () => redis.xrange(key, '-', '+'),
+    }
+    parts.push(key, JSON.stringify(await read[type]?.()))
+  }
+  return parts.join('\n')
+}
+
+describe('a credit score request', () => {
+  it('goes from the form to the result, with the code from the inbox, and leaves the code nowhere', async () => {
+    const { hash } = await submit('credit-score-rating', PERSON)
+    const { seen, until } = await watch(hash)
+
+    const asked = await until((view) => view.requires_otp)
+    expect(asked.otp_data).toMatchObject({
+      length: 6,
+      charset: 'digits',
+      sent_to: '0912***2233',
+      attempts_left: 3,
+    })
+    const code = await codeFromInbox(PERSON.mobile)
+
+    expect((await post(`/api/local-requests/${hash}/otp`, { otp: '12' })).status).toBe(422)
+    expect((await post(`/api/local-requests/${hash}/otp`, { otp: code })).status).toBe(202)
+    expect((await post(`/api/local-requests/${hash}/otp`, { otp: code })).status).toBe(409)
+
+    const done = await until(isOver)
+    expect(done).toMatchObject({ status: 'completed', progress: 100, attempt: 1, error_data: null })
+    expect(done.result_data).toMatchObject({
+      score: expect.any(Number),
+      rating: expect.stringMatching(/^[A-E]$/),
+    })
+    expect(done.steps.map(({ state }) => state)).toEqual(Array(6).fill('done'))
+
+    const versions = seen.map((view) => view.version)
+    expect(versions).toEqual([...versions].sort((a, b) => a - b))
+    const progress = seen.map((view) => view.progress)
+    expect(progress).toEqual([...progress].sort((a, b) => a - b))
+
+    const record = JSON.parse((await redis.get(`local_request:${hash}`)) as string)
+    expect(record).toMatchObject({ hash, status: 'completed', request_data: PERSON })
+    expect(await everythingInRedis()).not.toContain(code)
+    expect(halfway.output()).not.toContain(code)
+    expect(halfway.output()).not.toContain(PERSON.national_code)
+    expect(halfway.output()).not.toContain(PERSON.mobile)
+  })
+
+  it('works by form alone, without script', async () => {
+    const form = `${halfway.url}/services/credit-score-rating`
+    const page = await fetch(form)
+    const cookie = page.headers.get('set-cookie')?.split(';')[0] ?? ''
+    const key = load(await page.text())('input[name=_key]').attr('value') ?? ''
+    const mobile = '09124445566'
+    const send = (url: string, fields: Record<string, string>): Promise<Response> =>
+      fetch(url, {
+        method: 'POST',
+        redirect: 'manual',
+        headers: { cookie },
+        body: new URLSearchParams(fields),
+      })
+    const fields = { _key: key, mobile: '۰۹۱۲ ۴۴۴ ۵۵۶۶', national_code: PERSON.national_code }
+
+    const first = await send(form, fields)
+    expect(first.status).toBe(303)
+    const location = first.headers.get('location') ?? ''
+    expect((await send(form, fields)).headers.get('location')).toBe(location)
+
+    const show = async (): Promise<string> => (await fetch(`${halfway.url}${location}`)).text()
+    const otpForm = await eventually(
+      async () => {
+        const found = load(await show())('form:has(input[name=otp])').attr('action')
+        if (!found) throw new Error('not asked for a code yet')
+        return found
+      },
+      { withinMs: 30_000, everyMs: 100 },
+    )
+    expect((await send(`${halfway.url}${otpForm}`, { otp: await codeFromInbox(mobile) })).status).toBe(303)
+    await eventually(async () => expect(await show()).toContain('Your result is ready'), {
+      withinMs: 30_000,
+      everyMs: 100,
+    })
+  })
+
+  it('stops at the bot when it is cancelled', async () => {
+    const { hash } = await submit('credit-score-rating', { ...PERSON, mobile: '09127778899' })
+    const { until } = await watch(hash)
+    await until((view) => view.requires_otp)
+    expect((await post(`/api/local-requests/${hash}/cancel`, {})).status).toBe(200)
+    expect(await until(isOver)).toMatchObject({ status: 'cancelled', is_cancelled: true })
+    await eventually(async () => {
+      const health = (await (await fetch(`${halfway.botUrl}/health`)).json()) as { running: number }
+      expect(health.running).toBe(0)
+    })
+    expect((await post(`/api/local-requests/${hash}/cancel`, {})).status).toBe(409)
+  })
+})
+
+describe('a link check request', () => {
+  const pages: Record<string, string> = {
+    '/docs/': '<a href="a.html">a</a> <a href="b.html">b</a> <a href="/docs/missing.html">gone</a>',
+    '/docs/a.html': '<a href="./">home</a> <a href="moved.html">moved</a>',
+    '/docs/b.html': '<a href="a.html">a</a>',
+  }
+  let site: Server
+  let address: string
+
+  beforeAll(async () => {
+    site = createServer((req, res) => {
+      const path = req.url ?? '/'
+      if (path === '/docs/moved.html') return void res.writeHead(301, { location: '/docs/b.html' }).end()
+      const page = pages[path]
+      res.writeHead(page === undefined ? 404 : 200, { 'content-type': 'text/html' }).end(page)
+    })
+    await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve))
+    address = `http://127.0.0.1:${(site.address() as AddressInfo).port}/docs/`
+  })
+  afterAll(() => void site.close())
+
+  it('reads the site and names what is broken and what has moved', async () => {
+    const { hash } = await submit('link-check', { url: address })
+    const { until } = await watch(hash)
+    const done = await until(isOver)
+    expect(done.error_data).toBeNull()
+    expect(done.result_data).toMatchObject({
+      pages_checked: 3,
+      broken: [{ url: `${address}missing.html`, status: 404, found_on: address }],
+      redirected: [{ url: `${address}moved.html`, to: `${address}b.html` }],
+    })
+    const result = await fetch(`${halfway.url}/api/local-requests/${hash}/result`)
+    expect(await result.json()).toEqual(done.result_data)
+  })
+})
+
+describe('npm start', () => {
+  it('says that it is ready only when it is', async () => {
+    const ready = await fetch(`${halfway.url}/readyz`)
+    expect(await ready.json()).toEqual({ status: 'ok', checks: { redis: 'ok', workers: 'ok' } })
+  })
+
+  it('stops every process it started, the private Redis too, and ends with 0', async () => {
+    const another = await startHalfway()
+    const socketPath = new URL(another.redisUrl).pathname
+    expect(await another.stop()).toBe(0)
+    for (const url of [another.url, another.botUrl, another.portalUrl])
+      await expect(fetch(url)).rejects.toThrow()
+    expect(() => readdirSync(socketPath)).toThrow()
+  })
+
+  it('says in one sentence that a port is taken', async () => {
+    const port = new URL(halfway.url).port
+    await expect(startHalfway({ PORT: port })).rejects.toThrow(`Port ${port} is already in use`)
+  })
+
+  it('says in one sentence that the configured Redis does not answer', async () => {
+    await expect(startHalfway({ REDIS_URL: 'redis://127.0.0.1:1' })).rejects.toThrow(
+      'Redis at 127.0.0.1:1 does not answer (ECONNREFUSED)',
+    )
+  })
+})

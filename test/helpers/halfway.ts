@@ -1,0 +1,91 @@
+/** The whole of Halfway as people start it: real processes, on free ports, with a private Redis. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const READY_WITHIN_MS = 60_000
+
+export interface Halfway {
+  /** Address of the server, without a slash at the end. */
+  url: string
+  portalUrl: string
+  botUrl: string
+  redisUrl: string
+  /** Everything that all processes wrote so far. */
+  output(): string
+  process: ChildProcess
+  stop(): Promise<number | null>
+}
+
+/** @param settings environment on top of free ports, a fast demo portal and a private Redis */
+export async function startHalfway(settings: NodeJS.ProcessEnv = {}): Promise<Halfway> {
+  const [port, botPort, portalPort] = await Promise.all([freePort(), freePort(), freePort()])
+  // A folder for temporary files of its own: the private Redis lies there and is nobody else's.
+  const tmp = mkdtempSync(join(tmpdir(), 'hw-'))
+  const child = spawn(process.execPath, ['--import', 'tsx', 'start.ts'], {
+    cwd: ROOT,
+    env: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      TMPDIR: tmp,
+      PORT: String(port),
+      LOCAL_API_PORT: String(botPort),
+      LOCAL_API_URL: `http://127.0.0.1:${botPort}`,
+      DEMO_PORTAL_PORT: String(portalPort),
+      DEMO_PORTAL_SPEED: '40',
+      LINK_CHECK_ALLOW_PRIVATE: 'true',
+      LOG_LEVEL: 'debug',
+      ...settings,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
+  await new Promise<void>((resolve, reject) => {
+    const limit = setTimeout(() => reject(new Error(`not ready in time:\n${output}`)), READY_WITHIN_MS)
+    const hear = (data: Buffer): void => {
+      output += data.toString()
+      if (!output.includes('Halfway is ready')) return
+      clearTimeout(limit)
+      resolve()
+    }
+    child.stdout.on('data', hear)
+    child.stderr.on('data', hear)
+    exited.then((code) => reject(new Error(`ended with ${code}:\n${output}`)))
+  })
+  return {
+    url: `http://127.0.0.1:${port}`,
+    portalUrl: `http://127.0.0.1:${portalPort}`,
+    botUrl: `http://127.0.0.1:${botPort}`,
+    redisUrl: settings.REDIS_URL ?? embeddedUrl(tmp),
+    output: () => output,
+    process: child,
+    async stop() {
+      child.kill('SIGTERM')
+      const code = await exited
+      rmSync(tmp, { recursive: true, force: true })
+      return code
+    },
+  }
+}
+
+/** Where the private Redis that `npm start` has started listens. */
+function embeddedUrl(tmp: string): string {
+  const folder = readdirSync(tmp).find((name) => name.startsWith('halfway-')) ?? ''
+  return (JSON.parse(readFileSync(join(tmp, folder, 'owner.json'), 'utf8')) as { url: string }).url
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number }
+      server.close(() => resolve(port))
+    })
+  })
+}

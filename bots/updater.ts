@@ -13,8 +13,9 @@
 import { nanoid } from 'nanoid'
 import type { RedisTarget } from '../core/config.ts'
 import { AppError } from '../core/errors.ts'
-import type { Change, OtpRequest } from '../core/lifecycle.ts'
+import type { Change } from '../core/lifecycle.ts'
 import { createLog, type Log } from '../core/log.ts'
+import type { OtpRequest } from '../core/otp-prompt.ts'
 import { isFinal, type MessageParams } from '../core/record.ts'
 import { openRedis, type RedisClient } from '../core/redis/connect.ts'
 import { createLiveRequests, type LiveUpdate } from '../core/redis/live-requests.ts'
@@ -82,7 +83,11 @@ export interface UpdaterOptions {
 /** How many requests' last records are remembered, to write in one round trip. */
 const REMEMBERED = 1000
 
-export async function createUpdater({ redis, ttlSeconds = 1800, log = createLog('bot', 'warn') }: UpdaterOptions): Promise<Updater> {
+export async function createUpdater({
+  redis,
+  ttlSeconds = 1800,
+  log = createLog('bot', 'warn'),
+}: UpdaterOptions): Promise<Updater> {
   const connections = await openRedis(typeof redis === 'string' ? { kind: 'single', url: redis } : redis, log)
   const commands = await connections.connect('patient')
   const subscriber = await connections.connect('subscriber')
@@ -114,7 +119,9 @@ function createUpdaterOn(deps: {
     const outcome = await store.apply(hash, change, { known: lastSeen.get(hash) ?? null })
     if (!outcome.ok) {
       lastSeen.delete(hash)
-      throw new AppError(outcome.refusal, { detail: `${change.type} of ${hash} was refused: ${outcome.refusal}` })
+      throw new AppError(outcome.refusal, {
+        detail: `${change.type} of ${hash} was refused: ${outcome.refusal}`,
+      })
     }
     remember(hash, outcome.stored)
     return outcome.stored
@@ -125,7 +132,8 @@ function createUpdaterOn(deps: {
     let found: Promise<number> | null = null
     return () =>
       (found ??= store.read(hash).then((stored) => {
-        if (!stored) throw new AppError('request_not_found', { detail: `There is no request ${hash} (any more).` })
+        if (!stored)
+          throw new AppError('request_not_found', { detail: `There is no request ${hash} (any more).` })
         remember(hash, stored)
         return stored.record.attempt
       }))
@@ -145,7 +153,8 @@ function createUpdaterOn(deps: {
         const answer = await otpBox.waitFor(hash, options)
         lastSeen.delete(hash)
         if ('code' in answer) return answer.code
-        if (answer.refused === 'otp_expired') throw new BotFailure('otp_expired', 'The code was not entered in time.')
+        if (answer.refused === 'otp_expired')
+          throw new BotFailure('otp_expired', 'The code was not entered in time.')
         throw new AppError(answer.refused)
       },
       async rejectOtp(message) {
@@ -158,7 +167,11 @@ function createUpdaterOn(deps: {
           await write(hash, { type: 'complete', attempt, result })
         } catch (error) {
           if (error instanceof AppError && error.code === 'result_too_large') {
-            await write(hash, { type: 'fail', attempt, error: { code: error.code, message: error.message, retryable: false } })
+            await write(hash, {
+              type: 'fail',
+              attempt,
+              error: { code: error.code, message: error.message, retryable: false },
+            })
           }
           throw error
         }

@@ -11,7 +11,12 @@ const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 't
 const hostPort = z.string().regex(/^[^\s:]+:\d{1,5}$|^\[[0-9a-f:]+\]:\d{1,5}$/i, 'must be host:port')
 const hostPorts = z
   .string()
-  .transform((text) => text.split(',').map((part) => part.trim()).filter(Boolean))
+  .transform((text) =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean),
+  )
   .pipe(z.array(hostPort).min(1))
   .transform((list) => list.map(splitHostPort))
 const webUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https address' })
@@ -25,7 +30,10 @@ const settings = z.object({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
   PORT: port.default(3000),
   HOST: z.string().default('0.0.0.0'),
-  REDIS_URL: z.string().regex(/^(rediss?|unix):\/\//, 'must begin with redis://, rediss:// or unix://').optional(),
+  REDIS_URL: z
+    .string()
+    .regex(/^(rediss?|unix):\/\//, 'must begin with redis://, rediss:// or unix://')
+    .optional(),
   REDIS_HOST: z.string().optional(),
   REDIS_PORT: port.optional(),
   REDIS_PASSWORD: z.string().optional(),
@@ -33,7 +41,10 @@ const settings = z.object({
   REDIS_SENTINELS: hostPorts.optional(),
   REDIS_SENTINEL_NAME: z.string().optional(),
   REDIS_CLUSTER_NODES: hostPorts.optional(),
-  QUEUE_PREFIX: z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'letters, digits, dot, dash and underscore, 64 at most').default('halfway'),
+  QUEUE_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'letters, digits, dot, dash and underscore, 64 at most')
+    .default('halfway'),
   LOCAL_API_URL: webUrl.default('http://127.0.0.1:9999'),
   LOCAL_API_PORT: port.default(9999),
   LOCAL_API_TIMEOUT: seconds(1, 300).default(180),
@@ -43,7 +54,12 @@ const settings = z.object({
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   ALLOWED_ORIGINS: z
     .string()
-    .transform((text) => text.split(',').map((part) => part.trim()).filter(Boolean))
+    .transform((text) =>
+      text
+        .split(',')
+        .map((part) => part.trim())
+        .filter(Boolean),
+    )
     .pipe(z.array(webUrl.transform((text) => new URL(text).origin)))
     .default([]),
   TRUST_PROXY: z.coerce.number().int().min(0).max(10).default(0),
@@ -61,7 +77,13 @@ export const SETTING_NAMES = Object.keys(settings.shape)
 export type RedisTarget =
   | { kind: 'single'; url: string }
   | { kind: 'single'; host: string; port: number; password?: string; db: number }
-  | { kind: 'sentinel'; sentinels: { host: string; port: number }[]; name: string; password?: string; db: number }
+  | {
+      kind: 'sentinel'
+      sentinels: { host: string; port: number }[]
+      name: string
+      password?: string
+      db: number
+    }
   | { kind: 'cluster'; nodes: { host: string; port: number }[]; password?: string }
   | { kind: 'embedded' }
 
@@ -96,7 +118,9 @@ const DEVELOPMENT_TOKEN = 'local-development-only'
 
 /** @throws StartError naming every setting that is wrong */
 export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value.trim() !== ''))
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value.trim() !== ''),
+  )
   // The seed's .env files write an absent password as the word null.
   if (given.REDIS_PASSWORD === 'null') delete given.REDIS_PASSWORD
   const parsed = settings.safeParse(given)
@@ -104,7 +128,9 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     ? together(parsed.data)
     : parsed.error.issues.map((issue) => `${issue.path[0]?.toString()}: ${issue.message}`)
   if (!parsed.success || complaints.length > 0) {
-    throw new StartError(`The settings are not right:\n${[...new Set(complaints)].map((c) => `  - ${c}`).join('\n')}`)
+    throw new StartError(
+      `The settings are not right:\n${[...new Set(complaints)].map((c) => `  - ${c}`).join('\n')}`,
+    )
   }
   return deepFreeze(arrange(parsed.data))
 }
@@ -129,7 +155,8 @@ function together(s: Settings): string[] {
     if (ways.length === 0) {
       complaints.push('REDIS_URL: production needs a Redis of its own; nothing is started for you there')
     }
-    if (!s.LOCAL_API_TOKEN) complaints.push('LOCAL_API_TOKEN: production needs one, shared by workers and bots')
+    if (!s.LOCAL_API_TOKEN)
+      complaints.push('LOCAL_API_TOKEN: production needs one, shared by workers and bots')
   }
   return complaints
 }
@@ -165,7 +192,8 @@ function arrange(s: Settings): Config {
 function redisTarget(s: Settings): RedisTarget {
   const access = { password: s.REDIS_PASSWORD, db: s.REDIS_DB ?? 0 }
   if (s.REDIS_URL) return { kind: 'single', url: s.REDIS_URL }
-  if (s.REDIS_CLUSTER_NODES) return { kind: 'cluster', nodes: s.REDIS_CLUSTER_NODES, password: s.REDIS_PASSWORD }
+  if (s.REDIS_CLUSTER_NODES)
+    return { kind: 'cluster', nodes: s.REDIS_CLUSTER_NODES, password: s.REDIS_PASSWORD }
   if (s.REDIS_SENTINELS && s.REDIS_SENTINEL_NAME) {
     return { kind: 'sentinel', sentinels: s.REDIS_SENTINELS, name: s.REDIS_SENTINEL_NAME, ...access }
   }

@@ -37,6 +37,7 @@ export const ERRORS = {
   bot_unauthorized: { status: 502, retryable: false },
   bot_crashed: { status: 500, retryable: true },
   bot_stopping: { status: 503, retryable: true },
+  worker_stopping: { status: 503, retryable: true },
   worker_lost: { status: 500, retryable: false },
   timed_out: { status: 504, retryable: true },
   result_too_large: { status: 413, retryable: false },
@@ -48,7 +49,6 @@ export type ErrorCode = keyof typeof ERRORS
 export interface FieldError {
   field: string
   code: string
-  message: string
 }
 
 export interface ErrorDetails {

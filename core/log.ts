@@ -2,7 +2,9 @@
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino'
 
 const SECRET_NAMES =
-  'otp otp_data request_data result_data data token authorization cookie password mobile national_code body session_id user_id'.split(' ')
+  'otp otp_data request_data result_data data token authorization cookie password mobile national_code body session_id user_id'.split(
+    ' ',
+  )
 const redacted = SECRET_NAMES.flatMap((name) => [name, `*.${name}`, `*.*.${name}`, `*.*.*.${name}`])
 
 export type Log = Logger

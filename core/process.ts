@@ -3,6 +3,7 @@
  * a `stop`. What cannot start is told in one sentence; a second signal does not wait any longer.
  */
 import { existsSync } from 'node:fs'
+import type { DestinationStream } from 'pino'
 import { type Config, loadConfig } from './config.ts'
 import { StartError } from './errors.ts'
 import { createLog, type Log } from './log.ts'
@@ -24,19 +25,21 @@ const STOP_LIMIT_MS = 10_000
  * Runs one process from its `main.ts`; only here are signals heard and the process ended.
  *
  * @param env the process' environment; a `.env` file beside package.json adds what it does not set
+ * @param logTo where the log goes, standard output if left out
  */
 export async function runProcess(
-  { name, env }: { name: string; env: NodeJS.ProcessEnv },
+  { name, env, logTo }: { name: string; env: NodeJS.ProcessEnv; logTo?: DestinationStream },
   start: (app: App) => Promise<void>,
 ): Promise<void> {
   const parts: { name: string; part: Stoppable }[] = []
-  let log = createLog(name, 'info')
+  let log = createLog(name, 'info', logTo)
+  let started = false
   let stopping = false
 
   const stop = async (exitCode: number, why: string): Promise<void> => {
     if (stopping) return process.exit(exitCode || 130)
     stopping = true
-    log.info({ why }, 'stopping')
+    log[started ? 'info' : 'debug']({ why }, 'stopping')
     const limit = setTimeout(() => {
       log.error({ limit_ms: STOP_LIMIT_MS }, 'could not stop in time')
       process.exit(1)
@@ -49,7 +52,7 @@ export async function runProcess(
       }
     }
     clearTimeout(limit)
-    log.info('stopped')
+    log[started ? 'info' : 'debug']('stopped')
     process.exit(exitCode)
   }
 
@@ -69,16 +72,17 @@ export async function runProcess(
   try {
     if (existsSync('.env')) process.loadEnvFile('.env')
     const config = loadConfig(env)
-    log = createLog(name, config.logLevel)
+    log = createLog(name, config.logLevel, logTo)
     await start({
       config,
       log,
       async use(partName, part) {
-        const started = await part
-        parts.push({ name: partName, part: started })
-        return started
+        const running = await part
+        parts.push({ name: partName, part: running })
+        return running
       },
     })
+    started = true
     log.info('started')
     process.send?.('started')
   } catch (error) {
@@ -96,9 +100,17 @@ export function listen(
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRINUSE') {
-        reject(new StartError(`Port ${port} is already in use; stop what uses it or set ${setting} to another one.`))
+        reject(
+          new StartError(
+            `Port ${port} is already in use; stop what uses it or set ${setting} to another one.`,
+          ),
+        )
       } else if (error.code === 'EACCES' || error.code === 'EADDRNOTAVAIL') {
-        reject(new StartError(`Cannot listen on ${host}:${port} (${error.code}); set ${setting} to a port that is allowed.`))
+        reject(
+          new StartError(
+            `Cannot listen on ${host}:${port} (${error.code}); set ${setting} to a port that is allowed.`,
+          ),
+        )
       } else reject(error)
     })
     server.listen(port, host, resolve)

@@ -3,7 +3,6 @@
  *
  * The names are the outside contract: bots in any language read and write the record's JSON.
  */
-import { z } from 'zod'
 
 export const STATUSES = ['pending', 'processing', 'otp_required', 'completed', 'failed', 'cancelled'] as const
 export type Status = (typeof STATUSES)[number]
@@ -85,6 +84,8 @@ export interface RequestRecord {
   reached: number
   /** Grows by one with every write. */
   version: number
+  /** Which write this is; two writers may otherwise make the very same record. Absent in the first one. */
+  write_id?: string
   created_at: IsoTime
   started_at: IsoTime | null
   updated_at: IsoTime
@@ -125,7 +126,10 @@ export interface PublicView {
 }
 
 /** Newer means greater by (`version`, `updated_at`). */
-export function isNewer(a: Pick<PublicView, 'version' | 'updated_at'>, b: Pick<PublicView, 'version' | 'updated_at'>): boolean {
+export function isNewer(
+  a: Pick<PublicView, 'version' | 'updated_at'>,
+  b: Pick<PublicView, 'version' | 'updated_at'>,
+): boolean {
   return a.version !== b.version ? a.version > b.version : a.updated_at > b.updated_at
 }
 
@@ -135,7 +139,11 @@ export function isNewer(a: Pick<PublicView, 'version' | 'updated_at'>, b: Pick<P
  *
  * @param now milliseconds; the estimate of the remaining time depends on it
  */
-export function publicView(record: RequestRecord, now: number, queuePosition: number | null = null): PublicView {
+export function publicView(
+  record: RequestRecord,
+  now: number,
+  queuePosition: number | null = null,
+): PublicView {
   return {
     hash: record.hash,
     service_slug: record.service_slug,
@@ -143,7 +151,10 @@ export function publicView(record: RequestRecord, now: number, queuePosition: nu
     step: record.step,
     progress: record.progress,
     current_message: record.current_message,
-    ...(record.message_key && { message_key: record.message_key, message_params: record.message_params ?? {} }),
+    ...(record.message_key && {
+      message_key: record.message_key,
+      message_params: record.message_params ?? {},
+    }),
     estimated_remaining_time: remainingSeconds(record, now),
     requires_otp: record.status === 'otp_required',
     is_completed: record.status === 'completed',
@@ -177,94 +188,32 @@ function publicPrompt(prompt: StoredPrompt | null): OtpPrompt | null {
 function remainingSeconds(record: RequestRecord, now: number): number {
   if (isFinal(record.status)) return 0
   if (!record.estimated_end_at) return record.estimated_duration
-  const from = record.status === 'otp_required' && record.otp_data ? Date.parse(record.otp_data.requested_at) : now
-  return Math.max(0, Math.ceil((Date.parse(record.estimated_end_at) - from) / 1000))
+  const asked = record.status === 'otp_required' ? record.otp_data?.requested_at : undefined
+  // A clock that is behind the last writer's must not make the rest grow.
+  const from = asked ? Date.parse(asked) : Math.max(now, Date.parse(record.updated_at))
+  const rest = Math.ceil((Date.parse(record.estimated_end_at) - from) / 1000)
+  return Math.max(0, Math.min(rest, record.estimated_duration))
 }
 
 /**
- * Every record and every message of ours ends with this character. It is white space to any JSON parser and vanishes
- * when another program reads, changes and writes the JSON: so a foreign write is seen without comparing a field.
+ * Every record and every message of ours ends with its mark. It is white space to any JSON parser and vanishes when
+ * another program reads, changes and writes the JSON: so a foreign write is seen without comparing a field. The two
+ * marks differ, so that a record that somebody publishes as it is never passes for a view.
  */
-const SEAL = '\t'
-export const isSealed = (json: string): boolean => json.endsWith(SEAL)
-export const seal = (value: RequestRecord | PublicView): string => JSON.stringify(value) + SEAL
+const RECORD_MARK = '\t'
+const VIEW_MARK = '\t '
+export const sealRecord = (record: RequestRecord): string => JSON.stringify(record) + RECORD_MARK
+export const sealView = (view: PublicView): string => JSON.stringify(view) + VIEW_MARK
 
-const isoTime = z.iso.datetime({ offset: true }).transform((text) => toIso(Date.parse(text)))
-const nullableTime = isoTime.nullable().catch(null)
-const shortText = z.string().transform((text) => text.slice(0, 2000))
-const wholeSeconds = z.coerce.number().int().nonnegative()
+/** Null when it is not as we wrote it. */
+export const unsealRecord = (json: string): RequestRecord | null => unseal(json, RECORD_MARK)
+export const unsealView = (json: string): PublicView | null => unseal(json, VIEW_MARK)
 
-/** Reads what another program may have made of a record: what must be right is checked, the rest is put right. */
-const foreignRecord = z.object({
-  hash: z.string(),
-  service_slug: z.string().max(200).catch(''),
-  user_id: z.union([z.string(), z.number()]).nullable().catch(null),
-  session_id: z.string().nullable().catch(null),
-  status: z.enum(STATUSES),
-  step: shortText.nullable().catch(null),
-  progress: z.coerce.number().catch(0),
-  current_message: shortText.nullable().catch(null),
-  message_key: z.string().max(200).optional().catch(undefined),
-  message_params: z.record(z.string(), z.union([z.string(), z.number()])).optional().catch(undefined),
-  estimated_duration: wholeSeconds.catch(0),
-  request_data: z.record(z.string(), z.unknown()).catch({}),
-  otp_data: z
-    .object({
-      id: z.string().catch('otp'),
-      length: z.number().int().positive().nullable().catch(null),
-      charset: z.literal('digits').catch('digits'),
-      sent_to: shortText.nullable().catch(null),
-      message: shortText.nullable().catch(null),
-      expires_at: isoTime,
-      resend_available_at: isoTime,
-      attempts_left: z.number().int().nonnegative().catch(3),
-      error: z.object({ code: z.literal('otp_rejected'), message: z.string() }).nullable().catch(null),
-      requested_at: isoTime,
-      resends: z.number().int().nonnegative().catch(0),
-    })
-    .nullable()
-    .catch(null),
-  result_data: z.unknown().transform((value) => value ?? null),
-  error_data: z
-    .object({
-      code: z.string().catch('failed'),
-      message: z.string().catch(''),
-      retryable: z.boolean().catch(false),
-    })
-    .nullable()
-    .catch(null),
-  cancelled_by: z.enum(['user', 'operator', 'deadline', 'superseded']).nullable().catch(null),
-  steps: z
-    .array(
-      z.object({
-        id: z.string(),
-        state: z.enum(['waiting', 'current', 'done']),
-        started_at: nullableTime,
-        finished_at: nullableTime,
-      }),
-    )
-    .max(100)
-    .catch([]),
-  attempt: z.number().int().nonnegative().catch(0),
-  max_attempts: z.number().int().positive().catch(1),
-  next_retry_at: nullableTime,
-  estimated_end_at: nullableTime,
-  reached: z.number().min(0).max(100).catch(0),
-  version: z.number().int().nonnegative().catch(0),
-  created_at: isoTime.optional().catch(undefined),
-  started_at: nullableTime,
-  updated_at: isoTime.optional().catch(undefined),
-  completed_at: nullableTime,
-  expires_at: isoTime.optional().catch(undefined),
-})
-
-/** A record as another program wrote it; the times it may have left out are still open. */
-export type ForeignRecord = z.infer<typeof foreignRecord>
-
-/** Null when it is no record at all: not JSON, no object, no known status. */
-export function parseForeignRecord(json: string): ForeignRecord | null {
+function unseal<T extends { version: number }>(json: string, mark: string): T | null {
+  if (!json.endsWith(mark)) return null
   try {
-    return foreignRecord.parse(JSON.parse(json))
+    const value = JSON.parse(json) as T | null
+    return typeof value?.version === 'number' ? value : null
   } catch {
     return null
   }

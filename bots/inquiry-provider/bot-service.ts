@@ -1,6 +1,7 @@
 /** What a bot service is: one folder in services/, whose index.ts exports `handle`. */
-import type { RequestUpdater } from '../updater.ts'
+
 import type { Log } from '../../core/log.ts'
+import type { RequestUpdater } from '../updater.ts'
 
 /** One request as its handler sees it: the updater bound to this request, and when to stop. */
 export interface BotRequest extends Omit<RequestUpdater, 'markAsCompleted' | 'markAsFailed'> {

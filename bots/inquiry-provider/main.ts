@@ -7,7 +7,10 @@ import { createBotServer } from './server.ts'
 import { createHandlers } from './services/index.ts'
 
 await runProcess({ name: 'bots', env: process.env }, async ({ config, log, use }) => {
-  const updater = await use('updater', createUpdater({ redis: config.redis, ttlSeconds: config.requestTtlSeconds, log }))
+  const updater = await use(
+    'updater',
+    createUpdater({ redis: config.redis, ttlSeconds: config.requestTtlSeconds, log }),
+  )
   const handlers = createHandlers({
     demoPortalUrl: `http://127.0.0.1:${config.demoPortal.port}`,
     linkCheckAllowPrivate: config.linkCheck.allowPrivate,

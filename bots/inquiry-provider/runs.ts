@@ -39,14 +39,23 @@ export interface Runs {
   stop(): Promise<void>
 }
 
-export function createRuns({ updater, handlers, log }: { updater: Updater; handlers: ReadonlyMap<string, Handle>; log: Log }): Runs {
+export function createRuns({
+  updater,
+  handlers,
+  log,
+}: {
+  updater: Updater
+  handlers: ReadonlyMap<string, Handle>
+  log: Log
+}): Runs {
   const running = new Map<string, Run>()
   let stopping = false
 
   async function run(call: Call): Promise<BotAnswer> {
     const { hash } = call
     for (;;) {
-      if (stopping) return failed(new BotFailure('bot_stopping', 'The bot server is stopping.', { retryable: true }))
+      if (stopping)
+        return failed(new BotFailure('bot_stopping', 'The bot server is stopping.', { retryable: true }))
       const present = running.get(hash)
       if (!present) return follow(begin(call), call.caller)
       if (!present.abort.signal.aborted) {
@@ -75,9 +84,16 @@ export function createRuns({ updater, handlers, log }: { updater: Updater; handl
   }
 
   function begin(call: Call): Run {
-    const current: Run = { attempt: call.attempt ?? 0, callers: 0, abort: new AbortController(), answer: Promise.resolve(failed(null)) }
+    const current: Run = {
+      attempt: call.attempt ?? 0,
+      callers: 0,
+      abort: new AbortController(),
+      answer: Promise.resolve(failed(null)),
+    }
     running.set(call.hash, current)
-    current.answer = work(call, current).catch(failed).finally(() => running.delete(call.hash))
+    current.answer = work(call, current)
+      .catch(failed)
+      .finally(() => running.delete(call.hash))
     return current
   }
 
@@ -89,7 +105,11 @@ export function createRuns({ updater, handlers, log }: { updater: Updater; handl
 
     const runLog = log.child({ hash, service: slug, attempt: current.attempt })
     const { signal } = current.abort
-    const stopWatching = await updater.onEnd(hash, () => current.attempt, (why) => current.abort.abort(new AppError(why)))
+    const stopWatching = await updater.onEnd(
+      hash,
+      () => current.attempt,
+      (why) => current.abort.abort(new AppError(why)),
+    )
     try {
       signal.throwIfAborted()
       const { markAsCompleted, markAsFailed: _worker, ...reports } = updater.bind(hash, () => current.attempt)
@@ -106,7 +126,10 @@ export function createRuns({ updater, handlers, log }: { updater: Updater; handl
     } catch (error) {
       const cause = signal.aborted ? signal.reason : error
       const known = cause instanceof BotFailure || cause instanceof AppError
-      runLog[known ? 'info' : 'error'](known ? { reason: cause.code } : { err: cause }, 'run ended without a result')
+      runLog[known ? 'info' : 'error'](
+        known ? { reason: cause.code } : { err: cause },
+        'run ended without a result',
+      )
       throw cause
     } finally {
       stopWatching()
@@ -128,11 +151,23 @@ export function createRuns({ updater, handlers, log }: { updater: Updater; handl
   }
 }
 
-const succeeded = (data: unknown): BotAnswer => ({ status: 'success', code: 'COMPLETED', message: 'Done.', data: data ?? null })
+const succeeded = (data: unknown): BotAnswer => ({
+  status: 'success',
+  code: 'COMPLETED',
+  message: 'Done.',
+  data: data ?? null,
+})
 
 /** What a handler threw, as the worker will read it. An unforeseen error keeps its text to itself: it may hold data. */
 function failed(error: unknown): BotAnswer {
-  if (error instanceof BotFailure) return { status: 'error', code: error.code, message: error.message, retryable: error.retryable }
-  if (error instanceof AppError) return { status: 'error', code: error.code, message: error.message, retryable: error.retryable }
-  return { status: 'error', code: 'bot_crashed', message: 'The bot stumbled over something unforeseen.', retryable: true }
+  if (error instanceof BotFailure)
+    return { status: 'error', code: error.code, message: error.message, retryable: error.retryable }
+  if (error instanceof AppError)
+    return { status: 'error', code: error.code, message: error.message, retryable: error.retryable }
+  return {
+    status: 'error',
+    code: 'bot_crashed',
+    message: 'The bot stumbled over something unforeseen.',
+    retryable: true,
+  }
 }

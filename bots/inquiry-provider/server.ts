@@ -13,7 +13,15 @@ import type { BotAnswer, Runs } from './runs.ts'
 
 const call = z.object({ requestHash: z.string().refine(isHash) }).catchall(z.unknown())
 
-export function createBotServer({ runs, token, log }: { runs: Runs; token: string; log: Log }): express.Express {
+export function createBotServer({
+  runs,
+  token,
+  log,
+}: {
+  runs: Runs
+  token: string
+  log: Log
+}): express.Express {
   const app = express()
   app.disable('x-powered-by')
 
@@ -27,16 +35,27 @@ export function createBotServer({ runs, token, log }: { runs: Runs; token: strin
   app.post('/api/services/:slug', express.json({ limit: '256kb' }), async (req, res) => {
     const slug = req.params.slug as string
     if (!runs.services.includes(slug)) {
-      return void answer(res, 404, { status: 'error', code: 'unknown_service', message: `There is no bot service "${slug}".`, retryable: false })
+      return void answer(res, 404, {
+        status: 'error',
+        code: 'unknown_service',
+        message: `There is no bot service "${slug}".`,
+        retryable: false,
+      })
     }
     const body = call.safeParse(req.body)
     if (!body.success) {
-      return void answer(res, 422, { status: 'error', code: 'validation_failed', message: 'requestHash is missing or no request hash.', retryable: false })
+      return void answer(res, 422, {
+        status: 'error',
+        code: 'validation_failed',
+        message: 'requestHash is missing or no request hash.',
+        retryable: false,
+      })
     }
     const { requestHash, ...data } = body.data
     const hangUp = new AbortController()
     res.on('close', () => {
-      if (!res.writableEnded) hangUp.abort(new BotFailure('caller_gone', 'The caller closed the connection.', { retryable: true }))
+      if (!res.writableEnded)
+        hangUp.abort(new BotFailure('caller_gone', 'The caller closed the connection.', { retryable: true }))
     })
     const attempt = Number(req.get('x-attempt') ?? '')
     const result = await runs.run({
@@ -49,33 +68,61 @@ export function createBotServer({ runs, token, log }: { runs: Runs; token: strin
     if (!hangUp.signal.aborted) answer(res, result.status === 'success' ? 200 : statusOf(result.code), result)
   })
   app.use((_req, res) => {
-    answer(res, 404, { status: 'error', code: 'not_found', message: 'There is nothing at this address.', retryable: false })
+    answer(res, 404, {
+      status: 'error',
+      code: 'not_found',
+      message: 'There is nothing at this address.',
+      retryable: false,
+    })
   })
-  app.use((error: Error & { status?: number; type?: string }, _req: Request, res: Response, _next: NextFunction) => {
-    const status = error.status && error.status < 500 ? error.status : 500
-    if (status === 500) log.error({ err: error }, 'a call failed')
-    const code: ErrorCode = status === 413 ? 'body_too_large' : status === 400 ? 'invalid_json' : 'internal_error'
-    answer(res, status, { status: 'error', code, message: status === 500 ? 'Something went wrong.' : error.message, retryable: status === 500 })
-  })
+  app.use(
+    (
+      error: Error & { status?: number; type?: string },
+      _req: Request,
+      res: Response,
+      _next: NextFunction,
+    ) => {
+      const status = error.status && error.status < 500 ? error.status : 500
+      if (status === 500) log.error({ err: error }, 'a call failed')
+      const code: ErrorCode =
+        status === 413 ? 'body_too_large' : status === 400 ? 'invalid_json' : 'internal_error'
+      answer(res, status, {
+        status: 'error',
+        code,
+        message: status === 500 ? 'Something went wrong.' : error.message,
+        retryable: status === 500,
+      })
+    },
+  )
   return app
 }
 
 /** Bots act on people's data: whoever calls must know the token. Compared in constant time. */
 function requireToken(token: string) {
   const expected = Buffer.from(`Bearer ${token}`)
-  return (req: Request, res: Response, next: NextFunction): void => {
+  return (req: Request, res: Response, next: NextFunction) => {
     const given = Buffer.from(req.get('authorization') ?? '')
     if (given.length === expected.length && timingSafeEqual(given, expected)) return next()
     res.set('WWW-Authenticate', 'Bearer')
-    answer(res, 401, { status: 'error', code: 'unauthorized', message: 'Send Authorization: Bearer with the LOCAL_API_TOKEN.', retryable: false })
+    answer(res, 401, {
+      status: 'error',
+      code: 'unauthorized',
+      message: 'Send Authorization: Bearer with the LOCAL_API_TOKEN.',
+      retryable: false,
+    })
   }
 }
 
 /** The answer's own fields say all; the HTTP status only helps those who look at nothing else. */
 const statusOf = (code: string): number => (code in HTTP_STATUS ? (HTTP_STATUS[code] as number) : 200)
-const HTTP_STATUS: Record<string, number> = { request_not_found: 410, request_expired: 410, already_final: 409, stale_attempt: 409, bot_stopping: 503 }
+const HTTP_STATUS: Record<string, number> = {
+  request_not_found: 410,
+  request_expired: 410,
+  already_final: 409,
+  stale_attempt: 409,
+  bot_stopping: 503,
+}
 
 function answer(res: Response, status: number, body: BotAnswer): void {
   res.status(status).json(body)
 }
-

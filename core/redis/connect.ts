@@ -32,7 +32,7 @@ export interface RedisConnections {
   stop(): Promise<void>
 }
 
-const ANSWER_WITHIN_MS = 900
+const ANSWER_WITHIN_MS = 700
 
 const OPTIONS: Record<Role, RedisOptions> = {
   'fail-fast': {
@@ -65,15 +65,23 @@ export async function openRedis(target: RedisTarget, log: Log): Promise<RedisCon
     address,
     async connect(role) {
       const client = createClient(real, { ...SHARED, ...OPTIONS[role], connectionName: `halfway-${role}` })
-      watchHealth(client, role, log)
+      // The error of `connect` says only that the connection is closed; why, this event knows.
+      let reason: Error | undefined
+      const hear = (error: Error): void => void (reason = error)
+      client.on('error', hear)
       try {
         await client.connect()
-      } catch (error) {
+        await client.ping()
+      } catch (cause) {
         client.disconnect()
-        throw new StartError(`Redis at ${address} does not answer (${reasonOf(error)}); start it or correct the REDIS_ settings.`, {
-          cause: error,
-        })
+        const why = reasonOf(reason ?? cause)
+        throw new StartError(
+          `Redis at ${address} does not answer (${why}); start it or correct the REDIS_ settings.`,
+          { cause },
+        )
       }
+      watchHealth(client, role, log)
+      client.off('error', hear)
       open.push(client)
       return client
     },
@@ -84,7 +92,10 @@ export async function openRedis(target: RedisTarget, log: Log): Promise<RedisCon
   }
 }
 
-function createClient(target: Exclude<RedisTarget, { kind: 'embedded' }>, options: RedisOptions): RedisClient {
+function createClient(
+  target: Exclude<RedisTarget, { kind: 'embedded' }>,
+  options: RedisOptions,
+): RedisClient {
   if (target.kind === 'cluster') {
     const { scripts, lazyConnect, enableOfflineQueue, enableAutoPipelining, ...redisOptions } = options
     const cluster: ClusterOptions = {
@@ -101,9 +112,11 @@ function placeOf(target: Exclude<RedisTarget, { kind: 'embedded' | 'cluster' }>)
     const { sentinels, name, password, db } = target
     return { sentinels, name, password, db }
   }
-  if (!('url' in target)) return { host: target.host, port: target.port, password: target.password, db: target.db }
+  if (!('url' in target))
+    return { host: target.host, port: target.port, password: target.password, db: target.db }
   const url = new URL(target.url)
-  if (url.protocol === 'unix:') return { path: decodeURIComponent(url.pathname), db: Number(url.searchParams.get('db') ?? 0) }
+  if (url.protocol === 'unix:')
+    return { path: decodeURIComponent(url.pathname), db: Number(url.searchParams.get('db') ?? 0) }
   return {
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: Number(url.port || 6379),
@@ -135,7 +148,10 @@ function watchHealth(client: RedisClient, role: Role, log: Log): void {
   })
 }
 
-const reasonOf = (error: unknown): string => {
+function reasonOf(error: unknown): string {
   const { code, message, lastNodeError } = error as { code?: string; message?: string; lastNodeError?: Error }
-  return code ?? lastNodeError?.message ?? (message || 'no answer')
+  const text = lastNodeError?.message ?? message ?? ''
+  if (text.startsWith('NOAUTH')) return 'it wants a password'
+  if (text.startsWith('WRONGPASS')) return 'the password is wrong'
+  return code ?? (text || 'no answer')
 }

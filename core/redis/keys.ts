@@ -21,7 +21,8 @@ export const keys = {
   /** The hash in a channel's name. */
   hashOfChannel: (channel: string): string => channel.slice(CHANNEL.length),
   /** What a caller's Idempotency-Key stands for. Neither caller nor key can be read from the name. */
-  idempotency: (caller: string, key: string): string => `local_request:idempotency:${sha256(`${caller}\n${key}`)}`,
+  idempotency: (caller: string, key: string): string =>
+    `local_request:idempotency:${sha256(`${caller}\n${key}`)}`,
   rateLimit: (what: string): string => `local_request:rate:${what}:`,
   /** Set again and again by workers that take jobs; its absence means nobody does. */
   workersAlive: 'local_request:workers_alive',

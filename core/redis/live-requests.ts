@@ -9,7 +9,7 @@
 import { AppError } from '../errors.ts'
 import { createdAt } from '../hash.ts'
 import type { Log } from '../log.ts'
-import { isNewer, isSealed, type PublicView, publicView, seal } from '../record.ts'
+import { isNewer, type PublicView, publicView, sealView, unsealView } from '../record.ts'
 import type { RequestStore } from './request-store.ts'
 import type { UpdateBus } from './update-bus.ts'
 
@@ -49,6 +49,8 @@ interface Entry {
 }
 
 const READ_AGAIN_MS = 250
+/** Nonsense in a record rarely mends itself; who mends it usually says so on the channel. */
+const READ_NONSENSE_AGAIN_MS = 5000
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 export function createLiveRequests({
@@ -88,6 +90,7 @@ export function createLiveRequests({
     }
     const readAt = (at: number): void => {
       clearTimeout(timer)
+      if (closed) return
       timer = setTimeout(() => void readAgain(), Math.min(Math.max(0, at - now()) + 5, LONGEST_TIMER_MS))
       timer.unref()
     }
@@ -98,10 +101,11 @@ export function createLiveRequests({
         if (!stored) return gone()
         deliver(encode(publicView(stored.record, now())))
         // Redis may drop the key a moment after its time.
-        if (now() >= Date.parse(stored.record.expires_at)) readAt(now() + READ_AGAIN_MS)
+        readAt(Math.max(Date.parse(stored.record.expires_at), now() + READ_AGAIN_MS))
       } catch (error) {
         log.debug({ err: error, hash }, 'could not read a watched request, trying again')
-        if (!closed) readAt(now() + READ_AGAIN_MS)
+        const unreadable = error instanceof AppError && error.code === 'unreadable_record'
+        readAt(now() + (unreadable ? READ_NONSENSE_AGAIN_MS : READ_AGAIN_MS))
       }
     }
 
@@ -111,7 +115,11 @@ export function createLiveRequests({
       latest: null,
       ready: (async () => {
         unwatch = await within(subscribeWithinMs, bus.watch(hash, {
-          message: (json) => (isSealed(json) ? deliver({ view: JSON.parse(json) as PublicView, json }) : void readAgain()),
+          message: (json) => {
+            const view = unsealView(json)
+            if (view) deliver({ view, json })
+            else void readAgain()
+          },
           gap: () => void readAgain(),
         })) // biome-ignore format: one call
         if (closed) return unwatch()
@@ -166,7 +174,7 @@ export function createLiveRequests({
   }
 }
 
-export const encode = (view: PublicView): LiveUpdate => ({ view, json: seal(view) })
+export const encode = (view: PublicView): LiveUpdate => ({ view, json: sealView(view) })
 
 /** 410 for what was, 404 for what never was: the hash knows when it was made. */
 export function missing(hash: string, now: number, ttlSeconds: number): AppError {

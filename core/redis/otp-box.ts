@@ -51,7 +51,8 @@ export function createOtpBox({
         const stored = await store.read(hash)
         if (!stored) return { refused: 'request_not_found' }
         const { status, otp_data: prompt } = stored.record
-        if (!prompt || (status !== 'otp_required' && status !== 'processing')) return { refused: 'already_final' }
+        if (!prompt || (status !== 'otp_required' && status !== 'processing'))
+          return { refused: 'already_final' }
         resends ??= prompt.resends
         if (prompt.resends > resends && onResend) {
           resends = prompt.resends

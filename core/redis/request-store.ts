@@ -5,9 +5,11 @@
  * A writer that passes the record it knows needs one round trip; on a conflict the script hands back the newer record
  * and the change is made to that one, so nothing is ever lost, whoever writes.
  */
+import { nanoid } from 'nanoid'
 import { AppError } from '../errors.ts'
-import { adopt, advance, type Change, type Refusal } from '../lifecycle.ts'
-import { isSealed, parseForeignRecord, publicView, type RequestRecord, seal } from '../record.ts'
+import { adopt, parseForeignRecord } from '../foreign-record.ts'
+import { advance, type Change, type Refusal } from '../lifecycle.ts'
+import { publicView, type RequestRecord, sealRecord, sealView, unsealRecord } from '../record.ts'
 import type { RedisClient } from './connect.ts'
 import { keys } from './keys.ts'
 
@@ -40,6 +42,8 @@ export interface RequestStore {
   latest(count: number): Promise<string[]>
 }
 
+type Committed = { written: true; stored: Stored } | { written: false; stored: Stored | null }
+
 export const MAX_RESULT_BYTES = 256 * 1024
 const LIST_LENGTH = 10_000
 /** With this many writers faster in a row something else is wrong. */
@@ -58,26 +62,34 @@ export function createRequestStore({
 }): RequestStore {
   const rules = () => ({ now: now(), ttlSeconds })
 
-  /** Stores `next` if the record still is `before`. Returns what stands there afterwards, null when it is gone. */
-  async function commit(before: string, next: RequestRecord, otp?: string): Promise<Stored | null> {
-    const raw = seal(next)
+  /**
+   * Stores `next` if the record still is `before`. Tells what stands there afterwards, null when it is gone. The id
+   * tells a write from the same one made by somebody else in the same millisecond, yet knows it again when the
+   * connection broke after it and sent it twice.
+   */
+  async function commit(before: string, next: RequestRecord, otp?: string): Promise<Committed> {
+    const record: RequestRecord = { ...next, write_id: nanoid(10) }
+    const raw = sealRecord(record)
     const args = [
       keys.record(next.hash), keys.otpBox(next.hash), before, raw, Date.parse(next.expires_at),
-      keys.channel(next.hash), seal(publicView(next, now())), ...box(next, otp),
+      keys.channel(next.hash), sealView(publicView(next, now())), ...box(next, otp),
     ] // biome-ignore format: in the order of the script's header
     const answer = await redis.commitRequest(...args)
-    if (answer === 1 || answer === raw) return { record: next, raw }
-    return answer === null ? null : open(next.hash, answer)
+    if (answer === 1 || answer === raw) return { written: true, stored: { record, raw } }
+    return { written: false, stored: answer === null ? null : await open(next.hash, answer) }
   }
 
   /** What is read becomes a record; what another program wrote is first written again as one of ours. */
   async function open(hash: string, raw: string): Promise<Stored | null> {
-    if (isSealed(raw)) return { record: JSON.parse(raw) as RequestRecord, raw }
+    const ours = unsealRecord(raw)
+    if (ours) return { record: ours, raw }
     const foreign = parseForeignRecord(raw)
     if (!foreign) {
-      throw new AppError('unreadable_record', { detail: 'Another program left something in this record that is no request.' })
+      throw new AppError('unreadable_record', {
+        detail: 'Another program left something in this record that is no request.',
+      })
     }
-    return commit(raw, adopt({ ...foreign, hash }, rules()))
+    return (await commit(raw, adopt({ ...foreign, hash }, rules()))).stored
   }
 
   async function read(hash: string): Promise<Stored | null> {
@@ -90,7 +102,13 @@ export function createRequestStore({
 
     create: (record) =>
       reachable(async () => {
-        const made = await redis.set(keys.record(record.hash), seal(record), 'PXAT', Date.parse(record.expires_at), 'NX')
+        const made = await redis.set(
+          keys.record(record.hash),
+          sealRecord(record),
+          'PXAT',
+          Date.parse(record.expires_at),
+          'NX',
+        )
         if (made === null) return false
         await Promise.all([
           redis.lpush(keys.list, record.hash),
@@ -100,9 +118,9 @@ export function createRequestStore({
         return true
       }),
 
-    apply: (hash, change, options = {}) =>
-      reachable(async () => {
-        if (change.type === 'complete') checkSize(change.result)
+    async apply(hash, change, options = {}) {
+      if (change.type === 'complete') checkSize(change.result)
+      return reachable(async () => {
         let stored = options.known ?? (await read(hash))
         for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
           if (!stored) return { ok: false, refusal: 'request_not_found', stored: null }
@@ -114,11 +132,12 @@ export function createRequestStore({
             continue
           }
           const after = await commit(stored.raw, advanced.record, options.otp)
-          if (after?.record === advanced.record) return { ok: true, stored: after }
-          stored = after
+          if (after.written) return { ok: true, stored: after.stored }
+          stored = after.stored
         }
         throw new AppError('storage_unavailable', { detail: 'Too many programs write this request at once.' })
-      }),
+      })
+    },
 
     latest: (count) => reachable(() => redis.lrange(keys.list, 0, count - 1)),
   }

@@ -5,7 +5,9 @@
 import { z } from 'zod'
 import { plainNumber } from '../digits.ts'
 
-const typed = z.union([z.string(), z.number()], { error: 'not_text' }).transform((value) => String(value).trim())
+const typed = z
+  .union([z.string(), z.number()], { error: 'not_text' })
+  .transform((value) => String(value).trim())
 
 const mobile = typed
   .transform(plainNumber)
@@ -20,14 +22,12 @@ function hasCheckDigit(code: string): boolean {
   return digits[9] === (rest < 2 ? rest : 11 - rest)
 }
 
-const nationalCode = typed
-  .transform(plainNumber)
-  .pipe(
-    z
-      .string()
-      .regex(/^\d{10}$/, 'national_code_form')
-      .refine((code) => !/^\d{10}$/.test(code) || hasCheckDigit(code), 'national_code_check_digit'),
-  )
+const nationalCode = typed.transform(plainNumber).pipe(
+  z
+    .string()
+    .regex(/^\d{10}$/, 'national_code_form')
+    .refine((code) => !/^\d{10}$/.test(code) || hasCheckDigit(code), 'national_code_check_digit'),
+)
 
 const webAddress = typed
   .transform((text) => (/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`))

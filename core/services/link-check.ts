@@ -12,7 +12,10 @@ export const linkCheck = defineService({
       name: 'url',
       type: 'url',
       label: { en: 'Address of the website', fa: 'نشانی وب‌گاه' },
-      hint: { en: 'Pages below this address are read, at most 500', fa: 'صفحه‌های زیر این نشانی خوانده می‌شوند، حداکثر ۵۰۰' },
+      hint: {
+        en: 'Pages below this address are read, at most 500',
+        fa: 'صفحه‌های زیر این نشانی خوانده می‌شوند، حداکثر ۵۰۰',
+      },
       example: 'https://example.com/docs/',
     },
   ],

@@ -43,12 +43,12 @@ export function defineService(service: Service): Service {
   return Object.freeze(service)
 }
 
-export type Validated = { ok: true; data: Record<string, string> } | { ok: false; errors: Omit<FieldError, 'message'>[] }
+export type Validated = { ok: true; data: Record<string, string> } | { ok: false; errors: FieldError[] }
 
 /** Every field that is wrong, missing or unknown is named; good values come back in their plain form. */
 export function validateRequestData(service: Service, input: Record<string, unknown>): Validated {
   const data: Record<string, string> = {}
-  const errors: Omit<FieldError, 'message'>[] = []
+  const errors: FieldError[] = []
   for (const { name, type } of service.fields) {
     const value = Object.hasOwn(input, name) ? input[name] : undefined
     if (value === undefined || value === null || (typeof value === 'string' && value.trim() === '')) {

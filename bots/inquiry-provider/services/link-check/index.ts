@@ -1,3 +1,129 @@
-import type { CreateHandler } from '../../bot-service.ts'
+/**
+ * `link-check`: crawls a site and reports the links that are broken, moved or slow.
+ *
+ * Built on undici and htmlparser2 rather than on linkinator (7.6.1 is its line for Node 20), because that one asks with
+ * the global `fetch`: it takes no dispatcher, so no address can be refused where the connection is made; it lets
+ * `fetch` follow redirects, so no hop is seen; and it takes no AbortSignal, so a cancelled run would go on. (It is
+ * made of the same parts.)
+ *
+ * What it does not look at: robots.txt (it is meant for one's own site, like every link checker), whether the place a
+ * `#fragment` names exists, and links that only a script makes.
+ */
+import { BotFailure } from '../../../bot-failure.ts'
+import type { CreateHandler, Handle } from '../../bot-service.ts'
+import { type CrawlState, crawl } from './crawl.ts'
+import { createFetcher } from './fetcher.ts'
+import { LIMITS, type Limits } from './limits.ts'
+import { createProgress } from './progress.ts'
+import { type Connect, connectPublicOnly } from './public-only.ts'
+import { type Findings, type Report, writeReport } from './report.ts'
+import { openStartPage, readStartUrl } from './start-page.ts'
 
-export const createHandler: CreateHandler = () => async () => ({})
+export const createHandler: CreateHandler = (settings) =>
+  createLinkCheck({ allowPrivate: settings.linkCheckAllowPrivate })
+
+interface Options {
+  /** Also sites on this machine and in its networks. */
+  allowPrivate: boolean
+  /** Those that differ from the usual ones. */
+  limits?: Partial<Limits>
+  /** How connections are made where private addresses are refused; tests give their own. */
+  connect?: Connect
+}
+
+export function createLinkCheck({
+  allowPrivate,
+  limits: given,
+  connect = connectPublicOnly(),
+}: Options): Handle {
+  const limits: Limits = { ...LIMITS, ...given }
+
+  return async (data, request) => {
+    const startUrl = readStartUrl(data.url)
+    const refused = new AbortController()
+    const timeIsOver = new AbortController()
+    const timer = setTimeout(() => timeIsOver.abort(tooSlow()), limits.totalMs)
+    const stop = AbortSignal.any([request.signal, refused.signal])
+    const fetcher = createFetcher({
+      connect: allowPrivate ? undefined : connect,
+      signal: AbortSignal.any([stop, timeIsOver.signal]),
+      limits,
+    })
+    const progress = createProgress({
+      request,
+      everyMs: limits.reportEveryMs,
+      refused: (why) => refused.abort(why),
+    })
+
+    const check = async (): Promise<Report> => {
+      const begun = performance.now()
+      await progress.begin('fetching_start_page', {
+        progress: 1,
+        message: `Opening ${new URL(startUrl).host}`,
+      })
+      const start = await openStartPage(fetcher, startUrl)
+      await progress.begin('crawling', { progress: 5, message: 'The start page was read' })
+      const findings: Findings = {
+        settled: [],
+        broken: [],
+        skipped: [],
+        pagesRead: 0,
+        notChecked: 0,
+        truncations: new Set(),
+      }
+      const changed = (state: CrawlState): void =>
+        progress.tell({ progress: share(state), message: describe(state) })
+      await crawl({ startUrl, start, fetcher, limits, findings, changed, timeIsOver: timeIsOver.signal })
+      await progress.begin('summarizing', { progress: 97, message: summarize(findings) })
+      const report = writeReport(startUrl, findings, performance.now() - begun)
+      const {
+        pages_checked: pages,
+        links_checked: links,
+        broken_total: broken,
+        truncated_code: truncated,
+      } = report
+      request.log.info({ pages, links, broken, truncated, seconds: report.duration_seconds }, 'site checked')
+      return report
+    }
+
+    try {
+      return await orAborted(stop, check())
+    } finally {
+      clearTimeout(timer)
+      progress.stop()
+      await fetcher.close()
+    }
+  }
+}
+
+/** Only ever seen when it fires before the start page is there: later a run ends with what it has. */
+const tooSlow = (): BotFailure =>
+  new BotFailure('site_unreachable', 'The start page could not be opened in time.', { retryable: true })
+
+/** Pages read of pages found, from 5 to 95. */
+const share = ({ pagesRead, pagesFound }: CrawlState): number =>
+  5 + (90 * pagesRead) / Math.max(1, pagesFound)
+
+function describe({ site, pagesRead, pagesFound, linksLeft, broken, lastBroken }: CrawlState): string {
+  const parts = [`${pagesRead} of ${pagesFound} pages read`]
+  if (pagesRead >= pagesFound && linksLeft > 0) parts.push(`${count(linksLeft, 'link')} left to check`)
+  parts.push(broken === 0 ? 'no broken links so far' : `${count(broken, 'broken link')} so far`)
+  if (!lastBroken) return parts.join(', ')
+  const { link, status, verdict } = lastBroken
+  return `${parts.join(', ')}: ${site.show(link.foundOn ?? '')} → ${site.show(link.url)} (${status ?? verdict.reason})`
+}
+
+const summarize = ({ pagesRead, broken }: Findings): string =>
+  `${count(pagesRead, 'page')} read, ${broken.length === 0 ? 'no broken links' : count(broken.length, 'broken link')} found`
+
+const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`
+
+/** Settles with the work, or rejects with the signal's reason as soon as it fires. */
+function orAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason)
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}

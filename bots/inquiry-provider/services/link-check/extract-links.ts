@@ -1,0 +1,135 @@
+/**
+ * The links of a page. Pure; never throws, whatever the bytes are, and its time grows with their number only.
+ *
+ * Parsed as a stream of tags, without a tree: a tree of 400,000 nested `<div>` (2 MB) keeps parse5, and cheerio on
+ * it, busy for minutes, and with it every other run of this process.
+ */
+import { Parser } from 'htmlparser2'
+import { decodeHtml } from './decode-html.ts'
+
+export interface Link {
+  /** Absolute, without fragment and credentials; what was written, when that is no address. */
+  url: string
+  valid: boolean
+  /** Whether a page may be behind it, rather than an image, a script or a style. */
+  mayBePage: boolean
+}
+
+/** Which attributes of which elements hold an address. */
+const ADDRESSES: Readonly<Record<string, readonly string[]>> = {
+  a: ['href'],
+  area: ['href'],
+  link: ['href'],
+  img: ['src', 'srcset'],
+  script: ['src'],
+  iframe: ['src'],
+  frame: ['src'],
+  source: ['src', 'srcset'],
+  video: ['src', 'poster'],
+  audio: ['src'],
+  track: ['src'],
+  embed: ['src'],
+  object: ['data'],
+}
+const LEADS_TO_PAGES = new Set(['a', 'area', 'iframe', 'frame', 'link'])
+/** A `<link>` to something that is no page, and one that only names a server and need not be answered at all. */
+const RESOURCE_REL = /\b(stylesheet|icon|apple-touch-icon\S*|preload|modulepreload|prefetch|manifest)\b/i
+const HINT_REL = /\b(preconnect|dns-prefetch)\b/i
+
+/** Browsers nest no deeper either; the parser's time per tag grows with the depth. */
+const MAX_DEPTH = 512
+const CHUNK = 16_384
+/** More than a run checks, so that nothing is lost by it; and so short that many links times a long base stay few bytes. */
+const MAX_LINKS = 5000
+const MAX_URL = 8000
+const MAX_BASE = 2000
+
+/**
+ * @param url where the page was found, after redirects
+ * @param charset from the Content-Type, if it names one
+ * @returns each address once, in the page's order
+ */
+export function extractLinks(
+  html: Buffer,
+  { url, charset }: { url: string; charset?: string | undefined },
+): Link[] {
+  const links = new Map<string, Link>()
+  let base = url
+  let hasBase = false
+  let depth = 0
+
+  const add = (written: string, mayBePage: boolean): void => {
+    const link = links.size < MAX_LINKS ? toLink(written, base, mayBePage) : null
+    if (!link) return
+    const known = links.get(link.url)
+    if (known) known.mayBePage ||= mayBePage
+    else links.set(link.url, link)
+  }
+
+  const parser = new Parser({
+    onopentag(name, attributes) {
+      depth++
+      if (name === 'base' && attributes.href !== undefined && !hasBase) {
+        hasBase = true
+        const { href } = attributes
+        if (href.length <= MAX_BASE && URL.canParse(href, url)) base = new URL(href, url).href
+      }
+      const rel = name === 'link' ? (attributes.rel ?? '') : ''
+      if (HINT_REL.test(rel)) return
+      const mayBePage = LEADS_TO_PAGES.has(name) && !RESOURCE_REL.test(rel)
+      for (const attribute of Object.hasOwn(ADDRESSES, name) ? (ADDRESSES[name] ?? []) : []) {
+        const written = attributes[attribute]
+        if (written === undefined) continue
+        for (const one of attribute === 'srcset' ? splitSrcset(written) : [written]) add(one, mayBePage)
+      }
+    },
+    onclosetag() {
+      depth--
+    },
+  })
+  const text = decodeHtml(html, charset)
+  for (let at = 0; at < text.length; at += CHUNK) {
+    parser.write(text.slice(at, at + CHUNK))
+    if (depth <= MAX_DEPTH) continue
+    parser.reset()
+    depth = 0
+  }
+  parser.end()
+  return [...links.values()]
+}
+
+/** Null for what leads to no other place on the web: empty, a place on this page, mailto:, tel:, javascript:, data: … */
+function toLink(written: string, base: string, mayBePage: boolean): Link | null {
+  const text = written.trim()
+  if (text === '' || text.startsWith('#')) return null
+  const url = text.length <= MAX_URL && URL.canParse(text, base) ? new URL(text, base) : null
+  if (!url) return { url: text, valid: false, mayBePage: false }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return null
+  return { url: plainAddress(url), valid: true, mayBePage }
+}
+
+/** Without what is never sent (the fragment) and what must never be shown (a password). */
+export function plainAddress(url: URL): string {
+  url.hash = ''
+  url.username = ''
+  url.password = ''
+  return url.href
+}
+
+/**
+ * The addresses in a `srcset`: `a.png 1x, b.png 2x`. An address ends at white space and may hold commas (but not at
+ * its end), so splitting at commas would be wrong; what follows up to the next comma says when to use it.
+ */
+function splitSrcset(srcset: string): string[] {
+  const addresses: string[] = []
+  const word = /[^\s,]\S*/g
+  for (let found = word.exec(srcset); found; found = word.exec(srcset)) {
+    let end = found[0].length
+    while (found[0][end - 1] === ',') end--
+    addresses.push(found[0].slice(0, end))
+    if (end < found[0].length) continue
+    const comma = srcset.indexOf(',', word.lastIndex)
+    word.lastIndex = comma < 0 ? srcset.length : comma
+  }
+  return addresses
+}

@@ -1,0 +1,137 @@
+/**
+ * Asks for one address: follows its redirects hop by hop, so that each is checked and known, and reads a page's HTML
+ * up to a limit. A failure is an answer too; only the end of the run is thrown.
+ */
+import { Agent, fetch } from 'undici'
+import { plainAddress } from './extract-links.ts'
+import { type Failure, failureOf } from './failure.ts'
+import type { Limits } from './limits.ts'
+import type { Connect } from './public-only.ts'
+
+export interface Answer {
+  /** Where the last redirect led. */
+  url: string
+  /** The answers on the way there, in order. */
+  redirects: { url: string; status: number }[]
+  /** Null when no answer came. */
+  status: number | null
+  /** Why none came. */
+  failure: Failure | null
+  page: Page | null
+  /** All hops together, until everything wanted was read. */
+  milliseconds: number
+}
+
+export interface Page {
+  html: Buffer
+  charset: string | undefined
+  /** There was more than is read. */
+  isCut: boolean
+}
+
+export interface Fetcher {
+  /**
+   * @param wanted whether the HTML at this address is to be read; asked for where the last redirect led
+   * @throws the signal's reason, once it has fired
+   */
+  ask(url: string, method: 'GET' | 'HEAD', wanted?: (url: string) => boolean): Promise<Answer>
+  /** Ends all connections at once. */
+  close(): Promise<void>
+}
+
+const HEADERS = {
+  'user-agent': 'HalfwayLinkCheck/1.0',
+  accept: 'text/html,application/xhtml+xml;q=0.9,*/*;q=0.8',
+}
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+const HTML = /^\s*(?:text\/html|application\/xhtml\+xml)\s*(?:;|$)/i
+
+type Hop = Pick<Answer, 'status' | 'failure' | 'page'> & { location: string | null }
+
+/** @param connect how sockets are made, see public-only.ts; left out: to anywhere */
+export function createFetcher(deps: { connect?: Connect; signal: AbortSignal; limits: Limits }): Fetcher {
+  const { signal, limits } = deps
+  const agent = new Agent({ connect: deps.connect })
+
+  async function hop(url: string, method: 'GET' | 'HEAD', wanted: (url: string) => boolean): Promise<Hop> {
+    signal.throwIfAborted()
+    const time = new AbortController()
+    const timer = setTimeout(() => time.abort(), limits.requestMs)
+    try {
+      const response = await fetch(url, {
+        method,
+        headers: HEADERS,
+        redirect: 'manual',
+        dispatcher: agent,
+        signal: AbortSignal.any([signal, time.signal]),
+      })
+      const type = response.headers.get('content-type') ?? ''
+      const isHtml = HTML.test(type)
+      const isWanted = method === 'GET' && response.ok && isHtml && wanted(url)
+      const page = isWanted ? await readPage(response, charsetOf(type), limits.pageBytes) : null
+      if (!isWanted) await response.body?.cancel()
+      return {
+        status: response.status,
+        failure: null,
+        page,
+        location: response.headers.get('location'),
+      }
+    } catch (error) {
+      signal.throwIfAborted()
+      const failure = time.signal.aborted ? 'timed_out' : failureOf(error)
+      return { status: null, failure, page: null, location: null }
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  return {
+    async ask(start, method, wanted = () => false) {
+      const begun = performance.now()
+      const redirects: Answer['redirects'] = []
+      const end = (url: string, { status, failure, page }: Omit<Hop, 'location'>): Answer => {
+        return {
+          url,
+          redirects,
+          status,
+          failure,
+          page,
+          milliseconds: Math.round(performance.now() - begun),
+        }
+      }
+      const stopAt = (url: string, failure: Failure): Answer =>
+        end(url, { status: null, failure, page: null })
+
+      for (let url = start; ; ) {
+        const answer = await hop(url, method, wanted)
+        if (answer.status === null || !REDIRECTS.has(answer.status)) return end(url, answer)
+        redirects.push({ url, status: answer.status })
+        if (!answer.location || !URL.canParse(answer.location, url)) return stopAt(url, 'bad_redirect')
+        const next = new URL(answer.location, url)
+        if (next.protocol !== 'http:' && next.protocol !== 'https:') return stopAt(url, 'not_http')
+        url = plainAddress(next)
+        if (redirects.some((past) => past.url === url)) return stopAt(url, 'redirect_loop')
+        if (redirects.length > limits.redirects) return stopAt(url, 'too_many_redirects')
+      }
+    },
+    close: () => agent.destroy(),
+  }
+}
+
+const charsetOf = (type: string): string | undefined => /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(type)?.[1]
+
+async function readPage(
+  response: Awaited<ReturnType<typeof fetch>>,
+  charset: string | undefined,
+  limit: number,
+): Promise<Page> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  // Leaving the loop early cancels the rest of the body.
+  for await (const chunk of response.body ?? []) {
+    chunks.push(chunk)
+    size += chunk.length
+    if (size > limit) break
+  }
+  return { html: Buffer.concat(chunks).subarray(0, limit), charset, isCut: size > limit }
+}

@@ -1,0 +1,169 @@
+/**
+ * What other programs make of a record. Any program may read a record's JSON, change it and write it back; here such a
+ * write is read with care and made one of ours again.
+ */
+import { z } from 'zod'
+import type { Rules } from './lifecycle.ts'
+import { openPrompt } from './otp-prompt.ts'
+import { isFinal, type RequestRecord, STATUSES, type Status, toIso } from './record.ts'
+import { allDone, stepsAt } from './steps.ts'
+
+/** More than any record of ours can have: a result of 256 kB, a form of 64 kB, and their escapes. */
+const MOST_CHARACTERS = 1024 * 1024
+/** How far another machine's clock may be ahead before its times are taken for nonsense. */
+const CLOCK_SKEW_MS = 60_000
+
+const isoTime = z.iso.datetime({ offset: true }).transform((text) => toIso(Date.parse(text)))
+const nullableTime = isoTime.nullable().catch(null)
+const shortText = z.string().transform((text) => text.slice(0, 2000))
+const wholeSeconds = z.coerce.number().int().nonnegative().max(86_400)
+const count = z.number().int().nonnegative().max(1_000_000_000)
+
+/** Reads what another program may have made of a record: what must be right is checked, the rest is put right. */
+const foreignRecord = z.object({
+  hash: z.string().catch(''),
+  service_slug: z.string().max(200).catch(''),
+  user_id: z.union([z.string(), z.number()]).nullable().catch(null),
+  session_id: z.string().nullable().catch(null),
+  status: z.enum(STATUSES),
+  step: shortText.nullable().catch(null),
+  progress: z.coerce.number().catch(0),
+  current_message: shortText.nullable().catch(null),
+  message_key: z.string().max(200).optional().catch(undefined),
+  message_params: z
+    .record(z.string(), z.union([z.string(), z.number()]))
+    .optional()
+    .catch(undefined),
+  estimated_duration: wholeSeconds.catch(0),
+  request_data: z.record(z.string(), z.unknown()).catch({}),
+  otp_data: z
+    .object({
+      id: z.string().catch('otp'),
+      length: z.number().int().positive().nullable().catch(null),
+      charset: z.literal('digits').catch('digits'),
+      sent_to: shortText.nullable().catch(null),
+      message: shortText.nullable().catch(null),
+      expires_at: isoTime,
+      resend_available_at: isoTime,
+      attempts_left: z.number().int().nonnegative().catch(3),
+      error: z
+        .object({ code: z.literal('otp_rejected'), message: z.string() })
+        .nullable()
+        .catch(null),
+      requested_at: isoTime,
+      resends: z.number().int().nonnegative().catch(0),
+    })
+    .nullable()
+    .catch(null),
+  result_data: z
+    .unknown()
+    .optional()
+    .transform((value) => value ?? null),
+  error_data: z
+    .object({
+      code: z.string().catch('failed'),
+      message: z.string().catch(''),
+      retryable: z.boolean().catch(false),
+    })
+    .nullable()
+    .catch(null),
+  cancelled_by: z.enum(['user', 'operator', 'deadline', 'superseded']).nullable().catch(null),
+  steps: z
+    .array(
+      z.object({
+        id: z.string(),
+        state: z.enum(['waiting', 'current', 'done']),
+        started_at: nullableTime,
+        finished_at: nullableTime,
+      }),
+    )
+    .max(100)
+    .catch([]),
+  attempt: count.catch(0),
+  max_attempts: z.number().int().positive().catch(1),
+  next_retry_at: nullableTime,
+  estimated_end_at: nullableTime,
+  reached: z.number().int().min(0).max(100).catch(0),
+  version: count.catch(0),
+  created_at: isoTime.optional().catch(undefined),
+  started_at: nullableTime,
+  updated_at: isoTime.optional().catch(undefined),
+  completed_at: nullableTime,
+  expires_at: isoTime.optional().catch(undefined),
+})
+
+/** A record as another program wrote it; the times it may have left out are still open. */
+export type ForeignRecord = z.infer<typeof foreignRecord>
+
+/** Null when it is no record at all: not JSON, no object, no known status, or far too long for one. */
+export function parseForeignRecord(json: string): ForeignRecord | null {
+  if (json.length > MOST_CHARACTERS) return null
+  try {
+    return foreignRecord.parse(JSON.parse(json))
+  } catch {
+    return null
+  }
+}
+
+/**
+ * A record that another program wrote, made one of ours again: the next version, with nothing gone back, and with its
+ * promised end (a plain SETEX slides the key's life; the record's own `expires_at` holds).
+ */
+export function adopt(foreign: ForeignRecord, { now, ttlSeconds }: Rules): RequestRecord {
+  const at = writtenAt(foreign, now)
+  const created = foreign.created_at ? Math.min(at, Date.parse(foreign.created_at)) : at
+  const status = foreign.completed_at ? endedAs(foreign) : foreign.status
+  const completed = isFinal(status) ? completedAt(foreign, created, at) : null
+  const ends =
+    completed === null ? promisedEnd(foreign, created, at + ttlSeconds * 1000) : completed + ttlSeconds * 1000
+  const reached = Math.min(99, Math.max(foreign.reached, clampPercent(foreign.progress)))
+  const record: RequestRecord = {
+    ...foreign,
+    status,
+    progress: status === 'completed' ? 100 : reached,
+    reached: status === 'completed' ? 100 : reached,
+    version: foreign.version + 1,
+    created_at: toIso(created),
+    updated_at: toIso(at),
+    completed_at: completed === null ? null : toIso(completed),
+    expires_at: toIso(ends),
+  }
+  if (isFinal(status)) record.otp_data = record.next_retry_at = null
+  if (status === 'failed')
+    record.error_data ??= { code: 'failed', message: record.current_message ?? '', retryable: false }
+  if (status === 'processing' && record.step) record.steps = stepsAt(record.steps, record.step, at)
+  if (status === 'completed') record.steps = allDone(record.steps, at)
+  if (status === 'otp_required')
+    record.otp_data ??= openPrompt({ id: `otp-${record.version}` }, { before: null, at, latest: ends })
+  if (record.otp_data && Date.parse(record.otp_data.expires_at) > ends)
+    record.otp_data = { ...record.otp_data, expires_at: record.expires_at }
+  return record
+}
+
+/** Final is final: a writer that overlooked the end (it changed only the status or the progress) does not undo it. */
+function endedAs({ status, result_data, error_data }: ForeignRecord): Status {
+  if (isFinal(status)) return status
+  if (error_data) return 'failed'
+  return result_data === null ? 'cancelled' : 'completed'
+}
+
+/** Now, or a little later when the other machine's clock says so: time never goes back. */
+function writtenAt({ updated_at }: ForeignRecord, now: number): number {
+  const claimed = updated_at ? Date.parse(updated_at) : 0
+  return claimed > now + CLOCK_SKEW_MS ? now : Math.max(now, claimed)
+}
+
+/** When it ended, if the record says so believably. From then it lives once more, whoever touches it afterwards. */
+function completedAt({ completed_at }: ForeignRecord, created: number, at: number): number {
+  const claimed = completed_at ? Date.parse(completed_at) : at
+  return claimed >= created && claimed <= at ? claimed : at
+}
+
+/** An end that is not after the beginning promises nothing; some programs write both alike. */
+function promisedEnd({ expires_at }: ForeignRecord, created: number, latest: number): number {
+  const promised = expires_at ? Date.parse(expires_at) : latest
+  return promised > Math.max(created, 0) ? Math.min(promised, latest) : latest
+}
+
+const clampPercent = (value: number): number =>
+  Number.isFinite(value) ? Math.min(100, Math.max(0, Math.floor(value))) : 0

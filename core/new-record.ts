@@ -1,0 +1,47 @@
+import { type RequestRecord, toIso } from './record.ts'
+
+/** The first record of a request. */
+export function newRecord(input: {
+  hash: string
+  service: { slug: string; estimatedSeconds: number; tries: number; steps: readonly { id: string }[] }
+  requestData: Record<string, unknown>
+  sessionId: string | null
+  userId?: string | number | null
+  now: number
+  ttlSeconds: number
+}): RequestRecord {
+  const created = toIso(input.now)
+  return {
+    hash: input.hash,
+    service_slug: input.service.slug,
+    user_id: input.userId ?? null,
+    session_id: input.sessionId,
+    status: 'pending',
+    step: null,
+    progress: 0,
+    current_message: null,
+    estimated_duration: input.service.estimatedSeconds,
+    request_data: input.requestData,
+    otp_data: null,
+    result_data: null,
+    error_data: null,
+    cancelled_by: null,
+    steps: input.service.steps.map(({ id }) => ({
+      id,
+      state: 'waiting',
+      started_at: null,
+      finished_at: null,
+    })),
+    attempt: 0,
+    max_attempts: input.service.tries,
+    next_retry_at: null,
+    estimated_end_at: null,
+    reached: 0,
+    version: 1,
+    created_at: created,
+    started_at: null,
+    updated_at: created,
+    completed_at: null,
+    expires_at: toIso(input.now + input.ttlSeconds * 1000),
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * A Redis server of one's own, as a child process: an installed redis-server or valkey-server on a unix socket without
+ * persistence, else js-redis-server (JavaScript, a dev dependency) on a free port.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { createRequire } from 'node:module'
+import { createServer } from 'node:net'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import { StartError } from '../errors.ts'
+import type { Log } from '../log.ts'
+
+export const READY_WITHIN_MS = 10_000
+
+export interface RedisServer {
+  url: string
+  pid: number
+  process: ChildProcess
+  stop(): Promise<void>
+}
+
+/**
+ * Starts a server of one's own in `dir`.
+ *
+ * @param engine `any` takes an installed one if there is one; `js` always the JavaScript one
+ */
+export async function startRedisServer({
+  dir,
+  log,
+  engine = 'any',
+}: {
+  dir: string
+  log?: Log
+  engine?: 'any' | 'js'
+}): Promise<RedisServer> {
+  const installed = engine === 'any' && process.platform !== 'win32' ? installedServer() : null
+  const { url, child } = installed ? spawnInstalled(installed, dir) : await spawnJavaScript(log)
+  let output = ''
+  child.stdout?.on('data', (data) => (output = (output + data).slice(-2000)))
+  child.stderr?.on('data', (data) => (output = (output + data).slice(-2000)))
+  const deadline = Date.now() + READY_WITHIN_MS
+  while (!(await answers(url))) {
+    if (child.exitCode !== null || Date.now() > deadline) {
+      child.kill('SIGKILL')
+      throw new StartError(
+        `The private Redis (${installed ?? 'js-redis-server'}) did not start: ${output.trim() || 'no answer'}`,
+      )
+    }
+    await sleep(30)
+  }
+  return {
+    url,
+    pid: child.pid as number,
+    process: child,
+    stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
+      const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+      child.kill('SIGTERM')
+      return ended
+    },
+  }
+}
+
+export function installedServer(): string | null {
+  for (const name of ['redis-server', 'valkey-server']) {
+    if (spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0) return name
+  }
+  return null
+}
+
+/** In a process group of its own: Ctrl-C in a terminal must reach Redis last, when everybody has finished with it. */
+function spawnInstalled(command: string, dir: string): { url: string; child: ChildProcess } {
+  const socket = join(dir, 'redis.sock')
+  const args = ['--port', '0', '--unixsocket', socket, '--unixsocketperm', '700', '--dir', dir]
+  const memoryOnly = [
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+    '--maxmemory-policy',
+    'noeviction',
+    '--daemonize',
+    'no',
+  ]
+  const child = spawn(command, [...args, ...memoryOnly], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
+  return { url: `unix://${socket}`, child }
+}
+
+async function spawnJavaScript(log?: Log): Promise<{ url: string; child: ChildProcess }> {
+  let cli: string
+  try {
+    cli = join(dirname(createRequire(import.meta.url).resolve('js-redis-server')), 'cli.js')
+  } catch (cause) {
+    throw new StartError(
+      'No Redis is configured, none is installed, and js-redis-server is missing: set REDIS_URL.',
+      { cause },
+    )
+  }
+  log?.warn(
+    '=== No Redis is configured or installed: using one written in JavaScript. FOR TRYING OUT ONLY; all data is gone on stop. ===',
+  )
+  const port = await freePort()
+  const child = spawn(process.execPath, [cli, '--port', String(port)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
+  return { url: `redis://127.0.0.1:${port}`, child }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number }
+      server.close(() => resolve(port))
+    })
+  })
+}
+
+/** Whether a Redis answers there now. */
+export async function answers(url: string): Promise<boolean> {
+  const options = { lazyConnect: true, retryStrategy: null, connectTimeout: 1000, commandTimeout: 1000 }
+  const client = url.startsWith('unix:') ? new Redis(new URL(url).pathname, options) : new Redis(url, options)
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    return (await client.ping()) === 'PONG'
+  } catch {
+    return false
+  } finally {
+    client.disconnect()
+  }
+}

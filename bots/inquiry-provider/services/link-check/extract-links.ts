@@ -39,8 +39,8 @@ const HINT_REL = /\b(preconnect|dns-prefetch)\b/i
 /** Browsers nest no deeper either; the parser's time per tag grows with the depth. */
 const MAX_DEPTH = 512
 const CHUNK = 16_384
-/** More than a run checks, so that nothing is lost by it; and so short that many links times a long base stay few bytes. */
-const MAX_LINKS = 5000
+/** More than honest pages have and a run checks; without it many short links times a long base would be many seconds. */
+const MAX_LINKS = 20_000
 const MAX_URL = 8000
 const MAX_BASE = 2000
 
@@ -57,9 +57,10 @@ export function extractLinks(
   let base = url
   let hasBase = false
   let depth = 0
+  let met = 0
 
   const add = (written: string, mayBePage: boolean): void => {
-    const link = links.size < MAX_LINKS ? toLink(written, base, mayBePage) : null
+    const link = met++ < MAX_LINKS ? toLink(written, base, mayBePage) : null
     if (!link) return
     const known = links.get(link.url)
     if (known) known.mayBePage ||= mayBePage

@@ -1,10 +1,9 @@
 /**
  * `link-check`: crawls a site and reports the links that are broken, moved or slow.
  *
- * Built on undici and htmlparser2 rather than on linkinator (7.6.1 is its line for Node 20), because that one asks with
- * the global `fetch`: it takes no dispatcher, so no address can be refused where the connection is made; it lets
- * `fetch` follow redirects, so no hop is seen; and it takes no AbortSignal, so a cancelled run would go on. (It is
- * made of the same parts.)
+ * Built on undici and htmlparser2 rather than on linkinator (7.6.1 is its line for Node 20), which is made of the same
+ * parts but asks with the global `fetch`: it takes no dispatcher, so no address can be refused where the connection is
+ * made, and no AbortSignal, so a cancelled run would go on; nor has it a limit of pages.
  *
  * What it does not look at: robots.txt (it is meant for one's own site, like every link checker), whether the place a
  * `#fragment` names exists, and links that only a script makes.

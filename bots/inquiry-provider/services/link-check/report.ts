@@ -12,12 +12,12 @@ interface Seen {
 }
 type Problem = { url: string; status: number | null; code: string; reason: string } & Seen
 
-export const TRUNCATIONS = {
+const TRUNCATIONS = {
   time_limit: 'The time was over before everything was checked.',
   link_limit: 'The site has more links than are checked in one run.',
   page_limit: 'The site has more pages than are read in one run; the links to the others were checked.',
 } as const
-export type Truncation = keyof typeof TRUNCATIONS
+type Truncation = keyof typeof TRUNCATIONS
 
 export interface Report {
   start_url: string

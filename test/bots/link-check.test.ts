@@ -1,0 +1,676 @@
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import { type AddressInfo, createServer as createTcpServer } from 'node:net'
+import fc from 'fast-check'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { BotRequest } from '../../bots/inquiry-provider/bot-service.ts'
+import { extractLinks } from '../../bots/inquiry-provider/services/link-check/extract-links.ts'
+import { createHandler, createLinkCheck } from '../../bots/inquiry-provider/services/link-check/index.ts'
+import type { Limits } from '../../bots/inquiry-provider/services/link-check/limits.ts'
+import {
+  connectPublicOnly,
+  type Resolve,
+} from '../../bots/inquiry-provider/services/link-check/public-only.ts'
+import type { Report } from '../../bots/inquiry-provider/services/link-check/report.ts'
+import { createLog } from '../../core/log.ts'
+import { linkCheck } from '../../core/services/link-check.ts'
+
+const open: { close(): unknown }[] = []
+afterEach(async () => {
+  for (const thing of open.splice(0)) await thing.close()
+})
+
+interface Served {
+  origin: string
+  /** Each request in order, as `GET /path`. */
+  asked: string[]
+  connections: () => Promise<number>
+}
+
+/** A site on loopback; what is not among its pages is a 404. */
+async function serve(pages: Record<string, string | RequestListener> | RequestListener): Promise<Served> {
+  const asked: string[] = []
+  const server = createServer((req: IncomingMessage, res: ServerResponse) => {
+    asked.push(`${req.method} ${req.url}`)
+    const page = typeof pages === 'function' ? pages : pages[req.url ?? '']
+    if (typeof page === 'function') page(req, res)
+    else if (page === undefined) res.writeHead(404).end()
+    else html(res, page)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  open.push({ close: () => new Promise((resolve) => server.close(resolve).closeAllConnections()) })
+  return {
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked,
+    connections: () => new Promise((resolve) => server.getConnections((_error, count) => resolve(count))),
+  }
+}
+
+const html = (res: ServerResponse, body: string | Buffer, type = 'text/html; charset=utf-8'): void =>
+  void res.writeHead(200, { 'content-type': type }).end(body)
+const links = (...hrefs: string[]): string => hrefs.map((href) => `<a href="${href}">x</a>`).join('\n')
+const redirect =
+  (to: string, status = 301): RequestListener =>
+  (_req, res) =>
+    void res.writeHead(status, { location: to }).end()
+
+interface Reported {
+  progress: number
+  step: string | undefined
+  message: string | undefined
+}
+
+/** What a handler is given, remembering what it reports. */
+function botRequest(signal = new AbortController().signal): BotRequest & { reports: Reported[] } {
+  const reports: Reported[] = []
+  const never = (): never => expect.unreachable('a link check asks for no code')
+  return {
+    hash: 'req_test',
+    signal,
+    log: createLog('test', 'silent'),
+    reports,
+    updateProgress: async (progress, step, message) => void reports.push({ progress, step, message }),
+    markAsOtpRequired: never,
+    waitForOtp: never,
+    rejectOtp: never,
+  }
+}
+
+async function check(
+  url: string,
+  limits: Partial<Limits> = {},
+  request: BotRequest = botRequest(),
+): Promise<Report> {
+  return (await createLinkCheck({ allowPrivate: true, limits })({ url }, request)) as Report
+}
+
+describe('a site', () => {
+  it('is read to its end, though its pages link in circles, and each broken or moved link is found', async () => {
+    const elsewhere = await serve({ '/fine.html': '', '/deep/': links('/never-followed') })
+    const site = await serve({
+      '/docs/': `${links('a.html', 'b.html#part', './', 'mailto:me@example.com', 'javascript:void(0)', 'tel:1', '#top')}
+        <img src="/logo.png" srcset="small.png 1x, large,wide.png 2x"><link rel="stylesheet" href="style.css">`,
+      '/docs/a.html': links(
+        'b.html',
+        '/docs/',
+        'missing.html',
+        'moved.html',
+        `${elsewhere.origin}/fine.html`,
+        'http://',
+      ),
+      '/docs/b.html': links(
+        'a.html',
+        'missing.html',
+        'moved.html?page=2',
+        '/above.html',
+        `${elsewhere.origin}/deep/`,
+      ),
+      '/docs/moved.html': redirect('c/'),
+      '/docs/moved.html?page=2': redirect('gone.html', 302),
+      '/docs/c/': links('../a.html', `${elsewhere.origin}/nowhere`),
+      '/docs/style.css': (_req, res) => html(res, 'a {}', 'text/css'),
+      '/docs/small.png': (_req, res) => html(res, 'png', 'image/png'),
+      '/logo.png': (_req, res) => html(res, 'png', 'image/png'),
+      '/above.html': links('/not-followed.html'),
+    })
+    const report = await check(`${site.origin}/docs/`)
+
+    const place = (path: string): string => `${site.origin}/docs/${path}`
+    expect(
+      report.broken.map(({ url, status, code, found_on, also_on }) => [url, status, code, found_on, also_on]),
+    ).toEqual([
+      [place('large,wide.png'), 404, 'http_404', place(''), 0],
+      ['http://', null, 'invalid_address', place('a.html'), 0],
+      [place('missing.html'), 404, 'http_404', expect.stringMatching(/[ab]\.html$/), 1],
+      [place('moved.html?page=2'), 404, 'http_404', place('b.html'), 0],
+      [`${elsewhere.origin}/nowhere`, 404, 'http_404', place('c/'), 0],
+    ])
+    expect(report.broken[3]?.reason).toBe('Not Found, after a redirect')
+    expect(report.redirected).toEqual([
+      { url: place('moved.html'), to: place('c/'), status: 301, found_on: place('a.html'), also_on: 0 },
+    ])
+    expect(report).toMatchObject({
+      pages_checked: 4,
+      broken_total: 5,
+      unsure: [],
+      skipped: [],
+      truncated: null,
+    })
+    expect(report.slowest).toHaveLength(10)
+    for (const never of ['/never-followed', '/not-followed.html']) {
+      expect([...elsewhere.asked, ...site.asked].join()).not.toContain(never)
+    }
+    expect(site.asked.filter((line) => line === 'GET /docs/a.html')).toHaveLength(1)
+    expect(elsewhere.asked).toContain('HEAD /fine.html')
+  })
+
+  it('is reported on step by step, never backwards, and says what was found', async () => {
+    const site = await serve({
+      '/': links('/a.html', '/b.html'),
+      '/a.html': links('/missing.html?session=secret', '/c.html'),
+      '/b.html': links('/d.html', '/e.html'),
+      '/c.html': '',
+      '/d.html': '',
+      '/e.html': '',
+    })
+    const request = botRequest()
+    await check(`${site.origin}/`, { reportEveryMs: 0 }, request)
+
+    const { reports } = request
+    const numbers = reports.map(({ progress }) => progress)
+    expect(numbers).toEqual(numbers.toSorted((a, b) => a - b))
+    expect(numbers.every((n) => Number.isInteger(n) && n > 0 && n < 100)).toBe(true)
+    expect([...new Set(reports.map(({ step }) => step))]).toEqual(linkCheck.steps.map(({ id }) => id))
+    expect(reports.at(-1)).toEqual({
+      progress: 97,
+      step: 'summarizing',
+      message: '6 pages read, 1 broken link found',
+    })
+    expect(reports.map(({ message }) => message).join('\n')).toMatch(
+      /\d of \d pages read, .*1 broken link so far: \/a\.html → \/missing\.html \(404\)/,
+    )
+    expect(JSON.stringify(reports)).not.toContain('secret')
+  })
+
+  it('with ever new pages ends at the limit, and says so', async () => {
+    const site = await serve((req, res) => {
+      const n = Number(req.url?.slice(2)) || 0
+      html(res, links(`/p${2 * n + 1}`, `/p${2 * n + 2}`))
+    })
+    const report = await check(`${site.origin}/`)
+    expect(report).toMatchObject({ pages_checked: 500, broken: [], truncated_code: 'page_limit' })
+    expect(report.truncated).toMatch(/more pages/)
+    expect(site.asked.filter((line) => line.startsWith('GET'))).toHaveLength(500)
+  }, 20_000)
+
+  it('with more links than are checked is told from one with none left', async () => {
+    const site = await serve({ '/docs/': links(...Array.from({ length: 30 }, (_, i) => `/outside/${i}`)) })
+    const report = await check(`${site.origin}/docs/`, { links: 10 })
+    expect(report).toMatchObject({
+      broken_total: 10,
+      links_checked: 11,
+      links_not_checked: 20,
+      truncated_code: 'link_limit',
+    })
+  })
+
+  it('with a thousand long broken addresses still has a report that fits into a record', async () => {
+    const site = await serve({
+      '/docs/': links(...Array.from({ length: 1000 }, (_, i) => `/${i}/${'x'.repeat(900)}`)),
+    })
+    const report = await check(`${site.origin}/docs/`)
+    expect(report.broken_total).toBe(1000)
+    expect(report.broken.length).toBeGreaterThan(100)
+    expect(report.broken.every(({ url }) => url.length === 500)).toBe(true)
+    expect(Buffer.byteLength(JSON.stringify(report))).toBeLessThan(210_000)
+  })
+
+  it('that sends its visitors on to another address is read there', async () => {
+    const site = await serve({ '/new/home.html': links('a.html'), '/new/a.html': '' })
+    const old = await serve({ '/': redirect(`${site.origin}/new/home.html`) })
+    const report = await check(`${old.origin}/`)
+    expect(report).toMatchObject({ start_url: `${old.origin}/`, pages_checked: 2, redirected_total: 1 })
+    expect(report.redirected[0]).toMatchObject({ to: `${site.origin}/new/home.html`, found_on: null })
+  })
+})
+
+describe('a link', () => {
+  it('is judged by GET where HEAD is not answered well', async () => {
+    const deaf =
+      (status: number): RequestListener =>
+      (req, res) =>
+        req.method === 'HEAD' ? void res.writeHead(status).end() : html(res, 'fine')
+    const hangsUp: RequestListener = (req, res) =>
+      req.method === 'HEAD' ? void res.destroy() : html(res, 'fine')
+    const other = await serve({
+      '/403': deaf(403),
+      '/404': deaf(404),
+      '/405': deaf(405),
+      '/501': deaf(501),
+      '/hangs-up': hangsUp,
+    })
+    const site = await serve({
+      '/': links(...['/403', '/404', '/405', '/501', '/hangs-up'].map((path) => other.origin + path)),
+    })
+    expect(await check(`${site.origin}/`)).toMatchObject({ links_checked: 6, broken: [], unsure: [] })
+  })
+
+  it('that keeps programs out is not called broken', async () => {
+    const answer =
+      (status: number): RequestListener =>
+      (_req, res) =>
+        void res.writeHead(status).end()
+    const site = await serve({
+      '/': links('/401', '/403', '/429'),
+      '/401': answer(401),
+      '/403': answer(403),
+      '/429': answer(429),
+    })
+    const report = await check(`${site.origin}/`)
+    expect(report.unsure.map(({ status, reason }) => [status, reason])).toEqual([
+      [401, 'Unauthorized'],
+      [403, 'Forbidden'],
+      [429, 'Too Many Requests'],
+    ])
+    expect(report.broken).toEqual([])
+  })
+
+  it('that fails once and works then is fine; one that fails twice is broken', async () => {
+    const tries = new Map<string, number>()
+    const failsFirst =
+      (times: number): RequestListener =>
+      (req, res) => {
+        const tried = (tries.get(req.url as string) ?? 0) + 1
+        tries.set(req.url as string, tried)
+        if (tried > times) html(res, '')
+        else if (req.url?.includes('reset')) res.destroy()
+        else res.writeHead(503).end()
+      }
+    const site = await serve({
+      '/': links('/once', '/always', '/reset-once', '/reset-always'),
+      '/once': failsFirst(1),
+      '/reset-once': failsFirst(1),
+      '/always': failsFirst(9),
+      '/reset-always': failsFirst(9),
+    })
+    const report = await check(`${site.origin}/`)
+    expect(report.broken.map(({ url, code }) => [new URL(url).pathname, code])).toEqual([
+      ['/always', 'http_503'],
+      ['/reset-always', 'connection_lost'],
+    ])
+    expect(Object.fromEntries(tries)).toEqual({
+      '/once': 2,
+      '/always': 2,
+      '/reset-once': 2,
+      '/reset-always': 2,
+    })
+  })
+
+  it('that redirects in a circle, without end or to nowhere is broken', async () => {
+    const site = await serve((req, res) => {
+      const hop = Number(/^\/hop(\d+)/.exec(req.url ?? '')?.[1])
+      if (req.url === '/') html(res, links('/a', '/hop0', '/nowhere', '/app'))
+      else if (req.url === '/a') redirect('/b', 302)(req, res)
+      else if (req.url === '/b') redirect('/a', 302)(req, res)
+      else if (req.url === '/nowhere') redirect('http://')(req, res)
+      else if (req.url === '/app') redirect('itms-apps://store')(req, res)
+      else redirect(`/hop${hop + 1}`)(req, res)
+    })
+    const report = await check(`${site.origin}/`)
+    expect(report.broken.map(({ url, code }) => [new URL(url).pathname, code])).toEqual([
+      ['/a', 'redirect_loop'],
+      ['/hop0', 'too_many_redirects'],
+      ['/nowhere', 'bad_redirect'],
+    ])
+    expect(report.skipped).toEqual([
+      { url: `${site.origin}/app`, reason: expect.stringContaining('not checked') },
+    ])
+    expect(site.asked.filter((line) => line.includes('/hop'))).toHaveLength(11)
+  })
+
+  it('to a server that never answers, refuses or speaks no HTTP is broken, and holds nothing else up', async () => {
+    const silent = await serve(() => {})
+    const nonsense = createTcpServer((socket) => socket.on('error', () => {}).end('SSH-2.0-nonsense\r\n'))
+    await new Promise<void>((resolve) => nonsense.listen(0, '127.0.0.1', resolve))
+    const at = (server: { address(): unknown }): string =>
+      `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+    const talker = at(nonsense)
+    open.push(nonsense)
+    const closed = createTcpServer()
+    await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve))
+    const refusing = at(closed)
+    await new Promise((resolve) => closed.close(resolve))
+
+    const site = await serve({
+      '/': links(
+        ...Array.from({ length: 6 }, (_, i) => `${silent.origin}/${i}`),
+        refusing,
+        talker,
+        '/a.html',
+      ),
+      '/a.html': '',
+    })
+    const report = await check(`${site.origin}/`, { requestMs: 150 })
+    const codes = Object.fromEntries(report.broken.map(({ url, code, status }) => [url, `${code} ${status}`]))
+    expect(codes).toMatchObject({
+      [refusing]: 'connection_refused null',
+      [talker]: 'bad_answer null',
+      [`${silent.origin}/0`]: 'timed_out null',
+    })
+    expect(report).toMatchObject({ broken_total: 8, pages_checked: 2, truncated: null })
+    expect(site.asked.indexOf('GET /a.html')).toBe(1)
+  })
+})
+
+describe('a page', () => {
+  it('of 10 MB is read up to the limit only, and that is said', async () => {
+    let sent = 0
+    const site = await serve({
+      '/': links('/big.html'),
+      '/big.html': (_req, res) => {
+        res.writeHead(200, { 'content-type': 'text/html' })
+        res.write(links('/early.html'))
+        const pump = (): void => {
+          while (sent < 10_000_000 && !res.destroyed) {
+            sent += 65_536
+            if (!res.write(' '.repeat(65_536))) return void res.once('drain', pump)
+          }
+          res.end(links('/late.html'))
+        }
+        pump()
+      },
+      '/early.html': '',
+    })
+    const report = await check(`${site.origin}/`)
+    expect(report).toMatchObject({ pages_checked: 3, broken: [] })
+    expect(report.skipped).toEqual([
+      { url: `${site.origin}/big.html`, reason: expect.stringContaining('too long') },
+    ])
+    expect(sent).toBeLessThan(10_000_000)
+  })
+
+  it('that names a wrong charset is read all the same, and a right one is used', async () => {
+    const latin1 = Buffer.from('<a href="/caf\u00e9.html">x</a>', 'latin1')
+    const site = await serve({
+      '/': links('/bogus.html', '/header.html', '/meta.html'),
+      '/bogus.html': (_req, res) => html(res, '<a href="/سلام.html">x</a>', 'text/html; charset=bogus-9'),
+      '/header.html': (_req, res) => html(res, latin1, 'text/html; charset=ISO-8859-1'),
+      '/meta.html': (_req, res) =>
+        html(res, Buffer.concat([Buffer.from('<meta charset=windows-1252>'), latin1]), 'text/html'),
+      [new URL('http://x/سلام.html').pathname]: '',
+      '/caf%C3%A9.html': '',
+    })
+    expect(await check(`${site.origin}/`)).toMatchObject({ pages_checked: 6, broken: [] })
+  })
+
+  it('is asked for its links from its own base address', async () => {
+    const site = await serve({ '/': '<base href="/sub/">\n<a href="a.html">x</a>', '/sub/a.html': '' })
+    expect(await check(`${site.origin}/`)).toMatchObject({ pages_checked: 2, broken: [] })
+  })
+
+  it('that turns out to be a file is checked and not read', async () => {
+    const site = await serve({
+      '/': links('/paper.pdf'),
+      '/paper.pdf': (_req, res) => html(res, links('/x'), 'application/pdf'),
+    })
+    expect(await check(`${site.origin}/`)).toMatchObject({ pages_checked: 1, links_checked: 2, broken: [] })
+  })
+
+  it('that is nested without end, as no honest one is, is read in a moment', () => {
+    const begun = performance.now()
+    const found = extractLinks(Buffer.from(`<a href=/first>${'<div>'.repeat(400_000)}<a href=/last>`), {
+      url: 'http://x/',
+    })
+    expect(found.map(({ url }) => url)).toEqual(['http://x/first', 'http://x/last'])
+    expect(performance.now() - begun).toBeLessThan(5000)
+  })
+
+  it('never makes the extraction throw, whatever is in it', () => {
+    const attribute = fc.constantFrom('href', 'src', 'srcset', 'rel', 'data', 'constructor', '__proto__')
+    const element = fc.constantFrom(
+      'a',
+      'base',
+      'img',
+      'link',
+      'source',
+      'constructor',
+      '__proto__',
+      'script',
+      'x',
+    )
+    const tag = fc
+      .tuple(
+        element,
+        attribute,
+        fc.oneof(fc.string(), fc.webUrl(), fc.constantFrom('http://', '//', 'a,, b 2x')),
+      )
+      .map(([name, key, value]) => `<${name} ${key}="${value}">`)
+    const soup = fc
+      .array(fc.oneof(tag, fc.string({ unit: 'binary' })))
+      .map((parts) => Buffer.from(parts.join('')))
+    const bytes = fc.uint8Array().map((array) => Buffer.from(array))
+    fc.assert(
+      fc.property(fc.oneof(soup, bytes), fc.option(fc.string(), { nil: undefined }), (page, charset) => {
+        for (const { url, valid } of extractLinks(page, { url: 'http://example.com/a/', charset })) {
+          if (valid) expect(new URL(url)).toMatchObject({ hash: '', username: '', password: '', href: url })
+        }
+      }),
+    )
+  })
+})
+
+describe('the addresses in a page', () => {
+  const found = (body: string): string[] =>
+    extractLinks(Buffer.from(body), { url: 'http://x/d/' }).map(({ url }) => url)
+
+  it('are found in a srcset with and without descriptors, commas inside them kept', () => {
+    expect(found('<img srcset="a.png, b.png 2x,c,d.png 3x , e.png,">')).toEqual(
+      ['a.png', 'b.png', 'c,d.png', 'e.png'].map((name) => `http://x/d/${name}`),
+    )
+  })
+
+  it('do not include hints to the browser, which nobody need answer', () => {
+    expect(
+      found('<link rel="preconnect" href="//fonts.example"><link rel="dns-prefetch" href="//cdn.example">'),
+    ).toEqual([])
+  })
+
+  it('lose their fragment and password and are named once', () => {
+    expect(found(links('http://me:pw@y/#a', 'http://y/#b', 'HTTP://Y:80/'))).toEqual(['http://y/'])
+  })
+})
+
+describe('a start page', () => {
+  it.each(['127.0.0.1', 'localhost', '2130706433', '[::ffff:127.0.0.1]'])(
+    'at %s is refused, unless the installation allows it',
+    async (host) => {
+      const site = await serve({ '/': '' })
+      const url = `http://${host}:${new URL(site.origin).port}/`
+      const handle = createHandler({ demoPortalUrl: '', linkCheckAllowPrivate: false })
+      await expect(handle({ url }, botRequest())).rejects.toMatchObject({
+        code: 'address_not_allowed',
+        retryable: false,
+      })
+      expect(site.asked).toEqual([])
+    },
+  )
+
+  it.each([
+    undefined,
+    '',
+    'no address',
+    'ftp://example.com/',
+    'file:///etc/passwd',
+    'http://me:secret@example.com/',
+  ])('at %j is no start page', async (url) => {
+    const handle = createLinkCheck({ allowPrivate: true })
+    await expect(handle({ url } as Record<string, string>, botRequest())).rejects.toMatchObject({
+      code: 'invalid_url',
+      retryable: false,
+    })
+  })
+
+  it('that answers with an error ends the run: for good with 404, for now with 503', async () => {
+    const site = await serve({
+      '/503': (_req, res) => void res.writeHead(503).end(),
+      '/loop': redirect('/loop'),
+    })
+    await expect(check(`${site.origin}/404`)).rejects.toMatchObject({
+      code: 'start_page_failed',
+      retryable: false,
+      message: /404 Not Found/,
+    })
+    await expect(check(`${site.origin}/503`)).rejects.toMatchObject({
+      code: 'start_page_failed',
+      retryable: true,
+    })
+    await expect(check(`${site.origin}/loop`)).rejects.toMatchObject({
+      code: 'start_page_failed',
+      retryable: false,
+    })
+    expect(site.asked.filter((line) => line === 'GET /503')).toHaveLength(2)
+  })
+
+  it('that cannot be reached may be tried again later', async () => {
+    const silent = await serve(() => {})
+    await expect(check(silent.origin, { requestMs: 50 })).rejects.toMatchObject({
+      code: 'site_unreachable',
+      retryable: true,
+    })
+    const resolve = (): Promise<never> =>
+      Promise.reject(Object.assign(new Error('no'), { code: 'ENOTFOUND' }))
+    const handle = createLinkCheck({ allowPrivate: false, connect: connectPublicOnly({ resolve }) })
+    await expect(handle({ url: 'http://nobody.example/' }, botRequest())).rejects.toMatchObject({
+      code: 'site_unreachable',
+      retryable: true,
+      message: 'The site could not be reached: there is no such server name.',
+    })
+  })
+
+  it('that is no HTML has no links to check', async () => {
+    const site = await serve({ '/a.png': (_req, res) => html(res, 'png', 'image/png') })
+    await expect(check(`${site.origin}/a.png`)).rejects.toMatchObject({ code: 'not_html', retryable: false })
+  })
+})
+
+describe('a run', () => {
+  it('that is aborted in the middle rejects with the reason at once, and asks for nothing more', async () => {
+    const begun = { resolve: (): void => {} }
+    const underway = new Promise<void>((resolve) => {
+      begun.resolve = resolve
+    })
+    let waiting = 0
+    let hungUp = 0
+    const site = await serve((req, res) => {
+      if (req.url === '/') return html(res, links(...Array.from({ length: 100 }, (_, i) => `/${i}.html`)))
+      res.on('close', () => hungUp++)
+      if (++waiting === 8) begun.resolve()
+    })
+    const abort = new AbortController()
+    const reason = new Error('cancelled by the person')
+    const request = botRequest(abort.signal)
+    const run = check(`${site.origin}/`, {}, request).catch((error: unknown) => error)
+    await underway
+    const before = performance.now()
+    abort.abort(reason)
+    expect(await run).toBe(reason)
+    expect(performance.now() - before).toBeLessThan(200)
+    await expect.poll(() => hungUp).toBe(8)
+    expect(site.asked).toHaveLength(9)
+    expect(request.reports.length).toBeLessThan(5)
+  })
+
+  it('that was aborted before it began asks for nothing', async () => {
+    const site = await serve({ '/': '' })
+    await expect(check(`${site.origin}/`, {}, botRequest(AbortSignal.abort('over')))).rejects.toBe('over')
+    expect(site.asked).toEqual([])
+  })
+
+  it('whose reports are refused stops with that refusal', async () => {
+    const site = await serve((_req, res) => html(res, links(`/${Math.random()}`, `/${Math.random()}`)))
+    const refusal = new Error('already_final')
+    let written = 0
+    const request = {
+      ...botRequest(),
+      updateProgress: async () => (++written > 2 ? Promise.reject(refusal) : undefined),
+    }
+    await expect(check(`${site.origin}/`, { reportEveryMs: 0 }, request)).rejects.toBe(refusal)
+    expect(site.asked.length).toBeLessThan(500)
+  })
+
+  it('whose time is over gives the report of what it has', async () => {
+    const site = await serve({
+      '/': links('/a.html', '/missing', '/hangs'),
+      '/a.html': '',
+      '/hangs': () => {},
+    })
+    const report = await check(`${site.origin}/`, { totalMs: 300 })
+    expect(report).toMatchObject({
+      pages_checked: 2,
+      broken_total: 1,
+      links_not_checked: 1,
+      truncated_code: 'time_limit',
+    })
+    expect(report.truncated).toMatch(/time/)
+  })
+
+  it('reports no more often than it should, and leaves no timer and no connection behind', async () => {
+    const site = await serve((req, res) =>
+      html(res, req.url === '/' ? links(...Array.from({ length: 60 }, (_, i) => `/${i}`)) : ''),
+    )
+    const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+    const before = timers()
+    const request = botRequest()
+    const begun = performance.now()
+    await check(`${site.origin}/`, {}, request)
+    expect(timers()).toBeLessThanOrEqual(before)
+    // Besides the throttled ones each of the three steps is written when it begins.
+    expect(request.reports.length).toBeLessThanOrEqual(3 + 1 + (performance.now() - begun) / 200)
+    await expect.poll(site.connections).toBe(0)
+  })
+})
+
+describe('where private addresses are refused', () => {
+  // 127.0.0.1 plays the public internet here, and 127.0.0.2 the private network.
+  const isAllowed = (address: string): boolean => address === '127.0.0.1'
+
+  const checkAsPublic = async (url: string, resolve?: Resolve): Promise<Report> => {
+    const handle = createLinkCheck({
+      allowPrivate: false,
+      connect: connectPublicOnly({ resolve, isAllowed }),
+    })
+    return (await handle({ url }, botRequest())) as Report
+  }
+
+  it('a link or redirect to one is skipped and not called broken', async () => {
+    const inside = 'http://127.0.0.2:8080/admin?token=x'
+    const site = await serve({
+      '/': links(inside, '/redirects', '/a.html'),
+      '/redirects': redirect(inside),
+      '/a.html': '',
+    })
+    const report = await checkAsPublic(`${site.origin}/`)
+    expect(report).toMatchObject({ pages_checked: 2, broken: [], unsure: [], skipped_total: 2 })
+    expect(report.skipped.map(({ url }) => url).sort()).toEqual([`${site.origin}/redirects`, inside])
+    expect(new Set(report.skipped.map(({ reason }) => reason))).toEqual(
+      new Set(['not checked: private address']),
+    )
+  })
+
+  it('a start page that redirects to one ends the run', async () => {
+    const site = await serve({
+      '/': redirect('/next', 302),
+      '/next': redirect('http://127.0.0.2/latest/meta-data/'),
+    })
+    await expect(checkAsPublic(`${site.origin}/`)).rejects.toMatchObject({
+      code: 'address_not_allowed',
+      retryable: false,
+      message: expect.stringContaining('redirects into a private network'),
+    })
+  })
+
+  it('a name that changes its answer in the middle of a run does not get through', async () => {
+    let lookups = 0
+    const resolve: Resolve = async () => [{ address: lookups++ === 0 ? '127.0.0.1' : '127.0.0.2', family: 4 }]
+    const site = await serve((req, res) => {
+      res.setHeader('connection', 'close')
+      html(res, req.url === '/' ? links('/secret.html') : 'secret')
+    })
+    const report = await checkAsPublic(`http://rebinding.example:${new URL(site.origin).port}/`, resolve)
+    expect(report).toMatchObject({ pages_checked: 1, skipped_total: 1 })
+    expect(site.asked).toEqual(['GET /'])
+  })
+
+  it('a server name that leads nowhere is looked up once, however many links name it', async () => {
+    const looked: string[] = []
+    const resolve: Resolve = async (name) => {
+      looked.push(name)
+      throw Object.assign(new Error('no'), { code: 'ENOTFOUND' })
+    }
+    const site = await serve({
+      '/': links(...Array.from({ length: 50 }, (_, i) => `http://gone.example/${i}`)),
+    })
+    const report = await checkAsPublic(`${site.origin}/`, resolve)
+    expect(report.broken_total).toBe(50)
+    expect(looked.length).toBeLessThanOrEqual(2)
+  })
+})

@@ -50,8 +50,8 @@ export function createApp(deps: AppDeps): Express {
   app.set('etag', false)
   app.disable('x-powered-by')
 
-  app.use(createHealthRoutes(deps.checks))
   app.use(securityHeaders())
+  app.use(createHealthRoutes(deps.checks))
   app.use(logCalls(log))
   app.use('/assets', express.static(deps.assets, { index: false, maxAge: '1h', fallthrough: true }))
   app.use(checkOrigin(settings.allowedOrigins), identify)
@@ -63,16 +63,7 @@ export function createApp(deps: AppDeps): Express {
   )
   app.use('/api', notFound)
 
-  app.use(
-    startSession,
-    createPageRoutes({
-      pages,
-      submit: ({ language: _, ...form }) => submit({ ...form, caller: form.sessionId }),
-      readView: requests.view,
-      actions: requests,
-      formGuard: limitSubmits,
-    }),
-  )
+  app.use(startSession, createPageRoutes({ pages, submit, requests, limitSubmits, limitActions }))
   app.use(notFound)
   app.use(handleErrors({ log, renderPage: createRenderProblem(pages) }))
   return app

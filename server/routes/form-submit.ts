@@ -5,45 +5,39 @@
 import { createHash } from 'node:crypto'
 import { AppError } from '../../core/errors.ts'
 import type { PublicView } from '../../core/record.ts'
-import type { Locale } from '../../core/texts/index.ts'
-import type { PageDeps } from './pages.ts'
+import type { Caller } from '../middleware/caller.ts'
+import type { Requests } from '../requests.ts'
+import type { Submit } from '../submit.ts'
 
-export interface FormSubmission {
+export interface FormSubmission extends Caller {
   slug: string
   requestData: Record<string, unknown>
   /** The form's hidden key; null when it came without one. */
   key: string | null
-  sessionId: string
-  language: Locale
 }
 
-/** How often the same form is sent again after its request failed or was cancelled, before the last outcome is shown. */
-const MAX_ROUNDS = 5
-
-export function createFormSubmit({ submit, readView }: Pick<PageDeps, 'submit' | 'readView'>) {
+/** @throws AppError like `Submit` */
+export function createFormSubmit({ submit, requests }: { submit: Submit; requests: Requests }) {
   return async ({ key, ...submission }: FormSubmission): Promise<PublicView> => {
-    if (key === null) return (await submit({ ...submission, idempotencyKey: null })).view
-    let round = fingerprint(key, JSON.stringify(submission.requestData))
-    for (let n = 1; ; n++) {
-      const { view } = await submit({ ...submission, idempotencyKey: round })
-      const current = await currentOf(view, readView)
-      if (current && (!hasEndedBadly(current) || n === MAX_ROUNDS)) return current
-      if (n === MAX_ROUNDS) return view
-      // Back to the form of a request that did not work out, and sent again: this asks for a new try.
-      round = fingerprint(round, view.hash)
+    let idempotencyKey = key && fingerprint(key, JSON.stringify(submission.requestData))
+    for (;;) {
+      const { view, replayed } = await submit({ ...submission, idempotencyKey })
+      if (!replayed || !idempotencyKey) return view
+      const present = await presentState(view.hash)
+      if (present && !present.is_failed && !present.is_cancelled) return present
+      // Back at the form of a request that did not work out, and sent again: this asks for a new one.
+      idempotencyKey = fingerprint(idempotencyKey, view.hash)
     }
   }
-}
 
-const hasEndedBadly = (view: PublicView): boolean => view.is_failed || view.is_cancelled
-
-/** A repeated submit is answered as it was the first time; what became of the request since, the record knows. */
-async function currentOf(view: PublicView, readView: PageDeps['readView']): Promise<PublicView | null> {
-  try {
-    return await readView(view.hash)
-  } catch (error) {
-    if (error instanceof AppError && (error.status === 404 || error.status === 410)) return null
-    throw error
+  /** A repeated submit is answered as it was the first time; what became of the request since, the record knows. */
+  async function presentState(hash: string): Promise<PublicView | null> {
+    try {
+      return await requests.view(hash)
+    } catch (error) {
+      if (error instanceof AppError && (error.status === 404 || error.status === 410)) return null
+      throw error
+    }
   }
 }
 

@@ -3,6 +3,10 @@ import { Router } from 'express'
 
 export function createHealthRoutes(checks: Record<string, () => Promise<boolean>>): Router {
   const router = Router()
+  router.use(['/livez', '/readyz'], (_req, res, next) => {
+    res.set('Cache-Control', 'no-store')
+    next()
+  })
   router.get('/livez', (_req, res) => void res.json({ status: 'ok' }))
   router.get('/readyz', async (_req, res) => {
     const results = await Promise.all(

@@ -56,8 +56,14 @@ export function createLocalRequestRoutes({
     next(isHash(hash) ? undefined : new AppError('request_not_found')),
   )
 
-  router.route('/:hash/status').get(createStatus({ requests, live, stopping })).all(methodNotAllowed('GET'))
-  router.route('/:hash/events').get(createEventStream({ live, stopping })).all(methodNotAllowed('GET'))
+  router
+    .route('/:hash/status')
+    .get(createStatus({ requests, live, stopping }))
+    .all(methodNotAllowed('GET', 'HEAD'))
+  router
+    .route('/:hash/events')
+    .get(createEventStream({ live, stopping }))
+    .all(methodNotAllowed('GET', 'HEAD'))
 
   router
     .route('/:hash/result')
@@ -67,7 +73,7 @@ export function createLocalRequestRoutes({
         throw new AppError('not_completed', { detail: `The request is ${view.status}.` })
       res.set('Cache-Control', 'no-store').json(view.result_data)
     })
-    .all(methodNotAllowed('GET'))
+    .all(methodNotAllowed('GET', 'HEAD'))
 
   router
     .route('/:hash/cancel')

@@ -19,7 +19,7 @@ const keepPrivate: RequestHandler = (_req, res, next) => {
   next()
 }
 
-export function addRequestPages(router: Router, { pages, readView, actions, formGuard }: PageDeps): void {
+export function addRequestPages(router: Router, { pages, requests, limitActions }: PageDeps): void {
   /** Shows the request on this page where `belongs` says so, else leads to where it is shown now. */
   const show =
     (
@@ -28,7 +28,7 @@ export function addRequestPages(router: Router, { pages, readView, actions, form
       write: (req: Request, view: PublicView) => string,
     ): RequestHandler =>
     async (req, res) => {
-      const view = await readView(String(req.params.hash))
+      const view = await requests.view(String(req.params.hash))
       if (!belongs(view)) return res.redirect(303, fittingLink(view))
       if (req.params.slug !== shownSlug(view)) return res.redirect(303, requestLinks(view)[page])
       res.send(write(req, view))
@@ -73,27 +73,27 @@ export function addRequestPages(router: Router, { pages, readView, actions, form
     ),
   )
 
-  router.post('/services/:slug/otp/:hash', formGuard, readForm, async (req, res) => {
+  router.post('/services/:slug/otp/:hash', limitActions, readForm, async (req, res) => {
     const typed = typeof req.body?.otp === 'string' ? req.body.otp : ''
     try {
-      res.redirect(303, fittingLink(await actions.submitOtp(hash(req), typed)))
+      res.redirect(303, fittingLink(await requests.submitOtp(hash(req), typed)))
     } catch (error) {
       await refused(req, res, error, typed)
     }
   })
 
-  router.post('/services/:slug/resend-otp/:hash', formGuard, async (req, res) => {
+  router.post('/services/:slug/resend-otp/:hash', limitActions, async (req, res) => {
     try {
-      const view = await actions.resendOtp(hash(req))
+      const view = await requests.resendOtp(hash(req))
       res.redirect(303, `${requestLinks(view).otp}?resent`)
     } catch (error) {
       await refused(req, res, error, '')
     }
   })
 
-  router.post('/services/:slug/cancel/:hash', formGuard, async (req, res) => {
+  router.post('/services/:slug/cancel/:hash', limitActions, async (req, res) => {
     try {
-      res.redirect(303, fittingLink(await actions.cancel(hash(req))))
+      res.redirect(303, fittingLink(await requests.cancel(hash(req))))
     } catch (error) {
       await refused(req, res, error, '')
     }
@@ -102,7 +102,7 @@ export function addRequestPages(router: Router, { pages, readView, actions, form
   /** A refusal is told where the code is typed; where no code is waited for any more, the page of the state tells all. */
   async function refused(req: Request, res: Response, error: unknown, typed: string): Promise<void> {
     if (!(error instanceof AppError) || !REFUSALS.has(error.code)) throw error
-    const view = await readView(hash(req))
+    const view = await requests.view(hash(req))
     if (!view.requires_otp || error.code === 'already_final') return res.redirect(303, fittingLink(view))
     const { locale, t } = createTexts(localeOf(req))
     res.status(error.status)

@@ -24,6 +24,6 @@ export function createServiceRoutes(): Router {
   router
     .route('/')
     .get((_req, res) => void res.json({ services: catalogue }))
-    .all(methodNotAllowed('GET'))
+    .all(methodNotAllowed('GET', 'HEAD'))
   return router
 }

@@ -96,7 +96,8 @@ async function waitForNewer(
   res.on('close', done)
   stopping.addEventListener('abort', done)
   if (watch.latest.view.version > after) resolve(watch.latest.view)
-  if (stopping.aborted) done()
+  // Both may have happened while the watching began.
+  if (stopping.aborted || res.closed) done()
   try {
     return await promise
   } finally {

@@ -76,17 +76,6 @@ async function watch(
 
 const isOver = (view: PublicView): boolean => view.is_completed || view.is_failed || view.is_cancelled
 
-async function codeFromInbox(mobile: string): Promise<string> {
-  return eventually(async () => {
-    const response = await fetch(`${halfway.portalUrl}/inbox/${mobile}`, {
-      headers: { accept: 'application/json' },
-    })
-    const [newest] = (await response.json()) as { code: string }[]
-    if (!newest) throw new Error('no code yet')
-    return newest.code
-  })
-}
-
 /** Everything that lies in Redis, as one text. */
 async function everythingInRedis(): Promise<string> {
   const parts: string[] = []
@@ -117,7 +106,7 @@ describe('a credit score request', () => {
       sent_to: '0912***2233',
       attempts_left: 3,
     })
-    const code = await codeFromInbox(PERSON.mobile)
+    const code = await halfway.codeSentTo(PERSON.mobile)
 
     expect((await post(`/api/local-requests/${hash}/otp`, { otp: '12' })).status).toBe(422)
     expect((await post(`/api/local-requests/${hash}/otp`, { otp: code })).status).toBe(202)
@@ -173,7 +162,9 @@ describe('a credit score request', () => {
       },
       { withinMs: 30_000, everyMs: 100 },
     )
-    expect((await send(`${halfway.url}${otpForm}`, { otp: await codeFromInbox(mobile) })).status).toBe(303)
+    expect((await send(`${halfway.url}${otpForm}`, { otp: await halfway.codeSentTo(mobile) })).status).toBe(
+      303,
+    )
     await eventually(async () => expect(await show()).toContain('Your result is ready'), {
       withinMs: 30_000,
       everyMs: 100,

@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { eventually } from './eventually.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const READY_WITHIN_MS = 60_000
@@ -15,6 +16,8 @@ export interface Halfway {
   portalUrl: string
   botUrl: string
   redisUrl: string
+  /** The newest code in the SMS inbox of this number, once there is one. */
+  codeSentTo(mobile: string): Promise<string>
   /** Everything that all processes wrote so far. */
   output(): string
   process: ChildProcess
@@ -62,6 +65,7 @@ export async function startHalfway(settings: NodeJS.ProcessEnv = {}): Promise<Ha
     portalUrl: `http://127.0.0.1:${portalPort}`,
     botUrl: `http://127.0.0.1:${botPort}`,
     redisUrl: settings.REDIS_URL ?? embeddedUrl(tmp),
+    codeSentTo: (mobile) => codeFromInbox(`http://127.0.0.1:${portalPort}/inbox/${mobile}`),
     output: () => output,
     process: child,
     async stop() {
@@ -72,6 +76,17 @@ export async function startHalfway(settings: NodeJS.ProcessEnv = {}): Promise<Ha
     },
   }
 }
+
+const codeFromInbox = (inbox: string): Promise<string> =>
+  eventually(
+    async () => {
+      const answer = await fetch(inbox, { headers: { accept: 'application/json' } })
+      const [newest] = (await answer.json()) as { code: string }[]
+      if (!newest) throw new Error('no code yet')
+      return newest.code
+    },
+    { withinMs: 30_000, everyMs: 50 },
+  )
 
 /** Where the private Redis that `npm start` has started listens. */
 function embeddedUrl(tmp: string): string {

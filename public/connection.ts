@@ -27,6 +27,8 @@ export interface ConnectionOptions {
 export interface LiveConnection {
   /** Asks at once: the page was asleep, or somebody wants to know. */
   refresh(): void
+  /** The network was away: a socket from before may be dead and not know it. */
+  reconnect(): void
   close(): void
 }
 
@@ -86,7 +88,7 @@ export function connect(options: ConnectionOptions): LiveConnection {
         etag = answer.headers.get('ETag') ?? ''
         options.onView(view)
       } else if (answer.status !== 304) throw new Error(`status ${answer.status}`)
-      if (!isWatching) say('polling')
+      say(isWatching ? 'live' : 'polling')
     } catch {
       if (!isWatching && turn === polls) say(navigator.onLine ? 'reconnecting' : 'offline')
     }
@@ -108,6 +110,10 @@ export function connect(options: ConnectionOptions): LiveConnection {
   return {
     refresh() {
       if (!socket.connected) socket.connect()
+      void poll()
+    },
+    reconnect() {
+      socket.disconnect().connect()
       void poll()
     },
     close() {

@@ -94,7 +94,7 @@ function keepUpToDate(firstPage: Page): void {
     })
     show()
   }
-  window.addEventListener('online', refresh)
+  window.addEventListener('online', () => connection?.reconnect())
   window.addEventListener('offline', () => dispatch({ type: 'connection', connection: 'offline' }))
   // Back from sleep, from another tab or from the back-forward cache: ask at once what was missed.
   document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && refresh())

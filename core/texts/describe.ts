@@ -23,7 +23,7 @@ export interface Described {
   steps: DescribedStep[]
 }
 
-export interface DescribedStep {
+interface DescribedStep {
   id: string
   title: string
   state: Step['state']

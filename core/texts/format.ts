@@ -1,7 +1,7 @@
 /** From ICU messages to words. Knows no catalogue, so the browser carries only the texts its page came with. */
 import { IntlMessageFormat } from 'intl-messageformat'
 
-export type TextParams = Record<string, string | number>
+type TextParams = Record<string, string | number>
 
 /** Words for a key. @throws when a parameter that the message names is missing */
 export type Translate<Key extends string = string> = (key: Key, params?: TextParams) => string

@@ -1,5 +1,4 @@
 /** The catalogues of texts, one file a language. A missing language is read in English. */
-import { ERRORS, type ErrorCode } from '../errors.ts'
 import { en } from './en.ts'
 import { createFormatter, type Translate } from './format.ts'
 
@@ -36,7 +35,6 @@ export function createTexts(wanted: Locale): Texts {
   return texts
 }
 
-export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(ERRORS, code)
 export const isTextKey = (key: string): key is TextKey => Object.hasOwn(en, key)
 
 function liveTexts(catalogue: Catalogue): Record<LiveKey, string> {

@@ -20,9 +20,13 @@ export function identify(req: Request, res: Response, next: NextFunction): void 
   next()
 }
 
-/** Pages give every browser a session; the API leaves programs without one. */
+/**
+ * Pages give every browser a session; the API leaves programs without one. Only when a page is looked at: a browser
+ * that keeps no cookies must be the same caller each time it sends a form.
+ */
 export function startSession(req: Request, res: Response, next: NextFunction): void {
-  if (callerOf(res).sessionId === null) {
+  const isLooking = req.method === 'GET' || req.method === 'HEAD'
+  if (isLooking && callerOf(res).sessionId === null) {
     const sessionId = nanoid(21)
     res.locals.caller = { sessionId, caller: sessionId } satisfies Caller
     res.cookie(COOKIE, sessionId, { httpOnly: true, sameSite: 'lax', secure: req.secure, path: '/' })

@@ -13,7 +13,7 @@ export const methodNotAllowed =
   (req, res) => {
     res.set('Allow', allowed.join(', '))
     throw new AppError('method_not_allowed', {
-      detail: `${req.method} is not possible here; ${allowed.join(', ')} is.`,
+      detail: `${req.method} is not possible here; use ${allowed.join(' or ')}.`,
     })
   }
 
@@ -34,7 +34,14 @@ export function handleErrors({
     else if (error.status === 503) res.set('Retry-After', '5')
     res.status(error.status).set('Cache-Control', 'no-store')
     const wantsPage = !req.path.startsWith('/api/') && req.accepts(['json', 'html']) === 'html'
-    if (wantsPage) return renderPage(req, res, error)
+    if (wantsPage) {
+      try {
+        return renderPage(req, res, error)
+      } catch (cause) {
+        // Express would show its stack: better a plain problem than that.
+        log.error({ err: cause }, 'the page of an error failed')
+      }
+    }
     res.type(PROBLEM_TYPE).send(JSON.stringify(toProblem(error)))
   }
 }

@@ -14,7 +14,7 @@ export interface FormInput {
   errors: readonly Pick<FieldError, 'field' | 'code'>[]
 }
 
-export interface FieldModel {
+interface FieldModel {
   id: string
   name: string
   label: string

@@ -14,8 +14,9 @@ export interface RequestLinks {
 
 export const formLink = (slug: string): string => `/services/${encodeURIComponent(slug)}`
 
-/** A record of another program may name no service at all; its page still needs an address. */
-export const shownSlug = (view: PublicView): string => view.service_slug || 'request'
+/** A record of another program may name no service at all, or none that an address can hold; its page needs one. */
+export const shownSlug = ({ service_slug: slug }: PublicView): string =>
+  /^\.{0,2}$|\p{Surrogate}/u.test(slug) ? 'request' : slug
 
 export function requestLinks(view: PublicView): RequestLinks {
   const form = formLink(shownSlug(view))

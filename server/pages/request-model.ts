@@ -78,6 +78,8 @@ export function codeFormModel(
   const prompt = view.otp_data
   if (!view.requires_otp || !prompt) return null
   const resendInSeconds = Math.max(0, Math.ceil((Date.parse(prompt.resend_available_at) - now) / 1000))
+  // The address keeps saying so on a reload; the countdown tells whether it is still true, a wrong code that it is not.
+  const resent = Boolean(input.resent) && !input.problem && !prompt.error && resendInSeconds > 0
   return {
     title: t('code.title'),
     sentTo: prompt.sent_to,
@@ -85,11 +87,11 @@ export function codeFormModel(
     message: prompt.message === view.current_message ? null : prompt.message,
     hint: prompt.length ? t('code.hint_length', { length: prompt.length }) : null,
     until: prompt.expires_at,
-    error: input.problem ?? promptProblem(t, prompt, now),
+    // With a new code on its way, the time of the last one does not matter any more.
+    error: input.problem ?? (resent ? null : promptProblem(t, prompt, now)),
     resendInSeconds,
     resendAt: prompt.resend_available_at,
-    // The address keeps saying so on a reload; the countdown tells whether it is still true.
-    resent: Boolean(input.resent) && !input.problem && resendInSeconds > 0,
+    resent,
     focus: Boolean(input.focus),
   }
 }

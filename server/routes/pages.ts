@@ -33,6 +33,8 @@ export function createPageRoutes(deps: PageDeps): Router {
   const submitForm = createFormSubmit(deps)
 
   router.get('/', (req, res) => {
+    // It comes with a session: a cache between must not hand that to others.
+    res.set('Cache-Control', 'private, no-cache')
     res.send(pages.services(localeOf(req)))
   })
 

@@ -103,7 +103,8 @@ export function addRequestPages(router: Router, { pages, requests, limitActions 
   async function refused(req: Request, res: Response, error: unknown, typed: string): Promise<void> {
     if (!(error instanceof AppError) || !REFUSALS.has(error.code)) throw error
     const view = await requests.view(hash(req))
-    if (!view.requires_otp || error.code === 'already_final') return res.redirect(303, fittingLink(view))
+    // Not expected then, and waited for again now: another tab was faster, and its code was wrong.
+    if (!view.requires_otp || error.code === 'otp_not_expected') return res.redirect(303, fittingLink(view))
     const { locale, t } = createTexts(localeOf(req))
     res.status(error.status)
     if (error.retryAfterSeconds) res.set('Retry-After', String(error.retryAfterSeconds))

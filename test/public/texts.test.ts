@@ -1,0 +1,115 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { ERRORS } from '../../core/errors.ts'
+import { STATUSES } from '../../core/record.ts'
+import { en } from '../../core/texts/en.ts'
+import { createTexts, isTextKey, type TextKey } from '../../core/texts/index.ts'
+import { ageWords, countdown, durationWords, remainingWords } from '../../core/texts/wording.ts'
+
+const root = join(import.meta.dirname, '../..')
+const { t } = createTexts('en')
+
+/** What code and templates say, apart from the catalogue itself. */
+const sources = ['core/texts', 'core/services', 'server', 'public']
+  .flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) =>
+      join(root, folder, file),
+    ),
+  )
+  .filter((file) => /\.(ts|eta)$/.test(file) && !file.endsWith('texts/en.ts') && !file.includes('/dist/'))
+  .map((file) => readFileSync(file, 'utf8'))
+  .join('\n')
+
+/** Keys put together in code, from codes and states of other catalogues. */
+const DERIVED: string[] = [
+  ...Object.keys(ERRORS).flatMap((code) => [`error.${code}`, `problem_text.${code}`]),
+  ...STATUSES.flatMap((status) => [`live.status.${status}`, `live.title.${status}`]),
+  ...['waiting', 'current', 'done'].map((state) => `live.step.${state}`),
+  ...['live', 'reconnecting', 'polling', 'offline'].map((state) => `live.connection.${state}`),
+  ...Object.keys(en).filter((key) => key.startsWith('field_error.')),
+]
+
+test('every error code has a title', () => {
+  for (const code of Object.keys(ERRORS)) expect(en, code).toHaveProperty([`error.${code}`])
+})
+
+test('every code that a field can be refused with has its words', () => {
+  const fields = readFileSync(join(root, 'core/services/fields.ts'), 'utf8')
+  const service = readFileSync(join(root, 'core/services/service.ts'), 'utf8')
+  const codes = [
+    ...fields.matchAll(/(?:, |error: )'([a-z]+(?:_[a-z]+)+)'/g),
+    ...service.matchAll(/(?:code: |\?\? )'([a-z_]+)'/g),
+  ].map((match) => match[1]!)
+  expect(codes).toEqual(
+    expect.arrayContaining(['mobile_invalid', 'not_text', 'required', 'unknown_field', 'invalid']),
+  )
+  for (const code of codes) expect(en, code).toHaveProperty([`field_error.${code}`])
+})
+
+test('words for a field error need nothing but the code', () => {
+  for (const key of Object.keys(en))
+    if (key.startsWith('field_error.')) expect(t(key as TextKey)).not.toContain('{')
+})
+
+test('every key that code or a template names is in the catalogue', () => {
+  const named = [...sources.matchAll(/\b(?:t|fill)\(\s*'([a-z_]+(?:\.[a-z_]+)+)'/g)].map((match) => match[1]!)
+  expect(named.length).toBeGreaterThan(60)
+  expect(named.filter((key) => !isTextKey(key))).toEqual([])
+})
+
+test('no text is left that nobody uses', () => {
+  const derived = new Set(DERIVED)
+  const unused = Object.keys(en).filter((key) => !derived.has(key) && !sources.includes(`'${key}'`))
+  expect(unused).toEqual([])
+})
+
+test('every derived text belongs to something that exists', () => {
+  const prefixes = /^(error|problem_text|live\.status|live\.title|live\.step|live\.connection)\./
+  const extra = new Set([...DERIVED, 'live.status.retrying', 'live.title.running'])
+  expect(Object.keys(en).filter((key) => prefixes.test(key) && !extra.has(key))).toEqual([])
+})
+
+test('every text is a well-formed message', () => {
+  const params = new Proxy(
+    {},
+    { get: () => 1, has: () => true, getOwnPropertyDescriptor: () => ({ configurable: true, value: 1 }) },
+  )
+  for (const key of Object.keys(en)) expect(() => t(key as TextKey, params), key).not.toThrow()
+})
+
+test('a language without a catalogue is read in English', () => {
+  expect(createTexts('fa')).toMatchObject({ locale: 'en', dir: 'ltr' })
+})
+
+test('remaining time is told in rounded words', () => {
+  expect([300, 119, 90, 60, 59, 1, 0].map((seconds) => remainingWords(t, seconds))).toEqual([
+    'about 5 minutes',
+    'about 2 minutes',
+    'about 2 minutes',
+    'about a minute',
+    'less than a minute',
+    'less than a minute',
+    'taking longer than usual',
+  ])
+})
+
+test('silence is told after a minute', () => {
+  expect([3, 25, 61, 130].map((seconds) => ageWords(t, seconds))).toEqual([
+    'just now',
+    '20 seconds ago',
+    'No update for 1 minute, still waiting',
+    'No update for 2 minutes, still waiting',
+  ])
+})
+
+test('durations and countdowns read calmly', () => {
+  expect([0.4, 12, 120, 1800, 95].map((seconds) => durationWords(t, seconds))).toEqual([
+    '0 s',
+    '12 s',
+    '2 minutes',
+    '30 minutes',
+    '1 min 35 s',
+  ])
+  expect([28, 11, 9.2, -3].map(countdown)).toEqual([30, 15, 10, -3])
+})

@@ -1,0 +1,240 @@
+import { load } from 'cheerio'
+import { describe, expect, test } from 'vitest'
+import type { Change } from '../../core/lifecycle.ts'
+import { keys } from '../../core/redis/keys.ts'
+import { ASK, START, TTL_SECONDS } from '../helpers/record.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { useServer } from '../helpers/server.ts'
+import { at, openBrowser, textOf } from './page-browser.ts'
+
+const testRedis = await useRedis()
+const redis = await testRedis.connections.connect('patient')
+const { address, given, apply } = await useServer(testRedis)
+const browser = openBrowser(address)
+
+const REJECT: Change = { type: 'reject_otp', attempt: 1 }
+const COMPLETE: Change = { type: 'complete', attempt: 1, result: 1 }
+const ask = (otp: object): Change => ({ ...ASK, otp: { id: 'otp-1', length: 6, ...otp } }) as Change
+const secondsAgo = (seconds: number): { now: number } => ({ now: Date.now() - seconds * 1000 })
+
+const recordOf = (hash: string) => redis.get(keys.record(hash))
+const send = (hash: string, otp: string) => browser.post(at('otp', hash), { otp })
+const resend = (hash: string) => browser.post(at('resend-otp', hash))
+/** As another program may leave the prompt. */
+async function changePrompt(hash: string, change: object): Promise<void> {
+  const record = JSON.parse((await recordOf(hash)) ?? '')
+  Object.assign(record.otp_data, change)
+  await redis.setex(keys.record(hash), TTL_SECONDS, JSON.stringify(record))
+}
+
+describe('the code page', () => {
+  test('says where the code went, how long it is and until when, and has the cursor in its one field', async () => {
+    const $ = await browser.open(at('otp', await given([START, ASK])))
+    expect(textOf($, '.panel-ask')).toMatch(/sent to 0912\*\*\*4567.*6 digits.*Valid until/)
+    expect($('#otp').attr()).toMatchObject({ autofocus: '', autocomplete: 'one-time-code', dir: 'ltr' })
+    expect($('title').text()).toMatch(/^Code needed/)
+    expect($('#otp-error')).toHaveLength(0)
+  })
+
+  test('is also what the progress shows while a code is waited for, without taking the cursor', async () => {
+    const hash = await given([START, ASK])
+    const $ = await browser.open(at('progress', hash))
+    expect($('.panel-ask form').attr()).toMatchObject({ method: 'post', action: at('otp', hash) })
+    expect($('#otp').attr('autofocus')).toBeUndefined()
+  })
+
+  test('says after a wrong code how many tries are left, and after the last that it is over', async () => {
+    const hash = await given([START, ASK])
+    for (const words of ['2 tries are left.', 'One try is left.']) {
+      await send(hash, '123456').expect(303)
+      await apply(hash, REJECT)
+      for (const page of ['otp', 'progress']) {
+        const $ = await browser.open(at(page, hash))
+        expect(textOf($, '#otp-error')).toBe(`That code was not right. ${words}`)
+        expect($('#otp').attr()).toMatchObject({
+          'aria-invalid': 'true',
+          'aria-describedby': 'otp-error otp-hint',
+        })
+        expect($('#otp').attr('value')).toBeUndefined()
+      }
+    }
+    await send(hash, '123456').expect(303)
+    await apply(hash, REJECT)
+    await browser.get(at('otp', hash)).expect(303).expect('Location', at('result', hash))
+    expect(textOf(await browser.open(at('result', hash)), '.lead')).toBe('The code was wrong too many times')
+  })
+})
+
+describe('a code that is sent', () => {
+  test('goes to the bot only, and leads back to the progress', async () => {
+    const hash = await given([START, ASK])
+    await send(hash, '918273').expect(303).expect('Location', at('progress', hash))
+    expect(await redis.get(keys.otpBox(hash))).toBe('918273')
+    expect(await recordOf(hash)).not.toContain('918273')
+    const { text } = await browser.get(at('progress', hash)).expect(200)
+    expect(text).not.toContain('918273')
+    expect(load(text)('#otp')).toHaveLength(0)
+  })
+
+  test('is read from any keyboard, with what people put between the digits', async () => {
+    for (const typed of ['۰۱۲۳۴۵', '٠١٢٣٤٥', ' 012 345 ', '012-345', '\u200e012345\u200f']) {
+      const hash = await given([START, ASK])
+      await send(hash, typed).expect(303)
+      expect(await redis.get(keys.otpBox(hash))).toBe('012345')
+    }
+  })
+
+  const wrongForms = [
+    ['', 'Type the code you were sent'],
+    [' - ', 'Type the code you were sent'],
+    ['12a456', 'The code has digits only'],
+    ['<script>alert(1)</script>', 'The code has digits only'],
+    ['۹۸۷', 'The code has 6 digits, you typed 3'],
+    ['9876543', 'The code has 6 digits, you typed 7'],
+  ] as const
+  test.each(wrongForms)(
+    'as %j is explained at the field, not repeated, and costs no try',
+    async (typed, words) => {
+      const hash = await given([START, ASK])
+      const before = await recordOf(hash)
+      const { text } = await send(hash, typed).expect(422).expect('Cache-Control', 'no-store')
+      const $ = load(text)
+      expect(textOf($, '#otp-error')).toBe(words)
+      expect($('#otp').attr()).toMatchObject({ 'aria-invalid': 'true', autofocus: '' })
+      expect($('#otp').attr('value')).toBeUndefined()
+      expect($('title').text()).toMatch(/^Error: Code needed/)
+      if (typed.trim().length > 1) expect(text).not.toContain(typed)
+      expect(await recordOf(hash)).toBe(before)
+      await send(hash, '123456').expect(303)
+    },
+  )
+
+  test('in no field, or in two, is asked for', async () => {
+    const hash = await given([START, ASK])
+    for (const body of ['', 'code=123456', 'otp=123456&otp=654321']) {
+      const { text } = await browser.post(at('otp', hash), body).expect(422)
+      expect(textOf(load(text), '#otp-error')).toBe('Type the code you were sent')
+    }
+  })
+
+  test('too late is told so, before and after sending, and a new one is offered', async () => {
+    const hash = await given([START, ask({ expires_in: 60 })], secondsAgo(61))
+    const pages = [
+      (await browser.get(at('otp', hash)).expect(200)).text,
+      (await send(hash, '123456').expect(410)).text,
+    ]
+    for (const text of pages) {
+      const $ = load(text)
+      expect(textOf($, '#otp-error')).toBe('The time for that code is over. Have a new one sent.')
+      expect($(`form[action="${at('resend-otp', hash)}"] button`)).toHaveLength(1)
+    }
+    expect(await redis.exists(keys.otpBox(hash))).toBe(0)
+  })
+
+  test('when no tries are left is told so', async () => {
+    const hash = await given([START, ASK])
+    await changePrompt(hash, { attempts_left: 0 })
+    const { text } = await send(hash, '123456').expect(429)
+    expect(textOf(load(text), '#otp-error')).toBe(
+      'The code was wrong too many times. No more tries are left.',
+    )
+  })
+
+  test('in a second tab, after the first gave one, leads to the progress and changes nothing', async () => {
+    const hash = await given([START, ASK])
+    await send(hash, '111111').expect(303)
+    const before = await recordOf(hash)
+    await send(hash, '222222').expect(303).expect('Location', at('progress', hash))
+    expect(await redis.get(keys.otpBox(hash))).toBe('111111')
+    expect(await recordOf(hash)).toBe(before)
+  })
+
+  test('in ten tabs at once is handed over once, and all go on to the progress', async () => {
+    const hash = await given([START, ASK])
+    const { version } = JSON.parse((await recordOf(hash)) ?? '')
+    const codes = Array.from({ length: 10 }, (_, n) => `00000${n}`)
+    const answers = await Promise.all(codes.map((code) => send(hash, code)))
+    expect(answers.map((res) => [res.status, res.headers.location])).toEqual(
+      codes.map(() => [303, at('progress', hash)]),
+    )
+    expect(codes).toContain(await redis.get(keys.otpBox(hash)))
+    expect(JSON.parse((await recordOf(hash)) ?? '').version).toBe(version + 1)
+  })
+
+  test('where none is waited for leads to where the request is shown', async () => {
+    for (const [changes, page] of [
+      [[], 'progress'],
+      [[START], 'progress'],
+      [[START, ASK, COMPLETE], 'result'],
+      [[START, ASK, { type: 'cancel', by: 'user' }], 'result'],
+    ] as [Change[], string][]) {
+      const hash = await given(changes)
+      for (const sent of [send(hash, '123456'), resend(hash)])
+        await sent.expect(303).expect('Location', at(page, hash))
+      expect(await redis.exists(keys.otpBox(hash))).toBe(0)
+    }
+  })
+})
+
+describe('another code', () => {
+  test('too early is refused with the seconds to wait, in the page and in Retry-After', async () => {
+    const hash = await given([START, ASK], secondsAgo(12.4))
+    const before = await recordOf(hash)
+    const { text, headers } = await resend(hash).expect(429)
+    const seconds = Number(headers['retry-after'])
+    expect(seconds).toBeGreaterThan(10)
+    expect(seconds).toBeLessThanOrEqual(18)
+    expect(textOf(load(text), '#otp-error')).toBe(`A new code can be sent in ${seconds} s, not yet.`)
+    expect(await recordOf(hash)).toBe(before)
+  })
+
+  test('in time is on its way, and the wait for the next begins', async () => {
+    const hash = await given([START, ask({ expires_in: 300 })], secondsAgo(31))
+    const first = await browser.open(at('otp', hash))
+    expect(first('[data-live=resend-wait]')).toHaveLength(0)
+    const { headers } = await resend(hash).expect(303)
+    expect(headers.location).toBe(`${at('otp', hash)}?resent`)
+    const $ = await browser.open(headers.location as string)
+    expect(textOf($, '[role=status].notice')).toBe('A new code is on its way.')
+    expect(textOf($, '[data-live=resend-wait]')).toMatch(/^A new code can be sent in (60|5\d) s\.$/)
+    expect($('#otp-error')).toHaveLength(0)
+  })
+
+  test('asked for because the first came too late is on its way, and not asked for again', async () => {
+    const hash = await given([START, ask({ expires_in: 60 })], secondsAgo(61))
+    const { headers } = await resend(hash).expect(303)
+    const $ = await browser.open(headers.location as string)
+    expect(textOf($, '.notice')).toBe('A new code is on its way.')
+    expect($('#otp-error')).toHaveLength(0)
+  })
+
+  test('that was typed wrongly is no longer said to be on its way', async () => {
+    const hash = await given([START, ask({ expires_in: 300 })], secondsAgo(31))
+    const { headers } = await resend(hash).expect(303)
+    await send(hash, '123456').expect(303)
+    await apply(hash, REJECT)
+    const $ = await browser.open(headers.location as string)
+    expect($('.notice')).toHaveLength(0)
+    expect(textOf($, '#otp-error')).toBe('That code was not right. 2 tries are left.')
+  })
+
+  test('is not said to be on its way once it can be asked for again', async () => {
+    const hash = await given([START, ask({ expires_in: 300 })], secondsAgo(31))
+    const $ = await browser.open(`${at('otp', hash)}?resent`)
+    expect($('.notice')).toHaveLength(0)
+  })
+
+  test('twice at once is asked for once', async () => {
+    const hash = await given([START, ask({ expires_in: 300 })], secondsAgo(31))
+    const answers = await Promise.all([resend(hash), resend(hash)])
+    expect(answers.map((res) => res.status).sort()).toEqual([303, 429])
+  })
+
+  test('after five is refused for good', async () => {
+    const hash = await given([START, ask({ expires_in: 300 })], secondsAgo(31))
+    await changePrompt(hash, { resends: 5 })
+    const { text, headers } = await resend(hash).expect(429)
+    expect(textOf(load(text), '#otp-error')).toBe('No more codes can be sent for this request.')
+    expect(headers).not.toHaveProperty('retry-after')
+  })
+})

@@ -1,0 +1,116 @@
+import { load } from 'cheerio'
+import { expect, test } from 'vitest'
+import { keys } from '../../core/redis/keys.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
+import { openBrowser, textOf } from './page-browser.ts'
+
+const FORM = '/services/credit-score-rating'
+const KEY = 'a-key-made-at-render'
+const FIELDS = CREDIT_SCORE.request_data
+
+const testRedis = await useRedis()
+const redis = await testRedis.connections.connect('patient')
+const { address } = await useServer(testRedis)
+const browser = openBrowser(address)
+
+/** The page that comes back; no request was made. */
+async function mistaken(fields: string | object, status = 422) {
+  const before = await redis.llen(keys.list)
+  const { text } = await browser
+    .post(FORM, fields)
+    .expect(status)
+    .expect('Content-Type', /^text\/html/)
+    .expect('Cache-Control', 'no-store')
+  expect(await redis.llen(keys.list)).toBe(before)
+  return { $: load(text), text }
+}
+const summaryOf = ($: ReturnType<typeof load>) =>
+  $('.error-summary li')
+    .toArray()
+    .map((li) => [$(li).text().trim(), $(li).find('a').attr('href') ?? null])
+
+test('a form with mistakes names each in a summary that leads to its field, and says the same words there', async () => {
+  const { $ } = await mistaken({ _key: KEY, mobile: '0812', national_code: '0012345678' })
+  expect($('title').text()).toBe('Error: Credit score · Halfway')
+  expect(textOf($, '.error-summary h2')).toBe('There is a problem')
+  const summary = summaryOf($)
+  expect(summary).toEqual([
+    ['Mobile number: Must have 11 digits and start with 09', '#field-mobile'],
+    ['National code: A digit is mistyped, please compare it with your card', '#field-national_code'],
+  ])
+  for (const [words, href] of summary) {
+    expect(textOf($, `${href}-error`)).toBe(words)
+    const id = String(href).slice(1)
+    expect($(`input${href}`).attr()).toMatchObject({
+      'aria-invalid': 'true',
+      'aria-describedby': `${id}-error ${id}-hint`,
+    })
+  }
+})
+
+test('a form with mistakes keeps what was typed, also in the fields that are right, and its key', async () => {
+  const { $ } = await mistaken({ _key: KEY, mobile: ' ۰۹۱۲ ', national_code: '001-234567-9' })
+  expect($('#field-mobile').val()).toBe(' ۰۹۱۲ ')
+  expect($('#field-national_code').val()).toBe('001-234567-9')
+  expect($('#field-national_code').attr('aria-invalid')).toBeUndefined()
+  expect(summaryOf($)).toHaveLength(1)
+  expect($('input[name=_key]').val()).toBe(KEY)
+})
+
+test('a form with mistakes that came without a key is given one', async () => {
+  const { $ } = await mistaken({ mobile: '0912' })
+  expect($('input[name=_key]').val()).toMatch(/^[\w-]{21}$/)
+})
+
+test('a form with mistakes repeats nothing that a page would run', async () => {
+  const script = '"><script>alert(1)</script>'
+  const { $, text } = await mistaken({ _key: script, mobile: script, [script]: script })
+  expect(text).not.toContain('<script>')
+  expect($('#field-mobile').val()).toBe(script)
+  expect($('input[name=_key]').val()).not.toBe(script)
+  expect(summaryOf($)).toContainEqual([`${script}: This is not asked for here`, null])
+})
+
+test('a form with nothing in it says of every field that it is needed', async () => {
+  for (const fields of [{}, '', { mobile: '', national_code: ' \t' }]) {
+    const { $ } = await mistaken(fields)
+    expect(summaryOf($)).toEqual([
+      ['Mobile number: This is needed', '#field-mobile'],
+      ['National code: This is needed', '#field-national_code'],
+    ])
+  }
+})
+
+test('a form with fields that nobody asked for is refused, with all of them named', async () => {
+  const { $ } = await mistaken({ ...FIELDS, user_id: 7, 'mobile[$gt]': 1 })
+  expect(summaryOf($)).toEqual([
+    ['user_id: This is not asked for here', null],
+    ['mobile[$gt]: This is not asked for here', null],
+  ])
+})
+
+test('a form with a field given more than once asks for one value', async () => {
+  for (const times of [1, 200]) {
+    const { $ } = await mistaken(new URLSearchParams(FIELDS) + '&mobile=09123456780'.repeat(times))
+    expect(summaryOf($)).toEqual([['Mobile number: Give one value', '#field-mobile']])
+    expect($('#field-mobile').val()).toMatch(/^09123456789/)
+  }
+})
+
+test('a form whose mistakes were mended makes its request with the same key', async () => {
+  const { $ } = await mistaken({ _key: KEY, ...FIELDS, mobile: '0912' })
+  const key = $('input[name=_key]').val()
+  const sent = [1, 2].map(() => browser.post(FORM, { _key: key, ...FIELDS }).expect(303))
+  const [first, second] = await Promise.all(sent)
+  expect(first?.headers.location).toMatch(/^\/services\/credit-score-rating\/progress\/req_/)
+  expect(second?.headers.location).toBe(first?.headers.location)
+})
+
+test('a form over 64 kB is not read: a page says that it is too much', async () => {
+  const { $ } = await mistaken({ _key: KEY, mobile: 'x'.repeat(64 * 1024) }, 413)
+  expect(textOf($, 'h1')).toBe('This is too much to send')
+  expect($(`main a[href="${FORM}"]`)).toHaveLength(1)
+  // Large, but not too large: refused for what it says.
+  await mistaken({ mobile: 'x'.repeat(60_000) }, 422)
+})

@@ -1,0 +1,153 @@
+import { load } from 'cheerio'
+import { describe, expect, test } from 'vitest'
+import type { Change } from '../../core/lifecycle.ts'
+import { keys } from '../../core/redis/keys.ts'
+import { ASK, aHash, START, step, TTL_SECONDS } from '../helpers/record.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { useServer } from '../helpers/server.ts'
+import { at, openBrowser, textOf } from './page-browser.ts'
+
+const testRedis = await useRedis()
+const redis = await testRedis.connections.connect('patient')
+const { address, given } = await useServer(testRedis)
+const browser = openBrowser(address)
+
+const recordOf = async (hash: string) => JSON.parse((await redis.get(keys.record(hash))) ?? 'null')
+const complete = (result: unknown): Change => ({ type: 'complete', attempt: 1, result })
+const fail = (code: string, message: string, retryable = false): Change => ({
+  type: 'fail',
+  attempt: 1,
+  error: { code, message, retryable },
+})
+const CANCEL: Change = { type: 'cancel', by: 'user' }
+const CREDIT = 'credit-score-rating'
+/** The page of the outcome of a request for a credit score. */
+const outcomeOf = async (...changes: Change[]) => {
+  const hash = await given(changes, { service_slug: CREDIT })
+  return { hash, $: await browser.open(at('result', hash, CREDIT)) }
+}
+
+describe('cancelling', () => {
+  test('asks first, with a way back, and by looking nothing changes', async () => {
+    const hash = await given([START, step(40)])
+    const before = await recordOf(hash)
+    const progress = await browser.open(at('progress', hash))
+    expect(progress(`main a[href="${at('cancel', hash)}"]`)).toHaveLength(1)
+    const $ = await browser.open(at('cancel', hash))
+    expect(textOf($, 'h1')).toBe('Cancel this request?')
+    expect(textOf($, `main a[href="${at('progress', hash)}"]`)).toBe('Keep going')
+    expect($('main form').attr()).toEqual({ method: 'post', action: at('cancel', hash) })
+    await browser.head(at('cancel', hash)).expect(200)
+    expect(await recordOf(hash)).toEqual(before)
+  })
+
+  test.each([
+    ['waits', []],
+    ['runs', [START, step(40)]],
+    ['asks for a code', [START, ASK]],
+  ] as [string, Change[]][])(
+    'a request that %s ends it and leads to the outcome',
+    async (_state, changes) => {
+      const hash = await given(changes)
+      await browser.post(at('cancel', hash)).expect(303).expect('Location', at('result', hash))
+      expect(await recordOf(hash)).toMatchObject({ status: 'cancelled', cancelled_by: 'user' })
+      const $ = await browser.open(at('result', hash))
+      expect(textOf($, 'h1')).toBe('Cancelled')
+      expect(textOf($, '.lead')).toMatch(/stopped before it was done/)
+    },
+  )
+
+  test('too late leads to the outcome there is, and changes nothing', async () => {
+    for (const changes of [[START, complete({ score: 1 })], [START, fail('x', 'y')], [CANCEL]]) {
+      const hash = await given(changes)
+      const before = await recordOf(hash)
+      await browser.get(at('cancel', hash)).expect(303).expect('Location', at('result', hash))
+      await browser.post(at('cancel', hash)).expect(303).expect('Location', at('result', hash))
+      expect(await recordOf(hash)).toEqual(before)
+    }
+  })
+
+  test('ten times at once ends it once, and all are led to the outcome', async () => {
+    const hash = await given([START])
+    const answers = await Promise.all(Array.from({ length: 10 }, () => browser.post(at('cancel', hash))))
+    expect(new Set(answers.map((res) => `${res.status} ${res.headers.location}`))).toEqual(
+      new Set([`303 ${at('result', hash)}`]),
+    )
+    expect((await recordOf(hash)).version).toBe(3)
+  })
+})
+
+describe('the outcome', () => {
+  test('of a completed request is its result, to read, to keep and to quote', async () => {
+    const result = { credit_score: 712, portal: '<b>Bold & Co</b>', loans: [{ bank: 'ملی', open: true }] }
+    const { $, hash } = await outcomeOf(START, step(40), complete(result))
+    expect($('title').text()).toBe('Done · Credit score · Halfway')
+    expect(textOf($, 'h1')).toBe('Your result is ready')
+    expect(textOf($, '.panel .facts')).toBe('Credit score 712 Portal <b>Bold & Co</b>')
+    expect(textOf($, '.panel th')).toBe('BankOpen')
+    expect(textOf($, '#reference')).toBe(hash)
+    const { expires_at } = await recordOf(hash)
+    expect($(`time[datetime="${expires_at}"]`).length).toBeGreaterThan(0)
+    const download = await browser.get(String($('a[download]').attr('href'))).expect(200)
+    expect(download.body).toEqual(result)
+    expect($(`main a[href="/services/${CREDIT}"]`).text()).toBe('New request')
+  })
+
+  test('of a failed request is told in our words where we have some, else in those of the bot', async () => {
+    const known = await outcomeOf(START, fail('bot_unavailable', 'ECONNREFUSED', true))
+    expect(known.$('title').text()).toBe('Failed · Credit score · Halfway')
+    expect(textOf(known.$, 'h1')).toBe('This did not work')
+    expect(textOf(known.$, '.lead')).toBe('The service that does the work could not be reached')
+    expect(textOf(known.$, 'main')).toContain('trying again can help')
+    expect(textOf(known.$, 'details')).toContain('ECONNREFUSED')
+    expect(textOf(known.$, `main a[href="/services/${CREDIT}"]`)).toBe('Try again')
+
+    const said = 'The portal knows nobody <script>alert(1)</script>'
+    const { $ } = await outcomeOf(START, fail('no_such_person', said))
+    expect(textOf($, '.lead')).toBe(said)
+    expect(textOf($, 'main')).not.toContain('trying again can help')
+  })
+
+  test('of a cancelled request offers to begin again', async () => {
+    const { $ } = await outcomeOf(CANCEL)
+    expect($('title').text()).toBe('Cancelled · Credit score · Halfway')
+    expect(textOf($, `main a[href="/services/${CREDIT}"]`)).toBe('Try again')
+    expect($('a[download], details')).toHaveLength(0)
+  })
+
+  test('of a service that is not ours to offer leads to those that are', async () => {
+    const $ = await browser.open(at('result', await given([CANCEL])))
+    expect(textOf($, '.eyebrow')).toBe('Test service')
+    expect($('main a[href="/"]')).toHaveLength(1)
+  })
+})
+
+describe('a request that is not there', () => {
+  const expired = () => aHash(Date.now() - TTL_SECONDS * 1000)
+  const everyCall = (hash: string) => [
+    ...['progress', 'otp', 'result', 'cancel', 'resend-otp'].map((page) =>
+      browser.get(at(page, hash, CREDIT)),
+    ),
+    ...['otp', 'cancel', 'resend-otp'].map((page) => browser.post(at(page, hash, CREDIT), { otp: '123456' })),
+  ]
+
+  test('any more is told to be deleted, and a new one offered: 410 on each of its pages', async () => {
+    for (const call of everyCall(expired())) {
+      const { text, headers } = await call.expect(410).expect('Content-Type', /^text\/html/)
+      const $ = load(text)
+      expect(textOf($, 'h1')).toBe('This request has been deleted')
+      expect(textOf($, `main a[href="/services/${CREDIT}"]`)).toBe('Start a new request')
+      expect(headers).toMatchObject({ 'cache-control': 'no-store', 'x-robots-tag': 'noindex, nofollow' })
+    }
+  })
+
+  test('and never was is told to be unknown: 404 on each of its pages', async () => {
+    for (const hash of [aHash(), 'req_short', 'local_requests_list', '%2e%2e', `req_${'a'.repeat(65)}`]) {
+      for (const call of everyCall(hash)) {
+        const { text, headers } = await call.expect(404).expect('Content-Type', /^text\/html/)
+        expect(textOf(load(text), 'h1')).toBe('There is no such request')
+        expect(headers).toMatchObject({ 'cache-control': 'no-store', 'x-robots-tag': 'noindex, nofollow' })
+      }
+    }
+  })
+})

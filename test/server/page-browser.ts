@@ -1,0 +1,31 @@
+/** A browser without script: asks for pages, keeps its cookie, and sends forms the way Chromium does. */
+import { type CheerioAPI, load } from 'cheerio'
+import supertest from 'supertest'
+
+export const HTML = 'text/html,application/xhtml+xml,*/*;q=0.8'
+
+/** A page under `Referrer-Policy: no-referrer` names no origin, but Chromium vouches for it. */
+const FROM_OUR_PAGE = { Origin: 'null', 'Sec-Fetch-Site': 'same-origin' }
+
+export type Browser = ReturnType<typeof openBrowser>
+
+export function openBrowser(address: string, headers: Record<string, string> = {}) {
+  const agent = supertest.agent(address).set('Accept', HTML).set(headers)
+  const get = (path: string) => agent.get(path)
+  return {
+    get,
+    head: (path: string) => agent.head(path),
+    post: (path: string, fields: string | object = {}) =>
+      agent.post(path).type('form').set(FROM_OUR_PAGE).send(fields),
+    /** The page at this address, which must be there. */
+    open: async (path: string): Promise<CheerioAPI> => load((await get(path).expect(200)).text),
+  }
+}
+
+/** What people read there. */
+export const textOf = ($: CheerioAPI, selector: string): string =>
+  $(selector).text().replace(/\s+/g, ' ').trim()
+
+/** The address of a request's page; the service is the one of the test's records. */
+export const at = (page: string, hash: string, slug = 'test-service'): string =>
+  `/services/${slug}/${page}/${hash}`

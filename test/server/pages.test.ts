@@ -1,0 +1,240 @@
+import { type CheerioAPI, load } from 'cheerio'
+import { describe, expect, test } from 'vitest'
+import { AppError, ERRORS, type ErrorCode } from '../../core/errors.ts'
+import { createPages } from '../../server/pages/index.ts'
+import {
+  askForCode,
+  CREDIT,
+  complete,
+  fail,
+  HASH,
+  progress,
+  start,
+  T0,
+  TTL,
+  viewAfter,
+} from './page-fixtures.ts'
+
+const pages = createPages({ ttlSeconds: TTL, now: () => T0 + 5000 })
+const text = ($: CheerioAPI, selector: string) => $(selector).text().replace(/\s+/g, ' ').trim()
+const requestPage = (...args: Parameters<typeof viewAfter>) => load(pages.request('en', viewAfter(...args)))
+
+const everyPage: [string, string][] = [
+  ['services', pages.services('en')],
+  ['form', pages.form('en', CREDIT, { key: 'key', values: {}, errors: [] })],
+  ['pending', pages.request('en', viewAfter())],
+  ['processing', pages.request('en', viewAfter(start, progress))],
+  ['code', pages.request('en', viewAfter(start, askForCode))],
+  ['completed', pages.request('en', viewAfter(start, complete({ score: 712 })))],
+  ['failed', pages.request('en', viewAfter(start, fail('timed_out', 'x')))],
+  ['cancelled', pages.request('en', viewAfter({ type: 'cancel', by: 'user' }))],
+  ['cancel', pages.confirmCancel('en', viewAfter(start))],
+  ['problem', pages.problem('en', new AppError('request_expired'), { slug: CREDIT.slug, address: '/x' })],
+]
+
+describe('every page', () => {
+  test.each(everyPage)('%s has a language, a direction, one main heading and a title', (_name, html) => {
+    const $ = load(html)
+    expect($('html').attr()).toMatchObject({ lang: 'en', dir: 'ltr' })
+    expect($('main h1')).toHaveLength(1)
+    expect($('title').text()).toMatch(/\S · Halfway$/)
+  })
+
+  test.each(everyPage)('%s has nothing inline and nothing of another host', (_name, html) => {
+    const $ = load(html)
+    expect($('[style], style')).toHaveLength(0)
+    expect($('script:not([src]):not([type="application/json"])')).toHaveLength(0)
+    expect(
+      $('*').filter((_, el) => Object.keys($(el).attr() ?? {}).some((name) => name.startsWith('on'))),
+    ).toHaveLength(0)
+    for (const el of $('[src], link[href], form[action]')) {
+      const { src, href, action } = $(el).attr() ?? {}
+      expect(src ?? href ?? action).toMatch(/^\/(?!\/)/)
+    }
+  })
+
+  test.each(everyPage)('%s names every field, and no id twice', (_name, html) => {
+    const $ = load(html)
+    const ids = $('[id]')
+      .toArray()
+      .map((el) => $(el).attr('id'))
+    expect(new Set(ids).size).toBe(ids.length)
+    for (const input of $('input:not([type=hidden])'))
+      expect($(`label[for="${$(input).attr('id')}"]`)).toHaveLength(1)
+    for (const el of $('[aria-labelledby], [aria-describedby]')) {
+      const named = `${$(el).attr('aria-labelledby') ?? ''} ${$(el).attr('aria-describedby') ?? ''}`
+        .trim()
+        .split(/\s+/)
+      for (const id of named) expect(ids).toContain(id)
+    }
+  })
+})
+
+describe('the form', () => {
+  test('says beforehand how long it takes, that a code is asked and how long data is kept', () => {
+    const $ = load(pages.form('en', CREDIT, { key: 'key', values: {}, errors: [] }))
+    expect(text($, '.notes')).toMatch(/usually takes about a minute.*asked for a code.*kept for 30 minutes/)
+    expect($('input[name=_key]').val()).toBe('key')
+    expect($('[placeholder]')).toHaveLength(0)
+    expect(text($, '#field-mobile-hint')).toContain('for example 09123456789')
+  })
+
+  test('with mistakes keeps what was typed and says the same words in the summary and at the field', () => {
+    const errors = [
+      { field: 'mobile', code: 'mobile_invalid' },
+      { field: '"><script>', code: 'unknown_field' },
+    ]
+    const $ = load(pages.form('en', CREDIT, { key: 'k', values: { mobile: '0912"><b>' }, errors }))
+    expect($('title').text()).toMatch(/^Error: /)
+    expect($('#field-mobile').val()).toBe('0912"><b>')
+    expect($('#field-mobile').attr()).toMatchObject({
+      'aria-invalid': 'true',
+      'aria-describedby': 'field-mobile-error field-mobile-hint',
+    })
+    expect(text($, '.error-summary a[href="#field-mobile"]')).toBe(text($, '#field-mobile-error'))
+    expect(text($, '.error-summary li:last-child')).toContain('"><script>: This is not asked for here')
+  })
+})
+
+describe('a running request', () => {
+  test('in the queue says its place and what is usual', () => {
+    const $ = requestPage()
+    expect(text($, 'h1')).toBe('Waiting for its turn')
+    expect(text($, '[data-live=queue]')).toBe('Place 3 in the queue.')
+    expect(text($, '[data-live=remaining]')).toBe('usually about a minute')
+    expect($('[data-live=age]').attr('hidden')).toBeDefined()
+  })
+
+  test('shows percent, step and message, without taking markup from a bot', () => {
+    const $ = requestPage(start, progress)
+    expect($('[role=progressbar]').attr()).toMatchObject({
+      'aria-valuenow': '42',
+      'aria-valuetext': '42 percent, step 2 of 6: Solve the captcha',
+    })
+    expect($('.bar-fill').attr('width')).toBe('42%')
+    expect($('[aria-current=step]').attr('data-step')).toBe('captcha_solving')
+    expect(text($, '[data-live=message]')).toBe('<b>حل</b> کپچا')
+    expect($('title').text()).toBe('42% · Credit score · Halfway')
+  })
+
+  test('hands the script its view, which cannot end the data block it stands in', () => {
+    const $ = requestPage(start, { ...progress, message: '</script><script>alert(1)</script>' })
+    const data = JSON.parse($('#page-data').text())
+    expect(data.view.current_message).toBe('</script><script>alert(1)</script>')
+    expect(JSON.stringify(data)).not.toContain('secret')
+    expect(data.texts['live.status.failed']).toBeTruthy()
+  })
+
+  test('between two tries says when the next one begins', () => {
+    const error = { code: 'timed_out', message: 'x', retryable: true }
+    const $ = requestPage(start, { type: 'retry', attempt: 1, nextRetryAt: T0 + 24_000, error })
+    expect(text($, 'h1')).toBe('Trying again soon')
+    expect(text($, '[data-live=attempt]')).toBe('Attempt 2 of 3, next try in 20 s')
+  })
+
+  test('of a service nobody knows is shown all the same', () => {
+    const $ = load(pages.request('en', { ...viewAfter(start), service_slug: 'tax_office', steps: [] }))
+    expect(text($, '.eyebrow')).toBe('Tax office')
+  })
+})
+
+describe('the code prompt', () => {
+  test('says where the code went and how many digits it has, in one field that takes a pasted code', () => {
+    const $ = requestPage(start, askForCode)
+    expect(text($, '.panel-ask')).toMatch(/sent to 0912\*\*\*4567.*6 digits.*Valid until/)
+    expect($('#otp').attr()).toMatchObject({
+      inputmode: 'numeric',
+      autocomplete: 'one-time-code',
+      dir: 'ltr',
+      type: 'text',
+    })
+    expect($('#otp').attr('maxlength')).toBeUndefined()
+    expect($('title').text()).toMatch(/^Code needed/)
+    expect(text($, '[data-live=resend-wait]')).toBe('A new code can be sent in 27 s.')
+  })
+
+  test('after a wrong code says how many tries are left', () => {
+    const $ = requestPage(start, askForCode, { type: 'submit_otp' }, { type: 'reject_otp', attempt: 1 })
+    expect(text($, '#otp-error')).toBe('That code was not right. 2 tries are left.')
+  })
+
+  test('after its time says so and offers a new code', () => {
+    const late = createPages({ ttlSeconds: TTL, now: () => T0 + 600_000 })
+    const $ = load(late.request('en', viewAfter(start, askForCode)))
+    expect(text($, '#otp-error')).toMatch(/time for that code is over/)
+    expect(text($, '[data-live=resend]')).toBe('Send a new code')
+  })
+})
+
+describe('the end', () => {
+  test('a result is shown as facts and tables, escaped, with its reference and its times', () => {
+    const result = {
+      credit_score: 712,
+      is_final: true,
+      broken: [{ url: 'https://x/<i>', status: 404 }],
+      nothing: [],
+      deep: { a: { b: [1] } },
+    }
+    const $ = requestPage(start, progress, complete(result))
+    expect(text($, 'h1')).toBe('Your result is ready')
+    expect(text($, '.panel .facts')).toMatch(/Credit score 712.*Is final Yes.*Nothing none/)
+    expect(
+      $('.panel th')
+        .toArray()
+        .map((th) => $(th).text()),
+    ).toEqual(['URL', 'Status'])
+    expect($('.panel td').first().text().trim()).toBe('https://x/<i>')
+    expect($('i')).toHaveLength(0)
+    expect($('#reference').text()).toBe(HASH)
+    expect(
+      $('time')
+        .toArray()
+        .map((time) => $(time).attr('datetime')),
+    ).toContain(viewAfter(start, progress, complete(result)).expires_at)
+    expect($('a[download]').attr('href')).toBe(`/api/local-requests/${HASH}/result`)
+  })
+
+  test.each([null, [], 'plain words', 7, [[1], [2]], { a: null }])('a result of %j has a page', (result) => {
+    expect(text(requestPage(start, complete(result)), '.panel')).not.toBe('Result')
+  })
+
+  test("a failure is told in our words where we have some, with the bot's folded away", () => {
+    const $ = requestPage(start, fail('bot_unavailable', 'ECONNREFUSED'))
+    expect(text($, '.lead')).toBe('The service that does the work could not be reached')
+    expect(text($, 'details')).toContain('ECONNREFUSED')
+    expect($('main .actions a').attr('href')).toBe('/services/credit-score-rating')
+  })
+
+  test('a failure only the bot knows is told in its words', () => {
+    expect(
+      text(requestPage(start, fail('no_such_person', 'The portal knows nobody with this code')), '.lead'),
+    ).toBe('The portal knows nobody with this code')
+  })
+
+  test('a cancelled request offers to begin again', () => {
+    const $ = requestPage({ type: 'cancel', by: 'user' })
+    expect(text($, 'h1')).toBe('Cancelled')
+    expect(text($, 'main .actions')).toBe('Try again')
+  })
+})
+
+describe('a problem', () => {
+  const problem = (error: AppError) =>
+    load(pages.problem('en', error, { slug: CREDIT.slug, address: '/here' }))
+
+  test.each(Object.keys(ERRORS) as ErrorCode[])('%s has a page', (code) => {
+    expect(text(problem(new AppError(code)), 'h1')).not.toBe('')
+  })
+
+  test('that passes says when, and offers to try again', () => {
+    const $ = problem(new AppError('rate_limited', { retryAfterSeconds: 40 }))
+    expect(text($, 'main')).toContain('Please try again in 40 s.')
+    expect($('a[href="/here"]')).toHaveLength(1)
+  })
+
+  test('that stays offers a new request', () => {
+    const $ = problem(new AppError('request_expired'))
+    expect($('a[href="/here"]')).toHaveLength(0)
+    expect($('main a[href="/services/credit-score-rating"]')).toHaveLength(1)
+  })
+})

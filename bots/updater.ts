@@ -130,13 +130,21 @@ function createUpdaterOn(deps: {
   /** The attempt this program works for: the one it found when it first wrote, so that a take-over fences it off. */
   const firstAttempt = (hash: string): (() => Promise<number>) => {
     let found: Promise<number> | null = null
-    return () =>
-      (found ??= store.read(hash).then((stored) => {
-        if (!stored)
-          throw new AppError('request_not_found', { detail: `There is no request ${hash} (any more).` })
-        remember(hash, stored)
-        return stored.record.attempt
-      }))
+    const find = async (): Promise<number> => {
+      const stored = await store.read(hash)
+      if (!stored)
+        throw new AppError('request_not_found', { detail: `There is no request ${hash} (any more).` })
+      remember(hash, stored)
+      return stored.record.attempt
+    }
+    return () => {
+      found ??= find().catch((error: unknown) => {
+        // Not found, or Redis away: the next write looks again.
+        found = null
+        throw error
+      })
+      return found
+    }
   }
 
   const bind = (hash: string, given?: () => number): RequestUpdater => {

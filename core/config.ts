@@ -8,7 +8,13 @@ import { StartError } from './errors.ts'
 const port = z.coerce.number().int().min(1).max(65_535)
 const seconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
 const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1')
-const hostPort = z.string().regex(/^[^\s:]+:\d{1,5}$|^\[[0-9a-f:]+\]:\d{1,5}$/i, 'must be host:port')
+const hostPort = z
+  .string()
+  .regex(/^[^\s:]+:\d{1,5}$|^\[[0-9a-f:]+\]:\d{1,5}$/i, 'must be host:port')
+  .refine(
+    (text) => port.safeParse(splitHostPort(text).port).success,
+    'must be host:port, with a port up to 65535',
+  )
 const hostPorts = z
   .string()
   .transform((text) =>
@@ -21,6 +27,12 @@ const hostPorts = z
   .transform((list) => list.map(splitHostPort))
 const webUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https address' })
 
+function isRedisUrl(text: string): boolean {
+  if (!/^(rediss?|unix):\/\//.test(text) || !URL.canParse(text)) return false
+  const { protocol, hostname, pathname } = new URL(text)
+  return protocol === 'unix:' ? pathname.length > 1 : hostname !== ''
+}
+
 function splitHostPort(text: string): { host: string; port: number } {
   const at = text.lastIndexOf(':')
   return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) }
@@ -32,7 +44,7 @@ const settings = z.object({
   HOST: z.string().default('0.0.0.0'),
   REDIS_URL: z
     .string()
-    .regex(/^(rediss?|unix):\/\//, 'must begin with redis://, rediss:// or unix://')
+    .refine(isRedisUrl, 'must be an address that begins with redis://, rediss:// or unix://')
     .optional(),
   REDIS_HOST: z.string().optional(),
   REDIS_PORT: port.optional(),
@@ -124,9 +136,9 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   // The seed's .env files write an absent password as the word null.
   if (given.REDIS_PASSWORD === 'null') delete given.REDIS_PASSWORD
   const parsed = settings.safeParse(given)
-  const complaints = parsed.success
-    ? together(parsed.data)
-    : parsed.error.issues.map((issue) => `${issue.path[0]?.toString()}: ${issue.message}`)
+  const wrong = parsed.error?.issues.map((issue) => `${issue.path[0]?.toString()}: ${issue.message}`) ?? []
+  // A setting that is wrong by itself still counts as set: it is complained of once.
+  const complaints = [...wrong, ...together(parsed.data ?? given)]
   if (!parsed.success || complaints.length > 0) {
     throw new StartError(
       `The settings are not right:\n${[...new Set(complaints)].map((c) => `  - ${c}`).join('\n')}`,
@@ -138,7 +150,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
 type Settings = z.infer<typeof settings>
 
 /** What only two settings together can get wrong. */
-function together(s: Settings): string[] {
+function together(s: { [name in keyof Settings]?: unknown }): string[] {
   const complaints: string[] = []
   const ways = [
     s.REDIS_URL && 'REDIS_URL',
@@ -150,7 +162,8 @@ function together(s: Settings): string[] {
   if (Boolean(s.REDIS_SENTINELS) !== Boolean(s.REDIS_SENTINEL_NAME)) {
     complaints.push('REDIS_SENTINELS and REDIS_SENTINEL_NAME: each needs the other')
   }
-  if (s.REDIS_CLUSTER_NODES && s.REDIS_DB) complaints.push('REDIS_DB: a Redis Cluster has only database 0')
+  if (s.REDIS_CLUSTER_NODES && Number(s.REDIS_DB))
+    complaints.push('REDIS_DB: a Redis Cluster has only database 0')
   if (s.NODE_ENV === 'production') {
     if (ways.length === 0) {
       complaints.push('REDIS_URL: production needs a Redis of its own; nothing is started for you there')

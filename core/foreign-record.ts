@@ -52,6 +52,7 @@ const foreignRecord = z.object({
         .catch(null),
       requested_at: isoTime,
       resends: z.number().int().nonnegative().catch(0),
+      resend_requested: z.boolean().catch(false),
     })
     .nullable()
     .catch(null),

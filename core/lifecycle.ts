@@ -175,13 +175,17 @@ function effects(next: RequestRecord, before: RequestRecord, change: Change, at:
       next.progress = next.reached = 100
       next.steps = allDone(next.steps, at)
       next.result_data = change.result ?? null
-      say(next, change)
+      say(
+        next,
+        change.message === undefined && change.message_key === undefined ? { message: 'Done.' } : change,
+      )
       return
     case 'fail':
       endAsFailed(next, change.error)
       return
     case 'cancel':
       next.cancelled_by = change.by
+      say(next, { message: 'Cancelled.' })
       return
     case 'submit_otp':
       return

@@ -1,11 +1,15 @@
 /** One line of JSON a message; what could be somebody's secret is cut out by its name, wherever it stands. */
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino'
 
-const SECRET_NAMES =
-  'otp otp_data request_data result_data data token authorization cookie password mobile national_code body session_id user_id'.split(
-    ' ',
-  )
-const redacted = SECRET_NAMES.flatMap((name) => [name, `*.${name}`, `*.*.${name}`, `*.*.*.${name}`])
+const SECRET_NAMES = [
+  'otp', 'otp_data', 'request_data', 'result_data', 'data', 'body', 'token', 'password', 'mobile', 'national_code',
+  'session_id', 'user_id', 'authorization', 'cookie', '["set-cookie"]',
+] // biome-ignore format: a list
+const redacted = SECRET_NAMES.flatMap((name) =>
+  ['', '*', '*.*', '*.*.*'].map((above) =>
+    name.startsWith('[') || above === '' ? above + name : `${above}.${name}`,
+  ),
+)
 
 export type Log = Logger
 
@@ -20,13 +24,16 @@ export function createLog(name: string, level: string, destination?: Destination
     base: { pid: process.pid },
     timestamp: stdTimeFunctions.isoTime,
     redact: { paths: redacted, censor: '[secret]' },
-    serializers: { err: serializeError },
+    serializers: { err: (error: unknown) => serializeError(error) },
   }
   return destination ? pino(options, destination) : pino(options)
 }
 
+/** An error may be its own cause. */
+const DEEPEST_CAUSE = 5
+
 /** Name, code, message, stack and causes; never the enumerable rest, where libraries keep requests and commands. */
-function serializeError(error: unknown): unknown {
+function serializeError(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return { message: String(error).slice(0, 500) }
   const { code } = error as { code?: unknown }
   return {
@@ -34,6 +41,7 @@ function serializeError(error: unknown): unknown {
     ...(typeof code === 'string' && { error_code: code }),
     message: error.message.slice(0, 1000),
     stack: error.stack?.slice(0, 4000),
-    ...(error.cause !== undefined && { cause: serializeError(error.cause) }),
+    ...(error.cause !== undefined &&
+      depth < DEEPEST_CAUSE && { cause: serializeError(error.cause, depth + 1) }),
   }
 }

@@ -19,7 +19,7 @@ export function newRecord(input: {
     status: 'pending',
     step: null,
     progress: 0,
-    current_message: null,
+    current_message: 'We have your request.',
     estimated_duration: input.service.estimatedSeconds,
     request_data: input.requestData,
     otp_data: null,

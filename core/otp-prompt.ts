@@ -45,6 +45,7 @@ export function openPrompt(
     error: null,
     requested_at: before?.requested_at ?? toIso(at),
     resends: before?.resends ?? 0,
+    resend_requested: false,
   }
 }
 
@@ -84,6 +85,7 @@ export function askAgain(prompt: StoredPrompt, at: number): StoredPrompt {
   return {
     ...prompt,
     resends: prompt.resends + 1,
+    resend_requested: true,
     resend_available_at: toIso(at + waitSeconds * 1000),
     error: null,
   }

@@ -20,6 +20,8 @@ export interface App {
 }
 
 const STOP_LIMIT_MS = 10_000
+/** A runner (npm, tsx) may pass on a signal that its whole group was sent: only a later one is impatience. */
+const IMPATIENT_AFTER_MS = 500
 
 /**
  * Runs one process from its `main.ts`; only here are signals heard and the process ended.
@@ -31,24 +33,28 @@ export async function runProcess(
   { name, env, logTo }: { name: string; env: NodeJS.ProcessEnv; logTo?: DestinationStream },
   start: (app: App) => Promise<void>,
 ): Promise<void> {
-  const parts: { name: string; part: Stoppable }[] = []
+  const parts: { name: string; part: Promise<Stoppable> }[] = []
   let log = createLog(name, 'info', logTo)
   let started = false
-  let stopping = false
+  let stoppingSince: number | null = null
+  let exitCode = 0
 
-  const stop = async (exitCode: number, why: string): Promise<void> => {
-    if (stopping) return process.exit(exitCode || 130)
-    stopping = true
+  const stop = async (code: number, why: string): Promise<void> => {
+    exitCode ||= code
+    if (stoppingSince !== null) return
+    stoppingSince = performance.now()
     log[started ? 'info' : 'debug']({ why }, 'stopping')
     const limit = setTimeout(() => {
       log.error({ limit_ms: STOP_LIMIT_MS }, 'could not stop in time')
       process.exit(1)
     }, STOP_LIMIT_MS)
-    for (const { name: partName, part } of parts.reverse()) {
+    for (let last = parts.pop(); last; last = parts.pop()) {
+      // What is still starting is waited for: a server or a process must not be left behind.
+      const part = await last.part.catch(() => null)
       try {
-        await part.stop()
+        await part?.stop()
       } catch (error) {
-        log.warn({ err: error, part: partName }, 'a part did not stop cleanly')
+        log.warn({ err: error, part: last.name }, 'a part did not stop cleanly')
       }
     }
     clearTimeout(limit)
@@ -56,8 +62,12 @@ export async function runProcess(
     process.exit(exitCode)
   }
 
-  process.on('SIGINT', () => void stop(0, 'SIGINT'))
-  process.on('SIGTERM', () => void stop(0, 'SIGTERM'))
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (stoppingSince !== null && performance.now() - stoppingSince > IMPATIENT_AFTER_MS) process.exit(130)
+    void stop(0, signal)
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
   // A parent that dies without a word (its IPC channel closes) takes its children with it.
   process.on('disconnect', () => void stop(0, 'parent is gone'))
   process.on('uncaughtException', (error) => {
@@ -77,9 +87,8 @@ export async function runProcess(
       config,
       log,
       async use(partName, part) {
-        const running = await part
-        parts.push({ name: partName, part: running })
-        return running
+        parts.push({ name: partName, part: Promise.resolve(part) })
+        return part
       },
     })
     started = true

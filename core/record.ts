@@ -44,8 +44,10 @@ export interface OtpPrompt {
 /** The prompt as the record keeps it: with what the rules need to remember. */
 export interface StoredPrompt extends OtpPrompt {
   requested_at: IsoTime
-  /** How often the person asked for another code in this request. */
+  /** How often the person asked for another code instead of this one or those before it. */
   resends: number
+  /** The person waits for another code: the bot has not asked anew yet. */
+  resend_requested: boolean
 }
 
 export interface RequestError {
@@ -180,7 +182,7 @@ export function publicView(
 
 function publicPrompt(prompt: StoredPrompt | null): OtpPrompt | null {
   if (!prompt) return null
-  const { requested_at: _at, resends: _resends, ...shown } = prompt
+  const { requested_at: _at, resends: _resends, resend_requested: _requested, ...shown } = prompt
   return shown
 }
 

@@ -91,6 +91,8 @@ export function createRelay({
         },
       })
       const stop = started.then((watch) => watch.stop)
+      // Who waits for `started` hears of its failure; this one may have nobody waiting.
+      stop.catch(() => {})
       watching.set(hash, stop)
       try {
         return (await started).latest.view

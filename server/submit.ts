@@ -60,17 +60,18 @@ export function createSubmit({
     if (!validated.ok) throw new AppError('validation_failed', { errors: validated.errors })
 
     const createdAt = now()
-    const mine: Claim = { fingerprint: '', hash: createHash(createdAt), createdAt, answer: null }
+    const mine: Claim = { fingerprint: '', hash: createHash(createdAt), createdAt }
     if (idempotencyKey === null)
       return { view: await create(service, validated.data, mine, sessionId), replayed: false }
 
     mine.fingerprint = fingerprint(idempotencyKey, [slug, validated.data])
     const claim = await available(() => idempotency.claim(caller, idempotencyKey, mine))
     if (claim.fingerprint !== mine.fingerprint) throw new AppError('idempotency_key_reused')
-    if (claim.answer) return { view: claim.answer, replayed: true }
+    const replayed = claim !== mine
+    const first = replayed ? await available(() => idempotency.answer(caller, idempotencyKey)) : null
+    if (first) return { view: first, replayed }
     const view = await create(service, validated.data, claim, sessionId)
-    await available(() => idempotency.settle(caller, idempotencyKey, { ...claim, answer: view }))
-    return { view, replayed: claim !== mine }
+    return { view: await available(() => idempotency.settle(caller, idempotencyKey, view)), replayed }
   }
 }
 

@@ -3,27 +3,32 @@ import { Agent, fetch } from 'undici'
 import { z } from 'zod'
 import { AppError } from '../core/errors.ts'
 
+const text = (most: number, otherwise: string) =>
+  z
+    .string()
+    .min(1)
+    .catch(otherwise)
+    .transform((given) => given.slice(0, most))
+const otpSchema = z.object({
+  length: z.number().int().min(3).max(12).optional().catch(undefined),
+  sent_to: z.string().max(200).optional().catch(undefined),
+  message: z.string().max(500).optional().catch(undefined),
+  expires_in: z.number().int().min(1).max(600).optional().catch(undefined),
+})
+
+/** Only `status` must be right: work that is done is not thrown away for an odd message. */
 const answerSchema = z.discriminatedUnion('status', [
   z.object({
     status: z.literal('success'),
-    code: z.string().max(100).default('COMPLETED'),
-    message: z.string().max(2000).optional(),
+    code: text(100, 'COMPLETED'),
     data: z.unknown().optional(),
-    otp_data: z
-      .object({
-        length: z.number().int().min(3).max(12).optional(),
-        sent_to: z.string().max(200).optional(),
-        message: z.string().max(500).optional(),
-        expires_in: z.number().int().min(1).max(600).optional(),
-      })
-      .catch({})
-      .optional(),
+    otp_data: otpSchema.catch({}),
   }),
   z.object({
     status: z.literal('error'),
-    code: z.string().max(100).default('failed'),
-    message: z.string().max(2000).default('The bot could not do it.'),
-    retryable: z.boolean().default(false),
+    code: text(100, 'failed'),
+    message: text(2000, 'The bot could not do it.'),
+    retryable: z.boolean().catch(false),
   }),
 ])
 export type BotAnswer = z.infer<typeof answerSchema>

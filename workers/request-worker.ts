@@ -28,7 +28,7 @@ export interface RequestWorkerDeps {
   bot: BotClient
   findService: (slug: string) => Service | undefined
   concurrency: number
-  /** The limit of a bot's call where the service sets none lower, seconds. */
+  /** The limit of a bot's call where the service sets none of its own, seconds. */
   timeoutSeconds: number
   /** How long running jobs may go on when the worker is told to stop. */
   finishWithinMs?: number
@@ -112,7 +112,7 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
   async function run(service: Service, record: RequestRecord): Promise<'ended' | RequestError> {
     const { hash, attempt } = record
     const abort = new AbortController()
-    const limitSeconds = Math.min(service.limitSeconds, deps.timeoutSeconds)
+    const limitSeconds = service.limitSeconds ?? deps.timeoutSeconds
     const clock = startStopwatch(limitSeconds * 1000, () => abort.abort(new AppError('timed_out')))
     const onStop = (): void => abort.abort(stopping.signal.reason)
     stopping.signal.addEventListener('abort', onStop)

@@ -101,7 +101,7 @@ export function createRuns({
     const record = await updater.read(hash)
     if (!record) throw new AppError('request_not_found', { detail: 'The request is gone.' })
     if (record.status === 'completed') return succeeded(record.result_data)
-    if (attempt === null) current.attempt = record.attempt
+    if (attempt === null) current.attempt = Math.max(current.attempt, record.attempt)
 
     const runLog = log.child({ hash, service: slug, attempt: current.attempt })
     const { signal } = current.abort
@@ -120,6 +120,8 @@ export function createRuns({
       runLog.info('run started')
       const result = await (handlers.get(slug) as Handle)(data, request)
       signal.throwIfAborted()
+      // From here on the record itself says what still counts: our own last write must not look like somebody else's.
+      stopWatching()
       await markAsCompleted(result)
       runLog.info('run completed')
       return succeeded(result)

@@ -84,8 +84,7 @@ export function createBotServer({
     ) => {
       const status = error.status && error.status < 500 ? error.status : 500
       if (status === 500) log.error({ err: error }, 'a call failed')
-      const code: ErrorCode =
-        status === 413 ? 'body_too_large' : status === 400 ? 'invalid_json' : 'internal_error'
+      const code: ErrorCode = ERROR_CODES.get(status) ?? 'internal_error'
       answer(res, status, {
         status: 'error',
         code,
@@ -96,6 +95,12 @@ export function createBotServer({
   )
   return app
 }
+
+const ERROR_CODES: ReadonlyMap<number, ErrorCode> = new Map([
+  [400, 'invalid_json'],
+  [413, 'body_too_large'],
+  [415, 'unsupported_media_type'],
+])
 
 /** Bots act on people's data: whoever calls must know the token. Compared in constant time. */
 function requireToken(token: string) {
@@ -114,14 +119,16 @@ function requireToken(token: string) {
 }
 
 /** The answer's own fields say all; the HTTP status only helps those who look at nothing else. */
-const statusOf = (code: string): number => (code in HTTP_STATUS ? (HTTP_STATUS[code] as number) : 200)
-const HTTP_STATUS: Record<string, number> = {
-  request_not_found: 410,
-  request_expired: 410,
-  already_final: 409,
-  stale_attempt: 409,
-  bot_stopping: 503,
-}
+const statusOf = (code: string): number => HTTP_STATUS.get(code) ?? 200
+const HTTP_STATUS: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    request_not_found: 410,
+    request_expired: 410,
+    already_final: 409,
+    stale_attempt: 409,
+    bot_stopping: 503,
+  }),
+)
 
 function answer(res: Response, status: number, body: BotAnswer): void {
   res.status(status).json(body)

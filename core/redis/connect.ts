@@ -67,7 +67,9 @@ export async function openRedis(target: RedisTarget, log: Log): Promise<RedisCon
       const client = createClient(real, { ...SHARED, ...OPTIONS[role], connectionName: `halfway-${role}` })
       // The error of `connect` says only that the connection is closed; why, this event knows.
       let reason: Error | undefined
-      const hear = (error: Error): void => void (reason = error)
+      const hear = (error: Error): void => {
+        reason = error
+      }
       client.on('error', hear)
       try {
         await client.connect()

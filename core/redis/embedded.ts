@@ -46,6 +46,9 @@ export async function joinEmbedded(log: Log): Promise<EmbeddedRedis> {
       continue
     }
     try {
+      // Somebody may have finished starting it between our look and our lock.
+      const other = readOwner(ownerFile)
+      if (other && (await answers(other.url))) return joinRunning(other, ownerFile, log)
       const server = await startRedisServer({ dir, log })
       writeOwner(ownerFile, { ownerPid: process.pid, serverPid: server.pid, url: server.url })
       return {

@@ -12,15 +12,15 @@ export interface Claim {
   fingerprint: string
   hash: string
   createdAt: number
-  /** The first answer; null while it is being made. */
-  answer: PublicView | null
 }
 
 export interface Idempotency {
   /** Claims the key, or returns the claim that stands. */
   claim(caller: string, key: string, mine: Claim): Promise<Claim>
-  /** Remembers the first answer. */
-  settle(caller: string, key: string, claim: Claim): Promise<void>
+  /** The first answer; null while it is being made. */
+  answer(caller: string, key: string): Promise<PublicView | null>
+  /** Remembers this answer if it is the first, and returns the first: all who ask at once are told the same. */
+  settle(caller: string, key: string, answer: PublicView): Promise<PublicView>
 }
 
 export const fingerprint = (key: string, body: unknown): string =>
@@ -33,7 +33,13 @@ export function createIdempotency({
   redis: RedisClient
   ttlSeconds: number
 }): Idempotency {
+  const answer = async (caller: string, key: string): Promise<PublicView | null> => {
+    const json = await redis.get(keys.idempotencyAnswer(caller, key))
+    return json === null ? null : (JSON.parse(json) as PublicView)
+  }
+
   return {
+    answer,
     async claim(caller, key, mine) {
       const name = keys.idempotency(caller, key)
       for (;;) {
@@ -42,8 +48,10 @@ export function createIdempotency({
         if (present !== null) return JSON.parse(present) as Claim
       }
     },
-    async settle(caller, key, claim) {
-      await redis.set(keys.idempotency(caller, key), JSON.stringify(claim), 'KEEPTTL', 'XX')
+    async settle(caller, key, mine) {
+      const name = keys.idempotencyAnswer(caller, key)
+      if (await redis.set(name, JSON.stringify(mine), 'EX', ttlSeconds, 'NX')) return mine
+      return (await answer(caller, key)) ?? mine
     },
   }
 }

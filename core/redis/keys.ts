@@ -23,6 +23,8 @@ export const keys = {
   /** What a caller's Idempotency-Key stands for. Neither caller nor key can be read from the name. */
   idempotency: (caller: string, key: string): string =>
     `local_request:idempotency:${sha256(`${caller}\n${key}`)}`,
+  /** The first answer to it. */
+  idempotencyAnswer: (caller: string, key: string): string => `${keys.idempotency(caller, key)}:answer`,
   rateLimit: (what: string): string => `local_request:rate:${what}:`,
   /** Set again and again by workers that take jobs; its absence means nobody does. */
   workersAlive: 'local_request:workers_alive',

@@ -43,7 +43,8 @@ export function createOtpBox({
     const stop = await bus.watch(hash, { message: bell.ring, gap: bell.ring })
     signal?.addEventListener('abort', bell.ring)
     try {
-      let resends: number | null = null
+      // A request for another code is passed on once: the bot may need a moment, or have its reasons not to ask anew.
+      let passedOn = ''
       for (;;) {
         signal?.throwIfAborted()
         const code = await take(hash)
@@ -53,9 +54,9 @@ export function createOtpBox({
         const { status, otp_data: prompt } = stored.record
         if (!prompt || (status !== 'otp_required' && status !== 'processing'))
           return { refused: 'already_final' }
-        resends ??= prompt.resends
-        if (prompt.resends > resends && onResend) {
-          resends = prompt.resends
+        const asked = `${prompt.id} ${prompt.resends}`
+        if (prompt.resend_requested && asked !== passedOn && onResend) {
+          passedOn = asked
           await onResend()
           continue
         }

@@ -32,7 +32,6 @@ export const creditScoreRating = defineService({
     { id: 'processing_result', title: { en: 'Read the result', fa: 'خواندن نتیجه' } },
   ],
   estimatedSeconds: 60,
-  limitSeconds: 180,
   tries: 3,
   backoffSeconds: 5,
   asksForCode: true,

@@ -26,8 +26,8 @@ export interface Service {
   steps: readonly { id: string; title: Localized }[]
   /** What a run usually takes, shown before submitting and counted down while it runs. */
   estimatedSeconds: number
-  /** The longest one call of the bot may take, 300 at most; waiting for a person does not count. */
-  limitSeconds: number
+  /** The longest one call of the bot may take, 300 at most, where LOCAL_API_TIMEOUT does not fit; waiting for a person does not count. */
+  limitSeconds?: number
   /** How often the bot is called at most, when it fails in a way that may pass. */
   tries: number
   /** Seconds before the second try; it doubles with each further one. */
@@ -39,7 +39,8 @@ export interface Service {
 
 export function defineService(service: Service): Service {
   if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(service.slug)) throw new Error(`bad service slug "${service.slug}"`)
-  if (service.limitSeconds > 300) throw new Error(`${service.slug}: limitSeconds is 300 at most`)
+  if (service.limitSeconds !== undefined && service.limitSeconds > 300)
+    throw new Error(`${service.slug}: limitSeconds is 300 at most`)
   return Object.freeze(service)
 }
 

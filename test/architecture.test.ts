@@ -1,0 +1,195 @@
+/** The rules of the house (ARCHITECTURE.md), checked over what stands in the files; each says why it is there. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { basename, dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const PROCESSES = ['server', 'workers', 'bots']
+const FOLDERS = ['core', ...PROCESSES, 'public', 'test']
+const LONGEST = 250
+
+interface Source {
+  /** From the project's root, with slashes. */
+  path: string
+  text: string
+  /** Without comments. */
+  code: string
+  /** What it imports: paths from the root for files of ours, names for packages. */
+  imports: string[]
+}
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`
+    if (entry.isDirectory()) return entry.name === 'dist' ? [] : filesBelow(path)
+    return [path]
+  })
+}
+
+const withoutComments = (text: string): string =>
+  text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '$1')
+
+function readSource(path: string): Source {
+  const text = readFileSync(join(ROOT, path), 'utf8')
+  const code = withoutComments(text)
+  const imports = [...code.matchAll(/\b(?:from|import)\s*\(?\s*(['"])([^'"]+)\1/g)].map(
+    ([, , target = '']) =>
+      target.startsWith('.')
+        ? relative(ROOT, join(ROOT, dirname(path), target)).replaceAll('\\', '/')
+        : target,
+  )
+  return { path, text, code, imports }
+}
+
+const files = FOLDERS.flatMap(filesBelow)
+const all = [...files.filter((path) => path.endsWith('.ts')), 'start.ts'].map(readSource)
+const sources = all.filter(({ path }) => !path.startsWith('test/'))
+const folderOf = (path: string) => path.split('/')[0] as string
+const isRoot = ({ path }: Source) => path === 'start.ts' || basename(path) === 'main.ts'
+
+/** Every place that breaks a rule, as `file: what`; the reason stands beside an empty list in the message. */
+function expectNone(breaches: string[], reason: string): void {
+  expect(breaches, reason).toEqual([])
+}
+const importing = (from: (source: Source) => boolean, what: (target: string) => boolean) =>
+  sources
+    .filter(from)
+    .flatMap(({ path, imports }) => imports.filter(what).map((target) => `${path}: ${target}`))
+const saying = (pattern: RegExp, allowed: (path: string) => boolean) =>
+  sources
+    .filter(({ path }) => !allowed(path))
+    .flatMap(({ path, code }) => [...code.matchAll(pattern)].map(([found]) => `${path}: ${found}`))
+
+describe('the house', () => {
+  it('core imports none of the others', () => {
+    const others = [...PROCESSES, 'public', 'test']
+    expectNone(
+      importing(
+        ({ path }) => folderOf(path) === 'core',
+        (target) => others.includes(folderOf(target)) && target.includes('/'),
+      ),
+      'core/ is what a request is; it must be usable by any process, so it may know none of them',
+    )
+  })
+
+  it('server, workers and bots never import each other', () => {
+    expectNone(
+      PROCESSES.flatMap((mine) =>
+        importing(
+          ({ path }) => folderOf(path) === mine,
+          (target) =>
+            target.includes('/') && PROCESSES.includes(folderOf(target)) && folderOf(target) !== mine,
+        ),
+      ),
+      'processes meet in Redis, through core/: what one imports of another would have to be deployed with it',
+    )
+  })
+
+  it('nothing imports a main.ts, nor start.ts, nor a test', () => {
+    expectNone(
+      importing(
+        () => true,
+        (target) => basename(target) === 'main.ts' || target === 'start.ts' || target.startsWith('test/'),
+      ),
+      'a main.ts starts a process when it is imported, and tests are not shipped',
+    )
+  })
+
+  it('only a main.ts and start.ts read the environment', () => {
+    expectNone(
+      saying(/\bprocess\s*\.\s*env\b|\bfrom ['"]node:process['"]/g, (path) => isRoot({ path } as Source)),
+      'settings are read once and checked at once (core/config.ts); everything else is given what it needs',
+    )
+  })
+
+  it('only core/process.ts and start.ts listen for signals or end the process', () => {
+    expectNone(
+      saying(/\bprocess\s*\.\s*(?:on|once|addListener|exit|abort)\s*\(|\bprocess\.exitCode\b/g, (path) =>
+        ['core/process.ts', 'start.ts', 'public/build.mjs'].includes(path),
+      ),
+      'a process stops in one way, in reverse order (core/process.ts): who exits elsewhere leaves the others hanging',
+    )
+  })
+
+  it('only core/redis builds keys, publishes and runs scripts', () => {
+    const inRedis = (path: string) => path.startsWith('core/redis/')
+    const reason =
+      'a key or channel written in two places drifts apart; every write must be checked, versioned and published in one step'
+    expectNone(saying(/['"`]local_request[^'"`]*/g, inRedis), reason)
+    expectNone(
+      saying(/\.\s*(?:s?publish|eval|evalsha|evalsha_ro|fcall|defineCommand|commitRequest)\s*\(/g, inRedis),
+      reason,
+    )
+  })
+
+  it('only core/redis opens connections', () => {
+    expectNone(
+      saying(/\bnew\s+(?:Redis|Cluster)\s*\(|\bfrom ['"]ioredis['"]/g, (path) =>
+        path.startsWith('core/redis/'),
+      ),
+      'single, Sentinel and Cluster, and what to do while Redis is away, are decided in one place (core/redis/connect.ts)',
+    )
+  })
+
+  it('only core decides a next state', () => {
+    expectNone(
+      importing(
+        ({ path }) =>
+          !['core/lifecycle.ts', 'core/foreign-record.ts', 'core/redis/request-store.ts'].includes(path),
+        (target) =>
+          target === 'core/foreign-record.ts' ||
+          target === 'core/otp-prompt.ts' ||
+          target === 'core/steps.ts',
+      ).filter((breach) => !breach.endsWith('core/otp-prompt.ts') || !breach.startsWith('bots/updater.ts')),
+      'the rules live once, in the lifecycle, and everybody else goes through the store',
+    )
+  })
+
+  it(`no file is longer than ${LONGEST} lines`, () => {
+    expectNone(
+      sources
+        .map(({ path, text }) => ({ path, lines: text.trimEnd().split('\n').length }))
+        .filter(({ lines }) => lines > LONGEST)
+        .map(({ path, lines }) => `${path}: ${lines} lines`),
+      'at 250 lines find the second duty of a file, and give it a name and a file of its own',
+    )
+  })
+
+  it('file names are kebab-case', () => {
+    expectNone(
+      files.filter(
+        (path) => !/^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.(?:test|config))?\.[a-z0-9]+$/.test(basename(path)),
+      ),
+      'file names are kebab-case nouns, alike on every file system',
+    )
+  })
+
+  it('there is no utils.ts', () => {
+    expectNone(
+      files.filter((path) => /^(?:utils?|helpers?|common|misc|shared)\.ts$/.test(basename(path))),
+      'a drawer named utils collects what has no place; name the thing and put it where it is used',
+    )
+  })
+
+  it('imports name the file with its ending', () => {
+    expectNone(
+      all.flatMap(({ path, imports }) =>
+        imports
+          .filter(
+            (target) =>
+              FOLDERS.includes(folderOf(target)) && target.includes('/') && !/\.[a-z]+$/.test(target),
+          )
+          .map((target) => `${path}: ${target}`),
+      ),
+      'Node runs these files as they are',
+    )
+  })
+
+  it('has found its files', () => {
+    expect(sources.length).toBeGreaterThan(40)
+    expect(all.find(({ path }) => path === 'core/redis/request-store.ts')?.imports).toContain(
+      'core/redis/keys.ts',
+    )
+  })
+})

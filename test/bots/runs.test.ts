@@ -1,0 +1,395 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import supertest from 'supertest'
+import { afterAll, describe, expect, it } from 'vitest'
+import { BotFailure } from '../../bots/bot-failure.ts'
+import type { BotRequest, Handle } from '../../bots/inquiry-provider/bot-service.ts'
+import { createRuns } from '../../bots/inquiry-provider/runs.ts'
+import { createBotServer } from '../../bots/inquiry-provider/server.ts'
+import { createUpdater } from '../../bots/updater.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { aHash, START } from '../helpers/record.ts'
+import { quiet, useRedis } from '../helpers/redis.ts'
+import { useRequests } from '../helpers/requests.ts'
+
+const TOKEN = 'a-token-for-these-tests'
+const redis = await useRedis()
+const { store, given, applied } = await useRequests(redis)
+const updater = await createUpdater({ redis: redis.url, log: quiet })
+
+/** One run of the bot `gated`: what it was given, and how the test lets it end. */
+interface GatedRun {
+  data: Record<string, string>
+  request: BotRequest
+  succeed(result: unknown): void
+  fail(error: unknown): void
+}
+const begun: GatedRun[] = []
+const gated: Handle = (data, request) =>
+  new Promise((resolve, reject) => begun.push({ data, request, succeed: resolve, fail: reject }))
+/** Works until it is told to stop, and then takes a moment to put its things away. */
+const obedient: Handle = (_data, request) =>
+  new Promise((_resolve, reject) => {
+    begun.push({ data: {}, request, succeed: () => {}, fail: reject })
+    request.signal.addEventListener('abort', () => setTimeout(() => reject(request.signal.reason), 30))
+  })
+const HANDLERS = new Map<string, Handle>([
+  ['gated', gated],
+  ['obedient', obedient],
+  ['quick', async (data) => ({ echo: data })],
+  ['large', async () => 'x'.repeat(300_000)],
+  [
+    'closed',
+    async () => Promise.reject(new BotFailure('portal_closed', 'The portal is closed.', { retryable: true })),
+  ],
+  ['broken', async () => Promise.reject(new TypeError('cannot read 0012345679 of undefined'))],
+])
+
+const runs = createRuns({ updater, handlers: HANDLERS, log: quiet })
+const http = createServer(createBotServer({ runs, token: TOKEN, log: quiet }))
+await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+const address = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
+afterAll(async () => {
+  await runs.stop()
+  await updater.stop()
+  http.closeAllConnections()
+  http.close()
+})
+
+interface CallOptions {
+  attempt?: number | null
+  caller?: AbortSignal
+}
+const call = (
+  slug: string,
+  hash: string,
+  { attempt = 1, caller = new AbortController().signal }: CallOptions = {},
+) => runs.run({ slug, hash, attempt, data: {}, caller })
+const read = async (hash: string) => (await store.read(hash))?.record
+const runOf = (hash: string, which = 0) =>
+  eventually(() => {
+    const run = begun.filter(({ request }) => request.hash === hash)[which]
+    if (!run) throw new Error(`run ${which} of ${hash} has not begun`)
+    return run
+  })
+const timesBegun = (hash: string) => begun.filter(({ request }) => request.hash === hash).length
+
+describe('a run', () => {
+  it('reports, completes the request, and answers with the result', async () => {
+    const { record } = await given(START)
+    const answering = call('gated', record.hash)
+    const run = await runOf(record.hash)
+    await run.request.updateProgress(40, 'second', 'Working')
+    expect(await read(record.hash)).toMatchObject({ progress: 40, step: 'second' })
+    run.succeed({ score: 712 })
+    expect(await answering).toEqual({
+      status: 'success',
+      code: 'COMPLETED',
+      message: 'Done.',
+      data: { score: 712 },
+    })
+    expect(await read(record.hash)).toMatchObject({ status: 'completed', result_data: { score: 712 } })
+    expect(runs.size).toBe(0)
+  })
+
+  it('that completed is not told to stop by its own end', async () => {
+    const { record } = await given(START)
+    const answering = call('gated', record.hash)
+    const run = await runOf(record.hash)
+    run.succeed(1)
+    await answering
+    expect(run.request.signal.aborted).toBe(false)
+  })
+
+  it('that fails tells the worker why, and leaves it to decide how the request goes on', async () => {
+    const { record } = await given(START)
+    expect(await call('closed', record.hash)).toEqual({
+      status: 'error', code: 'portal_closed', message: 'The portal is closed.', retryable: true,
+    }) // biome-ignore format: one answer
+    expect((await read(record.hash))?.status).toBe('processing')
+  })
+
+  it('that stumbles over something unforeseen keeps the text to itself: it may hold data', async () => {
+    const { record } = await given(START)
+    const answer = await call('broken', record.hash)
+    expect(answer).toMatchObject({ status: 'error', code: 'bot_crashed', retryable: true })
+    expect(JSON.stringify(answer)).not.toContain('0012345679')
+  })
+
+  it('whose result is too large fails the request, and says so in its answer', async () => {
+    const { record } = await given(START)
+    // The news of the failed request reaches the bot before its own write has returned.
+    const newsFirst: typeof updater = {
+      ...updater,
+      bind(hash, attempt) {
+        const bound = updater.bind(hash, attempt)
+        const ended = new Promise<void>(
+          (resolve) =>
+            void updater.onEnd(
+              hash,
+              () => 1,
+              () => resolve(),
+            ),
+        )
+        return { ...bound, markAsCompleted: (result) => bound.markAsCompleted(result).finally(() => ended) }
+      },
+    }
+    const own = createRuns({ updater: newsFirst, handlers: HANDLERS, log: quiet })
+    const caller = new AbortController().signal
+    const answer = await own.run({ slug: 'large', hash: record.hash, attempt: 1, data: {}, caller })
+    expect(answer).toMatchObject({ status: 'error', code: 'result_too_large', retryable: false })
+    expect(await read(record.hash)).toMatchObject({
+      status: 'failed',
+      error_data: { code: 'result_too_large' },
+    })
+  })
+
+  it('that nobody knows, or whose request has ended, does no work', async () => {
+    expect(await call('gated', aHash())).toMatchObject({ status: 'error', code: 'request_not_found' })
+    const { record } = await given(START, { type: 'cancel', by: 'user' })
+    expect(await call('gated', record.hash)).toMatchObject({ status: 'error', code: 'already_final' })
+    expect(timesBegun(record.hash)).toBe(0)
+  })
+
+  it('of a request that is completed answers with the result that stands', async () => {
+    const { record } = await given(START, { type: 'complete', attempt: 1, result: { score: 1 } })
+    expect(await call('gated', record.hash)).toMatchObject({ status: 'success', data: { score: 1 } })
+    expect(timesBegun(record.hash)).toBe(0)
+  })
+
+  it('of an attempt that has been taken over does no work', async () => {
+    const { record } = await given(START, { type: 'start', attempt: 2 })
+    expect(await call('gated', record.hash, { attempt: 1 })).toMatchObject({
+      status: 'error',
+      code: 'stale_attempt',
+    })
+    expect(timesBegun(record.hash)).toBe(0)
+  })
+
+  it('of a call that names no attempt writes as the present one', async () => {
+    const { record } = await given(START, { type: 'start', attempt: 2 })
+    expect(await call('quick', record.hash, { attempt: null })).toMatchObject({ status: 'success' })
+    expect(await read(record.hash)).toMatchObject({ status: 'completed', attempt: 2 })
+  })
+})
+
+describe('the same request called twice at once', () => {
+  it('is worked on once, and both callers have the answer', async () => {
+    const { record } = await given(START)
+    const answers = [call('gated', record.hash), call('gated', record.hash)]
+    const run = await runOf(record.hash)
+    run.succeed('the one result')
+    expect(await Promise.all(answers)).toEqual([
+      expect.objectContaining({ data: 'the one result' }),
+      expect.objectContaining({ data: 'the one result' }),
+    ])
+    expect(timesBegun(record.hash)).toBe(1)
+  })
+
+  it('by a second attempt goes on with the work that runs, and what it writes counts', async () => {
+    const { record } = await given(START)
+    const first = call('gated', record.hash, { attempt: 1 })
+    const run = await runOf(record.hash)
+    await run.request.updateProgress(10)
+    const second = call('gated', record.hash, { attempt: 2 })
+    await applied(record.hash, { type: 'start', attempt: 2 })
+    await run.request.updateProgress(50)
+    expect(await read(record.hash)).toMatchObject({ progress: 50, attempt: 2 })
+    run.succeed('done')
+    expect(await Promise.all([first, second])).toEqual([
+      expect.objectContaining({ data: 'done' }),
+      expect.objectContaining({ data: 'done' }),
+    ])
+    expect(timesBegun(record.hash)).toBe(1)
+  })
+
+  it('goes on for the one who still waits when the other hangs up', async () => {
+    const { record } = await given(START)
+    const impatient = new AbortController()
+    const first = call('gated', record.hash, { caller: impatient.signal })
+    const second = call('gated', record.hash)
+    const run = await runOf(record.hash)
+    impatient.abort()
+    expect(run.request.signal.aborted).toBe(false)
+    run.succeed('done')
+    expect(await second).toMatchObject({ data: 'done' })
+    await first
+  })
+
+  it('again after the first was stopped, begins only when that has put its things away', async () => {
+    const { record } = await given(START)
+    const gone = new AbortController()
+    const first = call('obedient', record.hash, { caller: gone.signal })
+    const stopped = await runOf(record.hash)
+    gone.abort(new BotFailure('caller_gone', 'Gone.', { retryable: true }))
+    let firstEnded = false
+    void first.then(() => {
+      firstEnded = true
+    })
+    const second = call('obedient', record.hash)
+    const again = await runOf(record.hash, 1)
+    expect([stopped.request.signal.aborted, firstEnded, again.request.signal.aborted]).toEqual([
+      true,
+      true,
+      false,
+    ])
+    again.fail(new BotFailure('enough', 'Enough.'))
+    await second
+  })
+})
+
+describe('a running bot is told to stop', () => {
+  it('within a second when the request is cancelled elsewhere', async () => {
+    const { record } = await given(START)
+    const answering = call('obedient', record.hash)
+    const { request } = await runOf(record.hash)
+    const cancelled = performance.now()
+    await applied(record.hash, { type: 'cancel', by: 'user' })
+    expect(await answering).toMatchObject({ status: 'error', code: 'already_final' })
+    expect(performance.now() - cancelled).toBeLessThan(1000)
+    expect(request.signal.aborted).toBe(true)
+  })
+
+  it('when another attempt takes the request over without calling this bot', async () => {
+    const { record } = await given(START)
+    const answering = call('obedient', record.hash)
+    await runOf(record.hash)
+    await applied(record.hash, { type: 'start', attempt: 2 })
+    expect(await answering).toMatchObject({ status: 'error', code: 'stale_attempt' })
+  })
+
+  it('while it waits for a code, too', async () => {
+    const { record } = await given(START)
+    const answering = call('gated', record.hash)
+    const { request, fail } = await runOf(record.hash)
+    await request.markAsOtpRequired()
+    const waiting = request.waitForOtp()
+    waiting.catch(fail)
+    await applied(record.hash, { type: 'cancel', by: 'user' })
+    await expect(waiting).rejects.toMatchObject({ code: 'already_final' })
+    expect(await answering).toMatchObject({ code: 'already_final' })
+  })
+
+  it('when the server stops, which waits for it and takes no more calls', async () => {
+    const { record } = await given(START)
+    const stopping = createRuns({ updater, handlers: HANDLERS, log: quiet })
+    const caller = new AbortController().signal
+    const answering = stopping.run({ slug: 'obedient', hash: record.hash, attempt: 1, data: {}, caller })
+    await runOf(record.hash)
+    await stopping.stop()
+    expect(stopping.size).toBe(0)
+    expect(await answering).toMatchObject({ code: 'bot_stopping', retryable: true })
+    const late = stopping.run({ slug: 'quick', hash: record.hash, attempt: 1, data: {}, caller })
+    expect(await late).toMatchObject({ code: 'bot_stopping' })
+  })
+})
+
+describe('the bots’ server', () => {
+  const post = (slug: string) => supertest(http).post(`/api/services/${slug}`)
+  const allowed = (slug: string) => post(slug).set('authorization', `Bearer ${TOKEN}`)
+
+  it('runs the service and passes on the form’s data, without the hash', async () => {
+    const { record } = await given(START)
+    const { status, body } = await allowed('quick')
+      .set('x-attempt', '1')
+      .send({ mobile: '09123456789', requestHash: record.hash })
+    expect([status, body]).toEqual([
+      200,
+      { status: 'success', code: 'COMPLETED', message: 'Done.', data: { echo: { mobile: '09123456789' } } },
+    ])
+  })
+
+  it('stops the work when its caller hangs up', async () => {
+    const { record } = await given(START)
+    const hangUp = new AbortController()
+    const calling = fetch(`${address}/api/services/obedient`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json', 'x-attempt': '1' },
+      body: JSON.stringify({ requestHash: record.hash }),
+      signal: hangUp.signal,
+    }).catch(() => 'hung up')
+    const { request } = await runOf(record.hash)
+    hangUp.abort()
+    expect(await calling).toBe('hung up')
+    await eventually(() => expect(request.signal.aborted).toBe(true))
+    expect(request.signal.reason).toMatchObject({ code: 'caller_gone' })
+    await eventually(() => expect(runs.size).toBe(0))
+  })
+
+  it.each([
+    undefined,
+    '',
+    TOKEN,
+    `bearer ${TOKEN}`,
+    `Bearer ${TOKEN}x`,
+    `Bearer ${TOKEN.slice(0, -1)}`,
+    'Bearer',
+    `Basic ${TOKEN}`,
+  ])('refuses a call with the authorization %j', async (authorization) => {
+    const { record } = await given(START)
+    const request = post('gated').send({ requestHash: record.hash })
+    const { status, body, headers } = await (authorization === undefined
+      ? request
+      : request.set('authorization', authorization))
+    expect([status, body.code, headers['www-authenticate']]).toEqual([401, 'unauthorized', 'Bearer'])
+    expect(timesBegun(record.hash)).toBe(0)
+  })
+
+  it('asks for the token before it says what there is', async () => {
+    for (const path of ['/api/services', '/api/services/nothing', '/nowhere'])
+      expect((await supertest(http).get(path)).status).toBe(401)
+  })
+
+  it('answers without a token only whether it is well', async () => {
+    const { status, body } = await supertest(http).get('/health')
+    expect([status, body.status]).toEqual([200, 'ok'])
+  })
+
+  it('lists its services', async () => {
+    const { body } = await supertest(http).get('/api/services').set('authorization', `Bearer ${TOKEN}`)
+    expect(body).toEqual({ services: [...HANDLERS.keys()] })
+  })
+
+  it.each([
+    ['nothing', undefined],
+    ['no hash', { mobile: '09123456789' }],
+    ['a hash that is none', { requestHash: 'req_../../etc' }],
+    ['a list', []],
+    ['a hash of another type', { requestHash: 17 }],
+  ])('refuses a body of %s', async (_what, body) => {
+    const answer = await allowed('quick').send(body as object)
+    expect([answer.status, answer.body]).toMatchObject([
+      422,
+      { status: 'error', code: 'validation_failed', retryable: false },
+    ])
+  })
+
+  it('refuses what is no JSON, what is too long, and what is another format, each by its name', async () => {
+    const json = () => allowed('quick').set('content-type', 'application/json')
+    expect((await json().send('{"requestHash":')).body).toMatchObject({ code: 'invalid_json' })
+    expect(await json().send(JSON.stringify({ requestHash: aHash(), x: 'x'.repeat(300_000) }))).toMatchObject(
+      { status: 413, body: { code: 'body_too_large' } },
+    )
+    expect(await json().set('content-encoding', 'nonsense').send('{}')).toMatchObject({
+      status: 415,
+      body: { code: 'unsupported_media_type' },
+    })
+  })
+
+  it('knows no other services and addresses', async () => {
+    expect(await allowed('nothing').send({ requestHash: aHash() })).toMatchObject({
+      status: 404,
+      body: { code: 'unknown_service' },
+    })
+    expect(await supertest(http).get('/nowhere').set('authorization', `Bearer ${TOKEN}`)).toMatchObject({
+      status: 404,
+      body: { code: 'not_found' },
+    })
+  })
+
+  it('tells by the HTTP status too that a request is over', async () => {
+    const { record } = await given(START, { type: 'cancel', by: 'user' })
+    expect((await allowed('quick').send({ requestHash: record.hash })).status).toBe(409)
+    expect((await allowed('quick').send({ requestHash: aHash() })).status).toBe(410)
+  })
+})

@@ -1,0 +1,236 @@
+import { afterAll, describe, expect, it } from 'vitest'
+import { createUpdater, type EndReason } from '../../bots/updater.ts'
+import { AppError } from '../../core/errors.ts'
+import { keys } from '../../core/redis/keys.ts'
+import { createRequestStore } from '../../core/redis/request-store.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { aHash, aRecord, START, step, TTL_SECONDS } from '../helpers/record.ts'
+import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
+import { useRequests } from '../helpers/requests.ts'
+
+const redis = await useRedis()
+const { client, store, given, applied, foreignWrite } = await useRequests(redis)
+const updater = await createUpdater({ redis: redis.url, log: quiet })
+afterAll(() => updater.stop())
+
+const read = async (hash: string) => (await store.read(hash))?.record
+const CODE = '483920'
+const handOver = (hash: string, otp = CODE) => applied(hash, { type: 'submit_otp' }, { otp })
+
+describe('a bot that reports through the updater', () => {
+  it('is shown step by step, from sign-in to result', async () => {
+    const { record } = await given(START)
+    const { hash } = record
+    await updater.updateProgress(hash, 20, 'first', 'Signing in…')
+    expect(await read(hash)).toMatchObject({ progress: 20, step: 'first', current_message: 'Signing in…' })
+    await updater.markAsOtpRequired(hash, {
+      length: 6,
+      sent_to: '0912***4567',
+      expires_in: 90,
+      message: 'Type the code',
+    })
+    expect(await read(hash)).toMatchObject({
+      status: 'otp_required',
+      otp_data: { length: 6, sent_to: '0912***4567' },
+    })
+    const waiting = updater.waitForOtp(hash)
+    await handOver(hash)
+    expect(await waiting).toBe(CODE)
+    await updater.updateProgress(hash, 90, 'third', 'Reading…', {
+      message_key: 'reading',
+      message_params: { page: 2 },
+    })
+    expect(await read(hash)).toMatchObject({ message_key: 'reading', message_params: { page: 2 } })
+    await updater.markAsCompleted(hash, { score: 712 })
+    expect(await read(hash)).toMatchObject({
+      status: 'completed',
+      progress: 100,
+      result_data: { score: 712 },
+    })
+  })
+
+  it('that failed says why', async () => {
+    const { record } = await given(START)
+    await updater.markAsFailed(record.hash, 'The portal is closed', {
+      code: 'portal_closed',
+      retryable: true,
+    })
+    expect(await read(record.hash)).toMatchObject({
+      status: 'failed', error_data: { code: 'portal_closed', message: 'The portal is closed', retryable: true },
+    }) // biome-ignore format: one error
+  })
+
+  it('asks again after a wrong code, and is told when that was the last try', async () => {
+    const { record } = await given(START)
+    await updater.markAsOtpRequired(record.hash)
+    const asked: boolean[] = []
+    for (const code of ['1111', '2222', '3333']) {
+      const waiting = updater.waitForOtp(record.hash)
+      await handOver(record.hash, code)
+      expect(await waiting).toBe(code)
+      asked.push(await updater.rejectOtp(record.hash, 'Wrong'))
+    }
+    expect(asked).toEqual([true, true, false])
+    expect(await read(record.hash)).toMatchObject({
+      status: 'failed',
+      error_data: { code: 'otp_attempts_exhausted' },
+    })
+  })
+
+  it('hears that nobody typed a code in time', async () => {
+    const { record } = await given(START)
+    await updater.markAsOtpRequired(record.hash, { expires_in: 0.2 })
+    await expect(updater.waitForOtp(record.hash)).rejects.toMatchObject({
+      name: 'BotFailure',
+      code: 'otp_expired',
+    })
+  })
+
+  it('is refused with the reason when it comes too late', async () => {
+    const { record } = await given(START)
+    await updater.updateProgress(record.hash, 10)
+    await applied(record.hash, { type: 'cancel', by: 'user' })
+    const late = updater.updateProgress(record.hash, 50)
+    await expect(late).rejects.toBeInstanceOf(AppError)
+    await expect(late).rejects.toMatchObject({ code: 'already_final' })
+    await expect(updater.markAsCompleted(record.hash, 1)).rejects.toMatchObject({ code: 'already_final' })
+    expect(await read(record.hash)).toMatchObject({ status: 'cancelled', result_data: null })
+  })
+
+  it('never brings an expired request back', async () => {
+    const { record } = await given(START)
+    await updater.updateProgress(record.hash, 10)
+    await client.del(keys.record(record.hash))
+    await expect(updater.updateProgress(record.hash, 50)).rejects.toMatchObject({ code: 'request_not_found' })
+    expect(await client.exists(keys.record(record.hash))).toBe(0)
+  })
+
+  it('that came before the request was there can report once it is', async () => {
+    const record = aRecord()
+    await expect(updater.updateProgress(record.hash, 10)).rejects.toMatchObject({ code: 'request_not_found' })
+    await store.create(record)
+    await updater.updateProgress(record.hash, 20)
+    expect(await read(record.hash)).toMatchObject({ progress: 20 })
+  })
+
+  it('loses no update to a program that writes the plain way, nor to itself', async () => {
+    const { record } = await given(START)
+    await updater.updateProgress(record.hash, 5, 'first')
+    await foreignWrite(record.hash, { current_message: 'From elsewhere', progress: 30 })
+    await updater.updateProgress(record.hash, 10, 'second')
+    expect(await read(record.hash)).toMatchObject({
+      step: 'second',
+      progress: 30,
+      current_message: 'From elsewhere',
+    })
+    await Promise.all(Array.from({ length: 20 }, (_, i) => updater.updateProgress(record.hash, 40 + i)))
+    expect(await read(record.hash)).toMatchObject({ progress: 59, version: 25 })
+  })
+
+  it('with a result over 256 kB is told, and the request has failed with that', async () => {
+    const { record } = await given(START)
+    const large = updater.markAsCompleted(record.hash, 'x'.repeat(300_000))
+    await expect(large).rejects.toMatchObject({
+      code: 'result_too_large',
+      message: expect.stringContaining('256 kB'),
+    })
+    expect(await read(record.hash)).toMatchObject({
+      status: 'failed',
+      error_data: { code: 'result_too_large', retryable: false },
+    })
+  })
+})
+
+describe('an attempt that has been taken over', () => {
+  it('writes nothing any more, though its bot goes on', async () => {
+    const { record } = await given(START)
+    await updater.updateProgress(record.hash, 10, 'first', 'Old bot')
+    await applied(record.hash, { type: 'start', attempt: 2 })
+    for (const late of [
+      () => updater.updateProgress(record.hash, 90),
+      () => updater.markAsCompleted(record.hash, 'old result'),
+      () => updater.markAsFailed(record.hash, 'old failure'),
+    ]) await expect(late()).rejects.toMatchObject({ code: 'stale_attempt' })
+    expect(await read(record.hash)).toMatchObject({ status: 'processing', progress: 10, attempt: 2 })
+  }) // biome-ignore format: three late writes
+
+  it('bound to the newest attempt, goes on to count', async () => {
+    const { record } = await given(START)
+    let attempt = 1
+    const bound = updater.bind(record.hash, () => attempt)
+    await bound.updateProgress(10)
+    await applied(record.hash, { type: 'start', attempt: 2 })
+    attempt = 2
+    await bound.updateProgress(20)
+    expect(await read(record.hash)).toMatchObject({ progress: 20, attempt: 2 })
+  })
+})
+
+describe('a bot that listens for its end', () => {
+  const endOf = (hash: string): Promise<EndReason> =>
+    new Promise((resolve, reject) => updater.onEnd(hash, () => 1, resolve).catch(reject))
+
+  it('hears of a cancel, wherever it was decided', async () => {
+    const { record } = await given(START)
+    const end = endOf(record.hash)
+    await applied(record.hash, { type: 'cancel', by: 'user' })
+    expect(await end).toBe('already_final')
+  })
+
+  it('hears of a take-over, and of its own attempt’s start nothing', async () => {
+    const { record } = await given()
+    const end = endOf(record.hash)
+    await applied(record.hash, START)
+    await applied(record.hash, step(10))
+    expect(await Promise.race([end, 'nothing'])).toBe('nothing')
+    await applied(record.hash, { type: 'start', attempt: 2 })
+    expect(await end).toBe('stale_attempt')
+  })
+
+  it('hears that the time is over', async () => {
+    const record = aRecord({ ttlSeconds: 0.3 })
+    await store.create(record)
+    expect(await endOf(record.hash)).toBe('request_expired')
+  })
+
+  it('hears it at once when it is over already', async () => {
+    const { record } = await given(START, { type: 'cancel', by: 'user' })
+    expect(await endOf(record.hash)).toBe('already_final')
+    await expect(endOf(aHash())).rejects.toMatchObject({ code: 'request_not_found' })
+  })
+})
+
+describe('the updater', () => {
+  it('can be told where Redis is in settings too, and leaves nothing open when it stops', async () => {
+    const before = Number(/connected_clients:(\d+)/.exec(await client.info('clients'))?.[1])
+    const other = await createUpdater({ redis: redis.target, log: quiet })
+    const { record } = await given(START)
+    await other.updateProgress(record.hash, 10)
+    await other.stop()
+    await eventually(async () =>
+      expect(Number(/connected_clients:(\d+)/.exec(await client.info('clients'))?.[1])).toBe(before),
+    )
+  })
+
+  it('says in one sentence that Redis does not answer', async () => {
+    const nowhere = createUpdater({ redis: 'redis://127.0.0.1:1', log: quiet })
+    await expect(nowhere).rejects.toMatchObject({
+      name: 'StartError',
+      message: expect.stringContaining('127.0.0.1:1'),
+    })
+  })
+
+  it.runIf(onRealRedis)('waits while Redis is away and goes on when it is back', async () => {
+    const { record } = await given(START)
+    await updater.updateProgress(record.hash, 10)
+    await redis.goAway()
+    const waiting = updater.updateProgress(record.hash, 20)
+    await redis.comeBack()
+    // The private Redis comes back empty: the request is gone, and that is what the bot hears.
+    await expect(waiting).rejects.toMatchObject({ code: 'request_not_found' })
+    const again = createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
+    await again.create(record)
+    await updater.updateProgress(record.hash, 30)
+    expect(await read(record.hash)).toMatchObject({ progress: 30 })
+  })
+})

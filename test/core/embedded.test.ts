@@ -1,0 +1,154 @@
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { RedisTarget } from '../../core/config.ts'
+import { openRedis } from '../../core/redis/connect.ts'
+import { type EmbeddedRedis, joinEmbedded } from '../../core/redis/embedded.ts'
+import { answers } from '../../core/redis/private-server.ts'
+import { createRequestStore } from '../../core/redis/request-store.ts'
+import { startChild } from '../helpers/child.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { ASK, START, step } from '../helpers/record.ts'
+import { onRealRedis, quiet, useFolder, useRedis } from '../helpers/redis.ts'
+import { useRequests } from '../helpers/requests.ts'
+
+const TMPDIR = useFolder()
+const real = process.env.TMPDIR
+beforeEach(() => {
+  process.env.TMPDIR = TMPDIR
+})
+afterEach(() => {
+  if (real === undefined) delete process.env.TMPDIR
+  else process.env.TMPDIR = real
+})
+
+const folder = () => join(TMPDIR, readdirSync(TMPDIR).find((name) => name.startsWith('halfway-')) as string)
+const ownerFile = () => join(folder(), 'owner.json')
+const owner = () => JSON.parse(readFileSync(ownerFile(), 'utf8')) as { ownerPid: number; serverPid: number }
+const isGone = (redis: EmbeddedRedis) =>
+  eventually(async () => expect(await answers(redis.target.url)).toBe(false))
+const joinElsewhere = () => startChild('test/helpers/fixtures/embedded.ts', [], { TMPDIR })
+
+describe.runIf(onRealRedis)('the private Redis', () => {
+  it('is started by the first, joined by others, and stopped by the first', async () => {
+    const first = await joinEmbedded(quiet)
+    const second = await joinEmbedded(quiet)
+    expect(second.target).toEqual(first.target)
+    await second.stop()
+    expect(await answers(first.target.url)).toBe(true)
+    await first.stop()
+    await isGone(first)
+  })
+
+  it('is started once when several ask for it at the same moment', async () => {
+    const started: EmbeddedRedis[] = await Promise.all([
+      joinEmbedded(quiet),
+      joinEmbedded(quiet),
+      joinEmbedded(quiet),
+    ])
+    const connections = await openRedis(started[0]?.target as RedisTarget, quiet)
+    const info = await (await connections.connect('patient')).info('server')
+    const { serverPid } = owner()
+    expect(Number(/process_id:(\d+)/.exec(info)?.[1])).toBe(serverPid)
+    await connections.stop()
+    // Only the one who started it stops it.
+    for (const redis of started) await redis.stop()
+    await isGone(started[0] as EmbeddedRedis)
+    await eventually(() => expect(() => process.kill(serverPid, 0)).toThrow())
+  })
+
+  it('lies in a folder that only this user can enter', async () => {
+    const redis = await joinEmbedded(quiet)
+    expect(statSync(folder()).mode & 0o777).toBe(0o700)
+    expect(statSync(ownerFile()).mode & 0o777).toBe(0o600)
+    await redis.stop()
+  })
+
+  it('is found by another process, which leaves it running when it goes', async () => {
+    const mine = await joinEmbedded(quiet)
+    const other = joinElsewhere()
+    await other.said(mine.target.url)
+    other.process.stdin?.end()
+    expect(await other.ended).toBe(0)
+    expect(await answers(mine.target.url)).toBe(true)
+    await mine.stop()
+  })
+
+  it('is one, however many processes start at the same moment', async () => {
+    const others = [joinElsewhere(), joinElsewhere(), joinElsewhere()]
+    await Promise.all(others.map((child) => child.said('redis.sock')))
+    const { ownerPid, serverPid } = owner()
+    const mine = await joinEmbedded(quiet)
+    const connections = await openRedis(mine.target, quiet)
+    const info = await (await connections.connect('patient')).info('server')
+    expect(Number(/process_id:(\d+)/.exec(info)?.[1])).toBe(serverPid)
+    await connections.stop()
+    // Those who joined go first; the one who started it takes it along.
+    const isOwner = (child: (typeof others)[number]) => child.process.pid === ownerPid
+    for (const child of others.filter((child) => !isOwner(child))) child.process.stdin?.end()
+    for (const child of others.filter((child) => !isOwner(child))) expect(await child.ended).toBe(0)
+    expect(await answers(mine.target.url)).toBe(true)
+    others.find(isOwner)?.process.stdin?.end()
+    await isGone(mine)
+  })
+
+  it('whose owner was killed is kept with its data by the next, who then stops it', async () => {
+    const killed = joinElsewhere()
+    await killed.said('redis.sock')
+    killed.process.kill('SIGKILL')
+    await killed.ended
+    const heir = await joinEmbedded(quiet)
+    expect(owner().ownerPid).toBe(process.pid)
+    await heir.stop()
+    await isGone(heir)
+  })
+
+  it('is started anew when only its owner’s note is left', async () => {
+    const before = await joinEmbedded(quiet)
+    const note = readFileSync(ownerFile(), 'utf8')
+    await before.stop()
+    writeFileSync(ownerFile(), note)
+    const redis = await joinEmbedded(quiet)
+    expect(await answers(redis.target.url)).toBe(true)
+    await redis.stop()
+    await isGone(redis)
+  })
+})
+
+describe('the JavaScript Redis', async () => {
+  const redis = await useRedis({ engine: 'js' })
+  const { client, store, given, applied, foreignWrite, live, otpBox } = await useRequests(redis)
+
+  it('takes a request from submit to result', async () => {
+    const { record } = await given(START, step(30), ASK)
+    const views: number[] = []
+    const watch = await live.watch(record.hash, {
+      update: ({ view }) => void views.push(view.version),
+      expired: () => {},
+    })
+    const waiting = otpBox.waitFor(record.hash)
+    await applied(record.hash, { type: 'submit_otp' }, { otp: '123456' })
+    expect(await waiting).toEqual({ code: '123456' })
+    await applied(record.hash, { type: 'complete', attempt: 1, result: { score: 712 } })
+    await eventually(() => expect(views).toEqual([5, 6]))
+    expect((await store.read(record.hash))?.record).toMatchObject({
+      status: 'completed',
+      result_data: { score: 712 },
+    })
+    watch.stop()
+  })
+
+  it('loses no update of many writers, nor a foreign one', async () => {
+    const { record } = await given(START)
+    await Promise.all(Array.from({ length: 20 }, (_, i) => applied(record.hash, step(i))))
+    await foreignWrite(record.hash, { progress: 60 })
+    expect((await store.read(record.hash))?.record).toMatchObject({ version: 23, progress: 60 })
+  })
+
+  it('forgets a request when its time is over', async () => {
+    const brief = createRequestStore({ redis: client, ttlSeconds: 0.2 })
+    const { record } = await given(START)
+    expect((await brief.apply(record.hash, { type: 'cancel', by: 'user' })).ok).toBe(true)
+    await eventually(async () => expect(await store.read(record.hash)).toBeNull())
+  })
+})

@@ -1,0 +1,176 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { latinDigits, plainNumber } from '../../core/digits.ts'
+import { allServices, findService } from '../../core/services/index.ts'
+import { defineService, type Service, validateRequestData } from '../../core/services/service.ts'
+
+const credit = findService('credit-score-rating') as Service
+const links = findService('link-check') as Service
+const MOBILE = '09123456789'
+const CODE = '0012345679'
+
+const persian = (text: string) => text.replace(/\d/g, (digit) => String.fromCharCode(0x06f0 + Number(digit)))
+const arabic = (text: string) => text.replace(/\d/g, (digit) => String.fromCharCode(0x0660 + Number(digit)))
+const read = (mobile: unknown, national_code: unknown = CODE) =>
+  validateRequestData(credit, { mobile, national_code })
+const url = (value: unknown) => validateRequestData(links, { url: value })
+const codesOf = (answer: ReturnType<typeof read>) =>
+  answer.ok ? [] : answer.errors.map(({ field, code }) => `${field} ${code}`)
+
+describe('digits', () => {
+  it('are read whichever keyboard they were typed on', () => {
+    expect(latinDigits('۰۱۲۳۴۵۶۷۸۹ ٠١٢٣٤٥٦٧٨٩ 0123456789 abc ۱')).toBe(
+      '0123456789 0123456789 0123456789 abc 1',
+    )
+  })
+
+  it('mean the same number whatever stands between them', () => {
+    const noise = fc.constantFrom(
+      '',
+      ' ',
+      '\u00a0',
+      '-',
+      '\u2011',
+      '(',
+      ')',
+      '\u200c',
+      '\u200e',
+      '\u200f',
+      '\u202a',
+      '\u2066',
+      '\ufeff',
+      '\u061c',
+    )
+    const script = fc.constantFrom((text: string) => text, persian, arabic)
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.integer({ min: 0, max: 9 }), script, noise)), (typed) => {
+        const text = typed.map(([digit, as, between]) => as(String(digit)) + between).join('')
+        expect(plainNumber(text)).toBe(typed.map(([digit]) => digit).join(''))
+      }),
+    )
+  })
+})
+
+describe('a mobile number', () => {
+  it.each([
+    MOBILE, '0912 345 6789', '0912-345-6789', persian(MOBILE), arabic(MOBILE), ` ${MOBILE} `, '+989123456789', '00989123456789',
+    `\u202a${MOBILE}\u202c`, '\u200e0912\u200f3456789', persian('+98 (912) 345 6789'),
+  ])('typed as %s is read', (typed) => {
+    expect(read(typed)).toEqual({ ok: true, data: { mobile: MOBILE, national_code: CODE } })
+  }) // biome-ignore format: a list
+
+  it.each(['0912345678', '091234567890', '08123456789', 'mobile', '0912345678x', '+19123456789', '９９'])(
+    'such as %s is none',
+    (typed) => {
+      expect(codesOf(read(typed))).toEqual(['mobile mobile_invalid'])
+    },
+  )
+})
+
+describe('a national code', () => {
+  const right = fc.stringMatching(/^\d{9}$/).map((nine) => {
+    const rest = [...nine].reduce((sum, digit, i) => sum + Number(digit) * (10 - i), 0) % 11
+    return nine + (rest < 2 ? rest : 11 - rest)
+  })
+  const notRepeated = right.filter((code) => !/^(\d)\1{9}$/.test(code))
+
+  it('with its check digit is read, in any digits', () => {
+    fc.assert(
+      fc.property(notRepeated, (code) => {
+        for (const typed of [code, persian(code), arabic(code)])
+          expect(read(MOBILE, typed)).toMatchObject({ ok: true, data: { national_code: code } })
+      }),
+    )
+  })
+
+  it('with any other check digit is refused', () => {
+    fc.assert(
+      fc.property(notRepeated, fc.integer({ min: 1, max: 9 }), (code, by) => {
+        const wrong = code.slice(0, 9) + ((Number(code[9]) + by) % 10)
+        expect(codesOf(read(MOBILE, wrong))).toEqual(['national_code national_code_check_digit'])
+      }),
+    )
+  })
+
+  it.each(['0000000000', '1111111111'])('of ten times the same digit such as %s is refused', (code) => {
+    expect(codesOf(read(MOBILE, code))).toEqual(['national_code national_code_check_digit'])
+  })
+
+  it.each(['001234567', '00123456799', 'abcdefghij'])(
+    'without ten digits such as %s is told apart from a wrong one',
+    (code) => {
+      expect(codesOf(read(MOBILE, code))).toEqual(['national_code national_code_form'])
+    },
+  )
+})
+
+describe('a web address', () => {
+  it.each([
+    ['example.com/docs', 'https://example.com/docs'],
+    ['http://example.com', 'http://example.com'],
+    ['https://例え.jp/', 'https://例え.jp/'],
+  ])('%s is read as %s', (typed, plain) => {
+    expect(url(typed)).toEqual({ ok: true, data: { url: plain } })
+  })
+
+  it.each([
+    'ftp://example.com',
+    'javascript:alert(1)//',
+    'file:///etc/passwd',
+    'http://',
+    'https://user:secret@example.com',
+    'not an address',
+  ])('such as %s is none', (typed) => {
+    expect(codesOf(url(typed))).toEqual(['url url_invalid'])
+  })
+
+  it('of more than 2000 characters is too long', () => {
+    expect(codesOf(url(`https://example.com/${'x'.repeat(2000)}`))).toEqual(['url too_long'])
+  })
+})
+
+describe('a form', () => {
+  it('names every field that is wrong, missing or unknown at once', () => {
+    const answer = validateRequestData(credit, {
+      mobile: 'x',
+      colour: 'red',
+      __proto__: { a: 1 },
+      constructor: 'x',
+    })
+    expect(codesOf(answer)).toEqual([
+      'mobile mobile_invalid', 'national_code required', 'colour unknown_field', 'constructor unknown_field',
+    ]) // biome-ignore format: a list
+  })
+
+  it.each([undefined, null, '', '   '])('takes %j for missing', (value) => {
+    expect(codesOf(read(value))).toEqual(['mobile required'])
+  })
+
+  it.each([[[MOBILE]], [{}], [true]])('takes %j for no text', (value) => {
+    expect(codesOf(read(value))).toEqual(['mobile not_text'])
+  })
+
+  it('survives any JSON in any field', () => {
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.string(), fc.jsonValue()),
+        fc.jsonValue(),
+        (input, mobile) => void validateRequestData(credit, { ...input, mobile }),
+      ),
+    )
+  })
+
+  it('accepts the examples that it shows', () => {
+    for (const service of allServices()) {
+      const examples = Object.fromEntries(service.fields.map(({ name, example }) => [name, example]))
+      expect(validateRequestData(service, examples), service.slug).toEqual({ ok: true, data: examples })
+    }
+  })
+})
+
+describe('a service', () => {
+  it('with a bad slug, or that may take more than 300 s, is refused when it is defined', () => {
+    expect(() => defineService({ ...credit, slug: 'No Slug' })).toThrow('slug')
+    expect(() => defineService({ ...credit, limitSeconds: 301 })).toThrow('300')
+  })
+})

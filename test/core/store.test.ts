@@ -1,0 +1,353 @@
+import { describe, expect, it } from 'vitest'
+import type { AppError } from '../../core/errors.ts'
+import type { Change } from '../../core/lifecycle.ts'
+import type { PublicView, RequestRecord } from '../../core/record.ts'
+import type { RedisClient } from '../../core/redis/connect.ts'
+import { keys } from '../../core/redis/keys.ts'
+import { createRequestStore, MAX_RESULT_BYTES, type Outcome } from '../../core/redis/request-store.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { ASK, aHash, aRecord, START, step, TTL_SECONDS } from '../helpers/record.ts'
+import { onRealRedis, useRedis } from '../helpers/redis.ts'
+import { useRequests } from '../helpers/requests.ts'
+
+const redis = await useRedis()
+const { client, store, given, applied, foreignWrite } = await useRequests(redis)
+
+/** The life that Redis gives the key, against the one that the record promises. */
+async function expectLifeAsPromised(hash: string): Promise<void> {
+  const [expiry, raw] = await Promise.all([
+    client.call('PEXPIRETIME', keys.record(hash)),
+    client.get(keys.record(hash)),
+  ])
+  expect(expiry).toBe(Date.parse((JSON.parse(raw as string) as RequestRecord).expires_at))
+}
+
+/** Everything published about a request from now on. */
+async function listen(hash: string): Promise<PublicView[]> {
+  const subscriber = await redis.connections.connect('subscriber')
+  const heard: PublicView[] = []
+  subscriber.on('message', (_channel, json) => heard.push(JSON.parse(json) as PublicView))
+  await subscriber.subscribe(keys.channel(hash))
+  return heard
+}
+
+const codeOf = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => 'no error',
+    (error: AppError) => error.code,
+  )
+const refusalOf = (outcome: Outcome) => (outcome.ok ? null : outcome.refusal)
+
+describe('a request in Redis', () => {
+  it('is read as it was created, and not created twice', async () => {
+    const record = aRecord()
+    expect(await store.create(record)).toBe(true)
+    expect((await store.read(record.hash))?.record).toEqual(record)
+    expect(await store.create({ ...record, current_message: 'Another' })).toBe(false)
+    expect((await store.read(record.hash))?.record.current_message).toBe('We have your request.')
+    expect((await store.latest(1))[0]).toBe(record.hash)
+  })
+
+  it('that is not there reads as null and refuses changes', async () => {
+    const hash = aHash()
+    expect(await store.read(hash)).toBeNull()
+    expect(await store.apply(hash, START)).toEqual({ ok: false, refusal: 'request_not_found', stored: null })
+  })
+
+  it('tells everybody every change, without private fields', async () => {
+    const { record } = await given()
+    const heard = await listen(record.hash)
+    await applied(record.hash, START)
+    await applied(record.hash, step(30, 'Halfway there'))
+    await eventually(() => expect(heard.map(({ version }) => version)).toEqual([2, 3]))
+    expect(heard[1]).toMatchObject({ status: 'processing', progress: 30, current_message: 'Halfway there' })
+    expect(JSON.stringify(heard)).not.toContain('private-')
+  })
+
+  it('that ended refuses what comes late, and says how it stands', async () => {
+    const { record } = await given(START, { type: 'cancel', by: 'user' })
+    const late = await store.apply(record.hash, step(80))
+    expect(late).toMatchObject({
+      ok: false,
+      refusal: 'already_final',
+      stored: { record: { status: 'cancelled', version: 3 } },
+    })
+  })
+
+  it('lives exactly as long as it says, whatever is written', async () => {
+    const { record } = await given()
+    const { hash } = record
+    await expectLifeAsPromised(hash)
+    for (const change of [START, step(10), ASK]) {
+      expect((await applied(hash, change)).record.expires_at).toBe(record.expires_at)
+      await expectLifeAsPromised(hash)
+    }
+    const { record: done } = await applied(hash, { type: 'complete', attempt: 1, result: 1 })
+    expect(Date.parse(done.expires_at)).toBe(Date.parse(done.completed_at as string) + TTL_SECONDS * 1000)
+    await expectLifeAsPromised(hash)
+  })
+
+  it('keeps a result of 256 kB, and a greater one is refused before anything is written', async () => {
+    const { record } = await given(START)
+    const tooLarge = store.apply(record.hash, {
+      type: 'complete',
+      attempt: 1,
+      result: 'x'.repeat(MAX_RESULT_BYTES - 1),
+    })
+    expect(await codeOf(tooLarge)).toBe('result_too_large')
+    expect((await store.read(record.hash))?.record.version).toBe(2)
+    await applied(record.hash, { type: 'complete', attempt: 1, result: 'x'.repeat(MAX_RESULT_BYTES - 2) })
+  })
+
+  it('measures a result in bytes, not in characters', async () => {
+    const { record } = await given(START)
+    const persian = { type: 'complete', attempt: 1, result: 'س'.repeat(MAX_RESULT_BYTES / 2) } as const
+    expect(await codeOf(store.apply(record.hash, persian))).toBe('result_too_large')
+  })
+
+  it('says that a result is no JSON instead of blaming Redis', async () => {
+    const { record } = await given(START)
+    await expect(
+      store.apply(record.hash, { type: 'complete', attempt: 1, result: { n: 1n } }),
+    ).rejects.toThrow(TypeError)
+  })
+})
+
+describe('many writers', () => {
+  it('50 at once on one request lose no update', async () => {
+    const { record } = await given(START)
+    const heard = await listen(record.hash)
+    const names = Array.from({ length: 50 }, (_, i) => `writer ${i}`)
+    // Half of them begin from what they once knew, half read first.
+    const known = await store.read(record.hash)
+    const written = await Promise.all(
+      names.map((name, i) => applied(record.hash, step(i, name), { known: i % 2 ? known : null })),
+    )
+    expect(written.map((stored) => stored.record.version).sort((a, b) => a - b)).toEqual(
+      names.map((_, i) => i + 3),
+    )
+    const end = await store.read(record.hash)
+    expect(end?.record).toMatchObject({ version: 52, progress: 49 })
+    await eventually(() => expect(heard).toHaveLength(50))
+    expect(heard.map(({ current_message }) => current_message).sort()).toEqual([...names].sort())
+    expect(heard.map(({ version }) => version)).toEqual(names.map((_, i) => i + 3))
+  })
+
+  it('of ends at once, exactly one wins', async () => {
+    const { record } = await given(START)
+    const ends: Change[] = [
+      { type: 'complete', attempt: 1, result: 1 },
+      { type: 'fail', attempt: 1, error: { code: 'x', message: 'X', retryable: false } },
+      { type: 'cancel', by: 'user' },
+      { type: 'cancel', by: 'user' },
+    ]
+    const outcomes = await Promise.all(ends.map((change) => store.apply(record.hash, change)))
+    expect(outcomes.filter(({ ok }) => ok)).toHaveLength(1)
+    expect(outcomes.filter((outcome) => refusalOf(outcome) === 'already_final')).toHaveLength(3)
+  })
+
+  it('of the very same change in the same millisecond, exactly one wins', async () => {
+    const { record } = await given(START)
+    const stopped = createRequestStore({
+      redis: client,
+      ttlSeconds: TTL_SECONDS,
+      now: () => Date.parse(record.updated_at),
+    })
+    const outcomes = await Promise.all(
+      Array.from({ length: 10 }, () => stopped.apply(record.hash, { type: 'start', attempt: 2 })),
+    )
+    expect(outcomes.filter(({ ok }) => ok)).toHaveLength(1)
+  })
+
+  it('know their own write again when a broken connection has sent it twice', async () => {
+    const { record } = await given(START)
+    const twice = Object.create(client) as RedisClient
+    twice.commitRequest = async (...args) => {
+      await client.commitRequest(...args)
+      return client.commitRequest(...args)
+    }
+    const repeating = createRequestStore({ redis: twice, ttlSeconds: TTL_SECONDS })
+    expect((await repeating.apply(record.hash, { type: 'start', attempt: 2 })).ok).toBe(true)
+    expect((await store.read(record.hash))?.record).toMatchObject({ attempt: 2, version: 3 })
+  })
+
+  it('that know the last record need one round trip each, and one more only after a conflict', async () => {
+    let known = await given(START)
+    const { hash } = known.record
+    const trips: string[] = []
+    const counting = new Proxy(client, {
+      get(target, name) {
+        const value = Reflect.get(target, name, target) as unknown
+        if (typeof value !== 'function') return value
+        return (...args: unknown[]) => {
+          trips.push(String(name))
+          return Reflect.apply(value, target, args)
+        }
+      },
+    }) as RedisClient
+    const counted = createRequestStore({ redis: counting, ttlSeconds: TTL_SECONDS })
+    for (const progress of [10, 20, 30]) {
+      const outcome = await counted.apply(hash, step(progress), { known })
+      if (outcome.ok) known = outcome.stored
+    }
+    expect(trips).toEqual(['commitRequest', 'commitRequest', 'commitRequest'])
+    await applied(hash, step(40))
+    expect((await counted.apply(hash, step(50), { known })).ok).toBe(true)
+    expect(trips).toHaveLength(5)
+  })
+
+  it.runIf(onRealRedis)('that know the last record send one script call each, and nothing else', async () => {
+    let known = await given(START)
+    // The first call may have to load the script.
+    known = await applied(known.record.hash, step(1), { known })
+    await client.config('RESETSTAT')
+    for (let progress = 2; progress < 12; progress++)
+      known = await applied(known.record.hash, step(progress), { known })
+    const calls = [...(await client.info('commandstats')).matchAll(/cmdstat_(evalsha|eval|get):calls=(\d+)/g)]
+    // The one GET a call is the script's own.
+    expect(calls.map(([, name, count]) => `${name} ${count}`).sort()).toEqual(['evalsha 10', 'get 10'])
+  })
+
+  it('whose record is stale are refused by the present one, not by what they remember', async () => {
+    const known = await given(START)
+    const { hash } = known.record
+    await applied(hash, { type: 'start', attempt: 2 })
+    expect(refusalOf(await store.apply(hash, step(50), { known }))).toBe('stale_attempt')
+    expect((await store.apply(hash, { ...step(50), attempt: 2 } as Change, { known })).ok).toBe(true)
+  })
+})
+
+describe('a foreign write', () => {
+  it('is shown as a new version, and keeps its promised end', async () => {
+    const { record } = await given(START, step(20))
+    const heard = await listen(record.hash)
+    await foreignWrite(record.hash, { progress: 60, current_message: 'From elsewhere' })
+    expect((await store.read(record.hash))?.record).toMatchObject({
+      progress: 60,
+      version: 4,
+      expires_at: record.expires_at,
+    })
+    await expectLifeAsPromised(record.hash)
+    // What the other program published itself, then ours.
+    await eventually(() => expect(heard.map(({ version }) => version)).toEqual([3, 4]))
+    expect(heard[1]).toMatchObject({ progress: 60, current_message: 'From elsewhere' })
+    expect(JSON.stringify(heard[1])).not.toContain('private-')
+  })
+
+  it('between our reading and our writing is not lost', async () => {
+    const known = await given(START, step(20))
+    await foreignWrite(known.record.hash, { progress: 60, current_message: 'From elsewhere' })
+    const { record } = await applied(known.record.hash, { ...step(30), step: 'second' } as Change, { known })
+    expect(record).toMatchObject({
+      progress: 60,
+      current_message: 'From elsewhere',
+      step: 'second',
+      version: 5,
+    })
+    await expectLifeAsPromised(known.record.hash)
+  })
+
+  it('is adopted once, however many read it at the same time', async () => {
+    const { record } = await given(START)
+    await foreignWrite(record.hash, { progress: 60 })
+    const read = await Promise.all(Array.from({ length: 20 }, () => store.read(record.hash)))
+    expect(new Set(read.map((stored) => stored?.record.version))).toEqual(new Set([3]))
+  })
+
+  it.each([
+    ['no JSON', 'progress: 50'],
+    ['no JSON under our mark', 'progress: 50\t'],
+    ['null under our mark', 'null\t'],
+    ['no object', '[1,2,3]'],
+    ['no request', '{"progress":50}'],
+    [
+      'ten megabytes',
+      JSON.stringify({ status: 'processing', hash: 'x', result_data: 'x'.repeat(10_000_000) }),
+    ],
+  ])('of %s is told as unreadable and left alone', async (_what, nonsense) => {
+    const hash = aHash()
+    await client.setex(keys.record(hash), 60, nonsense)
+    expect(await codeOf(store.read(hash))).toBe('unreadable_record')
+    expect(await codeOf(store.apply(hash, START))).toBe('unreadable_record')
+    expect(await client.get(keys.record(hash))).toBe(nonsense)
+  })
+
+  it('under a hash of its own making is shown just the same', async () => {
+    const hash = 'req_made-elsewhere'
+    await client.setex(keys.record(hash), 60, JSON.stringify({ status: 'processing', progress: 900 }))
+    expect((await store.read(hash))?.record).toMatchObject({ hash, progress: 99, version: 1 })
+  })
+})
+
+describe('the one-time code', () => {
+  const CODE = '483920'
+
+  it('goes into its box with the change that hands it over, and into nothing else', async () => {
+    const { record } = await given(START, ASK)
+    const heard = await listen(record.hash)
+    const { record: handed } = await applied(record.hash, { type: 'submit_otp' }, { otp: CODE })
+    expect(await client.get(keys.otpBox(record.hash))).toBe(CODE)
+    expect(await client.call('PEXPIRETIME', keys.otpBox(record.hash))).toBe(
+      Date.parse(handed.otp_data?.expires_at as string),
+    )
+    await eventually(() => expect(heard).toHaveLength(1))
+    expect(JSON.stringify([handed, heard, await client.get(keys.record(record.hash))])).not.toContain(CODE)
+  })
+
+  it('of two hand-overs at once only the winner’s lies in the box', async () => {
+    const { record } = await given(START, ASK)
+    const codes = ['111111', '222222']
+    const outcomes = await Promise.all(
+      codes.map((otp) => store.apply(record.hash, { type: 'submit_otp' }, { otp })),
+    )
+    expect(new Set(outcomes.map(refusalOf))).toEqual(new Set([null, 'otp_not_expected']))
+    expect(await client.get(keys.otpBox(record.hash))).toBe(codes[outcomes.findIndex(({ ok }) => ok)])
+  })
+
+  it.each<[string, Change]>([
+    ['a new question', ASK],
+    ['the end', { type: 'cancel', by: 'user' }],
+  ])('does not outlive %s: the box is emptied', async (_what, change) => {
+    const { record } = await given(START, ASK)
+    await applied(record.hash, { type: 'submit_otp' }, { otp: CODE })
+    await applied(record.hash, change)
+    expect(await client.exists(keys.otpBox(record.hash))).toBe(0)
+  })
+})
+
+describe.runIf(onRealRedis)('when Redis goes away', () => {
+  it('a fail-fast store says so within a second, and works again when Redis is back', async () => {
+    const fast = createRequestStore({
+      redis: await redis.connections.connect('fail-fast'),
+      ttlSeconds: TTL_SECONDS,
+    })
+    const record = aRecord()
+    await fast.create(record)
+    await redis.goAway()
+    const asked = performance.now()
+    const answers = await Promise.all(
+      [fast.read(record.hash), fast.create(aRecord()), fast.apply(record.hash, START)].map(codeOf),
+    )
+    expect(answers).toEqual(['storage_unavailable', 'storage_unavailable', 'storage_unavailable'])
+    expect(performance.now() - asked).toBeLessThan(1000)
+    await redis.comeBack()
+    await eventually(async () => expect(await fast.create(record)).toBe(true))
+    // The script is not known to the new server: it is sent again by itself.
+    expect((await fast.apply(record.hash, START)).ok).toBe(true)
+  })
+
+  it('a fail-fast store does not wait for a Redis that hangs', async () => {
+    const connection = await redis.connections.connect('fail-fast')
+    const fast = createRequestStore({ redis: connection, ttlSeconds: TTL_SECONDS })
+    const asked = performance.now()
+    const pid = Number(/process_id:(\d+)/.exec(await client.info('server'))?.[1])
+    process.kill(pid, 'SIGSTOP')
+    try {
+      expect(await codeOf(fast.read(aHash()))).toBe('storage_unavailable')
+      expect(performance.now() - asked).toBeLessThan(1000)
+    } finally {
+      process.kill(pid, 'SIGCONT')
+    }
+    await eventually(async () => expect(await fast.read(aHash())).toBeNull())
+  })
+})

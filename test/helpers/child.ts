@@ -1,0 +1,45 @@
+/** Processes of our own in tests: started from a TypeScript file, heard line by line, gone with the test file. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { afterAll } from 'vitest'
+import { eventually } from './eventually.ts'
+
+export interface Child {
+  readonly process: ChildProcess
+  /** What it wrote so far, to either stream. */
+  readonly output: () => string
+  /** Resolves once it wrote this text. */
+  said(text: string): Promise<void>
+  /** Resolves with the exit code, or the signal that ended it. */
+  readonly ended: Promise<number | string>
+}
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+
+/** @param file relative to the project's root */
+export function startChild(file: string, args: string[] = [], env: NodeJS.ProcessEnv = {}): Child {
+  const child = spawn(process.execPath, ['--import', 'tsx', file, ...args], {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    stdio: ['pipe', 'pipe', 'pipe', 'ipc'],
+  })
+  let output = ''
+  const hear = (data: Buffer): void => {
+    output += data.toString()
+  }
+  child.stdout?.on('data', hear)
+  child.stderr?.on('data', hear)
+  afterAll(() => void child.kill('SIGKILL'))
+  return {
+    process: child,
+    output: () => output,
+    said: (text) =>
+      eventually(
+        () => {
+          if (!output.includes(text)) throw new Error(`"${text}" was not said, but: ${output}`)
+        },
+        { withinMs: 15_000 },
+      ),
+    ended: new Promise((resolve) => child.once('close', (code, signal) => resolve(code ?? signal ?? -1))),
+  }
+}

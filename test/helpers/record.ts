@@ -1,0 +1,72 @@
+/** Records to test with, made by the rules themselves: a request in some state is a new one after some changes. */
+import { createHash } from '../../core/hash.ts'
+import { advance, type Change } from '../../core/lifecycle.ts'
+import { newRecord } from '../../core/new-record.ts'
+import type { RequestRecord } from '../../core/record.ts'
+
+export const TTL_SECONDS = 1800
+/** A fixed moment for tests that bring their own clock. */
+export const T0 = Date.UTC(2026, 5, 1, 12)
+
+export const SERVICE = {
+  slug: 'test-service',
+  estimatedSeconds: 60,
+  tries: 3,
+  steps: [{ id: 'first' }, { id: 'second' }, { id: 'third' }],
+} as const
+
+/** What must never be seen outside; every record of the tests carries it. */
+export const PRIVATE = {
+  request: 'private-national-code',
+  session: 'private-session',
+  user: 'private-user',
+} as const
+
+export const aHash = (nowMs = Date.now()): string => createHash(nowMs)
+
+/** A request as submitted: pending, attempt 0. */
+export function aRecord({
+  now = Date.now(),
+  ttlSeconds = TTL_SECONDS,
+  ...fields
+}: Partial<RequestRecord> & {
+  now?: number
+  ttlSeconds?: number
+} = {}): RequestRecord {
+  const record = newRecord({
+    hash: fields.hash ?? aHash(now),
+    service: SERVICE,
+    requestData: { national_code: PRIVATE.request },
+    sessionId: PRIVATE.session,
+    userId: PRIVATE.user,
+    now,
+    ttlSeconds,
+  })
+  return { ...record, ...fields }
+}
+
+/** The record after these changes, all at `now`; throws when the rules refuse one. */
+export function afterChanges(
+  record: RequestRecord,
+  changes: readonly Change[],
+  now = Date.parse(record.updated_at),
+): RequestRecord {
+  return changes.reduce((before, change) => {
+    const advanced = advance(before, change, { now, ttlSeconds: TTL_SECONDS })
+    if (!advanced.ok) throw new Error(`${change.type} was refused: ${advanced.refusal}`)
+    return advanced.record
+  }, record)
+}
+
+export const START: Change = { type: 'start', attempt: 1 }
+export const ASK: Change = {
+  type: 'require_otp',
+  attempt: 1,
+  otp: { id: 'otp-1', length: 6, sent_to: '0912***4567' },
+}
+export const step = (progress: number, message?: string): Change => ({
+  type: 'progress',
+  attempt: 1,
+  progress,
+  message,
+})

@@ -1,0 +1,72 @@
+/** Requests in a test's Redis, and the parts that handle them, wired as the processes wire them. */
+
+import type { Change } from '../../core/lifecycle.ts'
+import type { RedisClient } from '../../core/redis/connect.ts'
+import { keys } from '../../core/redis/keys.ts'
+import { createLiveRequests, type LiveRequests } from '../../core/redis/live-requests.ts'
+import { createOtpBox, type OtpBox } from '../../core/redis/otp-box.ts'
+import {
+  type ApplyOptions,
+  createRequestStore,
+  type RequestStore,
+  type Stored,
+} from '../../core/redis/request-store.ts'
+import { createUpdateBus, type UpdateBus } from '../../core/redis/update-bus.ts'
+import { aRecord, TTL_SECONDS } from './record.ts'
+import { quiet, type TestRedis } from './redis.ts'
+
+export interface Requests {
+  client: RedisClient
+  subscriber: RedisClient
+  store: RequestStore
+  bus: UpdateBus
+  live: LiveRequests
+  otpBox: OtpBox
+  /** A new request after these changes. */
+  given(...changes: Change[]): Promise<Stored>
+  /** Makes the change, or throws with the reason why it was refused. */
+  applied(hash: string, change: Change, options?: ApplyOptions): Promise<Stored>
+  /** Writes as other programs do: reads, changes, sets with a life of its own, and publishes the whole record. */
+  foreignWrite(hash: string, change: Record<string, unknown>): Promise<void>
+  /** How many connections hear a request's channel. */
+  subscriptions(hash: string): Promise<number>
+}
+
+export async function useRequests(redis: TestRedis): Promise<Requests> {
+  const client = await redis.connections.connect('patient')
+  const subscriber = await redis.connections.connect('subscriber')
+  const store = createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
+  const bus = createUpdateBus({ subscriber, log: quiet })
+  const live = createLiveRequests({ store, bus, log: quiet, ttlSeconds: TTL_SECONDS })
+
+  const applied: Requests['applied'] = async (hash, change, options) => {
+    const outcome = await store.apply(hash, change, options)
+    if (!outcome.ok) throw new Error(`${change.type} was refused: ${outcome.refusal}`)
+    return outcome.stored
+  }
+  return {
+    client,
+    subscriber,
+    store,
+    bus,
+    live,
+    otpBox: createOtpBox({ redis: client, bus, store }),
+    applied,
+    async given(...changes) {
+      const record = aRecord()
+      if (!(await store.create(record))) throw new Error('this hash is taken')
+      for (const change of changes) await applied(record.hash, change)
+      return (await store.read(record.hash)) as Stored
+    },
+    async foreignWrite(hash, change) {
+      const raw = await client.get(keys.record(hash))
+      const json = JSON.stringify({ ...JSON.parse(raw ?? '{}'), ...change })
+      await client.setex(keys.record(hash), 9999, json)
+      await client.publish(keys.channel(hash), json)
+    },
+    async subscriptions(hash) {
+      const [, count] = (await client.pubsub('NUMSUB', keys.channel(hash))) as [string, number]
+      return Number(count)
+    },
+  }
+}

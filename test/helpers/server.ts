@@ -1,0 +1,87 @@
+/** The server as its process composes it, on a free port of this process, with a Redis of the test file. */
+import type { AddressInfo } from 'node:net'
+import supertest from 'supertest'
+import { afterAll } from 'vitest'
+import { loadConfig } from '../../core/config.ts'
+import type { Change } from '../../core/lifecycle.ts'
+import { createLog, type Log } from '../../core/log.ts'
+import { listen } from '../../core/process.ts'
+import { openRedis } from '../../core/redis/connect.ts'
+import { type ComposedServer, composeServer } from '../../server/composition.ts'
+import { afterChanges, aRecord } from './record.ts'
+import { quiet, type TestRedis, useFolder } from './redis.ts'
+
+export interface TestServer extends ComposedServer {
+  /** Without a slash at the end. */
+  readonly address: string
+  /** Calls of a program that keeps no cookies. */
+  readonly api: ReturnType<typeof supertest>
+  /** A request that has gone through these changes, without a job. Returns its hash. */
+  given(changes?: readonly Change[], fields?: Parameters<typeof aRecord>[0]): Promise<string>
+  /** A change that a bot, a worker or somebody else makes. */
+  apply(hash: string, change: Change): Promise<void>
+}
+
+/** What the tests submit, and what the service makes of it. */
+export const CREDIT_SCORE = {
+  service_slug: 'credit-score-rating',
+  request_data: { mobile: '09123456789', national_code: '0012345679' },
+} as const
+
+/** A log that hears everything and keeps it. */
+export function collectLog(): { log: Log; lines: string[] } {
+  const lines: string[] = []
+  return { lines, log: createLog('test', 'trace', { write: (line) => void lines.push(line) }) }
+}
+
+/**
+ * To be awaited at the top of a test file. Limits are out of the way unless `settings` sets them, and the address of a
+ * caller can be chosen with X-Forwarded-For.
+ *
+ * @param settings environment, as the process would read it
+ */
+export async function useServer(
+  redis: TestRedis,
+  { settings = {}, log = quiet }: { settings?: Record<string, string>; log?: Log } = {},
+): Promise<TestServer> {
+  const config = loadConfig({
+    REDIS_URL: redis.url,
+    TRUST_PROXY: '1',
+    SUBMITS_PER_MINUTE: '100000',
+    ACTIONS_PER_MINUTE: '100000',
+    ...settings,
+  })
+  const assets = useFolder()
+  const connections = await openRedis(config.redis, log)
+  const server = composeServer({
+    redis: await connections.connect('fail-fast'),
+    subscriber: await connections.connect('subscriber'),
+    config,
+    assets,
+    log,
+  })
+  await listen(server.http, { port: 0, host: '127.0.0.1', setting: 'PORT' })
+  const address = `http://127.0.0.1:${(server.http.address() as AddressInfo).port}`
+
+  let stopped: Promise<void> | null = null
+  const stop = (): Promise<void> => {
+    stopped ??= server.stop().then(() => connections.stop())
+    return stopped
+  }
+  afterAll(stop)
+  return {
+    ...server,
+    address,
+    api: supertest(address),
+    async given(changes = [], fields = {}) {
+      const record = afterChanges(aRecord(fields), changes)
+      if (!(await server.store.create(record))) throw new Error('there is such a request already')
+      return record.hash
+    },
+    async apply(hash, change) {
+      const outcome = await server.store.apply(hash, change)
+      if (!outcome.ok) throw new Error(`${change.type} was refused: ${outcome.refusal}`)
+    },
+    stop,
+  }
+}

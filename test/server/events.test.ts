@@ -1,0 +1,238 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import express from 'express'
+import { describe, expect, test } from 'vitest'
+import type { PublicView } from '../../core/record.ts'
+import { keys } from '../../core/redis/keys.ts'
+import { createEventStream } from '../../server/routes/events.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { aHash, PRIVATE, START, step, TTL_SECONDS } from '../helpers/record.ts'
+import { onRealRedis, useRedis } from '../helpers/redis.ts'
+import { useRequests } from '../helpers/requests.ts'
+import { useServer } from '../helpers/server.ts'
+
+const testRedis = await useRedis()
+const { client: redis, foreignWrite } = await useRequests(testRedis)
+const server = await useServer(testRedis)
+const { address, api, live, given, apply } = server
+
+const COMPLETE = { type: 'complete', attempt: 1, result: { score: 712 } } as const
+const eventsUrl = (hash: string): string => `/api/local-requests/${hash}/events`
+
+interface ReceivedEvent {
+  event: string
+  id?: string
+  data: string
+}
+
+/** Opens the stream as an EventSource does, and reads it piece by piece. */
+async function open(hash: string, { lastEventId, at = address }: { lastEventId?: string; at?: string } = {}) {
+  const abort = new AbortController()
+  const res = await fetch(at + eventsUrl(hash), {
+    headers: { Accept: 'text/event-stream', ...(lastEventId && { 'Last-Event-ID': lastEventId }) },
+    signal: abort.signal,
+  })
+  let text = ''
+  const ended = (async () => {
+    for await (const chunk of res.body ?? []) text += Buffer.from(chunk).toString()
+  })()
+  ended.catch(() => {})
+  const events = (): ReceivedEvent[] =>
+    text
+      .split('\n\n')
+      .slice(0, -1)
+      .filter((block) => block.startsWith('event:'))
+      .map(
+        (block) =>
+          Object.fromEntries(
+            block.split('\n').map((line) => line.split(/: (.*)/s) as [string, string]),
+          ) as never,
+      )
+  return {
+    res,
+    events,
+    views: (): PublicView[] => events().map(({ data }) => JSON.parse(data)),
+    text: () => text,
+    /** Resolves when the server has ended the stream. */
+    ended,
+    close: () => abort.abort(),
+  }
+}
+
+describe('the event stream', () => {
+  test('begins with the present state and goes on with every newer one', async () => {
+    const hash = await given([START])
+    const stream = await open(hash)
+    expect(stream.res.status).toBe(200)
+    expect(Object.fromEntries(stream.res.headers)).toMatchObject({
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+    })
+    for (let n = 1; n <= 10; n++) await apply(hash, step(n))
+    await eventually(() => expect(stream.events()).toHaveLength(11))
+    expect(stream.events().map(({ event, id }) => [event, id])).toEqual(
+      Array.from({ length: 11 }, (_, n) => ['update', String(n + 2)]),
+    )
+    expect(stream.views().map((view) => [view.version, view.progress])).toEqual(
+      Array.from({ length: 11 }, (_, n) => [n + 2, n]),
+    )
+    stream.close()
+  })
+
+  test('says the same as the status call', async () => {
+    const hash = await given([START, step(30, 'Working…\n\nin two lines')])
+    const stream = await open(hash)
+    await eventually(() => expect(stream.events()).toHaveLength(1))
+    expect(stream.views()[0]).toEqual((await api.get(`/api/local-requests/${hash}/status`)).body)
+    stream.close()
+  })
+
+  test('ends after the final state', async () => {
+    const hash = await given([START])
+    const stream = await open(hash)
+    await apply(hash, step(50))
+    await apply(hash, COMPLETE)
+    await stream.ended
+    expect(stream.views().at(-1)).toMatchObject({ is_completed: true, result_data: { score: 712 } })
+    expect(stream.events().at(-1)?.id).toBe('4')
+  })
+
+  test('of a request that has ended is its end, and nothing more', async () => {
+    const hash = await given([START, COMPLETE])
+    const stream = await open(hash)
+    await stream.ended
+    expect(stream.views()).toMatchObject([{ is_completed: true }])
+  })
+
+  test('shows at once what another program writes, without its private fields', async () => {
+    const hash = await given([START])
+    const stream = await open(hash)
+    await foreignWrite(hash, { progress: 66 })
+    await eventually(() => expect(stream.views().at(-1)?.progress).toBe(66))
+    for (const hidden of [...Object.values(PRIVATE), 'request_data'])
+      expect(stream.text()).not.toContain(hidden)
+    stream.close()
+  })
+
+  test('tells that the time of the request is over, and ends', async () => {
+    const hash = await given([], { now: Date.now() - TTL_SECONDS * 1000 + 300 })
+    const stream = await open(hash)
+    await stream.ended
+    expect(stream.events().at(-1)).toEqual({ event: 'expired', data: JSON.stringify({ hash }) })
+  })
+
+  test('is for many at once, each with all of it', async () => {
+    const hash = await given([START])
+    const streams = await Promise.all(Array.from({ length: 5 }, () => open(hash)))
+    await apply(hash, step(50))
+    await apply(hash, COMPLETE)
+    for (const stream of streams) {
+      await stream.ended
+      expect(stream.events().map(({ id }) => id)).toEqual(['2', '3', '4'])
+    }
+  })
+})
+
+describe('a reader that comes again', () => {
+  test('is told only what is newer than what it has', async () => {
+    const hash = await given([START, step(10)])
+    const stream = await open(hash, { lastEventId: '3' })
+    await apply(hash, step(20))
+    await eventually(() => expect(stream.events().map(({ id }) => id)).toEqual(['4']))
+    stream.close()
+  })
+
+  test('is told the newest state when it has missed some, and everything when its id is nonsense', async () => {
+    const hash = await given([START, step(10), step(20)])
+    for (const lastEventId of ['2', 'nonsense', '-1']) {
+      const stream = await open(hash, { lastEventId })
+      await eventually(() => expect(stream.events().map(({ id }) => id)).toEqual(['4']))
+      stream.close()
+    }
+  })
+
+  test('after the end is answered with 204, which stops it from coming again', async () => {
+    const hash = await given([START, COMPLETE])
+    const { res } = await open(hash, { lastEventId: '3' })
+    expect(res.status).toBe(204)
+  })
+})
+
+describe('the event stream is refused', () => {
+  test('with a problem: unknown is 404, over is 410', async () => {
+    for (const [hash, status, code] of [
+      [aHash(), 404, 'request_not_found'],
+      [aHash(Date.now() - TTL_SECONDS * 1000), 410, 'request_expired'],
+      ['req_short', 404, 'request_not_found'],
+    ] as const) {
+      const res = await api.get(eventsUrl(hash)).set('Accept', 'text/event-stream').expect(status)
+      expect(res.headers['content-type']).toMatch(/^application\/problem\+json/)
+      expect(JSON.parse(res.text || JSON.stringify(res.body))).toMatchObject({ status, code })
+    }
+  })
+
+  test('to other methods; HEAD is answered without staying', async () => {
+    const hash = await given([START])
+    const res = await api.post(eventsUrl(hash)).expect(405)
+    expect(res.headers.allow).toBe('GET, HEAD')
+    const head = await api.head(eventsUrl(hash)).expect(200)
+    expect(head.headers['content-type']).toMatch(/^text\/event-stream/)
+    await eventually(() => expect(live.size).toBe(0))
+  })
+})
+
+describe('a stream that is open', () => {
+  test('is kept alive by comments', async () => {
+    const app = express()
+    const { signal } = new AbortController()
+    app.get(
+      '/api/local-requests/:hash/events',
+      createEventStream({ live, stopping: signal, heartbeatMs: 20 }),
+    )
+    const http = createServer(app)
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+    const hash = await given([START])
+    const stream = await open(hash, { at: `http://127.0.0.1:${(http.address() as AddressInfo).port}` })
+    await eventually(() => expect(stream.text().match(/^: still here$/gm)?.length).toBeGreaterThan(2))
+    expect(stream.events()).toHaveLength(1)
+    stream.close()
+    await new Promise((resolve) => http.close(resolve))
+  })
+
+  test('is not followed any more once its reader has left, at whatever moment', async () => {
+    const hash = await given([START])
+    const streams = await Promise.all(Array.from({ length: 3 }, () => open(hash)))
+    for (const stream of streams) stream.close()
+    for (let n = 0; n < 10; n++) {
+      const abort = new AbortController()
+      const opening = fetch(address + eventsUrl(await given([START])), { signal: abort.signal }).catch(
+        () => null,
+      )
+      // As soon as the server has begun to watch, and before it has answered.
+      await eventually(() => expect(live.size).toBeGreaterThan(0), { everyMs: 0 })
+      abort.abort()
+      await opening
+    }
+    await eventually(async () => {
+      const channels = await redis.call('PUBSUB', 'CHANNELS', keys.channel('*'))
+      expect({ followed: live.size, channels }).toEqual({ followed: 0, channels: [] })
+    })
+  })
+
+  test.runIf(onRealRedis)('survives a broken connection to Redis and catches up', async () => {
+    const hash = await given([START])
+    const stream = await open(hash)
+    await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    await apply(hash, step(50))
+    await eventually(() => expect(stream.views().at(-1)?.progress).toBe(50))
+    stream.close()
+  })
+
+  test('is ended when the server stops', async () => {
+    const other = await useServer(testRedis)
+    const stream = await open(await given([START]), { at: other.address })
+    await other.stop()
+    await stream.ended
+    expect(stream.views()).toHaveLength(1)
+  })
+})

@@ -1,0 +1,405 @@
+import { io, type Socket } from 'socket.io-client'
+import { afterEach, describe, expect, test } from 'vitest'
+import type { PublicView, RequestRecord } from '../../core/record.ts'
+import { keys } from '../../core/redis/keys.ts'
+import type { WatchAnswer } from '../../server/relay.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { ASK, aHash, aRecord, PRIVATE, START, step, TTL_SECONDS } from '../helpers/record.ts'
+import { onRealRedis, useRedis } from '../helpers/redis.ts'
+import { useRequests } from '../helpers/requests.ts'
+import { useServer } from '../helpers/server.ts'
+
+const testRedis = await useRedis()
+const { client: redis, foreignWrite, subscriptions } = await useRequests(testRedis)
+const { address, api, store, given, apply } = await useServer(testRedis)
+
+const sockets: Socket[] = []
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.disconnect()
+})
+
+/** A page or program with a socket, and all it was told. */
+async function connect() {
+  const socket = io(address, { transports: ['websocket'], forceNew: true, reconnection: false })
+  sockets.push(socket)
+  const updates: PublicView[] = []
+  const expired: string[] = []
+  socket.on('request:update', (view: PublicView) => updates.push(view))
+  socket.on('request:expired', ({ hash }: { hash: string }) => expired.push(hash))
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve)
+    socket.once('connect_error', reject)
+  })
+  return {
+    socket,
+    updates,
+    expired,
+    watch: (message: unknown): Promise<WatchAnswer> =>
+      socket.timeout(3000).emitWithAck('request:watch', message),
+    versions: (hash: string) => updates.filter((view) => view.hash === hash).map((view) => view.version),
+  }
+}
+
+async function watched(answer: Promise<WatchAnswer>): Promise<PublicView> {
+  const given = await answer
+  if (!given.ok) throw new Error(`refused: ${given.problem.code}`)
+  return given.data
+}
+
+describe('watching', () => {
+  test('is answered with the state as the status call shows it', async () => {
+    const hash = await given([START, step(40, 'Working…'), ASK])
+    const { watch } = await connect()
+    const status = await api.get(`/api/local-requests/${hash}/status`)
+    expect(await watch({ hash })).toEqual({ ok: true, data: status.body })
+  })
+
+  test('is followed by every newer state, in order', async () => {
+    const hash = await given([START])
+    const { watch, updates } = await connect()
+    expect(await watched(watch({ hash }))).toMatchObject({ version: 2, progress: 0 })
+    for (let n = 1; n <= 20; n++) await apply(hash, step(n))
+    await apply(hash, { type: 'complete', attempt: 1, result: { score: 712 } })
+    await eventually(() => expect(updates).toHaveLength(21))
+    expect(updates.map((view) => view.version)).toEqual(Array.from({ length: 21 }, (_, n) => n + 3))
+    expect(updates.at(-1)).toMatchObject({ is_completed: true, progress: 100, result_data: { score: 712 } })
+  })
+
+  test('loses nothing that is written while it begins', async () => {
+    for (let round = 0; round < 10; round++) {
+      const hash = await given([START])
+      const { watch, versions } = await connect()
+      const writing = (async () => {
+        for (let n = 1; n <= 30; n++) await apply(hash, step(n))
+      })()
+      const first = await watched(watch({ hash }))
+      await writing
+      const expected = Array.from({ length: 32 - first.version }, (_, n) => first.version + 1 + n)
+      await eventually(() => expect(versions(hash)).toEqual(expected))
+    }
+  })
+
+  test('takes the version that a page has already, and is answered all the same', async () => {
+    const hash = await given([START])
+    const { watch } = await connect()
+    expect(await watched(watch({ hash, version: 2 }))).toMatchObject({ version: 2 })
+  })
+
+  test('twice is watching once', async () => {
+    const hash = await given([START])
+    const { watch, versions } = await connect()
+    await Promise.all([watched(watch({ hash })), watched(watch({ hash })), watched(watch({ hash }))])
+    await apply(hash, step(10))
+    await apply(hash, step(20))
+    await eventually(() => expect(versions(hash)).toContain(4))
+    expect(versions(hash)).toEqual([3, 4])
+  })
+
+  test('by many is one subscription, and all of them hear', async () => {
+    const hash = await given([START])
+    const pages = await Promise.all(Array.from({ length: 8 }, connect))
+    await Promise.all(pages.map((page) => watched(page.watch({ hash }))))
+    expect(await subscriptions(hash)).toBe(1)
+    await apply(hash, step(10))
+    for (const page of pages) await eventually(() => expect(page.versions(hash)).toEqual([3]))
+  })
+
+  test('of several requests by one page is told apart', async () => {
+    const [one, two] = [await given([START]), await given([START])]
+    const { watch, versions } = await connect()
+    await watched(watch({ hash: one }))
+    await watched(watch({ hash: two }))
+    await apply(two, step(10))
+    await apply(one, step(10))
+    await apply(one, step(20))
+    await eventually(() => expect([versions(one), versions(two)]).toEqual([[3, 4], [3]]))
+  })
+
+  test('is open to at most 64 requests of one socket; leaving one makes room', async () => {
+    const hashes = await Promise.all(Array.from({ length: 65 }, () => given()))
+    const { watch, socket } = await connect()
+    const answers = await Promise.all(hashes.map((hash) => watch({ hash })))
+    expect(answers.filter((answer) => answer.ok)).toHaveLength(64)
+    expect(answers[64]).toMatchObject({ ok: false, problem: { code: 'rate_limited', status: 429 } })
+    // Watching one of them again is no 65th.
+    await watched(watch({ hash: hashes[0] }))
+    socket.emit('request:unwatch', { hash: hashes[0] })
+    await watched(watch({ hash: hashes[64] }))
+  })
+})
+
+describe('watching is refused', () => {
+  test('for a request that never was, and for one whose time is over', async () => {
+    const { watch } = await connect()
+    for (const [hash, code, status] of [
+      [aHash(), 'request_not_found', 404],
+      ['req_some-other-program', 'request_not_found', 404],
+      [aHash(Date.now() - TTL_SECONDS * 1000), 'request_expired', 410],
+    ] as const) {
+      const answer = await watch({ hash })
+      expect(answer).toMatchObject({
+        ok: false,
+        problem: { code, status, type: `urn:halfway:problem:${code}` },
+      })
+      await eventually(async () => expect(await subscriptions(hash)).toBe(0))
+    }
+  })
+
+  test('with words for every message of the wrong form', async () => {
+    const { watch } = await connect()
+    for (const message of [null, 7, 'text', [], {}, { hash: 7 }, { hash: aHash(), version: 'latest' }]) {
+      expect(await watch(message)).toMatchObject({
+        ok: false,
+        problem: { code: 'invalid_parameter', status: 400 },
+      })
+    }
+    for (const hash of [
+      '',
+      'req_',
+      'local_requests_list',
+      '../../etc/passwd',
+      `req_${'x'.repeat(65)}`,
+      'req_*'.repeat(5),
+    ]) {
+      expect(await watch({ hash })).toMatchObject({ ok: false, problem: { code: 'request_not_found' } })
+    }
+  })
+
+  test('and the socket stays good for the next request', async () => {
+    const hash = await given([START])
+    const { watch, socket, versions } = await connect()
+    await watch({ hash: aHash() })
+    socket.emit('request:watch')
+    socket.emit('request:watch', { hash })
+    socket.emit('request:watch', { hash }, 'no function')
+    socket.emit('request:unwatch')
+    socket.emit('request:unwatch', { hash: 7 })
+    socket.emit('no-such-event', { hash })
+    await watched(watch({ hash }))
+    await apply(hash, step(10))
+    await eventually(() => expect(versions(hash)).toEqual([3]))
+  })
+
+  test('by hanging up where a message is larger than any of ours; others do not notice', async () => {
+    const hash = await given([START])
+    const [loud, other] = [await connect(), await connect()]
+    await watched(other.watch({ hash }))
+    const closed = new Promise((resolve) => loud.socket.once('disconnect', resolve))
+    loud.socket.emit('request:watch', { hash, padding: 'x'.repeat(10_000) }, () => {})
+    await closed
+    await apply(hash, step(10))
+    await eventually(() => expect(other.versions(hash)).toEqual([3]))
+  })
+})
+
+describe('what other programs write', () => {
+  test('is shown at once, made a newer state of ours', async () => {
+    const hash = await given([START, step(40)])
+    const { watch, updates } = await connect()
+    await watched(watch({ hash }))
+    await foreignWrite(hash, { progress: 55, current_message: 'From elsewhere' })
+    await eventually(() =>
+      expect(updates.at(-1)).toMatchObject({ progress: 55, current_message: 'From elsewhere' }),
+    )
+    expect(updates.at(-1)?.version).toBeGreaterThan(3)
+  })
+
+  test('never carries its private fields along', async () => {
+    const hash = await given([START])
+    const { watch, updates, socket } = await connect()
+    const heard: string[] = []
+    socket.io.engine.on('packet', ({ data }) => heard.push(String(data)))
+    await watched(watch({ hash }))
+    await foreignWrite(hash, { progress: 55, otp: '424242', secret: 'of-another-program' })
+    await foreignWrite(hash, { status: 'completed', result_data: { fine: true } })
+    await eventually(() => expect(updates.at(-1)?.is_completed).toBe(true))
+    for (const hidden of [
+      ...Object.values(PRIVATE),
+      '424242',
+      'of-another-program',
+      'request_data',
+      'session_id',
+    ]) {
+      expect(heard.join()).not.toContain(hidden)
+    }
+  })
+
+  test('may be nonsense: nobody is told, nobody stumbles, and the next state comes', async () => {
+    const hash = await given([START])
+    const { watch, versions } = await connect()
+    await watched(watch({ hash }))
+    for (const nonsense of [
+      '',
+      'not JSON',
+      'null',
+      '[]',
+      '{"status":"done"}',
+      '{"progress":900}',
+      'x'.repeat(10_000_000),
+    ]) {
+      await redis.publish(keys.channel(hash), nonsense)
+    }
+    await apply(hash, step(10))
+    await eventually(() => expect(versions(hash)).toEqual([3]))
+  })
+
+  test('may go too far: what is shown keeps the rules', async () => {
+    const hash = await given([START, step(40)])
+    const { watch, updates } = await connect()
+    await watched(watch({ hash }))
+    await foreignWrite(hash, { progress: 900, steps: 'all', attempt: 'first', updated_at: 'yesterday' })
+    await eventually(() => expect(updates).not.toHaveLength(0))
+    await foreignWrite(hash, { progress: 3 })
+    await eventually(() => expect(updates.length).toBeGreaterThan(1))
+    for (const view of updates) expect(view).toMatchObject({ progress: 99, steps: expect.any(Array) })
+  })
+
+  test('may replace the record with something else: the page keeps what it has', async () => {
+    const hash = await given([START])
+    const { watch, updates, expired } = await connect()
+    const other = await connect()
+    await watched(watch({ hash }))
+    await redis.setex(keys.record(hash), TTL_SECONDS, 'not JSON')
+    await redis.publish(keys.channel(hash), 'not JSON')
+    expect(await other.watch({ hash: await given() })).toMatchObject({ ok: true })
+    const refused = await other.watch({ hash: aHash() })
+    expect(refused.ok).toBe(false)
+    expect([updates, expired]).toEqual([[], []])
+  })
+})
+
+describe('the end of a request', () => {
+  test('by time is told, once, and ends the watching', async () => {
+    const hash = await given([], { now: Date.now() - TTL_SECONDS * 1000 + 400 })
+    const { watch, expired } = await connect()
+    await watched(watch({ hash }))
+    await eventually(() => expect(expired).toEqual([hash]))
+    await eventually(async () => expect(await subscriptions(hash)).toBe(0))
+    expect(await watch({ hash })).toMatchObject({ ok: false, problem: { code: 'request_expired' } })
+  })
+
+  test('that another program brings about by deleting the record is found at its time', async () => {
+    const hash = await given([], { now: Date.now() - TTL_SECONDS * 1000 + 300 })
+    const { watch, expired } = await connect()
+    await watched(watch({ hash }))
+    await redis.del(keys.record(hash))
+    await eventually(() => expect(expired).toEqual([hash]))
+  })
+
+  test('is not told before a longer life is over, which a final state brings', async () => {
+    const now = Date.now() - TTL_SECONDS * 1000 + 300
+    const hash = await given([START], { now })
+    const { watch, updates, expired } = await connect()
+    const before = await watched(watch({ hash }))
+    await apply(hash, { type: 'complete', attempt: 1, result: 1 })
+    await eventually(() => expect(updates).toHaveLength(1))
+    expect(Date.parse(updates[0]?.expires_at ?? '')).toBeGreaterThan(Date.now() + 1_700_000)
+    await eventually(() => expect(Date.now()).toBeGreaterThan(Date.parse(before.expires_at) + 50))
+    // Another answer over the same socket: what was to come before it has come.
+    await watched(watch({ hash }))
+    expect(expired).toEqual([])
+  })
+})
+
+describe('leaving', () => {
+  test('by unwatch ends the updates and, with the last one, the subscription', async () => {
+    const [left, kept] = [await given([START]), await given([START])]
+    const page = await connect()
+    const other = await connect()
+    await Promise.all([watched(page.watch({ hash: left })), watched(page.watch({ hash: kept }))])
+    await watched(other.watch({ hash: left }))
+    page.socket.emit('request:unwatch', { hash: left })
+    await watched(page.watch({ hash: kept }))
+    await apply(left, step(10))
+    await eventually(() => expect(other.versions(left)).toEqual([3]))
+    await apply(kept, step(10))
+    await eventually(() => expect(page.versions(kept)).toEqual([3]))
+    expect(page.versions(left)).toEqual([])
+    other.socket.emit('request:unwatch', { hash: left })
+    await eventually(async () => expect(await subscriptions(left)).toBe(0))
+  })
+
+  test('by disconnecting leaves no subscription behind', async () => {
+    const hashes = await Promise.all(Array.from({ length: 5 }, () => given()))
+    const { watch, socket } = await connect()
+    await Promise.all(hashes.map((hash) => watched(watch({ hash }))))
+    socket.disconnect()
+    for (const hash of hashes) await eventually(async () => expect(await subscriptions(hash)).toBe(0))
+  })
+
+  test('in the middle of watching leaves none either', async () => {
+    const hashes = await Promise.all(Array.from({ length: 20 }, () => given()))
+    for (const hash of hashes) {
+      const { socket } = await connect()
+      socket.emit('request:watch', { hash }, () => {})
+      // The message is on its way to the server before the closing is.
+      socket.disconnect()
+    }
+    for (const hash of hashes) await eventually(async () => expect(await subscriptions(hash)).toBe(0))
+  })
+
+  test('as another one arrives: the one that arrives still hears', async () => {
+    const hash = await given([START])
+    let version = 2
+    let last = await connect()
+    await watched(last.watch({ hash }))
+    for (let round = 0; round < 15; round++) {
+      const next = await connect()
+      const arriving = watched(next.watch({ hash }))
+      last.socket.disconnect()
+      await arriving
+      await apply(hash, step(round))
+      version++
+      await eventually(() => expect(next.versions(hash)).toEqual([version]))
+      last = next
+    }
+  })
+})
+
+describe('the transport', () => {
+  test('is websocket only: polling needs sticky sessions and is refused', async () => {
+    const res = await fetch(`${address}/socket.io/?EIO=4&transport=polling`)
+    expect(res.status).toBe(400)
+    const socket = io(address, { transports: ['polling'], forceNew: true, reconnection: false })
+    sockets.push(socket)
+    await new Promise((resolve) => socket.once('connect_error', resolve))
+    expect(socket.connected).toBe(false)
+  })
+
+  test('comes without a client script: the pages bring their own', async () => {
+    expect((await fetch(`${address}/socket.io/socket.io.js`)).status).toBe(400)
+  })
+})
+
+describe.runIf(onRealRedis)('when the connection to Redis breaks', () => {
+  test('what was written meanwhile still arrives, and what comes then too', async () => {
+    const hash = await given([START])
+    const { watch, updates } = await connect()
+    await watched(watch({ hash }))
+    for (let round = 1; round <= 3; round++) {
+      await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+      await apply(hash, step(round * 20, `before it is back, ${round}`))
+      await eventually(() => expect(updates.at(-1)?.progress).toBe(round * 20))
+      await eventually(async () => expect(await subscriptions(hash)).toBe(1))
+      await apply(hash, step(round * 20 + 10))
+      await eventually(() => expect(updates.at(-1)?.progress).toBe(round * 20 + 10))
+    }
+    const versions = updates.map((view) => view.version)
+    expect(versions).toEqual([...new Set(versions)].sort((a, b) => a - b))
+  })
+
+  test('watching is refused as passing within a second, and possible again afterwards', async () => {
+    const { watch } = await connect()
+    await testRedis.goAway()
+    const begun = performance.now()
+    expect(await watch({ hash: aHash() })).toMatchObject({
+      ok: false,
+      problem: { code: 'storage_unavailable', status: 503, retryable: true },
+    })
+    expect(performance.now() - begun).toBeLessThan(1100)
+    await testRedis.comeBack()
+    const record: RequestRecord = aRecord()
+    await eventually(async () => void (await store.create(record)))
+    await eventually(async () => expect(await watch({ hash: record.hash })).toMatchObject({ ok: true }))
+  })
+})

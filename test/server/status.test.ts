@@ -1,0 +1,354 @@
+import { describe, expect, test } from 'vitest'
+import { keys } from '../../core/redis/keys.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { ASK, aHash, PRIVATE, START, step, TTL_SECONDS } from '../helpers/record.ts'
+import { onRealRedis, useRedis } from '../helpers/redis.ts'
+import { useRequests } from '../helpers/requests.ts'
+import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
+
+const testRedis = await useRedis()
+const { client: redis, foreignWrite, subscriptions } = await useRequests(testRedis)
+const { address, api, live, given, apply } = await useServer(testRedis)
+
+const statusUrl = (hash: string, query = ''): string => `/api/local-requests/${hash}/status${query}`
+const look = (hash: string, query = '') => api.get(statusUrl(hash, query))
+const COMPLETE = { type: 'complete', attempt: 1, result: { score: 712 } } as const
+
+/** Resolves once the server follows a request for the one who waits. */
+const somebodyWaits = (): Promise<void> => eventually(() => expect(live.size).toBe(1))
+
+describe('the status', () => {
+  test('is the public view, with everything the contract names and nothing else', async () => {
+    const hash = await given([
+      START,
+      { type: 'progress', attempt: 1, progress: 50, step: 'second', message: 'حل کپچا...' },
+    ])
+    const res = await look(hash).expect(200)
+    const { created_at } = res.body
+    expect(res.body).toEqual({
+      hash,
+      service_slug: 'test-service',
+      status: 'processing',
+      step: 'second',
+      progress: 50,
+      current_message: 'حل کپچا...',
+      estimated_remaining_time: 30,
+      requires_otp: false,
+      is_completed: false,
+      is_failed: false,
+      is_cancelled: false,
+      is_expired: false,
+      steps: [
+        { id: 'first', state: 'done', started_at: null, finished_at: null },
+        { id: 'second', state: 'current', started_at: created_at, finished_at: null },
+        { id: 'third', state: 'waiting', started_at: null, finished_at: null },
+      ],
+      queue_position: null,
+      attempt: 1,
+      max_attempts: 3,
+      next_retry_at: null,
+      otp_data: null,
+      result_data: null,
+      error_data: null,
+      version: 3,
+      created_at,
+      started_at: created_at,
+      updated_at: created_at,
+      completed_at: null,
+      expires_at: new Date(Date.parse(created_at) + TTL_SECONDS * 1000).toISOString(),
+    })
+  })
+
+  test('tells nothing private, in no state', async () => {
+    const hashes = [
+      await given(),
+      await given([START, ASK]),
+      await given([START, COMPLETE]),
+      await given([START, { type: 'fail', attempt: 1, error: { code: 'x', message: 'y', retryable: true } }]),
+      await given([{ type: 'cancel', by: 'user' }]),
+    ]
+    for (const hash of hashes) {
+      const { text, headers } = await look(hash).expect(200)
+      for (const hidden of [
+        ...Object.values(PRIVATE),
+        'request_data',
+        'user_id',
+        'session_id',
+        'requested_at',
+        'resends',
+      ]) {
+        expect(text + JSON.stringify(headers)).not.toContain(hidden)
+      }
+    }
+  })
+
+  test('shows the open question while a code is waited for, and only then', async () => {
+    const hash = await given([START, ASK])
+    const asked = await look(hash)
+    expect(asked.body).toMatchObject({ status: 'otp_required', requires_otp: true })
+    expect(asked.body.otp_data).toEqual({
+      id: 'otp-1',
+      length: 6,
+      charset: 'digits',
+      sent_to: '0912***4567',
+      message: null,
+      expires_at: expect.stringMatching(/Z$/),
+      resend_available_at: expect.stringMatching(/Z$/),
+      attempts_left: 3,
+      error: null,
+    })
+    await apply(hash, { type: 'submit_otp' })
+    expect((await look(hash)).body).toMatchObject({
+      status: 'processing',
+      requires_otp: false,
+      otp_data: null,
+    })
+  })
+
+  test('is never kept by a cache, and says when to look again as long as there is something to come', async () => {
+    const retryAfter = async (hash: string): Promise<string | undefined> => {
+      const { headers } = await look(hash)
+      expect(headers['cache-control']).toBe('no-store')
+      return headers['retry-after']
+    }
+    expect(await retryAfter(await given())).toBe('5')
+    expect(await retryAfter(await given([START]))).toBe('2')
+    expect(await retryAfter(await given([START, ASK]))).toBe('5')
+    expect(await retryAfter(await given([START, COMPLETE]))).toBeUndefined()
+  })
+
+  test('shows the place in the queue until a worker comes: 1 is next', async () => {
+    const submitted: string[] = []
+    for (let n = 0; n < 3; n++)
+      submitted.push((await api.post('/api/local-requests').send(CREDIT_SCORE)).body.hash)
+    const positions = async () =>
+      Promise.all(submitted.map(async (hash) => (await look(hash)).body.queue_position))
+    expect(await positions()).toEqual([1, 2, 3])
+    // As a worker does that takes the next one.
+    expect(await redis.rpop('halfway:inquiries:wait')).toBe(submitted[0])
+    await apply(submitted[0] as string, START)
+    expect(await positions()).toEqual([null, 1, 2])
+  })
+
+  test('of a request that another program made is shown just the same', async () => {
+    const hash = 'req_made-by-another-program'
+    await redis.setex(
+      keys.record(hash),
+      60,
+      JSON.stringify({ hash, service_slug: 'theirs', status: 'processing', progress: 30 }),
+    )
+    expect((await look(hash).expect(200)).body).toMatchObject({
+      hash,
+      service_slug: 'theirs',
+      progress: 30,
+      steps: [],
+    })
+  })
+})
+
+describe('an ETag', () => {
+  test('is strong, follows the version, and spares the answer', async () => {
+    const hash = await given([START])
+    const first = await look(hash)
+    expect(first.headers.etag).toBe('"2"')
+    const same = await look(hash).set('If-None-Match', '"2"').expect(304)
+    expect(same.text).toBe('')
+    expect(same.headers).toMatchObject({ etag: '"2"', 'cache-control': 'no-store', 'retry-after': '2' })
+    await apply(hash, step(10))
+    const newer = await look(hash).set('If-None-Match', '"2"').expect(200)
+    expect(newer.headers.etag).toBe('"3"')
+  })
+
+  test('is found in a list, as a weak one, and in the star', async () => {
+    const hash = await given([START])
+    for (const tags of ['"1", "2"', 'W/"2"', '*', '"7" , W/"2"'])
+      await look(hash).set('If-None-Match', tags).expect(304)
+    for (const tags of ['"1"', '"20"', '2', '""', 'nonsense', '"1", "3"'])
+      await look(hash).set('If-None-Match', tags).expect(200)
+  })
+
+  test('changes with the place in the queue too', async () => {
+    await redis.del('halfway:inquiries:wait')
+    const [first, second] = [
+      (await api.post('/api/local-requests').send(CREDIT_SCORE)).body.hash,
+      (await api.post('/api/local-requests').send(CREDIT_SCORE)).body.hash,
+    ]
+    const { etag } = (await look(second)).headers
+    await look(second)
+      .set('If-None-Match', etag as string)
+      .expect(304)
+    expect(await redis.rpop('halfway:inquiries:wait')).toBe(first)
+    const moved = await look(second)
+      .set('If-None-Match', etag as string)
+      .expect(200)
+    expect(moved.body.queue_position).toBe(1)
+  })
+})
+
+describe('waiting for something newer', () => {
+  test('is answered at once when there is something already', async () => {
+    const hash = await given([START, step(10)])
+    const res = await look(hash, '?after=2&wait=25').expect(200)
+    expect(res.body.version).toBe(3)
+  })
+
+  test('is answered as soon as there is', async () => {
+    const hash = await given([START])
+    const answer = look(hash, '?after=2&wait=25').then((res) => res)
+    await somebodyWaits()
+    const written = performance.now()
+    await apply(hash, step(10))
+    const res = await answer
+    expect(performance.now() - written).toBeLessThan(1000)
+    expect({ status: res.status, ...res.body }).toMatchObject({
+      status: 'processing',
+      version: 3,
+      progress: 10,
+    })
+    expect(res.headers.etag).toBe('"3"')
+  })
+
+  test('hears what another program writes', async () => {
+    const hash = await given([START])
+    const answer = look(hash, '?after=2&wait=25').then((res) => res)
+    await somebodyWaits()
+    await foreignWrite(hash, { progress: 77 })
+    expect((await answer).body.progress).toBe(77)
+  })
+
+  test('ends with 304 when nothing came, and not before its time', async () => {
+    const hash = await given([START])
+    const begun = performance.now()
+    const res = await look(hash, '?after=2&wait=1').expect(304)
+    expect(performance.now() - begun).toBeGreaterThan(950)
+    expect(res.headers.etag).toBe('"2"')
+  })
+
+  test('takes the version from an ETag as well', async () => {
+    const hash = await given([START])
+    const answer = look(hash, '?wait=25')
+      .set('If-None-Match', '"2"')
+      .then((res) => res)
+    await somebodyWaits()
+    await apply(hash, step(10))
+    expect((await answer).body.version).toBe(3)
+  })
+
+  test('without a wait is answered at once: newer, or 304', async () => {
+    const hash = await given([START])
+    await look(hash, '?after=1').expect(200)
+    await look(hash, '?after=2').expect(304)
+    await look(hash, '?after=2&wait=0').expect(304)
+    await look(hash, '?wait=25').expect(200)
+  })
+
+  test('ends with 410 when the request does', async () => {
+    const hash = await given([], { now: Date.now() - TTL_SECONDS * 1000 + 300 })
+    const res = await look(hash, '?after=1&wait=25').expect(410)
+    expect(res.body.code).toBe('request_expired')
+  })
+
+  test('follows nothing any more once everybody is answered or gone', async () => {
+    const hash = await given([START])
+    const abort = new AbortController()
+    const gone = fetch(address + statusUrl(hash, '?after=2&wait=25'), { signal: abort.signal }).catch(
+      () => 'gone',
+    )
+    await somebodyWaits()
+    abort.abort()
+    expect(await gone).toBe('gone')
+    await eventually(async () => expect(await subscriptions(hash)).toBe(0))
+    expect(live.size).toBe(0)
+  })
+
+  test.each([
+    'after=-1',
+    'after=',
+    'after=latest',
+    'after=1.5',
+    'after=1&after=2',
+    'after=1&wait=26',
+    'after=1&wait=-1',
+    'after=1&wait=1e1',
+    'wait=x',
+    'after[]=1&after[]=2&wait=99',
+  ])('is refused when it says %s', async (query) => {
+    const res = await look(await given([START]), `?${query}`).expect(400)
+    expect(res.body).toMatchObject({ status: 400, code: 'invalid_parameter' })
+  })
+})
+
+describe('a status that is not there', () => {
+  test('never was: 404', async () => {
+    for (const hash of [aHash(), 'req_of-another-program-1']) {
+      const res = await look(hash)
+        .expect(404)
+        .expect('Content-Type', /^application\/problem\+json/)
+      expect(res.body).toMatchObject({ status: 404, code: 'request_not_found', retryable: false })
+    }
+  })
+
+  test('is over: 410, though nothing is stored of it', async () => {
+    const res = await look(aHash(Date.now() - TTL_SECONDS * 1000)).expect(410)
+    expect(res.body).toMatchObject({ status: 410, code: 'request_expired' })
+    await look(aHash(Date.now() - TTL_SECONDS * 1000 + 10_000)).expect(404)
+  })
+
+  test('ends by itself with the life that the settings give it', async () => {
+    const short = await useServer(testRedis, { settings: { REQUEST_TTL: '1' } })
+    const { hash } = (await short.api.post('/api/local-requests').send(CREDIT_SCORE)).body
+    await short.api.get(statusUrl(hash)).expect(200)
+    await short.api.get(statusUrl(hash, '?after=1&wait=25')).expect(410)
+    await short.api.get(statusUrl(hash)).expect(410)
+    await short.stop()
+  })
+
+  test('has a name that no request has: 404, and no other key is read', async () => {
+    await redis.set('local_request:otp:{local_request:req_x}', '424242')
+    for (const hash of [
+      'req_',
+      'req_short',
+      `req_${'x'.repeat(65)}`,
+      'otp:%7Blocal_request:req_x%7D',
+      'req_%00aaaaaaaaaaaaaaaaa',
+      '*',
+    ]) {
+      const res = await look(hash).expect(404)
+      expect(res.body.code).toBe('request_not_found')
+    }
+  })
+})
+
+describe('the status call', () => {
+  test('answers HEAD like GET without the body', async () => {
+    const hash = await given([START])
+    const res = await api.head(statusUrl(hash)).expect(200)
+    expect(res.headers).toMatchObject({ etag: '"2"', 'content-type': 'application/json; charset=utf-8' })
+    await api.head(statusUrl(aHash())).expect(404)
+  })
+
+  test('knows no other method, and says so', async () => {
+    const hash = await given([START])
+    for (const method of ['post', 'put', 'patch', 'delete', 'options'] as const) {
+      const res = await api[method](statusUrl(hash)).expect(405)
+      expect(res.headers.allow).toBe('GET, HEAD')
+      expect(res.body).toMatchObject({ status: 405, code: 'method_not_allowed' })
+    }
+  })
+})
+
+// Last: the Redis of this file comes back empty.
+test.runIf(onRealRedis)(
+  'while Redis is away the answer is 503 within a second, also for who is waiting',
+  async () => {
+    const hash = await given([START])
+    await testRedis.goAway()
+    for (const query of ['', '?after=2&wait=25']) {
+      const begun = performance.now()
+      const res = await look(hash, query).expect(503)
+      expect(performance.now() - begun).toBeLessThan(1000)
+      expect(res.body).toMatchObject({ code: 'storage_unavailable', retryable: true })
+      expect(res.headers['retry-after']).toBe('5')
+    }
+  },
+)

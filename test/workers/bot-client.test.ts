@@ -1,0 +1,248 @@
+import { afterAll, describe, expect, test } from 'vitest'
+import { AppError, type ErrorCode } from '../../core/errors.ts'
+import { type BotCall, createBotClient } from '../../workers/bot-client.ts'
+import { aHash } from '../helpers/record.ts'
+import {
+  failure,
+  halfAnAnswer,
+  html,
+  json,
+  type Reply,
+  silence,
+  smsSent,
+  startForeignBot,
+  success,
+  useForeignBot,
+} from './foreign-bot.ts'
+
+const TOKEN = 'a-token-of-the-tests'
+
+const bot = await useForeignBot()
+const client = createBotClient({ url: bot.url, token: TOKEN })
+afterAll(() => client.stop())
+
+const aCall = (fields: Partial<BotCall> = {}): BotCall => ({
+  slug: 'credit-score-rating',
+  hash: aHash(),
+  attempt: 1,
+  requestData: { mobile: '09123456789' },
+  signal: new AbortController().signal,
+  ...fields,
+})
+
+/** What the client makes of one reply. */
+const understood = (reply: Reply) => {
+  const call = aCall()
+  bot.replies(call.hash, reply)
+  return client.call(call)
+}
+const refused = (reply: Reply): Promise<AppError> =>
+  understood(reply).then(
+    (answer) => Promise.reject(new Error(`was understood as ${JSON.stringify(answer)}`)),
+    (error: unknown) => (error instanceof AppError ? error : Promise.reject(error)),
+  )
+
+describe('a bot is called', () => {
+  test('with the token, the request, the attempt, and what the person typed, and with nothing else', async () => {
+    const call = aCall({ attempt: 2, requestData: { mobile: '09123456789', national_code: '0012345679' } })
+    bot.replies(call.hash, success())
+    await client.call(call)
+
+    const received = await bot.call(call.hash)
+    expect(received).toMatchObject({ method: 'POST', path: '/api/services/credit-score-rating' })
+    expect(received.body).toEqual({
+      mobile: '09123456789',
+      national_code: '0012345679',
+      requestHash: call.hash,
+    })
+    const ofEveryFetch = /^(host|connection|content-length|user-agent|accept.*|sec-fetch-mode)$/
+    expect(
+      Object.fromEntries(Object.entries(received.headers).filter(([name]) => !ofEveryFetch.test(name))),
+    ).toEqual({
+      authorization: `Bearer ${TOKEN}`,
+      'content-type': 'application/json',
+      'idempotency-key': call.hash,
+      'x-attempt': '2',
+    })
+  })
+
+  test('with the code, when there is one', async () => {
+    const call = aCall({ otp: '012345' })
+    bot.replies(call.hash, success())
+    await client.call(call)
+    expect((await bot.call(call.hash)).body).toEqual({
+      mobile: '09123456789',
+      requestHash: call.hash,
+      otp: '012345',
+    })
+  })
+
+  test('with its own hash, whatever the form had in a field of that name', async () => {
+    const call = aCall({ requestData: { requestHash: 'req_of-somebody-else' } })
+    bot.replies(call.hash, success())
+    await client.call(call)
+    expect((await bot.call(call.hash)).body).toEqual({ requestHash: call.hash })
+  })
+
+  test('below the path of its address', async () => {
+    const below = createBotClient({ url: `${bot.url}/bots/`, token: TOKEN })
+    const call = aCall({ slug: 'a/b' })
+    bot.replies(call.hash, success())
+    await below.call(call)
+    expect((await bot.call(call.hash)).path).toBe('/bots/api/services/a%2Fb')
+    await below.stop()
+  })
+})
+
+describe('an answer is understood', () => {
+  test('when it is a result, of any JSON', async () => {
+    for (const data of [{ score: 712 }, [1, 2], 'text', 0, null]) {
+      expect(await understood(success(data))).toMatchObject({ status: 'success', code: 'COMPLETED', data })
+    }
+  })
+
+  test('when it says success and no more', async () => {
+    expect(await understood(json({ status: 'success' }))).toEqual({ status: 'success', code: 'COMPLETED' })
+  })
+
+  test('when a code was sent', async () => {
+    const otp_data = { length: 6, sent_to: '0912***6789', message: 'A code was sent.', expires_in: 90 }
+    expect(await understood(smsSent(otp_data))).toEqual({ status: 'success', code: 'SMS_SENT', otp_data })
+  })
+
+  test('when a code was sent and the rest is nonsense', async () => {
+    for (const nonsense of [{ length: 'six' }, { expires_in: -1 }, 'soon', null]) {
+      expect(await understood(smsSent(nonsense))).toMatchObject({ code: 'SMS_SENT', otp_data: {} })
+    }
+  })
+
+  test('when it is an error, under any HTTP status', async () => {
+    const error = { status: 'error', code: 'portal_down', message: 'The portal is down.', retryable: true }
+    for (const status of [200, 404, 409, 422, 429, 500, 503])
+      expect(await understood(json(error, status))).toEqual(error)
+  })
+
+  test('when an error says little: then it is for good', async () => {
+    expect(await understood(json({ status: 'error' }))).toMatchObject({
+      status: 'error',
+      code: 'failed',
+      retryable: false,
+    })
+  })
+})
+
+describe('an answer is refused', () => {
+  const refusals: [string, Reply, ErrorCode, boolean][] = [
+    ['when the token is not accepted', html(401), 'bot_unauthorized', false],
+    ['when the token is not enough', html(403), 'bot_unauthorized', false],
+    ['as passing, when a proxy says 502 in HTML', html(502), 'bot_unavailable', true],
+    ['as passing, when a proxy says 503 in HTML', html(503), 'bot_unavailable', true],
+    ['as passing, when a proxy says 429 in HTML', html(429), 'bot_unavailable', true],
+    [
+      'as passing, when a failing server speaks another JSON',
+      json({ oops: true }, 500),
+      'bot_unavailable',
+      true,
+    ],
+    ['as passing, when it breaks off in the middle', halfAnAnswer, 'bot_unavailable', true],
+    ['as passing, when the bot hangs up without a word', (res) => res.destroy(), 'bot_unavailable', true],
+    ['when it is HTML', html(200), 'bot_bad_answer', false],
+    ['when it is empty', (res) => res.writeHead(204).end(), 'bot_bad_answer', false],
+    ['when it is an HTML 404: there is no such bot', html(404), 'bot_bad_answer', false],
+    ['when it is JSON of another form', json({ ok: true }), 'bot_bad_answer', false],
+    ['when its status is unknown', json({ status: 'done' }), 'bot_bad_answer', false],
+    ['when it is JSON and no object', json(['success']), 'bot_bad_answer', false],
+    ['when it is null', json(null), 'bot_bad_answer', false],
+  ]
+  test.each(refusals)('%s', async (_when, reply, code, retryable) => {
+    expect(await refused(reply)).toMatchObject({ code, retryable })
+  })
+
+  test('when it is larger than a result may be, and is not read to its end', async () => {
+    const call = aCall()
+    bot.replies(call.hash, async (res) => {
+      res.writeHead(200, { 'content-type': 'application/json' })
+      const chunk = Buffer.alloc(64 * 1024, 'x')
+      const pour = (): void => {
+        while (!res.destroyed && res.write(chunk));
+      }
+      res.on('drain', pour)
+      pour()
+    })
+    await expect(client.call(call)).rejects.toMatchObject({ code: 'bot_bad_answer', retryable: false })
+    await (await bot.call(call.hash)).hungUp
+  })
+
+  test('when it sends elsewhere: neither the token nor the data goes there', async () => {
+    const elsewhere = await startForeignBot()
+    for (const status of [301, 302, 307, 308]) {
+      const call = aCall()
+      elsewhere.replies(call.hash, success())
+      bot.replies(call.hash, (res) => res.writeHead(status, { location: `${elsewhere.url}/api` }).end())
+      await expect(client.call(call)).rejects.toBeInstanceOf(AppError)
+      expect(elsewhere.calls(call.hash)).toEqual([])
+    }
+    await elsewhere.stop()
+  })
+
+  test('when nobody listens', async () => {
+    const gone = await startForeignBot()
+    await gone.stop()
+    const away = createBotClient({ url: gone.url, token: TOKEN })
+    await expect(away.call(aCall())).rejects.toMatchObject({ code: 'bot_unavailable', retryable: true })
+    await away.stop()
+  })
+
+  test('without a word of token, code or form in the error', async () => {
+    for (const reply of [html(502), html(200), halfAnAnswer, json({ ok: true })]) {
+      const call = aCall({ otp: '424242' })
+      bot.replies(call.hash, reply)
+      const error = await client.call(call).catch((reason: AppError) => reason)
+      const told = JSON.stringify(error) + String((error as AppError).stack)
+      for (const secret of [TOKEN, '424242', '09123456789']) expect(told).not.toContain(secret)
+    }
+  })
+})
+
+describe('a call that is aborted', () => {
+  test('closes the connection and rejects with the reason, while the bot is silent', async () => {
+    const abort = new AbortController()
+    const call = aCall({ signal: abort.signal })
+    bot.replies(call.hash, silence)
+    const answer = client.call(call)
+    const received = await bot.call(call.hash)
+    abort.abort(new AppError('already_final'))
+    await expect(answer).rejects.toMatchObject({ code: 'already_final' })
+    await received.hungUp
+  })
+
+  test('closes the connection in the middle of an answer too', async () => {
+    const abort = new AbortController()
+    const call = aCall({ signal: abort.signal })
+    const begun = new Promise<void>((resolve) => {
+      bot.replies(call.hash, (res) => res.write('{"status":', () => resolve()))
+    })
+    const answer = client.call(call)
+    await begun
+    abort.abort(new AppError('timed_out'))
+    await expect(answer).rejects.toMatchObject({ code: 'timed_out' })
+    await (await bot.call(call.hash)).hungUp
+  })
+
+  test('never reaches the bot when it was aborted before', async () => {
+    const call = aCall({ signal: AbortSignal.abort(new AppError('already_final')) })
+    await expect(client.call(call)).rejects.toMatchObject({ code: 'already_final' })
+    expect(bot.calls(call.hash)).toEqual([])
+  })
+})
+
+test('stopping the client ends the calls that are open', async () => {
+  const stopped = createBotClient({ url: bot.url, token: TOKEN })
+  const call = aCall()
+  bot.replies(call.hash, failure('never'), silence)
+  await stopped.call(call)
+  const ended = expect(stopped.call(call)).rejects.toMatchObject({ code: 'bot_unavailable' })
+  const received = await bot.call(call.hash, 2)
+  await stopped.stop()
+  await Promise.all([ended, received.hungUp])
+})

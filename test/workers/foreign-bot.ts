@@ -1,0 +1,120 @@
+/**
+ * Somebody else's bot: a plain HTTP server that answers each request's calls as the test has laid down, in their order,
+ * and remembers how it was called. Reply helpers stand at the end.
+ */
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll } from 'vitest'
+
+export interface ReceivedCall {
+  method: string
+  path: string
+  headers: IncomingHttpHeaders
+  body: unknown
+  /** Resolves when the caller has hung up before it was answered. */
+  hungUp: Promise<void>
+}
+
+export type Reply = (res: ServerResponse, call: ReceivedCall) => unknown
+
+export interface ForeignBot {
+  readonly url: string
+  /** The next calls with this Idempotency-Key are answered so, one after the other; further ones with 500. */
+  replies(hash: string, ...replies: Reply[]): void
+  /** The calls so far, in their order. */
+  calls(hash: string): ReceivedCall[]
+  /** Resolves with the n-th call (1 is the first) once it is there. */
+  call(hash: string, n?: number): Promise<ReceivedCall>
+  stop(): Promise<void>
+}
+
+/** @param port 0 takes a free one */
+export async function startForeignBot(port = 0): Promise<ForeignBot> {
+  const laidDown = new Map<string, Reply[]>()
+  const received = new Map<string, ReceivedCall[]>()
+  const waiting = new Set<() => void>()
+
+  const server = createServer(async (req, res) => {
+    let text = ''
+    for await (const chunk of req.setEncoding('utf8')) text += chunk
+    const call: ReceivedCall = {
+      method: req.method ?? '',
+      path: req.url ?? '',
+      headers: req.headers,
+      body: text === '' ? undefined : JSON.parse(text),
+      hungUp: new Promise((resolve) => res.on('close', () => res.writableFinished || resolve())),
+    }
+    const hash = String(req.headers['idempotency-key'])
+    received.set(hash, [...(received.get(hash) ?? []), call])
+    for (const look of waiting) look()
+    const reply = laidDown.get(hash)?.shift() ?? html(500)
+    await reply(res, call)
+  })
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    replies: (hash, ...replies) => void laidDown.set(hash, [...(laidDown.get(hash) ?? []), ...replies]),
+    calls: (hash) => received.get(hash) ?? [],
+    call: (hash, n = 1) =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          const call = received.get(hash)?.[n - 1]
+          if (!call) return
+          waiting.delete(look)
+          resolve(call)
+        }
+        waiting.add(look)
+        look()
+      }),
+    stop() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      server.closeAllConnections()
+      return closed
+    },
+  }
+}
+
+/** To be awaited at the top of a test file. */
+export async function useForeignBot(): Promise<ForeignBot> {
+  const bot = await startForeignBot()
+  afterAll(() => bot.stop())
+  return bot
+}
+
+export const json =
+  (body: unknown, status = 200): Reply =>
+  (res) =>
+    res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+
+export const success = (data: unknown = {}): Reply =>
+  json({ status: 'success', code: 'COMPLETED', message: 'Done.', data })
+
+export const smsSent = (otp_data: unknown = {}): Reply =>
+  json({ status: 'success', code: 'SMS_SENT', otp_data })
+
+export const failure = (code: string, { retryable = false, message = `It was ${code}.` } = {}): Reply =>
+  json({ status: 'error', code, message, retryable })
+
+/** What a proxy or a crashed server says. */
+export const html =
+  (status: number): Reply =>
+  (res) =>
+    res.writeHead(status, { 'content-type': 'text/html' }).end(`<h1>${status}</h1>`)
+
+export const halfAnAnswer: Reply = (res) => {
+  res.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' })
+  res.write('{"status":"succ', () => res.destroy())
+}
+
+/** Never answers; the call stays open until the caller hangs up. */
+export const silence: Reply = () => {}
+
+/** A reply that the test gives itself, once it wants to. */
+export function later(): { reply: Reply; answer: (reply: Reply) => void } {
+  let decide!: (reply: Reply) => void
+  const decided = new Promise<Reply>((resolve) => {
+    decide = resolve
+  })
+  return { reply: async (res, call) => (await decided)(res, call), answer: decide }
+}

@@ -1,0 +1,602 @@
+/** A real worker on a real queue, calling somebody else's bot over HTTP. */
+import { Queue } from 'bullmq'
+import { afterAll, describe, expect, test } from 'vitest'
+import type { Change } from '../../core/lifecycle.ts'
+import { newRecord } from '../../core/lifecycle.ts'
+import { isFinal, type PublicView, type RequestRecord } from '../../core/record.ts'
+import { keys } from '../../core/redis/keys.ts'
+import { createLiveRequests } from '../../core/redis/live-requests.ts'
+import { createOtpBox } from '../../core/redis/otp-box.ts'
+import { createQueues } from '../../core/redis/queues.ts'
+import { createRequestStore } from '../../core/redis/request-store.ts'
+import { createUpdateBus } from '../../core/redis/update-bus.ts'
+import { defineService, type Service } from '../../core/services/service.ts'
+import { createBotClient } from '../../workers/bot-client.ts'
+import { createRequestWorker, type RequestWorkerDeps } from '../../workers/request-worker.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { aHash, TTL_SECONDS } from '../helpers/record.ts'
+import { quiet, useRedis } from '../helpers/redis.ts'
+import { redisContents } from '../helpers/redis-contents.ts'
+import {
+  failure,
+  html,
+  json,
+  later,
+  silence,
+  smsSent,
+  startForeignBot,
+  success,
+  useForeignBot,
+} from './foreign-bot.ts'
+
+const PREFIX = 'test-queue'
+const TOKEN = 'a-token-of-the-tests'
+
+const aService = (slug: string, fields: Partial<Service> = {}): Service =>
+  defineService({
+    slug,
+    title: { en: slug, fa: slug },
+    description: { en: slug, fa: slug },
+    fields: [],
+    steps: [{ id: 'first' }, { id: 'second' }].map((step) => ({
+      ...step,
+      title: { en: step.id, fa: step.id },
+    })),
+    estimatedSeconds: 60,
+    tries: 3,
+    backoffSeconds: 0.02,
+    asksForCode: false,
+    queue: 'inquiries',
+    ...fields,
+  })
+
+const STEADY = aService('steady')
+/** One whose calls may take next to no time. */
+const HURRIED = aService('hurried', { limitSeconds: 0.15 })
+/** One that is tried again only after a time that no test waits for. */
+const PATIENT = aService('patient', { backoffSeconds: 3600 })
+/** One whose waits between tries are long enough to be told apart from the time that writing takes. */
+const MEASURED = aService('measured', { backoffSeconds: 0.2 })
+const STUBBORN = aService('stubborn', { tries: 10 })
+const services = new Map(
+  [STEADY, HURRIED, PATIENT, MEASURED, STUBBORN].map((service) => [service.slug, service]),
+)
+
+const { connections } = await useRedis()
+const redis = await connections.connect('patient')
+const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS })
+const bus = createUpdateBus({ subscriber: await connections.connect('subscriber'), log: quiet })
+const live = createLiveRequests({ store, bus, log: quiet, ttlSeconds: TTL_SECONDS })
+const otpBox = createOtpBox({ redis, bus, store })
+const queues = createQueues({ redis, prefix: PREFIX, log: quiet })
+const bot = await useForeignBot()
+
+const startWorker = ({ url = bot.url, ...fields }: Partial<RequestWorkerDeps> & { url?: string } = {}) => {
+  const client = createBotClient({ url, token: TOKEN })
+  const worker = createRequestWorker({
+    queue: 'inquiries',
+    prefix: PREFIX,
+    redis,
+    store,
+    live,
+    otpBox,
+    bot: client,
+    findService: (slug) => services.get(slug),
+    concurrency: 10,
+    timeoutSeconds: 30,
+    log: quiet,
+    ...fields,
+  })
+  return {
+    isTaking: worker.isTaking,
+    async stop() {
+      await worker.stop()
+      await client.stop()
+    },
+  }
+}
+
+const worker = startWorker({ finishWithinMs: 0 })
+afterAll(async () => {
+  await worker.stop()
+  live.stop()
+  bus.stop()
+  await queues.stop()
+})
+
+/** A record without its job. */
+async function makeRecord(service: Service): Promise<string> {
+  const now = Date.now()
+  const hash = aHash(now)
+  const requestData = { mobile: '09123456789' }
+  await store.create(
+    newRecord({ hash, service, requestData, sessionId: 'a-session', now, ttlSeconds: TTL_SECONDS }),
+  )
+  return hash
+}
+
+/** Submits a request as the server does, and collects every state that is told from then on. */
+async function submit({
+  service = STEADY,
+  queue = 'inquiries',
+  replies = [] as Parameters<typeof bot.replies>[1][],
+} = {}) {
+  const hash = await makeRecord(service)
+  bot.replies(hash, ...replies)
+  const told: PublicView[] = []
+  await live.watch(hash, { update: ({ view }) => told.push(view), expired: () => {} })
+  await queues.add(hash, queue, service.tries)
+  return { hash, told }
+}
+
+async function record(hash: string): Promise<RequestRecord> {
+  const stored = await store.read(hash)
+  if (!stored) throw new Error('the record is gone')
+  return stored.record
+}
+
+const ended = (hash: string): Promise<RequestRecord> => {
+  return eventually(async () => {
+    const found = await record(hash)
+    expect(isFinal(found.status), found.status).toBe(true)
+    return found
+  })
+}
+
+const inStatus = (hash: string, status: RequestRecord['status']): Promise<RequestRecord> =>
+  eventually(async () => {
+    const found = await record(hash)
+    expect(found.status).toBe(status)
+    return found
+  })
+
+/** How long the next try is waited for, as the record says, in milliseconds. */
+const waitOf = (view: PublicView): number =>
+  Date.parse(view.next_retry_at ?? '') - Date.parse(view.updated_at)
+
+/** What a bot or the server would write meanwhile. */
+async function apply(hash: string, change: Change, otp?: string): Promise<void> {
+  const outcome = await store.apply(hash, change, { otp })
+  expect(outcome).toMatchObject({ ok: true })
+}
+
+/** What the queue holds. Its events, ids only, are cut by themselves and left out. */
+const queueContents = async (): Promise<string> => {
+  await redis.del(`${PREFIX}:inquiries:events`, `${PREFIX}:crawls:events`)
+  return redisContents(redis, `${PREFIX}:*`)
+}
+
+describe('a job', () => {
+  test('becomes one call of the bot, as the contract says, and its answer the result', async () => {
+    const { hash } = await submit({ replies: [success({ score: 712 })] })
+    expect(await ended(hash)).toMatchObject({
+      status: 'completed',
+      progress: 100,
+      attempt: 1,
+      result_data: { score: 712 },
+      error_data: null,
+    })
+    expect(bot.calls(hash)).toHaveLength(1)
+    const call = await bot.call(hash)
+    expect(call).toMatchObject({ method: 'POST', path: '/api/services/steady' })
+    expect(call.headers).toMatchObject({
+      authorization: `Bearer ${TOKEN}`,
+      'idempotency-key': hash,
+      'x-attempt': '1',
+      'content-type': 'application/json',
+    })
+    expect(call.body).toEqual({ mobile: '09123456789', requestHash: hash })
+  })
+
+  test('holds the hash and no more, and leaves nothing in the queue', async () => {
+    const open = later()
+    const { hash } = await submit({ replies: [open.reply] })
+    await bot.call(hash)
+    expect(JSON.parse((await redis.hget(`${PREFIX}:inquiries:${hash}`, 'data')) ?? '')).toEqual({ hash })
+    expect(await queueContents()).not.toContain('09123456789')
+    open.answer(success())
+    await ended(hash)
+    await eventually(async () => expect(await queueContents()).not.toContain(hash))
+  })
+
+  test('without a record is nothing to do', async () => {
+    const hash = aHash()
+    await queues.add(hash, 'inquiries', 3)
+    await eventually(async () => expect(await queueContents()).not.toContain(hash))
+    expect(bot.calls(hash)).toEqual([])
+  })
+
+  test('of a service that is gone fails readably, without a call', async () => {
+    const { hash } = await submit({ service: aService('gone') })
+    expect(await ended(hash)).toMatchObject({
+      status: 'failed',
+      error_data: { code: 'unknown_service', retryable: false },
+    })
+    expect(bot.calls(hash)).toEqual([])
+  })
+
+  test('that stands beside many others is worked on at the same time', async () => {
+    const open = later()
+    const requests = await Promise.all(Array.from({ length: 10 }, () => submit({ replies: [open.reply] })))
+    await Promise.all(requests.map(({ hash }) => bot.call(hash)))
+    open.answer(success())
+    for (const { hash } of requests) expect((await ended(hash)).status).toBe('completed')
+  })
+})
+
+describe('what the bot writes itself', () => {
+  test('counts: its later answer changes nothing', async () => {
+    const open = later()
+    const { hash } = await submit({ replies: [open.reply] })
+    await bot.call(hash)
+    await apply(hash, { type: 'progress', attempt: 1, progress: 60, step: 'second', message: 'Working…' })
+    await apply(hash, { type: 'complete', attempt: 1, result: { from: 'the updater' } })
+    open.answer(success({ from: 'the answer' }))
+    await eventually(async () => expect(await queueContents()).not.toContain(hash))
+    expect(await record(hash)).toMatchObject({ status: 'completed', result_data: { from: 'the updater' } })
+  })
+
+  test('survives a retry: the bar does not go back', async () => {
+    const first = later()
+    const { hash, told } = await submit({ replies: [first.reply, success()] })
+    await bot.call(hash)
+    await apply(hash, { type: 'progress', attempt: 1, progress: 60, step: 'second' })
+    first.answer(failure('portal_down', { retryable: true }))
+    await ended(hash)
+    const progress = told.map((view) => view.progress)
+    expect(progress).toEqual([...progress].sort((a, b) => a - b))
+    expect(progress).toContain(60)
+  })
+})
+
+describe('an error', () => {
+  test('that may pass is told with the time of the next try, and tried again', async () => {
+    const { hash, told } = await submit({
+      service: MEASURED,
+      replies: [failure('portal_down', { retryable: true }), success('at last')],
+    })
+    expect(await ended(hash)).toMatchObject({ status: 'completed', attempt: 2, result_data: 'at last' })
+
+    const waiting = told.find((view) => view.next_retry_at !== null)
+    expect(waiting).toMatchObject({
+      status: 'processing',
+      attempt: 1,
+      current_message: 'It was portal_down.',
+      error_data: null,
+    })
+    expect(waiting && waitOf(waiting)).toBeCloseTo(200, -2)
+    expect(told.at(-1)).toMatchObject({ next_retry_at: null })
+    expect(bot.calls(hash).map((call) => call.headers['x-attempt'])).toEqual(['1', '2'])
+  })
+
+  test('that does not pass ends the request with what the bot said, after the last try', async () => {
+    const again = failure('portal_down', { retryable: true })
+    const { hash, told } = await submit({ service: MEASURED, replies: [again, again, again, success()] })
+    expect(await ended(hash)).toMatchObject({
+      status: 'failed',
+      attempt: 3,
+      error_data: { code: 'portal_down', message: 'It was portal_down.', retryable: true },
+      next_retry_at: null,
+    })
+    expect(bot.calls(hash)).toHaveLength(3)
+    // Twice as long each time.
+    const waits = told.filter((view) => view.next_retry_at !== null).map(waitOf)
+    expect(waits).toHaveLength(2)
+    expect(waits[0]).toBeCloseTo(200, -2)
+    expect(waits[1]).toBeCloseTo(400, -2)
+    await eventually(async () => expect(await queueContents()).not.toContain(hash))
+  })
+
+  test('that cannot pass ends the request at once', async () => {
+    const { hash } = await submit({
+      replies: [failure('not_registered', { message: 'This number is not registered.' })],
+    })
+    expect(await ended(hash)).toMatchObject({
+      status: 'failed',
+      attempt: 1,
+      error_data: { code: 'not_registered', message: 'This number is not registered.', retryable: false },
+    })
+    expect(bot.calls(hash)).toHaveLength(1)
+    await eventually(async () => expect(await queueContents()).not.toContain(hash))
+  })
+
+  test('whose code speaks of stalling is still only an error of the bot', async () => {
+    const { hash } = await submit({ replies: [failure('portal_stalled', { retryable: true }), success()] })
+    expect(await ended(hash)).toMatchObject({ status: 'completed', attempt: 2 })
+  })
+
+  test('of the way to the bot is tried again: a busy server, a proxy, a broken connection', async () => {
+    for (const reply of [html(503), html(502), html(429), json({ busy: true }, 503)]) {
+      const { hash } = await submit({ replies: [reply, success()] })
+      expect(await ended(hash)).toMatchObject({ status: 'completed', attempt: 2 })
+    }
+  })
+
+  test('that an answer with status 503 or 429 names itself is that error', async () => {
+    for (const status of [503, 429]) {
+      const busy = json({ status: 'error', code: 'busy', message: 'Busy.', retryable: true }, status)
+      const { hash, told } = await submit({ replies: [busy, success()] })
+      await ended(hash)
+      expect(told.find((view) => view.next_retry_at)?.current_message).toBe('Busy.')
+    }
+  })
+
+  test('of the token, or an answer nobody understands, ends the request with words for the person', async () => {
+    for (const [reply, code] of [
+      [html(401), 'bot_unauthorized'],
+      [html(200), 'bot_bad_answer'],
+      [json({ ok: true }), 'bot_bad_answer'],
+    ] as const) {
+      const { hash } = await submit({ replies: [reply] })
+      const { status, error_data } = await ended(hash)
+      expect({ status, ...error_data }).toMatchObject({ status: 'failed', code, retryable: false })
+      expect(error_data?.message).toMatch(/\.$/)
+      expect(bot.calls(hash)).toHaveLength(1)
+    }
+  })
+
+  test('of size: a result over 256 kB fails the request with both numbers', async () => {
+    const { hash } = await submit({ replies: [success('x'.repeat(300_000))] })
+    const { status, error_data } = await ended(hash)
+    expect({ status, ...error_data }).toMatchObject({
+      status: 'failed',
+      code: 'result_too_large',
+      retryable: false,
+    })
+    expect(error_data?.message).toMatch(/300002 .*262144/)
+  })
+})
+
+describe('a bot that is away', () => {
+  test('is called again, and has done its work when it is back', async () => {
+    const gone = await startForeignBot()
+    await gone.stop()
+    const other = startWorker({ queue: 'crawls', url: gone.url })
+    const { hash, told } = await submit({ service: STUBBORN, queue: 'crawls' })
+    await eventually(() => expect(told.some((view) => view.next_retry_at)).toBe(true))
+    const back = await startForeignBot(Number(new URL(gone.url).port))
+    back.replies(hash, success('back again'))
+    expect(await ended(hash)).toMatchObject({ status: 'completed', result_data: 'back again' })
+    await other.stop()
+    await back.stop()
+  })
+
+  test('fails the request readably in the end', async () => {
+    const gone = await startForeignBot()
+    await gone.stop()
+    const other = startWorker({ queue: 'crawls', url: gone.url })
+    const { hash, told } = await submit({ queue: 'crawls' })
+    expect(await ended(hash)).toMatchObject({
+      status: 'failed',
+      attempt: 3,
+      error_data: {
+        code: 'bot_unavailable',
+        message: 'The service that does the work cannot be reached just now.',
+        retryable: true,
+      },
+    })
+    expect(told.filter((view) => view.next_retry_at)).toHaveLength(2)
+    await other.stop()
+  })
+})
+
+describe('the time limit', () => {
+  test('ends the request, hangs up on the bot, and is not tried again', async () => {
+    const { hash } = await submit({ service: HURRIED, replies: [silence, success()] })
+    await (await bot.call(hash)).hungUp
+    expect(await ended(hash)).toMatchObject({
+      status: 'failed',
+      attempt: 1,
+      error_data: { code: 'timed_out', message: 'It took longer than 0.15 seconds.', retryable: true },
+    })
+    expect(bot.calls(hash)).toHaveLength(1)
+    await eventually(async () => expect(await queueContents()).not.toContain(hash))
+  })
+
+  test('is the one of the settings where the service has none of its own', async () => {
+    const other = startWorker({ queue: 'crawls', timeoutSeconds: 0.1 })
+    const [own, none] = await Promise.all([
+      submit({ service: HURRIED, queue: 'crawls', replies: [silence] }),
+      submit({ service: STEADY, queue: 'crawls', replies: [silence] }),
+    ])
+    expect((await ended(own.hash)).error_data?.message).toBe('It took longer than 0.15 seconds.')
+    expect((await ended(none.hash)).error_data?.message).toBe('It took longer than 0.1 seconds.')
+    await other.stop()
+  })
+
+  test('stands still while the person looks for a code, during an open call', async () => {
+    const open = later()
+    const { hash } = await submit({ service: HURRIED, replies: [open.reply] })
+    await bot.call(hash)
+    await apply(hash, { type: 'require_otp', attempt: 1, otp: { id: 'otp-1', expires_in: 0.4 } })
+    // Over long after the limit would have been.
+    expect(await otpBox.waitFor(hash)).toEqual({ refused: 'otp_expired' })
+    open.answer(success('with patience'))
+    expect(await ended(hash)).toMatchObject({ status: 'completed', result_data: 'with patience' })
+  })
+
+  test('stands still between two calls, and goes on once the code is there', async () => {
+    const { hash } = await submit({ service: HURRIED, replies: [smsSent(), silence] })
+    await inStatus(hash, 'otp_required')
+    const asked = performance.now()
+    await eventually(() => expect(performance.now() - asked).toBeGreaterThan(250))
+    await apply(hash, { type: 'submit_otp' }, '123456')
+    await (await bot.call(hash, 2)).hungUp
+    expect(await ended(hash)).toMatchObject({ status: 'failed', error_data: { code: 'timed_out' } })
+  })
+})
+
+describe('a bot that answers SMS_SENT', () => {
+  test('has the person asked, and is called again with what they typed', async () => {
+    const prompt = { length: 6, sent_to: '0912***6789', message: 'We sent you a code.', expires_in: 90 }
+    const { hash } = await submit({ replies: [smsSent(prompt), success({ score: 1 })] })
+    const asked = await inStatus(hash, 'otp_required')
+    expect(asked).toMatchObject({
+      current_message: 'We sent you a code.',
+      otp_data: { length: 6, sent_to: '0912***6789', attempts_left: 3 },
+    })
+    expect(Date.parse(asked.otp_data?.expires_at ?? '') - Date.parse(asked.updated_at)).toBe(90_000)
+
+    await apply(hash, { type: 'submit_otp' }, '012345')
+    expect(await ended(hash)).toMatchObject({ status: 'completed', attempt: 1, result_data: { score: 1 } })
+    const bodies = bot.calls(hash).map((call) => call.body)
+    expect(bodies).toEqual([
+      { mobile: '09123456789', requestHash: hash },
+      { mobile: '09123456789', requestHash: hash, otp: '012345' },
+    ])
+    expect(bot.calls(hash).map((call) => call.headers['x-attempt'])).toEqual(['1', '1'])
+    expect(await redis.exists(keys.otpBox(hash))).toBe(0)
+  })
+
+  test('may send another one: the person is asked again', async () => {
+    const { hash } = await submit({ replies: [smsSent(), smsSent(), success()] })
+    const first = await inStatus(hash, 'otp_required')
+    await apply(hash, { type: 'submit_otp' }, '111111')
+    await bot.call(hash, 2)
+    const second = await inStatus(hash, 'otp_required')
+    expect(second.otp_data?.id).not.toBe(first.otp_data?.id)
+    await apply(hash, { type: 'submit_otp' }, '222222')
+    await ended(hash)
+    expect(bot.calls(hash)[2]?.body).toMatchObject({ otp: '222222' })
+  })
+
+  test('is not called again when nobody types a code in time', async () => {
+    const { hash } = await submit({ replies: [smsSent({ expires_in: 1 }), success()] })
+    expect(await ended(hash)).toMatchObject({
+      status: 'failed',
+      attempt: 1,
+      error_data: { code: 'otp_expired', message: 'The code was not entered in time.', retryable: false },
+    })
+    expect(bot.calls(hash)).toHaveLength(1)
+  })
+
+  test('is not called again when the person cancels instead', async () => {
+    const { hash } = await submit({ replies: [smsSent(), success()] })
+    await inStatus(hash, 'otp_required')
+    await apply(hash, { type: 'cancel', by: 'user' })
+    await eventually(async () => expect(await queueContents()).not.toContain(hash))
+    expect(bot.calls(hash)).toHaveLength(1)
+  })
+})
+
+describe('a cancel', () => {
+  test('hangs up on the bot within a second, and stays', async () => {
+    const { hash } = await submit({ replies: [silence] })
+    const call = await bot.call(hash)
+    const cancelled = performance.now()
+    await apply(hash, { type: 'cancel', by: 'user' })
+    await call.hungUp
+    expect(performance.now() - cancelled).toBeLessThan(1000)
+    await eventually(async () => expect(await queueContents()).not.toContain(hash))
+    expect(await record(hash)).toMatchObject({ status: 'cancelled', error_data: null, result_data: null })
+  })
+
+  test('before a worker came never reaches the bot', async () => {
+    const hash = await makeRecord(STEADY)
+    bot.replies(hash, success())
+    await apply(hash, { type: 'cancel', by: 'user' })
+    await queues.add(hash, 'inquiries', 3)
+    await eventually(async () => expect(await queueContents()).not.toContain(hash))
+    expect(bot.calls(hash)).toEqual([])
+    expect(await record(hash)).toMatchObject({ status: 'cancelled', attempt: 0 })
+  })
+
+  test('while the next try is awaited is the end of it', async () => {
+    const { hash } = await submit({
+      service: PATIENT,
+      replies: [failure('portal_down', { retryable: true }), success()],
+    })
+    await eventually(async () => expect((await record(hash)).next_retry_at).not.toBeNull())
+    await apply(hash, { type: 'cancel', by: 'user' })
+    const cancelled = await record(hash)
+    expect(cancelled).toMatchObject({ status: 'cancelled', next_retry_at: null })
+
+    const queue = new Queue('inquiries', { connection: redis, prefix: PREFIX })
+    await eventually(async () => {
+      const job = await queue.getJob(hash)
+      await job?.promote()
+      expect(job).toBeDefined()
+    })
+    await queue.close()
+    await eventually(async () => expect(await queueContents()).not.toContain(hash))
+    expect(bot.calls(hash)).toHaveLength(1)
+    expect(await record(hash)).toEqual(cancelled)
+  })
+})
+
+describe('a request that another worker has taken over', () => {
+  test('is left to it: the call is closed and nothing written any more', async () => {
+    const { hash } = await submit({ replies: [silence] })
+    const call = await bot.call(hash)
+    await apply(hash, { type: 'start', attempt: 2 })
+    await call.hungUp
+    await eventually(async () => expect(await queueContents()).not.toContain(hash))
+    expect(await record(hash)).toMatchObject({ status: 'processing', attempt: 2, next_retry_at: null })
+  })
+
+  test('hears nothing of an answer that comes too late', async () => {
+    for (const reply of [success('too late'), failure('too_late', { retryable: true }), smsSent()]) {
+      // The answer is on its way when the take-over is written: either the one or the other is first, never both.
+      const { hash, told } = await submit({
+        replies: [
+          async (res, call) => {
+            await apply(hash, { type: 'start', attempt: 2 })
+            await reply(res, call)
+          },
+        ],
+      })
+      await eventually(async () => expect(await queueContents()).not.toContain(hash))
+      expect(await record(hash)).toMatchObject({
+        status: 'processing',
+        attempt: 2,
+        version: 3,
+        result_data: null,
+      })
+      expect(told.map((view) => view.version)).toEqual([2, 3])
+    }
+  })
+})
+
+describe('a worker that is told to stop', () => {
+  test('takes nothing new and lets what runs finish', async () => {
+    const open = later()
+    const other = startWorker({ queue: 'crawls' })
+    const { hash } = await submit({ queue: 'crawls', replies: [open.reply] })
+    await bot.call(hash)
+    const stopped = other.stop()
+    expect(other.isTaking()).toBe(false)
+    const waiting = await submit({ queue: 'crawls', replies: [success('by the next worker')] })
+    open.answer(success('finished'))
+    await stopped
+    expect(await record(hash)).toMatchObject({ status: 'completed', result_data: 'finished' })
+    expect(await record(waiting.hash)).toMatchObject({ status: 'pending' })
+
+    const next = startWorker({ queue: 'crawls' })
+    expect(await ended(waiting.hash)).toMatchObject({ result_data: 'by the next worker' })
+    await next.stop()
+  })
+
+  test('hangs up on what takes too long and leaves it to the next one', async () => {
+    const other = startWorker({ queue: 'crawls', finishWithinMs: 0 })
+    const { hash, told } = await submit({
+      queue: 'crawls',
+      replies: [silence, success('by the next worker')],
+    })
+    const call = await bot.call(hash)
+    await other.stop()
+    await call.hungUp
+    expect(told.at(-1)).toMatchObject({
+      status: 'processing',
+      current_message: 'The service is being restarted.',
+    })
+    expect(told.at(-1)?.next_retry_at).not.toBeNull()
+
+    const next = startWorker({ queue: 'crawls' })
+    expect(await ended(hash)).toMatchObject({
+      status: 'completed',
+      attempt: 2,
+      result_data: 'by the next worker',
+    })
+    await next.stop()
+  })
+})

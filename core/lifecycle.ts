@@ -19,8 +19,6 @@ import type { MessageParams, RequestError, RequestRecord, Status } from './recor
 import { isFinal, toIso } from './record.ts'
 import { allDone, stepsAt } from './steps.ts'
 
-export { newRecord } from './new-record.ts'
-
 /** What may happen in which state, and where it leads. */
 export const TRANSITIONS = {
   pending: {

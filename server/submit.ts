@@ -1,7 +1,7 @@
 /** Takes a request: checks it, makes its record, queues its job. The same key and body make one request. */
 import { AppError } from '../core/errors.ts'
 import { createHash } from '../core/hash.ts'
-import { newRecord } from '../core/lifecycle.ts'
+import { newRecord } from '../core/new-record.ts'
 import { type PublicView, publicView } from '../core/record.ts'
 import { type Claim, fingerprint, type Idempotency } from '../core/redis/idempotency.ts'
 import type { Queues } from '../core/redis/queues.ts'

@@ -22,7 +22,7 @@ const answerSchema = z.discriminatedUnion('status', [
     status: z.literal('success'),
     code: text(100, 'COMPLETED'),
     data: z.unknown().optional(),
-    otp_data: otpSchema.catch({}),
+    otp_data: otpSchema.optional().catch({}),
   }),
   z.object({
     status: z.literal('error'),

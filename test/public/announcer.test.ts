@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { newRecord } from '../../core/lifecycle.ts'
+import { newRecord } from '../../core/new-record.ts'
 import { type PublicView, publicView } from '../../core/record.ts'
 import { allServices } from '../../core/services/index.ts'
 import { createTexts } from '../../core/texts/index.ts'

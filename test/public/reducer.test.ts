@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { advance, type Change, newRecord } from '../../core/lifecycle.ts'
+import { advance, type Change } from '../../core/lifecycle.ts'
+import { newRecord } from '../../core/new-record.ts'
 import { type PublicView, publicView } from '../../core/record.ts'
 import { allServices } from '../../core/services/index.ts'
 import { firstState, pageKind, reduce, remainingSeconds } from '../../public/reducer.ts'

@@ -1,5 +1,6 @@
 /** Requests in every state, made by the real rules, for tests of pages. */
-import { advance, type Change, newRecord } from '../../core/lifecycle.ts'
+import { advance, type Change } from '../../core/lifecycle.ts'
+import { newRecord } from '../../core/new-record.ts'
 import { type PublicView, publicView } from '../../core/record.ts'
 import { findService } from '../../core/services/index.ts'
 

@@ -2,7 +2,7 @@
 import { Queue } from 'bullmq'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { Change } from '../../core/lifecycle.ts'
-import { newRecord } from '../../core/lifecycle.ts'
+import { newRecord } from '../../core/new-record.ts'
 import { isFinal, type PublicView, type RequestRecord } from '../../core/record.ts'
 import { keys } from '../../core/redis/keys.ts'
 import { createLiveRequests } from '../../core/redis/live-requests.ts'

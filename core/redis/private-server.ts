@@ -80,6 +80,9 @@ function spawnInstalled(command: string, dir: string): { url: string; child: Chi
     'no',
     '--maxmemory-policy',
     'noeviction',
+    // It would keep the arguments of slow commands, and one of ours hands over a code.
+    '--slowlog-log-slower-than',
+    '-1',
     '--daemonize',
     'no',
   ]

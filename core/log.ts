@@ -16,8 +16,9 @@ export type Log = Logger
 /**
  * @param name the process or part that speaks
  * @param level a pino level: trace, debug, info, warn, error, fatal, silent
+ * @param destination standard output when left out; pino's own writer would spin for ever once its reader is gone
  */
-export function createLog(name: string, level: string, destination?: DestinationStream): Log {
+export function createLog(name: string, level: string, destination: DestinationStream = process.stdout): Log {
   const options = {
     name,
     level,
@@ -26,7 +27,7 @@ export function createLog(name: string, level: string, destination?: Destination
     redact: { paths: redacted, censor: '[secret]' },
     serializers: { err: (error: unknown) => serializeError(error) },
   }
-  return destination ? pino(options, destination) : pino(options)
+  return pino(options, destination)
 }
 
 /** An error may be its own cause. */

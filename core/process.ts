@@ -62,6 +62,8 @@ export async function runProcess(
     process.exit(exitCode)
   }
 
+  // Nobody reads any more, or the disk is full: that is no reason to stop working.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const onSignal = (signal: NodeJS.Signals): void => {
     if (stoppingSince !== null && performance.now() - stoppingSince > IMPATIENT_AFTER_MS) process.exit(130)
     void stop(0, signal)

@@ -99,6 +99,15 @@ describe.concurrent('a process', () => {
     await child.said('first stopped')
   })
 
+  it('whose parent was killed, so that nobody reads what it says, ends all the same', async () => {
+    const child = start()
+    await child.said('ready')
+    child.process.stdout?.destroy()
+    child.process.stderr?.destroy()
+    child.process.disconnect()
+    expect(await child.ended).toBe(0)
+  })
+
   it('that cannot start says why in one sentence, stops what it had started, and ends with 1', async () => {
     const child = start('cannot-start')
     expect(await child.ended).toBe(1)

@@ -40,6 +40,11 @@ export function startChild(file: string, args: string[] = [], env: NodeJS.Proces
         },
         { withinMs: 15_000 },
       ),
-    ended: new Promise((resolve) => child.once('close', (code, signal) => resolve(code ?? signal ?? -1))),
+    ended: new Promise((resolve) => {
+      const end = (code: number | null, signal: string | null): void => resolve(code ?? signal ?? -1)
+      child.once('close', end)
+      // With its output given up there is nothing left to wait for.
+      child.once('exit', (code, signal) => child.stdout?.destroyed && end(code, signal))
+    }),
   }
 }

@@ -100,7 +100,7 @@ describe.concurrent('a process', () => {
   })
 
   it('whose parent was killed, so that nobody reads what it says, ends all the same', async () => {
-    const child = start()
+    const child = start('bare')
     await child.said('ready')
     child.process.stdout?.destroy()
     child.process.stderr?.destroy()

@@ -1,5 +1,5 @@
 /** What people and programs do with Halfway, through the real processes of `npm start`. */
-import { readdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { load } from 'cheerio'
@@ -221,6 +221,11 @@ describe('a link check request', () => {
   })
 })
 
+const expectRefused = (url: string): Promise<void> =>
+  expect(fetch(url, { signal: AbortSignal.timeout(1000) })).rejects.toMatchObject({
+    cause: { code: 'ECONNREFUSED' },
+  })
+
 describe('npm start', () => {
   it('says that it is ready only when it is', async () => {
     const ready = await fetch(`${halfway.url}/readyz`)
@@ -231,9 +236,21 @@ describe('npm start', () => {
     const another = await startHalfway()
     const socketPath = new URL(another.redisUrl).pathname
     expect(await another.stop()).toBe(0)
-    for (const url of [another.url, another.botUrl, another.portalUrl])
-      await expect(fetch(url)).rejects.toThrow()
-    expect(() => readdirSync(socketPath)).toThrow()
+    for (const url of [another.url, another.botUrl, another.portalUrl]) await expectRefused(url)
+    expect(existsSync(socketPath)).toBe(false)
+  })
+
+  it('that is killed leaves no process behind that it started', async () => {
+    const another = await startHalfway()
+    another.process.kill('SIGKILL')
+    for (const url of [another.url, another.botUrl, another.portalUrl]) {
+      await eventually(() => expectRefused(url), { withinMs: 15_000, everyMs: 100 })
+    }
+    // Its Redis waits for the next one who starts it.
+    const orphan = new Redis(new URL(another.redisUrl).pathname, { retryStrategy: null })
+    await orphan.shutdown('NOSAVE').catch(() => {})
+    orphan.disconnect()
+    await another.stop()
   })
 
   it('says in one sentence that a port is taken', async () => {

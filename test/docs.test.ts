@@ -1,0 +1,76 @@
+/** What the documents promise and what the code knows are the same: neither may know more. */
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { ERRORS } from '../core/errors.ts'
+import { newRecord } from '../core/new-record.ts'
+import { publicView, STATUSES } from '../core/record.ts'
+import { keys } from '../core/redis/keys.ts'
+import { allServices } from '../core/services/index.ts'
+
+const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
+const api = read('docs/API.md')
+const readme = read('README.md')
+
+const SERVICE = { slug: 'test', estimatedSeconds: 1, tries: 1, steps: [] }
+const RECORD = newRecord({
+  hash: 'req_x',
+  service: SERVICE,
+  requestData: {},
+  sessionId: null,
+  now: 0,
+  ttlSeconds: 1,
+})
+
+describe('docs/API.md', () => {
+  test.each(Object.keys(ERRORS))('names the error code %s', (code) => {
+    expect(api).toContain(`\`${code}\``)
+  })
+
+  test('names no error code of a call that there is not, and each with its HTTP status', () => {
+    const table = api.slice(api.indexOf('## Error codes'), api.indexOf('In `error_data` of a failed request'))
+    for (const [, statuses, codes] of table.matchAll(/^\| ([\d, ]+) \| (.+) \|$/gm)) {
+      for (const [, code] of (codes ?? '').matchAll(/`(\w+)`/g)) {
+        const error = ERRORS[code as keyof typeof ERRORS]
+        expect(statuses?.split(', '), code).toContain(String(error?.status))
+      }
+    }
+  })
+
+  test.each(STATUSES)('describes the status %s', (status) => {
+    expect(api).toMatch(new RegExp(`^\\| \`${status}\` \\|`, 'm'))
+  })
+
+  test.each(Object.keys(publicView(RECORD, 0)))('describes the field %s of the public view', (field) => {
+    expect(api.slice(api.indexOf('## The public view'), api.indexOf('## HTTP'))).toContain(`\`${field}\``)
+  })
+
+  test.each(['request:watch', 'request:unwatch', 'request:update', 'request:expired'])(
+    'names the socket event %s',
+    (event) => {
+      expect(api).toContain(`\`${event}\``)
+      expect(read('server/relay.ts')).toContain(`'${event}'`)
+    },
+  )
+
+  test('names the keys and the channel as they are', () => {
+    expect(api).toContain(`\`${keys.record('{hash}')}\``)
+    expect(api).toContain(`\`${keys.channel('{hash}')}\``)
+    expect(api).toContain(`\`${keys.list}\``)
+  })
+})
+
+describe('README.md', () => {
+  test('leads with the two commands', () => {
+    expect(readme).toContain('npm install && npm start\nnpm install && npm test\n')
+  })
+
+  test.each(allServices().map(({ slug }) => slug))('tells how to try the service %s', (slug) => {
+    expect(readme).toContain(`\`${slug}\``)
+  })
+
+  test('names only commands that there are', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+    for (const [, name] of readme.matchAll(/npm run ([\w:-]+)/g))
+      expect(scripts).toHaveProperty([name as string])
+  })
+})

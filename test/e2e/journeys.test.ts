@@ -1,29 +1,31 @@
 /** What people and programs do with Halfway, through the real processes of `npm start`. */
-import { existsSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { load } from 'cheerio'
-import { Redis } from 'ioredis'
 import { io, type Socket } from 'socket.io-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createLog } from '../../core/log.ts'
 import type { PublicView } from '../../core/record.ts'
+import { openRedis, type RedisClient, type RedisConnections } from '../../core/redis/connect.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { type Halfway, startHalfway } from '../helpers/halfway.ts'
 
 const PERSON = { mobile: '09121112233', national_code: '0012345679' }
 
 let halfway: Halfway
-let redis: Redis
+let connections: RedisConnections
+let redis: RedisClient
 let socket: Socket
 
 beforeAll(async () => {
   halfway = await startHalfway()
-  redis = new Redis(new URL(halfway.redisUrl).pathname)
+  connections = await openRedis({ kind: 'single', url: halfway.redis.url }, createLog('test', 'silent'))
+  redis = await connections.connect('patient')
   socket = io(halfway.url, { transports: ['websocket'] })
 })
 afterAll(async () => {
   socket.disconnect()
-  redis.disconnect()
+  await connections.stop()
   await halfway.stop()
 })
 
@@ -234,10 +236,9 @@ describe('npm start', () => {
 
   it('stops every process it started, the private Redis too, and ends with 0', async () => {
     const another = await startHalfway()
-    const socketPath = new URL(another.redisUrl).pathname
     expect(await another.stop()).toBe(0)
     for (const url of [another.url, another.botUrl, another.portalUrl]) await expectRefused(url)
-    expect(existsSync(socketPath)).toBe(false)
+    expect(() => process.kill(another.redis.pid, 0)).toThrow('ESRCH')
   })
 
   it('that is killed leaves no process behind that it started', async () => {
@@ -247,9 +248,7 @@ describe('npm start', () => {
       await eventually(() => expectRefused(url), { withinMs: 15_000, everyMs: 100 })
     }
     // Its Redis waits for the next one who starts it.
-    const orphan = new Redis(new URL(another.redisUrl).pathname, { retryStrategy: null })
-    await orphan.shutdown('NOSAVE').catch(() => {})
-    orphan.disconnect()
+    process.kill(another.redis.pid)
     await another.stop()
   })
 

@@ -15,7 +15,8 @@ export interface Halfway {
   url: string
   portalUrl: string
   botUrl: string
-  redisUrl: string
+  /** The private Redis that it started. */
+  redis: { url: string; pid: number }
   /** The newest code in the SMS inbox of this number, once there is one. */
   codeSentTo(mobile: string): Promise<string>
   /** Everything that all processes wrote so far. */
@@ -64,7 +65,7 @@ export async function startHalfway(settings: NodeJS.ProcessEnv = {}): Promise<Ha
     url: `http://127.0.0.1:${port}`,
     portalUrl: `http://127.0.0.1:${portalPort}`,
     botUrl: `http://127.0.0.1:${botPort}`,
-    redisUrl: settings.REDIS_URL ?? embeddedUrl(tmp),
+    redis: privateRedis(tmp),
     codeSentTo: (mobile) => codeFromInbox(`http://127.0.0.1:${portalPort}/inbox/${mobile}`),
     output: () => output,
     process: child,
@@ -88,10 +89,10 @@ const codeFromInbox = (inbox: string): Promise<string> =>
     { withinMs: 30_000, everyMs: 50 },
   )
 
-/** Where the private Redis that `npm start` has started listens. */
-function embeddedUrl(tmp: string): string {
+function privateRedis(tmp: string): Halfway['redis'] {
   const folder = readdirSync(tmp).find((name) => name.startsWith('halfway-')) ?? ''
-  return (JSON.parse(readFileSync(join(tmp, folder, 'owner.json'), 'utf8')) as { url: string }).url
+  const owner = JSON.parse(readFileSync(join(tmp, folder, 'owner.json'), 'utf8'))
+  return { url: owner.url, pid: owner.serverPid }
 }
 
 function freePort(): Promise<number> {

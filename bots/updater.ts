@@ -30,7 +30,7 @@ export interface Told {
   message_params?: MessageParams
 }
 
-export type AskForOtp = Omit<OtpRequest, 'id'>
+export type AskForOtp = Omit<OtpRequest, 'id' | 'recall'>
 
 /** All about one request, one attempt of it. Every call resolves once Redis has it. */
 export interface RequestUpdater {

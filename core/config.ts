@@ -77,6 +77,7 @@ const settings = z.object({
   TRUST_PROXY: z.coerce.number().int().min(0).max(10).default(0),
   SUBMITS_PER_MINUTE: z.coerce.number().int().min(1).default(60),
   ACTIONS_PER_MINUTE: z.coerce.number().int().min(1).default(60),
+  OWNER_CHECK: z.enum(['off', 'actions', 'all']).default('off'),
   DEMO_PORTAL_PORT: port.default(9998),
   DEMO_PORTAL_SPEED: z.coerce.number().min(0.1).max(10_000).default(1),
   LINK_CHECK_ALLOW_PRIVATE: flag.default(false),
@@ -99,6 +100,8 @@ export type RedisTarget =
   | { kind: 'cluster'; nodes: { host: string; port: number }[]; password?: string }
   | { kind: 'embedded' }
 
+export type OwnerCheck = 'off' | 'actions' | 'all'
+
 export interface Config {
   readonly production: boolean
   readonly redis: RedisTarget
@@ -113,6 +116,8 @@ export interface Config {
     readonly trustProxy: number
     readonly submitsPerMinute: number
     readonly actionsPerMinute: number
+    /** What only the submitter may do: nothing, act (code, resend, cancel), or read as well. */
+    readonly ownerCheck: OwnerCheck
   }
   readonly worker: { readonly concurrency: number }
   readonly bots: {
@@ -189,6 +194,7 @@ function arrange(s: Settings): Config {
       trustProxy: s.TRUST_PROXY,
       submitsPerMinute: s.SUBMITS_PER_MINUTE,
       actionsPerMinute: s.ACTIONS_PER_MINUTE,
+      ownerCheck: s.OWNER_CHECK,
     },
     worker: { concurrency: s.WORKER_CONCURRENCY },
     bots: {

@@ -6,6 +6,7 @@ export const ERRORS = {
   invalid_json: { status: 400, retryable: false },
   invalid_parameter: { status: 400, retryable: false },
   origin_not_allowed: { status: 403, retryable: false },
+  not_owner: { status: 403, retryable: false },
   unauthorized: { status: 401, retryable: false },
   not_found: { status: 404, retryable: false },
   unknown_service: { status: 404, retryable: false },

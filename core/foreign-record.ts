@@ -25,6 +25,8 @@ const foreignRecord = z.object({
   service_slug: z.string().max(200).catch(''),
   user_id: z.union([z.string(), z.number()]).nullable().catch(null),
   session_id: z.string().nullable().catch(null),
+  // Nonsense must not open what was somebody's: it becomes what no token fits.
+  owner_hash: z.string().max(200).nullable().default(null).catch('nobody'),
   status: z.enum(STATUSES),
   step: shortText.nullable().catch(null),
   progress: z.coerce.number().catch(0),
@@ -53,6 +55,7 @@ const foreignRecord = z.object({
       requested_at: isoTime,
       resends: z.number().int().nonnegative().catch(0),
       resend_requested: z.boolean().catch(false),
+      recall: z.boolean().catch(false),
     })
     .nullable()
     .catch(null),
@@ -84,6 +87,7 @@ const foreignRecord = z.object({
   max_attempts: z.number().int().positive().catch(1),
   next_retry_at: nullableTime,
   estimated_end_at: nullableTime,
+  deadline_at: nullableTime,
   reached: z.number().int().min(0).max(100).catch(0),
   version: count.catch(0),
   created_at: isoTime.optional().catch(undefined),

@@ -63,7 +63,8 @@ interface Message {
 
 /** What somebody wants to happen. Changes of a bot or worker carry the attempt they belong to. */
 export type Change =
-  | { type: 'start'; attempt: number }
+  /** `limitSeconds` is the most that all attempts together may take, waits for a person not counted. */
+  | { type: 'start'; attempt: number; limitSeconds?: number }
   | ({ type: 'progress'; attempt: number; progress: number; step?: string } & Message)
   | ({ type: 'retry'; attempt: number; nextRetryAt: number; error: RequestError } & Message)
   | { type: 'require_otp'; attempt: number; otp: OtpRequest }
@@ -102,7 +103,7 @@ export function advance(record: RequestRecord, change: Change, { now, ttlSeconds
   const at = Math.max(now, Date.parse(record.updated_at))
   const to = (TRANSITIONS[record.status] as Partial<Record<Change['type'], Status>>)[change.type] as Status
   const next: RequestRecord = { ...record, status: to, version: record.version + 1, updated_at: toIso(at) }
-  if (record.status === 'otp_required' && to !== 'otp_required') resumeEstimate(next, record, at)
+  if (record.status === 'otp_required' && to !== 'otp_required') resumeClocks(next, record, at)
   effects(next, record, change, at)
   if (isFinal(next.status)) {
     next.completed_at = toIso(at)
@@ -135,6 +136,7 @@ function effects(next: RequestRecord, before: RequestRecord, change: Change, at:
       next.attempt = change.attempt
       next.started_at ??= toIso(at)
       next.estimated_end_at ??= toIso(at + next.estimated_duration * 1000)
+      if (change.limitSeconds !== undefined) next.deadline_at ??= toIso(at + change.limitSeconds * 1000)
       next.next_retry_at = null
       next.otp_data = null
       return
@@ -232,10 +234,11 @@ function shortenEstimate(next: RequestRecord, at: number): void {
   )
 }
 
-/** The estimate stood still while a person was being waited for: move its end by as long. */
-function resumeEstimate(next: RequestRecord, before: RequestRecord, at: number): void {
-  if (!before.estimated_end_at || !before.otp_data) return
-  next.estimated_end_at = toIso(
-    Date.parse(before.estimated_end_at) + at - Date.parse(before.otp_data.requested_at),
-  )
+/** The clocks stood still while a person was being waited for: move their ends by as long. */
+function resumeClocks(next: RequestRecord, before: RequestRecord, at: number): void {
+  if (!before.otp_data) return
+  const waitedMs = at - Date.parse(before.otp_data.requested_at)
+  const later = (end: string | null): string | null => end && toIso(Date.parse(end) + waitedMs)
+  next.estimated_end_at = later(before.estimated_end_at)
+  next.deadline_at = later(before.deadline_at)
 }

@@ -6,6 +6,7 @@ export function newRecord(input: {
   service: { slug: string; estimatedSeconds: number; tries: number; steps: readonly { id: string }[] }
   requestData: Record<string, unknown>
   sessionId: string | null
+  ownerHash?: string | null
   userId?: string | number | null
   now: number
   ttlSeconds: number
@@ -16,6 +17,7 @@ export function newRecord(input: {
     service_slug: input.service.slug,
     user_id: input.userId ?? null,
     session_id: input.sessionId,
+    owner_hash: input.ownerHash ?? null,
     status: 'pending',
     step: null,
     progress: 0,
@@ -36,6 +38,7 @@ export function newRecord(input: {
     max_attempts: input.service.tries,
     next_retry_at: null,
     estimated_end_at: null,
+    deadline_at: null,
     reached: 0,
     version: 1,
     created_at: created,

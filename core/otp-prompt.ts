@@ -12,6 +12,8 @@ export interface OtpRequest {
   message?: string
   /** Seconds the person has; never beyond the request's own end. */
   expires_in?: number
+  /** The bot's call has ended: it is called again with the code. */
+  recall?: boolean
 }
 
 export const OTP_DEFAULTS = {
@@ -46,6 +48,7 @@ export function openPrompt(
     requested_at: before?.requested_at ?? toIso(at),
     resends: before?.resends ?? 0,
     resend_requested: false,
+    recall: otp.recall ?? false,
   }
 }
 

@@ -46,6 +46,8 @@ export interface StoredPrompt extends OtpPrompt {
   requested_at: IsoTime
   /** How often the person asked for another code instead of this one or those before it. */
   resends: number
+  /** The bot does not wait with its call open: it is called again with the code. */
+  recall: boolean
   /** The person waits for another code: the bot has not asked anew yet. */
   resend_requested: boolean
 }
@@ -61,6 +63,8 @@ export interface RequestRecord {
   service_slug: string
   user_id: string | number | null
   session_id: string | null
+  /** SHA-256 of the token that its submitter was given, base64url; null when nobody was given one. */
+  owner_hash: string | null
   status: Status
   step: string | null
   /** Whole number from 0 to 100; 100 only with `completed`. */
@@ -82,6 +86,11 @@ export interface RequestRecord {
   next_retry_at: IsoTime | null
   /** When it should be done. Only ever moves later while a person is being waited for, so the shown rest never grows. */
   estimated_end_at: IsoTime | null
+  /**
+   * When the work must be done: the service's limit from the start of the first attempt, moved by as long as a person
+   * was being waited for. Null until it is started.
+   */
+  deadline_at: IsoTime | null
   /** The most progress ever reached: a foreign writer that goes back cannot take the bar with it. */
   reached: number
   /** Grows by one with every write. */
@@ -182,7 +191,13 @@ export function publicView(
 
 function publicPrompt(prompt: StoredPrompt | null): OtpPrompt | null {
   if (!prompt) return null
-  const { requested_at: _at, resends: _resends, resend_requested: _requested, ...shown } = prompt
+  const {
+    requested_at: _at,
+    resends: _resends,
+    resend_requested: _requested,
+    recall: _recall,
+    ...shown
+  } = prompt
   return shown
 }
 

@@ -2,6 +2,7 @@
 import express, { type Express } from 'express'
 import helmet from 'helmet'
 import { pinoHttp } from 'pino-http'
+import type { OwnerCheck } from '../core/config.ts'
 import type { Log } from '../core/log.ts'
 import type { RedisClient } from '../core/redis/connect.ts'
 import type { LiveRequests } from '../core/redis/live-requests.ts'
@@ -9,6 +10,7 @@ import { identify, startSession } from './middleware/caller.ts'
 import { handleErrors, notFound } from './middleware/errors.ts'
 import { checkOrigin } from './middleware/origin.ts'
 import { limitPerMinute } from './middleware/rate-limit.ts'
+import type { Ownership } from './ownership.ts'
 import type { Pages } from './pages/index.ts'
 import type { Requests } from './requests.ts'
 import { createHealthRoutes } from './routes/health.ts'
@@ -22,6 +24,7 @@ export interface AppDeps {
   submit: Submit
   requests: Requests
   live: LiveRequests
+  ownership: Ownership
   pages: Pages
   /** For counting calls; the fail-fast connection. */
   redis: RedisClient
@@ -35,12 +38,13 @@ export interface AppDeps {
     trustProxy: number
     submitsPerMinute: number
     actionsPerMinute: number
+    ownerCheck: OwnerCheck
   }
   log: Log
 }
 
 export function createApp(deps: AppDeps): Express {
-  const { submit, requests, live, pages, settings, log } = deps
+  const { submit, requests, live, ownership, pages, settings, log } = deps
   const limitSubmits = limitPerMinute(deps.redis, 'submit', settings.submitsPerMinute)
   const limitActions = limitPerMinute(deps.redis, 'action', settings.actionsPerMinute)
 
@@ -59,11 +63,22 @@ export function createApp(deps: AppDeps): Express {
   app.use('/api/services', createServiceRoutes())
   app.use(
     '/api/local-requests',
-    createLocalRequestRoutes({ submit, requests, live, stopping: deps.stopping, limitSubmits, limitActions }),
+    createLocalRequestRoutes({
+      submit,
+      requests,
+      live,
+      ownership,
+      stopping: deps.stopping,
+      limitSubmits,
+      limitActions,
+    }),
   )
   app.use('/api', notFound)
 
-  app.use(startSession, createPageRoutes({ pages, submit, requests, limitSubmits, limitActions }))
+  app.use(
+    startSession({ always: settings.ownerCheck !== 'off' }),
+    createPageRoutes({ pages, submit, requests, ownership, limitSubmits, limitActions }),
+  )
   app.use(notFound)
   app.use(handleErrors({ log, renderPage: createRenderProblem(pages) }))
   return app

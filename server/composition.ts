@@ -3,6 +3,7 @@ import { createServer, type Server as HttpServer } from 'node:http'
 import type { Config } from '../core/config.ts'
 import type { Log } from '../core/log.ts'
 import type { RedisClient } from '../core/redis/connect.ts'
+import { createDeadlines } from '../core/redis/deadlines.ts'
 import { createIdempotency } from '../core/redis/idempotency.ts'
 import { createLiveRequests, type LiveRequests } from '../core/redis/live-requests.ts'
 import { createQueues, type Queues } from '../core/redis/queues.ts'
@@ -10,6 +11,7 @@ import { createRequestStore, type RequestStore } from '../core/redis/request-sto
 import { createUpdateBus } from '../core/redis/update-bus.ts'
 import { areWorkersAlive } from '../core/redis/workers-alive.ts'
 import { createApp } from './app.ts'
+import { createOwnership } from './ownership.ts'
 import { createPages } from './pages/index.ts'
 import { createRelay } from './relay.ts'
 import { createRequests } from './requests.ts'
@@ -44,13 +46,22 @@ export function composeServer({ redis, subscriber, config, assets, log }: Server
   const live = createLiveRequests({ store, bus, log, ttlSeconds, subscribeWithinMs: SUBSCRIBE_WITHIN_MS })
   const queues = createQueues({ redis, prefix: config.queuePrefix, log })
   const idempotency = createIdempotency({ redis, ttlSeconds })
+  const ownership = createOwnership({ mode: config.server.ownerCheck, store, ttlSeconds })
   const stopping = new AbortController()
 
   const http = createServer(
     createApp({
-      submit: createSubmit({ store, queues, idempotency, ttlSeconds }),
+      submit: createSubmit({
+        store,
+        queues,
+        idempotency,
+        deadlines: createDeadlines({ redis }),
+        ownerCheck: config.server.ownerCheck,
+        ttlSeconds,
+      }),
       requests: createRequests({ store, queues, ttlSeconds }),
       live,
+      ownership,
       pages: createPages({ ttlSeconds }),
       redis,
       checks: {
@@ -63,7 +74,7 @@ export function composeServer({ redis, subscriber, config, assets, log }: Server
       log,
     }),
   )
-  const relay = createRelay({ http, live, allowedOrigins: config.server.allowedOrigins, log })
+  const relay = createRelay({ http, live, ownership, allowedOrigins: config.server.allowedOrigins, log })
 
   return {
     http,

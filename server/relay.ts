@@ -10,7 +10,9 @@ import { isHash } from '../core/hash.ts'
 import type { Log } from '../core/log.ts'
 import type { PublicView } from '../core/record.ts'
 import type { LiveRequests } from '../core/redis/live-requests.ts'
+import { sessionOf } from './middleware/caller.ts'
 import { isAllowedOrigin } from './middleware/origin.ts'
+import { type Ownership, readToken } from './ownership.ts'
 import { type Problem, toProblem } from './problem.ts'
 
 export type WatchAnswer = { ok: true; data: PublicView } | { ok: false; problem: Problem }
@@ -29,7 +31,11 @@ type Client = Socket<ClientEvents, ServerEvents>
 const MOST_WATCHED = 64
 const MOST_BYTES = 4096
 
-const watchMessage = z.object({ hash: z.string().refine(isHash), version: z.number().int().optional() })
+const watchMessage = z.object({
+  hash: z.string().refine(isHash),
+  version: z.number().int().optional(),
+  owner_token: z.unknown().optional(),
+})
 
 export interface Relay {
   stop(): void
@@ -38,11 +44,13 @@ export interface Relay {
 export function createRelay({
   http,
   live,
+  ownership,
   allowedOrigins,
   log,
 }: {
   http: HttpServer
   live: LiveRequests
+  ownership: Ownership
   allowedOrigins: readonly string[]
   log: Log
 }): Relay {
@@ -54,16 +62,17 @@ export function createRelay({
   })
 
   io.on('connection', (socket: Client) => {
+    const sessionId = sessionOf(socket.handshake.headers.cookie)
     const watching = new Map<string, Promise<() => void>>()
 
     socket.on('request:watch', async (message, answer) => {
       if (typeof answer !== 'function') return
       try {
-        const { hash } = readMessage(message)
+        const { hash, owner_token } = readMessage(message)
         if (!watching.has(hash) && watching.size >= MOST_WATCHED) {
           throw new AppError('rate_limited', { detail: `A socket watches at most ${MOST_WATCHED} requests.` })
         }
-        answer({ ok: true, data: await watch(hash) })
+        answer({ ok: true, data: await watch(hash, readToken(owner_token)) })
       } catch (error) {
         const problem = error instanceof AppError ? error : new AppError('internal_error', { cause: error })
         if (problem.status === 500) log.error({ err: problem }, 'a watch failed')
@@ -81,15 +90,18 @@ export function createRelay({
     })
 
     /** Watching twice is watching once, answered with what stands now. */
-    async function watch(hash: string): Promise<PublicView> {
+    async function watch(hash: string, ownerToken: string | null): Promise<PublicView> {
       forget(hash)
-      const started = live.watch(hash, {
-        update: ({ view }) => void socket.emit('request:update', view),
-        expired: () => {
-          watching.delete(hash)
-          socket.emit('request:expired', { hash })
-        },
-      })
+      const allowed = ownership.check(hash, { sessionId, ownerToken }, 'read')
+      const started = allowed.then(() =>
+        live.watch(hash, {
+          update: ({ view }) => void socket.emit('request:update', view),
+          expired: () => {
+            watching.delete(hash)
+            socket.emit('request:expired', { hash })
+          },
+        }),
+      )
       const stop = started.then((watch) => watch.stop)
       // Who waits for `started` hears of its failure; this one may have nobody waiting.
       stop.catch(() => {})
@@ -120,11 +132,11 @@ export function createRelay({
   }
 }
 
-function readMessage(message: unknown): { hash: string } {
+function readMessage(message: unknown): z.infer<typeof watchMessage> {
   const parsed = watchMessage.safeParse(message)
   if (parsed.success) return parsed.data
   const { hash } = (message ?? {}) as { hash?: unknown }
   throw typeof hash === 'string' && !isHash(hash)
     ? new AppError('request_not_found')
-    : new AppError('invalid_parameter', { detail: 'Send { hash, version? }.' })
+    : new AppError('invalid_parameter', { detail: 'Send { hash, version?, owner_token? }.' })
 }

@@ -3,11 +3,12 @@ import { plainNumber } from '../core/digits.ts'
 import { AppError } from '../core/errors.ts'
 import { isHash } from '../core/hash.ts'
 import type { Change } from '../core/lifecycle.ts'
-import { isFinal, type PublicView, publicView } from '../core/record.ts'
+import { isFinal, type PublicView, publicView, type RequestRecord } from '../core/record.ts'
 import { missing } from '../core/redis/live-requests.ts'
 import type { Queues } from '../core/redis/queues.ts'
 import type { ApplyOptions, RequestStore, Stored } from '../core/redis/request-store.ts'
 import { findService } from '../core/services/index.ts'
+import type { Service } from '../core/services/service.ts'
 
 export interface Requests {
   /** @throws AppError `request_not_found`, `request_expired`, `storage_unavailable`, like all of these */
@@ -42,15 +43,30 @@ export function createRequests({
     return stored
   }
 
-  async function apply(hash: string, change: Change, options?: ApplyOptions): Promise<PublicView> {
+  async function apply(hash: string, change: Change, options?: ApplyOptions): Promise<RequestRecord> {
     if (!isHash(hash)) throw new AppError('request_not_found')
     const outcome = await store.apply(hash, change, options)
-    if (outcome.ok) return publicView(outcome.stored.record, now())
+    if (outcome.ok) return outcome.stored.record
     if (outcome.refusal === 'request_not_found') throw missing(hash, now(), ttlSeconds)
     throw new AppError(outcome.refusal, {
       ...(outcome.refusal === 'resend_not_yet' &&
         outcome.stored && { retryAfterSeconds: untilResend(outcome.stored, now()) }),
     })
+  }
+
+  /** The record has said it already: what the queue does not hear of, it finds out when the job's time comes. */
+  async function tellQueue(
+    { service_slug }: RequestRecord,
+    tell: (service: Service) => Promise<void>,
+  ): Promise<void> {
+    const service = findService(service_slug)
+    if (service) await tell(service).catch(() => {})
+  }
+
+  /** A bot that does not wait with its call open has to be called again. */
+  async function wake(record: RequestRecord): Promise<void> {
+    if (!record.otp_data?.recall) return
+    await tellQueue(record, ({ queue, tries }) => queues.wake(record.hash, queue, tries))
   }
 
   return {
@@ -62,17 +78,28 @@ export function createRequests({
       return publicView(record, now(), position)
     },
 
-    cancel: (hash) => apply(hash, { type: 'cancel', by: 'user' }),
+    async cancel(hash) {
+      const record = await apply(hash, { type: 'cancel', by: 'user' })
+      await tellQueue(record, ({ queue }) => queues.remove(hash, queue))
+      return publicView(record, now())
+    },
 
     async submitOtp(hash, otp) {
       const stored = await read(hash)
       const { status, otp_data: prompt } = stored.record
       if (isFinal(status)) throw new AppError('already_final')
       if (status !== 'otp_required' || !prompt) throw new AppError('otp_not_expected')
-      return apply(hash, { type: 'submit_otp' }, { known: stored, otp: readCode(otp, prompt.length) })
+      const code = readCode(otp, prompt.length)
+      const record = await apply(hash, { type: 'submit_otp' }, { known: stored, otp: code })
+      await wake(record)
+      return publicView(record, now())
     },
 
-    resendOtp: (hash) => apply(hash, { type: 'resend_otp' }),
+    async resendOtp(hash) {
+      const record = await apply(hash, { type: 'resend_otp' })
+      await wake(record)
+      return publicView(record, now())
+    },
   }
 }
 

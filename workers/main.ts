@@ -1,14 +1,17 @@
 /** The workers' process: `npm run start:workers`. One BullMQ worker for each queue that services use. */
 import { runProcess } from '../core/process.ts'
 import { openRedis } from '../core/redis/connect.ts'
+import { createDeadlines } from '../core/redis/deadlines.ts'
 import { createLiveRequests } from '../core/redis/live-requests.ts'
 import { createOtpBox } from '../core/redis/otp-box.ts'
+import { createQueues } from '../core/redis/queues.ts'
 import { createRequestStore } from '../core/redis/request-store.ts'
 import { createUpdateBus } from '../core/redis/update-bus.ts'
 import { announceWorker } from '../core/redis/workers-alive.ts'
 import { allQueues, findService } from '../core/services/index.ts'
 import { createBotClient } from './bot-client.ts'
 import { createRequestWorker } from './request-worker.ts'
+import { startRescuer } from './rescuer.ts'
 
 await runProcess({ name: 'workers', env: process.env }, async ({ config, log, use }) => {
   const connections = await use('redis', openRedis(config.redis, log))
@@ -37,6 +40,11 @@ await runProcess({ name: 'workers', env: process.env }, async ({ config, log, us
       timeoutSeconds: config.bots.timeoutSeconds,
       log: log.child({ queue }),
     }),
+  )
+  const queues = await use('queues', createQueues({ redis, prefix: config.queuePrefix, log }))
+  await use(
+    'rescuer',
+    startRescuer({ store, deadlines: createDeadlines({ redis }), queues, findService, log }),
   )
   await use('workers', { stop: async () => void (await Promise.all(workers.map((worker) => worker.stop()))) })
   await use(

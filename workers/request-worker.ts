@@ -4,19 +4,19 @@
  * that is only bookkeeping: the record is the truth.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Worker } from 'bullmq'
-import { nanoid } from 'nanoid'
+import { DelayedError, type Job, Worker } from 'bullmq'
+import { promptClosesAt } from '../core/deadline.ts'
 import { AppError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
-import { isFinal, type PublicView, type RequestError, type RequestRecord } from '../core/record.ts'
+import { isFinal, type RequestError, type RequestRecord } from '../core/record.ts'
 import type { RedisClient } from '../core/redis/connect.ts'
 import type { LiveRequests } from '../core/redis/live-requests.ts'
 import type { OtpBox } from '../core/redis/otp-box.ts'
 import type { JobData } from '../core/redis/queues.ts'
-import type { RequestStore } from '../core/redis/request-store.ts'
+import type { RequestStore, Stored } from '../core/redis/request-store.ts'
 import type { Service } from '../core/services/service.ts'
-import type { BotAnswer, BotClient } from './bot-client.ts'
-import { startStopwatch } from './stopwatch.ts'
+import { createAttempt } from './attempt.ts'
+import type { BotClient } from './bot-client.ts'
 
 export interface RequestWorkerDeps {
   queue: string
@@ -30,6 +30,8 @@ export interface RequestWorkerDeps {
   concurrency: number
   /** The limit of a bot's call where the service sets none of its own, seconds. */
   timeoutSeconds: number
+  /** How long a worker may be silent before another one takes its jobs over. */
+  lockMs?: number
   /** How long running jobs may go on when the worker is told to stop. */
   finishWithinMs?: number
   log: Log
@@ -40,6 +42,7 @@ export interface RequestWorker {
   stop(): Promise<void>
 }
 
+const LOCK_MS = 30_000
 const FINISH_WITHIN_MS = 5_000
 
 /** Tells BullMQ to try again after this long; the record says so already. */
@@ -53,16 +56,19 @@ class TryLater extends Error {
 }
 
 export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
-  const { store, findService, log, finishWithinMs = FINISH_WITHIN_MS } = deps
+  const { store, otpBox, findService, log, lockMs = LOCK_MS, finishWithinMs = FINISH_WITHIN_MS } = deps
+  const attempt = createAttempt(deps)
   const stopping = new AbortController()
   let closing = false
 
-  const worker = new Worker<JobData>(deps.queue, ({ data: { hash } }) => process(hash), {
+  const worker = new Worker<JobData>(deps.queue, process, {
     connection: deps.redis,
     prefix: deps.prefix,
     concurrency: deps.concurrency,
     removeOnComplete: { count: 0 },
     removeOnFail: { count: 0 },
+    lockDuration: lockMs,
+    stalledInterval: lockMs,
     maxStalledCount: 3,
     settings: {
       backoffStrategy: (_made, _type, error) => (error instanceof TryLater ? error.delayMs : 1000),
@@ -80,93 +86,77 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
       .catch((cause) => log.warn({ err: cause, hash: job.data.hash }, 'could not end a lost request'))
   })
 
-  async function process(hash: string): Promise<void> {
+  async function process(job: Job<JobData>, token?: string): Promise<void> {
+    const { hash } = job.data
     const before = await store.read(hash)
     if (!before || isFinal(before.record.status)) return log.debug({ hash }, 'nothing to do for a job')
+    const service = findService(before.record.service_slug)
+    const turn = await takeTurn(before, service)
+    if (turn === null) return
+    const { record, otp } = turn
+    const jobLog = log.child({ hash, service: record.service_slug, attempt: record.attempt })
+    if (!service) return end(record, UNKNOWN_SERVICE)
+    if (turn.until !== undefined) return waitForCode(job, token, turn.until)
+
+    jobLog.info(otp === undefined ? 'attempt started' : 'attempt goes on with the code')
+    const begun = performance.now()
+    const outcome = await attempt(record, { limitSeconds: limitOf(service), stopping: stopping.signal, otp })
+    const took_ms = Math.round(performance.now() - begun)
+    switch (outcome.is) {
+      case 'ended':
+        return jobLog.info({ took_ms }, 'attempt ended with the request')
+      case 'waiting':
+        jobLog.info({ took_ms }, 'waiting for a code, without holding a worker')
+        return waitForCode(job, token, outcome.until)
+      case 'failed': {
+        const { code: reason, retryable } = outcome.error
+        jobLog.info({ took_ms, reason, retryable }, 'attempt failed')
+        return tryAgainOrEnd(service, record, outcome.error)
+      }
+    }
+  }
+
+  const limitOf = (service: Service | undefined): number => service?.limitSeconds ?? deps.timeoutSeconds
+
+  /**
+   * What there is to do: a new attempt, or the same one going on where a bot had a code sent and let go. Null when
+   * there is nothing, `until` when the code is still being waited for.
+   */
+  async function takeTurn(
+    before: Stored,
+    service: Service | undefined,
+  ): Promise<{ record: RequestRecord; otp?: string; until?: number } | null> {
+    const { hash, status, otp_data: prompt, attempt: last } = before.record
+    if (prompt?.recall && status === 'processing') {
+      const code = await otpBox.take(hash)
+      if (code !== null) return { record: before.record, otp: code }
+    }
+    if (prompt?.recall && status === 'otp_required') {
+      if (prompt.resend_requested) return { record: before.record }
+      if (Date.now() < promptClosesAt(prompt)) return { record: before.record, until: promptClosesAt(prompt) }
+      await end(before.record, NO_CODE)
+      return null
+    }
+    const limitSeconds = limitOf(service)
     const started = await store.apply(
       hash,
-      { type: 'start', attempt: before.record.attempt + 1 },
+      { type: 'start', attempt: last + 1, limitSeconds },
       { known: before },
     )
-    if (!started.ok) return log.debug({ hash, refusal: started.refusal }, 'could not start')
-    const { record } = started.stored
-    const service = findService(record.service_slug)
-    const jobLog = log.child({ hash, service: record.service_slug, attempt: record.attempt })
-    if (!service)
-      return end(record, {
-        code: 'unknown_service',
-        message: 'There is no such service (any more).',
-        retryable: false,
-      })
-
-    jobLog.info('attempt started')
-    const begun = performance.now()
-    const outcome = await run(service, record)
-    const took_ms = Math.round(performance.now() - begun)
-    if (outcome === 'ended') return jobLog.info({ took_ms }, 'attempt ended with the request')
-    jobLog.info({ took_ms, reason: outcome.code, retryable: outcome.retryable }, 'attempt failed')
-    await tryAgainOrEnd(service, record, outcome)
+    if (started.ok) return { record: started.stored.record }
+    log.debug({ hash, refusal: started.refusal }, 'could not start')
+    return null
   }
 
-  /** One attempt: `ended` when the request is final or no longer ours, else why the bot did not do it. */
-  async function run(service: Service, record: RequestRecord): Promise<'ended' | RequestError> {
-    const { hash, attempt } = record
-    const abort = new AbortController()
-    const limitSeconds = service.limitSeconds ?? deps.timeoutSeconds
-    const clock = startStopwatch(limitSeconds * 1000, () => abort.abort(new AppError('timed_out')))
-    const onStop = (): void => abort.abort(stopping.signal.reason)
-    stopping.signal.addEventListener('abort', onStop)
-    const follow = ({ status, attempt: present }: PublicView): void => {
-      if (isFinal(status)) abort.abort(new AppError('already_final'))
-      else if (present > attempt) abort.abort(new AppError('stale_attempt'))
-      else if (status === 'otp_required') clock.pause()
-      else clock.resume()
-    }
-    try {
-      const watch = await deps.live.watch(hash, {
-        update: ({ view }) => follow(view),
-        expired: () => abort.abort(new AppError('request_expired')),
-      })
-      try {
-        follow(watch.latest.view)
-        return await converse(record, abort.signal)
-      } finally {
-        watch.stop()
-      }
-    } catch (error) {
-      return whyFailed(error, limitSeconds)
-    } finally {
-      clock.stop()
-      stopping.signal.removeEventListener('abort', onStop)
-    }
-  }
-
-  /** Calls the bot; where it answers that it sent a code, asks the person and calls again with what they typed. */
-  async function converse(record: RequestRecord, signal: AbortSignal): Promise<'ended' | RequestError> {
-    const { hash, attempt, service_slug: slug, request_data: requestData } = record
-    let otp: string | undefined
-    for (;;) {
-      const answer: BotAnswer = await deps.bot.call({ slug, hash, attempt, requestData, otp, signal })
-      if (answer.status === 'error')
-        return { code: answer.code, message: answer.message, retryable: answer.retryable }
-      if (answer.code !== 'SMS_SENT') return complete(hash, attempt, answer.data)
-      const asked = await store.apply(hash, {
-        type: 'require_otp',
-        attempt,
-        otp: { ...answer.otp_data, id: nanoid(10) },
-      })
-      if (!asked.ok) throw new AppError(asked.refusal)
-      const given = await deps.otpBox.waitFor(hash, { signal })
-      if ('refused' in given) throw new AppError(given.refused)
-      otp = given.code
-    }
-  }
-
-  /** The bot has usually written this itself; its own word counts, this is for bots that only answer. */
-  async function complete(hash: string, attempt: number, result: unknown): Promise<'ended'> {
-    const outcome = await store.apply(hash, { type: 'complete', attempt, result: result ?? null })
-    if (!outcome.ok) log.debug({ hash, refusal: outcome.refusal }, 'the result was there already')
-    return 'ended'
+  /** Puts the job off until nobody is expected any more; whoever hands over a code wakes it. */
+  async function waitForCode(job: Job<JobData>, token: string | undefined, until: number): Promise<never> {
+    await job.moveToDelayed(until, token)
+    // Handed over, or asked for anew, before the job could be woken.
+    const present = await store.read(job.data.hash)
+    const prompt = present?.record.otp_data
+    if (present?.record.status !== 'otp_required' || prompt?.resend_requested)
+      await job.promote().catch(() => {})
+    throw new DelayedError()
   }
 
   async function tryAgainOrEnd(service: Service, record: RequestRecord, error: RequestError): Promise<void> {
@@ -203,29 +193,13 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
   }
 }
 
-const WORDS: Partial<Record<AppError['code'], string>> = {
-  bot_unavailable: 'The service that does the work cannot be reached just now.',
-  bot_unauthorized: 'The service that does the work did not accept us. Please tell its operator.',
-  bot_bad_answer: 'The service that does the work gave an answer we do not understand.',
-  otp_expired: 'The code was not entered in time.',
-  worker_stopping: 'The service is being restarted.',
+const UNKNOWN_SERVICE: RequestError = {
+  code: 'unknown_service',
+  message: 'There is no such service (any more).',
+  retryable: false,
 }
-
-function whyFailed(error: unknown, limitSeconds: number): 'ended' | RequestError {
-  if (!(error instanceof AppError)) throw error
-  switch (error.code) {
-    case 'already_final':
-    case 'stale_attempt':
-    case 'request_expired':
-    case 'request_not_found':
-      return 'ended'
-    case 'timed_out':
-      return { code: error.code, message: `It took longer than ${limitSeconds} seconds.`, retryable: true }
-    default:
-      return {
-        code: error.code,
-        message: error.detail ?? WORDS[error.code] ?? 'Something went wrong.',
-        retryable: error.retryable,
-      }
-  }
+const NO_CODE: RequestError = {
+  code: 'otp_expired',
+  message: 'The code was not entered in time.',
+  retryable: true,
 }

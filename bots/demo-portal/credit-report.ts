@@ -1,5 +1,5 @@
 /** A made-up credit report. Everything but the reference follows from the national code: the same person, the same score. */
-import { createHash, randomInt } from 'node:crypto'
+import { dayOf, inventFrom, newReference } from './invention.ts'
 
 export interface CreditReport {
   fullName: string
@@ -10,37 +10,21 @@ export interface CreditReport {
   bouncedCheques: number
   /** The UTC day it was made, YYYY-MM-DD. */
   date: string
-  /** Drawn for each report: one made from the national code would give it away to whoever tries them all. */
   reference: string
 }
 
-const FIRST_NAMES = ['Ava', 'Bahram', 'Darya', 'Farhad', 'Golnaz', 'Kian', 'Mahsa', 'Navid', 'Parisa', 'Sina']
-const LAST_NAMES = [
-  'Azari',
-  'Bagheri',
-  'Dehghan',
-  'Ebrahimi',
-  'Golestani',
-  'Kamali',
-  'Moradi',
-  'Noori',
-  'Rostami',
-  'Shams',
-]
-
 /** @param now milliseconds */
 export function makeCreditReport(nationalCode: string, now: number): CreditReport {
-  const seed = createHash('sha256').update(`demo-portal:${nationalCode}`).digest()
-  const pick = (at: number, below: number): number => seed.readUInt32BE(at) % below
-  const score = pick(0, 901)
+  const { pick, fullName } = inventFrom(nationalCode)
+  const score = pick(901)
   return {
-    fullName: `${FIRST_NAMES[pick(4, FIRST_NAMES.length)]} ${LAST_NAMES[pick(8, LAST_NAMES.length)]}`,
+    fullName: fullName(),
     score,
     rating: ratingOf(score),
-    openLoans: pick(12, 5),
-    bouncedCheques: score >= 600 ? 0 : pick(16, 4),
-    date: new Date(now).toISOString().slice(0, 10),
-    reference: `DEMO-${randomInt(10_000_000, 100_000_000)}`,
+    openLoans: pick(5),
+    bouncedCheques: score >= 600 ? 0 : pick(4),
+    date: dayOf(now),
+    reference: newReference(),
   }
 }
 

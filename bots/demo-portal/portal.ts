@@ -1,7 +1,7 @@
 /**
  * A stand-in for a government portal, for the bot to work against: HTML pages only, with a session cookie, a hidden
- * token in every form, a captcha, a code by SMS and a report. Whatever it knows it keeps in memory, and not for long;
- * codes, numbers and national codes are never logged.
+ * token in every form, a captcha, a code by SMS and a report or a statement. Whatever it knows it keeps in memory, and not for long;
+ * codes, numbers and national codes and account numbers are never logged.
  */
 import express, { type Express, type NextFunction, type Request, type Response } from 'express'
 import helmet from 'helmet'
@@ -14,7 +14,7 @@ import { createSessions } from './sessions.ts'
 import { createVisit } from './visit.ts'
 
 export interface PortalOptions {
-  /** Divides every delay; at 1 a whole visit takes 10 to 40 s. */
+  /** Divides every delay; at 1 a whole visit takes 8 to 40 s. */
   speed: number
   log: Log
   /** 0 to 1, asked once for each right captcha answer: below 0.25 it is turned down all the same. */

@@ -2,9 +2,17 @@
 import { randomBytes } from 'node:crypto'
 import type { CreditReport } from './credit-report.ts'
 import { createExpiringMap } from './expiring-map.ts'
+import type { Statement } from './statement.ts'
 
-/** The steps of a visit in their order; each has one page, and only that page is shown. */
-export type Stage = 'login' | 'captcha' | 'send-code' | 'code' | 'confirmed' | 'report'
+/** The portal has two areas: credit reports at its root, and account statements. */
+export type Area = '' | 'account/'
+/** The steps of a visit to either, in their order; each has one page, at its own name, and only that page is shown. */
+export type Stage =
+  | `${Area}${'login' | 'send-code' | 'code'}`
+  | 'captcha'
+  | 'confirmed'
+  | 'report'
+  | 'account/statement'
 
 export interface Session {
   readonly id: string
@@ -13,11 +21,13 @@ export interface Session {
   token: string | null
   /** Told once, on the next page. */
   notice: string | null
-  nationalCode: string
+  /** The national code, or the account number. */
+  subject: string
   mobile: string
   captchaAnswer: number | null
   code: SentCode | null
   report: CreditReport | null
+  statement: Statement | null
 }
 
 interface SentCode {
@@ -27,7 +37,7 @@ interface SentCode {
 }
 
 export interface Sessions {
-  begin(): Session
+  begin(stage: `${Area}login`): Session
   /** Finds a session and begins its ten minutes anew. */
   find(id: string | undefined): Session | undefined
   end(session: Session): void
@@ -42,17 +52,18 @@ export const newSecret = (): string => randomBytes(24).toString('base64url')
 export function createSessions(now: () => number): Sessions {
   const sessions = createExpiringMap<Session>({ lifeMs: LIFE_MS, maxEntries: MAX_SESSIONS, now })
   return {
-    begin() {
+    begin(stage) {
       const session: Session = {
         id: newSecret(),
-        stage: 'login',
+        stage,
         token: null,
         notice: null,
-        nationalCode: '',
+        subject: '',
         mobile: '',
         captchaAnswer: null,
         code: null,
         report: null,
+        statement: null,
       }
       sessions.set(session.id, session)
       return session

@@ -5,7 +5,7 @@ import { FIELD_TYPES } from '../../core/services/fields.ts'
 import { makeCreditReport } from './credit-report.ts'
 import type { Inbox } from './inbox.ts'
 import type { PageError } from './pages.ts'
-import type { Session, Stage } from './sessions.ts'
+import type { Area, Session, Stage } from './sessions.ts'
 
 type Outcome =
   | { next: Stage }
@@ -22,6 +22,12 @@ interface Posted {
 
 export type Step = (session: Session, posted: Posted) => Outcome
 
+/** What each area asks for besides the mobile number: whom or what it is about. */
+export const SUBJECTS = {
+  '': { name: 'national_code', label: 'National code' },
+  'account/': { name: 'account_number', label: 'Account number' },
+} as const satisfies Record<Area, unknown>
+
 const CODE_LIFE_MS = 2 * 60_000
 const CODE_TRIES = 3
 /** As often a right answer to the captcha is turned down. */
@@ -36,19 +42,20 @@ export function createSteps({
   random: () => number
   now: () => number
 }) {
-  const signIn: Step = (session, { field }) => {
-    const nationalCode = FIELD_TYPES.national_code.schema.safeParse(field('national_code'))
-    const mobile = FIELD_TYPES.mobile.schema.safeParse(field('mobile'))
-    if (!nationalCode.success || !mobile.success) {
-      return {
-        status: 422,
-        error: { code: 'login-refused', text: 'National code or mobile number is not right.' },
+  const signIn =
+    (area: Area, next: Stage): Step =>
+    (session, { field }) => {
+      const { name, label } = SUBJECTS[area]
+      const about = FIELD_TYPES[name].schema.safeParse(field(name))
+      const mobile = FIELD_TYPES.mobile.schema.safeParse(field('mobile'))
+      if (!about.success || !mobile.success) {
+        const text = `${label} or mobile number is not right.`
+        return { status: 422, error: { code: 'login-refused', text } }
       }
+      session.subject = about.data
+      session.mobile = mobile.data
+      return { next }
     }
-    session.nationalCode = nationalCode.data
-    session.mobile = mobile.data
-    return { next: 'captcha' }
-  }
 
   const answerCaptcha: Step = (session, { field }) => {
     if (plainNumber(field('answer')) !== String(session.captchaAnswer)) {
@@ -61,28 +68,35 @@ export function createSteps({
   }
 
   /** A new code takes the place of the one before, and its tries begin anew. */
-  const sendCode: Step = (session) => {
-    if (session.code) session.notice = 'Another code is on its way. The one before no longer works.'
-    const digits = String(randomInt(1_000_000)).padStart(6, '0')
-    session.code = { digits, sentAtMs: now(), triesLeft: CODE_TRIES }
-    inbox.send(session.mobile, digits)
-    return { next: 'code' }
-  }
-
-  const checkCode: Step = (session, { field, arrivedAtMs }) => {
-    const { code } = session
-    if (!code || arrivedAtMs >= code.sentAtMs + CODE_LIFE_MS) {
-      return { error: { code: 'code-expired', text: 'The code is no longer valid. Have it sent again.' } }
+  const sendCode =
+    (next: Stage): Step =>
+    (session) => {
+      if (session.code) session.notice = 'Another code is on its way. The one before no longer works.'
+      const digits = String(randomInt(1_000_000)).padStart(6, '0')
+      session.code = { digits, sentAtMs: now(), triesLeft: CODE_TRIES }
+      inbox.send(session.mobile, digits)
+      return { next }
     }
-    if (plainNumber(field('code')) === code.digits) return { next: 'confirmed' }
-    code.triesLeft--
-    return code.triesLeft > 0
-      ? { error: { code: 'code-wrong', text: `That code is not right. Tries left: ${code.triesLeft}.` } }
-      : { over: { code: 'code-locked', text: 'The code was wrong three times. Your session is over.' } }
-  }
+
+  const checkCode =
+    (next: Stage, confirmed: (session: Session) => void): Step =>
+    (session, { field, arrivedAtMs }) => {
+      const { code } = session
+      if (!code || arrivedAtMs >= code.sentAtMs + CODE_LIFE_MS) {
+        return { error: { code: 'code-expired', text: 'The code is no longer valid. Have it sent again.' } }
+      }
+      if (plainNumber(field('code')) === code.digits) {
+        confirmed(session)
+        return { next }
+      }
+      code.triesLeft--
+      return code.triesLeft > 0
+        ? { error: { code: 'code-wrong', text: `That code is not right. Tries left: ${code.triesLeft}.` } }
+        : { over: { code: 'code-locked', text: 'The code was wrong three times. Your session is over.' } }
+    }
 
   const makeReport: Step = (session) => {
-    session.report = makeCreditReport(session.nationalCode, now())
+    session.report = makeCreditReport(session.subject, now())
     return { next: 'report' }
   }
 

@@ -1,4 +1,4 @@
-/** What a bot service is: one folder in services/, whose index.ts exports `handle`. */
+/** What a bot service is: one folder in services/, whose index.ts exports `createHandler`. */
 
 import type { Log } from '../../core/log.ts'
 import type { RequestUpdater } from '../updater.ts'
@@ -13,8 +13,8 @@ export interface BotRequest extends Omit<RequestUpdater, 'markAsCompleted' | 'ma
 }
 
 /**
- * Does the work and returns the result, or throws a BotFailure.
- * `data` is the validated request data of the service's form.
+ * Does the work and returns the result, or throws a BotFailure. One that has had a code sent may return `smsSent(…)`
+ * (sms-sent.ts) and is called again. `data` is the validated request data of the service's form.
  */
 export type Handle = (data: Record<string, string>, request: BotRequest) => Promise<unknown>
 

@@ -1,15 +1,19 @@
 /**
  * What is running at the bots: one run a request hash, however often it is called. A run reports through the updater,
  * bound to the newest attempt that called for it, and is aborted when the request ends or its last caller hangs up.
+ * A run that answers that a code was sent is over; the call that brings the code goes on where it left off.
  */
 import { AppError } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
 import { BotFailure } from '../bot-failure.ts'
-import type { Updater } from '../updater.ts'
+import type { AskForOtp, Updater } from '../updater.ts'
+import { createAwaitedCodes } from './awaited-codes.ts'
 import type { BotRequest, Handle } from './bot-service.ts'
+import { isRejection, isSmsSent, type SmsSent, sessionLost } from './sms-sent.ts'
 
 export type BotAnswer =
   | { status: 'success'; code: string; message: string; data: unknown }
+  | { status: 'success'; code: 'SMS_SENT'; message: string; otp_data: AskForOtp }
   | { status: 'error'; code: string; message: string; retryable: boolean }
 
 interface Call {
@@ -18,12 +22,15 @@ interface Call {
   /** Which attempt calls, X-Attempt; null takes the one in the record. */
   attempt: number | null
   data: Record<string, string>
+  /** The code that an earlier answer asked for. */
+  otp?: string
   /** Aborts when this caller hangs up. */
   caller: AbortSignal
 }
 
 interface Run {
   attempt: number
+  otp: string | undefined
   callers: number
   abort: AbortController
   answer: Promise<BotAnswer>
@@ -33,6 +40,8 @@ export interface Runs {
   /** The slugs that can be run. */
   readonly services: string[]
   readonly size: number
+  /** How many codes are being waited for with no call open. */
+  readonly awaited: number
   /** Resolves with the answer for the caller; never rejects. */
   run(call: Call): Promise<BotAnswer>
   /** Aborts everything and waits until it has stopped. */
@@ -43,12 +52,16 @@ export function createRuns({
   updater,
   handlers,
   log,
+  awaitedLifeMs,
 }: {
   updater: Updater
   handlers: ReadonlyMap<string, Handle>
   log: Log
+  /** How long a handler that has had a code sent is kept for the call that brings it. */
+  awaitedLifeMs?: number
 }): Runs {
   const running = new Map<string, Run>()
+  const awaitedCodes = createAwaitedCodes({ updater, lifeMs: awaitedLifeMs })
   let stopping = false
 
   async function run(call: Call): Promise<BotAnswer> {
@@ -58,12 +71,15 @@ export function createRuns({
         return failed(new BotFailure('bot_stopping', 'The bot server is stopping.', { retryable: true }))
       const present = running.get(hash)
       if (!present) return follow(begin(call), call.caller)
-      if (!present.abort.signal.aborted) {
+      if (!present.abort.signal.aborted && (call.otp === undefined || call.otp === present.otp)) {
         present.attempt = Math.max(present.attempt, call.attempt ?? 0)
-        return follow(present, call.caller)
+        const answer = await follow(present, call.caller)
+        // Who brought no code is not told that it was wrong, but has another one sent.
+        if (call.otp !== undefined || !isRejection(answer) || call.caller.aborted) return answer
       }
-      // An aborted run is still putting its things away: the work must not be there twice.
-      await present.answer
+      // An aborted run is still putting its things away: the work must not be there twice. Nor must a code get lost
+      // that comes while something else is done.
+      else await present.answer
     }
   }
 
@@ -86,6 +102,7 @@ export function createRuns({
   function begin(call: Call): Run {
     const current: Run = {
       attempt: call.attempt ?? 0,
+      otp: call.otp,
       callers: 0,
       abort: new AbortController(),
       answer: Promise.resolve(failed(null)),
@@ -97,7 +114,7 @@ export function createRuns({
     return current
   }
 
-  async function work({ slug, hash, attempt, data }: Call, current: Run): Promise<BotAnswer> {
+  async function work({ slug, hash, attempt, data, otp }: Call, current: Run): Promise<BotAnswer> {
     const record = await updater.read(hash)
     if (!record) throw new AppError('request_not_found', { detail: 'The request is gone.' })
     if (record.status === 'completed') return succeeded(record.result_data)
@@ -110,16 +127,23 @@ export function createRuns({
       () => current.attempt,
       (why) => current.abort.abort(new AppError(why)),
     )
+    let left: SmsSent | undefined
     try {
       signal.throwIfAborted()
+      left = awaitedCodes.take(hash)
       const { markAsCompleted, markAsFailed: _worker, ...reports } = updater.bind(hash, () => current.attempt)
       const request: BotRequest = {
         ...reports, hash, signal, log: runLog,
         waitForOtp: (options) => reports.waitForOtp({ signal, ...options }),
       } // biome-ignore format: what a handler is given
       runLog.info('run started')
-      const result = await (handlers.get(slug) as Handle)(data, request)
+      const result = await goOn(left, otp, request, () => (handlers.get(slug) as Handle)(data, request))
       signal.throwIfAborted()
+      if (isSmsSent(result)) {
+        await awaitedCodes.keep(hash, result)
+        runLog.info('run waits to be called with the code')
+        return codeSent(result)
+      }
       // From here on the record itself says what still counts: our own last write must not look like somebody else's.
       stopWatching()
       await markAsCompleted(result)
@@ -127,9 +151,10 @@ export function createRuns({
       return succeeded(result)
     } catch (error) {
       const cause = signal.aborted ? signal.reason : error
+      if (left && isRejection(cause)) await awaitedCodes.keep(hash, left)
       const known = cause instanceof BotFailure || cause instanceof AppError
       runLog[known ? 'info' : 'error'](
-        known ? { reason: cause.code } : { err: cause },
+        known ? { reason: cause.code } : { where: whereOf(cause) },
         'run ended without a result',
       )
       throw cause
@@ -143,15 +168,38 @@ export function createRuns({
     get size() {
       return running.size
     },
+    get awaited() {
+      return awaitedCodes.size
+    },
     run,
     async stop() {
       stopping = true
       const reason = new BotFailure('bot_stopping', 'The bot server is stopping.', { retryable: true })
       for (const { abort } of running.values()) abort.abort(reason)
       await Promise.allSettled([...running.values()].map(({ answer }) => answer))
+      awaitedCodes.stop()
     },
   }
 }
+
+/** What this call is about: the first one, the one with the code, or the one for another code. */
+function goOn(
+  left: SmsSent | undefined,
+  otp: string | undefined,
+  request: BotRequest,
+  beginAnew: () => Promise<unknown>,
+): Promise<unknown> {
+  if (otp === undefined) return left ? left.resend(request) : beginAnew()
+  if (!left) throw sessionLost()
+  return left.verify(otp, request)
+}
+
+const codeSent = ({ asked }: SmsSent): BotAnswer => ({
+  status: 'success',
+  code: 'SMS_SENT',
+  message: asked.message ?? 'A code was sent.',
+  otp_data: asked,
+})
 
 const succeeded = (data: unknown): BotAnswer => ({
   status: 'success',
@@ -159,6 +207,13 @@ const succeeded = (data: unknown): BotAnswer => ({
   message: 'Done.',
   data: data ?? null,
 })
+
+/** An unforeseen error for the log: its kind and where it came from. Its text may hold what a person typed. */
+function whereOf(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error
+  const frames = (error.stack ?? '').split('\n').filter((line) => /^ {4}at /.test(line))
+  return [error.constructor.name, ...frames].join('\n')
+}
 
 /** What a handler threw, as the worker will read it. An unforeseen error keeps its text to itself: it may hold data. */
 function failed(error: unknown): BotAnswer {

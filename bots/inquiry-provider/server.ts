@@ -11,7 +11,10 @@ import type { Log } from '../../core/log.ts'
 import { BotFailure } from '../bot-failure.ts'
 import type { BotAnswer, Runs } from './runs.ts'
 
-const call = z.object({ requestHash: z.string().refine(isHash) }).catchall(z.unknown())
+/** A code is whatever a portal may have sent: handlers send it on, they don't read it. */
+const call = z
+  .object({ requestHash: z.string().refine(isHash), otp: z.string().min(1).max(64).optional() })
+  .catchall(z.unknown())
 
 export function createBotServer({
   runs,
@@ -26,7 +29,7 @@ export function createBotServer({
   app.disable('x-powered-by')
 
   app.get('/health', (_req, res) => {
-    res.json({ status: 'ok', running: runs.size })
+    res.json({ status: 'ok', running: runs.size, awaited: runs.awaited })
   })
   app.use(requireToken(token))
   app.get('/api/services', (_req, res) => {
@@ -47,11 +50,11 @@ export function createBotServer({
       return void answer(res, 422, {
         status: 'error',
         code: 'validation_failed',
-        message: 'requestHash is missing or no request hash.',
+        message: 'requestHash is missing or no request hash, or otp is no text.',
         retryable: false,
       })
     }
-    const { requestHash, ...data } = body.data
+    const { requestHash, otp, ...data } = body.data
     const hangUp = new AbortController()
     res.on('close', () => {
       if (!res.writableEnded)
@@ -63,6 +66,7 @@ export function createBotServer({
       hash: requestHash,
       attempt: Number.isInteger(attempt) && attempt > 0 ? attempt : null,
       data: data as Record<string, string>,
+      otp,
       caller: hangUp.signal,
     })
     if (!hangUp.signal.aborted) answer(res, result.status === 'success' ? 200 : statusOf(result.code), result)
@@ -88,7 +92,8 @@ export function createBotServer({
       answer(res, status, {
         status: 'error',
         code,
-        message: status === 500 ? 'Something went wrong.' : error.message,
+        // Not the parser's own words: they quote what was sent.
+        message: status === 500 ? 'Something went wrong.' : 'The body could not be read.',
         retryable: status === 500,
       })
     },

@@ -12,6 +12,8 @@ export interface Claim {
   fingerprint: string
   hash: string
   createdAt: number
+  /** Random. With the key, which is not kept, it gives the submitter's token anew. */
+  seed: string
 }
 
 export interface Idempotency {

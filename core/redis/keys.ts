@@ -26,6 +26,8 @@ export const keys = {
   /** The first answer to it. */
   idempotencyAnswer: (caller: string, key: string): string => `${keys.idempotency(caller, key)}:answer`,
   rateLimit: (what: string): string => `local_request:rate:${what}:`,
+  /** Hashes by when somebody should look after them, a sorted set. */
+  deadlines: 'local_request:deadlines',
   /** Set again and again by workers that take jobs; its absence means nobody does. */
   workersAlive: 'local_request:workers_alive',
 } as const

@@ -3,6 +3,7 @@
  * (`apply(…, { otp })` of the request store), taken out once, gone with the code's own deadline.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promptClosesAt } from '../deadline.ts'
 import type { RedisClient } from './connect.ts'
 import { keys } from './keys.ts'
 import type { RequestStore } from './request-store.ts'
@@ -13,7 +14,10 @@ export type OtpAnswer = { code: string } | { refused: 'otp_expired' | 'already_f
 export interface WaitForOtpOptions {
   /** Ends the wait with the signal's reason. */
   signal?: AbortSignal
-  /** The person asked for another code: send it, then ask again with `require_otp`. */
+  /**
+   * The person asked for another code: send it, then ask again with `require_otp`. With this the wait outlasts the
+   * prompt's deadline for a while, since another code can still be asked for.
+   */
   onResend?: () => Promise<void>
 }
 
@@ -60,9 +64,9 @@ export function createOtpBox({
           await onResend()
           continue
         }
-        const restMs = Date.parse(prompt.expires_at) - now()
-        if (restMs <= 0) return { refused: 'otp_expired' }
-        await bell.heard(restMs)
+        const closesAt = onResend ? promptClosesAt(prompt) : Date.parse(prompt.expires_at)
+        if (now() >= closesAt) return { refused: 'otp_expired' }
+        await bell.heard(closesAt - now())
       }
     } finally {
       signal?.removeEventListener('abort', bell.ring)

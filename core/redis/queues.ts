@@ -17,6 +17,10 @@ const EVENTS_KEPT = 100
 export interface Queues {
   /** Adding the same hash again while its job lives changes nothing. */
   add(hash: string, queue: string, tries: number): Promise<void>
+  /** A job that waits for its time runs now; one that is gone is added again. */
+  wake(hash: string, queue: string, tries: number): Promise<void>
+  /** Takes a job out that nobody works on (any more). */
+  remove(hash: string, queue: string): Promise<void>
   /** 1 is next; null when it does not wait in this queue. */
   position(hash: string, queue: string): Promise<number | null>
   stop(): Promise<void>
@@ -56,9 +60,21 @@ export function createQueues({
     return queue
   }
 
+  const add = async (hash: string, queue: string, tries: number): Promise<void> => {
+    await find(queue).add('request', { hash }, { jobId: hash, attempts: tries })
+  }
+
   return {
-    async add(hash, queue, tries) {
-      await find(queue).add('request', { hash }, { jobId: hash, attempts: tries })
+    add,
+    async wake(hash, queue, tries) {
+      const job = await find(queue).getJob(hash)
+      if (!job) return add(hash, queue, tries)
+      // Not delayed: somebody works on it or is about to, and will see for themselves.
+      if (await job.isDelayed()) await job.promote().catch(() => {})
+    },
+    async remove(hash, queue) {
+      // A job that somebody works on is locked; its worker hears of the end by itself.
+      await find(queue).remove(hash)
     },
     async position(hash, queue) {
       const waiting = find(queue).toKey('wait')

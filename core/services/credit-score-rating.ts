@@ -36,4 +36,5 @@ export const creditScoreRating = defineService({
   backoffSeconds: 5,
   asksForCode: true,
   queue: 'inquiries',
+  dedupe: 'active',
 })

@@ -29,6 +29,10 @@ const nationalCode = typed.transform(plainNumber).pipe(
     .refine((code) => !/^\d{10}$/.test(code) || hasCheckDigit(code), 'national_code_check_digit'),
 )
 
+const accountNumber = typed
+  .transform(plainNumber)
+  .pipe(z.string().regex(/^\d{10,16}$/, 'account_number_form'))
+
 const webAddress = typed
   .transform((text) => (/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`))
   .pipe(
@@ -52,6 +56,10 @@ export const FIELD_TYPES = {
   mobile: { schema: mobile, input: { type: 'text', inputmode: 'tel', autocomplete: 'tel', dir: 'ltr' } },
   national_code: {
     schema: nationalCode,
+    input: { type: 'text', inputmode: 'numeric', autocomplete: 'off', dir: 'ltr' },
+  },
+  account_number: {
+    schema: accountNumber,
     input: { type: 'text', inputmode: 'numeric', autocomplete: 'off', dir: 'ltr' },
   },
   url: { schema: webAddress, input: { type: 'text', inputmode: 'url', autocomplete: 'url', dir: 'ltr' } },

@@ -1,10 +1,11 @@
 /** The catalogue of services. A new service is one file beside this one, named here, and one folder at the bots. */
+import { accountStatement } from './account-statement.ts'
 import { creditScoreRating } from './credit-score-rating.ts'
 import { linkCheck } from './link-check.ts'
 import type { Service } from './service.ts'
 
 const services: ReadonlyMap<string, Service> = new Map(
-  [creditScoreRating, linkCheck].map((service) => [service.slug, service]),
+  [creditScoreRating, accountStatement, linkCheck].map((service) => [service.slug, service]),
 )
 
 export const allServices = (): Service[] => [...services.values()]

@@ -35,6 +35,8 @@ export interface Service {
   /** Whether the person will be asked for a code. */
   asksForCode: boolean
   queue: string
+  /** `active`: the same person asking the same thing gets their running request back instead of a second one. */
+  dedupe?: 'active'
 }
 
 export function defineService(service: Service): Service {

@@ -31,6 +31,7 @@ export const en = {
   'field_error.mobile_invalid': 'Must have 11 digits and start with 09',
   'field_error.national_code_form': 'Must have exactly 10 digits',
   'field_error.national_code_check_digit': 'A digit is mistyped, please compare it with your card',
+  'field_error.account_number_form': 'Must have 10 to 16 digits',
   'field_error.too_long': 'This is too long',
   'field_error.url_invalid': 'Must be a web address, such as https://example.com',
   'field_error.invalid': 'This is not right',
@@ -147,6 +148,7 @@ export const en = {
   'error.invalid_json': 'We could not read what was sent',
   'error.invalid_parameter': 'Something in this address is not right',
   'error.origin_not_allowed': 'This was sent from another site',
+  'error.not_owner': 'This request belongs to somebody else',
   'error.unauthorized': 'You may not do this',
   'error.not_found': 'There is no such page',
   'error.unknown_service': 'There is no such service',
@@ -184,6 +186,7 @@ export const en = {
   'problem_text.request_expired':
     'Requests are kept for a short time only. Its time is over, and its data is deleted.',
   'problem_text.request_not_found': 'Please check the address: it may be cut off.',
+  'problem_text.not_owner': 'Please open it in the browser in which it was started, with cookies allowed.',
   'problem_text.storage_unavailable': 'Nothing is lost. Please try again in a moment.',
   'problem_text.rate_limited': 'Please wait a moment before you go on.',
 } as const

@@ -7,6 +7,8 @@ import type { PublicView } from '../../core/record.ts'
 import type { LiveRequests } from '../../core/redis/live-requests.ts'
 import { callerOf } from '../middleware/caller.ts'
 import { methodNotAllowed } from '../middleware/errors.ts'
+import { requireOwner } from '../middleware/owner.ts'
+import type { Ownership } from '../ownership.ts'
 import type { Requests } from '../requests.ts'
 import type { Submit } from '../submit.ts'
 import { createEventStream } from './events.ts'
@@ -16,6 +18,7 @@ export interface LocalRequestDeps {
   submit: Submit
   requests: Requests
   live: LiveRequests
+  ownership: Ownership
   /** Aborts when the server stops: whoever waits is answered at once. */
   stopping: AbortSignal
   limitSubmits: RequestHandler
@@ -28,11 +31,14 @@ export function createLocalRequestRoutes({
   submit,
   requests,
   live,
+  ownership,
   stopping,
   limitSubmits,
   limitActions,
 }: LocalRequestDeps): Router {
   const router = Router()
+  const mayRead = requireOwner(ownership, 'read')
+  const mayAct = [limitActions, requireOwner(ownership, 'act')]
   const body = [requireJson, express.json({ limit: '64kb' })]
 
   router
@@ -40,7 +46,12 @@ export function createLocalRequestRoutes({
     .post(limitSubmits, ...body, async (req, res) => {
       const { slug, requestData } = readSubmission(req.body)
       const idempotencyKey = readIdempotencyKey(req)
-      const { view, replayed } = await submit({ slug, requestData, idempotencyKey, ...callerOf(res) })
+      const { view, replayed, ownerToken } = await submit({
+        slug,
+        requestData,
+        idempotencyKey,
+        ...callerOf(res),
+      })
       const urls = urlsOf(view)
       res
         .status(202)
@@ -48,7 +59,7 @@ export function createLocalRequestRoutes({
         .set('Retry-After', retryHint(view))
         .set('Cache-Control', 'no-store')
       if (replayed) res.set('Idempotency-Replayed', 'true')
-      res.json({ ...urls, ...view })
+      res.json({ ...urls, ...(ownerToken && { owner_token: ownerToken }), ...view })
     })
     .all(methodNotAllowed('POST'))
 
@@ -58,16 +69,16 @@ export function createLocalRequestRoutes({
 
   router
     .route('/:hash/status')
-    .get(createStatus({ requests, live, stopping }))
+    .get(mayRead, createStatus({ requests, live, stopping }))
     .all(methodNotAllowed('GET', 'HEAD'))
   router
     .route('/:hash/events')
-    .get(createEventStream({ live, stopping }))
+    .get(mayRead, createEventStream({ live, stopping }))
     .all(methodNotAllowed('GET', 'HEAD'))
 
   router
     .route('/:hash/result')
-    .get(async (req, res) => {
+    .get(mayRead, async (req, res) => {
       const view = await requests.view(hashOf(req))
       if (!view.is_completed)
         throw new AppError('not_completed', { detail: `The request is ${view.status}.` })
@@ -77,19 +88,19 @@ export function createLocalRequestRoutes({
 
   router
     .route('/:hash/cancel')
-    .post(limitActions, async (req, res) => answer(res, 200, await requests.cancel(hashOf(req))))
+    .post(...mayAct, async (req, res) => answer(res, 200, await requests.cancel(hashOf(req))))
     .all(methodNotAllowed('POST'))
 
   router
     .route('/:hash/otp')
-    .post(limitActions, ...body, async (req, res) =>
+    .post(...mayAct, ...body, async (req, res) =>
       answer(res, 202, await requests.submitOtp(hashOf(req), readOtp(req.body))),
     )
     .all(methodNotAllowed('POST'))
 
   router
     .route('/:hash/resend-otp')
-    .post(limitActions, async (req, res) => answer(res, 202, await requests.resendOtp(hashOf(req))))
+    .post(...mayAct, async (req, res) => answer(res, 202, await requests.resendOtp(hashOf(req))))
     .all(methodNotAllowed('POST'))
 
   return router

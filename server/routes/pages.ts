@@ -8,6 +8,7 @@ import { AppError } from '../../core/errors.ts'
 import { findService } from '../../core/services/index.ts'
 import type { Service } from '../../core/services/service.ts'
 import { callerOf } from '../middleware/caller.ts'
+import type { Ownership } from '../ownership.ts'
 import type { Pages } from '../pages/index.ts'
 import { fittingLink } from '../pages/links.ts'
 import type { Requests } from '../requests.ts'
@@ -21,6 +22,7 @@ export interface PageDeps {
   pages: Pages
   submit: Submit
   requests: Requests
+  ownership: Ownership
   /** In front of the form. */
   limitSubmits: RequestHandler
   /** In front of what is done with a request: code, resend, cancel. */

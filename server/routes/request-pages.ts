@@ -3,6 +3,7 @@ import type { Request, RequestHandler, Response, Router } from 'express'
 import { AppError } from '../../core/errors.ts'
 import { isFinal, type PublicView } from '../../core/record.ts'
 import { createTexts } from '../../core/texts/index.ts'
+import { requireOwner } from '../middleware/owner.ts'
 import { codeProblem } from '../pages/code-problem.ts'
 import { fittingLink, type RequestLinks, requestLinks, shownSlug } from '../pages/links.ts'
 import { localeOf } from './locale.ts'
@@ -19,7 +20,12 @@ const keepPrivate: RequestHandler = (_req, res, next) => {
   next()
 }
 
-export function addRequestPages(router: Router, { pages, requests, limitActions }: PageDeps): void {
+export function addRequestPages(
+  router: Router,
+  { pages, requests, ownership, limitActions }: PageDeps,
+): void {
+  const mayRead = requireOwner(ownership, 'read')
+  const mayAct = [limitActions, requireOwner(ownership, 'act')]
   /** Shows the request on this page where `belongs` says so, else leads to where it is shown now. */
   const show =
     (
@@ -41,10 +47,12 @@ export function addRequestPages(router: Router, { pages, requests, limitActions 
 
   router.get(
     '/services/:slug/progress/:hash',
+    mayRead,
     show('progress', isRunning, (req, view) => pages.request(localeOf(req), view)),
   )
   router.get(
     '/services/:slug/result/:hash',
+    mayRead,
     show(
       'result',
       (view) => isFinal(view.status),
@@ -53,6 +61,7 @@ export function addRequestPages(router: Router, { pages, requests, limitActions 
   )
   router.get(
     '/services/:slug/otp/:hash',
+    mayRead,
     show(
       'otp',
       (view) => view.requires_otp,
@@ -61,11 +70,13 @@ export function addRequestPages(router: Router, { pages, requests, limitActions 
   )
   router.get(
     '/services/:slug/cancel/:hash',
+    mayRead,
     show('cancel', isRunning, (req, view) => pages.confirmCancel(localeOf(req), view)),
   )
   // Only ever reached by "try again" after a refused resend.
   router.get(
     '/services/:slug/resend-otp/:hash',
+    mayRead,
     show(
       'otp',
       () => false,
@@ -73,7 +84,7 @@ export function addRequestPages(router: Router, { pages, requests, limitActions 
     ),
   )
 
-  router.post('/services/:slug/otp/:hash', limitActions, readForm, async (req, res) => {
+  router.post('/services/:slug/otp/:hash', ...mayAct, readForm, async (req, res) => {
     const typed = typeof req.body?.otp === 'string' ? req.body.otp : ''
     try {
       res.redirect(303, fittingLink(await requests.submitOtp(hash(req), typed)))
@@ -82,7 +93,7 @@ export function addRequestPages(router: Router, { pages, requests, limitActions 
     }
   })
 
-  router.post('/services/:slug/resend-otp/:hash', limitActions, async (req, res) => {
+  router.post('/services/:slug/resend-otp/:hash', ...mayAct, async (req, res) => {
     try {
       const view = await requests.resendOtp(hash(req))
       res.redirect(303, `${requestLinks(view).otp}?resent`)
@@ -91,7 +102,7 @@ export function addRequestPages(router: Router, { pages, requests, limitActions 
     }
   })
 
-  router.post('/services/:slug/cancel/:hash', limitActions, async (req, res) => {
+  router.post('/services/:slug/cancel/:hash', ...mayAct, async (req, res) => {
     try {
       res.redirect(303, fittingLink(await requests.cancel(hash(req))))
     } catch (error) {

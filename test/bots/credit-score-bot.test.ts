@@ -1,47 +1,30 @@
 /** The credit score bot against the demo portal, over real HTTP; only the updater is written by hand, to record. */
-import { createServer, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { afterEach, describe, expect, test, vi } from 'vitest'
-import { createPortal, type PortalOptions } from '../../bots/demo-portal/portal.ts'
+import type { Server } from 'node:http'
+import { describe, expect, test, vi } from 'vitest'
 import type { BotRequest } from '../../bots/inquiry-provider/bot-service.ts'
 import { createHandler } from '../../bots/inquiry-provider/services/credit-score-rating/index.ts'
-import { createPortalClient } from '../../bots/inquiry-provider/services/credit-score-rating/portal-client.ts'
+import { createPortalClient } from '../../bots/inquiry-provider/services/portal/portal-client.ts'
 import { createLog } from '../../core/log.ts'
 import { creditScoreRating } from '../../core/services/credit-score-rating.ts'
+import {
+  healthOf,
+  inboxOf,
+  MOBILE,
+  newestCode,
+  otherThan,
+  running,
+  start,
+  startPortal,
+  stop,
+} from './local-portal.ts'
 
-const MOBILE = '09123456789'
 const PERSON = { national_code: '0012345679', mobile: MOBILE }
-
-const running: Server[] = []
-afterEach(async () => {
-  await Promise.all(running.splice(0).map(stop))
-})
-
-async function start(listener: RequestListener): Promise<string> {
-  const server = createServer(listener)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  running.push(server)
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
-
-async function stop(server: Server): Promise<void> {
-  const closed = new Promise((resolve) => server.close(resolve))
-  server.closeAllConnections()
-  await closed
-}
-
-/** A portal that hardly waits and never turns down a right answer, unless told otherwise. */
-const startPortal = (options: Partial<PortalOptions> = {}): Promise<string> =>
-  start(createPortal({ speed: 10_000, log: createLog('portal', 'silent'), random: () => 0.99, ...options }))
 
 /** A portal of which every page is this one. */
 const startOther = (html: string, status = 200, headers: Record<string, string> = {}): Promise<string> =>
   start((_req, res) => res.writeHead(status, { 'content-type': 'text/html', ...headers }).end(html))
 
-async function codesOf(portal: string): Promise<string[]> {
-  const response = await fetch(`${portal}/inbox/${MOBILE}`, { headers: { accept: 'application/json' } })
-  return ((await response.json()) as { code: string }[]).map(({ code }) => code)
-}
+const codesOf = async (portal: string): Promise<string[]> => (await inboxOf(portal)).map(({ code }) => code)
 
 type Report =
   | { progress: number; step: string; message: string }
@@ -86,15 +69,13 @@ function recordRequest(person: Person, abort = new AbortController()) {
 
 const readsTheInbox =
   (portal: string): Person =>
-  async () =>
-    (await codesOf(portal))[0] as string
+  () =>
+    newestCode(portal)
 const nobody: Person = () => Promise.reject(new Error('nobody should have been asked for a code'))
 const run = (portal: string, request: BotRequest): Promise<unknown> =>
   createHandler({ demoPortalUrl: portal, linkCheckAllowPrivate: false })(PERSON, request)
 
-/** Any code but the right one. */
-const wrongCode = async (portal: string): Promise<string> =>
-  (await codesOf(portal))[0] === '000000' ? '000001' : '000000'
+const wrongCode = async (portal: string): Promise<string> => otherThan(await newestCode(portal))
 
 describe('a run', () => {
   test('brings home the report, as flat JSON', async () => {
@@ -269,9 +250,6 @@ describe('a portal', () => {
 })
 
 describe('an abort', () => {
-  const healthOf = async (portal: string): Promise<{ waiting: number }> =>
-    (await fetch(`${portal}/health`)).json()
-
   test('in the middle of a call ends the run with its reason, and the portal stops too', async () => {
     const portal = await startPortal({ speed: 0.001 })
     const { request, abort, reports } = recordRequest(nobody)

@@ -1,31 +1,10 @@
 /** The demo portal, walked through by hand over real HTTP: fetch, a cookie, and the forms read from the pages. */
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { type CheerioAPI, load } from 'cheerio'
-import { afterEach, describe, expect, test, vi } from 'vitest'
-import { createPortal, type PortalOptions } from '../../bots/demo-portal/portal.ts'
+import { describe, expect, test, vi } from 'vitest'
 import { createLog } from '../../core/log.ts'
+import { healthOf, inboxOf, MOBILE, newestCode, otherThan, startPortal } from './local-portal.ts'
 
-const MOBILE = '09123456789'
 const PERSON = { national_code: '0012345679', mobile: MOBILE }
-
-const running: Server[] = []
-afterEach(async () => {
-  for (const server of running.splice(0)) {
-    const closed = new Promise((resolve) => server.close(resolve))
-    server.closeAllConnections()
-    await closed
-  }
-})
-
-/** A portal that hardly waits and never turns down a right answer, unless told otherwise. */
-async function startPortal(options: Partial<PortalOptions> = {}): Promise<string> {
-  const log = createLog('portal', 'silent')
-  const server = createServer(createPortal({ speed: 10_000, log, random: () => 0.99, ...options }))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  running.push(server)
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
 
 interface Screen {
   status: number
@@ -83,17 +62,6 @@ function solve({ $ }: Screen): string {
   return String(operation === 'plus' ? left + right : operation === 'minus' ? left - right : left * right)
 }
 
-const inboxOf = async (
-  base: string,
-  mobile = MOBILE,
-): Promise<{ code: string; text: string; sent_at: string }[]> =>
-  (await fetch(`${base}/inbox/${mobile}`, { headers: { accept: 'application/json' } })).json()
-
-const newestCode = async (base: string): Promise<string> => (await inboxOf(base))[0]?.code as string
-
-/** Any code but the right one. */
-const otherThan = (code: string): string => (code === '000000' ? '000001' : '000000')
-
 async function walkToCode(browser: Browser): Promise<Screen> {
   const captcha = await browser.send(await browser.visit('/login'), 'login', PERSON)
   const sendCode = await browser.send(captcha, 'captcha', { answer: solve(captcha) })
@@ -106,9 +74,9 @@ async function walkToReport(base: string): Promise<Screen> {
   return browser.send(await browser.send(code, 'code', { code: await newestCode(base) }), 'confirmed')
 }
 
-const rowsOf = ({ $ }: Screen): Record<string, string> =>
+const rowsOf = ({ $ }: Screen, table = 'table'): Record<string, string> =>
   Object.fromEntries(
-    $('table tr')
+    $(`${table} tr`)
       .get()
       .map((row) => [$(row).find('th').text(), $(row).find('td').text()]),
   )
@@ -195,6 +163,81 @@ describe('a visit', () => {
     expect((await browser.visit('/code')).path).toBe('/code')
     clock += 10 * 60_000
     expect(await browser.visit('/code')).toMatchObject({ status: 401, error: 'session-over' })
+  })
+})
+
+describe('a visit to the account area', () => {
+  const ACCOUNT = { account_number: '1234567890123', mobile: MOBILE }
+
+  async function walkToAccountCode(browser: Browser, account = ACCOUNT): Promise<Screen> {
+    const login = await browser.send(await browser.visit('/account/login'), 'login', account)
+    return browser.send(login, 'send-code')
+  }
+  async function walkToStatement(base: string, account = ACCOUNT): Promise<Screen> {
+    const browser = openBrowser(base)
+    const code = await walkToAccountCode(browser, account)
+    return browser.send(code, 'code', { code: await newestCode(base) })
+  }
+  const linesOf = ({ $ }: Screen): string[][] =>
+    $('.lines tbody tr')
+      .get()
+      .map((row) => $(row).find('td').get().map((cell) => $(cell).text())) // biome-ignore format: one row
+  const rials = (text: string | undefined): number => Number(text?.replaceAll(',', ''))
+
+  test('leads without a captcha to a statement that shows the account masked', async () => {
+    const statement = await walkToStatement(await startPortal())
+    expect(statement.path).toBe('/account/statement')
+    expect(rowsOf(statement, '.account')).toMatchObject({
+      Account: '******0123',
+      Holder: expect.stringMatching(/^\w+ \w+$/),
+      Currency: 'IRR',
+      'Reference number': expect.stringMatching(/^DEMO-\d{8}$/),
+    })
+    expect(statement.$.html()).not.toContain(ACCOUNT.account_number)
+  })
+
+  test('shows 8 to 20 lines, oldest first, that add up to the closing balance', async () => {
+    const base = await startPortal()
+    for (const account_number of ['1234567890', '1234567890123456', '0000000000']) {
+      const statement = await walkToStatement(base, { ...ACCOUNT, account_number })
+      const lines = linesOf(statement)
+      expect(lines.length).toBeGreaterThanOrEqual(8)
+      expect(lines.length).toBeLessThanOrEqual(20)
+      const dates = lines.map(([date]) => date)
+      expect(dates).toEqual([...dates].sort())
+      for (const [i, [, , amount, balance]] of lines.entries())
+        if (i > 0) expect(rials(lines[i - 1]?.[3]) + rials(amount)).toBe(rials(balance))
+      expect(lines.at(-1)?.[3]).toBe(rowsOf(statement, '.account')['Closing balance'])
+    }
+  })
+
+  test('shows the same account the same lines twice, and another account others', async () => {
+    const base = await startPortal({ now: () => Date.UTC(2026, 5, 1) })
+    const lines = linesOf(await walkToStatement(base))
+    expect(linesOf(await walkToStatement(base))).toEqual(lines)
+    const other = { ...ACCOUNT, account_number: '9876543210' }
+    expect(linesOf(await walkToStatement(base, other))).not.toEqual(lines)
+  })
+
+  test('has rules of its own for signing in, and the portal’s for the code', async () => {
+    const base = await startPortal()
+    const browser = openBrowser(base)
+    const login = await browser.visit('/account/login')
+    const refused = await browser.send(login, 'login', { ...ACCOUNT, account_number: '123' })
+    expect(refused).toMatchObject({ status: 422, error: 'login-refused', path: '/account/login' })
+    const code = await walkToAccountCode(browser)
+    const wrong = await browser.send(code, 'code', { code: otherThan(await newestCode(base)) })
+    expect(wrong.error).toBe('code-wrong')
+    const again = await browser.send(wrong, 'resend')
+    expect([again.path, again.$('.tries').text()]).toEqual(['/account/code', '3'])
+  })
+
+  test('does not open the other area', async () => {
+    const base = await startPortal()
+    const browser = openBrowser(base)
+    await walkToAccountCode(browser)
+    for (const path of ['/code', '/confirmed', '/report'])
+      expect((await browser.visit(path)).path).toBe('/account/code')
   })
 })
 
@@ -320,18 +363,15 @@ describe('the inbox', () => {
 })
 
 describe('the delays', () => {
-  const waiting = async (base: string): Promise<number> =>
-    (await (await fetch(`${base}/health`)).json()).waiting
-
   test('end as soon as the client hangs up, and nothing happens after', async () => {
     const base = await startPortal({ speed: 0.001 })
     const hangUp = new AbortController()
     const visit = fetch(`${base}/login`, { signal: hangUp.signal })
-    await vi.waitFor(async () => expect(await waiting(base)).toBe(1))
+    await vi.waitFor(async () => expect((await healthOf(base)).waiting).toBe(1))
     hangUp.abort()
     await expect(visit).rejects.toThrow()
-    await vi.waitFor(async () => expect(await waiting(base)).toBe(0))
-    expect((await (await fetch(`${base}/health`)).json()).sessions).toBe(0)
+    await vi.waitFor(async () => expect((await healthOf(base)).waiting).toBe(0))
+    expect((await healthOf(base)).sessions).toBe(0)
   })
 })
 

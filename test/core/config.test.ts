@@ -36,6 +36,7 @@ describe('the settings', () => {
         trustProxy: 0,
         submitsPerMinute: 60,
         actionsPerMinute: 60,
+        ownerCheck: 'off',
       },
       worker: { concurrency: 10 },
       bots: {
@@ -67,6 +68,7 @@ describe('the settings', () => {
       PORT: '70000', REDIS_URL: 'http://x', QUEUE_PREFIX: 'a b', LOCAL_API_URL: 'ftp://x', LOCAL_API_TIMEOUT: '301',
       LOCAL_API_TOKEN: 'short', WORKER_CONCURRENCY: '0', REQUEST_TTL: 'long', LOG_LEVEL: 'loud', ALLOWED_ORIGINS: 'x',
       REDIS_SENTINELS: 'nowhere', REDIS_CLUSTER_NODES: 'a:99999', LINK_CHECK_ALLOW_PRIVATE: 'maybe', NODE_ENV: 'prod',
+      OWNER_CHECK: 'yes',
     } // biome-ignore format: a list
     const named = complaints(wrong).map((line) => /^ {2}- (\w+): ./.exec(line)?.[1])
     expect(named).toEqual(expect.arrayContaining(Object.keys(wrong)))

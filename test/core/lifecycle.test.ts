@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { advance, type Change, type Refusal, TRANSITIONS } from '../../core/lifecycle.ts'
 import { OTP_DEFAULTS } from '../../core/otp-prompt.ts'
-import { isFinal, publicView, type RequestRecord, STATUSES, type Status } from '../../core/record.ts'
+import { isFinal, publicView, type RequestRecord, STATUSES, type Status, toIso } from '../../core/record.ts'
 import { ASK, afterChanges, aRecord, START, step, T0, TTL_SECONDS } from '../helpers/record.ts'
 
 const SECOND = 1000
@@ -494,5 +494,22 @@ describe('a question for a code', () => {
 
   it('is not there to be answered, rejected or sent again where nobody asked', () => {
     for (const change of [submit, resend, reject]) expect(refusal(running, change)).toBe('otp_not_expected')
+  })
+})
+
+describe('the deadline of the work', () => {
+  const limited: Change = { type: 'start', attempt: 1, limitSeconds: 100 }
+
+  it('counts from the start of the first attempt, and all attempts together', () => {
+    const record = afterChanges(aRecord({ now: T0 }), [limited], T0)
+    expect(record.deadline_at).toBe(toIso(T0 + 100_000))
+    const again = afterChanges(record, [{ type: 'start', attempt: 2, limitSeconds: 100 }], T0 + 50_000)
+    expect(again.deadline_at).toBe(toIso(T0 + 100_000))
+  })
+
+  it('moves by as long as a person was being waited for', () => {
+    const asked = afterChanges(aRecord({ now: T0 }), [limited, ASK], T0)
+    const given = afterChanges(asked, [{ type: 'submit_otp' }], T0 + 40_000)
+    expect(given.deadline_at).toBe(toIso(T0 + 140_000))
   })
 })

@@ -37,7 +37,7 @@ describe('the log', () => {
 
   it.each([
     'otp', 'otp_data', 'request_data', 'result_data', 'data', 'body', 'token', 'password', 'mobile', 'national_code',
-    'session_id', 'user_id', 'authorization', 'cookie', 'set-cookie',
+    'session_id', 'user_id', 'owner_token', 'ownerToken', 'owner_hash', 'authorization', 'cookie', 'set-cookie',
   ])('cuts out what stands under %s, four levels deep, in lists and in children', (name) => {
     const text = written((log) => {
       log.info({ [name]: SECRET })

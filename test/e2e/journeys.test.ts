@@ -228,6 +228,43 @@ const expectRefused = (url: string): Promise<void> =>
     cause: { code: 'ECONNREFUSED' },
   })
 
+describe('a request whose time is over', () => {
+  it('is told to who watches, answers 410, and leaves no key behind', async () => {
+    const brief = await startHalfway({ REQUEST_TTL: '3', LINK_CHECK_ALLOW_PRIVATE: 'false' })
+    const watcher = io(brief.url, { transports: ['websocket'] })
+    const own = await openRedis({ kind: 'single', url: brief.redis.url }, createLog('test', 'silent'))
+    try {
+      const answer = await fetch(`${brief.url}/api/local-requests`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'idempotency-key': 'once' },
+        body: JSON.stringify({ service_slug: 'credit-score-rating', request_data: PERSON }),
+      })
+      const { hash } = (await answer.json()) as PublicView
+      const told = new Promise((resolve) => watcher.once('request:expired', resolve))
+      expect(await watcher.emitWithAck('request:watch', { hash })).toMatchObject({ ok: true })
+      expect(await told).toEqual({ hash })
+      expect((await fetch(`${brief.url}/api/local-requests/${hash}/status`)).status).toBe(410)
+      expect((await fetch(`${brief.url}/services/credit-score-rating/progress/${hash}`)).status).toBe(410)
+      const client = await own.connect('patient')
+      await eventually(
+        async () => {
+          const left = (await client.keys('*')).filter(
+            (key) => key.includes(hash) || key.includes('idempotency'),
+          )
+          expect(left).toEqual([])
+          expect(await client.zscore('local_request:deadlines', hash)).toBeNull()
+          expect(await client.exists('local_requests_list')).toBe(0)
+        },
+        { withinMs: 60_000, everyMs: 200 },
+      )
+    } finally {
+      watcher.disconnect()
+      await own.stop()
+      await brief.stop()
+    }
+  })
+})
+
 describe('npm start', () => {
   it('says that it is ready only when it is', async () => {
     const ready = await fetch(`${halfway.url}/readyz`)

@@ -95,7 +95,7 @@ function privateRedis(tmp: string): Halfway['redis'] {
   return { url: owner.url, pid: owner.serverPid }
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.once('error', reject)

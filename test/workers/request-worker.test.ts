@@ -3,7 +3,7 @@ import { Queue } from 'bullmq'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { Change } from '../../core/lifecycle.ts'
 import { newRecord } from '../../core/new-record.ts'
-import { isFinal, type PublicView, type RequestRecord } from '../../core/record.ts'
+import { isFinal, type PublicView, type RequestRecord, sealRecord } from '../../core/record.ts'
 import { keys } from '../../core/redis/keys.ts'
 import { createLiveRequests } from '../../core/redis/live-requests.ts'
 import { createOtpBox } from '../../core/redis/otp-box.ts'
@@ -158,6 +158,9 @@ const waitOf = (view: PublicView): number =>
 async function apply(hash: string, change: Change, otp?: string): Promise<void> {
   const outcome = await store.apply(hash, change, { otp })
   expect(outcome).toMatchObject({ ok: true })
+  // As the server does.
+  if (change.type === 'submit_otp' || change.type === 'resend_otp') await queues.wake(hash, 'inquiries', 3)
+  if (change.type === 'cancel') await queues.remove(hash, 'inquiries').catch(() => {})
 }
 
 /** What the queue holds. Its events, ids only, are cut by themselves and left out. */
@@ -460,12 +463,65 @@ describe('a bot that answers SMS_SENT', () => {
     expect(bot.calls(hash)[2]?.body).toMatchObject({ otp: '222222' })
   })
 
+  test('holds no worker while the code is being waited for', async () => {
+    const { hash } = await submit({ replies: [smsSent(), success()] })
+    await inStatus(hash, 'otp_required')
+    const queue = new Queue('inquiries', { connection: redis, prefix: PREFIX })
+    await eventually(async () => expect(await queue.getJobState(hash)).toBe('delayed'))
+    await queue.close()
+    await apply(hash, { type: 'submit_otp' }, '012345')
+    expect(await ended(hash)).toMatchObject({ status: 'completed', attempt: 1 })
+  })
+
+  test('is called again without a code when the person asks for another one', async () => {
+    const { hash } = await submit({ replies: [smsSent(), smsSent(), success()] })
+    const first = await inStatus(hash, 'otp_required')
+    const later = createRequestStore({ redis, ttlSeconds: TTL_SECONDS, now: () => Date.now() + 31_000 })
+    expect(await later.apply(hash, { type: 'resend_otp' })).toMatchObject({ ok: true })
+    await queues.wake(hash, 'inquiries', 3)
+    await bot.call(hash, 2)
+    const second = await eventually(async () => {
+      const found = await record(hash)
+      expect(found.otp_data?.id).not.toBe(first.otp_data?.id)
+      return found
+    })
+    expect(second).toMatchObject({
+      status: 'otp_required',
+      attempt: 1,
+      otp_data: { resends: 1, resend_requested: false },
+    })
+    expect(bot.calls(hash)[1]?.body).not.toHaveProperty('otp')
+  })
+
+  test('that turns a code down has the person asked again, and the third time the request fails', async () => {
+    const wrong = failure('OTP_REJECTED', { message: 'That was not it.' })
+    const { hash } = await submit({ replies: [smsSent(), wrong, wrong, wrong] })
+    for (const left of [3, 2, 1]) {
+      const asked = await eventually(async () => {
+        const found = await record(hash)
+        expect(found).toMatchObject({ status: 'otp_required', otp_data: { attempts_left: left } })
+        return found
+      })
+      if (left < 3) expect(asked.otp_data?.error?.message).toBe('That was not it.')
+      await apply(hash, { type: 'submit_otp' }, '000000')
+    }
+    expect(await ended(hash)).toMatchObject({
+      status: 'failed',
+      error_data: { code: 'otp_attempts_exhausted' },
+    })
+  })
+
   test('is not called again when nobody types a code in time', async () => {
-    const { hash } = await submit({ replies: [smsSent({ expires_in: 1 }), success()] })
+    const { hash } = await submit({ replies: [smsSent(), success()] })
+    const asked = await inStatus(hash, 'otp_required')
+    const longAgo = new Date(Date.now() - 301_000).toISOString()
+    const prompt = { ...asked.otp_data, expires_at: longAgo }
+    await redis.set(keys.record(hash), sealRecord({ ...asked, otp_data: prompt } as RequestRecord))
+    await queues.wake(hash, 'inquiries', 3)
     expect(await ended(hash)).toMatchObject({
       status: 'failed',
       attempt: 1,
-      error_data: { code: 'otp_expired', message: 'The code was not entered in time.', retryable: false },
+      error_data: { code: 'otp_expired', message: 'The code was not entered in time.' },
     })
     expect(bot.calls(hash)).toHaveLength(1)
   })
@@ -501,13 +557,26 @@ describe('a cancel', () => {
     expect(await record(hash)).toMatchObject({ status: 'cancelled', attempt: 0 })
   })
 
+  test('between two tries leaves no job behind', async () => {
+    const { hash } = await submit({
+      service: PATIENT,
+      replies: [failure('portal_down', { retryable: true })],
+    })
+    await eventually(async () =>
+      expect(await redis.zscore(`${PREFIX}:inquiries:delayed`, hash)).not.toBeNull(),
+    )
+    await apply(hash, { type: 'cancel', by: 'user' })
+    expect(await queueContents()).not.toContain(hash)
+  })
+
   test('while the next try is awaited is the end of it', async () => {
     const { hash } = await submit({
       service: PATIENT,
       replies: [failure('portal_down', { retryable: true }), success()],
     })
     await eventually(async () => expect((await record(hash)).next_retry_at).not.toBeNull())
-    await apply(hash, { type: 'cancel', by: 'user' })
+    // By somebody who does not tell the queue: the job is still there.
+    expect(await store.apply(hash, { type: 'cancel', by: 'operator' })).toMatchObject({ ok: true })
     const cancelled = await record(hash)
     expect(cancelled).toMatchObject({ status: 'cancelled', next_retry_at: null })
 

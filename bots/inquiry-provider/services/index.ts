@@ -1,9 +1,11 @@
-/** The bot services by slug. A new one is a folder beside this file, named here. */
+/** The bot services by slug. A new one is a folder beside this file, named here; `portal/` is what several share. */
 import type { BotSettings, CreateHandler, Handle } from '../bot-service.ts'
+import { createHandler as accountStatement } from './account-statement/index.ts'
 import { createHandler as creditScoreRating } from './credit-score-rating/index.ts'
 import { createHandler as linkCheck } from './link-check/index.ts'
 
 const SERVICES: Record<string, CreateHandler> = {
+  'account-statement': accountStatement,
   'credit-score-rating': creditScoreRating,
   'link-check': linkCheck,
 }

@@ -1,5 +1,5 @@
 /** The portal's captcha: arithmetic in words, cut into pieces of markup. What is hidden from people is not read. */
-import { type PortalPage, portalChanged } from './portal-page.ts'
+import { type PortalPage, portalChanged } from '../portal/portal-page.ts'
 
 const NUMBERS =
   'zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty'.split(

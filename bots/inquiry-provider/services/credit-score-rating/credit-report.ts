@@ -1,6 +1,6 @@
 /** The report as the portal prints it, a table of names and values, made the service's result. */
 import { z } from 'zod'
-import { type PortalPage, portalChanged } from './portal-page.ts'
+import { type PortalPage, portalChanged } from '../portal/portal-page.ts'
 
 const count = z
   .string()
@@ -26,11 +26,8 @@ const creditReport = z.object({
 export type CreditReport = z.infer<typeof creditReport>
 
 /** @throws BotFailure `portal_changed` when a row is missing or cannot be read */
-export function readCreditReport({ $ }: PortalPage): CreditReport {
-  const rows = new Map<string, string>()
-  for (const row of $('table.report tr')) {
-    rows.set($(row).find('th').text().trim(), $(row).find('td').text().replace(/\s+/g, ' ').trim())
-  }
+export function readCreditReport(page: PortalPage): CreditReport {
+  const rows = page.rows('table.report')
   const report = creditReport.safeParse({
     score: rows.get('Score'),
     rating: rows.get('Rating'),

@@ -2,25 +2,24 @@
  * Asks the credit portal for a person's score, the way a person would: sign in, solve the captcha, have a code sent,
  * ask the person for it, read the report. Steps as in core/services/credit-score-rating.ts.
  *
- * Failures: `portal_unavailable` and `captcha_failed` may pass and are retried; `portal_changed`, `login_refused`,
+ * Failures: `portal_unavailable`, `session_lost` and `captcha_failed` may pass and are retried; `portal_changed`, `login_refused`,
  * `otp_expired` and `otp_attempts_exhausted` are final.
  */
 import { BotFailure } from '../../../bot-failure.ts'
 import type { BotRequest, CreateHandler } from '../../bot-service.ts'
+import { createPortalClient, type PortalClient } from '../portal/portal-client.ts'
+import { CODE_LENGTH, CODE_SECONDS, maskMobile } from '../portal/portal-code.ts'
+import type { PortalPage } from '../portal/portal-page.ts'
 import { solveCaptcha } from './captcha.ts'
 import { readCreditReport } from './credit-report.ts'
-import { createPortalClient, type PortalClient } from './portal-client.ts'
-import type { PortalPage } from './portal-page.ts'
 
 const CAPTCHA_TRIES = 3
-const CODE_LENGTH = 6
-const CODE_SECONDS = 120
 
 export const createHandler: CreateHandler =
   ({ demoPortalUrl }) =>
   async ({ national_code = '', mobile = '' }, request) => {
     const portal = createPortalClient({ baseUrl: demoPortalUrl, signal: request.signal })
-    const sentTo = `${mobile.slice(0, 4)}***${mobile.slice(-4)}`
+    const sentTo = maskMobile(mobile)
 
     const captchaPage = await signIn(portal, request, { national_code, mobile })
     const sendPage = await passCaptcha(portal, request, captchaPage)

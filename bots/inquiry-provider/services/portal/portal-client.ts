@@ -5,6 +5,7 @@
 import { CookieJar } from 'tough-cookie'
 import { fetch, type Response } from 'undici'
 import { BotFailure } from '../../../bot-failure.ts'
+import { sessionLost } from '../../sms-sent.ts'
 import { type PortalForm, type PortalPage, portalChanged, readPage } from './portal-page.ts'
 
 export interface PortalClient {
@@ -13,9 +14,12 @@ export interface PortalClient {
   /**
    * Sends a form with its hidden fields and these. Pages with a 4xx status come back like any other: they say what
    * is wrong.
-   * @throws BotFailure `portal_unavailable` (may pass), `portal_changed` (will not); the signal's reason once aborted
+   * @throws BotFailure `portal_unavailable` and `session_lost` (trying again may help), `portal_changed` (it will not);
+   * the signal's reason once aborted
    */
   submit(form: PortalForm, fields?: Record<string, string>): Promise<PortalPage>
+  /** The same visit, cookies and all, in a later call with a signal of its own. */
+  goOn(signal: AbortSignal): PortalClient
 }
 
 export interface PortalClientOptions {
@@ -31,8 +35,13 @@ type Answer = { page: PortalPage } | { redirect: URL }
 const MAX_PAGE_BYTES = 512 * 1024
 const MAX_REDIRECTS = 5
 
-export function createPortalClient({ baseUrl, signal, limitMs = 30_000 }: PortalClientOptions): PortalClient {
-  const jar = new CookieJar()
+export const createPortalClient = (options: PortalClientOptions): PortalClient =>
+  clientWith(new CookieJar(), options)
+
+function clientWith(
+  jar: CookieJar,
+  { baseUrl, signal, limitMs = 30_000 }: PortalClientOptions,
+): PortalClient {
   const { origin } = new URL(baseUrl)
 
   async function visit(address: URL, body?: URLSearchParams): Promise<PortalPage> {
@@ -74,12 +83,13 @@ export function createPortalClient({ baseUrl, signal, limitMs = 30_000 }: Portal
   return {
     open: (path) => visit(new URL(path, baseUrl)),
     submit: ({ action, hidden }, fields) => visit(action, new URLSearchParams({ ...hidden, ...fields })),
+    goOn: (later) => clientWith(jar, { baseUrl, signal: later, limitMs }),
   }
 }
 
 function understand({ status, headers }: Response, text: string, address: URL): Answer {
   if (status >= 500 || status === 429) throw portalUnavailable('is out of order')
-  if (status === 401) throw portalUnavailable('ended the session')
+  if (status === 401) throw sessionLost('The portal ended the session.')
   if (status === 301 || status === 302 || status === 303) {
     const target = headers.get('location')
     if (!target || !URL.canParse(target, address)) throw portalChanged('it redirects to nowhere')
@@ -101,4 +111,4 @@ async function readText(response: Response): Promise<string> {
 }
 
 const portalUnavailable = (what: string, cause?: unknown): BotFailure =>
-  new BotFailure('portal_unavailable', `The credit portal ${what}.`, { retryable: true, cause })
+  new BotFailure('portal_unavailable', `The portal ${what}.`, { retryable: true, cause })

@@ -16,11 +16,16 @@ export interface PortalPage {
   has(formName: string): boolean
   /** @throws BotFailure `portal_changed` when the page has no such form */
   form(name: string): PortalForm
+  /** A table of names and values, by name; empty when the page has none such. */
+  rows(table: string): Map<string, string>
 }
+
+/** A cell's or an element's text, with single spaces. */
+export const textOf = (text: string): string => text.replace(/\s+/g, ' ').trim()
 
 /** The portal does not look as this bot knows it: trying again will not help, somebody must look. */
 export const portalChanged = (what: string): BotFailure =>
-  new BotFailure('portal_changed', `The credit portal is not as we know it: ${what}.`)
+  new BotFailure('portal_changed', `The portal is not as we know it: ${what}.`)
 
 export function readPage(html: string, address: URL): PortalPage {
   const $ = load(html)
@@ -39,5 +44,11 @@ export function readPage(html: string, address: URL): PortalPage {
         .map((_, input) => [[$(input).attr('name') as string, $(input).attr('value') ?? '']])
       return { action: new URL(action, address), hidden: Object.fromEntries(hidden.get()) }
     },
+    rows: (table) =>
+      new Map(
+        $(`${table} tr`)
+          .get()
+          .map((row) => [textOf($(row).find('th').text()), textOf($(row).find('td').text())]),
+      ),
   }
 }

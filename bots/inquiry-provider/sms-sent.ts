@@ -1,0 +1,48 @@
+/**
+ * The second way to ask for a code: a handler that has had one sent returns `smsSent(…)`, its call ends, and nobody
+ * is kept busy while the person looks for the code. What it needs to go on (a portal's session) lives in the two
+ * functions it leaves behind.
+ */
+import { BotFailure } from '../bot-failure.ts'
+import type { AskForOtp } from '../updater.ts'
+import type { BotRequest } from './bot-service.ts'
+
+/**
+ * How the work goes on. Each is a call of its own, with its own `request`, whose signal and attempt count from then
+ * on; each gives what a handler gives: the result, or `smsSent(…)` again.
+ */
+interface GoOn {
+  /**
+   * The person has typed this. Never log it.
+   * @throws BotFailure `codeRejected()` to be called again with another code; any other ends what was kept
+   */
+  verify(code: string, request: BotRequest): Promise<unknown>
+  /** The person wants another code, or a new attempt begins: has one sent in the same session. */
+  resend(request: BotRequest): Promise<unknown>
+}
+
+const SMS_SENT = Symbol('SMS_SENT')
+
+export interface SmsSent extends GoOn {
+  readonly is: typeof SMS_SENT
+  readonly asked: AskForOtp
+}
+
+/** What a handler returns that has had a code sent. `asked` is shown to the person: nothing secret in it. */
+export const smsSent = (asked: AskForOtp, goOn: GoOn): SmsSent => ({ is: SMS_SENT, asked, ...goOn })
+
+export const isSmsSent = (result: unknown): result is SmsSent =>
+  (result as Partial<SmsSent> | null | undefined)?.is === SMS_SENT
+
+const REJECTED = 'OTP_REJECTED'
+
+/** The code was wrong: the person is asked again, with one try less. */
+export const codeRejected = (message = 'That code was not right.'): BotFailure =>
+  new BotFailure(REJECTED, message)
+
+export const isRejection = (reason: unknown): boolean =>
+  (reason as { code?: unknown } | null | undefined)?.code === REJECTED
+
+/** What the code belongs to is gone: only beginning anew helps. */
+export const sessionLost = (message = 'The session that the code belongs to is over.'): BotFailure =>
+  new BotFailure('session_lost', message, { retryable: true })

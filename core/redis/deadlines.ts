@@ -1,0 +1,26 @@
+/**
+ * When somebody should look after a request, whoever was meant to may be dead by then. A hash in here is no more than
+ * a reminder: what is due, the record says.
+ */
+import type { RedisClient } from './connect.ts'
+import { keys } from './keys.ts'
+
+export interface Deadlines {
+  /** Reminds of this request at that time, milliseconds; a later call moves it. */
+  remind(hash: string, at: number): Promise<void>
+  forget(hash: string): Promise<void>
+  /** Hashes whose time has come, the oldest first. */
+  due(now: number, atMost: number): Promise<string[]>
+}
+
+export function createDeadlines({ redis }: { redis: RedisClient }): Deadlines {
+  return {
+    async remind(hash, at) {
+      await redis.zadd(keys.deadlines, at, hash)
+    },
+    async forget(hash) {
+      await redis.zrem(keys.deadlines, hash)
+    },
+    due: (now, atMost) => redis.zrangebyscore(keys.deadlines, '-inf', now, 'LIMIT', 0, atMost),
+  }
+}

@@ -1,0 +1,38 @@
+import { defineService } from './service.ts'
+
+export const accountStatement = defineService({
+  slug: 'account-statement',
+  title: { en: 'Account statement', fa: 'صورت‌حساب بانکی' },
+  description: {
+    en: 'Fetches the latest lines of an account. The portal sends a code to your mobile; you type it here.',
+    fa: 'آخرین گردش‌های حساب شما را می‌گیرد. درگاه کدی به تلفن همراه شما می‌فرستد که اینجا وارد می‌کنید.',
+  },
+  fields: [
+    {
+      name: 'account_number',
+      type: 'account_number',
+      label: { en: 'Account number', fa: 'شمارهٔ حساب' },
+      hint: { en: '10 to 16 digits', fa: '۱۰ تا ۱۶ رقم' },
+      example: '1234567890123',
+    },
+    {
+      name: 'mobile',
+      type: 'mobile',
+      label: { en: 'Mobile number', fa: 'شمارهٔ تلفن همراه' },
+      hint: { en: '11 digits, starting with 09', fa: '۱۱ رقم که با ۰۹ شروع می‌شود' },
+      example: '09123456789',
+    },
+  ],
+  steps: [
+    { id: 'signing_in', title: { en: 'Sign in to the portal', fa: 'ورود به درگاه' } },
+    { id: 'sending_otp', title: { en: 'Have a code sent', fa: 'درخواست ارسال کد' } },
+    { id: 'waiting_otp', title: { en: 'Wait for your code', fa: 'انتظار برای کد شما' } },
+    { id: 'verifying_otp', title: { en: 'Check the code', fa: 'بررسی کد' } },
+    { id: 'reading_statement', title: { en: 'Read the statement', fa: 'خواندن صورت‌حساب' } },
+  ],
+  estimatedSeconds: 45,
+  tries: 3,
+  backoffSeconds: 5,
+  asksForCode: true,
+  queue: 'inquiries',
+})

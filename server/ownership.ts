@@ -1,0 +1,87 @@
+/**
+ * Who may look at a request, and who may act on it. By default whoever knows the hash; OWNER_CHECK asks for more: the
+ * session that made the request (browsers, by cookie) or the token that its submit was answered with (programs).
+ *
+ * The one place that decides; API, pages and sockets only bring what they were shown.
+ */
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import type { OwnerCheck } from '../core/config.ts'
+import { AppError } from '../core/errors.ts'
+import { isHash } from '../core/hash.ts'
+import type { RequestRecord } from '../core/record.ts'
+import { missing } from '../core/redis/live-requests.ts'
+import type { RequestStore } from '../core/redis/request-store.ts'
+
+/** What somebody shows to say who they are; null what they do not have. */
+export interface Credentials {
+  sessionId: string | null
+  ownerToken: string | null
+}
+
+/** `read`: see how a request stands. `act`: hand over a code, ask for another, cancel. */
+export type Need = 'read' | 'act'
+
+export interface Ownership {
+  /** @throws AppError `request_not_found`, `request_expired`, and only then `not_owner`; `storage_unavailable` */
+  check(hash: string, credentials: Credentials, need: Need): Promise<void>
+}
+
+export function createOwnership({
+  mode,
+  store,
+  ttlSeconds,
+  now = Date.now,
+}: {
+  mode: OwnerCheck
+  store: RequestStore
+  ttlSeconds: number
+  now?: () => number
+}): Ownership {
+  const needed: Record<OwnerCheck, readonly Need[]> = { off: [], actions: ['act'], all: ['read', 'act'] }
+  return {
+    async check(hash, credentials, need) {
+      if (!needed[mode].includes(need)) return
+      if (!isHash(hash)) throw new AppError('request_not_found')
+      const stored = await store.read(hash)
+      if (!stored) throw missing(hash, now(), ttlSeconds)
+      if (!isOwner(stored.record, credentials)) throw new AppError('not_owner')
+    },
+  }
+}
+
+/** What names no owner, as the records of other programs, stays with whoever knows its hash. */
+function isOwner(record: RequestRecord, { sessionId, ownerToken }: Credentials): boolean {
+  const session = record.session_id || null
+  const token = record.owner_hash ?? null
+  if (session === null && token === null) return true
+  const bySession = session !== null && sessionId !== null && isSame(sessionId, session)
+  const byToken = token !== null && ownerToken !== null && isSame(hashToken(ownerToken), token)
+  return bySession || byToken
+}
+
+/** Takes as long whatever is in them: how much of a guess is right cannot be measured. */
+const isSame = (a: string, b: string): boolean => timingSafeEqual(sha256(a), sha256(b))
+const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest()
+
+const TOKEN_LENGTH = 32
+const TOKEN = new RegExp(`^[\\w-]{${TOKEN_LENGTH}}$`)
+
+/**
+ * The token of the request that a submit makes: 192 bits. It can be told again to who repeats the submit, though it is
+ * kept nowhere: the seed, random and of this one request, lies in Redis with what the Idempotency-Key stands for; the
+ * key is the caller's. Neither the seed without the key nor a guessed key without the seed gives the token.
+ *
+ * @param key the caller's Idempotency-Key; without one the seed is kept nowhere either
+ */
+export const ownerTokenOf = (seed: string, key: string | null): string =>
+  createHmac('sha256', seed)
+    .update(key ?? '')
+    .digest('base64url')
+    .slice(0, TOKEN_LENGTH)
+
+/** What the record keeps of it. */
+export const hashToken = (token: string): string => sha256(token).toString('base64url')
+
+/** Null for what no token of ours looks like. */
+export const readToken = (given: unknown): string | null =>
+  typeof given === 'string' && TOKEN.test(given) ? given : null

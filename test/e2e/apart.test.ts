@@ -1,0 +1,111 @@
+/** The processes started apart, as in production, and killed without a word. */
+import { io } from 'socket.io-client'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { PublicView } from '../../core/record.ts'
+import { type Child, startChild } from '../helpers/child.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { freePort } from '../helpers/halfway.ts'
+import { useRedis } from '../helpers/redis.ts'
+
+const { url: redisUrl } = await useRedis()
+const [port, botPort, portalPort] = (await Promise.all([freePort(), freePort(), freePort()])).map(String)
+const address = `http://127.0.0.1:${port}`
+const env = {
+  REDIS_URL: redisUrl,
+  PORT: port,
+  LOCAL_API_PORT: botPort,
+  LOCAL_API_URL: `http://127.0.0.1:${botPort}`,
+  DEMO_PORTAL_PORT: portalPort,
+  DEMO_PORTAL_SPEED: '40',
+}
+
+async function start(main: string): Promise<Child> {
+  const child = startChild(main, [], env)
+  await child.said('"msg":"started"')
+  return child
+}
+
+let bots: Child
+const socket = io(address, { transports: ['websocket'] })
+beforeAll(async () => {
+  ;[bots] = (await Promise.all(
+    ['bots/inquiry-provider/main.ts', 'bots/demo-portal/main.ts', 'workers/main.ts', 'server/main.ts'].map(
+      start,
+    ),
+  )) as [Child]
+})
+afterAll(() => void socket.disconnect())
+
+const post = (path: string, body: object): Promise<Response> =>
+  fetch(`${address}${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+const newestCode = async (mobile: string): Promise<string> => {
+  const answer = await fetch(`http://127.0.0.1:${portalPort}/inbox/${mobile}`, {
+    headers: { accept: 'application/json' },
+  })
+  return ((await answer.json()) as { code: string }[])[0]?.code ?? ''
+}
+
+describe('a bot that is killed while it waits for a code', () => {
+  it('is called anew once it is back, the person is asked again, and the request still completes', async () => {
+    const mobile = '09125550001'
+    const submitted = await post('/api/local-requests', {
+      service_slug: 'credit-score-rating',
+      request_data: { mobile, national_code: '0012345679' },
+    })
+    const { hash } = (await submitted.json()) as PublicView
+    const seen: PublicView[] = []
+    socket.on('request:update', (view: PublicView) => seen.push(view))
+    const answer = await socket.emitWithAck('request:watch', { hash })
+    seen.push(answer.data)
+
+    await eventually(() => expect(seen.at(-1)?.requires_otp).toBe(true), { withinMs: 20_000 })
+    bots.process.kill('SIGKILL')
+    await eventually(() => expect(seen.at(-1)?.next_retry_at).not.toBeNull())
+    expect(seen.at(-1)).toMatchObject({ status: 'processing', attempt: 1, max_attempts: 3 })
+    bots = await start('bots/inquiry-provider/main.ts')
+
+    await eventually(() => expect(seen.at(-1)).toMatchObject({ requires_otp: true, attempt: 2 }), {
+      withinMs: 30_000,
+    })
+    expect((await post(`/api/local-requests/${hash}/otp`, { otp: await newestCode(mobile) })).status).toBe(
+      202,
+    )
+    await eventually(() => expect(seen.at(-1)?.status).toBe('completed'), { withinMs: 20_000 })
+    const progress = seen.map((view) => view.progress)
+    expect(progress).toEqual([...progress].sort((a, b) => a - b))
+  })
+})
+
+describe('a bot that answers SMS_SENT', () => {
+  it('may be killed meanwhile: its account statement is asked for anew, and read', async () => {
+    const mobile = '09125550002'
+    const submitted = await post('/api/local-requests', {
+      service_slug: 'account-statement',
+      request_data: { account_number: '1234567890123', mobile },
+    })
+    const { hash } = (await submitted.json()) as PublicView
+    const view = async (): Promise<PublicView> =>
+      (await (await fetch(`${address}/api/local-requests/${hash}/status`)).json()) as PublicView
+    const handOver = async (): Promise<void> => {
+      expect((await post(`/api/local-requests/${hash}/otp`, { otp: await newestCode(mobile) })).status).toBe(
+        202,
+      )
+    }
+    await eventually(async () => expect((await view()).requires_otp).toBe(true), { withinMs: 20_000 })
+    bots.process.kill('SIGKILL')
+    await bots.ended
+    bots = await start('bots/inquiry-provider/main.ts')
+    await handOver()
+
+    await eventually(async () => expect(await view()).toMatchObject({ requires_otp: true, attempt: 2 }), {
+      withinMs: 30_000,
+    })
+    await handOver()
+    await eventually(async () => expect((await view()).status).toBe('completed'), { withinMs: 20_000 })
+    expect((await view()).result_data).toMatchObject({ lines: expect.arrayContaining([]) })
+  })
+})

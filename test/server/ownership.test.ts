@@ -1,0 +1,373 @@
+import { createHash } from 'node:crypto'
+import { load } from 'cheerio'
+import { io, type Socket } from 'socket.io-client'
+import { afterEach, describe, expect, test } from 'vitest'
+import type { Change } from '../../core/lifecycle.ts'
+import type { PublicView } from '../../core/record.ts'
+import { keys } from '../../core/redis/keys.ts'
+import type { WatchAnswer } from '../../server/relay.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { ASK, aHash, START, step, TTL_SECONDS } from '../helpers/record.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { redisContents } from '../helpers/redis-contents.ts'
+import { CREDIT_SCORE, collectLog, type TestServer, useServer } from '../helpers/server.ts'
+import { at, HTML, openBrowser, textOf } from './page-browser.ts'
+
+const { log, lines: logged } = collectLog()
+const testRedis = await useRedis()
+const redis = await testRedis.connections.connect('patient')
+const off = await useServer(testRedis)
+const actions = await useServer(testRedis, { settings: { OWNER_CHECK: 'actions' }, log })
+const all = await useServer(testRedis, { settings: { OWNER_CHECK: 'all' }, log })
+
+type Headers = Record<string, string>
+const SUBMIT = '/api/local-requests'
+const api = (call: string) => (hash: string) => `${SUBMIT}/${hash}/${call}`
+const page = (name: string) => (hash: string) => at(name, hash)
+const cookie = (session: string): Headers => ({ Cookie: `theme=dark; halfway_session=${session}` })
+const bearer = (token: string): Headers => ({ Authorization: `Bearer ${token}` })
+const sha256 = (text: string) => createHash('sha256').update(text).digest('base64url')
+
+const SESSION = 'session-of-the-owner-'
+const TOKEN = 'token-of-the-owner-0123456789-ab'
+const OWNER: Record<string, Headers> = {
+  'by cookie': cookie(SESSION),
+  'by token': bearer(TOKEN),
+  'by cookie, whatever token comes along': { ...cookie(SESSION), ...bearer('x'.repeat(32)) },
+  'by token, whatever cookie comes along': { ...cookie('session-of-a-stranger'), ...bearer(TOKEN) },
+}
+const OTHERS: Headers[] = [
+  {},
+  cookie('session-of-a-stranger'),
+  cookie(`${SESSION}x`),
+  cookie(''),
+  cookie(TOKEN.slice(0, 21)),
+  bearer('x'.repeat(32)),
+  bearer(''),
+  bearer(TOKEN.slice(0, -1)),
+  bearer(`${TOKEN}x`),
+  bearer('x'.repeat(4000)),
+  bearer(sha256(TOKEN)),
+  bearer(SESSION),
+  { Authorization: TOKEN },
+  { Authorization: `Basic ${TOKEN}` },
+]
+
+const DONE: Change = { type: 'complete', attempt: 1, result: { score: 712 } }
+interface Call {
+  name: string
+  method?: 'get' | 'post'
+  path: (hash: string) => string
+  body?: object
+  /** What the request has gone through. */
+  after: Change[]
+  /** What its owner is answered. */
+  status: number
+}
+const READS: Call[] = [
+  { name: 'the status', path: api('status'), after: [START], status: 200 },
+  { name: 'the long poll', path: api('status?after=1&wait=20'), after: [START], status: 200 },
+  { name: 'the events', path: api('events'), after: [START, DONE], status: 200 },
+  { name: 'the result', path: api('result'), after: [START, DONE], status: 200 },
+  { name: 'the progress page', path: page('progress'), after: [START], status: 200 },
+  { name: 'the code page', path: page('otp'), after: [START, ASK], status: 200 },
+  { name: 'the result page', path: page('result'), after: [START, DONE], status: 200 },
+  { name: 'the cancel page', path: page('cancel'), after: [START], status: 200 },
+  { name: 'the way back from a resend', path: page('resend-otp'), after: [START, ASK], status: 303 },
+]
+const ACTS: Call[] = [
+  { name: 'a code', path: api('otp'), body: { otp: '123456' }, after: [START, ASK], status: 202 },
+  { name: 'a resend', path: api('resend-otp'), after: [START, ASK], status: 202 },
+  { name: 'a cancel', path: api('cancel'), after: [START], status: 200 },
+  {
+    name: 'a code on the page',
+    path: page('otp'),
+    body: { otp: '123456' },
+    after: [START, ASK],
+    status: 303,
+  },
+  { name: 'a resend on the page', path: page('resend-otp'), after: [START, ASK], status: 303 },
+  { name: 'a cancel on the page', path: page('cancel'), after: [START], status: 303 },
+].map((call) => ({ ...call, method: 'post' }))
+const isPage = (path: string) => path.startsWith('/services/')
+
+/** A request of the owner, made long enough ago for another code to be sent. */
+const owned = (server: TestServer, after: Change[], fields: object = {}) =>
+  server.given(after, { session_id: SESSION, owner_hash: sha256(TOKEN), now: Date.now() - 60_000, ...fields })
+
+function send(server: TestServer, { method = 'get', path, body }: Call, hash: string, who: Headers) {
+  const call = server.api[method](path(hash)).set(who)
+  if (!isPage(path(hash))) return call.send(body)
+  return call.type('form').set('Accept', HTML).send(body)
+}
+
+async function expectRefused(server: TestServer, call: Call, who: Headers): Promise<void> {
+  const hash = await owned(server, call.after)
+  const before = await redis.get(keys.record(hash))
+  const res = await send(server, call, hash, who)
+  expect(res.status, JSON.stringify(who)).toBe(403)
+  expect(res.headers['cache-control']).toBe('no-store')
+  if (isPage(call.path(hash))) {
+    expect(res.headers['content-type']).toMatch(/^text\/html/)
+    expect(textOf(load(res.text), 'h1')).toBe('This request belongs to somebody else')
+    expect(res.text).not.toContain(hash)
+  } else {
+    expect(res.headers['content-type']).toMatch(/^application\/problem\+json/)
+    expect(res.body).toMatchObject({ status: 403, code: 'not_owner', retryable: false })
+  }
+  expect(await redis.get(keys.record(hash))).toBe(before)
+  expect(await redis.exists(keys.otpBox(hash))).toBe(0)
+}
+
+async function expectAnswered(server: TestServer, call: Call, who: Headers, fields?: object): Promise<void> {
+  const res = await send(server, call, await owned(server, call.after, fields), who)
+  expect(res.status, JSON.stringify(who)).toBe(call.status)
+}
+
+describe('with OWNER_CHECK=all', () => {
+  test.each([...READS, ...ACTS])('$name is refused to everybody else, and does nothing', async (call) => {
+    for (const who of OTHERS) await expectRefused(all, call, who)
+  })
+
+  test.each([...READS, ...ACTS])('$name is open to the owner, by cookie or by token', async (call) => {
+    for (const who of Object.values(OWNER)) await expectAnswered(all, call, who)
+  })
+
+  test.each([...READS, ...ACTS])('$name of a request that names no owner is open to all', async (call) => {
+    for (const none of [null, undefined, ''])
+      await expectAnswered(all, call, {}, { session_id: none, owner_hash: none || null })
+  })
+
+  test('a session alone or a token alone makes an owner, and the other does not fit then', async () => {
+    const status = READS[0] as Call
+    await expectAnswered(all, status, cookie(SESSION), { owner_hash: null })
+    await expectAnswered(all, status, bearer(TOKEN), { session_id: null })
+    for (const [fields, who] of [
+      [{ owner_hash: null }, bearer(TOKEN)],
+      [{ session_id: null }, cookie(SESSION)],
+    ] as const) {
+      expect((await send(all, status, await owned(all, [], fields), who)).status).toBe(403)
+    }
+  })
+
+  test.each([...READS, ...ACTS])(
+    '$name is first of all of a request that there is: else 404 or 410',
+    async (call) => {
+      expect((await send(all, call, aHash(), {})).status).toBe(404)
+      expect((await send(all, call, 'req_short', {})).status).toBe(404)
+      expect((await send(all, call, aHash(Date.now() - TTL_SECONDS * 1000), {})).status).toBe(410)
+    },
+  )
+})
+
+describe('with OWNER_CHECK=actions', () => {
+  test.each(READS)('$name is open to whoever knows the hash', async (call) => {
+    for (const who of OTHERS) await expectAnswered(actions, call, who)
+  })
+
+  test.each(ACTS)('$name is for the owner alone', async (call) => {
+    for (const who of OTHERS) await expectRefused(actions, call, who)
+    for (const who of Object.values(OWNER)) await expectAnswered(actions, call, who)
+  })
+})
+
+describe('without OWNER_CHECK', () => {
+  test.each([...READS, ...ACTS])('$name is open to whoever knows the hash', async (call) => {
+    for (const who of OTHERS) await expectAnswered(off, call, who)
+  })
+
+  test('a submit is answered without a token, and none is remembered', async () => {
+    const { body } = await off.api.post(SUBMIT).send(CREDIT_SCORE).expect(202)
+    expect(body).not.toHaveProperty('owner_token')
+    expect(JSON.parse((await redis.get(keys.record(body.hash))) ?? '')).toMatchObject({ owner_hash: null })
+  })
+})
+
+describe.each([
+  ['actions', actions],
+  ['all', all],
+] as const)('the token of a submit, with OWNER_CHECK=%s', (_mode, server) => {
+  const submit = (headers: Headers = {}) => server.api.post(SUBMIT).set(headers).send(CREDIT_SCORE)
+  const cancel = (hash: string, who: Headers) => server.api.post(`${SUBMIT}/${hash}/cancel`).set(who)
+  const aKey = (): string => `key-${Math.random()}`
+
+  test('is told in its answer, and lets its holder act on this request alone', async () => {
+    const [one, two] = [(await submit().expect(202)).body, (await submit().expect(202)).body]
+    expect(one.owner_token).toMatch(/^[\w-]{32}$/)
+    expect(two.owner_token).not.toBe(one.owner_token)
+    await cancel(one.hash, bearer(two.owner_token)).expect(403)
+    const { body } = await cancel(one.hash, bearer(one.owner_token)).expect(200)
+    expect(body).not.toHaveProperty('owner_token')
+  })
+
+  test('is told to a browser too, which may use its session as well', async () => {
+    const { body } = await submit(cookie(SESSION)).expect(202)
+    await cancel(body.hash, cookie('session-of-a-stranger')).expect(403)
+    await cancel(body.hash, cookie(SESSION)).expect(200)
+  })
+
+  test('is told again to who repeats the submit, and fits', async () => {
+    const key = { 'Idempotency-Key': aKey() }
+    const first = (await submit(key).expect(202)).body
+    const again = await submit(key).expect(202).expect('Idempotency-Replayed', 'true')
+    expect(again.body).toEqual(first)
+    await cancel(first.hash, bearer(again.body.owner_token)).expect(200)
+  })
+
+  test('is one for all who submit the same at once', async () => {
+    const key = { 'Idempotency-Key': aKey() }
+    const answers = await Promise.all(Array.from({ length: 10 }, () => submit(key)))
+    const tokens = new Set(answers.map(({ body }) => body.owner_token))
+    expect(tokens.size).toBe(1)
+    await cancel(answers[0]?.body.hash, bearer([...tokens][0])).expect(200)
+  })
+
+  test('is not told to another caller who knows the key and the data', async () => {
+    const key = { 'Idempotency-Key': aKey() }
+    const mine = (await submit({ ...key, 'X-Forwarded-For': '192.0.2.1' })).body
+    for (const other of [{ 'X-Forwarded-For': '192.0.2.2' }, cookie(SESSION)] as Headers[]) {
+      const { body } = await submit({ ...key, ...other }).expect(202)
+      expect(body.hash).not.toBe(mine.hash)
+      await cancel(mine.hash, bearer(body.owner_token)).expect(403)
+    }
+  })
+
+  test('stands nowhere in Redis and in no log, only its SHA-256 in the record', async () => {
+    const key = { 'Idempotency-Key': aKey() }
+    const tokens: string[] = []
+    for (const headers of [{}, key, key] as Headers[]) {
+      const { hash, owner_token } = (await submit(headers).expect(202)).body
+      tokens.push(owner_token)
+      const record = JSON.parse((await redis.get(keys.record(hash))) ?? '')
+      expect(record.owner_hash).toBe(sha256(owner_token))
+      await server.api.get(`${SUBMIT}/${hash}/status`).set(bearer(owner_token)).expect(200)
+      await cancel(hash, bearer(owner_token))
+    }
+    const everything = await redisContents(redis)
+    expect(everything).toContain('owner_hash')
+    expect(logged.join('')).toContain('request completed')
+    for (const token of tokens) {
+      expect(everything).not.toContain(token)
+      expect(logged.join('')).not.toContain(token)
+    }
+  })
+})
+
+describe('a form', () => {
+  test('makes a request of the browser that sent it: another is shown a page that says so', async () => {
+    for (const looksFirst of [true, false]) {
+      const mine = openBrowser(all.address)
+      const form = '/services/credit-score-rating'
+      if (looksFirst) await mine.open(form)
+      const { headers } = await mine.post(form, { ...CREDIT_SCORE.request_data }).expect(303)
+      if (!looksFirst)
+        expect(headers['set-cookie']?.[0]).toMatch(/^halfway_session=.+; HttpOnly; SameSite=Lax$/)
+      const progress = headers.location as string
+      await mine.open(progress)
+      const other = openBrowser(all.address)
+      for (let n = 0; n < 2; n++) {
+        const $ = load((await other.get(progress).expect(403)).text)
+        expect(textOf($, 'h1')).toBe('This request belongs to somebody else')
+        expect(textOf($, 'main')).toContain('in the browser in which it was started')
+      }
+      await other.post(progress.replace('/progress/', '/cancel/')).expect(403)
+      await mine.post(progress.replace('/progress/', '/cancel/')).expect(303)
+    }
+  })
+})
+
+describe('what another program writes', () => {
+  const write = async (record: object): Promise<string> => {
+    const hash = `req_${'f'.repeat(16)}${Math.random().toString(36).slice(2, 10)}`
+    await redis.setex(keys.record(hash), TTL_SECONDS, JSON.stringify({ status: 'processing', ...record }))
+    return hash
+  }
+  const status = (hash: string, who: Headers = {}) => all.api.get(`${SUBMIT}/${hash}/status`).set(who)
+
+  test('without an owner stays open to whoever knows the hash', async () => {
+    const hash = await write({ progress: 40 })
+    expect((await status(hash).expect(200)).body).toMatchObject({ progress: 40 })
+    await all.api.post(`${SUBMIT}/${hash}/cancel`).expect(200)
+  })
+
+  test('leaves the owner as he was, also with nonsense in his place', async () => {
+    const owner = { session_id: SESSION, owner_hash: sha256(TOKEN) }
+    await status(await write(owner)).expect(403)
+    await status(await write(owner), bearer(TOKEN)).expect(200)
+    for (const owner_hash of [1, {}, [], true, 'x'.repeat(1000)]) {
+      await status(await write({ owner_hash })).expect(403)
+      await status(await write({ owner_hash }), bearer(TOKEN)).expect(403)
+      await status(await write({ ...owner, owner_hash }), cookie(SESSION)).expect(200)
+    }
+  })
+})
+
+describe('a socket', () => {
+  const sockets: Socket[] = []
+  afterEach(() => {
+    for (const socket of sockets.splice(0)) socket.disconnect()
+  })
+  function connect(server: TestServer, extraHeaders: Headers = {}) {
+    const socket = io(server.address, { transports: ['websocket'], forceNew: true, extraHeaders })
+    sockets.push(socket)
+    const updates: PublicView[] = []
+    socket.on('request:update', (view) => updates.push(view))
+    const watch = (message: object): Promise<WatchAnswer> =>
+      socket.timeout(3000).emitWithAck('request:watch', message)
+    return { updates, watch, socket }
+  }
+  const notOwner = { ok: false, problem: expect.objectContaining({ status: 403, code: 'not_owner' }) }
+
+  test('of somebody else is refused and hears nothing, with OWNER_CHECK=all', async () => {
+    const hash = await owned(all, [START])
+    for (const who of [{}, cookie('session-of-a-stranger'), bearer(TOKEN)]) {
+      const { watch, updates } = connect(all, who)
+      for (const owner_token of [undefined, null, '', 'x'.repeat(32), `${TOKEN}x`, [TOKEN], { TOKEN }, 1])
+        expect(await watch({ hash, owner_token })).toEqual(notOwner)
+      await eventually(() => expect(all.live.size).toBe(0))
+      await all.apply(hash, step(10 + updates.length))
+      // What is sent before an acknowledgement arrives before it.
+      expect(await watch({ hash })).toEqual(notOwner)
+      expect(updates).toEqual([])
+    }
+  })
+
+  test('of the owner hears every update, by its cookie or by the token in the message', async () => {
+    for (const { who, owner_token } of [{ who: cookie(SESSION) }, { who: {}, owner_token: TOKEN }] as const) {
+      const hash = await owned(all, [START])
+      const { watch, updates } = connect(all, who)
+      expect(await watch({ hash, version: 1, owner_token })).toMatchObject({ ok: true, data: { version: 2 } })
+      await all.apply(hash, step(40))
+      await eventually(() => expect(updates.map(({ progress }) => progress)).toEqual([40]))
+    }
+  })
+
+  test('that leaves while it is being looked at whose the request is leaves nothing behind', async () => {
+    const hash = await owned(all, [START])
+    for (const leave of ['unwatch', 'disconnect'] as const) {
+      const { watch, socket } = connect(all, cookie(SESSION))
+      await watch({ hash: aHash() })
+      const answer = watch({ hash }).catch(() => null)
+      if (leave === 'unwatch') socket.emit('request:unwatch', { hash })
+      else socket.disconnect()
+      await answer
+      await eventually(() => expect(all.live.size).toBe(0))
+    }
+  })
+
+  test('is told 404 or 410 before it is told whose the request is', async () => {
+    const { watch } = connect(all)
+    expect(await watch({ hash: aHash() })).toMatchObject({ problem: { status: 404 } })
+    const gone = aHash(Date.now() - TTL_SECONDS * 1000)
+    expect(await watch({ hash: gone })).toMatchObject({ problem: { status: 410 } })
+  })
+
+  test('of anybody hears everything where reading is open, whatever token it brings', async () => {
+    for (const server of [off, actions]) {
+      const hash = await owned(server, [START])
+      const { watch } = connect(server)
+      for (const owner_token of [undefined, 'x'.repeat(32), 1])
+        expect(await watch({ hash, owner_token })).toMatchObject({ ok: true })
+    }
+  })
+})

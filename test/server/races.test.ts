@@ -1,0 +1,61 @@
+/** Two who act on one request at the same moment: one of them wins, and everybody sees the same. */
+import { describe, expect, test } from 'vitest'
+import { isFinal, type PublicView } from '../../core/record.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { START } from '../helpers/record.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { useServer } from '../helpers/server.ts'
+
+const ROUNDS = 500
+const AT_ONCE = 25
+
+const server = await useServer(await useRedis())
+
+/** Everything that somebody who watches is told, first the state at the beginning. */
+async function watch(hash: string): Promise<PublicView[]> {
+  const seen: PublicView[] = []
+  const { latest } = await server.live.watch(hash, {
+    update: ({ view }) => seen.push(view),
+    expired: () => {},
+  })
+  seen.unshift(latest.view)
+  return seen
+}
+
+/** The person cancels while the bot completes. */
+async function race(round: number): Promise<'completed' | 'cancelled'> {
+  const hash = await server.given([START])
+  const viewers = await Promise.all([watch(hash), watch(hash)])
+  const cancel = () => server.api.post(`/api/local-requests/${hash}/cancel`)
+  // A look at the status first takes about as long as the cancel's own way: now one is faster, now the other.
+  const complete = async () => {
+    if (round % 2) await server.api.get(`/api/local-requests/${hash}/status`)
+    return server.store.apply(hash, { type: 'complete', attempt: 1, result: { round } })
+  }
+  const [cancelled, completed] = await Promise.all([cancel(), complete()])
+
+  expect([cancelled.status === 200, completed.ok].filter(Boolean)).toHaveLength(1)
+  if (cancelled.status !== 200) expect(cancelled.body.code).toBe('already_final')
+  const status = cancelled.status === 200 ? 'cancelled' : 'completed'
+  const { body } = await server.api.get(`/api/local-requests/${hash}/status`).expect(200)
+  expect(body).toMatchObject({ status, version: 3, result_data: status === 'completed' ? { round } : null })
+  for (const seen of viewers) {
+    await eventually(() => expect(seen.at(-1)).toMatchObject({ status, version: 3 }))
+    expect(seen.filter((view) => isFinal(view.status))).toHaveLength(1)
+  }
+  return status
+}
+
+describe('the race of cancel and complete', () => {
+  test(`ends in one final state, the same for every viewer, ${ROUNDS} times`, {
+    timeout: 60_000,
+  }, async () => {
+    const ends: string[] = []
+    for (let round = 0; round < ROUNDS; round += AT_ONCE) {
+      ends.push(...(await Promise.all(Array.from({ length: AT_ONCE }, (_, i) => race(round + i)))))
+    }
+    expect(ends).toHaveLength(ROUNDS)
+    // Otherwise it was no race.
+    expect(new Set(ends).size).toBe(2)
+  })
+})

@@ -1,0 +1,91 @@
+/** Requests whose worker and bot are dead, and those whose job was lost: somebody still ends or begins them. */
+import { afterAll, describe, expect, test } from 'vitest'
+import type { Change } from '../../core/lifecycle.ts'
+import { createDeadlines } from '../../core/redis/deadlines.ts'
+import { createQueues } from '../../core/redis/queues.ts'
+import { createRequestStore } from '../../core/redis/request-store.ts'
+import { findService } from '../../core/services/index.ts'
+import { startRescuer } from '../../workers/rescuer.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { afterChanges, aRecord, TTL_SECONDS } from '../helpers/record.ts'
+import { quiet, useRedis } from '../helpers/redis.ts'
+
+const { connections } = await useRedis()
+const redis = await connections.connect('patient')
+const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS })
+const deadlines = createDeadlines({ redis })
+const queues = createQueues({ redis, prefix: 'test', log: quiet })
+
+// Many of them, as there are many worker processes.
+const rescuers = [1, 2, 3].map(() =>
+  startRescuer({ store, deadlines, queues, findService, log: quiet, everyMs: 10 }),
+)
+afterAll(async () => {
+  await Promise.all(rescuers.map((rescuer) => rescuer.stop()))
+  await queues.stop()
+})
+
+/** A request that went through these changes so many seconds ago, and that nobody works on. */
+async function abandoned(secondsAgo: number, ...changes: Change[]): Promise<string> {
+  const now = Date.now() - secondsAgo * 1000
+  const record = afterChanges(aRecord({ now, service_slug: 'link-check' }), changes, now)
+  await store.create(record)
+  await deadlines.remind(record.hash, Date.now())
+  return record.hash
+}
+
+const recordOf = async (hash: string) => (await store.read(hash))?.record
+const reminded = (hash: string) => redis.zscore('local_request:deadlines', hash)
+const START: Change = { type: 'start', attempt: 1, limitSeconds: 60 }
+const ASK: Change = { type: 'require_otp', attempt: 1, otp: { id: 'otp-1', expires_in: 30 } }
+
+describe('a request that nobody works on any more', () => {
+  test('fails as timed out once its deadline is over, and once only', async () => {
+    const hash = await abandoned(62, START)
+    const failed = await eventually(async () => {
+      const record = await recordOf(hash)
+      expect(record?.status).toBe('failed')
+      return record
+    })
+    expect(failed).toMatchObject({ version: 3, error_data: { code: 'timed_out', retryable: true } })
+    await eventually(async () => expect(await reminded(hash)).toBeNull())
+    expect((await recordOf(hash))?.version).toBe(3)
+  })
+
+  test('is left alone before its deadline, and looked at again by then', async () => {
+    const hash = await abandoned(55, START)
+    await eventually(async () => expect(Number(await reminded(hash))).toBeGreaterThan(Date.now() + 4000))
+    expect(await recordOf(hash)).toMatchObject({ status: 'processing', version: 2 })
+  })
+
+  test('is not timed out while a person is being waited for', async () => {
+    const hash = await abandoned(70, START, ASK)
+    await eventually(async () => expect(Number(await reminded(hash))).toBeGreaterThan(Date.now() + 1000))
+    expect((await recordOf(hash))?.status).toBe('otp_required')
+  })
+
+  test('fails when nobody types the code, long after its deadline', async () => {
+    const hash = await abandoned(332, START, ASK)
+    await eventually(async () =>
+      expect(await recordOf(hash)).toMatchObject({ status: 'failed', error_data: { code: 'otp_expired' } }),
+    )
+  })
+
+  test('that is final or gone is forgotten', async () => {
+    const final = await abandoned(1, START, { type: 'cancel', by: 'user' })
+    await deadlines.remind('req_never_was_there_at_all', Date.now())
+    await eventually(async () => {
+      expect(await reminded(final)).toBeNull()
+      expect(await reminded('req_never_was_there_at_all')).toBeNull()
+    })
+  })
+})
+
+describe('a request whose job was lost', () => {
+  test('gets it, once', async () => {
+    const hash = await abandoned(1)
+    await eventually(async () => expect(await queues.position(hash, 'crawls')).toBe(1))
+    expect(await recordOf(hash)).toMatchObject({ status: 'pending', version: 1 })
+    expect(await redis.llen('test:crawls:wait')).toBe(1)
+  })
+})

@@ -1,0 +1,135 @@
+/**
+ * One attempt at a request: calls the bot, follows the request meanwhile, and says how the attempt ended. It never
+ * waits for a person: a bot that answers that it had a code sent is called again once the code is there.
+ */
+import { nanoid } from 'nanoid'
+import { promptClosesAt } from '../core/deadline.ts'
+import { AppError } from '../core/errors.ts'
+import type { Change } from '../core/lifecycle.ts'
+import type { Log } from '../core/log.ts'
+import { isFinal, type PublicView, type RequestError, type RequestRecord } from '../core/record.ts'
+import type { LiveRequests } from '../core/redis/live-requests.ts'
+import type { RequestStore } from '../core/redis/request-store.ts'
+import type { BotClient } from './bot-client.ts'
+import { startStopwatch } from './stopwatch.ts'
+
+export type AttemptOutcome =
+  /** The request is final, or no longer ours. */
+  | { is: 'ended' }
+  | { is: 'failed'; error: RequestError }
+  /** A code is being waited for; at `until`, milliseconds, nobody is expected any more. */
+  | { is: 'waiting'; until: number }
+
+export interface AttemptDeps {
+  store: RequestStore
+  live: LiveRequests
+  bot: BotClient
+  log: Log
+}
+
+const ENDED: AttemptOutcome = { is: 'ended' }
+
+export interface AttemptContext {
+  /** The request's own limit, for the words. */
+  limitSeconds: number
+  /** Aborts when the worker stops. */
+  stopping: AbortSignal
+  /** The code, for a bot that is called again. */
+  otp?: string
+}
+
+export function createAttempt({ store, live, bot, log }: AttemptDeps) {
+  async function attempt(
+    record: RequestRecord,
+    { limitSeconds, stopping, otp }: AttemptContext,
+  ): Promise<AttemptOutcome> {
+    const abort = new AbortController()
+    const clock = startStopwatch(restMs(record), () => abort.abort(timedOut(limitSeconds)))
+    const onStop = (): void => abort.abort(stopping.reason)
+    stopping.addEventListener('abort', onStop)
+    const follow = ({ status, attempt: present }: PublicView): void => {
+      if (isFinal(status)) abort.abort(new AppError('already_final'))
+      else if (present > record.attempt) abort.abort(new AppError('stale_attempt'))
+      else if (status === 'otp_required') clock.pause()
+      else clock.resume()
+    }
+    try {
+      const watch = await live.watch(record.hash, {
+        update: ({ view }) => follow(view),
+        expired: () => abort.abort(new AppError('request_expired')),
+      })
+      try {
+        follow(watch.latest.view)
+        return await converse(record, abort.signal, otp)
+      } finally {
+        watch.stop()
+      }
+    } catch (error) {
+      return whyFailed(error)
+    } finally {
+      clock.stop()
+      stopping.removeEventListener('abort', onStop)
+    }
+  }
+
+  async function converse(record: RequestRecord, signal: AbortSignal, otp?: string): Promise<AttemptOutcome> {
+    const { hash, attempt, service_slug: slug, request_data: requestData } = record
+    const answer = await bot.call({ slug, hash, attempt, requestData, otp, signal })
+    if (answer.status === 'error') {
+      if (answer.code === 'OTP_REJECTED')
+        return ask(hash, { type: 'reject_otp', attempt, message: answer.message })
+      const { code, message, retryable } = answer
+      return { is: 'failed', error: { code, message, retryable } }
+    }
+    if (answer.code === 'SMS_SENT') {
+      return ask(hash, {
+        type: 'require_otp',
+        attempt,
+        otp: { ...answer.otp_data, id: nanoid(10), recall: true },
+      })
+    }
+    // The bot has usually written this itself; its own word counts, this is for bots that only answer.
+    const outcome = await store.apply(hash, { type: 'complete', attempt, result: answer.data ?? null })
+    if (!outcome.ok) log.debug({ hash, refusal: outcome.refusal }, 'the result was there already')
+    return ENDED
+  }
+
+  async function ask(hash: string, change: Change): Promise<AttemptOutcome> {
+    const asked = await store.apply(hash, change)
+    if (!asked.ok) throw new AppError(asked.refusal)
+    const { status, otp_data: prompt } = asked.stored.record
+    // The last wrong code has ended the request.
+    return status === 'otp_required' && prompt ? { is: 'waiting', until: promptClosesAt(prompt) } : ENDED
+  }
+
+  return attempt
+}
+
+const timedOut = (limitSeconds: number): AppError =>
+  new AppError('timed_out', { detail: `It took longer than ${limitSeconds} seconds.` })
+
+/** What is left of the request's own time: it counts all attempts together. */
+const restMs = ({ deadline_at }: RequestRecord): number =>
+  deadline_at === null ? 300_000 : Math.max(0, Date.parse(deadline_at) - Date.now())
+
+const WORDS: Partial<Record<AppError['code'], string>> = {
+  bot_unavailable: 'The service that does the work cannot be reached just now.',
+  bot_unauthorized: 'The service that does the work did not accept us. Please tell its operator.',
+  bot_bad_answer: 'The service that does the work gave an answer we do not understand.',
+  worker_stopping: 'The service is being restarted.',
+}
+
+function whyFailed(error: unknown): AttemptOutcome {
+  if (!(error instanceof AppError)) throw error
+  switch (error.code) {
+    case 'already_final':
+    case 'stale_attempt':
+    case 'request_expired':
+    case 'request_not_found':
+      return ENDED
+    default: {
+      const message = error.detail ?? WORDS[error.code] ?? 'Something went wrong.'
+      return { is: 'failed', error: { code: error.code, message, retryable: error.retryable } }
+    }
+  }
+}

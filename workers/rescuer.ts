@@ -1,0 +1,107 @@
+/**
+ * Ends what nobody ends: a request whose time is over fails, even if its worker and its bot are dead, and one whose
+ * job was never queued gets it. Any number of rescuers may run: each only does what the rules allow once.
+ */
+import { dueAt } from '../core/deadline.ts'
+import type { Log } from '../core/log.ts'
+import { isFinal, type RequestError, type RequestRecord } from '../core/record.ts'
+import type { Deadlines } from '../core/redis/deadlines.ts'
+import type { Queues } from '../core/redis/queues.ts'
+import type { RequestStore } from '../core/redis/request-store.ts'
+import type { Service } from '../core/services/service.ts'
+
+export interface RescuerDeps {
+  store: RequestStore
+  deadlines: Deadlines
+  queues: Queues
+  findService: (slug: string) => Service | undefined
+  log: Log
+  everyMs?: number
+  now?: () => number
+}
+
+const EVERY_MS = 1_000
+const AT_ONCE = 100
+/** Whoever is alive ends its own request at the deadline; only what is still there a moment later needs rescue. */
+const SLACK_MS = 1_000
+/** How often a running request is looked at: its deadline comes nearer when a person has typed the code. */
+const LOOK_AGAIN_MS = 10_000
+/** How often one in the queue is looked at, whose job may be lost. */
+const LOOK_AGAIN_IN_QUEUE_MS = 60_000
+
+const TIMED_OUT: RequestError = { code: 'timed_out', message: 'It took too long.', retryable: true }
+const NO_CODE: RequestError = {
+  code: 'otp_expired',
+  message: 'The code was not entered in time.',
+  retryable: true,
+}
+
+export function startRescuer(deps: RescuerDeps): { stop(): Promise<void> } {
+  const { store, deadlines, queues, findService, log, everyMs = EVERY_MS, now = Date.now } = deps
+  let stopped = false
+  let timer: NodeJS.Timeout | undefined
+  let round: Promise<void> = Promise.resolve()
+
+  async function lookAfter(hash: string): Promise<void> {
+    const stored = await store.read(hash)
+    if (!stored || isFinal(stored.record.status)) return deadlines.forget(hash)
+    const due = dueAt(stored.record)
+    if (due !== null && now() >= due + SLACK_MS) return end(stored.record)
+    if (stored.record.status === 'pending') {
+      await requeue(stored.record)
+      return deadlines.remind(hash, now() + LOOK_AGAIN_IN_QUEUE_MS)
+    }
+    await deadlines.remind(
+      hash,
+      Math.min(now() + LOOK_AGAIN_MS, due === null ? Number.POSITIVE_INFINITY : due + SLACK_MS),
+    )
+  }
+
+  async function end({ hash, status }: RequestRecord): Promise<void> {
+    const error = status === 'otp_required' ? NO_CODE : TIMED_OUT
+    const outcome = await store.apply(hash, { type: 'fail', error })
+    if (outcome.ok) log.warn({ hash, reason: error.code }, 'ended a request that nobody ended')
+    await deadlines.forget(hash)
+  }
+
+  /** Adding a job that is there changes nothing; one that was lost between record and queue is made good. */
+  async function requeue({ hash, service_slug }: RequestRecord): Promise<void> {
+    const service = findService(service_slug)
+    if (service) await queues.add(hash, service.queue, service.tries)
+  }
+
+  /** One that cannot be read must not keep the others waiting. */
+  async function lookAfterOne(hash: string): Promise<void> {
+    try {
+      await lookAfter(hash)
+    } catch (error) {
+      log.warn({ err: error, hash }, 'could not look after a request')
+      await deadlines.remind(hash, now() + LOOK_AGAIN_MS)
+    }
+  }
+
+  async function look(): Promise<void> {
+    try {
+      let due: string[]
+      do {
+        due = await deadlines.due(now(), AT_ONCE)
+        await Promise.all(due.map(lookAfterOne))
+      } while (due.length === AT_ONCE && !stopped)
+    } catch (error) {
+      log.debug({ err: error }, 'could not look for requests that are due')
+    }
+    if (!stopped) timer = setTimeout(begin, everyMs)
+  }
+  const begin = (): void => {
+    round = look()
+  }
+
+  begin()
+  return {
+    async stop() {
+      stopped = true
+      clearTimeout(timer)
+      await round
+    },
+  }
+}

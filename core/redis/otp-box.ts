@@ -19,6 +19,8 @@ export interface WaitForOtpOptions {
    * prompt's deadline for a while, since another code can still be asked for.
    */
   onResend?: () => Promise<void>
+  /** The deadline of the code is over, and another one may still be asked for: told once a prompt. */
+  onExpired?: () => Promise<void>
 }
 
 export interface OtpBox {
@@ -41,7 +43,10 @@ export function createOtpBox({
 }): OtpBox {
   const take = (hash: string): Promise<string | null> => redis.getdel(keys.otpBox(hash))
 
-  async function waitFor(hash: string, { signal, onResend }: WaitForOtpOptions = {}): Promise<OtpAnswer> {
+  async function waitFor(
+    hash: string,
+    { signal, onResend, onExpired }: WaitForOtpOptions = {},
+  ): Promise<OtpAnswer> {
     const bell = createBell()
     // Listen first, then look: a code that comes between the two rings the bell.
     const stop = await bus.watch(hash, { message: bell.ring, gap: bell.ring })
@@ -49,6 +54,7 @@ export function createOtpBox({
     try {
       // A request for another code is passed on once: the bot may need a moment, or have its reasons not to ask anew.
       let passedOn = ''
+      let expired = ''
       for (;;) {
         signal?.throwIfAborted()
         const code = await take(hash)
@@ -64,9 +70,14 @@ export function createOtpBox({
           await onResend()
           continue
         }
-        const closesAt = onResend ? promptClosesAt(prompt) : Date.parse(prompt.expires_at)
+        const expiresAt = Date.parse(prompt.expires_at)
+        const closesAt = onResend ? promptClosesAt(prompt) : expiresAt
         if (now() >= closesAt) return { refused: 'otp_expired' }
-        await bell.heard(closesAt - now())
+        if (now() >= expiresAt && expired !== prompt.id) {
+          expired = prompt.id
+          await onExpired?.()
+        }
+        await bell.heard((now() < expiresAt ? expiresAt : closesAt) - now())
       }
     } finally {
       signal?.removeEventListener('abort', bell.ring)

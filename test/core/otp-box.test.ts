@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Change } from '../../core/lifecycle.ts'
 import { createRequestStore } from '../../core/redis/request-store.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { ASK, aHash, START, TTL_SECONDS } from '../helpers/record.ts'
@@ -8,6 +9,7 @@ import { useRequests } from '../helpers/requests.ts'
 const { client, store, otpBox, given, applied, subscriptions } = await useRequests(await useRedis())
 const CODE = '483920'
 
+const REPLACE: Change = { type: 'require_otp', attempt: 1, otp: { id: 'otp-2' } }
 const handOver = (hash: string, otp = CODE) => store.apply(hash, { type: 'submit_otp' }, { otp })
 /** The bot waits once its subscription stands. */
 const waits = (hash: string) => eventually(async () => expect(await subscriptions(hash)).toBe(1))
@@ -102,6 +104,45 @@ describe('a bot that waits for a code', () => {
     stop.abort(reason)
     await expect(waiting).rejects.toBe(reason)
     await leftAlone(record.hash)
+  })
+
+  it('is told once that the code’s time is over, and goes on waiting for another one', async () => {
+    const { record } = await given(START, { ...ASK, otp: { id: 'otp-1', expires_in: 0.05 } } as Change)
+    let told = 0
+    const waiting = otpBox.waitFor(record.hash, {
+      onExpired: async () => void told++,
+      onResend: async () => void (await applied(record.hash, REPLACE)),
+    })
+    await eventually(() => expect(told).toBe(1))
+    expect(await store.apply(record.hash, { type: 'submit_otp' }, { otp: CODE })).toMatchObject({
+      refusal: 'otp_expired',
+    })
+    const later = createRequestStore({
+      redis: client,
+      ttlSeconds: TTL_SECONDS,
+      now: () => Date.now() + 31_000,
+    })
+    expect((await later.apply(record.hash, { type: 'resend_otp' })).ok).toBe(true)
+    await eventually(async () => expect((await store.read(record.hash))?.record.otp_data?.id).toBe('otp-2'))
+    await handOver(record.hash)
+    expect(await waiting).toEqual({ code: CODE })
+    expect(told).toBe(1)
+  })
+
+  it('hears of a wish for another code that was there before it began to wait', async () => {
+    const { record } = await given(START, ASK)
+    const later = createRequestStore({
+      redis: client,
+      ttlSeconds: TTL_SECONDS,
+      now: () => Date.now() + 31_000,
+    })
+    expect((await later.apply(record.hash, { type: 'resend_otp' })).ok).toBe(true)
+    const waiting = otpBox.waitFor(record.hash, {
+      onResend: async () => void (await applied(record.hash, REPLACE)),
+    })
+    await eventually(async () => expect((await store.read(record.hash))?.record.otp_data?.id).toBe('otp-2'))
+    await handOver(record.hash)
+    expect(await waiting).toEqual({ code: CODE })
   })
 
   it('is asked once to send another code each time the person wants one', async () => {

@@ -9,6 +9,7 @@ import type { PublicView } from '../../core/record.ts'
 import { openRedis, type RedisClient, type RedisConnections } from '../../core/redis/connect.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { type Halfway, startHalfway } from '../helpers/halfway.ts'
+import { redisContents } from '../helpers/redis-contents.ts'
 
 const PERSON = { mobile: '09121112233', national_code: '0012345679' }
 
@@ -78,24 +79,6 @@ async function watch(
 
 const isOver = (view: PublicView): boolean => view.is_completed || view.is_failed || view.is_cancelled
 
-/** Everything that lies in Redis, as one text. */
-async function everythingInRedis(): Promise<string> {
-  const parts: string[] = []
-  for (const key of await redis.keys('*')) {
-    const type = await redis.type(key)
-    const read: Record<string, () => Promise<unknown>> = {
-      string: () => redis.get(key),
-      hash: () => redis.hgetall(key),
-      list: () => redis.lrange(key, 0, -1),
-      zset: () => redis.zrange(key, '0', '-1', 'WITHSCORES'),
-      set: () => redis.smembers(key),
-      stream: () => redis.xrange(key, '-', '+'),
-    }
-    parts.push(key, JSON.stringify(await read[type]?.()))
-  }
-  return parts.join('\n')
-}
-
 describe('a credit score request', () => {
   it('goes from the form to the result, with the code from the inbox, and leaves the code nowhere', async () => {
     const { hash } = await submit('credit-score-rating', PERSON)
@@ -129,7 +112,7 @@ describe('a credit score request', () => {
 
     const record = JSON.parse((await redis.get(`local_request:${hash}`)) as string)
     expect(record).toMatchObject({ hash, status: 'completed', request_data: PERSON })
-    expect(await everythingInRedis()).not.toContain(code)
+    expect(await redisContents(redis)).not.toContain(code)
     expect(halfway.output()).not.toContain(code)
     expect(halfway.output()).not.toContain(PERSON.national_code)
     expect(halfway.output()).not.toContain(PERSON.mobile)
@@ -223,80 +206,9 @@ describe('a link check request', () => {
   })
 })
 
-const expectRefused = (url: string): Promise<void> =>
-  expect(fetch(url, { signal: AbortSignal.timeout(1000) })).rejects.toMatchObject({
-    cause: { code: 'ECONNREFUSED' },
-  })
-
-describe('a request whose time is over', () => {
-  it('is told to who watches, answers 410, and leaves no key behind', async () => {
-    const brief = await startHalfway({ REQUEST_TTL: '3', LINK_CHECK_ALLOW_PRIVATE: 'false' })
-    const watcher = io(brief.url, { transports: ['websocket'] })
-    const own = await openRedis({ kind: 'single', url: brief.redis.url }, createLog('test', 'silent'))
-    try {
-      const answer = await fetch(`${brief.url}/api/local-requests`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', 'idempotency-key': 'once' },
-        body: JSON.stringify({ service_slug: 'credit-score-rating', request_data: PERSON }),
-      })
-      const { hash } = (await answer.json()) as PublicView
-      const told = new Promise((resolve) => watcher.once('request:expired', resolve))
-      expect(await watcher.emitWithAck('request:watch', { hash })).toMatchObject({ ok: true })
-      expect(await told).toEqual({ hash })
-      expect((await fetch(`${brief.url}/api/local-requests/${hash}/status`)).status).toBe(410)
-      expect((await fetch(`${brief.url}/services/credit-score-rating/progress/${hash}`)).status).toBe(410)
-      const client = await own.connect('patient')
-      await eventually(
-        async () => {
-          const left = (await client.keys('*')).filter(
-            (key) => key.includes(hash) || key.includes('idempotency'),
-          )
-          expect(left).toEqual([])
-          expect(await client.zscore('local_request:deadlines', hash)).toBeNull()
-          expect(await client.exists('local_requests_list')).toBe(0)
-        },
-        { withinMs: 60_000, everyMs: 200 },
-      )
-    } finally {
-      watcher.disconnect()
-      await own.stop()
-      await brief.stop()
-    }
-  })
-})
-
 describe('npm start', () => {
   it('says that it is ready only when it is', async () => {
     const ready = await fetch(`${halfway.url}/readyz`)
     expect(await ready.json()).toEqual({ status: 'ok', checks: { redis: 'ok', workers: 'ok' } })
-  })
-
-  it('stops every process it started, the private Redis too, and ends with 0', async () => {
-    const another = await startHalfway()
-    expect(await another.stop()).toBe(0)
-    for (const url of [another.url, another.botUrl, another.portalUrl]) await expectRefused(url)
-    expect(() => process.kill(another.redis.pid, 0)).toThrow('ESRCH')
-  })
-
-  it('that is killed leaves no process behind that it started', async () => {
-    const another = await startHalfway()
-    another.process.kill('SIGKILL')
-    for (const url of [another.url, another.botUrl, another.portalUrl]) {
-      await eventually(() => expectRefused(url), { withinMs: 15_000, everyMs: 100 })
-    }
-    // Its Redis waits for the next one who starts it.
-    process.kill(another.redis.pid)
-    await another.stop()
-  })
-
-  it('says in one sentence that a port is taken', async () => {
-    const port = new URL(halfway.url).port
-    await expect(startHalfway({ PORT: port })).rejects.toThrow(`Port ${port} is already in use`)
-  })
-
-  it('says in one sentence that the configured Redis does not answer', async () => {
-    await expect(startHalfway({ REDIS_URL: 'redis://127.0.0.1:1' })).rejects.toThrow(
-      'Redis at 127.0.0.1:1 does not answer (ECONNREFUSED)',
-    )
   })
 })

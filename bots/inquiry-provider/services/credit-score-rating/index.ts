@@ -96,9 +96,12 @@ async function confirmCode(
     await ask(`The portal has sent another code to ${sentTo}. The one before no longer works.`)
   }
 
+  const onExpired = (): Promise<void> =>
+    request.updateProgress(50, 'waiting_otp', 'The time for this code is over. You can have a new one sent.')
+
   await ask(`The portal has sent a code of ${CODE_LENGTH} digits to ${sentTo}.`)
   for (;;) {
-    const code = await request.waitForOtp({ onResend })
+    const code = await request.waitForOtp({ onResend, onExpired })
     await request.updateProgress(70, 'verifying_otp', 'Checking your code at the portal…')
     page = await portal.submit(page.form('code'), { code })
     if (page.error === 'code-expired') {

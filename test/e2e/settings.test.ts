@@ -1,0 +1,97 @@
+/** What the settings change, seen from outside the real processes. */
+import { io } from 'socket.io-client'
+import { describe, expect, it } from 'vitest'
+import { createLog } from '../../core/log.ts'
+import type { PublicView } from '../../core/record.ts'
+import { openRedis } from '../../core/redis/connect.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { startHalfway } from '../helpers/halfway.ts'
+import { redisContents } from '../helpers/redis-contents.ts'
+
+const PERSON = { mobile: '09121112233', national_code: '0012345679' }
+
+describe('a request whose time is over', () => {
+  it('is told to who watches, answers 410, and leaves no key behind', async () => {
+    const brief = await startHalfway({ REQUEST_TTL: '3', LINK_CHECK_ALLOW_PRIVATE: 'false' })
+    const watcher = io(brief.url, { transports: ['websocket'] })
+    const own = await openRedis({ kind: 'single', url: brief.redis.url }, createLog('test', 'silent'))
+    try {
+      const answer = await fetch(`${brief.url}/api/local-requests`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'idempotency-key': 'once' },
+        body: JSON.stringify({ service_slug: 'credit-score-rating', request_data: PERSON }),
+      })
+      const { hash } = (await answer.json()) as PublicView
+      const told = new Promise((resolve) => watcher.once('request:expired', resolve))
+      expect(await watcher.emitWithAck('request:watch', { hash })).toMatchObject({ ok: true })
+      expect(await told).toEqual({ hash })
+      expect((await fetch(`${brief.url}/api/local-requests/${hash}/status`)).status).toBe(410)
+      expect((await fetch(`${brief.url}/services/credit-score-rating/progress/${hash}`)).status).toBe(410)
+      const client = await own.connect('patient')
+      await eventually(
+        async () => {
+          const left = (await client.keys('*')).filter(
+            (key) => key.includes(hash) || key.includes('idempotency'),
+          )
+          expect(left).toEqual([])
+          expect(await client.zscore('local_request:deadlines', hash)).toBeNull()
+          expect(await client.exists('local_requests_list')).toBe(0)
+          for (const secret of Object.values(PERSON))
+            expect(await redisContents(client)).not.toContain(secret)
+        },
+        { withinMs: 60_000, everyMs: 200 },
+      )
+      for (const secret of Object.values(PERSON)) expect(brief.output()).not.toContain(secret)
+    } finally {
+      watcher.disconnect()
+      await own.stop()
+      await brief.stop()
+    }
+  })
+})
+
+describe('with OWNER_CHECK=all', () => {
+  it('another person’s cookie gets 403 on every call, the owner’s gets through', async () => {
+    const strict = await startHalfway({ OWNER_CHECK: 'all' })
+    try {
+      const [owner, other] = ['o', 'x'].map((letter) => ({ cookie: `halfway_session=${letter.repeat(21)}` }))
+      const json = { 'content-type': 'application/json' }
+      const submitted = await fetch(`${strict.url}/api/local-requests`, {
+        method: 'POST',
+        headers: { ...json, ...owner },
+        body: JSON.stringify({ service_slug: 'credit-score-rating', request_data: PERSON }),
+      })
+      const { hash } = (await submitted.json()) as PublicView
+      const api = `${strict.url}/api/local-requests/${hash}`
+      const page = `${strict.url}/services/credit-score-rating`
+      for (const url of [
+        `${api}/status`,
+        `${api}/events`,
+        `${api}/result`,
+        `${page}/progress/${hash}`,
+        `${page}/otp/${hash}`,
+      ]) {
+        expect((await fetch(url, { headers: other })).status, url).toBe(403)
+      }
+      for (const action of ['cancel', 'resend-otp', 'otp']) {
+        const answer = await fetch(`${api}/${action}`, {
+          method: 'POST',
+          headers: { ...json, ...other },
+          body: '{"otp":"123456"}',
+        })
+        expect(answer.status, action).toBe(403)
+        expect(await answer.json()).toMatchObject({ code: 'not_owner' })
+      }
+      const watcher = io(strict.url, { transports: ['websocket'], extraHeaders: other })
+      expect(await watcher.emitWithAck('request:watch', { hash })).toMatchObject({
+        ok: false,
+        problem: { status: 403 },
+      })
+      watcher.disconnect()
+      expect((await fetch(`${api}/status`, { headers: owner })).status).toBe(200)
+      expect((await fetch(`${api}/cancel`, { method: 'POST', headers: owner ?? {} })).status).toBe(200)
+    } finally {
+      await strict.stop()
+    }
+  })
+})

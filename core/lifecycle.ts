@@ -208,8 +208,10 @@ function say(next: RequestRecord, { message, message_key, message_params }: Mess
 
 function rejectCode(next: RequestRecord, message: string | undefined, at: number): void {
   const prompt = next.otp_data && afterWrongCode(next.otp_data, message, at)
-  if (prompt) next.otp_data = prompt
-  else {
+  if (prompt) {
+    next.otp_data = prompt
+    say(next, { message: prompt.error?.message })
+  } else {
     next.status = 'failed'
     endAsFailed(next, TOO_MANY_CODES)
   }

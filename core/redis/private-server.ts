@@ -11,6 +11,7 @@ import { Redis } from 'ioredis'
 import { StartError } from '../errors.ts'
 import type { Log } from '../log.ts'
 
+const STOP_WITHIN_MS = 500
 export const READY_WITHIN_MS = 10_000
 
 export interface RedisServer {
@@ -57,7 +58,9 @@ export async function startRedisServer({
       if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
       const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
       child.kill('SIGTERM')
-      return ended
+      // js-redis-server waits for its last client; there is nothing in it that would have to be saved.
+      const patience = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS)
+      return ended.finally(() => clearTimeout(patience))
     },
   }
 }
@@ -114,7 +117,8 @@ async function spawnJavaScript(log?: Log): Promise<{ url: string; child: ChildPr
   return { url: `redis://127.0.0.1:${port}`, child }
 }
 
-function freePort(): Promise<number> {
+/** A port of the loopback address that nobody uses just now. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.once('error', reject)

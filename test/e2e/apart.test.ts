@@ -2,9 +2,9 @@
 import { io } from 'socket.io-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { PublicView } from '../../core/record.ts'
+import { freePort } from '../../core/redis/private-server.ts'
 import { type Child, startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { freePort } from '../helpers/halfway.ts'
 import { useRedis } from '../helpers/redis.ts'
 
 const { url: redisUrl } = await useRedis()

@@ -156,6 +156,33 @@ describe('a credit score request', () => {
     })
   })
 
+  it('is asked again after a wrong code, and fails readably after the third', async () => {
+    const { hash } = await submit('credit-score-rating', { ...PERSON, mobile: '09123334455' })
+    const { until } = await watch(hash)
+    for (const left of [3, 2, 1]) {
+      await until((view) => view.otp_data?.attempts_left === left)
+      const right = await halfway.codeSentTo('09123334455')
+      const wrong = right === '000000' ? '111111' : '000000'
+      expect((await post(`/api/local-requests/${hash}/otp`, { otp: wrong })).status).toBe(202)
+    }
+    const failed = await until(isOver)
+    expect(failed).toMatchObject({
+      status: 'failed',
+      error_data: { code: 'otp_attempts_exhausted', message: 'The code was wrong too many times.' },
+    })
+  })
+
+  it('says how long until another code may be asked for, the same in the answer and in the view', async () => {
+    const { hash } = await submit('credit-score-rating', { ...PERSON, mobile: '09126667788' })
+    const { until } = await watch(hash)
+    const asked = await until((view) => view.requires_otp)
+    const refused = await post(`/api/local-requests/${hash}/resend-otp`, {})
+    const countdown = (Date.parse(asked.otp_data?.resend_available_at ?? '') - Date.now()) / 1000
+    expect(refused.status).toBe(429)
+    expect(Math.abs(Number(refused.headers.get('retry-after')) - Math.ceil(countdown))).toBeLessThanOrEqual(1)
+    await post(`/api/local-requests/${hash}/cancel`, {})
+  })
+
   it('stops at the bot when it is cancelled', async () => {
     const { hash } = await submit('credit-score-rating', { ...PERSON, mobile: '09127778899' })
     const { until } = await watch(hash)

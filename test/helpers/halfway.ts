@@ -1,10 +1,10 @@
 /** The whole of Halfway as people start it: real processes, on free ports, with a private Redis. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../../core/redis/private-server.ts'
 import { eventually } from './eventually.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -93,15 +93,4 @@ function privateRedis(tmp: string): Halfway['redis'] {
   const folder = readdirSync(tmp).find((name) => name.startsWith('halfway-')) ?? ''
   const owner = JSON.parse(readFileSync(join(tmp, folder, 'owner.json'), 'utf8'))
   return { url: owner.url, pid: owner.serverPid }
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 }

@@ -96,7 +96,7 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
     const { record, otp } = turn
     const jobLog = log.child({ hash, service: record.service_slug, attempt: record.attempt })
     if (!service) return end(record, UNKNOWN_SERVICE)
-    if (turn.until !== undefined) return waitForCode(job, token, turn.until)
+    if (turn.until !== undefined) return waitForCode(job, token, record, turn.until)
 
     jobLog.info(otp === undefined ? 'attempt started' : 'attempt goes on with the code')
     const begun = performance.now()
@@ -107,7 +107,7 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
         return jobLog.info({ took_ms }, 'attempt ended with the request')
       case 'waiting':
         jobLog.info({ took_ms }, 'waiting for a code, without holding a worker')
-        return waitForCode(job, token, outcome.until)
+        return waitForCode(job, token, record, outcome.until)
       case 'failed': {
         const { code: reason, retryable } = outcome.error
         jobLog.info({ took_ms, reason, retryable }, 'attempt failed')
@@ -149,8 +149,14 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
   }
 
   /** Puts the job off until nobody is expected any more; whoever hands over a code wakes it. */
-  async function waitForCode(job: Job<JobData>, token: string | undefined, until: number): Promise<never> {
-    await job.moveToDelayed(until, token)
+  async function waitForCode(
+    job: Job<JobData>,
+    token: string | undefined,
+    { expires_at }: RequestRecord,
+    until: number,
+  ): Promise<never> {
+    // A job must not outlast the record it is about: it finds it gone then, and goes too.
+    await job.moveToDelayed(Math.min(until, Date.parse(expires_at)), token)
     // Handed over, or asked for anew, before the job could be woken.
     const present = await store.read(job.data.hash)
     const prompt = present?.record.otp_data

@@ -105,13 +105,11 @@ afterAll(async () => {
 })
 
 /** A record without its job. */
-async function makeRecord(service: Service): Promise<string> {
+async function makeRecord(service: Service, ttlSeconds = TTL_SECONDS): Promise<string> {
   const now = Date.now()
   const hash = aHash(now)
   const requestData = { mobile: '09123456789' }
-  await store.create(
-    newRecord({ hash, service, requestData, sessionId: 'a-session', now, ttlSeconds: TTL_SECONDS }),
-  )
+  await store.create(newRecord({ hash, service, requestData, sessionId: 'a-session', now, ttlSeconds }))
   return hash
 }
 
@@ -471,6 +469,16 @@ describe('a bot that answers SMS_SENT', () => {
     await queue.close()
     await apply(hash, { type: 'submit_otp' }, '012345')
     expect(await ended(hash)).toMatchObject({ status: 'completed', attempt: 1 })
+  })
+
+  test('leaves no job that outlasts the record', async () => {
+    const hash = await makeRecord(STEADY, 2)
+    bot.replies(hash, smsSent())
+    await queues.add(hash, 'inquiries', STEADY.tries)
+    await inStatus(hash, 'otp_required')
+    await eventually(async () => expect(await redis.exists(keys.record(hash))).toBe(0))
+    await eventually(async () => expect(await queueContents()).not.toContain(hash))
+    expect(bot.calls(hash)).toHaveLength(1)
   })
 
   test('is called again without a code when the person asks for another one', async () => {

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { StartError } from '../core/errors.ts'
 import { listen, runProcess } from '../core/process.ts'
+import { startClock } from '../core/redis/clock.ts'
 import { openRedis } from '../core/redis/connect.ts'
 import { composeServer } from './composition.ts'
 
@@ -13,7 +14,8 @@ await runProcess({ name: 'server', env: process.env }, async ({ config, log, use
   const connections = await use('redis', openRedis(config.redis, log))
   const redis = await connections.connect('fail-fast')
   const subscriber = await connections.connect('subscriber')
-  const { http } = await use('server', composeServer({ redis, subscriber, config, assets: ASSETS, log }))
+  const { now } = await use('clock', startClock({ redis, log }))
+  const { http } = await use('server', composeServer({ redis, subscriber, config, assets: ASSETS, log, now }))
   await listen(http, { port: config.server.port, host: config.server.host, setting: 'PORT' })
   log.info(
     { address: `http://localhost:${config.server.port}`, redis: connections.address },

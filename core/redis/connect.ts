@@ -5,13 +5,17 @@
  *   fail-fast   the server's commands: an answer within a second, never a waiting line
  *   patient     workers and bots: wait for Redis, then go on
  *   subscriber  hears channels; the update bus sees to it that it hears them again after a pause
+ *
+ * Every one of them is replaced when it is dead without having been closed (a network that drops packets, a frozen
+ * Redis): whoever has asked something and hears nothing at all for a while hangs up, and something is asked every second.
  */
 import { readFileSync } from 'node:fs'
-import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
+import { Cluster, type Redis, type RedisOptions } from 'ioredis'
 import type { RedisTarget } from '../config.ts'
 import { StartError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { joinEmbedded } from './embedded.ts'
+import { addressOf, createClient, createCluster, createClusterSubscriber, nodesOf } from './topology.ts'
 
 export type Role = 'fail-fast' | 'patient' | 'subscriber'
 
@@ -33,111 +37,132 @@ export interface RedisConnections {
 }
 
 const ANSWER_WITHIN_MS = 700
+const ASK_EVERY_MS = 1000
+/** Longer than any command of ours takes, the blocking ones of the workers among them (BLOCK_AT_MOST_SECONDS). */
+const SILENT_AFTER_MS = 3200
+
+/**
+ * Answers of a Redis that is not, or not yet, the one to talk to: what was the master is a replica now, or reads its
+ * data. Scripts of an older Redis say so in the middle of their error.
+ */
+const isElsewhere = ({ message }: Error): boolean =>
+  /(?:^|: -)(?:READONLY|LOADING|MASTERDOWN|UNBLOCKED) /.test(message)
 
 const OPTIONS: Record<Role, RedisOptions> = {
   'fail-fast': {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     commandTimeout: ANSWER_WITHIN_MS,
+    // With one command unanswered for longer, those behind it in the pipeline would wait in vain, too.
+    socketTimeout: ANSWER_WITHIN_MS + 200,
     autoResendUnfulfilledCommands: false,
     enableAutoPipelining: true,
+    reconnectOnError: isElsewhere,
   },
-  patient: { maxRetriesPerRequest: null, enableAutoPipelining: true },
-  // The update bus subscribes again itself: it must know when that is confirmed.
-  subscriber: { maxRetriesPerRequest: null, autoResubscribe: false },
+  // Not pipelined automatically: of a pipeline that was answered in part when the connection broke, ioredis gives the
+  // rest up; of single commands it sends each again.
+  patient: {
+    maxRetriesPerRequest: null,
+    reconnectOnError: (error) => isElsewhere(error) && 2,
+  },
+  // The update bus subscribes again itself: it must know when that is confirmed, and when it is not.
+  subscriber: {
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
+  },
 }
 
 const SHARED: RedisOptions = {
   lazyConnect: true,
   connectTimeout: 3000,
+  disconnectTimeout: 500,
   keepAlive: 5000,
+  socketTimeout: SILENT_AFTER_MS,
+  maxLoadingRetryTime: 1000,
   retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 5), 1000),
-  scripts: { commitRequest: { lua: COMMIT, numberOfKeys: 2 } },
+  scripts: { commitRequest: { lua: COMMIT, numberOfKeys: 3 } },
 }
 
 export async function openRedis(target: RedisTarget, log: Log): Promise<RedisConnections> {
   const embedded = target.kind === 'embedded' ? await joinEmbedded(log) : null
   const real = embedded?.target ?? (target as Exclude<RedisTarget, { kind: 'embedded' }>)
   const address = addressOf(real)
-  const open: RedisClient[] = []
+  const open: { client: Redis | Cluster; stop(): void }[] = []
+
+  function create(role: Role, options: RedisOptions): Redis | Cluster {
+    if (real.kind !== 'cluster') return createClient(real, options)
+    if (role !== 'subscriber') return createCluster(real, options)
+    return createClusterSubscriber(real, options, () =>
+      open.flatMap(({ client }) => (client instanceof Cluster ? nodesOf(client) : [])),
+    )
+  }
 
   return {
     address,
     async connect(role) {
-      const client = createClient(real, { ...SHARED, ...OPTIONS[role], connectionName: `halfway-${role}` })
-      // The error of `connect` says only that the connection is closed; why, this event knows.
-      let reason: Error | undefined
-      const hear = (error: Error): void => {
-        reason = error
-      }
-      client.on('error', hear)
+      let started = false
+      const client = create(role, {
+        ...SHARED,
+        ...OPTIONS[role],
+        connectionName: `halfway-${role}`,
+        sentinelRetryStrategy: (times) => (started ? SHARED.retryStrategy?.(times) : null),
+      })
       try {
-        await client.connect()
-        await client.ping()
+        await start(client)
+        started = true
       } catch (cause) {
         client.disconnect()
-        const why = reasonOf(reason ?? cause)
         throw new StartError(
-          `Redis at ${address} does not answer (${why}); start it or correct the REDIS_ settings.`,
+          `Redis at ${address} does not answer (${reasonOf(cause)}); start it or correct the REDIS_ settings.`,
           { cause },
         )
       }
       watchHealth(client, role, log)
-      client.off('error', hear)
-      open.push(client)
-      return client
+      const heartbeat = setInterval(() => ask(client), ASK_EVERY_MS).unref()
+      open.push({
+        client,
+        stop() {
+          clearInterval(heartbeat)
+          client.disconnect()
+        },
+      })
+      return client as RedisClient
     },
     async stop() {
-      for (const client of open.reverse()) client.disconnect()
+      for (const { stop } of open.splice(0).reverse()) stop()
       await embedded?.stop()
     },
   }
 }
 
-function createClient(
-  target: Exclude<RedisTarget, { kind: 'embedded' }>,
-  options: RedisOptions,
-): RedisClient {
-  if (target.kind === 'cluster') {
-    const { scripts, lazyConnect, enableOfflineQueue, enableAutoPipelining, ...redisOptions } = options
-    const cluster: ClusterOptions = {
-      lazyConnect, enableOfflineQueue, enableAutoPipelining, scripts,
-      redisOptions: { ...redisOptions, password: target.password },
-    } // biome-ignore format: what belongs to the cluster and what to its nodes
-    return new Cluster(target.nodes, cluster) as unknown as RedisClient
+/** Resolves once it answers; rejects with what an event said, since `connect` only says that the connection is closed. */
+async function start(client: Redis | Cluster): Promise<void> {
+  let reason: Error | undefined
+  const hear = (error: Error): void => {
+    reason = error
   }
-  return new Redis({ ...options, ...placeOf(target) }) as unknown as RedisClient
-}
-
-function placeOf(target: Exclude<RedisTarget, { kind: 'embedded' | 'cluster' }>): RedisOptions {
-  if (target.kind === 'sentinel') {
-    const { sentinels, name, password, db } = target
-    return { sentinels, name, password, db }
-  }
-  if (!('url' in target))
-    return { host: target.host, port: target.port, password: target.password, db: target.db }
-  const url = new URL(target.url)
-  if (url.protocol === 'unix:')
-    return { path: decodeURIComponent(url.pathname), db: Number(url.searchParams.get('db') ?? 0) }
-  return {
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: Number(url.port || 6379),
-    username: decodeURIComponent(url.username) || undefined,
-    password: decodeURIComponent(url.password) || undefined,
-    db: Number(url.pathname.slice(1) || 0),
-    ...(url.protocol === 'rediss:' && { tls: {} }),
+  client.on('error', hear)
+  client.on('sentinelError', hear)
+  try {
+    await client.connect()
+    await client.ping()
+  } catch (error) {
+    throw reason ?? error
+  } finally {
+    client.off('error', hear)
+    client.off('sentinelError', hear)
   }
 }
 
-function addressOf(target: Exclude<RedisTarget, { kind: 'embedded' }>): string {
-  if (target.kind === 'cluster') return target.nodes.map((node) => `${node.host}:${node.port}`).join(',')
-  if (target.kind === 'sentinel') return `Sentinel master "${target.name}"`
-  const place = placeOf(target)
-  return place.path ?? `${place.host}:${place.port}`
+/** Only the question counts: what hears nothing after it is ended by its `socketTimeout`. */
+function ask(client: Redis | Cluster): void {
+  const connections = client instanceof Cluster ? client.nodes('all') : [client]
+  for (const one of connections) if (one.status === 'ready') one.ping().catch(() => {})
 }
 
 /** One line when Redis goes, one when it is back: never one a try. */
-function watchHealth(client: RedisClient, role: Role, log: Log): void {
+function watchHealth(client: Redis | Cluster, role: Role, log: Log): void {
   let away = false
   client.on('error', (error: Error) => {
     if (away) return
@@ -150,10 +175,18 @@ function watchHealth(client: RedisClient, role: Role, log: Log): void {
   })
 }
 
+const REASONS: readonly [RegExp, string][] = [
+  [/NOAUTH/, 'it wants a password'],
+  [/WRONGPASS/, 'the password is wrong'],
+  [/No such master|invalid reply: null/, 'the Sentinels know no master of that name'],
+  [/All sentinels are unreachable/, 'no Sentinel answers'],
+  [/^Connection is closed\.$/, 'no connection'],
+  [/timed out|timeout/i, 'no answer in time'],
+]
+
 function reasonOf(error: unknown): string {
   const { code, message, lastNodeError } = error as { code?: string; message?: string; lastNodeError?: Error }
   const text = lastNodeError?.message ?? message ?? ''
-  if (text.startsWith('NOAUTH')) return 'it wants a password'
-  if (text.startsWith('WRONGPASS')) return 'the password is wrong'
-  return code ?? (text || 'no answer')
+  const known = REASONS.find(([pattern]) => pattern.test(text))
+  return known?.[1] ?? code ?? (text || 'no answer')
 }

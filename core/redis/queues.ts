@@ -2,7 +2,7 @@
  * The queues, on BullMQ: one for each name that services use. A job is only a hint that a request waits; its id is the
  * hash and the hash is all it holds, so nothing of the person lies in a queue, an event or a log of it.
  */
-import { Queue } from 'bullmq'
+import { Queue, type Worker, type WorkerOptions } from 'bullmq'
 import type { Log } from '../log.ts'
 import { allQueues } from '../services/index.ts'
 import type { RedisClient } from './connect.ts'
@@ -14,11 +14,27 @@ export interface JobData {
 /** BullMQ's event streams are not read here: keep them short. */
 const EVENTS_KEPT = 100
 
+/**
+ * A worker waits for jobs on a connection of its own, and what is not heard of for longer than this and a moment is
+ * taken for dead (core/redis/connect.ts).
+ */
+const BLOCK_AT_MOST_SECONDS = 2
+
+/** How a worker waits for jobs: briefly, and soon again when Redis was away. */
+export const WAITING: Pick<WorkerOptions, 'drainDelay' | 'runRetryDelay'> = {
+  drainDelay: BLOCK_AT_MOST_SECONDS,
+  runRetryDelay: 1000,
+}
+/** With a delayed job in the queue BullMQ waits up to ten seconds at a time, which no option of it changes. */
+export function waitBriefly(worker: Worker): void {
+  Object.defineProperty(worker.getBackend(), 'maximumBlockTimeout', { value: BLOCK_AT_MOST_SECONDS })
+}
+
 export interface Queues {
   /** Adding the same hash again while its job lives changes nothing. */
-  add(hash: string, queue: string, tries: number): Promise<void>
-  /** A job that waits for its time runs now; one that is gone is added again. */
-  wake(hash: string, queue: string, tries: number): Promise<void>
+  add(hash: string, queue: string): Promise<void>
+  /** A job that waits for its time runs now; one that is gone is added again; one that is worked on is left alone. */
+  wake(hash: string, queue: string): Promise<void>
   /** Takes a job out that nobody works on (any more). */
   remove(hash: string, queue: string): Promise<void>
   /** 1 is next; null when it does not wait in this queue. */
@@ -44,7 +60,6 @@ export function createQueues({
       skipWaitingForReady: true,
       streams: { events: { maxLen: EVENTS_KEPT } },
       defaultJobOptions: {
-        backoff: { type: 'custom' },
         removeOnComplete: true,
         removeOnFail: true,
         stackTraceLimit: 1,
@@ -60,15 +75,15 @@ export function createQueues({
     return queue
   }
 
-  const add = async (hash: string, queue: string, tries: number): Promise<void> => {
-    await find(queue).add('request', { hash }, { jobId: hash, attempts: tries })
+  const add = async (hash: string, queue: string): Promise<void> => {
+    await find(queue).add('request', { hash }, { jobId: hash })
   }
 
   return {
     add,
-    async wake(hash, queue, tries) {
+    async wake(hash, queue) {
       const job = await find(queue).getJob(hash)
-      if (!job) return add(hash, queue, tries)
+      if (!job) return add(hash, queue)
       // Not delayed: somebody works on it or is about to, and will see for themselves.
       if (await job.isDelayed()) await job.promote().catch(() => {})
     },

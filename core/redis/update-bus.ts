@@ -6,6 +6,7 @@
  */
 import type { Log } from '../log.ts'
 import type { RedisClient } from './connect.ts'
+import { startEcho } from './echo.ts'
 import { keys } from './keys.ts'
 
 export interface BusListener {
@@ -16,33 +17,62 @@ export interface BusListener {
 }
 
 export interface UpdateBus {
-  /** Resolves with the way to stop once Redis has confirmed the subscription. */
+  /** Resolves with the way to stop once Redis has confirmed the subscription; waits for that while Redis is away. */
   watch(hash: string, listener: BusListener): Promise<() => void>
   stop(): void
 }
 
 interface Channel {
+  name: string
   listeners: Set<BusListener>
-  subscribed: Promise<unknown>
+  subscribed: Promise<void>
+  confirm(): void
+  refuse(error: unknown): void
 }
 
-export function createUpdateBus({ subscriber, log }: { subscriber: RedisClient; log: Log }): UpdateBus {
+/** So many listeners read again at once after a gap; the next ones are told when Redis has confirmed theirs. */
+const BATCH = 500
+
+export function createUpdateBus({
+  redis,
+  subscriber,
+  log,
+}: {
+  /** Publishes what `subscriber` must hear, to try it out. */
+  redis: RedisClient
+  subscriber: RedisClient
+  log: Log
+}): UpdateBus {
   const channels = new Map<string, Channel>()
+  const isCurrent = (channel: Channel): boolean => channels.get(channel.name) === channel
 
   const onMessage = (name: string, json: string): void => {
     for (const listener of channels.get(name)?.listeners ?? []) listener.message(json)
   }
+
+  /** False when it failed; what failed because the connection went is made good when there is one again. */
+  const subscribe = async (wanted: Channel[]): Promise<boolean> => {
+    if (wanted.length === 0) return true
+    try {
+      await subscriber.subscribe(...wanted.map(({ name }) => name))
+      for (const channel of wanted) channel.confirm()
+      return true
+    } catch (error) {
+      log.debug({ err: error }, 'could not subscribe')
+      if (subscriber.status === 'ready') for (const channel of wanted) channel.refuse(error)
+      return false
+    }
+  }
+
   // The gap ends when Redis has confirmed the subscriptions, not when the connection is ready: whoever read between
   // the two would miss what was published right after.
   const onReady = async (): Promise<void> => {
-    const names = [...channels.keys()]
-    if (names.length === 0) return
-    try {
-      await subscriber.subscribe(...names)
-    } catch (error) {
-      return log.debug({ err: error }, 'the connection went again while subscribing')
+    const all = [...channels.values()]
+    for (let from = 0; from < all.length; from += BATCH) {
+      const batch = all.slice(from, from + BATCH).filter(isCurrent)
+      if (!(await subscribe(batch))) return
+      for (const { listeners } of batch) for (const listener of listeners) listener.gap()
     }
-    for (const name of names) for (const listener of channels.get(name)?.listeners ?? []) listener.gap()
   }
   subscriber.on('message', onMessage)
   subscriber.on('ready', onReady)
@@ -53,40 +83,51 @@ export function createUpdateBus({ subscriber, log }: { subscriber: RedisClient; 
       present.listeners.add(listener)
       return present
     }
-    const channel: Channel = { listeners: new Set([listener]), subscribed: subscriber.subscribe(name) }
-    channel.subscribed.catch(() => {})
+    const channel = openChannel(name, listener)
     channels.set(name, channel)
+    if (subscriber.status === 'ready') void subscribe([channel])
     return channel
   }
 
-  const leave = (name: string, listener: BusListener): void => {
-    const channel = channels.get(name)
-    if (!channel?.listeners.delete(listener) || channel.listeners.size > 0) return
-    channels.delete(name)
-    subscriber.unsubscribe(name).catch((error: unknown) => log.debug({ err: error }, 'could not unsubscribe'))
+  const leave = (channel: Channel, listener: BusListener): void => {
+    if (!channel.listeners.delete(listener) || channel.listeners.size > 0 || !isCurrent(channel)) return
+    channels.delete(channel.name)
+    if (subscriber.status !== 'ready') return
+    subscriber
+      .unsubscribe(channel.name)
+      .catch((error: unknown) => log.debug({ err: error }, 'could not unsubscribe'))
   }
 
+  const listen = async (name: string, listener: BusListener): Promise<() => void> => {
+    const channel = join(name, listener)
+    try {
+      await channel.subscribed
+    } catch (error) {
+      leave(channel, listener)
+      throw error
+    }
+    return () => leave(channel, listener)
+  }
+
+  const echo = startEcho({ redis, subscriber, listen, log })
   return {
-    async watch(hash, listener) {
-      const name = keys.channel(hash)
-      const { subscribed } = join(name, listener)
-      try {
-        await subscribed
-      } catch (error) {
-        leave(name, listener)
-        throw error
-      }
-      let left = false
-      return () => {
-        if (left) return
-        left = true
-        leave(name, listener)
-      }
-    },
+    watch: (hash, listener) => listen(keys.channel(hash), listener),
     stop() {
+      echo.stop()
       subscriber.off('message', onMessage)
       subscriber.off('ready', onReady)
       channels.clear()
     },
   }
+}
+
+function openChannel(name: string, listener: BusListener): Channel {
+  let confirm = (): void => {}
+  let refuse = (_error: unknown): void => {}
+  const subscribed = new Promise<void>((resolve, reject) => {
+    confirm = resolve
+    refuse = reject
+  })
+  subscribed.catch(() => {})
+  return { name, listeners: new Set([listener]), subscribed, confirm, refuse }
 }

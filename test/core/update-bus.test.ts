@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
 import type { RedisClient } from '../../core/redis/connect.ts'
 import { keys } from '../../core/redis/keys.ts'
@@ -40,7 +41,7 @@ describe('the update bus', () => {
       confirm = resolve
     })
     const slow = Object.create(subscriber, { subscribe: { value: () => confirmed } }) as RedisClient
-    const slowBus = createUpdateBus({ subscriber: slow, log: quiet })
+    const slowBus = createUpdateBus({ redis: client, subscriber: slow, log: quiet })
     const hash = aHash()
     const order: string[] = []
     const watching = [ear(), ear()].map((one) =>
@@ -96,6 +97,20 @@ describe('the update bus', () => {
       await eventually(() => expect(next.heard).toEqual([`round ${round}`]))
     }
     stop()
+  })
+
+  it('who begins to listen as the connection breaks, or while it is away, waits and hears once it is back', async () => {
+    const [before, as, during] = [ear(), ear(), ear()]
+    const stops = [await bus.watch(aHash(), before)]
+    const hash = aHash()
+    const begun = bus.watch(hash, as)
+    ;(subscriber as Redis).stream.destroy()
+    await eventually(() => expect(subscriber.status).not.toBe('ready'), { everyMs: 1 })
+    stops.push(await bus.watch(hash, during), await begun)
+    await publish(hash, 'back again')
+    for (const { heard } of [as, during]) await eventually(() => expect(heard).toEqual(['back again']))
+    expect(before.gaps).toBe(1)
+    for (const stop of stops) stop()
   })
 
   it.runIf(onRealRedis)('after a broken connection, tells of the gap once it hears again', async () => {

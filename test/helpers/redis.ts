@@ -71,7 +71,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const)
   })
 
 /** Runs `clean` after the file's tests, or when the process is told to end before. */
-function cleanUp(clean: () => void): void {
+export function cleanUp(clean: () => void): void {
   leftToClean.add(clean)
   afterAll(() => {
     leftToClean.delete(clean)

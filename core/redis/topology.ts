@@ -1,0 +1,125 @@
+/**
+ * One client for each way in which Redis may stand somewhere: a single server (TCP, TLS or unix socket), the master that
+ * Sentinels name, a Cluster. Whatever moves there, the same client goes on.
+ */
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import type { RedisTarget } from '../config.ts'
+
+export type RealTarget = Exclude<RedisTarget, { kind: 'embedded' }>
+type ClusterTarget = Extract<RedisTarget, { kind: 'cluster' }>
+type Node = ClusterTarget['nodes'][number]
+
+/** How long a Cluster is left alone before the same command is tried again. */
+const TRY_AGAIN_MS = 100
+const SENTINEL_ANSWERS_WITHIN_MS = 1000
+
+export function createClient(target: Exclude<RealTarget, ClusterTarget>, options: RedisOptions): Redis {
+  const client = new Redis({ ...options, ...placeOf(target) })
+  // Each of the many commands that are answered by a replica at once hangs up, and listens for the end of it.
+  client.on('connect', () => client.stream.setMaxListeners(0))
+  return client
+}
+
+/**
+ * Commands in a Cluster. Not pipelined automatically: of a pipeline only some of which a failover lets pass, ioredis
+ * hands the redirections of the others to the caller instead of following them.
+ */
+export function createCluster({ nodes, password }: ClusterTarget, options: RedisOptions): Cluster {
+  const { scripts, lazyConnect, enableOfflineQueue, retryStrategy, ...node } = options
+  const limitMs = options.commandTimeout
+  const cluster = new Cluster(nodes, {
+    scripts,
+    lazyConnect,
+    enableOfflineQueue,
+    maxRedirections: limitMs === undefined ? Number.POSITIVE_INFINITY : Math.ceil(limitMs / TRY_AGAIN_MS),
+    // Who connects while the Cluster is not whole would never hear how that ended, BullMQ's workers among them;
+    // commands find out for themselves, and are tried again.
+    enableReadyCheck: false,
+    retryDelayOnMoved: TRY_AGAIN_MS,
+    retryDelayOnFailover: TRY_AGAIN_MS,
+    retryDelayOnClusterDown: TRY_AGAIN_MS,
+    clusterRetryStrategy: retryStrategy ?? undefined,
+    redisOptions: { ...node, enableAutoPipelining: false, password },
+  })
+  if (limitMs !== undefined) limitCommands(cluster, limitMs)
+  // Where to begin when all connections were lost: the nodes of the settings may have left the Cluster long before.
+  cluster.on('refresh', () => void Object.assign(cluster, { startupNodes: [...nodes, ...nodesOf(cluster)] }))
+  return cluster
+}
+
+/**
+ * A command's time runs from when it is given; by itself it would begin when a node takes it, and that may last. And one
+ * that has failed for its caller is not tried again.
+ */
+function limitCommands(cluster: Cluster, limitMs: number): void {
+  const send = cluster.sendCommand.bind(cluster)
+  cluster.sendCommand = (command, ...rest) => {
+    command.setTimeout(limitMs)
+    const answer = send(command, ...rest)
+    const tryAgainOrReject = command.reject
+    command.reject = (error) => {
+      if (!command.isSettled) tryAgainOrReject(error)
+    }
+    return answer
+  }
+}
+
+/**
+ * The one who listens in a Cluster: a plain connection to any node, since what is published reaches them all. Each try
+ * to connect goes to another one. (A Cluster client would do so too, but without telling when it hears again.)
+ *
+ * @param known the nodes that there are just now; none when nobody knows
+ */
+export function createClusterSubscriber(
+  { nodes, password }: ClusterTarget,
+  options: RedisOptions,
+  known: () => Node[],
+): Redis {
+  const next = (): Node => {
+    const candidates = known()
+    const from = candidates.length > 0 ? candidates : nodes
+    const { host, port } = from[Math.floor(Math.random() * from.length)] as Node
+    return { host, port }
+  }
+  const subscriber: Redis = new Redis({
+    ...options,
+    ...next(),
+    password,
+    retryStrategy(times) {
+      Object.assign(subscriber.options, next())
+      return options.retryStrategy?.(times)
+    },
+  })
+  return subscriber
+}
+
+export const nodesOf = (cluster: Cluster): Node[] =>
+  cluster.nodes('all').map(({ options }) => ({ host: options.host as string, port: options.port as number }))
+
+function placeOf(target: Exclude<RealTarget, ClusterTarget>): RedisOptions {
+  if (target.kind === 'sentinel') {
+    const { sentinels, name, password, db } = target
+    return { sentinels, name, password, db, sentinelCommandTimeout: SENTINEL_ANSWERS_WITHIN_MS }
+  }
+  if (!('url' in target))
+    return { host: target.host, port: target.port, password: target.password, db: target.db }
+  const url = new URL(target.url)
+  if (url.protocol === 'unix:')
+    return { path: decodeURIComponent(url.pathname), db: Number(url.searchParams.get('db') ?? 0) }
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: Number(url.port || 6379),
+    username: decodeURIComponent(url.username) || undefined,
+    password: decodeURIComponent(url.password) || undefined,
+    db: Number(url.pathname.slice(1) || 0),
+    ...(url.protocol === 'rediss:' && { tls: {} }),
+  }
+}
+
+/** Without a password: for messages and logs. */
+export function addressOf(target: RealTarget): string {
+  if (target.kind === 'cluster') return target.nodes.map((node) => `${node.host}:${node.port}`).join(',')
+  if (target.kind === 'sentinel') return `Sentinel master "${target.name}"`
+  const place = placeOf(target)
+  return place.path ?? `${place.host}:${place.port}`
+}

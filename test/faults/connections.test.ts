@@ -1,0 +1,245 @@
+/** What connections notice by themselves, on a network that drops packets and a Redis that freezes, moves or fails. */
+import { Worker } from 'bullmq'
+import { describe, expect, it, type TestContext } from 'vitest'
+import { openRedis, type RedisClient, type Role } from '../../core/redis/connect.ts'
+import { keys } from '../../core/redis/keys.ts'
+import { createQueues, WAITING, waitBriefly } from '../../core/redis/queues.ts'
+import { createRequestStore } from '../../core/redis/request-store.ts'
+import { createUpdateBus } from '../../core/redis/update-bus.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { aHash, aRecord, START, TTL_SECONDS } from '../helpers/record.ts'
+import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
+import { type RedisProcess, startSingle } from '../helpers/redis-servers.ts'
+import { collectLog } from '../helpers/server.ts'
+import { type Address, startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.ts'
+
+const redis = await useRedis()
+const direct = await redis.connections.connect('patient')
+
+const placeOf = (url: string) =>
+  url.startsWith('unix:')
+    ? { path: new URL(url).pathname }
+    : { host: '127.0.0.1', port: Number(new URL(url).port) }
+
+/** Connections to whatever answers there, gone with the test. */
+async function connect<const R extends Role[]>(
+  { onTestFinished }: Pick<TestContext, 'onTestFinished'>,
+  { host, port }: Address,
+  ...roles: R
+): Promise<{ [I in keyof R]: RedisClient }> {
+  const connections = await openRedis({ kind: 'single', host, port, db: 0 }, quiet)
+  onTestFinished(() => connections.stop())
+  return (await Promise.all(roles.map((role) => connections.connect(role)))) as {
+    [I in keyof R]: RedisClient
+  }
+}
+
+const takes = async (work: Promise<unknown>): Promise<number> => {
+  const begun = performance.now()
+  await work.catch(() => {})
+  return performance.now() - begun
+}
+
+// All at once, since most of their time is waiting.
+describe.concurrent('connections', () => {
+  describe('a connection that is dead without having been closed', () => {
+    const toRedis = () => startTcpProxy(placeOf(redis.url))
+
+    for (const role of ['fail-fast', 'patient', 'subscriber'] as const)
+      it(`is noticed and replaced within 5 s though nobody asks anything of it: ${role}`, async (ctx) => {
+        const proxy = await toRedis()
+        const [client] = await connect(ctx, proxy, role)
+        const before = proxy.connections
+        proxy.makeHole()
+        const noticed = eventually(() => expect(proxy.connections).toBe(before + 1), { withinMs: 6000 })
+        expect(await takes(noticed)).toBeLessThan(5000)
+        await eventually(() => expect(client.status).toBe('ready'))
+        expect(await client.ping()).toBe('PONG')
+      })
+
+    it('a patient command that was on its way is answered by the next one', async (ctx) => {
+      const proxy = await toRedis()
+      const [patient] = await connect(ctx, proxy, 'patient')
+      const hash = aHash()
+      proxy.makeHole()
+      const all = Promise.all(Array.from({ length: 20 }, () => patient.incr(hash)))
+      expect(await takes(all)).toBeLessThan(5000)
+      expect(Math.max(...(await all))).toBe(20)
+    })
+
+    it('a fail-fast command fails within a second, as do those behind it, and soon they work again', async (ctx) => {
+      const proxy = await toRedis()
+      const [failFast] = await connect(ctx, proxy, 'fail-fast')
+      proxy.makeHole()
+      const first = failFast.get('a')
+      await new Promise(setImmediate)
+      const second = failFast.get('b')
+      for (const took of await Promise.all([first, second].map(takes))) expect(took).toBeLessThan(1000)
+      await expect(first).rejects.toThrow()
+      await expect(second).rejects.toThrow()
+      expect(await eventually(() => failFast.ping())).toBe('PONG')
+    })
+
+    it('the bus tells everybody of the gap once it hears again', async (ctx) => {
+      const proxy = await toRedis()
+      const [client, subscriber] = await connect(ctx, proxy, 'patient', 'subscriber')
+      const bus = createUpdateBus({ redis: client, subscriber, log: quiet })
+      ctx.onTestFinished(() => bus.stop())
+      const heard = new Set<string>()
+      // More than are subscribed to at once.
+      const hashes = Array.from({ length: 1200 }, () => aHash())
+      await Promise.all(
+        hashes.map((hash) =>
+          bus.watch(hash, {
+            message: () => void heard.add(hash),
+            gap: () => void direct.publish(keys.channel(hash), 'after the gap'),
+          }),
+        ),
+      )
+      proxy.makeHole()
+      await eventually(() => expect(heard.size).toBe(1200), { withinMs: 6000 })
+    })
+
+    it('a worker gets the job that was added meanwhile, and was left in peace while it waited', async (ctx) => {
+      const proxy = await toRedis()
+      const [client] = await connect(ctx, proxy, 'patient')
+      const queues = createQueues({ redis: direct, prefix: 'hole', log: quiet })
+      ctx.onTestFinished(() => queues.stop())
+      const done = new Set<string>()
+      const worker = new Worker('inquiries', async (job) => void done.add(job.id as string), {
+        connection: client,
+        prefix: 'hole',
+        ...WAITING,
+      })
+      waitBriefly(worker)
+      worker.on('error', () => {})
+      ctx.onTestFinished(() => worker.close(true))
+      await worker.waitUntilReady()
+      const connected = proxy.connections
+
+      const waits: number[] = []
+      const backend = worker.getBackend()
+      const wait = backend.waitForJob.bind(backend)
+      backend.waitForJob = (seconds) => {
+        waits.push(seconds)
+        return wait(seconds)
+      }
+      // With a job that is put off, BullMQ waits for as long as it may.
+      await direct.zadd('hole:inquiries:delayed', (Date.now() + 60_000) * 4096, 'put-off')
+      await direct.zadd('hole:inquiries:marker', Date.now() + 60_000, '1')
+      await eventually(() => expect(waits.length).toBeGreaterThan(3), { withinMs: 9000 })
+      expect(Math.max(...waits)).toBe(2)
+      expect(proxy.connections).toBe(connected)
+
+      proxy.makeHole()
+      await queues.add('req_a', 'inquiries')
+      expect(await takes(eventually(() => expect(done).toContain('req_a'), { withinMs: 7000 }))).toBeLessThan(
+        5500,
+      )
+    }, 20_000)
+  })
+
+  describe.runIf(onRealRedis)('a Redis that is frozen for a while', () => {
+    it('is gone on with by the same connections, and nothing is done twice or left hanging', async (ctx) => {
+      const server = await startSingle()
+      ctx.onTestFinished(() => server.end('SIGKILL'))
+      const [patient, failFast, subscriber] = await connect(ctx, server, 'patient', 'fail-fast', 'subscriber')
+      const store = createRequestStore({ redis: patient, ttlSeconds: TTL_SECONDS })
+      const bus = createUpdateBus({ redis: patient, subscriber, log: quiet })
+      ctx.onTestFinished(() => bus.stop())
+      const record = aRecord()
+      await store.create(record)
+      let gaps = 0
+      await bus.watch(record.hash, { message: () => {}, gap: () => void gaps++ })
+
+      server.freeze()
+      const started = store.apply(record.hash, START)
+      for (const took of [await takes(failFast.ping()), await takes(failFast.get('a'))])
+        expect(took).toBeLessThan(1000)
+      // Long enough for connections to be given up and made anew, more than once.
+      await eventually(() => expect(subscriber.status).not.toBe('ready'), { withinMs: 6000 })
+      await eventually(() => expect(patient.status).not.toBe('ready'), { withinMs: 6000 })
+      await eventually(() => expect(patient.status).toBe('connect'), { withinMs: 6000 })
+      server.thaw()
+
+      const outcome = await started
+      expect(outcome.ok && outcome.stored.record.version).toBe(record.version + 1)
+      await eventually(() => expect(gaps).toBe(1), { withinMs: 6000 })
+      expect(await eventually(() => failFast.ping())).toBe('PONG')
+      expect((await store.read(record.hash))?.record.version).toBe(record.version + 1)
+    }, 25_000)
+  })
+
+  describe.runIf(onRealRedis)('after a failover behind the same address', () => {
+    async function twoServers({ onTestFinished }: Pick<TestContext, 'onTestFinished'>): Promise<{
+      proxy: TcpProxy
+      old: RedisProcess
+      next: RedisProcess
+    }> {
+      const [old, next] = await Promise.all([startSingle(), startSingle()])
+      onTestFinished(async () => void (await Promise.all([old.end('SIGKILL'), next.end('SIGKILL')])))
+      await next.ask('REPLICAOF', old.host, old.port)
+      await eventually(async () =>
+        expect(String(await next.ask('INFO', 'replication'))).toContain('master_link_status:up'),
+      )
+      return { proxy: await startTcpProxy(old), old, next }
+    }
+
+    it('connections that are open to the old master, a replica now, find the new one', async (ctx) => {
+      const { proxy, old, next } = await twoServers(ctx)
+      const [failFast, patient] = await connect(ctx, proxy, 'fail-fast', 'patient')
+      const storeOf = (client: RedisClient) => createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
+      const record = aRecord()
+      await storeOf(patient).create(record)
+
+      await next.ask('REPLICAOF', 'NO', 'ONE')
+      await old.ask('REPLICAOF', next.host, next.port)
+      await eventually(async () =>
+        expect(String(await old.ask('INFO', 'replication'))).toContain('master_link_status:up'),
+      )
+      // The address still leads to the old one: what fails fast says so, what is patient waits.
+      await expect(storeOf(failFast).create(aRecord())).rejects.toMatchObject({ code: 'storage_unavailable' })
+      const waiting = Promise.all([
+        storeOf(patient).apply(record.hash, START),
+        ...Array.from({ length: 50 }, () => patient.incr('counter')),
+      ])
+      proxy.leadTo(next)
+      const [outcome] = await waiting
+      expect(outcome.ok).toBe(true)
+      expect(await next.ask('GET', 'counter')).toBe('50')
+      await eventually(() => storeOf(failFast).create(aRecord()))
+    })
+
+    it('a subscriber left behind on a server that nobody publishes on any more listens anew, and tells of the gap', async (ctx) => {
+      const { proxy, next } = await twoServers(ctx)
+      const [patient, subscriber] = await connect(ctx, proxy, 'patient', 'subscriber')
+      const { log, lines } = collectLog()
+      const bus = createUpdateBus({ redis: patient, subscriber, log })
+      ctx.onTestFinished(() => bus.stop())
+      const hash = aHash()
+      const heard: string[] = []
+      await bus.watch(hash, {
+        message: (text) => void heard.push(text),
+        gap: () => void patient.publish(keys.channel(hash), 'after the gap'),
+      })
+      await next.ask('REPLICAOF', 'NO', 'ONE')
+      proxy.leadTo(next)
+      patient.disconnect(true)
+      await eventually(() => expect(heard).toEqual(['after the gap']), { withinMs: 8000 })
+      expect(lines.join()).toContain('does not arrive')
+    }, 15_000)
+  })
+
+  describe('at the start', () => {
+    it('a server that does not answer is one sentence', async () => {
+      const proxy = await startTcpProxy({ host: '127.0.0.1', port: 1 })
+      const connections = await openRedis(
+        { kind: 'single', host: proxy.host, port: proxy.port, db: 0 },
+        quiet,
+      )
+      await expect(connections.connect('patient')).rejects.toThrow(
+        /^Redis at 127\.0\.0\.1:\d+ does not answer \(.+\); start it or correct the REDIS_ settings\.$/,
+      )
+    })
+  })
+})

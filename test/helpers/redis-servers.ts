@@ -1,0 +1,267 @@
+/**
+ * Real Redis servers to be killed, frozen and moved: single, with Sentinels, as a Cluster. All on free ports of the
+ * loopback address and in a folder of the test file; none outlives it. They may be started in the middle of a test.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { freePort, installedServer } from '../../core/redis/private-server.ts'
+import { eventually } from './eventually.ts'
+import { cleanUp, useFolder } from './redis.ts'
+
+/** Lines of a redis.conf; a name may come more than once. */
+type Conf = Record<string, string | string[]>
+/** What the processes read from their environment. */
+type Settings = Record<string, string>
+
+export interface RedisProcess {
+  readonly host: string
+  readonly port: number
+  readonly settings: Settings
+  readonly isRunning: boolean
+  /** Runs one command on a connection of its own. */
+  ask(...command: (string | number)[]): Promise<unknown>
+  /** Resolves once it has ended: SIGTERM lets it save what it was told to save, SIGKILL does not. */
+  end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
+  freeze(): void
+  thaw(): void
+  /** Starts it again at the same port, with what it had saved, or `empty`. */
+  startAgain(options?: { empty?: boolean }): Promise<void>
+}
+
+export interface Topology {
+  readonly settings: Settings
+  /** Ends all of it, for tests that start another one after it. */
+  stop(): Promise<void>
+}
+
+export interface SentinelTopology extends Topology {
+  /** The master, as the Sentinels say. */
+  master(): Promise<RedisProcess>
+  readonly dataNodes: readonly RedisProcess[]
+}
+
+export interface ClusterTopology extends Topology {
+  /** The master that has this key. */
+  masterOf(key: string): Promise<RedisProcess>
+  readonly nodes: readonly RedisProcess[]
+}
+
+const folder = useFolder()
+const children = new Set<ChildProcess>()
+cleanUp(() => {
+  for (const child of children) child.kill('SIGKILL')
+})
+
+const MASTER_NAME = 'halfway-test'
+const SLOTS = 16_384
+const endAll = async (all: RedisProcess[]): Promise<void> => {
+  await Promise.all(all.map((one) => one.end('SIGKILL')))
+}
+
+/** @param conf as in redis.conf, such as `{ appendonly: 'yes', maxmemory: '3mb' }`; without any, nothing is saved */
+export const startSingle = (conf: Conf = {}): Promise<RedisProcess> => startServer(() => conf)
+
+/** Three Sentinels, a master and a replica; a master that is gone is replaced after about two seconds. */
+export async function startSentinel(): Promise<SentinelTopology> {
+  const first = await startServer(() => ({}))
+  const second = await startServer(() => ({ replicaof: `127.0.0.1 ${first.port}` }))
+  const dataNodes = [first, second]
+  const sentinels = await Promise.all(
+    [1, 2, 3].map(() =>
+      startServer(
+        () => ({
+          sentinel: [
+            `monitor ${MASTER_NAME} 127.0.0.1 ${first.port} 2`,
+            `down-after-milliseconds ${MASTER_NAME} 1000`,
+            `failover-timeout ${MASTER_NAME} 3000`,
+          ],
+        }),
+        'sentinel',
+      ),
+    ),
+  )
+  await eventually(
+    async () => {
+      for (const sentinel of sentinels) {
+        await sentinel.ask('SENTINEL', 'CKQUORUM', MASTER_NAME)
+        const replicas = String(await sentinel.ask('SENTINEL', 'REPLICAS', MASTER_NAME))
+        if (!/,flags,slave,/.test(replicas) || !/master-link-status,ok/.test(replicas))
+          throw new Error(`the replica is not ready: ${replicas}`)
+      }
+    },
+    { withinMs: 15_000, everyMs: 50 },
+  )
+  return {
+    settings: {
+      REDIS_SENTINELS: sentinels.map(({ port }) => `127.0.0.1:${port}`).join(','),
+      REDIS_SENTINEL_NAME: MASTER_NAME,
+    },
+    dataNodes,
+    async master() {
+      const [sentinel] = sentinels as [RedisProcess]
+      const [, port] = (await sentinel.ask('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER_NAME)) as string[]
+      return dataNodes.find((node) => node.port === Number(port)) as RedisProcess
+    },
+    stop: () => endAll([...sentinels, ...dataNodes]),
+  }
+}
+
+/** Three masters with a replica each; a master that is gone is replaced after about three seconds. */
+export async function startCluster(conf: Conf = {}): Promise<ClusterTopology> {
+  const nodes = await Promise.all(
+    Array.from({ length: 6 }, () =>
+      startServer(async () => ({
+        'cluster-enabled': 'yes',
+        'cluster-port': String(await freePort()),
+        'cluster-node-timeout': '1500',
+        'cluster-replica-validity-factor': '0',
+        ...conf,
+      })),
+    ),
+  )
+  const [first, ...others] = nodes as [RedisProcess, ...RedisProcess[]]
+  const masters = nodes.slice(0, 3)
+  const ids = await Promise.all(nodes.map((node) => node.ask('CLUSTER', 'MYID')))
+  const busPorts = await Promise.all(
+    nodes.map(async (node) => String(((await node.ask('CONFIG', 'GET', 'cluster-port')) as string[])[1])),
+  )
+  await Promise.all(
+    masters.map(async (node, i) => {
+      await node.ask('CLUSTER', 'SET-CONFIG-EPOCH', i + 1)
+      const [from, to] = [i, i + 1].map((part) => Math.floor((SLOTS * part) / masters.length)) as [
+        number,
+        number,
+      ]
+      await node.ask('CLUSTER', 'ADDSLOTSRANGE', from, to - 1)
+    }),
+  )
+  for (const [i, node] of others.entries())
+    await first.ask('CLUSTER', 'MEET', node.host, node.port, busPorts[i + 1] as string)
+  await eventually(
+    async () => {
+      for (const [i, node] of nodes.slice(3).entries())
+        await node.ask('CLUSTER', 'REPLICATE', ids[i] as string)
+      for (const node of nodes) {
+        const state = `${await node.ask('CLUSTER', 'INFO')}${await node.ask('INFO', 'replication')}`
+        const known = String(await node.ask('CLUSTER', 'NODES'))
+        if (
+          !state.includes('cluster_state:ok') ||
+          state.includes('master_link_status:down') ||
+          known.match(/slave /g)?.length !== 3
+        )
+          throw new Error(`the Cluster is not ready: ${state}`)
+      }
+    },
+    { withinMs: 15_000, everyMs: 50 },
+  )
+  return {
+    settings: { REDIS_CLUSTER_NODES: nodes.map(({ port }) => `127.0.0.1:${port}`).join(',') },
+    nodes,
+    async masterOf(key) {
+      const alive = nodes.find((node) => node.isRunning) as RedisProcess
+      const slot = Number(await alive.ask('CLUSTER', 'KEYSLOT', key))
+      const ranges = (await alive.ask('CLUSTER', 'SLOTS')) as [number, number, [string, number]][]
+      const [, , [, port] = ['', 0]] = ranges.find(([from, to]) => from <= slot && slot <= to) ?? []
+      return nodes.find((node) => node.port === port) as RedisProcess
+    },
+    stop: () => endAll(nodes),
+  }
+}
+
+/** On another port when somebody took this one in between. */
+async function startServer(
+  conf: () => Conf | Promise<Conf>,
+  kind: 'server' | 'sentinel' = 'server',
+): Promise<RedisProcess> {
+  for (let tries = 1; ; tries++) {
+    const server = createServer(await freePort(), await conf(), kind)
+    try {
+      await server.startAgain({ empty: true })
+      return server
+    } catch (error) {
+      if (tries === 5 || !/in use/i.test(String(error))) throw error
+    }
+  }
+}
+
+function createServer(port: number, conf: Conf, kind: 'server' | 'sentinel'): RedisProcess {
+  const base: Conf = { port: String(port), bind: '127.0.0.1' }
+  const ofServers: Conf = { save: '', 'repl-diskless-sync-delay': '0' }
+  let dir = ''
+  let child: ChildProcess | null = null
+  const isRunning = (): boolean => child !== null && child.exitCode === null && child.signalCode === null
+
+  const ask: RedisProcess['ask'] = async (...command) => {
+    const [name, ...args] = command as [string, ...(string | number)[]]
+    const client = new Redis({
+      port,
+      lazyConnect: true,
+      retryStrategy: null,
+      commandTimeout: 2000,
+      protocol: 2,
+    })
+    client.on('error', () => {})
+    try {
+      await client.connect()
+      return await client.call(name, ...args)
+    } finally {
+      client.disconnect()
+    }
+  }
+
+  return {
+    host: '127.0.0.1',
+    port,
+    settings: { REDIS_URL: `redis://127.0.0.1:${port}` },
+    get isRunning() {
+      return isRunning()
+    },
+    ask,
+    async end(signal) {
+      if (!child || !isRunning()) return
+      const ended = once(child, 'exit')
+      child.kill(signal)
+      await ended
+    },
+    freeze: () => void child?.kill('SIGSTOP'),
+    thaw: () => void child?.kill('SIGCONT'),
+    async startAgain({ empty = false } = {}) {
+      if (empty) {
+        rmSync(dir, { recursive: true, force: true })
+        dir = mkdtempSync(join(folder, `${kind}-`))
+        writeConf(dir, { ...base, dir, ...(kind === 'server' && ofServers), ...conf })
+      }
+      const started = spawn(
+        installedServer() as string,
+        [join(dir, 'redis.conf'), ...(kind === 'sentinel' ? ['--sentinel'] : [])],
+        { stdio: ['ignore', 'pipe', 'pipe'], detached: true },
+      )
+      child = started
+      children.add(started)
+      let output = ''
+      for (const stream of [started.stdout, started.stderr])
+        stream.on('data', (data) => {
+          output = (output + data).slice(-2000)
+        })
+      const ended = once(started, 'exit').then(() => {
+        children.delete(started)
+        throw new Error(`redis-server did not start: ${output}`)
+      })
+      ended.catch(() => {})
+      await Promise.race([
+        eventually(() => ask(kind === 'server' ? 'DBSIZE' : 'PING'), { everyMs: 20 }),
+        ended,
+      ])
+    },
+  }
+}
+
+function writeConf(dir: string, conf: Conf): void {
+  const lines = Object.entries(conf).flatMap(([name, value]) =>
+    [value].flat().map((one) => `${name} ${one === '' ? '""' : one}\n`),
+  )
+  writeFileSync(join(dir, 'redis.conf'), lines.join(''))
+}

@@ -1,0 +1,148 @@
+/** Everything of ours that uses Redis, on connections as the processes open them, to see whether all of it works. */
+import { Worker } from 'bullmq'
+import express from 'express'
+import supertest from 'supertest'
+import { expect, type TestContext } from 'vitest'
+import { loadConfig } from '../../core/config.ts'
+import type { Change } from '../../core/lifecycle.ts'
+import { startClock } from '../../core/redis/clock.ts'
+import { openRedis, type RedisClient } from '../../core/redis/connect.ts'
+import { createDeadlines } from '../../core/redis/deadlines.ts'
+import { createIdempotency } from '../../core/redis/idempotency.ts'
+import { createOtpBox } from '../../core/redis/otp-box.ts'
+import { createQueues, WAITING, waitBriefly } from '../../core/redis/queues.ts'
+import { createRequestStore } from '../../core/redis/request-store.ts'
+import { createUpdateBus } from '../../core/redis/update-bus.ts'
+import { allQueues } from '../../core/services/index.ts'
+import { limitPerMinute } from '../../server/middleware/rate-limit.ts'
+import { eventually } from './eventually.ts'
+import { ASK, aRecord, START, step, TTL_SECONDS } from './record.ts'
+import { quiet } from './redis.ts'
+
+export interface RedisUsers {
+  /** A request that is watched and that nobody else writes. */
+  readonly hash: string
+  /** All keys of the queues lie in the slot of this one. */
+  readonly queuePrefix: string
+  readonly subscriber: RedisClient
+  /** Throws what does not work. */
+  work(): Promise<void>
+  /** While there is no master: the fail-fast connection answers or fails within a second. */
+  failFast(): Promise<void>
+  /** Within ten seconds everything works on the same connections, and what is patient has lost nothing. */
+  workAgain(): Promise<void>
+  /** Within ten seconds a gap is told, and from then on everything published is heard. */
+  hearAgain(): Promise<void>
+}
+
+const HEAL_WITHIN = { withinMs: 10_000, everyMs: 50 }
+
+/** To be called in a test, and gone with it. @param settings which Redis, as the environment would say */
+export async function useRedisUsers(
+  { onTestFinished }: Pick<TestContext, 'onTestFinished'>,
+  settings: Record<string, string>,
+): Promise<RedisUsers> {
+  const config = loadConfig(settings)
+  const connections = await openRedis(config.redis, quiet)
+  onTestFinished(() => connections.stop())
+  const failFast = await connections.connect('fail-fast')
+  const patient = await connections.connect('patient')
+  const subscriber = await connections.connect('subscriber')
+
+  const clock = await startClock({ redis: patient, log: quiet })
+  onTestFinished(() => clock.stop())
+  const servers = createRequestStore({ redis: failFast, ttlSeconds: TTL_SECONDS, now: clock.now })
+  const bots = createRequestStore({ redis: patient, ttlSeconds: TTL_SECONDS, now: clock.now })
+  const bus = createUpdateBus({ redis: patient, subscriber, log: quiet })
+  onTestFinished(() => bus.stop())
+  const otpBox = createOtpBox({ redis: patient, bus, store: bots })
+  const deadlines = createDeadlines({ redis: failFast })
+  const idempotency = createIdempotency({ redis: failFast, ttlSeconds: TTL_SECONDS })
+  const limited = express().use(
+    limitPerMinute(failFast, 'submit', 1000),
+    (_req, res) => void res.send('let in'),
+  )
+
+  const [queue] = allQueues() as [string]
+  const prefix = config.queuePrefix
+  const queues = createQueues({ redis: failFast, prefix, log: quiet })
+  onTestFinished(() => queues.stop())
+  const done = new Set<string>()
+  const worker = new Worker(queue, async (job) => void done.add(job.id as string), {
+    connection: patient,
+    prefix,
+    ...WAITING,
+  })
+  waitBriefly(worker)
+  worker.on('error', () => {})
+  onTestFinished(() => worker.close(true))
+
+  const apply = async (store: typeof bots, hash: string, change: Change, otp?: string): Promise<void> => {
+    const outcome = await store.apply(hash, change, { otp })
+    if (!outcome.ok) throw new Error(`${change.type} was refused: ${outcome.refusal}`)
+  }
+  const watched = aRecord()
+  await servers.create(watched)
+  let gaps = 0
+  let heard = 0
+  await apply(bots, watched.hash, START)
+  await bus.watch(watched.hash, { message: () => void heard++, gap: () => void gaps++ })
+
+  const hear = async (): Promise<void> => {
+    const before = heard
+    await patient.publish(`local_request_updates:${watched.hash}`, '{}')
+    await eventually(() => expect(heard).toBeGreaterThan(before), { withinMs: 1000 })
+  }
+
+  async function work(): Promise<void> {
+    const record = aRecord()
+    expect(await servers.create(record)).toBe(true)
+    await apply(bots, record.hash, START)
+    await apply(bots, record.hash, ASK)
+    await apply(servers, record.hash, { type: 'submit_otp' }, '123456')
+    expect(await otpBox.take(record.hash)).toBe('123456')
+    expect(await servers.latest(1)).toContain(record.hash)
+
+    await deadlines.remind(record.hash, clock.now())
+    expect(await deadlines.due(clock.now() + 1000, 100)).toContain(record.hash)
+    await deadlines.forget(record.hash)
+    const claim = { fingerprint: 'f', hash: record.hash, createdAt: 1, seed: 's' }
+    expect(await idempotency.claim(record.hash, 'key', claim)).toEqual(claim)
+    expect(await idempotency.claim(record.hash, 'key', { ...claim, seed: 'other' })).toEqual(claim)
+    await supertest(limited).get('/').expect(200, 'let in')
+
+    await queues.add(record.hash, queue)
+    await eventually(() => expect(done).toContain(record.hash))
+    await hear()
+  }
+
+  return {
+    hash: watched.hash,
+    queuePrefix: prefix,
+    subscriber,
+    work,
+    async failFast() {
+      const readOnce = async (): Promise<void> => {
+        const begun = performance.now()
+        await servers.read(watched.hash).catch(() => {})
+        expect(performance.now() - begun).toBeLessThan(1000)
+      }
+      // One after the other in each of three lines, so that they meet a connection at every moment of its life.
+      await Promise.all(
+        [0, 1, 2].map(async () => {
+          for (let tries = 0; tries < 6; tries++) await readOnce()
+        }),
+      )
+    },
+    async workAgain() {
+      // Issued while there is no master.
+      const waiting = Promise.all(Array.from({ length: 20 }, () => apply(bots, watched.hash, step(10))))
+      await eventually(work, HEAL_WITHIN)
+      await waiting
+    },
+    async hearAgain() {
+      await eventually(() => expect(gaps).toBeGreaterThan(0), HEAL_WITHIN)
+      await eventually(hear, HEAL_WITHIN)
+    },
+  }
+}

@@ -1,0 +1,66 @@
+/** A TCP proxy that can stop passing anything on without closing, as a network does, and that can lead elsewhere. */
+import { once } from 'node:events'
+import { createConnection, createServer, type Socket } from 'node:net'
+import { cleanUp } from './redis.ts'
+
+export interface Address {
+  host: string
+  port: number
+}
+
+export interface TcpProxy extends Address {
+  /** From now on what is open stays open, hears nothing, and is not heard. New connections are passed on. */
+  makeHole(): void
+  /** Where new connections lead; those that are open stay. */
+  leadTo(target: Address): void
+  /** How many connections were made to it so far. */
+  readonly connections: number
+}
+
+const proxies = new Set<{ close(): void }>()
+cleanUp(() => {
+  for (const proxy of proxies) proxy.close()
+})
+
+/** Closed with the test file. */
+export async function startTcpProxy(target: Address | { path: string }): Promise<TcpProxy> {
+  let to = target
+  let connections = 0
+  const open = new Set<Socket>()
+  const server = createServer((client) => {
+    connections++
+    const upstream = createConnection(to)
+    join(client, upstream)
+    join(upstream, client)
+  })
+  function join(from: Socket, into: Socket): void {
+    open.add(from)
+    from.pipe(into)
+    from.on('error', () => {})
+    from.on('close', () => {
+      open.delete(from)
+      into.destroy()
+    })
+  }
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  proxies.add({
+    close() {
+      for (const socket of open) socket.destroy()
+      server.close()
+    },
+  })
+  return {
+    host: '127.0.0.1',
+    port: (server.address() as { port: number }).port,
+    makeHole() {
+      for (const socket of open) socket.unpipe().pause()
+    },
+    leadTo(next) {
+      to = next
+    },
+    get connections() {
+      return connections
+    },
+  }
+}

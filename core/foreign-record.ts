@@ -62,7 +62,7 @@ const foreignRecord = z.object({
   result_data: z
     .unknown()
     .optional()
-    .transform((value) => value ?? null),
+    .transform((value): unknown => value ?? null),
   error_data: z
     .object({
       code: z.string().catch('failed'),
@@ -90,6 +90,7 @@ const foreignRecord = z.object({
   deadline_at: nullableTime,
   reached: z.number().int().min(0).max(100).catch(0),
   version: count.catch(0),
+  write_id: z.string().max(64).optional().catch(undefined),
   created_at: isoTime.optional().catch(undefined),
   started_at: nullableTime,
   updated_at: isoTime.optional().catch(undefined),
@@ -100,13 +101,30 @@ const foreignRecord = z.object({
 /** A record as another program wrote it; the times it may have left out are still open. */
 export type ForeignRecord = z.infer<typeof foreignRecord>
 
-/** Null when it is no record at all: not JSON, no object, no known status, or far too long for one. */
-export function parseForeignRecord(json: string): ForeignRecord | null {
+/**
+ * Null when it is no record at all: not JSON, no object, no known status, or far too long for one.
+ *
+ * @param hash the one it was found under; left out, it is the one it gives itself
+ */
+export function parseForeignRecord(json: string, hash?: string): ForeignRecord | null {
   if (json.length > MOST_CHARACTERS) return null
   try {
-    return foreignRecord.parse(JSON.parse(json))
+    const record = foreignRecord.parse(JSON.parse(json))
+    return { ...record, hash: hash ?? record.hash }
   } catch {
     return null
+  }
+}
+
+/** What is wrong with it, for the log. */
+export function kindOfNonsense(json: string): string {
+  if (json.length > MOST_CHARACTERS) return 'far too long'
+  try {
+    const value: unknown = JSON.parse(json)
+    if (Array.isArray(value)) return 'a list'
+    return typeof value === 'object' && value !== null ? 'wrong fields' : 'no object'
+  } catch {
+    return 'no JSON'
   }
 }
 
@@ -128,6 +146,7 @@ export function adopt(foreign: ForeignRecord, { now, ttlSeconds }: Rules): Reque
     progress: status === 'completed' ? 100 : reached,
     reached: status === 'completed' ? 100 : reached,
     version: foreign.version + 1,
+    guarded: true,
     created_at: toIso(created),
     updated_at: toIso(at),
     completed_at: completed === null ? null : toIso(completed),

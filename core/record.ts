@@ -97,6 +97,8 @@ export interface RequestRecord {
   version: number
   /** Which write this is; two writers may otherwise make the very same record. Absent in the first one. */
   write_id?: string
+  /** Another program writes it too: each write of ours is kept beside it for a moment, safe from being overwritten. */
+  guarded?: true
   created_at: IsoTime
   started_at: IsoTime | null
   updated_at: IsoTime

@@ -1,4 +1,5 @@
 /** The server put together from its parts: the same in its process and in the tests. Listens to nothing yet. */
+import { setMaxListeners } from 'node:events'
 import { createServer, type Server as HttpServer } from 'node:http'
 import type { Config } from '../core/config.ts'
 import type { Log } from '../core/log.ts'
@@ -25,6 +26,8 @@ export interface ServerDeps {
   /** The folder with what the browser loads. */
   assets: string
   log: Log
+  /** The time of every request, milliseconds since 1970: that of Redis (core/redis/clock.ts). */
+  now?: () => number
 }
 
 export interface ComposedServer {
@@ -37,17 +40,31 @@ export interface ComposedServer {
 }
 
 const SUBSCRIBE_WITHIN_MS = 900
+/** Nobody reads faster than 20 states a second. */
+const MERGE_MS = 50
 const HANG_UP_AFTER_MS = 2_000
+/** A client that takes nothing of its answer for so long is gone. Streams and long polls say something more often. */
+const IDLE_MS = 60_000
 
-export function composeServer({ redis, subscriber, config, assets, log }: ServerDeps): ComposedServer {
+export function composeServer({ redis, subscriber, config, assets, log, now }: ServerDeps): ComposedServer {
   const ttlSeconds = config.requestTtlSeconds
-  const store = createRequestStore({ redis, ttlSeconds })
-  const bus = createUpdateBus({ subscriber, log })
-  const live = createLiveRequests({ store, bus, log, ttlSeconds, subscribeWithinMs: SUBSCRIBE_WITHIN_MS })
+  const store = createRequestStore({ redis, ttlSeconds, now, log })
+  const bus = createUpdateBus({ redis, subscriber, log })
+  const live = createLiveRequests({
+    store,
+    bus,
+    log,
+    ttlSeconds,
+    subscribeWithinMs: SUBSCRIBE_WITHIN_MS,
+    mergeMs: MERGE_MS,
+    now,
+  })
   const queues = createQueues({ redis, prefix: config.queuePrefix, log })
   const idempotency = createIdempotency({ redis, ttlSeconds })
-  const ownership = createOwnership({ mode: config.server.ownerCheck, store, ttlSeconds })
+  const ownership = createOwnership({ mode: config.server.ownerCheck, store, ttlSeconds, now })
   const stopping = new AbortController()
+  // Every open stream and long poll listens.
+  setMaxListeners(0, stopping.signal)
 
   const http = createServer(
     createApp({
@@ -58,11 +75,12 @@ export function composeServer({ redis, subscriber, config, assets, log }: Server
         deadlines: createDeadlines({ redis }),
         ownerCheck: config.server.ownerCheck,
         ttlSeconds,
+        now,
       }),
-      requests: createRequests({ store, queues, ttlSeconds }),
+      requests: createRequests({ store, queues, ttlSeconds, now }),
       live,
       ownership,
-      pages: createPages({ ttlSeconds }),
+      pages: createPages({ ttlSeconds, now }),
       redis,
       checks: {
         redis: async () => (await redis.ping()) === 'PONG',
@@ -74,6 +92,7 @@ export function composeServer({ redis, subscriber, config, assets, log }: Server
       log,
     }),
   )
+  http.setTimeout(IDLE_MS)
   const relay = createRelay({ http, live, ownership, allowedOrigins: config.server.allowedOrigins, log })
 
   return {

@@ -66,7 +66,7 @@ export function createRequests({
   /** A bot that does not wait with its call open has to be called again. */
   async function wake(record: RequestRecord): Promise<void> {
     if (!record.otp_data?.recall) return
-    await tellQueue(record, ({ queue, tries }) => queues.wake(record.hash, queue, tries))
+    await tellQueue(record, ({ queue }) => queues.wake(record.hash, queue))
   }
 
   return {

@@ -15,9 +15,13 @@ export const keys = {
   record: (hash: string): string => RECORD + hash,
   /** The one-time code on its way to the bot; taken out once. */
   otpBox: (hash: string): string => `local_request:otp:{${RECORD}${hash}}`,
+  /** What we wrote last, beside the record for a moment: who overwrites the record does not touch this. */
+  guard: (hash: string): string => `local_request:guard:{${RECORD}${hash}}`,
   /** Hashes, newest first, bounded. */
   list: 'local_requests_list',
   channel: (hash: string): string => CHANNEL + hash,
+  /** The channel on which a process hears itself, to know that it hears. */
+  echo: (id: string): string => `local_request_echo:${id}`,
   /** The hash in a channel's name. */
   hashOfChannel: (channel: string): string => channel.slice(CHANNEL.length),
   /** What a caller's Idempotency-Key stands for. Neither caller nor key can be read from the name. */

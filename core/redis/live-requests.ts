@@ -4,12 +4,15 @@
  *
  * The order is the point: join, subscribe, read, answer. What is published between subscribing and reading is heard,
  * what was published before is read. After a pause of the connection the record is read again; at `expires_at` it is
- * looked for; a foreign program's message is only taken as a hint to read.
+ * looked for; a foreign program's message, and one that takes something back, is only taken as a hint to read.
  */
 import { AppError } from '../errors.ts'
+import { kindOfNonsense, parseForeignRecord } from '../foreign-record.ts'
 import { createdAt } from '../hash.ts'
 import type { Log } from '../log.ts'
-import { isNewer, type PublicView, publicView, sealView, unsealView } from '../record.ts'
+import { goesBack } from '../merge-record.ts'
+import { isFinal, isNewer, type PublicView, publicView, STATUSES, sealView, unsealView } from '../record.ts'
+import { createPace } from './pace.ts'
 import type { RequestStore } from './request-store.ts'
 import type { UpdateBus } from './update-bus.ts'
 
@@ -40,7 +43,8 @@ export interface LiveRequests {
 }
 
 interface Entry {
-  listeners: Set<LiveListener>
+  /** Each with what it heard last. */
+  listeners: Map<LiveListener, LiveUpdate>
   /** How many have joined, also those who still wait for the first reading. */
   joined: number
   latest: LiveUpdate | null
@@ -59,6 +63,7 @@ export function createLiveRequests({
   log,
   ttlSeconds,
   subscribeWithinMs,
+  mergeMs = 0,
   now = Date.now,
 }: {
   store: RequestStore
@@ -67,6 +72,8 @@ export function createLiveRequests({
   ttlSeconds: number
   /** Give up when Redis does not confirm a subscription in time; left out, wait for it. */
   subscribeWithinMs?: number
+  /** A listener hears one state in this time, the newest; the first and a final one at once. Left out, it hears all. */
+  mergeMs?: number
   now?: () => number
 }): LiveRequests {
   const entries = new Map<string, Entry>()
@@ -75,16 +82,45 @@ export function createLiveRequests({
     let unwatch: (() => void) | null = null
     let timer: NodeJS.Timeout | undefined
     let closed = false
+    let noted = false
+    let reading = false
+    let askedAgain = false
 
+    const tell = (): void => {
+      const { latest } = entry
+      for (const [listener, heard] of entry.listeners) {
+        if (!latest || heard === latest) continue
+        entry.listeners.set(listener, latest)
+        listener.update(latest)
+      }
+    }
+    const pace = createPace(mergeMs, tell)
     const deliver = (update: LiveUpdate): void => {
-      if (closed || (entry.latest && !isNewer(update.view, entry.latest.view))) return
+      const before = entry.latest?.view
+      // Also a reading may be overtaken by a message; what it found will be heard of.
+      if (closed || (before && (goesBack(before, update.view) || !isNewer(update.view, before)))) return
       entry.latest = update
-      readAt(Date.parse(update.view.expires_at))
-      for (const listener of entry.listeners) listener.update(update)
+      if (update.view.expires_at !== before?.expires_at) readAt(Date.parse(update.view.expires_at))
+      if (entry.listeners.size === 0) return
+      if (isFinal(update.view.status)) pace.now()
+      else pace.next()
+    }
+    const hear = (json: string): void => {
+      const view = unsealView(json)
+      const isOurs = view?.hash === hash && STATUSES.includes(view.status)
+      if (!isOurs) noteNonsense(json)
+      if (!isOurs || (entry.latest && goesBack(entry.latest.view, view))) void readAgain()
+      else deliver({ view, json })
+    }
+    const noteNonsense = (json: string): void => {
+      if (noted || parseForeignRecord(json)) return
+      noted = true
+      log.warn({ hash, kind: kindOfNonsense(json) }, 'another program published nonsense about a request')
     }
     const gone = (): void => {
       if (closed) return
-      const listeners = [...entry.listeners]
+      tell()
+      const listeners = [...entry.listeners.keys()]
       entry.close()
       for (const listener of listeners) listener.expired()
     }
@@ -94,9 +130,20 @@ export function createLiveRequests({
       timer = setTimeout(() => void readAgain(), Math.min(Math.max(0, at - now()) + 5, LONGEST_TIMER_MS))
       timer.unref()
     }
+    /** One reading at a time: what asks meanwhile is answered by one more. */
     const readAgain = async (): Promise<void> => {
+      askedAgain = true
+      if (reading) return
+      reading = true
+      while (askedAgain && !closed) {
+        askedAgain = false
+        await readOnce()
+      }
+      reading = false
+    }
+    const readOnce = async (): Promise<void> => {
       try {
-        const stored = await store.read(hash)
+        const stored = await store.read(hash, entry.latest?.view)
         if (closed) return
         if (!stored) return gone()
         deliver(encode(publicView(stored.record, now())))
@@ -104,24 +151,19 @@ export function createLiveRequests({
         readAt(Math.max(Date.parse(stored.record.expires_at), now() + READ_AGAIN_MS))
       } catch (error) {
         log.debug({ err: error, hash }, 'could not read a watched request, trying again')
-        const unreadable = error instanceof AppError && error.code === 'unreadable_record'
-        readAt(now() + (unreadable ? READ_NONSENSE_AGAIN_MS : READ_AGAIN_MS))
+        const isUnreadable = error instanceof AppError && error.code === 'unreadable_record'
+        if (isUnreadable && entry.latest && now() >= Date.parse(entry.latest.view.expires_at)) return gone()
+        readAt(now() + (isUnreadable ? READ_NONSENSE_AGAIN_MS : READ_AGAIN_MS))
       }
     }
 
     const entry: Entry = {
-      listeners: new Set(),
+      listeners: new Map(),
       joined: 0,
       latest: null,
       ready: (async () => {
-        unwatch = await within(subscribeWithinMs, bus.watch(hash, {
-          message: (json) => {
-            const view = unsealView(json)
-            if (view) deliver({ view, json })
-            else void readAgain()
-          },
-          gap: () => void readAgain(),
-        })) // biome-ignore format: one call
+        const listener = { message: hear, gap: () => void readAgain() }
+        unwatch = await within(subscribeWithinMs, bus.watch(hash, listener))
         if (closed) return unwatch()
         const stored = await store.read(hash)
         if (!stored) throw missing(hash, now(), ttlSeconds)
@@ -130,6 +172,7 @@ export function createLiveRequests({
       close() {
         closed = true
         clearTimeout(timer)
+        pace.stop()
         unwatch?.()
         if (entries.get(hash) === entry) entries.delete(hash)
       },
@@ -157,7 +200,7 @@ export function createLiveRequests({
         leave(entry)
         throw missing(hash, now(), ttlSeconds)
       }
-      entry.listeners.add(listener)
+      entry.listeners.set(listener, entry.latest)
       return {
         latest: entry.latest,
         stop() {

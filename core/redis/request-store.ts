@@ -5,19 +5,15 @@
  * A writer that passes the record it knows needs one round trip; on a conflict the script hands back the newer record
  * and the change is made to that one, so nothing is ever lost, whoever writes.
  */
-import { nanoid } from 'nanoid'
 import { AppError } from '../errors.ts'
-import { adopt, parseForeignRecord } from '../foreign-record.ts'
 import { advance, type Change, type Refusal } from '../lifecycle.ts'
-import { publicView, type RequestRecord, sealRecord, sealView, unsealRecord } from '../record.ts'
+import type { Log } from '../log.ts'
+import type { PublicView, RequestRecord } from '../record.ts'
 import type { RedisClient } from './connect.ts'
 import { keys } from './keys.ts'
+import { createRecords, type Stored } from './records.ts'
 
-/** A record and the exact value it was read as: what a compare-and-set compares. */
-export interface Stored {
-  record: RequestRecord
-  raw: string
-}
+export type { Stored }
 
 export type Outcome =
   | { ok: true; stored: Stored }
@@ -32,8 +28,12 @@ export interface ApplyOptions {
 }
 
 export interface RequestStore {
-  /** Null when there is none (any more). A foreign write is made one of ours before it is returned. */
-  read(hash: string): Promise<Stored | null>
+  /**
+   * Null when there is none (any more). A foreign write is made one of ours before it is returned, and so is what lies
+   * behind `seen`, which somebody was shown: nothing goes back for them.
+   * @throws AppError `storage_unavailable`; `unreadable_record` for nonsense where nothing good is known
+   */
+  read(hash: string, seen?: PublicView): Promise<Stored | null>
   /** False when the hash already has a record. */
   create(record: RequestRecord): Promise<boolean>
   /** @throws AppError `storage_unavailable`, `unreadable_record`, `result_too_large` */
@@ -41,8 +41,6 @@ export interface RequestStore {
   /** Hashes of the latest requests, newest first; some may have expired. */
   latest(count: number): Promise<string[]>
 }
-
-type Committed = { written: true; stored: Stored } | { written: false; stored: Stored | null }
 
 export const MAX_RESULT_BYTES = 256 * 1024
 const LIST_LENGTH = 10_000
@@ -53,63 +51,25 @@ export function createRequestStore({
   redis,
   ttlSeconds,
   now = Date.now,
+  log,
 }: {
   redis: RedisClient
   /** The life of a record, REQUEST_TTL. */
   ttlSeconds: number
   /** Milliseconds since 1970. */
   now?: () => number
+  /** Where nonsense in a record is told, once a request; left out, nowhere. */
+  log?: Log
 }): RequestStore {
+  const records = createRecords({ redis, ttlSeconds, now, log })
   const rules = () => ({ now: now(), ttlSeconds })
 
-  /**
-   * Stores `next` if the record still is `before`. Tells what stands there afterwards, null when it is gone. The id
-   * tells a write from the same one made by somebody else in the same millisecond, yet knows it again when the
-   * connection broke after it and sent it twice.
-   */
-  async function commit(before: string, next: RequestRecord, otp?: string): Promise<Committed> {
-    const record: RequestRecord = { ...next, write_id: nanoid(10) }
-    const raw = sealRecord(record)
-    const args = [
-      keys.record(next.hash), keys.otpBox(next.hash), before, raw, Date.parse(next.expires_at),
-      keys.channel(next.hash), sealView(publicView(next, now())), ...box(next, otp),
-    ] // biome-ignore format: in the order of the script's header
-    const answer = await redis.commitRequest(...args)
-    if (answer === 1 || answer === raw) return { written: true, stored: { record, raw } }
-    return { written: false, stored: answer === null ? null : await open(next.hash, answer) }
-  }
-
-  /** What is read becomes a record; what another program wrote is first written again as one of ours. */
-  async function open(hash: string, raw: string): Promise<Stored | null> {
-    const ours = unsealRecord(raw)
-    if (ours) return { record: ours, raw }
-    const foreign = parseForeignRecord(raw)
-    if (!foreign) {
-      throw new AppError('unreadable_record', {
-        detail: 'Another program left something in this record that is no request.',
-      })
-    }
-    return (await commit(raw, adopt({ ...foreign, hash }, rules()))).stored
-  }
-
-  async function read(hash: string): Promise<Stored | null> {
-    const raw = await redis.get(keys.record(hash))
-    return raw === null ? null : open(hash, raw)
-  }
-
   return {
-    read: (hash) => reachable(() => read(hash)),
+    read: (hash, seen) => reachable(() => records.read(hash, seen ?? null)),
 
     create: (record) =>
       reachable(async () => {
-        const made = await redis.set(
-          keys.record(record.hash),
-          sealRecord(record),
-          'PXAT',
-          Date.parse(record.expires_at),
-          'NX',
-        )
-        if (made === null) return false
+        if (!(await records.create(record))) return false
         await Promise.all([
           redis.lpush(keys.list, record.hash),
           redis.ltrim(keys.list, 0, LIST_LENGTH - 1),
@@ -121,17 +81,17 @@ export function createRequestStore({
     async apply(hash, change, options = {}) {
       if (change.type === 'complete') checkSize(change.result)
       return reachable(async () => {
-        let stored = options.known ?? (await read(hash))
+        let stored = options.known ?? (await records.read(hash, null))
         for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
           if (!stored) return { ok: false, refusal: 'request_not_found', stored: null }
           const advanced = advance(stored.record, change, rules())
           if (!advanced.ok) {
             // What the caller knew may be old: only the present record may refuse.
             if (conflicts > 0 || !options.known) return { ok: false, refusal: advanced.refusal, stored }
-            stored = await read(hash)
+            stored = await records.read(hash, stored.record)
             continue
           }
-          const after = await commit(stored.raw, advanced.record, options.otp)
+          const after = await records.commit(stored, advanced.record, options.otp)
           if (after.written) return { ok: true, stored: after.stored }
           stored = after.stored
         }
@@ -141,12 +101,6 @@ export function createRequestStore({
 
     latest: (count) => reachable(() => redis.lrange(keys.list, 0, count - 1)),
   }
-}
-
-/** A code goes into the box with the change that hands it over; a new question or the end empties the box. */
-function box(next: RequestRecord, otp: string | undefined): (string | number)[] {
-  if (otp !== undefined && next.otp_data) return [otp, Date.parse(next.otp_data.expires_at)]
-  return next.status === 'processing' ? [] : ['']
 }
 
 function checkSize(result: unknown): void {

@@ -28,6 +28,7 @@ describe('the settings', () => {
       redis: { kind: 'embedded' },
       queuePrefix: 'halfway',
       requestTtlSeconds: 1800,
+      drainSeconds: 30,
       logLevel: 'info',
       server: {
         host: '0.0.0.0',

@@ -46,6 +46,7 @@ const anyChange: fc.Arbitrary<Change> = fc.oneof(
     type: fc.constant('retry' as const),
     attempt: fc.constantFrom(0, 0, -1),
     nextRetryAt: fc.constant(T0),
+    counts: fc.constantFrom(undefined, true, false),
     error,
     message,
   }),
@@ -148,6 +149,20 @@ describe('in any life', () => {
       if (!mine) expect(refusal).toBe('stale_attempt')
       else if (change.type === 'start') expect(after.attempt).toBe(change.attempt)
       else expect(after.attempt).toBe(before.attempt)
+    })
+  })
+
+  it('the attempt is never beyond the most there will be, however many workers died', () => {
+    always(({ after }) => expect(after.attempt).toBeLessThanOrEqual(after.max_attempts))
+  })
+
+  it('an attempt that does not count is made good, and nothing else allows more than were planned', () => {
+    always(({ before, change, after, refusal }) => {
+      const planned = before.max_attempts
+      if (refusal) expect(after.max_attempts).toBe(planned)
+      else if (change.type === 'retry')
+        expect(after.max_attempts).toBe(planned + (change.counts === false ? 1 : 0))
+      else expect(after.max_attempts).toBe(Math.max(planned, after.attempt))
     })
   })
 
@@ -318,6 +333,14 @@ describe('what a change does', () => {
       started_at: running.started_at,
       steps: far.steps,
     })
+  })
+
+  it('a start after the last that was planned, since workers died, is one more', () => {
+    const shown = [2, 3, 4, 5].map((attempt) => {
+      const { max_attempts } = advanced(running, { type: 'start', attempt })
+      return `${attempt} of ${max_attempts}`
+    })
+    expect(shown).toEqual(['2 of 3', '3 of 3', '4 of 4', '5 of 5'])
   })
 
   it('progress 100 of a bot that is not done yet counts as 99', () => {

@@ -1,20 +1,24 @@
 import { describe, expect, it } from 'vitest'
 import { AppError } from '../../core/errors.ts'
+import type { Change } from '../../core/lifecycle.ts'
 import { type PublicView, sealRecord, sealView } from '../../core/record.ts'
 import { keys } from '../../core/redis/keys.ts'
 import { createLiveRequests, type LiveListener } from '../../core/redis/live-requests.ts'
-import type { RequestStore } from '../../core/redis/request-store.ts'
+import { createRequestStore, type RequestStore } from '../../core/redis/request-store.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { aHash, aRecord, START, step, TTL_SECONDS } from '../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
+import { collectLog } from '../helpers/server.ts'
 
 const redis = await useRedis()
 const { client, store, bus, live, given, applied, foreignWrite, subscriptions } = await useRequests(redis)
 
-/** Live requests whose store behaves differently in some way. */
-const liveOn = (changed: Partial<RequestStore>) =>
-  createLiveRequests({ store: { ...store, ...changed }, bus, log: quiet, ttlSeconds: TTL_SECONDS })
+/** Live requests whose store behaves differently in some way, or that tell what they hear at their own pace. */
+const liveOn = (changed: Partial<RequestStore>, mergeMs?: number, log = quiet) =>
+  createLiveRequests({ store: { ...store, ...changed }, bus, log, ttlSeconds: TTL_SECONDS, mergeMs })
+/** The store of another process, which knows of no request yet. */
+const another = () => createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
 
 function page(): LiveListener & { views: PublicView[]; ends: number } {
   const views: PublicView[] = []
@@ -199,6 +203,52 @@ describe('when another program writes', () => {
     watch.stop()
   })
 
+  it('nonsense on the channel again and again, it is logged once, and the record read one time after the other', async () => {
+    const { record } = await given(START)
+    const { log, lines } = collectLog()
+    let reading = 0
+    let most = 0
+    const own = liveOn(
+      {
+        async read(hash, seen) {
+          most = Math.max(most, ++reading)
+          return store.read(hash, seen).finally(() => reading--)
+        },
+      },
+      0,
+      log,
+    )
+    const mine = page()
+    const watch = await own.watch(record.hash, mine)
+    for (let n = 0; n < 4; n++) await client.publish(keys.channel(record.hash), 'x'.repeat(10_000_000))
+    for (let n = 0; n < 200; n++) await client.publish(keys.channel(record.hash), '[]')
+    await applied(record.hash, step(20))
+    await eventually(() => expect(versions(mine)).toEqual([3]))
+    expect(most).toBe(1)
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { level: 40, hash: record.hash, kind: 'far too long' },
+    ])
+    watch.stop()
+  })
+
+  it('nonsense into the record, those who come then are shown the last good state', async () => {
+    const { record } = await given(START, step(20))
+    await client.set(keys.record(record.hash), 'nonsense')
+    const watch = await live.watch(record.hash, page())
+    expect(watch.latest.view).toMatchObject({ version: 3, progress: 20 })
+    watch.stop()
+  })
+
+  it('nonsense that outlives the request, its time is over all the same', async () => {
+    const record = aRecord({ ttlSeconds: 0.3 })
+    await store.create(record)
+    const mine = page()
+    await liveOn({ read: another().read }).watch(record.hash, mine)
+    await client.set(keys.record(record.hash), 'nonsense')
+    await eventually(() => expect(mine.ends).toBe(1))
+    expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(record.expires_at))
+  })
+
   it('nonsense into the record, it is shown again as soon as somebody mends it', async () => {
     const { record, raw } = await given(START)
     const mine = page()
@@ -209,6 +259,107 @@ describe('when another program writes', () => {
     await applied(record.hash, step(20))
     await eventually(() => expect(versions(mine)).toEqual([3]))
     watch.stop()
+  })
+})
+
+describe('when something older comes back', () => {
+  it('a watcher who has seen more goes on from there, and so does the record', async () => {
+    const early = await given(START, step(20))
+    const { hash } = early.record
+    await applied(hash, step(60, 'Seen'))
+    const mine = page()
+    const watch = await liveOn(another()).watch(hash, mine)
+    // As after a fail-over: the last write is gone, and somebody goes on from what is left.
+    await client.set(keys.record(hash), early.raw, 'PXAT', Date.parse(early.record.expires_at))
+    await another().apply(hash, step(30))
+    await eventually(() => expect(mine.views).toHaveLength(1))
+    expect(mine.views[0]).toMatchObject({ version: 5, progress: 60, current_message: 'Seen' })
+    expect((await another().read(hash))?.record).toMatchObject({ version: 5, progress: 60 })
+    watch.stop()
+  })
+
+  it('with a newer version, by a program that counts them too, nothing that was shown goes back', async () => {
+    const { hash } = (await given(START, step(20))).record
+    const mine = page()
+    const watch = await liveOn(another()).watch(hash, mine)
+    const base = JSON.parse((await client.get(keys.record(hash))) as string)
+    await applied(hash, step(60))
+    await eventually(() => expect(versions(mine)).toEqual([4]))
+    await client.setex(keys.record(hash), 60, JSON.stringify({ ...base, version: 4, progress: 30 }))
+    // Another process takes it in, and nobody said so to this one.
+    expect((await another().read(hash))?.record).toMatchObject({ version: 5, progress: 30 })
+    await eventually(() => expect(mine.views.at(-1)?.version).toBeGreaterThan(5))
+    expect(mine.views.map(({ progress }) => progress)).toEqual([60, 60])
+    watch.stop()
+  })
+})
+
+describe('states that come faster than they may be told', () => {
+  const HOUR_MS = 3_600_000
+
+  it('are held back but for the first and the final one; who comes then is given the newest', async () => {
+    const { hash } = (await given(START)).record
+    const slow = liveOn({}, HOUR_MS)
+    const [mine, late] = [page(), page()]
+    await slow.watch(hash, mine)
+    await applied(hash, step(10))
+    await eventually(() => expect(versions(mine)).toEqual([3]))
+    for (const progress of [20, 30]) await applied(hash, step(progress))
+    await eventually(async () => {
+      const { latest, stop } = await slow.watch(hash, page())
+      stop()
+      expect(latest.view.version).toBe(5)
+    })
+    expect((await slow.watch(hash, late)).latest.view.version).toBe(5)
+    expect(versions(mine)).toEqual([3])
+    await applied(hash, { type: 'cancel', by: 'user' })
+    await eventually(() => expect([versions(mine), versions(late)]).toEqual([[3, 6], [6]]))
+    slow.stop()
+  })
+
+  it('are told before the request is told to be gone', async () => {
+    const record = aRecord({ ttlSeconds: 0.4 })
+    await store.create(record)
+    const slow = liveOn({}, HOUR_MS)
+    const mine = page()
+    await slow.watch(record.hash, mine)
+    for (const progress of [10, 20, 30])
+      await applied(record.hash, { ...step(progress), attempt: 0 } as Change)
+    await eventually(() => expect(mine.ends).toBe(1))
+    expect(versions(mine)).toEqual([2, 4])
+  })
+
+  it('are told one at a time, the newest, and each listener hears each once', async () => {
+    const mergeMs = 60
+    const { hash } = (await given(START)).record
+    const paced = liveOn({}, mergeMs)
+    const heardAt: number[] = []
+    const mine = page()
+    const watch = await paced.watch(hash, {
+      ...mine,
+      update(update) {
+        heardAt.push(performance.now())
+        mine.update(update)
+      },
+    })
+    const others: [number, ReturnType<typeof page>][] = []
+    for (let progress = 0; progress < 99; progress++) {
+      await applied(hash, step(progress))
+      if (progress % 10) continue
+      const other = page()
+      others.push([(await paced.watch(hash, other)).latest.view.version, other])
+    }
+    await eventually(() => expect(mine.views.at(-1)?.progress).toBe(98))
+    for (const [first, other] of [[2, mine], ...others] as typeof others) {
+      const heard = [first, ...versions(other)]
+      expect(heard).toEqual([...new Set(heard)].sort((a, b) => a - b))
+      expect(heard.at(-1)).toBe(101)
+    }
+    const pauses = heardAt.slice(1).map((at, n) => at - (heardAt[n] as number))
+    // A timer of Node may be a millisecond early.
+    expect(Math.min(...pauses, mergeMs)).toBeGreaterThanOrEqual(mergeMs - 2)
+    watch.stop()
+    paced.stop()
   })
 })
 

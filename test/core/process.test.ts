@@ -52,6 +52,17 @@ describe.concurrent('a process', () => {
     expect(await signalUntilEnded(child)).toBe(130)
   })
 
+  it('gives its parts the time that running work has to finish, and ten seconds more', async () => {
+    const child = startChild('test/helpers/fixtures/process.ts', [], {
+      DRAIN_SECONDS: '120',
+      LOG_LEVEL: 'info',
+    })
+    await child.said('ready')
+    child.process.kill('SIGTERM')
+    expect(await child.ended).toBe(0)
+    expect(child.output()).toContain('"limit_ms":130000')
+  })
+
   it('stops the others when one part does not stop cleanly', async () => {
     const child = start('broken-stop')
     await child.said('ready')

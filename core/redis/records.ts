@@ -1,0 +1,160 @@
+/**
+ * One record in Redis, as it is and as it was left by others: read, and written by compare-and-set.
+ *
+ * What another program has put in place of a record is never taken as it is: see `open`.
+ */
+import { nanoid } from 'nanoid'
+import { AppError } from '../errors.ts'
+import { kindOfNonsense, parseForeignRecord } from '../foreign-record.ts'
+import type { Log } from '../log.ts'
+import { goesBack, type Known, lastKnown, mergeRecords } from '../merge-record.ts'
+import { publicView, type RequestRecord, sealRecord, sealView, unsealRecord } from '../record.ts'
+import type { RedisClient } from './connect.ts'
+import { keys } from './keys.ts'
+import { createLastGood } from './last-good.ts'
+
+/**
+ * A record and the exact value it was read as: what a compare-and-set compares. Where that value is nonsense, the record
+ * is the last good one, and whoever writes next mends it.
+ */
+export interface Stored {
+  record: RequestRecord
+  raw: string
+}
+
+type Committed = { written: true; stored: Stored } | { written: false; stored: Stored | null }
+
+export interface Records {
+  /** False when the hash already has a record. */
+  create(record: RequestRecord): Promise<boolean>
+  /** Null when there is none (any more). What is read never lies behind what is `known`. */
+  read(hash: string, known: Known | null): Promise<Stored | null>
+  /** Stores `next` if what is stored is `before`; tells what stands there afterwards, null when it is gone. */
+  commit(before: Stored, next: RequestRecord, otp?: string): Promise<Committed>
+}
+
+/** A plain GET, change, SETEX takes milliseconds; a bot that stops to think in between is given this long. */
+const GUARD_MS = 60_000
+/** What stands for a value that is no string, here and in the script. */
+const WRONG_TYPE = 'WRONGTYPE'
+/** Of how many requests it is remembered that their nonsense was logged. */
+const MOST_LOGGED = 1000
+
+export function createRecords({
+  redis,
+  ttlSeconds,
+  now,
+  log,
+}: {
+  redis: RedisClient
+  ttlSeconds: number
+  now: () => number
+  log?: Log
+}): Records {
+  const lastGood = createLastGood()
+  const logged = new Set<string>()
+
+  /**
+   * The id tells a write from the same one made by somebody else in the same millisecond, yet knows it again when the
+   * connection broke after it and sent it twice.
+   */
+  async function write(
+    before: string,
+    next: RequestRecord,
+    known: Known | null,
+    otp?: string,
+  ): Promise<Committed> {
+    const record: RequestRecord = { ...next, write_id: nanoid(10) }
+    const raw = sealRecord(record)
+    const args = [
+      keys.record(next.hash), keys.otpBox(next.hash), keys.guard(next.hash),
+      before, raw, Date.parse(next.expires_at), keys.channel(next.hash), sealView(publicView(next, now())),
+      guardUntil(next, otp), ...box(next, otp),
+    ] // biome-ignore format: in the order of the script's header
+    const answer = await redis.commitRequest(...args)
+    if (answer === 1 || answer === raw) {
+      lastGood.keep(raw, record)
+      return { written: true, stored: { record, raw } }
+    }
+    return {
+      written: false,
+      stored: answer === null ? gone(next.hash) : await open(next.hash, answer, known),
+    }
+  }
+
+  /**
+   * Plain progress is not worth its keep: the next one makes it good. What a request cannot do without is, and all of
+   * one that other programs write, too.
+   */
+  function guardUntil(next: RequestRecord, otp: string | undefined): number | '' {
+    if (!next.guarded && next.status === 'processing' && otp === undefined) return ''
+    return Math.min(now() + GUARD_MS, Date.parse(next.expires_at))
+  }
+
+  /**
+   * What was read becomes a record. What another program wrote, and what lies behind what we know, is first written
+   * again, as the next of ours.
+   */
+  async function open(hash: string, raw: string, known: Known | null): Promise<Stored | null> {
+    const ours = unsealRecord(raw)
+    if (ours && !(known && goesBack(known, ours)) && !lastGood.isAhead(raw, ours)) {
+      lastGood.keep(raw, ours)
+      return { record: ours, raw }
+    }
+    const guard = ours ? null : unsealRecord((await value(keys.guard(hash))) ?? '')
+    const all = [guard, lastGood.get(hash), known]
+    const theirs = ours ?? parseForeignRecord(raw, hash)
+    if (!theirs) return nonsense(hash, raw, lastKnown(all))
+    const next = mergeRecords(all, theirs, { now: now(), ttlSeconds })
+    return (await write(raw, next, lastKnown(all) ?? known)).stored
+  }
+
+  /** The last good record, as long as the request would have lived. */
+  function nonsense(hash: string, raw: string, last: RequestRecord | null): Stored | null {
+    const kind = raw === WRONG_TYPE ? 'no string' : kindOfNonsense(raw)
+    if (!logged.has(hash)) {
+      logged.add(hash)
+      if (logged.size > MOST_LOGGED) logged.delete(logged.values().next().value as string)
+      log?.warn({ hash, kind }, 'another program left nonsense in a record')
+    }
+    if (!last)
+      throw new AppError('unreadable_record', {
+        detail: 'Another program left something in this record that is no request.',
+      })
+    return now() < Date.parse(last.expires_at) ? { record: last, raw } : null
+  }
+
+  function gone(hash: string): null {
+    lastGood.forget(hash)
+    return null
+  }
+
+  async function value(key: string): Promise<string | null> {
+    try {
+      return await redis.get(key)
+    } catch (error) {
+      if (error instanceof Error && error.message.startsWith(WRONG_TYPE)) return WRONG_TYPE
+      throw error
+    }
+  }
+
+  async function read(hash: string, known: Known | null): Promise<Stored | null> {
+    const raw = await value(keys.record(hash))
+    return raw === null ? gone(hash) : open(hash, raw, known)
+  }
+
+  async function create(record: RequestRecord): Promise<boolean> {
+    const raw = sealRecord(record)
+    const made = await redis.set(keys.record(record.hash), raw, 'PXAT', Date.parse(record.expires_at), 'NX')
+    if (made !== null) lastGood.keep(raw, record)
+    return made !== null
+  }
+
+  return { create, read, commit: (before, next, otp) => write(before.raw, next, before.record, otp) }
+}
+
+/** A code goes into the box with the change that hands it over; a new question or the end empties the box. */
+function box(next: RequestRecord, otp: string | undefined): (string | number)[] {
+  if (otp !== undefined && next.otp_data) return [otp, Date.parse(next.otp_data.expires_at)]
+  return next.status === 'processing' ? [] : ['']
+}

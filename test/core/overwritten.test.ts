@@ -1,0 +1,367 @@
+import { describe, expect, it } from 'vitest'
+import type { AppError } from '../../core/errors.ts'
+import type { Change } from '../../core/lifecycle.ts'
+import type { Log } from '../../core/log.ts'
+import { type PublicView, publicView, type RequestRecord } from '../../core/record.ts'
+import type { RedisClient } from '../../core/redis/connect.ts'
+import { keys } from '../../core/redis/keys.ts'
+import { createLastGood } from '../../core/redis/last-good.ts'
+import { createRequestStore, type RequestStore } from '../../core/redis/request-store.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { ASK, aHash, aRecord, START, step, TTL_SECONDS } from '../helpers/record.ts'
+import { onRealRedis, useRedis } from '../helpers/redis.ts'
+import { useRequests } from '../helpers/requests.ts'
+import { collectLog } from '../helpers/server.ts'
+
+const redis = await useRedis()
+const { client, store, given, applied, foreignWrite } = await useRequests(redis)
+
+/** The store of another process, which knows of no request yet. */
+const another = (log?: Log): RequestStore =>
+  createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS, log })
+
+/** Another program reads now, and writes what it made of that when it is told to. */
+async function foreignReader(hash: string): Promise<(change: Record<string, unknown>) => Promise<unknown>> {
+  const record = JSON.parse((await client.get(keys.record(hash))) as string) as RequestRecord
+  return (change) => client.setex(keys.record(hash), 9999, JSON.stringify({ ...record, ...change }))
+}
+
+const recordOf = async (from: RequestStore, hash: string): Promise<RequestRecord> => {
+  const stored = await from.read(hash)
+  if (!stored) throw new Error('there is no such request')
+  return stored.record
+}
+
+const codeOf = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => 'no error',
+    (error: AppError) => error.code,
+  )
+
+const COMPLETE: Change = { type: 'complete', attempt: 1, result: { score: 712 } }
+const CANCEL: Change = { type: 'cancel', by: 'user' }
+const FAIL: Change = { type: 'fail', error: { code: 'x', message: 'X', retryable: false } }
+
+describe('a write of ours that another program overwrites', () => {
+  it.each([
+    ['the end', COMPLETE],
+    ['the cancel', CANCEL],
+    ['the failure', FAIL],
+  ])('%s stands again as soon as anybody reads', async (_what, change) => {
+    const { hash } = (await given(START, step(30))).record
+    const write = await foreignReader(hash)
+    const { record: end } = await applied(hash, change)
+    await write({ progress: 80, current_message: 'Theirs' })
+    const found = await recordOf(another(), hash)
+    expect(publicView(found, Date.now())).toEqual({
+      ...publicView(end, Date.now()),
+      version: end.version + 1,
+      updated_at: found.updated_at,
+    })
+    expect(await client.call('PEXPIRETIME', keys.record(hash))).toBe(Date.parse(end.expires_at))
+  })
+
+  it('stays with what the other has to report, once the request is known to be written by others', async () => {
+    const { hash } = (await given(START)).record
+    await foreignWrite(hash, { progress: 20 })
+    await applied(hash, step(30, 'Ours'))
+    const write = await foreignReader(hash)
+    await applied(hash, { ...step(60, 'Ours, later'), step: 'second' } as Change)
+    await write({ progress: 40, current_message: 'Theirs' })
+    expect(await recordOf(another(), hash)).toMatchObject({
+      progress: 60,
+      step: 'second',
+      current_message: 'Ours, later',
+    })
+    await write({ progress: 70, current_message: 'Theirs, later' })
+    expect(await recordOf(another(), hash)).toMatchObject({
+      progress: 70,
+      step: 'second',
+      current_message: 'Theirs, later',
+    })
+  })
+
+  it('is not lost for whoever wrote it, though nobody else knew of it', async () => {
+    const { hash } = (await given(START)).record
+    const write = await foreignReader(hash)
+    const known = await applied(hash, step(60, 'Ours'))
+    await write({ progress: 40, current_message: 'Theirs' })
+    // Another process takes it in before.
+    expect(await recordOf(another(), hash)).toMatchObject({ progress: 40 })
+    const { record } = await applied(hash, { type: 'progress', attempt: 1, progress: 50 }, { known })
+    expect(record).toMatchObject({ progress: 60, current_message: 'Ours' })
+    expect(record.version).toBeGreaterThan(known.record.version)
+  })
+
+  it('does not bring the question back when the code was handed over, nor empty its box', async () => {
+    const { hash } = (await given(START, ASK)).record
+    const write = await foreignReader(hash)
+    await applied(hash, { type: 'submit_otp' }, { otp: '483920' })
+    await write({ progress: 50 })
+    expect(await recordOf(another(), hash)).toMatchObject({ status: 'processing', progress: 50 })
+    expect(await client.get(keys.otpBox(hash))).toBe('483920')
+  })
+
+  it('that deletes the record is believed', async () => {
+    const { hash } = (await given(START, COMPLETE)).record
+    await client.del(keys.record(hash))
+    expect(await store.read(hash)).toBeNull()
+    await client.setex(keys.record(hash), 60, 'nonsense')
+    await client.del(keys.guard(hash))
+    expect(await codeOf(store.read(hash))).toBe('unreadable_record')
+  })
+})
+
+describe('the guard', () => {
+  const guarded = async (hash: string) => (await client.exists(keys.guard(hash))) === 1
+
+  it('costs a request nothing that no other program touches, until it ends', async () => {
+    const { hash } = (await given(START, step(10), step(20))).record
+    expect(await guarded(hash)).toBe(false)
+    await applied(hash, COMPLETE)
+    expect(await guarded(hash)).toBe(true)
+    const lifeMs = await client.pttl(keys.guard(hash))
+    expect(lifeMs).toBeGreaterThan(50_000)
+    expect(lifeMs).toBeLessThanOrEqual(60_000)
+  })
+
+  it('is kept for every write from the first that another program made', async () => {
+    const { hash } = (await given(START, step(10))).record
+    await foreignWrite(hash, { progress: 20 })
+    await recordOf(another(), hash)
+    expect(await client.get(keys.guard(hash))).toBe(await client.get(keys.record(hash)))
+    await applied(hash, step(30))
+    expect(await client.get(keys.guard(hash))).toBe(await client.get(keys.record(hash)))
+  })
+
+  it('does not outlive the record', async () => {
+    const record = aRecord({ ttlSeconds: 30 })
+    await store.create(record)
+    await applied(record.hash, ASK_BEFORE_START)
+    expect(await client.call('PEXPIRETIME', keys.guard(record.hash))).toBe(Date.parse(record.expires_at))
+  })
+
+  const ASK_BEFORE_START = { ...ASK, attempt: 0 } as Change
+})
+
+describe('a version that goes back', () => {
+  /** Puts back what stood there earlier, as a fail-over that has lost the last writes. */
+  const failOver = (hash: string, raw: string, { expires_at }: RequestRecord) =>
+    client.set(keys.record(hash), raw, 'PXAT', Date.parse(expires_at))
+
+  it('is brought forward for those who have seen a newer one', async () => {
+    const early = await given(START, step(20, 'Early'))
+    const { hash } = early.record
+    const late = await applied(hash, step(60, 'Late'))
+    const seen = publicView(late.record, Date.now())
+    await failOver(hash, early.raw, early.record)
+    const other = another()
+    expect(await recordOf(other, hash)).toMatchObject({ version: 3 })
+    const stored = await other.read(hash, seen)
+    expect(stored?.record).toMatchObject({ version: 5, progress: 60, current_message: 'Late' })
+    expect(await client.get(keys.record(hash))).toBe(stored?.raw)
+    expect(stored?.record.request_data).toEqual(early.record.request_data)
+  })
+
+  it('does not undo an end that somebody has seen', async () => {
+    const early = await given(START, step(20))
+    const { hash } = early.record
+    const seen = publicView((await applied(hash, COMPLETE)).record, Date.now())
+    await failOver(hash, early.raw, early.record)
+    const stored = await another().read(hash, seen)
+    expect(publicView(stored?.record as RequestRecord, Date.now())).toMatchObject({
+      status: 'completed',
+      result_data: { score: 712 },
+      expires_at: seen.expires_at,
+      version: 5,
+    })
+  })
+
+  it('is brought forward by the writer that knows a newer one', async () => {
+    const early = await given(START, step(20))
+    const { hash } = early.record
+    const known = await applied(hash, step(60, 'Late'))
+    await failOver(hash, early.raw, early.record)
+    const outcome = await another().apply(hash, step(70), { known })
+    expect(outcome).toMatchObject({ ok: true, stored: { record: { version: 6, progress: 70 } } })
+  })
+
+  it('is brought forward by whoever has read a newer one', async () => {
+    const early = await given(START, step(20))
+    const { hash } = early.record
+    const polled = another()
+    const late = await applied(hash, step(60, 'Late'))
+    expect(await polled.read(hash)).toEqual(late)
+    await failOver(hash, early.raw, early.record)
+    expect(await recordOf(polled, hash)).toMatchObject({ version: 5, progress: 60, current_message: 'Late' })
+  })
+
+  it('of a request that is gone does not come back with a new one of its name', async () => {
+    const { record } = await given(START, step(20))
+    await client.del(keys.record(record.hash))
+    await store.create({ ...record, version: 1, progress: 0 })
+    expect(await recordOf(store, record.hash)).toMatchObject({ version: 1, progress: 0 })
+  })
+
+  it('never goes back for one process, whatever another program does with the versions', async () => {
+    const { hash } = (await given(START, step(20))).record
+    let last: PublicView | null = null
+    for (const version of [0, undefined, -5, 'x', 2, 1e12, null]) {
+      await foreignWrite(hash, { version, current_message: `With ${version}` })
+      const view = publicView(await recordOf(store, hash), Date.now())
+      expect(view.version).toBeGreaterThan(last?.version ?? 3)
+      expect(view.current_message).toBe(`With ${version}`)
+      last = view
+    }
+  })
+
+  it('that was only a late answer changes nothing', async () => {
+    const early = await given(START, step(20))
+    const { hash } = early.record
+    const late = await applied(hash, step(60))
+    const slow = Object.create(client) as RedisClient
+    slow.get = (async () => early.raw) as unknown as RedisClient['get']
+    const reader = createRequestStore({ redis: slow, ttlSeconds: TTL_SECONDS })
+    expect(await reader.read(hash, publicView(late.record, Date.now()))).toEqual(late)
+    expect(await client.get(keys.record(hash))).toBe(late.raw)
+  })
+})
+
+describe('nonsense in the place of a record', () => {
+  const put = (value: string) => (hash: string) => client.set(keys.record(hash), value)
+  const kinds: [string, (hash: string) => Promise<unknown>][] = [
+    ['no JSON', put('progress: 50')],
+    ['no JSON', put('null and void\t')],
+    ['a list', put('[1,2,3]')],
+    ['no object', put('17')],
+    ['wrong fields', put('{"progress":50}')],
+    ['wrong fields', put('{"__proto__":{"status":"pending"},"status":{"x":1}}')],
+    ['far too long', put(JSON.stringify({ status: 'processing', result_data: 'x'.repeat(10_000_000) }))],
+    [
+      'no string',
+      async (hash) => {
+        await client.del(keys.record(hash))
+        await client.lpush(keys.record(hash), 'x')
+      },
+    ],
+  ]
+
+  it.each(kinds)(
+    '(%s) is shown as the last good state, logged once, and mended by the next write',
+    async (kind, leave) => {
+      const { log, lines } = collectLog()
+      const own = another(log)
+      const { hash } = (await given(START, step(20, 'Good'))).record
+      const known = await own.read(hash)
+      await leave(hash)
+      for (let n = 0; n < 3; n++) expect(await own.read(hash)).toMatchObject({ record: known?.record })
+      expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ level: 40, hash, kind }])
+      expect(await own.apply(hash, step(30), { known })).toMatchObject({
+        ok: true,
+        stored: { record: { version: 4, progress: 30, current_message: 'Good' } },
+      })
+      expect(await recordOf(another(), hash)).toMatchObject({ version: 4, progress: 30 })
+      expect(await client.call('PEXPIRETIME', keys.record(hash))).toBe(
+        Date.parse(known?.record.expires_at as string),
+      )
+      expect(lines).toHaveLength(1)
+      expect(({} as { status?: unknown }).status).toBeUndefined()
+    },
+  )
+
+  it.each(kinds)(
+    '(%s) is mended by whoever remembers the record, and by nobody else',
+    async (_kind, leave) => {
+      const known = await given(START, step(20, 'Good'))
+      const { hash } = known.record
+      await leave(hash)
+      expect(await codeOf(another().read(hash))).toBe('unreadable_record')
+      expect(await codeOf(another().apply(hash, step(30)))).toBe('unreadable_record')
+      expect((await another().apply(hash, CANCEL, { known })).ok).toBe(true)
+      expect(await recordOf(another(), hash)).toMatchObject({ status: 'cancelled', version: 4 })
+    },
+  )
+
+  it('hides no end of the last minute from anybody', async () => {
+    const { hash } = (await given(START, COMPLETE)).record
+    await client.set(keys.record(hash), 'nonsense')
+    expect(await recordOf(another(), hash)).toMatchObject({
+      status: 'completed',
+      result_data: { score: 712 },
+    })
+    expect(await another().apply(hash, CANCEL)).toMatchObject({ ok: false, refusal: 'already_final' })
+  })
+
+  it('does not make a request live longer than promised', async () => {
+    const record = aRecord({ ttlSeconds: 0.2 })
+    await store.create(record)
+    await client.set(keys.record(record.hash), 'nonsense')
+    expect(await store.read(record.hash)).toMatchObject({ record })
+    await eventually(async () => expect(await store.read(record.hash)).toBeNull())
+    expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(record.expires_at))
+  })
+})
+
+describe('what a process remembers of requests', () => {
+  it('is bounded, the oldest goes first', async () => {
+    const memory = createLastGood(100)
+    const records = Array.from({ length: 5 }, () => aRecord())
+    for (const record of records) memory.keep(`{"version":1}${' '.repeat(26)}\t`, record)
+    expect(records.map(({ hash }) => memory.get(hash) !== null)).toEqual([false, false, false, true, true])
+    memory.keep(`{"version":2}${' '.repeat(100)}\t`, records[4] as RequestRecord)
+    expect(records.map(({ hash }) => memory.get(hash) !== null)).toEqual([false, false, false, true, false])
+  })
+})
+
+describe.runIf(onRealRedis)('when Redis is full', () => {
+  it('running requests go on to their end, new ones are refused', async () => {
+    const { hash } = (await given()).record
+    const touched = (await given(START)).record.hash
+    await client.config('SET', 'maxmemory', '1')
+    try {
+      expect(await codeOf(store.create(aRecord()))).toBe('storage_unavailable')
+      const changes: [Change, string?][] = [
+        [START],
+        [step(30, 'Going on')],
+        [ASK],
+        [{ type: 'submit_otp' }, '483920'],
+        [{ type: 'reject_otp', attempt: 1 }],
+        [
+          {
+            type: 'retry',
+            attempt: 1,
+            nextRetryAt: Date.now(),
+            error: { code: 'x', message: 'X', retryable: true },
+          },
+        ],
+        [{ type: 'start', attempt: 2 }],
+        [{ type: 'complete', attempt: 2, result: { score: 712 } }],
+      ]
+      for (const [change, otp] of changes) await applied(hash, change, { otp })
+      expect(await recordOf(another(), hash)).toMatchObject({
+        status: 'completed',
+        result_data: { score: 712 },
+      })
+      expect((await store.apply(touched, CANCEL)).ok).toBe(true)
+    } finally {
+      await client.config('SET', 'maxmemory', '0')
+    }
+    expect(await store.create(aRecord())).toBe(true)
+  })
+
+  it('or a replica, a fail-fast store says that it cannot write', async () => {
+    const fast = createRequestStore({
+      redis: await redis.connections.connect('fail-fast'),
+      ttlSeconds: TTL_SECONDS,
+    })
+    const { hash } = (await given(START)).record
+    await client.call('REPLICAOF', '127.0.0.1', '1')
+    try {
+      expect(await codeOf(fast.apply(hash, step(10)))).toBe('storage_unavailable')
+    } finally {
+      await client.call('REPLICAOF', 'NO', 'ONE')
+    }
+    await eventually(async () => expect((await fast.apply(hash, step(10))).ok).toBe(true))
+    expect(await store.read(aHash())).toBeNull()
+  })
+})

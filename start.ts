@@ -13,10 +13,14 @@ import { joinEmbedded } from './core/redis/embedded.ts'
 
 const PROCESSES = [
   { name: 'portal', main: 'bots/demo-portal/main.ts' },
-  { name: 'workers', main: 'workers/main.ts' },
   { name: 'bots', main: 'bots/inquiry-provider/main.ts' },
+  // After the bots, so that it stops before them: calls that are open may still be answered.
+  { name: 'workers', main: 'workers/main.ts' },
   { name: 'server', main: 'server/main.ts' },
 ] as const
+
+/** Ctrl-C must not feel stuck: less than where other processes are there to go on. */
+const DRAIN_SECONDS = '3'
 
 const output = pretty({
   ignore: 'pid',
@@ -36,6 +40,7 @@ await runProcess({ name: 'halfway', env: process.env, logTo: output }, async ({ 
     await connections.connect('fail-fast')
     await connections.stop()
   }
+  env.DRAIN_SECONDS ||= DRAIN_SECONDS
   env.LOCAL_API_TOKEN ??= randomBytes(24).toString('base64url')
 
   const ended = (name: string, code: number | null): void => {

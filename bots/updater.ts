@@ -9,6 +9,13 @@
  *
  * A write that comes too late (cancelled, expired, already final, taken over by a newer attempt) is refused: the call
  * rejects with an AppError that names the reason, and the bot should stop.
+ *
+ * These calls work for the attempt that the program met first, for as long as it runs. A program that runs on and may
+ * be called again for the same request says at the beginning of each call which attempt it is for, by the call's
+ * X-Attempt, and reports through what it is given:
+ *
+ *   const request = updater.bind(hash, () => attempt)
+ *   await request.updateProgress(30)
  */
 import { nanoid } from 'nanoid'
 import type { RedisTarget } from '../core/config.ts'
@@ -17,6 +24,7 @@ import type { Change } from '../core/lifecycle.ts'
 import { createLog, type Log } from '../core/log.ts'
 import type { OtpRequest } from '../core/otp-prompt.ts'
 import { isFinal, type MessageParams } from '../core/record.ts'
+import { startClock } from '../core/redis/clock.ts'
 import { openRedis, type RedisClient } from '../core/redis/connect.ts'
 import { createLiveRequests, type LiveUpdate } from '../core/redis/live-requests.ts'
 import { createOtpBox, type WaitForOtpOptions } from '../core/redis/otp-box.ts'
@@ -91,7 +99,12 @@ export async function createUpdater({
   const connections = await openRedis(typeof redis === 'string' ? { kind: 'single', url: redis } : redis, log)
   const commands = await connections.connect('patient')
   const subscriber = await connections.connect('subscriber')
-  return createUpdaterOn({ commands, subscriber, ttlSeconds, log, stop: () => connections.stop() })
+  const clock = await startClock({ redis: commands, log })
+  const stop = (): Promise<void> => {
+    clock.stop()
+    return connections.stop()
+  }
+  return createUpdaterOn({ commands, subscriber, ttlSeconds, log, now: () => clock.now(), stop })
 }
 
 function createUpdaterOn(deps: {
@@ -99,12 +112,14 @@ function createUpdaterOn(deps: {
   subscriber: RedisClient
   ttlSeconds: number
   log: Log
+  now: () => number
   stop: () => Promise<void>
 }): Updater {
-  const store = createRequestStore({ redis: deps.commands, ttlSeconds: deps.ttlSeconds })
-  const bus = createUpdateBus({ subscriber: deps.subscriber, log: deps.log })
-  const live = createLiveRequests({ store, bus, log: deps.log, ttlSeconds: deps.ttlSeconds })
-  const otpBox = createOtpBox({ redis: deps.commands, bus, store })
+  const { now, ttlSeconds } = deps
+  const store = createRequestStore({ redis: deps.commands, ttlSeconds, now, log: deps.log })
+  const bus = createUpdateBus({ redis: deps.commands, subscriber: deps.subscriber, log: deps.log })
+  const live = createLiveRequests({ store, bus, log: deps.log, ttlSeconds, now })
+  const otpBox = createOtpBox({ redis: deps.commands, bus, store, now })
   const lastSeen = new Map<string, Stored>()
   const plain = new Map<string, RequestUpdater>()
 

@@ -62,6 +62,7 @@ const settings = z.object({
   LOCAL_API_TIMEOUT: seconds(1, 300).default(180),
   LOCAL_API_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
   WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(1000).default(10),
+  DRAIN_SECONDS: seconds(0, 3600).default(30),
   REQUEST_TTL: seconds(1, 86_400).default(1800),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   ALLOWED_ORIGINS: z
@@ -107,6 +108,8 @@ export interface Config {
   readonly redis: RedisTarget
   readonly queuePrefix: string
   readonly requestTtlSeconds: number
+  /** How long what is running may go on after a process was told to stop. */
+  readonly drainSeconds: number
   readonly logLevel: string
   readonly server: {
     readonly host: string
@@ -186,6 +189,7 @@ function arrange(s: Settings): Config {
     // In a Cluster all keys of a queue must lie in one slot: the braces see to that.
     queuePrefix: s.REDIS_CLUSTER_NODES ? `{${s.QUEUE_PREFIX}}` : s.QUEUE_PREFIX,
     requestTtlSeconds: s.REQUEST_TTL,
+    drainSeconds: s.DRAIN_SECONDS,
     logLevel: s.LOG_LEVEL,
     server: {
       host: s.HOST,

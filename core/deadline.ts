@@ -1,4 +1,4 @@
-/** When a request is over by itself: the rules of its clocks, apart from the life of its record. */
+/** When a request is over by itself, and when its turn comes: the rules of its clocks, apart from the life of its record. */
 import type { RequestRecord, StoredPrompt } from './record.ts'
 
 /** After a code's own deadline another one can be asked for; after this nobody is expected any more. */
@@ -12,4 +12,14 @@ export const promptClosesAt = ({ expires_at }: Pick<StoredPrompt, 'expires_at'>)
 export function dueAt({ status, deadline_at, otp_data }: RequestRecord): number | null {
   if (status === 'otp_required') return otp_data && promptClosesAt(otp_data)
   return status === 'processing' && deadline_at ? Date.parse(deadline_at) : null
+}
+
+/**
+ * Until when a worker has nothing to do for a request, milliseconds: the next attempt is not due, or its bot let go
+ * until the person has typed the code. Null when it is somebody's turn now.
+ */
+export function waitsUntil({ status, next_retry_at, otp_data }: RequestRecord): number | null {
+  if (status === 'otp_required')
+    return otp_data?.recall && !otp_data.resend_requested ? promptClosesAt(otp_data) : null
+  return status === 'processing' && next_retry_at ? Date.parse(next_retry_at) : null
 }

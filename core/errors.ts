@@ -34,6 +34,7 @@ export const ERRORS = {
   storage_unavailable: { status: 503, retryable: true },
   // Of a request rather than of a call: they stand in `error_data`.
   bot_unavailable: { status: 502, retryable: true },
+  bot_busy: { status: 429, retryable: true },
   bot_bad_answer: { status: 502, retryable: false },
   bot_unauthorized: { status: 502, retryable: false },
   bot_crashed: { status: 500, retryable: true },

@@ -66,7 +66,8 @@ export type Change =
   /** `limitSeconds` is the most that all attempts together may take, waits for a person not counted. */
   | { type: 'start'; attempt: number; limitSeconds?: number }
   | ({ type: 'progress'; attempt: number; progress: number; step?: string } & Message)
-  | ({ type: 'retry'; attempt: number; nextRetryAt: number; error: RequestError } & Message)
+  /** `counts: false`: no work was begun, or not by its own fault ended: the attempt is made good by one more. */
+  | ({ type: 'retry'; attempt: number; nextRetryAt: number; counts?: boolean; error: RequestError } & Message)
   | { type: 'require_otp'; attempt: number; otp: OtpRequest }
   | { type: 'reject_otp'; attempt: number; message?: string }
   | { type: 'submit_otp' }
@@ -134,6 +135,8 @@ function effects(next: RequestRecord, before: RequestRecord, change: Change, at:
   switch (change.type) {
     case 'start':
       next.attempt = change.attempt
+      // A take-over from a dead worker may go beyond what was planned; nobody is shown the fourth of three.
+      next.max_attempts = Math.max(next.max_attempts, change.attempt)
       next.started_at ??= toIso(at)
       next.estimated_end_at ??= toIso(at + next.estimated_duration * 1000)
       if (change.limitSeconds !== undefined) next.deadline_at ??= toIso(at + change.limitSeconds * 1000)
@@ -153,6 +156,7 @@ function effects(next: RequestRecord, before: RequestRecord, change: Change, at:
       return
     case 'retry':
       next.next_retry_at = toIso(change.nextRetryAt)
+      if (change.counts === false) next.max_attempts++
       next.otp_data = null
       say(next, change)
       return

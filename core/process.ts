@@ -19,6 +19,7 @@ export interface App {
   use<T extends Stoppable>(name: string, part: T | Promise<T>): Promise<T>
 }
 
+/** What stopping may take beside the time that running work has to finish. */
 const STOP_LIMIT_MS = 10_000
 /** A runner (npm, tsx) may pass on a signal that its whole group was sent: only a later one is impatience. */
 const IMPATIENT_AFTER_MS = 500
@@ -38,16 +39,17 @@ export async function runProcess(
   let started = false
   let stoppingSince: number | null = null
   let exitCode = 0
+  let stopLimitMs = STOP_LIMIT_MS
 
   const stop = async (code: number, why: string): Promise<void> => {
     exitCode ||= code
     if (stoppingSince !== null) return
     stoppingSince = performance.now()
-    log[started ? 'info' : 'debug']({ why }, 'stopping')
+    log[started ? 'info' : 'debug']({ why, limit_ms: stopLimitMs }, 'stopping')
     const limit = setTimeout(() => {
-      log.error({ limit_ms: STOP_LIMIT_MS }, 'could not stop in time')
+      log.error({ limit_ms: stopLimitMs }, 'could not stop in time')
       process.exit(1)
-    }, STOP_LIMIT_MS)
+    }, stopLimitMs)
     for (let last = parts.pop(); last; last = parts.pop()) {
       // What is still starting is waited for: a server or a process must not be left behind.
       const part = await last.part.catch(() => null)
@@ -85,6 +87,7 @@ export async function runProcess(
     if (existsSync('.env')) process.loadEnvFile('.env')
     const config = loadConfig(env)
     log = createLog(name, config.logLevel, logTo)
+    stopLimitMs += config.drainSeconds * 1000
     await start({
       config,
       log,

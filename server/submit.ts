@@ -75,7 +75,7 @@ export function createSubmit({
       store.create(record),
     ])
     const position = await available(async () => {
-      await queues.add(hash, service.queue, service.tries)
+      await queues.add(hash, service.queue)
       return queues.position(hash, service.queue)
     })
     return publicView(record, now(), position)

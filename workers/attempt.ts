@@ -10,13 +10,17 @@ import type { Log } from '../core/log.ts'
 import { isFinal, type PublicView, type RequestError, type RequestRecord } from '../core/record.ts'
 import type { LiveRequests } from '../core/redis/live-requests.ts'
 import type { RequestStore } from '../core/redis/request-store.ts'
-import type { BotClient } from './bot-client.ts'
+import { type BotClient, NotBegun } from './bot-client.ts'
 import { startStopwatch } from './stopwatch.ts'
 
 export type AttemptOutcome =
   /** The request is final, or no longer ours. */
   | { is: 'ended' }
   | { is: 'failed'; error: RequestError }
+  /** Nothing was begun; the bot may have said how long it wants to be left alone. */
+  | { is: 'not_begun'; error: RequestError; retryAfterMs: number }
+  /** This worker stops: the next one may begin anew at once. */
+  | { is: 'given_back'; error: RequestError }
   /** A code is being waited for; at `until`, milliseconds, nobody is expected any more. */
   | { is: 'waiting'; until: number }
 
@@ -25,6 +29,8 @@ export interface AttemptDeps {
   live: LiveRequests
   bot: BotClient
   log: Log
+  /** Milliseconds since 1970, by the clock of the records. */
+  now: () => number
 }
 
 const ENDED: AttemptOutcome = { is: 'ended' }
@@ -38,15 +44,16 @@ export interface AttemptContext {
   otp?: string
 }
 
-export function createAttempt({ store, live, bot, log }: AttemptDeps) {
+export function createAttempt({ store, live, bot, log, now }: AttemptDeps) {
   async function attempt(
     record: RequestRecord,
     { limitSeconds, stopping, otp }: AttemptContext,
   ): Promise<AttemptOutcome> {
     const abort = new AbortController()
-    const clock = startStopwatch(restMs(record), () => abort.abort(timedOut(limitSeconds)))
+    const clock = startStopwatch(restMs(record, now()), () => abort.abort(timedOut(limitSeconds)))
     const onStop = (): void => abort.abort(stopping.reason)
-    stopping.addEventListener('abort', onStop)
+    if (stopping.aborted) onStop()
+    else stopping.addEventListener('abort', onStop)
     const follow = ({ status, attempt: present }: PublicView): void => {
       if (isFinal(status)) abort.abort(new AppError('already_final'))
       else if (present > record.attempt) abort.abort(new AppError('stale_attempt'))
@@ -109,11 +116,13 @@ const timedOut = (limitSeconds: number): AppError =>
   new AppError('timed_out', { detail: `It took longer than ${limitSeconds} seconds.` })
 
 /** What is left of the request's own time: it counts all attempts together. */
-const restMs = ({ deadline_at }: RequestRecord): number =>
-  deadline_at === null ? 300_000 : Math.max(0, Date.parse(deadline_at) - Date.now())
+const restMs = ({ deadline_at }: RequestRecord, now: number): number =>
+  deadline_at === null ? 300_000 : Math.max(0, Date.parse(deadline_at) - now)
 
 const WORDS: Partial<Record<AppError['code'], string>> = {
   bot_unavailable: 'The service that does the work cannot be reached just now.',
+  bot_busy: 'The service that does the work is busy just now.',
+  bot_stopping: 'The service that does the work is being restarted.',
   bot_unauthorized: 'The service that does the work did not accept us. Please tell its operator.',
   bot_bad_answer: 'The service that does the work gave an answer we do not understand.',
   worker_stopping: 'The service is being restarted.',
@@ -129,7 +138,10 @@ function whyFailed(error: unknown): AttemptOutcome {
       return ENDED
     default: {
       const message = error.detail ?? WORDS[error.code] ?? 'Something went wrong.'
-      return { is: 'failed', error: { code: error.code, message, retryable: error.retryable } }
+      const told = { code: error.code, message, retryable: error.retryable }
+      if (error.code === 'worker_stopping') return { is: 'given_back', error: told }
+      if (!(error instanceof NotBegun)) return { is: 'failed', error: told }
+      return { is: 'not_begun', error: told, retryAfterMs: (error.retryAfterSeconds ?? 0) * 1000 }
     }
   }
 }

@@ -1,5 +1,5 @@
 /** Calls a bot over HTTP and understands its answer, whatever it is: nothing a bot says makes a worker stumble. */
-import { Agent, fetch } from 'undici'
+import { Agent, fetch, type Response } from 'undici'
 import { z } from 'zod'
 import { AppError } from '../core/errors.ts'
 
@@ -44,8 +44,14 @@ export interface BotCall {
   signal: AbortSignal
 }
 
+/** The bot could not even be asked, or wants to be asked later: no work was begun, so no attempt is used up. */
+export class NotBegun extends AppError {}
+
 export interface BotClient {
-  /** @throws AppError `bot_unavailable`, `bot_unauthorized`, `bot_bad_answer`; the signal's reason when aborted */
+  /**
+   * @throws NotBegun `bot_unavailable`, `bot_busy`, `bot_stopping`, with `retryAfterSeconds` where the bot named it;
+   * AppError `bot_unavailable`, `bot_unauthorized`, `bot_bad_answer`; the signal's reason when aborted
+   */
   call(call: BotCall): Promise<BotAnswer>
   stop(): Promise<void>
 }
@@ -77,17 +83,48 @@ export function createBotClient({ url, token }: { url: string; token: string }):
           await response.body?.cancel()
           throw new AppError('bot_unauthorized')
         }
+        if (response.status === 429 || response.status === 503) throw await turnedAway(response)
         return understand(await readText(response), response.status)
       } catch (error) {
         signal.throwIfAborted()
-        throw error instanceof AppError ? error : new AppError('bot_unavailable', { cause: error })
+        if (error instanceof AppError) throw error
+        throw new (neverConnected(error) ? NotBegun : AppError)('bot_unavailable', { cause: error })
       }
     },
     stop: () => agent.destroy(),
   }
 }
 
-async function readText(response: Awaited<ReturnType<typeof fetch>>): Promise<string> {
+/** Not even a connection: refused, no such host, no way there, or not in time. */
+function neverConnected(error: unknown): boolean {
+  const { cause } = error as { cause?: NodeJS.ErrnoException & { errors?: NodeJS.ErrnoException[] } }
+  // A name with several addresses fails with one error for each of them.
+  const { code, syscall } = cause?.errors?.[0] ?? cause ?? {}
+  return syscall === 'connect' || syscall === 'getaddrinfo' || code === 'UND_ERR_CONNECT_TIMEOUT'
+}
+
+/** Its HTTP status decides; what the body says in a bot's own form is only passed on in words. */
+async function turnedAway(response: Response): Promise<NotBegun> {
+  const said = readJson(await readText(response).catch(() => ''))
+  const answer = answerSchema.safeParse(said).data
+  const named = answer?.status === 'error' ? answer : undefined
+  const unavailable = named?.code === 'bot_stopping' ? 'bot_stopping' : 'bot_unavailable'
+  return new NotBegun(response.status === 429 ? 'bot_busy' : unavailable, {
+    detail: named?.message,
+    retryAfterSeconds: retryAfter(response),
+  })
+}
+
+/** Seconds, or a date: that one is by the bot's clock, which its answer tells too. */
+function retryAfter({ headers }: Response): number | undefined {
+  const text = headers.get('retry-after')?.trim() ?? ''
+  if (/^\d+$/.test(text)) return Number(text)
+  const there = Date.parse(headers.get('date') ?? '')
+  const seconds = Math.ceil((Date.parse(text) - (Number.isNaN(there) ? Date.now() : there)) / 1000)
+  return Number.isNaN(seconds) ? undefined : Math.max(0, seconds)
+}
+
+async function readText(response: Response): Promise<string> {
   const chunks: Uint8Array[] = []
   let bytes = 0
   for await (const chunk of response.body ?? []) {
@@ -100,19 +137,21 @@ async function readText(response: Awaited<ReturnType<typeof fetch>>): Promise<st
 }
 
 function understand(text: string, status: number): BotAnswer {
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch (cause) {
-    // A proxy, a crashing or a busy server speaks HTML: that passes.
-    if (mayPass(status)) throw new AppError('bot_unavailable', { cause })
-    throw new AppError('bot_bad_answer', { detail: 'The bot did not answer with JSON.', cause })
-  }
+  const json = readJson(text)
   const answer = answerSchema.safeParse(json)
   if (answer.success) return answer.data
-  throw new AppError(mayPass(status) ? 'bot_unavailable' : 'bot_bad_answer', {
-    detail: 'The bot answered in an unknown form.',
+  // A proxy or a crashing server speaks HTML, or another JSON: that passes.
+  if (status >= 500 || status === 408) throw new AppError('bot_unavailable')
+  throw new AppError('bot_bad_answer', {
+    detail: json === undefined ? 'The bot did not answer with JSON.' : 'The bot answered in an unknown form.',
   })
 }
 
-const mayPass = (status: number): boolean => status >= 500 || status === 429 || status === 408
+/** Undefined when it is none. */
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,5 +1,6 @@
 /** The workers' process: `npm run start:workers`. One BullMQ worker for each queue that services use. */
 import { runProcess } from '../core/process.ts'
+import { startClock } from '../core/redis/clock.ts'
 import { openRedis } from '../core/redis/connect.ts'
 import { createDeadlines } from '../core/redis/deadlines.ts'
 import { createLiveRequests } from '../core/redis/live-requests.ts'
@@ -17,13 +18,16 @@ await runProcess({ name: 'workers', env: process.env }, async ({ config, log, us
   const connections = await use('redis', openRedis(config.redis, log))
   const redis = await connections.connect('patient')
   const ttlSeconds = config.requestTtlSeconds
-  const store = createRequestStore({ redis, ttlSeconds })
+  const clock = await use('clock', startClock({ redis, log }))
+  const now = (): number => clock.now()
+  const store = createRequestStore({ redis, ttlSeconds, now, log })
   const bus = await use(
     'update bus',
-    createUpdateBus({ subscriber: await connections.connect('subscriber'), log }),
+    createUpdateBus({ redis, subscriber: await connections.connect('subscriber'), log }),
   )
-  const live = await use('live requests', createLiveRequests({ store, bus, log, ttlSeconds }))
-  const otpBox = createOtpBox({ redis, bus, store })
+  const live = await use('live requests', createLiveRequests({ store, bus, log, ttlSeconds, now }))
+  const otpBox = createOtpBox({ redis, bus, store, now })
+  const deadlines = createDeadlines({ redis })
   const bot = await use('bot client', createBotClient({ url: config.bots.url, token: config.bots.token }))
 
   const workers = allQueues().map((queue) =>
@@ -34,18 +38,20 @@ await runProcess({ name: 'workers', env: process.env }, async ({ config, log, us
       store,
       live,
       otpBox,
+      deadlines,
       bot,
       findService,
       concurrency: config.worker.concurrency,
       timeoutSeconds: config.bots.timeoutSeconds,
+      drainMs: config.drainSeconds * 1000,
       log: log.child({ queue }),
+      now,
     }),
   )
   const queues = await use('queues', createQueues({ redis, prefix: config.queuePrefix, log }))
-  await use(
-    'rescuer',
-    startRescuer({ store, deadlines: createDeadlines({ redis }), queues, findService, log }),
-  )
+  const rescuer = startRescuer({ store, deadlines, queues, findService, log, now })
+  await use('rescuer', rescuer)
+  redis.on('ready', () => void rescuer.lookAtAll())
   await use('workers', { stop: async () => void (await Promise.all(workers.map((worker) => worker.stop()))) })
   await use(
     'sign of life',

@@ -1,8 +1,10 @@
 /**
  * Ends what nobody ends: a request whose time is over fails, even if its worker and its bot are dead, and one whose
- * job was never queued gets it. Any number of rescuers may run: each only does what the rules allow once.
+ * job was never queued, or lost or forgotten since, gets it. Any number of rescuers may run: each only does what the
+ * rules allow once.
  */
-import { dueAt } from '../core/deadline.ts'
+import { dueAt, waitsUntil } from '../core/deadline.ts'
+import { AppError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import { isFinal, type RequestError, type RequestRecord } from '../core/record.ts'
 import type { Deadlines } from '../core/redis/deadlines.ts'
@@ -17,17 +19,23 @@ export interface RescuerDeps {
   findService: (slug: string) => Service | undefined
   log: Log
   everyMs?: number
-  now?: () => number
+  /** Milliseconds since 1970, by the clock of the records. */
+  now: () => number
 }
 
 const EVERY_MS = 1_000
 const AT_ONCE = 100
 /** Whoever is alive ends its own request at the deadline; only what is still there a moment later needs rescue. */
 const SLACK_MS = 1_000
+/** A job may come late, from a worker whose clock is: this late it is not waited for any more. */
+const LATE_MS = 5_000
 /** How often a running request is looked at: its deadline comes nearer when a person has typed the code. */
 const LOOK_AGAIN_MS = 10_000
 /** How often one in the queue is looked at, whose job may be lost. */
-const LOOK_AGAIN_IN_QUEUE_MS = 60_000
+const LOOK_AGAIN_IN_QUEUE_MS = 30_000
+
+/** As many as the list of requests holds. */
+const ALL = 10_000
 
 const TIMED_OUT: RequestError = { code: 'timed_out', message: 'It took too long.', retryable: true }
 const NO_CODE: RequestError = {
@@ -36,8 +44,14 @@ const NO_CODE: RequestError = {
   retryable: true,
 }
 
-export function startRescuer(deps: RescuerDeps): { stop(): Promise<void> } {
-  const { store, deadlines, queues, findService, log, everyMs = EVERY_MS, now = Date.now } = deps
+export interface Rescuer {
+  /** Looks once at every request there is: a Redis that comes back may have lost some of the latest reminders. */
+  lookAtAll(): Promise<void>
+  stop(): Promise<void>
+}
+
+export function startRescuer(deps: RescuerDeps): Rescuer {
+  const { store, deadlines, queues, findService, log, everyMs = EVERY_MS, now } = deps
   let stopped = false
   let timer: NodeJS.Timeout | undefined
   let round: Promise<void> = Promise.resolve()
@@ -47,10 +61,8 @@ export function startRescuer(deps: RescuerDeps): { stop(): Promise<void> } {
     if (!stored || isFinal(stored.record.status)) return deadlines.forget(hash)
     const due = dueAt(stored.record)
     if (due !== null && now() >= due + SLACK_MS) return end(stored.record)
-    if (stored.record.status === 'pending') {
-      await requeue(stored.record)
-      return deadlines.remind(hash, now() + LOOK_AGAIN_IN_QUEUE_MS)
-    }
+    await giveJob(stored.record)
+    if (stored.record.status === 'pending') return deadlines.remind(hash, now() + LOOK_AGAIN_IN_QUEUE_MS)
     await deadlines.remind(
       hash,
       Math.min(now() + LOOK_AGAIN_MS, due === null ? Number.POSITIVE_INFINITY : due + SLACK_MS),
@@ -64,10 +76,16 @@ export function startRescuer(deps: RescuerDeps): { stop(): Promise<void> } {
     await deadlines.forget(hash)
   }
 
-  /** Adding a job that is there changes nothing; one that was lost between record and queue is made good. */
-  async function requeue({ hash, service_slug }: RequestRecord): Promise<void> {
-    const service = findService(service_slug)
-    if (service) await queues.add(hash, service.queue, service.tries)
+  /**
+   * A job that was lost, between record and queue or with a Redis that came back from an old copy, is made good, and
+   * one that sleeps on when its time has come is woken. One that somebody works on is left alone.
+   */
+  async function giveJob(record: RequestRecord): Promise<void> {
+    const queue = findService(record.service_slug)?.queue
+    if (!queue) return
+    if (record.status === 'pending') return queues.add(record.hash, queue)
+    const until = waitsUntil(record)
+    if (until === null || now() >= until + LATE_MS) await queues.wake(record.hash, queue)
   }
 
   /** One that cannot be read must not keep the others waiting. */
@@ -75,7 +93,9 @@ export function startRescuer(deps: RescuerDeps): { stop(): Promise<void> } {
     try {
       await lookAfter(hash)
     } catch (error) {
-      log.warn({ err: error, hash }, 'could not look after a request')
+      // What another program broke stays broken until that one mends it; whoever met it first has said so.
+      const unreadable = error instanceof AppError && error.code === 'unreadable_record'
+      log[unreadable ? 'debug' : 'warn']({ err: error, hash }, 'could not look after a request')
       await deadlines.remind(hash, now() + LOOK_AGAIN_MS)
     }
   }
@@ -98,6 +118,13 @@ export function startRescuer(deps: RescuerDeps): { stop(): Promise<void> } {
 
   begin()
   return {
+    async lookAtAll() {
+      try {
+        await deadlines.remindOfForgotten(await store.latest(ALL), now())
+      } catch (error) {
+        log.debug({ err: error }, 'could not look at all requests')
+      }
+    },
     async stop() {
       stopped = true
       clearTimeout(timer)

@@ -3,6 +3,7 @@
  * bound to the newest attempt that called for it, and is aborted when the request ends or its last caller hangs up.
  * A run that answers that a code was sent is over; the call that brings the code goes on where it left off.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
 import { BotFailure } from '../bot-failure.ts'
@@ -44,7 +45,9 @@ export interface Runs {
   readonly awaited: number
   /** Resolves with the answer for the caller; never rejects. */
   run(call: Call): Promise<BotAnswer>
-  /** Aborts everything and waits until it has stopped. */
+  /** No call is taken any more. */
+  readonly stopping: boolean
+  /** Lets what is running finish for a while, aborts what takes longer, and waits until it has stopped. */
   stop(): Promise<void>
 }
 
@@ -52,11 +55,14 @@ export function createRuns({
   updater,
   handlers,
   log,
+  drainMs = 0,
   awaitedLifeMs,
 }: {
   updater: Updater
   handlers: ReadonlyMap<string, Handle>
   log: Log
+  /** How long what is running may go on once it is told to stop. */
+  drainMs?: number
   /** How long a handler that has had a code sent is kept for the call that brings it. */
   awaitedLifeMs?: number
 }): Runs {
@@ -67,8 +73,7 @@ export function createRuns({
   async function run(call: Call): Promise<BotAnswer> {
     const { hash } = call
     for (;;) {
-      if (stopping)
-        return failed(new BotFailure('bot_stopping', 'The bot server is stopping.', { retryable: true }))
+      if (stopping) return failed(restarting())
       const present = running.get(hash)
       if (!present) return follow(begin(call), call.caller)
       if (!present.abort.signal.aborted && (call.otp === undefined || call.otp === present.otp)) {
@@ -171,16 +176,28 @@ export function createRuns({
     get awaited() {
       return awaitedCodes.size
     },
+    get stopping() {
+      return stopping
+    },
     run,
     async stop() {
       stopping = true
-      const reason = new BotFailure('bot_stopping', 'The bot server is stopping.', { retryable: true })
-      for (const { abort } of running.values()) abort.abort(reason)
-      await Promise.allSettled([...running.values()].map(({ answer }) => answer))
+      const patience = new AbortController()
+      const answers = Promise.allSettled([...running.values()].map(({ answer }) => answer))
+      const late = sleep(drainMs, undefined, { signal: patience.signal }).then(
+        () => running.forEach(({ abort }) => void abort.abort(restarting())),
+        () => {},
+      )
+      await answers
+      patience.abort()
+      await late
       awaitedCodes.stop()
     },
   }
 }
+
+const restarting = (): BotFailure =>
+  new BotFailure('bot_stopping', 'The service that does the work is being restarted.', { retryable: true })
 
 /** What this call is about: the first one, the one with the code, or the one for another code. */
 function goOn(

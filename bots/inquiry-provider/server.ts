@@ -16,6 +16,11 @@ const call = z
   .object({ requestHash: z.string().refine(isHash), otp: z.string().min(1).max(64).optional() })
   .catchall(z.unknown())
 
+type Answer = (res: Response, status: number, body: BotAnswer) => void
+
+/** What a restart usually takes. */
+const BACK_AFTER_SECONDS = 5
+
 export function createBotServer({
   runs,
   token,
@@ -25,13 +30,19 @@ export function createBotServer({
   token: string
   log: Log
 }): express.Express {
+  const answer: Answer = (res, status, body) => {
+    // Whoever asks again does so elsewhere, or here once we are back; no idle connection holds us up.
+    if (runs.stopping) res.set('Connection', 'close')
+    if (body.code === 'bot_stopping') res.set('Retry-After', String(BACK_AFTER_SECONDS))
+    res.status(status).json(body)
+  }
   const app = express()
   app.disable('x-powered-by')
 
   app.get('/health', (_req, res) => {
     res.json({ status: 'ok', running: runs.size, awaited: runs.awaited })
   })
-  app.use(requireToken(token))
+  app.use(requireToken(token, answer))
   app.get('/api/services', (_req, res) => {
     res.json({ services: runs.services })
   })
@@ -108,7 +119,7 @@ const ERROR_CODES: ReadonlyMap<number, ErrorCode> = new Map([
 ])
 
 /** Bots act on people's data: whoever calls must know the token. Compared in constant time. */
-function requireToken(token: string) {
+function requireToken(token: string, answer: Answer) {
   const expected = Buffer.from(`Bearer ${token}`)
   return (req: Request, res: Response, next: NextFunction) => {
     const given = Buffer.from(req.get('authorization') ?? '')
@@ -134,7 +145,3 @@ const HTTP_STATUS: ReadonlyMap<string, number> = new Map(
     bot_stopping: 503,
   }),
 )
-
-function answer(res: Response, status: number, body: BotAnswer): void {
-  res.status(status).json(body)
-}

@@ -8,6 +8,8 @@ import { keys } from './keys.ts'
 export interface Deadlines {
   /** Reminds of this request at that time, milliseconds; a later call moves it. */
   remind(hash: string, at: number): Promise<void>
+  /** Reminds of those that nobody is reminded of. */
+  remindOfForgotten(hashes: readonly string[], at: number): Promise<void>
   forget(hash: string): Promise<void>
   /** Hashes whose time has come, the oldest first. */
   due(now: number, atMost: number): Promise<string[]>
@@ -17,6 +19,9 @@ export function createDeadlines({ redis }: { redis: RedisClient }): Deadlines {
   return {
     async remind(hash, at) {
       await redis.zadd(keys.deadlines, at, hash)
+    },
+    async remindOfForgotten(hashes, at) {
+      if (hashes.length > 0) await redis.zadd(keys.deadlines, 'NX', ...hashes.flatMap((hash) => [at, hash]))
     },
     async forget(hash) {
       await redis.zrem(keys.deadlines, hash)

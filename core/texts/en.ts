@@ -175,6 +175,7 @@ export const en = {
   'error.unreadable_record': 'This request cannot be read any more',
   'error.storage_unavailable': 'We are away for a moment',
   'error.bot_unavailable': 'The service that does the work could not be reached',
+  'error.bot_busy': 'The service that does the work was too busy',
   'error.bot_bad_answer': 'The service answered something we do not understand',
   'error.bot_unauthorized': 'The service refused to work for us',
   'error.bot_crashed': 'The service stopped in the middle of the work',

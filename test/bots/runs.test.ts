@@ -284,6 +284,72 @@ describe('a running bot is told to stop', () => {
   })
 })
 
+describe('a server that stops', () => {
+  const draining = () => createRuns({ updater, handlers: HANDLERS, log: quiet, drainMs: 60_000 })
+  const post = (server: ReturnType<typeof createServer>, slug: string, hash: string) =>
+    supertest(server)
+      .post(`/api/services/${slug}`)
+      .set('authorization', `Bearer ${TOKEN}`)
+      .set('connection', 'keep-alive')
+      .send({ requestHash: hash })
+
+  it('lets what is running finish, and takes nothing new meanwhile', async () => {
+    const own = draining()
+    const { record } = await given(START)
+    const other = await given(START)
+    const caller = new AbortController().signal
+    const answering = own.run({ slug: 'gated', hash: record.hash, attempt: 1, data: {}, caller })
+    const { request, succeed } = await runOf(record.hash)
+    const stopped = own.stop()
+    for (const hash of [record.hash, other.record.hash]) {
+      const turnedAway = await own.run({ slug: 'gated', hash, attempt: 1, data: {}, caller })
+      expect(turnedAway).toMatchObject({ code: 'bot_stopping', retryable: true })
+    }
+    expect(request.signal.aborted).toBe(false)
+    succeed('finished')
+    expect(await answering).toMatchObject({ status: 'success', data: 'finished' })
+    await stopped
+    expect(await read(record.hash)).toMatchObject({ status: 'completed', result_data: 'finished' })
+    expect(timesBegun(other.record.hash)).toBe(0)
+  })
+
+  it('stops what takes longer than it has time for', async () => {
+    const own = createRuns({ updater, handlers: HANDLERS, log: quiet, drainMs: 100 })
+    const { record } = await given(START)
+    const caller = new AbortController().signal
+    const answering = own.run({ slug: 'obedient', hash: record.hash, attempt: 1, data: {}, caller })
+    await runOf(record.hash)
+    const begunAt = performance.now()
+    await own.stop()
+    expect(performance.now() - begunAt).toBeGreaterThan(95)
+    expect(await answering).toMatchObject({ code: 'bot_stopping', retryable: true })
+  })
+
+  it('says to every caller that the connection ends, and to new ones when to come again', async () => {
+    const own = draining()
+    const server = createServer(createBotServer({ runs: own, token: TOKEN, log: quiet }))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { record } = await given(START)
+    const running = post(server, 'gated', record.hash).then((answer) => answer)
+    const { succeed } = await runOf(record.hash)
+    const stopped = own.stop()
+
+    const late = await post(server, 'gated', record.hash)
+    expect([late.status, late.body.code]).toEqual([503, 'bot_stopping'])
+    expect(late.headers).toMatchObject({ connection: 'close', 'retry-after': '5' })
+
+    succeed('finished')
+    const finished = await running
+    expect([finished.status, finished.body.data, finished.headers.connection]).toEqual([
+      200,
+      'finished',
+      'close',
+    ])
+    await stopped
+    await new Promise((resolve) => server.close(resolve))
+  })
+})
+
 describe('the bots’ server', () => {
   const post = (slug: string) => supertest(http).post(`/api/services/${slug}`)
   const allowed = (slug: string) => post(slug).set('authorization', `Bearer ${TOKEN}`)

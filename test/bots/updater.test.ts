@@ -154,6 +154,18 @@ describe('an attempt that has been taken over', () => {
     expect(await read(record.hash)).toMatchObject({ status: 'processing', progress: 10, attempt: 2 })
   }) // biome-ignore format: three late writes
 
+  it('is followed by another in a program that runs on: each call is bound to its own', async () => {
+    const { record } = await given(START)
+    await updater.updateProgress(record.hash, 10)
+    const first = updater.bind(record.hash, () => 1)
+    await applied(record.hash, { type: 'start', attempt: 2 })
+    const second = updater.bind(record.hash, () => 2)
+    for (const late of [first.updateProgress(20), updater.updateProgress(record.hash, 20)])
+      await expect(late).rejects.toMatchObject({ code: 'stale_attempt' })
+    await second.updateProgress(30)
+    expect(await read(record.hash)).toMatchObject({ progress: 30, attempt: 2 })
+  })
+
   it('bound to the newest attempt, goes on to count', async () => {
     const { record } = await given(START)
     let attempt = 1

@@ -36,7 +36,7 @@ export async function useRequests(redis: TestRedis): Promise<Requests> {
   const client = await redis.connections.connect('patient')
   const subscriber = await redis.connections.connect('subscriber')
   const store = createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
-  const bus = createUpdateBus({ subscriber, log: quiet })
+  const bus = createUpdateBus({ redis: client, subscriber, log: quiet })
   const live = createLiveRequests({ store, bus, log: quiet, ttlSeconds: TTL_SECONDS })
 
   const applied: Requests['applied'] = async (hash, change, options) => {

@@ -15,7 +15,11 @@ const testRedis = await useRedis()
 const redis = await testRedis.connections.connect('patient')
 const { api, given, apply } = await useServer(testRedis, { log })
 
-const bus = createUpdateBus({ subscriber: await testRedis.connections.connect('subscriber'), log: quiet })
+const bus = createUpdateBus({
+  redis,
+  subscriber: await testRedis.connections.connect('subscriber'),
+  log: quiet,
+})
 /** The bot's end of the way. */
 const otpBox = createOtpBox({ redis, bus, store: createRequestStore({ redis, ttlSeconds: TTL_SECONDS }) })
 

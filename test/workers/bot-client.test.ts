@@ -1,17 +1,21 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import { AppError, type ErrorCode } from '../../core/errors.ts'
-import { type BotCall, createBotClient } from '../../workers/bot-client.ts'
+import { type BotCall, createBotClient, NotBegun } from '../../workers/bot-client.ts'
 import { aHash } from '../helpers/record.ts'
 import {
   failure,
   halfAnAnswer,
   html,
   json,
+  poured,
   type Reply,
   silence,
+  slowly,
   smsSent,
   startForeignBot,
   success,
+  turnedAway,
+  twice,
   useForeignBot,
 } from './foreign-bot.ts'
 
@@ -118,8 +122,14 @@ describe('an answer is understood', () => {
 
   test('when it is an error, under any HTTP status', async () => {
     const error = { status: 'error', code: 'portal_down', message: 'The portal is down.', retryable: true }
-    for (const status of [200, 404, 409, 422, 429, 500, 503])
+    for (const status of [200, 404, 409, 422, 500])
       expect(await understood(json(error, status))).toEqual(error)
+  })
+
+  test('when it comes byte by byte, and when it comes twice', async () => {
+    expect(await understood(slowly(success({ score: 712 })))).toMatchObject({ data: { score: 712 } })
+    expect(await understood(twice(success('first'), success('second')))).toMatchObject({ data: 'first' })
+    expect(await understood(success('the next call'))).toMatchObject({ data: 'the next call' })
   })
 
   test('when an error says little: then it is for good', async () => {
@@ -136,8 +146,6 @@ describe('an answer is refused', () => {
     ['when the token is not accepted', html(401), 'bot_unauthorized', false],
     ['when the token is not enough', html(403), 'bot_unauthorized', false],
     ['as passing, when a proxy says 502 in HTML', html(502), 'bot_unavailable', true],
-    ['as passing, when a proxy says 503 in HTML', html(503), 'bot_unavailable', true],
-    ['as passing, when a proxy says 429 in HTML', html(429), 'bot_unavailable', true],
     [
       'as passing, when a failing server speaks another JSON',
       json({ oops: true }, 500),
@@ -160,15 +168,7 @@ describe('an answer is refused', () => {
 
   test('when it is larger than a result may be, and is not read to its end', async () => {
     const call = aCall()
-    bot.replies(call.hash, async (res) => {
-      res.writeHead(200, { 'content-type': 'application/json' })
-      const chunk = Buffer.alloc(64 * 1024, 'x')
-      const pour = (): void => {
-        while (!res.destroyed && res.write(chunk));
-      }
-      res.on('drain', pour)
-      pour()
-    })
+    bot.replies(call.hash, poured)
     await expect(client.call(call)).rejects.toMatchObject({ code: 'bot_bad_answer', retryable: false })
     await (await bot.call(call.hash)).hungUp
   })
@@ -185,14 +185,6 @@ describe('an answer is refused', () => {
     await elsewhere.stop()
   })
 
-  test('when nobody listens', async () => {
-    const gone = await startForeignBot()
-    await gone.stop()
-    const away = createBotClient({ url: gone.url, token: TOKEN })
-    await expect(away.call(aCall())).rejects.toMatchObject({ code: 'bot_unavailable', retryable: true })
-    await away.stop()
-  })
-
   test('without a word of token, code or form in the error', async () => {
     for (const reply of [html(502), html(200), halfAnAnswer, json({ ok: true })]) {
       const call = aCall({ otp: '424242' })
@@ -201,6 +193,79 @@ describe('an answer is refused', () => {
       const told = JSON.stringify(error) + String((error as AppError).stack)
       for (const secret of [TOKEN, '424242', '09123456789']) expect(told).not.toContain(secret)
     }
+  })
+})
+
+describe('no work was begun', () => {
+  const notBegun = async (reply: Reply): Promise<NotBegun> => {
+    const error = await refused(reply)
+    expect(error).toBeInstanceOf(NotBegun)
+    return error as NotBegun
+  }
+
+  test('when nobody listens, on one address or on several', async () => {
+    const gone = await startForeignBot()
+    await gone.stop()
+    const { port } = new URL(gone.url)
+    for (const host of ['127.0.0.1', 'localhost']) {
+      const away = createBotClient({ url: `http://${host}:${port}`, token: TOKEN })
+      const error = await away.call(aCall()).catch((reason: unknown) => reason)
+      expect(error).toBeInstanceOf(NotBegun)
+      expect(error).toMatchObject({ code: 'bot_unavailable', retryable: true, retryAfterSeconds: undefined })
+      await away.stop()
+    }
+  })
+
+  test('when a busy bot says 429, or a proxy or a bot that is away says 503, in whatever words', async () => {
+    for (const body of ['<h1>Busy</h1>', '', '{"oops":true}', '{"status":"success"}']) {
+      expect(await notBegun(turnedAway(429, {}, body))).toMatchObject({ code: 'bot_busy', retryable: true })
+      expect(await notBegun(turnedAway(503, {}, body))).toMatchObject({
+        code: 'bot_unavailable',
+        retryable: true,
+        detail: undefined,
+      })
+    }
+  })
+
+  test('when the bot says so in its own form: its words are passed on', async () => {
+    const said = (code: string) => JSON.stringify({ status: 'error', code, message: 'Not just now.' })
+    for (const [status, saying, code] of [
+      [429, 'overrun', 'bot_busy'],
+      [503, 'overrun', 'bot_unavailable'],
+      [503, 'bot_stopping', 'bot_stopping'],
+    ] as const) {
+      const error = await notBegun(turnedAway(status, {}, said(saying)))
+      expect(error).toMatchObject({ code, retryable: true, detail: 'Not just now.' })
+    }
+  })
+
+  test('when the words break off in the middle', async () => {
+    const broken: Reply = (res) => {
+      res.writeHead(503, { 'content-length': '1000', 'retry-after': '7' })
+      res.write('<h1>', () => res.destroy())
+    }
+    expect(await notBegun(broken)).toMatchObject({ code: 'bot_unavailable', retryAfterSeconds: 7 })
+  })
+
+  test('and when to come again is read in seconds or as a date, by the bot’s own clock', async () => {
+    const date = 'Mon, 01 Jun 2026 12:00:00 GMT'
+    for (const [retryAfter, seconds] of [
+      ['0', 0],
+      ['17', 17],
+      ['Mon, 01 Jun 2026 12:00:30 GMT', 30],
+      ['Mon, 01 Jun 2026 11:00:00 GMT', 0],
+      ['soon', undefined],
+    ] as const) {
+      for (const status of [429, 503] as const) {
+        const error = await notBegun(turnedAway(status, { 'retry-after': retryAfter, date }))
+        expect(error.retryAfterSeconds, retryAfter).toBe(seconds)
+      }
+    }
+  })
+
+  test('is not said of a connection that breaks once the bot was asked', async () => {
+    for (const reply of [halfAnAnswer, (res) => res.destroy(), html(502), html(500)] as Reply[])
+      expect(await refused(reply)).not.toBeInstanceOf(NotBegun)
   })
 })
 

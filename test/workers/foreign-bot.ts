@@ -11,6 +11,8 @@ export interface ReceivedCall {
   path: string
   headers: IncomingHttpHeaders
   body: unknown
+  /** When it came, by the monotonic clock, milliseconds. */
+  at: number
   /** Resolves when the caller has hung up before it was answered. */
   hungUp: Promise<void>
 }
@@ -42,6 +44,7 @@ export async function startForeignBot(port = 0): Promise<ForeignBot> {
       path: req.url ?? '',
       headers: req.headers,
       body: text === '' ? undefined : JSON.parse(text),
+      at: performance.now(),
       hungUp: new Promise((resolve) => res.on('close', () => res.writableFinished || resolve())),
     }
     const hash = String(req.headers['idempotency-key'])
@@ -101,6 +104,54 @@ export const html =
   (status: number): Reply =>
   (res) =>
     res.writeHead(status, { 'content-type': 'text/html' }).end(`<h1>${status}</h1>`)
+
+/** Will not work just now; with these headers, and this for a body. */
+export const turnedAway =
+  (status: 429 | 503, headers: Record<string, string> = {}, body = ''): Reply =>
+  (res) =>
+    res.writeHead(status, headers).end(body)
+
+/** The same reply, a byte at a time. */
+export const slowly =
+  (reply: Reply): Reply =>
+  (res, call) => {
+    const end = res.end.bind(res)
+    res.end = ((text: string) => {
+      const bytes = [...Buffer.from(text)]
+      const next = (): void => {
+        const byte = bytes.shift()
+        if (byte === undefined) end()
+        else res.write(Buffer.of(byte), () => setImmediate(next))
+      }
+      next()
+      return res
+    }) as typeof res.end
+    return reply(res, call)
+  }
+
+/** Two replies to one call, the second as it would look on the wire. */
+export const twice =
+  (first: Reply, second: Reply): Reply =>
+  async (res, call) => {
+    const { socket } = res
+    await first(res, call)
+    const wire = { writeHead: () => wire, end: (text: string) => text }
+    const text = String(await second(wire as unknown as typeof res, call))
+    socket?.write(
+      `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${text.length}\r\n\r\n${text}`,
+    )
+  }
+
+/** More than anybody wants to read, until the caller hangs up. */
+export const poured: Reply = (res) => {
+  res.writeHead(200, { 'content-type': 'application/json' })
+  const chunk = Buffer.alloc(64 * 1024, 'x')
+  const pour = (): void => {
+    while (!res.destroyed && res.write(chunk));
+  }
+  res.on('drain', pour)
+  pour()
+}
 
 export const halfAnAnswer: Reply = (res) => {
   res.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' })

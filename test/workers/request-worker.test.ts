@@ -1,9 +1,11 @@
 /** A real worker on a real queue, calling somebody else's bot over HTTP. */
 import { Queue } from 'bullmq'
 import { afterAll, describe, expect, test } from 'vitest'
+import { AppError } from '../../core/errors.ts'
 import type { Change } from '../../core/lifecycle.ts'
 import { newRecord } from '../../core/new-record.ts'
 import { isFinal, type PublicView, type RequestRecord, sealRecord } from '../../core/record.ts'
+import { createDeadlines } from '../../core/redis/deadlines.ts'
 import { keys } from '../../core/redis/keys.ts'
 import { createLiveRequests } from '../../core/redis/live-requests.ts'
 import { createOtpBox } from '../../core/redis/otp-box.ts'
@@ -19,13 +21,18 @@ import { quiet, useRedis } from '../helpers/redis.ts'
 import { redisContents } from '../helpers/redis-contents.ts'
 import {
   failure,
+  halfAnAnswer,
   html,
   json,
   later,
+  poured,
   silence,
+  slowly,
   smsSent,
   startForeignBot,
   success,
+  turnedAway,
+  twice,
   useForeignBot,
 } from './foreign-bot.ts'
 
@@ -54,20 +61,19 @@ const STEADY = aService('steady')
 /** One whose calls may take next to no time. */
 const HURRIED = aService('hurried', { limitSeconds: 0.15 })
 /** One that is tried again only after a time that no test waits for. */
-const PATIENT = aService('patient', { backoffSeconds: 3600 })
+const PATIENT = aService('patient', { backoffSeconds: 25 })
 /** One whose waits between tries are long enough to be told apart from the time that writing takes. */
 const MEASURED = aService('measured', { backoffSeconds: 0.2 })
-const STUBBORN = aService('stubborn', { tries: 10 })
-const services = new Map(
-  [STEADY, HURRIED, PATIENT, MEASURED, STUBBORN].map((service) => [service.slug, service]),
-)
+const ONCE = aService('once', { tries: 1 })
+const services = new Map([STEADY, HURRIED, PATIENT, MEASURED, ONCE].map((service) => [service.slug, service]))
 
 const { connections } = await useRedis()
 const redis = await connections.connect('patient')
 const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS })
-const bus = createUpdateBus({ subscriber: await connections.connect('subscriber'), log: quiet })
+const bus = createUpdateBus({ redis, subscriber: await connections.connect('subscriber'), log: quiet })
 const live = createLiveRequests({ store, bus, log: quiet, ttlSeconds: TTL_SECONDS })
 const otpBox = createOtpBox({ redis, bus, store })
+const deadlines = createDeadlines({ redis })
 const queues = createQueues({ redis, prefix: PREFIX, log: quiet })
 const bot = await useForeignBot()
 
@@ -80,11 +86,14 @@ const startWorker = ({ url = bot.url, ...fields }: Partial<RequestWorkerDeps> & 
     store,
     live,
     otpBox,
+    deadlines,
     bot: client,
     findService: (slug) => services.get(slug),
     concurrency: 10,
     timeoutSeconds: 30,
+    drainMs: 5000,
     log: quiet,
+    now: Date.now,
     ...fields,
   })
   return {
@@ -96,7 +105,7 @@ const startWorker = ({ url = bot.url, ...fields }: Partial<RequestWorkerDeps> & 
   }
 }
 
-const worker = startWorker({ finishWithinMs: 0 })
+const worker = startWorker({ drainMs: 0 })
 afterAll(async () => {
   await worker.stop()
   live.stop()
@@ -123,7 +132,7 @@ async function submit({
   bot.replies(hash, ...replies)
   const told: PublicView[] = []
   await live.watch(hash, { update: ({ view }) => told.push(view), expired: () => {} })
-  await queues.add(hash, queue, service.tries)
+  await queues.add(hash, queue)
   return { hash, told }
 }
 
@@ -157,7 +166,7 @@ async function apply(hash: string, change: Change, otp?: string): Promise<void> 
   const outcome = await store.apply(hash, change, { otp })
   expect(outcome).toMatchObject({ ok: true })
   // As the server does.
-  if (change.type === 'submit_otp' || change.type === 'resend_otp') await queues.wake(hash, 'inquiries', 3)
+  if (change.type === 'submit_otp' || change.type === 'resend_otp') await queues.wake(hash, 'inquiries')
   if (change.type === 'cancel') await queues.remove(hash, 'inquiries').catch(() => {})
 }
 
@@ -202,7 +211,7 @@ describe('a job', () => {
 
   test('without a record is nothing to do', async () => {
     const hash = aHash()
-    await queues.add(hash, 'inquiries', 3)
+    await queues.add(hash, 'inquiries')
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
     expect(bot.calls(hash)).toEqual([])
   })
@@ -306,20 +315,21 @@ describe('an error', () => {
     expect(await ended(hash)).toMatchObject({ status: 'completed', attempt: 2 })
   })
 
-  test('of the way to the bot is tried again: a busy server, a proxy, a broken connection', async () => {
-    for (const reply of [html(503), html(502), html(429), json({ busy: true }, 503)]) {
+  test('of the way to the bot is tried again: a proxy, a failing server, a broken connection', async () => {
+    for (const reply of [html(502), json({ oops: true }, 500), halfAnAnswer]) {
       const { hash } = await submit({ replies: [reply, success()] })
-      expect(await ended(hash)).toMatchObject({ status: 'completed', attempt: 2 })
+      expect(await ended(hash)).toMatchObject({ status: 'completed', attempt: 2, max_attempts: 3 })
     }
   })
 
-  test('that an answer with status 503 or 429 names itself is that error', async () => {
-    for (const status of [503, 429]) {
-      const busy = json({ status: 'error', code: 'busy', message: 'Busy.', retryable: true }, status)
-      const { hash, told } = await submit({ replies: [busy, success()] })
-      await ended(hash)
-      expect(told.find((view) => view.next_retry_at)?.current_message).toBe('Busy.')
-    }
+  test('of a connection that breaks in the middle, every time, ends the request after the last try', async () => {
+    const { hash } = await submit({ replies: [halfAnAnswer, halfAnAnswer, halfAnAnswer, success()] })
+    expect(await ended(hash)).toMatchObject({
+      status: 'failed',
+      attempt: 3,
+      max_attempts: 3,
+      error_data: { code: 'bot_unavailable' },
+    })
   })
 
   test('of the token, or an answer nobody understands, ends the request with words for the person', async () => {
@@ -327,6 +337,8 @@ describe('an error', () => {
       [html(401), 'bot_unauthorized'],
       [html(200), 'bot_bad_answer'],
       [json({ ok: true }), 'bot_bad_answer'],
+      [poured, 'bot_bad_answer'],
+      [html(404), 'bot_bad_answer'],
     ] as const) {
       const { hash } = await submit({ replies: [reply] })
       const { status, error_data } = await ended(hash)
@@ -353,7 +365,7 @@ describe('a bot that is away', () => {
     const gone = await startForeignBot()
     await gone.stop()
     const other = startWorker({ queue: 'crawls', url: gone.url })
-    const { hash, told } = await submit({ service: STUBBORN, queue: 'crawls' })
+    const { hash, told } = await submit({ service: ONCE, queue: 'crawls' })
     await eventually(() => expect(told.some((view) => view.next_retry_at)).toBe(true))
     const back = await startForeignBot(Number(new URL(gone.url).port))
     back.replies(hash, success('back again'))
@@ -362,22 +374,213 @@ describe('a bot that is away', () => {
     await back.stop()
   })
 
-  test('fails the request readably in the end', async () => {
+  test('fails the request readably once the next try would come after the deadline', async () => {
     const gone = await startForeignBot()
     await gone.stop()
-    const other = startWorker({ queue: 'crawls', url: gone.url })
-    const { hash, told } = await submit({ queue: 'crawls' })
-    expect(await ended(hash)).toMatchObject({
+    const other = startWorker({ queue: 'crawls', url: gone.url, timeoutSeconds: 2.4 })
+    const { hash, told } = await submit({ service: MEASURED, queue: 'crawls' })
+    const failed = await ended(hash)
+    expect(failed).toMatchObject({
       status: 'failed',
-      attempt: 3,
       error_data: {
         code: 'bot_unavailable',
         message: 'The service that does the work cannot be reached just now.',
         retryable: true,
       },
     })
-    expect(told.filter((view) => view.next_retry_at)).toHaveLength(2)
+    // Nobody waited for nothing.
+    expect(Date.parse(failed.completed_at ?? '')).toBeLessThan(Date.parse(failed.deadline_at ?? ''))
+    // After 0.2, 0.4 and 0.8 seconds; 1.6 more would have been too many.
+    expect(told.filter((view) => view.next_retry_at)).toHaveLength(3)
     await other.stop()
+  })
+})
+
+describe('an attempt that never began', () => {
+  const stopping = json(
+    { status: 'error', code: 'bot_stopping', message: 'Back soon.', retryable: true },
+    503,
+  )
+
+  test('is no attempt used up: a service that is tried once still has its one try', async () => {
+    const away = [html(503), html(429), stopping, json({ busy: true }, 503), html(429)]
+    const { hash, told } = await submit({ service: ONCE, replies: [...away, success('at last')] })
+    expect(await ended(hash)).toMatchObject({
+      status: 'completed',
+      attempt: 6,
+      max_attempts: 6,
+      result_data: 'at last',
+    })
+    expect(told.map((view) => view.max_attempts >= view.attempt)).not.toContain(false)
+    // The fence rises all the same.
+    expect(bot.calls(hash).map((call) => call.headers['x-attempt'])).toEqual(['1', '2', '3', '4', '5', '6'])
+  })
+
+  test('leaves as many as there were before for those that begin', async () => {
+    const broken = failure('portal_down', { retryable: true })
+    const { hash, told } = await submit({
+      service: MEASURED,
+      replies: [html(503), broken, html(429), broken, broken, success()],
+    })
+    expect(await ended(hash)).toMatchObject({
+      status: 'failed',
+      attempt: 5,
+      max_attempts: 5,
+      error_data: { code: 'portal_down' },
+    })
+    // What failed waits as long as ever: only those that count make it longer.
+    const failed = told.filter((view) => view.current_message === 'It was portal_down.' && view.next_retry_at)
+    expect(failed.map(waitOf).map((wait) => Math.round(wait / 10) * 10)).toEqual([200, 400])
+  })
+
+  test('is put off however often: the queue counts nothing and never gives the job up', async () => {
+    const { hash } = await submit({ service: ONCE, replies: Array.from({ length: 8 }, () => html(503)) })
+    await eventually(async () => expect((await record(hash)).attempt).toBeGreaterThan(7))
+    const job = await redis.hgetall(`${PREFIX}:inquiries:${hash}`)
+    expect({ made: job.atm ?? '0', stalled: job.stc ?? '0', failed: job.failedReason }).toEqual({
+      made: '0',
+      stalled: '0',
+      failed: undefined,
+    })
+    await apply(hash, { type: 'cancel', by: 'user' })
+  })
+
+  test('tells why: the service is busy, or cannot be reached, or what the bot itself says', async () => {
+    const ownWords = json({ status: 'error', code: 'busy', message: 'Come again.', retryable: false }, 429)
+    for (const [reply, message] of [
+      [html(429), 'The service that does the work is busy just now.'],
+      [html(503), 'The service that does the work cannot be reached just now.'],
+      [ownWords, 'Come again.'],
+    ] as const) {
+      const { hash, told } = await submit({ replies: [reply, success()] })
+      expect((await ended(hash)).status).toBe('completed')
+      expect(told.find((view) => view.next_retry_at)?.current_message).toBe(message)
+    }
+  })
+
+  test('waits at least as long as the bot wants, said in seconds or as a date, and little more', async () => {
+    const inASecond = { date: new Date(0).toUTCString(), 'retry-after': new Date(1000).toUTCString() }
+    await Promise.all(
+      [
+        turnedAway(429, { 'retry-after': '1' }),
+        turnedAway(503, { 'retry-after': '1' }),
+        turnedAway(429, inASecond),
+      ].map(async (reply) => {
+        const { hash, told } = await submit({ replies: [reply, success()] })
+        const asked = await bot.call(hash)
+        const again = await bot.call(hash, 2)
+        expect(again.at - asked.at).toBeGreaterThanOrEqual(990)
+        expect((await ended(hash)).status).toBe('completed')
+        const wait = waitOf(told.find((view) => view.next_retry_at) as PublicView)
+        expect(wait).toBeGreaterThan(990)
+        expect(wait).toBeLessThanOrEqual(1100)
+      }),
+    )
+  })
+
+  test('ends the request at once when the bot wants to be left alone beyond the deadline', async () => {
+    const { hash, told } = await submit({ replies: [turnedAway(429, { 'retry-after': '31' }), success()] })
+    expect(await ended(hash)).toMatchObject({
+      status: 'failed',
+      attempt: 1,
+      error_data: {
+        code: 'bot_busy',
+        message: 'The service that does the work is busy just now.',
+        retryable: true,
+      },
+    })
+    expect(told.some((view) => view.next_retry_at)).toBe(false)
+    expect(bot.calls(hash)).toHaveLength(1)
+    await eventually(async () => expect(await queueContents()).not.toContain(hash))
+  })
+})
+
+describe('a bot that misbehaves', () => {
+  test('and answers byte by byte, or twice, is understood', async () => {
+    for (const reply of [slowly(success('patience')), twice(success('patience'), failure('late'))]) {
+      const { hash } = await submit({ replies: [reply] })
+      expect(await ended(hash)).toMatchObject({ status: 'completed', result_data: 'patience' })
+    }
+  })
+
+  test('and sends elsewhere is not followed', async () => {
+    const elsewhere: typeof silence = (res) => res.writeHead(307, { location: bot.url }).end()
+    const { hash } = await submit({ service: ONCE, replies: [elsewhere, success('there')] })
+    expect(await ended(hash)).toMatchObject({ status: 'failed', error_data: { code: 'bot_unavailable' } })
+    expect(bot.calls(hash)).toHaveLength(1)
+  })
+
+  test('and answers after the request was cancelled is not heard', async () => {
+    const open = later()
+    const { hash } = await submit({ replies: [open.reply] })
+    await bot.call(hash)
+    await apply(hash, { type: 'cancel', by: 'user' })
+    open.answer(success('too late'))
+    await eventually(async () => expect(await queueContents()).not.toContain(hash))
+    expect(await record(hash)).toMatchObject({ status: 'cancelled', result_data: null })
+  })
+})
+
+describe('a job whose way is not straight', () => {
+  test('that comes before its time is put off again, and the bot left alone', async () => {
+    const { hash } = await submit({
+      service: PATIENT,
+      replies: [failure('portal_down', { retryable: true }), success()],
+    })
+    const queue = new Queue('inquiries', { connection: redis, prefix: PREFIX })
+    const isPutOff = () => eventually(async () => expect(await queue.getJobState(hash)).toBe('delayed'))
+    await isPutOff()
+    const waiting = await record(hash)
+    const before = await queue.getJob(hash)
+    await queues.wake(hash, 'inquiries')
+    await eventually(async () =>
+      expect((await queue.getJob(hash))?.attemptsStarted).toBe((before?.attemptsStarted ?? 0) + 1),
+    )
+    await isPutOff()
+    const due = Math.floor(Number(await redis.zscore(`${PREFIX}:inquiries:delayed`, hash)) / 0x1000)
+    expect(Math.abs(due - Date.parse(waiting.next_retry_at ?? ''))).toBeLessThan(50)
+    await queue.close()
+    expect(await record(hash)).toEqual(waiting)
+    expect(bot.calls(hash)).toHaveLength(1)
+    await apply(hash, { type: 'cancel', by: 'user' })
+  })
+
+  test('that stalled too often ends the request as lost', async () => {
+    const { hash } = await submit({ queue: 'crawls' })
+    await redis.hset(`${PREFIX}:crawls:${hash}`, 'defa', 'job stalled more than allowable limit')
+    const other = startWorker({ queue: 'crawls' })
+    expect(await ended(hash)).toMatchObject({
+      status: 'failed',
+      error_data: { code: 'worker_lost', message: 'The request was interrupted too often.' },
+    })
+    await eventually(async () => expect(await queueContents()).not.toContain(hash))
+    await other.stop()
+  })
+
+  test('that could not be worked on for an unforeseen reason is kept for a later try', async () => {
+    const full: typeof store = { ...store, read: () => Promise.reject(new AppError('storage_unavailable')) }
+    const { hash } = await submit({ queue: 'crawls' })
+    const other = startWorker({ queue: 'crawls', store: full })
+    await eventually(async () => expect(await redis.zscore(`${PREFIX}:crawls:delayed`, hash)).not.toBeNull())
+    await other.stop()
+    expect(await record(hash)).toMatchObject({ status: 'pending' })
+    await queues.remove(hash, 'crawls')
+  })
+
+  test('whose record is nonsense is let go until it is mended', async () => {
+    const broken = () => Promise.reject(new AppError('unreadable_record'))
+    const { hash } = await submit({ queue: 'crawls' })
+    const other = startWorker({ queue: 'crawls', store: { ...store, read: broken } })
+    await eventually(async () => expect(await queueContents()).not.toContain(hash))
+    await other.stop()
+    expect(await record(hash)).toMatchObject({ status: 'pending' })
+  })
+
+  test('that is worked on has a reminder, even if that was lost', async () => {
+    const { hash } = await submit({ replies: [silence] })
+    await bot.call(hash)
+    expect(Number(await redis.zscore(keys.deadlines, hash))).toBeGreaterThan(Date.now())
+    await apply(hash, { type: 'cancel', by: 'user' })
   })
 })
 
@@ -474,7 +677,7 @@ describe('a bot that answers SMS_SENT', () => {
   test('leaves no job that outlasts the record', async () => {
     const hash = await makeRecord(STEADY, 2)
     bot.replies(hash, smsSent())
-    await queues.add(hash, 'inquiries', STEADY.tries)
+    await queues.add(hash, 'inquiries')
     await inStatus(hash, 'otp_required')
     await eventually(async () => expect(await redis.exists(keys.record(hash))).toBe(0))
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
@@ -486,7 +689,7 @@ describe('a bot that answers SMS_SENT', () => {
     const first = await inStatus(hash, 'otp_required')
     const later = createRequestStore({ redis, ttlSeconds: TTL_SECONDS, now: () => Date.now() + 31_000 })
     expect(await later.apply(hash, { type: 'resend_otp' })).toMatchObject({ ok: true })
-    await queues.wake(hash, 'inquiries', 3)
+    await queues.wake(hash, 'inquiries')
     await bot.call(hash, 2)
     const second = await eventually(async () => {
       const found = await record(hash)
@@ -525,7 +728,7 @@ describe('a bot that answers SMS_SENT', () => {
     const longAgo = new Date(Date.now() - 301_000).toISOString()
     const prompt = { ...asked.otp_data, expires_at: longAgo }
     await redis.set(keys.record(hash), sealRecord({ ...asked, otp_data: prompt } as RequestRecord))
-    await queues.wake(hash, 'inquiries', 3)
+    await queues.wake(hash, 'inquiries')
     expect(await ended(hash)).toMatchObject({
       status: 'failed',
       attempt: 1,
@@ -559,7 +762,7 @@ describe('a cancel', () => {
     const hash = await makeRecord(STEADY)
     bot.replies(hash, success())
     await apply(hash, { type: 'cancel', by: 'user' })
-    await queues.add(hash, 'inquiries', 3)
+    await queues.add(hash, 'inquiries')
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
     expect(bot.calls(hash)).toEqual([])
     expect(await record(hash)).toMatchObject({ status: 'cancelled', attempt: 0 })
@@ -653,8 +856,37 @@ describe('a worker that is told to stop', () => {
     await next.stop()
   })
 
+  test('leaves a job to the next one that it took at the very moment', async () => {
+    let look = (): void => {}
+    const looking = new Promise<void>((resolve) => {
+      look = resolve
+    })
+    let letIt = (): void => {}
+    const told = new Promise<void>((resolve) => {
+      letIt = resolve
+    })
+    const slow: typeof store = {
+      ...store,
+      async read(hash) {
+        look()
+        await told
+        return store.read(hash)
+      },
+    }
+    const other = startWorker({ queue: 'crawls', store: slow })
+    const { hash } = await submit({ queue: 'crawls' })
+    await looking
+    const stopped = other.stop()
+    letIt()
+    await stopped
+    expect(await record(hash)).toMatchObject({ status: 'pending' })
+    expect(await queues.position(hash, 'crawls')).toBe(1)
+    expect(bot.calls(hash)).toEqual([])
+    await queues.remove(hash, 'crawls')
+  })
+
   test('hangs up on what takes too long and leaves it to the next one', async () => {
-    const other = startWorker({ queue: 'crawls', finishWithinMs: 0 })
+    const other = startWorker({ queue: 'crawls', drainMs: 0 })
     const { hash, told } = await submit({
       queue: 'crawls',
       replies: [silence, success('by the next worker')],
@@ -665,8 +897,10 @@ describe('a worker that is told to stop', () => {
     expect(told.at(-1)).toMatchObject({
       status: 'processing',
       current_message: 'The service is being restarted.',
+      max_attempts: 4,
     })
-    expect(told.at(-1)?.next_retry_at).not.toBeNull()
+    // At once, by whoever is there.
+    expect(waitOf(told.at(-1) as PublicView)).toBeLessThanOrEqual(0)
 
     const next = startWorker({ queue: 'crawls' })
     expect(await ended(hash)).toMatchObject({

@@ -1,4 +1,5 @@
 /** Requests whose worker and bot are dead, and those whose job was lost: somebody still ends or begins them. */
+import { Queue } from 'bullmq'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { Change } from '../../core/lifecycle.ts'
 import { createDeadlines } from '../../core/redis/deadlines.ts'
@@ -14,29 +15,46 @@ const { connections } = await useRedis()
 const redis = await connections.connect('patient')
 const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS })
 const deadlines = createDeadlines({ redis })
+const crawls = new Queue('crawls', { connection: redis, prefix: 'test' })
 const queues = createQueues({ redis, prefix: 'test', log: quiet })
 
 // Many of them, as there are many worker processes.
 const rescuers = [1, 2, 3].map(() =>
-  startRescuer({ store, deadlines, queues, findService, log: quiet, everyMs: 10 }),
+  startRescuer({ store, deadlines, queues, findService, log: quiet, everyMs: 10, now: Date.now }),
 )
 afterAll(async () => {
   await Promise.all(rescuers.map((rescuer) => rescuer.stop()))
+  await crawls.close()
   await queues.stop()
 })
 
 /** A request that went through these changes so many seconds ago, and that nobody works on. */
-async function abandoned(secondsAgo: number, ...changes: Change[]): Promise<string> {
+async function abandoned(
+  secondsAgo: number,
+  ...changes: (Change | ((now: number) => Change))[]
+): Promise<string> {
   const now = Date.now() - secondsAgo * 1000
-  const record = afterChanges(aRecord({ now, service_slug: 'link-check' }), changes, now)
+  const made = changes.map((change) => (typeof change === 'function' ? change(now) : change))
+  const record = afterChanges(aRecord({ now, service_slug: 'link-check' }), made, now)
   await store.create(record)
   await deadlines.remind(record.hash, Date.now())
   return record.hash
 }
 
 const recordOf = async (hash: string) => (await store.read(hash))?.record
+const waitingJobs = async (hash: string) =>
+  (await redis.lrange('test:crawls:wait', 0, -1)).filter((id) => id === hash).length
 const reminded = (hash: string) => redis.zscore('local_request:deadlines', hash)
 const START: Change = { type: 'start', attempt: 1, limitSeconds: 60 }
+/** Failed at once, to be tried again so many seconds after it began. */
+const retryIn =
+  (seconds: number) =>
+  (startedAt: number): Change => ({
+    type: 'retry',
+    attempt: 1,
+    nextRetryAt: startedAt + seconds * 1000,
+    error: { code: 'x', message: 'X', retryable: true },
+  })
 const ASK: Change = { type: 'require_otp', attempt: 1, otp: { id: 'otp-1', expires_in: 30 } }
 
 describe('a request that nobody works on any more', () => {
@@ -84,8 +102,69 @@ describe('a request that nobody works on any more', () => {
 describe('a request whose job was lost', () => {
   test('gets it, once', async () => {
     const hash = await abandoned(1)
-    await eventually(async () => expect(await queues.position(hash, 'crawls')).toBe(1))
+    await eventually(async () => expect(await waitingJobs(hash)).toBe(1))
+    await eventually(async () => expect(Number(await reminded(hash))).toBeGreaterThan(Date.now() + 20_000))
     expect(await recordOf(hash)).toMatchObject({ status: 'pending', version: 1 })
-    expect(await redis.llen('test:crawls:wait')).toBe(1)
+    expect(await waitingJobs(hash)).toBe(1)
+  })
+
+  test('while it was worked on gets it too, and when the next attempt is long due', async () => {
+    const running = await abandoned(1, START)
+    const due = await abandoned(7, START, retryIn(1))
+    for (const hash of [running, due]) {
+      await eventually(async () => expect(await waitingJobs(hash)).toBe(1))
+      expect((await recordOf(hash))?.status).toBe('processing')
+    }
+  })
+
+  test('together with the reminder gets it when everything is looked at', async () => {
+    const hash = await abandoned(1)
+    await deadlines.forget(hash)
+    await eventually(async () => expect(await reminded(hash)).toBeNull())
+    await rescuers[0]?.lookAtAll()
+    await eventually(async () => expect(await waitingJobs(hash)).toBe(1))
+  })
+
+  test('gets none while it waits for its next attempt, or for a code that its bot has let go for', async () => {
+    const retried = await abandoned(1, START, retryIn(4))
+    const asked = await abandoned(1, START, {
+      type: 'require_otp',
+      attempt: 1,
+      otp: { id: 'otp-1', recall: true },
+    })
+    for (const hash of [retried, asked]) {
+      await eventually(async () => expect(Number(await reminded(hash))).toBeGreaterThan(Date.now() + 1000))
+      expect(await redis.exists(`test:crawls:${hash}`)).toBe(0)
+    }
+  })
+})
+
+describe('a job that sleeps on', () => {
+  test('when its time has come, put off by a machine whose clock is wrong, is woken', async () => {
+    const hash = await abandoned(7, START, retryIn(1))
+    await crawls.add('request', { hash }, { jobId: hash, delay: 600_000 })
+    await deadlines.remind(hash, Date.now())
+    await eventually(async () => expect(await crawls.getJobState(hash)).toBe('waiting'))
+    expect(await waitingJobs(hash)).toBe(1)
+  })
+
+  test('is not woken before', async () => {
+    const hash = await abandoned(4, START, retryIn(1))
+    await crawls.add('request', { hash }, { jobId: hash, delay: 600_000 })
+    await deadlines.remind(hash, Date.now())
+    await eventually(async () => expect(Number(await reminded(hash))).toBeGreaterThan(Date.now() + 1000))
+    expect(await crawls.getJobState(hash)).toBe('delayed')
+  })
+
+  test('is left alone when somebody works on it', async () => {
+    const hash = await abandoned(1, START)
+    // As BullMQ has it while a worker holds the lock.
+    await redis.hset(`test:crawls:${hash}`, { name: 'request', data: '{}', opts: '{}' })
+    await redis.lrem('test:crawls:wait', 0, hash)
+    await redis.lpush('test:crawls:active', hash)
+    await deadlines.remind(hash, Date.now())
+    await eventually(async () => expect(Number(await reminded(hash))).toBeGreaterThan(Date.now() + 1000))
+    expect(await crawls.getJobState(hash)).toBe('active')
+    expect(await waitingJobs(hash)).toBe(0)
   })
 })

@@ -38,7 +38,7 @@ describe('a worker that is frozen past its lock', () => {
     const { hash } = record
     bot.replies(hash, silence, success({ by: 'the second' }))
     await store.create(record)
-    await queues.add(hash, 'crawls', 3)
+    await queues.add(hash, 'crawls')
     await bot.call(hash, 1)
     expect(await store.apply(hash, { type: 'progress', attempt: 1, progress: 60 })).toMatchObject({
       ok: true,
@@ -73,7 +73,7 @@ describe('a worker that is frozen past its lock', () => {
     const { hash } = record
     bot.replies(hash, silence, silence)
     await store.create(record)
-    await queues.add(hash, 'crawls', 3)
+    await queues.add(hash, 'crawls')
     await bot.call(hash, 1)
     await store.apply(hash, { type: 'progress', attempt: 1, progress: 60 })
     await kill(first)

@@ -1,0 +1,84 @@
+/** A WebSocket made by hand: it sends what no library would, and may stop reading. */
+import { randomBytes } from 'node:crypto'
+import { connect } from 'node:net'
+
+export interface RawWebSocket {
+  /** A text message. In Engine.IO it begins with the packet's type: 4 is a message of Socket.IO. */
+  send(text: string): void
+  frame(opcode: number, payload: string | Buffer): void
+  /** From now on nothing is read; what the kernels on the way do not take stays with the server. */
+  stopReading(): void
+  /** What came so far, frames and all. */
+  heard(): string
+  close(): void
+  /** Resolves when the connection is gone, whoever ended it. */
+  readonly closed: Promise<void>
+  /** The client's end of the connection. */
+  readonly port: number
+}
+
+export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
+
+/** @param query of the handshake; `join` waits for the namespace as well */
+export async function openWebSocket(
+  address: string,
+  { query = 'EIO=4&transport=websocket', join = true } = {},
+): Promise<RawWebSocket> {
+  const { hostname, port, host } = new URL(address)
+  const tcp = connect(Number(port), hostname)
+  let heard = ''
+  const waiting = new Set<() => void>()
+  tcp.on('data', (data) => {
+    heard += data.toString('latin1')
+    for (const look of waiting) look()
+  })
+  const closed = new Promise<void>((resolve) => tcp.once('close', () => resolve()))
+  // Being hung up on shows as an error where something was still to be sent.
+  tcp.on('error', () => {})
+  const hears = (text: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (!heard.includes(text)) return
+        waiting.delete(look)
+        resolve()
+      }
+      waiting.add(look)
+      look()
+      void closed.then(() => reject(new Error(`hung up before "${text}", after: ${heard.slice(0, 500)}`)))
+    })
+
+  function frame(opcode: number, payload: string | Buffer): void {
+    const data = Buffer.from(payload)
+    const mask = randomBytes(4)
+    const length =
+      data.length < 126 ? [0x80 | data.length] : [0x80 | 126, data.length >> 8, data.length & 0xff]
+    for (let i = 0; i < data.length; i++) data[i] = (data[i] as number) ^ (mask[i % 4] as number)
+    tcp.write(Buffer.concat([Buffer.from([0x80 | opcode, ...length]), mask, data]))
+  }
+  const send = (text: string): void => frame(OPCODE.text, text)
+
+  tcp.write(
+    [
+      `GET /socket.io/?${query} HTTP/1.1`,
+      `Host: ${host}`,
+      'Connection: Upgrade',
+      'Upgrade: websocket',
+      `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`,
+      'Sec-WebSocket-Version: 13\r\n\r\n',
+    ].join('\r\n'),
+  )
+  await hears('"sid"')
+  if (join) {
+    send('40')
+    await hears('40{"sid"')
+  }
+  return {
+    send,
+    frame,
+    stopReading: () => void tcp.pause(),
+    heard: () => heard,
+    close: () => void tcp.destroy(),
+    closed,
+    port: tcp.localPort as number,
+  }
+}

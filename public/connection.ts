@@ -9,11 +9,15 @@ import type { Connection } from './reducer.ts'
 const POLL_MS = 5000
 /** How long the socket may take at first before polling begins. */
 const PATIENCE_MS = 3000
+/** How soon a poll that failed is made good: a server that is being restarted is away for a moment only. */
+const POLL_AGAIN_MS = 1000
 /** Shorter losses are not worth a word. */
 const QUIET_MS = 2000
 
 export interface ConnectionOptions {
   hash: string
+  /** Where the server is, when it is not where the page came from. */
+  origin?: string
   statusUrl: string
   /** The version shown now. */
   version(): number
@@ -35,12 +39,13 @@ export interface LiveConnection {
 type WatchAnswer = { ok: true; data: PublicView } | { ok: false; problem: { status: number } }
 
 export function connect(options: ConnectionOptions): LiveConnection {
-  const socket = io({ transports: ['websocket'] })
+  const socket = io(options.origin ?? location.origin, { transports: ['websocket'], forceNew: true })
   let isWatching = false
   let isClosed = false
   let etag = ''
   let polls = 0
   let quiet: ReturnType<typeof setTimeout> | undefined
+  let again: ReturnType<typeof setTimeout> | undefined
 
   function watch(): void {
     socket
@@ -72,6 +77,7 @@ export function connect(options: ConnectionOptions): LiveConnection {
 
   /** @param meanwhile what to say until the answer is there */
   async function poll(meanwhile?: Connection): Promise<void> {
+    clearTimeout(again)
     if (meanwhile && !isWatching) say(meanwhile)
     const turn = ++polls
     try {
@@ -90,7 +96,10 @@ export function connect(options: ConnectionOptions): LiveConnection {
       } else if (answer.status !== 304) throw new Error(`status ${answer.status}`)
       say(isWatching ? 'live' : 'polling')
     } catch {
-      if (!isWatching && turn === polls) say(navigator.onLine ? 'reconnecting' : 'offline')
+      if (isWatching || isClosed || turn !== polls) return
+      say(navigator.onLine ? 'reconnecting' : 'offline')
+      // Not all pages at once: they were all cut off by the same server.
+      again = setTimeout(() => !isWatching && void poll(), POLL_AGAIN_MS * (1 + Math.random()))
     }
   }
 
@@ -102,7 +111,7 @@ export function connect(options: ConnectionOptions): LiveConnection {
   const patience = setTimeout(() => !isWatching && void poll(), PATIENCE_MS)
   const ticker = setInterval(() => {
     if (socket.connected && !isWatching) watch()
-    // A server that stops says goodbye, and the client takes that for good.
+    // Sent away by a server, the client would stay away for good.
     else if (!socket.active) socket.connect()
     if ((!isWatching && !quiet) || options.needsPolling()) void poll()
   }, POLL_MS)
@@ -120,6 +129,7 @@ export function connect(options: ConnectionOptions): LiveConnection {
       isClosed = true
       clearTimeout(patience)
       clearTimeout(quiet)
+      clearTimeout(again)
       clearInterval(ticker)
       socket.close()
     },

@@ -14,6 +14,8 @@ import { sessionOf } from './middleware/caller.ts'
 import { isAllowedOrigin } from './middleware/origin.ts'
 import { type Ownership, readToken } from './ownership.ts'
 import { type Problem, toProblem } from './problem.ts'
+import { limitSocket, MESSAGES_PER_SECOND, MOST_WATCHED, type SocketLimits } from './socket-limits.ts'
+import { declineUpgrades } from './upgrades.ts'
 
 export type WatchAnswer = { ok: true; data: PublicView } | { ok: false; problem: Problem }
 type Answer = (answer: WatchAnswer) => void
@@ -28,8 +30,9 @@ interface ServerEvents {
 }
 type Client = Socket<ClientEvents, ServerEvents>
 
-const MOST_WATCHED = 64
 const MOST_BYTES = 4096
+/** From opening a connection to joining; ours join at once. */
+const JOIN_WITHIN_MS = 5_000
 
 const watchMessage = z.object({
   hash: z.string().refine(isHash),
@@ -58,12 +61,31 @@ export function createRelay({
     transports: ['websocket'],
     serveClient: false,
     maxHttpBufferSize: MOST_BYTES,
+    connectTimeout: JOIN_WITHIN_MS,
+    destroyUpgrade: false,
     allowRequest: (req, decide) => decide(null, isAllowedOrigin(req, allowedOrigins)),
+  })
+  declineUpgrades(http, { except: `${io.path()}/` })
+  // Only a change of transport names a connection, and there is but one transport.
+  io.engine.use((req: { _query: { sid?: string } }, _res: unknown, next: (error?: Error) => void) =>
+    next(req._query.sid === undefined ? undefined : new Error('a connection has one transport')),
+  )
+
+  const limits = new WeakMap<Client['conn'], SocketLimits>()
+  io.engine.on('connection', (connection: Client['conn']) => {
+    limits.set(connection, limitSocket(connection, log))
   })
 
   io.on('connection', (socket: Client) => {
+    const { allowsMessage, wasGood } = limits.get(socket.conn) as SocketLimits
     const sessionId = sessionOf(socket.handshake.headers.cookie)
     const watching = new Map<string, Promise<() => void>>()
+
+    socket.use((event, next) => {
+      if (allowsMessage()) return next()
+      const answer: unknown = event.at(-1)
+      if (typeof answer === 'function') answer(refusal(TOO_MANY_MESSAGES))
+    })
 
     socket.on('request:watch', async (message, answer) => {
       if (typeof answer !== 'function') return
@@ -73,20 +95,24 @@ export function createRelay({
           throw new AppError('rate_limited', { detail: `A socket watches at most ${MOST_WATCHED} requests.` })
         }
         answer({ ok: true, data: await watch(hash, readToken(owner_token)) })
+        wasGood()
       } catch (error) {
         const problem = error instanceof AppError ? error : new AppError('internal_error', { cause: error })
         if (problem.status === 500) log.error({ err: problem }, 'a watch failed')
-        answer({ ok: false, problem: toProblem(problem) })
+        if (problem.status >= 500) wasGood()
+        answer(refusal(problem))
       }
     })
 
     socket.on('request:unwatch', (message) => {
       const parsed = watchMessage.safeParse(message)
-      if (parsed.success) forget(parsed.data.hash)
+      if (parsed.success && forget(parsed.data.hash)) wasGood()
     })
 
     socket.on('disconnect', () => {
       for (const hash of [...watching.keys()]) forget(hash)
+      // There is one namespace: who has left it has nothing more to do here.
+      socket.conn.close()
     })
 
     /** Watching twice is watching once, answered with what stands now. */
@@ -114,23 +140,27 @@ export function createRelay({
       }
     }
 
-    function forget(hash: string): void {
+    /** @returns whether it was being watched */
+    function forget(hash: string): boolean {
       watching.get(hash)?.then(
         (stop) => stop(),
         () => {},
       )
-      watching.delete(hash)
+      return watching.delete(hash)
     }
   })
 
   return {
-    // Not io.close(): the HTTP server is not the relay's to close.
-    stop() {
-      io.disconnectSockets(true)
-      io.engine.close()
-    },
+    // Not io.close(): the HTTP server is not the relay's to close. Nor io.disconnectSockets(): that tells clients that
+    // they are not wanted, and they stay away; of a connection that is just closed they open another one soon.
+    stop: () => void io.engine.close(),
   }
 }
+
+const TOO_MANY_MESSAGES = new AppError('rate_limited', {
+  detail: `A socket sends at most ${MESSAGES_PER_SECOND} messages a second.`,
+})
+const refusal = (error: AppError): WatchAnswer => ({ ok: false, problem: toProblem(error) })
 
 function readMessage(message: unknown): z.infer<typeof watchMessage> {
   const parsed = watchMessage.safeParse(message)

@@ -9,9 +9,12 @@ import { keys } from '../../core/redis/keys.ts'
 
 const WINDOW_MS = 60_000
 
-/** While Redis is away it answers 503 at once: what stands behind it would only find out once more. */
-export function limitPerMinute(redis: RedisClient, what: string, limit: number): RequestHandler {
-  return rateLimit({
+/**
+ * While Redis is away it answers 503 at once: what stands behind it would only find out once more. One that is full
+ * cannot count, yet lets a running request move on: an action passes uncounted then, and submits are refused.
+ */
+export function limitPerMinute(redis: RedisClient, what: 'submit' | 'action', limit: number): RequestHandler {
+  const limiter = rateLimit({
     windowMs: WINDOW_MS,
     limit,
     standardHeaders: 'draft-8',
@@ -29,7 +32,13 @@ export function limitPerMinute(redis: RedisClient, what: string, limit: number):
       })
     },
   })
+  if (what === 'submit') return limiter
+  return (req, res, next) =>
+    limiter(req, res, (error?: unknown) => (isFull(error) ? next() : next(error as Error | undefined)))
 }
+
+const isFull = (error: unknown): boolean =>
+  error instanceof AppError && error.cause instanceof Error && error.cause.message.startsWith('OOM ')
 
 /**
  * The store loads its scripts at its start, and does not recover when loading them again fails. Here a script is only

@@ -24,12 +24,13 @@ export function createEventStream({
   return async (req, res) => {
     const hash = req.params.hash as string
     const seen = Number.parseInt(req.get('last-event-id') ?? '', 10)
+    // What comes while the watching begins is kept until the stream is open.
+    const early: (() => void)[] = []
+    let isOpen = false
+    const once = (say: () => void): void => (isOpen ? say() : void early.push(say))
     const watch = await live.watch(hash, {
-      update: (update) => send(update),
-      expired: () => {
-        res.write(`event: expired\ndata: ${JSON.stringify({ hash })}\n\n`)
-        close()
-      },
+      update: (update) => once(() => send(update)),
+      expired: () => once(() => end(`event: expired\ndata: ${JSON.stringify({ hash })}\n\n`)),
     })
     const { latest } = watch
     // Nobody reads: a caller who asked for the headers only, or has left while the watching began.
@@ -43,23 +44,37 @@ export function createEventStream({
       return void res.status(204).end()
     }
 
-    const heartbeat = setInterval(() => res.write(': still here\n\n'), heartbeatMs)
-    const close = (): void => void res.end()
-    res.on('close', () => {
+    const heartbeat = setInterval(() => write(': still here\n\n'), heartbeatMs)
+    const stop = (): void => {
       clearInterval(heartbeat)
       stopping.removeEventListener('abort', close)
       watch.stop()
-    })
+    }
+    const close = (): void => end('')
+    res.on('close', stop)
     stopping.addEventListener('abort', close)
     res.writeHead(200, HEADERS)
-    res.write('retry: 2000\n\n')
+    write('retry: 2000\n\n')
 
-    function send({ view, json }: LiveUpdate): void {
-      if (res.writableLength > MOST_UNREAD_BYTES) return void res.destroy()
-      res.write(`event: update\nid: ${view.version}\ndata: ${json}\n\n`)
-      if (isFinal(view.status)) close()
+    function write(text: string): void {
+      if (res.writableEnded || res.destroyed) return
+      if (res.writableLength > MOST_UNREAD_BYTES) res.destroy()
+      else res.write(text)
     }
+    /** Says no more, also not to a reader who takes his time with what was said. */
+    function end(text: string): void {
+      write(text)
+      stop()
+      res.end()
+    }
+    function send({ view, json }: LiveUpdate): void {
+      const event = `event: update\nid: ${view.version}\ndata: ${json}\n\n`
+      if (isFinal(view.status)) end(event)
+      else write(event)
+    }
+    isOpen = true
     if (!(seen >= latest.view.version)) send(latest)
+    for (const say of early) say()
     if (stopping.aborted) close()
   }
 }

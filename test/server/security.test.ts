@@ -245,7 +245,8 @@ describe('an error', () => {
     expect(res.text).not.toContain('secret-of-another-program')
     await redis.del(keys.record(hash))
     await redis.lpush(keys.record(hash), 'secret-of-another-program')
-    const wrongType = await api.get(`${SUBMIT}/${hash}/status`).expect(503)
+    const wrongType = await api.get(`${SUBMIT}/${hash}/status`).expect(500)
+    expect(wrongType.body.code).toBe('unreadable_record')
     expectNoInsides(wrongType.text)
   })
 

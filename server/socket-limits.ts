@@ -1,0 +1,94 @@
+/**
+ * The manners of a socket: how much it may send, how long it may only fail, how much it may leave unread. All of it is
+ * counted for the connection, below Socket.IO: a client cannot begin anew by leaving and joining again, and what never
+ * becomes an event (packets to unknown namespaces, answers nobody asked for) counts as well.
+ */
+import type { EventEmitter } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'socket.io'
+import type { Log } from '../core/log.ts'
+
+export const MOST_WATCHED = 64
+export const MESSAGES_PER_SECOND = 20
+/**
+ * Messages without one among them that was good. Four times what a socket may watch: where all its requests have just
+ * expired it may ask for each, leave each, and do that once more.
+ */
+const MOST_IN_VAIN = 4 * MOST_WATCHED
+/** In characters. A socket with more than this unread is cut off, and must watch again. */
+const MOST_UNREAD = 1024 * 1024
+/** How long a client may take to say goodbye as well. */
+const GOODBYE_WITHIN_MS = 1_000
+
+type Connection = Socket['conn']
+
+export interface SocketLimits {
+  /** Whether one more message may have an effect. */
+  allowsMessage(): boolean
+  /** The last message was good, or failed by no fault of its sender. */
+  wasGood(): void
+}
+
+export function limitSocket(connection: Connection, log: Log): SocketLimits {
+  const tcp = connection.request.socket
+  const takesMessage = createBucket()
+  const takesHeartbeat = createBucket()
+  let inVain = 0
+  let waiting = 0
+  let unreadPongs = 0
+
+  // Not close(): that waits until the client has read everything.
+  const drop = (reason: string): void => {
+    if (tcp.destroyed) return
+    log.debug({ reason }, 'a socket is dropped')
+    tcp.destroy()
+  }
+
+  connection.on('packet', ({ type }: { type: string }) => {
+    if (type === 'message') {
+      if (++inVain > MOST_IN_VAIN) drop('nothing but failures')
+    } else if (!takesHeartbeat()) drop('too many heartbeats')
+  })
+  // Whatever is sent comes through here; it waits in the connection until the TCP socket has taken what went before.
+  connection.on('packetCreate', ({ data }: { data?: string }) => {
+    if (waiting + tcp.writableLength > MOST_UNREAD) drop('does not read')
+    else waiting += data?.length ?? 0
+  })
+  connection.on('flush', () => {
+    waiting = 0
+  })
+  // A ping of the WebSocket itself is answered below all that. An unread answer takes much more memory than its bytes.
+  const { websocket } = connection.request as IncomingMessage & { websocket: EventEmitter }
+  websocket.on('ping', () => {
+    unreadPongs = tcp.writableLength === 0 ? 0 : unreadPongs + 1
+    if (unreadPongs > MOST_IN_VAIN || !takesHeartbeat()) drop('too many heartbeats')
+  })
+
+  connection.on('close', () => {
+    if (!tcp.destroyed) setTimeout(() => tcp.destroy(), GOODBYE_WITHIN_MS).unref()
+  })
+
+  return {
+    allowsMessage: takesMessage,
+    wasGood() {
+      inVain = 0
+    },
+  }
+}
+
+/**
+ * Gives a token while it has one. It holds as many as a socket may watch, so that a page that has just reconnected can
+ * watch all its requests again in one go.
+ */
+function createBucket(): () => boolean {
+  let tokens = MOST_WATCHED
+  let filledAt = performance.now()
+  return () => {
+    const now = performance.now()
+    tokens = Math.min(MOST_WATCHED, tokens + ((now - filledAt) / 1000) * MESSAGES_PER_SECOND)
+    filledAt = now
+    if (tokens < 1) return false
+    tokens--
+    return true
+  }
+}

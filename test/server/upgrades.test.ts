@@ -1,0 +1,51 @@
+import { connect } from 'node:net'
+import { expect, test } from 'vitest'
+import { openWebSocket } from '../helpers/raw-websocket.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
+
+const redis = await useRedis()
+const { address } = await useServer(redis)
+const { port } = new URL(address)
+
+/** Sends these pieces one after the other, and reads until the server ends the connection. */
+async function talk(...pieces: string[]): Promise<string> {
+  const tcp = connect(Number(port), '127.0.0.1')
+  let heard = ''
+  tcp.on('data', (data) => {
+    heard += data
+  })
+  const ended = new Promise((resolve) => tcp.once('close', resolve))
+  for (const piece of pieces) await new Promise<void>((resolve) => tcp.write(piece, () => resolve()))
+  await ended
+  return heard
+}
+
+const OFFER =
+  'Host: x\r\nConnection: close, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n'
+
+test('a call that offers HTTP/2 is served like any other, with its body', async () => {
+  const body = JSON.stringify(CREDIT_SCORE)
+  const heard = await talk(
+    `POST /api/local-requests HTTP/1.1\r\n${OFFER}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 20)}`,
+    body.slice(20),
+  )
+  expect(heard).toMatch(/^HTTP\/1\.1 202 /)
+  expect(await talk(`GET /livez HTTP/1.1\r\n${OFFER}\r\n`)).toMatch(/^HTTP\/1\.1 200 [\s\S]*"status":"ok"/)
+})
+
+test('a WebSocket anywhere else is answered at once: there is none', async () => {
+  const heard = await talk(
+    'GET /elsewhere HTTP/1.1\r\nHost: x\r\nConnection: close, Upgrade\r\nUpgrade: websocket\r\n\r\n',
+  )
+  expect(heard).toMatch(/^HTTP\/1\.1 404 [\s\S]*"code":"not_found"/)
+})
+
+test('the server stops in time with a socket that does not answer the goodbye', async () => {
+  const other = await useServer(redis)
+  const socket = await openWebSocket(other.address)
+  const begun = performance.now()
+  await other.stop()
+  expect(performance.now() - begun).toBeLessThan(3_000)
+  await socket.closed
+})

@@ -1,0 +1,113 @@
+/** Whatever happens to connections: nobody misses the end, nobody is told something older than before. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { createUpdater } from '../../bots/updater.ts'
+import type { PublicView } from '../../core/record.ts'
+import { createRequestStore } from '../../core/redis/request-store.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { aRecord, TTL_SECONDS } from '../helpers/record.ts'
+import { useRedis } from '../helpers/redis.ts'
+import './fault-meta.ts'
+import { startInstallation } from './installation.ts'
+import { WAYS, type Watcher, watch } from './watchers.ts'
+
+const redis = await useRedis()
+
+const CLIENTS = 200
+const REQUESTS = 20
+const UPDATES_A_SECOND = 100
+const SECONDS = 15
+
+test('200 clients that come and go end on the last version, through lost subscriptions and restarts', async (ctx) => {
+  const halfway = await startInstallation(ctx, {
+    settings: { REDIS_URL: redis.url },
+    workers: 0,
+    botUrl: 'http://127.0.0.1:9',
+  })
+  const url = halfway.urls[0] as string
+  const client = await redis.connections.connect('patient')
+  const updater = await createUpdater({ redis: redis.url })
+  ctx.onTestFinished(() => updater.stop())
+  const store = createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
+  const hashes: string[] = []
+  for (let i = 0; i < REQUESTS; i++) {
+    const record = aRecord()
+    await store.create(record)
+    await store.apply(record.hash, { type: 'start', attempt: 1 })
+    hashes.push(record.hash)
+  }
+
+  let isOver = false
+  const clients: Watcher[] = []
+  const wentBack: string[] = []
+  /** Leaves at a random moment and comes back a moment later, knowing what it saw. */
+  const comeAndGo = async (i: number): Promise<void> => {
+    const way = WAYS[i % WAYS.length] as (typeof WAYS)[number]
+    const hash = hashes[i % REQUESTS] as string
+    let last: PublicView | null = null
+    for (;;) {
+      const watcher = watch(way, url, hash)
+      clients[i] = watcher
+      await sleep(500 + Math.random() * 4000)
+      if (isOver) return
+      watcher.stop()
+      wentBack.push(...watcher.wentBack)
+      if (last && watcher.shown && watcher.shown.version < last.version)
+        wentBack.push(`${way} came back to the past`)
+      last = watcher.shown ?? last
+      await sleep(Math.random() * 300)
+    }
+  }
+  const coming = Array.from({ length: CLIENTS }, (_, i) => comeAndGo(i))
+
+  const startedAt = performance.now()
+  let written = 0
+  let kills = 0
+  const writing = (async () => {
+    while (performance.now() - startedAt < SECONDS * 1000) {
+      const due = Math.floor(((performance.now() - startedAt) / 1000) * UPDATES_A_SECOND)
+      while (written < due) {
+        const hash = hashes[written % REQUESTS] as string
+        await updater.updateProgress(hash, Math.min(99, written / 20), undefined, `Update ${written}`)
+        written++
+      }
+      await sleep(5)
+    }
+  })()
+  const killing = (async () => {
+    for (; kills < SECONDS - 1; kills++) {
+      await sleep(1000)
+      await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    }
+  })()
+  await sleep(4000)
+  await halfway.servers[0]?.kill('SIGTERM')
+  await sleep(4000)
+  await halfway.servers[0]?.kill('SIGKILL')
+  await Promise.all([writing, killing])
+  for (const hash of hashes) await updater.markAsCompleted(hash, { done: hash })
+  isOver = true
+  await Promise.all(coming)
+
+  const versions = new Map<string, number>()
+  for (const hash of hashes) versions.set(hash, (await store.read(hash))?.record.version ?? -1)
+  await eventually(() => expect(clients.filter(({ settledAt }) => settledAt === null)).toEqual([]), {
+    withinMs: 6000,
+    everyMs: 50,
+  }).catch(() => {})
+  const right = clients.filter(
+    ({ shown, hash }) => shown?.is_completed && shown.version === versions.get(hash),
+  )
+  wentBack.push(...clients.flatMap((watcher) => watcher.wentBack))
+  ctx.task.meta.fault = {
+    name: 'clients come and go',
+    requests: CLIENTS,
+    survived: right.length,
+    note: `${written} updates, ${kills} subscriptions killed, 2 restarts`,
+  }
+  expect(written).toBeGreaterThan(UPDATES_A_SECOND * SECONDS * 0.9)
+  expect(wentBack).toEqual([])
+  expect(
+    clients.filter((watcher) => !right.includes(watcher)).map(({ way, shown }) => `${way} ${shown?.version}`),
+  ).toEqual([])
+})

@@ -1,0 +1,259 @@
+/** People who submit, wait, type the code they were sent, and see how it ended; and what must be true of all of them. */
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, type TestContext } from 'vitest'
+import './fault-meta.ts'
+import { isFinal, type PublicView } from '../../core/record.ts'
+import { eventually } from '../helpers/eventually.ts'
+import type { Installation } from './installation.ts'
+import { formOf, type Script } from './scripted.ts'
+import { WAYS, type Watcher, type Way, watch } from './watchers.ts'
+
+export interface Person {
+  readonly hash: string
+  readonly watchers: readonly Watcher[]
+  readonly form: { mobile: string; national_code: string }
+}
+
+const AGAIN_MS = 300
+
+/**
+ * Submits as a good program does, with a key of its own and again until there is an answer.
+ *
+ * @returns the request's hash
+ */
+export async function submit(
+  urls: readonly string[],
+  form: Person['form'],
+  { withinMs = 60_000 } = {},
+): Promise<string> {
+  const key = randomUUID()
+  const until = Date.now() + withinMs
+  for (let turn = Math.floor(Math.random() * urls.length); ; turn++) {
+    try {
+      const answer = await fetch(`${urls[turn % urls.length]}/api/local-requests`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'idempotency-key': key },
+        body: JSON.stringify({ service_slug: 'credit-score-rating', request_data: form }),
+        signal: AbortSignal.timeout(5000),
+      })
+      const body = (await answer.json()) as PublicView
+      if (answer.status === 202) return body.hash
+      throw new Error(`a submit was answered ${answer.status}: ${JSON.stringify(body)}`)
+    } catch (error) {
+      if (Date.now() > until) throw error
+      await sleep(AGAIN_MS)
+    }
+  }
+}
+
+/** Submits and follows in these ways; one after the other in turn when `ways` is left out. */
+export async function arrive(
+  { urls }: Pick<Installation, 'urls'>,
+  script: Script,
+  ways: readonly Way[] = [WAYS[arrivals++ % WAYS.length] as Way],
+  beforeSubmit: (form: Person['form']) => void = () => {},
+): Promise<Person> {
+  const form = formOf(script)
+  beforeSubmit(form)
+  const hash = await submit(urls, form)
+  const watchers = ways.map((way, i) => watch(way, urls[(arrivals + i) % urls.length] as string, hash))
+  return { hash, watchers, form }
+}
+let arrivals = 0
+
+/** As many people as asked for, a few at a time. */
+export async function crowd(
+  count: number,
+  arriveOne: (i: number) => Promise<Person>,
+  atOnce = 20,
+): Promise<Person[]> {
+  const people: Person[] = []
+  let next = 0
+  await Promise.all(
+    Array.from({ length: Math.min(atOnce, count) }, async () => {
+      while (next < count) {
+        const i = next++
+        people[i] = await arriveOne(i)
+      }
+    }),
+  )
+  return people
+}
+
+/** Types each code that is sent, as soon as it is asked for, until told to stop. */
+export function typeCodes(installation: Installation, people: () => readonly Person[]): () => void {
+  let isStopped = false
+  const typed = new Set<string>()
+  const type = async (person: Person, codes: Map<string, string>): Promise<void> => {
+    const shown = person.watchers[0]?.shown
+    const code = codes.get(person.hash)
+    const id = `${shown?.otp_data?.id} ${code}`
+    if (!shown?.requires_otp || code === undefined || typed.has(id)) return
+    const url = installation.urls[Math.floor(Math.random() * installation.urls.length)]
+    const answer = await fetch(`${url}/api/local-requests/${person.hash}/otp`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ otp: code }),
+      signal: AbortSignal.timeout(5000),
+    })
+    await answer.body?.cancel()
+    if (answer.status < 500) typed.add(id)
+  }
+  const run = async (): Promise<void> => {
+    while (!isStopped) {
+      const codes = new Map<string, string>()
+      for (const line of installation.journal()) if (line.event === 'code') codes.set(line.hash, line.code)
+      await Promise.all(people().map((person) => type(person, codes).catch(() => {})))
+      await sleep(100)
+    }
+  }
+  void run()
+  return () => {
+    isStopped = true
+  }
+}
+
+export interface Outcome {
+  requests: number
+  survived: number
+  byStatus: Record<string, number>
+  /** The longest that somebody waited for the end after it had come. */
+  slowest: { ms: number; way: Way | null }
+  /** What is wrong, one line a request. */
+  wrong: string[]
+}
+
+const RIGHT_WITHIN_MS = 6000
+
+/** Waits until every request is final and every watcher shows it, or the time is over, and says how they all ended. */
+export async function outcomeOf(
+  { urls }: Pick<Installation, 'urls'>,
+  people: readonly Person[],
+  { withinMs = 60_000 } = {},
+): Promise<Outcome> {
+  const truths = new Map<string, PublicView | 'gone' | null>()
+  const ask = async ({ hash }: Person): Promise<void> => {
+    const known = truths.get(hash)
+    if (known) return
+    const answer = await fetch(`${urls[0]}/api/local-requests/${hash}/status`, {
+      signal: AbortSignal.timeout(5000),
+    })
+    if (answer.ok) {
+      const view = (await answer.json()) as PublicView
+      truths.set(hash, isFinal(view.status) ? view : null)
+    } else {
+      await answer.body?.cancel()
+      if (answer.status === 404 || answer.status === 410) truths.set(hash, 'gone')
+    }
+  }
+  const isOver = async (): Promise<void> => {
+    await Promise.all(people.map((person) => ask(person).catch(() => {})))
+    if (!people.every(({ hash }) => truths.get(hash))) throw new Error('not all are final')
+  }
+  // Asking is work for those who are tested: the more there are, the less often.
+  await eventually(isOver, { withinMs, everyMs: 300 + people.length }).catch(() => {})
+  const allShown = (): void => {
+    if (!people.every(({ watchers }) => watchers.every(({ settledAt }) => settledAt)))
+      throw new Error('not all know')
+  }
+  await eventually(allShown, { withinMs: RIGHT_WITHIN_MS, everyMs: 50 }).catch(() => {})
+
+  const outcome: Outcome = {
+    requests: people.length,
+    survived: 0,
+    byStatus: {},
+    slowest: { ms: 0, way: null },
+    wrong: [],
+  }
+  for (const person of people) {
+    const truth = truths.get(person.hash) ?? null
+    const status = truth === 'gone' ? 'gone' : (truth?.status ?? 'not final')
+    outcome.byStatus[status] = (outcome.byStatus[status] ?? 0) + 1
+    const complaints =
+      truth === null ? ['is not final'] : person.watchers.flatMap((watcher) => complaintsOf(watcher, truth))
+    if (complaints.length === 0) outcome.survived++
+    else outcome.wrong.push(`${person.hash}: ${complaints.join('; ')}`)
+    for (const watcher of person.watchers) {
+      watcher.stop()
+      const endedAt = truth === null || truth === 'gone' ? Number.NaN : Date.parse(truth.completed_at ?? '')
+      const ms = (watcher.settledAt ?? 0) - endedAt
+      if (ms > outcome.slowest.ms) outcome.slowest = { ms, way: watcher.way }
+    }
+  }
+  return outcome
+}
+
+function complaintsOf(watcher: Watcher, truth: PublicView | 'gone'): string[] {
+  const { way, shown, isGone, wentBack } = watcher
+  const complaints = wentBack.map((what) => `${way} was told to go back: ${what}`)
+  if (truth === 'gone') {
+    if (!isGone) complaints.push(`${way} does not know that it is gone`)
+  } else if (endOf(shown) !== endOf(truth)) {
+    complaints.push(`${way} shows ${endOf(shown)}, the truth is ${endOf(truth)}`)
+  }
+  return complaints
+}
+
+/** How it ended; not by its version, which another program may make grow by writing to what is final. */
+const endOf = (view: PublicView | null): string =>
+  view ? JSON.stringify([view.status, view.completed_at, view.result_data, view.error_data]) : 'nothing'
+
+/** Fails with the whole list when somebody was lost. */
+function expectAllSurvived({ requests, survived, wrong, byStatus }: Outcome): void {
+  expect({ survived, wrong, byStatus }).toEqual({ survived: requests, wrong: [], byStatus })
+}
+
+/** Nothing of what people typed or were sent stands in what the processes wrote. */
+function expectNoSecrets(installation: Installation, people: readonly Person[]): void {
+  const logs = installation.logs()
+  const codes = installation.journal().flatMap((line) => (line.event === 'code' ? [line.code] : []))
+  const secrets = [...codes, ...people.flatMap(({ form }) => [form.mobile, form.national_code])]
+  expect(secrets.filter((secret) => logs.includes(secret))).toEqual([])
+}
+
+/** A request that asks for no code. */
+export const work = (steps: number, everyMs: number): Script => ({ kind: 'plain', steps, everyMs })
+
+/** Resolves once as many requests as this are being worked on. */
+export const areRunning = (people: readonly Person[], count: number): Promise<void> =>
+  eventually(
+    () => {
+      const running = people.filter(({ watchers }) => (watchers[0]?.shown?.progress ?? 0) > 0).length
+      expect(running).toBeGreaterThanOrEqual(count)
+    },
+    { withinMs: 30_000, everyMs: 20 },
+  )
+
+/** Ends a fault: everybody must come out right, and nothing of theirs be written down. */
+export async function expectSurvival(
+  { task }: TestContext,
+  installation: Installation,
+  people: readonly Person[],
+  { name, withinMs, note }: { name: string; withinMs?: number; note?: () => string },
+): Promise<Record<string, number>> {
+  const outcome = await outcomeOf(installation, people, { withinMs })
+  const { requests, survived, byStatus, slowest } = outcome
+  const ends = Object.entries(byStatus).map(([status, count]) => `${count} ${status}`)
+  task.meta.fault = {
+    name,
+    requests,
+    survived,
+    note: [
+      ...ends,
+      ...(note ? [note()] : []),
+      `the last to know (${slowest.way}) after ${(slowest.ms / 1000).toFixed(1)} s`,
+    ].join(', '),
+  }
+  expectAllSurvived(outcome)
+  expectNoSecrets(installation, people)
+  return byStatus
+}
+
+/** How often the bot began with each request. */
+export function runsOf(installation: Installation): Map<string, number> {
+  const runs = new Map<string, number>()
+  for (const { event, hash } of installation.journal())
+    if (event === 'run') runs.set(hash, (runs.get(hash) ?? 0) + 1)
+  return runs
+}

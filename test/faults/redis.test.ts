@@ -1,0 +1,150 @@
+/** Redis itself: frozen, killed, emptied, full, demoted, failed over. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { eventually } from '../helpers/eventually.ts'
+import { startCluster, startSentinel, startSingle } from '../helpers/redis-servers.ts'
+import { startTcpProxy } from '../helpers/tcp-proxy.ts'
+import { type Installation, startInstallation } from './installation.ts'
+import { areRunning, arrive, crowd, expectSurvival, outcomeOf, typeCodes, work } from './people.ts'
+import { formOf, type Kind } from './scripted.ts'
+
+/** One try to submit. */
+async function trySubmit({ urls }: Installation): Promise<{ status: number; tookMs: number }> {
+  const begun = performance.now()
+  const answer = await fetch(`${urls[0]}/api/local-requests`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ service_slug: 'credit-score-rating', request_data: formOf(work(1, 0)) }),
+  })
+  await answer.body?.cancel()
+  return { status: answer.status, tookMs: performance.now() - begun }
+}
+
+const takesSubmitsAgain = (halfway: Installation): Promise<void> =>
+  eventually(async () => expect((await trySubmit(halfway)).status).toBe(202), {
+    withinMs: 10_000,
+    everyMs: 200,
+  })
+
+const kindOf = (i: number): Kind =>
+  (['plain', 'plain', 'open-call', 'called-again'] as const)[i % 4] ?? 'plain'
+
+test('a Redis that stands still for 10 s costs nobody anything but the time', async (ctx) => {
+  const redis = await startSingle()
+  const halfway = await startInstallation(ctx, { settings: redis.settings, workers: 2 })
+  const people = await crowd(40, (i) => arrive(halfway, { kind: kindOf(i), steps: 10, everyMs: 200 }))
+  ctx.onTestFinished(typeCodes(halfway, () => people))
+  await areRunning(people, 20)
+  redis.freeze()
+  const refused = await trySubmit(halfway)
+  await sleep(10_000)
+  redis.thaw()
+  const ends = await expectSurvival(ctx, halfway, people, { name: 'Redis stopped for 10 s' })
+  expect(refused.status).toBe(503)
+  expect(refused.tookMs).toBeLessThan(2000)
+  expect(ends).toEqual({ completed: 40 })
+  await takesSubmitsAgain(halfway)
+})
+
+test('nothing is lost when Redis is killed and comes back with its append-only file', async (ctx) => {
+  const redis = await startSingle({ appendonly: 'yes' })
+  const halfway = await startInstallation(ctx, { settings: redis.settings, workers: 2 })
+  const people = await crowd(40, (i) => arrive(halfway, { kind: kindOf(i), steps: 10, everyMs: 200 }))
+  ctx.onTestFinished(typeCodes(halfway, () => people))
+  await areRunning(people, 20)
+  await redis.end('SIGKILL')
+  expect((await trySubmit(halfway)).status).toBe(503)
+  await sleep(2000)
+  await redis.startAgain()
+  const ends = await expectSurvival(ctx, halfway, people, {
+    name: 'Redis killed, back with append-only file',
+  })
+  expect(ends).toEqual({ completed: 40 })
+  await takesSubmitsAgain(halfway)
+})
+
+test('pages say that requests are gone when Redis comes back empty', async (ctx) => {
+  const redis = await startSingle()
+  const halfway = await startInstallation(ctx, { settings: redis.settings })
+  const people = await crowd(40, (i) => arrive(halfway, { kind: kindOf(i), steps: 20, everyMs: 300 }))
+  await areRunning(people, 20)
+  await redis.end('SIGKILL')
+  await redis.startAgain({ empty: true })
+  const ends = await expectSurvival(ctx, halfway, people, { name: 'Redis killed, back empty' })
+  expect(ends).toEqual({ gone: 40 })
+  await takesSubmitsAgain(halfway)
+  const after = await crowd(10, () => arrive(halfway, work(2, 100)))
+  expect((await outcomeOf(halfway, after)).byStatus).toEqual({ completed: 10 })
+})
+
+test('running requests go on while Redis is full and submits are refused', async (ctx) => {
+  const redis = await startSingle({ 'maxmemory-policy': 'noeviction' })
+  const halfway = await startInstallation(ctx, { settings: redis.settings })
+  const people = await crowd(40, (i) => arrive(halfway, { kind: kindOf(i), steps: 10, everyMs: 300 }))
+  ctx.onTestFinished(typeCodes(halfway, () => people))
+  await areRunning(people, 40)
+  await redis.ask('CONFIG', 'SET', 'maxmemory', 1)
+  expect((await trySubmit(halfway)).status).toBe(503)
+  // Only what has to be queued again waits for room: a bot that is called again once the code is there.
+  const runningOn = people.filter((_, i) => kindOf(i) !== 'called-again')
+  expect((await outcomeOf(halfway, runningOn)).byStatus).toEqual({ completed: runningOn.length })
+  await redis.ask('CONFIG', 'SET', 'maxmemory', 0)
+  const ends = await expectSurvival(ctx, halfway, people, { name: 'Redis full' })
+  expect(ends).toEqual({ completed: 40 })
+  await takesSubmitsAgain(halfway)
+})
+
+test('everybody moves on when their Redis has become a read-only replica', async (ctx) => {
+  const [old, next] = await Promise.all([startSingle(), startSingle()])
+  await next.ask('REPLICAOF', old.host, old.port)
+  await eventually(async () =>
+    expect(String(await next.ask('INFO', 'replication'))).toContain('link_status:up'),
+  )
+  const address = await startTcpProxy(old)
+  const settings = { REDIS_URL: `redis://127.0.0.1:${address.port}` }
+  const halfway = await startInstallation(ctx, { settings, workers: 2 })
+  const people = await crowd(40, (i) => arrive(halfway, { kind: kindOf(i), steps: 10, everyMs: 300 }))
+  ctx.onTestFinished(typeCodes(halfway, () => people))
+  await areRunning(people, 20)
+  // As a failover does it: the new one leads, the old one follows, and the address is moved a moment later.
+  await next.ask('REPLICAOF', 'NO', 'ONE')
+  await old.ask('REPLICAOF', next.host, next.port)
+  expect((await trySubmit(halfway)).status).toBe(503)
+  await sleep(1000)
+  address.leadTo(next)
+  const ends = await expectSurvival(ctx, halfway, people, { name: 'Redis read-only after a failover' })
+  expect(ends).toEqual({ completed: 40 })
+  await takesSubmitsAgain(halfway)
+})
+
+test('200 running requests survive a Sentinel failover', async (ctx) => {
+  const sentinel = await startSentinel()
+  ctx.onTestFinished(() => sentinel.stop())
+  const halfway = await startInstallation(ctx, { settings: sentinel.settings, workers: 2, only: ROOMY })
+  const people = await crowd(200, (i) => arrive(halfway, { kind: kindOf(i), steps: 20, everyMs: 500 }), 40)
+  ctx.onTestFinished(typeCodes(halfway, () => people))
+  await areRunning(people, 200)
+  await (await sentinel.master()).end('SIGKILL')
+  const ends = await expectSurvival(ctx, halfway, people, { name: 'Sentinel failover', withinMs: 90_000 })
+  expect(ends).toEqual({ completed: 200 })
+  await takesSubmitsAgain(halfway)
+})
+
+test('200 running requests survive the death of a Cluster master', async (ctx) => {
+  const cluster = await startCluster()
+  ctx.onTestFinished(() => cluster.stop())
+  const halfway = await startInstallation(ctx, { settings: cluster.settings, workers: 2, only: ROOMY })
+  const people = await crowd(200, (i) => arrive(halfway, { kind: kindOf(i), steps: 20, everyMs: 500 }), 40)
+  ctx.onTestFinished(typeCodes(halfway, () => people))
+  await areRunning(people, 200)
+  await (await cluster.masterOf('{halfway}:inquiries:wait')).end('SIGKILL')
+  const ends = await expectSurvival(ctx, halfway, people, {
+    name: 'Cluster with one master killed',
+    withinMs: 90_000,
+  })
+  expect(ends).toEqual({ completed: 200 })
+  await takesSubmitsAgain(halfway)
+})
+
+/** All 200 at once. */
+const ROOMY = { workers: { WORKER_CONCURRENCY: '150' } }

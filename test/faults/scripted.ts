@@ -1,0 +1,53 @@
+/** What the bot of the fault tests is told to do, and by which words it tells what it did. */
+import { randomInt } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+
+/** Does it ask for a code, and how: with its call open, by being called again, or not at all. */
+export type Kind = 'plain' | 'open-call' | 'called-again'
+
+export interface Script {
+  kind: Kind
+  /** How many progress reports, 1 to 99. */
+  steps: number
+  /** The time between two of them, a multiple of 50 up to 4950. */
+  everyMs: number
+}
+
+const KINDS: readonly Kind[] = ['plain', 'open-call', 'called-again']
+const UNIT_MS = 50
+/** Long enough that no time, size or port in a log looks like a code. */
+export const CODE_LENGTH = 9
+
+/** The script as a person's form: it hides in the mobile number, the national code is a valid random one. */
+export function formOf({ kind, steps, everyMs }: Script): { mobile: string; national_code: string } {
+  const two = (value: number): string => String(value).padStart(2, '0')
+  const mobile = `09${KINDS.indexOf(kind)}${two(steps)}${two(Math.round(everyMs / UNIT_MS))}${randomInt(1000, 10_000)}`
+  return { mobile, national_code: aNationalCode() }
+}
+
+export function readScript(mobile: string): Script {
+  return {
+    kind: KINDS[Number(mobile[2])] as Kind,
+    steps: Number(mobile.slice(3, 5)),
+    everyMs: Number(mobile.slice(5, 7)) * UNIT_MS,
+  }
+}
+
+function aNationalCode(): string {
+  const nine = String(randomInt(100_000_000, 1_000_000_000))
+  const rest = [...nine].reduce((sum, digit, i) => sum + Number(digit) * (10 - i), 0) % 11
+  return nine + String(rest < 2 ? rest : 11 - rest)
+}
+
+export type JournalLine =
+  | { event: 'run'; hash: string }
+  | { event: 'code'; hash: string; code: string }
+  | { event: 'result'; hash: string; run: string }
+
+export const readJournal = (file: string): JournalLine[] =>
+  existsSync(file)
+    ? readFileSync(file, 'utf8')
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as JournalLine)
+    : []

@@ -1,0 +1,210 @@
+/**
+ * Whoever waits: pages (with the very code that runs in the browser), plain sockets, event streams, long polls and
+ * polls. Each keeps what it was told, notices when it was told something older than before, and comes back by itself
+ * when its connection breaks, as a browser or a well written program does.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { io } from 'socket.io-client'
+import { isFinal, type PublicView } from '../../core/record.ts'
+import { connect } from '../../public/connection.ts'
+import { firstState, reduce } from '../../public/reducer.ts'
+
+export type Way = 'page' | 'socket' | 'events' | 'long-poll' | 'poll'
+export const WAYS: readonly Way[] = ['page', 'socket', 'events', 'long-poll', 'poll']
+
+export interface Watcher {
+  readonly way: Way
+  readonly hash: string
+  /** What it shows now; null before the first answer. */
+  readonly shown: PublicView | null
+  /** It was told that the request is gone. */
+  readonly isGone: boolean
+  /** When it first showed a final state or the request's absence, milliseconds; null while it waits. */
+  readonly settledAt: number | null
+  /** Each time it was told something older than before, over one connection or after another. */
+  readonly wentBack: readonly string[]
+  stop(): void
+}
+
+/** How soon a program asks again that could not reach the server. */
+const AGAIN_MS = 500
+const POLL_MS = 1000
+/** What the server's `retry:` says. */
+const EVENTS_AGAIN_MS = 2000
+
+// What connection.ts asks the browser.
+Object.defineProperty(globalThis, 'navigator', { value: { onLine: true }, configurable: true })
+
+/** @param url a server's address */
+export function watch(way: Way, url: string, hash: string): Watcher {
+  const seen: { shown: PublicView | null; isGone: boolean; settledAt: number | null; wentBack: string[] } = {
+    shown: null,
+    isGone: false,
+    settledAt: null,
+    wentBack: [],
+  }
+  let isStopped = false
+  let stopWay: (() => void) | undefined
+  const stop = (): void => {
+    isStopped = true
+    stopWay?.()
+  }
+  const settle = (): void => {
+    seen.settledAt ??= Date.now()
+    stop()
+  }
+  const told = (view: PublicView): void => {
+    if (isStopped) return
+    const before = seen.shown
+    if (before && (view.version < before.version || view.progress < before.progress))
+      seen.wentBack.push(
+        `${before.version} (${before.status}, ${before.progress} %) → ${view.version} (${view.status}, ${view.progress} %)`,
+      )
+    seen.shown = view
+    if (isFinal(view.status)) settle()
+  }
+  const gone = (): void => {
+    if (isStopped) return
+    seen.isGone = true
+    settle()
+  }
+  stopWay = START[way]({
+    url,
+    hash,
+    told,
+    gone,
+    isStopped: () => isStopped,
+    version: () => seen.shown?.version ?? 0,
+  })
+  if (isStopped) stopWay()
+  return {
+    way,
+    hash,
+    get shown() {
+      return seen.shown
+    },
+    get isGone() {
+      return seen.isGone
+    },
+    get settledAt() {
+      return seen.settledAt
+    },
+    wentBack: seen.wentBack,
+    stop,
+  }
+}
+
+interface Ears {
+  url: string
+  hash: string
+  told(view: PublicView): void
+  gone(): void
+  isStopped(): boolean
+  version(): number
+}
+
+const START: Record<Way, (ears: Ears) => () => void> = {
+  page: startPage,
+  socket: startSocket,
+  events: startEvents,
+  'long-poll': (ears) => startPolling(ears, () => `?after=${ears.version()}&wait=25`, 0),
+  poll: (ears) => startPolling(ears, () => '', POLL_MS),
+}
+
+/** A page's own connection and reducer; what it shows is what counts. */
+function startPage({ url, hash, told, gone }: Ears): () => void {
+  let state: ReturnType<typeof firstState> | null = null
+  const connection = connect({
+    hash,
+    origin: url,
+    statusUrl: `${url}/api/local-requests/${hash}/status`,
+    version: () => state?.view.version ?? 0,
+    needsPolling: () => state?.view.status === 'pending',
+    onView(view) {
+      const before = state
+      state = state ? reduce(state, { type: 'view', view, at: Date.now() }) : firstState(view, Date.now())
+      if (state !== before) told(state.view)
+    },
+    onGone: gone,
+    onConnection: () => {},
+  })
+  return () => connection.close()
+}
+
+/** A program on a socket: watches again after each connect, and takes every word as it comes. */
+function startSocket({ url, hash, told, gone, version }: Ears): () => void {
+  const socket = io(url, { transports: ['websocket'], forceNew: true, reconnectionDelayMax: AGAIN_MS })
+  socket.on('connect', () => {
+    socket
+      .timeout(AGAIN_MS * 4)
+      .emit('request:watch', { hash, version: version() }, (_late: Error | null, answer?: WatchAnswer) => {
+        if (answer?.ok) told(answer.data)
+        else if (isMissing(answer?.problem.status)) gone()
+        // Redis is away: another connection tries again.
+        else setTimeout(() => socket.connected && socket.disconnect().connect(), AGAIN_MS)
+      })
+  })
+  socket.on('request:update', (view: PublicView) => view.hash === hash && told(view))
+  socket.on('request:expired', (message: { hash: string }) => message.hash === hash && gone())
+  return () => socket.close()
+}
+type WatchAnswer = { ok: true; data: PublicView } | { ok: false; problem: { status: number } }
+
+/** As an EventSource of a browser: whenever the stream ends or breaks, it is asked for again from the last id on. */
+function startEvents({ url, hash, told, gone, isStopped }: Ears): () => void {
+  const abort = new AbortController()
+  let lastId = ''
+  const hear = (event: string): void => {
+    const field = (name: string): string => event.match(new RegExp(`^${name}: (.*)$`, 'm'))?.[1] ?? ''
+    lastId = field('id') || lastId
+    if (field('event') === 'update') told(JSON.parse(field('data')))
+    if (field('event') === 'expired') gone()
+  }
+  const listen = async (): Promise<void> => {
+    const answer = await fetch(`${url}/api/local-requests/${hash}/events`, {
+      headers: lastId === '' ? {} : { 'last-event-id': lastId },
+      signal: abort.signal,
+    })
+    if (isMissing(answer.status)) gone()
+    let text = ''
+    for await (const chunk of answer.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+      const events = (text + chunk).split('\n\n')
+      text = events.pop() ?? ''
+      events.forEach(hear)
+    }
+  }
+  const run = async (): Promise<void> => {
+    while (!isStopped()) {
+      await listen().catch(() => {})
+      if (!isStopped()) await sleep(EVENTS_AGAIN_MS)
+    }
+  }
+  void run()
+  return () => abort.abort()
+}
+
+function startPolling(ears: Ears, query: () => string, everyMs: number): () => void {
+  const abort = new AbortController()
+  const ask = async (): Promise<void> => {
+    const answer = await fetch(`${ears.url}/api/local-requests/${ears.hash}/status${query()}`, {
+      signal: abort.signal,
+    })
+    if (answer.ok) ears.told((await answer.json()) as PublicView)
+    else await answer.body?.cancel()
+    if (isMissing(answer.status)) ears.gone()
+    else if (answer.status !== 200 && answer.status !== 304) throw new Error(`status ${answer.status}`)
+  }
+  const run = async (): Promise<void> => {
+    while (!ears.isStopped()) {
+      const again = await ask().then(
+        () => everyMs,
+        () => AGAIN_MS,
+      )
+      if (!ears.isStopped()) await sleep(again)
+    }
+  }
+  void run()
+  return () => abort.abort()
+}
+
+const isMissing = (status: number | undefined): boolean => status === 404 || status === 410

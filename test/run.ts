@@ -11,7 +11,8 @@ const vitest = await startVitest('test', filter, { ...options, watch: false })
 
 const faults: Fault[] = []
 const count = { passed: 0, failed: vitest.state.getUnhandledErrors().length, skipped: 0 }
-for (const module of vitest.state.getTestModules()) {
+const modules = vitest.state.getTestModules().toSorted((a, b) => a.moduleId.localeCompare(b.moduleId))
+for (const module of modules) {
   const tests = [...module.children.allTests()]
   const states = tests.map((test) => test.result().state)
   faults.push(...tests.flatMap((test) => test.meta().fault ?? []))

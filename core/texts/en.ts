@@ -186,7 +186,8 @@ export const en = {
   'error.result_too_large': 'The result is too large to keep',
   'problem_text.request_expired':
     'Requests are kept for a short time only. Its time is over, and its data is deleted.',
-  'problem_text.request_not_found': 'Please check the address: it may be cut off.',
+  'problem_text.request_not_found':
+    'Please check the address: it may be cut off. If you were just following this request, it was lost: please send it again.',
   'problem_text.not_owner': 'Please open it in the browser in which it was started, with cookies allowed.',
   'problem_text.storage_unavailable': 'Nothing is lost. Please try again in a moment.',
   'problem_text.rate_limited': 'Please wait a moment before you go on.',

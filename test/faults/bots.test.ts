@@ -9,7 +9,7 @@ import { eventually } from '../helpers/eventually.ts'
 import { useRedis } from '../helpers/redis.ts'
 import type { Fault } from './fault-meta.ts'
 import { startInstallation } from './installation.ts'
-import { arrive, outcomeOf, type Person, work } from './people.ts'
+import { arrive, expectNoSecrets, outcomeOf, type Person, work } from './people.ts'
 import { WAYS } from './watchers.ts'
 
 const redis = await useRedis()
@@ -156,6 +156,8 @@ test('a bot may answer as it likes', async (ctx) => {
   ctx.task.meta.fault = faults
   expect(outcome.wrong).toEqual([])
   expect(faults.filter(({ survived }) => survived === 0)).toEqual([])
+
+  expectNoSecrets(halfway, people)
 
   const [busy, answered] = bot.calls.filter(({ hash }) => hash === people.at(-1)?.hash)
   expect((answered?.at ?? 0) - (busy?.at ?? 0)).toBeGreaterThanOrEqual(RETRY_AFTER_SECONDS * 1000)

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import pretty from 'pino-pretty'
 import { StartError } from './core/errors.ts'
+import type { Log } from './core/log.ts'
 import { runProcess, type Stoppable } from './core/process.ts'
 import { openRedis } from './core/redis/connect.ts'
 import { joinEmbedded } from './core/redis/embedded.ts'
@@ -43,13 +44,13 @@ await runProcess({ name: 'halfway', env: process.env, logTo: output }, async ({ 
   env.DRAIN_SECONDS ||= DRAIN_SECONDS
   env.LOCAL_API_TOKEN ??= randomBytes(24).toString('base64url')
 
-  const ended = (name: string, code: number | null): void => {
-    log.error({ process: name, code }, 'a process ended by itself, stopping all')
+  const giveUp = (name: string): void => {
+    log.error({ process: name }, 'a process ends as soon as it is started, stopping all')
     process.kill(process.pid, 'SIGTERM')
   }
   // All at once, since each takes its time to load; taken into care in order, so that they stop in reverse.
-  const starting = PROCESSES.map(({ name, main }) => startChild(name, main, env, (code) => ended(name, code)))
-  for (const child of starting) child.catch(() => {})
+  const starting = PROCESSES.map(({ name, main }) => keepRunning(name, main, env, log, () => giveUp(name)))
+  for (const part of starting) part.catch(() => {})
   for (const [i, { name }] of PROCESSES.entries()) await use(name, starting[i] as Promise<Stoppable>)
 
   const lines = [
@@ -60,13 +61,45 @@ await runProcess({ name: 'halfway', env: process.env, logTo: output }, async ({ 
   process.stdout.write(`\n${lines.map((line) => `  ${line}\n`).join('')}\n`)
 })
 
-/** Resolves once the process says that it has started. @throws StartError with what it said instead */
-async function startChild(
+/**
+ * Starts a process, and again whenever it ends by itself: requests go on, whatever is killed. One that cannot even start
+ * any more is given up.
+ *
+ * @throws StartError when it does not start the first time
+ */
+async function keepRunning(
   name: string,
   main: string,
   env: NodeJS.ProcessEnv,
-  ended: (code: number | null) => void,
+  log: Log,
+  giveUp: () => void,
 ): Promise<Stoppable> {
+  let stopping = false
+  let child = await startChild(name, main, env)
+  const watch = (): void => {
+    child.once('exit', async (code, signal) => {
+      if (stopping) return
+      log.error({ process: name, code, signal }, 'a process ended by itself, starting it again')
+      try {
+        child = await startChild(name, main, env)
+        if (stopping) await stopChild(child)
+        else watch()
+      } catch {
+        if (!stopping) giveUp()
+      }
+    })
+  }
+  watch()
+  return {
+    stop() {
+      stopping = true
+      return stopChild(child)
+    },
+  }
+}
+
+/** Resolves once the process says that it has started. @throws StartError with what it said instead */
+async function startChild(name: string, main: string, env: NodeJS.ProcessEnv): Promise<ChildProcess> {
   // In a group of its own: Ctrl-C reaches only this process, which then stops the others in order.
   const child = spawn(process.execPath, [...process.execArgv, main], {
     env,
@@ -88,14 +121,7 @@ async function startChild(
       reject(new StartError(`The ${name} did not start. ${complaint ? 'See above.' : ''}`)),
     )
   })
-  let stopping = false
-  child.once('exit', (code) => stopping || ended(code))
-  return {
-    stop() {
-      stopping = true
-      return stopChild(child)
-    },
-  }
+  return child
 }
 
 function stopChild(child: ChildProcess): Promise<void> {

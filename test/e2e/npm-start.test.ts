@@ -1,4 +1,5 @@
 /** How `npm start` begins and ends. */
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
@@ -9,6 +10,13 @@ const expectRefused = (url: string): Promise<void> =>
   expect(fetch(url, { signal: AbortSignal.timeout(1000) })).rejects.toMatchObject({
     cause: { code: 'ECONNREFUSED' },
   })
+
+/** As Linux tells it. */
+function childOf(parent: number | undefined, main: string): number {
+  const children = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ')
+  const child = children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`\0${main}`))
+  return Number(child)
+}
 
 describe('npm start', () => {
   it('stops every process it started, the private Redis too, and ends with 0', async () => {
@@ -27,6 +35,26 @@ describe('npm start', () => {
     // Its Redis waits for the next one who starts it.
     process.kill(another.redis.pid)
     await another.stop()
+  })
+
+  it('starts again what was killed, and what people wait for goes on', async () => {
+    const another = await startHalfway({ DEMO_PORTAL_SPEED: '5' })
+    const submitted = await fetch(`${another.url}/api/local-requests`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ service_slug: 'link-check', request_data: { url: `${another.portalUrl}/` } }),
+    })
+    const { status_url } = (await submitted.json()) as { status_url: string }
+    for (const main of ['bots/inquiry-provider', 'server'])
+      process.kill(childOf(another.process.pid, `${main}/main.ts`), 'SIGKILL')
+    await eventually(
+      async () => {
+        const answer = await fetch(another.url + status_url)
+        expect(await answer.json()).toMatchObject({ status: 'completed' })
+      },
+      { withinMs: 60_000, everyMs: 200 },
+    )
+    expect(await another.stop()).toBe(0)
   })
 
   it('says in one sentence that a port is taken', async () => {

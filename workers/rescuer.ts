@@ -36,6 +36,8 @@ const LOOK_AGAIN_IN_QUEUE_MS = 30_000
 
 /** As many as the list of requests holds. */
 const ALL = 10_000
+/** For what is lost without anybody noticing, as in a Cluster that fails over. */
+const LOOK_AT_ALL_EVERY_MS = 300_000
 
 const TIMED_OUT: RequestError = { code: 'timed_out', message: 'It took too long.', retryable: true }
 const NO_CODE: RequestError = {
@@ -116,18 +118,22 @@ export function startRescuer(deps: RescuerDeps): Rescuer {
     round = look()
   }
 
+  async function lookAtAll(): Promise<void> {
+    try {
+      await deadlines.remindOfForgotten(await store.latest(ALL), now())
+    } catch (error) {
+      log.debug({ err: error }, 'could not look at all requests')
+    }
+  }
+
   begin()
+  const lookingAtAll = setInterval(() => void lookAtAll(), LOOK_AT_ALL_EVERY_MS)
   return {
-    async lookAtAll() {
-      try {
-        await deadlines.remindOfForgotten(await store.latest(ALL), now())
-      } catch (error) {
-        log.debug({ err: error }, 'could not look at all requests')
-      }
-    },
+    lookAtAll,
     async stop() {
       stopped = true
       clearTimeout(timer)
+      clearInterval(lookingAtAll)
       await round
     },
   }

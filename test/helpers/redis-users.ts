@@ -120,7 +120,8 @@ export async function useRedisUsers(
     hash: watched.hash,
     queuePrefix: prefix,
     subscriber,
-    work,
+    // On a busy machine one command may take longer than the patience of the fail-fast connection.
+    work: () => eventually(work, HEAL_WITHIN),
     async failFast() {
       const readOnce = async (): Promise<void> => {
         const begun = performance.now()

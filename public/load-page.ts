@@ -9,6 +9,11 @@ export async function loadPage(address: string): Promise<boolean> {
     const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html')
     const main = fresh.querySelector('main')
     if (!main) return false
+    // Another language was chosen in another tab: direction, font and frame change with it.
+    if (fresh.documentElement.lang !== document.documentElement.lang) {
+      location.replace(answer.url)
+      return false
+    }
     const shown = document.querySelector('main')
     const hadFocus = shown?.contains(document.activeElement) ?? false
     shown?.replaceWith(document.adoptNode(main))

@@ -8,6 +8,7 @@ import type { RedisClient } from '../core/redis/connect.ts'
 import type { LiveRequests } from '../core/redis/live-requests.ts'
 import { identify, startSession } from './middleware/caller.ts'
 import { handleErrors, notFound } from './middleware/errors.ts'
+import { rememberLocale } from './middleware/locale.ts'
 import { checkOrigin } from './middleware/origin.ts'
 import { limitPerMinute } from './middleware/rate-limit.ts'
 import type { Ownership } from './ownership.ts'
@@ -77,6 +78,7 @@ export function createApp(deps: AppDeps): Express {
 
   app.use(
     startSession({ always: settings.ownerCheck !== 'off' }),
+    rememberLocale,
     createPageRoutes({ pages, submit, requests, ownership, limitSubmits, limitActions }),
   )
   app.use(notFound)

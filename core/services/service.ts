@@ -35,6 +35,8 @@ export interface Service {
   /** Whether the person will be asked for a code. */
   asksForCode: boolean
   queue: string
+  /** What the names in the result mean, at any depth. One that is missing is shown as words of its own. */
+  resultLabels?: Readonly<Record<string, Localized>>
   /** `active`: the same person asking the same thing gets their running request back instead of a second one. */
   dedupe?: 'active'
 }

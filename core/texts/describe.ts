@@ -106,6 +106,9 @@ function describeStep(step: Step, { t, stepTitles }: DescribeContext): Described
     id: step.id,
     title: stepTitles[step.id] ?? step.id,
     state: step.state,
-    words: step.state === 'done' && done ? `${t('live.step.done')}, ${done}` : t(`live.step.${step.state}`),
+    words:
+      step.state === 'done' && done
+        ? t('live.step.done_in', { duration: done })
+        : t(`live.step.${step.state}`),
   }
 }

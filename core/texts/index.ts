@@ -1,5 +1,6 @@
-/** The catalogues of texts, one file a language. A missing language is read in English. */
+/** The catalogues of texts, one file a language. */
 import { en } from './en.ts'
+import { fa } from './fa.ts'
 import { createFormatter, type Translate } from './format.ts'
 
 export type Locale = 'en' | 'fa'
@@ -7,29 +8,34 @@ export type TextKey = keyof typeof en
 /** What the browser needs to keep a request page up to date. */
 export type LiveKey = Extract<TextKey, `live.${string}`>
 
+interface Language {
+  /** As its speakers call it. */
+  name: string
+  dir: 'ltr' | 'rtl'
+  catalogue: Readonly<Record<TextKey, string>>
+}
+
+/** The first is for whoever asks for none of them. */
+export const LANGUAGES: Readonly<Record<Locale, Language>> = {
+  en: { name: 'English', dir: 'ltr', catalogue: en },
+  fa: { name: 'فارسی', dir: 'rtl', catalogue: fa },
+}
+export const LOCALES = Object.keys(LANGUAGES) as Locale[]
+
 export interface Texts {
-  /** The language the words are in, which is not the one asked for where its catalogue is missing. */
   locale: Locale
   dir: 'ltr' | 'rtl'
   t: Translate<TextKey>
   live: Readonly<Record<LiveKey, string>>
 }
 
-type Catalogue = Readonly<Record<TextKey, string>>
-const catalogues: Partial<Record<Locale, Catalogue>> & { en: Catalogue } = { en }
 const made = new Map<Locale, Texts>()
 
-export function createTexts(wanted: Locale): Texts {
-  const locale = catalogues[wanted] ? wanted : 'en'
+export function createTexts(locale: Locale): Texts {
   let texts = made.get(locale)
   if (!texts) {
-    const catalogue = catalogues[locale] ?? catalogues.en
-    texts = {
-      locale,
-      dir: locale === 'fa' ? 'rtl' : 'ltr',
-      t: createFormatter(locale, catalogue),
-      live: liveTexts(catalogue),
-    }
+    const { dir, catalogue } = LANGUAGES[locale]
+    texts = { locale, dir, t: createFormatter(locale, catalogue), live: liveTexts(catalogue) }
     made.set(locale, texts)
   }
   return texts
@@ -37,7 +43,7 @@ export function createTexts(wanted: Locale): Texts {
 
 export const isTextKey = (key: string): key is TextKey => Object.hasOwn(en, key)
 
-function liveTexts(catalogue: Catalogue): Record<LiveKey, string> {
+function liveTexts(catalogue: Language['catalogue']): Record<LiveKey, string> {
   const live = Object.entries(catalogue).filter(([key]) => key.startsWith('live.'))
   return Object.fromEntries(live) as Record<LiveKey, string>
 }

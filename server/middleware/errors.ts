@@ -3,6 +3,7 @@ import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'exp
 import { AppError } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
 import { fromHttpError, PROBLEM_TYPE, toProblem } from '../problem.ts'
+import { localeOf, tellLocale } from './locale.ts'
 
 export const notFound: RequestHandler = () => {
   throw new AppError('not_found')
@@ -33,6 +34,7 @@ export function handleErrors({
     if (error.retryAfterSeconds !== undefined) res.set('Retry-After', String(error.retryAfterSeconds))
     else if (error.status === 503) res.set('Retry-After', '5')
     res.status(error.status).set('Cache-Control', 'no-store')
+    tellLocale(req, res)
     const wantsPage = !req.path.startsWith('/api/') && req.accepts(['json', 'html']) === 'html'
     if (wantsPage) {
       try {
@@ -42,6 +44,6 @@ export function handleErrors({
         log.error({ err: cause }, 'the page of an error failed')
       }
     }
-    res.type(PROBLEM_TYPE).send(JSON.stringify(toProblem(error)))
+    res.type(PROBLEM_TYPE).send(JSON.stringify(toProblem(error, localeOf(req))))
   }
 }

@@ -2,7 +2,7 @@
 import type { FieldError } from '../../core/errors.ts'
 import { FIELD_TYPES } from '../../core/services/fields.ts'
 import type { Service } from '../../core/services/service.ts'
-import { isTextKey, type Texts } from '../../core/texts/index.ts'
+import { isTextKey, type Locale, type Texts } from '../../core/texts/index.ts'
 import { durationWords, remainingWords } from '../../core/texts/wording.ts'
 import { formLink } from './links.ts'
 
@@ -19,6 +19,8 @@ interface FieldModel {
   name: string
   label: string
   hint: string
+  /** Something that would be right here. */
+  example: string | null
   value: string
   error: string | null
   /** The ids for `aria-describedby`. */
@@ -47,12 +49,12 @@ export function formModel(
     const id = `field-${field.name}`
     const label = field.label[locale]
     const error = input.errors.find((problem) => problem.field === field.name)
-    const example = field.example ? t('form.example', { example: field.example }) : ''
     return {
       id,
       name: field.name,
       label,
-      hint: [field.hint[locale], example].filter(Boolean).join(', '),
+      hint: field.hint[locale],
+      example: field.example ? digitsOf(locale, field.example) : null,
       value: input.values[field.name] ?? '',
       error: error ? fieldErrorWords(t, error.code, label) : null,
       describedBy: error ? `${id}-error ${id}-hint` : `${id}-hint`,
@@ -77,6 +79,13 @@ export function formModel(
       ...others.map((error) => ({ text: fieldErrorWords(t, error.code, error.field), href: null })),
     ],
   }
+}
+
+/** A number that is a name, such as a phone's, with the digits of the language; anything else stays as it is typed. */
+function digitsOf(locale: Locale, example: string): string {
+  if (!/^\d+$/.test(example)) return example
+  const format = new Intl.NumberFormat(locale)
+  return example.replace(/\d/g, (digit) => format.format(Number(digit)))
 }
 
 function fieldErrorWords(t: Texts['t'], code: string, label: string): string {

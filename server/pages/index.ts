@@ -3,20 +3,29 @@ import type { AppError } from '../../core/errors.ts'
 import type { PublicView } from '../../core/record.ts'
 import { allServices } from '../../core/services/index.ts'
 import type { Service } from '../../core/services/service.ts'
-import { createTexts, type Locale, type Texts } from '../../core/texts/index.ts'
+import { createTexts, LANGUAGES, LOCALES, type Locale } from '../../core/texts/index.ts'
 import { type FormInput, formModel, serviceCard } from './form-model.ts'
 import { createHtmlParts, type HtmlParts } from './html-parts.ts'
-import { type ProblemPlace, problemModel } from './problem-model.ts'
+import { languageLink } from './links.ts'
+import { problemModel } from './problem-model.ts'
 import { type CodeFormInput, codeFormModel, endModel, requestModel } from './request-model.ts'
 import { loadTemplates } from './templates.ts'
 
+/** Who a page is written for. */
+export interface Reader {
+  locale: Locale
+  /** What was asked for: a path and its query. */
+  address: string
+}
+
 export interface Pages {
-  services(locale: Locale): string
-  form(locale: Locale, service: Service, input: FormInput): string
+  services(reader: Reader): string
+  form(reader: Reader, service: Service, input: FormInput): string
   /** The page that fits the state: progress, code or outcome. */
-  request(locale: Locale, view: PublicView, code?: CodeFormInput): string
-  confirmCancel(locale: Locale, view: PublicView): string
-  problem(locale: Locale, error: AppError, place: ProblemPlace): string
+  request(reader: Reader, view: PublicView, code?: CodeFormInput): string
+  confirmCancel(reader: Reader, view: PublicView): string
+  /** @param slug the service that was asked for, if any */
+  problem(reader: Reader, error: AppError, slug: string | null): string
 }
 
 interface Frame {
@@ -39,8 +48,9 @@ export function createPages({ ttlSeconds, assets = '/assets', now = Date.now }: 
   const render = loadTemplates()
   const parts = new Map<Locale, HtmlParts>()
 
-  function write(template: string, texts: Texts, frame: Frame, content: object): string {
-    const { locale, dir, t } = texts
+  function write(template: string, { locale, address }: Reader, frame: Frame, content: object): string {
+    const texts = createTexts(locale)
+    const { dir, t } = texts
     if (!parts.has(locale)) parts.set(locale, createHtmlParts(texts))
     return render(template, {
       isPrivate: false,
@@ -50,28 +60,33 @@ export function createPages({ ttlSeconds, assets = '/assets', now = Date.now }: 
       locale,
       dir,
       t,
+      languages: LOCALES.filter((other) => other !== locale).map((other) => ({
+        ...LANGUAGES[other],
+        locale: other,
+        href: languageLink(address, other),
+      })),
       ...parts.get(locale),
       ...content,
     })
   }
 
   return {
-    services(locale) {
-      const texts = createTexts(locale)
+    services(reader) {
+      const texts = createTexts(reader.locale)
       const title = texts.t('services.title')
       const cards = allServices().map((service) => serviceCard(service, texts))
-      return write('services', texts, { title }, { heading: title, cards })
+      return write('services', reader, { title }, { heading: title, cards })
     },
 
-    form(locale, service, input) {
-      const texts = createTexts(locale)
+    form(reader, service, input) {
+      const texts = createTexts(reader.locale)
       const form = formModel(service, texts, input, ttlSeconds)
       const title = form.summary.length > 0 ? texts.t('form.error_title', { title: form.title }) : form.title
-      return write('form', texts, { title, script: 'form.js' }, { form })
+      return write('form', reader, { title, script: 'form.js' }, { form })
     },
 
-    request(locale, view, input = {}) {
-      const texts = createTexts(locale)
+    request(reader, view, input = {}) {
+      const texts = createTexts(reader.locale)
       const request = requestModel(view, texts, now())
       const isOver = view.is_completed || view.is_failed || view.is_cancelled
       const code = codeFormModel(view, texts, now(), input)
@@ -80,20 +95,20 @@ export function createPages({ ttlSeconds, assets = '/assets', now = Date.now }: 
         : request.described.title
       const frame: Frame = { title, isPrivate: true, script: 'progress.js' }
       return isOver
-        ? write('result', texts, frame, { request, end: endModel(view, texts) })
-        : write('progress', texts, frame, { request, code })
+        ? write('result', reader, frame, { request, end: endModel(view, texts) })
+        : write('progress', reader, frame, { request, code })
     },
 
-    confirmCancel(locale, view) {
-      const texts = createTexts(locale)
+    confirmCancel(reader, view) {
+      const texts = createTexts(reader.locale)
       const request = requestModel(view, texts, now())
-      return write('cancel', texts, { title: texts.t('cancel.title'), isPrivate: true }, { request })
+      return write('cancel', reader, { title: texts.t('cancel.title'), isPrivate: true }, { request })
     },
 
-    problem(locale, error, place) {
-      const texts = createTexts(locale)
-      const problem = problemModel(error, texts, place)
-      return write('problem', texts, { title: problem.title, isPrivate: true }, { problem })
+    problem(reader, error, slug) {
+      const texts = createTexts(reader.locale)
+      const problem = problemModel(error, texts, slug, reader.address)
+      return write('problem', reader, { title: problem.title, isPrivate: true }, { problem })
     },
   }
 }

@@ -1,5 +1,6 @@
 /** The addresses of the pages, in one place. */
 import { isFinal, type PublicView } from '../../core/record.ts'
+import type { Locale } from '../../core/texts/index.ts'
 
 export interface RequestLinks {
   form: string
@@ -37,4 +38,11 @@ export function requestLinks(view: PublicView): RequestLinks {
 export function fittingLink(view: PublicView): string {
   const links = requestLinks(view)
   return isFinal(view.status) ? links.result : links.progress
+}
+
+/** The same page in another language: its query alone, so that it fits whatever address the page has by then. */
+export function languageLink(address: string, locale: Locale): string {
+  const query = new URLSearchParams(/\?(.*)$/s.exec(address)?.[1])
+  query.set('lang', locale)
+  return `?${query}`
 }

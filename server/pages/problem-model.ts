@@ -16,13 +16,16 @@ export interface ProblemModel {
   again: string | null
 }
 
-/** What was asked for: its service, so that its form can be offered, and its address. */
-export interface ProblemPlace {
-  slug: string | null
-  address: string
-}
-
-export function problemModel(error: AppError, { t }: Texts, { slug, address }: ProblemPlace): ProblemModel {
+/**
+ * @param slug the service that was asked for, so that its form can be offered
+ * @param address what was asked for
+ */
+export function problemModel(
+  error: AppError,
+  { t }: Texts,
+  slug: string | null,
+  address: string,
+): ProblemModel {
   const text = `problem_text.${error.code}`
   const seconds = error.retryAfterSeconds
   const again = error.retryable ? address : null

@@ -107,11 +107,14 @@ export interface EndModel {
 }
 
 export function endModel(view: PublicView, { t, locale }: Texts): EndModel {
-  const { stepTitles, known } = shownService(view, locale)
+  const { stepTitles, labelOf, known } = shownService(view, locale)
   return {
     heading: t(view.is_completed ? 'result.title' : `live.status.${view.status}`),
     lead: endLead(view, t),
-    result: view.is_completed && view.result_data !== null ? arrangeResult(view.result_data, t) : null,
+    result:
+      view.is_completed && view.result_data !== null
+        ? arrangeResult(view.result_data, { t, locale, labelOf })
+        : null,
     error: view.error_data,
     again: known ? requestLinks(view).form : '/',
     steps: view.steps

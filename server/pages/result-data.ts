@@ -3,7 +3,7 @@
  * as tables, the rest nested under headings. Everything stays text; templates escape it.
  */
 import type { Texts } from '../../core/texts/index.ts'
-import { humanise } from './humanise.ts'
+import type { ShownService } from './shown-service.ts'
 
 export type ResultNode =
   | { kind: 'text'; text: string; dir: 'auto' | 'ltr' }
@@ -15,20 +15,23 @@ export type ResultNode =
       sections: { label: string; value: ResultNode }[]
     }
 
+export type ResultContext = Pick<Texts, 't' | 'locale'> & Pick<ShownService, 'labelOf'>
+
 /** Beyond this depth nobody reads tables in tables: the rest is shown as the JSON it is. */
 const MAX_DEPTH = 5
 /** A table with more columns does not fit a page; its rows are shown one below the other. */
 const MAX_COLUMNS = 6
 
-export function arrangeResult(value: unknown, t: Texts['t'], depth = 0): ResultNode {
-  if (Array.isArray(value)) return value.length === 0 ? plain(t('result.none')) : arrangeList(value, t, depth)
-  if (!isObject(value)) return scalar(value, t)
+export function arrangeResult(value: unknown, context: ResultContext, depth = 0): ResultNode {
+  if (Array.isArray(value))
+    return value.length === 0 ? plain(context.t('result.none')) : arrangeList(value, context, depth)
+  if (!isObject(value)) return scalar(value, context)
   if (depth >= MAX_DEPTH) return { kind: 'text', text: JSON.stringify(value), dir: 'ltr' }
   const entries = Object.entries(value).map(([key, part]) => ({
-    label: humanise(key),
-    value: arrangeResult(part, t, depth + 1),
+    label: context.labelOf(key),
+    value: arrangeResult(part, context, depth + 1),
   }))
-  if (entries.length === 0) return plain(t('result.none'))
+  if (entries.length === 0) return plain(context.t('result.none'))
   return {
     kind: 'group',
     facts: entries.filter((entry) => entry.value.kind === 'text'),
@@ -36,26 +39,31 @@ export function arrangeResult(value: unknown, t: Texts['t'], depth = 0): ResultN
   }
 }
 
-function arrangeList(list: unknown[], t: Texts['t'], depth: number): ResultNode {
+function arrangeList(list: unknown[], context: ResultContext, depth: number): ResultNode {
   if (depth >= MAX_DEPTH) return { kind: 'text', text: JSON.stringify(list), dir: 'ltr' }
   const columns = list.every(isFlat) ? [...new Set(list.flatMap((row) => Object.keys(row)))] : []
   if (columns.length === 0 || columns.length > MAX_COLUMNS) {
-    return { kind: 'list', items: list.map((item) => arrangeResult(item, t, depth + 1)) }
+    return { kind: 'list', items: list.map((item) => arrangeResult(item, context, depth + 1)) }
   }
   return {
     kind: 'table',
-    columns: columns.map(humanise),
+    columns: columns.map((column) => context.labelOf(column)),
     rows: (list as Record<string, unknown>[]).map((row) =>
       columns.map((column) =>
-        Object.hasOwn(row, column) ? arrangeResult(row[column], t, depth + 1) : plain(''),
+        Object.hasOwn(row, column) ? arrangeResult(row[column], context, depth + 1) : plain(''),
       ),
     ),
   }
 }
 
-function scalar(value: unknown, t: Texts['t']): ResultNode {
+function scalar(value: unknown, { t, locale }: ResultContext): ResultNode {
   if (value === null || value === undefined || value === '') return plain(t('result.none'))
   if (typeof value === 'boolean') return plain(t(value ? 'result.yes' : 'result.no'))
+  // Ungrouped: what a bot gives as a number may be a year or a code as well as an amount.
+  if (typeof value === 'number') {
+    const format = new Intl.NumberFormat(locale, { useGrouping: false, maximumFractionDigits: 20 })
+    return { kind: 'text', text: format.format(value), dir: 'ltr' }
+  }
   const text = String(value)
   // Numbers, addresses and ids read left to right in any language; people's words find their own way.
   return { kind: 'text', text, dir: /^[\x20-\x7e]*$/.test(text) && /[\d/@]/.test(text) ? 'ltr' : 'auto' }

@@ -7,6 +7,8 @@ import { humanise } from './humanise.ts'
 export interface ShownService {
   title: string
   stepTitles: Record<string, string>
+  /** For a name in the result. */
+  labelOf(name: string): string
   /** Whether there is a form to begin again with. */
   known: boolean
 }
@@ -14,9 +16,11 @@ export interface ShownService {
 export function shownService(view: PublicView, locale: Locale): ShownService {
   const service = findService(view.service_slug)
   const titles = new Map(service?.steps.map((step) => [step.id, step.title[locale]]))
+  const labels = new Map(Object.entries(service?.resultLabels ?? {}))
   return {
     title: service?.title[locale] ?? humanise(view.service_slug || 'request'),
     stepTitles: Object.fromEntries(view.steps.map(({ id }) => [id, titles.get(id) ?? humanise(id)])),
+    labelOf: (name) => labels.get(name)?.[locale] ?? humanise(name),
     known: service !== undefined,
   }
 }

@@ -8,13 +8,13 @@ import { AppError } from '../../core/errors.ts'
 import { findService } from '../../core/services/index.ts'
 import type { Service } from '../../core/services/service.ts'
 import { callerOf } from '../middleware/caller.ts'
+import { readerOf } from '../middleware/locale.ts'
 import type { Ownership } from '../ownership.ts'
 import type { Pages } from '../pages/index.ts'
 import { fittingLink } from '../pages/links.ts'
 import type { Requests } from '../requests.ts'
 import type { Submit } from '../submit.ts'
 import { createFormSubmit } from './form-submit.ts'
-import { localeOf } from './locale.ts'
 import { readForm } from './read-form.ts'
 import { addRequestPages } from './request-pages.ts'
 
@@ -37,14 +37,14 @@ export function createPageRoutes(deps: PageDeps): Router {
   router.get('/', (req, res) => {
     // It comes with a session: a cache between must not hand that to others.
     res.set('Cache-Control', 'private, no-cache')
-    res.send(pages.services(localeOf(req)))
+    res.send(pages.services(readerOf(req)))
   })
 
   router.get('/services/:slug', (req, res) => {
     const service = serviceOf(req)
     // The page may be kept for "Back", with what was typed, but is asked for anew otherwise: it carries a fresh key.
     res.set('Cache-Control', 'private, no-cache')
-    res.send(pages.form(localeOf(req), service, { key: nanoid(), values: {}, errors: [] }))
+    res.send(pages.form(readerOf(req), service, { key: nanoid(), values: {}, errors: [] }))
   })
 
   router.post('/services/:slug', limitSubmits, readForm, async (req, res) => {
@@ -61,7 +61,7 @@ export function createPageRoutes(deps: PageDeps): Router {
     } catch (error) {
       if (!(error instanceof AppError) || !error.errors) throw error
       res.status(error.status).set('Cache-Control', 'no-store')
-      res.send(pages.form(localeOf(req), service, { key: key ?? nanoid(), values, errors: error.errors }))
+      res.send(pages.form(readerOf(req), service, { key: key ?? nanoid(), values, errors: error.errors }))
     }
   })
 

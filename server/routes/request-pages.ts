@@ -3,10 +3,10 @@ import type { Request, RequestHandler, Response, Router } from 'express'
 import { AppError } from '../../core/errors.ts'
 import { isFinal, type PublicView } from '../../core/record.ts'
 import { createTexts } from '../../core/texts/index.ts'
+import { localeOf, readerOf } from '../middleware/locale.ts'
 import { requireOwner } from '../middleware/owner.ts'
 import { codeProblem } from '../pages/code-problem.ts'
 import { fittingLink, type RequestLinks, requestLinks, shownSlug } from '../pages/links.ts'
-import { localeOf } from './locale.ts'
 import type { PageDeps } from './pages.ts'
 import { readForm } from './read-form.ts'
 
@@ -48,7 +48,7 @@ export function addRequestPages(
   router.get(
     '/services/:slug/progress/:hash',
     mayRead,
-    show('progress', isRunning, (req, view) => pages.request(localeOf(req), view)),
+    show('progress', isRunning, (req, view) => pages.request(readerOf(req), view)),
   )
   router.get(
     '/services/:slug/result/:hash',
@@ -56,7 +56,7 @@ export function addRequestPages(
     show(
       'result',
       (view) => isFinal(view.status),
-      (req, view) => pages.request(localeOf(req), view),
+      (req, view) => pages.request(readerOf(req), view),
     ),
   )
   router.get(
@@ -65,13 +65,13 @@ export function addRequestPages(
     show(
       'otp',
       (view) => view.requires_otp,
-      (req, view) => pages.request(localeOf(req), view, { focus: true, resent: 'resent' in req.query }),
+      (req, view) => pages.request(readerOf(req), view, { focus: true, resent: 'resent' in req.query }),
     ),
   )
   router.get(
     '/services/:slug/cancel/:hash',
     mayRead,
-    show('cancel', isRunning, (req, view) => pages.confirmCancel(localeOf(req), view)),
+    show('cancel', isRunning, (req, view) => pages.confirmCancel(readerOf(req), view)),
   )
   // Only ever reached by "try again" after a refused resend.
   router.get(
@@ -116,11 +116,14 @@ export function addRequestPages(
     const view = await requests.view(hash(req))
     // Not expected then, and waited for again now: another tab was faster, and its code was wrong.
     if (!view.requires_otp || error.code === 'otp_not_expected') return res.redirect(303, fittingLink(view))
-    const { locale, t } = createTexts(localeOf(req))
+    const { t } = createTexts(localeOf(req))
     res.status(error.status)
     if (error.retryAfterSeconds) res.set('Retry-After', String(error.retryAfterSeconds))
     res.send(
-      pages.request(locale, view, { problem: codeProblem(t, error, view.otp_data, typed), focus: true }),
+      pages.request(readerOf(req), view, {
+        problem: codeProblem(t, error, view.otp_data, typed),
+        focus: true,
+      }),
     )
   }
 }

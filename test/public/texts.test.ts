@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { IntlMessageFormat } from 'intl-messageformat'
 import { expect, test } from 'vitest'
 import { ERRORS } from '../../core/errors.ts'
 import { STATUSES } from '../../core/record.ts'
 import { en } from '../../core/texts/en.ts'
-import { createTexts, isTextKey, type TextKey } from '../../core/texts/index.ts'
+import { createTexts, isTextKey, LANGUAGES, LOCALES, type TextKey } from '../../core/texts/index.ts'
 import { ageWords, countdown, durationWords, remainingWords } from '../../core/texts/wording.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -17,7 +18,7 @@ const sources = ['core/texts', 'core/services', 'server', 'public']
       join(root, folder, file),
     ),
   )
-  .filter((file) => /\.(ts|eta)$/.test(file) && !file.endsWith('texts/en.ts') && !file.includes('/dist/'))
+  .filter((file) => /\.(ts|eta)$/.test(file) && !/texts\/(en|fa)\.ts$/.test(file) && !file.includes('/dist/'))
   .map((file) => readFileSync(file, 'utf8'))
   .join('\n')
 
@@ -66,7 +67,7 @@ test('no text is left that nobody uses', () => {
 
 test('every derived text belongs to something that exists', () => {
   const prefixes = /^(error|problem_text|live\.status|live\.title|live\.step|live\.connection)\./
-  const extra = new Set([...DERIVED, 'live.status.retrying', 'live.title.running'])
+  const extra = new Set([...DERIVED, 'live.status.retrying', 'live.title.running', 'live.step.done_in'])
   expect(Object.keys(en).filter((key) => prefixes.test(key) && !extra.has(key))).toEqual([])
 })
 
@@ -75,11 +76,70 @@ test('every text is a well-formed message', () => {
     {},
     { get: () => 1, has: () => true, getOwnPropertyDescriptor: () => ({ configurable: true, value: 1 }) },
   )
-  for (const key of Object.keys(en)) expect(() => t(key as TextKey, params), key).not.toThrow()
+  for (const locale of LOCALES)
+    for (const key of Object.keys(en) as TextKey[])
+      expect(() => createTexts(locale).t(key, params), `${locale} ${key}`).not.toThrow()
 })
 
-test('a language without a catalogue is read in English', () => {
-  expect(createTexts('fa')).toMatchObject({ locale: 'en', dir: 'ltr' })
+const others = LOCALES.filter((locale) => locale !== 'en')
+
+test.each(others)('%s says everything that English says, and nothing else', (locale) => {
+  expect(Object.keys(LANGUAGES[locale].catalogue).sort()).toEqual(Object.keys(en).sort())
+})
+
+interface Piece {
+  /** 0 plain text, 1 a parameter as it is, 2 a number, 6 a plural, 7 its "#". */
+  type: number
+  value: string
+  options?: Record<string, { value: Piece[] }>
+}
+
+/** The parameters of a message by name, also those inside of a plural: a value that fits what is done with each. */
+function paramsOf(message: string): Record<string, string | number> {
+  const params: Record<string, string | number> = {}
+  const collect = (pieces: Piece[]): void => {
+    for (const { type, value, options = {} } of pieces) {
+      if (type === 1) params[value] ??= 'ـ'
+      else if (type !== 0 && type !== 7) params[value] = 1234
+      for (const option of Object.values(options)) collect(option.value)
+    }
+  }
+  const ast = new IntlMessageFormat(message, 'en', undefined, { ignoreTag: true }).getAst()
+  collect(ast as Piece[])
+  return params
+}
+
+test.each(others)('%s needs for each text what English needs for it', (locale) => {
+  const { catalogue } = LANGUAGES[locale]
+  for (const key of Object.keys(en) as TextKey[])
+    expect(Object.keys(paramsOf(catalogue[key])).sort(), key).toEqual(Object.keys(paramsOf(en[key])).sort())
+})
+
+test('a Persian text counts in Persian digits, and is written with Persian letters and marks', () => {
+  const fa = createTexts('fa')
+  expect(fa).toMatchObject({ locale: 'fa', dir: 'rtl' })
+  for (const key of Object.keys(en) as TextKey[]) {
+    const words = fa.t(key, paramsOf(LANGUAGES.fa.catalogue[key]))
+    expect(words, key).not.toMatch(/[0-9٠-٩]/)
+    expect(words, key).not.toMatch(/[كي,;?"]/)
+    // The "می" and "ها" of one word stay with it on one line.
+    expect(words, key).not.toMatch(/(?:^|\s)ن?می\s|\sها(?:ی|\s|$)/)
+  }
+})
+
+test('Persian numbers and durations read as Persian', () => {
+  const { t: say } = createTexts('fa')
+  expect(say('live.percent', { value: 0.42 })).toBe('۴۲٪')
+  expect([300, 70, 12].map((seconds) => remainingWords(say, seconds))).toEqual([
+    'حدود ۵ دقیقه',
+    'حدود یک دقیقه',
+    'کمتر از یک دقیقه',
+  ])
+  expect([12, 120, 95].map((seconds) => durationWords(say, seconds))).toEqual([
+    '۱۲ ثانیه',
+    '۲ دقیقه',
+    '۱ دقیقه و ۳۵ ثانیه',
+  ])
 })
 
 test('remaining time is told in rounded words', () => {

@@ -1,7 +1,7 @@
 import { type CheerioAPI, load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
 import { AppError, ERRORS, type ErrorCode } from '../../core/errors.ts'
-import { createPages } from '../../server/pages/index.ts'
+import { createPages, type Reader } from '../../server/pages/index.ts'
 import {
   askForCode,
   CREDIT,
@@ -15,22 +15,28 @@ import {
   viewAfter,
 } from './page-fixtures.ts'
 
+const READER: Reader = { locale: 'en', address: '/here' }
+const PERSIAN: Reader = { locale: 'fa', address: '/here?resent=&q=1' }
+const MISTAKES = [{ field: 'mobile', code: 'mobile_invalid' }]
 const pages = createPages({ ttlSeconds: TTL, now: () => T0 + 5000 })
 const text = ($: CheerioAPI, selector: string) => $(selector).text().replace(/\s+/g, ' ').trim()
-const requestPage = (...args: Parameters<typeof viewAfter>) => load(pages.request('en', viewAfter(...args)))
+const requestPage = (...args: Parameters<typeof viewAfter>) => load(pages.request(READER, viewAfter(...args)))
 
-const everyPage: [string, string][] = [
-  ['services', pages.services('en')],
-  ['form', pages.form('en', CREDIT, { key: 'key', values: {}, errors: [] })],
-  ['pending', pages.request('en', viewAfter())],
-  ['processing', pages.request('en', viewAfter(start, progress))],
-  ['code', pages.request('en', viewAfter(start, askForCode))],
-  ['completed', pages.request('en', viewAfter(start, complete({ score: 712 })))],
-  ['failed', pages.request('en', viewAfter(start, fail('timed_out', 'x')))],
-  ['cancelled', pages.request('en', viewAfter({ type: 'cancel', by: 'user' }))],
-  ['cancel', pages.confirmCancel('en', viewAfter(start))],
-  ['problem', pages.problem('en', new AppError('request_expired'), { slug: CREDIT.slug, address: '/x' })],
+const pagesFor = (reader: Reader): [string, string][] => [
+  ['services', pages.services(reader)],
+  ['form', pages.form(reader, CREDIT, { key: 'key', values: {}, errors: [] })],
+  ['form with mistakes', pages.form(reader, CREDIT, { key: 'key', values: {}, errors: MISTAKES })],
+  ['pending', pages.request(reader, viewAfter())],
+  ['processing', pages.request(reader, viewAfter(start, progress))],
+  ['code', pages.request(reader, viewAfter(start, askForCode))],
+  ['completed', pages.request(reader, viewAfter(start, complete({ score: 712 })))],
+  ['failed', pages.request(reader, viewAfter(start, fail('timed_out', 'x')))],
+  ['cancelled', pages.request(reader, viewAfter({ type: 'cancel', by: 'user' }))],
+  ['cancel', pages.confirmCancel(reader, viewAfter(start))],
+  ['problem', pages.problem(reader, new AppError('request_expired'), CREDIT.slug)],
 ]
+const everyPage = pagesFor(READER)
+const everyPersianPage = pagesFor(PERSIAN)
 
 describe('every page', () => {
   test.each(everyPage)('%s has a language, a direction, one main heading and a title', (_name, html) => {
@@ -40,20 +46,23 @@ describe('every page', () => {
     expect($('title').text()).toMatch(/\S · Halfway$/)
   })
 
-  test.each(everyPage)('%s has nothing inline and nothing of another host', (_name, html) => {
-    const $ = load(html)
-    expect($('[style], style')).toHaveLength(0)
-    expect($('script:not([src]):not([type="application/json"])')).toHaveLength(0)
-    expect(
-      $('*').filter((_, el) => Object.keys($(el).attr() ?? {}).some((name) => name.startsWith('on'))),
-    ).toHaveLength(0)
-    for (const el of $('[src], link[href], form[action]')) {
-      const { src, href, action } = $(el).attr() ?? {}
-      expect(src ?? href ?? action).toMatch(/^\/(?!\/)/)
-    }
-  })
+  test.each([...everyPage, ...everyPersianPage])(
+    '%s has nothing inline and nothing of another host',
+    (_name, html) => {
+      const $ = load(html)
+      expect($('[style], style')).toHaveLength(0)
+      expect($('script:not([src]):not([type="application/json"])')).toHaveLength(0)
+      expect(
+        $('*').filter((_, el) => Object.keys($(el).attr() ?? {}).some((name) => name.startsWith('on'))),
+      ).toHaveLength(0)
+      for (const el of $('[src], link[href], form[action]')) {
+        const { src, href, action } = $(el).attr() ?? {}
+        expect(src ?? href ?? action).toMatch(/^\/(?!\/)/)
+      }
+    },
+  )
 
-  test.each(everyPage)('%s names every field, and no id twice', (_name, html) => {
+  test.each([...everyPage, ...everyPersianPage])('%s names every field, and no id twice', (_name, html) => {
     const $ = load(html)
     const ids = $('[id]')
       .toArray()
@@ -72,7 +81,7 @@ describe('every page', () => {
 
 describe('the form', () => {
   test('says beforehand how long it takes, that a code is asked and how long data is kept', () => {
-    const $ = load(pages.form('en', CREDIT, { key: 'key', values: {}, errors: [] }))
+    const $ = load(pages.form(READER, CREDIT, { key: 'key', values: {}, errors: [] }))
     expect(text($, '.notes')).toMatch(/usually takes about a minute.*asked for a code.*kept for 30 minutes/)
     expect($('input[name=_key]').val()).toBe('key')
     expect($('[placeholder]')).toHaveLength(0)
@@ -84,7 +93,7 @@ describe('the form', () => {
       { field: 'mobile', code: 'mobile_invalid' },
       { field: '"><script>', code: 'unknown_field' },
     ]
-    const $ = load(pages.form('en', CREDIT, { key: 'k', values: { mobile: '0912"><b>' }, errors }))
+    const $ = load(pages.form(READER, CREDIT, { key: 'k', values: { mobile: '0912"><b>' }, errors }))
     expect($('title').text()).toMatch(/^Error: /)
     expect($('#field-mobile').val()).toBe('0912"><b>')
     expect($('#field-mobile').attr()).toMatchObject({
@@ -133,7 +142,7 @@ describe('a running request', () => {
   })
 
   test('of a service nobody knows is shown all the same', () => {
-    const $ = load(pages.request('en', { ...viewAfter(start), service_slug: 'tax_office', steps: [] }))
+    const $ = load(pages.request(READER, { ...viewAfter(start), service_slug: 'tax_office', steps: [] }))
     expect(text($, '.eyebrow')).toBe('Tax office')
   })
 })
@@ -160,7 +169,7 @@ describe('the code prompt', () => {
 
   test('after its time says so and offers a new code', () => {
     const late = createPages({ ttlSeconds: TTL, now: () => T0 + 600_000 })
-    const $ = load(late.request('en', viewAfter(start, askForCode)))
+    const $ = load(late.request(READER, viewAfter(start, askForCode)))
     expect(text($, '#otp-error')).toMatch(/time for that code is over/)
     expect(text($, '[data-live=resend]')).toBe('Send a new code')
   })
@@ -219,8 +228,7 @@ describe('the end', () => {
 })
 
 describe('a problem', () => {
-  const problem = (error: AppError) =>
-    load(pages.problem('en', error, { slug: CREDIT.slug, address: '/here' }))
+  const problem = (error: AppError) => load(pages.problem(READER, error, CREDIT.slug))
 
   test.each(Object.keys(ERRORS) as ErrorCode[])('%s has a page', (code) => {
     expect(text(problem(new AppError(code)), 'h1')).not.toBe('')
@@ -236,5 +244,70 @@ describe('a problem', () => {
     const $ = problem(new AppError('request_expired'))
     expect($('a[href="/here"]')).toHaveLength(0)
     expect($('main a[href="/services/credit-score-rating"]')).toHaveLength(1)
+  })
+})
+
+describe('in Persian', () => {
+  test.each(everyPersianPage)('%s reads from right to left, in the Persian font', (_name, html) => {
+    const $ = load(html)
+    expect($('html').attr()).toMatchObject({ lang: 'fa', dir: 'rtl' })
+    expect($('link[as=font]').attr('href')).toBe('/assets/vazirmatn.woff2')
+    expect($('title').text()).toMatch(/[\u0600-\u06ff].* · Halfway$/)
+  })
+
+  test.each(everyPage)('%s is fetched without that font by those who read English', (_name, html) => {
+    expect(html).not.toContain('vazirmatn')
+  })
+
+  test.each(everyPersianPage)('%s leads to itself in English, with its query kept', (_name, html) => {
+    const $ = load(html)
+    expect($('.language')).toHaveLength(1)
+    expect($('.language').attr()).toMatchObject({
+      href: '?resent=&q=1&lang=en',
+      lang: 'en',
+      hreflang: 'en',
+      dir: 'ltr',
+    })
+    expect(text($, '.language')).toBe('English')
+  })
+
+  /** What stands there in the words of the page: without the data for the script, nor what is Latin by nature. */
+  const ownWords = (html: string): string => {
+    const $ = load(html)
+    $('script, [dir=ltr], [data-live=message], details, .brand, footer').remove()
+    return text($, 'body')
+  }
+  test.each(everyPersianPage)('%s has no English word and no western digit', (_name, html) => {
+    expect(ownWords(html).replace('JSON', '')).not.toMatch(/[A-Za-z0-9]/)
+  })
+
+  test('a running request hands the script Persian texts, and tells its steps in Persian', () => {
+    const $ = load(pages.request(PERSIAN, viewAfter(start, progress)))
+    expect($('[role=progressbar]').attr('aria-valuetext')).toBe('۴۲ درصد، مرحلهٔ ۲ از ۶: حل کپچا')
+    expect($('title').text()).toBe('۴۲٪ · رتبهٔ اعتباری · Halfway')
+    const { texts } = JSON.parse($('#page-data').text())
+    expect(texts['live.status.failed']).toBe('انجام نشد')
+  })
+
+  test('phone numbers, codes and hashes stay left to right, and what a bot says finds its own way', () => {
+    const code = load(pages.request(PERSIAN, viewAfter(start, askForCode)))
+    expect(code('.panel-ask bdi[dir=ltr]').text()).toBe('0912***4567')
+    expect(code('#otp').attr('dir')).toBe('ltr')
+    expect(load(pages.request(PERSIAN, viewAfter(start, progress)))('bdi[data-live=message]')).toHaveLength(1)
+    const result = load(pages.request(PERSIAN, viewAfter(start, complete({ score: 712, id: 'a1' }))))
+    expect(result('#reference').attr('dir')).toBe('ltr')
+    expect(text(result, '.panel .facts')).toBe('امتیاز ۷۱۲ ID a1')
+    expect(text(result, 'time')).toMatch(/۱۴۰۵/)
+  })
+
+  test('the form has Persian labels and an example in Persian digits', () => {
+    const $ = load(pages.form(PERSIAN, CREDIT, { key: 'k', values: {}, errors: MISTAKES }))
+    expect(text($, 'label[for=field-mobile]')).toBe('شمارهٔ تلفن همراه')
+    expect(text($, '#field-mobile-hint')).toContain('۰۹۱۲۳۴۵۶۷۸۹')
+    expect($('title').text()).toMatch(/^خطا: /)
+  })
+
+  test('a problem tells its number in Persian', () => {
+    expect(text(load(pages.problem(PERSIAN, new AppError('not_found'), null)), '.eyebrow')).toBe('خطای ۴۰۴')
   })
 })

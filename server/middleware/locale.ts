@@ -1,0 +1,41 @@
+/**
+ * In which language somebody is answered: the one the address asks for (`?lang=fa`), else the one chosen earlier (a
+ * cookie), else the one the browser or program prefers. Asked of the call alone, so that errors know it wherever they begin.
+ */
+import type { NextFunction, Request, Response } from 'express'
+import { LOCALES, type Locale } from '../../core/texts/index.ts'
+import type { Reader } from '../pages/index.ts'
+
+const COOKIE = 'halfway_lang'
+const CHOSEN = new RegExp(`(?:^|;\\s*)${COOKIE}=(${LOCALES.join('|')})(?:;|$)`)
+const YEAR_MS = 365 * 24 * 3600 * 1000
+
+export const localeOf = (req: Request): Locale =>
+  askedFor(req) ??
+  (CHOSEN.exec(req.headers.cookie ?? '')?.[1] as Locale | undefined) ??
+  ((req.acceptsLanguages(...LOCALES) || LOCALES[0]) as Locale)
+
+export const readerOf = (req: Request): Reader => ({ locale: localeOf(req), address: req.originalUrl })
+
+/** Caches must not hand an answer in one language to somebody who reads another. */
+export function tellLocale(req: Request, res: Response): void {
+  res.vary('Accept-Language, Cookie').set('Content-Language', localeOf(req))
+}
+
+/** For pages: a language that the address asks for stays chosen. */
+export function rememberLocale(req: Request, res: Response, next: NextFunction): void {
+  tellLocale(req, res)
+  const asked = askedFor(req)
+  if (asked) {
+    res.cookie(COOKIE, asked, {
+      httpOnly: true,
+      sameSite: 'lax',
+      secure: req.secure,
+      path: '/',
+      maxAge: YEAR_MS,
+    })
+  }
+  next()
+}
+
+const askedFor = (req: Request): Locale | undefined => LOCALES.find((locale) => locale === req.query.lang)

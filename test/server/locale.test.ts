@@ -1,0 +1,168 @@
+/** In which language people and programs are answered. */
+import { load } from 'cheerio'
+import { describe, expect, test } from 'vitest'
+import { ASK, aHash, START, TTL_SECONDS } from '../helpers/record.ts'
+import { onRealRedis, useRedis } from '../helpers/redis.ts'
+import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
+import { at, openBrowser, textOf } from './page-browser.ts'
+
+const FORM = '/services/credit-score-rating'
+
+const testRedis = await useRedis()
+const { address, api, given } = await useServer(testRedis)
+
+const languageAt = async (path: string, headers: Record<string, string>): Promise<string | undefined> => {
+  const res = await openBrowser(address, headers).get(path)
+  const shown = load(res.text)('html').attr('lang')
+  expect(res.headers['content-language']).toBe(shown)
+  return shown
+}
+
+describe('a page', () => {
+  test.each([
+    ['', 'en'],
+    ['fa', 'fa'],
+    ['fa-IR', 'fa'],
+    ['fa-IR,fa;q=0.9,en;q=0.8', 'fa'],
+    ['en-US,en;q=0.9,fa;q=0.8', 'en'],
+    ['en;q=0.2, fa;q=0.7', 'fa'],
+    ['de, fr;q=0.5', 'en'],
+    ['de, fa;q=0.1', 'fa'],
+    ['fa;q=0', 'en'],
+    ['*', 'en'],
+    [';;;,=', 'en'],
+  ])('for a browser that prefers "%s" is in %s', async (preferred, expected) => {
+    expect(await languageAt('/', { 'Accept-Language': preferred })).toBe(expected)
+  })
+
+  test.each([
+    ['/?lang=fa', 'halfway_lang=en', 'en', 'fa'],
+    ['/?lang=en', 'halfway_lang=fa', 'fa', 'en'],
+    ['/', 'halfway_lang=fa', 'en', 'fa'],
+    ['/', 'a=b; halfway_lang=en; c=d', 'fa', 'en'],
+    ['/?lang=xx', 'halfway_lang=fa', 'en', 'fa'],
+    ['/?lang=fa&lang=fa', 'halfway_lang=en', 'fa', 'en'],
+    ['/?lang=__proto__', 'halfway_lang=xx', 'fa', 'fa'],
+    ['/', 'xhalfway_lang=en', 'fa', 'fa'],
+  ])(
+    '%s with the cookie "%s", for a browser that prefers %s, is in %s',
+    async (path, Cookie, preferred, expected) => {
+      expect(await languageAt(path, { Cookie, 'Accept-Language': preferred })).toBe(expected)
+    },
+  )
+
+  test('asked for in a language stays in it from then on, out of reach of scripts, for a year', async () => {
+    const browser = openBrowser(address)
+    const cookies = (await browser.get('/?lang=fa')).headers['set-cookie'] as unknown as string[]
+    expect(cookies.find((cookie) => cookie.startsWith('halfway_lang='))).toMatch(
+      /^halfway_lang=fa; Max-Age=31536000; Path=\/; Expires=[^;]+; HttpOnly; SameSite=Lax$/,
+    )
+    const form = await browser.open(FORM)
+    expect(textOf(form, 'h1')).toBe('رتبهٔ اعتباری')
+    const sent = await browser
+      .post(FORM, { ...CREDIT_SCORE.request_data, mobile: '۰۹۱۲ ۳۴۵ ۶۷۸۹' })
+      .expect(303)
+    expect((await browser.open(String(sent.headers.location)))('html').attr('lang')).toBe('fa')
+    const wrong = await browser.post(FORM, { mobile: '۱' }).expect(422)
+    expect(load(wrong.text)('title').text()).toMatch(/^خطا: /)
+  })
+
+  test('is remembered over TLS only where it was asked for over TLS', async () => {
+    const res = await openBrowser(address, { 'X-Forwarded-Proto': 'https' }).get('/?lang=fa')
+    const cookies = res.headers['set-cookie'] as unknown as string[]
+    expect(cookies).toHaveLength(2)
+    for (const cookie of cookies) expect(cookie).toMatch(/; Secure/)
+  })
+
+  test('that names no language in its address sets no cookie for one', async () => {
+    const { headers } = await openBrowser(address, { 'Accept-Language': 'fa' }).get('/?lang=de')
+    expect(String(headers['set-cookie'])).not.toContain('halfway_lang')
+  })
+
+  test('and its language link keep the request and its state, also over a change of address', async () => {
+    const hash = await given([START, ASK])
+    const browser = openBrowser(address)
+    const code = await browser.open(`${at('otp', hash)}?resent`)
+    const link = new URL(String(code('.language').attr('href')), `${address}${at('otp', hash)}?resent`)
+    expect(link.pathname).toBe(at('otp', hash))
+    expect(link.searchParams.has('resent')).toBe(true)
+    const persian = await browser.open(link.pathname + link.search)
+    expect(textOf(persian, 'h1')).toBe('کد تأیید لازم است')
+    // The request is elsewhere by now: the choice is kept on the way there.
+    await browser.post(at('cancel', hash)).expect(303)
+    const away = await browser.get(`${at('progress', hash)}?lang=en`).expect(303)
+    expect((await browser.open(String(away.headers.location)))('html').attr('lang')).toBe('en')
+  })
+
+  test('that tells of a problem is in the same language, wherever the problem began', async () => {
+    const browser = openBrowser(address, { 'Accept-Language': 'fa' })
+    const hash = await given([START, ASK])
+    const wrong = await browser.post(at('otp', hash), { otp: '۱۲' }).expect(422)
+    expect(textOf(load(wrong.text), '#otp-error')).toBe('کد ۶ رقم دارد، شما ۲ رقم وارد کردید')
+    for (const [path, status] of [
+      ['/nowhere', 404],
+      [at('progress', aHash()), 404],
+      [at('progress', aHash(Date.now() - TTL_SECONDS * 1000)), 410],
+      ['/services/none', 404],
+      ['/services/%ff', 400],
+    ] as const) {
+      const res = await browser.get(path).expect(status)
+      expect(load(res.text)('html').attr(), path).toMatchObject({ lang: 'fa', dir: 'rtl' })
+      expect(res.headers, path).toMatchObject({ 'content-language': 'fa', vary: 'Accept-Language, Cookie' })
+    }
+    const foreign = await browser.post(FORM).set('Sec-Fetch-Site', 'cross-site').expect(403)
+    expect(textOf(load(foreign.text), 'h1')).toBe('این درخواست از وب‌گاه دیگری فرستاده شده است')
+  })
+
+  test('tells caches that it depends on language and cookies', async () => {
+    const hash = await given([START])
+    for (const path of ['/', FORM, at('progress', hash)])
+      expect((await api.get(path).set('Accept', 'text/html')).headers.vary, path).toBe(
+        'Accept-Language, Cookie',
+      )
+  })
+})
+
+describe('a program', () => {
+  test.each([
+    ['', 'There is no such request'],
+    ['fa', 'چنین درخواستی وجود ندارد'],
+  ])('that prefers "%s" reads of a problem "%s", under the same code', async (preferred, title) => {
+    const res = await api.get(`/api/local-requests/${aHash()}/status`).set('Accept-Language', preferred)
+    expect(res.body).toMatchObject({ code: 'request_not_found', title })
+  })
+
+  test('is told about bad fields in Persian when it asks for it', async () => {
+    const res = await api
+      .post('/api/local-requests')
+      .set('Accept-Language', 'fa-IR,fa;q=0.9')
+      .send({
+        service_slug: 'credit-score-rating',
+        request_data: { mobile: '1', national_code: '0012345679' },
+      })
+      .expect(422)
+    expect(res.headers).toMatchObject({ 'content-language': 'fa' })
+    expect(res.body.errors).toEqual([
+      { field: 'mobile', code: 'mobile_invalid', message: 'باید ۱۱ رقم باشد و با ۰۹ شروع شود' },
+    ])
+  })
+})
+
+test('too often is told in Persian, with the seconds in Persian digits', async () => {
+  const limited = await useServer(testRedis, { settings: { SUBMITS_PER_MINUTE: '1' } })
+  const eager = openBrowser(limited.address, { 'X-Forwarded-For': '192.0.2.71', 'Accept-Language': 'fa' })
+  await eager.post(FORM).expect(422)
+  const $ = load((await eager.post(FORM).expect(429)).text)
+  expect(textOf($, 'main')).toMatch(/خطای ۴۲۹ .*لطفاً پس از (?:[۰-۹]+ ثانیه|۱ دقیقه) دوباره تلاش کنید/)
+  await limited.stop()
+})
+
+// Last: the Redis of this file comes back empty.
+test.runIf(onRealRedis)('while Redis is away, it is told in Persian too', async () => {
+  const hash = await given([START])
+  await testRedis.goAway()
+  const { text } = await openBrowser(address, { 'Accept-Language': 'fa' })
+    .get(at('progress', hash))
+    .expect(503)
+  expect(textOf(load(text), 'h1')).toBe('سامانه چند لحظه در دسترس نیست')
+})

@@ -1,139 +1,165 @@
 /**
- * Keeps hearing about one request: by socket, and by polling the status whenever the socket is not there (yet). Says
- * what it heard and how it is connected; what that means is the reducer's business.
+ * Keeps hearing about one request in the best way there is: socket, event stream, long poll, poll. A way that cannot
+ * deliver goes on trying while the next one steps in; once it delivers again, those after it are stopped. What is heard
+ * twice meanwhile, or late, is the reducer's business.
  */
-import { io } from 'socket.io-client'
-import type { PublicView } from '../core/record.ts'
+import { isFinal, type PublicView } from '../core/record.ts'
+import { keepAsking } from './connection/asking.ts'
+import { byEventStream } from './connection/by-event-stream.ts'
+import { byLongPoll } from './connection/by-long-poll.ts'
+import { byPoll, createPoll, POLL_MS } from './connection/by-poll.ts'
+import { bySocket } from './connection/by-socket.ts'
+import type { Ears, End, Running, Watched, Way } from './connection/way.ts'
 import type { Connection } from './reducer.ts'
 
-const POLL_MS = 5000
-/** How long the socket may take at first before polling begins. */
-const PATIENCE_MS = 3000
-/** How soon a poll that failed is made good: a server that is being restarted is away for a moment only. */
-const POLL_AGAIN_MS = 1000
-/** Shorter losses are not worth a word. */
+/** The best first. */
+const WAYS: readonly Way[] = [bySocket, byEventStream, byLongPoll, byPoll]
+/** Shorter losses are not worth a word, nor another way: what was lost usually comes back. */
 const QUIET_MS = 2000
+/** How long a page that has just been opened may take to find its way. */
+const FIRST_QUIET_MS = 6000
 
-export interface ConnectionOptions {
-  hash: string
-  /** Where the server is, when it is not where the page came from. */
-  origin?: string
-  statusUrl: string
-  /** The version shown now. */
-  version(): number
+export interface ConnectionOptions extends Watched {
   /** Whether something moves that no update tells of: the place in the queue. */
   needsPolling(): boolean
   onView(view: PublicView): void
+  /** Nothing follows, and it need not be closed. */
   onGone(): void
+  /** As above: the request is somebody else's, or the session is over. */
+  onNotOwner(): void
   onConnection(connection: Connection): void
 }
 
 export interface LiveConnection {
   /** Asks at once: the page was asleep, or somebody wants to know. */
   refresh(): void
-  /** The network was away: a socket from before may be dead and not know it. */
+  /** The network was away: nothing from before can be relied on. */
   reconnect(): void
   close(): void
 }
 
-type WatchAnswer = { ok: true; data: PublicView } | { ok: false; problem: { status: number } }
+interface Rung {
+  running?: Running
+  isUp: boolean
+  /** Starts the next one, unless this one is back by then. */
+  next?: ReturnType<typeof setTimeout>
+}
 
 export function connect(options: ConnectionOptions): LiveConnection {
-  const socket = io(options.origin ?? location.origin, { transports: ['websocket'], forceNew: true })
-  let isWatching = false
-  let isClosed = false
-  let etag = ''
-  let polls = 0
+  /** The ways that are tried now: always the best ones. */
+  const rungs: Rung[] = []
   let quiet: ReturnType<typeof setTimeout> | undefined
-  let again: ReturnType<typeof setTimeout> | undefined
+  let isLost = false
+  let isClosed = false
+  let wantsPoll = false
 
-  function watch(): void {
-    socket
-      .timeout(POLL_MS)
-      .emit(
-        'request:watch',
-        { hash: options.hash, version: options.version() },
-        (late: Error | null, answer?: WatchAnswer) => {
-          if (late || !answer || isClosed) return
-          if (answer.ok) {
-            isWatching = true
-            say('live')
-            options.onView(answer.data)
-          } else if (isMissing(answer.problem.status)) options.onGone()
-        },
-      )
+  function start(place: number): void {
+    const way = WAYS[place]
+    if (!way) return
+    const rung: Rung = { isUp: false }
+    rungs[place] = rung
+    rung.running = way(options, earsOf(rung, place))
   }
 
-  function lost(): void {
-    isWatching = false
-    quiet ??= setTimeout(() => void poll('reconnecting'), QUIET_MS)
-  }
-
-  function say(connection: Connection): void {
-    clearTimeout(quiet)
-    quiet = undefined
-    if (!isClosed) options.onConnection(connection)
-  }
-
-  /** @param meanwhile what to say until the answer is there */
-  async function poll(meanwhile?: Connection): Promise<void> {
-    clearTimeout(again)
-    if (meanwhile && !isWatching) say(meanwhile)
-    const turn = ++polls
-    try {
-      const headers = { Accept: 'application/json', ...(etag && { 'If-None-Match': etag }) }
-      const answer = await fetch(options.statusUrl, {
-        headers,
-        cache: 'no-store',
-        signal: AbortSignal.timeout(POLL_MS),
-      })
-      if (isClosed || turn !== polls) return
-      if (isMissing(answer.status)) return options.onGone()
-      if (answer.ok) {
-        const view = (await answer.json()) as PublicView
-        etag = answer.headers.get('ETag') ?? ''
-        options.onView(view)
-      } else if (answer.status !== 304) throw new Error(`status ${answer.status}`)
-      say(isWatching ? 'live' : 'polling')
-    } catch {
-      if (isWatching || isClosed || turn !== polls) return
-      say(navigator.onLine ? 'reconnecting' : 'offline')
-      // Not all pages at once: they were all cut off by the same server.
-      again = setTimeout(() => !isWatching && void poll(), POLL_AGAIN_MS * (1 + Math.random()))
+  function stopFrom(place: number): void {
+    for (const rung of rungs.splice(place)) {
+      clearTimeout(rung.next)
+      rung.running?.stop()
     }
   }
 
-  socket.on('connect', watch)
-  socket.on('disconnect', lost)
-  socket.on('request:update', (view: PublicView) => options.onView(view))
-  socket.on('request:expired', ({ hash }: { hash: string }) => hash === options.hash && options.onGone())
+  function earsOf(rung: Rung, place: number): Ears {
+    const isStopped = (): boolean => rungs[place] !== rung
+    return {
+      view: (view) => !isStopped() && take(view),
+      end: (why) => !isStopped() && end(why),
+      up() {
+        if (isStopped()) return
+        rung.isUp = true
+        clearTimeout(rung.next)
+        rung.next = undefined
+        stopFrom(place + 1)
+        clearTimeout(quiet)
+        quiet = undefined
+        options.onConnection(place === WAYS.length - 1 ? 'polling' : 'live')
+        if (!isLost) return
+        isLost = false
+        // The server is there again: the better ways need not wait any longer.
+        for (const better of rungs.slice(0, place)) better.running?.check()
+      },
+      down(pauseMs = 0) {
+        if (isStopped()) return
+        const mayComeBack = rung.isUp || pauseMs > 0
+        rung.isUp = false
+        if (!rungs.some(({ isUp }) => isUp)) sayLostAfter(QUIET_MS)
+        if (rungs.length > place + 1) return
+        const waitMs = mayComeBack ? pauseMs + QUIET_MS * (1 + Math.random() / 2) : 0
+        rung.next ??= setTimeout(start, waitMs, place + 1)
+      },
+    }
+  }
 
-  const patience = setTimeout(() => !isWatching && void poll(), PATIENCE_MS)
-  const ticker = setInterval(() => {
-    if (socket.connected && !isWatching) watch()
-    // Sent away by a server, the client would stay away for good.
-    else if (!socket.active) socket.connect()
-    if ((!isWatching && !quiet) || options.needsPolling()) void poll()
-  }, POLL_MS)
+  function sayLostAfter(ms: number): void {
+    quiet ??= setTimeout(() => {
+      isLost = true
+      options.onConnection(navigator.onLine ? 'reconnecting' : 'offline')
+    }, ms)
+  }
+
+  function take(view: PublicView): void {
+    if (isClosed) return
+    if (isFinal(view.status)) close()
+    options.onView(view)
+  }
+
+  function end(why: End): void {
+    if (isClosed) return
+    close()
+    if (why === 'gone') options.onGone()
+    else options.onNotOwner()
+  }
+
+  function close(): void {
+    isClosed = true
+    clearTimeout(quiet)
+    aside.stop()
+    stopFrom(0)
+  }
+
+  function begin(): void {
+    stopFrom(0)
+    clearTimeout(quiet)
+    quiet = undefined
+    sayLostAfter(FIRST_QUIET_MS)
+    start(0)
+  }
+
+  const poll = createPoll(options, { view: take })
+  /** For what the ways do not tell of, and for who wants to know now. */
+  const aside = keepAsking(
+    { down() {}, end },
+    async (attempt) => {
+      if ((wantsPoll || options.needsPolling()) && rungs.length < WAYS.length) await poll(attempt)
+      wantsPoll = false
+      return POLL_MS
+    },
+    { firstAfterMs: POLL_MS },
+  )
+  begin()
 
   return {
     refresh() {
-      if (!socket.connected) socket.connect()
-      void poll()
+      if (isClosed) return
+      wantsPoll = true
+      aside.check()
+      for (const { running } of rungs) running?.check()
     },
     reconnect() {
-      socket.disconnect().connect()
-      void poll()
+      if (isClosed) return
+      begin()
+      wantsPoll = true
+      aside.check()
     },
-    close() {
-      isClosed = true
-      clearTimeout(patience)
-      clearTimeout(quiet)
-      clearTimeout(again)
-      clearInterval(ticker)
-      socket.close()
-    },
+    close,
   }
 }
-
-const isMissing = (status: number): boolean => status === 404 || status === 410

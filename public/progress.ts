@@ -64,7 +64,25 @@ function keepUpToDate(firstPage: Page): void {
     // Whoever is brought to a code prompt was typing nowhere else: the page before had no field.
     if (state.view.requires_otp) document.getElementById('otp')?.focus()
     if (isFinal(state.view.status)) disconnect()
+    else stayConnected()
     show()
+  }
+
+  function stayConnected(): void {
+    connection ??= connect({
+      hash: state.view.hash,
+      statusUrl: page.links.status,
+      version: () => state.view.version,
+      needsPolling: () => state.view.status === 'pending',
+      onView: (view) => dispatch({ type: 'view', view, at: page.clock() }),
+      onGone() {
+        connection = null
+        dispatch({ type: 'gone' })
+      },
+      // The server has a page that says so.
+      onNotOwner: () => location.reload(),
+      onConnection: (connection) => dispatch({ type: 'connection', connection }),
+    })
   }
 
   function disconnect(): void {
@@ -83,20 +101,12 @@ function keepUpToDate(firstPage: Page): void {
   revealControls()
   showLocalTimes()
   if (!isFinal(state.view.status)) {
-    connection = connect({
-      hash: state.view.hash,
-      statusUrl: page.links.status,
-      version: () => state.view.version,
-      needsPolling: () => state.view.status === 'pending',
-      onView: (view) => dispatch({ type: 'view', view, at: page.clock() }),
-      onGone: () => dispatch({ type: 'gone' }),
-      onConnection: (connection) => dispatch({ type: 'connection', connection }),
-    })
+    stayConnected()
     show()
   }
   window.addEventListener('online', () => connection?.reconnect())
   window.addEventListener('offline', () => dispatch({ type: 'connection', connection: 'offline' }))
   // Back from sleep, from another tab or from the back-forward cache: ask at once what was missed.
   document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && refresh())
-  window.addEventListener('pageshow', (event) => event.persisted && refresh())
+  window.addEventListener('pageshow', (event) => event.persisted && connection?.reconnect())
 }

@@ -1,6 +1,6 @@
 /**
- * What a request page knows, and the one way it changes. Socket and poll feed the same reducer, in any order and as
- * often as they like: what is not newer than what is shown changes nothing.
+ * What a request page knows, and the one way it changes. All ways of hearing feed the same reducer, in any order and
+ * as often as they like: what is not newer than what is shown changes nothing.
  */
 import { isFinal, isNewer, type PublicView } from '../core/record.ts'
 

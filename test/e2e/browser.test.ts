@@ -67,8 +67,19 @@ describe.skipIf(!hasChromium)('a person in a browser', () => {
     expect([...heard.hosts]).toEqual([new URL(halfway.url).host])
   })
 
-  it('still gets to the result by polling when the socket is blocked', async () => {
+  it('stays live by the event stream when the socket is blocked, and gets to the result', async () => {
     await page.routeWebSocket(/.*/, (socket) => socket.close())
+    const stream = page.waitForRequest(/\/events$/)
+    await begin()
+    await stream
+    await page.locator('[data-live=connection]', { hasText: 'Live' }).waitFor()
+    await typeCode()
+    await page.getByRole('heading', { name: 'Your result is ready' }).waitFor()
+  })
+
+  it('still gets to the result by polling when everything else is blocked', async () => {
+    await page.routeWebSocket(/.*/, (socket) => socket.close())
+    await page.route(/\/events$|[?&]wait=/, (route) => route.abort())
     await begin()
     await page.locator('[data-live=connection]', { hasText: 'every 5' }).waitFor()
     await typeCode()

@@ -126,6 +126,7 @@ function startPage({ url, hash, told, gone }: Ears): () => void {
       if (state !== before) told(state.view)
     },
     onGone: gone,
+    onNotOwner: gone,
     onConnection: () => {},
   })
   return () => connection.close()

@@ -1,0 +1,126 @@
+/** An HTTP proxy as they stand between people and servers: it refuses, swallows or keeps to itself what it does not know. */
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { cleanUp } from './redis.ts'
+
+export type Kind = 'socket' | 'stream' | 'long-poll' | 'poll'
+/**
+ * `pass` it on; `refuse` it with 502; `swallow` it: no answer ever comes; `collect` the answer until it is whole;
+ * `hurry`: ask the server not to wait; `busy`: 503, to be asked again in three seconds; `mistake` it: 404 in a page.
+ */
+export type Treatment = 'pass' | 'refuse' | 'swallow' | 'collect' | 'hurry' | 'busy' | 'mistake'
+
+export interface HostileProxy {
+  /** Without a slash at the end. */
+  readonly address: string
+  treat(how: Partial<Record<Kind, Treatment>>): void
+  /** What it was asked for, with the time in milliseconds. */
+  readonly asked: readonly { kind: Kind; at: number }[]
+  /** What is being answered now, the oldest first. */
+  open(): Kind[]
+  /** Ends whatever is open of this kind. */
+  cut(kind: Kind): void
+  /** Closes everything and listens no more, as a server that is being restarted. */
+  goAway(): Promise<void>
+  /** At the same address. */
+  comeBack(): Promise<void>
+}
+
+const kindOf = ({ headers, url = '' }: IncomingMessage): Kind => {
+  if (headers.upgrade) return 'socket'
+  if (url.endsWith('/events')) return 'stream'
+  return url.includes('wait=') ? 'long-poll' : 'poll'
+}
+
+/** Closed with the test file. @param target a server's address */
+export async function startHostileProxy(target: string): Promise<HostileProxy> {
+  const { hostname, port } = new URL(target)
+  const treatments: Record<Kind, Treatment> = {
+    socket: 'pass',
+    stream: 'pass',
+    'long-poll': 'pass',
+    poll: 'pass',
+  }
+  const asked: { kind: Kind; at: number }[] = []
+  const answering = new Map<Socket | ServerResponse, Kind>()
+  const connections = new Set<Socket>()
+
+  const note = (req: IncomingMessage, answer: Socket | ServerResponse): Treatment => {
+    const kind = kindOf(req)
+    asked.push({ kind, at: performance.now() })
+    answering.set(answer, kind)
+    answer.on('close', () => answering.delete(answer))
+    return treatments[kind]
+  }
+
+  const server = createServer((req, res) => {
+    const treatment = note(req, res)
+    if (treatment === 'swallow') return
+    if (treatment === 'refuse') return void res.writeHead(502).end()
+    if (treatment === 'busy') return void res.writeHead(503, { 'Retry-After': '3' }).end()
+    if (treatment === 'mistake')
+      return void res.writeHead(404, { 'Content-Type': 'text/html' }).end('<h1>404</h1>')
+    const path = treatment === 'hurry' ? req.url?.replace(/wait=\d+/, 'wait=0') : req.url
+    const upstream = request({ hostname, port, path, method: req.method, headers: req.headers }, (answer) => {
+      if (treatment !== 'collect') {
+        res.writeHead(answer.statusCode ?? 502, answer.headers)
+        answer.pipe(res)
+        return
+      }
+      const chunks: Buffer[] = []
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk))
+      answer.on('end', () =>
+        res.writeHead(answer.statusCode ?? 502, answer.headers).end(Buffer.concat(chunks)),
+      )
+    })
+    upstream.on('error', () => res.destroy())
+    res.on('close', () => upstream.destroy())
+    upstream.end()
+  })
+  server.on('connection', (connection) => {
+    connections.add(connection)
+    connection.on('close', () => connections.delete(connection))
+  })
+  server.on('upgrade', (req, client: Socket) => {
+    const treatment = note(req, client)
+    client.on('error', () => {})
+    // Read, or it would not be seen that the client leaves.
+    if (treatment === 'swallow') return void client.resume().on('end', () => client.destroy())
+    if (treatment !== 'pass') return void client.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n')
+    const upstream = connect(Number(port), hostname)
+    const lines = req.rawHeaders.map((text, i) => (i % 2 ? `${text}\r\n` : `${text}: `)).join('')
+    upstream.write(`${req.method} ${req.url} HTTP/1.1\r\n${lines}\r\n`)
+    upstream.pipe(client).pipe(upstream)
+    upstream.on('error', () => client.destroy())
+    upstream.on('close', () => client.destroy())
+    client.on('close', () => upstream.destroy())
+  })
+  const listen = async (at: number): Promise<void> => {
+    server.listen(at, '127.0.0.1')
+    await once(server, 'listening')
+  }
+  const goAway = async (): Promise<void> => {
+    const closed = once(server, 'close')
+    server.close()
+    for (const connection of connections) connection.destroy()
+    await closed
+  }
+  await listen(0)
+  const own = (server.address() as AddressInfo).port
+  cleanUp(() => {
+    server.close()
+    for (const connection of connections) connection.destroy()
+  })
+  return {
+    address: `http://127.0.0.1:${own}`,
+    treat: (how) => void Object.assign(treatments, how),
+    asked,
+    open: () => [...answering.values()],
+    cut(kind) {
+      for (const [answer, of] of answering) if (of === kind) answer.destroy()
+    },
+    goAway,
+    comeBack: () => listen(own),
+  }
+}

@@ -1,6 +1,7 @@
 /**
  * The Socket.IO side: pages and programs watch requests and are told every newer state. Only the websocket transport
- * is offered, so that server processes need no sticky sessions; a page that cannot open one hears by event stream, long poll or poll.
+ * is offered, so that server processes need no sticky sessions; a page that cannot open one hears by event stream, long
+ * poll or poll.
  */
 import type { Server as HttpServer } from 'node:http'
 import { Server, type Socket } from 'socket.io'

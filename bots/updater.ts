@@ -88,7 +88,7 @@ export interface UpdaterOptions {
   log?: Log
 }
 
-/** How many requests' last records are remembered, to write in one round trip. */
+/** Of how many requests the plain calls remember which attempt they met first. */
 const REMEMBERED = 1000
 
 export async function createUpdater({
@@ -120,25 +120,15 @@ function createUpdaterOn(deps: {
   const bus = createUpdateBus({ redis: deps.commands, subscriber: deps.subscriber, log: deps.log })
   const live = createLiveRequests({ store, bus, log: deps.log, ttlSeconds, now })
   const otpBox = createOtpBox({ redis: deps.commands, bus, store, now })
-  const lastSeen = new Map<string, Stored>()
   const plain = new Map<string, RequestUpdater>()
 
-  const remember = (hash: string, stored: Stored): void => {
-    lastSeen.delete(hash)
-    if (isFinal(stored.record.status)) return
-    lastSeen.set(hash, stored)
-    if (lastSeen.size > REMEMBERED) lastSeen.delete(lastSeen.keys().next().value as string)
-  }
-
   const write = async (hash: string, change: Change): Promise<Stored> => {
-    const outcome = await store.apply(hash, change, { known: lastSeen.get(hash) ?? null })
+    const outcome = await store.apply(hash, change)
     if (!outcome.ok) {
-      lastSeen.delete(hash)
       throw new AppError(outcome.refusal, {
         detail: `${change.type} of ${hash} was refused: ${outcome.refusal}`,
       })
     }
-    remember(hash, outcome.stored)
     return outcome.stored
   }
 
@@ -149,7 +139,6 @@ function createUpdaterOn(deps: {
       const stored = await store.read(hash)
       if (!stored)
         throw new AppError('request_not_found', { detail: `There is no request ${hash} (any more).` })
-      remember(hash, stored)
       return stored.record.attempt
     }
     return () => {
@@ -174,7 +163,6 @@ function createUpdaterOn(deps: {
       },
       async waitForOtp(options) {
         const answer = await otpBox.waitFor(hash, options)
-        lastSeen.delete(hash)
         if ('code' in answer) return answer.code
         if (answer.refused === 'otp_expired')
           throw new BotFailure('otp_expired', 'The code was not entered in time.')

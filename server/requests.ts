@@ -6,7 +6,7 @@ import type { Change } from '../core/lifecycle.ts'
 import { isFinal, type PublicView, publicView, type RequestRecord } from '../core/record.ts'
 import { missing } from '../core/redis/live-requests.ts'
 import type { Queues } from '../core/redis/queues.ts'
-import type { ApplyOptions, RequestStore, Stored } from '../core/redis/request-store.ts'
+import type { RequestStore, Stored } from '../core/redis/request-store.ts'
 import { findService } from '../core/services/index.ts'
 import type { Service } from '../core/services/service.ts'
 
@@ -43,7 +43,7 @@ export function createRequests({
     return stored
   }
 
-  async function apply(hash: string, change: Change, options?: ApplyOptions): Promise<RequestRecord> {
+  async function apply(hash: string, change: Change, options?: { otp: string }): Promise<RequestRecord> {
     if (!isHash(hash)) throw new AppError('request_not_found')
     const outcome = await store.apply(hash, change, options)
     if (outcome.ok) return outcome.stored.record
@@ -90,7 +90,7 @@ export function createRequests({
       if (isFinal(status)) throw new AppError('already_final')
       if (status !== 'otp_required' || !prompt) throw new AppError('otp_not_expected')
       const code = readCode(otp, prompt.length)
-      const record = await apply(hash, { type: 'submit_otp' }, { known: stored, otp: code })
+      const record = await apply(hash, { type: 'submit_otp' }, { otp: code })
       await wake(record)
       return publicView(record, now())
     },

@@ -151,10 +151,7 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
       return null
     }
     const start = { type: 'start', attempt: last + 1, limitSeconds: limitOf(service) } as const
-    const [started] = await Promise.all([
-      store.apply(hash, start, { known: before }),
-      deadlines.remind(hash, now() + REMIND_MS),
-    ])
+    const [started] = await Promise.all([store.apply(hash, start), deadlines.remind(hash, now() + REMIND_MS)])
     if (started.ok) return { record: started.stored.record }
     log.debug({ hash, refusal: started.refusal }, 'could not start')
     return null
@@ -204,7 +201,7 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
     }
     const outcome = await store.apply(record.hash, {
       type: 'retry', attempt: record.attempt, nextRetryAt: at, counts, message: error.message, error,
-    }, { known }) // biome-ignore format: one change
+    }) // biome-ignore format: one change
     return outcome.ok ? { record: outcome.stored.record, at } : null
   }
 

@@ -1,51 +1,82 @@
 /**
- * The records that this process has read or written last, as many as fit: what to go by when another program has left
- * nonsense in a record's place, or something older has come back.
+ * The records that this process has read or written last, as many as fit and only while they live: what the next change
+ * is made to without reading first, and what to go by when another program has left nonsense in a record's place, or
+ * something older has come back.
  */
 import { type RequestRecord, unsealRecord } from '../record.ts'
 
+/**
+ * A record and the exact value it was read as: what a compare-and-set compares. Where that value is nonsense, the record
+ * is the last good one, and whoever writes next mends it.
+ */
+export interface Stored {
+  record: RequestRecord
+  raw: string
+}
+
 export interface LastGood {
-  keep(raw: string, record: RequestRecord): void
+  keep(stored: Stored): void
   /** Whether what was kept is newer than this, or another write of the same version. */
-  isAhead(raw: string, record: RequestRecord): boolean
-  get(hash: string): RequestRecord | null
+  isAhead(stored: Stored): boolean
+  get(hash: string): Stored | null
   /** The request is gone; nothing of it must come back. */
   forget(hash: string): void
 }
 
 /** In all; a record has some 1,200, one with a great result 300,000. */
 const MOST_CHARACTERS = 4_000_000
+/** What people sent must not outlive its record by much, here either. */
+const LOOK_EVERY_MS = 60_000
 
-export function createLastGood(mostCharacters = MOST_CHARACTERS): LastGood {
+export function createLastGood({
+  now,
+  mostCharacters = MOST_CHARACTERS,
+}: {
+  now: () => number
+  mostCharacters?: number
+}): LastGood {
   /** Kept as text, a third of the parsed record; the oldest first. */
-  const kept = new Map<string, { raw: string; version: number }>()
+  const kept = new Map<string, { raw: string; version: number; expiresAt: number }>()
   let characters = 0
+  let isLooking = false
 
   const forget = (hash: string): void => {
     characters -= kept.get(hash)?.raw.length ?? 0
     kept.delete(hash)
   }
 
+  function forgetExpiredLater(): void {
+    if (isLooking) return
+    isLooking = true
+    setTimeout(() => {
+      for (const [hash, { expiresAt }] of kept) if (expiresAt <= now()) forget(hash)
+      isLooking = false
+      if (kept.size > 0) forgetExpiredLater()
+    }, LOOK_EVERY_MS).unref()
+  }
+
   return {
     forget,
-    keep(raw, { hash, version }) {
+    keep({ raw, record: { hash, version, expires_at } }) {
       forget(hash)
       if (raw.length > mostCharacters) return
-      kept.set(hash, { raw, version })
+      kept.set(hash, { raw, version, expiresAt: Date.parse(expires_at) })
       characters += raw.length
+      forgetExpiredLater()
       for (const oldest of kept.keys()) {
         if (characters <= mostCharacters) return
         forget(oldest)
       }
     },
-    isAhead(raw, { hash, version }) {
+    isAhead({ raw, record: { hash, version } }) {
       const last = kept.get(hash)
       if (!last) return false
       return last.version > version || (last.version === version && last.raw !== raw)
     },
     get(hash) {
-      const last = kept.get(hash)
-      return last ? unsealRecord(last.raw) : null
+      const raw = kept.get(hash)?.raw
+      const record = raw === undefined ? null : unsealRecord(raw)
+      return raw !== undefined && record ? { record, raw } : null
     },
   }
 }

@@ -11,22 +11,15 @@ import { goesBack, type Known, lastKnown, mergeRecords } from '../merge-record.t
 import { publicView, type RequestRecord, sealRecord, sealView, unsealRecord } from '../record.ts'
 import type { RedisClient } from './connect.ts'
 import { keys } from './keys.ts'
-import { createLastGood } from './last-good.ts'
-
-/**
- * A record and the exact value it was read as: what a compare-and-set compares. Where that value is nonsense, the record
- * is the last good one, and whoever writes next mends it.
- */
-export interface Stored {
-  record: RequestRecord
-  raw: string
-}
+import { createLastGood, type Stored } from './last-good.ts'
 
 type Committed = { written: true; stored: Stored } | { written: false; stored: Stored | null }
 
 export interface Records {
   /** False when the hash already has a record. */
   create(record: RequestRecord): Promise<boolean>
+  /** What this process read or wrote last, to save the reading; null when it remembers nothing. */
+  remembered(hash: string): Stored | null
   /** Null when there is none (any more). What is read never lies behind what is `known`. */
   read(hash: string, known: Known | null): Promise<Stored | null>
   /** Stores `next` if what is stored is `before`; tells what stands there afterwards, null when it is gone. */
@@ -51,7 +44,7 @@ export function createRecords({
   now: () => number
   log?: Log
 }): Records {
-  const lastGood = createLastGood()
+  const lastGood = createLastGood({ now })
   const logged = new Set<string>()
 
   /**
@@ -73,7 +66,7 @@ export function createRecords({
     ] // biome-ignore format: in the order of the script's header
     const answer = await redis.commitRequest(...args)
     if (answer === 1 || answer === raw) {
-      lastGood.keep(raw, record)
+      lastGood.keep({ record, raw })
       return { written: true, stored: { record, raw } }
     }
     return {
@@ -97,12 +90,13 @@ export function createRecords({
    */
   async function open(hash: string, raw: string, known: Known | null): Promise<Stored | null> {
     const ours = unsealRecord(raw)
-    if (ours && !(known && goesBack(known, ours)) && !lastGood.isAhead(raw, ours)) {
-      lastGood.keep(raw, ours)
-      return { record: ours, raw }
+    const stored = ours && { record: ours, raw }
+    if (stored && !(known && goesBack(known, ours)) && !lastGood.isAhead(stored)) {
+      lastGood.keep(stored)
+      return stored
     }
     const guard = ours ? null : unsealRecord((await value(keys.guard(hash))) ?? '')
-    const all = [guard, lastGood.get(hash), known]
+    const all = [guard, lastGood.get(hash)?.record, known]
     const theirs = ours ?? parseForeignRecord(raw, hash)
     if (!theirs) return nonsense(hash, raw, lastKnown(all))
     const next = mergeRecords(all, theirs, { now: now(), ttlSeconds })
@@ -146,11 +140,16 @@ export function createRecords({
   async function create(record: RequestRecord): Promise<boolean> {
     const raw = sealRecord(record)
     const made = await redis.set(keys.record(record.hash), raw, 'PXAT', Date.parse(record.expires_at), 'NX')
-    if (made !== null) lastGood.keep(raw, record)
+    if (made !== null) lastGood.keep({ record, raw })
     return made !== null
   }
 
-  return { create, read, commit: (before, next, otp) => write(before.raw, next, before.record, otp) }
+  return {
+    remembered: lastGood.get,
+    create,
+    read,
+    commit: (before, next, otp) => write(before.raw, next, before.record, otp),
+  }
 }
 
 /** A code goes into the box with the change that hands it over; a new question or the end empties the box. */

@@ -2,7 +2,7 @@
  * Requests in Redis: read, advance, write if nobody was faster. The rules live in `lifecycle.ts`; this file sees to it
  * that every write is one of theirs, on top of the latest record, told to everybody in the same step.
  *
- * A writer that passes the record it knows needs one round trip; on a conflict the script hands back the newer record
+ * Who has read or written a request before needs one round trip; on a conflict the script hands back the newer record
  * and the change is made to that one, so nothing is ever lost, whoever writes.
  */
 import { AppError } from '../errors.ts'
@@ -11,7 +11,8 @@ import type { Log } from '../log.ts'
 import type { PublicView, RequestRecord } from '../record.ts'
 import type { RedisClient } from './connect.ts'
 import { keys } from './keys.ts'
-import { createRecords, type Stored } from './records.ts'
+import type { Stored } from './last-good.ts'
+import { createRecords } from './records.ts'
 
 export type { Stored }
 
@@ -19,13 +20,6 @@ export type Outcome =
   | { ok: true; stored: Stored }
   /** `stored` is the record that refused; null when there is none. */
   | { ok: false; refusal: Refusal | 'request_not_found'; stored: Stored | null }
-
-export interface ApplyOptions {
-  /** What the caller read last: saves the reading. */
-  known?: Stored | null
-  /** A code to hand to the bot together with this change, in the same step. */
-  otp?: string
-}
 
 export interface RequestStore {
   /**
@@ -36,8 +30,11 @@ export interface RequestStore {
   read(hash: string, seen?: PublicView): Promise<Stored | null>
   /** False when the hash already has a record. */
   create(record: RequestRecord): Promise<boolean>
-  /** @throws AppError `storage_unavailable`, `unreadable_record`, `result_too_large` */
-  apply(hash: string, change: Change, options?: ApplyOptions): Promise<Outcome>
+  /**
+   * @param options.otp a code to hand to the bot together with this change, in the same step
+   * @throws AppError `storage_unavailable`, `unreadable_record`, `result_too_large`
+   */
+  apply(hash: string, change: Change, options?: { otp?: string }): Promise<Outcome>
   /** Hashes of the latest requests, newest first; some may have expired. */
   latest(count: number): Promise<string[]>
 }
@@ -78,20 +75,21 @@ export function createRequestStore({
         return true
       }),
 
-    async apply(hash, change, options = {}) {
+    async apply(hash, change, { otp } = {}) {
       if (change.type === 'complete') checkSize(change.result)
       return reachable(async () => {
-        let stored = options.known ?? (await records.read(hash, null))
+        const remembered = records.remembered(hash)
+        let stored = remembered ?? (await records.read(hash, null))
         for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
           if (!stored) return { ok: false, refusal: 'request_not_found', stored: null }
           const advanced = advance(stored.record, change, rules())
           if (!advanced.ok) {
-            // What the caller knew may be old: only the present record may refuse.
-            if (conflicts > 0 || !options.known) return { ok: false, refusal: advanced.refusal, stored }
+            // What is remembered may be old: only the present record may refuse.
+            if (conflicts > 0 || !remembered) return { ok: false, refusal: advanced.refusal, stored }
             stored = await records.read(hash, stored.record)
             continue
           }
-          const after = await records.commit(stored, advanced.record, options.otp)
+          const after = await records.commit(stored, advanced.record, otp)
           if (after.written) return { ok: true, stored: after.stored }
           stored = after.stored
         }

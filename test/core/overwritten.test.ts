@@ -1,8 +1,8 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { AppError } from '../../core/errors.ts'
 import type { Change } from '../../core/lifecycle.ts'
 import type { Log } from '../../core/log.ts'
-import { type PublicView, publicView, type RequestRecord } from '../../core/record.ts'
+import { type PublicView, publicView, type RequestRecord, sealRecord } from '../../core/record.ts'
 import type { RedisClient } from '../../core/redis/connect.ts'
 import { keys } from '../../core/redis/keys.ts'
 import { createLastGood } from '../../core/redis/last-good.ts'
@@ -88,7 +88,7 @@ describe('a write of ours that another program overwrites', () => {
     await write({ progress: 40, current_message: 'Theirs' })
     // Another process takes it in before.
     expect(await recordOf(another(), hash)).toMatchObject({ progress: 40 })
-    const { record } = await applied(hash, { type: 'progress', attempt: 1, progress: 50 }, { known })
+    const { record } = await applied(hash, { type: 'progress', attempt: 1, progress: 50 })
     expect(record).toMatchObject({ progress: 60, current_message: 'Ours' })
     expect(record.version).toBeGreaterThan(known.record.version)
   })
@@ -177,12 +177,13 @@ describe('a version that goes back', () => {
     })
   })
 
-  it('is brought forward by the writer that knows a newer one', async () => {
+  it('is brought forward by the writer that remembers a newer one', async () => {
     const early = await given(START, step(20))
     const { hash } = early.record
-    const known = await applied(hash, step(60, 'Late'))
+    const own = another()
+    await own.apply(hash, step(60, 'Late'))
     await failOver(hash, early.raw, early.record)
-    const outcome = await another().apply(hash, step(70), { known })
+    const outcome = await own.apply(hash, step(70))
     expect(outcome).toMatchObject({ ok: true, stored: { record: { version: 6, progress: 70 } } })
   })
 
@@ -256,7 +257,7 @@ describe('nonsense in the place of a record', () => {
       await leave(hash)
       for (let n = 0; n < 3; n++) expect(await own.read(hash)).toMatchObject({ record: known?.record })
       expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ level: 40, hash, kind }])
-      expect(await own.apply(hash, step(30), { known })).toMatchObject({
+      expect(await own.apply(hash, step(30))).toMatchObject({
         ok: true,
         stored: { record: { version: 4, progress: 30, current_message: 'Good' } },
       })
@@ -272,12 +273,13 @@ describe('nonsense in the place of a record', () => {
   it.each(kinds)(
     '(%s) is mended by whoever remembers the record, and by nobody else',
     async (_kind, leave) => {
-      const known = await given(START, step(20, 'Good'))
-      const { hash } = known.record
+      const { hash } = (await given(START, step(20, 'Good'))).record
+      const own = another()
+      await own.read(hash)
       await leave(hash)
       expect(await codeOf(another().read(hash))).toBe('unreadable_record')
       expect(await codeOf(another().apply(hash, step(30)))).toBe('unreadable_record')
-      expect((await another().apply(hash, CANCEL, { known })).ok).toBe(true)
+      expect((await own.apply(hash, CANCEL)).ok).toBe(true)
       expect(await recordOf(another(), hash)).toMatchObject({ status: 'cancelled', version: 4 })
     },
   )
@@ -303,13 +305,31 @@ describe('nonsense in the place of a record', () => {
 })
 
 describe('what a process remembers of requests', () => {
-  it('is bounded, the oldest goes first', async () => {
-    const memory = createLastGood(100)
+  const sized = (record: RequestRecord, size: number) => ({
+    record,
+    raw: sealRecord(record).replace('\t', `${' '.repeat(size - sealRecord(record).length)}\t`),
+  })
+
+  it('is bounded, the oldest goes first', () => {
+    const memory = createLastGood({ now: Date.now, mostCharacters: 10_000 })
     const records = Array.from({ length: 5 }, () => aRecord())
-    for (const record of records) memory.keep(`{"version":1}${' '.repeat(26)}\t`, record)
+    for (const record of records) memory.keep(sized(record, 4000))
     expect(records.map(({ hash }) => memory.get(hash) !== null)).toEqual([false, false, false, true, true])
-    memory.keep(`{"version":2}${' '.repeat(100)}\t`, records[4] as RequestRecord)
+    memory.keep(sized(records[4] as RequestRecord, 10_001))
     expect(records.map(({ hash }) => memory.get(hash) !== null)).toEqual([false, false, false, true, false])
+  })
+
+  it('is forgotten soon after its time', () => {
+    vi.useFakeTimers()
+    try {
+      const memory = createLastGood({ now: Date.now })
+      const [short, long] = [aRecord({ ttlSeconds: 90 }), aRecord({ ttlSeconds: 900 })]
+      for (const record of [short, long]) memory.keep({ record, raw: sealRecord(record) })
+      vi.advanceTimersByTime(150_000)
+      expect([short, long].map(({ hash }) => memory.get(hash) !== null)).toEqual([false, true])
+    } finally {
+      vi.useRealTimers()
+    }
   })
 })
 

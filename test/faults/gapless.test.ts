@@ -5,7 +5,7 @@ import { createUpdater } from '../../bots/updater.ts'
 import type { PublicView } from '../../core/record.ts'
 import { createRequestStore } from '../../core/redis/request-store.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { aRecord, TTL_SECONDS } from '../helpers/record.ts'
+import { aRecord, PRIVATE, TTL_SECONDS } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import './fault-meta.ts'
 import { startInstallation } from './installation.ts'
@@ -109,6 +109,7 @@ test('200 clients that come and go end on the last version, through lost subscri
   }
   expect(written).toBeGreaterThan(UPDATES_A_SECOND * SECONDS * 0.9)
   expect(wentBack).toEqual([])
+  for (const secret of Object.values(PRIVATE)) expect(halfway.logs()).not.toContain(secret)
   expect(
     clients.filter((watcher) => !right.includes(watcher)).map(({ way, shown }) => `${way} ${shown?.version}`),
   ).toEqual([])

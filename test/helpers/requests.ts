@@ -5,12 +5,7 @@ import type { RedisClient } from '../../core/redis/connect.ts'
 import { keys } from '../../core/redis/keys.ts'
 import { createLiveRequests, type LiveRequests } from '../../core/redis/live-requests.ts'
 import { createOtpBox, type OtpBox } from '../../core/redis/otp-box.ts'
-import {
-  type ApplyOptions,
-  createRequestStore,
-  type RequestStore,
-  type Stored,
-} from '../../core/redis/request-store.ts'
+import { createRequestStore, type RequestStore, type Stored } from '../../core/redis/request-store.ts'
 import { createUpdateBus, type UpdateBus } from '../../core/redis/update-bus.ts'
 import { aRecord, TTL_SECONDS } from './record.ts'
 import { quiet, type TestRedis } from './redis.ts'
@@ -25,7 +20,7 @@ export interface Requests {
   /** A new request after these changes. */
   given(...changes: Change[]): Promise<Stored>
   /** Makes the change, or throws with the reason why it was refused. */
-  applied(hash: string, change: Change, options?: ApplyOptions): Promise<Stored>
+  applied(hash: string, change: Change, options?: { otp?: string }): Promise<Stored>
   /** Writes as other programs do: reads, changes, sets with a life of its own, and publishes the whole record. */
   foreignWrite(hash: string, change: Record<string, unknown>): Promise<void>
   /** How many connections hear a request's channel. */

@@ -7,7 +7,7 @@ import { build } from 'esbuild'
 const here = import.meta.dirname
 
 await build({
-  entryPoints: ['progress.ts', 'form.ts', 'style.css'].map((file) => join(here, file)),
+  entryPoints: ['progress.ts', 'form.ts', 'halfway-progress.ts', 'style.css'].map((file) => join(here, file)),
   outdir: join(here, 'dist'),
   bundle: true,
   minify: true,

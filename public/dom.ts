@@ -1,23 +1,20 @@
 /** Writes a state into the page the server made. Elements are found by `data-live`; a page may lack any of them. */
-import { type Described, describe } from '../core/texts/describe.ts'
+import type { Described } from '../core/texts/describe.ts'
 import { countdown } from '../core/texts/wording.ts'
-import type { Page } from './page-data.ts'
-import { remainingSeconds, type State } from './reducer.ts'
+import { languageOf, type Page } from './page-data.ts'
+import type { State } from './reducer.ts'
 
-const live = (name: string): HTMLElement | null => document.querySelector(`[data-live="${name}"]`)
+const find = (main: HTMLElement, name: string): HTMLElement | null =>
+  main.querySelector(`[data-live="${name}"]`)
 
-export function showState(state: State, page: Page): void {
-  const now = page.clock()
-  const words = describe(state.view, { ...page, now, remainingSeconds: remainingSeconds(state, now) })
-  // At the code prompt the title may tell of an error, and stays the same anyway.
-  if (!state.view.requires_otp) document.title = document.title.replace(/^.*(?= · [^·]*$)/, () => words.title)
+export function showState(main: HTMLElement, state: State, words: Described, page: Page): void {
   for (const name of ['heading', 'percent', 'remaining', 'queue', 'attempt', 'message', 'age'] as const) {
-    write(live(name), words[name])
+    write(find(main, name), words[name])
   }
-  showBar(state, words)
-  showSteps(words)
-  showPrompt(state, page, now)
-  showConnection(state, page)
+  showBar(main, state, words)
+  showSteps(main, words)
+  showPrompt(main, state, page)
+  showConnection(main, state, page)
 }
 
 /** Writes only what differs: a rewritten text would lose a selection in it and be read out again. */
@@ -27,15 +24,15 @@ function write(element: HTMLElement | null, text: string | null): void {
   if (text !== null && element.textContent !== text) element.textContent = text
 }
 
-function showBar({ view }: State, { value }: Described): void {
-  const bar = live('bar')
+function showBar(main: HTMLElement, { view }: State, { value }: Described): void {
+  const bar = find(main, 'bar')
   bar?.setAttribute('aria-valuenow', String(view.progress))
   bar?.setAttribute('aria-valuetext', value)
   bar?.querySelector('rect')?.setAttribute('width', `${view.progress}%`)
 }
 
-function showSteps({ steps }: Described): void {
-  const items = document.querySelectorAll<HTMLElement>('[data-step]')
+function showSteps(main: HTMLElement, { steps }: Described): void {
+  const items = main.querySelectorAll<HTMLElement>('[data-step]')
   steps.forEach((step, i) => {
     const item = items[i]
     if (!item) return
@@ -47,41 +44,45 @@ function showSteps({ steps }: Described): void {
 }
 
 /** The prompt may change while somebody types: its time and its resend button follow, the field is left alone. */
-function showPrompt({ view }: State, { t }: Page, now: number): void {
+function showPrompt(main: HTMLElement, { view }: State, { t, clock }: Page): void {
   const prompt = view.otp_data
-  const resend = live('resend') as HTMLButtonElement | null
+  const resend = find(main, 'resend') as HTMLButtonElement | null
   if (!prompt || !resend) return
-  const seconds = Math.ceil((Date.parse(prompt.resend_available_at) - now) / 1000)
+  const seconds = Math.ceil((Date.parse(prompt.resend_available_at) - clock()) / 1000)
   resend.disabled = seconds > 0
   write(resend, seconds > 0 ? t('live.resend_in', { seconds: countdown(seconds) }) : t('live.resend'))
-  write(live('resend-wait'), null)
-  const until = live('code-until')?.querySelector('time')
+  write(find(main, 'resend-wait'), null)
+  const until = find(main, 'code-until')?.querySelector('time')
   if (until && until.dateTime !== prompt.expires_at) {
     until.dateTime = prompt.expires_at
-    showLocalTimes()
+    showLocalTimes(main)
   }
 }
 
-function showConnection({ connection }: State, { t }: Page): void {
-  const isLive = connection === 'live'
-  document
-    .querySelector('main')
-    ?.classList.toggle('stale', connection === 'offline' || connection === 'reconnecting')
+function showConnection(main: HTMLElement, { connection }: State, { t }: Page): void {
+  main.classList.toggle('stale', connection === 'offline' || connection === 'reconnecting')
   if (connection === 'connecting') return
-  const note = live('connection')
+  const note = find(main, 'connection')
   if (note) note.dataset.state = connection
   write(note, t(`live.connection.${connection}`))
-  const check = live('check')
-  if (check) check.hidden = isLive
+  const check = find(main, 'check')
+  if (check) check.hidden = connection === 'live'
 }
 
 /** The server writes times in UTC; here they are told as the viewer's own clock shows them. */
-export function showLocalTimes(): void {
-  const lang = document.documentElement.lang
-  for (const time of document.querySelectorAll<HTMLTimeElement>('time[data-local]')) {
+export function showLocalTimes(main: HTMLElement): void {
+  for (const time of main.querySelectorAll<HTMLTimeElement>('time[data-local]')) {
     const dateStyle = time.dataset.local === 'moment' ? 'medium' : undefined
-    time.textContent = new Intl.DateTimeFormat(lang, { dateStyle, timeStyle: 'short' }).format(
+    time.textContent = new Intl.DateTimeFormat(languageOf(main), { dateStyle, timeStyle: 'short' }).format(
       new Date(time.dateTime),
     )
+  }
+}
+
+/** Shows the buttons that do nothing without script. */
+export function revealControls(main: HTMLElement): void {
+  const canCopy = 'clipboard' in navigator
+  for (const control of main.querySelectorAll<HTMLElement>('[data-print], [data-copies]')) {
+    control.hidden = 'copies' in control.dataset && !canCopy
   }
 }

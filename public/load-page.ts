@@ -1,28 +1,32 @@
-/** Puts the server's page in the place of the one shown, without a reload: what it says is the truth. */
+/** The server's page for what is known by now, to be put in the place of the one shown, without a reload. */
 
-/** @returns false when it could not be had and should be tried again */
-export async function loadPage(address: string): Promise<boolean> {
+export interface LoadedPage {
+  /** Where it was found in the end. */
+  address: string
+  title: string
+  lang: string
+  main: HTMLElement
+}
+
+/** @returns null when it could not be had and should be tried again */
+export async function loadPage(
+  address: string,
+  headers: Record<string, string> = {},
+): Promise<LoadedPage | null> {
   try {
-    const answer = await fetch(address, { headers: { Accept: 'text/html' }, cache: 'no-store' })
-    // Gone and unknown have pages worth showing; what passes by itself is better waited for.
-    if (!answer.ok && answer.status !== 404 && answer.status !== 410) return false
-    const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html')
-    const main = fresh.querySelector('main')
-    if (!main) return false
-    // Another language was chosen in another tab: direction, font and frame change with it.
-    if (fresh.documentElement.lang !== document.documentElement.lang) {
-      location.replace(answer.url)
-      return false
-    }
-    const shown = document.querySelector('main')
-    const hadFocus = shown?.contains(document.activeElement) ?? false
-    shown?.replaceWith(document.adoptNode(main))
-    document.title = fresh.title
-    history.replaceState(null, '', answer.url)
-    // Focus is never taken from anywhere else; but where its element is gone, it goes on at the new heading.
-    if (hadFocus) main.querySelector<HTMLElement>('h1')?.focus()
-    return true
+    const answer = await fetch(address, { headers: { Accept: 'text/html', ...headers }, cache: 'no-store' })
+    // What passes by itself is better waited for; that it is gone, unknown or somebody else's is worth showing.
+    if (!answer.ok && ![403, 404, 410].includes(answer.status)) return null
+    return await readAnswer(answer)
   } catch {
-    return false
+    return null
   }
+}
+
+/** @returns null when it is no page of ours */
+export async function readAnswer(answer: Response): Promise<LoadedPage | null> {
+  const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
+  const main = page.getElementById('main')
+  const { lang } = page.documentElement
+  return main && { address: answer.url, title: page.title, lang, main: document.adoptNode(main) }
 }

@@ -9,15 +9,21 @@ export interface Page extends PageData {
   clock(): number
 }
 
-/** Null when this page is about no request (any more). */
-export function readPage(): Page | null {
-  const block = document.getElementById('page-data')
+/**
+ * @param place the page's content, or anything in it
+ * @returns null when it is about no request (any more)
+ */
+export function readPage(place: HTMLElement): Page | null {
+  const block = place.closest('#main')?.querySelector('#page-data')
   if (!block?.textContent) return null
   const data = JSON.parse(block.textContent) as PageData
   const skew = data.now - Date.now()
   return {
     ...data,
-    t: createFormatter(document.documentElement.lang, data.texts),
+    t: createFormatter(languageOf(place), data.texts),
     clock: () => Date.now() + skew,
   }
 }
+
+/** The language of what is shown around here. */
+export const languageOf = (place: HTMLElement): string => place.closest<HTMLElement>('[lang]')?.lang ?? 'en'

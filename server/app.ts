@@ -1,5 +1,6 @@
 /** The Express app: what stands before every call, the API, the pages, and the border for errors. Starts nothing. */
-import express, { type Express } from 'express'
+import cors from 'cors'
+import express, { type Express, type RequestHandler } from 'express'
 import helmet from 'helmet'
 import { pinoHttp } from 'pino-http'
 import type { OwnerCheck } from '../core/config.ts'
@@ -56,9 +57,14 @@ export function createApp(deps: AppDeps): Express {
   app.disable('x-powered-by')
 
   app.use(securityHeaders())
+  if (settings.allowedOrigins.length > 0) app.use(crossOrigin(settings.allowedOrigins))
   app.use(createHealthRoutes(deps.checks))
   app.use(logCalls(log))
-  app.use('/assets', express.static(deps.assets, { index: false, maxAge: '1h', fallthrough: true }))
+  app.use(
+    '/assets',
+    anyOrigin,
+    express.static(deps.assets, { index: false, maxAge: '1h', fallthrough: true }),
+  )
   app.use(checkOrigin(settings.allowedOrigins), identify)
 
   app.use('/api/services', createServiceRoutes())
@@ -108,6 +114,25 @@ function securityHeaders() {
     // Whether a whole domain speaks only TLS is for whoever runs its proxy to say.
     strictTransportSecurity: false,
   })
+}
+
+/**
+ * Pages of these sites may read and act as any program may: with a request's hash and, where it is asked for, its
+ * owner's token, but without the visitor's cookies.
+ */
+const crossOrigin = (origins: readonly string[]) =>
+  cors({
+    origin: [...origins],
+    methods: ['GET', 'HEAD', 'POST'],
+    allowedHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'If-None-Match', 'Last-Event-ID'],
+    exposedHeaders: ['ETag', 'Idempotency-Replayed', 'Location', 'Retry-After'],
+    maxAge: 24 * 3600,
+  })
+
+/** Script, style and font are nobody's secret, and the element on another site needs them. */
+const anyOrigin: RequestHandler = (_req, res, next) => {
+  res.set({ 'Access-Control-Allow-Origin': '*', 'Cross-Origin-Resource-Policy': 'cross-origin' })
+  next()
 }
 
 /** Method, path, status and time: never headers, queries or bodies, where people's data is. */

@@ -95,13 +95,18 @@ export function keepAsking(
 
 export const JSON_HEADERS = { Accept: 'application/json' }
 
-/** @returns what was asked for, or 304; everything else is thrown */
+/**
+ * @param request whose token goes along, if it has one
+ * @returns what was asked for, or 304; everything else is thrown
+ */
 export async function get(
+  { ownerToken }: Watched,
   address: string,
   headers: Record<string, string>,
   signal: AbortSignal,
 ): Promise<Response> {
-  const answer = await fetch(address, { headers, cache: 'no-store', signal })
+  const credentials: Record<string, string> = ownerToken ? { Authorization: `Bearer ${ownerToken}` } : {}
+  const answer = await fetch(address, { headers: { ...headers, ...credentials }, cache: 'no-store', signal })
   if (answer.ok || answer.status === 304) return answer
   const problem = (await answer.json().catch(() => null)) as { code?: unknown } | null
   throw new Refusal(answer.status, problem?.code, pauseMsOf(answer))

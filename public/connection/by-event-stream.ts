@@ -15,7 +15,7 @@ export const byEventStream: Way = (request, ears) => {
   const address = request.statusUrl.replace(/status$/, 'events')
   return keepAsking(ears, async ({ signal, giveUpAfter }) => {
     giveUpAfter(FIRST_WORD_WITHIN_MS)
-    const answer = await get(address, { Accept: 'text/event-stream' }, signal)
+    const answer = await get(request, address, { Accept: 'text/event-stream' }, signal)
     const type = answer.headers.get('Content-Type') ?? ''
     if (!answer.body || !type.startsWith('text/event-stream')) throw new Error('this is no stream')
     const reader = answer.body.getReader()

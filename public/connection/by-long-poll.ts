@@ -22,7 +22,7 @@ export const byLongPoll: Way = (request, ears) => {
     const askedAt = performance.now()
     const after = request.version()
     const address = `${request.statusUrl}?after=${after}&wait=${waitMs / 1000}`
-    const answer = await get(address, JSON_HEADERS, signal)
+    const answer = await get(request, address, JSON_HEADERS, signal)
     const view = answer.status === 304 ? null : await readView(answer, request)
     const isNews = view !== null && view.version > after
     const hasWaited = performance.now() - askedAt > waitMs * 0.9

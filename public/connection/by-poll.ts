@@ -23,7 +23,7 @@ export function createPoll(request: Watched, ears: Pick<Ears, 'view'>): (attempt
   return async ({ signal, giveUpAfter }) => {
     giveUpAfter(POLL_MS)
     const known: Record<string, string> = etag === '' ? {} : { 'If-None-Match': etag }
-    const answer = await get(request.statusUrl, { ...JSON_HEADERS, ...known }, signal)
+    const answer = await get(request, request.statusUrl, { ...JSON_HEADERS, ...known }, signal)
     if (answer.status === 304) return
     const view = await readView(answer, request)
     etag = answer.headers.get('ETag') ?? ''

@@ -24,7 +24,7 @@ export const bySocket: Way = (request, ears) => {
 
   function watch(): void {
     clearTimeout(again)
-    const message = { hash: request.hash, version: request.version() }
+    const message = { hash: request.hash, version: request.version(), owner_token: request.ownerToken }
     socket.timeout(ANSWER_WITHIN_MS).emit('request:watch', message, hearAnswer)
   }
 

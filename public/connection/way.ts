@@ -8,6 +8,8 @@ export interface Watched {
   hash: string
   /** Where the server is, when it is not where the page came from. */
   origin?: string
+  /** What the submit was answered with, where only the submitter may look and no cookie says who that is. */
+  ownerToken?: string
   statusUrl: string
   /** The version shown now. */
   version(): number

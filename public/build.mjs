@@ -1,8 +1,9 @@
-/** Makes `public/dist/`, which the server serves under `/assets/`: scripts bundled, the stylesheet minified. */
-import { copyFile } from 'node:fs/promises'
+/** Makes `public/dist/`, which the server serves under `/assets/`: scripts bundled, the stylesheet minified, icons drawn. */
+import { copyFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { icons } from './icons.mjs'
 
 const here = import.meta.dirname
 
@@ -18,7 +19,7 @@ await build({
   legalComments: 'none',
   logLevel: 'warning',
 })
-await copyFile(join(here, 'icon.svg'), join(here, 'dist', 'icon.svg'))
+for (const [name, svg] of Object.entries(icons)) await writeFile(join(here, 'dist', `${name}.svg`), svg)
 
 // Persian letters only, all weights in one file: the rest of a Persian page is in the fonts of the system.
 const vazirmatn = dirname(fileURLToPath(import.meta.resolve('vazirmatn/package.json')))

@@ -26,9 +26,11 @@ function write(element: HTMLElement | null, text: string | null): void {
 
 function showBar(main: HTMLElement, { view }: State, { value }: Described): void {
   const bar = find(main, 'bar')
+  bar?.setAttribute('data-status', view.status)
   bar?.setAttribute('aria-valuenow', String(view.progress))
   bar?.setAttribute('aria-valuetext', value)
-  bar?.querySelector('rect')?.setAttribute('width', `${view.progress}%`)
+  bar?.querySelector('.bar-done')?.setAttribute('width', `${view.progress}%`)
+  bar?.querySelector('.bar-tip')?.setAttribute('cx', `${view.progress}%`)
 }
 
 function showSteps(main: HTMLElement, { steps }: Described): void {

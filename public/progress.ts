@@ -1,8 +1,10 @@
 /** A request page, kept up to date in place. */
 import { listenToControls } from './controls.ts'
 import { loadPage } from './load-page.ts'
+import { offerNotifications } from './notifications.ts'
 import { type RequestView, type Stage, showRequest } from './request-view.ts'
 
+const notify = offerNotifications()
 const main = (): HTMLElement => document.getElementById('main') as HTMLElement
 
 const stage: Stage = {
@@ -19,7 +21,7 @@ const stage: Stage = {
     const hadFocus = main().contains(document.activeElement)
     main().replaceWith(loaded.main)
     document.title = loaded.title
-    history.replaceState(null, '', loaded.address)
+    history.replaceState(history.state, '', loaded.address)
     // Focus is never taken from anywhere else; but where its element is gone, it goes on at the new heading.
     if (hadFocus) main().querySelector<HTMLElement>('h1')?.focus()
     return true
@@ -33,7 +35,15 @@ const stage: Stage = {
   tell({ view }, words) {
     // At the code prompt the title may tell of an error, and stays the same anyway.
     if (!view.requires_otp) document.title = document.title.replace(/^.*(?= · [^·]*$)/, () => words.title)
+    showIcon(words.icon)
+    notify(view, words)
   },
+}
+
+function showIcon(name: string): void {
+  const link = document.querySelector<HTMLLinkElement>('link[rel=icon]')
+  const address = link?.href.replace(/[^/]*$/, `${name}.svg`)
+  if (link && address && link.href !== address) link.href = address
 }
 
 const view: RequestView | null = showRequest(stage)

@@ -10,6 +10,8 @@ import { ageWords, countdown, durationWords, remainingWords } from './wording.ts
 export interface Described {
   /** For the tab: the state first, since a tab shows only a few letters. */
   title: string
+  /** For the tab, too: the name of one of the icons (public/icons.mjs). */
+  icon: string
   heading: string
   percent: string
   /** For `aria-valuetext`. */
@@ -46,6 +48,7 @@ export function describe(view: PublicView, context: DescribeContext): Described 
   const percent = t('live.percent', { value: view.progress / 100 })
   return {
     title: tabTitle(view, percent, context),
+    icon: `icon-${view.status === 'processing' ? Math.floor(view.progress / 10) * 10 : view.status}`,
     heading: t(isBetweenTries(view) ? 'live.status.retrying' : `live.status.${view.status}`),
     percent,
     value: valueText(view, context),

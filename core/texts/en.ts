@@ -87,6 +87,9 @@ export const en = {
   'progress.manual': 'Press “Check again” to see what is new.',
   'progress.check': 'Check again',
   'progress.leave': 'You can leave this page and come back: this address works until {time}.',
+  'progress.notify': 'Notify me when it’s done',
+  'progress.notify_blocked':
+    'Notifications are blocked for this site. You can allow them in your browser’s settings.',
   'progress.cancel': 'Cancel the request',
 
   'cancel.title': 'Cancel this request?',

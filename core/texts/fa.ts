@@ -91,6 +91,9 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'progress.manual': 'برای دیدن وضعیت تازه، «بررسی دوباره» را بزنید.',
   'progress.check': 'بررسی دوباره',
   'progress.leave': 'می‌توانید این صفحه را ببندید و برگردید؛ این نشانی تا {time} کار می‌کند.',
+  'progress.notify': 'پس از آماده شدن به من خبر بدهید',
+  'progress.notify_blocked':
+    'اعلان‌ها برای این سایت بسته شده‌اند. می‌توانید آن‌ها را در تنظیمات مرورگر باز کنید.',
   'progress.cancel': 'لغو درخواست',
 
   'cancel.title': 'این درخواست لغو شود؟',

@@ -33,6 +33,8 @@ interface Frame {
   /** Of one person only: not for search engines. */
   isPrivate?: boolean
   script?: 'form.js' | 'progress.js'
+  /** The tab's, where it tells a state. */
+  icon?: string
 }
 
 export interface PagesOptions {
@@ -55,6 +57,7 @@ export function createPages({ ttlSeconds, assets = '/assets', now = Date.now }: 
     return render(template, {
       isPrivate: false,
       script: null,
+      icon: 'icon',
       ...frame,
       assets,
       locale,
@@ -93,7 +96,8 @@ export function createPages({ ttlSeconds, assets = '/assets', now = Date.now }: 
       const title = input.problem
         ? texts.t('form.error_title', { title: request.described.title })
         : request.described.title
-      const frame: Frame = { title, isPrivate: true, script: 'progress.js' }
+      const { icon } = request.described
+      const frame: Frame = { title, icon, isPrivate: true, script: 'progress.js' }
       return isOver
         ? write('result', reader, frame, { request, end: endModel(view, texts) })
         : write('progress', reader, frame, { request, code })

@@ -1,0 +1,49 @@
+/**
+ * `npm run screenshots`: the pictures in the README, taken from the real thing. Starts Halfway with its demo portal, goes
+ * through a request in each language as a person would, and writes docs/screenshots/{page}-{language}.png.
+ */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import { LOCALES } from '../core/texts/index.ts'
+import { startChromium } from './helpers/browser.ts'
+import { startHalfway } from './helpers/halfway.ts'
+
+const FOLDER = join(import.meta.dirname, '../docs/screenshots')
+const SIZE = { width: 640, height: 800 }
+const MOBILE = '09123456789'
+const NATIONAL_CODE = '0012345679'
+
+mkdirSync(FOLDER, { recursive: true })
+const halfway = await startHalfway({ DEMO_PORTAL_SPEED: '4', LOG_LEVEL: 'warn' })
+const browser = await startChromium()
+try {
+  for (const locale of LOCALES) {
+    const context = await browser.newContext({ locale, viewport: SIZE, deviceScaleFactor: 2 })
+    await goThrough(await context.newPage(), (name) => join(FOLDER, `${name}-${locale}.png`))
+    await context.close()
+  }
+} finally {
+  await browser.close()
+  await halfway.stop()
+}
+
+async function goThrough(page: Page, fileOf: (name: string) => string): Promise<void> {
+  const shoot = async (name: string): Promise<void> => {
+    await page.evaluate(() => document.fonts.ready)
+    await page.screenshot({ path: fileOf(name), animations: 'disabled' })
+  }
+  await page.goto(`${halfway.url}/services/credit-score-rating`)
+  await page.fill('[name=mobile]', MOBILE)
+  await page.fill('[name=national_code]', NATIONAL_CODE)
+  await shoot('form')
+  await page.click('main form [type=submit]')
+  await page.locator('[data-step=captcha_solving][data-state=current]').waitFor()
+  await shoot('progress')
+  await page.locator('[name=otp]').waitFor()
+  await page.fill('[name=otp]', await halfway.codeSentTo(MOBILE))
+  await shoot('code')
+  await page.click('form:has([name=otp]) [type=submit]')
+  await page.locator('.outcome').waitFor()
+  await shoot('result')
+}

@@ -54,6 +54,7 @@ function showPrompt(main: HTMLElement, { view }: State, { t, clock }: Page): voi
   resend.disabled = seconds > 0
   write(resend, seconds > 0 ? t('live.resend_in', { seconds: countdown(seconds) }) : t('live.resend'))
   write(find(main, 'resend-wait'), null)
+  write(find(main, 'code-over'), clock() < Date.parse(prompt.expires_at) ? null : t('live.code_over'))
   const until = find(main, 'code-until')?.querySelector('time')
   if (until && until.dateTime !== prompt.expires_at) {
     until.dateTime = prompt.expires_at
@@ -62,13 +63,13 @@ function showPrompt(main: HTMLElement, { view }: State, { t, clock }: Page): voi
 }
 
 function showConnection(main: HTMLElement, { connection }: State, { t }: Page): void {
-  main.classList.toggle('stale', connection === 'offline' || connection === 'reconnecting')
+  const isLost = connection === 'offline' || connection === 'reconnecting'
+  main.classList.toggle('stale', isLost)
   if (connection === 'connecting') return
   const note = find(main, 'connection')
   if (note) note.dataset.state = connection
   write(note, t(`live.connection.${connection}`))
-  const check = find(main, 'check')
-  if (check) check.hidden = connection === 'live'
+  write(find(main, 'check'), connection === 'live' ? null : t(isLost ? 'live.try_now' : 'live.check'))
 }
 
 /** The server writes times in UTC; here they are told as the viewer's own clock shows them. */

@@ -1,2 +1,5 @@
-/** The form page: after a refused submit, the summary of what is wrong is where reading goes on. */
+/** The form page: what is wrong is read first, and a form that is being sent says so at once. */
+import { showSending } from './sending.ts'
+
 document.getElementById('error-summary')?.focus()
+showSending(document)

@@ -6,6 +6,7 @@ export const en = {
   'site.name': 'Halfway',
   'site.skip': 'Skip to the content',
   'site.footer': 'Halfway shows the progress of slow requests while they run.',
+  'site.sending': 'Sending …',
 
   'site.time_utc': '{time} UTC',
 
@@ -78,6 +79,9 @@ export const en = {
   'live.announce.code': 'A code is needed to go on.',
   'live.announce.lost': 'The connection to the server was lost. This page may be out of date.',
   'live.announce.expiring': 'This page is deleted in less than 2 minutes.',
+  'live.check': 'Check again',
+  'live.try_now': 'Try now',
+  'live.code_over': 'The time for that code is over. Have a new one sent.',
   'live.resend': 'Send a new code',
   'live.resend_in': 'Send a new code (in {seconds, number} s)',
   'live.copied': 'Copied',
@@ -85,7 +89,6 @@ export const en = {
   'progress.steps': 'Steps',
   'progress.bar': 'Progress',
   'progress.manual': 'Press “Check again” to see what is new.',
-  'progress.check': 'Check again',
   'progress.leave': 'You can leave this page and come back: this address works until {time}.',
   'progress.notify': 'Notify me when it’s done',
   'progress.notify_blocked':
@@ -112,7 +115,6 @@ export const en = {
     'The code has {length, plural, one {# digit} other {# digits}}, you typed {typed, number}',
   'code.error.wrong':
     'That code was not right. {left, plural, one {One try is left.} other {# tries are left.}}',
-  'code.error.expired': 'The time for that code is over. Have a new one sent.',
   'code.error.none_left': 'The code was wrong too many times. No more tries are left.',
   'code.error.resend_not_yet': 'A new code can be sent in {seconds, number} s, not yet.',
   'code.error.resend_exhausted': 'No more codes can be sent for this request.',

@@ -9,6 +9,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'site.name': 'Halfway',
   'site.skip': 'رفتن به محتوای صفحه',
   'site.footer': 'Halfway پیشرفت درخواست‌های زمان‌بر را هم‌زمان با انجامشان نشان می‌دهد.',
+  'site.sending': 'در حال ارسال …',
 
   'site.time_utc': '{time} به وقت گرینویچ',
 
@@ -82,6 +83,9 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'live.announce.code': 'برای ادامه، کد تأیید لازم است.',
   'live.announce.lost': 'ارتباط با سرور قطع شده است. این صفحه شاید به‌روز نباشد.',
   'live.announce.expiring': 'این صفحه تا کمتر از ۲ دقیقهٔ دیگر پاک می‌شود.',
+  'live.check': 'بررسی دوباره',
+  'live.try_now': 'همین حالا امتحان کنید',
+  'live.code_over': 'مهلت این کد تمام شده است. لطفاً کد جدید بخواهید.',
   'live.resend': 'ارسال کد جدید',
   'live.resend_in': 'ارسال کد جدید ({seconds, number} ثانیهٔ دیگر)',
   'live.copied': 'کپی شد',
@@ -89,7 +93,6 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'progress.steps': 'مراحل',
   'progress.bar': 'پیشرفت',
   'progress.manual': 'برای دیدن وضعیت تازه، «بررسی دوباره» را بزنید.',
-  'progress.check': 'بررسی دوباره',
   'progress.leave': 'می‌توانید این صفحه را ببندید و برگردید؛ این نشانی تا {time} کار می‌کند.',
   'progress.notify': 'پس از آماده شدن به من خبر بدهید',
   'progress.notify_blocked':
@@ -115,7 +118,6 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'code.error.wrong_length': 'کد {length, number} رقم دارد، شما {typed, number} رقم وارد کردید',
   'code.error.wrong':
     'این کد درست نبود. {left, plural, =1 {یک بار دیگر می‌توانید امتحان کنید.} other {# بار دیگر می‌توانید امتحان کنید.}}',
-  'code.error.expired': 'مهلت این کد تمام شده است. لطفاً کد جدید بخواهید.',
   'code.error.none_left': 'کد چند بار اشتباه وارد شد و فرصت دیگری نمانده است.',
   'code.error.resend_not_yet': 'هنوز زود است؛ {seconds, number} ثانیهٔ دیگر می‌توانید کد جدید بخواهید.',
   'code.error.resend_exhausted': 'برای این درخواست دیگر نمی‌توان کد جدید فرستاد.',

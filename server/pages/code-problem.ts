@@ -10,7 +10,7 @@ export function codeProblem(t: Texts['t'], error: AppError, prompt: OtpPrompt | 
     case 'invalid_otp':
       return wrongForm(t, prompt, plainNumber(typed))
     case 'otp_expired':
-      return t('code.error.expired')
+      return t('live.code_over')
     case 'otp_attempts_exhausted':
       return t('code.error.none_left')
     case 'resend_not_yet':
@@ -34,6 +34,6 @@ function wrongForm(t: Texts['t'], prompt: OtpPrompt | null, code: string): strin
 /** What the prompt itself already says is wrong: the last code, or its time. */
 export function promptProblem(t: Texts['t'], prompt: OtpPrompt, now: number): string | null {
   if (prompt.attempts_left <= 0) return t('code.error.none_left')
-  if (now >= Date.parse(prompt.expires_at)) return t('code.error.expired')
+  if (now >= Date.parse(prompt.expires_at)) return t('live.code_over')
   return prompt.error ? t('code.error.wrong', { left: prompt.attempts_left }) : null
 }

@@ -1,6 +1,6 @@
 /** Errors as RFC 9457 problem details: what programs get, over HTTP and in socket acknowledgements. */
 import { AppError } from '../core/errors.ts'
-import { createTexts, isTextKey, type Locale } from '../core/texts/index.ts'
+import { createTexts, isTextKey, type Locale, type Texts } from '../core/texts/index.ts'
 
 export interface Problem {
   type: string
@@ -26,12 +26,19 @@ export function toProblem(error: AppError, locale: Locale = 'en'): Problem {
     ...(error.detail && { detail: error.detail }),
     retryable: error.retryable,
     ...(error.errors && {
-      errors: error.errors.map(({ field, code }) => {
-        const key = `field_error.${code}`
-        return { field, code, message: t(isTextKey(key) ? key : 'field_error.invalid') }
-      }),
+      errors: error.errors.map(({ field, code }) => ({
+        field,
+        code,
+        message: fieldErrorWords(t, code, field),
+      })),
     }),
   }
+}
+
+/** @param label what the field is called: by its name for programs, as on the form for people */
+export function fieldErrorWords(t: Texts['t'], code: string, label: string): string {
+  const key = `field_error.${code}`
+  return t(isTextKey(key) ? key : 'field_error.invalid', { label })
 }
 
 /** What the parsers of Express throw, in our words; null when it is nobody's mistake but ours. */

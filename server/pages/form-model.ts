@@ -2,8 +2,9 @@
 import type { FieldError } from '../../core/errors.ts'
 import { FIELD_TYPES } from '../../core/services/fields.ts'
 import type { Service } from '../../core/services/service.ts'
-import { isTextKey, type Locale, type Texts } from '../../core/texts/index.ts'
+import type { Locale, Texts } from '../../core/texts/index.ts'
 import { durationWords, remainingWords } from '../../core/texts/wording.ts'
+import { fieldErrorWords } from '../problem.ts'
 import { formLink } from './links.ts'
 
 export interface FormInput {
@@ -86,11 +87,6 @@ function digitsOf(locale: Locale, example: string): string {
   if (!/^\d+$/.test(example)) return example
   const format = new Intl.NumberFormat(locale)
   return example.replace(/\d/g, (digit) => format.format(Number(digit)))
-}
-
-function fieldErrorWords(t: Texts['t'], code: string, label: string): string {
-  const key = `field_error.${code}`
-  return t('form.field_error', { label, problem: t(isTextKey(key) ? key : 'field_error.invalid') })
 }
 
 export interface ServiceCard {

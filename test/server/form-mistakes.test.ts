@@ -36,8 +36,8 @@ test('a form with mistakes names each in a summary that leads to its field, and 
   expect(textOf($, '.error-summary h2')).toBe('There is a problem')
   const summary = summaryOf($)
   expect(summary).toEqual([
-    ['Mobile number: Must have 11 digits and start with 09', '#field-mobile'],
-    ['National code: A digit is mistyped, please compare it with your card', '#field-national_code'],
+    ['Mobile number must have 11 digits and start with 09', '#field-mobile'],
+    ['National code has a mistyped digit, please compare it with your card', '#field-national_code'],
   ])
   for (const [words, href] of summary) {
     expect(textOf($, `${href}-error`)).toBe(words)
@@ -69,15 +69,15 @@ test('a form with mistakes repeats nothing that a page would run', async () => {
   expect(text).not.toContain('<script>')
   expect($('#field-mobile').val()).toBe(script)
   expect($('input[name=_key]').val()).not.toBe(script)
-  expect(summaryOf($)).toContainEqual([`${script}: This is not asked for here`, null])
+  expect(summaryOf($)).toContainEqual([`${script} is not asked for here`, null])
 })
 
 test('a form with nothing in it says of every field that it is needed', async () => {
   for (const fields of [{}, '', { mobile: '', national_code: ' \t' }]) {
     const { $ } = await mistaken(fields)
     expect(summaryOf($)).toEqual([
-      ['Mobile number: This is needed', '#field-mobile'],
-      ['National code: This is needed', '#field-national_code'],
+      ['Mobile number is missing', '#field-mobile'],
+      ['National code is missing', '#field-national_code'],
     ])
   }
 })
@@ -85,15 +85,15 @@ test('a form with nothing in it says of every field that it is needed', async ()
 test('a form with fields that nobody asked for is refused, with all of them named', async () => {
   const { $ } = await mistaken({ ...FIELDS, user_id: 7, 'mobile[$gt]': 1 })
   expect(summaryOf($)).toEqual([
-    ['user_id: This is not asked for here', null],
-    ['mobile[$gt]: This is not asked for here', null],
+    ['user_id is not asked for here', null],
+    ['mobile[$gt] is not asked for here', null],
   ])
 })
 
 test('a form with a field given more than once asks for one value', async () => {
   for (const times of [1, 200]) {
     const { $ } = await mistaken(new URLSearchParams(FIELDS) + '&mobile=09123456780'.repeat(times))
-    expect(summaryOf($)).toEqual([['Mobile number: Give one value', '#field-mobile']])
+    expect(summaryOf($)).toEqual([['Mobile number must be one value', '#field-mobile']])
     expect($('#field-mobile').val()).toMatch(/^09123456789/)
   }
 })

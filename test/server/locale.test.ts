@@ -143,7 +143,11 @@ describe('a program', () => {
       .expect(422)
     expect(res.headers).toMatchObject({ 'content-language': 'fa' })
     expect(res.body.errors).toEqual([
-      { field: 'mobile', code: 'mobile_invalid', message: 'باید ۱۱ رقم باشد و با ۰۹ شروع شود' },
+      {
+        field: 'mobile',
+        code: 'mobile_invalid',
+        message: '\u2068mobile\u2069 باید ۱۱ رقم باشد و با ۰۹ شروع شود',
+      },
     ])
   })
 })

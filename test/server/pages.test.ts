@@ -101,7 +101,7 @@ describe('the form', () => {
       'aria-describedby': 'field-mobile-error field-mobile-hint',
     })
     expect(text($, '.error-summary a[href="#field-mobile"]')).toBe(text($, '#field-mobile-error'))
-    expect(text($, '.error-summary li:last-child')).toContain('"><script>: This is not asked for here')
+    expect(text($, '.error-summary li:last-child')).toContain('"><script> is not asked for here')
   })
 })
 
@@ -120,7 +120,7 @@ describe('a running request', () => {
       'aria-valuenow': '42',
       'aria-valuetext': '42 percent, step 2 of 6: Solve the captcha',
     })
-    expect($('.bar-fill').attr('width')).toBe('42%')
+    expect($('.bar-done').attr('width')).toBe('42%')
     expect($('[aria-current=step]').attr('data-step')).toBe('captcha_solving')
     expect(text($, '[data-live=message]')).toBe('<b>حل</b> کپچا')
     expect($('title').text()).toBe('42% · Credit score · Halfway')

@@ -46,21 +46,31 @@ const webAddress = typed
       }, 'url_invalid'),
   )
 
-interface FieldType {
+export interface FieldType {
   schema: z.ZodType<string>
   /** Attributes of the `<input>`. */
-  input: { type: string; inputmode: string; autocomplete: string; dir: 'ltr' | 'auto' }
+  input: {
+    type: string
+    inputmode: string
+    autocomplete: string
+    dir: 'ltr' | 'auto'
+    /** As wide as what belongs into it, where that is known: the width is a hint, too. */
+    size?: number
+  }
 }
 
 export const FIELD_TYPES = {
-  mobile: { schema: mobile, input: { type: 'text', inputmode: 'tel', autocomplete: 'tel', dir: 'ltr' } },
+  mobile: {
+    schema: mobile,
+    input: { type: 'text', inputmode: 'tel', autocomplete: 'tel', dir: 'ltr', size: 14 },
+  },
   national_code: {
     schema: nationalCode,
-    input: { type: 'text', inputmode: 'numeric', autocomplete: 'off', dir: 'ltr' },
+    input: { type: 'text', inputmode: 'numeric', autocomplete: 'off', dir: 'ltr', size: 14 },
   },
   account_number: {
     schema: accountNumber,
-    input: { type: 'text', inputmode: 'numeric', autocomplete: 'off', dir: 'ltr' },
+    input: { type: 'text', inputmode: 'numeric', autocomplete: 'off', dir: 'ltr', size: 20 },
   },
   url: { schema: webAddress, input: { type: 'text', inputmode: 'url', autocomplete: 'url', dir: 'ltr' } },
 } satisfies Record<string, FieldType>

@@ -15,6 +15,7 @@ export const en = {
   'services.usually': 'Usually {duration}',
   'services.asks_for_code': 'Sends you a code',
 
+  'form.back': 'All services',
   'form.before': 'Before you start',
   'form.usually': 'This usually takes {duration}.',
   'form.asks_for_code': 'You will be asked for a code while it runs, so keep your phone at hand.',

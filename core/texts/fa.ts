@@ -19,6 +19,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'services.usually': 'معمولاً {duration}',
   'services.asks_for_code': 'با کد تأیید',
 
+  'form.back': 'همهٔ خدمات',
   'form.before': 'پیش از شروع',
   'form.usually': 'این کار معمولاً {duration} طول می‌کشد.',
   'form.asks_for_code': 'در میانهٔ کار کد تأییدی از شما خواسته می‌شود؛ لطفاً تلفن همراهتان در دسترس باشد.',

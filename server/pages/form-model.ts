@@ -1,6 +1,6 @@
 /** What the form page and the list of services show. */
 import type { FieldError } from '../../core/errors.ts'
-import { FIELD_TYPES } from '../../core/services/fields.ts'
+import { FIELD_TYPES, type FieldType } from '../../core/services/fields.ts'
 import type { Service } from '../../core/services/service.ts'
 import type { Locale, Texts } from '../../core/texts/index.ts'
 import { durationWords, remainingWords } from '../../core/texts/wording.ts'
@@ -26,7 +26,7 @@ interface FieldModel {
   error: string | null
   /** The ids for `aria-describedby`. */
   describedBy: string
-  input: { type: string; inputmode: string; autocomplete: string; dir: string }
+  input: FieldType['input']
 }
 
 export interface FormModel {

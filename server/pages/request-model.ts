@@ -103,6 +103,8 @@ export interface EndModel {
   error: { code: string; message: string; retryable: boolean } | null
   /** Where a new request begins; the list of services when this one is not ours to offer. */
   again: string
+  /** How long all of it took, once it was begun. */
+  took: string | null
   steps: { title: string; took: string | null }[]
 }
 
@@ -117,6 +119,7 @@ export function endModel(view: PublicView, { t, locale }: Texts): EndModel {
         : null,
     error: view.error_data,
     again: known ? requestLinks(view).form : '/',
+    took: took(t, view.started_at, view.completed_at),
     steps: view.steps
       .filter((step) => step.started_at)
       .map((step) => ({

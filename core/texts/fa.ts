@@ -38,7 +38,8 @@ export const fa: Readonly<Record<TextKey, string>> = {
     'یکی از رقم‌های {label} اشتباه است؛ لطفاً آن را با کارت خود مقایسه کنید',
   'field_error.account_number_form': '\u2068{label}\u2069 باید ۱۰ تا ۱۶ رقم باشد',
   'field_error.too_long': '\u2068{label}\u2069 بیش از اندازه طولانی است',
-  'field_error.url_invalid': '\u2068{label}\u2069 باید نشانی یک وب‌گاه باشد، مانند \u2066https://example.com\u2069',
+  'field_error.url_invalid':
+    '\u2068{label}\u2069 باید نشانی یک وب‌گاه باشد، مانند \u2066https://example.com\u2069',
   'field_error.invalid': '\u2068{label}\u2069 درست نیست',
 
   'live.status.pending': 'در انتظار نوبت',

@@ -6,6 +6,7 @@ import { createHandler } from '../../bots/inquiry-provider/services/credit-score
 import { createPortalClient } from '../../bots/inquiry-provider/services/portal/portal-client.ts'
 import { createLog } from '../../core/log.ts'
 import { creditScoreRating } from '../../core/services/credit-score-rating.ts'
+import { asTold } from '../../core/told.ts'
 import {
   healthOf,
   inboxOf,
@@ -43,7 +44,7 @@ function recordRequest(person: Person, abort = new AbortController()) {
     signal: abort.signal,
     log: createLog('bot', 'silent'),
     async updateProgress(progress, step = '', message = '') {
-      reports.push({ progress, step, message })
+      reports.push({ progress, step, message: asTold(message).message })
     },
     async markAsOtpRequired(asked) {
       tries = 3
@@ -51,7 +52,7 @@ function recordRequest(person: Person, abort = new AbortController()) {
     },
     waitForOtp: ({ onResend = async () => {} } = {}) => person(onResend),
     async rejectOtp(rejected = '') {
-      reports.push({ rejected })
+      reports.push({ rejected: asTold(rejected).message })
       return --tries > 0
     },
   }

@@ -109,7 +109,14 @@ describe('a run', () => {
     const recorded = recordRequest(readsTheInbox(portal))
     await run(portal, recorded.request)
     expect(recorded.asked()).toEqual([
-      { length: 6, sent_to: '0912***6789', message: expect.stringContaining('0912***6789'), expires_in: 120 },
+      {
+        length: 6,
+        sent_to: '0912***6789',
+        message: expect.stringContaining('0912***6789'),
+        message_key: 'code_of_digits_sent',
+        message_params: { digits: 6, sent_to: '0912***6789' },
+        expires_in: 120,
+      },
     ])
     const told = JSON.stringify(recorded.reports)
     for (const secret of [MOBILE, PERSON.national_code, ...(await codesOf(portal))])

@@ -1,13 +1,19 @@
-/** A bot could not do its work: `code` for programs, `message` for the person who waits. */
+import { asTold, type Told } from '../core/told.ts'
+
+/** A bot could not do its work: `code` for programs, words for the person who waits. */
 export class BotFailure extends Error {
   override name = 'BotFailure'
   readonly code: string
+  /** The words, and their key where it is another one than the code. */
+  readonly told: Told
   /** Whether calling the bot again later may help. */
   readonly retryable: boolean
 
-  constructor(code: string, message: string, options: { retryable?: boolean; cause?: unknown } = {}) {
-    super(message, { cause: options.cause })
+  constructor(code: string, message: string | Told, options: { retryable?: boolean; cause?: unknown } = {}) {
+    const told = asTold(message)
+    super(told.message, { cause: options.cause })
     this.code = code
+    this.told = told
     this.retryable = options.retryable ?? false
   }
 }

@@ -23,27 +23,27 @@ import { AppError } from '../core/errors.ts'
 import type { Change } from '../core/lifecycle.ts'
 import { createLog, type Log } from '../core/log.ts'
 import type { OtpRequest } from '../core/otp-prompt.ts'
-import { isFinal, type MessageParams } from '../core/record.ts'
+import { isFinal } from '../core/record.ts'
 import { startClock } from '../core/redis/clock.ts'
 import { openRedis, type RedisClient } from '../core/redis/connect.ts'
 import { createLiveRequests, type LiveUpdate } from '../core/redis/live-requests.ts'
 import { createOtpBox, type WaitForOtpOptions } from '../core/redis/otp-box.ts'
 import { createRequestStore, type Stored } from '../core/redis/request-store.ts'
 import { createUpdateBus } from '../core/redis/update-bus.ts'
+import { sayCommon } from '../core/texts/common-messages.ts'
+import { asTold, type Told } from '../core/told.ts'
 import { BotFailure } from './bot-failure.ts'
-
-/** A message that each viewer reads in their own language; `key` is one of the catalogue in core/texts. */
-export interface Told {
-  message_key?: string
-  message_params?: MessageParams
-}
 
 export type AskForOtp = Omit<OtpRequest, 'id' | 'recall'>
 
 /** All about one request, one attempt of it. Every call resolves once Redis has it. */
 export interface RequestUpdater {
-  /** @param progress 0 to 99; lower than before is kept at what was reached  @param step one of the service's steps */
-  updateProgress(progress: number, step?: string, message?: string, told?: Told): Promise<void>
+  /**
+   * @param progress 0 to 99; lower than before is kept at what was reached
+   * @param step one of the service's steps
+   * @param message words for everybody, or with a key by which each viewer reads them in their own language
+   */
+  updateProgress(progress: number, step?: string, message?: string | Told): Promise<void>
   /** Asks the person for a code. Resolves once they are asked; the code comes from `waitForOtp`. */
   markAsOtpRequired(otp?: AskForOtp): Promise<void>
   /**
@@ -52,19 +52,23 @@ export interface RequestUpdater {
    */
   waitForOtp(options?: WaitForOtpOptions): Promise<string>
   /** The code was wrong: asks again while tries are left, else the request has failed. True when it was asked again. */
-  rejectOtp(message?: string): Promise<boolean>
+  rejectOtp(message?: string | Told): Promise<boolean>
   /** @param result any JSON, 256 kB at most  @throws AppError `result_too_large` after the request was failed with it */
   markAsCompleted(result: unknown): Promise<void>
-  markAsFailed(message: string, error?: { code?: string; retryable?: boolean }): Promise<void>
+  markAsFailed(message: string | Told, error?: { code?: string; retryable?: boolean }): Promise<void>
 }
 
 export interface Updater {
-  updateProgress(hash: string, progress: number, step?: string, message?: string, told?: Told): Promise<void>
+  updateProgress(hash: string, progress: number, step?: string, message?: string | Told): Promise<void>
   markAsOtpRequired(hash: string, otp?: AskForOtp): Promise<void>
   waitForOtp(hash: string, options?: WaitForOtpOptions): Promise<string>
-  rejectOtp(hash: string, message?: string): Promise<boolean>
+  rejectOtp(hash: string, message?: string | Told): Promise<boolean>
   markAsCompleted(hash: string, result: unknown): Promise<void>
-  markAsFailed(hash: string, message: string, error?: { code?: string; retryable?: boolean }): Promise<void>
+  markAsFailed(
+    hash: string,
+    message: string | Told,
+    error?: { code?: string; retryable?: boolean },
+  ): Promise<void>
   /** The same, bound to one request. `attempt` is asked for at each write; left out, it is the one found first. */
   bind(hash: string, attempt?: () => number): RequestUpdater
   /** The request as it stands, for a bot that wants to look; null when it is gone. */
@@ -155,8 +159,9 @@ function createUpdaterOn(deps: {
     const found = firstAttempt(hash)
     const current = async (): Promise<number> => given?.() ?? found()
     return {
-      async updateProgress(progress, step, message, told) {
-        await write(hash, { type: 'progress', attempt: await current(), progress, step, message, ...told })
+      async updateProgress(progress, step, message) {
+        const told = message === undefined ? {} : asTold(message)
+        await write(hash, { type: 'progress', attempt: await current(), progress, step, ...told })
       },
       async markAsOtpRequired(otp = {}) {
         await write(hash, { type: 'require_otp', attempt: await current(), otp: { ...otp, id: nanoid(10) } })
@@ -164,12 +169,12 @@ function createUpdaterOn(deps: {
       async waitForOtp(options) {
         const answer = await otpBox.waitFor(hash, options)
         if ('code' in answer) return answer.code
-        if (answer.refused === 'otp_expired')
-          throw new BotFailure('otp_expired', 'The code was not entered in time.')
+        if (answer.refused === 'otp_expired') throw new BotFailure('otp_expired', sayCommon('otp_expired'))
         throw new AppError(answer.refused)
       },
       async rejectOtp(message) {
-        const { record } = await write(hash, { type: 'reject_otp', attempt: await current(), message })
+        const told = message === undefined ? {} : asTold(message)
+        const { record } = await write(hash, { type: 'reject_otp', attempt: await current(), ...told })
         return record.status === 'otp_required'
       },
       async markAsCompleted(result) {
@@ -187,8 +192,10 @@ function createUpdaterOn(deps: {
           throw error
         }
       },
-      async markAsFailed(message, { code = 'failed', retryable = false } = {}) {
-        await write(hash, { type: 'fail', attempt: await current(), error: { code, message, retryable } })
+      async markAsFailed(words, { code = 'failed', retryable = false } = {}) {
+        const { message, ...key } = asTold(words)
+        const error = { code, message, retryable }
+        await write(hash, { type: 'fail', attempt: await current(), error, ...key })
       },
     }
   }

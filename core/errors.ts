@@ -32,7 +32,7 @@ export const ERRORS = {
   internal_error: { status: 500, retryable: true },
   unreadable_record: { status: 500, retryable: false },
   storage_unavailable: { status: 503, retryable: true },
-  // Of a request rather than of a call: they stand in `error_data`.
+  // Of a request rather than of a call.
   bot_unavailable: { status: 502, retryable: true },
   bot_busy: { status: 429, retryable: true },
   bot_bad_answer: { status: 502, retryable: false },
@@ -46,6 +46,28 @@ export const ERRORS = {
 } as const satisfies Record<string, { status: number; retryable: boolean }>
 
 export type ErrorCode = keyof typeof ERRORS
+
+/** Those that a request fails with, or is tried again after: they stand in `error_data`, and are keys of messages. */
+export const REQUEST_ERRORS = [
+  'bot_unavailable',
+  'bot_busy',
+  'bot_bad_answer',
+  'bot_unauthorized',
+  'bot_crashed',
+  'bot_stopping',
+  'worker_stopping',
+  'worker_lost',
+  'timed_out',
+  'result_too_large',
+  'otp_expired',
+  'otp_attempts_exhausted',
+  'unknown_service',
+  'storage_unavailable',
+  'internal_error',
+] as const satisfies ErrorCode[]
+export type RequestErrorCode = (typeof REQUEST_ERRORS)[number]
+export const isRequestError = (code: string): code is RequestErrorCode =>
+  (REQUEST_ERRORS as readonly string[]).includes(code)
 
 /** What is wrong with one field of a submitted form. `code` has its words in `texts/` under `field_error.{code}`. */
 export interface FieldError {

@@ -7,6 +7,7 @@ import type { Rules } from './lifecycle.ts'
 import { openPrompt } from './otp-prompt.ts'
 import { isFinal, type RequestRecord, STATUSES, type Status, toIso } from './record.ts'
 import { allDone, stepsAt } from './steps.ts'
+import { keyOf, keyShape } from './told.ts'
 
 /** More than any record of ours can have: a result of 256 kB, a form of 64 kB, and their escapes. */
 const MOST_CHARACTERS = 1024 * 1024
@@ -31,11 +32,8 @@ const foreignRecord = z.object({
   step: shortText.nullable().catch(null),
   progress: z.coerce.number().catch(0),
   current_message: shortText.nullable().catch(null),
-  message_key: z.string().max(200).optional().catch(undefined),
-  message_params: z
-    .record(z.string(), z.union([z.string(), z.number()]))
-    .optional()
-    .catch(undefined),
+  ...keyShape,
+  message_seal: z.string().max(100).optional().catch(undefined),
   estimated_duration: wholeSeconds.catch(0),
   request_data: z.record(z.string(), z.unknown()).catch({}),
   otp_data: z
@@ -45,6 +43,7 @@ const foreignRecord = z.object({
       charset: z.literal('digits').catch('digits'),
       sent_to: shortText.nullable().catch(null),
       message: shortText.nullable().catch(null),
+      ...keyShape,
       expires_at: isoTime,
       resend_available_at: isoTime,
       attempts_left: z.number().int().nonnegative().catch(3),
@@ -142,6 +141,7 @@ export function adopt(foreign: ForeignRecord, { now, ttlSeconds }: Rules): Reque
   const reached = Math.min(99, Math.max(foreign.reached, clampPercent(foreign.progress)))
   const record: RequestRecord = {
     ...foreign,
+    ...keyOf(foreign),
     status,
     progress: status === 'completed' ? 100 : reached,
     reached: status === 'completed' ? 100 : reached,

@@ -15,9 +15,11 @@ import {
   refuseCode,
   refuseResend,
 } from './otp-prompt.ts'
-import type { MessageParams, RequestError, RequestRecord, Status } from './record.ts'
+import type { RequestError, RequestRecord, Status } from './record.ts'
 import { isFinal, toIso } from './record.ts'
 import { allDone, stepsAt } from './steps.ts'
+import { sayCommon } from './texts/common-messages.ts'
+import { say, type Told } from './told.ts'
 
 /** What may happen in which state, and where it leads. */
 export const TRANSITIONS = {
@@ -55,11 +57,9 @@ export const TRANSITIONS = {
   cancelled: {},
 } as const satisfies Record<Status, Partial<Record<Change['type'], Status>>>
 
-interface Message {
-  message?: string
-  message_key?: string
-  message_params?: MessageParams
-}
+type Message = Partial<Told>
+/** Its words are the error's; its key is the error's code, where no other is given. */
+export type Failure = { error: RequestError } & Pick<Told, 'message_key' | 'message_params'>
 
 /** What somebody wants to happen. Changes of a bot or worker carry the attempt they belong to. */
 export type Change =
@@ -67,13 +67,13 @@ export type Change =
   | { type: 'start'; attempt: number; limitSeconds?: number }
   | ({ type: 'progress'; attempt: number; progress: number; step?: string } & Message)
   /** `counts: false`: no work was begun, or not by its own fault ended: the attempt is made good by one more. */
-  | ({ type: 'retry'; attempt: number; nextRetryAt: number; counts?: boolean; error: RequestError } & Message)
+  | ({ type: 'retry'; attempt: number; nextRetryAt: number; counts?: boolean } & Failure)
   | { type: 'require_otp'; attempt: number; otp: OtpRequest }
-  | { type: 'reject_otp'; attempt: number; message?: string }
+  | ({ type: 'reject_otp'; attempt: number } & Message)
   | { type: 'submit_otp' }
   | { type: 'resend_otp' }
   | ({ type: 'complete'; attempt: number; result: unknown } & Message)
-  | { type: 'fail'; attempt?: number; error: RequestError }
+  | ({ type: 'fail'; attempt?: number } & Failure)
   | { type: 'cancel'; by: NonNullable<RequestRecord['cancelled_by']> }
 
 /** Why a change was not made; also an error code of the catalogue. */
@@ -158,7 +158,7 @@ function effects(next: RequestRecord, before: RequestRecord, change: Change, at:
       next.next_retry_at = toIso(change.nextRetryAt)
       if (change.counts === false) next.max_attempts++
       next.otp_data = null
-      say(next, change)
+      say(next, wordsOf(change))
       return
     case 'require_otp':
       next.started_at ??= toIso(at)
@@ -167,10 +167,10 @@ function effects(next: RequestRecord, before: RequestRecord, change: Change, at:
         at,
         latest: Date.parse(before.expires_at),
       })
-      say(next, { message: change.otp.message })
+      say(next, change.otp)
       return
     case 'reject_otp':
-      rejectCode(next, change.message, at)
+      rejectCode(next, change.message === undefined ? sayCommon('otp_rejected') : change, at)
       return
     case 'resend_otp':
       if (next.otp_data) next.otp_data = askAgain(next.otp_data, at)
@@ -179,17 +179,14 @@ function effects(next: RequestRecord, before: RequestRecord, change: Change, at:
       next.progress = next.reached = 100
       next.steps = allDone(next.steps, at)
       next.result_data = change.result ?? null
-      say(
-        next,
-        change.message === undefined && change.message_key === undefined ? { message: 'Done.' } : change,
-      )
+      say(next, change.message === undefined && change.message_key === undefined ? sayCommon('done') : change)
       return
     case 'fail':
-      endAsFailed(next, change.error)
+      endAsFailed(next, change)
       return
     case 'cancel':
       next.cancelled_by = change.by
-      say(next, { message: 'Cancelled.' })
+      say(next, sayCommon('cancelled'))
       return
     case 'submit_otp':
       return
@@ -202,35 +199,33 @@ function moveProgress(next: RequestRecord, progress: number): void {
   next.progress = next.reached = Math.max(next.progress, next.reached, Math.min(99, Math.max(0, wanted)))
 }
 
-/** A message replaces the one before as a whole: a new text never keeps an old key. */
-function say(next: RequestRecord, { message, message_key, message_params }: Message): void {
-  if (message === undefined && message_key === undefined) return
-  if (message !== undefined) next.current_message = message.slice(0, 2000)
-  next.message_key = message_key
-  next.message_params = message_params
-}
-
-function rejectCode(next: RequestRecord, message: string | undefined, at: number): void {
-  const prompt = next.otp_data && afterWrongCode(next.otp_data, message, at)
+function rejectCode(next: RequestRecord, told: Message, at: number): void {
+  const prompt = next.otp_data && afterWrongCode(next.otp_data, told.message ?? '', at)
   if (prompt) {
     next.otp_data = prompt
-    say(next, { message: prompt.error?.message })
+    say(next, told)
   } else {
     next.status = 'failed'
-    endAsFailed(next, TOO_MANY_CODES)
+    endAsFailed(next, { error: TOO_MANY_CODES })
   }
 }
 
 const TOO_MANY_CODES: RequestError = {
   code: 'otp_attempts_exhausted',
-  message: 'The code was wrong too many times.',
+  message: sayCommon('otp_attempts_exhausted').message,
   retryable: false,
 }
 
-function endAsFailed(next: RequestRecord, error: RequestError): void {
-  next.error_data = error
-  say(next, { message: error.message })
+function endAsFailed(next: RequestRecord, failure: Failure): void {
+  next.error_data = failure.error
+  say(next, wordsOf(failure))
 }
+
+const wordsOf = ({ error, message_key = error.code, message_params }: Failure): Told => ({
+  message: error.message,
+  message_key,
+  message_params,
+})
 
 /** The rest takes at most its share of the usual duration; what was promised before never gets longer. */
 function shortenEstimate(next: RequestRecord, at: number): void {

@@ -15,6 +15,7 @@ import {
   toIso,
 } from './record.ts'
 import { allDone, stepsAt } from './steps.ts'
+import { keyOf } from './told.ts'
 
 /** What is known of a request: the record, or only what was shown of it. */
 export type Known = RequestRecord | PublicView
@@ -93,6 +94,7 @@ function takeWords(held: RequestRecord, put: RequestRecord): void {
   held.current_message = put.current_message
   held.message_key = put.message_key
   held.message_params = put.message_params
+  held.message_seal = put.message_seal
 }
 
 function takeEnd(held: RequestRecord, put: RequestRecord): RequestRecord {
@@ -147,7 +149,7 @@ function asRecord(view: PublicView, rest: RequestRecord): RequestRecord {
     : rest.status === 'otp_required'
       ? null
       : rest.otp_data
-  return { ...rest, ...fields, reached: view.progress, otp_data, write_id: undefined }
+  return { ...rest, ...fields, ...keyOf(view), reached: view.progress, otp_data, write_id: undefined }
 }
 
 function promptBehind(shown: OtpPrompt, { updated_at }: PublicView, rest: RequestRecord): StoredPrompt {

@@ -1,4 +1,6 @@
 import { type RequestRecord, toIso } from './record.ts'
+import { sayCommon } from './texts/common-messages.ts'
+import { say } from './told.ts'
 
 /** The first record of a request. */
 export function newRecord(input: {
@@ -12,7 +14,7 @@ export function newRecord(input: {
   ttlSeconds: number
 }): RequestRecord {
   const created = toIso(input.now)
-  return {
+  const record: RequestRecord = {
     hash: input.hash,
     service_slug: input.service.slug,
     user_id: input.userId ?? null,
@@ -21,7 +23,7 @@ export function newRecord(input: {
     status: 'pending',
     step: null,
     progress: 0,
-    current_message: 'We have your request.',
+    current_message: null,
     estimated_duration: input.service.estimatedSeconds,
     request_data: input.requestData,
     otp_data: null,
@@ -47,4 +49,6 @@ export function newRecord(input: {
     completed_at: null,
     expires_at: toIso(input.now + input.ttlSeconds * 1000),
   }
+  say(record, sayCommon('received'))
+  return record
 }

@@ -3,13 +3,13 @@
  * another code may be sent. Pure, like the lifecycle that uses them.
  */
 import { type StoredPrompt, toIso } from './record.ts'
+import type { Told } from './told.ts'
 
 /** What a bot says when it asks for a code; everything else has a sensible default. */
-export interface OtpRequest {
+export interface OtpRequest extends Partial<Told> {
   id: string
   length?: number
   sent_to?: string
-  message?: string
   /** Seconds the person has; never beyond the request's own end. */
   expires_in?: number
   /** The bot's call has ended: it is called again with the code. */
@@ -41,6 +41,7 @@ export function openPrompt(
     charset: 'digits',
     sent_to: otp.sent_to ?? null,
     message: otp.message ?? null,
+    ...(otp.message_key && { message_key: otp.message_key, message_params: otp.message_params ?? {} }),
     expires_at: toIso(Math.max(at, Math.min(at + seconds * 1000, latest))),
     resend_available_at: before?.resend_available_at ?? cooldown,
     attempts_left: OTP_DEFAULTS.attempts,
@@ -71,15 +72,15 @@ export function refuseResend(
 }
 
 /** The prompt after a wrong code; null when that was the last try. */
-export function afterWrongCode(
-  prompt: StoredPrompt,
-  message: string | undefined,
-  at: number,
-): StoredPrompt | null {
+export function afterWrongCode(prompt: StoredPrompt, message: string, at: number): StoredPrompt | null {
   const left = prompt.attempts_left - 1
   if (left <= 0) return null
-  const error = { code: 'otp_rejected' as const, message: message ?? 'That code was not right.' }
-  return { ...prompt, attempts_left: left, requested_at: toIso(at), error }
+  return {
+    ...prompt,
+    attempts_left: left,
+    requested_at: toIso(at),
+    error: { code: 'otp_rejected', message },
+  }
 }
 
 /** The wait for another code doubles each time: 30 s, 60 s, 120 s … */

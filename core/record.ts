@@ -34,6 +34,8 @@ export interface OtpPrompt {
   /** Where the code went, masked: `0912***4567`. */
   sent_to: string | null
   message: string | null
+  message_key?: string
+  message_params?: MessageParams
   expires_at: IsoTime
   resend_available_at: IsoTime
   attempts_left: number
@@ -72,6 +74,8 @@ export interface RequestRecord {
   current_message: string | null
   message_key?: string
   message_params?: MessageParams
+  /** By this is seen whether another program changed the words and left the key as it was (told.ts). */
+  message_seal?: string
   /** Whole seconds. */
   estimated_duration: number
   request_data: Record<string, unknown>

@@ -1,10 +1,12 @@
 /** What the server hands over with a request page, and the words and the clock that follow from it. */
 import { createFormatter, type Translate } from '../core/texts/format.ts'
 import type { LiveKey } from '../core/texts/index.ts'
+import { createReader, type ReadMessage } from '../core/texts/message.ts'
 import type { PageData } from '../server/pages/request-model.ts'
 
 export interface Page extends PageData {
   t: Translate<LiveKey>
+  read: ReadMessage
   /** Milliseconds by the server's clock: the viewer's may be minutes off. */
   clock(): number
 }
@@ -18,9 +20,11 @@ export function readPage(place: HTMLElement): Page | null {
   if (!block?.textContent) return null
   const data = JSON.parse(block.textContent) as PageData
   const skew = data.now - Date.now()
+  const lang = languageOf(place)
   return {
     ...data,
-    t: createFormatter(languageOf(place), data.texts),
+    t: createFormatter(lang, data.texts),
+    read: createReader(lang, data.messages),
     clock: () => Date.now() + skew,
   }
 }

@@ -4,23 +4,24 @@
  */
 import { nanoid } from 'nanoid'
 import { promptClosesAt } from '../core/deadline.ts'
-import { AppError } from '../core/errors.ts'
-import type { Change } from '../core/lifecycle.ts'
+import { AppError, isRequestError } from '../core/errors.ts'
+import type { Change, Failure } from '../core/lifecycle.ts'
 import type { Log } from '../core/log.ts'
-import { isFinal, type PublicView, type RequestError, type RequestRecord } from '../core/record.ts'
+import { isFinal, type PublicView, type RequestRecord } from '../core/record.ts'
 import type { LiveRequests } from '../core/redis/live-requests.ts'
 import type { RequestStore } from '../core/redis/request-store.ts'
+import { sayCommon } from '../core/texts/common-messages.ts'
 import { type BotClient, NotBegun } from './bot-client.ts'
 import { startStopwatch } from './stopwatch.ts'
 
 export type AttemptOutcome =
   /** The request is final, or no longer ours. */
   | { is: 'ended' }
-  | { is: 'failed'; error: RequestError }
+  | ({ is: 'failed' } & Failure)
   /** Nothing was begun; the bot may have said how long it wants to be left alone. */
-  | { is: 'not_begun'; error: RequestError; retryAfterMs: number }
+  | ({ is: 'not_begun'; retryAfterMs: number } & Failure)
   /** This worker stops: the next one may begin anew at once. */
-  | { is: 'given_back'; error: RequestError }
+  | ({ is: 'given_back' } & Failure)
   /** A code is being waited for; at `until`, milliseconds, nobody is expected any more. */
   | { is: 'waiting'; until: number }
 
@@ -50,7 +51,7 @@ export function createAttempt({ store, live, bot, log, now }: AttemptDeps) {
     { limitSeconds, stopping, otp }: AttemptContext,
   ): Promise<AttemptOutcome> {
     const abort = new AbortController()
-    const clock = startStopwatch(restMs(record, now()), () => abort.abort(timedOut(limitSeconds)))
+    const clock = startStopwatch(restMs(record, now()), () => abort.abort(new AppError('timed_out')))
     const onStop = (): void => abort.abort(stopping.reason)
     if (stopping.aborted) onStop()
     else stopping.addEventListener('abort', onStop)
@@ -72,7 +73,7 @@ export function createAttempt({ store, live, bot, log, now }: AttemptDeps) {
         watch.stop()
       }
     } catch (error) {
-      return whyFailed(error)
+      return whyFailed(error, limitSeconds)
     } finally {
       clock.stop()
       stopping.removeEventListener('abort', onStop)
@@ -83,10 +84,10 @@ export function createAttempt({ store, live, bot, log, now }: AttemptDeps) {
     const { hash, attempt, service_slug: slug, request_data: requestData } = record
     const answer = await bot.call({ slug, hash, attempt, requestData, otp, signal })
     if (answer.status === 'error') {
-      if (answer.code === 'OTP_REJECTED')
-        return ask(hash, { type: 'reject_otp', attempt, message: answer.message })
-      const { code, message, retryable } = answer
-      return { is: 'failed', error: { code, message, retryable } }
+      const { status: _error, code, retryable, ...told } = answer
+      if (code === 'OTP_REJECTED') return ask(hash, { type: 'reject_otp', attempt, ...told })
+      const { message, ...key } = told
+      return { is: 'failed', error: { code, message, retryable }, ...key }
     }
     if (answer.code === 'SMS_SENT') {
       return ask(hash, {
@@ -112,23 +113,11 @@ export function createAttempt({ store, live, bot, log, now }: AttemptDeps) {
   return attempt
 }
 
-const timedOut = (limitSeconds: number): AppError =>
-  new AppError('timed_out', { detail: `It took longer than ${limitSeconds} seconds.` })
-
 /** What is left of the request's own time: it counts all attempts together. */
 const restMs = ({ deadline_at }: RequestRecord, now: number): number =>
   deadline_at === null ? 300_000 : Math.max(0, Date.parse(deadline_at) - now)
 
-const WORDS: Partial<Record<AppError['code'], string>> = {
-  bot_unavailable: 'The service that does the work cannot be reached just now.',
-  bot_busy: 'The service that does the work is busy just now.',
-  bot_stopping: 'The service that does the work is being restarted.',
-  bot_unauthorized: 'The service that does the work did not accept us. Please tell its operator.',
-  bot_bad_answer: 'The service that does the work gave an answer we do not understand.',
-  worker_stopping: 'The service is being restarted.',
-}
-
-function whyFailed(error: unknown): AttemptOutcome {
+function whyFailed(error: unknown, limitSeconds: number): AttemptOutcome {
   if (!(error instanceof AppError)) throw error
   switch (error.code) {
     case 'already_final':
@@ -137,11 +126,19 @@ function whyFailed(error: unknown): AttemptOutcome {
     case 'request_not_found':
       return ENDED
     default: {
-      const message = error.detail ?? WORDS[error.code] ?? 'Something went wrong.'
-      const told = { code: error.code, message, retryable: error.retryable }
-      if (error.code === 'worker_stopping') return { is: 'given_back', error: told }
-      if (!(error instanceof NotBegun)) return { is: 'failed', error: told }
-      return { is: 'not_begun', error: told, retryAfterMs: (error.retryAfterSeconds ?? 0) * 1000 }
+      const failure = failureOf(error, limitSeconds)
+      if (error.code === 'worker_stopping') return { is: 'given_back', ...failure }
+      if (!(error instanceof NotBegun)) return { is: 'failed', ...failure }
+      return { is: 'not_begun', ...failure, retryAfterMs: (error.retryAfterSeconds ?? 0) * 1000 }
     }
   }
+}
+
+/** Its words are for whoever knows no key: what the bot said, or more than people need to know. */
+function failureOf({ code, retryable, detail }: AppError, limitSeconds: number): Failure {
+  const { message, ...key } =
+    code === 'timed_out' ? sayCommon('timed_out_after', { seconds: limitSeconds })
+    : isRequestError(code) ? sayCommon(code)
+    : sayCommon('internal_error') // biome-ignore format: a table
+  return { error: { code, message: detail ?? message, retryable }, ...key }
 }

@@ -2,6 +2,8 @@
 import { Agent, fetch, type Response } from 'undici'
 import { z } from 'zod'
 import { AppError } from '../core/errors.ts'
+import { sayCommon } from '../core/texts/common-messages.ts'
+import { keyShape } from '../core/told.ts'
 
 const text = (most: number, otherwise: string) =>
   z
@@ -13,6 +15,7 @@ const otpSchema = z.object({
   length: z.number().int().min(3).max(12).optional().catch(undefined),
   sent_to: z.string().max(200).optional().catch(undefined),
   message: z.string().max(500).optional().catch(undefined),
+  ...keyShape,
   expires_in: z.number().int().min(1).max(600).optional().catch(undefined),
 })
 
@@ -24,12 +27,15 @@ const answerSchema = z.discriminatedUnion('status', [
     data: z.unknown().optional(),
     otp_data: otpSchema.optional().catch({}),
   }),
-  z.object({
-    status: z.literal('error'),
-    code: text(100, 'failed'),
-    message: text(2000, 'The bot could not do it.'),
-    retryable: z.boolean().catch(false),
-  }),
+  z
+    .object({
+      status: z.literal('error'),
+      code: text(100, 'failed'),
+      message: text(2000, ''),
+      ...keyShape,
+      retryable: z.boolean().catch(false),
+    })
+    .transform((answer) => (answer.message ? answer : { ...answer, ...sayCommon('no_reason') })),
 ])
 export type BotAnswer = z.infer<typeof answerSchema>
 

@@ -7,8 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { DelayedError, type Job, Worker } from 'bullmq'
 import { dueAt, waitsUntil } from '../core/deadline.ts'
 import { AppError } from '../core/errors.ts'
+import type { Failure } from '../core/lifecycle.ts'
 import type { Log } from '../core/log.ts'
-import { isFinal, type RequestError, type RequestRecord } from '../core/record.ts'
+import { isFinal, type RequestRecord } from '../core/record.ts'
 import type { RedisClient } from '../core/redis/connect.ts'
 import type { Deadlines } from '../core/redis/deadlines.ts'
 import type { LiveRequests } from '../core/redis/live-requests.ts'
@@ -19,6 +20,7 @@ import type { Service } from '../core/services/service.ts'
 import { type AttemptOutcome, createAttempt } from './attempt.ts'
 import { afterFailure, afterNothingBegun } from './backoff.ts'
 import type { BotClient } from './bot-client.ts'
+import { LOST, NO_CODE, UNKNOWN_SERVICE } from './failures.ts'
 
 export interface RequestWorkerDeps {
   queue: string
@@ -85,9 +87,8 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
   worker.on('failed', (job) => {
     // Given up by BullMQ itself, after stalling too often: nobody else will end this request.
     if (!job?.deferredFailure) return
-    const lost = { code: 'worker_lost', message: 'The request was interrupted too often.', retryable: true }
     store
-      .apply(job.data.hash, { type: 'fail', error: lost })
+      .apply(job.data.hash, { type: 'fail', ...LOST })
       .catch((cause) => log.warn({ err: cause, hash: job.data.hash }, 'could not end a lost request'))
   })
 
@@ -181,7 +182,8 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
     service: Service,
     failed: Exclude<AttemptOutcome, { is: 'ended' | 'waiting' }>,
   ): Promise<{ record: RequestRecord; at: number } | null> {
-    const { error } = failed
+    const { error, message_key, message_params } = failed
+    const failure = { error, message_key, message_params }
     const counts = failed.is === 'failed'
     const waitMs =
       failed.is === 'given_back' ? 0
@@ -196,17 +198,17 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
     // A time limit is the request's, not the attempt's: trying again is for the person to decide.
     const mayPass = error.retryable && error.code !== 'timed_out'
     if (!mayPass || inVain || (counts && record.attempt >= record.max_attempts)) {
-      await end(record, error)
+      await end(record, failure)
       return null
     }
     const outcome = await store.apply(record.hash, {
-      type: 'retry', attempt: record.attempt, nextRetryAt: at, counts, message: error.message, error,
+      type: 'retry', attempt: record.attempt, nextRetryAt: at, counts, ...failure,
     }) // biome-ignore format: one change
     return outcome.ok ? { record: outcome.stored.record, at } : null
   }
 
-  async function end(record: RequestRecord, error: RequestError): Promise<void> {
-    const outcome = await store.apply(record.hash, { type: 'fail', attempt: record.attempt, error })
+  async function end(record: RequestRecord, failure: Failure): Promise<void> {
+    const outcome = await store.apply(record.hash, { type: 'fail', attempt: record.attempt, ...failure })
     if (!outcome.ok) log.debug({ hash: record.hash, refusal: outcome.refusal }, 'the failure came too late')
   }
 
@@ -226,15 +228,4 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
       await late
     },
   }
-}
-
-const UNKNOWN_SERVICE: RequestError = {
-  code: 'unknown_service',
-  message: 'There is no such service (any more).',
-  retryable: false,
-}
-const NO_CODE: RequestError = {
-  code: 'otp_expired',
-  message: 'The code was not entered in time.',
-  retryable: true,
 }

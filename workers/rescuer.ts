@@ -6,11 +6,12 @@
 import { dueAt, waitsUntil } from '../core/deadline.ts'
 import { AppError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
-import { isFinal, type RequestError, type RequestRecord } from '../core/record.ts'
+import { isFinal, type RequestRecord } from '../core/record.ts'
 import type { Deadlines } from '../core/redis/deadlines.ts'
 import type { Queues } from '../core/redis/queues.ts'
 import type { RequestStore } from '../core/redis/request-store.ts'
 import type { Service } from '../core/services/service.ts'
+import { NO_CODE, TIMED_OUT } from './failures.ts'
 
 export interface RescuerDeps {
   store: RequestStore
@@ -39,13 +40,6 @@ const ALL = 10_000
 /** For what is lost without anybody noticing, as in a Cluster that fails over. */
 const LOOK_AT_ALL_EVERY_MS = 300_000
 
-const TIMED_OUT: RequestError = { code: 'timed_out', message: 'It took too long.', retryable: true }
-const NO_CODE: RequestError = {
-  code: 'otp_expired',
-  message: 'The code was not entered in time.',
-  retryable: true,
-}
-
 export interface Rescuer {
   /** Looks once at every request there is: a Redis that comes back may have lost some of the latest reminders. */
   lookAtAll(): Promise<void>
@@ -72,9 +66,9 @@ export function startRescuer(deps: RescuerDeps): Rescuer {
   }
 
   async function end({ hash, status }: RequestRecord): Promise<void> {
-    const error = status === 'otp_required' ? NO_CODE : TIMED_OUT
-    const outcome = await store.apply(hash, { type: 'fail', error })
-    if (outcome.ok) log.warn({ hash, reason: error.code }, 'ended a request that nobody ended')
+    const failure = status === 'otp_required' ? NO_CODE : TIMED_OUT
+    const outcome = await store.apply(hash, { type: 'fail', ...failure })
+    if (outcome.ok) log.warn({ hash, reason: failure.error.code }, 'ended a request that nobody ended')
     await deadlines.forget(hash)
   }
 

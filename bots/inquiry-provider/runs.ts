@@ -6,16 +6,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
+import { sayCommon } from '../../core/texts/common-messages.ts'
 import { BotFailure } from '../bot-failure.ts'
-import type { AskForOtp, Updater } from '../updater.ts'
+import type { Updater } from '../updater.ts'
+import { type BotAnswer, codeSent, failed, succeeded } from './answers.ts'
 import { createAwaitedCodes } from './awaited-codes.ts'
 import type { BotRequest, Handle } from './bot-service.ts'
 import { isRejection, isSmsSent, type SmsSent, sessionLost } from './sms-sent.ts'
-
-export type BotAnswer =
-  | { status: 'success'; code: string; message: string; data: unknown }
-  | { status: 'success'; code: 'SMS_SENT'; message: string; otp_data: AskForOtp }
-  | { status: 'error'; code: string; message: string; retryable: boolean }
 
 interface Call {
   slug: string
@@ -197,7 +194,7 @@ export function createRuns({
 }
 
 const restarting = (): BotFailure =>
-  new BotFailure('bot_stopping', 'The service that does the work is being restarted.', { retryable: true })
+  new BotFailure('bot_stopping', sayCommon('bot_stopping'), { retryable: true })
 
 /** What this call is about: the first one, the one with the code, or the one for another code. */
 function goOn(
@@ -211,37 +208,9 @@ function goOn(
   return left.verify(otp, request)
 }
 
-const codeSent = ({ asked }: SmsSent): BotAnswer => ({
-  status: 'success',
-  code: 'SMS_SENT',
-  message: asked.message ?? 'A code was sent.',
-  otp_data: asked,
-})
-
-const succeeded = (data: unknown): BotAnswer => ({
-  status: 'success',
-  code: 'COMPLETED',
-  message: 'Done.',
-  data: data ?? null,
-})
-
 /** An unforeseen error for the log: its kind and where it came from. Its text may hold what a person typed. */
 function whereOf(error: unknown): string {
   if (!(error instanceof Error)) return typeof error
   const frames = (error.stack ?? '').split('\n').filter((line) => /^ {4}at /.test(line))
   return [error.constructor.name, ...frames].join('\n')
-}
-
-/** What a handler threw, as the worker will read it. An unforeseen error keeps its text to itself: it may hold data. */
-function failed(error: unknown): BotAnswer {
-  if (error instanceof BotFailure)
-    return { status: 'error', code: error.code, message: error.message, retryable: error.retryable }
-  if (error instanceof AppError)
-    return { status: 'error', code: error.code, message: error.message, retryable: error.retryable }
-  return {
-    status: 'error',
-    code: 'bot_crashed',
-    message: 'The bot stumbled over something unforeseen.',
-    retryable: true,
-  }
 }

@@ -9,7 +9,8 @@ import type { ErrorCode } from '../../core/errors.ts'
 import { isHash } from '../../core/hash.ts'
 import type { Log } from '../../core/log.ts'
 import { BotFailure } from '../bot-failure.ts'
-import type { BotAnswer, Runs } from './runs.ts'
+import type { BotAnswer } from './answers.ts'
+import type { Runs } from './runs.ts'
 
 /** A code is whatever a portal may have sent: handlers send it on, they don't read it. */
 const call = z

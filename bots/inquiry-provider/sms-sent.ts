@@ -3,6 +3,8 @@
  * is kept busy while the person looks for the code. What it needs to go on (a portal's session) lives in the two
  * functions it leaves behind.
  */
+import { sayCommon } from '../../core/texts/common-messages.ts'
+import type { Told } from '../../core/told.ts'
 import { BotFailure } from '../bot-failure.ts'
 import type { AskForOtp } from '../updater.ts'
 import type { BotRequest } from './bot-service.ts'
@@ -37,12 +39,12 @@ export const isSmsSent = (result: unknown): result is SmsSent =>
 const REJECTED = 'OTP_REJECTED'
 
 /** The code was wrong: the person is asked again, with one try less. */
-export const codeRejected = (message = 'That code was not right.'): BotFailure =>
+export const codeRejected = (message: string | Told = sayCommon('otp_rejected')): BotFailure =>
   new BotFailure(REJECTED, message)
 
 export const isRejection = (reason: unknown): boolean =>
   (reason as { code?: unknown } | null | undefined)?.code === REJECTED
 
 /** What the code belongs to is gone: only beginning anew helps. */
-export const sessionLost = (message = 'The session that the code belongs to is over.'): BotFailure =>
+export const sessionLost = (message: string | Told = sayCommon('session_lost')): BotFailure =>
   new BotFailure('session_lost', message, { retryable: true })

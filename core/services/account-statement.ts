@@ -1,3 +1,4 @@
+import { portalMessages } from './portal.ts'
 import { defineService } from './service.ts'
 
 export const accountStatement = defineService({
@@ -41,6 +42,26 @@ export const accountStatement = defineService({
     closing_balance: { en: 'Closing balance', fa: 'ماندهٔ پایانی' },
     currency: { en: 'Currency', fa: 'واحد پول' },
     reference_number: { en: 'Reference number', fa: 'شمارهٔ مرجع' },
+  },
+  messages: {
+    ...portalMessages,
+    opening_portal: { en: 'Opening the portal…', fa: 'در حال باز کردن درگاه…' },
+    signing_in: {
+      en: 'Signing in with the account number…',
+      fa: 'در حال ورود با شمارهٔ حساب…',
+    },
+    late_having_another_sent: {
+      en: 'That code came too late for the portal. Having another code sent to {sent_to}…',
+      fa: 'آن کد دیر به درگاه رسید. در حال درخواست ارسال کد جدید به \u2066{sent_to}\u2069…',
+    },
+    reading_statement: {
+      en: 'The code was right. Reading the statement…',
+      fa: 'کد درست بود. در حال خواندن صورت‌حساب…',
+    },
+    login_refused: {
+      en: 'The portal did not accept the account number or the mobile number.',
+      fa: 'درگاه شمارهٔ حساب یا شمارهٔ تلفن همراه را نپذیرفت.',
+    },
   },
   estimatedSeconds: 45,
   tries: 3,

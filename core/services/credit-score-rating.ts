@@ -1,3 +1,4 @@
+import { portalMessages } from './portal.ts'
 import { defineService } from './service.ts'
 
 export const creditScoreRating = defineService({
@@ -39,6 +40,37 @@ export const creditScoreRating = defineService({
     reference_number: { en: 'Reference number', fa: 'شمارهٔ مرجع' },
     report_date: { en: 'Date of the report', fa: 'تاریخ گزارش' },
     full_name: { en: 'Name', fa: 'نام' },
+  },
+  messages: {
+    ...portalMessages,
+    opening_portal: { en: 'Opening the credit portal…', fa: 'در حال باز کردن درگاه اعتبارسنجی…' },
+    signing_in: { en: 'Signing in to the credit portal…', fa: 'در حال ورود به درگاه اعتبارسنجی…' },
+    solving_captcha: { en: 'Solving the captcha…', fa: 'در حال حل کپچا…' },
+    solving_captcha_again: {
+      en: 'The portal turned the captcha down, trying again ({number, number} of {total, number})…',
+      fa: 'درگاه پاسخ کپچا را نپذیرفت، دوباره تلاش می‌شود ({number, number} از {total, number})…',
+    },
+    code_expired: {
+      en: 'The time for this code is over. You can have a new one sent.',
+      fa: 'مهلت این کد تمام شده است. می‌توانید کد جدید بخواهید.',
+    },
+    waiting_for_right_code: {
+      en: 'That code was not right. Waiting for the right one…',
+      fa: 'آن کد درست نبود. در انتظار کد درست…',
+    },
+    reading_report: {
+      en: 'The code was right. Reading your report…',
+      fa: 'کد درست بود. در حال خواندن گزارش شما…',
+    },
+    login_refused: {
+      en: 'The credit portal did not accept the national code or the mobile number.',
+      fa: 'درگاه اعتبارسنجی کد ملی یا شمارهٔ تلفن همراه را نپذیرفت.',
+    },
+    captcha_failed: {
+      en: 'The portal turned the captcha down {tries, plural, one {once} other {# times}}.',
+      fa: 'درگاه پاسخ کپچا را {tries, number} بار نپذیرفت.',
+    },
+    code_too_late: { en: 'The code came too late for the portal.', fa: 'کد دیر به درگاه رسید.' },
   },
   estimatedSeconds: 60,
   tries: 3,

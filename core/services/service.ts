@@ -17,7 +17,7 @@ export interface Field {
   example: string
 }
 
-export interface Service {
+export interface Service<MessageKey extends string = string> {
   slug: string
   title: Localized
   description: Localized
@@ -35,13 +35,18 @@ export interface Service {
   /** Whether the person will be asked for a code. */
   asksForCode: boolean
   queue: string
+  /** What its bot says, ICU messages by key; a failure's key is its code. */
+  messages?: Readonly<Record<MessageKey, Localized>>
   /** What the names in the result mean, at any depth. One that is missing is shown as words of its own. */
   resultLabels?: Readonly<Record<string, Localized>>
   /** `active`: the same person asking the same thing gets their running request back instead of a second one. */
   dedupe?: 'active'
 }
 
-export function defineService(service: Service): Service {
+/** The names of its messages stay known to the types. */
+export function defineService<MessageKey extends string = never>(
+  service: Service<MessageKey>,
+): Service<MessageKey> {
   if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(service.slug)) throw new Error(`bad service slug "${service.slug}"`)
   if (service.limitSeconds !== undefined && service.limitSeconds > 300)
     throw new Error(`${service.slug}: limitSeconds is 300 at most`)

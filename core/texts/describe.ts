@@ -5,6 +5,7 @@
 import type { PublicView, Step } from '../record.ts'
 import type { Translate } from './format.ts'
 import type { LiveKey } from './index.ts'
+import type { ReadMessage } from './message.ts'
 import { ageWords, countdown, durationWords, remainingWords } from './wording.ts'
 
 export interface Described {
@@ -34,6 +35,7 @@ interface DescribedStep {
 
 export interface DescribeContext {
   t: Translate<LiveKey>
+  read: ReadMessage
   /** Milliseconds, by the server's clock. */
   now: number
   /** What the service is called. */
@@ -57,11 +59,15 @@ export function describe(view: PublicView, context: DescribeContext): Described 
       : t('live.remaining.usually', { duration: remainingWords(t, context.remainingSeconds) }),
     queue: view.queue_position === null ? null : t('live.queue', { place: view.queue_position }),
     attempt: attemptWords(view, context),
-    message: view.current_message || t('live.received'),
+    message: lastMessage(view, context.read),
     age: view.status === 'processing' ? ageWords(t, secondsBetween(view.updated_at, context.now)) : null,
     steps: view.steps.map((step) => describeStep(step, context)),
   }
 }
+
+/** What the bot said last; one that has said nothing yet has received it all the same. */
+export const lastMessage = (view: PublicView, read: ReadMessage): string =>
+  read({ ...view, message: view.current_message }) || read({ message: '', message_key: 'received' })
 
 /** A try has failed and the next one has not begun. */
 const isBetweenTries = (view: PublicView): boolean =>

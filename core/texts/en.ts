@@ -1,6 +1,7 @@
 /**
  * Every text people read, as ICU messages. Keys are flat; the part before the first dot says who needs it:
- * `live.*` travels to the browser with each request page, `error.*` and `field_error.*` are named after their codes.
+ * `live.*` and `message.*` travel to the browser with each request page, `message.*` is what is said about any request;
+ * `error.*` and `field_error.*` are named after their codes.
  */
 export const en = {
   'site.name': 'Halfway',
@@ -59,7 +60,6 @@ export const en = {
   'live.duration.seconds': '{seconds, number} s',
   'live.duration.minutes': '{minutes, plural, one {# minute} other {# minutes}}',
   'live.duration.minutes_seconds': '{minutes, number} min {seconds, number} s',
-  'live.received': 'We have your request.',
   'live.age.now': 'just now',
   'live.age.seconds': '{seconds, number} seconds ago',
   'live.age.silent': 'No update for {minutes, plural, one {# minute} other {# minutes}}, still waiting',
@@ -84,6 +84,14 @@ export const en = {
   'live.resend': 'Send a new code',
   'live.resend_in': 'Send a new code (in {seconds, number} s)',
   'live.copied': 'Copied',
+
+  'message.received': 'We have your request.',
+  'message.done': 'Done.',
+  'message.cancelled': 'Cancelled.',
+  'message.otp_rejected': 'That code was not right.',
+  'message.session_lost': 'The session that the code belongs to is over.',
+  'message.timed_out_after': 'It took longer than {seconds, plural, one {# second} other {# seconds}}.',
+  'message.no_reason': 'The service could not do it, and did not say why.',
 
   'progress.steps': 'Steps',
   'progress.bar': 'Progress',

@@ -65,7 +65,6 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'live.duration.seconds': '{seconds, number} ثانیه',
   'live.duration.minutes': '{minutes, number} دقیقه',
   'live.duration.minutes_seconds': '{minutes, number} دقیقه و {seconds, number} ثانیه',
-  'live.received': 'درخواست شما رسید.',
   'live.age.now': 'همین حالا',
   'live.age.seconds': '{seconds, number} ثانیه پیش',
   'live.age.silent': '{minutes, number} دقیقه است که خبر تازه‌ای نرسیده، همچنان منتظریم',
@@ -90,6 +89,14 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'live.resend': 'ارسال کد جدید',
   'live.resend_in': 'ارسال کد جدید ({seconds, number} ثانیهٔ دیگر)',
   'live.copied': 'کپی شد',
+
+  'message.received': 'درخواست شما رسید.',
+  'message.done': 'انجام شد.',
+  'message.cancelled': 'لغو شد.',
+  'message.otp_rejected': 'این کد درست نبود.',
+  'message.session_lost': 'نشستی که این کد به آن تعلق دارد پایان یافته است.',
+  'message.timed_out_after': 'کار بیش از {seconds, number} ثانیه طول کشید.',
+  'message.no_reason': 'سرویس نتوانست کار را انجام دهد و دلیلی نگفت.',
 
   'progress.steps': 'مراحل',
   'progress.bar': 'پیشرفت',

@@ -1,7 +1,8 @@
 /** The catalogues of texts, one file a language. */
+import { compile } from './compile.ts'
 import { en } from './en.ts'
 import { fa } from './fa.ts'
-import { createFormatter, type Translate } from './format.ts'
+import { type Compiled, createFormatter, type Translate } from './format.ts'
 
 export type Locale = 'en' | 'fa'
 export type TextKey = keyof typeof en
@@ -26,7 +27,8 @@ export interface Texts {
   locale: Locale
   dir: 'ltr' | 'rtl'
   t: Translate<TextKey>
-  live: Readonly<Record<LiveKey, string>>
+  texts: Readonly<Record<TextKey, Compiled>>
+  live: Readonly<Record<LiveKey, Compiled>>
 }
 
 const made = new Map<Locale, Texts>()
@@ -35,7 +37,8 @@ export function createTexts(locale: Locale): Texts {
   let texts = made.get(locale)
   if (!texts) {
     const { dir, catalogue } = LANGUAGES[locale]
-    texts = { locale, dir, t: createFormatter(locale, catalogue), live: liveTexts(catalogue) }
+    const compiled = compile(catalogue)
+    texts = { locale, dir, t: createFormatter(locale, compiled), texts: compiled, live: liveTexts(compiled) }
     made.set(locale, texts)
   }
   return texts
@@ -43,7 +46,7 @@ export function createTexts(locale: Locale): Texts {
 
 export const isTextKey = (key: string): key is TextKey => Object.hasOwn(en, key)
 
-function liveTexts(catalogue: Language['catalogue']): Record<LiveKey, string> {
-  const live = Object.entries(catalogue).filter(([key]) => key.startsWith('live.'))
-  return Object.fromEntries(live) as Record<LiveKey, string>
+function liveTexts(texts: Texts['texts']): Texts['live'] {
+  const live = Object.entries(texts).filter(([key]) => key.startsWith('live.'))
+  return Object.fromEntries(live) as Texts['live']
 }

@@ -4,11 +4,12 @@ import type { PublicView } from '../../core/record.ts'
 import { allServices } from '../../core/services/index.ts'
 import type { Service } from '../../core/services/service.ts'
 import { createTexts, LANGUAGES, LOCALES, type Locale } from '../../core/texts/index.ts'
+import { endModel } from './end-model.ts'
 import { type FormInput, formModel, serviceCard } from './form-model.ts'
 import { createHtmlParts, type HtmlParts } from './html-parts.ts'
 import { languageLink } from './links.ts'
 import { problemModel } from './problem-model.ts'
-import { type CodeFormInput, codeFormModel, endModel, requestModel } from './request-model.ts'
+import { type CodeFormInput, codeFormModel, requestModel } from './request-model.ts'
 import { loadTemplates } from './templates.ts'
 
 /** Who a page is written for. */

@@ -1,10 +1,12 @@
 /** What the pages of one request show: running, waiting for a code, or at its end. */
-import type { PublicView } from '../../core/record.ts'
-import { type Described, describe, took } from '../../core/texts/describe.ts'
-import { isTextKey, type LiveKey, type Texts } from '../../core/texts/index.ts'
+import { isFinal, type PublicView } from '../../core/record.ts'
+import { messagesFor } from '../../core/services/messages.ts'
+import { type Described, describe, lastMessage } from '../../core/texts/describe.ts'
+import type { Compiled } from '../../core/texts/format.ts'
+import type { LiveKey, Texts } from '../../core/texts/index.ts'
 import { promptProblem } from './code-problem.ts'
 import { type RequestLinks, requestLinks } from './links.ts'
-import { arrangeResult, type ResultNode } from './result-data.ts'
+import { readerOf } from './said.ts'
 import { shownService } from './shown-service.ts'
 
 /** What the browser is handed with the page, so that it can go on from there. */
@@ -15,7 +17,9 @@ export interface PageData {
   title: string
   stepTitles: Record<string, string>
   links: Pick<RequestLinks, 'progress' | 'result' | 'status'>
-  texts: Readonly<Record<LiveKey, string>>
+  texts: Readonly<Record<LiveKey, Compiled>>
+  /** What may be said about the request, by key; nothing more once it is over. */
+  messages: Readonly<Record<string, Compiled>>
 }
 
 export interface RequestModel {
@@ -29,9 +33,11 @@ export interface RequestModel {
 export function requestModel(view: PublicView, { t, locale, live }: Texts, now: number): RequestModel {
   const { title, stepTitles } = shownService(view, locale)
   const links = requestLinks(view)
+  const read = readerOf(view, locale)
+  const remainingSeconds = view.estimated_remaining_time
   return {
     service: title,
-    described: describe(view, { t, now, title, stepTitles, remainingSeconds: view.estimated_remaining_time }),
+    described: describe(view, { t, read, now, title, stepTitles, remainingSeconds }),
     view,
     links,
     data: {
@@ -42,6 +48,7 @@ export function requestModel(view: PublicView, { t, locale, live }: Texts, now: 
       stepTitles,
       links: { progress: links.progress, result: links.result, status: links.status },
       texts: live,
+      messages: isFinal(view.status) ? {} : messagesFor(view.service_slug, locale),
     },
   }
 }
@@ -71,7 +78,7 @@ export interface CodeFormInput {
 
 export function codeFormModel(
   view: PublicView,
-  { t }: Texts,
+  { t, locale }: Texts,
   now: number,
   input: CodeFormInput,
 ): CodeFormModel | null {
@@ -80,11 +87,13 @@ export function codeFormModel(
   const resendInSeconds = Math.max(0, Math.ceil((Date.parse(prompt.resend_available_at) - now) / 1000))
   // The address keeps saying so on a reload; the countdown tells whether it is still true, a wrong code that it is not.
   const resent = Boolean(input.resent) && !input.problem && !prompt.error && resendInSeconds > 0
+  const read = readerOf(view, locale)
+  const message = read(prompt)
   return {
     title: t('code.title'),
     sentTo: prompt.sent_to,
     // What the bot said last stands below already.
-    message: prompt.message === view.current_message ? null : prompt.message,
+    message: message === lastMessage(view, read) ? null : message,
     hint: prompt.length ? t('code.hint_length', { length: prompt.length }) : null,
     until: prompt.expires_at,
     // With a new code on its way, the time of the last one does not matter any more.
@@ -94,46 +103,4 @@ export function codeFormModel(
     resent,
     focus: Boolean(input.focus),
   }
-}
-
-export interface EndModel {
-  heading: string
-  lead: string | null
-  result: ResultNode | null
-  error: { code: string; message: string; retryable: boolean } | null
-  /** Where a new request begins; the list of services when this one is not ours to offer. */
-  again: string
-  /** How long all of it took, once it was begun. */
-  took: string | null
-  steps: { title: string; took: string | null }[]
-}
-
-export function endModel(view: PublicView, { t, locale }: Texts): EndModel {
-  const { stepTitles, labelOf, known } = shownService(view, locale)
-  return {
-    heading: t(view.is_completed ? 'result.title' : `live.status.${view.status}`),
-    lead: endLead(view, t),
-    result:
-      view.is_completed && view.result_data !== null
-        ? arrangeResult(view.result_data, { t, locale, labelOf })
-        : null,
-    error: view.error_data,
-    again: known ? requestLinks(view).form : '/',
-    took: took(t, view.started_at, view.completed_at),
-    steps: view.steps
-      .filter((step) => step.started_at)
-      .map((step) => ({
-        title: stepTitles[step.id] ?? step.id,
-        took: took(t, step.started_at, step.finished_at),
-      })),
-  }
-}
-
-/** Our own words where we have some for this error, else what the bot said. */
-function endLead(view: PublicView, t: Texts['t']): string | null {
-  if (view.is_cancelled) return t('cancelled.lead')
-  if (!view.is_failed) return null
-  const key = `error.${view.error_data?.code ?? ''}`
-  if (isTextKey(key)) return t(key)
-  return view.error_data?.message || t('failed.lead')
 }

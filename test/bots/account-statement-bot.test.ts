@@ -32,6 +32,8 @@ const SENT = {
     length: 6,
     sent_to: '0912***6789',
     message: expect.stringContaining('0912***6789'),
+    message_key: expect.stringMatching(/^(code_of_digits|another)_sent$/),
+    message_params: expect.objectContaining({ sent_to: '0912***6789' }),
     expires_in: 120,
   },
 }

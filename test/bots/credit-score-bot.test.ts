@@ -6,6 +6,7 @@ import { createHandler } from '../../bots/inquiry-provider/services/credit-score
 import { createPortalClient } from '../../bots/inquiry-provider/services/portal/portal-client.ts'
 import { createLog } from '../../core/log.ts'
 import { creditScoreRating } from '../../core/services/credit-score-rating.ts'
+import { asTold } from '../../core/told.ts'
 import {
   healthOf,
   inboxOf,
@@ -43,7 +44,7 @@ function recordRequest(person: Person, abort = new AbortController()) {
     signal: abort.signal,
     log: createLog('bot', 'silent'),
     async updateProgress(progress, step = '', message = '') {
-      reports.push({ progress, step, message })
+      reports.push({ progress, step, message: asTold(message).message })
     },
     async markAsOtpRequired(asked) {
       tries = 3
@@ -51,7 +52,7 @@ function recordRequest(person: Person, abort = new AbortController()) {
     },
     waitForOtp: ({ onResend = async () => {} } = {}) => person(onResend),
     async rejectOtp(rejected = '') {
-      reports.push({ rejected })
+      reports.push({ rejected: asTold(rejected).message })
       return --tries > 0
     },
   }
@@ -108,7 +109,14 @@ describe('a run', () => {
     const recorded = recordRequest(readsTheInbox(portal))
     await run(portal, recorded.request)
     expect(recorded.asked()).toEqual([
-      { length: 6, sent_to: '0912***6789', message: expect.stringContaining('0912***6789'), expires_in: 120 },
+      {
+        length: 6,
+        sent_to: '0912***6789',
+        message: expect.stringContaining('0912***6789'),
+        message_key: 'code_of_digits_sent',
+        message_params: { digits: 6, sent_to: '0912***6789' },
+        expires_in: 120,
+      },
     ])
     const told = JSON.stringify(recorded.reports)
     for (const secret of [MOBILE, PERSON.national_code, ...(await codesOf(portal))])

@@ -13,6 +13,7 @@ import {
 import type { Report } from '../../bots/inquiry-provider/services/link-check/report.ts'
 import { createLog } from '../../core/log.ts'
 import { linkCheck } from '../../core/services/link-check.ts'
+import { asTold } from '../../core/told.ts'
 
 const open: { close(): unknown }[] = []
 afterEach(async () => {
@@ -68,7 +69,8 @@ function botRequest(signal = new AbortController().signal): BotRequest & { repor
     signal,
     log: createLog('test', 'silent'),
     reports,
-    updateProgress: async (progress, step, message) => void reports.push({ progress, step, message }),
+    updateProgress: async (progress, step, message = '') =>
+      void reports.push({ progress, step, message: asTold(message).message }),
     markAsOtpRequired: never,
     waitForOtp: never,
     rejectOtp: never,

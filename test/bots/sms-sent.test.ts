@@ -120,6 +120,7 @@ describe('a handler that has had a code sent', () => {
       status: 'error',
       code: 'OTP_REJECTED',
       message: 'That code was not right.',
+      message_key: 'otp_rejected',
       retryable: false,
     }
     expect(await call(hash, WRONG)).toEqual(rejected)

@@ -36,7 +36,8 @@ describe('a bot that reports through the updater', () => {
     const waiting = updater.waitForOtp(hash)
     await handOver(hash)
     expect(await waiting).toBe(CODE)
-    await updater.updateProgress(hash, 90, 'third', 'Reading…', {
+    await updater.updateProgress(hash, 90, 'third', {
+      message: 'Reading…',
       message_key: 'reading',
       message_params: { page: 2 },
     })

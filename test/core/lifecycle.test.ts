@@ -393,7 +393,11 @@ describe('what a change does', () => {
       type: 'fail',
       error: { code: 'x', message: 'Broken', retryable: false },
     })
-    expect([failed.current_message, failed.message_key]).toEqual(['Broken', undefined])
+    expect([failed.current_message, failed.message_key, failed.message_params]).toEqual([
+      'Broken',
+      'x',
+      undefined,
+    ])
   })
 
   it('a completed request without a result says null, not nothing', () => {
@@ -492,7 +496,7 @@ describe('a question for a code', () => {
     for (let tries = 0; tries < OTP_DEFAULTS.attempts; tries++)
       record = afterChanges(record, [submit, keyed, reject])
     expect(record.current_message).toBe(record.error_data?.message)
-    expect(record.message_key).toBeUndefined()
+    expect(record.message_key).toBe('otp_attempts_exhausted')
   })
 
   it('can be sent again after 30 s, then each time after twice as long, five times at most', () => {

@@ -8,12 +8,18 @@ describe('the public view', () => {
   it('has exactly the fields of the contract, and nothing private', () => {
     const view = publicView(running, T0)
     expect(Object.keys(view)).toEqual([
-      'hash', 'service_slug', 'status', 'step', 'progress', 'current_message', 'estimated_remaining_time',
+      'hash', 'service_slug', 'status', 'step', 'progress', 'current_message', 'message_key', 'message_params', 'estimated_remaining_time',
       'requires_otp', 'is_completed', 'is_failed', 'is_cancelled', 'is_expired', 'steps', 'queue_position', 'attempt',
       'max_attempts', 'next_retry_at', 'otp_data', 'result_data', 'error_data', 'version', 'created_at', 'started_at',
       'updated_at', 'completed_at', 'expires_at',
     ]) // biome-ignore format: as in the contract
     expect(JSON.stringify(view)).not.toContain('private-')
+  })
+
+  it('names no key where the words have none', () => {
+    const view = publicView(afterChanges(running, [step(50, 'Words')]), T0)
+    expect(view).toMatchObject({ current_message: 'Words' })
+    expect(Object.keys(view).filter((field) => field.startsWith('message_'))).toEqual([])
   })
 
   it('shows the question for a code while it stands, without what only the rules need', () => {

@@ -168,7 +168,7 @@ describe('a credit score request', () => {
     const failed = await until(isOver)
     expect(failed).toMatchObject({
       status: 'failed',
-      error_data: { code: 'otp_attempts_exhausted', message: 'The code was wrong too many times.' },
+      error_data: { code: 'otp_attempts_exhausted', message: 'The code was wrong too many times' },
     })
   })
 

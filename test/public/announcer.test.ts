@@ -2,7 +2,9 @@ import { expect, test } from 'vitest'
 import { newRecord } from '../../core/new-record.ts'
 import { type PublicView, publicView } from '../../core/record.ts'
 import { allServices } from '../../core/services/index.ts'
+import { commonMessages } from '../../core/texts/common-messages.ts'
 import { createTexts } from '../../core/texts/index.ts'
+import { createReader } from '../../core/texts/message.ts'
 import { createAnnouncer } from '../../public/announcer.ts'
 import type { Page } from '../../public/page-data.ts'
 import { type Connection, firstState } from '../../public/reducer.ts'
@@ -26,7 +28,8 @@ function listen(first: PublicView) {
   let now = T0
   const said: string[] = []
   const { t } = createTexts('en')
-  const page = { title: 'Credit score', stepTitles: {}, t, clock: () => now } as unknown as Page
+  const read = createReader('en', commonMessages('en'))
+  const page = { title: 'Credit score', stepTitles: {}, t, read, clock: () => now } as unknown as Page
   const announce = createAnnouncer(firstState(first, T0), T0, (region, text) =>
     said.push(`${region}: ${text}`),
   )

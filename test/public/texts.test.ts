@@ -1,26 +1,36 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { IntlMessageFormat } from 'intl-messageformat'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { ERRORS } from '../../core/errors.ts'
 import { STATUSES } from '../../core/record.ts'
+import { allServices } from '../../core/services/index.ts'
+import { messagesFor } from '../../core/services/messages.ts'
+import { commonMessages } from '../../core/texts/common-messages.ts'
+import { compile } from '../../core/texts/compile.ts'
 import { en } from '../../core/texts/en.ts'
+import { createFormatter } from '../../core/texts/format.ts'
 import { createTexts, isTextKey, LANGUAGES, LOCALES, type TextKey } from '../../core/texts/index.ts'
 import { ageWords, countdown, durationWords, remainingWords } from '../../core/texts/wording.ts'
 
 const root = join(import.meta.dirname, '../..')
 const { t } = createTexts('en')
 
+const read = (folders: string[]): string =>
+  folders
+    .flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) =>
+        join(root, folder, file),
+      ),
+    )
+    .filter(
+      (file) => /\.(ts|eta)$/.test(file) && !/texts\/(en|fa)\.ts$/.test(file) && !file.includes('/dist/'),
+    )
+    .map((file) => readFileSync(file, 'utf8'))
+    .join('\n')
+
 /** What code and templates say, apart from the catalogue itself. */
-const sources = ['core/texts', 'core/services', 'server', 'public']
-  .flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) =>
-      join(root, folder, file),
-    ),
-  )
-  .filter((file) => /\.(ts|eta)$/.test(file) && !/texts\/(en|fa)\.ts$/.test(file) && !file.includes('/dist/'))
-  .map((file) => readFileSync(file, 'utf8'))
-  .join('\n')
+const sources = read(['core/texts', 'core/services', 'server', 'public'])
 
 /** Keys put together in code, from codes and states of other catalogues. */
 const DERIVED: string[] = [
@@ -28,7 +38,7 @@ const DERIVED: string[] = [
   ...STATUSES.flatMap((status) => [`live.status.${status}`, `live.title.${status}`]),
   ...['waiting', 'current', 'done'].map((state) => `live.step.${state}`),
   ...['live', 'reconnecting', 'polling', 'offline'].map((state) => `live.connection.${state}`),
-  ...Object.keys(en).filter((key) => key.startsWith('field_error.')),
+  ...Object.keys(en).filter((key) => /^(field_error|message)\./.test(key)),
 ]
 
 test('every error code has a title', () => {
@@ -116,16 +126,78 @@ test.each(others)('%s needs for each text what English needs for it', (locale) =
     expect(Object.keys(paramsOf(catalogue[key])).sort(), key).toEqual(Object.keys(paramsOf(en[key])).sort())
 })
 
+function expectGoodPersian(words: string, key: string): void {
+  expect(words, key).not.toMatch(/[0-9٠-٩]/)
+  expect(words, key).not.toMatch(/[كي,;?"]/)
+  // The "می" and "ها" of one word stay with it on one line.
+  expect(words, key).not.toMatch(/(?:^|\s)ن?می\s|\sها(?:ی|\s|$)/)
+}
+
 test('a Persian text counts in Persian digits, and is written with Persian letters and marks', () => {
   const fa = createTexts('fa')
   expect(fa).toMatchObject({ locale: 'fa', dir: 'rtl' })
-  for (const key of Object.keys(en) as TextKey[]) {
-    const words = fa.t(key, paramsOf(LANGUAGES.fa.catalogue[key]))
-    expect(words, key).not.toMatch(/[0-9٠-٩]/)
-    expect(words, key).not.toMatch(/[كي,;?"]/)
-    // The "می" and "ها" of one word stay with it on one line.
-    expect(words, key).not.toMatch(/(?:^|\s)ن?می\s|\sها(?:ی|\s|$)/)
-  }
+  for (const key of Object.keys(en) as TextKey[])
+    expectGoodPersian(fa.t(key, paramsOf(LANGUAGES.fa.catalogue[key])), key)
+})
+
+describe.each(allServices())('what the bot of $slug says', ({ slug, messages = {} }) => {
+  const handler = read([`bots/inquiry-provider/services/${slug}`])
+  const atPortal = handler.includes('/portal/') ? read(['bots/inquiry-provider/services/portal']) : ''
+  const said = [...`${handler}\n${atPortal}`.matchAll(/\bsay\(\s*'(\w+)'/g)].map((match) => match[1]!)
+
+  test('is in its messages, and nothing else is', () => {
+    expect(said.length).toBeGreaterThan(5)
+    expect([...new Set(said)].sort()).toEqual(Object.keys(messages).sort())
+  })
+
+  test('is well formed, and says with the same parameters in each language', () => {
+    for (const [key, text] of Object.entries(messages))
+      for (const locale of LOCALES)
+        expect(Object.keys(paramsOf(text[locale])).sort(), `${locale} ${key}`).toEqual(
+          Object.keys(paramsOf(text.en)).sort(),
+        )
+  })
+
+  test('counts in Persian digits, and is written with Persian letters and marks', () => {
+    for (const [key, { fa }] of Object.entries(messages)) {
+      const params = paramsOf(fa)
+      for (const counted of [1234, 0, 1]) {
+        const given = Object.entries(params).map(([name, one]) => [name, one === 1234 ? counted : one])
+        const say = createFormatter('fa', compile({ [key]: fa }))
+        expectGoodPersian(say(key, Object.fromEntries(given)), key)
+      }
+    }
+  })
+
+  test('keeps what is Latin or a parameter of words from turning a Persian sentence around', () => {
+    for (const [key, { fa }] of Object.entries(messages)) {
+      const outside = fa.replace(/\u2066[^\u2069]*\u2069/g, '')
+      // Arguments of ICU, their kinds and their choices are no words.
+      const words = outside.replace(/[{](\w+), (number|plural|select),?|[=\w]+ (?=[{])|#/g, '')
+      expect(words, key).not.toMatch(/[A-Za-z]/)
+    }
+  })
+
+  test('means nothing else than what any bot may say', () => {
+    expect(Object.keys(messages).filter((key) => Object.hasOwn(commonMessages('en'), key))).toEqual([])
+  })
+
+  test('is handed to its pages together with the common words', () => {
+    const keys = [...Object.keys(messages), ...Object.keys(commonMessages('fa'))]
+    expect(Object.keys(messagesFor(slug, 'fa')).sort()).toEqual(keys.sort())
+  })
+})
+
+test('no common message is left that nobody says, and none is said that is missing', () => {
+  const said = [
+    ...read(['core', 'server', 'workers', 'bots']).matchAll(/\b(?:sayCommon\(|message_key: )'(\w+)'/g),
+  ].map((match) => match[1]!)
+  const common = Object.keys(commonMessages('en'))
+  expect(said.filter((key) => !common.includes(key))).toEqual([])
+  const ofTheirOwn = common.filter((key) => isTextKey(`message.${key}`))
+  expect(ofTheirOwn.filter((key) => !said.includes(key))).toEqual([])
+  // A code that is a message as well would have two texts.
+  expect(ofTheirOwn.filter((key) => Object.hasOwn(ERRORS, key))).toEqual([])
 })
 
 test('Persian numbers and durations read as Persian', () => {

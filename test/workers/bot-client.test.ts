@@ -110,7 +110,8 @@ describe('an answer is understood', () => {
   })
 
   test('when a code was sent', async () => {
-    const otp_data = { length: 6, sent_to: '0912***6789', message: 'A code was sent.', expires_in: 90 }
+    const told = { message: 'A code was sent.', message_key: 'code_sent', message_params: { digits: 6 } }
+    const otp_data = { length: 6, sent_to: '0912***6789', ...told, expires_in: 90 }
     expect(await understood(smsSent(otp_data))).toEqual({ status: 'success', code: 'SMS_SENT', otp_data })
   })
 

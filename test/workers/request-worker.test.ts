@@ -384,7 +384,7 @@ describe('a bot that is away', () => {
       status: 'failed',
       error_data: {
         code: 'bot_unavailable',
-        message: 'The service that does the work cannot be reached just now.',
+        message: 'The service that does the work could not be reached',
         retryable: true,
       },
     })
@@ -448,8 +448,8 @@ describe('an attempt that never began', () => {
   test('tells why: the service is busy, or cannot be reached, or what the bot itself says', async () => {
     const ownWords = json({ status: 'error', code: 'busy', message: 'Come again.', retryable: false }, 429)
     for (const [reply, message] of [
-      [html(429), 'The service that does the work is busy just now.'],
-      [html(503), 'The service that does the work cannot be reached just now.'],
+      [html(429), 'The service that does the work was too busy'],
+      [html(503), 'The service that does the work could not be reached'],
       [ownWords, 'Come again.'],
     ] as const) {
       const { hash, told } = await submit({ replies: [reply, success()] })
@@ -485,7 +485,7 @@ describe('an attempt that never began', () => {
       attempt: 1,
       error_data: {
         code: 'bot_busy',
-        message: 'The service that does the work is busy just now.',
+        message: 'The service that does the work was too busy',
         retryable: true,
       },
     })
@@ -551,7 +551,7 @@ describe('a job whose way is not straight', () => {
     const other = startWorker({ queue: 'crawls' })
     expect(await ended(hash)).toMatchObject({
       status: 'failed',
-      error_data: { code: 'worker_lost', message: 'The request was interrupted too often.' },
+      error_data: { code: 'worker_lost', message: 'The work was lost on our side' },
     })
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
     await other.stop()
@@ -632,12 +632,15 @@ describe('the time limit', () => {
 
 describe('a bot that answers SMS_SENT', () => {
   test('has the person asked, and is called again with what they typed', async () => {
-    const prompt = { length: 6, sent_to: '0912***6789', message: 'We sent you a code.', expires_in: 90 }
+    const told = { message: 'We sent you a code.', message_key: 'code_sent', message_params: { digits: 6 } }
+    const prompt = { length: 6, sent_to: '0912***6789', ...told, expires_in: 90 }
     const { hash } = await submit({ replies: [smsSent(prompt), success({ score: 1 })] })
     const asked = await inStatus(hash, 'otp_required')
     expect(asked).toMatchObject({
       current_message: 'We sent you a code.',
-      otp_data: { length: 6, sent_to: '0912***6789', attempts_left: 3 },
+      message_key: 'code_sent',
+      message_params: { digits: 6 },
+      otp_data: { length: 6, sent_to: '0912***6789', attempts_left: 3, ...told },
     })
     expect(Date.parse(asked.otp_data?.expires_at ?? '') - Date.parse(asked.updated_at)).toBe(90_000)
 
@@ -732,7 +735,7 @@ describe('a bot that answers SMS_SENT', () => {
     expect(await ended(hash)).toMatchObject({
       status: 'failed',
       attempt: 1,
-      error_data: { code: 'otp_expired', message: 'The code was not entered in time.' },
+      error_data: { code: 'otp_expired', message: 'The time for the code is over' },
     })
     expect(bot.calls(hash)).toHaveLength(1)
   })
@@ -893,7 +896,8 @@ describe('a worker that is told to stop', () => {
     await call.hungUp
     expect(told.at(-1)).toMatchObject({
       status: 'processing',
-      current_message: 'The service is being restarted.',
+      current_message: 'The work was interrupted by a restart on our side',
+      message_key: 'worker_stopping',
       max_attempts: 4,
     })
     // At once, by whoever is there.

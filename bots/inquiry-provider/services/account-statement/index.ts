@@ -5,6 +5,10 @@
  * Failures: `portal_unavailable` and `session_lost` may pass and are retried; `portal_changed`, `login_refused` and
  * `otp_attempts_exhausted` are final. A wrong code is `OTP_REJECTED`; one that comes too late has another one sent.
  */
+import { accountStatement } from '../../../../core/services/account-statement.ts'
+import { messagesOf } from '../../../../core/services/messages.ts'
+import { sayCommon } from '../../../../core/texts/common-messages.ts'
+import type { Told } from '../../../../core/told.ts'
 import { BotFailure } from '../../../bot-failure.ts'
 import type { BotRequest, CreateHandler } from '../../bot-service.ts'
 import { codeRejected, type SmsSent, smsSent } from '../../sms-sent.ts'
@@ -13,60 +17,55 @@ import { CODE_LENGTH, CODE_SECONDS, maskMobile } from '../portal/portal-code.ts'
 import type { PortalPage } from '../portal/portal-page.ts'
 import { readStatement, type Statement } from './statement.ts'
 
+const say = messagesOf(accountStatement)
+
 export const createHandler: CreateHandler =
   ({ demoPortalUrl }) =>
   async ({ account_number = '', mobile = '' }, request) => {
     const portal = createPortalClient({ baseUrl: demoPortalUrl, signal: request.signal })
     const sentTo = maskMobile(mobile)
 
-    await request.updateProgress(5, 'signing_in', 'Opening the portal…')
+    await request.updateProgress(5, 'signing_in', say('opening_portal'))
     const signInPage = await portal.open('/account/login')
-    await request.updateProgress(15, 'signing_in', 'Signing in with the account number…')
+    await request.updateProgress(15, 'signing_in', say('signing_in'))
     const sendPage = await portal.submit(signInPage.form('login'), { account_number, mobile })
-    if (sendPage.error === 'login-refused')
-      throw new BotFailure(
-        'login_refused',
-        'The portal did not accept the account number or the mobile number.',
-      )
+    if (sendPage.error === 'login-refused') throw new BotFailure('login_refused', say('login_refused'))
 
-    await request.updateProgress(30, 'sending_otp', `Having a code sent to ${sentTo}…`)
+    await request.updateProgress(30, 'sending_otp', say('having_code_sent', { sent_to: sentTo }))
     const codePage = await portal.submit(sendPage.form('send-code'))
-    await request.updateProgress(45, 'waiting_otp', `The portal has sent a code to ${sentTo}.`)
-    return awaitCode(
-      portal,
-      codePage,
-      sentTo,
-      `The portal has sent a code of ${CODE_LENGTH} digits to ${sentTo}.`,
-    )
+    await request.updateProgress(45, 'waiting_otp', say('code_sent', { sent_to: sentTo }))
+    const told = say('code_of_digits_sent', { digits: CODE_LENGTH, sent_to: sentTo })
+    return awaitCode(portal, codePage, sentTo, told)
   }
 
 /** Leaves the visit at the portal's code form, for the call that brings the code. */
-function awaitCode(portal: PortalClient, codePage: PortalPage, sentTo: string, message: string): SmsSent {
+function awaitCode(portal: PortalClient, codePage: PortalPage, sentTo: string, told: Told): SmsSent {
   let page = codePage
   page.form('code') // A portal that wants something else must not have a person wait for a code.
 
-  const sendAnother = async (request: BotRequest, why: string): Promise<SmsSent> => {
+  const sendAnother = async (request: BotRequest, why: Told): Promise<SmsSent> => {
     const visit = portal.goOn(request.signal)
-    await request.updateProgress(45, 'sending_otp', `${why} Having another code sent to ${sentTo}…`.trim())
+    await request.updateProgress(45, 'sending_otp', why)
     const next = await visit.submit(page.form('resend'))
-    await request.updateProgress(45, 'waiting_otp', `The portal has sent another code to ${sentTo}.`)
-    const told = `The portal has sent another code to ${sentTo}. The one before no longer works.`
-    return awaitCode(visit, next, sentTo, told)
+    const sent = say('another_sent', { sent_to: sentTo })
+    await request.updateProgress(45, 'waiting_otp', sent)
+    return awaitCode(visit, next, sentTo, sent)
   }
 
   const verify = async (code: string, request: BotRequest): Promise<Statement | SmsSent> => {
-    await request.updateProgress(65, 'verifying_otp', 'Checking your code at the portal…')
+    await request.updateProgress(65, 'verifying_otp', say('checking_code'))
     page = await portal.goOn(request.signal).submit(page.form('code'), { code })
-    if (page.error === 'code-expired') return sendAnother(request, 'That code came too late for the portal.')
-    if (page.error === 'code-wrong') throw codeRejected('The portal says that this code is not right.')
+    if (page.error === 'code-expired')
+      return sendAnother(request, say('late_having_another_sent', { sent_to: sentTo }))
+    if (page.error === 'code-wrong') throw codeRejected(say('code_wrong'))
     if (page.error === 'code-locked')
-      throw new BotFailure('otp_attempts_exhausted', 'The code was wrong too many times.')
-    await request.updateProgress(85, 'reading_statement', 'The code was right. Reading the statement…')
+      throw new BotFailure('otp_attempts_exhausted', sayCommon('otp_attempts_exhausted'))
+    await request.updateProgress(85, 'reading_statement', say('reading_statement'))
     return readStatement(page)
   }
 
   return smsSent(
-    { length: CODE_LENGTH, sent_to: sentTo, message, expires_in: CODE_SECONDS },
-    { verify, resend: (request) => sendAnother(request, '') },
+    { length: CODE_LENGTH, sent_to: sentTo, ...told, expires_in: CODE_SECONDS },
+    { verify, resend: (request) => sendAnother(request, say('having_another_sent', { sent_to: sentTo })) },
   )
 }

@@ -5,6 +5,10 @@
  * Failures: `portal_unavailable`, `session_lost` and `captcha_failed` may pass and are retried; `portal_changed`, `login_refused`,
  * `otp_expired` and `otp_attempts_exhausted` are final.
  */
+import { creditScoreRating } from '../../../../core/services/credit-score-rating.ts'
+import { messagesOf } from '../../../../core/services/messages.ts'
+import { sayCommon } from '../../../../core/texts/common-messages.ts'
+import type { Told } from '../../../../core/told.ts'
 import { BotFailure } from '../../../bot-failure.ts'
 import type { BotRequest, CreateHandler } from '../../bot-service.ts'
 import { createPortalClient, type PortalClient } from '../portal/portal-client.ts'
@@ -15,6 +19,8 @@ import { readCreditReport } from './credit-report.ts'
 
 const CAPTCHA_TRIES = 3
 
+const say = messagesOf(creditScoreRating)
+
 export const createHandler: CreateHandler =
   ({ demoPortalUrl }) =>
   async ({ national_code = '', mobile = '' }, request) => {
@@ -24,13 +30,13 @@ export const createHandler: CreateHandler =
     const captchaPage = await signIn(portal, request, { national_code, mobile })
     const sendPage = await passCaptcha(portal, request, captchaPage)
 
-    await request.updateProgress(40, 'sending_otp', `Having a code sent to ${sentTo}…`)
+    await request.updateProgress(40, 'sending_otp', say('having_code_sent', { sent_to: sentTo }))
     const codePage = await portal.submit(sendPage.form('send-code'))
 
-    await request.updateProgress(50, 'waiting_otp', `The portal has sent a code to ${sentTo}.`)
+    await request.updateProgress(50, 'waiting_otp', say('code_sent', { sent_to: sentTo }))
     const confirmedPage = await confirmCode(portal, request, codePage, sentTo)
 
-    await request.updateProgress(85, 'processing_result', 'The code was right. Reading your report…')
+    await request.updateProgress(85, 'processing_result', say('reading_report'))
     return readCreditReport(await portal.submit(confirmedPage.form('confirmed')))
   }
 
@@ -39,15 +45,12 @@ async function signIn(
   request: BotRequest,
   person: { national_code: string; mobile: string },
 ): Promise<PortalPage> {
-  await request.updateProgress(5, 'authentication', 'Opening the credit portal…')
+  await request.updateProgress(5, 'authentication', say('opening_portal'))
   const loginPage = await portal.open('/login')
-  await request.updateProgress(12, 'authentication', 'Signing in to the credit portal…')
+  await request.updateProgress(12, 'authentication', say('signing_in'))
   const page = await portal.submit(loginPage.form('login'), person)
   if (page.error === 'login-refused') {
-    throw new BotFailure(
-      'login_refused',
-      'The credit portal did not accept the national code or the mobile number.',
-    )
+    throw new BotFailure('login_refused', say('login_refused'))
   }
   return page
 }
@@ -59,16 +62,15 @@ async function passCaptcha(
   captchaPage: PortalPage,
 ): Promise<PortalPage> {
   let page = captchaPage
-  await request.updateProgress(20, 'captcha_solving', 'Solving the captcha…')
+  await request.updateProgress(20, 'captcha_solving', say('solving_captcha'))
   for (let tried = 1; ; tried++) {
     page = await portal.submit(page.form('captcha'), { answer: solveCaptcha(page) })
     if (!page.has('captcha')) return page
     request.log.info({ tried }, 'captcha turned down')
     if (tried === CAPTCHA_TRIES) {
-      const message = `The portal turned the captcha down ${CAPTCHA_TRIES} times.`
-      throw new BotFailure('captcha_failed', message, { retryable: true })
+      throw new BotFailure('captcha_failed', say('captcha_failed', { tries: tried }), { retryable: true })
     }
-    const again = `The portal turned the captcha down, trying again (${tried + 1} of ${CAPTCHA_TRIES})…`
+    const again = say('solving_captcha_again', { number: tried + 1, total: CAPTCHA_TRIES })
     await request.updateProgress(20 + 5 * tried, 'captcha_solving', again)
   }
 }
@@ -81,38 +83,37 @@ async function confirmCode(
   sentTo: string,
 ): Promise<PortalPage> {
   let page = codePage
-  const ask = async (message: string): Promise<void> => {
+  const ask = async (told: Told): Promise<void> => {
     page.form('code') // A portal that wants something else must not have a person wait for a code.
     await request.markAsOtpRequired({
       length: CODE_LENGTH,
       sent_to: sentTo,
-      message,
+      ...told,
       expires_in: CODE_SECONDS,
     })
   }
   const onResend = async (): Promise<void> => {
-    await request.updateProgress(50, 'waiting_otp', `Having another code sent to ${sentTo}…`)
+    await request.updateProgress(50, 'waiting_otp', say('having_another_sent', { sent_to: sentTo }))
     page = await portal.submit(page.form('resend'))
-    await ask(`The portal has sent another code to ${sentTo}. The one before no longer works.`)
+    await ask(say('another_sent', { sent_to: sentTo }))
   }
 
-  const onExpired = (): Promise<void> =>
-    request.updateProgress(50, 'waiting_otp', 'The time for this code is over. You can have a new one sent.')
+  const onExpired = (): Promise<void> => request.updateProgress(50, 'waiting_otp', say('code_expired'))
 
-  await ask(`The portal has sent a code of ${CODE_LENGTH} digits to ${sentTo}.`)
+  await ask(say('code_of_digits_sent', { digits: CODE_LENGTH, sent_to: sentTo }))
   for (;;) {
     const code = await request.waitForOtp({ onResend, onExpired })
-    await request.updateProgress(70, 'verifying_otp', 'Checking your code at the portal…')
+    await request.updateProgress(70, 'verifying_otp', say('checking_code'))
     page = await portal.submit(page.form('code'), { code })
     if (page.error === 'code-expired') {
-      throw new BotFailure('otp_expired', 'The code came too late for the portal.')
+      throw new BotFailure('otp_expired', say('code_too_late'))
     }
     if (page.error !== 'code-wrong' && page.error !== 'code-locked') return page
 
-    const askedAgain = await request.rejectOtp('The portal says that this code is not right.')
+    const askedAgain = await request.rejectOtp(say('code_wrong'))
     if (!askedAgain || page.error === 'code-locked') {
-      throw new BotFailure('otp_attempts_exhausted', 'The code was wrong too many times.')
+      throw new BotFailure('otp_attempts_exhausted', sayCommon('otp_attempts_exhausted'))
     }
-    await request.updateProgress(70, 'waiting_otp', 'That code was not right. Waiting for the right one…')
+    await request.updateProgress(70, 'waiting_otp', say('waiting_for_right_code'))
   }
 }

@@ -8,6 +8,9 @@
  * What it does not look at: robots.txt (it is meant for one's own site, like every link checker), whether the place a
  * `#fragment` names exists, and links that only a script makes.
  */
+import { linkCheck } from '../../../../core/services/link-check.ts'
+import { messagesOf } from '../../../../core/services/messages.ts'
+import type { Told } from '../../../../core/told.ts'
 import { BotFailure } from '../../../bot-failure.ts'
 import type { CreateHandler, Handle } from '../../bot-service.ts'
 import { type CrawlState, crawl } from './crawl.ts'
@@ -17,6 +20,8 @@ import { createProgress } from './progress.ts'
 import { type Connect, connectPublicOnly } from './public-only.ts'
 import { type Findings, type Report, writeReport } from './report.ts'
 import { openStartPage, readStartUrl } from './start-page.ts'
+
+const say = messagesOf(linkCheck)
 
 export const createHandler: CreateHandler = (settings) =>
   createLinkCheck({ allowPrivate: settings.linkCheckAllowPrivate })
@@ -58,10 +63,10 @@ export function createLinkCheck({
       const begun = performance.now()
       await progress.begin('fetching_start_page', {
         progress: 1,
-        message: `Opening ${new URL(startUrl).host}`,
+        message: say('opening_site', { host: new URL(startUrl).host }),
       })
       const start = await openStartPage(fetcher, startUrl)
-      await progress.begin('crawling', { progress: 5, message: 'The start page was read' })
+      await progress.begin('crawling', { progress: 5, message: say('start_page_read') })
       const findings: Findings = {
         settled: [],
         broken: [],
@@ -97,25 +102,28 @@ export function createLinkCheck({
 
 /** Only ever seen when it fires before the start page is there: later a run ends with what it has. */
 const tooSlow = (): BotFailure =>
-  new BotFailure('site_unreachable', 'The start page could not be opened in time.', { retryable: true })
+  new BotFailure('site_unreachable', say('site_unreachable', { why: 'timed_out' }), { retryable: true })
 
 /** Pages read of pages found, from 5 to 95. */
 const share = ({ pagesRead, pagesFound }: CrawlState): number =>
   5 + (90 * pagesRead) / Math.max(1, pagesFound)
 
-function describe({ site, pagesRead, pagesFound, linksLeft, broken, lastBroken }: CrawlState): string {
-  const parts = [`${pagesRead} of ${pagesFound} pages read`]
-  if (pagesRead >= pagesFound && linksLeft > 0) parts.push(`${count(linksLeft, 'link')} left to check`)
-  parts.push(broken === 0 ? 'no broken links so far' : `${count(broken, 'broken link')} so far`)
-  if (!lastBroken) return parts.join(', ')
-  const { link, status, verdict } = lastBroken
-  return `${parts.join(', ')}: ${site.show(link.foundOn ?? '')} → ${site.show(link.url)} (${status ?? verdict.reason})`
+function describe({ site, pagesRead, pagesFound, linksLeft, broken, lastBroken }: CrawlState): Told {
+  // Links are counted down once all pages are read: until then each page brings further ones.
+  const left = pagesRead >= pagesFound ? linksLeft : 0
+  const counts = { read: pagesRead, found: pagesFound, left, broken }
+  if (!lastBroken) return say('pages_read', counts)
+  const { link, status } = lastBroken
+  return say('pages_read_last_broken', {
+    ...counts,
+    page: site.show(link.foundOn ?? ''),
+    link: site.show(link.url),
+    status: status ?? 0,
+  })
 }
 
-const summarize = ({ pagesRead, broken }: Findings): string =>
-  `${count(pagesRead, 'page')} read, ${broken.length === 0 ? 'no broken links' : count(broken.length, 'broken link')} found`
-
-const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`
+const summarize = ({ pagesRead, broken }: Findings): Told =>
+  say('summarizing', { read: pagesRead, broken: broken.length })
 
 /** Settles with the work, or rejects with the signal's reason as soon as it fires. */
 function orAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {

@@ -2,18 +2,19 @@
  * Tells the request how far a run is: never backwards, never two writes at once, and of many changes in a short time
  * only the newest. A write that is refused ends the run, since nobody waits for it any more.
  */
+import type { Told } from '../../../../core/told.ts'
 import type { BotRequest } from '../../bot-service.ts'
 
-interface Told {
+interface Report {
   progress: number
-  message: string
+  message: Told
 }
 
 export interface Progress {
   /** Begins a step; resolves once it is written. */
-  begin(step: string, told: Told): Promise<void>
+  begin(step: string, report: Report): Promise<void>
   /** Soon, if nothing newer comes before. */
-  tell(told: Told): void
+  tell(report: Report): void
   /** Writes what is still to be told. Rejects when a write was refused. */
   flush(): Promise<void>
   /** Forgets what is still to be told; no timer is left. */
@@ -28,7 +29,7 @@ export function createProgress(deps: {
 }): Progress {
   let step = ''
   let reached = 0
-  let next: Told | null = null
+  let next: Report | null = null
   let timer: NodeJS.Timeout | undefined
   let written: Promise<void> = Promise.resolve()
   let isBusy = false
@@ -58,13 +59,13 @@ export function createProgress(deps: {
   }
 
   return {
-    begin(id, told) {
+    begin(id, report) {
       step = id
-      next = told
+      next = report
       return write()
     },
-    tell(told) {
-      next = told
+    tell(report) {
+      next = report
       if (!isBusy) void write()
     },
     flush: write,

@@ -1,10 +1,14 @@
 /** Opens the page the person named. Without it there is nothing to report, so here a bad answer ends the run. */
 import { STATUS_CODES } from 'node:http'
+import { linkCheck } from '../../../../core/services/link-check.ts'
+import { messagesOf } from '../../../../core/services/messages.ts'
 import { BotFailure } from '../../../bot-failure.ts'
 import { plainAddress } from './extract-links.ts'
-import { FAILURES, type Failure } from './failure.ts'
+import type { Failure } from './failure.ts'
 import type { Answer, Fetcher, Page } from './fetcher.ts'
 import { judge } from './verdict.ts'
+
+const say = messagesOf(linkCheck)
 
 export type StartPage = Answer & { page: Page }
 
@@ -21,10 +25,7 @@ const NOT_THE_SITES_ABSENCE: ReadonlySet<Failure> = new Set([
 export function readStartUrl(given: unknown): string {
   const url = typeof given === 'string' && URL.canParse(given) ? new URL(given) : null
   if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password) {
-    throw new BotFailure(
-      'invalid_url',
-      'This is not a web address that can be checked; it must begin with http:// or https://.',
-    )
+    throw new BotFailure('invalid_url', say('invalid_url'))
   }
   return plainAddress(url)
 }
@@ -36,35 +37,22 @@ export async function openStartPage(fetcher: Fetcher, url: string): Promise<Star
   const { failure, status, page } = answer
 
   if (failure === 'private_address') {
-    throw new BotFailure(
-      'address_not_allowed',
-      answer.redirects.length > 0
-        ? 'This address redirects into a private network; only sites on the public internet are checked.'
-        : 'This address is in a private network; only sites on the public internet are checked.',
-    )
+    const redirected = answer.redirects.length > 0 ? 'yes' : 'no'
+    throw new BotFailure('address_not_allowed', say('address_not_allowed', { redirected }))
   }
   if (failure && NOT_THE_SITES_ABSENCE.has(failure)) {
-    throw new BotFailure(
-      'start_page_failed',
-      `The start page could not be opened: ${FAILURES[failure].reason}.`,
-    )
+    throw new BotFailure('start_page_failed', say('start_page_failed', { why: failure }))
   }
   if (failure) {
     // Its owner has to mend a certificate first; all else may be a matter of minutes.
     const retryable = failure !== 'tls_failed'
-    throw new BotFailure('site_unreachable', `The site could not be reached: ${FAILURES[failure].reason}.`, {
-      retryable,
-    })
+    throw new BotFailure('site_unreachable', say('site_unreachable', { why: failure }), { retryable })
   }
   if (status === null || status >= 300) {
     const retryable = status !== null && (status >= 500 || status === 408 || status === 429)
     const says = `${status} ${STATUS_CODES[status ?? 0] ?? ''}`.trim()
-    throw new BotFailure('start_page_failed', `The start page answers ${says}.`, { retryable })
+    throw new BotFailure('start_page_failed', say('start_page_answers', { answer: says }), { retryable })
   }
-  if (!page)
-    throw new BotFailure(
-      'not_html',
-      'This address leads to something that is no HTML page, so there are no links to check.',
-    )
+  if (!page) throw new BotFailure('not_html', say('not_html'))
   return { ...answer, page }
 }

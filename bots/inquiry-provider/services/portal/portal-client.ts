@@ -6,7 +6,7 @@ import { CookieJar } from 'tough-cookie'
 import { fetch, type Response } from 'undici'
 import { BotFailure } from '../../../bot-failure.ts'
 import { sessionLost } from '../../sms-sent.ts'
-import { type PortalForm, type PortalPage, portalChanged, readPage } from './portal-page.ts'
+import { type PortalForm, type PortalPage, portalChanged, readPage, say } from './portal-page.ts'
 
 export interface PortalClient {
   /** @param path from the portal's root  @throws BotFailure as `submit` */
@@ -75,8 +75,7 @@ function clientWith(
     } catch (error) {
       signal.throwIfAborted()
       if (error instanceof BotFailure) throw error
-      const why = limit.aborted ? 'did not answer in time' : 'could not be reached'
-      throw portalUnavailable(why, error)
+      throw portalUnavailable(limit.aborted ? 'late' : 'unreachable', error)
     }
   }
 
@@ -88,8 +87,8 @@ function clientWith(
 }
 
 function understand({ status, headers }: Response, text: string, address: URL): Answer {
-  if (status >= 500 || status === 429) throw portalUnavailable('is out of order')
-  if (status === 401) throw sessionLost('The portal ended the session.')
+  if (status >= 500 || status === 429) throw portalUnavailable('broken')
+  if (status === 401) throw sessionLost(say('portal_session_ended'))
   if (status === 301 || status === 302 || status === 303) {
     const target = headers.get('location')
     if (!target || !URL.canParse(target, address)) throw portalChanged('it redirects to nowhere')
@@ -110,5 +109,5 @@ async function readText(response: Response): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-const portalUnavailable = (what: string, cause?: unknown): BotFailure =>
-  new BotFailure('portal_unavailable', `The portal ${what}.`, { retryable: true, cause })
+const portalUnavailable = (why: 'late' | 'unreachable' | 'broken', cause?: unknown): BotFailure =>
+  new BotFailure('portal_unavailable', say('portal_unavailable', { why }), { retryable: true, cause })

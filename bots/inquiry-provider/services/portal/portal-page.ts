@@ -1,5 +1,7 @@
 /** A page of the portal, as the bot reads it. */
 import { type CheerioAPI, load } from 'cheerio'
+import { messagesOf } from '../../../../core/services/messages.ts'
+import { portalMessages } from '../../../../core/services/portal.ts'
 import { BotFailure } from '../../../bot-failure.ts'
 
 export interface PortalForm {
@@ -23,9 +25,19 @@ export interface PortalPage {
 /** A cell's or an element's text, with single spaces. */
 export const textOf = (text: string): string => text.replace(/\s+/g, ' ').trim()
 
-/** The portal does not look as this bot knows it: trying again will not help, somebody must look. */
+/** What is said where a service does not matter: any that works here has these messages. */
+export const say = messagesOf({ messages: portalMessages })
+
+/**
+ * The portal does not look as this bot knows it: trying again will not help, somebody must look.
+ *
+ * @param what for whoever does; the person who waits can do nothing with it
+ */
 export const portalChanged = (what: string): BotFailure =>
-  new BotFailure('portal_changed', `The portal is not as we know it: ${what}.`)
+  new BotFailure('portal_changed', {
+    ...say('portal_changed'),
+    message: `The portal is not as we know it: ${what}.`,
+  })
 
 export function readPage(html: string, address: URL): PortalPage {
   const $ = load(html)

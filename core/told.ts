@@ -1,0 +1,55 @@
+/**
+ * What is said about a request: words, and where there is one the key under which each viewer reads them in their own
+ * language. Key and parameters belong to their words: when these change, a key that stays behind says something else.
+ */
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import type { MessageParams, RequestRecord } from './record.ts'
+
+/** Words, in English where they have a key, and what they are called in the texts of the service or the common ones. */
+export interface Told {
+  message: string
+  message_key?: string
+  message_params?: MessageParams
+}
+
+export const asTold = (message: string | Told): Told => (typeof message === 'string' ? { message } : message)
+
+/** Key and parameters as another program may give them; what is wrong is as if it were not there. */
+export const keyShape = {
+  message_key: z.string().max(200).optional().catch(undefined),
+  message_params: z
+    .record(z.string(), z.union([z.string(), z.number()]))
+    .optional()
+    .catch(undefined),
+}
+
+type Said = Pick<RequestRecord, 'current_message' | 'message_key' | 'message_params' | 'message_seal'>
+
+/** A message replaces the one before as a whole: a new text never keeps an old key. */
+export function say(next: RequestRecord, { message, message_key, message_params }: Partial<Told>): void {
+  if (message === undefined && message_key === undefined) return
+  if (message !== undefined) next.current_message = message.slice(0, 2000)
+  next.message_key = message_key
+  next.message_params = message_params
+  next.message_seal = sealOf(next)
+}
+
+/** The key of what another program wrote, or none where it changed the words and left our key beside them. */
+export function keyOf(theirs: Said): Omit<Said, 'current_message'> {
+  const { message_key, message_params, message_seal } = theirs
+  const [words, key] = sealOf(theirs)?.split('.') ?? []
+  const [sealedWords, sealedKey] = message_seal?.split('.') ?? []
+  if (sealedKey === key && sealedWords !== words)
+    return { message_key: undefined, message_params: undefined, message_seal: undefined }
+  return { message_key, message_params, message_seal: sealOf(theirs) }
+}
+
+/** Two fingerprints, of the words and of their key; nothing where there is no key. */
+function sealOf({ current_message, message_key, message_params }: Said): string | undefined {
+  if (message_key === undefined) return undefined
+  return `${fingerprint(current_message)}.${fingerprint([message_key, message_params ?? {}])}`
+}
+
+const fingerprint = (value: unknown): string =>
+  createHash('sha256').update(JSON.stringify(value)).digest('base64url').slice(0, 12)

@@ -1,0 +1,47 @@
+/** What the page of a request shows that is over. */
+import type { PublicView } from '../../core/record.ts'
+import { took } from '../../core/texts/describe.ts'
+import type { Texts } from '../../core/texts/index.ts'
+import { requestLinks } from './links.ts'
+import { arrangeResult, type ResultNode } from './result-data.ts'
+import { whyFailed } from './said.ts'
+import { shownService } from './shown-service.ts'
+
+export interface EndModel {
+  heading: string
+  lead: string | null
+  result: ResultNode | null
+  /** `message` is what the bot said, where the lead does not say it already. */
+  error: { code: string; message: string | null; retryable: boolean } | null
+  /** Where a new request begins; the list of services when this one is not ours to offer. */
+  again: string
+  /** How long all of it took, once it was begun. */
+  took: string | null
+  steps: { title: string; took: string | null }[]
+}
+
+export function endModel(view: PublicView, { t, locale }: Texts): EndModel {
+  const { stepTitles, labelOf, known } = shownService(view, locale)
+  const why = whyFailed(view, locale)
+  const error = view.error_data
+  return {
+    heading: t(view.is_completed ? 'result.title' : `live.status.${view.status}`),
+    lead:
+      view.is_cancelled ? t('cancelled.lead')
+      : view.is_failed ? (why.words ?? t('failed.lead'))
+      : null, // biome-ignore format: a table
+    result:
+      view.is_completed && view.result_data !== null
+        ? arrangeResult(view.result_data, { t, locale, labelOf })
+        : null,
+    error: error && { ...error, message: why.isOurs || why.words === error.message ? null : error.message },
+    again: known ? requestLinks(view).form : '/',
+    took: took(t, view.started_at, view.completed_at),
+    steps: view.steps
+      .filter((step) => step.started_at)
+      .map((step) => ({
+        title: stepTitles[step.id] ?? step.id,
+        took: took(t, step.started_at, step.finished_at),
+      })),
+  }
+}

@@ -1,0 +1,92 @@
+/** What was said, as a viewer reads it: on the server and in the browser, which share these words. */
+import { describe, expect, test } from 'vitest'
+import { messagesFor } from '../../core/services/messages.ts'
+import { compile } from '../../core/texts/compile.ts'
+import { describe as describeView } from '../../core/texts/describe.ts'
+import { createTexts } from '../../core/texts/index.ts'
+import { createReader } from '../../core/texts/message.ts'
+import { progress, start, T0, viewAfter } from '../server/page-fixtures.ts'
+
+const texts = compile({
+  plain: 'این یک متن است',
+  pages: '{read, number} از {found, plural, other {# صفحه}} در {host}',
+  chosen: '{why, select, late {دیر} other {خراب}}',
+})
+/** As the browser has them: after a way through JSON. */
+const read = createReader('fa', JSON.parse(JSON.stringify(texts)))
+const pages = (message_params?: Record<string, unknown>) =>
+  read({ message: 'As given', message_key: 'pages', message_params: message_params as never })
+
+describe('a message with a key', () => {
+  test('is read in the language of the viewer, its numbers in their digits', () => {
+    expect(read({ message: 'A text', message_key: 'plain' })).toBe('این یک متن است')
+    expect(pages({ read: 1234, found: 5, host: 'example.com' })).toBe('۱٬۲۳۴ از ۵ صفحه در example.com')
+    expect(read({ message: '', message_key: 'chosen', message_params: { why: 'late' } })).toBe('دیر')
+    expect(read({ message: '', message_key: 'chosen', message_params: { why: 'else' } })).toBe('خراب')
+  })
+
+  test.each(['unknown', '', '__proto__', 'constructor', 'toString'])(
+    'that nobody knows (%j) is shown as given',
+    (message_key) => {
+      expect(read({ message: 'As given', message_key })).toBe('As given')
+      expect(read({ message: null, message_key })).toBeNull()
+    },
+  )
+
+  test.each([
+    undefined,
+    {},
+    { read: 1, found: 2 },
+    { read: 1, host: 'x' },
+    { read: 'many', found: 2, host: 'x' },
+    { read: 1, found: '2', host: 'x' },
+    { read: Number.NaN, found: 2, host: 'x' },
+    { read: 1, found: null, host: 'x' },
+  ])('whose parameters do not fit (%j) is shown as given', (params) => {
+    expect(pages(params)).toBe('As given')
+  })
+})
+
+describe('a Persian page', () => {
+  const { t } = createTexts('fa')
+  const context = {
+    t,
+    read: createReader('fa', JSON.parse(JSON.stringify(messagesFor('credit-score-rating', 'fa')))),
+    now: T0,
+    title: '',
+    stepTitles: {},
+    remainingSeconds: 60,
+  }
+  const shown = (...changes: Parameters<typeof viewAfter>) =>
+    describeView(viewAfter(...changes), context).message
+  const told = {
+    message: 'The portal turned the captcha down, trying again (2 of 3)…',
+    message_key: 'solving_captcha_again',
+    message_params: { number: 2, total: 3 },
+  }
+
+  test('tells a live update by key in Persian, and one without as given', () => {
+    expect(shown(start, { ...progress, ...told })).toBe(
+      'درگاه پاسخ کپچا را نپذیرفت، دوباره تلاش می‌شود (۲ از ۳)…',
+    )
+    expect(shown(start, { ...progress, message: 'Plain words' })).toBe('Plain words')
+  })
+
+  test('tells a new request, a wrong code and a try that failed in Persian, too', () => {
+    expect(shown()).toBe('درخواست شما رسید.')
+    const error = { code: 'bot_busy', message: 'Too many people', retryable: true }
+    expect(shown(start, { type: 'retry', attempt: 1, nextRetryAt: T0 + 9000, error })).toBe(
+      'سرویسی که کار را انجام می‌دهد بیش از اندازه مشغول بود',
+    )
+    const asked = { type: 'require_otp', attempt: 1, otp: { id: 'otp-1' } } as const
+    expect(shown(start, asked, { type: 'submit_otp' }, { type: 'reject_otp', attempt: 1 })).toBe(
+      'این کد درست نبود.',
+    )
+  })
+
+  test('says something where nothing was said', () => {
+    expect(
+      describeView({ ...viewAfter(), current_message: null, message_key: undefined }, context).message,
+    ).toBe('درخواست شما رسید.')
+  })
+})

@@ -1,0 +1,110 @@
+/** Messages by key on the pages: in the language of whoever looks, from the record to the script's data. */
+import { type CheerioAPI, load } from 'cheerio'
+import { describe, expect, test } from 'vitest'
+import type { Change } from '../../core/lifecycle.ts'
+import { creditScoreRating } from '../../core/services/credit-score-rating.ts'
+import { messagesOf } from '../../core/services/messages.ts'
+import { createPages } from '../../server/pages/index.ts'
+import { complete, fail, progress, start, T0, TTL, viewAfter } from './page-fixtures.ts'
+
+const pages = createPages({ ttlSeconds: TTL, now: () => T0 + 5000 })
+const say = messagesOf(creditScoreRating)
+const ENGLISH = /[A-Za-z]{2,} [a-z]{2,}/
+
+const page = (...changes: Change[]): CheerioAPI =>
+  load(pages.request({ locale: 'fa', address: '/' }, viewAfter(...changes)))
+const text = ($: CheerioAPI, selector: string) => $(selector).text().replace(/\s+/g, ' ').trim()
+const dataOf = ($: CheerioAPI) => JSON.parse($('#page-data').text())
+/** All that a person reads there. */
+const read = ($: CheerioAPI) => text($, 'main').replace(text($, '#page-data'), '')
+
+describe('a Persian page', () => {
+  const asked: Change = {
+    type: 'require_otp',
+    attempt: 1,
+    otp: { id: 'o', length: 6, ...say('code_of_digits_sent', { digits: 6, sent_to: '0912***4567' }) },
+  }
+
+  test.each<[string, Change[]]>([
+    ['queued', []],
+    ['running', [start, { ...progress, ...say('solving_captcha') }]],
+    ['asking for a code', [start, asked]],
+    ['between two tries', [start, retry('bot_busy', 'Too many people')]],
+    ['failed', [start, fail('timed_out', 'The service did not answer in time')]],
+    ['failed in words of the service', [start, { ...fail('captcha_failed', say('captcha_failed', { tries: 3 }).message), message_params: { tries: 3 } } as Change]],
+    ['cancelled', [start, { type: 'cancel', by: 'user' }]],
+  ])('of a request that is %s has no English sentence', (_state, changes) => {
+    expect(read(page(...changes))).not.toMatch(ENGLISH)
+  }) // biome-ignore format: a table
+
+  test('shows what a bot said by key, and hands its script the texts to go on', () => {
+    const $ = page(start, { ...progress, ...say('solving_captcha') })
+    expect(text($, '[data-live=message]')).toBe('در حال حل کپچا…')
+    const { view, messages } = dataOf($)
+    expect(view).toMatchObject({ current_message: 'Solving the captcha…', message_key: 'solving_captcha' })
+    expect(messages).toMatchObject({ solving_captcha: 'در حال حل کپچا…', done: 'انجام شد.' })
+    expect(Array.isArray(messages.captcha_failed)).toBe(true)
+  })
+
+  test('tells at the code prompt what differs from what is said below', () => {
+    const later = { ...progress, ...say('waiting_for_right_code') }
+    expect(text(page(start, asked), '.panel-ask bdi')).not.toContain('کدی ۶ رقمی')
+    expect(text(page(start, asked, later), '.panel-ask')).toContain(
+      'درگاه کدی ۶ رقمی به \u20660912***4567\u2069 فرستاد.',
+    )
+    expect(text(page(start, asked, later), '[data-live=message]')).toBe('آن کد درست نبود. در انتظار کد درست…')
+  })
+
+  test('hands over no messages once the request is over', () => {
+    expect(dataOf(page(start, complete({ score: 1 }))).messages).toEqual({})
+  })
+
+  test.each(['nobody_knows_this', '__proto__', 'captcha_failed'])(
+    'shows the words as given of a key that cannot be read: %s',
+    (message_key) => {
+      const $ = page(start, { ...progress, message: '<b>خام</b>', message_key, message_params: {} })
+      expect(text($, '[data-live=message]')).toBe('<b>خام</b>')
+    },
+  )
+
+  test('escapes what comes with a key', () => {
+    const sent_to = '<img src=x onerror=alert(1)>'
+    const $ = page(start, { ...progress, ...say('code_sent', { sent_to }) })
+    expect(text($, '[data-live=message]')).toContain(sent_to)
+    expect($('img')).toHaveLength(0)
+  })
+})
+
+describe('a failure', () => {
+  const login = 'درگاه اعتبارسنجی کد ملی یا شمارهٔ تلفن همراه را نپذیرفت.'
+
+  test('is told by its code in the words of the service', () => {
+    const $ = page(start, fail('login_refused', say('login_refused').message))
+    expect(text($, '.lead')).toBe(login)
+    expect(text($, 'details')).toBe('جزئیات فنی کد خطاlogin_refused')
+  })
+
+  test('keeps what only the bot said for the technical details', () => {
+    const $ = page(start, fail('login_refused', 'HTTP 418'))
+    expect(text($, '.lead')).toBe(login)
+    expect(text($, 'details')).toContain('HTTP 418')
+  })
+
+  test('that another program wrote is not told in what was said before', () => {
+    const { error_data } = viewAfter(start, fail('tax_office_closed', 'اداره بسته است'))
+    const before = viewAfter(start, { ...progress, ...say('solving_captcha') })
+    const ended = { ...before, status: 'failed' as const, is_failed: true, error_data }
+    expect(text(load(pages.request({ locale: 'fa', address: '/' }, ended)), '.lead')).toBe('اداره بسته است')
+  })
+
+  test('in English says nothing twice', () => {
+    const view = viewAfter(start, fail('login_refused', say('login_refused').message))
+    const $ = load(pages.request({ locale: 'en', address: '/' }, view))
+    expect(text($, '.lead')).toBe(say('login_refused').message)
+    expect(text($, 'details')).not.toContain(say('login_refused').message)
+  })
+})
+
+function retry(code: string, message: string): Change {
+  return { type: 'retry', attempt: 1, nextRetryAt: T0 + 60_000, error: { code, message, retryable: true } }
+}

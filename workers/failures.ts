@@ -1,0 +1,15 @@
+/** How a request ends that no bot has ended. */
+import type { RequestErrorCode } from '../core/errors.ts'
+import type { Failure } from '../core/lifecycle.ts'
+import { sayCommon } from '../core/texts/common-messages.ts'
+
+/** @param retryable whether beginning anew may help whoever waited */
+const failureFor = (code: RequestErrorCode, retryable: boolean): Failure => ({
+  error: { code, message: sayCommon(code).message, retryable },
+})
+
+export const UNKNOWN_SERVICE = failureFor('unknown_service', false)
+export const NO_CODE = failureFor('otp_expired', true)
+/** Begun too often by workers that died. */
+export const LOST = failureFor('worker_lost', true)
+export const TIMED_OUT = failureFor('timed_out', true)

@@ -133,7 +133,11 @@ export const en = {
   'result.took': 'Took',
 
   'failed.lead': 'The request ended without a result.',
-  'failed.retryable': 'This may pass: trying again can help.',
+  'failed.turn.code': 'You can try again. Please keep your phone at hand for the code.',
+  'failed.turn.ours': 'This is for us to mend; nothing you typed was wrong. Please try again later.',
+  'failed.turn.retry': 'This may pass. You can try again now.',
+  'failed.turn.check':
+    'Please check what you typed and try again. If it ends the same way, the service cannot do this at the moment.',
   'failed.details': 'Technical details',
   'failed.code': 'Error code',
   'failed.message': 'Message',

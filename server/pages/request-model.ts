@@ -6,6 +6,7 @@ import { promptProblem } from './code-problem.ts'
 import { type RequestLinks, requestLinks } from './links.ts'
 import { arrangeResult, type ResultNode } from './result-data.ts'
 import { shownService } from './shown-service.ts'
+import { whoseTurn } from './whose-turn.ts'
 
 /** What the browser is handed with the page, so that it can go on from there. */
 export interface PageData {
@@ -100,7 +101,9 @@ export interface EndModel {
   heading: string
   lead: string | null
   result: ResultNode | null
-  error: { code: string; message: string; retryable: boolean } | null
+  error: { code: string; message: string } | null
+  /** Who can do something about the failure. */
+  turn: string | null
   /** Where a new request begins; the list of services when this one is not ours to offer. */
   again: string
   steps: { title: string; took: string | null }[]
@@ -119,6 +122,7 @@ export function endModel(view: PublicView, { t, locale }: Texts): EndModel {
     again: known ? requestLinks(view).form : '/',
     steps: view.steps
       .filter((step) => step.started_at)
+    turn: view.error_data && t(whoseTurn(view.error_data)),
       .map((step) => ({
         title: stepTitles[step.id] ?? step.id,
         took: took(t, step.started_at, step.finished_at),

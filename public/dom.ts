@@ -1,4 +1,5 @@
 /** Writes a state into the page the server made. Elements are found by `data-live`; a page may lack any of them. */
+import { isExpiring } from '../core/record.ts'
 import { type Described, describe } from '../core/texts/describe.ts'
 import { countdown } from '../core/texts/wording.ts'
 import type { Page } from './page-data.ts'
@@ -18,6 +19,11 @@ export function showState(state: State, page: Page): void {
   showSteps(words)
   showPrompt(state, page, now)
   showConnection(state, page)
+}
+
+/** The one thing that still changes on the page of an outcome. */
+export function showExpiring({ view }: State, page: Page): void {
+  write(live('expiring'), isExpiring(view, page.clock()) ? page.t('live.announce.expiring') : null)
 }
 
 /** Writes only what differs: a rewritten text would lose a selection in it and be read out again. */

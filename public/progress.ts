@@ -3,7 +3,7 @@ import { isFinal } from '../core/record.ts'
 import { createAnnouncer } from './announcer.ts'
 import { connect, type LiveConnection } from './connection.ts'
 import { listenToControls, revealControls } from './controls.ts'
-import { showLocalTimes, showState } from './dom.ts'
+import { showExpiring, showLocalTimes, showState } from './dom.ts'
 import { loadPage } from './load-page.ts'
 import { type Page, readPage } from './page-data.ts'
 import { type Event, firstState, pageKind, reduce } from './reducer.ts'
@@ -35,6 +35,7 @@ function keepUpToDate(firstPage: Page): void {
   /** On every change and every second, since words like "1 minute ago" age by themselves. */
   function show(): void {
     announce(state, page)
+    showExpiring(state, page)
     if (Date.parse(state.view.expires_at) < page.clock()) state = reduce(state, { type: 'gone' })
     if (state.gone || pageKind(state.view) !== shownKind) void load()
     else if (!isFinal(state.view.status)) showState(state, page)

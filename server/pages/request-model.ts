@@ -1,5 +1,5 @@
 /** What the pages of one request show: running, waiting for a code, or at its end. */
-import type { PublicView } from '../../core/record.ts'
+import { isExpiring, type PublicView } from '../../core/record.ts'
 import { type Described, describe, took } from '../../core/texts/describe.ts'
 import { isTextKey, type LiveKey, type Texts } from '../../core/texts/index.ts'
 import { promptProblem } from './code-problem.ts'
@@ -24,6 +24,8 @@ export interface RequestModel {
   described: Described
   view: PublicView
   links: RequestLinks
+  /** It is about to be deleted. */
+  isExpiring: boolean
   data: PageData
 }
 
@@ -35,6 +37,7 @@ export function requestModel(view: PublicView, { t, locale, live }: Texts, now: 
     described: describe(view, { t, now, title, stepTitles, remainingSeconds: view.estimated_remaining_time }),
     view,
     links,
+    isExpiring: isExpiring(view, now),
     data: {
       // A result can be large and stands on the page already.
       view: { ...view, result_data: null },

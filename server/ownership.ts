@@ -24,6 +24,8 @@ export type Need = 'read' | 'act'
 export interface Ownership {
   /** @throws AppError `request_not_found`, `request_expired`, and only then `not_owner`; `storage_unavailable` */
   check(hash: string, credentials: Credentials, need: Need): Promise<void>
+  /** The same as a question: false instead of `not_owner`. */
+  allows(hash: string, credentials: Credentials, need: Need): Promise<boolean>
 }
 
 export function createOwnership({
@@ -38,13 +40,17 @@ export function createOwnership({
   now?: () => number
 }): Ownership {
   const needed: Record<OwnerCheck, readonly Need[]> = { off: [], actions: ['act'], all: ['read', 'act'] }
+  async function allows(hash: string, credentials: Credentials, need: Need): Promise<boolean> {
+    if (!needed[mode].includes(need)) return true
+    if (!isHash(hash)) throw new AppError('request_not_found')
+    const stored = await store.read(hash)
+    if (!stored) throw missing(hash, now(), ttlSeconds)
+    return isOwner(stored.record, credentials)
+  }
   return {
+    allows,
     async check(hash, credentials, need) {
-      if (!needed[mode].includes(need)) return
-      if (!isHash(hash)) throw new AppError('request_not_found')
-      const stored = await store.read(hash)
-      if (!stored) throw missing(hash, now(), ttlSeconds)
-      if (!isOwner(stored.record, credentials)) throw new AppError('not_owner')
+      if (!(await allows(hash, credentials, need))) throw new AppError('not_owner')
     },
   }
 }

@@ -104,6 +104,8 @@ export const en = {
   'code.resend_wait': 'A new code can be sent in {seconds, number} s.',
   'code.resent': 'A new code is on its way.',
   'code.error.missing': 'Type the code you were sent',
+  'code.not_yours':
+    'Whoever started this request types the code. If that was you, please use the browser in which you started it.',
   'code.error.not_digits': 'The code has digits only',
   'code.error.wrong_length':
     'The code has {length, plural, one {# digit} other {# digits}}, you typed {typed, number}',
@@ -112,6 +114,7 @@ export const en = {
   'code.error.expired': 'The time for that code is over. Have a new one sent.',
   'code.error.none_left': 'The code was wrong too many times. No more tries are left.',
   'code.error.resend_not_yet': 'A new code can be sent in {seconds, number} s, not yet.',
+  'code.error.rate_limited': 'That was too often. Please try again in {duration}.',
   'code.error.resend_exhausted': 'No more codes can be sent for this request.',
 
   'result.title': 'Your result is ready',

@@ -108,6 +108,8 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'code.resend_wait': '{seconds, number} ثانیهٔ دیگر می‌توانید کد جدید بخواهید.',
   'code.resent': 'کد جدید در راه است.',
   'code.error.missing': 'کدی را که برایتان فرستاده شد وارد کنید',
+  'code.not_yours':
+    'کد را کسی وارد می‌کند که این درخواست را شروع کرده است. اگر خود شما بوده‌اید، لطفاً از همان مرورگر استفاده کنید.',
   'code.error.not_digits': 'کد فقط رقم دارد',
   'code.error.wrong_length': 'کد {length, number} رقم دارد، شما {typed, number} رقم وارد کردید',
   'code.error.wrong':
@@ -115,6 +117,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'code.error.expired': 'مهلت این کد تمام شده است. لطفاً کد جدید بخواهید.',
   'code.error.none_left': 'کد چند بار اشتباه وارد شد و فرصت دیگری نمانده است.',
   'code.error.resend_not_yet': 'هنوز زود است؛ {seconds, number} ثانیهٔ دیگر می‌توانید کد جدید بخواهید.',
+  'code.error.rate_limited': 'دفعات درخواست بیش از اندازه بود. لطفاً پس از {duration} دوباره تلاش کنید.',
   'code.error.resend_exhausted': 'برای این درخواست دیگر نمی‌توان کد جدید فرستاد.',
 
   'result.title': 'نتیجهٔ شما آماده است',

@@ -193,10 +193,18 @@ export const en = {
   'error.timed_out': 'The service did not answer in time',
   'error.result_too_large': 'The result is too large to keep',
   'problem_text.request_expired':
+  'problem_text.body_too_large': 'Please go back, shorten what you typed and send it again.',
+  'problem_text.internal_error': 'Please try again in a moment. If it stays like this, please start anew.',
+  'problem_text.invalid_parameter': 'Please check the address: it may be cut off.',
+  'problem_text.method_not_allowed': 'Please go back and use what the page offers.',
+  'problem_text.not_found': 'Please check the address: it may be mistyped or cut off.',
+  'problem_text.origin_not_allowed': 'Nothing was done. If it was you, please do it on our own page.',
+  'problem_text.unknown_service': 'Please choose one of the services there are.',
+  'problem_text.unreadable_record': 'Please start a new request.',
+  'problem_text.unsupported_media_type': 'Please go back and send the form from our own page.',
     'Requests are kept for a short time only. Its time is over, and its data is deleted.',
   'problem_text.request_not_found':
     'Please check the address: it may be cut off. If you were just following this request, it was lost: please send it again.',
   'problem_text.not_owner': 'Please open it in the browser in which it was started, with cookies allowed.',
   'problem_text.storage_unavailable': 'Nothing is lost. Please try again in a moment.',
-  'problem_text.rate_limited': 'Please wait a moment before you go on.',
 } as const

@@ -196,10 +196,19 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'error.timed_out': 'سرویس به‌موقع پاسخ نداد',
   'error.result_too_large': 'نتیجه بزرگ‌تر از آن است که نگه داشته شود',
   'problem_text.request_expired':
+  'problem_text.body_too_large': 'لطفاً برگردید، آنچه را وارد کرده‌اید کوتاه‌تر کنید و دوباره بفرستید.',
+  'problem_text.internal_error': 'لطفاً چند لحظهٔ دیگر دوباره تلاش کنید. اگر مشکل برطرف نشد، از نو شروع کنید.',
+  'problem_text.invalid_parameter': 'لطفاً نشانی را بررسی کنید؛ شاید کامل نباشد.',
+  'problem_text.method_not_allowed': 'لطفاً برگردید و از گزینه‌های همان صفحه استفاده کنید.',
+  'problem_text.not_found': 'لطفاً نشانی را بررسی کنید؛ شاید اشتباه یا ناقص باشد.',
+  'problem_text.origin_not_allowed':
+    'کاری انجام نشد. اگر خود شما بوده‌اید، لطفاً آن را در صفحهٔ خود ما انجام دهید.',
+  'problem_text.unknown_service': 'لطفاً یکی از خدمات موجود را انتخاب کنید.',
+  'problem_text.unreadable_record': 'لطفاً درخواست جدیدی شروع کنید.',
+  'problem_text.unsupported_media_type': 'لطفاً برگردید و فرم را از صفحهٔ خود ما بفرستید.',
     'درخواست‌ها فقط مدت کوتاهی نگه داشته می‌شوند. زمان این درخواست گذشته و داده‌های آن پاک شده است.',
   'problem_text.request_not_found':
     'لطفاً نشانی را بررسی کنید؛ شاید کامل نباشد. اگر همین حالا این درخواست را دنبال می‌کردید، از دست رفته است؛ لطفاً آن را دوباره بفرستید.',
   'problem_text.not_owner': 'لطفاً آن را در همان مرورگری باز کنید که در آن شروع شده است، با کوکی‌های فعال.',
   'problem_text.storage_unavailable': 'چیزی از دست نرفته است. لطفاً چند لحظهٔ دیگر دوباره تلاش کنید.',
-  'problem_text.rate_limited': 'لطفاً پیش از ادامه کمی صبر کنید.',
 }

@@ -55,14 +55,16 @@ export function createOwnership({
   }
 }
 
+/** Whether this browser session made the request. */
+export const isOfSession = ({ session_id: owner }: RequestRecord, sessionId: string | null): boolean =>
+  Boolean(owner) && sessionId !== null && isSame(sessionId, owner as string)
+
 /** What names no owner, as the records of other programs, stays with whoever knows its hash. */
 function isOwner(record: RequestRecord, { sessionId, ownerToken }: Credentials): boolean {
-  const session = record.session_id || null
   const token = record.owner_hash ?? null
-  if (session === null && token === null) return true
-  const bySession = session !== null && sessionId !== null && isSame(sessionId, session)
+  if (!record.session_id && token === null) return true
   const byToken = token !== null && ownerToken !== null && isSame(hashToken(ownerToken), token)
-  return bySession || byToken
+  return byToken || isOfSession(record, sessionId)
 }
 
 /** Takes as long whatever is in them: how much of a guess is right cannot be measured. */

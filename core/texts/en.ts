@@ -22,6 +22,7 @@ export const en = {
   'form.submit': 'Start',
   'form.error_title': 'Error: {title}',
   'form.summary': 'There is a problem',
+  'form.kept_typed': 'What you typed is still here.',
 
   'form.field_error': '{label}: {problem}',
 
@@ -103,9 +104,9 @@ export const en = {
   'code.resend_text': 'No code, or too late?',
   'code.resend_wait': 'A new code can be sent in {seconds, number} s.',
   'code.resent': 'A new code is on its way.',
-  'code.error.missing': 'Type the code you were sent',
   'code.not_yours':
     'Whoever started this request types the code. If that was you, please use the browser in which you started it.',
+  'code.error.missing': 'Type the code you were sent',
   'code.error.not_digits': 'The code has digits only',
   'code.error.wrong_length':
     'The code has {length, plural, one {# digit} other {# digits}}, you typed {typed, number}',
@@ -113,8 +114,8 @@ export const en = {
     'That code was not right. {left, plural, one {One try is left.} other {# tries are left.}}',
   'code.error.expired': 'The time for that code is over. Have a new one sent.',
   'code.error.none_left': 'The code was wrong too many times. No more tries are left.',
-  'code.error.resend_not_yet': 'A new code can be sent in {seconds, number} s, not yet.',
   'code.error.rate_limited': 'That was too often. Please try again in {duration}.',
+  'code.error.resend_not_yet': 'A new code can be sent in {seconds, number} s, not yet.',
   'code.error.resend_exhausted': 'No more codes can be sent for this request.',
 
   'result.title': 'Your result is ready',
@@ -192,7 +193,6 @@ export const en = {
   'error.worker_stopping': 'The work was interrupted by a restart on our side',
   'error.timed_out': 'The service did not answer in time',
   'error.result_too_large': 'The result is too large to keep',
-  'problem_text.request_expired':
   'problem_text.body_too_large': 'Please go back, shorten what you typed and send it again.',
   'problem_text.internal_error': 'Please try again in a moment. If it stays like this, please start anew.',
   'problem_text.invalid_parameter': 'Please check the address: it may be cut off.',
@@ -202,6 +202,7 @@ export const en = {
   'problem_text.unknown_service': 'Please choose one of the services there are.',
   'problem_text.unreadable_record': 'Please start a new request.',
   'problem_text.unsupported_media_type': 'Please go back and send the form from our own page.',
+  'problem_text.request_expired':
     'Requests are kept for a short time only. Its time is over, and its data is deleted.',
   'problem_text.request_not_found':
     'Please check the address: it may be cut off. If you were just following this request, it was lost: please send it again.',

@@ -26,6 +26,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'form.submit': 'شروع',
   'form.error_title': 'خطا: {title}',
   'form.summary': 'لطفاً این موارد را اصلاح کنید',
+  'form.kept_typed': 'آنچه وارد کرده‌اید همین‌جا مانده است.',
 
   'form.field_error': '{label}: {problem}',
 
@@ -107,17 +108,17 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'code.resend_text': 'کد نرسید یا دیر شد؟',
   'code.resend_wait': '{seconds, number} ثانیهٔ دیگر می‌توانید کد جدید بخواهید.',
   'code.resent': 'کد جدید در راه است.',
-  'code.error.missing': 'کدی را که برایتان فرستاده شد وارد کنید',
   'code.not_yours':
     'کد را کسی وارد می‌کند که این درخواست را شروع کرده است. اگر خود شما بوده‌اید، لطفاً از همان مرورگر استفاده کنید.',
+  'code.error.missing': 'کدی را که برایتان فرستاده شد وارد کنید',
   'code.error.not_digits': 'کد فقط رقم دارد',
   'code.error.wrong_length': 'کد {length, number} رقم دارد، شما {typed, number} رقم وارد کردید',
   'code.error.wrong':
     'این کد درست نبود. {left, plural, =1 {یک بار دیگر می‌توانید امتحان کنید.} other {# بار دیگر می‌توانید امتحان کنید.}}',
   'code.error.expired': 'مهلت این کد تمام شده است. لطفاً کد جدید بخواهید.',
   'code.error.none_left': 'کد چند بار اشتباه وارد شد و فرصت دیگری نمانده است.',
-  'code.error.resend_not_yet': 'هنوز زود است؛ {seconds, number} ثانیهٔ دیگر می‌توانید کد جدید بخواهید.',
   'code.error.rate_limited': 'دفعات درخواست بیش از اندازه بود. لطفاً پس از {duration} دوباره تلاش کنید.',
+  'code.error.resend_not_yet': 'هنوز زود است؛ {seconds, number} ثانیهٔ دیگر می‌توانید کد جدید بخواهید.',
   'code.error.resend_exhausted': 'برای این درخواست دیگر نمی‌توان کد جدید فرستاد.',
 
   'result.title': 'نتیجهٔ شما آماده است',
@@ -195,7 +196,6 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'error.worker_stopping': 'کار با راه‌اندازی دوبارهٔ سامانهٔ ما ناتمام ماند',
   'error.timed_out': 'سرویس به‌موقع پاسخ نداد',
   'error.result_too_large': 'نتیجه بزرگ‌تر از آن است که نگه داشته شود',
-  'problem_text.request_expired':
   'problem_text.body_too_large': 'لطفاً برگردید، آنچه را وارد کرده‌اید کوتاه‌تر کنید و دوباره بفرستید.',
   'problem_text.internal_error': 'لطفاً چند لحظهٔ دیگر دوباره تلاش کنید. اگر مشکل برطرف نشد، از نو شروع کنید.',
   'problem_text.invalid_parameter': 'لطفاً نشانی را بررسی کنید؛ شاید کامل نباشد.',
@@ -206,6 +206,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'problem_text.unknown_service': 'لطفاً یکی از خدمات موجود را انتخاب کنید.',
   'problem_text.unreadable_record': 'لطفاً درخواست جدیدی شروع کنید.',
   'problem_text.unsupported_media_type': 'لطفاً برگردید و فرم را از صفحهٔ خود ما بفرستید.',
+  'problem_text.request_expired':
     'درخواست‌ها فقط مدت کوتاهی نگه داشته می‌شوند. زمان این درخواست گذشته و داده‌های آن پاک شده است.',
   'problem_text.request_not_found':
     'لطفاً نشانی را بررسی کنید؛ شاید کامل نباشد. اگر همین حالا این درخواست را دنبال می‌کردید، از دست رفته است؛ لطفاً آن را دوباره بفرستید.',

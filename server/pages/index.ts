@@ -86,7 +86,7 @@ export function createPages({ ttlSeconds, assets = '/assets', now = Date.now }: 
     form(reader, service, input) {
       const texts = createTexts(reader.locale)
       const form = formModel(service, texts, input, ttlSeconds)
-      const title = form.summary.length > 0 ? texts.t('form.error_title', { title: form.title }) : form.title
+      const title = form.summary ? texts.t('form.error_title', { title: form.title }) : form.title
       return write('form', reader, { title, script: 'form.js' }, { form })
     },
 

@@ -122,10 +122,10 @@ export function endModel(view: PublicView, { t, locale }: Texts): EndModel {
         ? arrangeResult(view.result_data, { t, locale, labelOf })
         : null,
     error: view.error_data,
-    again: known ? requestLinks(view).form : '/',
+    turn: view.error_data && t(whoseTurn(view.error_data)),
+    again: known ? requestLinks(view)[view.is_completed ? 'form' : 'again'] : '/',
     steps: view.steps
       .filter((step) => step.started_at)
-    turn: view.error_data && t(whoseTurn(view.error_data)),
       .map((step) => ({
         title: stepTitles[step.id] ?? step.id,
         took: took(t, step.started_at, step.finished_at),

@@ -11,6 +11,11 @@ const FINAL: ReadonlySet<Status> = new Set(['completed', 'failed', 'cancelled'])
 /** Nothing ever changes a final request again. */
 export const isFinal = (status: Status): boolean => FINAL.has(status)
 
+/** When people are warned that what they look at will be gone. */
+const EXPIRING_MS = 120_000
+export const isExpiring = ({ expires_at }: Pick<PublicView, 'expires_at'>, now: number): boolean =>
+  Date.parse(expires_at) - now < EXPIRING_MS
+
 /** A UTC ISO 8601 time with milliseconds. */
 type IsoTime = string
 export const toIso = (ms: number): IsoTime => new Date(ms).toISOString()

@@ -2,6 +2,7 @@
  * What a screen reader is told, and when: steps and quarters politely and at most once in 15 s; what cannot wait at
  * once, and once each time it comes true. The regions stand outside of `<main>`, so they outlive a change of content.
  */
+import { isExpiring } from '../core/record.ts'
 import { describe } from '../core/texts/describe.ts'
 import type { LiveKey } from '../core/texts/index.ts'
 import type { Page } from './page-data.ts'
@@ -9,7 +10,6 @@ import { remainingSeconds, type State } from './reducer.ts'
 
 const POLITE_EVERY_MS = 15_000
 const LOST_AFTER_MS = 10_000
-const EXPIRING_MS = 120_000
 
 export type Region = 'polite' | 'assertive'
 
@@ -54,7 +54,7 @@ function alarms(state: State, now: number, connectedAt: number): [LiveKey, Regio
     ['live.status.failed', 'assertive', view.is_failed],
     ['live.status.cancelled', 'polite', view.is_cancelled],
     ['live.announce.lost', 'assertive', isLost(state) && now - connectedAt > LOST_AFTER_MS],
-    ['live.announce.expiring', 'assertive', Date.parse(view.expires_at) - now < EXPIRING_MS],
+    ['live.announce.expiring', 'assertive', isExpiring(view, now)],
   ]
   return all.filter(([, , isTrue]) => isTrue).map(([key, region]) => [key, region])
 }

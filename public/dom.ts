@@ -1,4 +1,5 @@
 /** Writes a state into the page the server made. Elements are found by `data-live`; a page may lack any of them. */
+import { isExpiring } from '../core/record.ts'
 import type { Described } from '../core/texts/describe.ts'
 import { countdown } from '../core/texts/wording.ts'
 import { languageOf, type Page } from './page-data.ts'
@@ -15,6 +16,11 @@ export function showState(main: HTMLElement, state: State, words: Described, pag
   showSteps(main, words)
   showPrompt(main, state, page)
   showConnection(main, state, page)
+}
+
+/** The one thing that still changes on the page of an outcome. */
+export function showExpiring(main: HTMLElement, { view }: State, page: Page): void {
+  write(find(main, 'expiring'), isExpiring(view, page.clock()) ? page.t('live.announce.expiring') : null)
 }
 
 /** Writes only what differs: a rewritten text would lose a selection in it and be read out again. */

@@ -6,7 +6,7 @@ import { isFinal } from '../core/record.ts'
 import { type Described, describe } from '../core/texts/describe.ts'
 import { type Announce, createAnnouncer, type Region } from './announcer.ts'
 import { connect, type LiveConnection } from './connection.ts'
-import { revealControls, showLocalTimes, showState } from './dom.ts'
+import { revealControls, showExpiring, showLocalTimes, showState } from './dom.ts'
 import { type Page, readPage } from './page-data.ts'
 import { type Event, firstState, pageKind, reduce, remainingSeconds, type State } from './reducer.ts'
 
@@ -63,6 +63,7 @@ export function showRequest(stage: Stage): RequestView | null {
     announce(state, page)
     const words = describe(state.view, { ...page, now, remainingSeconds: remainingSeconds(state, now) })
     stage.tell(state, words, page)
+    showExpiring(stage.main(), state, page)
     if (Date.parse(state.view.expires_at) < now) state = reduce(state, { type: 'gone' })
     if (state.gone || pageKind(state.view) !== shownKind) void load()
     else if (!isFinal(state.view.status)) showState(stage.main(), state, words, page)

@@ -24,6 +24,8 @@ export type Need = 'read' | 'act'
 export interface Ownership {
   /** @throws AppError `request_not_found`, `request_expired`, and only then `not_owner`; `storage_unavailable` */
   check(hash: string, credentials: Credentials, need: Need): Promise<void>
+  /** The same as a question: false instead of `not_owner`. */
+  allows(hash: string, credentials: Credentials, need: Need): Promise<boolean>
 }
 
 export function createOwnership({
@@ -38,25 +40,31 @@ export function createOwnership({
   now?: () => number
 }): Ownership {
   const needed: Record<OwnerCheck, readonly Need[]> = { off: [], actions: ['act'], all: ['read', 'act'] }
+  async function allows(hash: string, credentials: Credentials, need: Need): Promise<boolean> {
+    if (!needed[mode].includes(need)) return true
+    if (!isHash(hash)) throw new AppError('request_not_found')
+    const stored = await store.read(hash)
+    if (!stored) throw missing(hash, now(), ttlSeconds)
+    return isOwner(stored.record, credentials)
+  }
   return {
+    allows,
     async check(hash, credentials, need) {
-      if (!needed[mode].includes(need)) return
-      if (!isHash(hash)) throw new AppError('request_not_found')
-      const stored = await store.read(hash)
-      if (!stored) throw missing(hash, now(), ttlSeconds)
-      if (!isOwner(stored.record, credentials)) throw new AppError('not_owner')
+      if (!(await allows(hash, credentials, need))) throw new AppError('not_owner')
     },
   }
 }
 
+/** Whether this browser session made the request. */
+export const isOfSession = ({ session_id: owner }: RequestRecord, sessionId: string | null): boolean =>
+  Boolean(owner) && sessionId !== null && isSame(sessionId, owner as string)
+
 /** What names no owner, as the records of other programs, stays with whoever knows its hash. */
 function isOwner(record: RequestRecord, { sessionId, ownerToken }: Credentials): boolean {
-  const session = record.session_id || null
   const token = record.owner_hash ?? null
-  if (session === null && token === null) return true
-  const bySession = session !== null && sessionId !== null && isSame(sessionId, session)
+  if (!record.session_id && token === null) return true
   const byToken = token !== null && ownerToken !== null && isSame(hashToken(ownerToken), token)
-  return bySession || byToken
+  return byToken || isOfSession(record, sessionId)
 }
 
 /** Takes as long whatever is in them: how much of a guess is right cannot be measured. */

@@ -9,10 +9,18 @@ import type { Queues } from '../core/redis/queues.ts'
 import type { RequestStore, Stored } from '../core/redis/request-store.ts'
 import { findService } from '../core/services/index.ts'
 import type { Service } from '../core/services/service.ts'
+import { isOfSession } from './ownership.ts'
 
 export interface Requests {
   /** @throws AppError `request_not_found`, `request_expired`, `storage_unavailable`, like all of these */
   view(hash: string): Promise<PublicView>
+  /**
+   * What this browser session once typed into the form of this service, in its plain form. Whoever else knows the hash
+   * learns nothing of it, whatever OWNER_CHECK says.
+   * @returns null for anybody else, and where there is no such request (any more)
+   * @throws AppError `storage_unavailable`
+   */
+  typed(hash: string, slug: string, sessionId: string | null): Promise<Record<string, string> | null>
   /** @throws AppError `already_final` */
   cancel(hash: string): Promise<PublicView>
   /**
@@ -78,6 +86,16 @@ export function createRequests({
       return publicView(record, now(), position)
     },
 
+    async typed(hash, slug, sessionId) {
+      if (!isHash(hash) || sessionId === null) return null
+      const stored = await store.read(hash).catch((error) => {
+        if (error instanceof AppError && error.code === 'unreadable_record') return null
+        throw error
+      })
+      const isTheirs = stored?.record.service_slug === slug && isOfSession(stored.record, sessionId)
+      return isTheirs ? textsIn(stored.record.request_data) : null
+    },
+
     async cancel(hash) {
       const record = await apply(hash, { type: 'cancel', by: 'user' })
       await tellQueue(record, ({ queue }) => queues.remove(hash, queue))
@@ -102,6 +120,12 @@ export function createRequests({
     },
   }
 }
+
+/** Another program may have put anything there; forms ask for text. */
+const textsIn = (data: Record<string, unknown>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(data).filter((each): each is [string, string] => typeof each[1] === 'string'),
+  )
 
 /** Refused at the door, without costing a try: the detail says which rule, never what was typed. */
 function readCode(typed: string, length: number | null): string {

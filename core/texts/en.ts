@@ -25,6 +25,7 @@ export const en = {
   'form.submit': 'Start',
   'form.error_title': 'Error: {title}',
   'form.summary': 'There is a problem',
+  'form.kept_typed': 'What you typed is still here.',
 
   'field_error.required': '{label} is missing',
   'field_error.unknown_field': '{label} is not asked for here',
@@ -116,6 +117,8 @@ export const en = {
   'code.resend_text': 'No code, or too late?',
   'code.resend_wait': 'A new code can be sent in {seconds, number} s.',
   'code.resent': 'A new code is on its way.',
+  'code.not_yours':
+    'Whoever started this request types the code. If that was you, please use the browser in which you started it.',
   'code.error.missing': 'Type the code you were sent',
   'code.error.not_digits': 'The code has digits only',
   'code.error.wrong_length':
@@ -123,6 +126,7 @@ export const en = {
   'code.error.wrong':
     'That code was not right. {left, plural, one {One try is left.} other {# tries are left.}}',
   'code.error.none_left': 'The code was wrong too many times. No more tries are left.',
+  'code.error.rate_limited': 'That was too often. Please try again in {duration}.',
   'code.error.resend_not_yet': 'A new code can be sent in {seconds, number} s, not yet.',
   'code.error.resend_exhausted': 'No more codes can be sent for this request.',
 
@@ -145,7 +149,11 @@ export const en = {
   'result.took': 'Took',
 
   'failed.lead': 'The request ended without a result.',
-  'failed.retryable': 'This may pass: trying again can help.',
+  'failed.turn.code': 'You can try again. Please keep your phone at hand for the code.',
+  'failed.turn.ours': 'This is for us to mend; nothing you typed was wrong. Please try again later.',
+  'failed.turn.retry': 'This may pass. You can try again now.',
+  'failed.turn.check':
+    'Please check what you typed and try again. If it ends the same way, the service cannot do this at the moment.',
   'failed.details': 'Technical details',
   'failed.code': 'Error code',
   'failed.message': 'Message',
@@ -197,11 +205,19 @@ export const en = {
   'error.worker_stopping': 'The work was interrupted by a restart on our side',
   'error.timed_out': 'The service did not answer in time',
   'error.result_too_large': 'The result is too large to keep',
+  'problem_text.body_too_large': 'Please go back, shorten what you typed and send it again.',
+  'problem_text.internal_error': 'Please try again in a moment. If it stays like this, please start anew.',
+  'problem_text.invalid_parameter': 'Please check the address: it may be cut off.',
+  'problem_text.method_not_allowed': 'Please go back and use what the page offers.',
+  'problem_text.not_found': 'Please check the address: it may be mistyped or cut off.',
+  'problem_text.origin_not_allowed': 'Nothing was done. If it was you, please do it on our own page.',
+  'problem_text.unknown_service': 'Please choose one of the services there are.',
+  'problem_text.unreadable_record': 'Please start a new request.',
+  'problem_text.unsupported_media_type': 'Please go back and send the form from our own page.',
   'problem_text.request_expired':
     'Requests are kept for a short time only. Its time is over, and its data is deleted.',
   'problem_text.request_not_found':
     'Please check the address: it may be cut off. If you were just following this request, it was lost: please send it again.',
   'problem_text.not_owner': 'Please open it in the browser in which it was started, with cookies allowed.',
   'problem_text.storage_unavailable': 'Nothing is lost. Please try again in a moment.',
-  'problem_text.rate_limited': 'Please wait a moment before you go on.',
 } as const

@@ -28,6 +28,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'form.submit': 'شروع',
   'form.error_title': 'خطا: {title}',
   'form.summary': 'لطفاً این موارد را اصلاح کنید',
+  'form.kept_typed': 'آنچه وارد کرده‌اید همین‌جا مانده است.',
 
   'field_error.required': '\u2068{label}\u2069 وارد نشده است',
   'field_error.unknown_field': '\u2068{label}\u2069 اینجا خواسته نشده است',
@@ -121,12 +122,15 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'code.resend_text': 'کد نرسید یا دیر شد؟',
   'code.resend_wait': '{seconds, number} ثانیهٔ دیگر می‌توانید کد جدید بخواهید.',
   'code.resent': 'کد جدید در راه است.',
+  'code.not_yours':
+    'کد را کسی وارد می‌کند که این درخواست را شروع کرده است. اگر خود شما بوده‌اید، لطفاً از همان مرورگر استفاده کنید.',
   'code.error.missing': 'کدی را که برایتان فرستاده شد وارد کنید',
   'code.error.not_digits': 'کد فقط رقم دارد',
   'code.error.wrong_length': 'کد {length, number} رقم دارد، شما {typed, number} رقم وارد کردید',
   'code.error.wrong':
     'این کد درست نبود. {left, plural, =1 {یک بار دیگر می‌توانید امتحان کنید.} other {# بار دیگر می‌توانید امتحان کنید.}}',
   'code.error.none_left': 'کد چند بار اشتباه وارد شد و فرصت دیگری نمانده است.',
+  'code.error.rate_limited': 'دفعات درخواست بیش از اندازه بود. لطفاً پس از {duration} دوباره تلاش کنید.',
   'code.error.resend_not_yet': 'هنوز زود است؛ {seconds, number} ثانیهٔ دیگر می‌توانید کد جدید بخواهید.',
   'code.error.resend_exhausted': 'برای این درخواست دیگر نمی‌توان کد جدید فرستاد.',
 
@@ -149,7 +153,11 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'result.took': 'مدت',
 
   'failed.lead': 'درخواست بدون نتیجه پایان یافت.',
-  'failed.retryable': 'شاید مشکل گذرا باشد؛ بهتر است دوباره تلاش کنید.',
+  'failed.turn.code': 'می‌توانید دوباره تلاش کنید. لطفاً تلفن همراهتان برای دریافت کد در دسترس باشد.',
+  'failed.turn.ours': 'رفع این مشکل با ماست و آنچه وارد کردید اشتباه نبود. لطفاً بعداً دوباره تلاش کنید.',
+  'failed.turn.retry': 'شاید مشکل گذرا باشد. می‌توانید همین حالا دوباره تلاش کنید.',
+  'failed.turn.check':
+    'لطفاً آنچه را وارد کرده‌اید بررسی و دوباره تلاش کنید. اگر باز هم نشد، این کار فعلاً از سرویس برنمی‌آید.',
   'failed.details': 'جزئیات فنی',
   'failed.code': 'کد خطا',
   'failed.message': 'پیام',
@@ -201,11 +209,20 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'error.worker_stopping': 'کار با راه‌اندازی دوبارهٔ سامانهٔ ما ناتمام ماند',
   'error.timed_out': 'سرویس به‌موقع پاسخ نداد',
   'error.result_too_large': 'نتیجه بزرگ‌تر از آن است که نگه داشته شود',
+  'problem_text.body_too_large': 'لطفاً برگردید، آنچه را وارد کرده‌اید کوتاه‌تر کنید و دوباره بفرستید.',
+  'problem_text.internal_error': 'لطفاً چند لحظهٔ دیگر دوباره تلاش کنید. اگر مشکل برطرف نشد، از نو شروع کنید.',
+  'problem_text.invalid_parameter': 'لطفاً نشانی را بررسی کنید؛ شاید کامل نباشد.',
+  'problem_text.method_not_allowed': 'لطفاً برگردید و از گزینه‌های همان صفحه استفاده کنید.',
+  'problem_text.not_found': 'لطفاً نشانی را بررسی کنید؛ شاید اشتباه یا ناقص باشد.',
+  'problem_text.origin_not_allowed':
+    'کاری انجام نشد. اگر خود شما بوده‌اید، لطفاً آن را در صفحهٔ خود ما انجام دهید.',
+  'problem_text.unknown_service': 'لطفاً یکی از خدمات موجود را انتخاب کنید.',
+  'problem_text.unreadable_record': 'لطفاً درخواست جدیدی شروع کنید.',
+  'problem_text.unsupported_media_type': 'لطفاً برگردید و فرم را از صفحهٔ خود ما بفرستید.',
   'problem_text.request_expired':
     'درخواست‌ها فقط مدت کوتاهی نگه داشته می‌شوند. زمان این درخواست گذشته و داده‌های آن پاک شده است.',
   'problem_text.request_not_found':
     'لطفاً نشانی را بررسی کنید؛ شاید کامل نباشد. اگر همین حالا این درخواست را دنبال می‌کردید، از دست رفته است؛ لطفاً آن را دوباره بفرستید.',
   'problem_text.not_owner': 'لطفاً آن را در همان مرورگری باز کنید که در آن شروع شده است، با کوکی‌های فعال.',
   'problem_text.storage_unavailable': 'چیزی از دست نرفته است. لطفاً چند لحظهٔ دیگر دوباره تلاش کنید.',
-  'problem_text.rate_limited': 'لطفاً پیش از ادامه کمی صبر کنید.',
 }

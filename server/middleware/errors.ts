@@ -23,10 +23,10 @@ export function handleErrors({
   renderPage,
 }: {
   log: Log
-  renderPage: (req: Request, res: Response, error: AppError) => void
+  renderPage: (req: Request, res: Response, error: AppError) => Promise<void>
 }): ErrorRequestHandler {
   // Express recognises an error handler by its four arguments.
-  return (raw, req, res, _next) => {
+  return async (raw, req, res, _next) => {
     const error = fromHttpError(raw) ?? new AppError('internal_error', { cause: raw })
     if (error.status >= 500)
       log.error({ err: error, method: req.method, route: req.route?.path }, 'a call failed')
@@ -38,7 +38,7 @@ export function handleErrors({
     const wantsPage = !req.path.startsWith('/api/') && req.accepts(['json', 'html']) === 'html'
     if (wantsPage) {
       try {
-        return renderPage(req, res, error)
+        return await renderPage(req, res, error)
       } catch (cause) {
         // Express would show its stack: better a plain problem than that.
         log.error({ err: cause }, 'the page of an error failed')

@@ -12,7 +12,7 @@ export const requireOwner =
     next()
   }
 
-const credentialsOf = (req: Request, res: Response): Credentials => ({
+export const credentialsOf = (req: Request, res: Response): Credentials => ({
   sessionId: callerOf(res).sessionId,
   ownerToken: readToken(BEARER.exec(req.get('authorization') ?? '')?.[1]),
 })

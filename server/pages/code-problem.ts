@@ -3,6 +3,7 @@ import { plainNumber } from '../../core/digits.ts'
 import type { AppError } from '../../core/errors.ts'
 import type { OtpPrompt } from '../../core/record.ts'
 import type { Texts } from '../../core/texts/index.ts'
+import { durationWords } from '../../core/texts/wording.ts'
 
 /** @param typed what was sent as code; never repeated on the page */
 export function codeProblem(t: Texts['t'], error: AppError, prompt: OtpPrompt | null, typed: string): string {
@@ -13,6 +14,8 @@ export function codeProblem(t: Texts['t'], error: AppError, prompt: OtpPrompt | 
       return t('live.code_over')
     case 'otp_attempts_exhausted':
       return t('code.error.none_left')
+    case 'rate_limited':
+      return t('code.error.rate_limited', { duration: durationWords(t, error.retryAfterSeconds ?? 60) })
     case 'resend_not_yet':
       return t('code.error.resend_not_yet', { seconds: error.retryAfterSeconds ?? 1 })
     case 'resend_exhausted':

@@ -6,13 +6,16 @@ import { requestLinks } from './links.ts'
 import { arrangeResult, type ResultNode } from './result-data.ts'
 import { whyFailed } from './said.ts'
 import { shownService } from './shown-service.ts'
+import { whoseTurn } from './whose-turn.ts'
 
 export interface EndModel {
   heading: string
   lead: string | null
   result: ResultNode | null
   /** `message` is what the bot said, where the lead does not say it already. */
-  error: { code: string; message: string | null; retryable: boolean } | null
+  error: { code: string; message: string | null } | null
+  /** Who can do something about the failure. */
+  turn: string | null
   /** Where a new request begins; the list of services when this one is not ours to offer. */
   again: string
   /** How long all of it took, once it was begun. */
@@ -34,8 +37,12 @@ export function endModel(view: PublicView, { t, locale }: Texts): EndModel {
       view.is_completed && view.result_data !== null
         ? arrangeResult(view.result_data, { t, locale, labelOf })
         : null,
-    error: error && { ...error, message: why.isOurs || why.words === error.message ? null : error.message },
-    again: known ? requestLinks(view).form : '/',
+    error: error && {
+      code: error.code,
+      message: why.isOurs || why.words === error.message ? null : error.message,
+    },
+    turn: error && t(whoseTurn(error)),
+    again: known ? requestLinks(view)[view.is_completed ? 'form' : 'again'] : '/',
     took: took(t, view.started_at, view.completed_at),
     steps: view.steps
       .filter((step) => step.started_at)

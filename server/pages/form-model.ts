@@ -1,18 +1,20 @@
 /** What the form page and the list of services show. */
-import type { FieldError } from '../../core/errors.ts'
+import type { AppError } from '../../core/errors.ts'
 import { FIELD_TYPES, type FieldType } from '../../core/services/fields.ts'
 import type { Service } from '../../core/services/service.ts'
 import type { Locale, Texts } from '../../core/texts/index.ts'
 import { durationWords, remainingWords } from '../../core/texts/wording.ts'
 import { fieldErrorWords } from '../problem.ts'
 import { formLink } from './links.ts'
+import { adviceFor } from './problem-model.ts'
 
 export interface FormInput {
   /** Made when the form is written: the same form sent twice makes one request. */
   key: string
   /** As typed. */
   values: Readonly<Record<string, string>>
-  errors: readonly Pick<FieldError, 'field' | 'code'>[]
+  /** Why it is shown again, when it was sent and not taken. */
+  refusal?: AppError
 }
 
 interface FieldModel {
@@ -36,8 +38,16 @@ export interface FormModel {
   key: string
   notes: string[]
   fields: FieldModel[]
-  /** Every problem, in the words that also stand at the field; `href` is null where no field can be blamed. */
-  summary: { text: string; href: string | null }[]
+  summary: FormSummary | null
+}
+
+/** On top of a form that was not taken. */
+interface FormSummary {
+  title: string
+  /** What to do, where no field is to blame. */
+  lines: string[]
+  /** Every mistake, in the words that also stand at the field; `href` is null where there is no such field. */
+  mistakes: { text: string; href: string | null }[]
 }
 
 export function formModel(
@@ -46,10 +56,11 @@ export function formModel(
   input: FormInput,
   ttlSeconds: number,
 ): FormModel {
+  const mistakes = input.refusal?.errors ?? []
   const fields = service.fields.map((field): FieldModel => {
     const id = `field-${field.name}`
     const label = field.label[locale]
-    const error = input.errors.find((problem) => problem.field === field.name)
+    const error = mistakes.find((mistake) => mistake.field === field.name)
     return {
       id,
       name: field.name,
@@ -62,8 +73,6 @@ export function formModel(
       input: FIELD_TYPES[field.type].input,
     }
   })
-  const known = new Set(fields.map((field) => field.name))
-  const others = input.errors.filter((error) => !known.has(error.field))
   return {
     title: service.title[locale],
     description: service.description[locale],
@@ -75,9 +84,23 @@ export function formModel(
       t('form.kept', { duration: durationWords(t, ttlSeconds) }),
     ],
     fields,
-    summary: [
+    summary: input.refusal ? summaryOf(input.refusal, fields, t) : null,
+  }
+}
+
+function summaryOf(refusal: AppError, fields: FieldModel[], t: Texts['t']): FormSummary {
+  if (!refusal.errors) {
+    const lines = [...adviceFor(refusal, t), t('form.kept_typed')]
+    return { title: t(`error.${refusal.code}`), lines, mistakes: [] }
+  }
+  const known = new Set(fields.map((field) => field.name))
+  const others = refusal.errors.filter((mistake) => !known.has(mistake.field))
+  return {
+    title: t('form.summary'),
+    lines: [],
+    mistakes: [
       ...fields.flatMap(({ error, id }) => (error ? [{ text: error, href: `#${id}` }] : [])),
-      ...others.map((error) => ({ text: fieldErrorWords(t, error.code, error.field), href: null })),
+      ...others.map((mistake) => ({ text: fieldErrorWords(t, mistake.code, mistake.field), href: null })),
     ],
   }
 }

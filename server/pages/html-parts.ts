@@ -2,11 +2,16 @@
 import type { TextKey, Texts } from '../../core/texts/index.ts'
 import { escapeHtml } from './templates.ts'
 
+type TimeStyle = 'time' | 'moment' | 'day' | 'clock'
+
 export interface HtmlParts {
   /** A text with pieces of HTML in the place of its parameters. */
   fill(key: TextKey, parts: Record<string, string>): string
-  /** A point in time, in UTC until the browser puts the viewer's own zone in its place. */
-  time(iso: string, style: 'time' | 'moment'): string
+  /**
+   * A `time` of day or a `moment` in UTC, until the browser puts the viewer's own zone in its place; a `day`, or one
+   * with the time that a `clock` shows, as it is.
+   */
+  time(iso: string, style: TimeStyle): string
   /** Ids, codes and phone numbers read left to right in any language. */
   ltr(text: string): string
   /** JSON for a data block: nothing in it can end the element it stands in. */
@@ -14,9 +19,12 @@ export interface HtmlParts {
 }
 
 export function createHtmlParts({ t, locale }: Texts): HtmlParts {
+  const moment = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' })
   const formats = {
     time: new Intl.DateTimeFormat(locale, { timeStyle: 'short', timeZone: 'UTC' }),
-    moment: new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' }),
+    moment,
+    day: new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeZone: 'UTC' }),
+    clock: moment,
   }
   return {
     fill(key, parts) {
@@ -29,8 +37,14 @@ export function createHtmlParts({ t, locale }: Texts): HtmlParts {
       )
     },
     time(iso, style) {
+      const datetime = `datetime="${escapeHtml(iso)}"`
+      if (style === 'day' || style === 'clock') {
+        // Read as if it were UTC, and told as UTC: nothing moves.
+        const words = formats[style].format(new Date(style === 'day' ? iso : `${iso}Z`))
+        return `<time ${datetime}>${escapeHtml(words)}</time>`
+      }
       const words = t('site.time_utc', { time: formats[style].format(new Date(iso)) })
-      return `<time datetime="${escapeHtml(iso)}" data-local="${style}">${escapeHtml(words)}</time>`
+      return `<time ${datetime} data-local="${style}">${escapeHtml(words)}</time>`
     },
     ltr: (text) => `<bdi dir="ltr">${escapeHtml(text)}</bdi>`,
     json: (value) =>

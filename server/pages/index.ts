@@ -19,11 +19,16 @@ export interface Reader {
   address: string
 }
 
+export interface RequestPageInput extends CodeFormInput {
+  /** Whether the reader may type the code and cancel; who may not is offered neither. Left out, they may. */
+  mayAct?: boolean
+}
+
 export interface Pages {
   services(reader: Reader): string
   form(reader: Reader, service: Service, input: FormInput): string
   /** The page that fits the state: progress, code or outcome. */
-  request(reader: Reader, view: PublicView, code?: CodeFormInput): string
+  request(reader: Reader, view: PublicView, input?: RequestPageInput): string
   confirmCancel(reader: Reader, view: PublicView): string
   /** @param slug the service that was asked for, if any */
   problem(reader: Reader, error: AppError, slug: string | null): string
@@ -85,7 +90,7 @@ export function createPages({ ttlSeconds, assets = '/assets', now = Date.now }: 
     form(reader, service, input) {
       const texts = createTexts(reader.locale)
       const form = formModel(service, texts, input, ttlSeconds)
-      const title = form.summary.length > 0 ? texts.t('form.error_title', { title: form.title }) : form.title
+      const title = form.summary ? texts.t('form.error_title', { title: form.title }) : form.title
       return write('form', reader, { title, script: 'form.js' }, { form })
     },
 
@@ -101,7 +106,7 @@ export function createPages({ ttlSeconds, assets = '/assets', now = Date.now }: 
       const frame: Frame = { title, icon, isPrivate: true, script: 'progress.js' }
       return isOver
         ? write('result', reader, frame, { request, end: endModel(view, texts) })
-        : write('progress', reader, frame, { request, code })
+        : write('progress', reader, frame, { request, code, mayAct: input.mayAct ?? true })
     },
 
     confirmCancel(reader, view) {

@@ -4,6 +4,8 @@ import type { Locale } from '../../core/texts/index.ts'
 
 export interface RequestLinks {
   form: string
+  /** The form with what was typed, for the browser that sent it. */
+  again: string
   progress: string
   otp: string
   result: string
@@ -24,6 +26,7 @@ export function requestLinks(view: PublicView): RequestLinks {
   const api = `/api/local-requests/${view.hash}`
   return {
     form,
+    again: `${form}?again=${view.hash}`,
     progress: `${form}/progress/${view.hash}`,
     otp: `${form}/otp/${view.hash}`,
     result: `${form}/result/${view.hash}`,

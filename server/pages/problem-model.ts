@@ -8,12 +8,21 @@ import { formLink } from './links.ts'
 export interface ProblemModel {
   status: number
   title: string
-  text: string | null
-  retryAfter: string | null
+  /** What to do now. */
+  lines: string[]
   /** The form of the service this was about. */
   form: string | null
   /** The same address, where asking for it again can help. */
   again: string | null
+}
+
+/** What somebody can do about an error, and when. */
+export function adviceFor({ code, retryAfterSeconds: seconds }: AppError, t: Texts['t']): string[] {
+  const text = `problem_text.${code}`
+  return [
+    ...(isTextKey(text) ? [t(text)] : []),
+    ...(seconds ? [t('problem.retry_after', { duration: durationWords(t, seconds) })] : []),
+  ]
 }
 
 /**
@@ -26,15 +35,13 @@ export function problemModel(
   slug: string | null,
   address: string,
 ): ProblemModel {
-  const text = `problem_text.${error.code}`
-  const seconds = error.retryAfterSeconds
-  const again = error.retryable ? address : null
+  // What another site sent can be done from our own page, which is at the same address.
+  const again = error.retryable || error.code === 'origin_not_allowed' ? address : null
   const form = slug && findService(slug) ? formLink(slug) : null
   return {
     status: error.status,
     title: t(`error.${error.code}`),
-    text: isTextKey(text) ? t(text) : null,
-    retryAfter: seconds ? t('problem.retry_after', { duration: durationWords(t, seconds) }) : null,
+    lines: adviceFor(error, t),
     form: form === again ? null : form,
     again,
   }

@@ -1,12 +1,14 @@
 /**
  * Any JSON that a bot hands over as result, arranged for reading: facts as a definition list, lists of alike objects
- * as tables, the rest nested under headings. Everything stays text; templates escape it.
+ * as tables, the rest nested under headings. Everything but dates stays text; templates escape it.
  */
 import type { Texts } from '../../core/texts/index.ts'
+import { dateIn, type ResultDate } from './result-date.ts'
 import type { ShownService } from './shown-service.ts'
 
 export type ResultNode =
   | { kind: 'text'; text: string; dir: 'auto' | 'ltr' }
+  | ({ kind: 'date' } & ResultDate)
   | { kind: 'list'; items: ResultNode[] }
   | { kind: 'table'; columns: string[]; rows: ResultNode[][] }
   | {
@@ -34,8 +36,8 @@ export function arrangeResult(value: unknown, context: ResultContext, depth = 0)
   if (entries.length === 0) return plain(context.t('result.none'))
   return {
     kind: 'group',
-    facts: entries.filter((entry) => entry.value.kind === 'text'),
-    sections: entries.filter((entry) => entry.value.kind !== 'text'),
+    facts: entries.filter((entry) => isFact(entry.value)),
+    sections: entries.filter((entry) => !isFact(entry.value)),
   }
 }
 
@@ -65,9 +67,13 @@ function scalar(value: unknown, { t, locale }: ResultContext): ResultNode {
     return { kind: 'text', text: format.format(value), dir: 'ltr' }
   }
   const text = String(value)
+  const date = dateIn(text)
+  if (date) return { kind: 'date', ...date }
   // Numbers, addresses and ids read left to right in any language; people's words find their own way.
   return { kind: 'text', text, dir: /^[\x20-\x7e]*$/.test(text) && /[\d/@]/.test(text) ? 'ltr' : 'auto' }
 }
+
+const isFact = ({ kind }: ResultNode): boolean => kind === 'text' || kind === 'date'
 
 const plain = (text: string): ResultNode => ({ kind: 'text', text, dir: 'auto' })
 

@@ -15,7 +15,7 @@ import { fittingLink } from '../pages/links.ts'
 import type { Requests } from '../requests.ts'
 import type { Submit } from '../submit.ts'
 import { createFormSubmit } from './form-submit.ts'
-import { readForm } from './read-form.ts'
+import { readForm, typedInto } from './read-form.ts'
 import { addRequestPages } from './request-pages.ts'
 
 export interface PageDeps {
@@ -30,7 +30,7 @@ export interface PageDeps {
 }
 
 export function createPageRoutes(deps: PageDeps): Router {
-  const { pages, limitSubmits } = deps
+  const { pages, requests, limitSubmits } = deps
   const router = Router()
   const submitForm = createFormSubmit(deps)
 
@@ -40,29 +40,21 @@ export function createPageRoutes(deps: PageDeps): Router {
     res.send(pages.services(readerOf(req)))
   })
 
-  router.get('/services/:slug', (req, res) => {
+  router.get('/services/:slug', async (req, res) => {
     const service = serviceOf(req)
+    const { again } = req.query
     // The page may be kept for "Back", with what was typed, but is asked for anew otherwise: it carries a fresh key.
-    res.set('Cache-Control', 'private, no-cache')
-    res.send(pages.form(readerOf(req), service, { key: nanoid(), values: {}, errors: [] }))
+    res.set('Cache-Control', again === undefined ? 'private, no-cache' : 'no-store')
+    const values = await requests.typed(String(again), service.slug, callerOf(res).sessionId)
+    res.send(pages.form(readerOf(req), service, { key: nanoid(), values: values ?? {} }))
   })
 
+  // What is refused, for whatever reason, is shown again by the border for errors (problem-page.ts).
   router.post('/services/:slug', limitSubmits, readForm, async (req, res) => {
     const service = serviceOf(req)
-    const { key, values, requestData } = typedInto(req)
-    try {
-      const view = await submitForm({
-        slug: service.slug,
-        requestData,
-        key,
-        ...callerOf(res),
-      })
-      res.redirect(303, fittingLink(view))
-    } catch (error) {
-      if (!(error instanceof AppError) || !error.errors) throw error
-      res.status(error.status).set('Cache-Control', 'no-store')
-      res.send(pages.form(readerOf(req), service, { key: key ?? nanoid(), values, errors: error.errors }))
-    }
+    const { key, requestData } = typedInto(req)
+    const view = await submitForm({ slug: service.slug, requestData, key, ...callerOf(res) })
+    res.redirect(303, fittingLink(view))
   })
 
   addRequestPages(router, deps)
@@ -73,11 +65,4 @@ function serviceOf(req: Request): Service {
   const service = findService(String(req.params.slug))
   if (!service) throw new AppError('unknown_service')
   return service
-}
-
-/** The hidden key, and the fields as they were typed: both for the service and for showing them again. */
-function typedInto(req: Request) {
-  const { _key: key, ...requestData } = (req.body ?? {}) as Record<string, unknown>
-  const values = Object.fromEntries(Object.entries(requestData).map(([name, value]) => [name, String(value)]))
-  return { key: typeof key === 'string' && /^[\w-]{10,64}$/.test(key) ? key : null, values, requestData }
 }

@@ -1,4 +1,20 @@
-import express from 'express'
+/** A posted form: read, and told apart into what the person typed and what the page put there. */
+import express, { type Request } from 'express'
 
 /** Reads a posted form. Ours have a handful of short fields. */
 export const readForm = express.urlencoded({ extended: false, limit: '64kb' })
+
+export interface TypedForm {
+  /** The form's hidden key; null when it came without a usable one. */
+  key: string | null
+  /** The fields as they came, for the service. */
+  requestData: Record<string, unknown>
+  /** The same, for showing them again. */
+  values: Record<string, string>
+}
+
+export function typedInto(req: Request): TypedForm {
+  const { _key: key, ...requestData } = (req.body ?? {}) as Record<string, unknown>
+  const values = Object.fromEntries(Object.entries(requestData).map(([name, value]) => [name, String(value)]))
+  return { key: typeof key === 'string' && /^[\w-]{10,64}$/.test(key) ? key : null, values, requestData }
+}

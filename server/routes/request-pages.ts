@@ -1,10 +1,10 @@
 /** The pages of one request, and what a person can do there: hand over a code, ask for another, cancel. */
-import type { Request, RequestHandler, Response, Router } from 'express'
+import type { ErrorRequestHandler, Request, RequestHandler, Response, Router } from 'express'
 import { AppError } from '../../core/errors.ts'
 import { isFinal, type PublicView } from '../../core/record.ts'
 import { createTexts } from '../../core/texts/index.ts'
 import { localeOf, readerOf } from '../middleware/locale.ts'
-import { requireOwner } from '../middleware/owner.ts'
+import { credentialsOf, requireOwner } from '../middleware/owner.ts'
 import { codeProblem } from '../pages/code-problem.ts'
 import { fittingLink, type RequestLinks, requestLinks, shownSlug } from '../pages/links.ts'
 import type { PageDeps } from './pages.ts'
@@ -25,19 +25,19 @@ export function addRequestPages(
   { pages, requests, ownership, limitActions }: PageDeps,
 ): void {
   const mayRead = requireOwner(ownership, 'read')
-  const mayAct = [limitActions, requireOwner(ownership, 'act')]
+  const mayAct = requireOwner(ownership, 'act')
   /** Shows the request on this page where `belongs` says so, else leads to where it is shown now. */
   const show =
     (
       page: keyof RequestLinks,
       belongs: (view: PublicView) => boolean,
-      write: (req: Request, view: PublicView) => string,
+      write: (req: Request, view: PublicView, mayAct: boolean) => string,
     ): RequestHandler =>
     async (req, res) => {
       const view = await requests.view(String(req.params.hash))
       if (!belongs(view)) return res.redirect(303, fittingLink(view))
       if (req.params.slug !== shownSlug(view)) return res.redirect(303, requestLinks(view)[page])
-      res.send(write(req, view))
+      res.send(write(req, view, await ownership.allows(view.hash, credentialsOf(req, res), 'act')))
     }
 
   const isRunning = (view: PublicView) => !isFinal(view.status)
@@ -48,7 +48,7 @@ export function addRequestPages(
   router.get(
     '/services/:slug/progress/:hash',
     mayRead,
-    show('progress', isRunning, (req, view) => pages.request(readerOf(req), view)),
+    show('progress', isRunning, (req, view, mayAct) => pages.request(readerOf(req), view, { mayAct })),
   )
   router.get(
     '/services/:slug/result/:hash',
@@ -65,12 +65,13 @@ export function addRequestPages(
     show(
       'otp',
       (view) => view.requires_otp,
-      (req, view) => pages.request(readerOf(req), view, { focus: true, resent: 'resent' in req.query }),
+      (req, view, mayAct) =>
+        pages.request(readerOf(req), view, { mayAct, focus: true, resent: 'resent' in req.query }),
     ),
   )
   router.get(
     '/services/:slug/cancel/:hash',
-    mayRead,
+    mayAct,
     show('cancel', isRunning, (req, view) => pages.confirmCancel(readerOf(req), view)),
   )
   // Only ever reached by "try again" after a refused resend.
@@ -84,35 +85,11 @@ export function addRequestPages(
     ),
   )
 
-  router.post('/services/:slug/otp/:hash', ...mayAct, readForm, async (req, res) => {
-    const typed = typeof req.body?.otp === 'string' ? req.body.otp : ''
-    try {
-      res.redirect(303, fittingLink(await requests.submitOtp(hash(req), typed)))
-    } catch (error) {
-      await refused(req, res, error, typed)
-    }
-  })
-
-  router.post('/services/:slug/resend-otp/:hash', ...mayAct, async (req, res) => {
-    try {
-      const view = await requests.resendOtp(hash(req))
-      res.redirect(303, `${requestLinks(view).otp}?resent`)
-    } catch (error) {
-      await refused(req, res, error, '')
-    }
-  })
-
-  router.post('/services/:slug/cancel/:hash', ...mayAct, async (req, res) => {
-    try {
-      res.redirect(303, fittingLink(await requests.cancel(hash(req))))
-    } catch (error) {
-      await refused(req, res, error, '')
-    }
-  })
-
   /** A refusal is told where the code is typed; where no code is waited for any more, the page of the state tells all. */
-  async function refused(req: Request, res: Response, error: unknown, typed: string): Promise<void> {
-    if (!(error instanceof AppError) || !REFUSALS.has(error.code)) throw error
+  const refused: ErrorRequestHandler = async (error, req, res, next) => {
+    if (!(error instanceof AppError) || !REFUSALS.has(error.code)) return next(error)
+    // Who acts too often was stopped before it was asked who they are.
+    if (!(await ownership.allows(hash(req), credentialsOf(req, res), 'act'))) return next(error)
     const view = await requests.view(hash(req))
     // Not expected then, and waited for again now: another tab was faster, and its code was wrong.
     if (!view.requires_otp || error.code === 'otp_not_expected') return res.redirect(303, fittingLink(view))
@@ -121,12 +98,44 @@ export function addRequestPages(
     if (error.retryAfterSeconds) res.set('Retry-After', String(error.retryAfterSeconds))
     res.send(
       pages.request(readerOf(req), view, {
-        problem: codeProblem(t, error, view.otp_data, typed),
+        problem: codeProblem(t, error, view.otp_data, typedCode(req)),
         focus: true,
       }),
     )
   }
+
+  router.post(
+    '/services/:slug/otp/:hash',
+    limitActions,
+    mayAct,
+    readForm,
+    async (req: Request, res: Response) => {
+      res.redirect(303, fittingLink(await requests.submitOtp(hash(req), typedCode(req))))
+    },
+    refused,
+  )
+
+  router.post(
+    '/services/:slug/resend-otp/:hash',
+    limitActions,
+    mayAct,
+    async (req: Request, res: Response) => {
+      res.redirect(303, `${requestLinks(await requests.resendOtp(hash(req))).otp}?resent`)
+    },
+    refused,
+  )
+
+  router.post('/services/:slug/cancel/:hash', limitActions, mayAct, async (req: Request, res: Response) => {
+    const view = await requests.cancel(hash(req)).catch((error) => {
+      // Too late: how it ended before is told by its page.
+      if (error instanceof AppError && error.code === 'already_final') return requests.view(hash(req))
+      throw error
+    })
+    res.redirect(303, fittingLink(view))
+  })
 }
+
+const typedCode = (req: Request): string => (typeof req.body?.otp === 'string' ? req.body.otp : '')
 
 const REFUSALS: ReadonlySet<string> = new Set([
   'already_final',
@@ -136,4 +145,5 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'otp_attempts_exhausted',
   'resend_not_yet',
   'resend_exhausted',
+  'rate_limited',
 ])

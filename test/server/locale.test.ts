@@ -111,7 +111,7 @@ describe('a page', () => {
       expect(res.headers, path).toMatchObject({ 'content-language': 'fa', vary: 'Accept-Language, Cookie' })
     }
     const foreign = await browser.post(FORM).set('Sec-Fetch-Site', 'cross-site').expect(403)
-    expect(textOf(load(foreign.text), 'h1')).toBe('این درخواست از وب‌گاه دیگری فرستاده شده است')
+    expect(textOf(load(foreign.text), '.error-summary h2')).toBe('این درخواست از وب‌گاه دیگری فرستاده شده است')
   })
 
   test('tells caches that it depends on language and cookies', async () => {
@@ -157,7 +157,9 @@ test('too often is told in Persian, with the seconds in Persian digits', async (
   const eager = openBrowser(limited.address, { 'X-Forwarded-For': '192.0.2.71', 'Accept-Language': 'fa' })
   await eager.post(FORM).expect(422)
   const $ = load((await eager.post(FORM).expect(429)).text)
-  expect(textOf($, 'main')).toMatch(/خطای ۴۲۹ .*لطفاً پس از (?:[۰-۹]+ ثانیه|۱ دقیقه) دوباره تلاش کنید/)
+  expect(textOf($, 'main')).toMatch(
+    /^دفعات درخواست بیش از اندازه بود .*لطفاً پس از (?:[۰-۹]+ ثانیه|۱ دقیقه) دوباره تلاش کنید/,
+  )
   await limited.stop()
 })
 

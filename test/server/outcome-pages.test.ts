@@ -98,20 +98,57 @@ describe('the outcome', () => {
     expect(known.$('title').text()).toBe('Failed · Credit score · Halfway')
     expect(textOf(known.$, 'h1')).toBe('This did not work')
     expect(textOf(known.$, '.lead')).toBe('The service that does the work could not be reached')
-    expect(textOf(known.$, 'main')).toContain('trying again can help')
+    expect(textOf(known.$, 'main')).toContain('This may pass. You can try again now.')
     expect(textOf(known.$, 'details')).toContain('ECONNREFUSED')
-    expect(textOf(known.$, `main a[href="/services/${CREDIT}"]`)).toBe('Try again')
+    expect(textOf(known.$, `main a[href="/services/${CREDIT}?again=${known.hash}"]`)).toBe('Try again')
 
     const said = 'The portal knows nobody <script>alert(1)</script>'
     const { $ } = await outcomeOf(START, fail('no_such_person', said))
     expect(textOf($, '.lead')).toBe(said)
-    expect(textOf($, 'main')).not.toContain('trying again can help')
+    expect(textOf($, 'main')).toContain('Please check what you typed and try again.')
+  })
+
+  test.each([
+    ['timed_out', true, 'This may pass. You can try again now.'],
+    ['of_a_bot', true, 'This may pass. You can try again now.'],
+    ['bot_bad_answer', false, 'This is for us to mend; nothing you typed was wrong. Please try again later.'],
+    ['otp_expired', false, 'You can try again. Please keep your phone at hand for the code.'],
+    ['otp_attempts_exhausted', true, 'You can try again. Please keep your phone at hand for the code.'],
+    ['of_a_bot', false, 'Please check what you typed and try again. If it ends the same way, '],
+    ['toString', false, 'Please check what you typed and try again. If it ends the same way, '],
+  ])(
+    'of a request that failed with %s (retryable: %s) says whose turn it is',
+    async (code, retryable, words) => {
+      const { $ } = await outcomeOf(START, fail(code, 'y', retryable))
+      expect(textOf($, '.lead + p')).toContain(words)
+    },
+  )
+
+  test('says two minutes before that it will be deleted, and not earlier', async () => {
+    for (const [secondsLeft, hidden] of [
+      [119, false],
+      [125, true],
+    ] as const) {
+      const now = Date.now() - (TTL_SECONDS - secondsLeft) * 1000
+      for (const [page, changes] of [
+        ['result', [CANCEL]],
+        ['progress', [START]],
+      ] as const) {
+        const $ = await browser.open(at(page, await given(changes, { now })))
+        expect([secondsLeft, page, $('[data-live=expiring]').is('[hidden]')]).toEqual([
+          secondsLeft,
+          page,
+          hidden,
+        ])
+        expect(textOf($, '[data-live=expiring]')).toBe('This page is deleted in less than 2 minutes.')
+      }
+    }
   })
 
   test('of a cancelled request offers to begin again', async () => {
-    const { $ } = await outcomeOf(CANCEL)
+    const { $, hash } = await outcomeOf(CANCEL)
     expect($('title').text()).toBe('Cancelled · Credit score · Halfway')
-    expect(textOf($, `main a[href="/services/${CREDIT}"]`)).toBe('Try again')
+    expect(textOf($, `main a[href="/services/${CREDIT}?again=${hash}"]`)).toBe('Try again')
     expect($('a[download], details')).toHaveLength(0)
   })
 

@@ -72,7 +72,6 @@ const READS: Call[] = [
   { name: 'the progress page', path: page('progress'), after: [START], status: 200 },
   { name: 'the code page', path: page('otp'), after: [START, ASK], status: 200 },
   { name: 'the result page', path: page('result'), after: [START, DONE], status: 200 },
-  { name: 'the cancel page', path: page('cancel'), after: [START], status: 200 },
   { name: 'the way back from a resend', path: page('resend-otp'), after: [START, ASK], status: 303 },
 ]
 const ACTS: Call[] = [
@@ -88,7 +87,8 @@ const ACTS: Call[] = [
   },
   { name: 'a resend on the page', path: page('resend-otp'), after: [START, ASK], status: 303 },
   { name: 'a cancel on the page', path: page('cancel'), after: [START], status: 303 },
-].map((call) => ({ ...call, method: 'post' }))
+  { name: 'the question before it', method: 'get', path: page('cancel'), after: [START], status: 200 },
+].map((call) => ({ method: 'post', ...call }) as Call)
 const isPage = (path: string) => path.startsWith('/services/')
 
 /** A request of the owner, made long enough ago for another code to be sent. */
@@ -168,6 +168,69 @@ describe('with OWNER_CHECK=actions', () => {
   test.each(ACTS)('$name is for the owner alone', async (call) => {
     for (const who of OTHERS) await expectRefused(actions, call, who)
     for (const who of Object.values(OWNER)) await expectAnswered(actions, call, who)
+  })
+})
+
+describe('the pages of a running request', () => {
+  const shown = async (server: TestServer, hash: string, page: string, who: Headers) =>
+    load(
+      (
+        await server.api
+          .get(at(page, hash))
+          .set({ Accept: HTML, ...who })
+          .expect(200)
+      ).text,
+    )
+  /** Everything on a page by which something is done. */
+  const OFFERS = 'form, #otp, [data-live=resend], dialog, a[href*="/cancel/"]'
+
+  test.each([
+    ['progress', [START, ASK]],
+    ['otp', [START, ASK]],
+    ['progress', [START]],
+  ] as const)(
+    '(%s) offer nothing that is not for the one who looks, with OWNER_CHECK=actions',
+    async (page, after) => {
+      const hash = await owned(actions, [...after])
+      for (const who of OTHERS) {
+        const $ = await shown(actions, hash, page, who)
+        expect($(OFFERS)).toHaveLength(0)
+        expect(textOf($, 'main').includes('Whoever started this request types the code.')).toBe(
+          after.length > 1,
+        )
+      }
+      for (const who of Object.values(OWNER)) {
+        const $ = await shown(actions, hash, page, who)
+        expect($(OFFERS).length).toBeGreaterThan(3)
+        expect(textOf($, 'main')).not.toContain('Whoever started')
+      }
+    },
+  )
+
+  test('offer everything to everybody without OWNER_CHECK', async () => {
+    const $ = await shown(off, await owned(off, [START, ASK]), 'otp', {})
+    expect($('#otp, [data-live=resend], dialog')).toHaveLength(3)
+    expect(textOf($, 'main')).not.toContain('Whoever started')
+  })
+
+  test('are shown to nobody else because they act too often, with OWNER_CHECK=all or actions', async () => {
+    for (const OWNER_CHECK of ['actions', 'all']) {
+      const limited = await useServer(testRedis, { settings: { OWNER_CHECK, ACTIONS_PER_MINUTE: '1' } })
+      const hash = await owned(limited, [START, ASK])
+      const post = (who: Headers) =>
+        limited.api
+          .post(at('otp', hash))
+          .type('form')
+          .set({ Accept: HTML, 'X-Forwarded-For': `192.0.2.${OWNER_CHECK.length}`, ...who })
+          .send({ otp: '1' })
+      await post({}).expect(403)
+      const stranger = await post({}).expect(429)
+      expect(textOf(load(stranger.text), 'h1')).toBe('That was too often')
+      expect(load(stranger.text)('[role=progressbar], #otp')).toHaveLength(0)
+      const owner = await post(cookie(SESSION)).expect(429)
+      expect(textOf(load(owner.text), '#otp-error')).toMatch(/^That was too often/)
+      await limited.stop()
+    }
   })
 })
 

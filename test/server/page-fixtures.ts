@@ -1,8 +1,10 @@
 /** Requests in every state, made by the real rules, for tests of pages. */
+import { AppError, type ErrorCode } from '../../core/errors.ts'
 import { advance, type Change } from '../../core/lifecycle.ts'
 import { newRecord } from '../../core/new-record.ts'
 import { type PublicView, publicView } from '../../core/record.ts'
 import { findService } from '../../core/services/index.ts'
+import { createPages, type Reader } from '../../server/pages/index.ts'
 
 export const T0 = Date.UTC(2026, 5, 1, 12, 0, 0)
 export const TTL = 1800
@@ -48,3 +50,98 @@ export const fail = (code: string, message: string): Change => ({
   attempt: 1,
   error: { code, message, retryable: true },
 })
+
+export const cancel: Change = { type: 'cancel', by: 'user' }
+
+const submit: Change = { type: 'submit_otp' }
+const reject: Change = { type: 'reject_otp', attempt: 1 }
+const retry: Change = {
+  type: 'retry',
+  attempt: 1,
+  nextRetryAt: T0 + 24_000,
+  error: { code: 'timed_out', message: 'x', retryable: true },
+}
+
+export const MISTAKES = new AppError('validation_failed', {
+  errors: [
+    { field: 'mobile', code: 'mobile_invalid' },
+    { field: 'نام', code: 'unknown_field' },
+  ],
+})
+/** What a browser may end up with instead of a page. */
+const PROBLEMS: readonly ErrorCode[] = [
+  'invalid_parameter',
+  'origin_not_allowed',
+  'not_owner',
+  'not_found',
+  'unknown_service',
+  'request_not_found',
+  'method_not_allowed',
+  'request_expired',
+  'body_too_large',
+  'unsupported_media_type',
+  'rate_limited',
+  'internal_error',
+  'unreadable_record',
+  'storage_unavailable',
+]
+const TOO_OFTEN = new AppError('rate_limited', { retryAfterSeconds: 40 })
+
+/** Everything that a bot may put into a result. */
+export const RESULT = {
+  score: 712,
+  is_final: true,
+  full_name: 'ملی <b>',
+  nothing: null,
+  none: [],
+  report_date: '2026-05-01',
+  checked_at: '2026-05-01T21:30:00Z',
+  opened: '2026-05-01T09:15',
+  lines: [
+    { date: '2026-04-30', amount: -1250000.5, description: 'Rent' },
+    { date: '2026-05-01', amount: 900 },
+  ],
+  found_on: ['https://example.com/', 'b'],
+  broken: [{ url: 'https://example.com/', also_on: ['a', 'b'] }],
+  deep: { deep: { deep: { deep: { deep: { deep: 1 } } } } },
+}
+
+export const pages = createPages({ ttlSeconds: TTL, now: () => T0 + 5000 })
+const latePages = createPages({ ttlSeconds: TTL, now: () => T0 + (TTL - 60) * 1000 })
+
+/** Every page in every state that changes what stands on it, by name. */
+export function pagesFor(reader: Reader): [string, string][] {
+  const form = (values: Record<string, string>, refusal?: AppError) =>
+    pages.form(reader, CREDIT, { key: 'key-made-at-render', values, refusal })
+  const request = (...changes: Change[]) => pages.request(reader, viewAfter(...changes))
+  const code = viewAfter(start, askForCode)
+  return [
+    ['services', pages.services(reader)],
+    ['form', form({})],
+    ['form filled again', form({ mobile: '09123456789', national_code: '0012345679' })],
+    ['form with mistakes', form({ mobile: '0912"><b>' }, MISTAKES)],
+    ['form kept after 429', form({ mobile: '0912' }, TOO_OFTEN)],
+    ['form kept after 503', form({ mobile: '0912' }, new AppError('storage_unavailable'))],
+    ['form kept after 403', form({ mobile: '0912' }, new AppError('origin_not_allowed'))],
+    ['pending', request()],
+    ['processing', request(start, progress)],
+    ['retrying', request(start, retry)],
+    ['code', pages.request(reader, code, { focus: true })],
+    ['code with problem', pages.request(reader, code, { problem: '…', focus: true })],
+    ['code rejected', request(start, askForCode, submit, reject)],
+    ['code resent', pages.request(reader, code, { resent: true })],
+    ['code of somebody else', pages.request(reader, code, { mayAct: false })],
+    ['cancel', pages.confirmCancel(reader, viewAfter(start))],
+    ['completed', request(start, progress, complete(RESULT))],
+    ['completed with nothing', request(start, complete(null))],
+    ['completed with a list', request(start, complete([[1], ['2026-05-01']]))],
+    ['failed', request(start, fail('timed_out', 'x'))],
+    ['cancelled', request(cancel)],
+    ['running, about to be deleted', latePages.request(reader, viewAfter(start, progress))],
+    ['completed, about to be deleted', latePages.request(reader, viewAfter(start, complete(1)))],
+    ...PROBLEMS.map((code): [string, string] => [
+      `problem ${code}`,
+      pages.problem(reader, new AppError(code, { retryAfterSeconds: 40 }), CREDIT.slug),
+    ]),
+  ]
+}

@@ -1,13 +1,14 @@
-import { load } from 'cheerio'
+import { type CheerioAPI, load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
 import { keys } from '../../core/redis/keys.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { ASK, START } from '../helpers/record.ts'
+import { ASK, aHash, START } from '../helpers/record.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 import { at, HTML, openBrowser, textOf } from './page-browser.ts'
 
 const FORM = '/services/credit-score-rating'
+const KEY = 'a-key-made-at-render'
 const PAGES = ['progress', 'otp', 'result', 'cancel', 'resend-otp']
 
 const testRedis = await useRedis()
@@ -34,7 +35,15 @@ describe('what a page of another site sends', () => {
       const { text } = await send(path, headers)
         .expect(403)
         .expect('Content-Type', /^text\/html/)
-      expect(textOf(load(text), 'h1')).toBe('This was sent from another site')
+      const $ = load(text)
+      expect(textOf($, 'h1, .error-summary h2')).toContain('This was sent from another site')
+      expect(textOf($, 'main')).toContain('Nothing was done. If it was you, please do it on our own page.')
+      // Somebody whose browser says too little can still do it: what they typed stands there, or a link leads there.
+      if (path === FORM) expectKept($, CREDIT_SCORE.request_data)
+      else
+        expect([200, 303]).toContain(
+          (await browser.get(String($('main .button').first().attr('href')))).status,
+        )
     }
     expect([await redis.get(keys.record(hash)), await redis.llen(keys.list)]).toEqual(before)
   })
@@ -53,35 +62,114 @@ describe('what a page of another site sends', () => {
   )
 })
 
+/** The form once more, as it was sent. */
+function expectKept($: CheerioAPI, sent: Record<string, string>): void {
+  expect($('title').text()).toBe('Error: Credit score · Halfway')
+  expect($('form.form').attr()).toMatchObject({ method: 'post', action: FORM })
+  for (const [name, value] of Object.entries(sent)) expect($(`input[name=${name}]`).val()).toBe(value)
+  expect($('[aria-invalid]')).toHaveLength(0)
+  expect(textOf($, '.error-summary')).toContain('What you typed is still here.')
+}
+
 test('a code page does not read more than 64 kB either', async () => {
   const hash = await given([START, ASK])
   const { text } = await browser.post(at('otp', hash), { otp: '1'.repeat(65 * 1024) }).expect(413)
   expect(textOf(load(text), 'h1')).toBe('This is too much to send')
 })
 
-test('too often is a page that says when to go on, and where; looking is never too often', async () => {
-  const limited = await useServer(testRedis, {
-    settings: { SUBMITS_PER_MINUTE: '1', ACTIONS_PER_MINUTE: '1' },
-  })
-  const eager = openBrowser(limited.address, { 'X-Forwarded-For': '192.0.2.70' })
-  const hash = await given([START, ASK])
-  await eager.post(FORM).expect(422)
-  await eager.post(at('otp', hash)).expect(422)
-  for (const path of [FORM, at('otp', hash), at('resend-otp', hash), at('cancel', hash)]) {
-    const { text, headers } = await eager.post(path, CREDIT_SCORE.request_data).expect(429)
+describe('too often', () => {
+  const limitedTo = (perMinute: string) =>
+    useServer(testRedis, { settings: { SUBMITS_PER_MINUTE: perMinute, ACTIONS_PER_MINUTE: perMinute } })
+  const inWords = (headers: Record<string, string>): string => {
     const seconds = Number(headers['retry-after'])
     expect(seconds).toBeGreaterThan(30)
     expect(seconds).toBeLessThanOrEqual(60)
-    const $ = load(text)
-    expect(textOf($, 'h1')).toBe('That was too often')
-    expect(textOf($, 'main')).toContain(
-      `Please try again in ${seconds === 60 ? '1 minute' : `${seconds} s`}.`,
-    )
-    // The way on is a link, and what it leads to is there.
-    expect([200, 303]).toContain((await eager.get(String($('main .button').first().attr('href')))).status)
+    return `Please try again in ${seconds === 60 ? '1 minute' : `${seconds} s`}.`
   }
-  expect(JSON.parse((await redis.get(keys.record(hash))) ?? '').status).toBe('otp_required')
-  await limited.stop()
+
+  test('a form is shown again as it was sent, and says when to send it', async () => {
+    const limited = await limitedTo('1')
+    const eager = openBrowser(limited.address, { 'X-Forwarded-For': '192.0.2.71' })
+    await eager.post(FORM).expect(422)
+    const typed = { mobile: ' ۰۹۱۲ 345 6789"><b>', national_code: '1' }
+    const { text, headers } = await eager.post(FORM, { _key: KEY, ...typed }).expect(429)
+    expect(headers).toMatchObject({ 'cache-control': 'no-store', 'x-robots-tag': 'noindex, nofollow' })
+    const $ = load(text)
+    expectKept($, typed)
+    expect(textOf($, '.error-summary h2')).toBe('That was too often')
+    expect(textOf($, '.error-summary')).toContain(inWords(headers))
+    expect($('input[name=_key]').val()).toBe(KEY)
+    await limited.stop()
+  })
+
+  test('a form sent again later is the same request, since its key is kept', async () => {
+    const limited = await limitedTo('2')
+    const [first, second] = ['192.0.2.72', '192.0.2.73'].map((ip) => ({ 'X-Forwarded-For': ip }))
+    const eager = openBrowser(limited.address)
+    await eager.open(FORM)
+    const send = (from: object | undefined, fields: object) =>
+      eager.post(FORM, fields).set({ ...(from as Record<string, string>) })
+    const made = await send(first, { _key: KEY, ...CREDIT_SCORE.request_data }).expect(303)
+    await send(first, {}).expect(422)
+    const refused = await send(first, { _key: KEY, ...CREDIT_SCORE.request_data }).expect(429)
+    const shown = Object.fromEntries(
+      load(refused.text)('form.form input')
+        .toArray()
+        .map(({ attribs }) => [attribs.name, attribs.value]),
+    )
+    // Once the minute is over; here from elsewhere, so that nobody has to wait for it.
+    const again = await send(second, shown).expect(303)
+    expect(again.headers.location).toBe(made.headers.location)
+    await limited.stop()
+  })
+
+  test('a form that is not for reading is a page that says when, without what was sent', async () => {
+    const limited = await limitedTo('1')
+    const eager = openBrowser(limited.address, { 'X-Forwarded-For': '192.0.2.74' })
+    await eager.post(FORM).expect(422)
+    const { text, headers } = await eager.post(FORM, { mobile: 'x'.repeat(65 * 1024) }).expect(429)
+    expect(textOf(load(text), 'h1')).toBe('That was too often')
+    expect(textOf(load(text), 'main')).toContain(inWords(headers))
+    await limited.stop()
+  })
+
+  test('a code, or asking for another, is told at the code; cancelling on a page that leads on', async () => {
+    const limited = await limitedTo('1')
+    const eager = openBrowser(limited.address, { 'X-Forwarded-For': '192.0.2.75' })
+    const hash = await given([START, ASK])
+    await eager.post(at('otp', hash)).expect(422)
+    for (const page of ['otp', 'resend-otp']) {
+      const { text, headers } = await eager.post(at(page, hash), { otp: '123456' }).expect(429)
+      expect(headers).toMatchObject({ 'cache-control': 'no-store' })
+      const $ = load(text)
+      expect(textOf($, '#otp-error')).toBe(`That was too often. ${inWords(headers)}`)
+      expect($('title').text()).toMatch(/^Error: Code needed/)
+      expect($('#otp').attr('value')).toBeUndefined()
+      expect(text).not.toContain('123456')
+    }
+    const { text, headers } = await eager.post(at('cancel', hash)).expect(429)
+    expect(textOf(load(text), 'h1')).toBe('That was too often')
+    expect(textOf(load(text), 'main')).toContain(inWords(headers))
+    const next = String(load(text)('main .button').first().attr('href'))
+    // Looking is never too often.
+    await eager.get(next).expect(200)
+    expect(JSON.parse((await redis.get(keys.record(hash))) ?? '').status).toBe('otp_required')
+    await limited.stop()
+  })
+
+  test('for a request that waits for no code, or is none, the page of that is shown', async () => {
+    const limited = await limitedTo('1')
+    const eager = openBrowser(limited.address, { 'X-Forwarded-For': '192.0.2.76' })
+    const [running, gone] = [await given([START]), aHash()]
+    await eager.post(at('otp', gone)).expect(404)
+    for (const page of ['otp', 'resend-otp']) {
+      await eager.post(at(page, running)).expect(303).expect('Location', at('progress', running))
+      await eager.post(at(page, gone)).expect(404)
+    }
+    await eager.post(at('cancel', running)).expect(429)
+    expect(JSON.parse((await redis.get(keys.record(running))) ?? '').status).toBe('processing')
+    await limited.stop()
+  })
 })
 
 // Last: the Redis of this file comes back empty.
@@ -91,8 +179,13 @@ test.runIf(onRealRedis)(
     const hash = await given([START, ASK])
     const post = (path: string) => browser.post(path, { ...CREDIT_SCORE.request_data, otp: '123456' })
     await testRedis.goAway()
+    const form = await browser.post(FORM, { _key: KEY, ...CREDIT_SCORE.request_data }).expect(503)
+    expect(form.headers).toMatchObject({ 'retry-after': '5', 'cache-control': 'no-store' })
+    expectKept(load(form.text), { _key: KEY, ...CREDIT_SCORE.request_data })
+    expect(textOf(load(form.text), '.error-summary')).toMatch(
+      /^We are away for a moment Nothing is lost\. Please try again in a moment\./,
+    )
     for (const call of [
-      () => post(FORM),
       ...PAGES.map((page) => () => browser.get(at(page, hash))),
       ...['otp', 'resend-otp', 'cancel'].map((page) => () => post(at(page, hash))),
     ]) {

@@ -8,6 +8,9 @@ import {
   complete,
   fail,
   HASH,
+  MISTAKES,
+  pages,
+  pagesFor,
   progress,
   start,
   T0,
@@ -17,24 +20,9 @@ import {
 
 const READER: Reader = { locale: 'en', address: '/here' }
 const PERSIAN: Reader = { locale: 'fa', address: '/here?resent=&q=1' }
-const MISTAKES = [{ field: 'mobile', code: 'mobile_invalid' }]
-const pages = createPages({ ttlSeconds: TTL, now: () => T0 + 5000 })
 const text = ($: CheerioAPI, selector: string) => $(selector).text().replace(/\s+/g, ' ').trim()
 const requestPage = (...args: Parameters<typeof viewAfter>) => load(pages.request(READER, viewAfter(...args)))
 
-const pagesFor = (reader: Reader): [string, string][] => [
-  ['services', pages.services(reader)],
-  ['form', pages.form(reader, CREDIT, { key: 'key', values: {}, errors: [] })],
-  ['form with mistakes', pages.form(reader, CREDIT, { key: 'key', values: {}, errors: MISTAKES })],
-  ['pending', pages.request(reader, viewAfter())],
-  ['processing', pages.request(reader, viewAfter(start, progress))],
-  ['code', pages.request(reader, viewAfter(start, askForCode))],
-  ['completed', pages.request(reader, viewAfter(start, complete({ score: 712 })))],
-  ['failed', pages.request(reader, viewAfter(start, fail('timed_out', 'x')))],
-  ['cancelled', pages.request(reader, viewAfter({ type: 'cancel', by: 'user' }))],
-  ['cancel', pages.confirmCancel(reader, viewAfter(start))],
-  ['problem', pages.problem(reader, new AppError('request_expired'), CREDIT.slug)],
-]
 const everyPage = pagesFor(READER)
 const everyPersianPage = pagesFor(PERSIAN)
 
@@ -81,7 +69,7 @@ describe('every page', () => {
 
 describe('the form', () => {
   test('says beforehand how long it takes, that a code is asked and how long data is kept', () => {
-    const $ = load(pages.form(READER, CREDIT, { key: 'key', values: {}, errors: [] }))
+    const $ = load(pages.form(READER, CREDIT, { key: 'key', values: {} }))
     expect(text($, '.notes')).toMatch(/usually takes about a minute.*asked for a code.*kept for 30 minutes/)
     expect($('input[name=_key]').val()).toBe('key')
     expect($('[placeholder]')).toHaveLength(0)
@@ -89,11 +77,13 @@ describe('the form', () => {
   })
 
   test('with mistakes keeps what was typed and says the same words in the summary and at the field', () => {
-    const errors = [
-      { field: 'mobile', code: 'mobile_invalid' },
-      { field: '"><script>', code: 'unknown_field' },
-    ]
-    const $ = load(pages.form(READER, CREDIT, { key: 'k', values: { mobile: '0912"><b>' }, errors }))
+    const refusal = new AppError('validation_failed', {
+      errors: [
+        { field: 'mobile', code: 'mobile_invalid' },
+        { field: '"><script>', code: 'unknown_field' },
+      ],
+    })
+    const $ = load(pages.form(READER, CREDIT, { key: 'k', values: { mobile: '0912"><b>' }, refusal }))
     expect($('title').text()).toMatch(/^Error: /)
     expect($('#field-mobile').val()).toBe('0912"><b>')
     expect($('#field-mobile').attr()).toMatchObject({
@@ -211,7 +201,7 @@ describe('the end', () => {
     const $ = requestPage(start, fail('bot_unavailable', 'ECONNREFUSED'))
     expect(text($, '.lead')).toBe('The service that does the work could not be reached')
     expect(text($, 'details')).toContain('ECONNREFUSED')
-    expect($('main .actions a').attr('href')).toBe('/services/credit-score-rating')
+    expect($('main .actions a').attr('href')).toBe(`/services/credit-score-rating?again=${HASH}`)
   })
 
   test('a failure only the bot knows is told in its words', () => {
@@ -271,10 +261,12 @@ describe('in Persian', () => {
     expect(text($, '.language')).toBe('English')
   })
 
-  /** What stands there in the words of the page: without the data for the script, nor what is Latin by nature. */
+  /** What stands there in the words of the page: without what is a bot's, a script's or Latin by nature. */
   const ownWords = (html: string): string => {
     const $ = load(html)
-    $('script, [dir=ltr], [data-live=message], details, .brand, footer').remove()
+    $(
+      'script, [dir=ltr], [data-live=message], [aria-labelledby=result-title], details, .brand, footer',
+    ).remove()
     return text($, 'body')
   }
   test.each(everyPersianPage)('%s has no English word and no western digit', (_name, html) => {
@@ -301,7 +293,7 @@ describe('in Persian', () => {
   })
 
   test('the form has Persian labels and an example in Persian digits', () => {
-    const $ = load(pages.form(PERSIAN, CREDIT, { key: 'k', values: {}, errors: MISTAKES }))
+    const $ = load(pages.form(PERSIAN, CREDIT, { key: 'k', values: {}, refusal: MISTAKES }))
     expect(text($, 'label[for=field-mobile]')).toBe('شمارهٔ تلفن همراه')
     expect(text($, '#field-mobile-hint')).toContain('۰۹۱۲۳۴۵۶۷۸۹')
     expect($('title').text()).toMatch(/^خطا: /)

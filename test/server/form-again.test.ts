@@ -1,0 +1,140 @@
+/** "Try again" after a request that did not work out: the form as it was filled, for the browser that filled it. */
+import { load } from 'cheerio'
+import { describe, expect, test } from 'vitest'
+import type { Change } from '../../core/lifecycle.ts'
+import { keys } from '../../core/redis/keys.ts'
+import { aHash, START, TTL_SECONDS } from '../helpers/record.ts'
+import { onRealRedis, useRedis } from '../helpers/redis.ts'
+import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
+import { type Browser, openBrowser } from './page-browser.ts'
+
+const FORM = '/services/credit-score-rating'
+const FIELDS = CREDIT_SCORE.request_data
+const EMPTY = { mobile: '', national_code: '' }
+
+const testRedis = await useRedis()
+const redis = await testRedis.connections.connect('patient')
+const { address, api, apply } = await useServer(testRedis)
+
+const FAIL: Change = { type: 'fail', error: { code: 'timed_out', message: 'x', retryable: true } }
+const CANCEL: Change = { type: 'cancel', by: 'user' }
+const COMPLETE: Change = { type: 'complete', attempt: 1, result: { score: 1 } }
+
+/** A browser whose request has gone through these changes. */
+async function afterwards(...changes: Change[]): Promise<{ mine: Browser; hash: string }> {
+  const mine = openBrowser(address)
+  await mine.open(FORM)
+  const sent = await mine.post(FORM, { ...FIELDS, mobile: '۰۹۱۲ 345 6789' }).expect(303)
+  const hash = String(sent.headers.location?.split('/').pop())
+  for (const change of changes) await apply(hash, change)
+  return { mine, hash }
+}
+const linkOn = async (browser: Browser, hash: string): Promise<string> =>
+  String((await browser.open(`${FORM}/result/${hash}`))('main .actions .button').first().attr('href'))
+
+async function valuesAt(browser: Browser, path: string): Promise<object> {
+  const { text, headers } = await browser.get(path).expect(200)
+  expect(headers['cache-control']).toBe('no-store')
+  const $ = load(text)
+  expect($('.error-summary')).toHaveLength(0)
+  return Object.fromEntries(Object.keys(EMPTY).map((name) => [name, $(`input[name=${name}]`).val()]))
+}
+
+describe('"Try again"', () => {
+  test.each([
+    ['failed', [START, FAIL]],
+    ['was cancelled', [CANCEL]],
+  ] as [string, Change[]][])(
+    'after a request that %s leads to the form as it was filled, and makes a new request',
+    async (_how, changes) => {
+      const { mine, hash } = await afterwards(...changes)
+      const link = await linkOn(mine, hash)
+      expect(link).toBe(`${FORM}?again=${hash}`)
+      expect(await valuesAt(mine, link)).toEqual(FIELDS)
+      const key = (await mine.open(link))('input[name=_key]').val()
+      const sent = await mine.post(FORM, { _key: key, ...FIELDS }).expect(303)
+      expect(sent.headers.location).toMatch(/\/progress\/req_/)
+      expect(sent.headers.location).not.toContain(hash)
+    },
+  )
+
+  test('keeps what was typed in the other language too', async () => {
+    const { mine, hash } = await afterwards(CANCEL)
+    const $ = await mine.open(`${FORM}?again=${hash}`)
+    const persian = await mine.open(FORM + String($('.language').attr('href')))
+    expect(persian('html').attr('lang')).toBe('fa')
+    expect(persian('#field-mobile').val()).toBe(FIELDS.mobile)
+  })
+
+  test('after a result is "New request": a form with nothing in it', async () => {
+    const { mine, hash } = await afterwards(START, COMPLETE)
+    expect(await linkOn(mine, hash)).toBe(FORM)
+  })
+
+  test('of somebody else who knows the hash is a form with nothing in it, under any OWNER_CHECK', async () => {
+    const { hash } = await afterwards(CANCEL)
+    const record = JSON.parse((await redis.get(keys.record(hash))) ?? '')
+    for (const OWNER_CHECK of ['off', 'actions', 'all']) {
+      const server = await useServer(testRedis, { settings: { OWNER_CHECK } })
+      const others = [
+        openBrowser(server.address),
+        openBrowser(server.address, { Cookie: 'halfway_session=session-of-a-stranger' }),
+        openBrowser(server.address, { Cookie: `halfway_session=${record.session_id.slice(0, -1)}_` }),
+        openBrowser(server.address, { Authorization: `Bearer ${record.session_id}` }),
+      ]
+      for (const other of others) expect(await valuesAt(other, `${FORM}?again=${hash}`)).toEqual(EMPTY)
+      await server.stop()
+    }
+  })
+
+  test('of a request that belongs to no session is a form with nothing in it, also for who has none', async () => {
+    const { body } = await api.post('/api/local-requests').send(CREDIT_SCORE).expect(202)
+    for (const browser of [openBrowser(address), openBrowser(address, { Cookie: 'halfway_session=' })])
+      expect(await valuesAt(browser, `${FORM}?again=${body.hash}`)).toEqual(EMPTY)
+  })
+
+  test('of another service, of no request, or of one that is gone, is a form with nothing in it', async () => {
+    const { mine, hash } = await afterwards(CANCEL)
+    const $ = load((await mine.get(`/services/account-statement?again=${hash}`).expect(200)).text)
+    expect($('#field-mobile').val()).toBe('')
+    const expired = aHash(Date.now() - TTL_SECONDS * 1000)
+    for (const again of [
+      '',
+      aHash(),
+      expired,
+      'req_short',
+      '..',
+      'local_requests_list',
+      `${hash}&again=${hash}`,
+      '%00',
+    ])
+      expect([again, await valuesAt(mine, `${FORM}?again=${again}`)]).toEqual([again, EMPTY])
+  })
+
+  test('of a request that another program wrote fills in what is text, and fails on nothing', async () => {
+    const { mine, hash } = await afterwards()
+    const { session_id } = JSON.parse((await redis.get(keys.record(hash))) ?? '')
+    const again = async (record: unknown): Promise<object> => {
+      const foreign = `req_${'f'.repeat(16)}${Math.random().toString(36).slice(2, 10)}`
+      await redis.setex(keys.record(foreign), TTL_SECONDS, JSON.stringify(record))
+      return valuesAt(mine, `${FORM}?again=${foreign}`)
+    }
+    const record = { status: 'failed', service_slug: 'credit-score-rating', session_id }
+    const request_data = { mobile: { a: 1 }, national_code: '"><script>', more: 'x' }
+    expect(await again({ ...record, request_data })).toEqual({ ...EMPTY, national_code: '"><script>' })
+    for (const nonsense of [{ ...record, request_data: 'x' }, record, 'x', null])
+      expect(await again(nonsense)).toEqual(EMPTY)
+  })
+})
+
+// Last: the Redis of this file is gone then.
+test.runIf(onRealRedis)(
+  'while Redis is away the form is there, and "Try again" leads to it filled',
+  async () => {
+    const { mine, hash } = await afterwards(CANCEL)
+    await testRedis.goAway()
+    await mine.get(FORM).expect(200)
+    const { text } = await mine.get(`${FORM}?again=${hash}`).expect(503)
+    expect(load(text)('main .button').first().attr('href')).toBe(`${FORM}?again=${hash}`)
+  },
+)

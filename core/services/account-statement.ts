@@ -31,6 +31,7 @@ export const accountStatement = defineService({
     { id: 'verifying_otp', title: { en: 'Check the code', fa: 'بررسی کد' } },
     { id: 'reading_statement', title: { en: 'Read the statement', fa: 'خواندن صورت‌حساب' } },
   ],
+  headline: 'closing_balance',
   resultLabels: {
     account_number: { en: 'Account number', fa: 'شمارهٔ حساب' },
     holder: { en: 'Holder', fa: 'صاحب حساب' },

@@ -32,6 +32,7 @@ export const creditScoreRating = defineService({
     { id: 'verifying_otp', title: { en: 'Check the code', fa: 'بررسی کد' } },
     { id: 'processing_result', title: { en: 'Read the result', fa: 'خواندن نتیجه' } },
   ],
+  headline: 'score',
   resultLabels: {
     score: { en: 'Score', fa: 'امتیاز' },
     rating: { en: 'Rating', fa: 'رتبه' },

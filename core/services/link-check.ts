@@ -24,6 +24,7 @@ export const linkCheck = defineService({
     { id: 'crawling', title: { en: 'Read the pages', fa: 'خواندن صفحه‌ها' } },
     { id: 'summarizing', title: { en: 'Write the report', fa: 'نوشتن گزارش' } },
   ],
+  headline: 'broken_total',
   resultLabels: {
     start_url: { en: 'Start page', fa: 'صفحهٔ آغاز' },
     pages_checked: { en: 'Pages checked', fa: 'صفحه‌های بررسی‌شده' },

@@ -39,6 +39,8 @@ export interface Service<MessageKey extends string = string> {
   messages?: Readonly<Record<MessageKey, Localized>>
   /** What the names in the result mean, at any depth. One that is missing is shown as words of its own. */
   resultLabels?: Readonly<Record<string, Localized>>
+  /** The name in the result that most people came for: shown first, and large. */
+  headline?: string
   /** `active`: the same person asking the same thing gets their running request back instead of a second one. */
   dedupe?: 'active'
 }

@@ -11,6 +11,8 @@ import { whoseTurn } from './whose-turn.ts'
 export interface EndModel {
   heading: string
   lead: string | null
+  /** What most people came for. */
+  headline: { label: string; value: ResultNode } | null
   result: ResultNode | null
   /** `message` is what the bot said, where the lead does not say it already. */
   error: { code: string; message: string | null } | null
@@ -24,7 +26,8 @@ export interface EndModel {
 }
 
 export function endModel(view: PublicView, { t, locale }: Texts): EndModel {
-  const { stepTitles, labelOf, known } = shownService(view, locale)
+  const { stepTitles, labelOf, headline, known } = shownService(view, locale)
+  const { first, rest } = takeFirst(view.result_data, headline)
   const why = whyFailed(view, locale)
   const error = view.error_data
   return {
@@ -33,10 +36,11 @@ export function endModel(view: PublicView, { t, locale }: Texts): EndModel {
       view.is_cancelled ? t('cancelled.lead')
       : view.is_failed ? (why.words ?? t('failed.lead'))
       : null, // biome-ignore format: a table
-    result:
-      view.is_completed && view.result_data !== null
-        ? arrangeResult(view.result_data, { t, locale, labelOf })
+    headline:
+      headline !== null && first !== null
+        ? { label: labelOf(headline), value: arrangeResult(first, { t, locale, labelOf }) }
         : null,
+    result: rest === null ? null : arrangeResult(rest, { t, locale, labelOf }),
     error: error && {
       code: error.code,
       message: why.isOurs || why.words === error.message ? null : error.message,
@@ -51,4 +55,12 @@ export function endModel(view: PublicView, { t, locale }: Texts): EndModel {
         took: took(t, step.started_at, step.finished_at),
       })),
   }
+}
+
+/** One plain value of a result, taken out of it; null where there is none such. */
+function takeFirst(result: unknown, name: string | null): { first: unknown; rest: unknown } {
+  if (name === null || typeof result !== 'object' || result === null) return { first: null, rest: result }
+  const { [name]: first = null, ...rest } = result as Record<string, unknown>
+  if (typeof first === 'object') return { first: null, rest: result }
+  return { first, rest: Object.keys(rest).length === 0 ? null : rest }
 }

@@ -9,6 +9,8 @@ export interface ShownService {
   stepTitles: Record<string, string>
   /** For a name in the result. */
   labelOf(name: string): string
+  /** The name in the result that is shown first, and large. */
+  headline: string | null
   /** Whether there is a form to begin again with. */
   known: boolean
 }
@@ -21,6 +23,7 @@ export function shownService(view: PublicView, locale: Locale): ShownService {
     title: service?.title[locale] ?? humanise(view.service_slug || 'request'),
     stepTitles: Object.fromEntries(view.steps.map(({ id }) => [id, titles.get(id) ?? humanise(id)])),
     labelOf: (name) => labels.get(name)?.[locale] ?? humanise(name),
+    headline: service?.headline ?? null,
     known: service !== undefined,
   }
 }

@@ -193,8 +193,28 @@ describe('the end', () => {
     expect($('a[download]').attr('href')).toBe(`/api/local-requests/${HASH}/result`)
   })
 
-  test.each([null, [], 'plain words', 7, [[1], [2]], { a: null }])('a result of %j has a page', (result) => {
-    expect(text(requestPage(start, complete(result)), '.panel')).not.toBe('Result')
+  test.each([null, [], {}, 'plain words', 7, [[1], [2]], { a: null }])(
+    'a result of %j has a page',
+    (result) => {
+      expect(text(requestPage(start, complete(result)), '.panel')).not.toBe('Result')
+    },
+  )
+
+  test('what most people came for stands first, and alone', () => {
+    const $ = requestPage(start, complete({ rating: 'A', score: 712 }))
+    expect(text($, '.panel .headline')).toBe('Score712')
+    expect(text($, '.panel .facts')).toBe('RatingA')
+  })
+
+  test.each([{ score: null }, { score: [1] }, { score: {} }, { rating: 'A' }])(
+    'a result of %j, without it, has none',
+    (result) => {
+      expect(requestPage(start, complete(result))('.headline')).toHaveLength(0)
+    },
+  )
+
+  test('a result that is nothing but it has no empty rest', () => {
+    expect(text(requestPage(start, complete({ score: 712 })), '.panel')).toBe('Result Score712')
   })
 
   test("a failure is told in our words where we have some, with the bot's folded away", () => {

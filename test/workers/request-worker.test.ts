@@ -343,7 +343,7 @@ describe('an error', () => {
       const { hash } = await submit({ replies: [reply] })
       const { status, error_data } = await ended(hash)
       expect({ status, ...error_data }).toMatchObject({ status: 'failed', code, retryable: false })
-      expect(error_data?.message).toMatch(/\.$/)
+      expect(error_data?.message).toMatch(/^[A-Z].+ \w+\.?$/)
       expect(bot.calls(hash)).toHaveLength(1)
     }
   })

@@ -51,7 +51,7 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
     const hash = await given([START, step(10)])
     const page = await open()
     await page.routeWebSocket(/.*/, (socket) => socket.close())
-    await watch(hash, page)
+    await Promise.all([page.waitForRequest(/\/events$/), watch(hash, page)])
     await apply(hash, ASK)
     await typeCode(page)
     await eventually(async () => expect(await statusOf(hash)).toBe('processing'))

@@ -1,6 +1,6 @@
 /**
- * What a screen reader is told, and when: steps and quarters politely and at most once in 15 s; what cannot wait at
- * once, and once each time it comes true. The regions stand outside of `<main>`, so they outlive a change of content.
+ * What a screen reader is told, and when: steps, quarters and a good end politely, one message in 15 s at most; what
+ * cannot wait at once, and once each time it comes true. The regions stand outside of `<main>`, so they outlive a change of content.
  */
 import { isExpiring } from '../core/record.ts'
 import { describe } from '../core/texts/describe.ts'
@@ -23,6 +23,8 @@ export function createAnnouncer(
 ): Announce {
   let told = milestone(first)
   let politeAt = Number.NEGATIVE_INFINITY
+  /** The end, when it has to wait its turn: nothing is told politely after it. */
+  let end: LiveKey | null = null
   let connectedAt = firstNow
   // What the page already says when it is opened is not said again.
   let trueBefore = new Set(alarms(first, firstNow, connectedAt).map(([key]) => key))
@@ -31,21 +33,26 @@ export function createAnnouncer(
     const now = page.clock()
     if (!isLost(state)) connectedAt = now
     const trueNow = alarms(state, now, connectedAt)
-    for (const [key, region] of trueNow) if (!trueBefore.has(key)) say(region, page.t(key))
+    for (const [key, region] of trueNow) {
+      if (trueBefore.has(key)) continue
+      if (region === 'assertive') say(region, page.t(key))
+      else end = key
+    }
     trueBefore = new Set(trueNow.map(([key]) => key))
 
     const reached = milestone(state)
-    if (reached === told || now - politeAt < POLITE_EVERY_MS || state.view.status !== 'processing') return
-    told = reached
+    const isNews = end !== null || (state.view.status === 'processing' && reached !== told)
+    if (!isNews || now - politeAt < POLITE_EVERY_MS) return
+    const seconds = remainingSeconds(state, now)
+    const { value } = describe(state.view, { ...page, now, remainingSeconds: seconds })
+    say('polite', end === null ? value : page.t(end))
     politeAt = now
-    say(
-      'polite',
-      describe(state.view, { ...page, now, remainingSeconds: remainingSeconds(state, now) }).value,
-    )
+    told = reached
+    end = null
   }
 }
 
-/** Everything worth interrupting for that is the case now. */
+/** Everything that is told once when it comes true, and is the case now. */
 function alarms(state: State, now: number, connectedAt: number): [LiveKey, Region][] {
   const { view } = state
   const all: [LiveKey, Region, boolean][] = [

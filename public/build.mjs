@@ -1,4 +1,7 @@
-/** Makes `public/dist/`, which the server serves under `/assets/`: scripts bundled, the stylesheet minified, icons drawn. */
+/**
+ * Makes `public/dist/`, which the server serves under `/assets/`: scripts bundled, the stylesheet minified, icons drawn.
+ * Another folder may be named as an argument.
+ */
 import { copyFile, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -11,9 +14,11 @@ const here = import.meta.dirname
 const parser = '@formatjs/icu-messageformat-parser'
 const fromFormatter = createRequire(import.meta.resolve('intl-messageformat'))
 
+const dist = process.argv[2] ?? join(here, 'dist')
+
 await build({
   entryPoints: ['progress.ts', 'form.ts', 'halfway-progress.ts', 'style.css'].map((file) => join(here, file)),
-  outdir: join(here, 'dist'),
+  outdir: dist,
   bundle: true,
   alias: { [parser]: fromFormatter.resolve(`${parser}/no-parser.js`) },
   minify: true,
@@ -24,12 +29,12 @@ await build({
   legalComments: 'none',
   logLevel: 'warning',
 })
-for (const [name, svg] of Object.entries(icons)) await writeFile(join(here, 'dist', `${name}.svg`), svg)
+for (const [name, svg] of Object.entries(icons)) await writeFile(join(dist, `${name}.svg`), svg)
 
 // Persian letters only, all weights in one file: the rest of a Persian page is in the fonts of the system.
 const vazirmatn = dirname(fileURLToPath(import.meta.resolve('vazirmatn/package.json')))
 await copyFile(
   join(vazirmatn, 'misc/Non-Latin/fonts/webfonts/Vazirmatn-NL[wght].woff2'),
-  join(here, 'dist', 'vazirmatn.woff2'),
+  join(dist, 'vazirmatn.woff2'),
 )
-await copyFile(join(vazirmatn, 'OFL.txt'), join(here, 'dist', 'vazirmatn-license.txt'))
+await copyFile(join(vazirmatn, 'OFL.txt'), join(dist, 'vazirmatn-license.txt'))

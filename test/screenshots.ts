@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { LOCALES } from '../core/texts/index.ts'
-import { startChromium } from './helpers/browser.ts'
+import { launchChromium } from './helpers/chromium.ts'
 import { startHalfway } from './helpers/halfway.ts'
 
 const FOLDER = join(import.meta.dirname, '../docs/screenshots')
@@ -16,7 +16,7 @@ const NATIONAL_CODE = '0012345679'
 
 mkdirSync(FOLDER, { recursive: true })
 const halfway = await startHalfway({ DEMO_PORTAL_SPEED: '4', LOG_LEVEL: 'warn' })
-const browser = await startChromium()
+const browser = await launchChromium()
 try {
   for (const locale of LOCALES) {
     const context = await browser.newContext({ locale, viewport: SIZE, deviceScaleFactor: 2 })

@@ -1,36 +1,94 @@
-/** A real Chromium, when the machine has one: Debian's package, or what CHROMIUM_PATH names. */
-import { existsSync } from 'node:fs'
-import type { Browser, Page } from 'playwright-core'
-import { chromium } from 'playwright-core'
+/** Chromium for the tests: one a file, its tabs, and what went wrong in them. */
+import { execFileSync } from 'node:child_process'
+import { copyFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type Axe from 'axe-core'
+import type { RunOptions } from 'axe-core'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import { afterAll, beforeAll } from 'vitest'
+import { lacksChromium, launchChromium } from './chromium.ts'
+import { useFolder } from './redis.ts'
 
-export const CHROMIUM = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium'
-export const hasChromium = existsSync(CHROMIUM)
+const AXE = fileURLToPath(import.meta.resolve('axe-core/axe.min.js'))
+const BUILD = fileURLToPath(new URL('../../public/build.mjs', import.meta.url))
 
-// Without its background services: they would look for hosts that are nobody's business here.
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-quic',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
+export interface TestBrowser {
+  /** Opens a tab of a person of their own: nobody else's cookies, and the settings given. */
+  open(options?: BrowserContextOptions): Promise<Page>
+  /** Closes all tabs, of all people. */
+  closeTabs(): Promise<void>
+}
 
-export const startChromium = (): Promise<Browser> =>
-  chromium.launch({ executablePath: CHROMIUM, args: FLAGS })
+/**
+ * To be called at the top of a test file: one browser for all its tests.
+ *
+ * @param keepsPages as `launchChromium` takes it
+ */
+export function useBrowser({ keepsPages = false } = {}): TestBrowser {
+  let browser: Browser
+  beforeAll(async () => {
+    if (lacksChromium) return
+    browser = await launchChromium({ keepsPages })
+  })
+  afterAll(() => browser?.close())
+  return {
+    open: async (options) => (await browser.newContext(options)).newPage(),
+    async closeTabs() {
+      await Promise.all((browser?.contexts() ?? []).map((context) => context.close()))
+    },
+  }
+}
 
-/** What went wrong on a page without anybody seeing it, and whom it talked to. */
+/** What the browser loads, built from the sources as they are now; and axe, which is read faster from there. */
+export function useAssets(): string {
+  const folder = useFolder()
+  execFileSync(process.execPath, [BUILD, folder])
+  copyFileSync(AXE, join(folder, 'axe.js'))
+  return folder
+}
+
+/** What went wrong on a page without anybody seeing it, and what it asked for. */
 export interface Overheard {
+  /** With which the last page came. */
+  status: number
   errors: string[]
-  hosts: Set<string>
+  addresses: Set<string>
 }
 
 export function overhear(page: Page): Overheard {
-  const heard: Overheard = { errors: [], hosts: new Set() }
+  const heard: Overheard = { status: 0, errors: [], addresses: new Set() }
   page.on('pageerror', (error) => heard.errors.push(error.message))
   page.on('console', (message) => {
-    if (message.type() === 'error') heard.errors.push(message.text())
+    // A page that says 404 and is one is no error.
+    const isPage = message.location().url === page.url()
+    if (message.type() === 'error' && !isPage) heard.errors.push(message.text())
   })
-  page.on('request', (request) => heard.hosts.add(new URL(request.url()).host))
-  page.on('websocket', (socket) => heard.hosts.add(new URL(socket.url()).host))
+  page.on('response', (answer) => {
+    if (answer.request().isNavigationRequest()) heard.status = answer.status()
+  })
+  page.on('request', (request) => heard.addresses.add(request.url()))
+  page.on('websocket', (socket) => heard.addresses.add(socket.url()))
   return heard
+}
+
+export const hostsOf = ({ addresses }: Overheard): string[] => [
+  ...new Set([...addresses].map((address) => new URL(address).host)),
+]
+
+/**
+ * What keeps people out, as axe sees it, with the elements.
+ *
+ * @param rules these alone; by default all, and that targets are large enough
+ */
+export async function violations(page: Page, rules?: string[]): Promise<string[]> {
+  await page.addScriptTag({ url: '/assets/axe.js' })
+  const options: RunOptions = rules
+    ? { runOnly: { type: 'rule', values: rules } }
+    : { rules: { 'target-size': { enabled: true } } }
+  const { violations: found } = await page.evaluate(
+    (options) => (globalThis as unknown as { axe: typeof Axe }).axe.run(options),
+    options,
+  )
+  return found.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(' ')}`))
 }

@@ -38,7 +38,7 @@ export function startChild(file: string, args: string[] = [], env: NodeJS.Proces
         () => {
           if (!output.includes(text)) throw new Error(`"${text}" was not said, but: ${output}`)
         },
-        { withinMs: 15_000 },
+        { withinMs: 60_000 },
       ),
     ended: new Promise((resolve) => {
       const end = (code: number | null, signal: string | null): void => resolve(code ?? signal ?? -1)

@@ -28,14 +28,16 @@ export const aHash = (nowMs = Date.now()): string => createHash(nowMs)
 export function aRecord({
   now = Date.now(),
   ttlSeconds = TTL_SECONDS,
+  service = SERVICE,
   ...fields
 }: Partial<RequestRecord> & {
   now?: number
   ttlSeconds?: number
+  service?: Parameters<typeof newRecord>[0]['service']
 } = {}): RequestRecord {
   const record = newRecord({
     hash: fields.hash ?? aHash(now),
-    service: SERVICE,
+    service,
     requestData: { national_code: PRIVATE.request },
     sessionId: PRIVATE.session,
     userId: PRIVATE.user,

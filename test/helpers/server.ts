@@ -39,10 +39,15 @@ export function collectLog(): { log: Log; lines: string[] } {
  * caller can be chosen with X-Forwarded-For.
  *
  * @param settings environment, as the process would read it
+ * @param assets the folder with what the browser loads; by default there is nothing in it
  */
 export async function useServer(
   redis: TestRedis,
-  { settings = {}, log = quiet }: { settings?: Record<string, string>; log?: Log } = {},
+  {
+    settings = {},
+    log = quiet,
+    assets = useFolder(),
+  }: { settings?: Record<string, string>; log?: Log; assets?: string } = {},
 ): Promise<TestServer> {
   const config = loadConfig({
     REDIS_URL: redis.url,
@@ -51,7 +56,6 @@ export async function useServer(
     ACTIONS_PER_MINUTE: '100000',
     ...settings,
   })
-  const assets = useFolder()
   const connections = await openRedis(config.redis, log)
   const server = composeServer({
     redis: await connections.connect('fail-fast'),

@@ -59,6 +59,18 @@ test('within 15 seconds only one polite message is given, then the latest', () =
   expect(said).toEqual(['polite: 10 percent', 'polite: 62 percent'])
 })
 
+test('a good end waits its turn, too, and is the last that is told', () => {
+  const { said, at } = listen(running)
+  const done: PublicView = { ...running, status: 'completed', is_completed: true, step: 'b', progress: 100 }
+  at(1, { ...running, step: 'a', progress: 10 })
+  at(5, done)
+  at(15, done)
+  expect(said).toEqual(['polite: 10 percent'])
+  at(16, done)
+  at(40, done)
+  expect(said).toEqual(['polite: 10 percent', 'polite: Done'])
+})
+
 test('a needed code is told at once and once each time', () => {
   const { said, at } = listen(running)
   const waiting: PublicView = { ...running, status: 'otp_required', requires_otp: true }

@@ -1,0 +1,99 @@
+/** Whole journeys in a real browser, in front of the real processes, with the demo portal's codes. */
+import type { Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { creditScoreRating } from '../../core/services/credit-score-rating.ts'
+import { createTexts } from '../../core/texts/index.ts'
+import { type Overheard, overhear, useBrowser } from '../helpers/browser.ts'
+import { lacksChromium } from '../helpers/chromium.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { type Halfway, startHalfway } from '../helpers/halfway.ts'
+import { hasFocus, tabTo } from '../helpers/keyboard.ts'
+
+const NATIONAL_CODE = '0012345679'
+const inPersian = (digits: string): string => digits.replace(/\d/g, (digit) => '۰۱۲۳۴۵۶۷۸۹'[Number(digit)]!)
+
+describe.skipIf(lacksChromium)('a person in a browser', () => {
+  let halfway: Halfway
+  const { open, closeTabs } = useBrowser()
+  beforeAll(async () => {
+    halfway = await startHalfway()
+  })
+  afterEach(closeTabs)
+  afterAll(() => halfway?.stop())
+
+  it.each([
+    { locale: 'en', browserLocale: 'en-GB', mobile: '09120000001', typed: (text: string) => text },
+    { locale: 'fa', browserLocale: 'fa-IR', mobile: '09120000002', typed: inPersian },
+  ] as const)(
+    'gets from the services to the result by keyboard alone, and the code stays nowhere: $locale',
+    async ({ locale, browserLocale, mobile, typed }) => {
+      const { t } = createTexts(locale)
+      const page = await open({ locale: browserLocale })
+      const heard = overhear(page)
+      const button = (name: string) => page.getByRole('button', { name, exact: true })
+
+      await page.goto(`${halfway.url}/`)
+      await tabTo(page, page.getByRole('link', { name: creditScoreRating.title[locale] }))
+      await page.keyboard.press('Enter')
+      await page.waitForURL(/\/services\/credit-score-rating$/)
+      await tabTo(page, page.locator('[name=national_code]'))
+      await page.keyboard.type(typed(NATIONAL_CODE))
+      await tabTo(page, page.locator('[name=mobile]'), 'Shift+Tab')
+      await page.keyboard.type(typed(mobile))
+      await tabTo(page, button(t('form.submit')))
+      await page.keyboard.press('Enter')
+      await page.waitForURL(/\/progress\/req_/)
+
+      const code = await halfway.codeSentTo(mobile)
+      const field = page.locator('input[name=otp]')
+      await field.waitFor()
+      await eventually(async () => expect(await hasFocus(field)).toBe(true))
+      await page.keyboard.type(typed(code))
+      await page.keyboard.press('Enter')
+      await page.getByRole('heading', { level: 1, name: t('result.title') }).waitFor()
+      await tabTo(page, page.getByRole('link', { name: t('result.download') }))
+
+      for (const form of [code, inPersian(code)])
+        expect(await everythingKept(page, heard)).not.toContain(form)
+      expect(heard.errors).toEqual([])
+    },
+  )
+
+  it('can do all of it without script', async () => {
+    const mobile = '09120000003'
+    const page = await open({ javaScriptEnabled: false })
+    await page.goto(`${halfway.url}/services/credit-score-rating`)
+    await page.fill('[name=mobile]', mobile)
+    await page.fill('[name=national_code]', NATIONAL_CODE)
+    await page.click('main form [type=submit]')
+    const checkUntil = (claim: () => Promise<void>): Promise<void> =>
+      eventually(
+        async () => {
+          if (page.url().includes('/progress/')) await page.click('[data-live=check]')
+          await claim()
+        },
+        { withinMs: 30_000 },
+      )
+    await checkUntil(async () => expect(await page.locator('input[name=otp]').count()).toBe(1))
+    await page.fill('input[name=otp]', await halfway.codeSentTo(mobile))
+    await page.click('form:has(input[name=otp]) [type=submit]')
+    await checkUntil(async () => expect(await page.locator('h1').textContent()).toBe('Your result is ready'))
+  })
+})
+
+/** Wherever a browser may keep, show or pass on what was typed. */
+async function everythingKept(page: Page, { addresses }: Overheard): Promise<string> {
+  const context = page.context()
+  const devtools = await context.newCDPSession(page)
+  const inPage = await page.evaluate(async () => ({
+    address: location.href,
+    title: document.title,
+    historyState: history.state,
+    local: { ...localStorage },
+    session: { ...sessionStorage },
+    databases: await indexedDB.databases(),
+    caches: await caches.keys(),
+  }))
+  const visited = await devtools.send('Page.getNavigationHistory')
+  return JSON.stringify([inPage, visited, await context.cookies(), [...addresses]])
+}

@@ -1,0 +1,296 @@
+/** A request page while its request moves on: what script adds in a real browser, and what remains when it is hindered. */
+import type { ServerResponse } from 'node:http'
+import type { Page } from 'playwright-core'
+import { afterEach, describe, expect, it } from 'vitest'
+import { freePort } from '../../core/redis/private-server.ts'
+import { createTexts } from '../../core/texts/index.ts'
+import { useAssets, useBrowser } from '../helpers/browser.ts'
+import { type Child, startChild } from '../helpers/child.ts'
+import { lacksChromium } from '../helpers/chromium.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { hasFocus, tabTo } from '../helpers/keyboard.ts'
+import { ASK, START, step } from '../helpers/record.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { useServer } from '../helpers/server.ts'
+import { at } from '../server/page-browser.ts'
+
+const redis = await useRedis()
+const { address, given, apply, store, http } = await useServer(redis, { assets: useAssets() })
+const { open, closeTabs } = useBrowser({ keepsPages: true })
+
+const { t } = createTexts('en')
+const COMPLETE = { type: 'complete', attempt: 1, result: { score: 712 } } as const
+const REJECT = { type: 'reject_otp', attempt: 1 } as const
+
+const live = (page: Page, name: string) => page.locator(`[data-live=${name}]`)
+const code = (page: Page) => page.locator('input[name=otp]')
+const heading = (page: Page, name: string) => page.getByRole('heading', { level: 1, name })
+const shows = (page: Page, percent: number): Promise<void> =>
+  live(page, 'percent')
+    .filter({ hasText: `${percent}%` })
+    .waitFor()
+const isConnected = (page: Page, how: string): Promise<void> =>
+  page.locator(`[data-live=connection][data-state=${how}]`).waitFor()
+const progressOf = (hash: string, server = address): string => server + at('progress', hash)
+
+async function watch(hash: string, page: Page, server = address): Promise<void> {
+  await page.goto(progressOf(hash, server))
+  await isConnected(page, 'live')
+}
+
+async function typeCode(page: Page): Promise<void> {
+  await code(page).fill('123456')
+  await page.keyboard.press('Enter')
+}
+
+const statusOf = async (hash: string): Promise<string | undefined> => (await store.read(hash))?.record.status
+
+describe.skipIf(lacksChromium)('a page of a running request', () => {
+  afterEach(closeTabs)
+
+  it('stays live by the event stream when the socket is blocked, and gets to the result', async () => {
+    const hash = await given([START, step(10)])
+    const page = await open()
+    await page.routeWebSocket(/.*/, (socket) => socket.close())
+    await Promise.all([page.waitForRequest(/\/events$/), watch(hash, page)])
+    await apply(hash, ASK)
+    await typeCode(page)
+    await eventually(async () => expect(await statusOf(hash)).toBe('processing'))
+    await apply(hash, COMPLETE)
+    await heading(page, t('result.title')).waitFor()
+  })
+
+  it('still gets to the result by polling when everything else is blocked', async () => {
+    const hash = await given([START, step(10)])
+    const page = await open()
+    await page.routeWebSocket(/.*/, (socket) => socket.close())
+    await page.route(/\/events$|[?&]wait=/, (route) => route.abort())
+    await page.goto(progressOf(hash))
+    await isConnected(page, 'polling')
+    await apply(hash, COMPLETE)
+    await heading(page, t('result.title')).waitFor()
+  })
+
+  it('says so when the server is killed, keeps what it knew, and comes back by itself', async () => {
+    const hash = await given([START, step(30)])
+    const port = String(await freePort())
+    const start = async (): Promise<Child> => {
+      const child = startChild('server/main.ts', [], { REDIS_URL: redis.url, PORT: port })
+      await child.said('server is ready')
+      return child
+    }
+    const first = await start()
+    const page = await open()
+    await watch(hash, page, `http://127.0.0.1:${port}`)
+    first.process.kill('SIGKILL')
+    await first.ended
+    await isConnected(page, 'reconnecting')
+    await apply(hash, step(60))
+    expect(await live(page, 'percent').textContent()).toBe('30%')
+    expect(await live(page, 'connection').textContent()).toBe(t('live.connection.reconnecting'))
+    await start()
+    await isConnected(page, 'live')
+    await shows(page, 60)
+    await apply(hash, COMPLETE)
+    await heading(page, t('result.title')).waitFor()
+  })
+
+  it.each([
+    ['as ours are served', false],
+    ['when the browser kept it as it was', true],
+  ])('shows on "Back" how the request stands by now: %s', async (_how, isKept) => {
+    const hash = await given([START, step(10)])
+    const page = await open()
+    if (isKept) http.prependListener('request', dropCacheControl)
+    await watch(hash, page)
+    await page.evaluate(rememberPersisted)
+    await page.goto(`${address}/`)
+    await apply(hash, step(60))
+    // Playwright's own goBack waits for a load that a kept page does not have.
+    await page.evaluate(() => history.back())
+    await shows(page, 60)
+    if (isKept) expect(await page.evaluate(() => document.documentElement.dataset.persisted)).toBe('true')
+    await apply(hash, step(70))
+    await shows(page, 70)
+    http.off('request', dropCacheControl)
+  })
+
+  it('closes the prompt in every tab once the code was typed in one', async () => {
+    const hash = await given([START, step(10), ASK])
+    const [one, other] = await twoTabs(hash)
+    await Promise.all([one, other].map((page) => code(page).waitFor()))
+    await typeCode(one)
+    await Promise.all([one, other].map((page) => code(page).waitFor({ state: 'detached' })))
+    expect(await statusOf(hash)).toBe('processing')
+    await apply(hash, step(80))
+    await Promise.all([one, other].map((page) => shows(page, 80)))
+  })
+
+  it('ends in every tab once it was cancelled in one', async () => {
+    const hash = await given([START, step(10)])
+    const [one, other] = await twoTabs(hash)
+    await one.getByRole('link', { name: t('progress.cancel') }).click()
+    await one.getByRole('button', { name: t('cancel.confirm') }).click()
+    await Promise.all([one, other].map((page) => heading(page, t('live.status.cancelled')).waitFor()))
+  })
+
+  it.each([
+    ['en', 'en-GB'],
+    ['fa', 'fa-IR'],
+  ] as const)(
+    'is cancelled by keyboard, after a question that is as easily taken back: %s',
+    async (lang, locale) => {
+      const { t } = createTexts(lang)
+      const hash = await given([START, step(10)])
+      const page = await open({ locale })
+      await watch(hash, page)
+      const cancel = page.getByRole('link', { name: t('progress.cancel') })
+      const keep = page.getByRole('button', { name: t('cancel.keep') })
+      const isAsked = (asked: boolean): Promise<void> =>
+        page.getByRole('dialog', { name: t('cancel.title') }).waitFor({ state: asked ? 'visible' : 'hidden' })
+
+      await tabTo(page, cancel)
+      for (const takeBack of ['Escape', 'Enter']) {
+        await page.keyboard.press('Enter')
+        await isAsked(true)
+        expect(await hasFocus(keep)).toBe(true)
+        await page.keyboard.press(takeBack)
+        await isAsked(false)
+        expect(await hasFocus(cancel)).toBe(true)
+      }
+      expect(await statusOf(hash)).toBe('processing')
+      await page.keyboard.press('Enter')
+      await tabTo(page, page.getByRole('button', { name: t('cancel.confirm') }))
+      await page.keyboard.press('Enter')
+      await heading(page, t('live.status.cancelled')).waitFor()
+    },
+  )
+
+  it('moves nothing about for who asked for less motion', async () => {
+    const hash = await given([START, step(10)])
+    const page = await open({ reducedMotion: 'reduce' })
+    await watch(hash, page)
+    await page.evaluate(countAnimations)
+    await apply(hash, step(60))
+    await shows(page, 60)
+    await page.evaluate(twoFrames)
+    await apply(hash, ASK)
+    await code(page).waitFor()
+    await page.evaluate(twoFrames)
+    expect(await page.evaluate(() => document.documentElement.dataset.animations)).toBe('0')
+  })
+
+  it('tells a screen reader of steps at most every 15 seconds, and of what matters once each time', async () => {
+    const hash = await given([START, step(5)], { ttlSeconds: 400 })
+    const page = await open()
+    // The page's own time, of which a minute passes in a moment.
+    await page.clock.install()
+    const pass = (seconds: number): Promise<void> => page.clock.runFor(seconds * 1000)
+    await watch(hash, page)
+    await page.evaluate(writeDownWhatIsSaid)
+
+    for (const percent of [26, 51, 76]) {
+      await apply(hash, step(percent))
+      await shows(page, percent)
+    }
+    await pass(16)
+    await apply(hash, step(77))
+    await shows(page, 77)
+    await pass(16)
+
+    await apply(hash, ASK)
+    await code(page).waitFor()
+    await pass(3)
+    for (const change of [{ type: 'submit_otp' }, REJECT, { type: 'submit_otp' }] as const) {
+      await apply(hash, change)
+      await code(page).waitFor({ state: change.type === 'reject_otp' ? 'visible' : 'detached' })
+    }
+
+    for (let times = 0; times < 2; times++) {
+      await page.context().setOffline(true)
+      await isConnected(page, 'offline')
+      await pass(12)
+      await pass(12)
+      await page.context().setOffline(false)
+      await isConnected(page, 'live')
+    }
+    // As after a sleep: less than two minutes are left to it.
+    await page.clock.fastForward(240_000)
+    await apply(hash, COMPLETE)
+    await heading(page, t('result.title')).waitFor()
+
+    const said = await page.evaluate(() => (globalThis as unknown as { said: Said[] }).said)
+    const inRegion = (region: string) => said.filter((one) => one.region === region)
+    expect(inRegion('assertive').map(({ text }) => text)).toEqual([
+      t('live.announce.code'),
+      t('live.announce.code'),
+      t('live.announce.lost'),
+      t('live.announce.lost'),
+      t('live.announce.expiring'),
+    ])
+    const polite = inRegion('polite')
+    expect(polite.map(({ text }) => text)).toEqual([
+      t('live.value', { percent: 26 }),
+      t('live.value', { percent: 76 }),
+      t('live.status.completed'),
+    ])
+    for (const [i, { at }] of polite.slice(1).entries())
+      expect(at - polite[i]!.at).toBeGreaterThanOrEqual(15_000)
+  })
+})
+
+/** Two tabs of one browser. */
+async function twoTabs(hash: string): Promise<[Page, Page]> {
+  const one = await open()
+  const other = await one.context().newPage()
+  await watch(hash, one)
+  await watch(hash, other)
+  return [one, other]
+}
+
+/** Some browsers keep a page for "Back" in spite of `no-store`; Chromium only without it. */
+function dropCacheControl(_req: unknown, res: ServerResponse): void {
+  const { setHeader } = res
+  res.setHeader = (name, value) =>
+    name.toLowerCase() === 'cache-control' ? res : setHeader.call(res, name, value)
+}
+
+interface Said {
+  region: string
+  text: string
+  /** By the clock of the page. */
+  at: number
+}
+
+// What follows runs in the page.
+
+function rememberPersisted(): void {
+  addEventListener('pageshow', ({ persisted }) => {
+    document.documentElement.dataset.persisted = String(persisted)
+  })
+}
+
+/** The most that were running in any frame. */
+function countAnimations(): void {
+  const { dataset } = document.documentElement
+  const count = (): void => {
+    const running = document.getAnimations().filter(({ playState }) => playState === 'running')
+    dataset.animations = String(Math.max(Number(dataset.animations ?? 0), running.length))
+    requestAnimationFrame(count)
+  }
+  count()
+}
+
+const twoFrames = (): Promise<unknown> =>
+  new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))
+
+function writeDownWhatIsSaid(): void {
+  const said: Said[] = []
+  Object.assign(globalThis, { said })
+  for (const region of ['polite', 'assertive']) {
+    const element = document.getElementById(region) as HTMLElement
+    new MutationObserver(() => {
+      if (element.textContent) said.push({ region, text: element.textContent, at: Date.now() })
+    }).observe(element, { childList: true, characterData: true, subtree: true })
+  }
+}

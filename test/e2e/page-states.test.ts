@@ -1,0 +1,274 @@
+/** Every page in every state it can be in, written into real records and looked at in a real browser. */
+import type { Locator, Page } from 'playwright-core'
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { Change } from '../../core/lifecycle.ts'
+import { creditScoreRating } from '../../core/services/credit-score-rating.ts'
+import type { Translate } from '../../core/texts/format.ts'
+import { createTexts, type Locale, type TextKey } from '../../core/texts/index.ts'
+import { hostsOf, type Overheard, overhear, useAssets, useBrowser, violations } from '../helpers/browser.ts'
+import { lacksChromium } from '../helpers/chromium.ts'
+import { ASK, aHash, START, step, TTL_SECONDS } from '../helpers/record.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
+import { at as pageAt } from '../server/page-browser.ts'
+
+const redis = await useRedis()
+const server = await useServer(redis, { assets: useAssets(), settings: { SUBMITS_PER_MINUTE: '1' } })
+const { open } = useBrowser()
+
+const FORM = `/services/${creditScoreRating.slug}`
+const at = (page: string, hash: string): string => pageAt(page, hash, creditScoreRating.slug)
+const given = (...changes: Change[]): Promise<string> => server.given(changes, { service: creditScoreRating })
+const RUNNING: Change[] = [START, { ...step(42, 'Solving the captcha…'), step: 'captcha_solving' } as Change]
+const RETRY: Change = {
+  type: 'retry',
+  attempt: 1,
+  nextRetryAt: Date.now() + 600_000,
+  error: { code: 'bot_unavailable', message: 'The portal does not answer.', retryable: true },
+}
+const REJECTED: Change[] = [{ type: 'submit_otp' }, { type: 'reject_otp', attempt: 1 }]
+const complete = (result: unknown): Change => ({ type: 'complete', attempt: 1, result })
+const FAIL: Change = {
+  type: 'fail',
+  attempt: 1,
+  error: { code: 'portal_down', message: 'ECONNREFUSED 10.0.0.1', retryable: true },
+}
+const LINES = [
+  { date: '2026-05-01', amount: -1_200_000, balance: 8_400_000, description: 'خرید از فروشگاه' },
+  { date: '2026-05-02', amount: 9_000_000, balance: 17_400_000, description: 'Salary of the month of May' },
+]
+
+interface State {
+  name: string
+  /** Where the page is; made once for all who look at it. */
+  path(): string | Promise<string>
+  status?: number
+  /** What the title begins with. */
+  title(t: Translate<TextKey>, locale: Locale): string
+  /** What a person does there to bring it about. */
+  act?(page: Page): Promise<unknown>
+}
+
+const running = (key: TextKey) => (t: Translate<TextKey>, locale: Locale) =>
+  t(key, { title: creditScoreRating.title[locale], percent: t('live.percent', { value: 0.42 }) })
+const plain = (key: TextKey) => (t: Translate<TextKey>) => t(key)
+
+const STATES: State[] = [
+  { name: 'the services', path: () => '/', title: plain('services.title') },
+  { name: 'the form', path: () => FORM, title: (_t, locale) => creditScoreRating.title[locale] },
+  {
+    name: 'the form with mistakes',
+    path: () => FORM,
+    status: 422,
+    title: (t, locale) => t('form.error_title', { title: creditScoreRating.title[locale] }),
+    async act(page) {
+      await page.fill('[name=mobile]', '0912')
+      await submit(page)
+    },
+  },
+  {
+    name: 'too many submits',
+    path: () => FORM,
+    status: 429,
+    title: plain('error.rate_limited'),
+    async act(page) {
+      await submit(page)
+      await page.goto(server.address + FORM)
+      await submit(page)
+    },
+  },
+  {
+    name: 'a request in the queue',
+    path: async () => {
+      const { body } = await server.api.post('/api/local-requests').send(CREDIT_SCORE).expect(202)
+      return body.progress_url
+    },
+    title: running('live.title.pending'),
+  },
+  {
+    name: 'a running request',
+    path: async () => at('progress', await given(...RUNNING)),
+    title: running('live.title.running'),
+  },
+  {
+    name: 'a request between two tries',
+    path: async () => at('progress', await given(...RUNNING, RETRY)),
+    title: running('live.title.running'),
+  },
+  {
+    name: 'a request whose cancelling is asked about',
+    path: async () => at('progress', await given(...RUNNING)),
+    title: running('live.title.running'),
+    act: (page) => page.click('[data-opens]'),
+  },
+  {
+    name: 'the cancel page',
+    path: async () => at('cancel', await given(...RUNNING)),
+    title: plain('cancel.title'),
+  },
+  {
+    name: 'a request for a code',
+    path: async () => at('progress', await given(...RUNNING, ASK)),
+    title: running('live.title.otp_required'),
+  },
+  {
+    name: 'a request for a code after a wrong one',
+    path: async () => at('otp', await given(...RUNNING, ASK, ...REJECTED)),
+    title: running('live.title.otp_required'),
+  },
+  {
+    name: 'a result with a table',
+    path: async () =>
+      at('result', await given(...RUNNING, complete({ account: '1234567890', lines: LINES }))),
+    title: running('live.title.completed'),
+  },
+  {
+    name: 'a result of many levels',
+    path: async () =>
+      at(
+        'result',
+        await given(...RUNNING, complete({ person: { loans: [{ bank: { name: 'ملی' } }, 'x'] } })),
+      ),
+    title: running('live.title.completed'),
+  },
+  {
+    name: 'a failed request with its details',
+    path: async () => at('result', await given(...RUNNING, FAIL)),
+    title: running('live.title.failed'),
+    act: (page) => page.click('summary'),
+  },
+  {
+    name: 'a cancelled request',
+    path: async () => at('result', await given(...RUNNING, { type: 'cancel', by: 'user' })),
+    title: running('live.title.cancelled'),
+  },
+  {
+    name: 'a deleted request',
+    path: () => at('progress', aHash(Date.now() - TTL_SECONDS * 1000)),
+    status: 410,
+    title: plain('error.request_expired'),
+  },
+  {
+    name: 'an unknown request',
+    path: () => at('progress', aHash()),
+    status: 404,
+    title: plain('error.request_not_found'),
+  },
+  {
+    name: 'a service that is away',
+    path: async () => {
+      const path = at('progress', await given(...RUNNING))
+      await redis.goAway()
+      return path
+    },
+    status: 503,
+    title: plain('error.storage_unavailable'),
+  },
+]
+
+const NARROW = { width: 320, height: 640 }
+const WIDE = { width: 1280, height: 800 }
+/** Between them they read both languages, on both kinds of screen. */
+const PEOPLE = [
+  { locale: 'en', browserLocale: 'en-GB', scheme: 'light', otherScheme: 'dark', viewport: NARROW },
+  { locale: 'fa', browserLocale: 'fa-IR', scheme: 'dark', otherScheme: 'light', viewport: WIDE },
+] as const
+
+interface Visitor {
+  person: (typeof PEOPLE)[number]
+  page: Page
+  heard: Overheard
+}
+
+describe.skipIf(lacksChromium)('a request page', () => {
+  test('tells a screen reader how far it is, where it is, and what is wrong with a code', async () => {
+    const { t } = createTexts('en')
+    const page = await open()
+    await page.goto(server.address + at('otp', await given(...RUNNING, ASK, ...REJECTED)))
+    const bar = page.getByRole('progressbar', { name: t('progress.bar'), exact: true })
+    expect(await heardAt(bar)).toMatchObject({ value: 42 })
+    expect(await bar.getAttribute('aria-valuetext')).toBe('42 percent, step 2 of 6: Solve the captcha')
+    const steps = page.getByRole('list').filter({ has: page.locator('[aria-current=step]') })
+    expect(await steps.getByRole('listitem').count()).toBe(creditScoreRating.steps.length)
+    expect(await steps.locator('[aria-current=step]').allInnerTexts()).toEqual([
+      expect.stringMatching(/^Solve the captcha\s+now$/),
+    ])
+    expect(await heardAt(page.getByRole('textbox', { name: t('code.label'), exact: true }))).toMatchObject({
+      description: expect.stringMatching(/^That code was not right\. 2 tries are left\..*6 digits/),
+      invalid: 'true',
+    })
+  })
+
+  test('shows its bar in forced colours too', async () => {
+    const page = await open({ forcedColors: 'active' })
+    const barAt = async (percent: number): Promise<Buffer> => {
+      await page.goto(server.address + at('progress', await given(START, step(percent))))
+      return page.getByRole('progressbar').screenshot({ animations: 'disabled' })
+    }
+    const short = await barAt(10)
+    expect(short.equals(await barAt(10))).toBe(true)
+    expect(short.equals(await barAt(60))).toBe(false)
+  })
+})
+
+/** What Chromium tells a screen reader about an element. */
+async function heardAt(target: Locator): Promise<Record<string, unknown>> {
+  const devtools = await target.page().context().newCDPSession(target.page())
+  await target.evaluate((element) => Object.assign(globalThis, { heard: element }))
+  const { result } = await devtools.send('Runtime.evaluate', { expression: 'heard' })
+  const { nodes } = await devtools.send('Accessibility.getPartialAXTree', {
+    objectId: result.objectId,
+    fetchRelatives: false,
+  })
+  const { value, description, properties = [] } = nodes[0]!
+  const more = properties.map((property) => [property.name, property.value.value])
+  return { value: value?.value, description: description?.value, ...Object.fromEntries(more) }
+}
+
+describe.skipIf(lacksChromium)('nobody is kept out, scrolls sideways or is sent elsewhere by', () => {
+  let visitors: Visitor[]
+  beforeAll(async () => {
+    visitors = await Promise.all(PEOPLE.map(arrive))
+  })
+  test.each(STATES)('$name', async (state) => {
+    const path = await state.path()
+    await Promise.all(visitors.map((visitor) => visit(state, path, visitor)))
+  })
+})
+
+async function arrive(person: (typeof PEOPLE)[number], i: number): Promise<Visitor> {
+  const page = await open({
+    locale: person.browserLocale,
+    // Submits are counted by address.
+    extraHTTPHeaders: { 'X-Forwarded-For': `192.0.2.${i}` },
+  })
+  return { person, page, heard: overhear(page) }
+}
+
+async function visit(state: State, path: string, { person, page, heard }: Visitor): Promise<void> {
+  const { locale, scheme, otherScheme, viewport } = person
+  await page.emulateMedia({ colorScheme: scheme })
+  await page.setViewportSize(viewport)
+  await page.goto(server.address + path)
+  await state.act?.(page)
+
+  const { t, dir } = createTexts(locale)
+  expect(heard.status, locale).toBe(state.status ?? 200)
+  expect(await page.title()).toBe(`${state.title(t, locale)} · ${t('site.name')}`)
+  expect(await page.locator('html').getAttribute('lang')).toBe(locale)
+  expect(await page.locator('html').getAttribute('dir')).toBe(dir)
+  expect(heard.errors.splice(0), locale).toEqual([])
+  expect(hostsOf(heard), locale).toEqual([new URL(server.address).host])
+
+  expect(await violations(page), `${locale}, ${scheme}`).toEqual([])
+  await page.emulateMedia({ colorScheme: otherScheme })
+  expect(await violations(page, ['color-contrast']), `${locale}, ${otherScheme}`).toEqual([])
+  await page.setViewportSize(NARROW)
+  expect(await page.evaluate(widthOfContent), `${locale}, pixels`).toBeLessThanOrEqual(NARROW.width)
+}
+
+const widthOfContent = (): number => document.scrollingElement?.scrollWidth ?? Number.NaN
+
+async function submit(page: Page): Promise<void> {
+  await Promise.all([page.waitForEvent('load'), page.click('main form [type=submit]')])
+}

@@ -70,7 +70,7 @@ const STATES: State[] = [
     name: 'too many submits',
     path: () => FORM,
     status: 429,
-    title: plain('error.rate_limited'),
+    title: (t, locale) => t('form.error_title', { title: creditScoreRating.title[locale] }),
     async act(page) {
       await submit(page)
       await page.goto(server.address + FORM)

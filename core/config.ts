@@ -114,6 +114,7 @@ export interface Config {
   readonly server: {
     readonly host: string
     readonly port: number
+    /** Whose pages may read and act besides the server's own, as any program may. */
     readonly allowedOrigins: readonly string[]
     /** How many proxies stand in front: the client's address is that many steps back in X-Forwarded-For. */
     readonly trustProxy: number

@@ -7,23 +7,13 @@
 import type { PublicView } from '../core/record.ts'
 import { embed } from './embedded-page.ts'
 
-/** What happens is told as events on the element; `detail` is the request as everybody may see it. */
-export type HalfwayEvent =
-  | 'progress'
-  | 'otp-required'
-  | 'completed'
-  | 'failed'
-  | 'cancelled'
-  /** `detail` is only the `hash`: nothing else is left. */
-  | 'expired'
-
 // The platform knows custom elements as classes only.
 class HalfwayProgress extends HTMLElement {
   static readonly observedAttributes = ['hash', 'lang', 'owner-token']
+  readonly #root = this.attachShadow({ mode: 'open' })
   #stop: (() => void) | null = null
-  #root = this.attachShadow({ mode: 'open' })
 
-  /** The request as last heard; null before that. */
+  /** The request as last told of; null before that. */
   view: PublicView | null = null
 
   connectedCallback(): void {
@@ -31,28 +21,36 @@ class HalfwayProgress extends HTMLElement {
   }
 
   disconnectedCallback(): void {
-    this.#stop?.()
-    this.#stop = null
+    this.#end()
   }
 
   attributeChangedCallback(_name: string, before: string | null, now: string | null): void {
-    if (this.#stop && before !== now) this.#begin()
+    if (this.isConnected && before !== now) this.#begin()
   }
 
   #begin(): void {
-    this.#stop?.()
+    this.#end()
     this.view = null
+    // What the element itself holds is shown until there is something better.
+    this.#root.replaceChildren(document.createElement('slot'))
+    const hash = this.getAttribute('hash')
+    if (!hash) return
     this.#stop = embed({
       root: this.#root,
       server: new URL(import.meta.url).origin,
-      hash: this.getAttribute('hash') ?? '',
-      locale: /^fa\b/.test(this.closest<HTMLElement>('[lang]')?.lang ?? '') ? 'fa' : 'en',
+      hash,
+      language: this.closest<HTMLElement>('[lang]')?.lang.match(/^[a-z]+/i)?.[0],
       ownerToken: this.getAttribute('owner-token') ?? undefined,
       tell: (event, detail) => {
         if ('version' in detail) this.view = detail
-        this.dispatchEvent(new CustomEvent<PublicView | { hash: string }>(event, { detail, bubbles: true }))
+        this.dispatchEvent(new CustomEvent(event, { detail, bubbles: true }))
       },
     })
+  }
+
+  #end(): void {
+    this.#stop?.()
+    this.#stop = null
   }
 }
 

@@ -3,8 +3,10 @@
 export interface LoadedPage {
   /** Where it was found in the end. */
   address: string
+  status: number
   title: string
   lang: string
+  dir: string
   main: HTMLElement
 }
 
@@ -27,6 +29,15 @@ export async function loadPage(
 export async function readAnswer(answer: Response): Promise<LoadedPage | null> {
   const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
   const main = page.getElementById('main')
-  const { lang } = page.documentElement
-  return main && { address: answer.url, title: page.title, lang, main: document.adoptNode(main) }
+  const { lang, dir } = page.documentElement
+  return (
+    main && {
+      address: answer.url,
+      status: answer.status,
+      title: page.title,
+      lang,
+      dir,
+      main: document.adoptNode(main),
+    }
+  )
 }

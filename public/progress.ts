@@ -8,6 +8,7 @@ const notify = offerNotifications()
 const main = (): HTMLElement => document.getElementById('main') as HTMLElement
 
 const stage: Stage = {
+  server: location.origin,
   main,
 
   async load(path) {
@@ -22,8 +23,11 @@ const stage: Stage = {
     main().replaceWith(loaded.main)
     document.title = loaded.title
     history.replaceState(history.state, '', loaded.address)
-    // Focus is never taken from anywhere else; but where its element is gone, it goes on at the new heading.
-    if (hadFocus) main().querySelector<HTMLElement>('h1')?.focus()
+    const code = main().querySelector<HTMLElement>('#otp')
+    // Whoever is brought to a code prompt was typing nowhere else: the page before had no field. Otherwise focus is
+    // never taken from anywhere; but where its element is gone, it goes on at the new heading.
+    if (code) code.focus()
+    else if (hadFocus) main().querySelector<HTMLElement>('h1')?.focus()
     return true
   },
 

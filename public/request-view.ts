@@ -15,9 +15,14 @@ const LOAD_EVERY_MS = 1000
 
 /** Where a request is shown. */
 export interface Stage {
+  /** Origin of the server. */
+  server: string
   /** What shows it now. */
   main(): HTMLElement
-  /** Puts the server's page of this address in its place; false when it could not be had and should be tried again. */
+  /**
+   * Puts the server's page of this address in its place, and the focus where it goes on; false when it could not be had
+   * and should be tried again.
+   */
   load(path: string): Promise<boolean>
   /** What a screen reader is to be told. */
   say(region: Region, text: string): void
@@ -25,8 +30,6 @@ export interface Stage {
   tell(state: State, words: Described, page: Page): void
   /** The server's page is not about the request any more: it is gone, or somebody else's. */
   ended?(): void
-  /** Where the server is, when it is not where the page came from. */
-  origin?: string
   /** The token that the submit was answered with, where only the submitter may look. */
   ownerToken?: string
 }
@@ -89,8 +92,6 @@ export function showRequest(stage: Stage): RequestView | null {
     page = fresh
     shownKind = pageKind(page.view)
     state = reduce({ ...state, gone: false }, { type: 'view', view: page.view, at: page.clock() })
-    // Whoever is brought to a code prompt was typing nowhere else: the page before had no field.
-    if (state.view.requires_otp) stage.main().querySelector<HTMLElement>('#otp')?.focus()
     if (isFinal(state.view.status)) disconnect()
     else stayConnected()
     show()
@@ -105,9 +106,8 @@ export function showRequest(stage: Stage): RequestView | null {
   function stayConnected(): void {
     connection ??= connect({
       hash: state.view.hash,
-      origin: stage.origin,
       ownerToken: stage.ownerToken,
-      statusUrl: page.links.status,
+      statusUrl: new URL(page.links.status, stage.server).href,
       version: () => state.view.version,
       needsPolling: () => state.view.status === 'pending',
       onView: (view) => dispatch({ type: 'view', view, at: page.clock() }),

@@ -13,7 +13,7 @@ const BACK_AFTER_MS = 700
 type WatchAnswer = { ok: true; data: PublicView } | { ok: false; problem: { code: string } }
 
 export const bySocket: Way = (request, ears) => {
-  const socket = io(request.origin ?? location.origin, {
+  const socket = io(new URL(request.statusUrl).origin, {
     transports: ['websocket'],
     forceNew: true,
     reconnectionDelay: BACK_AFTER_MS,

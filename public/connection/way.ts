@@ -6,10 +6,9 @@ export type Way = (request: Watched, ears: Ears) => Running
 /** The request that is heard about. */
 export interface Watched {
   hash: string
-  /** Where the server is, when it is not where the page came from. */
-  origin?: string
   /** What the submit was answered with, where only the submitter may look and no cookie says who that is. */
   ownerToken?: string
+  /** With its origin: the page may be somebody else's. */
   statusUrl: string
   /** The version shown now. */
   version(): number

@@ -116,7 +116,6 @@ function startPage({ url, hash, told, gone }: Ears): () => void {
   let state: ReturnType<typeof firstState> | null = null
   const connection = connect({
     hash,
-    origin: url,
     statusUrl: `${url}/api/local-requests/${hash}/status`,
     version: () => state?.view.version ?? 0,
     needsPolling: () => state?.view.status === 'pending',

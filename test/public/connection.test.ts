@@ -62,7 +62,6 @@ async function open(
     },
     connection: connect({
       hash: known,
-      origin: proxy.address,
       statusUrl: `${proxy.address}/api/local-requests/${known}/status`,
       version: () => state.view.version,
       needsPolling: () => state.view.status === 'pending',

@@ -1,0 +1,32 @@
+/** What the page around an embedded request is told: every newer state once, and each kind of state as it is reached. */
+import { isFinal, isNewer, type PublicView } from '../core/record.ts'
+
+/** `detail` is the request as everybody may see it. */
+export type Told = 'progress' | 'otp-required' | 'completed' | 'failed' | 'cancelled'
+
+/** There is nothing to show (any more): its time is over (410), it never was (404), or it is somebody else's (403). */
+export interface Gone {
+  hash: string
+  status: number
+}
+
+export interface Tell {
+  (event: Told, detail: PublicView): void
+  (event: 'expired', detail: Gone): void
+}
+
+/** @returns what hears of the states, as often as it likes */
+export function createTeller(tell: Tell): (view: PublicView) => void {
+  let last: PublicView | null = null
+  return (view) => {
+    if (last && !isNewer(view, last)) return
+    const isReached = kindOf(view) !== (last && kindOf(last))
+    last = view
+    tell('progress', view)
+    if (isReached && view.requires_otp) tell('otp-required', view)
+    if (isReached && isFinal(view.status)) tell(view.status as 'completed' | 'failed' | 'cancelled', view)
+  }
+}
+
+/** Another code is another prompt. */
+const kindOf = (view: PublicView): string => `${view.status} ${view.otp_data?.id ?? ''}`

@@ -1,0 +1,133 @@
+/** What browsers let the pages of other sites read: everything a program may, where the setting names them, but no cookies. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Response } from 'supertest'
+import { describe, expect, test } from 'vitest'
+import { ASK, aHash, START } from '../helpers/record.ts'
+import { onRealRedis, useFolder, useRedis } from '../helpers/redis.ts'
+import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
+
+const FRIEND = 'https://friend.example'
+const STRANGER = 'https://stranger.example'
+const SUBMIT = '/api/local-requests'
+
+const redis = await useRedis()
+const assets = useFolder()
+writeFileSync(join(assets, 'halfway-progress.js'), '')
+const { api, given } = await useServer(redis, {
+  assets,
+  settings: { ALLOWED_ORIGINS: `${FRIEND}, https://other.example`, SUBMITS_PER_MINUTE: '1' },
+})
+const alone = await useServer(redis, { assets })
+
+const statusOf = (hash: string): string => `${SUBMIT}/${hash}/status`
+const from = (origin: string) => ({ Origin: origin, 'Sec-Fetch-Site': 'cross-site' })
+const preflight = (path: string, headers: string) =>
+  api.options(path).set({
+    ...from(FRIEND),
+    'Access-Control-Request-Method': 'POST',
+    'Access-Control-Request-Headers': headers,
+  })
+
+function expectReadable({ headers }: Response): void {
+  expect(headers['access-control-allow-origin']).toBe(FRIEND)
+  expect(headers.vary).toMatch(/\bOrigin\b/)
+  expect(headers).not.toHaveProperty('access-control-allow-credentials')
+}
+
+describe('a page of an allowed site', () => {
+  test('may read how a request stands, and what the answer says in its headers', async () => {
+    const hash = await given([START])
+    const answer = await api.get(statusOf(hash)).set(from(FRIEND)).expect(200)
+    expectReadable(answer)
+    const exposed = String(answer.headers['access-control-expose-headers']).toLowerCase().split(',')
+    expect(exposed).toEqual(expect.arrayContaining(['etag', 'location', 'retry-after']))
+  })
+
+  test('may read the page of a request, also where it is led on to it', async () => {
+    const hash = await given([START])
+    const led = await api.get(`/services/request/progress/${hash}`).set(from(FRIEND)).expect(303)
+    expectReadable(led)
+    expectReadable(await api.get(String(led.headers.location)).set(from(FRIEND)).expect(200))
+  })
+
+  test('may hand over a code by API and by form', async () => {
+    const [byApi, byForm] = [await given([START, ASK]), await given([START, ASK])]
+    const otp = { otp: '123456' }
+    expectReadable(await api.post(`${SUBMIT}/${byApi}/otp`).set(from(FRIEND)).send(otp).expect(202))
+    const sent = api.post(`/services/test-service/otp/${byForm}`).type('form').set(from(FRIEND)).send(otp)
+    expectReadable(await sent.expect(303))
+  })
+
+  test('may ask beforehand for every header that a call can have', async () => {
+    const names = ['authorization', 'content-type', 'idempotency-key', 'if-none-match', 'last-event-id']
+    const answer = await preflight(SUBMIT, names.join(',')).expect(204)
+    expectReadable(answer)
+    const allowed = String(answer.headers['access-control-allow-headers']).toLowerCase().split(',')
+    expect(allowed).toEqual(expect.arrayContaining(names))
+    expect(answer.headers['access-control-allow-methods']).toContain('POST')
+    expect(Number(answer.headers['access-control-max-age'])).toBeGreaterThan(0)
+  })
+
+  test('may read why it was refused, whatever the reason', async () => {
+    const hash = await given([START])
+    const asFriend = (path: string, status: number) => api.get(path).set(from(FRIEND)).expect(status)
+    expectReadable(await asFriend(statusOf(aHash()), 404))
+    expectReadable(await asFriend(statusOf(aHash(Date.now() - 3600_000)), 410))
+    expectReadable(await asFriend(`/services/request/progress/${aHash(Date.now() - 3600_000)}`, 410))
+    expectReadable(await asFriend(`${SUBMIT}/${hash}/result`, 409))
+    expectReadable(await api.post(SUBMIT).set(from(FRIEND)).send(CREDIT_SCORE).expect(202))
+    const second = await api.post(SUBMIT).set(from(FRIEND)).send(CREDIT_SCORE).expect(429)
+    expectReadable(second)
+    expect(second.headers).toHaveProperty('retry-after')
+  })
+
+  test('is given no cookie by the API, and none is asked for', async () => {
+    const answer = await api.get(statusOf(await given())).set(from(FRIEND))
+    expect(answer.headers).not.toHaveProperty('set-cookie')
+    expectReadable(answer)
+  })
+})
+
+describe('a page of any other site', () => {
+  test.each([STRANGER, 'null', `${FRIEND}.evil.example`, 'http://friend.example', `${FRIEND}:8443`])(
+    'such as %s may read nothing',
+    async (origin) => {
+      const hash = await given([START])
+      for (const path of [statusOf(hash), `/services/test-service/progress/${hash}`]) {
+        const { headers } = await api.get(path).set(from(origin)).expect(200)
+        expect(headers).not.toHaveProperty('access-control-allow-origin')
+        expect(headers.vary).toMatch(/\bOrigin\b/)
+      }
+      const asked = await api
+        .options(SUBMIT)
+        .set({ ...from(origin), 'Access-Control-Request-Method': 'POST' })
+      expect(asked.headers).not.toHaveProperty('access-control-allow-origin')
+    },
+  )
+
+  test('may change nothing', async () => {
+    const hash = await given([START, ASK])
+    const answer = await api.post(`${SUBMIT}/${hash}/cancel`).set(from(STRANGER)).expect(403)
+    expect(answer.body.code).toBe('origin_not_allowed')
+  })
+
+  test('may load what the element needs', async () => {
+    const { headers } = await api.get('/assets/halfway-progress.js').set(from(STRANGER)).expect(200)
+    expect(headers['access-control-allow-origin']).toBe('*')
+    expect(headers['cross-origin-resource-policy']).toBe('cross-origin')
+  })
+})
+
+test('where no site is allowed, no answer speaks of origins', async () => {
+  const hash = await alone.given([START])
+  const { headers } = await alone.api.get(statusOf(hash)).set(from(FRIEND)).expect(200)
+  expect(Object.keys(headers).filter((name) => name.startsWith('access-control-'))).toEqual([])
+})
+
+// The last one: Redis stays away.
+test.skipIf(!onRealRedis)('an allowed page may read that Redis is away', async () => {
+  const hash = await given([START])
+  await redis.goAway()
+  expectReadable(await api.get(statusOf(hash)).set(from(FRIEND)).expect(503))
+})

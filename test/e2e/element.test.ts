@@ -90,7 +90,7 @@ describe.skipIf(lacksChromium)('the element on another site', () => {
     expect(page.url()).toBe(`${siteAddress}/`)
     await apply(hash, COMPLETE)
     await heading(page, 'Your result is ready')
-    expect(await page.locator('.headline').textContent()).toMatch(/Score\s*712/i)
+    expect(await page.locator('.facts').first().textContent()).toMatch(/Score\s*712/i)
 
     const all = await told(page)
     expect(all.map(([name, { status }]) => `${name} ${status}`)).toEqual([

@@ -1,7 +1,7 @@
 /** Processes of our own in tests: started from a TypeScript file, heard line by line, gone with the test file. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { afterAll } from 'vitest'
+import { cleanUp } from './clean-up.ts'
 import { eventually } from './eventually.ts'
 
 export interface Child {
@@ -29,7 +29,7 @@ export function startChild(file: string, args: string[] = [], env: NodeJS.Proces
   }
   child.stdout?.on('data', hear)
   child.stderr?.on('data', hear)
-  afterAll(() => void child.kill('SIGKILL'))
+  cleanUp(() => void child.kill('SIGKILL'))
   return {
     process: child,
     output: () => output,
@@ -38,7 +38,7 @@ export function startChild(file: string, args: string[] = [], env: NodeJS.Proces
         () => {
           if (!output.includes(text)) throw new Error(`"${text}" was not said, but: ${output}`)
         },
-        { withinMs: 15_000 },
+        { withinMs: 30_000 },
       ),
     ended: new Promise((resolve) => {
       const end = (code: number | null, signal: string | null): void => resolve(code ?? signal ?? -1)

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../../core/redis/private-server.ts'
+import { cleanUp } from './clean-up.ts'
 import { eventually } from './eventually.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -47,6 +48,8 @@ export async function startHalfway(settings: NodeJS.ProcessEnv = {}): Promise<Ha
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  // A test that fails does not get to its stop().
+  cleanUp(() => void child.kill('SIGTERM'))
   let output = ''
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
   await new Promise<void>((resolve, reject) => {

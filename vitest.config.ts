@@ -14,6 +14,7 @@ export default defineConfig({
   test: {
     // Vitest keeps one core for itself, which on a machine with two means one file at a time.
     maxWorkers: availableParallelism(),
+    globalSetup: 'test/helpers/bundles.ts',
     projects: [
       {
         test: {

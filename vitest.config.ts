@@ -5,17 +5,24 @@ import { defineConfig } from 'vitest/config'
  * `npm test`: fast files first, as many at once as there are cores; then the slow ones, whole processes end to end,
  * with time limits of their own, so that their load never makes a fast test late. `npm run test:faults`: whatever can
  * be killed is killed.
+ *
+ * The files of a worker share its modules (`isolate: false`): to load Express, BullMQ and Socket.IO for each of them
+ * took as long as their tests. So a helper does nothing on import that a second file would need again, and what is to
+ * be cleaned up goes to `cleanUp` (test/helpers/clean-up.ts).
  */
 export default defineConfig({
   test: {
     // Vitest keeps one core for itself, which on a machine with two means one file at a time.
     maxWorkers: availableParallelism(),
+    globalSetup: 'test/helpers/bundles.ts',
     projects: [
       {
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
           exclude: ['test/e2e/**', 'test/faults/**'],
+          isolate: false,
+          setupFiles: 'test/helpers/setup.ts',
           testTimeout: 10_000,
           hookTimeout: 20_000,
         },
@@ -24,6 +31,8 @@ export default defineConfig({
         test: {
           name: 'slow',
           include: ['test/e2e/**/*.test.ts'],
+          isolate: false,
+          setupFiles: 'test/helpers/setup.ts',
           testTimeout: 120_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 1 },
@@ -33,6 +42,7 @@ export default defineConfig({
         test: {
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
+          setupFiles: 'test/helpers/setup.ts',
           testTimeout: 180_000,
           hookTimeout: 60_000,
           // One at a time: each has a dozen processes of its own to keep the machine busy.

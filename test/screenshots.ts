@@ -15,7 +15,7 @@ const MOBILE = '09123456789'
 const NATIONAL_CODE = '0012345679'
 
 mkdirSync(FOLDER, { recursive: true })
-const halfway = await startHalfway({ DEMO_PORTAL_SPEED: '4', LOG_LEVEL: 'warn' })
+const halfway = await startHalfway({ DEMO_PORTAL_SPEED: '4', LOG_LEVEL: 'warn' }, ['--import', 'tsx'])
 const browser = await launchChromium()
 try {
   for (const locale of LOCALES) {

@@ -20,7 +20,8 @@ function childOf(parent: number | undefined, main: string): number {
 
 describe('npm start', () => {
   it('stops every process it started, the private Redis too, and ends with 0', async () => {
-    const another = await startHalfway()
+    // Not bundled, but as people start it.
+    const another = await startHalfway({}, ['--import', 'tsx'])
     expect(await another.stop()).toBe(0)
     for (const url of [another.url, another.botUrl, another.portalUrl]) await expectRefused(url)
     expect(() => process.kill(another.redis.pid, 0)).toThrow('ESRCH')

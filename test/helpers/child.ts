@@ -1,7 +1,8 @@
 /** Processes of our own in tests: started from a TypeScript file, heard line by line, gone with the test file. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { afterAll } from 'vitest'
+import { inject } from 'vitest'
+import { cleanUp } from './clean-up.ts'
 import { eventually } from './eventually.ts'
 
 export interface Child {
@@ -18,7 +19,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 /** @param file relative to the project's root */
 export function startChild(file: string, args: string[] = [], env: NodeJS.ProcessEnv = {}): Child {
-  const child = spawn(process.execPath, ['--import', 'tsx', file, ...args], {
+  const child = spawn(process.execPath, ['--require', inject('runBundled'), file, ...args], {
     cwd: ROOT,
     env: { ...process.env, ...env },
     stdio: ['pipe', 'pipe', 'pipe', 'ipc'],
@@ -29,7 +30,7 @@ export function startChild(file: string, args: string[] = [], env: NodeJS.Proces
   }
   child.stdout?.on('data', hear)
   child.stderr?.on('data', hear)
-  afterAll(() => void child.kill('SIGKILL'))
+  cleanUp(() => void child.kill('SIGKILL'))
   return {
     process: child,
     output: () => output,

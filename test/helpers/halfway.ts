@@ -4,7 +4,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { inject } from 'vitest'
 import { freePort } from '../../core/redis/private-server.ts'
+import { cleanUp } from './clean-up.ts'
 import { eventually } from './eventually.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -25,12 +27,18 @@ export interface Halfway {
   stop(): Promise<number | null>
 }
 
-/** @param settings environment on top of free ports, a fast demo portal and a private Redis */
-export async function startHalfway(settings: NodeJS.ProcessEnv = {}): Promise<Halfway> {
+/**
+ * @param settings environment on top of free ports, a fast demo portal and a private Redis
+ * @param preload what Node needs to run TypeScript; `['--import', 'tsx']` is what `npm start` takes
+ */
+export async function startHalfway(
+  settings: NodeJS.ProcessEnv = {},
+  preload = ['--require', inject('runBundled')],
+): Promise<Halfway> {
   const [port, botPort, portalPort] = await Promise.all([freePort(), freePort(), freePort()])
   // A folder for temporary files of its own: the private Redis lies there and is nobody else's.
   const tmp = mkdtempSync(join(tmpdir(), 'hw-'))
-  const child = spawn(process.execPath, ['--import', 'tsx', 'start.ts'], {
+  const child = spawn(process.execPath, [...preload, 'start.ts'], {
     cwd: ROOT,
     env: {
       PATH: process.env.PATH,
@@ -47,6 +55,8 @@ export async function startHalfway(settings: NodeJS.ProcessEnv = {}): Promise<Ha
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  // A test that fails does not get to its stop().
+  cleanUp(() => void child.kill('SIGTERM'))
   let output = ''
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
   await new Promise<void>((resolve, reject) => {

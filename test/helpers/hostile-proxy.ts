@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
-import { cleanUp } from './redis.ts'
+import { cleanUp } from './clean-up.ts'
 
 export type Kind = 'socket' | 'stream' | 'long-poll' | 'poll'
 /**

@@ -8,8 +8,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { freePort, installedServer } from '../../core/redis/private-server.ts'
+import { cleanUp } from './clean-up.ts'
 import { eventually } from './eventually.ts'
-import { cleanUp, useFolder } from './redis.ts'
+import { useFolder } from './redis.ts'
 
 /** Lines of a redis.conf; a name may come more than once. */
 type Conf = Record<string, string | string[]>

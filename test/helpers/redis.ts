@@ -5,11 +5,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll } from 'vitest'
 import type { RedisTarget } from '../../core/config.ts'
 import { createLog } from '../../core/log.ts'
 import { openRedis, type RedisConnections } from '../../core/redis/connect.ts'
 import { installedServer, type RedisServer, startRedisServer } from '../../core/redis/private-server.ts'
+import { cleanUp } from './clean-up.ts'
 
 export interface TestRedis {
   readonly url: string
@@ -46,7 +46,7 @@ export async function useRedis({
   cleanUp(() => void server.process.kill('SIGKILL'))
   const target: RedisTarget = { kind: 'single', url: server.url }
   const connections = await openRedis(target, quiet)
-  afterAll(async () => {
+  cleanUp(async () => {
     await connections.stop()
     await server.stop()
   })
@@ -61,20 +61,4 @@ export async function useRedis({
       server = again
     },
   }
-}
-
-const leftToClean = new Set<() => void>()
-for (const signal of ['SIGTERM', 'SIGINT'] as const)
-  process.once(signal, () => {
-    for (const clean of leftToClean) clean()
-    process.kill(process.pid, 'SIGKILL')
-  })
-
-/** Runs `clean` after the file's tests, or when the process is told to end before. */
-export function cleanUp(clean: () => void): void {
-  leftToClean.add(clean)
-  afterAll(() => {
-    leftToClean.delete(clean)
-    clean()
-  })
 }

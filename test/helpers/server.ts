@@ -1,13 +1,13 @@
 /** The server as its process composes it, on a free port of this process, with a Redis of the test file. */
 import type { AddressInfo } from 'node:net'
 import supertest from 'supertest'
-import { afterAll } from 'vitest'
 import { loadConfig } from '../../core/config.ts'
 import type { Change } from '../../core/lifecycle.ts'
 import { createLog, type Log } from '../../core/log.ts'
 import { listen } from '../../core/process.ts'
 import { openRedis } from '../../core/redis/connect.ts'
 import { type ComposedServer, composeServer } from '../../server/composition.ts'
+import { cleanUp } from './clean-up.ts'
 import { afterChanges, aRecord } from './record.ts'
 import { quiet, type TestRedis, useFolder } from './redis.ts'
 
@@ -72,7 +72,7 @@ export async function useServer(
     stopped ??= server.stop().then(() => connections.stop())
     return stopped
   }
-  afterAll(stop)
+  cleanUp(stop)
   return {
     ...server,
     address,

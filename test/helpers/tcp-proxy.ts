@@ -1,7 +1,7 @@
 /** A TCP proxy that can stop passing anything on without closing, as a network does, and that can lead elsewhere. */
 import { once } from 'node:events'
 import { createConnection, createServer, type Socket } from 'node:net'
-import { cleanUp } from './redis.ts'
+import { cleanUp } from './clean-up.ts'
 
 export interface Address {
   host: string

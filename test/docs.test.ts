@@ -59,6 +59,32 @@ describe('docs/API.md', () => {
   })
 })
 
+describe('docs/EMBED.md', () => {
+  const page = read('docs/EMBED.md')
+  const embedded = read('public/embedded-events.ts') + read('public/halfway-progress.ts')
+
+  test('names every property that the styles have, and no other', () => {
+    const styles = read('public/styles/tokens.css') + read('public/styles/embedded.css')
+    const [inStyles, inPage] = [styles.matchAll(/^ +(--[\w-]+):/gm), page.matchAll(/`(--[\w-]+)`/g)]
+    const names = (matches: Iterable<RegExpExecArray>): string[] =>
+      [...new Set([...matches].map(([, name]) => String(name)))].sort()
+    expect(names(inPage)).toEqual(names(inStyles))
+  })
+
+  test.each(['hash', 'lang', 'owner-token'])('names the attribute %s', (attribute) => {
+    expect(page).toMatch(new RegExp(`^\\| \`${attribute}\` \\|`, 'm'))
+    expect(embedded).toContain(`'${attribute}'`)
+  })
+
+  test.each(['progress', 'otp-required', 'completed', 'failed', 'cancelled', 'expired'])(
+    'names the event %s',
+    (event) => {
+      expect(page).toMatch(new RegExp(`^\\| \`${event}\` \\|`, 'm'))
+      expect(embedded).toContain(`'${event}'`)
+    },
+  )
+})
+
 describe('README.md', () => {
   test('leads with the two commands', () => {
     expect(readme).toContain('npm install && npm start\nnpm install && npm test\n')

@@ -1,0 +1,305 @@
+/** `<halfway-progress>` in a real browser, on the page of another site, in front of a server with a real Redis. */
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import type { BrowserContextOptions, Locator, Page } from 'playwright-core'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { overhear, useAssets, useBrowser, violations } from '../helpers/browser.ts'
+import { lacksChromium } from '../helpers/chromium.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { ASK, aHash, START, step } from '../helpers/record.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
+
+const COMPLETE = { type: 'complete', attempt: 1, result: { score: 712 } } as const
+const DEMO = readFileSync(new URL('../../docs/embed.html', import.meta.url))
+const EVENTS = ['progress', 'otp-required', 'completed', 'failed', 'cancelled', 'expired']
+
+/** Another site: any page whose HTML the test gives, with the policy it gives. */
+let html: Buffer | string = ''
+let policy = ''
+const assets = useAssets()
+const site = createServer((req, res) => {
+  if (req.url === '/assets/axe.js') return void res.end(readFileSync(join(assets, 'axe.js')))
+  if (policy) res.setHeader('Content-Security-Policy', policy)
+  res.setHeader('Content-Type', 'text/html; charset=utf-8').end(html)
+})
+const siteAddress = await new Promise<string>((resolve) => {
+  site.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${(site.address() as AddressInfo).port}`))
+})
+afterAll(() => void site.close())
+
+const redis = await useRedis()
+const settings = { ALLOWED_ORIGINS: siteAddress }
+const server = await useServer(redis, { assets, settings })
+const guarded = await useServer(redis, { assets, settings: { ...settings, OWNER_CHECK: 'all' } })
+const { given, apply } = server
+
+const bodyWith = (elements: string, { address = server.address, head = '', lang = 'en' } = {}): string => `
+  <!doctype html><html lang="${lang}"><head><title>A shop</title>${head}
+  <script type="module" src="${address}/assets/halfway-progress.js"></script></head>
+  <body><main><h1>A shop</h1><label>Its own field <input id="own"></label>${elements}</main></body></html>`
+const element = (hash: string, more = ''): string =>
+  `<halfway-progress hash="${hash}"${more}><p>Not yet.</p></halfway-progress>`
+
+describe.skipIf(lacksChromium)('the element on another site', () => {
+  const browser = useBrowser()
+  afterEach(async () => {
+    policy = ''
+    await browser.closeTabs()
+  })
+
+  /** Opens the other site, whose own script keeps what it is told. */
+  async function open(content: string | Buffer, options: BrowserContextOptions = {}): Promise<Page> {
+    html = content
+    const page = await browser.open(options)
+    await page.addInitScript((names) => {
+      const told: unknown[] = []
+      Object.assign(window, { told })
+      for (const name of names) {
+        document.addEventListener(name, (event) => told.push([name, (event as CustomEvent).detail]))
+      }
+    }, EVENTS)
+    await page.goto(siteAddress)
+    return page
+  }
+  type Detail = Record<string, unknown>
+  const told = (page: Page) => page.evaluate(() => (window as unknown as { told: [string, Detail][] }).told)
+  const toldNames = async (page: Page) => (await told(page)).map(([name]) => name)
+  const isLive = (page: Page | Locator) =>
+    page.locator('[data-live=connection]', { hasText: /Live/ }).waitFor()
+  const heading = (page: Page | Locator, name: string) => page.getByRole('heading', { name }).waitFor()
+  const focused = (page: Page) =>
+    page.evaluate(() => (document.activeElement?.shadowRoot?.activeElement ?? document.activeElement)?.id)
+
+  async function typeCode(page: Page, code: string): Promise<void> {
+    await page.fill('#otp', code)
+    await page.press('#otp', 'Enter')
+  }
+
+  it('is live to the code, takes it in place, shows the result, and tells each thing once, in order', async () => {
+    const hash = await given([START])
+    const page = await open(bodyWith(element(hash)))
+    const heard = overhear(page)
+    await isLive(page)
+    await apply(hash, step(40, 'Signing in'))
+    await page.getByText('Signing in').waitFor()
+    await apply(hash, ASK)
+    await typeCode(page, '۱۲۳۴۵۶')
+    await heading(page, 'Working on it')
+    expect(page.url()).toBe(`${siteAddress}/`)
+    await apply(hash, COMPLETE)
+    await heading(page, 'Your result is ready')
+    expect(await page.locator('.facts').first().textContent()).toMatch(/Score\s*712/i)
+
+    const all = await told(page)
+    expect(all.map(([name, { status }]) => `${name} ${status}`)).toEqual([
+      'progress processing',
+      'progress processing',
+      'progress otp_required',
+      'otp-required otp_required',
+      'progress processing',
+      'progress completed',
+      'completed completed',
+    ])
+    expect(all.at(-1)?.[1]).toMatchObject({ hash, progress: 100, result_data: { score: 712 } })
+    expect(all.at(-1)?.[1]).not.toHaveProperty('request_data')
+    const view = await page.evaluate(
+      () => (document.querySelector('halfway-progress') as unknown as { view: Detail }).view,
+    )
+    expect(view).toEqual(all.at(-1)?.[1])
+    expect(heard.errors).toEqual([])
+  })
+
+  it('tells of a request that was over when it came, with its result', async () => {
+    const page = await open(bodyWith(element(await given([START, COMPLETE]))))
+    await heading(page, 'Your result is ready')
+    await eventually(async () => expect(await toldNames(page)).toEqual(['progress', 'completed']))
+    expect((await told(page)).at(-1)?.[1].result_data).toEqual({ score: 712 })
+  })
+
+  it('leaves the focus to the page around, and keeps it where somebody is at work', async () => {
+    const hash = await given([START])
+    const page = await open(bodyWith(element(hash)))
+    await isLive(page)
+    await page.focus('#own')
+    await apply(hash, ASK)
+    await page.locator('#otp').waitFor()
+    expect(await focused(page)).toBe('own')
+    expect(await page.locator('.embedded > [role=alert]').textContent()).toContain('code is needed')
+
+    await typeCode(page, '12')
+    await page.getByText('The code has 6 digits').waitFor()
+    expect(await focused(page)).toBe('otp')
+  })
+
+  it('says where a form was not taken, keeps what was typed, and takes it once the server is back', async () => {
+    const hash = await given([START, ASK])
+    const page = await open(bodyWith(element(hash)))
+    await isLive(page)
+    await page.route(/\/otp\//, (route) => route.abort())
+    await typeCode(page, '123456')
+    await page.locator('form > [role=alert]', { hasText: 'connection' }).waitFor()
+    expect(await page.inputValue('#otp')).toBe('123456')
+    await page.unroute(/\/otp\//)
+    await page.press('#otp', 'Enter')
+    await heading(page, 'Working on it')
+  })
+
+  it('asks once before it cancels', async () => {
+    const hash = await given([START])
+    const page = await open(bodyWith(element(hash)))
+    await isLive(page)
+    await page.getByText('Cancel the request').click()
+    await page.getByRole('button', { name: 'Keep going' }).click()
+    await page.getByText('Cancel the request').click()
+    await page.getByRole('button', { name: 'Yes, cancel it' }).click()
+    await heading(page, 'Cancelled')
+    expect((await toldNames(page)).slice(-2)).toEqual(['progress', 'cancelled'])
+  })
+
+  it.each([
+    ['was never there', () => aHash(), 404, 'There is no such request'],
+    ['is long gone', () => aHash(Date.now() - 3600_000), 410, 'This request has been deleted'],
+  ])('says that a request %s', async (_, hashOf, status, words) => {
+    const hash = hashOf()
+    const page = await open(bodyWith(element(hash)))
+    await heading(page, words)
+    await eventually(async () => expect(await told(page)).toEqual([['expired', { hash, status }]]))
+  })
+
+  it('follows its attributes, hangs up when it is taken out, and begins anew when it is put back', async () => {
+    const [first, second] = [await given([START]), await given([START, step(70)])]
+    const page = await open(bodyWith('<halfway-progress><p>Not yet.</p></halfway-progress>'))
+    const shown = page.locator('halfway-progress')
+    const setHash = (hash: string) => shown.evaluate((it, hash) => it.setAttribute('hash', hash), hash)
+    expect(await page.getByText('Not yet.').isVisible()).toBe(true)
+    await setHash(first)
+    await isLive(page)
+    expect(await page.getByText('Not yet.').isVisible()).toBe(false)
+    await setHash(second)
+    await page.getByText('70%').waitFor()
+    await isLive(page)
+    await shown.evaluate((it) => {
+      Object.assign(window, { it })
+      it.remove()
+    })
+    await apply(second, step(80))
+    await page.evaluate(() => document.body.append((window as unknown as { it: Node }).it))
+    await page.getByText('80%').waitFor()
+    expect((await told(page)).map(([, { hash, progress }]) => [hash, progress])).toEqual([
+      [first, 0],
+      [second, 70],
+      [second, 80],
+    ])
+  })
+
+  it('shows two requests on one page, each in its own language', async () => {
+    const hashes = [await given([START, ASK]), await given([START, step(42)])]
+    const page = await open(
+      bodyWith(element(String(hashes[0]), ' lang="fa-IR"') + element(String(hashes[1]))),
+    )
+    const [persian, english] = [
+      page.locator('halfway-progress').first(),
+      page.locator('halfway-progress').last(),
+    ]
+    await heading(persian, 'کد تأیید لازم است')
+    await english.getByText('42%').waitFor()
+    expect(await persian.locator('.embedded').evaluate((box) => getComputedStyle(box).direction)).toBe('rtl')
+    expect(await english.locator('.embedded').evaluate((box) => getComputedStyle(box).direction)).toBe('ltr')
+    await page.waitForFunction(() => document.fonts.check('16px Vazirmatn') && document.fonts.size === 1)
+  })
+
+  it('is shown to the owner alone where the server asks for it, and only the token says who that is', async () => {
+    const submitted = await guarded.api.post('/api/local-requests').send(CREDIT_SCORE).expect(202)
+    const { hash, owner_token: token } = submitted.body as Record<string, string>
+    const { address } = guarded
+    const page = await open(bodyWith(element(String(hash)), { address }))
+    await eventually(async () => expect(await told(page)).toEqual([['expired', { hash, status: 403 }]]))
+    await page
+      .locator('halfway-progress')
+      .evaluate((it, token) => it.setAttribute('owner-token', token), String(token))
+    await isLive(page)
+    await page.getByText('Cancel the request').click()
+    await page.getByRole('button', { name: 'Yes, cancel it' }).click()
+    await heading(page, 'Cancelled')
+  })
+
+  describe('in looks', () => {
+    const fillOf = (page: Page) => page.locator('.bar-fill').evaluate((bar) => getComputedStyle(bar).fill)
+
+    it('takes its colours from properties on the element, and light or dark from the page around', async () => {
+      const hash = await given([START])
+      const themed = '<style>halfway-progress { --accent: rgb(122, 31, 162) }</style>'
+      const page = await open(bodyWith(element(hash), { head: themed }), { colorScheme: 'dark' })
+      await isLive(page)
+      expect(await fillOf(page)).toBe('rgb(122, 31, 162)')
+      const ink = () => page.locator('.embedded').evaluate((box) => getComputedStyle(box).color)
+      const onLightPage = await ink()
+      await page.evaluate(() => document.documentElement.style.setProperty('color-scheme', 'light dark'))
+      await eventually(async () => expect(await ink()).not.toBe(onLightPage))
+    })
+
+    it('is the same whatever the styles of the page around', async () => {
+      const hash = await given([START])
+      const looks = (page: Page) =>
+        page.locator('h1[data-live]').evaluate((it) => {
+          const { color, textTransform, borderTopWidth } = getComputedStyle(it)
+          return [color, textTransform, borderTopWidth, Math.round(it.getBoundingClientRect().height)]
+        })
+      const plain = await open(bodyWith(element(hash)))
+      await isLive(plain)
+      const expected = await looks(plain)
+      const hostile = `<style>html { font-size: 62.5% } div { display: none } h1 { border: 9px solid }
+        * { color: red !important; text-transform: uppercase; letter-spacing: 1em; line-height: 3 }</style>`
+      const page = await open(bodyWith(element(hash), { head: hostile }))
+      await isLive(page)
+      expect(await looks(page)).toEqual(expected)
+    })
+
+    it('needs of a strict policy no more than its documents say', async () => {
+      const { origin, host } = new URL(server.address)
+      policy = `default-src 'none'; script-src ${origin}; style-src ${origin}; font-src ${origin}; connect-src ${origin} ws://${host}`
+      const page = await open(bodyWith(element(await given([START]), ' lang="fa"')))
+      const heard = overhear(page)
+      await page.locator('[data-live=connection][data-state=live]').waitFor()
+      await page.waitForFunction(() => [...document.fonts].some(({ status }) => status === 'loaded'))
+      expect(heard.errors).toEqual([])
+    })
+  })
+
+  it('stays as it was on a site that is not allowed', async () => {
+    html = bodyWith(element(await given([START])))
+    const page = await browser.open()
+    const refused = page.waitForEvent('console', (message) => message.text().includes('CORS policy'))
+    await page.goto(siteAddress.replace('127.0.0.1', 'localhost'))
+    await refused
+    expect(await page.getByText('Not yet.').isVisible()).toBe(true)
+  })
+
+  it('keeps nobody out, in any state', async () => {
+    const hash = await given([START])
+    const page = await open(bodyWith(element(hash)))
+    await isLive(page)
+    expect(await violations(page)).toEqual([])
+    await apply(hash, ASK)
+    await page.locator('#otp').waitFor()
+    expect(await violations(page)).toEqual([])
+    await apply(hash, COMPLETE)
+    await heading(page, 'Your result is ready')
+    expect(await violations(page)).toEqual([])
+  })
+
+  it('is shown at work by the page in the docs', async () => {
+    const page = await open(DEMO)
+    await page.getByLabel('Halfway server').fill(server.address)
+    await page.getByRole('button', { name: 'Ask for the credit score' }).click()
+    await isLive(page)
+    const [, { hash }] = (await told(page))[0] as [string, { hash: string }]
+    await apply(hash, START)
+    await apply(hash, { type: 'complete', attempt: 1, result: { score: 650 } })
+    await page.locator('#events', { hasText: 'completed {"score":650}' }).waitFor()
+    expect(await violations(page)).toEqual([])
+  })
+})

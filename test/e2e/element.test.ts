@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import axe from 'axe-core'
+import { join } from 'node:path'
 import type { BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
-import { overhear, useAssets, useBrowser } from '../helpers/browser.ts'
+import { overhear, useAssets, useBrowser, violations } from '../helpers/browser.ts'
 import { lacksChromium } from '../helpers/chromium.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { ASK, aHash, START, step } from '../helpers/record.ts'
@@ -19,7 +19,9 @@ const EVENTS = ['progress', 'otp-required', 'completed', 'failed', 'cancelled', 
 /** Another site: any page whose HTML the test gives, with the policy it gives. */
 let html: Buffer | string = ''
 let policy = ''
-const site = createServer((_req, res) => {
+const assets = useAssets()
+const site = createServer((req, res) => {
+  if (req.url === '/assets/axe.js') return void res.end(readFileSync(join(assets, 'axe.js')))
   if (policy) res.setHeader('Content-Security-Policy', policy)
   res.setHeader('Content-Type', 'text/html; charset=utf-8').end(html)
 })
@@ -28,7 +30,6 @@ const siteAddress = await new Promise<string>((resolve) => {
 })
 afterAll(() => void site.close())
 
-const assets = useAssets()
 const redis = await useRedis()
 const settings = { ALLOWED_ORIGINS: siteAddress }
 const server = await useServer(redis, { assets, settings })
@@ -281,16 +282,13 @@ describe.skipIf(lacksChromium)('the element on another site', () => {
     const hash = await given([START])
     const page = await open(bodyWith(element(hash)))
     await isLive(page)
-    await page.evaluate(axe.source)
-    const violations = () =>
-      page.evaluate(async () => (await (globalThis as unknown as { axe: typeof axe }).axe.run()).violations)
-    expect(await violations()).toEqual([])
+    expect(await violations(page)).toEqual([])
     await apply(hash, ASK)
     await page.locator('#otp').waitFor()
-    expect(await violations()).toEqual([])
+    expect(await violations(page)).toEqual([])
     await apply(hash, COMPLETE)
     await heading(page, 'Your result is ready')
-    expect(await violations()).toEqual([])
+    expect(await violations(page)).toEqual([])
   })
 
   it('is shown at work by the page in the docs', async () => {
@@ -302,8 +300,6 @@ describe.skipIf(lacksChromium)('the element on another site', () => {
     await apply(hash, START)
     await apply(hash, { type: 'complete', attempt: 1, result: { score: 650 } })
     await page.locator('#events', { hasText: 'completed {"score":650}' }).waitFor()
-    await page.evaluate(axe.source)
-    const run = () => (globalThis as unknown as { axe: typeof axe }).axe.run()
-    expect((await page.evaluate(run)).violations).toEqual([])
+    expect(await violations(page)).toEqual([])
   })
 })

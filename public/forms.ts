@@ -1,12 +1,16 @@
-/** What people do in an embedded page without leaving the one around: forms are sent, and files fetched, by script. */
+/**
+ * Forms of a request's page, sent without leaving it: the code, another code, cancel. The page that answers takes the
+ * place of the one shown, as it would by itself; what is connected, said and switched on stays.
+ */
 import { type LoadedPage, readAnswer } from './load-page.ts'
 import { readPage } from './page-data.ts'
+import { showSending } from './sending.ts'
 
 export interface FormsOptions {
-  root: ShadowRoot
+  root: Document | ShadowRoot
   /** What goes along with every call. */
-  headers: Record<string, string>
-  signal: AbortSignal
+  headers?: Record<string, string>
+  signal?: AbortSignal
   /** The server's answer, when it is a page of the request. */
   onPage(page: LoadedPage): void
   /** It was not taken, for whatever reason. The page stays, with what was typed. */
@@ -26,19 +30,10 @@ export function listenToForms({ root, headers, signal, onPage, onRefused }: Form
     },
     { signal },
   )
-  root.addEventListener(
-    'click',
-    (event) => {
-      const link = (event.target as Element).closest<HTMLAnchorElement>('a[download]')
-      if (!link || link.protocol === 'blob:') return
-      event.preventDefault()
-      void fetchFile(link)
-    },
-    { signal },
-  )
 
   async function send(form: HTMLFormElement): Promise<void> {
     isSending = true
+    const restore = showSending(form)
     const body = new URLSearchParams([...new FormData(form)].map(([name, value]) => [name, String(value)]))
     const page = await fetch(form.action, {
       method: 'POST',
@@ -48,18 +43,11 @@ export function listenToForms({ root, headers, signal, onPage, onRefused }: Form
       .then(readAnswer)
       .catch(() => null)
     isSending = false
-    if (signal.aborted) return
+    restore()
+    if (signal?.aborted) return
     if (page && readPage(page.main)) return onPage(page)
     tell(form, page)
     onRefused()
-  }
-
-  /** Browsers open what another site offers for download; and where only its owner may have it, they bring no token. */
-  async function fetchFile(link: HTMLAnchorElement): Promise<void> {
-    const answer = await fetch(link.href, { headers }).catch(() => null)
-    if (!answer?.ok || signal.aborted) return
-    link.href = URL.createObjectURL(await answer.blob())
-    link.click()
   }
 }
 

@@ -2,9 +2,10 @@
 import { get, JSON_HEADERS, keepAsking, readView } from './connection/asking.ts'
 import type { Running } from './connection/way.ts'
 import { listenToControls } from './controls.ts'
+import { listenToDownloads } from './embedded-downloads.ts'
 import { createTeller, type Tell } from './embedded-events.ts'
-import { listenToForms } from './embedded-forms.ts'
 import { createFrame } from './embedded-frame.ts'
+import { listenToForms } from './forms.ts'
 import { type LoadedPage, loadPage } from './load-page.ts'
 import { type RequestView, type Stage, showRequest } from './request-view.ts'
 
@@ -89,6 +90,7 @@ export function embed({ root, server, hash, language, ownerToken, tell }: EmbedO
   const refresh = (): void => view?.refresh()
   listenToControls(root, refresh, signal)
   listenToForms({ root, headers, signal, onPage: take, onRefused: refresh })
+  listenToDownloads(root, headers, signal)
   const beginning = untilDone(begin)
 
   return () => {

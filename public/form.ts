@@ -2,4 +2,7 @@
 import { showSending } from './sending.ts'
 
 document.getElementById('error-summary')?.focus()
-showSending(document)
+document.addEventListener('submit', ({ target }) => {
+  // Back from where it led to, it can be pressed again.
+  window.addEventListener('pageshow', showSending(target as HTMLFormElement), { once: true })
+})

@@ -1,6 +1,7 @@
 /** A request page, kept up to date in place. */
 import { listenToControls } from './controls.ts'
-import { loadPage } from './load-page.ts'
+import { listenToForms } from './forms.ts'
+import { type LoadedPage, loadPage } from './load-page.ts'
 import { offerNotifications } from './notifications.ts'
 import { type RequestView, type Stage, showRequest } from './request-view.ts'
 
@@ -13,22 +14,7 @@ const stage: Stage = {
 
   async load(path) {
     const loaded = await loadPage(path)
-    if (!loaded) return false
-    // Another language was chosen in another tab: direction, font and frame change with it.
-    if (loaded.lang !== document.documentElement.lang) {
-      location.replace(loaded.address)
-      return false
-    }
-    const hadFocus = main().contains(document.activeElement)
-    main().replaceWith(loaded.main)
-    document.title = loaded.title
-    history.replaceState(history.state, '', loaded.address)
-    const code = main().querySelector<HTMLElement>('#otp')
-    // Whoever is brought to a code prompt was typing nowhere else: the page before had no field. Otherwise focus is
-    // never taken from anywhere; but where its element is gone, it goes on at the new heading.
-    if (code) code.focus()
-    else if (hadFocus) main().querySelector<HTMLElement>('h1')?.focus()
-    return true
+    return loaded !== null && place(loaded)
   },
 
   say(region, text) {
@@ -44,6 +30,25 @@ const stage: Stage = {
   },
 }
 
+/** @returns false when the whole page has to be another one */
+function place(loaded: LoadedPage): boolean {
+  // Another language was chosen in another tab: direction, font and frame change with it.
+  if (loaded.lang !== document.documentElement.lang) {
+    location.replace(loaded.address)
+    return false
+  }
+  const hadFocus = main().contains(document.activeElement)
+  main().replaceWith(loaded.main)
+  document.title = loaded.title
+  history.replaceState(history.state, '', loaded.address)
+  const code = main().querySelector<HTMLElement>('#otp')
+  // Whoever is brought to a code prompt was typing nowhere else: the page before had no field. Otherwise focus is
+  // never taken from anywhere; but where its element is gone, it goes on at the new heading.
+  if (code) code.focus()
+  else if (hadFocus) main().querySelector<HTMLElement>('h1')?.focus()
+  return true
+}
+
 function showIcon(name: string): void {
   const link = document.querySelector<HTMLLinkElement>('link[rel=icon]')
   const address = link?.href.replace(/[^/]*$/, `${name}.svg`)
@@ -51,4 +56,10 @@ function showIcon(name: string): void {
 }
 
 const view: RequestView | null = showRequest(stage)
-listenToControls(document, () => view?.refresh())
+const refresh = (): void => view?.refresh()
+listenToControls(document, refresh)
+listenToForms({
+  root: document,
+  onPage: (page) => place(page) && view?.arrive(),
+  onRefused: refresh,
+})

@@ -75,6 +75,8 @@ export function showRequest(stage: Stage): RequestView | null {
   /** The state is of another kind than the page: the server has the page that fits. */
   async function load(): Promise<void> {
     if (isLoading || Date.now() - lastLoadAt < LOAD_EVERY_MS) return
+    // A question is answered first, unless there is nothing left to ask about.
+    if (!isFinal(state.view.status) && !state.gone && stage.main().querySelector('dialog[open]')) return
     isLoading = true
     const loaded = await stage.load(isFinal(state.view.status) ? page.links.result : page.links.progress)
     isLoading = false

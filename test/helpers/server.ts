@@ -6,6 +6,7 @@ import type { Change } from '../../core/lifecycle.ts'
 import { createLog, type Log } from '../../core/log.ts'
 import { listen } from '../../core/process.ts'
 import { openRedis } from '../../core/redis/connect.ts'
+import { createRequestStore } from '../../core/redis/request-store.ts'
 import { type ComposedServer, composeServer } from '../../server/composition.ts'
 import { cleanUp } from './clean-up.ts'
 import { afterChanges, aRecord } from './record.ts'
@@ -67,6 +68,13 @@ export async function useServer(
   await listen(server.http, { port: 0, host: '127.0.0.1', setting: 'PORT' })
   const address = `http://127.0.0.1:${(server.http.address() as AddressInfo).port}`
 
+  // Whoever else writes waits for Redis, as bots and workers do.
+  const { create, apply } = createRequestStore({
+    redis: await connections.connect('patient'),
+    ttlSeconds: config.requestTtlSeconds,
+    log,
+  })
+
   let stopped: Promise<void> | null = null
   const stop = (): Promise<void> => {
     stopped ??= server.stop().then(() => connections.stop())
@@ -79,11 +87,11 @@ export async function useServer(
     api: supertest(address),
     async given(changes = [], fields = {}) {
       const record = afterChanges(aRecord(fields), changes)
-      if (!(await server.store.create(record))) throw new Error('there is such a request already')
+      if (!(await create(record))) throw new Error('there is such a request already')
       return record.hash
     },
     async apply(hash, change) {
-      const outcome = await server.store.apply(hash, change)
+      const outcome = await apply(hash, change)
       if (!outcome.ok) throw new Error(`${change.type} was refused: ${outcome.refusal}`)
     },
     stop,

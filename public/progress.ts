@@ -23,8 +23,9 @@ const stage: Stage = {
   },
 
   tell({ view }, words) {
-    // At the code prompt the title may tell of an error, and stays the same anyway.
-    if (!view.requires_otp) document.title = document.title.replace(/^.*(?= · [^·]*$)/, () => words.title)
+    // With a wrong code the title begins with that, and the rest of it is right.
+    const isWrong = main().querySelector('[aria-invalid]') !== null
+    if (!isWrong) document.title = document.title.replace(/^.*(?= · [^·]*$)/, () => words.title)
     showIcon(words.icon)
     notify(view, words)
   },

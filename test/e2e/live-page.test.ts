@@ -166,6 +166,131 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
     },
   )
 
+  it('takes the code in place: nothing is loaded anew, and the focus goes on', async () => {
+    const hash = await given([START, step(10), ASK])
+    const page = await open()
+    await watch(hash, page)
+    await page.evaluate(() => Object.assign(globalThis, { isTheSame: true }))
+    await code(page).fill('123')
+    await page.keyboard.press('Enter')
+    await page
+      .getByRole('alert')
+      .filter({ hasText: t('code.error.wrong_length', { length: 6, typed: 3 }) })
+      .waitFor()
+    expect(await hasFocus(code(page))).toBe(true)
+    await typeCode(page)
+    await heading(page, t('live.status.processing')).waitFor()
+    expect(await hasFocus(heading(page, t('live.status.processing')))).toBe(true)
+    expect(await page.evaluate(() => 'isTheSame' in globalThis)).toBe(true)
+    expect(await statusOf(hash)).toBe('processing')
+  })
+
+  it('says where a code could not be sent, and keeps it', async () => {
+    const hash = await given([START, ASK])
+    const page = await open()
+    await watch(hash, page)
+    await page.route(/\/otp\//, (route) => route.abort())
+    await typeCode(page)
+    await page.locator('form [role=alert]', { hasText: t('live.announce.lost') }).waitFor()
+    expect(await code(page).inputValue()).toBe('123456')
+    await page.unroute(/\/otp\//)
+    await code(page).press('Enter')
+    await heading(page, t('live.status.processing')).waitFor()
+  })
+
+  it('says that the time for a code is over as soon as it is', async () => {
+    const hash = await given([START, ASK])
+    const page = await open()
+    await page.clock.install()
+    await watch(hash, page)
+    const over = page.getByRole('alert').filter({ hasText: t('live.code_over') })
+    await code(page).waitFor()
+    expect(await over.count()).toBe(0)
+    await page.clock.fastForward(600_000)
+    await over.waitFor()
+  })
+
+  it('asks its question to the end before it changes', async () => {
+    const hash = await given([START, step(10)])
+    const page = await open()
+    await watch(hash, page)
+    await page.getByRole('link', { name: t('progress.cancel') }).click()
+    await apply(hash, ASK)
+    await page.waitForFunction((title) => document.title.startsWith(title), 'Code needed')
+    await page.getByRole('button', { name: t('cancel.keep') }).click()
+    await code(page).waitFor()
+  })
+
+  it('tells its state in the icon of its tab', async () => {
+    const hash = await given([])
+    const page = await open()
+    await page.goto(progressOf(hash))
+    const shows = (name: string): Promise<void> =>
+      page.locator(`link[rel=icon][href$="/${name}.svg"]`).waitFor({ state: 'attached' })
+    await shows('icon-pending')
+    for (const [change, icon] of [
+      [START, 'icon-0'],
+      [step(47), 'icon-40'],
+      [ASK, 'icon-otp_required'],
+      [COMPLETE, 'icon-completed'],
+    ] as const) {
+      await apply(hash, change)
+      await shows(icon)
+      const drawn = await page.request.get(`${address}/assets/${icon}.svg`)
+      expect(drawn.headers()['content-type']).toMatch(/^image\/svg/)
+    }
+  })
+
+  it('notifies who wished it and looks elsewhere, and nobody else', async () => {
+    const [wished, other] = [await given([START]), await given([START])]
+    const page = await open({ permissions: ['notifications'] })
+    await page.addInitScript(writeDownNotifications)
+    await watch(wished, page)
+    const button = page.getByRole('button', { name: t('progress.notify') })
+    expect(await button.getAttribute('aria-pressed')).toBe('false')
+    await button.click()
+    await page.locator('[data-live=notify][aria-pressed=true]').waitFor()
+    await page.reload()
+    await page.locator('[data-live=notify][aria-pressed=true]').waitFor()
+    const elsewhere = await page.context().newPage()
+    await elsewhere.addInitScript(writeDownNotifications)
+    await watch(other, elsewhere)
+    // Playwright makes every tab believe that it has the focus.
+    for (const tab of [page, elsewhere]) {
+      const session = await tab.context().newCDPSession(tab)
+      await session.send('Emulation.setFocusEmulationEnabled', { enabled: false })
+    }
+    await elsewhere.bringToFront()
+    await page.waitForFunction(() => !document.hasFocus())
+    for (const hash of [wished, other]) for (const change of [ASK, COMPLETE]) await apply(hash, change)
+    await Promise.all([page, elsewhere].map((tab) => heading(tab, t('result.title')).waitFor()))
+    const notified = (tab: Page) =>
+      tab.evaluate(() => (globalThis as unknown as { notified: string[] }).notified)
+    expect((await notified(page)).at(-1)).toMatch(/^Done · /)
+    expect(await notified(elsewhere)).toEqual([])
+  })
+
+  it('says that notifications are blocked when they are wished for, and not before', async () => {
+    const hash = await given([START])
+    const page = await open()
+    await watch(hash, page)
+    const blocked = page.getByText(t('progress.notify_blocked'))
+    expect(await blocked.isVisible()).toBe(false)
+    await page.getByRole('button', { name: t('progress.notify') }).click()
+    await blocked.waitFor()
+  })
+
+  it('warns before it is deleted', async () => {
+    const hash = await given([START, COMPLETE])
+    const page = await open()
+    await page.clock.install()
+    await page.goto(progressOf(hash))
+    const warning = page.locator('main').getByText(t('live.announce.expiring'))
+    expect(await warning.isVisible()).toBe(false)
+    await page.clock.fastForward((1800 - 100) * 1000)
+    await warning.waitFor()
+  })
+
   it('moves nothing about for who asked for less motion', async () => {
     const hash = await given([START, step(10)])
     const page = await open({ reducedMotion: 'reduce' })
@@ -268,6 +393,19 @@ function rememberPersisted(): void {
   addEventListener('pageshow', ({ persisted }) => {
     document.documentElement.dataset.persisted = String(persisted)
   })
+}
+
+/** The browser shows them outside of the page, where no test can look. */
+function writeDownNotifications(): void {
+  const notified: string[] = []
+  const { Notification } = globalThis
+  class Noted extends Notification {
+    constructor(title: string, options?: NotificationOptions) {
+      super(title, options)
+      notified.push(title)
+    }
+  }
+  Object.assign(globalThis, { notified, Notification: Noted })
 }
 
 /** The most that were running in any frame. */

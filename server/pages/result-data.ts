@@ -7,7 +7,8 @@ import { dateIn, type ResultDate } from './result-date.ts'
 import type { ShownService } from './shown-service.ts'
 
 export type ResultNode =
-  | { kind: 'text'; text: string; dir: 'auto' | 'ltr' }
+  /** A number stays on one line. */
+  | { kind: 'text' | 'number'; text: string; dir: 'auto' | 'ltr' }
   | ({ kind: 'date' } & ResultDate)
   | { kind: 'list'; items: ResultNode[] }
   | { kind: 'table'; columns: string[]; rows: ResultNode[][] }
@@ -61,10 +62,10 @@ function arrangeList(list: unknown[], context: ResultContext, depth: number): Re
 function scalar(value: unknown, { t, locale }: ResultContext): ResultNode {
   if (value === null || value === undefined || value === '') return plain(t('result.none'))
   if (typeof value === 'boolean') return plain(t(value ? 'result.yes' : 'result.no'))
-  // Ungrouped: what a bot gives as a number may be a year or a code as well as an amount.
+  // Grouped from five digits on: what a bot gives as a number is an amount, or a year. Codes are texts.
   if (typeof value === 'number') {
-    const format = new Intl.NumberFormat(locale, { useGrouping: false, maximumFractionDigits: 20 })
-    return { kind: 'text', text: format.format(value), dir: 'ltr' }
+    const format = new Intl.NumberFormat(locale, { useGrouping: 'min2', maximumFractionDigits: 20 })
+    return { kind: 'number', text: format.format(value), dir: 'ltr' }
   }
   const text = String(value)
   const date = dateIn(text)
@@ -73,7 +74,7 @@ function scalar(value: unknown, { t, locale }: ResultContext): ResultNode {
   return { kind: 'text', text, dir: /^[\x20-\x7e]*$/.test(text) && /[\d/@]/.test(text) ? 'ltr' : 'auto' }
 }
 
-const isFact = ({ kind }: ResultNode): boolean => kind === 'text' || kind === 'date'
+const isFact = ({ kind }: ResultNode): boolean => kind === 'text' || kind === 'number' || kind === 'date'
 
 const plain = (text: string): ResultNode => ({ kind: 'text', text, dir: 'auto' })
 

@@ -81,7 +81,7 @@ test('dates stand among the facts, in lists and in tables alike', () => {
 
 test('amounts are told with the digits and marks of the language, below zero too', () => {
   for (const [value, en, fa] of [
-    [-1250000.5, '-1250000.5', '\u200e−۱۲۵۰۰۰۰٫۵'],
+    [-1250000.5, '-1,250,000.5', '\u200e−۱٬۲۵۰٬۰۰۰٫۵'],
     [0.1, '0.1', '۰٫۱'],
     [1405, '1405', '۱۴۰۵'],
   ] as const) {

@@ -180,6 +180,18 @@ describe('the house', () => {
     )
   })
 
+  it('what tests share has no hook of its own when it is imported', () => {
+    expectNone(
+      all
+        .filter(({ path }) => path.startsWith('test/') && !path.startsWith('test/faults/'))
+        .filter(({ path }) => !path.endsWith('.test.ts') && path !== 'test/helpers/setup.ts')
+        .flatMap(({ path, code }) =>
+          [...code.matchAll(/^(?:before|after)(?:All|Each)\b/gm)].map(([found]) => `${path}: ${found}`),
+        ),
+      'a module is loaded once for all files of a worker, so the hook would be the first file’s alone; use cleanUp',
+    )
+  })
+
   it('imports name the file with its ending', () => {
     expectNone(
       all.flatMap(({ path, imports }) =>

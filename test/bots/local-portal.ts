@@ -1,7 +1,7 @@
 /** The demo portal on a port of its own, and its SMS inbox, for tests of the portal and of the bots that visit it. */
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterEach } from 'vitest'
+import { onTestFinished } from 'vitest'
 import { createPortal, type PortalOptions } from '../../bots/demo-portal/portal.ts'
 import { createLog } from '../../core/log.ts'
 
@@ -9,14 +9,14 @@ export const MOBILE = '09123456789'
 
 /** Those of the test that runs, newest last; they stop with it. */
 export const running: Server[] = []
-afterEach(async () => {
-  await Promise.all(running.splice(0).map(stop))
-})
 
 export async function start(listener: RequestListener): Promise<string> {
   const server = createServer(listener)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   running.push(server)
+  onTestFinished(async () => {
+    await Promise.all(running.splice(0).map(stop))
+  })
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 

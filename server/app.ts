@@ -1,4 +1,5 @@
 /** The Express app: what stands before every call, the API, the pages, and the border for errors. Starts nothing. */
+import type { ServerResponse } from 'node:http'
 import cors from 'cors'
 import express, { type Express, type RequestHandler } from 'express'
 import helmet from 'helmet'
@@ -62,8 +63,7 @@ export function createApp(deps: AppDeps): Express {
   app.use(logCalls(log))
   app.use(
     '/assets',
-    anyOrigin,
-    express.static(deps.assets, { index: false, maxAge: '1h', fallthrough: true }),
+    express.static(deps.assets, { index: false, maxAge: '1h', fallthrough: true, setHeaders: forAnySite }),
   )
   app.use(checkOrigin(settings.allowedOrigins), identify)
 
@@ -120,19 +120,26 @@ function securityHeaders() {
  * Pages of these sites may read and act as any program may: with a request's hash and, where it is asked for, its
  * owner's token, but without the visitor's cookies.
  */
-const crossOrigin = (origins: readonly string[]) =>
-  cors({
+function crossOrigin(origins: readonly string[]): RequestHandler {
+  const handle = cors({
     origin: [...origins],
     methods: ['GET', 'HEAD', 'POST'],
     allowedHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'If-None-Match', 'Last-Event-ID'],
     exposedHeaders: ['ETag', 'Idempotency-Replayed', 'Location', 'Retry-After'],
     maxAge: 24 * 3600,
   })
+  return (req, res, next) => {
+    // A browser's question whether it may call, or a call of a method that is not known here.
+    const isQuestion = req.get('access-control-request-method') !== undefined
+    if (req.method === 'OPTIONS' && !isQuestion) return next()
+    handle(req, res, next)
+  }
+}
 
 /** Script, style and font are nobody's secret, and the element on another site needs them. */
-const anyOrigin: RequestHandler = (_req, res, next) => {
-  res.set({ 'Access-Control-Allow-Origin': '*', 'Cross-Origin-Resource-Policy': 'cross-origin' })
-  next()
+function forAnySite(res: ServerResponse): void {
+  res.setHeader('Access-Control-Allow-Origin', '*')
+  res.setHeader('Cross-Origin-Resource-Policy', 'cross-origin')
 }
 
 /** Method, path, status and time: never headers, queries or bodies, where people's data is. */

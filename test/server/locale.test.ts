@@ -158,7 +158,7 @@ test('too often is told in Persian, with the seconds in Persian digits', async (
   await eager.post(FORM).expect(422)
   const $ = load((await eager.post(FORM).expect(429)).text)
   expect(textOf($, 'main')).toMatch(
-    /^دفعات درخواست بیش از اندازه بود .*لطفاً پس از (?:[۰-۹]+ ثانیه|۱ دقیقه) دوباره تلاش کنید/,
+    /دفعات درخواست بیش از اندازه بود .*لطفاً پس از (?:[۰-۹]+ ثانیه|۱ دقیقه) دوباره تلاش کنید/,
   )
   await limited.stop()
 })

@@ -64,6 +64,8 @@ describe('a submitted request', () => {
       step: null,
       progress: 0,
       current_message: expect.stringMatching(/\w/),
+      message_key: 'received',
+      message_seal: expect.stringMatching(/^[\w-]{12}\.[\w-]{12}$/),
       estimated_duration: 60,
       request_data: { mobile: '09123456789', national_code: '0012345679' },
       otp_data: null,

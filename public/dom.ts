@@ -35,8 +35,10 @@ function showBar(main: HTMLElement, { view }: State, { value }: Described): void
   bar?.setAttribute('data-status', view.status)
   bar?.setAttribute('aria-valuenow', String(view.progress))
   bar?.setAttribute('aria-valuetext', value)
-  bar?.querySelector('.bar-done')?.setAttribute('width', `${view.progress}%`)
+  bar?.querySelector('.bar-fill')?.setAttribute('width', `${view.progress}%`)
   bar?.querySelector('.bar-tip')?.setAttribute('cx', `${view.progress}%`)
+  const sheen = bar?.querySelector<HTMLElement>('.bar-sheen')
+  if (sheen) sheen.style.inlineSize = `${view.progress}%`
 }
 
 function showSteps(main: HTMLElement, { steps }: Described): void {

@@ -33,7 +33,9 @@ export function useBrowser({ keepsPages = false } = {}): TestBrowser {
   })
   afterAll(() => browser?.close())
   return {
-    open: async (options) => (await browser.newContext(options)).newPage(),
+    // What moves is painted by the processor here, all the time: one test looks at it.
+    open: async (options) =>
+      (await browser.newContext({ reducedMotion: 'reduce', ...options })).newPage(),
     async closeTabs() {
       await Promise.all((browser?.contexts() ?? []).map((context) => context.close()))
     },

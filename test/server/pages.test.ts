@@ -110,7 +110,7 @@ describe('a running request', () => {
       'aria-valuenow': '42',
       'aria-valuetext': '42 percent, step 2 of 6: Solve the captcha',
     })
-    expect($('.bar-done').attr('width')).toBe('42%')
+    expect($('.bar-fill').attr('width')).toBe('42%')
     expect($('[aria-current=step]').attr('data-step')).toBe('captcha_solving')
     expect(text($, '[data-live=message]')).toBe('<b>حل</b> کپچا')
     expect($('title').text()).toBe('42% · Credit score · Halfway')

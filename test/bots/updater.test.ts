@@ -237,10 +237,12 @@ describe('the updater', () => {
     const { record } = await given(START)
     await updater.updateProgress(record.hash, 10)
     await redis.goAway()
-    const waiting = updater.updateProgress(record.hash, 20)
-    await redis.comeBack()
     // The private Redis comes back empty: the request is gone, and that is what the bot hears.
-    await expect(waiting).rejects.toMatchObject({ code: 'request_not_found' })
+    const heard = expect(updater.updateProgress(record.hash, 20)).rejects.toMatchObject({
+      code: 'request_not_found',
+    })
+    await redis.comeBack()
+    await heard
     const again = createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
     await again.create(record)
     await updater.updateProgress(record.hash, 30)

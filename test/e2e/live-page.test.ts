@@ -1,5 +1,4 @@
 /** A request page while its request moves on: what script adds in a real browser, and what remains when it is hindered. */
-import type { ServerResponse } from 'node:http'
 import type { Page } from 'playwright-core'
 import { afterEach, describe, expect, it } from 'vitest'
 import { freePort } from '../../core/redis/private-server.ts'
@@ -11,37 +10,26 @@ import { eventually } from '../helpers/eventually.ts'
 import { hasFocus, tabTo } from '../helpers/keyboard.ts'
 import { ASK, START, step } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
+import {
+  code,
+  heading,
+  isConnected,
+  live,
+  progressOf,
+  shows,
+  typeCode,
+  watchAt,
+} from '../helpers/request-page.ts'
 import { useServer } from '../helpers/server.ts'
-import { at } from '../server/page-browser.ts'
 
 const redis = await useRedis()
-const { address, given, apply, store, http } = await useServer(redis, { assets: useAssets() })
-const { open, closeTabs } = useBrowser({ keepsPages: true })
+const { address, given, apply, store } = await useServer(redis, { assets: useAssets() })
+const { open, closeTabs } = useBrowser()
+const watch = (hash: string, page: Page, server = address): Promise<void> => watchAt(server, hash, page)
 
 const { t } = createTexts('en')
 const COMPLETE = { type: 'complete', attempt: 1, result: { score: 712 } } as const
 const REJECT = { type: 'reject_otp', attempt: 1 } as const
-
-const live = (page: Page, name: string) => page.locator(`[data-live=${name}]`)
-const code = (page: Page) => page.locator('input[name=otp]')
-const heading = (page: Page, name: string) => page.getByRole('heading', { level: 1, name })
-const shows = (page: Page, percent: number): Promise<void> =>
-  live(page, 'percent')
-    .filter({ hasText: `${percent}%` })
-    .waitFor()
-const isConnected = (page: Page, how: string): Promise<void> =>
-  page.locator(`[data-live=connection][data-state=${how}]`).waitFor()
-const progressOf = (hash: string, server = address): string => server + at('progress', hash)
-
-async function watch(hash: string, page: Page, server = address): Promise<void> {
-  await page.goto(progressOf(hash, server))
-  await isConnected(page, 'live')
-}
-
-async function typeCode(page: Page): Promise<void> {
-  await code(page).fill('123456')
-  await page.keyboard.press('Enter')
-}
 
 const statusOf = async (hash: string): Promise<string | undefined> => (await store.read(hash))?.record.status
 
@@ -65,7 +53,7 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
     const page = await open()
     await page.routeWebSocket(/.*/, (socket) => socket.close())
     await page.route(/\/events$|[?&]wait=/, (route) => route.abort())
-    await page.goto(progressOf(hash))
+    await page.goto(progressOf(hash, address))
     await isConnected(page, 'polling')
     await apply(hash, COMPLETE)
     await heading(page, t('result.title')).waitFor()
@@ -93,26 +81,6 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
     await shows(page, 60)
     await apply(hash, COMPLETE)
     await heading(page, t('result.title')).waitFor()
-  })
-
-  it.each([
-    ['as ours are served', false],
-    ['when the browser kept it as it was', true],
-  ])('shows on "Back" how the request stands by now: %s', async (_how, isKept) => {
-    const hash = await given([START, step(10)])
-    const page = await open()
-    if (isKept) http.prependListener('request', dropCacheControl)
-    await watch(hash, page)
-    await page.evaluate(rememberPersisted)
-    await page.goto(`${address}/`)
-    await apply(hash, step(60))
-    // Playwright's own goBack waits for a load that a kept page does not have.
-    await page.evaluate(() => history.back())
-    await shows(page, 60)
-    if (isKept) expect(await page.evaluate(() => document.documentElement.dataset.persisted)).toBe('true')
-    await apply(hash, step(70))
-    await shows(page, 70)
-    http.off('request', dropCacheControl)
   })
 
   it('closes the prompt in every tab once the code was typed in one', async () => {
@@ -224,7 +192,7 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
   it('tells its state in the icon of its tab', async () => {
     const hash = await given([])
     const page = await open()
-    await page.goto(progressOf(hash))
+    await page.goto(progressOf(hash, address))
     const shows = (name: string): Promise<void> =>
       page.locator(`link[rel=icon][href$="/${name}.svg"]`).waitFor({ state: 'attached' })
     await shows('icon-pending')
@@ -241,50 +209,11 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
     }
   })
 
-  it('notifies who wished it and looks elsewhere, and nobody else', async () => {
-    const [wished, other] = [await given([START]), await given([START])]
-    const page = await open({ permissions: ['notifications'] })
-    await page.addInitScript(writeDownNotifications)
-    await watch(wished, page)
-    const button = page.getByRole('button', { name: t('progress.notify') })
-    expect(await button.getAttribute('aria-pressed')).toBe('false')
-    await button.click()
-    await page.locator('[data-live=notify][aria-pressed=true]').waitFor()
-    await page.reload()
-    await page.locator('[data-live=notify][aria-pressed=true]').waitFor()
-    const elsewhere = await page.context().newPage()
-    await elsewhere.addInitScript(writeDownNotifications)
-    await watch(other, elsewhere)
-    // Playwright makes every tab believe that it has the focus.
-    for (const tab of [page, elsewhere]) {
-      const session = await tab.context().newCDPSession(tab)
-      await session.send('Emulation.setFocusEmulationEnabled', { enabled: false })
-    }
-    await elsewhere.bringToFront()
-    await page.waitForFunction(() => !document.hasFocus())
-    for (const hash of [wished, other]) for (const change of [ASK, COMPLETE]) await apply(hash, change)
-    await Promise.all([page, elsewhere].map((tab) => heading(tab, t('result.title')).waitFor()))
-    const notified = (tab: Page) =>
-      tab.evaluate(() => (globalThis as unknown as { notified: string[] }).notified)
-    expect((await notified(page)).at(-1)).toMatch(/^Done · /)
-    expect(await notified(elsewhere)).toEqual([])
-  })
-
-  it('says that notifications are blocked when they are wished for, and not before', async () => {
-    const hash = await given([START])
-    const page = await open()
-    await watch(hash, page)
-    const blocked = page.getByText(t('progress.notify_blocked'))
-    expect(await blocked.isVisible()).toBe(false)
-    await page.getByRole('button', { name: t('progress.notify') }).click()
-    await blocked.waitFor()
-  })
-
   it('warns before it is deleted', async () => {
     const hash = await given([START, COMPLETE])
     const page = await open()
     await page.clock.install()
-    await page.goto(progressOf(hash))
+    await page.goto(progressOf(hash, address))
     const warning = page.locator('main').getByText(t('live.announce.expiring'))
     expect(await warning.isVisible()).toBe(false)
     await page.clock.fastForward((1800 - 100) * 1000)
@@ -373,13 +302,6 @@ async function twoTabs(hash: string): Promise<[Page, Page]> {
   return [one, other]
 }
 
-/** Some browsers keep a page for "Back" in spite of `no-store`; Chromium only without it. */
-function dropCacheControl(_req: unknown, res: ServerResponse): void {
-  const { setHeader } = res
-  res.setHeader = (name, value) =>
-    name.toLowerCase() === 'cache-control' ? res : setHeader.call(res, name, value)
-}
-
 interface Said {
   region: string
   text: string
@@ -388,25 +310,6 @@ interface Said {
 }
 
 // What follows runs in the page.
-
-function rememberPersisted(): void {
-  addEventListener('pageshow', ({ persisted }) => {
-    document.documentElement.dataset.persisted = String(persisted)
-  })
-}
-
-/** The browser shows them outside of the page, where no test can look. */
-function writeDownNotifications(): void {
-  const notified: string[] = []
-  const { Notification } = globalThis
-  class Noted extends Notification {
-    constructor(title: string, options?: NotificationOptions) {
-      super(title, options)
-      notified.push(title)
-    }
-  }
-  Object.assign(globalThis, { notified, Notification: Noted })
-}
 
 /** The most that were running in any frame. */
 function countAnimations(): void {

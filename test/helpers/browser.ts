@@ -23,19 +23,18 @@ export interface TestBrowser {
 /**
  * To be called at the top of a test file: one browser for all its tests.
  *
- * @param keepsPages as `launchChromium` takes it
+ * @param whole as `launchChromium` takes it
  */
-export function useBrowser({ keepsPages = false } = {}): TestBrowser {
+export function useBrowser({ whole = false } = {}): TestBrowser {
   let browser: Browser
   beforeAll(async () => {
     if (lacksChromium) return
-    browser = await launchChromium({ keepsPages })
+    browser = await launchChromium({ whole })
   })
   afterAll(() => browser?.close())
   return {
     // What moves is painted by the processor here, all the time: one test looks at it.
-    open: async (options) =>
-      (await browser.newContext({ reducedMotion: 'reduce', ...options })).newPage(),
+    open: async (options) => (await browser.newContext({ reducedMotion: 'reduce', ...options })).newPage(),
     async closeTabs() {
       await Promise.all((browser?.contexts() ?? []).map((context) => context.close()))
     },

@@ -1,0 +1,25 @@
+/** What people see on a request's page, as tests look for it. */
+import type { Page } from 'playwright-core'
+import { at } from '../server/page-browser.ts'
+
+export const live = (page: Page, name: string) => page.locator(`[data-live=${name}]`)
+export const code = (page: Page) => page.locator('input[name=otp]')
+export const heading = (page: Page, name: string) => page.getByRole('heading', { level: 1, name })
+export const shows = (page: Page, percent: number): Promise<void> =>
+  live(page, 'percent')
+    .filter({ hasText: `${percent}%` })
+    .waitFor()
+export const isConnected = (page: Page, how: string): Promise<void> =>
+  page.locator(`[data-live=connection][data-state=${how}]`).waitFor()
+export const progressOf = (hash: string, server: string): string => server + at('progress', hash)
+
+/** Opens the page, and waits until it is live. */
+export async function watchAt(server: string, hash: string, page: Page): Promise<void> {
+  await page.goto(progressOf(hash, server))
+  await isConnected(page, 'live')
+}
+
+export async function typeCode(page: Page): Promise<void> {
+  await code(page).fill('123456')
+  await page.keyboard.press('Enter')
+}

@@ -25,7 +25,7 @@ import { createLog, type Log } from '../core/log.ts'
 import type { OtpRequest } from '../core/otp-prompt.ts'
 import { isFinal } from '../core/record.ts'
 import { startClock } from '../core/redis/clock.ts'
-import { openRedis, type RedisClient } from '../core/redis/connect.ts'
+import { type ConnectionSettings, openRedis, type RedisClient } from '../core/redis/connect.ts'
 import { createLiveRequests, type LiveUpdate } from '../core/redis/live-requests.ts'
 import { createOtpBox, type WaitForOtpOptions } from '../core/redis/otp-box.ts'
 import { createRequestStore, type Stored } from '../core/redis/request-store.ts'
@@ -87,6 +87,8 @@ export type EndReason = 'already_final' | 'request_expired' | 'stale_attempt'
 export interface UpdaterOptions {
   /** An address (`redis://…`, `unix://…`) or settings as in core/config.ts; the updater opens its own connections. */
   redis: string | RedisTarget
+  /** Prefixes and time limits, where the installation has set its own. */
+  connections?: ConnectionSettings
   /** The life of a record in seconds, as the server has it. */
   ttlSeconds?: number
   log?: Log
@@ -97,10 +99,12 @@ const REMEMBERED = 1000
 
 export async function createUpdater({
   redis,
+  connections: settings,
   ttlSeconds = 1800,
   log = createLog('bot', 'warn'),
 }: UpdaterOptions): Promise<Updater> {
-  const connections = await openRedis(typeof redis === 'string' ? { kind: 'single', url: redis } : redis, log)
+  const target: RedisTarget = typeof redis === 'string' ? { kind: 'single', url: redis } : redis
+  const connections = await openRedis(target, log, settings)
   const commands = await connections.connect('patient')
   const subscriber = await connections.connect('subscriber')
   const clock = await startClock({ redis: commands, log })

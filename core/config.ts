@@ -2,90 +2,8 @@
  * Every setting, in one place: read once, checked at once, every complaint in one message. `.env.example` lists the
  * same names (a test ties them).
  */
-import { z } from 'zod'
 import { StartError } from './errors.ts'
-
-const port = z.coerce.number().int().min(1).max(65_535)
-const seconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
-const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1')
-const hostPort = z
-  .string()
-  .regex(/^[^\s:]+:\d{1,5}$|^\[[0-9a-f:]+\]:\d{1,5}$/i, 'must be host:port')
-  .refine(
-    (text) => port.safeParse(splitHostPort(text).port).success,
-    'must be host:port, with a port up to 65535',
-  )
-const hostPorts = z
-  .string()
-  .transform((text) =>
-    text
-      .split(',')
-      .map((part) => part.trim())
-      .filter(Boolean),
-  )
-  .pipe(z.array(hostPort).min(1))
-  .transform((list) => list.map(splitHostPort))
-const webUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https address' })
-
-function isRedisUrl(text: string): boolean {
-  if (!/^(rediss?|unix):\/\//.test(text) || !URL.canParse(text)) return false
-  const { protocol, hostname, pathname } = new URL(text)
-  return protocol === 'unix:' ? pathname.length > 1 : hostname !== ''
-}
-
-function splitHostPort(text: string): { host: string; port: number } {
-  const at = text.lastIndexOf(':')
-  return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) }
-}
-
-const settings = z.object({
-  NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
-  PORT: port.default(3000),
-  HOST: z.string().default('0.0.0.0'),
-  REDIS_URL: z
-    .string()
-    .refine(isRedisUrl, 'must be an address that begins with redis://, rediss:// or unix://')
-    .optional(),
-  REDIS_HOST: z.string().optional(),
-  REDIS_PORT: port.optional(),
-  REDIS_PASSWORD: z.string().optional(),
-  REDIS_DB: z.coerce.number().int().min(0).max(1_000_000).optional(),
-  REDIS_SENTINELS: hostPorts.optional(),
-  REDIS_SENTINEL_NAME: z.string().optional(),
-  REDIS_CLUSTER_NODES: hostPorts.optional(),
-  QUEUE_PREFIX: z
-    .string()
-    .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'letters, digits, dot, dash and underscore, 64 at most')
-    .default('halfway'),
-  LOCAL_API_URL: webUrl.default('http://127.0.0.1:9999'),
-  LOCAL_API_PORT: port.default(9999),
-  LOCAL_API_TIMEOUT: seconds(1, 300).default(180),
-  LOCAL_API_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
-  WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(1000).default(10),
-  DRAIN_SECONDS: seconds(0, 3600).default(30),
-  REQUEST_TTL: seconds(1, 86_400).default(1800),
-  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
-  ALLOWED_ORIGINS: z
-    .string()
-    .transform((text) =>
-      text
-        .split(',')
-        .map((part) => part.trim())
-        .filter(Boolean),
-    )
-    .pipe(z.array(webUrl.transform((text) => new URL(text).origin)))
-    .default([]),
-  TRUST_PROXY: z.coerce.number().int().min(0).max(10).default(0),
-  SUBMITS_PER_MINUTE: z.coerce.number().int().min(1).default(60),
-  ACTIONS_PER_MINUTE: z.coerce.number().int().min(1).default(60),
-  OWNER_CHECK: z.enum(['off', 'actions', 'all']).default('off'),
-  DEMO_PORTAL_PORT: port.default(9998),
-  DEMO_PORTAL_SPEED: z.coerce.number().min(0.1).max(10_000).default(1),
-  LINK_CHECK_ALLOW_PRIVATE: flag.default(false),
-})
-
-/** The names of all settings, for the test that ties them to the documents. */
-export const SETTING_NAMES = Object.keys(settings.shape)
+import { type Settings, settings } from './settings.ts'
 
 /** Which Redis, as the settings name it; `embedded` when they name none. */
 export type RedisTarget =
@@ -106,7 +24,14 @@ export type OwnerCheck = 'off' | 'actions' | 'all'
 export interface Config {
   readonly production: boolean
   readonly redis: RedisTarget
-  readonly queuePrefix: string
+  /** How every process of this installation connects, and by which names it knows its own. */
+  readonly connections: {
+    readonly keyPrefix: string
+    readonly queuePrefix: string
+    readonly connectTimeoutMs: number
+    readonly commandTimeoutMs: number
+    readonly keepAliveMs: number
+  }
   readonly requestTtlSeconds: number
   /** How long what is running may go on after a process was told to stop. */
   readonly drainSeconds: number
@@ -119,7 +44,13 @@ export interface Config {
     /** How many proxies stand in front: the client's address is that many steps back in X-Forwarded-For. */
     readonly trustProxy: number
     readonly submitsPerMinute: number
+    /** Submits of up to 1,000 requests each. */
+    readonly batchesPerMinute: number
     readonly actionsPerMinute: number
+    /** How far ahead a request may be scheduled. */
+    readonly maxDelaySeconds: number
+    /** The most urgent priority that callers may ask for; 1 is the most urgent of all. */
+    readonly topPriority: number
     /** What only the submitter may do: nothing, act (code, resend, cancel), or read as well. */
     readonly ownerCheck: OwnerCheck
   }
@@ -156,8 +87,6 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   return deepFreeze(arrange(parsed.data))
 }
 
-type Settings = z.infer<typeof settings>
-
 /** What only two settings together can get wrong. */
 function together(s: { [name in keyof Settings]?: unknown }): string[] {
   const complaints: string[] = []
@@ -187,8 +116,13 @@ function arrange(s: Settings): Config {
   return {
     production: s.NODE_ENV === 'production',
     redis: redisTarget(s),
-    // In a Cluster all keys of a queue must lie in one slot: the braces see to that.
-    queuePrefix: s.REDIS_CLUSTER_NODES ? `{${s.QUEUE_PREFIX}}` : s.QUEUE_PREFIX,
+    connections: {
+      keyPrefix: s.KEY_PREFIX,
+      queuePrefix: s.QUEUE_PREFIX,
+      connectTimeoutMs: s.REDIS_CONNECT_TIMEOUT_MS,
+      commandTimeoutMs: s.REDIS_COMMAND_TIMEOUT_MS,
+      keepAliveMs: s.REDIS_KEEP_ALIVE_MS,
+    },
     requestTtlSeconds: s.REQUEST_TTL,
     drainSeconds: s.DRAIN_SECONDS,
     logLevel: s.LOG_LEVEL,
@@ -198,6 +132,9 @@ function arrange(s: Settings): Config {
       allowedOrigins: s.ALLOWED_ORIGINS,
       trustProxy: s.TRUST_PROXY,
       submitsPerMinute: s.SUBMITS_PER_MINUTE,
+      batchesPerMinute: s.BATCHES_PER_MINUTE,
+      maxDelaySeconds: s.MAX_DELAY,
+      topPriority: s.TOP_PRIORITY,
       actionsPerMinute: s.ACTIONS_PER_MINUTE,
       ownerCheck: s.OWNER_CHECK,
     },

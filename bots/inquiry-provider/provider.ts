@@ -15,7 +15,12 @@ export async function startProvider(
 ): Promise<void> {
   const updater = await use(
     'updater',
-    createUpdater({ redis: config.redis, ttlSeconds: config.requestTtlSeconds, log }),
+    createUpdater({
+      redis: config.redis,
+      connections: config.connections,
+      ttlSeconds: config.requestTtlSeconds,
+      log,
+    }),
   )
   const runs = createRuns({ updater, handlers, log, drainMs: config.drainSeconds * 1000 })
   const server = createServer(createBotServer({ runs, token: config.bots.token, log }))

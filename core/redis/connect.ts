@@ -15,17 +15,37 @@ import type { RedisTarget } from '../config.ts'
 import { StartError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { joinEmbedded } from './embedded.ts'
+import { createNames, type Names, type Prefixes } from './names.ts'
 import { addressOf, createClient, createCluster, createClusterSubscriber, nodesOf } from './topology.ts'
 
 export type Role = 'fail-fast' | 'patient' | 'subscriber'
 
-const COMMIT = readFileSync(new URL('./lua/commit.lua', import.meta.url), 'utf8')
+const script = (name: string): string => readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8')
+const SCRIPTS = {
+  commitRequest: { lua: script('commit'), numberOfKeys: 3 },
+  takeTurn: { lua: script('turn'), numberOfKeys: 2 },
+  keepFailure: { lua: script('keep-failure'), numberOfKeys: 2 },
+}
 
-/** The script of lua/commit.lua as a command; numbers of keys and arguments as its header says. */
+/** The scripts of lua/ as commands; keys, arguments and answers as their headers say. */
 interface Scripts {
   commitRequest(...args: (string | number)[]): Promise<1 | string | null>
+  takeTurn(...args: (string | number)[]): Promise<number>
+  keepFailure(...args: (string | number)[]): Promise<0 | 1>
 }
-export type RedisClient = (Redis | Cluster) & Scripts
+/** A connection knows the names of its installation. */
+export type RedisClient = (Redis | Cluster) & Scripts & { readonly names: Names }
+
+/** How to connect, beside where: `Config['connections']`; what is left out has its default. */
+export interface ConnectionSettings extends Prefixes {
+  connectTimeoutMs?: number
+  /** Of the fail-fast connection: the others wait. */
+  commandTimeoutMs?: number
+  /** How long a connection is idle before the system probes it. */
+  keepAliveMs?: number
+  /** Of the connections that wait for jobs: how long one question for a job may take. */
+  blockMs?: number
+}
 
 export interface RedisConnections {
   /** Where it connects to, without a password: for messages and logs. */
@@ -36,9 +56,10 @@ export interface RedisConnections {
   stop(): Promise<void>
 }
 
-const ANSWER_WITHIN_MS = 700
 const ASK_EVERY_MS = 1000
-/** Longer than any command of ours takes, the blocking ones of the workers among them (BLOCK_AT_MOST_SECONDS). */
+/** What a question may take beyond the second after which it is asked: no answer until then means silence. */
+const SLACK_MS = 200
+/** Longer than any command of ours takes, but for the workers' waiting for jobs (`blockMs`). */
 const SILENT_AFTER_MS = 3200
 
 /**
@@ -52,9 +73,6 @@ const OPTIONS: Record<Role, RedisOptions> = {
   'fail-fast': {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
-    commandTimeout: ANSWER_WITHIN_MS,
-    // With one command unanswered for longer, those behind it in the pipeline would wait in vain, too.
-    socketTimeout: ANSWER_WITHIN_MS + 200,
     autoResendUnfulfilledCommands: false,
     enableAutoPipelining: true,
     reconnectOnError: isElsewhere,
@@ -75,19 +93,32 @@ const OPTIONS: Record<Role, RedisOptions> = {
 
 const SHARED: RedisOptions = {
   lazyConnect: true,
-  connectTimeout: 3000,
   disconnectTimeout: 500,
-  keepAlive: 5000,
-  socketTimeout: SILENT_AFTER_MS,
   maxLoadingRetryTime: 1000,
   retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 5), 1000),
-  scripts: { commitRequest: { lua: COMMIT, numberOfKeys: 3 } },
+  scripts: SCRIPTS,
 }
 
-export async function openRedis(target: RedisTarget, log: Log): Promise<RedisConnections> {
+function timeLimits(
+  role: Role,
+  { connectTimeoutMs = 3000, commandTimeoutMs = 700, keepAliveMs = 5000, blockMs = 0 }: ConnectionSettings,
+): RedisOptions {
+  const shared = { connectTimeout: connectTimeoutMs, keepAlive: keepAliveMs }
+  // With one command unanswered for longer, those behind it in the pipeline would wait in vain, too.
+  if (role === 'fail-fast')
+    return { ...shared, commandTimeout: commandTimeoutMs, socketTimeout: commandTimeoutMs + SLACK_MS }
+  return { ...shared, socketTimeout: Math.max(SILENT_AFTER_MS, blockMs + ASK_EVERY_MS + SLACK_MS) }
+}
+
+export async function openRedis(
+  target: RedisTarget,
+  log: Log,
+  settings: ConnectionSettings = {},
+): Promise<RedisConnections> {
   const embedded = target.kind === 'embedded' ? await joinEmbedded(log) : null
   const real = embedded?.target ?? (target as Exclude<RedisTarget, { kind: 'embedded' }>)
   const address = addressOf(real)
+  const names = createNames(settings, { isCluster: real.kind === 'cluster' })
   const open: { client: Redis | Cluster; stop(): void }[] = []
 
   function create(role: Role, options: RedisOptions): Redis | Cluster {
@@ -105,6 +136,7 @@ export async function openRedis(target: RedisTarget, log: Log): Promise<RedisCon
       const client = create(role, {
         ...SHARED,
         ...OPTIONS[role],
+        ...timeLimits(role, settings),
         connectionName: `halfway-${role}`,
         sentinelRetryStrategy: (times) => (started ? SHARED.retryStrategy?.(times) : null),
       })
@@ -127,7 +159,7 @@ export async function openRedis(target: RedisTarget, log: Log): Promise<RedisCon
           client.disconnect()
         },
       })
-      return client as RedisClient
+      return Object.assign(client, { names }) as RedisClient
     },
     async stop() {
       for (const { stop } of open.splice(0).reverse()) stop()

@@ -3,7 +3,6 @@
  * a reminder: what is due, the record says.
  */
 import type { RedisClient } from './connect.ts'
-import { keys } from './keys.ts'
 
 export interface Deadlines {
   /** Reminds of this request at that time, milliseconds; a later call moves it. */
@@ -18,14 +17,15 @@ export interface Deadlines {
 export function createDeadlines({ redis }: { redis: RedisClient }): Deadlines {
   return {
     async remind(hash, at) {
-      await redis.zadd(keys.deadlines, at, hash)
+      await redis.zadd(redis.names.deadlines, at, hash)
     },
     async remindOfForgotten(hashes, at) {
-      if (hashes.length > 0) await redis.zadd(keys.deadlines, 'NX', ...hashes.flatMap((hash) => [at, hash]))
+      if (hashes.length > 0)
+        await redis.zadd(redis.names.deadlines, 'NX', ...hashes.flatMap((hash) => [at, hash]))
     },
     async forget(hash) {
-      await redis.zrem(keys.deadlines, hash)
+      await redis.zrem(redis.names.deadlines, hash)
     },
-    due: (now, atMost) => redis.zrangebyscore(keys.deadlines, '-inf', now, 'LIMIT', 0, atMost),
+    due: (now, atMost) => redis.zrangebyscore(redis.names.deadlines, '-inf', now, 'LIMIT', 0, atMost),
   }
 }

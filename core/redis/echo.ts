@@ -5,7 +5,6 @@
 import { nanoid } from 'nanoid'
 import type { Log } from '../log.ts'
 import type { RedisClient } from './connect.ts'
-import { keys } from './keys.ts'
 import type { BusListener } from './update-bus.ts'
 
 const EVERY_MS = 2000
@@ -23,7 +22,7 @@ export function startEcho({
   listen(channel: string, listener: BusListener): Promise<unknown>
   log: Log
 }): { stop(): void } {
-  const channel = keys.echo(nanoid())
+  const channel = redis.names.echo(nanoid())
   let called = ''
   let heard = ''
   let gaps = 0

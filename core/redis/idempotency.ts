@@ -5,13 +5,14 @@
 import { createHmac } from 'node:crypto'
 import type { PublicView } from '../record.ts'
 import type { RedisClient } from './connect.ts'
-import { keys } from './keys.ts'
 
 export interface Claim {
   /** Of the body, keyed with the caller's key: says nothing to who does not know both. */
   fingerprint: string
   hash: string
   createdAt: number
+  /** How long it is remembered, seconds: as long as its request may live. */
+  keptSeconds: number
   /** Random. With the key, which is not kept, it gives the submitter's token anew. */
   seed: string
 }
@@ -22,37 +23,31 @@ export interface Idempotency {
   /** The first answer; null while it is being made. */
   answer(caller: string, key: string): Promise<PublicView | null>
   /** Remembers this answer if it is the first, and returns the first: all who ask at once are told the same. */
-  settle(caller: string, key: string, answer: PublicView): Promise<PublicView>
+  settle(caller: string, key: string, answer: PublicView, keptSeconds: number): Promise<PublicView>
 }
 
 export const fingerprint = (key: string, body: unknown): string =>
   createHmac('sha256', key).update(JSON.stringify(body)).digest('base64url')
 
-export function createIdempotency({
-  redis,
-  ttlSeconds,
-}: {
-  redis: RedisClient
-  ttlSeconds: number
-}): Idempotency {
+export function createIdempotency({ redis }: { redis: RedisClient }): Idempotency {
   const answer = async (caller: string, key: string): Promise<PublicView | null> => {
-    const json = await redis.get(keys.idempotencyAnswer(caller, key))
+    const json = await redis.get(redis.names.idempotencyAnswer(caller, key))
     return json === null ? null : (JSON.parse(json) as PublicView)
   }
 
   return {
     answer,
     async claim(caller, key, mine) {
-      const name = keys.idempotency(caller, key)
+      const name = redis.names.idempotency(caller, key)
       for (;;) {
-        if (await redis.set(name, JSON.stringify(mine), 'EX', ttlSeconds, 'NX')) return mine
+        if (await redis.set(name, JSON.stringify(mine), 'EX', mine.keptSeconds, 'NX')) return mine
         const present = await redis.get(name)
         if (present !== null) return JSON.parse(present) as Claim
       }
     },
-    async settle(caller, key, mine) {
-      const name = keys.idempotencyAnswer(caller, key)
-      if (await redis.set(name, JSON.stringify(mine), 'EX', ttlSeconds, 'NX')) return mine
+    async settle(caller, key, mine, keptSeconds) {
+      const name = redis.names.idempotencyAnswer(caller, key)
+      if (await redis.set(name, JSON.stringify(mine), 'EX', keptSeconds, 'NX')) return mine
       return (await answer(caller, key)) ?? mine
     },
   }

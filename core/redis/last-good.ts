@@ -3,7 +3,8 @@
  * is made to without reading first, and what to go by when another program has left nonsense in a record's place, or
  * something older has come back.
  */
-import { type RequestRecord, unsealRecord } from '../record.ts'
+import type { RequestRecord } from '../record.ts'
+import { unsealRecord } from '../seal.ts'
 
 /**
  * A record and the exact value it was read as: what a compare-and-set compares. Where that value is nonsense, the record

@@ -5,7 +5,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promptClosesAt } from '../deadline.ts'
 import type { RedisClient } from './connect.ts'
-import { keys } from './keys.ts'
 import type { RequestStore } from './request-store.ts'
 import type { UpdateBus } from './update-bus.ts'
 
@@ -41,7 +40,7 @@ export function createOtpBox({
   store: RequestStore
   now?: () => number
 }): OtpBox {
-  const take = (hash: string): Promise<string | null> => redis.getdel(keys.otpBox(hash))
+  const take = (hash: string): Promise<string | null> => redis.getdel(redis.names.otpBox(hash))
 
   async function waitFor(
     hash: string,

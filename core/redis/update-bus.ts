@@ -7,7 +7,6 @@
 import type { Log } from '../log.ts'
 import type { RedisClient } from './connect.ts'
 import { startEcho } from './echo.ts'
-import { keys } from './keys.ts'
 
 export interface BusListener {
   /** What was published, as it came: ours is sealed, a foreign one is not. */
@@ -111,7 +110,7 @@ export function createUpdateBus({
 
   const echo = startEcho({ redis, subscriber, listen, log })
   return {
-    watch: (hash, listener) => listen(keys.channel(hash), listener),
+    watch: (hash, listener) => listen(redis.names.channel(hash), listener),
     stop() {
       echo.stop()
       subscriber.off('message', onMessage)

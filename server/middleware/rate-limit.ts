@@ -5,7 +5,6 @@ import { rateLimit } from 'express-rate-limit'
 import { type RedisReply, RedisStore } from 'rate-limit-redis'
 import { AppError } from '../../core/errors.ts'
 import type { RedisClient } from '../../core/redis/connect.ts'
-import { keys } from '../../core/redis/keys.ts'
 
 const WINDOW_MS = 60_000
 
@@ -13,14 +12,18 @@ const WINDOW_MS = 60_000
  * While Redis is away it answers 503 at once: what stands behind it would only find out once more. One that is full
  * cannot count, yet lets a running request move on: an action passes uncounted then, and submits are refused.
  */
-export function limitPerMinute(redis: RedisClient, what: 'submit' | 'action', limit: number): RequestHandler {
+export function limitPerMinute(
+  redis: RedisClient,
+  what: 'submit' | 'batch' | 'action',
+  limit: number,
+): RequestHandler {
   const limiter = rateLimit({
     windowMs: WINDOW_MS,
     limit,
     standardHeaders: 'draft-8',
     legacyHeaders: false,
     identifier: what,
-    store: new RedisStore({ prefix: keys.rateLimit(what), sendCommand: createSender(redis) }),
+    store: new RedisStore({ prefix: redis.names.rateLimit(what), sendCommand: createSender(redis) }),
     handler: (req) => {
       const resetAt =
         (req as unknown as { rateLimit?: { resetTime?: Date } }).rateLimit?.resetTime?.getTime() ??
@@ -32,7 +35,7 @@ export function limitPerMinute(redis: RedisClient, what: 'submit' | 'action', li
       })
     },
   })
-  if (what === 'submit') return limiter
+  if (what !== 'action') return limiter
   return (req, res, next) =>
     limiter(req, res, (error?: unknown) => (isFull(error) ? next() : next(error as Error | undefined)))
 }

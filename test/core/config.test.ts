@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { loadConfig, type RedisTarget, SETTING_NAMES } from '../../core/config.ts'
+import { loadConfig, type RedisTarget } from '../../core/config.ts'
 import { StartError } from '../../core/errors.ts'
+import { createNames } from '../../core/redis/names.ts'
+import { SETTING_NAMES } from '../../core/settings.ts'
 
 const PRODUCTION = {
   NODE_ENV: 'production',
@@ -26,7 +28,13 @@ describe('the settings', () => {
     expect(loadConfig({})).toEqual({
       production: false,
       redis: { kind: 'embedded' },
-      queuePrefix: 'halfway',
+      connections: {
+        keyPrefix: '',
+        queuePrefix: 'halfway',
+        connectTimeoutMs: 3000,
+        commandTimeoutMs: 700,
+        keepAliveMs: 5000,
+      },
       requestTtlSeconds: 1800,
       drainSeconds: 30,
       logLevel: 'info',
@@ -36,6 +44,9 @@ describe('the settings', () => {
         allowedOrigins: [],
         trustProxy: 0,
         submitsPerMinute: 60,
+        batchesPerMinute: 20,
+        maxDelaySeconds: 86_400,
+        topPriority: 1,
         actionsPerMinute: 60,
         ownerCheck: 'off',
       },
@@ -53,7 +64,7 @@ describe('the settings', () => {
 
   it('cannot be changed once they are read', () => {
     const config = loadConfig({ REDIS_CLUSTER_NODES: 'a:1,b:2' })
-    expect(() => Object.assign(config, { queuePrefix: 'x' })).toThrow(TypeError)
+    expect(() => Object.assign(config, { logLevel: 'x' })).toThrow(TypeError)
     expect(() => Object.assign(config.server, { port: 1 })).toThrow(TypeError)
     expect(() =>
       Object.assign((config.redis as { nodes: object[] }).nodes[0] as object, { port: 1 }),
@@ -151,7 +162,7 @@ describe('the Redis they name', () => {
     expect(config.redis).toEqual({
       kind: 'cluster', password: undefined, nodes: [{ host: '::1', port: 7000 }, { host: '10.0.0.1', port: 7001 }],
     }) // biome-ignore format: one target
-    expect(config.queuePrefix).toBe('{q}')
+    expect(createNames(config.connections, { isCluster: true }).queues).toBe('{q}')
   })
 
   it.each([

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { adopt, parseForeignRecord } from '../../core/foreign-record.ts'
 import { advance, type Change } from '../../core/lifecycle.ts'
-import { isFinal, publicView, type RequestRecord, STATUSES, sealRecord } from '../../core/record.ts'
+import { isFinal, publicView, type RequestRecord, STATUSES } from '../../core/record.ts'
+import { sealRecord } from '../../core/seal.ts'
 import { afterChanges, aRecord, PRIVATE, START, step, T0, TTL_SECONDS } from '../helpers/record.ts'
 
 const rules = { now: T0, ttlSeconds: TTL_SECONDS }

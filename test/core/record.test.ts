@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { isNewer, publicView, sealRecord, sealView, unsealRecord, unsealView } from '../../core/record.ts'
+import { isNewer, publicView } from '../../core/record.ts'
+import { sealRecord, sealView, unsealRecord, unsealView } from '../../core/seal.ts'
 import { ASK, afterChanges, aRecord, START, step, T0 } from '../helpers/record.ts'
 
 const running = afterChanges(aRecord({ now: T0 }), [START, step(40)])
@@ -10,7 +11,7 @@ describe('the public view', () => {
     expect(Object.keys(view)).toEqual([
       'hash', 'service_slug', 'status', 'step', 'progress', 'current_message', 'message_key', 'message_params', 'estimated_remaining_time',
       'requires_otp', 'is_completed', 'is_failed', 'is_cancelled', 'is_expired', 'steps', 'queue_position', 'attempt',
-      'max_attempts', 'next_retry_at', 'otp_data', 'result_data', 'error_data', 'version', 'created_at', 'started_at',
+      'max_attempts', 'next_retry_at', 'otp_data', 'result_data', 'error_data', 'run_at', 'retry_of', 'version', 'created_at', 'started_at',
       'updated_at', 'completed_at', 'expires_at',
     ]) // biome-ignore format: as in the contract
     expect(JSON.stringify(view)).not.toContain('private-')

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { loadConfig } from '../../core/config.ts'
 import { openRedis } from '../../core/redis/connect.ts'
-import { keys } from '../../core/redis/keys.ts'
+import { keys } from '../helpers/names.ts'
 import { onRealRedis, quiet } from '../helpers/redis.ts'
 import { type RedisProcess, startCluster } from '../helpers/redis-servers.ts'
 import { useRedisUsers } from '../helpers/redis-users.ts'

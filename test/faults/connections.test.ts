@@ -2,11 +2,12 @@
 import { Worker } from 'bullmq'
 import { describe, expect, it, type TestContext } from 'vitest'
 import { openRedis, type RedisClient, type Role } from '../../core/redis/connect.ts'
-import { keys } from '../../core/redis/keys.ts'
-import { createQueues, WAITING, waitBriefly } from '../../core/redis/queues.ts'
+import { createQueues, SLEEP_SECONDS, waiting, waitNoLonger } from '../../core/redis/queues.ts'
 import { createRequestStore } from '../../core/redis/request-store.ts'
 import { createUpdateBus } from '../../core/redis/update-bus.ts'
+import { inquiries } from '../../core/services/queues.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { keys } from '../helpers/names.ts'
 import { aHash, aRecord, START, TTL_SECONDS } from '../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
 import { type RedisProcess, startSingle } from '../helpers/redis-servers.ts'
@@ -103,15 +104,15 @@ describe.concurrent('connections', () => {
     it('a worker gets the job that was added meanwhile, and was left in peace while it waited', async (ctx) => {
       const proxy = await toRedis()
       const [client] = await connect(ctx, proxy, 'patient')
-      const queues = createQueues({ redis: direct, prefix: 'hole', log: quiet })
+      const queues = createQueues({ redis: direct, log: quiet })
       ctx.onTestFinished(() => queues.stop())
       const done = new Set<string>()
       const worker = new Worker('inquiries', async (job) => void done.add(job.id as string), {
         connection: client,
-        prefix: 'hole',
-        ...WAITING,
+        prefix: direct.names.queues,
+        ...waiting(SLEEP_SECONDS),
       })
-      waitBriefly(worker)
+      waitNoLonger(worker, SLEEP_SECONDS)
       worker.on('error', () => {})
       ctx.onTestFinished(() => worker.close(true))
       await worker.waitUntilReady()
@@ -125,14 +126,14 @@ describe.concurrent('connections', () => {
         return wait(seconds)
       }
       // With a job that is put off, BullMQ waits for as long as it may.
-      await direct.zadd('hole:inquiries:delayed', (Date.now() + 60_000) * 4096, 'put-off')
-      await direct.zadd('hole:inquiries:marker', Date.now() + 60_000, '1')
+      await direct.zadd('halfway:inquiries:delayed', (Date.now() + 60_000) * 4096, 'put-off')
+      await direct.zadd('halfway:inquiries:marker', Date.now() + 60_000, '1')
       await eventually(() => expect(waits.length).toBeGreaterThan(3), { withinMs: 9000 })
       expect(Math.max(...waits)).toBe(2)
       expect(proxy.connections).toBe(connected)
 
       proxy.makeHole()
-      await queues.add('req_a', 'inquiries')
+      await queues.add(aRecord({ hash: 'req_a' }), { queue: inquiries })
       expect(await takes(eventually(() => expect(done).toContain('req_a'), { withinMs: 7000 }))).toBeLessThan(
         5500,
       )

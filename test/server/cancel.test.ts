@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { keys } from '../../core/redis/keys.ts'
+import { keys } from '../helpers/names.ts'
 import { ASK, aHash, START, step, TTL_SECONDS } from '../helpers/record.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { useServer } from '../helpers/server.ts'

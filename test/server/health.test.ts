@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { keys } from '../../core/redis/keys.ts'
 import { announceWorker } from '../../core/redis/workers-alive.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { keys } from '../helpers/names.ts'
 import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
 import { useServer } from '../helpers/server.ts'
 

@@ -1,7 +1,7 @@
 import { type CheerioAPI, load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
-import { keys } from '../../core/redis/keys.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { keys } from '../helpers/names.ts'
 import { ASK, aHash, START } from '../helpers/record.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'

@@ -1,7 +1,7 @@
 import { load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
 import type { Change } from '../../core/lifecycle.ts'
-import { keys } from '../../core/redis/keys.ts'
+import { keys } from '../helpers/names.ts'
 import { ASK, aHash, PRIVATE, START, step, TTL_SECONDS } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'

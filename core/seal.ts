@@ -1,0 +1,26 @@
+/** How our own writes are told from those of other programs. */
+import type { PublicView, RequestRecord } from './record.ts'
+
+/**
+ * Every record and every message of ours ends with its mark. It is white space to any JSON parser and vanishes when
+ * another program reads, changes and writes the JSON: so a foreign write is seen without comparing a field. The two
+ * marks differ, so that a record that somebody publishes as it is never passes for a view.
+ */
+const RECORD_MARK = '\t'
+const VIEW_MARK = '\t '
+export const sealRecord = (record: RequestRecord): string => JSON.stringify(record) + RECORD_MARK
+export const sealView = (view: PublicView): string => JSON.stringify(view) + VIEW_MARK
+
+/** Null when it is not as we wrote it. */
+export const unsealRecord = (json: string): RequestRecord | null => unseal(json, RECORD_MARK)
+export const unsealView = (json: string): PublicView | null => unseal(json, VIEW_MARK)
+
+function unseal<T extends { version: number }>(json: string, mark: string): T | null {
+  if (!json.endsWith(mark)) return null
+  try {
+    const value = JSON.parse(json) as T | null
+    return typeof value?.version === 'number' ? value : null
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,99 @@
+/** Every setting by its name in the environment: its form, its limits, its default. What they mean, config.ts says. */
+import { z } from 'zod'
+import { DEFAULT_QUEUE_PREFIX } from './redis/names.ts'
+
+const port = z.coerce.number().int().min(1).max(65_535)
+const seconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
+const milliseconds = (min: number) => z.coerce.number().int().min(min).max(600_000)
+const count = (min: number, max = 1_000_000) => z.coerce.number().int().min(min).max(max)
+const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1')
+const hostPort = z
+  .string()
+  .regex(/^[^\s:]+:\d{1,5}$|^\[[0-9a-f:]+\]:\d{1,5}$/i, 'must be host:port')
+  .refine(
+    (text) => port.safeParse(splitHostPort(text).port).success,
+    'must be host:port, with a port up to 65535',
+  )
+const hostPorts = z
+  .string()
+  .transform((text) =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean),
+  )
+  .pipe(z.array(hostPort).min(1))
+  .transform((list) => list.map(splitHostPort))
+const webUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https address' })
+
+function isRedisUrl(text: string): boolean {
+  if (!/^(rediss?|unix):\/\//.test(text) || !URL.canParse(text)) return false
+  const { protocol, hostname, pathname } = new URL(text)
+  return protocol === 'unix:' ? pathname.length > 1 : hostname !== ''
+}
+
+function splitHostPort(text: string): { host: string; port: number } {
+  const at = text.lastIndexOf(':')
+  return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) }
+}
+
+export const settings = z.object({
+  NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
+  PORT: port.default(3000),
+  HOST: z.string().default('0.0.0.0'),
+  REDIS_URL: z
+    .string()
+    .refine(isRedisUrl, 'must be an address that begins with redis://, rediss:// or unix://')
+    .optional(),
+  REDIS_HOST: z.string().optional(),
+  REDIS_PORT: port.optional(),
+  REDIS_PASSWORD: z.string().optional(),
+  REDIS_DB: z.coerce.number().int().min(0).max(1_000_000).optional(),
+  REDIS_SENTINELS: hostPorts.optional(),
+  REDIS_SENTINEL_NAME: z.string().optional(),
+  REDIS_CLUSTER_NODES: hostPorts.optional(),
+  REDIS_CONNECT_TIMEOUT_MS: milliseconds(100).default(3000),
+  REDIS_COMMAND_TIMEOUT_MS: milliseconds(50).default(700),
+  REDIS_KEEP_ALIVE_MS: milliseconds(0).default(5000),
+  KEY_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9_.:-]{1,64}$/, 'letters, digits, dot, dash, colon and underscore, 64 at most')
+    .default(''),
+  QUEUE_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'letters, digits, dot, dash and underscore, 64 at most')
+    .default(DEFAULT_QUEUE_PREFIX),
+  LOCAL_API_URL: webUrl.default('http://127.0.0.1:9999'),
+  LOCAL_API_PORT: port.default(9999),
+  LOCAL_API_TIMEOUT: seconds(1, 300).default(180),
+  LOCAL_API_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
+  WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(1000).default(10),
+  DRAIN_SECONDS: seconds(0, 3600).default(30),
+  REQUEST_TTL: seconds(1, 86_400).default(1800),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  ALLOWED_ORIGINS: z
+    .string()
+    .transform((text) =>
+      text
+        .split(',')
+        .map((part) => part.trim())
+        .filter(Boolean),
+    )
+    .pipe(z.array(webUrl.transform((text) => new URL(text).origin)))
+    .default([]),
+  TRUST_PROXY: z.coerce.number().int().min(0).max(10).default(0),
+  SUBMITS_PER_MINUTE: count(1, Number.MAX_SAFE_INTEGER).default(60),
+  BATCHES_PER_MINUTE: count(1, Number.MAX_SAFE_INTEGER).default(20),
+  ACTIONS_PER_MINUTE: count(1, Number.MAX_SAFE_INTEGER).default(60),
+  MAX_DELAY: seconds(0, 30 * 86_400).default(86_400),
+  TOP_PRIORITY: count(1, 10).default(1),
+  OWNER_CHECK: z.enum(['off', 'actions', 'all']).default('off'),
+  DEMO_PORTAL_PORT: port.default(9998),
+  DEMO_PORTAL_SPEED: z.coerce.number().min(0.1).max(10_000).default(1),
+  LINK_CHECK_ALLOW_PRIVATE: flag.default(false),
+})
+
+/** The names of all settings, for the test that ties them to the documents. */
+export const SETTING_NAMES = Object.keys(settings.shape)
+
+export type Settings = z.infer<typeof settings>

@@ -15,10 +15,11 @@ export function dueAt({ status, deadline_at, otp_data }: RequestRecord): number 
 }
 
 /**
- * Until when a worker has nothing to do for a request, milliseconds: the next attempt is not due, or its bot let go
- * until the person has typed the code. Null when it is somebody's turn now.
+ * Until when a worker has nothing to do for a request, milliseconds: it or its next attempt is not due, or its bot let
+ * go until the person has typed the code. Null when it is somebody's turn now.
  */
-export function waitsUntil({ status, next_retry_at, otp_data }: RequestRecord): number | null {
+export function waitsUntil({ status, run_at, next_retry_at, otp_data }: RequestRecord): number | null {
+  if (status === 'pending') return run_at ? Date.parse(run_at) : null
   if (status === 'otp_required')
     return otp_data?.recall && !otp_data.resend_requested ? promptClosesAt(otp_data) : null
   return status === 'processing' && next_retry_at ? Date.parse(next_retry_at) : null

@@ -63,8 +63,11 @@ export type Failure = { error: RequestError } & Pick<Told, 'message_key' | 'mess
 
 /** What somebody wants to happen. Changes of a bot or worker carry the attempt they belong to. */
 export type Change =
-  /** `limitSeconds` is the most that all attempts together may take, waits for a person not counted. */
-  | { type: 'start'; attempt: number; limitSeconds?: number }
+  /**
+   * `limitSeconds` is the most that all attempts together may take, waits for a person not counted. `tries`, with the first
+   * one, is how many there will be, whatever was planned.
+   */
+  | { type: 'start'; attempt: number; limitSeconds?: number; tries?: number }
   | ({ type: 'progress'; attempt: number; progress: number; step?: string } & Message)
   /** `counts: false`: no work was begun, or not by its own fault ended: the attempt is made good by one more. */
   | ({ type: 'retry'; attempt: number; nextRetryAt: number; counts?: boolean } & Failure)
@@ -135,6 +138,7 @@ function effects(next: RequestRecord, before: RequestRecord, change: Change, at:
   switch (change.type) {
     case 'start':
       next.attempt = change.attempt
+      if (before.attempt === 0 && change.tries !== undefined) next.max_attempts = change.tries
       // A take-over from a dead worker may go beyond what was planned; nobody is shown the fourth of three.
       next.max_attempts = Math.max(next.max_attempts, change.attempt)
       next.started_at ??= toIso(at)

@@ -17,6 +17,8 @@ export interface App {
   log: Log
   /** Takes a started part (or the promise of one) into care: it is stopped in reverse order. */
   use<T extends Stoppable>(name: string, part: T | Promise<T>): Promise<T>
+  /** Stops the process as a signal would: its work is done. */
+  end(why: string): void
 }
 
 /** What stopping may take beside the time that running work has to finish. */
@@ -95,7 +97,9 @@ export async function runProcess(
         parts.push({ name: partName, part: Promise.resolve(part) })
         return part
       },
+      end: (why) => void stop(0, why),
     })
+    if (stoppingSince !== null) return
     started = true
     log.info('started')
     process.send?.('started')

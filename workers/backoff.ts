@@ -1,8 +1,7 @@
 /** How long a request waits before its next attempt, milliseconds. */
 import type { RequestRecord } from '../core/record.ts'
-import type { Service } from '../core/services/service.ts'
+import type { Backoff } from '../core/services/service.ts'
 
-type Backoff = Pick<Service, 'backoffSeconds' | 'tries'>
 type Attempts = Pick<RequestRecord, 'attempt' | 'max_attempts'>
 
 /** Nobody waits longer than this for a bot that may be back at any time. */
@@ -10,21 +9,27 @@ const LONGEST_MS = 30_000
 /** Those who were turned away together must not all come back together. */
 const SPREAD = 0.1
 
-/** After an attempt that failed: twice as long after each one that counted. */
+/**
+ * After an attempt that failed. Only those that counted make the wait longer.
+ *
+ * @param tries how many were planned; each that did not count has raised `max_attempts` beyond it
+ */
 export function afterFailure(
-  { backoffSeconds, tries }: Backoff,
+  backoff: Backoff,
+  tries: number,
   { attempt, max_attempts }: Attempts,
+  random: () => number = Math.random,
 ): number {
   const counted = Math.max(1, tries - (max_attempts - attempt))
-  return backoffSeconds * 1000 * 2 ** (counted - 1)
+  return waitMs(backoff, counted) * (1 - (backoff.jitter ?? 0) * random())
 }
 
 /** After one that never began; never sooner than the bot wants. */
-export function afterNothingBegun(
-  { backoffSeconds }: Backoff,
-  { attempt }: Attempts,
-  retryAfterMs: number,
-): number {
-  const ownMs = Math.min(LONGEST_MS, backoffSeconds * 1000 * 2 ** (attempt - 1))
+export function afterNothingBegun(backoff: Backoff, { attempt }: Attempts, retryAfterMs: number): number {
+  const ownMs = Math.min(LONGEST_MS, waitMs(backoff, attempt))
   return Math.max(ownMs, retryAfterMs) * (1 + Math.random() * SPREAD)
+}
+
+function waitMs({ type, seconds, mostSeconds = Number.POSITIVE_INFINITY }: Backoff, failed: number): number {
+  return Math.min(mostSeconds, type === 'fixed' ? seconds : seconds * 2 ** (failed - 1)) * 1000
 }

@@ -1,21 +1,30 @@
-/** The workers' process: `npm run start:workers`. One BullMQ worker for each queue that services use. */
+/** The workers' process: `npm run start:workers`. One BullMQ worker for each queue it takes jobs from. */
 import { runProcess } from '../core/process.ts'
 import { startClock } from '../core/redis/clock.ts'
 import { openRedis } from '../core/redis/connect.ts'
 import { createDeadlines } from '../core/redis/deadlines.ts'
+import { createFailures } from '../core/redis/failures.ts'
 import { createLiveRequests } from '../core/redis/live-requests.ts'
 import { createOtpBox } from '../core/redis/otp-box.ts'
-import { createQueues } from '../core/redis/queues.ts'
+import { createQueues, SLEEP_SECONDS } from '../core/redis/queues.ts'
 import { createRequestStore } from '../core/redis/request-store.ts'
 import { createUpdateBus } from '../core/redis/update-bus.ts'
 import { announceWorker } from '../core/redis/workers-alive.ts'
 import { allQueues, findService } from '../core/services/index.ts'
 import { createBotClient } from './bot-client.ts'
+import { startLimits } from './limits.ts'
+import { readOptions } from './options.ts'
 import { createRequestWorker } from './request-worker.ts'
 import { startRescuer } from './rescuer.ts'
 
-await runProcess({ name: 'workers', env: process.env }, async ({ config, log, use }) => {
-  const connections = await use('redis', openRedis(config.redis, log))
+await runProcess({ name: 'workers', env: process.env }, async ({ config, log, use, end }) => {
+  const options = readOptions(process.argv.slice(2), allQueues())
+  if (!options) return end('only help was asked for')
+  const { tries, sleep: sleepSeconds = SLEEP_SECONDS } = options
+  const taken = allQueues().filter(({ name }) => options.queue?.includes(name) ?? true)
+
+  const blockMs = sleepSeconds * 1000
+  const connections = await use('redis', openRedis(config.redis, log, { ...config.connections, blockMs }))
   const redis = await connections.connect('patient')
   const ttlSeconds = config.requestTtlSeconds
   const clock = await use('clock', startClock({ redis, log }))
@@ -29,11 +38,19 @@ await runProcess({ name: 'workers', env: process.env }, async ({ config, log, us
   const otpBox = createOtpBox({ redis, bus, store, now })
   const deadlines = createDeadlines({ redis })
   const bot = await use('bot client', createBotClient({ url: config.bots.url, token: config.bots.token }))
+  const queues = await use('queues', createQueues({ redis, log, now }))
+  await queues.limit()
 
-  const workers = allQueues().map((queue) =>
+  const limits = startLimits(options, async (why) => {
+    log.info({ why }, 'this is enough, finishing what runs')
+    await Promise.all(workers.map((worker) => worker.finish()))
+    end(why)
+  })
+  await use('limits', limits)
+  const workers = taken.map((queue) =>
     createRequestWorker({
       queue,
-      prefix: config.queuePrefix,
+      queues,
       redis,
       store,
       live,
@@ -41,15 +58,25 @@ await runProcess({ name: 'workers', env: process.env }, async ({ config, log, us
       deadlines,
       bot,
       findService,
-      concurrency: config.worker.concurrency,
+      concurrency: options.concurrency ?? config.worker.concurrency,
+      tries,
+      sleepSeconds,
+      onTurn: limits.count,
       timeoutSeconds: config.bots.timeoutSeconds,
       drainMs: config.drainSeconds * 1000,
-      log: log.child({ queue }),
+      log: log.child({ queue: queue.name }),
       now,
     }),
   )
-  const queues = await use('queues', createQueues({ redis, prefix: config.queuePrefix, log }))
-  const rescuer = startRescuer({ store, deadlines, queues, findService, log, now })
+  const rescuer = startRescuer({
+    store,
+    deadlines,
+    queues,
+    failures: createFailures({ redis, now }),
+    findService,
+    log,
+    now,
+  })
   await use('rescuer', rescuer)
   redis.on('ready', () => void rescuer.lookAtAll())
   await use('workers', { stop: async () => void (await Promise.all(workers.map((worker) => worker.stop()))) })
@@ -57,5 +84,5 @@ await runProcess({ name: 'workers', env: process.env }, async ({ config, log, us
     'sign of life',
     announceWorker({ redis, isTaking: () => workers.every((worker) => worker.isTaking()), log }),
   )
-  log.info({ redis: connections.address, queues: allQueues() }, 'workers are ready')
+  log.info({ redis: connections.address, queues: taken.map(({ name }) => name) }, 'workers are ready')
 })

@@ -5,26 +5,26 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DelayedError, type Job, Worker } from 'bullmq'
-import { dueAt, waitsUntil } from '../core/deadline.ts'
+import { waitsUntil } from '../core/deadline.ts'
 import { AppError } from '../core/errors.ts'
-import type { Failure } from '../core/lifecycle.ts'
 import type { Log } from '../core/log.ts'
 import { isFinal, type RequestRecord } from '../core/record.ts'
 import type { RedisClient } from '../core/redis/connect.ts'
 import type { Deadlines } from '../core/redis/deadlines.ts'
 import type { LiveRequests } from '../core/redis/live-requests.ts'
 import type { OtpBox } from '../core/redis/otp-box.ts'
-import { type JobData, WAITING, waitBriefly } from '../core/redis/queues.ts'
+import { type JobData, type Queues, SLEEP_SECONDS, waiting, waitNoLonger } from '../core/redis/queues.ts'
 import type { RequestStore, Stored } from '../core/redis/request-store.ts'
+import type { ServiceQueue } from '../core/services/queues.ts'
 import type { Service } from '../core/services/service.ts'
-import { type AttemptOutcome, createAttempt } from './attempt.ts'
-import { afterFailure, afterNothingBegun } from './backoff.ts'
+import { createAttempt } from './attempt.ts'
 import type { BotClient } from './bot-client.ts'
 import { LOST, NO_CODE, UNKNOWN_SERVICE } from './failures.ts'
+import { createNextTry } from './next-try.ts'
 
 export interface RequestWorkerDeps {
-  queue: string
-  prefix: string
+  queue: ServiceQueue
+  queues: Pick<Queues, 'join' | 'hold'>
   redis: RedisClient
   store: RequestStore
   live: LiveRequests
@@ -33,6 +33,12 @@ export interface RequestWorkerDeps {
   bot: BotClient
   findService: (slug: string) => Service | undefined
   concurrency: number
+  /** How often a request is tried, instead of what its service says. */
+  tries?: number
+  /** How long it asks for a job at a time. */
+  sleepSeconds?: number
+  /** Told before an attempt is begun, or goes on with a code. */
+  onTurn?: () => void
   /** The limit of a bot's call where the service sets none of its own, seconds. */
   timeoutSeconds: number
   /** How long running jobs may go on when the worker is told to stop. */
@@ -46,6 +52,9 @@ export interface RequestWorkerDeps {
 
 export interface RequestWorker {
   isTaking(): boolean
+  /** Takes nothing new. Resolves once all that runs has ended, however long that takes. */
+  finish(): Promise<void>
+  /** The same, but what takes longer than `drainMs` is left for another worker to try again. */
   stop(): Promise<void>
 }
 
@@ -65,16 +74,18 @@ const REMIND_MS = 10_000
 type Turn = { record: RequestRecord; otp?: string }
 
 export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
-  const { store, otpBox, deadlines, findService, log, now, lockMs = LOCK_MS } = deps
+  const { store, otpBox, deadlines, queues, findService, log, now } = deps
+  const { lockMs = LOCK_MS, sleepSeconds = SLEEP_SECONDS } = deps
   const attempt = createAttempt(deps)
+  const { tryAgainOrEnd, end } = createNextTry(deps)
   const stopping = new AbortController()
   let closing = false
 
-  const worker = new Worker<JobData>(deps.queue, process, {
+  const worker = new Worker<JobData>(deps.queue.name, process, {
     connection: deps.redis,
-    prefix: deps.prefix,
+    prefix: deps.redis.names.queues,
     concurrency: deps.concurrency,
-    ...WAITING,
+    ...waiting(sleepSeconds),
     removeOnComplete: { count: 0 },
     removeOnFail: { count: 0 },
     lockDuration: lockMs,
@@ -82,7 +93,7 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
     stalledInterval: lockMs * A_QUARTER,
     maxStalledCount: 3,
   })
-  waitBriefly(worker)
+  waitNoLonger(worker, sleepSeconds)
   worker.on('error', (error) => log.debug({ err: error }, 'the queue connection stumbled'))
   worker.on('failed', (job) => {
     // Given up by BullMQ itself, after stalling too often: nobody else will end this request.
@@ -113,10 +124,17 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
     if (!before || isFinal(before.record.status)) return log.debug({ hash }, 'nothing to do for a job')
     const service = findService(before.record.service_slug)
     if (!service) return end(before.record, UNKNOWN_SERVICE)
-    // BullMQ may just have been waiting for a job when it was told to stop: that one is somebody else's.
-    if (closing) return putOff(job, token, before.record, now())
     const until = waitsUntil(before.record)
     if (until !== null && now() < until - EARLY_MS) return putOff(job, token, before.record, until)
+    if (before.record.run_at && before.record.status === 'pending' && !job.priority) {
+      // It came ahead of all who wait because nobody could say yesterday whose turn it would be today.
+      await queues.join(job, before.record, service)
+      await job.moveToDelayed(Date.now(), token)
+      throw new DelayedError()
+    }
+    // BullMQ may just have been waiting for a job when it was told to stop: that one is somebody else's.
+    if (closing) return putOff(job, token, before.record, now())
+    deps.onTurn?.()
     const turn = await takeTurn(before, service)
     if (turn === null) return
 
@@ -151,7 +169,8 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
       await end(before.record, NO_CODE)
       return null
     }
-    const start = { type: 'start', attempt: last + 1, limitSeconds: limitOf(service) } as const
+    const { tries } = deps
+    const start = { type: 'start', attempt: last + 1, limitSeconds: limitOf(service), tries } as const
     const [started] = await Promise.all([store.apply(hash, start), deadlines.remind(hash, now() + REMIND_MS)])
     if (started.ok) return { record: started.stored.record }
     log.debug({ hash, refusal: started.refusal }, 'could not start')
@@ -167,6 +186,8 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
   ): Promise<never> {
     // A job must not outlast the record it is about: it finds it gone then, and goes too.
     const restMs = Math.min(until, Date.parse(expires_at)) - now()
+    // Who has begun goes before those who have not.
+    if (job.priority) await job.changePriority({ priority: 0 })
     // BullMQ looks at this machine's clock, which may be wrong: another machine may find the job too early, or late.
     await job.moveToDelayed(Date.now() + restMs, token)
     // Handed over, asked for anew, or cancelled before the job could be woken.
@@ -176,47 +197,14 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
     throw new DelayedError()
   }
 
-  /** When the next attempt is due and the record that says so; null when there is none. */
-  async function tryAgainOrEnd(
-    record: RequestRecord,
-    service: Service,
-    failed: Exclude<AttemptOutcome, { is: 'ended' | 'waiting' }>,
-  ): Promise<{ record: RequestRecord; at: number } | null> {
-    const { error, message_key, message_params } = failed
-    const failure = { error, message_key, message_params }
-    const counts = failed.is === 'failed'
-    const waitMs =
-      failed.is === 'given_back' ? 0
-      : failed.is === 'not_begun' ? afterNothingBegun(service, record, failed.retryAfterMs)
-      : afterFailure(service, record) // biome-ignore format: a table
-    // Its deadline may have moved meanwhile, with a person who was being waited for.
-    const known = await store.read(record.hash)
-    if (!known) return null
-    const due = dueAt(known.record)
-    const at = Math.round(now() + waitMs)
-    const inVain = due !== null && at >= due
-    // A time limit is the request's, not the attempt's: trying again is for the person to decide.
-    const mayPass = error.retryable && error.code !== 'timed_out'
-    if (!mayPass || inVain || (counts && record.attempt >= record.max_attempts)) {
-      await end(record, failure)
-      return null
-    }
-    const outcome = await store.apply(record.hash, {
-      type: 'retry', attempt: record.attempt, nextRetryAt: at, counts, ...failure,
-    }) // biome-ignore format: one change
-    return outcome.ok ? { record: outcome.stored.record, at } : null
-  }
-
-  async function end(record: RequestRecord, failure: Failure): Promise<void> {
-    const outcome = await store.apply(record.hash, { type: 'fail', attempt: record.attempt, ...failure })
-    if (!outcome.ok) log.debug({ hash: record.hash, refusal: outcome.refusal }, 'the failure came too late')
-  }
-
   return {
     isTaking: () => !closing && worker.isRunning() && !worker.isPaused(),
+    async finish() {
+      closing = true
+      await worker.close()
+    },
     async stop() {
       closing = true
-      // Takes nothing new; what runs may finish, and what takes longer is left for another worker to try again.
       const closed = worker.close()
       const patience = new AbortController()
       const late = sleep(deps.drainMs, undefined, { signal: patience.signal }).then(

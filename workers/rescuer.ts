@@ -8,6 +8,7 @@ import { AppError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import { isFinal, type RequestRecord } from '../core/record.ts'
 import type { Deadlines } from '../core/redis/deadlines.ts'
+import type { Failures } from '../core/redis/failures.ts'
 import type { Queues } from '../core/redis/queues.ts'
 import type { RequestStore } from '../core/redis/request-store.ts'
 import type { Service } from '../core/services/service.ts'
@@ -16,7 +17,8 @@ import { NO_CODE, TIMED_OUT } from './failures.ts'
 export interface RescuerDeps {
   store: RequestStore
   deadlines: Deadlines
-  queues: Queues
+  queues: Pick<Queues, 'ensure' | 'wake'>
+  failures: Pick<Failures, 'keep'>
   findService: (slug: string) => Service | undefined
   log: Log
   everyMs?: number
@@ -47,18 +49,25 @@ export interface Rescuer {
 }
 
 export function startRescuer(deps: RescuerDeps): Rescuer {
-  const { store, deadlines, queues, findService, log, everyMs = EVERY_MS, now } = deps
+  const { store, deadlines, queues, failures, findService, log, everyMs = EVERY_MS, now } = deps
   let stopped = false
   let timer: NodeJS.Timeout | undefined
   let round: Promise<void> = Promise.resolve()
 
   async function lookAfter(hash: string): Promise<void> {
     const stored = await store.read(hash)
+    if (stored?.record.status === 'failed') await failures.keep(stored.record)
     if (!stored || isFinal(stored.record.status)) return deadlines.forget(hash)
     const due = dueAt(stored.record)
     if (due !== null && now() >= due + SLACK_MS) return end(stored.record)
+    const begins = waitsUntil(stored.record)
+    if (stored.record.status === 'pending') {
+      // Before it is due, only a job that is lost would be missed, and that is soon enough then.
+      if (begins !== null && now() < begins) return deadlines.remind(hash, begins + LATE_MS)
+      await giveJob(stored.record)
+      return deadlines.remind(hash, now() + LOOK_AGAIN_IN_QUEUE_MS)
+    }
     await giveJob(stored.record)
-    if (stored.record.status === 'pending') return deadlines.remind(hash, now() + LOOK_AGAIN_IN_QUEUE_MS)
     await deadlines.remind(
       hash,
       Math.min(now() + LOOK_AGAIN_MS, due === null ? Number.POSITIVE_INFINITY : due + SLACK_MS),
@@ -77,11 +86,11 @@ export function startRescuer(deps: RescuerDeps): Rescuer {
    * one that sleeps on when its time has come is woken. One that somebody works on is left alone.
    */
   async function giveJob(record: RequestRecord): Promise<void> {
-    const queue = findService(record.service_slug)?.queue
-    if (!queue) return
-    if (record.status === 'pending') return queues.add(record.hash, queue)
+    const service = findService(record.service_slug)
+    if (!service) return
     const until = waitsUntil(record)
-    if (until === null || now() >= until + LATE_MS) await queues.wake(record.hash, queue)
+    if (record.status === 'pending' && until === null) return queues.ensure(record, service)
+    if (until === null || now() >= until + LATE_MS) await queues.wake(record, service)
   }
 
   /** One that cannot be read must not keep the others waiting. */

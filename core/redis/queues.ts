@@ -2,10 +2,14 @@
  * The queues, on BullMQ: one for each name that services use. A job is only a hint that a request waits; its id is the
  * hash and the hash is all it holds, so nothing of the person lies in a queue, an event or a log of it.
  */
-import { Queue, type Worker, type WorkerOptions } from 'bullmq'
+import { type Job, Queue, type Worker, type WorkerOptions } from 'bullmq'
 import type { Log } from '../log.ts'
+import type { RequestRecord } from '../record.ts'
 import { allQueues } from '../services/index.ts'
+import type { ServiceQueue } from '../services/queues.ts'
+import type { Service } from '../services/service.ts'
 import type { RedisClient } from './connect.ts'
+import { takeTurn } from './turns.ts'
 
 export interface JobData {
   hash: string
@@ -15,48 +19,69 @@ export interface JobData {
 const EVENTS_KEPT = 100
 
 /**
- * A worker waits for jobs on a connection of its own, and what is not heard of for longer than this and a moment is
- * taken for dead (core/redis/connect.ts).
+ * How long a worker asks for a job at a time, on a connection of its own: what is not heard of for longer than this and
+ * a moment is taken for dead (`blockMs` in core/redis/connect.ts). A job that comes meanwhile is taken at once.
  */
-const BLOCK_AT_MOST_SECONDS = 2
+export const SLEEP_SECONDS = 2
 
 /** How a worker waits for jobs: briefly, and soon again when Redis was away. */
-export const WAITING: Pick<WorkerOptions, 'drainDelay' | 'runRetryDelay'> = {
-  drainDelay: BLOCK_AT_MOST_SECONDS,
+export const waiting = (sleepSeconds: number): Pick<WorkerOptions, 'drainDelay' | 'runRetryDelay'> => ({
+  drainDelay: sleepSeconds,
   runRetryDelay: 1000,
-}
+})
 /** With a delayed job in the queue BullMQ waits up to ten seconds at a time, which no option of it changes. */
-export function waitBriefly(worker: Worker): void {
-  Object.defineProperty(worker.getBackend(), 'maximumBlockTimeout', { value: BLOCK_AT_MOST_SECONDS })
+export function waitNoLonger(worker: Worker, sleepSeconds: number): void {
+  Object.defineProperty(worker.getBackend(), 'maximumBlockTimeout', { value: sleepSeconds })
 }
 
+/** More than anybody begins: a limit that is only there so that a queue can be held. */
+const ANY_NUMBER = 1_000_000_000
+
+/** What a queue knows of a request: whose it is, how urgent, and when. */
+type Waiting = Pick<RequestRecord, 'hash' | 'status' | 'submitter' | 'priority' | 'run_at'>
+type Where = Pick<Service, 'queue' | 'priority'>
+
 export interface Queues {
-  /** Adding the same hash again while its job lives changes nothing. */
-  add(hash: string, queue: string): Promise<void>
+  /**
+   * A request that waits takes its turn; one whose time has not come waits for that first; one that has begun goes first.
+   * Adding the same one again while its job lives changes nothing.
+   */
+  add(request: Waiting, where: Where): Promise<void>
+  /** Adds it where its job was lost. */
+  ensure(request: Waiting, where: Where): Promise<void>
+  /** The job of a request whose time has come waits from now on like those that were added now. */
+  join(job: Job<JobData>, request: Waiting, where: Where): Promise<void>
   /** A job that waits for its time runs now; one that is gone is added again; one that is worked on is left alone. */
-  wake(hash: string, queue: string): Promise<void>
+  wake(request: Waiting, where: Where): Promise<void>
   /** Takes a job out that nobody works on (any more). */
-  remove(hash: string, queue: string): Promise<void>
+  remove(hash: string, queue: ServiceQueue): Promise<void>
   /** 1 is next; null when it does not wait in this queue. */
-  position(hash: string, queue: string): Promise<number | null>
+  position(hash: string, queue: ServiceQueue): Promise<number | null>
+  /** Sees to it that the limits of the queues hold, for all workers together. */
+  limit(): Promise<void>
+  /** Nothing of this queue is begun for so long, by no worker. */
+  hold(queue: ServiceQueue, ms: number): Promise<void>
   stop(): Promise<void>
 }
 
 export function createQueues({
   redis,
-  prefix,
   log,
+  services = allQueues(),
+  now = Date.now,
 }: {
   redis: RedisClient
-  prefix: string
   log: Log
+  services?: readonly ServiceQueue[]
+  /** Milliseconds since 1970, by the clock of the records. */
+  now?: () => number
 }): Queues {
-  const queues = new Map(allQueues().map((name) => [name, openQueue(name)]))
+  const queues = new Map(services.map(({ name }) => [name, openQueue(name)]))
 
   function openQueue(name: string): Queue<JobData> {
     const queue = new Queue<JobData>(name, {
       connection: redis,
-      prefix,
+      prefix: redis.names.queues,
       skipWaitingForReady: true,
       streams: { events: { maxLen: EVENTS_KEPT } },
       defaultJobOptions: {
@@ -69,21 +94,34 @@ export function createQueues({
     return queue
   }
 
-  const find = (name: string): Queue<JobData> => {
+  const find = ({ name }: ServiceQueue): Queue<JobData> => {
     const queue = queues.get(name)
     if (!queue) throw new Error(`no service uses the queue "${name}"`)
     return queue
   }
 
-  const add = async (hash: string, queue: string): Promise<void> => {
-    await find(queue).add('request', { hash }, { jobId: hash })
+  const turnOf = ({ submitter, priority }: Waiting, where: Where): Promise<number> =>
+    takeTurn(redis, find(where.queue), { person: submitter ?? '', urgency: priority ?? where.priority })
+
+  const add: Queues['add'] = async (request, where) => {
+    const { hash, status, run_at } = request
+    const delay = run_at ? Math.max(0, Date.parse(run_at) - now()) : 0
+    const isInLine = status === 'pending' && delay === 0
+    const order = isInLine ? { priority: await turnOf(request, where) } : { delay }
+    await find(where.queue).add('request', { hash }, { jobId: hash, ...order })
   }
 
   return {
     add,
-    async wake(hash, queue) {
-      const job = await find(queue).getJob(hash)
-      if (!job) return add(hash, queue)
+    async ensure(request, where) {
+      if ((await redis.exists(find(where.queue).toKey(request.hash))) === 0) await add(request, where)
+    },
+    async join(job, request, where) {
+      await job.changePriority({ priority: await turnOf(request, where) })
+    },
+    async wake(request, where) {
+      const job = await find(where.queue).getJob(request.hash)
+      if (!job) return add(request, where)
       // Not delayed: somebody works on it or is about to, and will see for themselves.
       if (await job.isDelayed()) await job.promote().catch(() => {})
     },
@@ -92,10 +130,29 @@ export function createQueues({
       await find(queue).remove(hash)
     },
     async position(hash, queue) {
-      const waiting = find(queue).toKey('wait')
-      // New jobs enter the list on the left and leave it on the right.
-      const [index, length] = await Promise.all([redis.lpos(waiting, hash), redis.llen(waiting)])
-      return index === null ? null : length - index
+      const { wait, prioritized } = find(queue).keys as { wait: string; prioritized: string }
+      // Those that have begun go first: they enter their list on the left and leave it on the right.
+      const [index, first, rank] = await Promise.all([
+        redis.lpos(wait, hash),
+        redis.llen(wait),
+        redis.zrank(prioritized, hash),
+      ])
+      if (index !== null) return first - index
+      return rank === null ? null : first + rank + 1
+    },
+    async limit() {
+      await Promise.all(
+        services.map(async (limits) => {
+          const queue = find(limits)
+          const { requests, seconds } = limits.rate ?? { requests: ANY_NUMBER, seconds: 1 }
+          await queue.setGlobalRateLimit(requests, seconds * 1000)
+          if (limits.atOnce === undefined) await queue.removeGlobalConcurrency()
+          else await queue.setGlobalConcurrency(limits.atOnce)
+        }),
+      )
+    },
+    async hold(queue, ms) {
+      await find(queue).rateLimit(Math.ceil(ms))
     },
     async stop() {
       await Promise.all([...queues.values()].map((queue) => queue.close()))

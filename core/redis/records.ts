@@ -8,9 +8,10 @@ import { AppError } from '../errors.ts'
 import { kindOfNonsense, parseForeignRecord } from '../foreign-record.ts'
 import type { Log } from '../log.ts'
 import { goesBack, type Known, lastKnown, mergeRecords } from '../merge-record.ts'
-import { publicView, type RequestRecord, sealRecord, sealView, unsealRecord } from '../record.ts'
+import { publicView, type RequestRecord } from '../record.ts'
+import { sealRecord, sealView, unsealRecord } from '../seal.ts'
 import type { RedisClient } from './connect.ts'
-import { keys } from './keys.ts'
+import { createFailures } from './failures.ts'
 import { createLastGood, type Stored } from './last-good.ts'
 
 type Committed = { written: true; stored: Stored } | { written: false; stored: Stored | null }
@@ -20,7 +21,7 @@ export interface Records {
   create(record: RequestRecord): Promise<boolean>
   /** What this process read or wrote last, to save the reading; null when it remembers nothing. */
   remembered(hash: string): Stored | null
-  /** Null when there is none (any more). What is read never lies behind what is `known`. */
+  /** Null when there is none (any more), or it is another installation's. What is read never lies behind what is `known`. */
   read(hash: string, known: Known | null): Promise<Stored | null>
   /** Stores `next` if what is stored is `before`; tells what stands there afterwards, null when it is gone. */
   commit(before: Stored, next: RequestRecord, otp?: string): Promise<Committed>
@@ -45,6 +46,8 @@ export function createRecords({
   log?: Log
 }): Records {
   const lastGood = createLastGood({ now })
+  const failures = createFailures({ redis, now })
+  const { installation } = redis.names
   const logged = new Set<string>()
 
   /**
@@ -60,19 +63,27 @@ export function createRecords({
     const record: RequestRecord = { ...next, write_id: nanoid(10) }
     const raw = sealRecord(record)
     const args = [
-      keys.record(next.hash), keys.otpBox(next.hash), keys.guard(next.hash),
-      before, raw, Date.parse(next.expires_at), keys.channel(next.hash), sealView(publicView(next, now())),
+      redis.names.record(next.hash), redis.names.otpBox(next.hash), redis.names.guard(next.hash),
+      before, raw, Date.parse(next.expires_at), redis.names.channel(next.hash), sealView(publicView(next, now())),
       guardUntil(next, otp), ...box(next, otp),
     ] // biome-ignore format: in the order of the script's header
     const answer = await redis.commitRequest(...args)
     if (answer === 1 || answer === raw) {
       lastGood.keep({ record, raw })
+      if (record.status === 'failed') await keepFailure(record)
       return { written: true, stored: { record, raw } }
     }
     return {
       written: false,
       stored: answer === null ? gone(next.hash) : await open(next.hash, answer, known),
     }
+  }
+
+  /** The end stands in the record already: what could not be kept now, a rescuer makes good. */
+  async function keepFailure(record: RequestRecord): Promise<void> {
+    await failures
+      .keep(record)
+      .catch((error: unknown) => log?.debug({ err: error, hash: record.hash }, 'a failure was not kept'))
   }
 
   /**
@@ -90,15 +101,17 @@ export function createRecords({
    */
   async function open(hash: string, raw: string, known: Known | null): Promise<Stored | null> {
     const ours = unsealRecord(raw)
+    if (ours && ours.installation !== installation) return null
     const stored = ours && { record: ours, raw }
     if (stored && !(known && goesBack(known, ours)) && !lastGood.isAhead(stored)) {
       lastGood.keep(stored)
       return stored
     }
-    const guard = ours ? null : unsealRecord((await value(keys.guard(hash))) ?? '')
+    const guard = ours ? null : unsealRecord((await value(redis.names.guard(hash))) ?? '')
     const all = [guard, lastGood.get(hash)?.record, known]
     const theirs = ours ?? parseForeignRecord(raw, hash)
     if (!theirs) return nonsense(hash, raw, lastKnown(all))
+    if (theirs.installation !== installation) return null
     const next = mergeRecords(all, theirs, { now: now(), ttlSeconds })
     return (await write(raw, next, lastKnown(all) ?? known)).stored
   }
@@ -133,13 +146,20 @@ export function createRecords({
   }
 
   async function read(hash: string, known: Known | null): Promise<Stored | null> {
-    const raw = await value(keys.record(hash))
+    const raw = await value(redis.names.record(hash))
     return raw === null ? gone(hash) : open(hash, raw, known)
   }
 
-  async function create(record: RequestRecord): Promise<boolean> {
+  async function create(created: RequestRecord): Promise<boolean> {
+    const record = installation === undefined ? created : { ...created, installation }
     const raw = sealRecord(record)
-    const made = await redis.set(keys.record(record.hash), raw, 'PXAT', Date.parse(record.expires_at), 'NX')
+    const made = await redis.set(
+      redis.names.record(record.hash),
+      raw,
+      'PXAT',
+      Date.parse(record.expires_at),
+      'NX',
+    )
     if (made !== null) lastGood.keep({ record, raw })
     return made !== null
   }

@@ -1,4 +1,5 @@
 import { portalMessages } from './portal.ts'
+import { inquiries } from './queues.ts'
 import { defineService } from './service.ts'
 
 export const accountStatement = defineService({
@@ -66,7 +67,7 @@ export const accountStatement = defineService({
   },
   estimatedSeconds: 45,
   tries: 3,
-  backoffSeconds: 5,
+  backoff: { type: 'exponential', seconds: 5, jitter: 0.2 },
   asksForCode: true,
-  queue: 'inquiries',
+  queue: inquiries,
 })

@@ -1,4 +1,5 @@
 import { portalMessages } from './portal.ts'
+import { inquiries } from './queues.ts'
 import { defineService } from './service.ts'
 
 export const creditScoreRating = defineService({
@@ -75,8 +76,8 @@ export const creditScoreRating = defineService({
   },
   estimatedSeconds: 60,
   tries: 3,
-  backoffSeconds: 5,
+  backoff: { type: 'exponential', seconds: 5, jitter: 0.2 },
   asksForCode: true,
-  queue: 'inquiries',
+  queue: inquiries,
   dedupe: 'active',
 })

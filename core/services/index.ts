@@ -2,6 +2,7 @@
 import { accountStatement } from './account-statement.ts'
 import { creditScoreRating } from './credit-score-rating.ts'
 import { linkCheck } from './link-check.ts'
+import type { ServiceQueue } from './queues.ts'
 import type { Service } from './service.ts'
 
 const services: ReadonlyMap<string, Service> = new Map(
@@ -11,4 +12,4 @@ const services: ReadonlyMap<string, Service> = new Map(
 export const allServices = (): Service[] => [...services.values()]
 export const findService = (slug: string): Service | undefined => services.get(slug)
 /** Every queue that some service uses. */
-export const allQueues = (): string[] => [...new Set(allServices().map((service) => service.queue))]
+export const allQueues = (): ServiceQueue[] => [...new Set(allServices().map((service) => service.queue))]

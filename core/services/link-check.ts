@@ -1,3 +1,4 @@
+import { crawls } from './queues.ts'
 import { defineService } from './service.ts'
 
 export const linkCheck = defineService({
@@ -94,7 +95,7 @@ export const linkCheck = defineService({
   estimatedSeconds: 60,
   limitSeconds: 300,
   tries: 2,
-  backoffSeconds: 5,
+  backoff: { type: 'exponential', seconds: 5, jitter: 0.2 },
   asksForCode: false,
-  queue: 'crawls',
+  queue: crawls,
 })

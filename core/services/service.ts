@@ -1,6 +1,7 @@
 /** A service: what is asked of the person, which steps the bot takes, how long and how often it may try. Data only. */
 import type { FieldError } from '../errors.ts'
 import { FIELD_TYPES } from './fields.ts'
+import type { ServiceQueue } from './queues.ts'
 
 /** A text in every language of the pages. */
 export interface Localized {
@@ -17,6 +18,21 @@ export interface Field {
   example: string
 }
 
+/** How long a request waits before its next try. */
+export interface Backoff {
+  /** `fixed` waits the same each time, `exponential` twice as long after each try that failed. */
+  type: 'fixed' | 'exponential'
+  /** Before the second try. */
+  seconds: number
+  /** The longest wait, where twice as long would be longer. */
+  mostSeconds?: number
+  /** Up to this share of the wait is left out at random, 0 to 1: those who failed together do not come back together. */
+  jitter?: number
+}
+
+export const PRIORITIES = 10
+export const DEFAULT_PRIORITY = 5
+
 export interface Service<MessageKey extends string = string> {
   slug: string
   title: Localized
@@ -30,11 +46,13 @@ export interface Service<MessageKey extends string = string> {
   limitSeconds?: number
   /** How often the bot is called at most, when it fails in a way that may pass. */
   tries: number
-  /** Seconds before the second try; it doubles with each further one. */
-  backoffSeconds: number
+  backoff: Backoff
   /** Whether the person will be asked for a code. */
   asksForCode: boolean
-  queue: string
+  /** Where its requests wait, with limits that all services in it share. */
+  queue: ServiceQueue
+  /** How urgent its requests are where nobody says otherwise: 1 is the most urgent of ten; 5 when left out. */
+  priority?: number
   /** What its bot says, ICU messages by key; a failure's key is its code. */
   messages?: Readonly<Record<MessageKey, Localized>>
   /** What the names in the result mean, at any depth. One that is missing is shown as words of its own. */
@@ -52,6 +70,11 @@ export function defineService<MessageKey extends string = never>(
   if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(service.slug)) throw new Error(`bad service slug "${service.slug}"`)
   if (service.limitSeconds !== undefined && service.limitSeconds > 300)
     throw new Error(`${service.slug}: limitSeconds is 300 at most`)
+  const { priority = DEFAULT_PRIORITY, backoff } = service
+  if (!Number.isInteger(priority) || priority < 1 || priority > PRIORITIES)
+    throw new Error(`${service.slug}: priority is a whole number from 1 to ${PRIORITIES}`)
+  if (backoff.jitter !== undefined && !(backoff.jitter >= 0 && backoff.jitter <= 1))
+    throw new Error(`${service.slug}: jitter is a share from 0 to 1`)
   return Object.freeze(service)
 }
 

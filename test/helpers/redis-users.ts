@@ -10,10 +10,10 @@ import { openRedis, type RedisClient } from '../../core/redis/connect.ts'
 import { createDeadlines } from '../../core/redis/deadlines.ts'
 import { createIdempotency } from '../../core/redis/idempotency.ts'
 import { createOtpBox } from '../../core/redis/otp-box.ts'
-import { createQueues, WAITING, waitBriefly } from '../../core/redis/queues.ts'
+import { createQueues, SLEEP_SECONDS, waiting, waitNoLonger } from '../../core/redis/queues.ts'
 import { createRequestStore } from '../../core/redis/request-store.ts'
 import { createUpdateBus } from '../../core/redis/update-bus.ts'
-import { allQueues } from '../../core/services/index.ts'
+import { inquiries } from '../../core/services/queues.ts'
 import { limitPerMinute } from '../../server/middleware/rate-limit.ts'
 import { eventually } from './eventually.ts'
 import { ASK, aRecord, START, step, TTL_SECONDS } from './record.ts'
@@ -43,7 +43,7 @@ export async function useRedisUsers(
   settings: Record<string, string>,
 ): Promise<RedisUsers> {
   const config = loadConfig(settings)
-  const connections = await openRedis(config.redis, quiet)
+  const connections = await openRedis(config.redis, quiet, config.connections)
   onTestFinished(() => connections.stop())
   const failFast = await connections.connect('fail-fast')
   const patient = await connections.connect('patient')
@@ -57,23 +57,22 @@ export async function useRedisUsers(
   onTestFinished(() => bus.stop())
   const otpBox = createOtpBox({ redis: patient, bus, store: bots })
   const deadlines = createDeadlines({ redis: failFast })
-  const idempotency = createIdempotency({ redis: failFast, ttlSeconds: TTL_SECONDS })
+  const idempotency = createIdempotency({ redis: failFast })
   const limited = express().use(
     limitPerMinute(failFast, 'submit', 1000),
     (_req, res) => void res.send('let in'),
   )
 
-  const [queue] = allQueues() as [string]
-  const prefix = config.queuePrefix
-  const queues = createQueues({ redis: failFast, prefix, log: quiet })
+  const prefix = failFast.names.queues
+  const queues = createQueues({ redis: failFast, log: quiet })
   onTestFinished(() => queues.stop())
   const done = new Set<string>()
-  const worker = new Worker(queue, async (job) => void done.add(job.id as string), {
+  const worker = new Worker(inquiries.name, async (job) => void done.add(job.id as string), {
     connection: patient,
     prefix,
-    ...WAITING,
+    ...waiting(SLEEP_SECONDS),
   })
-  waitBriefly(worker)
+  waitNoLonger(worker, SLEEP_SECONDS)
   worker.on('error', () => {})
   onTestFinished(() => worker.close(true))
 
@@ -106,12 +105,12 @@ export async function useRedisUsers(
     await deadlines.remind(record.hash, clock.now())
     expect(await deadlines.due(clock.now() + 1000, 100)).toContain(record.hash)
     await deadlines.forget(record.hash)
-    const claim = { fingerprint: 'f', hash: record.hash, createdAt: 1, seed: 's' }
+    const claim = { fingerprint: 'f', hash: record.hash, createdAt: 1, keptSeconds: 60, seed: 's' }
     expect(await idempotency.claim(record.hash, 'key', claim)).toEqual(claim)
     expect(await idempotency.claim(record.hash, 'key', { ...claim, seed: 'other' })).toEqual(claim)
     await supertest(limited).get('/').expect(200, 'let in')
 
-    await queues.add(record.hash, queue)
+    await queues.add(record, { queue: inquiries })
     await eventually(() => expect(done).toContain(record.hash))
     await hear()
   }

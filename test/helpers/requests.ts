@@ -2,11 +2,11 @@
 
 import type { Change } from '../../core/lifecycle.ts'
 import type { RedisClient } from '../../core/redis/connect.ts'
-import { keys } from '../../core/redis/keys.ts'
 import { createLiveRequests, type LiveRequests } from '../../core/redis/live-requests.ts'
 import { createOtpBox, type OtpBox } from '../../core/redis/otp-box.ts'
 import { createRequestStore, type RequestStore, type Stored } from '../../core/redis/request-store.ts'
 import { createUpdateBus, type UpdateBus } from '../../core/redis/update-bus.ts'
+import { keys } from './names.ts'
 import { aRecord, TTL_SECONDS } from './record.ts'
 import { quiet, type TestRedis } from './redis.ts'
 

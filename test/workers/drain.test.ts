@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, describe, expect, test } from 'vitest'
 import { freePort } from '../../core/redis/private-server.ts'
 import { createQueues } from '../../core/redis/queues.ts'
+import { linkCheck } from '../../core/services/link-check.ts'
 import { type Child, startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { aRecord } from '../helpers/record.ts'
@@ -13,7 +14,7 @@ import { later, silence, success, useForeignBot } from './foreign-bot.ts'
 
 const redis = await useRedis()
 const { client, store } = await useRequests(redis)
-const queues = createQueues({ redis: client, prefix: 'halfway', log: quiet })
+const queues = createQueues({ redis: client, log: quiet })
 const bot = await useForeignBot()
 afterAll(() => queues.stop())
 
@@ -33,7 +34,7 @@ const startWorkers = (settings: NodeJS.ProcessEnv) => start('workers/main.ts', '
 async function submit(requestData: Record<string, string> = {}): Promise<string> {
   const record = aRecord({ service_slug: 'link-check', request_data: requestData })
   await store.create(record)
-  await queues.add(record.hash, 'crawls')
+  await queues.add(record, linkCheck)
   return record.hash
 }
 const recordOf = async (hash: string) => (await store.read(hash))?.record
@@ -62,7 +63,7 @@ describe('a workers’ process that is told to stop', { timeout: 30_000 }, () =>
     expect(await recordOf(hash)).toMatchObject({ status: 'completed', attempt: 1, result_data: 'finished' })
     expect(await recordOf(next)).toMatchObject({ status: 'pending' })
     expect([bot.calls(hash).length, bot.calls(next).length]).toEqual([1, 0])
-    await queues.remove(next, 'crawls')
+    await queues.remove(next, linkCheck.queue)
   })
 
   test('gives back what takes too long, at once and free of charge', async () => {

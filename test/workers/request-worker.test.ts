@@ -4,19 +4,21 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { AppError } from '../../core/errors.ts'
 import type { Change } from '../../core/lifecycle.ts'
 import { newRecord } from '../../core/new-record.ts'
-import { isFinal, type PublicView, type RequestRecord, sealRecord } from '../../core/record.ts'
+import { isFinal, type PublicView, type RequestRecord } from '../../core/record.ts'
 import { createDeadlines } from '../../core/redis/deadlines.ts'
-import { keys } from '../../core/redis/keys.ts'
 import { createLiveRequests } from '../../core/redis/live-requests.ts'
 import { createOtpBox } from '../../core/redis/otp-box.ts'
 import { createQueues } from '../../core/redis/queues.ts'
 import { createRequestStore } from '../../core/redis/request-store.ts'
 import { createUpdateBus } from '../../core/redis/update-bus.ts'
+import { sealRecord } from '../../core/seal.ts'
+import { crawls, inquiries } from '../../core/services/queues.ts'
 import { defineService, type Service } from '../../core/services/service.ts'
 import { createBotClient } from '../../workers/bot-client.ts'
 import { createRequestWorker, type RequestWorkerDeps } from '../../workers/request-worker.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { aHash, TTL_SECONDS } from '../helpers/record.ts'
+import { keys } from '../helpers/names.ts'
+import { aHash, aRecord, TTL_SECONDS } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { redisContents } from '../helpers/redis-contents.ts'
 import {
@@ -36,7 +38,7 @@ import {
   useForeignBot,
 } from './foreign-bot.ts'
 
-const PREFIX = 'test-queue'
+const PREFIX = 'halfway'
 const TOKEN = 'a-token-of-the-tests'
 
 const aService = (slug: string, fields: Partial<Service> = {}): Service =>
@@ -51,9 +53,9 @@ const aService = (slug: string, fields: Partial<Service> = {}): Service =>
     })),
     estimatedSeconds: 60,
     tries: 3,
-    backoffSeconds: 0.02,
+    backoff: { type: 'exponential', seconds: 0.02 },
     asksForCode: false,
-    queue: 'inquiries',
+    queue: inquiries,
     ...fields,
   })
 
@@ -61,9 +63,9 @@ const STEADY = aService('steady')
 /** One whose calls may take next to no time. */
 const HURRIED = aService('hurried', { limitSeconds: 0.15 })
 /** One that is tried again only after a time that no test waits for. */
-const PATIENT = aService('patient', { backoffSeconds: 25 })
+const PATIENT = aService('patient', { backoff: { type: 'exponential', seconds: 25 } })
 /** One whose waits between tries are long enough to be told apart from the time that writing takes. */
-const MEASURED = aService('measured', { backoffSeconds: 0.2 })
+const MEASURED = aService('measured', { backoff: { type: 'exponential', seconds: 0.2 } })
 const ONCE = aService('once', { tries: 1 })
 const services = new Map([STEADY, HURRIED, PATIENT, MEASURED, ONCE].map((service) => [service.slug, service]))
 
@@ -74,14 +76,14 @@ const bus = createUpdateBus({ redis, subscriber: await connections.connect('subs
 const live = createLiveRequests({ store, bus, log: quiet, ttlSeconds: TTL_SECONDS })
 const otpBox = createOtpBox({ redis, bus, store })
 const deadlines = createDeadlines({ redis })
-const queues = createQueues({ redis, prefix: PREFIX, log: quiet })
+const queues = createQueues({ redis, log: quiet })
 const bot = await useForeignBot()
 
 const startWorker = ({ url = bot.url, ...fields }: Partial<RequestWorkerDeps> & { url?: string } = {}) => {
   const client = createBotClient({ url, token: TOKEN })
   const worker = createRequestWorker({
-    queue: 'inquiries',
-    prefix: PREFIX,
+    queue: inquiries,
+    queues,
     redis,
     store,
     live,
@@ -125,14 +127,14 @@ async function makeRecord(service: Service, ttlSeconds = TTL_SECONDS): Promise<s
 /** Submits a request as the server does, and collects every state that is told from then on. */
 async function submit({
   service = STEADY,
-  queue = 'inquiries',
+  queue = inquiries,
   replies = [] as Parameters<typeof bot.replies>[1][],
 } = {}) {
   const hash = await makeRecord(service)
   bot.replies(hash, ...replies)
   const told: PublicView[] = []
   await live.watch(hash, { update: ({ view }) => told.push(view), expired: () => {} })
-  await queues.add(hash, queue)
+  await queues.add(await record(hash), { queue })
   return { hash, told }
 }
 
@@ -166,8 +168,9 @@ async function apply(hash: string, change: Change, otp?: string): Promise<void> 
   const outcome = await store.apply(hash, change, { otp })
   expect(outcome).toMatchObject({ ok: true })
   // As the server does.
-  if (change.type === 'submit_otp' || change.type === 'resend_otp') await queues.wake(hash, 'inquiries')
-  if (change.type === 'cancel') await queues.remove(hash, 'inquiries').catch(() => {})
+  if (change.type === 'submit_otp' || change.type === 'resend_otp')
+    await queues.wake(await record(hash), { queue: inquiries })
+  if (change.type === 'cancel') await queues.remove(hash, inquiries).catch(() => {})
 }
 
 /** What the queue holds. Its events, ids only, are cut by themselves and left out. */
@@ -211,7 +214,7 @@ describe('a job', () => {
 
   test('without a record is nothing to do', async () => {
     const hash = aHash()
-    await queues.add(hash, 'inquiries')
+    await queues.add(aRecord({ hash }), { queue: inquiries })
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
     expect(bot.calls(hash)).toEqual([])
   })
@@ -364,8 +367,8 @@ describe('a bot that is away', () => {
   test('is called again, and has done its work when it is back', async () => {
     const gone = await startForeignBot()
     await gone.stop()
-    const other = startWorker({ queue: 'crawls', url: gone.url })
-    const { hash, told } = await submit({ service: ONCE, queue: 'crawls' })
+    const other = startWorker({ queue: crawls, url: gone.url })
+    const { hash, told } = await submit({ service: ONCE, queue: crawls })
     await eventually(() => expect(told.some((view) => view.next_retry_at)).toBe(true))
     const back = await startForeignBot(Number(new URL(gone.url).port))
     back.replies(hash, success('back again'))
@@ -377,8 +380,8 @@ describe('a bot that is away', () => {
   test('fails the request readably once the next try would come after the deadline', async () => {
     const gone = await startForeignBot()
     await gone.stop()
-    const other = startWorker({ queue: 'crawls', url: gone.url, timeoutSeconds: 2.4 })
-    const { hash, told } = await submit({ service: MEASURED, queue: 'crawls' })
+    const other = startWorker({ queue: crawls, url: gone.url, timeoutSeconds: 2.4 })
+    const { hash, told } = await submit({ service: MEASURED, queue: crawls })
     const failed = await ended(hash)
     expect(failed).toMatchObject({
       status: 'failed',
@@ -532,7 +535,7 @@ describe('a job whose way is not straight', () => {
     await isPutOff()
     const waiting = await record(hash)
     const before = await queue.getJob(hash)
-    await queues.wake(hash, 'inquiries')
+    await queues.wake(await record(hash), { queue: inquiries })
     await eventually(async () =>
       expect((await queue.getJob(hash))?.attemptsStarted).toBe((before?.attemptsStarted ?? 0) + 1),
     )
@@ -546,9 +549,9 @@ describe('a job whose way is not straight', () => {
   })
 
   test('that stalled too often ends the request as lost', async () => {
-    const { hash } = await submit({ queue: 'crawls' })
+    const { hash } = await submit({ queue: crawls })
     await redis.hset(`${PREFIX}:crawls:${hash}`, 'defa', 'job stalled more than allowable limit')
-    const other = startWorker({ queue: 'crawls' })
+    const other = startWorker({ queue: crawls })
     expect(await ended(hash)).toMatchObject({
       status: 'failed',
       error_data: { code: 'worker_lost', message: 'The work was lost on our side' },
@@ -559,18 +562,18 @@ describe('a job whose way is not straight', () => {
 
   test('that could not be worked on for an unforeseen reason is kept for a later try', async () => {
     const full: typeof store = { ...store, read: () => Promise.reject(new AppError('storage_unavailable')) }
-    const { hash } = await submit({ queue: 'crawls' })
-    const other = startWorker({ queue: 'crawls', store: full })
+    const { hash } = await submit({ queue: crawls })
+    const other = startWorker({ queue: crawls, store: full })
     await eventually(async () => expect(await redis.zscore(`${PREFIX}:crawls:delayed`, hash)).not.toBeNull())
     await other.stop()
     expect(await record(hash)).toMatchObject({ status: 'pending' })
-    await queues.remove(hash, 'crawls')
+    await queues.remove(hash, crawls)
   })
 
   test('whose record is nonsense is let go until it is mended', async () => {
     const broken = () => Promise.reject(new AppError('unreadable_record'))
-    const { hash } = await submit({ queue: 'crawls' })
-    const other = startWorker({ queue: 'crawls', store: { ...store, read: broken } })
+    const { hash } = await submit({ queue: crawls })
+    const other = startWorker({ queue: crawls, store: { ...store, read: broken } })
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
     await other.stop()
     expect(await record(hash)).toMatchObject({ status: 'pending' })
@@ -598,10 +601,10 @@ describe('the time limit', () => {
   })
 
   test('is the one of the settings where the service has none of its own', async () => {
-    const other = startWorker({ queue: 'crawls', timeoutSeconds: 0.1 })
+    const other = startWorker({ queue: crawls, timeoutSeconds: 0.1 })
     const [own, none] = await Promise.all([
-      submit({ service: HURRIED, queue: 'crawls', replies: [silence] }),
-      submit({ service: STEADY, queue: 'crawls', replies: [silence] }),
+      submit({ service: HURRIED, queue: crawls, replies: [silence] }),
+      submit({ service: STEADY, queue: crawls, replies: [silence] }),
     ])
     expect((await ended(own.hash)).error_data?.message).toBe('It took longer than 0.15 seconds.')
     expect((await ended(none.hash)).error_data?.message).toBe('It took longer than 0.1 seconds.')
@@ -680,7 +683,7 @@ describe('a bot that answers SMS_SENT', () => {
   test('leaves no job that outlasts the record', async () => {
     const hash = await makeRecord(STEADY, 2)
     bot.replies(hash, smsSent())
-    await queues.add(hash, 'inquiries')
+    await queues.add(await record(hash), { queue: inquiries })
     await inStatus(hash, 'otp_required')
     await eventually(async () => expect(await redis.exists(keys.record(hash))).toBe(0))
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
@@ -692,7 +695,7 @@ describe('a bot that answers SMS_SENT', () => {
     const first = await inStatus(hash, 'otp_required')
     const later = createRequestStore({ redis, ttlSeconds: TTL_SECONDS, now: () => Date.now() + 31_000 })
     expect(await later.apply(hash, { type: 'resend_otp' })).toMatchObject({ ok: true })
-    await queues.wake(hash, 'inquiries')
+    await queues.wake(await record(hash), { queue: inquiries })
     await bot.call(hash, 2)
     const second = await eventually(async () => {
       const found = await record(hash)
@@ -731,7 +734,7 @@ describe('a bot that answers SMS_SENT', () => {
     const longAgo = new Date(Date.now() - 301_000).toISOString()
     const prompt = { ...asked.otp_data, expires_at: longAgo }
     await redis.set(keys.record(hash), sealRecord({ ...asked, otp_data: prompt } as RequestRecord))
-    await queues.wake(hash, 'inquiries')
+    await queues.wake(await record(hash), { queue: inquiries })
     expect(await ended(hash)).toMatchObject({
       status: 'failed',
       attempt: 1,
@@ -765,7 +768,7 @@ describe('a cancel', () => {
     const hash = await makeRecord(STEADY)
     bot.replies(hash, success())
     await apply(hash, { type: 'cancel', by: 'user' })
-    await queues.add(hash, 'inquiries')
+    await queues.add(aRecord({ hash }), { queue: inquiries })
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
     expect(bot.calls(hash)).toEqual([])
     expect(await record(hash)).toMatchObject({ status: 'cancelled', attempt: 0 })
@@ -840,18 +843,18 @@ describe('a request that another worker has taken over', () => {
 describe('a worker that is told to stop', () => {
   test('takes nothing new and lets what runs finish', async () => {
     const open = later()
-    const other = startWorker({ queue: 'crawls' })
-    const { hash } = await submit({ queue: 'crawls', replies: [open.reply] })
+    const other = startWorker({ queue: crawls })
+    const { hash } = await submit({ queue: crawls, replies: [open.reply] })
     await bot.call(hash)
     const stopped = other.stop()
     expect(other.isTaking()).toBe(false)
-    const waiting = await submit({ queue: 'crawls', replies: [success('by the next worker')] })
+    const waiting = await submit({ queue: crawls, replies: [success('by the next worker')] })
     open.answer(success('finished'))
     await stopped
     expect(await record(hash)).toMatchObject({ status: 'completed', result_data: 'finished' })
     expect(await record(waiting.hash)).toMatchObject({ status: 'pending' })
 
-    const next = startWorker({ queue: 'crawls' })
+    const next = startWorker({ queue: crawls })
     expect(await ended(waiting.hash)).toMatchObject({ result_data: 'by the next worker' })
     await next.stop()
   })
@@ -873,22 +876,22 @@ describe('a worker that is told to stop', () => {
         return store.read(hash)
       },
     }
-    const other = startWorker({ queue: 'crawls', store: slow })
-    const { hash } = await submit({ queue: 'crawls' })
+    const other = startWorker({ queue: crawls, store: slow })
+    const { hash } = await submit({ queue: crawls })
     await looking
     const stopped = other.stop()
     letIt()
     await stopped
     expect(await record(hash)).toMatchObject({ status: 'pending' })
-    expect(await queues.position(hash, 'crawls')).toBe(1)
+    expect(await queues.position(hash, crawls)).toBe(1)
     expect(bot.calls(hash)).toEqual([])
-    await queues.remove(hash, 'crawls')
+    await queues.remove(hash, crawls)
   })
 
   test('hangs up on what takes too long and leaves it to the next one', async () => {
-    const other = startWorker({ queue: 'crawls', drainMs: 0 })
+    const other = startWorker({ queue: crawls, drainMs: 0 })
     const { hash, told } = await submit({
-      queue: 'crawls',
+      queue: crawls,
       replies: [silence, success('by the next worker')],
     })
     const call = await bot.call(hash)
@@ -903,7 +906,7 @@ describe('a worker that is told to stop', () => {
     // At once, by whoever is there.
     expect(waitOf(told.at(-1) as PublicView)).toBeLessThanOrEqual(0)
 
-    const next = startWorker({ queue: 'crawls' })
+    const next = startWorker({ queue: crawls })
     expect(await ended(hash)).toMatchObject({
       status: 'completed',
       attempt: 2,

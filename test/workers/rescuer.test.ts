@@ -3,6 +3,7 @@ import { Queue } from 'bullmq'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { Change } from '../../core/lifecycle.ts'
 import { createDeadlines } from '../../core/redis/deadlines.ts'
+import { createFailures } from '../../core/redis/failures.ts'
 import { createQueues } from '../../core/redis/queues.ts'
 import { createRequestStore } from '../../core/redis/request-store.ts'
 import { findService } from '../../core/services/index.ts'
@@ -15,12 +16,13 @@ const { connections } = await useRedis()
 const redis = await connections.connect('patient')
 const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS })
 const deadlines = createDeadlines({ redis })
-const crawls = new Queue('crawls', { connection: redis, prefix: 'test' })
-const queues = createQueues({ redis, prefix: 'test', log: quiet })
+const crawls = new Queue('crawls', { connection: redis, prefix: redis.names.queues })
+const failures = createFailures({ redis })
+const queues = createQueues({ redis, log: quiet })
 
 // Many of them, as there are many worker processes.
 const rescuers = [1, 2, 3].map(() =>
-  startRescuer({ store, deadlines, queues, findService, log: quiet, everyMs: 10, now: Date.now }),
+  startRescuer({ store, deadlines, queues, failures, findService, log: quiet, everyMs: 10, now: Date.now }),
 )
 afterAll(async () => {
   await Promise.all(rescuers.map((rescuer) => rescuer.stop()))
@@ -43,7 +45,10 @@ async function abandoned(
 
 const recordOf = async (hash: string) => (await store.read(hash))?.record
 const waitingJobs = async (hash: string) =>
-  (await redis.lrange('test:crawls:wait', 0, -1)).filter((id) => id === hash).length
+  [
+    ...(await redis.lrange('halfway:crawls:wait', 0, -1)),
+    ...(await redis.zrange('halfway:crawls:prioritized', '0', '-1')),
+  ].filter((id) => id === hash).length
 const reminded = (hash: string) => redis.zscore('local_request:deadlines', hash)
 const START: Change = { type: 'start', attempt: 1, limitSeconds: 60 }
 /** Failed at once, to be tried again so many seconds after it began. */
@@ -134,7 +139,7 @@ describe('a request whose job was lost', () => {
     })
     for (const hash of [retried, asked]) {
       await eventually(async () => expect(Number(await reminded(hash))).toBeGreaterThan(Date.now() + 1000))
-      expect(await redis.exists(`test:crawls:${hash}`)).toBe(0)
+      expect(await redis.exists(`halfway:crawls:${hash}`)).toBe(0)
     }
   })
 })
@@ -159,9 +164,9 @@ describe('a job that sleeps on', () => {
   test('is left alone when somebody works on it', async () => {
     const hash = await abandoned(1, START)
     // As BullMQ has it while a worker holds the lock.
-    await redis.hset(`test:crawls:${hash}`, { name: 'request', data: '{}', opts: '{}' })
-    await redis.lrem('test:crawls:wait', 0, hash)
-    await redis.lpush('test:crawls:active', hash)
+    await redis.hset(`halfway:crawls:${hash}`, { name: 'request', data: '{}', opts: '{}' })
+    await redis.lrem('halfway:crawls:wait', 0, hash)
+    await redis.lpush('halfway:crawls:active', hash)
     await deadlines.remind(hash, Date.now())
     await eventually(async () => expect(Number(await reminded(hash))).toBeGreaterThan(Date.now() + 1000))
     expect(await crawls.getJobState(hash)).toBe('active')

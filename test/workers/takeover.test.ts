@@ -2,24 +2,24 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import { createQueues } from '../../core/redis/queues.ts'
 import { createRequestStore } from '../../core/redis/request-store.ts'
+import { linkCheck } from '../../core/services/link-check.ts'
 import { type Child, startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { aRecord, TTL_SECONDS } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { silence, success, useForeignBot } from './foreign-bot.ts'
 
-const PREFIX = 'test-takeover'
 const LOCK_MS = 500
 
 const { url, connections } = await useRedis()
 const redis = await connections.connect('patient')
 const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS })
-const queues = createQueues({ redis, prefix: PREFIX, log: quiet })
+const queues = createQueues({ redis, log: quiet })
 const bot = await useForeignBot()
 afterAll(() => queues.stop())
 
 async function startWorker() {
-  const child = startChild('test/helpers/fixtures/worker.ts', [url, bot.url, PREFIX, String(LOCK_MS)])
+  const child = startChild('test/helpers/fixtures/worker.ts', [url, bot.url, String(LOCK_MS)])
   await child.said('ready')
   return child
 }
@@ -38,7 +38,7 @@ describe('a worker that is frozen past its lock', () => {
     const { hash } = record
     bot.replies(hash, silence, success({ by: 'the second' }))
     await store.create(record)
-    await queues.add(hash, 'crawls')
+    await queues.add(record, linkCheck)
     await bot.call(hash, 1)
     expect(await store.apply(hash, { type: 'progress', attempt: 1, progress: 60 })).toMatchObject({
       ok: true,
@@ -73,7 +73,7 @@ describe('a worker that is frozen past its lock', () => {
     const { hash } = record
     bot.replies(hash, silence, silence)
     await store.create(record)
-    await queues.add(hash, 'crawls')
+    await queues.add(record, linkCheck)
     await bot.call(hash, 1)
     await store.apply(hash, { type: 'progress', attempt: 1, progress: 60 })
     await kill(first)

@@ -1,0 +1,29 @@
+-- Whose turn is when: gives a person the next round in which none of theirs waits, among those who wait in a queue.
+--
+-- Input:  KEYS[1] BullMQ's set of prioritized jobs; a score is priority * 2^32 + a count, a priority is base + round
+--         KEYS[2] the last round of each person, a sorted set
+--         ARGV[1] the person
+--         ARGV[2] the lowest score of this level of urgency
+--         ARGV[3] the lowest score that is above it
+--         ARGV[4] the level's base
+--         ARGV[5] the last round there is
+--         ARGV[6] how long rounds are remembered while nobody waits, in milliseconds
+-- Output: the round, from 1
+local head = redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[2], '(' .. ARGV[3], 'WITHSCORES', 'LIMIT', 0, 1)
+local over = 0
+if head[2] then
+  -- Rounds before the first that waits are over: whoever comes now begins with this one.
+  over = math.max(0, math.floor(tonumber(head[2]) / 4294967296) - tonumber(ARGV[4]) - 1)
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', over)
+end
+local last = tonumber(redis.call('ZSCORE', KEYS[2], ARGV[1]) or 0)
+local round = math.min(math.max(last, over) + 1, tonumber(ARGV[5]))
+redis.call('ZADD', KEYS[2], round, ARGV[1])
+-- Nobody waits, or somebody's job is about to be added: all begin anew, but not just yet.
+local left = redis.call('PTTL', KEYS[2])
+if head[2] then
+  redis.call('PEXPIRE', KEYS[2], 86400000)
+elseif left < 0 or left > tonumber(ARGV[6]) then
+  redis.call('PEXPIRE', KEYS[2], ARGV[6])
+end
+return round

@@ -37,7 +37,7 @@ await runProcess({ name: 'halfway', env: process.env, logTo: output }, async ({ 
     env.REDIS_URL = redis.target.url
   } else {
     // Said once, here, rather than by each of the processes.
-    const connections = await openRedis(config.redis, log)
+    const connections = await openRedis(config.redis, log, config.connections)
     await connections.connect('fail-fast')
     await connections.stop()
   }

@@ -73,6 +73,8 @@ export const isRequestError = (code: string): code is RequestErrorCode =>
 export interface FieldError {
   field: string
   code: string
+  /** What its words name beside the field, such as a limit. */
+  params?: Record<string, string | number>
 }
 
 export interface ErrorDetails {

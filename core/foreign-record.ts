@@ -26,6 +26,11 @@ const foreignRecord = z.object({
   service_slug: z.string().max(200).catch(''),
   user_id: z.union([z.string(), z.number()]).nullable().catch(null),
   session_id: z.string().nullable().catch(null),
+  submitter: z.string().max(64).optional().catch(undefined),
+  priority: z.number().int().min(1).max(10).optional().catch(undefined),
+  run_at: isoTime.nullable().optional().catch(undefined),
+  retry_of: z.string().max(200).nullable().optional().catch(undefined),
+  installation: z.string().max(64).optional().catch(undefined),
   // Nonsense must not open what was somebody's: it becomes what no token fits.
   owner_hash: z.string().max(200).nullable().default(null).catch('nobody'),
   status: z.enum(STATUSES),
@@ -136,8 +141,12 @@ export function adopt(foreign: ForeignRecord, { now, ttlSeconds }: Rules): Reque
   const created = foreign.created_at ? Math.min(at, Date.parse(foreign.created_at)) : at
   const status = foreign.completed_at ? endedAs(foreign) : foreign.status
   const completed = isFinal(status) ? completedAt(foreign, created, at) : null
+  // One that is not due yet lives from when it is.
+  const begins = Math.max(at, foreign.run_at ? Date.parse(foreign.run_at) : 0)
   const ends =
-    completed === null ? promisedEnd(foreign, created, at + ttlSeconds * 1000) : completed + ttlSeconds * 1000
+    completed === null
+      ? promisedEnd(foreign, created, begins + ttlSeconds * 1000)
+      : completed + ttlSeconds * 1000
   const reached = Math.min(99, Math.max(foreign.reached, clampPercent(foreign.progress)))
   const record: RequestRecord = {
     ...foreign,

@@ -10,16 +10,26 @@ export function newRecord(input: {
   sessionId: string | null
   ownerHash?: string | null
   userId?: string | number | null
+  submitter?: string
+  priority?: number
+  /** When it is due, milliseconds; at once when left out. */
+  runAt?: number | null
+  retryOf?: string
   now: number
   ttlSeconds: number
 }): RequestRecord {
   const created = toIso(input.now)
+  const { submitter, priority, runAt, retryOf } = input
   const record: RequestRecord = {
     hash: input.hash,
     service_slug: input.service.slug,
     user_id: input.userId ?? null,
     session_id: input.sessionId,
     owner_hash: input.ownerHash ?? null,
+    ...(submitter !== undefined && { submitter }),
+    ...(priority !== undefined && { priority }),
+    ...(runAt && { run_at: toIso(runAt) }),
+    ...(retryOf !== undefined && { retry_of: retryOf }),
     status: 'pending',
     step: null,
     progress: 0,
@@ -47,7 +57,7 @@ export function newRecord(input: {
     started_at: null,
     updated_at: created,
     completed_at: null,
-    expires_at: toIso(input.now + input.ttlSeconds * 1000),
+    expires_at: toIso((runAt ?? input.now) + input.ttlSeconds * 1000),
   }
   say(record, sayCommon('received'))
   return record

@@ -16,6 +16,10 @@ const EXPIRING_MS = 120_000
 export const isExpiring = ({ expires_at }: Pick<PublicView, 'expires_at'>, now: number): boolean =>
   Date.parse(expires_at) - now < EXPIRING_MS
 
+/** Not begun, and not to begin at once. */
+export const isScheduled = ({ status, run_at }: Pick<PublicView, 'status' | 'run_at'>): boolean =>
+  status === 'pending' && run_at !== null
+
 /** A UTC ISO 8601 time with milliseconds. */
 type IsoTime = string
 export const toIso = (ms: number): IsoTime => new Date(ms).toISOString()
@@ -70,6 +74,8 @@ export interface RequestRecord {
   service_slug: string
   user_id: string | number | null
   session_id: string | null
+  /** Who sent it, as a digest: each one's requests take turns with those of the others (core/redis/turns.ts). */
+  submitter?: string
   /** SHA-256 of the token that its submitter was given, base64url; null when nobody was given one. */
   owner_hash: string | null
   status: Status
@@ -108,6 +114,14 @@ export interface RequestRecord {
   write_id?: string
   /** Another program writes it too: each write of ours is kept beside it for a moment, safe from being overwritten. */
   guarded?: true
+  /** How urgent it is, 1 to 10, where its submitter has said so; else its service says. */
+  priority?: number
+  /** When it is due; absent when that was at once. */
+  run_at?: IsoTime | null
+  /** The failed request of which it is another try. */
+  retry_of?: string | null
+  /** The QUEUE_PREFIX of the installation whose it is; absent for the default one. */
+  installation?: string
   created_at: IsoTime
   started_at: IsoTime | null
   updated_at: IsoTime
@@ -139,6 +153,10 @@ export interface PublicView {
   otp_data: OtpPrompt | null
   result_data: unknown
   error_data: RequestError | null
+  /** When it is due, of one that was not to run at once. */
+  run_at: IsoTime | null
+  /** The failed request that was sent again as this one. */
+  retry_of: string | null
   version: number
   created_at: IsoTime
   started_at: IsoTime | null
@@ -191,6 +209,8 @@ export function publicView(
     otp_data: record.status === 'otp_required' ? publicPrompt(record.otp_data) : null,
     result_data: record.status === 'completed' ? (record.result_data ?? null) : null,
     error_data: record.status === 'failed' ? record.error_data : null,
+    run_at: record.run_at ?? null,
+    retry_of: record.retry_of ?? null,
     version: record.version,
     created_at: record.created_at,
     started_at: record.started_at,
@@ -221,28 +241,4 @@ function remainingSeconds(record: RequestRecord, now: number): number {
   const from = asked ? Date.parse(asked) : Math.max(now, Date.parse(record.updated_at))
   const rest = Math.ceil((Date.parse(record.estimated_end_at) - from) / 1000)
   return Math.max(0, Math.min(rest, record.estimated_duration))
-}
-
-/**
- * Every record and every message of ours ends with its mark. It is white space to any JSON parser and vanishes when
- * another program reads, changes and writes the JSON: so a foreign write is seen without comparing a field. The two
- * marks differ, so that a record that somebody publishes as it is never passes for a view.
- */
-const RECORD_MARK = '\t'
-const VIEW_MARK = '\t '
-export const sealRecord = (record: RequestRecord): string => JSON.stringify(record) + RECORD_MARK
-export const sealView = (view: PublicView): string => JSON.stringify(view) + VIEW_MARK
-
-/** Null when it is not as we wrote it. */
-export const unsealRecord = (json: string): RequestRecord | null => unseal(json, RECORD_MARK)
-export const unsealView = (json: string): PublicView | null => unseal(json, VIEW_MARK)
-
-function unseal<T extends { version: number }>(json: string, mark: string): T | null {
-  if (!json.endsWith(mark)) return null
-  try {
-    const value = JSON.parse(json) as T | null
-    return typeof value?.version === 'number' ? value : null
-  } catch {
-    return null
-  }
 }

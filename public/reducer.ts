@@ -2,7 +2,7 @@
  * What a request page knows, and the one way it changes. All ways of hearing feed the same reducer, in any order and
  * as often as they like: what is not newer than what is shown changes nothing.
  */
-import { isFinal, isNewer, type PublicView } from '../core/record.ts'
+import { isFinal, isNewer, isScheduled, type PublicView } from '../core/record.ts'
 
 /** `connecting` is the first moment only: nothing is said about it. */
 export type Connection = 'connecting' | 'live' | 'reconnecting' | 'polling' | 'offline'
@@ -50,7 +50,7 @@ export function remainingSeconds({ view, remaining }: State, now: number): numbe
 export function pageKind(view: PublicView): string {
   // Whatever else changes meanwhile, the page stays while a code is being typed into it.
   if (view.requires_otp) return 'code'
-  const kind = isFinal(view.status) ? view.status : 'running'
+  const kind = isFinal(view.status) ? view.status : isScheduled(view) ? 'scheduled' : 'running'
   return [kind, ...view.steps.map((step) => step.id)].join(' ')
 }
 

@@ -7,7 +7,9 @@ import { pinoHttp } from 'pino-http'
 import type { OwnerCheck } from '../core/config.ts'
 import type { Log } from '../core/log.ts'
 import type { RedisClient } from '../core/redis/connect.ts'
+import type { Failures } from '../core/redis/failures.ts'
 import type { LiveRequests } from '../core/redis/live-requests.ts'
+import type { Requests } from '../core/requests.ts'
 import { identify, startSession } from './middleware/caller.ts'
 import { handleErrors, notFound } from './middleware/errors.ts'
 import { rememberLocale } from './middleware/locale.ts'
@@ -15,7 +17,6 @@ import { checkOrigin } from './middleware/origin.ts'
 import { limitPerMinute } from './middleware/rate-limit.ts'
 import type { Ownership } from './ownership.ts'
 import type { Pages } from './pages/index.ts'
-import type { Requests } from './requests.ts'
 import { createHealthRoutes } from './routes/health.ts'
 import { createLocalRequestRoutes } from './routes/local-requests.ts'
 import { createPageRoutes } from './routes/pages.ts'
@@ -26,6 +27,7 @@ import type { Submit } from './submit.ts'
 export interface AppDeps {
   submit: Submit
   requests: Requests
+  failures: Pick<Failures, 'find'>
   live: LiveRequests
   ownership: Ownership
   pages: Pages
@@ -40,6 +42,7 @@ export interface AppDeps {
     allowedOrigins: readonly string[]
     trustProxy: number
     submitsPerMinute: number
+    batchesPerMinute: number
     actionsPerMinute: number
     ownerCheck: OwnerCheck
   }
@@ -47,8 +50,9 @@ export interface AppDeps {
 }
 
 export function createApp(deps: AppDeps): Express {
-  const { submit, requests, live, ownership, pages, settings, log } = deps
+  const { submit, requests, failures, live, ownership, pages, settings, log } = deps
   const limitSubmits = limitPerMinute(deps.redis, 'submit', settings.submitsPerMinute)
+  const limitBatches = limitPerMinute(deps.redis, 'batch', settings.batchesPerMinute)
   const limitActions = limitPerMinute(deps.redis, 'action', settings.actionsPerMinute)
 
   const app = express()
@@ -77,6 +81,7 @@ export function createApp(deps: AppDeps): Express {
       ownership,
       stopping: deps.stopping,
       limitSubmits,
+      limitBatches,
       limitActions,
     }),
   )
@@ -85,7 +90,7 @@ export function createApp(deps: AppDeps): Express {
   app.use(
     startSession({ always: settings.ownerCheck !== 'off' }),
     rememberLocale,
-    createPageRoutes({ pages, submit, requests, ownership, limitSubmits, limitActions }),
+    createPageRoutes({ pages, submit, requests, failures, ownership, limitSubmits, limitActions }),
   )
   app.use(notFound)
   app.use(handleErrors({ log, renderPage: createRenderProblem(pages) }))

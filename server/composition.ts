@@ -5,24 +5,26 @@ import type { Config } from '../core/config.ts'
 import type { Log } from '../core/log.ts'
 import type { RedisClient } from '../core/redis/connect.ts'
 import { createDeadlines } from '../core/redis/deadlines.ts'
+import { createFailures } from '../core/redis/failures.ts'
 import { createIdempotency } from '../core/redis/idempotency.ts'
+import { createIntake } from '../core/redis/intake.ts'
 import { createLiveRequests, type LiveRequests } from '../core/redis/live-requests.ts'
 import { createQueues, type Queues } from '../core/redis/queues.ts'
 import { createRequestStore, type RequestStore } from '../core/redis/request-store.ts'
 import { createUpdateBus } from '../core/redis/update-bus.ts'
 import { areWorkersAlive } from '../core/redis/workers-alive.ts'
+import { createRequests } from '../core/requests.ts'
 import { createApp } from './app.ts'
 import { createOwnership } from './ownership.ts'
 import { createPages } from './pages/index.ts'
 import { createRelay } from './relay.ts'
-import { createRequests } from './requests.ts'
 import { createSubmit } from './submit.ts'
 
 export interface ServerDeps {
   /** The fail-fast connection. */
   redis: RedisClient
   subscriber: RedisClient
-  config: Pick<Config, 'requestTtlSeconds' | 'queuePrefix' | 'server'>
+  config: Pick<Config, 'requestTtlSeconds' | 'server'>
   /** The folder with what the browser loads. */
   assets: string
   log: Log
@@ -59,8 +61,8 @@ export function composeServer({ redis, subscriber, config, assets, log, now }: S
     mergeMs: MERGE_MS,
     now,
   })
-  const queues = createQueues({ redis, prefix: config.queuePrefix, log })
-  const idempotency = createIdempotency({ redis, ttlSeconds })
+  const queues = createQueues({ redis, log, now })
+  const idempotency = createIdempotency({ redis })
   const ownership = createOwnership({ mode: config.server.ownerCheck, store, ttlSeconds, now })
   const stopping = new AbortController()
   // Every open stream and long poll listens.
@@ -71,13 +73,15 @@ export function composeServer({ redis, subscriber, config, assets, log, now }: S
       submit: createSubmit({
         store,
         queues,
+        intake: createIntake({ store, queues, deadlines: createDeadlines({ redis }) }),
         idempotency,
-        deadlines: createDeadlines({ redis }),
         ownerCheck: config.server.ownerCheck,
+        limits: config.server,
         ttlSeconds,
         now,
       }),
       requests: createRequests({ store, queues, ttlSeconds, now }),
+      failures: createFailures({ redis, now }),
       live,
       ownership,
       pages: createPages({ ttlSeconds, now }),

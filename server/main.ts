@@ -11,7 +11,7 @@ const ASSETS = fileURLToPath(new URL('../public/dist', import.meta.url))
 
 await runProcess({ name: 'server', env: process.env }, async ({ config, log, use }) => {
   if (!existsSync(ASSETS)) throw new StartError('public/dist is missing; run: npm run build')
-  const connections = await use('redis', openRedis(config.redis, log))
+  const connections = await use('redis', openRedis(config.redis, log, config.connections))
   const redis = await connections.connect('fail-fast')
   const subscriber = await connections.connect('subscriber')
   const { now } = await use('clock', startClock({ redis, log }))

@@ -26,6 +26,13 @@ export interface Ownership {
   check(hash: string, credentials: Credentials, need: Need): Promise<void>
   /** The same as a question: false instead of `not_owner`. */
   allows(hash: string, credentials: Credentials, need: Need): Promise<boolean>
+  /**
+   * What this browser session once typed into the form of this service, in its plain form. Whoever else knows the hash
+   * learns nothing of it, whatever OWNER_CHECK says.
+   * @returns null for anybody else, and where there is no such request (any more)
+   * @throws AppError `storage_unavailable`
+   */
+  typed(hash: string, slug: string, sessionId: string | null): Promise<Record<string, string> | null>
 }
 
 export function createOwnership({
@@ -52,11 +59,26 @@ export function createOwnership({
     async check(hash, credentials, need) {
       if (!(await allows(hash, credentials, need))) throw new AppError('not_owner')
     },
+    async typed(hash, slug, sessionId) {
+      if (!isHash(hash) || sessionId === null) return null
+      const stored = await store.read(hash).catch((error) => {
+        if (error instanceof AppError && error.code === 'unreadable_record') return null
+        throw error
+      })
+      const isTheirs = stored?.record.service_slug === slug && isOfSession(stored.record, sessionId)
+      return isTheirs ? textsIn(stored.record.request_data) : null
+    },
   }
 }
 
+/** Another program may have put anything there; forms ask for text. */
+const textsIn = (data: Record<string, unknown>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(data).filter((each): each is [string, string] => typeof each[1] === 'string'),
+  )
+
 /** Whether this browser session made the request. */
-export const isOfSession = ({ session_id: owner }: RequestRecord, sessionId: string | null): boolean =>
+const isOfSession = ({ session_id: owner }: RequestRecord, sessionId: string | null): boolean =>
   Boolean(owner) && sessionId !== null && isSame(sessionId, owner as string)
 
 /** What names no owner, as the records of other programs, stays with whoever knows its hash. */

@@ -1,5 +1,5 @@
 /** Errors as RFC 9457 problem details: what programs get, over HTTP and in socket acknowledgements. */
-import { AppError } from '../core/errors.ts'
+import { AppError, type FieldError } from '../core/errors.ts'
 import { createTexts, isTextKey, type Locale, type Texts } from '../core/texts/index.ts'
 
 export interface Problem {
@@ -26,19 +26,23 @@ export function toProblem(error: AppError, locale: Locale = 'en'): Problem {
     ...(error.detail && { detail: error.detail }),
     retryable: error.retryable,
     ...(error.errors && {
-      errors: error.errors.map(({ field, code }) => ({
+      errors: error.errors.map(({ field, code, params }) => ({
         field,
         code,
-        message: fieldErrorWords(t, code, field),
+        message: fieldErrorWords(t, { code, params }, field),
       })),
     }),
   }
 }
 
 /** @param label what the field is called: by its name for programs, as on the form for people */
-export function fieldErrorWords(t: Texts['t'], code: string, label: string): string {
+export function fieldErrorWords(
+  t: Texts['t'],
+  { code, params }: Pick<FieldError, 'code' | 'params'>,
+  label: string,
+): string {
   const key = `field_error.${code}`
-  return t(isTextKey(key) ? key : 'field_error.invalid', { label })
+  return t(isTextKey(key) ? key : 'field_error.invalid', { ...params, label })
 }
 
 /** What the parsers of Express throw, in our words; null when it is nobody's mistake but ours. */
@@ -47,7 +51,7 @@ export function fromHttpError(error: unknown): AppError | null {
   const { status, type } = error as { status?: number; type?: string }
   switch (type) {
     case 'entity.too.large':
-      return new AppError('body_too_large', { detail: 'A body has at most 64 kB.' })
+      return new AppError('body_too_large', { detail: 'A body has at most 64 kB, that of a batch 4 MB.' })
     case 'entity.parse.failed':
       return new AppError('invalid_json', { detail: 'The body is not JSON.' })
     case 'encoding.unsupported':

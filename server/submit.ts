@@ -5,25 +5,26 @@ import { AppError } from '../core/errors.ts'
 import { createHash } from '../core/hash.ts'
 import { newRecord } from '../core/new-record.ts'
 import { isFinal, type PublicView, publicView } from '../core/record.ts'
-import type { Deadlines } from '../core/redis/deadlines.ts'
 import { type Claim, fingerprint, type Idempotency } from '../core/redis/idempotency.ts'
+import type { Intake } from '../core/redis/intake.ts'
 import type { Queues } from '../core/redis/queues.ts'
 import type { RequestStore } from '../core/redis/request-store.ts'
+import { personOf } from '../core/redis/turns.ts'
 import { findService } from '../core/services/index.ts'
 import { type Service, validateRequestData } from '../core/services/service.ts'
 import { hashToken, ownerTokenOf } from './ownership.ts'
+import { type Limits, readSchedule, type Schedule, type Wishes } from './schedule.ts'
 
 export interface Submission {
   slug: string
   requestData: Record<string, unknown>
+  /** When it is to run and how urgent it is; at once and as its service says when left out. */
+  wishes?: Wishes
   /** Whose Idempotency-Key it is. */
   caller: string
   idempotencyKey: string | null
   sessionId: string | null
 }
-
-/** When a rescuer looks for the first time: early enough for a service with a short limit, or for a job that was lost. */
-const FIRST_LOOK_MS = 10_000
 
 /** @throws AppError `unknown_service`, `validation_failed` with every bad field, `idempotency_key_reused`, `storage_unavailable` */
 export type Submit = (submission: Submission) => Promise<Submitted>
@@ -35,47 +36,51 @@ export interface Submitted {
   ownerToken: string | null
 }
 
+/** What a request is made of. */
+interface Order {
+  service: Service
+  data: Record<string, string>
+  schedule: Schedule
+  claim: Claim
+  submitter: string
+  sessionId: string | null
+  ownerToken: string | null
+}
+
 export function createSubmit({
   store,
   queues,
+  intake,
   idempotency,
-  deadlines,
   ownerCheck,
+  limits,
   ttlSeconds,
   now = Date.now,
 }: {
-  store: RequestStore
-  deadlines: Deadlines
-  queues: Queues
+  store: Pick<RequestStore, 'read'>
+  queues: Pick<Queues, 'position'>
+  intake: Intake
   idempotency: Idempotency
   ownerCheck: OwnerCheck
+  limits: Limits
   ttlSeconds: number
   now?: () => number
 }): Submit {
-  async function create(
-    service: Service,
-    data: Record<string, string>,
-    claim: Claim,
-    owner: { sessionId: string | null; ownerToken: string | null },
-  ): Promise<PublicView> {
+  async function create({ service, data, schedule, claim, ...from }: Order): Promise<PublicView> {
     const { hash, createdAt } = claim
     const record = newRecord({
       hash,
       service,
       requestData: data,
-      sessionId: owner.sessionId,
-      ownerHash: owner.ownerToken && hashToken(owner.ownerToken),
+      sessionId: from.sessionId,
+      ownerHash: from.ownerToken && hashToken(from.ownerToken),
+      submitter: from.submitter,
+      ...schedule,
       now: createdAt,
       ttlSeconds,
     })
-    // The record comes first: a worker must never meet a job without one. A job whose record exists already is added
-    // again, since whoever made the record may have died before; BullMQ takes the same id only once.
-    await Promise.all([
-      available(() => deadlines.remind(hash, createdAt + FIRST_LOOK_MS)),
-      store.create(record),
-    ])
     const position = await available(async () => {
-      await queues.add(hash, service.queue)
+      await intake(record, service)
       return queues.position(hash, service.queue)
     })
     return publicView(record, now(), position)
@@ -85,11 +90,10 @@ export function createSubmit({
    * Where the service says so, a person who asks the same thing again is brought to their running request. Only a
    * session tells persons apart: an address may be many people's, so a program without one always gets its own.
    */
-  async function createOrJoin(
-    ...[service, data, mine, owner]: Parameters<typeof create>
-  ): Promise<PublicView> {
-    const { sessionId } = owner
-    if (service.dedupe !== 'active' || sessionId === null) return create(service, data, mine, owner)
+  async function createOrJoin(order: Order): Promise<PublicView> {
+    const { service, data, schedule, sessionId, claim: mine } = order
+    const mayJoin = service.dedupe === 'active' && schedule.runAt === null
+    if (!mayJoin || sessionId === null) return create(order)
     const caller = `active:${sessionId}`
     let key = fingerprint(sessionId, [service.slug, data])
     for (;;) {
@@ -98,42 +102,64 @@ export function createSubmit({
       if (stored && !isFinal(stored.record.status)) return publicView(stored.record, now())
       if (!stored && !(await available(() => idempotency.answer(caller, key)))) {
         // Not there yet, or whoever claimed it died: made now, under the hash that stands.
-        return available(async () =>
-          idempotency.settle(caller, key, await create(service, data, standing, owner)),
-        )
+        const made = await create({ ...order, claim: standing })
+        return available(() => idempotency.settle(caller, key, made, mine.keptSeconds))
       }
       key = fingerprint(key, [standing.hash])
     }
   }
 
-  return async ({ slug, requestData, caller, idempotencyKey, sessionId }) => {
+  /** @throws AppError naming all that is wrong with it */
+  function check({ slug, requestData, wishes = {} }: Submission, at: number) {
     const service = findService(slug)
     if (!service)
       throw new AppError('unknown_service', { detail: `There is no service "${slug.slice(0, 100)}".` })
     const validated = validateRequestData(service, requestData)
-    if (!validated.ok) throw new AppError('validation_failed', { errors: validated.errors })
+    const { errors, ...schedule } = readSchedule(wishes, limits, at)
+    if (!validated.ok) errors.unshift(...validated.errors)
+    if (!validated.ok || errors.length > 0) throw new AppError('validation_failed', { errors })
+    return { service, data: validated.data, schedule }
+  }
 
+  return async (submission) => {
+    const { slug, caller, idempotencyKey, sessionId, wishes } = submission
     const createdAt = now()
-    const mine: Claim = { fingerprint: '', hash: createHash(createdAt), createdAt, seed: nanoid(32) }
+    const checked = check(submission, createdAt)
+    const waitSeconds = Math.ceil(Math.max(0, (checked.schedule.runAt ?? 0) - createdAt) / 1000)
+    const keptSeconds = waitSeconds + ttlSeconds
+    const mine: Claim = {
+      fingerprint: '',
+      hash: createHash(createdAt),
+      createdAt,
+      keptSeconds,
+      seed: nanoid(32),
+    }
     const tokenOf = ({ seed }: Claim) => (ownerCheck === 'off' ? null : ownerTokenOf(seed, idempotencyKey))
-    const owned = (claim: Claim) => ({ sessionId, ownerToken: tokenOf(claim) })
+    const order = (claim: Claim): Order => ({
+      ...checked,
+      claim,
+      submitter: personOf(caller),
+      sessionId,
+      ownerToken: tokenOf(claim),
+    })
     const submitted = (claim: Claim, view: PublicView): Submitted => ({
       view,
       replayed: claim !== mine,
       // Of a request that was joined the token was told to whoever made it; the session owns it all the same.
       ownerToken: view.hash === claim.hash ? tokenOf(claim) : null,
     })
-    if (idempotencyKey === null) {
-      return submitted(mine, await createOrJoin(service, validated.data, mine, owned(mine)))
-    }
+    if (idempotencyKey === null) return submitted(mine, await createOrJoin(order(mine)))
 
-    mine.fingerprint = fingerprint(idempotencyKey, [slug, validated.data])
+    mine.fingerprint = fingerprint(idempotencyKey, [slug, checked.data, wishes ?? {}])
     const claim = await available(() => idempotency.claim(caller, idempotencyKey, mine))
     if (claim.fingerprint !== mine.fingerprint) throw new AppError('idempotency_key_reused')
     const first = claim === mine ? null : await available(() => idempotency.answer(caller, idempotencyKey))
     if (first) return submitted(claim, first)
-    const made = await createOrJoin(service, validated.data, claim, owned(claim))
-    return submitted(claim, await available(() => idempotency.settle(caller, idempotencyKey, made)))
+    const made = await createOrJoin(order(claim))
+    return submitted(
+      claim,
+      await available(() => idempotency.settle(caller, idempotencyKey, made, claim.keptSeconds)),
+    )
   }
 }
 

@@ -208,8 +208,6 @@ describe('the house', () => {
 
   it('has found its files', () => {
     expect(sources.length).toBeGreaterThan(40)
-    expect(all.find(({ path }) => path === 'core/redis/request-store.ts')?.imports).toContain(
-      'core/redis/keys.ts',
-    )
+    expect(all.find(({ path }) => path === 'core/redis/connect.ts')?.imports).toContain('core/redis/names.ts')
   })
 })

@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest'
 import { ERRORS } from '../core/errors.ts'
 import { newRecord } from '../core/new-record.ts'
 import { publicView, STATUSES } from '../core/record.ts'
-import { keys } from '../core/redis/keys.ts'
 import { allServices } from '../core/services/index.ts'
+import { keys } from './helpers/names.ts'
 
 const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
 const api = read('docs/API.md')

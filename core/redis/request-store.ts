@@ -10,7 +10,6 @@ import { advance, type Change, type Refusal } from '../lifecycle.ts'
 import type { Log } from '../log.ts'
 import type { PublicView, RequestRecord } from '../record.ts'
 import type { RedisClient } from './connect.ts'
-import { keys } from './keys.ts'
 import type { Stored } from './last-good.ts'
 import { createRecords } from './records.ts'
 
@@ -68,9 +67,9 @@ export function createRequestStore({
       reachable(async () => {
         if (!(await records.create(record))) return false
         await Promise.all([
-          redis.lpush(keys.list, record.hash),
-          redis.ltrim(keys.list, 0, LIST_LENGTH - 1),
-          redis.expire(keys.list, ttlSeconds),
+          redis.lpush(redis.names.list, record.hash),
+          redis.ltrim(redis.names.list, 0, LIST_LENGTH - 1),
+          redis.expire(redis.names.list, ttlSeconds),
         ])
         return true
       }),
@@ -97,7 +96,7 @@ export function createRequestStore({
       })
     },
 
-    latest: (count) => reachable(() => redis.lrange(keys.list, 0, count - 1)),
+    latest: (count) => reachable(() => redis.lrange(redis.names.list, 0, count - 1)),
   }
 }
 

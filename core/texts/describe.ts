@@ -2,11 +2,11 @@
  * What a request page says about a running request. Pure, and the same on the server, which writes the page, and in
  * the browser, which keeps it up to date: so the two never disagree about a word.
  */
-import type { PublicView, Step } from '../record.ts'
+import { isScheduled, type PublicView, type Step } from '../record.ts'
 import type { Translate } from './format.ts'
 import type { LiveKey } from './index.ts'
 import type { ReadMessage } from './message.ts'
-import { ageWords, countdown, durationWords, remainingWords } from './wording.ts'
+import { ageWords, countdown, durationWords, remainingWords, untilWords } from './wording.ts'
 
 export interface Described {
   /** For the tab: the state first, since a tab shows only a few letters. */
@@ -51,13 +51,13 @@ export function describe(view: PublicView, context: DescribeContext): Described 
   return {
     title: tabTitle(view, percent, context),
     icon: `icon-${view.status === 'processing' ? Math.floor(view.progress / 10) * 10 : view.status}`,
-    heading: t(isBetweenTries(view) ? 'live.status.retrying' : `live.status.${view.status}`),
+    heading: t(heading(view)),
     percent,
     value: valueText(view, context),
     remaining: view.started_at
       ? remainingWords(t, context.remainingSeconds)
       : t('live.remaining.usually', { duration: remainingWords(t, context.remainingSeconds) }),
-    queue: view.queue_position === null ? null : t('live.queue', { place: view.queue_position }),
+    queue: queueWords(view, context),
     attempt: attemptWords(view, context),
     message: lastMessage(view, context.read),
     age: view.status === 'processing' ? ageWords(t, secondsBetween(view.updated_at, context.now)) : null,
@@ -72,6 +72,18 @@ export const lastMessage = (view: PublicView, read: ReadMessage): string =>
 /** A try has failed and the next one has not begun. */
 const isBetweenTries = (view: PublicView): boolean =>
   view.status === 'processing' && view.next_retry_at !== null
+
+function heading(view: PublicView) {
+  if (isScheduled(view)) return 'live.status.scheduled'
+  return isBetweenTries(view) ? 'live.status.retrying' : (`live.status.${view.status}` as const)
+}
+
+/** When it starts, then its place among those that wait. */
+function queueWords(view: PublicView, { t, now }: DescribeContext): string | null {
+  const seconds = isScheduled(view) ? (Date.parse(view.run_at ?? '') - now) / 1000 : 0
+  if (seconds > 0) return t('live.starts_in', { duration: untilWords(t, seconds) })
+  return view.queue_position === null ? null : t('live.queue', { place: view.queue_position })
+}
 
 /** For how long a step or a whole request ran; null while it does. */
 export function took(t: Translate<LiveKey>, from: string | null, to: string | null): string | null {

@@ -20,6 +20,13 @@ export function durationWords(t: T, seconds: number): string {
   return t('live.duration.minutes_seconds', { minutes, seconds: whole % 60 })
 }
 
+/** What is left until something begins, in the largest unit that fits. */
+export function untilWords(t: T, seconds: number): string {
+  if (seconds > 5400) return t('live.duration.hours', { hours: Math.round(seconds / 3600) })
+  if (seconds > 60) return t('live.duration.minutes', { minutes: Math.ceil(seconds / 60) })
+  return t('live.duration.seconds', { seconds: countdown(seconds) })
+}
+
 /** How old the last message is. Silence is told as such: it is the question people have after a minute. */
 export function ageWords(t: T, seconds: number): string {
   if (seconds < 10) return t('live.age.now')

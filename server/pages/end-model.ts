@@ -16,6 +16,8 @@ export interface EndModel {
   result: ResultNode | null
   /** `message` is what the bot said, where the lead does not say it already. */
   error: { code: string; message: string | null } | null
+  /** Where the request is that it was sent again as. */
+  retriedAs: string | null
   /** Who can do something about the failure. */
   turn: string | null
   /** Where a new request begins; the list of services when this one is not ours to offer. */
@@ -25,7 +27,11 @@ export interface EndModel {
   steps: { title: string; took: string | null }[]
 }
 
-export function endModel(view: PublicView, { t, locale }: Texts): EndModel {
+export function endModel(
+  view: PublicView,
+  { t, locale }: Texts,
+  { retriedAs = null }: { retriedAs?: string | null } = {},
+): EndModel {
   const { stepTitles, labelOf, headline, known } = shownService(view, locale)
   const { first, rest } = takeFirst(view.result_data, headline)
   const why = whyFailed(view, locale)
@@ -45,6 +51,7 @@ export function endModel(view: PublicView, { t, locale }: Texts): EndModel {
       code: error.code,
       message: why.isOurs || why.words === error.message ? null : error.message,
     },
+    retriedAs: retriedAs && requestLinks({ ...view, hash: retriedAs }).progress,
     turn: error && t(whoseTurn(error)),
     again: known ? requestLinks(view)[view.is_completed ? 'form' : 'again'] : '/',
     took: took(t, view.started_at, view.completed_at),

@@ -68,7 +68,7 @@ export function formModel(
       hint: field.hint[locale],
       example: field.example ? digitsOf(locale, field.example) : null,
       value: input.values[field.name] ?? '',
-      error: error ? fieldErrorWords(t, error.code, label) : null,
+      error: error ? fieldErrorWords(t, error, label) : null,
       describedBy: error ? `${id}-error ${id}-hint` : `${id}-hint`,
       input: FIELD_TYPES[field.type].input,
     }
@@ -100,7 +100,7 @@ function summaryOf(refusal: AppError, fields: FieldModel[], t: Texts['t']): Form
     lines: [],
     mistakes: [
       ...fields.flatMap(({ error, id }) => (error ? [{ text: error, href: `#${id}` }] : [])),
-      ...others.map((mistake) => ({ text: fieldErrorWords(t, mistake.code, mistake.field), href: null })),
+      ...others.map((mistake) => ({ text: fieldErrorWords(t, mistake, mistake.field), href: null })),
     ],
   }
 }

@@ -22,6 +22,8 @@ export interface Reader {
 export interface RequestPageInput extends CodeFormInput {
   /** Whether the reader may type the code and cancel; who may not is offered neither. Left out, they may. */
   mayAct?: boolean
+  /** The request that a failed one was sent again as. */
+  retriedAs?: string | null
 }
 
 export interface Pages {
@@ -105,7 +107,7 @@ export function createPages({ ttlSeconds, assets = '/assets', now = Date.now }: 
       const { icon } = request.described
       const frame: Frame = { title, icon, isPrivate: true, script: 'progress.js' }
       return isOver
-        ? write('result', reader, frame, { request, end: endModel(view, texts) })
+        ? write('result', reader, frame, { request, end: endModel(view, texts, input) })
         : write('progress', reader, frame, { request, code, mayAct: input.mayAct ?? true })
     },
 

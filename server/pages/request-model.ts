@@ -1,5 +1,5 @@
 /** What the pages of one request show: running, waiting for a code, or at its end. */
-import { isExpiring, isFinal, type PublicView } from '../../core/record.ts'
+import { isExpiring, isFinal, isScheduled, type PublicView } from '../../core/record.ts'
 import { messagesFor } from '../../core/services/messages.ts'
 import { type Described, describe, lastMessage } from '../../core/texts/describe.ts'
 import type { Compiled } from '../../core/texts/format.ts'
@@ -27,6 +27,8 @@ export interface RequestModel {
   described: Described
   view: PublicView
   links: RequestLinks
+  /** When it is to begin; null once it has, or where that is at once. */
+  startsAt: string | null
   /** It is about to be deleted. */
   isExpiring: boolean
   data: PageData
@@ -42,6 +44,7 @@ export function requestModel(view: PublicView, { t, locale, live }: Texts, now: 
     described: describe(view, { t, read, now, title, stepTitles, remainingSeconds }),
     view,
     links,
+    startsAt: isScheduled(view) ? view.run_at : null,
     isExpiring: isExpiring(view, now),
     data: {
       // A result can be large and stands on the page already.

@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto'
 import { AppError } from '../../core/errors.ts'
 import type { PublicView } from '../../core/record.ts'
+import type { Requests } from '../../core/requests.ts'
 import type { Caller } from '../middleware/caller.ts'
-import type { Requests } from '../requests.ts'
 import type { Submit } from '../submit.ts'
 
 export interface FormSubmission extends Caller {

@@ -5,6 +5,8 @@
 import { type Request, type RequestHandler, Router } from 'express'
 import { nanoid } from 'nanoid'
 import { AppError } from '../../core/errors.ts'
+import type { Failures } from '../../core/redis/failures.ts'
+import type { Requests } from '../../core/requests.ts'
 import { findService } from '../../core/services/index.ts'
 import type { Service } from '../../core/services/service.ts'
 import { callerOf } from '../middleware/caller.ts'
@@ -12,7 +14,6 @@ import { readerOf } from '../middleware/locale.ts'
 import type { Ownership } from '../ownership.ts'
 import type { Pages } from '../pages/index.ts'
 import { fittingLink } from '../pages/links.ts'
-import type { Requests } from '../requests.ts'
 import type { Submit } from '../submit.ts'
 import { createFormSubmit } from './form-submit.ts'
 import { readForm, typedInto } from './read-form.ts'
@@ -22,6 +23,7 @@ export interface PageDeps {
   pages: Pages
   submit: Submit
   requests: Requests
+  failures: Pick<Failures, 'find'>
   ownership: Ownership
   /** In front of the form. */
   limitSubmits: RequestHandler
@@ -30,7 +32,7 @@ export interface PageDeps {
 }
 
 export function createPageRoutes(deps: PageDeps): Router {
-  const { pages, requests, limitSubmits } = deps
+  const { pages, ownership, limitSubmits } = deps
   const router = Router()
   const submitForm = createFormSubmit(deps)
 
@@ -45,7 +47,7 @@ export function createPageRoutes(deps: PageDeps): Router {
     const { again } = req.query
     // The page may be kept for "Back", with what was typed, but is asked for anew otherwise: it carries a fresh key.
     res.set('Cache-Control', again === undefined ? 'private, no-cache' : 'no-store')
-    const values = await requests.typed(String(again), service.slug, callerOf(res).sessionId)
+    const values = await ownership.typed(String(again), service.slug, callerOf(res).sessionId)
     res.send(pages.form(readerOf(req), service, { key: nanoid(), values: values ?? {} }))
   })
 

@@ -22,22 +22,26 @@ const keepPrivate: RequestHandler = (_req, res, next) => {
 
 export function addRequestPages(
   router: Router,
-  { pages, requests, ownership, limitActions }: PageDeps,
+  { pages, requests, failures, ownership, limitActions }: PageDeps,
 ): void {
   const mayRead = requireOwner(ownership, 'read')
   const mayAct = requireOwner(ownership, 'act')
+  /** A courtesy: without it the page is still right. */
+  const retriedAs = async (hash: string): Promise<string | null> =>
+    (await failures.find(hash).catch(() => null))?.retried_as ?? null
   /** Shows the request on this page where `belongs` says so, else leads to where it is shown now. */
   const show =
     (
       page: keyof RequestLinks,
       belongs: (view: PublicView) => boolean,
-      write: (req: Request, view: PublicView, mayAct: boolean) => string,
+      write: (req: Request, view: PublicView, mayAct: boolean, retriedAs: string | null) => string,
     ): RequestHandler =>
     async (req, res) => {
       const view = await requests.view(String(req.params.hash))
       if (!belongs(view)) return res.redirect(303, fittingLink(view))
       if (req.params.slug !== shownSlug(view)) return res.redirect(303, requestLinks(view)[page])
-      res.send(write(req, view, await ownership.allows(view.hash, credentialsOf(req, res), 'act')))
+      const mayAct = await ownership.allows(view.hash, credentialsOf(req, res), 'act')
+      res.send(write(req, view, mayAct, view.is_failed ? await retriedAs(view.hash) : null))
     }
 
   const isRunning = (view: PublicView) => !isFinal(view.status)
@@ -56,7 +60,7 @@ export function addRequestPages(
     show(
       'result',
       (view) => isFinal(view.status),
-      (req, view) => pages.request(readerOf(req), view),
+      (req, view, mayAct, retriedAs) => pages.request(readerOf(req), view, { mayAct, retriedAs }),
     ),
   )
   router.get(

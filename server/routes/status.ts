@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { AppError } from '../../core/errors.ts'
 import { isFinal, type PublicView } from '../../core/record.ts'
 import type { LiveRequests } from '../../core/redis/live-requests.ts'
-import type { Requests } from '../requests.ts'
+import type { Requests } from '../../core/requests.ts'
 
 export const LONGEST_WAIT_SECONDS = 25
 

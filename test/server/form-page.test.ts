@@ -2,8 +2,8 @@ import { type CheerioAPI, load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
 import type { Change } from '../../core/lifecycle.ts'
 import type { RequestRecord } from '../../core/record.ts'
-import { keys } from '../../core/redis/keys.ts'
 import { allServices } from '../../core/services/index.ts'
+import { keys } from '../helpers/names.ts'
 import { START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
@@ -25,7 +25,7 @@ const recordOf = async (hash: string): Promise<RequestRecord> =>
 const counts = async () => ({
   records: (await redis.keys(keys.record('req_*'))).length,
   listed: await redis.llen(keys.list),
-  jobs: await redis.llen('halfway:inquiries:wait'),
+  jobs: await redis.zcard('halfway:inquiries:prioritized'),
 })
 /** How many requests there are more after `work`: each has its record, its place in the list and its job. */
 async function requestsMadeBy(work: () => Promise<unknown>): Promise<number> {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { keys } from '../../core/redis/keys.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { keys } from '../helpers/names.ts'
 import { ASK, aHash, PRIVATE, START, step, TTL_SECONDS } from '../helpers/record.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
@@ -50,6 +50,8 @@ describe('the status', () => {
       otp_data: null,
       result_data: null,
       error_data: null,
+      run_at: null,
+      retry_of: null,
       version: 3,
       created_at,
       started_at: created_at,
@@ -125,7 +127,7 @@ describe('the status', () => {
       Promise.all(submitted.map(async (hash) => (await look(hash)).body.queue_position))
     expect(await positions()).toEqual([1, 2, 3])
     // As a worker does that takes the next one.
-    expect(await redis.rpop('halfway:inquiries:wait')).toBe(submitted[0])
+    expect((await redis.zpopmin('halfway:inquiries:prioritized'))[0]).toBe(submitted[0])
     await apply(submitted[0] as string, START)
     expect(await positions()).toEqual([null, 1, 2])
   })
@@ -168,7 +170,7 @@ describe('an ETag', () => {
   })
 
   test('changes with the place in the queue too', async () => {
-    await redis.del('halfway:inquiries:wait')
+    await redis.del('halfway:inquiries:prioritized')
     const [first, second] = [
       (await api.post('/api/local-requests').send(CREDIT_SCORE)).body.hash,
       (await api.post('/api/local-requests').send(CREDIT_SCORE)).body.hash,
@@ -177,7 +179,7 @@ describe('an ETag', () => {
     await look(second)
       .set('If-None-Match', etag as string)
       .expect(304)
-    expect(await redis.rpop('halfway:inquiries:wait')).toBe(first)
+    expect((await redis.zpopmin('halfway:inquiries:prioritized'))[0]).toBe(first)
     const moved = await look(second)
       .set('If-None-Match', etag as string)
       .expect(200)

@@ -2,8 +2,8 @@ import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { isHash } from '../../core/hash.ts'
 import type { RequestRecord } from '../../core/record.ts'
-import { keys } from '../../core/redis/keys.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { keys } from '../helpers/names.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 
@@ -60,6 +60,7 @@ describe('a submitted request', () => {
       user_id: null,
       session_id: null,
       owner_hash: null,
+      submitter: expect.stringMatching(/^[\w-]{12}$/),
       status: 'pending',
       step: null,
       progress: 0,
@@ -310,13 +311,13 @@ describe('an Idempotency-Key', () => {
 
   test('sent 20 times at once makes one request, with one answer for all', async () => {
     const key = aKey()
-    const waitingBefore = await redis.llen('halfway:inquiries:wait')
+    const waitingBefore = await redis.zcard('halfway:inquiries:prioritized')
     const recordsBefore = (await redis.keys(keys.record('req_*'))).length
     const answers = await Promise.all(Array.from({ length: 20 }, () => submitWith(key)))
     expect(answers.map((answer) => answer.status)).toEqual(Array(20).fill(202))
     for (const answer of answers) expect(answer.body).toEqual(answers[0]?.body)
     expect((await redis.keys(keys.record('req_*'))).length).toBe(recordsBefore + 1)
-    expect(await redis.llen('halfway:inquiries:wait')).toBe(waitingBefore + 1)
+    expect(await redis.zcard('halfway:inquiries:prioritized')).toBe(waitingBefore + 1)
   })
 
   test('is told by nothing in Redis, neither itself nor whose it is', async () => {

@@ -1,28 +1,20 @@
-/** What people and programs do with a request that exists: look at it, cancel it, hand over a code, ask for another. */
-import { plainNumber } from '../core/digits.ts'
-import { AppError } from '../core/errors.ts'
-import { isHash } from '../core/hash.ts'
-import type { Change } from '../core/lifecycle.ts'
-import { isFinal, type PublicView, publicView, type RequestRecord } from '../core/record.ts'
-import { missing } from '../core/redis/live-requests.ts'
-import type { Queues } from '../core/redis/queues.ts'
-import type { RequestStore, Stored } from '../core/redis/request-store.ts'
-import { findService } from '../core/services/index.ts'
-import type { Service } from '../core/services/service.ts'
-import { isOfSession } from './ownership.ts'
+/** What is done with a request that exists: look at it, cancel it, hand over a code, ask for another. */
+import { plainNumber } from './digits.ts'
+import { AppError } from './errors.ts'
+import { isHash } from './hash.ts'
+import type { Change } from './lifecycle.ts'
+import { isFinal, type PublicView, publicView, type RequestRecord } from './record.ts'
+import { missing } from './redis/live-requests.ts'
+import type { Queues } from './redis/queues.ts'
+import type { RequestStore, Stored } from './redis/request-store.ts'
+import { findService } from './services/index.ts'
+import type { Service } from './services/service.ts'
 
 export interface Requests {
   /** @throws AppError `request_not_found`, `request_expired`, `storage_unavailable`, like all of these */
   view(hash: string): Promise<PublicView>
-  /**
-   * What this browser session once typed into the form of this service, in its plain form. Whoever else knows the hash
-   * learns nothing of it, whatever OWNER_CHECK says.
-   * @returns null for anybody else, and where there is no such request (any more)
-   * @throws AppError `storage_unavailable`
-   */
-  typed(hash: string, slug: string, sessionId: string | null): Promise<Record<string, string> | null>
   /** @throws AppError `already_final` */
-  cancel(hash: string): Promise<PublicView>
+  cancel(hash: string, by?: 'user' | 'operator'): Promise<PublicView>
   /**
    * @param otp as typed, digits of any keyboard
    * @throws AppError `otp_not_expected`, `already_final`, `invalid_otp` (costs no try), `otp_expired`, `otp_attempts_exhausted`
@@ -74,7 +66,7 @@ export function createRequests({
   /** A bot that does not wait with its call open has to be called again. */
   async function wake(record: RequestRecord): Promise<void> {
     if (!record.otp_data?.recall) return
-    await tellQueue(record, ({ queue }) => queues.wake(record.hash, queue))
+    await tellQueue(record, (service) => queues.wake(record, service))
   }
 
   return {
@@ -86,18 +78,8 @@ export function createRequests({
       return publicView(record, now(), position)
     },
 
-    async typed(hash, slug, sessionId) {
-      if (!isHash(hash) || sessionId === null) return null
-      const stored = await store.read(hash).catch((error) => {
-        if (error instanceof AppError && error.code === 'unreadable_record') return null
-        throw error
-      })
-      const isTheirs = stored?.record.service_slug === slug && isOfSession(stored.record, sessionId)
-      return isTheirs ? textsIn(stored.record.request_data) : null
-    },
-
-    async cancel(hash) {
-      const record = await apply(hash, { type: 'cancel', by: 'user' })
+    async cancel(hash, by = 'user') {
+      const record = await apply(hash, { type: 'cancel', by })
       await tellQueue(record, ({ queue }) => queues.remove(hash, queue))
       return publicView(record, now())
     },
@@ -120,12 +102,6 @@ export function createRequests({
     },
   }
 }
-
-/** Another program may have put anything there; forms ask for text. */
-const textsIn = (data: Record<string, unknown>): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(data).filter((each): each is [string, string] => typeof each[1] === 'string'),
-  )
 
 /** Refused at the door, without costing a try: the detail says which rule, never what was typed. */
 function readCode(typed: string, length: number | null): string {

@@ -1,0 +1,108 @@
+/** `POST /api/local-requests`: one request, or a batch of them. */
+import type { Request, RequestHandler, Response } from 'express'
+import { AppError, type FieldError } from '../../core/errors.ts'
+import type { PublicView } from '../../core/record.ts'
+import { type Caller, callerOf } from '../middleware/caller.ts'
+import { localeOf } from '../middleware/locale.ts'
+import { toProblem } from '../problem.ts'
+import type { Submit, Submitted } from '../submit.ts'
+import {
+  bodyBytes,
+  MOST_BYTES,
+  readIdempotencyKey,
+  readObject,
+  readSubmission,
+  unknownFields,
+} from './read-json.ts'
+import { retryHint } from './status.ts'
+
+const MOST_IN_BATCH = 1000
+export const MOST_BATCH_BYTES = 4 * 1024 * 1024
+/** So many of a batch are taken at once: each step of theirs is one round trip to Redis for all. */
+const AT_ONCE = 250
+
+export function createSubmitRoute({
+  submit,
+  limitBatches,
+}: {
+  submit: Submit
+  limitBatches: RequestHandler
+}): RequestHandler {
+  const submitOne = (
+    body: Record<string, unknown>,
+    from: Caller & { idempotencyKey: string | null },
+  ): Promise<Submitted> => submit({ ...readSubmission(body), ...from })
+
+  /** A batch is many submits that are answered together: what is wrong with one is no other's concern. */
+  async function submitAll(req: Request, res: Response, requests: unknown[]): Promise<void> {
+    const key = readIdempotencyKey(req)
+    const submitEntry = async (entry: unknown, i: number) => {
+      try {
+        if (Buffer.byteLength(JSON.stringify(entry)) > MOST_BYTES) throw tooLarge()
+        const from = { ...callerOf(res), idempotencyKey: key === null ? null : `${key}\n${i}` }
+        return { index: i, ...shown(await submitOne(readObject(entry, 'A request'), from)) }
+      } catch (error) {
+        const known = error instanceof AppError ? error : new AppError('internal_error', { cause: error })
+        return { index: i, problem: toProblem(known, localeOf(req)) }
+      }
+    }
+    const entries: Awaited<ReturnType<typeof submitEntry>>[] = []
+    for (let from = 0; from < requests.length; from += AT_ONCE) {
+      const some = requests.slice(from, from + AT_ONCE)
+      entries.push(...(await Promise.all(some.map((entry, i) => submitEntry(entry, from + i)))))
+    }
+    const refused = entries.filter((entry) => 'problem' in entry).length
+    res
+      .status(202)
+      .set('Cache-Control', 'no-store')
+      .json({ accepted: entries.length - refused, refused, requests: entries })
+  }
+
+  return async (req, res, next) => {
+    const body = readObject(req.body)
+    if ('requests' in body) {
+      const requests = readBatch(body)
+      return limitBatches(req, res, (error?: unknown) => {
+        if (error) return next(error)
+        submitAll(req, res, requests).catch(next)
+      })
+    }
+    if (bodyBytes(res) > MOST_BYTES) throw tooLarge()
+    const submitted = await submitOne(body, { ...callerOf(res), idempotencyKey: readIdempotencyKey(req) })
+    const { view } = submitted
+    res
+      .status(202)
+      .location(urlsOf(view).status_url)
+      .set('Retry-After', retryHint(view))
+      .set('Cache-Control', 'no-store')
+    if (submitted.replayed) res.set('Idempotency-Replayed', 'true')
+    res.json(shown(submitted))
+  }
+}
+
+const shown = ({ view, ownerToken }: Submitted) => ({
+  ...urlsOf(view),
+  ...(ownerToken && { owner_token: ownerToken }),
+  ...view,
+})
+
+function urlsOf({ hash, service_slug }: PublicView) {
+  const api = `/api/local-requests/${hash}`
+  return {
+    status_url: `${api}/status`,
+    progress_url: `/services/${service_slug}/progress/${hash}`,
+    events_url: `${api}/events`,
+    result_url: `${api}/result`,
+    cancel_url: `${api}/cancel`,
+  }
+}
+
+function readBatch({ requests, ...others }: Record<string, unknown>): unknown[] {
+  const errors: FieldError[] = unknownFields(others)
+  const isBatch = Array.isArray(requests) && requests.length >= 1 && requests.length <= MOST_IN_BATCH
+  if (!isBatch) errors.push({ field: 'requests', code: 'not_a_batch', params: { most: MOST_IN_BATCH } })
+  if (errors.length > 0) throw new AppError('validation_failed', { errors })
+  return requests as unknown[]
+}
+
+const tooLarge = (): AppError => new AppError('body_too_large', { detail: 'A request has at most 64 kB.' })

@@ -1,0 +1,58 @@
+/** When a request is to run and how urgent it is, as its submitter asks for it. */
+import { z } from 'zod'
+import type { FieldError } from '../core/errors.ts'
+import { PRIORITIES } from '../core/services/service.ts'
+
+/** As given: anything, until it is read. */
+export interface Wishes {
+  /** Seconds from now. */
+  delay?: unknown
+  /** A time, ISO 8601. */
+  run_at?: unknown
+  /** 1 is the most urgent. */
+  priority?: unknown
+}
+
+export interface Limits {
+  maxDelaySeconds: number
+  topPriority: number
+}
+
+export interface Schedule {
+  /** Milliseconds since 1970; null for at once. */
+  runAt: number | null
+  /** Undefined leaves it to the service. */
+  priority: number | undefined
+}
+
+const time = z.iso.datetime({ offset: true })
+/** Whoever means now may have a clock that is late by this much. */
+const LATE_MS = 60_000
+
+/** Every wish that cannot be met is named; what is null was not wished for. */
+export function readSchedule(
+  { delay, run_at, priority }: Wishes,
+  { maxDelaySeconds, topPriority }: Limits,
+  now: number,
+): Schedule & { errors: FieldError[] } {
+  const errors: FieldError[] = []
+  const wholeNumber = (field: string, given: unknown, min: number, max: number): number | undefined => {
+    if (given === undefined || given === null) return undefined
+    if (Number.isInteger(given) && Number(given) >= min && Number(given) <= max) return Number(given)
+    errors.push({ field, code: 'out_of_range', params: { min, max } })
+    return undefined
+  }
+
+  const delaySeconds = wholeNumber('delay', delay, 0, maxDelaySeconds)
+  let runAt = delaySeconds ? now + delaySeconds * 1000 : null
+  if (run_at !== undefined && run_at !== null) {
+    const at = time.safeParse(run_at).success ? Date.parse(run_at as string) : Number.NaN
+    if (Number.isNaN(at)) errors.push({ field: 'run_at', code: 'not_a_time' })
+    else if (delay !== undefined && delay !== null) errors.push({ field: 'run_at', code: 'not_with_delay' })
+    else if (at < now - LATE_MS) errors.push({ field: 'run_at', code: 'in_the_past' })
+    else if (at > now + maxDelaySeconds * 1000)
+      errors.push({ field: 'run_at', code: 'too_far_ahead', params: { seconds: maxDelaySeconds } })
+    else if (at > now) runAt = at
+  }
+  return { runAt, priority: wholeNumber('priority', priority, topPriority, PRIORITIES), errors }
+}

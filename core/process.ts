@@ -110,6 +110,30 @@ export async function runProcess(
   }
 }
 
+/**
+ * Runs a command that ends by itself, from its `main.ts`.
+ *
+ * @param command gets the environment, with what a `.env` file adds, and a signal that Ctrl-C aborts; gives the exit code
+ */
+export async function runCommand(
+  env: NodeJS.ProcessEnv,
+  command: (env: NodeJS.ProcessEnv, signal: AbortSignal) => Promise<number>,
+): Promise<void> {
+  const abort = new AbortController()
+  const interrupt = (): void => {
+    if (abort.signal.aborted) process.exit(130)
+    abort.abort()
+  }
+  process.on('SIGINT', interrupt)
+  process.on('SIGTERM', interrupt)
+  // Whoever reads along has had enough, as `head` has.
+  process.stdout.on('error', () => process.exit(0))
+  if (existsSync('.env')) process.loadEnvFile('.env')
+  process.exitCode = await command(env, abort.signal)
+  process.off('SIGINT', interrupt)
+  process.off('SIGTERM', interrupt)
+}
+
 /** Listens, or says in one sentence why it cannot. */
 export function listen(
   server: import('node:http').Server,

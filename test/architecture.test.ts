@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const PROCESSES = ['server', 'workers', 'bots']
+const PROCESSES = ['server', 'workers', 'bots', 'cli']
 const FOLDERS = ['core', ...PROCESSES, 'public', 'test']
 const LONGEST = 250
 
@@ -73,7 +73,7 @@ describe('the house', () => {
     )
   })
 
-  it('server, workers and bots never import each other', () => {
+  it('server, workers, bots and cli never import each other', () => {
     expectNone(
       PROCESSES.flatMap((mine) =>
         importing(

@@ -1,5 +1,6 @@
 /** What the workers' command line says: `npm run start:workers -- --queue crawls --concurrency 20`. */
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { wholeNumber } from '../core/command-line.ts'
 import { StartError } from '../core/errors.ts'
 import type { ServiceQueue } from '../core/services/queues.ts'
 
@@ -14,15 +15,6 @@ export interface WorkerOptions {
   /** Seconds. */
   sleep?: number
 }
-
-const wholeNumber =
-  (min: number, max: number) =>
-  (text: string): number => {
-    const value = Number(text)
-    if (text.trim() === '' || !Number.isInteger(value) || value < min || value > max)
-      throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
-    return value
-  }
 
 /**
  * @param args without the names of program and file

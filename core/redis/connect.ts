@@ -137,7 +137,7 @@ export async function openRedis(
         ...SHARED,
         ...OPTIONS[role],
         ...timeLimits(role, settings),
-        connectionName: `halfway-${role}`,
+        connectionName: `${names.queues}:${role}`,
         sentinelRetryStrategy: (times) => (started ? SHARED.retryStrategy?.(times) : null),
       })
       try {

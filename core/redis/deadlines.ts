@@ -12,6 +12,8 @@ export interface Deadlines {
   forget(hash: string): Promise<void>
   /** Hashes whose time has come, the oldest first. */
   due(now: number, atMost: number): Promise<string[]>
+  /** Every hash that somebody is reminded of. */
+  all(): Promise<string[]>
 }
 
 export function createDeadlines({ redis }: { redis: RedisClient }): Deadlines {
@@ -27,5 +29,6 @@ export function createDeadlines({ redis }: { redis: RedisClient }): Deadlines {
       await redis.zrem(redis.names.deadlines, hash)
     },
     due: (now, atMost) => redis.zrangebyscore(redis.names.deadlines, '-inf', now, 'LIMIT', 0, atMost),
+    all: () => redis.zrange(redis.names.deadlines, '0', '-1'),
   }
 }

@@ -53,6 +53,10 @@ export interface Queues {
   join(job: Job<JobData>, request: Waiting, where: Where): Promise<void>
   /** A job that waits for its time runs now; one that is gone is added again; one that is worked on is left alone. */
   wake(request: Waiting, where: Where): Promise<void>
+  /** Adds a job without a request, to see whether somebody takes it. */
+  probe(hash: string, queue: ServiceQueue): Promise<void>
+  /** Whether there is a job of it, waiting or running. */
+  has(hash: string, queue: ServiceQueue): Promise<boolean>
   /** Takes a job out that nobody works on (any more). */
   remove(hash: string, queue: ServiceQueue): Promise<void>
   /** 1 is next; null when it does not wait in this queue. */
@@ -62,6 +66,23 @@ export interface Queues {
   /** Nothing of this queue is begun for so long, by no worker. */
   hold(queue: ServiceQueue, ms: number): Promise<void>
   stop(): Promise<void>
+}
+
+/** BullMQ's own, on a connection that is not its own. */
+export function openQueue(name: string, redis: RedisClient, log: Log): Queue<JobData> {
+  const queue = new Queue<JobData>(name, {
+    connection: redis,
+    prefix: redis.names.queues,
+    skipWaitingForReady: true,
+    streams: { events: { maxLen: EVENTS_KEPT } },
+    defaultJobOptions: {
+      removeOnComplete: true,
+      removeOnFail: true,
+      stackTraceLimit: 1,
+    },
+  })
+  queue.on('error', (error) => log.debug({ err: error, queue: name }, 'a queue lost its connection'))
+  return queue
 }
 
 export function createQueues({
@@ -76,23 +97,7 @@ export function createQueues({
   /** Milliseconds since 1970, by the clock of the records. */
   now?: () => number
 }): Queues {
-  const queues = new Map(services.map(({ name }) => [name, openQueue(name)]))
-
-  function openQueue(name: string): Queue<JobData> {
-    const queue = new Queue<JobData>(name, {
-      connection: redis,
-      prefix: redis.names.queues,
-      skipWaitingForReady: true,
-      streams: { events: { maxLen: EVENTS_KEPT } },
-      defaultJobOptions: {
-        removeOnComplete: true,
-        removeOnFail: true,
-        stackTraceLimit: 1,
-      },
-    })
-    queue.on('error', (error) => log.debug({ err: error, queue: name }, 'a queue lost its connection'))
-    return queue
-  }
+  const queues = new Map(services.map(({ name }) => [name, openQueue(name, redis, log)]))
 
   const find = ({ name }: ServiceQueue): Queue<JobData> => {
     const queue = queues.get(name)
@@ -111,11 +116,17 @@ export function createQueues({
     await find(where.queue).add('request', { hash }, { jobId: hash, ...order })
   }
 
+  const has: Queues['has'] = async (hash, queue) => (await redis.exists(find(queue).toKey(hash))) === 1
+
   return {
     add,
     async ensure(request, where) {
-      if ((await redis.exists(find(where.queue).toKey(request.hash))) === 0) await add(request, where)
+      if (!(await has(request.hash, where.queue))) await add(request, where)
     },
+    async probe(hash, queue) {
+      await find(queue).add('probe', { hash }, { jobId: hash })
+    },
+    has,
     async join(job, request, where) {
       await job.changePriority({ priority: await turnOf(request, where) })
     },

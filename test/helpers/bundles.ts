@@ -23,6 +23,7 @@ const MAINS = [
   'workers/main.ts',
   'bots/inquiry-provider/main.ts',
   'bots/demo-portal/main.ts',
+  'cli/main.ts',
 ]
 
 /** Our files find what lies beside them, such as templates and scripts, where they were written. */

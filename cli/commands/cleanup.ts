@@ -1,0 +1,37 @@
+/** `cleanup`: removes what belongs to nobody. */
+import { createOrphans, type Orphans } from '../../core/redis/orphans.ts'
+import type { Installation } from '../installation.ts'
+import { type Context, EXIT, type ExitCode, plural } from '../terminal.ts'
+
+/** More of one kind are only counted; `--json` has all. */
+const MOST_NAMED = 20
+
+export async function cleanup(
+  context: Context,
+  installation: Installation,
+  { dryRun = false }: { dryRun?: boolean },
+): Promise<ExitCode> {
+  const orphans = createOrphans(installation)
+  const found = await orphans.find()
+  if (!dryRun) await orphans.remove(found)
+  if (context.json) context.printJson({ removed: !dryRun, ...found })
+  else context.print(told(found, dryRun))
+  return EXIT.done
+}
+
+function told(found: Orphans, dryRun: boolean): string {
+  const kinds: [string, string[]][] = [
+    ['stray list entries', found.list_entries],
+    ['stray reminders', found.reminders],
+    ['orphaned jobs', found.jobs.map(({ queue, hash }) => `${hash} in ${queue}`)],
+    ['orphaned keys', found.keys],
+  ]
+  const total = kinds.reduce((sum, [, names]) => sum + names.length, 0)
+  if (total === 0) return 'There is nothing to clean up.'
+  const lines = kinds.flatMap(([kind, names]) => [
+    `${kind}: ${names.length}`,
+    ...names.slice(0, MOST_NAMED).map((name) => `  ${name}`),
+    ...(names.length > MOST_NAMED ? [`  … and ${names.length - MOST_NAMED} more`] : []),
+  ])
+  return [...lines, `${dryRun ? 'Would remove' : 'Removed'} ${plural(total, 'thing')}.`].join('\n')
+}

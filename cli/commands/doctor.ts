@@ -1,0 +1,71 @@
+/** `doctor`: tries everything that Halfway needs, in the order in which it builds on each other. */
+import { type Config, loadConfig } from '../../core/config.ts'
+import { StartError } from '../../core/errors.ts'
+import { checkBots } from '../doctor/bots.ts'
+import { checkChannel, checkJobs } from '../doctor/exchange.ts'
+import { type Finding, fine } from '../doctor/finding.ts'
+import { checkRedis } from '../doctor/redis.ts'
+import { type Installation, openInstallation } from '../installation.ts'
+import { type Context, EXIT, type ExitCode } from '../terminal.ts'
+
+const SIGNS = { ok: '✓', warn: '!', fail: '✗' } as const
+
+export async function doctor(context: Context): Promise<ExitCode> {
+  const findings: Finding[] = []
+  const tell = (...some: Finding[]): void => {
+    findings.push(...some)
+    if (context.json) return
+    for (const { check, result, found, todo } of some)
+      context.print(`${SIGNS[result]} ${check}: ${found}${todo ? `\n    ${todo}` : ''}`)
+  }
+
+  const config = readSettings(context, tell)
+  if (config) {
+    tell(...(await checkBots(config, Boolean(context.env.LOCAL_API_TOKEN))))
+    const installation = await reach(config, tell)
+    try {
+      if (installation) {
+        tell(...(await checkRedis(installation)))
+        tell(await checkChannel(installation))
+        tell(...(await checkJobs(installation)))
+      }
+    } finally {
+      await installation?.stop()
+    }
+  }
+  if (context.json) context.printJson(findings)
+  const failed = findings.filter(({ result }) => result === 'fail').length
+  if (!context.json)
+    context.print(failed === 0 ? 'All is well.' : `${failed} of ${findings.length} checks failed.`)
+  return failed === 0 ? EXIT.done : EXIT.failed
+}
+
+function readSettings({ env }: Context, tell: (finding: Finding) => void): Config | null {
+  try {
+    const config = loadConfig(env)
+    tell(fine('Settings', config.production ? 'right, for production' : 'right'))
+    return config
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error
+    tell({
+      check: 'Settings',
+      result: 'fail',
+      found: error.message,
+      todo: 'Correct them in the environment or .env.',
+    })
+    return null
+  }
+}
+
+async function reach(config: Config, tell: (finding: Finding) => void): Promise<Installation | null> {
+  try {
+    const installation = await openInstallation(config)
+    tell(fine('Redis', `answers at ${installation.address}`))
+    return installation
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error
+    const todo = 'Start it, or correct the REDIS_ settings.'
+    tell({ check: 'Redis', result: 'fail', found: error.message, todo })
+    return null
+  }
+}

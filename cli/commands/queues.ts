@@ -1,0 +1,29 @@
+/** `queues`: who waits, and for how long. */
+import { allServices } from '../../core/services/index.ts'
+import type { Installation } from '../installation.ts'
+import { type Context, duration, EXIT, type ExitCode, table } from '../terminal.ts'
+
+export async function queues(context: Context, { census, failures }: Installation): Promise<ExitCode> {
+  const [states, failed] = await Promise.all([census.count(), failures.list()])
+  const queueOf = new Map(allServices().map(({ slug, queue }) => [slug, queue.name]))
+  const all = states.map((state) => ({
+    ...state,
+    failed: failed.filter(({ service_slug }) => queueOf.get(service_slug) === state.queue).length,
+  }))
+  if (context.json) context.printJson(all)
+  else {
+    const rows = all.map((one) => [
+      one.queue,
+      one.waiting,
+      one.at_once === null ? one.running : `${one.running} of ${one.at_once}`,
+      one.delayed,
+      one.failed,
+      one.oldest_seconds === null ? null : duration(one.oldest_seconds),
+      one.held_seconds === 0 ? null : duration(one.held_seconds),
+    ])
+    context.print(
+      table([['QUEUE', 'WAITING', 'RUNNING', 'DELAYED', 'FAILED', 'OLDEST WAITS', 'HELD FOR'], ...rows]),
+    )
+  }
+  return EXIT.done
+}

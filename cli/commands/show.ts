@@ -1,0 +1,65 @@
+/** `show <hash>`: one request as everybody may see it, or with `--raw` its record as it lies in Redis. */
+import { AppError } from '../../core/errors.ts'
+import type { PublicView } from '../../core/record.ts'
+import { findService } from '../../core/services/index.ts'
+import type { Installation } from '../installation.ts'
+import { type Context, duration, EXIT, type ExitCode, facts, table } from '../terminal.ts'
+
+export async function show(
+  context: Context,
+  { store, requests, redis, failures, now }: Installation,
+  hash: string,
+  { raw = false }: { raw?: boolean },
+): Promise<ExitCode> {
+  if (raw) {
+    const stored = await store.read(hash)
+    if (!stored)
+      throw new AppError('request_not_found', { detail: `There is no request ${hash} (any more).` })
+    context.printJson(JSON.parse(stored.raw))
+    return EXIT.done
+  }
+  const view = await requests.view(hash)
+  const retriedAs = view.is_failed ? (await failures.find(hash))?.retried_as : null
+  const livesMs = await redis.pttl(redis.names.record(hash))
+  if (context.json) context.printJson(view)
+  else context.print(describe(view, { now: now(), livesMs, retriedAs: retriedAs ?? null }))
+  return EXIT.done
+}
+
+function describe(
+  view: PublicView,
+  { now, livesMs, retriedAs }: { now: number; livesMs: number; retriedAs: string | null },
+): string {
+  const ago = (iso: string | null): string | null =>
+    iso &&
+    `${iso} (${duration(Math.abs(now - Date.parse(iso)) / 1000)} ${Date.parse(iso) > now ? 'ahead' : 'ago'})`
+  const lines: [string, string | number | null][] = [
+    ['Request', view.hash],
+    ['Service', `${view.service_slug}${findService(view.service_slug) ? '' : ' (unknown here)'}`],
+    ['Status', view.status],
+    ['Progress', `${view.progress} %`],
+    ['Message', view.current_message],
+    ['Try', view.attempt === 0 ? 'not begun' : `${view.attempt} of ${view.max_attempts}`],
+    ['Place in the queue', view.queue_position],
+    ['Starts', ago(view.run_at)],
+    ['Next try', ago(view.next_retry_at)],
+    [
+      'Code',
+      view.otp_data &&
+        `asked for, ${view.otp_data.attempts_left} tries left, valid until ${view.otp_data.expires_at}`,
+    ],
+    ['Error', view.error_data && `${view.error_data.code}: ${view.error_data.message}`],
+    ['Sent again for', view.retry_of],
+    ['Sent again as', retriedAs],
+    ['Created', ago(view.created_at)],
+    ['Started', ago(view.started_at)],
+    ['Updated', ago(view.updated_at)],
+    ['Completed', ago(view.completed_at)],
+    ['Deleted in', duration(livesMs / 1000)],
+    ['Version', view.version],
+  ]
+  const steps = view.steps.map(({ id, state, started_at }) => [id, state, started_at])
+  const result = view.is_completed ? `\n\nResult:\n${JSON.stringify(view.result_data, null, 2)}` : ''
+  const known = facts(lines.filter(([, value]) => value !== null))
+  return `${known}${steps.length > 0 ? `\n\n${table([['STEP', 'STATE', 'STARTED'], ...steps])}` : ''}${result}`
+}

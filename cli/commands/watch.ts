@@ -1,0 +1,74 @@
+/** `watch <hash>`: follows a request to its end. A bar on a terminal, one line a step elsewhere, one JSON a state. */
+import { AppError } from '../../core/errors.ts'
+import { isFinal, type PublicView } from '../../core/record.ts'
+import { createLiveRequests } from '../../core/redis/live-requests.ts'
+import { createUpdateBus } from '../../core/redis/update-bus.ts'
+import { type Installation, quiet } from '../installation.ts'
+import { type Context, EXIT, type ExitCode } from '../terminal.ts'
+import { createBarFace } from '../watch/bar-face.ts'
+import { createLineFace } from '../watch/line-face.ts'
+
+/** How a followed request is shown. */
+export interface Face {
+  /** Resolves once it is shown; `changed` aborts when there is something newer. */
+  show(view: PublicView, changed: AbortSignal): Promise<void>
+  end(view: PublicView): void
+}
+
+/** How often the place in the queue is looked at: it moves without a new version. */
+const LOOK_AT_QUEUE_MS = 2_000
+
+/** @throws AppError `request_not_found`, `request_expired` */
+export async function watch(context: Context, installation: Installation, hash: string): Promise<ExitCode> {
+  const { store, requests, redis, config, now } = installation
+  const bus = createUpdateBus({ redis, subscriber: await installation.subscriber(), log: quiet })
+  const live = createLiveRequests({ store, bus, log: quiet, ttlSeconds: config.requestTtlSeconds, now })
+  const isInteractive = Boolean(context.out.isTTY && context.input.isTTY)
+  const face = isInteractive && !context.json ? createBarFace(context, requests) : createLineFace(context)
+
+  let latest = await requests.view(hash)
+  let changed = new AbortController()
+  let error: AppError | null = null
+  const hear = (view: PublicView): void => {
+    const isOpen = isSameQuestion(latest, view)
+    latest = view
+    if (!isOpen) changed.abort()
+  }
+  const following = await live.watch(hash, {
+    update: ({ view }) => hear(view),
+    expired() {
+      error = new AppError('request_expired', { detail: `${hash} has been deleted.` })
+      changed.abort()
+    },
+  })
+  context.signal.addEventListener('abort', () => changed.abort())
+  const look = setInterval(() => {
+    if (latest.status !== 'pending') return
+    requests.view(hash).then(
+      (view) => view.queue_position !== latest.queue_position && hear(view),
+      () => {},
+    )
+  }, LOOK_AT_QUEUE_MS)
+  try {
+    if (following.latest.view.version > latest.version) latest = following.latest.view
+    for (;;) {
+      if (error) throw error
+      if (isFinal(latest.status) || context.signal.aborted) break
+      changed = new AbortController()
+      await face.show(latest, changed.signal)
+      if (!changed.signal.aborted)
+        await new Promise((resolve) => changed.signal.addEventListener('abort', resolve))
+    }
+    face.end(latest)
+    return latest.is_completed ? EXIT.done : EXIT.failed
+  } finally {
+    clearInterval(look)
+    following.stop()
+    live.stop()
+    bus.stop()
+  }
+}
+
+/** Whoever is typing is not interrupted by what does not matter to it. */
+const isSameQuestion = ({ otp_data: before }: PublicView, { otp_data: after }: PublicView): boolean =>
+  before !== null && after !== null && before.id === after.id && before.attempts_left === after.attempts_left

@@ -1,0 +1,54 @@
+/** Whether workers would reach the bots, be let in, and find there every service that people are offered. */
+import type { Config } from '../../core/config.ts'
+import { allServices } from '../../core/services/index.ts'
+import { type Finding, fine } from './finding.ts'
+
+const WITHIN_MS = 5_000
+
+/** @param isTokenSet without one of its own, `npm start` makes one up that nobody else knows */
+export async function checkBots({ bots }: Config, isTokenSet: boolean): Promise<Finding[]> {
+  const url = bots.url.replace(/\/$/, '')
+  const ask = (path: string): Promise<Response> =>
+    fetch(url + path, {
+      headers: { authorization: `Bearer ${bots.token}` },
+      signal: AbortSignal.timeout(WITHIN_MS),
+      redirect: 'error',
+    })
+  try {
+    const health = await ask('/health')
+    if (!health.ok) throw new Error(`it answers ${health.status}`)
+  } catch (error) {
+    const { message, cause } = error as Error & { cause?: { code?: string } }
+    const todo = 'Start the bots (npm run start:bots), or correct LOCAL_API_URL.'
+    return [
+      { check: 'Bots', result: 'fail', found: `no answer from ${url} (${cause?.code ?? message})`, todo },
+    ]
+  }
+  const reached = fine('Bots', `answer at ${url}`)
+  const answer = await ask('/api/services')
+  if (answer.status === 401 || answer.status === 403) {
+    const check = 'Token of the bots'
+    if (isTokenSet)
+      return [
+        reached,
+        { check, result: 'fail', found: 'refused', todo: 'Give workers and bots the same LOCAL_API_TOKEN.' },
+      ]
+    const todo = 'Set LOCAL_API_TOKEN to try it, and what services there are.'
+    return [reached, { check, result: 'warn', found: 'not known here: npm start makes one up', todo }]
+  }
+  const { services } = (await answer.json().catch(() => ({}))) as { services?: unknown }
+  const offered = Array.isArray(services) ? services : null
+  // A bot of another kind need not list what it does.
+  if (!offered) return [reached, fine('Token of the bots', 'accepted')]
+  const missing = allServices().filter(({ slug }) => !offered.includes(slug))
+  const found: Finding =
+    missing.length === 0
+      ? fine('Services of the bots', `all ${allServices().length}`)
+      : {
+          check: 'Services of the bots',
+          result: 'fail',
+          found: `missing: ${missing.map(({ slug }) => slug).join(', ')}`,
+          todo: 'Name their handlers in bots/inquiry-provider/services/index.ts, and restart the bots.',
+        }
+  return [reached, fine('Token of the bots', 'accepted'), found]
+}

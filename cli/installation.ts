@@ -1,0 +1,72 @@
+/** The parts of Halfway that commands use, on connections of their own. */
+import type { Config } from '../core/config.ts'
+import { createLog } from '../core/log.ts'
+import { startClock } from '../core/redis/clock.ts'
+import { openRedis, type RedisClient } from '../core/redis/connect.ts'
+import { createDeadlines, type Deadlines } from '../core/redis/deadlines.ts'
+import { createFailures, type Failures } from '../core/redis/failures.ts'
+import { createIntake, type Intake } from '../core/redis/intake.ts'
+import { createQueueCensus, type QueueCensus } from '../core/redis/queue-census.ts'
+import { createQueues, type Queues } from '../core/redis/queues.ts'
+import { createRequestStore, type RequestStore } from '../core/redis/request-store.ts'
+import { createRequests, type Requests } from '../core/requests.ts'
+import { allQueues } from '../core/services/index.ts'
+
+export interface Installation {
+  config: Config
+  redis: RedisClient
+  /** The Redis, without a password. */
+  address: string
+  store: RequestStore
+  requests: Requests
+  deadlines: Deadlines
+  failures: Failures
+  intake: Intake
+  queues: Queues
+  census: QueueCensus
+  /** Milliseconds since 1970, by the clock of the records. */
+  now: () => number
+  /** A connection that hears channels. */
+  subscriber(): Promise<RedisClient>
+  stop(): Promise<void>
+}
+
+/** A command may take its time where the server may not. */
+const COMMAND_TIMEOUT_MS = 10_000
+/** Nothing but the command's own words belongs on its output. */
+export const quiet = createLog('cli', 'silent')
+
+/** @throws StartError when Redis does not answer */
+export async function openInstallation(config: Config): Promise<Installation> {
+  const connections = await openRedis(config.redis, quiet, {
+    ...config.connections,
+    commandTimeoutMs: COMMAND_TIMEOUT_MS,
+  })
+  const redis = await connections.connect('fail-fast')
+  const clock = await startClock({ redis, log: quiet })
+  const now = (): number => clock.now()
+  const ttlSeconds = config.requestTtlSeconds
+  const store = createRequestStore({ redis, ttlSeconds, now })
+  const queues = createQueues({ redis, log: quiet, now })
+  const deadlines = createDeadlines({ redis })
+  const census = createQueueCensus({ redis, store, log: quiet, queues: allQueues(), now })
+  return {
+    config,
+    redis,
+    address: connections.address,
+    store,
+    requests: createRequests({ store, queues, ttlSeconds, now }),
+    deadlines,
+    failures: createFailures({ redis, now }),
+    intake: createIntake({ store, queues, deadlines }),
+    queues,
+    census,
+    now,
+    subscriber: () => connections.connect('subscriber'),
+    async stop() {
+      await Promise.all([queues.stop(), census.stop()])
+      clock.stop()
+      await connections.stop()
+    },
+  }
+}

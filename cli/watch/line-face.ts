@@ -1,0 +1,35 @@
+/** One line a change, or one JSON: for logs, pipes and programs. Nobody can be asked for a code there. */
+import type { PublicView } from '../../core/record.ts'
+import type { Face } from '../commands/watch.ts'
+import type { Context } from '../terminal.ts'
+
+export function createLineFace(context: Context): Face {
+  let last = ''
+  /** What is told already is not told again. */
+  const tell = (view: PublicView): void => {
+    const line = told(view)
+    if (context.json) context.printJson(view, { inOneLine: true })
+    else if (line !== last) context.print(`${view.updated_at.slice(11, 19)}  ${line}`)
+    last = line
+  }
+  return {
+    show: async (view) => tell(view),
+    end(view) {
+      tell(view)
+      if (view.is_completed && !context.json) context.print(JSON.stringify(view.result_data, null, 2))
+    },
+  }
+}
+
+function told(view: PublicView): string {
+  const { progress, status, step, current_message: message, queue_position: place } = view
+  const what = [`${String(progress).padStart(3)} %`, status, step, message]
+  if (view.requires_otp) what.push(`Type the code${sentTo(view)} on the request's page.`)
+  if (status === 'pending' && place !== null) what.push(`place ${place} in the queue`)
+  if (status === 'pending' && view.run_at) what.push(`starts at ${view.run_at}`)
+  if (view.next_retry_at) what.push(`next try at ${view.next_retry_at}`)
+  return what.filter(Boolean).join('  ')
+}
+
+const sentTo = ({ otp_data: prompt }: PublicView): string =>
+  prompt?.sent_to ? ` sent to ${prompt.sent_to}` : ''

@@ -18,10 +18,15 @@ export async function checkBots({ bots }: Config, isTokenSet: boolean): Promise<
     const health = await ask('/health')
     if (!health.ok) throw new Error(`it answers ${health.status}`)
   } catch (error) {
-    const { message, cause } = error as Error & { cause?: { code?: string } }
+    const { message, cause } = error as Error & { cause?: { code?: string; message?: string } }
     const todo = 'Start the bots (npm run start:bots), or correct LOCAL_API_URL.'
     return [
-      { check: 'Bots', result: 'fail', found: `no answer from ${url} (${cause?.code ?? message})`, todo },
+      {
+        check: 'Bots',
+        result: 'fail',
+        found: `no answer from ${url} (${cause?.code ?? cause?.message ?? message})`,
+        todo,
+      },
     ]
   }
   const reached = fine('Bots', `answer at ${url}`)

@@ -1,0 +1,104 @@
+/** `cleanup`: what belongs to nobody goes, everything else stays. */
+import { afterAll, describe, expect, test } from 'vitest'
+import type { Orphans } from '../../core/redis/orphans.ts'
+import { createQueues } from '../../core/redis/queues.ts'
+import { linkCheck } from '../../core/services/link-check.ts'
+import { useCli } from '../helpers/cli.ts'
+import { keys } from '../helpers/names.ts'
+import { aHash, aRecord, START } from '../helpers/record.ts'
+import { quiet, useRedis } from '../helpers/redis.ts'
+import { redisContents } from '../helpers/redis-contents.ts'
+import { useRequests } from '../helpers/requests.ts'
+
+const redis = await useRedis()
+const { client, store, given, applied } = await useRequests(redis)
+const queues = createQueues({ redis: client, log: quiet })
+const cli = useCli(redis)
+afterAll(() => queues.stop())
+
+const found = (...options: string[]): Promise<Orphans & { removed: boolean }> =>
+  cli.json('cleanup', ...options)
+
+/** A request that waits in its queue, somebody is reminded of, and that is listed. */
+async function waiting(fields: Parameters<typeof aRecord>[0] = {}): Promise<string> {
+  const record = aRecord(fields)
+  await store.create(record)
+  await client.zadd(keys.deadlines, Date.now() + 1e6, record.hash)
+  await queues.add(record, linkCheck)
+  return record.hash
+}
+async function lostOne(): Promise<string> {
+  const hash = await waiting()
+  await client.del(keys.record(hash))
+  return hash
+}
+
+describe('cleanup', () => {
+  test('finds nothing where all is well, whatever state requests are in', async () => {
+    await waiting()
+    await waiting({ run_at: new Date(Date.now() + 60_000).toISOString() })
+    await given(START, { type: 'require_otp', attempt: 1, otp: { id: 'a', length: 6 } })
+    await given(START, { type: 'complete', attempt: 1, result: 1 })
+    expect(await cli.run('cleanup')).toEqual({ code: 0, out: 'There is nothing to clean up.\n', err: '' })
+  })
+
+  test('names the list entry, the reminder and the job of a record that is gone, and removes them', async () => {
+    const stays = await waiting()
+    const gone = await lostOne()
+    const before = await redisContents(client, '*')
+    const dry = await cli.run('cleanup', '--dry-run')
+    expect(dry.out).toContain(`stray list entries: 1\n  ${gone}\n`)
+    expect(dry.out).toContain(`stray reminders: 1\n  ${gone}\n`)
+    expect(dry.out).toContain(`orphaned jobs: 1\n  ${gone} in crawls\n`)
+    expect(dry.out).toMatch(/Would remove 3 things\.\n$/)
+    expect(await redisContents(client, '*')).toEqual(before)
+    expect((await cli.run('cleanup')).out).toMatch(/Removed 3 things\.\n$/)
+    // BullMQ's stream of events tells what was, for a while.
+    await client.del('halfway:crawls:events')
+    expect(await redisContents(client, '*')).not.toContain(gone)
+    expect(await queues.position(stays, linkCheck.queue)).not.toBeNull()
+    expect(await found()).toMatchObject({ list_entries: [], reminders: [], jobs: [], keys: [] })
+  })
+
+  test('removes the job of a request that is final, but none that somebody works on', async () => {
+    const [final, active] = [await waiting(), await lostOne()]
+    await applied(final, { type: 'cancel', by: 'user' })
+    await client.zrem('halfway:crawls:prioritized', active)
+    await client.lpush('halfway:crawls:active', active)
+    const { jobs } = await found()
+    expect(jobs).toEqual([{ queue: 'crawls', hash: final }])
+    expect(await queues.has(active, linkCheck.queue)).toBe(true)
+    await client.lrem('halfway:crawls:active', 0, active)
+    await client.del(`halfway:crawls:${active}`)
+  })
+
+  test('removes keys that would live for ever, and gives a record its end back', async () => {
+    const endless = [
+      keys.otpBox(aHash()),
+      keys.guard(aHash()),
+      keys.idempotency('a', 'b'),
+      `halfway:crawls:${aHash()}`,
+    ]
+    for (const key of endless.slice(0, 3)) await client.set(key, 'x')
+    await client.hset(endless[3] as string, 'data', '{}')
+    const nonsense = keys.record(aHash())
+    await client.set(nonsense, 'no JSON')
+    const foreign = await waiting()
+    await client.set(keys.record(foreign), JSON.stringify((await store.read(foreign))?.record))
+    const result = await found()
+    expect(result.keys.sort()).toEqual([...endless, nonsense].sort())
+    expect(await client.exists(...endless, nonsense)).toBe(0)
+    expect(await client.pttl(keys.record(foreign))).toBeGreaterThan(1_700_000)
+  })
+
+  test('leaves alone what is another installation’s', async () => {
+    await client.zadd('local_request:other:deadlines', 1, 'x')
+    await client.set('local_request:other:workers_alive', '1')
+    const theirs = aRecord({ installation: 'other' })
+    await client.set(keys.record(theirs.hash), `${JSON.stringify(theirs)}\t`, 'EX', 1000)
+    await client.lpush(keys.list, theirs.hash)
+    expect(await found()).toMatchObject({ list_entries: [], keys: [] })
+    expect(await client.exists(keys.record(theirs.hash), 'local_request:other:deadlines')).toBe(2)
+    await client.del('local_request:other:workers_alive')
+  })
+})

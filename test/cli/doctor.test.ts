@@ -1,0 +1,137 @@
+/** `doctor`: what it tries, and what it says to do where something is wrong. */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Worker } from 'bullmq'
+import { afterAll, describe, expect, test } from 'vitest'
+import { freePort } from '../../core/redis/private-server.ts'
+import { allQueues, allServices } from '../../core/services/index.ts'
+import { useCli } from '../helpers/cli.ts'
+import { onRealRedis, useRedis } from '../helpers/redis.ts'
+import { useRequests } from '../helpers/requests.ts'
+
+const redis = await useRedis()
+const { client } = await useRequests(redis)
+
+interface Finding {
+  check: string
+  result: 'ok' | 'warn' | 'fail'
+  found: string
+  todo: string | null
+}
+const TOKEN = 'a-token-of-the-tests'
+
+/** A bot that lets in whoever has the token, and lists these services. */
+async function useBot(services: string[]): Promise<string> {
+  const server = createServer((req, res) => {
+    if (req.url === '/health') return void res.end('{}')
+    if (req.headers.authorization !== `Bearer ${TOKEN}`) return void res.writeHead(401).end()
+    res.end(JSON.stringify({ services }))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  afterAll(() => void server.close())
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+const slugs = allServices().map(({ slug }) => slug)
+const LOCAL_API_URL = await useBot(slugs)
+const workers = allQueues().map(
+  ({ name }) =>
+    new Worker(name, async () => {}, {
+      connection: client,
+      prefix: client.names.queues,
+      removeOnComplete: { count: 0 },
+    }),
+)
+afterAll(async () => void (await Promise.all(workers.map((worker) => worker.close(true)))))
+
+async function findings(settings: NodeJS.ProcessEnv): Promise<Map<string, Finding>> {
+  const all = await useCli(redis, { LOCAL_API_TOKEN: TOKEN, LOCAL_API_URL, ...settings }).json<Finding[]>(
+    'doctor',
+  )
+  return new Map(all.map((one) => [one.check, one]))
+}
+
+describe('doctor', () => {
+  test('tries every part, and ends well where nothing fails', async () => {
+    const { code, out } = await useCli(redis, { LOCAL_API_TOKEN: TOKEN, LOCAL_API_URL }).run('doctor')
+    expect(out).toMatch(/^✓ Settings: right$/m)
+    expect(out).toMatch(/^✓ Bots: answer at http:\/\/127\.0\.0\.1:\d+$/m)
+    expect(out).toMatch(/^✓ Services of the bots: all 3$/m)
+    expect(out).toMatch(/^✓ Redis: answers at /m)
+    expect(out).toMatch(/^✓ Live updates: a published message came back after \d+ ms$/m)
+    for (const { name } of allQueues())
+      expect(out).toMatch(new RegExp(`^✓ Queue ${name}: a job was taken after \\d+ ms$`, 'm'))
+    expect(out).toMatch(/All is well\.\n$/)
+    expect(code).toBe(0)
+    expect(await client.keys('*req_*')).toEqual([])
+  })
+
+  test('says which setting is wrong, and tries nothing more', async () => {
+    const { code, out } = await useCli(redis, { PORT: 'x' }).run('doctor')
+    expect(code).toBe(1)
+    expect(out).toMatch(/^✗ Settings: .*\n.*PORT/m)
+    expect(out).not.toContain('Bots')
+  })
+
+  test('says what to do when the bots are away, refuse the token, or lack a service', async () => {
+    expect(
+      (await findings({ LOCAL_API_URL: `http://127.0.0.1:${await freePort()}` })).get('Bots'),
+    ).toMatchObject({
+      result: 'fail',
+      found: expect.stringContaining('ECONNREFUSED'),
+      todo: expect.stringContaining('npm run start:bots'),
+    })
+    expect(
+      (await findings({ LOCAL_API_TOKEN: 'another-token-of-somebody' })).get('Token of the bots'),
+    ).toMatchObject({
+      result: 'fail',
+      todo: expect.stringContaining('LOCAL_API_TOKEN'),
+    })
+    const poor = await findings({ LOCAL_API_URL: await useBot(slugs.slice(1)) })
+    expect(poor.get('Services of the bots')).toMatchObject({ result: 'fail', found: `missing: ${slugs[0]}` })
+  })
+
+  test('says that Redis is away', async () => {
+    const all = await useCli({ url: 'redis://127.0.0.1:1' }, { LOCAL_API_URL }).json<Finding[]>('doctor')
+    expect(all.at(-1)).toMatchObject({
+      check: 'Redis',
+      result: 'fail',
+      todo: expect.stringContaining('REDIS_'),
+    })
+  })
+
+  test.runIf(onRealRedis)(
+    'warns of a Redis that throws requests away, is nearly full, or keeps codes',
+    async () => {
+      const used = Number(/used_memory:(\d+)/.exec(await client.info('memory'))?.[1])
+      await client.config('SET', 'maxmemory-policy', 'allkeys-lru', 'maxmemory', String(used + 1_000_000))
+      await client.config('SET', 'slowlog-log-slower-than', '10000')
+      const all = await findings({})
+      await client.config('SET', 'maxmemory-policy', 'noeviction', 'maxmemory', '0')
+      await client.config('SET', 'slowlog-log-slower-than', '-1')
+      expect(all.get('Redis when full')).toMatchObject({
+        result: 'fail',
+        todo: expect.stringContaining('noeviction'),
+      })
+      expect(all.get('Redis memory')).toMatchObject({
+        result: 'warn',
+        todo: expect.stringContaining('maxmemory'),
+      })
+      expect(all.get('Redis slow log')).toMatchObject({
+        result: 'warn',
+        todo: 'Set slowlog-log-slower-than -1.',
+      })
+      expect(all.get('Redis version')).toMatchObject({ result: 'ok' })
+    },
+  )
+
+  test('says that no worker takes jobs, and leaves none of its own behind', async () => {
+    await Promise.all(workers.map((worker) => worker.close(true)))
+    const all = await findings({})
+    for (const { name } of allQueues())
+      expect(all.get(`Queue ${name}`)).toMatchObject({
+        result: 'fail',
+        todo: expect.stringContaining(`--queue ${name}`),
+      })
+    expect(await client.keys('*req_*')).toEqual([])
+  }, 20_000)
+})

@@ -1,0 +1,154 @@
+/** `failed` and `queues`: what went wrong, and another try for it. */
+import { afterAll, describe, expect, test } from 'vitest'
+import type { Change } from '../../core/lifecycle.ts'
+import { createQueues } from '../../core/redis/queues.ts'
+import { creditScoreRating } from '../../core/services/credit-score-rating.ts'
+import { linkCheck } from '../../core/services/link-check.ts'
+import { useCli } from '../helpers/cli.ts'
+import { keys } from '../helpers/names.ts'
+import { aRecord, START } from '../helpers/record.ts'
+import { quiet, useRedis } from '../helpers/redis.ts'
+import { useRequests } from '../helpers/requests.ts'
+
+const redis = await useRedis()
+const { client, store, applied } = await useRequests(redis)
+const queues = createQueues({ redis: client, log: quiet })
+const cli = useCli(redis)
+afterAll(() => queues.stop())
+
+const FAIL: Change = {
+  type: 'fail',
+  error: { code: 'portal_unavailable', message: 'Dear Ms Private, no.', retryable: true },
+}
+const DATA = { mobile: '09123456789', national_code: '0012345679' }
+async function failedOne(fields: Parameters<typeof aRecord>[0] = {}): Promise<string> {
+  const service = { service: creditScoreRating, service_slug: creditScoreRating.slug }
+  const record = aRecord({
+    ...service,
+    request_data: DATA,
+    session_id: 'a-session',
+    submitter: 'somebody',
+    ...fields,
+  })
+  await store.create(record)
+  await applied(record.hash, START)
+  await applied(record.hash, FAIL)
+  return record.hash
+}
+interface Listed {
+  hash: string
+  retried_as: string | null
+  can_be_retried: boolean
+}
+const listed = async (hash: string): Promise<Listed | undefined> =>
+  (await cli.json<Listed[]>('failed', 'list')).find((one) => one.hash === hash)
+
+describe('failed list', () => {
+  test('tells which, why, after how many tries, and nothing of the person', async () => {
+    const hash = await failedOne()
+    const { out } = await cli.run('failed', 'list')
+    expect(out).toMatch(
+      new RegExp(`^${hash} +credit-score-rating +portal_unavailable +1 +\\d s ago +can be sent again$`, 'm'),
+    )
+    const json = JSON.stringify(await cli.json('failed'))
+    for (const secret of ['09123456789', '0012345679', 'a-session', 'Private']) {
+      expect(out).not.toContain(secret)
+      expect(json).not.toContain(secret)
+    }
+  })
+})
+
+describe('failed retry', () => {
+  test('makes a new request of the same person with the same data, linked to the old one, and a job for it', async () => {
+    const hash = await failedOne({ owner_hash: 'a-hash-of-a-token', priority: 2 })
+    const { code, out } = await cli.run('failed', 'retry', hash)
+    expect(code).toBe(0)
+    const { retried_as: as } = (await listed(hash)) as Listed
+    expect(out).toBe(`${hash} was sent again as ${as}\n`)
+    const old = (await store.read(hash))?.record
+    expect((await store.read(as ?? ''))?.record).toMatchObject({
+      status: 'pending',
+      attempt: 0,
+      retry_of: hash,
+      request_data: DATA,
+      session_id: 'a-session',
+      owner_hash: 'a-hash-of-a-token',
+      submitter: 'somebody',
+      priority: 2,
+      max_attempts: creditScoreRating.tries,
+    })
+    expect(old).toMatchObject({ status: 'failed', version: 3 })
+    expect(await queues.position(as ?? '', creditScoreRating.queue)).toBeGreaterThan(0)
+    expect((await cli.run('show', as ?? '')).out).toMatch(new RegExp(`^Sent again for: +${hash}$`, 'm'))
+    expect((await cli.run('show', hash)).out).toMatch(new RegExp(`^Sent again as: +${as}$`, 'm'))
+  })
+
+  test('happens once, whoever else tries at the same time', async () => {
+    const hash = await failedOne()
+    const runs = await Promise.all([1, 2, 3].map(() => cli.run('failed', 'retry', hash)))
+    expect(runs.map(({ code }) => code).sort()).toEqual([0, 1, 1])
+    const again = (await store.latest(100)).map((one) => store.read(one))
+    expect((await Promise.all(again)).filter((one) => one?.record.retry_of === hash)).toHaveLength(1)
+  })
+
+  test('is made good where whoever claimed it died before it was made', async () => {
+    const hash = await failedOne()
+    await client.hset(keys.failedEntries, `${hash} retried`, 'req_claimed_and_never_made')
+    expect((await cli.run('failed', 'retry', hash)).out).toContain('sent again as req_claimed_and_never_made')
+    expect((await store.read('req_claimed_and_never_made'))?.record.retry_of).toBe(hash)
+  })
+
+  test('is not possible once the data is deleted, for one that has not failed, or is not there', async () => {
+    const hash = await failedOne()
+    await client.del(keys.record(hash))
+    expect(await cli.run('failed', 'retry', hash)).toMatchObject({
+      code: 1,
+      out: `${hash} was not sent again: what its person sent is deleted already\n`,
+    })
+    expect(await listed(hash)).toMatchObject({ can_be_retried: false })
+    const running = aRecord()
+    await store.create(running)
+    expect((await cli.run('failed', 'retry', running.hash)).out).toContain('it has not failed')
+    expect((await cli.run('failed', 'retry', 'req_never_was_a_request')).code).toBe(3)
+  })
+
+  test('--all sends every one again that was not yet and can be', async () => {
+    const [one, other] = [await failedOne(), await failedOne()]
+    const { code, out } = await cli.run('failed', 'retry', '--all')
+    expect(code).toBe(0)
+    for (const hash of [one, other]) expect(out).toContain(`${hash} was sent again as`)
+    expect((await cli.run('failed', 'retry', '--all')).out).not.toContain('was sent again as')
+  })
+})
+
+describe('queues', () => {
+  test('counts who waits, is put off and has failed, and tells how long the oldest has waited', async () => {
+    const at = Date.now()
+    const [waiting, due, later] = [
+      aRecord({ now: at - 90_000 }),
+      aRecord({ now: at - 3_600_000, run_at: new Date(at - 1000).toISOString() }),
+      aRecord({ run_at: new Date(at + 60_000).toISOString() }),
+    ]
+    for (const record of [waiting, due, later]) {
+      await store.create({ ...record, expires_at: new Date(at + 1e6).toISOString() })
+      await queues.add(record, linkCheck)
+    }
+    await queues.limit()
+    await queues.hold(linkCheck.queue, 30_000)
+    const [inquiries, crawls] = await cli.json<Record<string, unknown>[]>('queues')
+    expect(crawls).toMatchObject({
+      queue: 'crawls',
+      waiting: 2,
+      running: 0,
+      delayed: 1,
+      failed: 0,
+      at_once: 20,
+    })
+    expect(crawls?.oldest_seconds).toBeGreaterThanOrEqual(90)
+    expect(crawls?.oldest_seconds).toBeLessThan(100)
+    expect(crawls?.held_seconds).toBeGreaterThan(20)
+    expect(inquiries).toMatchObject({ queue: 'inquiries', at_once: null, held_seconds: 0 })
+    expect(inquiries?.failed).toBeGreaterThan(0)
+    expect((await cli.run('queues')).out).toMatch(/^crawls +2 +0 of 20 +1 +0 +1 min 3\d s +(30|2\d) s$/m)
+  })
+})

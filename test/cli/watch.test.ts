@@ -1,0 +1,113 @@
+/** `watch`: a request followed to its end, with and without a terminal. */
+import { describe, expect, test } from 'vitest'
+import { useCli } from '../helpers/cli.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { ASK, aRecord, START, step } from '../helpers/record.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { useRequests } from '../helpers/requests.ts'
+
+const redis = await useRedis()
+const { store, given, applied, otpBox } = await useRequests(redis)
+const cli = useCli(redis)
+
+const DONE = { type: 'complete', attempt: 1, result: { score: 712 } } as const
+const started = async (): Promise<string> => (await given(START)).record.hash
+
+describe('without a terminal', () => {
+  test('each step is a line, then the result; it ends well', async () => {
+    const hash = await started()
+    const run = cli.start(['watch', hash])
+    await eventually(() => expect(run.out()).toContain('0 %  processing'))
+    await applied(hash, step(40, 'Solving the captcha…'))
+    await eventually(() => expect(run.out()).toContain(' 40 %  processing  Solving the captcha…'))
+    await applied(hash, ASK)
+    await eventually(() =>
+      expect(run.out()).toMatch(/otp_required.*Type the code sent to .* on the request's page\./),
+    )
+    await applied(hash, DONE)
+    const { code, out } = await run.ended
+    expect(code).toBe(0)
+    expect(out).toMatch(/100 % {2}completed.*\n\{\n {2}"score": 712\n\}\n$/)
+    expect(new Set(out.split('\n')).size).toBe(out.split('\n').length)
+  })
+
+  test('a request that fails or is cancelled ends with 1, one that is deleted with 3', async () => {
+    const [failing, cancelled] = [await started(), await started()]
+    const short = aRecord({ ttlSeconds: 2 })
+    await store.create(short)
+    const runs = [failing, cancelled, short.hash].map((hash) => cli.start(['watch', hash]))
+    for (const run of runs) await eventually(() => expect(run.out()).toContain(' 0 %'))
+    await applied(failing, { type: 'fail', error: { code: 'x', message: 'It broke.', retryable: false } })
+    await applied(cancelled, { type: 'cancel', by: 'user' })
+    const [one, two, three] = await Promise.all(runs.map(({ ended }) => ended))
+    expect(one).toMatchObject({ code: 1, out: expect.stringContaining('It broke.') })
+    expect(two).toMatchObject({ code: 1, out: expect.stringContaining('cancelled') })
+    expect(three).toMatchObject({ code: 3, err: expect.stringContaining('request_expired') })
+  })
+
+  test('with --json each state is a line of JSON', async () => {
+    const hash = await started()
+    const run = cli.start(['watch', hash, '--json'])
+    await eventually(() => expect(run.out()).toContain('"version":2'))
+    await applied(hash, DONE)
+    const { out, code } = await run.ended
+    const states = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).status)
+    expect([code, states.at(0), states.at(-1)]).toEqual([0, 'processing', 'completed'])
+  })
+
+  test('one that is over already is told at once', async () => {
+    const hash = (await given(START, DONE)).record.hash
+    expect(await cli.run('watch', hash)).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('"score": 712'),
+    })
+  })
+
+  test('Ctrl-C ends the watching, not the request', async () => {
+    const hash = await started()
+    const run = cli.start(['watch', hash])
+    await eventually(() => expect(run.out()).toContain('processing'))
+    run.interrupt()
+    expect((await run.ended).code).toBe(1)
+    expect((await store.read(hash))?.record.status).toBe('processing')
+  })
+})
+
+describe('on a terminal', () => {
+  test('a bar moves, the code is asked for and handed over, and nothing of it is left on the screen', async () => {
+    const hash = await started()
+    await applied(hash, step(40, 'Solving the captcha…'))
+    const run = cli.start(['watch', hash], { isTerminal: true })
+    await eventually(() => expect(run.out()).toMatch(/━{40} 40 % {2}Solving the captcha…/))
+    await applied(hash, ASK)
+    await eventually(() => expect(run.out()).toMatch(/Type the 6 digits sent to .*, or "new" for a new code/))
+    const before = run.out().length
+    run.type('12345\r')
+    await eventually(() => expect(run.out().slice(before)).toContain('The code has 6 digits; you typed 5.'))
+    await eventually(() => expect(run.out().slice(before)).toContain('Type the 6 digits'))
+    run.type('۱۲۳۴۵۶\r')
+    await eventually(async () => expect((await store.read(hash))?.record.status).toBe('processing'))
+    expect(await otpBox.take(hash)).toBe('123456')
+    await applied(hash, DONE)
+    const { code, out } = await run.ended
+    expect(code).toBe(0)
+    expect(out).toContain('"score": 712')
+    expect(out).not.toMatch(/123456|۱۲۳۴۵۶/)
+  })
+
+  test('an open prompt stays while nothing about it changes, and goes when another one has typed the code', async () => {
+    const hash = await started()
+    await applied(hash, ASK)
+    const run = cli.start(['watch', hash], { isTerminal: true })
+    await eventually(() => expect(run.out()).toContain('Type the 6 digits'))
+    await applied(hash, { type: 'progress', attempt: 1, progress: 55 })
+    await applied(hash, { type: 'submit_otp' }, { otp: '654321' })
+    await eventually(() => expect(run.out()).toMatch(/55 %/))
+    expect(run.out().match(/◆/g)).toHaveLength(1)
+    await applied(hash, DONE)
+    expect((await run.ended).code).toBe(0)
+  })
+})

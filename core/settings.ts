@@ -85,7 +85,7 @@ export const settings = z.object({
   SUBMITS_PER_MINUTE: count(1, Number.MAX_SAFE_INTEGER).default(60),
   BATCHES_PER_MINUTE: count(1, Number.MAX_SAFE_INTEGER).default(20),
   ACTIONS_PER_MINUTE: count(1, Number.MAX_SAFE_INTEGER).default(60),
-  MAX_DELAY: seconds(0, 30 * 86_400).default(86_400),
+  MAX_DELAY: seconds(0, 14 * 86_400).default(86_400),
   TOP_PRIORITY: count(1, 10).default(1),
   OWNER_CHECK: z.enum(['off', 'actions', 'all']).default('off'),
   DEMO_PORTAL_PORT: port.default(9998),

@@ -18,8 +18,8 @@ export interface BusListener {
 export interface UpdateBus {
   /** Resolves with the way to stop once Redis has confirmed the subscription; waits for that while Redis is away. */
   watch(hash: string, listener: BusListener): Promise<() => void>
-  /** Only a hint to look: what is true stands in the record. */
-  publish(hash: string, json: string): Promise<void>
+  /** Says on its channel that there may be something to look at; what is true stands in the record. */
+  hint(hash: string): Promise<void>
   stop(): void
 }
 
@@ -113,8 +113,8 @@ export function createUpdateBus({
   const echo = startEcho({ redis, subscriber, listen, log })
   return {
     watch: (hash, listener) => listen(redis.names.channel(hash), listener),
-    async publish(hash, json) {
-      await redis.publish(redis.names.channel(hash), json)
+    async hint(hash) {
+      await redis.publish(redis.names.channel(hash), '{}')
     },
     stop() {
       echo.stop()

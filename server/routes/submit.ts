@@ -40,7 +40,8 @@ export function createSubmitRoute({
       try {
         if (Buffer.byteLength(JSON.stringify(entry)) > MOST_BYTES) throw tooLarge()
         const from = { ...callerOf(res), idempotencyKey: key === null ? null : `${key}\n${i}` }
-        return { index: i, ...shown(await submitOne(readObject(entry, 'A request'), from)) }
+        const submitted = await submitOne(readObject(entry, 'A request'), from)
+        return { index: i, ...(submitted.replayed && { replayed: true }), ...shown(submitted) }
       } catch (error) {
         const known = error instanceof AppError ? error : new AppError('internal_error', { cause: error })
         return { index: i, problem: toProblem(known, localeOf(req)) }

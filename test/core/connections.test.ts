@@ -1,0 +1,99 @@
+/** How many connections the processes open, and the time limits they keep. */
+
+import type { AddressInfo, Socket } from 'node:net'
+import { createServer } from 'node:net'
+import { afterAll, describe, expect, test } from 'vitest'
+import { type ConnectionSettings, openRedis } from '../../core/redis/connect.ts'
+import { freePort } from '../../core/redis/private-server.ts'
+import { allQueues } from '../../core/services/index.ts'
+import { startChild } from '../helpers/child.ts'
+import { useCli } from '../helpers/cli.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
+
+const redis = await useRedis()
+const client = await redis.connections.connect('patient')
+
+/** Names of the connections that an installation of this prefix has open. */
+const namesOf = async (prefix: string): Promise<string[]> =>
+  [...String(await client.client('LIST')).matchAll(/ name=(\S+)/g)]
+    .map(([, name]) => name as string)
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => name.slice(prefix.length + 1))
+
+describe.runIf(onRealRedis)('a process', () => {
+  test.each([
+    ['server/main.ts', [], ['fail-fast', 'subscriber'], 'server is ready'],
+    [
+      'workers/main.ts',
+      [],
+      ['patient', 'subscriber', ...allQueues().map(() => 'blocking')],
+      'workers are ready',
+    ],
+    ['workers/main.ts', ['--queue', 'crawls'], ['patient', 'subscriber', 'blocking'], 'workers are ready'],
+    ['bots/inquiry-provider/main.ts', [], ['patient', 'subscriber'], 'bots are ready'],
+  ])(
+    '%s %j holds one connection for commands, one that listens, and one for each queue it waits at',
+    async (file, args, expected, ready) => {
+      const prefix = `count-${file.split('/')[0]}-${args.length}`
+      const child = startChild(file, args, {
+        REDIS_URL: redis.url,
+        QUEUE_PREFIX: prefix,
+        PORT: String(await freePort()),
+        LOCAL_API_PORT: String(await freePort()),
+        LOG_LEVEL: 'info',
+      })
+      await child.said(ready)
+      await eventually(async () => {
+        const kinds = (await namesOf(prefix)).map((name) =>
+          /^(fail-fast|patient|subscriber)$/.test(name) ? name : 'blocking',
+        )
+        expect(kinds.sort()).toEqual([...expected].sort())
+      })
+      if (expected.length > 3) {
+        const counted = await useCli(redis, { QUEUE_PREFIX: prefix }).run('doctor')
+        expect(counted.out).toMatch(/Redis connections: .*1 of workers and bots, .*2 that wait for jobs/)
+      }
+      child.process.kill('SIGKILL')
+    },
+    30_000,
+  )
+})
+
+describe('the time limits', () => {
+  const sockets = new Set<Socket>()
+  const mute = createServer((socket) => void sockets.add(socket))
+  afterAll(() => {
+    for (const socket of sockets) socket.destroy()
+    mute.close()
+  })
+
+  const takes = async (settings: ConnectionSettings, port: number): Promise<number> => {
+    const connections = await openRedis({ kind: 'single', host: '127.0.0.1', port, db: 0 }, quiet, settings)
+    const begun = performance.now()
+    await expect(connections.connect('fail-fast')).rejects.toThrow(/does not answer \(no answer in time\)/)
+    await connections.stop()
+    return performance.now() - begun
+  }
+
+  test('of a command and of a connection end a wait for a Redis that says nothing', async () => {
+    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve))
+    const { port } = mute.address() as AddressInfo
+    const short = await takes({ commandTimeoutMs: 100, connectTimeoutMs: 3000 }, port)
+    const long = await takes({ commandTimeoutMs: 1500, connectTimeoutMs: 3000 }, port)
+    expect(short).toBeGreaterThan(90)
+    expect(long).toBeGreaterThan(short + 1000)
+  })
+
+  test('are what the settings say, for every connection', async () => {
+    const settings = { connectTimeoutMs: 1234, commandTimeoutMs: 432, keepAliveMs: 4321, blockMs: 9000 }
+    const connections = await openRedis(redis.target, quiet, settings)
+    const shared = { connectTimeout: 1234, keepAlive: 4321 }
+    const fast = await connections.connect('fail-fast')
+    expect(fast.options).toMatchObject({ ...shared, commandTimeout: 432, socketTimeout: 632 })
+    const patient = await connections.connect('patient')
+    // Longer than a wait for a job, or that would be taken for silence.
+    expect(patient.options).toMatchObject({ ...shared, socketTimeout: 10_200 })
+    await connections.stop()
+  })
+})

@@ -96,3 +96,47 @@ test('a batch of 10,000 is taken and finished, though every process is restarted
   }
   expect(completed).toBe(REQUESTS)
 })
+
+test('scheduled requests start on time, and never before, though every process was killed after they were taken', {
+  timeout: 120_000,
+}, async (ctx) => {
+  const halfway = await startInstallation(ctx, { settings: { REDIS_URL: redis.url, LOG_LEVEL: 'info' } })
+  const client = await redis.connections.connect('patient')
+  const requests = Array.from({ length: 100 }, (_, i) => ({
+    service_slug: 'credit-score-rating',
+    request_data: formOf(SCRIPT),
+    delay: 8 + (i % 5),
+  }))
+  const answer = await fetch(`${halfway.urls[0]}/api/local-requests`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ requests }),
+  })
+  const { accepted, requests: taken } = (await answer.json()) as BatchAnswer
+  expect(accepted).toBe(requests.length)
+  const members = [...halfway.servers, ...halfway.workers, ...halfway.bots]
+  await Promise.all(members.map((member) => member.kill('SIGKILL')))
+  await Promise.all(members.map((member) => member.up()))
+
+  const recordOf = async ({ hash }: { hash: string }): Promise<RequestRecord> =>
+    JSON.parse((await client.get(keys.record(hash))) ?? '{}')
+  const records = await eventually(
+    async () => {
+      const all = await Promise.all(taken.map(recordOf))
+      expect(all.filter(({ status }) => status !== 'completed')).toEqual([])
+      return all
+    },
+    { withinMs: 60_000, everyMs: 200 },
+  )
+  const late = records.map(
+    ({ started_at, run_at }) => Date.parse(started_at ?? '') - Date.parse(run_at ?? ''),
+  )
+  ctx.task.meta.fault = {
+    name: 'scheduled, then all killed',
+    requests: records.length,
+    survived: late.filter((ms) => ms >= 0).length,
+    note: `started ${Math.round(Math.max(...late))} ms after their time at most`,
+  }
+  expect(Math.min(...late)).toBeGreaterThanOrEqual(0)
+  expect(Math.max(...late)).toBeLessThan(4000)
+})

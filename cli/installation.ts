@@ -41,6 +41,7 @@ export async function openInstallation(config: Config): Promise<Installation> {
   const connections = await openRedis(config.redis, quiet, {
     ...config.connections,
     commandTimeoutMs: COMMAND_TIMEOUT_MS,
+    isVisitor: true,
   })
   const redis = await connections.connect('fail-fast')
   const clock = await startClock({ redis, log: quiet })

@@ -14,7 +14,7 @@ import { Cluster, type Redis, type RedisOptions } from 'ioredis'
 import type { RedisTarget } from '../config.ts'
 import { StartError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { joinEmbedded } from './embedded.ts'
+import { joinEmbedded, visitEmbedded } from './embedded.ts'
 import { createNames, type Names, type Prefixes } from './names.ts'
 import { addressOf, createClient, createCluster, createClusterSubscriber, nodesOf } from './topology.ts'
 
@@ -43,6 +43,8 @@ export interface ConnectionSettings extends Prefixes {
   commandTimeoutMs?: number
   /** How long a connection is idle before the system probes it. */
   keepAliveMs?: number
+  /** Whoever only looks: a private Redis is neither started nor stopped. */
+  isVisitor?: boolean
   /** Of the connections that wait for jobs: how long one question for a job may take. */
   blockMs?: number
 }
@@ -115,7 +117,8 @@ export async function openRedis(
   log: Log,
   settings: ConnectionSettings = {},
 ): Promise<RedisConnections> {
-  const embedded = target.kind === 'embedded' ? await joinEmbedded(log) : null
+  const embedded =
+    target.kind !== 'embedded' ? null : await (settings.isVisitor ? visitEmbedded() : joinEmbedded(log))
   const real = embedded?.target ?? (target as Exclude<RedisTarget, { kind: 'embedded' }>)
   const address = addressOf(real)
   const names = createNames(settings, { isCluster: real.kind === 'cluster' })

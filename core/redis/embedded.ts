@@ -67,6 +67,16 @@ export async function joinEmbedded(log: Log): Promise<EmbeddedRedis> {
   )
 }
 
+/** One that runs, for who only looks at it: neither started nor, whoever its owner was, stopped. */
+export async function visitEmbedded(): Promise<EmbeddedRedis> {
+  const owner = readOwner(join(privateFolder(), 'owner.json'))
+  if (!owner || !(await answers(owner.url)))
+    throw new StartError(
+      'No Redis is configured and no private one is running: start Halfway first, or set REDIS_URL.',
+    )
+  return { target: { kind: 'single', url: owner.url }, stop: async () => {} }
+}
+
 /** An owner that died without stopping its server leaves it to the next one who joins. */
 function joinRunning(owner: Owner, ownerFile: string, log: Log): EmbeddedRedis {
   const orphaned = !isAlive(owner.ownerPid)

@@ -40,6 +40,22 @@ describe.runIf(onRealRedis)('the private Redis', () => {
     await isGone(first)
   })
 
+  it('is found by the command line, which neither starts nor stops it, whoever its owner was', async () => {
+    const child = () => startChild('cli/main.ts', ['list'], { TMPDIR, REDIS_URL: '', LOG_LEVEL: 'info' })
+    const without = child()
+    expect(await without.ended).toBe(4)
+    expect(without.output()).toContain('no private one is running: start Halfway first')
+
+    const redis = await joinEmbedded(quiet)
+    writeFileSync(ownerFile(), JSON.stringify({ ...owner(), ownerPid: 2 ** 22 + 1 }))
+    const withOne = child()
+    expect(await withOne.ended).toBe(0)
+    expect(withOne.output()).toBe('There are no such requests.\n')
+    expect(await answers(redis.target.url)).toBe(true)
+    await redis.stop()
+    await isGone(redis)
+  })
+
   it('is started once when several ask for it at the same moment', async () => {
     const started: EmbeddedRedis[] = await Promise.all([
       joinEmbedded(quiet),

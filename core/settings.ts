@@ -14,16 +14,14 @@ const hostPort = z
     (text) => port.safeParse(splitHostPort(text).port).success,
     'must be host:port, with a port up to 65535',
   )
-const hostPorts = z
-  .string()
-  .transform((text) =>
-    text
-      .split(',')
-      .map((part) => part.trim())
-      .filter(Boolean),
-  )
-  .pipe(z.array(hostPort).min(1))
-  .transform((list) => list.map(splitHostPort))
+/** With commas between. */
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean),
+)
+const hostPorts = list.pipe(z.array(hostPort).min(1)).transform((all) => all.map(splitHostPort))
 const webUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https address' })
 
 function isRedisUrl(text: string): boolean {
@@ -71,16 +69,7 @@ export const settings = z.object({
   DRAIN_SECONDS: seconds(0, 3600).default(30),
   REQUEST_TTL: seconds(1, 86_400).default(1800),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
-  ALLOWED_ORIGINS: z
-    .string()
-    .transform((text) =>
-      text
-        .split(',')
-        .map((part) => part.trim())
-        .filter(Boolean),
-    )
-    .pipe(z.array(webUrl.transform((text) => new URL(text).origin)))
-    .default([]),
+  ALLOWED_ORIGINS: list.pipe(z.array(webUrl.transform((text) => new URL(text).origin))).default([]),
   TRUST_PROXY: z.coerce.number().int().min(0).max(10).default(0),
   SUBMITS_PER_MINUTE: count(1, Number.MAX_SAFE_INTEGER).default(60),
   BATCHES_PER_MINUTE: count(1, Number.MAX_SAFE_INTEGER).default(20),

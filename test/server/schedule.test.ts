@@ -1,6 +1,7 @@
 /** Requests for later, and how urgent they are. */
 import { describe, expect, test } from 'vitest'
 import type { RequestRecord } from '../../core/record.ts'
+import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/names.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
@@ -116,6 +117,15 @@ describe('a request for later', () => {
       expect(body.code).toBe('idempotency_key_reused')
     }
     expect((await withKey({ delay: 600 }).expect(202)).body).toEqual(first.body)
+  })
+
+  test('under an Idempotency-Key is answered as the first time after its time has come, too', async () => {
+    const run_at = inMs(-59_000)
+    const again = () => submit({ run_at }).set('Idempotency-Key', 'soon-over')
+    const first = await again().expect(202)
+    await eventually(() => expect(Date.now() - Date.parse(run_at)).toBeGreaterThan(60_000))
+    expect(await refused({ run_at })).toEqual([['run_at', 'in_the_past']])
+    expect((await again().expect(202)).body).toEqual(first.body)
   })
 
   test.each(['en', 'fa'] as const)('says on its page when it begins (%s)', async (locale) => {

@@ -77,6 +77,19 @@ describe('a request that failed', () => {
     expect(await kept()).not.toContain('Ann')
   })
 
+  test('is kept without words that a bot has put where its code and key belong', async () => {
+    for (const words of [WORDS, '09123456789', 'x'.repeat(100_000)]) {
+      const { record } = await given(START)
+      await foreignWrite(record.hash, {
+        status: 'failed',
+        message_key: words.slice(0, 200),
+        error_data: { code: words, message: words, retryable: true },
+      })
+      await store.read(record.hash)
+      expect(await failures.find(record.hash)).toMatchObject({ code: 'failed', message_key: 'failed' })
+    }
+  })
+
   test('is kept once, as it was first', async () => {
     const failed = aFailed(1000)
     const before = await failures.count()

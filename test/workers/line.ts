@@ -7,7 +7,11 @@ import { createQueues, type Queues } from '../../core/redis/queues.ts'
 import type { ServiceQueue } from '../../core/services/queues.ts'
 import { defineService, type Service } from '../../core/services/service.ts'
 import { createBotClient } from '../../workers/bot-client.ts'
-import { createRequestWorker, type RequestWorkerDeps } from '../../workers/request-worker.ts'
+import {
+  createRequestWorker,
+  type RequestWorker,
+  type RequestWorkerDeps,
+} from '../../workers/request-worker.ts'
 import { cleanUp } from '../helpers/clean-up.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { aHash, TTL_SECONDS } from '../helpers/record.ts'
@@ -29,7 +33,7 @@ export interface Line {
   readonly service: Service
   submit(what?: Submitted): Promise<string>
   /** One more worker, one request at a time unless it is told otherwise. */
-  work(deps?: Partial<RequestWorkerDeps>): void
+  work(deps?: Partial<RequestWorkerDeps>): RequestWorker
 }
 
 let made = 0
@@ -86,7 +90,7 @@ export async function useLines(redis: TestRedis) {
         return hash
       },
       work(deps = {}) {
-        const client_ = createBotClient({ url: bot.url, token: 'a-token-of-the-tests' })
+        const calls = createBotClient({ url: bot.url, token: 'a-token-of-the-tests' })
         const worker = createRequestWorker({
           queue,
           queues,
@@ -95,7 +99,7 @@ export async function useLines(redis: TestRedis) {
           live,
           otpBox,
           deadlines,
-          bot: client_,
+          bot: calls,
           findService: (slug) => (slug === service.slug ? service : undefined),
           concurrency: 1,
           timeoutSeconds: 30,
@@ -104,7 +108,8 @@ export async function useLines(redis: TestRedis) {
           now: Date.now,
           ...deps,
         })
-        cleanUp(() => worker.stop().then(() => client_.stop()))
+        cleanUp(() => worker.stop().then(() => calls.stop()))
+        return worker
       },
     }
   }

@@ -88,6 +88,24 @@ describe('a request that is tried again', () => {
   })
 })
 
+describe('a worker that has done enough', () => {
+  test('gives back what it took meanwhile, and whoever waited there keeps their turn', async () => {
+    const line = useLine()
+    const bobs: string[] = []
+    for (let i = 0; i < 5; i++) bobs.push(await line.submit({ submitter: 'bob', replies: [success()] }))
+    await new Promise<void>((resolve) => {
+      const worker = line.work({ concurrency: 5, onTurn: () => void worker.finish().then(resolve) })
+    })
+    expect(callsInOrder(bobs)).toEqual(bobs.slice(0, 1))
+    const cid = await line.submit({ submitter: 'cid', replies: [success()] })
+    line.work()
+    await Promise.all([cid, ...bobs].map(ended))
+    // Bob's next one waited for longer, those after it take turns.
+    expect(callsInOrder([cid, ...bobs]).indexOf(cid)).toBe(2)
+    for (const hash of bobs) expect(await record(hash)).toMatchObject({ attempt: 1, max_attempts: 3 })
+  })
+})
+
 describe('a bot that is busy', () => {
   test('is left alone by its whole queue for as long as it asks, and other queues go on', async () => {
     const [busy, other] = [useLine(), useLine()]

@@ -124,7 +124,12 @@ export function createSubmit({
   return async (submission) => {
     const { slug, caller, idempotencyKey, sessionId, wishes } = submission
     const createdAt = now()
-    const checked = check(submission, createdAt)
+    // What was right when it was first sent is so when it is sent again, though its time has come meanwhile.
+    const first =
+      idempotencyKey === null || wishes?.run_at === undefined
+        ? null
+        : await available(() => idempotency.find(caller, idempotencyKey))
+    const checked = check(submission, first?.createdAt ?? createdAt)
     const waitSeconds = Math.ceil(Math.max(0, (checked.schedule.runAt ?? 0) - createdAt) / 1000)
     const keptSeconds = waitSeconds + ttlSeconds
     const mine: Claim = {
@@ -153,8 +158,8 @@ export function createSubmit({
     mine.fingerprint = fingerprint(idempotencyKey, [slug, checked.data, wishes ?? {}])
     const claim = await available(() => idempotency.claim(caller, idempotencyKey, mine))
     if (claim.fingerprint !== mine.fingerprint) throw new AppError('idempotency_key_reused')
-    const first = claim === mine ? null : await available(() => idempotency.answer(caller, idempotencyKey))
-    if (first) return submitted(claim, first)
+    const answer = claim === mine ? null : await available(() => idempotency.answer(caller, idempotencyKey))
+    if (answer) return submitted(claim, answer)
     const made = await createOrJoin(order(claim))
     return submitted(
       claim,

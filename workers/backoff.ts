@@ -20,7 +20,8 @@ export function afterFailure(
   { attempt, max_attempts }: Attempts,
   random: () => number = Math.random,
 ): number {
-  const counted = Math.max(1, tries - (max_attempts - attempt))
+  // The worker that began it may have planned fewer: no more can have failed than there were.
+  const counted = Math.min(attempt, Math.max(1, tries - (max_attempts - attempt)))
   return waitMs(backoff, counted) * (1 - (backoff.jitter ?? 0) * random())
 }
 

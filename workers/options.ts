@@ -16,6 +16,9 @@ export interface WorkerOptions {
   sleep?: number
 }
 
+/** 24 days: a timer of Node's that is set for 25 goes off at once. */
+const LONGEST_SECONDS = 24 * 86_400
+
 /**
  * @param args without the names of program and file
  * @returns null when only help was asked for, which has been written
@@ -43,7 +46,7 @@ export function readOptions(args: readonly string[], queues: readonly ServiceQue
     .option(
       '--max-time <seconds>',
       'stop after so long, once what runs has ended',
-      wholeNumber(1, 31_536_000),
+      wholeNumber(1, LONGEST_SECONDS),
     )
     .option(
       '--max-jobs <n>',

@@ -181,13 +181,13 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
   async function putOff(
     job: Job<JobData>,
     token: string | undefined,
-    { hash, expires_at }: RequestRecord,
+    { hash, status, expires_at }: RequestRecord,
     until: number,
   ): Promise<never> {
     // A job must not outlast the record it is about: it finds it gone then, and goes too.
     const restMs = Math.min(until, Date.parse(expires_at)) - now()
-    // Who has begun goes before those who have not.
-    if (job.priority) await job.changePriority({ priority: 0 })
+    // Who has begun goes before those who have not; who has not keeps their turn.
+    if (job.priority && status !== 'pending') await job.changePriority({ priority: 0 })
     // BullMQ looks at this machine's clock, which may be wrong: another machine may find the job too early, or late.
     await job.moveToDelayed(Date.now() + restMs, token)
     // Handed over, asked for anew, or cancelled before the job could be woken.

@@ -25,6 +25,7 @@ const SCRIPTS = {
   commitRequest: { lua: script('commit'), numberOfKeys: 3 },
   takeTurn: { lua: script('turn'), numberOfKeys: 2 },
   keepFailure: { lua: script('keep-failure'), numberOfKeys: 2 },
+  holdQueue: { lua: script('hold'), numberOfKeys: 1 },
 }
 
 /** The scripts of lua/ as commands; keys, arguments and answers as their headers say. */
@@ -32,6 +33,7 @@ interface Scripts {
   commitRequest(...args: (string | number)[]): Promise<1 | string | null>
   takeTurn(...args: (string | number)[]): Promise<number>
   keepFailure(...args: (string | number)[]): Promise<0 | 1>
+  holdQueue(...args: (string | number)[]): Promise<0 | 1>
 }
 /** A connection knows the names of its installation. */
 export type RedisClient = (Redis | Cluster) & Scripts & { readonly names: Names }

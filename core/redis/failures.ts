@@ -65,11 +65,12 @@ export function createFailures({
   return {
     async keep(record) {
       if (record.status !== 'failed' || !record.completed_at) return
+      const code = nameIn(record.error_data?.code) ?? 'failed'
       const entry: FailureEntry = {
         hash: record.hash,
         service_slug: record.service_slug,
-        code: record.error_data?.code ?? 'failed',
-        message_key: record.message_key ?? record.error_data?.code ?? 'failed',
+        code,
+        message_key: nameIn(record.message_key) ?? code,
         retryable: record.error_data?.retryable ?? false,
         attempts: record.attempt,
         created_at: record.created_at,
@@ -95,3 +96,7 @@ export function createFailures({
     },
   }
 }
+
+/** A bot may have put its own words there, or a number that is somebody's: neither outlives the record. */
+const nameIn = (given: string | undefined): string | undefined =>
+  given !== undefined && /^[a-z][\w.:-]{0,99}$/i.test(given) ? given : undefined

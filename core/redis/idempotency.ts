@@ -18,6 +18,8 @@ export interface Claim {
 }
 
 export interface Idempotency {
+  /** The claim that stands; null when nobody has claimed the key. */
+  find(caller: string, key: string): Promise<Claim | null>
   /** Claims the key, or returns the claim that stands. */
   claim(caller: string, key: string, mine: Claim): Promise<Claim>
   /** The first answer; null while it is being made. */
@@ -35,14 +37,20 @@ export function createIdempotency({ redis }: { redis: RedisClient }): Idempotenc
     return json === null ? null : (JSON.parse(json) as PublicView)
   }
 
+  const find = async (caller: string, key: string): Promise<Claim | null> => {
+    const json = await redis.get(redis.names.idempotency(caller, key))
+    return json === null ? null : (JSON.parse(json) as Claim)
+  }
+
   return {
+    find,
     answer,
     async claim(caller, key, mine) {
       const name = redis.names.idempotency(caller, key)
       for (;;) {
         if (await redis.set(name, JSON.stringify(mine), 'EX', mine.keptSeconds, 'NX')) return mine
-        const present = await redis.get(name)
-        if (present !== null) return JSON.parse(present) as Claim
+        const present = await find(caller, key)
+        if (present) return present
       }
     },
     async settle(caller, key, mine, keptSeconds) {

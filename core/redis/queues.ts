@@ -63,7 +63,7 @@ export interface Queues {
   position(hash: string, queue: ServiceQueue): Promise<number | null>
   /** Sees to it that the limits of the queues hold, for all workers together. */
   limit(): Promise<void>
-  /** Nothing of this queue is begun for so long, by no worker. */
+  /** Nothing of this queue is begun for so long, by no worker. Who wants it held for longer is heard. */
   hold(queue: ServiceQueue, ms: number): Promise<void>
   stop(): Promise<void>
 }
@@ -163,7 +163,8 @@ export function createQueues({
       )
     },
     async hold(queue, ms) {
-      await find(queue).rateLimit(Math.ceil(ms))
+      // As BullMQ's own rateLimit(), which would let go earlier what somebody else holds for longer.
+      await redis.holdQueue(find(queue).toKey('limiter'), Number.MAX_SAFE_INTEGER, Math.ceil(ms))
     },
     async stop() {
       await Promise.all([...queues.values()].map((queue) => queue.close()))

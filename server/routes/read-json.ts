@@ -32,7 +32,7 @@ const jsonObject = z.record(z.string(), z.unknown())
 
 /** @throws AppError `invalid_json` */
 export function readObject(body: unknown, what = 'The body'): Record<string, unknown> {
-  const object = jsonObject.safeParse(body ?? {})
+  const object = jsonObject.safeParse(body === undefined ? {} : body)
   if (!object.success) throw new AppError('invalid_json', { detail: `${what} must be a JSON object.` })
   return object.data
 }

@@ -86,6 +86,15 @@ const STATES: State[] = [
     title: running('live.title.pending'),
   },
   {
+    name: 'a request for later',
+    path: async () =>
+      at(
+        'progress',
+        await server.given([], { service: creditScoreRating, run_at: '2099-01-01T00:00:00.000Z' }),
+      ),
+    title: running('live.title.pending'),
+  },
+  {
     name: 'a running request',
     path: async () => at('progress', await given(...RUNNING)),
     title: running('live.title.running'),

@@ -12,7 +12,9 @@ export const HASH = 'req_abcdefghijklmnopqrstu0mpxyz12'
 export const CREDIT = findService('credit-score-rating')!
 
 /** What a request looks like after these changes, a second apart. */
-export function viewAfter(...changes: Change[]): PublicView {
+export const viewAfter = (...changes: Change[]): PublicView => viewOf({}, ...changes)
+
+function viewOf(made: { runAt?: number; retryOf?: string }, ...changes: Change[]): PublicView {
   let now = T0
   let record = newRecord({
     hash: HASH,
@@ -21,6 +23,7 @@ export function viewAfter(...changes: Change[]): PublicView {
     sessionId: 's',
     now,
     ttlSeconds: TTL,
+    ...made,
   })
   for (const change of changes) {
     now += 1000
@@ -28,7 +31,7 @@ export function viewAfter(...changes: Change[]): PublicView {
     if (!advanced.ok) throw new Error(`${change.type}: ${advanced.refusal}`)
     record = advanced.record
   }
-  return publicView(record, now, record.status === 'pending' ? 3 : null)
+  return publicView(record, now, record.status === 'pending' && !made.runAt ? 3 : null)
 }
 
 export const start: Change = { type: 'start', attempt: 1 }
@@ -124,6 +127,8 @@ export function pagesFor(reader: Reader): [string, string][] {
     ['form kept after 503', form({ mobile: '0912' }, new AppError('storage_unavailable'))],
     ['form kept after 403', form({ mobile: '0912' }, new AppError('origin_not_allowed'))],
     ['pending', request()],
+    ['scheduled', pages.request(reader, viewOf({ runAt: T0 + 7_200_000 }))],
+    ['sent again', pages.request(reader, viewOf({ retryOf: HASH }, start, progress))],
     ['processing', request(start, progress)],
     ['retrying', request(start, retry)],
     ['code', pages.request(reader, code, { focus: true })],
@@ -136,6 +141,11 @@ export function pagesFor(reader: Reader): [string, string][] {
     ['completed with nothing', request(start, complete(null))],
     ['completed with a list', request(start, complete([[1], ['2026-05-01']]))],
     ['failed', request(start, fail('timed_out', 'x'))],
+    [
+      'failed, sent again since',
+      pages.request(reader, viewAfter(start, fail('timed_out', 'x')), { retriedAs: HASH }),
+    ],
+    ['completed as another try', pages.request(reader, viewOf({ retryOf: HASH }, start, complete(1)))],
     ['cancelled', request(cancel)],
     ['running, about to be deleted', latePages.request(reader, viewAfter(start, progress))],
     ['completed, about to be deleted', latePages.request(reader, viewAfter(start, complete(1)))],

@@ -9,20 +9,25 @@
 --         ARGV[5] the last round there is
 --         ARGV[6] how long rounds are remembered while nobody waits, in milliseconds
 -- Output: the round, from 1
+local DAY = 86400000
 local head = redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[2], '(' .. ARGV[3], 'WITHSCORES', 'LIMIT', 0, 1)
+local left = redis.call('PTTL', KEYS[2])
 local over = 0
 if head[2] then
   -- Rounds before the first that waits are over: whoever comes now begins with this one.
   over = math.max(0, math.floor(tonumber(head[2]) / 4294967296) - tonumber(ARGV[4]) - 1)
   redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', over)
+elseif left > tonumber(ARGV[6]) and left < DAY - ARGV[6] then
+  -- The last turn was given longer ago than an added job takes: these rounds are over, nobody's past counts.
+  redis.call('DEL', KEYS[2])
 end
 local last = tonumber(redis.call('ZSCORE', KEYS[2], ARGV[1]) or 0)
 local round = math.min(math.max(last, over) + 1, tonumber(ARGV[5]))
 redis.call('ZADD', KEYS[2], round, ARGV[1])
 -- Nobody waits, or somebody's job is about to be added: all begin anew, but not just yet.
-local left = redis.call('PTTL', KEYS[2])
+left = redis.call('PTTL', KEYS[2])
 if head[2] then
-  redis.call('PEXPIRE', KEYS[2], 86400000)
+  redis.call('PEXPIRE', KEYS[2], DAY)
 elseif left < 0 or left > tonumber(ARGV[6]) then
   redis.call('PEXPIRE', KEYS[2], ARGV[6])
 end

@@ -1,0 +1,68 @@
+/** A queue of a test's own, and a worker of BullMQ's that takes its jobs one by one, as the test asks. */
+import { Worker } from 'bullmq'
+import type { RequestRecord } from '../../core/record.ts'
+import type { RedisClient } from '../../core/redis/connect.ts'
+import { createQueues, type JobData, type Queues } from '../../core/redis/queues.ts'
+import type { ServiceQueue } from '../../core/services/queues.ts'
+import { cleanUp } from './clean-up.ts'
+import { aRecord } from './record.ts'
+import { quiet } from './redis.ts'
+
+export interface TestQueue {
+  readonly queue: ServiceQueue
+  readonly queues: Queues
+  /** A request of this person, in the queue. */
+  add(submitter: string, fields?: Partial<RequestRecord>): Promise<RequestRecord>
+  /** The hash of the job that comes next, which is done with it; null when there is none. */
+  take(): Promise<string | null>
+  /** Whose jobs come, in the order in which they do, until there are no more or so many were taken. */
+  takeAll(atMost?: number): Promise<(string | undefined)[]>
+  /** A key of the queue. */
+  key(name: string): string
+}
+
+let made = 0
+
+export function useQueue(
+  redis: RedisClient,
+  { now, ...limits }: Partial<ServiceQueue> & { now?: () => number } = {},
+): TestQueue {
+  const queue: ServiceQueue = { name: `test-${++made}`, ...limits }
+  const queues = createQueues({ redis, log: quiet, services: [queue], now })
+  const worker = new Worker<JobData>(queue.name, null, {
+    connection: redis,
+    prefix: redis.names.queues,
+    autorun: false,
+  })
+  cleanUp(() => worker.close())
+  cleanUp(() => queues.stop())
+  const submitters = new Map<string, string>()
+
+  const take: TestQueue['take'] = async () => {
+    const job = await worker.getNextJob('a-token', { block: false })
+    if (!job) return null
+    await job.moveToCompleted(null, 'a-token', false)
+    return job.data.hash
+  }
+  return {
+    queue,
+    queues,
+    take,
+    async add(submitter, fields = {}) {
+      const record = aRecord({ submitter, ...fields })
+      submitters.set(record.hash, submitter)
+      await queues.add(record, { queue })
+      return record
+    },
+    async takeAll(atMost = Number.POSITIVE_INFINITY) {
+      const taken: (string | undefined)[] = []
+      while (taken.length < atMost) {
+        const hash = await take()
+        if (hash === null) break
+        taken.push(submitters.get(hash))
+      }
+      return taken
+    },
+    key: (name) => `${redis.names.queues}:${queue.name}:${name}`,
+  }
+}

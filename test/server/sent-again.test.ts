@@ -1,0 +1,68 @@
+/** A request that failed and was sent again: each of the two pages tells of the other request. */
+import { describe, expect, test } from 'vitest'
+import type { Change } from '../../core/lifecycle.ts'
+import { createFailures } from '../../core/redis/failures.ts'
+import { createTexts, LOCALES } from '../../core/texts/index.ts'
+import { aHash, START } from '../helpers/record.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { useServer } from '../helpers/server.ts'
+import { at, openBrowser, textOf } from './page-browser.ts'
+
+const testRedis = await useRedis()
+const failures = createFailures({ redis: await testRedis.connections.connect('patient') })
+const { address, api, given, apply } = await useServer(testRedis)
+
+const CREDIT = 'credit-score-rating'
+const FAIL: Change = {
+  type: 'fail',
+  attempt: 1,
+  error: { code: 'bot_unavailable', message: 'ECONNREFUSED', retryable: true },
+}
+
+async function failed(): Promise<string> {
+  const hash = await given([START], { service_slug: CREDIT })
+  await apply(hash, FAIL)
+  return hash
+}
+
+describe.each(LOCALES)('in %s', (locale) => {
+  const { t } = createTexts(locale)
+  const browser = openBrowser(address, { 'Accept-Language': locale })
+
+  test('the page of a request that failed leads to the one it was sent again as', async () => {
+    const [hash, as] = [await failed(), aHash()]
+    expect((await browser.open(at('result', hash, CREDIT)))('.notice')).toHaveLength(0)
+    await failures.claimRetry(hash, as)
+    const $ = await browser.open(at('result', hash, CREDIT))
+    expect(textOf($, '.notice')).toBe(`${t('failed.retried')} ${t('failed.follow')}`)
+    expect(textOf($, `.notice a[href="${at('progress', as, CREDIT)}"]`)).toBe(t('failed.follow'))
+  })
+
+  test('the pages of the one that was sent say of which it is another try', async () => {
+    const retry_of = aHash()
+    const hash = await given([START], { service_slug: CREDIT, retry_of })
+    const running = await browser.open(at('progress', hash, CREDIT))
+    const note = running('p.note').filter((_, p) => running(p).text().includes(retry_of))
+    expect(note.text()).toBe(t('progress.retry_of', { reference: retry_of }))
+    expect(note.find('bdi[dir=ltr]').text()).toBe(retry_of)
+
+    await apply(hash, { type: 'cancel', by: 'user' })
+    const over = await browser.open(at('result', hash, CREDIT))
+    const fact = over('.facts div').filter((_, div) => over(div).find('dt').text() === t('result.retry_of'))
+    expect(fact.find('dd').text()).toBe(retry_of)
+  })
+})
+
+test('a request that is no other’s next try says nothing of it', async () => {
+  const hash = await given([START], { service_slug: CREDIT })
+  const { t } = createTexts('en')
+  const $ = await openBrowser(address).open(at('progress', hash, CREDIT))
+  expect(textOf($, 'main')).not.toContain(t('progress.retry_of', { reference: '' }).slice(0, 15))
+  expect((await api.get(`/api/local-requests/${hash}/status`)).body.retry_of).toBeNull()
+})
+
+test('the status of a request tells of which it is another try', async () => {
+  const retry_of = aHash()
+  const hash = await given([], { service_slug: CREDIT, retry_of })
+  expect((await api.get(`/api/local-requests/${hash}/status`)).body).toMatchObject({ retry_of })
+})

@@ -1,0 +1,143 @@
+/** A queue of a test's own with its service, real workers on it, and somebody else's bot that they call. */
+import { newRecord } from '../../core/new-record.ts'
+import { isFinal, type RequestRecord } from '../../core/record.ts'
+import type { RedisClient } from '../../core/redis/connect.ts'
+import { createDeadlines } from '../../core/redis/deadlines.ts'
+import { createQueues, type Queues } from '../../core/redis/queues.ts'
+import type { ServiceQueue } from '../../core/services/queues.ts'
+import { defineService, type Service } from '../../core/services/service.ts'
+import { createBotClient } from '../../workers/bot-client.ts'
+import {
+  createRequestWorker,
+  type RequestWorker,
+  type RequestWorkerDeps,
+} from '../../workers/request-worker.ts'
+import { cleanUp } from '../helpers/clean-up.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { aHash, TTL_SECONDS } from '../helpers/record.ts'
+import { quiet, type TestRedis } from '../helpers/redis.ts'
+import { useRequests } from '../helpers/requests.ts'
+import { type ReceivedCall, type Reply, useForeignBot } from './foreign-bot.ts'
+
+export interface Submitted {
+  submitter?: string
+  replies?: Reply[]
+  /** Milliseconds from now. */
+  inMs?: number
+  ttlSeconds?: number
+}
+
+export interface Line {
+  readonly queue: ServiceQueue
+  readonly queues: Queues
+  readonly service: Service
+  submit(what?: Submitted): Promise<string>
+  /** One more worker, one request at a time unless it is told otherwise. */
+  work(deps?: Partial<RequestWorkerDeps>): RequestWorker
+}
+
+let made = 0
+
+/** To be awaited at the top of a test file. */
+export async function useLines(redis: TestRedis) {
+  const { client, store, live, otpBox } = await useRequests(redis)
+  const bot = await useForeignBot()
+  const deadlines = createDeadlines({ redis: client })
+
+  function useLine({
+    limits = {},
+    ...fields
+  }: Partial<Service> & { limits?: Partial<ServiceQueue> } = {}): Line {
+    const name = `line-${++made}`
+    const queue: ServiceQueue = { name, ...limits }
+    const text = { en: name, fa: name }
+    const service = defineService({
+      slug: name,
+      title: text,
+      description: text,
+      fields: [],
+      steps: [{ id: 'first', title: text }],
+      estimatedSeconds: 60,
+      tries: 3,
+      backoff: { type: 'fixed', seconds: 0.05 },
+      asksForCode: false,
+      queue,
+      ...fields,
+    })
+    const queues = createQueues({ redis: client, log: quiet, services: [queue] })
+    cleanUp(() => queues.stop())
+    return {
+      queue,
+      queues,
+      service,
+      async submit({ submitter = 'ann', replies = [], inMs = 0, ttlSeconds = TTL_SECONDS } = {}) {
+        const now = Date.now()
+        const hash = aHash(now)
+        const runAt = inMs > 0 ? now + inMs : null
+        const record = newRecord({
+          hash,
+          service,
+          requestData: {},
+          sessionId: null,
+          submitter,
+          runAt,
+          now,
+          ttlSeconds,
+        })
+        bot.replies(hash, ...replies)
+        await store.create(record)
+        await queues.add(record, service)
+        return hash
+      },
+      work(deps = {}) {
+        const calls = createBotClient({ url: bot.url, token: 'a-token-of-the-tests' })
+        const worker = createRequestWorker({
+          queue,
+          queues,
+          redis: client,
+          store,
+          live,
+          otpBox,
+          deadlines,
+          bot: calls,
+          findService: (slug) => (slug === service.slug ? service : undefined),
+          concurrency: 1,
+          timeoutSeconds: 30,
+          drainMs: 0,
+          log: quiet,
+          now: Date.now,
+          ...deps,
+        })
+        cleanUp(() => worker.stop().then(() => calls.stop()))
+        return worker
+      },
+    }
+  }
+
+  const record = async (hash: string): Promise<RequestRecord> => {
+    const stored = await store.read(hash)
+    if (!stored) throw new Error('the record is gone')
+    return stored.record
+  }
+  return {
+    client: client as RedisClient,
+    bot,
+    useLine,
+    record,
+    ended: (hash: string): Promise<RequestRecord> =>
+      eventually(async () => {
+        const found = await record(hash)
+        if (!isFinal(found.status)) throw new Error(`it is ${found.status}`)
+        return found
+      }),
+    /** Which of these the bot was called for, each time, in the order of the calls. */
+    callsInOrder: (hashes: readonly string[]): string[] =>
+      hashes
+        .flatMap((hash) => bot.calls(hash).map((call) => ({ hash, at: call.at })))
+        .sort((a, b) => a.at - b.at)
+        .map(({ hash }) => hash),
+  }
+}
+
+/** When a call came, by the clock of the records. */
+export const timeOf = (call: ReceivedCall): number => performance.timeOrigin + call.at

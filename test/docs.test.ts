@@ -94,6 +94,17 @@ describe('README.md', () => {
     expect(readme).toContain(`\`${slug}\``)
   })
 
+  test('names a test that there is for each thing that the older systems had', () => {
+    const table = readme.slice(readme.indexOf('| they had |'), readme.indexOf('## Reading on'))
+    const rows = [...table.matchAll(/^\| .+ \| .+ \| (.+) \|$/gm)].slice(1)
+    expect(rows.length).toBeGreaterThan(20)
+    for (const [row, tests = ''] of rows) {
+      const named = [...tests.matchAll(/`([\w/-]+)`/g)].map(([, name]) => `test/${name}.test.ts`)
+      expect(named, row).not.toEqual([])
+      for (const path of named) expect(() => read(path), row).not.toThrow()
+    }
+  })
+
   test('names only commands that there are', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
     for (const [, name] of readme.matchAll(/npm run ([\w:-]+)/g))

@@ -49,8 +49,8 @@ export function createIdempotency({ redis }: { redis: RedisClient }): Idempotenc
       const name = redis.names.idempotency(caller, key)
       for (;;) {
         if (await redis.set(name, JSON.stringify(mine), 'EX', mine.keptSeconds, 'NX')) return mine
-        const present = await find(caller, key)
-        if (present) return present
+        const present = await redis.get(name)
+        if (present !== null) return JSON.parse(present) as Claim
       }
     },
     async settle(caller, key, mine, keptSeconds) {

@@ -120,7 +120,10 @@ describe('a batch', () => {
     const bad = { ...CREDIT_SCORE, service_slug: 'no-such-service' }
     const first = (await again([CREDIT_SCORE, bad, CREDIT_SCORE])).body
     const before = await requestsBefore()
-    expect((await again([CREDIT_SCORE, bad, CREDIT_SCORE])).body).toEqual(first)
+    const replayed = first.requests.map((entry: object) =>
+      'problem' in entry ? entry : { ...entry, replayed: true },
+    )
+    expect((await again([CREDIT_SCORE, bad, CREDIT_SCORE])).body).toEqual({ ...first, requests: replayed })
     expect(await requestsBefore()).toBe(before)
     // What was mended is taken, what is new is made, what changed under the same key is refused.
     const later = (await again([{ ...CREDIT_SCORE, delay: 9 }, CREDIT_SCORE, CREDIT_SCORE, CREDIT_SCORE]))

@@ -18,10 +18,7 @@ export function startLimits(
   reached: (why: 'max jobs' | 'max time') => void,
 ): RunningLimits {
   let counted = 0
-  let isOver = false
   const over = (why: 'max jobs' | 'max time'): void => {
-    if (isOver) return
-    isOver = true
     clearTimeout(timer)
     reached(why)
   }

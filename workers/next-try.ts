@@ -25,6 +25,8 @@ type FailedAttempt = Exclude<AttemptOutcome, { is: 'ended' | 'waiting' }>
 
 /** A bot that has too much to do and does not say for how long. */
 const BUSY_MS = 1_000
+/** What a bot says by mistake must not stop a queue for a day: after this long one request asks again. */
+const HELD_AT_MOST_MS = 900_000
 
 export function createNextTry({ store, queue, queues, tries, log, now }: NextTryDeps) {
   /** When the next attempt is due and the record that says so; null when there is none. */
@@ -38,7 +40,7 @@ export function createNextTry({ store, queue, queues, tries, log, now }: NextTry
     const counts = failed.is === 'failed'
     // It speaks for all that it is asked to do, not for this request alone.
     if (failed.is === 'not_begun' && error.code === 'bot_busy')
-      await queues.hold(queue, Math.max(BUSY_MS, failed.retryAfterMs))
+      await queues.hold(queue, Math.min(HELD_AT_MOST_MS, Math.max(BUSY_MS, failed.retryAfterMs)))
     // The deadline may have moved meanwhile, with a person who was being waited for.
     const known = await store.read(record.hash)
     if (!known) return null

@@ -125,7 +125,9 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
     const service = findService(before.record.service_slug)
     if (!service) return end(before.record, UNKNOWN_SERVICE)
     const until = waitsUntil(before.record)
-    if (until !== null && now() < until - EARLY_MS) return putOff(job, token, before.record, until)
+    // Somebody was promised that it does not begin before.
+    const early = before.record.status === 'pending' ? 0 : EARLY_MS
+    if (until !== null && now() < until - early) return putOff(job, token, before.record, until)
     if (before.record.run_at && before.record.status === 'pending' && !job.priority) {
       // It came ahead of all who wait because nobody could say yesterday whose turn it would be today.
       await queues.join(job, before.record, service)

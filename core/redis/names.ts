@@ -30,7 +30,7 @@ export function createNames(
   const own = (what: string): string => `${keyPrefix}${RECORD}${isDefault ? '' : `${queuePrefix}:`}${what}`
   const idempotency = (caller: string, key: string): string =>
     own(`idempotency:${sha256(`${caller}\n${key}`)}`)
-  const queues = `${keyPrefix}${queuePrefix}`
+  const queues = keyPrefix === '' ? queuePrefix : `${keyPrefix}:${queuePrefix}`
   return {
     /** Stands in the records of every installation but one with the default QUEUE_PREFIX. */
     installation: isDefault ? undefined : queuePrefix,

@@ -84,7 +84,7 @@ test('with another KEY_PREFIX every name begins with it', () => {
 })
 
 test('in a Cluster all keys of the queues lie in one slot', () => {
-  expect(createNames({ keyPrefix: 'a:', queuePrefix: 'b' }, { isCluster: true }).queues).toBe('{a:b}')
+  expect(createNames({ keyPrefix: 'a:', queuePrefix: 'b' }, { isCluster: true }).queues).toBe('{a::b}')
 })
 
 describe.each(pairs)('with another %s an installation sees nothing of the other’s', (what, one, two) => {

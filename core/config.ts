@@ -2,6 +2,7 @@
  * Every setting, in one place: read once, checked at once, every complaint in one message. `.env.example` lists the
  * same names (a test ties them).
  */
+import type { DriverName } from './concurrency/drivers/driver.ts'
 import { StartError } from './errors.ts'
 import { type Settings, settings } from './settings.ts'
 
@@ -60,6 +61,13 @@ export interface Config {
     readonly port: number
     readonly timeoutSeconds: number
     readonly token: string
+  }
+  /** Tasks side by side (core/concurrency/). */
+  readonly concurrency: {
+    readonly driver: DriverName
+    /** `default` for Halfway's own Redis, else an address. */
+    readonly connection: string
+    readonly prefix: string
   }
   readonly demoPortal: { readonly port: number; readonly speed: number }
   readonly linkCheck: { readonly allowPrivate: boolean }
@@ -144,6 +152,11 @@ function arrange(s: Settings): Config {
       port: s.LOCAL_API_PORT,
       timeoutSeconds: s.LOCAL_API_TIMEOUT,
       token: s.LOCAL_API_TOKEN ?? DEVELOPMENT_TOKEN,
+    },
+    concurrency: {
+      driver: s.CONCURRENCY_DRIVER,
+      connection: s.CONCURRENCY_REDIS_CONNECTION,
+      prefix: s.CONCURRENCY_REDIS_PREFIX,
     },
     demoPortal: { port: s.DEMO_PORTAL_PORT, speed: s.DEMO_PORTAL_SPEED },
     linkCheck: { allowPrivate: s.LINK_CHECK_ALLOW_PRIVATE },

@@ -1,5 +1,6 @@
 /** Every setting by its name in the environment: its form, its limits, its default. What they mean, config.ts says. */
 import { z } from 'zod'
+import { DRIVER_NAMES } from './concurrency/drivers/driver.ts'
 import { DEFAULT_QUEUE_PREFIX } from './redis/names.ts'
 
 const port = z.coerce.number().int().min(1).max(65_535)
@@ -77,6 +78,15 @@ export const settings = z.object({
   MAX_DELAY: seconds(0, 14 * 86_400).default(86_400),
   TOP_PRIORITY: count(1, 10).default(1),
   OWNER_CHECK: z.enum(['off', 'actions', 'all']).default('off'),
+  CONCURRENCY_DRIVER: z.enum(DRIVER_NAMES).default('process'),
+  CONCURRENCY_REDIS_CONNECTION: z
+    .string()
+    .refine((text) => text === 'default' || isRedisUrl(text), 'must be "default" or the address of a Redis')
+    .default('default'),
+  CONCURRENCY_REDIS_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9_.:-]{1,64}$/, 'letters, digits, dot, dash, colon and underscore, 64 at most')
+    .default('halfway:concurrency:'),
   DEMO_PORTAL_PORT: port.default(9998),
   DEMO_PORTAL_SPEED: z.coerce.number().min(0.1).max(10_000).default(1),
   LINK_CHECK_ALLOW_PRIVATE: flag.default(false),

@@ -23,15 +23,19 @@ const MAINS = [
   'workers/main.ts',
   'bots/inquiry-provider/main.ts',
   'bots/demo-portal/main.ts',
+  'bots/concurrency-processor/main.ts',
   'cli/main.ts',
 ]
 
-/** Our files find what lies beside them, such as templates and scripts, where they were written. */
+/**
+ * Our files find what lies beside them, such as templates and scripts, where they were written; so does the pool of
+ * processes and threads, which starts a file of its own.
+ */
 const whereItWas: Plugin = {
   name: 'where-it-was',
   setup({ onLoad }) {
-    onLoad({ filter: /\.ts$/ }, ({ path }) => {
-      if (path.includes('node_modules')) return null
+    onLoad({ filter: /\.[jt]s$/ }, ({ path }) => {
+      if (path.includes('node_modules') && !path.includes('node_modules/tinypool/')) return null
       const contents = readFileSync(path, 'utf8')
         .replaceAll('import.meta.dirname', JSON.stringify(join(path, '..')))
         .replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href))

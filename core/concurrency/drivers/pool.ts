@@ -1,0 +1,90 @@
+/**
+ * `process` and `fork`: a pool of child processes, or of threads, on this machine. What is aborted or takes too long is
+ * ended with the process or thread it runs in, whatever it is doing.
+ */
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { MessageChannel } from 'node:worker_threads'
+import Tinypool from 'tinypool'
+import { taskError } from '../errors.ts'
+import { atMost, within } from '../limits.ts'
+import type { Driver, DriverCall } from './driver.ts'
+
+export interface PoolOptions {
+  runtime: 'child_process' | 'worker_threads'
+  /** The module that exports the tasks, as `import.meta.url` would say. */
+  tasks: string
+  /** So many at once; one for each core when left out. */
+  most?: number
+}
+
+/** A process or thread that has nothing to do is kept for so long. */
+const IDLE_MS = 30_000
+const WORKER = fileURLToPath(new URL('../pool-entry.mjs', import.meta.url))
+
+export function createPoolDriver({ runtime, tasks, most = availableParallelism() }: PoolOptions): Driver {
+  const pool = new Tinypool({
+    filename: WORKER,
+    runtime,
+    minThreads: 0,
+    maxThreads: most,
+    idleTimeout: IDLE_MS,
+    // What this process was started with is not for them.
+    execArgv: [],
+    // Nothing of the environment goes along: tasks have their arguments.
+    env: {},
+  })
+
+  /**
+   * Threads report over a port that goes along, processes over the channel that they have.
+   *
+   * @param lost called when a thread is gone: it takes its port along, and the pool does not notice
+   */
+  function reports({ onProgress }: DriverCall, lost: () => void) {
+    const hear = (message: unknown): void => {
+      if (typeof message === 'object' && message !== null && 'progress' in message)
+        onProgress?.(Number(message.progress))
+    }
+    if (runtime === 'child_process') return { channel: { postMessage: hear }, close: () => {} }
+    const { port1, port2 } = new MessageChannel()
+    port1.on('message', hear)
+    port1.on('close', lost)
+    port1.unref()
+    const close = (): void => {
+      port1.off('close', lost)
+      port1.close()
+    }
+    return { port: port2, close }
+  }
+
+  // What its pool would let wait, it forgets when every worker has been ended: nothing waits there.
+  const atOnce = atMost(most)
+  // An idle worker that was killed is nobody's concern; one that could not even start is, and of who waits for it.
+  pool.on('error', () => pool.cancelPendingTasks())
+
+  async function run(call: DriverCall, signal: AbortSignal): Promise<string> {
+    const { name, args } = call
+    const lost = new AbortController()
+    const { port, channel, close } = reports(call, () => lost.abort())
+    try {
+      return (await pool.run(
+        { tasks, name, args, port },
+        {
+          signal: AbortSignal.any([signal, lost.signal]),
+          ...(port && { transferList: [port] }),
+          ...(channel && { channel }),
+        },
+      )) as string
+    } catch (cause) {
+      if (signal.aborted) throw cause
+      throw Object.assign(taskError(name, 'task_lost', 'whoever ran it died.'), { cause })
+    } finally {
+      close()
+    }
+  }
+
+  return {
+    run: (call) => atOnce(() => within(call, (signal) => run(call, signal))),
+    stop: () => pool.destroy(),
+  }
+}

@@ -1,0 +1,207 @@
+/** What every driver does alike, tried on each: in process, in processes, in threads, on two processors over Redis. */
+import { EventEmitter } from 'node:events'
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Concurrency } from '../../core/concurrency/concurrency.ts'
+import { DRIVER_NAMES } from '../../core/concurrency/drivers/driver.ts'
+import type { TaskError } from '../../core/concurrency/errors.ts'
+import { openConcurrency } from '../../core/concurrency/open.ts'
+import { task } from '../../core/concurrency/task.ts'
+import { loadConfig } from '../../core/config.ts'
+import { startChild } from '../helpers/child.ts'
+import { eventually } from '../helpers/eventually.ts'
+import {
+  badResult,
+  double,
+  fail,
+  huge,
+  journal,
+  nested,
+  nestedBad,
+  never,
+  noJson,
+  spin,
+  steps,
+  throwText,
+  wait,
+  where,
+} from '../helpers/fixtures/tasks.ts'
+import { quiet, useFolder, useRedis } from '../helpers/redis.ts'
+
+const TASKS = new URL('../helpers/fixtures/tasks.ts', import.meta.url).href
+const redis = await useRedis()
+const folder = useFolder()
+
+beforeAll(async () => {
+  const args = ['--tasks', TASKS, '--timeout', '0', '--concurrency', '4']
+  const settings = { REDIS_URL: redis.url, LOG_LEVEL: 'info' }
+  const processors = [1, 2].map(() => startChild('bots/concurrency-processor/main.ts', args, settings))
+  await Promise.all(processors.map((one) => one.said('processor is ready')))
+})
+
+const failure = async (promise: Promise<unknown>): Promise<TaskError> => {
+  try {
+    await promise
+  } catch (error) {
+    return error as TaskError
+  }
+  throw new Error('it did not fail')
+}
+
+describe.each(DRIVER_NAMES)('the driver %s', (driver) => {
+  let concurrency: Concurrency
+  beforeAll(() => {
+    const config = loadConfig({ REDIS_URL: redis.url, CONCURRENCY_DRIVER: driver })
+    concurrency = openConcurrency({ config, tasks: TASKS, log: quiet })
+  })
+  afterAll(() => concurrency.stop())
+  const run: Concurrency['run'] = (calls, options) => concurrency.run(calls, options)
+
+  test('gives results in the order of the calls, whoever is done first', async () => {
+    const results = await run([
+      task(wait, { ms: 150, name: 'slow' }),
+      task(wait, { ms: 1, name: 'fast' }),
+      task(double, { n: 21 }),
+    ])
+    expect(results).toEqual(['slow', 'fast', 42])
+    expect(await run([])).toEqual([])
+  })
+
+  test('rejects with the task’s own error, which says which task it was', async () => {
+    const error = await failure(run([task(double, { n: 1 }), task(fail, { message: 'Out of range.' })]))
+    expect(error).toMatchObject({
+      name: 'RangeError',
+      message: 'Out of range.',
+      code: 'E_OWN',
+      task: 'fail',
+      index: 1,
+    })
+    expect(error).toBeInstanceOf(Error)
+    expect(error.stack).toContain('fixtures/tasks.ts')
+  })
+
+  test('ends the others with the first error', async () => {
+    const begun = performance.now()
+    const error = await failure(run([task(fail, { message: 'No.' }), task(wait, { ms: 20_000, name: 'x' })]))
+    expect(error.message).toBe('No.')
+    expect(performance.now() - begun).toBeLessThan(9000)
+  })
+
+  test('settles all of them, however each ends', async () => {
+    const [good, bad] = await concurrency.settle([task(double, { n: 4 }), task(fail, { message: 'No.' })])
+    expect(good).toEqual({ ok: true, value: 8 })
+    expect(bad).toMatchObject({ ok: false, error: { code: 'E_OWN', task: 'fail', index: 1 } })
+  })
+
+  test('races for the first good answer', async () => {
+    const calls = [task(fail, { message: 'No.' }), task(wait, { ms: 1, name: 'good' })] as const
+    expect(await concurrency.race(calls)).toBe('good')
+    const error = await failure(
+      concurrency.race([task(fail, { message: 'a' }), task(fail, { message: 'b' })]),
+    )
+    expect(error).toMatchObject({ code: 'all_failed' })
+    expect((error.cause as AggregateError).errors.map(({ message }) => message)).toEqual(['a', 'b'])
+  })
+
+  test('ends a task whose time is over, also one that listens to nobody', async () => {
+    const error = await failure(run([task(never, null)], { timeout: 0.3 }))
+    expect(error).toMatchObject({
+      code: 'timed_out',
+      task: 'never',
+      message: expect.stringContaining('0.3 s'),
+    })
+    // In this process nobody could end it.
+    if (driver !== 'sync') {
+      const spinning = failure(run([task(spin, null)], { timeout: 0.3 }))
+      expect(await spinning).toMatchObject({ code: 'timed_out', task: 'spin' })
+    }
+    // The next one finds room all the same.
+    expect(await run([task(double, { n: 5 })])).toEqual([10])
+  })
+
+  test('is aborted by its signal', async () => {
+    const abort = new AbortController()
+    const running = failure(run([task(wait, { ms: 20_000, name: 'x' })], { signal: abort.signal }))
+    abort.abort()
+    expect(await running).toMatchObject({ code: 'aborted', task: 'wait' })
+    expect(await failure(run([task(double, { n: 1 })], { signal: abort.signal }))).toMatchObject({
+      code: 'aborted',
+    })
+  })
+
+  test('runs tasks of a task', async () => {
+    expect(await run(Array.from({ length: 12 }, (_, n) => task(nested, { n })))).toEqual(
+      Array.from({ length: 12 }, (_, n) => [n * 2, n * 2 + 2]),
+    )
+  })
+
+  test('ends tasks of a task at their limits, and with the first of them that fails', async () => {
+    const slow = await failure(run([task(nestedBad, { what: 'slow' })]))
+    expect(slow).toMatchObject({ code: 'timed_out', message: expect.stringContaining('"never"') })
+    const wrong = await failure(run([task(nestedBad, { what: 'wrong' })]))
+    expect(wrong).toMatchObject({ name: 'RangeError', code: 'E_OWN', message: 'Inside.' })
+  })
+
+  test('tells how far a task has come', async () => {
+    const told: number[] = []
+    await run([task(steps, { ms: 120 }, { onProgress: (percent) => told.push(percent) })])
+    expect(told).toEqual([25, 50, 75])
+  })
+
+  test.each([
+    ['a task that nobody knows', task('no-such-task', {}), 'unknown_task'],
+    ['arguments that are not right', task('double', { n: 'x' }), 'invalid_arguments'],
+    ['arguments that the caller sees to be wrong', task(double, { n: 'x' } as never), 'invalid_arguments'],
+    ['arguments that are no JSON', task('double', { n: 1n }), 'invalid_arguments'],
+    ['arguments that are too large', task('double', { n: 'x'.repeat(1_100_000) }), 'too_large'],
+    ['a result that is not right', task(badResult, null), 'invalid_result'],
+    ['a result that is no JSON', task(noJson, null), 'invalid_result'],
+    ['a result that is too large', task(huge, { bytes: 1_100_000 }), 'too_large'],
+    ['one that throws no Error', task(throwText, null), 'not_an_error'],
+  ])('refuses %s, by name', async (_, call, code) => {
+    const error = await failure(run([call]))
+    expect(error).toMatchObject({ name: 'TaskError', code, task: call.name })
+    expect(error.message).toContain(`"${call.name}"`)
+  })
+
+  test('carries a megabyte', async () => {
+    const [text] = await run([task(huge, { bytes: 1_000_000 })])
+    expect(text).toHaveLength(1_000_000)
+  })
+
+  test('runs what is put off once the response has gone out, and counts what fails', async () => {
+    const response = Object.assign(new EventEmitter(), { closed: false })
+    const [file, until] = [join(folder, `${driver}.journal`), join(folder, `${driver}.end`)]
+    concurrency.defer([task(journal, { file, until, line: 'put off' })], { after: response })
+    await run([task(double, { n: 1 })])
+    expect(existsSync(file)).toBe(false)
+    response.emit('close')
+    await eventually(() => expect(readFileSync(file, 'utf8')).toMatch(/^put off /))
+    appendFileSync(until, '')
+    concurrency.defer([task(fail, { message: 'Too late for anybody.' })])
+    // A processor counts its own.
+    const expected = driver === 'redis' ? { done: 2, failed: 0 } : { done: 2, failed: 1 }
+    await eventually(() => expect(concurrency.deferred()).toEqual(expected))
+  })
+
+  test('runs 1,000 tasks', async () => {
+    const results = await run(Array.from({ length: 1000 }, (_, n) => task(double, { n })))
+    expect(results).toEqual(Array.from({ length: 1000 }, (_, n) => n * 2))
+  }, 60_000)
+
+  test('keeps to a limit', async () => {
+    const begun = performance.now()
+    await run(
+      [1, 2, 3].map((n) => task(wait, { ms: 100, name: String(n) })),
+      { limit: 1 },
+    )
+    expect(performance.now() - begun).toBeGreaterThan(295)
+  })
+
+  test.skipIf(driver === 'sync')('runs them in more than one place', async () => {
+    const places = await run(Array.from({ length: 8 }, () => task(where, { ms: 300 })))
+    expect(new Set(places).size).toBeGreaterThan(1)
+    for (const place of places) expect(place).not.toBe(`${process.pid}:0`)
+  })
+})

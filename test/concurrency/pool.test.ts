@@ -1,0 +1,127 @@
+/** What only processes and threads can suffer, and what is put off until a real response has gone out. */
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { createConcurrency } from '../../core/concurrency/concurrency.ts'
+import type { DriverName } from '../../core/concurrency/drivers/driver.ts'
+import { createPoolDriver } from '../../core/concurrency/drivers/pool.ts'
+import { createSyncDriver } from '../../core/concurrency/drivers/sync.ts'
+import type { TaskError } from '../../core/concurrency/errors.ts'
+import { defineTask, loadTasks, task } from '../../core/concurrency/task.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { double, exit, journal } from '../helpers/fixtures/tasks.ts'
+import { quiet, useFolder } from '../helpers/redis.ts'
+import { collectLog } from '../helpers/server.ts'
+
+const TASKS = new URL('../helpers/fixtures/tasks.ts', import.meta.url).href
+const folder = useFolder()
+
+function usePool(driver: Extract<DriverName, 'process' | 'fork'>, tasks = TASKS) {
+  const runtime = driver === 'process' ? 'child_process' : 'worker_threads'
+  const make = () => createPoolDriver({ runtime, tasks, most: 2 })
+  const concurrency = createConcurrency({ driver, drivers: { [driver]: make } as never, log: quiet })
+  afterAll(() => concurrency.stop())
+  return concurrency
+}
+const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`)
+const thrown = (promise: Promise<unknown>): Promise<TaskError> =>
+  promise.then(
+    () => expect.unreachable(),
+    (error) => error,
+  )
+
+describe('the driver process', () => {
+  const begin = async (name: string, concurrency = usePool('process')) => {
+    const [file, until] = [join(folder, `${name}.journal`), join(folder, `${name}.until`)]
+    const abort = new AbortController()
+    const result = concurrency.run([task(journal, { file, until, line: 'begun' })], { signal: abort.signal })
+    const ended = result.then(
+      () => null,
+      (error: TaskError) => error,
+    )
+    await eventually(() => expect(existsSync(file)).toBe(true))
+    const pid = Number(/(\d+):/.exec(readFileSync(file, 'utf8'))?.[1])
+    return { concurrency, pid, ended, abort, letEnd: () => appendFileSync(until, '') }
+  }
+
+  test('says that a task is lost whose process was killed, and goes on with another', async () => {
+    const { concurrency, pid, ended } = await begin('killed')
+    process.kill(pid, 'SIGKILL')
+    expect(await ended).toMatchObject({ code: 'task_lost', task: 'journal' })
+    expect(await concurrency.run([task(double, { n: 2 })])).toEqual([4])
+  })
+
+  test('ends the process of a task that is aborted, and leaves none behind when it is stopped', async () => {
+    const { concurrency, pid, ended, abort } = await begin('aborted')
+    abort.abort()
+    expect(await ended).toMatchObject({ code: 'aborted' })
+    await eventually(() => expect(isAlive(pid)).toBe(false))
+    const other = await begin('stopped', concurrency)
+    other.letEnd()
+    await concurrency.run([task(double, { n: 1 })])
+    await concurrency.stop()
+    await eventually(() => expect(isAlive(other.pid)).toBe(false))
+  })
+})
+
+test.each(['process', 'fork'] as const)(
+  'the driver %s says that a task is lost that ends whoever runs it',
+  async (driver) => {
+    const concurrency = usePool(driver)
+    expect(await thrown(concurrency.run([task(exit, null)]))).toMatchObject({
+      code: 'task_lost',
+      task: 'exit',
+    })
+    expect(await concurrency.run([task(double, { n: 2 })])).toEqual([4])
+  },
+)
+
+test.each(['process', 'fork'] as const)(
+  'the driver %s says when the module of the tasks is not there',
+  async (driver) => {
+    const concurrency = usePool(driver, new URL('no-such-tasks.ts', import.meta.url).href)
+    expect(await thrown(concurrency.run([task(double, { n: 1 })]))).toMatchObject({
+      task: 'double',
+      message: expect.stringContaining('no-such-tasks'),
+    })
+  },
+)
+
+test('what is put off begins once the response has gone out, also when that was before', async () => {
+  const events: string[] = []
+  const note = defineTask('note', { args: z.string(), result: z.null() }, (what) => {
+    events.push(what)
+    return null
+  })
+  const bad = defineTask('bad', { args: z.null(), result: z.null() }, () => {
+    throw new Error('Nobody hears.')
+  })
+  const { log, lines } = collectLog()
+  const registry = new Map([note, bad].map((one) => [one.name, one])) as never
+  const drivers = { sync: () => createSyncDriver(registry) } as never
+  const concurrency = createConcurrency({ driver: 'sync', drivers, log })
+  const server = createServer((_req, res) => {
+    concurrency.defer([task(note, 'put off'), task(bad, null)], { after: res })
+    res.on('finish', () => {
+      events.push('response sent')
+    })
+    res.end('done')
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const answer = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  expect(await answer.text()).toBe('done')
+  await eventually(() => expect(concurrency.deferred()).toEqual({ done: 2, failed: 1 }))
+  expect(events).toEqual(['response sent', 'put off'])
+  expect(lines.join('')).toMatch(/"task":"bad".*a task that was put off has failed/)
+  await new Promise((resolve) => server.close(resolve))
+})
+
+test('tasks are known by name, each once', async () => {
+  expect((await loadTasks(TASKS)).get('double')).toBe(double)
+  expect(() => defineTask('Bad Name', { args: z.null(), result: z.null() }, () => null)).toThrow(
+    'bad task name "Bad Name"',
+  )
+})

@@ -1,6 +1,7 @@
 /** What the documents promise and what the code knows are the same: neither may know more. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { DRIVER_NAMES } from '../core/concurrency/drivers/driver.ts'
 import { ERRORS } from '../core/errors.ts'
 import { newRecord } from '../core/new-record.ts'
 import { publicView, STATUSES } from '../core/record.ts'
@@ -109,5 +110,17 @@ describe('README.md', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
     for (const [, name] of readme.matchAll(/npm run ([\w:-]+)/g))
       expect(scripts).toHaveProperty([name as string])
+  })
+})
+
+describe('docs/CONCURRENCY.md', () => {
+  const page = read('docs/CONCURRENCY.md')
+
+  test('names every code that a task may fail with, and every driver', () => {
+    const errors = read('core/concurrency/errors.ts')
+    const codes = [...errors.slice(0, errors.indexOf('An error as it travels')).matchAll(/\| '(\w+)'/g)]
+    expect(codes.length).toBeGreaterThan(8)
+    for (const [, code] of codes) expect(page).toContain(`\`${code}\``)
+    for (const driver of DRIVER_NAMES) expect(page).toMatch(new RegExp(`^\\| \`${driver}\``, 'm'))
   })
 })

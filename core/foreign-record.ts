@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import type { Rules } from './lifecycle.ts'
 import { openPrompt } from './otp-prompt.ts'
-import { isFinal, type RequestRecord, STATUSES, type Status, toIso } from './record.ts'
+import { isFinal, type RequestRecord, STATUSES, type Status, type Step, toIso } from './record.ts'
 import { allDone, stepsAt } from './steps.ts'
 import { keyOf, keyShape } from './told.ts'
 
@@ -83,10 +83,14 @@ const foreignRecord = z.object({
         state: z.enum(['waiting', 'current', 'done']),
         started_at: nullableTime,
         finished_at: nullableTime,
+        of: z.string().optional().catch(undefined),
+        progress: z.number().transform(clampPercent).optional().catch(undefined),
+        outcome: z.enum(['failed', 'skipped']).optional().catch(undefined),
       }),
     )
     .max(100)
-    .catch([]),
+    .catch([])
+    .transform(withTheirParents),
   attempt: count.catch(0),
   max_attempts: z.number().int().positive().catch(1),
   next_retry_at: nullableTime,
@@ -198,5 +202,15 @@ function promisedEnd({ expires_at }: ForeignRecord, created: number, latest: num
   return promised > Math.max(created, 0) ? Math.min(promised, latest) : latest
 }
 
-const clampPercent = (value: number): number =>
-  Number.isFinite(value) ? Math.min(100, Math.max(0, Math.floor(value))) : 0
+function clampPercent(value: number): number {
+  return Number.isFinite(value) ? Math.min(100, Math.max(0, Math.floor(value))) : 0
+}
+
+/** A part of nothing, or of another part, is a step of its own. */
+function withTheirParents(steps: Step[]): Step[] {
+  const parents = new Set(steps.filter(({ of }) => of === undefined).map(({ id }) => id))
+  return steps.map((step) => {
+    const { of, ...own } = step
+    return of === undefined || parents.has(of) ? step : own
+  })
+}

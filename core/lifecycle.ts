@@ -15,9 +15,9 @@ import {
   refuseCode,
   refuseResend,
 } from './otp-prompt.ts'
-import type { RequestError, RequestRecord, Status } from './record.ts'
+import type { PartReport, RequestError, RequestRecord, Status } from './record.ts'
 import { isFinal, toIso } from './record.ts'
-import { allDone, stepsAt } from './steps.ts'
+import { allDone, partsAnew, partsAt, stepsAt } from './steps.ts'
 import { sayCommon } from './texts/common-messages.ts'
 import { say, type Told } from './told.ts'
 
@@ -68,7 +68,7 @@ export type Change =
    * one, is how many there will be, whatever was planned.
    */
   | { type: 'start'; attempt: number; limitSeconds?: number; tries?: number }
-  | ({ type: 'progress'; attempt: number; progress: number; step?: string } & Message)
+  | ({ type: 'progress'; attempt: number; progress: number; step?: string; parts?: PartReport[] } & Message)
   /** `counts: false`: no work was begun, or not by its own fault ended: the attempt is made good by one more. */
   | ({ type: 'retry'; attempt: number; nextRetryAt: number; counts?: boolean } & Failure)
   | { type: 'require_otp'; attempt: number; otp: OtpRequest }
@@ -112,8 +112,7 @@ export function advance(record: RequestRecord, change: Change, { now, ttlSeconds
   if (isFinal(next.status)) {
     next.completed_at = toIso(at)
     next.expires_at = toIso(at + ttlSeconds * 1000)
-    next.next_retry_at = null
-    next.otp_data = null
+    next.next_retry_at = next.otp_data = null
   }
   return { ok: true, record: next }
 }
@@ -144,8 +143,8 @@ function effects(next: RequestRecord, before: RequestRecord, change: Change, at:
       next.started_at ??= toIso(at)
       next.estimated_end_at ??= toIso(at + next.estimated_duration * 1000)
       if (change.limitSeconds !== undefined) next.deadline_at ??= toIso(at + change.limitSeconds * 1000)
-      next.next_retry_at = null
-      next.otp_data = null
+      next.next_retry_at = next.otp_data = null
+      next.steps = partsAnew(next.steps)
       return
     case 'progress':
       next.started_at ??= toIso(at)
@@ -155,6 +154,7 @@ function effects(next: RequestRecord, before: RequestRecord, change: Change, at:
         next.step = change.step
         next.steps = stepsAt(next.steps, change.step, at)
       }
+      if (change.parts) next.steps = partsAt(next.steps, change.parts, at)
       say(next, change)
       shortenEstimate(next, at)
       return

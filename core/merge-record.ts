@@ -14,7 +14,7 @@ import {
   type StoredPrompt,
   toIso,
 } from './record.ts'
-import { allDone, stepsAt } from './steps.ts'
+import { allDone, partsAt, stepsAt } from './steps.ts'
 import { keyOf } from './told.ts'
 
 /** What is known of a request: the record, or only what was shown of it. */
@@ -88,7 +88,8 @@ const hadRead = (ours: RequestRecord, { write_id, version }: ForeignRecord): boo
 function takeWords(held: RequestRecord, put: RequestRecord): void {
   if (put.step !== null) {
     held.step = put.step
-    held.steps = stepsAt(held.steps, put.step, Date.parse(held.updated_at))
+    const at = Date.parse(held.updated_at)
+    held.steps = partsAt(stepsAt(held.steps, put.step, at), put.steps, at)
   }
   if (put.current_message === null) return
   held.current_message = put.current_message

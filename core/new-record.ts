@@ -5,7 +5,12 @@ import { say } from './told.ts'
 /** The first record of a request. */
 export function newRecord(input: {
   hash: string
-  service: { slug: string; estimatedSeconds: number; tries: number; steps: readonly { id: string }[] }
+  service: {
+    slug: string
+    estimatedSeconds: number
+    tries: number
+    steps: readonly { id: string; of?: string }[]
+  }
   requestData: Record<string, unknown>
   sessionId: string | null
   ownerHash?: string | null
@@ -40,11 +45,12 @@ export function newRecord(input: {
     result_data: null,
     error_data: null,
     cancelled_by: null,
-    steps: input.service.steps.map(({ id }) => ({
+    steps: input.service.steps.map(({ id, of }) => ({
       id,
       state: 'waiting',
       started_at: null,
       finished_at: null,
+      ...(of !== undefined && { of }),
     })),
     attempt: 0,
     max_attempts: input.service.tries,

@@ -32,7 +32,13 @@ export interface Step {
   state: 'waiting' | 'current' | 'done'
   started_at: IsoTime | null
   finished_at: IsoTime | null
+  /** The step that it is a part of. Parts run side by side; how far each is, 0 to 100, and how it ended if not well. */
+  of?: string
+  progress?: number
+  outcome?: 'failed' | 'skipped'
 }
+/** What a bot tells of a part. */
+export type PartReport = Pick<Step, 'id' | 'state' | 'progress' | 'outcome'>
 
 /** An open question for a one-time code. Holds nothing secret: the code itself lives in the otp box only. */
 export interface OtpPrompt {

@@ -1,19 +1,70 @@
-/** The steps of a request: those before the current one are done, those after it wait. */
-import { type Step, toIso } from './record.ts'
+/**
+ * The steps of a request: those before the current one are done, those after it wait. A step may have parts, which run
+ * side by side while it is the current one and end with it.
+ */
+import { type PartReport, type Step, toIso } from './record.ts'
 
 /** The steps with `id` as the current one; unchanged when the service has no such step. */
 export function stepsAt(steps: readonly Step[], id: string, at: number): Step[] {
-  const index = steps.findIndex((step) => step.id === id)
-  if (index < 0) return [...steps]
-  return steps.map((step, i) => {
-    if (i < index) return finished(step, at)
-    if (i === index)
-      return { ...step, state: 'current', started_at: step.started_at ?? toIso(at), finished_at: null }
-    return { id: step.id, state: 'waiting', started_at: null, finished_at: null }
+  const named = steps.find((step) => step.id === id)
+  if (!named) return [...steps]
+  const index = placeOf(steps, named)
+  const isAnew = steps[index]?.state === 'done'
+  return steps.map((step) => {
+    const place = placeOf(steps, step)
+    if (place < index) return ended(step, at)
+    if (place > index) return waiting(step)
+    const anew = isAnew && step.of !== undefined ? waiting(step) : step
+    if (step.of !== undefined) return step === named ? current(anew, {}, at) : anew
+    return { ...step, state: 'current', started_at: step.started_at ?? toIso(at), finished_at: null }
   })
 }
 
-export const allDone = (steps: readonly Step[], at: number): Step[] => steps.map((step) => finished(step, at))
+/** The parts of the current step as they are reported. What is done stays done, and progress never falls. */
+export function partsAt(steps: readonly Step[], reports: readonly PartReport[], at: number): Step[] {
+  const told = new Map(reports.map((report) => [report.id, report]))
+  return steps.map((step) => {
+    const report = told.get(step.id)
+    if (!report || !isPartOfCurrent(steps, step)) return step
+    if (report.state === 'current') return current(step, report, at)
+    return report.state === 'done' ? finished(step, at, report.outcome) : step
+  })
+}
 
-const finished = (step: Step, at: number): Step =>
-  step.state === 'done' ? step : { ...step, state: 'done', finished_at: step.started_at && toIso(at) }
+/** A new attempt does the current step anew, and with it its parts. */
+export const partsAnew = (steps: readonly Step[]): Step[] =>
+  steps.map((step) => (isPartOfCurrent(steps, step) ? waiting(step) : step))
+
+export const allDone = (steps: readonly Step[], at: number): Step[] => steps.map((step) => ended(step, at))
+
+/** Where a step stands, or the one that it is a part of. */
+const placeOf = (steps: readonly Step[], { id, of = id }: Step): number =>
+  steps.findIndex((step) => step.id === of)
+
+const isPartOfCurrent = (steps: readonly Step[], step: Step): boolean =>
+  step.of !== undefined && steps[placeOf(steps, step)]?.state === 'current'
+
+function waiting({ id, of }: Step): Step {
+  return { id, state: 'waiting', started_at: null, finished_at: null, ...(of !== undefined && { of }) }
+}
+
+function current(part: Step, { progress }: Partial<PartReport>, at: number): Step {
+  if (part.state === 'done') return part
+  const told = Number.isFinite(progress) ? Math.floor(Math.min(100, Math.max(0, progress as number))) : 0
+  return {
+    ...part,
+    state: 'current',
+    started_at: part.started_at ?? toIso(at),
+    progress: Math.max(told, part.progress ?? 0),
+  }
+}
+
+/** A part that nobody has finished was not needed any more. */
+const ended = (step: Step, at: number): Step =>
+  finished(step, at, step.of === undefined ? undefined : 'skipped')
+
+function finished(step: Step, at: number, outcome?: Step['outcome']): Step {
+  if (step.state === 'done') return step
+  const { progress: _over, ...rest } = step
+  return { ...rest, state: 'done', finished_at: step.started_at && toIso(at), ...(outcome && { outcome }) }
+}

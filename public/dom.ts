@@ -43,11 +43,13 @@ function showBar(main: HTMLElement, { view }: State, { value }: Described): void
 
 function showSteps(main: HTMLElement, { steps }: Described): void {
   const items = main.querySelectorAll<HTMLElement>('[data-step]')
-  steps.forEach((step, i) => {
+  const inOrder = steps.flatMap((step) => [step, ...step.parts])
+  inOrder.forEach((step, i) => {
     const item = items[i]
     if (!item) return
-    item.dataset.state = step.state
-    if (step.state === 'current') item.setAttribute('aria-current', 'step')
+    item.dataset.state = step.outcome ?? step.state
+    // Several parts may be at work at once: only one place is the current one.
+    if (step.state === 'current' && steps.includes(step)) item.setAttribute('aria-current', 'step')
     else item.removeAttribute('aria-current')
     write(item.querySelector('.step-state'), step.words)
   })

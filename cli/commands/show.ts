@@ -58,7 +58,11 @@ function describe(
     ['Deleted in', duration(livesMs / 1000)],
     ['Version', view.version],
   ]
-  const steps = view.steps.map(({ id, state, started_at }) => [id, state, started_at])
+  const steps = view.steps.map(({ id, of, state, outcome, started_at }) => [
+    of === undefined ? id : `- ${id}`,
+    outcome ?? state,
+    started_at,
+  ])
   const result = view.is_completed ? `\n\nResult:\n${JSON.stringify(view.result_data, null, 2)}` : ''
   const known = facts(lines.filter(([, value]) => value !== null))
   return `${known}${steps.length > 0 ? `\n\n${table([['STEP', 'STATE', 'STARTED'], ...steps])}` : ''}${result}`

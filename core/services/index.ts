@@ -4,9 +4,13 @@ import { creditScoreRating } from './credit-score-rating.ts'
 import { linkCheck } from './link-check.ts'
 import type { ServiceQueue } from './queues.ts'
 import type { Service } from './service.ts'
+import { threeProviderInquiry } from './three-provider-inquiry.ts'
 
 const services: ReadonlyMap<string, Service> = new Map(
-  [creditScoreRating, accountStatement, linkCheck].map((service) => [service.slug, service]),
+  [creditScoreRating, accountStatement, threeProviderInquiry, linkCheck].map((service) => [
+    service.slug,
+    service,
+  ]),
 )
 
 export const allServices = (): Service[] => [...services.values()]

@@ -38,8 +38,8 @@ export interface Service<MessageKey extends string = string> {
   title: Localized
   description: Localized
   fields: readonly Field[]
-  /** In their order; `id` is what a bot reports. */
-  steps: readonly { id: string; title: Localized }[]
+  /** In their order; `id` is what a bot reports. `of` makes one a part of the step with this id, which stands before it. */
+  steps: readonly { id: string; title: Localized; of?: string }[]
   /** What a run usually takes, shown before submitting and counted down while it runs. */
   estimatedSeconds: number
   /** The longest one call of the bot may take, 300 at most, where LOCAL_API_TIMEOUT does not fit; waiting for a person does not count. */
@@ -70,6 +70,11 @@ export function defineService<MessageKey extends string = never>(
   if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(service.slug)) throw new Error(`bad service slug "${service.slug}"`)
   if (service.limitSeconds !== undefined && service.limitSeconds > 300)
     throw new Error(`${service.slug}: limitSeconds is 300 at most`)
+  service.steps.forEach(({ id, of }, i) => {
+    const parent = service.steps.slice(0, i).find((step) => step.id === of)
+    if (of !== undefined && (!parent || parent.of !== undefined))
+      throw new Error(`${service.slug}: ${id} is a part of no step before it`)
+  })
   const { priority = DEFAULT_PRIORITY, backoff } = service
   if (!Number.isInteger(priority) || priority < 1 || priority > PRIORITIES)
     throw new Error(`${service.slug}: priority is a whole number from 1 to ${PRIORITIES}`)

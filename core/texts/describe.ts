@@ -31,6 +31,9 @@ interface DescribedStep {
   title: string
   state: Step['state']
   words: string
+  outcome?: Step['outcome']
+  /** What goes on side by side while it is the current one. */
+  parts: DescribedStep[]
 }
 
 export interface DescribeContext {
@@ -61,7 +64,7 @@ export function describe(view: PublicView, context: DescribeContext): Described 
     attempt: attemptWords(view, context),
     message: lastMessage(view, context.read),
     age: view.status === 'processing' ? ageWords(t, secondsBetween(view.updated_at, context.now)) : null,
-    steps: view.steps.map((step) => describeStep(step, context)),
+    steps: stepsOf(view).map((step) => describeStep(view, step, context)),
   }
 }
 
@@ -98,13 +101,14 @@ function tabTitle(view: PublicView, percent: string, { t, title }: DescribeConte
 }
 
 function valueText(view: PublicView, { t, stepTitles }: DescribeContext): string {
-  const index = view.steps.findIndex((step) => step.state === 'current')
-  const step = view.steps[index]
+  const steps = stepsOf(view)
+  const index = steps.findIndex((step) => step.state === 'current')
+  const step = steps[index]
   if (!step) return t('live.value', { percent: view.progress })
   return t('live.value_step', {
     percent: view.progress,
     number: index + 1,
-    total: view.steps.length,
+    total: steps.length,
     title: stepTitles[step.id] ?? step.id,
   })
 }
@@ -121,15 +125,27 @@ function attemptWords(view: PublicView, { t, now }: DescribeContext): string | n
     : t('live.attempt_now', { attempt, max })
 }
 
-function describeStep(step: Step, { t, stepTitles }: DescribeContext): DescribedStep {
-  const done = took(t, step.started_at, step.finished_at)
+/** Those of the request, or the parts of one of them. */
+const stepsOf = (view: PublicView, of?: string): Step[] => view.steps.filter((step) => step.of === of)
+
+function describeStep(view: PublicView, step: Step, context: DescribeContext): DescribedStep {
   return {
     id: step.id,
-    title: stepTitles[step.id] ?? step.id,
+    title: context.stepTitles[step.id] ?? step.id,
     state: step.state,
-    words:
-      step.state === 'done' && done
-        ? t('live.step.done_in', { duration: done })
-        : t(`live.step.${step.state}`),
+    words: stepWords(step, context.t),
+    outcome: step.outcome,
+    parts:
+      step.of === undefined ? stepsOf(view, step.id).map((part) => describeStep(view, part, context)) : [],
   }
+}
+
+function stepWords(
+  { state, outcome, progress, started_at, finished_at }: Step,
+  t: Translate<LiveKey>,
+): string {
+  if (outcome) return t(outcome === 'failed' ? 'live.part.failed' : 'live.part.skipped')
+  if (state === 'current' && progress) return t('live.part.percent', { value: progress / 100 })
+  const done = state === 'done' && took(t, started_at, finished_at)
+  return done ? t('live.step.done_in', { duration: done }) : t(`live.step.${state}`)
 }

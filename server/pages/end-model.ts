@@ -24,7 +24,7 @@ export interface EndModel {
   again: string
   /** How long all of it took, once it was begun. */
   took: string | null
-  steps: { title: string; took: string | null }[]
+  steps: { title: string; isPart: boolean; took: string | null }[]
 }
 
 export function endModel(
@@ -56,10 +56,13 @@ export function endModel(
     again: known ? requestLinks(view)[view.is_completed ? 'form' : 'again'] : '/',
     took: took(t, view.started_at, view.completed_at),
     steps: view.steps
-      .filter((step) => step.started_at)
+      .filter((step) => step.started_at || step.outcome)
       .map((step) => ({
         title: stepTitles[step.id] ?? step.id,
-        took: took(t, step.started_at, step.finished_at),
+        isPart: step.of !== undefined,
+        took: step.outcome
+          ? t(step.outcome === 'failed' ? 'live.part.failed' : 'live.part.skipped')
+          : took(t, step.started_at, step.finished_at),
       })),
   }
 }

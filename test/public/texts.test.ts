@@ -154,7 +154,7 @@ describe.each(allServices())('what the bot of $slug says', ({ slug, messages = {
   const said = [...`${handler}\n${atPortal}`.matchAll(/\bsay\(\s*'(\w+)'/g)].map((match) => match[1]!)
 
   test('is in its messages, and nothing else is', () => {
-    expect(said.length).toBeGreaterThan(5)
+    expect(said.length).toBeGreaterThan(2)
     expect([...new Set(said)].sort()).toEqual(Object.keys(messages).sort())
   })
 

@@ -23,7 +23,7 @@ import { AppError } from '../core/errors.ts'
 import type { Change } from '../core/lifecycle.ts'
 import { createLog, type Log } from '../core/log.ts'
 import type { OtpRequest } from '../core/otp-prompt.ts'
-import { isFinal } from '../core/record.ts'
+import { isFinal, type PartReport } from '../core/record.ts'
 import { startClock } from '../core/redis/clock.ts'
 import { type ConnectionSettings, openRedis, type RedisClient } from '../core/redis/connect.ts'
 import { createLiveRequests, type LiveUpdate } from '../core/redis/live-requests.ts'
@@ -42,8 +42,14 @@ export interface RequestUpdater {
    * @param progress 0 to 99; lower than before is kept at what was reached
    * @param step one of the service's steps
    * @param message words for everybody, or with a key by which each viewer reads them in their own language
+   * @param parts how the parts of the current step stand, those that have changed or all of them
    */
-  updateProgress(progress: number, step?: string, message?: string | Told): Promise<void>
+  updateProgress(
+    progress: number,
+    step?: string,
+    message?: string | Told,
+    parts?: PartReport[],
+  ): Promise<void>
   /** Asks the person for a code. Resolves once they are asked; the code comes from `waitForOtp`. */
   markAsOtpRequired(otp?: AskForOtp): Promise<void>
   /**
@@ -59,7 +65,7 @@ export interface RequestUpdater {
 }
 
 export interface Updater {
-  updateProgress(hash: string, progress: number, step?: string, message?: string | Told): Promise<void>
+  updateProgress(hash: string, ...report: Parameters<RequestUpdater['updateProgress']>): Promise<void>
   markAsOtpRequired(hash: string, otp?: AskForOtp): Promise<void>
   waitForOtp(hash: string, options?: WaitForOtpOptions): Promise<string>
   rejectOtp(hash: string, message?: string | Told): Promise<boolean>
@@ -163,9 +169,9 @@ function createUpdaterOn(deps: {
     const found = firstAttempt(hash)
     const current = async (): Promise<number> => given?.() ?? found()
     return {
-      async updateProgress(progress, step, message) {
+      async updateProgress(progress, step, message, parts) {
         const told = message === undefined ? {} : asTold(message)
-        await write(hash, { type: 'progress', attempt: await current(), progress, step, ...told })
+        await write(hash, { type: 'progress', attempt: await current(), progress, step, parts, ...told })
       },
       async markAsOtpRequired(otp = {}) {
         await write(hash, { type: 'require_otp', attempt: await current(), otp: { ...otp, id: nanoid(10) } })

@@ -28,7 +28,7 @@ export function makeCreditReport(nationalCode: string, now: number): CreditRepor
   }
 }
 
-function ratingOf(score: number): CreditReport['rating'] {
+export function ratingOf(score: number): CreditReport['rating'] {
   if (score >= 720) return 'A'
   if (score >= 600) return 'B'
   if (score >= 450) return 'C'

@@ -1,7 +1,7 @@
 /**
  * A stand-in for a government portal, for the bot to work against: HTML pages only, with a session cookie, a hidden
  * token in every form, a captcha, a code by SMS and a report or a statement. Whatever it knows it keeps in memory, and not for long;
- * codes, numbers and national codes and account numbers are never logged.
+ * codes, numbers and national codes and account numbers are never logged. Beside it, for programs: three providers of scores.
  */
 import express, { type Express, type NextFunction, type Request, type Response } from 'express'
 import helmet from 'helmet'
@@ -10,6 +10,7 @@ import { FIELD_TYPES } from '../../core/services/fields.ts'
 import { createInbox, type Inbox } from './inbox.ts'
 import { createPace } from './pace.ts'
 import { createPages, type PageError, type Show } from './pages.ts'
+import { addProviders } from './providers.ts'
 import { createSessions } from './sessions.ts'
 import { createVisit } from './visit.ts'
 
@@ -44,6 +45,7 @@ export function createPortal({ speed, log, random = Math.random, now = Date.now 
   })
   app.get('/', (_req, res) => show(res, 'home'))
   addInbox(app, inbox, show)
+  addProviders(app, { pace, now })
   app.use(createVisit({ sessions, inbox, pace, show, random, now }))
 
   app.use((_req, res) => {

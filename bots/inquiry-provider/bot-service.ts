@@ -2,6 +2,7 @@
 
 import type { Log } from '../../core/log.ts'
 import type { RequestUpdater } from '../updater.ts'
+import type { Parallel } from './parallel.ts'
 
 /** One request as its handler sees it: the updater bound to this request, and when to stop. */
 export interface BotRequest extends Omit<RequestUpdater, 'markAsCompleted' | 'markAsFailed'> {
@@ -10,6 +11,8 @@ export interface BotRequest extends Omit<RequestUpdater, 'markAsCompleted' | 'ma
   readonly signal: AbortSignal
   /** Never log what the person typed. */
   readonly log: Log
+  /** Runs tasks side by side, each shown as a part of the current step (parallel.ts). */
+  readonly parallel: Parallel
 }
 
 /**

@@ -1,14 +1,18 @@
 /** The bots' process: `npm run start:bots`. Listens on the loopback address only. */
+import { openConcurrency } from '../../core/concurrency/open.ts'
 import { runProcess } from '../../core/process.ts'
 import { startProvider } from './provider.ts'
 import { createHandlers } from './services/index.ts'
 
-await runProcess({ name: 'bots', env: process.env }, (app) =>
-  startProvider(
-    app,
-    createHandlers({
-      demoPortalUrl: `http://127.0.0.1:${app.config.demoPortal.port}`,
-      linkCheckAllowPrivate: app.config.linkCheck.allowPrivate,
-    }),
-  ),
-)
+const TASKS = new URL('./tasks.ts', import.meta.url).href
+
+await runProcess({ name: 'bots', env: process.env }, async (app) => {
+  const { config, log, use } = app
+  const handlers = createHandlers({
+    demoPortalUrl: `http://127.0.0.1:${config.demoPortal.port}`,
+    linkCheckAllowPrivate: config.linkCheck.allowPrivate,
+  })
+  // Before the runs, and so stopped after them: they may need it to their end.
+  const concurrency = await use('concurrency', openConcurrency({ config, tasks: TASKS, log }))
+  await startProvider(app, handlers, concurrency)
+})

@@ -1,5 +1,6 @@
 /** The bots' process put together: the updater, the runs, and the HTTP server that starts them. */
 import { createServer } from 'node:http'
+import type { Concurrency } from '../../core/concurrency/concurrency.ts'
 import { type App, listen } from '../../core/process.ts'
 import { createUpdater } from '../updater.ts'
 import type { Handle } from './bot-service.ts'
@@ -8,10 +9,14 @@ import { createBotServer } from './server.ts'
 
 const HANG_UP_AFTER_MS = 1_000
 
-/** @param handlers what to do, by the service's slug */
+/**
+ * @param handlers what to do, by the service's slug
+ * @param concurrency where their tasks run
+ */
 export async function startProvider(
   { config, log, use }: App,
   handlers: ReadonlyMap<string, Handle>,
+  concurrency: Concurrency,
 ): Promise<void> {
   const updater = await use(
     'updater',
@@ -22,7 +27,7 @@ export async function startProvider(
       log,
     }),
   )
-  const runs = createRuns({ updater, handlers, log, drainMs: config.drainSeconds * 1000 })
+  const runs = createRuns({ updater, handlers, concurrency, log, drainMs: config.drainSeconds * 1000 })
   const server = createServer(createBotServer({ runs, token: config.bots.token, log }))
   await use('http server', {
     async stop() {

@@ -4,6 +4,7 @@
  * A run that answers that a code was sent is over; the call that brings the code goes on where it left off.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Concurrency } from '../../core/concurrency/concurrency.ts'
 import { AppError } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
 import { sayCommon } from '../../core/texts/common-messages.ts'
@@ -12,6 +13,7 @@ import type { Updater } from '../updater.ts'
 import { type BotAnswer, codeSent, failed, succeeded } from './answers.ts'
 import { createAwaitedCodes } from './awaited-codes.ts'
 import type { BotRequest, Handle } from './bot-service.ts'
+import { createParallel } from './parallel.ts'
 import { isRejection, isSmsSent, type SmsSent, sessionLost } from './sms-sent.ts'
 
 interface Call {
@@ -51,12 +53,15 @@ export interface Runs {
 export function createRuns({
   updater,
   handlers,
+  concurrency,
   log,
   drainMs = 0,
   awaitedLifeMs,
 }: {
   updater: Updater
   handlers: ReadonlyMap<string, Handle>
+  /** Where their tasks run. */
+  concurrency: Concurrency
   log: Log
   /** How long what is running may go on once it is told to stop. */
   drainMs?: number
@@ -137,6 +142,7 @@ export function createRuns({
       const request: BotRequest = {
         ...reports, hash, signal, log: runLog,
         waitForOtp: (options) => reports.waitForOtp({ signal, ...options }),
+        parallel: createParallel({ concurrency, signal, updateProgress: reports.updateProgress }),
       } // biome-ignore format: what a handler is given
       runLog.info('run started')
       const result = await goOn(left, otp, request, () => (handlers.get(slug) as Handle)(data, request))

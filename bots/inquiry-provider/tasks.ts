@@ -1,1 +1,2 @@
-export {}
+/** Every task of the services: what the pool and the processors load. */
+export * from './services/three-provider-inquiry/tasks.ts'

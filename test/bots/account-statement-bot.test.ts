@@ -8,6 +8,7 @@ import { createLog } from '../../core/log.ts'
 import { newRecord } from '../../core/new-record.ts'
 import { accountStatement } from '../../core/services/account-statement.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { noTasks } from '../helpers/no-tasks.ts'
 import { aHash, START, TTL_SECONDS } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
@@ -57,7 +58,7 @@ async function givenRequest(portal: string, requestData: Record<string, string> 
   await store.create(newRecord(fields))
   await applied(hash, START)
   const handlers = createHandlers({ demoPortalUrl: portal, linkCheckAllowPrivate: false })
-  const runs = createRuns({ updater, handlers, log })
+  const runs = createRuns({ updater, handlers, concurrency: noTasks, log })
   stops.push(runs.stop)
   const seen: { progress: number; step: string | null; message: string | null }[] = []
   const watch = await live.watch(hash, {

@@ -55,6 +55,7 @@ function recordRequest(person: Person, abort = new AbortController()) {
       reports.push({ rejected: asTold(rejected).message })
       return --tries > 0
     },
+    parallel: () => Promise.reject(new Error('it should run no tasks')),
   }
   const progress = (): Extract<Report, { step: string }>[] => reports.filter((report) => 'step' in report)
   return {

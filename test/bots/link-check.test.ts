@@ -74,6 +74,7 @@ function botRequest(signal = new AbortController().signal): BotRequest & { repor
     markAsOtpRequired: never,
     waitForOtp: never,
     rejectOtp: never,
+    parallel: never,
   }
 }
 

@@ -8,6 +8,7 @@ import { createRuns } from '../../bots/inquiry-provider/runs.ts'
 import { createBotServer } from '../../bots/inquiry-provider/server.ts'
 import { createUpdater } from '../../bots/updater.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { noTasks } from '../helpers/no-tasks.ts'
 import { aHash, START } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
@@ -45,7 +46,7 @@ const HANDLERS = new Map<string, Handle>([
   ['broken', async () => Promise.reject(new TypeError('cannot read 0012345679 of undefined'))],
 ])
 
-const runs = createRuns({ updater, handlers: HANDLERS, log: quiet })
+const runs = createRuns({ updater, handlers: HANDLERS, concurrency: noTasks, log: quiet })
 const http = createServer(createBotServer({ runs, token: TOKEN, log: quiet }))
 await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
 const address = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
@@ -134,7 +135,7 @@ describe('a run', () => {
         return { ...bound, markAsCompleted: (result) => bound.markAsCompleted(result).finally(() => ended) }
       },
     }
-    const own = createRuns({ updater: newsFirst, handlers: HANDLERS, log: quiet })
+    const own = createRuns({ updater: newsFirst, handlers: HANDLERS, concurrency: noTasks, log: quiet })
     const caller = new AbortController().signal
     const answer = await own.run({ slug: 'large', hash: record.hash, attempt: 1, data: {}, caller })
     expect(answer).toMatchObject({ status: 'error', code: 'result_too_large', retryable: false })
@@ -272,7 +273,7 @@ describe('a running bot is told to stop', () => {
 
   it('when the server stops, which waits for it and takes no more calls', async () => {
     const { record } = await given(START)
-    const stopping = createRuns({ updater, handlers: HANDLERS, log: quiet })
+    const stopping = createRuns({ updater, handlers: HANDLERS, concurrency: noTasks, log: quiet })
     const caller = new AbortController().signal
     const answering = stopping.run({ slug: 'obedient', hash: record.hash, attempt: 1, data: {}, caller })
     await runOf(record.hash)
@@ -285,7 +286,8 @@ describe('a running bot is told to stop', () => {
 })
 
 describe('a server that stops', () => {
-  const draining = () => createRuns({ updater, handlers: HANDLERS, log: quiet, drainMs: 60_000 })
+  const draining = () =>
+    createRuns({ updater, handlers: HANDLERS, concurrency: noTasks, log: quiet, drainMs: 60_000 })
   const post = (server: ReturnType<typeof createServer>, slug: string, hash: string) =>
     supertest(server)
       .post(`/api/services/${slug}`)
@@ -314,7 +316,7 @@ describe('a server that stops', () => {
   })
 
   it('stops what takes longer than it has time for', async () => {
-    const own = createRuns({ updater, handlers: HANDLERS, log: quiet, drainMs: 100 })
+    const own = createRuns({ updater, handlers: HANDLERS, concurrency: noTasks, log: quiet, drainMs: 100 })
     const { record } = await given(START)
     const caller = new AbortController().signal
     const answering = own.run({ slug: 'obedient', hash: record.hash, attempt: 1, data: {}, caller })

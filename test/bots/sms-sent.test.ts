@@ -11,6 +11,7 @@ import { codeRejected, type SmsSent, smsSent } from '../../bots/inquiry-provider
 import { createUpdater } from '../../bots/updater.ts'
 import { createLog } from '../../core/log.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { noTasks } from '../helpers/no-tasks.ts'
 import { ASK, START } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
@@ -59,7 +60,7 @@ const bank: Handle = async (_data, first) => {
 
 const logged: string[] = []
 const log = createLog('bots', 'trace', { write: (line) => void logged.push(line) })
-const runs = createRuns({ updater, handlers: new Map([['bank', bank]]), log })
+const runs = createRuns({ updater, handlers: new Map([['bank', bank]]), concurrency: noTasks, log })
 const http = createServer(createBotServer({ runs, token: TOKEN, log }))
 afterAll(async () => {
   await runs.stop()
@@ -139,7 +140,12 @@ describe('a handler that has had a code sent', () => {
 describe('a code whose session is lost', () => {
   it('after the bots were started anew is told so, for a new attempt', async () => {
     const hash = await waiting()
-    const restarted = createRuns({ updater, handlers: new Map([['bank', bank]]), log: quiet })
+    const restarted = createRuns({
+      updater,
+      handlers: new Map([['bank', bank]]),
+      concurrency: noTasks,
+      log: quiet,
+    })
     const caller = new AbortController().signal
     const answer = await restarted.run({ slug: 'bank', hash, attempt: 1, data: {}, otp: RIGHT, caller })
     expect(answer).toMatchObject(LOST)
@@ -148,7 +154,7 @@ describe('a code whose session is lost', () => {
 
   it('after its time is over is told so, and a call without a code begins anew', async () => {
     const brief = createRuns({
-      updater, handlers: new Map([['bank', bank]]), log: quiet, awaitedLifeMs: 1,
+      updater, handlers: new Map([['bank', bank]]), concurrency: noTasks, log: quiet, awaitedLifeMs: 1,
     }) // biome-ignore format: one line of settings
     const { record } = await given(START)
     const options = {

@@ -1,0 +1,64 @@
+/**
+ * Asks three providers for a person's score, all at once, and takes the most confident answer as soon as two have come.
+ * Steps as in core/services/three-provider-inquiry.ts.
+ *
+ * Failures: `too_few_answers` may pass and is retried.
+ */
+import type { Settled } from '../../../../core/concurrency/concurrency.ts'
+import { TaskError } from '../../../../core/concurrency/errors.ts'
+import { task } from '../../../../core/concurrency/task.ts'
+import { messagesOf } from '../../../../core/services/messages.ts'
+import { threeProviderInquiry } from '../../../../core/services/three-provider-inquiry.ts'
+import { BotFailure } from '../../../bot-failure.ts'
+import type { BotRequest, CreateHandler } from '../../bot-service.ts'
+import { type Answer, askProvider, PROVIDERS, USUAL_SECONDS } from './tasks.ts'
+
+const NEED = 2
+
+const say = messagesOf(threeProviderInquiry)
+
+export const createHandler: CreateHandler =
+  ({ demoPortalUrl }) =>
+  async ({ national_code = '' }, request) => {
+    const told = say('asking_providers', { providers: PROVIDERS.length })
+    await request.updateProgress(5, 'asking', told)
+    const outcomes = await askAll(request, demoPortalUrl, national_code)
+    const answers = outcomes.flatMap((outcome, i) =>
+      outcome.ok ? [{ ...outcome.value, provider: PROVIDERS[i] }] : [],
+    )
+    await request.updateProgress(90, 'comparing', say('comparing_answers', { answers: answers.length }))
+    const { score, rating, provider, confidence, checked_at } = answers.reduce((best, answer) =>
+      answer.confidence > best.confidence ? answer : best,
+    )
+    return {
+      score,
+      rating,
+      provider,
+      confidence,
+      checked_at,
+      answered: answers.length,
+      asked: PROVIDERS.length,
+    }
+  }
+
+async function askAll(
+  { parallel, log, signal }: BotRequest,
+  baseUrl: string,
+  nationalCode: string,
+): Promise<Settled<Answer>[]> {
+  const parts = PROVIDERS.map((provider) => ({
+    step: provider,
+    weight: USUAL_SECONDS[provider],
+    call: task(askProvider, { baseUrl, provider, nationalCode }),
+  }))
+  try {
+    return await parallel(parts, { from: 5, to: 90, need: NEED })
+  } catch (error) {
+    if (signal.aborted || !(error instanceof TaskError)) throw error
+    log.info({ task: error.task, reason: error.code }, 'too few providers have answered')
+    throw new BotFailure('too_few_answers', say('too_few_answers', { need: NEED }), {
+      retryable: true,
+      cause: error,
+    })
+  }
+}

@@ -1,0 +1,12 @@
+/** For bots that run no tasks: a Concurrency that knows none. */
+import { createConcurrency } from '../../core/concurrency/concurrency.ts'
+import { createSyncDriver } from '../../core/concurrency/drivers/sync.ts'
+import { quiet } from './redis.ts'
+
+const sync = () => createSyncDriver(new Map())
+
+export const noTasks = createConcurrency({
+  driver: 'sync',
+  drivers: { sync, process: sync, fork: sync, redis: sync },
+  log: quiet,
+})

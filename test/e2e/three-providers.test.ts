@@ -1,0 +1,47 @@
+/** Three providers asked at once by the real processes, watched in a real browser. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { threeProviderInquiry } from '../../core/services/three-provider-inquiry.ts'
+import { createTexts } from '../../core/texts/index.ts'
+import { overhear, useBrowser } from '../helpers/browser.ts'
+import { lacksChromium } from '../helpers/chromium.ts'
+import { type Halfway, startHalfway } from '../helpers/halfway.ts'
+
+/** For this person the quickest provider is down. */
+const NATIONAL_CODE = '0012345768'
+
+describe.skipIf(lacksChromium)('a person who asks three providers', () => {
+  let halfway: Halfway
+  const { open } = useBrowser()
+  beforeAll(async () => {
+    // As `npm start` does it: the pool's child processes run the files as they are.
+    halfway = await startHalfway({ DEMO_PORTAL_SPEED: '4' }, ['--import', 'tsx'])
+  })
+  afterAll(() => halfway?.stop())
+
+  it('sees each of them at work, the one that fails, and the result of the others', async () => {
+    const { t } = createTexts('en')
+    const page = await open({ locale: 'en-GB' })
+    const heard = overhear(page)
+    await page.goto(`${halfway.url}/services/${threeProviderInquiry.slug}`)
+    await page.fill('[name=national_code]', NATIONAL_CODE)
+    await page.click('main form [type=submit]')
+    await page.waitForURL(/\/progress\/req_/)
+    const part = (id: string, state: string) =>
+      page.locator(`.step[data-step=asking] .part[data-step=${id}][data-state=${state}]`)
+    const words = (id: string, state: string) => part(id, state).locator('.step-state')
+
+    await part('swift', 'failed').waitFor()
+    expect(await words('swift', 'failed').textContent()).toBe(t('live.part.failed'))
+    expect(await page.locator('.part').allInnerTexts()).toHaveLength(3)
+    await words('thorough', 'current')
+      .filter({ hasText: /now, \d+%/ })
+      .waitFor()
+    await page.getByRole('heading', { level: 1, name: t('result.title') }).waitFor()
+    expect(await page.locator('td.part-of + td').allTextContents()).toEqual([
+      t('live.part.failed'),
+      expect.stringMatching(/^\d+ s$/),
+      expect.stringMatching(/^\d+ s$/),
+    ])
+    expect(heard.errors).toEqual([])
+  })
+})

@@ -88,7 +88,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'live.step.current': 'در حال انجام',
   'live.step.done': 'انجام شد',
   'live.step.done_in': 'انجام شد، {duration}',
-  'live.part.percent': 'در حال انجام، {value, number, percent}',
+  'live.part.percent': 'در حال انجام، \u2066{value, number, percent}\u2069',
   'live.part.failed': 'ناموفق',
   'live.part.skipped': 'لازم نشد',
   'live.connection.live': 'زنده: این صفحه خودبه‌خود به‌روز می‌شود.',

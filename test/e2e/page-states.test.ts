@@ -3,6 +3,7 @@ import type { Locator, Page } from 'playwright-core'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Change } from '../../core/lifecycle.ts'
 import { creditScoreRating } from '../../core/services/credit-score-rating.ts'
+import { threeProviderInquiry } from '../../core/services/three-provider-inquiry.ts'
 import type { Translate } from '../../core/texts/format.ts'
 import { createTexts, type Locale, type TextKey } from '../../core/texts/index.ts'
 import { hostsOf, type Overheard, overhear, useAssets, useBrowser, violations } from '../helpers/browser.ts'
@@ -20,6 +21,17 @@ const FORM = `/services/${creditScoreRating.slug}`
 const at = (page: string, hash: string): string => pageAt(page, hash, creditScoreRating.slug)
 const given = (...changes: Change[]): Promise<string> => server.given(changes, { service: creditScoreRating })
 const RUNNING: Change[] = [START, { ...step(42, 'Solving the captcha…'), step: 'captcha_solving' } as Change]
+const PARTS: Change[] = [
+  START,
+  {
+    ...step(42, 'Asking…'),
+    step: 'asking',
+    parts: [
+      { id: 'swift', state: 'done', outcome: 'failed' },
+      { id: 'steady', state: 'current', progress: 40 },
+    ],
+  } as Change,
+]
 const RETRY: Change = {
   type: 'retry',
   attempt: 1,
@@ -98,6 +110,20 @@ const STATES: State[] = [
     name: 'a running request',
     path: async () => at('progress', await given(...RUNNING)),
     title: running('live.title.running'),
+  },
+  {
+    name: 'a request with parts side by side',
+    path: async () =>
+      pageAt(
+        'progress',
+        await server.given(PARTS, { service: threeProviderInquiry }),
+        threeProviderInquiry.slug,
+      ),
+    title: (t, locale) =>
+      t('live.title.running', {
+        title: threeProviderInquiry.title[locale],
+        percent: t('live.percent', { value: 0.42 }),
+      }),
   },
   {
     name: 'a request between two tries',

@@ -4,21 +4,26 @@ import { advance, type Change } from '../../core/lifecycle.ts'
 import { newRecord } from '../../core/new-record.ts'
 import { type PublicView, publicView } from '../../core/record.ts'
 import { findService } from '../../core/services/index.ts'
+import type { Service } from '../../core/services/service.ts'
 import { createPages, type Reader } from '../../server/pages/index.ts'
 
 export const T0 = Date.UTC(2026, 5, 1, 12, 0, 0)
 export const TTL = 1800
 export const HASH = 'req_abcdefghijklmnopqrstu0mpxyz12'
 export const CREDIT = findService('credit-score-rating')!
+const THREE = findService('three-provider-inquiry')!
 
 /** What a request looks like after these changes, a second apart. */
 export const viewAfter = (...changes: Change[]): PublicView => viewOf({}, ...changes)
 
-function viewOf(made: { runAt?: number; retryOf?: string }, ...changes: Change[]): PublicView {
+function viewOf(
+  { service = CREDIT, ...made }: { runAt?: number; retryOf?: string; service?: Service },
+  ...changes: Change[]
+): PublicView {
   let now = T0
   let record = newRecord({
     hash: HASH,
-    service: CREDIT,
+    service,
     requestData: { mobile: 'secret' },
     sessionId: 's',
     now,
@@ -42,6 +47,20 @@ export const progress = {
   step: 'captcha_solving',
   message: '<b>حل</b> کپچا',
 } satisfies Change
+/** One part of the step has failed, one is at work, one is still to come. */
+const parts: Change = {
+  type: 'progress',
+  attempt: 1,
+  progress: 20,
+  step: 'asking',
+  parts: [
+    { id: 'swift', state: 'done', outcome: 'failed' },
+    { id: 'steady', state: 'current', progress: 40 },
+  ],
+}
+/** What a request of three providers looks like on the way, and when it is over without the third. */
+export const partsView = (...changes: Change[]): PublicView =>
+  viewOf({ service: THREE }, start, parts, ...changes)
 export const askForCode: Change = {
   type: 'require_otp',
   attempt: 1,
@@ -130,6 +149,8 @@ export function pagesFor(reader: Reader): [string, string][] {
     ['scheduled', pages.request(reader, viewOf({ runAt: T0 + 7_200_000 }))],
     ['sent again', pages.request(reader, viewOf({ retryOf: HASH }, start, progress))],
     ['processing', request(start, progress)],
+    ['parts', pages.request(reader, partsView())],
+    ['completed without a part', pages.request(reader, partsView(complete({ score: 712 })))],
     ['retrying', request(start, retry)],
     ['code', pages.request(reader, code, { focus: true })],
     ['code with problem', pages.request(reader, code, { problem: '…', focus: true })],

@@ -11,6 +11,7 @@ import {
   MISTAKES,
   pages,
   pagesFor,
+  partsView,
   progress,
   start,
   T0,
@@ -114,6 +115,47 @@ describe('a running request', () => {
     expect($('[aria-current=step]').attr('data-step')).toBe('captcha_solving')
     expect(text($, '[data-live=message]')).toBe('<b>حل</b> کپچا')
     expect($('title').text()).toBe('42% · Credit score · Halfway')
+  })
+
+  test('shows the parts of a step below it, each with its own words and no place of its own', () => {
+    const wordsOf = (reader: Reader): string[] => {
+      const $ = load(pages.request(reader, partsView()))
+      expect($('.steps > li').length).toBe(2)
+      expect(
+        $('[aria-current]')
+          .get()
+          .map((step) => $(step).attr('data-step')),
+      ).toEqual(['asking'])
+      expect($('[role=progressbar]').attr('aria-valuetext')).toMatch(/[1۱][^:]+[2۲]: /)
+      const parts = $('.steps > [data-step=asking] > ul > li').get()
+      expect(parts.map((part) => $(part).attr('data-state'))).toEqual(['failed', 'current', 'waiting'])
+      return parts.map((part) => $(part).text().replace(/\s+/g, ' ').trim())
+    }
+    expect(wordsOf(READER)).toEqual(['Swift failed', 'Steady now, 40%', 'Thorough to do'])
+    expect(wordsOf(PERSIAN)).toEqual([
+      'تندرو ناموفق',
+      expect.stringMatching(/^استوار در حال انجام، .*۴۰٪/),
+      'موشکاف در نوبت',
+    ])
+  })
+
+  test('tells in the end how each part went', () => {
+    const $ = load(pages.request(READER, partsView(complete({ score: 712 }))))
+    const rows = $('tbody tr')
+      .get()
+      .map((row) =>
+        $(row)
+          .children()
+          .get()
+          .map((cell) => $(cell).text()),
+      )
+    expect(rows).toEqual([
+      ['Ask three providers', '1 s'],
+      ['Swift', 'failed'],
+      ['Steady', 'not needed'],
+      ['Thorough', 'not needed'],
+    ])
+    expect($('td.part-of')).toHaveLength(3)
   })
 
   test('hands the script its view, which cannot end the data block it stands in', () => {

@@ -55,7 +55,7 @@ describe('doctor', () => {
     const { code, out } = await useCli(redis, { LOCAL_API_TOKEN: TOKEN, LOCAL_API_URL }).run('doctor')
     expect(out).toMatch(/^✓ Settings: right$/m)
     expect(out).toMatch(/^✓ Bots: answer at http:\/\/127\.0\.0\.1:\d+$/m)
-    expect(out).toMatch(/^✓ Services of the bots: all 3$/m)
+    expect(out).toMatch(/^✓ Services of the bots: all 4$/m)
     expect(out).toMatch(/^✓ Redis: answers at /m)
     expect(out).toMatch(/^✓ Live updates: a published message came back after \d+ ms$/m)
     for (const { name } of allQueues())

@@ -65,6 +65,8 @@ export interface Config {
   /** Tasks side by side (core/concurrency/). */
   readonly concurrency: {
     readonly driver: DriverName
+    /** Processes or threads at most. */
+    readonly poolSize: number
     /** `default` for Halfway's own Redis, else an address. */
     readonly connection: string
     readonly prefix: string
@@ -155,6 +157,7 @@ function arrange(s: Settings): Config {
     },
     concurrency: {
       driver: s.CONCURRENCY_DRIVER,
+      poolSize: s.CONCURRENCY_POOL_SIZE,
       connection: s.CONCURRENCY_REDIS_CONNECTION,
       prefix: s.CONCURRENCY_REDIS_PREFIX,
     },

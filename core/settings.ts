@@ -79,6 +79,7 @@ export const settings = z.object({
   TOP_PRIORITY: count(1, 10).default(1),
   OWNER_CHECK: z.enum(['off', 'actions', 'all']).default('off'),
   CONCURRENCY_DRIVER: z.enum(DRIVER_NAMES).default('process'),
+  CONCURRENCY_POOL_SIZE: count(1, 1000).default(8),
   CONCURRENCY_REDIS_CONNECTION: z
     .string()
     .refine((text) => text === 'default' || isRedisUrl(text), 'must be "default" or the address of a Redis')

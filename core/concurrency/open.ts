@@ -23,14 +23,14 @@ export function openConcurrency({
   tasks: string
   log: Log
 }): Concurrency {
-  const { driver, connection, prefix } = config.concurrency
+  const { driver, poolSize: most, connection, prefix } = config.concurrency
   return createConcurrency({
     driver,
     log,
     drivers: {
       sync: async () => createSyncDriver(await loadTasks(tasks)),
-      process: () => createPoolDriver({ runtime: 'child_process', tasks }),
-      fork: () => createPoolDriver({ runtime: 'worker_threads', tasks }),
+      process: () => createPoolDriver({ runtime: 'child_process', tasks, most }),
+      fork: () => createPoolDriver({ runtime: 'worker_threads', tasks, most }),
       async redis() {
         const target = concurrencyTarget(config.redis, connection)
         const connections = await openRedis(target, log, config.connections)

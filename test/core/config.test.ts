@@ -57,7 +57,7 @@ describe('the settings', () => {
         timeoutSeconds: 180,
         token: 'local-development-only',
       },
-      concurrency: { driver: 'process', connection: 'default', prefix: 'halfway:concurrency:' },
+      concurrency: { driver: 'process', poolSize: 8, connection: 'default', prefix: 'halfway:concurrency:' },
       demoPortal: { port: 9998, speed: 1 },
       linkCheck: { allowPrivate: false },
     })

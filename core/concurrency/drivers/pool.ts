@@ -2,7 +2,6 @@
  * `process` and `fork`: a pool of child processes, or of threads, on this machine. What is aborted or takes too long is
  * ended with the process or thread it runs in, whatever it is doing.
  */
-import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { MessageChannel } from 'node:worker_threads'
 import Tinypool from 'tinypool'
@@ -14,15 +13,15 @@ export interface PoolOptions {
   runtime: 'child_process' | 'worker_threads'
   /** The module that exports the tasks, as `import.meta.url` would say. */
   tasks: string
-  /** So many at once; one for each core when left out. */
-  most?: number
+  /** So many at once: more than there are cores, where tasks wait for others rather than compute. */
+  most: number
 }
 
 /** A process or thread that has nothing to do is kept for so long. */
 const IDLE_MS = 30_000
 const WORKER = fileURLToPath(new URL('../pool-entry.mjs', import.meta.url))
 
-export function createPoolDriver({ runtime, tasks, most = availableParallelism() }: PoolOptions): Driver {
+export function createPoolDriver({ runtime, tasks, most }: PoolOptions): Driver {
   const pool = new Tinypool({
     filename: WORKER,
     runtime,

@@ -13,8 +13,7 @@ describe.skipIf(lacksChromium)('a person who asks three providers', () => {
   let halfway: Halfway
   const { open } = useBrowser()
   beforeAll(async () => {
-    // As `npm start` does it: the pool's child processes run the files as they are.
-    halfway = await startHalfway({ DEMO_PORTAL_SPEED: '4' }, ['--import', 'tsx'])
+    halfway = await startHalfway({ DEMO_PORTAL_SPEED: '4' })
   })
   afterAll(() => halfway?.stop())
 

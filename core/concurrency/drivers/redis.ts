@@ -35,6 +35,8 @@ const ABORTED_LIVES_MS = 60_000
 
 interface Awaited {
   call: DriverCall
+  /** Milliseconds. */
+  since: number
   resolve(outcome: string): void
   reject(error: Error): void
 }
@@ -69,9 +71,9 @@ export function createRedisDriver({
   /** While nobody takes tasks, those that wait must not wait for ever. */
   async function renew(): Promise<void> {
     const [, isThere] = await Promise.all([lease(), redis.exists(names.processors)])
-    if (isThere === 1 || awaited.size === 0) lastProcessorAt = Date.now()
-    if (Date.now() - lastProcessorAt <= patienceMs) return
-    for (const [id, { call, reject }] of awaited) {
+    if (isThere === 1) lastProcessorAt = Date.now()
+    for (const [id, { call, since, reject }] of awaited) {
+      if (Date.now() - Math.max(lastProcessorAt, since) <= patienceMs) continue
       reject(
         taskError(
           call.name,
@@ -123,7 +125,9 @@ export function createRedisDriver({
       const { name, args, timeout, detached, signal } = call
       if (signal.aborted) throw taskError(name, 'aborted', 'it was aborted.')
       const message: TaskMessage = { name, args, timeout, caller: detached ? null : caller }
-      const outcome = new Promise<string>((resolve, reject) => awaited.set(id, { call, resolve, reject }))
+      const outcome = new Promise<string>((resolve, reject) =>
+        awaited.set(id, { call, since: Date.now(), resolve, reject }),
+      )
       outcome.catch(() => {})
       const abort = (): void => {
         awaited.get(id)?.reject(taskError(name, 'aborted', 'it was aborted.'))

@@ -4,6 +4,7 @@ import { StartError } from '../../core/errors.ts'
 import { checkBots } from '../doctor/bots.ts'
 import { checkChannel, checkJobs } from '../doctor/exchange.ts'
 import { type Finding, fine } from '../doctor/finding.ts'
+import { checkProcessors } from '../doctor/processors.ts'
 import { checkRedis } from '../doctor/redis.ts'
 import { type Installation, openInstallation } from '../installation.ts'
 import { type Context, EXIT, type ExitCode } from '../terminal.ts'
@@ -28,6 +29,7 @@ export async function doctor(context: Context): Promise<ExitCode> {
         tell(...(await checkRedis(installation)))
         tell(await checkChannel(installation))
         tell(...(await checkJobs(installation)))
+        tell(...(await checkProcessors(config)))
       }
     } finally {
       await installation?.stop()

@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Worker } from 'bullmq'
 import { afterAll, describe, expect, test } from 'vitest'
+import { createConcurrencyNames } from '../../core/concurrency/mailbox.ts'
 import { freePort } from '../../core/redis/private-server.ts'
 import { allQueues, allServices } from '../../core/services/index.ts'
 import { useCli } from '../helpers/cli.ts'
@@ -88,6 +89,22 @@ describe('doctor', () => {
     })
     const poor = await findings({ LOCAL_API_URL: await useBot(slugs.slice(1)) })
     expect(poor.get('Services of the bots')).toMatchObject({ result: 'fail', found: `missing: ${slugs[0]}` })
+  })
+
+  test('says whether a processor takes tasks, where they go to one', async () => {
+    expect((await findings({})).get('Tasks')).toMatchObject({ result: 'ok', found: 'run here (process)' })
+    const settings = { CONCURRENCY_DRIVER: 'redis' }
+    expect((await findings(settings)).get('Tasks')).toMatchObject({
+      result: 'fail',
+      todo: expect.stringContaining('npm run concurrency:processor'),
+    })
+    const away = { ...settings, CONCURRENCY_REDIS_CONNECTION: 'redis://127.0.0.1:1' }
+    expect((await findings(away)).get('Tasks')).toMatchObject({
+      result: 'fail',
+      todo: expect.stringContaining('CONNECTION'),
+    })
+    await client.set(createConcurrencyNames('halfway:concurrency:').processors, '1', 'PX', 5000)
+    expect((await findings(settings)).get('Tasks')).toMatchObject({ result: 'ok' })
   })
 
   test('says that Redis is away', async () => {

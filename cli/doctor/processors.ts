@@ -1,0 +1,29 @@
+/** Whether somebody takes the tasks of the redis driver, where that one is set. */
+import { createConcurrencyNames } from '../../core/concurrency/mailbox.ts'
+import { concurrencyTarget } from '../../core/concurrency/open.ts'
+import type { Config } from '../../core/config.ts'
+import { StartError } from '../../core/errors.ts'
+import { openRedis } from '../../core/redis/connect.ts'
+import { quiet } from '../installation.ts'
+import { type Finding, fine } from './finding.ts'
+
+export async function checkProcessors(config: Config): Promise<Finding[]> {
+  const { driver, connection, prefix } = config.concurrency
+  const check = 'Tasks'
+  if (driver !== 'redis') return [fine(check, `run here (${driver})`)]
+  const target = concurrencyTarget(config.redis, connection)
+  const names = createConcurrencyNames(prefix, { isCluster: target.kind === 'cluster' })
+  try {
+    const connections = await openRedis(target, quiet, { ...config.connections, isVisitor: true })
+    const redis = await connections.connect('fail-fast')
+    const isThere = (await redis.exists(names.processors)) === 1
+    await connections.stop()
+    if (isThere) return [fine(check, `a processor takes them under ${names.queues}`)]
+    const todo = 'Start one: npm run concurrency:processor -- --timeout 0'
+    return [{ check, result: 'fail', found: `no processor takes them under ${names.queues}`, todo }]
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error
+    const todo = 'Start it, or correct CONCURRENCY_REDIS_CONNECTION.'
+    return [{ check, result: 'fail', found: error.message, todo }]
+  }
+}

@@ -1,7 +1,6 @@
 /** What the workers' command line says: `npm run start:workers -- --queue crawls --concurrency 20`. */
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import { wholeNumber } from '../core/command-line.ts'
-import { StartError } from '../core/errors.ts'
+import { Command, InvalidArgumentError } from 'commander'
+import { LONGEST_SECONDS, parseOptions, wholeNumber } from '../core/command-line.ts'
 import type { ServiceQueue } from '../core/services/queues.ts'
 
 export interface WorkerOptions {
@@ -15,9 +14,6 @@ export interface WorkerOptions {
   /** Seconds. */
   sleep?: number
 }
-
-/** 24 days: a timer of Node's that is set for 25 goes off at once. */
-const LONGEST_SECONDS = 24 * 86_400
 
 /**
  * @param args without the names of program and file
@@ -62,14 +58,5 @@ export function readOptions(args: readonly string[], queues: readonly ServiceQue
       'after',
       '\nA stop by --max-time or --max-jobs ends with 0: whatever starts the workers starts them again.',
     )
-    .allowExcessArguments(false)
-    .exitOverride()
-    .configureOutput({ writeErr: () => {} })
-  try {
-    return command.parse(args, { from: 'user' }).opts<WorkerOptions>()
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error
-    if (error.exitCode === 0) return null
-    throw new StartError(`${error.message.replace(/^error: /, '')} (--help tells all)`)
-  }
+  return parseOptions(command, args)
 }

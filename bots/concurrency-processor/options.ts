@@ -1,8 +1,7 @@
 /** What the processor's command line says. */
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
-import { wholeNumber } from '../../core/command-line.ts'
+import { Command, InvalidArgumentError } from 'commander'
+import { LONGEST_SECONDS, parseOptions, wholeNumber } from '../../core/command-line.ts'
 import type { Config } from '../../core/config.ts'
-import { StartError } from '../../core/errors.ts'
 
 export interface ProcessorOptions {
   connection: string
@@ -16,9 +15,6 @@ export interface ProcessorOptions {
   /** A module of tasks in the place of our own. */
   tasks?: string
 }
-
-/** 24 days: a timer of Node's that is set for 25 goes off at once. */
-const LONGEST_SECONDS = 24 * 86_400
 
 /** @returns null when only help was asked for, which has been written  @throws StartError saying what is wrong */
 export function readOptions(
@@ -49,16 +45,7 @@ export function readOptions(
       3,
     )
     .option('--tasks <url>', 'the module that exports the tasks', url)
-    .allowExcessArguments(false)
-    .exitOverride()
-    .configureOutput({ writeErr: () => {} })
-  try {
-    return command.parse(args, { from: 'user' }).opts<ProcessorOptions>()
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error
-    if (error.exitCode === 0) return null
-    throw new StartError(`${error.message.replace(/^error: /, '')} (--help tells all)`)
-  }
+  return parseOptions(command, args)
 }
 
 function redis(text: string): string {

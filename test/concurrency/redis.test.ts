@@ -109,6 +109,36 @@ describe.concurrent('the driver redis', { timeout: 60_000 }, () => {
     expect(await place.concurrency.run([task(double, { n: 3 })])).toEqual([6])
   })
 
+  test('ends a task that runs somewhere when its caller aborts it', async () => {
+    const place = usePlace()
+    await place.startProcessor()
+    const { file, until, concurrency } = place
+    const abort = new AbortController()
+    const calls = [task(journal, { file, until, line: 'begun' })]
+    const error = concurrency.run(calls, { signal: abort.signal }).catch((thrown: TaskError) => thrown)
+    await eventually(() => expect(place.lines()).toHaveLength(1), PATIENT)
+    abort.abort()
+    expect(await error).toMatchObject({ code: 'aborted', task: 'journal' })
+    await eventually(async () => expect(await client.llen(`${place.prefix}:tasks:active`)).toBe(0), PATIENT)
+  })
+
+  test('is taken by name, on a Redis of its own', async () => {
+    const place = usePlace()
+    await place.startProcessor()
+    const config = loadConfig({
+      REDIS_URL: 'redis://127.0.0.1:1',
+      CONCURRENCY_DRIVER: 'sync',
+      CONCURRENCY_REDIS_CONNECTION: redis.url,
+      CONCURRENCY_REDIS_PREFIX: place.prefix,
+    })
+    const concurrency = openConcurrency({ config, tasks: TASKS, log: quiet })
+    const [here] = await concurrency.run([task(where, { ms: 1 })])
+    const [there] = await concurrency.driver('redis').run([task(where, { ms: 1 })])
+    expect(pidOf(here)).toBe(process.pid)
+    expect(pidOf(there)).not.toBe(process.pid)
+    await concurrency.stop()
+  })
+
   test('shares the load among processors, and leaves nothing of results behind', async () => {
     const place = usePlace()
     await Promise.all([

@@ -1,15 +1,18 @@
-/** One line a change, or one JSON: for logs, pipes and programs. Nobody can be asked for a code there. */
+/** One line a step, or one JSON a state: for logs, pipes and programs. Nobody can be asked for a code there. */
 import type { PublicView } from '../../core/record.ts'
 import type { Face } from '../commands/watch.ts'
 import type { Context } from '../terminal.ts'
 
 export function createLineFace(context: Context): Face {
   let last = ''
-  /** What is told already is not told again. */
+  /** A line a step: how far it is within one is told with the next. */
   const tell = (view: PublicView): void => {
     const line = told(view)
     if (context.json) context.printJson(view, { inOneLine: true })
-    else if (line !== last) context.print(`${view.updated_at.slice(11, 19)}  ${line}`)
+    else if (line !== last) {
+      const percent = `${String(view.progress).padStart(3)} %`
+      context.print(`${view.updated_at.slice(11, 19)}  ${percent}  ${line}`)
+    }
     last = line
   }
   return {
@@ -22,8 +25,8 @@ export function createLineFace(context: Context): Face {
 }
 
 function told(view: PublicView): string {
-  const { progress, status, step, current_message: message, queue_position: place } = view
-  const what = [`${String(progress).padStart(3)} %`, status, step, message]
+  const { status, step, current_message: message, queue_position: place } = view
+  const what = [status, step, message]
   if (view.requires_otp) what.push(`Type the code${sentTo(view)} on the request's page.`)
   if (status === 'pending' && place !== null) what.push(`place ${place} in the queue`)
   if (status === 'pending' && view.run_at) what.push(`starts at ${view.run_at}`)

@@ -20,6 +20,8 @@ describe('without a terminal', () => {
     await eventually(() => expect(run.out()).toContain('0 %  processing'))
     await applied(hash, step(40, 'Solving the captcha…'))
     await eventually(() => expect(run.out()).toContain(' 40 %  processing  Solving the captcha…'))
+    // Nothing but the percentage: no line.
+    await applied(hash, step(45, 'Solving the captcha…'))
     await applied(hash, ASK)
     await eventually(() =>
       expect(run.out()).toMatch(/otp_required.*Type the code sent to .* on the request's page\./),
@@ -28,6 +30,7 @@ describe('without a terminal', () => {
     const { code, out } = await run.ended
     expect(code).toBe(0)
     expect(out).toMatch(/100 % {2}completed.*\n\{\n {2}"score": 712\n\}\n$/)
+    expect(out.match(/processing {2}.*Solving/g)).toHaveLength(1)
     expect(new Set(out.split('\n')).size).toBe(out.split('\n').length)
   })
 

@@ -159,7 +159,8 @@ function arrange(s: Settings): Config {
       driver: s.CONCURRENCY_DRIVER,
       poolSize: s.CONCURRENCY_POOL_SIZE,
       connection: s.CONCURRENCY_REDIS_CONNECTION,
-      prefix: s.CONCURRENCY_REDIS_PREFIX,
+      // Installations that share a Redis must not run each other's tasks.
+      prefix: s.CONCURRENCY_REDIS_PREFIX ?? `${s.KEY_PREFIX}${s.QUEUE_PREFIX}:concurrency:`,
     },
     demoPortal: { port: s.DEMO_PORTAL_PORT, speed: s.DEMO_PORTAL_SPEED },
     linkCheck: { allowPrivate: s.LINK_CHECK_ALLOW_PRIVATE },

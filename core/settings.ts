@@ -87,7 +87,7 @@ export const settings = z.object({
   CONCURRENCY_REDIS_PREFIX: z
     .string()
     .regex(/^[A-Za-z0-9_.:-]{1,64}$/, 'letters, digits, dot, dash, colon and underscore, 64 at most')
-    .default('halfway:concurrency:'),
+    .optional(),
   DEMO_PORTAL_PORT: port.default(9998),
   DEMO_PORTAL_SPEED: z.coerce.number().min(0.1).max(10_000).default(1),
   LINK_CHECK_ALLOW_PRIVATE: flag.default(false),

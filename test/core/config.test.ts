@@ -63,6 +63,13 @@ describe('the settings', () => {
     })
   })
 
+  it('keep the tasks of installations apart that share a Redis', () => {
+    const prefixOf = (env: Record<string, string>) => loadConfig(env).concurrency.prefix
+    expect(prefixOf({ QUEUE_PREFIX: 'second' })).toBe('second:concurrency:')
+    expect(prefixOf({ KEY_PREFIX: 'app:' })).toBe('app:halfway:concurrency:')
+    expect(prefixOf({ KEY_PREFIX: 'app:', CONCURRENCY_REDIS_PREFIX: 'tasks' })).toBe('tasks')
+  })
+
   it('cannot be changed once they are read', () => {
     const config = loadConfig({ REDIS_CLUSTER_NODES: 'a:1,b:2' })
     expect(() => Object.assign(config, { logLevel: 'x' })).toThrow(TypeError)

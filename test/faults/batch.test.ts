@@ -1,5 +1,4 @@
 /** Ten thousand requests in ten calls, and in their middle every process is started anew, twice. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import './fault-meta.ts'
 import type { RequestRecord } from '../../core/record.ts'
@@ -72,7 +71,6 @@ test('a batch of 10,000 is taken and finished, though every process is restarted
     })
     expect(await unfinished()).toBeGreaterThan(left / 2)
     await Promise.all(members.map((member) => member.kill(signal)))
-    await sleep(0)
     await Promise.all(members.map((member) => member.up()))
   }
   await restart((REQUESTS * 2) / 3, 'SIGTERM')

@@ -53,8 +53,6 @@ export interface ConcurrencyOptions {
   driver: DriverName
   /** Those that there are; each is made when it is first used. */
   drivers: Readonly<Record<DriverName, () => Driver | Promise<Driver>>>
-  /** Seconds that a task may take where nobody says otherwise; 0 for no limit. */
-  timeout?: number
   log: Log
 }
 
@@ -75,8 +73,7 @@ export function createConcurrency(options: ConcurrencyOptions): Concurrency {
       calls: readonly TaskCall[],
       runOptions: RunOptions,
       detached = false,
-    ): Promise<Begun> =>
-      beginAll(await open(name), calls, { timeout: options.timeout, ...runOptions }, detached)
+    ): Promise<Begun> => beginAll(await open(name), calls, runOptions, detached)
 
     return {
       run: async (calls, runOptions = {}) => allOf(await begin(calls, runOptions)) as never,

@@ -8,7 +8,14 @@ import type { RedisClient } from '../redis/connect.ts'
 import { waiting, waitNoLonger } from '../redis/queues.ts'
 import type { Driver } from './drivers/driver.ts'
 import { type TaskError, taskError } from './errors.ts'
-import { type ConcurrencyNames, LETTERS_LIVE_MS, type Letter, QUEUE, type TaskMessage } from './mailbox.ts'
+import {
+  type ConcurrencyNames,
+  LETTERS_LIVE_MS,
+  type Letter,
+  QUEUE,
+  RENEW_EVERY_MS,
+  type TaskMessage,
+} from './mailbox.ts'
 import { badOutcome, readOutcome } from './outcome.ts'
 
 export interface ProcessorOptions {
@@ -38,6 +45,8 @@ const PROGRESS_EVERY_MS = 100
 
 interface Running {
   message: TaskMessage
+  /** Since when its caller is not heard of, milliseconds. */
+  missingSince: number | null
   abort: AbortController
 }
 
@@ -72,9 +81,12 @@ export function startProcessor({
 
   async function process({ id }: Job): Promise<void> {
     const message = await find(id as string)
-    if (!message || (await isGivenUp(id as string, message))) return
+    if (!message) return
+    const wanted = await isWanted(id as string, message)
+    // What it was given goes, too: a caller that lives after all sees by that that it is lost.
+    if (wanted !== 'yes') return void (await redis.del(names.task(id as string)))
     const abort = new AbortController()
-    running.set(id as string, { message, abort })
+    running.set(id as string, { message, abort, missingSince: null })
     try {
       await finish(id as string, message, await outcomeOf(id as string, message, abort.signal))
     } finally {
@@ -132,13 +144,22 @@ export function startProcessor({
     return json === null ? null : (JSON.parse(json) as TaskMessage)
   }
 
-  /** Its caller is gone, or has given it up. */
-  async function isGivenUp(id: string, { caller }: TaskMessage): Promise<boolean> {
+  /** `no`: its caller has given it up. `unknown`: nothing is heard of its caller. */
+  async function isWanted(id: string, { caller }: TaskMessage): Promise<'yes' | 'no' | 'unknown'> {
     const [isAborted, lives] = await Promise.all([
       redis.exists(names.aborted(id)),
       caller === null ? 1 : redis.exists(names.lease(caller)),
     ])
-    return isAborted === 1 || lives === 0
+    if (isAborted === 1) return 'no'
+    return lives === 1 ? 'yes' : 'unknown'
+  }
+
+  /** After a Redis that was away, a caller that lives has first to say so again. */
+  async function lookAfter(id: string, one: Running): Promise<void> {
+    const wanted = await isWanted(id, one.message)
+    one.missingSince = wanted === 'unknown' ? (one.missingSince ?? Date.now()) : null
+    const isMissed = one.missingSince !== null && Date.now() - one.missingSince > RENEW_EVERY_MS
+    if (wanted === 'no' || isMissed) one.abort.abort()
   }
 
   async function giveUp(id: string): Promise<void> {
@@ -150,11 +171,7 @@ export function startProcessor({
 
   async function look(): Promise<void> {
     await redis.set(names.processors, '1', 'PX', SIGN_LIVES_MS)
-    await Promise.all(
-      [...running].map(async ([id, { message, abort }]) => {
-        if (await isGivenUp(id, message)) abort.abort()
-      }),
-    )
+    await Promise.all([...running].map(([id, one]) => lookAfter(id, one)))
   }
   const looking = setInterval(
     () => void look().catch((error: unknown) => log.debug({ err: error }, 'could not look after tasks')),

@@ -109,6 +109,17 @@ describe.concurrent('the driver redis', { timeout: 60_000 }, () => {
     expect(await place.concurrency.run([task(double, { n: 3 })])).toEqual([6])
   })
 
+  test('says that a task is lost that nobody has any more, as after a Redis that came back empty', async () => {
+    const place = usePlace()
+    const { file, until, prefix, concurrency } = place
+    const lost = concurrency
+      .run([task(journal, { file, until, line: 'never' })])
+      .catch((thrown: TaskError) => thrown)
+    await eventually(async () => expect(await client.llen(`${prefix}:tasks:wait`)).toBe(1), PATIENT)
+    for (const key of await client.keys(`${prefix}:*`)) await client.del(key)
+    expect(await lost).toMatchObject({ code: 'task_lost', task: 'journal' })
+  })
+
   test('ends a task that runs somewhere when its caller aborts it', async () => {
     const place = usePlace()
     await place.startProcessor()

@@ -37,6 +37,9 @@ interface Awaited {
   call: DriverCall
   /** Milliseconds. */
   since: number
+  isQueued: boolean
+  /** It was not there when it was looked for last. */
+  isMissed: boolean
   resolve(outcome: string): void
   reject(error: Error): void
 }
@@ -59,7 +62,8 @@ export function createRedisDriver({
   queue.on('error', (error) => log.debug({ err: error }, 'the queue of tasks lost its connection'))
   const awaited = new Map<string, Awaited>()
   let stopped = false
-  let lastProcessorAt = Date.now()
+  /** Since when no processor was seen, of all the times that were looked: while Redis is away nothing is known. */
+  let absentSince: number | null = null
 
   let leasedAt = Number.NEGATIVE_INFINITY
   async function lease(): Promise<void> {
@@ -68,21 +72,23 @@ export function createRedisDriver({
     leasedAt = at
   }
 
-  /** While nobody takes tasks, those that wait must not wait for ever. */
+  /** Nobody must wait for ever: not while nobody takes tasks, and not for a task that was lost with a Redis. */
   async function renew(): Promise<void> {
     const [, isThere] = await Promise.all([lease(), redis.exists(names.processors)])
-    if (isThere === 1) lastProcessorAt = Date.now()
-    for (const [id, { call, since, reject }] of awaited) {
-      if (Date.now() - Math.max(lastProcessorAt, since) <= patienceMs) continue
-      reject(
-        taskError(
-          call.name,
-          'no_processor',
-          'no processor takes tasks; start one: npm run concurrency:processor',
-        ),
-      )
-      void forget(id)
+    absentSince = isThere === 1 ? null : (absentSince ?? Date.now())
+    await Promise.all([...awaited].map(([id, one]) => lookAfter(id, one)))
+  }
+  async function lookAfter(id: string, one: Awaited): Promise<void> {
+    const { name } = one.call
+    if (absentSince !== null && Date.now() - Math.max(absentSince, one.since) > patienceMs) {
+      const detail = 'no processor takes tasks; start one: npm run concurrency:processor'
+      one.reject(taskError(name, 'no_processor', detail))
+      return forget(id)
     }
+    // It goes in the same step as the letter about its end comes: without one by the next look, there is none.
+    const isGone = one.isQueued && (await redis.exists(names.task(id))) === 0
+    if (isGone && one.isMissed) one.reject(taskError(name, 'task_lost', 'nobody has it any more.'))
+    one.isMissed = isGone
   }
   const renewing = setInterval(
     () => void renew().catch((error: unknown) => log.debug({ err: error }, 'a lease was not renewed')),
@@ -126,7 +132,7 @@ export function createRedisDriver({
       if (signal.aborted) throw taskError(name, 'aborted', 'it was aborted.')
       const message: TaskMessage = { name, args, timeout, caller: detached ? null : caller }
       const outcome = new Promise<string>((resolve, reject) =>
-        awaited.set(id, { call, since: Date.now(), resolve, reject }),
+        awaited.set(id, { call, since: Date.now(), isQueued: false, isMissed: false, resolve, reject }),
       )
       outcome.catch(() => {})
       const abort = (): void => {
@@ -139,6 +145,8 @@ export function createRedisDriver({
         if (!detached && performance.now() - leasedAt > RENEW_EVERY_MS) await lease()
         await redis.set(names.task(id), JSON.stringify(message), 'PX', TASK_LIVES_MS + timeout * 1000)
         await queue.add('task', {}, { jobId: id })
+        const waiting = awaited.get(id)
+        if (waiting) waiting.isQueued = true
         // Whoever runs it logs what becomes of it.
         return detached ? '{"ok":true,"value":null}' : await outcome
       } finally {

@@ -25,18 +25,21 @@ export interface RedisServer {
  * Starts a server of one's own in `dir`.
  *
  * @param engine `any` takes an installed one if there is one; `js` always the JavaScript one
+ * @param port of the loopback address, where an installed one is to listen instead of on a unix socket
  */
 export async function startRedisServer({
   dir,
   log,
   engine = 'any',
+  port,
 }: {
   dir: string
   log?: Log
   engine?: 'any' | 'js'
+  port?: number
 }): Promise<RedisServer> {
   const installed = engine === 'any' && process.platform !== 'win32' ? installedServer() : null
-  const { url, child } = installed ? spawnInstalled(installed, dir) : await spawnJavaScript(log)
+  const { url, child } = installed ? spawnInstalled(installed, dir, port) : await spawnJavaScript(log)
   let output = ''
   child.stdout?.on('data', (data) => (output = (output + data).slice(-2000)))
   child.stderr?.on('data', (data) => (output = (output + data).slice(-2000)))
@@ -73,9 +76,13 @@ export function installedServer(): string | null {
 }
 
 /** In a process group of its own: Ctrl-C in a terminal must reach Redis last, when everybody has finished with it. */
-function spawnInstalled(command: string, dir: string): { url: string; child: ChildProcess } {
+function spawnInstalled(command: string, dir: string, port?: number): { url: string; child: ChildProcess } {
   const socket = join(dir, 'redis.sock')
-  const args = ['--port', '0', '--unixsocket', socket, '--unixsocketperm', '700', '--dir', dir]
+  const where =
+    port === undefined
+      ? ['--port', '0', '--unixsocket', socket, '--unixsocketperm', '700']
+      : ['--port', String(port), '--bind', '127.0.0.1']
+  const args = [...where, '--dir', dir]
   const memoryOnly = [
     '--save',
     '',
@@ -93,7 +100,7 @@ function spawnInstalled(command: string, dir: string): { url: string; child: Chi
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   })
-  return { url: `unix://${socket}`, child }
+  return { url: port === undefined ? `unix://${socket}` : `redis://127.0.0.1:${port}`, child }
 }
 
 async function spawnJavaScript(log?: Log): Promise<{ url: string; child: ChildProcess }> {

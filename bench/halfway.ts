@@ -1,0 +1,16 @@
+/** Halfway's own processes in the benchmarks, as `npm run start:…` starts them. */
+import { freePort } from '../core/redis/private-server.ts'
+import { type Child, startChild } from './measure/child.ts'
+
+export type Server = Child & { readonly url: string }
+
+const SETTINGS = { LOCAL_API_TOKEN: 'token-of-the-benchmark', NODE_ENV: 'production' }
+
+export async function startServer(redisUrl: string, settings: Record<string, string> = {}): Promise<Server> {
+  const port = await freePort()
+  const server = await startChild('server/main.ts', {
+    env: { ...SETTINGS, REDIS_URL: redisUrl, PORT: String(port), HOST: '127.0.0.1', ...settings },
+    ready: 'server is ready',
+  })
+  return { ...server, url: `http://127.0.0.1:${port}` }
+}

@@ -1,0 +1,25 @@
+/** `npm run bench`: ours, the plain way and the floor, side by side. Nothing is asserted: docs/BENCHMARKS.md says how to read it. */
+import { Command } from 'commander'
+import { parseOptions } from '../core/command-line.ts'
+import { asJson, asText, type Section } from './measure/report.ts'
+import { status } from './status.ts'
+
+const SECTIONS = { status: () => status({ rounds: 5, seconds: 2 }) } as const
+
+const options = parseOptions<{ json?: true; only?: string[] }>(
+  new Command('bench')
+    .option('--json', 'for machines')
+    .option('--only <sections...>', `some of: ${Object.keys(SECTIONS).join(', ')}`),
+  process.argv.slice(2),
+)
+if (options) {
+  const sections: Section[] = []
+  for (const [name, measure] of Object.entries(SECTIONS)) {
+    if (options.only && !options.only.includes(name)) continue
+    const section = await measure()
+    sections.push(section)
+    if (!options.json) process.stdout.write(`${asText([section])}\n`)
+  }
+  if (options.json) process.stdout.write(`${JSON.stringify(asJson(sections), null, 2)}\n`)
+  process.exit(0)
+}

@@ -1,0 +1,88 @@
+/** The processes of a benchmark: each one by itself, its CPU time and memory as the operating system counts them. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Answer, Question } from './meter.ts'
+
+export interface Child {
+  readonly process: ChildProcess
+  /** Asks one of the questions that the process answers (meter.ts). */
+  ask<T>(what: string, ...args: unknown[]): Promise<T>
+  /** Microseconds of CPU that all its threads have used so far. */
+  cpu(): Promise<number>
+  /** Bytes that it holds after its garbage was collected. */
+  memory(): Promise<{ resident: number; heap: number }>
+  stop(): Promise<void>
+}
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const METER = new URL('./meter.ts', import.meta.url).href
+const children = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL')
+})
+
+/**
+ * @param file relative to the project's root
+ * @param options.ready what it writes once it can be used; left out, it says so itself (`ready` of meter.ts)
+ */
+export async function startChild(
+  file: string,
+  { args = [], env = {}, ready }: { args?: string[]; env?: NodeJS.ProcessEnv; ready?: string } = {},
+): Promise<Child> {
+  const child = spawn(
+    process.execPath,
+    ['--expose-gc', '--import', 'tsx', '--import', METER, file, ...args],
+    {
+      cwd: ROOT,
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    },
+  )
+  children.add(child)
+  child.once('exit', () => children.delete(child))
+  const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
+  let asked = 0
+  let output = ''
+
+  await new Promise<void>((resolve, reject) => {
+    const hear = (data: Buffer): void => {
+      output = (output + data).slice(-5000)
+      if (ready !== undefined && output.includes(ready)) resolve()
+    }
+    child.stdout?.on('data', hear)
+    child.stderr?.on('data', hear)
+    child.on('message', (message: Answer | 'ready') => {
+      if (message === 'ready') return resolve()
+      const { id, value, error } = message
+      const asker = waiting.get(id)
+      waiting.delete(id)
+      if (error === undefined) asker?.resolve(value)
+      else asker?.reject(new Error(`${file}: ${error}`))
+    })
+    child.once('exit', (code, signal) => {
+      const ended = new Error(`${file} ended (${code ?? signal}): ${output}`)
+      reject(ended)
+      for (const asker of waiting.values()) asker.reject(ended)
+    })
+  })
+
+  const ask = <T>(what: string, ...args: unknown[]): Promise<T> =>
+    new Promise<T>((resolve, reject) => {
+      const id = ++asked
+      waiting.set(id, { resolve: resolve as (value: unknown) => void, reject })
+      child.send({ id, what, args } satisfies Question)
+    })
+  return {
+    process: child,
+    ask,
+    cpu: () => ask('cpu'),
+    memory: () => ask('memory'),
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const ended = once(child, 'exit')
+      child.kill('SIGKILL')
+      await ended
+    },
+  }
+}

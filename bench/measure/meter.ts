@@ -1,0 +1,49 @@
+/**
+ * Loaded before the main file of every process of a benchmark, ours too: tells the bench what the process has used, and
+ * answers what else the file itself offers to be asked.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+
+export interface Question {
+  id: number
+  what: string
+  args: unknown[]
+}
+export interface Answer {
+  id: number
+  value?: unknown
+  error?: string
+}
+type Answers = Record<string, (...args: never[]) => unknown>
+
+const answers: Answers = {
+  cpu() {
+    const { user, system } = process.cpuUsage()
+    return user + system
+  },
+  async memory() {
+    // What is only freed once something else was: until nothing more goes.
+    for (let i = 0; i < 3; i++) {
+      globalThis.gc?.()
+      await sleep(30)
+    }
+    const { rss, heapUsed } = process.memoryUsage()
+    return { resident: rss, heap: heapUsed }
+  },
+}
+
+process.on('message', async ({ id, what, args }: Question) => {
+  try {
+    const answer = answers[what]
+    if (!answer) throw new Error(`cannot be asked for "${what}"`)
+    process.send?.({ id, value: await answer(...(args as never[])) } satisfies Answer)
+  } catch (error) {
+    process.send?.({ id, error: String((error as Error).stack ?? error) } satisfies Answer)
+  }
+})
+
+/** Told once by the file's own main, when it can be used. */
+export function ready(more: Answers = {}): void {
+  Object.assign(answers, more)
+  process.send?.('ready')
+}

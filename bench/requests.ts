@@ -1,0 +1,60 @@
+/** Requests for the benchmarks: as their service makes them, half-way through. */
+import { createHash } from '../core/hash.ts'
+import { advance, type Change } from '../core/lifecycle.ts'
+import { newRecord } from '../core/new-record.ts'
+import { publicView, type RequestRecord } from '../core/record.ts'
+import type { RedisClient } from '../core/redis/connect.ts'
+import { sealRecord } from '../core/seal.ts'
+import { findService } from '../core/services/index.ts'
+import type { Service } from '../core/services/service.ts'
+
+export const TTL_SECONDS = 1800
+export const SERVICE = findService('credit-score-rating') as Service
+export const REQUEST_DATA = { mobile: '09123456789', national_code: '0012345679' }
+const AT_ONCE = 1000
+
+/** Two steps done, one under way. */
+const UNDER_WAY: Change[] = [
+  { type: 'start', attempt: 1, limitSeconds: 180 },
+  { type: 'progress', attempt: 1, progress: 25, step: SERVICE.steps[1]?.id },
+  { type: 'progress', attempt: 1, progress: 50, step: SERVICE.steps[2]?.id },
+]
+const DONE: Change[] = [
+  ...UNDER_WAY,
+  { type: 'complete', attempt: 1, result: { score: 712, grade: 'B', checked_at: '2026-01-01' } },
+]
+const CHANGES = { 'under way': UNDER_WAY, done: DONE } as const
+
+export function aRecord(state: keyof typeof CHANGES, now = Date.now()): RequestRecord {
+  const first = newRecord({
+    hash: createHash(now),
+    service: SERVICE,
+    requestData: REQUEST_DATA,
+    sessionId: null,
+    submitter: 'aRZ5dwY8ffNb',
+    now,
+    ttlSeconds: TTL_SECONDS,
+  })
+  return CHANGES[state].reduce((record, change) => {
+    const advanced = advance(record, change, { now, ttlSeconds: TTL_SECONDS })
+    if (!advanced.ok) throw new Error(advanced.refusal)
+    return advanced.record
+  }, first)
+}
+
+export const aView = (): unknown => publicView(aRecord('under way'), Date.now())
+
+/** Puts so many requests into Redis that are under way. @returns their hashes */
+export async function seed(redis: RedisClient, count: number): Promise<string[]> {
+  const hashes: string[] = []
+  for (let from = 0; from < count; from += AT_ONCE) {
+    const pipeline = redis.pipeline()
+    for (let i = from; i < Math.min(count, from + AT_ONCE); i++) {
+      const record = aRecord('under way')
+      hashes.push(record.hash)
+      pipeline.set(redis.names.record(record.hash), sealRecord(record), 'PXAT', Date.parse(record.expires_at))
+    }
+    await pipeline.exec()
+  }
+  return hashes
+}

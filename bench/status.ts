@@ -1,0 +1,102 @@
+/** How a request stands, asked over 64 connections. */
+import type { Polled, Polling } from './contenders/pollers.ts'
+import { startServer } from './halfway.ts'
+import { startChild } from './measure/child.ts'
+import { startRedis } from './measure/redis.ts'
+import type { Row, Section } from './measure/report.ts'
+import { interleave } from './measure/rounds.ts'
+import { seed } from './requests.ts'
+
+const CONNECTIONS = 64
+const FEW = 1_000
+const MANY = 100_000
+
+interface Measured extends Polled {
+  cpuMicroseconds: number
+}
+
+export async function status({ rounds, seconds }: { rounds: number; seconds: number }): Promise<Section> {
+  const redis = await startRedis()
+  const hashes = await seed(redis.client, MANY)
+  const few = hashes.slice(0, FEW)
+  const env = { REDIS_URL: redis.url }
+  const pollers = await startChild('bench/contenders/pollers.ts')
+  const ours = await startServer(redis.url)
+  const express = await startChild('bench/contenders/status-express.ts', { env })
+  const bare = await startChild('bench/contenders/status-bare.ts', { env })
+  const pipelined = await startChild('bench/contenders/status-bare.ts', {
+    env: { ...env, AUTO_PIPELINING: 'true' },
+  })
+
+  const poll = async (
+    server: typeof ours | typeof bare,
+    some: string[],
+    tags?: string[],
+  ): Promise<Measured> => {
+    const url = 'url' in server ? server.url : await server.ask<string>('url')
+    const polling: Polling = { url, hashes: some, tags, connections: CONNECTIONS, seconds }
+    const before = await server.cpu()
+    const polled = await pollers.ask<Polled>('poll', polling)
+    return { ...polled, cpuMicroseconds: ((await server.cpu()) - before) / polled.answers }
+  }
+  const tags = await pollers.ask<string[]>('tagsOf', ours.url, few)
+  const expressTags = await pollers.ask<string[]>('tagsOf', await express.ask('url'), few)
+  const contenders = {
+    ours: () => poll(ours, few),
+    many: () => poll(ours, hashes),
+    unchanged: () => poll(ours, few, tags),
+    express: () => poll(express, few),
+    expressUnchanged: () => poll(express, few, expressTags),
+    bare: () => poll(bare, few),
+    pipelined: () => poll(pipelined, few),
+  }
+  await interleave(1, contenders)
+  const measured = await interleave(rounds, contenders)
+  for (const child of [ours, express, bare, pipelined, pollers]) await child.stop()
+  await redis.stop()
+
+  const of = (name: keyof typeof contenders, what: keyof Measured): number[] =>
+    measured[name].map((each) => each[what])
+  const beside = (what: keyof Measured): Row['beside'] => ({
+    Express: of('express', what),
+    bare: of('bare', what),
+    'bare, auto-pipelined': of('pipelined', what),
+  })
+  return {
+    name: 'status',
+    title: `Status answers, ${CONNECTIONS} connections; Express + GET, bare node:http + ioredis`,
+    rows: [
+      {
+        what: 'answers a second',
+        unit: '/s',
+        ours: of('ours', 'perSecond'),
+        beside: beside('perSecond'),
+        targets: [
+          { beside: 'Express', atLeast: 3 },
+          { beside: 'bare', atLeast: 0.85 },
+        ],
+      },
+      {
+        what: 'CPU of the server an answer',
+        unit: 'µs',
+        ours: of('ours', 'cpuMicroseconds'),
+        beside: beside('cpuMicroseconds'),
+      },
+      { what: 'p50', unit: 'ms', ours: of('ours', 'p50Ms'), beside: beside('p50Ms') },
+      { what: 'p99', unit: 'ms', ours: of('ours', 'p99Ms'), beside: beside('p99Ms') },
+      {
+        what: 'p50 with 100,000 records',
+        unit: 'ms',
+        ours: of('many', 'p50Ms'),
+        beside: { 'with 1,000': of('ours', 'p50Ms') },
+        targets: [{ beside: 'with 1,000', atMost: 1.1 }],
+      },
+      {
+        what: 'answers a second with If-None-Match',
+        unit: '/s',
+        ours: of('unchanged', 'perSecond'),
+        beside: { Express: of('expressUnchanged', 'perSecond'), 'without it': of('ours', 'perSecond') },
+      },
+    ],
+  }
+}

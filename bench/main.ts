@@ -2,9 +2,16 @@
 import { Command } from 'commander'
 import { parseOptions } from '../core/command-line.ts'
 import { asJson, asText, type Section } from './measure/report.ts'
+import { progress } from './progress.ts'
 import { status } from './status.ts'
 
-const SECTIONS = { status: () => status({ rounds: 5, seconds: 2 }) } as const
+const SECTIONS = {
+  status: () => status({ rounds: 5, seconds: 2 }),
+  progress: () => progress({ rounds: 3, seconds: 0.7 }),
+} as const
+
+// What it has started ends with it, on Ctrl-C too.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 
 const options = parseOptions<{ json?: true; only?: string[] }>(
   new Command('bench')

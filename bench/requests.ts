@@ -23,7 +23,7 @@ const DONE: Change[] = [
   ...UNDER_WAY,
   { type: 'complete', attempt: 1, result: { score: 712, grade: 'B', checked_at: '2026-01-01' } },
 ]
-const CHANGES = { 'under way': UNDER_WAY, done: DONE } as const
+const CHANGES = { pending: [], 'under way': UNDER_WAY, done: DONE } satisfies Record<string, Change[]>
 
 export function aRecord(state: keyof typeof CHANGES, now = Date.now()): RequestRecord {
   const first = newRecord({
@@ -35,7 +35,7 @@ export function aRecord(state: keyof typeof CHANGES, now = Date.now()): RequestR
     now,
     ttlSeconds: TTL_SECONDS,
   })
-  return CHANGES[state].reduce((record, change) => {
+  return CHANGES[state].reduce<RequestRecord>((record, change) => {
     const advanced = advance(record, change, { now, ttlSeconds: TTL_SECONDS })
     if (!advanced.ok) throw new Error(advanced.refusal)
     return advanced.record

@@ -23,6 +23,12 @@ export async function startRedis(): Promise<BenchRedis> {
     throw new StartError('The benchmark needs redis-server or valkey-server: install one.')
   const dir = mkdtempSync(join(tmpdir(), 'halfway-bench-'))
   const server = await startRedisServer({ dir, port: await freePort() })
+  // It is in a process group of its own, and would outlive a bench that fails.
+  const end = (): void => {
+    server.process.kill('SIGKILL')
+    rmSync(dir, { recursive: true, force: true })
+  }
+  process.once('exit', end)
   const connections = await openRedis({ kind: 'single', url: server.url }, createLog('bench', 'warn'))
   const client = await connections.connect('patient')
   const info = async (section: string, name: string): Promise<number> =>
@@ -35,6 +41,7 @@ export async function startRedis(): Promise<BenchRedis> {
     async stop() {
       await connections.stop()
       await server.stop()
+      process.off('exit', end)
       rmSync(dir, { recursive: true, force: true })
     },
   }

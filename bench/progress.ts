@@ -1,0 +1,128 @@
+/** One progress write of a bot; and two bots that write the same requests. */
+import { type Child, startChild } from './measure/child.ts'
+import { type BenchRedis, startRedis } from './measure/redis.ts'
+import type { Row, Section } from './measure/report.ts'
+import { interleave } from './measure/rounds.ts'
+import type { Writing, Written } from './measure/writing.ts'
+import { seed } from './requests.ts'
+
+const WRITERS = 100
+const FOUGHT_OVER = 10
+const PLAIN = 'GET+SETEX+PUBLISH'
+const FLOOR = 'bare BullMQ'
+
+interface Measured extends Written {
+  cpuMicroseconds: number
+  redisMicroseconds: number
+  /** That the bot has sent for each write. */
+  commands: number
+}
+interface Fight {
+  /** Both in hundredths of the writes that were said to be done. */
+  lost: number
+  repeated: number
+}
+
+export async function progress({ rounds, seconds }: { rounds: number; seconds: number }): Promise<Section> {
+  const redis = await startRedis()
+  const env = { REDIS_URL: redis.url }
+  const ours = await startChild('bench/contenders/progress-ours.ts', { env })
+  const oursToo = await startChild('bench/contenders/progress-ours.ts', { env })
+  const plain = await startChild('bench/contenders/progress-plain.ts', { env })
+  const plainToo = await startChild('bench/contenders/progress-plain.ts', { env })
+  const floor = await startChild('bench/contenders/progress-bullmq.ts', { env })
+  const hashes = await seed(redis.client, WRITERS)
+  const theirs = await seed(redis.client, WRITERS)
+  const foughtOver = await seed(redis.client, FOUGHT_OVER)
+  const theirsToo = await seed(redis.client, FOUGHT_OVER)
+  await floor.ask('add', hashes)
+
+  const write = async (bot: Child, some: string[], writers: number, sent: string[]): Promise<Measured> => {
+    await redis.client.config('RESETSTAT')
+    const [cpu, redisCpu] = [await bot.cpu(), await redis.cpu()]
+    const written = await bot.ask<Written>('run', { hashes: some, writers, seconds } satisfies Writing)
+    return {
+      ...written,
+      cpuMicroseconds: ((await bot.cpu()) - cpu) / written.writes,
+      redisMicroseconds: ((await redis.cpu()) - redisCpu) / written.writes,
+      commands: (await countCalls(redis, sent)) / written.writes,
+    }
+  }
+  const fight = async (bots: Child[], some: string[]): Promise<Fight> => {
+    await redis.client.config('RESETSTAT')
+    const before = await versionsOf(redis, some)
+    const writing: Writing = { hashes: some, writers: FOUGHT_OVER, seconds }
+    const written = await Promise.all(bots.map((bot) => bot.ask<Written>('run', writing)))
+    const writes = written.reduce((sum, each) => sum + each.writes, 0)
+    const kept = (await versionsOf(redis, some)) - before
+    const scripts = await countCalls(redis, ['evalsha'])
+    return { lost: ((writes - kept) / writes) * 100, repeated: ((scripts - writes) / writes) * 100 }
+  }
+  // Commands of a script are counted too: each of ours begins with one GET, as does reading without one.
+  const contenders = {
+    ours: () => write(ours, hashes, WRITERS, ['get']),
+    plain: () => write(plain, theirs, WRITERS, ['get', 'setex', 'publish']),
+    floor: () => write(floor, hashes, WRITERS, ['evalsha']),
+    oursAlone: () => write(ours, hashes, 1, ['get']),
+    plainAlone: () => write(plain, theirs, 1, ['get', 'setex', 'publish']),
+    floorAlone: () => write(floor, hashes, 1, ['evalsha']),
+  }
+  await interleave(1, contenders)
+  const measured = await interleave(rounds, contenders)
+  const fights = await interleave(rounds, {
+    ours: () => fight([ours, oursToo], foughtOver),
+    plain: () => fight([plain, plainToo], theirsToo),
+  })
+  for (const child of [ours, oursToo, plain, plainToo, floor]) await child.stop()
+  await redis.stop()
+
+  const of = (name: keyof typeof contenders, what: keyof Measured): number[] =>
+    measured[name].map((each) => each[what])
+  const row = (what: string, unit: string, value: keyof Measured, alone: '' | 'Alone' = ''): Row => ({
+    what,
+    unit,
+    ours: of(`ours${alone}`, value),
+    beside: { [PLAIN]: of(`plain${alone}`, value), [FLOOR]: of(`floor${alone}`, value) },
+  })
+  const targets = [{ beside: PLAIN, atLeast: 1.5 }]
+  return {
+    name: 'progress',
+    title: 'Progress writes of a bot; GET + SETEX + PUBLISH by hand, job.updateProgress of BullMQ',
+    rows: [
+      { ...row('writes a second, 1 writer', '/s', 'perSecond', 'Alone'), targets },
+      { ...row(`writes a second, ${WRITERS} writers`, '/s', 'perSecond'), targets },
+      row('CPU of the bot a write', 'µs', 'cpuMicroseconds'),
+      row('CPU of Redis a write', 'µs', 'redisMicroseconds'),
+      row('p50, 1 writer', 'ms', 'p50Ms', 'Alone'),
+      row('p99, 1 writer', 'ms', 'p99Ms', 'Alone'),
+      row(`p50, ${WRITERS} writers`, 'ms', 'p50Ms'),
+      row(`p99, ${WRITERS} writers`, 'ms', 'p99Ms'),
+      row('commands a write', '', 'commands'),
+      {
+        what: 'writes lost by two bots on the same requests',
+        unit: '%',
+        ours: fights.ours.map(({ lost }) => lost),
+        beside: { [PLAIN]: fights.plain.map(({ lost }) => lost) },
+        targets: [{ atMost: 0 }],
+      },
+      {
+        what: 'commits that had to be repeated there',
+        unit: '%',
+        ours: fights.ours.map(({ repeated }) => repeated),
+      },
+    ],
+  }
+}
+
+/** How often these commands ran since the statistics were reset. */
+async function countCalls({ client }: BenchRedis, commands: string[]): Promise<number> {
+  const stats = await client.info('commandstats')
+  const calls = commands.map((name) => new RegExp(`^cmdstat_${name}:calls=(\\d+)`, 'm').exec(stats)?.[1] ?? 0)
+  return calls.reduce<number>((sum, count) => sum + Number(count), 0)
+}
+
+/** The versions of these requests together: each write adds one, unless it undoes another one. */
+async function versionsOf({ client }: BenchRedis, hashes: string[]): Promise<number> {
+  const records = await client.mget(hashes.map((hash) => client.names.record(hash)))
+  return records.reduce((sum, json) => sum + JSON.parse(json as string).version, 0)
+}

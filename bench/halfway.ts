@@ -14,3 +14,9 @@ export async function startServer(redisUrl: string, settings: Record<string, str
   })
   return { ...server, url: `http://127.0.0.1:${port}` }
 }
+
+export const startWorkers = (redisUrl: string, settings: Record<string, string> = {}): Promise<Child> =>
+  startChild('workers/main.ts', {
+    env: { ...SETTINGS, ...settings, REDIS_URL: redisUrl },
+    ready: 'workers are ready',
+  })

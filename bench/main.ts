@@ -1,6 +1,7 @@
 /** `npm run bench`: ours, the plain way and the floor, side by side. Nothing is asserted: docs/BENCHMARKS.md says how to read it. */
 import { Command } from 'commander'
 import { parseOptions } from '../core/command-line.ts'
+import { jobs } from './jobs.ts'
 import { asJson, asText, type Section } from './measure/report.ts'
 import { progress } from './progress.ts'
 import { status } from './status.ts'
@@ -8,6 +9,7 @@ import { status } from './status.ts'
 const SECTIONS = {
   status: () => status({ rounds: 5, seconds: 2 }),
   progress: () => progress({ rounds: 3, seconds: 0.7 }),
+  jobs: () => jobs({ rounds: 3, seconds: 0.5 }),
 } as const
 
 // What it has started ends with it, on Ctrl-C too.

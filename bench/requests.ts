@@ -11,6 +11,7 @@ import type { Service } from '../core/services/service.ts'
 export const TTL_SECONDS = 1800
 export const SERVICE = findService('credit-score-rating') as Service
 export const REQUEST_DATA = { mobile: '09123456789', national_code: '0012345679' }
+export const RESULT = { score: 712, grade: 'B', checked_at: '2026-01-01' }
 const AT_ONCE = 1000
 
 /** Two steps done, one under way. */
@@ -19,10 +20,7 @@ const UNDER_WAY: Change[] = [
   { type: 'progress', attempt: 1, progress: 25, step: SERVICE.steps[1]?.id },
   { type: 'progress', attempt: 1, progress: 50, step: SERVICE.steps[2]?.id },
 ]
-const DONE: Change[] = [
-  ...UNDER_WAY,
-  { type: 'complete', attempt: 1, result: { score: 712, grade: 'B', checked_at: '2026-01-01' } },
-]
+const DONE: Change[] = [...UNDER_WAY, { type: 'complete', attempt: 1, result: RESULT }]
 const CHANGES = { pending: [], 'under way': UNDER_WAY, done: DONE } satisfies Record<string, Change[]>
 
 export function aRecord(state: keyof typeof CHANGES, now = Date.now()): RequestRecord {

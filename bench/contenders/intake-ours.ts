@@ -1,5 +1,6 @@
 /** Takes requests in as our server does, without HTTP before it: on its kind of connection, made of the same parts. */
 import { createHash } from '../../core/hash.ts'
+import type { Change } from '../../core/lifecycle.ts'
 import { createLog } from '../../core/log.ts'
 import { startClock } from '../../core/redis/clock.ts'
 import { openRedis } from '../../core/redis/connect.ts'
@@ -9,7 +10,7 @@ import { createQueues } from '../../core/redis/queues.ts'
 import { createRequestStore } from '../../core/redis/request-store.ts'
 import { type Batches, inBatches } from '../measure/batches.ts'
 import { ready } from '../measure/meter.ts'
-import { aRecord, SERVICE, TTL_SECONDS } from '../requests.ts'
+import { aRecord, RESULT, SERVICE, TTL_SECONDS } from '../requests.ts'
 
 const SUBMITTER = 'aRZ5dwY8ffNb'
 
@@ -19,7 +20,21 @@ const redis = await connections.connect('fail-fast')
 const { now } = await startClock({ redis, log })
 const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS, now, log })
 const queues = createQueues({ redis, log, now })
-const intake = createIntake({ store, queues, deadlines: createDeadlines({ redis }) })
+const deadlines = createDeadlines({ redis })
+const intake = createIntake({ store, queues, deadlines })
+
+/** What workers and rescuer leave of a request, without a bot. */
+async function finish(hash: string): Promise<void> {
+  await apply(hash, { type: 'start', attempt: 1, limitSeconds: 180 })
+  await apply(hash, { type: 'complete', attempt: 1, result: RESULT })
+  await queues.remove(hash, SERVICE.queue)
+  await deadlines.forget(hash)
+}
+
+async function apply(hash: string, change: Change): Promise<void> {
+  const outcome = await store.apply(hash, change)
+  if (!outcome.ok) throw new Error(outcome.refusal)
+}
 
 ready({
   submit: (batches: Batches) => inBatches(batches, () => intake(aRecord('pending', now()), SERVICE)),
@@ -27,4 +42,9 @@ ready({
     inBatches(batches, () =>
       queues.add({ hash: createHash(now()), status: 'pending', submitter: SUBMITTER }, SERVICE),
     ),
+  /** Brings the latest ones to their end. */
+  async finish(batches: Batches & { count: number }) {
+    const hashes = await store.latest(batches.count)
+    return inBatches(batches, () => finish(hashes.pop() as string))
+  },
 })

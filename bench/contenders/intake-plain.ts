@@ -1,9 +1,10 @@
 /** The plain way to take a request in: its record, its place in the list, its job, one after the other. */
-import { type JobsOptions, Queue } from 'bullmq'
+import { once } from 'node:events'
+import { type Job, type JobsOptions, Queue, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
 import { type Batches, inBatches } from '../measure/batches.ts'
 import { ready } from '../measure/meter.ts'
-import { aRecord, TTL_SECONDS } from '../requests.ts'
+import { aRecord, RESULT, TTL_SECONDS } from '../requests.ts'
 
 const redis = new Redis(process.env.REDIS_URL as string, {
   enableAutoPipelining: process.env.AUTO_PIPELINING === 'true',
@@ -18,7 +19,24 @@ async function submit(options: JobsOptions): Promise<void> {
   await queue.add('request', { hash }, { jobId: hash, ...options })
 }
 
+async function finish(job: Job<{ hash: string }>): Promise<void> {
+  const key = `local_request:${job.data.hash}`
+  const record = JSON.parse((await redis.get(key)) as string)
+  const now = new Date().toISOString()
+  Object.assign(record, { status: 'completed', progress: 100, result_data: RESULT, completed_at: now })
+  const json = JSON.stringify(record)
+  await redis.setex(key, TTL_SECONDS, json)
+  await redis.publish(`local_request_updates:${job.data.hash}`, json)
+}
+
 ready({
   submit: (batches: Batches, options: JobsOptions = { removeOnComplete: true, removeOnFail: true }) =>
     inBatches(batches, () => submit(options)),
+  /** Brings all to their end that wait. */
+  async finish() {
+    const connection = redis.duplicate({ maxRetriesPerRequest: null })
+    const worker = new Worker('requests', finish, { connection, concurrency: 50 })
+    await once(worker, 'drained')
+    await worker.close()
+  },
 })

@@ -20,3 +20,15 @@ export const startWorkers = (redisUrl: string, settings: Record<string, string> 
     env: { ...SETTINGS, ...settings, REDIS_URL: redisUrl },
     ready: 'workers are ready',
   })
+
+export const startBots = async (redisUrl: string): Promise<Child> =>
+  startChild('bots/inquiry-provider/main.ts', {
+    env: { ...SETTINGS, REDIS_URL: redisUrl, LOCAL_API_PORT: String(await freePort()) },
+    ready: 'bots are ready',
+  })
+
+export const startPortal = async (redisUrl: string): Promise<Child> =>
+  startChild('bots/demo-portal/main.ts', {
+    env: { ...SETTINGS, REDIS_URL: redisUrl, DEMO_PORTAL_PORT: String(await freePort()) },
+    ready: 'the demo portal is ready',
+  })

@@ -3,13 +3,17 @@ import { Command } from 'commander'
 import { parseOptions } from '../core/command-line.ts'
 import { jobs } from './jobs.ts'
 import { asJson, asText, type Section } from './measure/report.ts'
+import { memory } from './memory.ts'
 import { progress } from './progress.ts'
+import { startUp } from './start-up.ts'
 import { status } from './status.ts'
 
 const SECTIONS = {
   status: () => status({ rounds: 5, seconds: 2 }),
   progress: () => progress({ rounds: 3, seconds: 0.7 }),
   jobs: () => jobs({ rounds: 3, seconds: 0.5 }),
+  memory,
+  'start-up': () => startUp({ rounds: 3 }),
 } as const
 
 // What it has started ends with it, on Ctrl-C too.

@@ -1,18 +1,22 @@
 /** `npm run bench`: ours, the plain way and the floor, side by side. Nothing is asserted: docs/BENCHMARKS.md says how to read it. */
 import { Command } from 'commander'
 import { parseOptions } from '../core/command-line.ts'
+import { growth } from './growth.ts'
 import { jobs } from './jobs.ts'
 import { asJson, asText, type Section } from './measure/report.ts'
 import { memory } from './memory.ts'
 import { progress } from './progress.ts'
+import { relay } from './relay.ts'
 import { startUp } from './start-up.ts'
 import { status } from './status.ts'
 
 const SECTIONS = {
   status: () => status({ rounds: 5, seconds: 2 }),
+  relay: () => relay({ rounds: 3 }),
   progress: () => progress({ rounds: 3, seconds: 0.7 }),
   jobs: () => jobs({ rounds: 3, seconds: 0.5 }),
   memory,
+  growth: () => growth({ rounds: 1 }),
   'start-up': () => startUp({ rounds: 3 }),
 } as const
 

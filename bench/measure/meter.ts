@@ -42,6 +42,9 @@ process.on('message', async ({ id, what, args }: Question) => {
   }
 })
 
+// A bench that was killed has stopped nobody.
+process.once('disconnect', () => process.exit())
+
 /** Told once by the file's own main, when it can be used. */
 export function ready(more: Answers = {}): void {
   Object.assign(answers, more)

@@ -23,12 +23,12 @@ export async function startRedis(): Promise<BenchRedis> {
     throw new StartError('The benchmark needs redis-server or valkey-server: install one.')
   const dir = mkdtempSync(join(tmpdir(), 'halfway-bench-'))
   const server = await startRedisServer({ dir, port: await freePort() })
-  // It is in a process group of its own, and would outlive a bench that fails.
-  const end = (): void => {
+  // It is in a process group of its own: a bench that fails, or is told to stop, must not leave it behind.
+  const leave = (): void => {
     server.process.kill('SIGKILL')
     rmSync(dir, { recursive: true, force: true })
   }
-  process.once('exit', end)
+  process.once('exit', leave)
   const connections = await openRedis({ kind: 'single', url: server.url }, createLog('bench', 'warn'))
   const client = await connections.connect('patient')
   const info = async (section: string, name: string): Promise<number> =>
@@ -41,7 +41,7 @@ export async function startRedis(): Promise<BenchRedis> {
     async stop() {
       await connections.stop()
       await server.stop()
-      process.off('exit', end)
+      process.off('exit', leave)
       rmSync(dir, { recursive: true, force: true })
     },
   }

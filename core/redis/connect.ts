@@ -78,11 +78,8 @@ const OPTIONS: Record<Role, RedisOptions> = {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
-    enableAutoPipelining: true,
     reconnectOnError: isElsewhere,
   },
-  // Not pipelined automatically: of a pipeline that was answered in part when the connection broke, ioredis gives the
-  // rest up; of single commands it sends each again.
   patient: {
     maxRetriesPerRequest: null,
     reconnectOnError: (error) => isElsewhere(error) && 2,

@@ -17,8 +17,8 @@ export interface Stored {
 
 export interface LastGood {
   keep(stored: Stored): void
-  /** Whether what was kept is newer than this, or another write of the same version. */
-  isAhead(stored: Stored): boolean
+  /** Keeps it, unless what was kept is newer than this, or another write of the same version: then false. */
+  keepUnlessAhead(stored: Stored): boolean
   get(hash: string): Stored | null
   /** The request is gone; nothing of it must come back. */
   forget(hash: string): void
@@ -56,23 +56,26 @@ export function createLastGood({
     }, LOOK_EVERY_MS).unref()
   }
 
+  function keep({ raw, record: { hash, version, expires_at } }: Stored): void {
+    forget(hash)
+    if (raw.length > mostCharacters) return
+    kept.set(hash, { raw, version, expiresAt: Date.parse(expires_at) })
+    characters += raw.length
+    forgetExpiredLater()
+    for (const oldest of kept.keys()) {
+      if (characters <= mostCharacters) return
+      forget(oldest)
+    }
+  }
+
   return {
     forget,
-    keep({ raw, record: { hash, version, expires_at } }) {
-      forget(hash)
-      if (raw.length > mostCharacters) return
-      kept.set(hash, { raw, version, expiresAt: Date.parse(expires_at) })
-      characters += raw.length
-      forgetExpiredLater()
-      for (const oldest of kept.keys()) {
-        if (characters <= mostCharacters) return
-        forget(oldest)
-      }
-    },
-    isAhead({ raw, record: { hash, version } }) {
-      const last = kept.get(hash)
-      if (!last) return false
-      return last.version > version || (last.version === version && last.raw !== raw)
+    keep,
+    keepUnlessAhead(stored) {
+      const last = kept.get(stored.record.hash)
+      if (last && last.version >= stored.record.version) return last.raw === stored.raw
+      keep(stored)
+      return true
     },
     get(hash) {
       const raw = kept.get(hash)?.raw

@@ -13,6 +13,7 @@ import { sealRecord, sealView, unsealRecord } from '../seal.ts'
 import type { RedisClient } from './connect.ts'
 import { createFailures } from './failures.ts'
 import { createLastGood, type Stored } from './last-good.ts'
+import { createReadValue, WRONG_TYPE } from './read-value.ts'
 
 type Committed = { written: true; stored: Stored } | { written: false; stored: Stored | null }
 
@@ -29,8 +30,6 @@ export interface Records {
 
 /** A plain GET, change, SETEX takes milliseconds; a bot that stops to think in between is given this long. */
 const GUARD_MS = 60_000
-/** What stands for a value that is no string, here and in the script. */
-const WRONG_TYPE = 'WRONGTYPE'
 /** Of how many requests it is remembered that their nonsense was logged. */
 const MOST_LOGGED = 1000
 
@@ -46,6 +45,7 @@ export function createRecords({
   log?: Log
 }): Records {
   const lastGood = createLastGood({ now })
+  const readValue = createReadValue(redis)
   const failures = createFailures({ redis, now })
   const { installation } = redis.names
   const logged = new Set<string>()
@@ -103,11 +103,8 @@ export function createRecords({
     const ours = unsealRecord(raw)
     if (ours && ours.installation !== installation) return null
     const stored = ours && { record: ours, raw }
-    if (stored && !(known && goesBack(known, ours)) && !lastGood.isAhead(stored)) {
-      lastGood.keep(stored)
-      return stored
-    }
-    const guard = ours ? null : unsealRecord((await value(redis.names.guard(hash))) ?? '')
+    if (stored && !(known && goesBack(known, ours)) && lastGood.keepUnlessAhead(stored)) return stored
+    const guard = ours ? null : unsealRecord((await readValue(redis.names.guard(hash))) ?? '')
     const all = [guard, lastGood.get(hash)?.record, known]
     const theirs = ours ?? parseForeignRecord(raw, hash)
     if (!theirs) return nonsense(hash, raw, lastKnown(all))
@@ -136,17 +133,8 @@ export function createRecords({
     return null
   }
 
-  async function value(key: string): Promise<string | null> {
-    try {
-      return await redis.get(key)
-    } catch (error) {
-      if (error instanceof Error && error.message.startsWith(WRONG_TYPE)) return WRONG_TYPE
-      throw error
-    }
-  }
-
   async function read(hash: string, known: Known | null): Promise<Stored | null> {
-    const raw = await value(redis.names.record(hash))
+    const raw = await readValue(redis.names.record(hash))
     return raw === null ? gone(hash) : open(hash, raw, known)
   }
 

@@ -17,13 +17,28 @@ export function createClient(target: Exclude<RealTarget, ClusterTarget>, options
   const client = new Redis({ ...options, ...placeOf(target) })
   // Each of the many commands that are answered by a replica at once hangs up, and listens for the end of it.
   client.on('connect', () => client.stream.setMaxListeners(0))
+  writeTogether(client)
   return client
 }
 
 /**
- * Commands in a Cluster. Not pipelined automatically: of a pipeline only some of which a failover lets pass, ioredis
- * hands the redirections of the others to the caller instead of following them.
+ * Commands that are given in one turn of the event loop leave in one write, which is most of what a command costs. Each
+ * stays a command of its own: of a pipeline that was answered in part when the connection broke, ioredis gives the rest
+ * up; and in a Cluster, of one only some of which a failover lets pass, it hands the redirections of the others to the
+ * caller instead of following them.
  */
+function writeTogether(client: Redis): void {
+  const send = client.sendCommand.bind(client)
+  client.sendCommand = (command, pipeline) => {
+    const { stream } = client
+    if (!pipeline && stream && stream.writableCorked === 0) {
+      stream.cork()
+      process.nextTick(() => stream.uncork())
+    }
+    return send(command, pipeline)
+  }
+}
+
 export function createCluster({ nodes, password }: ClusterTarget, options: RedisOptions): Cluster {
   const { scripts, lazyConnect, enableOfflineQueue, retryStrategy, ...node } = options
   const limitMs = options.commandTimeout
@@ -39,8 +54,9 @@ export function createCluster({ nodes, password }: ClusterTarget, options: Redis
     retryDelayOnFailover: TRY_AGAIN_MS,
     retryDelayOnClusterDown: TRY_AGAIN_MS,
     clusterRetryStrategy: retryStrategy ?? undefined,
-    redisOptions: { ...node, enableAutoPipelining: false, password },
+    redisOptions: { ...node, password },
   })
+  cluster.on('+node', writeTogether)
   if (limitMs !== undefined) limitCommands(cluster, limitMs)
   // Where to begin when all connections were lost: the nodes of the settings may have left the Cluster long before.
   cluster.on('refresh', () => void Object.assign(cluster, { startupNodes: [...nodes, ...nodesOf(cluster)] }))

@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import type { Rules } from './lifecycle.ts'
 import { openPrompt } from './otp-prompt.ts'
+import { unpack } from './packed.ts'
 import { isFinal, type RequestRecord, STATUSES, type Status, type Step, toIso } from './record.ts'
 import { allDone, stepsAt } from './steps.ts'
 import { keyOf, keyShape } from './told.ts'
@@ -117,12 +118,17 @@ export type ForeignRecord = z.infer<typeof foreignRecord>
 export function parseForeignRecord(json: string, hash?: string): ForeignRecord | null {
   if (json.length > MOST_CHARACTERS) return null
   try {
-    const record = foreignRecord.parse(JSON.parse(json))
+    const value: unknown = JSON.parse(json)
+    // Most programs change a record of ours and leave the rest of it as it was written.
+    const record = foreignRecord.parse(isObject(value) ? unpack(value) : value)
     return { ...record, hash: hash ?? record.hash }
   } catch {
     return null
   }
 }
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** What is wrong with it, for the log. */
 export function kindOfNonsense(json: string): string {
@@ -130,7 +136,7 @@ export function kindOfNonsense(json: string): string {
   try {
     const value: unknown = JSON.parse(json)
     if (Array.isArray(value)) return 'a list'
-    return typeof value === 'object' && value !== null ? 'wrong fields' : 'no object'
+    return isObject(value) ? 'wrong fields' : 'no object'
   } catch {
     return 'no JSON'
   }

@@ -1,4 +1,5 @@
 import { type RequestRecord, toIso } from './record.ts'
+import { firstSteps } from './steps.ts'
 import { sayCommon } from './texts/common-messages.ts'
 import { say } from './told.ts'
 
@@ -45,13 +46,7 @@ export function newRecord(input: {
     result_data: null,
     error_data: null,
     cancelled_by: null,
-    steps: input.service.steps.map(({ id, of }) => ({
-      id,
-      state: 'waiting',
-      started_at: null,
-      finished_at: null,
-      ...(of !== undefined && { of }),
-    })),
+    steps: firstSteps(input.service.steps),
     attempt: 0,
     max_attempts: input.service.tries,
     next_retry_at: null,

@@ -1,4 +1,5 @@
 /** How our own writes are told from those of other programs. */
+import { pack, unpack } from './packed.ts'
 import type { PublicView, RequestRecord } from './record.ts'
 
 /**
@@ -8,17 +9,20 @@ import type { PublicView, RequestRecord } from './record.ts'
  */
 const RECORD_MARK = '\t'
 const VIEW_MARK = '\t '
-export const sealRecord = (record: RequestRecord): string => JSON.stringify(record) + RECORD_MARK
+export const sealRecord = (record: RequestRecord): string => JSON.stringify(pack(record)) + RECORD_MARK
 export const sealView = (view: PublicView): string => JSON.stringify(view) + VIEW_MARK
 
 /** Null when it is not as we wrote it. */
-export const unsealRecord = (json: string): RequestRecord | null => unseal(json, RECORD_MARK)
-export const unsealView = (json: string): PublicView | null => unseal(json, VIEW_MARK)
+export function unsealRecord(json: string): RequestRecord | null {
+  const packed = unseal(json, RECORD_MARK)
+  return packed && (unpack(packed) as unknown as RequestRecord)
+}
+export const unsealView = (json: string): PublicView | null => unseal(json, VIEW_MARK) as PublicView | null
 
-function unseal<T extends { version: number }>(json: string, mark: string): T | null {
+function unseal(json: string, mark: string): Record<string, unknown> | null {
   if (!json.endsWith(mark)) return null
   try {
-    const value = JSON.parse(json) as T | null
+    const value = JSON.parse(json) as Record<string, unknown> | null
     return typeof value?.version === 'number' ? value : null
   } catch {
     return null

@@ -4,6 +4,9 @@
  */
 import { type PartReport, type Step, toIso } from './record.ts'
 
+/** The steps of a service, before any is begun. */
+export const firstSteps = (steps: readonly Pick<Step, 'id' | 'of'>[]): Step[] => steps.map(waiting)
+
 /** The steps with `id` as the current one; unchanged when the service has no such step. */
 export function stepsAt(steps: readonly Step[], id: string, at: number): Step[] {
   const named = steps.find((step) => step.id === id)
@@ -44,7 +47,7 @@ const placeOf = (steps: readonly Step[], { id, of = id }: Step): number =>
 const isPartOfCurrent = (steps: readonly Step[], step: Step): boolean =>
   step.of !== undefined && steps[placeOf(steps, step)]?.state === 'current'
 
-function waiting({ id, of }: Step): Step {
+function waiting({ id, of }: Pick<Step, 'id' | 'of'>): Step {
   return { id, state: 'waiting', started_at: null, finished_at: null, ...(of !== undefined && { of }) }
 }
 

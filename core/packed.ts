@@ -1,0 +1,86 @@
+/**
+ * A record as it is written down: without what is still as it was at first, and its steps in short. Requests that wait, and
+ * those that have ended, take about half the memory so, and whatever reads or writes one less time. What the outside
+ * contract names is always there, in full.
+ *
+ *   "waits", ["runs", "28.546Z"], ["is-done", "28.546Z", "9:01.002Z"], ["was-skipped", null, null]
+ *
+ * are steps: of a time only that is written in which it differs from `created_at`. A part of a step, or one of another
+ * form, stands there in full. Steps that its service has and of which none is begun do not stand there.
+ */
+import type { RequestRecord, Step } from './record.ts'
+import { findService } from './services/index.ts'
+import { firstSteps } from './steps.ts'
+
+type ShortStep = string | [id: string, started: string | null, finished?: string | null]
+
+export function pack(record: RequestRecord): Record<string, unknown> {
+  return {
+    ...record,
+    owner_hash: record.owner_hash ?? undefined,
+    cancelled_by: record.cancelled_by ?? undefined,
+    next_retry_at: record.next_retry_at ?? undefined,
+    estimated_end_at: record.estimated_end_at ?? undefined,
+    deadline_at: record.deadline_at ?? undefined,
+    reached: record.reached || undefined,
+    steps: areUntouched(record) ? undefined : record.steps.map((step) => shorten(step, record.created_at)),
+  }
+}
+
+/** What was packed as it was before, and anything else as it is. Changes what it is given. */
+export function unpack(packed: Record<string, unknown>): Record<string, unknown> {
+  packed.owner_hash ??= null
+  packed.cancelled_by ??= null
+  packed.next_retry_at ??= null
+  packed.estimated_end_at ??= null
+  packed.deadline_at ??= null
+  packed.reached ??= 0
+  const { steps, created_at: created } = packed
+  if (steps === undefined) packed.steps = firstSteps(findService(String(packed.service_slug))?.steps ?? [])
+  else if (Array.isArray(steps)) packed.steps = steps.map((step) => lengthen(step, String(created)))
+  return packed
+}
+
+function areUntouched({ service_slug, steps }: RequestRecord): boolean {
+  const ofService = findService(service_slug)?.steps
+  if (ofService?.length !== steps.length) return false
+  return steps.every(
+    ({ id, of, state, started_at, finished_at }, i) =>
+      state === 'waiting' &&
+      started_at === null &&
+      finished_at === null &&
+      id === ofService[i]?.id &&
+      of === ofService[i]?.of,
+  )
+}
+
+function shorten(step: Step, created: string): ShortStep | Step {
+  const { id, state, started_at, finished_at, of, progress, outcome } = step
+  if (of !== undefined || progress !== undefined || outcome !== undefined) return step
+  if (state === 'waiting' && started_at === null && finished_at === null) return id
+  if (state === 'current' && finished_at === null) return [id, endOf(started_at, created)]
+  return state === 'done' ? [id, endOf(started_at, created), endOf(finished_at, created)] : step
+}
+
+function lengthen(step: unknown, created: string): unknown {
+  if (typeof step === 'string') return { id: step, state: 'waiting', started_at: null, finished_at: null }
+  if (!Array.isArray(step)) return step
+  const [id, started = null, finished = null] = step as Exclude<ShortStep, string>
+  return {
+    id,
+    state: step.length > 2 ? 'done' : 'current',
+    started_at: wholeOf(started, created),
+    finished_at: wholeOf(finished, created),
+  }
+}
+
+function endOf(time: string | null, created: string): string | null {
+  if (time === null) return null
+  let same = 0
+  while (same < time.length && time[same] === created[same]) same++
+  return time.slice(same)
+}
+
+/** All times have the same length: one of another length stands there in full. */
+const wholeOf = (end: string | null, created: string): string | null =>
+  end === null ? null : created.slice(0, Math.max(0, created.length - end.length)) + end

@@ -4,7 +4,7 @@
  * a code) is put off until the record's time for it: BullMQ counts nothing, the record is the truth.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { DelayedError, type Job, Worker } from 'bullmq'
+import { DelayedError, Worker } from 'bullmq'
 import { waitsUntil } from '../core/deadline.ts'
 import { AppError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
@@ -13,7 +13,14 @@ import type { RedisClient } from '../core/redis/connect.ts'
 import type { Deadlines } from '../core/redis/deadlines.ts'
 import type { LiveRequests } from '../core/redis/live-requests.ts'
 import type { OtpBox } from '../core/redis/otp-box.ts'
-import { type JobData, type Queues, SLEEP_SECONDS, waiting, waitNoLonger } from '../core/redis/queues.ts'
+import {
+  hashOf,
+  type Queues,
+  type RequestJob,
+  SLEEP_SECONDS,
+  waiting,
+  waitNoLonger,
+} from '../core/redis/queues.ts'
 import type { RequestStore, Stored } from '../core/redis/request-store.ts'
 import type { ServiceQueue } from '../core/services/queues.ts'
 import type { Service } from '../core/services/service.ts'
@@ -81,7 +88,7 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
   const stopping = new AbortController()
   let closing = false
 
-  const worker = new Worker<JobData>(deps.queue.name, process, {
+  const worker = new Worker<Record<string, never>>(deps.queue.name, process, {
     connection: deps.redis,
     prefix: deps.redis.names.queues,
     concurrency: deps.concurrency,
@@ -99,12 +106,12 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
     // Given up by BullMQ itself, after stalling too often: nobody else will end this request.
     if (!job?.deferredFailure) return
     store
-      .apply(job.data.hash, { type: 'fail', ...LOST })
-      .catch((cause) => log.warn({ err: cause, hash: job.data.hash }, 'could not end a lost request'))
+      .apply(hashOf(job), { type: 'fail', ...LOST })
+      .catch((cause) => log.warn({ err: cause, hash: hashOf(job) }, 'could not end a lost request'))
   })
 
-  async function process(job: Job<JobData>, token?: string): Promise<void> {
-    const { hash } = job.data
+  async function process(job: RequestJob, token?: string): Promise<void> {
+    const hash = hashOf(job)
     try {
       await workOn(job, token)
     } catch (error) {
@@ -118,8 +125,8 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
     }
   }
 
-  async function workOn(job: Job<JobData>, token: string | undefined): Promise<void> {
-    const { hash } = job.data
+  async function workOn(job: RequestJob, token: string | undefined): Promise<void> {
+    const hash = hashOf(job)
     const before = await store.read(hash)
     if (!before || isFinal(before.record.status)) return log.debug({ hash }, 'nothing to do for a job')
     const service = findService(before.record.service_slug)
@@ -181,7 +188,7 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
 
   /** Puts a job off, however often: the one way to wait, and nothing that BullMQ counts. */
   async function putOff(
-    job: Job<JobData>,
+    job: RequestJob,
     token: string | undefined,
     { hash, status, expires_at }: RequestRecord,
     until: number,

@@ -1,10 +1,9 @@
 /** Who waits in the queues, and for how long: for those who run Halfway. Looks only. */
-import type { Queue } from 'bullmq'
 import { createdAt } from '../hash.ts'
 import type { Log } from '../log.ts'
 import type { ServiceQueue } from '../services/queues.ts'
 import type { RedisClient } from './connect.ts'
-import { type JobData, openQueue } from './queues.ts'
+import { openQueue } from './queues.ts'
 import type { RequestStore } from './request-store.ts'
 
 export interface QueueState {
@@ -46,7 +45,7 @@ export function createQueueCensus({
 }): QueueCensus {
   const open = new Map(queues.map(({ name }) => [name, openQueue(name, redis, log)]))
 
-  const waiting = async (queue: Queue<JobData>): Promise<string[]> => {
+  const waiting = async (queue: ReturnType<typeof openQueue>): Promise<string[]> => {
     const { wait, prioritized } = queue.keys as Record<string, string>
     const [first, then] = await Promise.all([
       redis.lrange(wait as string, 0, -1),

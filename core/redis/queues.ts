@@ -1,6 +1,6 @@
 /**
  * The queues, on BullMQ: one for each name that services use. A job is only a hint that a request waits; its id is the
- * hash and the hash is all it holds, so nothing of the person lies in a queue, an event or a log of it.
+ * hash and that is all there is to it, so nothing of the person lies in a queue, an event or a log of it.
  */
 import { type Job, Queue, type Worker, type WorkerOptions } from 'bullmq'
 import type { Log } from '../log.ts'
@@ -11,9 +11,9 @@ import type { Service } from '../services/service.ts'
 import type { RedisClient } from './connect.ts'
 import { takeTurn } from './turns.ts'
 
-export interface JobData {
-  hash: string
-}
+/** A job of a request. */
+export type RequestJob = Job<Record<string, never>>
+export const hashOf = ({ id }: Pick<RequestJob, 'id'>): string => id as string
 
 /** BullMQ's event streams are not read here: keep them short. */
 const EVENTS_KEPT = 100
@@ -34,6 +34,12 @@ export function waitNoLonger(worker: Worker, sleepSeconds: number): void {
   Object.defineProperty(worker.getBackend(), 'maximumBlockTimeout', { value: sleepSeconds })
 }
 
+/**
+ * What a job says of itself stays within 64 bytes, so that Redis keeps the job in a third of the memory: nothing here that
+ * BullMQ takes for granted, and whether a job is kept once it has ended its worker says.
+ */
+const BRIEF = { attempts: undefined }
+
 /** More than anybody begins: a limit that is only there so that a queue can be held. */
 const ANY_NUMBER = 1_000_000_000
 
@@ -50,7 +56,7 @@ export interface Queues {
   /** Adds it where its job was lost. */
   ensure(request: Waiting, where: Where): Promise<void>
   /** The job of a request whose time has come waits from now on like those that were added now. */
-  join(job: Job<JobData>, request: Waiting, where: Where): Promise<void>
+  join(job: RequestJob, request: Waiting, where: Where): Promise<void>
   /** A job that waits for its time runs now; one that is gone is added again; one that is worked on is left alone. */
   wake(request: Waiting, where: Where): Promise<void>
   /** Adds a job without a request, to see whether somebody takes it. */
@@ -69,17 +75,12 @@ export interface Queues {
 }
 
 /** BullMQ's own, on a connection that is not its own. */
-export function openQueue(name: string, redis: RedisClient, log: Log): Queue<JobData> {
-  const queue = new Queue<JobData>(name, {
+export function openQueue(name: string, redis: RedisClient, log: Log): Queue<Record<string, never>> {
+  const queue = new Queue<Record<string, never>>(name, {
     connection: redis,
     prefix: redis.names.queues,
     skipWaitingForReady: true,
     streams: { events: { maxLen: EVENTS_KEPT } },
-    defaultJobOptions: {
-      removeOnComplete: true,
-      removeOnFail: true,
-      stackTraceLimit: 1,
-    },
   })
   queue.on('error', (error) => log.debug({ err: error, queue: name }, 'a queue lost its connection'))
   return queue
@@ -99,7 +100,7 @@ export function createQueues({
 }): Queues {
   const queues = new Map(services.map(({ name }) => [name, openQueue(name, redis, log)]))
 
-  const find = ({ name }: ServiceQueue): Queue<JobData> => {
+  const find = ({ name }: ServiceQueue): Queue<Record<string, never>> => {
     const queue = queues.get(name)
     if (!queue) throw new Error(`no service uses the queue "${name}"`)
     return queue
@@ -113,7 +114,7 @@ export function createQueues({
     const delay = run_at ? Math.max(0, Date.parse(run_at) - now()) : 0
     const isInLine = status === 'pending' && delay === 0
     const order = isInLine ? { priority: await turnOf(request, where) } : { delay }
-    await find(where.queue).add('request', { hash }, { jobId: hash, ...order })
+    await find(where.queue).add('request', {}, { ...BRIEF, jobId: hash, ...order })
   }
 
   const has: Queues['has'] = async (hash, queue) => (await redis.exists(find(queue).toKey(hash))) === 1
@@ -124,7 +125,7 @@ export function createQueues({
       if (!(await has(request.hash, where.queue))) await add(request, where)
     },
     async probe(hash, queue) {
-      await find(queue).add('probe', { hash }, { jobId: hash })
+      await find(queue).add('probe', {}, { ...BRIEF, jobId: hash })
     },
     has,
     async join(job, request, where) {

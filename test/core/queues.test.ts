@@ -1,7 +1,7 @@
 /** The queues as BullMQ has them: what waits, for what, and the limits that hold over all workers. */
 import { Worker } from 'bullmq'
 import { describe, expect, test } from 'vitest'
-import type { JobData } from '../../core/redis/queues.ts'
+import { hashOf, type RequestJob } from '../../core/redis/queues.ts'
 import { cleanUp } from '../helpers/clean-up.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { useQueue } from '../helpers/queue.ts'
@@ -21,15 +21,15 @@ async function twoWorkers(line: ReturnType<typeof useQueue>) {
   const released = new Promise<void>((resolve) => {
     release = resolve
   })
-  const work = async ({ data }: { data: JobData }): Promise<void> => {
-    begun.push({ hash: data.hash, at: performance.now() })
+  const work = async (job: RequestJob): Promise<void> => {
+    begun.push({ hash: hashOf(job), at: performance.now() })
     most = Math.max(most, ++running)
     await released
     running--
   }
   for (let i = 0; i < 2; i++) {
     const connection = await testRedis.connections.connect('patient')
-    const worker = new Worker<JobData>(line.queue.name, work, {
+    const worker = new Worker(line.queue.name, work, {
       connection,
       prefix: redis.names.queues,
       concurrency: 10,

@@ -2,7 +2,7 @@
 import { Worker } from 'bullmq'
 import type { RequestRecord } from '../../core/record.ts'
 import type { RedisClient } from '../../core/redis/connect.ts'
-import { createQueues, type JobData, type Queues } from '../../core/redis/queues.ts'
+import { createQueues, hashOf, type Queues } from '../../core/redis/queues.ts'
 import type { ServiceQueue } from '../../core/services/queues.ts'
 import { cleanUp } from './clean-up.ts'
 import { aRecord } from './record.ts'
@@ -29,7 +29,7 @@ export function useQueue(
 ): TestQueue {
   const queue: ServiceQueue = { name: `test-${++made}`, ...limits }
   const queues = createQueues({ redis, log: quiet, services: [queue], now })
-  const worker = new Worker<JobData>(queue.name, null, {
+  const worker = new Worker(queue.name, null, {
     connection: redis,
     prefix: redis.names.queues,
     autorun: false,
@@ -42,7 +42,7 @@ export function useQueue(
     const job = await worker.getNextJob('a-token', { block: false })
     if (!job) return null
     await job.moveToCompleted(null, 'a-token', false)
-    return job.data.hash
+    return hashOf(job)
   }
   return {
     queue,

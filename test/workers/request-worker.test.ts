@@ -201,11 +201,11 @@ describe('a job', () => {
     expect(call.body).toEqual({ mobile: '09123456789', requestHash: hash })
   })
 
-  test('holds the hash and no more, and leaves nothing in the queue', async () => {
+  test('holds nothing but its name, and leaves nothing in the queue', async () => {
     const open = later()
     const { hash } = await submit({ replies: [open.reply] })
     await bot.call(hash)
-    expect(JSON.parse((await redis.hget(`${PREFIX}:inquiries:${hash}`, 'data')) ?? '')).toEqual({ hash })
+    expect(JSON.parse((await redis.hget(`${PREFIX}:inquiries:${hash}`, 'data')) ?? '')).toEqual({})
     expect(await queueContents()).not.toContain('09123456789')
     open.answer(success())
     await ended(hash)

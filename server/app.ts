@@ -1,7 +1,7 @@
 /** The Express app: what stands before every call, the API, the pages, and the border for errors. Starts nothing. */
-import type { ServerResponse } from 'node:http'
+import type { RequestListener, ServerResponse } from 'node:http'
 import cors from 'cors'
-import express, { type Express, type RequestHandler } from 'express'
+import express, { type RequestHandler } from 'express'
 import helmet from 'helmet'
 import { pinoHttp } from 'pino-http'
 import type { OwnerCheck } from '../core/config.ts'
@@ -10,6 +10,7 @@ import type { RedisClient } from '../core/redis/connect.ts'
 import type { Failures } from '../core/redis/failures.ts'
 import type { LiveRequests } from '../core/redis/live-requests.ts'
 import type { Requests } from '../core/requests.ts'
+import { answerStatusFirst, headersSetBy, tellFailure } from './hot-status.ts'
 import { identify, startSession } from './middleware/caller.ts'
 import { handleErrors, notFound } from './middleware/errors.ts'
 import { rememberLocale } from './middleware/locale.ts'
@@ -22,6 +23,7 @@ import { createLocalRequestRoutes } from './routes/local-requests.ts'
 import { createPageRoutes } from './routes/pages.ts'
 import { createRenderProblem } from './routes/problem-page.ts'
 import { createServiceRoutes } from './routes/services.ts'
+import { createAnswerStatus } from './routes/status.ts'
 import type { Submit } from './submit.ts'
 
 export interface AppDeps {
@@ -49,8 +51,10 @@ export interface AppDeps {
   log: Log
 }
 
-export function createApp(deps: AppDeps): Express {
-  const { submit, requests, failures, live, ownership, pages, settings, log } = deps
+export function createApp(deps: AppDeps): RequestListener {
+  const { submit, requests, failures, live, ownership, pages, stopping, settings, log } = deps
+  const logsCalls = log.isLevelEnabled('debug')
+  const answerStatus = createAnswerStatus({ requests, live, stopping })
   const limitSubmits = limitPerMinute(deps.redis, 'submit', settings.submitsPerMinute)
   const limitBatches = limitPerMinute(deps.redis, 'batch', settings.batchesPerMinute)
   const limitActions = limitPerMinute(deps.redis, 'action', settings.actionsPerMinute)
@@ -61,10 +65,12 @@ export function createApp(deps: AppDeps): Express {
   app.set('etag', false)
   app.disable('x-powered-by')
 
-  app.use(securityHeaders())
-  if (settings.allowedOrigins.length > 0) app.use(crossOrigin(settings.allowedOrigins))
+  const onEveryAnswer: RequestHandler[] = [securityHeaders()]
+  if (settings.allowedOrigins.length > 0) onEveryAnswer.push(crossOrigin(settings.allowedOrigins))
+  app.use(...onEveryAnswer)
   app.use(createHealthRoutes(deps.checks))
-  app.use(logCalls(log))
+  if (logsCalls) app.use(logCalls(log))
+  app.use(tellFailure)
   app.use(
     '/assets',
     express.static(deps.assets, { index: false, maxAge: '1h', fallthrough: true, setHeaders: forAnySite }),
@@ -78,8 +84,9 @@ export function createApp(deps: AppDeps): Express {
       submit,
       requests,
       live,
+      answerStatus,
       ownership,
-      stopping: deps.stopping,
+      stopping,
       limitSubmits,
       limitBatches,
       limitActions,
@@ -94,7 +101,10 @@ export function createApp(deps: AppDeps): Express {
   )
   app.use(notFound)
   app.use(handleErrors({ log, renderPage: createRenderProblem(pages) }))
-  return app
+
+  // Who may read must be looked at there, and who is to be logged is seen there.
+  if (settings.ownerCheck === 'all' || logsCalls) return app
+  return answerStatusFirst(app, answerStatus, headersSetBy(...onEveryAnswer))
 }
 
 /** Nothing inline, nothing from elsewhere, no framing; the address of a request is its key and is told to nobody. */

@@ -11,13 +11,14 @@ import type { Ownership } from '../ownership.ts'
 import type { Submit } from '../submit.ts'
 import { createEventStream } from './events.ts'
 import { jsonBody, MOST_BYTES, readOtp } from './read-json.ts'
-import { createStatus } from './status.ts'
+import { type AnswerStatus, createStatus } from './status.ts'
 import { createSubmitRoute, MOST_BATCH_BYTES } from './submit.ts'
 
 export interface LocalRequestDeps {
   submit: Submit
   requests: Requests
   live: LiveRequests
+  answerStatus: AnswerStatus
   ownership: Ownership
   /** Aborts when the server stops: whoever waits is answered at once. */
   stopping: AbortSignal
@@ -31,6 +32,7 @@ export function createLocalRequestRoutes({
   submit,
   requests,
   live,
+  answerStatus,
   ownership,
   stopping,
   limitSubmits,
@@ -50,10 +52,7 @@ export function createLocalRequestRoutes({
     next(isHash(hash) ? undefined : new AppError('request_not_found')),
   )
 
-  router
-    .route('/:hash/status')
-    .get(mayRead, createStatus({ requests, live, stopping }))
-    .all(methodNotAllowed('GET', 'HEAD'))
+  router.route('/:hash/status').get(mayRead, createStatus(answerStatus)).all(methodNotAllowed('GET', 'HEAD'))
   router
     .route('/:hash/events')
     .get(mayRead, createEventStream({ live, stopping }))

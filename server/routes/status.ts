@@ -2,7 +2,8 @@
  * `GET …/status`: the request as it is; with `If-None-Match` only when it is newer than what the caller has; with
  * `after` and `wait` as soon as it is.
  */
-import type { Request, RequestHandler, Response } from 'express'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Request, RequestHandler } from 'express'
 import { z } from 'zod'
 import { AppError } from '../../core/errors.ts'
 import { isFinal, type PublicView } from '../../core/record.ts'
@@ -26,44 +27,80 @@ const tagOf = (view: PublicView): string =>
 /** Seconds after which asking again makes sense. */
 export const retryHint = (view: PublicView): string => (view.status === 'processing' ? '2' : '5')
 
-export function createStatus({
+/** What somebody asks of a request. */
+export interface Asked {
+  hash: string
+  /** Those of the answers that the caller has. */
+  tags: readonly string[]
+  /** The version that the caller has; null when it has none. */
+  after: number | null
+  /** How long it waits for a newer one. */
+  waitSeconds: number
+}
+
+/**
+ * @param headers pairs in a row, beside those that have been set
+ * @throws AppError `request_not_found`, `request_expired`, `storage_unavailable`
+ */
+export type AnswerStatus = (res: ServerResponse, asked: Asked, headers?: readonly string[]) => Promise<void>
+
+export function createAnswerStatus({
   requests,
   live,
   stopping,
 }: {
   requests: Requests
   live: LiveRequests
+  /** Aborts when the server stops. */
   stopping: AbortSignal
-}): RequestHandler {
-  return async (req, res) => {
-    const hash = req.params.hash as string
-    const tags =
-      req
-        .get('if-none-match')
-        ?.split(',')
-        .map((tag) => tag.trim().replace(/^W\//, '')) ?? []
-    const after = readNumber(req, 'after') ?? newestOf(tags)
-    const wait = readNumber(req, 'wait', LONGEST_WAIT_SECONDS) ?? 0
-
+}): AnswerStatus {
+  return async (res, { hash, tags, after, waitSeconds }, headers = []) => {
     const view = await requests.view(hash)
-    if (wait === 0 || after === null || view.version > after) return answer(res, view, tags, after)
-    const newer = await waitForNewer(live, hash, after, wait * 1000, res, stopping)
-    answer(res, newer ?? view, tags, after)
+    if (waitSeconds === 0 || after === null || view.version > after)
+      return answer(res, view, tags, after, headers)
+    const newer = await waitForNewer(live, hash, after, waitSeconds * 1000, res, stopping)
+    answer(res, newer ?? view, tags, after, headers)
   }
 }
 
-function answer(res: Response, view: PublicView, tags: string[], after: number | null): void {
+/** The route of all forms of the call. @throws AppError `invalid_parameter` */
+export const createStatus =
+  (answerStatus: AnswerStatus): RequestHandler =>
+  async (req, res) => {
+    const tags = readTags(req)
+    const after = readNumber(req, 'after') ?? newestOf(tags)
+    const waitSeconds = readNumber(req, 'wait', LONGEST_WAIT_SECONDS) ?? 0
+    await answerStatus(res, { hash: req.params.hash as string, tags, after, waitSeconds })
+  }
+
+function answer(
+  res: ServerResponse,
+  view: PublicView,
+  tags: readonly string[],
+  after: number | null,
+  before: readonly string[],
+): void {
   const tag = tagOf(view)
-  res.set('ETag', tag).set('Cache-Control', 'no-store')
-  if (!isFinal(view.status)) res.set('Retry-After', retryHint(view))
+  const headers = [...before, 'ETag', tag, 'Cache-Control', 'no-store']
+  if (!isFinal(view.status)) headers.push('Retry-After', retryHint(view))
   const known =
     tags.includes(tag) || tags.includes('*') || (after !== null && tags.length === 0 && view.version <= after)
-  if (known) return void res.status(304).end()
-  res.type('json').send(JSON.stringify(view))
+  if (known) return void res.writeHead(304, headers).end()
+  const json = JSON.stringify(view)
+  headers.push(
+    'Content-Type',
+    'application/json; charset=utf-8',
+    'Content-Length',
+    String(Buffer.byteLength(json)),
+  )
+  res.writeHead(200, headers).end(json)
 }
 
+export const readTags = ({ headers }: IncomingMessage): string[] =>
+  headers['if-none-match']?.split(',').map((tag) => tag.trim().replace(/^W\//, '')) ?? []
+
 /** The newest version among the tags that the caller already has. */
-function newestOf(tags: string[]): number | null {
+export function newestOf(tags: readonly string[]): number | null {
   const versions = tags.map((tag) => Number.parseInt(tag.slice(1), 10)).filter(Number.isInteger)
   return versions.length > 0 ? Math.max(...versions) : null
 }
@@ -83,7 +120,7 @@ async function waitForNewer(
   hash: string,
   after: number,
   limitMs: number,
-  res: Response,
+  res: ServerResponse,
   stopping: AbortSignal,
 ): Promise<PublicView | null> {
   const { promise, resolve, reject } = withResolvers<PublicView | null>()

@@ -3,6 +3,7 @@
  * attempt, calls the bot, follows the request meanwhile, and writes how it ended. What waits (for the next attempt, for
  * a code) is put off until the record's time for it: BullMQ counts nothing, the record is the truth.
  */
+import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DelayedError, Worker } from 'bullmq'
 import { waitsUntil } from '../core/deadline.ts'
@@ -86,6 +87,8 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
   const attempt = createAttempt(deps)
   const { tryAgainOrEnd, end } = createNextTry(deps)
   const stopping = new AbortController()
+  // Every attempt listens.
+  setMaxListeners(0, stopping.signal)
   let closing = false
 
   const worker = new Worker<Record<string, never>>(deps.queue.name, process, {

@@ -145,7 +145,7 @@ function crossOrigin(origins: readonly string[]): RequestHandler {
   })
   return (req, res, next) => {
     // A browser's question whether it may call, or a call of a method that is not known here.
-    const isQuestion = req.get('access-control-request-method') !== undefined
+    const isQuestion = req.headers['access-control-request-method'] !== undefined
     if (req.method === 'OPTIONS' && !isQuestion) return next()
     handle(req, res, next)
   }

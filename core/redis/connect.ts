@@ -23,7 +23,7 @@ export type Role = 'fail-fast' | 'patient' | 'subscriber'
 const script = (name: string): string => readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8')
 const SCRIPTS = {
   commitRequest: { lua: script('commit'), numberOfKeys: 3 },
-  takeTurn: { lua: script('turn'), numberOfKeys: 2 },
+  takeTurns: { lua: script('turns'), numberOfKeys: 2 },
   keepFailure: { lua: script('keep-failure'), numberOfKeys: 2 },
   holdQueue: { lua: script('hold'), numberOfKeys: 1 },
 }
@@ -31,7 +31,7 @@ const SCRIPTS = {
 /** The scripts of lua/ as commands; keys, arguments and answers as their headers say. */
 interface Scripts {
   commitRequest(...args: (string | number)[]): Promise<1 | string | null>
-  takeTurn(...args: (string | number)[]): Promise<number>
+  takeTurns(...args: (string | number)[]): Promise<number[]>
   keepFailure(...args: (string | number)[]): Promise<0 | 1>
   holdQueue(...args: (string | number)[]): Promise<0 | 1>
 }

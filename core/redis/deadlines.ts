@@ -3,6 +3,7 @@
  * a reminder: what is due, the record says.
  */
 import type { RedisClient } from './connect.ts'
+import { gather } from './gather.ts'
 
 export interface Deadlines {
   /** Reminds of this request at that time, milliseconds; a later call moves it. */
@@ -16,10 +17,16 @@ export interface Deadlines {
   all(): Promise<string[]>
 }
 
+const REMINDED_AT_ONCE = 250
+
 export function createDeadlines({ redis }: { redis: RedisClient }): Deadlines {
+  const remind = gather(REMINDED_AT_ONCE, async (reminders: [at: number, hash: string][]) => {
+    await redis.zadd(redis.names.deadlines, ...reminders.flat())
+    return reminders
+  })
   return {
     async remind(hash, at) {
-      await redis.zadd(redis.names.deadlines, at, hash)
+      await remind([at, hash])
     },
     async remindOfForgotten(hashes, at) {
       if (hashes.length > 0)

@@ -9,7 +9,7 @@ import { allQueues } from '../services/index.ts'
 import type { ServiceQueue } from '../services/queues.ts'
 import type { Service } from '../services/service.ts'
 import type { RedisClient } from './connect.ts'
-import { takeTurn } from './turns.ts'
+import { createTakeTurn, type TakeTurn } from './turns.ts'
 
 /** A job of a request. */
 export type RequestJob = Job<Record<string, never>>
@@ -106,8 +106,15 @@ export function createQueues({
     return queue
   }
 
-  const turnOf = ({ submitter, priority }: Waiting, where: Where): Promise<number> =>
-    takeTurn(redis, find(where.queue), { person: submitter ?? '', urgency: priority ?? where.priority })
+  /** By queue and urgency: those who want a turn at the same time are given theirs together. */
+  const takers = new Map<string, TakeTurn>()
+  function turnOf({ submitter, priority }: Waiting, { queue, ...where }: Where): Promise<number> {
+    const urgency = priority ?? where.priority
+    const name = `${queue.name}:${urgency}`
+    const take = takers.get(name) ?? createTakeTurn(redis, find(queue), urgency)
+    takers.set(name, take)
+    return take(submitter ?? '')
+  }
 
   const add: Queues['add'] = async (request, where) => {
     const { hash, status, run_at } = request

@@ -1,9 +1,7 @@
-/**
- * Reads strings: those that are asked for in one turn of the event loop with one command. Where many ask at once how their
- * requests stand, most of what a GET costs is its way through this process.
- */
+/** Reads strings, those that are asked for at once with one command. */
 import { Cluster } from 'ioredis'
 import type { RedisClient } from './connect.ts'
+import { gather } from './gather.ts'
 
 /** What stands for a value that is no string, here and in the scripts. */
 export const WRONG_TYPE = 'WRONGTYPE'
@@ -12,12 +10,6 @@ const MOST_AT_ONCE = 100
 
 /** Null when there is nothing of this name; `WRONG_TYPE` when it is no string. */
 export type ReadValue = (key: string) => Promise<string | null>
-
-interface Asked {
-  key: string
-  resolve(value: string | null | Promise<string | null>): void
-  reject(error: unknown): void
-}
 
 export function createReadValue(redis: RedisClient): ReadValue {
   const readOne: ReadValue = async (key) => {
@@ -31,28 +23,10 @@ export function createReadValue(redis: RedisClient): ReadValue {
   // One command must not name keys of several nodes.
   if (redis instanceof Cluster) return readOne
 
-  async function read(asked: Asked[]): Promise<void> {
-    const [only] = asked
-    if (only && asked.length === 1) return only.resolve(readOne(only.key))
-    try {
-      const values = await redis.mget(asked.map(({ key }) => key))
-      // What is no string is none to MGET.
-      for (const [i, { key, resolve }] of asked.entries()) resolve(values[i] ?? readOne(key))
-    } catch (error) {
-      for (const { reject } of asked) reject(error)
-    }
-  }
-
-  let waiting: Asked[] = []
-  function readAll(): void {
-    const asked = waiting
-    waiting = []
-    for (let from = 0; from < asked.length; from += MOST_AT_ONCE)
-      void read(asked.slice(from, from + MOST_AT_ONCE))
-  }
-
-  return (key) =>
-    new Promise((resolve, reject) => {
-      if (waiting.push({ key, resolve, reject }) === 1) setImmediate(readAll)
-    })
+  return gather(MOST_AT_ONCE, async (keys: string[]) => {
+    if (keys.length === 1) return keys.map(readOne)
+    const values = await redis.mget(keys)
+    // What is no string is none to MGET.
+    return keys.map((key, i) => values[i] ?? readOne(key))
+  })
 }

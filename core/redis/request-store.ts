@@ -10,6 +10,7 @@ import { advance, type Change, type Refusal } from '../lifecycle.ts'
 import type { Log } from '../log.ts'
 import type { PublicView, RequestRecord } from '../record.ts'
 import type { RedisClient } from './connect.ts'
+import { gather } from './gather.ts'
 import type { Stored } from './last-good.ts'
 import { createRecords } from './records.ts'
 
@@ -40,6 +41,7 @@ export interface RequestStore {
 
 export const MAX_RESULT_BYTES = 256 * 1024
 const LIST_LENGTH = 10_000
+const LISTED_AT_ONCE = 250
 /** With this many writers faster in a row something else is wrong. */
 const MAX_CONFLICTS = 1000
 
@@ -59,6 +61,14 @@ export function createRequestStore({
 }): RequestStore {
   const records = createRecords({ redis, ttlSeconds, now, log })
   const rules = () => ({ now: now(), ttlSeconds })
+  const putOnList = gather(LISTED_AT_ONCE, async (hashes: string[]) => {
+    await Promise.all([
+      redis.lpush(redis.names.list, ...hashes),
+      redis.ltrim(redis.names.list, 0, LIST_LENGTH - 1),
+      redis.expire(redis.names.list, ttlSeconds),
+    ])
+    return hashes
+  })
 
   return {
     read: (hash, seen) => reachable(() => records.read(hash, seen ?? null)),
@@ -66,11 +76,7 @@ export function createRequestStore({
     create: (record) =>
       reachable(async () => {
         if (!(await records.create(record))) return false
-        await Promise.all([
-          redis.lpush(redis.names.list, record.hash),
-          redis.ltrim(redis.names.list, 0, LIST_LENGTH - 1),
-          redis.expire(redis.names.list, ttlSeconds),
-        ])
+        await putOnList(record.hash)
         return true
       }),
 

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import type { Queue } from 'bullmq'
 import { DEFAULT_PRIORITY, PRIORITIES } from '../services/service.ts'
 import type { RedisClient } from './connect.ts'
+import { gather } from './gather.ts'
 
 /** BullMQ has 2^21 priorities. Somebody's requests beyond the last round wait in it together. */
 const ROUNDS = Math.floor(2 ** 21 / PRIORITIES)
@@ -19,16 +20,19 @@ const FORGET_AFTER_MS = 2_000
 export const personOf = (caller: string): string =>
   createHash('sha256').update(caller).digest('base64url').slice(0, 12)
 
-/** @returns the BullMQ priority of this person's next request in the queue */
-export async function takeTurn(
-  redis: RedisClient,
-  queue: Queue,
-  { person, urgency = DEFAULT_PRIORITY }: { person: string; urgency?: number },
-): Promise<number> {
+/** So many turns are given at once: none of other programs' commands should wait for long. */
+const MOST_AT_ONCE = 250
+
+/** Gives a person the BullMQ priority of their next request in one queue, of one level of urgency. */
+export type TakeTurn = (person: string) => Promise<number>
+
+export function createTakeTurn(redis: RedisClient, queue: Queue, urgency = DEFAULT_PRIORITY): TakeTurn {
   const base = (urgency - 1) * ROUNDS
-  const round = await redis.takeTurn(
-    queue.toKey('prioritized'), `${queue.toKey('turns')}:${urgency}`,
-    person, base * SCORES, (base + ROUNDS) * SCORES, base, ROUNDS - 1, FORGET_AFTER_MS,
-  ) // biome-ignore format: in the order of the script's header
-  return base + round
+  return gather(MOST_AT_ONCE, async (persons: string[]) => {
+    const rounds = await redis.takeTurns(
+      queue.toKey('prioritized'), `${queue.toKey('turns')}:${urgency}`,
+      base * SCORES, (base + ROUNDS) * SCORES, base, ROUNDS - 1, FORGET_AFTER_MS, ...persons,
+    ) // biome-ignore format: in the order of the script's header
+    return rounds.map((round) => base + round)
+  })
 }

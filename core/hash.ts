@@ -3,6 +3,7 @@
  * tells an expired request (410) from one that never was (404) with nothing stored.
  */
 import { nanoid } from 'nanoid'
+import { AppError } from './errors.ts'
 
 const TIME_LENGTH = 8
 const OURS = /^req_[A-Za-z0-9_-]{21}([0-9a-z]{8})$/
@@ -22,4 +23,11 @@ export function createdAt(hash: string, nowMs: number): number | null {
   if (!time) return null
   const ms = Number.parseInt(time, 36)
   return ms >= FIRST_RELEASE && ms <= nowMs + 86_400_000 ? ms : null
+}
+
+/** 410 for what was, 404 for what never was: the hash knows when it was made. */
+export function missing(hash: string, now: number, ttlSeconds: number): AppError {
+  const made = createdAt(hash, now)
+  const expired = made !== null && now >= made + ttlSeconds * 1000
+  return new AppError(expired ? 'request_expired' : 'request_not_found')
 }

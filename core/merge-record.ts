@@ -9,6 +9,7 @@ import {
   isFinal,
   isNewer,
   type OtpPrompt,
+  type Position,
   type PublicView,
   type RequestRecord,
   type StoredPrompt,
@@ -38,17 +39,17 @@ const newestOf = (known: MayBeKnown[]): Known | null =>
   known.reduce<Known | null>((best, one) => (one && (!best || isNewer(one, best)) ? one : best), null)
 
 /** Whether `next` cannot have followed from `known`: something would be taken back that was promised not to be. */
-export const goesBack = (known: Known, next: Known): boolean =>
+export const goesBack = (known: Position, next: Position): boolean =>
   next.version < known.version ||
   (next.version === known.version && !isSameWrite(known, next)) ||
   next.progress < known.progress ||
   next.attempt < known.attempt ||
   (isFinal(known.status) && !isFinal(next.status))
 
-const isSameWrite = (a: Known, b: Known): boolean =>
+const isSameWrite = (a: Position, b: Position): boolean =>
   a.updated_at === b.updated_at && (!isRecord(a) || !isRecord(b) || a.write_id === b.write_id)
 
-const isRecord = (known: Known): known is RequestRecord => 'request_data' in known
+const isRecord = (known: Position): known is RequestRecord => 'request_data' in known
 
 /**
  * The next record when `theirs` stands where something `known` should. Final stays final. A writer that had read what we

@@ -135,13 +135,21 @@ export interface RequestRecord {
   expires_at: IsoTime
 }
 
-/** The same object for the status call, the socket, the event stream and the channel. */
-export interface PublicView {
+/** By what is seen where a state stands among the others of its request. */
+export interface Position {
   hash: string
-  service_slug: string
+  version: number
+  updated_at: IsoTime
   status: Status
-  step: string | null
   progress: number
+  attempt: number
+  expires_at: IsoTime
+}
+
+/** The same object for the status call, the socket, the event stream and the channel. */
+export interface PublicView extends Position {
+  service_slug: string
+  step: string | null
   current_message: string | null
   message_key?: string
   message_params?: MessageParams
@@ -153,7 +161,6 @@ export interface PublicView {
   is_expired: boolean
   steps: Step[]
   queue_position: number | null
-  attempt: number
   max_attempts: number
   next_retry_at: IsoTime | null
   otp_data: OtpPrompt | null
@@ -163,18 +170,15 @@ export interface PublicView {
   run_at: IsoTime | null
   /** The failed request that was sent again as this one. */
   retry_of: string | null
-  version: number
   created_at: IsoTime
   started_at: IsoTime | null
-  updated_at: IsoTime
   completed_at: IsoTime | null
-  expires_at: IsoTime
 }
 
 /** Newer means greater by (`version`, `updated_at`). */
 export function isNewer(
-  a: Pick<PublicView, 'version' | 'updated_at'>,
-  b: Pick<PublicView, 'version' | 'updated_at'>,
+  a: Pick<Position, 'version' | 'updated_at'>,
+  b: Pick<Position, 'version' | 'updated_at'>,
 ): boolean {
   return a.version !== b.version ? a.version > b.version : a.updated_at > b.updated_at
 }
@@ -191,11 +195,16 @@ export function publicView(
   queuePosition: number | null = null,
 ): PublicView {
   return {
+    // Its position first, and in this order: there it can be read without the rest (seal.ts).
     hash: record.hash,
-    service_slug: record.service_slug,
+    version: record.version,
+    updated_at: record.updated_at,
     status: record.status,
-    step: record.step,
     progress: record.progress,
+    attempt: record.attempt,
+    expires_at: record.expires_at,
+    service_slug: record.service_slug,
+    step: record.step,
     current_message: record.current_message,
     ...(record.message_key && {
       message_key: record.message_key,
@@ -209,7 +218,6 @@ export function publicView(
     is_expired: now >= Date.parse(record.expires_at),
     steps: record.steps,
     queue_position: record.status === 'pending' ? queuePosition : null,
-    attempt: record.attempt,
     max_attempts: record.max_attempts,
     next_retry_at: record.next_retry_at,
     otp_data: record.status === 'otp_required' ? publicPrompt(record.otp_data) : null,
@@ -217,12 +225,9 @@ export function publicView(
     error_data: record.status === 'failed' ? record.error_data : null,
     run_at: record.run_at ?? null,
     retry_of: record.retry_of ?? null,
-    version: record.version,
     created_at: record.created_at,
     started_at: record.started_at,
-    updated_at: record.updated_at,
     completed_at: record.completed_at,
-    expires_at: record.expires_at,
   }
 }
 

@@ -1,10 +1,9 @@
 /** What is done with a request that exists: look at it, cancel it, hand over a code, ask for another. */
 import { plainNumber } from './digits.ts'
 import { AppError } from './errors.ts'
-import { isHash } from './hash.ts'
+import { isHash, missing } from './hash.ts'
 import type { Change } from './lifecycle.ts'
 import { isFinal, type PublicView, publicView, type RequestRecord } from './record.ts'
-import { missing } from './redis/live-requests.ts'
 import type { Queues } from './redis/queues.ts'
 import type { RequestStore, Stored } from './redis/request-store.ts'
 import { findService } from './services/index.ts'

@@ -1,6 +1,6 @@
 /** How our own writes are told from those of other programs. */
 import { pack, unpack } from './packed.ts'
-import type { PublicView, RequestRecord } from './record.ts'
+import type { Position, PublicView, RequestRecord, Status } from './record.ts'
 
 /**
  * Every record and every message of ours ends with its mark. It is white space to any JSON parser and vanishes when
@@ -18,6 +18,26 @@ export function unsealRecord(json: string): RequestRecord | null {
   return packed && (unpack(packed) as unknown as RequestRecord)
 }
 export const unsealView = (json: string): PublicView | null => unseal(json, VIEW_MARK) as PublicView | null
+
+/** What every view of ours begins with. */
+const HEAD =
+  /^\{"hash":"([\w-]+)","version":(\d+),"updated_at":"([\w:.-]+)","status":"(\w+)","progress":(\d+),"attempt":(\d+),"expires_at":"([\w:.-]+)",/
+
+/** Where a view of ours stands, without reading the rest of it. Null when it is none. */
+export function positionIn(json: string): Position | null {
+  const head = json.endsWith(VIEW_MARK) && HEAD.exec(json)
+  if (!head) return unsealView(json)
+  const [, hash = '', version, updated_at = '', status, progress, attempt, expires_at = ''] = head
+  return {
+    hash,
+    version: Number(version),
+    updated_at,
+    status: status as Status,
+    progress: Number(progress),
+    attempt: Number(attempt),
+    expires_at,
+  }
+}
 
 function unseal(json: string, mark: string): Record<string, unknown> | null {
   if (!json.endsWith(mark)) return null

@@ -7,9 +7,8 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { OwnerCheck } from '../core/config.ts'
 import { AppError } from '../core/errors.ts'
-import { isHash } from '../core/hash.ts'
+import { isHash, missing } from '../core/hash.ts'
 import type { RequestRecord } from '../core/record.ts'
-import { missing } from '../core/redis/live-requests.ts'
 import type { RequestStore } from '../core/redis/request-store.ts'
 
 /** What somebody shows to say who they are; null what they do not have. */

@@ -10,12 +10,13 @@ import { AppError } from '../core/errors.ts'
 import { isHash } from '../core/hash.ts'
 import type { Log } from '../core/log.ts'
 import type { PublicView } from '../core/record.ts'
-import type { LiveRequests } from '../core/redis/live-requests.ts'
+import type { LiveListener, LiveRequests } from '../core/redis/live-requests.ts'
 import { sessionOf } from './middleware/caller.ts'
 import { isAllowedOrigin } from './middleware/origin.ts'
 import { type Ownership, readToken } from './ownership.ts'
 import { type Problem, toProblem } from './problem.ts'
 import { limitSocket, MESSAGES_PER_SECOND, MOST_WATCHED, type SocketLimits } from './socket-limits.ts'
+import { createSendUpdate } from './update-packet.ts'
 import { declineUpgrades } from './upgrades.ts'
 
 export type WatchAnswer = { ok: true; data: PublicView } | { ok: false; problem: Problem }
@@ -30,6 +31,17 @@ interface ServerEvents {
   'request:expired': (gone: { hash: string }) => void
 }
 type Client = Socket<ClientEvents, ServerEvents>
+
+type OpeningCall = { _query: { sid?: string } }
+
+/** What is kept of each socket: there are many. */
+interface Watcher {
+  socket: Client
+  limits: SocketLimits
+  sessionId: string | null
+  /** By hash, each with the way to stop. */
+  watching: Map<string, Promise<() => void>>
+}
 
 const MOST_BYTES = 4096
 /** From opening a connection to joining; ours join at once. */
@@ -66,11 +78,14 @@ export function createRelay({
     destroyUpgrade: false,
     allowRequest: (req, decide) => decide(null, isAllowedOrigin(req, allowedOrigins)),
   })
+  const sendUpdate = createSendUpdate()
   declineUpgrades(http, { except: `${io.path()}/` })
   // Only a change of transport names a connection, and there is but one transport.
-  io.engine.use((req: { _query: { sid?: string } }, _res: unknown, next: (error?: Error) => void) =>
-    next(req._query.sid === undefined ? undefined : new Error('a connection has one transport')),
-  )
+  io.engine.use((req: OpeningCall, res: { req: unknown }, next: (error?: Error) => void) => {
+    // It is kept as long as the socket lives, and would keep the call.
+    res.req = null
+    next(req._query.sid === undefined ? undefined : new Error('a connection has one transport'))
+  })
 
   const limits = new WeakMap<Client['conn'], SocketLimits>()
   io.engine.on('connection', (connection: Client['conn']) => {
@@ -78,77 +93,73 @@ export function createRelay({
   })
 
   io.on('connection', (socket: Client) => {
-    const { allowsMessage, wasGood } = limits.get(socket.conn) as SocketLimits
-    const sessionId = sessionOf(socket.handshake.headers.cookie)
-    const watching = new Map<string, Promise<() => void>>()
-
+    const watcher: Watcher = {
+      socket,
+      limits: limits.get(socket.conn) as SocketLimits,
+      sessionId: sessionOf(socket.handshake.headers.cookie),
+      watching: new Map(),
+    }
+    forgetOpeningCall(socket)
     socket.use((event, next) => {
-      if (allowsMessage()) return next()
+      if (watcher.limits.allowsMessage()) return next()
       const answer: unknown = event.at(-1)
       if (typeof answer === 'function') answer(refusal(TOO_MANY_MESSAGES))
     })
-
-    socket.on('request:watch', async (message, answer) => {
-      if (typeof answer !== 'function') return
-      try {
-        const { hash, owner_token } = readMessage(message)
-        if (!watching.has(hash) && watching.size >= MOST_WATCHED) {
-          throw new AppError('rate_limited', { detail: `A socket watches at most ${MOST_WATCHED} requests.` })
-        }
-        answer({ ok: true, data: await watch(hash, readToken(owner_token)) })
-        wasGood()
-      } catch (error) {
-        const problem = error instanceof AppError ? error : new AppError('internal_error', { cause: error })
-        if (problem.status === 500) log.error({ err: problem }, 'a watch failed')
-        if (problem.status >= 500) wasGood()
-        answer(refusal(problem))
-      }
+    socket.on('request:watch', (message, answer) => {
+      if (typeof answer === 'function') void answerWatch(watcher, message, answer)
     })
-
     socket.on('request:unwatch', (message) => {
       const parsed = watchMessage.safeParse(message)
-      if (parsed.success && forget(parsed.data.hash)) wasGood()
+      if (parsed.success && forget(watcher, parsed.data.hash)) watcher.limits.wasGood()
     })
-
     socket.on('disconnect', () => {
-      for (const hash of [...watching.keys()]) forget(hash)
+      for (const hash of [...watcher.watching.keys()]) forget(watcher, hash)
       // There is one namespace: who has left it has nothing more to do here.
       socket.conn.close()
     })
+  })
 
-    /** Watching twice is watching once, answered with what stands now. */
-    async function watch(hash: string, ownerToken: string | null): Promise<PublicView> {
-      forget(hash)
-      const allowed = ownership.check(hash, { sessionId, ownerToken }, 'read')
-      const started = allowed.then(() =>
-        live.watch(hash, {
-          update: ({ view }) => void socket.emit('request:update', view),
-          expired: () => {
-            watching.delete(hash)
-            socket.emit('request:expired', { hash })
-          },
-        }),
-      )
-      const stop = started.then((watch) => watch.stop)
-      // Who waits for `started` hears of its failure; this one may have nobody waiting.
-      stop.catch(() => {})
-      watching.set(hash, stop)
-      try {
-        return (await started).latest.view
-      } catch (error) {
-        if (watching.get(hash) === stop) watching.delete(hash)
-        throw error
+  async function answerWatch(watcher: Watcher, message: unknown, answer: Answer): Promise<void> {
+    const { limits, watching } = watcher
+    try {
+      const { hash, owner_token } = readMessage(message)
+      if (!watching.has(hash) && watching.size >= MOST_WATCHED) {
+        throw new AppError('rate_limited', { detail: `A socket watches at most ${MOST_WATCHED} requests.` })
       }
+      answer({ ok: true, data: await watch(watcher, hash, readToken(owner_token)) })
+      limits.wasGood()
+    } catch (error) {
+      const problem = error instanceof AppError ? error : new AppError('internal_error', { cause: error })
+      if (problem.status === 500) log.error({ err: problem }, 'a watch failed')
+      if (problem.status >= 500) limits.wasGood()
+      answer(refusal(problem))
     }
+  }
 
-    /** @returns whether it was being watched */
-    function forget(hash: string): boolean {
-      watching.get(hash)?.then(
-        (stop) => stop(),
-        () => {},
-      )
-      return watching.delete(hash)
+  /** Watching twice is watching once, answered with what stands now. */
+  async function watch(watcher: Watcher, hash: string, ownerToken: string | null): Promise<PublicView> {
+    const { sessionId, watching } = watcher
+    forget(watcher, hash)
+    const allowed = ownership.check(hash, { sessionId, ownerToken }, 'read')
+    const started = allowed.then(() => live.watch(hash, listenFor(watcher, hash)))
+    const stop = started.then((watch) => watch.stop)
+    // Who waits for `started` hears of its failure; this one may have nobody waiting.
+    stop.catch(() => {})
+    watching.set(hash, stop)
+    try {
+      return (await started).latest.view
+    } catch (error) {
+      if (watching.get(hash) === stop) watching.delete(hash)
+      throw error
     }
+  }
+
+  const listenFor = ({ socket, watching }: Watcher, hash: string): LiveListener => ({
+    update: (update) => sendUpdate(socket.conn, update),
+    expired: () => {
+      watching.delete(hash)
+      socket.emit('request:expired', { hash })
+    },
   })
 
   return {
@@ -156,6 +167,22 @@ export function createRelay({
     // they are not wanted, and they stay away; of a connection that is just closed they open another one soon.
     stop: () => void io.engine.close(),
   }
+}
+
+/** @returns whether it was being watched */
+function forget({ watching }: Watcher, hash: string): boolean {
+  watching.get(hash)?.then(
+    (stop) => stop(),
+    () => {},
+  )
+  return watching.delete(hash)
+}
+
+/** Once a socket is open nobody asks any more with what call it was opened; it would be kept as long as that lives. */
+function forgetOpeningCall(socket: Client): void {
+  Object.assign(socket.conn, { request: null })
+  Object.assign(socket.conn.transport, { req: null })
+  socket.handshake.headers = {}
 }
 
 const TOO_MANY_MESSAGES = new AppError('rate_limited', {

@@ -31,8 +31,8 @@ export interface SocketLimits {
 
 export function limitSocket(connection: Connection, log: Log): SocketLimits {
   const tcp = connection.request.socket
-  const takesMessage = createBucket()
-  const takesHeartbeat = createBucket()
+  const messages = fullBucket()
+  const heartbeats = fullBucket()
   let inVain = 0
   let waiting = 0
   let unreadPongs = 0
@@ -47,7 +47,7 @@ export function limitSocket(connection: Connection, log: Log): SocketLimits {
   connection.on('packet', ({ type }: { type: string }) => {
     if (type === 'message') {
       if (++inVain > MOST_IN_VAIN) drop('nothing but failures')
-    } else if (!takesHeartbeat()) drop('too many heartbeats')
+    } else if (!takesOne(heartbeats)) drop('too many heartbeats')
   })
   // Whatever is sent comes through here; it waits in the connection until the TCP socket has taken what went before.
   connection.on('packetCreate', ({ data }: { data?: string }) => {
@@ -61,7 +61,7 @@ export function limitSocket(connection: Connection, log: Log): SocketLimits {
   const { websocket } = connection.request as IncomingMessage & { websocket: EventEmitter }
   websocket.on('ping', () => {
     unreadPongs = tcp.writableLength === 0 ? 0 : unreadPongs + 1
-    if (unreadPongs > MOST_IN_VAIN || !takesHeartbeat()) drop('too many heartbeats')
+    if (unreadPongs > MOST_IN_VAIN || !takesOne(heartbeats)) drop('too many heartbeats')
   })
 
   connection.on('close', () => {
@@ -69,7 +69,7 @@ export function limitSocket(connection: Connection, log: Log): SocketLimits {
   })
 
   return {
-    allowsMessage: takesMessage,
+    allowsMessage: () => takesOne(messages),
     wasGood() {
       inVain = 0
     },
@@ -80,15 +80,18 @@ export function limitSocket(connection: Connection, log: Log): SocketLimits {
  * Gives a token while it has one. It holds as many as a socket may watch, so that a page that has just reconnected can
  * watch all its requests again in one go.
  */
-function createBucket(): () => boolean {
-  let tokens = MOST_WATCHED
-  let filledAt = performance.now()
-  return () => {
-    const now = performance.now()
-    tokens = Math.min(MOST_WATCHED, tokens + ((now - filledAt) / 1000) * MESSAGES_PER_SECOND)
-    filledAt = now
-    if (tokens < 1) return false
-    tokens--
-    return true
-  }
+interface Bucket {
+  tokens: number
+  filledAt: number
+}
+const fullBucket = (): Bucket => ({ tokens: MOST_WATCHED, filledAt: performance.now() })
+
+function takesOne(bucket: Bucket): boolean {
+  const now = performance.now()
+  const refilled = bucket.tokens + ((now - bucket.filledAt) / 1000) * MESSAGES_PER_SECOND
+  bucket.tokens = Math.min(MOST_WATCHED, refilled)
+  bucket.filledAt = now
+  if (bucket.tokens < 1) return false
+  bucket.tokens--
+  return true
 }

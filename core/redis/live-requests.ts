@@ -8,26 +8,26 @@
  */
 import { AppError } from '../errors.ts'
 import { kindOfNonsense, parseForeignRecord } from '../foreign-record.ts'
-import { createdAt } from '../hash.ts'
+import { missing } from '../hash.ts'
 import type { Log } from '../log.ts'
 import { goesBack } from '../merge-record.ts'
-import { isFinal, isNewer, type PublicView, publicView, STATUSES } from '../record.ts'
-import { sealView, unsealView } from '../seal.ts'
-import { createPace } from './pace.ts'
+import { isNewer, publicView, type RequestRecord, STATUSES } from '../record.ts'
+import { sealView } from '../seal.ts'
 import type { RequestStore } from './request-store.ts'
+import {
+  type LiveListener,
+  type LiveUpdate,
+  latestOf,
+  nothingTold,
+  readUpdate,
+  stopTelling,
+  type Told,
+  tell,
+  tellNow,
+} from './telling.ts'
 import type { UpdateBus } from './update-bus.ts'
 
-/** A view and its JSON, encoded once for everybody. */
-export interface LiveUpdate {
-  view: PublicView
-  json: string
-}
-
-export interface LiveListener {
-  update(update: LiveUpdate): void
-  /** The request is gone; nothing follows. */
-  expired(): void
-}
+export type { LiveListener, LiveUpdate }
 
 export interface Watch {
   /** The newest state at the moment of watching; the listener hears only newer ones. */
@@ -43,14 +43,18 @@ export interface LiveRequests {
   stop(): void
 }
 
-interface Entry {
-  /** Each with what it heard last. */
-  listeners: Map<LiveListener, LiveUpdate>
+/** Data only, and small: there is one for each request that somebody watches. */
+interface Entry extends Told {
+  readonly hash: string
   /** How many have joined, also those who still wait for the first reading. */
   joined: number
-  latest: LiveUpdate | null
   ready: Promise<void>
-  close(): void
+  unwatch: (() => void) | null
+  readTimer: NodeJS.Timeout | undefined
+  isReading: boolean
+  isAskedAgain: boolean
+  /** That somebody published nonsense about it. */
+  isNoted: boolean
 }
 
 const READ_AGAIN_MS = 250
@@ -79,116 +83,124 @@ export function createLiveRequests({
 }): LiveRequests {
   const entries = new Map<string, Entry>()
 
-  function openEntry(hash: string): Entry {
-    let unwatch: (() => void) | null = null
-    let timer: NodeJS.Timeout | undefined
-    let closed = false
-    let noted = false
-    let reading = false
-    let askedAgain = false
-
-    const tell = (): void => {
-      const { latest } = entry
-      for (const [listener, heard] of entry.listeners) {
-        if (!latest || heard === latest) continue
-        entry.listeners.set(listener, latest)
-        listener.update(latest)
-      }
-    }
-    const pace = createPace(mergeMs, tell)
-    const deliver = (update: LiveUpdate): void => {
-      const before = entry.latest?.view
-      // Also a reading may be overtaken by a message; what it found will be heard of.
-      if (closed || (before && (goesBack(before, update.view) || !isNewer(update.view, before)))) return
-      entry.latest = update
-      if (update.view.expires_at !== before?.expires_at) readAt(Date.parse(update.view.expires_at))
-      if (entry.listeners.size === 0) return
-      if (isFinal(update.view.status)) pace.now()
-      else pace.next()
-    }
-    const hear = (json: string): void => {
-      const view = unsealView(json)
-      const isOurs = view?.hash === hash && STATUSES.includes(view.status)
-      if (!isOurs) noteNonsense(json)
-      if (!isOurs || (entry.latest && goesBack(entry.latest.view, view))) void readAgain()
-      else deliver({ view, json })
-    }
-    const noteNonsense = (json: string): void => {
-      if (noted || parseForeignRecord(json)) return
-      noted = true
-      log.warn({ hash, kind: kindOfNonsense(json) }, 'another program published nonsense about a request')
-    }
-    const gone = (): void => {
-      if (closed) return
-      tell()
-      const listeners = [...entry.listeners.keys()]
-      entry.close()
-      for (const listener of listeners) listener.expired()
-    }
-    const readAt = (at: number): void => {
-      clearTimeout(timer)
-      if (closed) return
-      timer = setTimeout(() => void readAgain(), Math.min(Math.max(0, at - now()) + 5, LONGEST_TIMER_MS))
-      timer.unref()
-    }
-    /** One reading at a time: what asks meanwhile is answered by one more. */
-    const readAgain = async (): Promise<void> => {
-      askedAgain = true
-      if (reading) return
-      reading = true
-      while (askedAgain && !closed) {
-        askedAgain = false
-        await readOnce()
-      }
-      reading = false
-    }
-    const readOnce = async (): Promise<void> => {
-      try {
-        const stored = await store.read(hash, entry.latest?.view)
-        if (closed) return
-        if (!stored) return gone()
-        deliver(encode(publicView(stored.record, now())))
-        // Redis may drop the key a moment after its time.
-        readAt(Math.max(Date.parse(stored.record.expires_at), now() + READ_AGAIN_MS))
-      } catch (error) {
-        log.debug({ err: error, hash }, 'could not read a watched request, trying again')
-        const isUnreadable = error instanceof AppError && error.code === 'unreadable_record'
-        if (isUnreadable && entry.latest && now() >= Date.parse(entry.latest.view.expires_at)) return gone()
-        readAt(now() + (isUnreadable ? READ_NONSENSE_AGAIN_MS : READ_AGAIN_MS))
-      }
-    }
-
+  function open(hash: string): Entry {
     const entry: Entry = {
-      listeners: new Map(),
+      ...nothingTold(),
+      hash,
       joined: 0,
-      latest: null,
-      ready: (async () => {
-        const listener = { message: hear, gap: () => void readAgain() }
-        unwatch = await within(subscribeWithinMs, bus.watch(hash, listener))
-        if (closed) return unwatch()
-        const stored = await store.read(hash)
-        if (!stored) throw missing(hash, now(), ttlSeconds)
-        deliver(encode(publicView(stored.record, now())))
-      })(),
-      close() {
-        closed = true
-        clearTimeout(timer)
-        pace.stop()
-        unwatch?.()
-        if (entries.get(hash) === entry) entries.delete(hash)
-      },
+      ready: Promise.resolve(),
+      unwatch: null,
+      readTimer: undefined,
+      isReading: false,
+      isAskedAgain: false,
+      isNoted: false,
     }
+    entry.ready = follow(entry)
     return entry
   }
 
-  const leave = (entry: Entry): void => {
+  async function follow(entry: Entry): Promise<void> {
+    const listener = {
+      message: (json: string) => hear(entry, json),
+      gap: () => void readAgain(entry),
+    }
+    const unwatch = await within(subscribeWithinMs, bus.watch(entry.hash, listener))
+    if (entry.isClosed) return unwatch()
+    entry.unwatch = unwatch
+    const stored = await store.read(entry.hash)
+    if (!stored) throw missing(entry.hash, now(), ttlSeconds)
+    deliver(entry, encode(stored.record))
+  }
+
+  function hear(entry: Entry, json: string): void {
+    const update = readUpdate(json)
+    const isOurs = update?.position.hash === entry.hash && STATUSES.includes(update.position.status)
+    if (!isOurs) noteNonsense(entry, json)
+    if (!isOurs || (entry.latest && goesBack(entry.latest, update.position))) void readAgain(entry)
+    else deliver(entry, update)
+  }
+
+  function deliver(entry: Entry, update: LiveUpdate): void {
+    const { latest: before } = entry
+    const { position } = update
+    // Also a reading may be overtaken by a message; what it found will be heard of.
+    if (entry.isClosed || (before && (goesBack(before, position) || !isNewer(position, before)))) return
+    if (position.expires_at !== before?.expires_at) readAt(entry, Date.parse(position.expires_at))
+    tell(entry, update, mergeMs)
+  }
+
+  const encode = (record: RequestRecord): LiveUpdate =>
+    readUpdate(sealView(publicView(record, now()))) as LiveUpdate
+
+  function noteNonsense(entry: Entry, json: string): void {
+    if (entry.isNoted || parseForeignRecord(json)) return
+    entry.isNoted = true
+    log.warn(
+      { hash: entry.hash, kind: kindOfNonsense(json) },
+      'another program published nonsense about a request',
+    )
+  }
+
+  function gone(entry: Entry): void {
+    if (entry.isClosed) return
+    tellNow(entry)
+    const listeners = [...entry.listeners.keys()]
+    close(entry)
+    for (const listener of listeners) listener.expired()
+  }
+
+  function readAt(entry: Entry, at: number): void {
+    clearTimeout(entry.readTimer)
+    if (entry.isClosed) return
+    const restMs = Math.min(Math.max(0, at - now()) + 5, LONGEST_TIMER_MS)
+    entry.readTimer = setTimeout(readAgain, restMs, entry).unref()
+  }
+
+  /** One reading at a time: what asks meanwhile is answered by one more. */
+  async function readAgain(entry: Entry): Promise<void> {
+    entry.isAskedAgain = true
+    if (entry.isReading) return
+    entry.isReading = true
+    while (entry.isAskedAgain && !entry.isClosed) {
+      entry.isAskedAgain = false
+      await readOnce(entry)
+    }
+    entry.isReading = false
+  }
+
+  async function readOnce(entry: Entry): Promise<void> {
+    const { hash } = entry
+    try {
+      const stored = await store.read(hash, latestOf(entry)?.view)
+      if (entry.isClosed) return
+      if (!stored) return gone(entry)
+      deliver(entry, encode(stored.record))
+      // Redis may drop the key a moment after its time.
+      readAt(entry, Math.max(Date.parse(stored.record.expires_at), now() + READ_AGAIN_MS))
+    } catch (error) {
+      log.debug({ err: error, hash }, 'could not read a watched request, trying again')
+      const isUnreadable = error instanceof AppError && error.code === 'unreadable_record'
+      if (isUnreadable && entry.latest && now() >= Date.parse(entry.latest.expires_at)) return gone(entry)
+      readAt(entry, now() + (isUnreadable ? READ_NONSENSE_AGAIN_MS : READ_AGAIN_MS))
+    }
+  }
+
+  function close(entry: Entry): void {
+    entry.isClosed = true
+    clearTimeout(entry.readTimer)
+    stopTelling(entry)
+    entry.unwatch?.()
+    if (entries.get(entry.hash) === entry) entries.delete(entry.hash)
+  }
+
+  function leave(entry: Entry): void {
     entry.joined--
-    if (entry.joined === 0) entry.close()
+    if (entry.joined === 0) close(entry)
   }
 
   return {
     async watch(hash, listener) {
-      const entry = entries.get(hash) ?? openEntry(hash)
+      const entry = entries.get(hash) ?? open(hash)
       entries.set(hash, entry)
       entry.joined++
       try {
@@ -197,13 +209,14 @@ export function createLiveRequests({
         leave(entry)
         throw error
       }
-      if (!entry.latest) {
+      const latest = latestOf(entry)
+      if (!latest) {
         leave(entry)
         throw missing(hash, now(), ttlSeconds)
       }
-      entry.listeners.set(listener, entry.latest)
+      entry.listeners.set(listener, latest.json)
       return {
-        latest: entry.latest,
+        latest,
         stop() {
           if (entry.listeners.delete(listener)) leave(entry)
         },
@@ -213,18 +226,9 @@ export function createLiveRequests({
       return entries.size
     },
     stop() {
-      for (const entry of entries.values()) entry.close()
+      for (const entry of entries.values()) close(entry)
     },
   }
-}
-
-export const encode = (view: PublicView): LiveUpdate => ({ view, json: sealView(view) })
-
-/** 410 for what was, 404 for what never was: the hash knows when it was made. */
-export function missing(hash: string, now: number, ttlSeconds: number): AppError {
-  const made = createdAt(hash, now)
-  const expired = made !== null && now >= made + ttlSeconds * 1000
-  return new AppError(expired ? 'request_expired' : 'request_not_found')
 }
 
 async function within<T extends () => void>(limitMs: number | undefined, work: Promise<T>): Promise<T> {

@@ -39,7 +39,7 @@ export function createEventStream({
       return void res.writeHead(200, HEADERS).end()
     }
     // A stream that ended is asked for again by the browser: nothing more to say, and it stops asking.
-    if (isFinal(latest.view.status) && seen >= latest.view.version) {
+    if (isFinal(latest.position.status) && seen >= latest.position.version) {
       watch.stop()
       return void res.status(204).end()
     }
@@ -67,13 +67,13 @@ export function createEventStream({
       stop()
       res.end()
     }
-    function send({ view, json }: LiveUpdate): void {
-      const event = `event: update\nid: ${view.version}\ndata: ${json}\n\n`
-      if (isFinal(view.status)) end(event)
+    function send({ position, json }: LiveUpdate): void {
+      const event = `event: update\nid: ${position.version}\ndata: ${json}\n\n`
+      if (isFinal(position.status)) end(event)
       else write(event)
     }
     isOpen = true
-    if (!(seen >= latest.view.version)) send(latest)
+    if (!(seen >= latest.position.version)) send(latest)
     for (const say of early) say()
     if (stopping.aborted) close()
   }

@@ -126,13 +126,13 @@ async function waitForNewer(
   const { promise, resolve, reject } = withResolvers<PublicView | null>()
   const done = (): void => resolve(null)
   const watch = await live.watch(hash, {
-    update: ({ view }) => view.version > after && resolve(view),
+    update: (update) => update.position.version > after && resolve(update.view),
     expired: () => reject(new AppError('request_expired')),
   })
   const timer = setTimeout(done, limitMs)
   res.on('close', done)
   stopping.addEventListener('abort', done)
-  if (watch.latest.view.version > after) resolve(watch.latest.view)
+  if (watch.latest.position.version > after) resolve(watch.latest.view)
   // Both may have happened while the watching began.
   if (stopping.aborted || res.closed) done()
   try {

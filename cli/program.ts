@@ -88,7 +88,7 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     .command('show')
     .description('one request: how it stands, its steps, how long it lives')
     .argument('<hash>', 'the request', hash)
-    .option('--raw', 'the record as it lies in Redis, with what the person sent')
+    .option('--raw', 'the whole record, with what the person sent')
     .action(on(show))
   program
     .command('watch')

@@ -1,4 +1,4 @@
-/** `show <hash>`: one request as everybody may see it, or with `--raw` its record as it lies in Redis. */
+/** `show <hash>`: one request as everybody may see it, or with `--raw` its record, with all that is never shown. */
 import { AppError } from '../../core/errors.ts'
 import type { PublicView } from '../../core/record.ts'
 import { findService } from '../../core/services/index.ts'
@@ -15,7 +15,7 @@ export async function show(
     const stored = await store.read(hash)
     if (!stored)
       throw new AppError('request_not_found', { detail: `There is no request ${hash} (any more).` })
-    context.printJson(JSON.parse(stored.raw))
+    context.printJson(stored.record)
     return EXIT.done
   }
   const view = await requests.view(hash)

@@ -8,7 +8,7 @@
  * are steps: of a time only that is written in which it differs from `created_at`. A part of a step, or one of another
  * form, stands there in full. Steps that its service has and of which none is begun do not stand there.
  */
-import type { RequestRecord, Step } from './record.ts'
+import { type RequestRecord, type Step, toIso } from './record.ts'
 import { findService } from './services/index.ts'
 import { firstSteps } from './steps.ts'
 
@@ -35,9 +35,12 @@ export function unpack(packed: Record<string, unknown>): Record<string, unknown>
   packed.estimated_end_at ??= null
   packed.deadline_at ??= null
   packed.reached ??= 0
-  const { steps, created_at: created } = packed
-  if (steps === undefined) packed.steps = firstSteps(findService(String(packed.service_slug))?.steps ?? [])
-  else if (Array.isArray(steps)) packed.steps = steps.map((step) => lengthen(step, String(created)))
+  const { steps, service_slug: slug } = packed
+  if (steps === undefined) packed.steps = firstSteps(findService(slug as string)?.steps ?? [])
+  else if (Array.isArray(steps)) {
+    const created = inOurForm(packed.created_at)
+    packed.steps = steps.map((step) => lengthen(step, created))
+  }
   return packed
 }
 
@@ -62,10 +65,11 @@ function shorten(step: Step, created: string): ShortStep | Step {
   return state === 'done' ? [id, endOf(started_at, created), endOf(finished_at, created)] : step
 }
 
+/** Another program may have put anything there: what is no time in short becomes none. */
 function lengthen(step: unknown, created: string): unknown {
   if (typeof step === 'string') return { id: step, state: 'waiting', started_at: null, finished_at: null }
   if (!Array.isArray(step)) return step
-  const [id, started = null, finished = null] = step as Exclude<ShortStep, string>
+  const [id, started, finished] = step as unknown[]
   return {
     id,
     state: step.length > 2 ? 'done' : 'current',
@@ -82,5 +86,15 @@ function endOf(time: string | null, created: string): string | null {
 }
 
 /** All times have the same length: one of another length stands there in full. */
-const wholeOf = (end: string | null, created: string): string | null =>
-  end === null ? null : created.slice(0, Math.max(0, created.length - end.length)) + end
+const wholeOf = (end: unknown, created: string): string | null =>
+  typeof end === 'string' ? created.slice(0, Math.max(0, created.length - end.length)) + end : null
+
+const LENGTH = toIso(0).length
+
+/** The moment of creation, to which the ends belong, however another program has written it. */
+function inOurForm(created: unknown): string {
+  if (typeof created !== 'string') return ''
+  if (created.length === LENGTH) return created
+  const ms = Date.parse(created)
+  return Number.isNaN(ms) ? '' : toIso(ms)
+}

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { pack } from '../../core/packed.ts'
 import { isNewer, publicView } from '../../core/record.ts'
 import { sealRecord, sealView, unsealRecord, unsealView } from '../../core/seal.ts'
 import { ASK, afterChanges, aRecord, START, step, T0 } from '../helpers/record.ts'
@@ -79,7 +80,8 @@ describe('our mark', () => {
   it('is on what we write, which any JSON parser reads', () => {
     expect(unsealRecord(sealRecord(running))).toEqual(running)
     expect(unsealView(sealView(view))).toEqual(view)
-    expect(JSON.parse(sealRecord(running))).toEqual(running)
+    expect(JSON.parse(sealRecord(running))).toEqual(JSON.parse(JSON.stringify(pack(running))))
+    expect(JSON.parse(sealView(view))).toEqual(view)
   })
 
   it('is gone as soon as another program writes the JSON', () => {

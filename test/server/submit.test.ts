@@ -2,6 +2,7 @@ import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { isHash } from '../../core/hash.ts'
 import type { RequestRecord } from '../../core/record.ts'
+import { unsealRecord } from '../../core/seal.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/names.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
@@ -15,7 +16,7 @@ const { address, api, apply } = await useServer(testRedis)
 
 const submit = (body: object = CREDIT_SCORE) => api.post(SUBMIT).send(body)
 const readRecord = async (hash: string): Promise<RequestRecord> =>
-  JSON.parse((await redis.get(keys.record(hash))) ?? 'null')
+  unsealRecord((await redis.get(keys.record(hash))) ?? '') as RequestRecord
 const aKey = (): string => `key-${Math.random()}`
 
 describe('a submitted request', () => {
@@ -66,7 +67,7 @@ describe('a submitted request', () => {
       progress: 0,
       current_message: expect.stringMatching(/\w/),
       message_key: 'received',
-      message_seal: expect.stringMatching(/^[\w-]{12}\.[\w-]{12}$/),
+      message_seal: expect.stringMatching(/^[\w-]{8}\.[\w-]{8}$/),
       estimated_duration: 60,
       request_data: { mobile: '09123456789', national_code: '0012345679' },
       otp_data: null,

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { advance, type Change, type Refusal, TRANSITIONS } from '../../core/lifecycle.ts'
 import { OTP_DEFAULTS } from '../../core/otp-prompt.ts'
 import { isFinal, publicView, type RequestRecord, STATUSES, type Status, toIso } from '../../core/record.ts'
+import { anyChange, anyClock, events, forward, live, type Moment } from '../helpers/random-lives.ts'
 import { ASK, afterChanges, aRecord, START, step, T0, TTL_SECONDS } from '../helpers/record.ts'
 
 const SECOND = 1000
@@ -20,99 +21,10 @@ function refusal(record: RequestRecord, change: Change, now = Date.parse(record.
   return answer.ok ? null : answer.refusal
 }
 
-/* ---- random lives ------------------------------------------------------------------------------------------- */
-
-const message = fc.option(fc.string(), { nil: undefined })
-const error = fc.record({ code: fc.string(), message: fc.string(), retryable: fc.boolean() })
-const otp = fc.record(
-  { id: fc.string(), length: fc.integer({ min: 4, max: 8 }), sent_to: fc.string(), expires_in: fc.double() },
-  { requiredKeys: ['id'] },
-)
-/** Any number, also those that are no progress. */
-const anyProgress = fc.oneof(fc.integer({ min: 0, max: 110 }), fc.double())
-const anyStep = fc.constantFrom('first', 'second', 'third', 'unknown', undefined)
-
-/** `attempt` is relative to the record's: -1 has been taken over, 0 is the present one, 1 the next. */
-const anyChange: fc.Arbitrary<Change> = fc.oneof(
-  fc.record({ type: fc.constant('start' as const), attempt: fc.constantFrom(1, 1, 0) }),
-  fc.record({
-    type: fc.constant('progress' as const),
-    attempt: fc.constantFrom(0, 0, 0, -1, 1),
-    progress: anyProgress,
-    step: anyStep,
-    message,
-  }),
-  fc.record({
-    type: fc.constant('retry' as const),
-    attempt: fc.constantFrom(0, 0, -1),
-    nextRetryAt: fc.constant(T0),
-    counts: fc.constantFrom(undefined, true, false),
-    error,
-    message,
-  }),
-  fc.record({ type: fc.constant('require_otp' as const), attempt: fc.constantFrom(0, 0, -1), otp }),
-  fc.record({ type: fc.constant('reject_otp' as const), attempt: fc.constantFrom(0, 0, -1), message }),
-  fc.constant({ type: 'submit_otp' as const }),
-  fc.constant({ type: 'resend_otp' as const }),
-)
-const anyEnd: fc.Arbitrary<Change> = fc.oneof(
-  fc.record({
-    type: fc.constant('complete' as const),
-    attempt: fc.constantFrom(0, 0, -1),
-    result: fc.jsonValue(),
-    message,
-  }),
-  fc.record({ type: fc.constant('fail' as const), error }),
-  fc.record({
-    type: fc.constant('cancel' as const),
-    by: fc.constantFrom('user' as const, 'operator' as const),
-  }),
-)
-
-interface Event {
-  change: Change
-  /** Milliseconds since the event before; a clock may also be put back. */
-  afterMs: number
-}
-const events = (changes: fc.Arbitrary<Change>, afterMs: fc.Arbitrary<number>) =>
-  fc.array(fc.record({ change: changes, afterMs }), { maxLength: 30 })
-
-const forward = fc.integer({ min: 0, max: 90 * SECOND })
-const anyClock = fc.oneof(
-  { weight: 4, arbitrary: forward },
-  { weight: 1, arbitrary: fc.integer({ min: -60 * SECOND, max: 0 }) },
-)
-const mostlyMiddle = fc.oneof({ weight: 12, arbitrary: anyChange }, { weight: 1, arbitrary: anyEnd })
-
-interface Moment {
-  before: RequestRecord
-  change: Change
-  now: number
-  after: RequestRecord
-  refusal: Refusal | null
-}
-
-/** Lives a request through the events and tells every moment of it. */
-function live(happened: readonly Event[]): Moment[] {
-  let record = aRecord({ now: T0 })
-  let now = T0
-  return happened.map(({ change: relative, afterMs }) => {
-    now += afterMs
-    const change =
-      'attempt' in relative && relative.attempt !== undefined
-        ? { ...relative, attempt: record.attempt + relative.attempt }
-        : relative
-    const before = record
-    const answer = advance(before, change, rulesAt(now))
-    if (answer.ok) record = answer.record
-    return { before, change, now, after: record, refusal: answer.ok ? null : answer.refusal }
-  })
-}
-
 /** Claims something of every moment of any life. */
 function always(claim: (moment: Moment) => void, clock: fc.Arbitrary<number> = anyClock): void {
   fc.assert(
-    fc.property(events(mostlyMiddle, clock), (happened) => live(happened).forEach(claim)),
+    fc.property(events(anyChange(), clock), (happened) => live(happened).forEach(claim)),
     { numRuns: 300 },
   )
 }
@@ -242,7 +154,7 @@ describe('in any life', () => {
 
   it('advance changes neither the record nor the change it was given', () => {
     fc.assert(
-      fc.property(events(mostlyMiddle, anyClock), (happened) => {
+      fc.property(events(anyChange(), anyClock), (happened) => {
         for (const { before, change, now } of live(happened)) {
           const snapshot = structuredClone({ before, change })
           advance(deepFreeze(before), deepFreeze(change), rulesAt(now))

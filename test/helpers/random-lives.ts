@@ -1,0 +1,114 @@
+/** Random lives of requests, for claims about all of them. */
+import fc from 'fast-check'
+import { advance, type Change, type Refusal } from '../../core/lifecycle.ts'
+import type { PartReport, RequestRecord } from '../../core/record.ts'
+import { aRecord, SERVICE, T0, TTL_SECONDS } from './record.ts'
+
+const SECOND = 1000
+
+const message = fc.option(fc.string(), { nil: undefined })
+const error = fc.record({ code: fc.string(), message: fc.string(), retryable: fc.boolean() })
+const otp = fc.record(
+  { id: fc.string(), length: fc.integer({ min: 4, max: 8 }), sent_to: fc.string(), expires_in: fc.double() },
+  { requiredKeys: ['id'] },
+)
+/** Any number, also those that are no progress. */
+const anyProgress = fc.oneof(fc.integer({ min: 0, max: 110 }), fc.double())
+const partsOf = (steps: readonly string[]): fc.Arbitrary<PartReport[] | undefined> =>
+  fc.option(
+    fc.array(
+      fc.record(
+        {
+          id: fc.constantFrom(...steps),
+          state: fc.constantFrom('waiting', 'current', 'done'),
+          progress: anyProgress,
+          outcome: fc.constantFrom('failed', 'skipped'),
+        },
+        { requiredKeys: ['id', 'state'] },
+      ),
+      { maxLength: 3 },
+    ),
+    { nil: undefined },
+  )
+const STEPS = SERVICE.steps.map(({ id }) => id as string)
+
+/** `attempt` is relative to the record's: -1 has been taken over, 0 is the present one, 1 the next. */
+const changeAt = (steps: readonly string[]): fc.Arbitrary<Change> =>
+  fc.oneof(
+    fc.record({ type: fc.constant('start' as const), attempt: fc.constantFrom(1, 1, 0) }),
+    fc.record({
+      type: fc.constant('progress' as const),
+      attempt: fc.constantFrom(0, 0, 0, -1, 1),
+      progress: anyProgress,
+      step: fc.constantFrom(...steps, 'unknown', undefined),
+      parts: partsOf(steps),
+      message,
+    }),
+    fc.record({
+      type: fc.constant('retry' as const),
+      attempt: fc.constantFrom(0, 0, -1),
+      nextRetryAt: fc.constant(T0),
+      counts: fc.constantFrom(undefined, true, false),
+      error,
+      message,
+    }),
+    fc.record({ type: fc.constant('require_otp' as const), attempt: fc.constantFrom(0, 0, -1), otp }),
+    fc.record({ type: fc.constant('reject_otp' as const), attempt: fc.constantFrom(0, 0, -1), message }),
+    fc.constant({ type: 'submit_otp' as const }),
+    fc.constant({ type: 'resend_otp' as const }),
+  )
+const anyEnd: fc.Arbitrary<Change> = fc.oneof(
+  fc.record({
+    type: fc.constant('complete' as const),
+    attempt: fc.constantFrom(0, 0, -1),
+    result: fc.jsonValue(),
+    message,
+  }),
+  fc.record({ type: fc.constant('fail' as const), error }),
+  fc.record({
+    type: fc.constant('cancel' as const),
+    by: fc.constantFrom('user' as const, 'operator' as const),
+  }),
+)
+
+export interface Event {
+  change: Change
+  /** Milliseconds since the event before; a clock may also be put back. */
+  afterMs: number
+}
+export const events = (changes: fc.Arbitrary<Change>, afterMs: fc.Arbitrary<number>) =>
+  fc.array(fc.record({ change: changes, afterMs }), { maxLength: 30 })
+
+export const forward = fc.integer({ min: 0, max: 90 * SECOND })
+export const anyClock = fc.oneof(
+  { weight: 4, arbitrary: forward },
+  { weight: 1, arbitrary: fc.integer({ min: -60 * SECOND, max: 0 }) },
+)
+/** @param steps of the service whose request it is */
+export const anyChange = (steps = STEPS): fc.Arbitrary<Change> =>
+  fc.oneof({ weight: 12, arbitrary: changeAt(steps) }, { weight: 1, arbitrary: anyEnd })
+
+export interface Moment {
+  before: RequestRecord
+  change: Change
+  now: number
+  after: RequestRecord
+  refusal: Refusal | null
+}
+
+/** Lives a request through the events and tells every moment of it. */
+export function live(happened: readonly Event[], begun: RequestRecord = aRecord({ now: T0 })): Moment[] {
+  let record = begun
+  let now = T0
+  return happened.map(({ change: relative, afterMs }) => {
+    now += afterMs
+    const change =
+      'attempt' in relative && relative.attempt !== undefined
+        ? { ...relative, attempt: record.attempt + relative.attempt }
+        : relative
+    const before = record
+    const answer = advance(before, change, { now, ttlSeconds: TTL_SECONDS })
+    if (answer.ok) record = answer.record
+    return { before, change, now, after: record, refusal: answer.ok ? null : answer.refusal }
+  })
+}

@@ -100,6 +100,11 @@ describe('what is still as it was at first', () => {
     })
   })
 
+  it('takes much of what a request that waits would take', () => {
+    const waiting = scoring()
+    expect(sealRecord(waiting).length).toBeLessThan(JSON.stringify(waiting).length * 0.6)
+  })
+
   it.each(allServices())(
     'of the steps of $slug are all until one is begun',
     ({ slug, steps, ...service }) => {

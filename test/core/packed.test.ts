@@ -100,7 +100,7 @@ describe('what is still as it was at first', () => {
     })
   })
 
-  it('takes much of what a request that waits would take', () => {
+  it('is nearly half of a request that waits', () => {
     const waiting = scoring()
     expect(sealRecord(waiting).length).toBeLessThan(JSON.stringify(waiting).length * 0.6)
   })

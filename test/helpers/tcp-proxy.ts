@@ -11,6 +11,8 @@ export interface Address {
 export interface TcpProxy extends Address {
   /** From now on what is open stays open, hears nothing, and is not heard. New connections are passed on. */
   makeHole(): void
+  /** What is open passes on so many bytes more of what is asked, or of what is answered, and is then hung up. */
+  breakAfter(bytes: number, of: 'questions' | 'answers'): void
   /** Where new connections lead; those that are open stay. */
   leadTo(target: Address): void
   /** How many connections were made to it so far. */
@@ -22,14 +24,29 @@ cleanUp(() => {
   for (const proxy of proxies) proxy.close()
 })
 
+function passOn(bytes: number, from: Socket, into: Socket): void {
+  let left = bytes
+  from.unpipe(into).on('data', (chunk) => {
+    const part = chunk.subarray(0, left)
+    left -= part.length
+    if (left > 0) return void into.write(part)
+    from.removeAllListeners('data')
+    into.end(part, () => from.destroy())
+  })
+  from.resume()
+}
+
 /** Closed with the test file. */
 export async function startTcpProxy(target: Address | { path: string }): Promise<TcpProxy> {
   let to = target
   let connections = 0
   const open = new Set<Socket>()
+  const pairs = new Map<Socket, Socket>()
   const server = createServer((client) => {
     connections++
     const upstream = createConnection(to)
+    pairs.set(client, upstream)
+    client.on('close', () => pairs.delete(client))
     join(client, upstream)
     join(upstream, client)
   })
@@ -55,6 +72,12 @@ export async function startTcpProxy(target: Address | { path: string }): Promise
     port: (server.address() as { port: number }).port,
     makeHole() {
       for (const socket of open) socket.unpipe().pause()
+    },
+    breakAfter(bytes, of) {
+      for (const [client, upstream] of pairs) {
+        if (of === 'questions') passOn(bytes, client, upstream)
+        else passOn(bytes, upstream, client)
+      }
     },
     leadTo(next) {
       to = next

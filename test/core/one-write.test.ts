@@ -1,0 +1,126 @@
+/** Commands that are given in one turn of the event loop leave in one write, and stay commands of their own. */
+import { describe, expect, test, vi } from 'vitest'
+import { openRedis, type RedisClient, type Role } from '../../core/redis/connect.ts'
+import { cleanUp } from '../helpers/clean-up.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { quiet, useRedis } from '../helpers/redis.ts'
+import { startTcpProxy } from '../helpers/tcp-proxy.ts'
+
+const redis = await useRedis()
+const client = await redis.connections.connect('patient')
+
+/** How many writes to its connection `work` leads to, and how many commands go with them. */
+async function writesOf(connection: RedisClient, work: () => unknown) {
+  const { stream } = connection as unknown as {
+    stream: Record<'_write' | '_writev', (...args: never[]) => void>
+  }
+  const one = vi.spyOn(stream, '_write')
+  const many = vi.spyOn(stream, '_writev')
+  work()
+  // What was given in this turn has left before anything else happens.
+  await new Promise<void>((resolve) => process.nextTick(resolve))
+  const chunks = many.mock.calls.map(([given]) => (given as unknown as unknown[]).length)
+  const counted = [...one.mock.calls.map(() => 1), ...chunks]
+  one.mockRestore()
+  many.mockRestore()
+  return counted
+}
+
+const fifty = Array.from({ length: 50 }, (_, i) => i)
+
+describe('commands of one turn', () => {
+  test.each<Role>(['fail-fast', 'patient', 'subscriber'])(
+    'of a %s connection leave in one write',
+    async (role) => {
+      const connection = await redis.connections.connect(role)
+      const answers: Promise<unknown>[] = []
+      const writes = await writesOf(connection, () => {
+        for (const i of fifty) answers.push(connection.get(`nothing:${i}`))
+      })
+      expect(writes).toEqual([50])
+      expect(await Promise.all(answers)).toEqual(fifty.map(() => null))
+    },
+  )
+
+  test('leave in one write whoever gives them', async () => {
+    const answers: Promise<unknown>[] = []
+    const ask = async (i: number): Promise<void> => {
+      // Each comes by a way of its own length, as calls do.
+      for (let n = 0; n < i; n++) await null
+      answers.push(client.set(`many:${i}`, i))
+    }
+    await client.ping()
+    expect(await writesOf(client, () => fifty.map(ask))).toEqual([50])
+    await Promise.all(answers)
+    expect(await client.mget(fifty.map((i) => `many:${i}`))).toEqual(fifty.map(String))
+  })
+
+  test('are answered each on its own, also those that fail', async () => {
+    await client.lpush('a-list', 'not a number')
+    const outcomes = await Promise.allSettled(
+      fifty.map((i) => (i % 10 === 9 ? client.incr('a-list') : client.set(`own:${i}`, i, 'GET'))),
+    )
+    expect(outcomes.map(({ status }) => status)).toEqual(
+      fifty.map((i) => (i % 10 === 9 ? 'rejected' : 'fulfilled')),
+    )
+  })
+
+  test('of another turn leave in another write', async () => {
+    expect(await writesOf(client, () => client.ping())).toEqual([1])
+    expect(await writesOf(client, () => [client.ping(), client.ping()])).toEqual([2])
+  })
+
+  test('keep their order with a transaction among them', async () => {
+    const [first, both, last] = await Promise.all([
+      client.rpush('order', 'a'),
+      client.multi().rpush('order', 'b').rpush('order', 'c').exec(),
+      client.rpush('order', 'd'),
+    ])
+    expect([first, both?.map(([, length]) => length), last]).toEqual([1, [2, 3], 4])
+    expect(await client.lrange('order', 0, -1)).toEqual(['a', 'b', 'c', 'd'])
+  })
+})
+
+describe('when the connection breaks in the middle of fifty', () => {
+  async function throughProxy(role: Role) {
+    const url = new URL(redis.url)
+    const target =
+      url.protocol === 'unix:'
+        ? { path: decodeURIComponent(url.pathname) }
+        : { host: url.hostname, port: Number(url.port) }
+    const proxy = await startTcpProxy(target)
+    const connections = await openRedis({ kind: 'single', host: proxy.host, port: proxy.port, db: 0 }, quiet)
+    cleanUp(() => connections.stop())
+    return { proxy, connection: await connections.connect(role) }
+  }
+  /** Some ten of fifty questions, some twenty of their answers; of these ten are there in any case. */
+  const BROKEN = [
+    ['questions', 400, 0],
+    ['answers', 91, 10],
+  ] as const
+  const countTo = (count: number) => fifty.slice(1, count + 1)
+
+  test.each(BROKEN)('%s, a patient one answers all of them, and counts on', async (of, bytes, least) => {
+    const { proxy, connection } = await throughProxy('patient')
+    const key = `patient:${of}`
+    proxy.breakAfter(bytes, of)
+    const answers = await Promise.all(fifty.map(() => connection.incr(key)))
+    expect(answers).toEqual([...new Set(answers)].sort((a, b) => a - b))
+    expect(answers.slice(0, least)).toEqual(countTo(least))
+    expect(proxy.connections).toBe(2)
+    expect(await connection.incr(key)).toBe((answers.at(-1) as number) + 1)
+  })
+
+  test.each(BROKEN)('%s, a fail-fast one fails at once what is not answered', async (of, bytes, least) => {
+    const { proxy, connection } = await throughProxy('fail-fast')
+    proxy.breakAfter(bytes, of)
+    const begun = performance.now()
+    const outcomes = await Promise.allSettled(fifty.map(() => connection.incr(`fast:${of}`)))
+    expect(performance.now() - begun).toBeLessThan(1000)
+    const answered = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? outcome.value : []))
+    expect(answered).toEqual(countTo(answered.length))
+    expect(outcomes.findIndex(({ status }) => status === 'rejected')).toBe(answered.length)
+    expect(answered.length).toBeGreaterThanOrEqual(least)
+    await eventually(async () => expect(await connection.ping()).toBe('PONG'))
+  })
+})

@@ -70,7 +70,7 @@ export function createApp(deps: AppDeps): RequestListener {
   app.use(...onEveryAnswer)
   app.use(createHealthRoutes(deps.checks))
   if (logsCalls) app.use(logCalls(log))
-  app.use(tellFailure)
+  app.get('/api/local-requests/:hash/status', tellFailure)
   app.use(
     '/assets',
     express.static(deps.assets, { index: false, maxAge: '1h', fallthrough: true, setHeaders: forAnySite }),

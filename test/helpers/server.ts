@@ -29,10 +29,10 @@ export const CREDIT_SCORE = {
   request_data: { mobile: '09123456789', national_code: '0012345679' },
 } as const
 
-/** A log that hears everything and keeps it. */
-export function collectLog(): { log: Log; lines: string[] } {
+/** A log that keeps what it hears, by default everything. */
+export function collectLog(level = 'trace'): { log: Log; lines: string[] } {
   const lines: string[] = []
-  return { lines, log: createLog('test', 'trace', { write: (line) => void lines.push(line) }) }
+  return { lines, log: createLog('test', level, { write: (line) => void lines.push(line) }) }
 }
 
 /**

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const PROCESSES = ['server', 'workers', 'bots', 'cli']
-const FOLDERS = ['core', ...PROCESSES, 'public', 'test']
+const FOLDERS = ['core', ...PROCESSES, 'public', 'bench', 'test']
 const LONGEST = 250
 
 interface Source {
@@ -44,16 +44,18 @@ function readSource(path: string): Source {
 
 const files = FOLDERS.flatMap(filesBelow)
 const all = [...files.filter((path) => path.endsWith('.ts')), 'start.ts'].map(readSource)
-const sources = all.filter(({ path }) => !path.startsWith('test/'))
 const folderOf = (path: string) => path.split('/')[0] as string
+const measuring = all.filter(({ path }) => folderOf(path) === 'bench')
+/** What is shipped. */
+const sources = all.filter(({ path }) => !['test', 'bench'].includes(folderOf(path)))
 const isRoot = ({ path }: Source) => path === 'start.ts' || basename(path) === 'main.ts'
 
 /** Every place that breaks a rule, as `file: what`; the reason stands beside an empty list in the message. */
 function expectNone(breaches: string[], reason: string): void {
   expect(breaches, reason).toEqual([])
 }
-const importing = (from: (source: Source) => boolean, what: (target: string) => boolean) =>
-  sources
+const importing = (from: (source: Source) => boolean, what: (target: string) => boolean, among = sources) =>
+  among
     .filter(from)
     .flatMap(({ path, imports }) => imports.filter(what).map((target) => `${path}: ${target}`))
 const saying = (pattern: RegExp, allowed: (path: string) => boolean) =>
@@ -63,7 +65,7 @@ const saying = (pattern: RegExp, allowed: (path: string) => boolean) =>
 
 describe('the house', () => {
   it('core imports none of the others', () => {
-    const others = [...PROCESSES, 'public', 'test']
+    const others = [...PROCESSES, 'public', 'bench', 'test']
     expectNone(
       importing(
         ({ path }) => folderOf(path) === 'core',
@@ -93,6 +95,40 @@ describe('the house', () => {
         (target) => basename(target) === 'main.ts' || target === 'start.ts' || target.startsWith('test/'),
       ),
       'a main.ts starts a process when it is imported, and tests are not shipped',
+    )
+  })
+
+  it('nothing imports a measurement', () => {
+    expectNone(
+      importing(
+        ({ path }) => folderOf(path) !== 'bench',
+        (target) => target.startsWith('bench/'),
+        all,
+      ),
+      'what a process costs is measured from outside, on what is shipped',
+    )
+  })
+
+  it('measurements know only what core and bots give to anybody', () => {
+    expectNone(
+      importing(
+        () => true,
+        (target) =>
+          FOLDERS.includes(folderOf(target)) &&
+          target.includes('/') &&
+          !['core', 'bench'].includes(folderOf(target)) &&
+          target !== 'bots/updater.ts',
+        measuring,
+      ),
+      'a process that is measured is started as its users start it: nothing of its inside can be called faster',
+    )
+    expectNone(
+      importing(
+        () => true,
+        (target) => basename(target) === 'main.ts' || target === 'start.ts',
+        measuring,
+      ),
+      'a main.ts starts a process when it is imported',
     )
   })
 
@@ -159,7 +195,7 @@ describe('the house', () => {
 
   it(`no file is longer than ${LONGEST} lines`, () => {
     expectNone(
-      sources
+      [...sources, ...measuring]
         .map(({ path, text }) => ({ path, lines: text.trimEnd().split('\n').length }))
         .filter(({ lines }) => lines > LONGEST)
         .map(({ path, lines }) => `${path}: ${lines} lines`),
@@ -211,6 +247,7 @@ describe('the house', () => {
 
   it('has found its files', () => {
     expect(sources.length).toBeGreaterThan(40)
+    expect(measuring.length).toBeGreaterThan(20)
     expect(all.find(({ path }) => path === 'core/redis/connect.ts')?.imports).toContain('core/redis/names.ts')
   })
 })

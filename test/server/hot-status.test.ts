@@ -1,6 +1,6 @@
 /** The plain status call is answered before Express sees it, and nobody can tell. */
 import { createHash } from 'node:crypto'
-import { createServer, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Express, RequestHandler } from 'express'
 import supertest, { type Response } from 'supertest'
@@ -234,9 +234,9 @@ describe('who answers', () => {
     next()
   }
   const served = async (answer: (hash: string) => Promise<void>) => {
-    const app = ((_req, res) => res.end('by Express')) as unknown as Express
+    const app: RequestListener = (_req, res) => void res.end('by Express')
     const listener = answerStatusFirst(
-      app,
+      app as Express,
       async (res, { hash, tags, after, waitSeconds }, headers = []) => {
         await answer(hash)
         res.writeHead(200, [...headers]).end(JSON.stringify({ hash, tags, after, waitSeconds }))

@@ -280,6 +280,23 @@ describe('who answers', () => {
     expect(reached).toEqual([])
   })
 
+  test('is Express where calls are logged, or nobody else may read', async () => {
+    const logging = await useServer(redis, { log: collectLog('debug').log })
+    const byExpress = async (server: TestServer, query = ''): Promise<boolean> => {
+      const seen = new Promise<boolean>((resolve) => {
+        // Express hangs itself on what it takes.
+        server.http.once('request', (_req, res) => resolve('app' in res))
+      })
+      await server.api.get(`${statusOf(aHash())}${query}`)
+      return seen
+    }
+    expect(await byExpress(plain)).toBe(false)
+    expect(await byExpress(friendly)).toBe(false)
+    expect(await byExpress(plain, '?wait=0')).toBe(true)
+    expect(await byExpress(guarded)).toBe(true)
+    expect(await byExpress(logging)).toBe(true)
+  })
+
   test('is Express where it could not be answered', async () => {
     const api = await served(async () => {
       throw new AppError('storage_unavailable')

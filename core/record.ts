@@ -176,24 +176,18 @@ export interface PublicView extends Position {
 }
 
 /** Newer means greater by (`version`, `updated_at`). */
-export function isNewer(
-  a: Pick<Position, 'version' | 'updated_at'>,
-  b: Pick<Position, 'version' | 'updated_at'>,
-): boolean {
-  return a.version !== b.version ? a.version > b.version : a.updated_at > b.updated_at
-}
+export const isNewer = (a: Age, b: Age): boolean =>
+  a.version !== b.version ? a.version > b.version : a.updated_at > b.updated_at
+type Age = Pick<Position, 'version' | 'updated_at'>
 
 /**
  * What anybody who knows the hash may see. `request_data`, `user_id` and `session_id` have no way in: the view is
  * built field by field, never by taking fields away.
  *
  * @param now milliseconds; the estimate of the remaining time depends on it
+ * @param place in the queue, 1 is next
  */
-export function publicView(
-  record: RequestRecord,
-  now: number,
-  queuePosition: number | null = null,
-): PublicView {
+export function publicView(record: RequestRecord, now: number, place: number | null = null): PublicView {
   return {
     // Its position first, and in this order: there it can be read without the rest (seal.ts).
     hash: record.hash,
@@ -217,7 +211,7 @@ export function publicView(
     is_cancelled: record.status === 'cancelled',
     is_expired: now >= Date.parse(record.expires_at),
     steps: record.steps,
-    queue_position: record.status === 'pending' ? queuePosition : null,
+    queue_position: record.status === 'pending' ? place : null,
     max_attempts: record.max_attempts,
     next_retry_at: record.next_retry_at,
     otp_data: record.status === 'otp_required' ? publicPrompt(record.otp_data) : null,

@@ -1,7 +1,9 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { pack } from '../../core/packed.ts'
-import { isNewer, publicView } from '../../core/record.ts'
-import { sealRecord, sealView, unsealRecord, unsealView } from '../../core/seal.ts'
+import { isNewer, publicView, type RequestRecord } from '../../core/record.ts'
+import { positionIn, sealRecord, sealView, unsealRecord, unsealView } from '../../core/seal.ts'
+import { anyChange, anyClock, events, live } from '../helpers/random-lives.ts'
 import { ASK, afterChanges, aRecord, START, step, T0 } from '../helpers/record.ts'
 
 const running = afterChanges(aRecord({ now: T0 }), [START, step(40)])
@@ -9,12 +11,14 @@ const running = afterChanges(aRecord({ now: T0 }), [START, step(40)])
 describe('the public view', () => {
   it('has exactly the fields of the contract, and nothing private', () => {
     const view = publicView(running, T0)
-    expect(Object.keys(view)).toEqual([
+    expect(Object.keys(view).sort()).toEqual(
+      [
       'hash', 'service_slug', 'status', 'step', 'progress', 'current_message', 'message_key', 'message_params', 'estimated_remaining_time',
       'requires_otp', 'is_completed', 'is_failed', 'is_cancelled', 'is_expired', 'steps', 'queue_position', 'attempt',
       'max_attempts', 'next_retry_at', 'otp_data', 'result_data', 'error_data', 'run_at', 'retry_of', 'version', 'created_at', 'started_at',
       'updated_at', 'completed_at', 'expires_at',
-    ]) // biome-ignore format: as in the contract
+      ].sort(),
+    ) // biome-ignore format: as in the contract
     expect(JSON.stringify(view)).not.toContain('private-')
   })
 
@@ -71,6 +75,51 @@ describe('newer', () => {
     expect(isNewer(at(1, 'b'), at(1, 'a'))).toBe(true)
     expect(isNewer(at(1, 'a'), at(1, 'a'))).toBe(false)
     expect(isNewer(at(1, 'b'), at(2, 'a'))).toBe(false)
+  })
+})
+
+describe('where a view stands', () => {
+  const positionOf = ({
+    hash,
+    version,
+    updated_at,
+    status,
+    progress,
+    attempt,
+    expires_at,
+  }: RequestRecord) => ({
+    hash,
+    version,
+    updated_at,
+    status,
+    progress,
+    attempt,
+    expires_at,
+  })
+
+  it('is read from its beginning as from all of it, whatever has happened to the request', () => {
+    fc.assert(
+      fc.property(events(anyChange(), anyClock), (happened) => {
+        for (const { after } of live(happened))
+          expect(positionIn(sealView(publicView(after, T0)))).toEqual(positionOf(after))
+      }),
+    )
+  })
+
+  it('is read without the rest', () => {
+    const beginning = sealView(publicView(running, T0)).split('"service_slug"')[0]
+    expect(positionIn(`${beginning}no JSON at all\t `)).toEqual(positionOf(running))
+  })
+
+  it('is found in a view that begins in another way, too', () => {
+    const { hash, ...rest } = publicView(running, T0)
+    expect(positionIn(sealView({ ...rest, hash }))).toMatchObject(positionOf(running))
+  })
+
+  it('is none in what is no view of ours', () => {
+    expect(positionIn(JSON.stringify(publicView(running, T0)))).toBeNull()
+    expect(positionIn(sealRecord(running))).toBeNull()
+    expect(positionIn('nonsense\t ')).toBeNull()
   })
 })
 

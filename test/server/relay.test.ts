@@ -105,6 +105,19 @@ describe('watching', () => {
     for (const page of pages) await eventually(() => expect(page.versions(hash)).toEqual([3]))
   })
 
+  test.each([
+    ['short', 'ok'],
+    ['in Persian', 'نتیجه‌ی درخواست '.repeat(20)],
+    ['of more than 64 kB', 'x'.repeat(100_000)],
+  ])('by several: they hear the very same of a result that is %s', async (_which, result) => {
+    const hash = await given([START])
+    const pages = await Promise.all([connect(), connect(), connect()])
+    for (const page of pages) await watched(page.watch({ hash }))
+    await apply(hash, { type: 'complete', attempt: 1, result: { result } })
+    const { body } = await api.get(`/api/local-requests/${hash}/status`)
+    for (const { updates } of pages) await eventually(() => expect(updates).toEqual([body]))
+  })
+
   test('of several requests by one page is told apart', async () => {
     const [one, two] = [await given([START]), await given([START])]
     const { watch, versions } = await connect()

@@ -24,8 +24,8 @@ export async function status({ rounds, seconds }: { rounds: number; seconds: num
   const ours = await startServer(redis.url)
   const express = await startChild('bench/contenders/status-express.ts', { env })
   const bare = await startChild('bench/contenders/status-bare.ts', { env })
-  const pipelined = await startChild('bench/contenders/status-bare.ts', {
-    env: { ...env, AUTO_PIPELINING: 'true' },
+  const stripped = await startChild('bench/contenders/status-bare.ts', {
+    env: { ...env, PRIVATE: 'true' },
   })
 
   const poll = async (
@@ -48,11 +48,11 @@ export async function status({ rounds, seconds }: { rounds: number; seconds: num
     express: () => poll(express, few),
     expressUnchanged: () => poll(express, few, expressTags),
     bare: () => poll(bare, few),
-    pipelined: () => poll(pipelined, few),
+    stripped: () => poll(stripped, few),
   }
   await interleave(1, contenders)
   const measured = await interleave(rounds, contenders)
-  for (const child of [ours, express, bare, pipelined, pollers]) await child.stop()
+  for (const child of [ours, express, bare, stripped, pollers]) await child.stop()
   await redis.stop()
 
   const of = (name: keyof typeof contenders, what: keyof Measured): number[] =>
@@ -60,7 +60,7 @@ export async function status({ rounds, seconds }: { rounds: number; seconds: num
   const beside = (what: keyof Measured): Row['beside'] => ({
     Express: of('express', what),
     bare: of('bare', what),
-    'bare, auto-pipelined': of('pipelined', what),
+    'bare, without private fields': of('stripped', what),
   })
   return {
     name: 'status',

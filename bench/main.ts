@@ -11,13 +11,13 @@ import { startUp } from './start-up.ts'
 import { status } from './status.ts'
 
 const SECTIONS = {
-  status: () => status({ rounds: 5, seconds: 2 }),
+  status: () => status({ rounds: 5, seconds: 1.5 }),
   relay: () => relay({ rounds: 3 }),
   progress: () => progress({ rounds: 3, seconds: 0.7 }),
   jobs: () => jobs({ rounds: 3, seconds: 0.5 }),
   memory,
   growth: () => growth({ rounds: 1 }),
-  'start-up': () => startUp({ rounds: 3 }),
+  'start-up': () => startUp({ rounds: 2 }),
 } as const
 
 // What it has started ends with it, on Ctrl-C too.

@@ -8,6 +8,8 @@ import { seed } from './requests.ts'
 
 const WRITERS = 100
 const FOUGHT_OVER = 10
+/** Until all of what runs is compiled. */
+const WARM_UP_SECONDS = 2
 const PLAIN = 'GET+SETEX+PUBLISH'
 const FLOOR = 'bare BullMQ'
 
@@ -31,16 +33,33 @@ export async function progress({ rounds, seconds }: { rounds: number; seconds: n
   const plain = await startChild('bench/contenders/progress-plain.ts', { env })
   const plainToo = await startChild('bench/contenders/progress-plain.ts', { env })
   const floor = await startChild('bench/contenders/progress-bullmq.ts', { env })
+  const way = await startChild('bench/contenders/far-redis.ts', { env })
+  const farAway = { env: { REDIS_URL: await way.ask<string>('url') } }
+  const oursFar = await startChild('bench/contenders/progress-ours.ts', farAway)
+  const plainFar = await startChild('bench/contenders/progress-plain.ts', farAway)
+  const floorFar = await startChild('bench/contenders/progress-bullmq.ts', farAway)
   const hashes = await seed(redis.client, WRITERS)
   const theirs = await seed(redis.client, WRITERS)
   const foughtOver = await seed(redis.client, FOUGHT_OVER)
   const theirsToo = await seed(redis.client, FOUGHT_OVER)
+  const far = await seed(redis.client, 1)
   await floor.ask('add', hashes)
+  await floorFar.ask('add', far)
 
-  const write = async (bot: Child, some: string[], writers: number, sent: string[]): Promise<Measured> => {
+  const write = async (
+    bot: Child,
+    some: string[],
+    writers: number,
+    sent: string[],
+    forSeconds = seconds,
+  ): Promise<Measured> => {
     await redis.client.config('RESETSTAT')
     const [cpu, redisCpu] = [await bot.cpu(), await redis.cpu()]
-    const written = await bot.ask<Written>('run', { hashes: some, writers, seconds } satisfies Writing)
+    const written = await bot.ask<Written>('run', {
+      hashes: some,
+      writers,
+      seconds: forSeconds,
+    } satisfies Writing)
     return {
       ...written,
       cpuMicroseconds: ((await bot.cpu()) - cpu) / written.writes,
@@ -66,19 +85,28 @@ export async function progress({ rounds, seconds }: { rounds: number; seconds: n
     oursAlone: () => write(ours, hashes, 1, ['get']),
     plainAlone: () => write(plain, theirs, 1, ['get', 'setex', 'publish']),
     floorAlone: () => write(floor, hashes, 1, ['evalsha']),
+    oursFar: () => write(oursFar, far, 1, ['get']),
+    plainFar: () => write(plainFar, far, 1, ['get', 'setex', 'publish']),
+    floorFar: () => write(floorFar, far, 1, ['evalsha']),
   }
-  await interleave(1, contenders)
+  for (const [bot, some] of [
+    [ours, hashes],
+    [plain, theirs],
+    [floor, hashes],
+  ] as const)
+    await write(bot, some, WRITERS, [], WARM_UP_SECONDS)
   const measured = await interleave(rounds, contenders)
   const fights = await interleave(rounds, {
     ours: () => fight([ours, oursToo], foughtOver),
     plain: () => fight([plain, plainToo], theirsToo),
   })
-  for (const child of [ours, oursToo, plain, plainToo, floor]) await child.stop()
+  for (const child of [ours, oursToo, plain, plainToo, floor, oursFar, plainFar, floorFar, way])
+    await child.stop()
   await redis.stop()
 
   const of = (name: keyof typeof contenders, what: keyof Measured): number[] =>
     measured[name].map((each) => each[what])
-  const row = (what: string, unit: string, value: keyof Measured, alone: '' | 'Alone' = ''): Row => ({
+  const row = (what: string, unit: string, value: keyof Measured, alone: '' | 'Alone' | 'Far' = ''): Row => ({
     what,
     unit,
     ours: of(`ours${alone}`, value),
@@ -90,6 +118,7 @@ export async function progress({ rounds, seconds }: { rounds: number; seconds: n
     title: 'Progress writes of a bot; GET + SETEX + PUBLISH by hand, job.updateProgress of BullMQ',
     rows: [
       { ...row('writes a second, 1 writer', '/s', 'perSecond', 'Alone'), targets },
+      { ...row('writes a second, 1 writer, Redis 2 ms away', '/s', 'perSecond', 'Far'), targets },
       { ...row(`writes a second, ${WRITERS} writers`, '/s', 'perSecond'), targets },
       row('CPU of the bot a write', 'µs', 'cpuMicroseconds'),
       row('CPU of Redis a write', 'µs', 'redisMicroseconds'),

@@ -27,21 +27,61 @@ export function pack(record: RequestRecord): Record<string, unknown> {
   }
 }
 
-/** What was packed as it was before, and anything else as it is. Changes what it is given. */
+/**
+ * All that a record may have, in one order: what is made of it again has one form in memory, whatever stood in the JSON, and
+ * is quick to work with.
+ */
+const WHOLE: Record<keyof RequestRecord, unknown> = {
+  hash: undefined,
+  service_slug: undefined,
+  user_id: undefined,
+  session_id: undefined,
+  submitter: undefined,
+  owner_hash: null,
+  status: undefined,
+  step: undefined,
+  progress: undefined,
+  current_message: undefined,
+  message_key: undefined,
+  message_params: undefined,
+  message_seal: undefined,
+  estimated_duration: undefined,
+  request_data: undefined,
+  otp_data: undefined,
+  result_data: undefined,
+  error_data: undefined,
+  cancelled_by: null,
+  steps: undefined,
+  attempt: undefined,
+  max_attempts: undefined,
+  next_retry_at: null,
+  estimated_end_at: null,
+  deadline_at: null,
+  reached: 0,
+  version: undefined,
+  write_id: undefined,
+  guarded: undefined,
+  priority: undefined,
+  run_at: undefined,
+  retry_of: undefined,
+  installation: undefined,
+  created_at: undefined,
+  started_at: undefined,
+  updated_at: undefined,
+  completed_at: undefined,
+  expires_at: undefined,
+}
+
+/** What was packed as it was before, and anything else as it is. */
 export function unpack(packed: Record<string, unknown>): Record<string, unknown> {
-  packed.owner_hash ??= null
-  packed.cancelled_by ??= null
-  packed.next_retry_at ??= null
-  packed.estimated_end_at ??= null
-  packed.deadline_at ??= null
-  packed.reached ??= 0
   const { steps, service_slug: slug } = packed
-  if (steps === undefined) packed.steps = firstSteps(findService(slug as string)?.steps ?? [])
+  const whole: Record<string, unknown> = { ...WHOLE, ...packed }
+  if (steps === undefined) whole.steps = firstSteps(findService(slug as string)?.steps ?? [])
   else if (Array.isArray(steps)) {
     const created = inOurForm(packed.created_at)
-    packed.steps = steps.map((step) => lengthen(step, created))
+    whole.steps = steps.map((step) => lengthen(step, created))
   }
-  return packed
+  return whole
 }
 
 function areUntouched({ service_slug, steps }: RequestRecord): boolean {

@@ -6,6 +6,8 @@ import type { Row } from '../measure/report.ts'
 import { interleave } from '../measure/rounds.ts'
 
 export const AT_ONCE = 250
+/** Until all of what runs is compiled. */
+const WARM_UP_SECONDS = 1.5
 
 interface Measured extends BatchesDone {
   cpuMicroseconds: number
@@ -24,7 +26,7 @@ export async function measureTaking(
     startChild('bench/contenders/queue-bare.ts', { env }),
   ])
 
-  const take = async (child: Child, what: 'submit' | 'add'): Promise<Measured> => {
+  const take = async (child: Child, what: 'submit' | 'add', seconds: number): Promise<Measured> => {
     const [cpu, redisCpu] = [await child.cpu(), await redis.cpu()]
     const done = await child.ask<BatchesDone>(what, { atOnce: AT_ONCE, seconds } satisfies Batches)
     return {
@@ -33,19 +35,20 @@ export async function measureTaking(
       redisMicroseconds: ((await redis.cpu()) - redisCpu) / done.count,
     }
   }
-  const contenders = {
-    submit: () => take(ours, 'submit'),
-    plain: () => take(plain, 'submit'),
-    pipelined: () => take(pipelined, 'submit'),
-    bare: () => take(bare, 'add'),
-    add: () => take(ours, 'add'),
-  }
-  await interleave(1, contenders)
-  const measured = await interleave(rounds, contenders)
+  const contenders = (seconds: number) => ({
+    submit: () => take(ours, 'submit', seconds),
+    plain: () => take(plain, 'submit', seconds),
+    pipelined: () => take(pipelined, 'submit', seconds),
+    bare: () => take(bare, 'add', seconds),
+    add: () => take(ours, 'add', seconds),
+  })
+  await interleave(1, contenders(WARM_UP_SECONDS))
+  await redis.client.flushall()
+  const measured = await interleave(rounds, contenders(seconds))
   for (const child of [ours, plain, pipelined, bare]) await child.stop()
   await redis.client.flushall()
 
-  const of = (name: keyof typeof contenders, what: keyof Measured): number[] =>
+  const of = (name: keyof typeof measured, what: keyof Measured): number[] =>
     measured[name].map((each) => each[what])
   const submits = (what: string, unit: string, value: keyof Measured): Row => ({
     what,

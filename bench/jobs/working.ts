@@ -12,8 +12,9 @@ import { interleave } from '../measure/rounds.ts'
 import { SERVICE } from '../requests.ts'
 import { AT_ONCE } from './taking.ts'
 
-const JOBS = 3_000
-const WARM_UP = 500
+const JOBS = 2_000
+/** Until all of what runs is compiled. */
+const WARM_UP = 1_500
 const CONCURRENCY = '50'
 const LOOK_EVERY_MS = 10
 

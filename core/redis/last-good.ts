@@ -24,8 +24,8 @@ export interface LastGood {
   forget(hash: string): void
 }
 
-/** In all; a record has some 1,200, one with a great result 300,000. */
-const MOST_CHARACTERS = 4_000_000
+/** In all; a record has some 900, one with a great result 300,000. */
+const MOST_CHARACTERS = 2_500_000
 /** What people sent must not outlive its record by much, here either. */
 const LOOK_EVERY_MS = 60_000
 

@@ -22,11 +22,14 @@ elseif left > tonumber(ARGV[5]) and left < DAY - ARGV[5] then
   redis.call('DEL', KEYS[2])
 end
 local rounds = {}
+local lasts = {}
 for i = 6, #ARGV do
-  local last = tonumber(redis.call('ZSCORE', KEYS[2], ARGV[i]) or 0)
-  rounds[i - 5] = math.min(math.max(last, over) + 1, tonumber(ARGV[4]))
-  redis.call('ZADD', KEYS[2], rounds[i - 5], ARGV[i])
+  local person = ARGV[i]
+  local last = lasts[person] or tonumber(redis.call('ZSCORE', KEYS[2], person) or 0)
+  lasts[person] = math.min(math.max(last, over) + 1, tonumber(ARGV[4]))
+  rounds[i - 5] = lasts[person]
 end
+for person, last in pairs(lasts) do redis.call('ZADD', KEYS[2], last, person) end
 -- Nobody waits, or somebody's job is about to be added: all begin anew, but not just yet.
 left = redis.call('PTTL', KEYS[2])
 if head[2] then

@@ -11,9 +11,9 @@ import { startUp } from './start-up.ts'
 import { status } from './status.ts'
 
 const SECTIONS = {
-  status: () => status({ rounds: 5, seconds: 1.5 }),
+  status: () => status({ rounds: 8, seconds: 1 }),
   relay: () => relay({ rounds: 3 }),
-  progress: () => progress({ rounds: 3, seconds: 0.7 }),
+  progress: () => progress({ rounds: 5, seconds: 0.5 }),
   jobs: () => jobs({ rounds: 3, seconds: 0.5 }),
   memory,
   growth: () => growth({ rounds: 1 }),

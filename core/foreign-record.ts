@@ -3,10 +3,11 @@
  * write is read with care and made one of ours again.
  */
 import { z } from 'zod'
+import { toIso } from './iso-time.ts'
 import type { Rules } from './lifecycle.ts'
 import { openPrompt } from './otp-prompt.ts'
 import { unpack } from './packed.ts'
-import { isFinal, type RequestRecord, STATUSES, type Status, type Step, toIso } from './record.ts'
+import { isFinal, type RequestRecord, STATUSES, type Status, type Step } from './record.ts'
 import { allDone, stepsAt } from './steps.ts'
 import { keyOf, keyShape } from './told.ts'
 

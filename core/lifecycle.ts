@@ -7,6 +7,8 @@
  *   otp_required  a bot asked for a code; leaves when a code is handed over
  *   completed, failed, cancelled   final: nothing ever changes it again, but its time is renewed once on arrival
  */
+
+import { toIso } from './iso-time.ts'
 import {
   afterWrongCode,
   askAgain,
@@ -16,7 +18,7 @@ import {
   refuseResend,
 } from './otp-prompt.ts'
 import type { PartReport, RequestError, RequestRecord, Status } from './record.ts'
-import { isFinal, toIso } from './record.ts'
+import { isFinal } from './record.ts'
 import { allDone, partsAnew, partsAt, stepsAt } from './steps.ts'
 import { sayCommon } from './texts/common-messages.ts'
 import { say, type Told } from './told.ts'

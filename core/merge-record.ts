@@ -4,6 +4,7 @@
  * was written or shown once then stays true, and what the other has to report comes on top of it.
  */
 import { adopt, type ForeignRecord } from './foreign-record.ts'
+import { toIso } from './iso-time.ts'
 import type { Rules } from './lifecycle.ts'
 import {
   isFinal,
@@ -13,7 +14,6 @@ import {
   type PublicView,
   type RequestRecord,
   type StoredPrompt,
-  toIso,
 } from './record.ts'
 import { allDone, partsAt, stepsAt } from './steps.ts'
 import { keyOf } from './told.ts'

@@ -1,4 +1,5 @@
-import { type RequestRecord, toIso } from './record.ts'
+import { toIso } from './iso-time.ts'
+import type { RequestRecord } from './record.ts'
 import { firstSteps } from './steps.ts'
 import { sayCommon } from './texts/common-messages.ts'
 import { say } from './told.ts'

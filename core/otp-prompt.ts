@@ -2,7 +2,8 @@
  * The rules of an open question for a one-time code: how long it stands, how many wrong codes it bears, and when
  * another code may be sent. Pure, like the lifecycle that uses them.
  */
-import { type StoredPrompt, toIso } from './record.ts'
+import { toIso } from './iso-time.ts'
+import type { StoredPrompt } from './record.ts'
 import type { Told } from './told.ts'
 
 /** What a bot says when it asks for a code; everything else has a sensible default. */

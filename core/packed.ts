@@ -8,7 +8,8 @@
  * are steps: of a time only that is written in which it differs from `created_at`. A part of a step, or one of another
  * form, stands there in full. Steps that its service has and of which none is begun do not stand there.
  */
-import { type RequestRecord, type Step, toIso } from './record.ts'
+import { toIso } from './iso-time.ts'
+import type { RequestRecord, Step } from './record.ts'
 import { findService } from './services/index.ts'
 import { firstSteps } from './steps.ts'
 

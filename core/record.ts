@@ -4,6 +4,8 @@
  * The names are the outside contract: bots in any language read and write the record's JSON.
  */
 
+import type { IsoTime } from './iso-time.ts'
+
 export const STATUSES = ['pending', 'processing', 'otp_required', 'completed', 'failed', 'cancelled'] as const
 export type Status = (typeof STATUSES)[number]
 
@@ -19,10 +21,6 @@ export const isExpiring = ({ expires_at }: Pick<PublicView, 'expires_at'>, now: 
 /** Not begun, and not to begin at once. */
 export const isScheduled = ({ status, run_at }: Pick<PublicView, 'status' | 'run_at'>): boolean =>
   status === 'pending' && run_at !== null
-
-/** A UTC ISO 8601 time with milliseconds. */
-type IsoTime = string
-export const toIso = (ms: number): IsoTime => new Date(ms).toISOString()
 
 /** Parameters of a text that each viewer reads in their own language. */
 export type MessageParams = Record<string, string | number>

@@ -2,7 +2,8 @@
  * The steps of a request: those before the current one are done, those after it wait. A step may have parts, which run
  * side by side while it is the current one and end with it.
  */
-import { type PartReport, type Step, toIso } from './record.ts'
+import { toIso } from './iso-time.ts'
+import type { PartReport, Step } from './record.ts'
 
 /** The steps of a service, before any is begun. */
 export const firstSteps = (steps: readonly Pick<Step, 'id' | 'of'>[]): Step[] => steps.map(waiting)

@@ -62,8 +62,13 @@ export function createLastGood({
     kept.set(hash, { raw, version, expiresAt: Date.parse(expires_at) })
     characters += raw.length
     forgetExpiredLater()
+    if (characters > mostCharacters) forgetOldest()
+  }
+
+  /** A tenth at a time: to find the oldest in a map from which many have gone takes a while. */
+  function forgetOldest(): void {
     for (const oldest of kept.keys()) {
-      if (characters <= mostCharacters) return
+      if (characters <= mostCharacters * 0.9) return
       forget(oldest)
     }
   }

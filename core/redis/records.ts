@@ -99,11 +99,20 @@ export function createRecords({
    * What was read becomes a record. What another program wrote, and what lies behind what we know, is first written
    * again, as the next of ours.
    */
-  async function open(hash: string, raw: string, known: Known | null): Promise<Stored | null> {
+  function open(hash: string, raw: string, known: Known | null): Stored | null | Promise<Stored | null> {
     const ours = unsealRecord(raw)
     if (ours && ours.installation !== installation) return null
     const stored = ours && { record: ours, raw }
     if (stored && !(known && goesBack(known, ours)) && lastGood.keepUnlessAhead(stored)) return stored
+    return mend(hash, raw, ours, known)
+  }
+
+  async function mend(
+    hash: string,
+    raw: string,
+    ours: RequestRecord | null,
+    known: Known | null,
+  ): Promise<Stored | null> {
     const guard = ours ? null : unsealRecord((await readValue(redis.names.guard(hash))) ?? '')
     const all = [guard, lastGood.get(hash)?.record, known]
     const theirs = ours ?? parseForeignRecord(raw, hash)

@@ -192,6 +192,8 @@ describe.concurrent('connections', () => {
       const storeOf = (client: RedisClient) => createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
       const record = aRecord()
       await storeOf(patient).create(record)
+      // What had not reached the replica would be gone with the old master, which is another story.
+      await eventually(async () => expect(await next.ask('EXISTS', keys.record(record.hash))).toBe(1))
 
       await next.ask('REPLICAOF', 'NO', 'ONE')
       await old.ask('REPLICAOF', next.host, next.port)

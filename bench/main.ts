@@ -11,7 +11,7 @@ import { startUp } from './start-up.ts'
 import { status } from './status.ts'
 
 const SECTIONS = {
-  status: () => status({ rounds: 8, seconds: 1 }),
+  status: () => status({ rounds: 6, seconds: 1 }),
   relay: () => relay({ rounds: 3 }),
   progress: () => progress({ rounds: 5, seconds: 0.5 }),
   jobs: () => jobs({ rounds: 3, seconds: 0.5 }),

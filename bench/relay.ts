@@ -35,7 +35,7 @@ export async function relay({ rounds }: { rounds: number }): Promise<Section> {
     const connect = (hashes: string[]): Promise<void> =>
       watchers.ask('connect', { url, kind, hashes } satisfies Watching)
     await connect(warmUp)
-    await deliver(child, others, { hashes: warmUp, perSecond: 2_000, seconds: 1 })
+    await deliver(child, others, { hashes: warmUp, perSecond: 2_000, seconds: 0.5 })
     const before = await child.memory()
     await connect(many)
     await settle(child)

@@ -1,7 +1,7 @@
 /** How a request stands, asked over 64 connections. */
 import type { Polled, Polling } from './contenders/pollers.ts'
-import { startServer } from './halfway.ts'
-import { startChild } from './measure/child.ts'
+import { type Server, startServer } from './halfway.ts'
+import { type Child, startChild } from './measure/child.ts'
 import { startRedis } from './measure/redis.ts'
 import type { Row, Section } from './measure/report.ts'
 import { interleave } from './measure/rounds.ts'
@@ -10,6 +10,11 @@ import { seed } from './requests.ts'
 const CONNECTIONS = 64
 const FEW = 1_000
 const MANY = 100_000
+
+/** Of each contender, which take turns: one process may be luckier than another in how its code comes to be compiled. */
+const PROCESSES = 3
+const several = <T>(start: () => Promise<T>): Promise<T[]> =>
+  Promise.all(Array.from({ length: PROCESSES }, start))
 
 interface Measured extends Polled {
   cpuMicroseconds: number
@@ -21,38 +26,49 @@ export async function status({ rounds, seconds }: { rounds: number; seconds: num
   const few = hashes.slice(0, FEW)
   const env = { REDIS_URL: redis.url }
   const pollers = await startChild('bench/contenders/pollers.ts')
-  const ours = await startServer(redis.url)
-  const express = await startChild('bench/contenders/status-express.ts', { env })
-  const bare = await startChild('bench/contenders/status-bare.ts', { env })
-  const stripped = await startChild('bench/contenders/status-bare.ts', {
-    env: { ...env, PRIVATE: 'true' },
-  })
+  const contender = (file: string, more = {}): Promise<Child[]> =>
+    several(() => startChild(`bench/contenders/${file}`, { env: { ...env, ...more } }))
+  const ours = await several(() => startServer(redis.url))
+  const express = await contender('status-express.ts')
+  const bare = await contender('status-bare.ts')
+  const stripped = await contender('status-bare.ts', { PRIVATE: 'true' })
 
-  const poll = async (
-    server: typeof ours | typeof bare,
-    some: string[],
-    tags?: string[],
-  ): Promise<Measured> => {
-    const url = 'url' in server ? server.url : await server.ask<string>('url')
-    const polling: Polling = { url, hashes: some, tags, connections: CONNECTIONS, seconds }
-    const before = await server.cpu()
-    const polled = await pollers.ask<Polled>('poll', polling)
-    return { ...polled, cpuMicroseconds: ((await server.cpu()) - before) / polled.answers }
+  const urlOf = async (server: Child): Promise<string> =>
+    'url' in server ? (server as Server).url : server.ask('url')
+  const tagsOf = async ([server]: Child[]): Promise<string[]> =>
+    pollers.ask('tagsOf', await urlOf(server as Child), few)
+  const poll = (servers: Child[], some: string[], tags?: string[]): (() => Promise<Measured>) => {
+    let turn = 0
+    return async () => {
+      const server = servers[turn++ % servers.length] as Child
+      const polling: Polling = {
+        url: await urlOf(server),
+        hashes: some,
+        tags,
+        connections: CONNECTIONS,
+        seconds,
+      }
+      const before = await server.cpu()
+      const polled = await pollers.ask<Polled>('poll', polling)
+      return { ...polled, cpuMicroseconds: ((await server.cpu()) - before) / polled.answers }
+    }
   }
-  const tags = await pollers.ask<string[]>('tagsOf', ours.url, few)
-  const expressTags = await pollers.ask<string[]>('tagsOf', await express.ask('url'), few)
+  // Those that are compared stand side by side.
+  const main = {
+    express: poll(express, few),
+    ours: poll(ours, few),
+    bare: poll(bare, few),
+    stripped: poll(stripped, few),
+  }
   const contenders = {
-    ours: () => poll(ours, few),
-    many: () => poll(ours, hashes),
-    unchanged: () => poll(ours, few, tags),
-    express: () => poll(express, few),
-    expressUnchanged: () => poll(express, few, expressTags),
-    bare: () => poll(bare, few),
-    stripped: () => poll(stripped, few),
+    ...main,
+    many: poll(ours, hashes),
+    unchanged: poll(ours, few, await tagsOf(ours)),
+    expressUnchanged: poll(express, few, await tagsOf(express)),
   }
-  await interleave(1, contenders)
+  await interleave(PROCESSES, main)
   const measured = await interleave(rounds, contenders)
-  for (const child of [ours, express, bare, stripped, pollers]) await child.stop()
+  for (const child of [...ours, ...express, ...bare, ...stripped, pollers]) await child.stop()
   await redis.stop()
 
   const of = (name: keyof typeof contenders, what: keyof Measured): number[] =>

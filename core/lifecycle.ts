@@ -17,8 +17,7 @@ import {
   refuseCode,
   refuseResend,
 } from './otp-prompt.ts'
-import type { PartReport, RequestError, RequestRecord, Status } from './record.ts'
-import { isFinal } from './record.ts'
+import { isFinal, type PartReport, type RequestError, type RequestRecord, type Status } from './record.ts'
 import { allDone, partsAnew, partsAt, stepsAt } from './steps.ts'
 import { sayCommon } from './texts/common-messages.ts'
 import { say, type Told } from './told.ts'

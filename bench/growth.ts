@@ -14,7 +14,7 @@ const [FEW, MANY, MOST] = [1_000, 10_000, 50_000] as const
 const WARM_UP = 512
 /** As many as a socket of ours may watch. */
 const PER_CONNECTION = 64
-const UPDATES = { perSecond: 2_000, seconds: 2 }
+const UPDATES = { perSecond: 2_000, seconds: 3 }
 
 const PEOPLE = 10_000
 const EVERY_SECONDS = 5

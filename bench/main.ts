@@ -13,7 +13,7 @@ import { status } from './status.ts'
 const SECTIONS = {
   status: () => status({ rounds: 6, seconds: 1 }),
   relay: () => relay({ rounds: 3 }),
-  progress: () => progress({ rounds: 5, seconds: 0.5 }),
+  progress: () => progress({ rounds: 4, seconds: 0.5 }),
   jobs: () => jobs({ rounds: 3, seconds: 0.5 }),
   memory,
   growth: () => growth({ rounds: 1 }),

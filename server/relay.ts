@@ -16,7 +16,7 @@ import { isAllowedOrigin } from './middleware/origin.ts'
 import { type Ownership, readToken } from './ownership.ts'
 import { type Problem, toProblem } from './problem.ts'
 import { limitSocket, MESSAGES_PER_SECOND, MOST_WATCHED, type SocketLimits } from './socket-limits.ts'
-import { createSendUpdate } from './update-packet.ts'
+import { sendUpdate } from './update-packet.ts'
 import { declineUpgrades } from './upgrades.ts'
 
 export type WatchAnswer = { ok: true; data: PublicView } | { ok: false; problem: Problem }
@@ -78,7 +78,6 @@ export function createRelay({
     destroyUpgrade: false,
     allowRequest: (req, decide) => decide(null, isAllowedOrigin(req, allowedOrigins)),
   })
-  const sendUpdate = createSendUpdate()
   declineUpgrades(http, { except: `${io.path()}/` })
   // Only a change of transport names a connection, and there is but one transport.
   io.engine.use((req: OpeningCall, res: { req: unknown }, next: (error?: Error) => void) => {

@@ -13,20 +13,22 @@ const TEXT = { fin: true, opcode: 1, mask: false, readOnly: false, rsv1: false }
 /** Engine.IO's name for a message, which it writes itself, and Socket.IO's for an event. */
 const [MESSAGE, EVENT] = ['4', '2']
 
-/** @returns a way to send an update: from the second on, those who are sent the same one after each other share its frame */
-export function createSendUpdate(): (connection: Socket['conn'], update: LiveUpdate) => void {
-  let last: LiveUpdate | null = null
-  let packet = ''
-  let framed: object | undefined
-  return (connection, update) => {
-    if (update === last) framed ??= { wsPreEncodedFrame: [frameOf(packet)] }
-    else {
-      last = update
-      packet = `${EVENT}["request:update",${update.json}]`
-      framed = undefined
-    }
-    connection.send(packet, framed)
-  }
+interface Packet {
+  text: string
+  /** From the second watcher on. */
+  framed?: { wsPreEncodedFrame: Buffer[] }
+}
+
+/** Gone with the update: what a person is shown must not stay behind with us. */
+const packets = new WeakMap<LiveUpdate, Packet>()
+
+/** Those who are sent the same update share its packet, and its frame. */
+export function sendUpdate(connection: Socket['conn'], update: LiveUpdate): void {
+  const present = packets.get(update)
+  if (present) present.framed ??= { wsPreEncodedFrame: [frameOf(present.text)] }
+  const packet = present ?? { text: `${EVENT}["request:update",${update.json}]` }
+  if (!present) packets.set(update, packet)
+  connection.send(packet.text, packet.framed as object | undefined)
 }
 
 const frameOf = (packet: string): Buffer => Buffer.concat(Sender.frame(Buffer.from(MESSAGE + packet), TEXT))

@@ -7,7 +7,7 @@ import type { Log } from '../log.ts'
 import type { RequestRecord } from '../record.ts'
 import { allQueues } from '../services/index.ts'
 import type { ServiceQueue } from '../services/queues.ts'
-import type { Service } from '../services/service.ts'
+import { DEFAULT_PRIORITY, type Service } from '../services/service.ts'
 import type { RedisClient } from './connect.ts'
 import { createTakeTurn, type TakeTurn } from './turns.ts'
 
@@ -109,7 +109,7 @@ export function createQueues({
   /** By queue and urgency: those who want a turn at the same time are given theirs together. */
   const takers = new Map<string, TakeTurn>()
   function turnOf({ submitter, priority }: Waiting, { queue, ...where }: Where): Promise<number> {
-    const urgency = priority ?? where.priority
+    const urgency = priority ?? where.priority ?? DEFAULT_PRIORITY
     const name = `${queue.name}:${urgency}`
     const take = takers.get(name) ?? createTakeTurn(redis, find(queue), urgency)
     takers.set(name, take)

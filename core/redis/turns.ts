@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { Queue } from 'bullmq'
-import { DEFAULT_PRIORITY, PRIORITIES } from '../services/service.ts'
+import { PRIORITIES } from '../services/service.ts'
 import type { RedisClient } from './connect.ts'
 import { gather } from './gather.ts'
 
@@ -26,7 +26,7 @@ const MOST_AT_ONCE = 250
 /** Gives a person the BullMQ priority of their next request in one queue, of one level of urgency. */
 export type TakeTurn = (person: string) => Promise<number>
 
-export function createTakeTurn(redis: RedisClient, queue: Queue, urgency = DEFAULT_PRIORITY): TakeTurn {
+export function createTakeTurn(redis: RedisClient, queue: Queue, urgency: number): TakeTurn {
   const base = (urgency - 1) * ROUNDS
   return gather(MOST_AT_ONCE, async (persons: string[]) => {
     const rounds = await redis.takeTurns(

@@ -1,12 +1,14 @@
 /** What becomes of the cost as the number of those who watch and who poll grows. */
 import type { Asking } from './contenders/people.ts'
 import type { Watching } from './contenders/watchers.ts'
-import { type Delivered, deliver, settle, startOthers } from './delivery.ts'
-import { startServer } from './halfway.ts'
+import { deliver, type Others, settle, startOthers } from './delivery.ts'
+import { type Server, startServer } from './halfway.ts'
 import { type Child, startChild } from './measure/child.ts'
+import { separate } from './measure/cores.ts'
 import { needConnections } from './measure/files.ts'
+import type { Pace } from './measure/pace.ts'
 import { type BenchRedis, startRedis } from './measure/redis.ts'
-import type { Section } from './measure/report.ts'
+import type { Row, Section } from './measure/report.ts'
 import { interleave } from './measure/rounds.ts'
 import { seed } from './requests.ts'
 
@@ -14,52 +16,51 @@ const [FEW, MANY, MOST] = [1_000, 10_000, 50_000] as const
 const WARM_UP = 512
 /** As many as a socket of ours may watch. */
 const PER_CONNECTION = 64
-const UPDATES = { perSecond: 2_000, seconds: 3 }
+const UPDATES: Pace = { perSecond: 4_000, seconds: 1 }
+/** Until all is compiled, and each request has had its first update, which costs more than those that follow. */
+const BEFORE = { perSecond: 10_000, least: 30_000 }
 
 const PEOPLE = 10_000
 const EVERY_SECONDS = 5
 const CONNECTIONS = 1_000
-const ANSWERS = { perSecond: PEOPLE / EVERY_SECONDS, seconds: 3 }
+const ANSWERS: Pace = { perSecond: PEOPLE / EVERY_SECONDS, seconds: 1 }
+const ANSWERS_BEFORE: Pace = { perSecond: 4_000, seconds: 1.5 }
 
-/** Of so many watched requests; the memory is that of each. */
-interface Watched extends Delivered {
+/** A process of ours by which requests are watched, and what it holds for each of them. */
+interface Watched {
+  server: Server
+  hashes: string[]
   residentKilobytes: number
   heapKilobytes: number
 }
-type Growing = Record<typeof FEW | typeof MANY | typeof MOST, Watched>
 
 export async function growth({ rounds }: { rounds: number }): Promise<Section> {
   needConnections(CONNECTIONS)
   const redis = await startRedis()
-  const hashes = await seed(redis.client, WARM_UP + MOST)
-  const { watched } = await interleave(rounds, { watched: () => measureWatched(redis, hashes) })
-  const polled = await measurePolled(redis, hashes.slice(0, PEOPLE), rounds)
+  const updates = await measureWatched(redis, rounds)
+  const polled = await measurePolled(redis, rounds)
   await redis.stop()
 
-  const of = (count: keyof Growing, what: keyof Watched): number[] => watched.map((each) => each[count][what])
   const number = (count: number): string => count.toLocaleString('en')
-  const beside = (count: keyof Growing, what: keyof Watched) => ({
-    [`with ${number(count)}`]: of(count, what),
-  })
-  const update = (count: keyof Growing) => ({
+  const update = (count: number, ours: number[]): Row => ({
     what: `CPU a delivered update, ${number(count)} requests`,
     unit: 'µs',
-    ours: of(count, 'cpuMicroseconds'),
-    beside: beside(FEW, 'cpuMicroseconds'),
+    ours,
+    beside: { [`with ${number(FEW)}`]: updates.cpu.few },
     targets: [{ beside: `with ${number(FEW)}`, atMost: 1.5 }],
   })
-  const memory = (what: string, kind: 'residentKilobytes' | 'heapKilobytes') => ({
+  const memory = (what: string, kind: 'residentKilobytes' | 'heapKilobytes'): Row => ({
     what: `${what} a watched request, ${number(MOST)} requests`,
     unit: 'kB',
-    ours: of(MOST, kind),
-    beside: beside(MANY, kind),
+    ours: [updates.most[kind]],
+    beside: { [`with ${number(MANY)}`]: [updates.many[kind]] },
   })
   return {
     name: 'growth',
     title: `As it grows: watched requests, ${PER_CONNECTION} a connection, ${number(UPDATES.perSecond)} updates a second; ${number(PEOPLE)} who poll every ${EVERY_SECONDS} s over ${number(CONNECTIONS)} connections`,
     rows: [
-      update(MANY),
-      update(MOST),
+      update(MANY, updates.cpu.many),
+      update(MOST, updates.cpu.most),
       memory('memory', 'residentKilobytes'),
       memory('heap', 'heapKilobytes'),
       {
@@ -72,50 +73,59 @@ export async function growth({ rounds }: { rounds: number }): Promise<Section> {
   }
 }
 
-/** More and more requests in one process of ours, a fresh one. */
-async function measureWatched(redis: BenchRedis, hashes: string[]): Promise<Growing> {
+async function measureWatched(redis: BenchRedis, rounds: number) {
   const others = await startOthers(redis.url)
-  const server = await startServer(redis.url)
-  const connect = (hashes: string[]): Promise<void> => {
-    const watching: Watching = { url: server.url, kind: 'socket.io', hashes, perConnection: PER_CONNECTION }
-    return others.watchers.ask('connect', watching)
-  }
-  const warmUp = hashes.slice(0, WARM_UP)
-  const rest = hashes.slice(WARM_UP)
-  await connect(warmUp)
-  await deliver(server, others, { hashes: warmUp, perSecond: 2_000, seconds: 2 })
-  const before = await server.memory()
+  const few = await watch(redis, others, FEW)
+  const many = await watch(redis, others, MANY)
+  const most = await watch(redis, others, MOST)
+  const servers = [few, many, most].map(({ server }) => server)
+  separate(servers, [others.bots, others.watchers, redis])
+  const cpu = ({ server, hashes }: Watched) => [
+    async () => (await deliver(server, others, { hashes, ...UPDATES })).cpuMicroseconds,
+  ]
+  await interleave(1, { few: cpu(few), many: cpu(many), most: cpu(most) })
+  const measured = await interleave(rounds, { few: cpu(few), many: cpu(many), most: cpu(most) })
+  for (const child of [...servers, others]) await child.stop()
+  return { cpu: measured, many, most }
+}
 
-  const watch = async (from: number, until: number): Promise<Watched> => {
-    await connect(rest.slice(from, until))
-    await settle(server)
-    const { resident, heap } = await server.memory()
-    const delivered = await deliver(server, others, { hashes: rest.slice(0, until), ...UPDATES })
-    return {
-      ...delivered,
-      residentKilobytes: (resident - before.resident) / until / 1000,
-      heapKilobytes: (heap - before.heap) / until / 1000,
-    }
+/** Starts a process of ours and has so many requests watched. */
+async function watch(redis: BenchRedis, others: Others, count: number): Promise<Watched> {
+  const server = await startServer(redis.url)
+  const connect = async (count: number): Promise<string[]> => {
+    const hashes = await seed(redis.client, count)
+    const watching: Watching = { url: server.url, kind: 'socket.io', hashes, perConnection: PER_CONNECTION }
+    await others.watchers.ask('connect', watching)
+    return hashes
   }
-  const growing = {
-    [FEW]: await watch(0, FEW),
-    [MANY]: await watch(FEW, MANY),
-    [MOST]: await watch(MANY, MOST),
+  const warmUp = await connect(WARM_UP)
+  await deliver(server, others, { hashes: warmUp, perSecond: 4_000, seconds: 0.5 })
+  const before = await server.memory()
+  const hashes = await connect(count)
+  await settle(server)
+  const { resident, heap } = await server.memory()
+  await deliver(server, others, {
+    hashes,
+    perSecond: BEFORE.perSecond,
+    seconds: Math.max(count, BEFORE.least) / BEFORE.perSecond,
+  })
+  return {
+    server,
+    hashes,
+    residentKilobytes: (resident - before.resident) / count / 1000,
+    heapKilobytes: (heap - before.heap) / count / 1000,
   }
-  await server.stop()
-  await others.stop()
-  return growing
 }
 
 /** @returns the share of a core that answering took, in percent */
-async function measurePolled(redis: BenchRedis, hashes: string[], rounds: number) {
+async function measurePolled(redis: BenchRedis, rounds: number) {
+  const hashes = await seed(redis.client, PEOPLE)
   const people = await startChild('bench/contenders/people.ts')
   const ours = await startServer(redis.url)
   const express = await startChild('bench/contenders/status-express.ts', { env: { REDIS_URL: redis.url } })
-  const poll = async (server: Child, url: string): Promise<number> => {
-    const asking: Asking = { url, hashes, ...ANSWERS }
+  const poll = async (server: Child, url: string, at: Pace): Promise<number> => {
+    const asking: Asking = { url, hashes, ...at }
     await people.ask('connect', asking, CONNECTIONS)
-    await people.ask('poll', { ...asking, seconds: 2 })
     await settle(server)
     const before = await server.cpu()
     const answers = await people.ask<number>('poll', asking)
@@ -123,10 +133,14 @@ async function measurePolled(redis: BenchRedis, hashes: string[], rounds: number
     await people.ask('close')
     return (cpuMicroseconds / answers) * (ANSWERS.perSecond / 1_000_000) * 100
   }
-  const polled = await interleave(rounds, {
-    ours: () => poll(ours, ours.url),
-    express: async () => poll(express, await express.ask('url')),
+  const expressUrl = await express.ask<string>('url')
+  const contenders = (at: Pace) => ({
+    ours: [() => poll(ours, ours.url, at)],
+    express: [() => poll(express, expressUrl, at)],
   })
+  await interleave(1, contenders(ANSWERS_BEFORE))
+  separate([ours, express], [people, redis])
+  const polled = await interleave(rounds, contenders(ANSWERS))
   for (const child of [ours, express, people]) await child.stop()
   return polled
 }

@@ -11,12 +11,12 @@ import { startUp } from './start-up.ts'
 import { status } from './status.ts'
 
 const SECTIONS = {
-  status: () => status({ rounds: 6, seconds: 1 }),
+  status: () => status({ rounds: 6, seconds: 0.2 }),
   relay: () => relay({ rounds: 3 }),
-  progress: () => progress({ rounds: 4, seconds: 0.5 }),
-  jobs: () => jobs({ rounds: 3, seconds: 0.5 }),
+  progress: () => progress({ rounds: 4, seconds: 0.3 }),
+  jobs: () => jobs({ rounds: 3, seconds: 0.4 }),
   memory,
-  growth: () => growth({ rounds: 1 }),
+  growth: () => growth({ rounds: 3 }),
   'start-up': () => startUp({ rounds: 2 }),
 } as const
 

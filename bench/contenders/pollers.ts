@@ -21,6 +21,8 @@ export interface Polled {
   p99Ms: number
 }
 
+const SAMPLE_MS = 50
+
 async function poll({ url, hashes, connections, seconds, tags, perSecond }: Polling): Promise<Polled> {
   const requests: Request[] = hashes.map((hash, i) => ({
     path: `/api/local-requests/${hash}/status`,
@@ -34,6 +36,8 @@ async function poll({ url, hashes, connections, seconds, tags, perSecond }: Poll
     url,
     connections,
     duration: seconds,
+    // It ends when it takes a sample.
+    sampleInt: SAMPLE_MS,
     overallRate: perSecond,
     // Each connection asks for others.
     setupClient(client: Client) {
@@ -61,14 +65,13 @@ async function poll({ url, hashes, connections, seconds, tags, perSecond }: Poll
 }
 
 /** The tags of the answers as they are now. */
-async function tagsOf(url: string, hashes: string[]): Promise<string[]> {
-  const tags: string[] = []
-  for (const hash of hashes) {
-    const answer = await fetch(`${url}/api/local-requests/${hash}/status`)
-    await answer.arrayBuffer()
-    tags.push(answer.headers.get('etag') as string)
-  }
-  return tags
-}
+const tagsOf = (url: string, hashes: string[]): Promise<string[]> =>
+  Promise.all(
+    hashes.map(async (hash) => {
+      const answer = await fetch(`${url}/api/local-requests/${hash}/status`)
+      await answer.arrayBuffer()
+      return answer.headers.get('etag') as string
+    }),
+  )
 
 ready({ poll, tagsOf })

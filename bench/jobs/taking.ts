@@ -1,13 +1,14 @@
 /** Requests taken in, and jobs queued, 250 at once as the server takes a batch. */
 import type { Batches, BatchesDone } from '../measure/batches.ts'
 import { type Child, startChild } from '../measure/child.ts'
+import { separate } from '../measure/cores.ts'
 import type { BenchRedis } from '../measure/redis.ts'
 import type { Row } from '../measure/report.ts'
 import { interleave } from '../measure/rounds.ts'
 
 export const AT_ONCE = 250
 /** Until all of what runs is compiled. */
-const WARM_UP_SECONDS = 1.5
+const WARM_UP_SECONDS = 1.2
 
 interface Measured extends BatchesDone {
   cpuMicroseconds: number
@@ -36,14 +37,15 @@ export async function measureTaking(
     }
   }
   const contenders = (seconds: number) => ({
-    submit: () => take(ours, 'submit', seconds),
-    plain: () => take(plain, 'submit', seconds),
-    pipelined: () => take(pipelined, 'submit', seconds),
-    bare: () => take(bare, 'add', seconds),
-    add: () => take(ours, 'add', seconds),
+    submit: [() => take(ours, 'submit', seconds)],
+    plain: [() => take(plain, 'submit', seconds)],
+    pipelined: [() => take(pipelined, 'submit', seconds)],
+    bare: [() => take(bare, 'add', seconds)],
+    add: [() => take(ours, 'add', seconds)],
   })
   await interleave(1, contenders(WARM_UP_SECONDS))
   await redis.client.flushall()
+  separate([ours, plain, pipelined, bare], [redis])
   const measured = await interleave(rounds, contenders(seconds))
   for (const child of [ours, plain, pipelined, bare]) await child.stop()
   await redis.client.flushall()

@@ -6,15 +6,16 @@ import { openQueue } from '../../core/redis/queues.ts'
 import { startWorkers } from '../halfway.ts'
 import type { Batches } from '../measure/batches.ts'
 import { startChild } from '../measure/child.ts'
+import { separate } from '../measure/cores.ts'
 import type { BenchRedis } from '../measure/redis.ts'
 import type { Row } from '../measure/report.ts'
 import { interleave } from '../measure/rounds.ts'
 import { SERVICE } from '../requests.ts'
 import { AT_ONCE } from './taking.ts'
 
-const JOBS = 2_000
+const JOBS = 1_500
 /** Until all of what runs is compiled. */
-const WARM_UP = 1_500
+const WARM_UP = 1_000
 const CONCURRENCY = '50'
 const LOOK_EVERY_MS = 10
 
@@ -70,11 +71,12 @@ export async function measureWorking(redis: BenchRedis, { rounds }: { rounds: nu
     }
   }
   const contenders = (count: number) => ({
-    ours: () => work('ours', count),
-    plain: () => work('plain', count),
-    bare: () => work('bare', count),
+    ours: [() => work('ours', count)],
+    plain: [() => work('plain', count)],
+    bare: [() => work('bare', count)],
   })
   await interleave(1, contenders(WARM_UP))
+  separate(Object.values(workers), [redis, bot])
   const measured = await interleave(rounds, contenders(JOBS))
   await seeAllCompleted(redis)
   for (const child of [...Object.values(fillers), ...Object.values(workers), bot]) await child.stop()

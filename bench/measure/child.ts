@@ -22,23 +22,19 @@ process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL')
 })
 
-/**
- * @param file relative to the project's root
- * @param options.ready what it writes once it can be used; left out, it says so itself (`ready` of meter.ts)
- */
-export async function startChild(
-  file: string,
-  { args = [], env = {}, ready }: { args?: string[]; env?: NodeJS.ProcessEnv; ready?: string } = {},
-): Promise<Child> {
-  const child = spawn(
-    process.execPath,
-    ['--expose-gc', '--import', 'tsx', '--import', METER, file, ...args],
-    {
-      cwd: ROOT,
-      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    },
-  )
+interface Starting {
+  env?: NodeJS.ProcessEnv
+  /** What it writes once it can be used; left out, it says so itself (`ready` of meter.ts). */
+  ready?: string
+}
+
+/** @param file relative to the project's root */
+export async function startChild(file: string, { env = {}, ready }: Starting = {}): Promise<Child> {
+  const child = spawn(process.execPath, ['--expose-gc', '--import', 'tsx', '--import', METER, file], {
+    cwd: ROOT,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  })
   children.add(child)
   child.once('exit', () => children.delete(child))
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()

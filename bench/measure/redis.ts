@@ -1,4 +1,5 @@
 /** A Redis of one's own for a section of the benchmark, on a port of its own, that keeps nothing. */
+import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +10,7 @@ import { freePort, installedServer, startRedisServer } from '../../core/redis/pr
 
 export interface BenchRedis {
   readonly url: string
+  readonly process: ChildProcess
   /** For filling and emptying it: not for anything that is measured. */
   readonly client: RedisClient
   /** Microseconds of CPU that it has used so far. */
@@ -35,6 +37,7 @@ export async function startRedis(): Promise<BenchRedis> {
     Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(await client.info(section))?.[1])
   return {
     url: server.url,
+    process: server.process,
     client,
     cpu: async () => ((await info('cpu', 'used_cpu_user')) + (await info('cpu', 'used_cpu_sys'))) * 1_000_000,
     memory: () => info('memory', 'used_memory'),

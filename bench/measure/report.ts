@@ -1,5 +1,5 @@
 /** What a section of the benchmark has found, as a table for people and as JSON for machines. */
-import { median, medianRatio } from './rounds.ts'
+import { betterQuartile } from './rounds.ts'
 
 /** What a value should be: as a multiple of the one beside it, or by itself. */
 export interface Target {
@@ -9,12 +9,14 @@ export interface Target {
   atMost?: number
 }
 
-/** One value a round, in the order of the rounds; what was measured beside it in the same rounds has as many. */
+/** One value a turn. Of what is counted by the second more is better, of all else less. */
 export interface Row {
   what: string
   unit: string
   ours: number[]
   beside?: Record<string, number[]>
+  /** Side by side only, where a ratio would say more of the machine than of them: that of 99th percentiles does. */
+  withoutRatios?: true
   targets?: Target[]
 }
 
@@ -28,8 +30,13 @@ const number = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 })
 const format = (value: number): string =>
   Math.abs(value) >= 1000 ? new Intl.NumberFormat('en').format(Math.round(value)) : number.format(value)
 
+const valueIn = (row: Row, values = row.ours): number =>
+  betterQuartile(values, row.unit === '/s' ? 'more' : 'less')
+const ratioOf = (row: Row, theirs: number[]): number => valueIn(row) / valueIn(row, theirs)
+const ratioText = (row: Row, theirs: number[]): string =>
+  row.withoutRatios ? '' : ` (${ratioOf(row, theirs).toFixed(2)}×)`
 const actual = (row: Row, { beside }: Target): number =>
-  beside === undefined ? median(row.ours) : medianRatio(row.ours, row.beside?.[beside] ?? [])
+  beside === undefined ? valueIn(row) : ratioOf(row, row.beside?.[beside] ?? [])
 
 /** A target is given with two digits, and so it is compared. */
 export function isMet(row: Row, target: Target): boolean {
@@ -50,11 +57,10 @@ export function asText(sections: readonly Section[]): string {
     title,
     ...rows.map((row) => {
       const beside = Object.entries(row.beside ?? {}).map(
-        ([name, values]) =>
-          `${name} ${format(median(values))} (${medianRatio(row.ours, values).toFixed(2)}×)`,
+        ([name, values]) => `${name} ${format(valueIn(row, values))}${ratioText(row, values)}`,
       )
       const targets = (row.targets ?? []).map((target) => describe(row, target))
-      const cells = [row.what.padEnd(46), `${format(median(row.ours))} ${row.unit}`.padEnd(18)]
+      const cells = [row.what.padEnd(46), `${format(valueIn(row))} ${row.unit}`.padEnd(18)]
       return `  ${[...cells, beside.join(' · ').padEnd(62), targets.join('  ')].join(' ')}`.trimEnd()
     }),
   ])
@@ -66,10 +72,12 @@ export const asJson = (sections: readonly Section[]): unknown =>
     section: name,
     rows: rows.map((row) => ({
       ...row,
-      median: median(row.ours),
-      ratios: Object.fromEntries(
-        Object.entries(row.beside ?? {}).map(([beside, values]) => [beside, medianRatio(row.ours, values)]),
-      ),
+      value: valueIn(row),
+      ratios: row.withoutRatios
+        ? {}
+        : Object.fromEntries(
+            Object.entries(row.beside ?? {}).map(([beside, values]) => [beside, ratioOf(row, values)]),
+          ),
       targets: (row.targets ?? []).map((target) => ({
         ...target,
         actual: actual(row, target),

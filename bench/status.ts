@@ -59,8 +59,8 @@ export async function status({ rounds, seconds }: { rounds: number; seconds: num
     }
   }
   // What the rest runs is nearly the same.
-  const { express: e, ours: o, bare: b, stripped: s } = contenders(WARM_UP_SECONDS)
-  await interleave(1, { e, o, b, s })
+  const { many: _many, unchanged: _unchanged, ...main } = contenders(WARM_UP_SECONDS)
+  await interleave(1, main)
   const servers = [...ours, ...express, ...bare, ...stripped]
   separate(servers, [pollers, redis])
   const measured = await interleave(rounds, contenders(seconds))

@@ -11,10 +11,10 @@ import { startUp } from './start-up.ts'
 import { status } from './status.ts'
 
 const SECTIONS = {
-  status: () => status({ rounds: 6, seconds: 0.2 }),
+  status: () => status({ rounds: 5, seconds: 0.2 }),
   relay: () => relay({ rounds: 3 }),
   progress: () => progress({ rounds: 4, seconds: 0.3 }),
-  jobs: () => jobs({ rounds: 3, seconds: 0.4 }),
+  jobs: () => jobs({ rounds: 3, seconds: 0.3 }),
   memory,
   growth: () => growth({ rounds: 3 }),
   'start-up': () => startUp({ rounds: 2 }),

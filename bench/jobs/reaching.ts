@@ -46,7 +46,7 @@ export async function measureReaching(redis: BenchRedis, { rounds }: { rounds: n
     }
   }
   const reaching = { ours: [() => reach(ours.url)], express: [() => reach(expressUrl)] }
-  await interleave(2, reaching)
+  await interleave(1, reaching)
   const reached = await interleave(rounds, reaching)
   for (const worker of workers) await worker.stop()
 

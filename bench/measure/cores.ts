@@ -10,7 +10,8 @@ const [own, ...others] = allowedCores()
 
 /**
  * Gives those that are measured, which take turns, a core to themselves, and the others the rest. To be called once all is
- * compiled: that is done beside the code that runs. Does nothing where there is one core, or another system than Linux.
+ * compiled: that is done beside the code that runs. Does nothing where there is one core, no `taskset`,
+ * or another system than Linux.
  */
 export function separate(measured: readonly Running[], load: readonly Running[]): void {
   if (own === undefined || others.length === 0) return

@@ -15,8 +15,8 @@ export interface Delivered {
 const MOST_LOST = 0.01
 const MOST_TRIES = 3
 const NOTHING_FOR_MS = 1_000
-const LOOK_EVERY_MS = 100
-const IDLE_SHARE = 0.05
+const LOOK_EVERY_MS = 50
+const IDLE_SHARE = 0.1
 
 export interface Others {
   readonly bots: Child

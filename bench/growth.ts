@@ -1,9 +1,8 @@
 /** What becomes of the cost as the number of those who watch and who poll grows. */
-import type { Asking } from './contenders/people.ts'
 import type { Watching } from './contenders/watchers.ts'
 import { deliver, type Others, settle, startOthers } from './delivery.ts'
-import { type Server, startServer } from './halfway.ts'
-import { type Child, startChild } from './measure/child.ts'
+import { startServer } from './halfway.ts'
+import { type Server, startChild, startContender } from './measure/child.ts'
 import { separate } from './measure/cores.ts'
 import { needConnections } from './measure/files.ts'
 import type { Pace } from './measure/pace.ts'
@@ -16,21 +15,21 @@ const [FEW, MANY, MOST] = [1_000, 10_000, 50_000] as const
 const WARM_UP = 512
 /** As many as a socket of ours may watch. */
 const PER_CONNECTION = 64
-const UPDATES: Pace = { perSecond: 4_000, seconds: 1 }
+const UPDATES: Pace = { perSecond: 4_000, seconds: 0.33 }
 /** Until all is compiled, and each request has had its first update, which costs more than those that follow. */
-const BEFORE = { perSecond: 10_000, least: 30_000 }
+const BEFORE = { perSecond: 10_000, least: 20_000 }
 
 const PEOPLE = 10_000
 const EVERY_SECONDS = 5
 const CONNECTIONS = 1_000
-const ANSWERS: Pace = { perSecond: PEOPLE / EVERY_SECONDS, seconds: 1 }
+const ANSWERS: Pace = { perSecond: PEOPLE / EVERY_SECONDS, seconds: 0.5 }
 const ANSWERS_BEFORE: Pace = { perSecond: 4_000, seconds: 1.5 }
 
 /** A process of ours by which requests are watched, and what it holds for each of them. */
 interface Watched {
   server: Server
   hashes: string[]
-  residentKilobytes: number
+  keptKilobytes: number
   heapKilobytes: number
 }
 
@@ -49,7 +48,7 @@ export async function growth({ rounds }: { rounds: number }): Promise<Section> {
     beside: { [`with ${number(FEW)}`]: updates.cpu.few },
     targets: [{ beside: `with ${number(FEW)}`, atMost: 1.5 }],
   })
-  const memory = (what: string, kind: 'residentKilobytes' | 'heapKilobytes'): Row => ({
+  const memory = (what: string, kind: 'keptKilobytes' | 'heapKilobytes'): Row => ({
     what: `${what} a watched request, ${number(MOST)} requests`,
     unit: 'kB',
     ours: [updates.most[kind]],
@@ -61,7 +60,7 @@ export async function growth({ rounds }: { rounds: number }): Promise<Section> {
     rows: [
       update(MANY, updates.cpu.many),
       update(MOST, updates.cpu.most),
-      memory('memory', 'residentKilobytes'),
+      memory('memory', 'keptKilobytes'),
       memory('heap', 'heapKilobytes'),
       {
         what: `share of a core for ${number(PEOPLE)} who poll`,
@@ -80,11 +79,13 @@ async function measureWatched(redis: BenchRedis, rounds: number) {
   const most = await watch(redis, others, MOST)
   const servers = [few, many, most].map(({ server }) => server)
   separate(servers, [others.bots, others.watchers, redis])
-  const cpu = ({ server, hashes }: Watched) => [
-    async () => (await deliver(server, others, { hashes, ...UPDATES })).cpuMicroseconds,
-  ]
-  await interleave(1, { few: cpu(few), many: cpu(many), most: cpu(most) })
-  const measured = await interleave(rounds, { few: cpu(few), many: cpu(many), most: cpu(most) })
+  const cpu =
+    ({ server, hashes }: Watched) =>
+    async (): Promise<number> =>
+      (await deliver(server, others, { hashes, ...UPDATES })).cpuMicroseconds
+  const contenders = { few: cpu(few), many: cpu(many), most: cpu(most) }
+  await interleave(1, contenders)
+  const measured = await interleave(rounds, contenders)
   for (const child of [...servers, others]) await child.stop()
   return { cpu: measured, many, most }
 }
@@ -103,7 +104,7 @@ async function watch(redis: BenchRedis, others: Others, count: number): Promise<
   const before = await server.memory()
   const hashes = await connect(count)
   await settle(server)
-  const { resident, heap } = await server.memory()
+  const { kept, heap } = await server.memory()
   await deliver(server, others, {
     hashes,
     perSecond: BEFORE.perSecond,
@@ -112,7 +113,7 @@ async function watch(redis: BenchRedis, others: Others, count: number): Promise<
   return {
     server,
     hashes,
-    residentKilobytes: (resident - before.resident) / count / 1000,
+    keptKilobytes: (kept - before.kept) / count / 1000,
     heapKilobytes: (heap - before.heap) / count / 1000,
   }
 }
@@ -120,27 +121,30 @@ async function watch(redis: BenchRedis, others: Others, count: number): Promise<
 /** @returns the share of a core that answering took, in percent */
 async function measurePolled(redis: BenchRedis, rounds: number) {
   const hashes = await seed(redis.client, PEOPLE)
-  const people = await startChild('bench/contenders/people.ts')
-  const ours = await startServer(redis.url)
-  const express = await startChild('bench/contenders/status-express.ts', { env: { REDIS_URL: redis.url } })
-  const poll = async (server: Child, url: string, at: Pace): Promise<number> => {
-    const asking: Asking = { url, hashes, ...at }
-    await people.ask('connect', asking, CONNECTIONS)
-    await settle(server)
-    const before = await server.cpu()
-    const answers = await people.ask<number>('poll', asking)
-    const cpuMicroseconds = (await server.cpu()) - before
-    await people.ask('close')
-    return (cpuMicroseconds / answers) * (ANSWERS.perSecond / 1_000_000) * 100
+  const [ours, express] = await Promise.all([
+    startServer(redis.url),
+    startContender('bench/contenders/status-express.ts', { REDIS_URL: redis.url }),
+  ])
+  const turns = async (server: Server) => {
+    const people = await startChild('bench/contenders/people.ts')
+    await people.ask('connect', server.url, hashes, CONNECTIONS)
+    const poll = async (at: Pace): Promise<number> => {
+      await settle(server)
+      const before = await server.cpu()
+      const answers = await people.ask<number>('poll', at)
+      const cpuMicroseconds = (await server.cpu()) - before
+      return (cpuMicroseconds / answers) * (ANSWERS.perSecond / 1_000_000) * 100
+    }
+    return { people, poll }
   }
-  const expressUrl = await express.ask<string>('url')
+  const [ofOurs, ofExpress] = [await turns(ours), await turns(express)]
   const contenders = (at: Pace) => ({
-    ours: [() => poll(ours, ours.url, at)],
-    express: [() => poll(express, expressUrl, at)],
+    ours: () => ofOurs.poll(at),
+    express: () => ofExpress.poll(at),
   })
   await interleave(1, contenders(ANSWERS_BEFORE))
-  separate([ours, express], [people, redis])
+  separate([ours, express], [ofOurs.people, ofExpress.people, redis])
   const polled = await interleave(rounds, contenders(ANSWERS))
-  for (const child of [ours, express, people]) await child.stop()
+  for (const child of [ours, express, ofOurs.people, ofExpress.people]) await child.stop()
   return polled
 }

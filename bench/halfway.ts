@@ -1,8 +1,6 @@
 /** Halfway's own processes in the benchmarks, as `npm run start:…` starts them. */
 import { freePort } from '../core/redis/private-server.ts'
-import { type Child, startChild } from './measure/child.ts'
-
-export type Server = Child & { readonly url: string }
+import { type Child, type Server, startChild } from './measure/child.ts'
 
 const SETTINGS = { LOCAL_API_TOKEN: 'token-of-the-benchmark', NODE_ENV: 'production' }
 

@@ -11,13 +11,13 @@ import { startUp } from './start-up.ts'
 import { status } from './status.ts'
 
 const SECTIONS = {
-  status: () => status({ rounds: 5, seconds: 0.2 }),
-  relay: () => relay({ rounds: 3 }),
-  progress: () => progress({ rounds: 4, seconds: 0.3 }),
-  jobs: () => jobs({ rounds: 3, seconds: 0.3 }),
+  status: () => status({ rounds: 15, seconds: 0.2 }),
+  relay: () => relay({ rounds: 22, roundsToOne: 7 }),
+  progress: () => progress({ rounds: 7, seconds: 0.2 }),
+  jobs: () => jobs({ taking: { rounds: 10, seconds: 0.2 }, rounds: 7 }),
   memory,
-  growth: () => growth({ rounds: 3 }),
-  'start-up': () => startUp({ rounds: 2 }),
+  growth: () => growth({ rounds: 10 }),
+  'start-up': () => startUp({ rounds: 3 }),
 } as const
 
 // What it has started ends with it, on Ctrl-C too.

@@ -6,6 +6,8 @@ import type { Row, Section } from './measure/report.ts'
 
 const REQUESTS = 10_000
 const MB = 1_000_000
+/** A multiple of next to nothing says nothing. */
+const LITTLE_MB = 0.05
 const BATCHES = { atOnce: 250, count: REQUESTS }
 const FREED_AFTER_MS = 200
 const SCAN_COUNT = 1_000
@@ -52,7 +54,8 @@ export async function memory(): Promise<Section> {
       const [used = 0, theirs = 0] = [ours[state].kinds.get(kind), plain[state].kinds.get(kind)]
       if (used + theirs === 0) return []
       const beside: Row['beside'] = theirs === 0 ? {} : { 'by hand': [theirs] }
-      return [{ what: `  of which ${kind}`, unit: 'MB', ours: [used], beside }]
+      const row = { what: `  of which ${kind}`, unit: 'MB', ours: [used], beside }
+      return Math.min(used, theirs) < LITTLE_MB ? [{ ...row, withoutRatios: true as const }] : [row]
     }),
   ]
   return {

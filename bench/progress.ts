@@ -1,5 +1,5 @@
 /** One progress write of a bot; and two bots that write the same requests. */
-import { type Child, startChild } from './measure/child.ts'
+import { type Child, startChild, startContender } from './measure/child.ts'
 import { separate } from './measure/cores.ts'
 import { type BenchRedis, startRedis } from './measure/redis.ts'
 import type { Row, Section } from './measure/report.ts'
@@ -9,6 +9,7 @@ import { seed } from './requests.ts'
 
 const WRITERS = 100
 const FOUGHT_OVER = 10
+const FIGHTS = 3
 /** Until all of what runs is compiled. */
 const WARM_UP_SECONDS = 1.2
 const PLAIN = 'GET+SETEX+PUBLISH'
@@ -28,17 +29,20 @@ interface Fight {
 
 export async function progress({ rounds, seconds }: { rounds: number; seconds: number }): Promise<Section> {
   const redis = await startRedis()
-  const env = { REDIS_URL: redis.url }
-  const ours = await startChild('bench/contenders/progress-ours.ts', { env })
-  const oursToo = await startChild('bench/contenders/progress-ours.ts', { env })
-  const plain = await startChild('bench/contenders/progress-plain.ts', { env })
-  const plainToo = await startChild('bench/contenders/progress-plain.ts', { env })
-  const floor = await startChild('bench/contenders/progress-bullmq.ts', { env })
-  const way = await startChild('bench/contenders/far-redis.ts', { env })
-  const farAway = { env: { REDIS_URL: await way.ask<string>('url') } }
-  const oursFar = await startChild('bench/contenders/progress-ours.ts', farAway)
-  const plainFar = await startChild('bench/contenders/progress-plain.ts', farAway)
-  const floorFar = await startChild('bench/contenders/progress-bullmq.ts', farAway)
+  const start = (name: string, url = redis.url): Promise<Child> =>
+    startChild(`bench/contenders/progress-${name}.ts`, { env: { REDIS_URL: url } })
+  const way = await startContender('bench/contenders/far-redis.ts', { REDIS_URL: redis.url })
+  const bots = await Promise.all([
+    start('ours'),
+    start('ours'),
+    start('plain'),
+    start('plain'),
+    start('bullmq'),
+    start('ours', way.url),
+    start('plain', way.url),
+    start('bullmq', way.url),
+  ])
+  const [ours, oursToo, plain, plainToo, floor, oursFar, plainFar, floorFar] = bots
   const hashes = await seed(redis.client, WRITERS)
   const theirs = await seed(redis.client, WRITERS)
   const foughtOver = await seed(redis.client, FOUGHT_OVER)
@@ -80,15 +84,15 @@ export async function progress({ rounds, seconds }: { rounds: number; seconds: n
   }
   // Commands of a script are counted too: each of ours begins with one GET, as does reading without one.
   const contenders = {
-    ours: [() => write(ours, hashes, WRITERS, ['get'])],
-    plain: [() => write(plain, theirs, WRITERS, ['get', 'setex', 'publish'])],
-    floor: [() => write(floor, hashes, WRITERS, ['evalsha'])],
-    oursAlone: [() => write(ours, hashes, 1, ['get'])],
-    plainAlone: [() => write(plain, theirs, 1, ['get', 'setex', 'publish'])],
-    floorAlone: [() => write(floor, hashes, 1, ['evalsha'])],
-    oursFar: [() => write(oursFar, far, 1, ['get'])],
-    plainFar: [() => write(plainFar, far, 1, ['get', 'setex', 'publish'])],
-    floorFar: [() => write(floorFar, far, 1, ['evalsha'])],
+    ours: () => write(ours, hashes, WRITERS, ['get']),
+    plain: () => write(plain, theirs, WRITERS, ['get', 'setex', 'publish']),
+    floor: () => write(floor, hashes, WRITERS, ['evalsha']),
+    oursAlone: () => write(ours, hashes, 1, ['get']),
+    plainAlone: () => write(plain, theirs, 1, ['get', 'setex', 'publish']),
+    floorAlone: () => write(floor, hashes, 1, ['evalsha']),
+    oursFar: () => write(oursFar, far, 1, ['get']),
+    plainFar: () => write(plainFar, far, 1, ['get', 'setex', 'publish']),
+    floorFar: () => write(floorFar, far, 1, ['evalsha']),
   }
   for (const [bot, some] of [
     [ours, hashes],
@@ -98,12 +102,11 @@ export async function progress({ rounds, seconds }: { rounds: number; seconds: n
     for (const writers of [WRITERS, 1]) await write(bot, some, writers, [], WARM_UP_SECONDS)
   separate([ours, plain, floor], [redis])
   const measured = await interleave(rounds, contenders)
-  const fights = await interleave(rounds, {
-    ours: [() => fight([ours, oursToo], foughtOver)],
-    plain: [() => fight([plain, plainToo], theirsToo)],
+  const fights = await interleave(FIGHTS, {
+    ours: () => fight([ours, oursToo], foughtOver),
+    plain: () => fight([plain, plainToo], theirsToo),
   })
-  for (const child of [ours, oursToo, plain, plainToo, floor, oursFar, plainFar, floorFar, way])
-    await child.stop()
+  for (const child of [...bots, way]) await child.stop()
   await redis.stop()
 
   const of = (name: keyof typeof contenders, what: keyof Measured): number[] =>

@@ -1,11 +1,12 @@
 /** What it costs to tell watchers of an update, and to have them: many requests with one each, one request with many. */
 import type { Kind, Watching } from './contenders/watchers.ts'
-import { type Delivered, deliver, settle, startOthers } from './delivery.ts'
+import { deliver, type Others, settle, startOthers } from './delivery.ts'
 import { startServer } from './halfway.ts'
-import { type Child, startChild } from './measure/child.ts'
+import { type Server, startContender } from './measure/child.ts'
 import { separate } from './measure/cores.ts'
 import { needConnections } from './measure/files.ts'
-import { startRedis } from './measure/redis.ts'
+import type { Pace } from './measure/pace.ts'
+import { type BenchRedis, startRedis } from './measure/redis.ts'
 import type { Row, Section } from './measure/report.ts'
 import { interleave } from './measure/rounds.ts'
 import { seed } from './requests.ts'
@@ -13,109 +14,111 @@ import { seed } from './requests.ts'
 const REQUESTS = 4_000
 const WATCHERS_OF_ONE = 1_000
 const WARM_UP = 200
-const TURNS = 3
+const CONTENDERS = 3
+const MANY: Pace = { perSecond: 4_000, seconds: 0.33 }
+/** Slower than ours makes one state out of several (20 a second): all of them arrive. */
+const ONE: Pace = { perSecond: 15, seconds: 0.34 }
 
-interface Measured {
-  residentKilobytes: number
+/** A relay, what it holds for each of its watchers, and the requests that they watch. */
+interface Relay {
+  server: Server
+  keptKilobytes: number
   heapKilobytes: number
-  many: Delivered[]
-  one: Delivered[]
+  many: string[]
+  one: string[]
 }
 
-export async function relay({ rounds }: { rounds: number }): Promise<Section> {
-  needConnections(REQUESTS + WARM_UP)
+export async function relay({
+  rounds,
+  roundsToOne,
+}: {
+  rounds: number
+  roundsToOne: number
+}): Promise<Section> {
+  needConnections(CONTENDERS * (WARM_UP + REQUESTS + WATCHERS_OF_ONE))
   const redis = await startRedis()
-  const hashes = await seed(redis.client, WARM_UP + REQUESTS + 1)
-  const warmUp = hashes.slice(0, WARM_UP)
-  const many = hashes.slice(WARM_UP, WARM_UP + REQUESTS)
-  const one = hashes.slice(WARM_UP + REQUESTS)
   const others = await startOthers(redis.url)
-  const { watchers } = others
-
-  /** Ends the process: what it holds shows in a fresh one only. */
-  const measure = async (child: Child, url: string, kind: Kind): Promise<Measured> => {
-    const connect = (hashes: string[]): Promise<void> =>
-      watchers.ask('connect', { url, kind, hashes } satisfies Watching)
-    await connect(warmUp)
-    await deliver(child, others, { hashes: warmUp, perSecond: 2_000, seconds: 0.5 })
-    const before = await child.memory()
-    await connect(many)
-    await settle(child)
-    const after = await child.memory()
-    // The first update of each request leaves more behind than those that follow.
-    await deliver(child, others, { hashes: many, perSecond: 4_000, seconds: 1 })
-    separate([child], [watchers, others.bots, redis])
-    const toMany = await turns(() => deliver(child, others, { hashes: many, perSecond: 4_000, seconds: 0.5 }))
-    await watchers.ask('close')
-    await connect(one.flatMap((hash) => Array<string>(WATCHERS_OF_ONE).fill(hash)))
-    // Slower than ours makes one state out of several (20 a second): all of them arrive.
-    const reporting = { hashes: one, perSecond: 15, seconds: 0.5 }
-    const toOne = await turns(() => deliver(child, others, reporting, WATCHERS_OF_ONE))
-    await watchers.ask('close')
-    await child.stop()
-    return {
-      residentKilobytes: (after.resident - before.resident) / REQUESTS / 1000,
-      heapKilobytes: (after.heap - before.heap) / REQUESTS / 1000,
-      many: toMany,
-      one: toOne,
-    }
+  const env = { REDIS_URL: redis.url }
+  const servers = await Promise.all([
+    startServer(redis.url),
+    startContender('bench/contenders/relay-socketio.ts', env),
+    startContender('bench/contenders/relay-ws.ts', env),
+  ])
+  const relays = {
+    ours: await watch(redis, others, 'socket.io', servers[0]),
+    plain: await watch(redis, others, 'socket.io', servers[1]),
+    floor: await watch(redis, others, 'ws', servers[2]),
   }
-  const measureContender = async (file: string, kind: Kind): Promise<Measured> => {
-    const child = await startChild(`bench/contenders/${file}`, { env: { REDIS_URL: redis.url } })
-    return measure(child, await child.ask('url'), kind)
+  separate(servers, [others.watchers, others.bots, redis])
+  const turns = (pace: Pace, to: 'many' | 'one', watchersEach: number) => {
+    const turn = (each: Relay) => () =>
+      deliver(each.server, others, { ...pace, hashes: each[to] }, watchersEach)
+    return { ours: turn(relays.ours), plain: turn(relays.plain), floor: turn(relays.floor) }
   }
-  const measureOurs = async (): Promise<Measured> => {
-    const server = await startServer(redis.url)
-    return measure(server, server.url, 'socket.io')
-  }
-  const measured = await interleave(rounds, {
-    ours: [measureOurs],
-    plain: [() => measureContender('relay-socketio.ts', 'socket.io')],
-    floor: [() => measureContender('relay-ws.ts', 'ws')],
-  })
-  await others.stop()
+  const [toMany, toOne] = [turns(MANY, 'many', 1), turns(ONE, 'one', WATCHERS_OF_ONE)]
+  await interleave(1, toMany)
+  const many = await interleave(rounds, toMany)
+  await interleave(1, toOne)
+  const one = await interleave(roundsToOne, toOne)
+  for (const child of [...servers, others]) await child.stop()
   await redis.stop()
 
-  const row = (what: string, unit: string, of: (each: Measured) => number[], atMost?: number): Row => ({
+  const row = (what: string, unit: string, of: (name: keyof typeof relays) => number[]): Row => ({
     what,
     unit,
-    ours: measured.ours.flatMap(of),
-    beside: { 'plain Socket.IO': measured.plain.flatMap(of), 'raw ws': measured.floor.flatMap(of) },
-    targets: atMost === undefined ? [] : [{ beside: 'raw ws', atMost }],
+    ours: of('ours'),
+    beside: { 'plain Socket.IO': of('plain'), 'raw ws': of('floor') },
   })
+  const cpu = (what: string, measured: typeof many): Row =>
+    row(`CPU a delivered update${what}`, 'µs', (name) => measured[name].map((each) => each.cpuMicroseconds))
+  const latency = (what: string, measured: typeof many, value: 'p50Ms' | 'p99Ms'): Row =>
+    row(what, 'ms', (name) => measured[name].map((each) => each[value]))
   const number = (count: number): string => count.toLocaleString('en')
   const all = `${number(WATCHERS_OF_ONE)} of one`
   return {
     name: 'relay',
     title: `Updates to watchers: ${number(REQUESTS)} requests with one each, then ${number(WATCHERS_OF_ONE)} of one; plain Socket.IO, bare ws`,
     rows: [
-      row(
-        'CPU a delivered update',
-        'µs',
-        (each) => each.many.map(({ cpuMicroseconds }) => cpuMicroseconds),
-        1.25,
-      ),
-      row("p50 from the bot's write", 'ms', (each) => each.many.map(({ p50Ms }) => p50Ms)),
+      { ...cpu('', many), targets: [{ beside: 'raw ws', atMost: 1.25 }] },
+      latency("p50 from the bot's write", many, 'p50Ms'),
+      { ...latency("p99 from the bot's write", many, 'p99Ms'), withoutRatios: true },
       {
-        ...row("p99 from the bot's write", 'ms', (each) => each.many.map(({ p99Ms }) => p99Ms)),
-        withoutRatios: true,
+        ...row('memory an idle watcher', 'kB', (name) => [relays[name].keptKilobytes]),
+        targets: [{ beside: 'raw ws', atMost: 1.5 }],
       },
-      row('memory an idle watcher', 'kB', (each) => [each.residentKilobytes], 1.5),
-      row('heap an idle watcher', 'kB', (each) => [each.heapKilobytes]),
-      row(`CPU a delivered update, ${all}`, 'µs', (each) =>
-        each.one.map(({ cpuMicroseconds }) => cpuMicroseconds),
-      ),
-      row(`p50 from the bot's write, ${all}`, 'ms', (each) => each.one.map(({ p50Ms }) => p50Ms)),
-      {
-        ...row(`p99 from the bot's write, ${all}`, 'ms', (each) => each.one.map(({ p99Ms }) => p99Ms)),
-        withoutRatios: true,
-      },
+      row('heap an idle watcher', 'kB', (name) => [relays[name].heapKilobytes]),
+      cpu(`, ${all}`, one),
+      latency(`p50 from the bot's write, ${all}`, one, 'p50Ms'),
+      { ...latency(`p99 from the bot's write, ${all}`, one, 'p99Ms'), withoutRatios: true },
     ],
   }
 }
 
-async function turns(deliver: () => Promise<Delivered>): Promise<Delivered[]> {
-  const delivered: Delivered[] = []
-  for (let turn = 0; turn < TURNS; turn++) delivered.push(await deliver())
-  return delivered
+/** Has its requests watched. */
+async function watch(redis: BenchRedis, others: Others, kind: Kind, server: Server): Promise<Relay> {
+  const connect = (hashes: string[]): Promise<void> =>
+    others.watchers.ask('connect', { url: server.url, kind, hashes } satisfies Watching)
+  const hashes = await seed(redis.client, WARM_UP + REQUESTS + 1)
+  const warmUp = hashes.splice(0, WARM_UP)
+  const many = hashes.splice(0, REQUESTS)
+  await connect(warmUp)
+  await deliver(server, others, { hashes: warmUp, perSecond: 2_000, seconds: 0.5 })
+  const before = await server.memory()
+  await connect(many)
+  await settle(server)
+  const after = await server.memory()
+  await connect(hashes.flatMap((hash) => Array<string>(WATCHERS_OF_ONE).fill(hash)))
+  // The first update of each request leaves more behind than those that follow, and all has to be compiled.
+  await deliver(server, others, {
+    hashes: many,
+    perSecond: MANY.perSecond,
+    seconds: 2 * (REQUESTS / MANY.perSecond),
+  })
+  return {
+    server,
+    keptKilobytes: (after.kept - before.kept) / REQUESTS / 1000,
+    heapKilobytes: (after.heap - before.heap) / REQUESTS / 1000,
+    many,
+    one: hashes,
+  }
 }

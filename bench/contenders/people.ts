@@ -6,14 +6,10 @@ import { Agent, get } from 'node:http'
 import { ready } from '../measure/meter.ts'
 import { type Pace, pace } from '../measure/pace.ts'
 
-export interface Asking extends Pace {
-  url: string
-  /** They take turns. */
-  hashes: string[]
-}
-
 const AT_ONCE = 100
 let agents: Agent[] = []
+/** Whom, and of which requests, which take turns. */
+let asked: { url: string; hashes: string[] }
 
 function ask(url: string, hash: string | undefined, agent: Agent | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -24,15 +20,17 @@ function ask(url: string, hash: string | undefined, agent: Agent | undefined): P
   })
 }
 
-/** Opens the connections, each by an answer. */
-async function connect({ url, hashes }: Asking, connections: number): Promise<void> {
+/** Opens the connections, each by an answer. They are kept for as long as nobody waits for seconds. */
+async function connect(url: string, hashes: string[], connections: number): Promise<void> {
+  asked = { url, hashes }
   agents = Array.from({ length: connections }, () => new Agent({ keepAlive: true, maxSockets: 1 }))
   for (let from = 0; from < connections; from += AT_ONCE)
     await Promise.all(agents.slice(from, from + AT_ONCE).map((agent) => ask(url, hashes[0], agent)))
 }
 
 /** @returns how many answers there were */
-async function poll({ url, hashes, ...at }: Asking): Promise<number> {
+async function poll(at: Pace): Promise<number> {
+  const { url, hashes } = asked
   const answers: Promise<void>[] = []
   await pace(at, () => {
     const turn = answers.length
@@ -42,8 +40,4 @@ async function poll({ url, hashes, ...at }: Asking): Promise<number> {
   return answers.length
 }
 
-function close(): void {
-  for (const agent of agents) agent.destroy()
-}
-
-ready({ connect, poll, close })
+ready({ connect, poll })

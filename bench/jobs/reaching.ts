@@ -2,13 +2,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Sent } from '../contenders/submitter.ts'
 import { startServer, startWorkers } from '../halfway.ts'
-import { type Child, startChild } from '../measure/child.ts'
+import { type Child, type Server, startChild, startContender } from '../measure/child.ts'
+import { separate } from '../measure/cores.ts'
 import type { BenchRedis } from '../measure/redis.ts'
 import type { Row } from '../measure/report.ts'
 import { interleave, median } from '../measure/rounds.ts'
 
 const SUBMITS = 100
 const BATCH = 1_000
+/** Rounds, until all of what runs is compiled. */
+const WARM_UP = 3
 /** Above all that is sent here. */
 const NO_LIMIT = '1000000'
 
@@ -23,19 +26,18 @@ interface Accepted {
 }
 
 export async function measureReaching(redis: BenchRedis, { rounds }: { rounds: number }): Promise<Row[]> {
-  const bot = await startChild('bench/contenders/instant-bot.ts')
-  const env = { REDIS_URL: redis.url, LOCAL_API_URL: await bot.ask<string>('url'), WORKER_CONCURRENCY: '50' }
+  const bot = await startContender('bench/contenders/instant-bot.ts', {})
+  const env = { REDIS_URL: redis.url, LOCAL_API_URL: bot.url, WORKER_CONCURRENCY: '50' }
   const limits = { SUBMITS_PER_MINUTE: NO_LIMIT, BATCHES_PER_MINUTE: NO_LIMIT }
   const [submitter, ours, express, ...workers] = await Promise.all([
     startChild('bench/contenders/submitter.ts'),
     startServer(redis.url, limits),
-    startChild('bench/contenders/submit-express.ts', { env }),
+    startContender('bench/contenders/submit-express.ts', env),
     startWorkers(redis.url, env),
     startChild('bench/contenders/worker-plain.ts', { env }),
   ])
-  const expressUrl = await express.ask<string>('url')
 
-  const reach = async (url: string): Promise<Reached> => {
+  const reach = async ({ url }: Server): Promise<Reached> => {
     const sent = await submitter.ask<Sent[]>('oneByOne', url, SUBMITS)
     const calls = await callsOf(bot, SUBMITS)
     const took = sent.map(({ hash, sentAt }) => (calls[hash] as number) - sentAt)
@@ -45,18 +47,19 @@ export async function measureReaching(redis: BenchRedis, { rounds }: { rounds: n
       p99Ms: took.toSorted((a, b) => a - b)[Math.floor(SUBMITS * 0.99) - 1] as number,
     }
   }
-  const reaching = { ours: [() => reach(ours.url)], express: [() => reach(expressUrl)] }
-  await interleave(1, reaching)
+  const reaching = { ours: () => reach(ours), express: () => reach(express) }
+  await interleave(WARM_UP, reaching)
+  separate([ours, express, ...workers], [submitter, bot, redis])
   const reached = await interleave(rounds, reaching)
   for (const worker of workers) await worker.stop()
 
-  const send = async (server: Child, url: string): Promise<Accepted> => {
+  const send = async (server: Server): Promise<Accepted> => {
     const cpu = await server.cpu()
-    const ms = await submitter.ask<number>('batch', url, BATCH)
+    const ms = await submitter.ask<number>('batch', server.url, BATCH)
     return { perSecond: (BATCH / ms) * 1000, cpuMicroseconds: ((await server.cpu()) - cpu) / BATCH }
   }
-  const sending = { ours: [() => send(ours, ours.url)], express: [() => send(express, expressUrl)] }
-  await interleave(2, sending)
+  const sending = { ours: () => send(ours), express: () => send(express) }
+  await interleave(WARM_UP, sending)
   const accepted = await interleave(rounds, sending)
   for (const child of [ours, express, submitter, bot]) await child.stop()
   await redis.client.flushall()

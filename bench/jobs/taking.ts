@@ -37,11 +37,11 @@ export async function measureTaking(
     }
   }
   const contenders = (seconds: number) => ({
-    submit: [() => take(ours, 'submit', seconds)],
-    plain: [() => take(plain, 'submit', seconds)],
-    pipelined: [() => take(pipelined, 'submit', seconds)],
-    bare: [() => take(bare, 'add', seconds)],
-    add: [() => take(ours, 'add', seconds)],
+    submit: () => take(ours, 'submit', seconds),
+    plain: () => take(plain, 'submit', seconds),
+    pipelined: () => take(pipelined, 'submit', seconds),
+    bare: () => take(bare, 'add', seconds),
+    add: () => take(ours, 'add', seconds),
   })
   await interleave(1, contenders(WARM_UP_SECONDS))
   await redis.client.flushall()

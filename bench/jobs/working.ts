@@ -5,7 +5,7 @@ import { createLog } from '../../core/log.ts'
 import { openQueue } from '../../core/redis/queues.ts'
 import { startWorkers } from '../halfway.ts'
 import type { Batches } from '../measure/batches.ts'
-import { startChild } from '../measure/child.ts'
+import { startChild, startContender } from '../measure/child.ts'
 import { separate } from '../measure/cores.ts'
 import type { BenchRedis } from '../measure/redis.ts'
 import type { Row } from '../measure/report.ts'
@@ -13,9 +13,10 @@ import { interleave } from '../measure/rounds.ts'
 import { SERVICE } from '../requests.ts'
 import { AT_ONCE } from './taking.ts'
 
-const JOBS = 1_500
-/** Until all of what runs is compiled. */
-const WARM_UP = 1_000
+/** Of each, what takes it about as long. */
+const JOBS = { ours: 400, plain: 600, bare: 5_000 }
+/** So many times that, until all of what runs is compiled. */
+const WARM_UP = 4
 const CONCURRENCY = '50'
 const LOOK_EVERY_MS = 10
 
@@ -27,10 +28,10 @@ interface Measured {
 
 export async function measureWorking(redis: BenchRedis, { rounds }: { rounds: number }): Promise<Row[]> {
   const log = createLog('bench', 'warn')
-  const bot = await startChild('bench/contenders/instant-bot.ts')
+  const bot = await startContender('bench/contenders/instant-bot.ts', {})
   const env = {
     REDIS_URL: redis.url,
-    LOCAL_API_URL: await bot.ask<string>('url'),
+    LOCAL_API_URL: bot.url,
     WORKER_CONCURRENCY: CONCURRENCY,
   }
   const queues = {
@@ -39,16 +40,16 @@ export async function measureWorking(redis: BenchRedis, { rounds }: { rounds: nu
     bare: new Queue('bare', { connection: redis.client }),
   }
   for (const queue of Object.values(queues)) await queue.pause()
-  const fillers = {
-    ours: await startChild('bench/contenders/intake-ours.ts', { env }),
-    plain: await startChild('bench/contenders/intake-plain.ts', { env }),
-    bare: await startChild('bench/contenders/queue-bare.ts', { env }),
-  }
-  const workers: typeof fillers = {
-    ours: await startWorkers(redis.url, env),
-    plain: await startChild('bench/contenders/worker-plain.ts', { env }),
-    bare: await startChild('bench/contenders/worker-bare.ts', { env }),
-  }
+  const children = await Promise.all([
+    startChild('bench/contenders/intake-ours.ts', { env }),
+    startChild('bench/contenders/intake-plain.ts', { env }),
+    startChild('bench/contenders/queue-bare.ts', { env }),
+    startWorkers(redis.url, env),
+    startChild('bench/contenders/worker-plain.ts', { env }),
+    startChild('bench/contenders/worker-bare.ts', { env }),
+  ])
+  const fillers = { ours: children[0], plain: children[1], bare: children[2] }
+  const workers = { ours: children[3], plain: children[4], bare: children[5] }
 
   const work = async (name: keyof typeof queues, count: number): Promise<Measured> => {
     const [queue, worker] = [queues[name], workers[name]]
@@ -70,16 +71,16 @@ export async function measureWorking(redis: BenchRedis, { rounds }: { rounds: nu
       redisMicroseconds: ((await redis.cpu()) - redisCpu) / count,
     }
   }
-  const contenders = (count: number) => ({
-    ours: [() => work('ours', count)],
-    plain: [() => work('plain', count)],
-    bare: [() => work('bare', count)],
-  })
-  await interleave(1, contenders(WARM_UP))
+  const contenders = {
+    ours: () => work('ours', JOBS.ours),
+    plain: () => work('plain', JOBS.plain),
+    bare: () => work('bare', JOBS.bare),
+  }
+  await interleave(WARM_UP, contenders)
   separate(Object.values(workers), [redis, bot])
-  const measured = await interleave(rounds, contenders(JOBS))
+  const measured = await interleave(rounds, contenders)
   await seeAllCompleted(redis)
-  for (const child of [...Object.values(fillers), ...Object.values(workers), bot]) await child.stop()
+  for (const child of [...children, bot]) await child.stop()
   for (const queue of Object.values(queues)) await queue.close()
   await redis.client.flushall()
 

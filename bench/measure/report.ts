@@ -1,5 +1,5 @@
 /** What a section of the benchmark has found, as a table for people and as JSON for machines. */
-import { betterQuartile } from './rounds.ts'
+import { bestTenth } from './rounds.ts'
 
 /** What a value should be: as a multiple of the one beside it, or by itself. */
 export interface Target {
@@ -31,7 +31,7 @@ const format = (value: number): string =>
   Math.abs(value) >= 1000 ? new Intl.NumberFormat('en').format(Math.round(value)) : number.format(value)
 
 const valueIn = (row: Row, values = row.ours): number =>
-  betterQuartile(values, row.unit === '/s' ? 'more' : 'less')
+  bestTenth(values, row.unit === '/s' ? 'more' : 'less')
 const ratioOf = (row: Row, theirs: number[]): number => valueIn(row) / valueIn(row, theirs)
 const ratioText = (row: Row, theirs: number[]): string =>
   row.withoutRatios ? '' : ` (${ratioOf(row, theirs).toFixed(2)}×)`

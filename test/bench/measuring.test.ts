@@ -1,17 +1,16 @@
 import { expect, it } from 'vitest'
 import { asJson, asText, isMet, type Row } from '../../bench/measure/report.ts'
-import { betterQuartile, interleave, median } from '../../bench/measure/rounds.ts'
+import { bestTenth, interleave, median } from '../../bench/measure/rounds.ts'
 
-it('the processes of contenders take turns side by side, each round in the opposite order', async () => {
+it('contenders take turns, each round in the opposite order', async () => {
   const order: string[] = []
   const measure = (name: string) => async () => {
     order.push(name)
     return `${name}${order.length}`
   }
-  const contenders = { a: [measure('a'), measure('A')], b: [measure('b')] }
-  const measured = await interleave(2, contenders)
-  expect(order).toEqual(['a', 'b', 'A', 'A', 'b', 'a'])
-  expect(measured).toEqual({ a: ['a1', 'A3', 'A4', 'a6'], b: ['b2', 'b5'] })
+  const measured = await interleave(3, { a: measure('a'), b: measure('b') })
+  expect(order).toEqual(['a', 'b', 'b', 'a', 'a', 'b'])
+  expect(measured).toEqual({ a: ['a1', 'a4', 'a5'], b: ['b2', 'b3', 'b6'] })
 })
 
 it('a median is the middle, whatever the order, and of an even number between the two', () => {
@@ -19,10 +18,11 @@ it('a median is the middle, whatever the order, and of an even number between th
   expect(median([4, 1, 3, 2])).toBe(2.5)
 })
 
-it('a contender is judged by what a quarter of its turns reach, at least by the best one', () => {
-  expect(betterQuartile([90, 1, 3, 80, 2, 70, 60, 50, 4], 'less')).toBe(3)
-  expect(betterQuartile([90, 1, 3, 80, 2, 70, 60, 50, 4], 'more')).toBe(70)
-  expect(betterQuartile([9, 7, 8], 'less')).toBe(7)
+it('a contender is judged by what a tenth of its turns reach, of up to ten by the best one', () => {
+  const eleven = [90, 1, 3, 80, 2, 70, 60, 50, 4, 5, 6]
+  expect(bestTenth(eleven, 'less')).toBe(2)
+  expect(bestTenth(eleven, 'more')).toBe(80)
+  expect(bestTenth([9, 7, 8], 'less')).toBe(7)
 })
 
 const row: Row = {

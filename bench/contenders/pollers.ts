@@ -11,8 +11,6 @@ export interface Polling {
   seconds: number
   /** Of each hash, in order: what the answer's tag was when it was read before. */
   tags?: string[]
-  /** Answers a second that are asked for; left out, as many as there are. */
-  perSecond?: number
 }
 export interface Polled {
   answers: number
@@ -23,7 +21,7 @@ export interface Polled {
 
 const SAMPLE_MS = 50
 
-async function poll({ url, hashes, connections, seconds, tags, perSecond }: Polling): Promise<Polled> {
+async function poll({ url, hashes, connections, seconds, tags }: Polling): Promise<Polled> {
   const requests: Request[] = hashes.map((hash, i) => ({
     path: `/api/local-requests/${hash}/status`,
     headers: tags ? { 'if-none-match': tags[i] as string } : {},
@@ -38,7 +36,6 @@ async function poll({ url, hashes, connections, seconds, tags, perSecond }: Poll
     duration: seconds,
     // It ends when it takes a sample.
     sampleInt: SAMPLE_MS,
-    overallRate: perSecond,
     // Each connection asks for others.
     setupClient(client: Client) {
       const mine = requests.filter((_, i) => i % connections === clients)

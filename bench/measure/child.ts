@@ -22,7 +22,7 @@ export interface Child {
  * V8 may come to think that objects of a request live long, and from then on every collection copies what dead ones lead to: of
  * bare Node that happens to two processes in five, which need a third more from then on. Luck is not what is compared.
  */
-const NODE_OPTIONS = ['--expose-gc', '--no-allocation-site-pretenuring', '--import', 'tsx']
+const EXEC_ARGV = ['--expose-gc', '--no-allocation-site-pretenuring', '--import', 'tsx']
 
 /** One that can be asked over HTTP. */
 export type Server = Child & { readonly url: string }
@@ -42,7 +42,7 @@ interface Starting {
 
 /** @param file relative to the project's root */
 export async function startChild(file: string, { env = {}, ready }: Starting = {}): Promise<Child> {
-  const child = spawn(process.execPath, [...NODE_OPTIONS, '--import', METER, file], {
+  const child = spawn(process.execPath, [...EXEC_ARGV, '--import', METER, file], {
     cwd: ROOT,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

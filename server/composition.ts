@@ -47,6 +47,11 @@ const MERGE_MS = 50
 const HANG_UP_AFTER_MS = 2_000
 /** A client that takes nothing of its answer for so long is gone. Streams and long polls say something more often. */
 const IDLE_MS = 60_000
+/**
+ * Pages that poll ask every 5 s, which is when Node would hang up; proxies keep a connection for 60 s and must not be the
+ * ones who find it closed.
+ */
+const KEEP_ALIVE_MS = 75_000
 
 export function composeServer({ redis, subscriber, config, assets, log, now }: ServerDeps): ComposedServer {
   const ttlSeconds = config.requestTtlSeconds
@@ -69,6 +74,7 @@ export function composeServer({ redis, subscriber, config, assets, log, now }: S
   setMaxListeners(0, stopping.signal)
 
   const http = createServer(
+    { keepAliveTimeout: KEEP_ALIVE_MS },
     createApp({
       submit: createSubmit({
         store,

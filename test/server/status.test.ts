@@ -132,6 +132,12 @@ describe('the status', () => {
     expect(await positions()).toEqual([null, 1, 2])
   })
 
+  test('leaves the connection open for the next look, longer than a proxy keeps it', async () => {
+    const res = await fetch(address + statusUrl(await given([START])))
+    expect(res.headers.get('connection')).toBe('keep-alive')
+    expect(res.headers.get('keep-alive')).toBe('timeout=75')
+  })
+
   test('of a request that another program made is shown just the same', async () => {
     const hash = 'req_made-by-another-program'
     await redis.setex(

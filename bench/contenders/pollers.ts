@@ -1,7 +1,6 @@
-/** Programs that ask how their requests stand, over and over, on connections that they keep open. */
-import { once } from 'node:events'
-import { createHistogram } from 'node:perf_hooks'
-import autocannon, { type Client, type Options, type Request } from 'autocannon'
+/** Programs that ask how their requests stand, each over a connection that it keeps open, and again as soon as it is answered. */
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
+import { Client } from 'undici'
 import { ready } from '../measure/meter.ts'
 
 export interface Polling {
@@ -19,46 +18,79 @@ export interface Polled {
   p99Ms: number
 }
 
-const SAMPLE_MS = 50
+interface Question {
+  path: string
+  headers: Record<string, string>
+}
 
-async function poll({ url, hashes, connections, seconds, tags }: Polling): Promise<Polled> {
-  const requests: Request[] = hashes.map((hash, i) => ({
-    path: `/api/local-requests/${hash}/status`,
-    headers: tags ? { 'if-none-match': tags[i] as string } : {},
-  }))
-  const expected = tags ? 304 : 200
+/** Of each server: a turn does not pay for connecting. */
+const connectionsTo = new Map<string, Client[]>()
+
+function connectionsOf({ url, connections }: Polling): Client[] {
+  const known = connectionsTo.get(url) ?? []
+  while (known.length < connections) known.push(new Client(url))
+  connectionsTo.set(url, known)
+  return known
+}
+
+async function poll(polling: Polling): Promise<Polled> {
+  const { hashes, tags, seconds } = polling
+  const clients = connectionsOf(polling)
+  const questions = hashes.map(
+    (hash, i): Question => ({
+      path: `/api/local-requests/${hash}/status`,
+      headers: tags ? { 'if-none-match': tags[i] as string } : {},
+    }),
+  )
   const histogram = createHistogram()
-  let clients = 0
   const began = performance.now()
-  const polling: Options = {
-    url,
-    connections,
-    duration: seconds,
-    // It ends when it takes a sample.
-    sampleInt: SAMPLE_MS,
-    // Each connection asks for others.
-    setupClient(client: Client) {
-      const mine = requests.filter((_, i) => i % connections === clients)
-      clients++
-      client.setRequests(mine)
-    },
-  }
-  // With a callback it hands out what can be listened to.
-  const run = autocannon(polling, () => {})
-  let wrong = 0
-  run.on('response', (_client: Client, status: number, _bytes: number, ms: number) => {
-    if (status !== expected) wrong++
-    histogram.record(Math.max(1, Math.round(ms * 1000)))
-  })
-  await once(run, 'done')
-  if (wrong > 0 || histogram.count === 0)
-    throw new Error(`${wrong} of ${histogram.count} answers were not ${expected}`)
+  const until = { end: began + seconds * 1000, expected: tags ? 304 : 200, histogram }
+  await Promise.all(
+    clients.map((client, first) => {
+      // Each connection asks for others.
+      const mine = questions.filter((_, i) => i % clients.length === first)
+      return askOn(client, mine, until)
+    }),
+  )
   return {
     answers: histogram.count,
     perSecond: (histogram.count / (performance.now() - began)) * 1000,
     p50Ms: histogram.percentile(50) / 1000,
     p99Ms: histogram.percentile(99) / 1000,
   }
+}
+
+function askOn(
+  client: Client,
+  questions: Question[],
+  { end, expected, histogram }: { end: number; expected: number; histogram: RecordableHistogram },
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let asked = 0
+    let sentAt = 0
+    const ask = (): void => {
+      const { path, headers } = questions[asked++ % questions.length] as Question
+      sentAt = performance.now()
+      client.dispatch({ method: 'GET', path, headers }, answer)
+    }
+    const answer = {
+      onRequestStart() {},
+      onResponseStart(_controller: unknown, status: number) {
+        if (status !== expected) reject(new Error(`an answer was ${status}, not ${expected}`))
+      },
+      onResponseData() {},
+      onResponseEnd() {
+        const now = performance.now()
+        histogram.record(Math.max(1, Math.round((now - sentAt) * 1000)))
+        if (now < end) ask()
+        else resolve()
+      },
+      onResponseError(_controller: unknown, error: Error) {
+        reject(error)
+      },
+    }
+    ask()
+  })
 }
 
 /** The tags of the answers as they are now. */

@@ -15,7 +15,7 @@ export interface Delivered {
 const MOST_LOST = 0.01
 const MOST_TRIES = 3
 const NOTHING_FOR_MS = 1_000
-const LOOK_EVERY_MS = 50
+const LOOK_EVERY_MS = 20
 const IDLE_SHARE = 0.1
 
 export interface Others {
@@ -40,9 +40,9 @@ export async function startOthers(redisUrl: string): Promise<Others> {
 
 /** Waits until it has done what is left of what went before, so that this is not counted with what follows. */
 export async function settle(child: Child): Promise<void> {
-  for (let cpu = await child.cpu(), share = 1; share > IDLE_SHARE; ) {
+  for (let cpu = await child.cpuAsItIs(), share = 1; share > IDLE_SHARE; ) {
     await sleep(LOOK_EVERY_MS)
-    const now = await child.cpu()
+    const now = await child.cpuAsItIs()
     share = (now - cpu) / (LOOK_EVERY_MS * 1000)
     cpu = now
   }

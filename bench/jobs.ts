@@ -7,15 +7,16 @@ import type { Section } from './measure/report.ts'
 
 interface How {
   taking: { rounds: number; seconds: number }
-  rounds: number
+  working: { rounds: number }
+  reaching: { rounds: number }
 }
 
-export async function jobs({ taking, rounds }: How): Promise<Section> {
+export async function jobs({ taking, working, reaching }: How): Promise<Section> {
   const redis = await startRedis()
   const rows = [
     ...(await measureTaking(redis, taking)),
-    ...(await measureWorking(redis, { rounds })),
-    ...(await measureReaching(redis, { rounds })),
+    ...(await measureWorking(redis, working)),
+    ...(await measureReaching(redis, reaching)),
   ]
   await redis.stop()
   return { name: 'jobs', title: 'Jobs; a record and a job by hand, BullMQ alone', rows }

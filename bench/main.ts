@@ -11,12 +11,13 @@ import { startUp } from './start-up.ts'
 import { status } from './status.ts'
 
 const SECTIONS = {
-  status: () => status({ rounds: 15, seconds: 0.2 }),
-  relay: () => relay({ rounds: 22, roundsToOne: 7 }),
-  progress: () => progress({ rounds: 7, seconds: 0.2 }),
-  jobs: () => jobs({ taking: { rounds: 10, seconds: 0.2 }, rounds: 7 }),
+  status: () => status({ rounds: 56, seconds: 0.03 }),
+  relay: () => relay({ rounds: 75, roundsToOne: 22 }),
+  progress: () => progress({ rounds: 45, seconds: 0.05 }),
+  jobs: () =>
+    jobs({ taking: { rounds: 32, seconds: 0.04 }, working: { rounds: 40 }, reaching: { rounds: 16 } }),
   memory,
-  growth: () => growth({ rounds: 10 }),
+  growth: () => growth({ rounds: 50 }),
   'start-up': () => startUp({ rounds: 3 }),
 } as const
 

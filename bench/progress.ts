@@ -3,7 +3,7 @@ import { type Child, startChild, startContender } from './measure/child.ts'
 import { separate } from './measure/cores.ts'
 import { type BenchRedis, startRedis } from './measure/redis.ts'
 import type { Row, Section } from './measure/report.ts'
-import { interleave } from './measure/rounds.ts'
+import { alternate, interleave } from './measure/rounds.ts'
 import type { Writing, Written } from './measure/writing.ts'
 import { seed } from './requests.ts'
 
@@ -21,6 +21,11 @@ interface Measured extends Written {
   /** That the bot has sent for each write. */
   commands: number
 }
+interface Bot {
+  child: Child
+  /** What it alone writes, when it does not fight for others. */
+  hashes: string[]
+}
 interface Fight {
   /** Both in hundredths of the writes that were said to be done. */
   lost: number
@@ -29,84 +34,74 @@ interface Fight {
 
 export async function progress({ rounds, seconds }: { rounds: number; seconds: number }): Promise<Section> {
   const redis = await startRedis()
-  const start = (name: string, url = redis.url): Promise<Child> =>
-    startChild(`bench/contenders/progress-${name}.ts`, { env: { REDIS_URL: url } })
   const way = await startContender('bench/contenders/far-redis.ts', { REDIS_URL: redis.url })
-  const bots = await Promise.all([
-    start('ours'),
-    start('ours'),
-    start('plain'),
-    start('plain'),
-    start('bullmq'),
-    start('ours', way.url),
-    start('plain', way.url),
-    start('bullmq', way.url),
-  ])
-  const [ours, oursToo, plain, plainToo, floor, oursFar, plainFar, floorFar] = bots
-  const hashes = await seed(redis.client, WRITERS)
-  const theirs = await seed(redis.client, WRITERS)
+  const start = async (name: string, url = redis.url): Promise<Bot> => {
+    const child = await startChild(`bench/contenders/progress-${name}.ts`, { env: { REDIS_URL: url } })
+    const hashes = await seed(redis.client, WRITERS)
+    if (name === 'bullmq') await child.ask('add', hashes)
+    return { child, hashes }
+  }
+  const two = (name: string): Promise<Bot[]> => Promise.all([start(name), start(name)])
+  const [ours, plain, floor] = [await two('ours'), await two('plain'), await two('bullmq')]
+  const near = [...ours, ...plain, ...floor]
+  const far = await Promise.all([start('ours', way.url), start('plain', way.url), start('bullmq', way.url)])
   const foughtOver = await seed(redis.client, FOUGHT_OVER)
-  const theirsToo = await seed(redis.client, FOUGHT_OVER)
-  const far = await seed(redis.client, 1)
-  await floor.ask('add', hashes)
-  await floorFar.ask('add', far)
+  const theirs = await seed(redis.client, FOUGHT_OVER)
 
   const write = async (
-    bot: Child,
-    some: string[],
+    { child, hashes }: Bot,
     writers: number,
     sent: string[],
     forSeconds = seconds,
   ): Promise<Measured> => {
     await redis.client.config('RESETSTAT')
-    const [cpu, redisCpu] = [await bot.cpu(), await redis.cpu()]
-    const written = await bot.ask<Written>('run', {
-      hashes: some,
-      writers,
-      seconds: forSeconds,
-    } satisfies Writing)
+    const [cpu, redisCpu] = [await child.cpu(), await redis.cpu()]
+    const writing: Writing = { hashes, writers, seconds: forSeconds }
+    const written = await child.ask<Written>('run', writing)
     return {
       ...written,
-      cpuMicroseconds: ((await bot.cpu()) - cpu) / written.writes,
+      cpuMicroseconds: ((await child.cpu()) - cpu) / written.writes,
       redisMicroseconds: ((await redis.cpu()) - redisCpu) / written.writes,
       commands: (await countCalls(redis, sent)) / written.writes,
     }
   }
-  const fight = async (bots: Child[], some: string[]): Promise<Fight> => {
+  const fight = async (bots: Bot[], some: string[]): Promise<Fight> => {
     await redis.client.config('RESETSTAT')
     const before = await versionsOf(redis, some)
     const writing: Writing = { hashes: some, writers: FOUGHT_OVER, seconds }
-    const written = await Promise.all(bots.map((bot) => bot.ask<Written>('run', writing)))
+    const written = await Promise.all(bots.map(({ child }) => child.ask<Written>('run', writing)))
     const writes = written.reduce((sum, each) => sum + each.writes, 0)
     const kept = (await versionsOf(redis, some)) - before
     const scripts = await countCalls(redis, ['evalsha'])
     return { lost: ((writes - kept) / writes) * 100, repeated: ((scripts - writes) / writes) * 100 }
   }
+  const turns = (bots: Bot[], writers: number, sent: string[]) =>
+    alternate(...bots.map((bot) => () => write(bot, writers, sent)))
   // Commands of a script are counted too: each of ours begins with one GET, as does reading without one.
+  const [ofOurs, ofPlain, ofFloor] = [['get'], ['get', 'setex', 'publish'], ['evalsha']]
   const contenders = {
-    ours: () => write(ours, hashes, WRITERS, ['get']),
-    plain: () => write(plain, theirs, WRITERS, ['get', 'setex', 'publish']),
-    floor: () => write(floor, hashes, WRITERS, ['evalsha']),
-    oursAlone: () => write(ours, hashes, 1, ['get']),
-    plainAlone: () => write(plain, theirs, 1, ['get', 'setex', 'publish']),
-    floorAlone: () => write(floor, hashes, 1, ['evalsha']),
-    oursFar: () => write(oursFar, far, 1, ['get']),
-    plainFar: () => write(plainFar, far, 1, ['get', 'setex', 'publish']),
-    floorFar: () => write(floorFar, far, 1, ['evalsha']),
+    ours: turns(ours, WRITERS, ofOurs),
+    plain: turns(plain, WRITERS, ofPlain),
+    floor: turns(floor, WRITERS, ofFloor),
+    oursAlone: turns(ours, 1, ofOurs),
+    plainAlone: turns(plain, 1, ofPlain),
+    floorAlone: turns(floor, 1, ofFloor),
+    oursFar: turns([far[0]], 1, ofOurs),
+    plainFar: turns([far[1]], 1, ofPlain),
+    floorFar: turns([far[2]], 1, ofFloor),
   }
-  for (const [bot, some] of [
-    [ours, hashes],
-    [plain, theirs],
-    [floor, hashes],
-  ] as const)
-    for (const writers of [WRITERS, 1]) await write(bot, some, writers, [], WARM_UP_SECONDS)
-  separate([ours, plain, floor], [redis])
+  for (const bot of near) {
+    for (const writers of [WRITERS, 1]) await write(bot, writers, [], WARM_UP_SECONDS)
+  }
+  const children = near.map(({ child }) => child)
+  separate(children, [redis])
   const measured = await interleave(rounds, contenders)
   const fights = await interleave(FIGHTS, {
-    ours: () => fight([ours, oursToo], foughtOver),
-    plain: () => fight([plain, plainToo], theirsToo),
+    ours: () => fight(ours, foughtOver),
+    plain: () => fight(plain, theirs),
   })
-  for (const child of [...bots, way]) await child.stop()
+  for (const { child } of [...near, ...far]) await child.stop()
+  await way.stop()
   await redis.stop()
 
   const of = (name: keyof typeof contenders, what: keyof Measured): number[] =>

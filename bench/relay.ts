@@ -8,21 +8,21 @@ import { needConnections } from './measure/files.ts'
 import type { Pace } from './measure/pace.ts'
 import { type BenchRedis, startRedis } from './measure/redis.ts'
 import type { Row, Section } from './measure/report.ts'
-import { interleave } from './measure/rounds.ts'
+import { inTurn, interleave } from './measure/rounds.ts'
 import { seed } from './requests.ts'
 
 const REQUESTS = 4_000
 const WATCHERS_OF_ONE = 1_000
 const WARM_UP = 200
 const CONTENDERS = 3
-const MANY: Pace = { perSecond: 4_000, seconds: 0.33 }
+const MANY: Pace = { perSecond: 4_000, seconds: 0.06 }
 /** Slower than ours makes one state out of several (20 a second): all of them arrive. */
-const ONE: Pace = { perSecond: 15, seconds: 0.34 }
+const ONE: Pace = { perSecond: 15, seconds: 0.2 }
 
 /** A relay, what it holds for each of its watchers, and the requests that they watch. */
 interface Relay {
   server: Server
-  keptKilobytes: number
+  grownKilobytes: number
   heapKilobytes: number
   many: string[]
   one: string[]
@@ -51,8 +51,10 @@ export async function relay({
   }
   separate(servers, [others.watchers, others.bots, redis])
   const turns = (pace: Pace, to: 'many' | 'one', watchersEach: number) => {
-    const turn = (each: Relay) => () =>
-      deliver(each.server, others, { ...pace, hashes: each[to] }, watchersEach)
+    const turn = (each: Relay) => {
+      const hashes = inTurn(each[to], Math.min(each[to].length, pace.perSecond * pace.seconds))
+      return () => deliver(each.server, others, { ...pace, hashes: hashes() }, watchersEach)
+    }
     return { ours: turn(relays.ours), plain: turn(relays.plain), floor: turn(relays.floor) }
   }
   const [toMany, toOne] = [turns(MANY, 'many', 1), turns(ONE, 'one', WATCHERS_OF_ONE)]
@@ -83,10 +85,13 @@ export async function relay({
       latency("p50 from the bot's write", many, 'p50Ms'),
       { ...latency("p99 from the bot's write", many, 'p99Ms'), withoutRatios: true },
       {
-        ...row('memory an idle watcher', 'kB', (name) => [relays[name].keptKilobytes]),
+        ...row('memory an idle watcher', 'kB', (name) => [relays[name].heapKilobytes]),
         targets: [{ beside: 'raw ws', atMost: 1.5 }],
       },
-      row('heap an idle watcher', 'kB', (name) => [relays[name].heapKilobytes]),
+      {
+        ...row('what the process grew by for it', 'kB', (name) => [relays[name].grownKilobytes]),
+        withoutRatios: true,
+      },
       cpu(`, ${all}`, one),
       latency(`p50 from the bot's write, ${all}`, one, 'p50Ms'),
       { ...latency(`p99 from the bot's write, ${all}`, one, 'p99Ms'), withoutRatios: true },
@@ -111,12 +116,12 @@ async function watch(redis: BenchRedis, others: Others, kind: Kind, server: Serv
   // The first update of each request leaves more behind than those that follow, and all has to be compiled.
   await deliver(server, others, {
     hashes: many,
-    perSecond: MANY.perSecond,
-    seconds: 2 * (REQUESTS / MANY.perSecond),
+    perSecond: 2 * MANY.perSecond,
+    seconds: REQUESTS / MANY.perSecond,
   })
   return {
     server,
-    keptKilobytes: (after.kept - before.kept) / REQUESTS / 1000,
+    grownKilobytes: (after.kept - before.kept) / REQUESTS / 1000,
     heapKilobytes: (after.heap - before.heap) / REQUESTS / 1000,
     many,
     one: hashes,

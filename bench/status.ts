@@ -5,16 +5,17 @@ import { type Server, startChild, startContender } from './measure/child.ts'
 import { separate } from './measure/cores.ts'
 import { startRedis } from './measure/redis.ts'
 import type { Row, Section } from './measure/report.ts'
-import { interleave } from './measure/rounds.ts'
+import { alternate, inTurn, interleave } from './measure/rounds.ts'
 import { seed } from './requests.ts'
 
 const CONNECTIONS = 64
 const FEW = 1_000
 const MANY = 100_000
-const A_TURN = 5_000
+/** As many as a turn can ask for. */
+const A_TURN = 1_600
 
 /** Less, and Express gets faster for seconds: a contender that is still being compiled flatters the others. */
-const WARM_UP_SECONDS = 2.4
+const WARM_UP_SECONDS = 2.2
 
 interface Measured extends Polled {
   /** So many could one process answer at most. The clock says less: those that are fast wait for who asks them. */
@@ -27,39 +28,39 @@ export async function status({ rounds, seconds }: { rounds: number; seconds: num
   const few = hashes.slice(0, FEW)
   const env = { REDIS_URL: redis.url }
   const pollers = await startChild('bench/contenders/pollers.ts')
-  const [ours, express, bare, ...stripped] = await Promise.all([
-    startServer(redis.url),
-    startContender('bench/contenders/status-express.ts', env),
-    startContender('bench/contenders/status-bare.ts', env),
-    // Two: one may come to be compiled less well, by a tenth, for as long as it runs.
-    startContender('bench/contenders/status-bare.ts', { ...env, PRIVATE: 'true' }),
-    startContender('bench/contenders/status-bare.ts', { ...env, PRIVATE: 'true' }),
-  ])
+  const two = (start: () => Promise<Server>): Promise<Server[]> => Promise.all([start(), start()])
+  const [ours, express, bare, stripped] = [
+    await two(() => startServer(redis.url)),
+    await two(() => startContender('bench/contenders/status-express.ts', env)),
+    await two(() => startContender('bench/contenders/status-bare.ts', env)),
+    await two(() => startContender('bench/contenders/status-bare.ts', { ...env, PRIVATE: 'true' })),
+  ]
+  const servers = [...ours, ...express, ...bare, ...stripped]
 
-  const tags = await pollers.ask<string[]>('tagsOf', ours.url, few)
-  const others = othersEachTurn(hashes)
+  const tags = await pollers.ask<string[]>('tagsOf', servers[0]?.url, few)
+  const others = inTurn(hashes, A_TURN)
   const contenders = (seconds: number) => {
-    const turns = (server: Server, next: () => string[], tags?: string[]) => async (): Promise<Measured> => {
-      const polling: Polling = { url: server.url, hashes: next(), tags, connections: CONNECTIONS, seconds }
+    const turn = async (server: Server, hashes: string[], tags?: string[]): Promise<Measured> => {
+      const polling: Polling = { url: server.url, hashes, tags, connections: CONNECTIONS, seconds }
       const before = await server.cpu()
       const polled = await pollers.ask<Polled>('poll', polling)
       return { ...polled, perCpuSecond: (polled.answers / ((await server.cpu()) - before)) * 1_000_000 }
     }
+    const turns = (servers: Server[], next: () => string[], tags?: string[]) =>
+      alternate(...servers.map((server) => () => turn(server, next(), tags)))
     const same = (): string[] => few
     return {
       express: turns(express, same),
       ours: turns(ours, same),
       bare: turns(bare, same),
-      stripped: turns(stripped[0], same),
-      strippedToo: turns(stripped[1], same),
+      stripped: turns(stripped, same),
       many: turns(ours, others),
       unchanged: turns(ours, same, tags),
     }
   }
   // What the rest runs is nearly the same.
   const { many: _many, unchanged: _unchanged, ...main } = contenders(WARM_UP_SECONDS)
-  await interleave(1, main)
-  const servers = [ours, express, bare, ...stripped]
+  await interleave(2, main)
   separate(servers, [pollers, redis])
   const measured = await interleave(rounds, contenders(seconds))
   for (const child of [...servers, pollers]) await child.stop()
@@ -70,7 +71,7 @@ export async function status({ rounds, seconds }: { rounds: number; seconds: num
   const beside = (what: keyof Measured): Row['beside'] => ({
     Express: of('express', what),
     bare: of('bare', what),
-    'bare, without private fields': [...of('stripped', what), ...of('strippedToo', what)],
+    'bare, without private fields': of('stripped', what),
   })
   return {
     name: 'status',
@@ -109,14 +110,5 @@ export async function status({ rounds, seconds }: { rounds: number; seconds: num
         beside: { 'without it': of('ours', 'perCpuSecond') },
       },
     ],
-  }
-}
-
-/** As many as a turn can ask for. */
-function othersEachTurn(hashes: string[]): () => string[] {
-  let turn = 0
-  return () => {
-    const from = (turn++ * A_TURN) % hashes.length
-    return hashes.slice(from, from + A_TURN)
   }
 }

@@ -8,10 +8,10 @@ import type { BenchRedis } from '../measure/redis.ts'
 import type { Row } from '../measure/report.ts'
 import { interleave, median } from '../measure/rounds.ts'
 
-const SUBMITS = 100
+const SUBMITS = 25
 const BATCH = 1_000
 /** Rounds, until all of what runs is compiled. */
-const WARM_UP = 3
+const WARM_UP = 6
 /** Above all that is sent here. */
 const NO_LIMIT = '1000000'
 

@@ -8,11 +8,16 @@ export interface Child {
   readonly process: ChildProcess
   /** Asks one of the questions that the process answers (meter.ts). */
   ask<T>(what: string, ...args: unknown[]): Promise<T>
-  /** Microseconds of CPU that all its threads have used so far, to collect young garbage included. */
-  cpu(): Promise<number>
   /**
-   * Bytes that it holds after its garbage was collected. What is `kept` is without the space for young objects, which
-   * is 1 MB or 32, however much is kept.
+   * Microseconds of CPU that all its threads have used so far, to collect young garbage included: each turn pays for what it
+   * makes, not for what was left to it, nor does the next one pay.
+   */
+  cpu(): Promise<number>
+  /** The same without collecting: to see whether it is at work. */
+  cpuAsItIs(): Promise<number>
+  /**
+   * Bytes that it holds after its garbage was collected. What is `kept` is without the part of V8's heap that is free:
+   * 1 MB or 40, however much is kept.
    */
   memory(): Promise<{ resident: number; kept: number; heap: number }>
   stop(): Promise<void>
@@ -84,7 +89,8 @@ export async function startChild(file: string, { env = {}, ready }: Starting = {
   return {
     process: child,
     ask,
-    cpu: () => ask('cpu'),
+    cpu: () => ask('cpu', true),
+    cpuAsItIs: () => ask('cpu', false),
     memory: () => ask('memory'),
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return

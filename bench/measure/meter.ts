@@ -3,7 +3,7 @@
  * answers what else the file itself offers to be asked.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { getHeapSpaceStatistics } from 'node:v8'
+import { getHeapStatistics } from 'node:v8'
 
 export interface Question {
   id: number
@@ -18,9 +18,8 @@ export interface Answer {
 type Answers = Record<string, (...args: never[]) => unknown>
 
 const answers: Answers = {
-  cpu() {
-    // Each turn pays for the garbage that it makes: not for what was left to it, nor does the next one pay.
-    globalThis.gc?.({ type: 'minor' })
+  cpu(collect: boolean) {
+    if (collect) globalThis.gc?.({ type: 'minor' })
     const { user, system } = process.cpuUsage()
     return user + system
   },
@@ -30,9 +29,9 @@ const answers: Answers = {
       globalThis.gc?.()
       await sleep(30)
     }
-    const { rss, heapUsed } = process.memoryUsage()
-    const young = getHeapSpaceStatistics().find((space) => space.space_name === 'new_space')
-    return { resident: rss, kept: rss - (young?.physical_space_size ?? 0), heap: heapUsed }
+    const resident = process.memoryUsage.rss()
+    const { total_physical_size: reserved, used_heap_size: heap } = getHeapStatistics()
+    return { resident, kept: resident - (reserved - heap), heap }
   },
 }
 

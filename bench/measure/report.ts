@@ -1,5 +1,5 @@
 /** What a section of the benchmark has found, as a table for people and as JSON for machines. */
-import { bestTenth } from './rounds.ts'
+import { median, ratioByRounds } from './rounds.ts'
 
 /** What a value should be: as a multiple of the one beside it, or by itself. */
 export interface Target {
@@ -9,7 +9,7 @@ export interface Target {
   atMost?: number
 }
 
-/** One value a turn. Of what is counted by the second more is better, of all else less. */
+/** One value a round, of all contenders in the same order. */
 export interface Row {
   what: string
   unit: string
@@ -30,13 +30,10 @@ const number = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 })
 const format = (value: number): string =>
   Math.abs(value) >= 1000 ? new Intl.NumberFormat('en').format(Math.round(value)) : number.format(value)
 
-const valueIn = (row: Row, values = row.ours): number =>
-  bestTenth(values, row.unit === '/s' ? 'more' : 'less')
-const ratioOf = (row: Row, theirs: number[]): number => valueIn(row) / valueIn(row, theirs)
 const ratioText = (row: Row, theirs: number[]): string =>
-  row.withoutRatios ? '' : ` (${ratioOf(row, theirs).toFixed(2)}×)`
+  row.withoutRatios ? '' : ` (${ratioByRounds(row.ours, theirs).toFixed(2)}×)`
 const actual = (row: Row, { beside }: Target): number =>
-  beside === undefined ? valueIn(row) : ratioOf(row, row.beside?.[beside] ?? [])
+  beside === undefined ? median(row.ours) : ratioByRounds(row.ours, row.beside?.[beside] ?? [])
 
 /** A target is given with two digits, and so it is compared. */
 export function isMet(row: Row, target: Target): boolean {
@@ -57,10 +54,10 @@ export function asText(sections: readonly Section[]): string {
     title,
     ...rows.map((row) => {
       const beside = Object.entries(row.beside ?? {}).map(
-        ([name, values]) => `${name} ${format(valueIn(row, values))}${ratioText(row, values)}`,
+        ([name, values]) => `${name} ${format(median(values))}${ratioText(row, values)}`,
       )
       const targets = (row.targets ?? []).map((target) => describe(row, target))
-      const cells = [row.what.padEnd(46), `${format(valueIn(row))} ${row.unit}`.padEnd(18)]
+      const cells = [row.what.padEnd(46), `${format(median(row.ours))} ${row.unit}`.padEnd(18)]
       return `  ${[...cells, beside.join(' · ').padEnd(62), targets.join('  ')].join(' ')}`.trimEnd()
     }),
   ])
@@ -72,11 +69,14 @@ export const asJson = (sections: readonly Section[]): unknown =>
     section: name,
     rows: rows.map((row) => ({
       ...row,
-      value: valueIn(row),
+      value: median(row.ours),
       ratios: row.withoutRatios
         ? {}
         : Object.fromEntries(
-            Object.entries(row.beside ?? {}).map(([beside, values]) => [beside, ratioOf(row, values)]),
+            Object.entries(row.beside ?? {}).map(([beside, values]) => [
+              beside,
+              ratioByRounds(row.ours, values),
+            ]),
           ),
       targets: (row.targets ?? []).map((target) => ({
         ...target,

@@ -14,6 +14,22 @@ export async function interleave<Name extends string, Measured>(
   return measured
 }
 
+/** Processes of the same contender that take its turns: how one comes to be compiled is luck, and stays so for as long as it runs. */
+export function alternate<Measured>(...ways: (() => Promise<Measured>)[]): () => Promise<Measured> {
+  const next = inTurn(ways, 1)
+  return () => (next()[0] as () => Promise<Measured>)()
+}
+
+/** The next so many of them each time, and from the beginning again: no turn finds what the one before has left in the caches. */
+export function inTurn<T>(all: readonly T[], count: number): () => T[] {
+  let from = 0
+  return () => {
+    const some = Array.from({ length: count }, (_, i) => all[(from + i) % all.length] as T)
+    from = (from + count) % all.length
+    return some
+  }
+}
+
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = Math.floor(sorted.length / 2)
@@ -23,10 +39,15 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * The value that a tenth of the turns reach: what the code can do. Other machines on the same host, which share caches and memory,
- * only ever make a turn worse, for seconds and by up to a half, the more the more memory it touches; a median would tell of them.
+ * How many times theirs ours is: of the ratios within each round the geometric mean, without the lowest and the highest quarter of
+ * them (interquartile mean). What else the machine does changes from one tenth of a second to the next, by up to a half: it
+ * hits one of two turns, and in the next round the other.
+ *
+ * @param ours,theirs one value a round
  */
-export function bestTenth(values: readonly number[], better: 'more' | 'less'): number {
-  const best = values.toSorted((a, b) => (better === 'more' ? b - a : a - b))
-  return best[Math.floor((best.length - 1) / 10)] as number
+export function ratioByRounds(ours: readonly number[], theirs: readonly number[]): number {
+  const ratios = ours.map((value, round) => value / (theirs[round] as number)).toSorted((a, b) => a - b)
+  const quarter = Math.floor((ratios.length + 1) / 4)
+  const middle = ratios.slice(quarter, ratios.length - quarter)
+  return Math.exp(middle.reduce((sum, ratio) => sum + Math.log(ratio), 0) / middle.length)
 }

@@ -24,10 +24,18 @@ export interface Child {
 }
 
 /**
- * V8 may come to think that objects of a request live long, and from then on every collection copies what dead ones lead to: of
- * bare Node that happens to two processes in five, which need a third more from then on. Luck is not what is compared.
+ * Luck is not what is compared. V8 may come to think that objects of a request live long, and from then on every collection
+ * copies what dead ones lead to: of bare Node that happens to two processes in five, which need a third more from then on
+ * (pretenuring). And one that waits for its turn has all its garbage collected (memory reducer), by which compiled code goes
+ * that refers to what is dead: for the next thousands of answers it needs up to four times as long.
  */
-const EXEC_ARGV = ['--expose-gc', '--no-allocation-site-pretenuring', '--import', 'tsx']
+const EXEC_ARGV = [
+  '--expose-gc',
+  '--no-allocation-site-pretenuring',
+  '--no-memory-reducer',
+  '--import',
+  'tsx',
+]
 
 /** One that can be asked over HTTP. */
 export type Server = Child & { readonly url: string }

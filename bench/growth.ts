@@ -8,7 +8,7 @@ import { needConnections } from './measure/files.ts'
 import type { Pace } from './measure/pace.ts'
 import { type BenchRedis, startRedis } from './measure/redis.ts'
 import type { Row, Section } from './measure/report.ts'
-import { inTurn, interleave } from './measure/rounds.ts'
+import { inTurn, interleave, interleaveWarm } from './measure/rounds.ts'
 import { seed } from './requests.ts'
 
 const [FEW, MANY, MOST] = [1_000, 10_000, 50_000] as const
@@ -17,13 +17,13 @@ const WARM_UP = 512
 const PER_CONNECTION = 64
 const UPDATES: Pace = { perSecond: 4_000, seconds: 0.06 }
 /** Until all is compiled, and each request has had its first update, which costs more than those that follow. */
-const BEFORE = { perSecond: 10_000, least: 20_000 }
+const BEFORE = { perSecond: 12_500, least: 10_000 }
 
 const PEOPLE = 10_000
 const EVERY_SECONDS = 5
 const CONNECTIONS = 1_000
 const ANSWERS: Pace = { perSecond: PEOPLE / EVERY_SECONDS, seconds: 0.15 }
-const ANSWERS_BEFORE: Pace = { perSecond: 4_000, seconds: 1.5 }
+const ANSWERS_BEFORE: Pace = { perSecond: 4_000, seconds: 0.8 }
 
 /** A process of ours by which requests are watched, and what it holds for each of them. */
 interface Watched {
@@ -33,11 +33,17 @@ interface Watched {
   heapKilobytes: number
 }
 
-export async function growth({ rounds }: { rounds: number }): Promise<Section> {
+export async function growth({
+  rounds,
+  roundsPolled,
+}: {
+  rounds: number
+  roundsPolled: number
+}): Promise<Section> {
   needConnections(CONNECTIONS)
   const redis = await startRedis()
   const updates = await measureWatched(redis, rounds)
-  const polled = await measurePolled(redis, rounds)
+  const polled = await measurePolled(redis, roundsPolled)
   await redis.stop()
 
   const number = (count: number): string => count.toLocaleString('en')
@@ -74,10 +80,11 @@ export async function growth({ rounds }: { rounds: number }): Promise<Section> {
 
 async function measureWatched(redis: BenchRedis, rounds: number) {
   const others = await startOthers(redis.url)
-  const few = await watch(redis, others, FEW)
-  const many = await watch(redis, others, MANY)
-  const most = await watch(redis, others, MOST)
-  const servers = [few, many, most].map(({ server }) => server)
+  const start = (): Promise<Server> => startServer(redis.url)
+  const servers = await Promise.all([start(), start(), start()])
+  const few = await watch(redis, others, servers[0], FEW)
+  const many = await watch(redis, others, servers[1], MANY)
+  const most = await watch(redis, others, servers[2], MOST)
   separate(servers, [others.bots, others.watchers, redis])
   const cpu = (watched: Watched) => {
     const hashes = inTurn(watched.hashes, UPDATES.perSecond * UPDATES.seconds)
@@ -85,15 +92,13 @@ async function measureWatched(redis: BenchRedis, rounds: number) {
       (await deliver(watched.server, others, { ...UPDATES, hashes: hashes() })).cpuMicroseconds
   }
   const contenders = { few: cpu(few), many: cpu(many), most: cpu(most) }
-  await interleave(1, contenders)
-  const measured = await interleave(rounds, contenders)
+  const measured = await interleaveWarm(rounds, contenders)
   for (const child of [...servers, others]) await child.stop()
   return { cpu: measured, many, most }
 }
 
-/** Starts a process of ours and has so many requests watched. */
-async function watch(redis: BenchRedis, others: Others, count: number): Promise<Watched> {
-  const server = await startServer(redis.url)
+/** Has so many requests watched by it. */
+async function watch(redis: BenchRedis, others: Others, server: Server, count: number): Promise<Watched> {
   const connect = async (count: number): Promise<string[]> => {
     const hashes = await seed(redis.client, count)
     const watching: Watching = { url: server.url, kind: 'socket.io', hashes, perConnection: PER_CONNECTION }
@@ -145,7 +150,7 @@ async function measurePolled(redis: BenchRedis, rounds: number) {
   })
   await interleave(1, contenders(ANSWERS_BEFORE))
   separate([ours, express], [ofOurs.people, ofExpress.people, redis])
-  const polled = await interleave(rounds, contenders(ANSWERS))
+  const polled = await interleaveWarm(rounds, contenders(ANSWERS))
   for (const child of [ours, express, ofOurs.people, ofExpress.people]) await child.stop()
   return polled
 }

@@ -11,13 +11,13 @@ import { startUp } from './start-up.ts'
 import { status } from './status.ts'
 
 const SECTIONS = {
-  status: () => status({ rounds: 56, seconds: 0.03 }),
-  relay: () => relay({ rounds: 75, roundsToOne: 22 }),
-  progress: () => progress({ rounds: 45, seconds: 0.05 }),
+  status: () => status({ rounds: 100, seconds: 0.015 }),
+  relay: () => relay({ rounds: 60, roundsToOne: 60 }),
+  progress: () => progress({ rounds: 80, roundsFar: 16, seconds: 0.025 }),
   jobs: () =>
-    jobs({ taking: { rounds: 32, seconds: 0.04 }, working: { rounds: 40 }, reaching: { rounds: 16 } }),
+    jobs({ taking: { rounds: 74, seconds: 0.02 }, working: { rounds: 60 }, reaching: { rounds: 42 } }),
   memory,
-  growth: () => growth({ rounds: 50 }),
+  growth: () => growth({ rounds: 50, roundsPolled: 46 }),
   'start-up': () => startUp({ rounds: 3 }),
 } as const
 

@@ -3,7 +3,7 @@ import { type Child, startChild, startContender } from './measure/child.ts'
 import { separate } from './measure/cores.ts'
 import { type BenchRedis, startRedis } from './measure/redis.ts'
 import type { Row, Section } from './measure/report.ts'
-import { alternate, interleave } from './measure/rounds.ts'
+import { interleave, interleaveWarm } from './measure/rounds.ts'
 import type { Writing, Written } from './measure/writing.ts'
 import { seed } from './requests.ts'
 
@@ -32,7 +32,15 @@ interface Fight {
   repeated: number
 }
 
-export async function progress({ rounds, seconds }: { rounds: number; seconds: number }): Promise<Section> {
+export async function progress({
+  rounds,
+  roundsFar,
+  seconds,
+}: {
+  rounds: number
+  roundsFar: number
+  seconds: number
+}): Promise<Section> {
   const redis = await startRedis()
   const way = await startContender('bench/contenders/far-redis.ts', { REDIS_URL: redis.url })
   const start = async (name: string, url = redis.url): Promise<Bot> => {
@@ -41,9 +49,8 @@ export async function progress({ rounds, seconds }: { rounds: number; seconds: n
     if (name === 'bullmq') await child.ask('add', hashes)
     return { child, hashes }
   }
-  const two = (name: string): Promise<Bot[]> => Promise.all([start(name), start(name)])
-  const [ours, plain, floor] = [await two('ours'), await two('plain'), await two('bullmq')]
-  const near = [...ours, ...plain, ...floor]
+  const near = await Promise.all([start('ours'), start('plain'), start('bullmq')])
+  const rivals = await Promise.all([start('ours'), start('plain')])
   const far = await Promise.all([start('ours', way.url), start('plain', way.url), start('bullmq', way.url)])
   const foughtOver = await seed(redis.client, FOUGHT_OVER)
   const theirs = await seed(redis.client, FOUGHT_OVER)
@@ -75,36 +82,40 @@ export async function progress({ rounds, seconds }: { rounds: number; seconds: n
     const scripts = await countCalls(redis, ['evalsha'])
     return { lost: ((writes - kept) / writes) * 100, repeated: ((scripts - writes) / writes) * 100 }
   }
-  const turns = (bots: Bot[], writers: number, sent: string[]) =>
-    alternate(...bots.map((bot) => () => write(bot, writers, sent)))
   // Commands of a script are counted too: each of ours begins with one GET, as does reading without one.
-  const [ofOurs, ofPlain, ofFloor] = [['get'], ['get', 'setex', 'publish'], ['evalsha']]
+  const sent = { ours: ['get'], plain: ['get', 'setex', 'publish'], floor: ['evalsha'] }
+  const [ours, plain, floor] = near
   const contenders = {
-    ours: turns(ours, WRITERS, ofOurs),
-    plain: turns(plain, WRITERS, ofPlain),
-    floor: turns(floor, WRITERS, ofFloor),
-    oursAlone: turns(ours, 1, ofOurs),
-    plainAlone: turns(plain, 1, ofPlain),
-    floorAlone: turns(floor, 1, ofFloor),
-    oursFar: turns([far[0]], 1, ofOurs),
-    plainFar: turns([far[1]], 1, ofPlain),
-    floorFar: turns([far[2]], 1, ofFloor),
+    ours: () => write(ours, WRITERS, sent.ours),
+    plain: () => write(plain, WRITERS, sent.plain),
+    floor: () => write(floor, WRITERS, sent.floor),
+    oursAlone: () => write(ours, 1, sent.ours),
+    plainAlone: () => write(plain, 1, sent.plain),
+    floorAlone: () => write(floor, 1, sent.floor),
+  }
+  const farAway = {
+    oursFar: () => write(far[0], 1, sent.ours),
+    plainFar: () => write(far[1], 1, sent.plain),
+    floorFar: () => write(far[2], 1, sent.floor),
   }
   for (const bot of near) {
     for (const writers of [WRITERS, 1]) await write(bot, writers, [], WARM_UP_SECONDS)
   }
   const children = near.map(({ child }) => child)
   separate(children, [redis])
-  const measured = await interleave(rounds, contenders)
+  const measured = {
+    ...(await interleaveWarm(rounds, contenders)),
+    ...(await interleaveWarm(roundsFar, farAway)),
+  }
   const fights = await interleave(FIGHTS, {
-    ours: () => fight(ours, foughtOver),
-    plain: () => fight(plain, theirs),
+    ours: () => fight([ours, rivals[0]], foughtOver),
+    plain: () => fight([plain, rivals[1]], theirs),
   })
-  for (const { child } of [...near, ...far]) await child.stop()
+  for (const { child } of [...near, ...rivals, ...far]) await child.stop()
   await way.stop()
   await redis.stop()
 
-  const of = (name: keyof typeof contenders, what: keyof Measured): number[] =>
+  const of = (name: keyof typeof measured, what: keyof Measured): number[] =>
     measured[name].map((each) => each[what])
   const row = (what: string, unit: string, value: keyof Measured, alone: '' | 'Alone' | 'Far' = ''): Row => ({
     what,

@@ -8,7 +8,7 @@ import { needConnections } from './measure/files.ts'
 import type { Pace } from './measure/pace.ts'
 import { type BenchRedis, startRedis } from './measure/redis.ts'
 import type { Row, Section } from './measure/report.ts'
-import { inTurn, interleave } from './measure/rounds.ts'
+import { inTurn, interleaveWarm } from './measure/rounds.ts'
 import { seed } from './requests.ts'
 
 const REQUESTS = 4_000
@@ -16,8 +16,8 @@ const WATCHERS_OF_ONE = 1_000
 const WARM_UP = 200
 const CONTENDERS = 3
 const MANY: Pace = { perSecond: 4_000, seconds: 0.06 }
-/** Slower than ours makes one state out of several (20 a second): all of them arrive. */
-const ONE: Pace = { perSecond: 15, seconds: 0.2 }
+/** One update: ours makes one state out of those of the same request that come within a twentieth of a second. */
+const ONE: Pace = { perSecond: 200, seconds: 0.005 }
 
 /** A relay, what it holds for each of its watchers, and the requests that they watch. */
 interface Relay {
@@ -58,10 +58,8 @@ export async function relay({
     return { ours: turn(relays.ours), plain: turn(relays.plain), floor: turn(relays.floor) }
   }
   const [toMany, toOne] = [turns(MANY, 'many', 1), turns(ONE, 'one', WATCHERS_OF_ONE)]
-  await interleave(1, toMany)
-  const many = await interleave(rounds, toMany)
-  await interleave(1, toOne)
-  const one = await interleave(roundsToOne, toOne)
+  const many = await interleaveWarm(rounds, toMany)
+  const one = await interleaveWarm(roundsToOne, toOne)
   for (const child of [...servers, others]) await child.stop()
   await redis.stop()
 

@@ -47,8 +47,9 @@ export async function seed(redis: RedisClient, count: number): Promise<string[]>
   const hashes: string[] = []
   for (let from = 0; from < count; from += AT_ONCE) {
     const pipeline = redis.pipeline()
+    const like = aRecord('under way')
     for (let i = from; i < Math.min(count, from + AT_ONCE); i++) {
-      const record = aRecord('under way')
+      const record = { ...like, hash: createHash(Date.now()) }
       hashes.push(record.hash)
       pipeline.set(redis.names.record(record.hash), sealRecord(record), 'PXAT', Date.parse(record.expires_at))
     }

@@ -5,7 +5,7 @@ import { type Server, startChild, startContender } from './measure/child.ts'
 import { separate } from './measure/cores.ts'
 import { startRedis } from './measure/redis.ts'
 import type { Row, Section } from './measure/report.ts'
-import { alternate, inTurn, interleave } from './measure/rounds.ts'
+import { inTurn, interleave, interleaveWarm } from './measure/rounds.ts'
 import { seed } from './requests.ts'
 
 const CONNECTIONS = 64
@@ -14,8 +14,8 @@ const MANY = 100_000
 /** As many as a turn can ask for. */
 const A_TURN = 1_600
 
-/** Less, and Express gets faster for seconds: a contender that is still being compiled flatters the others. */
-const WARM_UP_SECONDS = 2.2
+/** Twice, of each process. Less, and Express gets faster for seconds: one that is still being compiled flatters the others. */
+const WARM_UP_SECONDS = 1.2
 
 interface Measured extends Polled {
   /** So many could one process answer at most. The clock says less: those that are fast wait for who asks them. */
@@ -28,41 +28,37 @@ export async function status({ rounds, seconds }: { rounds: number; seconds: num
   const few = hashes.slice(0, FEW)
   const env = { REDIS_URL: redis.url }
   const pollers = await startChild('bench/contenders/pollers.ts')
-  const two = (start: () => Promise<Server>): Promise<Server[]> => Promise.all([start(), start()])
-  const [ours, express, bare, stripped] = [
-    await two(() => startServer(redis.url)),
-    await two(() => startContender('bench/contenders/status-express.ts', env)),
-    await two(() => startContender('bench/contenders/status-bare.ts', env)),
-    await two(() => startContender('bench/contenders/status-bare.ts', { ...env, PRIVATE: 'true' })),
-  ]
-  const servers = [...ours, ...express, ...bare, ...stripped]
+  const servers = await Promise.all([
+    startServer(redis.url),
+    startContender('bench/contenders/status-express.ts', env),
+    startContender('bench/contenders/status-bare.ts', env),
+    startContender('bench/contenders/status-bare.ts', { ...env, PRIVATE: 'true' }),
+  ])
+  const [ours, express, bare, stripped] = servers
 
-  const tags = await pollers.ask<string[]>('tagsOf', servers[0]?.url, few)
+  const tags = await pollers.ask<string[]>('tagsOf', ours.url, few)
   const others = inTurn(hashes, A_TURN)
   const contenders = (seconds: number) => {
-    const turn = async (server: Server, hashes: string[], tags?: string[]): Promise<Measured> => {
+    const ask = async (server: Server, hashes = few, tags?: string[]): Promise<Measured> => {
       const polling: Polling = { url: server.url, hashes, tags, connections: CONNECTIONS, seconds }
       const before = await server.cpu()
       const polled = await pollers.ask<Polled>('poll', polling)
       return { ...polled, perCpuSecond: (polled.answers / ((await server.cpu()) - before)) * 1_000_000 }
     }
-    const turns = (servers: Server[], next: () => string[], tags?: string[]) =>
-      alternate(...servers.map((server) => () => turn(server, next(), tags)))
-    const same = (): string[] => few
     return {
-      express: turns(express, same),
-      ours: turns(ours, same),
-      bare: turns(bare, same),
-      stripped: turns(stripped, same),
-      many: turns(ours, others),
-      unchanged: turns(ours, same, tags),
+      express: () => ask(express),
+      ours: () => ask(ours),
+      bare: () => ask(bare),
+      stripped: () => ask(stripped),
+      many: () => ask(ours, others()),
+      unchanged: () => ask(ours, few, tags),
     }
   }
   // What the rest runs is nearly the same.
   const { many: _many, unchanged: _unchanged, ...main } = contenders(WARM_UP_SECONDS)
   await interleave(2, main)
   separate(servers, [pollers, redis])
-  const measured = await interleave(rounds, contenders(seconds))
+  const measured = await interleaveWarm(rounds, contenders(seconds))
   for (const child of [...servers, pollers]) await child.stop()
   await redis.stop()
 

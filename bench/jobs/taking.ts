@@ -4,11 +4,11 @@ import { type Child, startChild } from '../measure/child.ts'
 import { separate } from '../measure/cores.ts'
 import type { BenchRedis } from '../measure/redis.ts'
 import type { Row } from '../measure/report.ts'
-import { interleave } from '../measure/rounds.ts'
+import { interleave, interleaveWarm } from '../measure/rounds.ts'
 
 export const AT_ONCE = 250
 /** Until all of what runs is compiled. */
-const WARM_UP_SECONDS = 1.2
+const WARM_UP_SECONDS = 0.6
 
 interface Measured extends BatchesDone {
   cpuMicroseconds: number
@@ -30,11 +30,14 @@ export async function measureTaking(
   const take = async (child: Child, what: 'submit' | 'add', seconds: number): Promise<Measured> => {
     const [cpu, redisCpu] = [await child.cpu(), await redis.cpu()]
     const done = await child.ask<BatchesDone>(what, { atOnce: AT_ONCE, seconds } satisfies Batches)
-    return {
+    const measured = {
       ...done,
       cpuMicroseconds: ((await child.cpu()) - cpu) / done.count,
       redisMicroseconds: ((await redis.cpu()) - redisCpu) / done.count,
     }
+    // So that the next one fills memory which Redis has used before: what more of it costs depends on who else uses the machine's.
+    await redis.client.flushall()
+    return measured
   }
   const contenders = (seconds: number) => ({
     submit: () => take(ours, 'submit', seconds),
@@ -44,11 +47,9 @@ export async function measureTaking(
     add: () => take(ours, 'add', seconds),
   })
   await interleave(1, contenders(WARM_UP_SECONDS))
-  await redis.client.flushall()
   separate([ours, plain, pipelined, bare], [redis])
-  const measured = await interleave(rounds, contenders(seconds))
+  const measured = await interleaveWarm(rounds, contenders(seconds))
   for (const child of [ours, plain, pipelined, bare]) await child.stop()
-  await redis.client.flushall()
 
   const of = (name: keyof typeof measured, what: keyof Measured): number[] =>
     measured[name].map((each) => each[what])

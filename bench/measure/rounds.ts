@@ -14,10 +14,16 @@ export async function interleave<Name extends string, Measured>(
   return measured
 }
 
-/** Processes of the same contender that take its turns: how one comes to be compiled is luck, and stays so for as long as it runs. */
-export function alternate<Measured>(...ways: (() => Promise<Measured>)[]): () => Promise<Measured> {
-  const next = inTurn(ways, 1)
-  return () => (next()[0] as () => Promise<Measured>)()
+/** Until all of what runs is compiled, in turns as short as those that are measured: their beginning and their end are code too. */
+const WARM_UP_ROUNDS = 8
+
+/** The same for those that are not compiled yet, or have waited for long: the first rounds are not counted. */
+export async function interleaveWarm<Name extends string, Measured>(
+  rounds: number,
+  contenders: Record<Name, () => Promise<Measured>>,
+): Promise<Record<Name, Measured[]>> {
+  await interleave(WARM_UP_ROUNDS, contenders)
+  return interleave(rounds, contenders)
 }
 
 /** The next so many of them each time, and from the beginning again: no turn finds what the one before has left in the caches. */

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { asJson, asText, isMet, type Row } from '../../bench/measure/report.ts'
-import { alternate, inTurn, interleave, median, ratioByRounds } from '../../bench/measure/rounds.ts'
+import { inTurn, interleave, interleaveWarm, median, ratioByRounds } from '../../bench/measure/rounds.ts'
 
 it('contenders take turns, each round in the opposite order', async () => {
   const order: string[] = []
@@ -11,6 +11,13 @@ it('contenders take turns, each round in the opposite order', async () => {
   const measured = await interleave(3, { a: measure('a'), b: measure('b') })
   expect(order).toEqual(['a', 'b', 'b', 'a', 'a', 'b'])
   expect(measured).toEqual({ a: ['a1', 'a4', 'a5'], b: ['b2', 'b3', 'b6'] })
+})
+
+it('the first rounds are not counted where contenders have to be compiled', async () => {
+  let turns = 0
+  const measured = await interleaveWarm(3, { a: async () => ++turns })
+  expect(turns).toBeGreaterThan(3)
+  expect(measured).toEqual({ a: [turns - 2, turns - 1, turns] })
 })
 
 it('a median is the middle, whatever the order, and of an even number between the two', () => {
@@ -33,14 +40,6 @@ it('the next ones come each time, and then the first again', () => {
     ['c', 'a'],
     ['b', 'c'],
   ])
-})
-
-it('processes of one contender take its turns alternately', async () => {
-  const turn = alternate(
-    async () => 'first',
-    async () => 'second',
-  )
-  expect([await turn(), await turn(), await turn()]).toEqual(['first', 'second', 'first'])
 })
 
 const row: Row = {

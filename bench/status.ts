@@ -11,7 +11,7 @@ import { seed } from './requests.ts'
 const CONNECTIONS = 64
 const FEW = 1_000
 const MANY = 100_000
-/** As many as a turn can ask for. */
+/** More than a turn asks for. */
 const A_TURN = 1_600
 
 /** Twice, of each process. Less, and Express gets faster for seconds: one that is still being compiled flatters the others. */

@@ -9,9 +9,9 @@ interface Running {
 const [own, ...others] = allowedCores()
 
 /**
- * Gives those that are measured, which take turns, a core to themselves, and the others the rest. To be called once all is
- * compiled: that is done beside the code that runs. Does nothing where there is one core, no `taskset`,
- * or another system than Linux.
+ * Gives those that are measured, which take turns, a core to themselves, and the others the rest. What is compiled from then on
+ * is compiled on that core, at the cost of the code that runs: in rounds that are not counted (`interleaveWarm`). Does
+ * nothing where there is one core, no `taskset`, or another system than Linux.
  */
 export function separate(measured: readonly Running[], load: readonly Running[]): void {
   if (own === undefined || others.length === 0) return

@@ -46,8 +46,8 @@ export function median(values: readonly number[]): number {
 
 /**
  * How many times theirs ours is: of the ratios within each round the geometric mean, without the lowest and the highest quarter of
- * them (interquartile mean). What else the machine does changes from one tenth of a second to the next, by up to a half: it
- * hits one of two turns, and in the next round the other.
+ * them (interquartile mean). What else the machine does costs a turn up to a half more, for a tenth of a second or for minutes:
+ * turns that follow each other mostly meet the same, and what hits one of two hits the other in another round.
  *
  * @param ours,theirs one value a round
  */

@@ -58,6 +58,8 @@ export function createNames(
     deadlines: own('deadlines'),
     /** Set again and again by workers that take jobs; its absence means nobody does. */
     workersAlive: own('workers_alive'),
+    /** The installation's secret (`installation-secret.ts`). */
+    secret: own('secret'),
     /** Hashes of failed requests by when they failed, a sorted set; and what is kept of each, a hash beside it. */
     failed: own('{failed}'),
     failedEntries: own('{failed}:entries'),

@@ -54,6 +54,7 @@ test('by default every name is as the contract says', () => {
     list: 'local_requests_list',
     deadlines: 'local_request:deadlines',
     workersAlive: 'local_request:workers_alive',
+    secret: 'local_request:secret',
     failed: 'local_request:{failed}',
     failedEntries: 'local_request:{failed}:entries',
   })

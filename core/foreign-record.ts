@@ -5,9 +5,9 @@
 import { z } from 'zod'
 import { toIso } from './iso-time.ts'
 import type { Rules } from './lifecycle.ts'
-import { openPrompt } from './otp-prompt.ts'
+import { firstPrompt, limitsOf, withinLimits } from './otp-prompt.ts'
 import { unpack } from './packed.ts'
-import { isFinal, type RequestRecord, STATUSES, type Status, type Step } from './record.ts'
+import { isFinal, type RequestRecord, STATUSES, type Status, type Step, type StoredPrompt } from './record.ts'
 import { allDone, stepsAt } from './steps.ts'
 import { keyOf, keyShape } from './told.ts'
 
@@ -21,6 +21,26 @@ const nullableTime = isoTime.nullable().catch(null)
 const shortText = z.string().transform((text) => text.slice(0, 2000))
 const wholeSeconds = z.coerce.number().int().nonnegative().max(86_400)
 const count = z.number().int().nonnegative().max(1_000_000_000)
+
+/** What is right; the rest becomes undefined. */
+const ifRight = <T extends z.ZodType>(type: T) => type.optional().catch(undefined)
+
+/** Written by a bot that knows the public view: each field counts by itself, and what only our rules need may be missing. */
+const foreignPrompt = z.object({
+  id: ifRight(z.string().min(1).max(200)),
+  length: ifRight(z.number().int().positive().max(100).nullable()),
+  sent_to: ifRight(shortText.nullable()),
+  message: ifRight(shortText.nullable()),
+  ...keyShape,
+  expires_at: ifRight(isoTime),
+  resend_available_at: ifRight(isoTime),
+  attempts_left: ifRight(count),
+  error: ifRight(z.object({ code: z.literal('otp_rejected'), message: shortText.catch('') }).nullable()),
+  requested_at: ifRight(isoTime),
+  resends: ifRight(count),
+  resend_requested: ifRight(z.boolean()),
+  recall: ifRight(z.boolean()),
+})
 
 /** Reads what another program may have made of a record: what must be right is checked, the rest is put right. */
 const foreignRecord = z.object({
@@ -43,28 +63,11 @@ const foreignRecord = z.object({
   message_seal: z.string().max(100).optional().catch(undefined),
   estimated_duration: wholeSeconds.catch(0),
   request_data: z.record(z.string(), z.unknown()).catch({}),
-  otp_data: z
-    .object({
-      id: z.string().catch('otp'),
-      length: z.number().int().positive().nullable().catch(null),
-      charset: z.literal('digits').catch('digits'),
-      sent_to: shortText.nullable().catch(null),
-      message: shortText.nullable().catch(null),
-      ...keyShape,
-      expires_at: isoTime,
-      resend_available_at: isoTime,
-      attempts_left: z.number().int().nonnegative().catch(3),
-      error: z
-        .object({ code: z.literal('otp_rejected'), message: z.string() })
-        .nullable()
-        .catch(null),
-      requested_at: isoTime,
-      resends: z.number().int().nonnegative().catch(0),
-      resend_requested: z.boolean().catch(false),
-      recall: z.boolean().catch(false),
-    })
-    .nullable()
-    .catch(null),
+  otp_data: foreignPrompt.nullable().catch(null),
+  otp_limits: z
+    .object({ attempts_left: count, resends: count, resend_available_at: isoTime })
+    .optional()
+    .catch(undefined),
   result_data: z
     .unknown()
     .optional()
@@ -162,6 +165,7 @@ export function adopt(foreign: ForeignRecord, { now, ttlSeconds }: Rules): Reque
   const record: RequestRecord = {
     ...foreign,
     ...keyOf(foreign),
+    otp_data: status === 'otp_required' || foreign.otp_data ? promptOf(foreign, at, ends) : null,
     status,
     progress: status === 'completed' ? 100 : reached,
     reached: status === 'completed' ? 100 : reached,
@@ -177,11 +181,23 @@ export function adopt(foreign: ForeignRecord, { now, ttlSeconds }: Rules): Reque
     record.error_data ??= { code: 'failed', message: record.current_message ?? '', retryable: false }
   if (status === 'processing' && record.step) record.steps = stepsAt(record.steps, record.step, at)
   if (status === 'completed') record.steps = allDone(record.steps, at)
-  if (status === 'otp_required')
-    record.otp_data ??= openPrompt({ id: `otp-${record.version}` }, { before: null, at, latest: ends })
-  if (record.otp_data && Date.parse(record.otp_data.expires_at) > ends)
-    record.otp_data = { ...record.otp_data, expires_at: record.expires_at }
+  if (status === 'otp_required' && record.otp_data) record.otp_limits = limitsOf(record.otp_data)
   return record
+}
+
+/** What the other program says of its question, the rest as usual, and no more than the request has left. */
+function promptOf(
+  { otp_data, otp_limits, version }: ForeignRecord,
+  at: number,
+  latest: number,
+): StoredPrompt {
+  const said = Object.entries(otp_data ?? {}).filter(([, value]) => value !== undefined)
+  const prompt: StoredPrompt = {
+    ...firstPrompt({ id: `otp-${version + 1}` }, { at, latest }),
+    ...Object.fromEntries(said),
+  }
+  if (Date.parse(prompt.expires_at) > latest) prompt.expires_at = toIso(latest)
+  return withinLimits(prompt, otp_limits)
 }
 
 /** Final is final: a writer that overlooked the end (it changed only the status or the progress) does not undo it. */

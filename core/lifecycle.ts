@@ -12,10 +12,13 @@ import { toIso } from './iso-time.ts'
 import {
   afterWrongCode,
   askAgain,
+  firstPrompt,
+  limitsAfterCode,
+  limitsOf,
   type OtpRequest,
-  openPrompt,
   refuseCode,
   refuseResend,
+  withinLimits,
 } from './otp-prompt.ts'
 import { isFinal, type PartReport, type RequestError, type RequestRecord, type Status } from './record.ts'
 import { allDone, partsAnew, partsAt, stepsAt } from './steps.ts'
@@ -110,6 +113,7 @@ export function advance(record: RequestRecord, change: Change, { now, ttlSeconds
   const next: RequestRecord = { ...record, status: to, version: record.version + 1, updated_at: toIso(at) }
   if (record.status === 'otp_required' && to !== 'otp_required') resumeClocks(next, record, at)
   effects(next, record, change, at)
+  if (next.status === 'otp_required' && next.otp_data) next.otp_limits = limitsOf(next.otp_data)
   if (isFinal(next.status)) {
     next.completed_at = toIso(at)
     next.expires_at = toIso(at + ttlSeconds * 1000)
@@ -144,7 +148,8 @@ function effects(next: RequestRecord, before: RequestRecord, change: Change, at:
       next.started_at ??= toIso(at)
       next.estimated_end_at ??= toIso(at + next.estimated_duration * 1000)
       if (change.limitSeconds !== undefined) next.deadline_at ??= toIso(at + change.limitSeconds * 1000)
-      next.next_retry_at = next.otp_data = null
+      next.next_retry_at = null
+      dropQuestion(next)
       next.steps = partsAnew(next.steps)
       return
     case 'progress':
@@ -162,17 +167,12 @@ function effects(next: RequestRecord, before: RequestRecord, change: Change, at:
     case 'retry':
       next.next_retry_at = toIso(change.nextRetryAt)
       if (change.counts === false) next.max_attempts++
-      next.otp_data = null
+      dropQuestion(next)
       say(next, wordsOf(change))
       return
     case 'require_otp':
       next.started_at ??= toIso(at)
-      next.otp_data = openPrompt(change.otp, {
-        before: before.status === 'otp_required' ? before.otp_data : null,
-        at,
-        latest: Date.parse(before.expires_at),
-      })
-      say(next, change.otp)
+      askForCode(next, before, change.otp, at)
       return
     case 'reject_otp':
       rejectCode(next, change.message === undefined ? sayCommon('otp_rejected') : change, at)
@@ -194,6 +194,7 @@ function effects(next: RequestRecord, before: RequestRecord, change: Change, at:
       say(next, sayCommon('cancelled'))
       return
     case 'submit_otp':
+      if (next.otp_data) next.otp_limits = limitsAfterCode(next.otp_data)
       return
   }
 }
@@ -204,15 +205,38 @@ function moveProgress(next: RequestRecord, progress: number): void {
   next.progress = next.reached = Math.max(next.progress, next.reached, Math.min(99, Math.max(0, wanted)))
 }
 
+/** A code whose attempt has failed was not found wrong. */
+function dropQuestion(next: RequestRecord): void {
+  if (next.otp_data) next.otp_limits = limitsOf(next.otp_data)
+  next.otp_data = null
+}
+
+/** A new question goes on with the tries and resends that the request has left. */
+function askForCode(next: RequestRecord, before: RequestRecord, otp: OtpRequest, at: number): void {
+  const first = firstPrompt(otp, { at, latest: Date.parse(before.expires_at) })
+  const prompt = withinLimits(first, before.otp_limits ?? (before.otp_data && limitsOf(before.otp_data)))
+  if (prompt.attempts_left === 0) {
+    failForTooManyCodes(next)
+    return
+  }
+  const open = before.status === 'otp_required' ? before.otp_data : null
+  next.otp_data = open ? { ...prompt, requested_at: open.requested_at } : prompt
+  say(next, otp)
+}
+
 function rejectCode(next: RequestRecord, told: Message, at: number): void {
   const prompt = next.otp_data && afterWrongCode(next.otp_data, told.message ?? '', at)
   if (prompt) {
     next.otp_data = prompt
     say(next, told)
   } else {
-    next.status = 'failed'
-    endAsFailed(next, { error: TOO_MANY_CODES })
+    failForTooManyCodes(next)
   }
+}
+
+function failForTooManyCodes(next: RequestRecord): void {
+  next.status = 'failed'
+  endAsFailed(next, { error: TOO_MANY_CODES })
 }
 
 const TOO_MANY_CODES: RequestError = {

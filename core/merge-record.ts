@@ -6,6 +6,7 @@
 import { adopt, type ForeignRecord } from './foreign-record.ts'
 import { toIso } from './iso-time.ts'
 import type { Rules } from './lifecycle.ts'
+import { limitsOf, withinLimits } from './otp-prompt.ts'
 import {
   isFinal,
   isNewer,
@@ -125,9 +126,12 @@ function takeQuestion(
   put: RequestRecord,
   isOnTop: boolean,
 ): RequestRecord {
-  const isAnother = !ours.otp_data || (theirs.otp_data !== null && theirs.otp_data.id !== ours.otp_data.id)
-  if (put.status === 'otp_required' && (isOnTop || (ours.status !== 'otp_required' && isAnother)))
-    return { ...held, status: 'otp_required', otp_data: put.otp_data }
+  const isAnother = !ours.otp_data || (theirs.otp_data !== null && put.otp_data?.id !== ours.otp_data.id)
+  const asks = put.status === 'otp_required' && (isOnTop || (ours.status !== 'otp_required' && isAnother))
+  if (asks && put.otp_data) {
+    const otp_data = withinLimits(put.otp_data, ours.otp_limits)
+    return { ...held, status: 'otp_required', otp_data, otp_limits: limitsOf(otp_data) }
+  }
   if (put.status === 'processing' && (isOnTop || ours.status === 'pending'))
     return { ...held, status: 'processing', otp_data: put.otp_data ?? ours.otp_data }
   return held
@@ -158,7 +162,7 @@ function promptBehind(shown: OtpPrompt, { updated_at }: PublicView, rest: Reques
   const kept = rest.otp_data?.id === shown.id ? rest.otp_data : null
   return {
     requested_at: kept?.requested_at ?? updated_at,
-    resends: kept?.resends ?? 0,
+    resends: kept?.resends ?? rest.otp_limits?.resends ?? 0,
     resend_requested: kept?.resend_requested ?? false,
     recall: kept?.recall ?? false,
     ...shown,

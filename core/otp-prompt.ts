@@ -2,8 +2,8 @@
  * The rules of an open question for a one-time code: how long it stands, how many wrong codes it bears, and when
  * another code may be sent. Pure, like the lifecycle that uses them.
  */
-import { toIso } from './iso-time.ts'
-import type { StoredPrompt } from './record.ts'
+import { type IsoTime, toIso } from './iso-time.ts'
+import type { OtpLimits, StoredPrompt } from './record.ts'
 import type { Told } from './told.ts'
 
 /** What a bot says when it asks for a code; everything else has a sensible default. */
@@ -25,15 +25,12 @@ export const OTP_DEFAULTS = {
 } as const
 
 /**
- * A prompt that replaces an open one keeps its count of resends and their cooldown; the tries begin anew.
+ * A question as it is without any before it. It means that a new code was sent, so it has a deadline of its own; how many
+ * questions there can be is bounded by the tries and resends of the request.
  *
  * @param latest when the request itself ends, milliseconds
  */
-export function openPrompt(
-  otp: OtpRequest,
-  { before, at, latest }: { before: StoredPrompt | null; at: number; latest: number },
-): StoredPrompt {
-  const cooldown = toIso(at + OTP_DEFAULTS.resendCooldownSeconds * 1000)
+export function firstPrompt(otp: OtpRequest, { at, latest }: { at: number; latest: number }): StoredPrompt {
   const seconds =
     otp.expires_in !== undefined && otp.expires_in > 0 ? otp.expires_in : OTP_DEFAULTS.expiresInSeconds
   return {
@@ -44,15 +41,42 @@ export function openPrompt(
     message: otp.message ?? null,
     ...(otp.message_key && { message_key: otp.message_key, message_params: otp.message_params ?? {} }),
     expires_at: toIso(Math.max(at, Math.min(at + seconds * 1000, latest))),
-    resend_available_at: before?.resend_available_at ?? cooldown,
+    resend_available_at: toIso(at + OTP_DEFAULTS.resendCooldownSeconds * 1000),
     attempts_left: OTP_DEFAULTS.attempts,
     error: null,
-    requested_at: before?.requested_at ?? toIso(at),
-    resends: before?.resends ?? 0,
+    requested_at: toIso(at),
+    resends: 0,
     resend_requested: false,
     recall: otp.recall ?? false,
   }
 }
+
+/** What a question leaves for those after it. */
+export const limitsOf = ({ attempts_left, resends, resend_available_at }: StoredPrompt): OtpLimits => ({
+  attempts_left,
+  resends,
+  resend_available_at,
+})
+
+/** What a code that is handed over leaves, should it be wrong. One that is overtaken by a resend may never be tried. */
+export const limitsAfterCode = (prompt: StoredPrompt): OtpLimits => ({
+  ...limitsOf(prompt),
+  attempts_left: prompt.resend_requested ? prompt.attempts_left : Math.max(0, prompt.attempts_left - 1),
+})
+
+/** No question gives back what the request has used up. */
+export function withinLimits(prompt: StoredPrompt, limits: OtpLimits | null | undefined): StoredPrompt {
+  if (!limits) return prompt
+  const { attempts_left, resends, resend_available_at } = limits
+  return {
+    ...prompt,
+    attempts_left: Math.min(prompt.attempts_left, attempts_left),
+    resends: Math.max(prompt.resends, resends),
+    resend_available_at: laterOf(prompt.resend_available_at, resend_available_at),
+  }
+}
+
+const laterOf = (a: IsoTime, b: IsoTime): IsoTime => toIso(Math.max(Date.parse(a), Date.parse(b)))
 
 /** Why a code cannot be handed over now; null when it can. */
 export function refuseCode(

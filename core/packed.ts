@@ -49,6 +49,7 @@ const WHOLE: Record<keyof RequestRecord, unknown> = {
   estimated_duration: undefined,
   request_data: undefined,
   otp_data: undefined,
+  otp_limits: undefined,
   result_data: undefined,
   error_data: undefined,
   cancelled_by: null,

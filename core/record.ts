@@ -67,6 +67,9 @@ export interface StoredPrompt extends OtpPrompt {
   resend_requested: boolean
 }
 
+/** What questions for a code have used up of a request, whatever becomes of the questions themselves. */
+export type OtpLimits = Pick<StoredPrompt, 'attempts_left' | 'resends' | 'resend_available_at'>
+
 export interface RequestError {
   code: string
   message: string
@@ -95,6 +98,8 @@ export interface RequestRecord {
   estimated_duration: number
   request_data: Record<string, unknown>
   otp_data: StoredPrompt | null
+  /** Absent until a code was asked for. Outlives `otp_data`, which a new attempt empties and a foreign bot replaces. */
+  otp_limits?: OtpLimits
   result_data: unknown
   error_data: RequestError | null
   cancelled_by: 'user' | 'operator' | 'deadline' | 'superseded' | null

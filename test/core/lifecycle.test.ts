@@ -3,7 +3,14 @@ import { describe, expect, it } from 'vitest'
 import { toIso } from '../../core/iso-time.ts'
 import { advance, type Change, type Refusal, TRANSITIONS } from '../../core/lifecycle.ts'
 import { OTP_DEFAULTS } from '../../core/otp-prompt.ts'
-import { isFinal, publicView, type RequestRecord, STATUSES, type Status } from '../../core/record.ts'
+import {
+  isFinal,
+  type OtpLimits,
+  publicView,
+  type RequestRecord,
+  STATUSES,
+  type Status,
+} from '../../core/record.ts'
 import { anyChange, anyClock, events, forward, live, type Moment } from '../helpers/random-lives.ts'
 import { ASK, afterChanges, aRecord, START, step, T0, TTL_SECONDS } from '../helpers/record.ts'
 
@@ -83,8 +90,9 @@ describe('in any life', () => {
     always(({ before, change, after, refusal }) => {
       if (refusal) return
       const to = (TRANSITIONS[before.status] as Record<string, Status>)[change.type]
-      // The one change with two ways out: the last wrong code ends the request.
-      if (change.type === 'reject_otp') expect(['otp_required', 'failed']).toContain(after.status)
+      // Two changes have two ways out: the last wrong code ends the request.
+      if (change.type === 'reject_otp' || change.type === 'require_otp')
+        expect(['otp_required', 'failed']).toContain(after.status)
       else expect(after.status).toBe(to)
     })
   })
@@ -151,6 +159,23 @@ describe('in any life', () => {
       if (!after.otp_data) return
       expect(Date.parse(after.otp_data.expires_at)).toBeLessThanOrEqual(Date.parse(after.expires_at))
     })
+  })
+
+  it('no question gives back tries, resends or the wait for a resend, whatever came between', () => {
+    fc.assert(
+      fc.property(events(anyChange(), anyClock), (happened) => {
+        let left: OtpLimits = { attempts_left: OTP_DEFAULTS.attempts, resends: 0, resend_available_at: '' }
+        for (const { after } of live(happened)) {
+          if (after.status !== 'otp_required' || !after.otp_data) continue
+          const { attempts_left, resends, resend_available_at } = after.otp_data
+          expect(attempts_left).toBeLessThanOrEqual(left.attempts_left)
+          expect(resends).toBeGreaterThanOrEqual(left.resends)
+          expect(resend_available_at >= left.resend_available_at).toBe(true)
+          left = after.otp_data
+        }
+      }),
+      { numRuns: 300 },
+    )
   })
 
   it('advance changes neither the record nor the change it was given', () => {
@@ -424,12 +449,69 @@ describe('a question for a code', () => {
     expect(refusal(record, resend, now + 3600 * SECOND)).toBe('resend_exhausted')
   })
 
-  it('that the bot asks anew keeps the count of resends and their wait, and gives new tries and a new deadline', () => {
-    const resent = advanced(asked, resend, T0 + 30 * SECOND)
+  it('that the bot asks anew keeps tries, resends and their wait, and has a deadline of its own', () => {
+    const second = afterChanges(asked, [submit, reject])
+    const resent = advanced(second, resend, T0 + 30 * SECOND)
     const anew = advanced(resent, { type: 'require_otp', attempt: 1, otp: { id: 'otp-2' } }, T0 + 31 * SECOND)
-    expect(anew.otp_data).toMatchObject({ id: 'otp-2', resends: 1, attempts_left: 3 })
+    expect(anew.otp_data).toMatchObject({ id: 'otp-2', resends: 1, attempts_left: 2 })
     expect(anew.otp_data?.resend_available_at).toBe(resent.otp_data?.resend_available_at)
     expect(ms(anew.otp_data?.expires_at)).toBe(151 * SECOND)
+  })
+
+  const again: Change = { type: 'require_otp', attempt: 1, otp: { id: 'otp-2' } }
+
+  it('keeps tries, resends and their wait when any code is handed over while another one is on its way', () => {
+    const resent = advanced(afterChanges(asked, [submit, reject]), resend, T0 + 30 * SECOND)
+    const anew = advanced(advanced(resent, submit, T0 + 31 * SECOND), again, T0 + 32 * SECOND)
+    expect(anew.otp_data).toMatchObject({ id: 'otp-2', resends: 1, attempts_left: 2 })
+    expect(ms(anew.otp_data?.resend_available_at)).toBe(90 * SECOND)
+  })
+
+  it('that follows on a code which was handed over has cost a try, and the last try ends the request', () => {
+    let record = asked
+    for (const left of [2, 1]) {
+      record = afterChanges(record, [submit, again])
+      expect(record).toMatchObject({ status: 'otp_required', otp_data: { attempts_left: left } })
+    }
+    expect(afterChanges(record, [submit, again])).toMatchObject({
+      status: 'failed',
+      error_data: { code: 'otp_attempts_exhausted' },
+      otp_data: null,
+    })
+  })
+
+  it('is asked at most as often as tries and resends allow, by a bot that has a new code sent each time', () => {
+    let record = asked
+    let questions = 0
+    let now = T0
+    while (record.status === 'otp_required') {
+      questions++
+      expect(questions).toBeLessThanOrEqual(OTP_DEFAULTS.attempts + OTP_DEFAULTS.maxResends)
+      now = Math.max(now, Date.parse(record.otp_data?.resend_available_at as string))
+      if (!refusal(record, resend, now)) record = advanced(record, resend, now)
+      now = Math.max(T0, Date.parse(record.otp_data?.expires_at as string) - 1)
+      record = afterChanges(record, [refusal(record, submit, now) ? resend : submit, again], now)
+    }
+    expect(record.error_data?.code).toBe('otp_attempts_exhausted')
+  })
+
+  it('of a new attempt goes on with what the one before has left, and a code whose attempt failed cost nothing', () => {
+    const failure = { code: 'x', message: 'X', retryable: true }
+    const spent = advanced(afterChanges(asked, [submit, reject]), resend, T0 + 30 * SECOND)
+    const retried: Change[] = [
+      { type: 'retry', attempt: 1, nextRetryAt: T0, error: failure },
+      { type: 'start', attempt: 2 },
+      { ...again, attempt: 2 },
+    ]
+    const taken: Change[] = [
+      { type: 'start', attempt: 2 },
+      { ...again, attempt: 2 },
+    ]
+    for (const changes of [retried, taken, [submit, ...retried], [submit, ...taken]]) {
+      const record = afterChanges(spent, changes, T0 + 32 * SECOND)
+      expect(record.otp_data).toMatchObject({ attempts_left: 2, resends: 1 })
+      expect(ms(record.otp_data?.resend_available_at)).toBe(90 * SECOND)
+    }
   })
 
   it('is not there to be answered, rejected or sent again where nobody asked', () => {

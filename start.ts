@@ -11,6 +11,7 @@ import type { Log } from './core/log.ts'
 import { runProcess, type Stoppable } from './core/process.ts'
 import { openRedis } from './core/redis/connect.ts'
 import { joinEmbedded } from './core/redis/embedded.ts'
+import { visible, visibleLog } from './core/visible.ts'
 
 const PROCESSES = [
   { name: 'portal', main: 'bots/demo-portal/main.ts' },
@@ -23,12 +24,14 @@ const PROCESSES = [
 /** Ctrl-C must not feel stuck: less than where other processes are there to go on. */
 const DRAIN_SECONDS = '3'
 
-const output = pretty({
+const prettyOutput = pretty({
   ignore: 'pid',
   translateTime: 'SYS:HH:MM:ss',
   singleLine: true,
   colorize: process.stdout.isTTY,
 })
+/** Lines of logs, as people read them. */
+const output = { write: (line: string) => void prettyOutput.write(visibleLog(line)) }
 
 await runProcess({ name: 'halfway', env: process.env, logTo: output }, async ({ config, log, use }) => {
   const env: NodeJS.ProcessEnv = { ...process.env }
@@ -107,12 +110,10 @@ async function startChild(name: string, main: string, env: NodeJS.ProcessEnv): P
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
   let complaint = ''
-  createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) =>
-    output.write(`${line}\n`),
-  )
+  createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', output.write)
   createInterface({ input: child.stderr as NodeJS.ReadableStream }).on('line', (line) => {
     complaint += `${line}\n`
-    process.stderr.write(`${line}\n`)
+    process.stderr.write(`${visible(line)}\n`)
   })
   await new Promise<void>((resolve, reject) => {
     child.once('message', () => resolve())

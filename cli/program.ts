@@ -6,6 +6,7 @@ import { AppError, StartError } from '../core/errors.ts'
 import { isHash } from '../core/hash.ts'
 import { STATUSES } from '../core/record.ts'
 import { allServices } from '../core/services/index.ts'
+import { visible } from '../core/visible.ts'
 import { cancel } from './commands/cancel.ts'
 import { cleanup } from './commands/cleanup.ts'
 import { doctor } from './commands/doctor.ts'
@@ -15,7 +16,15 @@ import { queues } from './commands/queues.ts'
 import { show } from './commands/show.ts'
 import { watch } from './commands/watch.ts'
 import { type Installation, openInstallation } from './installation.ts'
-import { type Context, EXIT, type ExitCode, sentence, type Terminal } from './terminal.ts'
+import {
+  type Context,
+  createContext,
+  EXIT,
+  type ExitCode,
+  isOurMistake,
+  sentence,
+  type Terminal,
+} from './terminal.ts'
 
 const DESCRIPTION =
   'Looks after the requests, queues and failures of the installation that the settings (environment, .env) name.'
@@ -38,13 +47,7 @@ const hash = (text: string): string => {
 export async function runCli(args: readonly string[], terminal: Terminal): Promise<number> {
   let code: ExitCode = EXIT.done
   let json = false
-  const print = (text: string): void => void terminal.out.write(`${text}\n`)
-  const context = (): Context => ({
-    ...terminal,
-    json,
-    print,
-    printJson: (value, { inOneLine = false } = {}) => print(JSON.stringify(value, null, inOneLine ? 0 : 2)),
-  })
+  const context = (): Context => createContext(terminal, json)
   /** A command that works on the installation. */
   const on =
     <Args extends unknown[]>(
@@ -65,8 +68,8 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     .addHelpText('after', EXIT_CODES)
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => void terminal.out.write(text),
-      writeErr: (text) => void terminal.err.write(text),
+      writeOut: (text) => context().print(...text.trimEnd().split('\n')),
+      writeErr: (text) => context().complain(text.trimEnd()),
     })
     .configureHelp({ showGlobalOptions: true })
     .hook('preAction', (_program, command) => {
@@ -127,19 +130,20 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     })
 
   try {
-    await program.parseAsync(args, { from: 'user' })
+    // Complaints about the command line repeat what was typed.
+    await program.parseAsync(args.map(visible), { from: 'user' })
     return code
   } catch (error) {
-    return explain(error, terminal)
+    return explain(error, context())
   }
 }
 
-function explain(error: unknown, { err }: Terminal): ExitCode {
+function explain(error: unknown, { complain }: Context): ExitCode {
   // Commander has said it.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
-  err.write(`halfway: ${sentence(error)}\n`)
+  complain(`halfway: ${sentence(error)}`)
   if (error instanceof StartError) return EXIT.unavailable
-  if (!(error instanceof AppError)) return EXIT.failed
+  if (!(error instanceof AppError)) return isOurMistake(error) ? EXIT.failed : EXIT.unavailable
   if (error.code === 'request_not_found' || error.code === 'request_expired') return EXIT.notFound
   return error.code === 'storage_unavailable' ? EXIT.unavailable : EXIT.failed
 }

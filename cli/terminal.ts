@@ -1,7 +1,12 @@
-/** Where a command reads and writes, and how what it tells is laid out. */
+/**
+ * Where a command reads and writes, and how what it tells is laid out. Nothing else of a command writes: what bots and
+ * other programs have put into Redis is printed as text, whatever it contains.
+ */
 import type { Readable, Writable } from 'node:stream'
 import { AppError, StartError } from '../core/errors.ts'
+import { describeRedisError } from '../core/redis/connect.ts'
 import { createTexts } from '../core/texts/index.ts'
+import { visible, visibleJson, visibleLines, widthOf } from '../core/visible.ts'
 
 export interface Terminal {
   env: NodeJS.ProcessEnv
@@ -13,12 +18,26 @@ export interface Terminal {
 }
 
 /** What every command is given beside its own options. */
-export interface Context extends Terminal {
+export interface Context extends Omit<Terminal, 'err'> {
   json: boolean
-  /** One line, or several. */
-  print(text: string): void
+  /** Each is one line: line breaks inside are shown as text. */
+  print(...lines: string[]): void
   /** What `--json` prints: the whole of it, or one line a thing that happens. */
   printJson(value: unknown, options?: { inOneLine?: boolean }): void
+  /** Prints to standard error. */
+  complain(text: string): void
+}
+
+export function createContext({ err, ...terminal }: Terminal, json: boolean): Context {
+  const { out } = terminal
+  return {
+    ...terminal,
+    json,
+    print: (...lines) => void out.write(lines.map((line) => `${visible(line)}\n`).join('')),
+    printJson: (value, { inOneLine = false } = {}) =>
+      void out.write(`${visibleJson(JSON.stringify(value, null, inOneLine ? 0 : 2))}\n`),
+    complain: (text) => void err.write(`${visibleLines(text)}\n`),
+  }
 }
 
 /** How a command ended: as its exit code. */
@@ -34,25 +53,26 @@ export const EXIT = {
 } as const
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
-/** Columns as wide as they need to be; the first row is the heading. */
-export function table(rows: readonly (readonly (string | number | null)[])[]): string {
-  const cells = rows.map((row) => row.map((cell) => String(cell ?? '–')))
+/** The lines of columns as wide as they need to be; the first row is the heading. */
+export function table(rows: readonly (readonly (string | number | null)[])[]): string[] {
+  const cells = rows.map((row) => row.map((cell) => visible(String(cell ?? '–'))))
   const widths = (cells[0] ?? []).map((_, column) =>
-    Math.max(...cells.map((row) => [...(row[column] ?? '')].length)),
+    cells.reduce((widest, row) => Math.max(widest, widthOf(row[column] ?? '')), 0),
   )
-  return cells
-    .map((row) =>
-      row
-        .map((cell, i) => cell + ' '.repeat((widths[i] ?? 0) - [...cell].length))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
+  return cells.map((row) =>
+    row
+      .map((cell, i) => cell + ' '.repeat((widths[i] ?? 0) - widthOf(cell)))
+      .join('  ')
+      .trimEnd(),
+  )
 }
 
 /** Names and values, one a line. */
-export const facts = (pairs: readonly (readonly [string, string | number | null])[]): string =>
+export const facts = (pairs: readonly (readonly [string, string | number | null])[]): string[] =>
   table(pairs.map(([name, value]) => [`${name}:`, value]))
+
+/** JSON as people read it. */
+export const jsonLines = (value: unknown): string[] => JSON.stringify(value, null, 2).split('\n')
 
 const UNITS = [
   [86_400, 'd'],
@@ -76,10 +96,15 @@ export function duration(seconds: number): string {
 export const plural = (count: number, one: string, many = `${one}s`): string =>
   `${count} ${count === 1 ? one : many}`
 
+export const isOurMistake = (error: unknown): boolean =>
+  [TypeError, RangeError, ReferenceError, SyntaxError].some((kind) => error instanceof kind)
+
 /** For the person in front of it, with the code that programs go by. */
 export function sentence(error: unknown): string {
   if (error instanceof StartError) return error.message
-  if (!(error instanceof AppError)) return (error as Error).stack ?? String(error)
+  if (isOurMistake(error)) return `Something unexpected happened: ${String(error)}`
+  if (!(error instanceof AppError)) return describeRedisError(error)
+  if (error.code === 'storage_unavailable' && error.cause) return describeRedisError(error.cause)
   const title = createTexts('en').t(`error.${error.code}`)
   return `${title} (${error.code}).${error.detail ? ` ${error.detail}` : ''}`
 }

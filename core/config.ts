@@ -3,7 +3,7 @@
  * same names (a test ties them).
  */
 import type { DriverName } from './concurrency/drivers/driver.ts'
-import { StartError } from './errors.ts'
+import { SettingsError } from './errors.ts'
 import { type Settings, settings } from './settings.ts'
 
 /** Which Redis, as the settings name it; `embedded` when they name none. */
@@ -78,7 +78,7 @@ export interface Config {
 /** Only ever used outside production, where worker and bots meet on the loopback address. */
 const DEVELOPMENT_TOKEN = 'local-development-only'
 
-/** @throws StartError naming every setting that is wrong */
+/** @throws SettingsError naming every setting that is wrong */
 export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const given = Object.fromEntries(
     Object.entries(env).filter(([, value]) => value !== undefined && value.trim() !== ''),
@@ -90,9 +90,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   // A setting that is wrong by itself still counts as set: it is complained of once.
   const complaints = [...wrong, ...together(parsed.data ?? given)]
   if (!parsed.success || complaints.length > 0) {
-    throw new StartError(
-      `The settings are not right:\n${[...new Set(complaints)].map((c) => `  - ${c}`).join('\n')}`,
-    )
+    throw new SettingsError([...new Set(complaints)])
   }
   return deepFreeze(arrange(parsed.data))
 }

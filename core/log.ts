@@ -1,5 +1,9 @@
-/** One line of JSON a message; what could be somebody's secret is cut out by its name, wherever it stands. */
+/**
+ * One line of JSON a message; what could be somebody's secret is cut out by its name, wherever it stands. Characters that
+ * a terminal would obey are JSON escapes.
+ */
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino'
+import { visibleJson } from './visible.ts'
 
 const SECRET_NAMES = [
   'otp', 'otp_data', 'request_data', 'result_data', 'data', 'body', 'token', 'password', 'mobile', 'national_code', 'account_number',
@@ -27,7 +31,7 @@ export function createLog(name: string, level: string, destination: DestinationS
     redact: { paths: redacted, censor: '[secret]' },
     serializers: { err: (error: unknown) => serializeError(error) },
   }
-  return pino(options, destination)
+  return pino(options, { write: (line) => destination.write(visibleJson(line)) })
 }
 
 /** An error may be its own cause. */

@@ -7,6 +7,7 @@ import type { DestinationStream } from 'pino'
 import { type Config, loadConfig } from './config.ts'
 import { StartError } from './errors.ts'
 import { createLog, type Log } from './log.ts'
+import { visible, visibleLines } from './visible.ts'
 
 export interface Stoppable {
   stop(): Promise<void> | void
@@ -104,7 +105,7 @@ export async function runProcess(
     log.info('started')
     process.send?.('started')
   } catch (error) {
-    if (error instanceof StartError) process.stderr.write(`${name}: ${error.message}\n`)
+    if (error instanceof StartError) process.stderr.write(`${visibleLines(`${name}: ${error.message}`)}\n`)
     else log.fatal({ err: error }, 'could not start')
     await stop(1, 'could not start')
   }
@@ -126,6 +127,12 @@ export async function runCommand(
   }
   process.on('SIGINT', interrupt)
   process.on('SIGTERM', interrupt)
+  const fail = (error: unknown): void => {
+    process.stderr.write(`Something unexpected happened: ${visible(String(error))}\n`)
+    process.exit(1)
+  }
+  process.on('uncaughtException', fail)
+  process.on('unhandledRejection', fail)
   // Whoever reads along has had enough, as `head` has.
   process.stdout.on('error', () => process.exit(0))
   if (existsSync('.env')) process.loadEnvFile('.env')

@@ -15,11 +15,11 @@ export async function cleanup(
   const found = await orphans.find()
   if (!dryRun) await orphans.remove(found)
   if (context.json) context.printJson({ removed: !dryRun, ...found })
-  else context.print(told(found, dryRun))
+  else context.print(...told(found, dryRun))
   return EXIT.done
 }
 
-function told(found: Orphans, dryRun: boolean): string {
+function told(found: Orphans, dryRun: boolean): string[] {
   const kinds: [string, string[]][] = [
     ['stray list entries', found.list_entries],
     ['stray reminders', found.reminders],
@@ -27,11 +27,11 @@ function told(found: Orphans, dryRun: boolean): string {
     ['orphaned keys', found.keys],
   ]
   const total = kinds.reduce((sum, [, names]) => sum + names.length, 0)
-  if (total === 0) return 'There is nothing to clean up.'
+  if (total === 0) return ['There is nothing to clean up.']
   const lines = kinds.flatMap(([kind, names]) => [
     `${kind}: ${names.length}`,
     ...names.slice(0, MOST_NAMED).map((name) => `  ${name}`),
     ...(names.length > MOST_NAMED ? [`  … and ${names.length - MOST_NAMED} more`] : []),
   ])
-  return [...lines, `${dryRun ? 'Would remove' : 'Removed'} ${plural(total, 'thing')}.`].join('\n')
+  return [...lines, `${dryRun ? 'Would remove' : 'Removed'} ${plural(total, 'thing')}.`]
 }

@@ -1,6 +1,6 @@
 /** `doctor`: tries everything that Halfway needs, in the order in which it builds on each other. */
 import { type Config, loadConfig } from '../../core/config.ts'
-import { StartError } from '../../core/errors.ts'
+import { SettingsError, StartError } from '../../core/errors.ts'
 import { checkBots } from '../doctor/bots.ts'
 import { checkChannel, checkJobs } from '../doctor/exchange.ts'
 import { type Finding, fine } from '../doctor/finding.ts'
@@ -17,7 +17,7 @@ export async function doctor(context: Context): Promise<ExitCode> {
     findings.push(...some)
     if (context.json) return
     for (const { check, result, found, todo } of some)
-      context.print(`${SIGNS[result]} ${check}: ${found}${todo ? `\n    ${todo}` : ''}`)
+      context.print(`${SIGNS[result]} ${check}: ${found}`, ...(todo ? [`    ${todo}`] : []))
   }
 
   const config = readSettings(context, tell)
@@ -42,19 +42,15 @@ export async function doctor(context: Context): Promise<ExitCode> {
   return failed === 0 ? EXIT.done : EXIT.failed
 }
 
-function readSettings({ env }: Context, tell: (finding: Finding) => void): Config | null {
+function readSettings({ env }: Context, tell: (...some: Finding[]) => void): Config | null {
   try {
     const config = loadConfig(env)
     tell(fine('Settings', config.production ? 'right, for production' : 'right'))
     return config
   } catch (error) {
-    if (!(error instanceof StartError)) throw error
-    tell({
-      check: 'Settings',
-      result: 'fail',
-      found: error.message,
-      todo: 'Correct them in the environment or .env.',
-    })
+    if (!(error instanceof SettingsError)) throw error
+    const todo = 'Correct it in the environment or .env.'
+    tell(...error.complaints.map((found): Finding => ({ check: 'Settings', result: 'fail', found, todo })))
     return null
   }
 }

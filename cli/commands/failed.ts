@@ -26,7 +26,7 @@ export async function listFailed(
   if (context.json) context.printJson(listed)
   else if (listed.length === 0) context.print('Nothing has failed.')
   else {
-    context.print(table([HEADING, ...listed.map((one) => row(one, now()))]))
+    context.print(...table([HEADING, ...listed.map((one) => row(one, now()))]))
     context.print(plural(listed.length, 'failed request'))
   }
   return EXIT.done
@@ -49,7 +49,7 @@ export async function retryFailed(
   { all = false }: { all?: boolean },
 ): Promise<ExitCode> {
   if ((hash === undefined) !== all) {
-    context.err.write('halfway: name one request, or give --all.\n')
+    context.complain('halfway: name one request, or give --all.')
     return EXIT.usage
   }
   const retry = createRetry({

@@ -24,7 +24,7 @@ export async function list(
   if (context.json) context.printJson(views)
   else if (views.length === 0) context.print('There are no such requests.')
   else {
-    context.print(table([HEADING, ...views.map((view) => row(view, now()))]))
+    context.print(...table([HEADING, ...views.map((view) => row(view, now()))]))
     if (hidden > 0) context.print(`… and ${hidden} more, see --limit.`)
     else context.print(plural(views.length, 'request'))
   }

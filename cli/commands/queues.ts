@@ -22,7 +22,7 @@ export async function queues(context: Context, { census, failures }: Installatio
       one.held_seconds === 0 ? null : duration(one.held_seconds),
     ])
     context.print(
-      table([['QUEUE', 'WAITING', 'RUNNING', 'DELAYED', 'FAILED', 'OLDEST WAITS', 'HELD FOR'], ...rows]),
+      ...table([['QUEUE', 'WAITING', 'RUNNING', 'DELAYED', 'FAILED', 'OLDEST WAITS', 'HELD FOR'], ...rows]),
     )
   }
   return EXIT.done

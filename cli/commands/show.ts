@@ -3,7 +3,7 @@ import { AppError } from '../../core/errors.ts'
 import type { PublicView } from '../../core/record.ts'
 import { findService } from '../../core/services/index.ts'
 import type { Installation } from '../installation.ts'
-import { type Context, duration, EXIT, type ExitCode, facts, table } from '../terminal.ts'
+import { type Context, duration, EXIT, type ExitCode, facts, jsonLines, table } from '../terminal.ts'
 
 export async function show(
   context: Context,
@@ -22,14 +22,14 @@ export async function show(
   const retriedAs = view.is_failed ? (await failures.find(hash))?.retried_as : null
   const livesMs = await redis.pttl(redis.names.record(hash))
   if (context.json) context.printJson(view)
-  else context.print(describe(view, { now: now(), livesMs, retriedAs: retriedAs ?? null }))
+  else context.print(...describe(view, { now: now(), livesMs, retriedAs: retriedAs ?? null }))
   return EXIT.done
 }
 
 function describe(
   view: PublicView,
   { now, livesMs, retriedAs }: { now: number; livesMs: number; retriedAs: string | null },
-): string {
+): string[] {
   const ago = (iso: string | null): string | null =>
     iso &&
     `${iso} (${duration(Math.abs(now - Date.parse(iso)) / 1000)} ${Date.parse(iso) > now ? 'ahead' : 'ago'})`
@@ -63,7 +63,9 @@ function describe(
     outcome ?? state,
     started_at,
   ])
-  const result = view.is_completed ? `\n\nResult:\n${JSON.stringify(view.result_data, null, 2)}` : ''
-  const known = facts(lines.filter(([, value]) => value !== null))
-  return `${known}${steps.length > 0 ? `\n\n${table([['STEP', 'STATE', 'STARTED'], ...steps])}` : ''}${result}`
+  return [
+    ...facts(lines.filter(([, value]) => value !== null)),
+    ...(steps.length > 0 ? ['', ...table([['STEP', 'STATE', 'STARTED'], ...steps])] : []),
+    ...(view.is_completed ? ['', 'Result:', ...jsonLines(view.result_data)] : []),
+  ]
 }

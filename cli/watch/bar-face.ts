@@ -1,24 +1,22 @@
 /** A terminal with a person in front of it: a bar that moves, a prompt when a code is needed. */
-import { isCancel, log, type ProgressResult, password, progress } from '@clack/prompts'
 import { AppError } from '../../core/errors.ts'
 import type { OtpPrompt, PublicView } from '../../core/record.ts'
 import type { Requests } from '../../core/requests.ts'
 import type { Face } from '../commands/watch.ts'
-import { type Context, sentence } from '../terminal.ts'
+import { type Context, jsonLines, sentence } from '../terminal.ts'
+import { type Bar, createPrompts } from './prompts.ts'
 
-const WIDTH = 40
 /** Typed in the place of a code. */
 const ANOTHER = 'new'
 
 export function createBarFace(context: Context, requests: Requests): Face {
-  const at = { output: context.out, input: context.input }
-  let bar: ProgressResult | null = null
+  const prompts = createPrompts(context)
+  let bar: Bar | null = null
   let shown = 0
 
   function move(view: PublicView): void {
     if (!bar) {
-      bar = progress({ ...at, style: 'heavy', max: 100, size: WIDTH, indicator: 'timer' })
-      bar.start(words(view))
+      bar = prompts.startBar(words(view))
       shown = 0
     }
     bar.advance(view.progress - shown, words(view))
@@ -31,23 +29,21 @@ export function createBarFace(context: Context, requests: Requests): Face {
 
   async function ask(view: PublicView, prompt: OtpPrompt, changed: AbortSignal): Promise<void> {
     rest(words(view))
-    if (prompt.error) log.warn(`That code was not right; ${prompt.attempts_left} tries are left.`, at)
+    if (prompt.error) prompts.warn(`That code was not right; ${prompt.attempts_left} tries are left.`)
     const digits = prompt.length ? `${prompt.length} digits` : 'code'
     // A terminal keeps what stood in it: the code does not.
-    const typed = await password({
-      ...at,
-      signal: changed,
-      message: `Type the ${digits}${prompt.sent_to ? ` sent to ${prompt.sent_to}` : ''}, or "${ANOTHER}" for a new code`,
-      validate: (value) => (value ? undefined : 'Type the code you were sent.'),
-    })
+    const typed = await prompts.askSecretly(
+      `Type the ${digits}${prompt.sent_to ? ` sent to ${prompt.sent_to}` : ''}, or "${ANOTHER}" for a new code`,
+      { emptyHint: 'Type the code you were sent.', signal: changed },
+    )
     if (changed.aborted) return
-    if (isCancel(typed)) return log.info('Waiting; the code can be typed on the request’s page, too.', at)
+    if (typed === null) return prompts.info('Waiting; the code can be typed on the request’s page, too.')
     try {
       await (typed.trim() === ANOTHER ? requests.resendOtp(view.hash) : requests.submitOtp(view.hash, typed))
     } catch (error) {
       if (!(error instanceof AppError)) throw error
       const wait = error.retryAfterSeconds ? ` Try again in ${error.retryAfterSeconds} s.` : ''
-      log.error(`${sentence(error)}${wait}`, at)
+      prompts.error(`${sentence(error)}${wait}`)
       if (!changed.aborted) await ask(view, { ...prompt, error: null }, changed)
     }
   }
@@ -62,8 +58,8 @@ export function createBarFace(context: Context, requests: Requests): Face {
         return rest('Not watching any more; it goes on.')
       move(view)
       rest(words(view))
-      if (view.is_completed) context.print(JSON.stringify(view.result_data, null, 2))
-      if (view.is_failed) log.error(`${view.error_data?.code}: ${view.error_data?.message}`, at)
+      if (view.is_completed) context.print(...jsonLines(view.result_data))
+      if (view.is_failed) prompts.error(`${view.error_data?.code}: ${view.error_data?.message}`)
     },
   }
 }

@@ -1,7 +1,7 @@
 /** One line a step, or one JSON a state: for logs, pipes and programs. Nobody can be asked for a code there. */
 import type { PublicView } from '../../core/record.ts'
 import type { Face } from '../commands/watch.ts'
-import type { Context } from '../terminal.ts'
+import { type Context, jsonLines } from '../terminal.ts'
 
 export function createLineFace(context: Context): Face {
   let last = ''
@@ -19,7 +19,7 @@ export function createLineFace(context: Context): Face {
     show: async (view) => tell(view),
     end(view) {
       tell(view)
-      if (view.is_completed && !context.json) context.print(JSON.stringify(view.result_data, null, 2))
+      if (view.is_completed && !context.json) context.print(...jsonLines(view.result_data))
     },
   }
 }

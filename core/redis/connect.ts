@@ -214,9 +214,17 @@ const REASONS: readonly [RegExp, string][] = [
   [/WRONGPASS/, 'the password is wrong'],
   [/No such master|invalid reply: null/, 'the Sentinels know no master of that name'],
   [/All sentinels are unreachable/, 'no Sentinel answers'],
-  [/^Connection is closed\.$/, 'no connection'],
+  [/Protocol error|ParserError/, 'it is no Redis: its answers make no sense'],
+  [/^Connection is closed\.$|aborted due to connection close|Stream isn't writeable/, 'no connection'],
   [/timed out|timeout/i, 'no answer in time'],
 ]
+
+/** What a failed command says, as a sentence. */
+export function describeRedisError(error: unknown): string {
+  if (error instanceof Error && error.name === 'ReplyError')
+    return `Redis refuses a command: ${error.message}`
+  return `Redis does not answer (${reasonOf(error)}).`
+}
 
 function reasonOf(error: unknown): string {
   const { code, message, lastNodeError } = error as { code?: string; message?: string; lastNodeError?: Error }

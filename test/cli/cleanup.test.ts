@@ -39,7 +39,11 @@ describe('cleanup', () => {
     await waiting({ run_at: new Date(Date.now() + 60_000).toISOString() })
     await given(START, { type: 'require_otp', attempt: 1, otp: { id: 'a', length: 6 } })
     await given(START, { type: 'complete', attempt: 1, result: 1 })
-    expect(await cli.run('cleanup')).toEqual({ code: 0, out: 'There is nothing to clean up.\n', err: '' })
+    expect(await cli.run('cleanup')).toMatchObject({
+      code: 0,
+      out: 'There is nothing to clean up.\n',
+      err: '',
+    })
   })
 
   test('names the list entry, the reminder and the job of a record that is gone, and removes them', async () => {

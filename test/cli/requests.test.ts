@@ -78,7 +78,7 @@ describe('show', () => {
 describe('cancel', () => {
   test('ends a request in the name of those who run it; a second time it is refused', async () => {
     const hash = await running()
-    expect(await cli.run('cancel', hash)).toEqual({ code: 0, out: `Cancelled ${hash}.\n`, err: '' })
+    expect(await cli.run('cancel', hash)).toMatchObject({ code: 0, out: `Cancelled ${hash}.\n`, err: '' })
     expect((await store.read(hash))?.record).toMatchObject({ status: 'cancelled', cancelled_by: 'operator' })
     const again = await cli.run('cancel', hash)
     expect(again).toMatchObject({ code: 1, err: 'halfway: This request is already over (already_final).\n' })

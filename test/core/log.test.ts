@@ -31,6 +31,13 @@ describe('the log', () => {
     expect(rest).toEqual([])
   })
 
+  it('holds no character that a terminal obeys, and means the same', () => {
+    const words = 'a\u001b[2J\u009b2J\u202eb\u007f\u2028'
+    const line = written((log) => log.info({ words, err: new Error(words) }, words))
+    expect(line.slice(0, -1)).toMatch(/^[\x20-\x7e]+$/)
+    expect(JSON.parse(line)).toMatchObject({ msg: words, words, err: { message: words } })
+  })
+
   it('keeps quiet below its level', () => {
     expect(written((log) => log.info('hello'), 'warn')).toBe('')
   })

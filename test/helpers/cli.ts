@@ -8,6 +8,8 @@ export interface CliRun {
   /** Standard output. */
   out: string
   err: string
+  /** All that reached the terminal, with what moves its cursor and colours it. */
+  raw: string
 }
 
 export interface RunningCli {
@@ -50,6 +52,7 @@ export function useCli(redis: Pick<TestRedis, 'url'>, settings: NodeJS.ProcessEn
       code,
       out: plain(),
       err: complaints,
+      raw: written + complaints,
     }))
     return { out: plain, type: (text) => void input.write(text), interrupt: () => abort.abort(), ended }
   }

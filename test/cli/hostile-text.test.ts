@@ -1,0 +1,111 @@
+/** What bots and other programs write never acts on the terminal of who reads it. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, describe, expect, test } from 'vitest'
+import { sealRecord } from '../../core/seal.ts'
+import { useCli } from '../helpers/cli.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { keys } from '../helpers/names.ts'
+import { ASK, aRecord, START } from '../helpers/record.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { useRequests } from '../helpers/requests.ts'
+
+const HOSTILE =
+  'x\u001b]0;title\u0007\u001b[2J\u001b]52;c;eA==\u001b\\\u009b2J\u202egnp\u2066\u200b\u{e0041}\ud800\u007f\r\n✓ All is well.\u2028end'
+/** What is our own in an output: a line feed. */
+const ACTING = /[^\P{C}\n]|[\p{Zl}\p{Zp}]/u
+/** What @clack moves the cursor and colours with. */
+const STYLING = new RegExp(`${String.fromCharCode(27)}\\[(?:\\?25[lh]|[0-9;]*[ABCDGJKm])`, 'g')
+
+const redis = await useRedis()
+const { client, store, given, applied, foreignWrite } = await useRequests(redis)
+const cli = useCli(redis)
+
+const hostile = aRecord({
+  service_slug: HOSTILE,
+  status: 'processing',
+  step: HOSTILE,
+  current_message: HOSTILE,
+  attempt: 1,
+  steps: [{ id: HOSTILE, state: 'current', started_at: null, finished_at: null }],
+})
+const ERROR = { code: HOSTILE, message: HOSTILE, retryable: false }
+
+/** All that the commands write, of the requests that have these hashes. */
+async function outputs(hashes: readonly string[]): Promise<[string, string][]> {
+  const lines = [
+    ['list'], ['failed'], ['queues'], ['cleanup', '--dry-run'], ['failed', 'retry', HOSTILE],
+    ...hashes.flatMap((hash) => [['show', hash], ['watch', hash], ['failed', 'retry', hash], ['cancel', hash]]),
+  ] // biome-ignore format: a list
+  const runs = lines.flatMap((args) => [args, [...args, '--json']])
+  runs.push(...hashes.map((hash) => ['show', hash, '--raw']))
+  const written: [string, string][] = []
+  for (const args of runs) written.push([args.join(' '), (await cli.run(...args)).raw])
+  return written
+}
+
+test('no command lets through what bots, records, lists and failures contain', async () => {
+  await store.create(hostile)
+  const [failed, completed] = [await given(START), await given(START)].map(({ record }) => record.hash)
+  await applied(failed as string, { type: 'fail', attempt: 1, error: ERROR })
+  await applied(completed as string, { type: 'complete', attempt: 1, result: { [HOSTILE]: HOSTILE } })
+  const entry = { hash: HOSTILE, service_slug: HOSTILE, code: HOSTILE, attempts: HOSTILE, failed_at: HOSTILE }
+  await client.zadd(keys.failed, Date.now(), HOSTILE)
+  await client.hset(keys.failedEntries, HOSTILE, JSON.stringify(entry))
+  await client.lpush(keys.list, HOSTILE)
+  await client.set(keys.record(HOSTILE), sealRecord({ ...hostile, hash: HOSTILE }))
+  await applied(hostile.hash, { type: 'fail', attempt: 1, error: ERROR })
+  const all = await outputs([hostile.hash, failed as string, completed as string])
+  for (const [command, raw] of all) {
+    expect.soft(raw, command).not.toMatch(ACTING)
+    expect.soft(raw, command).not.toMatch(/^✓ All is well/m)
+  }
+  // The words are there, and can be read.
+  expect(all.filter(([, raw]) => raw.includes('\\u001b]0;title\\u0007')).length).toBeGreaterThan(8)
+})
+
+test('JSON is the same JSON, for programs', async () => {
+  const { hash } = (await given(START)).record
+  await applied(hash, { type: 'complete', attempt: 1, result: { words: HOSTILE } })
+  const { result_data } = await cli.json<{ result_data: unknown }>('show', hash)
+  expect(result_data).toEqual({ words: HOSTILE })
+  expect(JSON.parse((await cli.run('show', hash, '--raw')).out).result_data).toEqual({ words: HOSTILE })
+})
+
+test('the bar and the prompts of a terminal print it as text', async () => {
+  const { hash } = (await given(START)).record
+  await applied(hash, { type: 'progress', attempt: 1, progress: 10, message: HOSTILE })
+  const run = cli.start(['watch', hash], { isTerminal: true })
+  await eventually(() => expect(run.out()).toContain('\\u001b]0;title'))
+  await applied(hash, { ...ASK, otp: { id: 'otp', sent_to: HOSTILE, message: HOSTILE } } as typeof ASK)
+  await eventually(() => expect(run.out()).toContain('or "new" for a new code'))
+  await foreignWrite(hash, { status: 'failed', error_data: ERROR })
+  const { raw } = await run.ended
+  const ours = raw.replace(STYLING, '')
+  expect(ours.replaceAll('\r', '')).not.toMatch(ACTING)
+  expect(ours).toContain('\\u001b]0;title')
+})
+
+describe('doctor', () => {
+  const server = createServer((_req, res) => {
+    res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ services: [HOSTILE] }))
+  })
+  afterAll(() => void server.close())
+
+  test('lets through nothing that a bot or a setting contains', async () => {
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const LOCAL_API_URL = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    for (const settings of [{ LOCAL_API_URL }, { LOCAL_API_URL, REDIS_URL: HOSTILE }, { PORT: HOSTILE }])
+      expect((await useCli(redis, settings).run('doctor')).raw).not.toMatch(ACTING)
+  }, 30_000)
+})
+
+test('nothing but the terminal and its prompts writes', () => {
+  const folder = new URL('../../cli/', import.meta.url)
+  const files = (readdirSync(folder, { recursive: true }) as string[]).filter((name) => name.endsWith('.ts'))
+  const writing = files.filter((name) =>
+    /\.write\(|@clack|process\.std|\bconsole\./.test(readFileSync(new URL(name, folder), 'utf8')),
+  )
+  expect(writing.sort()).toEqual(['main.ts', 'terminal.ts', 'watch/prompts.ts'])
+})

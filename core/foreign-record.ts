@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { toIso } from './iso-time.ts'
+import { isTooDeep } from './json-depth.ts'
 import type { Rules } from './lifecycle.ts'
 import { firstPrompt, limitsOf, withinLimits } from './otp-prompt.ts'
 import { unpack } from './packed.ts'
@@ -13,6 +14,8 @@ import { keyOf, keyShape } from './told.ts'
 
 /** More than any record of ours can have: a result of 256 kB, a form of 64 kB, and their escapes. */
 const MOST_CHARACTERS = 1024 * 1024
+/** Some editors and platforms put it before text; JSON does not know it. */
+const BYTE_ORDER_MARK = /^\ufeff/
 /** How far another machine's clock may be ahead before its times are taken for nonsense. */
 const CLOCK_SKEW_MS = 60_000
 
@@ -120,9 +123,9 @@ export type ForeignRecord = z.infer<typeof foreignRecord>
  * @param hash the one it was found under; left out, it is the one it gives itself
  */
 export function parseForeignRecord(json: string, hash?: string): ForeignRecord | null {
-  if (json.length > MOST_CHARACTERS) return null
+  if (json.length > MOST_CHARACTERS || isTooDeep(json)) return null
   try {
-    const value: unknown = JSON.parse(json)
+    const value: unknown = JSON.parse(json.replace(BYTE_ORDER_MARK, ''))
     // Most programs change a record of ours and leave the rest of it as it was written.
     const record = foreignRecord.parse(isObject(value) ? unpack(value) : value)
     return { ...record, hash: hash ?? record.hash }
@@ -137,6 +140,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 /** What is wrong with it, for the log. */
 export function kindOfNonsense(json: string): string {
   if (json.length > MOST_CHARACTERS) return 'far too long'
+  if (isTooDeep(json)) return 'nested too deep'
   try {
     const value: unknown = JSON.parse(json)
     if (Array.isArray(value)) return 'a list'

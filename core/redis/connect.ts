@@ -30,7 +30,7 @@ const SCRIPTS = {
 
 /** The scripts of lua/ as commands; keys, arguments and answers as their headers say. */
 interface Scripts {
-  commitRequest(...args: (string | number)[]): Promise<1 | string | null>
+  commitRequest(...args: (string | number | Buffer)[]): Promise<1 | string | null>
   takeTurns(...args: (string | number)[]): Promise<number[]>
   keepFailure(...args: (string | number)[]): Promise<0 | 1>
   holdQueue(...args: (string | number)[]): Promise<0 | 1>

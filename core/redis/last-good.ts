@@ -5,6 +5,7 @@
  */
 import type { RequestRecord } from '../record.ts'
 import { unsealRecord } from '../seal.ts'
+import type { Value } from './read-value.ts'
 
 /**
  * A record and the exact value it was read as: what a compare-and-set compares. Where that value is nonsense, the record
@@ -12,13 +13,15 @@ import { unsealRecord } from '../seal.ts'
  */
 export interface Stored {
   record: RequestRecord
-  raw: string
+  raw: Value
 }
+/** A record as one of ours wrote it, which is always text. */
+type Written = Stored & { raw: string }
 
 export interface LastGood {
-  keep(stored: Stored): void
+  keep(stored: Written): void
   /** Keeps it, unless what was kept is newer than this, or another write of the same version: then false. */
-  keepUnlessAhead(stored: Stored): boolean
+  keepUnlessAhead(stored: Written): boolean
   get(hash: string): Stored | null
   /** The request is gone; nothing of it must come back. */
   forget(hash: string): void
@@ -56,7 +59,7 @@ export function createLastGood({
     }, LOOK_EVERY_MS).unref()
   }
 
-  function keep({ raw, record: { hash, version, expires_at } }: Stored): void {
+  function keep({ raw, record: { hash, version, expires_at } }: Written): void {
     forget(hash)
     if (raw.length > mostCharacters) return
     kept.set(hash, { raw, version, expiresAt: Date.parse(expires_at) })

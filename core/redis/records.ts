@@ -13,7 +13,7 @@ import { sealRecord, sealView, unsealRecord } from '../seal.ts'
 import type { RedisClient } from './connect.ts'
 import { createFailures } from './failures.ts'
 import { createLastGood, type Stored } from './last-good.ts'
-import { createReadValue, WRONG_TYPE } from './read-value.ts'
+import { createReadValue, mayBeInexact, type Value, WRONG_TYPE } from './read-value.ts'
 
 type Committed = { written: true; stored: Stored } | { written: false; stored: Stored | null }
 
@@ -30,6 +30,8 @@ export interface Records {
 
 /** A plain GET, change, SETEX takes milliseconds; a bot that stops to think in between is given this long. */
 const GUARD_MS = 60_000
+/** How often a foreign write is made one of ours, each time in vain because another one came in between. */
+const MAX_MENDS = 20
 /** Of how many requests it is remembered that their nonsense was logged. */
 const MOST_LOGGED = 1000
 
@@ -55,10 +57,10 @@ export function createRecords({
    * connection broke after it and sent it twice.
    */
   async function write(
-    before: string,
+    before: Value,
     next: RequestRecord,
     known: Known | null,
-    otp?: string,
+    { otp, mends = 0 }: { otp?: string; mends?: number } = {},
   ): Promise<Committed> {
     const record: RequestRecord = { ...next, write_id: nanoid(10) }
     const raw = sealRecord(record)
@@ -73,9 +75,11 @@ export function createRecords({
       if (record.status === 'failed') await keepFailure(record)
       return { written: true, stored: { record, raw } }
     }
+    const present =
+      answer !== null && mayBeInexact(answer) ? await readValue(redis.names.record(next.hash)) : answer
     return {
       written: false,
-      stored: answer === null ? gone(next.hash) : await open(next.hash, answer, known),
+      stored: present === null ? gone(next.hash) : await open(next.hash, present, known, mends),
     }
   }
 
@@ -98,33 +102,42 @@ export function createRecords({
   /**
    * What was read becomes a record. What another program wrote, and what lies behind what we know, is first written
    * again, as the next of ours.
+   *
+   * @param mends how often it was written again in vain
    */
-  function open(hash: string, raw: string, known: Known | null): Stored | null | Promise<Stored | null> {
-    const ours = unsealRecord(raw)
-    if (ours && ours.installation !== installation) return null
-    const stored = ours && { record: ours, raw }
-    if (stored && !(known && goesBack(known, ours)) && lastGood.keepUnlessAhead(stored)) return stored
-    return mend(hash, raw, ours, known)
+  function open(
+    hash: string,
+    raw: Value,
+    known: Known | null,
+    mends = 0,
+  ): Stored | null | Promise<Stored | null> {
+    const ours = unseal(hash, raw)
+    if (ours && ours.record.installation !== installation) return null
+    if (ours && !(known && goesBack(known, ours.record)) && lastGood.keepUnlessAhead(ours)) return ours
+    if (mends === MAX_MENDS) throw tooManyWriters()
+    return mend(hash, raw, ours?.record ?? null, known, mends)
   }
 
   async function mend(
     hash: string,
-    raw: string,
+    raw: Value,
     ours: RequestRecord | null,
     known: Known | null,
+    mends: number,
   ): Promise<Stored | null> {
-    const guard = ours ? null : unsealRecord((await readValue(redis.names.guard(hash))) ?? '')
-    const all = [guard, lastGood.get(hash)?.record, known]
-    const theirs = ours ?? parseForeignRecord(raw, hash)
+    const guard = ours ? null : unseal(hash, (await readValue(redis.names.guard(hash))) ?? '')
+    const all = [guard?.record, lastGood.get(hash)?.record, known]
+    // Bytes that are no UTF-8 are shown as replacement characters.
+    const theirs = ours ?? parseForeignRecord(raw.toString(), hash)
     if (!theirs) return nonsense(hash, raw, lastKnown(all))
     if (theirs.installation !== installation) return null
     const next = mergeRecords(all, theirs, { now: now(), ttlSeconds })
-    return (await write(raw, next, lastKnown(all) ?? known)).stored
+    return (await write(raw, next, lastKnown(all) ?? known, { mends: mends + 1 })).stored
   }
 
   /** The last good record, as long as the request would have lived. */
-  function nonsense(hash: string, raw: string, last: RequestRecord | null): Stored | null {
-    const kind = raw === WRONG_TYPE ? 'no string' : kindOfNonsense(raw)
+  function nonsense(hash: string, raw: Value, last: RequestRecord | null): Stored | null {
+    const kind = raw === WRONG_TYPE ? 'no string' : kindOfNonsense(raw.toString())
     if (!logged.has(hash)) {
       logged.add(hash)
       if (logged.size > MOST_LOGGED) logged.delete(logged.values().next().value as string)
@@ -165,9 +178,18 @@ export function createRecords({
     remembered: lastGood.get,
     create,
     read,
-    commit: (before, next, otp) => write(before.raw, next, before.record, otp),
+    commit: (before, next, otp) => write(before.raw, next, before.record, { otp }),
   }
 }
+
+/** Null when it is not as one of ours wrote it: also a record that another program has copied to another key. */
+function unseal(hash: string, raw: Value): { record: RequestRecord; raw: string } | null {
+  const record = typeof raw === 'string' ? unsealRecord(raw) : null
+  return record?.hash === hash ? { record, raw: raw as string } : null
+}
+
+export const tooManyWriters = (): AppError =>
+  new AppError('storage_unavailable', { detail: 'Too many programs write this request at once.' })
 
 /** A code goes into the box with the change that hands it over; a new question or the end empties the box. */
 function box(next: RequestRecord, otp: string | undefined): (string | number)[] {

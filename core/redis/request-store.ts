@@ -6,13 +6,14 @@
  * and the change is made to that one, so nothing is ever lost, whoever writes.
  */
 import { AppError } from '../errors.ts'
+import { isTooDeep, MAX_DEPTH } from '../json-depth.ts'
 import { advance, type Change, type Refusal } from '../lifecycle.ts'
 import type { Log } from '../log.ts'
 import type { PublicView, RequestRecord } from '../record.ts'
 import type { RedisClient } from './connect.ts'
 import { gather } from './gather.ts'
 import type { Stored } from './last-good.ts'
-import { createRecords } from './records.ts'
+import { createRecords, tooManyWriters } from './records.ts'
 
 export type { Stored }
 
@@ -98,7 +99,7 @@ export function createRequestStore({
           if (after.written) return { ok: true, stored: after.stored }
           stored = after.stored
         }
-        throw new AppError('storage_unavailable', { detail: 'Too many programs write this request at once.' })
+        throw tooManyWriters()
       })
     },
 
@@ -107,11 +108,27 @@ export function createRequestStore({
 }
 
 function checkSize(result: unknown): void {
-  const bytes = Buffer.byteLength(JSON.stringify(result ?? null))
+  const json = toJson(result)
+  if (json === null || isTooDeep(json)) {
+    throw new AppError('result_too_large', {
+      detail: `The result is nested deeper than ${MAX_DEPTH} levels, the most a request keeps.`,
+    })
+  }
+  const bytes = Buffer.byteLength(json)
   if (bytes > MAX_RESULT_BYTES) {
     throw new AppError('result_too_large', {
       detail: `The result has ${bytes} bytes; ${MAX_RESULT_BYTES} (256 kB) is the most a request keeps.`,
     })
+  }
+}
+
+/** Null when it is nested so deep that the stack does not take it. */
+function toJson(value: unknown): string | null {
+  try {
+    return JSON.stringify(value ?? null)
+  } catch (error) {
+    if (error instanceof RangeError) return null
+    throw error
   }
 }
 

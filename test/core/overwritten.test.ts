@@ -5,6 +5,7 @@ import type { Log } from '../../core/log.ts'
 import { type PublicView, publicView, type RequestRecord } from '../../core/record.ts'
 import type { RedisClient } from '../../core/redis/connect.ts'
 import { createLastGood } from '../../core/redis/last-good.ts'
+import type { Value } from '../../core/redis/read-value.ts'
 import { createRequestStore, type RequestStore } from '../../core/redis/request-store.ts'
 import { sealRecord } from '../../core/seal.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -147,7 +148,7 @@ describe('the guard', () => {
 
 describe('a version that goes back', () => {
   /** Puts back what stood there earlier, as a fail-over that has lost the last writes. */
-  const failOver = (hash: string, raw: string, { expires_at }: RequestRecord) =>
+  const failOver = (hash: string, raw: Value, { expires_at }: RequestRecord) =>
     client.set(keys.record(hash), raw, 'PXAT', Date.parse(expires_at))
 
   it('is brought forward for those who have seen a newer one', async () => {

@@ -1,7 +1,7 @@
 /** Values that are read in one turn of the event loop are read with one command. */
 import { describe, expect, test } from 'vitest'
 import type { RedisClient } from '../../core/redis/connect.ts'
-import { createReadValue, WRONG_TYPE } from '../../core/redis/read-value.ts'
+import { createReadValue, type ReadValue, type Value, WRONG_TYPE } from '../../core/redis/read-value.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 
@@ -31,7 +31,7 @@ async function given(name: string, count: number): Promise<string[]> {
   return keys
 }
 const valuesOf = (keys: string[]): string[] => keys.map((key) => `value of ${key}`)
-const allOf = (keys: string[], read: (key: string) => Promise<string | null>) => Promise.all(keys.map(read))
+const allOf = (keys: string[], read: ReadValue) => Promise.all(keys.map(read))
 
 describe('what is asked in one turn', () => {
   test('costs one command, and each asker gets their own value', async () => {
@@ -125,7 +125,7 @@ describe.runIf(onRealRedis)('while Redis is away', () => {
     const connection = await redis.connections.connect('fail-fast')
     const { asked, read } = counted(connection)
     const keys = Array.from({ length: 150 }, (_, i) => `away:${i}`)
-    const outcomes = (): Promise<PromiseSettledResult<string | null>[]> => Promise.allSettled(keys.map(read))
+    const outcomes = (): Promise<PromiseSettledResult<Value | null>[]> => Promise.allSettled(keys.map(read))
     await redis.goAway()
     const begun = performance.now()
     for (const { status } of await outcomes()) expect(status).toBe('rejected')

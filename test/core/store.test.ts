@@ -108,6 +108,14 @@ describe('a request in Redis', () => {
     expect(await codeOf(store.apply(record.hash, persian))).toBe('result_too_large')
   })
 
+  it.each([201, 100_000])('refuses a result that is nested %i levels deep', async (depth) => {
+    const { record } = await given(START)
+    const result: unknown = JSON.parse(`${'['.repeat(depth)}${']'.repeat(depth)}`)
+    const tooDeep = store.apply(record.hash, { type: 'complete', attempt: 1, result })
+    expect(await codeOf(tooDeep)).toBe('result_too_large')
+    expect((await store.read(record.hash))?.record.status).toBe('processing')
+  })
+
   it('says that a result is no JSON instead of blaming Redis', async () => {
     const { record } = await given(START)
     await expect(

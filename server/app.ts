@@ -14,7 +14,7 @@ import { answerStatusFirst, headersSetBy, tellFailure } from './hot-status.ts'
 import { identify, startSession } from './middleware/caller.ts'
 import { handleErrors, notFound } from './middleware/errors.ts'
 import { rememberLocale } from './middleware/locale.ts'
-import { checkOrigin } from './middleware/origin.ts'
+import { checkOrigin, type IsAllowedOrigin } from './middleware/origin.ts'
 import { limitPerMinute } from './middleware/rate-limit.ts'
 import type { Ownership } from './ownership.ts'
 import type { Pages } from './pages/index.ts'
@@ -32,6 +32,7 @@ export interface AppDeps {
   failures: Pick<Failures, 'find'>
   live: LiveRequests
   ownership: Ownership
+  isAllowedOrigin: IsAllowedOrigin
   pages: Pages
   /** For counting calls; the fail-fast connection. */
   redis: RedisClient
@@ -75,7 +76,7 @@ export function createApp(deps: AppDeps): RequestListener {
     '/assets',
     express.static(deps.assets, { index: false, maxAge: '1h', fallthrough: true, setHeaders: forAnySite }),
   )
-  app.use(checkOrigin(settings.allowedOrigins), identify)
+  app.use(checkOrigin(deps.isAllowedOrigin), identify)
 
   app.use('/api/services', createServiceRoutes())
   app.use(
@@ -107,7 +108,10 @@ export function createApp(deps: AppDeps): RequestListener {
   return answerStatusFirst(app, answerStatus, headersSetBy(...onEveryAnswer))
 }
 
-/** Nothing inline, nothing from elsewhere, no framing; the address of a request is its key and is told to nobody. */
+/**
+ * Nothing inline, nothing from elsewhere, no framing. The address of a request is its key and goes to no other site; our
+ * own pages say where a form comes from (middleware/origin.ts).
+ */
 function securityHeaders() {
   return helmet({
     contentSecurityPolicy: {
@@ -124,7 +128,7 @@ function securityHeaders() {
         frameAncestors: ["'none'"],
       },
     },
-    referrerPolicy: { policy: 'no-referrer' },
+    referrerPolicy: { policy: 'same-origin' },
     frameguard: { action: 'deny' },
     // Whether a whole domain speaks only TLS is for whoever runs its proxy to say.
     strictTransportSecurity: false,

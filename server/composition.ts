@@ -15,6 +15,7 @@ import { createUpdateBus } from '../core/redis/update-bus.ts'
 import { areWorkersAlive } from '../core/redis/workers-alive.ts'
 import { createRequests } from '../core/requests.ts'
 import { createApp } from './app.ts'
+import { createOriginCheck } from './middleware/origin.ts'
 import { createOwnership } from './ownership.ts'
 import { createPages } from './pages/index.ts'
 import { createRelay } from './relay.ts'
@@ -69,6 +70,7 @@ export function composeServer({ redis, subscriber, config, assets, log, now }: S
   const queues = createQueues({ redis, log, now })
   const idempotency = createIdempotency({ redis })
   const ownership = createOwnership({ mode: config.server.ownerCheck, store, ttlSeconds, now })
+  const isAllowedOrigin = createOriginCheck(config.server)
   const stopping = new AbortController()
   // Every open stream and long poll listens.
   setMaxListeners(0, stopping.signal)
@@ -90,6 +92,7 @@ export function composeServer({ redis, subscriber, config, assets, log, now }: S
       failures: createFailures({ redis, now }),
       live,
       ownership,
+      isAllowedOrigin,
       pages: createPages({ ttlSeconds, now }),
       redis,
       checks: {
@@ -103,7 +106,7 @@ export function composeServer({ redis, subscriber, config, assets, log, now }: S
     }),
   )
   http.setTimeout(IDLE_MS)
-  const relay = createRelay({ http, live, ownership, allowedOrigins: config.server.allowedOrigins, log })
+  const relay = createRelay({ http, live, ownership, isAllowedOrigin, log })
 
   return {
     http,

@@ -12,7 +12,7 @@ import type { Log } from '../core/log.ts'
 import type { PublicView } from '../core/record.ts'
 import type { LiveListener, LiveRequests } from '../core/redis/live-requests.ts'
 import { sessionOf } from './middleware/caller.ts'
-import { isAllowedOrigin } from './middleware/origin.ts'
+import type { IsAllowedOrigin } from './middleware/origin.ts'
 import { type Ownership, readToken } from './ownership.ts'
 import { type Problem, toProblem } from './problem.ts'
 import { limitSocket, MESSAGES_PER_SECOND, MOST_WATCHED, type SocketLimits } from './socket-limits.ts'
@@ -61,13 +61,13 @@ export function createRelay({
   http,
   live,
   ownership,
-  allowedOrigins,
+  isAllowedOrigin,
   log,
 }: {
   http: HttpServer
   live: LiveRequests
   ownership: Ownership
-  allowedOrigins: readonly string[]
+  isAllowedOrigin: IsAllowedOrigin
   log: Log
 }): Relay {
   const io = new Server<ClientEvents, ServerEvents>(http, {
@@ -76,7 +76,7 @@ export function createRelay({
     maxHttpBufferSize: MOST_BYTES,
     connectTimeout: JOIN_WITHIN_MS,
     destroyUpgrade: false,
-    allowRequest: (req, decide) => decide(null, isAllowedOrigin(req, allowedOrigins)),
+    allowRequest: (req, decide) => decide(null, isAllowedOrigin(req)),
   })
   declineUpgrades(http, { except: `${io.path()}/` })
   // Only a change of transport names a connection, and there is but one transport.

@@ -10,11 +10,10 @@ import { fittingLink, type RequestLinks, requestLinks, shownSlug } from '../page
 import type { PageDeps } from './pages.ts'
 import { readForm } from './read-form.ts'
 
-/** Nothing of a request stays in a cache, goes to another site or into a search engine. */
+/** Nothing of a request stays in a cache or goes into a search engine. */
 const keepPrivate: RequestHandler = (_req, res, next) => {
   res.set({
     'Cache-Control': 'no-store',
-    'Referrer-Policy': 'no-referrer',
     'X-Robots-Tag': 'noindex, nofollow',
   })
   next()

@@ -2,14 +2,14 @@
 import { existsSync } from 'node:fs'
 import { type Browser, chromium } from 'playwright-core'
 
-const CHROMIUM = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium'
+export const CHROMIUM = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium'
 /** The same without what only people need, at half the cost: Debian's chromium-headless-shell. */
 const SHELL = '/usr/bin/chromium-headless-shell'
 /** Where this is true, tests in a browser are skipped. */
 export const lacksChromium = !existsSync(CHROMIUM) && !process.env.CI
 
 // Without its background services: they would look for hosts that are nobody's business here.
-const FLAGS = [
+export const CHROMIUM_FLAGS = [
   '--no-sandbox',
   '--disable-quic',
   '--disable-background-networking',
@@ -21,6 +21,6 @@ const FLAGS = [
 export const launchChromium = ({ whole = false } = {}): Promise<Browser> =>
   chromium.launch({
     executablePath: whole || process.env.CHROMIUM_PATH || !existsSync(SHELL) ? CHROMIUM : SHELL,
-    args: FLAGS,
+    args: CHROMIUM_FLAGS,
     ignoreDefaultArgs: whole ? ['--disable-back-forward-cache'] : [],
   })

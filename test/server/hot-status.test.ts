@@ -61,7 +61,7 @@ describe('the plain status call and one that Express answers are told the same',
     expect(answer.headers).toMatchObject({
       'content-type': 'application/json; charset=utf-8',
       'cache-control': 'no-store',
-      'referrer-policy': 'no-referrer',
+      'referrer-policy': 'same-origin',
       'x-content-type-options': 'nosniff',
       etag: expect.stringMatching(/^"\d+"$/),
     })

@@ -1,11 +1,8 @@
-/** A browser without script: asks for pages, keeps its cookie, and sends forms the way Chromium does. */
+/** A browser without script: asks for pages, keeps its cookie, and sends forms the way all do over plain http. */
 import { type CheerioAPI, load } from 'cheerio'
 import supertest from 'supertest'
 
 export const HTML = 'text/html,application/xhtml+xml,*/*;q=0.8'
-
-/** A page under `Referrer-Policy: no-referrer` names no origin, but Chromium vouches for it. */
-const FROM_OUR_PAGE = { Origin: 'null', 'Sec-Fetch-Site': 'same-origin' }
 
 export type Browser = ReturnType<typeof openBrowser>
 
@@ -16,7 +13,7 @@ export function openBrowser(address: string, headers: Record<string, string> = {
     get,
     head: (path: string) => agent.head(path),
     post: (path: string, fields: string | object = {}) =>
-      agent.post(path).type('form').set(FROM_OUR_PAGE).send(fields),
+      agent.post(path).type('form').set('Origin', address).send(fields),
     /** The page at this address, which must be there. */
     open: async (path: string): Promise<CheerioAPI> => load((await get(path).expect(200)).text),
   }

@@ -28,6 +28,10 @@ describe('what a page of another site sends', () => {
     { 'Sec-Fetch-Site': 'cross-site', Origin: 'null' },
     { 'Sec-Fetch-Site': 'same-site', Origin: 'null' },
     { Origin: 'null' },
+    { Origin: 'null', Referer: `${address}${FORM}` },
+    { Referer: 'https://evil.example/' },
+    { Referer: `https://evil.example/${address}` },
+    { Referer: 'nonsense' },
   ] as Record<string, string>[])('does nothing, and a page says why: %o', async (headers) => {
     const hash = await given([START, ASK])
     const before = [await redis.get(keys.record(hash)), await redis.llen(keys.list)]
@@ -52,6 +56,9 @@ describe('what a page of another site sends', () => {
     { 'Sec-Fetch-Site': 'same-origin', Origin: 'null' },
     { 'Sec-Fetch-Site': 'same-origin', Origin: address },
     { Origin: address },
+    { Origin: address, Referer: 'https://evil.example/' },
+    { Referer: `${address}${FORM}` },
+    { Referer: '' },
     {},
   ] as Record<string, string>[])(
     'is told apart from what ours send, by every browser: %o',

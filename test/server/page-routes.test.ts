@@ -104,7 +104,7 @@ describe('the pages of a request', () => {
   test('are for nobody else: no cache keeps them, no other site and no search engine hears of them', async () => {
     const isPrivate = {
       'cache-control': 'no-store',
-      'referrer-policy': 'no-referrer',
+      'referrer-policy': 'same-origin',
       'x-robots-tag': 'noindex, nofollow',
     }
     for (const [state, { changes }] of states) {

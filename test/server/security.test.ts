@@ -84,7 +84,7 @@ describe('every answer', () => {
         "style-src 'self'",
       ])
       expect(headers, path).toMatchObject({
-        'referrer-policy': 'no-referrer',
+        'referrer-policy': 'same-origin',
         'x-content-type-options': 'nosniff',
         'x-frame-options': 'DENY',
         'cross-origin-opener-policy': 'same-origin',
@@ -112,7 +112,7 @@ describe('every answer', () => {
     const { headers } = await api.get(`/services/test-service/progress/${hash}`).set(asBrowser).expect(200)
     expect(headers).toMatchObject({
       'cache-control': 'no-store',
-      'referrer-policy': 'no-referrer',
+      'referrer-policy': 'same-origin',
       'x-robots-tag': 'noindex, nofollow',
     })
   })
@@ -126,6 +126,8 @@ describe('what a browser sends from another site', () => {
     { Origin: `http://evil.example#${host}` },
     { Origin: `http://${hostname}:1` },
     { Origin: 'https://friend.example.evil.example' },
+    { Referer: 'https://evil.example/' },
+    { Origin: 'http://outside.example', 'X-Forwarded-Host': 'inside.example' },
     { 'Sec-Fetch-Site': 'cross-site' },
   ]
 
@@ -189,6 +191,20 @@ describe('what a browser sends from another site', () => {
       await api.post(FORM).type('form').set(headers).send(CREDIT_SCORE.request_data).expect(303)
       expect(await opens(headers)).toBe(true)
     }
+  })
+
+  test('is told apart by X-Forwarded-Host where a proxy is trusted, and only there', async () => {
+    const outside = { Origin: 'http://outside.example', 'X-Forwarded-Host': 'outside.example' }
+    await api.post(SUBMIT).set(outside).send(CREDIT_SCORE).expect(202)
+    await api
+      .post(SUBMIT)
+      .set({ ...outside, Origin: address })
+      .send(CREDIT_SCORE)
+      .expect(403)
+    expect(await opens(outside)).toBe(true)
+    const direct = await useServer(testRedis, { settings: { TRUST_PROXY: '0' } })
+    await direct.api.post(SUBMIT).set(outside).send(CREDIT_SCORE).expect(403)
+    await direct.stop()
   })
 
   test('may follow a link to a page', async () => {

@@ -1,0 +1,47 @@
+/**
+ * Chromium and Firefox, driven alike: for what must hold in both. Both resolve the host names of `HOSTS` to this
+ * machine, as a name server in an office or at home does.
+ */
+import { existsSync } from 'node:fs'
+import puppeteer, { type Browser } from 'puppeteer-core'
+import { CHROMIUM, CHROMIUM_FLAGS, lacksChromium } from './chromium.ts'
+
+/** Debian's firefox-esr, or what FIREFOX_PATH names. In CI there must be one. */
+const FIREFOX = process.env.FIREFOX_PATH ?? '/usr/bin/firefox-esr'
+
+/** No browser takes these for safe because they are local, as it does `localhost` and 127.0.0.1. */
+export const HOSTS = { ours: 'some-name', foreign: 'other-name' } as const
+
+interface BrowserKind {
+  name: string
+  /** Where this is true, its tests are skipped. */
+  isMissing: boolean
+  launch(): Promise<Browser>
+}
+
+export const BROWSERS: readonly BrowserKind[] = [
+  {
+    name: 'Chromium',
+    isMissing: lacksChromium,
+    launch: () =>
+      puppeteer.launch({
+        executablePath: CHROMIUM,
+        args: [
+          ...CHROMIUM_FLAGS,
+          `--host-resolver-rules=${Object.values(HOSTS)
+            .map((host) => `MAP ${host} 127.0.0.1`)
+            .join(',')}`,
+        ],
+      }),
+  },
+  {
+    name: 'Firefox',
+    isMissing: !existsSync(FIREFOX) && !process.env.CI,
+    launch: () =>
+      puppeteer.launch({
+        browser: 'firefox',
+        executablePath: FIREFOX,
+        extraPrefsFirefox: { 'network.dns.localDomains': Object.values(HOSTS).join(',') },
+      }),
+  },
+]

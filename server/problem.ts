@@ -12,26 +12,36 @@ export interface Problem {
   retryable: boolean
   /** Every bad field of a submitted form. */
   errors?: { field: string; code: string; message: string }[]
+  /** How many there are besides, where there are too many to name. */
+  more_errors?: number
 }
+
+/** As many mistakes are named. */
+export const MAX_ERRORS = 20
+/** As many fields a posted form may have. */
+export const MAX_FORM_FIELDS = 500
 
 export const PROBLEM_TYPE = 'application/problem+json'
 
 export function toProblem(error: AppError, locale: Locale = 'en'): Problem {
   const { t } = createTexts(locale)
+  const more = Math.max(0, (error.errors?.length ?? 0) - MAX_ERRORS)
+  const detail = error.detail ?? (more > 0 ? t('problem.more_errors', { count: more }) : undefined)
   return {
     type: `urn:halfway:problem:${error.code}`,
     title: t(`error.${error.code}`),
     status: error.status,
     code: error.code,
-    ...(error.detail && { detail: error.detail }),
+    ...(detail && { detail }),
     retryable: error.retryable,
     ...(error.errors && {
-      errors: error.errors.map(({ field, code, params }) => ({
+      errors: error.errors.slice(0, MAX_ERRORS).map(({ field, code, params }) => ({
         field,
         code,
         message: fieldErrorWords(t, { code, params }, field),
       })),
     }),
+    ...(more > 0 && { more_errors: more }),
   }
 }
 
@@ -52,6 +62,8 @@ export function fromHttpError(error: unknown): AppError | null {
   switch (type) {
     case 'entity.too.large':
       return new AppError('body_too_large', { detail: 'A body has at most 64 kB, that of a batch 4 MB.' })
+    case 'parameters.too.many':
+      return new AppError('body_too_large', { detail: `A form has at most ${MAX_FORM_FIELDS} fields.` })
     case 'entity.parse.failed':
       return new AppError('invalid_json', { detail: 'The body is not JSON.' })
     case 'encoding.unsupported':

@@ -5,8 +5,9 @@
 import { timingSafeEqual } from 'node:crypto'
 import express, { type NextFunction, type Request, type Response } from 'express'
 import { z } from 'zod'
-import type { ErrorCode } from '../../core/errors.ts'
+import { AppError, type ErrorCode } from '../../core/errors.ts'
 import { isHash } from '../../core/hash.ts'
+import { exceededLimit } from '../../core/json-limits.ts'
 import type { Log } from '../../core/log.ts'
 import { BotFailure } from '../bot-failure.ts'
 import type { BotAnswer } from './answers.ts'
@@ -18,6 +19,15 @@ const call = z
   .catchall(z.unknown())
 
 type Answer = (res: Response, status: number, body: BotAnswer) => void
+
+const readBody = express.json({
+  limit: '256kb',
+  verify: (_req, _res, body, encoding) => {
+    if (encoding !== 'utf-8') throw new AppError('unsupported_media_type')
+    if (exceededLimit(body, { maxDepth: 100, maxMembers: 10_000, maxValues: 50_000 }))
+      throw new AppError('body_too_large')
+  },
+})
 
 /** What a restart usually takes. */
 const BACK_AFTER_SECONDS = 5
@@ -47,13 +57,13 @@ export function createBotServer({
   app.get('/api/services', (_req, res) => {
     res.json({ services: runs.services })
   })
-  app.post('/api/services/:slug', express.json({ limit: '256kb' }), async (req, res) => {
+  app.post('/api/services/:slug', readBody, async (req, res) => {
     const slug = req.params.slug as string
     if (!runs.services.includes(slug)) {
       return void answer(res, 404, {
         status: 'error',
         code: 'unknown_service',
-        message: `There is no bot service "${slug}".`,
+        message: `There is no bot service "${slug.slice(0, 100)}".`,
         retryable: false,
       })
     }

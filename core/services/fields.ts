@@ -5,9 +5,13 @@
 import { z } from 'zod'
 import { plainNumber } from '../digits.ts'
 
+/** No field of ours needs more, and what is longer is not worth reading. */
+const MAX_CHARACTERS = 2_000
+
 const typed = z
   .union([z.string(), z.number()], { error: 'not_text' })
   .transform((value) => String(value).trim())
+  .refine((value) => value.length <= MAX_CHARACTERS, { error: 'too_long', abort: true })
 
 const mobile = typed
   .transform(plainNumber)
@@ -36,14 +40,11 @@ const accountNumber = typed
 const webAddress = typed
   .transform((text) => (/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`))
   .pipe(
-    z
-      .string()
-      .max(2000, 'too_long')
-      .refine((text) => {
-        if (!URL.canParse(text)) return false
-        const url = new URL(text)
-        return /^https?:$/.test(url.protocol) && url.hostname !== '' && !url.username && !url.password
-      }, 'url_invalid'),
+    z.string().refine((text) => {
+      if (!URL.canParse(text)) return false
+      const url = new URL(text)
+      return /^https?:$/.test(url.protocol) && url.hostname !== '' && !url.username && !url.password
+    }, 'url_invalid'),
   )
 
 export interface FieldType {

@@ -180,6 +180,7 @@ export const en = {
   'cancelled.lead': 'The request was stopped before it was done. Nothing more will happen.',
 
   'problem.status': 'Error {status, number}',
+  'problem.more_errors': 'And {count, plural, one {# more mistake} other {# more mistakes}}.',
   'problem.retry_after': 'Please try again in {duration}.',
   'problem.new': 'Start a new request',
   'problem.services': 'To all services',

@@ -184,6 +184,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'cancelled.lead': 'درخواست پیش از پایان متوقف شد و دیگر کاری انجام نمی‌شود.',
 
   'problem.status': 'خطای {status, number}',
+  'problem.more_errors': 'و {count, number} اشتباه دیگر.',
   'problem.retry_after': 'لطفاً پس از {duration} دوباره تلاش کنید.',
   'problem.new': 'شروع درخواست جدید',
   'problem.services': 'همهٔ خدمات',

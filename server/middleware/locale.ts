@@ -15,7 +15,13 @@ export const localeOf = (req: Request): Locale =>
   (CHOSEN.exec(req.headers.cookie ?? '')?.[1] as Locale | undefined) ??
   ((req.acceptsLanguages(...LOCALES) || LOCALES[0]) as Locale)
 
-export const readerOf = (req: Request): Reader => ({ locale: localeOf(req), address: req.originalUrl })
+/** A longer address is not ours, and is not repeated on the page. */
+const MAX_ADDRESS_CHARACTERS = 2_000
+
+export const readerOf = (req: Request): Reader => ({
+  locale: localeOf(req),
+  address: req.originalUrl.length > MAX_ADDRESS_CHARACTERS ? '/' : req.originalUrl,
+})
 
 /** Caches must not hand an answer in one language to somebody who reads another. */
 export function tellLocale(req: Request, res: Response): void {

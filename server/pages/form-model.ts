@@ -4,7 +4,7 @@ import { FIELD_TYPES, type FieldType } from '../../core/services/fields.ts'
 import type { Service } from '../../core/services/service.ts'
 import type { Locale, Texts } from '../../core/texts/index.ts'
 import { durationWords, remainingWords } from '../../core/texts/wording.ts'
-import { fieldErrorWords } from '../problem.ts'
+import { fieldErrorWords, MAX_ERRORS } from '../problem.ts'
 import { formLink } from './links.ts'
 import { adviceFor } from './problem-model.ts'
 
@@ -95,12 +95,16 @@ function summaryOf(refusal: AppError, fields: FieldModel[], t: Texts['t']): Form
   }
   const known = new Set(fields.map((field) => field.name))
   const others = refusal.errors.filter((mistake) => !known.has(mistake.field))
+  const more = others.length - MAX_ERRORS
   return {
     title: t('form.summary'),
     lines: [],
     mistakes: [
       ...fields.flatMap(({ error, id }) => (error ? [{ text: error, href: `#${id}` }] : [])),
-      ...others.map((mistake) => ({ text: fieldErrorWords(t, mistake, mistake.field), href: null })),
+      ...others
+        .slice(0, MAX_ERRORS)
+        .map((mistake) => ({ text: fieldErrorWords(t, mistake, mistake.field), href: null })),
+      ...(more > 0 ? [{ text: t('problem.more_errors', { count: more }), href: null }] : []),
     ],
   }
 }

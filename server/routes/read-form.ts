@@ -1,8 +1,16 @@
 /** A posted form: read, and told apart into what the person typed and what the page put there. */
 import express, { type Request } from 'express'
+import { MAX_FORM_FIELDS } from '../problem.ts'
+
+/** A longer value is wrong in any field: its beginning is enough to see why. */
+const MAX_SHOWN_CHARACTERS = 2_100
 
 /** Reads a posted form. Ours have a handful of short fields. */
-export const readForm = express.urlencoded({ extended: false, limit: '64kb' })
+export const readForm = express.urlencoded({
+  extended: false,
+  limit: '64kb',
+  parameterLimit: MAX_FORM_FIELDS,
+})
 
 export interface TypedForm {
   /** The form's hidden key; null when it came without a usable one. */
@@ -15,6 +23,8 @@ export interface TypedForm {
 
 export function typedInto(req: Request): TypedForm {
   const { _key: key, ...requestData } = (req.body ?? {}) as Record<string, unknown>
-  const values = Object.fromEntries(Object.entries(requestData).map(([name, value]) => [name, String(value)]))
+  const values = Object.fromEntries(
+    Object.entries(requestData).map(([name, value]) => [name, String(value).slice(0, MAX_SHOWN_CHARACTERS)]),
+  )
   return { key: typeof key === 'string' && /^[\w-]{10,64}$/.test(key) ? key : null, values, requestData }
 }

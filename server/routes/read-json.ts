@@ -2,16 +2,28 @@
 import express, { type Request, type RequestHandler, type Response } from 'express'
 import { z } from 'zod'
 import { AppError, type FieldError } from '../../core/errors.ts'
+import { exceededLimit, type JsonLimits } from '../../core/json-limits.ts'
 
 /** The most that one request, or a code, may take. */
 export const MOST_BYTES = 64 * 1024
+/** Room for a batch of a thousand requests with forty fields each. */
+const LIMITS: JsonLimits = { maxDepth: 32, maxMembers: 200, maxValues: 50_000 }
+const LIMIT_WORDS: Record<keyof JsonLimits, string> = {
+  maxDepth: `A body is nested at most ${LIMITS.maxDepth} deep.`,
+  maxMembers: `An object has at most ${LIMITS.maxMembers} members.`,
+  maxValues: `A body has at most ${LIMITS.maxValues} values.`,
+}
 const KEY_FORM = /^[\x20-\x7e]{1,255}$/
 
 export const jsonBody = (mostBytes: number): RequestHandler[] => [
   requireJson,
   express.json({
     limit: mostBytes,
-    verify: (_req, res, body) => {
+    verify: (_req, res, body, encoding) => {
+      // The limits are counted on bytes of UTF-8, which is what JSON is sent in.
+      if (encoding !== 'utf-8') throw new AppError('unsupported_media_type', { detail: 'Send UTF-8.' })
+      const exceeded = exceededLimit(body, LIMITS)
+      if (exceeded) throw new AppError('body_too_large', { detail: LIMIT_WORDS[exceeded] })
       ;(res as Response).locals.bodyBytes = body.length
     },
   }),

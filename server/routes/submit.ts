@@ -4,7 +4,7 @@ import { AppError, type FieldError } from '../../core/errors.ts'
 import type { PublicView } from '../../core/record.ts'
 import { type Caller, callerOf } from '../middleware/caller.ts'
 import { localeOf } from '../middleware/locale.ts'
-import { toProblem } from '../problem.ts'
+import { type Problem, toProblem } from '../problem.ts'
 import type { Submit, Submitted } from '../submit.ts'
 import {
   bodyBytes,
@@ -18,8 +18,17 @@ import { retryHint } from './status.ts'
 
 const MOST_IN_BATCH = 1000
 export const MOST_BATCH_BYTES = 4 * 1024 * 1024
+/** How much larger than the batch the problems in its answer may be. */
+const MAX_PROBLEM_BYTES = 62 * 1024
+/** What of the batch's own size counts for that: whoever sends megabytes needs no megabytes of mistakes. */
+const MAX_ECHO_BYTES = 256 * 1024
+/** What an entry with a problem takes that is told by its code alone. */
+const BRIEF_BYTES = 72
 /** So many of a batch are taken at once: each step of theirs is one round trip to Redis for all. */
-const AT_ONCE = 250
+const AT_ONCE = 100
+
+type BriefProblem = Pick<Problem, 'status' | 'code'>
+type Entry = { index: number; error: AppError } | ({ index: number } & ReturnType<typeof shown>)
 
 export function createSubmitRoute({
   submit,
@@ -36,7 +45,7 @@ export function createSubmitRoute({
   /** A batch is many submits that are answered together: what is wrong with one is no other's concern. */
   async function submitAll(req: Request, res: Response, requests: unknown[]): Promise<void> {
     const key = readIdempotencyKey(req)
-    const submitEntry = async (entry: unknown, i: number) => {
+    const submitEntry = async (entry: unknown, i: number): Promise<Entry> => {
       try {
         if (Buffer.byteLength(JSON.stringify(entry)) > MOST_BYTES) throw tooLarge()
         const from = { ...callerOf(res), idempotencyKey: key === null ? null : `${key}\n${i}` }
@@ -44,19 +53,28 @@ export function createSubmitRoute({
         return { index: i, ...(submitted.replayed && { replayed: true }), ...shown(submitted) }
       } catch (error) {
         const known = error instanceof AppError ? error : new AppError('internal_error', { cause: error })
-        return { index: i, problem: toProblem(known, localeOf(req)) }
+        return { index: i, error: known }
       }
     }
-    const entries: Awaited<ReturnType<typeof submitEntry>>[] = []
+    const entries: Entry[] = []
     for (let from = 0; from < requests.length; from += AT_ONCE) {
       const some = requests.slice(from, from + AT_ONCE)
       entries.push(...(await Promise.all(some.map((entry, i) => submitEntry(entry, from + i)))))
     }
-    const refused = entries.filter((entry) => 'problem' in entry).length
+    const refused = entries.filter((entry) => 'error' in entry).length
+    const locale = localeOf(req)
+    const toldInFull = limitProblems(
+      Math.min(bodyBytes(res), MAX_ECHO_BYTES) + MAX_PROBLEM_BYTES - refused * BRIEF_BYTES,
+    )
+    const told = entries.map((entry) =>
+      'error' in entry
+        ? { index: entry.index, problem: toldInFull(() => toProblem(entry.error, locale), entry.error) }
+        : entry,
+    )
     res
       .status(202)
       .set('Cache-Control', 'no-store')
-      .json({ accepted: entries.length - refused, refused, requests: entries })
+      .json({ accepted: entries.length - refused, refused, requests: told })
   }
 
   return async (req, res, next) => {
@@ -78,6 +96,22 @@ export function createSubmitRoute({
       .set('Cache-Control', 'no-store')
     if (submitted.replayed) res.set('Idempotency-Replayed', 'true')
     res.json(shown(submitted))
+  }
+}
+
+/**
+ * No batch is answered with much more than it sent: once the problems take so many bytes, the others are told by status
+ * and code alone.
+ */
+function limitProblems(maxBytes: number) {
+  let left = maxBytes
+  return (tell: () => Problem, { code, status }: AppError): Problem | BriefProblem => {
+    if (left > 0) {
+      const problem = tell()
+      left -= Buffer.byteLength(JSON.stringify(problem))
+      if (left >= 0) return problem
+    }
+    return { status, code }
   }
 }
 

@@ -5,12 +5,15 @@
  */
 import { createHash } from 'node:crypto'
 import type { Queue } from 'bullmq'
-import { PRIORITIES } from '../services/service.ts'
 import type { RedisClient } from './connect.ts'
 import { gather } from './gather.ts'
 
-/** BullMQ has 2^21 priorities. Somebody's requests beyond the last round wait in it together. */
-const ROUNDS = Math.floor(2 ** 21 / PRIORITIES)
+/**
+ * A person's requests beyond the last round share it. Ten levels of urgency with 2,000 rounds each keep every priority
+ * below 23,283, and so every score below 10^14: some Redis servers pass a script's numbers on with 14 digits, and a score
+ * that needs more loses the count at its end, by which jobs of one round are ordered.
+ */
+export const ROUNDS = 2_000
 /** A score of BullMQ is a priority times this, and a count. */
 const SCORES = 2 ** 32
 /** A job is added right after its turn was given. */

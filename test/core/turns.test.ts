@@ -1,7 +1,7 @@
 /** Whose turn it is, as BullMQ's own scripts see it: who waits in a queue takes turns with the others. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { personOf } from '../../core/redis/turns.ts'
+import { personOf, ROUNDS } from '../../core/redis/turns.ts'
 import { type TestQueue, useQueue } from '../helpers/queue.ts'
 import { useRedis } from '../helpers/redis.ts'
 
@@ -9,7 +9,6 @@ const { connections } = await useRedis()
 const redis = await connections.connect('patient')
 
 const DAY_MS = 86_400_000
-const ROUNDS = Math.floor(2 ** 21 / 10)
 const HUNDRED = Array.from({ length: 100 }, () => 'ann')
 
 async function addAll({ add }: TestQueue, submitters: readonly string[], priority?: number): Promise<void> {
@@ -145,6 +144,16 @@ describe('rounds', () => {
     await redis.zadd(turnsOf(line, 10), ROUNDS, 'ann')
     await addAll(line, ['ann'], 10)
     expect(await line.takeAll()).toEqual(['bob', 'ann'])
+  })
+
+  test('of the least urgent level have scores of at most 14 digits, which every Redis keeps exactly', async () => {
+    const line = useQueue(redis)
+    await redis.zadd(turnsOf(line, 10), ROUNDS, 'ann')
+    const records = [await line.add('ann', { priority: 10 }), await line.add('ann', { priority: 10 })]
+    const prioritized = line.key('prioritized')
+    const scores = await Promise.all(records.map(({ hash }) => redis.zscore(prioritized, hash)))
+    expect(Number(scores[1]) - Number(scores[0])).toBe(1)
+    for (const score of scores) expect(score).toMatch(/^\d{1,14}$/)
   })
 })
 

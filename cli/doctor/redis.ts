@@ -56,10 +56,12 @@ function version({ version: found }: RedisFacts): Finding {
 
 function policy({ evictionPolicy: found }: RedisFacts): Finding {
   if (found === 'noeviction') return fine('Redis when full', 'refuses, and loses nothing (noeviction)')
+  // A managed Redis may not tell, nor does the JavaScript one: nothing is known to be wrong.
+  const isUnknown = found === 'unknown'
   return {
     check: 'Redis when full',
-    result: 'fail',
-    found: `throws requests away (${found})`,
+    result: isUnknown ? 'warn' : 'fail',
+    found: isUnknown ? 'cannot be asked' : `throws requests away (${found})`,
     todo: 'Set maxmemory-policy noeviction: CONFIG SET maxmemory-policy noeviction, and in redis.conf.',
   }
 }

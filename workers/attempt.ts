@@ -8,8 +8,9 @@ import { AppError, isRequestError } from '../core/errors.ts'
 import type { Change, Failure } from '../core/lifecycle.ts'
 import type { Log } from '../core/log.ts'
 import { isFinal, type PublicView, type RequestRecord } from '../core/record.ts'
-import type { LiveRequests } from '../core/redis/live-requests.ts'
-import type { RequestStore } from '../core/redis/request-store.ts'
+import type { LiveListener, LiveRequests } from '../core/redis/live-requests.ts'
+import type { Outcome, RequestStore } from '../core/redis/request-store.ts'
+import { retryUnavailable } from '../core/redis/retry-unavailable.ts'
 import { sayCommon } from '../core/texts/common-messages.ts'
 import { type BotClient, NotBegun } from './bot-client.ts'
 import { startStopwatch } from './stopwatch.ts'
@@ -62,9 +63,12 @@ export function createAttempt({ store, live, bot, log, now }: AttemptDeps) {
       else clock.resume()
     }
     try {
-      const watch = await live.watch(record.hash, {
+      const listener: LiveListener = {
         update: ({ view }) => follow(view),
         expired: () => abort.abort(new AppError('request_expired')),
+      }
+      const watch = await retryUnavailable(() => live.watch(record.hash, listener), {
+        signal: abort.signal,
       })
       try {
         follow(watch.latest.view)
@@ -73,7 +77,7 @@ export function createAttempt({ store, live, bot, log, now }: AttemptDeps) {
         watch.stop()
       }
     } catch (error) {
-      return whyFailed(error, limitSeconds)
+      return whyFailed(abort.signal.aborted ? abort.signal.reason : expected(error, record), limitSeconds)
     } finally {
       clock.stop()
       stopping.removeEventListener('abort', onStop)
@@ -85,29 +89,37 @@ export function createAttempt({ store, live, bot, log, now }: AttemptDeps) {
     const answer = await bot.call({ slug, hash, attempt, requestData, otp, signal })
     if (answer.status === 'error') {
       const { status: _error, code, retryable, ...told } = answer
-      if (code === 'OTP_REJECTED') return ask(hash, { type: 'reject_otp', attempt, ...told })
+      if (code === 'OTP_REJECTED') return ask(hash, { type: 'reject_otp', attempt, ...told }, signal)
       const { message, ...key } = told
       return { is: 'failed', error: { code, message, retryable }, ...key }
     }
     if (answer.code === 'SMS_SENT') {
-      return ask(hash, {
-        type: 'require_otp',
-        attempt,
-        otp: { ...answer.otp_data, id: nanoid(10), recall: true },
-      })
+      const otp = { ...answer.otp_data, id: nanoid(10), recall: true }
+      return ask(hash, { type: 'require_otp', attempt, otp }, signal)
     }
     // The bot has usually written this itself; its own word counts, this is for bots that only answer.
-    const outcome = await store.apply(hash, { type: 'complete', attempt, result: answer.data ?? null })
+    const outcome = await write(hash, { type: 'complete', attempt, result: answer.data ?? null }, signal)
     if (!outcome.ok) log.debug({ hash, refusal: outcome.refusal }, 'the result was there already')
     return ENDED
   }
 
-  async function ask(hash: string, change: Change): Promise<AttemptOutcome> {
-    const asked = await store.apply(hash, change)
+  /** The bot has done its work: what it answered is kept and written as soon as Redis accepts it. */
+  const write = (hash: string, change: Change, signal: AbortSignal): Promise<Outcome> =>
+    retryUnavailable(() => store.apply(hash, change), { signal })
+
+  async function ask(hash: string, change: Change, signal: AbortSignal): Promise<AttemptOutcome> {
+    const asked = await write(hash, change, signal)
     if (!asked.ok) throw new AppError(asked.refusal)
     const { status, otp_data: prompt } = asked.stored.record
     // The last wrong code has ended the request.
     return status === 'otp_required' && prompt ? { is: 'waiting', until: promptClosesAt(prompt) } : ENDED
+  }
+
+  /** A mistake of our own ends the attempt and counts like any other failure: the same call may make it again. */
+  function expected(error: unknown, { hash, attempt }: RequestRecord): AppError {
+    if (error instanceof AppError) return error
+    log.error({ err: error, hash, attempt }, 'an attempt failed for an unforeseen reason')
+    return new AppError('internal_error', { cause: error })
   }
 
   return attempt
@@ -117,8 +129,7 @@ export function createAttempt({ store, live, bot, log, now }: AttemptDeps) {
 const restMs = ({ deadline_at }: RequestRecord, now: number): number =>
   deadline_at === null ? 300_000 : Math.max(0, Date.parse(deadline_at) - now)
 
-function whyFailed(error: unknown, limitSeconds: number): AttemptOutcome {
-  if (!(error instanceof AppError)) throw error
+function whyFailed(error: AppError, limitSeconds: number): AttemptOutcome {
   switch (error.code) {
     case 'already_final':
     case 'stale_attempt':

@@ -77,5 +77,5 @@ export function createNextTry({ store, queue, queues, tries, log, now }: NextTry
 }
 
 /** After this nothing is left to try for, milliseconds. */
-const endsAt = (record: RequestRecord): number =>
+export const endsAt = (record: RequestRecord): number =>
   Math.min(dueAt(record) ?? Number.POSITIVE_INFINITY, Date.parse(record.expires_at))

@@ -23,12 +23,13 @@ import {
   waitNoLonger,
 } from '../core/redis/queues.ts'
 import type { RequestStore, Stored } from '../core/redis/request-store.ts'
+import { MAX_RETRY_WAIT_MS, retryUnavailable } from '../core/redis/retry-unavailable.ts'
 import type { ServiceQueue } from '../core/services/queues.ts'
 import type { Service } from '../core/services/service.ts'
 import { createAttempt } from './attempt.ts'
 import type { BotClient } from './bot-client.ts'
 import { LOST, NO_CODE, UNKNOWN_SERVICE } from './failures.ts'
-import { createNextTry } from './next-try.ts'
+import { createNextTry, endsAt } from './next-try.ts'
 
 export interface RequestWorkerDeps {
   queue: ServiceQueue
@@ -76,10 +77,19 @@ const A_QUARTER = 1 / 4
 const EARLY_MS = 250
 /** When something unforeseen kept us from working on a request: Redis was full or read-only, say. */
 const STUMBLED_MS = 5_000
+/**
+ * Before a request is taken over: where Redis refused writes for so long that a lock was lost, the worker that had it may
+ * still hold the bot's answer, and writes it as soon as Redis accepts writes again.
+ */
+const TAKE_OVER_AFTER_MS = 3 * MAX_RETRY_WAIT_MS
 /** When a rescuer looks: whoever begins sees to it that one will, for the reminder may be lost with a Redis. */
 const REMIND_MS = 10_000
 
 type Turn = { record: RequestRecord; otp?: string }
+
+/** An attempt was begun and nobody has written how it ended. */
+const isWorkedOn = ({ status, next_retry_at }: RequestRecord): boolean =>
+  status !== 'pending' && next_retry_at === null
 
 export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
   const { store, otpBox, deadlines, queues, findService, log, now } = deps
@@ -123,7 +133,8 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
       log.warn({ err: error, hash, reason }, 'could not work on a request')
       // Once it is mended, the rescuer gives it its job back.
       if (reason === 'unreadable_record') return
-      await job.moveToDelayed(Date.now() + STUMBLED_MS, token)
+      const putBack = () => job.moveToDelayed(Date.now() + STUMBLED_MS, token)
+      await retryUnavailable(putBack, { signal: stopping.signal, maxMs: lockMs })
       throw new DelayedError()
     }
   }
@@ -149,6 +160,7 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
     deps.onTurn?.()
     const turn = await takeTurn(before, service)
     if (turn === null) return
+    if (turn === 'later') return putOff(job, token, before.record, now())
 
     const { record, otp } = turn
     const jobLog = log.child({ hash, service: service.slug, attempt: record.attempt })
@@ -163,14 +175,18 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
     }
     const { code: reason, retryable } = outcome.error
     jobLog.info({ took_ms, reason, retryable, begun: outcome.is !== 'not_begun' }, 'attempt failed')
-    const next = await tryAgainOrEnd(record, service, outcome)
+    const next = await keptUntilItsEnd(record, () => tryAgainOrEnd(record, service, outcome))
     if (next) return putOff(job, token, next.record, next.at)
   }
 
   const limitOf = (service: Service): number => service.limitSeconds ?? deps.timeoutSeconds
 
+  /** What followed from an attempt is written as soon as Redis accepts it, or the bot would be called again for nothing. */
+  const keptUntilItsEnd = <T>(record: RequestRecord, write: () => Promise<T>): Promise<T> =>
+    retryUnavailable(write, { signal: stopping.signal, maxMs: endsAt(record) - now() })
+
   /** A new attempt, or the same one going on where a bot had a code sent and let go. Null when there is nothing to do. */
-  async function takeTurn(before: Stored, service: Service): Promise<Turn | null> {
+  async function takeTurn(before: Stored, service: Service): Promise<Turn | 'later' | null> {
     const { hash, status, otp_data: prompt, attempt: last } = before.record
     if (prompt?.recall && status === 'processing') {
       const code = await otpBox.take(hash)
@@ -181,12 +197,26 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
       await end(before.record, NO_CODE)
       return null
     }
+    if (isWorkedOn(before.record) && (await changesSoon(before.record))) return 'later'
     const { tries } = deps
     const start = { type: 'start', attempt: last + 1, limitSeconds: limitOf(service), tries } as const
-    const [started] = await Promise.all([store.apply(hash, start), deadlines.remind(hash, now() + REMIND_MS)])
+    const [started] = await Promise.all([store.apply(hash, start), remind(hash)])
     if (started.ok) return { record: started.stored.record }
     log.debug({ hash, refusal: started.refusal }, 'could not start')
     return null
+  }
+
+  /** A full Redis has no room for it; the rescuer finds the request all the same when it looks at all of them. */
+  const remind = (hash: string): Promise<void> =>
+    deadlines
+      .remind(hash, now() + REMIND_MS)
+      .catch((error) => log.debug({ err: error, hash }, 'could not set a reminder'))
+
+  /** Whether the worker that had it before writes how its attempt ended. */
+  async function changesSoon({ hash, status, next_retry_at }: RequestRecord): Promise<boolean> {
+    await sleep(TAKE_OVER_AFTER_MS, undefined, { signal: stopping.signal }).catch(() => {})
+    const present = (await store.read(hash))?.record
+    return stopping.signal.aborted || present?.status !== status || present.next_retry_at !== next_retry_at
   }
 
   /** Puts a job off, however often: the one way to wait, and nothing that BullMQ counts. */

@@ -33,7 +33,8 @@ export interface RequestStore {
   create(record: RequestRecord): Promise<boolean>
   /**
    * @param options.otp a code to hand to the bot together with this change, in the same step
-   * @throws AppError `storage_unavailable`, `unreadable_record`, `result_too_large`
+   * @throws AppError `storage_unavailable`, `unreadable_record`; `result_too_large`, `bot_bad_answer` for a result that
+   * cannot be kept
    */
   apply(hash: string, change: Change, options?: { otp?: string }): Promise<Outcome>
   /** Hashes of the latest requests, newest first; some may have expired. */
@@ -82,7 +83,7 @@ export function createRequestStore({
       }),
 
     async apply(hash, change, { otp } = {}) {
-      if (change.type === 'complete') checkSize(change.result)
+      if (change.type === 'complete') checkResult(change.result)
       return reachable(async () => {
         const remembered = records.remembered(hash)
         let stored = remembered ?? (await records.read(hash, null))
@@ -107,8 +108,8 @@ export function createRequestStore({
   }
 }
 
-function checkSize(result: unknown): void {
-  const json = toJson(result)
+function checkResult(result: unknown): void {
+  const json = toJson(result ?? null)
   if (json === null || isTooDeep(json)) {
     throw new AppError('result_too_large', {
       detail: `The result is nested deeper than ${MAX_DEPTH} levels, the most a request keeps.`,
@@ -124,20 +125,24 @@ function checkSize(result: unknown): void {
 
 /** Null when it is nested so deep that the stack does not take it. */
 function toJson(value: unknown): string | null {
+  let json: string | undefined
   try {
-    return JSON.stringify(value ?? null)
-  } catch (error) {
-    if (error instanceof RangeError) return null
-    throw error
+    json = JSON.stringify(value)
+  } catch (cause) {
+    if (cause instanceof RangeError) return null
+    throw new AppError('bot_bad_answer', { detail: 'The result cannot be written as JSON.', cause })
   }
+  // A function, say.
+  if (json === undefined) throw new AppError('bot_bad_answer', { detail: 'The result is no JSON value.' })
+  return json
 }
 
-/** Whatever Redis or the way to it does, callers see one error. */
+/** Whatever Redis or the way to it does, callers see one error. Mistakes of our own stay what they are. */
 async function reachable<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    if (error instanceof AppError) throw error
+    if (error instanceof AppError || error instanceof TypeError || error instanceof RangeError) throw error
     throw new AppError('storage_unavailable', { cause: error })
   }
 }

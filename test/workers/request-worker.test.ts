@@ -2,6 +2,7 @@
 import { Queue } from 'bullmq'
 import { afterAll, describe, expect, test } from 'vitest'
 import { AppError } from '../../core/errors.ts'
+import { MAX_DEPTH } from '../../core/json-depth.ts'
 import type { Change } from '../../core/lifecycle.ts'
 import { newRecord } from '../../core/new-record.ts'
 import { isFinal, type PublicView, type RequestRecord } from '../../core/record.ts'
@@ -28,6 +29,7 @@ import {
   json,
   later,
   poured,
+  type Reply,
   silence,
   slowly,
   smsSent,
@@ -360,6 +362,54 @@ describe('an error', () => {
       retryable: false,
     })
     expect(error_data?.message).toMatch(/300002 .*262144/)
+  })
+})
+
+describe('an answer that cannot be kept', () => {
+  test.each([
+    [`nested ${MAX_DEPTH + 1} levels deep`, MAX_DEPTH + 1],
+    ['nested so deep that it cannot be written as JSON', 100_000],
+  ])('because it is %s ends the request, and the bot is called once', async (_why, depth) => {
+    const deep: Reply = (res) =>
+      res.end(`{"status":"success","data":${'['.repeat(depth)}${']'.repeat(depth)}}`)
+    const { hash } = await submit({ replies: [deep, deep, deep] })
+    expect(await ended(hash)).toMatchObject({
+      status: 'failed',
+      attempt: 1,
+      error_data: { code: 'result_too_large', retryable: false },
+    })
+    expect((await record(hash)).error_data?.message).toContain(`${MAX_DEPTH} levels`)
+    expect(bot.calls(hash)).toHaveLength(1)
+  })
+
+  test('is kept at the limit, with lone surrogates and strings that hold brackets', async () => {
+    const data = {
+      deep: JSON.parse(`${'['.repeat(MAX_DEPTH - 1)}${']'.repeat(MAX_DEPTH - 1)}`),
+      text: `\ud800 ${'[{"'.repeat(600)}`,
+    }
+    const { hash } = await submit({ replies: [success(data)] })
+    expect(await ended(hash)).toMatchObject({ status: 'completed', result_data: data })
+  })
+})
+
+describe('a mistake of our own in an attempt', () => {
+  test('counts like any other failure: the bot is called as often as there are tries', async () => {
+    const broken: typeof store = {
+      ...store,
+      apply: (hash, change, options) =>
+        change.type === 'complete'
+          ? Promise.reject(new TypeError('no such thing'))
+          : store.apply(hash, change, options),
+    }
+    const other = startWorker({ queue: crawls, store: broken })
+    const { hash } = await submit({ queue: crawls, replies: [success(), success(), success(), success()] })
+    expect(await ended(hash)).toMatchObject({
+      status: 'failed',
+      attempt: 3,
+      error_data: { code: 'internal_error' },
+    })
+    expect(bot.calls(hash)).toHaveLength(3)
+    await other.stop()
   })
 })
 

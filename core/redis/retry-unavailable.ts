@@ -1,0 +1,43 @@
+/**
+ * Repeats what Redis refuses for a moment (NOREPLICAS, MISCONF, BUSY, OOM and the like): what a bot has done must not be
+ * done again only because its answer could not be written at once.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { AppError } from '../errors.ts'
+
+const FIRST_WAIT_MS = 50
+/** So soon after Redis accepts writes again everything that waited for it is written. */
+export const MAX_RETRY_WAIT_MS = 500
+/** No request is worked on for longer. */
+const MAX_RETRY_MS = 300_000
+
+/** What Redis says while it is up but does not do what it is asked; scripts say so in the middle of their error. */
+const REFUSAL = /\b(?:NOREPLICAS|MISCONF|BUSY|LOADING|OOM|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b/
+
+/** Whether the same may succeed a moment later. */
+export const isUnavailable = (error: unknown): boolean =>
+  error instanceof AppError
+    ? error.code === 'storage_unavailable'
+    : error instanceof Error && REFUSAL.test(error.message)
+
+/**
+ * @param options.signal no further try once it aborts
+ * @param options.maxMs no further try after so long
+ * @throws what the last try threw; at once what no further try would change
+ */
+export async function retryUnavailable<T>(
+  work: () => Promise<T>,
+  { signal, maxMs = MAX_RETRY_MS }: { signal?: AbortSignal; maxMs?: number } = {},
+): Promise<T> {
+  const end = performance.now() + maxMs
+  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(MAX_RETRY_WAIT_MS, 2 * waitMs)) {
+    try {
+      return await work()
+    } catch (error) {
+      const isOver = (): boolean => signal?.aborted === true || performance.now() >= end
+      if (!isUnavailable(error) || isOver()) throw error
+      await sleep(waitMs, undefined, { signal }).catch(() => {})
+      if (isOver()) throw error
+    }
+  }
+}

@@ -24,8 +24,11 @@ const MAX_PROBLEM_BYTES = 62 * 1024
 const MAX_ECHO_BYTES = 256 * 1024
 /** What an entry with a problem takes that is told by its code alone. */
 const BRIEF_BYTES = 72
-/** So many of a batch are taken at once: each step of theirs is one round trip to Redis for all. */
-const AT_ONCE = 100
+/** Entries of a batch that are taken together: each step of theirs is one round trip to Redis. */
+const FIRST_SLICE = 10
+const MAX_SLICE = 100
+/** What a slice should take: with a slow Redis, a large one would exceed the time limit of its commands and be refused. */
+const SLICE_MS = 200
 
 type BriefProblem = Pick<Problem, 'status' | 'code'>
 type Entry = { index: number; error: AppError } | ({ index: number } & ReturnType<typeof shown>)
@@ -57,9 +60,13 @@ export function createSubmitRoute({
       }
     }
     const entries: Entry[] = []
-    for (let from = 0; from < requests.length; from += AT_ONCE) {
-      const some = requests.slice(from, from + AT_ONCE)
-      entries.push(...(await Promise.all(some.map((entry, i) => submitEntry(entry, from + i)))))
+    let size = FIRST_SLICE
+    while (entries.length < requests.length) {
+      const from = entries.length
+      const slice = requests.slice(from, from + size)
+      const begun = performance.now()
+      entries.push(...(await Promise.all(slice.map((entry, i) => submitEntry(entry, from + i)))))
+      size = nextSliceSize(size, performance.now() - begun)
     }
     const refused = entries.filter((entry) => 'error' in entry).length
     const locale = localeOf(req)
@@ -139,5 +146,9 @@ function readBatch({ requests, ...others }: Record<string, unknown>): unknown[] 
   if (errors.length > 0) throw new AppError('validation_failed', { errors })
   return requests as unknown[]
 }
+
+/** As many as would take SLICE_MS, at the speed of the last slice. */
+const nextSliceSize = (size: number, ms: number): number =>
+  Math.max(1, Math.min(Math.round((size * SLICE_MS) / ms), size * 2, MAX_SLICE))
 
 const tooLarge = (): AppError => new AppError('body_too_large', { detail: 'A request has at most 64 kB.' })

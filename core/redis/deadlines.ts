@@ -2,8 +2,10 @@
  * When somebody should look after a request, whoever was meant to may be dead by then. A hash in here is no more than
  * a reminder: what is due, the record says.
  */
+import { isHash } from '../hash.ts'
 import type { RedisClient } from './connect.ts'
 import { gather } from './gather.ts'
+import { replacingWrongTypes } from './wrong-type.ts'
 
 export interface Deadlines {
   /** Reminds of this request at that time, milliseconds; a later call moves it. */
@@ -11,7 +13,7 @@ export interface Deadlines {
   /** Reminds of those that nobody is reminded of. */
   remindOfForgotten(hashes: readonly string[], at: number): Promise<void>
   forget(hash: string): Promise<void>
-  /** Hashes whose time has come, the oldest first. */
+  /** Hashes whose time has come, the oldest first; what is no hash is removed, by its bytes. */
   due(now: number, atMost: number): Promise<string[]>
   /** Every hash that somebody is reminded of. */
   all(): Promise<string[]>
@@ -20,8 +22,10 @@ export interface Deadlines {
 const REMINDED_AT_ONCE = 250
 
 export function createDeadlines({ redis }: { redis: RedisClient }): Deadlines {
+  const key = redis.names.deadlines
+  const onSet = <T>(work: () => Promise<T>): Promise<T> => replacingWrongTypes(redis, { [key]: 'zset' }, work)
   const remind = gather(REMINDED_AT_ONCE, async (reminders: [at: number, hash: string][]) => {
-    await redis.zadd(redis.names.deadlines, ...reminders.flat())
+    await onSet(() => redis.zadd(key, ...reminders.flat()))
     return reminders
   })
   return {
@@ -29,13 +33,17 @@ export function createDeadlines({ redis }: { redis: RedisClient }): Deadlines {
       await remind([at, hash])
     },
     async remindOfForgotten(hashes, at) {
-      if (hashes.length > 0)
-        await redis.zadd(redis.names.deadlines, 'NX', ...hashes.flatMap((hash) => [at, hash]))
+      if (hashes.length > 0) await onSet(() => redis.zadd(key, 'NX', ...hashes.flatMap((hash) => [at, hash])))
     },
     async forget(hash) {
-      await redis.zrem(redis.names.deadlines, hash)
+      await onSet(() => redis.zrem(key, hash))
     },
-    due: (now, atMost) => redis.zrangebyscore(redis.names.deadlines, '-inf', now, 'LIMIT', 0, atMost),
-    all: () => redis.zrange(redis.names.deadlines, '0', '-1'),
+    async due(now, atMost) {
+      const members = await onSet(() => redis.zrangebyscoreBuffer(key, '-inf', now, 'LIMIT', 0, atMost))
+      const strange = members.filter((member) => !isHash(member.toString()))
+      if (strange.length > 0) await redis.zrem(key, ...strange)
+      return members.map(String).filter(isHash)
+    },
+    all: async () => (await onSet(() => redis.zrange(key, '0', '-1'))).filter(isHash),
   }
 }

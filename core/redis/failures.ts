@@ -3,8 +3,11 @@
  * what people sent, and none of a bot's own words, which may name them: an error's code and the key of its text outlive
  * the record, nothing else does.
  */
+
+import { parseObject } from '../parse-object.ts'
 import type { RequestRecord } from '../record.ts'
 import type { RedisClient } from './connect.ts'
+import { replacingWrongTypes } from './wrong-type.ts'
 
 /** How many are kept, and how long: the oldest go first. */
 export const FAILURES_KEPT = 1_000
@@ -50,15 +53,17 @@ export function createFailures({
   now?: () => number
 }): Failures {
   const { failed, failedEntries } = redis.names
+  const onKeys = <T>(work: () => Promise<T>): Promise<T> =>
+    replacingWrongTypes(redis, { [failed]: 'zset', [failedEntries]: 'hash' }, work)
   const retriedAs = (hash: string): string => `${hash} retried`
 
   async function read(hashes: readonly string[]): Promise<Failed[]> {
     if (hashes.length === 0) return []
-    const found = await redis.hmget(failedEntries, ...hashes, ...hashes.map(retriedAs))
+    const found = await onKeys(() => redis.hmget(failedEntries, ...hashes, ...hashes.map(retriedAs)))
     return hashes.flatMap((_, i) => {
-      const json = found[i]
+      const entry = parseObject<FailureEntry>(found[i])
       const retried_as = found[hashes.length + i] ?? null
-      return json ? [{ ...(JSON.parse(json) as FailureEntry), retried_as }] : []
+      return isEntry(entry) ? [{ ...entry, retried_as }] : []
     })
   }
 
@@ -76,26 +81,30 @@ export function createFailures({
         created_at: record.created_at,
         failed_at: record.completed_at,
       }
-      await redis.keepFailure(
+      const args = [
         failed, failedEntries,
         record.hash, Date.parse(record.completed_at), JSON.stringify(entry),
         FAILURES_KEPT, FAILURES_KEPT_SECONDS * 1000,
-      ) // biome-ignore format: in the order of the script's header
+      ] // biome-ignore format: in the order of the script's header
+      await onKeys(() => redis.keepFailure(...args))
     },
     async list() {
       const from = now() - FAILURES_KEPT_SECONDS * 1000
-      return read(await redis.zrevrangebyscore(failed, '+inf', from))
+      return read(await onKeys(() => redis.zrevrangebyscore(failed, '+inf', from)))
     },
     async find(hash) {
       return (await read([hash]))[0] ?? null
     },
-    count: () => redis.zcount(failed, now() - FAILURES_KEPT_SECONDS * 1000, '+inf'),
+    count: () => onKeys(() => redis.zcount(failed, now() - FAILURES_KEPT_SECONDS * 1000, '+inf')),
     async claimRetry(hash, as) {
-      const isMine = await redis.hsetnx(failedEntries, retriedAs(hash), as)
+      const isMine = await onKeys(() => redis.hsetnx(failedEntries, retriedAs(hash), as))
       return isMine === 1 ? as : ((await redis.hget(failedEntries, retriedAs(hash))) ?? as)
     },
   }
 }
+
+const isEntry = (given: Partial<FailureEntry> | null): given is FailureEntry =>
+  typeof given?.hash === 'string' && typeof given.code === 'string' && typeof given.failed_at === 'string'
 
 /** A bot may have put its own words there, or a number that is somebody's: neither outlives the record. */
 const nameIn = (given: string | undefined): string | undefined =>

@@ -3,8 +3,12 @@
  * request; whoever comes again with the same key and body is given the first answer.
  */
 import { createHmac } from 'node:crypto'
+import { AppError } from '../errors.ts'
+import { isHash } from '../hash.ts'
+import { parseObject } from '../parse-object.ts'
 import type { PublicView } from '../record.ts'
 import type { RedisClient } from './connect.ts'
+import { replacingWrongTypes } from './wrong-type.ts'
 
 export interface Claim {
   /** Of the body, keyed with the caller's key: says nothing to who does not know both. */
@@ -31,32 +35,48 @@ export interface Idempotency {
 export const fingerprint = (key: string, body: unknown): string =>
   createHmac('sha256', key).update(JSON.stringify(body)).digest('base64url')
 
+/** How often a key is claimed that others claim and let go of in between. */
+const MAX_TRIES = 10
+
+function readClaim(json: string | null): Claim | null {
+  const found = parseObject<Claim>(json)
+  const isClaim =
+    isHash(found?.hash) && [found?.fingerprint, found?.seed].every((text) => typeof text === 'string')
+  return isClaim ? (found as Claim) : null
+}
+
 export function createIdempotency({ redis }: { redis: RedisClient }): Idempotency {
+  const read = (name: string): Promise<string | null> =>
+    replacingWrongTypes(redis, { [name]: 'string' }, () => redis.get(name))
+
   const answer = async (caller: string, key: string): Promise<PublicView | null> => {
-    const json = await redis.get(redis.names.idempotencyAnswer(caller, key))
-    return json === null ? null : (JSON.parse(json) as PublicView)
+    const found = parseObject<PublicView>(await read(redis.names.idempotencyAnswer(caller, key)))
+    return isHash(found?.hash) ? (found as PublicView) : null
   }
 
-  const find = async (caller: string, key: string): Promise<Claim | null> => {
-    const json = await redis.get(redis.names.idempotency(caller, key))
-    return json === null ? null : (JSON.parse(json) as Claim)
-  }
+  const find = async (caller: string, key: string): Promise<Claim | null> =>
+    readClaim(await read(redis.names.idempotency(caller, key)))
 
   return {
     find,
     answer,
     async claim(caller, key, mine) {
       const name = redis.names.idempotency(caller, key)
-      for (;;) {
+      for (let tries = 0; tries < MAX_TRIES; tries++) {
         if (await redis.set(name, JSON.stringify(mine), 'EX', mine.keptSeconds, 'NX')) return mine
-        const present = await redis.get(name)
-        if (present !== null) return JSON.parse(present) as Claim
+        const present = readClaim(await read(name))
+        if (present) return present
+        // Gone since, or something that another program has left there and that is no claim.
+        await redis.del(name)
       }
+      throw new AppError('storage_unavailable')
     },
     async settle(caller, key, mine, keptSeconds) {
       const name = redis.names.idempotencyAnswer(caller, key)
       if (await redis.set(name, JSON.stringify(mine), 'EX', keptSeconds, 'NX')) return mine
-      return (await answer(caller, key)) ?? mine
+      const first = await answer(caller, key)
+      if (!first) await redis.set(name, JSON.stringify(mine), 'EX', keptSeconds)
+      return first ?? mine
     },
   }
 }

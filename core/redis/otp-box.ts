@@ -7,6 +7,7 @@ import { promptClosesAt } from '../deadline.ts'
 import type { RedisClient } from './connect.ts'
 import type { RequestStore } from './request-store.ts'
 import type { UpdateBus } from './update-bus.ts'
+import { replacingWrongTypes } from './wrong-type.ts'
 
 export type OtpAnswer = { code: string } | { refused: 'otp_expired' | 'already_final' | 'request_not_found' }
 
@@ -21,6 +22,9 @@ export interface WaitForOtpOptions {
   /** The deadline of the code is over, and another one may still be asked for: told once a prompt. */
   onExpired?: () => Promise<void>
 }
+
+/** A timer that is set for longer than 2^31 ms fires at once. */
+const LONGEST_WAIT_MS = 60_000
 
 export interface OtpBox {
   /** Takes the code out, if there is one. */
@@ -40,7 +44,10 @@ export function createOtpBox({
   store: RequestStore
   now?: () => number
 }): OtpBox {
-  const take = (hash: string): Promise<string | null> => redis.getdel(redis.names.otpBox(hash))
+  const take = (hash: string): Promise<string | null> => {
+    const box = redis.names.otpBox(hash)
+    return replacingWrongTypes(redis, { [box]: 'string' }, () => redis.getdel(box))
+  }
 
   async function waitFor(
     hash: string,
@@ -76,7 +83,8 @@ export function createOtpBox({
           expired = prompt.id
           await onExpired?.()
         }
-        await bell.heard((now() < expiresAt ? expiresAt : closesAt) - now())
+        const restMs = (now() < expiresAt ? expiresAt : closesAt) - now()
+        await bell.heard(Math.min(restMs, LONGEST_WAIT_MS))
       }
     } finally {
       signal?.removeEventListener('abort', bell.ring)

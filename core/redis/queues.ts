@@ -10,6 +10,7 @@ import type { ServiceQueue } from '../services/queues.ts'
 import { DEFAULT_PRIORITY, type Service } from '../services/service.ts'
 import type { RedisClient } from './connect.ts'
 import { createTakeTurn, type TakeTurn } from './turns.ts'
+import { replacingWrongTypes } from './wrong-type.ts'
 
 /** A job of a request. */
 export type RequestJob = Job<Record<string, never>>
@@ -172,7 +173,10 @@ export function createQueues({
     },
     async hold(queue, ms) {
       // As BullMQ's own rateLimit(), which would let go earlier what somebody else holds for longer.
-      await redis.holdQueue(find(queue).toKey('limiter'), Number.MAX_SAFE_INTEGER, Math.ceil(ms))
+      const limiter = find(queue).toKey('limiter')
+      await replacingWrongTypes(redis, { [limiter]: 'string' }, () =>
+        redis.holdQueue(limiter, Number.MAX_SAFE_INTEGER, Math.ceil(ms)),
+      )
     },
     async stop() {
       await Promise.all([...queues.values()].map((queue) => queue.close()))

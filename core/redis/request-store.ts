@@ -6,6 +6,7 @@
  * and the change is made to that one, so nothing is ever lost, whoever writes.
  */
 import { AppError } from '../errors.ts'
+import { isHash } from '../hash.ts'
 import { isTooDeep, MAX_DEPTH } from '../json-depth.ts'
 import { advance, type Change, type Refusal } from '../lifecycle.ts'
 import type { Log } from '../log.ts'
@@ -14,6 +15,7 @@ import type { RedisClient } from './connect.ts'
 import { gather } from './gather.ts'
 import type { Stored } from './last-good.ts'
 import { createRecords, tooManyWriters } from './records.ts'
+import { replacingWrongTypes } from './wrong-type.ts'
 
 export type { Stored }
 
@@ -63,12 +65,16 @@ export function createRequestStore({
 }): RequestStore {
   const records = createRecords({ redis, ttlSeconds, now, log })
   const rules = () => ({ now: now(), ttlSeconds })
+  const onList = <T>(work: () => Promise<T>): Promise<T> =>
+    replacingWrongTypes(redis, { [redis.names.list]: 'list' }, work)
   const putOnList = gather(LISTED_AT_ONCE, async (hashes: string[]) => {
-    await Promise.all([
-      redis.lpush(redis.names.list, ...hashes),
-      redis.ltrim(redis.names.list, 0, LIST_LENGTH - 1),
-      redis.expire(redis.names.list, ttlSeconds),
-    ])
+    await onList(() =>
+      Promise.all([
+        redis.lpush(redis.names.list, ...hashes),
+        redis.ltrim(redis.names.list, 0, LIST_LENGTH - 1),
+        redis.expire(redis.names.list, ttlSeconds),
+      ]),
+    )
     return hashes
   })
 
@@ -104,7 +110,11 @@ export function createRequestStore({
       })
     },
 
-    latest: (count) => reachable(() => redis.lrange(redis.names.list, 0, count - 1)),
+    latest: (count) =>
+      reachable(async () => {
+        const listed = await onList(() => redis.lrange(redis.names.list, 0, count - 1))
+        return listed.filter(isHash)
+      }),
   }
 }
 

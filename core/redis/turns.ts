@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import type { Queue } from 'bullmq'
 import type { RedisClient } from './connect.ts'
 import { gather } from './gather.ts'
+import { replacingWrongTypes } from './wrong-type.ts'
 
 /**
  * A person's requests beyond the last round share it. Ten levels of urgency with 2,000 rounds each keep every priority
@@ -31,11 +32,13 @@ export type TakeTurn = (person: string) => Promise<number>
 
 export function createTakeTurn(redis: RedisClient, queue: Queue, urgency: number): TakeTurn {
   const base = (urgency - 1) * ROUNDS
+  const turns = `${queue.toKey('turns')}:${urgency}`
   return gather(MOST_AT_ONCE, async (persons: string[]) => {
-    const rounds = await redis.takeTurns(
-      queue.toKey('prioritized'), `${queue.toKey('turns')}:${urgency}`,
+    const args = [
+      queue.toKey('prioritized'), turns,
       base * SCORES, (base + ROUNDS) * SCORES, base, ROUNDS - 1, FORGET_AFTER_MS, ...persons,
-    ) // biome-ignore format: in the order of the script's header
+    ] // biome-ignore format: in the order of the script's header
+    const rounds = await replacingWrongTypes(redis, { [turns]: 'zset' }, () => redis.takeTurns(...args))
     return rounds.map((round) => base + round)
   })
 }

@@ -387,3 +387,21 @@ describe.runIf(onRealRedis)('when Redis is full', () => {
     expect(await store.read(aHash())).toBeNull()
   })
 })
+
+describe('a program that writes faster than anybody can answer', () => {
+  it('ends a reading and a change with an error instead of keeping them for ever', async () => {
+    const { hash } = (await given(START)).record
+    let writes = 0
+    const overtaken: RedisClient = Object.create(client)
+    overtaken.commitRequest = async (...args) => {
+      await client.set(keys.record(hash), JSON.stringify({ status: 'processing', progress: ++writes % 50 }))
+      return client.commitRequest(...args)
+    }
+    const late = createRequestStore({ redis: overtaken, ttlSeconds: TTL_SECONDS })
+    await client.set(keys.record(hash), JSON.stringify({ status: 'processing' }))
+    expect(await codeOf(late.read(hash))).toBe('storage_unavailable')
+    expect(await codeOf(late.apply(hash, CANCEL))).toBe('storage_unavailable')
+    expect(writes).toBeLessThan(100)
+    expect((await recordOf(store, hash)).status).toBe('processing')
+  })
+})

@@ -8,9 +8,10 @@
 --         ARGV[4] the most that are kept
 --         ARGV[5] how long they are kept, in milliseconds
 -- Output: 1 kept; 0 it was there already
-local isNew = redis.call('ZADD', KEYS[1], 'NX', ARGV[2], ARGV[1])
-if isNew == 0 then return 0 end
+if redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
+-- In this order: a key of the wrong type fails the script before anything is kept.
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
 local gone = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[2] - ARGV[5])
 local tooMany = redis.call('ZCARD', KEYS[1]) - #gone - ARGV[4]
 if tooMany > 0 then
@@ -21,4 +22,4 @@ for _, hash in ipairs(gone) do
   redis.call('HDEL', KEYS[2], hash, hash .. ' retried')
 end
 for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[5]) end
-return isNew
+return 1

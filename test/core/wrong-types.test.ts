@@ -1,0 +1,172 @@
+/** Another program puts values of another type, or nonsense, where keys of ours should be: nobody is turned away for it. */
+import { afterAll, describe, expect, it } from 'vitest'
+import type { PublicView } from '../../core/record.ts'
+import { createDeadlines } from '../../core/redis/deadlines.ts'
+import { createFailures } from '../../core/redis/failures.ts'
+import { createIdempotency } from '../../core/redis/idempotency.ts'
+import { createIntake } from '../../core/redis/intake.ts'
+import { createQueues } from '../../core/redis/queues.ts'
+import { linkCheck } from '../../core/services/link-check.ts'
+import { keys } from '../helpers/names.ts'
+import { ASK, aHash, aRecord, START } from '../helpers/record.ts'
+import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
+import { useRequests } from '../helpers/requests.ts'
+
+const redis = await useRedis()
+const { client, store, otpBox, given, applied } = await useRequests(redis)
+const queues = createQueues({ redis: client, log: quiet })
+afterAll(() => queues.stop())
+const deadlines = createDeadlines({ redis: client })
+const failures = createFailures({ redis: client })
+const idempotency = createIdempotency({ redis: client })
+const intake = createIntake({ store, queues, deadlines })
+
+/** Makes a value of this type. */
+const MAKE: Record<string, (key: string) => Promise<unknown>> = {
+  string: (key) => client.set(key, 'x'),
+  list: (key) => client.rpush(key, 'x'),
+  hash: (key) => client.hset(key, 'x', 'y'),
+  set: (key) => client.sadd(key, 'x'),
+  zset: (key) => client.zadd(key, 1, 'x'),
+  ...(onRealRedis && { stream: (key: string) => client.xadd(key, '*', 'x', 'y') }),
+}
+const otherThan = (...right: string[]): string[] => Object.keys(MAKE).filter((type) => !right.includes(type))
+async function replace(key: string, type: string): Promise<void> {
+  await client.del(key)
+  await MAKE[type]?.(key)
+}
+
+describe('a request is taken in', () => {
+  it.each(otherThan('list'))(
+    'with a %s in place of the list of requests, which then lists it',
+    async (type) => {
+      await replace(keys.list, type)
+      expect(await store.latest(10)).toEqual([])
+      await replace(keys.list, type)
+      const record = aRecord()
+      await intake(record, linkCheck)
+      expect(await store.latest(10)).toEqual([record.hash])
+    },
+  )
+
+  it.each(otherThan('zset'))('with a %s in place of the reminders, which then have it', async (type) => {
+    await replace(keys.deadlines, type)
+    expect(await deadlines.due(Date.now(), 10)).toEqual([])
+    await replace(keys.deadlines, type)
+    const record = aRecord()
+    await intake(record, linkCheck)
+    expect(await deadlines.all()).toEqual([record.hash])
+  })
+
+  it.each(otherThan('zset'))('with a %s in place of whose turn it is', async (type) => {
+    for (let level = 1; level <= 10; level++) await replace(`halfway:crawls:turns:${level}`, type)
+    const record = aRecord()
+    await intake(record, linkCheck)
+    expect(await queues.has(record.hash, linkCheck.queue)).toBe(true)
+  })
+})
+
+describe('what is no hash', () => {
+  it('is neither listed nor due, and does not stay among the reminders', async () => {
+    const [hash, bytes] = [aHash(), Buffer.from([0x72, 0x65, 0x71, 0x5f, 0xe3])]
+    await client.zadd(keys.deadlines, 1, hash, 1, bytes, 1, '', 1, 'x y')
+    await client.lpush(keys.list, bytes, '', hash)
+    expect(await deadlines.due(Date.now(), 10)).toEqual([hash])
+    expect(await client.zrange(keys.deadlines, 0, '1', 'BYSCORE')).toEqual([hash])
+    expect((await store.latest(3))[0]).toBe(hash)
+    expect(await store.latest(3)).toHaveLength(1)
+  })
+})
+
+describe('a code', () => {
+  it.each(otherThan('string'))('is handed over with a %s in place of its box', async (type) => {
+    const { hash } = (await given(START, ASK)).record
+    await replace(keys.otpBox(hash), type)
+    expect(await otpBox.take(hash)).toBeNull()
+    await replace(keys.otpBox(hash), type)
+    await applied(hash, { type: 'submit_otp' }, { otp: '483920' })
+    expect(await otpBox.take(hash)).toBe('483920')
+  })
+})
+
+describe('a guarded write', () => {
+  it.each(otherThan('string'))('is made with a %s in place of its guard', async (type) => {
+    const { hash } = (await given(START)).record
+    await replace(keys.guard(hash), type)
+    const foreign = JSON.stringify({
+      ...JSON.parse((await client.get(keys.record(hash))) as string),
+      progress: 20,
+    })
+    await client.setex(keys.record(hash), 60, foreign)
+    expect((await store.read(hash))?.record.progress).toBe(20)
+    expect(await client.get(keys.guard(hash))).toBe(await client.get(keys.record(hash)))
+  })
+})
+
+describe('what has failed', () => {
+  const FAIL = { type: 'fail', error: { code: 'x', message: 'X', retryable: false } } as const
+
+  it.each([
+    ...otherThan('zset').map((type) => [type, keys.failed]),
+    ...otherThan('hash').map((type) => [type, keys.failedEntries]),
+  ] as [string, string][])('is kept and listed with a %s in place of %s', async (type, key) => {
+    await replace(key, type)
+    expect(await failures.list()).toEqual([])
+    await replace(key, type)
+    const { hash } = (await given(START)).record
+    await applied(hash, FAIL)
+    expect(await failures.find(hash)).toMatchObject({ code: 'x' })
+    await replace(key, type)
+    expect(await failures.claimRetry(hash, 'another')).toBe('another')
+  })
+
+  it.each(['', 'no JSON', 'null', '[]', '{"code":1}'])(
+    'is listed without an entry that is %j',
+    async (nonsense) => {
+      const [broken, whole] = [(await given(START)).record.hash, (await given(START)).record.hash]
+      for (const hash of [broken, whole]) await applied(hash, FAIL)
+      await client.hset(keys.failedEntries, broken, nonsense)
+      const listed = (await failures.list()).map(({ hash }) => hash)
+      expect(listed).toContain(whole)
+      expect(listed).not.toContain(broken)
+    },
+  )
+})
+
+describe('an idempotency key', () => {
+  const claim = () => ({ fingerprint: 'f', hash: aHash(), createdAt: Date.now(), keptSeconds: 60, seed: 's' })
+  const nonsense: [string, (key: string) => Promise<unknown>][] = [
+    ...otherThan('string').map((type): [string, (key: string) => Promise<unknown>] => [
+      `a ${type}`,
+      (key) => replace(key, type),
+    ]),
+    ...['', 'no JSON', 'null', '[]', '{}', '{"hash":"../x"}'].map(
+      (text): [string, (key: string) => Promise<unknown>] => [
+        JSON.stringify(text),
+        (key) => client.set(key, text),
+      ],
+    ),
+  ]
+
+  it.each(nonsense)('is claimed and answered where another program has left %s', async (_name, leave) => {
+    const key = aHash()
+    await leave(keys.idempotency('caller', key))
+    expect(await idempotency.find('caller', key)).toBeNull()
+    await leave(keys.idempotency('caller', key))
+    const mine = claim()
+    expect(await idempotency.claim('caller', key, mine)).toEqual(mine)
+    expect(await idempotency.claim('caller', key, claim())).toEqual(mine)
+    await leave(keys.idempotencyAnswer('caller', key))
+    expect(await idempotency.answer('caller', key)).toBeNull()
+    const view = { hash: mine.hash } as PublicView
+    expect(await idempotency.settle('caller', key, view, 60)).toEqual(view)
+  })
+})
+
+describe('a queue', () => {
+  it.each(otherThan('string'))('is held with a %s in place of its count', async (type) => {
+    await replace('halfway:crawls:limiter', type)
+    await queues.hold(linkCheck.queue, 60_000)
+    expect(await client.pttl('halfway:crawls:limiter')).toBeGreaterThan(50_000)
+  })
+})

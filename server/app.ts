@@ -7,6 +7,7 @@ import { pinoHttp } from 'pino-http'
 import type { OwnerCheck } from '../core/config.ts'
 import type { Log } from '../core/log.ts'
 import type { RedisClient } from '../core/redis/connect.ts'
+import type { Health } from '../core/redis/echo.ts'
 import type { Failures } from '../core/redis/failures.ts'
 import type { LiveRequests } from '../core/redis/live-requests.ts'
 import type { Requests } from '../core/requests.ts'
@@ -31,6 +32,7 @@ export interface AppDeps {
   requests: Requests
   failures: Pick<Failures, 'find'>
   live: LiveRequests
+  health: Health
   ownership: Ownership
   isAllowedOrigin: IsAllowedOrigin
   pages: Pages
@@ -53,7 +55,7 @@ export interface AppDeps {
 }
 
 export function createApp(deps: AppDeps): RequestListener {
-  const { submit, requests, failures, live, ownership, pages, stopping, settings, log } = deps
+  const { submit, requests, failures, live, health, ownership, pages, stopping, settings, log } = deps
   const logsCalls = log.isLevelEnabled('debug')
   const answerStatus = createAnswerStatus({ requests, live, stopping })
   const limitSubmits = limitPerMinute(deps.redis, 'submit', settings.submitsPerMinute)
@@ -85,6 +87,7 @@ export function createApp(deps: AppDeps): RequestListener {
       submit,
       requests,
       live,
+      health,
       answerStatus,
       ownership,
       stopping,
@@ -159,6 +162,8 @@ function crossOrigin(origins: readonly string[]): RequestHandler {
 function forAnySite(res: ServerResponse): void {
   res.setHeader('Access-Control-Allow-Origin', '*')
   res.setHeader('Cross-Origin-Resource-Policy', 'cross-origin')
+  // Tells the element whether the server is reached by HTTP/2: only then does it open an event stream.
+  res.setHeader('Timing-Allow-Origin', '*')
 }
 
 /** Method, path, status and time: never headers, queries or bodies, where people's data is. */

@@ -91,6 +91,7 @@ export function composeServer({ redis, subscriber, config, assets, log, now }: S
       requests: createRequests({ store, queues, ttlSeconds, now }),
       failures: createFailures({ redis, now }),
       live,
+      health: bus.health,
       ownership,
       isAllowedOrigin,
       pages: createPages({ ttlSeconds, now }),
@@ -106,7 +107,7 @@ export function composeServer({ redis, subscriber, config, assets, log, now }: S
     }),
   )
   http.setTimeout(IDLE_MS)
-  const relay = createRelay({ http, live, ownership, isAllowedOrigin, log })
+  const relay = createRelay({ http, live, health: bus.health, ownership, isAllowedOrigin, log })
 
   return {
     http,

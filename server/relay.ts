@@ -1,7 +1,7 @@
 /**
  * The Socket.IO side: pages and programs watch requests and are told every newer state. Only the websocket transport
- * is offered, so that server processes need no sticky sessions; a page that cannot open one hears by event stream, long
- * poll or poll.
+ * is offered, so that server processes need no sticky sessions; a page that cannot open one hears by event stream or
+ * poll.
  */
 import type { Server as HttpServer } from 'node:http'
 import { Server, type Socket } from 'socket.io'
@@ -10,6 +10,7 @@ import { AppError } from '../core/errors.ts'
 import { isHash } from '../core/hash.ts'
 import type { Log } from '../core/log.ts'
 import type { PublicView } from '../core/record.ts'
+import type { Health } from '../core/redis/echo.ts'
 import type { LiveListener, LiveRequests } from '../core/redis/live-requests.ts'
 import { sessionOf } from './middleware/caller.ts'
 import type { IsAllowedOrigin } from './middleware/origin.ts'
@@ -29,6 +30,8 @@ interface ClientEvents {
 interface ServerEvents {
   'request:update': (view: PublicView) => void
   'request:expired': (gone: { hash: string }) => void
+  'service:degraded': () => void
+  'service:restored': () => void
 }
 type Client = Socket<ClientEvents, ServerEvents>
 
@@ -60,12 +63,14 @@ export interface Relay {
 export function createRelay({
   http,
   live,
+  health,
   ownership,
   isAllowedOrigin,
   log,
 }: {
   http: HttpServer
   live: LiveRequests
+  health: Health
   ownership: Ownership
   isAllowedOrigin: IsAllowedOrigin
   log: Log
@@ -99,6 +104,7 @@ export function createRelay({
       watching: new Map(),
     }
     forgetOpeningCall(socket)
+    if (!health.isUp) socket.emit('service:degraded')
     socket.use((event, next) => {
       if (watcher.limits.allowsMessage()) return next()
       const answer: unknown = event.at(-1)
@@ -117,6 +123,8 @@ export function createRelay({
       socket.conn.close()
     })
   })
+
+  health.onChange((isUp) => io.emit(isUp ? 'service:restored' : 'service:degraded'))
 
   async function answerWatch(watcher: Watcher, message: unknown, answer: Answer): Promise<void> {
     const { limits, watching } = watcher

@@ -9,6 +9,15 @@ import type { BusListener } from './update-bus.ts'
 
 const EVERY_MS = 2000
 const WITHIN_MS = 2000
+/** A single publish fails while a connection is replaced; the second failure in a row counts. */
+const RETRY_MS = 500
+
+/** Whether a process with a fail-fast connection sees Redis: what it publishes, it hears. */
+export interface Health {
+  readonly isUp: boolean
+  /** Calls back on every change; returns the way to stop. */
+  onChange(listener: (isUp: boolean) => void): () => void
+}
 
 export function startEcho({
   redis,
@@ -21,16 +30,28 @@ export function startEcho({
   /** Resolves once what is published on this channel is to be heard. */
   listen(channel: string, listener: BusListener): Promise<unknown>
   log: Log
-}): { stop(): void } {
+}): Health & { stop(): void } {
   const channel = redis.names.echo(nanoid())
+  const listeners = new Set<(isUp: boolean) => void>()
+  let isUp = true
   let called = ''
   let heard = ''
   let gaps = 0
+  let failures = 0
   let patience: NodeJS.Timeout | undefined
+  let retry: NodeJS.Timeout | undefined
+
+  function setUp(is: boolean): void {
+    if (isUp === is) return
+    isUp = is
+    for (const listener of listeners) listener(is)
+  }
 
   const listening = listen(channel, {
     message: (text) => {
       heard = text
+      failures = 0
+      setUp(true)
     },
     gap: () => {
       gaps++
@@ -43,26 +64,43 @@ export function startEcho({
     await listening
     await redis.publish(channel, called)
     const published = called
-    patience = setTimeout(() => {
+    const judge = (): void => {
       called = ''
       // Between two connections nothing is heard, which is known already.
-      if (heard === published || gaps !== gapsBefore || subscriber.status !== 'ready') return
+      if (heard === published || gaps !== gapsBefore) return
+      setUp(false)
+      if (subscriber.status !== 'ready') return
       log.warn('what is published does not arrive; listening on a new connection')
       subscriber.disconnect(true)
-    }, WITHIN_MS).unref()
+    }
+    // After a pause of this process timers come before what has arrived meanwhile.
+    patience = setTimeout(() => setImmediate(judge), WITHIN_MS).unref()
   }
-  const timer = setInterval(() => {
+
+  function tryOut(): void {
     if (called !== '') return
     call().catch((error: unknown) => {
       called = ''
+      if (++failures > 1) setUp(false)
+      else retry = setTimeout(tryOut, RETRY_MS).unref()
       log.debug({ err: error }, 'could not call for an echo')
     })
-  }, EVERY_MS).unref()
+  }
+  const timer = setInterval(tryOut, EVERY_MS).unref()
 
   return {
+    get isUp() {
+      return isUp
+    },
+    onChange(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
     stop() {
       clearInterval(timer)
       clearTimeout(patience)
+      clearTimeout(retry)
+      listeners.clear()
     },
   }
 }

@@ -6,7 +6,7 @@
  */
 import type { Log } from '../log.ts'
 import type { RedisClient } from './connect.ts'
-import { startEcho } from './echo.ts'
+import { type Health, startEcho } from './echo.ts'
 
 export interface BusListener {
   /** What was published, as it came: ours is sealed, a foreign one is not. */
@@ -20,6 +20,7 @@ export interface UpdateBus {
   watch(hash: string, listener: BusListener): Promise<() => void>
   /** Says on its channel that there may be something to look at; what is true stands in the record. */
   hint(hash: string): Promise<void>
+  readonly health: Health
   stop(): void
 }
 
@@ -116,6 +117,7 @@ export function createUpdateBus({
     async hint(hash) {
       await redis.publish(redis.names.channel(hash), '{}')
     },
+    health: echo,
     stop() {
       echo.stop()
       subscriber.off('message', onMessage)

@@ -1,6 +1,7 @@
 /** `GET …/events`: the request as server-sent events, until its final state. */
 import type { RequestHandler } from 'express'
 import { isFinal } from '../../core/record.ts'
+import type { Health } from '../../core/redis/echo.ts'
 import type { LiveRequests, LiveUpdate } from '../../core/redis/live-requests.ts'
 
 const HEARTBEAT_MS = 15_000
@@ -14,10 +15,12 @@ const MOST_UNREAD_BYTES = 1024 * 1024
 
 export function createEventStream({
   live,
+  health,
   stopping,
   heartbeatMs = HEARTBEAT_MS,
 }: {
   live: LiveRequests
+  health: Health
   stopping: AbortSignal
   heartbeatMs?: number
 }): RequestHandler {
@@ -45,8 +48,11 @@ export function createEventStream({
     }
 
     const heartbeat = setInterval(() => write(': still here\n\n'), heartbeatMs)
+    const sayHealth = (isUp: boolean): void => write(`event: ${isUp ? 'restored' : 'degraded'}\ndata: {}\n\n`)
+    const stopHealth = health.onChange(sayHealth)
     const stop = (): void => {
       clearInterval(heartbeat)
+      stopHealth()
       stopping.removeEventListener('abort', close)
       watch.stop()
     }
@@ -55,6 +61,7 @@ export function createEventStream({
     stopping.addEventListener('abort', close)
     res.writeHead(200, HEADERS)
     write('retry: 2000\n\n')
+    if (!health.isUp) sayHealth(false)
 
     function write(text: string): void {
       if (res.writableEnded || res.destroyed) return

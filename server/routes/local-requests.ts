@@ -3,6 +3,7 @@ import { type Request, type RequestHandler, type Response, Router } from 'expres
 import { AppError } from '../../core/errors.ts'
 import { isHash } from '../../core/hash.ts'
 import type { PublicView } from '../../core/record.ts'
+import type { Health } from '../../core/redis/echo.ts'
 import type { LiveRequests } from '../../core/redis/live-requests.ts'
 import type { Requests } from '../../core/requests.ts'
 import { methodNotAllowed } from '../middleware/errors.ts'
@@ -18,6 +19,7 @@ export interface LocalRequestDeps {
   submit: Submit
   requests: Requests
   live: LiveRequests
+  health: Health
   answerStatus: AnswerStatus
   ownership: Ownership
   /** Aborts when the server stops: whoever waits is answered at once. */
@@ -32,6 +34,7 @@ export function createLocalRequestRoutes({
   submit,
   requests,
   live,
+  health,
   answerStatus,
   ownership,
   stopping,
@@ -55,7 +58,7 @@ export function createLocalRequestRoutes({
   router.route('/:hash/status').get(mayRead, createStatus(answerStatus)).all(methodNotAllowed('GET', 'HEAD'))
   router
     .route('/:hash/events')
-    .get(mayRead, createEventStream({ live, stopping }))
+    .get(mayRead, createEventStream({ live, health, stopping }))
     .all(methodNotAllowed('GET', 'HEAD'))
 
   router

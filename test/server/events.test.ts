@@ -13,7 +13,7 @@ import { useRequests } from '../helpers/requests.ts'
 import { useServer } from '../helpers/server.ts'
 
 const testRedis = await useRedis()
-const { client: redis, foreignWrite } = await useRequests(testRedis)
+const { client: redis, bus, foreignWrite } = await useRequests(testRedis)
 const server = await useServer(testRedis)
 const { address, api, live, given, apply } = server
 
@@ -193,7 +193,7 @@ describe('a stream that is open', () => {
     const { signal } = new AbortController()
     app.get(
       '/api/local-requests/:hash/events',
-      createEventStream({ live, stopping: signal, heartbeatMs: 20 }),
+      createEventStream({ live, health: bus.health, stopping: signal, heartbeatMs: 20 }),
     )
     const http = createServer(app)
     await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
@@ -243,7 +243,10 @@ describe('a stream that is open', () => {
       res.on('error', (error) => errors.push(error))
       next()
     })
-    app.get('/api/local-requests/:hash/events', createEventStream({ live, stopping: never, heartbeatMs: 1 }))
+    app.get(
+      '/api/local-requests/:hash/events',
+      createEventStream({ live, health: bus.health, stopping: never, heartbeatMs: 1 }),
+    )
     const http = createServer(app)
     await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
     const { port } = http.address() as AddressInfo

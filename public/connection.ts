@@ -1,27 +1,33 @@
 /**
- * Keeps hearing about one request in the best way there is: socket, event stream, long poll, poll. A way that cannot
- * deliver goes on trying while the next one steps in; once it delivers again, those after it are stopped. What is heard
+ * Keeps hearing about one request in the best way there is: socket, event stream, poll. A way that cannot deliver goes on
+ * trying while the next one steps in; once it delivers again, those after it are stopped. While a socket or a stream is
+ * used, the status is polled as well, to find out whether it lags: a proxy may hold back what it passes on. What is heard
  * twice meanwhile, or late, is the reducer's business.
  */
 import { isFinal, type PublicView } from '../core/record.ts'
-import { keepAsking } from './connection/asking.ts'
 import { byEventStream } from './connection/by-event-stream.ts'
-import { byLongPoll } from './connection/by-long-poll.ts'
-import { byPoll, createPoll, POLL_MS } from './connection/by-poll.ts'
+import { byPoll } from './connection/by-poll.ts'
 import { bySocket } from './connection/by-socket.ts'
-import type { Ears, End, Running, Watched, Way } from './connection/way.ts'
+import { startVersionCheck } from './connection/version-check.ts'
+import { type Ears, type End, jittered, type Running, type Watched, type Way } from './connection/way.ts'
 import type { Connection } from './reducer.ts'
 
-/** The best first. */
-const WAYS: readonly Way[] = [bySocket, byEventStream, byLongPoll, byPoll]
 /** Shorter losses are not worth a word, nor another way: what was lost usually comes back. */
 const QUIET_MS = 2000
 /** How long a page that has just been opened may take to find its way. */
 const FIRST_QUIET_MS = 6000
+/** How much later than a poll a socket or stream may deliver the same version before it counts as lagging. */
+const MAX_LAG_MS = 1000
+/** A way that lagged is tried again after this time, doubled with each time that it lags. */
+const RETRY_LAGGING_MS = 15_000
+const MAX_RETRY_LAGGING_MS = 600_000
 
 export interface ConnectionOptions extends Watched {
-  /** Whether something moves that no update tells of: the place in the queue. */
-  needsPolling(): boolean
+  /**
+   * Whether requests to the server share one connection (HTTP/2, HTTP/3). Over HTTP/1.1 each stream holds one of the six
+   * connections that a browser opens to a host, for all its tabs together: six open pages would block everything else.
+   */
+  isMultiplexed: boolean
   onView(view: PublicView): void
   /** Nothing follows, and it need not be closed. */
   onGone(): void
@@ -35,14 +41,21 @@ export interface LiveConnection {
   refresh(): void
   /** The network was away: nothing from before can be relied on. */
   reconnect(): void
+  /** A hidden page holds no event stream; a page that is shown again asks at once. */
+  setHidden(isHidden: boolean): void
   close(): void
 }
 
 interface Rung {
+  readonly way: Way
   running?: Running
   isUp: boolean
-  /** Starts the next one, unless this one is back by then. */
-  next?: ReturnType<typeof setTimeout>
+  /** The newest version that it has delivered. */
+  heard: number
+  /** How often it was found lagging. */
+  lags: number
+  /** Starts the next one, unless this one is back by then; or this one, when it has been left for a while. */
+  timer?: ReturnType<typeof setTimeout>
 }
 
 export function connect(options: ConnectionOptions): LiveConnection {
@@ -51,59 +64,118 @@ export function connect(options: ConnectionOptions): LiveConnection {
   let quiet: ReturnType<typeof setTimeout> | undefined
   let isLost = false
   let isClosed = false
-  let wantsPoll = false
+  let isHidden = false
+  let isDegraded = false
 
-  function start(place: number): void {
-    const way = WAYS[place]
+  /** The best first. */
+  const ways = (): Way[] =>
+    options.isMultiplexed && !isHidden ? [bySocket, byEventStream, byPoll] : [bySocket, byPoll]
+
+  function start(place: number, { lags = 0, afterMs = 0 } = {}): void {
+    const way = ways()[place]
     if (!way) return
-    const rung: Rung = { isUp: false }
+    const rung: Rung = { way, isUp: false, heard: 0, lags }
     rungs[place] = rung
-    rung.running = way(options, earsOf(rung, place))
+    const run = (): void => {
+      rung.timer = undefined
+      rung.running = way(options, earsOf(rung, place))
+    }
+    if (afterMs > 0) rung.timer = setTimeout(run, afterMs)
+    else run()
   }
 
   function stopFrom(place: number): void {
-    for (const rung of rungs.splice(place)) {
-      clearTimeout(rung.next)
-      rung.running?.stop()
-    }
+    for (const rung of rungs.splice(place)) stop(rung)
+  }
+
+  function stop(rung: Rung): void {
+    clearTimeout(rung.timer)
+    rung.running?.stop()
   }
 
   function earsOf(rung: Rung, place: number): Ears {
     const isStopped = (): boolean => rungs[place] !== rung
     return {
-      view: (view) => !isStopped() && take(view),
+      view(view) {
+        if (isStopped()) return
+        rung.heard = Math.max(rung.heard, view.version)
+        take(view)
+      },
       end: (why) => !isStopped() && end(why),
+      degraded: (is) => !isStopped() && setDegraded(is),
       up() {
         if (isStopped()) return
         rung.isUp = true
-        clearTimeout(rung.next)
-        rung.next = undefined
+        clearTimeout(rung.timer)
+        rung.timer = undefined
         stopFrom(place + 1)
-        clearTimeout(quiet)
-        quiet = undefined
-        options.onConnection(place === WAYS.length - 1 ? 'polling' : 'live')
-        if (!isLost) return
+        stopQuiet()
+        const wasLost = isLost
         isLost = false
+        report()
         // The server is there again: the better ways need not wait any longer.
-        for (const better of rungs.slice(0, place)) better.running?.check()
+        for (const better of rungs.slice(0, place)) if (wasLost) better.running?.check()
       },
-      down(pauseMs = 0) {
+      down({ pauseMs = 0, code } = {}) {
         if (isStopped()) return
+        if (code === 'storage_unavailable') setDegraded(true)
         const mayComeBack = rung.isUp || pauseMs > 0
         rung.isUp = false
-        if (!rungs.some(({ isUp }) => isUp)) sayLostAfter(QUIET_MS)
+        sayLostAfter(QUIET_MS)
         if (rungs.length > place + 1) return
         const waitMs = mayComeBack ? pauseMs + QUIET_MS * (1 + Math.random() / 2) : 0
-        rung.next ??= setTimeout(start, waitMs, place + 1)
+        rung.timer ??= setTimeout(start, waitMs, place + 1)
       },
     }
   }
 
+  /** Says how the page hears now, or that it does not. */
+  function report(): void {
+    const used = rungs.find(({ isUp }) => isUp)
+    if (!used && !isLost) return
+    if (isDegraded) options.onConnection('degraded')
+    else if (used) options.onConnection(used.way === byPoll ? 'polling' : 'live')
+    else options.onConnection(navigator.onLine ? 'reconnecting' : 'offline')
+  }
+
+  function setDegraded(is: boolean): void {
+    if (isClosed || isDegraded === is) return
+    isDegraded = is
+    report()
+  }
+
+  /** Unless a way is up, or up again by then. */
   function sayLostAfter(ms: number): void {
+    if (rungs.some(({ isUp }) => isUp)) return
     quiet ??= setTimeout(() => {
       isLost = true
-      options.onConnection(navigator.onLine ? 'reconnecting' : 'offline')
+      report()
     }, ms)
+  }
+
+  function stopQuiet(): void {
+    clearTimeout(quiet)
+    quiet = undefined
+  }
+
+  /** Leaves each socket or stream that has not delivered, within a moment, the version that a poll has found. */
+  function leaveLagging(version: number): void {
+    const behind = rungs.filter(({ isUp, heard }) => isUp && heard < version)
+    if (behind.length === 0) return
+    setTimeout(() => {
+      for (const rung of behind) {
+        const place = rungs.indexOf(rung)
+        if (place >= 0 && rung.isUp && rung.heard < version) leave(rung, place)
+      }
+    }, MAX_LAG_MS)
+  }
+
+  function leave(rung: Rung, place: number): void {
+    stop(rung)
+    const afterMs = jittered(Math.min(MAX_RETRY_LAGGING_MS, RETRY_LAGGING_MS * 2 ** rung.lags))
+    start(place, { lags: rung.lags + 1, afterMs })
+    if (rungs.length === place + 1) start(place + 1)
+    sayLostAfter(QUIET_MS)
   }
 
   function take(view: PublicView): void {
@@ -121,44 +193,50 @@ export function connect(options: ConnectionOptions): LiveConnection {
 
   function close(): void {
     isClosed = true
-    clearTimeout(quiet)
-    aside.stop()
+    stopQuiet()
+    versionCheck.stop()
     stopFrom(0)
   }
 
   function begin(): void {
     stopFrom(0)
-    clearTimeout(quiet)
-    quiet = undefined
+    stopQuiet()
     sayLostAfter(FIRST_QUIET_MS)
     start(0)
   }
 
-  const poll = createPoll(options, { view: take })
-  /** For what the ways do not tell of, and for who wants to know now. */
-  const aside = keepAsking(
-    { down() {}, end },
-    async (attempt) => {
-      if ((wantsPoll || options.needsPolling()) && rungs.length < WAYS.length) await poll(attempt)
-      wantsPoll = false
-      return POLL_MS
-    },
-    { firstAfterMs: POLL_MS },
-  )
+  const isPolling = (): boolean => rungs.at(-1)?.way === byPoll
+  const versionCheck = startVersionCheck(options, {
+    isDue: () => !isPolling() && rungs.some(({ isUp }) => isUp),
+    isHidden: () => isHidden,
+    onVersion: leaveLagging,
+    view: take,
+    degraded: setDegraded,
+    end,
+  })
   begin()
 
+  function refresh(): void {
+    if (isClosed) return
+    if (!isPolling()) versionCheck.pollNow()
+    for (const { running } of rungs) running?.check()
+  }
+
   return {
-    refresh() {
-      if (isClosed) return
-      wantsPoll = true
-      aside.check()
-      for (const { running } of rungs) running?.check()
-    },
+    refresh,
     reconnect() {
       if (isClosed) return
       begin()
-      wantsPoll = true
-      aside.check()
+      versionCheck.pollNow()
+    },
+    setHidden(is) {
+      if (isClosed || is === isHidden) return
+      isHidden = is
+      if (options.isMultiplexed && rungs.length > 1) {
+        stopFrom(1)
+        start(1)
+      }
+      if (!is) refresh()
     },
     close,
   }

@@ -3,7 +3,7 @@ import { isExpiring } from '../core/record.ts'
 import type { Described } from '../core/texts/describe.ts'
 import { countdown } from '../core/texts/wording.ts'
 import { languageOf, type Page } from './page-data.ts'
-import type { State } from './reducer.ts'
+import { isStale, type State } from './reducer.ts'
 
 const find = (main: HTMLElement, name: string): HTMLElement | null =>
   main.querySelector(`[data-live="${name}"]`)
@@ -73,7 +73,7 @@ function showPrompt(main: HTMLElement, { view }: State, { t, clock }: Page): voi
 }
 
 function showConnection(main: HTMLElement, { connection }: State, { t }: Page): void {
-  const isLost = connection === 'offline' || connection === 'reconnecting'
+  const isLost = isStale(connection)
   main.classList.toggle('stale', isLost)
   if (connection === 'connecting') return
   const note = find(main, 'connection')

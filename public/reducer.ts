@@ -4,8 +4,15 @@
  */
 import { isFinal, isNewer, isScheduled, type PublicView } from '../core/record.ts'
 
-/** `connecting` is the first moment only: nothing is said about it. */
-export type Connection = 'connecting' | 'live' | 'reconnecting' | 'polling' | 'offline'
+/**
+ * `connecting` is the first moment only: nothing is said about it. `degraded`: the server is there and cannot see the
+ * requests.
+ */
+export type Connection = 'connecting' | 'live' | 'reconnecting' | 'polling' | 'degraded' | 'offline'
+
+/** Whether what is shown may be out of date. */
+export const isStale = (connection: Connection): boolean =>
+  connection === 'offline' || connection === 'reconnecting' || connection === 'degraded'
 
 export interface State {
   view: PublicView
@@ -59,7 +66,9 @@ function takeView(state: State, view: PublicView, at: number): State {
   const isNew = isNewer(view, state.view)
   if (!isNew && (isNewer(state.view, view) || isFinal(view.status))) return state
   // The place in the queue and the estimate move without a new version; everything else of it is known.
-  const { queue_position, estimated_remaining_time } = view
+  // A null place says only that nobody looked it up.
+  const { estimated_remaining_time } = view
+  const queue_position = view.queue_position ?? state.view.queue_position
   const next = isNew ? view : { ...state.view, queue_position, estimated_remaining_time }
   const seconds = Math.min(remainingSeconds(state, at), view.estimated_remaining_time)
   return { ...state, view: next, remaining: { seconds, at } }

@@ -5,6 +5,7 @@
 import { isFinal } from '../core/record.ts'
 import { type Described, describe } from '../core/texts/describe.ts'
 import { type Announce, createAnnouncer, type Region } from './announcer.ts'
+import { isMultiplexed } from './connection/multiplexed.ts'
 import { connect, type LiveConnection } from './connection.ts'
 import { revealControls, showExpiring, showLocalTimes, showState } from './dom.ts'
 import { type Page, readPage } from './page-data.ts'
@@ -111,12 +112,13 @@ export function showRequest(stage: Stage): RequestView | null {
       ownerToken: stage.ownerToken,
       statusUrl: new URL(page.links.status, stage.server).href,
       version: () => state.view.version,
-      needsPolling: () => state.view.status === 'pending',
+      isMultiplexed: isMultiplexed(stage.server),
       onView: (view) => dispatch({ type: 'view', view, at: page.clock() }),
       onGone: lose,
       onNotOwner: lose,
       onConnection: (connection) => dispatch({ type: 'connection', connection }),
     })
+    connection.setHidden(document.hidden)
   }
 
   /** The server has a page that says why. */
@@ -143,11 +145,7 @@ export function showRequest(stage: Stage): RequestView | null {
   window.addEventListener('online', () => connection?.reconnect(), heard)
   window.addEventListener('offline', () => dispatch({ type: 'connection', connection: 'offline' }), heard)
   // Back from sleep, from another tab or from the back-forward cache: ask at once what was missed.
-  document.addEventListener(
-    'visibilitychange',
-    () => document.visibilityState === 'visible' && refresh(),
-    heard,
-  )
+  document.addEventListener('visibilitychange', () => connection?.setHidden(document.hidden), heard)
   window.addEventListener('pageshow', (event) => event.persisted && connection?.reconnect(), heard)
   prepare()
   if (!isFinal(state.view.status)) stayConnected()

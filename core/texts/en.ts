@@ -89,6 +89,7 @@ export const en = {
   'live.connection.live': 'Live: this page updates by itself.',
   'live.connection.reconnecting': 'The connection was lost. Trying to reach the server again …',
   'live.connection.polling': 'This page updates every 5 seconds.',
+  'live.connection.degraded': 'The service has a problem at the moment. What you see may be out of date.',
   'live.connection.offline': 'You are offline. What you see may be out of date.',
   'live.announce.code': 'A code is needed to go on.',
   'live.announce.lost': 'The connection to the server was lost. This page may be out of date.',

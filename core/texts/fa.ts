@@ -94,6 +94,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'live.connection.live': 'زنده: این صفحه خودبه‌خود به‌روز می‌شود.',
   'live.connection.reconnecting': 'ارتباط قطع شد. در حال تلاش برای اتصال دوباره…',
   'live.connection.polling': 'این صفحه هر ۵ ثانیه به‌روز می‌شود.',
+  'live.connection.degraded': 'سرویس در این لحظه مشکلی دارد. آنچه می‌بینید شاید به‌روز نباشد.',
   'live.connection.offline': 'اینترنت شما قطع است. آنچه می‌بینید شاید تازه نباشد.',
   'live.announce.code': 'برای ادامه، کد تأیید لازم است.',
   'live.announce.lost': 'ارتباط با سرور قطع شده است. این صفحه شاید به‌روز نباشد.',

@@ -1,4 +1,4 @@
-/** Asking over HTTP, again and again: what event stream, long poll and poll have in common. */
+/** Asking over HTTP, again and again: what event stream and poll have in common. */
 import type { PublicView } from '../../core/record.ts'
 import { type Ears, endOf, jittered, type Running, type Watched } from './way.ts'
 
@@ -77,7 +77,7 @@ export function keepAsking(
         const againMs = jittered(Math.min(longestAgainMs, AGAIN_MS * 2 ** failures++))
         const waitMs = pauseMs > 0 ? pauseMs + againMs : againMs
         stopCurrent = wait(waitMs)
-        ears.down(pauseMs > 0 ? waitMs : 0)
+        ears.down({ pauseMs: pauseMs > 0 ? waitMs : 0, code })
       },
     )
     return stop

@@ -38,4 +38,5 @@ function hear(event: string, ears: Ears): void {
   const type = field('event')
   if (type === 'update') ears.view(JSON.parse(field('data')) as PublicView)
   if (type === 'expired') ears.end('gone')
+  if (type === 'degraded' || type === 'restored') ears.degraded(type === 'degraded')
 }

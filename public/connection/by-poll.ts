@@ -17,16 +17,27 @@ export const byPoll: Way = (request, ears) => {
   )
 }
 
-/** Asks once, and remembers what it was answered: the same again is not sent twice. */
-export function createPoll(request: Watched, ears: Pick<Ears, 'view'>): (attempt: Attempt) => Promise<void> {
+/**
+ * Asks once, and remembers what it was answered: the same again is not sent twice.
+ *
+ * @returns what asks; it resolves with the version as the server has it
+ */
+export function createPoll(
+  request: Watched,
+  ears: Pick<Ears, 'view' | 'degraded'>,
+): (attempt: Attempt) => Promise<number> {
   let etag = ''
+  let version = 0
   return async ({ signal, giveUpAfter }) => {
     giveUpAfter(POLL_MS)
     const known: Record<string, string> = etag === '' ? {} : { 'If-None-Match': etag }
     const answer = await get(request, request.statusUrl, { ...JSON_HEADERS, ...known }, signal)
-    if (answer.status === 304) return
+    ears.degraded(false)
+    if (answer.status === 304) return version
     const view = await readView(answer, request)
     etag = answer.headers.get('ETag') ?? ''
+    version = view.version
     ears.view(view)
+    return version
   }
 }

@@ -6,24 +6,29 @@ import { endOf, jittered, type Way } from './way.ts'
 /** How long it may take at first before it counts as blocked. */
 const PATIENCE_MS = 3000
 const ANSWER_WITHIN_MS = 5000
-const AGAIN_MS = 1000
-/** Give or take a half; after a mere hiccup it is back before anything need be said. */
-const BACK_AFTER_MS = 700
+/** Give or take a half; after a mere hiccup it is back before anything need be said. Doubled with each failure. */
+const AGAIN_MS = 700
+/** Of a socket that is refused for good (by a proxy, by the server's limits) the server hears this rarely. */
+const MAX_AGAIN_MS = 300_000
+/** A connection that lasted this long was no failure. */
+const LASTED_MS = 10_000
 
 type WatchAnswer = { ok: true; data: PublicView } | { ok: false; problem: { code: string } }
 
 export const bySocket: Way = (request, ears) => {
+  // Comes back by our own timer: Socket.IO tries a refused connection every five seconds, for ever.
   const socket = io(new URL(request.statusUrl).origin, {
     transports: ['websocket'],
     forceNew: true,
-    reconnectionDelay: BACK_AFTER_MS,
+    reconnection: false,
   })
   let isStopped = false
+  let failures = 0
+  let upSince = Number.POSITIVE_INFINITY
   let again: ReturnType<typeof setTimeout> | undefined
   const patience = setTimeout(() => ears.down(), PATIENCE_MS)
 
   function watch(): void {
-    clearTimeout(again)
     const message = { hash: request.hash, version: request.version(), owner_token: request.ownerToken }
     socket.timeout(ANSWER_WITHIN_MS).emit('request:watch', message, hearAnswer)
   }
@@ -32,44 +37,50 @@ export const bySocket: Way = (request, ears) => {
     if (isStopped) return
     if (answer?.ok) {
       clearTimeout(patience)
+      upSince = Math.min(upSince, performance.now())
       ears.up()
       ears.view(answer.data)
       return
     }
-    const end = answer && endOf(answer.problem.code)
-    if (end) {
-      ears.end(end)
-      return
-    }
-    ears.down()
+    const code = answer?.problem.code
+    const end = endOf(code)
+    if (end) ears.end(end)
     // Connected and without an answer: a connection from before a sleep may be dead and not know it.
-    if (late) socket.disconnect()
-    else tryAgain(ANSWER_WITHIN_MS, () => socket.connected && watch())
+    else if (late) socket.disconnect()
+    else fail(code)
   }
 
-  /** Sent away, the client would stay away for good; cut off, it comes back by itself. */
-  function comeBack(): void {
-    if (!socket.active) tryAgain(AGAIN_MS, () => socket.connect())
-  }
-
-  function tryAgain(ms: number, what: () => void): void {
+  function fail(code?: string): void {
+    if (isStopped) return
+    if (performance.now() - upSince > LASTED_MS) failures = 0
+    upSince = Number.POSITIVE_INFINITY
+    ears.down({ code })
     clearTimeout(again)
-    if (!isStopped) again = setTimeout(what, jittered(ms))
+    again = setTimeout(tryNow, jittered(Math.min(MAX_AGAIN_MS, AGAIN_MS * 2 ** failures++)))
+  }
+
+  function tryNow(): void {
+    clearTimeout(again)
+    again = undefined
+    if (socket.connected) watch()
+    else socket.connect()
   }
 
   socket.on('connect', watch)
-  socket.on('connect_error', comeBack)
-  socket.on('disconnect', () => {
-    ears.down()
-    comeBack()
-  })
+  socket.on('connect_error', () => fail())
+  socket.on('disconnect', () => fail())
   socket.on('request:update', (view: PublicView) => ears.view(view))
   socket.on('request:expired', ({ hash }: { hash: string }) => hash === request.hash && ears.end('gone'))
+  socket.on('service:degraded', () => ears.degraded(true))
+  socket.on('service:restored', () => {
+    ears.degraded(false)
+    tryNow()
+  })
 
   return {
     check() {
-      if (socket.connected) watch()
-      else socket.connect()
+      failures = 0
+      tryNow()
     },
     stop() {
       isStopped = true

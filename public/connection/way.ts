@@ -18,14 +18,19 @@ export interface Ears {
   view(view: PublicView): void
   /** The way delivers, or would if there were something. */
   up(): void
-  /**
-   * It does not, or not any more, and tries again by itself.
-   *
-   * @param pauseMs how long it waits with that because the server asked for it
-   */
-  down(pauseMs?: number): void
+  /** It does not, or not any more, and tries again by itself. */
+  down(failure?: Failure): void
+  /** The server has lost sight of its storage, or sees it again: what is shown may be out of date meanwhile. */
+  degraded(isDegraded: boolean): void
   /** No way will ever hear more. */
   end(why: End): void
+}
+
+export interface Failure {
+  /** How long the way waits before it tries again, because the server asked for it. */
+  pauseMs?: number
+  /** The server's own word for what is wrong. */
+  code?: unknown
 }
 
 export interface Running {

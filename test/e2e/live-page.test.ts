@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core'
 import { afterEach, describe, expect, it } from 'vitest'
 import { freePort } from '../../core/redis/private-server.ts'
 import { createTexts } from '../../core/texts/index.ts'
-import { useAssets, useBrowser } from '../helpers/browser.ts'
+import { overhear, useAssets, useBrowser } from '../helpers/browser.ts'
 import { type Child, startChild } from '../helpers/child.ts'
 import { lacksChromium } from '../helpers/chromium.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -36,27 +36,36 @@ const statusOf = async (hash: string): Promise<string | undefined> => (await sto
 describe.skipIf(lacksChromium)('a page of a running request', () => {
   afterEach(closeTabs)
 
-  it('stays live by the event stream when the socket is blocked, and gets to the result', async () => {
+  it('polls when its socket is blocked, opens no event stream over HTTP/1.1, and gets to the result', async () => {
     const hash = await given([START, step(10)])
     const page = await open()
+    const asked = overhear(page)
     await page.routeWebSocket(/.*/, (socket) => socket.close())
-    await Promise.all([page.waitForRequest(/\/events$/), watch(hash, page)])
+    await page.goto(progressOf(hash, address))
+    await isConnected(page, 'polling')
     await apply(hash, ASK)
     await typeCode(page)
     await eventually(async () => expect(await statusOf(hash)).toBe('processing'))
     await apply(hash, COMPLETE)
     await heading(page, t('result.title')).waitFor()
+    expect([...asked.addresses].filter((url) => url.endsWith('/events'))).toEqual([])
   })
 
-  it('still gets to the result by polling when everything else is blocked', async () => {
+  it('is live in each of ten tabs without sockets, and is cancelled from one of them', async () => {
     const hash = await given([START, step(10)])
-    const page = await open()
-    await page.routeWebSocket(/.*/, (socket) => socket.close())
-    await page.route(/\/events$|[?&]wait=/, (route) => route.abort())
-    await page.goto(progressOf(hash, address))
-    await isConnected(page, 'polling')
-    await apply(hash, COMPLETE)
-    await heading(page, t('result.title')).waitFor()
+    const first = await open()
+    const context = first.context()
+    await context.routeWebSocket(/.*/, (socket) => socket.close())
+    const tabs = [first, ...(await Promise.all(Array.from({ length: 9 }, () => context.newPage())))]
+    await Promise.all(tabs.map((tab) => tab.goto(progressOf(hash, address))))
+    await Promise.all(tabs.map((tab) => isConnected(tab, 'polling')))
+    await apply(hash, step(40))
+    await Promise.all(tabs.map((tab) => tab.waitForFunction(showsPercent, '40%', { timeout: 6000 })))
+    const last = tabs.at(-1) as Page
+    await last.getByRole('link', { name: t('progress.cancel') }).click()
+    await last.getByRole('button', { name: t('cancel.confirm') }).click()
+    await heading(last, t('live.status.cancelled')).waitFor()
+    await Promise.all(tabs.map((tab) => heading(tab, t('live.status.cancelled')).waitFor({ timeout: 6000 })))
   })
 
   it('says so when the server is killed, keeps what it knew, and comes back by itself', async () => {
@@ -310,6 +319,9 @@ interface Said {
 }
 
 // What follows runs in the page.
+
+const showsPercent = (percent: string): boolean =>
+  document.querySelector('[data-live=percent]')?.textContent === percent
 
 /** The most that were running in any frame. */
 function countAnimations(): void {

@@ -118,7 +118,7 @@ function startPage({ url, hash, told, gone }: Ears): () => void {
     hash,
     statusUrl: `${url}/api/local-requests/${hash}/status`,
     version: () => state?.view.version ?? 0,
-    needsPolling: () => state?.view.status === 'pending',
+    isMultiplexed: true,
     onView(view) {
       const before = state
       state = state ? reduce(state, { type: 'view', view, at: Date.now() }) : firstState(view, Date.now())

@@ -4,12 +4,13 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { cleanUp } from './clean-up.ts'
 
-export type Kind = 'socket' | 'stream' | 'long-poll' | 'poll'
+export type Kind = 'socket' | 'stream' | 'poll'
 /**
  * `pass` it on; `refuse` it with 502; `swallow` it: no answer ever comes; `collect` the answer until it is whole;
- * `hurry`: ask the server not to wait; `busy`: 503, to be asked again in three seconds; `mistake` it: 404 in a page.
+ * `hold`: keep what the server sends from now on, also on what is open, as a proxy that buffers; `busy`: 503, to be asked
+ * again in three seconds; `mistake` it: 404 in a page.
  */
-export type Treatment = 'pass' | 'refuse' | 'swallow' | 'collect' | 'hurry' | 'busy' | 'mistake'
+export type Treatment = 'pass' | 'refuse' | 'swallow' | 'collect' | 'hold' | 'busy' | 'mistake'
 
 export interface HostileProxy {
   /** Without a slash at the end. */
@@ -29,8 +30,7 @@ export interface HostileProxy {
 
 const kindOf = ({ headers, url = '' }: IncomingMessage): Kind => {
   if (headers.upgrade) return 'socket'
-  if (url.endsWith('/events')) return 'stream'
-  return url.includes('wait=') ? 'long-poll' : 'poll'
+  return url.endsWith('/events') ? 'stream' : 'poll'
 }
 
 /** Closed with the test file. @param target a server's address */
@@ -39,7 +39,6 @@ export async function startHostileProxy(target: string): Promise<HostileProxy> {
   const treatments: Record<Kind, Treatment> = {
     socket: 'pass',
     stream: 'pass',
-    'long-poll': 'pass',
     poll: 'pass',
   }
   const asked: { kind: Kind; at: number }[] = []
@@ -61,11 +60,12 @@ export async function startHostileProxy(target: string): Promise<HostileProxy> {
     if (treatment === 'busy') return void res.writeHead(503, { 'Retry-After': '3' }).end()
     if (treatment === 'mistake')
       return void res.writeHead(404, { 'Content-Type': 'text/html' }).end('<h1>404</h1>')
-    const path = treatment === 'hurry' ? req.url?.replace(/wait=\d+/, 'wait=0') : req.url
-    const upstream = request({ hostname, port, path, method: req.method, headers: req.headers }, (answer) => {
+    const { url: path, method, headers } = req
+    const upstream = request({ hostname, port, path, method, headers }, (answer) => {
       if (treatment !== 'collect') {
         res.writeHead(answer.statusCode ?? 502, answer.headers)
-        answer.pipe(res)
+        answer.on('data', (chunk: Buffer) => treatments[kindOf(req)] !== 'hold' && res.write(chunk))
+        answer.on('end', () => res.end())
         return
       }
       const chunks: Buffer[] = []
@@ -87,11 +87,13 @@ export async function startHostileProxy(target: string): Promise<HostileProxy> {
     client.on('error', () => {})
     // Read, or it would not be seen that the client leaves.
     if (treatment === 'swallow') return void client.resume().on('end', () => client.destroy())
-    if (treatment !== 'pass') return void client.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n')
+    if (treatment !== 'pass' && treatment !== 'hold')
+      return void client.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n')
     const upstream = connect(Number(port), hostname)
     const lines = req.rawHeaders.map((text, i) => (i % 2 ? `${text}\r\n` : `${text}: `)).join('')
     upstream.write(`${req.method} ${req.url} HTTP/1.1\r\n${lines}\r\n`)
-    upstream.pipe(client).pipe(upstream)
+    upstream.on('data', (chunk: Buffer) => treatments.socket !== 'hold' && client.write(chunk))
+    client.pipe(upstream)
     upstream.on('error', () => client.destroy())
     upstream.on('close', () => client.destroy())
     client.on('close', () => upstream.destroy())

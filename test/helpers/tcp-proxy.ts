@@ -14,7 +14,7 @@ export interface TcpProxy extends Address {
   /** What is open passes on so many bytes more of what is asked, or of what is answered, and is then hung up. */
   breakAfter(bytes: number, of: 'questions' | 'answers'): void
   /** Where new connections lead; those that are open stay. */
-  leadTo(target: Address): void
+  leadTo(target: Address | { path: string }): void
   /** How many connections were made to it so far. */
   readonly connections: number
 }

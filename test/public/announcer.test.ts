@@ -59,16 +59,28 @@ test('within 15 seconds only one polite message is given, then the latest', () =
   expect(said).toEqual(['polite: 10 percent', 'polite: 62 percent'])
 })
 
-test('a good end waits its turn, too, and is the last that is told', () => {
+test('the end is told at once, however recent the last polite message is, and nothing after it', () => {
+  for (const [status, text] of [
+    ['completed', 'Done'],
+    ['cancelled', 'Cancelled'],
+  ] as const) {
+    const { said, at } = listen(running)
+    const ended: PublicView = { ...running, status, [`is_${status}`]: true, step: 'b', progress: 100 }
+    at(1, { ...running, step: 'a', progress: 10 })
+    at(2, ended)
+    at(40, ended)
+    expect(said).toEqual(['polite: 10 percent', `polite: ${text}`])
+  }
+})
+
+test('a server that cannot see its requests is told of only after ten seconds, in its own words', () => {
   const { said, at } = listen(running)
-  const done: PublicView = { ...running, status: 'completed', is_completed: true, step: 'b', progress: 100 }
-  at(1, { ...running, step: 'a', progress: 10 })
-  at(5, done)
-  at(15, done)
-  expect(said).toEqual(['polite: 10 percent'])
-  at(16, done)
-  at(40, done)
-  expect(said).toEqual(['polite: 10 percent', 'polite: Done'])
+  at(1, running)
+  at(5, running, 'degraded')
+  expect(said).toEqual([])
+  at(12, running, 'degraded')
+  at(13, running, 'degraded')
+  expect(said).toEqual([expect.stringMatching(/^assertive: The service has a problem/)])
 })
 
 test('a needed code is told at once and once each time', () => {

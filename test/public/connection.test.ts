@@ -43,7 +43,11 @@ afterAll(() => {
 /** Opens the page of a request, behind a proxy of its own. */
 async function open(
   treatments: Partial<Record<Kind, Treatment>> = {},
-  { at = server, hash }: { at?: TestServer; hash?: string } = {},
+  {
+    at = server,
+    hash,
+    isMultiplexed = true,
+  }: { at?: TestServer; hash?: string; isMultiplexed?: boolean } = {},
 ): Promise<TestPage> {
   const proxy = await startHostileProxy(at.address)
   proxy.treat(treatments)
@@ -64,7 +68,7 @@ async function open(
       hash: known,
       statusUrl: `${proxy.address}/api/local-requests/${known}/status`,
       version: () => state.view.version,
-      needsPolling: () => state.view.status === 'pending',
+      isMultiplexed,
       onView(view) {
         page.told.push(view.version)
         state = reduce(state, { type: 'view', view, at: Date.now() })
@@ -103,17 +107,20 @@ const kindsAsked = ({ proxy }: TestPage): Kind[] => [...new Set(proxy.asked.map(
 const HINDRANCES = [
   ['socket', {}],
   ['stream', { socket: 'refuse' }],
-  ['long-poll', { socket: 'refuse', stream: 'refuse' }],
-  ['poll', { socket: 'refuse', stream: 'refuse', 'long-poll': 'refuse' }],
+  ['poll', { socket: 'refuse', stream: 'refuse' }],
 ] as const
-const polling = await open(HINDRANCES[3][1])
+const polling = await open(HINDRANCES[2][1])
+
+/** From the change to the page that shows it: a poll each five seconds, and its way. */
+const AT_MOST_BEHIND_MS = 6000
 
 describe.concurrent('a page', () => {
-  test('hears by its socket, and asks for nothing else', async () => {
+  test('hears by its socket, and asks beside it only how the request stands', async () => {
     const page = await open()
     await settled(page, 'live', ['socket'])
     await hears(page, 10)
     expect(kindsAsked(page)).toEqual(['socket'])
+    await eventually(() => expect(kindsAsked(page)).toEqual(['socket', 'poll']), SOON)
     page.connection.close()
   })
 
@@ -123,53 +130,80 @@ describe.concurrent('a page', () => {
       await eventually(() => expect(page.said).toEqual(['live']), SOON)
       await hears(page, 10)
       await hears(page, 20)
-      expect(kindsAsked(page)).toEqual(['socket', 'stream'])
       page.connection.close()
     }
   })
 
-  test('whose event stream is refused as well hears by long polls', async () => {
-    const page = await open({ socket: 'refuse', stream: 'refuse' })
-    await settled(page, 'live', ['long-poll'])
-    await hears(page, 10)
-    await hears(page, 20)
-    expect(kindsAsked(page)).not.toContain('poll')
+  test('without a socket opens no event stream where it would hold one of few connections, and polls', async () => {
+    const page = await open({ socket: 'refuse' }, { isMultiplexed: false })
+    await settled(page, 'polling', [])
+    await hears(page, 10, AT_MOST_BEHIND_MS)
+    expect(kindsAsked(page)).toEqual(['socket', 'poll'])
     page.connection.close()
   })
 
-  test('whose event stream is collected by a proxy hears by long polls', async () => {
-    const page = await open({ socket: 'refuse', stream: 'collect' })
-    await eventually(() => expect(page.said.at(-1)).toBe('live'), SOON)
-    await hears(page, 10)
-    expect(kindsAsked(page)).toEqual(['socket', 'stream', 'long-poll'])
-    page.connection.close()
-  })
-
-  test('whose long polls are refused, never answered or not let wait either asks every five seconds', async () => {
-    const blocked = { socket: 'refuse', stream: 'refuse' } as const
-    const treatments: Treatment[] = ['refuse', 'swallow', 'hurry']
-    const all = await Promise.all(treatments.map((how) => open({ ...blocked, 'long-poll': how })))
+  test('whose event stream is refused, collected or held back as well polls', async () => {
+    const treatments: Treatment[] = ['refuse', 'collect', 'hold']
+    const all = await Promise.all(treatments.map((how) => open({ socket: 'refuse', stream: how })))
     await Promise.all(
       all.map(async (page) => {
         await eventually(() => expect(page.said.at(-1)).toBe('polling'), SOON)
-        await hears(page, 10, 6000)
+        await hears(page, 10, AT_MOST_BEHIND_MS)
         expect(page.said).not.toContain('live')
         page.connection.close()
       }),
     )
   })
 
-  test('takes a better way as soon as there is one, and lets go of the worse', async () => {
-    const page = await open({ socket: 'refuse', stream: 'refuse', 'long-poll': 'refuse' })
+  test('whose open socket or event stream is held back is never far behind, and says that it polls', async () => {
+    const all = await Promise.all(HINDRANCES.slice(0, 2).map(([, how]) => open(how)))
+    await Promise.all(
+      all.map(async (page, i) => {
+        const [kind] = HINDRANCES[i]!
+        await settled(page, 'live', [kind])
+        page.proxy.treat({ [kind]: 'hold', stream: 'hold' })
+        await hears(page, 10, AT_MOST_BEHIND_MS)
+        await eventually(() => expect(page.said.at(-1)).toBe('polling'), SOON)
+        await hears(page, 20, AT_MOST_BEHIND_MS)
+        page.connection.close()
+      }),
+    )
+  })
+
+  test('lets go of its event stream while it is hidden, and asks at once when it is shown again', async () => {
+    const page = await open({ socket: 'refuse' })
+    await settled(page, 'live', ['stream'])
+    page.connection.setHidden(true)
     await settled(page, 'polling', [])
-    page.proxy.treat({ 'long-poll': 'pass' })
-    await settled(page, 'live', ['long-poll'])
+    await hears(page, 10, AT_MOST_BEHIND_MS)
+    await apply(page.hash, step(20))
+    page.connection.setHidden(false)
+    await eventually(() => expect(page.view.progress).toBe(20), { withinMs: 1000 })
+    await settled(page, 'live', ['stream'])
+    page.connection.close()
+  })
+
+  test('takes a better way as soon as there is one, and lets go of the worse', async () => {
+    const page = await open({ socket: 'refuse', stream: 'refuse' })
+    await settled(page, 'polling', [])
     page.proxy.treat({ stream: 'pass' })
     await settled(page, 'live', ['stream'])
     page.proxy.treat({ socket: 'pass' })
+    page.connection.refresh()
     await settled(page, 'live', ['socket'])
     await hears(page, 10)
-    staysSilent(page)
+    page.connection.close()
+  })
+
+  test('asks less and less often for a socket that is refused', async () => {
+    const page = await open({ socket: 'refuse' })
+    const times = (): number[] => page.proxy.asked.filter(({ kind }) => kind === 'socket').map(({ at }) => at)
+    await eventually(() => expect(times()).toHaveLength(5), SOON)
+    const [first = 0, ...later] = times()
+    // 0.7, 1.4, 2.8 and 5.6 s, each from half as long to half as long again.
+    expect(later.at(-1)! - later.at(-2)!).toBeGreaterThan(2700)
+    expect(later[0]! - first).toBeLessThan(2000)
+    page.connection.close()
   })
 
   test('says nothing of a loss that is soon made good, and asks nobody else meanwhile', async () => {
@@ -185,7 +219,7 @@ describe.concurrent('a page', () => {
 
   test('is there again when the server is, whichever way it hears', async () => {
     await Promise.all(
-      HINDRANCES.slice(0, 3).map(async ([kind, treatments]) => {
+      HINDRANCES.slice(0, 2).map(async ([kind, treatments]) => {
         const page = await open(treatments)
         await settled(page, 'live', [kind])
         await page.proxy.goAway()
@@ -201,10 +235,10 @@ describe.concurrent('a page', () => {
   })
 
   test('takes the best way there is as soon as any works again, however long nothing did', async () => {
-    const page = await open({ socket: 'refuse', stream: 'refuse', 'long-poll': 'refuse', poll: 'refuse' })
+    const page = await open({ socket: 'refuse', stream: 'refuse', poll: 'refuse' })
     const streams = (): number => page.proxy.asked.filter(({ kind }) => kind === 'stream').length
     await eventually(() => expect(streams()).toBe(4), SOON)
-    page.proxy.treat({ stream: 'pass', 'long-poll': 'pass', poll: 'pass' })
+    page.proxy.treat({ stream: 'pass', poll: 'pass' })
     await eventually(() => expect(['polling', 'live']).toContain(page.said.at(-1)), SOON)
     await eventually(() => expect(page.proxy.open()).toEqual(['stream']), { withinMs: 1000 })
     page.connection.close()
@@ -232,10 +266,11 @@ describe.concurrent('a page', () => {
     await through('stream')
     page.proxy.treat({ stream: 'refuse' })
     page.proxy.cut('stream')
-    await eventually(() => expect(page.proxy.asked.at(-1)?.kind).toBe('long-poll'), SOON)
+    await eventually(() => expect(page.proxy.asked.at(-1)?.kind).toBe('poll'), SOON)
     const from = last
     await eventually(() => expect(page.view.version).toBeGreaterThan(from), SOON)
     page.proxy.treat({ socket: 'pass' })
+    page.connection.refresh()
     await through('socket')
     isRunning = false
     await writing
@@ -295,7 +330,7 @@ describe.concurrent('a page', () => {
   })
 
   test('does not take the word of a proxy that its request is no more', async () => {
-    const page = await open({ socket: 'refuse', stream: 'mistake', 'long-poll': 'mistake', poll: 'mistake' })
+    const page = await open({ socket: 'refuse', stream: 'mistake', poll: 'mistake' })
     await eventually(() => expect(page.said).toEqual(['reconnecting']), SOON)
     page.proxy.treat({ poll: 'pass' })
     await eventually(() => expect(page.said.at(-1)).toBe('polling'), SOON)
@@ -304,7 +339,7 @@ describe.concurrent('a page', () => {
   })
 
   test('asks a server that is busy again when it was told to, and not before', async () => {
-    const page = await open({ socket: 'refuse', stream: 'busy', 'long-poll': 'refuse', poll: 'busy' })
+    const page = await open({ socket: 'refuse', stream: 'busy', poll: 'busy' })
     const times = (kind: Kind): number[] =>
       page.proxy.asked.filter((one) => one.kind === kind).map(({ at }) => at)
     await eventually(() => expect(times('poll')).toHaveLength(2), SOON)
@@ -342,11 +377,12 @@ describe.concurrent('a page', () => {
   })
 })
 
-test('of a page that is done nothing is left, and one with a good way asks nobody else', async () => {
+test('of a page that is done nothing is left', async () => {
+  // One poll of another page later.
   const asked = polling.proxy.asked.length
   const polls = (): number => polling.proxy.asked.slice(asked).filter(({ kind }) => kind === 'poll').length
   await eventually(() => expect(polls()).toBe(1), SOON)
-  expect(silent.length).toBeGreaterThan(15)
+  expect(silent.length).toBeGreaterThan(10)
   for (const { page, since } of silent) expect(page.proxy.asked.filter(({ at }) => at > since)).toEqual([])
   for (const page of pages) page.connection.close()
   await eventually(() => expect(pages.flatMap((page) => page.proxy.open())).toEqual([]))

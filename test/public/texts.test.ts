@@ -37,7 +37,7 @@ const DERIVED: string[] = [
   ...Object.keys(ERRORS).flatMap((code) => [`error.${code}`, `problem_text.${code}`]),
   ...STATUSES.flatMap((status) => [`live.status.${status}`, `live.title.${status}`]),
   ...['waiting', 'current', 'done'].map((state) => `live.step.${state}`),
-  ...['live', 'reconnecting', 'polling', 'offline'].map((state) => `live.connection.${state}`),
+  ...['live', 'reconnecting', 'polling', 'degraded', 'offline'].map((state) => `live.connection.${state}`),
   ...Object.keys(en).filter((key) => /^(field_error|message)\./.test(key)),
 ]
 

@@ -1,0 +1,107 @@
+/** A server that loses sight of Redis, and those who watch requests at it meanwhile. */
+import { io, type Socket } from 'socket.io-client'
+import { afterAll, describe, expect, it } from 'vitest'
+import { isFinal, publicView } from '../../core/record.ts'
+import { connect } from '../../public/connection.ts'
+import { type Connection, firstState, reduce } from '../../public/reducer.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { START, step } from '../helpers/record.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { useServer } from '../helpers/server.ts'
+import { startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.ts'
+
+// What public/connection.ts asks the browser.
+Object.defineProperty(globalThis, 'navigator', { value: { onLine: true }, configurable: true })
+
+const WITHIN = { withinMs: 8000 }
+const NOWHERE = { host: '127.0.0.1', port: 1 }
+
+const redis = await useRedis()
+const real = await useServer(redis)
+const url = new URL(redis.url)
+const target =
+  url.protocol === 'unix:' ? { path: url.pathname } : { host: url.hostname, port: Number(url.port) }
+const proxy: TcpProxy = await startTcpProxy(target)
+const password = url.password && `:${url.password}@`
+const server = await useServer({ ...redis, url: `redis://${password}127.0.0.1:${proxy.port}` })
+
+const closing: (() => void)[] = []
+afterAll(() => {
+  for (const close of closing) close()
+})
+
+/** What a socket hears of the service. */
+function listen(): { socket: Socket; said: string[] } {
+  const socket = io(server.address, { transports: ['websocket'], forceNew: true })
+  closing.push(() => socket.disconnect())
+  const said: string[] = []
+  socket.on('service:degraded', () => said.push('degraded'))
+  socket.on('service:restored', () => said.push('restored'))
+  return { socket, said }
+}
+
+async function openStream(hash: string): Promise<{ text: () => string }> {
+  const abort = new AbortController()
+  closing.push(() => abort.abort())
+  const res = await fetch(`${server.address}/api/local-requests/${hash}/events`, { signal: abort.signal })
+  let text = ''
+  const read = async (): Promise<void> => {
+    for await (const chunk of res.body ?? []) text += Buffer.from(chunk).toString()
+  }
+  read().catch(() => {})
+  return { text: () => text }
+}
+
+/** A page's own connection to the server, and what it says of it. */
+async function openPage(hash: string, at = server.address) {
+  const stored = await real.store.read(hash)
+  if (!stored) throw new Error('there is no such request')
+  let state = firstState(publicView(stored.record, Date.now()), Date.now())
+  const said: Connection[] = []
+  const connection = connect({
+    hash,
+    statusUrl: `${at}/api/local-requests/${hash}/status`,
+    isMultiplexed: true,
+    version: () => state.view.version,
+    onView(view) {
+      state = reduce(state, { type: 'view', view, at: Date.now() })
+      if (isFinal(view.status)) said.push('live')
+    },
+    onGone() {},
+    onNotOwner() {},
+    onConnection: (connection) => said.push(connection),
+  })
+  closing.push(() => connection.close())
+  return { said, progress: () => state.view.progress }
+}
+
+describe('a server that cannot see Redis', () => {
+  it('tells all who watch and all who come meanwhile, and tells them when it can again', async () => {
+    const hash = await real.given([START])
+    const [early, stream, page] = [listen(), await openStream(hash), await openPage(hash)]
+    await early.socket.timeout(5000).emitWithAck('request:watch', { hash })
+    await eventually(() => expect(page.said.at(-1)).toBe('live'), WITHIN)
+    await eventually(() => expect(stream.text()).toContain('event: update'))
+
+    proxy.leadTo(NOWHERE)
+    proxy.makeHole()
+    await eventually(() => expect(early.said).toEqual(['degraded']), WITHIN)
+    await eventually(() => expect(stream.text()).toContain('event: degraded'), WITHIN)
+    await eventually(() => expect(page.said.at(-1)).toBe('degraded'), WITHIN)
+
+    const late = { socket: listen(), stream: await openStream(hash), page: await openPage(hash) }
+    await eventually(() => expect(late.socket.said).toEqual(['degraded']), WITHIN)
+    await eventually(() => expect(late.stream.text()).toContain('event: degraded'), WITHIN)
+    await eventually(() => expect(late.page.said.at(-1)).toBe('degraded'), WITHIN)
+
+    await real.apply(hash, step(40))
+    expect(page.progress()).toBe(0)
+    proxy.leadTo(target)
+    for (const { said } of [early, late.socket])
+      await eventually(() => expect(said).toEqual(['degraded', 'restored']), WITHIN)
+    for (const { text } of [stream, late.stream])
+      await eventually(() => expect(text()).toContain('event: restored'), WITHIN)
+    for (const { said, progress } of [page, late.page])
+      await eventually(() => expect([said.at(-1), progress()]).toEqual(['live', 40]), WITHIN)
+  }, 40_000)
+})

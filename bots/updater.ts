@@ -7,6 +7,9 @@
  *   const code = await updater.waitForOtp(hash)
  *   await updater.markAsCompleted(hash, { score: 712 })
  *
+ * While Redis refuses writes for a moment (NOREPLICAS, MISCONF, BUSY, …) a report of progress is dropped, and everything else
+ * is written as soon as Redis accepts it.
+ *
  * A write that comes too late (cancelled, expired, already final, taken over by a newer attempt) is refused: the call
  * rejects with an AppError that names the reason, and the bot should stop.
  *
@@ -19,7 +22,7 @@
  */
 import { nanoid } from 'nanoid'
 import type { RedisTarget } from '../core/config.ts'
-import { AppError } from '../core/errors.ts'
+import { AppError, type ErrorCode } from '../core/errors.ts'
 import type { Change } from '../core/lifecycle.ts'
 import { createLog, type Log } from '../core/log.ts'
 import type { OtpRequest } from '../core/otp-prompt.ts'
@@ -29,6 +32,7 @@ import { type ConnectionSettings, openRedis, type RedisClient } from '../core/re
 import { createLiveRequests, type LiveUpdate } from '../core/redis/live-requests.ts'
 import { createOtpBox, type WaitForOtpOptions } from '../core/redis/otp-box.ts'
 import { createRequestStore, type Stored } from '../core/redis/request-store.ts'
+import { isUnavailable, retryUnavailable } from '../core/redis/retry-unavailable.ts'
 import { createUpdateBus } from '../core/redis/update-bus.ts'
 import { sayCommon } from '../core/texts/common-messages.ts'
 import { asTold, type Told } from '../core/told.ts'
@@ -36,7 +40,7 @@ import { BotFailure } from './bot-failure.ts'
 
 export type AskForOtp = Omit<OtpRequest, 'id' | 'recall'>
 
-/** All about one request, one attempt of it. Every call resolves once Redis has it. */
+/** All about one request, one attempt of it. Every call resolves once Redis has it, or has refused a report of progress. */
 export interface RequestUpdater {
   /**
    * @param progress 0 to 99; lower than before is kept at what was reached
@@ -59,7 +63,10 @@ export interface RequestUpdater {
   waitForOtp(options?: WaitForOtpOptions): Promise<string>
   /** The code was wrong: asks again while tries are left, else the request has failed. True when it was asked again. */
   rejectOtp(message?: string | Told): Promise<boolean>
-  /** @param result any JSON, 256 kB at most  @throws AppError `result_too_large` after the request was failed with it */
+  /**
+   * @param result any JSON, 256 kB at most
+   * @throws AppError `result_too_large`, `bot_bad_answer` (no JSON) after the request was failed with it
+   */
   markAsCompleted(result: unknown): Promise<void>
   markAsFailed(message: string | Told, error?: { code?: string; retryable?: boolean }): Promise<void>
 }
@@ -75,8 +82,11 @@ export interface Updater {
     message: string | Told,
     error?: { code?: string; retryable?: boolean },
   ): Promise<void>
-  /** The same, bound to one request. `attempt` is asked for at each write; left out, it is the one found first. */
-  bind(hash: string, attempt?: () => number): RequestUpdater
+  /**
+   * The same, bound to one request. `attempt` is asked for at each write; left out, it is the one found first. What Redis
+   * refuses is not tried again once `signal` aborts.
+   */
+  bind(hash: string, attempt?: () => number, signal?: AbortSignal): RequestUpdater
   /** The request as it stands, for a bot that wants to look; null when it is gone. */
   read(hash: string): Promise<Stored['record'] | null>
   /**
@@ -102,6 +112,8 @@ export interface UpdaterOptions {
 
 /** Of how many requests the plain calls remember which attempt they met first. */
 const REMEMBERED = 1000
+/** What the request fails with whose result cannot be kept. */
+const CANNOT_BE_KEPT: ReadonlySet<ErrorCode> = new Set(['result_too_large', 'bot_bad_answer'])
 
 export async function createUpdater({
   redis,
@@ -129,15 +141,15 @@ function createUpdaterOn(deps: {
   now: () => number
   stop: () => Promise<void>
 }): Updater {
-  const { now, ttlSeconds } = deps
+  const { now, ttlSeconds, log } = deps
   const store = createRequestStore({ redis: deps.commands, ttlSeconds, now, log: deps.log })
   const bus = createUpdateBus({ redis: deps.commands, subscriber: deps.subscriber, log: deps.log })
   const live = createLiveRequests({ store, bus, log: deps.log, ttlSeconds, now })
   const otpBox = createOtpBox({ redis: deps.commands, bus, store, now })
   const plain = new Map<string, RequestUpdater>()
 
-  const write = async (hash: string, change: Change): Promise<Stored> => {
-    const outcome = await store.apply(hash, change)
+  const write = async (hash: string, change: Change, signal?: AbortSignal): Promise<Stored> => {
+    const outcome = await retryUnavailable(() => store.apply(hash, change), { signal })
     if (!outcome.ok) {
       throw new AppError(outcome.refusal, {
         detail: `${change.type} of ${hash} was refused: ${outcome.refusal}`,
@@ -165,16 +177,24 @@ function createUpdaterOn(deps: {
     }
   }
 
-  const bind = (hash: string, given?: () => number): RequestUpdater => {
+  const bind = (hash: string, given?: () => number, signal?: AbortSignal): RequestUpdater => {
     const found = firstAttempt(hash)
-    const current = async (): Promise<number> => given?.() ?? found()
+    const current = async (): Promise<number> => given?.() ?? retryUnavailable(found, { signal })
+    const noRetry = AbortSignal.abort()
     return {
       async updateProgress(progress, step, message, parts) {
         const told = message === undefined ? {} : asTold(message)
-        await write(hash, { type: 'progress', attempt: await current(), progress, step, parts, ...told })
+        const change = { type: 'progress', progress, step, parts, ...told } as const
+        try {
+          await write(hash, { ...change, attempt: given?.() ?? (await found()) }, noRetry)
+        } catch (error) {
+          if (!isUnavailable(error)) throw error
+          log.debug({ err: error, hash }, 'a report of progress was dropped')
+        }
       },
       async markAsOtpRequired(otp = {}) {
-        await write(hash, { type: 'require_otp', attempt: await current(), otp: { ...otp, id: nanoid(10) } })
+        const attempt = await current()
+        await write(hash, { type: 'require_otp', attempt, otp: { ...otp, id: nanoid(10) } }, signal)
       },
       async waitForOtp(options) {
         const answer = await otpBox.waitFor(hash, options)
@@ -184,20 +204,21 @@ function createUpdaterOn(deps: {
       },
       async rejectOtp(message) {
         const told = message === undefined ? {} : asTold(message)
-        const { record } = await write(hash, { type: 'reject_otp', attempt: await current(), ...told })
+        const { record } = await write(
+          hash,
+          { type: 'reject_otp', attempt: await current(), ...told },
+          signal,
+        )
         return record.status === 'otp_required'
       },
       async markAsCompleted(result) {
         const attempt = await current()
         try {
-          await write(hash, { type: 'complete', attempt, result })
+          await write(hash, { type: 'complete', attempt, result }, signal)
         } catch (error) {
-          if (error instanceof AppError && error.code === 'result_too_large') {
-            await write(hash, {
-              type: 'fail',
-              attempt,
-              error: { code: error.code, message: error.message, retryable: false },
-            })
+          if (error instanceof AppError && CANNOT_BE_KEPT.has(error.code)) {
+            const { code, message } = error
+            await write(hash, { type: 'fail', attempt, error: { code, message, retryable: false } }, signal)
           }
           throw error
         }
@@ -205,7 +226,7 @@ function createUpdaterOn(deps: {
       async markAsFailed(words, { code = 'failed', retryable = false } = {}) {
         const { message, ...key } = asTold(words)
         const error = { code, message, retryable }
-        await write(hash, { type: 'fail', attempt: await current(), error, ...key })
+        await write(hash, { type: 'fail', attempt: await current(), error, ...key }, signal)
       },
     }
   }

@@ -4,18 +4,19 @@ import { sayCommon } from '../../core/texts/common-messages.ts'
 import { asTold, type Told } from '../../core/told.ts'
 import { BotFailure } from '../bot-failure.ts'
 import type { AskForOtp } from '../updater.ts'
-import type { SmsSent } from './sms-sent.ts'
+import { type SmsSent, secondsLeft } from './sms-sent.ts'
 
 export type BotAnswer =
   | { status: 'success'; code: string; message: string; data: unknown }
   | { status: 'success'; code: 'SMS_SENT'; message: string; otp_data: AskForOtp }
   | ({ status: 'error'; code: string; retryable: boolean } & Told)
 
-export const codeSent = ({ asked }: SmsSent): BotAnswer => ({
+/** Also of a code that was sent a while ago, when the first answer has got lost. */
+export const codeSent = (sent: SmsSent): BotAnswer => ({
   status: 'success',
   code: 'SMS_SENT',
-  message: asked.message ?? 'A code was sent.',
-  otp_data: asked,
+  message: sent.asked.message ?? 'A code was sent.',
+  otp_data: { ...sent.asked, expires_in: secondsLeft(sent) },
 })
 
 export const succeeded = (data: unknown): BotAnswer => ({

@@ -2,6 +2,7 @@
  * What handlers left behind when they answered that a code was sent, by request hash: until they are called again,
  * the request has ended, or its time here is over. In memory only, and not too many: whose is gone begins anew.
  */
+import { isUnavailable } from '../../core/redis/retry-unavailable.ts'
 import type { Updater } from '../updater.ts'
 import type { SmsSent } from './sms-sent.ts'
 
@@ -63,6 +64,8 @@ export function createAwaitedCodes({
         if (entries.get(hash) === entry) entry.unfollow = unfollow
         else unfollow()
       } catch (error) {
+        // The person has the code: while Redis refuses to follow the request only its time here ends it.
+        if (isUnavailable(error)) return
         if (entries.get(hash) === entry) drop(hash)
         throw error
       }

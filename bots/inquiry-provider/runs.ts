@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Concurrency } from '../../core/concurrency/concurrency.ts'
 import { AppError } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
+import { isUnavailable, retryUnavailable } from '../../core/redis/retry-unavailable.ts'
 import { sayCommon } from '../../core/texts/common-messages.ts'
 import { BotFailure } from '../bot-failure.ts'
 import type { Updater } from '../updater.ts'
@@ -14,7 +15,8 @@ import { type BotAnswer, codeSent, failed, succeeded } from './answers.ts'
 import { createAwaitedCodes } from './awaited-codes.ts'
 import type { BotRequest, Handle } from './bot-service.ts'
 import { createParallel } from './parallel.ts'
-import { isRejection, isSmsSent, type SmsSent, sessionLost } from './sms-sent.ts'
+import { isFresh, isRejection, isSmsSent, type SmsSent, sessionLost } from './sms-sent.ts'
+import { createUnstoredResults } from './unstored-results.ts'
 
 interface Call {
   slug: string
@@ -70,6 +72,7 @@ export function createRuns({
 }): Runs {
   const running = new Map<string, Run>()
   const awaitedCodes = createAwaitedCodes({ updater, lifeMs: awaitedLifeMs })
+  const unstoredResults = createUnstoredResults()
   let stopping = false
 
   async function run(call: Call): Promise<BotAnswer> {
@@ -81,7 +84,7 @@ export function createRuns({
       if (!present.abort.signal.aborted && (call.otp === undefined || call.otp === present.otp)) {
         present.attempt = Math.max(present.attempt, call.attempt ?? 0)
         const answer = await follow(present, call.caller)
-        // Who brought no code is not told that it was wrong, but has another one sent.
+        // Who brought no code is not told that it was wrong, but that one was sent.
         if (call.otp !== undefined || !isRejection(answer) || call.caller.aborted) return answer
       }
       // An aborted run is still putting its things away: the work must not be there twice. Nor must a code get lost
@@ -122,39 +125,50 @@ export function createRuns({
   }
 
   async function work({ slug, hash, attempt, data, otp }: Call, current: Run): Promise<BotAnswer> {
-    const record = await updater.read(hash)
+    const { signal } = current.abort
+    const record = await retryUnavailable(() => updater.read(hash), { signal })
     if (!record) throw new AppError('request_not_found', { detail: 'The request is gone.' })
     if (record.status === 'completed') return succeeded(record.result_data)
     if (attempt === null) current.attempt = Math.max(current.attempt, record.attempt)
 
     const runLog = log.child({ hash, service: slug, attempt: current.attempt })
-    const { signal } = current.abort
-    const stopWatching = await updater.onEnd(
-      hash,
-      () => current.attempt,
-      (why) => current.abort.abort(new AppError(why)),
-    )
+    const watch = () =>
+      updater.onEnd(
+        hash,
+        () => current.attempt,
+        (why) => current.abort.abort(new AppError(why)),
+      )
+    const stopWatching = await retryUnavailable(watch, { signal })
     let left: SmsSent | undefined
     try {
       signal.throwIfAborted()
-      left = awaitedCodes.take(hash)
-      const { markAsCompleted, markAsFailed: _worker, ...reports } = updater.bind(hash, () => current.attempt)
+      const bound = updater.bind(hash, () => current.attempt, signal)
+      const { markAsCompleted, markAsFailed: _worker, ...reports } = bound
       const request: BotRequest = {
         ...reports, hash, signal, log: runLog,
         waitForOtp: (options) => reports.waitForOtp({ signal, ...options }),
         parallel: createParallel({ concurrency, signal, updateProgress: reports.updateProgress }),
       } // biome-ignore format: what a handler is given
-      runLog.info('run started')
-      const result = await goOn(left, otp, request, () => (handlers.get(slug) as Handle)(data, request))
-      signal.throwIfAborted()
+      const unstored = unstoredResults.take(hash)
+      if (!unstored) left = awaitedCodes.take(hash)
+      // Nobody asked for another code: that it was sent got lost on its way to the person.
+      const repeats = left && otp === undefined && record.status !== 'otp_required' && isFresh(left)
+      runLog.info(unstored || repeats ? 'run repeats its last answer' : 'run started')
+      const beginAnew = () => (handlers.get(slug) as Handle)(data, request)
+      const result =
+        unstored ? unstored.result
+        : repeats ? left
+        : await goOn(left, otp, request, beginAnew) // biome-ignore format: a table
+      // Work that is done counts, also when nobody waits for it any more: the record says whether it is still wanted.
       if (isSmsSent(result)) {
         await awaitedCodes.keep(hash, result)
+        signal.throwIfAborted()
         runLog.info('run waits to be called with the code')
         return codeSent(result)
       }
       // From here on the record itself says what still counts: our own last write must not look like somebody else's.
       stopWatching()
-      await markAsCompleted(result)
+      await store(hash, result, markAsCompleted)
       runLog.info('run completed')
       return succeeded(result)
     } catch (error) {
@@ -168,6 +182,17 @@ export function createRuns({
       throw cause
     } finally {
       stopWatching()
+    }
+  }
+
+  /** What cannot be stored now is left to the worker that hears of it, or to the attempt that calls again. */
+  async function store(hash: string, result: unknown, markAsCompleted: (result: unknown) => Promise<void>) {
+    try {
+      await markAsCompleted(result)
+    } catch (error) {
+      const isStale = error instanceof AppError && error.code === 'stale_attempt'
+      if (isStale || isUnavailable(error)) unstoredResults.keep(hash, result)
+      if (!isUnavailable(error)) throw error
     }
   }
 
@@ -195,6 +220,7 @@ export function createRuns({
       patience.abort()
       await late
       awaitedCodes.stop()
+      unstoredResults.stop()
     },
   }
 }

@@ -3,6 +3,7 @@
  * is kept busy while the person looks for the code. What it needs to go on (a portal's session) lives in the two
  * functions it leaves behind.
  */
+import { OTP_DEFAULTS } from '../../core/otp-prompt.ts'
 import { sayCommon } from '../../core/texts/common-messages.ts'
 import type { Told } from '../../core/told.ts'
 import { BotFailure } from '../bot-failure.ts'
@@ -19,7 +20,10 @@ interface GoOn {
    * @throws BotFailure `codeRejected()` to be called again with another code; any other ends what was kept
    */
   verify(code: string, request: BotRequest): Promise<unknown>
-  /** The person wants another code, or a new attempt begins: has one sent in the same session. */
+  /**
+   * The person wants another code, or a new attempt begins and the last code is nearly over: has one sent in the same
+   * session.
+   */
   resend(request: BotRequest): Promise<unknown>
 }
 
@@ -28,10 +32,26 @@ const SMS_SENT = Symbol('SMS_SENT')
 export interface SmsSent extends GoOn {
   readonly is: typeof SMS_SENT
   readonly asked: AskForOtp
+  /** By the monotonic clock, milliseconds. */
+  readonly sentAt: number
 }
 
 /** What a handler returns that has had a code sent. `asked` is shown to the person: nothing secret in it. */
-export const smsSent = (asked: AskForOtp, goOn: GoOn): SmsSent => ({ is: SMS_SENT, asked, ...goOn })
+export const smsSent = (asked: AskForOtp, goOn: GoOn): SmsSent => ({
+  is: SMS_SENT,
+  asked,
+  sentAt: performance.now(),
+  ...goOn,
+})
+
+/** Less is not worth the person's look for the code. */
+const MIN_SECONDS_LEFT = 30
+
+/** How many seconds the code is still good for. */
+export const secondsLeft = ({ asked, sentAt }: SmsSent): number =>
+  Math.ceil((asked.expires_in ?? OTP_DEFAULTS.expiresInSeconds) - (performance.now() - sentAt) / 1000)
+
+export const isFresh = (sent: SmsSent): boolean => secondsLeft(sent) >= MIN_SECONDS_LEFT
 
 export const isSmsSent = (result: unknown): result is SmsSent =>
   (result as Partial<SmsSent> | null | undefined)?.is === SMS_SENT

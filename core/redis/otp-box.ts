@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promptClosesAt } from '../deadline.ts'
 import type { RedisClient } from './connect.ts'
 import type { RequestStore } from './request-store.ts'
+import { retryUnavailable } from './retry-unavailable.ts'
 import type { UpdateBus } from './update-bus.ts'
 import { replacingWrongTypes } from './wrong-type.ts'
 
@@ -55,7 +56,9 @@ export function createOtpBox({
   ): Promise<OtpAnswer> {
     const bell = createBell()
     // Listen first, then look: a code that comes between the two rings the bell.
-    const stop = await bus.watch(hash, { message: bell.ring, gap: bell.ring })
+    const stop = await retryUnavailable(() => bus.watch(hash, { message: bell.ring, gap: bell.ring }), {
+      signal,
+    })
     signal?.addEventListener('abort', bell.ring)
     try {
       // A request for another code is passed on once: the bot may need a moment, or have its reasons not to ask anew.
@@ -63,9 +66,9 @@ export function createOtpBox({
       let expired = ''
       for (;;) {
         signal?.throwIfAborted()
-        const code = await take(hash)
+        const code = await retryUnavailable(() => take(hash), { signal })
         if (code !== null) return { code }
-        const stored = await store.read(hash)
+        const stored = await retryUnavailable(() => store.read(hash), { signal })
         if (!stored) return { refused: 'request_not_found' }
         const { status, otp_data: prompt } = stored.record
         if (!prompt || (status !== 'otp_required' && status !== 'processing'))

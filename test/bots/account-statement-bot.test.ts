@@ -9,7 +9,7 @@ import { newRecord } from '../../core/new-record.ts'
 import { accountStatement } from '../../core/services/account-statement.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { noTasks } from '../helpers/no-tasks.ts'
-import { aHash, START, TTL_SECONDS } from '../helpers/record.ts'
+import { ASK, aHash, START, TTL_SECONDS } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 import {
@@ -152,10 +152,11 @@ describe('the code', () => {
     expect(runs.awaited).toBe(0)
   })
 
-  test('is sent again in the same visit when the bot is called without one', async () => {
+  test('is sent again in the same visit when the bot is called without one after the person was asked', async () => {
     const portal = await startPortal()
-    const { call } = await givenRequest(portal)
+    const { hash, call } = await givenRequest(portal)
     await call()
+    await applied(hash, ASK)
     expect(await call()).toEqual(SENT)
     expect(await inboxOf(portal)).toHaveLength(2)
     expect((await healthOf(portal)).sessions).toBe(1)

@@ -142,6 +142,24 @@ describe('a bot that reports through the updater', () => {
   })
 })
 
+describe('a result that is no JSON', () => {
+  const circular: Record<string, unknown> = {}
+  circular.self = circular
+  it.each([
+    ['holds itself', circular, 'bot_bad_answer'],
+    ['holds a BigInt', { amount: 1n }, 'bot_bad_answer'],
+    ['is a function', () => 1, 'bot_bad_answer'],
+    ['is nested too deep', JSON.parse('['.repeat(9999) + ']'.repeat(9999)), 'result_too_large'],
+  ])('because it %s fails the request with that', async (_why, result, code) => {
+    const { record } = await given(START)
+    await expect(updater.markAsCompleted(record.hash, result)).rejects.toMatchObject({ code })
+    expect(await read(record.hash)).toMatchObject({
+      status: 'failed',
+      error_data: { code, retryable: false },
+    })
+  })
+})
+
 describe('an attempt that has been taken over', () => {
   it('writes nothing any more, though its bot goes on', async () => {
     const { record } = await given(START)

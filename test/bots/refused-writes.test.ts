@@ -1,0 +1,125 @@
+/** Redis refuses writes for a moment while bots report: nothing they have done is done again. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Handle } from '../../bots/inquiry-provider/bot-service.ts'
+import { createRuns, type Runs } from '../../bots/inquiry-provider/runs.ts'
+import { createUpdater, type Updater } from '../../bots/updater.ts'
+import type { RequestRecord } from '../../core/record.ts'
+import { openRedis } from '../../core/redis/connect.ts'
+import { createRequestStore, type RequestStore } from '../../core/redis/request-store.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { noTasks } from '../helpers/no-tasks.ts'
+import { aRecord, START, TTL_SECONDS } from '../helpers/record.ts'
+import { onRealRedis, quiet } from '../helpers/redis.ts'
+import { type RedisProcess, startSingle } from '../helpers/redis-servers.ts'
+
+describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 20_000 }, () => {
+  let redis: RedisProcess
+  let store: RequestStore
+  let updater: Updater
+  let runs: Runs
+  let stopRedis: () => Promise<void>
+  /** How often a handler was begun, and what it waits for. */
+  const begun = new Map<string, number>()
+  const reported: string[] = []
+  const goOn = new Map<string, () => void>()
+
+  const order: Handle = async (_data, request) => {
+    begun.set(request.hash, (begun.get(request.hash) ?? 0) + 1)
+    await new Promise<void>((resolve) => goOn.set(request.hash, resolve))
+    await request.updateProgress(50)
+    reported.push(request.hash)
+    return { order: 17 }
+  }
+
+  beforeAll(async () => {
+    redis = await startSingle()
+    const url = redis.settings.REDIS_URL as string
+    updater = await createUpdater({ redis: url, log: quiet })
+    const connections = await openRedis({ kind: 'single', url }, quiet)
+    stopRedis = connections.stop
+    store = createRequestStore({ redis: await connections.connect('patient'), ttlSeconds: TTL_SECONDS })
+    runs = createRuns({
+      updater,
+      handlers: new Map([['order', order]]),
+      concurrency: noTasks,
+      log: quiet,
+    })
+  })
+  afterAll(async () => {
+    await runs.stop()
+    await updater.stop()
+    await stopRedis()
+  })
+
+  const refuseWrites = () => redis.ask('CONFIG', 'SET', 'min-replicas-to-write', 1)
+  const acceptWrites = () => redis.ask('CONFIG', 'SET', 'min-replicas-to-write', 0)
+  const refusedWrites = async (): Promise<number> =>
+    Number(/errorstat_NOREPLICAS:count=(\d+)/.exec(String(await redis.ask('INFO', 'errorstats')))?.[1] ?? 0)
+  const nextRefusals = async (count: number): Promise<void> => {
+    const before = await refusedWrites()
+    await eventually(async () => expect(await refusedWrites()).toBeGreaterThanOrEqual(before + count))
+  }
+  const read = async (hash: string): Promise<RequestRecord | undefined> => (await store.read(hash))?.record
+  async function started(): Promise<string> {
+    const { hash } = aRecord()
+    await store.create(aRecord({ hash }))
+    await store.apply(hash, START)
+    return hash
+  }
+
+  it('a report of progress is dropped and the bot goes on', async () => {
+    const hash = await started()
+    await refuseWrites()
+    await updater.updateProgress(hash, 40)
+    await acceptWrites()
+    expect(await read(hash)).toMatchObject({ status: 'processing', progress: 0 })
+  })
+
+  it('questions for a code, results and failures are written as soon as Redis accepts them', async () => {
+    const [asking, completing, failing] = [await started(), await started(), await started()]
+    for (const hash of [asking, completing, failing]) await updater.updateProgress(hash, 1)
+    await refuseWrites()
+    const writes = [
+      updater.markAsOtpRequired(asking, { length: 6 }),
+      updater.markAsCompleted(completing, { order: 17 }),
+      updater.markAsFailed(failing, 'It is closed.', { code: 'closed' }),
+    ]
+    await nextRefusals(6)
+    await acceptWrites()
+    await Promise.all(writes)
+    expect(await read(asking)).toMatchObject({ status: 'otp_required' })
+    expect(await read(completing)).toMatchObject({ status: 'completed', result_data: { order: 17 } })
+    expect(await read(failing)).toMatchObject({ status: 'failed', error_data: { code: 'closed' } })
+  })
+
+  it('a code that comes is taken out as soon as Redis accepts that', async () => {
+    const hash = await started()
+    await updater.markAsOtpRequired(hash, { length: 6 })
+    await refuseWrites()
+    const code = updater.waitForOtp(hash)
+    await nextRefusals(2)
+    await acceptWrites()
+    await store.apply(hash, { type: 'submit_otp' }, { otp: '123456' })
+    expect(await code).toBe('123456')
+  })
+
+  it('a result whose caller has gone is given to the next call, and the work is done once', async () => {
+    const hash = await started()
+    const caller = new AbortController()
+    const call = { slug: 'order', hash, data: {} }
+    const first = runs.run({ ...call, attempt: 1, caller: caller.signal })
+    await eventually(() => expect(begun.get(hash)).toBe(1))
+    await refuseWrites()
+    goOn.get(hash)?.()
+    await eventually(() => expect(reported).toContain(hash))
+    caller.abort()
+    expect(await first).toMatchObject({ status: 'success', data: { order: 17 } })
+
+    await acceptWrites()
+    await store.apply(hash, { type: 'start', attempt: 2 })
+    const answer = await runs.run({ ...call, attempt: 2, caller: new AbortController().signal })
+    expect(answer).toMatchObject({ status: 'success', data: { order: 17 } })
+    expect(await read(hash)).toMatchObject({ status: 'completed', attempt: 2, result_data: { order: 17 } })
+    expect(begun.get(hash)).toBe(1)
+  })
+})

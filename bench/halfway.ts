@@ -1,8 +1,9 @@
 /** Halfway's own processes in the benchmarks, as `npm run start:…` starts them. */
+import { randomBytes } from 'node:crypto'
 import { freePort } from '../core/redis/private-server.ts'
 import { type Child, type Server, startChild } from './measure/child.ts'
 
-const SETTINGS = { LOCAL_API_TOKEN: 'token-of-the-benchmark', NODE_ENV: 'production' }
+const SETTINGS = { LOCAL_API_TOKEN: randomBytes(24).toString('base64url'), NODE_ENV: 'production' }
 
 export async function startServer(redisUrl: string, settings: Record<string, string> = {}): Promise<Server> {
   const port = await freePort()

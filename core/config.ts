@@ -4,7 +4,9 @@
  */
 import type { DriverName } from './concurrency/drivers/driver.ts'
 import { SettingsError } from './errors.ts'
+import { faultOfRedisAddress, parseRedisAddress } from './redis-address.ts'
 import { type Settings, settings } from './settings.ts'
+import { weaknessOf } from './token-strength.ts'
 
 /** Which Redis, as the settings name it; `embedded` when they name none. */
 export type RedisTarget =
@@ -110,12 +112,38 @@ function together(s: { [name in keyof Settings]?: unknown }): string[] {
   }
   if (s.REDIS_CLUSTER_NODES && Number(s.REDIS_DB))
     complaints.push('REDIS_DB: a Redis Cluster has only database 0')
+  complaints.push(...ineffective(s, ways.length))
   if (s.NODE_ENV === 'production') {
     if (ways.length === 0) {
       complaints.push('REDIS_URL: production needs a Redis of its own; nothing is started for you there')
     }
     if (!s.LOCAL_API_TOKEN)
       complaints.push('LOCAL_API_TOKEN: production needs one, shared by workers and bots')
+    const weakness = s.LOCAL_API_TOKEN && weaknessOf(String(s.LOCAL_API_TOKEN))
+    if (weakness) complaints.push(`LOCAL_API_TOKEN: ${weakness}; make one with: openssl rand -base64 32`)
+  }
+  return complaints
+}
+
+/** Settings that belong to a Redis which others name: ignored, they would lead to another database than was meant. */
+function ineffective(s: { [name in keyof Settings]?: unknown }, ways: number): string[] {
+  const complaints: string[] = []
+  const url = typeof s.REDIS_URL === 'string' ? s.REDIS_URL : null
+  if (url !== null && faultOfRedisAddress(url) === null) {
+    const { db = 0, password } = parseRedisAddress(url)
+    if (s.REDIS_DB !== undefined && Number(s.REDIS_DB) !== db)
+      complaints.push(
+        'REDIS_DB: has no effect beside REDIS_URL, which names its own, as in redis://host:6379/1',
+      )
+    if (s.REDIS_PASSWORD !== undefined && s.REDIS_PASSWORD !== password)
+      complaints.push(
+        'REDIS_PASSWORD: has no effect beside REDIS_URL, which has its own, as in redis://:password@host',
+      )
+  }
+  if (ways === 0) {
+    const alone = [Number(s.REDIS_DB) && 'REDIS_DB', s.REDIS_PASSWORD && 'REDIS_PASSWORD'].filter(Boolean)
+    for (const name of alone)
+      complaints.push(`${name}: has no effect where no Redis is named; set REDIS_HOST, too`)
   }
   return complaints
 }

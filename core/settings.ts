@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { DRIVER_NAMES } from './concurrency/drivers/driver.ts'
 import { DEFAULT_QUEUE_PREFIX } from './redis/names.ts'
+import { faultOfRedisAddress } from './redis-address.ts'
 
 const port = z.coerce.number().int().min(1).max(65_535)
 const seconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
@@ -25,11 +26,16 @@ const list = z.string().transform((text) =>
 const hostPorts = list.pipe(z.array(hostPort).min(1)).transform((all) => all.map(splitHostPort))
 const webUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https address' })
 
-function isRedisUrl(text: string): boolean {
-  if (!/^(rediss?|unix):\/\//.test(text) || !URL.canParse(text)) return false
-  const { protocol, hostname, pathname } = new URL(text)
-  return protocol === 'unix:' ? pathname.length > 1 : hostname !== ''
+/** Whatever else it has would be ignored, or could not be sent. */
+function isPlainAddress(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { username, password, search, hash } = new URL(text)
+  return `${username}${password}${search}${hash}` === ''
 }
+const redisAddress = z.string().superRefine((text, context) => {
+  const fault = faultOfRedisAddress(text)
+  if (fault !== null) context.addIssue({ code: 'custom', message: fault })
+})
 
 function splitHostPort(text: string): { host: string; port: number } {
   const at = text.lastIndexOf(':')
@@ -40,10 +46,7 @@ export const settings = z.object({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
   PORT: port.default(3000),
   HOST: z.string().default('0.0.0.0'),
-  REDIS_URL: z
-    .string()
-    .refine(isRedisUrl, 'must be an address that begins with redis://, rediss:// or unix://')
-    .optional(),
+  REDIS_URL: redisAddress.optional(),
   REDIS_HOST: z.string().optional(),
   REDIS_PORT: port.optional(),
   REDIS_PASSWORD: z.string().optional(),
@@ -62,10 +65,19 @@ export const settings = z.object({
     .string()
     .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'letters, digits, dot, dash and underscore, 64 at most')
     .default(DEFAULT_QUEUE_PREFIX),
-  LOCAL_API_URL: webUrl.default('http://127.0.0.1:9999'),
+  LOCAL_API_URL: webUrl
+    .refine(isPlainAddress, 'must have no user, password, query or #')
+    .default('http://127.0.0.1:9999'),
   LOCAL_API_PORT: port.default(9999),
   LOCAL_API_TIMEOUT: seconds(1, 300).default(180),
-  LOCAL_API_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
+  LOCAL_API_TOKEN: z
+    .string()
+    .min(16, 'must have at least 16 characters')
+    .regex(
+      /^[\x21-\x7e]*$/,
+      'must be ASCII characters without spaces and line breaks: it is sent in a header',
+    )
+    .optional(),
   WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(1000).default(10),
   DRAIN_SECONDS: seconds(0, 3600).default(30),
   REQUEST_TTL: seconds(1, 86_400).default(1800),
@@ -82,7 +94,10 @@ export const settings = z.object({
   CONCURRENCY_POOL_SIZE: count(1, 1000).default(8),
   CONCURRENCY_REDIS_CONNECTION: z
     .string()
-    .refine((text) => text === 'default' || isRedisUrl(text), 'must be "default" or the address of a Redis')
+    .superRefine((text, context) => {
+      const fault = text === 'default' ? null : faultOfRedisAddress(text)
+      if (fault !== null) context.addIssue({ code: 'custom', message: `is not "default", and ${fault}` })
+    })
     .default('default'),
   CONCURRENCY_REDIS_PREFIX: z
     .string()

@@ -4,6 +4,7 @@
  */
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import type { RedisTarget } from '../config.ts'
+import { parseRedisAddress } from '../redis-address.ts'
 
 export type RealTarget = Exclude<RedisTarget, { kind: 'embedded' }>
 type ClusterTarget = Extract<RedisTarget, { kind: 'cluster' }>
@@ -119,17 +120,10 @@ function placeOf(target: Exclude<RealTarget, ClusterTarget>): RedisOptions {
   }
   if (!('url' in target))
     return { host: target.host, port: target.port, password: target.password, db: target.db }
-  const url = new URL(target.url)
-  if (url.protocol === 'unix:')
-    return { path: decodeURIComponent(url.pathname), db: Number(url.searchParams.get('db') ?? 0) }
-  return {
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: Number(url.port || 6379),
-    username: decodeURIComponent(url.username) || undefined,
-    password: decodeURIComponent(url.password) || undefined,
-    db: Number(url.pathname.slice(1) || 0),
-    ...(url.protocol === 'rediss:' && { tls: {} }),
-  }
+  const address = parseRedisAddress(target.url)
+  if ('path' in address) return address
+  const { tls, ...place } = address
+  return { ...place, ...(tls && { tls: {} }) }
 }
 
 /** Without a password: for messages and logs. */

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { loadConfig, type RedisTarget } from '../../core/config.ts'
@@ -8,7 +9,7 @@ import { SETTING_NAMES } from '../../core/settings.ts'
 const PRODUCTION = {
   NODE_ENV: 'production',
   REDIS_URL: 'redis://redis:6379',
-  LOCAL_API_TOKEN: 'a-secret-of-some-length',
+  LOCAL_API_TOKEN: randomBytes(24).toString('base64url'),
 }
 const redisOf = (env: Record<string, string>): RedisTarget => loadConfig(env).redis
 
@@ -178,9 +179,50 @@ describe('the Redis they name', () => {
     [{ REDIS_SENTINELS: 'a:1' }, 'each needs the other'],
     [{ REDIS_SENTINEL_NAME: 'm' }, 'each needs the other'],
     [{ REDIS_CLUSTER_NODES: 'a:1', REDIS_DB: '1' }, 'only database 0'],
+    [{ REDIS_URL: 'redis://x', REDIS_DB: '1' }, 'REDIS_DB: has no effect beside REDIS_URL'],
+    [{ REDIS_URL: 'redis://x/3', REDIS_DB: '0' }, 'REDIS_DB: has no effect beside REDIS_URL'],
+    [{ REDIS_URL: 'redis://x', REDIS_PASSWORD: 'p' }, 'REDIS_PASSWORD: has no effect beside REDIS_URL'],
+    [{ REDIS_URL: 'redis://:q@x', REDIS_PASSWORD: 'p' }, 'REDIS_PASSWORD: has no effect beside REDIS_URL'],
+    [{ REDIS_URL: 'redis://x', REDIS_PORT: '6380' }, 'name one Redis, not several'],
+    [
+      { REDIS_URL: 'redis://x', REDIS_SENTINEL_NAME: 'm', REDIS_SENTINELS: 'a:1' },
+      'name one Redis, not several',
+    ],
+    [{ REDIS_DB: '1' }, 'REDIS_DB: has no effect where no Redis is named'],
+    [{ REDIS_PASSWORD: 'p' }, 'REDIS_PASSWORD: has no effect where no Redis is named'],
   ])('is named in one way and completely: %j', (env, complaint) => {
     expect(complaints(env)).toEqual([expect.stringContaining(complaint)])
   })
+
+  it.each([
+    { REDIS_URL: 'redis://x/3', REDIS_DB: '3' },
+    { REDIS_URL: 'redis://x', REDIS_DB: '0', REDIS_PASSWORD: 'null' },
+    { REDIS_URL: 'redis://:p@x', REDIS_PASSWORD: 'p' },
+    { REDIS_DB: '0' },
+  ])('may be named twice where both say the same: %j', (env) => {
+    expect(complaints(env)).toEqual([])
+  })
+
+  it.each(['REDIS_URL', 'CONCURRENCY_REDIS_CONNECTION'])('has no part that is ignored, in %s', (name) => {
+    for (const address of [
+      'redis://:pw-of-ours@h/abc',
+      'redis://:pw-of-ours@h:0',
+      'redis://:pw-of-ours@h/1?db=2',
+      'redis://:pw-of-ours@h?x=1',
+    ])
+      expect(complaints({ [name]: address })).toEqual([expect.not.stringContaining('pw-of-ours')])
+  })
+})
+
+describe('the address of the bots', () => {
+  it.each(['http://user:pw-of-ours@bots', 'http://bots/?x=pw-of-ours', 'http://bots/#x'])(
+    'has no part that is ignored: %s',
+    (address) => {
+      expect(complaints({ LOCAL_API_URL: address })).toEqual([
+        '  - LOCAL_API_URL: must have no user, password, query or #',
+      ])
+    },
+  )
 })
 
 describe('.env.example', () => {

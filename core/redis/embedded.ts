@@ -19,6 +19,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { StartError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { answers, READY_WITHIN_MS, startRedisServer } from './private-server.ts'
+import { addressOf } from './topology.ts'
 
 export interface EmbeddedRedis {
   target: { kind: 'single'; url: string }
@@ -81,7 +82,10 @@ export async function visitEmbedded(): Promise<EmbeddedRedis> {
 function joinRunning(owner: Owner, ownerFile: string, log: Log): EmbeddedRedis {
   const orphaned = !isAlive(owner.ownerPid)
   if (orphaned) writeOwner(ownerFile, { ...owner, ownerPid: process.pid })
-  log.info({ redis: owner.url }, 'using the private Redis that is already running')
+  log.info(
+    { redis: addressOf({ kind: 'single', url: owner.url }) },
+    'using the private Redis that is already running',
+  )
   return {
     target: { kind: 'single', url: owner.url },
     async stop() {

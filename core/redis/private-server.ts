@@ -1,20 +1,25 @@
 /**
  * A Redis server of one's own, as a child process: an installed redis-server or valkey-server on a unix socket without
- * persistence, else js-redis-server (JavaScript, a dev dependency) on a free port.
+ * persistence, else js-redis-server (JavaScript, a dev dependency) on a free port of the loopback address, with a password.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import { StartError } from '../errors.ts'
 import type { Log } from '../log.ts'
 
+const JS_SERVER = fileURLToPath(new URL('./js-server.mjs', import.meta.url))
 const STOP_WITHIN_MS = 500
 export const READY_WITHIN_MS = 10_000
 
 export interface RedisServer {
+  /** With the password of a JavaScript one: not for logs. */
   url: string
   pid: number
   process: ChildProcess
@@ -61,7 +66,7 @@ export async function startRedisServer({
       if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
       const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
       child.kill('SIGTERM')
-      // js-redis-server waits for its last client; there is nothing in it that would have to be saved.
+      // There is nothing in it that would have to be saved.
       const patience = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS)
       return ended.finally(() => clearTimeout(patience))
     },
@@ -104,9 +109,8 @@ function spawnInstalled(command: string, dir: string, port?: number): { url: str
 }
 
 async function spawnJavaScript(log?: Log): Promise<{ url: string; child: ChildProcess }> {
-  let cli: string
   try {
-    cli = join(dirname(createRequire(import.meta.url).resolve('js-redis-server')), 'cli.js')
+    createRequire(import.meta.url).resolve('js-redis-server')
   } catch (cause) {
     throw new StartError(
       'No Redis is configured, none is installed, and js-redis-server is missing: set REDIS_URL.',
@@ -116,12 +120,19 @@ async function spawnJavaScript(log?: Log): Promise<{ url: string; child: ChildPr
   log?.warn(
     '=== No Redis is configured or installed: using one written in JavaScript. FOR TRYING OUT ONLY; all data is gone on stop. ===',
   )
-  const port = await freePort()
-  const child = spawn(process.execPath, [cli, '--port', String(port)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+  const child = spawn(process.execPath, [JS_SERVER], {
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     detached: true,
   })
-  return { url: `redis://127.0.0.1:${port}`, child }
+  const password = randomBytes(24).toString('base64url')
+  child.send({ password })
+  const port = await Promise.race([
+    once(child, 'message').then(([message]) => (message as { port: number }).port),
+    once(child, 'exit').then(([code]): never => {
+      throw new StartError(`The private Redis (js-redis-server) did not start: it ended with ${code}.`)
+    }),
+  ])
+  return { url: `redis://:${password}@127.0.0.1:${port}`, child }
 }
 
 /** A port of the loopback address that nobody uses just now. */

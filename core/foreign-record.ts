@@ -4,13 +4,14 @@
  */
 import { z } from 'zod'
 import { toIso } from './iso-time.ts'
-import { isTooDeep } from './json-depth.ts'
+import { isTooDeep } from './json-limits.ts'
 import type { Rules } from './lifecycle.ts'
 import { firstPrompt, limitsOf, withinLimits } from './otp-prompt.ts'
 import { unpack } from './packed.ts'
 import { isFinal, type RequestRecord, STATUSES, type Status, type Step, type StoredPrompt } from './record.ts'
 import { allDone, stepsAt } from './steps.ts'
 import { keyOf, keyShape } from './told.ts'
+import { unknownFields, withUnknownFields } from './unknown-fields.ts'
 
 /** More than any record of ours can have: a result of 256 kB, a form of 64 kB, and their escapes. */
 const MOST_CHARACTERS = 1024 * 1024
@@ -45,6 +46,22 @@ const foreignPrompt = z.object({
   recall: ifRight(z.boolean()),
 })
 
+const foreignError = z.object({
+  code: z.string().catch('failed'),
+  message: z.string().catch(''),
+  retryable: z.boolean().catch(false),
+})
+
+const foreignStep = z.object({
+  id: z.string(),
+  state: z.enum(['waiting', 'current', 'done']),
+  started_at: nullableTime,
+  finished_at: nullableTime,
+  of: z.string().optional().catch(undefined),
+  progress: z.number().transform(clampPercent).optional().catch(undefined),
+  outcome: z.enum(['failed', 'skipped']).optional().catch(undefined),
+})
+
 /** Reads what another program may have made of a record: what must be right is checked, the rest is put right. */
 const foreignRecord = z.object({
   hash: z.string().catch(''),
@@ -75,30 +92,9 @@ const foreignRecord = z.object({
     .unknown()
     .optional()
     .transform((value): unknown => value ?? null),
-  error_data: z
-    .object({
-      code: z.string().catch('failed'),
-      message: z.string().catch(''),
-      retryable: z.boolean().catch(false),
-    })
-    .nullable()
-    .catch(null),
+  error_data: foreignError.nullable().catch(null),
   cancelled_by: z.enum(['user', 'operator', 'deadline', 'superseded']).nullable().catch(null),
-  steps: z
-    .array(
-      z.object({
-        id: z.string(),
-        state: z.enum(['waiting', 'current', 'done']),
-        started_at: nullableTime,
-        finished_at: nullableTime,
-        of: z.string().optional().catch(undefined),
-        progress: z.number().transform(clampPercent).optional().catch(undefined),
-        outcome: z.enum(['failed', 'skipped']).optional().catch(undefined),
-      }),
-    )
-    .max(100)
-    .catch([])
-    .transform(withTheirParents),
+  steps: z.array(foreignStep).max(100).catch([]).transform(withTheirParents),
   attempt: count.catch(0),
   max_attempts: z.number().int().positive().catch(1),
   next_retry_at: nullableTime,
@@ -127,10 +123,27 @@ export function parseForeignRecord(json: string, hash?: string): ForeignRecord |
   try {
     const value: unknown = JSON.parse(json.replace(BYTE_ORDER_MARK, ''))
     // Most programs change a record of ours and leave the rest of it as it was written.
-    const record = foreignRecord.parse(isObject(value) ? unpack(value) : value)
-    return { ...record, hash: hash ?? record.hash }
+    const given = isObject(value) ? unpack(value) : null
+    const record = foreignRecord.parse(given)
+    return { ...withUnknown(record, given ?? {}), hash: hash ?? record.hash }
   } catch {
     return null
+  }
+}
+
+const PROMPT_FIELDS = new Set([...Object.keys(foreignPrompt.shape), 'charset'])
+const ERROR_FIELDS = new Set(Object.keys(foreignError.shape))
+const STEP_FIELDS = new Set(Object.keys(foreignStep.shape))
+
+/** What this version does not know stays where it was. */
+function withUnknown(read: ForeignRecord, given: Record<string, unknown>): ForeignRecord {
+  const steps: unknown[] = Array.isArray(given.steps) ? given.steps : []
+  return {
+    ...unknownFields(given),
+    ...read,
+    otp_data: withUnknownFields(read.otp_data, given.otp_data, PROMPT_FIELDS),
+    error_data: withUnknownFields(read.error_data, given.error_data, ERROR_FIELDS),
+    steps: read.steps.map((step, i) => withUnknownFields(step, steps[i], STEP_FIELDS)),
   }
 }
 

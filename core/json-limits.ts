@@ -50,3 +50,14 @@ export function exceededLimit(json: Uint8Array, limits: JsonLimits): keyof JsonL
   }
   return null
 }
+
+/** More than anybody reads, and far less than what walks a value (JSON.stringify, Socket.IO, templates) has stack for. */
+export const MAX_STORED_DEPTH = 200
+
+/** Whether a record or a result is nested too deep to be kept. */
+export const isTooDeep = (json: string): boolean =>
+  exceededLimit(Buffer.from(json), {
+    maxDepth: MAX_STORED_DEPTH,
+    maxMembers: Number.POSITIVE_INFINITY,
+    maxValues: Number.POSITIVE_INFINITY,
+  }) !== null

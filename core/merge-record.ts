@@ -18,6 +18,7 @@ import {
 } from './record.ts'
 import { allDone, partsAt, stepsAt } from './steps.ts'
 import { keyOf } from './told.ts'
+import { unknownFields } from './unknown-fields.ts'
 
 /** What is known of a request: the record, or only what was shown of it. */
 export type Known = RequestRecord | PublicView
@@ -62,8 +63,9 @@ export function mergeRecords(known: MayBeKnown[], theirs: ForeignRecord, rules: 
   const ours = lastKnown(known, put)
   if (!ours) return put
   const isOnTop = hadRead(ours, theirs)
+  const unknown = unknownFields(put)
   const held: RequestRecord = {
-    ...ours,
+    ...(isOnTop ? { ...ours, ...unknown } : { ...unknown, ...ours }),
     guarded: true,
     version: Math.max(ours.version, theirs.version) + 1,
     updated_at: toIso(Math.max(Date.parse(put.updated_at), Date.parse(ours.updated_at))),

@@ -9,7 +9,7 @@
  * form, stands there in full. Steps that its service has and of which none is begun do not stand there.
  */
 import { toIso } from './iso-time.ts'
-import type { RequestRecord, Step } from './record.ts'
+import { hasUnknownFields, type RequestRecord, type Step } from './record.ts'
 import { findService } from './services/index.ts'
 import { firstSteps } from './steps.ts'
 
@@ -74,6 +74,9 @@ const WHOLE: Record<keyof RequestRecord, unknown> = {
   expires_at: undefined,
 }
 
+/** The names of all fields that this version knows. */
+export const FIELDS: ReadonlySet<string> = new Set(Object.keys(WHOLE))
+
 /** What was packed as it was before, and anything else as it is. */
 export function unpack(packed: Record<string, unknown>): Record<string, unknown> {
   const { steps, service_slug: slug } = packed
@@ -89,19 +92,22 @@ export function unpack(packed: Record<string, unknown>): Record<string, unknown>
 function areUntouched({ service_slug, steps }: RequestRecord): boolean {
   const ofService = findService(service_slug)?.steps
   if (ofService?.length !== steps.length) return false
-  return steps.every(
-    ({ id, of, state, started_at, finished_at }, i) =>
-      state === 'waiting' &&
-      started_at === null &&
-      finished_at === null &&
-      id === ofService[i]?.id &&
-      of === ofService[i]?.of,
+  return (
+    steps.every(
+      ({ id, of, state, started_at, finished_at }, i) =>
+        state === 'waiting' &&
+        started_at === null &&
+        finished_at === null &&
+        id === ofService[i]?.id &&
+        of === ofService[i]?.of,
+    ) && !steps.some(hasUnknownFields)
   )
 }
 
 function shorten(step: Step, created: string): ShortStep | Step {
   const { id, state, started_at, finished_at, of, progress, outcome } = step
-  if (of !== undefined || progress !== undefined || outcome !== undefined) return step
+  if (of !== undefined || progress !== undefined || outcome !== undefined || hasUnknownFields(step))
+    return step
   if (state === 'waiting' && started_at === null && finished_at === null) return id
   if (state === 'current' && finished_at === null) return [id, endOf(started_at, created)]
   return state === 'done' ? [id, endOf(started_at, created), endOf(finished_at, created)] : step

@@ -213,13 +213,13 @@ export function publicView(record: RequestRecord, now: number, place: number | n
     is_failed: record.status === 'failed',
     is_cancelled: record.status === 'cancelled',
     is_expired: now >= Date.parse(record.expires_at),
-    steps: record.steps,
+    steps: record.steps.some(hasUnknownFields) ? record.steps.map(publicStep) : record.steps,
     queue_position: record.status === 'pending' ? place : null,
     max_attempts: record.max_attempts,
     next_retry_at: record.next_retry_at,
     otp_data: record.status === 'otp_required' ? publicPrompt(record.otp_data) : null,
     result_data: record.status === 'completed' ? (record.result_data ?? null) : null,
-    error_data: record.status === 'failed' ? record.error_data : null,
+    error_data: record.status === 'failed' ? publicError(record.error_data) : null,
     run_at: record.run_at ?? null,
     retry_of: record.retry_of ?? null,
     created_at: record.created_at,
@@ -230,15 +230,35 @@ export function publicView(record: RequestRecord, now: number, place: number | n
 
 function publicPrompt(prompt: StoredPrompt | null): OtpPrompt | null {
   if (!prompt) return null
-  const {
-    requested_at: _at,
-    resends: _resends,
-    resend_requested: _requested,
-    recall: _recall,
-    ...shown
-  } = prompt
-  return shown
+  const { message_key, message_params } = prompt
+  return {
+    id: prompt.id,
+    length: prompt.length,
+    charset: prompt.charset,
+    sent_to: prompt.sent_to,
+    message: prompt.message,
+    ...(message_key !== undefined && { message_key }),
+    ...(message_params !== undefined && { message_params }),
+    expires_at: prompt.expires_at,
+    resend_available_at: prompt.resend_available_at,
+    attempts_left: prompt.attempts_left,
+    error: prompt.error,
+  }
 }
+
+const STEP_FIELDS = new Set(['id', 'state', 'started_at', 'finished_at', 'of', 'progress', 'outcome'])
+
+/** Whether a newer version of ours, or another program, keeps more in a step than this version knows. */
+export function hasUnknownFields(step: Step): boolean {
+  for (const name in step) if (!STEP_FIELDS.has(name)) return true
+  return false
+}
+
+const publicStep = (step: Step): Step =>
+  Object.fromEntries(Object.entries(step).filter(([name]) => STEP_FIELDS.has(name))) as unknown as Step
+
+const publicError = (error: RequestError | null): RequestError | null =>
+  error && { code: error.code, message: error.message, retryable: error.retryable }
 
 /** Stands still while queued and while a person is being waited for; never grows, never negative. */
 function remainingSeconds(record: RequestRecord, now: number): number {

@@ -5,8 +5,11 @@
 import { toIso } from './iso-time.ts'
 import type { PartReport, Step } from './record.ts'
 
+const NOT_BEGUN = { state: 'waiting', started_at: null, finished_at: null } as const
+
 /** The steps of a service, before any is begun. */
-export const firstSteps = (steps: readonly Pick<Step, 'id' | 'of'>[]): Step[] => steps.map(waiting)
+export const firstSteps = (steps: readonly Pick<Step, 'id' | 'of'>[]): Step[] =>
+  steps.map(({ id, of }) => ({ id, ...NOT_BEGUN, ...(of !== undefined && { of }) }))
 
 /** The steps with `id` as the current one; unchanged when the service has no such step. */
 export function stepsAt(steps: readonly Step[], id: string, at: number): Step[] {
@@ -48,8 +51,12 @@ const placeOf = (steps: readonly Step[], { id, of = id }: Step): number =>
 const isPartOfCurrent = (steps: readonly Step[], step: Step): boolean =>
   step.of !== undefined && steps[placeOf(steps, step)]?.state === 'current'
 
-function waiting({ id, of }: Pick<Step, 'id' | 'of'>): Step {
-  return { id, state: 'waiting', started_at: null, finished_at: null, ...(of !== undefined && { of }) }
+/** As it was before it was begun. */
+function waiting(step: Step): Step {
+  const isUntouched = step.state === 'waiting' && step.started_at === null && step.finished_at === null
+  if (isUntouched && step.progress === undefined && step.outcome === undefined) return step
+  const { progress: _over, outcome: _old, ...kept } = step
+  return { ...kept, ...NOT_BEGUN }
 }
 
 function current(part: Step, { progress }: Partial<PartReport>, at: number): Step {

@@ -7,7 +7,7 @@
  */
 import { AppError } from '../errors.ts'
 import { isHash } from '../hash.ts'
-import { isTooDeep, MAX_DEPTH } from '../json-depth.ts'
+import { isTooDeep, MAX_STORED_DEPTH } from '../json-limits.ts'
 import { advance, type Change, type Refusal } from '../lifecycle.ts'
 import type { Log } from '../log.ts'
 import type { PublicView, RequestRecord } from '../record.ts'
@@ -122,7 +122,7 @@ function checkResult(result: unknown): void {
   const json = toJson(result ?? null)
   if (json === null || isTooDeep(json)) {
     throw new AppError('result_too_large', {
-      detail: `The result is nested deeper than ${MAX_DEPTH} levels, the most a request keeps.`,
+      detail: `The result is nested deeper than ${MAX_STORED_DEPTH} levels, the most a request keeps.`,
     })
   }
   const bytes = Buffer.byteLength(json)

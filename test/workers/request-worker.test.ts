@@ -2,7 +2,7 @@
 import { Queue } from 'bullmq'
 import { afterAll, describe, expect, test } from 'vitest'
 import { AppError } from '../../core/errors.ts'
-import { MAX_DEPTH } from '../../core/json-depth.ts'
+import { MAX_STORED_DEPTH } from '../../core/json-limits.ts'
 import type { Change } from '../../core/lifecycle.ts'
 import { newRecord } from '../../core/new-record.ts'
 import { isFinal, type PublicView, type RequestRecord } from '../../core/record.ts'
@@ -367,7 +367,7 @@ describe('an error', () => {
 
 describe('an answer that cannot be kept', () => {
   test.each([
-    [`nested ${MAX_DEPTH + 1} levels deep`, MAX_DEPTH + 1],
+    [`nested ${MAX_STORED_DEPTH + 1} levels deep`, MAX_STORED_DEPTH + 1],
     ['nested so deep that it cannot be written as JSON', 100_000],
   ])('because it is %s ends the request, and the bot is called once', async (_why, depth) => {
     const deep: Reply = (res) =>
@@ -378,13 +378,13 @@ describe('an answer that cannot be kept', () => {
       attempt: 1,
       error_data: { code: 'result_too_large', retryable: false },
     })
-    expect((await record(hash)).error_data?.message).toContain(`${MAX_DEPTH} levels`)
+    expect((await record(hash)).error_data?.message).toContain(`${MAX_STORED_DEPTH} levels`)
     expect(bot.calls(hash)).toHaveLength(1)
   })
 
   test('is kept at the limit, with lone surrogates and strings that hold brackets', async () => {
     const data = {
-      deep: JSON.parse(`${'['.repeat(MAX_DEPTH - 1)}${']'.repeat(MAX_DEPTH - 1)}`),
+      deep: JSON.parse(`${'['.repeat(MAX_STORED_DEPTH - 1)}${']'.repeat(MAX_STORED_DEPTH - 1)}`),
       text: `\ud800 ${'[{"'.repeat(600)}`,
     }
     const { hash } = await submit({ replies: [success(data)] })

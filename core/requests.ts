@@ -4,6 +4,7 @@ import { AppError } from './errors.ts'
 import { isHash, missing } from './hash.ts'
 import type { Change } from './lifecycle.ts'
 import { isFinal, type PublicView, publicView, type RequestRecord } from './record.ts'
+import { createQueuePlaces } from './redis/queue-places.ts'
 import type { Queues } from './redis/queues.ts'
 import type { RequestStore, Stored } from './redis/request-store.ts'
 import { findService } from './services/index.ts'
@@ -34,6 +35,8 @@ export function createRequests({
   ttlSeconds: number
   now?: () => number
 }): Requests {
+  const places = createQueuePlaces({ queues, now })
+
   async function read(hash: string): Promise<Stored> {
     // What is no hash must not become the name of some other key.
     if (!isHash(hash)) throw new AppError('request_not_found')
@@ -71,10 +74,9 @@ export function createRequests({
   return {
     async view(hash) {
       const { record } = await read(hash)
-      const queue = record.status === 'pending' ? findService(record.service_slug)?.queue : undefined
       // The place in the queue is a courtesy: without it the view is still right.
-      const position = queue ? await queues.position(hash, queue).catch(() => null) : null
-      return publicView(record, now(), position)
+      const place = await places.read({ ...record, run_at: record.run_at ?? null }).catch(() => null)
+      return publicView(record, now(), place)
     },
 
     async cancel(hash, by = 'user') {

@@ -9,6 +9,7 @@ import { createFailures } from '../core/redis/failures.ts'
 import { createIdempotency } from '../core/redis/idempotency.ts'
 import { createIntake } from '../core/redis/intake.ts'
 import { createLiveRequests, type LiveRequests } from '../core/redis/live-requests.ts'
+import { createQueuePlaces } from '../core/redis/queue-places.ts'
 import { createQueues, type Queues } from '../core/redis/queues.ts'
 import { createRequestStore, type RequestStore } from '../core/redis/request-store.ts'
 import { createUpdateBus } from '../core/redis/update-bus.ts'
@@ -58,6 +59,7 @@ export function composeServer({ redis, subscriber, config, assets, log, now }: S
   const ttlSeconds = config.requestTtlSeconds
   const store = createRequestStore({ redis, ttlSeconds, now, log })
   const bus = createUpdateBus({ redis, subscriber, log })
+  const queues = createQueues({ redis, log, now })
   const live = createLiveRequests({
     store,
     bus,
@@ -65,9 +67,9 @@ export function composeServer({ redis, subscriber, config, assets, log, now }: S
     ttlSeconds,
     subscribeWithinMs: SUBSCRIBE_WITHIN_MS,
     mergeMs: MERGE_MS,
+    places: createQueuePlaces({ queues, now }),
     now,
   })
-  const queues = createQueues({ redis, log, now })
   const idempotency = createIdempotency({ redis })
   const ownership = createOwnership({ mode: config.server.ownerCheck, store, ttlSeconds, now })
   const isAllowedOrigin = createOriginCheck(config.server)

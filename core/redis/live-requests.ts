@@ -11,8 +11,9 @@ import { kindOfNonsense, parseForeignRecord } from '../foreign-record.ts'
 import { missing } from '../hash.ts'
 import type { Log } from '../log.ts'
 import { goesBack } from '../merge-record.ts'
-import { isNewer, publicView, type RequestRecord, STATUSES } from '../record.ts'
+import { isNewer, type PublicView, publicView, type RequestRecord, STATUSES } from '../record.ts'
 import { sealView } from '../seal.ts'
+import type { QueuePlaces } from './queue-places.ts'
 import type { RequestStore } from './request-store.ts'
 import {
   type LiveListener,
@@ -24,8 +25,10 @@ import {
   type Told,
   tell,
   tellNow,
+  tellPlace,
 } from './telling.ts'
 import type { UpdateBus } from './update-bus.ts'
+import { within } from './within.ts'
 
 export type { LiveListener, LiveUpdate }
 
@@ -55,6 +58,7 @@ interface Entry extends Told {
   isAskedAgain: boolean
   /** That somebody published nonsense about it. */
   isNoted: boolean
+  leaveQueue: (() => void) | null
 }
 
 const READ_AGAIN_MS = 250
@@ -69,6 +73,7 @@ export function createLiveRequests({
   ttlSeconds,
   subscribeWithinMs,
   mergeMs = 0,
+  places,
   now = Date.now,
 }: {
   store: RequestStore
@@ -79,6 +84,8 @@ export function createLiveRequests({
   subscribeWithinMs?: number
   /** A listener hears one state in this time, the newest; the first and a final one at once. Left out, it hears all. */
   mergeMs?: number
+  /** Left out, nobody is told a place in the queue. */
+  places?: QueuePlaces
   now?: () => number
 }): LiveRequests {
   const entries = new Map<string, Entry>()
@@ -94,6 +101,7 @@ export function createLiveRequests({
       isReading: false,
       isAskedAgain: false,
       isNoted: false,
+      leaveQueue: null,
     }
     entry.ready = follow(entry)
     return entry
@@ -109,7 +117,10 @@ export function createLiveRequests({
     entry.unwatch = unwatch
     const stored = await store.read(entry.hash)
     if (!stored) throw missing(entry.hash, now(), ttlSeconds)
-    deliver(entry, encode(stored.record))
+    const update = encode(stored.record)
+    if (places && update.position.status === 'pending')
+      tellPlace(entry, await places.read(update.view).catch(() => null), mergeMs)
+    deliver(entry, update)
   }
 
   function hear(entry: Entry, json: string): void {
@@ -126,8 +137,13 @@ export function createLiveRequests({
     // Also a reading may be overtaken by a message; what it found will be heard of.
     if (entry.isClosed || (before && (goesBack(before, position) || !isNewer(position, before)))) return
     if (position.expires_at !== before?.expires_at) readAt(entry, Date.parse(position.expires_at))
+    entry.leaveQueue?.()
+    entry.leaveQueue = position.status === 'pending' ? followPlace(entry, update.view) : null
     tell(entry, update, mergeMs)
   }
+
+  const followPlace = (entry: Entry, view: PublicView) =>
+    places?.follow(view, (place) => tellPlace(entry, place, mergeMs)) ?? null
 
   const encode = (record: RequestRecord): LiveUpdate =>
     readUpdate(sealView(publicView(record, now()))) as LiveUpdate
@@ -189,6 +205,7 @@ export function createLiveRequests({
     entry.isClosed = true
     clearTimeout(entry.readTimer)
     stopTelling(entry)
+    entry.leaveQueue?.()
     entry.unwatch?.()
     if (entries.get(entry.hash) === entry) entries.delete(entry.hash)
   }
@@ -228,22 +245,5 @@ export function createLiveRequests({
     stop() {
       for (const entry of entries.values()) close(entry)
     },
-  }
-}
-
-async function within<T extends () => void>(limitMs: number | undefined, work: Promise<T>): Promise<T> {
-  if (limitMs === undefined) return work
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new AppError('storage_unavailable')), limitMs)
-  })
-  try {
-    return await Promise.race([work, late])
-  } catch (error) {
-    // Nobody waits for it any more: leave again once it is there.
-    work.then((stop) => stop()).catch(() => {})
-    throw error instanceof AppError ? error : new AppError('storage_unavailable', { cause: error })
-  } finally {
-    clearTimeout(timer)
   }
 }

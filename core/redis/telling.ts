@@ -1,6 +1,6 @@
 /** Who listens to a request is told its newest state: not more often than they can take, and a final one at once. */
 import { isFinal, type Position, type PublicView } from '../record.ts'
-import { positionIn, unsealView } from '../seal.ts'
+import { positionIn, sealView, unsealView } from '../seal.ts'
 
 /** A view, as JSON encoded once for everybody; parsed when somebody asks for it. */
 export interface LiveUpdate {
@@ -38,6 +38,8 @@ export interface Told {
   latest: Position | null
   /** The newest state, as text: parsed it takes three times as much. */
   json: string
+  /** In the queue, while it waits there. Nobody who writes or publishes knows it. */
+  place: number | null
   toldAt: number
   timer: NodeJS.Timeout | undefined
   isClosed: boolean
@@ -47,6 +49,7 @@ export const nothingTold = (): Told => ({
   listeners: new Map(),
   latest: null,
   json: '',
+  place: null,
   toldAt: Number.NEGATIVE_INFINITY,
   timer: undefined,
   isClosed: false,
@@ -55,13 +58,27 @@ export const nothingTold = (): Told => ({
 export const latestOf = ({ latest, json }: Told): LiveUpdate | null => latest && readUpdate(json)
 
 /** @param everyMs what comes sooner after the last one is told then, all of it in one; 0 for always at once */
-export function tell(told: Told, update: LiveUpdate, everyMs: number): void {
+export function tell(told: Told, newer: LiveUpdate, everyMs: number): void {
+  const update = withPlace(newer, told.place)
   told.latest = update.position
   told.json = update.json
   if (told.listeners.size === 0) return
   const restMs = isFinal(update.position.status) ? 0 : told.toldAt + everyMs - performance.now()
   if (restMs <= 0) tellNow(told, update)
   else told.timer ??= setTimeout(tellNow, Math.ceil(restMs), told).unref()
+}
+
+/** The same state, at another place in the queue. */
+export function tellPlace(told: Told, place: number | null, everyMs: number): void {
+  if (place === told.place) return
+  told.place = place
+  const latest = latestOf(told)
+  if (latest) tell(told, latest, everyMs)
+}
+
+function withPlace(update: LiveUpdate, place: number | null): LiveUpdate {
+  if (update.position.status !== 'pending' || update.view.queue_position === place) return update
+  return readUpdate(sealView({ ...update.view, queue_position: place })) as LiveUpdate
 }
 
 export function tellNow(told: Told, update = latestOf(told)): void {

@@ -64,6 +64,12 @@ describe('the reducer', () => {
     expect(state.view).toMatchObject({ queue_position: 1, progress: 0 })
   })
 
+  test('keeps the place in the queue when a view of the same version does not tell it', () => {
+    const [queued] = history()
+    const state = reduce(firstState(queued!, T0), take({ ...queued!, queue_position: null }))
+    expect(state.view.queue_position).toBe(2)
+  })
+
   test('ignores a view of another request', () => {
     const [first, second] = history(start)
     const state = firstState(first!, T0)

@@ -1,0 +1,23 @@
+/** A time limit for work that opens something: what is opened too late is closed again. */
+import { AppError } from '../errors.ts'
+
+/** @throws AppError `storage_unavailable` when it takes longer, or fails otherwise */
+export async function within<T extends () => void>(
+  limitMs: number | undefined,
+  work: Promise<T>,
+): Promise<T> {
+  if (limitMs === undefined) return work
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new AppError('storage_unavailable')), limitMs)
+  })
+  try {
+    return await Promise.race([work, late])
+  } catch (error) {
+    // Nobody waits for it any more: leave again once it is there.
+    work.then((stop) => stop()).catch(() => {})
+    throw error instanceof AppError ? error : new AppError('storage_unavailable', { cause: error })
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,107 @@
+/** The place in the queue, as each way of following a request tells it. */
+import { io, type Socket } from 'socket.io-client'
+import { afterAll, describe, expect, it } from 'vitest'
+import type { PublicView } from '../../core/record.ts'
+import { createQueuePlaces } from '../../core/redis/queue-places.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { aHash, START } from '../helpers/record.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
+
+const redis = await useRedis()
+const { address, api, apply } = await useServer(redis)
+
+const closing: (() => void)[] = []
+afterAll(() => {
+  for (const close of closing) close()
+})
+
+async function submit(): Promise<{ hash: string; queue_position: number }> {
+  return (await api.post('/api/local-requests').send(CREDIT_SCORE).expect(202)).body
+}
+const callOf = (hash: string, call: string): string => `/api/local-requests/${hash}/${call}`
+
+/** A socket that watches the request: the acknowledgement and each update, as places. */
+async function watchBySocket(hash: string): Promise<(number | null)[]> {
+  const socket: Socket = io(address, { transports: ['websocket'], forceNew: true })
+  closing.push(() => socket.disconnect())
+  const views: (number | null)[] = []
+  socket.on('request:update', (view: PublicView) => views.push(view.queue_position))
+  const { data } = await socket.timeout(5000).emitWithAck('request:watch', { hash })
+  views.unshift(data.queue_position)
+  return views
+}
+
+async function watchByStream(hash: string): Promise<() => (number | null)[]> {
+  const abort = new AbortController()
+  closing.push(() => abort.abort())
+  const res = await fetch(address + callOf(hash, 'events'), { signal: abort.signal })
+  let text = ''
+  const read = async (): Promise<void> => {
+    for await (const chunk of res.body ?? []) text += Buffer.from(chunk).toString()
+  }
+  read().catch(() => {})
+  return () => [...text.matchAll(/^data: (.*)$/gm)].map(([, json]) => JSON.parse(json ?? '').queue_position)
+}
+
+describe('the place in the queue', () => {
+  it('is the same in status, socket, event stream and long poll, and moves there', async () => {
+    const first = await submit()
+    const { hash, queue_position: place } = await submit()
+    expect(place).toBeGreaterThan(first.queue_position)
+
+    const [socket, stream] = [await watchBySocket(hash), await watchByStream(hash)]
+    const longPoll = await api.get(callOf(hash, 'status?after=0&wait=5')).expect(200)
+    const status = await api.get(callOf(hash, 'status')).expect(200)
+    await eventually(() => expect(stream()).toEqual([place]))
+    expect([socket, longPoll.body.queue_position, status.body.queue_position]).toEqual([
+      [place],
+      place,
+      place,
+    ])
+
+    await api.post(callOf(first.hash, 'cancel')).expect(200)
+    const moved = await api.get(callOf(hash, 'status')).expect(200)
+    expect(moved.body).toMatchObject({ version: status.body.version, queue_position: place - 1 })
+    await eventually(() => expect(socket).toEqual([place, place - 1]))
+    await eventually(() => expect(stream()).toEqual([place, place - 1]))
+    await api
+      .get(callOf(hash, 'status?after=0&wait=5'))
+      .expect(({ body }) => expect(body.queue_position).toBe(place - 1))
+  })
+
+  it('is told to who waits for a newer version together with that version, and only then', async () => {
+    const { hash } = await submit()
+    const waiting = api.get(callOf(hash, 'status?after=1&wait=20')).then(({ body }) => body)
+    await apply(hash, START)
+    expect(await waiting).toMatchObject({ version: 2, queue_position: null })
+  })
+})
+
+describe('following places', () => {
+  it('asks for all at once, and for nobody any more when nobody follows', async () => {
+    const asked: string[] = []
+    const places = createQueuePlaces({
+      queues: {
+        async position(hash) {
+          asked.push(hash)
+          return asked.length
+        },
+      },
+    })
+    const view = {
+      hash: aHash(),
+      status: 'pending',
+      service_slug: 'credit-score-rating',
+      run_at: null,
+    } as const
+    const moves: (number | null)[] = []
+    const stops = [1, 2, 3].map(() => places.follow({ ...view, hash: aHash() }, (place) => moves.push(place)))
+    await eventually(() => expect(moves).toEqual([1, 2, 3]))
+    for (const stop of stops) stop()
+    const later = places.follow(view, () => {})
+    await eventually(() => expect(asked).toContain(view.hash))
+    later()
+    expect(asked).toHaveLength(4)
+  })
+})

@@ -1,5 +1,5 @@
 /** Calls a bot over HTTP and understands its answer, whatever it is: nothing a bot says makes a worker stumble. */
-import { Agent, fetch, type Response } from 'undici'
+import { Agent, buildConnector, fetch, type Response } from 'undici'
 import { z } from 'zod'
 import { AppError } from '../core/errors.ts'
 import { sayCommon } from '../core/texts/common-messages.ts'
@@ -65,25 +65,56 @@ export interface BotClient {
 /** Room for the largest result and what is wrapped around it. */
 const MOST_BYTES = 1024 * 1024
 
+/** So soon a connection shows that the bot had closed it before it was used again. */
+const STALE_WITHIN_MS = 1_000
+
 export function createBotClient({ url, token }: { url: string; token: string }): BotClient {
   // The caller's signal is the only time limit: fetch's own 300 s would hang up on a person who is looking for a code.
-  const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 5000 } })
+  const options = {
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: markReused(buildConnector({ timeout: 5000 })),
+  }
+  const agent = new Agent(options)
+  /** Each call on a connection of its own. */
+  const fresh = new Agent({ ...options, pipelining: 0 })
+
+  function ask(
+    { slug, hash, attempt, requestData, otp, signal }: BotCall,
+    dispatcher: Agent,
+  ): Promise<Response> {
+    return fetch(`${url.replace(/\/$/, '')}/api/services/${encodeURIComponent(slug)}`, {
+      method: 'POST',
+      dispatcher,
+      signal,
+      redirect: 'error',
+      headers: {
+        'content-type': 'application/json',
+        authorization: `Bearer ${token}`,
+        'idempotency-key': hash,
+        'x-attempt': String(attempt),
+      },
+      body: JSON.stringify({ ...requestData, requestHash: hash, ...(otp !== undefined && { otp }) }),
+    })
+  }
+
+  /** A bot may close an idle connection at the moment it is used. Asking again is safe: the Idempotency-Key is the same. */
+  async function askAgainIfStale(call: BotCall): Promise<Response> {
+    const begun = performance.now()
+    try {
+      return await ask(call, agent)
+    } catch (error) {
+      call.signal.throwIfAborted()
+      if (!wasReused(error) || performance.now() - begun > STALE_WITHIN_MS) throw error
+      return ask(call, fresh)
+    }
+  }
+
   return {
-    async call({ slug, hash, attempt, requestData, otp, signal }) {
+    async call(call) {
+      const { signal } = call
       try {
-        const response = await fetch(`${url.replace(/\/$/, '')}/api/services/${encodeURIComponent(slug)}`, {
-          method: 'POST',
-          dispatcher: agent,
-          signal,
-          redirect: 'error',
-          headers: {
-            'content-type': 'application/json',
-            authorization: `Bearer ${token}`,
-            'idempotency-key': hash,
-            'x-attempt': String(attempt),
-          },
-          body: JSON.stringify({ ...requestData, requestHash: hash, ...(otp !== undefined && { otp }) }),
-        })
+        const response = await askAgainIfStale(call)
         if (response.status === 401 || response.status === 403) {
           // An answer that nobody reads would keep its connection.
           await response.body?.cancel()
@@ -97,8 +128,30 @@ export function createBotClient({ url, token }: { url: string; token: string }):
         throw new (neverConnected(error) ? NotBegun : AppError)('bot_unavailable', { cause: error })
       }
     },
-    stop: () => agent.destroy(),
+    async stop() {
+      await Promise.all([agent.destroy(), fresh.destroy()])
+    },
   }
+}
+
+const reusedConnections = new WeakSet<Error>()
+
+/** Remembers of each error of a connection whether it had brought an answer before. */
+function markReused(connect: buildConnector.connector): buildConnector.connector {
+  return (options, callback) =>
+    connect(options, (...connected) => {
+      const [, socket] = connected
+      socket?.prependListener('error', (error) => {
+        if (socket.bytesRead > 0) reusedConnections.add(error)
+      })
+      callback(...connected)
+    })
+}
+
+/** The connection broke that had brought another answer before. */
+function wasReused(error: unknown): boolean {
+  const { cause } = error as { cause?: Error & { socket?: { bytesRead?: number } } }
+  return cause !== undefined && (reusedConnections.has(cause) || (cause.socket?.bytesRead ?? 0) > 0)
 }
 
 /** Not even a connection: refused, no such host, no way there, or not in time. */

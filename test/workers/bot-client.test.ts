@@ -1,4 +1,5 @@
-import { afterAll, describe, expect, test } from 'vitest'
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { AppError, type ErrorCode } from '../../core/errors.ts'
 import { type BotCall, createBotClient, NotBegun } from '../../workers/bot-client.ts'
 import { aHash } from '../helpers/record.ts'
@@ -299,6 +300,72 @@ describe('a call that is aborted', () => {
     const call = aCall({ signal: AbortSignal.abort(new AppError('already_final')) })
     await expect(client.call(call)).rejects.toMatchObject({ code: 'already_final' })
     expect(bot.calls(call.hash)).toEqual([])
+  })
+})
+
+describe('a connection that the bot closes when it is used again', () => {
+  const ANSWER = '{"status":"success","data":"done"}'
+  const HEAD = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${ANSWER.length}\r\n\r\n`
+  /** The client puts a connection back a moment after the answer was read. */
+  const isIdle = async (): Promise<void> => {
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
+  }
+  /** Answers the first request of a connection and closes it at the second; remembers how many it was asked. */
+  async function startClosingBot(close: (socket: Socket) => void) {
+    let asked = 0
+    let connected = 0
+    const server = createTcpServer((socket) => {
+      connected++
+      let answered = false
+      socket.on('error', () => {})
+      socket.on('data', (data) => {
+        asked += String(data).split('POST ').length - 1
+        if (answered) return close(socket)
+        if (!String(data).endsWith('}')) return
+        answered = true
+        socket.write(HEAD + ANSWER)
+      })
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void server.close())
+    const own = createBotClient({
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      token: TOKEN,
+    })
+    onTestFinished(() => own.stop())
+    return { own, counts: () => ({ asked, connected }) }
+  }
+
+  test.each([
+    ['with a reset', (socket: Socket) => void socket.resetAndDestroy()],
+    ['with an end', (socket: Socket) => void socket.end()],
+  ])('%s costs no attempt: it is asked again on another one', async (_how, close) => {
+    const { own, counts } = await startClosingBot(close)
+    expect(await own.call(aCall())).toMatchObject({ data: 'done' })
+    await isIdle()
+    expect(await own.call(aCall())).toMatchObject({ data: 'done' })
+    expect(counts()).toEqual({ asked: 3, connected: 2 })
+  })
+
+  test('and that dies each time it is asked has been asked twice, and the attempt counts', async () => {
+    let asked = 0
+    const dying = createTcpServer((socket) => {
+      socket.on('error', () => {})
+      socket.on('data', () => (++asked === 1 ? socket.write(HEAD + ANSWER) : socket.resetAndDestroy()))
+    })
+    await new Promise<void>((resolve) => dying.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void dying.close())
+    const own = createBotClient({
+      url: `http://127.0.0.1:${(dying.address() as AddressInfo).port}`,
+      token: TOKEN,
+    })
+    onTestFinished(() => own.stop())
+    expect(await own.call(aCall())).toMatchObject({ data: 'done' })
+    await isIdle()
+    const error = await own.call(aCall()).catch((cause: unknown) => cause)
+    expect(error).toMatchObject({ code: 'bot_unavailable' })
+    expect(error).not.toBeInstanceOf(NotBegun)
+    expect(asked).toBe(3)
   })
 })
 

@@ -23,11 +23,20 @@ export function showExpiring(main: HTMLElement, { view }: State, page: Page): vo
   write(find(main, 'expiring'), isExpiring(view, page.clock()) ? page.t('live.announce.expiring') : null)
 }
 
-/** Writes only what differs: a rewritten text would lose a selection in it and be read out again. */
+/** The last text of ours in each element. What stands there by now may be the browser's translation of it. */
+const written = new WeakMap<HTMLElement, string>()
+
+/**
+ * Writes only what has changed: a text that is written again would lose a selection in it, be read out again, and take
+ * the place of its translation.
+ */
 function write(element: HTMLElement | null, text: string | null): void {
   if (!element) return
   if (element.hidden !== (text === null)) element.hidden = text === null
-  if (text !== null && element.textContent !== text) element.textContent = text
+  if (text === null) return
+  const before = written.get(element) ?? element.textContent
+  written.set(element, text)
+  if (before !== text) element.textContent = text
 }
 
 function showBar(main: HTMLElement, { view }: State, { value }: Described): void {

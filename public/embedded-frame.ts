@@ -50,6 +50,7 @@ export function createFrame(root: ShadowRoot, server: string): Frame {
       main.replaceWith(fresh)
       main = fresh
       box.lang = page.lang
+      box.dataset.locale = page.lang
       box.dir = page.dir
       if (page.lang === 'fa') addFont(server)
       // Not before: the server is there now.

@@ -1,10 +1,12 @@
 /** The server's page for what is known by now, to be put in the place of the one shown, without a reload. */
+import { languageOf } from './page-data.ts'
 
 export interface LoadedPage {
   /** Where it was found in the end. */
   address: string
   status: number
   title: string
+  /** As the server wrote it. */
   lang: string
   dir: string
   main: HTMLElement
@@ -29,13 +31,13 @@ export async function loadPage(
 export async function readAnswer(answer: Response): Promise<LoadedPage | null> {
   const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
   const main = page.getElementById('main')
-  const { lang, dir } = page.documentElement
+  const { dir } = page.documentElement
   return (
     main && {
       address: answer.url,
       status: answer.status,
       title: page.title,
-      lang,
+      lang: languageOf(page.documentElement),
       dir,
       main: document.adoptNode(main),
     }

@@ -29,5 +29,6 @@ export function readPage(place: HTMLElement): Page | null {
   }
 }
 
-/** The language of what is shown around here. */
-export const languageOf = (place: HTMLElement): string => place.closest<HTMLElement>('[lang]')?.lang ?? 'en'
+/** The language that the server wrote what is shown around here in: a browser that translates it changes `lang`. */
+export const languageOf = (place: Element): string =>
+  place.closest<HTMLElement>('[data-locale]')?.dataset.locale ?? 'en'

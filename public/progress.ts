@@ -3,10 +3,14 @@ import { listenToControls } from './controls.ts'
 import { listenToForms } from './forms.ts'
 import { type LoadedPage, loadPage } from './load-page.ts'
 import { offerNotifications } from './notifications.ts'
+import { languageOf } from './page-data.ts'
 import { type RequestView, type Stage, showRequest } from './request-view.ts'
 
 const notify = offerNotifications()
 const main = (): HTMLElement => document.getElementById('main') as HTMLElement
+
+/** What the title said last; null when the server's is shown. */
+let title: string | null = null
 
 const stage: Stage = {
   server: location.origin,
@@ -25,7 +29,11 @@ const stage: Stage = {
   tell({ view }, words) {
     // With a wrong code the title begins with that, and the rest of it is right.
     const isWrong = main().querySelector('[aria-invalid]') !== null
-    if (!isWrong) document.title = document.title.replace(/^.*(?= · [^·]*$)/, () => words.title)
+    if (!isWrong && words.title !== title) {
+      // The browser may have translated the one that was written last.
+      title = words.title
+      document.title = document.title.replace(/^.*(?= · [^·]*$)/, () => words.title)
+    }
     showIcon(words.icon)
     notify(view, words)
   },
@@ -34,13 +42,14 @@ const stage: Stage = {
 /** @returns false when the whole page has to be another one */
 function place(loaded: LoadedPage): boolean {
   // Another language was chosen in another tab: direction, font and frame change with it.
-  if (loaded.lang !== document.documentElement.lang) {
+  if (loaded.lang !== languageOf(document.documentElement)) {
     location.replace(loaded.address)
     return false
   }
   const hadFocus = main().contains(document.activeElement)
   main().replaceWith(loaded.main)
   document.title = loaded.title
+  title = null
   history.replaceState(history.state, '', loaded.address)
   const code = main().querySelector<HTMLElement>('#otp')
   // Whoever is brought to a code prompt was typing nowhere else: the page before had no field. Otherwise focus is

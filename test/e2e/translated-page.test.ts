@@ -1,0 +1,114 @@
+/** A request page that the browser translates, as Google Translate does in Chromium. */
+import type { Page } from 'playwright-core'
+import { afterEach, describe, expect, it } from 'vitest'
+import { createTexts } from '../../core/texts/index.ts'
+import { useAssets, useBrowser } from '../helpers/browser.ts'
+import { lacksChromium } from '../helpers/chromium.ts'
+import { ASK, START, step } from '../helpers/record.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { code, live, typeCode, watchAt } from '../helpers/request-page.ts'
+import { useServer } from '../helpers/server.ts'
+
+const { address, given, apply } = await useServer(await useRedis(), { assets: useAssets() })
+const { open, closeTabs } = useBrowser()
+const { t } = createTexts('en')
+
+/** Opens the page and lets it be translated. */
+async function openTranslated(hash: string): Promise<Page> {
+  const page = await open()
+  await page.clock.install()
+  await watchAt(address, hash, page)
+  await page.evaluate(translate)
+  await page.evaluate(() => Object.assign(globalThis, { isTheSame: true }))
+  return page
+}
+
+describe.skipIf(lacksChromium)('a translated page', () => {
+  afterEach(closeTabs)
+
+  it('stays translated while nothing changes, and shows and translates what does', async () => {
+    const hash = await given([START, step(10)])
+    const page = await openTranslated(hash)
+    const heading = page.locator('h1')
+    await heading.filter({ hasText: `DE ${t('live.status.processing')}` }).waitFor()
+    const before = await page.evaluate(countTranslations)
+    await page.clock.runFor(4000)
+    // The age of the last message is all that grows older in four seconds.
+    expect((await page.evaluate(countTranslations)) - before).toBeLessThanOrEqual(4)
+    expect(await heading.textContent()).toBe(`DE ${t('live.status.processing')}`)
+    expect(await page.title()).toMatch(/^DE 10%/)
+
+    await apply(hash, step(40, 'Signing in'))
+    await live(page, 'percent').filter({ hasText: 'DE 40%' }).waitFor()
+    await live(page, 'message').filter({ hasText: 'DE Signing in' }).waitFor()
+    expect(await live(page, 'bar').getAttribute('aria-valuenow')).toBe('40')
+  })
+
+  it('counts down to another code, says that a code was wrong, and takes the right one in place', async () => {
+    const hash = await given([START, ASK])
+    const page = await openTranslated(hash)
+    await live(page, 'resend')
+      .filter({ hasText: /^DE .*\d/ })
+      .waitFor()
+    const first = await live(page, 'resend').textContent()
+    await page.clock.runFor(11_000)
+    await live(page, 'resend')
+      .filter({ hasText: /^DE .*\d/ })
+      .waitFor()
+    expect(await live(page, 'resend').textContent()).not.toBe(first)
+
+    await code(page).fill('123')
+    await page.keyboard.press('Enter')
+    const error = page
+      .getByRole('alert')
+      .filter({ hasText: `DE ${t('code.error.wrong_length', { length: 6, typed: 3 })}` })
+    await error.waitFor()
+    await page.clock.runFor(3000)
+    expect(await error.isVisible()).toBe(true)
+    await typeCode(page)
+    await page.locator('h1', { hasText: `DE ${t('live.status.processing')}` }).waitFor()
+    expect(await page.evaluate(() => 'isTheSame' in globalThis)).toBe(true)
+  })
+})
+
+// What follows runs in the page.
+
+/** Says the language in `<html>`, and puts each text into two `<font>`, now and whenever one is written. */
+function translate(): void {
+  const isOurs = (node: Node): boolean => node.parentElement?.closest('font') !== null
+  let count = 0
+  const translateIn = (root: Node): void => {
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT)
+    const texts: Text[] = root instanceof Text ? [root] : []
+    while (walker.nextNode()) texts.push(walker.currentNode as Text)
+    for (const text of texts) {
+      if (isOurs(text) || !text.data.trim() || text.parentElement?.closest('script, title')) continue
+      const [outer, inner] = [document.createElement('font'), document.createElement('font')]
+      inner.textContent = `DE ${text.data.trim()}`
+      outer.append(inner)
+      text.replaceWith(outer)
+      count++
+    }
+  }
+  const root = document.documentElement
+  root.lang = 'de'
+  root.classList.add('translated-ltr')
+  const translateTitle = (): void => {
+    if (!document.title.startsWith('DE ')) document.title = `DE ${document.title}`
+  }
+  translateIn(document.body)
+  translateTitle()
+  new MutationObserver((changes) => {
+    for (const { addedNodes } of changes)
+      for (const node of addedNodes) if (node.isConnected) translateIn(node)
+  }).observe(document.body, { childList: true, subtree: true })
+  new MutationObserver(translateTitle).observe(document.head, {
+    childList: true,
+    subtree: true,
+    characterData: true,
+  })
+  Object.assign(globalThis, { countTranslations: () => count })
+}
+
+const countTranslations = (): number =>
+  (globalThis as unknown as { countTranslations(): number }).countTranslations()

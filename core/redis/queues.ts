@@ -9,15 +9,12 @@ import { allQueues } from '../services/index.ts'
 import type { ServiceQueue } from '../services/queues.ts'
 import { DEFAULT_PRIORITY, type Service } from '../services/service.ts'
 import type { RedisClient } from './connect.ts'
+import { createQueueLimits, EVENTS_KEPT } from './queue-limits.ts'
 import { createTakeTurn, type TakeTurn } from './turns.ts'
-import { replacingWrongTypes } from './wrong-type.ts'
 
 /** A job of a request. */
 export type RequestJob = Job<Record<string, never>>
 export const hashOf = ({ id }: Pick<RequestJob, 'id'>): string => id as string
-
-/** BullMQ's event streams are not read here: keep them short. */
-const EVENTS_KEPT = 100
 
 /**
  * How long a worker asks for a job at a time, on a connection of its own: what is not heard of for longer than this and
@@ -40,9 +37,6 @@ export function waitNoLonger(worker: Worker, sleepSeconds: number): void {
  * BullMQ takes for granted, and whether a job is kept once it has ended its worker says.
  */
 const BRIEF = { attempts: undefined }
-
-/** More than anybody begins: a limit that is only there so that a queue can be held. */
-const ANY_NUMBER = 1_000_000_000
 
 /** What a queue knows of a request: whose it is, how urgent, and when. */
 type Waiting = Pick<RequestRecord, 'hash' | 'status' | 'submitter' | 'priority' | 'run_at'>
@@ -68,7 +62,7 @@ export interface Queues {
   remove(hash: string, queue: ServiceQueue): Promise<void>
   /** 1 is next; null when it does not wait in this queue. */
   position(hash: string, queue: ServiceQueue): Promise<number | null>
-  /** Sees to it that the limits of the queues hold, for all workers together. */
+  /** Sees to it from now on that the limits of the queues hold, for all workers together, also in a Redis that was emptied. */
   limit(): Promise<void>
   /** Nothing of this queue is begun for so long, by no worker. Who wants it held for longer is heard. */
   hold(queue: ServiceQueue, ms: number): Promise<void>
@@ -106,6 +100,8 @@ export function createQueues({
     if (!queue) throw new Error(`no service uses the queue "${name}"`)
     return queue
   }
+
+  const limits = createQueueLimits({ redis, log, services, find })
 
   /** By queue and urgency: those who want a turn at the same time are given theirs together. */
   const takers = new Map<string, TakeTurn>()
@@ -160,25 +156,10 @@ export function createQueues({
       if (index !== null) return first - index
       return rank === null ? null : first + rank + 1
     },
-    async limit() {
-      await Promise.all(
-        services.map(async (limits) => {
-          const queue = find(limits)
-          const { requests, seconds } = limits.rate ?? { requests: ANY_NUMBER, seconds: 1 }
-          await queue.setGlobalRateLimit(requests, seconds * 1000)
-          if (limits.atOnce === undefined) await queue.removeGlobalConcurrency()
-          else await queue.setGlobalConcurrency(limits.atOnce)
-        }),
-      )
-    },
-    async hold(queue, ms) {
-      // As BullMQ's own rateLimit(), which would let go earlier what somebody else holds for longer.
-      const limiter = find(queue).toKey('limiter')
-      await replacingWrongTypes(redis, { [limiter]: 'string' }, () =>
-        redis.holdQueue(limiter, Number.MAX_SAFE_INTEGER, Math.ceil(ms)),
-      )
-    },
+    limit: limits.set,
+    hold: limits.hold,
     async stop() {
+      limits.stop()
       await Promise.all([...queues.values()].map((queue) => queue.close()))
     },
   }

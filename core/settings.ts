@@ -88,7 +88,7 @@ export const settings = z.object({
   BATCHES_PER_MINUTE: count(1, Number.MAX_SAFE_INTEGER).default(20),
   ACTIONS_PER_MINUTE: count(1, Number.MAX_SAFE_INTEGER).default(60),
   MAX_DELAY: seconds(0, 14 * 86_400).default(86_400),
-  TOP_PRIORITY: count(1, 10).default(1),
+  TOP_PRIORITY: count(1, 10).default(5),
   OWNER_CHECK: z.enum(['off', 'actions', 'all']).default('off'),
   CONCURRENCY_DRIVER: z.enum(DRIVER_NAMES).default('process'),
   CONCURRENCY_POOL_SIZE: count(1, 1000).default(8),

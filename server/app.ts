@@ -25,6 +25,7 @@ import { createPageRoutes } from './routes/pages.ts'
 import { createRenderProblem } from './routes/problem-page.ts'
 import { createServiceRoutes } from './routes/services.ts'
 import { createAnswerStatus } from './routes/status.ts'
+import type { Sessions } from './sessions.ts'
 import type { Submit } from './submit.ts'
 
 export interface AppDeps {
@@ -34,6 +35,7 @@ export interface AppDeps {
   live: LiveRequests
   health: Health
   ownership: Ownership
+  sessions: Sessions
   isAllowedOrigin: IsAllowedOrigin
   pages: Pages
   /** For counting calls; the fail-fast connection. */
@@ -55,7 +57,8 @@ export interface AppDeps {
 }
 
 export function createApp(deps: AppDeps): RequestListener {
-  const { submit, requests, failures, live, health, ownership, pages, stopping, settings, log } = deps
+  const { submit, requests, failures, live, health, ownership, sessions, pages, stopping, settings, log } =
+    deps
   const logsCalls = log.isLevelEnabled('debug')
   const answerStatus = createAnswerStatus({ requests, live, stopping })
   const limitSubmits = limitPerMinute(deps.redis, 'submit', settings.submitsPerMinute)
@@ -78,7 +81,7 @@ export function createApp(deps: AppDeps): RequestListener {
     '/assets',
     express.static(deps.assets, { index: false, maxAge: '1h', fallthrough: true, setHeaders: forAnySite }),
   )
-  app.use(checkOrigin(deps.isAllowedOrigin), identify)
+  app.use(checkOrigin(deps.isAllowedOrigin), identify(sessions))
 
   app.use('/api/services', createServiceRoutes())
   app.use(
@@ -99,7 +102,7 @@ export function createApp(deps: AppDeps): RequestListener {
   app.use('/api', notFound)
 
   app.use(
-    startSession({ always: settings.ownerCheck !== 'off' }),
+    startSession(sessions, { always: settings.ownerCheck !== 'off' }),
     rememberLocale,
     createPageRoutes({ pages, submit, requests, failures, ownership, limitSubmits, limitActions }),
   )

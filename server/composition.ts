@@ -7,6 +7,7 @@ import type { RedisClient } from '../core/redis/connect.ts'
 import { createDeadlines } from '../core/redis/deadlines.ts'
 import { createFailures } from '../core/redis/failures.ts'
 import { createIdempotency } from '../core/redis/idempotency.ts'
+import type { InstallationSecret } from '../core/redis/installation-secret.ts'
 import { createIntake } from '../core/redis/intake.ts'
 import { createLiveRequests, type LiveRequests } from '../core/redis/live-requests.ts'
 import { createQueuePlaces } from '../core/redis/queue-places.ts'
@@ -20,12 +21,14 @@ import { createOriginCheck } from './middleware/origin.ts'
 import { createOwnership } from './ownership.ts'
 import { createPages } from './pages/index.ts'
 import { createRelay } from './relay.ts'
+import { createSessions } from './sessions.ts'
 import { createSubmit } from './submit.ts'
 
 export interface ServerDeps {
   /** The fail-fast connection. */
   redis: RedisClient
   subscriber: RedisClient
+  secret: Pick<InstallationSecret, 'digest'>
   config: Pick<Config, 'requestTtlSeconds' | 'server'>
   /** The folder with what the browser loads. */
   assets: string
@@ -55,7 +58,15 @@ const IDLE_MS = 60_000
  */
 const KEEP_ALIVE_MS = 75_000
 
-export function composeServer({ redis, subscriber, config, assets, log, now }: ServerDeps): ComposedServer {
+export function composeServer({
+  redis,
+  subscriber,
+  secret,
+  config,
+  assets,
+  log,
+  now,
+}: ServerDeps): ComposedServer {
   const ttlSeconds = config.requestTtlSeconds
   const store = createRequestStore({ redis, ttlSeconds, now, log })
   const bus = createUpdateBus({ redis, subscriber, log })
@@ -73,6 +84,7 @@ export function composeServer({ redis, subscriber, config, assets, log, now }: S
   const idempotency = createIdempotency({ redis })
   const ownership = createOwnership({ mode: config.server.ownerCheck, store, ttlSeconds, now })
   const isAllowedOrigin = createOriginCheck(config.server)
+  const sessions = createSessions(secret)
   const stopping = new AbortController()
   // Every open stream and long poll listens.
   setMaxListeners(0, stopping.signal)
@@ -95,6 +107,7 @@ export function composeServer({ redis, subscriber, config, assets, log, now }: S
       live,
       health: bus.health,
       ownership,
+      sessions,
       isAllowedOrigin,
       pages: createPages({ ttlSeconds, now }),
       redis,
@@ -109,7 +122,7 @@ export function composeServer({ redis, subscriber, config, assets, log, now }: S
     }),
   )
   http.setTimeout(IDLE_MS)
-  const relay = createRelay({ http, live, health: bus.health, ownership, isAllowedOrigin, log })
+  const relay = createRelay({ http, live, health: bus.health, ownership, sessions, isAllowedOrigin, log })
 
   return {
     http,

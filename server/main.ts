@@ -5,6 +5,7 @@ import { StartError } from '../core/errors.ts'
 import { listen, runProcess } from '../core/process.ts'
 import { startClock } from '../core/redis/clock.ts'
 import { openRedis } from '../core/redis/connect.ts'
+import { openInstallationSecret } from '../core/redis/installation-secret.ts'
 import { composeServer } from './composition.ts'
 
 const ASSETS = fileURLToPath(new URL('../public/dist', import.meta.url))
@@ -15,7 +16,11 @@ await runProcess({ name: 'server', env: process.env }, async ({ config, log, use
   const redis = await connections.connect('fail-fast')
   const subscriber = await connections.connect('subscriber')
   const { now } = await use('clock', startClock({ redis, log }))
-  const { http } = await use('server', composeServer({ redis, subscriber, config, assets: ASSETS, log, now }))
+  const secret = await use('installation secret', openInstallationSecret(redis))
+  const { http } = await use(
+    'server',
+    composeServer({ redis, subscriber, secret, config, assets: ASSETS, log, now }),
+  )
   await listen(http, { port: config.server.port, host: config.server.host, setting: 'PORT' })
   log.info(
     { address: `http://localhost:${config.server.port}`, redis: connections.address },

@@ -12,10 +12,10 @@ import type { Log } from '../core/log.ts'
 import type { PublicView } from '../core/record.ts'
 import type { Health } from '../core/redis/echo.ts'
 import type { LiveListener, LiveRequests } from '../core/redis/live-requests.ts'
-import { sessionOf } from './middleware/caller.ts'
 import type { IsAllowedOrigin } from './middleware/origin.ts'
 import { type Ownership, readToken } from './ownership.ts'
 import { type Problem, toProblem } from './problem.ts'
+import type { Sessions } from './sessions.ts'
 import { limitSocket, MESSAGES_PER_SECOND, MOST_WATCHED, type SocketLimits } from './socket-limits.ts'
 import { sendUpdate } from './update-packet.ts'
 import { declineUpgrades } from './upgrades.ts'
@@ -65,6 +65,7 @@ export function createRelay({
   live,
   health,
   ownership,
+  sessions,
   isAllowedOrigin,
   log,
 }: {
@@ -72,6 +73,7 @@ export function createRelay({
   live: LiveRequests
   health: Health
   ownership: Ownership
+  sessions: Sessions
   isAllowedOrigin: IsAllowedOrigin
   log: Log
 }): Relay {
@@ -100,7 +102,7 @@ export function createRelay({
     const watcher: Watcher = {
       socket,
       limits: limits.get(socket.conn) as SocketLimits,
-      sessionId: sessionOf(socket.handshake.headers.cookie),
+      sessionId: sessions.read(socket.handshake.headers.cookie),
       watching: new Map(),
     }
     forgetOpeningCall(socket)

@@ -9,7 +9,7 @@ import { type Claim, fingerprint, type Idempotency } from '../core/redis/idempot
 import type { Intake } from '../core/redis/intake.ts'
 import type { Queues } from '../core/redis/queues.ts'
 import type { RequestStore } from '../core/redis/request-store.ts'
-import { personOf } from '../core/redis/turns.ts'
+import { submitterOf } from '../core/redis/turns.ts'
 import { findService } from '../core/services/index.ts'
 import { type Service, validateRequestData } from '../core/services/service.ts'
 import { hashToken, ownerTokenOf } from './ownership.ts'
@@ -24,6 +24,8 @@ export interface Submission {
   caller: string
   idempotencyKey: string | null
   sessionId: string | null
+  /** Where it was sent from, for turns. */
+  network: string
 }
 
 /** @throws AppError `unknown_service`, `validation_failed` with every bad field, `idempotency_key_reused`, `storage_unavailable` */
@@ -122,7 +124,7 @@ export function createSubmit({
   }
 
   return async (submission) => {
-    const { slug, caller, idempotencyKey, sessionId, wishes } = submission
+    const { slug, caller, idempotencyKey, sessionId, network, wishes } = submission
     const createdAt = now()
     // What was right when it was first sent is so when it is sent again, though its time has come meanwhile.
     const first =
@@ -143,7 +145,7 @@ export function createSubmit({
     const order = (claim: Claim): Order => ({
       ...checked,
       claim,
-      submitter: personOf(caller),
+      submitter: submitterOf(sessionId, network),
       sessionId,
       ownerToken: tokenOf(claim),
     })

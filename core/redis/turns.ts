@@ -20,9 +20,20 @@ const SCORES = 2 ** 32
 /** A job is added right after its turn was given. */
 const FORGET_AFTER_MS = 2_000
 
-/** The person as a digest: neither session nor address can be read from the name of their turns. */
-export const personOf = (caller: string): string =>
-  createHash('sha256').update(caller).digest('base64url').slice(0, 12)
+/** Neither session nor address can be read from the name of their turns. */
+const digest = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 12)
+
+/**
+ * Whose turns these are: a person, and where they are. Sessions are free, so those of one network take turns with each
+ * other once there are more than a few of them.
+ */
+export function submitterOf(sessionId: string | null, network: string): string {
+  const place = digest(`address:${network}`)
+  return sessionId === null ? place : `${digest(sessionId)}.${place}`
+}
+
+/** So many sessions of one network have a request in each round. */
+const SESSIONS_IN_A_ROUND = 3
 
 /** So many turns are given at once: none of other programs' commands should wait for long. */
 const MOST_AT_ONCE = 250
@@ -36,7 +47,8 @@ export function createTakeTurn(redis: RedisClient, queue: Queue, urgency: number
   return gather(MOST_AT_ONCE, async (persons: string[]) => {
     const args = [
       queue.toKey('prioritized'), turns,
-      base * SCORES, (base + ROUNDS) * SCORES, base, ROUNDS - 1, FORGET_AFTER_MS, ...persons,
+      base * SCORES, (base + ROUNDS) * SCORES, base, ROUNDS - 1, FORGET_AFTER_MS,
+      SESSIONS_IN_A_ROUND, ...persons,
     ] // biome-ignore format: in the order of the script's header
     const rounds = await replacingWrongTypes(redis, { [turns]: 'zset' }, () => redis.takeTurns(...args))
     return rounds.map((round) => base + round)

@@ -2,29 +2,40 @@
  * Who calls: a browser by its session cookie, a program by its address. Scopes Idempotency-Keys; the session is also what
  * a request of a browser belongs to (`ownership.ts`).
  */
-import type { NextFunction, Request, RequestHandler, Response } from 'express'
-import { nanoid } from 'nanoid'
-
-const COOKIE = 'halfway_session'
-const PRESENT = new RegExp(`(?:^|;\\s*)${COOKIE}=([A-Za-z0-9_-]{21})(?:;|$)`)
+import { isIP } from 'node:net'
+import type { Request, RequestHandler, Response } from 'express'
+import { ipKeyGenerator } from 'express-rate-limit'
+import { SESSION_COOKIE, type Sessions } from '../sessions.ts'
 
 export interface Caller {
   /** Null for programs that keep no cookie. */
   sessionId: string | null
   /** What an Idempotency-Key is scoped to. */
   caller: string
+  /** What limits and turns are counted for: the address, of IPv6 the network that one customer has. */
+  network: string
 }
 
 export const callerOf = (res: Response): Caller => res.locals.caller as Caller
 
-/** The session in a Cookie header; null without one of ours. */
-export const sessionOf = (cookies: string | undefined): string | null =>
-  PRESENT.exec(cookies ?? '')?.[1] ?? null
+/** What a proxy names may be any text; what is no address counts as the proxy itself. */
+function addressOf({ ip = '', socket }: Request): string {
+  // Some proxies name the port, too.
+  const bare = /^\[(.+)\](?::\d+)?$/.exec(ip)?.[1] ?? /^([\d.]+):\d+$/.exec(ip)?.[1] ?? ip
+  return isIP(bare) ? bare : (socket.remoteAddress ?? '')
+}
 
-export function identify(req: Request, res: Response, next: NextFunction): void {
-  const sessionId = sessionOf(req.headers.cookie)
-  res.locals.caller = { sessionId, caller: sessionId ?? `address:${req.ip}` } satisfies Caller
-  next()
+export function identify(sessions: Sessions): RequestHandler {
+  return (req, res, next) => {
+    const sessionId = sessions.read(req.headers.cookie)
+    const address = addressOf(req)
+    res.locals.caller = {
+      sessionId,
+      caller: sessionId ?? `address:${address}`,
+      network: ipKeyGenerator(address),
+    } satisfies Caller
+    next()
+  }
 }
 
 /**
@@ -33,14 +44,19 @@ export function identify(req: Request, res: Response, next: NextFunction): void 
  *
  * @param always also when a form is sent, so that every request of a page has an owner
  */
-export function startSession({ always }: { always: boolean }): RequestHandler {
+export function startSession(sessions: Sessions, { always }: { always: boolean }): RequestHandler {
   return (req, res, next) => {
     const isLooking = req.method === 'GET' || req.method === 'HEAD'
-    const { sessionId: present, caller } = callerOf(res)
+    const { sessionId: present, caller, network } = callerOf(res)
     if (present === null && (isLooking || always)) {
-      const sessionId = nanoid(21)
-      res.locals.caller = { sessionId, caller: isLooking ? sessionId : caller } satisfies Caller
-      res.cookie(COOKIE, sessionId, { httpOnly: true, sameSite: 'lax', secure: req.secure, path: '/' })
+      const sessionId = sessions.create()
+      res.locals.caller = { sessionId, caller: isLooking ? sessionId : caller, network } satisfies Caller
+      res.cookie(SESSION_COOKIE, sessions.sign(sessionId), {
+        httpOnly: true,
+        sameSite: 'lax',
+        secure: req.secure,
+        path: '/',
+      })
     }
     next()
   }

@@ -1,10 +1,11 @@
 /** How often one address may do something in a minute, counted in Redis so that all server processes count together. */
 import { createHash } from 'node:crypto'
-import type { RequestHandler } from 'express'
+import type { RequestHandler, Response } from 'express'
 import { rateLimit } from 'express-rate-limit'
 import { type RedisReply, RedisStore } from 'rate-limit-redis'
 import { AppError } from '../../core/errors.ts'
 import type { RedisClient } from '../../core/redis/connect.ts'
+import { callerOf } from './caller.ts'
 
 const WINDOW_MS = 60_000
 
@@ -23,6 +24,7 @@ export function limitPerMinute(
     standardHeaders: 'draft-8',
     legacyHeaders: false,
     identifier: what,
+    keyGenerator: (_req, res) => callerOf(res as Response).network,
     store: new RedisStore({ prefix: redis.names.rateLimit(what), sendCommand: createSender(redis) }),
     handler: (req) => {
       const resetAt =

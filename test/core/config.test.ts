@@ -47,7 +47,7 @@ describe('the settings', () => {
         submitsPerMinute: 60,
         batchesPerMinute: 20,
         maxDelaySeconds: 86_400,
-        topPriority: 1,
+        topPriority: 5,
         actionsPerMinute: 60,
         ownerCheck: 'off',
       },

@@ -1,7 +1,7 @@
 /** Whose turn it is, as BullMQ's own scripts see it: who waits in a queue takes turns with the others. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { personOf, ROUNDS } from '../../core/redis/turns.ts'
+import { ROUNDS, submitterOf } from '../../core/redis/turns.ts'
 import { type TestQueue, useQueue } from '../helpers/queue.ts'
 import { useRedis } from '../helpers/redis.ts'
 
@@ -87,10 +87,48 @@ describe('people who wait', () => {
 
   test('and are told in Redis by a digest alone', async () => {
     const line = useQueue(redis)
-    await line.add(personOf('ip:192.0.2.77'))
+    await line.add(submitterOf(null, '192.0.2.77'))
+    await line.add(submitterOf('session-of-somebody--', '192.0.2.77'))
     const people = await redis.zrange(turnsOf(line), '0', '-1')
-    expect(people).toEqual([expect.stringMatching(/^[\w-]{12}$/)])
-    expect(personOf('ip:192.0.2.78')).not.toBe(people[0])
+    expect(people).toHaveLength(3)
+    for (const person of people) expect(person).toMatch(/^[\w-]{12}(#1)?$/)
+    expect(submitterOf(null, '192.0.2.78')).not.toBe(submitterOf(null, '192.0.2.77'))
+  })
+})
+
+describe('sessions of one network', () => {
+  const sessions = (count: number): string[] => Array.from({ length: count }, (_, i) => `s${i}.net`)
+
+  test('have three requests in each round, however many there are', async () => {
+    const line = useQueue(redis)
+    await addAll(line, sessions(58))
+    await line.add('bob.elsewhere')
+    await line.add('cid')
+    expect(await line.takeAll(5)).toEqual(['s0.net', 's1.net', 's2.net', 'bob.elsewhere', 'cid'])
+    expect(await line.takeAll()).toEqual(sessions(58).slice(3))
+  })
+
+  test('have three in each round when they come at the same time', async () => {
+    const line = useQueue(redis)
+    await Promise.all(sessions(20).map((session) => line.add(session)))
+    const { hash } = await line.add('bob.elsewhere')
+    expect(await line.queues.position(hash, line.queue)).toBe(4)
+  })
+
+  test('are not held up by one among them that has a hundred requests', async () => {
+    const line = useQueue(redis)
+    await addAll(
+      line,
+      HUNDRED.map((ann) => `${ann}.net`),
+    )
+    await addAll(line, ['bob.net', 'cid.net', 'dan.net'])
+    expect(await line.takeAll(5)).toEqual(['ann.net', 'bob.net', 'cid.net', 'ann.net', 'dan.net'])
+  })
+
+  test('take one turn each in a round, as everybody does', async () => {
+    const line = useQueue(redis)
+    await addAll(line, ['ann.net', 'ann.net', 'bob.other', 'bob.other'])
+    expect(await line.takeAll()).toEqual(['ann.net', 'bob.other', 'ann.net', 'bob.other'])
   })
 })
 

@@ -6,8 +6,10 @@ import type { Change } from '../../core/lifecycle.ts'
 import { createLog, type Log } from '../../core/log.ts'
 import { listen } from '../../core/process.ts'
 import { openRedis } from '../../core/redis/connect.ts'
+import { openInstallationSecret } from '../../core/redis/installation-secret.ts'
 import { createRequestStore } from '../../core/redis/request-store.ts'
 import { type ComposedServer, composeServer } from '../../server/composition.ts'
+import { createSessions, SESSION_COOKIE } from '../../server/sessions.ts'
 import { cleanUp } from './clean-up.ts'
 import { afterChanges, aRecord } from './record.ts'
 import { quiet, type TestRedis, useFolder } from './redis.ts'
@@ -17,6 +19,8 @@ export interface TestServer extends ComposedServer {
   readonly address: string
   /** Calls of a program that keeps no cookies. */
   readonly api: ReturnType<typeof supertest>
+  /** The cookie of the browser session with this id, 21 characters. */
+  cookieOf(sessionId: string): string
   /** A request that has gone through these changes, without a job. Returns its hash. */
   given(changes?: readonly Change[], fields?: Parameters<typeof aRecord>[0]): Promise<string>
   /** A change that a bot, a worker or somebody else makes. */
@@ -58,8 +62,12 @@ export async function useServer(
     ...settings,
   })
   const connections = await openRedis(config.redis, log)
+  const client = await connections.connect('fail-fast')
+  const secret = await openInstallationSecret(client)
+  const sessions = createSessions(secret)
   const server = composeServer({
-    redis: await connections.connect('fail-fast'),
+    redis: client,
+    secret,
     subscriber: await connections.connect('subscriber'),
     config,
     assets,
@@ -77,7 +85,10 @@ export async function useServer(
 
   let stopped: Promise<void> | null = null
   const stop = (): Promise<void> => {
-    stopped ??= server.stop().then(() => connections.stop())
+    stopped ??= server.stop().then(() => {
+      secret.stop()
+      return connections.stop()
+    })
     return stopped
   }
   cleanUp(stop)
@@ -85,6 +96,7 @@ export async function useServer(
     ...server,
     address,
     api: supertest(address),
+    cookieOf: (sessionId) => `${SESSION_COOKIE}=${sessions.sign(sessionId)}`,
     async given(changes = [], fields = {}) {
       const record = afterChanges(aRecord(fields), changes)
       if (!(await create(record))) throw new Error('there is such a request already')

@@ -9,7 +9,7 @@ const server = await useServer(await useRedis())
 let people = 0
 /** Somebody with a browser: the session cookie tells who it is. */
 function someone() {
-  const cookie = `halfway_session=${String(people++).padStart(21, 'x')}`
+  const cookie = server.cookieOf(String(people++).padStart(21, 'x'))
   return async (request_data: object = CREDIT_SCORE.request_data, service_slug = 'credit-score-rating') => {
     const answer = await server.api
       .post('/api/local-requests')

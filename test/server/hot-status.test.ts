@@ -179,7 +179,7 @@ describe('with OWNER_CHECK=all', () => {
 
   test.each([
     ['nothing', {}],
-    ['a strange cookie', { Cookie: 'halfway_session=session-of-a-stranger' }],
+    ['a strange cookie', { Cookie: guarded.cookieOf('session-of-a-stranger') }],
     ['a strange token', { Authorization: `Bearer ${'x'.repeat(32)}` }],
   ])('a stranger with %s is refused, and learns nothing', async (_what, headers: Record<string, string>) => {
     const answer = await asked(await owned(), headers, guarded)
@@ -189,7 +189,7 @@ describe('with OWNER_CHECK=all', () => {
   })
 
   test.each([
-    ['cookie', { Cookie: `halfway_session=${SESSION}` }],
+    ['cookie', { Cookie: guarded.cookieOf(SESSION) }],
     ['token', { Authorization: `Bearer ${TOKEN}` }],
   ])('the owner is answered by their %s', async (_what, headers: Record<string, string>) => {
     const answer = await asked(await owned(), headers, guarded)

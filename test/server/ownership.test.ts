@@ -25,7 +25,7 @@ type Headers = Record<string, string>
 const SUBMIT = '/api/local-requests'
 const api = (call: string) => (hash: string) => `${SUBMIT}/${hash}/${call}`
 const page = (name: string) => (hash: string) => at(name, hash)
-const cookie = (session: string): Headers => ({ Cookie: `theme=dark; halfway_session=${session}` })
+const cookie = (session: string): Headers => ({ Cookie: `theme=dark; ${off.cookieOf(session)}` })
 const bearer = (token: string): Headers => ({ Authorization: `Bearer ${token}` })
 const sha256 = (text: string) => createHash('sha256').update(text).digest('base64url')
 
@@ -43,6 +43,9 @@ const OTHERS: Headers[] = [
   cookie(`${SESSION}x`),
   cookie(''),
   cookie(TOKEN.slice(0, 21)),
+  { Cookie: `halfway_session=${SESSION}` },
+  { Cookie: `halfway_session=${SESSION}.${'x'.repeat(43)}` },
+  { Cookie: `halfway_session=${SESSION}.${off.cookieOf('session-of-a-stranger').slice(-43)}` },
   bearer('x'.repeat(32)),
   bearer(''),
   bearer(TOKEN.slice(0, -1)),

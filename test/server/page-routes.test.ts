@@ -166,7 +166,7 @@ test('a browser is given its session with its first page, out of reach of script
     const newcomer = openBrowser(address)
     const { headers } = await newcomer.get(first)
     expect(headers['set-cookie']).toEqual([
-      expect.stringMatching(/^halfway_session=[\w-]{21}; Path=\/; HttpOnly; SameSite=Lax$/),
+      expect.stringMatching(/^halfway_session=[\w-]{21}\.[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax$/),
     ])
     // No cache on the way may hand the same session to somebody else.
     expect(headers['cache-control']).toMatch(/private|no-store/)

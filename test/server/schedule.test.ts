@@ -12,7 +12,7 @@ const TTL_MS = 1_800_000
 
 const testRedis = await useRedis()
 const redis = await testRedis.connections.connect('patient')
-const { address, api, apply } = await useServer(testRedis)
+const { address, api, apply } = await useServer(testRedis, { settings: { TOP_PRIORITY: '1' } })
 const strict = await useServer(testRedis, { settings: { MAX_DELAY: '600', TOP_PRIORITY: '4' } })
 
 const submit = (wishes: object = {}, to = api) => to.post(SUBMIT).send({ ...CREDIT_SCORE, ...wishes })
@@ -199,6 +199,12 @@ describe('a wish that cannot be met', () => {
 })
 
 describe('a priority', () => {
+  test('is at most that of services unless the settings allow more', async () => {
+    const usual = await useServer(testRedis)
+    expect(await reasonFor({ priority: 4 }, usual.api)).toMatch(/\b5\b.*\b10\b/)
+    await submit({ priority: 5 }, usual.api).expect(202)
+  })
+
   test('puts a request before those that are less urgent, whenever they came', async () => {
     const [late, soon] = [(await submit({ priority: 10 })).body, (await submit({ priority: 1 })).body]
     const usual = (await submit()).body

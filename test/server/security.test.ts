@@ -15,7 +15,10 @@ const { log, lines: logged } = collectLog()
 
 const testRedis = await useRedis()
 const redis = await testRedis.connections.connect('patient')
-const { address, api, given } = await useServer(testRedis, { settings: { ALLOWED_ORIGINS: FRIEND }, log })
+const { address, api, cookieOf, given } = await useServer(testRedis, {
+  settings: { ALLOWED_ORIGINS: FRIEND },
+  log,
+})
 const { hostname, port, host } = new URL(address)
 
 const SUBMIT = '/api/local-requests'
@@ -432,13 +435,20 @@ test('no file beside the assets is served', async () => {
 test('the session cookie is for us alone: no script, no other site, no plain connection where there is TLS', async () => {
   const plain = await api.get('/')
   expect(plain.headers['set-cookie']?.[0]).toMatch(
-    /^halfway_session=[\w-]{21}; Path=\/; HttpOnly; SameSite=Lax$/,
+    /^halfway_session=[\w-]{21}\.[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax$/,
   )
   const behindTls = await api.get('/').set('X-Forwarded-Proto', 'https')
   expect(behindTls.headers['set-cookie']?.[0]).toMatch(/; HttpOnly; Secure; SameSite=Lax$/)
   const [cookie] = (plain.headers['set-cookie']?.[0] ?? '').split(';')
   expect((await api.get('/').set('Cookie', cookie as string)).headers).not.toHaveProperty('set-cookie')
-  for (const forged of ['short', 'x'.repeat(22), 'with space in it 12345', '{"$gt":""}1234567890a']) {
+  for (const forged of [
+    'short',
+    'x'.repeat(22),
+    'with space in it 12345',
+    '{"$gt":""}1234567890a',
+    'x'.repeat(21),
+    `${'x'.repeat(21)}.${'y'.repeat(43)}`,
+  ]) {
     expect((await api.get('/').set('Cookie', `halfway_session=${forged}`)).headers).toHaveProperty(
       'set-cookie',
     )
@@ -451,7 +461,7 @@ test('nothing that people send is logged', async () => {
   await api
     .post(`${SUBMIT}?mobile=09123456789`)
     .set({
-      Cookie: `halfway_session=${session}`,
+      Cookie: cookieOf(session),
       Authorization: 'Bearer of-somebody',
       'Idempotency-Key': 'key-of-somebody',
     })

@@ -12,7 +12,7 @@ const SUBMIT = '/api/local-requests'
 
 const testRedis = await useRedis()
 const redis = await testRedis.connections.connect('patient')
-const { address, api, apply } = await useServer(testRedis)
+const { address, api, apply, cookieOf } = await useServer(testRedis)
 
 const submit = (body: object = CREDIT_SCORE) => api.post(SUBMIT).send(body)
 const readRecord = async (hash: string): Promise<RequestRecord> =>
@@ -105,7 +105,7 @@ describe('a submitted request', () => {
 
   test('belongs to the session of the browser that sent it', async () => {
     const session = 'session-with-21-chars'
-    const res = await submit().set('Cookie', `other=1; halfway_session=${session}`)
+    const res = await submit().set('Cookie', `other=1; ${cookieOf(session)}`)
     expect((await readRecord(res.body.hash)).session_id).toBe(session)
     expect(JSON.stringify(res.body)).not.toContain(session)
   })
@@ -302,8 +302,8 @@ describe('an Idempotency-Key', () => {
       await submitWith(key),
       await submitWith(key).set('X-Forwarded-For', '192.0.2.1'),
       await submitWith(key).set('X-Forwarded-For', '192.0.2.2'),
-      await submitWith(key).set('Cookie', 'halfway_session=aaaaaaaaaaaaaaaaaaaaa'),
-      await submitWith(key).set('Cookie', 'halfway_session=bbbbbbbbbbbbbbbbbbbbb'),
+      await submitWith(key).set('Cookie', cookieOf('a'.repeat(21))),
+      await submitWith(key).set('Cookie', cookieOf('b'.repeat(21))),
     ]
     expect(new Set(answers.map((answer) => answer.body.hash)).size).toBe(5)
     const again = await submitWith(key).set('X-Forwarded-For', '192.0.2.2')

@@ -7,7 +7,8 @@
 --         ARGV[3] the level's base
 --         ARGV[4] the last round there is
 --         ARGV[5] how long rounds are remembered while nobody waits, in milliseconds
---         ARGV[6...] the persons, as often as they want a turn
+--         ARGV[6] how many sessions of one network have a request in the same round
+--         ARGV[7...] the persons, as often as they want a turn: a name, or for a session its name, a dot, its network
 -- Output: the rounds, from 1, in the order of the persons
 local DAY = 86400000
 local head = redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '(' .. ARGV[2], 'WITHSCORES', 'LIMIT', 0, 1)
@@ -23,11 +24,30 @@ elseif left > tonumber(ARGV[5]) and left < DAY - ARGV[5] then
 end
 local rounds = {}
 local lasts = {}
-for i = 6, #ARGV do
-  local person = ARGV[i]
-  local last = lasts[person] or tonumber(redis.call('ZSCORE', KEYS[2], person) or 0)
-  lasts[person] = math.min(math.max(last, over) + 1, tonumber(ARGV[4]))
-  rounds[i - 5] = lasts[person]
+local function lastOf(name)
+  return lasts[name] or math.max(tonumber(redis.call('ZSCORE', KEYS[2], name) or 0), over)
+end
+-- A network has a few places in each round. The one whose last round is the latest before the wanted one fits best, so
+-- that a session with many requests keeps to one place; without a free one, the round after the earliest is taken.
+local function takePlace(network, wanted)
+  local best, earliest
+  for n = 1, tonumber(ARGV[6]) do
+    local name = network .. '#' .. n
+    local last = lastOf(name)
+    if last < wanted and (not best or last > lastOf(best)) then best = name end
+    if not earliest or last < lastOf(earliest) then earliest = name end
+  end
+  local round = best and wanted or lastOf(earliest) + 1
+  lasts[best or earliest] = round
+  return round
+end
+for i = 7, #ARGV do
+  local person, network = string.match(ARGV[i], '^([^.]*)%.(.*)$')
+  person = person or ARGV[i]
+  local round = math.min(lastOf(person) + 1, tonumber(ARGV[4]))
+  if network then round = math.min(takePlace(network, round), tonumber(ARGV[4])) end
+  lasts[person] = round
+  rounds[i - 6] = round
 end
 for person, last in pairs(lasts) do redis.call('ZADD', KEYS[2], last, person) end
 -- Nobody waits, or somebody's job is about to be added: all begin anew, but not just yet.

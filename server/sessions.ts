@@ -1,0 +1,32 @@
+/**
+ * Browser sessions: a random id in a cookie, signed by the installation. A cookie that anybody else has made up counts for
+ * nothing, wherever sessions are asked for.
+ */
+import { timingSafeEqual } from 'node:crypto'
+import { nanoid } from 'nanoid'
+import type { InstallationSecret } from '../core/redis/installation-secret.ts'
+
+export const SESSION_COOKIE = 'halfway_session'
+const PRESENT = new RegExp(`(?:^|;\\s*)${SESSION_COOKIE}=([\\w-]{21})\\.([\\w-]{43})(?=;|$)`, 'g')
+
+export interface Sessions {
+  /** The id in a Cookie header; null without one that this installation has signed. */
+  read(cookies: string | undefined): string | null
+  /** An id that nobody has. */
+  create(): string
+  /** The value of the cookie with this id. */
+  sign(id: string): string
+}
+
+export function createSessions(secret: Pick<InstallationSecret, 'digest'>): Sessions {
+  const signatureOf = (id: string): string => secret.digest('session', id)
+  return {
+    read(cookies = '') {
+      for (const [, id = '', signature = ''] of cookies.matchAll(PRESENT))
+        if (timingSafeEqual(Buffer.from(signature), Buffer.from(signatureOf(id)))) return id
+      return null
+    },
+    create: () => nanoid(21),
+    sign: (id) => `${id}.${signatureOf(id)}`,
+  }
+}

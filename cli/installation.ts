@@ -9,6 +9,7 @@ import { createIntake, type Intake } from '../core/redis/intake.ts'
 import { createQueueCensus, type QueueCensus } from '../core/redis/queue-census.ts'
 import { createQueues, type Queues } from '../core/redis/queues.ts'
 import { createRequestStore, type RequestStore } from '../core/redis/request-store.ts'
+import { createSubjects } from '../core/redis/subjects.ts'
 import { createRequests, type Requests } from '../core/requests.ts'
 import { allQueues } from '../core/services/index.ts'
 
@@ -50,16 +51,17 @@ export async function openInstallation(config: Config): Promise<Installation> {
   const store = createRequestStore({ redis, ttlSeconds, now })
   const queues = createQueues({ redis, log: quiet, now })
   const deadlines = createDeadlines({ redis })
+  const subjects = createSubjects({ redis, limits: config.server.subjectLimits, now })
   const census = createQueueCensus({ redis, store, log: quiet, queues: allQueues(), now })
   return {
     config,
     redis,
     address: connections.address,
     store,
-    requests: createRequests({ store, queues, ttlSeconds, now }),
+    requests: createRequests({ store, queues, subjects, ttlSeconds, now }),
     deadlines,
     failures: createFailures({ redis, now }),
-    intake: createIntake({ store, queues, deadlines }),
+    intake: createIntake({ store, queues, deadlines, subjects }),
     queues,
     census,
     now,

@@ -2,8 +2,10 @@
  * Every setting, in one place: read once, checked at once, every complaint in one message. `.env.example` lists the
  * same names (a test ties them).
  */
+
 import type { DriverName } from './concurrency/drivers/driver.ts'
 import { SettingsError } from './errors.ts'
+import type { SubjectLimits } from './redis/subjects.ts'
 import { faultOfRedisAddress, parseRedisAddress } from './redis-address.ts'
 import { type Settings, settings } from './settings.ts'
 import { weaknessOf } from './token-strength.ts'
@@ -56,6 +58,8 @@ export interface Config {
     readonly topPriority: number
     /** What only the submitter may do: nothing, act (code, resend, cancel), or read as well. */
     readonly ownerCheck: OwnerCheck
+    /** For each person who is asked for codes, over all requests. */
+    readonly subjectLimits: SubjectLimits
   }
   readonly worker: { readonly concurrency: number }
   readonly bots: {
@@ -173,6 +177,10 @@ function arrange(s: Settings): Config {
       topPriority: s.TOP_PRIORITY,
       actionsPerMinute: s.ACTIONS_PER_MINUTE,
       ownerCheck: s.OWNER_CHECK,
+      subjectLimits: {
+        codesPerHour: s.SUBJECT_CODES_PER_HOUR,
+        wrongCodesPerHour: s.SUBJECT_WRONG_CODES_PER_HOUR,
+      },
     },
     worker: { concurrency: s.WORKER_CONCURRENCY },
     bots: {

@@ -1,4 +1,5 @@
 /** When a request is over by itself, and when its turn comes: the rules of its clocks, apart from the life of its record. */
+import { toIso } from './iso-time.ts'
 import type { RequestRecord, StoredPrompt } from './record.ts'
 
 /** After a code's own deadline another one can be asked for; after this nobody is expected any more. */
@@ -23,4 +24,21 @@ export function waitsUntil({ status, run_at, next_retry_at, otp_data }: RequestR
   if (status === 'otp_required')
     return otp_data?.recall && !otp_data.resend_requested ? promptClosesAt(otp_data) : null
   return status === 'processing' && next_retry_at ? Date.parse(next_retry_at) : null
+}
+
+/** The clocks stood still while a person was being waited for: move their ends by as long. */
+export function resumeClocks(next: RequestRecord, before: RequestRecord, at: number): void {
+  if (!before.otp_data) return
+  const waitedMs = at - Date.parse(before.otp_data.requested_at)
+  const later = (end: string | null): string | null => end && toIso(Date.parse(end) + waitedMs)
+  next.estimated_end_at = later(before.estimated_end_at)
+  next.deadline_at = later(before.deadline_at)
+}
+
+/** The rest takes at most its share of the usual duration; what was promised before never gets longer. */
+export function shortenEstimate(next: RequestRecord, at: number): void {
+  const rest = at + (next.estimated_duration * 1000 * (100 - next.progress)) / 100
+  next.estimated_end_at = toIso(
+    next.estimated_end_at ? Math.min(Date.parse(next.estimated_end_at), rest) : rest,
+  )
 }

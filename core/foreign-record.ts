@@ -68,6 +68,7 @@ const foreignRecord = z.object({
   service_slug: z.string().max(200).catch(''),
   user_id: z.union([z.string(), z.number()]).nullable().catch(null),
   session_id: z.string().nullable().catch(null),
+  subject: z.string().max(64).optional().catch(undefined),
   submitter: z.string().max(64).optional().catch(undefined),
   priority: z.number().int().min(1).max(10).optional().catch(undefined),
   run_at: isoTime.nullable().optional().catch(undefined),
@@ -85,7 +86,12 @@ const foreignRecord = z.object({
   request_data: z.record(z.string(), z.unknown()).catch({}),
   otp_data: foreignPrompt.nullable().catch(null),
   otp_limits: z
-    .object({ attempts_left: count, resends: count, resend_available_at: isoTime })
+    .object({
+      attempts_left: count,
+      resends: count,
+      resend_available_at: isoTime,
+      last_try: z.string().max(64).optional(),
+    })
     .optional()
     .catch(undefined),
   result_data: z

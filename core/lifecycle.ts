@@ -8,19 +8,27 @@
  *   completed, failed, cancelled   final: nothing ever changes it again, but its time is renewed once on arrival
  */
 
+import { resumeClocks, shortenEstimate } from './deadline.ts'
 import { toIso } from './iso-time.ts'
 import {
   afterWrongCode,
   askAgain,
-  firstPrompt,
   limitsAfterCode,
+  limitsLeft,
   limitsOf,
+  nextPrompt,
   type OtpRequest,
   refuseCode,
   refuseResend,
-  withinLimits,
 } from './otp-prompt.ts'
-import { isFinal, type PartReport, type RequestError, type RequestRecord, type Status } from './record.ts'
+import {
+  isFinal,
+  type PartReport,
+  type RequestError,
+  type RequestRecord,
+  type Status,
+  type StoredPrompt,
+} from './record.ts'
 import { allDone, partsAnew, partsAt, stepsAt } from './steps.ts'
 import { sayCommon } from './texts/common-messages.ts'
 import { say, type Told } from './told.ts'
@@ -77,7 +85,8 @@ export type Change =
   | ({ type: 'retry'; attempt: number; nextRetryAt: number; counts?: boolean } & Failure)
   | { type: 'require_otp'; attempt: number; otp: OtpRequest }
   | ({ type: 'reject_otp'; attempt: number } & Message)
-  | { type: 'submit_otp' }
+  /** `tryId` is how it is counted for its person. */
+  | { type: 'submit_otp'; tryId?: string }
   | { type: 'resend_otp' }
   | ({ type: 'complete'; attempt: number; result: unknown } & Message)
   | ({ type: 'fail'; attempt?: number } & Failure)
@@ -148,8 +157,8 @@ function effects(next: RequestRecord, before: RequestRecord, change: Change, at:
       next.started_at ??= toIso(at)
       next.estimated_end_at ??= toIso(at + next.estimated_duration * 1000)
       if (change.limitSeconds !== undefined) next.deadline_at ??= toIso(at + change.limitSeconds * 1000)
-      next.next_retry_at = null
-      dropQuestion(next)
+      next.otp_limits = limitsLeft(before)
+      next.next_retry_at = next.otp_data = null
       next.steps = partsAnew(next.steps)
       return
     case 'progress':
@@ -167,16 +176,19 @@ function effects(next: RequestRecord, before: RequestRecord, change: Change, at:
     case 'retry':
       next.next_retry_at = toIso(change.nextRetryAt)
       if (change.counts === false) next.max_attempts++
-      dropQuestion(next)
+      next.otp_limits = limitsLeft(before)
+      next.otp_data = null
       say(next, wordsOf(change))
       return
     case 'require_otp':
       next.started_at ??= toIso(at)
-      askForCode(next, before, change.otp, at)
+      ask(next, nextPrompt(before, change.otp, at), change.otp)
       return
-    case 'reject_otp':
-      rejectCode(next, change.message === undefined ? sayCommon('otp_rejected') : change, at)
+    case 'reject_otp': {
+      const told = change.message === undefined ? sayCommon('otp_rejected') : change
+      ask(next, next.otp_data && afterWrongCode(next.otp_data, told.message ?? '', at), told)
       return
+    }
     case 'resend_otp':
       if (next.otp_data) next.otp_data = askAgain(next.otp_data, at)
       return
@@ -194,7 +206,7 @@ function effects(next: RequestRecord, before: RequestRecord, change: Change, at:
       say(next, sayCommon('cancelled'))
       return
     case 'submit_otp':
-      if (next.otp_data) next.otp_limits = limitsAfterCode(next.otp_data)
+      if (next.otp_data) next.otp_limits = limitsAfterCode(next.otp_data, change.tryId)
       return
   }
 }
@@ -205,38 +217,15 @@ function moveProgress(next: RequestRecord, progress: number): void {
   next.progress = next.reached = Math.max(next.progress, next.reached, Math.min(99, Math.max(0, wanted)))
 }
 
-/** A code whose attempt has failed was not found wrong. */
-function dropQuestion(next: RequestRecord): void {
-  if (next.otp_data) next.otp_limits = limitsOf(next.otp_data)
-  next.otp_data = null
-}
-
-/** A new question goes on with the tries and resends that the request has left. */
-function askForCode(next: RequestRecord, before: RequestRecord, otp: OtpRequest, at: number): void {
-  const first = firstPrompt(otp, { at, latest: Date.parse(before.expires_at) })
-  const prompt = withinLimits(first, before.otp_limits ?? (before.otp_data && limitsOf(before.otp_data)))
-  if (prompt.attempts_left === 0) {
-    failForTooManyCodes(next)
-    return
-  }
-  const open = before.status === 'otp_required' ? before.otp_data : null
-  next.otp_data = open ? { ...prompt, requested_at: open.requested_at } : prompt
-  say(next, otp)
-}
-
-function rejectCode(next: RequestRecord, told: Message, at: number): void {
-  const prompt = next.otp_data && afterWrongCode(next.otp_data, told.message ?? '', at)
+/** Asks for a code, or ends the request where no try is left. */
+function ask(next: RequestRecord, prompt: StoredPrompt | null, told: Message): void {
   if (prompt) {
     next.otp_data = prompt
     say(next, told)
   } else {
-    failForTooManyCodes(next)
+    next.status = 'failed'
+    endAsFailed(next, { error: TOO_MANY_CODES })
   }
-}
-
-function failForTooManyCodes(next: RequestRecord): void {
-  next.status = 'failed'
-  endAsFailed(next, { error: TOO_MANY_CODES })
 }
 
 const TOO_MANY_CODES: RequestError = {
@@ -255,20 +244,3 @@ const wordsOf = ({ error, message_key = error.code, message_params }: Failure): 
   message_key,
   message_params,
 })
-
-/** The rest takes at most its share of the usual duration; what was promised before never gets longer. */
-function shortenEstimate(next: RequestRecord, at: number): void {
-  const rest = at + (next.estimated_duration * 1000 * (100 - next.progress)) / 100
-  next.estimated_end_at = toIso(
-    next.estimated_end_at ? Math.min(Date.parse(next.estimated_end_at), rest) : rest,
-  )
-}
-
-/** The clocks stood still while a person was being waited for: move their ends by as long. */
-function resumeClocks(next: RequestRecord, before: RequestRecord, at: number): void {
-  if (!before.otp_data) return
-  const waitedMs = at - Date.parse(before.otp_data.requested_at)
-  const later = (end: string | null): string | null => end && toIso(Date.parse(end) + waitedMs)
-  next.estimated_end_at = later(before.estimated_end_at)
-  next.deadline_at = later(before.deadline_at)
-}

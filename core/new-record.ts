@@ -18,6 +18,7 @@ export function newRecord(input: {
   ownerHash?: string | null
   userId?: string | number | null
   submitter?: string
+  subject?: string
   priority?: number
   /** When it is due, milliseconds; at once when left out. */
   runAt?: number | null
@@ -26,7 +27,7 @@ export function newRecord(input: {
   ttlSeconds: number
 }): RequestRecord {
   const created = toIso(input.now)
-  const { submitter, priority, runAt, retryOf } = input
+  const { submitter, subject, priority, runAt, retryOf } = input
   const record: RequestRecord = {
     hash: input.hash,
     service_slug: input.service.slug,
@@ -34,6 +35,7 @@ export function newRecord(input: {
     session_id: input.sessionId,
     owner_hash: input.ownerHash ?? null,
     ...(submitter !== undefined && { submitter }),
+    ...(subject !== undefined && { subject }),
     ...(priority !== undefined && { priority }),
     ...(runAt && { run_at: toIso(runAt) }),
     ...(retryOf !== undefined && { retry_of: retryOf }),

@@ -3,7 +3,8 @@
  * another code may be sent. Pure, like the lifecycle that uses them.
  */
 import { type IsoTime, toIso } from './iso-time.ts'
-import type { OtpLimits, StoredPrompt } from './record.ts'
+import type { OtpLimits } from './otp-limits.ts'
+import type { RequestRecord, StoredPrompt } from './record.ts'
 import type { Told } from './told.ts'
 
 /** What a bot says when it asks for a code; everything else has a sensible default. */
@@ -51,6 +52,19 @@ export function firstPrompt(otp: OtpRequest, { at, latest }: { at: number; lates
   }
 }
 
+/** The next question of a request, which goes on with the tries and resends that are left; null when no try is. */
+export function nextPrompt(before: RequestRecord, otp: OtpRequest, at: number): StoredPrompt | null {
+  const limits = before.otp_limits ?? (before.otp_data && limitsOf(before.otp_data))
+  const prompt = withinLimits(firstPrompt(otp, { at, latest: Date.parse(before.expires_at) }), limits)
+  if (prompt.attempts_left === 0) return null
+  const open = before.status === 'otp_required' ? before.otp_data : null
+  return open ? { ...prompt, requested_at: open.requested_at } : prompt
+}
+
+/** What is left when a question ends unanswered: a code whose attempt has failed was not found wrong. */
+export const limitsLeft = ({ otp_data, otp_limits }: RequestRecord): OtpLimits | undefined =>
+  otp_data ? limitsOf(otp_data) : otp_limits
+
 /** What a question leaves for those after it. */
 export const limitsOf = ({ attempts_left, resends, resend_available_at }: StoredPrompt): OtpLimits => ({
   attempts_left,
@@ -59,8 +73,9 @@ export const limitsOf = ({ attempts_left, resends, resend_available_at }: Stored
 })
 
 /** What a code that is handed over leaves, should it be wrong. One that is overtaken by a resend may never be tried. */
-export const limitsAfterCode = (prompt: StoredPrompt): OtpLimits => ({
+export const limitsAfterCode = (prompt: StoredPrompt, tryId?: string): OtpLimits => ({
   ...limitsOf(prompt),
+  ...(tryId !== undefined && { last_try: tryId }),
   attempts_left: prompt.resend_requested ? prompt.attempts_left : Math.max(0, prompt.attempts_left - 1),
 })
 

@@ -38,6 +38,7 @@ const WHOLE: Record<keyof RequestRecord, unknown> = {
   user_id: undefined,
   session_id: undefined,
   submitter: undefined,
+  subject: undefined,
   owner_hash: null,
   status: undefined,
   step: undefined,

@@ -3,8 +3,8 @@
  *
  * The names are the outside contract: bots in any language read and write the record's JSON.
  */
-
 import type { IsoTime } from './iso-time.ts'
+import type { OtpLimits } from './otp-limits.ts'
 
 export const STATUSES = ['pending', 'processing', 'otp_required', 'completed', 'failed', 'cancelled'] as const
 export type Status = (typeof STATUSES)[number]
@@ -67,9 +67,6 @@ export interface StoredPrompt extends OtpPrompt {
   resend_requested: boolean
 }
 
-/** What questions for a code have used up of a request, whatever becomes of the questions themselves. */
-export type OtpLimits = Pick<StoredPrompt, 'attempts_left' | 'resends' | 'resend_available_at'>
-
 export interface RequestError {
   code: string
   message: string
@@ -83,6 +80,8 @@ export interface RequestRecord {
   session_id: string | null
   /** Who sent it, as a digest: each one's requests take turns with those of the others (core/redis/turns.ts). */
   submitter?: string
+  /** Who is asked for codes, as a keyed digest (core/redis/subjects.ts). */
+  subject?: string
   /** SHA-256 of the token that its submitter was given, base64url; null when nobody was given one. */
   owner_hash: string | null
   status: Status
@@ -98,7 +97,6 @@ export interface RequestRecord {
   estimated_duration: number
   request_data: Record<string, unknown>
   otp_data: StoredPrompt | null
-  /** Absent until a code was asked for. Outlives `otp_data`, which a new attempt empties and a foreign bot replaces. */
   otp_limits?: OtpLimits
   result_data: unknown
   error_data: RequestError | null

@@ -1,4 +1,5 @@
 /** What is done with a request that exists: look at it, cancel it, hand over a code, ask for another. */
+import { nanoid } from 'nanoid'
 import { plainNumber } from './digits.ts'
 import { AppError } from './errors.ts'
 import { isHash, missing } from './hash.ts'
@@ -7,6 +8,7 @@ import { isFinal, type PublicView, publicView, type RequestRecord } from './reco
 import { createQueuePlaces } from './redis/queue-places.ts'
 import type { Queues } from './redis/queues.ts'
 import type { RequestStore, Stored } from './redis/request-store.ts'
+import type { SubjectCount, Subjects } from './redis/subjects.ts'
 import { findService } from './services/index.ts'
 import type { Service } from './services/service.ts'
 
@@ -17,21 +19,24 @@ export interface Requests {
   cancel(hash: string, by?: 'user' | 'operator'): Promise<PublicView>
   /**
    * @param otp as typed, digits of any keyboard
-   * @throws AppError `otp_not_expected`, `already_final`, `invalid_otp` (costs no try), `otp_expired`, `otp_attempts_exhausted`
+   * @throws AppError `otp_not_expected`, `already_final`, `invalid_otp` (costs no try), `otp_expired`, `otp_attempts_exhausted`,
+   * `subject_limit_reached` with `retryAfterSeconds`
    */
   submitOtp(hash: string, otp: string): Promise<PublicView>
-  /** @throws AppError `otp_not_expected`, `already_final`, `resend_not_yet` with `retryAfterSeconds`, `resend_exhausted` */
+  /** @throws AppError `otp_not_expected`, `already_final`, `resend_not_yet` with `retryAfterSeconds`, `resend_exhausted`, `subject_limit_reached` likewise */
   resendOtp(hash: string): Promise<PublicView>
 }
 
 export function createRequests({
   store,
   queues,
+  subjects,
   ttlSeconds,
   now = Date.now,
 }: {
   store: RequestStore
   queues: Queues
+  subjects: Subjects
   ttlSeconds: number
   now?: () => number
 }): Requests {
@@ -45,7 +50,11 @@ export function createRequests({
     return stored
   }
 
-  async function apply(hash: string, change: Change, options?: { otp: string }): Promise<RequestRecord> {
+  async function apply(
+    hash: string,
+    change: Change,
+    options?: Parameters<RequestStore['apply']>[2],
+  ): Promise<RequestRecord> {
     if (!isHash(hash)) throw new AppError('request_not_found')
     const outcome = await store.apply(hash, change, options)
     if (outcome.ok) return outcome.stored.record
@@ -54,6 +63,29 @@ export function createRequests({
       ...(outcome.refusal === 'resend_not_yet' &&
         outcome.stored && { retryAfterSeconds: untilResend(outcome.stored, now()) }),
     })
+  }
+
+  /** Does what counts for the person who is asked, unless they have had too much of it. */
+  async function applyCounted(
+    count: SubjectCount,
+    hash: string,
+    { id, change, otp }: { id: string; change: Change; otp?: string },
+  ): Promise<RequestRecord> {
+    let reservedFor: string | undefined
+    const reserve = async ({ subject }: RequestRecord): Promise<void> => {
+      if (subject === undefined) return
+      await subjects.reserve(count, subject, id)
+      reservedFor = subject
+    }
+    try {
+      return await apply(hash, change, { otp, reserve })
+    } catch (error) {
+      // Where Redis did not answer, it may have been done.
+      const mayBeDone = error instanceof AppError && error.code === 'storage_unavailable'
+      if (reservedFor !== undefined && !mayBeDone)
+        await subjects.release(count, reservedFor, id).catch(() => {})
+      throw error
+    }
   }
 
   /** The record has said it already: what the queue does not hear of, it finds out when the job's time comes. */
@@ -86,18 +118,19 @@ export function createRequests({
     },
 
     async submitOtp(hash, otp) {
-      const stored = await read(hash)
-      const { status, otp_data: prompt } = stored.record
+      const { status, otp_data: prompt } = (await read(hash)).record
       if (isFinal(status)) throw new AppError('already_final')
       if (status !== 'otp_required' || !prompt) throw new AppError('otp_not_expected')
       const code = readCode(otp, prompt.length)
-      const record = await apply(hash, { type: 'submit_otp' }, { otp: code })
+      const id = nanoid()
+      const change: Change = { type: 'submit_otp', tryId: id }
+      const record = await applyCounted('tries', hash, { id, change, otp: code })
       await wake(record)
       return publicView(record, now())
     },
 
     async resendOtp(hash) {
-      const record = await apply(hash, { type: 'resend_otp' })
+      const record = await applyCounted('codes', hash, { id: nanoid(), change: { type: 'resend_otp' } })
       await wake(record)
       return publicView(record, now())
     },

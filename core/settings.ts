@@ -87,6 +87,8 @@ export const settings = z.object({
   SUBMITS_PER_MINUTE: count(1, Number.MAX_SAFE_INTEGER).default(60),
   BATCHES_PER_MINUTE: count(1, Number.MAX_SAFE_INTEGER).default(20),
   ACTIONS_PER_MINUTE: count(1, Number.MAX_SAFE_INTEGER).default(60),
+  SUBJECT_CODES_PER_HOUR: count(1, Number.MAX_SAFE_INTEGER).default(5),
+  SUBJECT_WRONG_CODES_PER_HOUR: count(1, Number.MAX_SAFE_INTEGER).default(10),
   MAX_DELAY: seconds(0, 14 * 86_400).default(86_400),
   TOP_PRIORITY: count(1, 10).default(5),
   OWNER_CHECK: z.enum(['off', 'actions', 'all']).default('off'),

@@ -13,6 +13,7 @@ import { createLiveRequests, type LiveRequests } from '../core/redis/live-reques
 import { createQueuePlaces } from '../core/redis/queue-places.ts'
 import { createQueues, type Queues } from '../core/redis/queues.ts'
 import { createRequestStore, type RequestStore } from '../core/redis/request-store.ts'
+import { createSubjects } from '../core/redis/subjects.ts'
 import { createUpdateBus } from '../core/redis/update-bus.ts'
 import { areWorkersAlive } from '../core/redis/workers-alive.ts'
 import { createRequests } from '../core/requests.ts'
@@ -81,6 +82,7 @@ export function composeServer({
     places: createQueuePlaces({ queues, now }),
     now,
   })
+  const subjects = createSubjects({ redis, limits: config.server.subjectLimits, now })
   const idempotency = createIdempotency({ redis })
   const ownership = createOwnership({ mode: config.server.ownerCheck, store, ttlSeconds, now })
   const isAllowedOrigin = createOriginCheck(config.server)
@@ -95,14 +97,15 @@ export function composeServer({
       submit: createSubmit({
         store,
         queues,
-        intake: createIntake({ store, queues, deadlines: createDeadlines({ redis }) }),
+        intake: createIntake({ store, queues, deadlines: createDeadlines({ redis }), subjects }),
         idempotency,
         ownerCheck: config.server.ownerCheck,
+        secret,
         limits: config.server,
         ttlSeconds,
         now,
       }),
-      requests: createRequests({ store, queues, ttlSeconds, now }),
+      requests: createRequests({ store, queues, subjects, ttlSeconds, now }),
       failures: createFailures({ redis, now }),
       live,
       health: bus.health,

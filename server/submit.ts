@@ -6,9 +6,11 @@ import { createHash } from '../core/hash.ts'
 import { newRecord } from '../core/new-record.ts'
 import { isFinal, type PublicView, publicView } from '../core/record.ts'
 import { type Claim, fingerprint, type Idempotency } from '../core/redis/idempotency.ts'
+import type { InstallationSecret } from '../core/redis/installation-secret.ts'
 import type { Intake } from '../core/redis/intake.ts'
 import type { Queues } from '../core/redis/queues.ts'
 import type { RequestStore } from '../core/redis/request-store.ts'
+import { subjectOf } from '../core/redis/subjects.ts'
 import { submitterOf } from '../core/redis/turns.ts'
 import { findService } from '../core/services/index.ts'
 import { type Service, validateRequestData } from '../core/services/service.ts'
@@ -28,7 +30,7 @@ export interface Submission {
   network: string
 }
 
-/** @throws AppError `unknown_service`, `validation_failed` with every bad field, `idempotency_key_reused`, `storage_unavailable` */
+/** @throws AppError `unknown_service`, `validation_failed` with every bad field, `idempotency_key_reused`, `subject_limit_reached`, `storage_unavailable` */
 export type Submit = (submission: Submission) => Promise<Submitted>
 
 export interface Submitted {
@@ -55,6 +57,7 @@ export function createSubmit({
   intake,
   idempotency,
   ownerCheck,
+  secret,
   limits,
   ttlSeconds,
   now = Date.now,
@@ -64,6 +67,7 @@ export function createSubmit({
   intake: Intake
   idempotency: Idempotency
   ownerCheck: OwnerCheck
+  secret: Pick<InstallationSecret, 'digest'>
   limits: Limits
   ttlSeconds: number
   now?: () => number
@@ -77,6 +81,7 @@ export function createSubmit({
       sessionId: from.sessionId,
       ownerHash: from.ownerToken && hashToken(from.ownerToken),
       submitter: from.submitter,
+      subject: subjectOf(service, data, secret),
       ...schedule,
       now: createdAt,
       ttlSeconds,

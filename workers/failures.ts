@@ -11,5 +11,7 @@ const failureFor = (code: RequestErrorCode, retryable: boolean): Failure => ({
 export const UNKNOWN_SERVICE = failureFor('unknown_service', false)
 export const NO_CODE = failureFor('otp_expired', true)
 /** Begun too often by workers that died. */
+/** An attempt that would have had one code too many sent. */
+export const TOO_MANY_CODES_SENT = failureFor('subject_limit_reached', true)
 export const LOST = failureFor('worker_lost', true)
 export const TIMED_OUT = failureFor('timed_out', true)

@@ -8,6 +8,7 @@ import { createLiveRequests } from '../core/redis/live-requests.ts'
 import { createOtpBox } from '../core/redis/otp-box.ts'
 import { createQueues, SLEEP_SECONDS } from '../core/redis/queues.ts'
 import { createRequestStore } from '../core/redis/request-store.ts'
+import { createSubjects } from '../core/redis/subjects.ts'
 import { createUpdateBus } from '../core/redis/update-bus.ts'
 import { announceWorker } from '../core/redis/workers-alive.ts'
 import { allQueues, findService } from '../core/services/index.ts'
@@ -56,6 +57,7 @@ await runProcess({ name: 'workers', env: process.env }, async ({ config, log, us
       live,
       otpBox,
       deadlines,
+      subjects: createSubjects({ redis, limits: config.server.subjectLimits, now }),
       bot,
       findService,
       concurrency: options.concurrency ?? config.worker.concurrency,

@@ -24,11 +24,12 @@ import {
 } from '../core/redis/queues.ts'
 import type { RequestStore, Stored } from '../core/redis/request-store.ts'
 import { MAX_RETRY_WAIT_MS, retryUnavailable } from '../core/redis/retry-unavailable.ts'
+import { reserveForNextAttempt, type Subjects } from '../core/redis/subjects.ts'
 import type { ServiceQueue } from '../core/services/queues.ts'
 import type { Service } from '../core/services/service.ts'
 import { createAttempt } from './attempt.ts'
 import type { BotClient } from './bot-client.ts'
-import { LOST, NO_CODE, UNKNOWN_SERVICE } from './failures.ts'
+import { LOST, NO_CODE, TOO_MANY_CODES_SENT, UNKNOWN_SERVICE } from './failures.ts'
 import { createNextTry, endsAt } from './next-try.ts'
 
 export interface RequestWorkerDeps {
@@ -39,6 +40,7 @@ export interface RequestWorkerDeps {
   live: LiveRequests
   otpBox: OtpBox
   deadlines: Pick<Deadlines, 'remind'>
+  subjects: Pick<Subjects, 'reserve'>
   bot: BotClient
   findService: (slug: string) => Service | undefined
   concurrency: number
@@ -198,6 +200,10 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
       return null
     }
     if (isWorkedOn(before.record) && (await changesSoon(before.record))) return 'later'
+    if (!(await reserveForNextAttempt(deps.subjects, before.record))) {
+      await end(before.record, TOO_MANY_CODES_SENT)
+      return null
+    }
     const { tries } = deps
     const start = { type: 'start', attempt: last + 1, limitSeconds: limitOf(service), tries } as const
     const [started] = await Promise.all([store.apply(hash, start), remind(hash)])

@@ -8,6 +8,7 @@ import { createDeadlines } from '../../core/redis/deadlines.ts'
 import { createIntake } from '../../core/redis/intake.ts'
 import { createQueues } from '../../core/redis/queues.ts'
 import { createRequestStore } from '../../core/redis/request-store.ts'
+import { createSubjects } from '../../core/redis/subjects.ts'
 import { type Batches, inBatches } from '../measure/batches.ts'
 import { ready } from '../measure/meter.ts'
 import { aRecord, RESULT, SERVICE, TTL_SECONDS } from '../requests.ts'
@@ -21,7 +22,8 @@ const { now } = await startClock({ redis, log })
 const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS, now, log })
 const queues = createQueues({ redis, log, now })
 const deadlines = createDeadlines({ redis })
-const intake = createIntake({ store, queues, deadlines })
+const subjects = createSubjects({ redis, limits: { codesPerHour: 5, wrongCodesPerHour: 10 }, now })
+const intake = createIntake({ store, queues, deadlines, subjects })
 
 /** What workers and rescuer leave of a request, without a bot. */
 async function finish(hash: string): Promise<void> {

@@ -27,7 +27,11 @@ interface Accepted {
 export async function measureReaching(redis: BenchRedis, { rounds }: { rounds: number }): Promise<Row[]> {
   const bot = await startContender('bench/contenders/instant-bot.ts', {})
   const env = { REDIS_URL: redis.url, LOCAL_API_URL: bot.url, WORKER_CONCURRENCY: '50' }
-  const limits = { SUBMITS_PER_MINUTE: NO_LIMIT, BATCHES_PER_MINUTE: NO_LIMIT }
+  const limits = {
+    SUBMITS_PER_MINUTE: NO_LIMIT,
+    BATCHES_PER_MINUTE: NO_LIMIT,
+    SUBJECT_CODES_PER_HOUR: NO_LIMIT,
+  }
   const [submitter, ours, express, ...workers] = await Promise.all([
     startChild('bench/contenders/submitter.ts'),
     startServer(redis.url, limits),

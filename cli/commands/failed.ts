@@ -11,6 +11,7 @@ const REASONS = {
   data_deleted: 'what its person sent is deleted already',
   already_retried: 'it was sent again before',
   unknown_service: 'there is no such service any more',
+  subject_limit_reached: 'its person has had the most codes for an hour',
 } as const
 
 export async function listFailed(

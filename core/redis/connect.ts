@@ -26,6 +26,7 @@ const SCRIPTS = {
   takeTurns: { lua: script('turns'), numberOfKeys: 2 },
   keepFailure: { lua: script('keep-failure'), numberOfKeys: 2 },
   holdQueue: { lua: script('hold'), numberOfKeys: 1 },
+  reserve: { lua: script('reserve'), numberOfKeys: 1 },
 }
 
 /** The scripts of lua/ as commands; keys, arguments and answers as their headers say. */
@@ -34,6 +35,7 @@ interface Scripts {
   takeTurns(...args: (string | number)[]): Promise<number[]>
   keepFailure(...args: (string | number)[]): Promise<0 | 1>
   holdQueue(...args: (string | number)[]): Promise<0 | 1>
+  reserve(...args: (string | number)[]): Promise<number>
 }
 /** A connection knows the names of its installation. */
 export type RedisClient = (Redis | Cluster) & Scripts & { readonly names: Names }

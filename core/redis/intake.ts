@@ -1,9 +1,12 @@
 /** Takes a new request in: its record, somebody who looks after it, its job. */
+
+import { AppError } from '../errors.ts'
 import type { RequestRecord } from '../record.ts'
 import type { Service } from '../services/service.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { Queues } from './queues.ts'
 import type { RequestStore } from './request-store.ts'
+import type { Subjects } from './subjects.ts'
 
 /** When a rescuer looks for the first time: early enough for a service with a short limit, or for a job that was lost. */
 const FIRST_LOOK_MS = 10_000
@@ -11,21 +14,31 @@ const FIRST_LOOK_MS = 10_000
 /**
  * Does nothing that was done before: whoever began with this record may have died.
  *
- * @throws AppError `storage_unavailable`, or what Redis said
+ * @throws AppError `subject_limit_reached` before anything is done, `storage_unavailable`, or what Redis said
  */
-export type Intake = (record: RequestRecord, service: Pick<Service, 'queue' | 'priority'>) => Promise<void>
+export type Intake = (
+  record: RequestRecord,
+  service: Pick<Service, 'queue' | 'priority' | 'subject'>,
+) => Promise<void>
 
 export const createIntake =
   ({
     store,
     deadlines,
     queues,
+    subjects,
   }: {
     store: Pick<RequestStore, 'create'>
     deadlines: Pick<Deadlines, 'remind'>
     queues: Pick<Queues, 'add'>
+    subjects: Pick<Subjects, 'reserve'>
   }): Intake =>
   async (record, service) => {
+    // A bot has a code sent long before it asks for it: whether it may has to be known now.
+    if (record.subject !== undefined) {
+      const at = Date.parse(record.run_at ?? record.created_at)
+      await subjects.reserve('codes', record.subject, record.hash, at).catch(namingField(service.subject))
+    }
     // The record comes first: a worker must never meet a job without one. A job whose record exists already is added
     // again, since whoever made the record may have died before; BullMQ takes the same id only once.
     await Promise.all([
@@ -33,4 +46,17 @@ export const createIntake =
       store.create(record),
     ])
     await queues.add(record, service)
+  }
+
+/** For a form, a refusal is what is wrong with a field. */
+const namingField =
+  (field = '') =>
+  (error: unknown): never => {
+    if (!(error instanceof AppError) || error.code !== 'subject_limit_reached') throw error
+    const minutes = Math.ceil((error.retryAfterSeconds ?? 0) / 60)
+    throw new AppError(error.code, {
+      detail: error.detail,
+      retryAfterSeconds: error.retryAfterSeconds,
+      errors: [{ field, code: error.code, params: { minutes } }],
+    })
   }

@@ -60,6 +60,8 @@ export function createNames(
     workersAlive: own('workers_alive'),
     /** The installation's secret (`installation-secret.ts`). */
     secret: own('secret'),
+    /** What one person was sent or typed in the last hour, by a digest of who it is; a sorted set. */
+    subject: (count: string, digest: string): string => own(`subject:${count}:${digest}`),
     /** Hashes of failed requests by when they failed, a sorted set; and what is kept of each, a hash beside it. */
     failed: own('{failed}'),
     failedEntries: own('{failed}:entries'),

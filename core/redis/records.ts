@@ -14,6 +14,7 @@ import type { RedisClient } from './connect.ts'
 import { createFailures } from './failures.ts'
 import { createLastGood, type Stored } from './last-good.ts'
 import { createReadValue, mayBeInexact, type Value, WRONG_TYPE } from './read-value.ts'
+import { releaseUnused } from './subjects.ts'
 
 type Committed = { written: true; stored: Stored } | { written: false; stored: Stored | null }
 
@@ -73,6 +74,7 @@ export function createRecords({
     if (answer === 1 || answer === raw) {
       lastGood.keep({ record, raw })
       if (record.status === 'failed') await keepFailure(record)
+      await releaseReserved(record)
       return { written: true, stored: { record, raw } }
     }
     const present =
@@ -88,6 +90,13 @@ export function createRecords({
     await failures
       .keep(record)
       .catch((error: unknown) => log?.debug({ err: error, hash: record.hash }, 'a failure was not kept'))
+  }
+
+  /** What stays reserved only counts for its person for an hour. */
+  async function releaseReserved(record: RequestRecord): Promise<void> {
+    await releaseUnused(redis, record).catch((error: unknown) =>
+      log?.debug({ err: error, hash: record.hash }, 'a reservation was not released'),
+    )
   }
 
   /**

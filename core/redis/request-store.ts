@@ -15,6 +15,7 @@ import type { RedisClient } from './connect.ts'
 import { gather } from './gather.ts'
 import type { Stored } from './last-good.ts'
 import { createRecords, tooManyWriters } from './records.ts'
+import { countCode } from './subjects.ts'
 import { replacingWrongTypes } from './wrong-type.ts'
 
 export type { Stored }
@@ -35,10 +36,15 @@ export interface RequestStore {
   create(record: RequestRecord): Promise<boolean>
   /**
    * @param options.otp a code to hand to the bot together with this change, in the same step
+   * @param options.reserve is called once when the change is allowed, before it is written; nothing is when it throws
    * @throws AppError `storage_unavailable`, `unreadable_record`; `result_too_large`, `bot_bad_answer` for a result that
    * cannot be kept
    */
-  apply(hash: string, change: Change, options?: { otp?: string }): Promise<Outcome>
+  apply(
+    hash: string,
+    change: Change,
+    options?: { otp?: string; reserve?: (record: RequestRecord) => Promise<void> },
+  ): Promise<Outcome>
   /** Hashes of the latest requests, newest first; some may have expired. */
   latest(count: number): Promise<string[]>
 }
@@ -78,6 +84,14 @@ export function createRequestStore({
     return hashes
   })
 
+  /** The question stands already: a count that is missed must not undo it. */
+  async function countSent({ subject, hash, version }: RequestRecord): Promise<void> {
+    if (subject === undefined) return
+    await countCode(redis, subject, `${hash}:${version}`, now()).catch((error: unknown) =>
+      log?.debug({ err: error, hash }, 'a code that was sent was not counted'),
+    )
+  }
+
   return {
     read: (hash, seen) => reachable(() => records.read(hash, seen ?? null)),
 
@@ -88,11 +102,12 @@ export function createRequestStore({
         return true
       }),
 
-    async apply(hash, change, { otp } = {}) {
+    async apply(hash, change, { otp, reserve } = {}) {
       if (change.type === 'complete') checkResult(change.result)
       return reachable(async () => {
         const remembered = records.remembered(hash)
         let stored = remembered ?? (await records.read(hash, null))
+        let isReserved = reserve === undefined
         for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
           if (!stored) return { ok: false, refusal: 'request_not_found', stored: null }
           const advanced = advance(stored.record, change, rules())
@@ -102,8 +117,13 @@ export function createRequestStore({
             stored = await records.read(hash, stored.record)
             continue
           }
+          if (!isReserved) await reserve?.(stored.record)
+          isReserved = true
           const after = await records.commit(stored, advanced.record, otp)
-          if (after.written) return { ok: true, stored: after.stored }
+          if (after.written) {
+            if (isUnaskedCode(change, stored.record)) await countSent(after.stored.record)
+            return { ok: true, stored: after.stored }
+          }
           stored = after.stored
         }
         throw tooManyWriters()
@@ -117,6 +137,10 @@ export function createRequestStore({
       }),
   }
 }
+
+/** A bot that is given a code and asks again has had another one sent, which nobody reserved. */
+const isUnaskedCode = ({ type }: Change, { status, otp_data: answered }: RequestRecord): boolean =>
+  type === 'require_otp' && status === 'processing' && answered !== null && !answered.resend_requested
 
 function checkResult(result: unknown): void {
   const json = toJson(result ?? null)

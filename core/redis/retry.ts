@@ -2,6 +2,7 @@
  * Sends a failed request again: as a new one, of the same person, with what they sent, linked to the old one by
  * `retry_of`. Only while the old one's record lives, for nothing of what people sent outlives that; and only once.
  */
+import { AppError } from '../errors.ts'
 import { createHash } from '../hash.ts'
 import { newRecord } from '../new-record.ts'
 import type { RequestRecord } from '../record.ts'
@@ -15,7 +16,13 @@ export type Retried =
   | {
       ok: false
       hash: string
-      reason: 'not_found' | 'not_failed' | 'data_deleted' | 'already_retried' | 'unknown_service'
+      reason:
+        | 'not_found'
+        | 'not_failed'
+        | 'data_deleted'
+        | 'already_retried'
+        | 'unknown_service'
+        | 'subject_limit_reached'
     }
 
 export function createRetry({
@@ -47,7 +54,12 @@ export function createRetry({
     const claimed = await failures.claimRetry(hash, mine)
     // Claimed before and never made: whoever was about to died.
     if (claimed !== mine && (await store.read(claimed))) return { ok: false, hash, reason: 'already_retried' }
-    await intake(anew(record, claimed, service), service)
+    try {
+      await intake(anew(record, claimed, service), service)
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'subject_limit_reached') throw error
+      return { ok: false, hash, reason: error.code }
+    }
     return { ok: true, hash, retried_as: claimed }
   }
 
@@ -60,6 +72,7 @@ export function createRetry({
       ownerHash: failed.owner_hash,
       userId: failed.user_id,
       submitter: failed.submitter,
+      subject: failed.subject,
       priority: failed.priority,
       retryOf: failed.hash,
       now: now(),

@@ -69,5 +69,6 @@ export const accountStatement = defineService({
   tries: 3,
   backoff: { type: 'exponential', seconds: 5, jitter: 0.2 },
   asksForCode: true,
+  subject: 'mobile',
   queue: inquiries,
 })

@@ -78,6 +78,7 @@ export const creditScoreRating = defineService({
   tries: 3,
   backoff: { type: 'exponential', seconds: 5, jitter: 0.2 },
   asksForCode: true,
+  subject: 'mobile',
   queue: inquiries,
   dedupe: 'active',
 })

@@ -49,6 +49,11 @@ export interface Service<MessageKey extends string = string> {
   backoff: Backoff
   /** Whether the person will be asked for a code. */
   asksForCode: boolean
+  /**
+   * The name of the field that says who is asked, such as their mobile number: how many codes it is sent and how many wrong
+   * ones are typed is limited over all requests.
+   */
+  subject?: string
   /** Where its requests wait, with limits that all services in it share. */
   queue: ServiceQueue
   /** How urgent its requests are where nobody says otherwise: 1 is the most urgent of ten; 5 when left out. */
@@ -75,6 +80,8 @@ export function defineService<MessageKey extends string = never>(
     if (of !== undefined && (!parent || parent.of !== undefined))
       throw new Error(`${service.slug}: ${id} is a part of no step before it`)
   })
+  if (service.subject !== undefined && !service.fields.some(({ name }) => name === service.subject))
+    throw new Error(`${service.slug}: its subject ${service.subject} is none of its fields`)
   const { priority = DEFAULT_PRIORITY, backoff } = service
   if (!Number.isInteger(priority) || priority < 1 || priority > PRIORITIES)
     throw new Error(`${service.slug}: priority is a whole number from 1 to ${PRIORITIES}`)

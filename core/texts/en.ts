@@ -44,6 +44,8 @@ export const en = {
   'field_error.not_a_batch': '{label} must be a list of 1 to {most, number, ::group-off} requests',
   'field_error.too_long': '{label} is too long',
   'field_error.url_invalid': '{label} must be a web address, such as https://example.com',
+  'field_error.subject_limit_reached':
+    '{label} has had too many codes in the last hour. Please try again in {minutes, plural, one {# minute} other {# minutes}}.',
   'field_error.invalid': '{label} is not right',
 
   'live.status.pending': 'Waiting for its turn',
@@ -145,6 +147,8 @@ export const en = {
   'code.error.none_left': 'The code was wrong too many times. No more tries are left.',
   'code.error.rate_limited': 'That was too often. Please try again in {duration}.',
   'code.error.resend_not_yet': 'A new code can be sent in {seconds, number} s, not yet.',
+  'code.error.subject_limit':
+    'Too many codes were sent or mistyped within an hour. Please try again in {duration}.',
   'code.error.resend_exhausted': 'No more codes can be sent for this request.',
 
   'result.title': 'Your result is ready',
@@ -213,6 +217,7 @@ export const en = {
   'error.otp_attempts_exhausted': 'The code was wrong too many times',
   'error.resend_not_yet': 'A new code cannot be sent yet',
   'error.resend_exhausted': 'No more codes can be sent',
+  'error.subject_limit_reached': 'Too many codes within an hour',
   'error.internal_error': 'Something went wrong on our side',
   'error.unreadable_record': 'This request cannot be read any more',
   'error.storage_unavailable': 'We are away for a moment',

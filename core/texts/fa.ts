@@ -49,6 +49,8 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'field_error.too_long': '\u2068{label}\u2069 بیش از اندازه طولانی است',
   'field_error.url_invalid':
     '\u2068{label}\u2069 باید نشانی یک وب‌گاه باشد، مانند \u2066https://example.com\u2069',
+  'field_error.subject_limit_reached':
+    'در یک ساعت گذشته کدهای زیادی به \u2068{label}\u2069 فرستاده شده است. لطفاً {minutes, number} دقیقهٔ دیگر دوباره تلاش کنید.',
   'field_error.invalid': '\u2068{label}\u2069 درست نیست',
 
   'live.status.pending': 'در انتظار نوبت',
@@ -149,6 +151,8 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'code.error.none_left': 'کد چند بار اشتباه وارد شد و فرصت دیگری نمانده است.',
   'code.error.rate_limited': 'دفعات درخواست بیش از اندازه بود. لطفاً پس از {duration} دوباره تلاش کنید.',
   'code.error.resend_not_yet': 'هنوز زود است؛ {seconds, number} ثانیهٔ دیگر می‌توانید کد جدید بخواهید.',
+  'code.error.subject_limit':
+    'در یک ساعت گذشته کدهای زیادی فرستاده یا اشتباه وارد شده است. لطفاً پس از {duration} دوباره تلاش کنید.',
   'code.error.resend_exhausted': 'برای این درخواست دیگر نمی‌توان کد جدید فرستاد.',
 
   'result.title': 'نتیجهٔ شما آماده است',
@@ -217,6 +221,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'error.otp_attempts_exhausted': 'کد چند بار اشتباه وارد شد',
   'error.resend_not_yet': 'هنوز نمی‌توان کد جدید فرستاد',
   'error.resend_exhausted': 'دیگر نمی‌توان کد جدید فرستاد',
+  'error.subject_limit_reached': 'در یک ساعت گذشته کدهای زیادی فرستاده شده است',
   'error.internal_error': 'مشکلی از سوی ما پیش آمد',
   'error.unreadable_record': 'این درخواست دیگر خواندنی نیست',
   'error.storage_unavailable': 'سامانه چند لحظه در دسترس نیست',

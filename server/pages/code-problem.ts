@@ -16,6 +16,8 @@ export function codeProblem(t: Texts['t'], error: AppError, prompt: OtpPrompt | 
       return t('code.error.none_left')
     case 'rate_limited':
       return t('code.error.rate_limited', { duration: durationWords(t, error.retryAfterSeconds ?? 60) })
+    case 'subject_limit_reached':
+      return t('code.error.subject_limit', { duration: durationWords(t, error.retryAfterSeconds ?? 60) })
     case 'resend_not_yet':
       return t('code.error.resend_not_yet', { seconds: error.retryAfterSeconds ?? 1 })
     case 'resend_exhausted':

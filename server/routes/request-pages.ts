@@ -148,5 +148,6 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'otp_attempts_exhausted',
   'resend_not_yet',
   'resend_exhausted',
+  'subject_limit_reached',
   'rate_limited',
 ])

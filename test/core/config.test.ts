@@ -50,6 +50,7 @@ describe('the settings', () => {
         topPriority: 5,
         actionsPerMinute: 60,
         ownerCheck: 'off',
+        subjectLimits: { codesPerHour: 5, wrongCodesPerHour: 10 },
       },
       worker: { concurrency: 10 },
       bots: {

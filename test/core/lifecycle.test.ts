@@ -2,15 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { toIso } from '../../core/iso-time.ts'
 import { advance, type Change, type Refusal, TRANSITIONS } from '../../core/lifecycle.ts'
+import type { OtpLimits } from '../../core/otp-limits.ts'
 import { OTP_DEFAULTS } from '../../core/otp-prompt.ts'
-import {
-  isFinal,
-  type OtpLimits,
-  publicView,
-  type RequestRecord,
-  STATUSES,
-  type Status,
-} from '../../core/record.ts'
+import { isFinal, publicView, type RequestRecord, STATUSES, type Status } from '../../core/record.ts'
 import { anyChange, anyClock, events, forward, live, type Moment } from '../helpers/random-lives.ts'
 import { ASK, afterChanges, aRecord, START, step, T0, TTL_SECONDS } from '../helpers/record.ts'
 

@@ -6,6 +6,7 @@ import { createFailures } from '../../core/redis/failures.ts'
 import { createIdempotency } from '../../core/redis/idempotency.ts'
 import { createIntake } from '../../core/redis/intake.ts'
 import { createQueues } from '../../core/redis/queues.ts'
+import { createSubjects } from '../../core/redis/subjects.ts'
 import { linkCheck } from '../../core/services/link-check.ts'
 import { keys } from '../helpers/names.ts'
 import { ASK, aHash, aRecord, START } from '../helpers/record.ts'
@@ -19,7 +20,8 @@ afterAll(() => queues.stop())
 const deadlines = createDeadlines({ redis: client })
 const failures = createFailures({ redis: client })
 const idempotency = createIdempotency({ redis: client })
-const intake = createIntake({ store, queues, deadlines })
+const subjects = createSubjects({ redis: client, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } })
+const intake = createIntake({ store, queues, deadlines, subjects })
 
 /** Makes a value of this type. */
 const MAKE: Record<string, (key: string) => Promise<unknown>> = {

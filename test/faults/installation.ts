@@ -82,6 +82,8 @@ export async function startInstallation(
     WORKER_CONCURRENCY: '50',
     SUBMITS_PER_MINUTE: '1000000',
     ACTIONS_PER_MINUTE: '1000000',
+    SUBJECT_CODES_PER_HOUR: '1000000',
+    SUBJECT_WRONG_CODES_PER_HOUR: '1000000',
     FAULT_JOURNAL: journalFile,
     ...options.settings,
   }

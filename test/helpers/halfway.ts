@@ -50,6 +50,7 @@ export async function startHalfway(
       DEMO_PORTAL_PORT: String(portalPort),
       DEMO_PORTAL_SPEED: '40',
       LINK_CHECK_ALLOW_PRIVATE: 'true',
+      SUBJECT_CODES_PER_HOUR: '100000',
       LOG_LEVEL: 'debug',
       ...settings,
     },

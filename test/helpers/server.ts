@@ -59,6 +59,8 @@ export async function useServer(
     TRUST_PROXY: '1',
     SUBMITS_PER_MINUTE: '100000',
     ACTIONS_PER_MINUTE: '100000',
+    SUBJECT_CODES_PER_HOUR: '100000',
+    SUBJECT_WRONG_CODES_PER_HOUR: '100000',
     ...settings,
   })
   const connections = await openRedis(config.redis, log)

@@ -62,6 +62,7 @@ describe('a submitted request', () => {
       session_id: null,
       owner_hash: null,
       submitter: expect.stringMatching(/^[\w-]{12}$/),
+      subject: expect.stringMatching(/^[\w-]{43}$/),
       status: 'pending',
       step: null,
       progress: 0,

@@ -4,6 +4,7 @@ import { isFinal, type RequestRecord } from '../../core/record.ts'
 import type { RedisClient } from '../../core/redis/connect.ts'
 import { createDeadlines } from '../../core/redis/deadlines.ts'
 import { createQueues, type Queues } from '../../core/redis/queues.ts'
+import { createSubjects } from '../../core/redis/subjects.ts'
 import type { ServiceQueue } from '../../core/services/queues.ts'
 import { defineService, type Service } from '../../core/services/service.ts'
 import { createBotClient } from '../../workers/bot-client.ts'
@@ -43,6 +44,7 @@ export async function useLines(redis: TestRedis) {
   const { client, store, live, otpBox } = await useRequests(redis)
   const bot = await useForeignBot()
   const deadlines = createDeadlines({ redis: client })
+  const subjects = createSubjects({ redis: client, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } })
 
   function useLine({
     limits = {},
@@ -99,6 +101,7 @@ export async function useLines(redis: TestRedis) {
           live,
           otpBox,
           deadlines,
+          subjects,
           bot: calls,
           findService: (slug) => (slug === service.slug ? service : undefined),
           concurrency: 1,

@@ -10,6 +10,7 @@ import { createLiveRequests } from '../../core/redis/live-requests.ts'
 import { createOtpBox } from '../../core/redis/otp-box.ts'
 import { createQueues } from '../../core/redis/queues.ts'
 import { createRequestStore, type RequestStore } from '../../core/redis/request-store.ts'
+import { createSubjects } from '../../core/redis/subjects.ts'
 import { createUpdateBus } from '../../core/redis/update-bus.ts'
 import { linkCheck } from '../../core/services/link-check.ts'
 import type { Service } from '../../core/services/service.ts'
@@ -67,6 +68,7 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 },
         live,
         otpBox: createOtpBox({ redis: client, bus, store }),
         deadlines: createDeadlines({ redis: client }),
+        subjects: createSubjects({ redis: client, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } }),
         bot: createBotClient({ url: bot.url, token: 'a-token-of-the-tests' }),
         findService: () => ONCE,
         concurrency: 10,

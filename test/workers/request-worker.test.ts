@@ -11,6 +11,7 @@ import { createLiveRequests } from '../../core/redis/live-requests.ts'
 import { createOtpBox } from '../../core/redis/otp-box.ts'
 import { createQueues } from '../../core/redis/queues.ts'
 import { createRequestStore } from '../../core/redis/request-store.ts'
+import { createSubjects } from '../../core/redis/subjects.ts'
 import { createUpdateBus } from '../../core/redis/update-bus.ts'
 import { sealRecord } from '../../core/seal.ts'
 import { crawls, inquiries } from '../../core/services/queues.ts'
@@ -78,6 +79,7 @@ const bus = createUpdateBus({ redis, subscriber: await connections.connect('subs
 const live = createLiveRequests({ store, bus, log: quiet, ttlSeconds: TTL_SECONDS })
 const otpBox = createOtpBox({ redis, bus, store })
 const deadlines = createDeadlines({ redis })
+const subjects = createSubjects({ redis, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } })
 const queues = createQueues({ redis, log: quiet })
 const bot = await useForeignBot()
 
@@ -91,6 +93,7 @@ const startWorker = ({ url = bot.url, ...fields }: Partial<RequestWorkerDeps> & 
     live,
     otpBox,
     deadlines,
+    subjects,
     bot: client,
     findService: (slug) => services.get(slug),
     concurrency: 10,

@@ -6,6 +6,9 @@ import { type LoadedPage, readAnswer } from './load-page.ts'
 import { readPage } from './page-data.ts'
 import { showSending } from './sending.ts'
 
+/** On a connection that is dead and does not know it, nothing would ever come back. */
+const ANSWER_WITHIN_MS = 10_000
+
 export interface FormsOptions {
   root: Document | ShadowRoot
   /** What goes along with every call. */
@@ -39,6 +42,7 @@ export function listenToForms({ root, headers, signal, onPage, onRefused }: Form
       method: 'POST',
       body,
       headers: { Accept: 'text/html', ...headers },
+      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
     })
       .then(readAnswer)
       .catch(() => null)
@@ -51,11 +55,13 @@ export function listenToForms({ root, headers, signal, onPage, onRefused }: Form
   }
 }
 
-/** Why a form was not taken, where it was sent. */
+/** What was not done, and why, where the form was sent. */
 function tell(form: HTMLFormElement, page: LoadedPage | null): void {
   const words = page
     ? [...page.main.querySelectorAll('h1, h1 ~ p')].map((element) => element.textContent)
     : [readPage(form)?.t(navigator.onLine ? 'live.announce.lost' : 'live.connection.offline')]
+  // Of what passes by itself: elsewhere the server's page says all there is to say.
+  if (!page || page.status >= 429) words.unshift(form.dataset.failed)
   form.querySelector(':scope > .field-error')?.remove()
   const note = document.createElement('p')
   note.className = 'field-error'

@@ -10,8 +10,7 @@ const find = (name: string): HTMLElement | null => document.querySelector(`[data
 
 /** @returns to be called on every change and every second: keeps the button right, and notifies */
 export function offerNotifications(): (view: PublicView, words: Described) => void {
-  // Over plain HTTP and in some browsers there are none: the button stays away.
-  if (!('Notification' in window) || !isSecureContext) return () => {}
+  if (!canNotify()) return () => {}
   let told: string | null = null
 
   document.addEventListener('click', async ({ target }) => {
@@ -34,9 +33,25 @@ export function offerNotifications(): (view: PublicView, words: Described) => vo
   }
 }
 
+/**
+ * Over plain HTTP and in some browsers there are none; a page in a frame may not ask for them; and browsers on phones
+ * have them for service workers only, which the constructor says. Without permission it shows nothing.
+ */
+function canNotify(): boolean {
+  if (!('Notification' in window) || !isSecureContext || window.top !== window) return false
+  if (Notification.permission === 'granted') return true
+  try {
+    new Notification('')
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Only where it can work: who has refused notifications can allow them in the browser's settings alone. */
 function showButton(): void {
   const button = find('notify')
-  show(button, true)
+  show(button, Notification.permission !== 'denied')
   button?.setAttribute('aria-pressed', String(isWanted()))
 }
 
@@ -57,6 +72,6 @@ function notify({ hash }: PublicView, { title }: Described): void {
       notification.close()
     }
   } catch {
-    // Some browsers on phones have them for service workers only: title and icon of the tab still tell.
+    // Title and icon of the tab still tell.
   }
 }

@@ -126,6 +126,7 @@ export const en = {
   'cancel.text': 'It stops at once, and what was done so far is lost.',
   'cancel.keep': 'Keep going',
   'cancel.confirm': 'Yes, cancel it',
+  'cancel.failed': 'The request was not cancelled. Please try again.',
 
   'code.title': 'Type the code you were sent',
   'code.sent_to': 'It was sent to {target}.',
@@ -133,6 +134,8 @@ export const en = {
   'code.hint_length': '{length, plural, one {# digit} other {# digits}}',
   'code.until': 'Valid until {time}.',
   'code.submit': 'Continue',
+  'code.failed': 'The code was not sent. Please try again.',
+  'code.resend_failed': 'No new code was asked for. Please try again.',
   'code.resend_text': 'No code, or too late?',
   'code.resend_wait': 'A new code can be sent in {seconds, number} s.',
   'code.resent': 'A new code is on its way.',

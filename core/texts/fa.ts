@@ -131,6 +131,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'cancel.text': 'کار همان لحظه متوقف می‌شود و آنچه تا اینجا انجام شده از دست می‌رود.',
   'cancel.keep': 'نه، ادامه یابد',
   'cancel.confirm': 'بله، لغو شود',
+  'cancel.failed': 'درخواست لغو نشد. لطفاً دوباره تلاش کنید.',
 
   'code.title': 'کدی را که برایتان فرستاده شد وارد کنید',
   'code.sent_to': 'کد به {target} فرستاده شد.',
@@ -138,6 +139,8 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'code.hint_length': '{length, number} رقم',
   'code.until': 'تا {time} معتبر است.',
   'code.submit': 'ادامه',
+  'code.failed': 'کد ارسال نشد. لطفاً دوباره تلاش کنید.',
+  'code.resend_failed': 'کد جدید درخواست نشد. لطفاً دوباره تلاش کنید.',
   'code.resend_text': 'کد نرسید یا دیر شد؟',
   'code.resend_wait': '{seconds, number} ثانیهٔ دیگر می‌توانید کد جدید بخواهید.',
   'code.resent': 'کد جدید در راه است.',

@@ -162,13 +162,43 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
     expect(await statusOf(hash)).toBe('processing')
   })
 
+  it('says where a request could not be cancelled that it was not, and cancels it on the next try', async () => {
+    const hash = await given([START, step(10)])
+    const page = await open()
+    await watch(hash, page)
+    // Whatever is sent, nothing comes back.
+    await page.route(/\/cancel\//, () => {})
+    await page.getByRole('link', { name: t('progress.cancel') }).click()
+    const confirm = page.getByRole('button', { name: t('cancel.confirm') })
+    await confirm.click()
+    const note = page.locator('dialog [role=alert]', { hasText: t('cancel.failed') })
+    await note.waitFor()
+    expect(await statusOf(hash)).toBe('processing')
+    await page.unrouteAll({ behavior: 'ignoreErrors' })
+    await confirm.click()
+    await heading(page, t('live.status.cancelled')).waitFor()
+  })
+
+  it('says that no other code was asked for when that could not be sent', async () => {
+    const hash = await given([START, ASK])
+    const page = await open()
+    await page.clock.install()
+    await watch(hash, page)
+    await page.clock.fastForward(31_000)
+    await page.route(/\/resend-otp\//, (route) => route.abort())
+    await page.getByRole('button', { name: t('live.resend') }).click()
+    await page.locator('form [role=alert]', { hasText: t('code.resend_failed') }).waitFor()
+  })
+
   it('says where a code could not be sent, and keeps it', async () => {
     const hash = await given([START, ASK])
     const page = await open()
     await watch(hash, page)
     await page.route(/\/otp\//, (route) => route.abort())
     await typeCode(page)
-    await page.locator('form [role=alert]', { hasText: t('live.announce.lost') }).waitFor()
+    await page
+      .locator('form [role=alert]', { hasText: `${t('code.failed')} ${t('live.announce.lost')}` })
+      .waitFor()
     expect(await code(page).inputValue()).toBe('123456')
     await page.unroute(/\/otp\//)
     await code(page).press('Enter')

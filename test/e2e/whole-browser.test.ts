@@ -74,10 +74,26 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
     const hash = await given([START])
     const page = await open()
     await watch(hash, page)
-    const blocked = page.getByText(t('progress.notify_blocked'))
+    const [button, blocked] = [notifyButton(page), page.getByText(t('progress.notify_blocked'))]
     expect(await blocked.isVisible()).toBe(false)
-    await page.getByRole('button', { name: t('progress.notify') }).click()
+    await button.click()
     await blocked.waitFor()
+    expect(await button.isVisible()).toBe(false)
+  })
+
+  it.each([
+    [
+      'were refused before',
+      () => void Object.defineProperty(Notification, 'permission', { value: 'denied' }),
+    ],
+    ['are there for service workers only', refuseToConstruct],
+    ['are not there', () => void Reflect.deleteProperty(globalThis, 'Notification')],
+  ])('does not offer notifications where they %s', async (_where, change) => {
+    const hash = await given([START])
+    const page = await open()
+    await page.addInitScript(change)
+    await watch(hash, page)
+    expect(await notifyButton(page).isVisible()).toBe(false)
   })
 })
 
@@ -88,7 +104,20 @@ function dropCacheControl(_req: unknown, res: ServerResponse): void {
     name.toLowerCase() === 'cache-control' ? res : setHeader.call(res, name, value)
 }
 
+const notifyButton = (page: Page) => page.getByRole('button', { name: t('progress.notify') })
+
 // What follows runs in the page.
+
+/** As in Chromium on Android. */
+function refuseToConstruct(): void {
+  class Refusing {
+    static readonly permission = 'default'
+    constructor() {
+      throw new TypeError('Illegal constructor. Use ServiceWorkerRegistration.showNotification() instead.')
+    }
+  }
+  Object.assign(globalThis, { Notification: Refusing })
+}
 
 function rememberPersisted(): void {
   addEventListener('pageshow', ({ persisted }) => {

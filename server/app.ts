@@ -23,6 +23,7 @@ import { createHealthRoutes } from './routes/health.ts'
 import { createLocalRequestRoutes } from './routes/local-requests.ts'
 import { createPageRoutes } from './routes/pages.ts'
 import { createRenderProblem } from './routes/problem-page.ts'
+import type { RefusedForms } from './routes/refused-forms.ts'
 import { createServiceRoutes } from './routes/services.ts'
 import { createAnswerStatus } from './routes/status.ts'
 import type { Sessions } from './sessions.ts'
@@ -38,6 +39,7 @@ export interface AppDeps {
   sessions: Sessions
   isAllowedOrigin: IsAllowedOrigin
   pages: Pages
+  refusedForms: RefusedForms
   /** For counting calls; the fail-fast connection. */
   redis: RedisClient
   /** What `/readyz` asks, by name. */
@@ -57,8 +59,20 @@ export interface AppDeps {
 }
 
 export function createApp(deps: AppDeps): RequestListener {
-  const { submit, requests, failures, live, health, ownership, sessions, pages, stopping, settings, log } =
-    deps
+  const {
+    submit,
+    requests,
+    failures,
+    live,
+    health,
+    ownership,
+    sessions,
+    pages,
+    refusedForms,
+    stopping,
+    settings,
+    log,
+  } = deps
   const logsCalls = log.isLevelEnabled('debug')
   const answerStatus = createAnswerStatus({ requests, live, stopping })
   const limitSubmits = limitPerMinute(deps.redis, 'submit', settings.submitsPerMinute)
@@ -104,10 +118,19 @@ export function createApp(deps: AppDeps): RequestListener {
   app.use(
     startSession(sessions, { always: settings.ownerCheck !== 'off' }),
     rememberLocale,
-    createPageRoutes({ pages, submit, requests, failures, ownership, limitSubmits, limitActions }),
+    createPageRoutes({
+      pages,
+      submit,
+      requests,
+      failures,
+      ownership,
+      refusedForms,
+      limitSubmits,
+      limitActions,
+    }),
   )
   app.use(notFound)
-  app.use(handleErrors({ log, renderPage: createRenderProblem(pages) }))
+  app.use(handleErrors({ log, renderPage: createRenderProblem(pages, refusedForms) }))
 
   // Who may read must be looked at there, and who is to be logged is seen there.
   if (settings.ownerCheck === 'all' || logsCalls) return app

@@ -12,6 +12,7 @@ import { createIntake } from '../core/redis/intake.ts'
 import { createLiveRequests, type LiveRequests } from '../core/redis/live-requests.ts'
 import { createQueuePlaces } from '../core/redis/queue-places.ts'
 import { createQueues, type Queues } from '../core/redis/queues.ts'
+import { createRefusals } from '../core/redis/refusals.ts'
 import { createRequestStore, type RequestStore } from '../core/redis/request-store.ts'
 import { createSubjects } from '../core/redis/subjects.ts'
 import { createUpdateBus } from '../core/redis/update-bus.ts'
@@ -22,6 +23,7 @@ import { createOriginCheck } from './middleware/origin.ts'
 import { createOwnership } from './ownership.ts'
 import { createPages } from './pages/index.ts'
 import { createRelay } from './relay.ts'
+import { createRefusedForms } from './routes/refused-forms.ts'
 import { createSessions } from './sessions.ts'
 import { createSubmit } from './submit.ts'
 
@@ -113,6 +115,11 @@ export function composeServer({
       sessions,
       isAllowedOrigin,
       pages: createPages({ ttlSeconds, now }),
+      refusedForms: createRefusedForms({
+        refusals: createRefusals({ redis, secret, ttlSeconds }),
+        sessions,
+        now,
+      }),
       redis,
       checks: {
         redis: async () => (await redis.ping()) === 'PONG',

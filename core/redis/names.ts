@@ -53,6 +53,8 @@ export function createNames(
     idempotency,
     /** The first answer to it. */
     idempotencyAnswer: (caller: string, key: string): string => `${idempotency(caller, key)}:answer`,
+    /** Why a form of this sender was refused (`refusals.ts`). */
+    refusal: (place: string): string => own(`refusal:${place}`),
     rateLimit: (what: string): string => own(`rate:${what}:`),
     /** Hashes by when somebody should look after them, a sorted set. */
     deadlines: own('deadlines'),

@@ -37,10 +37,20 @@ export function requestLinks(view: PublicView): RequestLinks {
   }
 }
 
+/** The page of a form that was refused, where it says so. */
+export const refusedLink = (address: string, id: string): string => `${address}?refused=${id}`
+
 /** Where a request in this state is shown. */
 export function fittingLink(view: PublicView): string {
   const links = requestLinks(view)
   return isFinal(view.status) ? links.result : links.progress
+}
+
+/** The same page, without why a form was refused. */
+export function withoutRefusal(address: string): string {
+  const { pathname, searchParams: query } = new URL(address, 'http://any')
+  query.delete('refused')
+  return query.size > 0 ? `${pathname}?${query}` : pathname
 }
 
 /** The same page in another language: its query alone, so that it fits whatever address the page has by then. */

@@ -3,7 +3,7 @@ import type { AppError } from '../../core/errors.ts'
 import { findService } from '../../core/services/index.ts'
 import { isTextKey, type Texts } from '../../core/texts/index.ts'
 import { durationWords } from '../../core/texts/wording.ts'
-import { formLink } from './links.ts'
+import { formLink, withoutRefusal } from './links.ts'
 
 export interface ProblemModel {
   status: number
@@ -36,7 +36,7 @@ export function problemModel(
   address: string,
 ): ProblemModel {
   // What another site sent can be done from our own page, which is at the same address.
-  const again = error.retryable || error.code === 'origin_not_allowed' ? address : null
+  const again = error.retryable || error.code === 'origin_not_allowed' ? withoutRefusal(address) : null
   const form = slug && findService(slug) ? formLink(slug) : null
   return {
     status: error.status,

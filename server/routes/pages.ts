@@ -17,6 +17,7 @@ import { fittingLink } from '../pages/links.ts'
 import type { Submit } from '../submit.ts'
 import { createFormSubmit } from './form-submit.ts'
 import { readForm, typedInto } from './read-form.ts'
+import type { RefusedForms } from './refused-forms.ts'
 import { addRequestPages } from './request-pages.ts'
 
 export interface PageDeps {
@@ -25,6 +26,7 @@ export interface PageDeps {
   requests: Requests
   failures: Pick<Failures, 'find'>
   ownership: Ownership
+  refusedForms: RefusedForms
   /** In front of the form. */
   limitSubmits: RequestHandler
   /** In front of what is done with a request: code, resend, cancel. */
@@ -32,7 +34,7 @@ export interface PageDeps {
 }
 
 export function createPageRoutes(deps: PageDeps): Router {
-  const { pages, ownership, limitSubmits } = deps
+  const { pages, ownership, refusedForms, limitSubmits } = deps
   const router = Router()
   const submitForm = createFormSubmit(deps)
 
@@ -45,10 +47,21 @@ export function createPageRoutes(deps: PageDeps): Router {
   router.get('/services/:slug', async (req, res) => {
     const service = serviceOf(req)
     const { again } = req.query
+    const refused = await refusedForms.find(req)
     // The page may be kept for "Back", with what was typed, but is asked for anew otherwise: it carries a fresh key.
-    res.set('Cache-Control', again === undefined ? 'private, no-cache' : 'no-store')
-    const values = await ownership.typed(String(again), service.slug, callerOf(res).sessionId)
-    res.send(pages.form(readerOf(req), service, { key: nanoid(), values: values ?? {} }))
+    res.set('Cache-Control', again === undefined && !refused ? 'private, no-cache' : 'no-store')
+    if (refused?.error && !refused.values) throw refused.error
+    if (refused) res.set('X-Robots-Tag', 'noindex, nofollow')
+    refusedForms.setStatus(res, refused)
+    const values =
+      refused?.values ?? (await ownership.typed(String(again), service.slug, callerOf(res).sessionId))
+    res.send(
+      pages.form(readerOf(req), service, {
+        key: refused?.key ?? nanoid(),
+        values: values ?? {},
+        refusal: refused?.error,
+      }),
+    )
   })
 
   // What is refused, for whatever reason, is shown again by the border for errors (problem-page.ts).

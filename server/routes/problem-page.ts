@@ -1,6 +1,8 @@
 /**
  * The page a browser gets when its request ends in an error; status and headers are the error handler's. A form that was
  * refused is shown again with what was typed, wherever the refusal came from: nobody should have to type it twice.
+ *
+ * Where it can be, that is done by a redirect: neither "Back" nor a reload sends the form again.
  */
 import type { Request, Response } from 'express'
 import { nanoid } from 'nanoid'
@@ -8,23 +10,35 @@ import type { AppError, ErrorCode } from '../../core/errors.ts'
 import { findService } from '../../core/services/index.ts'
 import { readerOf } from '../middleware/locale.ts'
 import type { Pages } from '../pages/index.ts'
+import { formLink } from '../pages/links.ts'
 import { readForm, typedInto } from './read-form.ts'
+import type { RefusedForms } from './refused-forms.ts'
 
 export type RenderProblem = (req: Request, res: Response, error: AppError) => Promise<void>
 
-export function createRenderProblem(pages: Pages): RenderProblem {
+export function createRenderProblem(pages: Pages, refusedForms: RefusedForms): RenderProblem {
   return async (req, res, error) => {
     // An error handler stands outside of every route: there are no parameters to ask.
     const [, slug = null, page] = /^\/services\/([^/]+)\/?(.*)$/.exec(req.path) ?? []
     res.set('X-Robots-Tag', 'noindex, nofollow')
-    const service = req.method === 'POST' && slug && !page ? findService(slug) : undefined
+    const isForm = req.method === 'POST' && slug !== null
+    const service = isForm && !page ? findService(slug) : undefined
     if (service && (await isReadable(req, res, error))) {
       const { key, values } = typedInto(req)
+      if (await refusedForms.redirect(req, res, error, formLink(service.slug), { key, values })) return
       res.send(pages.form(readerOf(req), service, { key: key ?? nanoid(), values, refusal: error }))
     } else {
+      const shown = service ? formLink(service.slug) : isForm && shownAfter(page ?? '', req.path)
+      if (shown && (await refusedForms.redirect(req, res, error, shown))) return
       res.send(pages.problem(readerOf(req), error, slug))
     }
   }
+}
+
+/** Where it is shown what became of a form on the page of a request; null where there is no such form. */
+function shownAfter(page: string, path: string): string | null {
+  if (!/^(?:otp|resend-otp|cancel)\/[^/]+$/.test(page)) return null
+  return path.replace('/resend-otp/', '/otp/')
 }
 
 /** Where the content itself was refused, there is nothing to show again. */

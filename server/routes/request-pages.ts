@@ -1,5 +1,6 @@
 /** The pages of one request, and what a person can do there: hand over a code, ask for another, cancel. */
 import type { ErrorRequestHandler, Request, RequestHandler, Response, Router } from 'express'
+import { plainNumber } from '../../core/digits.ts'
 import { AppError } from '../../core/errors.ts'
 import { isFinal, type PublicView } from '../../core/record.ts'
 import { createTexts } from '../../core/texts/index.ts'
@@ -9,6 +10,7 @@ import { codeProblem } from '../pages/code-problem.ts'
 import { fittingLink, type RequestLinks, requestLinks, shownSlug } from '../pages/links.ts'
 import type { PageDeps } from './pages.ts'
 import { readForm } from './read-form.ts'
+import type { FoundRefusal } from './refused-forms.ts'
 
 /** Nothing of a request stays in a cache or goes into a search engine. */
 const keepPrivate: RequestHandler = (_req, res, next) => {
@@ -21,7 +23,7 @@ const keepPrivate: RequestHandler = (_req, res, next) => {
 
 export function addRequestPages(
   router: Router,
-  { pages, requests, failures, ownership, limitActions }: PageDeps,
+  { pages, requests, failures, ownership, refusedForms, limitActions }: PageDeps,
 ): void {
   const mayRead = requireOwner(ownership, 'read')
   const mayAct = requireOwner(ownership, 'act')
@@ -33,14 +35,23 @@ export function addRequestPages(
     (
       page: keyof RequestLinks,
       belongs: (view: PublicView) => boolean,
-      write: (req: Request, view: PublicView, mayAct: boolean, retriedAs: string | null) => string,
+      write: (req: Request, view: PublicView, shown: Shown) => string,
     ): RequestHandler =>
     async (req, res) => {
       const view = await requests.view(String(req.params.hash))
       if (!belongs(view)) return res.redirect(303, fittingLink(view))
       if (req.params.slug !== shownSlug(view)) return res.redirect(303, requestLinks(view)[page])
       const mayAct = await ownership.allows(view.hash, credentialsOf(req, res), 'act')
-      res.send(write(req, view, mayAct, view.is_failed ? await retriedAs(view.hash) : null))
+      const refused = await refusedForms.find(req)
+      const isOfCode = refused?.prompt !== undefined && view.otp_data !== null
+      if (refused?.error && !(mayAct && isOfCode)) throw refused.error
+      // With another prompt, what was wrong with a code for the last one does not matter any more.
+      const isOfPrompt = isOfCode && refused.prompt?.id === view.otp_data?.id
+      if (isOfPrompt) refusedForms.setStatus(res, refused)
+      const problem = isOfPrompt ? codeProblemIn(req, view, refused) : undefined
+      res.send(
+        write(req, view, { mayAct, problem, retriedAs: view.is_failed ? await retriedAs(view.hash) : null }),
+      )
     }
 
   const isRunning = (view: PublicView) => !isFinal(view.status)
@@ -51,7 +62,7 @@ export function addRequestPages(
   router.get(
     '/services/:slug/progress/:hash',
     mayRead,
-    show('progress', isRunning, (req, view, mayAct) => pages.request(readerOf(req), view, { mayAct })),
+    show('progress', isRunning, (req, view, { mayAct }) => pages.request(readerOf(req), view, { mayAct })),
   )
   router.get(
     '/services/:slug/result/:hash',
@@ -59,7 +70,7 @@ export function addRequestPages(
     show(
       'result',
       (view) => isFinal(view.status),
-      (req, view, mayAct, retriedAs) => pages.request(readerOf(req), view, { mayAct, retriedAs }),
+      (req, view, { mayAct, retriedAs }) => pages.request(readerOf(req), view, { mayAct, retriedAs }),
     ),
   )
   router.get(
@@ -68,8 +79,8 @@ export function addRequestPages(
     show(
       'otp',
       (view) => view.requires_otp,
-      (req, view, mayAct) =>
-        pages.request(readerOf(req), view, { mayAct, focus: true, resent: 'resent' in req.query }),
+      (req, view, { mayAct, problem }) =>
+        pages.request(readerOf(req), view, { mayAct, problem, focus: true, resent: 'resent' in req.query }),
     ),
   )
   router.get(
@@ -77,7 +88,7 @@ export function addRequestPages(
     mayAct,
     show('cancel', isRunning, (req, view) => pages.confirmCancel(readerOf(req), view)),
   )
-  // Only ever reached by "try again" after a refused resend.
+  // Reached by "try again" where a resend was refused without a redirect.
   router.get(
     '/services/:slug/resend-otp/:hash',
     mayRead,
@@ -96,15 +107,11 @@ export function addRequestPages(
     const view = await requests.view(hash(req))
     // Not expected then, and waited for again now: another tab was faster, and its code was wrong.
     if (!view.requires_otp || error.code === 'otp_not_expected') return res.redirect(303, fittingLink(view))
-    const { t } = createTexts(localeOf(req))
-    res.status(error.status)
-    if (error.retryAfterSeconds) res.set('Retry-After', String(error.retryAfterSeconds))
-    res.send(
-      pages.request(readerOf(req), view, {
-        problem: codeProblem(t, error, view.otp_data, typedCode(req)),
-        focus: true,
-      }),
-    )
+    const prompt = { id: view.otp_data?.id ?? '', typed: withoutDigits(typedCode(req)) }
+    if (await refusedForms.redirect(req, res, error, requestLinks(view).otp, { prompt })) return
+    const refused = { error, prompt }
+    refusedForms.setStatus(res, refused)
+    res.send(pages.request(readerOf(req), view, { problem: codeProblemIn(req, view, refused), focus: true }))
   }
 
   router.post(
@@ -136,6 +143,24 @@ export function addRequestPages(
     })
     res.redirect(303, fittingLink(view))
   })
+}
+
+/** What a page shows beside the request itself. */
+interface Shown {
+  mayAct: boolean
+  /** What was wrong with a code. */
+  problem: string | undefined
+  retriedAs: string | null
+}
+
+function codeProblemIn(req: Request, view: PublicView, { error, prompt }: FoundRefusal): string | undefined {
+  return error && codeProblem(createTexts(localeOf(req)).t, error, view.otp_data, prompt?.typed ?? '')
+}
+
+/** Enough to say what is wrong with the form of a code, and nothing of the code. */
+const withoutDigits = (typed: string): string => {
+  const code = plainNumber(typed)
+  return /^\d*$/.test(code) ? '0'.repeat(Math.min(code.length, 100)) : 'x'
 }
 
 const typedCode = (req: Request): string => (typeof req.body?.otp === 'string' ? req.body.otp : '')

@@ -62,6 +62,7 @@ test('by default every name is as the contract says', () => {
   expect(names.channel('req_x')).toBe('local_request_updates:req_x')
   expect(names.otpBox('req_x')).toBe('local_request:otp:{local_request:req_x}')
   expect(names.guard('req_x')).toBe('local_request:guard:{local_request:req_x}')
+  expect(names.refusal('place')).toBe('local_request:refusal:place')
   expect(names.rateLimit('submit')).toBe('local_request:rate:submit:')
   expect(names.idempotency('a caller', 'a key')).toMatch(/^local_request:idempotency:[\w-]{43}$/)
   expect(createNames({ queuePrefix: 'halfway', keyPrefix: '' }).queues).toBe('halfway')

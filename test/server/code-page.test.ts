@@ -19,6 +19,7 @@ const secondsAgo = (seconds: number): { now: number } => ({ now: Date.now() - se
 
 const recordOf = (hash: string) => redis.get(keys.record(hash))
 const send = (hash: string, otp: string) => browser.post(at('otp', hash), { otp })
+const refused = (hash: string, otp: string) => browser.refused(at('otp', hash), { otp })
 const resend = (hash: string) => browser.post(at('resend-otp', hash))
 /** As another program may leave the prompt. */
 async function changePrompt(hash: string, change: object): Promise<void> {
@@ -97,7 +98,7 @@ describe('a code that is sent', () => {
     async (typed, words) => {
       const hash = await given([START, ASK])
       const before = await recordOf(hash)
-      const { text } = await send(hash, typed).expect(422).expect('Cache-Control', 'no-store')
+      const { text } = await refused(hash, typed).expect(422).expect('Cache-Control', 'no-store')
       const $ = load(text)
       expect(textOf($, '#otp-error')).toBe(words)
       expect($('#otp').attr()).toMatchObject({ 'aria-invalid': 'true', autofocus: '' })
@@ -112,7 +113,7 @@ describe('a code that is sent', () => {
   test('in no field, or in two, is asked for', async () => {
     const hash = await given([START, ASK])
     for (const body of ['', 'code=123456', 'otp=123456&otp=654321']) {
-      const { text } = await browser.post(at('otp', hash), body).expect(422)
+      const { text } = await browser.refused(at('otp', hash), body).expect(422)
       expect(textOf(load(text), '#otp-error')).toBe('Type the code you were sent')
     }
   })
@@ -121,7 +122,7 @@ describe('a code that is sent', () => {
     const hash = await given([START, ask({ expires_in: 60 })], secondsAgo(61))
     const pages = [
       (await browser.get(at('otp', hash)).expect(200)).text,
-      (await send(hash, '123456').expect(410)).text,
+      (await refused(hash, '123456').expect(410)).text,
     ]
     for (const text of pages) {
       const $ = load(text)
@@ -134,7 +135,7 @@ describe('a code that is sent', () => {
   test('when no tries are left is told so', async () => {
     const hash = await given([START, ASK])
     await changePrompt(hash, { attempts_left: 0 })
-    const { text } = await send(hash, '123456').expect(429)
+    const { text } = await refused(hash, '123456').expect(429)
     expect(textOf(load(text), '#otp-error')).toBe(
       'The code was wrong too many times. No more tries are left.',
     )
@@ -180,7 +181,7 @@ describe('another code', () => {
   test('too early is refused with the seconds to wait, in the page and in Retry-After', async () => {
     const hash = await given([START, ASK], secondsAgo(12.4))
     const before = await recordOf(hash)
-    const { text, headers } = await resend(hash).expect(429)
+    const { text, headers } = await browser.refused(at('resend-otp', hash)).expect(429)
     const seconds = Number(headers['retry-after'])
     expect(seconds).toBeGreaterThan(10)
     expect(seconds).toBeLessThanOrEqual(18)
@@ -227,13 +228,13 @@ describe('another code', () => {
   test('twice at once is asked for once', async () => {
     const hash = await given([START, ask({ expires_in: 300 })], secondsAgo(31))
     const answers = await Promise.all([resend(hash), resend(hash)])
-    expect(answers.map((res) => res.status).sort()).toEqual([303, 429])
+    expect(answers.map((res) => res.headers.location?.includes('?refused=')).sort()).toEqual([false, true])
   })
 
   test('after five is refused for good', async () => {
     const hash = await given([START, ask({ expires_in: 300 })], secondsAgo(31))
     await changePrompt(hash, { resends: 5 })
-    const { text, headers } = await resend(hash).expect(429)
+    const { text, headers } = await browser.refused(at('resend-otp', hash)).expect(429)
     expect(textOf(load(text), '#otp-error')).toBe('No more codes can be sent for this request.')
     expect(headers).not.toHaveProperty('retry-after')
   })

@@ -18,7 +18,7 @@ const browser = openBrowser(address)
 async function mistaken(fields: string | object, status = 422) {
   const before = await redis.llen(keys.list)
   const { text } = await browser
-    .post(FORM, fields)
+    .refused(FORM, fields)
     .expect(status)
     .expect('Content-Type', /^text\/html/)
     .expect('Cache-Control', 'no-store')

@@ -63,7 +63,7 @@ describe('a page', () => {
       .post(FORM, { ...CREDIT_SCORE.request_data, mobile: '۰۹۱۲ ۳۴۵ ۶۷۸۹' })
       .expect(303)
     expect((await browser.open(String(sent.headers.location)))('html').attr('lang')).toBe('fa')
-    const wrong = await browser.post(FORM, { mobile: '۱' }).expect(422)
+    const wrong = await browser.refused(FORM, { mobile: '۱' }).expect(422)
     expect(load(wrong.text)('title').text()).toMatch(/^خطا: /)
   })
 
@@ -97,7 +97,7 @@ describe('a page', () => {
   test('that tells of a problem is in the same language, wherever the problem began', async () => {
     const browser = openBrowser(address, { 'Accept-Language': 'fa' })
     const hash = await given([START, ASK])
-    const wrong = await browser.post(at('otp', hash), { otp: '۱۲' }).expect(422)
+    const wrong = await browser.refused(at('otp', hash), { otp: '۱۲' }).expect(422)
     expect(textOf(load(wrong.text), '#otp-error')).toBe('کد ۶ رقم دارد، شما ۲ رقم وارد کردید')
     for (const [path, status] of [
       ['/nowhere', 404],
@@ -155,8 +155,8 @@ describe('a program', () => {
 test('too often is told in Persian, with the seconds in Persian digits', async () => {
   const limited = await useServer(testRedis, { settings: { SUBMITS_PER_MINUTE: '1' } })
   const eager = openBrowser(limited.address, { 'X-Forwarded-For': '192.0.2.71', 'Accept-Language': 'fa' })
-  await eager.post(FORM).expect(422)
-  const $ = load((await eager.post(FORM).expect(429)).text)
+  await eager.refused(FORM).expect(422)
+  const $ = load((await eager.refused(FORM).expect(429)).text)
   expect(textOf($, 'main')).toMatch(
     /دفعات درخواست بیش از اندازه بود .*لطفاً پس از (?:[۰-۹]+ ثانیه|۱ دقیقه) دوباره تلاش کنید/,
   )

@@ -9,11 +9,14 @@ export type Browser = ReturnType<typeof openBrowser>
 export function openBrowser(address: string, headers: Record<string, string> = {}) {
   const agent = supertest.agent(address).set('Accept', HTML).set(headers)
   const get = (path: string) => agent.get(path)
+  const post = (path: string, fields: string | object = {}) =>
+    agent.post(path).type('form').set('Origin', address).send(fields)
   return {
     get,
     head: (path: string) => agent.head(path),
-    post: (path: string, fields: string | object = {}) =>
-      agent.post(path).type('form').set('Origin', address).send(fields),
+    post,
+    /** Sends a form that is refused: the page that it is redirected to. */
+    refused: (path: string, fields?: string | object) => post(path, fields).redirects(1),
     /** The page at this address, which must be there. */
     open: async (path: string): Promise<CheerioAPI> => load((await get(path).expect(200)).text),
   }

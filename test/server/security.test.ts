@@ -376,6 +376,7 @@ describe('an error', () => {
       .post(FORM)
       .type('form')
       .set(asBrowser)
+      .redirects(1)
       .send({ mobile: `"><${script}`, national_code: script })
       .expect(422)
     expect(typed.text).not.toContain(script)

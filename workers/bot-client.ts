@@ -55,7 +55,8 @@ export class NotBegun extends AppError {}
 
 export interface BotClient {
   /**
-   * @throws NotBegun `bot_unavailable`, `bot_busy`, `bot_stopping`, with `retryAfterSeconds` where the bot named it;
+   * @throws NotBegun `bot_unavailable`, `bot_busy`, `bot_stopping`, with `retryAfterSeconds` where the bot named it, and
+   * `unknown_service` (another bot may know it);
    * AppError `bot_unavailable`, `bot_unauthorized`, `bot_bad_answer`; the signal's reason when aborted
    */
   call(call: BotCall): Promise<BotAnswer>
@@ -121,7 +122,10 @@ export function createBotClient({ url, token }: { url: string; token: string }):
           throw new AppError('bot_unauthorized')
         }
         if (response.status === 429 || response.status === 503) throw await turnedAway(response)
-        return understand(await readText(response), response.status)
+        const answer = understand(await readText(response), response.status)
+        if (response.status === 404 && answer.code === 'unknown_service')
+          throw new NotBegun('unknown_service')
+        return answer
       } catch (error) {
         signal.throwIfAborted()
         if (error instanceof AppError) throw error

@@ -9,6 +9,7 @@ import type { ServiceQueue } from '../core/services/queues.ts'
 import type { Service } from '../core/services/service.ts'
 import type { AttemptOutcome } from './attempt.ts'
 import { afterFailure, afterNothingBegun } from './backoff.ts'
+import { BOT_UNAVAILABLE } from './failures.ts'
 
 export interface NextTryDeps {
   store: RequestStore
@@ -47,13 +48,14 @@ export function createNextTry({ store, queue, queues, tries, log, now }: NextTry
     const at = Math.round(now() + waitMs(record, service, failed))
     const inVain = at >= endsAt(known.record)
     // A time limit is the request's, not the attempt's: trying again is for the person to decide.
-    const mayPass = error.retryable && error.code !== 'timed_out'
+    const mayPass = failed.is !== 'failed' || (error.retryable && error.code !== 'timed_out')
     if (!mayPass || inVain || (counts && record.attempt >= record.max_attempts)) {
       await end(record, failure)
       return null
     }
     const outcome = await store.apply(record.hash, {
-      type: 'retry', attempt: record.attempt, nextRetryAt: at, counts, ...failure,
+      type: 'retry', attempt: record.attempt, nextRetryAt: at, counts,
+      ...(error.code === 'unknown_service' ? BOT_UNAVAILABLE : failure),
     }) // biome-ignore format: one change
     return outcome.ok ? { record: outcome.stored.record, at } : null
   }

@@ -16,21 +16,24 @@ import type { LiveRequests } from '../core/redis/live-requests.ts'
 import type { OtpBox } from '../core/redis/otp-box.ts'
 import {
   hashOf,
+  type JobData,
   type Queues,
   type RequestJob,
   SLEEP_SECONDS,
   waiting,
   waitNoLonger,
 } from '../core/redis/queues.ts'
-import type { RequestStore, Stored } from '../core/redis/request-store.ts'
-import { MAX_RETRY_WAIT_MS, retryUnavailable } from '../core/redis/retry-unavailable.ts'
-import { reserveForNextAttempt, type Subjects } from '../core/redis/subjects.ts'
+import type { RequestStore } from '../core/redis/request-store.ts'
+import { isUnavailable, retryUnavailable } from '../core/redis/retry-unavailable.ts'
+import type { Subjects } from '../core/redis/subjects.ts'
 import type { ServiceQueue } from '../core/services/queues.ts'
 import type { Service } from '../core/services/service.ts'
 import { createAttempt } from './attempt.ts'
 import type { BotClient } from './bot-client.ts'
-import { LOST, NO_CODE, TOO_MANY_CODES_SENT, UNKNOWN_SERVICE } from './failures.ts'
+import { INTERNAL_ERROR, LOST, UNKNOWN_SERVICE } from './failures.ts'
 import { createNextTry, endsAt } from './next-try.ts'
+import { createTakeTurn } from './turn.ts'
+import { createUnclaimed } from './unclaimed.ts'
 
 export interface RequestWorkerDeps {
   queue: ServiceQueue
@@ -54,6 +57,8 @@ export interface RequestWorkerDeps {
   timeoutSeconds: number
   /** How long running jobs may go on when the worker is told to stop. */
   drainMs: number
+  /** How long at least a request of an unknown service is left to other workers before this one looks again. */
+  unclaimedDelayMs?: number
   /** How long a worker may be silent before another one takes its jobs over. */
   lockMs?: number
   log: Log
@@ -79,31 +84,20 @@ const A_QUARTER = 1 / 4
 const EARLY_MS = 250
 /** When something unforeseen kept us from working on a request: Redis was full or read-only, say. */
 const STUMBLED_MS = 5_000
-/**
- * Before a request is taken over: where Redis refused writes for so long that a lock was lost, the worker that had it may
- * still hold the bot's answer, and writes it as soon as Redis accepts writes again.
- */
-const TAKE_OVER_AFTER_MS = 3 * MAX_RETRY_WAIT_MS
-/** When a rescuer looks: whoever begins sees to it that one will, for the reminder may be lost with a Redis. */
-const REMIND_MS = 10_000
-
-type Turn = { record: RequestRecord; otp?: string }
-
-/** An attempt was begun and nobody has written how it ended. */
-const isWorkedOn = ({ status, next_retry_at }: RequestRecord): boolean =>
-  status !== 'pending' && next_retry_at === null
 
 export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
-  const { store, otpBox, deadlines, queues, findService, log, now } = deps
+  const { store, queues, findService, log, now } = deps
   const { lockMs = LOCK_MS, sleepSeconds = SLEEP_SECONDS } = deps
   const attempt = createAttempt(deps)
   const { tryAgainOrEnd, end } = createNextTry(deps)
   const stopping = new AbortController()
   // Every attempt listens.
   setMaxListeners(0, stopping.signal)
+  const takeTurn = createTakeTurn({ ...deps, end, stopping: stopping.signal })
+  const unclaimed = createUnclaimed({ minDelayMs: deps.unclaimedDelayMs, now })
   let closing = false
 
-  const worker = new Worker<Record<string, never>>(deps.queue.name, process, {
+  const worker = new Worker<JobData>(deps.queue.name, process, {
     connection: deps.redis,
     prefix: deps.redis.names.queues,
     concurrency: deps.concurrency,
@@ -146,7 +140,7 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
     const before = await store.read(hash)
     if (!before || isFinal(before.record.status)) return log.debug({ hash }, 'nothing to do for a job')
     const service = findService(before.record.service_slug)
-    if (!service) return end(before.record, UNKNOWN_SERVICE)
+    if (!service) return leaveOrEnd(job, token, before.record)
     const until = waitsUntil(before.record)
     // Somebody was promised that it does not begin before.
     const early = before.record.status === 'pending' ? 0 : EARLY_MS
@@ -160,7 +154,7 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
     // BullMQ may just have been waiting for a job when it was told to stop: that one is somebody else's.
     if (closing) return putOff(job, token, before.record, now())
     deps.onTurn?.()
-    const turn = await takeTurn(before, service)
+    const turn = await takeTurn(before, limitOf(service))
     if (turn === null) return
     if (turn === 'later') return putOff(job, token, before.record, now())
 
@@ -177,52 +171,38 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
     }
     const { code: reason, retryable } = outcome.error
     jobLog.info({ took_ms, reason, retryable, begun: outcome.is !== 'not_begun' }, 'attempt failed')
-    const next = await keptUntilItsEnd(record, () => tryAgainOrEnd(record, service, outcome))
+    const isUnknown = outcome.is === 'not_begun' && reason === 'unknown_service'
+    const next = await keptUntilItsEnd(record, async () => {
+      if (isUnknown && (await unclaimed.isOver(job))) return end(record, UNKNOWN_SERVICE)
+      if (!isUnknown) await unclaimed.claimed(job)
+      return tryAgainOrEnd(record, service, outcome)
+    })
     if (next) return putOff(job, token, next.record, next.at)
+  }
+
+  async function leaveOrEnd(
+    job: RequestJob,
+    token: string | undefined,
+    record: RequestRecord,
+  ): Promise<void> {
+    if (await unclaimed.isOver(job)) return end(record, UNKNOWN_SERVICE)
+    log.debug({ hash: record.hash, service: record.service_slug }, 'left a request of an unknown service')
+    return unclaimed.leave(job, token, record)
   }
 
   const limitOf = (service: Service): number => service.limitSeconds ?? deps.timeoutSeconds
 
   /** What followed from an attempt is written as soon as Redis accepts it, or the bot would be called again for nothing. */
-  const keptUntilItsEnd = <T>(record: RequestRecord, write: () => Promise<T>): Promise<T> =>
-    retryUnavailable(write, { signal: stopping.signal, maxMs: endsAt(record) - now() })
-
-  /** A new attempt, or the same one going on where a bot had a code sent and let go. Null when there is nothing to do. */
-  async function takeTurn(before: Stored, service: Service): Promise<Turn | 'later' | null> {
-    const { hash, status, otp_data: prompt, attempt: last } = before.record
-    if (prompt?.recall && status === 'processing') {
-      const code = await otpBox.take(hash)
-      if (code !== null) return { record: before.record, otp: code }
+  async function keptUntilItsEnd<T>(record: RequestRecord, write: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await retryUnavailable(write, { signal: stopping.signal, maxMs: endsAt(record) - now() })
+    } catch (error) {
+      if (isUnavailable(error)) throw error
+      // A mistake of our own would be made again, and the bot called each time.
+      log.error({ err: error, hash: record.hash }, 'could not decide what follows from an attempt')
+      await end(record, INTERNAL_ERROR)
+      return undefined
     }
-    if (prompt?.recall && status === 'otp_required') {
-      if (prompt.resend_requested) return { record: before.record }
-      await end(before.record, NO_CODE)
-      return null
-    }
-    if (isWorkedOn(before.record) && (await changesSoon(before.record))) return 'later'
-    if (!(await reserveForNextAttempt(deps.subjects, before.record))) {
-      await end(before.record, TOO_MANY_CODES_SENT)
-      return null
-    }
-    const { tries } = deps
-    const start = { type: 'start', attempt: last + 1, limitSeconds: limitOf(service), tries } as const
-    const [started] = await Promise.all([store.apply(hash, start), remind(hash)])
-    if (started.ok) return { record: started.stored.record }
-    log.debug({ hash, refusal: started.refusal }, 'could not start')
-    return null
-  }
-
-  /** A full Redis has no room for it; the rescuer finds the request all the same when it looks at all of them. */
-  const remind = (hash: string): Promise<void> =>
-    deadlines
-      .remind(hash, now() + REMIND_MS)
-      .catch((error) => log.debug({ err: error, hash }, 'could not set a reminder'))
-
-  /** Whether the worker that had it before writes how its attempt ended. */
-  async function changesSoon({ hash, status, next_retry_at }: RequestRecord): Promise<boolean> {
-    await sleep(TAKE_OVER_AFTER_MS, undefined, { signal: stopping.signal }).catch(() => {})
-    const present = (await store.read(hash))?.record
-    return stopping.signal.aborted || present?.status !== status || present.next_retry_at !== next_retry_at
   }
 
   /** Puts a job off, however often: the one way to wait, and nothing that BullMQ counts. */

@@ -16,7 +16,7 @@ export const codeSent = (sent: SmsSent): BotAnswer => ({
   status: 'success',
   code: 'SMS_SENT',
   message: sent.asked.message ?? 'A code was sent.',
-  otp_data: { ...sent.asked, expires_in: secondsLeft(sent) },
+  otp_data: { ...sent.asked, ...(sent.asked.expires_in && { expires_in: secondsLeft(sent) }) },
 })
 
 export const succeeded = (data: unknown): BotAnswer => ({

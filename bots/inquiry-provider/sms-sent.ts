@@ -3,7 +3,6 @@
  * is kept busy while the person looks for the code. What it needs to go on (a portal's session) lives in the two
  * functions it leaves behind.
  */
-import { OTP_DEFAULTS } from '../../core/otp-prompt.ts'
 import { sayCommon } from '../../core/texts/common-messages.ts'
 import type { Told } from '../../core/told.ts'
 import { BotFailure } from '../bot-failure.ts'
@@ -47,11 +46,11 @@ export const smsSent = (asked: AskForOtp, goOn: GoOn): SmsSent => ({
 /** Less is not worth the person's look for the code. */
 const MIN_SECONDS_LEFT = 30
 
-/** How many seconds the code is still good for. */
-export const secondsLeft = ({ asked, sentAt }: SmsSent): number =>
-  Math.ceil((asked.expires_in ?? OTP_DEFAULTS.expiresInSeconds) - (performance.now() - sentAt) / 1000)
+/** How many seconds the code is still good for, where the bot has said how long. */
+export const secondsLeft = ({ asked: { expires_in }, sentAt }: SmsSent): number | undefined =>
+  expires_in && Math.ceil(expires_in - (performance.now() - sentAt) / 1000)
 
-export const isFresh = (sent: SmsSent): boolean => secondsLeft(sent) >= MIN_SECONDS_LEFT
+export const isFresh = (sent: SmsSent): boolean => (secondsLeft(sent) ?? 0) >= MIN_SECONDS_LEFT
 
 export const isSmsSent = (result: unknown): result is SmsSent =>
   (result as Partial<SmsSent> | null | undefined)?.is === SMS_SENT

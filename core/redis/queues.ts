@@ -12,8 +12,13 @@ import type { RedisClient } from './connect.ts'
 import { createQueueLimits, EVENTS_KEPT } from './queue-limits.ts'
 import { createTakeTurn, type TakeTurn } from './turns.ts'
 
+/** All that a job holds beside its id. */
+export interface JobData {
+  /** Since when workers have not known its service, milliseconds since 1970. */
+  unknown_since?: number
+}
 /** A job of a request. */
-export type RequestJob = Job<Record<string, never>>
+export type RequestJob = Job<JobData>
 export const hashOf = ({ id }: Pick<RequestJob, 'id'>): string => id as string
 
 /**
@@ -70,8 +75,8 @@ export interface Queues {
 }
 
 /** BullMQ's own, on a connection that is not its own. */
-export function openQueue(name: string, redis: RedisClient, log: Log): Queue<Record<string, never>> {
-  const queue = new Queue<Record<string, never>>(name, {
+export function openQueue(name: string, redis: RedisClient, log: Log): Queue<JobData> {
+  const queue = new Queue<JobData>(name, {
     connection: redis,
     prefix: redis.names.queues,
     skipWaitingForReady: true,
@@ -95,7 +100,7 @@ export function createQueues({
 }): Queues {
   const queues = new Map(services.map(({ name }) => [name, openQueue(name, redis, log)]))
 
-  const find = ({ name }: ServiceQueue): Queue<Record<string, never>> => {
+  const find = ({ name }: ServiceQueue): Queue<JobData> => {
     const queue = queues.get(name)
     if (!queue) throw new Error(`no service uses the queue "${name}"`)
     return queue

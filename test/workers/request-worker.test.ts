@@ -224,15 +224,6 @@ describe('a job', () => {
     expect(bot.calls(hash)).toEqual([])
   })
 
-  test('of a service that is gone fails readably, without a call', async () => {
-    const { hash } = await submit({ service: aService('gone') })
-    expect(await ended(hash)).toMatchObject({
-      status: 'failed',
-      error_data: { code: 'unknown_service', retryable: false },
-    })
-    expect(bot.calls(hash)).toEqual([])
-  })
-
   test('that stands beside many others is worked on at the same time', async () => {
     const open = later()
     const requests = await Promise.all(Array.from({ length: 10 }, () => submit({ replies: [open.reply] })))

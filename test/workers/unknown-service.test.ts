@@ -1,0 +1,156 @@
+/** A rolling deploy: some workers, or the bots they call, do not know a service yet or any more. */
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
+import { newRecord } from '../../core/new-record.ts'
+import { isFinal, type RequestRecord } from '../../core/record.ts'
+import { createDeadlines } from '../../core/redis/deadlines.ts'
+import { createQueues } from '../../core/redis/queues.ts'
+import { createSubjects } from '../../core/redis/subjects.ts'
+import { linkCheck } from '../../core/services/link-check.ts'
+import type { Service } from '../../core/services/service.ts'
+import { createBotClient } from '../../workers/bot-client.ts'
+import { createRequestWorker, type RequestWorkerDeps } from '../../workers/request-worker.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { aHash, TTL_SECONDS } from '../helpers/record.ts'
+import { quiet, useRedis } from '../helpers/redis.ts'
+import { useRequests } from '../helpers/requests.ts'
+import { failure, json, success, useForeignBot } from './foreign-bot.ts'
+
+const BRAND_NEW: Service = {
+  ...linkCheck,
+  slug: 'brand-new',
+  tries: 1,
+  backoff: { type: 'fixed', seconds: 0.02 },
+}
+/** What a bot answers that does not know the service. */
+const NOT_KNOWN = json({ status: 'error', code: 'unknown_service', message: 'No.', retryable: false }, 404)
+
+const { client, store, live, otpBox } = await useRequests(await useRedis())
+const queues = createQueues({ redis: client, log: quiet })
+const bot = await useForeignBot()
+afterAll(() => queues.stop())
+
+function startWorker({ knows, ...fields }: { knows: boolean } & Partial<RequestWorkerDeps>) {
+  const refused: string[] = []
+  const calls = createBotClient({ url: bot.url, token: 'a-token-of-the-tests' })
+  const worker = createRequestWorker({
+    queue: linkCheck.queue,
+    queues,
+    redis: client,
+    store,
+    live,
+    otpBox,
+    deadlines: createDeadlines({ redis: client }),
+    subjects: createSubjects({ redis: client, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } }),
+    bot: calls,
+    findService(slug) {
+      if (knows) return BRAND_NEW
+      refused.push(slug)
+      return undefined
+    },
+    concurrency: 10,
+    timeoutSeconds: 30,
+    drainMs: 0,
+    unclaimedDelayMs: 20,
+    log: quiet,
+    now: Date.now,
+    ...fields,
+  })
+  onTestFinished(async () => {
+    await worker.stop()
+    await calls.stop()
+  })
+  return { refused: () => refused.length }
+}
+
+async function submit(...replies: Parameters<typeof bot.replies>[1][]): Promise<string> {
+  const now = Date.now()
+  const hash = aHash(now)
+  bot.replies(hash, ...replies)
+  const fields = { hash, service: BRAND_NEW, requestData: {}, sessionId: null, now, ttlSeconds: TTL_SECONDS }
+  const record = newRecord(fields)
+  await store.create(record)
+  await queues.add(record, BRAND_NEW)
+  return hash
+}
+const read = async (hash: string): Promise<RequestRecord | undefined> => (await store.read(hash))?.record
+const ended = (hash: string): Promise<RequestRecord> =>
+  eventually(
+    async () => {
+      const record = await read(hash)
+      if (!record || !isFinal(record.status)) throw new Error(`it is ${record?.status}`)
+      return record
+    },
+    { withinMs: 15_000 },
+  )
+const jobs = (hash: string) => client.exists(`halfway:crawls:${hash}`)
+
+describe('requests of a service that only one of two workers knows', { timeout: 30_000 }, () => {
+  test('are all completed by the one that knows it, at their first attempt', async () => {
+    const old = startWorker({ knows: false })
+    const hashes = await Promise.all(Array.from({ length: 100 }, () => submit(success('done'))))
+    await eventually(() => expect(old.refused()).toBeGreaterThan(100))
+    startWorker({ knows: true })
+    for (const hash of hashes)
+      expect(await ended(hash)).toMatchObject({ status: 'completed', attempt: 1, max_attempts: 1 })
+    expect(hashes.map((hash) => bot.calls(hash).length)).toEqual(hashes.map(() => 1))
+  })
+})
+
+describe('a request of a service that no worker knows', () => {
+  test('waits for two minutes, whichever workers look at it, and fails readably, without a call', async () => {
+    let passedMs = 0
+    const now = (): number => Date.now() + passedMs
+    const old = [startWorker({ knows: false, now }), startWorker({ knows: false, now })]
+    const hash = await submit()
+    await eventually(() => expect(old.reduce((all, { refused }) => all + refused(), 0)).toBeGreaterThan(3))
+    expect(await read(hash)).toMatchObject({ status: 'pending', attempt: 0 })
+    expect(Object.keys(JSON.parse((await client.hget(`halfway:crawls:${hash}`, 'data')) ?? ''))).toEqual([
+      'unknown_since',
+    ])
+    passedMs = 121_000
+    expect(await ended(hash)).toMatchObject({
+      status: 'failed',
+      attempt: 0,
+      error_data: { code: 'unknown_service', retryable: false },
+    })
+    expect(bot.calls(hash)).toEqual([])
+    await eventually(async () => expect(await jobs(hash)).toBe(0))
+  })
+})
+
+describe('a request of a service that the bot does not know', () => {
+  test('is asked for again until one of the bots knows it, and uses up no attempt', async () => {
+    startWorker({ knows: true })
+    const hash = await submit(NOT_KNOWN, NOT_KNOWN, NOT_KNOWN, success('by the new bot'))
+    const retried = await eventually(async () => {
+      const record = await read(hash)
+      expect(record?.next_retry_at ?? record?.completed_at).not.toBeNull()
+      return record
+    })
+    expect(retried?.message_key).not.toBe('unknown_service')
+    expect(await ended(hash)).toMatchObject({
+      status: 'completed',
+      attempt: 4,
+      max_attempts: 4,
+      result_data: 'by the new bot',
+    })
+  })
+
+  test('fails readably after two minutes', async () => {
+    let passedMs = 0
+    startWorker({ knows: true, now: () => Date.now() + passedMs })
+    const hash = await submit(...Array.from({ length: 500 }, () => NOT_KNOWN))
+    await bot.call(hash, 2)
+    passedMs = 121_000
+    expect(await ended(hash)).toMatchObject({
+      status: 'failed',
+      error_data: { code: 'unknown_service', retryable: false },
+    })
+  })
+
+  test('counts when the bot says so of something that it has begun', async () => {
+    startWorker({ knows: true })
+    const hash = await submit(failure('unknown_service'))
+    expect(await ended(hash)).toMatchObject({ attempt: 1, error_data: { code: 'unknown_service' } })
+  })
+})

@@ -15,6 +15,7 @@ export const ERRORS = {
   not_acceptable: { status: 406, retryable: false },
   already_final: { status: 409, retryable: false },
   not_completed: { status: 409, retryable: true },
+  resend_not_offered: { status: 409, retryable: false },
   otp_not_expected: { status: 409, retryable: false },
   stale_attempt: { status: 409, retryable: false },
   invalid_transition: { status: 409, retryable: false },

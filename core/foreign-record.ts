@@ -37,7 +37,7 @@ const foreignPrompt = z.object({
   message: ifRight(shortText.nullable()),
   ...keyShape,
   expires_at: ifRight(isoTime),
-  resend_available_at: ifRight(isoTime),
+  resend_available_at: ifRight(isoTime.nullable()),
   attempts_left: ifRight(count),
   error: ifRight(z.object({ code: z.literal('otp_rejected'), message: shortText.catch('') }).nullable()),
   requested_at: ifRight(isoTime),
@@ -89,7 +89,7 @@ const foreignRecord = z.object({
     .object({
       attempts_left: count,
       resends: count,
-      resend_available_at: isoTime,
+      resend_available_at: isoTime.nullable(),
       last_try: z.string().max(64).optional(),
     })
     .optional()

@@ -60,6 +60,7 @@ export const TRANSITIONS = {
     require_otp: 'otp_required',
     submit_otp: 'processing',
     resend_otp: 'otp_required',
+    withdraw_resend: 'otp_required',
     complete: 'completed',
     fail: 'failed',
     cancel: 'cancelled',
@@ -88,6 +89,8 @@ export type Change =
   /** `tryId` is how it is counted for its person. */
   | { type: 'submit_otp'; tryId?: string }
   | { type: 'resend_otp' }
+  /** The bot that waits for the code has no other one sent. */
+  | { type: 'withdraw_resend'; attempt: number }
   | ({ type: 'complete'; attempt: number; result: unknown } & Message)
   | ({ type: 'fail'; attempt?: number } & Failure)
   | { type: 'cancel'; by: NonNullable<RequestRecord['cancelled_by']> }
@@ -99,6 +102,7 @@ export type Refusal =
   | 'invalid_transition'
   | 'otp_not_expected'
   | 'otp_expired'
+  | 'resend_not_offered'
   | 'resend_not_yet'
   | 'resend_exhausted'
   | 'otp_attempts_exhausted'
@@ -191,6 +195,9 @@ function effects(next: RequestRecord, before: RequestRecord, change: Change, at:
     }
     case 'resend_otp':
       if (next.otp_data) next.otp_data = askAgain(next.otp_data, at)
+      return
+    case 'withdraw_resend':
+      if (next.otp_data) next.otp_data = { ...next.otp_data, resend_available_at: null }
       return
     case 'complete':
       next.progress = next.reached = 100

@@ -91,7 +91,8 @@ export function withinLimits(prompt: StoredPrompt, limits: OtpLimits | null | un
   }
 }
 
-const laterOf = (a: IsoTime, b: IsoTime): IsoTime => toIso(Math.max(Date.parse(a), Date.parse(b)))
+const laterOf = (a: IsoTime | null, b: IsoTime | null): IsoTime | null =>
+  a && b ? toIso(Math.max(Date.parse(a), Date.parse(b))) : a
 
 /** Why a code cannot be handed over now; null when it can. */
 export function refuseCode(
@@ -106,7 +107,8 @@ export function refuseCode(
 export function refuseResend(
   prompt: StoredPrompt,
   now: number,
-): 'resend_exhausted' | 'resend_not_yet' | null {
+): 'resend_not_offered' | 'resend_exhausted' | 'resend_not_yet' | null {
+  if (prompt.resend_available_at === null) return 'resend_not_offered'
   if (prompt.resends >= OTP_DEFAULTS.maxResends) return 'resend_exhausted'
   return now < Date.parse(prompt.resend_available_at) ? 'resend_not_yet' : null
 }

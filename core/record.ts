@@ -50,7 +50,8 @@ export interface OtpPrompt {
   message_key?: string
   message_params?: MessageParams
   expires_at: IsoTime
-  resend_available_at: IsoTime
+  /** Null where the bot has no other code sent. */
+  resend_available_at: IsoTime | null
   attempts_left: number
   /** Why the person is asked again: the last code was wrong. */
   error: { code: 'otp_rejected'; message: string } | null

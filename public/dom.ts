@@ -1,7 +1,7 @@
 /** Writes a state into the page the server made. Elements are found by `data-live`; a page may lack any of them. */
 import { isExpiring } from '../core/record.ts'
 import type { Described } from '../core/texts/describe.ts'
-import { countdown } from '../core/texts/wording.ts'
+import { codeOverWords, countdown } from '../core/texts/wording.ts'
 import { languageOf, type Page } from './page-data.ts'
 import { isStale, type State } from './reducer.ts'
 
@@ -69,11 +69,13 @@ function showPrompt(main: HTMLElement, { view }: State, { t, clock }: Page): voi
   const prompt = view.otp_data
   const resend = find(main, 'resend') as HTMLButtonElement | null
   if (!prompt || !resend) return
-  const seconds = Math.ceil((Date.parse(prompt.resend_available_at) - clock()) / 1000)
+  const isOffered = prompt.resend_available_at !== null
+  if (resend.form) resend.form.hidden = !isOffered
+  const seconds = isOffered ? Math.ceil((Date.parse(prompt.resend_available_at ?? '') - clock()) / 1000) : 0
   resend.disabled = seconds > 0
   write(resend, seconds > 0 ? t('live.resend_in', { seconds: countdown(seconds) }) : t('live.resend'))
   write(find(main, 'resend-wait'), null)
-  write(find(main, 'code-over'), clock() < Date.parse(prompt.expires_at) ? null : t('live.code_over'))
+  write(find(main, 'code-over'), clock() < Date.parse(prompt.expires_at) ? null : codeOverWords(t, prompt))
   const until = find(main, 'code-until')?.querySelector('time')
   if (until && until.dateTime !== prompt.expires_at) {
     until.dateTime = prompt.expires_at

@@ -17,7 +17,7 @@ export interface WaitForOtpOptions {
   signal?: AbortSignal
   /**
    * The person asked for another code: send it, then ask again with `require_otp`. With this the wait outlasts the
-   * prompt's deadline for a while, since another code can still be asked for.
+   * prompt's deadline for a while, since another code can still be asked for. Without it nobody is offered another one.
    */
   onResend?: () => Promise<void>
   /** The deadline of the code is over, and another one may still be asked for: told once a prompt. */
@@ -64,15 +64,22 @@ export function createOtpBox({
       // A request for another code is passed on once: the bot may need a moment, or have its reasons not to ask anew.
       let passedOn = ''
       let expired = ''
+      let withdrawn = ''
       for (;;) {
         signal?.throwIfAborted()
         const code = await retryUnavailable(() => take(hash), { signal })
         if (code !== null) return { code }
         const stored = await retryUnavailable(() => store.read(hash), { signal })
         if (!stored) return { refused: 'request_not_found' }
-        const { status, otp_data: prompt } = stored.record
+        const { status, otp_data: prompt, attempt } = stored.record
         if (!prompt || (status !== 'otp_required' && status !== 'processing'))
           return { refused: 'already_final' }
+        const isOffered = status === 'otp_required' && prompt.resend_available_at !== null && !prompt.recall
+        if (isOffered && !onResend && withdrawn !== prompt.id) {
+          withdrawn = prompt.id
+          await store.apply(hash, { type: 'withdraw_resend', attempt })
+          continue
+        }
         const asked = `${prompt.id} ${prompt.resends}`
         if (prompt.resend_requested && asked !== passedOn && onResend) {
           passedOn = asked

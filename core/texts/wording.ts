@@ -1,4 +1,5 @@
 /** Times in words. Rounded so that they read calmly and, for the remaining time, never grow as seconds pass. */
+import type { OtpPrompt } from '../record.ts'
 import type { Translate } from './format.ts'
 import type { LiveKey } from './index.ts'
 
@@ -37,3 +38,7 @@ export function ageWords(t: T, seconds: number): string {
 /** A countdown in steps of five, then by the second: a number that jumps every second is hard to look away from. */
 export const countdown = (seconds: number): number =>
   seconds > 10 ? Math.ceil(seconds / 5) * 5 : Math.ceil(seconds)
+
+/** What to do when the time for a code is over: have another one sent, where the bot does that. */
+export const codeOverWords = (t: T, prompt: Pick<OtpPrompt, 'resend_available_at'> | null): string =>
+  t(prompt && prompt.resend_available_at === null ? 'live.code_over_for_good' : 'live.code_over')

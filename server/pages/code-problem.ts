@@ -3,7 +3,7 @@ import { plainNumber } from '../../core/digits.ts'
 import type { AppError } from '../../core/errors.ts'
 import type { OtpPrompt } from '../../core/record.ts'
 import type { Texts } from '../../core/texts/index.ts'
-import { durationWords } from '../../core/texts/wording.ts'
+import { codeOverWords, durationWords } from '../../core/texts/wording.ts'
 
 /** @param typed what was sent as code; never repeated on the page */
 export function codeProblem(t: Texts['t'], error: AppError, prompt: OtpPrompt | null, typed: string): string {
@@ -11,7 +11,7 @@ export function codeProblem(t: Texts['t'], error: AppError, prompt: OtpPrompt | 
     case 'invalid_otp':
       return wrongForm(t, prompt, plainNumber(typed))
     case 'otp_expired':
-      return t('live.code_over')
+      return codeOverWords(t, prompt)
     case 'otp_attempts_exhausted':
       return t('code.error.none_left')
     case 'rate_limited':
@@ -39,6 +39,6 @@ function wrongForm(t: Texts['t'], prompt: OtpPrompt | null, code: string): strin
 /** What the prompt itself already says is wrong: the last code, or its time. */
 export function promptProblem(t: Texts['t'], prompt: OtpPrompt, now: number): string | null {
   if (prompt.attempts_left <= 0) return t('code.error.none_left')
-  if (now >= Date.parse(prompt.expires_at)) return t('live.code_over')
+  if (now >= Date.parse(prompt.expires_at)) return codeOverWords(t, prompt)
   return prompt.error ? t('code.error.wrong', { left: prompt.attempts_left }) : null
 }

@@ -68,7 +68,8 @@ export interface CodeFormModel {
   error: string | null
   /** Seconds until another code may be asked for; 0 when it may now. */
   resendInSeconds: number
-  resendAt: string
+  /** Null where no other code can be sent. */
+  resendAt: string | null
   resent: boolean
   focus: boolean
 }
@@ -90,7 +91,9 @@ export function codeFormModel(
 ): CodeFormModel | null {
   const prompt = view.otp_data
   if (!view.requires_otp || !prompt) return null
-  const resendInSeconds = Math.max(0, Math.ceil((Date.parse(prompt.resend_available_at) - now) / 1000))
+  const resendInSeconds = prompt.resend_available_at
+    ? Math.max(0, Math.ceil((Date.parse(prompt.resend_available_at) - now) / 1000))
+    : 0
   // The address keeps saying so on a reload; the countdown tells whether it is still true, a wrong code that it is not.
   const resent = Boolean(input.resent) && !input.problem && !prompt.error && resendInSeconds > 0
   const read = readerOf(view, locale)

@@ -171,6 +171,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'otp_expired',
   'invalid_otp',
   'otp_attempts_exhausted',
+  'resend_not_offered',
   'resend_not_yet',
   'resend_exhausted',
   'subject_limit_reached',

@@ -1,0 +1,118 @@
+/** The handler that CONTRIBUTING.md shows, word for word, against a stand-in for its carrier. */
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { load } from 'cheerio'
+import { transformSync } from 'esbuild'
+import { afterAll, expect, test } from 'vitest'
+import { BotFailure } from '../../bots/bot-failure.ts'
+import type { CreateHandler, Handle } from '../../bots/inquiry-provider/bot-service.ts'
+import { createRuns } from '../../bots/inquiry-provider/runs.ts'
+import { createUpdater } from '../../bots/updater.ts'
+import { createRequestStore } from '../../core/redis/request-store.ts'
+import { sayCommon } from '../../core/texts/common-messages.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { noTasks } from '../helpers/no-tasks.ts'
+import { START, TTL_SECONDS } from '../helpers/record.ts'
+import { quiet, useRedis } from '../helpers/redis.ts'
+import { useRequests } from '../helpers/requests.ts'
+import { useServer } from '../helpers/server.ts'
+
+/** What the carrier was asked: a path and what came with it. */
+const asked: { path: string; body: Record<string, string> }[] = []
+const carrier = createServer(async (req, res) => {
+  const body = JSON.parse(await text(req))
+  asked.push({ path: req.url ?? '', body })
+  const isWrong = req.url === '/parcels' && body.code !== '222222'
+  res.statusCode = isWrong ? 403 : 200
+  res.end(JSON.stringify({ parcels: 3 }))
+})
+await new Promise<void>((resolve) => carrier.listen(0, '127.0.0.1', resolve))
+afterAll(() => void carrier.close())
+const carrierUrl = `http://127.0.0.1:${(carrier.address() as AddressInfo).port}`
+
+const redis = await useRedis()
+const { client, given } = await useRequests(redis)
+const { api } = await useServer(redis)
+const updater = await createUpdater({ redis: redis.url, log: quiet })
+
+/** A block of code of the document, with the names that its folder would import. */
+function handlerIn(part: string): Handle {
+  const document = readFileSync(new URL('../../CONTRIBUTING.md', import.meta.url), 'utf8')
+  const blocks = [...document.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = '']) => code)
+  const source = blocks.find((code) => code.includes(part)) as string
+  const { code } = transformSync(source.replace('https://carrier.example', carrierUrl), {
+    loader: 'ts',
+    format: 'cjs',
+  })
+  const module: { exports: { createHandler?: CreateHandler } } = { exports: {} }
+  const say = (key: string) => ({ message: key })
+  new Function('module', 'exports', 'say', 'sayCommon', 'BotFailure', code)(
+    module,
+    module.exports,
+    say,
+    sayCommon,
+    BotFailure,
+  )
+  return (module.exports.createHandler as CreateHandler)({ demoPortalUrl: '', linkCheckAllowPrivate: false })
+}
+
+const withoutResend: Handle = async (_data, request) => {
+  await request.markAsOtpRequired({ length: 6 })
+  return request.waitForOtp()
+}
+const handlers = new Map([
+  ['documented', handlerIn('waitForOtp')],
+  ['without-resend', withoutResend],
+])
+const runs = createRuns({ updater, handlers, concurrency: noTasks, log: quiet })
+afterAll(async () => {
+  await runs.stop()
+  await updater.stop()
+})
+
+async function started(slug: string) {
+  const { hash } = (await given(START)).record
+  const caller = new AbortController()
+  const answer = runs.run({ slug, hash, attempt: 1, data: { mobile: '09123456789' }, caller: caller.signal })
+  const prompt = async () => (await api.get(`/api/local-requests/${hash}/status`)).body.otp_data
+  const typed = (otp: string) => api.post(`/api/local-requests/${hash}/otp`).send({ otp }).expect(202)
+  return { hash, answer, prompt, typed, hangUp: () => caller.abort(new Error('enough')) }
+}
+
+test('the handler of the document asks for a code, has another one sent, and asks again after a wrong one', async () => {
+  const { hash, answer, prompt, typed } = await started('documented')
+  const first = await eventually(async () => {
+    const asking = await prompt()
+    expect(asking).toMatchObject({ length: 6, message: 'code_sent', attempts_left: 3 })
+    return asking
+  })
+  expect(first.resend_available_at).toMatch(/Z$/)
+  expect(asked).toEqual([{ path: '/codes', body: { mobile: '09123456789' } }])
+
+  const halfAMinuteLater = createRequestStore({
+    redis: client,
+    ttlSeconds: TTL_SECONDS,
+    now: () => Date.now() + 31_000,
+  })
+  expect(await halfAMinuteLater.apply(hash, { type: 'resend_otp' })).toMatchObject({ ok: true })
+  await eventually(async () => expect((await prompt())?.id).not.toBe(first.id))
+  expect(asked.map(({ path }) => path)).toEqual(['/codes', '/codes'])
+
+  await typed('111111')
+  await eventually(async () => expect(await prompt()).toMatchObject({ attempts_left: 2 }))
+  await typed('222222')
+  expect(await answer).toMatchObject({ status: 'success', data: { parcels: 3 } })
+})
+
+test('a handler that has no other code sent offers none: no button, and 409 from the API', async () => {
+  const { hash, answer, prompt, hangUp } = await started('without-resend')
+  await eventually(async () => expect(await prompt()).toMatchObject({ resend_available_at: null }))
+  const { body } = await api.post(`/api/local-requests/${hash}/resend-otp`).expect(409)
+  expect(body).toMatchObject({ code: 'resend_not_offered', retryable: false })
+  const page = await api.get(`/services/test/otp/${hash}`).set('Accept', 'text/html').redirects(1).expect(200)
+  expect(load(page.text)('form.resend').attr('hidden')).toBeDefined()
+  hangUp()
+  await answer
+})

@@ -24,13 +24,35 @@ export function startChild(file: string, args: string[] = [], env: NodeJS.Proces
     env: { ...process.env, ...env },
     stdio: ['pipe', 'pipe', 'pipe', 'ipc'],
   })
+  cleanUp(() => void child.kill('SIGKILL'))
+  return follow(child)
+}
+
+/** One of package.json's scripts, as people start it, in a process group of its own. */
+export function startScript(name: string, args: string[] = [], env: NodeJS.ProcessEnv = {}): Child {
+  const child = spawn('npm', ['run', '--silent', name, '--', ...args], {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+    detached: true,
+  })
+  cleanUp(() => {
+    try {
+      process.kill(-(child.pid as number), 'SIGKILL')
+    } catch {
+      // The whole group has ended.
+    }
+  })
+  return follow(child)
+}
+
+function follow(child: ChildProcess): Child {
   let output = ''
   const hear = (data: Buffer): void => {
     output += data.toString()
   }
   child.stdout?.on('data', hear)
   child.stderr?.on('data', hear)
-  cleanUp(() => void child.kill('SIGKILL'))
   return {
     process: child,
     output: () => output,

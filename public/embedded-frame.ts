@@ -1,5 +1,6 @@
 /** What an embedded page stands in, and how a page of the server becomes part of another one. */
 import type { LoadedPage } from './load-page.ts'
+import { keepTyped } from './typed.ts'
 
 export interface Frame {
   /** What is shown now. */
@@ -47,6 +48,7 @@ export function createFrame(root: ShadowRoot, server: string): Frame {
     assertive,
     put(page) {
       const fresh = adapt(page.main, server)
+      keepTyped(main, fresh)
       main.replaceWith(fresh)
       main = fresh
       box.lang = page.lang

@@ -10,7 +10,11 @@ export interface LoadedPage {
   lang: string
   dir: string
   main: HTMLElement
+  /** What stands around it, by selector. */
+  around: [string, Element][]
 }
+
+const AROUND = ['.skip', '.site-header', '.site-footer']
 
 /** @returns null when it could not be had and should be tried again */
 export async function loadPage(
@@ -40,6 +44,10 @@ export async function readAnswer(answer: Response): Promise<LoadedPage | null> {
       lang: languageOf(page.documentElement),
       dir,
       main: document.adoptNode(main),
+      around: AROUND.flatMap((name): [string, Element][] => {
+        const part = page.querySelector(name)
+        return part ? [[name, document.adoptNode(part)]] : []
+      }),
     }
   )
 }

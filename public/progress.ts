@@ -1,10 +1,12 @@
 /** A request page, kept up to date in place. */
 import { listenToControls } from './controls.ts'
 import { listenToForms } from './forms.ts'
+import { listenToLanguageLink } from './language.ts'
 import { type LoadedPage, loadPage } from './load-page.ts'
 import { offerNotifications } from './notifications.ts'
 import { languageOf } from './page-data.ts'
 import { type RequestView, type Stage, showRequest } from './request-view.ts'
+import { keepTyped } from './typed.ts'
 
 const notify = offerNotifications()
 const main = (): HTMLElement => document.getElementById('main') as HTMLElement
@@ -47,14 +49,15 @@ function place(loaded: LoadedPage): boolean {
     return false
   }
   const hadFocus = main().contains(document.activeElement)
+  keepTyped(main(), loaded.main)
   main().replaceWith(loaded.main)
   document.title = loaded.title
   title = null
   history.replaceState(history.state, '', loaded.address)
-  const code = main().querySelector<HTMLElement>('#otp')
+  const code = main().querySelector<HTMLInputElement>('#otp')
   // Whoever is brought to a code prompt was typing nowhere else: the page before had no field. Otherwise focus is
   // never taken from anywhere; but where its element is gone, it goes on at the new heading.
-  if (code) code.focus()
+  if (code) code.select()
   else if (hadFocus) main().querySelector<HTMLElement>('h1')?.focus()
   return true
 }
@@ -68,8 +71,10 @@ function showIcon(name: string): void {
 const view: RequestView | null = showRequest(stage)
 const refresh = (): void => view?.refresh()
 listenToControls(document, refresh)
+const take = (page: LoadedPage): void => void (place(page) && view?.arrive())
+listenToLanguageLink(take)
 listenToForms({
   root: document,
-  onPage: (page) => place(page) && view?.arrive(),
+  onPage: take,
   onRefused: refresh,
 })

@@ -1,0 +1,83 @@
+/** What was typed stays when the page around it changes, and a code is in the document alone. */
+import type { Page } from 'playwright-core'
+import { afterEach, describe, expect, it } from 'vitest'
+import { createTexts } from '../../core/texts/index.ts'
+import { useAssets, useBrowser } from '../helpers/browser.ts'
+import { lacksChromium } from '../helpers/chromium.ts'
+import { ASK, START } from '../helpers/record.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { code, isConnected } from '../helpers/request-page.ts'
+import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
+import { at } from '../server/page-browser.ts'
+
+const { address, given } = await useServer(await useRedis(), { assets: useAssets() })
+const { open, closeTabs } = useBrowser()
+const { t } = createTexts('en')
+const { mobile } = CREDIT_SCORE.request_data
+
+const stored = (page: Page): Promise<string> =>
+  page.evaluate(() =>
+    JSON.stringify([localStorage, sessionStorage, document.cookie, history.state, location.href]),
+  )
+const changeLanguage = async (page: Page, to: string): Promise<void> => {
+  await page.locator('a.language').click()
+  await page.locator(`html[lang=${to}]`).waitFor()
+}
+
+describe.skipIf(lacksChromium)('what was typed', () => {
+  afterEach(closeTabs)
+
+  it('stays in the field of a code that has the wrong length', async () => {
+    const page = await open()
+    await page.goto(address + at('otp', await given([START, ASK])))
+    await code(page).fill('98765')
+    await page.keyboard.press('Enter')
+    await page.locator('#otp-error').waitFor()
+    expect(await code(page).inputValue()).toBe('98765')
+    expect(await stored(page)).not.toContain('98765')
+  })
+
+  it('stays in the field of a code when another code is asked for', async () => {
+    const page = await open()
+    const hash = await given(
+      [START, { ...ASK, otp: { id: 'otp-1', length: 6, expires_in: 300 } } as typeof ASK],
+      {
+        now: Date.now() - 31_000,
+      },
+    )
+    await page.goto(address + at('otp', hash))
+    await code(page).fill('987')
+    await page.getByRole('button', { name: t('live.resend') }).click()
+    await page.getByText(t('code.resent')).waitFor()
+    expect(await code(page).inputValue()).toBe('987')
+  })
+
+  it('stays in the field of a code in the other language, where the page goes on', async () => {
+    const page = await open({ locale: 'en-GB' })
+    await page.goto(address + at('progress', await given([START, ASK])))
+    await isConnected(page, 'live')
+    await code(page).fill('98765')
+    await changeLanguage(page, 'fa')
+    expect(await code(page).inputValue()).toBe('98765')
+    expect(await page.locator('html').getAttribute('dir')).toBe('rtl')
+    expect(await page.title()).toContain(createTexts('fa').t('site.name'))
+    await isConnected(page, 'live')
+    await changeLanguage(page, 'en')
+    expect(await code(page).inputValue()).toBe('98765')
+    expect(await stored(page)).not.toContain('98765')
+  })
+
+  it('stays in a form in the other language, from which it can be sent', async () => {
+    const page = await open({ locale: 'en-GB' })
+    await page.goto(`${address}/services/credit-score-rating`)
+    await page.locator('[name=mobile]').fill(mobile)
+    await changeLanguage(page, 'fa')
+    expect(await page.locator('[name=mobile]').inputValue()).toBe(mobile)
+    await page.locator('[name=national_code]').fill('1')
+    await page.keyboard.press('Enter')
+    await page.locator('.error-summary').waitFor()
+    expect(await page.locator('html').getAttribute('lang')).toBe('fa')
+    await changeLanguage(page, 'en')
+    expect(await page.locator('[name=national_code]').inputValue()).toBe('1')
+  })
+})

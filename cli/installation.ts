@@ -2,7 +2,7 @@
 import type { Config } from '../core/config.ts'
 import { createLog } from '../core/log.ts'
 import { startClock } from '../core/redis/clock.ts'
-import { openRedis, type RedisClient } from '../core/redis/connect.ts'
+import { openRedis, type RedisClient, type RedisConnections } from '../core/redis/connect.ts'
 import { createDeadlines, type Deadlines } from '../core/redis/deadlines.ts'
 import { createFailures, type Failures } from '../core/redis/failures.ts'
 import { createIntake, type Intake } from '../core/redis/intake.ts'
@@ -44,6 +44,15 @@ export async function openInstallation(config: Config): Promise<Installation> {
     commandTimeoutMs: COMMAND_TIMEOUT_MS,
     isVisitor: true,
   })
+  try {
+    return await assemble(config, connections)
+  } catch (error) {
+    await connections.stop()
+    throw error
+  }
+}
+
+async function assemble(config: Config, connections: RedisConnections): Promise<Installation> {
   const redis = await connections.connect('fail-fast')
   const clock = await startClock({ redis, log: quiet })
   const now = (): number => clock.now()

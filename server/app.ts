@@ -10,6 +10,7 @@ import type { RedisClient } from '../core/redis/connect.ts'
 import type { Health } from '../core/redis/echo.ts'
 import type { Failures } from '../core/redis/failures.ts'
 import type { LiveRequests } from '../core/redis/live-requests.ts'
+import type { Readiness } from '../core/redis/readiness.ts'
 import type { Requests } from '../core/requests.ts'
 import { answerStatusFirst, headersSetBy, tellFailure } from './hot-status.ts'
 import { identify, startSession } from './middleware/caller.ts'
@@ -42,8 +43,8 @@ export interface AppDeps {
   refusedForms: RefusedForms
   /** For counting calls; the fail-fast connection. */
   redis: RedisClient
-  /** What `/readyz` asks, by name. */
-  checks: Record<string, () => Promise<boolean>>
+  /** What `/readyz` asks. */
+  readiness: { check(): Promise<Readiness> }
   stopping: AbortSignal
   /** The folder with what the browser loads. */
   assets: string
@@ -88,7 +89,7 @@ export function createApp(deps: AppDeps): RequestListener {
   const onEveryAnswer: RequestHandler[] = [securityHeaders()]
   if (settings.allowedOrigins.length > 0) onEveryAnswer.push(crossOrigin(settings.allowedOrigins))
   app.use(...onEveryAnswer)
-  app.use(createHealthRoutes(deps.checks))
+  app.use(createHealthRoutes(deps.readiness))
   if (logsCalls) app.use(logCalls(log))
   app.get('/api/local-requests/:hash/status', tellFailure)
   app.use(

@@ -12,12 +12,13 @@ import { createIntake } from '../core/redis/intake.ts'
 import { createLiveRequests, type LiveRequests } from '../core/redis/live-requests.ts'
 import { createQueuePlaces } from '../core/redis/queue-places.ts'
 import { createQueues, type Queues } from '../core/redis/queues.ts'
+import { createReadiness } from '../core/redis/readiness.ts'
 import { createRefusals } from '../core/redis/refusals.ts'
 import { createRequestStore, type RequestStore } from '../core/redis/request-store.ts'
 import { createSubjects } from '../core/redis/subjects.ts'
 import { createUpdateBus } from '../core/redis/update-bus.ts'
-import { areWorkersAlive } from '../core/redis/workers-alive.ts'
 import { createRequests } from '../core/requests.ts'
+import { allQueues } from '../core/services/index.ts'
 import { createApp } from './app.ts'
 import { createOriginCheck } from './middleware/origin.ts'
 import { createOwnership } from './ownership.ts'
@@ -121,10 +122,7 @@ export function composeServer({
         now,
       }),
       redis,
-      checks: {
-        redis: async () => (await redis.ping()) === 'PONG',
-        workers: () => areWorkersAlive(redis),
-      },
+      readiness: createReadiness({ redis, queues: allQueues().map(({ name }) => name) }),
       stopping: stopping.signal,
       assets,
       settings: config.server,

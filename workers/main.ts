@@ -84,7 +84,11 @@ await runProcess({ name: 'workers', env: process.env }, async ({ config, log, us
   await use('workers', { stop: async () => void (await Promise.all(workers.map((worker) => worker.stop()))) })
   await use(
     'sign of life',
-    announceWorker({ redis, isTaking: () => workers.every((worker) => worker.isTaking()), log }),
+    announceWorker({
+      redis,
+      takenQueues: () => taken.filter((_, i) => workers[i]?.isTaking()).map(({ name }) => name),
+      log,
+    }),
   )
   log.info({ redis: connections.address, queues: taken.map(({ name }) => name) }, 'workers are ready')
 })

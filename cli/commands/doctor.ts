@@ -1,15 +1,26 @@
 /** `doctor`: tries everything that Halfway needs, in the order in which it builds on each other. */
 import { type Config, loadConfig } from '../../core/config.ts'
-import { SettingsError, StartError } from '../../core/errors.ts'
+import { SettingsError } from '../../core/errors.ts'
 import { checkBots } from '../doctor/bots.ts'
 import { checkChannel, checkJobs } from '../doctor/exchange.ts'
-import { type Finding, fine } from '../doctor/finding.ts'
+import { type Finding, fine, tryCheck } from '../doctor/finding.ts'
 import { checkProcessors } from '../doctor/processors.ts'
-import { checkRedis } from '../doctor/redis.ts'
+import { checkFacts, checkRequests, checkRoundTrip, checkWrites } from '../doctor/redis.ts'
 import { type Installation, openInstallation } from '../installation.ts'
-import { type Context, EXIT, type ExitCode } from '../terminal.ts'
+import { type Context, EXIT, type ExitCode, sentence } from '../terminal.ts'
 
 const SIGNS = { ok: '✓', warn: '!', fail: '✗' } as const
+
+/** What is tried once Redis answers. */
+const CHECKS: readonly [check: string, run: (installation: Installation) => Promise<Finding[]>][] = [
+  ['Redis facts', checkFacts],
+  ['Redis round trip', checkRoundTrip],
+  ['Redis writes', checkWrites],
+  ['Requests', checkRequests],
+  ['Live updates', checkChannel],
+  ['Queues', checkJobs],
+  ['Tasks', ({ config }) => checkProcessors(config)],
+]
 
 export async function doctor(context: Context): Promise<ExitCode> {
   const findings: Finding[] = []
@@ -22,15 +33,12 @@ export async function doctor(context: Context): Promise<ExitCode> {
 
   const config = readSettings(context, tell)
   if (config) {
-    tell(...(await checkBots(config, Boolean(context.env.LOCAL_API_TOKEN))))
+    const isTokenSet = Boolean(context.env.LOCAL_API_TOKEN)
+    tell(...(await tryCheck('Bots', () => checkBots(config, isTokenSet))))
     const installation = await reach(config, tell)
     try {
-      if (installation) {
-        tell(...(await checkRedis(installation)))
-        tell(await checkChannel(installation))
-        tell(...(await checkJobs(installation)))
-        tell(...(await checkProcessors(config)))
-      }
+      for (const [check, run] of installation ? CHECKS : [])
+        tell(...(await tryCheck(check, () => run(installation as Installation))))
     } finally {
       await installation?.stop()
     }
@@ -61,9 +69,8 @@ async function reach(config: Config, tell: (finding: Finding) => void): Promise<
     tell(fine('Redis', `answers at ${installation.address}`))
     return installation
   } catch (error) {
-    if (!(error instanceof StartError)) throw error
     const todo = 'Start it, or correct the REDIS_ settings.'
-    tell({ check: 'Redis', result: 'fail', found: error.message, todo })
+    tell({ check: 'Redis', result: 'fail', found: sentence(error), todo })
     return null
   }
 }

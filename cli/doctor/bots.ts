@@ -14,23 +14,18 @@ export async function checkBots({ bots }: Config, isTokenSet: boolean): Promise<
       signal: AbortSignal.timeout(WITHIN_MS),
       redirect: 'error',
     })
+  let answer: Response
   try {
     const health = await ask('/health')
     if (!health.ok) throw new Error(`it answers ${health.status}`)
+    answer = await ask('/api/services')
   } catch (error) {
     const { message, cause } = error as Error & { cause?: { code?: string; message?: string } }
     const todo = 'Start the bots (npm run start:bots), or correct LOCAL_API_URL.'
-    return [
-      {
-        check: 'Bots',
-        result: 'fail',
-        found: `no answer from ${url} (${cause?.code ?? cause?.message ?? message})`,
-        todo,
-      },
-    ]
+    const found = `no answer from ${url} (${cause?.code ?? cause?.message ?? message})`
+    return [{ check: 'Bots', result: 'fail', found, todo }]
   }
   const reached = fine('Bots', `answer at ${url}`)
-  const answer = await ask('/api/services')
   if (answer.status === 401 || answer.status === 403) {
     const check = 'Token of the bots'
     if (isTokenSet)
@@ -41,8 +36,13 @@ export async function checkBots({ bots }: Config, isTokenSet: boolean): Promise<
     const todo = 'Set LOCAL_API_TOKEN to try it, and what services there are.'
     return [reached, { check, result: 'warn', found: 'not known here: npm start makes one up', todo }]
   }
-  const { services } = (await answer.json().catch(() => ({}))) as { services?: unknown }
-  const offered = Array.isArray(services) ? services : null
+  if (answer.status >= 500) {
+    const todo = 'Look into the log of the bots.'
+    const found = `answer ${answer.status} when asked for their services`
+    return [reached, { check: 'Services of the bots', result: 'fail', found, todo }]
+  }
+  const body = (await answer.json().catch(() => null)) as { services?: unknown } | null
+  const offered = Array.isArray(body?.services) ? body.services : null
   // A bot of another kind need not list what it does.
   if (!offered) return [reached, fine('Token of the bots', 'accepted')]
   const missing = allServices().filter(({ slug }) => !offered.includes(slug))

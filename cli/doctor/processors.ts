@@ -15,9 +15,10 @@ export async function checkProcessors(config: Config): Promise<Finding[]> {
   const names = createConcurrencyNames(prefix, { isCluster: target.kind === 'cluster' })
   try {
     const connections = await openRedis(target, quiet, { ...config.connections, isVisitor: true })
-    const redis = await connections.connect('fail-fast')
-    const isThere = (await redis.exists(names.processors)) === 1
-    await connections.stop()
+    const isThere = await connections
+      .connect('fail-fast')
+      .then((redis) => redis.exists(names.processors))
+      .finally(() => connections.stop())
     if (isThere) return [fine(check, `a processor takes them under ${names.queues}`)]
     const todo = 'Start one: npm run concurrency:processor -- --timeout 0'
     return [{ check, result: 'fail', found: `no processor takes them under ${names.queues}`, todo }]

@@ -1,8 +1,9 @@
 /** Whether the Redis is one on which requests are safe. */
+import { NEARLY_FULL, tryToWrite } from '../../core/redis/readiness.ts'
 import { type RedisFacts, redisFacts } from '../../core/redis/redis-facts.ts'
 import type { Installation } from '../installation.ts'
 import { duration, plural } from '../terminal.ts'
-import { type Finding, fine } from './finding.ts'
+import { type Finding, fine, unseen } from './finding.ts'
 
 const OLDEST_VERSION = [6, 2] as const
 /** Record and job of one request; a result comes on top. */
@@ -19,12 +20,10 @@ const KINDS = {
   blocking: 'that wait for jobs',
 }
 
-export async function checkRedis({ redis, failures, deadlines }: Installation): Promise<Finding[]> {
+const INFO_TODO = 'Give the user of Redis the right to INFO, or look there yourself.'
+
+export const checkFacts = async ({ redis }: Installation): Promise<Finding[]> => {
   const nodes = await redisFacts(redis)
-  const begun = performance.now()
-  await redis.ping()
-  const ms = performance.now() - begun
-  const unfinished = (await deadlines.all()).length
   return [
     ...nodes.flatMap((facts) => [
       version(facts),
@@ -33,76 +32,92 @@ export async function checkRedis({ redis, failures, deadlines }: Installation): 
       persistence(facts),
       slowLog(facts),
     ]),
-    fine('Redis round trip', `${ms.toFixed(1)} ms`),
-    fine('Redis connections', connections(nodes)),
-    fine(
-      'Requests',
-      `${plural(unfinished, 'request')} under way, ${await failures.count()} failed in the last ${duration(7 * 86_400)}`,
-    ),
+    connections(nodes),
   ]
 }
 
+export async function checkRoundTrip({ redis }: Installation): Promise<Finding[]> {
+  const begun = performance.now()
+  await redis.ping()
+  return [fine('Redis round trip', `${(performance.now() - begun).toFixed(1)} ms`)]
+}
+
+export async function checkWrites({ redis }: Installation): Promise<Finding[]> {
+  const check = 'Redis writes'
+  const refusal = await tryToWrite(redis)
+  if (refusal === null) return [fine(check, 'are taken')]
+  const todo = 'New requests are refused, and running ones cannot end: see to this first.'
+  return [{ check, result: 'fail', found: refusal, todo }]
+}
+
+export async function checkRequests({ failures, deadlines }: Installation): Promise<Finding[]> {
+  const unfinished = (await deadlines.all()).length
+  const failed = await failures.count()
+  const found = `${plural(unfinished, 'request')} under way, ${failed} failed in the last ${duration(7 * 86_400)}`
+  return [fine('Requests', found)]
+}
+
 function version({ version: found }: RedisFacts): Finding {
+  const check = 'Redis version'
+  if (found === null) return unseen(check, 'its version', INFO_TODO)
   const [major = 0, minor = 0] = found.split('.').map(Number)
   const isOld = major < OLDEST_VERSION[0] || (major === OLDEST_VERSION[0] && minor < OLDEST_VERSION[1])
-  if (!isOld) return fine('Redis version', found)
-  return {
-    check: 'Redis version',
-    result: 'fail',
-    found,
-    todo: `Install ${OLDEST_VERSION.join('.')} or newer.`,
-  }
+  if (!isOld) return fine(check, found)
+  return { check, result: 'fail', found, todo: `Install ${OLDEST_VERSION.join('.')} or newer.` }
 }
 
 function policy({ evictionPolicy: found }: RedisFacts): Finding {
-  if (found === 'noeviction') return fine('Redis when full', 'refuses, and loses nothing (noeviction)')
-  // A managed Redis may not tell, nor does the JavaScript one: nothing is known to be wrong.
-  const isUnknown = found === 'unknown'
-  return {
-    check: 'Redis when full',
-    result: isUnknown ? 'warn' : 'fail',
-    found: isUnknown ? 'cannot be asked' : `throws requests away (${found})`,
-    todo: 'Set maxmemory-policy noeviction: CONFIG SET maxmemory-policy noeviction, and in redis.conf.',
-  }
+  const check = 'Redis when full'
+  const todo = 'Set maxmemory-policy noeviction: CONFIG SET maxmemory-policy noeviction, and in redis.conf.'
+  if (found === null) return unseen(check, 'its maxmemory-policy', todo)
+  if (found === 'noeviction') return fine(check, 'refuses, and loses nothing (noeviction)')
+  return { check, result: 'fail', found: `throws requests away (${found})`, todo }
 }
 
-function memory({ usedBytes, maxBytes }: RedisFacts): Finding {
+function memory({ memory: seen }: RedisFacts): Finding {
+  const check = 'Redis memory'
+  if (seen === null) return unseen(check, 'how full it is', INFO_TODO)
+  const { usedBytes, maxBytes } = seen
   const used = `${Math.round(usedBytes / MEGABYTE)} MB used`
-  if (maxBytes === 0) return fine('Redis memory', `${used}, no limit of its own`)
+  if (maxBytes === 0) return fine(check, `${used}, no limit of its own`)
   const room = Math.max(0, Math.floor((maxBytes - usedBytes) / BYTES_A_REQUEST))
   const found = `${used} of ${Math.round(maxBytes / MEGABYTE)} MB, room for some ${room} requests more`
-  if (room >= ENOUGH_REQUESTS) return fine('Redis memory', found)
+  const isRoomy = room >= ENOUGH_REQUESTS && usedBytes < NEARLY_FULL * maxBytes
+  if (isRoomy) return fine(check, found)
   const todo = 'Raise maxmemory, or lower REQUEST_TTL: a full Redis refuses new requests.'
-  return { check: 'Redis memory', result: 'warn', found, todo }
+  if (room === 0) return { check, result: 'fail', found: `full: ${found}`, todo }
+  return { check, result: 'warn', found: `nearly full: ${found}`, todo }
 }
 
 function persistence({ appendOnly }: RedisFacts): Finding {
-  if (appendOnly) return fine('Redis persistence', 'requests outlive its restart (append-only file)')
-  return {
-    check: 'Redis persistence',
-    result: 'warn',
-    found: 'requests may be lost with a restart of Redis',
-    todo: 'Set appendonly yes where requests must outlive it.',
-  }
+  const check = 'Redis persistence'
+  const todo = 'Set appendonly yes where requests must outlive it.'
+  if (appendOnly === null) return unseen(check, 'whether requests outlive its restart', todo)
+  if (appendOnly) return fine(check, 'requests outlive its restart (append-only file)')
+  return { check, result: 'warn', found: 'requests may be lost with a restart of Redis', todo }
 }
 
-function slowLog({ slowLogMicroseconds: found }: RedisFacts): Finding {
-  if (found === -1) return fine('Redis slow log', 'off: it would keep codes on their way')
-  return {
-    check: 'Redis slow log',
-    result: 'warn',
-    found:
-      found === null
-        ? 'cannot be asked'
-        : `keeps commands of ${found} µs and more, with codes on their way among them`,
-    todo: 'Set slowlog-log-slower-than -1.',
-  }
+function slowLog({ slowLogMicroseconds: threshold }: RedisFacts): Finding {
+  const check = 'Redis slow log'
+  const todo = 'Set slowlog-log-slower-than -1.'
+  if (threshold === null) return unseen(check, 'whether it keeps codes on their way', todo)
+  if (threshold === -1) return fine(check, 'off: it would keep codes on their way')
+  const found = `keeps commands of ${threshold} µs and more, with codes on their way among them`
+  return { check, result: 'warn', found, todo }
 }
 
-function connections(nodes: readonly RedisFacts[]): string {
+function connections(nodes: readonly RedisFacts[]): Finding {
+  const check = 'Redis connections'
+  const seen = nodes.flatMap(({ connections: counts }) => (counts ? [counts] : []))
+  if (seen.length < nodes.length)
+    return unseen(
+      check,
+      'who is connected',
+      'Give the user of Redis the right to CLIENT LIST, or look there yourself.',
+    )
   const counted = Object.entries(KINDS).map(([kind, words]) => {
-    const count = nodes.reduce((sum, facts) => sum + (facts.connections[kind] ?? 0), 0)
+    const count = seen.reduce((sum, counts) => sum + (counts[kind] ?? 0), 0)
     return `${count} ${words}`
   })
-  return `${counted.join(', ')} (with those of this command)`
+  return fine(check, `${counted.join(', ')} (with those of this command)`)
 }

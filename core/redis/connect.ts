@@ -182,7 +182,7 @@ async function start(client: Redis | Cluster): Promise<void> {
   client.on('sentinelError', hear)
   try {
     await client.connect()
-    await client.ping()
+    if ((await client.ping()) !== 'PONG') throw new Error('Protocol error: no answer to PING')
   } catch (error) {
     throw reason ?? error
   } finally {

@@ -58,6 +58,9 @@ export function startEcho({
     },
   })
 
+  // Its failure is reported by each call; until the first one nobody waits for it.
+  listening.catch(() => {})
+
   async function call(): Promise<void> {
     called = nanoid()
     const gapsBefore = gaps

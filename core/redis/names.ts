@@ -60,6 +60,10 @@ export function createNames(
     deadlines: own('deadlines'),
     /** Set again and again by workers that take jobs; its absence means nobody does. */
     workersAlive: own('workers_alive'),
+    /** The same for one queue. */
+    workersOf: (queue: string): string => own(`workers_alive:${queue}`),
+    /** Written to see whether Redis takes writes. */
+    writeProbe: own('write_probe'),
     /** The installation's secret (`installation-secret.ts`). */
     secret: own('secret'),
     /** What one person was sent or typed in the last hour, by a digest of who it is; a sorted set. */

@@ -8,7 +8,7 @@ import { createNames, type Prefixes } from '../../core/redis/names.ts'
 import { createQueues } from '../../core/redis/queues.ts'
 import { createRequestStore } from '../../core/redis/request-store.ts'
 import { createUpdateBus } from '../../core/redis/update-bus.ts'
-import { announceWorker, areWorkersAlive } from '../../core/redis/workers-alive.ts'
+import { announceWorker, queuesWithoutWorker } from '../../core/redis/workers-alive.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { aHash, aRecord, START, TTL_SECONDS } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
@@ -150,11 +150,12 @@ describe.each(pairs)('with another %s an installation sees nothing of the otherâ
   })
 
   test('sign of life', async () => {
-    const announced = announceWorker({ redis: one.redis, isTaking: () => true, log: quiet })
-    await eventually(async () => expect(await areWorkersAlive(one.redis)).toBe(true))
-    expect(await areWorkersAlive(two.redis)).toBe(false)
+    const announced = announceWorker({ redis: one.redis, takenQueues: () => ['inquiries'], log: quiet })
+    const missing = (redis: typeof one.redis) => queuesWithoutWorker(redis, ['inquiries'])
+    await eventually(async () => expect(await missing(one.redis)).toEqual([]))
+    expect(await missing(two.redis)).toEqual(['inquiries'])
     announced.stop()
-    await one.redis.del(one.redis.names.workersAlive)
+    await one.redis.del(one.redis.names.workersAlive, one.redis.names.workersOf('inquiries'))
   })
 })
 

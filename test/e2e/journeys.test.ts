@@ -236,6 +236,6 @@ describe('a link check request', () => {
 describe('npm start', () => {
   it('says that it is ready only when it is', async () => {
     const ready = await fetch(`${halfway.url}/readyz`)
-    expect(await ready.json()).toEqual({ status: 'ok', checks: { redis: 'ok', workers: 'ok' } })
+    expect(await ready.json()).toEqual({ status: 'ok', checks: { redis: 'ok', writes: 'ok', workers: 'ok' } })
   })
 })

@@ -7,6 +7,7 @@ import { expect, test } from 'vitest'
 import { ERRORS, type ErrorCode } from '../../core/errors.ts'
 import { freePort } from '../../core/redis/private-server.ts'
 import { announceWorker } from '../../core/redis/workers-alive.ts'
+import { allQueues } from '../../core/services/index.ts'
 import { startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { openWebSocket } from '../helpers/raw-websocket.ts'
@@ -35,7 +36,11 @@ const [port, inspectorPort] = await Promise.all([freePort(), freePort()])
 const address = `http://127.0.0.1:${port}`
 const { env, held } = inspectable(inspectorPort)
 
-const workers = announceWorker({ redis: client, isTaking: () => true, log: quiet })
+const workers = announceWorker({
+  redis: client,
+  takenQueues: () => allQueues().map(({ name }) => name),
+  log: quiet,
+})
 const server = startChild('server/main.ts', [], {
   ...env,
   PORT: String(port),

@@ -1,0 +1,228 @@
+/** Whatever Redis and bots do, a command ends with sentences and an exit code, never with a stack. */
+import { createServer as createHttpServer, type RequestListener } from 'node:http'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { allQueues } from '../../core/services/index.ts'
+import { type CliRun, useCli } from '../helpers/cli.ts'
+import { keys } from '../helpers/names.ts'
+import { aHash, START } from '../helpers/record.ts'
+import { onRealRedis, useRedis } from '../helpers/redis.ts'
+import { useRequests } from '../helpers/requests.ts'
+
+const redis = await useRedis()
+const { client, given } = await useRequests(redis)
+
+interface Finding {
+  check: string
+  result: 'ok' | 'warn' | 'fail'
+  found: string
+  todo: string | null
+}
+
+async function listening(server: Server | ReturnType<typeof createHttpServer>): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void server.close())
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+const useBot = async (answer: RequestListener): Promise<string> =>
+  `http://${await listening(createHttpServer(answer))}`
+
+const NO_BOT = 'http://127.0.0.1:1'
+/** Every command, on a request that there may be. */
+const COMMANDS = (hash: string): string[][] => [
+  ['list'], ['show', hash], ['show', hash, '--raw'], ['watch', hash], ['cancel', hash], ['failed'], ['failed', 'retry', hash],
+  ['failed', 'retry', '--all'], ['queues'], ['cleanup', '--dry-run'], ['cleanup'],
+] // biome-ignore format: a list
+
+function expectSentences(command: string, { out, err, code }: CliRun): void {
+  expect.soft(out + err, command).not.toMatch(/^ +at |Error:|undefined|NaN|\[object/m)
+  expect.soft(out + err, command).not.toBe('')
+  // These say on standard output how it went.
+  if (code !== 0 && !/^(doctor|watch|failed retry)/.test(command))
+    expect.soft(err, command).toMatch(/^halfway: .+\n$/)
+}
+
+async function expectCommandsToEnd(url: string, hash = aHash()): Promise<void> {
+  const cli = useCli({ url }, { LOCAL_API_URL: NO_BOT })
+  for (const args of COMMANDS(hash)) expectSentences(args.join(' '), await cli.run(...args))
+  expectSentences('doctor', await cli.run('doctor'))
+}
+const doctor = async (url: string, LOCAL_API_URL = NO_BOT): Promise<Map<string, Finding>> => {
+  const all = await useCli({ url }, { LOCAL_API_URL }).json<Finding[]>('doctor')
+  for (const { result, todo, found } of all) if (result !== 'ok') expect.soft(todo, found).not.toBeNull()
+  return new Map(all.map((one) => [one.check, one]))
+}
+
+describe.runIf(onRealRedis)('a Redis', () => {
+  /** An address with a user of these rights. */
+  async function addressOf(name: string, ...rights: string[]): Promise<string> {
+    await client.call('ACL', 'SETUSER', name, 'reset', 'on', '>secret-of-this-user', '~*', '&*', ...rights)
+    return redis.url.replace('unix://', `unix://${name}:secret-of-this-user@`)
+  }
+
+  test('whose user may not ask it about itself is not guessed about', async () => {
+    const all = await doctor(await addressOf('blind', '+@all', '-info', '-config', '-client|list'))
+    for (const check of [
+      'Redis version',
+      'Redis when full',
+      'Redis memory',
+      'Redis persistence',
+      'Redis slow log',
+      'Redis connections',
+    ])
+      expect(all.get(check), check).toMatchObject({
+        result: 'warn',
+        found: expect.stringMatching(/^could not see/),
+      })
+    expect(all.get('Redis writes')).toMatchObject({ result: 'ok' })
+  }, 20_000)
+
+  test.each([
+    ['nothing but connect', ['+ping']],
+    ['read only', ['+@read', '+ping', '+time', '+info']],
+    ['all but publish and subscribe', ['+@all', '-publish', '-subscribe', '-eval', '-evalsha']],
+    ['all but keys of ours', ['+@all', 'resetkeys', '~other:*']],
+  ])(
+    'whose user may do %s',
+    async (name, rights) => {
+      const { hash } = (await given(START)).record
+      await expectCommandsToEnd(await addressOf(name.replaceAll(' ', '-'), ...rights), hash)
+    },
+    60_000,
+  )
+
+  test('that is full is told by doctor, by name', async () => {
+    await client.config('SET', 'maxmemory', '1')
+    const all = await doctor(redis.url)
+    await client.config('SET', 'maxmemory', '0')
+    expect(all.get('Redis writes')).toMatchObject({
+      result: 'fail',
+      found: 'Redis is full and refuses writes',
+    })
+    expect(all.get('Redis memory')).toMatchObject({ result: 'fail', found: expect.stringMatching(/^full/) })
+  }, 20_000)
+
+  test('that is nearly full is told by doctor while it takes writes', async () => {
+    const used = Number(/used_memory:(\d+)/.exec(await client.info('memory'))?.[1])
+    await client.config('SET', 'maxmemory', String(used + 900_000))
+    const all = await doctor(redis.url)
+    await client.config('SET', 'maxmemory', '0')
+    expect(all.get('Redis writes')).toMatchObject({ result: 'ok' })
+    expect(all.get('Redis memory')).toMatchObject({
+      result: 'warn',
+      found: expect.stringMatching(/^nearly full/),
+    })
+  }, 20_000)
+
+  test('in which others have put wrong things', async () => {
+    const { hash } = (await given(START)).record
+    const ours = [
+      keys.list,
+      keys.deadlines,
+      keys.failed,
+      keys.failedEntries,
+      keys.workersAlive,
+      keys.writeProbe,
+      keys.record(hash),
+    ]
+    const queues = allQueues().flatMap(({ name }) =>
+      ['wait', 'prioritized', 'delayed', 'active', 'meta', 'id', 'pc'].map(
+        (part) => `halfway:${name}:${part}`,
+      ),
+    )
+    for (const put of [
+      (key: string) => client.set(key, 'nonsense\u001b[2J'),
+      (key: string) => client.lpush(key, 'nonsense\u001b[2J', ''),
+      (key: string) => client.zadd(key, 1, 'nonsense\u001b[2J'),
+      (key: string) => client.hset(key, 'nonsense', '{', hash, '{', 'concurrency', 'x'),
+    ]) {
+      await client.del(...ours, ...queues)
+      for (const key of [...ours, ...queues]) await put(key)
+      await expectCommandsToEnd(redis.url, hash)
+    }
+    await client.flushall()
+  }, 120_000)
+})
+
+describe('a connection', () => {
+  /** Passes on to the Redis of this test, until so many pieces have come from the client. */
+  async function useCutter(pieces: number): Promise<string> {
+    const open = new Set<Socket>()
+    let left = pieces
+    const server = createServer((socket) => {
+      const { hostname, port, pathname } = new URL(redis.url)
+      const upstream = redis.url.startsWith('unix:') ? connect(pathname) : connect(Number(port), hostname)
+      for (const one of [socket, upstream]) open.add(one.on('error', () => {}))
+      upstream.pipe(socket)
+      socket.on('data', (data) => {
+        left--
+        if (left > 0) return void upstream.write(data)
+        server.close()
+        for (const one of open) one.destroy()
+      })
+    })
+    return `redis://${await listening(server)}`
+  }
+
+  test.each([1, 2, 3, 5, 8, 12, 20])(
+    'that dies after %i pieces leaves sentences',
+    async (pieces) => {
+      const { hash } = (await given(START)).record
+      for (const args of [
+        ['list'],
+        ['show', hash],
+        ['queues'],
+        ['watch', hash],
+        ['doctor'],
+        ['cleanup', '--dry-run'],
+      ]) {
+        const url = await useCutter(pieces)
+        const cli = useCli({ url }, { LOCAL_API_URL: NO_BOT })
+        const run = cli.start(args)
+        // Watching goes on without Redis, and waits for it.
+        if (args[0] === 'watch') setTimeout(() => run.interrupt(), 1000)
+        expectSentences(`${args.join(' ')} cut after ${pieces}`, await run.ended)
+      }
+    },
+    60_000,
+  )
+
+  test.each([
+    ['speaks HTTP', 'HTTP/1.1 400 Bad Request\r\n\r\n'],
+    ['speaks nonsense', '\u0000\u001b[2Jnonsense\r\n'],
+  ])(
+    'to something that %s leaves sentences',
+    async (_what, answer) => {
+      const server = createServer((socket) => {
+        socket.on('error', () => {})
+        socket.on('data', () => void socket.write(answer))
+      })
+      const cli = useCli({ url: `redis://${await listening(server)}` }, { LOCAL_API_URL: NO_BOT })
+      for (const command of ['list', 'doctor']) expectSentences(command, await cli.run(command))
+    },
+    20_000,
+  )
+})
+
+describe('a bot', () => {
+  test.each<[string, RequestListener]>([
+    [
+      'hangs up after its health',
+      (req, res) => (req.url === '/health' ? res.end('{}') : req.socket.destroy()),
+    ],
+    [
+      'answers 500',
+      (req, res) => void res.writeHead(req.url === '/health' ? 200 : 500).end('Error:\n    at x'),
+    ],
+    ['answers null', (_req, res) => void res.end('null')],
+    ['answers half of its JSON', (_req, res) => void res.end('{"services":[')],
+    ['lists no names', (_req, res) => void res.end('{"services":[null,{"a":1},[],7]}')],
+    ['redirects', (req, res) => void res.writeHead(302, { location: `http://${req.headers.host}/x` }).end()],
+    ['lists its services in a record', (_req, res) => void res.end('{"services":{"a":1}}')],
+  ])('that %s is told in sentences', async (_what, answer) => {
+    const LOCAL_API_URL = await useBot(answer)
+    const run = await useCli({ url: 'redis://127.0.0.1:1' }, { LOCAL_API_URL }).run('doctor')
+    expectSentences('doctor', run)
+    expect(run.code).toBe(1)
+  })
+})

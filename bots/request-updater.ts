@@ -9,7 +9,7 @@ import type { OtpBox, WaitForOtpOptions } from '../core/redis/otp-box.ts'
 import type { RequestStore, Stored } from '../core/redis/request-store.ts'
 import { isUnavailable, retryUnavailable } from '../core/redis/retry-unavailable.ts'
 import { sayCommon } from '../core/texts/common-messages.ts'
-import { asTold, type Told } from '../core/told.ts'
+import { asTold, isBlank, type Told } from '../core/told.ts'
 import { BotFailure } from './bot-failure.ts'
 
 export type AskForOtp = Omit<OtpRequest, 'id' | 'recall'>
@@ -19,7 +19,7 @@ export interface RequestUpdater {
   /**
    * @param progress 0 to 99; lower than before is kept at what was reached
    * @param step one of the service's steps
-   * @param message words for everybody, or with a key by which each viewer reads them in their own language
+   * @param message words for everybody, blank ones change nothing; or with a key by which each viewer reads them in their own language
    * @param parts how the parts of the current step stand, those that have changed or all of them
    */
   updateProgress(
@@ -125,7 +125,8 @@ export function createBind({ store, otpBox, log }: { store: RequestStore; otpBox
         }
       },
       async markAsFailed(words, { code = 'failed', retryable = false } = {}) {
-        const { message, ...key } = asTold(words)
+        const told = asTold(words)
+        const { message, ...key } = isBlank(told.message) ? sayCommon('no_reason') : told
         const error = { code, message, retryable }
         await write(hash, { type: 'fail', attempt: await current(), error, ...key }, signal)
       },

@@ -31,7 +31,7 @@ import {
 } from './record.ts'
 import { allDone, partsAnew, partsAt, stepsAt } from './steps.ts'
 import { sayCommon } from './texts/common-messages.ts'
-import { say, type Told } from './told.ts'
+import { isBlank, say, type Told } from './told.ts'
 
 /** What may happen in which state, and where it leads. */
 export const TRANSITIONS = {
@@ -189,7 +189,7 @@ function effects(next: RequestRecord, before: RequestRecord, change: Change, at:
       ask(next, nextPrompt(before, change.otp, at), change.otp)
       return
     case 'reject_otp': {
-      const told = change.message === undefined ? sayCommon('otp_rejected') : change
+      const told = isBlank(change.message) ? sayCommon('otp_rejected') : change
       ask(next, next.otp_data && afterWrongCode(next.otp_data, told.message ?? '', at), told)
       return
     }
@@ -203,7 +203,7 @@ function effects(next: RequestRecord, before: RequestRecord, change: Change, at:
       next.progress = next.reached = 100
       next.steps = allDone(next.steps, at)
       next.result_data = change.result ?? null
-      say(next, change.message === undefined && change.message_key === undefined ? sayCommon('done') : change)
+      say(next, isBlank(change.message) && change.message_key === undefined ? sayCommon('done') : change)
       return
     case 'fail':
       endAsFailed(next, change)

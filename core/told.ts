@@ -15,6 +15,9 @@ export interface Told {
 
 export const asTold = (message: string | Told): Told => (typeof message === 'string' ? { message } : message)
 
+/** Whether there is nothing to read in it. */
+export const isBlank = (words: string | undefined): boolean => !words || !/[^\s\p{C}]/u.test(words)
+
 /** Key and parameters as another program may give them; what is wrong is as if it were not there. */
 export const keyShape = {
   message_key: z.string().max(200).optional().catch(undefined),
@@ -26,10 +29,10 @@ export const keyShape = {
 
 type Said = Pick<RequestRecord, 'current_message' | 'message_key' | 'message_params' | 'message_seal'>
 
-/** A message replaces the one before as a whole: a new text never keeps an old key. */
+/** A message replaces the one before as a whole: a new text never keeps an old key. A blank one says nothing. */
 export function say(next: RequestRecord, { message, message_key, message_params }: Partial<Told>): void {
-  if (message === undefined && message_key === undefined) return
-  if (message !== undefined) next.current_message = message.slice(0, 2000)
+  if (isBlank(message) && message_key === undefined) return
+  if (message !== undefined && !isBlank(message)) next.current_message = message.slice(0, 2000)
   next.message_key = message_key
   next.message_params = message_params
   next.message_seal = sealOf(next)

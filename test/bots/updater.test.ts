@@ -2,6 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { createUpdater, type EndReason } from '../../bots/updater.ts'
 import { AppError } from '../../core/errors.ts'
 import { createRequestStore } from '../../core/redis/request-store.ts'
+import { sayCommon } from '../../core/texts/common-messages.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/names.ts'
 import { aHash, aRecord, START, step, TTL_SECONDS } from '../helpers/record.ts'
@@ -60,6 +61,29 @@ describe('a bot that reports through the updater', () => {
       status: 'failed', error_data: { code: 'portal_closed', message: 'The portal is closed', retryable: true },
     }) // biome-ignore format: one error
   })
+
+  it.each(['', '   ', ' \n\t', '\u200f\u200b'])(
+    'that says only %j leaves the last message as it was',
+    async (blank) => {
+      const { record } = await given(START)
+      await updater.updateProgress(record.hash, 20, 'first', { message: 'Page 7', message_key: 'page' })
+      await updater.updateProgress(record.hash, 30, 'second', blank)
+      expect(await read(record.hash)).toMatchObject({
+        progress: 30,
+        step: 'second',
+        current_message: 'Page 7',
+        message_key: 'page',
+      })
+      await foreignWrite(record.hash, { progress: 40, current_message: blank })
+      expect(await read(record.hash)).toMatchObject({ progress: 40, current_message: 'Page 7' })
+      await updater.markAsFailed(record.hash, blank)
+      expect((await read(record.hash))?.error_data).toEqual({
+        code: 'failed',
+        message: sayCommon('no_reason').message,
+        retryable: false,
+      })
+    },
+  )
 
   it('asks again after a wrong code, and is told when that was the last try', async () => {
     const { record } = await given(START)

@@ -201,6 +201,84 @@ describe('a record that another program wrote back', () => {
     })
   })
 
+  it('that asks for a code as the public view shows it keeps every field', () => {
+    const question = {
+      id: 'sms-1',
+      length: 5,
+      charset: 'digits',
+      sent_to: '0912***4567',
+      message: 'Type the code.',
+      expires_at: iso(T0 + 90_000),
+      resend_available_at: iso(T0 + 45_000),
+      attempts_left: 2,
+      error: { code: 'otp_rejected', message: 'Not that one.' },
+    }
+    const record = touched(running, { status: 'otp_required', otp_data: question })
+    expect(publicView(record, T0).otp_data).toEqual(question)
+  })
+
+  it.each([
+    ['length', 'six', null],
+    ['length', -1, null],
+    ['sent_to', 912, null],
+    ['message', {}, null],
+    ['expires_at', 'soon', iso(T0 + 120_000)],
+    ['resend_available_at', 30, iso(T0 + 30_000)],
+    ['attempts_left', 'two', 3],
+    ['error', 'wrong', null],
+  ])('that asks for a code with a wrong %s, %s, loses nothing else', (field, wrong, instead) => {
+    const question = { id: 'sms-1', length: 5, sent_to: '0912***4567', message: 'Type it.', attempts_left: 2 }
+    const record = touched(running, { status: 'otp_required', otp_data: { ...question, [field]: wrong } })
+    expect(record.otp_data).toMatchObject({ ...question, [field]: instead })
+  })
+
+  it.each([
+    ['The portal is closed.', { code: 'failed', message: 'The portal is closed.' }],
+    [['The portal is closed.', 'Really.'], { code: 'failed', message: 'The portal is closed.' }],
+    [[{ code: 'portal_closed', message: 'Closed.' }], { code: 'portal_closed', message: 'Closed.' }],
+    [503, { code: 'failed', message: '503' }],
+    [{ message: 'The portal is closed.' }, { code: 'failed', message: 'The portal is closed.' }],
+    [
+      { code: 503, message: 'Closed.' },
+      { code: '503', message: 'Closed.' },
+    ],
+    [{ code: 'portal_closed' }, { code: 'portal_closed', message: 'Half way there' }],
+    [
+      { code: 'portal_closed', message: '  ' },
+      { code: 'portal_closed', message: 'Half way there' },
+    ],
+    [
+      { code: {}, message: [] },
+      { code: 'failed', message: 'Half way there' },
+    ],
+    [[], { code: 'failed', message: 'Half way there' }],
+    [true, { code: 'failed', message: 'Half way there' }],
+    ['', { code: 'failed', message: 'Half way there' }],
+  ])('that failed with %j as its error says why', (error_data, said) => {
+    const record = touched(running, { status: 'failed', current_message: 'Half way there', error_data })
+    expect(record.error_data).toEqual({ ...said, retryable: false })
+  })
+
+  it('with an error that has only a code and no message at all says the code', () => {
+    const record = touched(running, {
+      status: 'failed',
+      current_message: ' ',
+      error_data: { code: 'portal_closed' },
+    })
+    expect(record.error_data?.message).toBe('portal_closed')
+  })
+
+  it.each([101, 5000])('with %i steps shows those of its service', (count) => {
+    const steps = Array.from({ length: count }, (_, i) => ({
+      id: `step-${i}`, state: 'waiting', started_at: null, finished_at: null,
+    })) // biome-ignore format: one step
+    const record = touched(running, { service_slug: 'credit-score-rating', step: 'captcha_solving', steps })
+    expect(record.steps.map(({ id, state }) => `${id} ${state}`)).toEqual([
+      'authentication done', 'captcha_solving current', 'sending_otp waiting', 'waiting_otp waiting', 'verifying_otp waiting',
+      'processing_result waiting',
+    ]) // biome-ignore format: the steps of the service
+  })
+
   it('that failed says why, in the words of its message if there are no others', () => {
     expect(touched(running, { status: 'failed', current_message: 'Portal is closed' }).error_data).toEqual({
       code: 'failed', message: 'Portal is closed', retryable: false,

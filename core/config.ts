@@ -52,6 +52,10 @@ export interface Config {
     /** Submits of up to 1,000 requests each. */
     readonly batchesPerMinute: number
     readonly actionsPerMinute: number
+    /** Requests that are not final, scheduled ones included: of one session or address, in one queue, in all. */
+    readonly maxUnfinishedPerSubmitter: number
+    readonly maxUnfinishedPerQueue: number
+    readonly maxUnfinished: number
     /** How far ahead a request may be scheduled. */
     readonly maxDelaySeconds: number
     /** The most urgent priority that callers may ask for; 1 is the most urgent of all. */
@@ -176,6 +180,9 @@ function arrange(s: Settings): Config {
       maxDelaySeconds: s.MAX_DELAY,
       topPriority: s.TOP_PRIORITY,
       actionsPerMinute: s.ACTIONS_PER_MINUTE,
+      maxUnfinishedPerSubmitter: s.MAX_UNFINISHED_PER_SUBMITTER,
+      maxUnfinishedPerQueue: s.MAX_UNFINISHED_PER_QUEUE,
+      maxUnfinished: s.MAX_UNFINISHED,
       ownerCheck: s.OWNER_CHECK,
       subjectLimits: {
         codesPerHour: s.SUBJECT_CODES_PER_HOUR,

@@ -27,6 +27,7 @@ export const ERRORS = {
   invalid_otp: { status: 422, retryable: false },
   idempotency_key_reused: { status: 422, retryable: false },
   rate_limited: { status: 429, retryable: true },
+  too_many_unfinished: { status: 429, retryable: true },
   otp_attempts_exhausted: { status: 429, retryable: false },
   resend_not_yet: { status: 429, retryable: true },
   resend_exhausted: { status: 429, retryable: false },
@@ -34,6 +35,7 @@ export const ERRORS = {
   internal_error: { status: 500, retryable: true },
   unreadable_record: { status: 500, retryable: false },
   storage_unavailable: { status: 503, retryable: true },
+  queue_full: { status: 503, retryable: true },
   // Of a request rather than of a call.
   bot_unavailable: { status: 502, retryable: true },
   bot_busy: { status: 429, retryable: true },

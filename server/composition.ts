@@ -16,6 +16,7 @@ import { createReadiness } from '../core/redis/readiness.ts'
 import { createRefusals } from '../core/redis/refusals.ts'
 import { createRequestStore, type RequestStore } from '../core/redis/request-store.ts'
 import { createSubjects } from '../core/redis/subjects.ts'
+import { createPlaces } from '../core/redis/unfinished.ts'
 import { createUpdateBus } from '../core/redis/update-bus.ts'
 import { createRequests } from '../core/requests.ts'
 import { allQueues } from '../core/services/index.ts'
@@ -101,6 +102,7 @@ export function composeServer({
         store,
         queues,
         intake: createIntake({ store, queues, deadlines: createDeadlines({ redis }), subjects }),
+        places: createPlaces({ redis, limits: config.server, now: now ?? Date.now }),
         idempotency,
         ownerCheck: config.server.ownerCheck,
         secret,

@@ -12,6 +12,7 @@ import type { Queues } from '../core/redis/queues.ts'
 import type { RequestStore } from '../core/redis/request-store.ts'
 import { subjectOf } from '../core/redis/subjects.ts'
 import { submitterOf } from '../core/redis/turns.ts'
+import type { Places } from '../core/redis/unfinished.ts'
 import { findService } from '../core/services/index.ts'
 import { type Service, validateRequestData } from '../core/services/service.ts'
 import { hashToken, ownerTokenOf } from './ownership.ts'
@@ -30,7 +31,7 @@ export interface Submission {
   network: string
 }
 
-/** @throws AppError `unknown_service`, `validation_failed` with every bad field, `idempotency_key_reused`, `subject_limit_reached`, `storage_unavailable` */
+/** @throws AppError `unknown_service`, `validation_failed` with every bad field, `idempotency_key_reused`, `subject_limit_reached`, `too_many_unfinished`, `queue_full`, `storage_unavailable` */
 export type Submit = (submission: Submission) => Promise<Submitted>
 
 export interface Submitted {
@@ -54,6 +55,7 @@ interface Order {
 export function createSubmit({
   store,
   queues,
+  places,
   intake,
   idempotency,
   ownerCheck,
@@ -64,6 +66,8 @@ export function createSubmit({
 }: {
   store: Pick<RequestStore, 'read'>
   queues: Pick<Queues, 'position'>
+  /** Beyond which nothing is taken. */
+  places: Places
   intake: Intake
   idempotency: Idempotency
   ownerCheck: OwnerCheck
@@ -87,7 +91,12 @@ export function createSubmit({
       ttlSeconds,
     })
     const position = await available(async () => {
-      await intake(record, service)
+      await places.reserve(record)
+      await intake(record, service).catch(async (error: unknown) => {
+        // Only this refusal says that nothing was made.
+        if (error instanceof AppError && error.code === 'subject_limit_reached') await places.release(record)
+        throw error
+      })
       return queues.position(hash, service.queue)
     })
     return publicView(record, now(), position)

@@ -31,6 +31,9 @@ export async function measureReaching(redis: BenchRedis, { rounds }: { rounds: n
     SUBMITS_PER_MINUTE: NO_LIMIT,
     BATCHES_PER_MINUTE: NO_LIMIT,
     SUBJECT_CODES_PER_HOUR: NO_LIMIT,
+    MAX_UNFINISHED_PER_SUBMITTER: NO_LIMIT,
+    MAX_UNFINISHED_PER_QUEUE: NO_LIMIT,
+    MAX_UNFINISHED: NO_LIMIT,
   }
   const [submitter, ours, express, ...workers] = await Promise.all([
     startChild('bench/contenders/submitter.ts'),

@@ -27,6 +27,7 @@ const SCRIPTS = {
   keepFailure: { lua: script('keep-failure'), numberOfKeys: 2 },
   holdQueue: { lua: script('hold'), numberOfKeys: 1 },
   reserve: { lua: script('reserve'), numberOfKeys: 1 },
+  admitRequests: { lua: script('admit'), numberOfKeys: 1 },
 }
 
 /** The scripts of lua/ as commands; keys, arguments and answers as their headers say. */
@@ -36,6 +37,7 @@ interface Scripts {
   keepFailure(...args: (string | number)[]): Promise<0 | 1>
   holdQueue(...args: (string | number)[]): Promise<0 | 1>
   reserve(...args: (string | number)[]): Promise<number>
+  admitRequests(...args: (string | number)[]): Promise<number[]>
 }
 /** A connection knows the names of its installation. */
 export type RedisClient = (Redis | Cluster) & Scripts & { readonly names: Names }

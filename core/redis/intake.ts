@@ -9,7 +9,7 @@ import type { RequestStore } from './request-store.ts'
 import type { Subjects } from './subjects.ts'
 
 /** When a rescuer looks for the first time: early enough for a service with a short limit, or for a job that was lost. */
-const FIRST_LOOK_MS = 10_000
+export const FIRST_LOOK_MS = 10_000
 
 /**
  * Does nothing that was done before: whoever began with this record may have died.

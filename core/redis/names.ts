@@ -58,6 +58,8 @@ export function createNames(
     rateLimit: (what: string): string => own(`rate:${what}:`),
     /** Hashes by when somebody should look after them, a sorted set. */
     deadlines: own('deadlines'),
+    /** Hashes of unfinished requests, by when their records are over, a sorted set: of a submitter, or of a queue. */
+    unfinished: (of: string): string => own(`unfinished:${of}`),
     /** Set again and again by workers that take jobs; its absence means nobody does. */
     workersAlive: own('workers_alive'),
     /** The same for one queue. */

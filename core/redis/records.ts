@@ -8,13 +8,14 @@ import { AppError } from '../errors.ts'
 import { kindOfNonsense, parseForeignRecord } from '../foreign-record.ts'
 import type { Log } from '../log.ts'
 import { goesBack, type Known, lastKnown, mergeRecords } from '../merge-record.ts'
-import { publicView, type RequestRecord } from '../record.ts'
+import { isFinal, publicView, type RequestRecord } from '../record.ts'
 import { sealRecord, sealView, unsealRecord } from '../seal.ts'
 import type { RedisClient } from './connect.ts'
 import { createFailures } from './failures.ts'
 import { createLastGood, type Stored } from './last-good.ts'
 import { createReadValue, mayBeInexact, type Value, WRONG_TYPE } from './read-value.ts'
 import { releaseUnused } from './subjects.ts'
+import { releasePlaces } from './unfinished.ts'
 
 type Committed = { written: true; stored: Stored } | { written: false; stored: Stored | null }
 
@@ -73,7 +74,7 @@ export function createRecords({
     const answer = await redis.commitRequest(...args)
     if (answer === 1 || answer === raw) {
       lastGood.keep({ record, raw })
-      if (record.status === 'failed') await keepFailure(record)
+      if (isFinal(record.status)) await settle(record)
       await releaseReserved(record)
       return { written: true, stored: { record, raw } }
     }
@@ -85,11 +86,14 @@ export function createRecords({
     }
   }
 
-  /** The end stands in the record already: what could not be kept now, a rescuer makes good. */
-  async function keepFailure(record: RequestRecord): Promise<void> {
-    await failures
-      .keep(record)
-      .catch((error: unknown) => log?.debug({ err: error, hash: record.hash }, 'a failure was not kept'))
+  /**
+   * The end stands in the record already. A failure that could not be kept now a rescuer keeps; places that could not be
+   * freed are free when the record's life would have been over.
+   */
+  async function settle(record: RequestRecord): Promise<void> {
+    await Promise.all([failures.keep(record), releasePlaces(redis, record)]).catch((error: unknown) =>
+      log?.debug({ err: error, hash: record.hash }, 'the end of a request was not settled'),
+    )
   }
 
   /** What stays reserved only counts for its person for an hour. */

@@ -219,6 +219,8 @@ export const en = {
   'error.invalid_otp': 'That is not a code',
   'error.idempotency_key_reused': 'This was already sent with other content',
   'error.rate_limited': 'That was too often',
+  'error.too_many_unfinished': 'Too many of your requests are not finished yet',
+  'error.queue_full': 'Too many requests are waiting',
   'error.otp_attempts_exhausted': 'The code was wrong too many times',
   'error.resend_not_yet': 'A new code cannot be sent yet',
   'error.resend_exhausted': 'No more codes can be sent',
@@ -250,5 +252,8 @@ export const en = {
   'problem_text.request_not_found':
     'Please check the address: it may be cut off. If you were just following this request, it was lost: please send it again.',
   'problem_text.not_owner': 'Please open it in the browser in which it was started, with cookies allowed.',
+  'problem_text.too_many_unfinished':
+    'Please wait until some of them are done, or cancel what you no longer need.',
+  'problem_text.queue_full': 'Nothing was sent. Others are before you; please try again later.',
   'problem_text.storage_unavailable': 'Nothing is lost. Please try again in a moment.',
 } as const

@@ -223,6 +223,8 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'error.invalid_otp': 'آنچه وارد شد کد نیست',
   'error.idempotency_key_reused': 'این درخواست پیش‌تر با محتوای دیگری فرستاده شده است',
   'error.rate_limited': 'دفعات درخواست بیش از اندازه بود',
+  'error.too_many_unfinished': 'تعداد درخواست‌های ناتمام شما بیش از اندازه است',
+  'error.queue_full': 'درخواست‌های در نوبت بیش از اندازه است',
   'error.otp_attempts_exhausted': 'کد چند بار اشتباه وارد شد',
   'error.resend_not_yet': 'هنوز نمی‌توان کد جدید فرستاد',
   'error.resend_exhausted': 'دیگر نمی‌توان کد جدید فرستاد',
@@ -255,5 +257,8 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'problem_text.request_not_found':
     'لطفاً نشانی را بررسی کنید؛ شاید کامل نباشد. اگر همین حالا این درخواست را دنبال می‌کردید، از دست رفته است؛ لطفاً آن را دوباره بفرستید.',
   'problem_text.not_owner': 'لطفاً آن را در همان مرورگری باز کنید که در آن شروع شده است، با کوکی‌های فعال.',
+  'problem_text.too_many_unfinished':
+    'لطفاً صبر کنید تا چند درخواست به پایان برسد، یا آنچه را دیگر لازم ندارید لغو کنید.',
+  'problem_text.queue_full': 'چیزی فرستاده نشد. درخواست‌های دیگران در نوبت است؛ لطفاً دیرتر دوباره تلاش کنید.',
   'problem_text.storage_unavailable': 'چیزی از دست نرفته است. لطفاً چند لحظهٔ دیگر دوباره تلاش کنید.',
 }

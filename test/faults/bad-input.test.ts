@@ -49,6 +49,9 @@ const server = startChild('server/main.ts', [], {
   LOG_LEVEL: 'debug',
   TRUST_PROXY: '1',
   SUBMITS_PER_MINUTE: '1000000',
+  MAX_UNFINISHED_PER_SUBMITTER: '1000000',
+  MAX_UNFINISHED_PER_QUEUE: '1000000',
+  MAX_UNFINISHED: '1000000',
   ACTIONS_PER_MINUTE: '1000000',
 })
 let complaints = ''

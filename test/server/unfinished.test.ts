@@ -1,0 +1,164 @@
+/** How many requests may be unfinished at a time: of one submitter, in one queue, in all. */
+import { describe, expect, it } from 'vitest'
+import type { Change } from '../../core/lifecycle.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { keys } from '../helpers/names.ts'
+import { START } from '../helpers/record.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { CREDIT_SCORE, type TestServer, useServer } from '../helpers/server.ts'
+import { openBrowser } from './page-browser.ts'
+
+const SUBMIT = '/api/local-requests'
+const FORM = '/services/credit-score-rating'
+const COMPLETE: Change = { type: 'complete', attempt: 1, result: {} }
+const LINK_CHECK = { service_slug: 'link-check', request_data: { url: 'https://example.com' } }
+
+const testRedis = await useRedis()
+const redis = await testRedis.connections.connect('patient')
+const perSubmitter = { settings: { MAX_UNFINISHED_PER_SUBMITTER: '3' } }
+const server = await useServer(testRedis, perSubmitter)
+
+let addresses = 0
+/** Headers of an address that nobody else has. */
+const newAddress = () => ({ 'X-Forwarded-For': `192.0.2.${++addresses}` })
+type Headers = Record<string, string>
+const submit = (headers: Headers, body: object = CREDIT_SCORE, to: TestServer = server) =>
+  to.api.post(SUBMIT).set(headers).send(body)
+async function fill(headers: Headers, to: TestServer = server): Promise<string[]> {
+  const hashes: string[] = []
+  for (let i = 0; i < 3; i++) hashes.push((await submit(headers, CREDIT_SCORE, to).expect(202)).body.hash)
+  return hashes
+}
+
+describe('a submitter with as many unfinished requests as there may be', () => {
+  it('is refused the next one, and told when to try again', async () => {
+    const who = newAddress()
+    await fill(who)
+    const { body, headers } = await submit(who).expect(429)
+    expect(body).toMatchObject({ code: 'too_many_unfinished', retryable: true })
+    expect(Number(headers['retry-after'])).toBeGreaterThan(0)
+    await submit(newAddress()).expect(202)
+  })
+
+  it('leaves nothing of a refused one in Redis', async () => {
+    const who = newAddress()
+    await fill(who)
+    const before = await redis.dbsize()
+    const reminders = await redis.zcard(keys.deadlines)
+    await submit(who).expect(429)
+    expect(await redis.dbsize()).toBe(before)
+    expect(await redis.zcard(keys.deadlines)).toBe(reminders)
+  })
+
+  it('is refused by every server, and after a restart', async () => {
+    const who = newAddress()
+    await fill(who)
+    const other = await useServer(testRedis, perSubmitter)
+    await submit(who, CREDIT_SCORE, other).expect(429)
+  })
+
+  it('is given no more by scheduling them', async () => {
+    const who = newAddress()
+    for (let i = 0; i < 3; i++) await submit(who, { ...CREDIT_SCORE, delay: 3600 }).expect(202)
+    await submit(who, { ...CREDIT_SCORE, delay: 3600 }).expect(429)
+  })
+
+  it('is given no more by new sessions, nor by another address of the same session', async () => {
+    const [here, there] = [newAddress(), newAddress()]
+    const cookie = (i: number) => ({ Cookie: server.cookieOf(`session-of-number-${i}--`.slice(0, 21)) })
+    for (let i = 0; i < 3; i++) await submit({ ...here, ...cookie(i) }, LINK_CHECK).expect(202)
+    await submit({ ...here, ...cookie(4) }, LINK_CHECK).expect(429)
+    for (let i = 0; i < 2; i++) await submit({ ...there, ...cookie(1) }, LINK_CHECK).expect(202)
+    await submit({ ...newAddress(), ...cookie(1) }, LINK_CHECK).expect(429)
+  })
+
+  it('is given no more by asking all at once, alone or in a batch', async () => {
+    const who = newAddress()
+    const answers = await Promise.all(Array.from({ length: 20 }, () => submit(who)))
+    expect(answers.filter(({ status }) => status === 202)).toHaveLength(3)
+    const { body } = await submit(newAddress(), { requests: Array(20).fill(CREDIT_SCORE) }).expect(202)
+    expect(body).toMatchObject({ accepted: 3, refused: 17 })
+    expect(body.requests[19].problem).toMatchObject({ status: 429, code: 'too_many_unfinished' })
+  })
+
+  it('is answered again what was answered before', async () => {
+    const who = { ...newAddress(), 'Idempotency-Key': 'the-first' }
+    const first = await submit(who).expect(202)
+    for (let i = 0; i < 2; i++) await submit({ ...who, 'Idempotency-Key': `key-${i}` }).expect(202)
+    expect((await submit(who).expect(202)).body).toEqual(first.body)
+  })
+
+  it.each([
+    ['it was cancelled', (hash: string) => server.apply(hash, { type: 'cancel', by: 'user' })],
+    [
+      'its bot completed it',
+      async (hash: string) => {
+        await server.apply(hash, START)
+        await server.apply(hash, COMPLETE)
+      },
+    ],
+    [
+      'it failed',
+      (hash: string) =>
+        server.apply(hash, { type: 'fail', error: { code: 'x', message: 'X', retryable: false } }),
+    ],
+    [
+      'another program ended it, and somebody has looked',
+      async (hash: string) => {
+        const record = JSON.parse((await redis.get(keys.record(hash))) ?? '')
+        await redis.setex(
+          keys.record(hash),
+          60,
+          JSON.stringify({ ...record, status: 'completed', result_data: {} }),
+        )
+        await server.api.get(`${SUBMIT}/${hash}/status`).expect(200)
+      },
+    ],
+  ])('may send one more as soon as one is final: %s', async (_how, end) => {
+    const who = newAddress()
+    const [hash = ''] = await fill(who)
+    await end(hash)
+    await submit(who).expect(202)
+    await submit(who).expect(429)
+  })
+
+  it('may send more once the life of the others is over, though nobody has ended them', async () => {
+    const brief = await useServer(testRedis, { settings: { ...perSubmitter.settings, REQUEST_TTL: '1' } })
+    const who = newAddress()
+    await fill(who, brief)
+    await eventually(async () => void (await submit(who, CREDIT_SCORE, brief).expect(202)))
+    expect(await redis.zcard(keys.unfinished('queue:inquiries'))).toBeGreaterThan(0)
+  })
+
+  it.each([
+    ['en', 'Too many of your requests are not finished yet', 'Please wait until some of them are done'],
+    ['fa', 'تعداد درخواست‌های ناتمام شما بیش از اندازه است', 'لطفاً صبر کنید تا چند درخواست به پایان برسد'],
+  ])('is told on the page, in %s, with what was typed', async (language, title, advice) => {
+    const who = newAddress()
+    await fill(who)
+    const browser = openBrowser(server.address, { ...who, 'Accept-Language': language })
+    const { text } = await browser.refused(FORM, CREDIT_SCORE.request_data).expect(429)
+    expect(text).toContain(title)
+    expect(text).toContain(advice)
+    expect(text).toContain(CREDIT_SCORE.request_data.mobile)
+  })
+})
+
+describe.each([
+  ['a queue', { MAX_UNFINISHED_PER_QUEUE: '2' }, 202],
+  ['an installation', { MAX_UNFINISHED: '2' }, 503],
+] as const)('%s that is full', (_what, settings, inAnotherQueue) => {
+  it('takes no more, from nobody, until one is done', async () => {
+    const own = await useRedis()
+    const full = await useServer(own, { settings })
+    const all = await Promise.all(Array.from({ length: 10 }, () => submit(newAddress(), CREDIT_SCORE, full)))
+    const taken = all.filter(({ status }) => status === 202)
+    expect(taken).toHaveLength(2)
+    const { body, headers } = await submit(newAddress(), CREDIT_SCORE, full).expect(503)
+    expect(body).toMatchObject({ code: 'queue_full', retryable: true })
+    expect(headers['retry-after']).toBe('30')
+    await submit(newAddress(), LINK_CHECK, full).expect(inAnotherQueue)
+    await full.apply(taken[0]?.body.hash, { type: 'cancel', by: 'user' })
+    await eventually(async () => void (await submit(newAddress(), CREDIT_SCORE, full).expect(202)))
+  })
+})

@@ -1,16 +1,18 @@
 /**
- * `npm test` and `npm run test:faults`: every test, the table of faults if there were any, then one last line that
- * people and CI can read: `N passed, N failed`. Arguments are Vitest's own: `npm test -- test/core`,
+ * `npm test` and `npm run test:faults`: every test, the table of faults if there were any, what the skipped ones would
+ * need, then one last line that people and CI can read: `N passed, N failed, N skipped`. Arguments are Vitest's own: `npm test -- test/core`,
  * `npm test -- -t "final stays final"`.
  */
-import { parseCLI, startVitest } from 'vitest/node'
+import { parseCLI, startVitest, type TestCase } from 'vitest/node'
 import { type Fault, faultTable } from './faults/fault-meta.ts'
+import { tellSkipped } from './skipped.ts'
 
 const { filter, options } = parseCLI(['vitest', 'run', ...process.argv.slice(2)])
 const vitest = await startVitest('test', filter, { ...options, watch: false })
 
 const faults: Fault[] = []
-const count = { passed: 0, failed: vitest.state.getUnhandledErrors().length, skipped: 0 }
+const skipped: TestCase[] = []
+const count = { passed: 0, failed: vitest.state.getUnhandledErrors().length }
 const modules = vitest.state.getTestModules().toSorted((a, b) => a.moduleId.localeCompare(b.moduleId))
 for (const module of modules) {
   const tests = [...module.children.allTests()]
@@ -18,11 +20,17 @@ for (const module of modules) {
   faults.push(...tests.flatMap((test) => test.meta().fault ?? []))
   // A file that breaks before or after its tests has failed too.
   if (!module.ok() && !states.includes('failed')) count.failed++
-  for (const state of states) count[state === 'pending' ? 'skipped' : state]++
+  for (const test of tests) {
+    const { state } = test.result()
+    if (state === 'passed' || state === 'failed') count[state]++
+    else skipped.push(test)
+  }
 }
 await vitest.close()
 
 if (faults.length > 0) process.stdout.write(`\n${faultTable(faults)}`)
-const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : ''
-process.stdout.write(`\n${count.passed} passed, ${count.failed} failed${skipped}\n`)
+// Those that a name left out (`-t`) need nothing.
+if (skipped.length > 0 && !options.testNamePattern) process.stdout.write(`\n${tellSkipped(skipped)}`)
+const last = skipped.length > 0 ? `, ${skipped.length} skipped` : ''
+process.stdout.write(`\n${count.passed} passed, ${count.failed} failed${last}\n`)
 process.exitCode = count.failed > 0 || count.passed === 0 ? 1 : 0

@@ -2,12 +2,12 @@
  * Chromium and Firefox, driven alike: for what must hold in both. Both resolve the host names of `HOSTS` to this
  * machine, as a name server in an office or at home does.
  */
-import { existsSync } from 'node:fs'
 import puppeteer, { type Browser } from 'puppeteer-core'
 import { CHROMIUM, CHROMIUM_FLAGS, lacksChromium } from './chromium.ts'
+import { findExecutable } from './executables.ts'
 
 /** Debian's firefox-esr, or what FIREFOX_PATH names. In CI there must be one. */
-const FIREFOX = process.env.FIREFOX_PATH ?? '/usr/bin/firefox-esr'
+const FIREFOX = process.env.FIREFOX_PATH ?? findExecutable('firefox-esr')
 
 /** No browser takes these for safe because they are local, as it does `localhost` and 127.0.0.1. */
 export const HOSTS = { ours: 'some-name', foreign: 'other-name' } as const
@@ -36,7 +36,7 @@ export const BROWSERS: readonly BrowserKind[] = [
   },
   {
     name: 'Firefox',
-    isMissing: !existsSync(FIREFOX) && !process.env.CI,
+    isMissing: FIREFOX === undefined && !process.env.CI,
     launch: () =>
       puppeteer.launch({
         browser: 'firefox',

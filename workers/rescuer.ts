@@ -17,7 +17,7 @@ import { NO_CODE, TIMED_OUT } from './failures.ts'
 export interface RescuerDeps {
   store: RequestStore
   deadlines: Deadlines
-  queues: Pick<Queues, 'ensure' | 'wake'>
+  queues: Pick<Queues, 'ensure' | 'wake' | 'inLine'>
   failures: Pick<Failures, 'keep'>
   findService: (slug: string) => Service | undefined
   log: Log
@@ -27,6 +27,10 @@ export interface RescuerDeps {
 }
 
 const EVERY_MS = 1_000
+/** How many reminders are taken with one command, and how often in a round before others have their turn. */
+const TAKEN_AT_ONCE = 1_000
+const MAX_TAKES = 20
+/** How many requests are looked after side by side. */
 const AT_ONCE = 100
 /** Whoever is alive ends its own request at the deadline; only what is still there a moment later needs rescue. */
 const SLACK_MS = 1_000
@@ -34,13 +38,15 @@ const SLACK_MS = 1_000
 const LATE_MS = 5_000
 /** How often a running request is looked at: its deadline comes nearer when a person has typed the code. */
 const LOOK_AGAIN_MS = 10_000
-/** How often one in the queue is looked at, whose job may be lost. */
+/** How often it is looked whether the job of one in the queue is there; who takes a reminder and dies is replaced then. */
 const LOOK_AGAIN_IN_QUEUE_MS = 30_000
 
 /** As many as the list of requests holds. */
 const ALL = 10_000
 /** For what is lost without anybody noticing, as in a Cluster that fails over. */
 const LOOK_AT_ALL_EVERY_MS = 300_000
+
+const NONE: ReadonlySet<string> = new Set()
 
 export interface Rescuer {
   /** Looks once at every request there is: a Redis that comes back may have lost some of the latest reminders. */
@@ -64,8 +70,7 @@ export function startRescuer(deps: RescuerDeps): Rescuer {
     if (stored.record.status === 'pending') {
       // Before it is due, only a job that is lost would be missed, and that is soon enough then.
       if (begins !== null && now() < begins) return deadlines.remind(hash, begins + LATE_MS)
-      await giveJob(stored.record)
-      return deadlines.remind(hash, now() + LOOK_AGAIN_IN_QUEUE_MS)
+      return giveJob(stored.record)
     }
     await giveJob(stored.record)
     await deadlines.remind(
@@ -105,13 +110,26 @@ export function startRescuer(deps: RescuerDeps): Rescuer {
     }
   }
 
+  /**
+   * Many may wait in the queues, and nothing presses for those whose job is there: a few commands find them out, and their
+   * reminder has been moved when it was taken. Only the others are read.
+   */
+  async function lookAfterAll(due: readonly string[]): Promise<void> {
+    if (due.length === 0) return
+    // Another program may have broken the queue: then all of them are read.
+    const inLine = await queues.inLine(due).catch(() => NONE)
+    const others = due.filter((hash) => !inLine.has(hash))
+    for (let from = 0; from < others.length; from += AT_ONCE)
+      await Promise.all(others.slice(from, from + AT_ONCE).map(lookAfterOne))
+  }
+
   async function look(): Promise<void> {
     try {
-      let due: string[]
-      do {
-        due = await deadlines.due(now(), AT_ONCE)
-        await Promise.all(due.map(lookAfterOne))
-      } while (due.length === AT_ONCE && !stopped)
+      for (let takes = 0; takes < MAX_TAKES && !stopped; takes++) {
+        const due = await deadlines.take(now(), TAKEN_AT_ONCE, now() + LOOK_AGAIN_IN_QUEUE_MS)
+        await lookAfterAll(due)
+        if (due.length < TAKEN_AT_ONCE) break
+      }
     } catch (error) {
       log.debug({ err: error }, 'could not look for requests that are due')
     }

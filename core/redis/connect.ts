@@ -28,6 +28,7 @@ const SCRIPTS = {
   holdQueue: { lua: script('hold'), numberOfKeys: 1 },
   reserve: { lua: script('reserve'), numberOfKeys: 1 },
   admitRequests: { lua: script('admit'), numberOfKeys: 1 },
+  takeDue: { lua: script('take-due'), numberOfKeys: 1 },
 }
 
 /** The scripts of lua/ as commands; keys, arguments and answers as their headers say. */
@@ -38,6 +39,7 @@ interface Scripts {
   holdQueue(...args: (string | number)[]): Promise<0 | 1>
   reserve(...args: (string | number)[]): Promise<number>
   admitRequests(...args: (string | number)[]): Promise<number[]>
+  takeDueBuffer(...args: (string | number)[]): Promise<Buffer[]>
 }
 /** A connection knows the names of its installation. */
 export type RedisClient = (Redis | Cluster) & Scripts & { readonly names: Names }

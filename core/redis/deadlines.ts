@@ -13,8 +13,11 @@ export interface Deadlines {
   /** Reminds of those that nobody is reminded of. */
   remindOfForgotten(hashes: readonly string[], at: number): Promise<void>
   forget(hash: string): Promise<void>
-  /** Hashes whose time has come, the oldest first; what is no hash is removed, by its bytes. */
-  due(now: number, atMost: number): Promise<string[]>
+  /**
+   * Hashes whose time has come, the oldest first. They are taken: nobody is reminded of them before `again`.
+   * What is no hash is removed, by its bytes.
+   */
+  take(now: number, atMost: number, again: number): Promise<string[]>
   /** Every hash that somebody is reminded of. */
   all(): Promise<string[]>
 }
@@ -28,6 +31,10 @@ export function createDeadlines({ redis }: { redis: RedisClient }): Deadlines {
     await onSet(() => redis.zadd(key, ...reminders.flat()))
     return reminders
   })
+  const forget = gather(REMINDED_AT_ONCE, async (hashes: string[]) => {
+    await onSet(() => redis.zrem(key, ...hashes))
+    return hashes
+  })
   return {
     async remind(hash, at) {
       await remind([at, hash])
@@ -36,10 +43,10 @@ export function createDeadlines({ redis }: { redis: RedisClient }): Deadlines {
       if (hashes.length > 0) await onSet(() => redis.zadd(key, 'NX', ...hashes.flatMap((hash) => [at, hash])))
     },
     async forget(hash) {
-      await onSet(() => redis.zrem(key, hash))
+      await forget(hash)
     },
-    async due(now, atMost) {
-      const members = await onSet(() => redis.zrangebyscoreBuffer(key, '-inf', now, 'LIMIT', 0, atMost))
+    async take(now, atMost, again) {
+      const members = await onSet(() => redis.takeDueBuffer(key, now, atMost, again))
       const strange = members.filter((member) => !isHash(member.toString()))
       if (strange.length > 0) await redis.zrem(key, ...strange)
       return members.map(String).filter(isHash)

@@ -55,6 +55,8 @@ export interface Queues {
   add(request: Waiting, where: Where): Promise<void>
   /** Adds it where its job was lost. */
   ensure(request: Waiting, where: Where): Promise<void>
+  /** Those of these requests that wait for their turn, and whose job is whole: a few commands for all of them together. */
+  inLine(hashes: readonly string[]): Promise<ReadonlySet<string>>
   /** The job of a request whose time has come waits from now on like those that were added now. */
   join(job: RequestJob, request: Waiting, where: Where): Promise<void>
   /** A job that waits for its time runs now; one that is gone is added again; one that is worked on is left alone. */
@@ -128,10 +130,35 @@ export function createQueues({
 
   const has: Queues['has'] = async (hash, queue) => (await redis.exists(find(queue).toKey(hash))) === 1
 
+  /** Those whose key is there: one command where all of them are, which is the rule. */
+  async function existing(hashes: string[], keyOf: (hash: string) => string): Promise<string[]> {
+    if (hashes.length === 0 || (await redis.exists(...hashes.map(keyOf))) === hashes.length) return hashes
+    const each = await Promise.all(hashes.map((hash) => redis.exists(keyOf(hash))))
+    return hashes.filter((_, i) => each[i] === 1)
+  }
+
   return {
     add,
     async ensure(request, where) {
-      if (!(await has(request.hash, where.queue))) await add(request, where)
+      // BullMQ moves a job from list to list in one step: one that is in none of them is lost, whatever is left of it.
+      const queue = find(where.queue)
+      const [isThere, state] = await Promise.all([
+        has(request.hash, where.queue),
+        queue.getJobState(request.hash),
+      ])
+      if (isThere && state !== 'unknown') return
+      await queue.remove(request.hash)
+      await add(request, where)
+    },
+    async inLine(hashes) {
+      const ofQueues = await Promise.all(
+        [...queues.values()].map(async (queue) => {
+          const scores = await redis.zmscore(queue.toKey('prioritized'), ...hashes)
+          const placed = hashes.filter((_, i) => scores[i] !== null)
+          return existing(placed, (hash) => queue.toKey(hash))
+        }),
+      )
+      return new Set(ofQueues.flat())
     },
     async probe(hash, queue) {
       await find(queue).add('probe', {}, { ...BRIEF, jobId: hash })

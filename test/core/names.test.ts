@@ -120,10 +120,10 @@ describe.each(pairs)('with another %s an installation sees nothing of the otherâ
   test('reminders', async () => {
     const hash = aHash()
     await one.deadlines.remind(hash, 1000)
-    expect(await one.deadlines.due(2000, 10)).toEqual([hash])
-    expect(await two.deadlines.due(2000, 10)).toEqual([])
+    expect(await one.deadlines.take(2000, 10, 2000)).toEqual([hash])
+    expect(await two.deadlines.take(2000, 10, 2000)).toEqual([])
     await two.deadlines.forget(hash)
-    expect(await one.deadlines.due(2000, 10)).toEqual([hash])
+    expect(await one.deadlines.take(2000, 10, 2000)).toEqual([hash])
     await one.deadlines.forget(hash)
   })
 

@@ -103,7 +103,7 @@ export async function useRedisUsers(
     expect(await servers.latest(1)).toContain(record.hash)
 
     await deadlines.remind(record.hash, clock.now())
-    expect(await deadlines.due(clock.now() + 1000, 100)).toContain(record.hash)
+    expect(await deadlines.take(clock.now() + 1000, 100, clock.now() + 1000)).toContain(record.hash)
     await deadlines.forget(record.hash)
     const claim = { fingerprint: 'f', hash: record.hash, createdAt: 1, keptSeconds: 60, seed: 's' }
     expect(await idempotency.claim(record.hash, 'key', claim)).toEqual(claim)

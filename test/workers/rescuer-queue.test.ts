@@ -1,0 +1,95 @@
+/** Many requests wait in their queue: the rescuers look at those whose job is lost, and let the others be. */
+import { afterAll, describe, expect, test } from 'vitest'
+import { createDeadlines } from '../../core/redis/deadlines.ts'
+import { createFailures } from '../../core/redis/failures.ts'
+import { createQueues } from '../../core/redis/queues.ts'
+import { createRequestStore } from '../../core/redis/request-store.ts'
+import { findService } from '../../core/services/index.ts'
+import { linkCheck } from '../../core/services/link-check.ts'
+import { type Rescuer, startRescuer } from '../../workers/rescuer.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { keys } from '../helpers/names.ts'
+import { aRecord, TTL_SECONDS } from '../helpers/record.ts'
+import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
+
+const { connections } = await useRedis()
+const redis = await connections.connect('patient')
+const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS })
+const deadlines = createDeadlines({ redis })
+const queues = createQueues({ redis, log: quiet })
+const failures = createFailures({ redis })
+const rescuers: Rescuer[] = []
+afterAll(async () => {
+  await Promise.all(rescuers.map((rescuer) => rescuer.stop()))
+  await queues.stop()
+})
+
+const WAITING = onRealRedis ? 2_000 : 60
+const PRIORITIZED = 'halfway:crawls:prioritized'
+
+const submit = async (): Promise<string> => {
+  const record = aRecord({ service_slug: linkCheck.slug })
+  await Promise.all([store.create(record), deadlines.remind(record.hash, Date.now())])
+  await queues.add(record, linkCheck)
+  return record.hash
+}
+const isWaiting = async (hash: string): Promise<boolean> => (await queues.inLine([hash])).has(hash)
+const remindAllNow = (hashes: readonly string[]) =>
+  redis.zadd(keys.deadlines, ...hashes.flatMap((hash, i) => [i, hash]))
+
+/** How many commands of this name Redis was given since its statistics were reset, by scripts too. */
+async function commands({ of }: { of: string }): Promise<number> {
+  const stats = await redis.info('commandstats')
+  return Number(new RegExp(`cmdstat_${of}:calls=(\\d+)`).exec(stats)?.[1] ?? 0)
+}
+
+describe('reminders that are due', () => {
+  test('are taken by one rescuer each, and come again where it dies', async () => {
+    const hashes = await Promise.all(Array.from({ length: 50 }, submit))
+    await remindAllNow(hashes)
+    const [now, again] = [Date.now(), Date.now() + 30_000]
+    const taken = await Promise.all(Array.from({ length: 5 }, () => deadlines.take(now, 20, again)))
+    expect(taken.flat().sort()).toEqual([...hashes].sort())
+    expect(await deadlines.take(now, 100, again)).toEqual([])
+    expect((await deadlines.take(again, 100, again)).sort()).toEqual([...hashes].sort())
+    await Promise.all(hashes.map(deadlines.forget))
+  })
+})
+
+describe(`with ${WAITING} requests in a queue`, () => {
+  test('jobs that are lost are restored, and nothing is asked about the others one by one', async () => {
+    const hashes = await Promise.all(Array.from({ length: WAITING }, submit))
+    const [noHash, noPlace, neither, ...others] = hashes as [string, string, string, ...string[]]
+    await redis.del(`halfway:crawls:${noHash}`, `halfway:crawls:${neither}`)
+    await redis.zrem(PRIORITIZED, noPlace, neither)
+    await remindAllNow(hashes)
+    if (onRealRedis) await redis.config('RESETSTAT')
+    for (let i = 0; i < 3; i++)
+      rescuers.push(
+        startRescuer({ store, deadlines, queues, failures, findService, log: quiet, now: Date.now }),
+      )
+    await eventually(async () => expect(await deadlines.take(Date.now(), 1, Date.now())).toEqual([]), {
+      everyMs: 100,
+    })
+    if (onRealRedis) {
+      // One by one they would be thousands. The jobs of a thousand are looked for singly where one of them is lost.
+      expect(await commands({ of: 'zmscore' })).toBeLessThan(20)
+      expect(await commands({ of: 'mget' })).toBeLessThan(20)
+      expect(await commands({ of: 'zadd' })).toBeLessThan(60)
+    }
+    for (const hash of [noHash, noPlace, neither])
+      await eventually(async () => expect(await isWaiting(hash)).toBe(true))
+    expect(await redis.zcard(PRIORITIZED)).toBeGreaterThanOrEqual(WAITING)
+    expect(await isWaiting(others[0] as string)).toBe(true)
+  })
+
+  test('a queue that was emptied is filled again', { timeout: 30_000 }, async () => {
+    const hashes = await redis.zrange(PRIORITIZED, '0', '-1')
+    await redis.del(PRIORITIZED)
+    await remindAllNow(hashes)
+    await eventually(async () => expect((await queues.inLine(hashes)).size).toBe(hashes.length), {
+      withinMs: 20_000,
+      everyMs: 100,
+    })
+  })
+})

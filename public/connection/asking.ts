@@ -75,7 +75,7 @@ export function keepAsking(
         if (end) return ears.end(end)
         if (performance.now() - startedAt > LASTED_MS) failures = 0
         const againMs = jittered(Math.min(longestAgainMs, AGAIN_MS * 2 ** failures++))
-        const waitMs = pauseMs > 0 ? pauseMs + againMs : againMs
+        const waitMs = pauseMs > 0 ? pauseMs + jittered(AGAIN_MS / 2) : againMs
         stopCurrent = wait(waitMs)
         ears.down({ pauseMs: pauseMs > 0 ? waitMs : 0, code })
       },

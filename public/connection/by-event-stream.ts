@@ -7,7 +7,7 @@ import { get, keepAsking } from './asking.ts'
 import type { Ears, Way } from './way.ts'
 
 /** The server says something at once. Where nothing arrives, a proxy collects it. */
-const FIRST_WORD_WITHIN_MS = 5000
+const FIRST_WORD_WITHIN_MS = 2500
 /** Two heartbeats were missed. */
 const SILENCE_MS = 35_000
 
@@ -21,6 +21,8 @@ export const byEventStream: Way = (request, ears) => {
     const reader = answer.body.getReader()
     const decoder = new TextDecoder()
     let text = ''
+    // A server that is degraded says so in the stream.
+    ears.degraded(false)
     for (;;) {
       const { done, value } = await reader.read()
       if (done) throw new Error('the stream ended')

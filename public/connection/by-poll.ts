@@ -13,7 +13,7 @@ export const byPoll: Way = (request, ears) => {
       ears.up()
       return POLL_MS
     },
-    { longestAgainMs: POLL_MS },
+    { longestAgainMs: POLL_MS / 2 },
   )
 }
 

@@ -23,6 +23,8 @@ export const bySocket: Way = (request, ears) => {
     reconnection: false,
   })
   let isStopped = false
+  /** A server says so on each connection, before it answers a watch. */
+  let isDegraded = false
   let failures = 0
   let upSince = Number.POSITIVE_INFINITY
   let again: ReturnType<typeof setTimeout> | undefined
@@ -38,6 +40,7 @@ export const bySocket: Way = (request, ears) => {
     if (answer?.ok) {
       clearTimeout(patience)
       upSince = Math.min(upSince, performance.now())
+      ears.degraded(isDegraded)
       ears.up()
       ears.view(answer.data)
       return
@@ -66,14 +69,22 @@ export const bySocket: Way = (request, ears) => {
     else socket.connect()
   }
 
-  socket.on('connect', watch)
+  function setDegraded(is: boolean): void {
+    isDegraded = is
+    ears.degraded(is)
+  }
+
+  socket.on('connect', () => {
+    isDegraded = false
+    watch()
+  })
   socket.on('connect_error', () => fail())
   socket.on('disconnect', () => fail())
   socket.on('request:update', (view: PublicView) => ears.view(view))
   socket.on('request:expired', ({ hash }: { hash: string }) => hash === request.hash && ears.end('gone'))
-  socket.on('service:degraded', () => ears.degraded(true))
+  socket.on('service:degraded', () => setDegraded(true))
   socket.on('service:restored', () => {
-    ears.degraded(false)
+    setDegraded(false)
     tryNow()
   })
 

@@ -1,6 +1,7 @@
 /** A request page while its request moves on: what script adds in a real browser, and what remains when it is hindered. */
 import type { Page } from 'playwright-core'
 import { afterEach, describe, expect, it } from 'vitest'
+import type { PublicView } from '../../core/record.ts'
 import { freePort } from '../../core/redis/private-server.ts'
 import { createTexts } from '../../core/texts/index.ts'
 import { overhear, useAssets, useBrowser } from '../helpers/browser.ts'
@@ -20,10 +21,10 @@ import {
   typeCode,
   watchAt,
 } from '../helpers/request-page.ts'
-import { useServer } from '../helpers/server.ts'
+import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 
 const redis = await useRedis()
-const { address, given, apply, store } = await useServer(redis, { assets: useAssets() })
+const { address, api, given, apply, store } = await useServer(redis, { assets: useAssets() })
 const { open, closeTabs } = useBrowser()
 const watch = (hash: string, page: Page, server = address): Promise<void> => watchAt(server, hash, page)
 
@@ -66,6 +67,20 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
     await last.getByRole('button', { name: t('cancel.confirm') }).click()
     await heading(last, t('live.status.cancelled')).waitFor()
     await Promise.all(tabs.map((tab) => heading(tab, t('live.status.cancelled')).waitFor({ timeout: 6000 })))
+  })
+
+  it('shows its place in the queue from the first moment on, and each new one', async () => {
+    const submit = async (): Promise<PublicView> =>
+      (await api.post('/api/local-requests').send(CREDIT_SCORE).expect(202)).body
+    const [before, own] = [await submit(), await submit()]
+    const page = await open()
+    await page.addInitScript(writeDownPlaces)
+    await watch(own.hash, page)
+    await api.post(`/api/local-requests/${before.hash}/cancel`).expect(200)
+    const moved = t('live.queue', { place: 1 })
+    await live(page, 'queue').filter({ hasText: moved }).waitFor()
+    const shown = await page.evaluate(() => (globalThis as unknown as { places: string[] }).places)
+    expect(shown).toEqual([t('live.queue', { place: 2 }), moved])
   })
 
   it('says so when the server is killed, keeps what it knew, and comes back by itself', async () => {
@@ -352,6 +367,19 @@ interface Said {
 
 const showsPercent = (percent: string): boolean =>
   document.querySelector('[data-live=percent]')?.textContent === percent
+
+/** What stands where the place in the queue is told, from when the page is there. */
+function writeDownPlaces(): void {
+  const places: string[] = []
+  Object.assign(globalThis, { places })
+  const look = (): void => {
+    const element = document.querySelector<HTMLElement>('[data-live=queue]')
+    const text = element && (element.hidden ? 'nothing' : (element.textContent ?? ''))
+    if (text && places.at(-1) !== text) places.push(text)
+  }
+  addEventListener('DOMContentLoaded', look)
+  new MutationObserver(look).observe(document, { subtree: true, childList: true, attributes: true })
+}
 
 /** The most that were running in any frame. */
 function countAnimations(): void {

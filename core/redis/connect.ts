@@ -16,7 +16,14 @@ import { StartError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { joinEmbedded, visitEmbedded } from './embedded.ts'
 import { createNames, type Names, type Prefixes } from './names.ts'
-import { addressOf, createClient, createCluster, createClusterSubscriber, nodesOf } from './topology.ts'
+import {
+  addressOf,
+  createClient,
+  createCluster,
+  createClusterSubscriber,
+  nodesOf,
+  spareInfo,
+} from './topology.ts'
 
 export type Role = 'fail-fast' | 'patient' | 'subscriber'
 
@@ -187,6 +194,7 @@ async function start(client: Redis | Cluster): Promise<void> {
   try {
     await client.connect()
     if ((await client.ping()) !== 'PONG') throw new Error('Protocol error: no answer to PING')
+    await spareInfo(client)
   } catch (error) {
     throw reason ?? error
   } finally {

@@ -32,9 +32,17 @@ export const waiting = (sleepSeconds: number): Pick<WorkerOptions, 'drainDelay' 
   drainDelay: sleepSeconds,
   runRetryDelay: 1000,
 })
+const FRACTIONS_OF_SECONDS: PropertyDescriptor = {
+  get: () => ({ canDoubleTimeout: true, canBlockFor1Ms: false }),
+  set: () => {},
+}
 /** With a delayed job in the queue BullMQ waits up to ten seconds at a time, which no option of it changes. */
 export function waitNoLonger(worker: Worker, sleepSeconds: number): void {
-  Object.defineProperty(worker.getBackend(), 'maximumBlockTimeout', { value: sleepSeconds })
+  const backend = worker.getBackend()
+  Object.defineProperty(backend, 'maximumBlockTimeout', { value: sleepSeconds })
+  // Where it may not ask for the version it takes Redis for one that waits whole seconds only: ours is newer.
+  const { blockingConnection } = backend as { blockingConnection?: object }
+  if (blockingConnection) Object.defineProperty(blockingConnection, 'capabilities', FRACTIONS_OF_SECONDS)
 }
 
 /**

@@ -133,3 +133,17 @@ export function addressOf(target: RealTarget): string {
   const place = placeOf(target)
   return place.path ?? `${place.host}:${place.port}`
 }
+
+/**
+ * Without the right to INFO, BullMQ would not start and ioredis would warn at each connection: neither asks for it then,
+ * nor do the connections that BullMQ makes by these options.
+ */
+export async function spareInfo(client: Redis | Cluster): Promise<void> {
+  const options = client instanceof Cluster ? client.options.redisOptions : client.options
+  try {
+    await client.info('server')
+  } catch (error) {
+    if (!(error as Error).message.startsWith('NOPERM')) throw error
+    Object.assign(options ?? {}, { enableReadyCheck: false, skipVersionCheck: true })
+  }
+}

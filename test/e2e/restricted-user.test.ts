@@ -1,0 +1,65 @@
+/** A Redis user without the right to INFO, CONFIG and CLIENT, as hosted Redis gives them out. */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { freePort } from '../../core/redis/private-server.ts'
+import { startChild } from '../helpers/child.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { onRealRedis } from '../helpers/redis.ts'
+import { startSingle } from '../helpers/redis-servers.ts'
+
+const RIGHTS = ['on', '>secret', '~*', '&*', '+@all', '-@dangerous', '-@admin', '-info', '-config', '-client']
+
+describe.skipIf(!onRealRedis)('with a Redis user that may not ask for INFO', { timeout: 60_000 }, () => {
+  test('server, workers, bots and CLI start, and a request is completed', async () => {
+    const redis = await startSingle()
+    await redis.ask('ACL', 'SETUSER', 'halfway', ...RIGHTS)
+    const site = createServer((_req, res) => {
+      res.writeHead(200, { 'content-type': 'text/html' }).end('<title>A page</title>')
+    })
+    await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void site.close())
+
+    const [port, botsPort] = [await freePort(), await freePort()]
+    const env = {
+      REDIS_URL: `redis://halfway:secret@127.0.0.1:${redis.port}`,
+      PORT: String(port),
+      LOCAL_API_PORT: String(botsPort),
+      LOCAL_API_URL: `http://127.0.0.1:${botsPort}`,
+      LOCAL_API_TOKEN: 'a-token-of-the-tests',
+      LINK_CHECK_ALLOW_PRIVATE: 'true',
+      NODE_ENV: 'test',
+      LOG_LEVEL: 'info',
+    }
+    const children = [
+      ['server/main.ts', 'server is ready'],
+      ['workers/main.ts', 'workers are ready'],
+      ['bots/inquiry-provider/main.ts', 'bots are ready'],
+    ].map(([file, ready]) => ({ child: startChild(file as string, [], env), ready: ready as string }))
+    await Promise.all(children.map(({ child, ready }) => child.said(ready)))
+
+    const requests = `http://127.0.0.1:${port}/api/local-requests`
+    const response = await fetch(requests, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        service_slug: 'link-check',
+        request_data: { url: `http://127.0.0.1:${(site.address() as AddressInfo).port}/` },
+      }),
+    })
+    const { hash } = (await response.json()) as { hash: string }
+    await eventually(
+      async () => {
+        const view = await (await fetch(`${requests}/${hash}/status`)).json()
+        expect(view).toMatchObject({ status: 'completed', error_data: null })
+      },
+      { withinMs: 20_000, everyMs: 50 },
+    )
+
+    const cli = startChild('cli/main.ts', ['list'], env)
+    expect(await cli.ended).toBe(0)
+    expect(cli.output()).toContain(hash)
+    for (const { child } of children) child.process.kill('SIGTERM')
+    expect(await Promise.all(children.map(({ child }) => child.ended))).toEqual([0, 0, 0])
+  })
+})

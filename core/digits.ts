@@ -1,11 +1,33 @@
-/** People type numbers with the keyboard they have: ۰-۹, ٠-٩, with spaces, dashes and invisible direction marks. */
+/** People type numbers with the keyboard they have: ۰-۹, ٠-٩, ０-９, with spaces, dashes and invisible direction marks. */
 
-const EASTERN = /[\u06F0-\u06F9\u0660-\u0669]/g
-const NOISE = /[\s\u200B-\u200F\u202A-\u202E\u2066-\u2069\u061C\uFEFF\u2010-\u2015\-()]/g
+const OTHER_DIGITS = /[\u06F0-\u06F9\u0660-\u0669\uFF10-\uFF19]/g
+const INVISIBLE = /[\u00AD\u200B-\u200F\u202A-\u202E\u2060\u2066-\u2069\u061C\uFEFF]/g
+const SEPARATOR = /[\s\u2010-\u2015\u2212\uFF0D\-()]/g
 
-/** Persian and Arabic digits read as 0-9; everything else stays. */
+/** Digits of other scripts read as 0-9; everything else stays. */
 export const latinDigits = (text: string): string =>
-  text.replace(EASTERN, (d) => String(d.charCodeAt(0) & 0xf))
+  text.replace(OTHER_DIGITS, (d) => String(d.charCodeAt(0) & 0xf))
 
 /** A number as typed, reduced to what it means: western digits without separators. */
-export const plainNumber = (text: string): string => latinDigits(text).replace(NOISE, '')
+export const plainNumber = (text: string): string =>
+  latinDigits(text).replace(INVISIBLE, '').replace(SEPARATOR, '')
+
+const RUN = /\d+/g
+/** Digits in groups, as a code is often written: `123-456`, `12 34 56`. */
+const GROUPS = /\d+(?:[\s\u2010-\u2015\u2212\uFF0D-]\d+)+/g
+
+/**
+ * The code in what somebody typed or pasted, perhaps the whole message that brought it: where its length is known, the one
+ * number of that many digits. What holds none, or several, is read as a number like any other.
+ */
+export function codeIn(text: string, length: number | null): string {
+  const plain = plainNumber(text)
+  if (length === null || (plain.length === length && !/\D/.test(plain))) return plain
+  const readable = latinDigits(text).replace(INVISIBLE, '')
+  for (const form of [RUN, GROUPS]) {
+    const numbers = new Set((readable.match(form) ?? []).map(plainNumber))
+    const codes = [...numbers].filter((number) => number.length === length)
+    if (codes.length > 0) return codes.length === 1 ? (codes[0] as string) : plain
+  }
+  return plain
+}

@@ -1,6 +1,6 @@
 /** What is done with a request that exists: look at it, cancel it, hand over a code, ask for another. */
 import { nanoid } from 'nanoid'
-import { plainNumber } from './digits.ts'
+import { codeIn } from './digits.ts'
 import { AppError } from './errors.ts'
 import { isHash, missing } from './hash.ts'
 import type { Change } from './lifecycle.ts'
@@ -139,7 +139,7 @@ export function createRequests({
 
 /** Refused at the door, without costing a try: the detail says which rule, never what was typed. */
 function readCode(typed: string, length: number | null): string {
-  const code = plainNumber(typed)
+  const code = codeIn(typed, length)
   if (!/^\d+$/.test(code)) throw new AppError('invalid_otp', { detail: 'The code has digits only.' })
   if (length !== null && code.length !== length) {
     throw new AppError('invalid_otp', { detail: `The code has ${length} digits; you typed ${code.length}.` })

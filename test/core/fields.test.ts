@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { latinDigits, plainNumber } from '../../core/digits.ts'
+import { codeIn, latinDigits, plainNumber } from '../../core/digits.ts'
 import { allServices, findService } from '../../core/services/index.ts'
 import { defineService, type Service, validateRequestData } from '../../core/services/service.ts'
 
@@ -48,6 +48,28 @@ describe('digits', () => {
         expect(plainNumber(text)).toBe(typed.map(([digit]) => digit).join(''))
       }),
     )
+  })
+})
+
+describe('a code', () => {
+  it.each([
+    '123456', ' 123 456 ', '123-456', '12 34 56', 'G-123456', 'G‑123456', 'FB-123456 is your code', '１２３４５６', '۱۲۳۴۵۶', '\u2066123456\u2069',
+    '\u202b۱۲۳۴۵۶\u202c', '123\u200b456', '<#> 123456 is your code for 2 minutes', 'Your code: 123-456. Do not share it.',
+    'Your code is 123456.\n\n@example.com #123456', 'کد تأیید شما: ۱۲۳۴۵۶\nاعتبار: ۲ دقیقه', 'Code 123456, from 09121234567', 'Bank 30001234: code 123456, 10:45',
+  ])('of six digits is found in %j', (typed) => {
+    expect(codeIn(typed, 6)).toBe('123456')
+  }) // biome-ignore format: a list
+
+  it.each(['123456 or 654321', 'G-12345', 'no digits', '', '1234567', '12345', 'call 09121234567'])(
+    'of six digits is not guessed in %j',
+    (typed) => {
+      expect(codeIn(typed, 6)).toBe(plainNumber(typed))
+    },
+  )
+
+  it('of unknown length is what is typed', () => {
+    expect(codeIn('۱۲ ۳۴', null)).toBe('1234')
+    expect(codeIn('G-123456', null)).toBe('G123456')
   })
 })
 

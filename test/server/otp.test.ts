@@ -54,7 +54,16 @@ describe('a code', () => {
   })
 
   test('is read from any keyboard, with what people put between the digits', async () => {
-    for (const typed of ['۰۱۲۳۴۵', '٠١٢٣٤٥', ' 012 345 ', '012-345', '\u200e012345\u200f']) {
+    for (const typed of [
+      '۰۱۲۳۴۵',
+      '٠١٢٣٤٥',
+      '０１２３４５',
+      ' 012 345 ',
+      '012-345',
+      '\u200e012345\u200f',
+      'G-012345',
+      'Your code: 012345 (2 min)',
+    ]) {
       const hash = await given([START, ASK])
       await send(hash, typed).expect(202)
       expect(await otpBox.take(hash)).toBe('012345')

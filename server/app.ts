@@ -18,6 +18,7 @@ import { handleErrors, notFound } from './middleware/errors.ts'
 import { rememberLocale } from './middleware/locale.ts'
 import { checkOrigin, type IsAllowedOrigin } from './middleware/origin.ts'
 import { limitPerMinute } from './middleware/rate-limit.ts'
+import { cutTrailingMarks } from './middleware/trailing-marks.ts'
 import type { Ownership } from './ownership.ts'
 import type { Pages } from './pages/index.ts'
 import { createHealthRoutes } from './routes/health.ts'
@@ -119,6 +120,7 @@ export function createApp(deps: AppDeps): RequestListener {
   app.use(
     startSession(sessions, { always: settings.ownerCheck !== 'off' }),
     rememberLocale,
+    cutTrailingMarks,
     createPageRoutes({
       pages,
       submit,

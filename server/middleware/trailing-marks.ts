@@ -1,0 +1,23 @@
+/**
+ * Links are copied together with what stands behind them in a mail: a full stop, a bracket, a quotation mark, a mark of
+ * writing direction. Such an address leads to the page that is meant.
+ */
+import type { RequestHandler } from 'express'
+import { isHash } from '../../core/hash.ts'
+import { findService } from '../../core/services/index.ts'
+
+export const cutTrailingMarks: RequestHandler = (req, res, next) => {
+  const [, before = '', last = ''] = /^(\/services\/(?:[^/]+\/[^/]+\/)?)([^/]+)$/.exec(req.path) ?? []
+  const name = /^([\w-]+)[^\w-]+$/.exec(decoded(last))?.[1]
+  const isLooking = req.method === 'GET' || req.method === 'HEAD'
+  if (!isLooking || name === undefined || !(isHash(name) || findService(name))) return next()
+  res.set('Cache-Control', 'no-store').redirect(303, before + name + req.originalUrl.slice(req.path.length))
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return ''
+  }
+}

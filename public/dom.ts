@@ -9,7 +9,16 @@ const find = (main: HTMLElement, name: string): HTMLElement | null =>
   main.querySelector(`[data-live="${name}"]`)
 
 export function showState(main: HTMLElement, state: State, words: Described, page: Page): void {
-  for (const name of ['heading', 'percent', 'remaining', 'queue', 'attempt', 'message', 'age'] as const) {
+  for (const name of [
+    'heading',
+    'percent',
+    'remaining',
+    'queue',
+    'attempt',
+    'message',
+    'age',
+    'otherStep',
+  ] as const) {
     write(find(main, name), words[name])
   }
   showBar(main, state, words)

@@ -13,6 +13,7 @@ import { sealRecord, sealView, unsealRecord } from '../seal.ts'
 import type { RedisClient } from './connect.ts'
 import { createFailures } from './failures.ts'
 import { createLastGood, type Stored } from './last-good.ts'
+import { createOnce } from './once.ts'
 import { createReadValue, mayBeInexact, type Value, WRONG_TYPE } from './read-value.ts'
 import { releaseUnused } from './subjects.ts'
 import { releasePlaces } from './unfinished.ts'
@@ -34,8 +35,6 @@ export interface Records {
 const GUARD_MS = 60_000
 /** How often a foreign write is made one of ours, each time in vain because another one came in between. */
 const MAX_MENDS = 20
-/** Of how many requests it is remembered that their nonsense was logged. */
-const MOST_LOGGED = 1000
 
 export function createRecords({
   redis,
@@ -52,7 +51,8 @@ export function createRecords({
   const readValue = createReadValue(redis)
   const failures = createFailures({ redis, now })
   const { installation } = redis.names
-  const logged = new Set<string>()
+  const isFirstNonsense = createOnce()
+  const isFirstUnknownStep = createOnce()
 
   /**
    * The id tells a write from the same one made by somebody else in the same millisecond, yet knows it again when the
@@ -75,7 +75,7 @@ export function createRecords({
     if (answer === 1 || answer === raw) {
       lastGood.keep({ record, raw })
       if (isFinal(record.status)) await settle(record)
-      await releaseReserved(record)
+      if (record.step !== known?.step) tellUnknownStep(record)
       return { written: true, stored: { record, raw } }
     }
     const present =
@@ -91,15 +91,23 @@ export function createRecords({
    * freed are free when the record's life would have been over.
    */
   async function settle(record: RequestRecord): Promise<void> {
-    await Promise.all([failures.keep(record), releasePlaces(redis, record)]).catch((error: unknown) =>
+    await Promise.all([
+      failures.keep(record),
+      releasePlaces(redis, record),
+      releaseUnused(redis, record),
+    ]).catch((error: unknown) =>
       log?.debug({ err: error, hash: record.hash }, 'the end of a request was not settled'),
     )
   }
 
-  /** What stays reserved only counts for its person for an hour. */
-  async function releaseReserved(record: RequestRecord): Promise<void> {
-    await releaseUnused(redis, record).catch((error: unknown) =>
-      log?.debug({ err: error, hash: record.hash }, 'a reservation was not released'),
+  /** It is shown as given; whoever wrote the bot should hear of it. */
+  function tellUnknownStep({ hash, service_slug, step, steps }: RequestRecord): void {
+    if (step === null || steps.some(({ id }) => id === step) || !isFirstUnknownStep(hash)) return
+    // A bot may have put anything there: what is no name may be somebody's data.
+    const named = /^[a-z][a-z_.:-]{0,63}$/i.test(step) ? { step } : {}
+    log?.warn(
+      { hash, service: service_slug, ...named },
+      'a bot reported a step that its service does not have',
     )
   }
 
@@ -151,11 +159,7 @@ export function createRecords({
   /** The last good record, as long as the request would have lived. */
   function nonsense(hash: string, raw: Value, last: RequestRecord | null): Stored | null {
     const kind = raw === WRONG_TYPE ? 'no string' : kindOfNonsense(raw.toString())
-    if (!logged.has(hash)) {
-      logged.add(hash)
-      if (logged.size > MOST_LOGGED) logged.delete(logged.values().next().value as string)
-      log?.warn({ hash, kind }, 'another program left nonsense in a record')
-    }
+    if (isFirstNonsense(hash)) log?.warn({ hash, kind }, 'another program left nonsense in a record')
     if (!last)
       throw new AppError('unreadable_record', {
         detail: 'Another program left something in this record that is no request.',

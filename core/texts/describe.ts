@@ -2,7 +2,7 @@
  * What a request page says about a running request. Pure, and the same on the server, which writes the page, and in
  * the browser, which keeps it up to date: so the two never disagree about a word.
  */
-import { isScheduled, type PublicView, type Step } from '../record.ts'
+import { isFinal, isScheduled, type PublicView, type Step } from '../record.ts'
 import type { Translate } from './format.ts'
 import type { LiveKey } from './index.ts'
 import type { ReadMessage } from './message.ts'
@@ -24,6 +24,8 @@ export interface Described {
   message: string
   age: string | null
   steps: DescribedStep[]
+  /** The step as the bot gave it, where its service has none of that name. */
+  otherStep: string | null
 }
 
 interface DescribedStep {
@@ -65,8 +67,13 @@ export function describe(view: PublicView, context: DescribeContext): Described 
     message: lastMessage(view, context.read),
     age: view.status === 'processing' ? ageWords(t, secondsBetween(view.updated_at, context.now)) : null,
     steps: stepsOf(view).map((step) => describeStep(view, step, context)),
+    otherStep: otherStep(view),
   }
 }
+
+/** Null once it is over: then nothing is the current step. */
+const otherStep = ({ status, step, steps }: PublicView): string | null =>
+  isFinal(status) || steps.some(({ id }) => id === step) ? null : step
 
 /** What the bot said last; one that has said nothing yet has received it all the same. */
 export const lastMessage = (view: PublicView, read: ReadMessage): string =>

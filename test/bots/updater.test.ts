@@ -8,6 +8,7 @@ import { keys } from '../helpers/names.ts'
 import { aHash, aRecord, START, step, TTL_SECONDS } from '../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
+import { collectLog } from '../helpers/server.ts'
 
 const redis = await useRedis()
 const { client, store, given, applied, foreignWrite } = await useRequests(redis)
@@ -60,6 +61,21 @@ describe('a bot that reports through the updater', () => {
     expect(await read(record.hash)).toMatchObject({
       status: 'failed', error_data: { code: 'portal_closed', message: 'The portal is closed', retryable: true },
     }) // biome-ignore format: one error
+  })
+
+  it('that names a step the service does not have is logged once, and shown as given', async () => {
+    const { log, lines } = collectLog()
+    const noisy = await createUpdater({ redis: redis.url, log })
+    const { record } = await given(START)
+    await noisy.updateProgress(record.hash, 20, 'first')
+    await noisy.updateProgress(record.hash, 30, 'no_such_step')
+    await noisy.updateProgress(record.hash, 40, 'nor_this')
+    const about = lines.map((line) => JSON.parse(line)).filter(({ hash }) => hash === record.hash)
+    expect(about).toEqual([
+      expect.objectContaining({ level: 40, step: 'no_such_step', service: record.service_slug }),
+    ])
+    expect(await read(record.hash)).toMatchObject({ step: 'nor_this', progress: 40 })
+    await noisy.stop()
   })
 
   it.each(['', '   ', ' \n\t', '\u200f\u200b'])(

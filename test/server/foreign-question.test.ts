@@ -1,14 +1,16 @@
 /** A bot that has only a Redis client asks for a code, as docs/API.md says. */
 import { readFileSync } from 'node:fs'
+import { load } from 'cheerio'
 import { Redis } from 'ioredis'
 import { afterAll, expect, test } from 'vitest'
 import { eventually } from '../helpers/eventually.ts'
 import { START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
-import { useServer } from '../helpers/server.ts'
+import { collectLog, useServer } from '../helpers/server.ts'
 
 const testRedis = await useRedis()
-const { api, given } = await useServer(testRedis)
+const { log, lines: logged } = collectLog('warn')
+const { api, given } = await useServer(testRedis, { log })
 
 const { protocol, pathname } = new URL(testRedis.url)
 const plain = protocol === 'unix:' ? new Redis(pathname) : new Redis(testRedis.url)
@@ -43,4 +45,24 @@ test('the example of the document asks for a code with all that it says, and tak
   await api.post(`/api/local-requests/${hash}/otp`).send({ otp: '123456' }).expect(202)
   expect(await code).toBe('123456')
   expect(await plain.exists(`local_request:otp:{local_request:${hash}}`)).toBe(0)
+})
+
+test('a step that the service does not have is logged once and shown on the page, but nobody\u2019s data with it', async () => {
+  const write = async (hash: string, change: object): Promise<void> => {
+    const key = `local_request:${hash}`
+    await plain.setex(key, 1800, JSON.stringify({ ...JSON.parse((await plain.get(key)) ?? ''), ...change }))
+  }
+  const hash = await given([START])
+  const about = () => logged.filter((line) => line.includes(hash)).map((line) => JSON.parse(line))
+  for (const step of ['checking ۰۹۱۲ 09123456789', 'another_step']) {
+    await write(hash, { step, progress: 40 })
+    const { text } = await api
+      .get(`/services/test/progress/${hash}`)
+      .set('Accept', 'text/html')
+      .redirects(1)
+      .expect(200)
+    expect(load(text)('[data-live=otherStep]').text()).toBe(step)
+  }
+  expect(about()).toEqual([expect.objectContaining({ level: 40, service: 'test-service' })])
+  expect(JSON.stringify(about())).not.toContain('0912')
 })

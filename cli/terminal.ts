@@ -67,6 +67,17 @@ export function table(rows: readonly (readonly (string | number | null)[])[]): s
   )
 }
 
+const BRIEF_COLUMNS = 32
+
+/** For a cell of a list: a bot's long word must not push the other columns off the screen. */
+export function brief(text: string): string
+export function brief(text: string | null): string | null
+export function brief(text: string | null): string | null {
+  const characters = [...visible(String(text ?? ''))]
+  if (text === null || characters.length <= BRIEF_COLUMNS) return text
+  return `${characters.slice(0, BRIEF_COLUMNS - 1).join('')}…`
+}
+
 /** Names and values, one a line. */
 export const facts = (pairs: readonly (readonly [string, string | number | null])[]): string[] =>
   table(pairs.map(([name, value]) => [`${name}:`, value]))

@@ -11,7 +11,7 @@ const count = (min: number, max = 1_000_000) => z.coerce.number().int().min(min)
 const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1')
 const hostPort = z
   .string()
-  .regex(/^[^\s:]+:\d{1,5}$|^\[[0-9a-f:]+\]:\d{1,5}$/i, 'must be host:port')
+  .regex(/^[^\s:/@]+:\d{1,5}$|^\[[0-9a-f:]+\]:\d{1,5}$/i, 'must be host:port')
   .refine(
     (text) => port.safeParse(splitHostPort(text).port).success,
     'must be host:port, with a port up to 65535',
@@ -32,6 +32,13 @@ function isPlainAddress(text: string): boolean {
   const { username, password, search, hash } = new URL(text)
   return `${username}${password}${search}${hash}` === ''
 }
+const origin = webUrl
+  .refine(isPlainAddress, 'must have no user, password, query or #')
+  .refine(
+    (text) => URL.canParse(text) && new URL(text).pathname === '/',
+    'must end after host and port: an origin has no path',
+  )
+  .transform((text) => new URL(text).origin)
 const redisAddress = z.string().superRefine((text, context) => {
   const fault = faultOfRedisAddress(text)
   if (fault !== null) context.addIssue({ code: 'custom', message: fault })
@@ -47,7 +54,10 @@ export const settings = z.object({
   PORT: port.default(3000),
   HOST: z.string().default('0.0.0.0'),
   REDIS_URL: redisAddress.optional(),
-  REDIS_HOST: z.string().optional(),
+  REDIS_HOST: z
+    .string()
+    .regex(/^[^\s/@]+$/, 'must be a host name or an IP address; a whole address is for REDIS_URL')
+    .optional(),
   REDIS_PORT: port.optional(),
   REDIS_PASSWORD: z.string().optional(),
   REDIS_DB: z.coerce.number().int().min(0).max(1_000_000).optional(),
@@ -82,7 +92,7 @@ export const settings = z.object({
   DRAIN_SECONDS: seconds(0, 3600).default(30),
   REQUEST_TTL: seconds(1, 86_400).default(1800),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
-  ALLOWED_ORIGINS: list.pipe(z.array(webUrl.transform((text) => new URL(text).origin))).default([]),
+  ALLOWED_ORIGINS: list.pipe(z.array(origin)).default([]),
   TRUST_PROXY: z.coerce.number().int().min(0).max(10).default(0),
   SUBMITS_PER_MINUTE: count(1, Number.MAX_SAFE_INTEGER).default(60),
   BATCHES_PER_MINUTE: count(1, Number.MAX_SAFE_INTEGER).default(20),

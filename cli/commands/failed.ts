@@ -3,7 +3,7 @@ import type { Failed } from '../../core/redis/failures.ts'
 import { createRetry, type Retried } from '../../core/redis/retry.ts'
 import { findService } from '../../core/services/index.ts'
 import type { Installation } from '../installation.ts'
-import { type Context, duration, EXIT, type ExitCode, plural, table } from '../terminal.ts'
+import { brief, type Context, duration, EXIT, type ExitCode, plural, table } from '../terminal.ts'
 
 const REASONS = {
   not_found: 'there is no such request',
@@ -36,8 +36,8 @@ export async function listFailed(
 const HEADING = ['HASH', 'SERVICE', 'ERROR', 'TRIES', 'FAILED', 'AGAIN']
 const row = (one: Failed & { can_be_retried: boolean }, now: number): (string | number)[] => [
   one.hash,
-  one.service_slug,
-  one.code,
+  brief(one.service_slug),
+  brief(one.code),
   one.attempts,
   `${duration((now - Date.parse(one.failed_at)) / 1000)} ago`,
   one.retried_as ? `as ${one.retried_as}` : one.can_be_retried ? 'can be sent again' : 'data deleted',

@@ -1,7 +1,7 @@
 /** `list`: the requests there are. */
 import { isScheduled, type PublicView, publicView, type Status } from '../../core/record.ts'
 import type { Installation } from '../installation.ts'
-import { type Context, duration, EXIT, type ExitCode, plural, table } from '../terminal.ts'
+import { brief, type Context, duration, EXIT, type ExitCode, plural, table } from '../terminal.ts'
 
 /** As many as the list holds. */
 const ALL = 10_000
@@ -52,10 +52,10 @@ function row(view: PublicView, now: number): (string | null)[] {
   const until = (iso: string): string => duration((Date.parse(iso) - now) / 1000)
   return [
     view.hash,
-    view.service_slug,
+    brief(view.service_slug),
     isScheduled(view) && Date.parse(view.run_at ?? '') > now ? `in ${until(view.run_at ?? '')}` : view.status,
     `${view.progress} %`,
-    view.step,
+    brief(view.step),
     view.attempt === 0 ? null : `${view.attempt}/${view.max_attempts}`,
     since(view.created_at),
     until(view.expires_at),

@@ -47,6 +47,13 @@ describe('list', () => {
   })
 })
 
+test('list shortens what would push its columns off the screen', async () => {
+  await store.create(aRecord({ service_slug: `${'long-'.repeat(50)}\u001b[2J`, step: 's'.repeat(500) }))
+  const { out } = await cli.run('list')
+  expect(out).toMatch(new RegExp(` {2}${'long-'.repeat(6)}l…  pending +0 % +${'s'.repeat(31)}…  `))
+  expect(Math.max(...out.split('\n').map((line) => line.length))).toBeLessThan(180)
+})
+
 describe('show', () => {
   test('tells how a request stands, without anything private', async () => {
     const hash = await running()

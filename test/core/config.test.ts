@@ -218,6 +218,26 @@ describe('the Redis they name', () => {
   })
 })
 
+describe('an address with a part that would be ignored', () => {
+  it.each([
+    [{ ALLOWED_ORIGINS: 'https://a.example, https://b.example/only-here' }, 'an origin has no path'],
+    [{ ALLOWED_ORIGINS: 'https://a.example/?x=1' }, 'must have no user, password, query or #'],
+    [{ REDIS_HOST: 'redis://:pw-of-ours@h' }, 'is for REDIS_URL'],
+    [{ REDIS_SENTINELS: 'pw-of-ours@h:26379', REDIS_SENTINEL_NAME: 'm' }, 'must be host:port'],
+  ])('is refused, and not repeated: %j', (env, complaint) => {
+    const [said, ...others] = complaints(env)
+    expect(said).toContain(complaint)
+    expect(said).not.toContain('pw-of-ours')
+    expect(others).toEqual([])
+  })
+
+  it('may end in a slash', () => {
+    expect(loadConfig({ ALLOWED_ORIGINS: 'https://a.example/' }).server.allowedOrigins).toEqual([
+      'https://a.example',
+    ])
+  })
+})
+
 describe('the address of the bots', () => {
   it.each(['http://user:pw-of-ours@bots', 'http://bots/?x=pw-of-ours', 'http://bots/#x'])(
     'has no part that is ignored: %s',

@@ -7,7 +7,7 @@ import { get, keepAsking } from './asking.ts'
 import type { Ears, Way } from './way.ts'
 
 /** The server says something at once. Where nothing arrives, a proxy collects it. */
-const FIRST_WORD_WITHIN_MS = 2500
+const FIRST_WORD_WITHIN_MS = 3000
 /** Two heartbeats were missed. */
 const SILENCE_MS = 35_000
 

@@ -91,8 +91,8 @@ const settled = (page: TestPage, connection: Connection, kinds: Kind[]): Promise
     expect(page.proxy.open()).toEqual(kinds)
   }, SOON)
 
-/** Resolves once the page shows a change that is made now; within a second, unless told otherwise. */
-async function hears(page: TestPage, progress: number, withinMs = 1000): Promise<void> {
+/** Resolves once the page shows a change that is made now; within two seconds, unless told otherwise. */
+async function hears(page: TestPage, progress: number, withinMs = 2000): Promise<void> {
   await apply(page.hash, step(progress))
   await eventually(() => expect(page.view.progress).toBe(progress), { withinMs })
 }
@@ -177,7 +177,7 @@ describe.concurrent('a page', () => {
     await hears(page, 10, AT_MOST_BEHIND_MS)
     await apply(page.hash, step(20))
     page.connection.setHidden(false)
-    await eventually(() => expect(page.view.progress).toBe(20), { withinMs: 1000 })
+    await eventually(() => expect(page.view.progress).toBe(20), { withinMs: 2000 })
     await settled(page, 'live', ['stream'])
     page.connection.close()
   })
@@ -305,7 +305,7 @@ describe.concurrent('a page', () => {
       ])
       for (const page of [unknown, expired, foreign]) {
         await eventually(() => expect(page.ends).toHaveLength(1), SOON)
-        expect(kindsAsked(page).at(-1)).toBe(kind)
+        expect(kindsAsked(page)).toContain(kind)
         await eventually(() => expect(page.proxy.open()).toEqual([]))
         staysSilent(page)
       }
@@ -321,9 +321,11 @@ describe.concurrent('a page', () => {
     const page = await open(how, {
       hash: await given([START], { now: Date.now() - TTL_SECONDS * 1000 + 9000 }),
     })
-    await eventually(() => expect(page.proxy.open()).toEqual([kind]), SOON)
+    const asked = (): number => page.proxy.asked.filter((one) => one.kind === kind).length
+    await settled(page, 'live', [kind])
+    const before = asked()
     await eventually(() => expect(page.ends).toEqual(['gone']), SOON)
-    expect(page.proxy.asked.filter((one) => one.kind === kind)).toHaveLength(1)
+    expect(asked()).toBe(before)
     await eventually(() => expect(page.proxy.open()).toEqual([]))
     staysSilent(page)
   })

@@ -113,7 +113,7 @@ async function spawnJavaScript(log?: Log): Promise<{ url: string; child: ChildPr
     createRequire(import.meta.url).resolve('js-redis-server')
   } catch (cause) {
     throw new StartError(
-      'No Redis is configured, none is installed, and js-redis-server is missing: set REDIS_URL.',
+      'No Redis is configured or installed, and the one for development (js-redis-server) is missing: install redis-server or set REDIS_URL.',
       { cause },
     )
   }

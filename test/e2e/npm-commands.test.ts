@@ -52,7 +52,7 @@ async function expectStopped(child: Child): Promise<void> {
   await expectNothingLeft(child)
 }
 
-describe('a signal to npm', { timeout: 60_000 }, () => {
+describe('a signal to npm', () => {
   it.each([
     ['npm alone', signalNpm],
     ['its whole process group', signalGroup],

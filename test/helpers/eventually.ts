@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
  */
 export async function eventually<T>(
   claim: () => T | Promise<T>,
-  { withinMs = 5000, everyMs = 5 } = {},
+  { withinMs = 20_000, everyMs = 5 } = {},
 ): Promise<T> {
   const deadline = performance.now() + withinMs
   for (;;) {

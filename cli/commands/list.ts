@@ -1,11 +1,17 @@
 /** `list`: the requests there are. */
-import { isScheduled, type PublicView, publicView, type Status } from '../../core/record.ts'
+import {
+  isScheduled,
+  type PublicView,
+  publicView,
+  type RequestRecord,
+  type Status,
+} from '../../core/record.ts'
 import type { Installation } from '../installation.ts'
 import { brief, type Context, duration, EXIT, type ExitCode, plural, table } from '../terminal.ts'
 
 /** As many as the list holds. */
 const ALL = 10_000
-const AT_ONCE = 500
+const AT_ONCE = 2_000
 
 export async function list(
   context: Context,
@@ -13,14 +19,11 @@ export async function list(
   { status, service, limit }: { status?: Status; service?: string; limit: number },
 ): Promise<ExitCode> {
   const { now } = installation
-  const views: PublicView[] = []
-  let hidden = 0
-  for await (const view of newestFirst(installation)) {
-    if (status && view.status !== status) continue
-    if (service && view.service_slug !== service) continue
-    if (views.length < limit) views.push(view)
-    else hidden++
-  }
+  const isWanted = (record: RequestRecord): boolean =>
+    (!status || record.status === status) && (!service || record.service_slug === service)
+  const { newest, count } = await newestOf(installation, isWanted, limit)
+  const views = newest.map((record) => publicView(record, now()))
+  const hidden = count - views.length
   if (context.json) context.printJson(views)
   else if (views.length === 0) context.print('There are no such requests.')
   else {
@@ -31,19 +34,32 @@ export async function list(
   return EXIT.done
 }
 
-/** What is listed, and what somebody is reminded of: a request for tomorrow outlives the list. */
-async function* newestFirst({ store, deadlines, now }: Installation): AsyncGenerator<PublicView> {
+/**
+ * Of what is listed, and what somebody is reminded of: a request for tomorrow outlives the list. Only the newest are kept
+ * while all are looked at: there may be a hundred thousand.
+ */
+async function newestOf(
+  { store, deadlines }: Installation,
+  isWanted: (record: RequestRecord) => boolean,
+  limit: number,
+): Promise<{ newest: RequestRecord[]; count: number }> {
   const [listed, reminded] = await Promise.all([store.latest(ALL), deadlines.all()])
   const hashes = [...new Set([...listed, ...reminded])]
-  const views: PublicView[] = []
+  let newest: RequestRecord[] = []
+  let count = 0
   for (let from = 0; from < hashes.length; from += AT_ONCE) {
     const some = hashes.slice(from, from + AT_ONCE)
     // What another program left as nonsense is no reason to see nothing of the others.
     const stored = await Promise.all(some.map((hash) => store.read(hash).catch(() => null)))
-    for (const one of stored) if (one) views.push(publicView(one.record, now()))
+    const wanted = stored.flatMap((one) => (one && isWanted(one.record) ? one.record : []))
+    count += wanted.length
+    newest = [...newest, ...wanted].sort(byAge).slice(0, limit)
   }
-  yield* views.sort((a, b) => b.created_at.localeCompare(a.created_at))
+  return { newest, count }
 }
+
+const byAge = (a: RequestRecord, b: RequestRecord): number =>
+  a.created_at < b.created_at ? 1 : a.created_at > b.created_at ? -1 : 0
 
 const HEADING = ['HASH', 'SERVICE', 'STATUS', 'PROGRESS', 'STEP', 'TRY', 'AGE', 'DELETED IN']
 

@@ -36,6 +36,8 @@ const SCRIPTS = {
   reserve: { lua: script('reserve'), numberOfKeys: 1 },
   admitRequests: { lua: script('admit'), numberOfKeys: 1 },
   takeDue: { lua: script('take-due'), numberOfKeys: 1 },
+  // How many keys there are is its first argument.
+  endlessKeys: { lua: script('endless') },
 }
 
 /** The scripts of lua/ as commands; keys, arguments and answers as their headers say. */
@@ -47,6 +49,7 @@ interface Scripts {
   reserve(...args: (string | number)[]): Promise<number>
   admitRequests(...args: (string | number)[]): Promise<number[]>
   takeDueBuffer(...args: (string | number)[]): Promise<Buffer[]>
+  endlessKeys(count: number, ...keys: string[]): Promise<string[]>
 }
 /** A connection knows the names of its installation. */
 export type RedisClient = (Redis | Cluster) & Scripts & { readonly names: Names }

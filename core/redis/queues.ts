@@ -9,6 +9,7 @@ import { allQueues } from '../services/index.ts'
 import type { ServiceQueue } from '../services/queues.ts'
 import { DEFAULT_PRIORITY, type Service } from '../services/service.ts'
 import type { RedisClient } from './connect.ts'
+import { existing } from './existing.ts'
 import { createQueueLimits, EVENTS_KEPT } from './queue-limits.ts'
 import { createTakeTurn, type TakeTurn } from './turns.ts'
 
@@ -138,13 +139,6 @@ export function createQueues({
 
   const has: Queues['has'] = async (hash, queue) => (await redis.exists(find(queue).toKey(hash))) === 1
 
-  /** Those whose key is there: one command where all of them are, which is the rule. */
-  async function existing(hashes: string[], keyOf: (hash: string) => string): Promise<string[]> {
-    if (hashes.length === 0 || (await redis.exists(...hashes.map(keyOf))) === hashes.length) return hashes
-    const each = await Promise.all(hashes.map((hash) => redis.exists(keyOf(hash))))
-    return hashes.filter((_, i) => each[i] === 1)
-  }
-
   return {
     add,
     async ensure(request, where) {
@@ -163,7 +157,12 @@ export function createQueues({
         [...queues.values()].map(async (queue) => {
           const scores = await redis.zmscore(queue.toKey('prioritized'), ...hashes)
           const placed = hashes.filter((_, i) => scores[i] !== null)
-          return existing(placed, (hash) => queue.toKey(hash))
+          const whole = await existing(
+            redis,
+            placed.map((hash) => queue.toKey(hash)),
+            { isOneSlot: true },
+          )
+          return placed.filter((hash) => whole.has(queue.toKey(hash)))
         }),
       )
       return new Set(ofQueues.flat())

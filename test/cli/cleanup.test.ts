@@ -6,7 +6,7 @@ import { linkCheck } from '../../core/services/link-check.ts'
 import { useCli } from '../helpers/cli.ts'
 import { keys } from '../helpers/names.ts'
 import { aHash, aRecord, START } from '../helpers/record.ts'
-import { quiet, useRedis } from '../helpers/redis.ts'
+import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
 import { redisContents } from '../helpers/redis-contents.ts'
 import { useRequests } from '../helpers/requests.ts'
 
@@ -104,5 +104,31 @@ describe('cleanup', () => {
     expect(await found()).toMatchObject({ list_entries: [], keys: [] })
     expect(await client.exists(keys.record(theirs.hash), 'local_request:other:deadlines')).toBe(2)
     await client.del('local_request:other:workers_alive')
+  })
+
+  test('removes thousands of stray entries, and asks about those that stay with a few commands', {
+    timeout: 30_000,
+  }, async () => {
+    const many = onRealRedis ? 2_500 : 100
+    const [strays, stay] = [0, 1].map(() => Array.from({ length: many }, () => aHash())) as [
+      string[],
+      string[],
+    ]
+    await Promise.all(stay.map((hash) => store.create(aRecord({ hash }))))
+    const remind = (hashes: string[]) => client.zadd(keys.deadlines, ...hashes.flatMap((hash) => [1, hash]))
+    await remind(stay)
+    if (onRealRedis) await client.config('RESETSTAT')
+    expect(await found('--dry-run')).toMatchObject({ list_entries: [], reminders: [], keys: [] })
+    if (onRealRedis) {
+      const calls = /cmdstat_exists:calls=(\d+)/.exec(await client.info('commandstats'))?.[1]
+      expect(Number(calls)).toBeLessThan(20)
+    }
+    await client.lpush(keys.list, ...strays)
+    await remind(strays)
+    const removed = await found()
+    expect(removed.list_entries.sort()).toEqual([...strays].sort())
+    expect(removed.reminders.sort()).toEqual([...strays].sort())
+    expect(await found()).toMatchObject({ list_entries: [], reminders: [] })
+    expect(await client.zcard(keys.deadlines)).toBeGreaterThanOrEqual(many)
   })
 })

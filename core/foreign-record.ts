@@ -3,6 +3,7 @@
  * write is read with care and made one of ours again.
  */
 import type { z } from 'zod'
+import { quoteInexact } from './exact-numbers.ts'
 import { clampPercent, ERROR_FIELDS, foreignRecord, PROMPT_FIELDS, STEP_FIELDS } from './foreign-shape.ts'
 import { toIso } from './iso-time.ts'
 import { isTooDeep } from './json-limits.ts'
@@ -39,7 +40,7 @@ export type ForeignRecord = Omit<z.infer<typeof foreignRecord>, 'steps'> & { ste
 export function parseForeignRecord(json: string, hash?: string): ForeignRecord | null {
   if (json.length > MOST_CHARACTERS || isTooDeep(json)) return null
   try {
-    const value: unknown = JSON.parse(json.replace(BYTE_ORDER_MARK, ''))
+    const value: unknown = JSON.parse(quoteInexact(json.replace(BYTE_ORDER_MARK, '')))
     // Most programs change a record of ours and leave the rest of it as it was written.
     const given = isObject(value) ? unpack(value) : null
     const record = foreignRecord.parse(given)

@@ -2,6 +2,7 @@
 import { Agent, buildConnector, fetch, type Response } from 'undici'
 import { z } from 'zod'
 import { AppError } from '../core/errors.ts'
+import { inexactIn, inexactWords } from '../core/exact-numbers.ts'
 import { sayCommon } from '../core/texts/common-messages.ts'
 import { keyShape } from '../core/told.ts'
 
@@ -202,7 +203,11 @@ async function readText(response: Response): Promise<string> {
 function understand(text: string, status: number): BotAnswer {
   const json = readJson(text)
   const answer = answerSchema.safeParse(json)
-  if (answer.success) return answer.data
+  if (answer.success) {
+    const inexact = answer.data.status === 'success' ? inexactIn(text, 'data') : null
+    if (inexact !== null) throw new AppError('bot_bad_answer', { detail: inexactWords(inexact) })
+    return answer.data
+  }
   // A proxy or a crashing server speaks HTML, or another JSON: that passes.
   if (status >= 500 || status === 408) throw new AppError('bot_unavailable')
   throw new AppError('bot_bad_answer', {

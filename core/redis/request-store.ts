@@ -6,6 +6,7 @@
  * and the change is made to that one, so nothing is ever lost, whoever writes.
  */
 import { AppError } from '../errors.ts'
+import { inexactAt, inexactWords } from '../exact-numbers.ts'
 import { isHash } from '../hash.ts'
 import { isTooDeep, MAX_STORED_DEPTH } from '../json-limits.ts'
 import { advance, type Change, type Refusal } from '../lifecycle.ts'
@@ -143,6 +144,8 @@ const isUnaskedCode = ({ type }: Change, { status, otp_data: answered }: Request
   type === 'require_otp' && status === 'processing' && answered !== null && !answered.resend_requested
 
 function checkResult(result: unknown): void {
+  const inexact = inexactAt(result)
+  if (inexact !== null) throw new AppError('bot_bad_answer', { detail: inexactWords(inexact) })
   const json = toJson(result ?? null)
   if (json === null || isTooDeep(json)) {
     throw new AppError('result_too_large', {

@@ -8,8 +8,15 @@ import { plainNumber } from '../digits.ts'
 /** No field of ours needs more, and what is longer is not worth reading. */
 const MAX_CHARACTERS = 2_000
 
+/** A whole number beyond 2^53 in JSON is another one by now. */
+const hasLostDigits = (value: number): boolean => Number.isInteger(value) && !Number.isSafeInteger(value)
+
 const typed = z
   .union([z.string(), z.number()], { error: 'not_text' })
+  .refine((value) => typeof value === 'string' || !hasLostDigits(value), {
+    error: 'inexact_number',
+    abort: true,
+  })
   .transform((value) => String(value).trim())
   .refine((value) => value.length <= MAX_CHARACTERS, { error: 'too_long', abort: true })
 

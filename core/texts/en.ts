@@ -30,6 +30,7 @@ export const en = {
   'field_error.required': '{label} is missing',
   'field_error.unknown_field': '{label} is not asked for here',
   'field_error.not_text': '{label} must be one value',
+  'field_error.inexact_number': '{label} has more digits than a JSON number can carry: send it as text',
   'field_error.mobile_invalid': '{label} must have 11 digits and start with 09',
   'field_error.national_code_form': '{label} must have exactly 10 digits',
   'field_error.national_code_check_digit': '{label} has a mistyped digit, please compare it with your card',

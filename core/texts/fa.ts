@@ -33,6 +33,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'field_error.required': '\u2068{label}\u2069 وارد نشده است',
   'field_error.unknown_field': '\u2068{label}\u2069 اینجا خواسته نشده است',
   'field_error.not_text': 'برای \u2068{label}\u2069 فقط یک مقدار وارد کنید',
+  'field_error.inexact_number': 'رقم‌های {label} برای عدد JSON زیاد است: آن را به‌صورت متن بفرستید',
   'field_error.mobile_invalid': '\u2068{label}\u2069 باید ۱۱ رقم باشد و با ۰۹ شروع شود',
   'field_error.national_code_form': '\u2068{label}\u2069 باید دقیقاً ۱۰ رقم باشد',
   'field_error.national_code_check_digit':

@@ -73,6 +73,20 @@ describe('a code', () => {
   })
 })
 
+describe('a number in JSON', () => {
+  it('is read while its digits are exact, and refused where they may be others by now', () => {
+    const statement = findService('account-statement') as Service
+    const readNumber = (account_number: unknown) =>
+      validateRequestData(statement, { account_number, mobile: MOBILE })
+    expect(readNumber(9007199254740991)).toMatchObject({
+      ok: true,
+      data: { account_number: '9007199254740991' },
+    })
+    expect(codesOf(readNumber(2 ** 53))).toEqual(['account_number inexact_number'])
+    expect(readNumber('9007199254740993')).toMatchObject({ ok: true })
+  })
+})
+
 describe('a mobile number', () => {
   it.each([
     MOBILE, '0912 345 6789', '0912-345-6789', persian(MOBILE), arabic(MOBILE), ` ${MOBILE} `, '+989123456789', '00989123456789',

@@ -116,12 +116,16 @@ describe('a request in Redis', () => {
     expect((await store.read(record.hash))?.record.status).toBe('processing')
   })
 
-  it('says that a result is no JSON instead of blaming Redis', async () => {
-    const { record } = await given(START)
-    await expect(
-      store.apply(record.hash, { type: 'complete', attempt: 1, result: { n: 1n } }),
-    ).rejects.toThrow(TypeError)
-  })
+  it.each([1n, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 60])(
+    'refuses a result with %s by the place where it stands, instead of blaming Redis or changing it',
+    async (n) => {
+      const { record } = await given(START)
+      await expect(
+        store.apply(record.hash, { type: 'complete', attempt: 1, result: { lines: [{ n }] } }),
+      ).rejects.toMatchObject({ code: 'bot_bad_answer', detail: expect.stringContaining('at lines[0].n') })
+      expect((await store.read(record.hash))?.record.status).toBe('processing')
+    },
+  )
 })
 
 describe('many writers', () => {

@@ -66,3 +66,23 @@ test('a step that the service does not have is logged once and shown on the page
   expect(about()).toEqual([expect.objectContaining({ level: 40, service: 'test-service' })])
   expect(JSON.stringify(about())).not.toContain('0912')
 })
+
+test('whole numbers beyond 2^53 in a result that another program writes keep their digits everywhere', async () => {
+  const hash = await given([START])
+  const key = `local_request:${hash}`
+  const json = JSON.stringify({ ...JSON.parse((await plain.get(key)) ?? ''), status: 'completed' })
+  const digits = '12345678901234567890'
+  await plain.setex(
+    key,
+    1800,
+    json.replace('"result_data":null', `"result_data":{"account":${digits},"count":3}`),
+  )
+  const { body } = await api.get(`/api/local-requests/${hash}/result`).expect(200)
+  expect(body).toEqual({ account: digits, count: 3 })
+  const page = await api
+    .get(`/services/test/result/${hash}`)
+    .set('Accept', 'text/html')
+    .redirects(1)
+    .expect(200)
+  expect(load(page.text)('main').text()).toContain(digits)
+})

@@ -47,6 +47,26 @@ const refused = (reply: Reply): Promise<AppError> =>
     (error: unknown) => (error instanceof AppError ? error : Promise.reject(error)),
   )
 
+describe('a whole number beyond 2^53 in an answer', () => {
+  const raw =
+    (text: string): Reply =>
+    (res) =>
+      res.writeHead(200, { 'content-type': 'application/json' }).end(text)
+
+  test('is refused by the place where it stands in the data', async () => {
+    const error = await refused(
+      raw('{"status":"success","data":{"lines":[{"account":12345678901234567890}]}}'),
+    )
+    expect(error).toMatchObject({ code: 'bot_bad_answer', retryable: false })
+    expect(error.detail).toContain('at data.lines[0].account: send it as a string')
+  })
+
+  test('does no harm beside the data, nor as a string', async () => {
+    const text = '{"status":"success","trace":12345678901234567890,"data":{"account":"12345678901234567890"}}'
+    expect(await understood(raw(text))).toMatchObject({ data: { account: '12345678901234567890' } })
+  })
+})
+
 describe('a bot is called', () => {
   test('with the token, the request, the attempt, and what the person typed, and with nothing else', async () => {
     const call = aCall({ attempt: 2, requestData: { mobile: '09123456789', national_code: '0012345679' } })

@@ -10,7 +10,7 @@ import type { RequestJob } from '../core/redis/queues.ts'
 /** For so long somebody else may take it. */
 const UNCLAIMED_MS = 120_000
 /** A worker that knows none of many thousand waiting requests must not do nothing but pass them on. */
-const MAX_DELAY_MS = 15_000
+const MAX_DELAY_MS = 10_000
 const MIN_DELAY_MS = 1_000
 
 export function createUnclaimed({
@@ -32,7 +32,7 @@ export function createUnclaimed({
 
     /** Puts it off, longer the longer it is unclaimed. */
     async leave(job: RequestJob, token: string | undefined, { expires_at }: RequestRecord): Promise<never> {
-      const delayMs = Math.min(MAX_DELAY_MS, Math.max(minDelayMs, (now() - sinceOf(job)) / 4))
+      const delayMs = Math.min(MAX_DELAY_MS, Math.max(minDelayMs, (now() - sinceOf(job)) / 8))
       const restMs = Date.parse(expires_at) - now()
       await job.moveToDelayed(Date.now() + Math.min(restMs, delayMs * (0.5 + Math.random())), token)
       throw new DelayedError()

@@ -1,10 +1,10 @@
 /**
  * Real Redis servers to be killed, frozen and moved: single, with Sentinels, as a Cluster. All on free ports of the
- * loopback address and in a folder of the test file; none outlives it. They may be started in the middle of a test.
+ * loopback address, each in a folder of its own; none outlives the test file. They may be started in the middle of a test.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { freePort, installedServer } from '../../core/redis/private-server.ts'
@@ -49,12 +49,6 @@ export interface ClusterTopology extends Topology {
   masterOf(key: string): Promise<RedisProcess>
   readonly nodes: readonly RedisProcess[]
 }
-
-const folder = useFolder()
-const children = new Set<ChildProcess>()
-cleanUp(() => {
-  for (const child of children) child.kill('SIGKILL')
-})
 
 const MASTER_NAME = 'halfway-test'
 const SLOTS = 16_384
@@ -231,8 +225,7 @@ function createServer(port: number, conf: Conf, kind: 'server' | 'sentinel'): Re
     thaw: () => void child?.kill('SIGCONT'),
     async startAgain({ empty = false } = {}) {
       if (empty) {
-        rmSync(dir, { recursive: true, force: true })
-        dir = mkdtempSync(join(folder, `${kind}-`))
+        dir = useFolder()
         writeConf(dir, { ...base, dir, ...(kind === 'server' && ofServers), ...conf })
       }
       const started = spawn(
@@ -241,14 +234,13 @@ function createServer(port: number, conf: Conf, kind: 'server' | 'sentinel'): Re
         { stdio: ['ignore', 'pipe', 'pipe'], detached: true },
       )
       child = started
-      children.add(started)
+      cleanUp(() => void started.kill('SIGKILL'))
       let output = ''
       for (const stream of [started.stdout, started.stderr])
         stream.on('data', (data) => {
           output = (output + data).slice(-2000)
         })
       const ended = once(started, 'exit').then(() => {
-        children.delete(started)
         throw new Error(`redis-server did not start: ${output}`)
       })
       ended.catch(() => {})

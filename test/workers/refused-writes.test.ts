@@ -22,7 +22,7 @@ import { onRealRedis, quiet } from '../helpers/redis.ts'
 import { type RedisProcess, startSingle } from '../helpers/redis-servers.ts'
 import { failure, later, type Reply, smsSent, success, useForeignBot } from './foreign-bot.ts'
 
-const LOCK_MS = 500
+const LOCK_MS = 2000
 const ONCE: Service = { ...linkCheck, tries: 1, backoff: { type: 'fixed', seconds: 0.01 } }
 
 describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 }, async () => {

@@ -50,7 +50,7 @@ function startWorker({ knows, ...fields }: { knows: boolean } & Partial<RequestW
     concurrency: 10,
     timeoutSeconds: 30,
     drainMs: 0,
-    unclaimedDelayMs: 20,
+    unclaimedDelayMs: 100,
     log: quiet,
     now: Date.now,
     ...fields,
@@ -80,15 +80,15 @@ const ended = (hash: string): Promise<RequestRecord> =>
       if (!record || !isFinal(record.status)) throw new Error(`it is ${record?.status}`)
       return record
     },
-    { withinMs: 15_000 },
+    { withinMs: 30_000 },
   )
 const jobs = (hash: string) => client.exists(`halfway:crawls:${hash}`)
 
-describe('requests of a service that only one of two workers knows', { timeout: 30_000 }, () => {
+describe('requests of a service that only one of two workers knows', { timeout: 60_000 }, () => {
   test('are all completed by the one that knows it, at their first attempt', async () => {
     const old = startWorker({ knows: false })
     const hashes = await Promise.all(Array.from({ length: 100 }, () => submit(success('done'))))
-    await eventually(() => expect(old.refused()).toBeGreaterThan(100))
+    await eventually(() => expect(old.refused()).toBeGreaterThan(20))
     startWorker({ knows: true })
     for (const hash of hashes)
       expect(await ended(hash)).toMatchObject({ status: 'completed', attempt: 1, max_attempts: 1 })

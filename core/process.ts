@@ -20,10 +20,14 @@ export interface App {
   use<T extends Stoppable>(name: string, part: T | Promise<T>): Promise<T>
   /** Stops the process as a signal would: its work is done. */
   end(why: string): void
+  /** Once the process is told to stop, its parts are left behind when they have waited in vain for a few seconds. */
+  leaveWhen(waitsInVain: () => boolean): void
 }
 
 /** What stopping may take beside the time that running work has to finish. */
 const STOP_LIMIT_MS = 10_000
+/** How long parts wait in vain, such as for a Redis that is away, before they are left behind. */
+const LEAVE_AFTER_MS = 3_000
 /** A runner (npm, tsx) may pass on a signal that its whole group was sent: only a later one is impatience. */
 const IMPATIENT_AFTER_MS = 500
 
@@ -43,6 +47,7 @@ export async function runProcess(
   let stoppingSince: number | null = null
   let exitCode = 0
   let stopLimitMs = STOP_LIMIT_MS
+  let waitsInVain = (): boolean => false
 
   const stop = async (code: number, why: string): Promise<void> => {
     exitCode ||= code
@@ -53,11 +58,12 @@ export async function runProcess(
       log.error({ limit_ms: stopLimitMs }, 'could not stop in time')
       process.exit(1)
     }, stopLimitMs)
+    const inVain = trueFor(() => waitsInVain(), LEAVE_AFTER_MS)
     for (let last = parts.pop(); last; last = parts.pop()) {
       // What is still starting is waited for: a server or a process must not be left behind.
       const part = await last.part.catch(() => null)
       try {
-        await part?.stop()
+        await Promise.race([part?.stop(), inVain])
       } catch (error) {
         log.warn({ err: error, part: last.name }, 'a part did not stop cleanly')
       }
@@ -99,6 +105,9 @@ export async function runProcess(
         return part
       },
       end: (why) => void stop(0, why),
+      leaveWhen: (condition) => {
+        waitsInVain = condition
+      },
     })
     if (stoppingSince !== null) return
     started = true
@@ -109,6 +118,19 @@ export async function runProcess(
     else log.fatal({ err: error }, 'could not start')
     await stop(1, 'could not start')
   }
+}
+
+/** Resolves once this has been true for so long without a break. */
+function trueFor(condition: () => boolean, ms: number): Promise<void> {
+  let since: number | null = null
+  return new Promise((resolve) => {
+    const timer = setInterval(() => {
+      since = condition() ? (since ?? performance.now()) : null
+      if (since === null || performance.now() - since < ms) return
+      clearInterval(timer)
+      resolve()
+    }, 100)
+  })
 }
 
 /**

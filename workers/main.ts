@@ -1,7 +1,7 @@
 /** The workers' process: `npm run start:workers`. One BullMQ worker for each queue it takes jobs from. */
 import { runProcess } from '../core/process.ts'
 import { startClock } from '../core/redis/clock.ts'
-import { openRedis } from '../core/redis/connect.ts'
+import { isAway, openRedis } from '../core/redis/connect.ts'
 import { createDeadlines } from '../core/redis/deadlines.ts'
 import { createFailures } from '../core/redis/failures.ts'
 import { createLiveRequests } from '../core/redis/live-requests.ts'
@@ -18,7 +18,7 @@ import { readOptions } from './options.ts'
 import { createRequestWorker } from './request-worker.ts'
 import { startRescuer } from './rescuer.ts'
 
-await runProcess({ name: 'workers', env: process.env }, async ({ config, log, use, end }) => {
+await runProcess({ name: 'workers', env: process.env }, async ({ config, log, use, end, leaveWhen }) => {
   const options = readOptions(process.argv.slice(2), allQueues())
   if (!options) return end('only help was asked for')
   const { tries, sleep: sleepSeconds = SLEEP_SECONDS } = options
@@ -81,6 +81,7 @@ await runProcess({ name: 'workers', env: process.env }, async ({ config, log, us
   })
   await use('rescuer', rescuer)
   redis.on('ready', () => void rescuer.lookAtAll())
+  leaveWhen(() => isAway(redis) && workers.every((worker) => worker.isIdle()))
   await use('workers', { stop: async () => void (await Promise.all(workers.map((worker) => worker.stop()))) })
   await use(
     'sign of life',

@@ -68,6 +68,8 @@ export interface RequestWorkerDeps {
 
 export interface RequestWorker {
   isTaking(): boolean
+  /** Whether no request is worked on. */
+  isIdle(): boolean
   /** Takes nothing new. Resolves once all that runs has ended, however long that takes. */
   finish(): Promise<void>
   /** The same, but what takes longer than `drainMs` is left for another worker to try again. */
@@ -119,8 +121,10 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
       .catch((cause) => log.warn({ err: cause, hash: hashOf(job) }, 'could not end a lost request'))
   })
 
+  let running = 0
   async function process(job: RequestJob, token?: string): Promise<void> {
     const hash = hashOf(job)
+    running++
     try {
       await workOn(job, token)
     } catch (error) {
@@ -132,6 +136,8 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
       const putBack = () => job.moveToDelayed(Date.now() + STUMBLED_MS, token)
       await retryUnavailable(putBack, { signal: stopping.signal, maxMs: lockMs })
       throw new DelayedError()
+    } finally {
+      running--
     }
   }
 
@@ -227,6 +233,7 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
 
   return {
     isTaking: () => !closing && worker.isRunning() && !worker.isPaused(),
+    isIdle: () => running === 0,
     async finish() {
       closing = true
       await worker.close()

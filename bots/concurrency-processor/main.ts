@@ -4,12 +4,12 @@ import { createConcurrencyNames } from '../../core/concurrency/mailbox.ts'
 import { concurrencyTarget } from '../../core/concurrency/open.ts'
 import { startProcessor } from '../../core/concurrency/processor.ts'
 import { runProcess } from '../../core/process.ts'
-import { openRedis } from '../../core/redis/connect.ts'
+import { isAway, openRedis } from '../../core/redis/connect.ts'
 import { readOptions } from './options.ts'
 
 const TASKS = new URL('../inquiry-provider/tasks.ts', import.meta.url).href
 
-await runProcess({ name: 'processor', env: process.env }, async ({ config, log, use, end }) => {
+await runProcess({ name: 'processor', env: process.env }, async ({ config, log, use, end, leaveWhen }) => {
   const options = readOptions(process.argv.slice(2), config.concurrency)
   if (!options) return end('only help was asked for')
   const target = concurrencyTarget(config.redis, options.connection)
@@ -23,7 +23,7 @@ await runProcess({ name: 'processor', env: process.env }, async ({ config, log, 
     most: options.concurrency,
   })
   await use('pool', pool)
-  await use(
+  const processor = await use(
     'processor',
     startProcessor({
       redis,
@@ -35,6 +35,7 @@ await runProcess({ name: 'processor', env: process.env }, async ({ config, log, 
       log,
     }),
   )
+  leaveWhen(() => isAway(redis) && processor.isIdle())
   if (options.timeout > 0) {
     const timer = setTimeout(() => end('its time is over'), options.timeout * 1000)
     await use('time', { stop: () => clearTimeout(timer) })

@@ -32,6 +32,8 @@ export interface ProcessorOptions {
 }
 
 export interface Processor {
+  /** Whether no task runs. */
+  isIdle(): boolean
   /** Takes nothing new, and resolves once what runs has ended. */
   stop(): Promise<void>
 }
@@ -180,6 +182,7 @@ export function startProcessor({
   look().catch(() => {})
 
   return {
+    isIdle: () => running.size === 0,
     async stop() {
       await worker.close()
       clearInterval(looking)

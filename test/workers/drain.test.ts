@@ -8,7 +8,7 @@ import { linkCheck } from '../../core/services/link-check.ts'
 import { type Child, startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { aRecord } from '../helpers/record.ts'
-import { quiet, useRedis } from '../helpers/redis.ts'
+import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 import { later, silence, success, useForeignBot } from './foreign-bot.ts'
 
@@ -82,6 +82,20 @@ describe('a workers’ process that is told to stop', { timeout: 30_000 }, () =>
     expect(await ended(hash)).toMatchObject({ attempt: 2, result_data: 'by the next one' })
     next.process.kill('SIGTERM')
     expect(await next.ended).toBe(0)
+  })
+})
+
+describe.runIf(onRealRedis)('while Redis is away', () => {
+  test.each([
+    ['workers', 'workers/main.ts', 'workers are ready'],
+    ['a processor of tasks', 'bots/concurrency-processor/main.ts', 'processor is ready'],
+  ])('%s with nothing to do end well, long before running work would have to end', async (_, file, ready) => {
+    const gone = await useRedis()
+    const child = await start(file, ready, { REDIS_URL: gone.url, DRAIN_SECONDS: '300' })
+    await gone.goAway()
+    await child.said('Redis is away')
+    child.process.kill('SIGTERM')
+    expect(await child.ended).toBe(0)
   })
 })
 

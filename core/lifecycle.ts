@@ -31,7 +31,7 @@ import {
 } from './record.ts'
 import { allDone, partsAnew, partsAt, stepsAt } from './steps.ts'
 import { sayCommon } from './texts/common-messages.ts'
-import { isBlank, say, type Told } from './told.ts'
+import { isBlank, say, type Told, toldOf } from './told.ts'
 
 /** What may happen in which state, and where it leads. */
 export const TRANSITIONS = {
@@ -182,7 +182,7 @@ function effects(next: RequestRecord, before: RequestRecord, change: Change, at:
       if (change.counts === false) next.max_attempts++
       next.otp_limits = limitsLeft(before)
       next.otp_data = null
-      say(next, wordsOf(change))
+      say(next, toldOf(change))
       return
     case 'require_otp':
       next.started_at ??= toIso(at)
@@ -243,11 +243,5 @@ const TOO_MANY_CODES: RequestError = {
 
 function endAsFailed(next: RequestRecord, failure: Failure): void {
   next.error_data = failure.error
-  say(next, wordsOf(failure))
+  say(next, toldOf(failure))
 }
-
-const wordsOf = ({ error, message_key = error.code, message_params }: Failure): Told => ({
-  message: error.message,
-  message_key,
-  message_params,
-})

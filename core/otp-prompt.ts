@@ -3,8 +3,8 @@
  * another code may be sent. Pure, like the lifecycle that uses them.
  */
 import { type IsoTime, toIso } from './iso-time.ts'
-import type { OtpLimits } from './otp-limits.ts'
-import type { RequestRecord, StoredPrompt } from './record.ts'
+import type { OtpLimits, StoredPrompt } from './otp-data.ts'
+import type { RequestRecord } from './record.ts'
 import type { Told } from './told.ts'
 
 /** What a bot says when it asks for a code; everything else has a sensible default. */

@@ -4,7 +4,7 @@
  * The names are the outside contract: bots in any language read and write the record's JSON.
  */
 import type { IsoTime } from './iso-time.ts'
-import type { OtpLimits } from './otp-limits.ts'
+import type { OtpLimits, OtpPrompt, StoredPrompt } from './otp-data.ts'
 
 export const STATUSES = ['pending', 'processing', 'otp_required', 'completed', 'failed', 'cancelled'] as const
 export type Status = (typeof STATUSES)[number]
@@ -38,35 +38,7 @@ export interface Step {
 /** What a bot tells of a part. */
 export type PartReport = Pick<Step, 'id' | 'state' | 'progress' | 'outcome'>
 
-/** An open question for a one-time code. Holds nothing secret: the code itself lives in the otp box only. */
-export interface OtpPrompt {
-  id: string
-  /** How many characters the code has; null when the bot does not know. */
-  length: number | null
-  charset: 'digits'
-  /** Where the code went, masked: `0912***4567`. */
-  sent_to: string | null
-  message: string | null
-  message_key?: string
-  message_params?: MessageParams
-  expires_at: IsoTime
-  /** Null where the bot has no other code sent. */
-  resend_available_at: IsoTime | null
-  attempts_left: number
-  /** Why the person is asked again: the last code was wrong. */
-  error: { code: 'otp_rejected'; message: string } | null
-}
-
-/** The prompt as the record keeps it: with what the rules need to remember. */
-export interface StoredPrompt extends OtpPrompt {
-  requested_at: IsoTime
-  /** How often the person asked for another code instead of this one or those before it. */
-  resends: number
-  /** The bot does not wait with its call open: it is called again with the code. */
-  recall: boolean
-  /** The person waits for another code: the bot has not asked anew yet. */
-  resend_requested: boolean
-}
+export type { OtpPrompt, StoredPrompt }
 
 export interface RequestError {
   code: string

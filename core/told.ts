@@ -4,7 +4,7 @@
  */
 import { hash } from 'node:crypto'
 import { z } from 'zod'
-import type { MessageParams, RequestRecord } from './record.ts'
+import type { MessageParams, RequestError, RequestRecord } from './record.ts'
 
 /** Words, in English where they have a key, and what they are called in the texts of the service or the common ones. */
 export interface Told {
@@ -14,6 +14,17 @@ export interface Told {
 }
 
 export const asTold = (message: string | Told): Told => (typeof message === 'string' ? { message } : message)
+
+/** What a failure says. */
+export const toldOf = ({
+  error,
+  message_key = error.code,
+  message_params,
+}: { error: RequestError } & Omit<Told, 'message'>): Told => ({
+  message: error.message,
+  message_key,
+  message_params,
+})
 
 /** Whether there is nothing to read in it. */
 export const isBlank = (words: string | undefined): boolean => !words || !/[^\s\p{C}]/u.test(words)

@@ -7,6 +7,7 @@ export const ERRORS = {
   invalid_parameter: { status: 400, retryable: false },
   origin_not_allowed: { status: 403, retryable: false },
   not_owner: { status: 403, retryable: false },
+  cookies_required: { status: 403, retryable: false },
   unauthorized: { status: 401, retryable: false },
   not_found: { status: 404, retryable: false },
   unknown_service: { status: 404, retryable: false },

@@ -128,6 +128,7 @@ export function createApp(deps: AppDeps): RequestListener {
       failures,
       ownership,
       refusedForms,
+      needsCookies: settings.ownerCheck !== 'off',
       limitSubmits,
       limitActions,
     }),

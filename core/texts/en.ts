@@ -200,6 +200,7 @@ export const en = {
   'error.invalid_parameter': 'Something in this address is not right',
   'error.origin_not_allowed': 'This was sent from another site',
   'error.not_owner': 'This request belongs to somebody else',
+  'error.cookies_required': 'Your browser keeps no cookies from this site',
   'error.unauthorized': 'You may not do this',
   'error.not_found': 'There is no such page',
   'error.unknown_service': 'There is no such service',
@@ -252,6 +253,8 @@ export const en = {
     'Requests are kept for a short time only. Its time is over, and its data is deleted.',
   'problem_text.request_not_found':
     'Please check the address: it may be cut off. If you were just following this request, it was lost: please send it again.',
+  'problem_text.cookies_required':
+    'Only the browser that starts a request can see its result here, and a cookie tells which one that is. Please allow cookies for this site, then send the form.',
   'problem_text.not_owner': 'Please open it in the browser in which it was started, with cookies allowed.',
   'problem_text.too_many_unfinished':
     'Please wait until some of them are done, or cancel what you no longer need.',

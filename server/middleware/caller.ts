@@ -18,6 +18,10 @@ export interface Caller {
 
 export const callerOf = (res: Response): Caller => res.locals.caller as Caller
 
+/** Whether the browser keeps our cookie, signed or not: it is given one with its first page. */
+export const keepsSessionCookie = (req: Request): boolean =>
+  req.headers.cookie?.includes(`${SESSION_COOKIE}=`) ?? false
+
 /** What a proxy names may be any text; what is no address counts as the proxy itself. */
 function addressOf({ ip = '', socket }: Request): string {
   // Some proxies name the port, too.

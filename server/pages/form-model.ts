@@ -90,7 +90,8 @@ export function formModel(
 
 function summaryOf(refusal: AppError, fields: FieldModel[], t: Texts['t']): FormSummary {
   if (!refusal.errors) {
-    const lines = [...adviceFor(refusal, t), t('form.kept_typed')]
+    const hasTyped = fields.some(({ value }) => value !== '')
+    const lines = [...adviceFor(refusal, t), ...(hasTyped ? [t('form.kept_typed')] : [])]
     return { title: t(`error.${refusal.code}`), lines, mistakes: [] }
   }
   const known = new Set(fields.map((field) => field.name))

@@ -9,7 +9,7 @@ import type { Failures } from '../../core/redis/failures.ts'
 import type { Requests } from '../../core/requests.ts'
 import { findService } from '../../core/services/index.ts'
 import type { Service } from '../../core/services/service.ts'
-import { callerOf } from '../middleware/caller.ts'
+import { callerOf, keepsSessionCookie } from '../middleware/caller.ts'
 import { readerOf } from '../middleware/locale.ts'
 import type { Ownership } from '../ownership.ts'
 import type { Pages } from '../pages/index.ts'
@@ -27,6 +27,8 @@ export interface PageDeps {
   failures: Pick<Failures, 'find'>
   ownership: Ownership
   refusedForms: RefusedForms
+  /** Whether only the session that sends a form may see what becomes of it. */
+  needsCookies: boolean
   /** In front of the form. */
   limitSubmits: RequestHandler
   /** In front of what is done with a request: code, resend, cancel. */
@@ -34,9 +36,16 @@ export interface PageDeps {
 }
 
 export function createPageRoutes(deps: PageDeps): Router {
-  const { pages, ownership, refusedForms, limitSubmits } = deps
+  const { pages, ownership, refusedForms, needsCookies, limitSubmits } = deps
   const router = Router()
   const submitForm = createFormSubmit(deps)
+
+  /** A page of ours led here, which came with a cookie: the browser did not keep it. */
+  const lacksCookies = (req: Request): boolean => {
+    const { referer = '' } = req.headers
+    const isFromOurPage = URL.canParse(referer) && new URL(referer).host === req.host
+    return needsCookies && isFromOurPage && !keepsSessionCookie(req)
+  }
 
   router.get('/', (req, res) => {
     // It comes with a session: a cache between must not hand that to others.
@@ -59,7 +68,7 @@ export function createPageRoutes(deps: PageDeps): Router {
       pages.form(readerOf(req), service, {
         key: refused?.key ?? nanoid(),
         values: values ?? {},
-        refusal: refused?.error,
+        refusal: refused?.error ?? (lacksCookies(req) ? new AppError('cookies_required') : undefined),
       }),
     )
   })
@@ -67,6 +76,7 @@ export function createPageRoutes(deps: PageDeps): Router {
   // What is refused, for whatever reason, is shown again by the border for errors (problem-page.ts).
   router.post('/services/:slug', limitSubmits, readForm, async (req, res) => {
     const service = serviceOf(req)
+    if (needsCookies && !keepsSessionCookie(req)) throw new AppError('cookies_required')
     const { key, requestData } = typedInto(req)
     const view = await submitForm({ slug: service.slug, requestData, key, ...callerOf(res) })
     res.redirect(303, fittingLink(view))

@@ -30,7 +30,7 @@ export interface FoundRefusal extends Typed {
 
 /** What is wrong with the form, or with the time it was sent at; nothing that the page behind the redirect says itself. */
 const isForSender = ({ code, status }: AppError): boolean =>
-  [422, 429, 503].includes(status) && code !== 'storage_unavailable'
+  code === 'cookies_required' || ([422, 429, 503].includes(status) && code !== 'storage_unavailable')
 
 export function createRefusedForms({
   refusals,

@@ -1,7 +1,8 @@
 /** The workers' process: `npm run start:workers`. One BullMQ worker for each queue it takes jobs from. */
 import { runProcess } from '../core/process.ts'
+import { isAway } from '../core/redis/away.ts'
 import { startClock } from '../core/redis/clock.ts'
-import { isAway, openRedis } from '../core/redis/connect.ts'
+import { openRedis } from '../core/redis/connect.ts'
 import { createDeadlines } from '../core/redis/deadlines.ts'
 import { createFailures } from '../core/redis/failures.ts'
 import { createLiveRequests } from '../core/redis/live-requests.ts'

@@ -10,6 +10,7 @@ import { waitsUntil } from '../core/deadline.ts'
 import { AppError } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import { isFinal, type RequestRecord } from '../core/record.ts'
+import { countRunning } from '../core/redis/away.ts'
 import type { RedisClient } from '../core/redis/connect.ts'
 import type { Deadlines } from '../core/redis/deadlines.ts'
 import type { LiveRequests } from '../core/redis/live-requests.ts'
@@ -68,7 +69,6 @@ export interface RequestWorkerDeps {
 
 export interface RequestWorker {
   isTaking(): boolean
-  /** Whether no request is worked on. */
   isIdle(): boolean
   /** Takes nothing new. Resolves once all that runs has ended, however long that takes. */
   finish(): Promise<void>
@@ -98,8 +98,8 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
   const takeTurn = createTakeTurn({ ...deps, end, stopping: stopping.signal })
   const unclaimed = createUnclaimed({ minDelayMs: deps.unclaimedDelayMs, now })
   let closing = false
-
-  const worker = new Worker<JobData>(deps.queue.name, process, {
+  const { run, isIdle } = countRunning(process)
+  const worker = new Worker<JobData>(deps.queue.name, run, {
     connection: deps.redis,
     prefix: deps.redis.names.queues,
     concurrency: deps.concurrency,
@@ -121,10 +121,8 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
       .catch((cause) => log.warn({ err: cause, hash: hashOf(job) }, 'could not end a lost request'))
   })
 
-  let running = 0
   async function process(job: RequestJob, token?: string): Promise<void> {
     const hash = hashOf(job)
-    running++
     try {
       await workOn(job, token)
     } catch (error) {
@@ -136,8 +134,6 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
       const putBack = () => job.moveToDelayed(Date.now() + STUMBLED_MS, token)
       await retryUnavailable(putBack, { signal: stopping.signal, maxMs: lockMs })
       throw new DelayedError()
-    } finally {
-      running--
     }
   }
 
@@ -233,7 +229,7 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
 
   return {
     isTaking: () => !closing && worker.isRunning() && !worker.isPaused(),
-    isIdle: () => running === 0,
+    isIdle,
     async finish() {
       closing = true
       await worker.close()

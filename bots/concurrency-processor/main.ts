@@ -4,7 +4,8 @@ import { createConcurrencyNames } from '../../core/concurrency/mailbox.ts'
 import { concurrencyTarget } from '../../core/concurrency/open.ts'
 import { startProcessor } from '../../core/concurrency/processor.ts'
 import { runProcess } from '../../core/process.ts'
-import { isAway, openRedis } from '../../core/redis/connect.ts'
+import { isAway } from '../../core/redis/away.ts'
+import { openRedis } from '../../core/redis/connect.ts'
 import { readOptions } from './options.ts'
 
 const TASKS = new URL('../inquiry-provider/tasks.ts', import.meta.url).href

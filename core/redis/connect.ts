@@ -186,9 +186,6 @@ export async function openRedis(
   }
 }
 
-/** Whether commands wait for Redis now, rather than being answered. */
-export const isAway = ({ status }: RedisClient): boolean => status !== 'ready'
-
 /** Resolves once it answers; rejects with what an event said, since `connect` only says that the connection is closed. */
 async function start(client: Redis | Cluster): Promise<void> {
   let reason: Error | undefined

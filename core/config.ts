@@ -46,8 +46,11 @@ export interface Config {
     readonly port: number
     /** Whose pages may read and act besides the server's own, as any program may. */
     readonly allowedOrigins: readonly string[]
-    /** How many proxies stand in front: the client's address is that many steps back in X-Forwarded-For. */
-    readonly trustProxy: number
+    /**
+     * How many proxies stand in front: the client's address is that many steps back in X-Forwarded-For. Or their addresses
+     * and networks: the client's address is the last in it that is none of these.
+     */
+    readonly trustProxy: number | string[]
     readonly submitsPerMinute: number
     /** Submits of up to 1,000 requests each. */
     readonly batchesPerMinute: number

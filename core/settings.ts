@@ -1,4 +1,5 @@
 /** Every setting by its name in the environment: its form, its limits, its default. What they mean, config.ts says. */
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { DRIVER_NAMES } from './concurrency/drivers/driver.ts'
 import { DEFAULT_QUEUE_PREFIX } from './redis/names.ts'
@@ -16,6 +17,13 @@ const hostPort = z
     (text) => port.safeParse(splitHostPort(text).port).success,
     'must be host:port, with a port up to 65535',
   )
+const PROXY_NAMES = ['loopback', 'linklocal', 'uniquelocal']
+const isProxy = (text: string): boolean => {
+  const [address = '', prefix, ...rest] = text.split('/')
+  const bits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] as number
+  const isPrefix = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits)
+  return PROXY_NAMES.includes(text) || (bits > 0 && isPrefix && rest.length === 0)
+}
 /** With commas between. */
 const list = z.string().transform((text) =>
   text
@@ -24,6 +32,15 @@ const list = z.string().transform((text) =>
     .filter(Boolean),
 )
 const hostPorts = list.pipe(z.array(hostPort).min(1)).transform((all) => all.map(splitHostPort))
+const TRUST_PROXY_FORM =
+  'must be a number up to 10, or addresses and networks such as 10.0.0.0/8 or loopback, with commas between'
+const trustProxy = z.union(
+  [
+    z.string().regex(/^\d+$/).transform(Number).pipe(z.number().max(10)),
+    list.refine((all) => all.length > 0 && all.every(isProxy), TRUST_PROXY_FORM),
+  ],
+  TRUST_PROXY_FORM,
+)
 const webUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https address' })
 
 /** Whatever else it has would be ignored, or could not be sent. */
@@ -93,7 +110,7 @@ export const settings = z.object({
   REQUEST_TTL: seconds(1, 86_400).default(1800),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   ALLOWED_ORIGINS: list.pipe(z.array(origin)).default([]),
-  TRUST_PROXY: z.coerce.number().int().min(0).max(10).default(0),
+  TRUST_PROXY: trustProxy.default(0),
   SUBMITS_PER_MINUTE: count(1, Number.MAX_SAFE_INTEGER).default(60),
   BATCHES_PER_MINUTE: count(1, Number.MAX_SAFE_INTEGER).default(20),
   ACTIONS_PER_MINUTE: count(1, Number.MAX_SAFE_INTEGER).default(60),

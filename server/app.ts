@@ -19,6 +19,7 @@ import { rememberLocale } from './middleware/locale.ts'
 import { checkOrigin, type IsAllowedOrigin } from './middleware/origin.ts'
 import { limitPerMinute } from './middleware/rate-limit.ts'
 import { cutTrailingMarks } from './middleware/trailing-marks.ts'
+import { noticeUntrustedProxy } from './middleware/untrusted-proxy.ts'
 import type { Ownership } from './ownership.ts'
 import type { Pages } from './pages/index.ts'
 import { createHealthRoutes } from './routes/health.ts'
@@ -51,7 +52,7 @@ export interface AppDeps {
   assets: string
   settings: {
     allowedOrigins: readonly string[]
-    trustProxy: number
+    trustProxy: number | string[]
     submitsPerMinute: number
     batchesPerMinute: number
     actionsPerMinute: number
@@ -97,6 +98,7 @@ export function createApp(deps: AppDeps): RequestListener {
     '/assets',
     express.static(deps.assets, { index: false, maxAge: '1h', fallthrough: true, setHeaders: forAnySite }),
   )
+  app.use(noticeUntrustedProxy({ redis: deps.redis, log }))
   app.use(checkOrigin(deps.isAllowedOrigin), identify(sessions))
 
   app.use('/api/services', createServiceRoutes())

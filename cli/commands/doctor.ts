@@ -5,6 +5,7 @@ import { checkBots } from '../doctor/bots.ts'
 import { checkChannel, checkJobs } from '../doctor/exchange.ts'
 import { type Finding, fine, tryCheck } from '../doctor/finding.ts'
 import { checkProcessors } from '../doctor/processors.ts'
+import { checkProxy } from '../doctor/proxy.ts'
 import { checkFacts, checkRequests, checkRoundTrip, checkWrites } from '../doctor/redis.ts'
 import { type Installation, openInstallation } from '../installation.ts'
 import { type Context, EXIT, type ExitCode, sentence } from '../terminal.ts'
@@ -19,6 +20,7 @@ const CHECKS: readonly [check: string, run: (installation: Installation) => Prom
   ['Requests', checkRequests],
   ['Live updates', checkChannel],
   ['Queues', checkJobs],
+  ['Proxy', checkProxy],
   ['Tasks', ({ config }) => checkProcessors(config)],
 ]
 

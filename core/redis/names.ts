@@ -60,6 +60,8 @@ export function createNames(
     deadlines: own('deadlines'),
     /** Hashes of unfinished requests, by when their records are over, a sorted set: of a submitter, or of a queue. */
     unfinished: (of: string): string => own(`unfinished:${of}`),
+    /** Set for a while when a request has named a client's address, and nobody trusts who said so. */
+    untrustedProxy: own('untrusted_proxy'),
     /** Set again and again by workers that take jobs; its absence means nobody does. */
     workersAlive: own('workers_alive'),
     /** The same for one queue. */

@@ -5,6 +5,7 @@ import { Worker } from 'bullmq'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createConcurrencyNames } from '../../core/concurrency/mailbox.ts'
 import { freePort } from '../../core/redis/private-server.ts'
+import { rememberUntrustedProxy } from '../../core/redis/untrusted-proxy.ts'
 import { allQueues, allServices } from '../../core/services/index.ts'
 import { useCli } from '../helpers/cli.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
@@ -105,6 +106,16 @@ describe('doctor', () => {
     })
     await client.set(createConcurrencyNames('halfway:concurrency:').processors, '1', 'PX', 5000)
     expect((await findings(settings)).get('Tasks')).toMatchObject({ result: 'ok' })
+  })
+
+  test('warns of a proxy that the server does not trust', async () => {
+    expect((await findings({})).get('Proxy')).toMatchObject({ result: 'ok' })
+    await rememberUntrustedProxy(client)
+    expect((await findings({})).get('Proxy')).toMatchObject({
+      result: 'warn',
+      todo: expect.stringContaining('TRUST_PROXY'),
+    })
+    await client.del(client.names.untrustedProxy)
   })
 
   test('says that Redis is away', async () => {

@@ -296,3 +296,28 @@ describe('.env.example', () => {
     }
   })
 })
+
+describe('TRUST_PROXY', () => {
+  const read = (text: string) => loadConfig({ TRUST_PROXY: text }).server.trustProxy
+
+  it('is a number of proxies, or their addresses, networks and names', () => {
+    expect(read('0')).toBe(0)
+    expect(read('10')).toBe(10)
+    expect(read('loopback')).toEqual(['loopback'])
+    expect(read(' 10.0.0.0/8, ::1 ,fc00::/7,192.0.2.1')).toEqual([
+      '10.0.0.0/8',
+      '::1',
+      'fc00::/7',
+      '192.0.2.1',
+    ])
+  })
+
+  it.each(['11', '-1', '1.2', 'true', '*', 'proxy.example', '10.0.0.0/33', '10.0.0.0/8/8', '::1/129', ','])(
+    'is refused as %s',
+    (text) => {
+      expect(complaints({ TRUST_PROXY: text })).toEqual([
+        expect.stringMatching(/TRUST_PROXY: must be a number up to 10/),
+      ])
+    },
+  )
+})

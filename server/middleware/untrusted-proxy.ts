@@ -1,0 +1,27 @@
+/**
+ * A call that says whom it was forwarded for, from a proxy that nobody trusts: all people behind it count as one. That is
+ * how it must be until the settings name the proxy, and somebody should be told.
+ */
+import type { RequestHandler } from 'express'
+import type { Log } from '../../core/log.ts'
+import type { RedisClient } from '../../core/redis/connect.ts'
+import { rememberUntrustedProxy } from '../../core/redis/untrusted-proxy.ts'
+
+const REMEMBER_EVERY_MS = 60_000
+
+export function noticeUntrustedProxy({ redis, log }: { redis: RedisClient; log: Log }): RequestHandler {
+  let rememberedAt: number | null = null
+  return (req, _res, next) => {
+    const trusts = req.app.get('trust proxy fn') as (address: string | undefined, hop: number) => boolean
+    if (req.headers['x-forwarded-for'] === undefined || trusts(req.socket.remoteAddress, 0)) return next()
+    if (rememberedAt === null)
+      log.warn(
+        'requests carry X-Forwarded-For from a proxy that TRUST_PROXY does not trust: all behind it count as one address',
+      )
+    if (rememberedAt === null || performance.now() - rememberedAt > REMEMBER_EVERY_MS) {
+      rememberedAt = performance.now()
+      rememberUntrustedProxy(redis).catch(() => {})
+    }
+    next()
+  }
+}

@@ -9,13 +9,13 @@
  * Every one of them is replaced when it is dead without having been closed (a network that drops packets, a frozen
  * Redis): whoever has asked something and hears nothing at all for a while hangs up, and something is asked every second.
  */
-import { readFileSync } from 'node:fs'
 import { Cluster, type Redis, type RedisOptions } from 'ioredis'
 import type { RedisTarget } from '../config.ts'
 import { StartError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { joinEmbedded, visitEmbedded } from './embedded.ts'
 import { createNames, type Names, type Prefixes } from './names.ts'
+import { SCRIPTS, type Scripts } from './scripts.ts'
 import {
   addressOf,
   createClient,
@@ -27,30 +27,6 @@ import {
 
 export type Role = 'fail-fast' | 'patient' | 'subscriber'
 
-const script = (name: string): string => readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8')
-const SCRIPTS = {
-  commitRequest: { lua: script('commit'), numberOfKeys: 3 },
-  takeTurns: { lua: script('turns'), numberOfKeys: 2 },
-  keepFailure: { lua: script('keep-failure'), numberOfKeys: 2 },
-  holdQueue: { lua: script('hold'), numberOfKeys: 1 },
-  reserve: { lua: script('reserve'), numberOfKeys: 1 },
-  admitRequests: { lua: script('admit'), numberOfKeys: 1 },
-  takeDue: { lua: script('take-due'), numberOfKeys: 1 },
-  // How many keys there are is its first argument.
-  endlessKeys: { lua: script('endless') },
-}
-
-/** The scripts of lua/ as commands; keys, arguments and answers as their headers say. */
-interface Scripts {
-  commitRequest(...args: (string | number | Buffer)[]): Promise<1 | string | null>
-  takeTurns(...args: (string | number)[]): Promise<number[]>
-  keepFailure(...args: (string | number)[]): Promise<0 | 1>
-  holdQueue(...args: (string | number)[]): Promise<0 | 1>
-  reserve(...args: (string | number)[]): Promise<number>
-  admitRequests(...args: (string | number)[]): Promise<number[]>
-  takeDueBuffer(...args: (string | number)[]): Promise<Buffer[]>
-  endlessKeys(count: number, ...keys: string[]): Promise<string[]>
-}
 /** A connection knows the names of its installation. */
 export type RedisClient = (Redis | Cluster) & Scripts & { readonly names: Names }
 

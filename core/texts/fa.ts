@@ -2,9 +2,12 @@
  * The texts in Persian. Written for people, not word for word: formal, short, calm. Numbers are formatted by ICU and come
  * out in Persian digits; what is Latin in the middle of a sentence stands between direction isolates.
  */
+import { errors } from './fa-errors.ts'
 import type { TextKey } from './index.ts'
 
 export const fa: Readonly<Record<TextKey, string>> = {
+  ...errors,
+
   // A name stays as it is; the Persian word would speak of a friend who leaves halfway.
   'site.name': 'Halfway',
   'site.skip': 'رفتن به محتوای صفحه',
@@ -29,30 +32,6 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'form.error_title': 'خطا: {title}',
   'form.summary': 'لطفاً این موارد را اصلاح کنید',
   'form.kept_typed': 'آنچه وارد کرده‌اید همین‌جا مانده است.',
-
-  'field_error.required': '\u2068{label}\u2069 وارد نشده است',
-  'field_error.unknown_field': '\u2068{label}\u2069 اینجا خواسته نشده است',
-  'field_error.not_text': 'برای \u2068{label}\u2069 فقط یک مقدار وارد کنید',
-  'field_error.inexact_number': 'رقم‌های {label} برای عدد JSON زیاد است: آن را به‌صورت متن بفرستید',
-  'field_error.mobile_invalid': '\u2068{label}\u2069 باید ۱۱ رقم باشد و با ۰۹ شروع شود',
-  'field_error.national_code_form': '\u2068{label}\u2069 باید دقیقاً ۱۰ رقم باشد',
-  'field_error.national_code_check_digit':
-    'یکی از رقم‌های {label} اشتباه است؛ لطفاً آن را با کارت خود مقایسه کنید',
-  'field_error.account_number_form': '\u2068{label}\u2069 باید ۱۰ تا ۱۶ رقم باشد',
-  'field_error.out_of_range':
-    '{label} باید عددی صحیح از {min, number, ::group-off} تا {max, number, ::group-off} باشد',
-  'field_error.not_a_time': '{label} باید زمان کامل همراه با منطقهٔ زمانی باشد (\u2066ISO\u2069)',
-  'field_error.not_with_delay': '{label} و delay یک چیز را می‌گویند: یکی از آن دو را بفرستید',
-  'field_error.in_the_past': '{label} در گذشته است',
-  'field_error.too_far_ahead': '{label} باید حداکثر {seconds, number, ::group-off} ثانیه بعد باشد',
-  'field_error.not_object': '{label} باید یک شیء JSON باشد',
-  'field_error.not_a_batch': '{label} باید فهرستی از ۱ تا {most, number, ::group-off} درخواست باشد',
-  'field_error.too_long': '\u2068{label}\u2069 بیش از اندازه طولانی است',
-  'field_error.url_invalid':
-    '\u2068{label}\u2069 باید نشانی یک وب‌گاه باشد، مانند \u2066https://example.com\u2069',
-  'field_error.subject_limit_reached':
-    'در یک ساعت گذشته کدهای زیادی به \u2068{label}\u2069 فرستاده شده است. لطفاً {minutes, number} دقیقهٔ دیگر دوباره تلاش کنید.',
-  'field_error.invalid': '\u2068{label}\u2069 درست نیست',
 
   'live.status.pending': 'در انتظار نوبت',
   'live.status.scheduled': 'زمان‌بندی شده',
@@ -200,50 +179,6 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'problem.services': 'همهٔ خدمات',
   'problem.again': 'تلاش دوباره',
 
-  'error.invalid_json': 'آنچه فرستاده شد خوانده نشد',
-  'error.invalid_parameter': 'بخشی از این نشانی درست نیست',
-  'error.origin_not_allowed': 'این درخواست از وب‌گاه دیگری فرستاده شده است',
-  'error.not_owner': 'این درخواست از آنِ شخص دیگری است',
-  'error.cookies_required': 'مرورگر شما کوکی‌های این سایت را نمی‌پذیرد',
-  'error.unauthorized': 'شما اجازهٔ این کار را ندارید',
-  'error.not_found': 'چنین صفحه‌ای وجود ندارد',
-  'error.unknown_service': 'چنین خدمتی وجود ندارد',
-  'error.request_not_found': 'چنین درخواستی وجود ندارد',
-  'error.method_not_allowed': 'این کار در این صفحه ممکن نیست',
-  'error.not_acceptable': 'این مورد به شکلی که خواسته‌اید در دسترس نیست',
-  'error.already_final': 'این درخواست پیش‌تر پایان یافته است',
-  'error.not_completed': 'این درخواست هنوز انجام نشده است',
-  'error.otp_not_expected': 'اکنون کدی لازم نیست',
-  'error.stale_attempt': 'تلاش تازه‌تری جای این یکی را گرفته است',
-  'error.invalid_transition': 'این کار اکنون ممکن نیست',
-  'error.request_expired': 'این درخواست پاک شده است',
-  'error.resend_not_offered': 'کد دیگری فرستاده نمی‌شود',
-  'error.otp_expired': 'مهلت کد تمام شده است',
-  'error.body_too_large': 'حجم آنچه فرستاده شد بیش از اندازه است',
-  'error.unsupported_media_type': 'این نوع محتوا پشتیبانی نمی‌شود',
-  'error.validation_failed': 'بخشی از آنچه وارد کرده‌اید درست نیست',
-  'error.invalid_otp': 'آنچه وارد شد کد نیست',
-  'error.idempotency_key_reused': 'این درخواست پیش‌تر با محتوای دیگری فرستاده شده است',
-  'error.rate_limited': 'دفعات درخواست بیش از اندازه بود',
-  'error.too_many_unfinished': 'تعداد درخواست‌های ناتمام شما بیش از اندازه است',
-  'error.queue_full': 'درخواست‌های در نوبت بیش از اندازه است',
-  'error.otp_attempts_exhausted': 'کد چند بار اشتباه وارد شد',
-  'error.resend_not_yet': 'هنوز نمی‌توان کد جدید فرستاد',
-  'error.resend_exhausted': 'دیگر نمی‌توان کد جدید فرستاد',
-  'error.subject_limit_reached': 'در یک ساعت گذشته کدهای زیادی فرستاده شده است',
-  'error.internal_error': 'مشکلی از سوی ما پیش آمد',
-  'error.unreadable_record': 'این درخواست دیگر خواندنی نیست',
-  'error.storage_unavailable': 'سامانه چند لحظه در دسترس نیست',
-  'error.bot_unavailable': 'سرویسی که کار را انجام می‌دهد در دسترس نبود',
-  'error.bot_busy': 'سرویسی که کار را انجام می‌دهد بیش از اندازه مشغول بود',
-  'error.bot_bad_answer': 'پاسخ سرویس برای ما مفهوم نبود',
-  'error.bot_unauthorized': 'سرویس درخواست ما را نپذیرفت',
-  'error.bot_crashed': 'سرویس در میانهٔ کار از کار افتاد',
-  'error.bot_stopping': 'سرویس در میانهٔ کار دوباره راه‌اندازی شد',
-  'error.worker_lost': 'انجام کار از سوی ما ناتمام ماند',
-  'error.worker_stopping': 'کار با راه‌اندازی دوبارهٔ سامانهٔ ما ناتمام ماند',
-  'error.timed_out': 'سرویس به‌موقع پاسخ نداد',
-  'error.result_too_large': 'نتیجه بزرگ‌تر از آن است که نگه داشته شود',
   'problem_text.body_too_large': 'لطفاً برگردید، آنچه را وارد کرده‌اید کوتاه‌تر کنید و دوباره بفرستید.',
   'problem_text.internal_error': 'لطفاً چند لحظهٔ دیگر دوباره تلاش کنید. اگر مشکل برطرف نشد، از نو شروع کنید.',
   'problem_text.invalid_parameter': 'لطفاً نشانی را بررسی کنید؛ شاید کامل نباشد.',

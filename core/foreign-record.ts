@@ -23,7 +23,7 @@ import { isBlank, keyOf } from './told.ts'
 import { unknownFields, withUnknownFields } from './unknown-fields.ts'
 
 /** More than any record of ours can have: a result of 256 kB, a form of 64 kB, and their escapes. */
-const MOST_CHARACTERS = 1024 * 1024
+export const MAX_RECORD_CHARACTERS = 1024 * 1024
 /** Some editors and platforms put it before text; JSON does not know it. */
 const BYTE_ORDER_MARK = /^\ufeff/
 /** How far another machine's clock may be ahead before its times are taken for nonsense. */
@@ -38,7 +38,7 @@ export type ForeignRecord = Omit<z.infer<typeof foreignRecord>, 'steps'> & { ste
  * @param hash the one it was found under; left out, it is the one it gives itself
  */
 export function parseForeignRecord(json: string, hash?: string): ForeignRecord | null {
-  if (json.length > MOST_CHARACTERS || isTooDeep(json)) return null
+  if (json.length > MAX_RECORD_CHARACTERS || isTooDeep(json)) return null
   try {
     const value: unknown = JSON.parse(quoteInexact(json.replace(BYTE_ORDER_MARK, '')))
     // Most programs change a record of ours and leave the rest of it as it was written.
@@ -73,7 +73,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 /** What is wrong with it, for the log. */
 export function kindOfNonsense(json: string): string {
-  if (json.length > MOST_CHARACTERS) return 'far too long'
+  if (json.length > MAX_RECORD_CHARACTERS) return 'far too long'
   if (isTooDeep(json)) return 'nested too deep'
   try {
     const value: unknown = JSON.parse(json)

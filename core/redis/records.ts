@@ -5,7 +5,7 @@
  */
 import { nanoid } from 'nanoid'
 import { AppError } from '../errors.ts'
-import { kindOfNonsense, parseForeignRecord } from '../foreign-record.ts'
+import { kindOfNonsense, MAX_RECORD_CHARACTERS, parseForeignRecord } from '../foreign-record.ts'
 import type { Log } from '../log.ts'
 import { goesBack, type Known, lastKnown, mergeRecords } from '../merge-record.ts'
 import { isFinal, publicView, type RequestRecord } from '../record.ts'
@@ -149,7 +149,7 @@ export function createRecords({
     const guard = ours ? null : unseal(hash, (await readValue(redis.names.guard(hash))) ?? '')
     const all = [guard?.record, lastGood.get(hash)?.record, known]
     // Bytes that are no UTF-8 are shown as replacement characters.
-    const theirs = ours ?? parseForeignRecord(raw.toString(), hash)
+    const theirs = ours ?? parseForeignRecord(textOf(raw), hash)
     if (!theirs) return nonsense(hash, raw, lastKnown(all))
     if (theirs.installation !== installation) return null
     const next = mergeRecords(all, theirs, { now: now(), ttlSeconds })
@@ -158,7 +158,7 @@ export function createRecords({
 
   /** The last good record, as long as the request would have lived. */
   function nonsense(hash: string, raw: Value, last: RequestRecord | null): Stored | null {
-    const kind = raw === WRONG_TYPE ? 'no string' : kindOfNonsense(raw.toString())
+    const kind = raw === WRONG_TYPE ? 'no string' : kindOfNonsense(textOf(raw))
     if (isFirstNonsense(hash)) log?.warn({ hash, kind }, 'another program left nonsense in a record')
     if (!last)
       throw new AppError('unreadable_record', {
@@ -198,6 +198,10 @@ export function createRecords({
     commit: (before, next, otp) => write(before.raw, next, before.record, { otp }),
   }
 }
+
+/** To decode megabytes that are no UTF-8 takes long, and no record is that long: what follows is left out. */
+const textOf = (raw: Value): string =>
+  typeof raw === 'string' ? raw : raw.subarray(0, MAX_RECORD_CHARACTERS + 1).toString()
 
 /** Null when it is not as one of ours wrote it: also a record that another program has copied to another key. */
 function unseal(hash: string, raw: Value): { record: RequestRecord; raw: string } | null {

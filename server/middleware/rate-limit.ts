@@ -5,6 +5,7 @@ import { rateLimit } from 'express-rate-limit'
 import { type RedisReply, RedisStore } from 'rate-limit-redis'
 import { AppError } from '../../core/errors.ts'
 import type { RedisClient } from '../../core/redis/connect.ts'
+import { replacingWrongTypes } from '../../core/redis/wrong-type.ts'
 import { callerOf } from './caller.ts'
 
 const WINDOW_MS = 60_000
@@ -58,12 +59,17 @@ function createSender(redis: RedisClient) {
       scripts.set(sha, script)
       return sha
     }
-    try {
-      return (await redis.call(command, ...args).catch((error: Error) => {
+    const call = (): Promise<unknown> =>
+      redis.call(command, ...args).catch((error: Error) => {
         const script = command === 'EVALSHA' && scripts.get(args[0] as string)
         if (!script || !error.message.startsWith('NOSCRIPT')) throw error
         return redis.call('EVAL', script, ...args.slice(1))
-      })) as RedisReply
+      })
+    try {
+      // EVALSHA has a digest, the number of keys, and the one key of the count.
+      const key = args[2]
+      const types = command === 'EVALSHA' && key !== undefined ? { [key]: 'string' as const } : {}
+      return (await replacingWrongTypes(redis, types, call)) as RedisReply
     } catch (cause) {
       throw new AppError('storage_unavailable', { cause })
     }

@@ -10,7 +10,7 @@ import { useCli } from '../helpers/cli.ts'
 import { keys } from '../helpers/names.ts'
 import { START, step } from '../helpers/record.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
-import { useServer } from '../helpers/server.ts'
+import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 
 const redis = await useRedis()
 const server = await useServer(redis)
@@ -198,5 +198,19 @@ describe('a record that another program has written', () => {
     await server.apply(other.hash, step(60, 'Of the other'))
     expect((await LOOKS.status?.(other.hash))?.current_message).toBe('Of the other')
     expect(await client.get(keys.record(one.hash))).toBe(raw)
+  })
+})
+
+describe('the count of what an address has sent', () => {
+  it('begins anew where another program has put a list in its place', async () => {
+    const address = '203.0.113.7'
+    const submit = () =>
+      server.api.post('/api/local-requests').set('X-Forwarded-For', address).send(CREDIT_SCORE)
+    expect((await submit()).status).toBe(202)
+    const [key] = await client.keys(`*rate:submit:*${address}*`)
+    await client.del(key as string)
+    await client.rpush(key as string, 'x')
+    expect((await submit()).status).toBe(202)
+    expect(await client.get(key as string)).toBe('1')
   })
 })

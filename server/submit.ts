@@ -119,11 +119,14 @@ export function createSubmit({
       if (!stored && !(await available(() => idempotency.answer(caller, key)))) {
         // Not there yet, or whoever claimed it died: made now, under the hash that stands.
         const made = await create({ ...order, claim: standing })
-        return available(() => idempotency.settle(caller, key, made, mine.keptSeconds))
+        return available(() => idempotency.settle(caller, key, made, readableSeconds(standing)))
       }
       key = fingerprint(key, [standing.hash])
     }
   }
+
+  /** A request that ends at the last moment can be read for as long again. */
+  const readableSeconds = ({ keptSeconds }: Claim): number => keptSeconds + ttlSeconds
 
   /** @throws AppError naming all that is wrong with it */
   function check({ slug, requestData, wishes = {} }: Submission, at: number) {
@@ -179,7 +182,7 @@ export function createSubmit({
     const made = await createOrJoin(order(claim))
     return submitted(
       claim,
-      await available(() => idempotency.settle(caller, idempotencyKey, made, claim.keptSeconds)),
+      await available(() => idempotency.settle(caller, idempotencyKey, made, readableSeconds(claim))),
     )
   }
 }

@@ -15,7 +15,7 @@ export interface Claim {
   fingerprint: string
   hash: string
   createdAt: number
-  /** How long it is remembered, seconds: as long as its request may live. */
+  /** How long it is remembered without an answer, seconds: as long as its request may be unfinished. */
   keptSeconds: number
   /** Random. With the key, which is not kept, it gives the submitter's token anew. */
   seed: string
@@ -28,7 +28,10 @@ export interface Idempotency {
   claim(caller: string, key: string, mine: Claim): Promise<Claim>
   /** The first answer; null while it is being made. */
   answer(caller: string, key: string): Promise<PublicView | null>
-  /** Remembers this answer if it is the first, and returns the first: all who ask at once are told the same. */
+  /**
+   * Remembers this answer if it is the first, and returns the first: all who ask at once are told the same.
+   * @param keptSeconds how long from now claim and answer are remembered: as long as the request may be read
+   */
   settle(caller: string, key: string, answer: PublicView, keptSeconds: number): Promise<PublicView>
 }
 
@@ -73,6 +76,7 @@ export function createIdempotency({ redis }: { redis: RedisClient }): Idempotenc
     },
     async settle(caller, key, mine, keptSeconds) {
       const name = redis.names.idempotencyAnswer(caller, key)
+      await redis.expire(redis.names.idempotency(caller, key), keptSeconds)
       if (await redis.set(name, JSON.stringify(mine), 'EX', keptSeconds, 'NX')) return mine
       const first = await answer(caller, key)
       if (!first) await redis.set(name, JSON.stringify(mine), 'EX', keptSeconds)

@@ -169,6 +169,7 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
     if (outcome.is === 'ended') return jobLog.info({ took_ms }, 'attempt ended with the request')
     if (outcome.is === 'waiting') {
       jobLog.info({ took_ms }, 'waiting for a code, without holding a worker')
+      await unclaimed.claimed(job)
       return putOff(job, token, record, outcome.until)
     }
     const { code: reason, retryable } = outcome.error

@@ -4,7 +4,7 @@
  */
 import type { Readable, Writable } from 'node:stream'
 import { AppError, StartError } from '../core/errors.ts'
-import { describeRedisError } from '../core/redis/connect.ts'
+import { describeRedisError } from '../core/redis/redis-error.ts'
 import { createTexts } from '../core/texts/index.ts'
 import { visible, visibleJson, visibleLines, widthOf } from '../core/visible.ts'
 

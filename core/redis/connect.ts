@@ -15,6 +15,7 @@ import { StartError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { joinEmbedded, visitEmbedded } from './embedded.ts'
 import { createNames, type Names, type Prefixes } from './names.ts'
+import { reasonOf } from './redis-error.ts'
 import { SCRIPTS, type Scripts } from './scripts.ts'
 import {
   addressOf,
@@ -200,28 +201,4 @@ function watchHealth(client: Redis | Cluster, role: Role, log: Log): void {
     if (away) log.info({ connection: role }, 'Redis is back')
     away = false
   })
-}
-
-const REASONS: readonly [RegExp, string][] = [
-  [/NOAUTH/, 'it wants a password'],
-  [/WRONGPASS/, 'the password is wrong'],
-  [/No such master|invalid reply: null/, 'the Sentinels know no master of that name'],
-  [/All sentinels are unreachable/, 'no Sentinel answers'],
-  [/Protocol error|ParserError/, 'it is no Redis: its answers make no sense'],
-  [/^Connection is closed\.$|aborted due to connection close|Stream isn't writeable/, 'no connection'],
-  [/timed out|timeout/i, 'no answer in time'],
-]
-
-/** What a failed command says, as a sentence. */
-export function describeRedisError(error: unknown): string {
-  if (error instanceof Error && error.name === 'ReplyError')
-    return `Redis refuses a command: ${error.message}`
-  return `Redis does not answer (${reasonOf(error)}).`
-}
-
-function reasonOf(error: unknown): string {
-  const { code, message, lastNodeError } = error as { code?: string; message?: string; lastNodeError?: Error }
-  const text = lastNodeError?.message ?? message ?? ''
-  const known = REASONS.find(([pattern]) => pattern.test(text))
-  return known?.[1] ?? code ?? (text || 'no answer')
 }

@@ -1,0 +1,25 @@
+/** Why Redis, or the way to it, failed: in words for people. */
+
+const REASONS: readonly [RegExp, string][] = [
+  [/NOAUTH/, 'it wants a password'],
+  [/WRONGPASS/, 'the password is wrong'],
+  [/No such master|invalid reply: null/, 'the Sentinels know no master of that name'],
+  [/All sentinels are unreachable/, 'no Sentinel answers'],
+  [/Protocol error|ParserError/, 'it is no Redis: its answers make no sense'],
+  [/^Connection is closed\.$|aborted due to connection close|Stream isn't writeable/, 'no connection'],
+  [/timed out|timeout/i, 'no answer in time'],
+]
+
+/** What a failed command says, as a sentence. */
+export function describeRedisError(error: unknown): string {
+  if (error instanceof Error && error.name === 'ReplyError')
+    return `Redis refuses a command: ${error.message}`
+  return `Redis does not answer (${reasonOf(error)}).`
+}
+
+export function reasonOf(error: unknown): string {
+  const { code, message, lastNodeError } = error as { code?: string; message?: string; lastNodeError?: Error }
+  const text = lastNodeError?.message ?? message ?? ''
+  const known = REASONS.find(([pattern]) => pattern.test(text))
+  return known?.[1] ?? code ?? (text || 'no answer')
+}

@@ -2,10 +2,11 @@
  * Makes `public/dist/`, which the server serves under `/assets/`: scripts bundled, the stylesheet minified, icons drawn.
  * Another folder may be named as an argument.
  */
-import { copyFile, writeFile } from 'node:fs/promises'
+import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 import { icons } from './icons.mjs'
 
@@ -38,3 +39,11 @@ await copyFile(
   join(dist, 'vazirmatn.woff2'),
 )
 await copyFile(join(vazirmatn, 'OFL.txt'), join(dist, 'vazirmatn-license.txt'))
+
+// The font is compressed as it is.
+for (const name of await readdir(dist)) {
+  if (!/\.(?:js|css|svg|map|txt)$/.test(name)) continue
+  const content = await readFile(join(dist, name))
+  await writeFile(join(dist, `${name}.br`), brotliCompressSync(content))
+  await writeFile(join(dist, `${name}.gz`), gzipSync(content, { level: 9 }))
+}

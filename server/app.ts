@@ -1,9 +1,11 @@
 /** The Express app: what stands before every call, the API, the pages, and the border for errors. Starts nothing. */
 import type { RequestListener, ServerResponse } from 'node:http'
+import compression from 'compression'
 import cors from 'cors'
 import express, { type RequestHandler } from 'express'
 import helmet from 'helmet'
 import { pinoHttp } from 'pino-http'
+import sirv from 'sirv'
 import type { OwnerCheck } from '../core/config.ts'
 import type { Log } from '../core/log.ts'
 import type { RedisClient } from '../core/redis/connect.ts'
@@ -96,12 +98,19 @@ export function createApp(deps: AppDeps): RequestListener {
   app.get('/api/local-requests/:hash/status', tellFailure)
   app.use(
     '/assets',
-    express.static(deps.assets, { index: false, maxAge: '1h', fallthrough: true, setHeaders: forAnySite }),
+    sirv(deps.assets, {
+      brotli: true,
+      gzip: true,
+      etag: true,
+      extensions: [],
+      maxAge: 3600,
+      setHeaders: forAnySite,
+    }),
   )
   app.use(noticeUntrustedProxy({ redis: deps.redis, log }))
   app.use(checkOrigin(deps.isAllowedOrigin), identify(sessions))
 
-  app.use('/api/services', createServiceRoutes())
+  app.use('/api/services', compressed, createServiceRoutes())
   app.use(
     '/api/local-requests',
     createLocalRequestRoutes({
@@ -123,6 +132,7 @@ export function createApp(deps: AppDeps): RequestListener {
     startSession(sessions, { always: settings.ownerCheck !== 'off' }),
     rememberLocale,
     cutTrailingMarks,
+    compressed,
     createPageRoutes({
       pages,
       submit,
@@ -189,6 +199,15 @@ function crossOrigin(origins: readonly string[]): RequestHandler {
     handle(req, res, next)
   }
 }
+
+/**
+ * Answers that are the same for everybody, or hold nothing of a request. What must not be kept (`no-store`) has people's
+ * data beside parts of its address: its compressed length would tell who can choose the address about the data (BREACH).
+ */
+const compressed = compression({
+  filter: (req, res) =>
+    !String(res.getHeader('Cache-Control')).includes('no-store') && compression.filter(req, res),
+})
 
 /** Script, style and font are nobody's secret, and the element on another site needs them. */
 function forAnySite(res: ServerResponse): void {

@@ -1,0 +1,42 @@
+import { expect, it } from 'vitest'
+import { useAssets } from '../helpers/browser.ts'
+import { START } from '../helpers/record.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { useServer } from '../helpers/server.ts'
+import { at, HTML } from './page-browser.ts'
+
+const { address, given } = await useServer(await useRedis(), { assets: useAssets() })
+
+async function encodingOf(path: string, accepted = 'gzip, deflate, br') {
+  const { headers } = await fetch(address + path, {
+    headers: { 'Accept-Encoding': accepted, Accept: HTML },
+    redirect: 'manual',
+  })
+  return { encoding: headers.get('content-encoding'), vary: headers.get('vary') ?? '', headers }
+}
+
+it('scripts, styles and icons are served as they were compressed by the build', async () => {
+  for (const name of ['progress.js', 'halfway-progress.js', 'style.css', 'icon.svg']) {
+    const { encoding, vary, headers } = await encodingOf(`/assets/${name}`)
+    expect([name, encoding]).toEqual([name, 'br'])
+    expect(vary).toContain('Accept-Encoding')
+    expect(headers.get('content-type')).toMatch(/javascript|css|svg/)
+    expect((await encodingOf(`/assets/${name}`, 'gzip')).encoding).toBe('gzip')
+    expect((await encodingOf(`/assets/${name}`, 'identity')).encoding).toBeNull()
+  }
+  expect((await encodingOf('/assets/vazirmatn.woff2')).encoding).toBeNull()
+})
+
+it('pages and lists that hold nothing of a request are compressed', async () => {
+  for (const path of ['/', '/services/credit-score-rating', '/api/services']) {
+    const { encoding, vary } = await encodingOf(path)
+    expect([path, encoding === null, vary.includes('Accept-Encoding')]).toEqual([path, false, true])
+  }
+})
+
+it('what is of one request is not compressed, nor is its event stream', async () => {
+  const hash = await given([START])
+  const api = `/api/local-requests/${hash}`
+  for (const path of [at('progress', hash), `${api}/status`, `${api}/events`])
+    expect([path, (await encodingOf(path)).encoding]).toEqual([path, null])
+})

@@ -24,11 +24,14 @@ const MAX_PROBLEM_BYTES = 62 * 1024
 const MAX_ECHO_BYTES = 256 * 1024
 /** What an entry with a problem takes that is told by its code alone. */
 const BRIEF_BYTES = 72
-/** Entries of a batch that are taken together: each step of theirs is one round trip to Redis. */
-const FIRST_SLICE = 10
+/**
+ * Entries of a batch that are taken together: each step of theirs is one round trip to Redis. With a slow Redis, a large
+ * slice would exceed the time limit of its commands, and good requests would be refused.
+ */
+const MIN_SLICE = 10
 const MAX_SLICE = 100
-/** What a slice should take: with a slow Redis, a large one would exceed the time limit of its commands and be refused. */
-const SLICE_MS = 200
+const FAST_SLICE_MS = 300
+const SLOW_SLICE_MS = 600
 
 type BriefProblem = Pick<Problem, 'status' | 'code'>
 type Entry = { index: number; error: AppError } | ({ index: number } & ReturnType<typeof shown>)
@@ -60,7 +63,7 @@ export function createSubmitRoute({
       }
     }
     const entries: Entry[] = []
-    let size = FIRST_SLICE
+    let size = MIN_SLICE
     while (entries.length < requests.length) {
       const from = entries.length
       const slice = requests.slice(from, from + size)
@@ -147,8 +150,9 @@ function readBatch({ requests, ...others }: Record<string, unknown>): unknown[] 
   return requests as unknown[]
 }
 
-/** As many as would take SLICE_MS, at the speed of the last slice. */
-const nextSliceSize = (size: number, ms: number): number =>
-  Math.max(1, Math.min(Math.round((size * SLICE_MS) / ms), size * 2, MAX_SLICE))
+function nextSliceSize(size: number, ms: number): number {
+  if (ms < FAST_SLICE_MS) return Math.min(size * 2, MAX_SLICE)
+  return ms > SLOW_SLICE_MS ? Math.max(Math.floor(size / 2), MIN_SLICE) : size
+}
 
 const tooLarge = (): AppError => new AppError('body_too_large', { detail: 'A request has at most 64 kB.' })

@@ -76,10 +76,7 @@ export interface RequestWorker {
   stop(): Promise<void>
 }
 
-/**
- * Renewed four times in its life, and looked for as often: what a killed worker held goes on after some 25 s, and a Redis
- * that stands still for 10 s, whatever moment it chooses, costs nobody the lock.
- */
+/** Renewed and checked four times in its life: jobs of a killed worker go on after 25 s, and a pause of Redis of 10 s loses none. */
 const LOCK_MS = 20_000
 const A_QUARTER = 1 / 4
 /** A timer that fires this much early is no machine whose clock is wrong. */

@@ -220,15 +220,11 @@ describe('what a browser sends from another site', () => {
 
 describe('an error', () => {
   test('that nobody foresaw tells nothing of the insides, as a problem and as a page', async () => {
-    // No rule expects these: a claim that is none, and a record sealed as ours that has nothing in it.
-    await redis.set(keys.idempotency('address:192.0.2.99', 'a-key'), 'null')
+    // No rule expects a record that is marked as ours and has nearly nothing in it.
     const hash = aHash()
-    await redis.set(keys.record(hash), '{"version":1,"status":"processing","service_slug":"test-service"}\t')
-    const problem = await api
-      .post(SUBMIT)
-      .set({ 'X-Forwarded-For': '192.0.2.99', 'Idempotency-Key': 'a-key' })
-      .send(CREDIT_SCORE)
-      .expect(500)
+    const empty = JSON.stringify({ hash, version: 1, status: 'processing', service_slug: 'test-service' })
+    await redis.set(keys.record(hash), `${empty}\t`)
+    const problem = await api.post(`/api/local-requests/${hash}/cancel`).expect(500)
     expect(problem.headers['content-type']).toMatch(/^application\/problem\+json/)
     expect(problem.body).toEqual({
       type: 'urn:halfway:problem:internal_error',

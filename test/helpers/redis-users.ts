@@ -9,12 +9,15 @@ import { startClock } from '../../core/redis/clock.ts'
 import { openRedis, type RedisClient } from '../../core/redis/connect.ts'
 import { createDeadlines } from '../../core/redis/deadlines.ts'
 import { createIdempotency } from '../../core/redis/idempotency.ts'
+import { openInstallationSecret } from '../../core/redis/installation-secret.ts'
 import { createOtpBox } from '../../core/redis/otp-box.ts'
 import { createQueues, SLEEP_SECONDS, waiting, waitNoLonger } from '../../core/redis/queues.ts'
 import { createRequestStore } from '../../core/redis/request-store.ts'
 import { createUpdateBus } from '../../core/redis/update-bus.ts'
 import { inquiries } from '../../core/services/queues.ts'
+import { identify } from '../../server/middleware/caller.ts'
 import { limitPerMinute } from '../../server/middleware/rate-limit.ts'
+import { createSessions } from '../../server/sessions.ts'
 import { eventually } from './eventually.ts'
 import { ASK, aRecord, START, step, TTL_SECONDS } from './record.ts'
 import { quiet } from './redis.ts'
@@ -58,7 +61,10 @@ export async function useRedisUsers(
   const otpBox = createOtpBox({ redis: patient, bus, store: bots })
   const deadlines = createDeadlines({ redis: failFast })
   const idempotency = createIdempotency({ redis: failFast })
+  const secret = await openInstallationSecret(failFast)
+  onTestFinished(() => secret.stop())
   const limited = express().use(
+    identify(createSessions(secret)),
     limitPerMinute(failFast, 'submit', 1000),
     (_req, res) => void res.send('let in'),
   )

@@ -26,6 +26,8 @@ function usePool(driver: Extract<DriverName, 'process' | 'fork'>, tasks = TASKS)
   afterAll(() => concurrency.stop())
   return concurrency
 }
+const childrenOf = (pid: number): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number)
 const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`)
 const thrown = (promise: Promise<unknown>): Promise<TaskError> =>
   promise.then(
@@ -52,6 +54,19 @@ describe('the driver process', () => {
     process.kill(pid, 'SIGKILL')
     expect(await ended).toMatchObject({ code: 'task_lost', task: 'journal' })
     expect(await concurrency.run([task(double, { n: 2 })])).toEqual([4])
+  })
+
+  test('starts a task again whose process was killed before it was ready', async () => {
+    const concurrency = usePool('process')
+    const others = childrenOf(process.pid)
+    const result = concurrency.run([task(double, { n: 3 })])
+    const starting = await eventually(() => {
+      const pid = childrenOf(process.pid).find((child) => !others.includes(child))
+      expect(pid).toBeDefined()
+      return pid as number
+    })
+    process.kill(starting, 'SIGKILL')
+    expect(await result).toEqual([6])
   })
 
   test('ends the process of a task that is aborted, and leaves none behind when it is stopped', async () => {

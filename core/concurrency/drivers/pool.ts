@@ -19,6 +19,8 @@ export interface PoolOptions {
 
 /** A process or thread that has nothing to do is kept for so long. */
 const IDLE_MS = 30_000
+/** How often a task that has not begun is given to a worker, each of which died before it was ready. */
+const MAX_STARTS = 5
 const WORKER = fileURLToPath(new URL('../pool-entry.mjs', import.meta.url))
 
 export function createPoolDriver({ runtime, tasks, most }: PoolOptions): Driver {
@@ -58,26 +60,32 @@ export function createPoolDriver({ runtime, tasks, most }: PoolOptions): Driver 
 
   // What its pool would let wait, it forgets when every worker has been ended: nothing waits there.
   const atOnce = atMost(most)
-  // An idle worker that was killed is nobody's concern; one that could not even start is, and of who waits for it.
+  // The pool does not replace a worker that dies before it is ready: tasks that wait for one are started again.
   pool.on('error', () => pool.cancelPendingTasks())
 
-  async function run(call: DriverCall, signal: AbortSignal): Promise<string> {
+  async function run(call: DriverCall, signal: AbortSignal, starts = 1): Promise<string> {
     const { name, args } = call
-    const lost = new AbortController()
-    const { port, channel, close } = reports(call, () => lost.abort())
+    // One for each start: the pool goes on listening to that of a task that it has cancelled.
+    const abort = new AbortController()
+    const onAbort = (): void => abort.abort()
+    if (signal.aborted) onAbort()
+    signal.addEventListener('abort', onAbort)
+    const { port, channel, close } = reports(call, onAbort)
     try {
       return (await pool.run(
         { tasks, name, args, port },
         {
-          signal: AbortSignal.any([signal, lost.signal]),
+          signal: abort.signal,
           ...(port && { transferList: [port] }),
           ...(channel && { channel }),
         },
       )) as string
     } catch (cause) {
       if (signal.aborted) throw cause
+      if (isCancelled(cause) && starts < MAX_STARTS) return run(call, signal, starts + 1)
       throw Object.assign(taskError(name, 'task_lost', 'whoever ran it died.'), { cause })
     } finally {
+      signal.removeEventListener('abort', onAbort)
       close()
     }
   }
@@ -87,3 +95,6 @@ export function createPoolDriver({ runtime, tasks, most }: PoolOptions): Driver 
     stop: () => pool.destroy(),
   }
 }
+
+/** Only tasks that have not begun are cancelled; tinypool does not export the class of the error. */
+const isCancelled = (error: unknown): boolean => error instanceof Error && error.name === 'CancelError'

@@ -2,6 +2,10 @@
 import type { LoadedPage } from './load-page.ts'
 import { keepTyped } from './typed.ts'
 
+/** Names with a hash, written in by the build: this script's own version of each, whatever the server has by then. */
+declare const STYLE_FILE: string
+declare const FONT_FILE: string
+
 export interface Frame {
   /** What is shown now. */
   readonly main: HTMLElement
@@ -15,7 +19,7 @@ export interface Frame {
 
 /** Style, language and live regions around the content; once that is there, they take the place of what was shown. */
 export function createFrame(root: ShadowRoot, server: string): Frame {
-  const style = make('link', { rel: 'stylesheet', href: `${server}/assets/style.css`, crossorigin: '' })
+  const style = make('link', { rel: 'stylesheet', href: `${server}/assets/${STYLE_FILE}`, crossorigin: '' })
   const box = make('div', { class: 'embedded', hidden: '' })
   const polite = make('div', { class: 'visually-hidden', role: 'status' })
   const assertive = make('div', { class: 'visually-hidden', role: 'alert' })
@@ -99,9 +103,7 @@ const sizeOfText = (element: Element): number => Number.parseFloat(getComputedSt
 /** The fonts of a tree's own styles are not heard of: only a document has fonts. */
 function addFont(server: string): void {
   if ([...document.fonts].some(({ family }) => family === 'Vazirmatn')) return
-  document.fonts.add(
-    new FontFace('Vazirmatn', `url(${server}/assets/vazirmatn.woff2)`, { weight: '100 900' }),
-  )
+  document.fonts.add(new FontFace('Vazirmatn', `url(${server}/assets/${FONT_FILE})`, { weight: '100 900' }))
 }
 
 function make<Tag extends keyof HTMLElementTagNameMap>(

@@ -1,11 +1,10 @@
 /** The Express app: what stands before every call, the API, the pages, and the border for errors. Starts nothing. */
-import type { RequestListener, ServerResponse } from 'node:http'
+import type { RequestListener } from 'node:http'
 import compression from 'compression'
 import cors from 'cors'
 import express, { type RequestHandler } from 'express'
 import helmet from 'helmet'
 import { pinoHttp } from 'pino-http'
-import sirv from 'sirv'
 import type { OwnerCheck } from '../core/config.ts'
 import type { Log } from '../core/log.ts'
 import type { RedisClient } from '../core/redis/connect.ts'
@@ -14,6 +13,7 @@ import type { Failures } from '../core/redis/failures.ts'
 import type { LiveRequests } from '../core/redis/live-requests.ts'
 import type { Readiness } from '../core/redis/readiness.ts'
 import type { Requests } from '../core/requests.ts'
+import type { Assets } from './assets.ts'
 import { answerStatusFirst, headersSetBy, tellFailure } from './hot-status.ts'
 import { identify, startSession } from './middleware/caller.ts'
 import { handleErrors, notFound } from './middleware/errors.ts'
@@ -50,8 +50,7 @@ export interface AppDeps {
   /** What `/readyz` asks. */
   readiness: { check(): Promise<Readiness> }
   stopping: AbortSignal
-  /** The folder with what the browser loads. */
-  assets: string
+  assets: Pick<Assets, 'serve'>
   settings: {
     allowedOrigins: readonly string[]
     trustProxy: number | string[]
@@ -96,17 +95,7 @@ export function createApp(deps: AppDeps): RequestListener {
   app.use(createHealthRoutes(deps.readiness))
   if (logsCalls) app.use(logCalls(log))
   app.get('/api/local-requests/:hash/status', tellFailure)
-  app.use(
-    '/assets',
-    sirv(deps.assets, {
-      brotli: true,
-      gzip: true,
-      etag: true,
-      extensions: [],
-      maxAge: 3600,
-      setHeaders: forAnySite,
-    }),
-  )
+  app.use('/assets', deps.assets.serve)
   app.use(noticeUntrustedProxy({ redis: deps.redis, log }))
   app.use(checkOrigin(deps.isAllowedOrigin), identify(sessions))
 
@@ -208,14 +197,6 @@ const compressed = compression({
   filter: (req, res) =>
     !String(res.getHeader('Cache-Control')).includes('no-store') && compression.filter(req, res),
 })
-
-/** Script, style and font are nobody's secret, and the element on another site needs them. */
-function forAnySite(res: ServerResponse): void {
-  res.setHeader('Access-Control-Allow-Origin', '*')
-  res.setHeader('Cross-Origin-Resource-Policy', 'cross-origin')
-  // Tells the element whether the server is reached by HTTP/2: only then does it open an event stream.
-  res.setHeader('Timing-Allow-Origin', '*')
-}
 
 /** Method, path, status and time: never headers, queries or bodies, where people's data is. */
 function logCalls(log: Log) {

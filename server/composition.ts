@@ -21,6 +21,7 @@ import { createUpdateBus } from '../core/redis/update-bus.ts'
 import { createRequests } from '../core/requests.ts'
 import { allQueues } from '../core/services/index.ts'
 import { createApp } from './app.ts'
+import { openAssets } from './assets.ts'
 import { createOriginCheck } from './middleware/origin.ts'
 import { createOwnership } from './ownership.ts'
 import { createPages } from './pages/index.ts'
@@ -91,6 +92,7 @@ export function composeServer({
   const ownership = createOwnership({ mode: config.server.ownerCheck, store, ttlSeconds, now })
   const isAllowedOrigin = createOriginCheck(config.server)
   const sessions = createSessions(secret)
+  const files = openAssets(assets)
   const stopping = new AbortController()
   // Every open stream and long poll listens.
   setMaxListeners(0, stopping.signal)
@@ -117,7 +119,7 @@ export function composeServer({
       ownership,
       sessions,
       isAllowedOrigin,
-      pages: createPages({ ttlSeconds, now }),
+      pages: createPages({ ttlSeconds, asset: files.href, now }),
       refusedForms: createRefusedForms({
         refusals: createRefusals({ redis, secret, ttlSeconds }),
         sessions,
@@ -126,7 +128,7 @@ export function composeServer({
       redis,
       readiness: createReadiness({ redis, queues: allQueues().map(({ name }) => name) }),
       stopping: stopping.signal,
-      assets,
+      assets: files,
       settings: config.server,
       log,
     }),

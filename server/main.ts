@@ -1,5 +1,6 @@
 /** The server's process: `npm run start:server`. Answers people and programs; does no work of its own. */
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { StartError } from '../core/errors.ts'
 import { listen, runProcess } from '../core/process.ts'
@@ -11,7 +12,8 @@ import { composeServer } from './composition.ts'
 const ASSETS = fileURLToPath(new URL('../public/dist', import.meta.url))
 
 await runProcess({ name: 'server', env: process.env }, async ({ config, log, use }) => {
-  if (!existsSync(ASSETS)) throw new StartError('public/dist is missing; run: npm run build')
+  if (!existsSync(join(ASSETS, 'manifest.json')))
+    throw new StartError('public/dist is missing or incomplete; run: npm run build')
   const connections = await use('redis', openRedis(config.redis, log, config.connections))
   const redis = await connections.connect('fail-fast')
   const subscriber = await connections.connect('subscriber')

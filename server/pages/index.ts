@@ -48,13 +48,17 @@ interface Frame {
 export interface PagesOptions {
   /** How long a record is kept, as the form promises. */
   ttlSeconds: number
-  /** Where `public/dist` is served. */
-  assets?: string
+  /** The address of a file of `public/dist`. */
+  asset?: (name: string) => string
   /** Milliseconds. */
   now?: () => number
 }
 
-export function createPages({ ttlSeconds, assets = '/assets', now = Date.now }: PagesOptions): Pages {
+export function createPages({
+  ttlSeconds,
+  asset = (name) => `/assets/${name}`,
+  now = Date.now,
+}: PagesOptions): Pages {
   const render = loadTemplates()
   const parts = new Map<Locale, HtmlParts>()
 
@@ -67,7 +71,7 @@ export function createPages({ ttlSeconds, assets = '/assets', now = Date.now }: 
       script: null,
       icon: 'icon',
       ...frame,
-      assets,
+      asset,
       locale,
       dir,
       t,

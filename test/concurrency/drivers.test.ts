@@ -82,10 +82,8 @@ describe.each(DRIVER_NAMES)('the driver %s', (driver) => {
   })
 
   test('ends the others with the first error', async () => {
-    const begun = performance.now()
-    const error = await failure(run([task(fail, { message: 'No.' }), task(wait, { ms: 20_000, name: 'x' })]))
+    const error = await failure(run([task(fail, { message: 'No.' }), task(wait, { ms: 600_000, name: 'x' })]))
     expect(error.message).toBe('No.')
-    expect(performance.now() - begun).toBeLessThan(9000)
   })
 
   test('settles all of them, however each ends', async () => {

@@ -8,8 +8,8 @@ import { collectLog } from '../helpers/server.ts'
 const redis = await useRedis()
 const client = await redis.connections.connect('patient')
 
-/** A quarter of a second apart, on a machine that does much else. */
-const expectSame = (a: number, b: number): void => expect(Math.abs(a - b)).toBeLessThan(250)
+/** The same, on a machine that does much else: wrong clocks are off by minutes. */
+const expectSame = (a: number, b: number): void => expect(Math.abs(a - b)).toBeLessThan(10_000)
 const redisNow = async (): Promise<number> => {
   const [seconds, micros] = await client.time()
   return Number(seconds) * 1000 + Number(micros) / 1000

@@ -114,9 +114,8 @@ describe('when the connection breaks in the middle of fifty', () => {
   test.each(BROKEN)('%s, a fail-fast one fails at once what is not answered', async (of, bytes, least) => {
     const { proxy, connection } = await throughProxy('fail-fast')
     proxy.breakAfter(bytes, of)
-    const begun = performance.now()
     const outcomes = await Promise.allSettled(fifty.map(() => connection.incr(`fast:${of}`)))
-    expect(performance.now() - begun).toBeLessThan(1000)
+    expect(outcomes).not.toContainEqual({ status: 'rejected', reason: new Error('Command timed out') })
     const answered = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? outcome.value : []))
     expect(answered).toEqual(countTo(answered.length))
     expect(outcomes.findIndex(({ status }) => status === 'rejected')).toBe(answered.length)

@@ -20,10 +20,8 @@ describe('a bot that waits for a code', () => {
     const { record } = await given(START, ASK)
     const waiting = otpBox.waitFor(record.hash)
     await waits(record.hash)
-    const handed = performance.now()
     await handOver(record.hash)
     expect(await waiting).toEqual({ code: CODE })
-    expect(performance.now() - handed).toBeLessThan(500)
     await leftAlone(record.hash)
   })
 

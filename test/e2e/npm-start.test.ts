@@ -20,8 +20,7 @@ function childOf(parent: number | undefined, main: string): number {
 
 describe('npm start', () => {
   it('stops every process it started, the private Redis too, and ends with 0', async () => {
-    // Not bundled, but as people start it.
-    const another = await startHalfway({}, ['--import', 'tsx'])
+    const another = await startHalfway()
     expect(await another.stop()).toBe(0)
     for (const url of [another.url, another.botUrl, another.portalUrl]) await expectRefused(url)
     expect(() => process.kill(another.redis.pid, 0)).toThrow('ESRCH')

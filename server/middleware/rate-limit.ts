@@ -1,6 +1,6 @@
 /** How often one address may do something in a minute, counted in Redis so that all server processes count together. */
 import { createHash } from 'node:crypto'
-import type { RequestHandler, Response } from 'express'
+import type { Request, RequestHandler, Response } from 'express'
 import { rateLimit } from 'express-rate-limit'
 import { type RedisReply, RedisStore } from 'rate-limit-redis'
 import { AppError } from '../../core/errors.ts'
@@ -38,9 +38,20 @@ export function limitPerMinute(
       })
     },
   })
-  if (what !== 'action') return limiter
+  if (what === 'batch') return countOnce(limiter)
+  if (what === 'submit') return limiter
   return (req, res, next) =>
     limiter(req, res, (error?: unknown) => (isFull(error) ? next() : next(error as Error | undefined)))
+}
+
+/** A batch is seen by its size or, once it is parsed, by its form. */
+function countOnce(limiter: RequestHandler): RequestHandler {
+  const counted = new WeakSet<Request>()
+  return (req, res, next) => {
+    if (counted.has(req)) return next()
+    counted.add(req)
+    return limiter(req, res, next)
+  }
 }
 
 const isFull = (error: unknown): boolean =>

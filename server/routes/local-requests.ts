@@ -48,7 +48,11 @@ export function createLocalRequestRoutes({
 
   router
     .route('/')
-    .post(limitSubmits, ...jsonBody(MOST_BATCH_BYTES), createSubmitRoute({ submit, limitBatches }))
+    .post(
+      limitSubmits,
+      ...jsonBody(MOST_BATCH_BYTES, limitBatches),
+      createSubmitRoute({ submit, limitBatches }),
+    )
     .all(methodNotAllowed('POST'))
 
   router.param('hash', (_req, _res, next, hash) =>

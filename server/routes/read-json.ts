@@ -1,8 +1,8 @@
 /** What programs send: JSON, read with care. */
 import express, { type Request, type RequestHandler, type Response } from 'express'
-import { z } from 'zod'
 import { AppError, type FieldError } from '../../core/errors.ts'
 import { exceededLimit, type JsonLimits } from '../../core/json-limits.ts'
+import { paced } from '../pace.ts'
 
 /** The most that one request, or a code, may take. */
 export const MOST_BYTES = 64 * 1024
@@ -15,19 +15,38 @@ const LIMIT_WORDS: Record<keyof JsonLimits, string> = {
 }
 const KEY_FORM = /^[\x20-\x7e]{1,255}$/
 
-export const jsonBody = (mostBytes: number): RequestHandler[] => [
+/** @param limitLarge stands before a body that is, or may be, too large for one request: before it is read where that is told */
+export const jsonBody = (mostBytes: number, limitLarge?: RequestHandler): RequestHandler[] => [
   requireJson,
-  express.json({
-    limit: mostBytes,
-    verify: (_req, res, body, encoding) => {
-      // The limits are counted on bytes of UTF-8, which is what JSON is sent in.
-      if (encoding !== 'utf-8') throw new AppError('unsupported_media_type', { detail: 'Send UTF-8.' })
-      const exceeded = exceededLimit(body, LIMITS)
-      if (exceeded) throw new AppError('body_too_large', { detail: LIMIT_WORDS[exceeded] })
-      ;(res as Response).locals.bodyBytes = body.length
-    },
-  }),
+  (req, res, next) => (limitLarge && mayBeLarge(req) ? limitLarge(req, res, next) : next()),
+  express.raw({ limit: mostBytes, type: 'application/json' }),
+  (req, res, next) => {
+    if (!Buffer.isBuffer(req.body)) req.body = Buffer.alloc(0)
+    res.locals.bodyBytes = req.body.length
+    return limitLarge && bodyBytes(res) > MOST_BYTES ? limitLarge(req, res, next) : next()
+  },
+  async (req, res, next) => {
+    const bytes: Buffer = req.body
+    req.body = await (bodyBytes(res) > MOST_BYTES ? paced(() => parse(bytes)) : parse(bytes))
+    next()
+  },
 ]
+
+/** What is compressed may become any size, and reading it is most of the work. */
+const mayBeLarge = (req: Request): boolean =>
+  Number(req.get('content-length')) > MOST_BYTES || req.get('content-encoding') !== undefined
+
+/** Of no body at all the fields that are missing are told. */
+function parse(bytes: Buffer): unknown {
+  if (bytes.length === 0) return {}
+  const exceeded = exceededLimit(bytes, LIMITS)
+  if (exceeded) throw new AppError('body_too_large', { detail: LIMIT_WORDS[exceeded] })
+  try {
+    const text = new TextDecoder().decode(bytes)
+    if (/^\s*[[{]/.test(text)) return JSON.parse(text)
+  } catch {}
+  throw new AppError('invalid_json', { detail: 'The body is not JSON.' })
+}
 
 /** How much was sent, in its plain form. */
 export const bodyBytes = (res: Response): number => Number(res.locals.bodyBytes ?? 0)
@@ -37,16 +56,20 @@ const requireJson: RequestHandler = (req, _res, next) => {
   const isEmpty = req.get('content-length') === '0'
   if (!isEmpty && req.is('application/json') === false)
     throw new AppError('unsupported_media_type', { detail: 'Send application/json.' })
+  const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(req.get('content-type') ?? '')?.[1]
+  // JSON is sent in UTF-8, and its limits are counted on the bytes of that.
+  if (charset && !/^utf-?8$/i.test(charset))
+    throw new AppError('unsupported_media_type', { detail: 'Send UTF-8.' })
   next()
 }
 
-const jsonObject = z.record(z.string(), z.unknown())
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** @throws AppError `invalid_json` */
 export function readObject(body: unknown, what = 'The body'): Record<string, unknown> {
-  const object = jsonObject.safeParse(body === undefined ? {} : body)
-  if (!object.success) throw new AppError('invalid_json', { detail: `${what} must be a JSON object.` })
-  return object.data
+  if (!isObject(body)) throw new AppError('invalid_json', { detail: `${what} must be a JSON object.` })
+  return body
 }
 
 export const unknownFields = (fields: Record<string, unknown>): FieldError[] =>
@@ -64,18 +87,18 @@ export function readSubmission(object: Record<string, unknown>): ReadSubmission 
   const errors = unknownFields(unknown)
   if (slug === undefined) errors.push({ field: 'service_slug', code: 'required' })
   else if (typeof slug !== 'string') errors.push({ field: 'service_slug', code: 'not_text' })
-  const requestData = jsonObject.safeParse(data ?? {})
-  if (!requestData.success) errors.push({ field: 'request_data', code: 'not_object' })
+  const requestData = data ?? {}
+  if (!isObject(requestData)) errors.push({ field: 'request_data', code: 'not_object' })
   if (errors.length > 0) throw new AppError('validation_failed', { errors })
   return {
     slug: slug as string,
-    requestData: requestData.data as Record<string, unknown>,
+    requestData: requestData as Record<string, unknown>,
     wishes: { delay, run_at, priority },
   }
 }
 
 export function readOtp(body: unknown): string {
-  const { otp, ...unknown } = jsonObject.safeParse(body).data ?? {}
+  const { otp, ...unknown } = (isObject(body) ? body : {}) as Record<string, unknown>
   const errors = unknownFields(unknown)
   if (otp === undefined || otp === '') errors.push({ field: 'otp', code: 'required' })
   else if (typeof otp !== 'string' && typeof otp !== 'number') errors.push({ field: 'otp', code: 'not_text' })

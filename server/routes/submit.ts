@@ -4,6 +4,7 @@ import { AppError, type FieldError } from '../../core/errors.ts'
 import type { PublicView } from '../../core/record.ts'
 import { type Caller, callerOf } from '../middleware/caller.ts'
 import { localeOf } from '../middleware/locale.ts'
+import { inTurn, paced } from '../pace.ts'
 import { type Problem, toProblem } from '../problem.ts'
 import type { Submit, Submitted } from '../submit.ts'
 import {
@@ -41,6 +42,7 @@ export function createSubmitRoute({
   limitBatches,
 }: {
   submit: Submit
+  /** Counts a batch, once however often it is asked. */
   limitBatches: RequestHandler
 }): RequestHandler {
   const submitOne = (
@@ -67,24 +69,31 @@ export function createSubmitRoute({
     while (entries.length < requests.length) {
       const from = entries.length
       const slice = requests.slice(from, from + size)
-      const begun = performance.now()
-      entries.push(...(await Promise.all(slice.map((entry, i) => submitEntry(entry, from + i)))))
-      size = nextSliceSize(size, performance.now() - begun)
+      await inTurn(async () => {
+        const begun = performance.now()
+        entries.push(
+          ...(await Promise.all(slice.map((entry, i) => paced(() => submitEntry(entry, from + i))))),
+        )
+        size = nextSliceSize(size, performance.now() - begun)
+      })
     }
     const refused = entries.filter((entry) => 'error' in entry).length
     const locale = localeOf(req)
     const toldInFull = limitProblems(
       Math.min(bodyBytes(res), MAX_ECHO_BYTES) + MAX_PROBLEM_BYTES - refused * BRIEF_BYTES,
     )
-    const told = entries.map((entry) =>
-      'error' in entry
-        ? { index: entry.index, problem: toldInFull(() => toProblem(entry.error, locale), entry.error) }
-        : entry,
+    const told = await Promise.all(
+      entries.map((entry) =>
+        'error' in entry
+          ? paced(() => ({
+              index: entry.index,
+              problem: toldInFull(() => toProblem(entry.error, locale), entry.error),
+            }))
+          : entry,
+      ),
     )
-    res
-      .status(202)
-      .set('Cache-Control', 'no-store')
-      .json({ accepted: entries.length - refused, refused, requests: told })
+    res.status(202).set('Cache-Control', 'no-store')
+    await paced(() => res.json({ accepted: entries.length - refused, refused, requests: told }))
   }
 
   return async (req, res, next) => {

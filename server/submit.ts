@@ -18,6 +18,9 @@ import { type Service, validateRequestData } from '../core/services/service.ts'
 import { hashToken, ownerTokenOf } from './ownership.ts'
 import { type Limits, readSchedule, type Schedule, type Wishes } from './schedule.ts'
 
+/** As many ended requests of the same kind are looked through for one to join; after that each submit makes its own. */
+export const MAX_ENDED = 20
+
 export interface Submission {
   slug: string
   requestData: Record<string, unknown>
@@ -112,7 +115,7 @@ export function createSubmit({
     if (!mayJoin || sessionId === null) return create(order)
     const caller = `active:${sessionId}`
     let key = fingerprint(sessionId, [service.slug, data])
-    for (;;) {
+    for (let ended = 0; ended < MAX_ENDED; ended++) {
       const standing = await available(() => idempotency.claim(caller, key, mine))
       const stored = await store.read(standing.hash)
       if (stored && !isFinal(stored.record.status)) return publicView(stored.record, now())
@@ -123,6 +126,7 @@ export function createSubmit({
       }
       key = fingerprint(key, [standing.hash])
     }
+    return create(order)
   }
 
   /** A request that ends at the last moment can be read for as long again. */

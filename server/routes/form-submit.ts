@@ -7,7 +7,7 @@ import { AppError } from '../../core/errors.ts'
 import type { PublicView } from '../../core/record.ts'
 import type { Requests } from '../../core/requests.ts'
 import type { Caller } from '../middleware/caller.ts'
-import type { Submit } from '../submit.ts'
+import { MAX_ENDED, type Submit } from '../submit.ts'
 
 export interface FormSubmission extends Caller {
   slug: string
@@ -20,7 +20,7 @@ export interface FormSubmission extends Caller {
 export function createFormSubmit({ submit, requests }: { submit: Submit; requests: Requests }) {
   return async ({ key, ...submission }: FormSubmission): Promise<PublicView> => {
     let idempotencyKey = key && fingerprint(key, JSON.stringify(submission.requestData))
-    for (;;) {
+    for (let ended = 0; ended < MAX_ENDED; ended++) {
       const { view, replayed } = await submit({ ...submission, idempotencyKey })
       if (!replayed || !idempotencyKey) return view
       const present = await presentState(view.hash)
@@ -28,6 +28,7 @@ export function createFormSubmit({ submit, requests }: { submit: Submit; request
       // Back at the form of a request that did not work out, and sent again: this asks for a new one.
       idempotencyKey = fingerprint(idempotencyKey, view.hash)
     }
+    return (await submit({ ...submission, idempotencyKey: null })).view
   }
 
   /** A repeated submit is answered as it was the first time; what became of the request since, the record knows. */

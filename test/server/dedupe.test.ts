@@ -1,5 +1,6 @@
 /** A service with `dedupe: "active"`: the same person asking the same thing gets the running request back. */
 import { describe, expect, test } from 'vitest'
+import { MAX_ENDED } from '../../server/submit.ts'
 import { START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
@@ -42,6 +43,13 @@ describe('the same person asking the same thing', () => {
     const second = await ask()
     expect(second).not.toBe(first)
     expect(await ask()).toBe(second)
+  })
+
+  test('gets a request of their own each time once very many of them have ended', async () => {
+    const ask = someone()
+    for (let ended = 0; ended < MAX_ENDED; ended++)
+      await server.apply(await ask(), { type: 'cancel', by: 'user' })
+    expect(await ask()).not.toBe(await ask())
   })
 
   test('gets a new one for other data', async () => {

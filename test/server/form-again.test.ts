@@ -4,6 +4,7 @@ import { load } from 'cheerio'
 import { nanoid } from 'nanoid'
 import { describe, expect, test } from 'vitest'
 import type { Change } from '../../core/lifecycle.ts'
+import { MAX_ENDED } from '../../server/submit.ts'
 import { keys } from '../helpers/names.ts'
 import { aHash, START, TTL_SECONDS } from '../helpers/record.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
@@ -41,6 +42,18 @@ async function valuesAt(browser: Browser, path: string): Promise<object> {
   expect($('.error-summary')).toHaveLength(0)
   return Object.fromEntries(Object.keys(EMPTY).map((name) => [name, $(`input[name=${name}]`).val()]))
 }
+
+test('a form that is sent again after very many of its requests have ended makes a request each time', async () => {
+  const mine = openBrowser(address)
+  const form = '/services/link-check'
+  const key = (await mine.open(form))('input[name=_key]').val()
+  const send = async () => {
+    const sent = await mine.post(form, { _key: key, url: 'https://example.com' }).expect(303)
+    return String(sent.headers.location?.split('/').pop())
+  }
+  for (let ended = 0; ended < MAX_ENDED; ended++) await apply(await send(), CANCEL)
+  expect(await send()).not.toBe(await send())
+})
 
 describe('"Try again"', () => {
   test.each([

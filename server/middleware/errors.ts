@@ -28,7 +28,9 @@ export function handleErrors({
   // Express recognises an error handler by its four arguments.
   return async (raw, req, res, _next) => {
     const error = fromHttpError(raw) ?? new AppError('internal_error', { cause: raw })
-    if (error.status >= 500)
+    // A full queue is no fault, and there may be thousands of such calls.
+    if (error.code === 'queue_full') log.debug({ code: error.code, method: req.method }, 'a call was refused')
+    else if (error.status >= 500)
       log.error({ err: error, method: req.method, route: req.route?.path }, 'a call failed')
     if (res.headersSent) return void res.destroy()
     if (error.retryAfterSeconds !== undefined) res.set('Retry-After', String(error.retryAfterSeconds))

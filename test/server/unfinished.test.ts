@@ -5,7 +5,7 @@ import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/names.ts'
 import { START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
-import { CREDIT_SCORE, type TestServer, useServer } from '../helpers/server.ts'
+import { CREDIT_SCORE, collectLog, type TestServer, useServer } from '../helpers/server.ts'
 import { openBrowser } from './page-browser.ts'
 
 const SUBMIT = '/api/local-requests'
@@ -150,13 +150,15 @@ describe.each([
 ] as const)('%s that is full', (_what, settings, inAnotherQueue) => {
   it('takes no more, from nobody, until one is done', async () => {
     const own = await useRedis()
-    const full = await useServer(own, { settings })
+    const { log, lines } = collectLog('info')
+    const full = await useServer(own, { settings, log })
     const all = await Promise.all(Array.from({ length: 10 }, () => submit(newAddress(), CREDIT_SCORE, full)))
     const taken = all.filter(({ status }) => status === 202)
     expect(taken).toHaveLength(2)
     const { body, headers } = await submit(newAddress(), CREDIT_SCORE, full).expect(503)
     expect(body).toMatchObject({ code: 'queue_full', retryable: true })
     expect(headers['retry-after']).toBe('30')
+    expect(lines.join('')).not.toContain('queue_full')
     await submit(newAddress(), LINK_CHECK, full).expect(inAnotherQueue)
     await full.apply(taken[0]?.body.hash, { type: 'cancel', by: 'user' })
     await eventually(async () => void (await submit(newAddress(), CREDIT_SCORE, full).expect(202)))

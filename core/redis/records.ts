@@ -174,7 +174,15 @@ export function createRecords({
 
   async function read(hash: string, known: Known | null): Promise<Stored | null> {
     const raw = await readValue(redis.names.record(hash))
-    return raw === null ? gone(hash) : open(hash, raw, known)
+    if (raw === null) return gone(hash)
+    try {
+      return await open(hash, raw, known)
+    } catch (error) {
+      // What is not written yet is not shown yet. A change to the last good record is refused: it is not what is stored.
+      const last = error instanceof TooManyWriters ? lastGood.get(hash) : null
+      if (!last || (known && goesBack(known, last.record))) throw error
+      return last
+    }
   }
 
   async function create(created: RequestRecord): Promise<boolean> {
@@ -209,8 +217,12 @@ function unseal(hash: string, raw: Value): { record: RequestRecord; raw: string 
   return record?.hash === hash ? { record, raw: raw as string } : null
 }
 
-export const tooManyWriters = (): AppError =>
-  new AppError('storage_unavailable', { detail: 'Too many programs write this request at once.' })
+class TooManyWriters extends AppError {
+  constructor() {
+    super('storage_unavailable', { detail: 'Too many programs write this request at once.' })
+  }
+}
+export const tooManyWriters = (): AppError => new TooManyWriters()
 
 /** A code goes into the box with the change that hands it over; a new question or the end empties the box. */
 function box(next: RequestRecord, otp: string | undefined): (string | number)[] {

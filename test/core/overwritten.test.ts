@@ -389,19 +389,34 @@ describe.runIf(onRealRedis)('when Redis is full', () => {
 })
 
 describe('a program that writes faster than anybody can answer', () => {
-  it('ends a reading and a change with an error instead of keeping them for ever', async () => {
-    const { hash } = (await given(START)).record
+  /** A store that another program overtakes at each of its writes. */
+  function overtakenAt(hash: string) {
     let writes = 0
-    const overtaken: RedisClient = Object.create(client)
-    overtaken.commitRequest = async (...args) => {
+    const redis: RedisClient = Object.create(client)
+    redis.commitRequest = async (...args) => {
       await client.set(keys.record(hash), JSON.stringify({ status: 'processing', progress: ++writes % 50 }))
       return client.commitRequest(...args)
     }
-    const late = createRequestStore({ redis: overtaken, ttlSeconds: TTL_SECONDS })
+    return { late: createRequestStore({ redis, ttlSeconds: TTL_SECONDS }), writes: () => writes }
+  }
+
+  it('ends a reading and a change with an error instead of keeping them for ever', async () => {
+    const { hash } = (await given(START)).record
+    const { late, writes } = overtakenAt(hash)
     await client.set(keys.record(hash), JSON.stringify({ status: 'processing' }))
     expect(await codeOf(late.read(hash))).toBe('storage_unavailable')
     expect(await codeOf(late.apply(hash, CANCEL))).toBe('storage_unavailable')
-    expect(writes).toBeLessThan(100)
+    expect(writes()).toBeLessThan(100)
+    expect((await recordOf(store, hash)).status).toBe('processing')
+  })
+
+  it('leaves a reading with the last good state, where one is known', async () => {
+    const { hash } = (await given(START, step(30, 'Ours'))).record
+    const { late } = overtakenAt(hash)
+    await late.read(hash)
+    await client.set(keys.record(hash), JSON.stringify({ status: 'processing', progress: 40 }))
+    expect(await recordOf(late, hash)).toMatchObject({ progress: 30, current_message: 'Ours' })
+    expect(await codeOf(late.apply(hash, CANCEL))).toBe('storage_unavailable')
     expect((await recordOf(store, hash)).status).toBe('processing')
   })
 })

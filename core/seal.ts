@@ -1,6 +1,6 @@
 /** How our own writes are told from those of other programs. */
 import { pack, unpack } from './packed.ts'
-import type { Position, PublicView, RequestRecord, Status } from './record.ts'
+import { type Position, type PublicView, type RequestRecord, STATUSES, type Status } from './record.ts'
 
 /**
  * Every record and every message of ours ends with its mark. It is white space to any JSON parser and vanishes when
@@ -15,7 +15,9 @@ export const sealView = (view: PublicView): string => JSON.stringify(view) + VIE
 /** Null when it is not as we wrote it. */
 export function unsealRecord(json: string): RequestRecord | null {
   const packed = unseal(json, RECORD_MARK)
-  return packed && (unpack(packed) as unknown as RequestRecord)
+  // A newer version may know more of them: its record is read like another program's.
+  if (!packed || !STATUSES.includes(packed.status as Status)) return null
+  return unpack(packed) as unknown as RequestRecord
 }
 export const unsealView = (json: string): PublicView | null => unseal(json, VIEW_MARK) as PublicView | null
 

@@ -118,3 +118,26 @@ describe('fields that this version does not know', () => {
     expect(await stored(record.hash)).not.toHaveProperty('blob')
   })
 })
+
+describe('a status that this version does not know', () => {
+  const paused = (record: RequestRecord) =>
+    sealRecord({ ...record, status: 'paused' as RequestRecord['status'] })
+
+  it('leaves the last good state shown where the process knows one', async () => {
+    const record = begun()
+    await write(record.hash, sealRecord(record))
+    const store = another()
+    await store.read(record.hash)
+    await write(record.hash, paused(record))
+    expect((await store.read(record.hash))?.record.status).toBe('processing')
+  })
+
+  it('is told as what cannot be read where the process knows none', async () => {
+    const record = begun()
+    await write(record.hash, paused(record))
+    const refused = { code: 'unreadable_record' }
+    await expect(another().read(record.hash)).rejects.toMatchObject(refused)
+    await expect(another().apply(record.hash, at(30, 'captcha_solving'))).rejects.toMatchObject(refused)
+    expect((await stored(record.hash)).status).toBe('paused')
+  })
+})

@@ -104,7 +104,7 @@ export function composeServer({
         store,
         queues,
         intake: createIntake({ store, queues, deadlines: createDeadlines({ redis }), subjects }),
-        places: createPlaces({ redis, limits: config.server, now: now ?? Date.now }),
+        places: createPlaces({ redis, limits: config.server, ttlSeconds, now: now ?? Date.now }),
         idempotency,
         ownerCheck: config.server.ownerCheck,
         secret,

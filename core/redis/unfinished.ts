@@ -56,10 +56,12 @@ const NO_PLACE = 0
 export function createPlaces({
   redis,
   limits,
+  ttlSeconds,
   now,
 }: {
   redis: RedisClient
   limits: UnfinishedLimits
+  ttlSeconds: number
   now: () => number
 }): Places {
   const { deadlines } = redis.names
@@ -70,9 +72,11 @@ export function createPlaces({
     await Promise.all(
       [...byKey].map(async ([key, some]) => {
         const args = some.flatMap(({ score, hash }) => [score, hash])
-        const until = key === deadlines ? '' : now()
+        const isReminders = key === deadlines
+        // A reminder that is overdue for longer than a record lives reminds of nothing: no worker was there to take it.
+        const until = isReminders ? now() - ttlSeconds * 1000 : now()
         const given = await replacingWrongTypes(redis, { [key]: 'zset' }, () =>
-          redis.admitRequests(key, until, (some[0] as Wanted).max, ...args),
+          redis.admitRequests(key, until, (some[0] as Wanted).max, isReminders ? 0 : 1, ...args),
         )
         for (const [i, wanted] of some.entries()) answers.set(wanted, given[i] ?? NO_PLACE)
       }),

@@ -163,4 +163,16 @@ describe.each([
     await full.apply(taken[0]?.body.hash, { type: 'cancel', by: 'user' })
     await eventually(async () => void (await submit(newAddress(), CREDIT_SCORE, full).expect(202)))
   })
+
+  it('takes more once the life of the others is over, though there is no worker', async () => {
+    const own = await useRedis()
+    const full = await useServer(own, { settings: { ...settings, REQUEST_TTL: '1' } })
+    const client = await own.connections.connect('patient')
+    for (let i = 0; i < 2; i++) await submit(newAddress(), CREDIT_SCORE, full).expect(202)
+    await submit(newAddress(), CREDIT_SCORE, full).expect(503)
+    // As if the time had passed after which their reminders are overdue.
+    for (const hash of await client.zrange(keys.deadlines, '0', '-1'))
+      await client.zadd(keys.deadlines, Date.now() - 2000, hash)
+    await eventually(async () => void (await submit(newAddress(), CREDIT_SCORE, full).expect(202)))
+  })
 })

@@ -111,6 +111,16 @@ export class AppError extends Error {
   }
 }
 
+/** Whether another program left something in a record that is no request. */
+export const isUnreadable = (error: unknown): boolean =>
+  error instanceof AppError && error.code === 'unreadable_record'
+
+/** For looking at many requests: one that cannot be read is left out, and every other error is thrown. */
+export function nullIfUnreadable(error: unknown): null {
+  if (!isUnreadable(error)) throw error
+  return null
+}
+
 /** A process cannot start, for a reason its operator can mend: told in one sentence, without a stack. */
 export class StartError extends Error {
   override name = 'StartError'

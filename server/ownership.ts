@@ -6,7 +6,7 @@
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { OwnerCheck } from '../core/config.ts'
-import { AppError } from '../core/errors.ts'
+import { AppError, nullIfUnreadable } from '../core/errors.ts'
 import { isHash, missing } from '../core/hash.ts'
 import type { RequestRecord } from '../core/record.ts'
 import type { RequestStore } from '../core/redis/request-store.ts'
@@ -60,10 +60,7 @@ export function createOwnership({
     },
     async typed(hash, slug, sessionId) {
       if (!isHash(hash) || sessionId === null) return null
-      const stored = await store.read(hash).catch((error) => {
-        if (error instanceof AppError && error.code === 'unreadable_record') return null
-        throw error
-      })
+      const stored = await store.read(hash).catch(nullIfUnreadable)
       const isTheirs = stored?.record.service_slug === slug && isOfSession(stored.record, sessionId)
       return isTheirs ? textsIn(stored.record.request_data) : null
     },

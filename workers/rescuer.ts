@@ -4,7 +4,7 @@
  * rules allow once.
  */
 import { dueAt, waitsUntil } from '../core/deadline.ts'
-import { AppError } from '../core/errors.ts'
+import { isUnreadable } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import { isFinal, type RequestRecord } from '../core/record.ts'
 import type { Deadlines } from '../core/redis/deadlines.ts'
@@ -104,7 +104,7 @@ export function startRescuer(deps: RescuerDeps): Rescuer {
       await lookAfter(hash)
     } catch (error) {
       // What another program broke stays broken until that one mends it; whoever met it first has said so.
-      const unreadable = error instanceof AppError && error.code === 'unreadable_record'
+      const unreadable = isUnreadable(error)
       log[unreadable ? 'debug' : 'warn']({ err: error, hash }, 'could not look after a request')
       await deadlines.remind(hash, now() + LOOK_AGAIN_MS)
     }

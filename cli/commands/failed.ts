@@ -1,4 +1,5 @@
 /** `failed list` and `failed retry`: what went wrong, and another try for it. */
+import { nullIfUnreadable } from '../../core/errors.ts'
 import type { Failed } from '../../core/redis/failures.ts'
 import { createRetry, type Retried } from '../../core/redis/retry.ts'
 import { findService } from '../../core/services/index.ts'
@@ -19,7 +20,7 @@ export async function listFailed(
   { failures, store, now }: Installation,
 ): Promise<ExitCode> {
   const all = await failures.list()
-  const living = await Promise.all(all.map(({ hash }) => store.read(hash).catch(() => null)))
+  const living = await Promise.all(all.map(({ hash }) => store.read(hash).catch(nullIfUnreadable)))
   const listed = all.map((one, i) => ({
     ...one,
     can_be_retried: living[i] !== null && one.retried_as === null,

@@ -1,4 +1,5 @@
 /** `list`: the requests there are. */
+import { nullIfUnreadable } from '../../core/errors.ts'
 import {
   isScheduled,
   type PublicView,
@@ -50,7 +51,7 @@ async function newestOf(
   for (let from = 0; from < hashes.length; from += AT_ONCE) {
     const some = hashes.slice(from, from + AT_ONCE)
     // What another program left as nonsense is no reason to see nothing of the others.
-    const stored = await Promise.all(some.map((hash) => store.read(hash).catch(() => null)))
+    const stored = await Promise.all(some.map((hash) => store.read(hash).catch(nullIfUnreadable)))
     const wanted = stored.flatMap((one) => (one && isWanted(one.record) ? one.record : []))
     count += wanted.length
     newest = [...newest, ...wanted].sort(byAge).slice(0, limit)

@@ -6,7 +6,7 @@
  * what was published before is read. After a pause of the connection the record is read again; at `expires_at` it is
  * looked for; a foreign program's message, and one that takes something back, is only taken as a hint to read.
  */
-import { AppError } from '../errors.ts'
+import { isUnreadable } from '../errors.ts'
 import { kindOfNonsense, parseForeignRecord } from '../foreign-record.ts'
 import { missing } from '../hash.ts'
 import type { Log } from '../log.ts'
@@ -195,9 +195,9 @@ export function createLiveRequests({
       readAt(entry, Math.max(Date.parse(stored.record.expires_at), now() + READ_AGAIN_MS))
     } catch (error) {
       log.debug({ err: error, hash }, 'could not read a watched request, trying again')
-      const isUnreadable = error instanceof AppError && error.code === 'unreadable_record'
-      if (isUnreadable && entry.latest && now() >= Date.parse(entry.latest.expires_at)) return gone(entry)
-      readAt(entry, now() + (isUnreadable ? READ_NONSENSE_AGAIN_MS : READ_AGAIN_MS))
+      const unreadable = isUnreadable(error)
+      if (unreadable && entry.latest && now() >= Date.parse(entry.latest.expires_at)) return gone(entry)
+      readAt(entry, now() + (unreadable ? READ_NONSENSE_AGAIN_MS : READ_AGAIN_MS))
     }
   }
 

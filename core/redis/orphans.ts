@@ -4,6 +4,7 @@
  * and a Redis that came back from an old copy may.
  */
 import { Cluster, type Redis } from 'ioredis'
+import { nullIfUnreadable } from '../errors.ts'
 import { isHash } from '../hash.ts'
 import { isFinal } from '../record.ts'
 import type { RedisClient } from './connect.ts'
@@ -39,9 +40,9 @@ export function createOrphans({
 }) {
   const { names } = redis
   async function isFinished(hash: string): Promise<boolean> {
-    const stored = await store.read(hash).catch(() => undefined)
+    const stored = await store.read(hash).catch(nullIfUnreadable)
     // What cannot be read may be mended yet; null is another installation's.
-    return stored !== undefined && stored !== null && isFinal(stored.record.status)
+    return stored !== null && isFinal(stored.record.status)
   }
 
   /** Keys of ours that should have an end and have none. */
@@ -76,7 +77,7 @@ export function createOrphans({
     const hash = key.slice(names.record('').length)
     if (!isHash(hash)) return true
     // Another program's plain SET took a record's end away: whoever reads it gives it back, unless it is nonsense.
-    await store.read(hash).catch(() => null)
+    await store.read(hash).catch(nullIfUnreadable)
     return isEndless(key)
   }
 

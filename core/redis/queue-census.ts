@@ -1,4 +1,5 @@
 /** Who waits in the queues, and for how long: for those who run Halfway. Looks only. */
+import { nullIfUnreadable } from '../errors.ts'
 import { createdAt } from '../hash.ts'
 import type { Log } from '../log.ts'
 import type { ServiceQueue } from '../services/queues.ts'
@@ -62,7 +63,7 @@ export function createQueueCensus({
       .slice(0, OLDEST)
     const since = await Promise.all(
       oldest.map(async (one) => {
-        const record = (await store.read(one.hash).catch(() => null))?.record
+        const record = (await store.read(one.hash).catch(nullIfUnreadable))?.record
         return Math.max(one.since, record?.run_at ? Date.parse(record.run_at) : 0)
       }),
     )

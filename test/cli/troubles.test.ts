@@ -91,6 +91,12 @@ describe.runIf(onRealRedis)('a Redis', () => {
     60_000,
   )
 
+  test('that refuses to have records read does not make lists shorter', async () => {
+    await given(START)
+    const cli = useCli({ url: await addressOf('unread', '+@all', '-get', '-mget') })
+    expect((await cli.run('list')).err).toMatch(/^halfway: .*permission/i)
+  })
+
   test('that is full is told by doctor, by name', async () => {
     await client.config('SET', 'maxmemory', '1')
     const all = await doctor(redis.url)

@@ -3,6 +3,7 @@
  * hash and that is all there is to it, so nothing of the person lies in a queue, an event or a log of it.
  */
 import { type Job, Queue, type Worker, type WorkerOptions } from 'bullmq'
+import { Cluster } from 'ioredis'
 import type { Log } from '../log.ts'
 import type { RequestRecord } from '../record.ts'
 import { allQueues } from '../services/index.ts'
@@ -64,7 +65,10 @@ export interface Queues {
   add(request: Waiting, where: Where): Promise<void>
   /** Adds it where its job was lost. */
   ensure(request: Waiting, where: Where): Promise<void>
-  /** Those of these requests that wait for their turn, and whose job is whole: a few commands for all of them together. */
+  /**
+   * Those of these requests that wait for their turn, and whose job is whole: a few commands for all of them together. One that
+   * another program has begun is not among them, though its job waits.
+   */
   inLine(hashes: readonly string[]): Promise<ReadonlySet<string>>
   /** The job of a request whose time has come waits from now on like those that were added now. */
   join(job: RequestJob, request: Waiting, where: Where): Promise<void>
@@ -165,7 +169,7 @@ export function createQueues({
           return placed.filter((hash) => whole.has(queue.toKey(hash)))
         }),
       )
-      return new Set(ofQueues.flat())
+      return new Set(await pendingOf(redis, ofQueues.flat()))
     },
     async probe(hash, queue) {
       await find(queue).add('probe', {}, { ...BRIEF, jobId: hash })
@@ -202,4 +206,15 @@ export function createQueues({
       await Promise.all([...queues.values()].map((queue) => queue.close()))
     },
   }
+}
+
+/** In a Cluster one script must not name keys of several slots. */
+async function pendingOf(redis: RedisClient, hashes: readonly string[]): Promise<string[]> {
+  if (hashes.length === 0) return []
+  const records = hashes.map(redis.names.record)
+  const answers =
+    redis instanceof Cluster
+      ? (await Promise.all(records.map((record) => redis.arePending(1, record)))).flat()
+      : await redis.arePending(records.length, ...records)
+  return hashes.filter((_, i) => answers[i] === 1)
 }

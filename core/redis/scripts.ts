@@ -12,6 +12,7 @@ export const SCRIPTS = {
   takeDue: { lua: script('take-due'), numberOfKeys: 1 },
   // How many keys there are is its first argument.
   endlessKeys: { lua: script('endless') },
+  arePending: { lua: script('pending') },
 }
 
 export interface Scripts {
@@ -23,4 +24,5 @@ export interface Scripts {
   admitRequests(...args: (string | number)[]): Promise<number[]>
   takeDueBuffer(...args: (string | number)[]): Promise<Buffer[]>
   endlessKeys(count: number, ...keys: string[]): Promise<string[]>
+  arePending(count: number, ...keys: string[]): Promise<(0 | 1)[]>
 }

@@ -1,9 +1,10 @@
 /** Many requests wait in their queue: the rescuers look at those whose job is lost, and let the others be. */
 import { afterAll, describe, expect, test } from 'vitest'
+import { toIso } from '../../core/iso-time.ts'
 import { createDeadlines } from '../../core/redis/deadlines.ts'
 import { createFailures } from '../../core/redis/failures.ts'
 import { createQueues } from '../../core/redis/queues.ts'
-import { createRequestStore } from '../../core/redis/request-store.ts'
+import { createRequestStore, type Stored } from '../../core/redis/request-store.ts'
 import { findService } from '../../core/services/index.ts'
 import { linkCheck } from '../../core/services/link-check.ts'
 import { type Rescuer, startRescuer } from '../../workers/rescuer.ts'
@@ -53,6 +54,29 @@ describe('reminders that are due', () => {
     expect(await deadlines.take(now, 100, again)).toEqual([])
     expect((await deadlines.take(again, 100, again)).sort()).toEqual([...hashes].sort())
     await Promise.all(hashes.map(deadlines.forget))
+  })
+})
+
+describe('a request whose job waits in its queue', () => {
+  test('fails when the code that another program has asked for is awaited no longer', async () => {
+    const hash = await submit()
+    const { record } = (await store.read(hash)) as Stored
+    const asked = { ...record, status: 'otp_required', otp_data: { expires_at: toIso(Date.now() - 301_000) } }
+    await redis.setex(keys.record(hash), 1800, JSON.stringify(asked))
+    await remindAllNow([hash])
+    const rescuer = startRescuer({
+      store,
+      deadlines,
+      queues,
+      failures,
+      findService,
+      log: quiet,
+      now: Date.now,
+    })
+    const read = async () => (await store.read(hash))?.record
+    await eventually(async () => expect(await read()).toMatchObject({ error_data: { code: 'otp_expired' } }))
+    await rescuer.stop()
+    await queues.remove(hash, linkCheck.queue)
   })
 })
 

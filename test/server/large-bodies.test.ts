@@ -50,7 +50,11 @@ describe('large bodies', () => {
     ['no JSON', 'x'.repeat(65 * 1024), {}],
     ['no batch', JSON.stringify({ a: 'x'.repeat(65 * 1024) }), {}],
     ['compressed', gzipSync('x'), { 'content-encoding': 'gzip' }],
-    ['good batches', JSON.stringify({ requests: Array(700).fill(CREDIT_SCORE) }), {}],
+    [
+      'batches of unknown services',
+      JSON.stringify({ requests: Array(700).fill({ ...CREDIT_SCORE, service_slug: 'x' }) }),
+      {},
+    ],
   ])('that are %s count as batches, each once', async (name, body, headers) => {
     const from = `10.0.0.${name.length}`
     const calls = Array.from({ length: LIMIT + 1 }, () => post(body, from, headers))

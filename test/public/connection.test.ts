@@ -239,7 +239,7 @@ describe.concurrent('a page', () => {
     await eventually(() => expect(streams()).toBe(4), SOON)
     page.proxy.treat({ stream: 'pass', poll: 'pass' })
     await eventually(() => expect(['polling', 'live']).toContain(page.said.at(-1)), SOON)
-    await eventually(() => expect(page.proxy.open()).toEqual(['stream']), { withinMs: 1000 })
+    await eventually(() => expect(page.proxy.open()).toEqual(['stream']), { withinMs: 5000 })
     page.connection.close()
   })
 

@@ -36,6 +36,28 @@ describe.skipIf(lacksChromium)('the text of a bot', () => {
     expect(await shownText(page.getByText('second line'))).toBe(LINES)
   })
 
+  it('is shown whole, with its vowel marks and the bullets of its list', async () => {
+    const marked = 'اِبَّٰ گٍیٍجٍ پِ صَلِّ مُحَمَّدٍ ژِ'
+    const result = { score: marked, note: marked, list: [marked], rows: [{ [marked]: marked }] }
+    const hash = await given([START, { type: 'complete', attempt: 1, result }], {
+      service_slug: 'credit-score-rating',
+    })
+    for (const locale of ['en', 'fa']) {
+      const page = await open({ javaScriptEnabled: false })
+      await page.goto(`${address}${at('result', hash)}?lang=${locale}`)
+      await page.evaluate(() => document.fonts.ready)
+      const cut = await page.locator('#main').screenshot()
+      await page.evaluate(() => {
+        const sheet = new CSSStyleSheet()
+        sheet.replaceSync(
+          ':has(> bdi:only-child), .message { overflow: visible !important; clip-path: none !important }',
+        )
+        document.adoptedStyleSheets = [sheet]
+      })
+      expect([locale, cut.equals(await page.locator('#main').screenshot())]).toEqual([locale, true])
+    }
+  })
+
   it('does not reach over other texts with marks that are piled up', async () => {
     const piled = `a${'\u0300'.repeat(200)}b${'\u0323'.repeat(200)}`
     const pictures: string[] = []

@@ -21,7 +21,7 @@ const MOST_IN_BATCH = 1000
 export const MOST_BATCH_BYTES = 4 * 1024 * 1024
 /** How much larger than the batch the problems in its answer may be. */
 const MAX_PROBLEM_BYTES = 62 * 1024
-/** What of the batch's own size counts for that: whoever sends megabytes needs no megabytes of mistakes. */
+/** What of the batch's own size counts for that: megabytes need no megabytes of mistakes. A compressed one was sent smaller. */
 const MAX_ECHO_BYTES = 256 * 1024
 /** What an entry with a problem takes that is told by its code alone. */
 const BRIEF_BYTES = 72
@@ -79,9 +79,8 @@ export function createSubmitRoute({
     }
     const refused = entries.filter((entry) => 'error' in entry).length
     const locale = localeOf(req)
-    const toldInFull = limitProblems(
-      Math.min(bodyBytes(res), MAX_ECHO_BYTES) + MAX_PROBLEM_BYTES - refused * BRIEF_BYTES,
-    )
+    const echoBytes = req.get('content-encoding') === undefined ? Math.min(bodyBytes(res), MAX_ECHO_BYTES) : 0
+    const toldInFull = limitProblems(echoBytes + MAX_PROBLEM_BYTES - refused * BRIEF_BYTES)
     const told = await Promise.all(
       entries.map((entry) =>
         'error' in entry

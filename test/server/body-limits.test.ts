@@ -143,6 +143,13 @@ describe('no answer is more than 64 kB larger than its question', () => {
       expect(problem).toMatchObject({ code: expect.stringMatching(/^\w+$/), status: expect.any(Number) })
   })
 
+  it('a compressed batch of a thousand entries with many mistakes', async () => {
+    const body = gzipSync(entries(`{${manyFields(40)}}`))
+    const { status, text } = await send(SUBMIT, body, { 'content-encoding': 'gzip' })
+    expect(status).toBe(202)
+    expect(Buffer.byteLength(text) - body.length).toBeLessThan(ROOM)
+  })
+
   it.each([
     ['a form full of quotation marks', FORM, `mobile=${'"'.repeat(60_000)}`],
     ['an address full of quotation marks', `${FORM}?x=${'%22'.repeat(5_000)}`, 'mobile=1'],

@@ -47,15 +47,28 @@ export function fittingLink(view: PublicView): string {
 }
 
 /** The same page, without why a form was refused. */
-export function withoutRefusal(address: string): string {
-  const { pathname, searchParams: query } = new URL(address, 'http://any')
-  query.delete('refused')
-  return query.size > 0 ? `${pathname}?${query}` : pathname
-}
+export const withoutRefusal = (address: string): string =>
+  withQuery(address, (query) => query.delete('refused'))
+
+const COOKIE_MARK = 'cookies'
+
+/** Whether the answer before this call set a cookie and led here. */
+export const hasCookieMark = (address: string): boolean =>
+  new URL(address, 'http://any').searchParams.has(COOKIE_MARK)
+
+/** The same page, with or without the mark that the answer before has set a cookie. */
+export const cookieCheckLink = (address: string, isMarked: boolean): string =>
+  withQuery(address, (query) => (isMarked ? query.set(COOKIE_MARK, 'set') : query.delete(COOKIE_MARK)))
 
 /** The same page in another language: its query alone, so that it fits whatever address the page has by then. */
 export function languageLink(address: string, locale: Locale): string {
   const query = new URLSearchParams(/\?(.*)$/s.exec(address)?.[1])
   query.set('lang', locale)
   return `?${query}`
+}
+
+function withQuery(address: string, change: (query: URLSearchParams) => void): string {
+  const { pathname, searchParams: query } = new URL(address, 'http://any')
+  change(query)
+  return query.size > 0 ? `${pathname}?${query}` : pathname
 }

@@ -13,7 +13,7 @@ import { callerOf, keepsSessionCookie } from '../middleware/caller.ts'
 import { readerOf } from '../middleware/locale.ts'
 import type { Ownership } from '../ownership.ts'
 import type { Pages } from '../pages/index.ts'
-import { fittingLink } from '../pages/links.ts'
+import { cookieCheckLink, fittingLink, hasCookieMark } from '../pages/links.ts'
 import type { Submit } from '../submit.ts'
 import { createFormSubmit } from './form-submit.ts'
 import { readForm, typedInto } from './read-form.ts'
@@ -40,11 +40,16 @@ export function createPageRoutes(deps: PageDeps): Router {
   const router = Router()
   const submitForm = createFormSubmit(deps)
 
-  /** A page of ours led here, which came with a cookie: the browser did not keep it. */
-  const lacksCookies = (req: Request): boolean => {
-    const { referer = '' } = req.headers
-    const isFromOurPage = URL.canParse(referer) && new URL(referer).host === req.host
-    return needsCookies && isFromOurPage && !keepsSessionCookie(req)
+  const lacksCookies = (req: Request): boolean => needsCookies && !keepsSessionCookie(req)
+
+  /**
+   * Finds out whether the browser keeps cookies, before anything is typed: the first answer sets one and leads back to the
+   * same address, marked. Where the cookie comes back, the mark is taken off again.
+   * @returns where the browser is led to; null where the page can be shown
+   */
+  const cookieCheck = (req: Request): string | null => {
+    const isMarked = hasCookieMark(req.originalUrl)
+    return needsCookies && lacksCookies(req) !== isMarked ? cookieCheckLink(req.originalUrl, !isMarked) : null
   }
 
   router.get('/', (req, res) => {
@@ -57,6 +62,8 @@ export function createPageRoutes(deps: PageDeps): Router {
     const service = serviceOf(req)
     const { again } = req.query
     const refused = await refusedForms.find(req)
+    const check = refused ? null : cookieCheck(req)
+    if (check !== null) return res.set('Cache-Control', 'no-store').redirect(303, check)
     // The page may be kept for "Back", with what was typed, but is asked for anew otherwise: it carries a fresh key.
     res.set('Cache-Control', again === undefined && !refused ? 'private, no-cache' : 'no-store')
     if (refused?.error && !refused.values) throw refused.error
@@ -76,7 +83,7 @@ export function createPageRoutes(deps: PageDeps): Router {
   // What is refused, for whatever reason, is shown again by the border for errors (problem-page.ts).
   router.post('/services/:slug', limitSubmits, readForm, async (req, res) => {
     const service = serviceOf(req)
-    if (needsCookies && !keepsSessionCookie(req)) throw new AppError('cookies_required')
+    if (lacksCookies(req)) throw new AppError('cookies_required')
     const { key, requestData } = typedInto(req)
     const view = await submitForm({ slug: service.slug, requestData, key, ...callerOf(res) })
     res.redirect(303, fittingLink(view))

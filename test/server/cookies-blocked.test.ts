@@ -15,22 +15,38 @@ const guarded = await useServer(testRedis, { settings: { OWNER_CHECK: 'actions' 
 const open = await useServer(testRedis)
 
 /** Without cookies; follows redirects as a browser does. */
-const ask = (address: string, headers: Record<string, string>, init: RequestInit = {}) =>
-  fetch(address + FORM, { headers: { Accept: HTML, ...headers }, ...init })
+const ask = (address: string, headers: Record<string, string>, init: RequestInit = {}, query = '') =>
+  fetch(address + FORM + query, { headers: { Accept: HTML, ...headers }, ...init })
 const send = (address: string) =>
   ask(address, { Origin: address }, { method: 'POST', body: new URLSearchParams(FIELDS) })
 
-describe('with OWNER_CHECK, a browser without cookies', () => {
-  it('is told so on the form, once another page of ours was open', async () => {
-    const fromOurs = await ask(guarded.address, { Referer: `${guarded.address}/` })
-    const $ = load(await fromOurs.text())
-    expect(textOf($, '.error-summary')).toContain('keeps no cookies')
-    expect(textOf($, '.error-summary')).not.toContain('What you typed')
-    for (const Referer of ['', 'https://elsewhere.example/', 'x'])
-      expect(load(await (await ask(guarded.address, { Referer })).text())('.error-summary')).toHaveLength(0)
+describe('with OWNER_CHECK', () => {
+  it.each(['', '?lang=fa', '?refused=gone'])(
+    'a browser without cookies is told so on the form before anything is typed: %s',
+    async (query) => {
+      const first = await ask(guarded.address, {}, { redirect: 'manual' }, query)
+      expect(first.status).toBe(303)
+      expect(first.headers.getSetCookie().join()).toContain('halfway_session=')
+      const page = await ask(guarded.address, { Cookie: 'unrelated=1' }, {}, query)
+      const $ = load(await page.text())
+      const told = query === '?lang=fa' ? 'کوکی' : 'keeps no cookies'
+      expect(textOf($, '.error-summary')).toContain(told)
+      expect(textOf($, '.error-summary')).not.toContain('What you typed')
+      expect(page.headers.get('Cache-Control')).toContain('no-cache')
+    },
+  )
+
+  it('a browser with cookies sees the form at its own address, without the mark of the check', async () => {
+    const browser = openBrowser(guarded.address)
+    const marked = await browser.get(`${FORM}?lang=en`).expect(303)
+    expect(marked.headers.location).toBe(`${FORM}?lang=en&cookies=set`)
+    const clean = await browser.get(String(marked.headers.location)).expect(303)
+    expect(clean.headers.location).toBe(`${FORM}?lang=en`)
+    const $ = await browser.open(`${FORM}?lang=en`)
+    expect($('.error-summary')).toHaveLength(0)
   })
 
-  it('has its form refused before anything is done, with what was typed', async () => {
+  it('a browser without cookies has its form refused before anything is done, with what was typed', async () => {
     const before = await redis.llen(keys.list)
     const answer = await send(guarded.address)
     expect(answer.status).toBe(403)
@@ -40,7 +56,7 @@ describe('with OWNER_CHECK, a browser without cookies', () => {
     expect(await redis.llen(keys.list)).toBe(before)
   })
 
-  it('can send the form once it keeps them', async () => {
+  it('a browser can send the form once it keeps them', async () => {
     const browser = openBrowser(guarded.address)
     await browser.refused(FORM, FIELDS).expect(403)
     await browser.post(FORM, FIELDS).expect(303)

@@ -36,7 +36,8 @@ const linkOn = async (browser: Browser, hash: string): Promise<string> =>
   String((await browser.open(`${FORM}/result/${hash}`))('main .actions .button').first().attr('href'))
 
 async function valuesAt(browser: Browser, path: string): Promise<object> {
-  const { text, headers } = await browser.get(path).expect(200)
+  // A browser without a session is led here by way of the check for cookies.
+  const { text, headers } = await browser.get(path).redirects(2).expect(200)
   expect(headers['cache-control']).toBe('no-store')
   const $ = load(text)
   expect($('.error-summary')).toHaveLength(0)

@@ -17,8 +17,8 @@ export function openBrowser(address: string, headers: Record<string, string> = {
     post,
     /** Sends a form that is refused: the page that it is redirected to. */
     refused: (path: string, fields?: string | object) => post(path, fields).redirects(1),
-    /** The page at this address, which must be there. */
-    open: async (path: string): Promise<CheerioAPI> => load((await get(path).expect(200)).text),
+    /** The page that this address shows or leads to, which must be there. */
+    open: async (path: string): Promise<CheerioAPI> => load((await get(path).redirects(2).expect(200)).text),
   }
 }
 

@@ -6,6 +6,8 @@ type Attempts = Pick<RequestRecord, 'attempt' | 'max_attempts'>
 
 /** Nobody waits longer than this for a bot that may be back at any time. */
 const LONGEST_MS = 30_000
+/** Nor longer than this for a bot that knows its service: one that does not may be asked several times before. */
+const LONGEST_UNKNOWN_MS = 5_000
 /** Those who were turned away together must not all come back together. */
 const SPREAD = 0.1
 
@@ -26,8 +28,13 @@ export function afterFailure(
 }
 
 /** After one that never began; never sooner than the bot wants. */
-export function afterNothingBegun(backoff: Backoff, { attempt }: Attempts, retryAfterMs: number): number {
-  const ownMs = Math.min(LONGEST_MS, waitMs(backoff, attempt))
+export function afterNothingBegun(
+  backoff: Backoff,
+  { attempt }: Attempts,
+  { code, retryAfterMs }: { code: string; retryAfterMs: number },
+): number {
+  const longestMs = code === 'unknown_service' ? LONGEST_UNKNOWN_MS : LONGEST_MS
+  const ownMs = Math.min(longestMs, waitMs(backoff, attempt))
   return Math.max(ownMs, retryAfterMs) * (1 + Math.random() * SPREAD)
 }
 

@@ -102,6 +102,8 @@ export function createBotClient({ url, token }: { url: string; token: string }):
 
   /** A bot may close an idle connection at the moment it is used. Asking again is safe: the Idempotency-Key is the same. */
   async function askAgainIfStale(call: BotCall): Promise<Response> {
+    // Behind a balancer, the connection of the first attempt may lead to the very bot that does not know the service.
+    if (call.attempt > 1) return ask(call, fresh)
     const begun = performance.now()
     try {
       return await ask(call, agent)

@@ -66,7 +66,10 @@ export function createNextTry({ store, queue, queues, tries, log, now }: NextTry
     failed: FailedAttempt,
   ): number {
     if (failed.is === 'given_back') return 0
-    if (failed.is === 'not_begun') return afterNothingBegun(backoff, record, failed.retryAfterMs)
+    if (failed.is === 'not_begun') {
+      const { error, retryAfterMs } = failed
+      return afterNothingBegun(backoff, record, { code: error.code, retryAfterMs })
+    }
     return afterFailure(backoff, tries ?? planned, record)
   }
 

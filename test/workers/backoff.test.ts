@@ -97,7 +97,10 @@ describe('after an attempt that never began, the wait', () => {
         attempts,
         fc.integer({ min: 30_000, max: 600_000 }),
         (type, s, attempt, wanted) => {
-          const wait = afterNothingBegun({ type, seconds: s }, failed(attempt), wanted)
+          const wait = afterNothingBegun({ type, seconds: s }, failed(attempt), {
+            code: 'bot_busy',
+            retryAfterMs: wanted,
+          })
           expect(wait).toBeGreaterThanOrEqual(wanted)
           expect(wait).toBeLessThanOrEqual(wanted * 1.1)
         },
@@ -108,9 +111,25 @@ describe('after an attempt that never began, the wait', () => {
   test('is 30 seconds at most where the bot wants nothing, and little more', () => {
     fc.assert(
       fc.property(type, seconds, attempts, (type, s, attempt) => {
-        const wait = afterNothingBegun({ type, seconds: s }, failed(attempt), 0)
+        const wait = afterNothingBegun({ type, seconds: s }, failed(attempt), {
+          code: 'bot_unavailable',
+          retryAfterMs: 0,
+        })
         expect(wait).toBeGreaterThanOrEqual(Math.min(30, s) * 1000)
         expect(wait).toBeLessThanOrEqual(33_000)
+      }),
+    )
+  })
+
+  test('is 5 seconds at most where another bot may know the service', () => {
+    fc.assert(
+      fc.property(type, seconds, attempts, (type, s, attempt) => {
+        const wait = afterNothingBegun({ type, seconds: s }, failed(attempt), {
+          code: 'unknown_service',
+          retryAfterMs: 0,
+        })
+        expect(wait).toBeGreaterThanOrEqual(Math.min(5, s) * 1000)
+        expect(wait).toBeLessThanOrEqual(5_500)
       }),
     )
   })

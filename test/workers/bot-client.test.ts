@@ -323,13 +323,14 @@ describe('a call that is aborted', () => {
   })
 })
 
+/** The client puts a connection back a moment after the answer was read. */
+const isIdle = async (): Promise<void> => {
+  for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
 describe('a connection that the bot closes when it is used again', () => {
   const ANSWER = '{"status":"success","data":"done"}'
   const HEAD = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${ANSWER.length}\r\n\r\n`
-  /** The client puts a connection back a moment after the answer was read. */
-  const isIdle = async (): Promise<void> => {
-    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
-  }
   /** Answers the first request of a connection and closes it at the second; remembers how many it was asked. */
   async function startClosingBot(close: (socket: Socket) => void) {
     let asked = 0
@@ -387,6 +388,28 @@ describe('a connection that the bot closes when it is used again', () => {
     expect(error).not.toBeInstanceOf(NotBegun)
     expect(asked).toBe(3)
   })
+})
+
+test('an attempt after the first takes a connection of its own: behind a balancer another bot may answer', async () => {
+  const NOT_KNOWN = '{"status":"error","code":"unknown_service"}'
+  const ANSWER = '{"status":"success","data":"by the new bot"}'
+  let connected = 0
+  const balancer = createTcpServer((socket) => {
+    const [head, body] = connected++ === 0 ? ['404 Not Found', NOT_KNOWN] : ['200 OK', ANSWER]
+    socket.on('error', () => {})
+    socket.on('data', (data) => {
+      if (String(data).endsWith('}'))
+        socket.write(`HTTP/1.1 ${head}\r\ncontent-length: ${body.length}\r\n\r\n${body}`)
+    })
+  })
+  await new Promise<void>((resolve) => balancer.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void balancer.close())
+  const { port } = balancer.address() as AddressInfo
+  const own = createBotClient({ url: `http://127.0.0.1:${port}`, token: TOKEN })
+  onTestFinished(() => own.stop())
+  await expect(own.call(aCall())).rejects.toMatchObject({ code: 'unknown_service' })
+  await isIdle()
+  expect(await own.call(aCall({ attempt: 2 }))).toMatchObject({ data: 'by the new bot' })
 })
 
 test('stopping the client ends the calls that are open', async () => {

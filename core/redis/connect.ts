@@ -174,6 +174,8 @@ async function start(client: Redis | Cluster): Promise<void> {
   try {
     await client.connect()
     if ((await client.ping()) !== 'PONG') throw new Error('Protocol error: no answer to PING')
+    // ioredis would only tell of it by an event, and go on in database 0.
+    if (!(client instanceof Cluster) && client.options.db) await client.select(client.options.db)
     await spareInfo(client)
   } catch (error) {
     throw reason ?? error

@@ -50,7 +50,8 @@ export function createReadiness({ redis, queues }: { redis: RedisClient; queues:
     const [answers, refusal, missing, share] = await Promise.all([
       redis.ping().then(
         () => true,
-        () => false,
+        // What cannot save to its disk refuses even this.
+        (error: Error) => error.name === 'ReplyError',
       ),
       tryToWrite(redis),
       queuesWithoutWorker(redis, queues).catch(() => null),

@@ -3,9 +3,11 @@
 const REASONS: readonly [RegExp, string][] = [
   [/NOAUTH/, 'it wants a password'],
   [/WRONGPASS/, 'the password is wrong'],
+  [/DB index is out of range/, 'it has no such database'],
+  [/^MISCONF/, 'it cannot save to its disk'],
   [/No such master|invalid reply: null/, 'the Sentinels know no master of that name'],
   [/All sentinels are unreachable/, 'no Sentinel answers'],
-  [/Protocol error|ParserError/, 'it is no Redis: its answers make no sense'],
+  [/Protocol error|ParserError|Unknown RESP type/, 'it is no Redis: its answers make no sense'],
   [/^Connection is closed\.$|aborted due to connection close|Stream isn't writeable/, 'no connection'],
   [/timed out|timeout/i, 'no answer in time'],
 ]

@@ -1,3 +1,5 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createUpdater } from '../../bots/updater.ts'
 import { StartError } from '../../core/errors.ts'
@@ -58,6 +60,27 @@ describe('an address of a Redis', () => {
   it('is read in the same way for bots', async () => {
     const redis = 'redis://127.0.0.1:6379?database=3'
     await expect(createUpdater({ redis, log: quiet })).rejects.toThrow(StartError)
+  })
+})
+
+describe('what stands at an address', () => {
+  const open = async (url: string) => {
+    const connections = await openRedis({ kind: 'single', url }, quiet)
+    onTestFinished(() => connections.stop())
+    return connections.connect('patient')
+  }
+
+  it.runIf(onRealRedis)('is not used where it has no such database: never another one instead', async () => {
+    const path = new URL((await useRedis()).url).pathname
+    await expect(open(`unix://${path}?db=9999`)).rejects.toThrow('it has no such database')
+  })
+
+  it('is told to be no Redis where it speaks HTTP', async () => {
+    const server = createServer((_req, res) => res.end())
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void server.close())
+    const { port } = server.address() as AddressInfo
+    await expect(open(`redis://127.0.0.1:${port}`)).rejects.toThrow('it is no Redis')
   })
 })
 

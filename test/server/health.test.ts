@@ -88,6 +88,22 @@ describe.runIf(onRealRedis)('a Redis that takes no writes', () => {
     await forgetWorkers()
   })
 
+  test('answers all the same when it cannot save to its disk, and refuses even to say so', async () => {
+    const refuse = () => Promise.reject(Object.assign(new Error('MISCONF No.'), { name: 'ReplyError' }))
+    const refusing = new Proxy(redis, {
+      get(target, name) {
+        if (name === 'ping' || name === 'set') return refuse
+        const value = Reflect.get(target, name) as unknown
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    const { checks } = await createReadiness({ redis: refusing, queues: QUEUES }).check()
+    expect(checks).toMatchObject({
+      redis: 'ok',
+      writes: 'Redis refuses writes: it cannot save to its disk',
+    })
+  })
+
   test('is named when its user may not write', async () => {
     await redis.call('ACL', 'SETUSER', 'reader', 'on', 'nopass', '~*', '&*', '+@read', '+@connection')
     const path = new URL(testRedis.url).pathname

@@ -69,6 +69,20 @@ describe('the driver process', () => {
     expect(await result).toEqual([6])
   })
 
+  test('runs what waits for a process though one that is being ended answers first', async () => {
+    const pool = createPoolDriver({ runtime: 'child_process', tasks: TASKS, most: 1 })
+    afterAll(() => pool.stop())
+    const run = (name: string, args: unknown, signal: AbortSignal) =>
+      pool.run({ name, args: JSON.stringify(args), signal, timeout: 0, detached: false })
+    const [abort, file] = [new AbortController(), join(folder, 'sigterm')]
+    const first = run('until-sigterm', { file }, abort.signal)
+    const next = run('double', { n: 2 }, new AbortController().signal)
+    await eventually(() => expect(existsSync(file)).toBe(true))
+    abort.abort()
+    expect(await thrown(first)).toMatchObject({ code: 'aborted' })
+    expect(await next).toContain('4')
+  })
+
   test('ends the process of a task that is aborted, and leaves none behind when it is stopped', async () => {
     const { concurrency, pid, ended, abort } = await begin('aborted')
     abort.abort()

@@ -31,6 +31,5 @@ await vitest.close()
 if (faults.length > 0) process.stdout.write(`\n${faultTable(faults)}`)
 // Those that a name left out (`-t`) need nothing.
 if (skipped.length > 0 && !options.testNamePattern) process.stdout.write(`\n${tellSkipped(skipped)}`)
-const last = skipped.length > 0 ? `, ${skipped.length} skipped` : ''
-process.stdout.write(`\n${count.passed} passed, ${count.failed} failed${last}\n`)
+process.stdout.write(`\n${count.passed} passed, ${count.failed} failed, ${skipped.length} skipped\n`)
 process.exitCode = count.failed > 0 || count.passed === 0 ? 1 : 0

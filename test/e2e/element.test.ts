@@ -4,8 +4,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { BrowserContextOptions, Locator, Page } from 'playwright-core'
-import { afterAll, afterEach, describe, expect, it } from 'vitest'
-import { overhear, useAssets, useBrowser, violations } from '../helpers/browser.ts'
+import { afterAll, afterEach, describe, expect, inject, it } from 'vitest'
+import { overhear, useBrowser, violations } from '../helpers/browser.ts'
 import { lacksChromium } from '../helpers/chromium.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { ASK, aHash, START, step } from '../helpers/record.ts'
@@ -19,7 +19,7 @@ const EVENTS = ['progress', 'otp-required', 'completed', 'failed', 'cancelled', 
 /** Another site: any page whose HTML the test gives, with the policy it gives. */
 let html: Buffer | string = ''
 let policy = ''
-const assets = useAssets()
+const assets = inject('assets')
 const site = createServer((req, res) => {
   if (req.url === '/assets/axe.js') return void res.end(readFileSync(join(assets, 'axe.js')))
   if (policy) res.setHeader('Content-Security-Policy', policy)

@@ -1,7 +1,7 @@
 /** What bots write on a page stays as it was written, and where it belongs. */
 import type { Locator } from 'playwright-core'
-import { afterEach, describe, expect, it } from 'vitest'
-import { useAssets, useBrowser } from '../helpers/browser.ts'
+import { afterEach, describe, expect, inject, it } from 'vitest'
+import { useBrowser } from '../helpers/browser.ts'
 import { lacksChromium } from '../helpers/chromium.ts'
 import { START, step } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
@@ -9,7 +9,7 @@ import { live, watchAt } from '../helpers/request-page.ts'
 import { useServer } from '../helpers/server.ts'
 import { at } from '../server/page-browser.ts'
 
-const { address, given, apply } = await useServer(await useRedis(), { assets: useAssets() })
+const { address, given, apply } = await useServer(await useRedis(), { assets: inject('assets') })
 const { open, closeTabs } = useBrowser()
 /** With its lines, as people see it. */
 // biome-ignore lint/performance/useDomNodeTextContent: how the text is laid out is what is looked at

@@ -1,10 +1,10 @@
 /** A request page while its request moves on: what script adds in a real browser, and what remains when it is hindered. */
 import type { Page } from 'playwright-core'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, describe, expect, inject, it } from 'vitest'
 import type { PublicView } from '../../core/record.ts'
 import { freePort } from '../../core/redis/private-server.ts'
 import { createTexts } from '../../core/texts/index.ts'
-import { overhear, useAssets, useBrowser } from '../helpers/browser.ts'
+import { overhear, useBrowser } from '../helpers/browser.ts'
 import { type Child, startChild } from '../helpers/child.ts'
 import { lacksChromium } from '../helpers/chromium.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -24,7 +24,7 @@ import {
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 
 const redis = await useRedis()
-const { address, api, given, apply, store } = await useServer(redis, { assets: useAssets() })
+const { address, api, given, apply, store } = await useServer(redis, { assets: inject('assets') })
 const { open, closeTabs } = useBrowser()
 const watch = (hash: string, page: Page, server = address): Promise<void> => watchAt(server, hash, page)
 
@@ -36,38 +36,6 @@ const statusOf = async (hash: string): Promise<string | undefined> => (await sto
 
 describe.skipIf(lacksChromium)('a page of a running request', () => {
   afterEach(closeTabs)
-
-  it('polls when its socket is blocked, opens no event stream over HTTP/1.1, and gets to the result', async () => {
-    const hash = await given([START, step(10)])
-    const page = await open()
-    const asked = overhear(page)
-    await page.routeWebSocket(/.*/, (socket) => socket.close())
-    await page.goto(progressOf(hash, address))
-    await isConnected(page, 'polling')
-    await apply(hash, ASK)
-    await typeCode(page)
-    await eventually(async () => expect(await statusOf(hash)).toBe('processing'))
-    await apply(hash, COMPLETE)
-    await heading(page, t('result.title')).waitFor()
-    expect([...asked.addresses].filter((url) => url.endsWith('/events'))).toEqual([])
-  })
-
-  it('is live in each of ten tabs without sockets, and is cancelled from one of them', async () => {
-    const hash = await given([START, step(10)])
-    const first = await open()
-    const context = first.context()
-    await context.routeWebSocket(/.*/, (socket) => socket.close())
-    const tabs = [first, ...(await Promise.all(Array.from({ length: 9 }, () => context.newPage())))]
-    await Promise.all(tabs.map((tab) => tab.goto(progressOf(hash, address))))
-    await Promise.all(tabs.map((tab) => isConnected(tab, 'polling')))
-    await apply(hash, step(40))
-    await Promise.all(tabs.map((tab) => tab.waitForFunction(showsPercent, '40%', { timeout: 6000 })))
-    const last = tabs.at(-1) as Page
-    await last.getByRole('link', { name: t('progress.cancel') }).click()
-    await last.getByRole('button', { name: t('cancel.confirm') }).click()
-    await heading(last, t('live.status.cancelled')).waitFor()
-    await Promise.all(tabs.map((tab) => heading(tab, t('live.status.cancelled')).waitFor({ timeout: 6000 })))
-  })
 
   it('shows its place in the queue from the first moment on, and each new one', async () => {
     const submit = async (): Promise<PublicView> =>
@@ -349,6 +317,43 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
     ])
     for (const [i, { at }] of polite.slice(1).entries())
       expect(at - polite[i]!.at).toBeGreaterThanOrEqual(15_000)
+  })
+})
+
+// At the same time: they wait for polls.
+describe.skipIf(lacksChromium).concurrent('a page without a socket', () => {
+  afterAll(closeTabs)
+
+  it('polls, opens no event stream over HTTP/1.1, and gets to the result', async () => {
+    const hash = await given([START, step(10)])
+    const page = await open()
+    const asked = overhear(page)
+    await page.routeWebSocket(/.*/, (socket) => socket.close())
+    await page.goto(progressOf(hash, address))
+    await isConnected(page, 'polling')
+    await apply(hash, ASK)
+    await typeCode(page)
+    await eventually(async () => expect(await statusOf(hash)).toBe('processing'))
+    await apply(hash, COMPLETE)
+    await heading(page, t('result.title')).waitFor()
+    expect([...asked.addresses].filter((url) => url.endsWith('/events'))).toEqual([])
+  })
+
+  it('follows its request in each of ten tabs, and is cancelled from one of them', async () => {
+    const hash = await given([START, step(10)])
+    const first = await open()
+    const context = first.context()
+    await context.routeWebSocket(/.*/, (socket) => socket.close())
+    const tabs = [first, ...(await Promise.all(Array.from({ length: 9 }, () => context.newPage())))]
+    await Promise.all(tabs.map((tab) => tab.goto(progressOf(hash, address))))
+    await Promise.all(tabs.map((tab) => isConnected(tab, 'polling')))
+    await apply(hash, step(40))
+    await Promise.all(tabs.map((tab) => tab.waitForFunction(showsPercent, '40%')))
+    const last = tabs.at(-1) as Page
+    await last.getByRole('link', { name: t('progress.cancel') }).click()
+    await last.getByRole('button', { name: t('cancel.confirm') }).click()
+    await heading(last, t('live.status.cancelled')).waitFor()
+    await Promise.all(tabs.map((tab) => heading(tab, t('live.status.cancelled')).waitFor()))
   })
 })
 

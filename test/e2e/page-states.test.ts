@@ -1,12 +1,12 @@
 /** Every page in every state it can be in, written into real records and looked at in a real browser. */
 import type { Locator, Page } from 'playwright-core'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, inject, test } from 'vitest'
 import type { Change } from '../../core/lifecycle.ts'
 import { creditScoreRating } from '../../core/services/credit-score-rating.ts'
 import { threeProviderInquiry } from '../../core/services/three-provider-inquiry.ts'
 import type { Translate } from '../../core/texts/format.ts'
 import { createTexts, type Locale, type TextKey } from '../../core/texts/index.ts'
-import { hostsOf, type Overheard, overhear, useAssets, useBrowser, violations } from '../helpers/browser.ts'
+import { hostsOf, type Overheard, overhear, useBrowser, violations } from '../helpers/browser.ts'
 import { lacksChromium } from '../helpers/chromium.ts'
 import { ASK, aHash, START, step, TTL_SECONDS } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
@@ -14,7 +14,7 @@ import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 import { at as pageAt } from '../server/page-browser.ts'
 
 const redis = await useRedis()
-const server = await useServer(redis, { assets: useAssets(), settings: { SUBMITS_PER_MINUTE: '1' } })
+const server = await useServer(redis, { assets: inject('assets'), settings: { SUBMITS_PER_MINUTE: '1' } })
 const { open } = useBrowser()
 
 const FORM = `/services/${creditScoreRating.slug}`

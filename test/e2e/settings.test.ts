@@ -10,7 +10,7 @@ import { redisContents } from '../helpers/redis-contents.ts'
 
 const PERSON = { mobile: '09121112233', national_code: '0012345679' }
 
-describe('a request whose time is over', () => {
+describe.concurrent('a request whose time is over', () => {
   it('is told to who watches, answers 410, and leaves no key behind', async () => {
     const brief = await startHalfway({ REQUEST_TTL: '3', LINK_CHECK_ALLOW_PRIVATE: 'false' })
     const watcher = io(brief.url, { transports: ['websocket'] })
@@ -50,7 +50,7 @@ describe('a request whose time is over', () => {
   })
 })
 
-describe('with OWNER_CHECK=all', () => {
+describe.concurrent('with OWNER_CHECK=all', () => {
   it('another person’s cookie gets 403 on every call, the owner’s gets through', async () => {
     const strict = await startHalfway({ OWNER_CHECK: 'all' })
     try {

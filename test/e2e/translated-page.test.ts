@@ -1,15 +1,15 @@
 /** A request page that the browser translates, as Google Translate does in Chromium. */
 import type { Page } from 'playwright-core'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, inject, it } from 'vitest'
 import { createTexts } from '../../core/texts/index.ts'
-import { useAssets, useBrowser } from '../helpers/browser.ts'
+import { useBrowser } from '../helpers/browser.ts'
 import { lacksChromium } from '../helpers/chromium.ts'
 import { ASK, START, step } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { code, live, typeCode, watchAt } from '../helpers/request-page.ts'
 import { useServer } from '../helpers/server.ts'
 
-const { address, given, apply } = await useServer(await useRedis(), { assets: useAssets() })
+const { address, given, apply } = await useServer(await useRedis(), { assets: inject('assets') })
 const { open, closeTabs } = useBrowser()
 const { t } = createTexts('en')
 

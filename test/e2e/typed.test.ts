@@ -1,8 +1,8 @@
 /** What was typed stays when the page around it changes, and a code is in the document alone. */
 import type { Page } from 'playwright-core'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, inject, it } from 'vitest'
 import { createTexts } from '../../core/texts/index.ts'
-import { useAssets, useBrowser } from '../helpers/browser.ts'
+import { useBrowser } from '../helpers/browser.ts'
 import { lacksChromium } from '../helpers/chromium.ts'
 import { ASK, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
@@ -10,7 +10,7 @@ import { code, isConnected } from '../helpers/request-page.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 import { at } from '../server/page-browser.ts'
 
-const { address, given } = await useServer(await useRedis(), { assets: useAssets() })
+const { address, given } = await useServer(await useRedis(), { assets: inject('assets') })
 const { open, closeTabs } = useBrowser()
 const { t } = createTexts('en')
 const { mobile } = CREDIT_SCORE.request_data

@@ -1,16 +1,16 @@
 /** A request page in the whole of a browser: kept for "Back", and with notifications. */
 import type { ServerResponse } from 'node:http'
 import type { Page } from 'playwright-core'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, inject, it } from 'vitest'
 import { createTexts } from '../../core/texts/index.ts'
-import { useAssets, useBrowser } from '../helpers/browser.ts'
+import { useBrowser } from '../helpers/browser.ts'
 import { lacksChromium } from '../helpers/chromium.ts'
 import { ASK, START, step } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { heading, shows, watchAt } from '../helpers/request-page.ts'
 import { useServer } from '../helpers/server.ts'
 
-const { address, given, apply, http } = await useServer(await useRedis(), { assets: useAssets() })
+const { address, given, apply, http } = await useServer(await useRedis(), { assets: inject('assets') })
 const { open, closeTabs } = useBrowser({ whole: true })
 const watch = (hash: string, page: Page): Promise<void> => watchAt(address, hash, page)
 

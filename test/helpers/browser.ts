@@ -1,17 +1,9 @@
 /** Chromium for the tests: one a file, its tabs, and what went wrong in them. */
-import { execFileSync } from 'node:child_process'
-import { copyFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type Axe from 'axe-core'
 import type { RunOptions } from 'axe-core'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll } from 'vitest'
 import { lacksChromium, launchChromium } from './chromium.ts'
-import { useFolder } from './redis.ts'
-
-const AXE = fileURLToPath(import.meta.resolve('axe-core/axe.min.js'))
-const BUILD = fileURLToPath(new URL('../../public/build.mjs', import.meta.url))
 
 export interface TestBrowser {
   /** Opens a tab of a person of their own: nobody else's cookies, and the settings given. */
@@ -39,14 +31,6 @@ export function useBrowser({ whole = false } = {}): TestBrowser {
       await Promise.all((browser?.contexts() ?? []).map((context) => context.close()))
     },
   }
-}
-
-/** What the browser loads, built from the sources as they are now; and axe, which is read faster from there. */
-export function useAssets(): string {
-  const folder = useFolder()
-  execFileSync(process.execPath, [BUILD, folder])
-  copyFileSync(AXE, join(folder, 'axe.js'))
-  return folder
 }
 
 /** What went wrong on a page without anybody seeing it, and what it asked for. */

@@ -91,10 +91,21 @@ const settled = (page: TestPage, connection: Connection, kinds: Kind[]): Promise
     expect(page.proxy.open()).toEqual(kinds)
   }, SOON)
 
-/** Resolves once the page shows a change that is made now; within two seconds, unless told otherwise. */
-async function hears(page: TestPage, progress: number, withinMs = 2000): Promise<void> {
+const pollsOf = ({ proxy }: TestPage): number => proxy.asked.filter(({ kind }) => kind === 'poll').length
+
+/** Resolves once the page shows a change that is made now: by the first poll that begins after it, if not before. */
+async function hears(page: TestPage, progress: number): Promise<void> {
   await apply(page.hash, step(progress))
-  await eventually(() => expect(page.view.progress).toBe(progress), { withinMs })
+  const before = pollsOf(page)
+  await eventually(() => expect(page.view.progress).toBe(progress), SOON)
+  expect(pollsOf(page) - before).toBeLessThanOrEqual(1)
+}
+
+/** The same where polls are of no help: by its socket or event stream alone. */
+async function isPushed(page: TestPage, progress: number): Promise<void> {
+  page.proxy.treat({ poll: 'swallow' })
+  await apply(page.hash, step(progress))
+  await eventually(() => expect(page.view.progress).toBe(progress), SOON)
 }
 
 /** The page asks for nothing more, but for what is on its way: looked at when all tests are through. */
@@ -111,15 +122,12 @@ const HINDRANCES = [
 ] as const
 const polling = await open(HINDRANCES[2][1])
 
-/** From the change to the page that shows it: a poll each five seconds, and its way. */
-const AT_MOST_BEHIND_MS = 6000
-
 describe.concurrent('a page', () => {
   test('hears by its socket, and asks beside it only how the request stands', async () => {
     const page = await open()
     await settled(page, 'live', ['socket'])
-    await hears(page, 10)
     await eventually(() => expect(kindsAsked(page)).toEqual(['socket', 'poll']), SOON)
+    await isPushed(page, 10)
     page.connection.close()
   })
 
@@ -127,8 +135,8 @@ describe.concurrent('a page', () => {
     for (const page of await Promise.all([open({ socket: 'refuse' }), open({ socket: 'swallow' })])) {
       await eventually(() => expect(page.proxy.open()).toContain('stream'), SOON)
       await eventually(() => expect(page.said).toEqual(['live']), SOON)
-      await hears(page, 10)
-      await hears(page, 20)
+      await isPushed(page, 10)
+      await isPushed(page, 20)
       page.connection.close()
     }
   })
@@ -136,7 +144,7 @@ describe.concurrent('a page', () => {
   test('without a socket opens no event stream where it would hold one of few connections, and polls', async () => {
     const page = await open({ socket: 'refuse' }, { isMultiplexed: false })
     await settled(page, 'polling', [])
-    await hears(page, 10, AT_MOST_BEHIND_MS)
+    await hears(page, 10)
     expect(kindsAsked(page)).toEqual(['socket', 'poll'])
     page.connection.close()
   })
@@ -147,7 +155,7 @@ describe.concurrent('a page', () => {
     await Promise.all(
       all.map(async (page) => {
         await eventually(() => expect(page.said.at(-1)).toBe('polling'), SOON)
-        await hears(page, 10, AT_MOST_BEHIND_MS)
+        await hears(page, 10)
         expect(page.said).not.toContain('live')
         page.connection.close()
       }),
@@ -161,9 +169,9 @@ describe.concurrent('a page', () => {
         const [kind] = HINDRANCES[i]!
         await settled(page, 'live', [kind])
         page.proxy.treat({ [kind]: 'hold', stream: 'hold' })
-        await hears(page, 10, AT_MOST_BEHIND_MS)
+        await hears(page, 10)
         await eventually(() => expect(page.said.at(-1)).toBe('polling'), SOON)
-        await hears(page, 20, AT_MOST_BEHIND_MS)
+        await hears(page, 20)
         page.connection.close()
       }),
     )
@@ -174,10 +182,10 @@ describe.concurrent('a page', () => {
     await settled(page, 'live', ['stream'])
     page.connection.setHidden(true)
     await settled(page, 'polling', [])
-    await hears(page, 10, AT_MOST_BEHIND_MS)
+    await hears(page, 10)
     await apply(page.hash, step(20))
     page.connection.setHidden(false)
-    await eventually(() => expect(page.view.progress).toBe(20), { withinMs: 2000 })
+    await eventually(() => expect(page.view.progress).toBe(20), SOON)
     await settled(page, 'live', ['stream'])
     page.connection.close()
   })
@@ -190,7 +198,7 @@ describe.concurrent('a page', () => {
     page.proxy.treat({ socket: 'pass' })
     page.connection.refresh()
     await settled(page, 'live', ['socket'])
-    await hears(page, 10)
+    await isPushed(page, 10)
     page.connection.close()
   })
 
@@ -241,7 +249,7 @@ describe.concurrent('a page', () => {
     await eventually(() => expect(page.said.at(-1)).toBe('reconnecting'), SOON)
     page.proxy.treat({ stream: 'pass', poll: 'pass' })
     await eventually(() => expect(['polling', 'live']).toContain(page.said.at(-1)), SOON)
-    await eventually(() => expect(page.proxy.open()).toEqual(['stream']), { withinMs: 5000 })
+    await eventually(() => expect(page.proxy.open()).toEqual(['stream']), SOON)
     page.connection.close()
   })
 
@@ -277,9 +285,7 @@ describe.concurrent('a page', () => {
     await writing
     await eventually(
       () => expect(page.view).toMatchObject({ version: last, current_message: `${last - 1}` }),
-      {
-        withinMs: 1000,
-      },
+      SOON,
     )
     page.connection.close()
   })
@@ -357,12 +363,12 @@ describe.concurrent('a page', () => {
     await settled(page, 'live', ['socket'])
     const before = asked('poll')
     page.connection.refresh()
-    await eventually(() => expect(asked('poll')).toBeGreaterThan(before), { withinMs: 2000 })
+    await eventually(() => expect(asked('poll')).toBeGreaterThan(before), SOON)
     const [polls, sockets] = [asked('poll'), asked('socket')]
     page.connection.reconnect()
     await eventually(() => expect([asked('poll') > polls, asked('socket')]).toEqual([true, sockets + 1]))
     await settled(page, 'live', ['socket'])
-    await hears(page, 10)
+    await isPushed(page, 10)
     page.connection.close()
   })
 

@@ -1,16 +1,16 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { load } from 'cheerio'
-import { expect, it } from 'vitest'
-import { useAssets } from '../helpers/browser.ts'
+import { expect, inject, it } from 'vitest'
 import { START } from '../helpers/record.ts'
-import { useRedis } from '../helpers/redis.ts'
+import { useFolder, useRedis } from '../helpers/redis.ts'
 import { useServer } from '../helpers/server.ts'
 import { at, HTML } from './page-browser.ts'
 
 const FOR_EVER = 'public, max-age=31536000, immutable'
 
-const assets = useAssets()
+const assets = useFolder()
+cpSync(inject('assets'), assets, { recursive: true })
 // As a build before this one left it.
 writeFileSync(join(assets, 'style.00000000aa.css'), 'a{}')
 const { address, given } = await useServer(await useRedis(), { assets })

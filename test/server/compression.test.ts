@@ -1,11 +1,10 @@
-import { expect, it } from 'vitest'
-import { useAssets } from '../helpers/browser.ts'
+import { expect, inject, it } from 'vitest'
 import { START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { useServer } from '../helpers/server.ts'
 import { at, HTML } from './page-browser.ts'
 
-const { address, given } = await useServer(await useRedis(), { assets: useAssets() })
+const { address, given } = await useServer(await useRedis(), { assets: inject('assets') })
 
 async function encodingOf(path: string, accepted = 'gzip, deflate, br') {
   const { headers } = await fetch(address + path, {

@@ -34,7 +34,7 @@ export interface Asked {
   tags: readonly string[]
   /** The version that the caller has; null when it has none. */
   after: number | null
-  /** How long it waits for a newer one. */
+  /** How long it waits for a newer one, or for another place in the queue. */
   waitSeconds: number
 }
 
@@ -58,8 +58,8 @@ export function createAnswerStatus({
     const view = await requests.view(hash)
     if (waitSeconds === 0 || after === null || view.version > after)
       return answer(res, view, tags, after, headers)
-    const newer = await waitForNewer(live, hash, after, waitSeconds * 1000, res, stopping)
-    answer(res, newer ?? view, tags, after, headers)
+    const newer = await waitForNewer(live, { hash, tags, after, waitSeconds }, res, stopping)
+    answer(res, newer ?? view, tags, newer ? null : after, headers)
   }
 }
 
@@ -117,22 +117,26 @@ function readNumber(req: Request, name: string, most = Number.MAX_SAFE_INTEGER):
 /** Null when nothing newer came in time, or when nobody waits for it any more. */
 async function waitForNewer(
   live: LiveRequests,
-  hash: string,
-  after: number,
-  limitMs: number,
+  { hash, tags, after, waitSeconds }: Asked & { after: number },
   res: ServerResponse,
   stopping: AbortSignal,
 ): Promise<PublicView | null> {
   const { promise, resolve, reject } = withResolvers<PublicView | null>()
   const done = (): void => resolve(null)
+  const places = new Set(tags)
+  const has = (view: PublicView): boolean =>
+    view.version < after ||
+    (view.version === after && (view.queue_position === null || places.has(tagOf(view))))
   const watch = await live.watch(hash, {
-    update: (update) => update.position.version > after && resolve(update.view),
+    update: ({ view }) => !has(view) && resolve(view),
     expired: () => reject(new AppError('request_expired')),
   })
-  const timer = setTimeout(done, limitMs)
+  const timer = setTimeout(done, waitSeconds * 1000)
   res.on('close', done)
   stopping.addEventListener('abort', done)
-  if (watch.latest.position.version > after) resolve(watch.latest.view)
+  // Without a tag nobody knows which place the caller has seen: the one that it is in when the wait begins.
+  if (tags.length === 0 || tags.includes('*')) places.add(tagOf(watch.latest.view))
+  if (!has(watch.latest.view)) resolve(watch.latest.view)
   // Both may have happened while the watching began.
   if (stopping.aborted || res.closed) done()
   try {

@@ -1,6 +1,6 @@
 /** The place in the queue, as each way of following a request tells it. */
 import { io, type Socket } from 'socket.io-client'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import type { PublicView } from '../../core/record.ts'
 import { createQueuePlaces } from '../../core/redis/queue-places.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -9,11 +9,12 @@ import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 
 const redis = await useRedis()
-const { address, api, apply } = await useServer(redis)
+const { address, api, apply, live } = await useServer(redis)
 
 const closing: (() => void)[] = []
-afterAll(() => {
-  for (const close of closing) close()
+afterEach(async () => {
+  for (const close of closing.splice(0)) close()
+  await eventually(() => expect(live.size).toBe(0))
 })
 
 async function submit(): Promise<{ hash: string; queue_position: number }> {
@@ -70,7 +71,38 @@ describe('the place in the queue', () => {
       .expect(({ body }) => expect(body.queue_position).toBe(place - 1))
   })
 
-  it('is told to who waits for a newer version together with that version, and only then', async () => {
+  it('is told to who waits in a long poll as soon as it moves', async () => {
+    const first = await submit()
+    const { hash, queue_position: place } = await submit()
+    const { etag } = (await api.get(callOf(hash, 'status')).expect(200)).headers
+    const waiting = [
+      api.get(callOf(hash, 'status?after=1&wait=20')),
+      api.get(callOf(hash, 'status?wait=20')).set('If-None-Match', etag as string),
+    ].map((call) => call.then(({ status, body }) => [status, body.version, body.queue_position]))
+    await eventually(() => expect(live.size).toBe(1))
+    await api.post(callOf(first.hash, 'cancel')).expect(200)
+    expect(await Promise.all(waiting)).toEqual([
+      [200, 1, place - 1],
+      [200, 1, place - 1],
+    ])
+  })
+
+  it('that has moved between two long polls is told at once to who names the last one by its tag', async () => {
+    const first = await submit()
+    const { hash, queue_position: place } = await submit()
+    const { etag } = (await api.get(callOf(hash, 'status')).expect(200)).headers
+    await api.post(callOf(first.hash, 'cancel')).expect(200)
+    const begun = performance.now()
+    const { body } = await api
+      .get(callOf(hash, 'status?wait=20'))
+      .set('If-None-Match', etag as string)
+      .expect(200)
+    expect(body.queue_position).toBe(place - 1)
+    // Far from the end of the wait.
+    expect(performance.now() - begun).toBeLessThan(10_000)
+  })
+
+  it('is told to who waits for a newer version together with that version', async () => {
     const { hash } = await submit()
     const waiting = api.get(callOf(hash, 'status?after=1&wait=20')).then(({ body }) => body)
     await apply(hash, START)

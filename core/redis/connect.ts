@@ -173,7 +173,8 @@ async function start(client: Redis | Cluster): Promise<void> {
   client.on('sentinelError', hear)
   try {
     await client.connect()
-    if ((await client.ping()) !== 'PONG') throw new Error('Protocol error: no answer to PING')
+    if ((await client.ping().catch(unlessItCannotSave)) !== 'PONG')
+      throw new Error('Protocol error: no answer to PING')
     // ioredis would only tell of it by an event, and go on in database 0.
     if (!(client instanceof Cluster) && client.options.db) await client.select(client.options.db)
     await spareInfo(client)
@@ -183,6 +184,12 @@ async function start(client: Redis | Cluster): Promise<void> {
     client.off('error', hear)
     client.off('sentinelError', hear)
   }
+}
+
+/** A Redis that cannot save to its disk refuses PING as it refuses writes: it answers, and reads go on. */
+function unlessItCannotSave(error: Error): 'PONG' {
+  if (/^MISCONF/.test(error.message)) return 'PONG'
+  throw error
 }
 
 /** Only the question counts: what hears nothing after it is ended by its `socketTimeout`. */

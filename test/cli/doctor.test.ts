@@ -1,6 +1,8 @@
 /** `doctor`: what it tries, and what it says to do where something is wrong. */
+import { mkdir, rmdir } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { Worker } from 'bullmq'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createConcurrencyNames } from '../../core/concurrency/mailbox.ts'
@@ -8,6 +10,7 @@ import { freePort } from '../../core/redis/private-server.ts'
 import { rememberUntrustedProxy } from '../../core/redis/untrusted-proxy.ts'
 import { allQueues, allServices } from '../../core/services/index.ts'
 import { useCli } from '../helpers/cli.ts'
+import { eventually } from '../helpers/eventually.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 
@@ -125,6 +128,26 @@ describe('doctor', () => {
       result: 'fail',
       todo: expect.stringContaining('REDIS_'),
     })
+  })
+
+  test.runIf(onRealRedis)('names a Redis that cannot save to its disk, and goes on', async () => {
+    const [, dir] = (await client.config('GET', 'dir')) as string[]
+    const inTheWay = join(dir as string, 'dump.rdb')
+    await mkdir(inTheWay)
+    await client.config('SET', 'save', '3600 1')
+    await client.bgsave()
+    await eventually(async () =>
+      expect(await client.info('persistence')).toMatch(/rdb_last_bgsave_status:err/),
+    )
+    const all = await findings({})
+    await client.config('SET', 'save', '')
+    await rmdir(inTheWay)
+    expect(all.get('Redis')).toMatchObject({ result: 'ok' })
+    expect(all.get('Redis writes')).toMatchObject({
+      result: 'fail',
+      found: 'Redis refuses writes: it cannot save to its disk',
+    })
+    expect(all.get('Requests')).toMatchObject({ result: 'ok' })
   })
 
   test.runIf(onRealRedis)(

@@ -14,7 +14,7 @@ export interface Terminal {
   signal: AbortSignal
   out: Writable & { isTTY?: boolean }
   err: Writable
-  input: Readable & { isTTY?: boolean }
+  input: Readable & { isTTY?: boolean; setRawMode?(isRaw: boolean): unknown }
 }
 
 /** What every command is given beside its own options. */

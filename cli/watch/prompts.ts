@@ -1,4 +1,5 @@
 /** The bar and the prompts of @clack on the terminal of a command. It styles what it is given: that is made visible first. */
+import { Transform } from 'node:stream'
 import { isCancel, log, password, progress } from '@clack/prompts'
 import { visible } from '../../core/visible.ts'
 import type { Context } from '../terminal.ts'
@@ -34,13 +35,33 @@ export function createPrompts({ out, input }: Pick<Context, 'out' | 'input'>): P
     warn: (text) => log.warn(visible(text), at),
     error: (text) => log.error(visible(text), at),
     async askSecretly(question, { emptyHint, signal }) {
+      const joined = joinPastedLines(input)
       const typed = await password({
         ...at,
+        input: joined,
         signal,
         message: visible(question),
         validate: (value) => (value ? undefined : emptyHint),
       })
+      input.unpipe(joined)
       return isCancel(typed) ? null : typed
     },
   }
+}
+
+/**
+ * An SMS of several lines is pasted as a whole: its first line break is no Enter. What is pasted arrives in one piece, what
+ * is typed key by key.
+ */
+function joinPastedLines(input: Context['input']): Transform {
+  const joined = new Transform({
+    // As latin1: each byte stays as it is, also of a character that arrives in two pieces.
+    transform(piece: Buffer, _encoding, done) {
+      const text = piece.toString('latin1').replace(/[\r\n]+(?=[^\r\n])/g, ' ')
+      done(null, Buffer.from(text, 'latin1'))
+    },
+  })
+  const { isTTY, setRawMode } = input
+  input.pipe(joined)
+  return Object.assign(joined, { isTTY, setRawMode: setRawMode?.bind(input) })
 }

@@ -59,9 +59,7 @@ export function describe(view: PublicView, context: DescribeContext): Described 
     heading: t(heading(view)),
     percent,
     value: valueText(view, context),
-    remaining: view.started_at
-      ? remainingWords(t, context.remainingSeconds)
-      : t('live.remaining.usually', { duration: remainingWords(t, context.remainingSeconds) }),
+    remaining: remaining(view, context),
     queue: queueWords(view, context),
     attempt: attemptWords(view, context),
     message: lastMessage(view, context.read),
@@ -69,6 +67,11 @@ export function describe(view: PublicView, context: DescribeContext): Described 
     steps: stepsOf(view).map((step) => describeStep(view, step, context)),
     otherStep: otherStep(view),
   }
+}
+
+function remaining({ started_at }: PublicView, { t, remainingSeconds }: DescribeContext): string {
+  const duration = remainingWords(t, remainingSeconds)
+  return started_at || remainingSeconds <= 0 ? duration : t('live.remaining.usually', { duration })
 }
 
 /** Null once it is over: then nothing is the current step. */

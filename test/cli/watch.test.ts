@@ -101,6 +101,20 @@ describe('on a terminal', () => {
     expect(out).not.toMatch(/123456|۱۲۳۴۵۶/)
   })
 
+  test('the code is found in an SMS of several lines that is pasted', async () => {
+    const hash = await started()
+    await applied(hash, ASK)
+    const run = cli.start(['watch', hash], { isTerminal: true })
+    await eventually(() => expect(run.out()).toContain('Type the 6 digits'))
+    // Terminals paste line breaks as Enter.
+    run.type('Bank Example\rYour code: 424242\rValid for 2 minutes')
+    run.type('\r')
+    await eventually(async () => expect((await store.read(hash))?.record.status).toBe('processing'))
+    expect(await otpBox.take(hash)).toBe('424242')
+    await applied(hash, DONE)
+    expect((await run.ended).code).toBe(0)
+  })
+
   test('an open prompt stays while nothing about it changes, and goes when another one has typed the code', async () => {
     const hash = await started()
     await applied(hash, ASK)

@@ -210,6 +210,9 @@ export function connect(options: ConnectionOptions): LiveConnection {
     isDue: () => !isPolling() && rungs.some(({ isUp }) => isUp),
     isHidden: () => isHidden,
     onVersion: leaveLagging,
+    onUnanswered() {
+      for (const { isUp, running } of rungs) if (isUp) running?.check()
+    },
     view: take,
     degraded: setDegraded,
     end,

@@ -2,6 +2,7 @@
  * Forms of a request's page, sent without leaving it: the code, another code, cancel. The page that answers takes the
  * place of the one shown, as it would by itself; what is connected, said and switched on stays.
  */
+import type { LiveKey } from '../core/texts/index.ts'
 import { type LoadedPage, readAnswer } from './load-page.ts'
 import { readPage } from './page-data.ts'
 import { showSending } from './sending.ts'
@@ -44,28 +45,34 @@ export function listenToForms({ root, headers, signal, onPage, onRefused }: Form
       headers: { Accept: 'text/html', ...headers },
       signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
     })
-      .then(readAnswer)
-      .catch(() => null)
+      .then(async (answer) => (await readAnswer(answer)) ?? new Error('the answer is no page'))
+      .catch((error: Error) => error)
     isSending = false
     restore()
     if (signal?.aborted) return
-    if (page && readPage(page.main)) return onPage(page)
+    if (!(page instanceof Error) && readPage(page.main)) return onPage(page)
     tell(form, page)
     onRefused()
   }
 }
 
 /** What was not done, and why, where the form was sent. */
-function tell(form: HTMLFormElement, page: LoadedPage | null): void {
-  const words = page
-    ? [...page.main.querySelectorAll('h1, h1 ~ p')].map((element) => element.textContent)
-    : [readPage(form)?.t(navigator.onLine ? 'live.announce.lost' : 'live.connection.offline')]
+function tell(form: HTMLFormElement, page: LoadedPage | Error): void {
+  const words =
+    page instanceof Error
+      ? [readPage(form)?.t(reasonOf(page))]
+      : [...page.main.querySelectorAll('h1, h1 ~ p')].map((element) => element.textContent)
   // Of what passes by itself: elsewhere the server's page says all there is to say.
-  if (!page || page.status >= 429) words.unshift(form.dataset.failed)
+  if (page instanceof Error || page.status >= 429) words.unshift(form.dataset.failed)
   form.querySelector(':scope > .field-error')?.remove()
   const note = document.createElement('p')
   note.className = 'field-error'
   note.setAttribute('role', 'alert')
   note.textContent = words.join(' ')
   form.prepend(note)
+}
+
+function reasonOf({ name }: Error): LiveKey {
+  if (!navigator.onLine) return 'live.connection.offline'
+  return name === 'TimeoutError' ? 'live.announce.unanswered' : 'live.announce.lost'
 }

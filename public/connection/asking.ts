@@ -70,14 +70,15 @@ export function keepAsking(
       (error: unknown) => {
         if (isStopped) return
         stop()
-        const { code, pauseMs } = error instanceof Refusal ? error : { code: null, pauseMs: 0 }
+        const isUnanswered = !(error instanceof Refusal)
+        const { code, pauseMs } = isUnanswered ? { code: null, pauseMs: 0 } : error
         const end = endOf(code)
         if (end) return ears.end(end)
         if (performance.now() - startedAt > LASTED_MS) failures = 0
         const againMs = jittered(Math.min(longestAgainMs, AGAIN_MS * 2 ** failures++))
         const waitMs = pauseMs > 0 ? pauseMs + jittered(AGAIN_MS / 2) : againMs
         stopCurrent = wait(waitMs)
-        ears.down({ pauseMs: pauseMs > 0 ? waitMs : 0, code })
+        ears.down({ pauseMs: pauseMs > 0 ? waitMs : 0, code, isUnanswered })
       },
     )
     return stop

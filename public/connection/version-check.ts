@@ -22,17 +22,26 @@ export function startVersionCheck(
     isDue,
     isHidden,
     onVersion,
+    onUnanswered,
     ...ears
   }: Pick<Ears, 'view' | 'degraded' | 'end'> & {
     isDue(): boolean
     isHidden(): boolean
     onVersion(version: number): void
+    /** A poll brought nothing: the server, or the way to it, may be dead. */
+    onUnanswered(): void
   },
 ): VersionCheck {
   const poll = createPoll(request, ears)
   let isWanted = false
   const running = keepAsking(
-    { down: ({ code } = {}) => code === 'storage_unavailable' && ears.degraded(true), end: ears.end },
+    {
+      down({ code, isUnanswered } = {}) {
+        if (code === 'storage_unavailable') ears.degraded(true)
+        if (isUnanswered) onUnanswered()
+      },
+      end: ears.end,
+    },
     async (attempt) => {
       if (isWanted || isDue()) onVersion(await poll(attempt))
       isWanted = false

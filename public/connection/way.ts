@@ -31,6 +31,8 @@ export interface Failure {
   pauseMs?: number
   /** The server's own word for what is wrong. */
   code?: unknown
+  /** Nothing came back, not even from a proxy. */
+  isUnanswered?: boolean
 }
 
 export interface Running {

@@ -320,9 +320,20 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
   })
 })
 
-// At the same time: they wait for polls.
-describe.skipIf(lacksChromium).concurrent('a page without a socket', () => {
+// At the same time: they wait for polls and time limits.
+describe.skipIf(lacksChromium).concurrent('a page without a socket, or without an answer', () => {
   afterAll(closeTabs)
+
+  it('says of a code that is not answered in time that it may still be taken', async () => {
+    const hash = await given([START, ASK])
+    const page = await open()
+    await watch(hash, page)
+    await page.route(/\/otp\//, () => {})
+    await typeCode(page)
+    const words = `${t('code.failed')} ${t('live.announce.unanswered')}`
+    await page.locator('form [role=alert]', { hasText: words }).waitFor()
+    expect(await code(page).inputValue()).toBe('123456')
+  })
 
   it('polls, opens no event stream over HTTP/1.1, and gets to the result', async () => {
     const hash = await given([START, step(10)])

@@ -177,6 +177,17 @@ describe.concurrent('a page', () => {
     )
   })
 
+  test.each(HINDRANCES.slice(0, 2))(
+    'of a server that answers nothing any more says so, though its %s is open',
+    async (kind, how) => {
+      const page = await open(how)
+      await settled(page, 'live', [kind])
+      page.proxy.treat({ socket: 'hold', stream: 'swallow', poll: 'swallow' })
+      await eventually(() => expect(page.said.at(-1)).toBe('reconnecting'), { withinMs: 40_000 })
+      page.connection.close()
+    },
+  )
+
   test('lets go of its event stream while it is hidden, and asks at once when it is shown again', async () => {
     const page = await open({ socket: 'refuse' })
     await settled(page, 'live', ['stream'])

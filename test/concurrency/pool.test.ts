@@ -44,8 +44,11 @@ describe('the driver process', () => {
       () => null,
       (error: TaskError) => error,
     )
-    await eventually(() => expect(existsSync(file)).toBe(true))
-    const pid = Number(/(\d+):/.exec(readFileSync(file, 'utf8'))?.[1])
+    const pid = await eventually(() => {
+      const written = /(\d+):/.exec(readFileSync(file, 'utf8'))
+      expect(written).not.toBeNull()
+      return Number(written?.[1])
+    })
     return { concurrency, pid, ended, abort, letEnd: () => appendFileSync(until, '') }
   }
 

@@ -6,12 +6,12 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import pretty from 'pino-pretty'
-import { StartError } from './core/errors.ts'
-import type { Log } from './core/log.ts'
-import { runProcess, type Stoppable } from './core/process.ts'
+import { StartError } from './core/domain/errors.ts'
+import type { Log } from './core/runtime/log.ts'
+import { runProcess, type Stoppable } from './core/runtime/process.ts'
 import { openRedis } from './core/redis/connect.ts'
 import { joinEmbedded } from './core/redis/embedded.ts'
-import { visible, visibleLog } from './core/visible.ts'
+import { visible, visibleLog } from './core/runtime/visible-text.ts'
 
 const PROCESSES = [
   { name: 'portal', main: 'bots/demo-portal/main.ts' },

@@ -1,6 +1,6 @@
 /** Halfway's own processes in the benchmarks, as `npm run start:…` starts them. */
 import { randomBytes } from 'node:crypto'
-import { freePort } from '../core/redis/private-server.ts'
+import { freePort } from '../core/redis/local-server.ts'
 import { type Child, type Server, startChild } from './measure/child.ts'
 
 const SETTINGS = { LOCAL_API_TOKEN: randomBytes(24).toString('base64url'), NODE_ENV: 'production' }

@@ -1,6 +1,6 @@
 /** `npm run bench`: ours, the plain way and the floor, side by side. Nothing is asserted: docs/BENCHMARKS.md says how to read it. */
 import { Command } from 'commander'
-import { parseOptions } from '../core/command-line.ts'
+import { parseOptions } from '../core/runtime/command-line.ts'
 import { growth } from './growth.ts'
 import { jobs } from './jobs.ts'
 import { asJson, asText, type Section } from './measure/report.ts'

@@ -1,12 +1,12 @@
 /** Requests for the benchmarks: as their service makes them, half-way through. */
-import { createHash } from '../core/hash.ts'
-import { advance, type Change } from '../core/lifecycle.ts'
-import { newRecord } from '../core/new-record.ts'
-import { publicView, type RequestRecord } from '../core/record.ts'
+import { createHash } from '../core/domain/request-id.ts'
+import { advance, type Change } from '../core/domain/state-machine.ts'
+import { newRecord } from '../core/domain/create-record.ts'
+import { publicView, type RequestRecord } from '../core/domain/record.ts'
 import type { RedisClient } from '../core/redis/connect.ts'
-import { sealRecord } from '../core/seal.ts'
-import { findService } from '../core/services/index.ts'
-import type { Service } from '../core/services/service.ts'
+import { sealRecord } from '../core/records/codec.ts'
+import { findService } from '../core/catalog/index.ts'
+import type { Service } from '../core/catalog/define-service.ts'
 
 export const TTL_SECONDS = 1800
 export const SERVICE = findService('credit-score-rating') as Service

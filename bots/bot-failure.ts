@@ -1,4 +1,4 @@
-import { asTold, type Told } from '../core/told.ts'
+import { asTold, type Told } from '../core/domain/message.ts'
 
 /** A bot could not do its work: `code` for programs, words for the person who waits. */
 export class BotFailure extends Error {

@@ -20,16 +20,16 @@
  *   const request = updater.bind(hash, () => attempt)
  *   await request.updateProgress(30)
  */
-import type { RedisTarget } from '../core/config.ts'
-import { createLog, type Log } from '../core/log.ts'
-import { isFinal } from '../core/record.ts'
+import type { RedisTarget } from '../core/runtime/config.ts'
+import { createLog, type Log } from '../core/runtime/log.ts'
+import { isFinal } from '../core/domain/record.ts'
 import { startClock } from '../core/redis/clock.ts'
 import { type ConnectionSettings, openRedis, type RedisClient } from '../core/redis/connect.ts'
-import { createLiveRequests, type LiveUpdate } from '../core/redis/live-requests.ts'
-import { createOtpBox, type WaitForOtpOptions } from '../core/redis/otp-box.ts'
-import { createRequestStore, type Stored } from '../core/redis/request-store.ts'
-import { createUpdateBus } from '../core/redis/update-bus.ts'
-import type { Told } from '../core/told.ts'
+import { createLiveRequests, type LiveUpdate } from '../core/pubsub/request-watcher.ts'
+import { createOtpBox, type WaitForOtpOptions } from '../core/actions/otp-mailbox.ts'
+import { createRequestStore, type Stored } from '../core/store/request-store.ts'
+import { createUpdateBus } from '../core/pubsub/channel-subscriber.ts'
+import type { Told } from '../core/domain/message.ts'
 import { type AskForOtp, createBind, type RequestUpdater } from './request-updater.ts'
 
 export type { AskForOtp, RequestUpdater }
@@ -64,7 +64,7 @@ export interface Updater {
 export type EndReason = 'already_final' | 'request_expired' | 'stale_attempt'
 
 export interface UpdaterOptions {
-  /** An address (`redis://…`, `unix://…`) or settings as in core/config.ts; the updater opens its own connections. */
+  /** An address (`redis://…`, `unix://…`) or settings as in core/runtime/config.ts; the updater opens its own connections. */
   redis: string | RedisTarget
   /** Prefixes and time limits, where the installation has set its own. */
   connections?: ConnectionSettings

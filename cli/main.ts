@@ -1,5 +1,5 @@
 /** The command line of those who run Halfway: `npm run cli -- --help`. */
-import { runCommand } from '../core/process.ts'
+import { runCommand } from '../core/runtime/process.ts'
 import { runCli } from './program.ts'
 
 await runCommand(process.env, (env, signal) =>

@@ -3,10 +3,10 @@
  * other programs have put into Redis is printed as text, whatever it contains.
  */
 import type { Readable, Writable } from 'node:stream'
-import { AppError, StartError } from '../core/errors.ts'
+import { AppError, StartError } from '../core/domain/errors.ts'
 import { describeRedisError } from '../core/redis/redis-error.ts'
-import { createTexts } from '../core/texts/index.ts'
-import { visible, visibleJson, visibleLines, widthOf } from '../core/visible.ts'
+import { createTexts } from '../core/i18n/index.ts'
+import { visible, visibleJson, visibleLines, widthOf } from '../core/runtime/visible-text.ts'
 
 export interface Terminal {
   env: NodeJS.ProcessEnv

@@ -2,9 +2,9 @@
  * What a screen reader is told, and when: steps and quarters politely, one message in 15 s at most; the end, and what
  * cannot wait, at once, and once each time it comes true. The regions stand outside of `<main>`, so they outlive a change of content.
  */
-import { isExpiring } from '../core/record.ts'
-import { describe } from '../core/texts/describe.ts'
-import type { LiveKey } from '../core/texts/index.ts'
+import { isExpiring } from '../core/domain/record.ts'
+import { describe } from '../core/presentation/describe-request.ts'
+import type { LiveKey } from '../core/i18n/index.ts'
 import type { Page } from './page-data.ts'
 import { isStale, remainingSeconds, type State } from './reducer.ts'
 

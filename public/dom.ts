@@ -1,7 +1,7 @@
 /** Writes a state into the page the server made. Elements are found by `data-live`; a page may lack any of them. */
-import { isExpiring } from '../core/record.ts'
-import type { Described } from '../core/texts/describe.ts'
-import { codeOverWords, countdown } from '../core/texts/wording.ts'
+import { isExpiring } from '../core/domain/record.ts'
+import type { Described } from '../core/presentation/describe-request.ts'
+import { codeOverWords, countdown } from '../core/presentation/format-duration.ts'
 import { languageOf, type Page } from './page-data.ts'
 import { isStale, type State } from './reducer.ts'
 

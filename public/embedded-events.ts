@@ -1,5 +1,5 @@
 /** What the page around an embedded request is told: every newer state once, and each kind of state as it is reached. */
-import { isFinal, isNewer, type PublicView } from '../core/record.ts'
+import { isFinal, isNewer, type PublicView } from '../core/domain/record.ts'
 
 /** `detail` is the request as everybody may see it. */
 export type Told = 'progress' | 'otp-required' | 'completed' | 'failed' | 'cancelled'

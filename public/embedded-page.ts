@@ -1,6 +1,6 @@
 /** The page of a request inside of another page: fetched, kept up to date, its forms sent without leaving. */
-import { get, JSON_HEADERS, keepAsking, readView } from './connection/asking.ts'
-import type { Running } from './connection/way.ts'
+import { get, JSON_HEADERS, keepAsking, readView } from './connection/request-loop.ts'
+import type { Running } from './connection/transport.ts'
 import { listenToControls } from './controls.ts'
 import { listenToDownloads } from './embedded-downloads.ts'
 import { createTeller, type Tell } from './embedded-events.ts'

@@ -2,7 +2,7 @@
  * Forms of a request's page, sent without leaving it: the code, another code, cancel. The page that answers takes the
  * place of the one shown, as it would by itself; what is connected, said and switched on stays.
  */
-import type { LiveKey } from '../core/texts/index.ts'
+import type { LiveKey } from '../core/i18n/index.ts'
 import { type LoadedPage, readAnswer } from './load-page.ts'
 import { readPage } from './page-data.ts'
 import { showSending } from './sending.ts'

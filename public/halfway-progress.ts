@@ -4,7 +4,7 @@
  *
  * It shows the server's own page of the request, in a tree of its own where the styles of neither page reach the other.
  */
-import type { PublicView } from '../core/record.ts'
+import type { PublicView } from '../core/domain/record.ts'
 import { embed } from './embedded-page.ts'
 
 // The platform knows custom elements as classes only.

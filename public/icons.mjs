@@ -22,7 +22,7 @@ const arc = (percent) =>
   `<circle cx="16" cy="16" r="12.5" fill="none" stroke="${ACCENT}" stroke-width="6" pathLength="100" ` +
   `stroke-dasharray="${percent} 100" transform="rotate(-90 16 16)"/>`
 
-/** By name, as core/texts/describe.ts asks for them. */
+/** By name, as core/presentation/describe-request.ts asks for them. */
 export const icons = {
   icon: svg(
     `<circle cx="16" cy="16" r="13" fill="none" stroke="${ACCENT}" stroke-width="4"/>` +

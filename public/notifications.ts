@@ -2,8 +2,8 @@
  * "Notify me when it's done": the browser's own notifications, for people who wait in another tab or window. Permission
  * is asked for on that click only, and nothing is told while the page is being looked at.
  */
-import { isFinal, type PublicView } from '../core/record.ts'
-import type { Described } from '../core/texts/describe.ts'
+import { isFinal, type PublicView } from '../core/domain/record.ts'
+import type { Described } from '../core/presentation/describe-request.ts'
 import { languageOf } from './page-data.ts'
 
 const find = (name: string): HTMLElement | null => document.querySelector(`[data-live="${name}"]`)

@@ -1,7 +1,7 @@
 /** What the server hands over with a request page, and the words and the clock that follow from it. */
-import { createFormatter, type Translate } from '../core/texts/format.ts'
-import type { LiveKey } from '../core/texts/index.ts'
-import { createReader, type ReadMessage } from '../core/texts/message.ts'
+import { createFormatter, type Translate } from '../core/i18n/formatter.ts'
+import type { LiveKey } from '../core/i18n/index.ts'
+import { createReader, type ReadMessage } from '../core/i18n/localize-message.ts'
 import type { PageData } from '../server/pages/request-model.ts'
 
 export interface Page extends PageData {

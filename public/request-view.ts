@@ -2,11 +2,11 @@
  * One request, shown somewhere and kept up to date: on a page of ours, or in an element on somebody else's. The
  * server's HTML is the truth; this only spares people the reloading.
  */
-import { isFinal } from '../core/record.ts'
-import { type Described, describe } from '../core/texts/describe.ts'
+import { isFinal } from '../core/domain/record.ts'
+import { type Described, describe } from '../core/presentation/describe-request.ts'
 import { type Announce, createAnnouncer, type Region } from './announcer.ts'
 import { isMultiplexed } from './connection/multiplexed.ts'
-import { connect, type LiveConnection } from './connection.ts'
+import { connect, type LiveConnection } from './connection/connect.ts'
 import { revealControls, showExpiring, showLocalTimes, showState } from './dom.ts'
 import { type Page, readPage } from './page-data.ts'
 import { type Event, firstState, pageKind, reduce, remainingSeconds, type State } from './reducer.ts'

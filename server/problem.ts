@@ -1,6 +1,6 @@
 /** Errors as RFC 9457 problem details: what programs get, over HTTP and in socket acknowledgements. */
-import { AppError, type FieldError } from '../core/errors.ts'
-import { createTexts, isTextKey, type Locale, type Texts } from '../core/texts/index.ts'
+import { AppError, type FieldError } from '../core/domain/errors.ts'
+import { createTexts, isTextKey, type Locale, type Texts } from '../core/i18n/index.ts'
 
 export interface Problem {
   type: string

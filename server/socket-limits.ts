@@ -6,7 +6,7 @@
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'socket.io'
-import type { Log } from '../core/log.ts'
+import type { Log } from '../core/runtime/log.ts'
 
 export const MOST_WATCHED = 64
 export const MESSAGES_PER_SECOND = 20

@@ -135,16 +135,16 @@ describe('the house', () => {
   it('only a main.ts and start.ts read the environment', () => {
     expectNone(
       saying(/\bprocess\s*\.\s*env\b|\bfrom ['"]node:process['"]/g, (path) => isRoot({ path } as Source)),
-      'settings are read once and checked at once (core/config.ts); everything else is given what it needs',
+      'settings are read once and checked at once (core/runtime/config.ts); everything else is given what it needs',
     )
   })
 
-  it('only core/process.ts and start.ts listen for signals or end the process', () => {
+  it('only core/runtime/process.ts and start.ts listen for signals or end the process', () => {
     expectNone(
       saying(/\bprocess\s*\.\s*(?:on|once|addListener|exit|abort)\s*\(|\bprocess\.exitCode\b/g, (path) =>
-        ['core/process.ts', 'start.ts', 'public/build.mjs'].includes(path),
+        ['core/runtime/process.ts', 'start.ts', 'public/build.mjs'].includes(path),
       ),
-      'a process stops in one way, in reverse order (core/process.ts): who exits elsewhere leaves the others hanging',
+      'a process stops in one way, in reverse order (core/runtime/process.ts): who exits elsewhere leaves the others hanging',
     )
   })
 
@@ -174,23 +174,23 @@ describe('the house', () => {
       importing(
         ({ path }) =>
           ![
-            'core/lifecycle.ts',
-            'core/foreign-record.ts',
-            'core/merge-record.ts',
-            'core/redis/records.ts',
+            'core/domain/state-machine.ts',
+            'core/records/foreign-record.ts',
+            'core/records/reconcile.ts',
+            'core/store/record-store.ts',
           ].includes(path),
         (target) =>
-          target === 'core/foreign-record.ts' ||
-          target === 'core/otp-prompt.ts' ||
-          target === 'core/steps.ts',
+          target === 'core/records/foreign-record.ts' ||
+          target === 'core/domain/otp-prompt.ts' ||
+          target === 'core/domain/steps.ts',
       )
         .filter(
-          (breach) => !breach.endsWith('core/otp-prompt.ts') || !breach.startsWith('bots/request-updater.ts'),
+          (breach) => !breach.endsWith('core/domain/otp-prompt.ts') || !breach.startsWith('bots/request-updater.ts'),
         )
         // How all steps begin is no next state.
-        .filter((breach) => !beginning.some(({ path }) => breach === `${path}: core/steps.ts`))
+        .filter((breach) => !beginning.some(({ path }) => breach === `${path}: core/domain/steps.ts`))
         // Only to say what is wrong with a message.
-        .filter((breach) => breach !== 'core/redis/live-requests.ts: core/foreign-record.ts'),
+        .filter((breach) => breach !== 'core/pubsub/request-watcher.ts: core/records/foreign-record.ts'),
       'the rules live once, in the lifecycle, and everybody else goes through the store',
     )
   })
@@ -250,6 +250,6 @@ describe('the house', () => {
   it('has found its files', () => {
     expect(sources.length).toBeGreaterThan(40)
     expect(measuring.length).toBeGreaterThan(20)
-    expect(all.find(({ path }) => path === 'core/redis/connect.ts')?.imports).toContain('core/redis/names.ts')
+    expect(all.find(({ path }) => path === 'core/redis/connect.ts')?.imports).toContain('core/redis/keys.ts')
   })
 })

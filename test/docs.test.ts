@@ -1,11 +1,11 @@
 /** What the documents promise and what the code knows are the same: neither may know more. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { DRIVER_NAMES } from '../core/concurrency/drivers/driver.ts'
-import { ERRORS } from '../core/errors.ts'
-import { newRecord } from '../core/new-record.ts'
-import { publicView, STATUSES } from '../core/record.ts'
-import { allServices } from '../core/services/index.ts'
+import { DRIVER_NAMES } from '../core/tasks/drivers/driver.ts'
+import { ERRORS } from '../core/domain/errors.ts'
+import { newRecord } from '../core/domain/create-record.ts'
+import { publicView, STATUSES } from '../core/domain/record.ts'
+import { allServices } from '../core/catalog/index.ts'
 import { keys } from './helpers/names.ts'
 
 const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
@@ -138,7 +138,7 @@ describe('docs/CONCURRENCY.md', () => {
   const page = read('docs/CONCURRENCY.md')
 
   test('names every code that a task may fail with, and every driver', () => {
-    const errors = read('core/concurrency/errors.ts')
+    const errors = read('core/tasks/task-errors.ts')
     const codes = [...errors.slice(0, errors.indexOf('An error as it travels')).matchAll(/\| '(\w+)'/g)]
     expect(codes.length).toBeGreaterThan(8)
     for (const [, code] of codes) expect(page).toContain(`\`${code}\``)

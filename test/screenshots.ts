@@ -5,7 +5,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
-import { LOCALES } from '../core/texts/index.ts'
+import { LOCALES } from '../core/i18n/index.ts'
 import { launchChromium } from './helpers/chromium.ts'
 import { startHalfway } from './helpers/halfway.ts'
 

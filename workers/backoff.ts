@@ -1,6 +1,6 @@
 /** How long a request waits before its next attempt, milliseconds. */
-import type { RequestRecord } from '../core/record.ts'
-import type { Backoff } from '../core/services/service.ts'
+import type { RequestRecord } from '../core/domain/record.ts'
+import type { Backoff } from '../core/catalog/define-service.ts'
 
 type Attempts = Pick<RequestRecord, 'attempt' | 'max_attempts'>
 

@@ -3,16 +3,16 @@
  * job was never queued, or lost or forgotten since, gets it. Any number of rescuers may run: each only does what the
  * rules allow once.
  */
-import { dueAt, waitsUntil } from '../core/deadline.ts'
-import { isUnreadable } from '../core/errors.ts'
-import type { Log } from '../core/log.ts'
-import { isFinal, type RequestRecord } from '../core/record.ts'
-import type { Deadlines } from '../core/redis/deadlines.ts'
-import type { Failures } from '../core/redis/failures.ts'
-import type { Queues } from '../core/redis/queues.ts'
-import type { RequestStore } from '../core/redis/request-store.ts'
-import type { Service } from '../core/services/service.ts'
-import { NO_CODE, TIMED_OUT } from './failures.ts'
+import { dueAt, waitsUntil } from '../core/domain/deadline.ts'
+import { isUnreadable } from '../core/domain/errors.ts'
+import type { Log } from '../core/runtime/log.ts'
+import { isFinal, type RequestRecord } from '../core/domain/record.ts'
+import type { Deadlines } from '../core/store/deadline-index.ts'
+import type { Failures } from '../core/store/failed-requests.ts'
+import type { Queues } from '../core/queue/queues.ts'
+import type { RequestStore } from '../core/store/request-store.ts'
+import type { Service } from '../core/catalog/define-service.ts'
+import { NO_CODE, TIMED_OUT } from './failure-reasons.ts'
 
 export interface RescuerDeps {
   store: RequestStore

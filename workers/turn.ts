@@ -1,14 +1,14 @@
 /** Begins an attempt, or goes on with the one whose bot had a code sent and let go. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Failure } from '../core/lifecycle.ts'
-import type { Log } from '../core/log.ts'
-import type { RequestRecord } from '../core/record.ts'
-import type { Deadlines } from '../core/redis/deadlines.ts'
-import type { OtpBox } from '../core/redis/otp-box.ts'
-import type { RequestStore, Stored } from '../core/redis/request-store.ts'
+import type { Failure } from '../core/domain/state-machine.ts'
+import type { Log } from '../core/runtime/log.ts'
+import type { RequestRecord } from '../core/domain/record.ts'
+import type { Deadlines } from '../core/store/deadline-index.ts'
+import type { OtpBox } from '../core/actions/otp-mailbox.ts'
+import type { RequestStore, Stored } from '../core/store/request-store.ts'
 import { MAX_RETRY_WAIT_MS } from '../core/redis/retry-unavailable.ts'
-import { reserveForNextAttempt, type Subjects } from '../core/redis/subjects.ts'
-import { NO_CODE, TOO_MANY_CODES_SENT } from './failures.ts'
+import { reserveForNextAttempt, type Subjects } from '../core/store/subject-limits.ts'
+import { NO_CODE, TOO_MANY_CODES_SENT } from './failure-reasons.ts'
 
 export interface TurnDeps {
   store: RequestStore

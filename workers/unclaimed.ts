@@ -4,8 +4,8 @@
  * first refused stands in its job, so that all workers count from the same moment.
  */
 import { DelayedError } from 'bullmq'
-import type { RequestRecord } from '../core/record.ts'
-import type { RequestJob } from '../core/redis/queues.ts'
+import type { RequestRecord } from '../core/domain/record.ts'
+import type { RequestJob } from '../core/queue/queues.ts'
 
 /** For so long somebody else may take it. */
 const UNCLAIMED_MS = 120_000

@@ -1,7 +1,7 @@
 /** As little as BullMQ can do to queue jobs that say which request they are for. */
 import { Queue } from 'bullmq'
 import { Redis } from 'ioredis'
-import { createHash } from '../../core/hash.ts'
+import { createHash } from '../../core/domain/request-id.ts'
 import { type Batches, inBatches } from '../measure/batches.ts'
 import { ready } from '../measure/meter.ts'
 

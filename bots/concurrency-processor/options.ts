@@ -1,7 +1,7 @@
 /** What the processor's command line says. */
 import { Command, InvalidArgumentError } from 'commander'
-import { LONGEST_SECONDS, parseOptions, wholeNumber } from '../../core/command-line.ts'
-import type { Config } from '../../core/config.ts'
+import { LONGEST_SECONDS, parseOptions, wholeNumber } from '../../core/runtime/command-line.ts'
+import type { Config } from '../../core/runtime/config.ts'
 
 export interface ProcessorOptions {
   connection: string

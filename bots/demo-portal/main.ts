@@ -1,6 +1,6 @@
 /** The demo portal's process: `npm run start:portal`. Listens on the loopback address only; keeps nothing on disk. */
 import { createServer } from 'node:http'
-import { listen, runProcess } from '../../core/process.ts'
+import { listen, runProcess } from '../../core/runtime/process.ts'
 import { createPortal } from './portal.ts'
 
 await runProcess({ name: 'portal', env: process.env }, async ({ config, log, use }) => {

@@ -3,7 +3,7 @@
  * gets the same scores; the quickest one is down for every national code that ends in an even digit.
  */
 import type { Express, RequestHandler } from 'express'
-import { FIELD_TYPES } from '../../core/services/fields.ts'
+import { FIELD_TYPES } from '../../core/catalog/fields.ts'
 import { ratingOf } from './credit-report.ts'
 import { inventFrom } from './invention.ts'
 import type { Pace, Seconds } from './pace.ts'

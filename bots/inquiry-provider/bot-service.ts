@@ -1,6 +1,6 @@
 /** What a bot service is: one folder in services/, whose index.ts exports `createHandler`. */
 
-import type { Log } from '../../core/log.ts'
+import type { Log } from '../../core/runtime/log.ts'
 import type { RequestUpdater } from '../updater.ts'
 import type { Parallel } from './parallel.ts'
 

@@ -1,7 +1,7 @@
 /** The bots' process: `npm run start:bots`. Listens on the loopback address only. */
-import { openConcurrency } from '../../core/concurrency/open.ts'
-import { runProcess } from '../../core/process.ts'
-import { startProvider } from './provider.ts'
+import { openConcurrency } from '../../core/tasks/compose.ts'
+import { runProcess } from '../../core/runtime/process.ts'
+import { startProvider } from './compose.ts'
 import { createHandlers } from './services/index.ts'
 
 const TASKS = new URL('./tasks.ts', import.meta.url).href

@@ -5,13 +5,13 @@
 import { timingSafeEqual } from 'node:crypto'
 import express, { type NextFunction, type Request, type Response } from 'express'
 import { z } from 'zod'
-import { AppError, type ErrorCode } from '../../core/errors.ts'
-import { isHash } from '../../core/hash.ts'
-import { exceededLimit } from '../../core/json-limits.ts'
-import type { Log } from '../../core/log.ts'
+import { AppError, type ErrorCode } from '../../core/domain/errors.ts'
+import { isHash } from '../../core/domain/request-id.ts'
+import { exceededLimit } from '../../core/records/json-limits.ts'
+import type { Log } from '../../core/runtime/log.ts'
 import { BotFailure } from '../bot-failure.ts'
-import type { BotAnswer } from './answers.ts'
-import type { Runs } from './runs.ts'
+import type { BotAnswer } from './bot-responses.ts'
+import type { Runs } from './run-registry.ts'
 
 /** A code is whatever a portal may have sent: handlers send it on, they don't read it. */
 const call = z

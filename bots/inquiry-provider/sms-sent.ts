@@ -3,8 +3,8 @@
  * is kept busy while the person looks for the code. What it needs to go on (a portal's session) lives in the two
  * functions it leaves behind.
  */
-import { sayCommon } from '../../core/texts/common-messages.ts'
-import type { Told } from '../../core/told.ts'
+import { sayCommon } from '../../core/domain/common-messages.ts'
+import type { Told } from '../../core/domain/message.ts'
 import { BotFailure } from '../bot-failure.ts'
 import type { AskForOtp } from '../updater.ts'
 import type { BotRequest } from './bot-service.ts'

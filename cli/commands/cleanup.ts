@@ -1,5 +1,5 @@
 /** `cleanup`: removes what belongs to nobody. */
-import { createOrphans, type Orphans } from '../../core/redis/orphans.ts'
+import { createOrphans, type Orphans } from '../../core/actions/orphans.ts'
 import type { Installation } from '../installation.ts'
 import { type Context, EXIT, type ExitCode, plural } from '../terminal.ts'
 

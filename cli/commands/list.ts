@@ -1,12 +1,12 @@
 /** `list`: the requests there are. */
-import { nullIfUnreadable } from '../../core/errors.ts'
+import { nullIfUnreadable } from '../../core/domain/errors.ts'
 import {
   isScheduled,
   type PublicView,
   publicView,
   type RequestRecord,
   type Status,
-} from '../../core/record.ts'
+} from '../../core/domain/record.ts'
 import type { Installation } from '../installation.ts'
 import { brief, type Context, duration, EXIT, type ExitCode, plural, table } from '../terminal.ts'
 

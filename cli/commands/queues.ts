@@ -1,5 +1,5 @@
 /** `queues`: who waits, and for how long. */
-import { allServices } from '../../core/services/index.ts'
+import { allServices } from '../../core/catalog/index.ts'
 import type { Installation } from '../installation.ts'
 import { type Context, duration, EXIT, type ExitCode, table } from '../terminal.ts'
 

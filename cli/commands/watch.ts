@@ -1,12 +1,12 @@
 /** `watch <hash>`: follows a request to its end. A bar on a terminal, one line a step elsewhere, one JSON a state. */
-import { AppError } from '../../core/errors.ts'
-import { isFinal, type PublicView } from '../../core/record.ts'
-import { createLiveRequests } from '../../core/redis/live-requests.ts'
-import { createUpdateBus } from '../../core/redis/update-bus.ts'
+import { AppError } from '../../core/domain/errors.ts'
+import { isFinal, type PublicView } from '../../core/domain/record.ts'
+import { createLiveRequests } from '../../core/pubsub/request-watcher.ts'
+import { createUpdateBus } from '../../core/pubsub/channel-subscriber.ts'
 import { type Installation, quiet } from '../installation.ts'
 import { type Context, EXIT, type ExitCode } from '../terminal.ts'
-import { createBarFace } from '../watch/bar-face.ts'
-import { createLineFace } from '../watch/line-face.ts'
+import { createBarFace } from '../watch/bar-renderer.ts'
+import { createLineFace } from '../watch/line-renderer.ts'
 
 /** How a followed request is shown. */
 export interface Face {

@@ -1,11 +1,11 @@
 /** Whether somebody takes the tasks of the redis driver, where that one is set. */
-import { createConcurrencyNames } from '../../core/concurrency/mailbox.ts'
-import { concurrencyTarget } from '../../core/concurrency/open.ts'
-import type { Config } from '../../core/config.ts'
-import { StartError } from '../../core/errors.ts'
+import { createConcurrencyNames } from '../../core/tasks/protocol.ts'
+import { concurrencyTarget } from '../../core/tasks/compose.ts'
+import type { Config } from '../../core/runtime/config.ts'
+import { StartError } from '../../core/domain/errors.ts'
 import { openRedis } from '../../core/redis/connect.ts'
 import { quiet } from '../installation.ts'
-import { type Finding, fine } from './finding.ts'
+import { type Finding, fine } from './check-result.ts'
 
 export async function checkProcessors(config: Config): Promise<Finding[]> {
   const { driver, connection, prefix } = config.concurrency

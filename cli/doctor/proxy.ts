@@ -1,7 +1,7 @@
 /** Whether people's own addresses reach the server. */
-import { hasUntrustedProxy } from '../../core/redis/untrusted-proxy.ts'
+import { hasUntrustedProxy } from '../../core/store/untrusted-proxy.ts'
 import type { Installation } from '../installation.ts'
-import { type Finding, fine } from './finding.ts'
+import { type Finding, fine } from './check-result.ts'
 
 export async function checkProxy({ redis }: Installation): Promise<Finding[]> {
   if (!(await hasUntrustedProxy(redis))) return [fine('Proxy', 'none that is not trusted')]

@@ -1,9 +1,9 @@
 /** Whether the Redis is one on which requests are safe. */
-import { NEARLY_FULL, tryToWrite } from '../../core/redis/readiness.ts'
-import { type RedisFacts, redisFacts } from '../../core/redis/redis-facts.ts'
+import { NEARLY_FULL, tryToWrite } from '../../core/queue/readiness.ts'
+import { type RedisFacts, redisFacts } from '../../core/redis/server-info.ts'
 import type { Installation } from '../installation.ts'
 import { duration, plural } from '../terminal.ts'
-import { type Finding, fine, unseen } from './finding.ts'
+import { type Finding, fine, unseen } from './check-result.ts'
 
 const OLDEST_VERSION = [6, 2] as const
 /** Record and job of one request; a result comes on top. */

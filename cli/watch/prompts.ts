@@ -1,7 +1,7 @@
 /** The bar and the prompts of @clack on the terminal of a command. It styles what it is given: that is made visible first. */
 import { Transform } from 'node:stream'
 import { isCancel, log, password, progress } from '@clack/prompts'
-import { visible } from '../../core/visible.ts'
+import { visible } from '../../core/runtime/visible-text.ts'
 import type { Context } from '../terminal.ts'
 
 const WIDTH = 40

@@ -4,7 +4,7 @@
  *
  * Between two measurements it goes on by the monotonic clock: somebody who sets the machine's clock moves nothing here.
  */
-import type { Log } from '../log.ts'
+import type { Log } from '../runtime/log.ts'
 import type { RedisClient } from './connect.ts'
 
 export interface Clock {

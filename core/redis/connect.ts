@@ -10,11 +10,11 @@
  * Redis): whoever has asked something and hears nothing at all for a while hangs up, and something is asked every second.
  */
 import { Cluster, type Redis, type RedisOptions } from 'ioredis'
-import type { RedisTarget } from '../config.ts'
-import { StartError } from '../errors.ts'
-import type { Log } from '../log.ts'
+import type { RedisTarget } from '../runtime/config.ts'
+import { StartError } from '../domain/errors.ts'
+import type { Log } from '../runtime/log.ts'
 import { joinEmbedded, visitEmbedded } from './embedded.ts'
-import { createNames, type Names, type Prefixes } from './names.ts'
+import { createNames, type Names, type Prefixes } from './keys.ts'
 import { reasonOf } from './redis-error.ts'
 import { SCRIPTS, type Scripts } from './scripts.ts'
 import {

@@ -16,9 +16,9 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { StartError } from '../errors.ts'
-import type { Log } from '../log.ts'
-import { answers, READY_WITHIN_MS, startRedisServer } from './private-server.ts'
+import { StartError } from '../domain/errors.ts'
+import type { Log } from '../runtime/log.ts'
+import { answers, READY_WITHIN_MS, startRedisServer } from './local-server.ts'
 import { addressOf } from './topology.ts'
 
 export interface EmbeddedRedis {

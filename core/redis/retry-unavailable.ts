@@ -3,7 +3,7 @@
  * done again only because its answer could not be written at once.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { AppError } from '../errors.ts'
+import { AppError } from '../domain/errors.ts'
 
 const FIRST_WAIT_MS = 50
 /** So soon after Redis accepts writes again everything that waited for it is written. */

@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs'
 
 const script = (name: string): string => readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8')
 export const SCRIPTS = {
-  commitRequest: { lua: script('commit'), numberOfKeys: 3 },
-  takeTurns: { lua: script('turns'), numberOfKeys: 2 },
+  commitRequest: { lua: script('commit-request'), numberOfKeys: 3 },
+  takeTurns: { lua: script('take-turns'), numberOfKeys: 2 },
   keepFailure: { lua: script('keep-failure'), numberOfKeys: 2 },
-  holdQueue: { lua: script('hold'), numberOfKeys: 1 },
+  holdQueue: { lua: script('hold-queue'), numberOfKeys: 1 },
   reserve: { lua: script('reserve'), numberOfKeys: 1 },
   admitRequests: { lua: script('admit'), numberOfKeys: 1 },
   takeDue: { lua: script('take-due'), numberOfKeys: 1 },

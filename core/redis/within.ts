@@ -1,5 +1,5 @@
 /** A time limit for work that opens something: what is opened too late is closed again. */
-import { AppError } from '../errors.ts'
+import { AppError } from '../domain/errors.ts'
 
 /** @throws AppError `storage_unavailable` when it takes longer, or fails otherwise */
 export async function within<T extends () => void>(

@@ -1,7 +1,7 @@
 /** Polls the status beside a socket or a stream: what these should have delivered by then, and whether the server is well. */
-import { keepAsking } from './asking.ts'
-import { createPoll, POLL_MS } from './by-poll.ts'
-import type { Ears, Watched } from './way.ts'
+import { keepAsking } from './request-loop.ts'
+import { createPoll, POLL_MS } from './poll-transport.ts'
+import type { Ears, Watched } from './transport.ts'
 
 /** Nobody looks at a hidden page: when its socket lags, its title may be this late. */
 const HIDDEN_POLL_MS = 30_000

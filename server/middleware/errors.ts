@@ -1,7 +1,7 @@
 /** The border of the HTTP side: every error leaves as a problem, or as a page for a browser; nothing leaves raw. */
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
-import { AppError } from '../../core/errors.ts'
-import type { Log } from '../../core/log.ts'
+import { AppError } from '../../core/domain/errors.ts'
+import type { Log } from '../../core/runtime/log.ts'
 import { fromHttpError, PROBLEM_TYPE, toProblem } from '../problem.ts'
 import { localeOf, tellLocale } from './locale.ts'
 

@@ -3,7 +3,7 @@
  * cookie), else the one the browser or program prefers. Asked of the call alone, so that errors know it wherever they begin.
  */
 import type { NextFunction, Request, Response } from 'express'
-import { LOCALES, type Locale } from '../../core/texts/index.ts'
+import { LOCALES, type Locale } from '../../core/i18n/index.ts'
 import type { Reader } from '../pages/index.ts'
 
 const COOKIE = 'halfway_lang'

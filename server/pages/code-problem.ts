@@ -1,9 +1,9 @@
 /** Why a code was not taken, told so that the person knows what to do next. */
-import { plainNumber } from '../../core/digits.ts'
-import type { AppError } from '../../core/errors.ts'
-import type { OtpPrompt } from '../../core/record.ts'
-import type { Texts } from '../../core/texts/index.ts'
-import { codeOverWords, durationWords } from '../../core/texts/wording.ts'
+import { plainNumber } from '../../core/domain/digits.ts'
+import type { AppError } from '../../core/domain/errors.ts'
+import type { OtpPrompt } from '../../core/domain/record.ts'
+import type { Texts } from '../../core/i18n/index.ts'
+import { codeOverWords, durationWords } from '../../core/presentation/format-duration.ts'
 
 /** @param typed what was sent as code; never repeated on the page */
 export function codeProblem(t: Texts['t'], error: AppError, prompt: OtpPrompt | null, typed: string): string {

@@ -1,5 +1,5 @@
 /** The few pieces of HTML that templates put into the middle of a sentence. All escape what they are given. */
-import type { TextKey, Texts } from '../../core/texts/index.ts'
+import type { TextKey, Texts } from '../../core/i18n/index.ts'
 import { escapeHtml } from './templates.ts'
 
 type TimeStyle = 'time' | 'moment' | 'day' | 'clock'

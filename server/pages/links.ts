@@ -1,6 +1,6 @@
 /** The addresses of the pages, in one place. */
-import { isFinal, type PublicView } from '../../core/record.ts'
-import type { Locale } from '../../core/texts/index.ts'
+import { isFinal, type PublicView } from '../../core/domain/record.ts'
+import type { Locale } from '../../core/i18n/index.ts'
 
 export interface RequestLinks {
   form: string

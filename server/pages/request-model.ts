@@ -1,13 +1,13 @@
 /** What the pages of one request show: running, waiting for a code, or at its end. */
-import { isExpiring, isFinal, isScheduled, type PublicView } from '../../core/record.ts'
-import { messagesFor } from '../../core/services/messages.ts'
-import { type Described, describe, lastMessage } from '../../core/texts/describe.ts'
-import type { Compiled } from '../../core/texts/format.ts'
-import type { LiveKey, Texts } from '../../core/texts/index.ts'
+import { isExpiring, isFinal, isScheduled, type PublicView } from '../../core/domain/record.ts'
+import { messagesFor } from '../../core/catalog/service-messages.ts'
+import { type Described, describe, lastMessage } from '../../core/presentation/describe-request.ts'
+import type { Compiled } from '../../core/i18n/formatter.ts'
+import type { LiveKey, Texts } from '../../core/i18n/index.ts'
 import { promptProblem } from './code-problem.ts'
 import { type RequestLinks, requestLinks } from './links.ts'
-import { readerOf } from './said.ts'
-import { shownService } from './shown-service.ts'
+import { readerOf } from './message-text.ts'
+import { shownService } from './service-titles.ts'
 
 /** What the browser is handed with the page, so that it can go on from there. */
 export interface PageData {

@@ -2,9 +2,9 @@
  * Any JSON that a bot hands over as result, arranged for reading: facts as a definition list, lists of alike objects
  * as tables, the rest nested under headings. Everything but dates stays text; templates escape it.
  */
-import type { Texts } from '../../core/texts/index.ts'
+import type { Texts } from '../../core/i18n/index.ts'
 import { dateIn, type ResultDate } from './result-date.ts'
-import type { ShownService } from './shown-service.ts'
+import type { ShownService } from './service-titles.ts'
 
 export type ResultNode =
   /** A number stays on one line. */

@@ -1,6 +1,6 @@
 /** For whoever watches the process: is it up, and can requests be served end to end? */
 import { Router } from 'express'
-import { OK, type Readiness } from '../../core/redis/readiness.ts'
+import { OK, type Readiness } from '../../core/queue/readiness.ts'
 
 export function createHealthRoutes(readiness: { check(): Promise<Readiness> }): Router {
   const router = Router()

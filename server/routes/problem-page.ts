@@ -6,12 +6,12 @@
  */
 import type { Request, Response } from 'express'
 import { nanoid } from 'nanoid'
-import type { AppError, ErrorCode } from '../../core/errors.ts'
-import { findService } from '../../core/services/index.ts'
+import type { AppError, ErrorCode } from '../../core/domain/errors.ts'
+import { findService } from '../../core/catalog/index.ts'
 import { readerOf } from '../middleware/locale.ts'
 import type { Pages } from '../pages/index.ts'
 import { formLink } from '../pages/links.ts'
-import { readForm, typedInto } from './read-form.ts'
+import { readForm, typedInto } from './parse-form.ts'
 import type { RefusedForms } from './refused-forms.ts'
 
 export type RenderProblem = (req: Request, res: Response, error: AppError) => Promise<void>

@@ -3,8 +3,8 @@
  * stands in its address, only an id under which it is found for a while.
  */
 import type { Request, Response } from 'express'
-import { AppError } from '../../core/errors.ts'
-import type { Refusal, Refusals } from '../../core/redis/refusals.ts'
+import { AppError } from '../../core/domain/errors.ts'
+import type { Refusal, Refusals } from '../../core/store/form-refusals.ts'
 import { callerOf } from '../middleware/caller.ts'
 import { refusedLink } from '../pages/links.ts'
 import type { Sessions } from '../sessions.ts'

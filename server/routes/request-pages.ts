@@ -1,15 +1,15 @@
 /** The pages of one request, and what a person can do there: hand over a code, ask for another, cancel. */
 import type { ErrorRequestHandler, Request, RequestHandler, Response, Router } from 'express'
-import { plainNumber } from '../../core/digits.ts'
-import { AppError } from '../../core/errors.ts'
-import { isFinal, type PublicView } from '../../core/record.ts'
-import { createTexts } from '../../core/texts/index.ts'
+import { plainNumber } from '../../core/domain/digits.ts'
+import { AppError } from '../../core/domain/errors.ts'
+import { isFinal, type PublicView } from '../../core/domain/record.ts'
+import { createTexts } from '../../core/i18n/index.ts'
 import { localeOf, readerOf } from '../middleware/locale.ts'
 import { credentialsOf, requireOwner } from '../middleware/owner.ts'
 import { codeProblem } from '../pages/code-problem.ts'
 import { fittingLink, type RequestLinks, requestLinks, shownSlug } from '../pages/links.ts'
 import type { PageDeps } from './pages.ts'
-import { readForm } from './read-form.ts'
+import { readForm } from './parse-form.ts'
 import type { FoundRefusal } from './refused-forms.ts'
 
 /** Nothing of a request stays in a cache or goes into a search engine. */

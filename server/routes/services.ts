@@ -1,6 +1,6 @@
 /** `GET /api/services`: the catalogue, for programs that make their own forms. */
 import { Router } from 'express'
-import { allServices } from '../../core/services/index.ts'
+import { allServices } from '../../core/catalog/index.ts'
 import { methodNotAllowed } from '../middleware/errors.ts'
 
 export function createServiceRoutes(): Router {

@@ -1,12 +1,12 @@
 /** `POST /api/local-requests`: one request, or a batch of them. */
 import type { Request, RequestHandler, Response } from 'express'
-import { AppError, type FieldError } from '../../core/errors.ts'
-import type { PublicView } from '../../core/record.ts'
+import { AppError, type FieldError } from '../../core/domain/errors.ts'
+import type { PublicView } from '../../core/domain/record.ts'
 import { type Caller, callerOf } from '../middleware/caller.ts'
 import { localeOf } from '../middleware/locale.ts'
 import { inTurn, paced } from '../pace.ts'
 import { type Problem, toProblem } from '../problem.ts'
-import type { Submit, Submitted } from '../submit.ts'
+import type { Submit, Submitted } from '../submit-request.ts'
 import {
   bodyBytes,
   MOST_BYTES,
@@ -14,7 +14,7 @@ import {
   readObject,
   readSubmission,
   unknownFields,
-} from './read-json.ts'
+} from './parse-json.ts'
 import { retryHint } from './status.ts'
 
 const MOST_IN_BATCH = 1000

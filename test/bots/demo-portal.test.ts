@@ -1,7 +1,7 @@
 /** The demo portal, walked through by hand over real HTTP: fetch, a cookie, and the forms read from the pages. */
 import { type CheerioAPI, load } from 'cheerio'
 import { describe, expect, test, vi } from 'vitest'
-import { createLog } from '../../core/log.ts'
+import { createLog } from '../../core/runtime/log.ts'
 import { healthOf, inboxOf, MOBILE, newestCode, otherThan, startPortal } from './local-portal.ts'
 
 const PERSON = { national_code: '0012345679', mobile: MOBILE }

@@ -11,9 +11,9 @@ import {
   type Resolve,
 } from '../../bots/inquiry-provider/services/link-check/public-only.ts'
 import type { Report } from '../../bots/inquiry-provider/services/link-check/report.ts'
-import { createLog } from '../../core/log.ts'
-import { linkCheck } from '../../core/services/link-check.ts'
-import { asTold } from '../../core/told.ts'
+import { createLog } from '../../core/runtime/log.ts'
+import { linkCheck } from '../../core/catalog/link-check.ts'
+import { asTold } from '../../core/domain/message.ts'
 
 const open: { close(): unknown }[] = []
 afterEach(async () => {

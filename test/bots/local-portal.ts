@@ -3,7 +3,7 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
 import { createPortal, type PortalOptions } from '../../bots/demo-portal/portal.ts'
-import { createLog } from '../../core/log.ts'
+import { createLog } from '../../core/runtime/log.ts'
 
 export const MOBILE = '09123456789'
 

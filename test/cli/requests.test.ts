@@ -1,7 +1,7 @@
 /** `list`, `show`, `cancel`, and what every command has in common. */
 import { describe, expect, test } from 'vitest'
-import type { PublicView } from '../../core/record.ts'
-import { unsealRecord } from '../../core/seal.ts'
+import type { PublicView } from '../../core/domain/record.ts'
+import { unsealRecord } from '../../core/records/codec.ts'
 import { useCli } from '../helpers/cli.ts'
 import { keys } from '../helpers/names.ts'
 import { ASK, aHash, aRecord, PRIVATE, START } from '../helpers/record.ts'

@@ -2,7 +2,7 @@
 import { createServer as createHttpServer, type RequestListener } from 'node:http'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { allQueues } from '../../core/services/index.ts'
+import { allQueues } from '../../core/catalog/index.ts'
 import { type CliRun, useCli } from '../helpers/cli.ts'
 import { keys } from '../helpers/names.ts'
 import { aHash, START } from '../helpers/record.ts'

@@ -1,8 +1,8 @@
 /** The processes started apart, as in production, and killed without a word. */
 import { io } from 'socket.io-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { PublicView } from '../../core/record.ts'
-import { freePort } from '../../core/redis/private-server.ts'
+import type { PublicView } from '../../core/domain/record.ts'
+import { freePort } from '../../core/redis/local-server.ts'
 import { type Child, startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { useRedis } from '../helpers/redis.ts'

@@ -1,7 +1,7 @@
 /** "Back" and a reload after a mistake: no form is sent again, and no browser asks whether to. */
 import type { Page } from 'playwright-core'
 import { afterEach, describe, expect, inject, it } from 'vitest'
-import { createTexts } from '../../core/texts/index.ts'
+import { createTexts } from '../../core/i18n/index.ts'
 import { useBrowser } from '../helpers/browser.ts'
 import { lacksChromium } from '../helpers/chromium.ts'
 import { ASK, START } from '../helpers/record.ts'

@@ -1,8 +1,8 @@
 /** Whole journeys in a real browser, in front of the real processes, with the demo portal's codes. */
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { creditScoreRating } from '../../core/services/credit-score-rating.ts'
-import { createTexts } from '../../core/texts/index.ts'
+import { creditScoreRating } from '../../core/catalog/credit-score-rating.ts'
+import { createTexts } from '../../core/i18n/index.ts'
 import { type Overheard, overhear, useBrowser } from '../helpers/browser.ts'
 import { lacksChromium } from '../helpers/chromium.ts'
 import { eventually } from '../helpers/eventually.ts'

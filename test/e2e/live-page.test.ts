@@ -1,9 +1,9 @@
 /** A request page while its request moves on: what script adds in a real browser, and what remains when it is hindered. */
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, describe, expect, inject, it } from 'vitest'
-import type { PublicView } from '../../core/record.ts'
-import { freePort } from '../../core/redis/private-server.ts'
-import { createTexts } from '../../core/texts/index.ts'
+import type { PublicView } from '../../core/domain/record.ts'
+import { freePort } from '../../core/redis/local-server.ts'
+import { createTexts } from '../../core/i18n/index.ts'
 import { overhear, useBrowser } from '../helpers/browser.ts'
 import { type Child, startChild } from '../helpers/child.ts'
 import { lacksChromium } from '../helpers/chromium.ts'

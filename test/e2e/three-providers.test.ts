@@ -1,7 +1,7 @@
 /** Three providers asked at once by the real processes, watched in a real browser. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { threeProviderInquiry } from '../../core/services/three-provider-inquiry.ts'
-import { createTexts } from '../../core/texts/index.ts'
+import { threeProviderInquiry } from '../../core/catalog/three-provider-inquiry.ts'
+import { createTexts } from '../../core/i18n/index.ts'
 import { overhear, useBrowser } from '../helpers/browser.ts'
 import { lacksChromium } from '../helpers/chromium.ts'
 import { type Halfway, startHalfway } from '../helpers/halfway.ts'

@@ -1,7 +1,7 @@
 /** A request page that the browser translates, as Google Translate does in Chromium. */
 import type { Page } from 'playwright-core'
 import { afterEach, describe, expect, inject, it } from 'vitest'
-import { createTexts } from '../../core/texts/index.ts'
+import { createTexts } from '../../core/i18n/index.ts'
 import { useBrowser } from '../helpers/browser.ts'
 import { lacksChromium } from '../helpers/chromium.ts'
 import { ASK, START, step } from '../helpers/record.ts'

@@ -1,7 +1,7 @@
 /** What was typed stays when the page around it changes, and a code is in the document alone. */
 import type { Page } from 'playwright-core'
 import { afterEach, describe, expect, inject, it } from 'vitest'
-import { createTexts } from '../../core/texts/index.ts'
+import { createTexts } from '../../core/i18n/index.ts'
 import { useBrowser } from '../helpers/browser.ts'
 import { lacksChromium } from '../helpers/chromium.ts'
 import { ASK, START } from '../helpers/record.ts'

@@ -1,7 +1,7 @@
 /** Ten thousand requests in ten calls, and in their middle every process is started anew, twice. */
 import { expect, test } from 'vitest'
 import './fault-meta.ts'
-import type { RequestRecord } from '../../core/record.ts'
+import type { RequestRecord } from '../../core/domain/record.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/names.ts'
 import { useRedis } from '../helpers/redis.ts'

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { TestContext } from 'vitest'
-import { freePort } from '../../core/redis/private-server.ts'
+import { freePort } from '../../core/redis/local-server.ts'
 import { type JournalLine, readJournal } from './scripted.ts'
 
 export type Role = 'server' | 'workers' | 'bots'

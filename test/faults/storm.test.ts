@@ -1,8 +1,8 @@
 /** Everything at once: a thousand people, and every second somebody is killed. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { isFinal } from '../../core/record.ts'
-import { unsealView } from '../../core/seal.ts'
+import { isFinal } from '../../core/domain/record.ts'
+import { unsealView } from '../../core/records/codec.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { startInstallation } from './installation.ts'
 import { arrive, crowd, expectSurvival, type Person, runsOf, typeCodes } from './people.ts'

@@ -5,8 +5,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { io } from 'socket.io-client'
-import { isFinal, type PublicView } from '../../core/record.ts'
-import { connect } from '../../public/connection.ts'
+import { isFinal, type PublicView } from '../../core/domain/record.ts'
+import { connect } from '../../public/connection/connect.ts'
 import { firstState, reduce } from '../../public/reducer.ts'
 
 export type Way = 'page' | 'socket' | 'events' | 'long-poll' | 'poll'

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inject } from 'vitest'
-import { freePort } from '../../core/redis/private-server.ts'
+import { freePort } from '../../core/redis/local-server.ts'
 import { cleanUp } from './clean-up.ts'
 import { eventually } from './eventually.ts'
 

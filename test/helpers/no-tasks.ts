@@ -1,6 +1,6 @@
 /** For bots that run no tasks: a Concurrency that knows none. */
-import { createConcurrency } from '../../core/concurrency/concurrency.ts'
-import { createSyncDriver } from '../../core/concurrency/drivers/sync.ts'
+import { createConcurrency } from '../../core/tasks/task-runner.ts'
+import { createSyncDriver } from '../../core/tasks/drivers/sync.ts'
 import { quiet } from './redis.ts'
 
 const sync = () => createSyncDriver(new Map())

@@ -1,10 +1,10 @@
 /** What was said, as a viewer reads it: on the server and in the browser, which share these words. */
 import { describe, expect, test } from 'vitest'
-import { messagesFor } from '../../core/services/messages.ts'
-import { compile } from '../../core/texts/compile.ts'
-import { describe as describeView } from '../../core/texts/describe.ts'
-import { createTexts } from '../../core/texts/index.ts'
-import { createReader } from '../../core/texts/message.ts'
+import { messagesFor } from '../../core/catalog/service-messages.ts'
+import { compile } from '../../core/i18n/compile-messages.ts'
+import { describe as describeView } from '../../core/presentation/describe-request.ts'
+import { createTexts } from '../../core/i18n/index.ts'
+import { createReader } from '../../core/i18n/localize-message.ts'
 import { progress, start, T0, viewAfter } from '../server/page-fixtures.ts'
 
 const texts = compile({

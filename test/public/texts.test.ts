@@ -2,16 +2,16 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { IntlMessageFormat } from 'intl-messageformat'
 import { describe, expect, test } from 'vitest'
-import { ERRORS } from '../../core/errors.ts'
-import { STATUSES } from '../../core/record.ts'
-import { allServices } from '../../core/services/index.ts'
-import { messagesFor } from '../../core/services/messages.ts'
-import { commonMessages } from '../../core/texts/common-messages.ts'
-import { compile } from '../../core/texts/compile.ts'
-import { en } from '../../core/texts/en.ts'
-import { createFormatter } from '../../core/texts/format.ts'
-import { createTexts, isTextKey, LANGUAGES, LOCALES, type TextKey } from '../../core/texts/index.ts'
-import { ageWords, countdown, durationWords, remainingWords } from '../../core/texts/wording.ts'
+import { ERRORS } from '../../core/domain/errors.ts'
+import { STATUSES } from '../../core/domain/record.ts'
+import { allServices } from '../../core/catalog/index.ts'
+import { messagesFor } from '../../core/catalog/service-messages.ts'
+import { commonMessages } from '../../core/domain/common-messages.ts'
+import { compile } from '../../core/i18n/compile-messages.ts'
+import { en } from '../../core/i18n/en.ts'
+import { createFormatter } from '../../core/i18n/formatter.ts'
+import { createTexts, isTextKey, LANGUAGES, LOCALES, type TextKey } from '../../core/i18n/index.ts'
+import { ageWords, countdown, durationWords, remainingWords } from '../../core/presentation/format-duration.ts'
 
 const root = join(import.meta.dirname, '../..')
 const { t } = createTexts('en')
@@ -24,13 +24,13 @@ const read = (folders: string[]): string =>
       ),
     )
     .filter(
-      (file) => /\.(ts|eta)$/.test(file) && !/texts\/(en|fa)\.ts$/.test(file) && !file.includes('/dist/'),
+      (file) => /\.(ts|eta)$/.test(file) && !/i18n\/(en|fa)\.ts$/.test(file) && !file.includes('/dist/'),
     )
     .map((file) => readFileSync(file, 'utf8'))
     .join('\n')
 
 /** What code and templates say, apart from the catalogue itself. */
-const sources = read(['core/texts', 'core/services', 'server', 'public'])
+const sources = read(['core/i18n', 'core/presentation', 'core/domain', 'core/catalog', 'server', 'public'])
 
 /** Keys put together in code, from codes and states of other catalogues. */
 const DERIVED: string[] = [
@@ -46,8 +46,8 @@ test('every error code has a title', () => {
 })
 
 test('every code that a field can be refused with has its words', () => {
-  const fields = readFileSync(join(root, 'core/services/fields.ts'), 'utf8')
-  const service = readFileSync(join(root, 'core/services/service.ts'), 'utf8')
+  const fields = readFileSync(join(root, 'core/catalog/fields.ts'), 'utf8')
+  const service = readFileSync(join(root, 'core/catalog/define-service.ts'), 'utf8')
   const codes = [
     ...fields.matchAll(/(?:, |error: )'([a-z]+(?:_[a-z]+)+)'/g),
     ...service.matchAll(/(?:code: |\?\? )'([a-z_]+)'/g),

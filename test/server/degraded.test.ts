@@ -1,8 +1,8 @@
 /** A server that loses sight of Redis, and those who watch requests at it meanwhile. */
 import { io, type Socket } from 'socket.io-client'
 import { afterAll, describe, expect, it } from 'vitest'
-import { isFinal, publicView } from '../../core/record.ts'
-import { connect } from '../../public/connection.ts'
+import { isFinal, publicView } from '../../core/domain/record.ts'
+import { connect } from '../../public/connection/connect.ts'
 import { type Connection, firstState, reduce } from '../../public/reducer.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { START, step } from '../helpers/record.ts'
@@ -10,7 +10,7 @@ import { useRedis } from '../helpers/redis.ts'
 import { useServer } from '../helpers/server.ts'
 import { startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.ts'
 
-// What public/connection.ts asks the browser.
+// What public/connection/connect.ts asks the browser.
 Object.defineProperty(globalThis, 'navigator', { value: { onLine: true }, configurable: true })
 
 const WITHIN = { withinMs: 8000 }

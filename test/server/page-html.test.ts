@@ -1,7 +1,7 @@
 /** What browsers forgive and screen readers do not: every page in every state is HTML as the standard has it. */
 import { HtmlValidate } from 'html-validate'
 import { describe, expect, test } from 'vitest'
-import { LOCALES } from '../../core/texts/index.ts'
+import { LOCALES } from '../../core/i18n/index.ts'
 import { pagesFor } from './page-fixtures.ts'
 
 const validator = new HtmlValidate({

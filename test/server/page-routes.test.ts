@@ -1,6 +1,6 @@
 import { load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
-import type { Change } from '../../core/lifecycle.ts'
+import type { Change } from '../../core/domain/state-machine.ts'
 import { keys } from '../helpers/names.ts'
 import { ASK, aHash, PRIVATE, START, step, TTL_SECONDS } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'

@@ -1,6 +1,6 @@
 import { type CheerioAPI, load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
-import { AppError, ERRORS, type ErrorCode } from '../../core/errors.ts'
+import { AppError, ERRORS, type ErrorCode } from '../../core/domain/errors.ts'
 import { createPages, type Reader } from '../../server/pages/index.ts'
 import {
   askForCode,

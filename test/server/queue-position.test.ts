@@ -1,8 +1,8 @@
 /** The place in the queue, as each way of following a request tells it. */
 import { io, type Socket } from 'socket.io-client'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { PublicView } from '../../core/record.ts'
-import { createQueuePlaces } from '../../core/redis/queue-places.ts'
+import type { PublicView } from '../../core/domain/record.ts'
+import { createQueuePlaces } from '../../core/queue/queue-positions.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { aHash, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'

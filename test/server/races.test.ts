@@ -1,6 +1,6 @@
 /** Two who act on one request at the same moment: one of them wins, and everybody sees the same. */
 import { describe, expect, test } from 'vitest'
-import { isFinal, type PublicView } from '../../core/record.ts'
+import { isFinal, type PublicView } from '../../core/domain/record.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'

@@ -1,6 +1,6 @@
 import { io, type Socket } from 'socket.io-client'
 import { afterEach, describe, expect, test } from 'vitest'
-import type { PublicView, RequestRecord } from '../../core/record.ts'
+import type { PublicView, RequestRecord } from '../../core/domain/record.ts'
 import type { WatchAnswer } from '../../server/relay.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/names.ts'

@@ -1,7 +1,7 @@
 /** Dates in a result are told in the language and calendar of whoever reads it. */
 import { load } from 'cheerio'
 import { expect, test } from 'vitest'
-import type { Locale } from '../../core/texts/index.ts'
+import type { Locale } from '../../core/i18n/index.ts'
 import { complete, pages, RESULT, start, viewAfter } from './page-fixtures.ts'
 
 /** The value of a result, as its page shows it: the `<time>` there is, and the words. */

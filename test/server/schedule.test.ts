@@ -1,6 +1,6 @@
 /** Requests for later, and how urgent they are. */
 import { describe, expect, test } from 'vitest'
-import type { RequestRecord } from '../../core/record.ts'
+import type { RequestRecord } from '../../core/domain/record.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/names.ts'
 import { useRedis } from '../helpers/redis.ts'

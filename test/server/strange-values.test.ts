@@ -4,7 +4,7 @@
  */
 import { io } from 'socket.io-client'
 import { describe, expect, it } from 'vitest'
-import { unsealRecord } from '../../core/seal.ts'
+import { unsealRecord } from '../../core/records/codec.ts'
 import type { WatchAnswer } from '../../server/relay.ts'
 import { useCli } from '../helpers/cli.ts'
 import { keys } from '../helpers/names.ts'

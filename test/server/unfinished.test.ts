@@ -1,6 +1,6 @@
 /** How many requests may be unfinished at a time: of one submitter, in one queue, in all. */
 import { describe, expect, it } from 'vitest'
-import type { Change } from '../../core/lifecycle.ts'
+import type { Change } from '../../core/domain/state-machine.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/names.ts'
 import { START } from '../helpers/record.ts'

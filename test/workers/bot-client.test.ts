@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
-import { AppError, type ErrorCode } from '../../core/errors.ts'
+import { AppError, type ErrorCode } from '../../core/domain/errors.ts'
 import { type BotCall, createBotClient, NotBegun } from '../../workers/bot-client.ts'
 import { aHash } from '../helpers/record.ts'
 import {

@@ -1,8 +1,8 @@
 /** What the workers' command line may say, and how it is refused. */
 import { describe, expect, test } from 'vitest'
-import { StartError } from '../../core/errors.ts'
-import { allQueues } from '../../core/services/index.ts'
-import { startLimits } from '../../workers/limits.ts'
+import { StartError } from '../../core/domain/errors.ts'
+import { allQueues } from '../../core/catalog/index.ts'
+import { startLimits } from '../../workers/worker-limits.ts'
 import { readOptions } from '../../workers/options.ts'
 import { startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'

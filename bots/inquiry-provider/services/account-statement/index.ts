@@ -1,14 +1,14 @@
 /**
  * Fetches an account's statement: sign in, have a code sent, and let the call end; called again with the code, check it
- * in the same visit and read the statement. Steps as in core/services/account-statement.ts.
+ * in the same visit and read the statement. Steps as in core/catalog/account-statement.ts.
  *
  * Failures: `portal_unavailable` and `session_lost` may pass and are retried; `portal_changed`, `login_refused` and
  * `otp_attempts_exhausted` are final. A wrong code is `OTP_REJECTED`; one that comes too late has another one sent.
  */
-import { accountStatement } from '../../../../core/services/account-statement.ts'
-import { messagesOf } from '../../../../core/services/messages.ts'
-import { sayCommon } from '../../../../core/texts/common-messages.ts'
-import type { Told } from '../../../../core/told.ts'
+import { accountStatement } from '../../../../core/catalog/account-statement.ts'
+import { messagesOf } from '../../../../core/catalog/service-messages.ts'
+import { sayCommon } from '../../../../core/domain/common-messages.ts'
+import type { Told } from '../../../../core/domain/message.ts'
 import { BotFailure } from '../../../bot-failure.ts'
 import type { BotRequest, CreateHandler } from '../../bot-service.ts'
 import { codeRejected, type SmsSent, smsSent } from '../../sms-sent.ts'

@@ -1,14 +1,14 @@
 /**
  * Asks the credit portal for a person's score, the way a person would: sign in, solve the captcha, have a code sent,
- * ask the person for it, read the report. Steps as in core/services/credit-score-rating.ts.
+ * ask the person for it, read the report. Steps as in core/catalog/credit-score-rating.ts.
  *
  * Failures: `portal_unavailable`, `session_lost` and `captcha_failed` may pass and are retried; `portal_changed`, `login_refused`,
  * `otp_expired` and `otp_attempts_exhausted` are final.
  */
-import { creditScoreRating } from '../../../../core/services/credit-score-rating.ts'
-import { messagesOf } from '../../../../core/services/messages.ts'
-import { sayCommon } from '../../../../core/texts/common-messages.ts'
-import type { Told } from '../../../../core/told.ts'
+import { creditScoreRating } from '../../../../core/catalog/credit-score-rating.ts'
+import { messagesOf } from '../../../../core/catalog/service-messages.ts'
+import { sayCommon } from '../../../../core/domain/common-messages.ts'
+import type { Told } from '../../../../core/domain/message.ts'
 import { BotFailure } from '../../../bot-failure.ts'
 import type { BotRequest, CreateHandler } from '../../bot-service.ts'
 import { createPortalClient, type PortalClient } from '../portal/portal-client.ts'

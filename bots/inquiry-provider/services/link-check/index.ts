@@ -8,9 +8,9 @@
  * What it does not look at: robots.txt (it is meant for one's own site, like every link checker), whether the place a
  * `#fragment` names exists, and links that only a script makes.
  */
-import { linkCheck } from '../../../../core/services/link-check.ts'
-import { messagesOf } from '../../../../core/services/messages.ts'
-import type { Told } from '../../../../core/told.ts'
+import { linkCheck } from '../../../../core/catalog/link-check.ts'
+import { messagesOf } from '../../../../core/catalog/service-messages.ts'
+import type { Told } from '../../../../core/domain/message.ts'
 import { BotFailure } from '../../../bot-failure.ts'
 import type { CreateHandler, Handle } from '../../bot-service.ts'
 import { type CrawlState, crawl } from './crawl.ts'

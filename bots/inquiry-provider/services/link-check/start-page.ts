@@ -1,7 +1,7 @@
 /** Opens the page the person named. Without it there is nothing to report, so here a bad answer ends the run. */
 import { STATUS_CODES } from 'node:http'
-import { linkCheck } from '../../../../core/services/link-check.ts'
-import { messagesOf } from '../../../../core/services/messages.ts'
+import { linkCheck } from '../../../../core/catalog/link-check.ts'
+import { messagesOf } from '../../../../core/catalog/service-messages.ts'
 import { BotFailure } from '../../../bot-failure.ts'
 import { plainAddress } from './extract-links.ts'
 import type { Failure } from './failure.ts'

@@ -1,14 +1,14 @@
 /**
  * Asks three providers for a person's score, all at once, and takes the most confident answer as soon as two have come.
- * Steps as in core/services/three-provider-inquiry.ts.
+ * Steps as in core/catalog/three-provider-inquiry.ts.
  *
  * Failures: `too_few_answers` may pass and is retried.
  */
-import type { Settled } from '../../../../core/concurrency/concurrency.ts'
-import { TaskError } from '../../../../core/concurrency/errors.ts'
-import { task } from '../../../../core/concurrency/task.ts'
-import { messagesOf } from '../../../../core/services/messages.ts'
-import { threeProviderInquiry } from '../../../../core/services/three-provider-inquiry.ts'
+import type { Settled } from '../../../../core/tasks/task-runner.ts'
+import { TaskError } from '../../../../core/tasks/task-errors.ts'
+import { task } from '../../../../core/tasks/task.ts'
+import { messagesOf } from '../../../../core/catalog/service-messages.ts'
+import { threeProviderInquiry } from '../../../../core/catalog/three-provider-inquiry.ts'
 import { BotFailure } from '../../../bot-failure.ts'
 import type { BotRequest, CreateHandler } from '../../bot-service.ts'
 import { type Answer, askProvider, PROVIDERS, USUAL_SECONDS } from './tasks.ts'

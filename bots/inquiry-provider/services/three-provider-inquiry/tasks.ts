@@ -1,6 +1,6 @@
 /** The tasks of this service: run wherever the settings say, so all they need comes with their arguments. */
 import { z } from 'zod'
-import { defineTask } from '../../../../core/concurrency/task.ts'
+import { defineTask } from '../../../../core/tasks/task.ts'
 import { BotFailure } from '../../../bot-failure.ts'
 
 /** How long each provider usually takes, in seconds: by this its progress is estimated. */

@@ -1,0 +1,44 @@
+/** The bots' process put together: the updater, the runs, and the HTTP server that starts them. */
+import { createServer } from 'node:http'
+import type { Concurrency } from '../../core/tasks/task-runner.ts'
+import { type App, listen } from '../../core/runtime/process.ts'
+import { createUpdater } from '../updater.ts'
+import type { Handle } from './bot-service.ts'
+import { createRuns } from './run-registry.ts'
+import { createBotServer } from './server.ts'
+
+const HANG_UP_AFTER_MS = 1_000
+
+/**
+ * @param handlers what to do, by the service's slug
+ * @param concurrency where their tasks run
+ */
+export async function startProvider(
+  { config, log, use }: App,
+  handlers: ReadonlyMap<string, Handle>,
+  concurrency: Concurrency,
+): Promise<void> {
+  const updater = await use(
+    'updater',
+    createUpdater({
+      redis: config.redis,
+      connections: config.connections,
+      ttlSeconds: config.requestTtlSeconds,
+      log,
+    }),
+  )
+  const runs = createRuns({ updater, handlers, concurrency, log, drainMs: config.drainSeconds * 1000 })
+  const server = createServer(createBotServer({ runs, token: config.bots.token, log }))
+  await use('http server', {
+    async stop() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      await runs.stop()
+      // All is answered: who still holds a connection only keeps it open.
+      const hangUp = setTimeout(() => server.closeAllConnections(), HANG_UP_AFTER_MS)
+      await closed
+      clearTimeout(hangUp)
+    },
+  })
+  await listen(server, { port: config.bots.port, host: '127.0.0.1', setting: 'LOCAL_API_PORT' })
+  log.info({ address: `http://127.0.0.1:${config.bots.port}`, services: runs.services }, 'bots are ready')
+}

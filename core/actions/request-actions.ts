@@ -1,0 +1,155 @@
+/** What is done with a request that exists: look at it, cancel it, hand over a code, ask for another. */
+import { nanoid } from 'nanoid'
+import { codeIn } from '../domain/digits.ts'
+import { AppError } from '../domain/errors.ts'
+import { isHash, missing } from '../domain/request-id.ts'
+import type { Change } from '../domain/state-machine.ts'
+import { isFinal, type PublicView, publicView, type RequestRecord } from '../domain/record.ts'
+import { createQueuePlaces } from '../queue/queue-positions.ts'
+import type { Queues } from '../queue/queues.ts'
+import type { RequestStore, Stored } from '../store/request-store.ts'
+import type { SubjectCount, Subjects } from '../store/subject-limits.ts'
+import { findService } from '../catalog/index.ts'
+import type { Service } from '../catalog/define-service.ts'
+
+export interface Requests {
+  /** @throws AppError `request_not_found`, `request_expired`, `storage_unavailable`, like all of these */
+  view(hash: string): Promise<PublicView>
+  /** @throws AppError `already_final` */
+  cancel(hash: string, by?: 'user' | 'operator'): Promise<PublicView>
+  /**
+   * @param otp as typed, digits of any keyboard
+   * @throws AppError `otp_not_expected`, `already_final`, `invalid_otp` (costs no try), `otp_expired`, `otp_attempts_exhausted`,
+   * `subject_limit_reached` with `retryAfterSeconds`
+   */
+  submitOtp(hash: string, otp: string): Promise<PublicView>
+  /** @throws AppError `otp_not_expected`, `already_final`, `resend_not_yet` with `retryAfterSeconds`, `resend_exhausted`, `subject_limit_reached` likewise */
+  resendOtp(hash: string): Promise<PublicView>
+}
+
+export function createRequests({
+  store,
+  queues,
+  subjects,
+  ttlSeconds,
+  now = Date.now,
+}: {
+  store: RequestStore
+  queues: Queues
+  subjects: Subjects
+  ttlSeconds: number
+  now?: () => number
+}): Requests {
+  const places = createQueuePlaces({ queues, now })
+
+  async function read(hash: string): Promise<Stored> {
+    // What is no hash must not become the name of some other key.
+    if (!isHash(hash)) throw new AppError('request_not_found')
+    const stored = await store.read(hash)
+    if (!stored) throw missing(hash, now(), ttlSeconds)
+    return stored
+  }
+
+  async function apply(
+    hash: string,
+    change: Change,
+    options?: Parameters<RequestStore['apply']>[2],
+  ): Promise<RequestRecord> {
+    if (!isHash(hash)) throw new AppError('request_not_found')
+    const outcome = await store.apply(hash, change, options)
+    if (outcome.ok) return outcome.stored.record
+    if (outcome.refusal === 'request_not_found') throw missing(hash, now(), ttlSeconds)
+    throw new AppError(outcome.refusal, {
+      ...(outcome.refusal === 'resend_not_yet' &&
+        outcome.stored && { retryAfterSeconds: untilResend(outcome.stored, now()) }),
+    })
+  }
+
+  /** Does what counts for the person who is asked, unless they have had too much of it. */
+  async function applyCounted(
+    count: SubjectCount,
+    hash: string,
+    { id, change, otp }: { id: string; change: Change; otp?: string },
+  ): Promise<RequestRecord> {
+    let reservedFor: string | undefined
+    const reserve = async ({ subject }: RequestRecord): Promise<void> => {
+      if (subject === undefined) return
+      await subjects.reserve(count, subject, id)
+      reservedFor = subject
+    }
+    try {
+      return await apply(hash, change, { otp, reserve })
+    } catch (error) {
+      // Where Redis did not answer, it may have been done.
+      const mayBeDone = error instanceof AppError && error.code === 'storage_unavailable'
+      if (reservedFor !== undefined && !mayBeDone)
+        await subjects.release(count, reservedFor, id).catch(() => {})
+      throw error
+    }
+  }
+
+  /** The record has said it already: what the queue does not hear of, it finds out when the job's time comes. */
+  async function tellQueue(
+    { service_slug }: RequestRecord,
+    tell: (service: Service) => Promise<void>,
+  ): Promise<void> {
+    const service = findService(service_slug)
+    if (service) await tell(service).catch(() => {})
+  }
+
+  /** A bot that does not wait with its call open has to be called again. */
+  async function wake(record: RequestRecord): Promise<void> {
+    if (!record.otp_data?.recall) return
+    await tellQueue(record, (service) => queues.wake(record, service))
+  }
+
+  return {
+    async view(hash) {
+      const { record } = await read(hash)
+      // The place in the queue is a courtesy: without it the view is still right.
+      const place = await places.read({ ...record, run_at: record.run_at ?? null }).catch(() => null)
+      return publicView(record, now(), place)
+    },
+
+    async cancel(hash, by = 'user') {
+      const record = await apply(hash, { type: 'cancel', by })
+      await tellQueue(record, ({ queue }) => queues.remove(hash, queue))
+      return publicView(record, now())
+    },
+
+    async submitOtp(hash, otp) {
+      const { status, otp_data: prompt } = (await read(hash)).record
+      if (isFinal(status)) throw new AppError('already_final')
+      if (status !== 'otp_required' || !prompt) throw new AppError('otp_not_expected')
+      const code = readCode(otp, prompt.length)
+      const id = nanoid()
+      const change: Change = { type: 'submit_otp', tryId: id }
+      const record = await applyCounted('tries', hash, { id, change, otp: code })
+      await wake(record)
+      return publicView(record, now())
+    },
+
+    async resendOtp(hash) {
+      const record = await applyCounted('codes', hash, { id: nanoid(), change: { type: 'resend_otp' } })
+      await wake(record)
+      return publicView(record, now())
+    },
+  }
+}
+
+/** Refused at the door, without costing a try: the detail says which rule, never what was typed. */
+function readCode(typed: string, length: number | null): string {
+  const code = codeIn(typed, length)
+  if (!/^\d+$/.test(code)) throw new AppError('invalid_otp', { detail: 'The code has digits only.' })
+  if (length !== null && code.length !== length) {
+    throw new AppError('invalid_otp', { detail: `The code has ${length} digits; you typed ${code.length}.` })
+  }
+  if (length === null && (code.length < 3 || code.length > 12)) {
+    throw new AppError('invalid_otp', { detail: 'A code has 3 to 12 digits.' })
+  }
+  return code
+}
+
+/** Never 0: who waits that long must not be turned down again. */
+const untilResend = ({ record }: Stored, now: number): number =>
+  Math.max(1, Math.ceil((Date.parse(record.otp_data?.resend_available_at ?? '') - now) / 1000) || 1)

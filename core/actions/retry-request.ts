@@ -1,0 +1,82 @@
+/**
+ * Sends a failed request again: as a new one, of the same person, with what they sent, linked to the old one by
+ * `retry_of`. Only while the old one's record lives, for nothing of what people sent outlives that; and only once.
+ */
+import { AppError } from '../domain/errors.ts'
+import { createHash } from '../domain/request-id.ts'
+import { newRecord } from '../domain/create-record.ts'
+import type { RequestRecord } from '../domain/record.ts'
+import type { Service } from '../catalog/define-service.ts'
+import type { Failures } from '../store/failed-requests.ts'
+import type { Intake } from './enqueue-request.ts'
+import type { RequestStore } from '../store/request-store.ts'
+
+export type Retried =
+  | { ok: true; hash: string; retried_as: string }
+  | {
+      ok: false
+      hash: string
+      reason:
+        | 'not_found'
+        | 'not_failed'
+        | 'data_deleted'
+        | 'already_retried'
+        | 'unknown_service'
+        | 'subject_limit_reached'
+    }
+
+export function createRetry({
+  store,
+  failures,
+  intake,
+  findService,
+  ttlSeconds,
+  now = Date.now,
+}: {
+  store: Pick<RequestStore, 'read'>
+  failures: Failures
+  intake: Intake
+  findService: (slug: string) => Service | undefined
+  ttlSeconds: number
+  now?: () => number
+}) {
+  /** @throws AppError `storage_unavailable`, `unreadable_record` */
+  return async (hash: string): Promise<Retried> => {
+    const record = (await store.read(hash))?.record
+    if (!record)
+      return { ok: false, hash, reason: (await failures.find(hash)) ? 'data_deleted' : 'not_found' }
+    if (record.status !== 'failed') return { ok: false, hash, reason: 'not_failed' }
+    const service = findService(record.service_slug)
+    if (!service) return { ok: false, hash, reason: 'unknown_service' }
+
+    await failures.keep(record)
+    const mine = createHash(now())
+    const claimed = await failures.claimRetry(hash, mine)
+    // Claimed before and never made: whoever was about to died.
+    if (claimed !== mine && (await store.read(claimed))) return { ok: false, hash, reason: 'already_retried' }
+    try {
+      await intake(anew(record, claimed, service), service)
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'subject_limit_reached') throw error
+      return { ok: false, hash, reason: error.code }
+    }
+    return { ok: true, hash, retried_as: claimed }
+  }
+
+  function anew(failed: RequestRecord, hash: string, service: Service): RequestRecord {
+    return newRecord({
+      hash,
+      service,
+      requestData: failed.request_data,
+      sessionId: failed.session_id,
+      ownerHash: failed.owner_hash,
+      userId: failed.user_id,
+      submitter: failed.submitter,
+      subject: failed.subject,
+      priority: failed.priority,
+      retryOf: failed.hash,
+      now: now(),
+      ttlSeconds,
+    })
+  }
+}

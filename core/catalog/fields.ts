@@ -1,0 +1,84 @@
+/**
+ * The kinds of fields a form may have: how a value is read, when it is right, and how a browser should ask for it.
+ * A schema's issue message is the `code` of a field error; its words stand in `texts/` under `field_error.{code}`.
+ */
+import { z } from 'zod'
+import { plainNumber } from '../domain/digits.ts'
+
+/** No field of ours needs more, and what is longer is not worth reading. */
+const MAX_CHARACTERS = 2_000
+
+/** A whole number beyond 2^53 in JSON is another one by now. */
+const hasLostDigits = (value: number): boolean => Number.isInteger(value) && !Number.isSafeInteger(value)
+
+const typed = z
+  .union([z.string(), z.number()], { error: 'not_text' })
+  .refine((value) => typeof value === 'string' || !hasLostDigits(value), {
+    error: 'inexact_number',
+    abort: true,
+  })
+  .transform((value) => String(value).trim())
+  .refine((value) => value.length <= MAX_CHARACTERS, { error: 'too_long', abort: true })
+
+const mobile = typed
+  .transform(plainNumber)
+  .transform((number) => number.replace(/^(?:\+98|0098)(?=9)/, '0'))
+  .pipe(z.string().regex(/^09\d{9}$/, 'mobile_invalid'))
+
+/** The tenth digit of a national code follows from the nine before it. */
+function hasCheckDigit(code: string): boolean {
+  if (/^(\d)\1{9}$/.test(code)) return false
+  const digits = [...code].map(Number)
+  const rest = digits.slice(0, 9).reduce((sum, digit, i) => sum + digit * (10 - i), 0) % 11
+  return digits[9] === (rest < 2 ? rest : 11 - rest)
+}
+
+const nationalCode = typed.transform(plainNumber).pipe(
+  z
+    .string()
+    .regex(/^\d{10}$/, 'national_code_form')
+    .refine((code) => !/^\d{10}$/.test(code) || hasCheckDigit(code), 'national_code_check_digit'),
+)
+
+const accountNumber = typed
+  .transform(plainNumber)
+  .pipe(z.string().regex(/^\d{10,16}$/, 'account_number_form'))
+
+const webAddress = typed
+  .transform((text) => (/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`))
+  .pipe(
+    z.string().refine((text) => {
+      if (!URL.canParse(text)) return false
+      const url = new URL(text)
+      return /^https?:$/.test(url.protocol) && url.hostname !== '' && !url.username && !url.password
+    }, 'url_invalid'),
+  )
+
+export interface FieldType {
+  schema: z.ZodType<string>
+  /** Attributes of the `<input>`. */
+  input: {
+    type: string
+    inputmode: string
+    autocomplete: string
+    dir: 'ltr' | 'auto'
+    /** As wide as what belongs into it, where that is known: the width is a hint, too. */
+    size?: number
+  }
+}
+
+export const FIELD_TYPES = {
+  mobile: {
+    schema: mobile,
+    input: { type: 'text', inputmode: 'tel', autocomplete: 'tel', dir: 'ltr', size: 14 },
+  },
+  national_code: {
+    schema: nationalCode,
+    input: { type: 'text', inputmode: 'numeric', autocomplete: 'off', dir: 'ltr', size: 14 },
+  },
+  account_number: {
+    schema: accountNumber,
+    input: { type: 'text', inputmode: 'numeric', autocomplete: 'off', dir: 'ltr', size: 20 },
+  },
+  url: { schema: webAddress, input: { type: 'text', inputmode: 'url', autocomplete: 'url', dir: 'ltr' } },
+} satisfies Record<string, FieldType>

@@ -1,0 +1,45 @@
+/** What the bot of a service says: by key, in the words of the service (`messages`) or the common ones. */
+import type { MessageParams } from '../domain/record.ts'
+import { commonMessages } from '../domain/common-messages.ts'
+import { compile } from '../i18n/compile-messages.ts'
+import { type Compiled, createFormatter } from '../i18n/formatter.ts'
+import { LOCALES, type Locale } from '../i18n/index.ts'
+import type { Told } from '../domain/message.ts'
+import { allServices } from './index.ts'
+import type { Localized, Service } from './define-service.ts'
+
+type Say<Key extends string> = (key: Key, params?: MessageParams) => Told
+
+/** For a handler: what it says, typed. The English words go along for whoever knows no key. */
+export function messagesOf<Key extends string>({ messages }: Pick<Service<Key>, 'messages'>): Say<Key> {
+  const t = createFormatter<Key>('en', compiled(messages, 'en'))
+  return (key, params) => ({
+    message: t(key, params),
+    message_key: key,
+    ...(params && { message_params: params }),
+  })
+}
+
+/** All that may be said about a request of this service, which may be one that nobody knows, in one language. */
+export const messagesFor = (slug: string, locale: Locale): Readonly<Record<string, Compiled>> =>
+  byService.get(slug)?.[locale] ?? common[locale]
+
+function compiled<Key extends string>(
+  messages: Readonly<Record<Key, Localized>> | undefined,
+  locale: Locale,
+): Readonly<Record<Key, Compiled>> {
+  const texts = Object.entries<Localized>(messages ?? {}).map(([key, text]) => [key, text[locale]])
+  return compile<Key>(Object.fromEntries(texts))
+}
+
+type InAllLanguages = Record<Locale, Readonly<Record<string, Compiled>>>
+const inAllLanguages = (make: (locale: Locale) => Readonly<Record<string, Compiled>>): InAllLanguages =>
+  Object.fromEntries(LOCALES.map((locale) => [locale, make(locale)])) as InAllLanguages
+
+const common = inAllLanguages(commonMessages)
+const byService: ReadonlyMap<string, InAllLanguages> = new Map(
+  allServices().map(({ slug, messages }) => [
+    slug,
+    inAllLanguages((locale) => ({ ...common[locale], ...compiled(messages, locale) })),
+  ]),
+)

@@ -1,0 +1,68 @@
+import { toIso } from './iso-time.ts'
+import type { RequestRecord } from './record.ts'
+import { firstSteps } from './steps.ts'
+import { sayCommon } from './common-messages.ts'
+import { say } from './message.ts'
+
+/** The first record of a request. */
+export function newRecord(input: {
+  hash: string
+  service: {
+    slug: string
+    estimatedSeconds: number
+    tries: number
+    steps: readonly { id: string; of?: string }[]
+  }
+  requestData: Record<string, unknown>
+  sessionId: string | null
+  ownerHash?: string | null
+  userId?: string | number | null
+  submitter?: string
+  subject?: string
+  priority?: number
+  /** When it is due, milliseconds; at once when left out. */
+  runAt?: number | null
+  retryOf?: string
+  now: number
+  ttlSeconds: number
+}): RequestRecord {
+  const created = toIso(input.now)
+  const { submitter, subject, priority, runAt, retryOf } = input
+  const record: RequestRecord = {
+    hash: input.hash,
+    service_slug: input.service.slug,
+    user_id: input.userId ?? null,
+    session_id: input.sessionId,
+    owner_hash: input.ownerHash ?? null,
+    ...(submitter !== undefined && { submitter }),
+    ...(subject !== undefined && { subject }),
+    ...(priority !== undefined && { priority }),
+    ...(runAt && { run_at: toIso(runAt) }),
+    ...(retryOf !== undefined && { retry_of: retryOf }),
+    status: 'pending',
+    step: null,
+    progress: 0,
+    current_message: null,
+    estimated_duration: input.service.estimatedSeconds,
+    request_data: input.requestData,
+    otp_data: null,
+    result_data: null,
+    error_data: null,
+    cancelled_by: null,
+    steps: firstSteps(input.service.steps),
+    attempt: 0,
+    max_attempts: input.service.tries,
+    next_retry_at: null,
+    estimated_end_at: null,
+    deadline_at: null,
+    reached: 0,
+    version: 1,
+    created_at: created,
+    started_at: null,
+    updated_at: created,
+    completed_at: null,
+    expires_at: toIso((runAt ?? input.now) + input.ttlSeconds * 1000),
+  }
+  say(record, sayCommon('received'))
+  return record
+}

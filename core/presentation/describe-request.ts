@@ -1,0 +1,161 @@
+/**
+ * What a request page says about a running request. Pure, and the same on the server, which writes the page, and in
+ * the browser, which keeps it up to date: so the two never disagree about a word.
+ */
+import { isFinal, isScheduled, type PublicView, type Step } from '../domain/record.ts'
+import type { Translate } from '../i18n/formatter.ts'
+import type { LiveKey } from '../i18n/index.ts'
+import type { ReadMessage } from '../i18n/localize-message.ts'
+import { ageWords, countdown, durationWords, remainingWords, untilWords } from './format-duration.ts'
+
+export interface Described {
+  /** For the tab: the state first, since a tab shows only a few letters. */
+  title: string
+  /** For the tab, too: the name of one of the icons (public/icons.mjs). */
+  icon: string
+  heading: string
+  percent: string
+  /** For `aria-valuetext`. */
+  value: string
+  remaining: string
+  /** Null where there is nothing to say; the element is hidden then. */
+  queue: string | null
+  attempt: string | null
+  message: string
+  age: string | null
+  steps: DescribedStep[]
+  /** The step as the bot gave it, where its service has none of that name. */
+  otherStep: string | null
+}
+
+interface DescribedStep {
+  id: string
+  title: string
+  state: Step['state']
+  words: string
+  outcome?: Step['outcome']
+  /** What goes on side by side while it is the current one. */
+  parts: DescribedStep[]
+}
+
+export interface DescribeContext {
+  t: Translate<LiveKey>
+  read: ReadMessage
+  /** Milliseconds, by the server's clock. */
+  now: number
+  /** What the service is called. */
+  title: string
+  stepTitles: Readonly<Record<string, string>>
+  /** The view's own estimate, or what the browser has counted it down to. */
+  remainingSeconds: number
+}
+
+export function describe(view: PublicView, context: DescribeContext): Described {
+  const { t } = context
+  const percent = t('live.percent', { value: view.progress / 100 })
+  return {
+    title: tabTitle(view, percent, context),
+    icon: `icon-${view.status === 'processing' ? Math.floor(view.progress / 10) * 10 : view.status}`,
+    heading: t(heading(view)),
+    percent,
+    value: valueText(view, context),
+    remaining: remaining(view, context),
+    queue: queueWords(view, context),
+    attempt: attemptWords(view, context),
+    message: lastMessage(view, context.read),
+    age: view.status === 'processing' ? ageWords(t, secondsBetween(view.updated_at, context.now)) : null,
+    steps: stepsOf(view).map((step) => describeStep(view, step, context)),
+    otherStep: otherStep(view),
+  }
+}
+
+function remaining({ started_at }: PublicView, { t, remainingSeconds }: DescribeContext): string {
+  const duration = remainingWords(t, remainingSeconds)
+  return started_at || remainingSeconds <= 0 ? duration : t('live.remaining.usually', { duration })
+}
+
+/** Null once it is over: then nothing is the current step. */
+const otherStep = ({ status, step, steps }: PublicView): string | null =>
+  isFinal(status) || steps.some(({ id }) => id === step) ? null : step
+
+/** What the bot said last; one that has said nothing yet has received it all the same. */
+export const lastMessage = (view: PublicView, read: ReadMessage): string =>
+  read({ ...view, message: view.current_message }) || read({ message: '', message_key: 'received' })
+
+/** A try has failed and the next one has not begun. */
+const isBetweenTries = (view: PublicView): boolean =>
+  view.status === 'processing' && view.next_retry_at !== null
+
+function heading(view: PublicView) {
+  if (isScheduled(view)) return 'live.status.scheduled'
+  return isBetweenTries(view) ? 'live.status.retrying' : (`live.status.${view.status}` as const)
+}
+
+/** When it starts, then its place among those that wait. */
+function queueWords(view: PublicView, { t, now }: DescribeContext): string | null {
+  const seconds = isScheduled(view) ? (Date.parse(view.run_at ?? '') - now) / 1000 : 0
+  if (seconds > 0) return t('live.starts_in', { duration: untilWords(t, seconds) })
+  return view.queue_position === null ? null : t('live.queue', { place: view.queue_position })
+}
+
+/** For how long a step or a whole request ran; null while it does. */
+export function took(t: Translate<LiveKey>, from: string | null, to: string | null): string | null {
+  return from && to ? durationWords(t, secondsBetween(from, Date.parse(to))) : null
+}
+
+const secondsBetween = (iso: string, ms: number): number => Math.max(0, (ms - Date.parse(iso)) / 1000)
+
+function tabTitle(view: PublicView, percent: string, { t, title }: DescribeContext): string {
+  if (view.status === 'processing') return t('live.title.running', { percent, title })
+  return t(`live.title.${view.status}`, { title })
+}
+
+function valueText(view: PublicView, { t, stepTitles }: DescribeContext): string {
+  const steps = stepsOf(view)
+  const index = steps.findIndex((step) => step.state === 'current')
+  const step = steps[index]
+  if (!step) return t('live.value', { percent: view.progress })
+  return t('live.value_step', {
+    percent: view.progress,
+    number: index + 1,
+    total: steps.length,
+    title: stepTitles[step.id] ?? step.id,
+  })
+}
+
+/** A first try is nothing to talk about; any further one is. */
+function attemptWords(view: PublicView, { t, now }: DescribeContext): string | null {
+  const max = view.max_attempts
+  if (!isBetweenTries(view))
+    return view.attempt > 1 ? t('live.attempt', { attempt: view.attempt, max }) : null
+  const attempt = Math.min(view.attempt + 1, max)
+  const seconds = countdown((Date.parse(view.next_retry_at ?? '') - now) / 1000)
+  return seconds > 0
+    ? t('live.attempt_in', { attempt, max, seconds })
+    : t('live.attempt_now', { attempt, max })
+}
+
+/** Those of the request, or the parts of one of them. */
+const stepsOf = (view: PublicView, of?: string): Step[] => view.steps.filter((step) => step.of === of)
+
+function describeStep(view: PublicView, step: Step, context: DescribeContext): DescribedStep {
+  return {
+    id: step.id,
+    title: context.stepTitles[step.id] ?? step.id,
+    state: step.state,
+    words: stepWords(step, context.t),
+    outcome: step.outcome,
+    parts:
+      step.of === undefined ? stepsOf(view, step.id).map((part) => describeStep(view, part, context)) : [],
+  }
+}
+
+function stepWords(
+  { state, outcome, progress, started_at, finished_at }: Step,
+  t: Translate<LiveKey>,
+): string {
+  if (outcome) return t(outcome === 'failed' ? 'live.part.failed' : 'live.part.skipped')
+  if (state === 'current' && progress) return t('live.part.percent', { value: progress / 100 })
+  const done = state === 'done' && took(t, started_at, finished_at)
+  return done ? t('live.step.done_in', { duration: done }) : t(`live.step.${state}`)
+}

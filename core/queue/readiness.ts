@@ -1,0 +1,83 @@
+/** Whether requests can be served end to end, and what is in the way where they cannot. */
+import type { RedisClient } from '../redis/connect.ts'
+import { memoryShare } from '../redis/server-info.ts'
+import { queuesWithoutWorker } from './worker-heartbeat.ts'
+
+export const OK = 'ok'
+/** From this share of its memory on, a Redis is nearly full. */
+export const NEARLY_FULL = 0.9
+
+export interface Readiness {
+  /** `ok`, or what is wrong in a sentence. */
+  checks: Record<'redis' | 'writes' | 'workers', string>
+  /** What works, but not for long. */
+  warnings: Record<string, string>
+}
+
+/** An answer is given again for so long: whoever asks more often costs Redis nothing. */
+const KEPT_MS = 1_000
+const PROBE_LASTS_SECONDS = 10
+const NO_ANSWER = 'Redis does not answer'
+
+const REFUSALS: readonly [RegExp, string][] = [
+  [/^OOM/, 'Redis is full and refuses writes'],
+  [/^READONLY/, 'Redis refuses writes: it is a replica'],
+  [/^MISCONF/, 'Redis refuses writes: it cannot save to its disk'],
+  [/^NOREPLICAS/, 'Redis refuses writes: it has too few replicas'],
+  [/^NO(?:PERM|AUTH)/, 'Redis refuses writes: its user has no right to write keys of Halfway'],
+]
+
+/** Null when Redis takes a write, else why it does not. */
+export async function tryToWrite(redis: RedisClient): Promise<string | null> {
+  try {
+    await redis.set(redis.names.writeProbe, '1', 'EX', PROBE_LASTS_SECONDS)
+    return null
+  } catch (error) {
+    const { name, message } = error as Error
+    if (name !== 'ReplyError') return NO_ANSWER
+    const known = REFUSALS.find(([pattern]) => pattern.test(message))
+    return known?.[1] ?? `Redis refuses writes (${/^[A-Z]+/.exec(message)?.[0] ?? 'ERR'})`
+  }
+}
+
+/** @param queues the names of the queues from which jobs must be taken */
+export function createReadiness({ redis, queues }: { redis: RedisClient; queues: readonly string[] }): {
+  check(): Promise<Readiness>
+} {
+  let last: { at: number; answer: Promise<Readiness> } | null = null
+
+  async function look(): Promise<Readiness> {
+    const [answers, refusal, missing, share] = await Promise.all([
+      redis.ping().then(
+        () => true,
+        // What cannot save to its disk refuses even this.
+        (error: Error) => error.name === 'ReplyError',
+      ),
+      tryToWrite(redis),
+      queuesWithoutWorker(redis, queues).catch(() => null),
+      memoryShare(redis).catch(() => null),
+    ])
+    const warnings: Readiness['warnings'] = {}
+    if (refusal === null && share !== null && share >= NEARLY_FULL)
+      warnings.memory = `Redis is nearly full: ${Math.floor(share * 100)} % of its maxmemory is used`
+    return {
+      checks: { redis: answers ? OK : NO_ANSWER, writes: refusal ?? OK, workers: workers(missing, refusal) },
+      warnings,
+    }
+  }
+
+  return {
+    check() {
+      const now = performance.now()
+      if (last === null || now - last.at > KEPT_MS) last = { at: now, answer: look() }
+      return last.answer
+    },
+  }
+}
+
+function workers(missing: string[] | null, refusal: string | null): string {
+  if (missing?.length === 0) return OK
+  // Their signs of life are writes, too.
+  if (missing === null || refusal !== null) return `cannot be seen: ${refusal ?? NO_ANSWER}`
+  return `no worker takes jobs from ${missing.join(', ')}`
+}

@@ -1,0 +1,44 @@
+/** Workers say again and again which queues they take jobs from, so that others can see a queue that nobody takes from. */
+import type { Log } from '../runtime/log.ts'
+import type { RedisClient } from '../redis/connect.ts'
+
+const EVERY_MS = 5_000
+const LASTS_SECONDS = 15
+/** What workers of older versions write: one key, whatever queues they take. */
+const ALL_QUEUES = '1'
+/** What is written there for servers of older versions. */
+const SOME_QUEUES = 'some'
+
+/** Those of these queues that no worker takes jobs from. */
+export async function queuesWithoutWorker(redis: RedisClient, queues: readonly string[]): Promise<string[]> {
+  const [all, ...taken] = await Promise.all([
+    redis.get(redis.names.workersAlive),
+    ...queues.map((queue) => redis.exists(redis.names.workersOf(queue))),
+  ])
+  return all === ALL_QUEUES ? [] : queues.filter((_, i) => taken[i] !== 1)
+}
+
+/** @param takenQueues the queues that this worker takes jobs from just now */
+export function announceWorker({
+  redis,
+  takenQueues,
+  log,
+}: {
+  redis: RedisClient
+  takenQueues: () => readonly string[]
+  log: Log
+}): { stop(): void } {
+  const { names } = redis
+  const announce = (): void => {
+    const queues = takenQueues()
+    if (queues.length === 0) return
+    const writes = [
+      redis.set(names.workersAlive, SOME_QUEUES, 'EX', LASTS_SECONDS),
+      ...queues.map((queue) => redis.set(names.workersOf(queue), '1', 'EX', LASTS_SECONDS)),
+    ]
+    Promise.all(writes).catch((error: unknown) => log.debug({ err: error }, 'no sign of life given'))
+  }
+  announce()
+  const timer = setInterval(announce, EVERY_MS)
+  return { stop: () => clearInterval(timer) }
+}

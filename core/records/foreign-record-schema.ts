@@ -1,0 +1,121 @@
+/** What is read of a record that another program wrote: what must be right is checked, the rest is put right. */
+import { z } from 'zod'
+import { toIso } from '../domain/iso-time.ts'
+import { STATUSES } from '../domain/record.ts'
+import { isBlank, keyShape } from '../domain/message.ts'
+
+const isoTime = z.iso.datetime({ offset: true }).transform((text) => toIso(Date.parse(text)))
+const nullableTime = isoTime.nullable().catch(null)
+const shortText = z.string().transform((text) => text.slice(0, 2000))
+const wholeSeconds = z.coerce.number().int().nonnegative().max(86_400)
+const count = z.number().int().nonnegative().max(1_000_000_000)
+
+/** What is right; the rest becomes undefined. */
+const ifRight = <T extends z.ZodType>(type: T) => type.optional().catch(undefined)
+
+/** Written by a bot that knows the public view: each field counts by itself, and what only our rules need may be missing. */
+const foreignPrompt = z.object({
+  id: ifRight(z.string().min(1).max(200)),
+  length: ifRight(z.number().int().positive().max(100).nullable()),
+  sent_to: ifRight(shortText.nullable()),
+  message: ifRight(shortText.nullable()),
+  ...keyShape,
+  expires_at: ifRight(isoTime),
+  resend_available_at: ifRight(isoTime.nullable()),
+  attempts_left: ifRight(count),
+  error: ifRight(z.object({ code: z.literal('otp_rejected'), message: shortText.catch('') }).nullable()),
+  requested_at: ifRight(isoTime),
+  resends: ifRight(count),
+  resend_requested: ifRight(z.boolean()),
+  recall: ifRight(z.boolean()),
+})
+
+const text = z.union([z.string(), z.number()]).transform((value) => String(value).slice(0, 2000))
+
+const foreignError = z.object({
+  code: text.pipe(z.string().min(1)).catch('failed'),
+  message: text.catch(''),
+  retryable: z.boolean().catch(false),
+})
+
+/** What is no object is the message itself; of several errors the first one counts. */
+function asError(value: unknown): unknown {
+  if (Array.isArray(value)) return value.length > 0 ? asError(value[0]) : null
+  return typeof value === 'string' || typeof value === 'number' ? { message: value } : value
+}
+
+const foreignStep = z.object({
+  id: z.string(),
+  state: z.enum(['waiting', 'current', 'done']),
+  started_at: nullableTime,
+  finished_at: nullableTime,
+  of: z.string().optional().catch(undefined),
+  progress: z.number().transform(clampPercent).optional().catch(undefined),
+  outcome: z.enum(['failed', 'skipped']).optional().catch(undefined),
+})
+
+/** Reads what another program may have made of a record: what must be right is checked, the rest is put right. */
+export const foreignRecord = z.object({
+  hash: z.string().catch(''),
+  service_slug: z.string().max(200).catch(''),
+  user_id: z.union([z.string(), z.number()]).nullable().catch(null),
+  session_id: z.string().nullable().catch(null),
+  subject: z.string().max(64).optional().catch(undefined),
+  submitter: z.string().max(64).optional().catch(undefined),
+  priority: z.number().int().min(1).max(10).optional().catch(undefined),
+  run_at: isoTime.nullable().optional().catch(undefined),
+  retry_of: z.string().max(200).nullable().optional().catch(undefined),
+  installation: z.string().max(64).optional().catch(undefined),
+  // Nonsense must not open what was somebody's: it becomes what no token fits.
+  owner_hash: z.string().max(200).nullable().default(null).catch('nobody'),
+  status: z.enum(STATUSES),
+  step: shortText.nullable().catch(null),
+  progress: z.coerce.number().catch(0),
+  current_message: shortText
+    .transform((words) => (isBlank(words) ? null : words))
+    .nullable()
+    .catch(null),
+  ...keyShape,
+  message_seal: z.string().max(100).optional().catch(undefined),
+  estimated_duration: wholeSeconds.catch(0),
+  request_data: z.record(z.string(), z.unknown()).catch({}),
+  otp_data: foreignPrompt.nullable().catch(null),
+  otp_limits: z
+    .object({
+      attempts_left: count,
+      resends: count,
+      resend_available_at: isoTime.nullable(),
+      last_try: z.string().max(64).optional(),
+    })
+    .optional()
+    .catch(undefined),
+  result_data: z
+    .unknown()
+    .optional()
+    .transform((value): unknown => value ?? null),
+  error_data: z.preprocess(asError, foreignError.nullable()).catch(null),
+  cancelled_by: z.enum(['user', 'operator', 'deadline', 'superseded']).nullable().catch(null),
+  // Undefined where they are nonsense: then the service's count.
+  steps: ifRight(z.array(foreignStep).max(100)),
+  attempt: count.catch(0),
+  max_attempts: z.number().int().positive().catch(1),
+  next_retry_at: nullableTime,
+  estimated_end_at: nullableTime,
+  deadline_at: nullableTime,
+  reached: z.number().int().min(0).max(100).catch(0),
+  version: count.catch(0),
+  write_id: z.string().max(64).optional().catch(undefined),
+  created_at: isoTime.optional().catch(undefined),
+  started_at: nullableTime,
+  updated_at: isoTime.optional().catch(undefined),
+  completed_at: nullableTime,
+  expires_at: isoTime.optional().catch(undefined),
+})
+
+export const PROMPT_FIELDS = new Set([...Object.keys(foreignPrompt.shape), 'charset'])
+export const ERROR_FIELDS = new Set(Object.keys(foreignError.shape))
+export const STEP_FIELDS = new Set(Object.keys(foreignStep.shape))
+
+export function clampPercent(value: number): number {
+  return Number.isFinite(value) ? Math.min(100, Math.max(0, Math.floor(value))) : 0
+}

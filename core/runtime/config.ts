@@ -1,0 +1,231 @@
+/**
+ * Every setting, in one place: read once, checked at once, every complaint in one message. `.env.example` lists the
+ * same names (a test ties them).
+ */
+
+import type { DriverName } from '../tasks/drivers/driver.ts'
+import { SettingsError } from '../domain/errors.ts'
+import type { SubjectLimits } from '../store/subject-limits.ts'
+import { faultOfRedisAddress, parseRedisAddress } from './redis-address.ts'
+import { type Settings, settings } from './env-schema.ts'
+import { weaknessOf } from './token-strength.ts'
+
+/** Which Redis, as the settings name it; `embedded` when they name none. */
+export type RedisTarget =
+  | { kind: 'single'; url: string }
+  | { kind: 'single'; host: string; port: number; password?: string; db: number }
+  | {
+      kind: 'sentinel'
+      sentinels: { host: string; port: number }[]
+      name: string
+      password?: string
+      db: number
+    }
+  | { kind: 'cluster'; nodes: { host: string; port: number }[]; password?: string }
+  | { kind: 'embedded' }
+
+export type OwnerCheck = 'off' | 'actions' | 'all'
+
+export interface Config {
+  readonly production: boolean
+  readonly redis: RedisTarget
+  /** How every process of this installation connects, and by which names it knows its own. */
+  readonly connections: {
+    readonly keyPrefix: string
+    readonly queuePrefix: string
+    readonly connectTimeoutMs: number
+    readonly commandTimeoutMs: number
+    readonly keepAliveMs: number
+  }
+  readonly requestTtlSeconds: number
+  /** How long what is running may go on after a process was told to stop. */
+  readonly drainSeconds: number
+  readonly logLevel: string
+  readonly server: {
+    readonly host: string
+    readonly port: number
+    /** Whose pages may read and act besides the server's own, as any program may. */
+    readonly allowedOrigins: readonly string[]
+    /**
+     * How many proxies stand in front: the client's address is that many steps back in X-Forwarded-For. Or their addresses
+     * and networks: the client's address is the last in it that is none of these.
+     */
+    readonly trustProxy: number | string[]
+    readonly submitsPerMinute: number
+    /** Submits of up to 1,000 requests each. */
+    readonly batchesPerMinute: number
+    readonly actionsPerMinute: number
+    /** Requests that are not final, scheduled ones included: of one session or address, in one queue, in all. */
+    readonly maxUnfinishedPerSubmitter: number
+    readonly maxUnfinishedPerQueue: number
+    readonly maxUnfinished: number
+    /** How far ahead a request may be scheduled. */
+    readonly maxDelaySeconds: number
+    /** The most urgent priority that callers may ask for; 1 is the most urgent of all. */
+    readonly topPriority: number
+    /** What only the submitter may do: nothing, act (code, resend, cancel), or read as well. */
+    readonly ownerCheck: OwnerCheck
+    /** For each person who is asked for codes, over all requests. */
+    readonly subjectLimits: SubjectLimits
+  }
+  readonly worker: { readonly concurrency: number }
+  readonly bots: {
+    readonly url: string
+    readonly port: number
+    readonly timeoutSeconds: number
+    readonly token: string
+  }
+  /** Tasks side by side (core/tasks/). */
+  readonly concurrency: {
+    readonly driver: DriverName
+    /** Processes or threads at most. */
+    readonly poolSize: number
+    /** `default` for Halfway's own Redis, else an address. */
+    readonly connection: string
+    readonly prefix: string
+  }
+  readonly demoPortal: { readonly port: number; readonly speed: number }
+  readonly linkCheck: { readonly allowPrivate: boolean }
+}
+
+/** Only ever used outside production, where worker and bots meet on the loopback address. */
+const DEVELOPMENT_TOKEN = 'local-development-only'
+
+/** @throws SettingsError naming every setting that is wrong */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value.trim() !== ''),
+  )
+  // The seed's .env files write an absent password as the word null.
+  if (given.REDIS_PASSWORD === 'null') delete given.REDIS_PASSWORD
+  const parsed = settings.safeParse(given)
+  const wrong = parsed.error?.issues.map((issue) => `${issue.path[0]?.toString()}: ${issue.message}`) ?? []
+  // A setting that is wrong by itself still counts as set: it is complained of once.
+  const complaints = [...wrong, ...together(parsed.data ?? given)]
+  if (!parsed.success || complaints.length > 0) {
+    throw new SettingsError([...new Set(complaints)])
+  }
+  return deepFreeze(arrange(parsed.data))
+}
+
+/** What only two settings together can get wrong. */
+function together(s: { [name in keyof Settings]?: unknown }): string[] {
+  const complaints: string[] = []
+  const ways = [
+    s.REDIS_URL && 'REDIS_URL',
+    (s.REDIS_HOST || s.REDIS_PORT) && 'REDIS_HOST/REDIS_PORT',
+    (s.REDIS_SENTINELS || s.REDIS_SENTINEL_NAME) && 'REDIS_SENTINELS',
+    s.REDIS_CLUSTER_NODES && 'REDIS_CLUSTER_NODES',
+  ].filter(Boolean)
+  if (ways.length > 1) complaints.push(`${ways.join(', ')}: name one Redis, not several`)
+  if (Boolean(s.REDIS_SENTINELS) !== Boolean(s.REDIS_SENTINEL_NAME)) {
+    complaints.push('REDIS_SENTINELS and REDIS_SENTINEL_NAME: each needs the other')
+  }
+  if (s.REDIS_CLUSTER_NODES && Number(s.REDIS_DB))
+    complaints.push('REDIS_DB: a Redis Cluster has only database 0')
+  complaints.push(...ineffective(s, ways.length))
+  if (s.NODE_ENV === 'production') {
+    if (ways.length === 0) {
+      complaints.push('REDIS_URL: production needs a Redis of its own; nothing is started for you there')
+    }
+    if (!s.LOCAL_API_TOKEN)
+      complaints.push('LOCAL_API_TOKEN: production needs one, shared by workers and bots')
+    const weakness = s.LOCAL_API_TOKEN && weaknessOf(String(s.LOCAL_API_TOKEN))
+    if (weakness) complaints.push(`LOCAL_API_TOKEN: ${weakness}; make one with: openssl rand -base64 32`)
+  }
+  return complaints
+}
+
+/** Settings that belong to a Redis which others name: ignored, they would lead to another database than was meant. */
+function ineffective(s: { [name in keyof Settings]?: unknown }, ways: number): string[] {
+  const complaints: string[] = []
+  const url = typeof s.REDIS_URL === 'string' ? s.REDIS_URL : null
+  if (url !== null && faultOfRedisAddress(url) === null) {
+    const { db = 0, password } = parseRedisAddress(url)
+    if (s.REDIS_DB !== undefined && Number(s.REDIS_DB) !== db)
+      complaints.push(
+        'REDIS_DB: has no effect beside REDIS_URL, which names its own, as in redis://host:6379/1',
+      )
+    if (s.REDIS_PASSWORD !== undefined && s.REDIS_PASSWORD !== password)
+      complaints.push(
+        'REDIS_PASSWORD: has no effect beside REDIS_URL, which has its own, as in redis://:password@host',
+      )
+  }
+  if (ways === 0) {
+    const alone = [Number(s.REDIS_DB) && 'REDIS_DB', s.REDIS_PASSWORD && 'REDIS_PASSWORD'].filter(Boolean)
+    for (const name of alone)
+      complaints.push(`${name}: has no effect where no Redis is named; set REDIS_HOST, too`)
+  }
+  return complaints
+}
+
+function arrange(s: Settings): Config {
+  return {
+    production: s.NODE_ENV === 'production',
+    redis: redisTarget(s),
+    connections: {
+      keyPrefix: s.KEY_PREFIX,
+      queuePrefix: s.QUEUE_PREFIX,
+      connectTimeoutMs: s.REDIS_CONNECT_TIMEOUT_MS,
+      commandTimeoutMs: s.REDIS_COMMAND_TIMEOUT_MS,
+      keepAliveMs: s.REDIS_KEEP_ALIVE_MS,
+    },
+    requestTtlSeconds: s.REQUEST_TTL,
+    drainSeconds: s.DRAIN_SECONDS,
+    logLevel: s.LOG_LEVEL,
+    server: {
+      host: s.HOST,
+      port: s.PORT,
+      allowedOrigins: s.ALLOWED_ORIGINS,
+      trustProxy: s.TRUST_PROXY,
+      submitsPerMinute: s.SUBMITS_PER_MINUTE,
+      batchesPerMinute: s.BATCHES_PER_MINUTE,
+      maxDelaySeconds: s.MAX_DELAY,
+      topPriority: s.TOP_PRIORITY,
+      actionsPerMinute: s.ACTIONS_PER_MINUTE,
+      maxUnfinishedPerSubmitter: s.MAX_UNFINISHED_PER_SUBMITTER,
+      maxUnfinishedPerQueue: s.MAX_UNFINISHED_PER_QUEUE,
+      maxUnfinished: s.MAX_UNFINISHED,
+      ownerCheck: s.OWNER_CHECK,
+      subjectLimits: {
+        codesPerHour: s.SUBJECT_CODES_PER_HOUR,
+        wrongCodesPerHour: s.SUBJECT_WRONG_CODES_PER_HOUR,
+      },
+    },
+    worker: { concurrency: s.WORKER_CONCURRENCY },
+    bots: {
+      url: s.LOCAL_API_URL,
+      port: s.LOCAL_API_PORT,
+      timeoutSeconds: s.LOCAL_API_TIMEOUT,
+      token: s.LOCAL_API_TOKEN ?? DEVELOPMENT_TOKEN,
+    },
+    concurrency: {
+      driver: s.CONCURRENCY_DRIVER,
+      poolSize: s.CONCURRENCY_POOL_SIZE,
+      connection: s.CONCURRENCY_REDIS_CONNECTION,
+      // Installations that share a Redis must not run each other's tasks.
+      prefix: s.CONCURRENCY_REDIS_PREFIX ?? `${s.KEY_PREFIX}${s.QUEUE_PREFIX}:concurrency:`,
+    },
+    demoPortal: { port: s.DEMO_PORTAL_PORT, speed: s.DEMO_PORTAL_SPEED },
+    linkCheck: { allowPrivate: s.LINK_CHECK_ALLOW_PRIVATE },
+  }
+}
+
+function redisTarget(s: Settings): RedisTarget {
+  const access = { password: s.REDIS_PASSWORD, db: s.REDIS_DB ?? 0 }
+  if (s.REDIS_URL) return { kind: 'single', url: s.REDIS_URL }
+  if (s.REDIS_CLUSTER_NODES)
+    return { kind: 'cluster', nodes: s.REDIS_CLUSTER_NODES, password: s.REDIS_PASSWORD }
+  if (s.REDIS_SENTINELS && s.REDIS_SENTINEL_NAME) {
+    return { kind: 'sentinel', sentinels: s.REDIS_SENTINELS, name: s.REDIS_SENTINEL_NAME, ...access }
+  }
+  if (s.REDIS_HOST || s.REDIS_PORT) {
+    return { kind: 'single', host: s.REDIS_HOST ?? '127.0.0.1', port: s.REDIS_PORT ?? 6379, ...access }
+  }
+  return { kind: 'embedded' }
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const part of Object.values(value)) if (part && typeof part === 'object') deepFreeze(part)
+  return Object.freeze(value)
+}

@@ -1,0 +1,52 @@
+/**
+ * One line of JSON a message; what could be somebody's secret is cut out by its name, wherever it stands. Characters that
+ * a terminal would obey are JSON escapes.
+ */
+import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino'
+import { visibleJson } from './visible-text.ts'
+
+const SECRET_NAMES = [
+  'otp', 'otp_data', 'request_data', 'result_data', 'data', 'body', 'token', 'password', 'mobile', 'national_code', 'account_number',
+  'session_id', 'user_id', 'owner_token', 'ownerToken', 'owner_hash', 'authorization', 'cookie', '["set-cookie"]',
+] // biome-ignore format: a list
+const redacted = SECRET_NAMES.flatMap((name) =>
+  ['', '*', '*.*', '*.*.*'].map((above) =>
+    name.startsWith('[') || above === '' ? above + name : `${above}.${name}`,
+  ),
+)
+
+export type Log = Logger
+
+/**
+ * @param name the process or part that speaks
+ * @param level a pino level: trace, debug, info, warn, error, fatal, silent
+ * @param destination standard output when left out; pino's own writer would spin for ever once its reader is gone
+ */
+export function createLog(name: string, level: string, destination: DestinationStream = process.stdout): Log {
+  const options = {
+    name,
+    level,
+    base: { pid: process.pid },
+    timestamp: stdTimeFunctions.isoTime,
+    redact: { paths: redacted, censor: '[secret]' },
+    serializers: { err: (error: unknown) => serializeError(error) },
+  }
+  return pino(options, { write: (line) => destination.write(visibleJson(line)) })
+}
+
+/** An error may be its own cause. */
+const DEEPEST_CAUSE = 5
+
+/** Name, code, message, stack and causes; never the enumerable rest, where libraries keep requests and commands. */
+function serializeError(error: unknown, depth = 0): unknown {
+  if (!(error instanceof Error)) return { message: String(error).slice(0, 500) }
+  const { code } = error as { code?: unknown }
+  return {
+    type: error.name,
+    ...(typeof code === 'string' && { error_code: code }),
+    message: error.message.slice(0, 1000),
+    stack: error.stack?.slice(0, 4000),
+    ...(error.cause !== undefined &&
+      depth < DEEPEST_CAUSE && { cause: serializeError(error.cause, depth + 1) }),
+  }
+}

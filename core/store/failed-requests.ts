@@ -1,0 +1,111 @@
+/**
+ * What is left of requests that failed, for those who run Halfway: which, when, why, after how many attempts. Nothing of
+ * what people sent, and none of a bot's own words, which may name them: an error's code and the key of its text outlive
+ * the record, nothing else does.
+ */
+
+import { parseObject } from './parse-object.ts'
+import type { RequestRecord } from '../domain/record.ts'
+import type { RedisClient } from '../redis/connect.ts'
+import { replacingWrongTypes } from '../redis/wrong-type.ts'
+
+/** How many are kept, and how long: the oldest go first. */
+export const FAILURES_KEPT = 1_000
+export const FAILURES_KEPT_SECONDS = 7 * 24 * 3600
+
+export interface FailureEntry {
+  hash: string
+  service_slug: string
+  /** As in `error_data`. */
+  code: string
+  /** The key of what was said about it. */
+  message_key: string
+  retryable: boolean
+  attempts: number
+  created_at: string
+  failed_at: string
+}
+
+export type Failed = FailureEntry & {
+  /** The request that it was sent again as; null when it was not. */
+  retried_as: string | null
+}
+
+export interface Failures {
+  /** Keeps it, once; a record that has not failed is nothing to keep. */
+  keep(record: RequestRecord): Promise<void>
+  /** The newest first. */
+  list(): Promise<Failed[]>
+  find(hash: string): Promise<Failed | null>
+  count(): Promise<number>
+  /**
+   * Claims the right to send it again as `hash`.
+   * @returns this hash, or the one that it was sent again as before
+   */
+  claimRetry(failed: string, hash: string): Promise<string>
+}
+
+export function createFailures({
+  redis,
+  now = Date.now,
+}: {
+  redis: RedisClient
+  now?: () => number
+}): Failures {
+  const { failed, failedEntries } = redis.names
+  const onKeys = <T>(work: () => Promise<T>): Promise<T> =>
+    replacingWrongTypes(redis, { [failed]: 'zset', [failedEntries]: 'hash' }, work)
+  const retriedAs = (hash: string): string => `${hash} retried`
+
+  async function read(hashes: readonly string[]): Promise<Failed[]> {
+    if (hashes.length === 0) return []
+    const found = await onKeys(() => redis.hmget(failedEntries, ...hashes, ...hashes.map(retriedAs)))
+    return hashes.flatMap((_, i) => {
+      const entry = parseObject<FailureEntry>(found[i])
+      const retried_as = found[hashes.length + i] ?? null
+      return isEntry(entry) ? [{ ...entry, retried_as }] : []
+    })
+  }
+
+  return {
+    async keep(record) {
+      if (record.status !== 'failed' || !record.completed_at) return
+      const code = nameIn(record.error_data?.code) ?? 'failed'
+      const entry: FailureEntry = {
+        hash: record.hash,
+        service_slug: record.service_slug,
+        code,
+        message_key: nameIn(record.message_key) ?? code,
+        retryable: record.error_data?.retryable ?? false,
+        attempts: record.attempt,
+        created_at: record.created_at,
+        failed_at: record.completed_at,
+      }
+      const args = [
+        failed, failedEntries,
+        record.hash, Date.parse(record.completed_at), JSON.stringify(entry),
+        FAILURES_KEPT, FAILURES_KEPT_SECONDS * 1000,
+      ] // biome-ignore format: in the order of the script's header
+      await onKeys(() => redis.keepFailure(...args))
+    },
+    async list() {
+      const from = now() - FAILURES_KEPT_SECONDS * 1000
+      return read(await onKeys(() => redis.zrevrangebyscore(failed, '+inf', from)))
+    },
+    async find(hash) {
+      return (await read([hash]))[0] ?? null
+    },
+    count: () => onKeys(() => redis.zcount(failed, now() - FAILURES_KEPT_SECONDS * 1000, '+inf')),
+    async claimRetry(hash, as) {
+      const isMine = await onKeys(() => redis.hsetnx(failedEntries, retriedAs(hash), as))
+      return isMine === 1 ? as : ((await redis.hget(failedEntries, retriedAs(hash))) ?? as)
+    },
+  }
+}
+
+const isEntry = (given: Partial<FailureEntry> | null): given is FailureEntry =>
+  typeof given?.hash === 'string' && typeof given.code === 'string' && typeof given.failed_at === 'string'
+
+/** A bot may have put its own words there, or a number that is somebody's: neither outlives the record. */
+const nameIn = (given: string | undefined): string | undefined =>
+  given !== undefined && /^[a-z][\w.:-]{0,99}$/i.test(given) ? given : undefined

@@ -1,0 +1,76 @@
+/**
+ * Why a form was refused, and what was typed into it: kept for the page that the sender is redirected to, so that "Back"
+ * and a reload never send the form again. Never a one-time code.
+ *
+ * Each sender has a few places, and the oldest is overwritten: no sender fills Redis.
+ */
+import { nanoid } from 'nanoid'
+import { AppError, type ErrorCode, type FieldError } from '../domain/errors.ts'
+import type { RedisClient } from '../redis/connect.ts'
+import type { InstallationSecret } from '../redis/installation-secret.ts'
+
+export interface Refusal {
+  code: ErrorCode
+  errors?: FieldError[]
+  /** When it may be tried again, in milliseconds since 1970. */
+  retryAt?: number
+  /** The form's hidden key. */
+  key?: string | null
+  /** As typed, by field. */
+  values?: Record<string, string>
+  /** The form of a code: its prompt, and what was typed with every digit as 0. */
+  prompt?: { id: string; typed: string }
+  /** The session that sent the form, the only one that may see this; null for a browser without cookies. */
+  sessionId: string | null
+}
+
+export interface Refusals {
+  /**
+   * @param sender whose places are used: an address
+   * @returns an id that cannot be guessed; null where it is too large to be kept, or Redis takes no writes
+   */
+  keep(sender: string, refusal: Refusal): Promise<string | null>
+  /** @throws AppError `storage_unavailable` */
+  find(id: string): Promise<Refusal | null>
+}
+
+const MAX_BYTES = 8 * 1024
+const PLACES_PER_SENDER = 16
+const SENDER_LENGTH = 12
+const SECRET_LENGTH = 21
+const ID = new RegExp(`^[\\w-]{${SENDER_LENGTH}}[0-9a-f][\\w-]{${SECRET_LENGTH}}$`)
+
+export function createRefusals({
+  redis,
+  secret: { digest },
+  ttlSeconds,
+}: {
+  redis: RedisClient
+  secret: Pick<InstallationSecret, 'digest'>
+  ttlSeconds: number
+}): Refusals {
+  let count = 0
+  return {
+    async keep(sender, refusal) {
+      const secret = nanoid(SECRET_LENGTH)
+      const value = JSON.stringify({ ...refusal, secret })
+      if (Buffer.byteLength(value) > MAX_BYTES) return null
+      const from = digest('refusal', sender).slice(0, SENDER_LENGTH)
+      const place = from + (count++ % PLACES_PER_SENDER).toString(16)
+      try {
+        await redis.set(redis.names.refusal(place), value, 'EX', ttlSeconds)
+        return place + secret
+      } catch {
+        return null
+      }
+    },
+    async find(id) {
+      if (!ID.test(id)) return null
+      const value = await redis.get(redis.names.refusal(id.slice(0, -SECRET_LENGTH))).catch((cause) => {
+        throw new AppError('storage_unavailable', { cause })
+      })
+      const { secret, ...refusal } = JSON.parse(value ?? '{}') as Refusal & { secret?: string }
+      return secret === id.slice(-SECRET_LENGTH) ? refusal : null
+    },
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * One record in Redis, as it is and as it was left by others: read, and written by compare-and-set.
+ *
+ * What another program has put in place of a record is never taken as it is: see `open`.
+ */
+import { nanoid } from 'nanoid'
+import { AppError } from '../domain/errors.ts'
+import { kindOfNonsense, MAX_RECORD_CHARACTERS, parseForeignRecord } from '../records/foreign-record.ts'
+import type { Log } from '../runtime/log.ts'
+import { goesBack, type Known, lastKnown, mergeRecords } from '../records/reconcile.ts'
+import { isFinal, publicView, type RequestRecord } from '../domain/record.ts'
+import { sealRecord, sealView, unsealRecord } from '../records/codec.ts'
+import type { RedisClient } from '../redis/connect.ts'
+import { createFailures } from './failed-requests.ts'
+import { createLastGood, type Stored } from './record-cache.ts'
+import { createOnce } from '../redis/once.ts'
+import { createReadValue, mayBeInexact, type Value, WRONG_TYPE } from './batched-get.ts'
+import { releaseUnused } from './subject-limits.ts'
+import { releasePlaces } from './unfinished-limits.ts'
+
+type Committed = { written: true; stored: Stored } | { written: false; stored: Stored | null }
+
+export interface Records {
+  /** False when the hash already has a record. */
+  create(record: RequestRecord): Promise<boolean>
+  /** What this process read or wrote last, to save the reading; null when it remembers nothing. */
+  remembered(hash: string): Stored | null
+  /** Null when there is none (any more), or it is another installation's. What is read never lies behind what is `known`. */
+  read(hash: string, known: Known | null): Promise<Stored | null>
+  /** Stores `next` if what is stored is `before`; tells what stands there afterwards, null when it is gone. */
+  commit(before: Stored, next: RequestRecord, otp?: string): Promise<Committed>
+}
+
+/** A plain GET, change, SETEX takes milliseconds; a bot that stops to think in between is given this long. */
+const GUARD_MS = 60_000
+/** How often a foreign write is made one of ours, each time in vain because another one came in between. */
+const MAX_MENDS = 20
+
+export function createRecords({
+  redis,
+  ttlSeconds,
+  now,
+  log,
+}: {
+  redis: RedisClient
+  ttlSeconds: number
+  now: () => number
+  log?: Log
+}): Records {
+  const lastGood = createLastGood({ now })
+  const readValue = createReadValue(redis)
+  const failures = createFailures({ redis, now })
+  const { installation } = redis.names
+  const isFirstNonsense = createOnce()
+  const isFirstUnknownStep = createOnce()
+
+  /**
+   * The id tells a write from the same one made by somebody else in the same millisecond, yet knows it again when the
+   * connection broke after it and sent it twice.
+   */
+  async function write(
+    before: Value,
+    next: RequestRecord,
+    known: Known | null,
+    { otp, mends = 0 }: { otp?: string; mends?: number } = {},
+  ): Promise<Committed> {
+    const record: RequestRecord = { ...next, write_id: nanoid(10) }
+    const raw = sealRecord(record)
+    const args = [
+      redis.names.record(next.hash), redis.names.otpBox(next.hash), redis.names.guard(next.hash),
+      before, raw, Date.parse(next.expires_at), redis.names.channel(next.hash), sealView(publicView(next, now())),
+      guardUntil(next, otp), ...box(next, otp),
+    ] // biome-ignore format: in the order of the script's header
+    const answer = await redis.commitRequest(...args)
+    if (answer === 1 || answer === raw) {
+      lastGood.keep({ record, raw })
+      if (isFinal(record.status)) await settle(record)
+      if (record.step !== known?.step) tellUnknownStep(record)
+      return { written: true, stored: { record, raw } }
+    }
+    const present =
+      answer !== null && mayBeInexact(answer) ? await readValue(redis.names.record(next.hash)) : answer
+    return {
+      written: false,
+      stored: present === null ? gone(next.hash) : await open(next.hash, present, known, mends),
+    }
+  }
+
+  /**
+   * The end stands in the record already. A failure that could not be kept now a rescuer keeps; places that could not be
+   * freed are free when the record's life would have been over.
+   */
+  async function settle(record: RequestRecord): Promise<void> {
+    await Promise.all([
+      failures.keep(record),
+      releasePlaces(redis, record),
+      releaseUnused(redis, record),
+    ]).catch((error: unknown) =>
+      log?.debug({ err: error, hash: record.hash }, 'the end of a request was not settled'),
+    )
+  }
+
+  /** It is shown as given; whoever wrote the bot should hear of it. */
+  function tellUnknownStep({ hash, service_slug, step, steps }: RequestRecord): void {
+    if (step === null || steps.some(({ id }) => id === step) || !isFirstUnknownStep(hash)) return
+    // A bot may have put anything there: what is no name may be somebody's data.
+    const named = /^[a-z][a-z_.:-]{0,63}$/i.test(step) ? { step } : {}
+    log?.warn(
+      { hash, service: service_slug, ...named },
+      'a bot reported a step that its service does not have',
+    )
+  }
+
+  /**
+   * Plain progress is not worth its keep: the next one makes it good. What a request cannot do without is, and all of
+   * one that other programs write, too.
+   */
+  function guardUntil(next: RequestRecord, otp: string | undefined): number | '' {
+    if (!next.guarded && next.status === 'processing' && otp === undefined) return ''
+    return Math.min(now() + GUARD_MS, Date.parse(next.expires_at))
+  }
+
+  /**
+   * What was read becomes a record. What another program wrote, and what lies behind what we know, is first written
+   * again, as the next of ours.
+   *
+   * @param mends how often it was written again in vain
+   */
+  function open(
+    hash: string,
+    raw: Value,
+    known: Known | null,
+    mends = 0,
+  ): Stored | null | Promise<Stored | null> {
+    const ours = unseal(hash, raw)
+    if (ours && ours.record.installation !== installation) return null
+    if (ours && !(known && goesBack(known, ours.record)) && lastGood.keepUnlessAhead(ours)) return ours
+    if (mends === MAX_MENDS) throw tooManyWriters()
+    return mend(hash, raw, ours?.record ?? null, known, mends)
+  }
+
+  async function mend(
+    hash: string,
+    raw: Value,
+    ours: RequestRecord | null,
+    known: Known | null,
+    mends: number,
+  ): Promise<Stored | null> {
+    const guard = ours ? null : unseal(hash, (await readValue(redis.names.guard(hash))) ?? '')
+    const all = [guard?.record, lastGood.get(hash)?.record, known]
+    // Bytes that are no UTF-8 are shown as replacement characters.
+    const theirs = ours ?? parseForeignRecord(textOf(raw), hash)
+    if (!theirs) return nonsense(hash, raw, lastKnown(all))
+    if (theirs.installation !== installation) return null
+    const next = mergeRecords(all, theirs, { now: now(), ttlSeconds })
+    return (await write(raw, next, lastKnown(all) ?? known, { mends: mends + 1 })).stored
+  }
+
+  /** The last good record, as long as the request would have lived. */
+  function nonsense(hash: string, raw: Value, last: RequestRecord | null): Stored | null {
+    const kind = raw === WRONG_TYPE ? 'no string' : kindOfNonsense(textOf(raw))
+    if (isFirstNonsense(hash)) log?.warn({ hash, kind }, 'another program left nonsense in a record')
+    if (!last)
+      throw new AppError('unreadable_record', {
+        detail: 'Another program left something in this record that is no request.',
+      })
+    return now() < Date.parse(last.expires_at) ? { record: last, raw } : null
+  }
+
+  function gone(hash: string): null {
+    lastGood.forget(hash)
+    return null
+  }
+
+  async function read(hash: string, known: Known | null): Promise<Stored | null> {
+    const raw = await readValue(redis.names.record(hash))
+    if (raw === null) return gone(hash)
+    try {
+      return await open(hash, raw, known)
+    } catch (error) {
+      // What is not written yet is not shown yet. A change to the last good record is refused: it is not what is stored.
+      const last = error instanceof TooManyWriters ? lastGood.get(hash) : null
+      if (!last || (known && goesBack(known, last.record))) throw error
+      return last
+    }
+  }
+
+  async function create(created: RequestRecord): Promise<boolean> {
+    const record = installation === undefined ? created : { ...created, installation }
+    const raw = sealRecord(record)
+    const made = await redis.set(
+      redis.names.record(record.hash),
+      raw,
+      'PXAT',
+      Date.parse(record.expires_at),
+      'NX',
+    )
+    if (made !== null) lastGood.keep({ record, raw })
+    return made !== null
+  }
+
+  return {
+    remembered: lastGood.get,
+    create,
+    read,
+    commit: (before, next, otp) => write(before.raw, next, before.record, { otp }),
+  }
+}
+
+/** To decode megabytes that are no UTF-8 takes long, and no record is that long: what follows is left out. */
+const textOf = (raw: Value): string =>
+  typeof raw === 'string' ? raw : raw.subarray(0, MAX_RECORD_CHARACTERS + 1).toString()
+
+/** Null when it is not as one of ours wrote it: also a record that another program has copied to another key. */
+function unseal(hash: string, raw: Value): { record: RequestRecord; raw: string } | null {
+  const record = typeof raw === 'string' ? unsealRecord(raw) : null
+  return record?.hash === hash ? { record, raw: raw as string } : null
+}
+
+class TooManyWriters extends AppError {
+  constructor() {
+    super('storage_unavailable', { detail: 'Too many programs write this request at once.' })
+  }
+}
+export const tooManyWriters = (): AppError => new TooManyWriters()
+
+/** A code goes into the box with the change that hands it over; a new question or the end empties the box. */
+function box(next: RequestRecord, otp: string | undefined): (string | number)[] {
+  if (otp !== undefined && next.otp_data) return [otp, Date.parse(next.otp_data.expires_at)]
+  return next.status === 'processing' ? [] : ['']
+}

@@ -1,0 +1,185 @@
+/**
+ * Requests in Redis: read, advance, write if nobody was faster. The rules live in `lifecycle.ts`; this file sees to it
+ * that every write is one of theirs, on top of the latest record, told to everybody in the same step.
+ *
+ * Who has read or written a request before needs one round trip; on a conflict the script hands back the newer record
+ * and the change is made to that one, so nothing is ever lost, whoever writes.
+ */
+import { AppError } from '../domain/errors.ts'
+import { inexactAt, inexactWords } from '../records/exact-numbers.ts'
+import { isHash } from '../domain/request-id.ts'
+import { isTooDeep, MAX_STORED_DEPTH } from '../records/json-limits.ts'
+import { advance, type Change, type Refusal } from '../domain/state-machine.ts'
+import type { Log } from '../runtime/log.ts'
+import type { PublicView, RequestRecord } from '../domain/record.ts'
+import type { RedisClient } from '../redis/connect.ts'
+import { gather } from '../redis/batch.ts'
+import type { Stored } from './record-cache.ts'
+import { createRecords, tooManyWriters } from './record-store.ts'
+import { countCode } from './subject-limits.ts'
+import { replacingWrongTypes } from '../redis/wrong-type.ts'
+
+export type { Stored }
+
+export type Outcome =
+  | { ok: true; stored: Stored }
+  /** `stored` is the record that refused; null when there is none. */
+  | { ok: false; refusal: Refusal | 'request_not_found'; stored: Stored | null }
+
+export interface RequestStore {
+  /**
+   * Null when there is none (any more). A foreign write is made one of ours before it is returned, and so is what lies
+   * behind `seen`, which somebody was shown: nothing goes back for them.
+   * @throws AppError `storage_unavailable`; `unreadable_record` for nonsense where nothing good is known
+   */
+  read(hash: string, seen?: PublicView): Promise<Stored | null>
+  /** False when the hash already has a record. */
+  create(record: RequestRecord): Promise<boolean>
+  /**
+   * @param options.otp a code to hand to the bot together with this change, in the same step
+   * @param options.reserve is called once when the change is allowed, before it is written; nothing is when it throws
+   * @throws AppError `storage_unavailable`, `unreadable_record`; `result_too_large`, `bot_bad_answer` for a result that
+   * cannot be kept
+   */
+  apply(
+    hash: string,
+    change: Change,
+    options?: { otp?: string; reserve?: (record: RequestRecord) => Promise<void> },
+  ): Promise<Outcome>
+  /** Hashes of the latest requests, newest first; some may have expired. */
+  latest(count: number): Promise<string[]>
+}
+
+export const MAX_RESULT_BYTES = 256 * 1024
+const LIST_LENGTH = 10_000
+const LISTED_AT_ONCE = 250
+/** With this many writers faster in a row something else is wrong. */
+const MAX_CONFLICTS = 1000
+
+export function createRequestStore({
+  redis,
+  ttlSeconds,
+  now = Date.now,
+  log,
+}: {
+  redis: RedisClient
+  /** The life of a record, REQUEST_TTL. */
+  ttlSeconds: number
+  /** Milliseconds since 1970. */
+  now?: () => number
+  /** Where nonsense in a record is told, once a request; left out, nowhere. */
+  log?: Log
+}): RequestStore {
+  const records = createRecords({ redis, ttlSeconds, now, log })
+  const rules = () => ({ now: now(), ttlSeconds })
+  const onList = <T>(work: () => Promise<T>): Promise<T> =>
+    replacingWrongTypes(redis, { [redis.names.list]: 'list' }, work)
+  const putOnList = gather(LISTED_AT_ONCE, async (hashes: string[]) => {
+    await onList(() =>
+      Promise.all([
+        redis.lpush(redis.names.list, ...hashes),
+        redis.ltrim(redis.names.list, 0, LIST_LENGTH - 1),
+        redis.expire(redis.names.list, ttlSeconds),
+      ]),
+    )
+    return hashes
+  })
+
+  /** The question stands already: a count that is missed must not undo it. */
+  async function countSent({ subject, hash, version }: RequestRecord): Promise<void> {
+    if (subject === undefined) return
+    await countCode(redis, subject, `${hash}:${version}`, now()).catch((error: unknown) =>
+      log?.debug({ err: error, hash }, 'a code that was sent was not counted'),
+    )
+  }
+
+  return {
+    read: (hash, seen) => reachable(() => records.read(hash, seen ?? null)),
+
+    create: (record) =>
+      reachable(async () => {
+        if (!(await records.create(record))) return false
+        await putOnList(record.hash)
+        return true
+      }),
+
+    async apply(hash, change, { otp, reserve } = {}) {
+      if (change.type === 'complete') checkResult(change.result)
+      return reachable(async () => {
+        const remembered = records.remembered(hash)
+        let stored = remembered ?? (await records.read(hash, null))
+        let isReserved = reserve === undefined
+        for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
+          if (!stored) return { ok: false, refusal: 'request_not_found', stored: null }
+          const advanced = advance(stored.record, change, rules())
+          if (!advanced.ok) {
+            // What is remembered may be old: only the present record may refuse.
+            if (conflicts > 0 || !remembered) return { ok: false, refusal: advanced.refusal, stored }
+            stored = await records.read(hash, stored.record)
+            continue
+          }
+          if (!isReserved) await reserve?.(stored.record)
+          isReserved = true
+          const after = await records.commit(stored, advanced.record, otp)
+          if (after.written) {
+            if (isUnaskedCode(change, stored.record)) await countSent(after.stored.record)
+            return { ok: true, stored: after.stored }
+          }
+          stored = after.stored
+        }
+        throw tooManyWriters()
+      })
+    },
+
+    latest: (count) =>
+      reachable(async () => {
+        const listed = await onList(() => redis.lrange(redis.names.list, 0, count - 1))
+        return listed.filter(isHash)
+      }),
+  }
+}
+
+/** A bot that is given a code and asks again has had another one sent, which nobody reserved. */
+const isUnaskedCode = ({ type }: Change, { status, otp_data: answered }: RequestRecord): boolean =>
+  type === 'require_otp' && status === 'processing' && answered !== null && !answered.resend_requested
+
+function checkResult(result: unknown): void {
+  const inexact = inexactAt(result)
+  if (inexact !== null) throw new AppError('bot_bad_answer', { detail: inexactWords(inexact) })
+  const json = toJson(result ?? null)
+  if (json === null || isTooDeep(json)) {
+    throw new AppError('result_too_large', {
+      detail: `The result is nested deeper than ${MAX_STORED_DEPTH} levels, the most a request keeps.`,
+    })
+  }
+  const bytes = Buffer.byteLength(json)
+  if (bytes > MAX_RESULT_BYTES) {
+    throw new AppError('result_too_large', {
+      detail: `The result has ${bytes} bytes; ${MAX_RESULT_BYTES} (256 kB) is the most a request keeps.`,
+    })
+  }
+}
+
+/** Null when it is nested so deep that the stack does not take it. */
+function toJson(value: unknown): string | null {
+  let json: string | undefined
+  try {
+    json = JSON.stringify(value)
+  } catch (cause) {
+    if (cause instanceof RangeError) return null
+    throw new AppError('bot_bad_answer', { detail: 'The result cannot be written as JSON.', cause })
+  }
+  // A function, say.
+  if (json === undefined) throw new AppError('bot_bad_answer', { detail: 'The result is no JSON value.' })
+  return json
+}
+
+/** Whatever Redis or the way to it does, callers see one error. Mistakes of our own stay what they are. */
+async function reachable<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof AppError || error instanceof TypeError || error instanceof RangeError) throw error
+    throw new AppError('storage_unavailable', { cause: error })
+  }
+}

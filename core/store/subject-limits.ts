@@ -1,0 +1,113 @@
+/**
+ * Limits for the person who is asked. Whoever knows somebody's number can have codes sent to it, with as many requests as
+ * they like: so codes and wrong tries are counted for the number itself, over all requests of the installation.
+ *
+ * The window is a sliding hour. A code is reserved before anything is sent, a try before the code is handed over, each
+ * by one script: requests at the same time cannot take more than there is. What was reserved in vain is given back. A
+ * refusal is not counted, so being refused never prolongs the wait.
+ */
+import { AppError } from '../domain/errors.ts'
+import { isFinal, type RequestRecord } from '../domain/record.ts'
+import type { Service } from '../catalog/define-service.ts'
+import type { RedisClient } from '../redis/connect.ts'
+import type { InstallationSecret } from '../redis/installation-secret.ts'
+
+export type SubjectCount = 'codes' | 'tries'
+
+export interface SubjectLimits {
+  readonly codesPerHour: number
+  readonly wrongCodesPerHour: number
+}
+
+export interface Subjects {
+  /**
+   * @param id names the reservation; the same one twice counts once
+   * @param at when it counts, milliseconds; now when left out
+   * @throws AppError `subject_limit_reached` with `retryAfterSeconds`
+   */
+  reserve(count: SubjectCount, subject: string, id: string, at?: number): Promise<void>
+  release(count: SubjectCount, subject: string, id: string): Promise<void>
+}
+
+const WINDOW_MS = 3_600_000
+
+export function createSubjects({
+  redis,
+  limits,
+  now = Date.now,
+}: {
+  redis: RedisClient
+  limits: SubjectLimits
+  now?: () => number
+}): Subjects {
+  const places = { codes: limits.codesPerHour, tries: limits.wrongCodesPerHour }
+  return {
+    async reserve(count, subject, id, at = now()) {
+      const freeAt = await redis.reserve(
+        redis.names.subject(count, subject),
+        id,
+        at,
+        now(),
+        WINDOW_MS,
+        places[count],
+      )
+      if (freeAt === 0) return
+      const seconds = Math.max(1, Math.ceil((freeAt - now()) / 1000))
+      const what = count === 'codes' ? 'codes were sent' : 'codes were typed wrong'
+      throw new AppError('subject_limit_reached', {
+        detail: `${places[count]} ${what} within an hour, which is the most for one person.`,
+        retryAfterSeconds: seconds,
+      })
+    },
+    async release(count, subject, id) {
+      await redis.zrem(redis.names.subject(count, subject), id)
+    },
+  }
+}
+
+/**
+ * Who is asked, as a digest that nobody makes without the installation's secret; undefined where the service names nobody.
+ * The same number is the same subject in all services.
+ *
+ * @param data as validated, in its plain form
+ */
+export function subjectOf(
+  { subject, fields }: Pick<Service, 'subject' | 'fields'>,
+  data: Readonly<Record<string, string>>,
+  secret: Pick<InstallationSecret, 'digest'>,
+): string | undefined {
+  const field = fields.find(({ name }) => name === subject)
+  return field && secret.digest('subject', `${field.type}:${data[field.name]}`)
+}
+
+/** Where an attempt has asked for a code, the next one has another one sent: false when that is one too many. */
+export async function reserveForNextAttempt(
+  subjects: Pick<Subjects, 'reserve'>,
+  { subject, otp_limits, hash, attempt }: RequestRecord,
+): Promise<boolean> {
+  if (subject === undefined || !otp_limits) return true
+  try {
+    await subjects.reserve('codes', subject, `${hash}:attempt:${attempt + 1}`)
+    return true
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'subject_limit_reached') return false
+    throw error
+  }
+}
+
+/** A code that was sent though nobody asked for another one: it counts, but can no longer be refused. */
+export async function countCode(redis: RedisClient, subject: string, id: string, now: number): Promise<void> {
+  const noLimit = Number.MAX_SAFE_INTEGER
+  await redis.reserve(redis.names.subject('codes', subject), id, now, now, WINDOW_MS, noLimit)
+}
+
+/** What a request that has ended reserved in vain: its code, if none can have been sent, and the try that was right. */
+export async function releaseUnused(redis: RedisClient, record: RequestRecord): Promise<void> {
+  const { subject, status, hash, attempt, otp_limits: asked } = record
+  if (subject === undefined || !isFinal(status)) return
+  // Cancelled while a bot was at work, a code may be on its way though nothing was asked yet.
+  if (!asked && (status !== 'cancelled' || attempt === 0))
+    await redis.zrem(redis.names.subject('codes', subject), hash)
+  if (status === 'completed' && asked?.last_try)
+    await redis.zrem(redis.names.subject('tries', subject), asked.last_try)
+}

@@ -1,0 +1,118 @@
+/**
+ * How many requests may be unfinished at a time, scheduled ones included: of one submitter, in one queue, in all. Each
+ * bound is a sorted set of hashes, checked and added to by one script, so that submits at the same time cannot pass it.
+ *
+ * A place is free again when its request becomes final, whoever ended it. What nobody freed is free when the record's life
+ * is over: that is the score. All that waits has a reminder, so the set of reminders is the bound for all.
+ */
+import { AppError } from '../domain/errors.ts'
+import type { RequestRecord } from '../domain/record.ts'
+import { findService } from '../catalog/index.ts'
+import type { RedisClient } from '../redis/connect.ts'
+import { gather } from '../redis/batch.ts'
+import { FIRST_LOOK_MS } from '../actions/enqueue-request.ts'
+import { replacingWrongTypes } from '../redis/wrong-type.ts'
+
+export interface UnfinishedLimits {
+  /** Of one session, and of one address. */
+  maxUnfinishedPerSubmitter: number
+  maxUnfinishedPerQueue: number
+  maxUnfinished: number
+}
+
+type Unfinished = Pick<
+  RequestRecord,
+  'hash' | 'service_slug' | 'submitter' | 'created_at' | 'run_at' | 'expires_at'
+>
+
+export interface Places {
+  /** To be called before the record is made. @throws AppError `too_many_unfinished`, `queue_full` */
+  reserve(request: Unfinished): Promise<void>
+  /** The request is not made after all. */
+  release(request: Unfinished): Promise<void>
+}
+
+/** What one submitter waits for is done sooner than what everybody does. */
+const SUBMITTER_RETRY_SECONDS = 10
+const QUEUE_RETRY_SECONDS = 30
+const RESERVED_AT_ONCE = 250
+
+const submitterKeys = ({ names }: RedisClient, { submitter }: Unfinished): string[] =>
+  submitter?.split('.').map((part) => names.unfinished(`submitter:${part}`)) ?? []
+const queueKeys = ({ names }: RedisClient, { service_slug }: Unfinished): string[] => {
+  const service = findService(service_slug)
+  return service ? [names.unfinished(`queue:${service.queue.name}`)] : []
+}
+
+interface Wanted {
+  key: string
+  max: number
+  score: number
+  hash: string
+}
+const HAS_PLACE = 1
+const NO_PLACE = 0
+
+export function createPlaces({
+  redis,
+  limits,
+  ttlSeconds,
+  now,
+}: {
+  redis: RedisClient
+  limits: UnfinishedLimits
+  ttlSeconds: number
+  now: () => number
+}): Places {
+  const { deadlines } = redis.names
+  const reserveAll = gather(RESERVED_AT_ONCE, async (all: Wanted[]) => {
+    const answers = new Map<Wanted, number>()
+    const byKey = new Map<string, Wanted[]>()
+    for (const wanted of all) byKey.set(wanted.key, [...(byKey.get(wanted.key) ?? []), wanted])
+    await Promise.all(
+      [...byKey].map(async ([key, some]) => {
+        const args = some.flatMap(({ score, hash }) => [score, hash])
+        const isReminders = key === deadlines
+        // A reminder that is overdue for longer than a record lives reminds of nothing: no worker was there to take it.
+        const until = isReminders ? now() - ttlSeconds * 1000 : now()
+        const given = await replacingWrongTypes(redis, { [key]: 'zset' }, () =>
+          redis.admitRequests(key, until, (some[0] as Wanted).max, isReminders ? 0 : 1, ...args),
+        )
+        for (const [i, wanted] of some.entries()) answers.set(wanted, given[i] ?? NO_PLACE)
+      }),
+    )
+    return all.map((wanted) => answers.get(wanted) as number)
+  })
+
+  return {
+    release: (request) => releasePlaces(redis, { ...request, status: 'cancelled' }),
+    async reserve(request) {
+      const { hash } = request
+      const score = Date.parse(request.expires_at)
+      const firstLook = Date.parse(request.run_at ?? request.created_at) + FIRST_LOOK_MS
+      const bySubmitter = submitterKeys(redis, request)
+      const wanted: Wanted[] = [
+        ...bySubmitter.map((key) => ({ key, score, hash, max: limits.maxUnfinishedPerSubmitter })),
+        ...queueKeys(redis, request).map((key) => ({ key, score, hash, max: limits.maxUnfinishedPerQueue })),
+        { key: deadlines, score: firstLook, hash, max: limits.maxUnfinished },
+      ]
+      const answers = await Promise.all(wanted.map(reserveAll))
+      if (!answers.includes(NO_PLACE)) return
+      const taken = wanted.filter((_, i) => answers[i] === HAS_PLACE)
+      await Promise.all(taken.map(({ key }) => redis.zrem(key, hash)))
+      throw bySubmitter.some((_, i) => answers[i] === NO_PLACE)
+        ? new AppError('too_many_unfinished', { retryAfterSeconds: SUBMITTER_RETRY_SECONDS })
+        : new AppError('queue_full', { retryAfterSeconds: QUEUE_RETRY_SECONDS })
+    },
+  }
+}
+
+/** The request is final: its places are free. A failed one keeps its reminder, until its failure is known to be kept. */
+export async function releasePlaces(
+  redis: RedisClient,
+  request: Unfinished & Pick<RequestRecord, 'status'>,
+): Promise<void> {
+  const keys = [...submitterKeys(redis, request), ...queueKeys(redis, request)]
+  if (request.status !== 'failed') keys.push(redis.names.deadlines)
+  await Promise.all(keys.map((key) => redis.zrem(key, request.hash)))
+}

@@ -1,0 +1,81 @@
+/** Runs one task where it is: the far end of every driver. What comes out is text, and never an exception. */
+import { allOf, beginAll } from './start-tasks.ts'
+import type { Driver } from './drivers/driver.ts'
+import { taskError } from './task-errors.ts'
+import { toJson } from './serialize.ts'
+import { within } from './limits.ts'
+import { badOutcome, goodOutcome } from './task-result.ts'
+import type { Run, TaskRegistry } from './task.ts'
+
+export interface Execution {
+  name: string
+  /** JSON. */
+  args: string
+  signal: AbortSignal
+  progress(percent: number): void
+}
+
+/** @returns an outcome (outcome.ts) as JSON */
+export async function execute(
+  tasks: TaskRegistry,
+  { name, args, signal, progress }: Execution,
+): Promise<string> {
+  try {
+    const definition = tasks.get(name)
+    if (!definition) throw taskError(name, 'unknown_task', 'it is not known where it should run.')
+    const read = definition.schema.args.safeParse(JSON.parse(args))
+    if (!read.success)
+      throw taskError(name, 'invalid_arguments', `its arguments are not right: ${read.error.message}`)
+    const context = {
+      signal,
+      progress: (percent: number) => progress(clamp(percent)),
+      run: runHere(tasks, signal),
+    }
+    const result = await untilAborted(name, signal, definition.fn(read.data, context))
+    const checked = definition.schema.result.safeParse(result)
+    if (!checked.success)
+      throw taskError(name, 'invalid_result', `its result is not right: ${checked.error.message}`)
+    return goodOutcome(toJson(name, 'result', checked.data))
+  } catch (thrown) {
+    return badOutcome(name, thrown)
+  }
+}
+
+/** Who does not listen to the signal is not waited for. */
+async function untilAborted<T>(name: string, signal: AbortSignal, work: T | Promise<T>): Promise<T> {
+  let abort = (): void => {}
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(taskError(name, 'aborted', 'it was aborted.'))
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort)
+  })
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+/** Tasks of a task: side by side, in the same place, and ended with it. */
+function runHere(tasks: TaskRegistry, outer: AbortSignal): Run {
+  const driver = inProcess(tasks)
+  return async (calls, options = {}) => {
+    const signal = options.signal ? AbortSignal.any([outer, options.signal]) : outer
+    return allOf(beginAll(driver, calls, { ...options, signal })) as never
+  }
+}
+
+/** In this process, as many at once as are asked for. */
+export const inProcess = (tasks: TaskRegistry): Driver => ({
+  run: (call) =>
+    within(call, async (signal) => {
+      const { name, args, onProgress: progress = () => {} } = call
+      const outcome = await execute(tasks, { name, args, signal, progress })
+      signal.throwIfAborted()
+      return outcome
+    }),
+  stop: async () => {},
+})
+
+const clamp = (percent: number): number =>
+  Number.isFinite(percent) ? Math.min(100, Math.max(0, percent)) : 0

@@ -1,0 +1,30 @@
+/** What a process or thread of the pool does with a task. It is ended from outside: its signal never fires. */
+import type { MessagePort } from 'node:worker_threads'
+import { execute } from './execute-task.ts'
+import { badOutcome } from './task-result.ts'
+import { loadTasks } from './task.ts'
+
+interface PoolTask {
+  tasks: string
+  name: string
+  args: string
+  port?: MessagePort
+}
+
+export default async function run({ tasks, name, args, port }: PoolTask): Promise<string> {
+  const progress = (percent: number): void => {
+    if (port) port.postMessage({ progress: percent })
+    else process.send?.({ progress: percent })
+  }
+  try {
+    return await execute(await loadTasks(tasks), {
+      name,
+      args,
+      signal: new AbortController().signal,
+      progress,
+    })
+  } catch (error) {
+    // The module of the tasks cannot be loaded.
+    return badOutcome(name, error)
+  }
+}

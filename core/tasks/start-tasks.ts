@@ -1,0 +1,64 @@
+/** Tasks begun together on one driver: each a promise of its own, all under one signal. */
+import { setMaxListeners } from 'node:events'
+import type { Driver, DriverCall } from './drivers/driver.ts'
+import { TaskError, taskError } from './task-errors.ts'
+import { toJson } from './serialize.ts'
+import { atMost } from './limits.ts'
+import { readOutcome } from './task-result.ts'
+import type { RunOptions, TaskCall } from './task.ts'
+
+export interface Begun {
+  /** In the order of the calls; they reject with TaskErrors. */
+  promises: Promise<unknown>[]
+  abort(): void
+}
+
+/** @param detached nobody waits for them */
+export function beginAll(
+  driver: Driver,
+  calls: readonly TaskCall[],
+  { signal, timeout = 0, limit = Number.POSITIVE_INFINITY }: RunOptions,
+  detached = false,
+): Begun {
+  const abort = new AbortController()
+  const all = signal ? AbortSignal.any([abort.signal, signal]) : abort.signal
+  setMaxListeners(0, all)
+  const atOnce = atMost(Math.min(driver.limit ?? limit, limit))
+  const promises = calls.map((call, index) =>
+    atOnce(() => one(driver, call, index, { signal: all, timeout, detached })),
+  )
+  for (const promise of promises) promise.catch(() => {})
+  return { promises, abort: () => abort.abort() }
+}
+
+/** All results; with the first error the rest is aborted. */
+export async function allOf({ promises, abort }: Begun): Promise<unknown[]> {
+  try {
+    return await Promise.all(promises)
+  } finally {
+    abort()
+  }
+}
+
+async function one(
+  driver: Driver,
+  { name, args, definition, onProgress }: TaskCall,
+  index: number,
+  limits: Pick<DriverCall, 'signal' | 'timeout' | 'detached'>,
+): Promise<unknown> {
+  try {
+    const checked = definition?.schema.args.safeParse(args)
+    if (checked?.success === false)
+      throw taskError(name, 'invalid_arguments', `its arguments are not right: ${checked.error.message}`)
+    const json = toJson(name, 'arguments', args)
+    const value = readOutcome(name, await driver.run({ name, args: json, onProgress, ...limits }))
+    // Of what nobody waits for, only the end is told.
+    if (limits.detached) return null
+    const result = definition?.schema.result.safeParse(value)
+    if (result?.success === false)
+      throw taskError(name, 'invalid_result', `its result is not right: ${result.error.message}`)
+    return result?.success ? result.data : value
+  } catch (thrown) {
+    throw TaskError.of(name, thrown, index)
+  }
+}

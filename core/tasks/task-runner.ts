@@ -1,0 +1,139 @@
+/**
+ * Several slow things at once: in this process, in threads or processes beside it, or wherever a processor listens.
+ *
+ *   const concurrency = createConcurrency({ driver: 'redis', drivers })
+ *   const [a, b] = await concurrency.run([task(askProvider, { id: 'a' }), task(askProvider, { id: 'b' })])
+ *
+ * Whatever the driver, results come in the order of the calls, and errors as they were thrown (errors.ts).
+ */
+import type { Log } from '../runtime/log.ts'
+import { allOf, type Begun, beginAll } from './start-tasks.ts'
+import type { Driver, DriverName } from './drivers/driver.ts'
+import { TaskError } from './task-errors.ts'
+import type { ResultsOf, Run, RunOptions, TaskCall } from './task.ts'
+
+export type Settled<Result> = { ok: true; value: Result } | { ok: false; error: TaskError }
+export type SettledOf<Calls extends readonly TaskCall[]> = {
+  [I in keyof ResultsOf<Calls>]: Settled<ResultsOf<Calls>[I]>
+}
+
+export interface Concurrency {
+  /** All of them; the first error rejects, and the rest is aborted. @throws TaskError */
+  run: Run
+  /** All of them, however each ends. */
+  settle<const Calls extends readonly TaskCall[]>(
+    calls: Calls,
+    options?: RunOptions,
+  ): Promise<SettledOf<Calls>>
+  /** The first good answer; the rest is aborted. @throws TaskError `all_failed` with their errors as its cause */
+  race<const Calls extends readonly TaskCall[]>(
+    calls: Calls,
+    options?: RunOptions,
+  ): Promise<ResultsOf<Calls>[number]>
+  /**
+   * Runs them later, and nobody waits: once `after` has closed (a response that has gone out), else in the next turn of the
+   * event loop. Errors are logged and counted.
+   */
+  defer(calls: readonly TaskCall[], options?: DeferOptions): void
+  /** Of all that was put off: how many are done, and how many of them failed. */
+  deferred(): { done: number; failed: number }
+  /** The same on another driver. */
+  driver(name: DriverName): Concurrency
+  /** Waits for what was put off, then ends its drivers. */
+  stop(): Promise<void>
+}
+
+export interface DeferOptions extends Pick<RunOptions, 'timeout' | 'limit'> {
+  /** A response, or anything that closes. */
+  after?: { once(event: 'close', listener: () => void): unknown; readonly closed?: boolean }
+}
+
+export interface ConcurrencyOptions {
+  /** The one that is taken when none is named. */
+  driver: DriverName
+  /** Those that there are; each is made when it is first used. */
+  drivers: Readonly<Record<DriverName, () => Driver | Promise<Driver>>>
+  log: Log
+}
+
+export function createConcurrency(options: ConcurrencyOptions): Concurrency {
+  const made = new Map<DriverName, Promise<Driver>>()
+  const open = (name: DriverName): Promise<Driver> => {
+    const driver = made.get(name) ?? Promise.resolve(options.drivers[name]())
+    made.set(name, driver)
+    // One that could not be made is tried again the next time.
+    driver.catch(() => made.delete(name))
+    return driver
+  }
+  const deferred = { done: 0, failed: 0 }
+  const putOff = new Set<Promise<void>>()
+
+  const on = (name: DriverName): Concurrency => {
+    const begin = async (
+      calls: readonly TaskCall[],
+      runOptions: RunOptions,
+      detached = false,
+    ): Promise<Begun> => beginAll(await open(name), calls, runOptions, detached)
+
+    return {
+      run: async (calls, runOptions = {}) => allOf(await begin(calls, runOptions)) as never,
+      async settle(calls, runOptions = {}) {
+        const { promises } = await begin(calls, runOptions)
+        const outcomes = await Promise.allSettled(promises)
+        return outcomes.map((outcome) =>
+          outcome.status === 'fulfilled'
+            ? { ok: true, value: outcome.value }
+            : { ok: false, error: outcome.reason },
+        ) as never
+      },
+      async race(calls, runOptions = {}) {
+        const { promises, abort } = await begin(calls, runOptions)
+        try {
+          return (await Promise.any(promises)) as never
+        } catch (cause) {
+          const [first] = calls
+          const names = [...new Set(calls.map((call) => call.name))].join(', ')
+          const message = `None of ${calls.length} tasks (${names}) had a good answer.`
+          throw new TaskError(
+            first?.name ?? '',
+            { name: 'TaskError', message, code: 'all_failed' },
+            { cause },
+          )
+        } finally {
+          abort()
+        }
+      },
+      defer(calls, { after, ...deferOptions } = {}) {
+        const work = async (): Promise<void> => {
+          await new Promise<void>((resolve) => {
+            if (after && !after.closed) after.once('close', resolve)
+            else setImmediate(resolve)
+          })
+          const { promises } = await begin(calls, deferOptions, true)
+          for (const outcome of await Promise.allSettled(promises)) {
+            deferred.done++
+            if (outcome.status === 'fulfilled') continue
+            deferred.failed++
+            const { task, code } = outcome.reason as TaskError
+            options.log.warn({ err: outcome.reason, task, code }, 'a task that was put off has failed')
+          }
+        }
+        const promise = work()
+          .catch((error: unknown) =>
+            options.log.warn({ err: error }, 'tasks that were put off could not be run'),
+          )
+          .finally(() => putOff.delete(promise))
+        putOff.add(promise)
+      },
+      deferred: () => ({ ...deferred }),
+      driver: on,
+      async stop() {
+        await Promise.all(putOff)
+        await Promise.all([...made.values()].map(async (driver) => (await driver).stop()))
+        made.clear()
+      },
+    }
+  }
+
+  return on(options.driver)
+}

@@ -1,0 +1,29 @@
+/** What a request's service is called. Records of other programs may name one that is not in the catalogue. */
+import type { PublicView } from '../../core/domain/record.ts'
+import { findService } from '../../core/catalog/index.ts'
+import type { Locale } from '../../core/i18n/index.ts'
+import { humanise } from './humanise.ts'
+
+export interface ShownService {
+  title: string
+  stepTitles: Record<string, string>
+  /** For a name in the result. */
+  labelOf(name: string): string
+  /** The name in the result that is shown first, and large. */
+  headline: string | null
+  /** Whether there is a form to begin again with. */
+  known: boolean
+}
+
+export function shownService(view: PublicView, locale: Locale): ShownService {
+  const service = findService(view.service_slug)
+  const titles = new Map(service?.steps.map((step) => [step.id, step.title[locale]]))
+  const labels = new Map(Object.entries(service?.resultLabels ?? {}))
+  return {
+    title: service?.title[locale] ?? humanise(view.service_slug || 'request'),
+    stepTitles: Object.fromEntries(view.steps.map(({ id }) => [id, titles.get(id) ?? humanise(id)])),
+    labelOf: (name) => labels.get(name)?.[locale] ?? humanise(name),
+    headline: service?.headline ?? null,
+    known: service !== undefined,
+  }
+}

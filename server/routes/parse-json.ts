@@ -1,0 +1,117 @@
+/** What programs send: JSON, read with care. */
+import express, { type Request, type RequestHandler, type Response } from 'express'
+import { AppError, type FieldError } from '../../core/domain/errors.ts'
+import { exceededLimit, type JsonLimits } from '../../core/records/json-limits.ts'
+import { paced } from '../pace.ts'
+
+/** The most that one request, or a code, may take. */
+export const MOST_BYTES = 64 * 1024
+/** Room for a batch of a thousand requests with forty fields each. */
+const LIMITS: JsonLimits = { maxDepth: 32, maxMembers: 200, maxValues: 50_000 }
+const LIMIT_WORDS: Record<keyof JsonLimits, string> = {
+  maxDepth: `A body is nested at most ${LIMITS.maxDepth} deep.`,
+  maxMembers: `An object has at most ${LIMITS.maxMembers} members.`,
+  maxValues: `A body has at most ${LIMITS.maxValues} values.`,
+}
+const KEY_FORM = /^[\x20-\x7e]{1,255}$/
+
+/** @param limitLarge stands before a body that is, or may be, too large for one request: before it is read where that is told */
+export const jsonBody = (mostBytes: number, limitLarge?: RequestHandler): RequestHandler[] => [
+  requireJson,
+  (req, res, next) => (limitLarge && mayBeLarge(req) ? limitLarge(req, res, next) : next()),
+  express.raw({ limit: mostBytes, type: 'application/json' }),
+  (req, res, next) => {
+    if (!Buffer.isBuffer(req.body)) req.body = Buffer.alloc(0)
+    res.locals.bodyBytes = req.body.length
+    return limitLarge && bodyBytes(res) > MOST_BYTES ? limitLarge(req, res, next) : next()
+  },
+  async (req, res, next) => {
+    const bytes: Buffer = req.body
+    req.body = await (bodyBytes(res) > MOST_BYTES ? paced(() => parse(bytes)) : parse(bytes))
+    next()
+  },
+]
+
+/** What is compressed may become any size, and reading it is most of the work. */
+const mayBeLarge = (req: Request): boolean =>
+  Number(req.get('content-length')) > MOST_BYTES || req.get('content-encoding') !== undefined
+
+/** Of no body at all the fields that are missing are told. */
+function parse(bytes: Buffer): unknown {
+  if (bytes.length === 0) return {}
+  const exceeded = exceededLimit(bytes, LIMITS)
+  if (exceeded) throw new AppError('body_too_large', { detail: LIMIT_WORDS[exceeded] })
+  try {
+    const text = new TextDecoder().decode(bytes)
+    if (/^\s*[[{]/.test(text)) return JSON.parse(text)
+  } catch {}
+  throw new AppError('invalid_json', { detail: 'The body is not JSON.' })
+}
+
+/** How much was sent, in its plain form. */
+export const bodyBytes = (res: Response): number => Number(res.locals.bodyBytes ?? 0)
+
+const requireJson: RequestHandler = (req, _res, next) => {
+  // No body at all is told by the fields that are missing.
+  const isEmpty = req.get('content-length') === '0'
+  if (!isEmpty && req.is('application/json') === false)
+    throw new AppError('unsupported_media_type', { detail: 'Send application/json.' })
+  const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(req.get('content-type') ?? '')?.[1]
+  // JSON is sent in UTF-8, and its limits are counted on the bytes of that.
+  if (charset && !/^utf-?8$/i.test(charset))
+    throw new AppError('unsupported_media_type', { detail: 'Send UTF-8.' })
+  next()
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** @throws AppError `invalid_json` */
+export function readObject(body: unknown, what = 'The body'): Record<string, unknown> {
+  if (!isObject(body)) throw new AppError('invalid_json', { detail: `${what} must be a JSON object.` })
+  return body
+}
+
+export const unknownFields = (fields: Record<string, unknown>): FieldError[] =>
+  Object.keys(fields).map((field) => ({ field: field.slice(0, 100), code: 'unknown_field' }))
+
+export interface ReadSubmission {
+  slug: string
+  requestData: Record<string, unknown>
+  wishes: { delay?: unknown; run_at?: unknown; priority?: unknown }
+}
+
+/** @throws AppError `validation_failed` */
+export function readSubmission(object: Record<string, unknown>): ReadSubmission {
+  const { service_slug: slug, request_data: data, delay, run_at, priority, ...unknown } = object
+  const errors = unknownFields(unknown)
+  if (slug === undefined) errors.push({ field: 'service_slug', code: 'required' })
+  else if (typeof slug !== 'string') errors.push({ field: 'service_slug', code: 'not_text' })
+  const requestData = data ?? {}
+  if (!isObject(requestData)) errors.push({ field: 'request_data', code: 'not_object' })
+  if (errors.length > 0) throw new AppError('validation_failed', { errors })
+  return {
+    slug: slug as string,
+    requestData: requestData as Record<string, unknown>,
+    wishes: { delay, run_at, priority },
+  }
+}
+
+export function readOtp(body: unknown): string {
+  const { otp, ...unknown } = (isObject(body) ? body : {}) as Record<string, unknown>
+  const errors = unknownFields(unknown)
+  if (otp === undefined || otp === '') errors.push({ field: 'otp', code: 'required' })
+  else if (typeof otp !== 'string' && typeof otp !== 'number') errors.push({ field: 'otp', code: 'not_text' })
+  if (errors.length > 0) throw new AppError('validation_failed', { errors })
+  return String(otp)
+}
+
+export function readIdempotencyKey(req: Request): string | null {
+  const key = req.get('idempotency-key')
+  if (key === undefined) return null
+  if (!KEY_FORM.test(key))
+    throw new AppError('invalid_parameter', {
+      detail: 'An Idempotency-Key has 1 to 255 printable characters.',
+    })
+  return key
+}

@@ -1,0 +1,52 @@
+/**
+ * The one call that everybody repeats, answered before Express sees it: Express, and what stands there before every call,
+ * cost several times what the answer does. Only its plain form is taken: whatever asks for more, may not be answered to
+ * everybody, or goes wrong, goes on to the app, where the same route answers it.
+ */
+import { IncomingMessage, type RequestListener, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+import type { Express, RequestHandler } from 'express'
+import { isHash } from '../core/domain/request-id.ts'
+import { type AnswerStatus, newestOf, readTags } from './routes/status.ts'
+
+const BEFORE = '/api/local-requests/'
+const AFTER = '/status'
+
+/** Why a call that was begun here could not be answered; the app tells it. */
+const failures = new WeakMap<IncomingMessage, unknown>()
+export const tellFailure: RequestHandler = (req, _res, next) => next(failures.get(req))
+
+/** @param headers what every answer of the app begins with */
+export function answerStatusFirst(
+  app: Express,
+  answerStatus: AnswerStatus,
+  headers: readonly string[],
+): RequestListener {
+  return (req, res) => {
+    const hash = plainlyAsked(req)
+    if (hash === null) return app(req, res)
+    const tags = readTags(req)
+    answerStatus(res, { hash, tags, after: newestOf(tags), waitSeconds: 0 }, headers).catch(
+      (error: unknown) => {
+        failures.set(req, error)
+        app(req, res)
+      },
+    )
+  }
+}
+
+/** The hash; null where the address or a header asks for more than how it stands now. A page of another site says whose it is. */
+function plainlyAsked({ method, url = '', headers }: IncomingMessage): string | null {
+  if (method !== 'GET' || !url.startsWith(BEFORE) || !url.endsWith(AFTER)) return null
+  if (headers.origin !== undefined) return null
+  const hash = url.slice(BEFORE.length, -AFTER.length)
+  return isHash(hash) ? hash : null
+}
+
+/** The headers that these set on any answer, as pairs in a row: what Node takes without looking at each again. */
+export function headersSetBy(...middleware: RequestHandler[]): string[] {
+  const req = new IncomingMessage(new Socket())
+  const res = new ServerResponse(req)
+  for (const set of middleware) set(req as never, res as never, () => {})
+  return Object.entries(res.getHeaders()).flatMap(([name, value]) => [name, String(value)])
+}

@@ -1,0 +1,200 @@
+/** Takes a request: checks it, makes its record, queues its job. The same key and body make one request. */
+import { nanoid } from 'nanoid'
+import type { OwnerCheck } from '../core/runtime/config.ts'
+import { AppError } from '../core/domain/errors.ts'
+import { createHash } from '../core/domain/request-id.ts'
+import { newRecord } from '../core/domain/create-record.ts'
+import { isFinal, type PublicView, publicView } from '../core/domain/record.ts'
+import { type Claim, fingerprint, type Idempotency } from '../core/store/idempotency-keys.ts'
+import type { InstallationSecret } from '../core/redis/installation-secret.ts'
+import type { Intake } from '../core/actions/enqueue-request.ts'
+import type { Queues } from '../core/queue/queues.ts'
+import type { RequestStore } from '../core/store/request-store.ts'
+import { subjectOf } from '../core/store/subject-limits.ts'
+import { submitterOf } from '../core/queue/fair-share.ts'
+import type { Places } from '../core/store/unfinished-limits.ts'
+import { findService } from '../core/catalog/index.ts'
+import { type Service, validateRequestData } from '../core/catalog/define-service.ts'
+import { hashToken, ownerTokenOf } from './ownership.ts'
+import { type Limits, readSchedule, type Schedule, type Wishes } from './schedule.ts'
+
+/** As many ended requests of the same kind are looked through for one to join; after that each submit makes its own. */
+export const MAX_ENDED = 20
+
+export interface Submission {
+  slug: string
+  requestData: Record<string, unknown>
+  /** When it is to run and how urgent it is; at once and as its service says when left out. */
+  wishes?: Wishes
+  /** Whose Idempotency-Key it is. */
+  caller: string
+  idempotencyKey: string | null
+  sessionId: string | null
+  /** Where it was sent from, for turns. */
+  network: string
+}
+
+/** @throws AppError `unknown_service`, `validation_failed` with every bad field, `idempotency_key_reused`, `subject_limit_reached`, `too_many_unfinished`, `queue_full`, `storage_unavailable` */
+export type Submit = (submission: Submission) => Promise<Submitted>
+
+export interface Submitted {
+  view: PublicView
+  replayed: boolean
+  /** For the submitter alone, and told nowhere else; null while nobody asks for it (OWNER_CHECK=off). */
+  ownerToken: string | null
+}
+
+/** What a request is made of. */
+interface Order {
+  service: Service
+  data: Record<string, string>
+  schedule: Schedule
+  claim: Claim
+  submitter: string
+  sessionId: string | null
+  ownerToken: string | null
+}
+
+export function createSubmit({
+  store,
+  queues,
+  places,
+  intake,
+  idempotency,
+  ownerCheck,
+  secret,
+  limits,
+  ttlSeconds,
+  now = Date.now,
+}: {
+  store: Pick<RequestStore, 'read'>
+  queues: Pick<Queues, 'position'>
+  /** Beyond which nothing is taken. */
+  places: Places
+  intake: Intake
+  idempotency: Idempotency
+  ownerCheck: OwnerCheck
+  secret: Pick<InstallationSecret, 'digest'>
+  limits: Limits
+  ttlSeconds: number
+  now?: () => number
+}): Submit {
+  async function create({ service, data, schedule, claim, ...from }: Order): Promise<PublicView> {
+    const { hash, createdAt } = claim
+    const record = newRecord({
+      hash,
+      service,
+      requestData: data,
+      sessionId: from.sessionId,
+      ownerHash: from.ownerToken && hashToken(from.ownerToken),
+      submitter: from.submitter,
+      subject: subjectOf(service, data, secret),
+      ...schedule,
+      now: createdAt,
+      ttlSeconds,
+    })
+    const position = await available(async () => {
+      await places.reserve(record)
+      await intake(record, service).catch(async (error: unknown) => {
+        // Only this refusal says that nothing was made.
+        if (error instanceof AppError && error.code === 'subject_limit_reached') await places.release(record)
+        throw error
+      })
+      return queues.position(hash, service.queue)
+    })
+    return publicView(record, now(), position)
+  }
+
+  /**
+   * Where the service says so, a person who asks the same thing again is brought to their running request. Only a
+   * session tells persons apart: an address may be many people's, so a program without one always gets its own.
+   */
+  async function createOrJoin(order: Order): Promise<PublicView> {
+    const { service, data, schedule, sessionId, claim: mine } = order
+    const mayJoin = service.dedupe === 'active' && schedule.runAt === null
+    if (!mayJoin || sessionId === null) return create(order)
+    const caller = `active:${sessionId}`
+    let key = fingerprint(sessionId, [service.slug, data])
+    for (let ended = 0; ended < MAX_ENDED; ended++) {
+      const standing = await available(() => idempotency.claim(caller, key, mine))
+      const stored = await store.read(standing.hash)
+      if (stored && !isFinal(stored.record.status)) return publicView(stored.record, now())
+      if (!stored && !(await available(() => idempotency.answer(caller, key)))) {
+        // Not there yet, or whoever claimed it died: made now, under the hash that stands.
+        const made = await create({ ...order, claim: standing })
+        return available(() => idempotency.settle(caller, key, made, readableSeconds(standing)))
+      }
+      key = fingerprint(key, [standing.hash])
+    }
+    return create(order)
+  }
+
+  /** A request that ends at the last moment can be read for as long again. */
+  const readableSeconds = ({ keptSeconds }: Claim): number => keptSeconds + ttlSeconds
+
+  /** @throws AppError naming all that is wrong with it */
+  function check({ slug, requestData, wishes = {} }: Submission, at: number) {
+    const service = findService(slug)
+    if (!service)
+      throw new AppError('unknown_service', { detail: `There is no service "${slug.slice(0, 100)}".` })
+    const validated = validateRequestData(service, requestData)
+    const { errors, ...schedule } = readSchedule(wishes, limits, at)
+    if (!validated.ok) errors.unshift(...validated.errors)
+    if (!validated.ok || errors.length > 0) throw new AppError('validation_failed', { errors })
+    return { service, data: validated.data, schedule }
+  }
+
+  return async (submission) => {
+    const { slug, caller, idempotencyKey, sessionId, network, wishes } = submission
+    const createdAt = now()
+    // What was right when it was first sent is so when it is sent again, though its time has come meanwhile.
+    const first =
+      idempotencyKey === null || wishes?.run_at === undefined
+        ? null
+        : await available(() => idempotency.find(caller, idempotencyKey))
+    const checked = check(submission, first?.createdAt ?? createdAt)
+    const waitSeconds = Math.ceil(Math.max(0, (checked.schedule.runAt ?? 0) - createdAt) / 1000)
+    const keptSeconds = waitSeconds + ttlSeconds
+    const mine: Claim = {
+      fingerprint: '',
+      hash: createHash(createdAt),
+      createdAt,
+      keptSeconds,
+      seed: nanoid(32),
+    }
+    const tokenOf = ({ seed }: Claim) => (ownerCheck === 'off' ? null : ownerTokenOf(seed, idempotencyKey))
+    const order = (claim: Claim): Order => ({
+      ...checked,
+      claim,
+      submitter: submitterOf(sessionId, network),
+      sessionId,
+      ownerToken: tokenOf(claim),
+    })
+    const submitted = (claim: Claim, view: PublicView): Submitted => ({
+      view,
+      replayed: claim !== mine,
+      // Of a request that was joined the token was told to whoever made it; the session owns it all the same.
+      ownerToken: view.hash === claim.hash ? tokenOf(claim) : null,
+    })
+    if (idempotencyKey === null) return submitted(mine, await createOrJoin(order(mine)))
+
+    mine.fingerprint = fingerprint(idempotencyKey, [slug, checked.data, wishes ?? {}])
+    const claim = await available(() => idempotency.claim(caller, idempotencyKey, mine))
+    if (claim.fingerprint !== mine.fingerprint) throw new AppError('idempotency_key_reused')
+    const answer = claim === mine ? null : await available(() => idempotency.answer(caller, idempotencyKey))
+    if (answer) return submitted(claim, answer)
+    const made = await createOrJoin(order(claim))
+    return submitted(
+      claim,
+      await available(() => idempotency.settle(caller, idempotencyKey, made, readableSeconds(claim))),
+    )
+  }
+}
+
+async function available<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    throw cause instanceof AppError ? cause : new AppError('storage_unavailable', { cause })
+  }
+}

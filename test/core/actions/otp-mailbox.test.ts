@@ -1,0 +1,177 @@
+import { describe, expect, it } from 'vitest'
+import type { Change } from '../../../core/domain/state-machine.ts'
+import { createRequestStore } from '../../../core/store/request-store.ts'
+import { eventually } from '../../helpers/eventually.ts'
+import { ASK, aHash, START, TTL_SECONDS } from '../../helpers/record.ts'
+import { onRealRedis, useRedis } from '../../helpers/redis.ts'
+import { useRequests } from '../../helpers/requests.ts'
+
+const { client, store, otpBox, given, applied, subscriptions } = await useRequests(await useRedis())
+const CODE = '483920'
+
+const REPLACE: Change = { type: 'require_otp', attempt: 1, otp: { id: 'otp-2' } }
+const handOver = (hash: string, otp = CODE) => store.apply(hash, { type: 'submit_otp' }, { otp })
+/** The bot waits once its subscription stands. */
+const waits = (hash: string) => eventually(async () => expect(await subscriptions(hash)).toBe(1))
+const leftAlone = (hash: string) => eventually(async () => expect(await subscriptions(hash)).toBe(0))
+
+describe('a bot that waits for a code', () => {
+  it('has it as soon as it is handed over, woken instead of polling', async () => {
+    const { record } = await given(START, ASK)
+    const waiting = otpBox.waitFor(record.hash)
+    await waits(record.hash)
+    await handOver(record.hash)
+    expect(await waiting).toEqual({ code: CODE })
+    await leftAlone(record.hash)
+  })
+
+  it('has it at once when it was there before', async () => {
+    const { record } = await given(START, ASK)
+    await handOver(record.hash)
+    expect(await otpBox.waitFor(record.hash)).toEqual({ code: CODE })
+  })
+
+  it('has it even if it is handed over while the bot begins to wait', async () => {
+    const { record } = await given(START, ASK)
+    const [answer] = await Promise.all([otpBox.waitFor(record.hash), handOver(record.hash)])
+    expect(answer).toEqual({ code: CODE })
+  })
+
+  it('has the one that won when two are handed over at once', async () => {
+    const { record } = await given(START, ASK)
+    const waiting = otpBox.waitFor(record.hash)
+    const outcomes = await Promise.all([handOver(record.hash, '111111'), handOver(record.hash, '222222')])
+    expect(outcomes.filter(({ ok }) => ok)).toHaveLength(1)
+    expect(await waiting).toEqual({ code: outcomes[0]?.ok ? '111111' : '222222' })
+  })
+
+  it('takes it out once: of two that wait only one has it', async () => {
+    const { record } = await given(START, ASK)
+    const enough = new AbortController()
+    const waiting = [1, 2].map(() =>
+      otpBox.waitFor(record.hash, { signal: enough.signal }).catch(() => 'nothing'),
+    )
+    await waits(record.hash)
+    await handOver(record.hash)
+    expect(await Promise.race(waiting)).toEqual({ code: CODE })
+    expect(await otpBox.take(record.hash)).toBeNull()
+    enough.abort()
+    expect(await Promise.all(waiting)).toContain('nothing')
+  })
+
+  it('can wait again after a wrong code', async () => {
+    const { record } = await given(START, ASK)
+    await handOver(record.hash, '000000')
+    expect(await otpBox.waitFor(record.hash)).toEqual({ code: '000000' })
+    await applied(record.hash, { type: 'reject_otp', attempt: 1 })
+    const again = otpBox.waitFor(record.hash)
+    await handOver(record.hash)
+    expect(await again).toEqual({ code: CODE })
+  })
+
+  it('is told when the code’s deadline is over', async () => {
+    const { record } = await given(START, {
+      type: 'require_otp',
+      attempt: 1,
+      otp: { id: 'x', expires_in: 0.2 },
+    })
+    expect(await otpBox.waitFor(record.hash)).toEqual({ refused: 'otp_expired' })
+    expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(record.otp_data?.expires_at as string))
+  })
+
+  it('is told when the request ends meanwhile', async () => {
+    const { record } = await given(START, ASK)
+    const waiting = otpBox.waitFor(record.hash)
+    await waits(record.hash)
+    await applied(record.hash, { type: 'cancel', by: 'user' })
+    expect(await waiting).toEqual({ refused: 'already_final' })
+    await leftAlone(record.hash)
+  })
+
+  it('is told when there is no such request', async () => {
+    expect(await otpBox.waitFor(aHash())).toEqual({ refused: 'request_not_found' })
+  })
+
+  it('stops with the signal’s reason, before or while it waits', async () => {
+    const { record } = await given(START, ASK)
+    const reason = new Error('cancelled')
+    await expect(otpBox.waitFor(record.hash, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+    const stop = new AbortController()
+    const waiting = otpBox.waitFor(record.hash, { signal: stop.signal })
+    await waits(record.hash)
+    stop.abort(reason)
+    await expect(waiting).rejects.toBe(reason)
+    await leftAlone(record.hash)
+  })
+
+  it('is told once that the code’s time is over, and goes on waiting for another one', async () => {
+    const { record } = await given(START, { ...ASK, otp: { id: 'otp-1', expires_in: 0.05 } } as Change)
+    let told = 0
+    const waiting = otpBox.waitFor(record.hash, {
+      onExpired: async () => void told++,
+      onResend: async () => void (await applied(record.hash, REPLACE)),
+    })
+    await eventually(() => expect(told).toBe(1))
+    expect(await store.apply(record.hash, { type: 'submit_otp' }, { otp: CODE })).toMatchObject({
+      refusal: 'otp_expired',
+    })
+    const later = createRequestStore({
+      redis: client,
+      ttlSeconds: TTL_SECONDS,
+      now: () => Date.now() + 31_000,
+    })
+    expect((await later.apply(record.hash, { type: 'resend_otp' })).ok).toBe(true)
+    await eventually(async () => expect((await store.read(record.hash))?.record.otp_data?.id).toBe('otp-2'))
+    await handOver(record.hash)
+    expect(await waiting).toEqual({ code: CODE })
+    expect(told).toBe(1)
+  })
+
+  it('hears of a wish for another code that was there before it began to wait', async () => {
+    const { record } = await given(START, ASK)
+    const later = createRequestStore({
+      redis: client,
+      ttlSeconds: TTL_SECONDS,
+      now: () => Date.now() + 31_000,
+    })
+    expect((await later.apply(record.hash, { type: 'resend_otp' })).ok).toBe(true)
+    const waiting = otpBox.waitFor(record.hash, {
+      onResend: async () => void (await applied(record.hash, REPLACE)),
+    })
+    await eventually(async () => expect((await store.read(record.hash))?.record.otp_data?.id).toBe('otp-2'))
+    await handOver(record.hash)
+    expect(await waiting).toEqual({ code: CODE })
+  })
+
+  it('is asked once to send another code each time the person wants one', async () => {
+    const { record } = await given(START, ASK)
+    let sent = 0
+    const onResend = async () => {
+      sent++
+      await applied(record.hash, { type: 'require_otp', attempt: 1, otp: { id: `otp-${sent + 1}` } })
+    }
+    const waiting = otpBox.waitFor(record.hash, { onResend })
+    await waits(record.hash)
+    for (const wanted of [1, 2]) {
+      const later = createRequestStore({
+        redis: client,
+        ttlSeconds: TTL_SECONDS,
+        now: () => Date.now() + wanted * 65_000,
+      })
+      expect((await later.apply(record.hash, { type: 'resend_otp' })).ok).toBe(true)
+      await eventually(() => expect(sent).toBe(wanted))
+    }
+    await handOver(record.hash)
+    expect(await waiting).toEqual({ code: CODE })
+    expect(sent).toBe(2)
+  })
+
+  it.runIf(onRealRedis)('has a code that was handed over while the connection was broken', async () => {
+    const { record } = await given(START, ASK)
+    const waiting = otpBox.waitFor(record.hash)
+    await waits(record.hash)
+    await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    await handOver(record.hash)
+    expect(await waiting).toEqual({ code: CODE })
+  })
+})

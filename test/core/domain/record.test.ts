@@ -1,0 +1,137 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { pack } from '../../../core/records/compact-record.ts'
+import { isNewer, publicView, type RequestRecord } from '../../../core/domain/record.ts'
+import { positionIn, sealRecord, sealView, unsealRecord, unsealView } from '../../../core/records/codec.ts'
+import { anyChange, anyClock, events, live } from '../../helpers/random-lives.ts'
+import { ASK, afterChanges, aRecord, START, step, T0 } from '../../helpers/record.ts'
+
+const running = afterChanges(aRecord({ now: T0 }), [START, step(40)])
+
+describe('the public view', () => {
+  it('has exactly the fields of the contract, and nothing private', () => {
+    const view = publicView(running, T0)
+    expect(Object.keys(view).sort()).toEqual(
+      [
+      'hash', 'service_slug', 'status', 'step', 'progress', 'current_message', 'message_key', 'message_params', 'estimated_remaining_time',
+      'requires_otp', 'is_completed', 'is_failed', 'is_cancelled', 'is_expired', 'steps', 'queue_position', 'attempt',
+      'max_attempts', 'next_retry_at', 'otp_data', 'result_data', 'error_data', 'run_at', 'retry_of', 'version', 'created_at', 'started_at',
+      'updated_at', 'completed_at', 'expires_at',
+      ].sort(),
+    ) // biome-ignore format: as in the contract
+    expect(JSON.stringify(view)).not.toContain('private-')
+  })
+
+  it('names no key where the words have none', () => {
+    const view = publicView(afterChanges(running, [step(50, 'Words')]), T0)
+    expect(view).toMatchObject({ current_message: 'Words' })
+    expect(Object.keys(view).filter((field) => field.startsWith('message_'))).toEqual([])
+  })
+
+  it('shows the question for a code while it stands, without what only the rules need', () => {
+    const asked = afterChanges(running, [ASK])
+    expect(Object.keys(publicView(asked, T0).otp_data ?? {}).sort()).toEqual([
+      'attempts_left', 'charset', 'error', 'expires_at', 'id', 'length', 'message', 'resend_available_at', 'sent_to',
+    ]) // biome-ignore format: as in the contract
+    expect(publicView(asked, T0).requires_otp).toBe(true)
+    expect(publicView(afterChanges(asked, [{ type: 'submit_otp' }]), T0).otp_data).toBeNull()
+  })
+
+  it('shows a result only when completed and an error only when failed', () => {
+    const odd = {
+      ...running,
+      result_data: { half: true },
+      error_data: { code: 'x', message: 'X', retryable: true },
+    }
+    expect(publicView(odd, T0)).toMatchObject({ result_data: null, error_data: null })
+    expect(publicView({ ...odd, status: 'completed' }, T0)).toMatchObject({
+      result_data: { half: true },
+      error_data: null,
+    })
+    expect(publicView({ ...odd, status: 'failed' }, T0)).toMatchObject({
+      result_data: null,
+      error_data: { code: 'x' },
+    })
+  })
+
+  it('shows a place in the queue only while it waits there', () => {
+    expect(publicView(aRecord({ now: T0 }), T0, 3).queue_position).toBe(3)
+    expect(publicView(running, T0, 3).queue_position).toBeNull()
+  })
+
+  it('says that the time is over from the very millisecond on', () => {
+    const end = Date.parse(running.expires_at)
+    expect([publicView(running, end - 1).is_expired, publicView(running, end).is_expired]).toEqual([
+      false,
+      true,
+    ])
+  })
+})
+
+describe('newer', () => {
+  it('is the greater version, and among equals the later time', () => {
+    const at = (version: number, updated_at: string) => ({ version, updated_at })
+    expect(isNewer(at(2, 'a'), at(1, 'b'))).toBe(true)
+    expect(isNewer(at(1, 'b'), at(1, 'a'))).toBe(true)
+    expect(isNewer(at(1, 'a'), at(1, 'a'))).toBe(false)
+    expect(isNewer(at(1, 'b'), at(2, 'a'))).toBe(false)
+  })
+})
+
+describe('where a view stands', () => {
+  const FIELDS = ['hash', 'version', 'updated_at', 'status', 'progress', 'attempt', 'expires_at'] as const
+  const positionOf = (record: RequestRecord) =>
+    Object.fromEntries(FIELDS.map((field) => [field, record[field]]))
+
+  it('is read from its beginning as from all of it, whatever has happened to the request', () => {
+    fc.assert(
+      fc.property(events(anyChange(), anyClock), (happened) => {
+        for (const { after } of live(happened))
+          expect(positionIn(sealView(publicView(after, T0)))).toEqual(positionOf(after))
+      }),
+    )
+  })
+
+  it('is read without the rest', () => {
+    const beginning = sealView(publicView(running, T0)).split('"service_slug"')[0]
+    expect(positionIn(`${beginning}no JSON at all\t `)).toEqual(positionOf(running))
+  })
+
+  it('is found in a view that begins in another way, too', () => {
+    const { hash, ...rest } = publicView(running, T0)
+    expect(positionIn(sealView({ ...rest, hash }))).toMatchObject(positionOf(running))
+  })
+
+  it('is none in what is no view of ours', () => {
+    expect(positionIn(JSON.stringify(publicView(running, T0)))).toBeNull()
+    expect(positionIn(sealRecord(running))).toBeNull()
+    expect(positionIn('nonsense\t ')).toBeNull()
+  })
+})
+
+describe('our mark', () => {
+  const view = publicView(running, T0)
+
+  it('is on what we write, which any JSON parser reads', () => {
+    expect(unsealRecord(sealRecord(running))).toEqual(running)
+    expect(unsealView(sealView(view))).toEqual(view)
+    expect(JSON.parse(sealRecord(running))).toEqual(JSON.parse(JSON.stringify(pack(running))))
+    expect(JSON.parse(sealView(view))).toEqual(view)
+  })
+
+  it('is gone as soon as another program writes the JSON', () => {
+    expect(unsealRecord(JSON.stringify(JSON.parse(sealRecord(running))))).toBeNull()
+  })
+
+  it('of a record is not that of a view: a record published as it is never passes for one', () => {
+    expect(unsealView(sealRecord(running))).toBeNull()
+    expect(unsealRecord(sealView(view))).toBeNull()
+  })
+
+  it.each(['', 'nonsense', 'null', '17', '[]', '{}', '{"version":"7"}'])(
+    'under %j makes no record of it',
+    (nonsense) => {
+      expect([unsealRecord(`${nonsense}\t`), unsealView(`${nonsense}\t `)]).toEqual([null, null])
+    },
+  )
+})

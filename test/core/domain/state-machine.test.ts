@@ -1,0 +1,532 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { toIso } from '../../../core/domain/iso-time.ts'
+import { advance, type Change, type Refusal, TRANSITIONS } from '../../../core/domain/state-machine.ts'
+import type { OtpLimits } from '../../../core/domain/otp-data.ts'
+import { OTP_DEFAULTS } from '../../../core/domain/otp-prompt.ts'
+import { isFinal, publicView, type RequestRecord, STATUSES, type Status } from '../../../core/domain/record.ts'
+import { anyChange, anyClock, events, forward, live, type Moment } from '../../helpers/random-lives.ts'
+import { ASK, afterChanges, aRecord, START, step, T0, TTL_SECONDS } from '../../helpers/record.ts'
+
+const SECOND = 1000
+const rulesAt = (now: number) => ({ now, ttlSeconds: TTL_SECONDS })
+
+/** Advances, or fails the test with the reason. */
+function advanced(record: RequestRecord, change: Change, now = Date.parse(record.updated_at)): RequestRecord {
+  const answer = advance(record, change, rulesAt(now))
+  if (!answer.ok) throw new Error(`${change.type} was refused: ${answer.refusal}`)
+  return answer.record
+}
+
+function refusal(record: RequestRecord, change: Change, now = Date.parse(record.updated_at)): Refusal | null {
+  const answer = advance(record, change, rulesAt(now))
+  return answer.ok ? null : answer.refusal
+}
+
+/** Claims something of every moment of any life. */
+function always(claim: (moment: Moment) => void, clock: fc.Arbitrary<number> = anyClock): void {
+  fc.assert(
+    fc.property(events(anyChange(), clock), (happened) => live(happened).forEach(claim)),
+    { numRuns: 300 },
+  )
+}
+
+describe('in any life', () => {
+  it('final stays final', () => {
+    always(({ before, after, refusal }) => {
+      if (!isFinal(before.status)) return
+      expect(refusal).toBe('already_final')
+      expect(after).toBe(before)
+    })
+  })
+
+  it('progress is a whole number that never falls', () => {
+    always(({ before, after }) => {
+      expect(after.progress).toBeGreaterThanOrEqual(before.progress)
+      expect(Number.isInteger(after.progress)).toBe(true)
+    })
+  })
+
+  it('progress is 100 when completed and only then', () => {
+    always(({ after }) => expect(after.progress === 100).toBe(after.status === 'completed'))
+  })
+
+  it('the version grows by exactly one with every accepted change and stands still at a refusal', () => {
+    always(({ before, after, refusal }) => expect(after.version).toBe(before.version + (refusal ? 0 : 1)))
+  })
+
+  it('writes of other attempts are refused, and only a start with a greater number takes over', () => {
+    always(({ before, change, after, refusal }) => {
+      if (isFinal(before.status) || !('attempt' in change) || change.attempt === undefined) return
+      const mine =
+        change.type === 'start' ? change.attempt > before.attempt : change.attempt === before.attempt
+      if (!mine) expect(refusal).toBe('stale_attempt')
+      else if (change.type === 'start') expect(after.attempt).toBe(change.attempt)
+      else expect(after.attempt).toBe(before.attempt)
+    })
+  })
+
+  it('the attempt is never beyond the most there will be, however many workers died', () => {
+    always(({ after }) => expect(after.attempt).toBeLessThanOrEqual(after.max_attempts))
+  })
+
+  it('an attempt that does not count is made good, and nothing else allows more than were planned', () => {
+    always(({ before, change, after, refusal }) => {
+      const planned = before.max_attempts
+      if (refusal) expect(after.max_attempts).toBe(planned)
+      else if (change.type === 'retry')
+        expect(after.max_attempts).toBe(planned + (change.counts === false ? 1 : 0))
+      else expect(after.max_attempts).toBe(Math.max(planned, after.attempt))
+    })
+  })
+
+  it('every state is one that the table leads to', () => {
+    always(({ before, change, after, refusal }) => {
+      if (refusal) return
+      const to = (TRANSITIONS[before.status] as Record<string, Status>)[change.type]
+      // Two changes have two ways out: the last wrong code ends the request.
+      if (change.type === 'reject_otp' || change.type === 'require_otp')
+        expect(['otp_required', 'failed']).toContain(after.status)
+      else expect(after.status).toBe(to)
+    })
+  })
+
+  it('updated_at never goes back, even if the clock does', () => {
+    always(({ before, after }) =>
+      expect(Date.parse(after.updated_at)).toBeGreaterThanOrEqual(Date.parse(before.updated_at)),
+    )
+  })
+
+  it('expires_at changes only on arrival at a final state, to a whole life from then', () => {
+    always(({ before, after }) => {
+      if (!isFinal(after.status) || isFinal(before.status))
+        return expect(after.expires_at).toBe(before.expires_at)
+      expect(Date.parse(after.expires_at)).toBe(
+        Date.parse(after.completed_at as string) + TTL_SECONDS * SECOND,
+      )
+    })
+  })
+
+  it('completed_at is there exactly when it is over', () => {
+    always(({ after }) => expect(after.completed_at !== null).toBe(isFinal(after.status)))
+  })
+
+  it('the shown rest is whole seconds, never negative, and never grows from one write to the next', () => {
+    always(({ before, after, now }) => {
+      const rest = publicView(after, now).estimated_remaining_time
+      expect(Number.isInteger(rest)).toBe(true)
+      expect(rest).toBeGreaterThanOrEqual(0)
+      expect(rest).toBeLessThanOrEqual(
+        publicView(before, Date.parse(before.updated_at)).estimated_remaining_time,
+      )
+    })
+  })
+
+  it('the shown rest never grows while time passes without a write', () => {
+    always(({ before, now, after }) => {
+      expect(publicView(before, now).estimated_remaining_time).toBeGreaterThanOrEqual(
+        publicView(after, now).estimated_remaining_time,
+      )
+      expect(publicView(after, now + 7300).estimated_remaining_time).toBeLessThanOrEqual(
+        publicView(after, now).estimated_remaining_time,
+      )
+    }, forward)
+  })
+
+  it('at most one step is current, all before it are done, all after it wait', () => {
+    always(({ after: { steps, status } }) => {
+      const states = steps.map(({ state }) => state).join(' ')
+      expect(states).toMatch(/^(done ?)*(current ?)?(waiting ?)*$/)
+      if (status === 'completed') expect(steps.every(({ state }) => state === 'done')).toBe(true)
+    })
+  })
+
+  it('an open question has its prompt, an ended request has none', () => {
+    always(({ after: { status, otp_data } }) => {
+      if (status === 'otp_required') expect(otp_data).not.toBeNull()
+      if (isFinal(status)) expect(otp_data).toBeNull()
+    })
+  })
+
+  it('nobody is asked for a code beyond the request’s own end, whatever time the bot allows', () => {
+    always(({ after }) => {
+      if (!after.otp_data) return
+      expect(Date.parse(after.otp_data.expires_at)).toBeLessThanOrEqual(Date.parse(after.expires_at))
+    })
+  })
+
+  it('no question gives back tries, resends or the wait for a resend, whatever came between', () => {
+    fc.assert(
+      fc.property(events(anyChange(), anyClock), (happened) => {
+        let left: OtpLimits = { attempts_left: OTP_DEFAULTS.attempts, resends: 0, resend_available_at: '' }
+        for (const { after } of live(happened)) {
+          if (after.status !== 'otp_required' || !after.otp_data) continue
+          const { attempts_left, resends, resend_available_at } = after.otp_data
+          expect(attempts_left).toBeLessThanOrEqual(left.attempts_left)
+          expect(resends).toBeGreaterThanOrEqual(left.resends)
+          expect((resend_available_at ?? '') >= (left.resend_available_at ?? '')).toBe(true)
+          left = after.otp_data
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('advance changes neither the record nor the change it was given', () => {
+    fc.assert(
+      fc.property(events(anyChange(), anyClock), (happened) => {
+        for (const { before, change, now } of live(happened)) {
+          const snapshot = structuredClone({ before, change })
+          advance(deepFreeze(before), deepFreeze(change), rulesAt(now))
+          expect({ before, change }).toEqual(snapshot)
+        }
+      }),
+    )
+  })
+})
+
+function deepFreeze<T>(value: T): T {
+  if (value && typeof value === 'object') Object.values(value).forEach(deepFreeze)
+  return Object.freeze(value)
+}
+
+describe('the table', () => {
+  const RUNNING = afterChanges(aRecord({ now: T0 }), [START, step(40)])
+  const RECORDS: Record<Status, RequestRecord> = {
+    pending: aRecord({ now: T0 }),
+    processing: RUNNING,
+    otp_required: afterChanges(RUNNING, [ASK]),
+    completed: afterChanges(RUNNING, [{ type: 'complete', attempt: 1, result: { score: 712 } }]),
+    failed: afterChanges(RUNNING, [
+      { type: 'fail', attempt: 1, error: { code: 'x', message: 'X', retryable: false } },
+    ]),
+    cancelled: afterChanges(RUNNING, [{ type: 'cancel', by: 'user' }]),
+  }
+  const CHANGES = (attempt: number): Change[] => [
+    { type: 'start', attempt: attempt + 1 },
+    { type: 'progress', attempt, progress: 50 },
+    { type: 'retry', attempt, nextRetryAt: T0, error: { code: 'x', message: 'X', retryable: true } },
+    { type: 'require_otp', attempt, otp: { id: 'otp-2' } },
+    { type: 'reject_otp', attempt },
+    { type: 'submit_otp' },
+    { type: 'resend_otp' },
+    { type: 'withdraw_resend', attempt },
+    { type: 'complete', attempt, result: null },
+    { type: 'fail', attempt, error: { code: 'x', message: 'X', retryable: false } },
+    { type: 'cancel', by: 'user' },
+  ]
+
+  it.each(STATUSES)('from %s, what the table names is done and all else refused', (status) => {
+    const record = RECORDS[status]
+    for (const change of CHANGES(record.attempt)) {
+      const later = T0 + 60 * SECOND
+      const named =
+        change.type in TRANSITIONS[status] && (change.type !== 'reject_otp' || record.otp_data !== null)
+      expect(refusal(record, change, later) === null, `${change.type} from ${status}`).toBe(named)
+    }
+  })
+
+  it('a final request names no way out', () => {
+    for (const status of STATUSES.filter(isFinal)) expect(TRANSITIONS[status]).toEqual({})
+  })
+
+  it('a start of the same attempt is refused: that one has been taken', () => {
+    expect(refusal(RUNNING, { type: 'start', attempt: 1 })).toBe('stale_attempt')
+  })
+
+  it('a failure that names no attempt ends the request whoever has it', () => {
+    expect(
+      advanced(RUNNING, { type: 'fail', error: { code: 'x', message: 'X', retryable: false } }).status,
+    ).toBe('failed')
+  })
+})
+
+describe('what a change does', () => {
+  const running = afterChanges(aRecord({ now: T0 }), [START])
+
+  it('a start stamps the first start only, and a retry keeps progress, steps and start', () => {
+    const far = afterChanges(running, [{ ...step(60), step: 'second' } as Change], T0 + 5 * SECOND)
+    const retry: Change = {
+      type: 'retry',
+      attempt: 1,
+      nextRetryAt: T0 + 20 * SECOND,
+      error: { code: 'x', message: 'X', retryable: true },
+    }
+    const waiting = advanced(far, retry)
+    expect(waiting).toMatchObject({
+      status: 'processing',
+      progress: 60,
+      next_retry_at: new Date(T0 + 20 * SECOND).toISOString(),
+    })
+    const again = advanced(waiting, { type: 'start', attempt: 2 }, T0 + 20 * SECOND)
+    expect(again).toMatchObject({
+      attempt: 2,
+      progress: 60,
+      next_retry_at: null,
+      started_at: running.started_at,
+      steps: far.steps,
+    })
+  })
+
+  it('a start after the last that was planned, since workers died, is one more', () => {
+    const shown = [2, 3, 4, 5].map((attempt) => {
+      const { max_attempts } = advanced(running, { type: 'start', attempt })
+      return `${attempt} of ${max_attempts}`
+    })
+    expect(shown).toEqual(['2 of 3', '3 of 3', '4 of 4', '5 of 5'])
+  })
+
+  it('progress 100 of a bot that is not done yet counts as 99', () => {
+    expect(advanced(running, step(100)).progress).toBe(99)
+  })
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, -5])(
+    'progress %s changes nothing but what comes with it',
+    (nonsense) => {
+      expect(advanced(advanced(running, step(40)), step(nonsense, 'Still here'))).toMatchObject({
+        progress: 40,
+        current_message: 'Still here',
+      })
+    },
+  )
+
+  it('a later step finishes those before it, with the times they took', () => {
+    const first = afterChanges(running, [{ ...step(10), step: 'first' } as Change], T0 + SECOND)
+    const third = afterChanges(first, [{ ...step(70), step: 'third' } as Change], T0 + 9 * SECOND)
+    expect(third.steps).toEqual([
+      {
+        id: 'first',
+        state: 'done',
+        started_at: new Date(T0 + SECOND).toISOString(),
+        finished_at: new Date(T0 + 9 * SECOND).toISOString(),
+      },
+      { id: 'second', state: 'done', started_at: null, finished_at: null },
+      {
+        id: 'third',
+        state: 'current',
+        started_at: new Date(T0 + 9 * SECOND).toISOString(),
+        finished_at: null,
+      },
+    ])
+  })
+
+  it('a new message never keeps the old one’s key', () => {
+    const keyed = advanced(running, {
+      type: 'progress',
+      attempt: 1,
+      progress: 1,
+      message: 'Seven',
+      message_key: 'pages',
+      message_params: { n: 7 },
+    })
+    expect(keyed).toMatchObject({ message_key: 'pages', message_params: { n: 7 } })
+    expect(advanced(keyed, step(2, 'Eight')).message_key).toBeUndefined()
+    expect(advanced(keyed, step(2))).toMatchObject({ current_message: 'Seven', message_key: 'pages' })
+    const failed = advanced(keyed, {
+      type: 'fail',
+      error: { code: 'x', message: 'Broken', retryable: false },
+    })
+    expect([failed.current_message, failed.message_key, failed.message_params]).toEqual([
+      'Broken',
+      'x',
+      undefined,
+    ])
+  })
+
+  it('a completed request without a result says null, not nothing', () => {
+    expect(advanced(running, { type: 'complete', attempt: 1, result: undefined }).result_data).toBeNull()
+  })
+
+  it('the rest stands still while a person is being waited for', () => {
+    const asked = afterChanges(running, [ASK], T0 + 10 * SECOND)
+    const shown = (record: RequestRecord, seconds: number) =>
+      publicView(record, T0 + seconds * SECOND).estimated_remaining_time
+    expect([shown(asked, 10), shown(asked, 90)]).toEqual([50, 50])
+    const typed = advanced(asked, { type: 'submit_otp' }, T0 + 90 * SECOND)
+    expect([shown(typed, 90), shown(typed, 100)]).toEqual([50, 40])
+  })
+
+  it('the rest takes at most its share of the usual duration', () => {
+    expect(
+      publicView(afterChanges(running, [step(90)], T0 + 5 * SECOND), T0 + 5 * SECOND)
+        .estimated_remaining_time,
+    ).toBe(6)
+  })
+})
+
+describe('a question for a code', () => {
+  const running = afterChanges(aRecord({ now: T0 }), [START, step(30)])
+  const asked = afterChanges(running, [ASK])
+  const submit: Change = { type: 'submit_otp' }
+  const reject: Change = { type: 'reject_otp', attempt: 1 }
+  const resend: Change = { type: 'resend_otp' }
+  const ms = (time: string | null | undefined) => Date.parse(time as string) - T0
+
+  it('has sensible defaults', () => {
+    const { otp_data } = advanced(running, { type: 'require_otp', attempt: 1, otp: { id: 'x' } })
+    expect(otp_data).toMatchObject({
+      length: null,
+      charset: 'digits',
+      sent_to: null,
+      message: null,
+      attempts_left: 3,
+      error: null,
+    })
+    expect([ms(otp_data?.expires_at), ms(otp_data?.resend_available_at)]).toEqual([120 * SECOND, 30 * SECOND])
+  })
+
+  it.each([Number.NaN, 1e15, -1, Number.POSITIVE_INFINITY])(
+    'with %s seconds to answer still has a deadline',
+    (expires_in) => {
+      const { otp_data, expires_at } = advanced(running, {
+        type: 'require_otp',
+        attempt: 1,
+        otp: { id: 'x', expires_in },
+      })
+      expect(Date.parse(otp_data?.expires_at as string)).toBeGreaterThanOrEqual(T0)
+      expect(Date.parse(otp_data?.expires_at as string)).toBeLessThanOrEqual(Date.parse(expires_at))
+    },
+  )
+
+  it('takes one code and no second', () => {
+    const typed = advanced(asked, submit)
+    expect(typed.status).toBe('processing')
+    expect(refusal(typed, submit)).toBe('otp_not_expected')
+  })
+
+  it('takes none at or after its deadline', () => {
+    expect(refusal(asked, submit, T0 + 120 * SECOND - 1)).toBeNull()
+    expect(refusal(asked, submit, T0 + 120 * SECOND)).toBe('otp_expired')
+  })
+
+  it('counts down with every wrong code, keeps its deadline, and fails the request with the last', () => {
+    let record = asked
+    for (const left of [2, 1]) {
+      record = advanced(advanced(record, submit), { ...reject, message: 'Not that one.' })
+      expect(record.otp_data).toMatchObject({
+        attempts_left: left,
+        error: { code: 'otp_rejected', message: 'Not that one.' },
+      })
+      expect(record.otp_data?.expires_at).toBe(asked.otp_data?.expires_at)
+    }
+    record = advanced(advanced(record, submit), reject)
+    expect(record).toMatchObject({
+      status: 'failed',
+      otp_data: null,
+      error_data: { code: 'otp_attempts_exhausted', retryable: false },
+    })
+  })
+
+  it('that fails the request says so in words of its own, not under an old key', () => {
+    const keyed: Change = {
+      type: 'progress',
+      attempt: 1,
+      progress: 40,
+      message: 'Checking',
+      message_key: 'checking',
+    }
+    let record = asked
+    for (let tries = 0; tries < OTP_DEFAULTS.attempts; tries++)
+      record = afterChanges(record, [submit, keyed, reject])
+    expect(record.current_message).toBe(record.error_data?.message)
+    expect(record.message_key).toBe('otp_attempts_exhausted')
+  })
+
+  it('can be sent again after 30 s, then each time after twice as long, five times at most', () => {
+    let record = asked
+    let now = T0
+    for (const waitSeconds of [30, 60, 120, 240, 480]) {
+      expect(refusal(record, resend, now + waitSeconds * SECOND - 1)).toBe('resend_not_yet')
+      now += waitSeconds * SECOND
+      record = advanced(record, resend, now)
+    }
+    expect(record.otp_data?.resends).toBe(OTP_DEFAULTS.maxResends)
+    expect(refusal(record, resend, now + 3600 * SECOND)).toBe('resend_exhausted')
+  })
+
+  it('that the bot asks anew keeps tries, resends and their wait, and has a deadline of its own', () => {
+    const second = afterChanges(asked, [submit, reject])
+    const resent = advanced(second, resend, T0 + 30 * SECOND)
+    const anew = advanced(resent, { type: 'require_otp', attempt: 1, otp: { id: 'otp-2' } }, T0 + 31 * SECOND)
+    expect(anew.otp_data).toMatchObject({ id: 'otp-2', resends: 1, attempts_left: 2 })
+    expect(anew.otp_data?.resend_available_at).toBe(resent.otp_data?.resend_available_at)
+    expect(ms(anew.otp_data?.expires_at)).toBe(151 * SECOND)
+  })
+
+  const again: Change = { type: 'require_otp', attempt: 1, otp: { id: 'otp-2' } }
+
+  it('keeps tries, resends and their wait when any code is handed over while another one is on its way', () => {
+    const resent = advanced(afterChanges(asked, [submit, reject]), resend, T0 + 30 * SECOND)
+    const anew = advanced(advanced(resent, submit, T0 + 31 * SECOND), again, T0 + 32 * SECOND)
+    expect(anew.otp_data).toMatchObject({ id: 'otp-2', resends: 1, attempts_left: 2 })
+    expect(ms(anew.otp_data?.resend_available_at)).toBe(90 * SECOND)
+  })
+
+  it('that follows on a code which was handed over has cost a try, and the last try ends the request', () => {
+    let record = asked
+    for (const left of [2, 1]) {
+      record = afterChanges(record, [submit, again])
+      expect(record).toMatchObject({ status: 'otp_required', otp_data: { attempts_left: left } })
+    }
+    expect(afterChanges(record, [submit, again])).toMatchObject({
+      status: 'failed',
+      error_data: { code: 'otp_attempts_exhausted' },
+      otp_data: null,
+    })
+  })
+
+  it('is asked at most as often as tries and resends allow, by a bot that has a new code sent each time', () => {
+    let record = asked
+    let questions = 0
+    let now = T0
+    while (record.status === 'otp_required') {
+      questions++
+      expect(questions).toBeLessThanOrEqual(OTP_DEFAULTS.attempts + OTP_DEFAULTS.maxResends)
+      now = Math.max(now, Date.parse(record.otp_data?.resend_available_at as string))
+      if (!refusal(record, resend, now)) record = advanced(record, resend, now)
+      now = Math.max(T0, Date.parse(record.otp_data?.expires_at as string) - 1)
+      record = afterChanges(record, [refusal(record, submit, now) ? resend : submit, again], now)
+    }
+    expect(record.error_data?.code).toBe('otp_attempts_exhausted')
+  })
+
+  it('of a new attempt goes on with what the one before has left, and a code whose attempt failed cost nothing', () => {
+    const failure = { code: 'x', message: 'X', retryable: true }
+    const spent = advanced(afterChanges(asked, [submit, reject]), resend, T0 + 30 * SECOND)
+    const retried: Change[] = [
+      { type: 'retry', attempt: 1, nextRetryAt: T0, error: failure },
+      { type: 'start', attempt: 2 },
+      { ...again, attempt: 2 },
+    ]
+    const taken: Change[] = [
+      { type: 'start', attempt: 2 },
+      { ...again, attempt: 2 },
+    ]
+    for (const changes of [retried, taken, [submit, ...retried], [submit, ...taken]]) {
+      const record = afterChanges(spent, changes, T0 + 32 * SECOND)
+      expect(record.otp_data).toMatchObject({ attempts_left: 2, resends: 1 })
+      expect(ms(record.otp_data?.resend_available_at)).toBe(90 * SECOND)
+    }
+  })
+
+  it('is not there to be answered, rejected or sent again where nobody asked', () => {
+    for (const change of [submit, resend, reject]) expect(refusal(running, change)).toBe('otp_not_expected')
+  })
+})
+
+describe('the deadline of the work', () => {
+  const limited: Change = { type: 'start', attempt: 1, limitSeconds: 100 }
+
+  it('counts from the start of the first attempt, and all attempts together', () => {
+    const record = afterChanges(aRecord({ now: T0 }), [limited], T0)
+    expect(record.deadline_at).toBe(toIso(T0 + 100_000))
+    const again = afterChanges(record, [{ type: 'start', attempt: 2, limitSeconds: 100 }], T0 + 50_000)
+    expect(again.deadline_at).toBe(toIso(T0 + 100_000))
+  })
+
+  it('moves by as long as a person was being waited for', () => {
+    const asked = afterChanges(aRecord({ now: T0 }), [limited, ASK], T0)
+    const given = afterChanges(asked, [{ type: 'submit_otp' }], T0 + 40_000)
+    expect(given.deadline_at).toBe(toIso(T0 + 140_000))
+  })
+})

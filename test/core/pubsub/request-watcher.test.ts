@@ -1,0 +1,443 @@
+import { describe, expect, it } from 'vitest'
+import { AppError } from '../../../core/domain/errors.ts'
+import type { Change } from '../../../core/domain/state-machine.ts'
+import type { PublicView } from '../../../core/domain/record.ts'
+import { createLiveRequests, type LiveListener } from '../../../core/pubsub/request-watcher.ts'
+import { createRequestStore, type RequestStore } from '../../../core/store/request-store.ts'
+import { sealRecord, sealView } from '../../../core/records/codec.ts'
+import { eventually } from '../../helpers/eventually.ts'
+import { keys } from '../../helpers/names.ts'
+import { aHash, aRecord, START, step, TTL_SECONDS } from '../../helpers/record.ts'
+import { onRealRedis, quiet, useRedis } from '../../helpers/redis.ts'
+import { useRequests } from '../../helpers/requests.ts'
+import { collectLog } from '../../helpers/server.ts'
+
+const redis = await useRedis()
+const { client, store, bus, live, given, applied, foreignWrite, subscriptions } = await useRequests(redis)
+
+/** Live requests whose store behaves differently in some way, or that tell what they hear at their own pace. */
+const liveOn = (changed: Partial<RequestStore>, mergeMs?: number, log = quiet) =>
+  createLiveRequests({ store: { ...store, ...changed }, bus, log, ttlSeconds: TTL_SECONDS, mergeMs })
+/** The store of another process, which knows of no request yet. */
+const another = () => createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
+
+function page(): LiveListener & { views: PublicView[]; ends: number } {
+  const views: PublicView[] = []
+  return {
+    views,
+    ends: 0,
+    update: ({ view }) => void views.push(view),
+    expired() {
+      this.ends++
+    },
+  }
+}
+
+const versions = ({ views }: { views: PublicView[] }) => views.map(({ version }) => version)
+
+describe('a watched request', () => {
+  it('is given as it stands, then every newer state in order', async () => {
+    const { record } = await given(START)
+    const mine = page()
+    const watch = await live.watch(record.hash, mine)
+    expect(watch.latest.view).toMatchObject({ version: 2, status: 'processing' })
+    expect(JSON.parse(watch.latest.json)).toEqual(watch.latest.view)
+    for (const progress of [10, 20, 30]) await applied(record.hash, step(progress))
+    await eventually(() => expect(versions(mine)).toEqual([3, 4, 5]))
+    watch.stop()
+  })
+
+  it('costs one subscription however many watch it, and none after the last', async () => {
+    const { record } = await given()
+    const own = liveOn({})
+    const watches = await Promise.all(Array.from({ length: 20 }, () => own.watch(record.hash, page())))
+    expect([await subscriptions(record.hash), own.size]).toEqual([1, 1])
+    for (const watch of watches) watch.stop()
+    expect(own.size).toBe(0)
+    await eventually(async () => expect(await subscriptions(record.hash)).toBe(0))
+  })
+
+  it('is encoded once for all who watch', async () => {
+    const { record } = await given(START)
+    const encoded: string[] = []
+    const listener: LiveListener = { update: ({ json }) => void encoded.push(json), expired: () => {} }
+    const watches = [await live.watch(record.hash, listener), await live.watch(record.hash, { ...listener })]
+    await applied(record.hash, step(10))
+    await eventually(() => expect(encoded).toHaveLength(2))
+    expect(encoded[0]).toBe(encoded[1])
+    for (const watch of watches) watch.stop()
+  })
+
+  it('is still heard by a page that arrives as the last one leaves', async () => {
+    const { record } = await given(START)
+    let before = await live.watch(record.hash, page())
+    for (let round = 1; round <= 50; round++) {
+      const next = page()
+      if (round % 2) before.stop()
+      const arriving = live.watch(record.hash, next)
+      if (round % 2 === 0) before.stop()
+      before = await arriving
+      await applied(record.hash, step(round))
+      await eventually(() => expect(next.views.at(-1)).toMatchObject({ progress: round }))
+    }
+    before.stop()
+  })
+
+  it('loses nothing that is published between subscribing and reading', async () => {
+    const { record } = await given(START)
+    let finishReading = () => {}
+    const finished = new Promise<void>((resolve) => {
+      finishReading = resolve
+    })
+    const slow = liveOn({
+      // What was read is old by the time it arrives.
+      async read(hash) {
+        const stored = await store.read(hash)
+        await applied(hash, step(77))
+        await finished
+        return stored
+      },
+    })
+    const heardToo = page()
+    const other = await live.watch(record.hash, heardToo)
+    const watching = slow.watch(record.hash, page())
+    await eventually(() => expect(heardToo.views).toHaveLength(1))
+    finishReading()
+    const watch = await watching
+    expect(watch.latest.view).toMatchObject({ progress: 77, version: 3 })
+    watch.stop()
+    other.stop()
+  })
+
+  it('is read only once its channel is heard', async () => {
+    const { record } = await given(START)
+    const order: string[] = []
+    const inOrder = createLiveRequests({
+      bus: {
+        ...bus,
+        async watch(hash, listener) {
+          const stop = await bus.watch(hash, listener)
+          await client.ping()
+          order.push('heard')
+          return stop
+        },
+      },
+      store: {
+        ...store,
+        read(hash) {
+          order.push('read')
+          return store.read(hash)
+        },
+      },
+      log: quiet,
+      ttlSeconds: TTL_SECONDS,
+    })
+    const watch = await inOrder.watch(record.hash, page())
+    expect(order).toEqual(['heard', 'read'])
+    watch.stop()
+  })
+
+  it('drops what is not newer than what was shown', async () => {
+    const { record } = await given(START, step(10))
+    const mine = page()
+    const watch = await live.watch(record.hash, mine)
+    const old: PublicView = { ...watch.latest.view, version: 1, progress: 1 }
+    await client.publish(keys.channel(record.hash), sealView(old))
+    await client.publish(keys.channel(record.hash), sealView(watch.latest.view))
+    await applied(record.hash, step(20))
+    await eventually(() => expect(mine.views.at(-1)?.progress).toBe(20))
+    expect(versions(mine)).toEqual([4])
+    watch.stop()
+  })
+
+  it('of which there is none says whether there ever was one', async () => {
+    const own = liveOn({})
+    const code = (hash: string) => own.watch(hash, page()).catch((error: AppError) => error.code)
+    const hashes = [aHash(), aHash(Date.now() - TTL_SECONDS * 1000 - 1), 'req_0123456789abcdef']
+    expect(await Promise.all(hashes.map(code))).toEqual([
+      'request_not_found',
+      'request_expired',
+      'request_not_found',
+    ])
+    expect(own.size).toBe(0)
+    for (const hash of hashes) await eventually(async () => expect(await subscriptions(hash)).toBe(0))
+  })
+})
+
+describe('when another program writes', () => {
+  it('its update is shown at once, as a new version and without private fields', async () => {
+    const { record } = await given(START)
+    const mine = page()
+    const watch = await live.watch(record.hash, mine)
+    await foreignWrite(record.hash, { progress: 55, current_message: 'From elsewhere' })
+    await eventually(() => expect(mine.views).toHaveLength(1))
+    expect(mine.views[0]).toMatchObject({ progress: 55, current_message: 'From elsewhere', version: 3 })
+    expect(JSON.stringify(mine.views)).not.toContain('private-')
+    watch.stop()
+  })
+
+  it('and publishes the record exactly as we stored it, nothing private gets out', async () => {
+    const { record } = await given(START)
+    const mine = page()
+    const watch = await live.watch(record.hash, mine)
+    await client.publish(keys.channel(record.hash), sealRecord({ ...record, version: 99 }))
+    await applied(record.hash, step(20))
+    await eventually(() => expect(mine.views.at(-1)?.progress).toBe(20))
+    expect(JSON.stringify(mine.views)).not.toContain('private-')
+    watch.stop()
+  })
+
+  it.each([
+    ['nothing', ''],
+    ['no JSON', 'nonsense'],
+    ['no JSON under our mark', 'nonsense\t '],
+    ['null under our mark', 'null\t '],
+    ['a version that is no number', '{"version":"x"}\t '],
+    ['ten megabytes', 'x'.repeat(10_000_000)],
+  ])('%s on the channel, those who watch are none the worse', async (_what, nonsense) => {
+    const { record } = await given(START)
+    const mine = page()
+    const watch = await live.watch(record.hash, mine)
+    await client.publish(keys.channel(record.hash), nonsense)
+    await applied(record.hash, step(20))
+    await eventually(() => expect(versions(mine)).toEqual([3]))
+    watch.stop()
+  })
+
+  it('nonsense on the channel again and again, it is logged once, and the record read one time after the other', async () => {
+    const { record } = await given(START)
+    const { log, lines } = collectLog()
+    let reading = 0
+    let most = 0
+    const own = liveOn(
+      {
+        async read(hash, seen) {
+          most = Math.max(most, ++reading)
+          return store.read(hash, seen).finally(() => reading--)
+        },
+      },
+      0,
+      log,
+    )
+    const mine = page()
+    const watch = await own.watch(record.hash, mine)
+    for (let n = 0; n < 4; n++) await client.publish(keys.channel(record.hash), 'x'.repeat(10_000_000))
+    for (let n = 0; n < 200; n++) await client.publish(keys.channel(record.hash), '[]')
+    await applied(record.hash, step(20))
+    await eventually(() => expect(versions(mine)).toEqual([3]))
+    expect(most).toBe(1)
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { level: 40, hash: record.hash, kind: 'far too long' },
+    ])
+    watch.stop()
+  })
+
+  it('nonsense into the record, those who come then are shown the last good state', async () => {
+    const { record } = await given(START, step(20))
+    await client.set(keys.record(record.hash), 'nonsense')
+    const watch = await live.watch(record.hash, page())
+    expect(watch.latest.view).toMatchObject({ version: 3, progress: 20 })
+    watch.stop()
+  })
+
+  it('nonsense that outlives the request, its time is over all the same', async () => {
+    const record = aRecord({ ttlSeconds: 0.3 })
+    await store.create(record)
+    const mine = page()
+    await liveOn({ read: another().read }).watch(record.hash, mine)
+    await client.set(keys.record(record.hash), 'nonsense')
+    await eventually(() => expect(mine.ends).toBe(1))
+    expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(record.expires_at))
+  })
+
+  it('nonsense into the record, it is shown again as soon as somebody mends it', async () => {
+    const { record, raw } = await given(START)
+    const mine = page()
+    const watch = await live.watch(record.hash, mine)
+    await client.set(keys.record(record.hash), 'nonsense')
+    await client.publish(keys.channel(record.hash), 'nonsense')
+    await client.set(keys.record(record.hash), raw)
+    await applied(record.hash, step(20))
+    await eventually(() => expect(versions(mine)).toEqual([3]))
+    watch.stop()
+  })
+})
+
+describe('when something older comes back', () => {
+  it('a watcher who has seen more goes on from there, and so does the record', async () => {
+    const early = await given(START, step(20))
+    const { hash } = early.record
+    await applied(hash, step(60, 'Seen'))
+    const mine = page()
+    const watch = await liveOn(another()).watch(hash, mine)
+    // As after a fail-over: the last write is gone, and somebody goes on from what is left.
+    await client.set(keys.record(hash), early.raw, 'PXAT', Date.parse(early.record.expires_at))
+    await another().apply(hash, step(30))
+    await eventually(() => expect(mine.views).toHaveLength(1))
+    expect(mine.views[0]).toMatchObject({ version: 5, progress: 60, current_message: 'Seen' })
+    expect((await another().read(hash))?.record).toMatchObject({ version: 5, progress: 60 })
+    watch.stop()
+  })
+
+  it('with a newer version, by a program that counts them too, nothing that was shown goes back', async () => {
+    const { hash } = (await given(START, step(20))).record
+    const mine = page()
+    const watch = await liveOn(another()).watch(hash, mine)
+    const base = JSON.parse((await client.get(keys.record(hash))) as string)
+    await applied(hash, step(60))
+    await eventually(() => expect(versions(mine)).toEqual([4]))
+    await client.setex(keys.record(hash), 60, JSON.stringify({ ...base, version: 4, progress: 30 }))
+    // Another process takes it in, and nobody said so to this one.
+    expect((await another().read(hash))?.record).toMatchObject({ version: 5, progress: 30 })
+    await eventually(() => expect(mine.views.at(-1)?.version).toBeGreaterThan(5))
+    expect(mine.views.map(({ progress }) => progress)).toEqual([60, 60])
+    watch.stop()
+  })
+})
+
+describe('states that come faster than they may be told', () => {
+  const HOUR_MS = 3_600_000
+
+  it('are held back but for the first and the final one; who comes then is given the newest', async () => {
+    const { hash } = (await given(START)).record
+    const slow = liveOn({}, HOUR_MS)
+    const [mine, late] = [page(), page()]
+    await slow.watch(hash, mine)
+    await applied(hash, step(10))
+    await eventually(() => expect(versions(mine)).toEqual([3]))
+    for (const progress of [20, 30]) await applied(hash, step(progress))
+    await eventually(async () => {
+      const { latest, stop } = await slow.watch(hash, page())
+      stop()
+      expect(latest.view.version).toBe(5)
+    })
+    expect((await slow.watch(hash, late)).latest.view.version).toBe(5)
+    expect(versions(mine)).toEqual([3])
+    await applied(hash, { type: 'cancel', by: 'user' })
+    await eventually(() => expect([versions(mine), versions(late)]).toEqual([[3, 6], [6]]))
+    slow.stop()
+  })
+
+  it('are told before the request is told to be gone', async () => {
+    const record = aRecord({ ttlSeconds: 0.4 })
+    await store.create(record)
+    const slow = liveOn({}, HOUR_MS)
+    const mine = page()
+    await slow.watch(record.hash, mine)
+    for (const progress of [10, 20, 30])
+      await applied(record.hash, { ...step(progress), attempt: 0 } as Change)
+    await eventually(() => expect(mine.ends).toBe(1))
+    expect(versions(mine)).toEqual([2, 4])
+  })
+
+  it('are told one at a time, the newest, and each listener hears each once', async () => {
+    const mergeMs = 60
+    const { hash } = (await given(START)).record
+    const paced = liveOn({}, mergeMs)
+    const heardAt: number[] = []
+    const mine = page()
+    const watch = await paced.watch(hash, {
+      ...mine,
+      update(update) {
+        heardAt.push(performance.now())
+        mine.update(update)
+      },
+    })
+    const others: [number, ReturnType<typeof page>][] = []
+    for (let progress = 0; progress < 99; progress++) {
+      await applied(hash, step(progress))
+      if (progress % 10) continue
+      const other = page()
+      others.push([(await paced.watch(hash, other)).latest.view.version, other])
+    }
+    await eventually(() => expect(mine.views.at(-1)?.progress).toBe(98))
+    for (const [first, other] of [[2, mine], ...others] as typeof others) {
+      const heard = [first, ...versions(other)]
+      expect(heard).toEqual([...new Set(heard)].sort((a, b) => a - b))
+      expect(heard.at(-1)).toBe(101)
+    }
+    const pauses = heardAt.slice(1).map((at, n) => at - (heardAt[n] as number))
+    // A timer of Node may be a millisecond early.
+    expect(Math.min(...pauses, mergeMs)).toBeGreaterThanOrEqual(mergeMs - 2)
+    watch.stop()
+    paced.stop()
+  })
+})
+
+describe('when its time is over', () => {
+  it('everybody who watches is told, once', async () => {
+    const record = aRecord({ ttlSeconds: 0.3 })
+    await store.create(record)
+    const own = liveOn({})
+    const pages = [page(), page()]
+    for (const one of pages) await own.watch(record.hash, one)
+    await eventually(() => expect(pages.map(({ ends }) => ends)).toEqual([1, 1]))
+    expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(record.expires_at))
+    expect(own.size).toBe(0)
+    await eventually(async () => expect(await subscriptions(record.hash)).toBe(0))
+  })
+
+  it('that is told even if a reading failed in between', async () => {
+    const record = aRecord({ ttlSeconds: 0.6 })
+    await store.create(record)
+    let failures = 0
+    let readings = 0
+    const stumbling = liveOn({
+      async read(hash) {
+        if (++readings === 2 && ++failures) throw new AppError('storage_unavailable')
+        return store.read(hash)
+      },
+    })
+    const mine = page()
+    await stumbling.watch(record.hash, mine)
+    await client.publish(keys.channel(record.hash), 'a hint to read')
+    await eventually(() => expect(mine.ends).toBe(1))
+    expect(failures).toBe(1)
+  })
+
+  it('and it ended before, those who watch hear the renewed time’s end, not the first', async () => {
+    const record = aRecord({ ttlSeconds: 0.3 })
+    await store.create(record)
+    const mine = page()
+    const watch = await live.watch(record.hash, mine)
+    await applied(record.hash, { type: 'cancel', by: 'user' })
+    await eventually(() => expect(mine.views.at(-1)?.is_cancelled).toBe(true))
+    await eventually(() => expect(Date.now()).toBeGreaterThan(Date.parse(record.expires_at) + 50))
+    expect([mine.ends, (await store.read(record.hash))?.record.status]).toEqual([0, 'cancelled'])
+    watch.stop()
+  })
+})
+
+describe.runIf(onRealRedis)('when the connection breaks', () => {
+  it('after CLIENT KILL TYPE pubsub a watcher still gets the newest state', async () => {
+    const { record } = await given(START)
+    const mine = page()
+    const watch = await live.watch(record.hash, mine)
+    for (const progress of [20, 40, 60]) {
+      await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+      await applied(record.hash, step(progress))
+      await eventually(() => expect(mine.views.at(-1)?.progress).toBe(progress))
+    }
+    expect(versions(mine)).toEqual([...versions(mine)].sort((a, b) => a - b))
+    watch.stop()
+  })
+
+  it('a new watch says within its limit that Redis is away, and works when it is back', async () => {
+    const impatient = createLiveRequests({
+      store,
+      bus,
+      log: quiet,
+      ttlSeconds: TTL_SECONDS,
+      subscribeWithinMs: 300,
+    })
+    const { record } = await given()
+    await redis.goAway()
+    await expect(impatient.watch(record.hash, page())).rejects.toMatchObject({ code: 'storage_unavailable' })
+    expect(impatient.size).toBe(0)
+    await redis.comeBack()
+    await store.create(record)
+    const watch = await eventually(() => impatient.watch(record.hash, page()))
+    expect(watch.latest.view.hash).toBe(record.hash)
+    watch.stop()
+  })
+})

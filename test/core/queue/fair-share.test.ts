@@ -1,0 +1,253 @@
+/** Whose turn it is, as BullMQ's own scripts see it: who waits in a queue takes turns with the others. */
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { ROUNDS, submitterOf } from '../../../core/queue/fair-share.ts'
+import { type TestQueue, useQueue } from '../../helpers/queue.ts'
+import { useRedis } from '../../helpers/redis.ts'
+
+const { connections } = await useRedis()
+const redis = await connections.connect('patient')
+
+const DAY_MS = 86_400_000
+const HUNDRED = Array.from({ length: 100 }, () => 'ann')
+
+async function addAll({ add }: TestQueue, submitters: readonly string[], priority?: number): Promise<void> {
+  for (const submitter of submitters) await add(submitter, { priority })
+}
+const turnsOf = ({ key }: TestQueue, urgency = 5): string => key(`turns:${urgency}`)
+
+describe('a person’s hundred requests', () => {
+  test('do not hold up another one’s only one', async () => {
+    const line = useQueue(redis)
+    await addAll(line, HUNDRED)
+    await line.add('bob')
+    expect(await line.takeAll(3)).toEqual(['ann', 'bob', 'ann'])
+  })
+
+  test('do not hold it up either when they came all at once', async () => {
+    const line = useQueue(redis)
+    await Promise.all(HUNDRED.map((ann) => line.add(ann)))
+    const { hash } = await line.add('bob')
+    expect(await line.queues.position(hash, line.queue)).toBe(2)
+    expect(await line.takeAll()).toEqual(['ann', 'bob', ...HUNDRED.slice(1)])
+  })
+
+  test('do not hold it up when half of them are done', async () => {
+    const line = useQueue(redis)
+    await addAll(line, HUNDRED)
+    await line.takeAll(50)
+    await line.add('bob')
+    expect(await line.takeAll(3)).toEqual(['ann', 'bob', 'ann'])
+  })
+
+  test('keep their own order', async () => {
+    const line = useQueue(redis)
+    const hashes: string[] = []
+    for (let i = 0; i < 20; i++) hashes.push((await line.add('ann')).hash)
+    const taken: (string | null)[] = []
+    for (let i = 0; i < 20; i++) taken.push(await line.take())
+    expect(taken).toEqual(hashes)
+  })
+})
+
+describe('people who wait', () => {
+  test('alternate, whoever came first', async () => {
+    const line = useQueue(redis)
+    await addAll(line, ['ann', 'ann', 'ann', 'bob', 'bob', 'bob', 'cid'])
+    expect((await line.takeAll()).join(' ')).toBe('ann bob cid ann bob ann bob')
+  })
+
+  test('and came at the same time each have one in the first round', async () => {
+    const line = useQueue(redis)
+    const people = Array.from({ length: 10 }, (_, i) => `person-${i}`)
+    await Promise.all(people.flatMap((person) => [1, 2, 3].map(() => line.add(person))))
+    for (let round = 0; round < 3; round++)
+      expect((await line.takeAll(10)).sort(), String(round)).toEqual(people)
+  })
+
+  test('and come late begin with the round that is on, not with those that were missed', async () => {
+    const line = useQueue(redis)
+    await addAll(line, ['ann', 'ann', 'ann', 'ann', 'bob', 'bob', 'bob', 'bob'])
+    await line.takeAll(5)
+    await addAll(line, ['cid', 'cid', 'cid'])
+    expect((await line.takeAll()).join(' ')).toBe('bob cid ann bob cid cid')
+  })
+
+  test('and name nobody are one person together', async () => {
+    const line = useQueue(redis)
+    for (let i = 0; i < 3; i++) await line.add('', { submitter: undefined })
+    await line.add('bob')
+    expect((await line.takeAll()).map((who) => who || 'nobody')).toEqual([
+      'nobody',
+      'bob',
+      'nobody',
+      'nobody',
+    ])
+  })
+
+  test('and are told in Redis by a digest alone', async () => {
+    const line = useQueue(redis)
+    await line.add(submitterOf(null, '192.0.2.77'))
+    await line.add(submitterOf('session-of-somebody--', '192.0.2.77'))
+    const people = await redis.zrange(turnsOf(line), '0', '-1')
+    expect(people).toHaveLength(3)
+    for (const person of people) expect(person).toMatch(/^[\w-]{12}(#1)?$/)
+    expect(submitterOf(null, '192.0.2.78')).not.toBe(submitterOf(null, '192.0.2.77'))
+  })
+})
+
+describe('sessions of one network', () => {
+  const sessions = (count: number): string[] => Array.from({ length: count }, (_, i) => `s${i}.net`)
+
+  test('have three requests in each round, however many there are', async () => {
+    const line = useQueue(redis)
+    await addAll(line, sessions(58))
+    await line.add('bob.elsewhere')
+    await line.add('cid')
+    expect(await line.takeAll(5)).toEqual(['s0.net', 's1.net', 's2.net', 'bob.elsewhere', 'cid'])
+    expect(await line.takeAll()).toEqual(sessions(58).slice(3))
+  })
+
+  test('have three in each round when they come at the same time', async () => {
+    const line = useQueue(redis)
+    await Promise.all(sessions(20).map((session) => line.add(session)))
+    const { hash } = await line.add('bob.elsewhere')
+    expect(await line.queues.position(hash, line.queue)).toBe(4)
+  })
+
+  test('are not held up by one among them that has a hundred requests', async () => {
+    const line = useQueue(redis)
+    await addAll(
+      line,
+      HUNDRED.map((ann) => `${ann}.net`),
+    )
+    await addAll(line, ['bob.net', 'cid.net', 'dan.net'])
+    expect(await line.takeAll(5)).toEqual(['ann.net', 'bob.net', 'cid.net', 'ann.net', 'dan.net'])
+  })
+
+  test('take one turn each in a round, as everybody does', async () => {
+    const line = useQueue(redis)
+    await addAll(line, ['ann.net', 'ann.net', 'bob.other', 'bob.other'])
+    expect(await line.takeAll()).toEqual(['ann.net', 'bob.other', 'ann.net', 'bob.other'])
+  })
+})
+
+describe('rounds', () => {
+  test('are forgotten two seconds after nobody waits, and begin anew', async () => {
+    const line = useQueue(redis)
+    await addAll(line, ['ann', 'ann', 'ann'])
+    await line.takeAll()
+    await line.add('ann')
+    const left = await redis.pttl(turnsOf(line))
+    expect(left).toBeGreaterThan(0)
+    expect(left).toBeLessThanOrEqual(2000)
+    await line.takeAll()
+    await redis.pexpire(turnsOf(line), 0)
+    await line.add('ann')
+    expect(await redis.zscore(turnsOf(line), 'ann')).toBe('1')
+  })
+
+  test('are remembered while somebody waits, a day at most', async () => {
+    const line = useQueue(redis)
+    await addAll(line, ['ann', 'ann'])
+    const left = await redis.pttl(turnsOf(line))
+    expect(left).toBeGreaterThan(DAY_MS - 10_000)
+    expect(left).toBeLessThanOrEqual(DAY_MS)
+  })
+
+  test('that were over long ago are not held against anybody', async () => {
+    const line = useQueue(redis)
+    await addAll(line, HUNDRED)
+    await line.takeAll()
+    // As an hour later.
+    await redis.pexpire(turnsOf(line), DAY_MS - 3_600_000)
+    await addAll(line, ['bob', 'ann', 'bob', 'bob', 'bob'])
+    expect((await line.takeAll()).join(' ')).toBe('bob ann bob bob bob')
+  })
+
+  test('beyond the last one wait in it together, and in no other level of urgency', async () => {
+    const line = useQueue(redis)
+    await addAll(line, ['ann', 'ann'], 5)
+    await redis.zadd(turnsOf(line), ROUNDS - 2, 'ann')
+    await addAll(line, ['ann', 'ann', 'ann'], 5)
+    expect(await redis.zscore(turnsOf(line), 'ann')).toBe(String(ROUNDS - 1))
+    await addAll(line, ['cid'], 6)
+    await line.add('bob')
+    expect((await line.takeAll()).join(' ')).toBe('ann bob ann ann ann ann cid')
+  })
+
+  test('of the least urgent level are priorities that BullMQ takes', async () => {
+    const line = useQueue(redis)
+    await line.add('bob', { priority: 10 })
+    await redis.zadd(turnsOf(line, 10), ROUNDS, 'ann')
+    await addAll(line, ['ann'], 10)
+    expect(await line.takeAll()).toEqual(['bob', 'ann'])
+  })
+
+  test('of the least urgent level have scores of at most 14 digits, which every Redis keeps exactly', async () => {
+    const line = useQueue(redis)
+    await redis.zadd(turnsOf(line, 10), ROUNDS, 'ann')
+    const records = [await line.add('ann', { priority: 10 }), await line.add('ann', { priority: 10 })]
+    const prioritized = line.key('prioritized')
+    const scores = await Promise.all(records.map(({ hash }) => redis.zscore(prioritized, hash)))
+    expect(Number(scores[1]) - Number(scores[0])).toBe(1)
+    for (const score of scores) expect(score).toMatch(/^\d{1,14}$/)
+  })
+})
+
+describe('levels of urgency', () => {
+  test('never mix: the last of a more urgent one goes before the first of the next', async () => {
+    const line = useQueue(redis)
+    for (const priority of [10, 6, 5, 1])
+      await addAll(line, [`p${priority}`, `p${priority}`, 'ann'], priority)
+    await line.add('p5')
+    expect((await line.takeAll()).join(' ')).toBe('p1 ann p1 p5 ann p5 p5 p6 ann p6 p10 ann p10')
+  })
+
+  test('count rounds on their own', async () => {
+    const line = useQueue(redis)
+    await addAll(line, HUNDRED, 1)
+    await addAll(line, ['ann', 'ann', 'bob'], 2)
+    expect(await line.takeAll(100)).toEqual(HUNDRED)
+    expect(await line.takeAll()).toEqual(['ann', 'bob', 'ann'])
+  })
+})
+
+describe('whatever comes in whichever order', () => {
+  const arrivals = fc.array(
+    fc.record({ who: fc.constantFrom('ann', 'bob', 'cid'), priority: fc.constantFrom(1, 5, 10) }),
+    { minLength: 1, maxLength: 24 },
+  )
+
+  test('the urgent go first, and within a level nobody goes twice before another who waits', async () => {
+    await fc.assert(
+      fc.asyncProperty(arrivals, async (all) => {
+        const line = useQueue(redis)
+        const added = new Map<string, (typeof all)[number]>()
+        for (const one of all) added.set((await line.add(one.who, one)).hash, one)
+        const positions = await Promise.all(
+          [...added.keys()].map((hash) => line.queues.position(hash, line.queue)),
+        )
+        const expected = [...added.keys()].sort(
+          (a, b) => positions[[...added.keys()].indexOf(a)]! - positions[[...added.keys()].indexOf(b)]!,
+        )
+        const taken: string[] = []
+        for (let hash = await line.take(); hash !== null; hash = await line.take()) taken.push(hash)
+        // What people are told agrees with what happens.
+        expect(taken).toEqual(expected)
+
+        const order = taken.map((hash) => added.get(hash)!)
+        for (const priority of [1, 5, 10]) {
+          const people = order.filter((one) => one.priority === priority).map(({ who }) => who)
+          // Each person's n-th stands before any person's n+1-th.
+          const rounds = people.map((who, i) => people.slice(0, i).filter((other) => other === who).length)
+          expect(rounds).toEqual([...rounds].sort((a, b) => a - b))
+        }
+        expect(order.map((one) => one.priority)).toEqual(
+          order.map((one) => one.priority).sort((a, b) => a - b),
+        )
+      }),
+      { numRuns: 25 },
+    )
+  })
+})

@@ -1,0 +1,174 @@
+/** The queues as BullMQ has them: what waits, for what, and the limits that hold over all workers. */
+import { Worker } from 'bullmq'
+import { describe, expect, test } from 'vitest'
+import { hashOf, type RequestJob } from '../../../core/queue/queues.ts'
+import { cleanUp } from '../../helpers/clean-up.ts'
+import { eventually } from '../../helpers/eventually.ts'
+import { useQueue } from '../../helpers/queue.ts'
+import { aRecord } from '../../helpers/record.ts'
+import { useRedis } from '../../helpers/redis.ts'
+
+const testRedis = await useRedis()
+const redis = await testRedis.connections.connect('patient')
+const inMs = (ms: number): string => new Date(Date.now() + ms).toISOString()
+
+/** Two workers, each on a connection of its own as two processes have it, and what they have begun. */
+async function twoWorkers(line: ReturnType<typeof useQueue>) {
+  const begun: { hash: string; at: number }[] = []
+  let running = 0
+  let most = 0
+  let release!: () => void
+  const released = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const work = async (job: RequestJob): Promise<void> => {
+    begun.push({ hash: hashOf(job), at: performance.now() })
+    most = Math.max(most, ++running)
+    await released
+    running--
+  }
+  for (let i = 0; i < 2; i++) {
+    const connection = await testRedis.connections.connect('patient')
+    const worker = new Worker(line.queue.name, work, {
+      connection,
+      prefix: redis.names.queues,
+      concurrency: 10,
+    })
+    cleanUp(() => worker.close(true))
+    await worker.waitUntilReady()
+  }
+  return { begun, release, most: () => most }
+}
+
+describe('a job', () => {
+  test('of a request for later waits until then', async () => {
+    const line = useQueue(redis)
+    const { hash, run_at } = await line.add('ann', { run_at: inMs(60_000) })
+    expect(await line.take()).toBeNull()
+    expect(await line.queues.position(hash, line.queue)).toBeNull()
+    const due = Math.floor(Number(await redis.zscore(line.key('delayed'), hash)) / 0x1000)
+    expect(Math.abs(due - Date.parse(run_at ?? ''))).toBeLessThan(1000)
+  })
+
+  test('of a request whose time has come waits in line', async () => {
+    const line = useQueue(redis)
+    const { hash } = await line.add('ann', { run_at: inMs(-1) })
+    expect(await line.queues.position(hash, line.queue)).toBe(1)
+  })
+
+  test('of a request that has begun goes first, before the most urgent', async () => {
+    const line = useQueue(redis)
+    await line.add('ann', { priority: 1 })
+    const begun = [
+      await line.add('bob', { status: 'processing' }),
+      await line.add('cid', { status: 'processing' }),
+    ]
+    expect(await Promise.all(begun.map(({ hash }) => line.queues.position(hash, line.queue)))).toEqual([1, 2])
+    expect(await line.takeAll()).toEqual(['bob', 'cid', 'ann'])
+  })
+
+  test('is added once, however often', async () => {
+    const line = useQueue(redis)
+    const record = await line.add('ann')
+    await line.add('bob')
+    for (let i = 0; i < 5; i++) await line.queues.add(record, { queue: line.queue })
+    expect(await line.takeAll()).toEqual(['ann', 'bob'])
+  })
+
+  test('is given anew only where it was lost, and takes no turn where it was not', async () => {
+    const line = useQueue(redis)
+    const [kept, lost] = [await line.add('ann'), await line.add('bob')]
+    await line.queues.remove(lost.hash, line.queue)
+    for (const record of [kept, lost, kept]) await line.queues.ensure(record, { queue: line.queue })
+    await line.add('ann')
+    expect(await redis.zscore(line.key('turns:5'), 'ann')).toBe('2')
+    expect(await line.takeAll()).toEqual(['ann', 'bob', 'ann'])
+  })
+
+  test('that waits for its time is woken, one that is gone comes back, one in line stays where it is', async () => {
+    const line = useQueue(redis)
+    const first = await line.add('ann')
+    const delayed = await line.add('bob', { run_at: inMs(60_000) })
+    const gone = aRecord({ submitter: 'cid' })
+    for (const record of [first, delayed, gone]) await line.queues.wake(record, { queue: line.queue })
+    const places = [first, delayed, gone].map(({ hash }) => line.queues.position(hash, line.queue))
+    expect(await Promise.all(places)).toEqual([2, 1, 3])
+  })
+
+  test('takes the urgency of its service where its submitter named none', async () => {
+    const line = useQueue(redis)
+    const where = (priority?: number) => ({ queue: line.queue, priority })
+    const [usual, low, own] = [aRecord(), aRecord(), aRecord({ priority: 1 })]
+    await line.queues.add(low, where(9))
+    await line.queues.add(usual, where())
+    await line.queues.add(own, where(9))
+    expect([await line.take(), await line.take(), await line.take()]).toEqual([
+      own.hash,
+      usual.hash,
+      low.hash,
+    ])
+  })
+
+  test('of a queue that no service uses is refused with its name', async () => {
+    const line = useQueue(redis)
+    await expect(line.queues.add(aRecord(), { queue: { name: 'nowhere' } })).rejects.toThrow('"nowhere"')
+  })
+})
+
+describe('a queue that is held', () => {
+  test('gives nothing out until then, and goes on by itself', async () => {
+    const line = useQueue(redis)
+    await line.queues.limit()
+    await line.add('ann')
+    await line.queues.hold(line.queue, 150)
+    const held = performance.now()
+    await eventually(async () => expect(await line.take()).not.toBeNull())
+    expect(performance.now() - held).toBeGreaterThan(130)
+  })
+
+  test('for long is not let go earlier by who wants it held for a moment', async () => {
+    const line = useQueue(redis)
+    await line.queues.limit()
+    await line.queues.hold(line.queue, 60_000)
+    await line.queues.hold(line.queue, 1_000)
+    expect(await redis.pttl(line.key('limiter'))).toBeGreaterThan(50_000)
+  })
+})
+
+describe('the limits of a queue', () => {
+  test('let so many run at once, over all workers together', async () => {
+    const line = useQueue(redis, { atOnce: 3 })
+    await line.queues.limit()
+    const workers = await twoWorkers(line)
+    for (let i = 0; i < 8; i++) await line.add('ann')
+    await eventually(() => expect(workers.begun).toHaveLength(3))
+    expect(await redis.llen(line.key('active'))).toBe(3)
+    workers.release()
+    await eventually(() => expect(workers.begun).toHaveLength(8))
+    expect(workers.most()).toBe(3)
+  })
+
+  test('let so many begin in a time, over all workers together', async () => {
+    const line = useQueue(redis, { rate: { requests: 4, seconds: 1 } })
+    await line.queues.limit()
+    const workers = await twoWorkers(line)
+    workers.release()
+    for (let i = 0; i < 6; i++) await line.add('ann')
+    await eventually(() => expect(workers.begun).toHaveLength(6))
+    const [first, , , fourth, fifth] = workers.begun.map(({ at }) => at)
+    // One by one they would take three seconds.
+    expect((fourth ?? 0) - (first ?? 0)).toBeLessThan(2500)
+    expect((fifth ?? 0) - (first ?? 0)).toBeGreaterThan(900)
+  })
+
+  test('go when the queue has them no more', async () => {
+    const line = useQueue(redis, { atOnce: 3, rate: { requests: 4, seconds: 60 } })
+    await line.queues.limit()
+    const meta = () => redis.hgetall(line.key('meta'))
+    expect(await meta()).toMatchObject({ concurrency: '3', max: '4', duration: '60000' })
+    Object.assign(line.queue, { atOnce: undefined, rate: undefined })
+    await line.queues.limit()
+    expect(await meta()).not.toHaveProperty('concurrency')
+    expect(Number((await meta()).max)).toBeGreaterThan(1_000_000)
+  })
+})

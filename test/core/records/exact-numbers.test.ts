@@ -1,0 +1,57 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { inexactAt, inexactIn, quoteInexact } from '../../../core/records/exact-numbers.ts'
+
+const LONG = '12345678901234567890'
+
+describe('a JSON text', () => {
+  it('keeps the digits of whole numbers beyond 2^53 as strings, and nothing else changes', () => {
+    for (const [given, kept] of [
+      [`{"a":${LONG},"b":[-${LONG}, 1]}`, `{"a":"${LONG}","b":["-${LONG}", 1]}`],
+      [`{"a":"${LONG}","${LONG}":1}`, `{"a":"${LONG}","${LONG}":1}`],
+      [`{"a":"\\"${LONG}"}`, `{"a":"\\"${LONG}"}`],
+      ['[9007199254740991,9007199254740993]', '[9007199254740991,"9007199254740993"]'],
+      ['[1e400,1e300,6.02e23,0.12345678901234567]', '["1e400",1e300,6.02e23,0.12345678901234567]'],
+      [LONG, `"${LONG}"`],
+      [`"${LONG}`, `"${LONG}`],
+    ])
+      expect(quoteInexact(given as string)).toBe(kept)
+  })
+
+  it('of any value is read as the same value', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        const json = JSON.stringify(value)
+        const read = JSON.parse(quoteInexact(json))
+        if (quoteInexact(json) === json) expect(read).toEqual(JSON.parse(json))
+      }),
+    )
+  })
+
+  it('names the first place of such a number in a field', () => {
+    expect(inexactIn(`{"trace":${LONG},"data":{"lines":[{"id":1},{"id":${LONG}}]}}`, 'data')).toBe(
+      'data.lines[1].id',
+    )
+    expect(inexactIn(`{"trace":${LONG},"data":{"id":"${LONG}"}}`, 'data')).toBeNull()
+    expect(inexactIn(`{"data":${LONG}}`, 'data')).toBe('data')
+  })
+})
+
+describe('a value', () => {
+  it.each([
+    [{ a: { b: [1, Number.NaN] } }, 'a.b[1]'],
+    [{ a: Number.POSITIVE_INFINITY }, 'a'],
+    [{ a: 12n }, 'a'],
+    [{ a: Number(LONG) }, 'a'],
+    [2 ** 53, ''],
+    [{ a: 2 ** 53 - 1, b: 6.02e23, c: 0.1, d: LONG, e: null, f: true }, null],
+  ])('%o names the place of what JSON cannot carry: %s', (value, path) => {
+    expect(inexactAt(value)).toBe(path)
+  })
+
+  it('that contains itself comes to an end', () => {
+    const cyclic: Record<string, unknown> = { a: 1 }
+    cyclic.self = cyclic
+    expect(inexactAt(cyclic)).toBeNull()
+  })
+})

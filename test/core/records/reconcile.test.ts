@@ -1,0 +1,227 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { parseForeignRecord } from '../../../core/records/foreign-record.ts'
+import { advance, type Change } from '../../../core/domain/state-machine.ts'
+import { goesBack, type Known, lastKnown, mergeRecords } from '../../../core/records/reconcile.ts'
+import { isFinal, publicView, type RequestRecord, STATUSES } from '../../../core/domain/record.ts'
+import { ASK, afterChanges, aRecord, START, step, T0, TTL_SECONDS } from '../../helpers/record.ts'
+
+const rules = { now: T0 + 5000, ttlSeconds: TTL_SECONDS }
+const iso = (ms: number) => new Date(ms).toISOString()
+const named = (record: RequestRecord, write_id: string): RequestRecord => ({ ...record, write_id })
+
+const HAND_OVER: Change = { type: 'submit_otp' }
+const COMPLETE: Change = { type: 'complete', attempt: 1, result: { score: 712 } }
+const CANCEL: Change = { type: 'cancel', by: 'user' }
+
+const read = named(
+  afterChanges(aRecord({ now: T0 }), [START, { ...step(40, 'Ours, before'), step: 'first' } as Change]),
+  'read',
+)
+/** What we wrote after another program had read `read`. */
+const overwritten = (...changes: Change[]) => named(afterChanges(read, changes), 'overwritten')
+
+/** What becomes of a request when another program writes back what it had read, changed. */
+function merged(known: Known, base: object, changes: Record<string, unknown>): RequestRecord {
+  const parsed = parseForeignRecord(JSON.stringify({ ...base, ...changes }))
+  if (!parsed) throw new Error('not readable as a record')
+  return mergeRecords([known], parsed, rules)
+}
+
+const ours = [
+  read,
+  overwritten(step(60, 'Ours')),
+  overwritten(ASK),
+  overwritten(ASK, HAND_OVER),
+  overwritten({ type: 'start', attempt: 2 }),
+  overwritten(COMPLETE),
+  overwritten(CANCEL),
+  overwritten({ type: 'fail', error: { code: 'x', message: 'X', retryable: false } }),
+  aRecord({ now: T0 }),
+]
+const anyValue = fc.oneof(fc.jsonValue(), fc.maxSafeInteger(), fc.constantFrom(...STATUSES, iso(T0), 'read'))
+const anyForeign = fc
+  .tuple(
+    fc.constantFrom<object>(read, ...ours, {}),
+    fc.dictionary(fc.constantFrom(...Object.keys(read), '__proto__', 'constructor'), anyValue),
+    fc.constantFrom(...STATUSES),
+  )
+  .map(([base, changes, status]) => parseForeignRecord(JSON.stringify({ status, ...base, ...changes })))
+const anyKnown = fc
+  .tuple(fc.constantFrom(...ours), fc.boolean())
+  .map(([record, shown]): Known => (shown ? publicView(record, T0) : record))
+
+describe('whatever another program puts in the place of what we wrote', () => {
+  it('nothing goes back, and it is a request that lives on under the same rules', () => {
+    fc.assert(
+      fc.property(anyKnown, anyForeign, (known, foreign) => {
+        if (!foreign) return
+        const record = mergeRecords([known], foreign, rules)
+        expect(goesBack(known, record)).toBe(false)
+        expect(record.version).toBeGreaterThan(Math.max(known.version, foreign.version))
+        expect(record.updated_at >= known.updated_at).toBe(true)
+        expect(Number.isInteger(record.progress)).toBe(true)
+        expect(record.progress === 100).toBe(record.status === 'completed')
+        expect(record.completed_at !== null).toBe(isFinal(record.status))
+        expect(record.status === 'otp_required' && !record.otp_data).toBe(false)
+        if (isFinal(known.status)) expect(record.status).toBe(known.status)
+        else if (!isFinal(record.status)) expect(record.expires_at).toBe(known.expires_at)
+        if (isFinal(record.status)) return
+        const change = { type: 'complete', attempt: record.attempt, result: 1 } as const
+        expect(advance(record, change, rules).ok).toBe(true)
+      }),
+      { numRuns: 2000 },
+    )
+    // A busy machine needs longer for all of them.
+  }, 60_000)
+
+  it('whose it is and what was asked stays ours', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...ours), anyForeign, (known, foreign) => {
+        if (!foreign) return
+        const record = mergeRecords([known], foreign, rules)
+        for (const field of ['request_data', 'user_id', 'session_id', 'owner_hash', 'deadline_at'] as const)
+          expect(record[field]).toEqual(known[field])
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('a final state of ours stays as it was written', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...ours.filter(({ status }) => isFinal(status))),
+        anyForeign,
+        (end, foreign) => {
+          if (!foreign) return
+          const { version: _v, updated_at: _u, guarded: _g, ...kept } = end
+          expect(mergeRecords([end], foreign, rules)).toMatchObject(kept)
+        },
+      ),
+    )
+  })
+
+  it('and is read again and again, it settles', () => {
+    fc.assert(
+      fc.property(anyKnown, anyForeign, (known, foreign) => {
+        if (!foreign) return
+        const once = mergeRecords([known], foreign, rules)
+        expect(goesBack(once, mergeRecords([once], once, rules))).toBe(false)
+      }),
+    )
+  })
+})
+
+describe('another program that had not read our last write', () => {
+  it('reports progress, step and message on top of it', () => {
+    const report = { progress: 70, step: 'third', current_message: 'Theirs' }
+    const record = merged(overwritten(step(60, 'Ours')), read, report)
+    expect(record).toMatchObject({ ...report, version: 5 })
+    expect(record.steps.map(({ state }) => state)).toEqual(['done', 'done', 'current'])
+  })
+
+  it('changes nothing when it is behind', () => {
+    const known = overwritten({ ...step(60, 'Ours'), step: 'second' } as Change)
+    const record = merged(known, read, { progress: 50, step: 'first', current_message: 'Theirs' })
+    expect(record).toMatchObject({ progress: 60, step: 'second', current_message: 'Ours', version: 5 })
+    expect(record.steps).toEqual(known.steps)
+  })
+
+  it('ends the request, unless a newer attempt has taken it over', () => {
+    const end = { status: 'completed', result_data: { score: 1 }, current_message: 'Theirs' }
+    expect(merged(overwritten(step(60)), read, end)).toMatchObject({ ...end, progress: 100 })
+    const failed = { status: 'failed', error_data: { code: 'y', message: 'Y', retryable: false } }
+    expect(merged(overwritten(step(60)), read, failed)).toMatchObject({ ...failed, progress: 60 })
+    const second = overwritten({ type: 'start', attempt: 2 })
+    expect(merged(second, read, end)).toMatchObject({ status: 'processing', attempt: 2, result_data: null })
+  })
+
+  it('asks for a code that we had not heard of', () => {
+    expect(merged(overwritten(step(60)), read, { status: 'otp_required' }).otp_data).toMatchObject({
+      attempts_left: 3,
+    })
+    const handed = overwritten(ASK, HAND_OVER)
+    const another = { ...handed.otp_data, id: 'another' }
+    const record = merged(handed, read, { status: 'otp_required', otp_data: another })
+    expect(record).toMatchObject({ status: 'otp_required', otp_data: { id: 'another' } })
+  })
+
+  it('does not ask again for the code that was handed over', () => {
+    const asked = overwritten(ASK)
+    const handed = named(afterChanges(asked, [HAND_OVER]), 'handed')
+    const record = merged(handed, asked, { progress: 50, current_message: 'Theirs' })
+    expect(record).toMatchObject({ status: 'processing', progress: 50, current_message: 'Theirs' })
+    expect(record.otp_data).toEqual(handed.otp_data)
+  })
+
+  it('does not take back a question of ours', () => {
+    expect(merged(overwritten(ASK), read, { progress: 70 })).toMatchObject({
+      status: 'otp_required',
+      otp_data: { id: 'otp-1' },
+      progress: 70,
+    })
+  })
+})
+
+describe('another program that had read our last write', () => {
+  const asked = overwritten(ASK)
+
+  it('is believed though it goes on from a question, and though it counts no versions', () => {
+    for (const version of [asked.version, 0, undefined])
+      expect(
+        merged(asked, asked, { status: 'processing', version, current_message: 'Got it' }),
+      ).toMatchObject({
+        status: 'processing',
+        current_message: 'Got it',
+        version: asked.version + 1,
+      })
+  })
+
+  it('cannot take back progress though it writes the JSON anew', () => {
+    const anew = { status: 'processing', progress: 10, version: 9, current_message: 'Theirs' }
+    expect(merged(read, {}, anew)).toMatchObject({
+      progress: 40,
+      version: 10,
+      attempt: 1,
+      current_message: 'Theirs',
+      request_data: read.request_data,
+    })
+  })
+})
+
+describe('what was only shown', () => {
+  const shown = publicView(overwritten({ ...step(60, 'Shown'), step: 'second' } as Change), T0)
+
+  it('stays true when something older stands there', () => {
+    expect(mergeRecords([shown], read, rules)).toMatchObject({
+      progress: 60,
+      current_message: 'Shown',
+      step: 'second',
+      version: 5,
+      request_data: read.request_data,
+    })
+  })
+
+  it('takes what is never shown from the newest record that is known', () => {
+    const foreign = parseForeignRecord('{"status":"processing","progress":70}')
+    if (!foreign) throw new Error('not readable')
+    expect(mergeRecords([read, shown], foreign, rules)).toMatchObject({
+      progress: 70,
+      request_data: read.request_data,
+      session_id: read.session_id,
+      expires_at: read.expires_at,
+    })
+  })
+
+  it('is no record to go by alone', () => {
+    expect(lastKnown([null, shown])).toBeNull()
+    expect(lastKnown([read, shown])).toMatchObject({ progress: 60, session_id: read.session_id })
+    expect(lastKnown([])).toBeNull()
+  })
+
+  it('keeps an open question with all that belongs to it', () => {
+    const asked = overwritten(ASK)
+    const record = mergeRecords([publicView(afterChanges(asked, [step(50)]), T0)], asked, rules)
+    expect(record.otp_data).toEqual(asked.otp_data)
+  })
+})

@@ -1,0 +1,143 @@
+/** A rolling deploy: what a newer version of ours keeps in a record survives the writes of this one, and is not shown. */
+import { describe, expect, it } from 'vitest'
+import type { Change } from '../../../core/domain/state-machine.ts'
+import { publicView, type RequestRecord } from '../../../core/domain/record.ts'
+import { createRequestStore } from '../../../core/store/request-store.ts'
+import { sealRecord } from '../../../core/records/codec.ts'
+import { creditScoreRating } from '../../../core/catalog/credit-score-rating.ts'
+import { keys } from '../../helpers/names.ts'
+import { ASK, afterChanges, aRecord, START, TTL_SECONDS } from '../../helpers/record.ts'
+import { useRedis } from '../../helpers/redis.ts'
+import { useRequests } from '../../helpers/requests.ts'
+
+const { client } = await useRequests(await useRedis())
+/** A process that knows of no request yet. */
+const another = () => createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
+
+const MARK = 'from-a-newer-version'
+const NEWER = { region: MARK, audit: { by: [MARK] } }
+
+/** A record as a newer version may write it: with more in it, and in what is in it. */
+function newer(record: RequestRecord): RequestRecord {
+  const add = <T>(part: T): T => (part ? { ...part, newer: MARK } : part)
+  return {
+    ...record,
+    ...NEWER,
+    steps: record.steps.map(add),
+    otp_data: add(record.otp_data),
+    error_data: add(record.error_data),
+  } as RequestRecord
+}
+const write = (hash: string, json: string) => client.setex(keys.record(hash), 60, json)
+const stored = async (hash: string) => JSON.parse((await client.get(keys.record(hash))) as string)
+const countIn = (value: unknown): number => JSON.stringify(value).split(MARK).length - 1
+
+async function applied(hash: string, change: Change): Promise<RequestRecord> {
+  const outcome = await another().apply(hash, change)
+  if (!outcome.ok) throw new Error(outcome.refusal)
+  return outcome.stored.record
+}
+
+const at = (progress: number, step: string): Change => ({ type: 'progress', attempt: 1, progress, step })
+const begun = (...changes: Change[]) =>
+  newer(afterChanges(aRecord({ service: creditScoreRating }), [START, ...changes]))
+
+describe('fields that this version does not know', () => {
+  it.each<[string, Change]>([
+    ['progress', at(30, 'captcha_solving')],
+    ['the next attempt', { type: 'start', attempt: 2 }],
+    ['a question', ASK],
+    [
+      'a retry',
+      {
+        type: 'retry',
+        attempt: 1,
+        nextRetryAt: Date.now(),
+        error: { code: 'x', message: 'X', retryable: true },
+      },
+    ],
+    ['a result', { type: 'complete', attempt: 1, result: 1 }],
+    ['a failure', { type: 'fail', error: { code: 'x', message: 'X', retryable: false } }],
+    ['a cancel', { type: 'cancel', by: 'user' }],
+  ])('survive %s in the record and in its steps', async (_name, change) => {
+    const record = begun(at(10, 'authentication'))
+    await write(record.hash, sealRecord(record))
+    await applied(record.hash, change)
+    const now = await stored(record.hash)
+    expect(now).toMatchObject(NEWER)
+    expect(countIn(now.steps)).toBe(record.steps.length)
+  })
+
+  it('survive in a question through a wrong code and a resend', async () => {
+    const record = begun(ASK)
+    await write(record.hash, sealRecord(record))
+    for (const change of [{ type: 'submit_otp' }, { type: 'reject_otp', attempt: 1 }] as Change[])
+      await applied(record.hash, change)
+    expect((await stored(record.hash)).otp_data).toMatchObject({ newer: MARK, attempts_left: 2 })
+  })
+
+  it('survive in steps of which none is begun', async () => {
+    const record = newer(aRecord({ service: creditScoreRating }))
+    await write(record.hash, sealRecord(record))
+    await applied(record.hash, START)
+    expect(countIn((await stored(record.hash)).steps)).toBe(record.steps.length)
+  })
+
+  it.each<[string, Change[]]>([
+    ['runs', [at(10, 'authentication')]],
+    ['asks for a code', [ASK]],
+    ['has failed', [{ type: 'fail', error: { code: 'x', message: 'X', retryable: false } }]],
+  ])('survive another program that writes a request which %s', async (_name, changes) => {
+    const record = begun(...changes)
+    await write(record.hash, JSON.stringify({ ...JSON.parse(sealRecord(record)), current_message: 'Theirs' }))
+    const read = (await another().read(record.hash))?.record as RequestRecord
+    expect(read).toMatchObject({ ...NEWER, current_message: 'Theirs' })
+    expect(countIn(await stored(record.hash))).toBe(countIn(record))
+    // Somebody who knew the request before takes the fields over, too.
+    await write(record.hash, JSON.stringify({ ...(await stored(record.hash)), region: `${MARK}-2` }))
+    expect((await another().read(record.hash))?.record).toMatchObject({ region: `${MARK}-2` })
+  })
+
+  it.each<[string, Change[]]>([
+    ['runs', [at(10, 'authentication')]],
+    ['asks for a code', [ASK]],
+    ['has failed', [{ type: 'fail', error: { code: 'x', message: 'X', retryable: false } }]],
+  ])('are never shown of a request that %s', async (_name, changes) => {
+    const record = begun(...changes)
+    expect(countIn(publicView(record, Date.now()))).toBe(0)
+    await write(record.hash, JSON.stringify(record))
+    const read = (await another().read(record.hash))?.record as RequestRecord
+    expect(countIn(publicView(read, Date.now()))).toBe(0)
+  })
+
+  it('of another program are left out where they are longer than 16 kB together', async () => {
+    const record = begun()
+    await write(record.hash, JSON.stringify({ ...record, blob: 'x'.repeat(17_000) }))
+    const read = (await another().read(record.hash))?.record as RequestRecord
+    expect(read.status).toBe('processing')
+    expect(await stored(record.hash)).not.toHaveProperty('blob')
+  })
+})
+
+describe('a status that this version does not know', () => {
+  const paused = (record: RequestRecord) =>
+    sealRecord({ ...record, status: 'paused' as RequestRecord['status'] })
+
+  it('leaves the last good state shown where the process knows one', async () => {
+    const record = begun()
+    await write(record.hash, sealRecord(record))
+    const store = another()
+    await store.read(record.hash)
+    await write(record.hash, paused(record))
+    expect((await store.read(record.hash))?.record.status).toBe('processing')
+  })
+
+  it('is told as what cannot be read where the process knows none', async () => {
+    const record = begun()
+    await write(record.hash, paused(record))
+    const refused = { code: 'unreadable_record' }
+    await expect(another().read(record.hash)).rejects.toMatchObject(refused)
+    await expect(another().apply(record.hash, at(30, 'captcha_solving'))).rejects.toMatchObject(refused)
+    expect((await stored(record.hash)).status).toBe('paused')
+  })
+})

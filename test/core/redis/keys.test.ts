@@ -1,0 +1,182 @@
+/** Two installations on one Redis that differ in a prefix, and what each sees of the other: nothing. */
+import { afterAll, describe, expect, test } from 'vitest'
+import { openRedis, type RedisClient } from '../../../core/redis/connect.ts'
+import { createDeadlines } from '../../../core/store/deadline-index.ts'
+import { createFailures } from '../../../core/store/failed-requests.ts'
+import { createIdempotency } from '../../../core/store/idempotency-keys.ts'
+import { createNames, type Prefixes } from '../../../core/redis/keys.ts'
+import { createQueues } from '../../../core/queue/queues.ts'
+import { createRequestStore } from '../../../core/store/request-store.ts'
+import { createUpdateBus } from '../../../core/pubsub/channel-subscriber.ts'
+import { announceWorker, queuesWithoutWorker } from '../../../core/queue/worker-heartbeat.ts'
+import { eventually } from '../../helpers/eventually.ts'
+import { aHash, aRecord, START, TTL_SECONDS } from '../../helpers/record.ts'
+import { quiet, useRedis } from '../../helpers/redis.ts'
+
+const { target } = await useRedis()
+const QUEUE = { name: 'inquiries' }
+
+async function useInstallation(prefixes: Prefixes) {
+  const connections = await openRedis(target, quiet, prefixes)
+  const redis: RedisClient = await connections.connect('patient')
+  const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS })
+  const queues = createQueues({ redis, log: quiet, services: [QUEUE] })
+  const bus = createUpdateBus({ redis, subscriber: await connections.connect('subscriber'), log: quiet })
+  afterAll(async () => {
+    bus.stop()
+    await queues.stop()
+    await connections.stop()
+  })
+  return {
+    redis,
+    store,
+    queues,
+    bus,
+    deadlines: createDeadlines({ redis }),
+    failures: createFailures({ redis }),
+    idempotency: createIdempotency({ redis }),
+  }
+}
+
+const usual = await useInstallation({})
+const otherQueues = await useInstallation({ queuePrefix: 'second' })
+const otherKeys = await useInstallation({ keyPrefix: 'app2:' })
+const pairs = [
+  ['QUEUE_PREFIX', usual, otherQueues],
+  ['KEY_PREFIX', usual, otherKeys],
+] as const
+
+test('by default every name is as the contract says', () => {
+  const names = createNames({})
+  expect(names).toMatchObject({
+    installation: undefined,
+    queues: 'halfway',
+    list: 'local_requests_list',
+    deadlines: 'local_request:deadlines',
+    workersAlive: 'local_request:workers_alive',
+    secret: 'local_request:secret',
+    failed: 'local_request:{failed}',
+    failedEntries: 'local_request:{failed}:entries',
+  })
+  expect(names.record('req_x')).toBe('local_request:req_x')
+  expect(names.channel('req_x')).toBe('local_request_updates:req_x')
+  expect(names.otpBox('req_x')).toBe('local_request:otp:{local_request:req_x}')
+  expect(names.guard('req_x')).toBe('local_request:guard:{local_request:req_x}')
+  expect(names.refusal('place')).toBe('local_request:refusal:place')
+  expect(names.rateLimit('submit')).toBe('local_request:rate:submit:')
+  expect(names.idempotency('a caller', 'a key')).toMatch(/^local_request:idempotency:[\w-]{43}$/)
+  expect(createNames({ queuePrefix: 'halfway', keyPrefix: '' }).queues).toBe('halfway')
+})
+
+test('with another QUEUE_PREFIX record, list and channel keep the names of the contract', () => {
+  const [names, other] = [createNames({}), createNames({ queuePrefix: 'second' })]
+  expect(other.list).toBe(names.list)
+  for (const name of ['record', 'channel', 'otpBox', 'guard'] as const)
+    expect(other[name]('req_x'), name).toBe(names[name]('req_x'))
+})
+
+test('with another KEY_PREFIX every name begins with it', () => {
+  const names = createNames({ keyPrefix: 'app2:', queuePrefix: 'second' })
+  for (const [what, name] of Object.entries(names)) {
+    if (what === 'installation') continue
+    expect(typeof name === 'string' ? name : (name as (...of: string[]) => string)('a', 'b'), what).toMatch(
+      /^app2:/,
+    )
+  }
+})
+
+test('in a Cluster all keys of the queues lie in one slot', () => {
+  expect(createNames({ keyPrefix: 'a:', queuePrefix: 'b' }, { isCluster: true }).queues).toBe('{a::b}')
+})
+
+describe.each(pairs)('with another %s an installation sees nothing of the other’s', (what, one, two) => {
+  test('requests', async () => {
+    for (const [mine, theirs] of [
+      [one, two],
+      [two, one],
+    ] as const) {
+      const record = aRecord()
+      await mine.store.create(record)
+      expect(await mine.store.read(record.hash)).not.toBeNull()
+      expect(await theirs.store.read(record.hash)).toBeNull()
+      expect(await theirs.store.apply(record.hash, START)).toMatchObject({ refusal: 'request_not_found' })
+      expect(await mine.store.apply(record.hash, START)).toMatchObject({ ok: true })
+      expect(await theirs.store.read(record.hash)).toBeNull()
+    }
+  })
+
+  test('jobs', async () => {
+    const record = aRecord()
+    await one.queues.add(record, { queue: QUEUE })
+    await two.queues.add(aRecord(), { queue: QUEUE })
+    expect(await two.queues.position(record.hash, QUEUE)).toBeNull()
+    await two.queues.remove(record.hash, QUEUE)
+    await two.queues.hold(QUEUE, 60_000)
+    expect(await one.queues.position(record.hash, QUEUE)).toBe(1)
+    expect(await one.redis.exists(`${one.redis.names.queues}:${QUEUE.name}:limiter`)).toBe(0)
+    await one.queues.remove(record.hash, QUEUE)
+  })
+
+  test('reminders', async () => {
+    const hash = aHash()
+    await one.deadlines.remind(hash, 1000)
+    expect(await one.deadlines.take(2000, 10, 2000)).toEqual([hash])
+    expect(await two.deadlines.take(2000, 10, 2000)).toEqual([])
+    await two.deadlines.forget(hash)
+    expect(await one.deadlines.take(2000, 10, 2000)).toEqual([hash])
+    await one.deadlines.forget(hash)
+  })
+
+  test('failures', async () => {
+    const record = aRecord()
+    await one.store.create(record)
+    await one.store.apply(record.hash, { type: 'fail', error: { code: 'x', message: 'X', retryable: true } })
+    expect(await one.failures.find(record.hash)).not.toBeNull()
+    expect(await two.failures.find(record.hash)).toBeNull()
+    expect(await two.failures.list()).toEqual([])
+  })
+
+  test('Idempotency-Keys', async () => {
+    const claim = () => ({ fingerprint: what, hash: aHash(), createdAt: 0, keptSeconds: 60, seed: '' })
+    const [mine, theirs] = [claim(), claim()]
+    expect(await one.idempotency.claim(`${what} caller`, 'key', mine)).toEqual(mine)
+    expect(await two.idempotency.find(`${what} caller`, 'key')).toBeNull()
+    expect(await two.idempotency.claim(`${what} caller`, 'key', theirs)).toEqual(theirs)
+  })
+
+  test('counted calls', () => {
+    for (const limit of ['submit', 'batch', 'action'])
+      expect(one.redis.names.rateLimit(limit)).not.toBe(two.redis.names.rateLimit(limit))
+  })
+
+  test('sign of life', async () => {
+    const announced = announceWorker({ redis: one.redis, takenQueues: () => ['inquiries'], log: quiet })
+    const missing = (redis: typeof one.redis) => queuesWithoutWorker(redis, ['inquiries'])
+    await eventually(async () => expect(await missing(one.redis)).toEqual([]))
+    expect(await missing(two.redis)).toEqual(['inquiries'])
+    announced.stop()
+    await one.redis.del(one.redis.names.workersAlive, one.redis.names.workersOf('inquiries'))
+  })
+})
+
+describe('with another KEY_PREFIX', () => {
+  test('an installation has a list of its own', async () => {
+    const record = aRecord()
+    await usual.store.create(record)
+    expect(await usual.store.latest(10)).toContain(record.hash)
+    expect(await otherKeys.store.latest(1000)).not.toContain(record.hash)
+  })
+
+  test('an installation hears nothing of the other’s, not even of the same hash', async () => {
+    const record = aRecord()
+    const heard: string[] = []
+    for (const [name, { store, bus }] of Object.entries({ usual, otherKeys })) {
+      await store.create(record)
+      await bus.watch(record.hash, { message: () => void heard.push(name), gap: () => {} })
+    }
+    await usual.store.apply(record.hash, START)
+    await otherKeys.store.apply(record.hash, START)
+    await eventually(() => expect(heard).toContain('otherKeys'))
+    expect(heard).toEqual(['usual', 'otherKeys'])
+  })
+})

@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { loadConfig } from '../../../core/runtime/config.ts'
+import { weaknessOf } from '../../../core/runtime/token-strength.ts'
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+const FOLDERS = ['core', 'server', 'workers', 'bots', 'cli', 'test', 'bench', 'docs']
+
+/** Every token that stands somewhere in this repository. */
+function publishedTokens(): string[] {
+  const files = FOLDERS.flatMap((folder) =>
+    (readdirSync(`${ROOT}${folder}`, { recursive: true }) as string[]).map((name) => `${folder}/${name}`),
+  ).filter((path) => /\.(ts|md|html)$/.test(path))
+  return ['README.md', 'CONTRIBUTING.md', '.env.example', 'start.ts', ...files].flatMap((path) => {
+    const text = readFileSync(`${ROOT}${path}`, 'utf8')
+    const named = text.matchAll(/\b(?:LOCAL_API|DEVELOPMENT)_TOKEN(?:: |=| = )["'`]?([\w.-]{16,})/g)
+    return [...named].map(([, token]) => token as string)
+  })
+}
+const complaint = (token: string, env: Record<string, string> = {}): string => {
+  try {
+    loadConfig({ LOCAL_API_TOKEN: token, ...env })
+    return ''
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+const PRODUCTION = { NODE_ENV: 'production', REDIS_URL: 'redis://redis' }
+
+describe('in production a token', () => {
+  it('that stands in this repository is refused', () => {
+    const published = publishedTokens().filter((token) => !/^(process|config)\./.test(token))
+    expect(published).toEqual(
+      expect.arrayContaining(['local-development-only', 'choose-a-long-random-secret']),
+    )
+    for (const token of published)
+      expect.soft(complaint(token, PRODUCTION), token).toContain('example from documents')
+  })
+
+  it.each([
+    'changeme-changeme',
+    'CHANGE_ME_IN_PRODUCTION',
+    'my-super-secret-password',
+    'passwordpassword1',
+    'secret-token-123456',
+    'replace-this-with-your-token',
+    'aaaaaaaaaaaaaaaa',
+    'abababababababab',
+    'aabbccddaabbccddaabb',
+    'abcdefghijklmnop',
+    '1234567890123456',
+    '0123456789abcdef',
+    'zyxwvutsrqponmlkj',
+    'x7Qx7Qx7Qx7Qx7Qx7Qx7Q',
+    '----------------',
+    '0000000000000001',
+  ])('that is easy to guess is refused without being repeated: %s', (token) => {
+    const said = complaint(token, PRODUCTION)
+    expect(said).toMatch(/LOCAL_API_TOKEN: .+ openssl rand/)
+    expect(said).not.toContain(token)
+    // Worker and bots of one machine may use it while nothing is at stake.
+    expect(complaint(token)).toBe('')
+  })
+
+  it('that is random is taken, however it is written', () => {
+    for (let i = 0; i < 3000; i++) {
+      for (const token of [
+        randomBytes(12).toString('base64'), randomBytes(16).toString('hex'), randomBytes(24).toString('base64url'),
+        `halfway_token_${randomBytes(16).toString('hex')}`,
+      ]) // biome-ignore format: a list
+        expect(weaknessOf(token), token).toBeNull()
+    }
+    expect(weaknessOf('correct-horse-battery-staple')).toBeNull()
+  })
+})
+
+it.each([
+  'a-token-with-a-line\nbreak',
+  'a-token-with-a-line\r\nX-Injected: 1',
+  'a-token-that-ends-in-a-line-break\n',
+  ' a-token-after-a-space',
+  'a token with spaces in it',
+  'a-token-with-a-tab\tin it',
+  'a-token-with-\u0000-in-it',
+  'یک-رمز-فارسی-با-شانزده-حرف',
+  'a-token-with-ümlauts-in-it',
+])('a token that cannot be sent in a header is refused everywhere: %j', (token) => {
+  for (const env of [{}, PRODUCTION])
+    expect(complaint(token, env)).toContain('LOCAL_API_TOKEN: must be ASCII')
+})

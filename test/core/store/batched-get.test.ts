@@ -1,0 +1,151 @@
+/** Values that are read in one turn of the event loop are read with one command. */
+import { describe, expect, test } from 'vitest'
+import type { RedisClient } from '../../../core/redis/connect.ts'
+import { createReadValue, type ReadValue, type Value, WRONG_TYPE } from '../../../core/store/batched-get.ts'
+import { eventually } from '../../helpers/eventually.ts'
+import { onRealRedis, useRedis } from '../../helpers/redis.ts'
+
+const redis = await useRedis()
+const client = await redis.connections.connect('patient')
+
+/** Reads on a connection that counts what it is asked: `get 1` is a GET, `mget 7` one command for seven keys. */
+function counted(connection: RedisClient = client) {
+  const asked: string[] = []
+  const counting = new Proxy(connection, {
+    get(target, name) {
+      const value = Reflect.get(target, name, target) as unknown
+      if (typeof value !== 'function') return value
+      return (...args: unknown[]) => {
+        asked.push(`${String(name)} ${args.flat().length}`)
+        return Reflect.apply(value, target, args)
+      }
+    },
+  }) as RedisClient
+  return { asked, read: createReadValue(counting) }
+}
+
+/** So many keys of this name, each with a value of its own. */
+async function given(name: string, count: number): Promise<string[]> {
+  const keys = Array.from({ length: count }, (_, i) => `${name}:${i}`)
+  await client.mset(keys.flatMap((key) => [key, `value of ${key}`]))
+  return keys
+}
+const valuesOf = (keys: string[]): string[] => keys.map((key) => `value of ${key}`)
+const allOf = (keys: string[], read: ReadValue) => Promise.all(keys.map(read))
+
+describe('what is asked in one turn', () => {
+  test('costs one command, and each asker gets their own value', async () => {
+    const { asked, read } = counted()
+    const keys = await given('own', 20)
+    expect(await allOf(keys, read)).toEqual(valuesOf(keys))
+    expect(asked).toEqual(['mget 20'])
+  })
+
+  test('costs one command for askers who do not know of each other', async () => {
+    const { asked, read } = counted()
+    const keys = await given('strangers', 3)
+    const ask = async (key: string) => {
+      // Each comes by a way of its own length, as calls do.
+      for (let i = 0; i < key.length; i++) await null
+      return read(key)
+    }
+    expect(await allOf(keys, ask)).toEqual(valuesOf(keys))
+    expect(asked).toEqual(['mget 3'])
+  })
+
+  test('by one alone is a GET', async () => {
+    const { asked, read } = counted()
+    const [key = ''] = await given('alone', 1)
+    expect(await read(key)).toBe(`value of ${key}`)
+    expect(await read('alone:nothing')).toBeNull()
+    expect(asked).toEqual(['get 1', 'get 1'])
+  })
+
+  test('twice is told to both', async () => {
+    const { asked, read } = counted()
+    const [key = ''] = await given('twice', 1)
+    expect(await allOf([key, key], read)).toEqual(valuesOf([key, key]))
+    expect(asked).toEqual(['mget 2'])
+  })
+
+  test('is null where there is nothing, and an empty text where that is the value', async () => {
+    const { read } = counted()
+    const [key = ''] = await given('some', 1)
+    await client.set('some:empty', '')
+    expect(await allOf(['some:nothing', key, 'some:empty', 'some:more'], read)).toEqual([
+      null,
+      `value of ${key}`,
+      '',
+      null,
+    ])
+  })
+
+  test('is said to be of the wrong type where it is a list, alone or among others', async () => {
+    const { read } = counted()
+    const [key = ''] = await given('typed', 1)
+    await client.lpush('typed:list', 'not a text')
+    expect(await read('typed:list')).toBe(WRONG_TYPE)
+    expect(await allOf([key, 'typed:list', 'typed:nothing'], read)).toEqual([
+      `value of ${key}`,
+      WRONG_TYPE,
+      null,
+    ])
+  })
+
+  test('is asked a hundred at a time, so that nobody else has to wait for long', async () => {
+    const { asked, read } = counted()
+    const keys = await given('many', 201)
+    expect(await allOf(keys, read)).toEqual(valuesOf(keys))
+    expect(asked).toEqual(['mget 100', 'mget 100', 'get 1'])
+  })
+
+  test('sees what is written in that turn, also what is written after it was asked for', async () => {
+    const { read } = counted()
+    const [key = ''] = await given('written', 1)
+    const before = read(key)
+    const written = client.set(key, 'later')
+    expect(await Promise.all([before, written, read(key)])).toEqual(['later', 'OK', 'later'])
+  })
+})
+
+test('what is asked in another turn is asked anew', async () => {
+  const { asked, read } = counted()
+  const [key = ''] = await given('turns', 1)
+  const first = read(key)
+  const turn = new Promise((resolve) => setImmediate(resolve))
+  await turn
+  await client.set(key, 'another')
+  expect(await Promise.all([first, read(key)])).toEqual([`value of ${key}`, 'another'])
+  expect(asked).toEqual(['get 1', 'get 1'])
+})
+
+// Last: the Redis of this file comes back empty.
+describe.runIf(onRealRedis)('while Redis is away', () => {
+  test('everybody who asks is told so, and those who ask later are answered', async () => {
+    const connection = await redis.connections.connect('fail-fast')
+    const { asked, read } = counted(connection)
+    const keys = Array.from({ length: 150 }, (_, i) => `away:${i}`)
+    const outcomes = (): Promise<PromiseSettledResult<Value | null>[]> => Promise.allSettled(keys.map(read))
+    await redis.goAway()
+    for (const { status } of await outcomes()) expect(status).toBe('rejected')
+    expect(asked).toEqual(['mget 100', 'mget 50'])
+    await redis.comeBack()
+    await eventually(async () => {
+      for (const outcome of await outcomes()) expect(outcome).toEqual({ status: 'fulfilled', value: null })
+    })
+  })
+
+  test('all that hangs unanswered in one command is told so', async () => {
+    const connection = await redis.connections.connect('fail-fast')
+    const { read } = counted(connection)
+    const pid = Number(/process_id:(\d+)/.exec(await client.info('server'))?.[1])
+    process.kill(pid, 'SIGSTOP')
+    try {
+      const outcomes = await Promise.allSettled(['hang:1', 'hang:2', 'hang:3'].map(read))
+      expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
+    } finally {
+      process.kill(pid, 'SIGCONT')
+    }
+    await eventually(async () => expect(await read('hang:1')).toBeNull())
+  })
+})

@@ -1,0 +1,167 @@
+/** What is left of requests that failed. */
+import { describe, expect, test } from 'vitest'
+import type { Change } from '../../../core/domain/state-machine.ts'
+import type { RequestRecord } from '../../../core/domain/record.ts'
+import { createFailures, FAILURES_KEPT, FAILURES_KEPT_SECONDS } from '../../../core/store/failed-requests.ts'
+import { keys } from '../../helpers/names.ts'
+import { ASK, aHash, aRecord, PRIVATE, START } from '../../helpers/record.ts'
+import { useRedis } from '../../helpers/redis.ts'
+import { redisContents } from '../../helpers/redis-contents.ts'
+import { useRequests } from '../../helpers/requests.ts'
+
+const { client, store, given, applied, foreignWrite } = await useRequests(await useRedis())
+const failures = createFailures({ redis: client })
+
+const NOW = Date.now()
+const WORDS = 'Ann Smith, 0912 345 6789, is not known to the portal'
+const FAIL: Change = {
+  type: 'fail',
+  attempt: 1,
+  error: { code: 'not_registered', message: WORDS, retryable: false },
+}
+/** One that failed so many milliseconds ago. */
+const aFailed = (agoMs: number, fields: Partial<RequestRecord> = {}): RequestRecord => ({
+  ...aRecord(),
+  status: 'failed',
+  attempt: 2,
+  error_data: { code: 'portal_down', message: WORDS, retryable: true },
+  completed_at: new Date(NOW - agoMs).toISOString(),
+  ...fields,
+})
+const kept = () => redisContents(client, '*{failed}*')
+
+describe('a request that failed', () => {
+  test('is kept with what failed, when, why and after how many attempts', async () => {
+    const { record } = await given(START)
+    const { record: failed } = await applied(record.hash, FAIL)
+    expect(await failures.find(record.hash)).toEqual({
+      hash: record.hash,
+      service_slug: record.service_slug,
+      code: 'not_registered',
+      message_key: 'not_registered',
+      retryable: false,
+      attempts: 1,
+      created_at: record.created_at,
+      failed_at: failed.completed_at,
+      retried_as: null,
+    })
+  })
+
+  test('leaves nothing of what was sent, of whose it is, or of the bot’s own words', async () => {
+    const { record } = await given(START)
+    await applied(record.hash, FAIL)
+    await client.del(keys.record(record.hash))
+    const contents = await kept()
+    expect(contents).toContain(record.hash)
+    for (const secret of [...Object.values(PRIVATE), 'Ann', '0912'])
+      expect(contents, secret).not.toContain(secret)
+  })
+
+  test('by too many wrong codes is kept, too', async () => {
+    const { record } = await given(START, ASK)
+    for (let left = 3; left > 0; left--) {
+      await applied(record.hash, { type: 'submit_otp' }, { otp: '000000' })
+      await applied(record.hash, { type: 'reject_otp', attempt: 1 })
+    }
+    expect(await failures.find(record.hash)).toMatchObject({ code: 'otp_attempts_exhausted', attempts: 1 })
+  })
+
+  test('by what another program wrote is kept, too, as soon as anybody reads it', async () => {
+    const { record } = await given(START)
+    await foreignWrite(record.hash, {
+      status: 'failed',
+      error_data: { code: 'portal_closed', message: WORDS, retryable: true },
+    })
+    await store.read(record.hash)
+    expect(await failures.find(record.hash)).toMatchObject({ code: 'portal_closed', retryable: true })
+    expect(await kept()).not.toContain('Ann')
+  })
+
+  test('is kept without words that a bot has put where its code and key belong', async () => {
+    for (const words of [WORDS, '09123456789', 'x'.repeat(100_000)]) {
+      const { record } = await given(START)
+      await foreignWrite(record.hash, {
+        status: 'failed',
+        message_key: words.slice(0, 200),
+        error_data: { code: words, message: words, retryable: true },
+      })
+      await store.read(record.hash)
+      expect(await failures.find(record.hash)).toMatchObject({ code: 'failed', message_key: 'failed' })
+    }
+  })
+
+  test('is kept once, as it was first', async () => {
+    const failed = aFailed(1000)
+    const before = await failures.count()
+    await failures.keep(failed)
+    await failures.keep({ ...failed, attempt: 9, completed_at: new Date(NOW).toISOString() })
+    expect(await failures.count()).toBe(before + 1)
+    expect(await failures.find(failed.hash)).toMatchObject({
+      attempts: 2,
+      failed_at: failed.completed_at,
+    })
+  })
+
+  test('is listed before those that failed earlier', async () => {
+    const [early, late] = [aFailed(-60_000), aFailed(-61_000)]
+    await failures.keep(late)
+    await failures.keep(early)
+    expect((await failures.list()).slice(0, 2).map(({ hash }) => hash)).toEqual([late.hash, early.hash])
+  })
+})
+
+describe('a request that has not failed', () => {
+  test.each(['completed', 'cancelled', 'processing'] as const)(
+    'but is %s is nothing to keep',
+    async (status) => {
+      const record = aFailed(0, { status })
+      await failures.keep(record)
+      expect(await failures.find(record.hash)).toBeNull()
+    },
+  )
+
+  test('is not found', async () => {
+    expect(await failures.find(aHash())).toBeNull()
+  })
+})
+
+describe('the right to send it again', () => {
+  test('is one’s who claims it first; all others are told as what it was sent', async () => {
+    const failed = aFailed(0)
+    await failures.keep(failed)
+    const claims = Array.from({ length: 20 }, () => aHash())
+    const answers = await Promise.all(claims.map((as) => failures.claimRetry(failed.hash, as)))
+    expect(new Set(answers).size).toBe(1)
+    expect(claims).toContain(answers[0])
+    expect(await failures.claimRetry(failed.hash, answers[0] as string)).toBe(answers[0])
+    expect(await failures.find(failed.hash)).toMatchObject({ retried_as: answers[0] })
+  })
+})
+
+describe('no more are kept', () => {
+  test('than a thousand: the oldest go first, with who sent them again', async () => {
+    const oldest = aFailed(10 * 3_600_000)
+    await failures.keep(oldest)
+    await failures.claimRetry(oldest.hash, aHash())
+    await Promise.all(Array.from({ length: FAILURES_KEPT }, (_, i) => failures.keep(aFailed(3_600_000 - i))))
+    expect(await failures.count()).toBe(FAILURES_KEPT)
+    expect(await failures.find(oldest.hash)).toBeNull()
+    expect(await kept()).not.toContain(oldest.hash)
+    expect(await client.hlen(keys.failedEntries)).toBeLessThanOrEqual(FAILURES_KEPT + 1)
+  })
+
+  test('than those of a week, whether or not another one fails', async () => {
+    const old = aFailed(FAILURES_KEPT_SECONDS * 1000 - 60_000)
+    await client.del(keys.failed, keys.failedEntries)
+    await failures.keep(old)
+    expect(await failures.count()).toBe(1)
+    const later = createFailures({ redis: client, now: () => NOW + 120_000 })
+    expect(await later.count()).toBe(0)
+    expect(await later.list()).toEqual([])
+
+    await later.keep(aFailed(-120_000))
+    expect(await kept()).not.toContain(old.hash)
+    for (const key of [keys.failed, keys.failedEntries])
+      expect(await client.ttl(key)).toBeGreaterThan(FAILURES_KEPT_SECONDS - 60)
+  })
+})

@@ -1,0 +1,417 @@
+import { gzipSync } from 'node:zlib'
+import { describe, expect, test } from 'vitest'
+import { isHash } from '../../core/domain/request-id.ts'
+import type { RequestRecord } from '../../core/domain/record.ts'
+import { unsealRecord } from '../../core/records/codec.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { keys } from '../helpers/names.ts'
+import { onRealRedis, useRedis } from '../helpers/redis.ts'
+import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
+
+const SUBMIT = '/api/local-requests'
+
+const testRedis = await useRedis()
+const redis = await testRedis.connections.connect('patient')
+const { address, api, apply, cookieOf } = await useServer(testRedis)
+
+const submit = (body: object = CREDIT_SCORE) => api.post(SUBMIT).send(body)
+const readRecord = async (hash: string): Promise<RequestRecord> =>
+  unsealRecord((await redis.get(keys.record(hash))) ?? '') as RequestRecord
+const aKey = (): string => `key-${Math.random()}`
+
+describe('a submitted request', () => {
+  test('is accepted: where to look, when to look again, and how it stands', async () => {
+    const res = await submit().expect(202)
+    const { hash } = res.body
+    expect(isHash(hash)).toBe(true)
+    expect(res.headers).toMatchObject({
+      location: `/api/local-requests/${hash}/status`,
+      'retry-after': '5',
+      'cache-control': 'no-store',
+      'content-type': 'application/json; charset=utf-8',
+    })
+    const { status_url, progress_url, events_url, result_url, cancel_url, ...view } = res.body
+    expect({ status_url, progress_url, events_url, result_url, cancel_url }).toEqual({
+      status_url: `/api/local-requests/${hash}/status`,
+      progress_url: `/services/credit-score-rating/progress/${hash}`,
+      events_url: `/api/local-requests/${hash}/events`,
+      result_url: `/api/local-requests/${hash}/result`,
+      cancel_url: `/api/local-requests/${hash}/cancel`,
+    })
+    const shown = await api.get(status_url).expect(200)
+    expect(view).toEqual(shown.body)
+    expect(view).toMatchObject({ status: 'pending', progress: 0, version: 1, attempt: 0, max_attempts: 3 })
+  })
+
+  test('lies in Redis as the contract says, and ends when it says', async () => {
+    const before = Date.now()
+    const { hash } = (await submit()).body
+    const record = await readRecord(hash)
+    const steps = [
+      'authentication',
+      'captcha_solving',
+      'sending_otp',
+      'waiting_otp',
+      'verifying_otp',
+      'processing_result',
+    ]
+    expect(record).toEqual({
+      hash,
+      service_slug: 'credit-score-rating',
+      user_id: null,
+      session_id: null,
+      owner_hash: null,
+      submitter: expect.stringMatching(/^[\w-]{12}$/),
+      subject: expect.stringMatching(/^[\w-]{43}$/),
+      status: 'pending',
+      step: null,
+      progress: 0,
+      current_message: expect.stringMatching(/\w/),
+      message_key: 'received',
+      message_seal: expect.stringMatching(/^[\w-]{8}\.[\w-]{8}$/),
+      estimated_duration: 60,
+      request_data: { mobile: '09123456789', national_code: '0012345679' },
+      otp_data: null,
+      result_data: null,
+      error_data: null,
+      cancelled_by: null,
+      steps: steps.map((id) => ({ id, state: 'waiting', started_at: null, finished_at: null })),
+      attempt: 0,
+      max_attempts: 3,
+      next_retry_at: null,
+      estimated_end_at: null,
+      deadline_at: null,
+      reached: 0,
+      version: 1,
+      created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      started_at: null,
+      updated_at: record.created_at,
+      completed_at: null,
+      expires_at: new Date(Date.parse(record.created_at) + 1_800_000).toISOString(),
+    })
+    expect(Date.parse(record.created_at)).toBeGreaterThanOrEqual(before)
+    expect(await redis.pexpiretime(keys.record(hash))).toBe(Date.parse(record.expires_at))
+    expect(await redis.lrange(keys.list, 0, 0)).toEqual([hash])
+    expect(await redis.ttl(keys.list)).toBeGreaterThan(1790)
+  })
+
+  test('has a job under its own name, and that is all there is to it', async () => {
+    const { hash } = (await submit()).body
+    const job = await redis.hgetall(`halfway:inquiries:${hash}`)
+    expect(JSON.parse(job.data ?? '')).toEqual({})
+    // The record counts attempts, nobody else.
+    expect(JSON.parse(job.opts ?? '')).not.toHaveProperty('backoff')
+    expect(JSON.stringify(job)).not.toContain('09123456789')
+  })
+
+  test('belongs to the session of the browser that sent it', async () => {
+    const session = 'session-with-21-chars'
+    const res = await submit().set('Cookie', `other=1; ${cookieOf(session)}`)
+    expect((await readRecord(res.body.hash)).session_id).toBe(session)
+    expect(JSON.stringify(res.body)).not.toContain(session)
+  })
+
+  test('is read whatever keyboard its digits came from', async () => {
+    for (const request_data of [
+      { mobile: '۰۹۱۲۳۴۵۶۷۸۹', national_code: '۰۰۱۲۳۴۵۶۷۹' },
+      { mobile: '٠٩١٢٣٤٥٦٧٨٩', national_code: '٠٠١٢٣٤٥٦٧٩' },
+      { mobile: '+98 912 345-6789', national_code: ' 001-234567-9 ' },
+    ]) {
+      const { hash } = (await submit({ ...CREDIT_SCORE, request_data }).expect(202)).body
+      expect((await readRecord(hash)).request_data).toEqual(CREDIT_SCORE.request_data)
+    }
+  })
+
+  test('is another one each time, and queues behind those before', async () => {
+    const first = (await submit()).body
+    const second = (await submit()).body
+    expect(second.hash).not.toBe(first.hash)
+    expect(second.queue_position).toBe(first.queue_position + 1)
+  })
+})
+
+describe('a submit is refused', () => {
+  const refused = async (body: object, status: number) => {
+    const before = await redis.llen(keys.list)
+    const res = await submit(body)
+      .expect(status)
+      .expect('Content-Type', /^application\/problem\+json/)
+    expect(await redis.llen(keys.list)).toBe(before)
+    return res.body
+  }
+  const fieldsOf = (problem: { errors: { field: string; code: string; message: string }[] }) => {
+    for (const { message } of problem.errors) expect(message).toMatch(/\w{3}/)
+    return problem.errors.map(({ field, code }) => [field, code])
+  }
+
+  test('with every bad field at once', async () => {
+    const problem = await refused(
+      { ...CREDIT_SCORE, request_data: { mobile: '0812', national_code: '0012345678', age: 3, __proto: 1 } },
+      422,
+    )
+    expect(problem).toMatchObject({ status: 422, code: 'validation_failed', retryable: false })
+    expect(fieldsOf(problem)).toEqual([
+      ['mobile', 'mobile_invalid'],
+      ['national_code', 'national_code_check_digit'],
+      ['age', 'unknown_field'],
+      ['__proto', 'unknown_field'],
+    ])
+  })
+
+  test('with every missing field at once', async () => {
+    for (const request_data of [{}, undefined, { mobile: '', national_code: '   ' }, { mobile: null }]) {
+      const problem = await refused({ service_slug: 'credit-score-rating', request_data }, 422)
+      expect(fieldsOf(problem)).toEqual([
+        ['mobile', 'required'],
+        ['national_code', 'required'],
+      ])
+    }
+  })
+
+  test('when a value is no text', async () => {
+    const request_data = { mobile: { $gt: '' }, national_code: ['0012345679'] }
+    expect(fieldsOf(await refused({ ...CREDIT_SCORE, request_data }, 422))).toEqual([
+      ['mobile', 'not_text'],
+      ['national_code', 'not_text'],
+    ])
+  })
+
+  test('with the unknown fields beside the known ones named', async () => {
+    const problem = await refused({ ...CREDIT_SCORE, user_id: 7, hash: 'req_of-my-own-choosing' }, 422)
+    expect(fieldsOf(problem)).toEqual([
+      ['user_id', 'unknown_field'],
+      ['hash', 'unknown_field'],
+    ])
+  })
+
+  test('when the fields around the form have the wrong type', async () => {
+    expect(fieldsOf(await refused({ service_slug: 7, request_data: 'mobile=0912' }, 422))).toEqual([
+      ['service_slug', 'not_text'],
+      ['request_data', 'not_object'],
+    ])
+    expect(fieldsOf(await refused({ service_slug: 'link-check', request_data: [] }, 422))).toEqual([
+      ['request_data', 'not_object'],
+    ])
+  })
+
+  test('when nobody knows the service', async () => {
+    for (const service_slug of [
+      'no-such-service',
+      '',
+      '__proto__',
+      'constructor',
+      '../health',
+      'x'.repeat(5000),
+    ]) {
+      const problem = await refused({ ...CREDIT_SCORE, service_slug }, 404)
+      expect(problem.code).toBe('unknown_service')
+      expect(problem.detail.length).toBeLessThan(200)
+    }
+  })
+
+  test('without any body: the fields that are missing are named', async () => {
+    const res = await api.post(SUBMIT).expect(422)
+    expect(fieldsOf(res.body)).toEqual([['service_slug', 'required']])
+  })
+
+  const malformed: [string, string, number, string][] = [
+    ['it is not JSON', '{"service_slug": ', 400, 'invalid_json'],
+    ['it is a list', '[]', 400, 'invalid_json'],
+    ['it is a number', '7', 400, 'invalid_json'],
+    ['it is null', 'null', 400, 'invalid_json'],
+    ['it is a text', '"text"', 400, 'invalid_json'],
+    ['it has 65 kB', JSON.stringify({ service_slug: 'x'.repeat(65 * 1024) }), 413, 'body_too_large'],
+  ]
+  test.each(malformed)('when %s', async (_what, body, status, code) => {
+    const res = await api.post(SUBMIT).set('Content-Type', 'application/json').send(body).expect(status)
+    expect(res.headers['content-type']).toMatch(/^application\/problem\+json/)
+    expect(res.body).toMatchObject({ status, code, retryable: false })
+  })
+
+  test('when it is small only as long as it is packed', async () => {
+    const bomb = gzipSync(JSON.stringify({ service_slug: 'x'.repeat(10_000_000) }))
+    const res = await fetch(address + SUBMIT, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' },
+      body: bomb,
+    })
+    expect({ status: res.status, ...(await res.json()) }).toMatchObject({
+      status: 413,
+      code: 'body_too_large',
+    })
+  })
+
+  test('when it is of another type', async () => {
+    for (const headers of [
+      { 'Content-Type': 'text/plain' },
+      { 'Content-Type': 'application/x-www-form-urlencoded' },
+      { 'Content-Type': 'application/json; charset=iso-8859-1' },
+      { 'Content-Type': 'application/json', 'Content-Encoding': 'zip' },
+    ]) {
+      const res = await api.post(SUBMIT).set(headers).send(JSON.stringify(CREDIT_SCORE)).expect(415)
+      expect(res.body.code).toBe('unsupported_media_type')
+    }
+  })
+})
+
+describe('an Idempotency-Key', () => {
+  const submitWith = (key: string, body: object = CREDIT_SCORE) => submit(body).set('Idempotency-Key', key)
+
+  test('with the same body is answered as the first time, even after the request has moved on', async () => {
+    const key = aKey()
+    const first = await submitWith(key).expect(202)
+    await apply(first.body.hash, { type: 'start', attempt: 1 })
+    await apply(first.body.hash, { type: 'progress', attempt: 1, progress: 40 })
+    const again = await submitWith(key).expect(202)
+    expect(again.body).toEqual(first.body)
+    expect(again.headers).toMatchObject({
+      location: first.headers.location,
+      'retry-after': first.headers['retry-after'],
+      'idempotency-replayed': 'true',
+    })
+    expect(first.headers['idempotency-replayed']).toBeUndefined()
+  })
+
+  test('takes a body that means the same as the same', async () => {
+    const key = aKey()
+    const first = await submitWith(key)
+    const { mobile, national_code } = CREDIT_SCORE.request_data
+    const again = await submitWith(key, {
+      request_data: { national_code, mobile: mobile.replace(/\d/g, (d) => '۰۱۲۳۴۵۶۷۸۹'[Number(d)] ?? d) },
+      service_slug: 'credit-score-rating',
+    }).expect(202)
+    expect(again.body.hash).toBe(first.body.hash)
+  })
+
+  test('with another body is refused', async () => {
+    const key = aKey()
+    await submitWith(key).expect(202)
+    const request_data = { ...CREDIT_SCORE.request_data, mobile: '09123456780' }
+    const res = await submitWith(key, { ...CREDIT_SCORE, request_data }).expect(422)
+    expect(res.body.code).toBe('idempotency_key_reused')
+  })
+
+  test('is not spent by a submit that was refused', async () => {
+    const key = aKey()
+    await submitWith(key, { ...CREDIT_SCORE, request_data: {} }).expect(422)
+    await submitWith(key).expect(202)
+  })
+
+  test('is the own one of each caller: browser by browser, address by address', async () => {
+    const key = aKey()
+    const answers = [
+      await submitWith(key),
+      await submitWith(key).set('X-Forwarded-For', '192.0.2.1'),
+      await submitWith(key).set('X-Forwarded-For', '192.0.2.2'),
+      await submitWith(key).set('Cookie', cookieOf('a'.repeat(21))),
+      await submitWith(key).set('Cookie', cookieOf('b'.repeat(21))),
+    ]
+    expect(new Set(answers.map((answer) => answer.body.hash)).size).toBe(5)
+    const again = await submitWith(key).set('X-Forwarded-For', '192.0.2.2')
+    expect(again.body).toEqual(answers[2]?.body)
+  })
+
+  test('sent 20 times at once makes one request, with one answer for all', async () => {
+    const key = aKey()
+    const waitingBefore = await redis.zcard('halfway:inquiries:prioritized')
+    const recordsBefore = (await redis.keys(keys.record('req_*'))).length
+    const answers = await Promise.all(Array.from({ length: 20 }, () => submitWith(key)))
+    expect(answers.map((answer) => answer.status)).toEqual(Array(20).fill(202))
+    for (const answer of answers) expect(answer.body).toEqual(answers[0]?.body)
+    expect((await redis.keys(keys.record('req_*'))).length).toBe(recordsBefore + 1)
+    expect(await redis.zcard('halfway:inquiries:prioritized')).toBe(waitingBefore + 1)
+  })
+
+  test('is told by nothing in Redis, neither itself nor whose it is', async () => {
+    const key = aKey()
+    await submitWith(key).set('X-Forwarded-For', '192.0.2.77')
+    const names = (await redis.keys('*')).join()
+    expect(names).toContain('local_request:idempotency:')
+    expect(names).not.toContain(key)
+    // The limiter counts by address; the key's name must not.
+    expect(names.replaceAll(/local_request:rate:[^,]+/g, '')).not.toContain('192.0.2.77')
+  })
+
+  test('must be short and printable', async () => {
+    for (const key of ['', 'x'.repeat(256), 'caf\u00e9']) {
+      const res = await submitWith(key).expect(400)
+      expect(res.body.code).toBe('invalid_parameter')
+    }
+    await submitWith('x'.repeat(255)).expect(202)
+  })
+})
+
+describe('how often somebody may submit', () => {
+  test('is counted by address: too much is 429 with the time to wait', async () => {
+    const limited = await useServer(testRedis, { settings: { SUBMITS_PER_MINUTE: '3' } })
+    const from = (address: string) =>
+      limited.api.post(SUBMIT).set('X-Forwarded-For', address).send(CREDIT_SCORE)
+    for (let n = 0; n < 3; n++) await from('192.0.2.9').expect(202)
+    const res = await from('192.0.2.9').expect(429)
+    expect(res.body).toMatchObject({ status: 429, code: 'rate_limited', retryable: true })
+    const seconds = Number(res.headers['retry-after'])
+    expect(seconds).toBeGreaterThan(50)
+    expect(seconds).toBeLessThanOrEqual(60)
+    expect(res.body.detail).toContain(`${seconds} s`)
+    await from('192.0.2.10').expect(202)
+    // Looking is not submitting.
+    await limited.api.get('/api/services').set('X-Forwarded-For', '192.0.2.9').expect(200)
+    await limited.stop()
+  })
+
+  test('is counted by all server processes together', async () => {
+    const settings = { SUBMITS_PER_MINUTE: '2' }
+    const [one, two] = [await useServer(testRedis, { settings }), await useServer(testRedis, { settings })]
+    const to = (server: typeof one) =>
+      server.api.post(SUBMIT).set('X-Forwarded-For', '192.0.2.11').send(CREDIT_SCORE)
+    await to(one).expect(202)
+    await to(two).expect(202)
+    await to(one).expect(429)
+    await Promise.all([one.stop(), two.stop()])
+  })
+})
+
+// Last: the Redis of this file comes back empty.
+describe.runIf(onRealRedis)('while Redis is away', () => {
+  test('a submit is answered with 503, and works again when Redis is back', async () => {
+    await submit().expect(202)
+    await testRedis.goAway()
+    for (let n = 0; n < 3; n++) {
+      const res = await submit()
+      expect(res.status).toBe(503)
+      expect(res.headers).toMatchObject({
+        'content-type': 'application/problem+json; charset=utf-8',
+        'retry-after': '5',
+      })
+      expect(res.body).toMatchObject({ code: 'storage_unavailable', retryable: true })
+    }
+    await testRedis.comeBack()
+    await eventually(async () => expect((await submit()).status).toBe(202))
+  })
+
+  test('the limits count again once it is back, though Redis has forgotten their scripts', async () => {
+    const limited = await useServer(testRedis, { settings: { SUBMITS_PER_MINUTE: '2' } })
+    await testRedis.goAway()
+    await limited.api.post(SUBMIT).send(CREDIT_SCORE).expect(503)
+    await testRedis.comeBack()
+    const again = () => limited.api.post(SUBMIT).set('X-Forwarded-For', '192.0.2.12').send(CREDIT_SCORE)
+    await eventually(async () => expect((await again()).status).toBe(202))
+    await again().expect(202)
+    await again().expect(429)
+    await limited.stop()
+  })
+
+  test('a Redis that only hangs is found out once, not step by step', async () => {
+    const pid = Number(/process_id:(\d+)/.exec(await redis.info('server'))?.[1])
+    await redis.config('RESETSTAT')
+    process.kill(pid, 'SIGSTOP')
+    try {
+      expect((await submit()).status).toBe(503)
+    } finally {
+      process.kill(pid, 'SIGCONT')
+    }
+    // The limit was asked for, and nothing after it.
+    expect(await redis.info('commandstats')).toMatch(/cmdstat_evalsha:calls=1,/)
+    await eventually(async () => expect((await submit()).status).toBe(202))
+  })
+})

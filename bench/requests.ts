@@ -1,12 +1,13 @@
 /** Requests for the benchmarks: as their service makes them, half-way through. */
-import { createHash } from '../core/domain/request-id.ts'
-import { advance, type Change } from '../core/domain/state-machine.ts'
+
+import type { Service } from '../core/catalog/define-service.ts'
+import { findService } from '../core/catalog/index.ts'
 import { newRecord } from '../core/domain/create-record.ts'
 import { publicView, type RequestRecord } from '../core/domain/record.ts'
-import type { RedisClient } from '../core/redis/connect.ts'
+import { createHash } from '../core/domain/request-id.ts'
+import { advance, type Change } from '../core/domain/state-machine.ts'
 import { sealRecord } from '../core/records/codec.ts'
-import { findService } from '../core/catalog/index.ts'
-import type { Service } from '../core/catalog/define-service.ts'
+import type { RedisClient } from '../core/redis/connect.ts'
 
 export const TTL_SECONDS = 1800
 export const SERVICE = findService('credit-score-rating') as Service

@@ -1,15 +1,15 @@
 /** What a bot reports on one request: each report is one change of its attempt, written to Redis. */
 import { nanoid } from 'nanoid'
+import type { OtpBox, WaitForOtpOptions } from '../core/actions/otp-mailbox.ts'
+import { sayCommon } from '../core/domain/common-messages.ts'
 import { AppError, type ErrorCode } from '../core/domain/errors.ts'
-import type { Change } from '../core/domain/state-machine.ts'
-import type { Log } from '../core/runtime/log.ts'
+import { asTold, isBlank, type Told } from '../core/domain/message.ts'
 import type { OtpRequest } from '../core/domain/otp-prompt.ts'
 import type { PartReport } from '../core/domain/record.ts'
-import type { OtpBox, WaitForOtpOptions } from '../core/actions/otp-mailbox.ts'
-import type { RequestStore, Stored } from '../core/store/request-store.ts'
+import type { Change } from '../core/domain/state-machine.ts'
 import { isUnavailable, retryUnavailable } from '../core/redis/retry-unavailable.ts'
-import { sayCommon } from '../core/domain/common-messages.ts'
-import { asTold, isBlank, type Told } from '../core/domain/message.ts'
+import type { Log } from '../core/runtime/log.ts'
+import type { RequestStore, Stored } from '../core/store/request-store.ts'
 import { BotFailure } from './bot-failure.ts'
 
 export type AskForOtp = Omit<OtpRequest, 'id' | 'recall'>

@@ -20,16 +20,17 @@
  *   const request = updater.bind(hash, () => attempt)
  *   await request.updateProgress(30)
  */
-import type { RedisTarget } from '../core/runtime/config.ts'
-import { createLog, type Log } from '../core/runtime/log.ts'
+
+import { createOtpBox, type WaitForOtpOptions } from '../core/actions/otp-mailbox.ts'
+import type { Told } from '../core/domain/message.ts'
 import { isFinal } from '../core/domain/record.ts'
+import { createUpdateBus } from '../core/pubsub/channel-subscriber.ts'
+import { createLiveRequests, type LiveUpdate } from '../core/pubsub/request-watcher.ts'
 import { startClock } from '../core/redis/clock.ts'
 import { type ConnectionSettings, openRedis, type RedisClient } from '../core/redis/connect.ts'
-import { createLiveRequests, type LiveUpdate } from '../core/pubsub/request-watcher.ts'
-import { createOtpBox, type WaitForOtpOptions } from '../core/actions/otp-mailbox.ts'
+import type { RedisTarget } from '../core/runtime/config.ts'
+import { createLog, type Log } from '../core/runtime/log.ts'
 import { createRequestStore, type Stored } from '../core/store/request-store.ts'
-import { createUpdateBus } from '../core/pubsub/channel-subscriber.ts'
-import type { Told } from '../core/domain/message.ts'
 import { type AskForOtp, createBind, type RequestUpdater } from './request-updater.ts'
 
 export type { AskForOtp, RequestUpdater }

@@ -1,17 +1,18 @@
 /** The parts of Halfway that commands use, on connections of their own. */
-import type { Config } from '../core/runtime/config.ts'
-import { createLog } from '../core/runtime/log.ts'
-import { startClock } from '../core/redis/clock.ts'
-import { openRedis, type RedisClient, type RedisConnections } from '../core/redis/connect.ts'
-import { createDeadlines, type Deadlines } from '../core/store/deadline-index.ts'
-import { createFailures, type Failures } from '../core/store/failed-requests.ts'
+
 import { createIntake, type Intake } from '../core/actions/enqueue-request.ts'
-import { createQueueCensus, type QueueCensus } from '../core/queue/queue-stats.ts'
-import { createQueues, type Queues } from '../core/queue/queues.ts'
-import { createRequestStore, type RequestStore } from '../core/store/request-store.ts'
-import { createSubjects } from '../core/store/subject-limits.ts'
 import { createRequests, type Requests } from '../core/actions/request-actions.ts'
 import { allQueues } from '../core/catalog/index.ts'
+import { createQueueCensus, type QueueCensus } from '../core/queue/queue-stats.ts'
+import { createQueues, type Queues } from '../core/queue/queues.ts'
+import { startClock } from '../core/redis/clock.ts'
+import { openRedis, type RedisClient, type RedisConnections } from '../core/redis/connect.ts'
+import type { Config } from '../core/runtime/config.ts'
+import { createLog } from '../core/runtime/log.ts'
+import { createDeadlines, type Deadlines } from '../core/store/deadline-index.ts'
+import { createFailures, type Failures } from '../core/store/failed-requests.ts'
+import { createRequestStore, type RequestStore } from '../core/store/request-store.ts'
+import { createSubjects } from '../core/store/subject-limits.ts'
 
 export interface Installation {
   config: Config

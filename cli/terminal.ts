@@ -3,9 +3,10 @@
  * other programs have put into Redis is printed as text, whatever it contains.
  */
 import type { Readable, Writable } from 'node:stream'
-import { AppError, StartError } from '../core/domain/errors.ts'
-import { describeRedisError } from '../core/redis/redis-error.ts'
+import { AppError } from '../core/domain/errors.ts'
 import { createTexts } from '../core/i18n/index.ts'
+import { describeRedisError } from '../core/redis/redis-error.ts'
+import { StartError } from '../core/runtime/startup-error.ts'
 import { visible, visibleJson, visibleLines, widthOf } from '../core/runtime/visible-text.ts'
 
 export interface Terminal {

@@ -3,8 +3,8 @@
  * cannot wait, at once, and once each time it comes true. The regions stand outside of `<main>`, so they outlive a change of content.
  */
 import { isExpiring } from '../core/domain/record.ts'
-import { describe } from '../core/presentation/describe-request.ts'
 import type { LiveKey } from '../core/i18n/index.ts'
+import { describe } from '../core/presentation/describe-request.ts'
 import type { Page } from './page-data.ts'
 import { isStale, remainingSeconds, type State } from './reducer.ts'
 

@@ -2,11 +2,11 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { StartError } from '../core/domain/errors.ts'
-import { listen, runProcess } from '../core/runtime/process.ts'
 import { startClock } from '../core/redis/clock.ts'
 import { openRedis } from '../core/redis/connect.ts'
 import { openInstallationSecret } from '../core/redis/installation-secret.ts'
+import { listen, runProcess } from '../core/runtime/process.ts'
+import { StartError } from '../core/runtime/startup-error.ts'
 import { composeServer } from './compose.ts'
 
 const ASSETS = fileURLToPath(new URL('../public/dist', import.meta.url))

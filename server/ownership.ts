@@ -5,10 +5,10 @@
  * The one place that decides; API, pages and sockets only bring what they were shown.
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
-import type { OwnerCheck } from '../core/runtime/config.ts'
 import { AppError, nullIfUnreadable } from '../core/domain/errors.ts'
-import { isHash, missing } from '../core/domain/request-id.ts'
 import type { RequestRecord } from '../core/domain/record.ts'
+import { isHash, missing } from '../core/domain/request-id.ts'
+import type { OwnerCheck } from '../core/runtime/config.ts'
 import type { RequestStore } from '../core/store/request-store.ts'
 
 /** What somebody shows to say who they are; null what they do not have. */

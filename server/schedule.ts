@@ -1,7 +1,7 @@
 /** When a request is to run and how urgent it is, as its submitter asks for it. */
 import { z } from 'zod'
-import type { FieldError } from '../core/domain/errors.ts'
 import { PRIORITIES } from '../core/catalog/define-service.ts'
+import type { FieldError } from '../core/domain/errors.ts'
 
 /** As given: anything, until it is read. */
 export interface Wishes {

@@ -185,7 +185,8 @@ describe('the house', () => {
           target === 'core/domain/steps.ts',
       )
         .filter(
-          (breach) => !breach.endsWith('core/domain/otp-prompt.ts') || !breach.startsWith('bots/request-updater.ts'),
+          (breach) =>
+            !breach.endsWith('core/domain/otp-prompt.ts') || !breach.startsWith('bots/request-updater.ts'),
         )
         // How all steps begin is no next state.
         .filter((breach) => !beginning.some(({ path }) => breach === `${path}: core/domain/steps.ts`))

@@ -1,11 +1,11 @@
 /** What the documents promise and what the code knows are the same: neither may know more. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { DRIVER_NAMES } from '../core/tasks/drivers/driver.ts'
-import { ERRORS } from '../core/domain/errors.ts'
-import { newRecord } from '../core/domain/create-record.ts'
-import { publicView, STATUSES } from '../core/domain/record.ts'
 import { allServices } from '../core/catalog/index.ts'
+import { newRecord } from '../core/domain/create-record.ts'
+import { ERRORS } from '../core/domain/errors.ts'
+import { publicView, STATUSES } from '../core/domain/record.ts'
+import { DRIVER_NAMES } from '../core/runtime/env-schema.ts'
 import { keys } from './helpers/names.ts'
 
 const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')

@@ -1,6 +1,7 @@
 /** How long a request waits before its next attempt, milliseconds. */
-import type { RequestRecord } from '../core/domain/record.ts'
+
 import type { Backoff } from '../core/catalog/define-service.ts'
+import type { RequestRecord } from '../core/domain/record.ts'
 
 type Attempts = Pick<RequestRecord, 'attempt' | 'max_attempts'>
 

@@ -1,10 +1,10 @@
 /** Calls a bot over HTTP and understands its answer, whatever it is: nothing a bot says makes a worker stumble. */
 import { Agent, buildConnector, fetch, type Response } from 'undici'
 import { z } from 'zod'
-import { AppError } from '../core/domain/errors.ts'
-import { inexactIn, inexactWords } from '../core/records/exact-numbers.ts'
 import { sayCommon } from '../core/domain/common-messages.ts'
+import { AppError } from '../core/domain/errors.ts'
 import { keyShape } from '../core/domain/message.ts'
+import { inexactIn, inexactWords } from '../core/records/exact-numbers.ts'
 
 const text = (most: number, otherwise: string) =>
   z

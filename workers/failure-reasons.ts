@@ -1,7 +1,8 @@
 /** How a request ends that no bot has ended. */
+
+import { sayCommon } from '../core/domain/common-messages.ts'
 import type { RequestErrorCode } from '../core/domain/errors.ts'
 import type { Failure } from '../core/domain/state-machine.ts'
-import { sayCommon } from '../core/domain/common-messages.ts'
 
 /** @param retryable whether beginning anew may help whoever waited */
 const failureFor = (code: RequestErrorCode, retryable: boolean): Failure => ({

@@ -1,23 +1,24 @@
 /** The workers' process: `npm run start:workers`. One BullMQ worker for each queue it takes jobs from. */
-import { runProcess } from '../core/runtime/process.ts'
+
+import { createOtpBox } from '../core/actions/otp-mailbox.ts'
+import { allQueues, findService } from '../core/catalog/index.ts'
+import { createUpdateBus } from '../core/pubsub/channel-subscriber.ts'
+import { createLiveRequests } from '../core/pubsub/request-watcher.ts'
+import { createQueues, SLEEP_SECONDS } from '../core/queue/queues.ts'
+import { announceWorker } from '../core/queue/worker-heartbeat.ts'
 import { isAway } from '../core/redis/away.ts'
 import { startClock } from '../core/redis/clock.ts'
 import { openRedis } from '../core/redis/connect.ts'
+import { runProcess } from '../core/runtime/process.ts'
 import { createDeadlines } from '../core/store/deadline-index.ts'
 import { createFailures } from '../core/store/failed-requests.ts'
-import { createLiveRequests } from '../core/pubsub/request-watcher.ts'
-import { createOtpBox } from '../core/actions/otp-mailbox.ts'
-import { createQueues, SLEEP_SECONDS } from '../core/queue/queues.ts'
 import { createRequestStore } from '../core/store/request-store.ts'
 import { createSubjects } from '../core/store/subject-limits.ts'
-import { createUpdateBus } from '../core/pubsub/channel-subscriber.ts'
-import { announceWorker } from '../core/queue/worker-heartbeat.ts'
-import { allQueues, findService } from '../core/catalog/index.ts'
 import { createBotClient } from './bot-client.ts'
-import { startLimits } from './worker-limits.ts'
 import { readOptions } from './options.ts'
 import { createRequestWorker } from './request-worker.ts'
 import { startRescuer } from './rescuer.ts'
+import { startLimits } from './worker-limits.ts'
 
 await runProcess({ name: 'workers', env: process.env }, async ({ config, log, use, end, leaveWhen }) => {
   const options = readOptions(process.argv.slice(2), allQueues())

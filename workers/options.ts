@@ -1,7 +1,7 @@
 /** What the workers' command line says: `npm run start:workers -- --queue crawls --concurrency 20`. */
 import { Command, InvalidArgumentError } from 'commander'
-import { LONGEST_SECONDS, parseOptions, wholeNumber } from '../core/runtime/command-line.ts'
 import type { ServiceQueue } from '../core/catalog/queue-definitions.ts'
+import { LONGEST_SECONDS, parseOptions, wholeNumber } from '../core/runtime/command-line.ts'
 
 export interface WorkerOptions {
   /** Undefined for all of them. */

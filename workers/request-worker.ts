@@ -6,15 +6,13 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DelayedError, Worker } from 'bullmq'
+import type { OtpBox } from '../core/actions/otp-mailbox.ts'
+import type { Service } from '../core/catalog/define-service.ts'
+import type { ServiceQueue } from '../core/catalog/queue-definitions.ts'
 import { waitsUntil } from '../core/domain/deadline.ts'
 import { AppError } from '../core/domain/errors.ts'
-import type { Log } from '../core/runtime/log.ts'
 import { isFinal, type RequestRecord } from '../core/domain/record.ts'
-import { countRunning } from '../core/redis/away.ts'
-import type { RedisClient } from '../core/redis/connect.ts'
-import type { Deadlines } from '../core/store/deadline-index.ts'
 import type { LiveRequests } from '../core/pubsub/request-watcher.ts'
-import type { OtpBox } from '../core/actions/otp-mailbox.ts'
 import {
   hashOf,
   type JobData,
@@ -24,15 +22,17 @@ import {
   waiting,
   waitNoLonger,
 } from '../core/queue/queues.ts'
-import type { RequestStore } from '../core/store/request-store.ts'
+import { countRunning } from '../core/redis/away.ts'
+import type { RedisClient } from '../core/redis/connect.ts'
 import { isUnavailable, retryUnavailable } from '../core/redis/retry-unavailable.ts'
+import type { Log } from '../core/runtime/log.ts'
+import type { Deadlines } from '../core/store/deadline-index.ts'
+import type { RequestStore } from '../core/store/request-store.ts'
 import type { Subjects } from '../core/store/subject-limits.ts'
-import type { ServiceQueue } from '../core/catalog/queue-definitions.ts'
-import type { Service } from '../core/catalog/define-service.ts'
-import { createAttempt } from './run-attempt.ts'
 import type { BotClient } from './bot-client.ts'
 import { INTERNAL_ERROR, LOST, UNKNOWN_SERVICE } from './failure-reasons.ts'
 import { createNextTry, endsAt } from './retry-policy.ts'
+import { createAttempt } from './run-attempt.ts'
 import { createTakeTurn } from './turn.ts'
 import { createUnclaimed } from './unclaimed.ts'
 

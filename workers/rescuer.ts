@@ -3,15 +3,16 @@
  * job was never queued, or lost or forgotten since, gets it. Any number of rescuers may run: each only does what the
  * rules allow once.
  */
+
+import type { Service } from '../core/catalog/define-service.ts'
 import { dueAt, waitsUntil } from '../core/domain/deadline.ts'
 import { isUnreadable } from '../core/domain/errors.ts'
-import type { Log } from '../core/runtime/log.ts'
 import { isFinal, type RequestRecord } from '../core/domain/record.ts'
+import type { Queues } from '../core/queue/queues.ts'
+import type { Log } from '../core/runtime/log.ts'
 import type { Deadlines } from '../core/store/deadline-index.ts'
 import type { Failures } from '../core/store/failed-requests.ts'
-import type { Queues } from '../core/queue/queues.ts'
 import type { RequestStore } from '../core/store/request-store.ts'
-import type { Service } from '../core/catalog/define-service.ts'
 import { NO_CODE, TIMED_OUT } from './failure-reasons.ts'
 
 export interface RescuerDeps {

@@ -1,15 +1,16 @@
 /** What follows a failed attempt: another one, when it may help and there is time for it, or the end of the request. */
-import { dueAt } from '../core/domain/deadline.ts'
-import type { Failure } from '../core/domain/state-machine.ts'
-import type { Log } from '../core/runtime/log.ts'
-import type { RequestRecord } from '../core/domain/record.ts'
-import type { Queues } from '../core/queue/queues.ts'
-import type { RequestStore } from '../core/store/request-store.ts'
-import type { ServiceQueue } from '../core/catalog/queue-definitions.ts'
+
 import type { Service } from '../core/catalog/define-service.ts'
-import type { AttemptOutcome } from './run-attempt.ts'
+import type { ServiceQueue } from '../core/catalog/queue-definitions.ts'
+import { dueAt } from '../core/domain/deadline.ts'
+import type { RequestRecord } from '../core/domain/record.ts'
+import type { Failure } from '../core/domain/state-machine.ts'
+import type { Queues } from '../core/queue/queues.ts'
+import type { Log } from '../core/runtime/log.ts'
+import type { RequestStore } from '../core/store/request-store.ts'
 import { afterFailure, afterNothingBegun } from './backoff.ts'
 import { BOT_UNAVAILABLE } from './failure-reasons.ts'
+import type { AttemptOutcome } from './run-attempt.ts'
 
 export interface NextTryDeps {
   store: RequestStore

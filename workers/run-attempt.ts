@@ -3,15 +3,15 @@
  * waits for a person: a bot that answers that it had a code sent is called again once the code is there.
  */
 import { nanoid } from 'nanoid'
+import { sayCommon } from '../core/domain/common-messages.ts'
 import { promptClosesAt } from '../core/domain/deadline.ts'
 import { AppError, isRequestError } from '../core/domain/errors.ts'
-import type { Change, Failure } from '../core/domain/state-machine.ts'
-import type { Log } from '../core/runtime/log.ts'
 import { isFinal, type PublicView, type RequestRecord } from '../core/domain/record.ts'
+import type { Change, Failure } from '../core/domain/state-machine.ts'
 import type { LiveListener, LiveRequests } from '../core/pubsub/request-watcher.ts'
-import type { Outcome, RequestStore } from '../core/store/request-store.ts'
 import { retryUnavailable } from '../core/redis/retry-unavailable.ts'
-import { sayCommon } from '../core/domain/common-messages.ts'
+import type { Log } from '../core/runtime/log.ts'
+import type { Outcome, RequestStore } from '../core/store/request-store.ts'
 import { type BotClient, NotBegun } from './bot-client.ts'
 import { startStopwatch } from './pausable-timeout.ts'
 

@@ -1,12 +1,12 @@
 /** Begins an attempt, or goes on with the one whose bot had a code sent and let go. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Failure } from '../core/domain/state-machine.ts'
-import type { Log } from '../core/runtime/log.ts'
-import type { RequestRecord } from '../core/domain/record.ts'
-import type { Deadlines } from '../core/store/deadline-index.ts'
 import type { OtpBox } from '../core/actions/otp-mailbox.ts'
-import type { RequestStore, Stored } from '../core/store/request-store.ts'
+import type { RequestRecord } from '../core/domain/record.ts'
+import type { Failure } from '../core/domain/state-machine.ts'
 import { MAX_RETRY_WAIT_MS } from '../core/redis/retry-unavailable.ts'
+import type { Log } from '../core/runtime/log.ts'
+import type { Deadlines } from '../core/store/deadline-index.ts'
+import type { RequestStore, Stored } from '../core/store/request-store.ts'
 import { reserveForNextAttempt, type Subjects } from '../core/store/subject-limits.ts'
 import { NO_CODE, TOO_MANY_CODES_SENT } from './failure-reasons.ts'
 

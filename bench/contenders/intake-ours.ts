@@ -1,12 +1,13 @@
 /** Takes requests in as our server does, without HTTP before it: on its kind of connection, made of the same parts. */
+
+import { createIntake } from '../../core/actions/enqueue-request.ts'
 import { createHash } from '../../core/domain/request-id.ts'
 import type { Change } from '../../core/domain/state-machine.ts'
-import { createLog } from '../../core/runtime/log.ts'
+import { createQueues } from '../../core/queue/queues.ts'
 import { startClock } from '../../core/redis/clock.ts'
 import { openRedis } from '../../core/redis/connect.ts'
+import { createLog } from '../../core/runtime/log.ts'
 import { createDeadlines } from '../../core/store/deadline-index.ts'
-import { createIntake } from '../../core/actions/enqueue-request.ts'
-import { createQueues } from '../../core/queue/queues.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
 import { createSubjects } from '../../core/store/subject-limits.ts'
 import { type Batches, inBatches } from '../measure/batches.ts'

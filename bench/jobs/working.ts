@@ -1,8 +1,8 @@
 /** Jobs worked on: so many are put into a queue that stands still, then it goes. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Queue } from 'bullmq'
-import { createLog } from '../../core/runtime/log.ts'
 import { openQueue } from '../../core/queue/queues.ts'
+import { createLog } from '../../core/runtime/log.ts'
 import { startWorkers } from '../halfway.ts'
 import type { Batches } from '../measure/batches.ts'
 import { startChild, startContender } from '../measure/child.ts'

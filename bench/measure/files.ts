@@ -1,4 +1,4 @@
-import { StartError } from '../../core/domain/errors.ts'
+import { StartError } from '../../core/runtime/startup-error.ts'
 
 /** Beside the connections that are measured. */
 const OTHERS = 500

@@ -3,10 +3,10 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { StartError } from '../../core/domain/errors.ts'
-import { createLog } from '../../core/runtime/log.ts'
 import { openRedis, type RedisClient } from '../../core/redis/connect.ts'
 import { freePort, installedServer, startRedisServer } from '../../core/redis/local-server.ts'
+import { createLog } from '../../core/runtime/log.ts'
+import { StartError } from '../../core/runtime/startup-error.ts'
 
 export interface BenchRedis {
   readonly url: string

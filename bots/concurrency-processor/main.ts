@@ -1,11 +1,12 @@
 /** A processor of tasks: `npm run concurrency:processor`. As many as are wanted, on as many machines. */
-import { createPoolDriver } from '../../core/tasks/drivers/pool.ts'
-import { createConcurrencyNames } from '../../core/tasks/protocol.ts'
-import { concurrencyTarget } from '../../core/tasks/compose.ts'
-import { startProcessor } from '../../core/tasks/processor.ts'
-import { runProcess } from '../../core/runtime/process.ts'
+
 import { isAway } from '../../core/redis/away.ts'
 import { openRedis } from '../../core/redis/connect.ts'
+import { runProcess } from '../../core/runtime/process.ts'
+import { concurrencyTarget } from '../../core/tasks/compose.ts'
+import { createPoolDriver } from '../../core/tasks/drivers/pool.ts'
+import { startProcessor } from '../../core/tasks/processor.ts'
+import { createConcurrencyNames } from '../../core/tasks/protocol.ts'
 import { readOptions } from './options.ts'
 
 const TASKS = new URL('../inquiry-provider/tasks.ts', import.meta.url).href

@@ -5,8 +5,8 @@
  */
 import express, { type Express, type NextFunction, type Request, type Response } from 'express'
 import helmet from 'helmet'
-import type { Log } from '../../core/runtime/log.ts'
 import { FIELD_TYPES } from '../../core/catalog/fields.ts'
+import type { Log } from '../../core/runtime/log.ts'
 import { createInbox, type Inbox } from './inbox.ts'
 import { createPace } from './pace.ts'
 import { createPages, type PageError, type Show } from './pages.ts'

@@ -1,7 +1,7 @@
 /** What the portal does with each form that is sent in: on to the next step, or an error on the same page. */
 import { randomInt } from 'node:crypto'
-import { plainNumber } from '../../core/domain/digits.ts'
 import { FIELD_TYPES } from '../../core/catalog/fields.ts'
+import { plainNumber } from '../../core/domain/digits.ts'
 import { makeCreditReport } from './credit-report.ts'
 import type { Inbox } from './inbox.ts'
 import type { PageError } from './pages.ts'

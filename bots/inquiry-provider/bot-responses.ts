@@ -1,6 +1,7 @@
 /** What a run answers the worker that called for it. */
-import { AppError } from '../../core/domain/errors.ts'
+
 import { sayCommon } from '../../core/domain/common-messages.ts'
+import { AppError } from '../../core/domain/errors.ts'
 import { asTold, type Told } from '../../core/domain/message.ts'
 import { BotFailure } from '../bot-failure.ts'
 import type { AskForOtp } from '../updater.ts'

@@ -1,7 +1,7 @@
 /** The bots' process put together: the updater, the runs, and the HTTP server that starts them. */
 import { createServer } from 'node:http'
-import type { Concurrency } from '../../core/tasks/task-runner.ts'
 import { type App, listen } from '../../core/runtime/process.ts'
+import type { Concurrency } from '../../core/tasks/task-runner.ts'
 import { createUpdater } from '../updater.ts'
 import type { Handle } from './bot-service.ts'
 import { createRuns } from './run-registry.ts'

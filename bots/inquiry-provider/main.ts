@@ -1,6 +1,7 @@
 /** The bots' process: `npm run start:bots`. Listens on the loopback address only. */
-import { openConcurrency } from '../../core/tasks/compose.ts'
+
 import { runProcess } from '../../core/runtime/process.ts'
+import { openConcurrency } from '../../core/tasks/compose.ts'
 import { startProvider } from './compose.ts'
 import { createHandlers } from './services/index.ts'
 

@@ -1,11 +1,12 @@
 /**
  * Several tasks at once, each shown as a part of the current step: what `request.parallel` does.
  */
-import type { Concurrency, Settled } from '../../core/tasks/task-runner.ts'
-import { TaskError } from '../../core/tasks/task-errors.ts'
-import type { TaskCall } from '../../core/tasks/task.ts'
-import type { PartReport } from '../../core/domain/record.ts'
+
 import type { Told } from '../../core/domain/message.ts'
+import type { PartReport } from '../../core/domain/record.ts'
+import type { TaskCall } from '../../core/tasks/task.ts'
+import { TaskError } from '../../core/tasks/task-errors.ts'
+import type { Concurrency, Settled } from '../../core/tasks/task-runner.ts'
 import type { RequestUpdater } from '../updater.ts'
 
 export interface Part<Result> {

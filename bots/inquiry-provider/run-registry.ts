@@ -4,17 +4,17 @@
  * A run that answers that a code was sent is over; the call that brings the code goes on where it left off.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Concurrency } from '../../core/tasks/task-runner.ts'
-import { AppError } from '../../core/domain/errors.ts'
-import type { Log } from '../../core/runtime/log.ts'
-import { isUnavailable, retryUnavailable } from '../../core/redis/retry-unavailable.ts'
 import { sayCommon } from '../../core/domain/common-messages.ts'
+import { AppError } from '../../core/domain/errors.ts'
+import { isUnavailable, retryUnavailable } from '../../core/redis/retry-unavailable.ts'
+import type { Log } from '../../core/runtime/log.ts'
+import type { Concurrency } from '../../core/tasks/task-runner.ts'
 import { BotFailure } from '../bot-failure.ts'
 import type { Updater } from '../updater.ts'
 import { type BotAnswer, codeSent, failed, succeeded } from './bot-responses.ts'
-import { createAwaitedCodes } from './pending-otp-sessions.ts'
 import type { BotRequest, Handle } from './bot-service.ts'
 import { createParallel } from './parallel.ts'
+import { createAwaitedCodes } from './pending-otp-sessions.ts'
 import { isFresh, isRejection, isSmsSent, type SmsSent, sessionLost } from './sms-sent.ts'
 import { createUnstoredResults } from './unstored-results.ts'
 

@@ -1,12 +1,12 @@
 /** `doctor`: tries everything that Halfway needs, in the order in which it builds on each other. */
 import { type Config, loadConfig } from '../../core/runtime/config.ts'
-import { SettingsError } from '../../core/domain/errors.ts'
+import { SettingsError } from '../../core/runtime/startup-error.ts'
 import { checkBots } from '../doctor/bots.ts'
-import { checkChannel, checkJobs } from '../doctor/round-trips.ts'
 import { type Finding, fine, tryCheck } from '../doctor/check-result.ts'
 import { checkProcessors } from '../doctor/processors.ts'
 import { checkProxy } from '../doctor/proxy.ts'
 import { checkFacts, checkRequests, checkRoundTrip, checkWrites } from '../doctor/redis.ts'
+import { checkChannel, checkJobs } from '../doctor/round-trips.ts'
 import { type Installation, openInstallation } from '../installation.ts'
 import { type Context, EXIT, type ExitCode, sentence } from '../terminal.ts'
 

@@ -1,8 +1,9 @@
 /** `failed list` and `failed retry`: what went wrong, and another try for it. */
-import { nullIfUnreadable } from '../../core/domain/errors.ts'
-import type { Failed } from '../../core/store/failed-requests.ts'
+
 import { createRetry, type Retried } from '../../core/actions/retry-request.ts'
 import { findService } from '../../core/catalog/index.ts'
+import { nullIfUnreadable } from '../../core/domain/errors.ts'
+import type { Failed } from '../../core/store/failed-requests.ts'
 import type { Installation } from '../installation.ts'
 import { brief, type Context, duration, EXIT, type ExitCode, plural, table } from '../terminal.ts'
 

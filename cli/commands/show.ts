@@ -1,7 +1,8 @@
 /** `show <hash>`: one request as everybody may see it, or with `--raw` its record, with all that is never shown. */
+
+import { findService } from '../../core/catalog/index.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import type { PublicView } from '../../core/domain/record.ts'
-import { findService } from '../../core/catalog/index.ts'
 import type { Installation } from '../installation.ts'
 import { type Context, duration, EXIT, type ExitCode, facts, jsonLines, table } from '../terminal.ts'
 

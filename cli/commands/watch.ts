@@ -1,19 +1,12 @@
 /** `watch <hash>`: follows a request to its end. A bar on a terminal, one line a step elsewhere, one JSON a state. */
 import { AppError } from '../../core/domain/errors.ts'
 import { isFinal, type PublicView } from '../../core/domain/record.ts'
-import { createLiveRequests } from '../../core/pubsub/request-watcher.ts'
 import { createUpdateBus } from '../../core/pubsub/channel-subscriber.ts'
+import { createLiveRequests } from '../../core/pubsub/request-watcher.ts'
 import { type Installation, quiet } from '../installation.ts'
 import { type Context, EXIT, type ExitCode } from '../terminal.ts'
 import { createBarFace } from '../watch/bar-renderer.ts'
 import { createLineFace } from '../watch/line-renderer.ts'
-
-/** How a followed request is shown. */
-export interface Face {
-  /** Resolves once it is shown; `changed` aborts when there is something newer. */
-  show(view: PublicView, changed: AbortSignal): Promise<void>
-  end(view: PublicView): void
-}
 
 /** How often the place in the queue is looked at: it moves without a new version. */
 const LOOK_AT_QUEUE_MS = 2_000

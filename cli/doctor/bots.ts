@@ -1,6 +1,7 @@
 /** Whether workers would reach the bots, be let in, and find there every service that people are offered. */
-import type { Config } from '../../core/runtime/config.ts'
+
 import { allServices } from '../../core/catalog/index.ts'
+import type { Config } from '../../core/runtime/config.ts'
 import { type Finding, fine } from './check-result.ts'
 
 const WITHIN_MS = 5_000

@@ -1,9 +1,10 @@
 /** Whether somebody takes the tasks of the redis driver, where that one is set. */
-import { createConcurrencyNames } from '../../core/tasks/protocol.ts'
-import { concurrencyTarget } from '../../core/tasks/compose.ts'
-import type { Config } from '../../core/runtime/config.ts'
-import { StartError } from '../../core/domain/errors.ts'
+
 import { openRedis } from '../../core/redis/connect.ts'
+import type { Config } from '../../core/runtime/config.ts'
+import { StartError } from '../../core/runtime/startup-error.ts'
+import { concurrencyTarget } from '../../core/tasks/compose.ts'
+import { createConcurrencyNames } from '../../core/tasks/protocol.ts'
 import { quiet } from '../installation.ts'
 import { type Finding, fine } from './check-result.ts'
 

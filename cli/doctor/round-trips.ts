@@ -1,10 +1,11 @@
 /** Whether what is published is heard, and what is queued is taken: tried with a message and a job of nobody's. */
-import { createHash } from '../../core/domain/request-id.ts'
-import type { QueueState } from '../../core/queue/queue-stats.ts'
-import { createUpdateBus } from '../../core/pubsub/channel-subscriber.ts'
-import { queuesWithoutWorker } from '../../core/queue/worker-heartbeat.ts'
+
 import { allQueues } from '../../core/catalog/index.ts'
 import type { ServiceQueue } from '../../core/catalog/queue-definitions.ts'
+import { createHash } from '../../core/domain/request-id.ts'
+import { createUpdateBus } from '../../core/pubsub/channel-subscriber.ts'
+import type { QueueState } from '../../core/queue/queue-stats.ts'
+import { queuesWithoutWorker } from '../../core/queue/worker-heartbeat.ts'
 import { type Installation, quiet } from '../installation.ts'
 import { type Finding, fine, tryCheck } from './check-result.ts'
 

@@ -1,10 +1,11 @@
 /** A terminal with a person in front of it: a bar that moves, a prompt when a code is needed. */
+
+import type { Requests } from '../../core/actions/request-actions.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import type { OtpPrompt, PublicView } from '../../core/domain/record.ts'
-import type { Requests } from '../../core/actions/request-actions.ts'
-import type { Face } from '../commands/watch.ts'
 import { type Context, jsonLines, sentence } from '../terminal.ts'
 import { type Bar, createPrompts } from './prompts.ts'
+import type { Face } from './renderer.ts'
 
 /** Typed in the place of a code. */
 const ANOTHER = 'new'

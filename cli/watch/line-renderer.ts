@@ -1,7 +1,7 @@
 /** One line a step, or one JSON a state: for logs, pipes and programs. Nobody can be asked for a code there. */
 import type { PublicView } from '../../core/domain/record.ts'
-import type { Face } from '../commands/watch.ts'
 import { type Context, jsonLines } from '../terminal.ts'
+import type { Face } from './renderer.ts'
 
 export function createLineFace(context: Context): Face {
   let last = ''

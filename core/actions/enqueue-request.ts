@@ -1,15 +1,12 @@
 /** Takes a new request in: its record, somebody who looks after it, its job. */
 
+import type { Service } from '../catalog/define-service.ts'
 import { AppError } from '../domain/errors.ts'
 import type { RequestRecord } from '../domain/record.ts'
-import type { Service } from '../catalog/define-service.ts'
-import type { Deadlines } from '../store/deadline-index.ts'
 import type { Queues } from '../queue/queues.ts'
+import { type Deadlines, FIRST_LOOK_MS } from '../store/deadline-index.ts'
 import type { RequestStore } from '../store/request-store.ts'
 import type { Subjects } from '../store/subject-limits.ts'
-
-/** When a rescuer looks for the first time: early enough for a service with a short limit, or for a job that was lost. */
-export const FIRST_LOOK_MS = 10_000
 
 /**
  * Does nothing that was done before: whoever began with this record may have died.

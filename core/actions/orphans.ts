@@ -5,12 +5,12 @@
  */
 import { Cluster, type Redis } from 'ioredis'
 import { nullIfUnreadable } from '../domain/errors.ts'
-import { isHash } from '../domain/request-id.ts'
 import { isFinal } from '../domain/record.ts'
-import type { RedisClient } from '../redis/connect.ts'
-import { existing } from '../redis/existing.ts'
+import { isHash } from '../domain/request-id.ts'
 import type { QueueCensus } from '../queue/queue-stats.ts'
 import type { Queues } from '../queue/queues.ts'
+import type { RedisClient } from '../redis/connect.ts'
+import { existing } from '../redis/existing.ts'
 import type { RequestStore } from '../store/request-store.ts'
 
 export interface Orphans {

@@ -1,16 +1,16 @@
 /** What is done with a request that exists: look at it, cancel it, hand over a code, ask for another. */
 import { nanoid } from 'nanoid'
+import type { Service } from '../catalog/define-service.ts'
+import { findService } from '../catalog/index.ts'
 import { codeIn } from '../domain/digits.ts'
 import { AppError } from '../domain/errors.ts'
+import { isFinal, type PublicView, publicView, type RequestRecord } from '../domain/record.ts'
 import { isHash, missing } from '../domain/request-id.ts'
 import type { Change } from '../domain/state-machine.ts'
-import { isFinal, type PublicView, publicView, type RequestRecord } from '../domain/record.ts'
 import { createQueuePlaces } from '../queue/queue-positions.ts'
 import type { Queues } from '../queue/queues.ts'
 import type { RequestStore, Stored } from '../store/request-store.ts'
 import type { SubjectCount, Subjects } from '../store/subject-limits.ts'
-import { findService } from '../catalog/index.ts'
-import type { Service } from '../catalog/define-service.ts'
 
 export interface Requests {
   /** @throws AppError `request_not_found`, `request_expired`, `storage_unavailable`, like all of these */

@@ -2,14 +2,15 @@
  * Sends a failed request again: as a new one, of the same person, with what they sent, linked to the old one by
  * `retry_of`. Only while the old one's record lives, for nothing of what people sent outlives that; and only once.
  */
-import { AppError } from '../domain/errors.ts'
-import { createHash } from '../domain/request-id.ts'
-import { newRecord } from '../domain/create-record.ts'
-import type { RequestRecord } from '../domain/record.ts'
+
 import type { Service } from '../catalog/define-service.ts'
+import { newRecord } from '../domain/create-record.ts'
+import { AppError } from '../domain/errors.ts'
+import type { RequestRecord } from '../domain/record.ts'
+import { createHash } from '../domain/request-id.ts'
 import type { Failures } from '../store/failed-requests.ts'
-import type { Intake } from './enqueue-request.ts'
 import type { RequestStore } from '../store/request-store.ts'
+import type { Intake } from './enqueue-request.ts'
 
 export type Retried =
   | { ok: true; hash: string; retried_as: string }

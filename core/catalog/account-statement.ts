@@ -1,6 +1,6 @@
+import { defineService } from './define-service.ts'
 import { portalMessages } from './portal-messages.ts'
 import { inquiries } from './queue-definitions.ts'
-import { defineService } from './define-service.ts'
 
 export const accountStatement = defineService({
   slug: 'account-statement',

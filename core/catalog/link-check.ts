@@ -1,5 +1,5 @@
-import { crawls } from './queue-definitions.ts'
 import { defineService } from './define-service.ts'
+import { crawls } from './queue-definitions.ts'
 
 export const linkCheck = defineService({
   slug: 'link-check',

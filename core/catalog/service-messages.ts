@@ -1,12 +1,13 @@
 /** What the bot of a service says: by key, in the words of the service (`messages`) or the common ones. */
-import type { MessageParams } from '../domain/record.ts'
+
 import { commonMessages } from '../domain/common-messages.ts'
+import type { Told } from '../domain/message.ts'
 import { compile } from '../i18n/compile-messages.ts'
 import { type Compiled, createFormatter } from '../i18n/formatter.ts'
 import { LOCALES, type Locale } from '../i18n/index.ts'
-import type { Told } from '../domain/message.ts'
-import { allServices } from './index.ts'
+import type { MessageParams } from '../i18n/localize-message.ts'
 import type { Localized, Service } from './define-service.ts'
+import { allServices } from './index.ts'
 
 type Say<Key extends string> = (key: Key, params?: MessageParams) => Told
 

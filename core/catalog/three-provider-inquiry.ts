@@ -1,5 +1,5 @@
-import { inquiries } from './queue-definitions.ts'
 import { defineService } from './define-service.ts'
+import { inquiries } from './queue-definitions.ts'
 
 export const threeProviderInquiry = defineService({
   slug: 'three-provider-inquiry',

@@ -1,9 +1,11 @@
 /** What core, workers and bots say about any request, whatever the service: `message.*` and errors of requests. */
-import { REQUEST_ERRORS, type RequestErrorCode } from './errors.ts'
-import type { MessageParams } from './record.ts'
-import type { Told } from './message.ts'
+
+import type { TextKey } from '../i18n/en.ts'
 import type { Compiled } from '../i18n/formatter.ts'
-import { createTexts, LANGUAGES, type Locale, type TextKey } from '../i18n/index.ts'
+import { createTexts, LANGUAGES, type Locale } from '../i18n/index.ts'
+import type { MessageParams } from '../i18n/localize-message.ts'
+import { REQUEST_ERRORS, type RequestErrorCode } from './errors.ts'
+import type { Told } from './message.ts'
 
 type NameIn<Key extends string> = Key extends `message.${infer Name}` ? Name : never
 /** As bots and records know them: without what says where the catalogue has them. */

@@ -1,8 +1,8 @@
+import { sayCommon } from './common-messages.ts'
 import { toIso } from './iso-time.ts'
+import { say } from './message.ts'
 import type { RequestRecord } from './record.ts'
 import { firstSteps } from './steps.ts'
-import { sayCommon } from './common-messages.ts'
-import { say } from './message.ts'
 
 /** The first record of a request. */
 export function newRecord(input: {

@@ -120,18 +120,3 @@ export function nullIfUnreadable(error: unknown): null {
   if (!isUnreadable(error)) throw error
   return null
 }
-
-/** A process cannot start, for a reason its operator can mend: told in one sentence, without a stack. */
-export class StartError extends Error {
-  override name = 'StartError'
-}
-
-export class SettingsError extends StartError {
-  /** One sentence for each setting that is wrong. */
-  readonly complaints: readonly string[]
-
-  constructor(complaints: readonly string[]) {
-    super(`The settings are not right:\n${complaints.map((complaint) => `  - ${complaint}`).join('\n')}`)
-    this.complaints = complaints
-  }
-}

@@ -4,7 +4,8 @@
  */
 import { hash } from 'node:crypto'
 import { z } from 'zod'
-import type { MessageParams, RequestError, RequestRecord } from './record.ts'
+import type { MessageParams } from '../i18n/localize-message.ts'
+import type { RequestError, RequestRecord } from './record.ts'
 
 /** Words, in English where they have a key, and what they are called in the texts of the service or the common ones. */
 export interface Told {

@@ -1,6 +1,7 @@
 /** What a record keeps of questions for one-time codes. Nothing secret: the code itself lives in the otp box only. */
+
+import type { MessageParams } from '../i18n/localize-message.ts'
 import type { IsoTime } from './iso-time.ts'
-import type { MessageParams } from './record.ts'
 
 /** An open question for a one-time code. Holds nothing secret: the code itself lives in the otp box only. */
 export interface OtpPrompt {

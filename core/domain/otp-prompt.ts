@@ -3,9 +3,9 @@
  * another code may be sent. Pure, like the lifecycle that uses them.
  */
 import { type IsoTime, toIso } from './iso-time.ts'
+import type { Told } from './message.ts'
 import type { OtpLimits, StoredPrompt } from './otp-data.ts'
 import type { RequestRecord } from './record.ts'
-import type { Told } from './message.ts'
 
 /** What a bot says when it asks for a code; everything else has a sensible default. */
 export interface OtpRequest extends Partial<Told> {

@@ -3,6 +3,7 @@
  *
  * The names are the outside contract: bots in any language read and write the record's JSON.
  */
+import type { MessageParams } from '../i18n/localize-message.ts'
 import type { IsoTime } from './iso-time.ts'
 import type { OtpLimits, OtpPrompt, StoredPrompt } from './otp-data.ts'
 
@@ -21,9 +22,6 @@ export const isExpiring = ({ expires_at }: Pick<PublicView, 'expires_at'>, now: 
 /** Not begun, and not to begin at once. */
 export const isScheduled = ({ status, run_at }: Pick<PublicView, 'status' | 'run_at'>): boolean =>
   status === 'pending' && run_at !== null
-
-/** Parameters of a text that each viewer reads in their own language. */
-export type MessageParams = Record<string, string | number>
 
 export interface Step {
   id: string

@@ -8,8 +8,10 @@
  *   completed, failed, cancelled   final: nothing ever changes it again, but its time is renewed once on arrival
  */
 
+import { sayCommon } from './common-messages.ts'
 import { resumeClocks, shortenEstimate } from './deadline.ts'
 import { toIso } from './iso-time.ts'
+import { isBlank, say, type Told, toldOf } from './message.ts'
 import {
   afterWrongCode,
   askAgain,
@@ -30,8 +32,6 @@ import {
   type StoredPrompt,
 } from './record.ts'
 import { allDone, partsAnew, partsAt, stepsAt } from './steps.ts'
-import { sayCommon } from './common-messages.ts'
-import { isBlank, say, type Told, toldOf } from './message.ts'
 
 /** What may happen in which state, and where it leads. */
 export const TRANSITIONS = {

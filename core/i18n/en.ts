@@ -199,3 +199,5 @@ export const en = {
   'problem_text.queue_full': 'Nothing was sent. Others are before you; please try again later.',
   'problem_text.storage_unavailable': 'Nothing is lost. Please try again in a moment.',
 } as const
+
+export type TextKey = keyof typeof en

@@ -2,8 +2,9 @@
  * The texts in Persian. Written for people, not word for word: formal, short, calm. Numbers are formatted by ICU and come
  * out in Persian digits; what is Latin in the middle of a sentence stands between direction isolates.
  */
+
+import type { TextKey } from './en.ts'
 import { errors } from './fa-errors.ts'
-import type { TextKey } from './index.ts'
 
 export const fa: Readonly<Record<TextKey, string>> = {
   ...errors,

@@ -1,11 +1,10 @@
 /** The catalogues of texts, one file a language. */
 import { compile } from './compile-messages.ts'
-import { en } from './en.ts'
+import { en, type TextKey } from './en.ts'
 import { fa } from './fa.ts'
 import { type Compiled, createFormatter, type Translate } from './formatter.ts'
 
 export type Locale = 'en' | 'fa'
-export type TextKey = keyof typeof en
 /** What the browser needs to keep a request page up to date. */
 export type LiveKey = Extract<TextKey, `live.${string}`>
 

@@ -1,6 +1,8 @@
 /** What was said under a key, in the language of whoever reads it. */
-import type { MessageParams } from '../domain/record.ts'
 import { type Compiled, createFormatter } from './formatter.ts'
+
+/** Parameters of a text that each viewer reads in their own language. */
+export type MessageParams = Record<string, string | number>
 
 interface Said<Words> {
   /** As it was given. */

@@ -4,16 +4,11 @@
  * Pub/sub is at most once. Who listens must therefore read the record after `watch` has resolved, and again on every
  * `gap`: then nothing falls between, whatever happens to the connection.
  */
-import type { Log } from '../runtime/log.ts'
-import type { RedisClient } from '../redis/connect.ts'
-import { type Health, startEcho } from './subscriber-health.ts'
 
-export interface BusListener {
-  /** What was published, as it came: ours is sealed, a foreign one is not. */
-  message(json: string): void
-  /** Something may have been missed: read again. */
-  gap(): void
-}
+import type { RedisClient } from '../redis/connect.ts'
+import type { Log } from '../runtime/log.ts'
+import type { BusListener } from './channel-listener.ts'
+import { type Health, startEcho } from './subscriber-health.ts'
 
 export interface UpdateBus {
   /** Resolves with the way to stop once Redis has confirmed the subscription; waits for that while Redis is away. */

@@ -7,13 +7,13 @@
  * looked for; a foreign program's message, and one that takes something back, is only taken as a hint to read.
  */
 import { isUnreadable } from '../domain/errors.ts'
-import { kindOfNonsense, parseForeignRecord } from '../records/foreign-record.ts'
-import { missing } from '../domain/request-id.ts'
-import type { Log } from '../runtime/log.ts'
-import { goesBack } from '../records/reconcile.ts'
 import { isNewer, type PublicView, publicView, type RequestRecord, STATUSES } from '../domain/record.ts'
+import { missing } from '../domain/request-id.ts'
 import { sealView } from '../records/codec.ts'
-import type { QueuePlaces } from '../queue/queue-positions.ts'
+import { kindOfNonsense, parseForeignRecord } from '../records/foreign-record.ts'
+import { goesBack } from '../records/reconcile.ts'
+import { within } from '../redis/within.ts'
+import type { Log } from '../runtime/log.ts'
 import type { RequestStore } from '../store/request-store.ts'
 import {
   type LiveListener,
@@ -28,7 +28,6 @@ import {
   tellPlace,
 } from './broadcast.ts'
 import type { UpdateBus } from './channel-subscriber.ts'
-import { within } from '../redis/within.ts'
 
 export type { LiveListener, LiveUpdate }
 
@@ -85,7 +84,10 @@ export function createLiveRequests({
   /** A listener hears one state in this time, the newest; the first and a final one at once. Left out, it hears all. */
   mergeMs?: number
   /** Left out, nobody is told a place in the queue. */
-  places?: QueuePlaces
+  places?: {
+    read(request: PublicView): Promise<number | null>
+    follow(request: PublicView, onMove: (place: number | null) => void): () => void
+  }
   now?: () => number
 }): LiveRequests {
   const entries = new Map<string, Entry>()

@@ -3,9 +3,9 @@
  * as one to a replica that was cut off from its master. One that does not hear its own echo is replaced.
  */
 import { nanoid } from 'nanoid'
-import type { Log } from '../runtime/log.ts'
 import type { RedisClient } from '../redis/connect.ts'
-import type { BusListener } from './channel-subscriber.ts'
+import type { Log } from '../runtime/log.ts'
+import type { BusListener } from './channel-listener.ts'
 
 const EVERY_MS = 2000
 const WITHIN_MS = 2000

@@ -5,8 +5,8 @@
  */
 import { createHash } from 'node:crypto'
 import type { Queue } from 'bullmq'
-import type { RedisClient } from '../redis/connect.ts'
 import { gather } from '../redis/batch.ts'
+import type { RedisClient } from '../redis/connect.ts'
 import { replacingWrongTypes } from '../redis/wrong-type.ts'
 
 /**

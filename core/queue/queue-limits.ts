@@ -3,10 +3,10 @@
  * nothing is begun at all. It lies in Redis; one that comes back empty is given it again by every process that has set it.
  */
 import type { Queue } from 'bullmq'
-import type { Log } from '../runtime/log.ts'
 import type { ServiceQueue } from '../catalog/queue-definitions.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { replacingWrongTypes } from '../redis/wrong-type.ts'
+import type { Log } from '../runtime/log.ts'
 
 /** BullMQ's event streams are not read here: keep them short. */
 export const EVENTS_KEPT = 100

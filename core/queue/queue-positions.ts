@@ -1,6 +1,7 @@
 /** The places in the queue of requests that wait: looked up for one, and followed for those that somebody watches. */
-import type { PublicView } from '../domain/record.ts'
+
 import { findService } from '../catalog/index.ts'
+import type { PublicView } from '../domain/record.ts'
 import type { Queues } from './queues.ts'
 
 type Queued = Pick<PublicView, 'hash' | 'status' | 'service_slug' | 'run_at'>

@@ -1,11 +1,12 @@
 /** Who waits in the queues, and for how long: for those who run Halfway. Looks only. */
+
+import type { ServiceQueue } from '../catalog/queue-definitions.ts'
 import { nullIfUnreadable } from '../domain/errors.ts'
 import { createdAt } from '../domain/request-id.ts'
-import type { Log } from '../runtime/log.ts'
-import type { ServiceQueue } from '../catalog/queue-definitions.ts'
 import type { RedisClient } from '../redis/connect.ts'
-import { openQueue } from './queues.ts'
+import type { Log } from '../runtime/log.ts'
 import type { RequestStore } from '../store/request-store.ts'
+import { openQueue } from './queues.ts'
 
 export interface QueueState {
   queue: string

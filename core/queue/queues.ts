@@ -4,15 +4,15 @@
  */
 import { type Job, Queue, type Worker, type WorkerOptions } from 'bullmq'
 import { Cluster } from 'ioredis'
-import type { Log } from '../runtime/log.ts'
-import type { RequestRecord } from '../domain/record.ts'
+import { DEFAULT_PRIORITY, type Service } from '../catalog/define-service.ts'
 import { allQueues } from '../catalog/index.ts'
 import type { ServiceQueue } from '../catalog/queue-definitions.ts'
-import { DEFAULT_PRIORITY, type Service } from '../catalog/define-service.ts'
+import type { RequestRecord } from '../domain/record.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { existing } from '../redis/existing.ts'
-import { createQueueLimits, EVENTS_KEPT } from './queue-limits.ts'
+import type { Log } from '../runtime/log.ts'
 import { createTakeTurn, type TakeTurn } from './fair-share.ts'
+import { createQueueLimits, EVENTS_KEPT } from './queue-limits.ts'
 
 /** All that a job holds beside its id. */
 export interface JobData {

@@ -1,6 +1,7 @@
 /** Workers say again and again which queues they take jobs from, so that others can see a queue that nobody takes from. */
-import type { Log } from '../runtime/log.ts'
+
 import type { RedisClient } from '../redis/connect.ts'
+import type { Log } from '../runtime/log.ts'
 
 const EVERY_MS = 5_000
 const LASTS_SECONDS = 15

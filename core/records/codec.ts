@@ -1,6 +1,13 @@
 /** How our own writes are told from those of other programs. */
+
+import {
+  type Position,
+  type PublicView,
+  type RequestRecord,
+  STATUSES,
+  type Status,
+} from '../domain/record.ts'
 import { pack, unpack } from './compact-record.ts'
-import { type Position, type PublicView, type RequestRecord, STATUSES, type Status } from '../domain/record.ts'
 
 /**
  * Every record and every message of ours ends with its mark. It is white space to any JSON parser and vanishes when

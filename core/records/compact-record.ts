@@ -8,9 +8,10 @@
  * are steps: of a time only that is written in which it differs from `created_at`. A part of a step, or one of another
  * form, stands there in full. Steps that its service has and of which none is begun do not stand there.
  */
+
+import { findService } from '../catalog/index.ts'
 import { toIso } from '../domain/iso-time.ts'
 import { hasUnknownFields, type RequestRecord, type Step } from '../domain/record.ts'
-import { findService } from '../catalog/index.ts'
 import { firstSteps } from '../domain/steps.ts'
 
 type ShortStep = string | [id: string, started: string | null, finished?: string | null]

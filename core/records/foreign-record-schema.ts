@@ -1,8 +1,8 @@
 /** What is read of a record that another program wrote: what must be right is checked, the rest is put right. */
 import { z } from 'zod'
 import { toIso } from '../domain/iso-time.ts'
-import { STATUSES } from '../domain/record.ts'
 import { isBlank, keyShape } from '../domain/message.ts'
+import { STATUSES } from '../domain/record.ts'
 
 const isoTime = z.iso.datetime({ offset: true }).transform((text) => toIso(Date.parse(text)))
 const nullableTime = isoTime.nullable().catch(null)

@@ -3,13 +3,9 @@
  * write is read with care and made one of ours again.
  */
 import type { z } from 'zod'
-import { quoteInexact } from './exact-numbers.ts'
-import { clampPercent, ERROR_FIELDS, foreignRecord, PROMPT_FIELDS, STEP_FIELDS } from './foreign-record-schema.ts'
 import { toIso } from '../domain/iso-time.ts'
-import { isTooDeep } from './json-limits.ts'
-import type { Rules } from '../domain/state-machine.ts'
+import { isBlank, keyOf } from '../domain/message.ts'
 import { firstPrompt, limitsOf, withinLimits } from '../domain/otp-prompt.ts'
-import { unpack } from './compact-record.ts'
 import {
   isFinal,
   type RequestError,
@@ -18,8 +14,18 @@ import {
   type Step,
   type StoredPrompt,
 } from '../domain/record.ts'
+import type { Rules } from '../domain/state-machine.ts'
 import { allDone, stepsAt } from '../domain/steps.ts'
-import { isBlank, keyOf } from '../domain/message.ts'
+import { unpack } from './compact-record.ts'
+import { quoteInexact } from './exact-numbers.ts'
+import {
+  clampPercent,
+  ERROR_FIELDS,
+  foreignRecord,
+  PROMPT_FIELDS,
+  STEP_FIELDS,
+} from './foreign-record-schema.ts'
+import { isTooDeep } from './json-limits.ts'
 import { unknownFields, withUnknownFields } from './unknown-fields.ts'
 
 /** More than any record of ours can have: a result of 256 kB, a form of 64 kB, and their escapes. */

@@ -3,9 +3,9 @@
  * (GET, then SETEX, with a write of ours in between), counts no versions, or a fail-over has lost the last writes. What
  * was written or shown once then stays true, and what the other has to report comes on top of it.
  */
-import { adopt, type ForeignRecord } from './foreign-record.ts'
+
 import { toIso } from '../domain/iso-time.ts'
-import type { Rules } from '../domain/state-machine.ts'
+import { keyOf } from '../domain/message.ts'
 import { limitsOf, withinLimits } from '../domain/otp-prompt.ts'
 import {
   isFinal,
@@ -16,8 +16,9 @@ import {
   type RequestRecord,
   type StoredPrompt,
 } from '../domain/record.ts'
+import type { Rules } from '../domain/state-machine.ts'
 import { allDone, partsAt, stepsAt } from '../domain/steps.ts'
-import { keyOf } from '../domain/message.ts'
+import { adopt, type ForeignRecord } from './foreign-record.ts'
 import { unknownFields } from './unknown-fields.ts'
 
 /** What is known of a request: the record, or only what was shown of it. */

@@ -11,8 +11,8 @@
  */
 import { Cluster, type Redis, type RedisOptions } from 'ioredis'
 import type { RedisTarget } from '../runtime/config.ts'
-import { StartError } from '../domain/errors.ts'
 import type { Log } from '../runtime/log.ts'
+import { StartError } from '../runtime/startup-error.ts'
 import { joinEmbedded, visitEmbedded } from './embedded.ts'
 import { createNames, type Names, type Prefixes } from './keys.ts'
 import { reasonOf } from './redis-error.ts'

@@ -16,8 +16,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { StartError } from '../domain/errors.ts'
 import type { Log } from '../runtime/log.ts'
+import { StartError } from '../runtime/startup-error.ts'
 import { answers, READY_WITHIN_MS, startRedisServer } from './local-server.ts'
 import { addressOf } from './topology.ts'
 

@@ -5,13 +5,13 @@
  * request beside its record carries the record's key in braces, so that in a Cluster both lie in the same slot and one
  * script may touch both.
  */
+
 import { createHash } from 'node:crypto'
+import { DEFAULT_QUEUE_PREFIX } from '../runtime/env-schema.ts'
 
 const RECORD = 'local_request:'
 const CHANNEL = 'local_request_updates:'
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url')
-
-export const DEFAULT_QUEUE_PREFIX = 'halfway'
 
 export interface Prefixes {
   keyPrefix?: string

@@ -11,8 +11,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
-import { StartError } from '../domain/errors.ts'
 import type { Log } from '../runtime/log.ts'
+import { StartError } from '../runtime/startup-error.ts'
 
 const JS_SERVER = fileURLToPath(new URL('./js-server.mjs', import.meta.url))
 const STOP_WITHIN_MS = 500

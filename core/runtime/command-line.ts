@@ -1,6 +1,6 @@
 /** What command lines have in common. */
 import { type Command, CommanderError, InvalidArgumentError } from 'commander'
-import { StartError } from '../domain/errors.ts'
+import { StartError } from './startup-error.ts'
 
 /** 24 days: a timer of Node's that is set for 25 goes off at once. */
 export const LONGEST_SECONDS = 24 * 86_400

@@ -3,11 +3,10 @@
  * same names (a test ties them).
  */
 
-import type { DriverName } from '../tasks/drivers/driver.ts'
-import { SettingsError } from '../domain/errors.ts'
-import type { SubjectLimits } from '../store/subject-limits.ts'
-import { faultOfRedisAddress, parseRedisAddress } from './redis-address.ts'
+import type { DriverName } from './env-schema.ts'
 import { type Settings, settings } from './env-schema.ts'
+import { faultOfRedisAddress, parseRedisAddress } from './redis-address.ts'
+import { SettingsError } from './startup-error.ts'
 import { weaknessOf } from './token-strength.ts'
 
 /** Which Redis, as the settings name it; `embedded` when they name none. */
@@ -25,6 +24,12 @@ export type RedisTarget =
   | { kind: 'embedded' }
 
 export type OwnerCheck = 'off' | 'actions' | 'all'
+
+/** For each person who is asked for codes, over all requests. */
+export interface SubjectLimits {
+  readonly codesPerHour: number
+  readonly wrongCodesPerHour: number
+}
 
 export interface Config {
   readonly production: boolean

@@ -1,9 +1,14 @@
 /** Every setting by its name in the environment: its form, its limits, its default. What they mean, config.ts says. */
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { DRIVER_NAMES } from '../tasks/drivers/driver.ts'
-import { DEFAULT_QUEUE_PREFIX } from '../redis/keys.ts'
 import { faultOfRedisAddress } from './redis-address.ts'
+
+/** Where tasks run (core/tasks/). */
+export const DRIVER_NAMES = ['sync', 'process', 'fork', 'redis'] as const
+export type DriverName = (typeof DRIVER_NAMES)[number]
+
+/** What the keys of BullMQ begin with. */
+export const DEFAULT_QUEUE_PREFIX = 'halfway'
 
 const port = z.coerce.number().int().min(1).max(65_535)
 const seconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max)

@@ -5,8 +5,8 @@
 import { existsSync } from 'node:fs'
 import type { DestinationStream } from 'pino'
 import { type Config, loadConfig } from './config.ts'
-import { StartError } from '../domain/errors.ts'
 import { createLog, type Log } from './log.ts'
+import { StartError } from './startup-error.ts'
 import { visible, visibleLines } from './visible-text.ts'
 
 export interface Stoppable {

@@ -6,7 +6,7 @@
  *
  * Whatever would be ignored is refused instead. No message repeats the address, which may hold a password.
  */
-import { StartError } from '../domain/errors.ts'
+import { StartError } from './startup-error.ts'
 
 export type RedisAddress = ({ host: string; port: number; tls: boolean } | { path: string }) & {
   username: string | undefined

@@ -1,8 +1,8 @@
 /** Reads strings, those that are asked for at once with one command. */
 import { isUtf8 } from 'node:buffer'
 import { Cluster } from 'ioredis'
-import type { RedisClient } from '../redis/connect.ts'
 import { gather } from '../redis/batch.ts'
+import type { RedisClient } from '../redis/connect.ts'
 
 /** What stands for a value that is no string, here and in the scripts. */
 export const WRONG_TYPE = 'WRONGTYPE'

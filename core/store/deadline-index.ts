@@ -3,9 +3,12 @@
  * a reminder: what is due, the record says.
  */
 import { isHash } from '../domain/request-id.ts'
-import type { RedisClient } from '../redis/connect.ts'
 import { gather } from '../redis/batch.ts'
+import type { RedisClient } from '../redis/connect.ts'
 import { replacingWrongTypes } from '../redis/wrong-type.ts'
+
+/** When a rescuer looks for the first time: early enough for a service with a short limit, or for a job that was lost. */
+export const FIRST_LOOK_MS = 10_000
 
 export interface Deadlines {
   /** Reminds of this request at that time, milliseconds; a later call moves it. */

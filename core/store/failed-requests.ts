@@ -4,10 +4,10 @@
  * the record, nothing else does.
  */
 
-import { parseObject } from './parse-object.ts'
 import type { RequestRecord } from '../domain/record.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { replacingWrongTypes } from '../redis/wrong-type.ts'
+import { parseObject } from './parse-object.ts'
 
 /** How many are kept, and how long: the oldest go first. */
 export const FAILURES_KEPT = 1_000

@@ -4,11 +4,11 @@
  */
 import { createHmac } from 'node:crypto'
 import { AppError } from '../domain/errors.ts'
-import { isHash } from '../domain/request-id.ts'
-import { parseObject } from './parse-object.ts'
 import type { PublicView } from '../domain/record.ts'
+import { isHash } from '../domain/request-id.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { replacingWrongTypes } from '../redis/wrong-type.ts'
+import { parseObject } from './parse-object.ts'
 
 export interface Claim {
   /** Of the body, keyed with the caller's key: says nothing to who does not know both. */

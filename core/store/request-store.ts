@@ -6,18 +6,18 @@
  * and the change is made to that one, so nothing is ever lost, whoever writes.
  */
 import { AppError } from '../domain/errors.ts'
-import { inexactAt, inexactWords } from '../records/exact-numbers.ts'
-import { isHash } from '../domain/request-id.ts'
-import { isTooDeep, MAX_STORED_DEPTH } from '../records/json-limits.ts'
-import { advance, type Change, type Refusal } from '../domain/state-machine.ts'
-import type { Log } from '../runtime/log.ts'
 import type { PublicView, RequestRecord } from '../domain/record.ts'
-import type { RedisClient } from '../redis/connect.ts'
+import { isHash } from '../domain/request-id.ts'
+import { advance, type Change, type Refusal } from '../domain/state-machine.ts'
+import { inexactAt, inexactWords } from '../records/exact-numbers.ts'
+import { isTooDeep, MAX_STORED_DEPTH } from '../records/json-limits.ts'
 import { gather } from '../redis/batch.ts'
+import type { RedisClient } from '../redis/connect.ts'
+import { replacingWrongTypes } from '../redis/wrong-type.ts'
+import type { Log } from '../runtime/log.ts'
 import type { Stored } from './record-cache.ts'
 import { createRecords, tooManyWriters } from './record-store.ts'
 import { countCode } from './subject-limits.ts'
-import { replacingWrongTypes } from '../redis/wrong-type.ts'
 
 export type { Stored }
 

@@ -6,18 +6,15 @@
  * by one script: requests at the same time cannot take more than there is. What was reserved in vain is given back. A
  * refusal is not counted, so being refused never prolongs the wait.
  */
+
+import type { Service } from '../catalog/define-service.ts'
 import { AppError } from '../domain/errors.ts'
 import { isFinal, type RequestRecord } from '../domain/record.ts'
-import type { Service } from '../catalog/define-service.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import type { InstallationSecret } from '../redis/installation-secret.ts'
+import type { SubjectLimits } from '../runtime/config.ts'
 
 export type SubjectCount = 'codes' | 'tries'
-
-export interface SubjectLimits {
-  readonly codesPerHour: number
-  readonly wrongCodesPerHour: number
-}
 
 export interface Subjects {
   /**

@@ -5,13 +5,14 @@
  * A place is free again when its request becomes final, whoever ended it. What nobody freed is free when the record's life
  * is over: that is the score. All that waits has a reminder, so the set of reminders is the bound for all.
  */
+
+import { findService } from '../catalog/index.ts'
 import { AppError } from '../domain/errors.ts'
 import type { RequestRecord } from '../domain/record.ts'
-import { findService } from '../catalog/index.ts'
-import type { RedisClient } from '../redis/connect.ts'
 import { gather } from '../redis/batch.ts'
-import { FIRST_LOOK_MS } from '../actions/enqueue-request.ts'
+import type { RedisClient } from '../redis/connect.ts'
 import { replacingWrongTypes } from '../redis/wrong-type.ts'
+import { FIRST_LOOK_MS } from './deadline-index.ts'
 
 export interface UnfinishedLimits {
   /** Of one session, and of one address. */

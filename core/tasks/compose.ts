@@ -1,13 +1,14 @@
 /** Concurrency as the settings have it: every driver there is, each opened when it is first used. */
+
+import { openRedis } from '../redis/connect.ts'
 import type { Config } from '../runtime/config.ts'
 import type { Log } from '../runtime/log.ts'
-import { openRedis } from '../redis/connect.ts'
-import { type Concurrency, createConcurrency } from './task-runner.ts'
 import { createPoolDriver } from './drivers/pool.ts'
 import { createRedisDriver } from './drivers/redis.ts'
 import { createSyncDriver } from './drivers/sync.ts'
 import { createConcurrencyNames } from './protocol.ts'
 import { loadTasks } from './task.ts'
+import { type Concurrency, createConcurrency } from './task-runner.ts'
 
 /** Which Redis the redis driver uses: Halfway's own, or the one at an address. */
 export const concurrencyTarget = (redis: Config['redis'], connection: string): Config['redis'] =>

@@ -1,11 +1,12 @@
 /** Runs one task where it is: the far end of every driver. What comes out is text, and never an exception. */
-import { allOf, beginAll } from './start-tasks.ts'
+
 import type { Driver } from './drivers/driver.ts'
-import { taskError } from './task-errors.ts'
-import { toJson } from './serialize.ts'
 import { within } from './limits.ts'
-import { badOutcome, goodOutcome } from './task-result.ts'
+import { toJson } from './serialize.ts'
+import { allOf, beginAll } from './start-tasks.ts'
 import type { Run, TaskRegistry } from './task.ts'
+import { taskError } from './task-errors.ts'
+import { badOutcome, goodOutcome } from './task-result.ts'
 
 export interface Execution {
   name: string

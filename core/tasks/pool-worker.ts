@@ -1,8 +1,8 @@
 /** What a process or thread of the pool does with a task. It is ended from outside: its signal never fires. */
 import type { MessagePort } from 'node:worker_threads'
 import { execute } from './execute-task.ts'
-import { badOutcome } from './task-result.ts'
 import { loadTasks } from './task.ts'
+import { badOutcome } from './task-result.ts'
 
 interface PoolTask {
   tasks: string

@@ -3,11 +3,10 @@
  * of them may run, on any number of machines; the tasks of one that is killed are run again elsewhere.
  */
 import { type Job, Worker } from 'bullmq'
-import type { Log } from '../runtime/log.ts'
-import type { RedisClient } from '../redis/connect.ts'
 import { waiting, waitNoLonger } from '../queue/queues.ts'
+import type { RedisClient } from '../redis/connect.ts'
+import type { Log } from '../runtime/log.ts'
 import type { Driver } from './drivers/driver.ts'
-import { type TaskError, taskError } from './task-errors.ts'
 import {
   type ConcurrencyNames,
   LETTERS_LIVE_MS,
@@ -16,6 +15,7 @@ import {
   RENEW_EVERY_MS,
   type TaskMessage,
 } from './protocol.ts'
+import { type TaskError, taskError } from './task-errors.ts'
 import { badOutcome, readOutcome } from './task-result.ts'
 
 export interface ProcessorOptions {

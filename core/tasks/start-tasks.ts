@@ -1,11 +1,11 @@
 /** Tasks begun together on one driver: each a promise of its own, all under one signal. */
 import { setMaxListeners } from 'node:events'
 import type { Driver, DriverCall } from './drivers/driver.ts'
-import { TaskError, taskError } from './task-errors.ts'
-import { toJson } from './serialize.ts'
 import { atMost } from './limits.ts'
-import { readOutcome } from './task-result.ts'
+import { toJson } from './serialize.ts'
 import type { RunOptions, TaskCall } from './task.ts'
+import { TaskError, taskError } from './task-errors.ts'
+import { readOutcome } from './task-result.ts'
 
 export interface Begun {
   /** In the order of the calls; they reject with TaskErrors. */

@@ -6,11 +6,13 @@
  *
  * Whatever the driver, results come in the order of the calls, and errors as they were thrown (errors.ts).
  */
+
+import type { DriverName } from '../runtime/env-schema.ts'
 import type { Log } from '../runtime/log.ts'
+import type { Driver } from './drivers/driver.ts'
 import { allOf, type Begun, beginAll } from './start-tasks.ts'
-import type { Driver, DriverName } from './drivers/driver.ts'
-import { TaskError } from './task-errors.ts'
 import type { ResultsOf, Run, RunOptions, TaskCall } from './task.ts'
+import { TaskError } from './task-errors.ts'
 
 export type Settled<Result> = { ok: true; value: Result } | { ok: false; error: TaskError }
 export type SettledOf<Calls extends readonly TaskCall[]> = {

@@ -5,12 +5,12 @@
  * twice meanwhile, or late, is the reducer's business.
  */
 import { isFinal, type PublicView } from '../../core/domain/record.ts'
-import { byEventStream } from './sse-transport.ts'
+import type { Connection } from '../reducer.ts'
 import { byPoll } from './poll-transport.ts'
 import { bySocket } from './socket-transport.ts'
-import { startVersionCheck } from './version-check.ts'
+import { byEventStream } from './sse-transport.ts'
 import { type Ears, type End, jittered, type Running, type Watched, type Way } from './transport.ts'
-import type { Connection } from '../reducer.ts'
+import { startVersionCheck } from './version-check.ts'
 
 /** Shorter losses are not worth a word, nor another way: what was lost usually comes back. */
 const QUIET_MS = 2000

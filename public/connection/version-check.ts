@@ -1,6 +1,7 @@
 /** Polls the status beside a socket or a stream: what these should have delivered by then, and whether the server is well. */
-import { keepAsking } from './request-loop.ts'
+
 import { createPoll, POLL_MS } from './poll-transport.ts'
+import { keepAsking } from './request-loop.ts'
 import type { Ears, Watched } from './transport.ts'
 
 /** Nobody looks at a hidden page: when its socket lags, its title may be this late. */

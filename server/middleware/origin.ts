@@ -4,8 +4,8 @@
  */
 import type { IncomingMessage } from 'node:http'
 import express, { type RequestHandler } from 'express'
-import type { Config } from '../../core/runtime/config.ts'
 import { AppError } from '../../core/domain/errors.ts'
+import type { Config } from '../../core/runtime/config.ts'
 
 /** Whether a page of ours, of an allowed site, or a program sent this. */
 export type IsAllowedOrigin = (req: IncomingMessage) => boolean

@@ -3,8 +3,8 @@
  * writing direction. Such an address leads to the page that is meant.
  */
 import type { RequestHandler } from 'express'
-import { isHash } from '../../core/domain/request-id.ts'
 import { findService } from '../../core/catalog/index.ts'
+import { isHash } from '../../core/domain/request-id.ts'
 
 export const cutTrailingMarks: RequestHandler = (req, res, next) => {
   const [, before = '', last = ''] = /^(\/services\/(?:[^/]+\/[^/]+\/)?)([^/]+)$/.exec(req.path) ?? []

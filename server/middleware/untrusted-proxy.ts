@@ -3,8 +3,8 @@
  * how it must be until the settings name the proxy, and somebody should be told.
  */
 import type { RequestHandler } from 'express'
-import type { Log } from '../../core/runtime/log.ts'
 import type { RedisClient } from '../../core/redis/connect.ts'
+import type { Log } from '../../core/runtime/log.ts'
 import { rememberUntrustedProxy } from '../../core/store/untrusted-proxy.ts'
 
 const REMEMBER_EVERY_MS = 60_000

@@ -1,7 +1,7 @@
 /** Of a request that failed: who can do something about it now, the person or we. */
 import { ERRORS } from '../../core/domain/errors.ts'
 import type { RequestError } from '../../core/domain/record.ts'
-import type { TextKey } from '../../core/i18n/index.ts'
+import type { TextKey } from '../../core/i18n/en.ts'
 
 export function whoseTurn({ code, retryable }: RequestError): TextKey {
   if (code === 'otp_expired' || code === 'otp_attempts_exhausted') return 'failed.turn.code'

@@ -1,7 +1,8 @@
 /** What the form page and the list of services show. */
-import type { AppError } from '../../core/domain/errors.ts'
-import { FIELD_TYPES, type FieldType } from '../../core/catalog/fields.ts'
+
 import type { Service } from '../../core/catalog/define-service.ts'
+import { FIELD_TYPES, type FieldType } from '../../core/catalog/fields.ts'
+import type { AppError } from '../../core/domain/errors.ts'
 import type { Locale, Texts } from '../../core/i18n/index.ts'
 import { durationWords, remainingWords } from '../../core/presentation/format-duration.ts'
 import { fieldErrorWords, MAX_ERRORS } from '../problem.ts'

@@ -1,5 +1,7 @@
 /** The few pieces of HTML that templates put into the middle of a sentence. All escape what they are given. */
-import type { TextKey, Texts } from '../../core/i18n/index.ts'
+
+import type { TextKey } from '../../core/i18n/en.ts'
+import type { Texts } from '../../core/i18n/index.ts'
 import { escapeHtml } from './templates.ts'
 
 type TimeStyle = 'time' | 'moment' | 'day' | 'clock'

@@ -1,13 +1,14 @@
 /** Every page as a function of what it shows. Writes HTML only: no status, no headers, no reading of requests. */
+
+import type { Service } from '../../core/catalog/define-service.ts'
+import { allServices } from '../../core/catalog/index.ts'
 import type { AppError } from '../../core/domain/errors.ts'
 import type { PublicView } from '../../core/domain/record.ts'
-import { allServices } from '../../core/catalog/index.ts'
-import type { Service } from '../../core/catalog/define-service.ts'
 import { createTexts, LANGUAGES, LOCALES, type Locale } from '../../core/i18n/index.ts'
-import { endModel } from './outcome-model.ts'
 import { type FormInput, formModel, serviceCard } from './form-model.ts'
 import { createHtmlParts, type HtmlParts } from './html-parts.ts'
 import { languageLink } from './links.ts'
+import { endModel } from './outcome-model.ts'
 import { problemModel } from './problem-model.ts'
 import { type CodeFormInput, codeFormModel, requestModel } from './request-model.ts'
 import { loadTemplates } from './templates.ts'

@@ -1,6 +1,7 @@
 /** What was said about a request, as whoever looks at its page reads it. */
-import type { PublicView } from '../../core/domain/record.ts'
+
 import { messagesFor } from '../../core/catalog/service-messages.ts'
+import type { PublicView } from '../../core/domain/record.ts'
 import type { Locale } from '../../core/i18n/index.ts'
 import { createReader, type ReadMessage } from '../../core/i18n/localize-message.ts'
 

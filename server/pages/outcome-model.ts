@@ -1,12 +1,12 @@
 /** What the page of a request shows that is over. */
 import type { PublicView } from '../../core/domain/record.ts'
-import { took } from '../../core/presentation/describe-request.ts'
 import type { Texts } from '../../core/i18n/index.ts'
-import { requestLinks } from './links.ts'
-import { arrangeResult, type ResultNode } from './result-data.ts'
-import { whyFailed } from './message-text.ts'
-import { shownService } from './service-titles.ts'
+import { took } from '../../core/presentation/describe-request.ts'
 import { whoseTurn } from './failure-advice.ts'
+import { requestLinks } from './links.ts'
+import { whyFailed } from './message-text.ts'
+import { arrangeResult, type ResultNode } from './result-data.ts'
+import { shownService } from './service-titles.ts'
 
 export interface EndModel {
   heading: string

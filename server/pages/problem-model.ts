@@ -1,6 +1,7 @@
 /** What a page says when there is nothing else to show. */
-import type { AppError } from '../../core/domain/errors.ts'
+
 import { findService } from '../../core/catalog/index.ts'
+import type { AppError } from '../../core/domain/errors.ts'
 import { isTextKey, type Texts } from '../../core/i18n/index.ts'
 import { durationWords } from '../../core/presentation/format-duration.ts'
 import { formLink, withoutRefusal } from './links.ts'

@@ -1,9 +1,10 @@
 /** What the pages of one request show: running, waiting for a code, or at its end. */
-import { isExpiring, isFinal, isScheduled, type PublicView } from '../../core/domain/record.ts'
+
 import { messagesFor } from '../../core/catalog/service-messages.ts'
-import { type Described, describe, lastMessage } from '../../core/presentation/describe-request.ts'
+import { isExpiring, isFinal, isScheduled, type PublicView } from '../../core/domain/record.ts'
 import type { Compiled } from '../../core/i18n/formatter.ts'
 import type { LiveKey, Texts } from '../../core/i18n/index.ts'
+import { type Described, describe, lastMessage } from '../../core/presentation/describe-request.ts'
 import { promptProblem } from './code-problem.ts'
 import { type RequestLinks, requestLinks } from './links.ts'
 import { readerOf } from './message-text.ts'

@@ -1,6 +1,7 @@
 /** What a request's service is called. Records of other programs may name one that is not in the catalogue. */
-import type { PublicView } from '../../core/domain/record.ts'
+
 import { findService } from '../../core/catalog/index.ts'
+import type { PublicView } from '../../core/domain/record.ts'
 import type { Locale } from '../../core/i18n/index.ts'
 import { humanise } from './humanise.ts'
 

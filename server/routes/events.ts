@@ -1,8 +1,8 @@
 /** `GET …/events`: the request as server-sent events, until its final state. */
 import type { RequestHandler } from 'express'
 import { isFinal } from '../../core/domain/record.ts'
-import type { Health } from '../../core/pubsub/subscriber-health.ts'
 import type { LiveRequests, LiveUpdate } from '../../core/pubsub/request-watcher.ts'
+import type { Health } from '../../core/pubsub/subscriber-health.ts'
 
 const HEARTBEAT_MS = 15_000
 const HEADERS = {

@@ -3,9 +3,9 @@
  * double submit is one request, while going back and correcting a field is another.
  */
 import { createHash } from 'node:crypto'
+import type { Requests } from '../../core/actions/request-actions.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import type { PublicView } from '../../core/domain/record.ts'
-import type { Requests } from '../../core/actions/request-actions.ts'
 import type { Caller } from '../middleware/caller.ts'
 import { MAX_ENDED, type Submit } from '../submit-request.ts'
 

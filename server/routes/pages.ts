@@ -2,38 +2,18 @@
  * The pages people use, all of them without script. Each address shows the request as it is now, or leads to the
  * address that fits its state.
  */
-import { type Request, type RequestHandler, Router } from 'express'
+import { type Request, Router } from 'express'
 import { nanoid } from 'nanoid'
-import { AppError } from '../../core/domain/errors.ts'
-import type { Failures } from '../../core/store/failed-requests.ts'
-import type { Requests } from '../../core/actions/request-actions.ts'
-import { findService } from '../../core/catalog/index.ts'
 import type { Service } from '../../core/catalog/define-service.ts'
+import { findService } from '../../core/catalog/index.ts'
+import { AppError } from '../../core/domain/errors.ts'
 import { callerOf, keepsSessionCookie } from '../middleware/caller.ts'
 import { readerOf } from '../middleware/locale.ts'
-import type { Ownership } from '../ownership.ts'
-import type { Pages } from '../pages/index.ts'
 import { cookieCheckLink, fittingLink, hasCookieMark } from '../pages/links.ts'
-import type { Submit } from '../submit-request.ts'
 import { createFormSubmit } from './form-submit.ts'
+import type { PageDeps } from './page-deps.ts'
 import { readForm, typedInto } from './parse-form.ts'
-import type { RefusedForms } from './refused-forms.ts'
 import { addRequestPages } from './request-pages.ts'
-
-export interface PageDeps {
-  pages: Pages
-  submit: Submit
-  requests: Requests
-  failures: Pick<Failures, 'find'>
-  ownership: Ownership
-  refusedForms: RefusedForms
-  /** Whether only the session that sends a form may see what becomes of it. */
-  needsCookies: boolean
-  /** In front of the form. */
-  limitSubmits: RequestHandler
-  /** In front of what is done with a request: code, resend, cancel. */
-  limitActions: RequestHandler
-}
 
 export function createPageRoutes(deps: PageDeps): Router {
   const { pages, ownership, refusedForms, needsCookies, limitSubmits } = deps

@@ -6,8 +6,8 @@
  */
 import type { Request, Response } from 'express'
 import { nanoid } from 'nanoid'
-import type { AppError, ErrorCode } from '../../core/domain/errors.ts'
 import { findService } from '../../core/catalog/index.ts'
+import type { AppError, ErrorCode } from '../../core/domain/errors.ts'
 import { readerOf } from '../middleware/locale.ts'
 import type { Pages } from '../pages/index.ts'
 import { formLink } from '../pages/links.ts'

@@ -8,7 +8,7 @@ import { localeOf, readerOf } from '../middleware/locale.ts'
 import { credentialsOf, requireOwner } from '../middleware/owner.ts'
 import { codeProblem } from '../pages/code-problem.ts'
 import { fittingLink, type RequestLinks, requestLinks, shownSlug } from '../pages/links.ts'
-import type { PageDeps } from './pages.ts'
+import type { PageDeps } from './page-deps.ts'
 import { readForm } from './parse-form.ts'
 import type { FoundRefusal } from './refused-forms.ts'
 

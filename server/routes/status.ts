@@ -5,10 +5,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Request, RequestHandler } from 'express'
 import { z } from 'zod'
+import type { Requests } from '../../core/actions/request-actions.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import { isFinal, type PublicView } from '../../core/domain/record.ts'
 import type { LiveRequests } from '../../core/pubsub/request-watcher.ts'
-import type { Requests } from '../../core/actions/request-actions.ts'
 
 export const LONGEST_WAIT_SECONDS = 25
 

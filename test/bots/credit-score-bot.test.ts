@@ -4,9 +4,9 @@ import { describe, expect, test, vi } from 'vitest'
 import type { BotRequest } from '../../bots/inquiry-provider/bot-service.ts'
 import { createHandler } from '../../bots/inquiry-provider/services/credit-score-rating/index.ts'
 import { createPortalClient } from '../../bots/inquiry-provider/services/portal/portal-client.ts'
-import { createLog } from '../../core/runtime/log.ts'
 import { creditScoreRating } from '../../core/catalog/credit-score-rating.ts'
 import { asTold } from '../../core/domain/message.ts'
+import { createLog } from '../../core/runtime/log.ts'
 import {
   healthOf,
   inboxOf,

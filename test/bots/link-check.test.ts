@@ -11,9 +11,9 @@ import {
   type Resolve,
 } from '../../bots/inquiry-provider/services/link-check/public-only.ts'
 import type { Report } from '../../bots/inquiry-provider/services/link-check/report.ts'
-import { createLog } from '../../core/runtime/log.ts'
 import { linkCheck } from '../../core/catalog/link-check.ts'
 import { asTold } from '../../core/domain/message.ts'
+import { createLog } from '../../core/runtime/log.ts'
 
 const open: { close(): unknown }[] = []
 afterEach(async () => {

@@ -1,8 +1,8 @@
 /** `cleanup`: what belongs to nobody goes, everything else stays. */
 import { afterAll, describe, expect, test } from 'vitest'
 import type { Orphans } from '../../core/actions/orphans.ts'
-import { createQueues } from '../../core/queue/queues.ts'
 import { linkCheck } from '../../core/catalog/link-check.ts'
+import { createQueues } from '../../core/queue/queues.ts'
 import { useCli } from '../helpers/cli.ts'
 import { keys } from '../helpers/names.ts'
 import { aHash, aRecord, START } from '../helpers/record.ts'

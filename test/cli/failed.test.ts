@@ -1,9 +1,9 @@
 /** `failed` and `queues`: what went wrong, and another try for it. */
 import { afterAll, describe, expect, test } from 'vitest'
-import type { Change } from '../../core/domain/state-machine.ts'
-import { createQueues } from '../../core/queue/queues.ts'
 import { creditScoreRating } from '../../core/catalog/credit-score-rating.ts'
 import { linkCheck } from '../../core/catalog/link-check.ts'
+import type { Change } from '../../core/domain/state-machine.ts'
+import { createQueues } from '../../core/queue/queues.ts'
 import { useCli } from '../helpers/cli.ts'
 import { keys } from '../helpers/names.ts'
 import { aRecord, START } from '../helpers/record.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { AppError } from '../../core/domain/errors.ts'
-import type { Change } from '../../core/domain/state-machine.ts'
 import type { PublicView, RequestRecord } from '../../core/domain/record.ts'
+import type { Change } from '../../core/domain/state-machine.ts'
 import type { RedisClient } from '../../core/redis/connect.ts'
 import { createRequestStore, MAX_RESULT_BYTES, type Outcome } from '../../core/store/request-store.ts'
 import { eventually } from '../helpers/eventually.ts'

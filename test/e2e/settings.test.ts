@@ -1,9 +1,9 @@
 /** What the settings change, seen from outside the real processes. */
 import { io } from 'socket.io-client'
 import { describe, expect, it } from 'vitest'
-import { createLog } from '../../core/runtime/log.ts'
 import type { PublicView } from '../../core/domain/record.ts'
 import { openRedis } from '../../core/redis/connect.ts'
+import { createLog } from '../../core/runtime/log.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { startHalfway } from '../helpers/halfway.ts'
 import { redisContents } from '../helpers/redis-contents.ts'

@@ -4,10 +4,10 @@
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { ERRORS, type ErrorCode } from '../../core/domain/errors.ts'
-import { freePort } from '../../core/redis/local-server.ts'
-import { announceWorker } from '../../core/queue/worker-heartbeat.ts'
 import { allQueues } from '../../core/catalog/index.ts'
+import { ERRORS, type ErrorCode } from '../../core/domain/errors.ts'
+import { announceWorker } from '../../core/queue/worker-heartbeat.ts'
+import { freePort } from '../../core/redis/local-server.ts'
 import { startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { openWebSocket } from '../helpers/raw-websocket.ts'

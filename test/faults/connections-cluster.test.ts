@@ -1,7 +1,7 @@
 /** Three masters with a replica each, some of which are killed. Side by side, since most of the time is waiting. */
 import { describe, expect, it } from 'vitest'
-import { loadConfig } from '../../core/runtime/config.ts'
 import { openRedis } from '../../core/redis/connect.ts'
+import { loadConfig } from '../../core/runtime/config.ts'
 import { keys } from '../helpers/names.ts'
 import { onRealRedis, quiet } from '../helpers/redis.ts'
 import { type RedisProcess, startCluster } from '../helpers/redis-servers.ts'

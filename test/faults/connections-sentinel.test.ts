@@ -1,7 +1,7 @@
 /** Three Sentinels, a master and its replica; the master is killed. */
 import { describe, expect, it } from 'vitest'
-import { loadConfig } from '../../core/runtime/config.ts'
 import { openRedis } from '../../core/redis/connect.ts'
+import { loadConfig } from '../../core/runtime/config.ts'
 import { onRealRedis, quiet } from '../helpers/redis.ts'
 import { startSentinel } from '../helpers/redis-servers.ts'
 import { useRedisUsers } from '../helpers/redis-users.ts'

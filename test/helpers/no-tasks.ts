@@ -1,6 +1,7 @@
 /** For bots that run no tasks: a Concurrency that knows none. */
-import { createConcurrency } from '../../core/tasks/task-runner.ts'
+
 import { createSyncDriver } from '../../core/tasks/drivers/sync.ts'
+import { createConcurrency } from '../../core/tasks/task-runner.ts'
 import { quiet } from './redis.ts'
 
 const sync = () => createSyncDriver(new Map())

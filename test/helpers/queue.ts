@@ -1,9 +1,9 @@
 /** A queue of a test's own, and a worker of BullMQ's that takes its jobs one by one, as the test asks. */
 import { Worker } from 'bullmq'
-import type { RequestRecord } from '../../core/domain/record.ts'
-import type { RedisClient } from '../../core/redis/connect.ts'
-import { createQueues, hashOf, type Queues } from '../../core/queue/queues.ts'
 import type { ServiceQueue } from '../../core/catalog/queue-definitions.ts'
+import type { RequestRecord } from '../../core/domain/record.ts'
+import { createQueues, hashOf, type Queues } from '../../core/queue/queues.ts'
+import type { RedisClient } from '../../core/redis/connect.ts'
 import { cleanUp } from './clean-up.ts'
 import { aRecord } from './record.ts'
 import { quiet } from './redis.ts'

@@ -1,7 +1,7 @@
 /** Random lives of requests, for claims about all of them. */
 import fc from 'fast-check'
-import { advance, type Change, type Refusal } from '../../core/domain/state-machine.ts'
 import type { PartReport, RequestRecord } from '../../core/domain/record.ts'
+import { advance, type Change, type Refusal } from '../../core/domain/state-machine.ts'
 import { aRecord, SERVICE, T0, TTL_SECONDS } from './record.ts'
 
 const SECOND = 1000

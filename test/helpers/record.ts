@@ -1,8 +1,9 @@
 /** Records to test with, made by the rules themselves: a request in some state is a new one after some changes. */
-import { createHash } from '../../core/domain/request-id.ts'
-import { advance, type Change } from '../../core/domain/state-machine.ts'
+
 import { newRecord } from '../../core/domain/create-record.ts'
 import type { RequestRecord } from '../../core/domain/record.ts'
+import { createHash } from '../../core/domain/request-id.ts'
+import { advance, type Change } from '../../core/domain/state-machine.ts'
 
 export const TTL_SECONDS = 1800
 /** A fixed moment for tests that bring their own clock. */

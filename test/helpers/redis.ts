@@ -5,10 +5,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { RedisTarget } from '../../core/runtime/config.ts'
-import { createLog } from '../../core/runtime/log.ts'
 import { openRedis, type RedisConnections } from '../../core/redis/connect.ts'
 import { installedServer, type RedisServer, startRedisServer } from '../../core/redis/local-server.ts'
+import type { RedisTarget } from '../../core/runtime/config.ts'
+import { createLog } from '../../core/runtime/log.ts'
 import { cleanUp } from './clean-up.ts'
 
 export interface TestRedis {

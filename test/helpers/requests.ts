@@ -1,11 +1,11 @@
 /** Requests in a test's Redis, and the parts that handle them, wired as the processes wire them. */
 
-import type { Change } from '../../core/domain/state-machine.ts'
-import type { RedisClient } from '../../core/redis/connect.ts'
-import { createLiveRequests, type LiveRequests } from '../../core/pubsub/request-watcher.ts'
 import { createOtpBox, type OtpBox } from '../../core/actions/otp-mailbox.ts'
-import { createRequestStore, type RequestStore, type Stored } from '../../core/store/request-store.ts'
+import type { Change } from '../../core/domain/state-machine.ts'
 import { createUpdateBus, type UpdateBus } from '../../core/pubsub/channel-subscriber.ts'
+import { createLiveRequests, type LiveRequests } from '../../core/pubsub/request-watcher.ts'
+import type { RedisClient } from '../../core/redis/connect.ts'
+import { createRequestStore, type RequestStore, type Stored } from '../../core/store/request-store.ts'
 import { keys } from './names.ts'
 import { aRecord, TTL_SECONDS } from './record.ts'
 import { quiet, type TestRedis } from './redis.ts'

@@ -2,9 +2,9 @@
 import { describe, expect, test } from 'vitest'
 import { messagesFor } from '../../core/catalog/service-messages.ts'
 import { compile } from '../../core/i18n/compile-messages.ts'
-import { describe as describeView } from '../../core/presentation/describe-request.ts'
 import { createTexts } from '../../core/i18n/index.ts'
 import { createReader } from '../../core/i18n/localize-message.ts'
+import { describe as describeView } from '../../core/presentation/describe-request.ts'
 import { progress, start, T0, viewAfter } from '../server/page-fixtures.ts'
 
 const texts = compile({

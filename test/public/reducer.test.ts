@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { advance, type Change } from '../../core/domain/state-machine.ts'
+import { allServices } from '../../core/catalog/index.ts'
 import { newRecord } from '../../core/domain/create-record.ts'
 import { type PublicView, publicView } from '../../core/domain/record.ts'
-import { allServices } from '../../core/catalog/index.ts'
+import { advance, type Change } from '../../core/domain/state-machine.ts'
 import { firstState, pageKind, reduce, remainingSeconds } from '../../public/reducer.ts'
 
 const T0 = Date.UTC(2026, 5, 1)

@@ -2,16 +2,21 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { IntlMessageFormat } from 'intl-messageformat'
 import { describe, expect, test } from 'vitest'
-import { ERRORS } from '../../core/domain/errors.ts'
-import { STATUSES } from '../../core/domain/record.ts'
 import { allServices } from '../../core/catalog/index.ts'
 import { messagesFor } from '../../core/catalog/service-messages.ts'
 import { commonMessages } from '../../core/domain/common-messages.ts'
+import { ERRORS } from '../../core/domain/errors.ts'
+import { STATUSES } from '../../core/domain/record.ts'
 import { compile } from '../../core/i18n/compile-messages.ts'
-import { en } from '../../core/i18n/en.ts'
+import { en, type TextKey } from '../../core/i18n/en.ts'
 import { createFormatter } from '../../core/i18n/formatter.ts'
-import { createTexts, isTextKey, LANGUAGES, LOCALES, type TextKey } from '../../core/i18n/index.ts'
-import { ageWords, countdown, durationWords, remainingWords } from '../../core/presentation/format-duration.ts'
+import { createTexts, isTextKey, LANGUAGES, LOCALES } from '../../core/i18n/index.ts'
+import {
+  ageWords,
+  countdown,
+  durationWords,
+  remainingWords,
+} from '../../core/presentation/format-duration.ts'
 
 const root = join(import.meta.dirname, '../..')
 const { t } = createTexts('en')

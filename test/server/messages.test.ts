@@ -1,9 +1,9 @@
 /** Messages by key on the pages: in the language of whoever looks, from the record to the script's data. */
 import { type CheerioAPI, load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
-import type { Change } from '../../core/domain/state-machine.ts'
 import { creditScoreRating } from '../../core/catalog/credit-score-rating.ts'
 import { messagesOf } from '../../core/catalog/service-messages.ts'
+import type { Change } from '../../core/domain/state-machine.ts'
 import { createPages } from '../../server/pages/index.ts'
 import { complete, fail, progress, start, T0, TTL, viewAfter } from './page-fixtures.ts'
 

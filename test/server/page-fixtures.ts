@@ -1,10 +1,11 @@
 /** Requests in every state, made by the real rules, for tests of pages. */
-import { AppError, type ErrorCode } from '../../core/domain/errors.ts'
-import { advance, type Change } from '../../core/domain/state-machine.ts'
-import { newRecord } from '../../core/domain/create-record.ts'
-import { type PublicView, publicView } from '../../core/domain/record.ts'
-import { findService } from '../../core/catalog/index.ts'
+
 import type { Service } from '../../core/catalog/define-service.ts'
+import { findService } from '../../core/catalog/index.ts'
+import { newRecord } from '../../core/domain/create-record.ts'
+import { AppError, type ErrorCode } from '../../core/domain/errors.ts'
+import { type PublicView, publicView } from '../../core/domain/record.ts'
+import { advance, type Change } from '../../core/domain/state-machine.ts'
 import { createPages, type Reader } from '../../server/pages/index.ts'
 
 export const T0 = Date.UTC(2026, 5, 1, 12, 0, 0)

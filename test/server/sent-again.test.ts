@@ -1,8 +1,8 @@
 /** A request that failed and was sent again: each of the two pages tells of the other request. */
 import { describe, expect, test } from 'vitest'
 import type { Change } from '../../core/domain/state-machine.ts'
-import { createFailures } from '../../core/store/failed-requests.ts'
 import { createTexts, LOCALES } from '../../core/i18n/index.ts'
+import { createFailures } from '../../core/store/failed-requests.ts'
 import { aHash, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { useServer } from '../helpers/server.ts'

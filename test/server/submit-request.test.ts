@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { isHash } from '../../core/domain/request-id.ts'
 import type { RequestRecord } from '../../core/domain/record.ts'
+import { isHash } from '../../core/domain/request-id.ts'
 import { unsealRecord } from '../../core/records/codec.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/names.ts'

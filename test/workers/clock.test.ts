@@ -1,8 +1,8 @@
 /** Workers on machines whose clocks are ten minutes off: every time of a request is kept all the same. */
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createQueues } from '../../core/queue/queues.ts'
 import { linkCheck } from '../../core/catalog/link-check.ts'
+import { createQueues } from '../../core/queue/queues.ts'
 import { type Child, startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/names.ts'

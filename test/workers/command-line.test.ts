@@ -1,9 +1,9 @@
 /** The workers' own process, told on its command line what to take and when it has done enough. */
 import { afterAll, describe, expect, test } from 'vitest'
-import { createQueues } from '../../core/queue/queues.ts'
 import { creditScoreRating } from '../../core/catalog/credit-score-rating.ts'
-import { linkCheck } from '../../core/catalog/link-check.ts'
 import type { Service } from '../../core/catalog/define-service.ts'
+import { linkCheck } from '../../core/catalog/link-check.ts'
+import { createQueues } from '../../core/queue/queues.ts'
 import { startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { aRecord } from '../helpers/record.ts'

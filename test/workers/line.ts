@@ -1,12 +1,13 @@
 /** A queue of a test's own with its service, real workers on it, and somebody else's bot that they call. */
+
+import { defineService, type Service } from '../../core/catalog/define-service.ts'
+import type { ServiceQueue } from '../../core/catalog/queue-definitions.ts'
 import { newRecord } from '../../core/domain/create-record.ts'
 import { isFinal, type RequestRecord } from '../../core/domain/record.ts'
+import { createQueues, type Queues } from '../../core/queue/queues.ts'
 import type { RedisClient } from '../../core/redis/connect.ts'
 import { createDeadlines } from '../../core/store/deadline-index.ts'
-import { createQueues, type Queues } from '../../core/queue/queues.ts'
 import { createSubjects } from '../../core/store/subject-limits.ts'
-import type { ServiceQueue } from '../../core/catalog/queue-definitions.ts'
-import { defineService, type Service } from '../../core/catalog/define-service.ts'
 import { createBotClient } from '../../workers/bot-client.ts'
 import {
   createRequestWorker,

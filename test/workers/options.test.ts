@@ -1,9 +1,9 @@
 /** What the workers' command line may say, and how it is refused. */
 import { describe, expect, test } from 'vitest'
-import { StartError } from '../../core/domain/errors.ts'
 import { allQueues } from '../../core/catalog/index.ts'
-import { startLimits } from '../../workers/worker-limits.ts'
+import { StartError } from '../../core/runtime/startup-error.ts'
 import { readOptions } from '../../workers/options.ts'
+import { startLimits } from '../../workers/worker-limits.ts'
 import { startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
 

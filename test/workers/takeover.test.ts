@@ -1,8 +1,8 @@
 /** A worker that falls silent with a job in its hands: another one takes over, and the first one no longer counts. */
 import { afterAll, describe, expect, test } from 'vitest'
+import { linkCheck } from '../../core/catalog/link-check.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
-import { linkCheck } from '../../core/catalog/link-check.ts'
 import { type Child, startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { aRecord, TTL_SECONDS } from '../helpers/record.ts'

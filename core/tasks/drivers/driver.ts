@@ -1,8 +1,5 @@
 /** What a driver does: takes a task where it can run, and brings back how it ended. */
 
-export const DRIVER_NAMES = ['sync', 'process', 'fork', 'redis'] as const
-export type DriverName = (typeof DRIVER_NAMES)[number]
-
 export interface DriverCall {
   name: string
   /** JSON. */

@@ -5,8 +5,8 @@
 import { fileURLToPath } from 'node:url'
 import { MessageChannel } from 'node:worker_threads'
 import Tinypool from 'tinypool'
-import { taskError } from '../task-errors.ts'
 import { atMost, within } from '../limits.ts'
+import { taskError } from '../task-errors.ts'
 import type { Driver, DriverCall } from './driver.ts'
 
 export interface PoolOptions {

@@ -4,9 +4,8 @@
  */
 import { Queue } from 'bullmq'
 import { nanoid } from 'nanoid'
-import type { Log } from '../../runtime/log.ts'
 import type { RedisClient } from '../../redis/connect.ts'
-import { taskError } from '../task-errors.ts'
+import type { Log } from '../../runtime/log.ts'
 import {
   type ConcurrencyNames,
   LEASE_MS,
@@ -16,6 +15,7 @@ import {
   TASK_LIVES_MS,
   type TaskMessage,
 } from '../protocol.ts'
+import { taskError } from '../task-errors.ts'
 import type { Driver, DriverCall } from './driver.ts'
 
 export interface RedisDriverOptions {

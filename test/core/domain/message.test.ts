@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { parseForeignRecord } from '../../../core/records/foreign-record.ts'
-import { advance } from '../../../core/domain/state-machine.ts'
-import { mergeRecords } from '../../../core/records/reconcile.ts'
 import { publicView, type RequestRecord } from '../../../core/domain/record.ts'
+import { advance } from '../../../core/domain/state-machine.ts'
+import { parseForeignRecord } from '../../../core/records/foreign-record.ts'
+import { mergeRecords } from '../../../core/records/reconcile.ts'
 import { afterChanges, aRecord, START, T0, TTL_SECONDS } from '../../helpers/record.ts'
 
 const rules = { now: T0, ttlSeconds: TTL_SECONDS }

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { pack } from '../../../core/records/compact-record.ts'
 import { isNewer, publicView, type RequestRecord } from '../../../core/domain/record.ts'
 import { positionIn, sealRecord, sealView, unsealRecord, unsealView } from '../../../core/records/codec.ts'
+import { pack } from '../../../core/records/compact-record.ts'
 import { anyChange, anyClock, events, live } from '../../helpers/random-lives.ts'
 import { ASK, afterChanges, aRecord, START, step, T0 } from '../../helpers/record.ts'
 

@@ -1,10 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { toIso } from '../../../core/domain/iso-time.ts'
-import { advance, type Change, type Refusal, TRANSITIONS } from '../../../core/domain/state-machine.ts'
 import type { OtpLimits } from '../../../core/domain/otp-data.ts'
 import { OTP_DEFAULTS } from '../../../core/domain/otp-prompt.ts'
-import { isFinal, publicView, type RequestRecord, STATUSES, type Status } from '../../../core/domain/record.ts'
+import {
+  isFinal,
+  publicView,
+  type RequestRecord,
+  STATUSES,
+  type Status,
+} from '../../../core/domain/record.ts'
+import { advance, type Change, type Refusal, TRANSITIONS } from '../../../core/domain/state-machine.ts'
 import { anyChange, anyClock, events, forward, live, type Moment } from '../../helpers/random-lives.ts'
 import { ASK, afterChanges, aRecord, START, step, T0, TTL_SECONDS } from '../../helpers/record.ts'
 

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
-import type { RedisClient } from '../../../core/redis/connect.ts'
 import { createUpdateBus } from '../../../core/pubsub/channel-subscriber.ts'
+import type { RedisClient } from '../../../core/redis/connect.ts'
 import { eventually } from '../../helpers/eventually.ts'
 import { keys } from '../../helpers/names.ts'
 import { aHash } from '../../helpers/record.ts'

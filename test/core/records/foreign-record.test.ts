@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { adopt, parseForeignRecord } from '../../../core/records/foreign-record.ts'
-import { advance, type Change } from '../../../core/domain/state-machine.ts'
 import { isFinal, publicView, type RequestRecord, STATUSES } from '../../../core/domain/record.ts'
+import { advance, type Change } from '../../../core/domain/state-machine.ts'
 import { sealRecord } from '../../../core/records/codec.ts'
+import { adopt, parseForeignRecord } from '../../../core/records/foreign-record.ts'
 import { afterChanges, aRecord, PRIVATE, START, step, T0, TTL_SECONDS } from '../../helpers/record.ts'
 
 const rules = { now: T0, ttlSeconds: TTL_SECONDS }

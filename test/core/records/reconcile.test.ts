@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseForeignRecord } from '../../../core/records/foreign-record.ts'
-import { advance, type Change } from '../../../core/domain/state-machine.ts'
-import { goesBack, type Known, lastKnown, mergeRecords } from '../../../core/records/reconcile.ts'
 import { isFinal, publicView, type RequestRecord, STATUSES } from '../../../core/domain/record.ts'
+import { advance, type Change } from '../../../core/domain/state-machine.ts'
+import { parseForeignRecord } from '../../../core/records/foreign-record.ts'
+import { goesBack, type Known, lastKnown, mergeRecords } from '../../../core/records/reconcile.ts'
 import { ASK, afterChanges, aRecord, START, step, T0, TTL_SECONDS } from '../../helpers/record.ts'
 
 const rules = { now: T0 + 5000, ttlSeconds: TTL_SECONDS }

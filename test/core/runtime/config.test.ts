@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { loadConfig, type RedisTarget } from '../../../core/runtime/config.ts'
-import { StartError } from '../../../core/domain/errors.ts'
 import { createNames } from '../../../core/redis/keys.ts'
+import { loadConfig, type RedisTarget } from '../../../core/runtime/config.ts'
 import { SETTING_NAMES } from '../../../core/runtime/env-schema.ts'
+import { StartError } from '../../../core/runtime/startup-error.ts'
 
 const PRODUCTION = {
   NODE_ENV: 'production',

@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { visible, visibleJson, visibleLines, visibleLog, widthOf } from '../../../core/runtime/visible-text.ts'
+import {
+  visible,
+  visibleJson,
+  visibleLines,
+  visibleLog,
+  widthOf,
+} from '../../../core/runtime/visible-text.ts'
 
 /** What a terminal obeys, or nobody sees. */
 const HIDDEN = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u200b\u2060\ufeff\u{e0020}-\u{e007f}]/u

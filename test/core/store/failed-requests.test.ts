@@ -1,7 +1,7 @@
 /** What is left of requests that failed. */
 import { describe, expect, test } from 'vitest'
-import type { Change } from '../../../core/domain/state-machine.ts'
 import type { RequestRecord } from '../../../core/domain/record.ts'
+import type { Change } from '../../../core/domain/state-machine.ts'
 import { createFailures, FAILURES_KEPT, FAILURES_KEPT_SECONDS } from '../../../core/store/failed-requests.ts'
 import { keys } from '../../helpers/names.ts'
 import { ASK, aHash, aRecord, PRIVATE, START } from '../../helpers/record.ts'

@@ -5,7 +5,12 @@ import { isFinal, type PublicView, publicView } from '../../../core/domain/recor
 import { connect, type LiveConnection } from '../../../public/connection/connect.ts'
 import { type Connection, firstState, reduce, type State } from '../../../public/reducer.ts'
 import { eventually } from '../../helpers/eventually.ts'
-import { type HostileProxy, type Kind, startHostileProxy, type Treatment } from '../../helpers/hostile-proxy.ts'
+import {
+  type HostileProxy,
+  type Kind,
+  startHostileProxy,
+  type Treatment,
+} from '../../helpers/hostile-proxy.ts'
 import { aHash, START, step, TTL_SECONDS } from '../../helpers/record.ts'
 import { useRedis } from '../../helpers/redis.ts'
 import { type TestServer, useServer } from '../../helpers/server.ts'

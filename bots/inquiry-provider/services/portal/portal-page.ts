@@ -1,7 +1,7 @@
 /** A page of the portal, as the bot reads it. */
 import { type CheerioAPI, load } from 'cheerio'
-import { messagesOf } from '../../../../core/catalog/service-messages.ts'
 import { portalMessages } from '../../../../core/catalog/portal-messages.ts'
+import { messagesOf } from '../../../../core/catalog/service-messages.ts'
 import { BotFailure } from '../../../bot-failure.ts'
 
 export interface PortalForm {

@@ -4,11 +4,12 @@
  *
  * Failures: `too_few_answers` may pass and is retried.
  */
-import type { Settled } from '../../../../core/tasks/task-runner.ts'
-import { TaskError } from '../../../../core/tasks/task-errors.ts'
-import { task } from '../../../../core/tasks/task.ts'
+
 import { messagesOf } from '../../../../core/catalog/service-messages.ts'
 import { threeProviderInquiry } from '../../../../core/catalog/three-provider-inquiry.ts'
+import { task } from '../../../../core/tasks/task.ts'
+import { TaskError } from '../../../../core/tasks/task-errors.ts'
+import type { Settled } from '../../../../core/tasks/task-runner.ts'
 import { BotFailure } from '../../../bot-failure.ts'
 import type { BotRequest, CreateHandler } from '../../bot-service.ts'
 import { type Answer, askProvider, PROVIDERS, USUAL_SECONDS } from './tasks.ts'

@@ -7,9 +7,9 @@ import { asTold, isBlank, type Told } from '../core/domain/message.ts'
 import type { OtpRequest } from '../core/domain/otp-prompt.ts'
 import type { PartReport } from '../core/domain/record.ts'
 import type { Change } from '../core/domain/state-machine.ts'
-import { isUnavailable, retryUnavailable } from '../core/redis/retry-unavailable.ts'
 import type { Log } from '../core/runtime/log.ts'
 import type { RequestStore, Stored } from '../core/store/request-store.ts'
+import { isUnavailable, retryUnavailable } from '../core/store/retry-unavailable.ts'
 import { BotFailure } from './bot-failure.ts'
 
 export type AskForOtp = Omit<OtpRequest, 'id' | 'recall'>

@@ -63,7 +63,65 @@ const saying = (pattern: RegExp, allowed: (path: string) => boolean) =>
     .filter(({ path }) => !allowed(path))
     .flatMap(({ path, code }) => [...code.matchAll(pattern)].map(([found]) => `${path}: ${found}`))
 
+/** The rooms of core/, the lower ones first. Those in one row do not know each other. */
+const ROOMS = [
+  ['i18n', 'runtime'],
+  ['domain', 'redis'],
+  ['presentation', 'catalog'],
+  ['records'],
+  ['store'],
+  ['pubsub', 'queue'],
+  ['actions', 'tasks'],
+]
+const levelOf = (path: string): number => ROOMS.findIndex((row) => row.includes(path.split('/')[1] ?? ''))
+
+/** Files that import each other, directly or over others: each group once. */
+function importCircles(): string[] {
+  const targetsOf = new Map(sources.map(({ path, imports }) => [path, imports]))
+  const reached = new Map<string, Set<string>>()
+  for (const { path } of sources) {
+    const seen = new Set<string>()
+    const open = [path]
+    for (let next = open.pop(); next !== undefined; next = open.pop())
+      for (const target of targetsOf.get(next) ?? [])
+        if (!seen.has(target)) {
+          seen.add(target)
+          open.push(target)
+        }
+    reached.set(path, seen)
+  }
+  const circles = sources
+    .map(({ path }) => [
+      path,
+      ...[...(reached.get(path) ?? [])].filter((other) => reached.get(other)?.has(path)),
+    ])
+    .filter(([path = '']) => reached.get(path)?.has(path))
+    .map((group) => [...new Set(group)].sort().join(' <-> '))
+  return [...new Set(circles)]
+}
+
 describe('the house', () => {
+  it('each room of core imports only lower rooms', () => {
+    const inCore = sources.filter(({ path }) => path.startsWith('core/'))
+    expectNone(
+      inCore.filter(({ path }) => levelOf(path) < 0).map(({ path }) => path),
+      'every file of core/ is in a room of the list, in the place that its imports allow',
+    )
+    expectNone(
+      inCore.flatMap(({ path, imports }) =>
+        imports
+          .filter((target) => target.startsWith('core/') && target.split('/')[1] !== path.split('/')[1])
+          .filter((target) => levelOf(target) >= levelOf(path))
+          .map((target) => `${path}: ${target}`),
+      ),
+      'a lower room can be read, tested and changed without knowing what is built on it',
+    )
+  })
+
+  it('no files import each other in a circle', () => {
+    expectNone(importCircles(), 'give what both need a file of its own')
+  })
+
   it('core imports none of the others', () => {
     const others = [...PROCESSES, 'public', 'bench', 'test']
     expectNone(
@@ -148,28 +206,45 @@ describe('the house', () => {
     )
   })
 
-  it('only core/redis builds keys, publishes and runs scripts', () => {
-    const inRedis = (path: string) => path.startsWith('core/redis/')
-    const reason =
-      'a key or channel written in two places drifts apart; every write must be checked, versioned and published in one step'
-    expectNone(saying(/['"`]local_request[^'"`]*/g, inRedis), reason)
+  it('only core/redis builds keys', () => {
     expectNone(
-      saying(/\.\s*(?:s?publish|eval|evalsha|evalsha_ro|fcall|defineCommand|commitRequest)\s*\(/g, inRedis),
+      saying(/['"`]local_request[^'"`]*/g, (path) => path.startsWith('core/redis/')),
+      'a key or channel that is written in two places drifts apart',
+    )
+  })
+
+  it('only the store writes records, and only the store and pubsub publish', () => {
+    const reason = 'every write is checked, versioned and published in one step'
+    expectNone(
+      saying(/\.\s*(?:eval|evalsha|evalsha_ro|fcall|defineCommand)\s*\(/g, (path) =>
+        path.startsWith('core/redis/'),
+      ),
+      reason,
+    )
+    expectNone(
+      saying(/\.\s*commitRequest\s*\(/g, (path) => path.startsWith('core/store/')),
+      reason,
+    )
+    expectNone(
+      saying(/\.\s*s?publish\s*\(/g, (path) => /^core\/(?:store|pubsub)\//.test(path)),
       reason,
     )
   })
 
   it('only core/redis opens connections', () => {
     expectNone(
-      saying(/\bnew\s+(?:Redis|Cluster)\s*\(|\bfrom ['"]ioredis['"]/g, (path) =>
-        path.startsWith('core/redis/'),
-      ),
+      [
+        ...saying(/\bnew\s+(?:Redis|Cluster)\s*\(/g, (path) => path.startsWith('core/redis/')),
+        ...saying(/\bfrom ['"]ioredis['"]/g, (path) => path.startsWith('core/')),
+      ],
       'single, Sentinel and Cluster, and what to do while Redis is away, are decided in one place (core/redis/connect.ts)',
     )
   })
 
   it('only core decides a next state', () => {
-    const beginning = sources.filter(({ code }) => code.includes("import { firstSteps } from './steps.ts'"))
+    const beginning = sources.filter(({ code }) =>
+      /import \{ firstSteps \} from '[./a-z]*steps\.ts'/.test(code),
+    )
     expectNone(
       importing(
         ({ path }) =>

@@ -2,7 +2,7 @@
  * What handlers left behind when they answered that a code was sent, by request hash: until they are called again,
  * the request has ended, or its time here is over. In memory only, and not too many: whose is gone begins anew.
  */
-import { isUnavailable } from '../../core/redis/retry-unavailable.ts'
+import { isUnavailable } from '../../core/store/retry-unavailable.ts'
 import type { Updater } from '../updater.ts'
 import type { SmsSent } from './sms-sent.ts'
 

@@ -6,9 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promptClosesAt } from '../domain/deadline.ts'
 import type { UpdateBus } from '../pubsub/channel-subscriber.ts'
 import type { RedisClient } from '../redis/connect.ts'
-import { retryUnavailable } from '../redis/retry-unavailable.ts'
 import { replacingWrongTypes } from '../redis/wrong-type.ts'
 import type { RequestStore } from '../store/request-store.ts'
+import { retryUnavailable } from '../store/retry-unavailable.ts'
 
 export type OtpAnswer = { code: string } | { refused: 'otp_expired' | 'already_final' | 'request_not_found' }
 

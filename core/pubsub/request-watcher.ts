@@ -12,7 +12,6 @@ import { missing } from '../domain/request-id.ts'
 import { sealView } from '../records/codec.ts'
 import { kindOfNonsense, parseForeignRecord } from '../records/foreign-record.ts'
 import { goesBack } from '../records/reconcile.ts'
-import { within } from '../redis/within.ts'
 import type { Log } from '../runtime/log.ts'
 import type { RequestStore } from '../store/request-store.ts'
 import {
@@ -28,6 +27,8 @@ import {
   tellPlace,
 } from './broadcast.ts'
 import type { UpdateBus } from './channel-subscriber.ts'
+import type { QueuePositionSource } from './queue-position-source.ts'
+import { within } from './with-timeout.ts'
 
 export type { LiveListener, LiveUpdate }
 
@@ -84,10 +85,7 @@ export function createLiveRequests({
   /** A listener hears one state in this time, the newest; the first and a final one at once. Left out, it hears all. */
   mergeMs?: number
   /** Left out, nobody is told a place in the queue. */
-  places?: {
-    read(request: PublicView): Promise<number | null>
-    follow(request: PublicView, onMove: (place: number | null) => void): () => void
-  }
+  places?: QueuePositionSource
   now?: () => number
 }): LiveRequests {
   const entries = new Map<string, Entry>()

@@ -5,18 +5,18 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import type { DriverName } from '../../core/runtime/env-schema.ts'
-import { createPoolDriver } from '../../core/tasks/drivers/pool.ts'
-import { createSyncDriver } from '../../core/tasks/drivers/sync.ts'
-import { defineTask, loadTasks, task } from '../../core/tasks/task.ts'
-import type { TaskError } from '../../core/tasks/task-errors.ts'
-import { createConcurrency } from '../../core/tasks/task-runner.ts'
-import { eventually } from '../helpers/eventually.ts'
-import { double, exit, journal } from '../helpers/fixtures/tasks.ts'
-import { quiet, useFolder } from '../helpers/redis.ts'
-import { collectLog } from '../helpers/server.ts'
+import type { DriverName } from '../../../core/runtime/env-schema.ts'
+import { createPoolDriver } from '../../../core/tasks/drivers/pool.ts'
+import { createSyncDriver } from '../../../core/tasks/drivers/sync.ts'
+import { defineTask, loadTasks, task } from '../../../core/tasks/task.ts'
+import type { TaskError } from '../../../core/tasks/task-errors.ts'
+import { createConcurrency } from '../../../core/tasks/task-runner.ts'
+import { eventually } from '../../helpers/eventually.ts'
+import { double, exit, journal } from '../../helpers/fixtures/tasks.ts'
+import { quiet, useFolder } from '../../helpers/redis.ts'
+import { collectLog } from '../../helpers/server.ts'
 
-const TASKS = new URL('../helpers/fixtures/tasks.ts', import.meta.url).href
+const TASKS = new URL('../../helpers/fixtures/tasks.ts', import.meta.url).href
 const folder = useFolder()
 
 function usePool(driver: Extract<DriverName, 'process' | 'fork'>, tasks = TASKS) {

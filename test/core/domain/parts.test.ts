@@ -1,13 +1,13 @@
 /** Parts of a step: side by side while it is the current one, and over with it. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { defineService } from '../../core/catalog/define-service.ts'
-import { threeProviderInquiry } from '../../core/catalog/three-provider-inquiry.ts'
-import { type PartReport, publicView, type RequestRecord, type Step } from '../../core/domain/record.ts'
-import type { Change } from '../../core/domain/state-machine.ts'
-import { adopt, parseForeignRecord } from '../../core/records/foreign-record.ts'
-import { lastKnown, mergeRecords } from '../../core/records/reconcile.ts'
-import { afterChanges, aRecord, START, T0, TTL_SECONDS } from '../helpers/record.ts'
+import { defineService } from '../../../core/catalog/define-service.ts'
+import { threeProviderInquiry } from '../../../core/catalog/three-provider-inquiry.ts'
+import { type PartReport, publicView, type RequestRecord, type Step } from '../../../core/domain/record.ts'
+import type { Change } from '../../../core/domain/state-machine.ts'
+import { adopt, parseForeignRecord } from '../../../core/records/foreign-record.ts'
+import { lastKnown, mergeRecords } from '../../../core/records/reconcile.ts'
+import { afterChanges, aRecord, START, T0, TTL_SECONDS } from '../../helpers/record.ts'
 
 const SERVICE = {
   slug: 'test-service',

@@ -1,10 +1,10 @@
 /** A Redis that comes back empty: what every worker has set at its start is there again. */
 import { describe, expect, test } from 'vitest'
-import { createQueues } from '../../core/queue/queues.ts'
-import { cleanUp } from '../helpers/clean-up.ts'
-import { eventually } from '../helpers/eventually.ts'
-import { type TestQueue, useQueue } from '../helpers/queue.ts'
-import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
+import { createQueues } from '../../../core/queue/queues.ts'
+import { cleanUp } from '../../helpers/clean-up.ts'
+import { eventually } from '../../helpers/eventually.ts'
+import { type TestQueue, useQueue } from '../../helpers/queue.ts'
+import { onRealRedis, quiet, useRedis } from '../../helpers/redis.ts'
 
 const redis = await (await useRedis()).connections.connect('patient')
 

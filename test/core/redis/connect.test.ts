@@ -3,13 +3,13 @@
 import type { AddressInfo, Socket } from 'node:net'
 import { createServer } from 'node:net'
 import { afterAll, describe, expect, test } from 'vitest'
-import { allQueues } from '../../core/catalog/index.ts'
-import { type ConnectionSettings, openRedis } from '../../core/redis/connect.ts'
-import { freePort } from '../../core/redis/local-server.ts'
-import { startChild } from '../helpers/child.ts'
-import { useCli } from '../helpers/cli.ts'
-import { eventually } from '../helpers/eventually.ts'
-import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
+import { allQueues } from '../../../core/catalog/index.ts'
+import { type ConnectionSettings, openRedis } from '../../../core/redis/connect.ts'
+import { freePort } from '../../../core/redis/local-server.ts'
+import { startChild } from '../../helpers/child.ts'
+import { useCli } from '../../helpers/cli.ts'
+import { eventually } from '../../helpers/eventually.ts'
+import { onRealRedis, quiet, useRedis } from '../../helpers/redis.ts'
 
 const redis = await useRedis()
 const client = await redis.connections.connect('patient')

@@ -2,20 +2,20 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { loadConfig } from '../../core/runtime/config.ts'
-import { openConcurrency } from '../../core/tasks/compose.ts'
-import { createRedisDriver } from '../../core/tasks/drivers/redis.ts'
-import { createConcurrencyNames } from '../../core/tasks/protocol.ts'
-import { task } from '../../core/tasks/task.ts'
-import type { TaskError } from '../../core/tasks/task-errors.ts'
-import { createConcurrency } from '../../core/tasks/task-runner.ts'
-import { type Child, startChild } from '../helpers/child.ts'
-import { eventually } from '../helpers/eventually.ts'
-import { double, fail, journal, where } from '../helpers/fixtures/tasks.ts'
-import { quiet, useFolder, useRedis } from '../helpers/redis.ts'
-import { collectLog } from '../helpers/server.ts'
+import { loadConfig } from '../../../core/runtime/config.ts'
+import { openConcurrency } from '../../../core/tasks/compose.ts'
+import { createRedisDriver } from '../../../core/tasks/drivers/redis.ts'
+import { createConcurrencyNames } from '../../../core/tasks/protocol.ts'
+import { task } from '../../../core/tasks/task.ts'
+import type { TaskError } from '../../../core/tasks/task-errors.ts'
+import { createConcurrency } from '../../../core/tasks/task-runner.ts'
+import { type Child, startChild } from '../../helpers/child.ts'
+import { eventually } from '../../helpers/eventually.ts'
+import { double, fail, journal, where } from '../../helpers/fixtures/tasks.ts'
+import { quiet, useFolder, useRedis } from '../../helpers/redis.ts'
+import { collectLog } from '../../helpers/server.ts'
 
-const TASKS = new URL('../helpers/fixtures/tasks.ts', import.meta.url).href
+const TASKS = new URL('../../helpers/fixtures/tasks.ts', import.meta.url).href
 const redis = await useRedis()
 const client = await redis.connections.connect('patient')
 const folder = useFolder()

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { defineService, type Service, validateRequestData } from '../../core/catalog/define-service.ts'
-import { allServices, findService } from '../../core/catalog/index.ts'
-import { codeIn, latinDigits, plainNumber } from '../../core/domain/digits.ts'
+import { defineService, type Service, validateRequestData } from '../../../core/catalog/define-service.ts'
+import { allServices, findService } from '../../../core/catalog/index.ts'
+import { codeIn, latinDigits, plainNumber } from '../../../core/domain/digits.ts'
 
 const credit = findService('credit-score-rating') as Service
 const links = findService('link-check') as Service

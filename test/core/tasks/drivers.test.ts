@@ -3,14 +3,14 @@ import { EventEmitter } from 'node:events'
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { loadConfig } from '../../core/runtime/config.ts'
-import { DRIVER_NAMES } from '../../core/runtime/env-schema.ts'
-import { openConcurrency } from '../../core/tasks/compose.ts'
-import { task } from '../../core/tasks/task.ts'
-import type { TaskError } from '../../core/tasks/task-errors.ts'
-import type { Concurrency } from '../../core/tasks/task-runner.ts'
-import { startChild } from '../helpers/child.ts'
-import { eventually } from '../helpers/eventually.ts'
+import { loadConfig } from '../../../core/runtime/config.ts'
+import { DRIVER_NAMES } from '../../../core/runtime/env-schema.ts'
+import { openConcurrency } from '../../../core/tasks/compose.ts'
+import { task } from '../../../core/tasks/task.ts'
+import type { TaskError } from '../../../core/tasks/task-errors.ts'
+import type { Concurrency } from '../../../core/tasks/task-runner.ts'
+import { startChild } from '../../helpers/child.ts'
+import { eventually } from '../../helpers/eventually.ts'
 import {
   badResult,
   double,
@@ -26,10 +26,10 @@ import {
   throwText,
   wait,
   where,
-} from '../helpers/fixtures/tasks.ts'
-import { quiet, useFolder, useRedis } from '../helpers/redis.ts'
+} from '../../helpers/fixtures/tasks.ts'
+import { quiet, useFolder, useRedis } from '../../helpers/redis.ts'
 
-const TASKS = new URL('../helpers/fixtures/tasks.ts', import.meta.url).href
+const TASKS = new URL('../../helpers/fixtures/tasks.ts', import.meta.url).href
 const redis = await useRedis()
 const folder = useFolder()
 

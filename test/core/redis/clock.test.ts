@@ -1,9 +1,9 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { startClock } from '../../core/redis/clock.ts'
-import { startChild } from '../helpers/child.ts'
-import { eventually } from '../helpers/eventually.ts'
-import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
-import { collectLog } from '../helpers/server.ts'
+import { startClock } from '../../../core/redis/clock.ts'
+import { startChild } from '../../helpers/child.ts'
+import { eventually } from '../../helpers/eventually.ts'
+import { onRealRedis, quiet, useRedis } from '../../helpers/redis.ts'
+import { collectLog } from '../../helpers/server.ts'
 
 const redis = await useRedis()
 const client = await redis.connections.connect('patient')

@@ -1,10 +1,10 @@
 /** The secret that all processes of an installation share. */
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { openRedis, type RedisClient } from '../../core/redis/connect.ts'
-import { openInstallationSecret } from '../../core/redis/installation-secret.ts'
-import { cleanUp } from '../helpers/clean-up.ts'
-import { eventually } from '../helpers/eventually.ts'
-import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
+import { openRedis, type RedisClient } from '../../../core/redis/connect.ts'
+import { openInstallationSecret } from '../../../core/redis/installation-secret.ts'
+import { cleanUp } from '../../helpers/clean-up.ts'
+import { eventually } from '../../helpers/eventually.ts'
+import { onRealRedis, quiet, useRedis } from '../../helpers/redis.ts'
 
 const server = await useRedis()
 const client = await server.connections.connect('patient')

@@ -1,10 +1,10 @@
 /** Commands that are given in one turn of the event loop leave in one write, and stay commands of their own. */
 import { describe, expect, test, vi } from 'vitest'
-import { openRedis, type RedisClient, type Role } from '../../core/redis/connect.ts'
-import { cleanUp } from '../helpers/clean-up.ts'
-import { eventually } from '../helpers/eventually.ts'
-import { quiet, useRedis } from '../helpers/redis.ts'
-import { startTcpProxy } from '../helpers/tcp-proxy.ts'
+import { openRedis, type RedisClient, type Role } from '../../../core/redis/connect.ts'
+import { cleanUp } from '../../helpers/clean-up.ts'
+import { eventually } from '../../helpers/eventually.ts'
+import { quiet, useRedis } from '../../helpers/redis.ts'
+import { startTcpProxy } from '../../helpers/tcp-proxy.ts'
 
 const redis = await useRedis()
 const client = await redis.connections.connect('patient')

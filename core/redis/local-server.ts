@@ -3,7 +3,7 @@
  * persistence, else js-redis-server (JavaScript, a dev dependency) on a free port of the loopback address, with a password.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
@@ -135,17 +135,25 @@ async function spawnJavaScript(log?: Log): Promise<{ url: string; child: ChildPr
   return { url: `redis://:${password}@127.0.0.1:${port}`, child }
 }
 
+/** Below the ports that systems give to outgoing connections (32768 on Linux): one of those may be taken a moment later. */
+const FREE_PORTS = { from: 20_000, to: 32_000 }
+const MAX_PORT_TRIES = 100
+
 /** A port of the loopback address that nobody uses just now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < MAX_PORT_TRIES; tries++) {
+    const port = randomInt(FREE_PORTS.from, FREE_PORTS.to)
+    if (await isFree(port)) return port
+  }
+  throw new Error(`no free port between ${FREE_PORTS.from} and ${FREE_PORTS.to}`)
 }
+
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
 
 /** Whether a Redis answers there now. */
 export async function answers(url: string): Promise<boolean> {

@@ -335,6 +335,20 @@ describe.skipIf(lacksChromium).concurrent('a page without a socket, or without a
     expect(await code(page).inputValue()).toBe('123456')
   })
 
+  it('warns of a server that cannot see its storage as it warns of no network', async () => {
+    const page = await open()
+    await watch(await given([START, step(10)]), page)
+    const look = (): Promise<string[]> => live(page, 'connection').evaluate(looksOf)
+    await page.route(/\/status$/, (route) =>
+      route.fulfill({ status: 503, json: { code: 'storage_unavailable' } }),
+    )
+    await isConnected(page, 'degraded')
+    const degraded = await look()
+    await page.context().setOffline(true)
+    await isConnected(page, 'offline')
+    expect(degraded).toEqual(await look())
+  })
+
   it('polls, opens no event stream over HTTP/1.1, and gets to the result', async () => {
     const hash = await given([START, step(10)])
     const page = await open()
@@ -367,6 +381,12 @@ describe.skipIf(lacksChromium).concurrent('a page without a socket, or without a
     await Promise.all(tabs.map((tab) => heading(tab, t('live.status.cancelled')).waitFor()))
   })
 })
+
+/** Colour and weight of the words, and the colour of the dot before them. */
+function looksOf(words: Element): string[] {
+  const { color, fontWeight } = getComputedStyle(words)
+  return [color, fontWeight, getComputedStyle(words, '::before').backgroundColor]
+}
 
 /** Two tabs of one browser. */
 async function twoTabs(hash: string): Promise<[Page, Page]> {

@@ -76,7 +76,7 @@ export const en = {
   'live.connection.degraded': 'The service has a problem at the moment. What you see may be out of date.',
   'live.connection.offline': 'You are offline. What you see may be out of date.',
   'live.announce.code': 'A code is needed to go on.',
-  'live.announce.unanswered': 'The server did not answer in time; it may still do what was asked.',
+  'live.announce.unanswered': 'That is as far as this page knows: the server did not answer in time.',
   'live.announce.lost': 'The connection to the server was lost. This page may be out of date.',
   'live.announce.expiring': 'This page is deleted in less than 2 minutes.',
   'live.check': 'Check again',

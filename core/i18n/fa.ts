@@ -80,7 +80,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'live.connection.degraded': 'سرویس در این لحظه مشکلی دارد. آنچه می‌بینید شاید به‌روز نباشد.',
   'live.connection.offline': 'اینترنت شما قطع است. آنچه می‌بینید شاید تازه نباشد.',
   'live.announce.code': 'برای ادامه، کد تأیید لازم است.',
-  'live.announce.unanswered': 'سرور به‌موقع پاسخ نداد؛ شاید هنوز آن را انجام دهد.',
+  'live.announce.unanswered': 'این تا جایی است که این صفحه می‌داند؛ سرور به‌موقع پاسخ نداد.',
   'live.announce.lost': 'ارتباط با سرور قطع شده است. این صفحه شاید به‌روز نباشد.',
   'live.announce.expiring': 'این صفحه تا کمتر از ۲ دقیقهٔ دیگر پاک می‌شود.',
   'live.check': 'بررسی دوباره',

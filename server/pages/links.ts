@@ -51,14 +51,25 @@ export const withoutRefusal = (address: string): string =>
   withQuery(address, (query) => query.delete('refused'))
 
 const COOKIE_MARK = 'cookies'
+/** An address with an older mark was reloaded or passed on. */
+const COOKIE_MARK_LIVES_MS = 10_000
 
-/** Whether the answer before this call set a cookie and led here. */
-export const hasCookieMark = (address: string): boolean =>
-  new URL(address, 'http://any').searchParams.has(COOKIE_MARK)
+/** When the answer before this call set a cookie and led here. */
+export type CookieMark = 'none' | 'fresh' | 'old'
 
-/** The same page, with or without the mark that the answer before has set a cookie. */
-export const cookieCheckLink = (address: string, isMarked: boolean): string =>
-  withQuery(address, (query) => (isMarked ? query.set(COOKIE_MARK, 'set') : query.delete(COOKIE_MARK)))
+export function cookieMarkOf(address: string, now: number): CookieMark {
+  const mark = new URL(address, 'http://any').searchParams.get(COOKIE_MARK)
+  if (mark === null) return 'none'
+  const ageMs = now - Number(mark)
+  return ageMs >= 0 && ageMs < COOKIE_MARK_LIVES_MS ? 'fresh' : 'old'
+}
+
+/** The same page, marked with the time at which a cookie was set. */
+export const withCookieMark = (address: string, now: number): string =>
+  withQuery(address, (query) => query.set(COOKIE_MARK, String(now)))
+
+export const withoutCookieMark = (address: string): string =>
+  withQuery(address, (query) => query.delete(COOKIE_MARK))
 
 /** The same page in another language: its query alone, so that it fits whatever address the page has by then. */
 export function languageLink(address: string, locale: Locale): string {

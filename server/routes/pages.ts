@@ -9,7 +9,7 @@ import { findService } from '../../core/catalog/index.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import { callerOf, keepsSessionCookie } from '../middleware/caller.ts'
 import { readerOf } from '../middleware/locale.ts'
-import { cookieCheckLink, fittingLink, hasCookieMark } from '../pages/links.ts'
+import { cookieMarkOf, fittingLink, withCookieMark, withoutCookieMark } from '../pages/links.ts'
 import { createFormSubmit } from './form-submit.ts'
 import type { PageDeps } from './page-deps.ts'
 import { readForm, typedInto } from './parse-form.ts'
@@ -28,8 +28,10 @@ export function createPageRoutes(deps: PageDeps): Router {
    * @returns where the browser is led to; null where the page can be shown
    */
   const cookieCheck = (req: Request): string | null => {
-    const isMarked = hasCookieMark(req.originalUrl)
-    return needsCookies && lacksCookies(req) !== isMarked ? cookieCheckLink(req.originalUrl, !isMarked) : null
+    if (!needsCookies) return null
+    const mark = cookieMarkOf(req.originalUrl, Date.now())
+    if (lacksCookies(req)) return mark === 'fresh' ? null : withCookieMark(req.originalUrl, Date.now())
+    return mark === 'none' ? null : withoutCookieMark(req.originalUrl)
   }
 
   router.get('/', (req, res) => {

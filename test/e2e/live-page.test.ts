@@ -159,7 +159,8 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
     await page.getByRole('link', { name: t('progress.cancel') }).click()
     const confirm = page.getByRole('button', { name: t('cancel.confirm') })
     await confirm.click()
-    const note = page.locator('dialog [role=alert]', { hasText: t('cancel.failed') })
+    const words = `${t('cancel.failed')} ${t('live.announce.unanswered')}`
+    const note = page.locator('dialog [role=alert]', { hasText: words })
     await note.waitFor()
     expect(await statusOf(hash)).toBe('processing')
     await page.unrouteAll({ behavior: 'ignoreErrors' })
@@ -261,6 +262,20 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
     expect(await page.evaluate(() => document.documentElement.dataset.animations)).toBe('0')
   })
 
+  it('warns of a server that cannot see its storage as it warns of no network', async () => {
+    const page = await open()
+    await watch(await given([START, step(10)]), page)
+    const look = (): Promise<string[]> => live(page, 'connection').evaluate(looksOf)
+    await page.route(/\/status$/, (route) =>
+      route.fulfill({ status: 503, json: { code: 'storage_unavailable' } }),
+    )
+    await isConnected(page, 'degraded')
+    const degraded = await look()
+    await page.context().setOffline(true)
+    await isConnected(page, 'offline')
+    expect(degraded).toEqual(await look())
+  })
+
   it('tells a screen reader of steps at most every 15 seconds, and of what matters once each time', async () => {
     const hash = await given([START, step(5)], { ttlSeconds: 400 })
     const page = await open()
@@ -320,34 +335,9 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
   })
 })
 
-// At the same time: they wait for polls and time limits.
-describe.skipIf(lacksChromium).concurrent('a page without a socket, or without an answer', () => {
+// At the same time: they wait for polls.
+describe.skipIf(lacksChromium).concurrent('a page without a socket', () => {
   afterAll(closeTabs)
-
-  it('says of a code that is not answered in time that it may still be taken', async () => {
-    const hash = await given([START, ASK])
-    const page = await open()
-    await watch(hash, page)
-    await page.route(/\/otp\//, () => {})
-    await typeCode(page)
-    const words = `${t('code.failed')} ${t('live.announce.unanswered')}`
-    await page.locator('form [role=alert]', { hasText: words }).waitFor()
-    expect(await code(page).inputValue()).toBe('123456')
-  })
-
-  it('warns of a server that cannot see its storage as it warns of no network', async () => {
-    const page = await open()
-    await watch(await given([START, step(10)]), page)
-    const look = (): Promise<string[]> => live(page, 'connection').evaluate(looksOf)
-    await page.route(/\/status$/, (route) =>
-      route.fulfill({ status: 503, json: { code: 'storage_unavailable' } }),
-    )
-    await isConnected(page, 'degraded')
-    const degraded = await look()
-    await page.context().setOffline(true)
-    await isConnected(page, 'offline')
-    expect(degraded).toEqual(await look())
-  })
 
   it('polls, opens no event stream over HTTP/1.1, and gets to the result', async () => {
     const hash = await given([START, step(10)])

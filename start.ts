@@ -7,10 +7,10 @@ import { randomBytes } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import pretty from 'pino-pretty'
 import { openRedis } from './core/redis/connect.ts'
-import { joinEmbedded } from './core/redis/embedded.ts'
+import { startOrJoinEmbedded } from './core/redis/embedded.ts'
 import type { Log } from './core/runtime/log.ts'
 import { runProcess, type Stoppable } from './core/runtime/process.ts'
-import { StartError } from './core/runtime/startup-error.ts'
+import { StartupError } from './core/runtime/startup-error.ts'
 import { visible, visibleLog } from './core/runtime/visible-text.ts'
 
 const PROCESSES = [
@@ -33,10 +33,10 @@ const prettyOutput = pretty({
 /** Lines of logs, as people read them. */
 const output = { write: (line: string) => void prettyOutput.write(visibleLog(line)) }
 
-await runProcess({ name: 'halfway', env: process.env, logTo: output }, async ({ config, log, use }) => {
+await runProcess({ name: 'halfway', env: process.env, logTo: output }, async ({ config, log, register }) => {
   const env: NodeJS.ProcessEnv = { ...process.env }
   if (config.redis.kind === 'embedded') {
-    const redis = await use('private redis', joinEmbedded(log))
+    const redis = await register('private redis', startOrJoinEmbedded(log))
     env.REDIS_URL = redis.target.url
   } else {
     // Said once, here, rather than by each of the processes.
@@ -54,7 +54,7 @@ await runProcess({ name: 'halfway', env: process.env, logTo: output }, async ({ 
   // All at once, since each takes its time to load; taken into care in order, so that they stop in reverse.
   const starting = PROCESSES.map(({ name, main }) => keepRunning(name, main, env, log, () => giveUp(name)))
   for (const part of starting) part.catch(() => {})
-  for (const [i, { name }] of PROCESSES.entries()) await use(name, starting[i] as Promise<Stoppable>)
+  for (const [i, { name }] of PROCESSES.entries()) await register(name, starting[i] as Promise<Stoppable>)
 
   const lines = [
     `Halfway is ready:  http://localhost:${config.server.port}`,
@@ -68,7 +68,7 @@ await runProcess({ name: 'halfway', env: process.env, logTo: output }, async ({ 
  * Starts a process, and again whenever it ends by itself: requests go on, whatever is killed. One that cannot even start
  * any more is given up.
  *
- * @throws StartError when it does not start the first time
+ * @throws StartupError when it does not start the first time
  */
 async function keepRunning(
   name: string,
@@ -101,7 +101,7 @@ async function keepRunning(
   }
 }
 
-/** Resolves once the process says that it has started. @throws StartError with what it said instead */
+/** Resolves once the process says that it has started. @throws StartupError with what it said instead */
 async function startChild(name: string, main: string, env: NodeJS.ProcessEnv): Promise<ChildProcess> {
   // In a group of its own: Ctrl-C reaches only this process, which then stops the others in order.
   const child = spawn(process.execPath, [...process.execArgv, main], {
@@ -119,7 +119,7 @@ async function startChild(name: string, main: string, env: NodeJS.ProcessEnv): P
     child.once('message', () => resolve())
     child.once('error', reject)
     child.once('exit', () =>
-      reject(new StartError(`The ${name} did not start. ${complaint ? 'See above.' : ''}`)),
+      reject(new StartupError(`The ${name} did not start. ${complaint ? 'See above.' : ''}`)),
     )
   })
   return child

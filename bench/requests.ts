@@ -2,11 +2,12 @@
 
 import type { Service } from '../core/catalog/define-service.ts'
 import { findService } from '../core/catalog/index.ts'
-import { newRecord } from '../core/domain/create-record.ts'
-import { publicView, type RequestRecord } from '../core/domain/record.ts'
-import { createHash } from '../core/domain/request-id.ts'
-import { advance, type Change } from '../core/domain/state-machine.ts'
-import { sealRecord } from '../core/records/codec.ts'
+import type { Command } from '../core/domain/command.ts'
+import { createRecord } from '../core/domain/create-record.ts'
+import { type RequestRecord, toPublicView } from '../core/domain/record.ts'
+import { createRequestHash } from '../core/domain/request-id.ts'
+import { transition } from '../core/domain/state-machine.ts'
+import { encodeRecord } from '../core/records/codec.ts'
 import type { RedisClient } from '../core/redis/connect.ts'
 
 export const TTL_SECONDS = 1800
@@ -16,17 +17,17 @@ export const RESULT = { score: 712, grade: 'B', checked_at: '2026-01-01' }
 const AT_ONCE = 1000
 
 /** Two steps done, one under way. */
-const UNDER_WAY: Change[] = [
+const UNDER_WAY: Command[] = [
   { type: 'start', attempt: 1, limitSeconds: 180 },
   { type: 'progress', attempt: 1, progress: 25, step: SERVICE.steps[1]?.id },
   { type: 'progress', attempt: 1, progress: 50, step: SERVICE.steps[2]?.id },
 ]
-const DONE: Change[] = [...UNDER_WAY, { type: 'complete', attempt: 1, result: RESULT }]
-const CHANGES = { pending: [], 'under way': UNDER_WAY, done: DONE } satisfies Record<string, Change[]>
+const DONE: Command[] = [...UNDER_WAY, { type: 'complete', attempt: 1, result: RESULT }]
+const CHANGES = { pending: [], 'under way': UNDER_WAY, done: DONE } satisfies Record<string, Command[]>
 
 export function aRecord(state: keyof typeof CHANGES, now = Date.now()): RequestRecord {
-  const first = newRecord({
-    hash: createHash(now),
+  const first = createRecord({
+    hash: createRequestHash(now),
     service: SERVICE,
     requestData: REQUEST_DATA,
     sessionId: null,
@@ -35,13 +36,13 @@ export function aRecord(state: keyof typeof CHANGES, now = Date.now()): RequestR
     ttlSeconds: TTL_SECONDS,
   })
   return CHANGES[state].reduce<RequestRecord>((record, change) => {
-    const advanced = advance(record, change, { now, ttlSeconds: TTL_SECONDS })
+    const advanced = transition(record, change, { now, ttlSeconds: TTL_SECONDS })
     if (!advanced.ok) throw new Error(advanced.refusal)
     return advanced.record
   }, first)
 }
 
-export const aView = (): unknown => publicView(aRecord('under way'), Date.now())
+export const aView = (): unknown => toPublicView(aRecord('under way'), Date.now())
 
 /** Puts so many requests into Redis that are under way. @returns their hashes */
 export async function seed(redis: RedisClient, count: number): Promise<string[]> {
@@ -50,9 +51,14 @@ export async function seed(redis: RedisClient, count: number): Promise<string[]>
     const pipeline = redis.pipeline()
     const like = aRecord('under way')
     for (let i = from; i < Math.min(count, from + AT_ONCE); i++) {
-      const record = { ...like, hash: createHash(Date.now()) }
+      const record = { ...like, hash: createRequestHash(Date.now()) }
       hashes.push(record.hash)
-      pipeline.set(redis.names.record(record.hash), sealRecord(record), 'PXAT', Date.parse(record.expires_at))
+      pipeline.set(
+        redis.names.record(record.hash),
+        encodeRecord(record),
+        'PXAT',
+        Date.parse(record.expires_at),
+      )
     }
     await pipeline.exec()
   }

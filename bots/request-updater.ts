@@ -1,18 +1,18 @@
 /** What a bot reports on one request: each report is one change of its attempt, written to Redis. */
 import { nanoid } from 'nanoid'
-import type { OtpBox, WaitForOtpOptions } from '../core/actions/otp-mailbox.ts'
-import { sayCommon } from '../core/domain/common-messages.ts'
+import type { OtpMailbox, WaitForOtpOptions } from '../core/actions/otp-mailbox.ts'
+import type { Command } from '../core/domain/command.ts'
+import { commonMessage } from '../core/domain/common-messages.ts'
 import { AppError, type ErrorCode } from '../core/domain/errors.ts'
-import { asTold, isBlank, type Told } from '../core/domain/message.ts'
+import { isBlank, type LocalizedMessage, toLocalizedMessage } from '../core/domain/message.ts'
 import type { OtpRequest } from '../core/domain/otp-prompt.ts'
-import type { PartReport } from '../core/domain/record.ts'
-import type { Change } from '../core/domain/state-machine.ts'
+import type { SubstepReport } from '../core/domain/record.ts'
 import type { Log } from '../core/runtime/log.ts'
-import type { RequestStore, Stored } from '../core/store/request-store.ts'
+import type { RequestStore, StoredRecord } from '../core/store/request-store.ts'
 import { isUnavailable, retryUnavailable } from '../core/store/retry-unavailable.ts'
 import { BotFailure } from './bot-failure.ts'
 
-export type AskForOtp = Omit<OtpRequest, 'id' | 'recall'>
+export type OtpOptions = Omit<OtpRequest, 'id' | 'recall'>
 
 /** All about one request, one attempt of it. Every call resolves once Redis has it, or has refused a report of progress. */
 export interface RequestUpdater {
@@ -25,31 +25,34 @@ export interface RequestUpdater {
   updateProgress(
     progress: number,
     step?: string,
-    message?: string | Told,
-    parts?: PartReport[],
+    message?: string | LocalizedMessage,
+    parts?: SubstepReport[],
   ): Promise<void>
   /** Asks the person for a code. Resolves once they are asked; the code comes from `waitForOtp`. */
-  markAsOtpRequired(otp?: AskForOtp): Promise<void>
+  markAsOtpRequired(otp?: OtpOptions): Promise<void>
   /**
    * The code that the person typed.
    * @throws BotFailure `otp_expired` when nobody typed one in time; AppError when the request has ended
    */
   waitForOtp(options?: WaitForOtpOptions): Promise<string>
   /** The code was wrong: asks again while tries are left, else the request has failed. True when it was asked again. */
-  rejectOtp(message?: string | Told): Promise<boolean>
+  rejectOtp(message?: string | LocalizedMessage): Promise<boolean>
   /**
    * @param result any JSON, 256 kB at most
    * @throws AppError `result_too_large`, `bot_bad_answer` (no JSON) after the request was failed with it
    */
   markAsCompleted(result: unknown): Promise<void>
-  markAsFailed(message: string | Told, error?: { code?: string; retryable?: boolean }): Promise<void>
+  markAsFailed(
+    message: string | LocalizedMessage,
+    error?: { code?: string; retryable?: boolean },
+  ): Promise<void>
 }
 
 /** What the request fails with whose result cannot be kept. */
 const CANNOT_BE_KEPT: ReadonlySet<ErrorCode> = new Set(['result_too_large', 'bot_bad_answer'])
 
-export function createBind({ store, otpBox, log }: { store: RequestStore; otpBox: OtpBox; log: Log }) {
-  const write = async (hash: string, change: Change, signal?: AbortSignal): Promise<Stored> => {
+export function createBind({ store, otpBox, log }: { store: RequestStore; otpBox: OtpMailbox; log: Log }) {
+  const write = async (hash: string, change: Command, signal?: AbortSignal): Promise<StoredRecord> => {
     const outcome = await retryUnavailable(() => store.apply(hash, change), { signal })
     if (!outcome.ok) {
       throw new AppError(outcome.refusal, {
@@ -84,8 +87,8 @@ export function createBind({ store, otpBox, log }: { store: RequestStore; otpBox
     const noRetry = AbortSignal.abort()
     return {
       async updateProgress(progress, step, message, parts) {
-        const told = message === undefined ? {} : asTold(message)
-        const change = { type: 'progress', progress, step, parts, ...told } as const
+        const localizedMessage = message === undefined ? {} : toLocalizedMessage(message)
+        const change = { type: 'progress', progress, step, parts, ...localizedMessage } as const
         try {
           await write(hash, { ...change, attempt: given?.() ?? (await found()) }, noRetry)
         } catch (error) {
@@ -100,14 +103,15 @@ export function createBind({ store, otpBox, log }: { store: RequestStore; otpBox
       async waitForOtp(options) {
         const answer = await otpBox.waitFor(hash, options)
         if ('code' in answer) return answer.code
-        if (answer.refused === 'otp_expired') throw new BotFailure('otp_expired', sayCommon('otp_expired'))
+        if (answer.refused === 'otp_expired')
+          throw new BotFailure('otp_expired', commonMessage('otp_expired'))
         throw new AppError(answer.refused)
       },
       async rejectOtp(message) {
-        const told = message === undefined ? {} : asTold(message)
+        const localizedMessage = message === undefined ? {} : toLocalizedMessage(message)
         const { record } = await write(
           hash,
-          { type: 'reject_otp', attempt: await current(), ...told },
+          { type: 'reject_otp', attempt: await current(), ...localizedMessage },
           signal,
         )
         return record.status === 'otp_required'
@@ -125,8 +129,10 @@ export function createBind({ store, otpBox, log }: { store: RequestStore; otpBox
         }
       },
       async markAsFailed(words, { code = 'failed', retryable = false } = {}) {
-        const told = asTold(words)
-        const { message, ...key } = isBlank(told.message) ? sayCommon('no_reason') : told
+        const localizedMessage = toLocalizedMessage(words)
+        const { message, ...key } = isBlank(localizedMessage.message)
+          ? commonMessage('no_reason')
+          : localizedMessage
         const error = { code, message, retryable }
         await write(hash, { type: 'fail', attempt: await current(), error, ...key }, signal)
       },

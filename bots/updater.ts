@@ -21,29 +21,29 @@
  *   await request.updateProgress(30)
  */
 
-import { createOtpBox, type WaitForOtpOptions } from '../core/actions/otp-mailbox.ts'
-import type { Told } from '../core/domain/message.ts'
+import { createOtpMailbox, type WaitForOtpOptions } from '../core/actions/otp-mailbox.ts'
+import type { LocalizedMessage } from '../core/domain/message.ts'
 import { isFinal } from '../core/domain/record.ts'
-import { createUpdateBus } from '../core/pubsub/channel-subscriber.ts'
-import { createLiveRequests, type LiveUpdate } from '../core/pubsub/request-watcher.ts'
+import { createChannelSubscriber } from '../core/pubsub/channel-subscriber.ts'
+import { createRequestWatcher, type EncodedUpdate } from '../core/pubsub/request-watcher.ts'
 import { startClock } from '../core/redis/clock.ts'
 import { type ConnectionSettings, openRedis, type RedisClient } from '../core/redis/connect.ts'
 import type { RedisTarget } from '../core/runtime/config.ts'
 import { createLog, type Log } from '../core/runtime/log.ts'
-import { createRequestStore, type Stored } from '../core/store/request-store.ts'
-import { type AskForOtp, createBind, type RequestUpdater } from './request-updater.ts'
+import { createRequestStore, type StoredRecord } from '../core/store/request-store.ts'
+import { createBind, type OtpOptions, type RequestUpdater } from './request-updater.ts'
 
-export type { AskForOtp, RequestUpdater }
+export type { OtpOptions, RequestUpdater }
 
 export interface Updater {
   updateProgress(hash: string, ...report: Parameters<RequestUpdater['updateProgress']>): Promise<void>
-  markAsOtpRequired(hash: string, otp?: AskForOtp): Promise<void>
+  markAsOtpRequired(hash: string, otp?: OtpOptions): Promise<void>
   waitForOtp(hash: string, options?: WaitForOtpOptions): Promise<string>
-  rejectOtp(hash: string, message?: string | Told): Promise<boolean>
+  rejectOtp(hash: string, message?: string | LocalizedMessage): Promise<boolean>
   markAsCompleted(hash: string, result: unknown): Promise<void>
   markAsFailed(
     hash: string,
-    message: string | Told,
+    message: string | LocalizedMessage,
     error?: { code?: string; retryable?: boolean },
   ): Promise<void>
   /**
@@ -52,7 +52,7 @@ export interface Updater {
    */
   bind(hash: string, attempt?: () => number, signal?: AbortSignal): RequestUpdater
   /** The request as it stands, for a bot that wants to look; null when it is gone. */
-  read(hash: string): Promise<Stored['record'] | null>
+  read(hash: string): Promise<StoredRecord['record'] | null>
   /**
    * Calls back when this attempt has nothing more to do: the request has ended (wherever that was decided), its time
    * is over, or a newer attempt has taken it over. Resolves with the way to stop listening.
@@ -105,9 +105,9 @@ function createUpdaterOn(deps: {
 }): Updater {
   const { now, ttlSeconds, log } = deps
   const store = createRequestStore({ redis: deps.commands, ttlSeconds, now, log: deps.log })
-  const bus = createUpdateBus({ redis: deps.commands, subscriber: deps.subscriber, log: deps.log })
-  const live = createLiveRequests({ store, bus, log: deps.log, ttlSeconds, now })
-  const otpBox = createOtpBox({ redis: deps.commands, bus, store, now })
+  const bus = createChannelSubscriber({ redis: deps.commands, subscriber: deps.subscriber, log: deps.log })
+  const live = createRequestWatcher({ store, bus, log: deps.log, ttlSeconds, now })
+  const otpBox = createOtpMailbox({ redis: deps.commands, bus, store, now })
   const plain = new Map<string, RequestUpdater>()
 
   const bind = createBind({ store, otpBox, log })
@@ -131,7 +131,7 @@ function createUpdaterOn(deps: {
     bind,
     read: async (hash) => (await store.read(hash))?.record ?? null,
     onEnd: async (hash, attempt, ended) => {
-      const look = ({ view }: LiveUpdate): void => {
+      const look = ({ view }: EncodedUpdate): void => {
         if (isFinal(view.status)) ended('already_final')
         else if (view.attempt > attempt()) ended('stale_attempt')
       }

@@ -1,16 +1,16 @@
 /** The parts of Halfway that commands use, on connections of their own. */
 
-import { createIntake, type Intake } from '../core/actions/enqueue-request.ts'
-import { createRequests, type Requests } from '../core/actions/request-actions.ts'
+import { createEnqueueRequest, type EnqueueRequest } from '../core/actions/enqueue-request.ts'
+import { createRequestActions, type RequestActions } from '../core/actions/request-actions.ts'
 import { allQueues } from '../core/catalog/index.ts'
-import { createQueueCensus, type QueueCensus } from '../core/queue/queue-stats.ts'
+import { createQueueCensus, type QueueStats } from '../core/queue/queue-stats.ts'
 import { createQueues, type Queues } from '../core/queue/queues.ts'
 import { startClock } from '../core/redis/clock.ts'
 import { openRedis, type RedisClient, type RedisConnections } from '../core/redis/connect.ts'
 import type { Config } from '../core/runtime/config.ts'
 import { createLog } from '../core/runtime/log.ts'
-import { createDeadlines, type Deadlines } from '../core/store/deadline-index.ts'
-import { createFailures, type Failures } from '../core/store/failed-requests.ts'
+import { createDeadlines, type DeadlineIndex } from '../core/store/deadline-index.ts'
+import { createFailures, type FailedRequests } from '../core/store/failed-requests.ts'
 import { createRequestStore, type RequestStore } from '../core/store/request-store.ts'
 import { createSubjects } from '../core/store/subject-limits.ts'
 
@@ -20,12 +20,12 @@ export interface Installation {
   /** The Redis, without a password. */
   address: string
   store: RequestStore
-  requests: Requests
-  deadlines: Deadlines
-  failures: Failures
-  intake: Intake
+  requests: RequestActions
+  deadlines: DeadlineIndex
+  failures: FailedRequests
+  intake: EnqueueRequest
   queues: Queues
-  census: QueueCensus
+  census: QueueStats
   /** Milliseconds since 1970, by the clock of the records. */
   now: () => number
   /** A connection that hears channels. */
@@ -38,12 +38,12 @@ const COMMAND_TIMEOUT_MS = 10_000
 /** Nothing but the command's own words belongs on its output. */
 export const quiet = createLog('cli', 'silent')
 
-/** @throws StartError when Redis does not answer */
+/** @throws StartupError when Redis does not answer */
 export async function openInstallation(config: Config): Promise<Installation> {
   const connections = await openRedis(config.redis, quiet, {
     ...config.connections,
     commandTimeoutMs: COMMAND_TIMEOUT_MS,
-    isVisitor: true,
+    joinOnly: true,
   })
   try {
     return await assemble(config, connections)
@@ -68,10 +68,10 @@ async function assemble(config: Config, connections: RedisConnections): Promise<
     redis,
     address: connections.address,
     store,
-    requests: createRequests({ store, queues, subjects, ttlSeconds, now }),
+    requests: createRequestActions({ store, queues, subjects, ttlSeconds, now }),
     deadlines,
     failures: createFailures({ redis, now }),
-    intake: createIntake({ store, queues, deadlines, subjects }),
+    intake: createEnqueueRequest({ store, queues, deadlines, subjects }),
     queues,
     census,
     now,

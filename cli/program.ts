@@ -3,10 +3,10 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { allServices } from '../core/catalog/index.ts'
 import { AppError } from '../core/domain/errors.ts'
 import { STATUSES } from '../core/domain/record.ts'
-import { isHash } from '../core/domain/request-id.ts'
+import { isRequestHash } from '../core/domain/request-id.ts'
 import { wholeNumber } from '../core/runtime/command-line.ts'
 import { loadConfig } from '../core/runtime/config.ts'
-import { StartError } from '../core/runtime/startup-error.ts'
+import { StartupError } from '../core/runtime/startup-error.ts'
 import { visible } from '../core/runtime/visible-text.ts'
 import { cancel } from './commands/cancel.ts'
 import { cleanup } from './commands/cleanup.ts'
@@ -40,7 +40,8 @@ Examples:
   npm run cli -- queues --json | jq '.[].waiting'`
 
 const hash = (text: string): string => {
-  if (!isHash(text)) throw new InvalidArgumentError('A hash is req_ and 16 to 64 letters, digits, - and _.')
+  if (!isRequestHash(text))
+    throw new InvalidArgumentError('A hash is req_ and 16 to 64 letters, digits, - and _.')
   return text
 }
 
@@ -143,7 +144,7 @@ function explain(error: unknown, { complain }: Context): ExitCode {
   // Commander has said it.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
   complain(`halfway: ${sentence(error)}`)
-  if (error instanceof StartError) return EXIT.unavailable
+  if (error instanceof StartupError) return EXIT.unavailable
   if (!(error instanceof AppError)) return isOurMistake(error) ? EXIT.failed : EXIT.unavailable
   if (error.code === 'request_not_found' || error.code === 'request_expired') return EXIT.notFound
   return error.code === 'storage_unavailable' ? EXIT.unavailable : EXIT.failed

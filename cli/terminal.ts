@@ -6,7 +6,7 @@ import type { Readable, Writable } from 'node:stream'
 import { AppError } from '../core/domain/errors.ts'
 import { createTexts } from '../core/i18n/index.ts'
 import { describeRedisError } from '../core/redis/redis-error.ts'
-import { StartError } from '../core/runtime/startup-error.ts'
+import { StartupError } from '../core/runtime/startup-error.ts'
 import { visible, visibleJson, visibleLines, widthOf } from '../core/runtime/visible-text.ts'
 
 export interface Terminal {
@@ -80,7 +80,7 @@ export function brief(text: string | null): string | null {
 }
 
 /** Names and values, one a line. */
-export const facts = (pairs: readonly (readonly [string, string | number | null])[]): string[] =>
+export const definitionList = (pairs: readonly (readonly [string, string | number | null])[]): string[] =>
   table(pairs.map(([name, value]) => [`${name}:`, value]))
 
 /** JSON as people read it. */
@@ -113,7 +113,7 @@ export const isOurMistake = (error: unknown): boolean =>
 
 /** For the person in front of it, with the code that programs go by. */
 export function sentence(error: unknown): string {
-  if (error instanceof StartError) return error.message
+  if (error instanceof StartupError) return error.message
   if (isOurMistake(error)) return `Something unexpected happened: ${String(error)}`
   if (!(error instanceof AppError)) return describeRedisError(error)
   if (error.code === 'storage_unavailable' && error.cause) return describeRedisError(error.cause)

@@ -4,7 +4,7 @@
  */
 import { isExpiring } from '../core/domain/record.ts'
 import type { LiveKey } from '../core/i18n/index.ts'
-import { describe } from '../core/presentation/describe-request.ts'
+import { describeRequest } from '../core/presentation/describe-request.ts'
 import type { Page } from './page-data.ts'
 import { isStale, remainingSeconds, type State } from './reducer.ts'
 
@@ -19,7 +19,7 @@ export type Announce = (state: State, page: Page) => void
 export function createAnnouncer(
   first: State,
   firstNow: number,
-  say: (region: Region, text: string) => void,
+  announce: (region: Region, text: string) => void,
 ): Announce {
   let told = milestone(first)
   let politeAt = Number.NEGATIVE_INFINITY
@@ -31,14 +31,14 @@ export function createAnnouncer(
     const now = page.clock()
     if (!isStale(state.connection)) connectedAt = now
     const trueNow = alarms(state, now, connectedAt)
-    for (const [key, region] of trueNow) if (!trueBefore.has(key)) say(region, page.t(key))
+    for (const [key, region] of trueNow) if (!trueBefore.has(key)) announce(region, page.t(key))
     trueBefore = new Set(trueNow.map(([key]) => key))
 
     const reached = milestone(state)
     const isNews = state.view.status === 'processing' && reached !== told
     if (!isNews || now - politeAt < POLITE_EVERY_MS) return
     const seconds = remainingSeconds(state, now)
-    say('polite', describe(state.view, { ...page, now, remainingSeconds: seconds }).value)
+    announce('polite', describeRequest(state.view, { ...page, now, remainingSeconds: seconds }).value)
     politeAt = now
     told = reached
   }

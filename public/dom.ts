@@ -1,14 +1,14 @@
 /** Writes a state into the page the server made. Elements are found by `data-live`; a page may lack any of them. */
 import { isExpiring } from '../core/domain/record.ts'
-import type { Described } from '../core/presentation/describe-request.ts'
-import { codeOverWords, countdown } from '../core/presentation/format-duration.ts'
+import type { RequestDescription } from '../core/presentation/describe-request.ts'
+import { codeOverWords, roundCountdown } from '../core/presentation/format-duration.ts'
 import { languageOf, type Page } from './page-data.ts'
 import { isStale, type State } from './reducer.ts'
 
 const find = (main: HTMLElement, name: string): HTMLElement | null =>
   main.querySelector(`[data-live="${name}"]`)
 
-export function showState(main: HTMLElement, state: State, words: Described, page: Page): void {
+export function showState(main: HTMLElement, state: State, words: RequestDescription, page: Page): void {
   for (const name of [
     'heading',
     'percent',
@@ -48,7 +48,7 @@ function write(element: HTMLElement | null, text: string | null): void {
   if (before !== text) element.textContent = text
 }
 
-function showBar(main: HTMLElement, { view }: State, { value }: Described): void {
+function showBar(main: HTMLElement, { view }: State, { value }: RequestDescription): void {
   const bar = find(main, 'bar')
   bar?.setAttribute('data-status', view.status)
   bar?.setAttribute('aria-valuenow', String(view.progress))
@@ -59,7 +59,7 @@ function showBar(main: HTMLElement, { view }: State, { value }: Described): void
   if (sheen) sheen.style.inlineSize = `${view.progress}%`
 }
 
-function showSteps(main: HTMLElement, { steps }: Described): void {
+function showSteps(main: HTMLElement, { steps }: RequestDescription): void {
   const items = main.querySelectorAll<HTMLElement>('[data-step]')
   const inOrder = steps.flatMap((step) => [step, ...step.parts])
   inOrder.forEach((step, i) => {
@@ -82,7 +82,7 @@ function showPrompt(main: HTMLElement, { view }: State, { t, clock }: Page): voi
   if (resend.form) resend.form.hidden = !isOffered
   const seconds = isOffered ? Math.ceil((Date.parse(prompt.resend_available_at ?? '') - clock()) / 1000) : 0
   resend.disabled = seconds > 0
-  write(resend, seconds > 0 ? t('live.resend_in', { seconds: countdown(seconds) }) : t('live.resend'))
+  write(resend, seconds > 0 ? t('live.resend_in', { seconds: roundCountdown(seconds) }) : t('live.resend'))
   write(find(main, 'resend-wait'), null)
   write(find(main, 'code-over'), clock() < Date.parse(prompt.expires_at) ? null : codeOverWords(t, prompt))
   const until = find(main, 'code-until')?.querySelector('time')

@@ -2,7 +2,7 @@
 import { isFinal, isNewer, type PublicView } from '../core/domain/record.ts'
 
 /** `detail` is the request as everybody may see it. */
-export type Told = 'progress' | 'otp-required' | 'completed' | 'failed' | 'cancelled'
+export type EmbedEvent = 'progress' | 'otp-required' | 'completed' | 'failed' | 'cancelled'
 
 /** There is nothing to show (any more): its time is over (410), it never was (404), or it is somebody else's (403). */
 export interface Gone {
@@ -10,21 +10,21 @@ export interface Gone {
   status: number
 }
 
-export interface Tell {
-  (event: Told, detail: PublicView): void
+export interface Emit {
+  (event: EmbedEvent, detail: PublicView): void
   (event: 'expired', detail: Gone): void
 }
 
 /** @returns what hears of the states, as often as it likes */
-export function createTeller(tell: Tell): (view: PublicView) => void {
+export function createEventEmitter(onChange: Emit): (view: PublicView) => void {
   let last: PublicView | null = null
   return (view) => {
     if (last && !isNewer(view, last)) return
     const isReached = kindOf(view) !== (last && kindOf(last))
     last = view
-    tell('progress', view)
-    if (isReached && view.requires_otp) tell('otp-required', view)
-    if (isReached && isFinal(view.status)) tell(view.status as 'completed' | 'failed' | 'cancelled', view)
+    onChange('progress', view)
+    if (isReached && view.requires_otp) onChange('otp-required', view)
+    if (isReached && isFinal(view.status)) onChange(view.status as 'completed' | 'failed' | 'cancelled', view)
   }
 }
 

@@ -1,13 +1,13 @@
 /** The page of a request inside of another page: fetched, kept up to date, its forms sent without leaving. */
-import { get, JSON_HEADERS, keepAsking, readView } from './connection/request-loop.ts'
-import type { Running } from './connection/transport.ts'
+import { get, JSON_HEADERS, readView, startRequestLoop } from './connection/request-loop.ts'
+import type { TransportHandle } from './connection/transport.ts'
 import { listenToControls } from './controls.ts'
 import { listenToDownloads } from './embedded-downloads.ts'
-import { createTeller, type Tell } from './embedded-events.ts'
+import { createEventEmitter, type Emit } from './embedded-events.ts'
 import { createFrame } from './embedded-frame.ts'
 import { listenToForms } from './forms.ts'
 import { type LoadedPage, loadPage } from './load-page.ts'
-import { type RequestView, type Stage, showRequest } from './request-view.ts'
+import { type RequestView, showRequest, type ViewHost } from './request-view.ts'
 
 export interface EmbedOptions {
   root: ShadowRoot
@@ -17,11 +17,11 @@ export interface EmbedOptions {
   /** Of the page around, if it says so. */
   language?: string
   ownerToken?: string
-  tell: Tell
+  onChange: Emit
 }
 
 /** @returns the way to stop */
-export function embed({ root, server, hash, language, ownerToken, tell }: EmbedOptions): () => void {
+export function embed({ root, server, hash, language, ownerToken, onChange }: EmbedOptions): () => void {
   const headers = {
     ...(language && { 'Accept-Language': language }),
     ...(ownerToken && { Authorization: `Bearer ${ownerToken}` }),
@@ -29,32 +29,32 @@ export function embed({ root, server, hash, language, ownerToken, tell }: EmbedO
   const frame = createFrame(root, server)
   const stopping = new AbortController()
   const { signal } = stopping
-  const hear = createTeller(tell)
+  const hear = createEventEmitter(onChange)
   let view: RequestView | null = null
   let status = 0
-  let asking: Running | undefined
+  let asking: TransportHandle | undefined
 
-  const stage: Stage = {
+  const stage: ViewHost = {
     server,
     ownerToken,
     main: () => frame.main,
     load: show,
-    say(region, text) {
+    announce(region, text) {
       frame[region].textContent = text
     },
-    tell({ view }) {
+    onChange({ view }) {
       frame.followScheme()
       if (view.is_completed && view.result_data === null) asking ??= untilDone(askForResult)
       else hear(view)
     },
-    ended: () => tell('expired', { hash, status }),
+    onGone: () => onChange('expired', { hash, status }),
   }
 
   async function begin(): Promise<void> {
     const isShown = await show(`/services/request/progress/${encodeURIComponent(hash)}`)
     if (!isShown) throw new Error('it is not to be had yet')
     view = showRequest(stage)
-    if (!view) stage.ended?.()
+    if (!view) stage.onGone?.()
   }
 
   async function show(path: string): Promise<boolean> {
@@ -67,7 +67,7 @@ export function embed({ root, server, hash, language, ownerToken, tell }: EmbedO
   /** What somebody did here is answered. The button may have lost the focus with being pressed. */
   function take(loaded: LoadedPage): void {
     place(loaded, hasFocus() || document.activeElement === document.body)
-    view?.arrive()
+    view?.pageReplaced()
   }
 
   const hasFocus = (): boolean => frame.main.contains(root.activeElement)
@@ -102,8 +102,8 @@ export function embed({ root, server, hash, language, ownerToken, tell }: EmbedO
 }
 
 /** Tries until it succeeds, more and more slowly. */
-function untilDone(attempt: (signal: AbortSignal) => Promise<void>): Running {
-  const running = keepAsking({ down() {}, end() {} }, async ({ signal }) => {
+function untilDone(attempt: (signal: AbortSignal) => Promise<void>): TransportHandle {
+  const running = startRequestLoop({ down() {}, end() {} }, async ({ signal }) => {
     await attempt(signal)
     running.stop()
     return 0

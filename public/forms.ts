@@ -51,13 +51,13 @@ export function listenToForms({ root, headers, signal, onPage, onRefused }: Form
     restore()
     if (signal?.aborted) return
     if (!(page instanceof Error) && readPage(page.main)) return onPage(page)
-    tell(form, page)
+    showProblem(form, page)
     onRefused()
   }
 }
 
 /** What was not done, and why, where the form was sent. */
-function tell(form: HTMLFormElement, page: LoadedPage | Error): void {
+function showProblem(form: HTMLFormElement, page: LoadedPage | Error): void {
   const words =
     page instanceof Error
       ? [readPage(form)?.t(reasonOf(page))]

@@ -41,7 +41,7 @@ class HalfwayProgress extends HTMLElement {
       hash,
       language: this.closest<HTMLElement>('[lang]')?.lang.match(/^[a-z]+/i)?.[0],
       ownerToken: this.getAttribute('owner-token') ?? undefined,
-      tell: (event, detail) => {
+      onChange: (event, detail) => {
         if ('version' in detail) this.view = detail
         this.dispatchEvent(new CustomEvent(event, { detail, bubbles: true }))
       },

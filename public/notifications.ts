@@ -3,13 +3,13 @@
  * is asked for on that click only, and nothing is told while the page is being looked at.
  */
 import { isFinal, type PublicView } from '../core/domain/record.ts'
-import type { Described } from '../core/presentation/describe-request.ts'
+import type { RequestDescription } from '../core/presentation/describe-request.ts'
 import { languageOf } from './page-data.ts'
 
 const find = (name: string): HTMLElement | null => document.querySelector(`[data-live="${name}"]`)
 
 /** @returns to be called on every change and every second: keeps the button right, and notifies */
-export function offerNotifications(): (view: PublicView, words: Described) => void {
+export function offerNotifications(): (view: PublicView, words: RequestDescription) => void {
   if (!canNotify()) return () => {}
   let told: string | null = null
 
@@ -63,7 +63,7 @@ function show(element: HTMLElement | null, isShown: boolean): void {
 const want = (isWanted: boolean): void => history.replaceState({ ...history.state, notify: isWanted }, '')
 const isWanted = (): boolean => history.state?.notify === true && Notification.permission === 'granted'
 
-function notify({ hash }: PublicView, { title }: Described): void {
+function notify({ hash }: PublicView, { title }: RequestDescription): void {
   try {
     const lang = languageOf(document.body)
     const notification = new Notification(title, { tag: hash, lang, dir: lang === 'fa' ? 'rtl' : 'ltr' })

@@ -1,12 +1,12 @@
 /** What the server hands over with a request page, and the words and the clock that follow from it. */
 import { createFormatter, type Translate } from '../core/i18n/formatter.ts'
 import type { LiveKey } from '../core/i18n/index.ts'
-import { createReader, type ReadMessage } from '../core/i18n/localize-message.ts'
+import { createLocalizer, type Localize } from '../core/i18n/localize-message.ts'
 import type { PageData } from '../server/pages/request-model.ts'
 
 export interface Page extends PageData {
   t: Translate<LiveKey>
-  read: ReadMessage
+  read: Localize
   /** Milliseconds by the server's clock: the viewer's may be minutes off. */
   clock(): number
 }
@@ -24,7 +24,7 @@ export function readPage(place: HTMLElement): Page | null {
   return {
     ...data,
     t: createFormatter(lang, data.texts),
-    read: createReader(lang, data.messages),
+    read: createLocalizer(lang, data.messages),
     clock: () => Date.now() + skew,
   }
 }

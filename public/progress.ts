@@ -5,7 +5,7 @@ import { listenToLanguageLink } from './language.ts'
 import { type LoadedPage, loadPage } from './load-page.ts'
 import { offerNotifications } from './notifications.ts'
 import { languageOf } from './page-data.ts'
-import { type RequestView, type Stage, showRequest } from './request-view.ts'
+import { type RequestView, showRequest, type ViewHost } from './request-view.ts'
 import { keepTyped } from './typed.ts'
 
 const notify = offerNotifications()
@@ -14,7 +14,7 @@ const main = (): HTMLElement => document.getElementById('main') as HTMLElement
 /** What the title said last; null when the server's is shown. */
 let title: string | null = null
 
-const stage: Stage = {
+const stage: ViewHost = {
   server: location.origin,
   main,
 
@@ -23,12 +23,12 @@ const stage: Stage = {
     return loaded !== null && place(loaded)
   },
 
-  say(region, text) {
+  announce(region, text) {
     const element = document.getElementById(region)
     if (element) element.textContent = text
   },
 
-  tell({ view }, words) {
+  onChange({ view }, words) {
     // With a wrong code the title begins with that, and the rest of it is right.
     const isWrong = main().querySelector('[aria-invalid]') !== null
     if (!isWrong && words.title !== title) {
@@ -71,7 +71,7 @@ function showIcon(name: string): void {
 const view: RequestView | null = showRequest(stage)
 const refresh = (): void => view?.refresh()
 listenToControls(document, refresh)
-const take = (page: LoadedPage): void => void (place(page) && view?.arrive())
+const take = (page: LoadedPage): void => void (place(page) && view?.pageReplaced())
 listenToLanguageLink(take)
 listenToForms({
   root: document,

@@ -3,7 +3,7 @@
  * server's HTML is the truth; this only spares people the reloading.
  */
 import { isFinal } from '../core/domain/record.ts'
-import { type Described, describe } from '../core/presentation/describe-request.ts'
+import { describeRequest, type RequestDescription } from '../core/presentation/describe-request.ts'
 import { type Announce, createAnnouncer, type Region } from './announcer.ts'
 import { connect, type LiveConnection } from './connection/connect.ts'
 import { isMultiplexed } from './connection/multiplexed.ts'
@@ -15,7 +15,7 @@ import { type Event, firstState, pageKind, reduce, remainingSeconds, type State 
 const LOAD_EVERY_MS = 1000
 
 /** Where a request is shown. */
-export interface Stage {
+export interface ViewHost {
   /** Origin of the server. */
   server: string
   /** What shows it now. */
@@ -26,11 +26,11 @@ export interface Stage {
    */
   load(path: string): Promise<boolean>
   /** What a screen reader is to be told. */
-  say(region: Region, text: string): void
+  announce(region: Region, text: string): void
   /** On every change and every second: what there is to tell beyond the page's content. */
-  tell(state: State, words: Described, page: Page): void
+  onChange(state: State, words: RequestDescription, page: Page): void
   /** The server's page is not about the request any more: it is gone, or somebody else's. */
-  ended?(): void
+  onGone?(): void
   /** The token that the submit was answered with, where only the submitter may look. */
   ownerToken?: string
 }
@@ -39,12 +39,12 @@ export interface RequestView {
   /** Asks at once how it stands. */
   refresh(): void
   /** The stage has got another page of the same request. */
-  arrive(): void
+  pageReplaced(): void
   stop(): void
 }
 
 /** @returns null where the stage shows no request */
-export function showRequest(stage: Stage): RequestView | null {
+export function showRequest(stage: ViewHost): RequestView | null {
   const first = readPage(stage.main())
   if (!first) return null
   let page = first
@@ -53,7 +53,7 @@ export function showRequest(stage: Stage): RequestView | null {
   let lastLoadAt = Number.NEGATIVE_INFINITY
   let isLoading = false
   let connection: LiveConnection | null = null
-  const announce: Announce = createAnnouncer(state, page.clock(), stage.say)
+  const announce: Announce = createAnnouncer(state, page.clock(), stage.announce)
 
   function dispatch(event: Event): void {
     const before = state
@@ -65,8 +65,12 @@ export function showRequest(stage: Stage): RequestView | null {
   function show(): void {
     const now = page.clock()
     announce(state, page)
-    const words = describe(state.view, { ...page, now, remainingSeconds: remainingSeconds(state, now) })
-    stage.tell(state, words, page)
+    const words = describeRequest(state.view, {
+      ...page,
+      now,
+      remainingSeconds: remainingSeconds(state, now),
+    })
+    stage.onChange(state, words, page)
     showExpiring(stage.main(), state, page)
     if (Date.parse(state.view.expires_at) < now) state = reduce(state, { type: 'gone' })
     if (state.gone || pageKind(state.view) !== shownKind) void load()
@@ -82,14 +86,14 @@ export function showRequest(stage: Stage): RequestView | null {
     const loaded = await stage.load(isFinal(state.view.status) ? page.links.result : page.links.progress)
     isLoading = false
     lastLoadAt = Date.now()
-    if (loaded && !listening.signal.aborted) arrive()
+    if (loaded && !listening.signal.aborted) pageReplaced()
   }
 
-  function arrive(): void {
+  function pageReplaced(): void {
     const fresh = prepare()
     if (!fresh) {
       stop()
-      stage.ended?.()
+      stage.onGone?.()
       return
     }
     page = fresh
@@ -150,5 +154,5 @@ export function showRequest(stage: Stage): RequestView | null {
   prepare()
   if (!isFinal(state.view.status)) stayConnected()
   show()
-  return { refresh, arrive, stop }
+  return { refresh, pageReplaced, stop }
 }

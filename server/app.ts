@@ -5,14 +5,14 @@ import cors from 'cors'
 import express, { type RequestHandler } from 'express'
 import helmet from 'helmet'
 import { pinoHttp } from 'pino-http'
-import type { Requests } from '../core/actions/request-actions.ts'
-import type { LiveRequests } from '../core/pubsub/request-watcher.ts'
+import type { RequestActions } from '../core/actions/request-actions.ts'
+import type { RequestWatcher } from '../core/pubsub/request-watcher.ts'
 import type { Health } from '../core/pubsub/subscriber-health.ts'
 import type { Readiness } from '../core/queue/readiness.ts'
 import type { RedisClient } from '../core/redis/connect.ts'
 import type { OwnerCheck } from '../core/runtime/config.ts'
 import type { Log } from '../core/runtime/log.ts'
-import type { Failures } from '../core/store/failed-requests.ts'
+import type { FailedRequests } from '../core/store/failed-requests.ts'
 import type { Assets } from './assets.ts'
 import { identify, startSession } from './middleware/caller.ts'
 import { handleErrors, notFound } from './middleware/errors.ts'
@@ -31,14 +31,14 @@ import type { RefusedForms } from './routes/refused-forms.ts'
 import { createServiceRoutes } from './routes/services.ts'
 import { createAnswerStatus } from './routes/status.ts'
 import type { Sessions } from './sessions.ts'
-import { answerStatusFirst, headersSetBy, tellFailure } from './status-fast-path.ts'
+import { captureHeaders, createStatusFastPath, rethrow } from './status-fast-path.ts'
 import type { Submit } from './submit-request.ts'
 
 export interface AppDeps {
   submit: Submit
-  requests: Requests
-  failures: Pick<Failures, 'find'>
-  live: LiveRequests
+  requests: RequestActions
+  failures: Pick<FailedRequests, 'find'>
+  live: RequestWatcher
   health: Health
   ownership: Ownership
   sessions: Sessions
@@ -94,7 +94,7 @@ export function createApp(deps: AppDeps): RequestListener {
   app.use(...onEveryAnswer)
   app.use(createHealthRoutes(deps.readiness))
   if (logsCalls) app.use(logCalls(log))
-  app.get('/api/local-requests/:hash/status', tellFailure)
+  app.get('/api/local-requests/:hash/status', rethrow)
   app.use('/assets', deps.assets.serve)
   app.use(noticeUntrustedProxy({ redis: deps.redis, log }))
   app.use(checkOrigin(deps.isAllowedOrigin), identify(sessions))
@@ -139,7 +139,7 @@ export function createApp(deps: AppDeps): RequestListener {
 
   // Who may read must be looked at there, and who is to be logged is seen there.
   if (settings.ownerCheck === 'all' || logsCalls) return app
-  return answerStatusFirst(app, answerStatus, headersSetBy(...onEveryAnswer))
+  return createStatusFastPath(app, answerStatus, captureHeaders(...onEveryAnswer))
 }
 
 /**

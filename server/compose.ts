@@ -1,11 +1,11 @@
 /** The server put together from its parts: the same in its process and in the tests. Listens to nothing yet. */
 import { setMaxListeners } from 'node:events'
 import { createServer, type Server as HttpServer } from 'node:http'
-import { createIntake } from '../core/actions/enqueue-request.ts'
-import { createRequests } from '../core/actions/request-actions.ts'
+import { createEnqueueRequest } from '../core/actions/enqueue-request.ts'
+import { createRequestActions } from '../core/actions/request-actions.ts'
 import { allQueues } from '../core/catalog/index.ts'
-import { createUpdateBus } from '../core/pubsub/channel-subscriber.ts'
-import { createLiveRequests, type LiveRequests } from '../core/pubsub/request-watcher.ts'
+import { createChannelSubscriber } from '../core/pubsub/channel-subscriber.ts'
+import { createRequestWatcher, type RequestWatcher } from '../core/pubsub/request-watcher.ts'
 import { createQueuePlaces } from '../core/queue/queue-positions.ts'
 import { createQueues, type Queues } from '../core/queue/queues.ts'
 import { createReadiness } from '../core/queue/readiness.ts'
@@ -46,7 +46,7 @@ export interface ServerDeps {
 export interface ComposedServer {
   readonly http: HttpServer
   readonly store: RequestStore
-  readonly live: LiveRequests
+  readonly live: RequestWatcher
   readonly queues: Queues
   /** Answers who waits, hangs up on who stays, and lets go of everything; the connections are the caller's to close. */
   stop(): Promise<void>
@@ -75,15 +75,15 @@ export function composeServer({
 }: ServerDeps): ComposedServer {
   const ttlSeconds = config.requestTtlSeconds
   const store = createRequestStore({ redis, ttlSeconds, now, log })
-  const bus = createUpdateBus({ redis, subscriber, log })
+  const bus = createChannelSubscriber({ redis, subscriber, log })
   const queues = createQueues({ redis, log, now })
-  const live = createLiveRequests({
+  const live = createRequestWatcher({
     store,
     bus,
     log,
     ttlSeconds,
-    subscribeWithinMs: SUBSCRIBE_WITHIN_MS,
-    mergeMs: MERGE_MS,
+    subscribeTimeoutMs: SUBSCRIBE_WITHIN_MS,
+    throttleMs: MERGE_MS,
     places: createQueuePlaces({ queues, now }),
     now,
   })
@@ -103,7 +103,7 @@ export function composeServer({
       submit: createSubmit({
         store,
         queues,
-        intake: createIntake({ store, queues, deadlines: createDeadlines({ redis }), subjects }),
+        intake: createEnqueueRequest({ store, queues, deadlines: createDeadlines({ redis }), subjects }),
         places: createPlaces({ redis, limits: config.server, ttlSeconds, now: now ?? Date.now }),
         idempotency,
         ownerCheck: config.server.ownerCheck,
@@ -112,7 +112,7 @@ export function composeServer({
         ttlSeconds,
         now,
       }),
-      requests: createRequests({ store, queues, subjects, ttlSeconds, now }),
+      requests: createRequestActions({ store, queues, subjects, ttlSeconds, now }),
       failures: createFailures({ redis, now }),
       live,
       health: bus.health,

@@ -9,7 +9,7 @@ import type { Duplex } from 'node:stream'
 const OFFER = /^(?:upgrade|http2-settings)$/i
 
 /** @param except where this path begins, somebody else answers */
-export function declineUpgrades(http: HttpServer, { except }: { except: string }): void {
+export function ignoreForeignUpgrades(http: HttpServer, { except }: { except: string }): void {
   http.on('upgrade', (req: IncomingMessage, socket: Duplex, rest: Buffer) => {
     if (req.url?.startsWith(except)) return
     const lines = [`${req.method} ${req.url} HTTP/${req.httpVersion}`]

@@ -6,20 +6,20 @@ import { startClock } from '../core/redis/clock.ts'
 import { openRedis } from '../core/redis/connect.ts'
 import { openInstallationSecret } from '../core/redis/installation-secret.ts'
 import { listen, runProcess } from '../core/runtime/process.ts'
-import { StartError } from '../core/runtime/startup-error.ts'
+import { StartupError } from '../core/runtime/startup-error.ts'
 import { composeServer } from './compose.ts'
 
 const ASSETS = fileURLToPath(new URL('../public/dist', import.meta.url))
 
-await runProcess({ name: 'server', env: process.env }, async ({ config, log, use }) => {
+await runProcess({ name: 'server', env: process.env }, async ({ config, log, register }) => {
   if (!existsSync(join(ASSETS, 'manifest.json')))
-    throw new StartError('public/dist is missing or incomplete; run: npm run build')
-  const connections = await use('redis', openRedis(config.redis, log, config.connections))
+    throw new StartupError('public/dist is missing or incomplete; run: npm run build')
+  const connections = await register('redis', openRedis(config.redis, log, config.connections))
   const redis = await connections.connect('fail-fast')
   const subscriber = await connections.connect('subscriber')
-  const { now } = await use('clock', startClock({ redis, log }))
-  const secret = await use('installation secret', openInstallationSecret(redis))
-  const { http } = await use(
+  const { now } = await register('clock', startClock({ redis, log }))
+  const secret = await register('installation secret', openInstallationSecret(redis))
+  const { http } = await register(
     'server',
     composeServer({ redis, subscriber, secret, config, assets: ASSETS, log, now }),
   )

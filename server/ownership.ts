@@ -7,7 +7,7 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import { AppError, nullIfUnreadable } from '../core/domain/errors.ts'
 import type { RequestRecord } from '../core/domain/record.ts'
-import { isHash, missing } from '../core/domain/request-id.ts'
+import { isRequestHash, notFoundOrExpired } from '../core/domain/request-id.ts'
 import type { OwnerCheck } from '../core/runtime/config.ts'
 import type { RequestStore } from '../core/store/request-store.ts'
 
@@ -18,13 +18,13 @@ export interface Credentials {
 }
 
 /** `read`: see how a request stands. `act`: hand over a code, ask for another, cancel. */
-export type Need = 'read' | 'act'
+export type Permission = 'read' | 'act'
 
 export interface Ownership {
   /** @throws AppError `request_not_found`, `request_expired`, and only then `not_owner`; `storage_unavailable` */
-  check(hash: string, credentials: Credentials, need: Need): Promise<void>
+  check(hash: string, credentials: Credentials, need: Permission): Promise<void>
   /** The same as a question: false instead of `not_owner`. */
-  allows(hash: string, credentials: Credentials, need: Need): Promise<boolean>
+  allows(hash: string, credentials: Credentials, need: Permission): Promise<boolean>
   /**
    * What this browser session once typed into the form of this service, in its plain form. Whoever else knows the hash
    * learns nothing of it, whatever OWNER_CHECK says.
@@ -45,12 +45,16 @@ export function createOwnership({
   ttlSeconds: number
   now?: () => number
 }): Ownership {
-  const needed: Record<OwnerCheck, readonly Need[]> = { off: [], actions: ['act'], all: ['read', 'act'] }
-  async function allows(hash: string, credentials: Credentials, need: Need): Promise<boolean> {
+  const needed: Record<OwnerCheck, readonly Permission[]> = {
+    off: [],
+    actions: ['act'],
+    all: ['read', 'act'],
+  }
+  async function allows(hash: string, credentials: Credentials, need: Permission): Promise<boolean> {
     if (!needed[mode].includes(need)) return true
-    if (!isHash(hash)) throw new AppError('request_not_found')
+    if (!isRequestHash(hash)) throw new AppError('request_not_found')
     const stored = await store.read(hash)
-    if (!stored) throw missing(hash, now(), ttlSeconds)
+    if (!stored) throw notFoundOrExpired(hash, now(), ttlSeconds)
     return isOwner(stored.record, credentials)
   }
   return {
@@ -59,7 +63,7 @@ export function createOwnership({
       if (!(await allows(hash, credentials, need))) throw new AppError('not_owner')
     },
     async typed(hash, slug, sessionId) {
-      if (!isHash(hash) || sessionId === null) return null
+      if (!isRequestHash(hash) || sessionId === null) return null
       const stored = await store.read(hash).catch(nullIfUnreadable)
       const isTheirs = stored?.record.service_slug === slug && isOfSession(stored.record, sessionId)
       return isTheirs ? textsIn(stored.record.request_data) : null

@@ -8,11 +8,11 @@ import { Server, type Socket } from 'socket.io'
 import { z } from 'zod'
 import { AppError } from '../core/domain/errors.ts'
 import type { PublicView } from '../core/domain/record.ts'
-import { isHash } from '../core/domain/request-id.ts'
-import type { LiveListener, LiveRequests } from '../core/pubsub/request-watcher.ts'
+import { isRequestHash } from '../core/domain/request-id.ts'
+import type { RequestWatcher, UpdateListener } from '../core/pubsub/request-watcher.ts'
 import type { Health } from '../core/pubsub/subscriber-health.ts'
 import type { Log } from '../core/runtime/log.ts'
-import { declineUpgrades } from './http-upgrade.ts'
+import { ignoreForeignUpgrades } from './http-upgrade.ts'
 import type { IsAllowedOrigin } from './middleware/origin.ts'
 import { type Ownership, readToken } from './ownership.ts'
 import { type Problem, toProblem } from './problem.ts'
@@ -51,7 +51,7 @@ const MOST_BYTES = 4096
 const JOIN_WITHIN_MS = 5_000
 
 const watchMessage = z.object({
-  hash: z.string().refine(isHash),
+  hash: z.string().refine(isRequestHash),
   version: z.number().int().optional(),
   owner_token: z.unknown().optional(),
 })
@@ -70,7 +70,7 @@ export function createRelay({
   log,
 }: {
   http: HttpServer
-  live: LiveRequests
+  live: RequestWatcher
   health: Health
   ownership: Ownership
   sessions: Sessions
@@ -85,7 +85,7 @@ export function createRelay({
     destroyUpgrade: false,
     allowRequest: (req, decide) => decide(null, isAllowedOrigin(req)),
   })
-  declineUpgrades(http, { except: `${io.path()}/` })
+  ignoreForeignUpgrades(http, { except: `${io.path()}/` })
   // Only a change of transport names a connection, and there is but one transport.
   io.engine.use((req: OpeningCall, res: { req: unknown }, next: (error?: Error) => void) => {
     // It is kept as long as the socket lives, and would keep the call.
@@ -105,7 +105,7 @@ export function createRelay({
       sessionId: sessions.read(socket.handshake.headers.cookie),
       watching: new Map(),
     }
-    forgetOpeningCall(socket)
+    releaseHandshake(socket)
     if (!health.isUp) socket.emit('service:degraded')
     socket.use((event, next) => {
       if (watcher.limits.allowsMessage()) return next()
@@ -117,10 +117,10 @@ export function createRelay({
     })
     socket.on('request:unwatch', (message) => {
       const parsed = watchMessage.safeParse(message)
-      if (parsed.success && forget(watcher, parsed.data.hash)) watcher.limits.wasGood()
+      if (parsed.success && unwatch(watcher, parsed.data.hash)) watcher.limits.markSuccess()
     })
     socket.on('disconnect', () => {
-      for (const hash of [...watcher.watching.keys()]) forget(watcher, hash)
+      for (const hash of [...watcher.watching.keys()]) unwatch(watcher, hash)
       // There is one namespace: who has left it has nothing more to do here.
       socket.conn.close()
     })
@@ -136,11 +136,11 @@ export function createRelay({
         throw new AppError('rate_limited', { detail: `A socket watches at most ${MOST_WATCHED} requests.` })
       }
       answer({ ok: true, data: await watch(watcher, hash, readToken(owner_token)) })
-      limits.wasGood()
+      limits.markSuccess()
     } catch (error) {
       const problem = error instanceof AppError ? error : new AppError('internal_error', { cause: error })
       if (problem.status === 500) log.error({ err: problem }, 'a watch failed')
-      if (problem.status >= 500) limits.wasGood()
+      if (problem.status >= 500) limits.markSuccess()
       answer(refusal(problem))
     }
   }
@@ -148,7 +148,7 @@ export function createRelay({
   /** Watching twice is watching once, answered with what stands now. */
   async function watch(watcher: Watcher, hash: string, ownerToken: string | null): Promise<PublicView> {
     const { sessionId, watching } = watcher
-    forget(watcher, hash)
+    unwatch(watcher, hash)
     const allowed = ownership.check(hash, { sessionId, ownerToken }, 'read')
     const started = allowed.then(() => live.watch(hash, listenFor(watcher, hash)))
     const stop = started.then((watch) => watch.stop)
@@ -163,7 +163,7 @@ export function createRelay({
     }
   }
 
-  const listenFor = ({ socket, watching }: Watcher, hash: string): LiveListener => ({
+  const listenFor = ({ socket, watching }: Watcher, hash: string): UpdateListener => ({
     update: (update) => sendUpdate(socket.conn, update),
     expired: () => {
       watching.delete(hash)
@@ -179,7 +179,7 @@ export function createRelay({
 }
 
 /** @returns whether it was being watched */
-function forget({ watching }: Watcher, hash: string): boolean {
+function unwatch({ watching }: Watcher, hash: string): boolean {
   watching.get(hash)?.then(
     (stop) => stop(),
     () => {},
@@ -188,7 +188,7 @@ function forget({ watching }: Watcher, hash: string): boolean {
 }
 
 /** Once a socket is open nobody asks any more with what call it was opened; it would be kept as long as that lives. */
-function forgetOpeningCall(socket: Client): void {
+function releaseHandshake(socket: Client): void {
   Object.assign(socket.conn, { request: null })
   Object.assign(socket.conn.transport, { req: null })
   socket.handshake.headers = {}
@@ -203,7 +203,7 @@ function readMessage(message: unknown): z.infer<typeof watchMessage> {
   const parsed = watchMessage.safeParse(message)
   if (parsed.success) return parsed.data
   const { hash } = (message ?? {}) as { hash?: unknown }
-  throw typeof hash === 'string' && !isHash(hash)
+  throw typeof hash === 'string' && !isRequestHash(hash)
     ? new AppError('request_not_found')
     : new AppError('invalid_parameter', { detail: 'Send { hash, version?, owner_token? }.' })
 }

@@ -4,7 +4,7 @@ import { PRIORITIES } from '../core/catalog/define-service.ts'
 import type { FieldError } from '../core/domain/errors.ts'
 
 /** As given: anything, until it is read. */
-export interface Wishes {
+export interface ScheduleOptions {
   /** Seconds from now. */
   delay?: unknown
   /** A time, ISO 8601. */
@@ -31,7 +31,7 @@ const LATE_MS = 60_000
 
 /** Every wish that cannot be met is named; what is null was not wished for. */
 export function readSchedule(
-  { delay, run_at, priority }: Wishes,
+  { delay, run_at, priority }: ScheduleOptions,
   { maxDelaySeconds, topPriority }: Limits,
   now: number,
 ): Schedule & { errors: FieldError[] } {

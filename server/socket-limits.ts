@@ -14,9 +14,9 @@ export const MESSAGES_PER_SECOND = 20
  * Messages without one among them that was good. Four times what a socket may watch: where all its requests have just
  * expired it may ask for each, leave each, and do that once more.
  */
-const MOST_IN_VAIN = 4 * MOST_WATCHED
+const MAX_FAILURES_IN_A_ROW = 4 * MOST_WATCHED
 /** In characters. A socket with more than this unread is cut off, and must watch again. */
-const MOST_UNREAD = 1024 * 1024
+const MAX_UNSENT_CHARS = 1024 * 1024
 /** How long a client may take to say goodbye as well. */
 const GOODBYE_WITHIN_MS = 1_000
 
@@ -26,7 +26,7 @@ export interface SocketLimits {
   /** Whether one more message may have an effect. */
   allowsMessage(): boolean
   /** The last message was good, or failed by no fault of its sender. */
-  wasGood(): void
+  markSuccess(): void
 }
 
 export function limitSocket(connection: Connection, log: Log): SocketLimits {
@@ -46,12 +46,12 @@ export function limitSocket(connection: Connection, log: Log): SocketLimits {
 
   connection.on('packet', ({ type }: { type: string }) => {
     if (type === 'message') {
-      if (++inVain > MOST_IN_VAIN) drop('nothing but failures')
-    } else if (!takesOne(heartbeats)) drop('too many heartbeats')
+      if (++inVain > MAX_FAILURES_IN_A_ROW) drop('nothing but failures')
+    } else if (!tryTake(heartbeats)) drop('too many heartbeats')
   })
   // Whatever is sent comes through here; it waits in the connection until the TCP socket has taken what went before.
   connection.on('packetCreate', ({ data }: { data?: string }) => {
-    if (waiting + tcp.writableLength > MOST_UNREAD) drop('does not read')
+    if (waiting + tcp.writableLength > MAX_UNSENT_CHARS) drop('does not read')
     else waiting += data?.length ?? 0
   })
   connection.on('flush', () => {
@@ -61,7 +61,7 @@ export function limitSocket(connection: Connection, log: Log): SocketLimits {
   const { websocket } = connection.request as IncomingMessage & { websocket: EventEmitter }
   websocket.on('ping', () => {
     unreadPongs = tcp.writableLength === 0 ? 0 : unreadPongs + 1
-    if (unreadPongs > MOST_IN_VAIN || !takesOne(heartbeats)) drop('too many heartbeats')
+    if (unreadPongs > MAX_FAILURES_IN_A_ROW || !tryTake(heartbeats)) drop('too many heartbeats')
   })
 
   connection.on('close', () => {
@@ -69,8 +69,8 @@ export function limitSocket(connection: Connection, log: Log): SocketLimits {
   })
 
   return {
-    allowsMessage: () => takesOne(messages),
-    wasGood() {
+    allowsMessage: () => tryTake(messages),
+    markSuccess() {
       inVain = 0
     },
   }
@@ -86,7 +86,7 @@ interface Bucket {
 }
 const fullBucket = (): Bucket => ({ tokens: MOST_WATCHED, filledAt: performance.now() })
 
-function takesOne(bucket: Bucket): boolean {
+function tryTake(bucket: Bucket): boolean {
   const now = performance.now()
   const refilled = bucket.tokens + ((now - bucket.filledAt) / 1000) * MESSAGES_PER_SECOND
   bucket.tokens = Math.min(MOST_WATCHED, refilled)

@@ -6,27 +6,27 @@
 import { IncomingMessage, type RequestListener, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { Express, RequestHandler } from 'express'
-import { isHash } from '../core/domain/request-id.ts'
-import { type AnswerStatus, newestOf, readTags } from './routes/status.ts'
+import { isRequestHash } from '../core/domain/request-id.ts'
+import { type AnswerStatus, newestVersion, parseEtags } from './routes/status.ts'
 
 const BEFORE = '/api/local-requests/'
 const AFTER = '/status'
 
 /** Why a call that was begun here could not be answered; the app tells it. */
 const failures = new WeakMap<IncomingMessage, unknown>()
-export const tellFailure: RequestHandler = (req, _res, next) => next(failures.get(req))
+export const rethrow: RequestHandler = (req, _res, next) => next(failures.get(req))
 
 /** @param headers what every answer of the app begins with */
-export function answerStatusFirst(
+export function createStatusFastPath(
   app: Express,
   answerStatus: AnswerStatus,
   headers: readonly string[],
 ): RequestListener {
   return (req, res) => {
-    const hash = plainlyAsked(req)
+    const hash = matchPlainStatus(req)
     if (hash === null) return app(req, res)
-    const tags = readTags(req)
-    answerStatus(res, { hash, tags, after: newestOf(tags), waitSeconds: 0 }, headers).catch(
+    const tags = parseEtags(req)
+    answerStatus(res, { hash, tags, after: newestVersion(tags), waitSeconds: 0 }, headers).catch(
       (error: unknown) => {
         failures.set(req, error)
         app(req, res)
@@ -36,15 +36,15 @@ export function answerStatusFirst(
 }
 
 /** The hash; null where the address or a header asks for more than how it stands now. A page of another site says whose it is. */
-function plainlyAsked({ method, url = '', headers }: IncomingMessage): string | null {
+function matchPlainStatus({ method, url = '', headers }: IncomingMessage): string | null {
   if (method !== 'GET' || !url.startsWith(BEFORE) || !url.endsWith(AFTER)) return null
   if (headers.origin !== undefined) return null
   const hash = url.slice(BEFORE.length, -AFTER.length)
-  return isHash(hash) ? hash : null
+  return isRequestHash(hash) ? hash : null
 }
 
 /** The headers that these set on any answer, as pairs in a row: what Node takes without looking at each again. */
-export function headersSetBy(...middleware: RequestHandler[]): string[] {
+export function captureHeaders(...middleware: RequestHandler[]): string[] {
   const req = new IncomingMessage(new Socket())
   const res = new ServerResponse(req)
   for (const set of middleware) set(req as never, res as never, () => {})

@@ -1,22 +1,22 @@
 /** Takes a request: checks it, makes its record, queues its job. The same key and body make one request. */
 import { nanoid } from 'nanoid'
-import type { Intake } from '../core/actions/enqueue-request.ts'
+import type { EnqueueRequest } from '../core/actions/enqueue-request.ts'
 import { type Service, validateRequestData } from '../core/catalog/define-service.ts'
 import { findService } from '../core/catalog/index.ts'
-import { newRecord } from '../core/domain/create-record.ts'
+import { createRecord } from '../core/domain/create-record.ts'
 import { AppError } from '../core/domain/errors.ts'
-import { isFinal, type PublicView, publicView } from '../core/domain/record.ts'
-import { createHash } from '../core/domain/request-id.ts'
+import { isFinal, type PublicView, toPublicView } from '../core/domain/record.ts'
+import { createRequestHash } from '../core/domain/request-id.ts'
 import { submitterOf } from '../core/queue/fair-share.ts'
 import type { Queues } from '../core/queue/queues.ts'
 import type { InstallationSecret } from '../core/redis/installation-secret.ts'
 import type { OwnerCheck } from '../core/runtime/config.ts'
-import { type Claim, fingerprint, type Idempotency } from '../core/store/idempotency-keys.ts'
+import { fingerprint, type Idempotency, type IdempotencyClaim } from '../core/store/idempotency-keys.ts'
 import type { RequestStore } from '../core/store/request-store.ts'
 import { subjectOf } from '../core/store/subject-limits.ts'
 import type { Places } from '../core/store/unfinished-limits.ts'
 import { hashToken, ownerTokenOf } from './ownership.ts'
-import { type Limits, readSchedule, type Schedule, type Wishes } from './schedule.ts'
+import { type Limits, readSchedule, type Schedule, type ScheduleOptions } from './schedule.ts'
 
 /** As many ended requests of the same kind are looked through for one to join; after that each submit makes its own. */
 export const MAX_ENDED = 20
@@ -25,7 +25,7 @@ export interface Submission {
   slug: string
   requestData: Record<string, unknown>
   /** When it is to run and how urgent it is; at once and as its service says when left out. */
-  wishes?: Wishes
+  wishes?: ScheduleOptions
   /** Whose Idempotency-Key it is. */
   caller: string
   idempotencyKey: string | null
@@ -45,11 +45,11 @@ export interface Submitted {
 }
 
 /** What a request is made of. */
-interface Order {
+interface SubmissionPlan {
   service: Service
   data: Record<string, string>
   schedule: Schedule
-  claim: Claim
+  claim: IdempotencyClaim
   submitter: string
   sessionId: string | null
   ownerToken: string | null
@@ -71,7 +71,7 @@ export function createSubmit({
   queues: Pick<Queues, 'position'>
   /** Beyond which nothing is taken. */
   places: Places
-  intake: Intake
+  intake: EnqueueRequest
   idempotency: Idempotency
   ownerCheck: OwnerCheck
   secret: Pick<InstallationSecret, 'digest'>
@@ -79,9 +79,9 @@ export function createSubmit({
   ttlSeconds: number
   now?: () => number
 }): Submit {
-  async function create({ service, data, schedule, claim, ...from }: Order): Promise<PublicView> {
+  async function create({ service, data, schedule, claim, ...from }: SubmissionPlan): Promise<PublicView> {
     const { hash, createdAt } = claim
-    const record = newRecord({
+    const record = createRecord({
       hash,
       service,
       requestData: data,
@@ -93,7 +93,7 @@ export function createSubmit({
       now: createdAt,
       ttlSeconds,
     })
-    const position = await available(async () => {
+    const position = await withStorageErrors(async () => {
       await places.reserve(record)
       await intake(record, service).catch(async (error: unknown) => {
         // Only this refusal says that nothing was made.
@@ -102,27 +102,27 @@ export function createSubmit({
       })
       return queues.position(hash, service.queue)
     })
-    return publicView(record, now(), position)
+    return toPublicView(record, now(), position)
   }
 
   /**
    * Where the service says so, a person who asks the same thing again is brought to their running request. Only a
    * session tells persons apart: an address may be many people's, so a program without one always gets its own.
    */
-  async function createOrJoin(order: Order): Promise<PublicView> {
+  async function createOrDeduplicate(order: SubmissionPlan): Promise<PublicView> {
     const { service, data, schedule, sessionId, claim: mine } = order
     const mayJoin = service.dedupe === 'active' && schedule.runAt === null
     if (!mayJoin || sessionId === null) return create(order)
     const caller = `active:${sessionId}`
     let key = fingerprint(sessionId, [service.slug, data])
     for (let ended = 0; ended < MAX_ENDED; ended++) {
-      const standing = await available(() => idempotency.claim(caller, key, mine))
+      const standing = await withStorageErrors(() => idempotency.claim(caller, key, mine))
       const stored = await store.read(standing.hash)
-      if (stored && !isFinal(stored.record.status)) return publicView(stored.record, now())
-      if (!stored && !(await available(() => idempotency.answer(caller, key)))) {
+      if (stored && !isFinal(stored.record.status)) return toPublicView(stored.record, now())
+      if (!stored && !(await withStorageErrors(() => idempotency.getResponse(caller, key)))) {
         // Not there yet, or whoever claimed it died: made now, under the hash that stands.
         const made = await create({ ...order, claim: standing })
-        return available(() => idempotency.settle(caller, key, made, readableSeconds(standing)))
+        return withStorageErrors(() => idempotency.saveResponse(caller, key, made, readableSeconds(standing)))
       }
       key = fingerprint(key, [standing.hash])
     }
@@ -130,7 +130,7 @@ export function createSubmit({
   }
 
   /** A request that ends at the last moment can be read for as long again. */
-  const readableSeconds = ({ keptSeconds }: Claim): number => keptSeconds + ttlSeconds
+  const readableSeconds = ({ keptSeconds }: IdempotencyClaim): number => keptSeconds + ttlSeconds
 
   /** @throws AppError naming all that is wrong with it */
   function check({ slug, requestData, wishes = {} }: Submission, at: number) {
@@ -151,47 +151,51 @@ export function createSubmit({
     const first =
       idempotencyKey === null || wishes?.run_at === undefined
         ? null
-        : await available(() => idempotency.find(caller, idempotencyKey))
+        : await withStorageErrors(() => idempotency.find(caller, idempotencyKey))
     const checked = check(submission, first?.createdAt ?? createdAt)
     const waitSeconds = Math.ceil(Math.max(0, (checked.schedule.runAt ?? 0) - createdAt) / 1000)
     const keptSeconds = waitSeconds + ttlSeconds
-    const mine: Claim = {
+    const mine: IdempotencyClaim = {
       fingerprint: '',
-      hash: createHash(createdAt),
+      hash: createRequestHash(createdAt),
       createdAt,
       keptSeconds,
       seed: nanoid(32),
     }
-    const tokenOf = ({ seed }: Claim) => (ownerCheck === 'off' ? null : ownerTokenOf(seed, idempotencyKey))
-    const order = (claim: Claim): Order => ({
+    const tokenOf = ({ seed }: IdempotencyClaim) =>
+      ownerCheck === 'off' ? null : ownerTokenOf(seed, idempotencyKey)
+    const order = (claim: IdempotencyClaim): SubmissionPlan => ({
       ...checked,
       claim,
       submitter: submitterOf(sessionId, network),
       sessionId,
       ownerToken: tokenOf(claim),
     })
-    const submitted = (claim: Claim, view: PublicView): Submitted => ({
+    const submitted = (claim: IdempotencyClaim, view: PublicView): Submitted => ({
       view,
       replayed: claim !== mine,
       // Of a request that was joined the token was told to whoever made it; the session owns it all the same.
       ownerToken: view.hash === claim.hash ? tokenOf(claim) : null,
     })
-    if (idempotencyKey === null) return submitted(mine, await createOrJoin(order(mine)))
+    if (idempotencyKey === null) return submitted(mine, await createOrDeduplicate(order(mine)))
 
     mine.fingerprint = fingerprint(idempotencyKey, [slug, checked.data, wishes ?? {}])
-    const claim = await available(() => idempotency.claim(caller, idempotencyKey, mine))
+    const claim = await withStorageErrors(() => idempotency.claim(caller, idempotencyKey, mine))
     if (claim.fingerprint !== mine.fingerprint) throw new AppError('idempotency_key_reused')
-    const answer = claim === mine ? null : await available(() => idempotency.answer(caller, idempotencyKey))
+    const answer =
+      claim === mine ? null : await withStorageErrors(() => idempotency.getResponse(caller, idempotencyKey))
     if (answer) return submitted(claim, answer)
-    const made = await createOrJoin(order(claim))
+    const made = await createOrDeduplicate(order(claim))
     return submitted(
       claim,
-      await available(() => idempotency.settle(caller, idempotencyKey, made, readableSeconds(claim))),
+      await withStorageErrors(() =>
+        idempotency.saveResponse(caller, idempotencyKey, made, readableSeconds(claim)),
+      ),
     )
   }
 }
 
-async function available<T>(work: () => Promise<T>): Promise<T> {
+async function withStorageErrors<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (cause) {

@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'socket.io'
 import * as ws from 'ws'
-import type { LiveUpdate } from '../core/pubsub/request-watcher.ts'
+import type { EncodedUpdate } from '../core/pubsub/request-watcher.ts'
 
 /** Its types leave it out; Socket.IO itself sends to rooms by it. */
 const { Sender } = ws as unknown as { Sender: { frame(data: Buffer, options: object): Buffer[] } }
@@ -20,10 +20,10 @@ interface Packet {
 }
 
 /** Gone with the update: what a person is shown must not stay behind with us. */
-const packets = new WeakMap<LiveUpdate, Packet>()
+const packets = new WeakMap<EncodedUpdate, Packet>()
 
 /** Those who are sent the same update share its packet, and its frame. */
-export function sendUpdate(connection: Socket['conn'], update: LiveUpdate): void {
+export function sendUpdate(connection: Socket['conn'], update: EncodedUpdate): void {
   const present = packets.get(update)
   if (present) present.framed ??= { wsPreEncodedFrame: [frameOf(present.text)] }
   const packet = present ?? { text: `${EVENT}["request:update",${update.json}]` }

@@ -243,13 +243,14 @@ describe('the house', () => {
 
   it('only core decides a next state', () => {
     const beginning = sources.filter(({ code }) =>
-      /import \{ firstSteps \} from '[./a-z]*steps\.ts'/.test(code),
+      /import \{ initialSteps \} from '[./a-z]*steps\.ts'/.test(code),
     )
     expectNone(
       importing(
         ({ path }) =>
           ![
             'core/domain/state-machine.ts',
+            'core/domain/command.ts',
             'core/records/foreign-record.ts',
             'core/records/reconcile.ts',
             'core/store/record-store.ts',

@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { allServices } from '../core/catalog/index.ts'
-import { newRecord } from '../core/domain/create-record.ts'
+import { createRecord } from '../core/domain/create-record.ts'
 import { ERRORS } from '../core/domain/errors.ts'
-import { publicView, STATUSES } from '../core/domain/record.ts'
+import { STATUSES, toPublicView } from '../core/domain/record.ts'
 import { DRIVER_NAMES } from '../core/runtime/env-schema.ts'
 import { keys } from './helpers/names.ts'
 
@@ -13,7 +13,7 @@ const api = read('docs/API.md')
 const readme = read('README.md')
 
 const SERVICE = { slug: 'test', estimatedSeconds: 1, tries: 1, steps: [] }
-const RECORD = newRecord({
+const RECORD = createRecord({
   hash: 'req_x',
   service: SERVICE,
   requestData: {},
@@ -41,7 +41,7 @@ describe('docs/API.md', () => {
     expect(api).toMatch(new RegExp(`^\\| \`${status}\` \\|`, 'm'))
   })
 
-  test.each(Object.keys(publicView(RECORD, 0)))('describes the field %s of the public view', (field) => {
+  test.each(Object.keys(toPublicView(RECORD, 0)))('describes the field %s of the public view', (field) => {
     expect(api.slice(api.indexOf('## The public view'), api.indexOf('## HTTP'))).toContain(`\`${field}\``)
   })
 

@@ -17,7 +17,7 @@ const SPREAD = 0.1
  *
  * @param tries how many were planned; each that did not count has raised `max_attempts` beyond it
  */
-export function afterFailure(
+export function retryDelayMs(
   backoff: Backoff,
   tries: number,
   { attempt, max_attempts }: Attempts,
@@ -29,7 +29,7 @@ export function afterFailure(
 }
 
 /** After one that never began; never sooner than the bot wants. */
-export function afterNothingBegun(
+export function notReachedDelayMs(
   backoff: Backoff,
   { attempt }: Attempts,
   { code, retryAfterMs }: { code: string; retryAfterMs: number },
@@ -39,6 +39,6 @@ export function afterNothingBegun(
   return Math.max(ownMs, retryAfterMs) * (1 + Math.random() * SPREAD)
 }
 
-function waitMs({ type, seconds, mostSeconds = Number.POSITIVE_INFINITY }: Backoff, failed: number): number {
-  return Math.min(mostSeconds, type === 'fixed' ? seconds : seconds * 2 ** (failed - 1)) * 1000
+function waitMs({ type, seconds, maxSeconds = Number.POSITIVE_INFINITY }: Backoff, failed: number): number {
+  return Math.min(maxSeconds, type === 'fixed' ? seconds : seconds * 2 ** (failed - 1)) * 1000
 }

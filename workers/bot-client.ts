@@ -1,9 +1,9 @@
 /** Calls a bot over HTTP and understands its answer, whatever it is: nothing a bot says makes a worker stumble. */
 import { Agent, buildConnector, fetch, type Response } from 'undici'
 import { z } from 'zod'
-import { sayCommon } from '../core/domain/common-messages.ts'
+import { commonMessage } from '../core/domain/common-messages.ts'
 import { AppError } from '../core/domain/errors.ts'
-import { keyShape } from '../core/domain/message.ts'
+import { messageKeySchema } from '../core/domain/message.ts'
 import { inexactIn, inexactWords } from '../core/records/exact-numbers.ts'
 
 const text = (most: number, otherwise: string) =>
@@ -16,7 +16,7 @@ const otpSchema = z.object({
   length: z.number().int().min(3).max(12).optional().catch(undefined),
   sent_to: z.string().max(200).optional().catch(undefined),
   message: z.string().max(500).optional().catch(undefined),
-  ...keyShape,
+  ...messageKeySchema,
   expires_in: z.number().int().min(1).max(600).optional().catch(undefined),
 })
 
@@ -33,10 +33,10 @@ const answerSchema = z.discriminatedUnion('status', [
       status: z.literal('error'),
       code: text(100, 'failed'),
       message: text(2000, ''),
-      ...keyShape,
+      ...messageKeySchema,
       retryable: z.boolean().catch(false),
     })
-    .transform((answer) => (answer.message ? answer : { ...answer, ...sayCommon('no_reason') })),
+    .transform((answer) => (answer.message ? answer : { ...answer, ...commonMessage('no_reason') })),
 ])
 export type BotAnswer = z.infer<typeof answerSchema>
 
@@ -52,11 +52,11 @@ export interface BotCall {
 }
 
 /** The bot could not even be asked, or wants to be asked later: no work was begun, so no attempt is used up. */
-export class NotBegun extends AppError {}
+export class BotNotReached extends AppError {}
 
 export interface BotClient {
   /**
-   * @throws NotBegun `bot_unavailable`, `bot_busy`, `bot_stopping`, with `retryAfterSeconds` where the bot named it, and
+   * @throws BotNotReached `bot_unavailable`, `bot_busy`, `bot_stopping`, with `retryAfterSeconds` where the bot named it, and
    * `unknown_service` (another bot may know it);
    * AppError `bot_unavailable`, `bot_unauthorized`, `bot_bad_answer`; the signal's reason when aborted
    */
@@ -81,7 +81,7 @@ export function createBotClient({ url, token }: { url: string; token: string }):
   /** Each call on a connection of its own. */
   const fresh = new Agent({ ...options, pipelining: 0 })
 
-  function ask(
+  function requestOtp(
     { slug, hash, attempt, requestData, otp, signal }: BotCall,
     dispatcher: Agent,
   ): Promise<Response> {
@@ -103,14 +103,14 @@ export function createBotClient({ url, token }: { url: string; token: string }):
   /** A bot may close an idle connection at the moment it is used. Asking again is safe: the Idempotency-Key is the same. */
   async function askAgainIfStale(call: BotCall): Promise<Response> {
     // Behind a balancer, the connection of the first attempt may lead to the very bot that does not know the service.
-    if (call.attempt > 1) return ask(call, fresh)
+    if (call.attempt > 1) return requestOtp(call, fresh)
     const begun = performance.now()
     try {
-      return await ask(call, agent)
+      return await requestOtp(call, agent)
     } catch (error) {
       call.signal.throwIfAborted()
       if (!wasReused(error) || performance.now() - begun > STALE_WITHIN_MS) throw error
-      return ask(call, fresh)
+      return requestOtp(call, fresh)
     }
   }
 
@@ -124,15 +124,15 @@ export function createBotClient({ url, token }: { url: string; token: string }):
           await response.body?.cancel()
           throw new AppError('bot_unauthorized')
         }
-        if (response.status === 429 || response.status === 503) throw await turnedAway(response)
-        const answer = understand(await readText(response), response.status)
+        if (response.status === 429 || response.status === 503) throw await toBusyError(response)
+        const answer = parseAnswer(await readText(response), response.status)
         if (response.status === 404 && answer.code === 'unknown_service')
-          throw new NotBegun('unknown_service')
+          throw new BotNotReached('unknown_service')
         return answer
       } catch (error) {
         signal.throwIfAborted()
         if (error instanceof AppError) throw error
-        throw new (neverConnected(error) ? NotBegun : AppError)('bot_unavailable', { cause: error })
+        throw new (neverConnected(error) ? BotNotReached : AppError)('bot_unavailable', { cause: error })
       }
     },
     async stop() {
@@ -170,12 +170,12 @@ function neverConnected(error: unknown): boolean {
 }
 
 /** Its HTTP status decides; what the body says in a bot's own form is only passed on in words. */
-async function turnedAway(response: Response): Promise<NotBegun> {
+async function toBusyError(response: Response): Promise<BotNotReached> {
   const said = readJson(await readText(response).catch(() => ''))
   const answer = answerSchema.safeParse(said).data
   const named = answer?.status === 'error' ? answer : undefined
   const unavailable = named?.code === 'bot_stopping' ? 'bot_stopping' : 'bot_unavailable'
-  return new NotBegun(response.status === 429 ? 'bot_busy' : unavailable, {
+  return new BotNotReached(response.status === 429 ? 'bot_busy' : unavailable, {
     detail: named?.message,
     retryAfterSeconds: retryAfter(response),
   })
@@ -202,7 +202,7 @@ async function readText(response: Response): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-function understand(text: string, status: number): BotAnswer {
+function parseAnswer(text: string, status: number): BotAnswer {
   const json = readJson(text)
   const answer = answerSchema.safeParse(json)
   if (answer.success) {

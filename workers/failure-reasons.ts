@@ -1,12 +1,12 @@
 /** How a request ends that no bot has ended. */
 
-import { sayCommon } from '../core/domain/common-messages.ts'
-import type { RequestErrorCode } from '../core/domain/errors.ts'
-import type { Failure } from '../core/domain/state-machine.ts'
+import type { Failure } from '../core/domain/command.ts'
+import { commonMessage } from '../core/domain/common-messages.ts'
+import type { RequestFailureCode } from '../core/domain/errors.ts'
 
 /** @param retryable whether beginning anew may help whoever waited */
-const failureFor = (code: RequestErrorCode, retryable: boolean): Failure => ({
-  error: { code, message: sayCommon(code).message, retryable },
+const failureFor = (code: RequestFailureCode, retryable: boolean): Failure => ({
+  error: { code, message: commonMessage(code).message, retryable },
 })
 
 export const UNKNOWN_SERVICE = failureFor('unknown_service', false)

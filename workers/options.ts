@@ -18,7 +18,7 @@ export interface WorkerOptions {
 /**
  * @param args without the names of program and file
  * @returns null when only help was asked for, which has been written
- * @throws StartError saying what is wrong
+ * @throws StartupError saying what is wrong
  */
 export function readOptions(args: readonly string[], queues: readonly ServiceQueue[]): WorkerOptions | null {
   const names = queues.map(({ name }) => name)

@@ -6,7 +6,7 @@ export interface Stopwatch {
 }
 
 /** Calls `over` once, when `limitMs` have passed, pauses not counted. Starts running. */
-export function startStopwatch(limitMs: number, over: () => void): Stopwatch {
+export function createPausableTimeout(limitMs: number, over: () => void): Stopwatch {
   let leftMs = limitMs
   let startedAt = 0
   let timer: NodeJS.Timeout | undefined

@@ -6,44 +6,44 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DelayedError, Worker } from 'bullmq'
-import type { OtpBox } from '../core/actions/otp-mailbox.ts'
+import type { OtpMailbox } from '../core/actions/otp-mailbox.ts'
 import type { Service } from '../core/catalog/define-service.ts'
 import type { ServiceQueue } from '../core/catalog/queue-definitions.ts'
-import { waitsUntil } from '../core/domain/deadline.ts'
+import { nextRunAt } from '../core/domain/deadline.ts'
 import { AppError } from '../core/domain/errors.ts'
 import { isFinal, type RequestRecord } from '../core/domain/record.ts'
-import type { LiveRequests } from '../core/pubsub/request-watcher.ts'
+import type { RequestWatcher } from '../core/pubsub/request-watcher.ts'
 import {
+  BLOCK_SECONDS,
+  blockingOptions,
+  capBlockTimeout,
   hashOf,
   type JobData,
   type Queues,
   type RequestJob,
-  SLEEP_SECONDS,
-  waiting,
-  waitNoLonger,
 } from '../core/queue/queues.ts'
 import { countRunning } from '../core/redis/away.ts'
 import type { RedisClient } from '../core/redis/connect.ts'
 import type { Log } from '../core/runtime/log.ts'
-import type { Deadlines } from '../core/store/deadline-index.ts'
+import type { DeadlineIndex } from '../core/store/deadline-index.ts'
 import type { RequestStore } from '../core/store/request-store.ts'
 import { isUnavailable, retryUnavailable } from '../core/store/retry-unavailable.ts'
 import type { Subjects } from '../core/store/subject-limits.ts'
 import type { BotClient } from './bot-client.ts'
 import { INTERNAL_ERROR, LOST, UNKNOWN_SERVICE } from './failure-reasons.ts'
-import { createNextTry, endsAt } from './retry-policy.ts'
-import { createAttempt } from './run-attempt.ts'
+import { createRetryPolicy, endsAt } from './retry-policy.ts'
+import { createAttemptRunner } from './run-attempt.ts'
 import { createTakeTurn } from './turn.ts'
 import { createUnclaimed } from './unclaimed.ts'
 
 export interface RequestWorkerDeps {
   queue: ServiceQueue
-  queues: Pick<Queues, 'join' | 'hold'>
+  queues: Pick<Queues, 'requeueFairly' | 'hold'>
   redis: RedisClient
   store: RequestStore
-  live: LiveRequests
-  otpBox: OtpBox
-  deadlines: Pick<Deadlines, 'remind'>
+  live: RequestWatcher
+  otpBox: OtpMailbox
+  deadlines: Pick<DeadlineIndex, 'schedule'>
   subjects: Pick<Subjects, 'reserve'>
   bot: BotClient
   findService: (slug: string) => Service | undefined
@@ -53,7 +53,7 @@ export interface RequestWorkerDeps {
   /** How long it asks for a job at a time. */
   sleepSeconds?: number
   /** Told before an attempt is begun, or goes on with a code. */
-  onTurn?: () => void
+  onAttempt?: () => void
   /** The limit of a bot's call where the service sets none of its own, seconds. */
   timeoutSeconds: number
   /** How long running jobs may go on when the worker is told to stop. */
@@ -82,17 +82,17 @@ const A_QUARTER = 1 / 4
 /** A timer that fires this much early is no machine whose clock is wrong. */
 const EARLY_MS = 250
 /** When something unforeseen kept us from working on a request: Redis was full or read-only, say. */
-const STUMBLED_MS = 5_000
+const UNEXPECTED_ERROR_DELAY_MS = 5_000
 
 export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
   const { store, queues, findService, log, now } = deps
-  const { lockMs = LOCK_MS, sleepSeconds = SLEEP_SECONDS } = deps
-  const attempt = createAttempt(deps)
-  const { tryAgainOrEnd, end } = createNextTry(deps)
+  const { lockMs = LOCK_MS, sleepSeconds = BLOCK_SECONDS } = deps
+  const attempt = createAttemptRunner(deps)
+  const { retryOrFail, fail } = createRetryPolicy(deps)
   const stopping = new AbortController()
   // Every attempt listens.
   setMaxListeners(0, stopping.signal)
-  const takeTurn = createTakeTurn({ ...deps, end, stopping: stopping.signal })
+  const startOrResume = createTakeTurn({ ...deps, fail, stopping: stopping.signal })
   const unclaimed = createUnclaimed({ minDelayMs: deps.unclaimedDelayMs, now })
   let closing = false
   const { run, isIdle } = countRunning(process)
@@ -100,7 +100,7 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
     connection: deps.redis,
     prefix: deps.redis.names.queues,
     concurrency: deps.concurrency,
-    ...waiting(sleepSeconds),
+    ...blockingOptions(sleepSeconds),
     removeOnComplete: { count: 0 },
     removeOnFail: { count: 0 },
     lockDuration: lockMs,
@@ -108,7 +108,7 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
     stalledInterval: lockMs * A_QUARTER,
     maxStalledCount: 3,
   })
-  waitNoLonger(worker, sleepSeconds)
+  capBlockTimeout(worker, sleepSeconds)
   worker.on('error', (error) => log.debug({ err: error }, 'the queue connection stumbled'))
   worker.on('failed', (job) => {
     // Given up by BullMQ itself, after stalling too often: nobody else will end this request.
@@ -121,41 +121,41 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
   async function process(job: RequestJob, token?: string): Promise<void> {
     const hash = hashOf(job)
     try {
-      await workOn(job, token)
+      await handleJob(job, token)
     } catch (error) {
       if (error instanceof DelayedError) throw error
       const reason = error instanceof AppError ? error.code : undefined
       log.warn({ err: error, hash, reason }, 'could not work on a request')
       // Once it is mended, the rescuer gives it its job back.
       if (reason === 'unreadable_record') return
-      const putBack = () => job.moveToDelayed(Date.now() + STUMBLED_MS, token)
+      const putBack = () => job.moveToDelayed(Date.now() + UNEXPECTED_ERROR_DELAY_MS, token)
       await retryUnavailable(putBack, { signal: stopping.signal, maxMs: lockMs })
       throw new DelayedError()
     }
   }
 
-  async function workOn(job: RequestJob, token: string | undefined): Promise<void> {
+  async function handleJob(job: RequestJob, token: string | undefined): Promise<void> {
     const hash = hashOf(job)
     const before = await store.read(hash)
     if (!before || isFinal(before.record.status)) return log.debug({ hash }, 'nothing to do for a job')
     const service = findService(before.record.service_slug)
     if (!service) return leaveOrEnd(job, token, before.record)
-    const until = waitsUntil(before.record)
+    const until = nextRunAt(before.record)
     // Somebody was promised that it does not begin before.
     const early = before.record.status === 'pending' ? 0 : EARLY_MS
-    if (until !== null && now() < until - early) return putOff(job, token, before.record, until)
+    if (until !== null && now() < until - early) return delayJob(job, token, before.record, until)
     if (before.record.run_at && before.record.status === 'pending' && !job.priority) {
       // It came ahead of all who wait because nobody could say yesterday whose turn it would be today.
-      await queues.join(job, before.record, service)
+      await queues.requeueFairly(job, before.record, service)
       await job.moveToDelayed(Date.now(), token)
       throw new DelayedError()
     }
     // BullMQ may just have been waiting for a job when it was told to stop: that one is somebody else's.
-    if (closing) return putOff(job, token, before.record, now())
-    deps.onTurn?.()
-    const turn = await takeTurn(before, limitOf(service))
+    if (closing) return delayJob(job, token, before.record, now())
+    deps.onAttempt?.()
+    const turn = await startOrResume(before, limitOf(service))
     if (turn === null) return
-    if (turn === 'later') return putOff(job, token, before.record, now())
+    if (turn === 'later') return delayJob(job, token, before.record, now())
 
     const { record, otp } = turn
     const jobLog = log.child({ hash, service: service.slug, attempt: record.attempt })
@@ -167,17 +167,17 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
     if (outcome.is === 'waiting') {
       jobLog.info({ took_ms }, 'waiting for a code, without holding a worker')
       await unclaimed.claimed(job)
-      return putOff(job, token, record, outcome.until)
+      return delayJob(job, token, record, outcome.until)
     }
     const { code: reason, retryable } = outcome.error
     jobLog.info({ took_ms, reason, retryable, begun: outcome.is !== 'not_begun' }, 'attempt failed')
     const isUnknown = outcome.is === 'not_begun' && reason === 'unknown_service'
     const next = await keptUntilItsEnd(record, async () => {
-      if (isUnknown && (await unclaimed.isOver(job))) return end(record, UNKNOWN_SERVICE)
+      if (isUnknown && (await unclaimed.isOver(job))) return fail(record, UNKNOWN_SERVICE)
       if (!isUnknown) await unclaimed.claimed(job)
-      return tryAgainOrEnd(record, service, outcome)
+      return retryOrFail(record, service, outcome)
     })
-    if (next) return putOff(job, token, next.record, next.at)
+    if (next) return delayJob(job, token, next.record, next.at)
   }
 
   async function leaveOrEnd(
@@ -185,7 +185,7 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
     token: string | undefined,
     record: RequestRecord,
   ): Promise<void> {
-    if (await unclaimed.isOver(job)) return end(record, UNKNOWN_SERVICE)
+    if (await unclaimed.isOver(job)) return fail(record, UNKNOWN_SERVICE)
     log.debug({ hash: record.hash, service: record.service_slug }, 'left a request of an unknown service')
     return unclaimed.leave(job, token, record)
   }
@@ -200,27 +200,27 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
       if (isUnavailable(error)) throw error
       // A mistake of our own would be made again, and the bot called each time.
       log.error({ err: error, hash: record.hash }, 'could not decide what follows from an attempt')
-      await end(record, INTERNAL_ERROR)
+      await fail(record, INTERNAL_ERROR)
       return undefined
     }
   }
 
   /** Puts a job off, however often: the one way to wait, and nothing that BullMQ counts. */
-  async function putOff(
+  async function delayJob(
     job: RequestJob,
     token: string | undefined,
     { hash, status, expires_at }: RequestRecord,
     until: number,
   ): Promise<never> {
     // A job must not outlast the record it is about: it finds it gone then, and goes too.
-    const restMs = Math.min(until, Date.parse(expires_at)) - now()
+    const remainingMs = Math.min(until, Date.parse(expires_at)) - now()
     // Who has begun goes before those who have not; who has not keeps their turn.
     if (job.priority && status !== 'pending') await job.changePriority({ priority: 0 })
     // BullMQ looks at this machine's clock, which may be wrong: another machine may find the job too early, or late.
-    await job.moveToDelayed(Date.now() + restMs, token)
+    await job.moveToDelayed(Date.now() + remainingMs, token)
     // Handed over, asked for anew, or cancelled before the job could be woken.
     const present = (await store.read(hash))?.record
-    const waits = present && !isFinal(present.status) ? waitsUntil(present) : null
+    const waits = present && !isFinal(present.status) ? nextRunAt(present) : null
     if (waits === null || waits < until - EARLY_MS) await job.promote().catch(() => {})
     throw new DelayedError()
   }

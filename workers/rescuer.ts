@@ -5,21 +5,21 @@
  */
 
 import type { Service } from '../core/catalog/define-service.ts'
-import { dueAt, waitsUntil } from '../core/domain/deadline.ts'
+import { nextRunAt, timesOutAt } from '../core/domain/deadline.ts'
 import { isUnreadable } from '../core/domain/errors.ts'
 import { isFinal, type RequestRecord } from '../core/domain/record.ts'
 import type { Queues } from '../core/queue/queues.ts'
 import type { Log } from '../core/runtime/log.ts'
-import type { Deadlines } from '../core/store/deadline-index.ts'
-import type { Failures } from '../core/store/failed-requests.ts'
+import type { DeadlineIndex } from '../core/store/deadline-index.ts'
+import type { FailedRequests } from '../core/store/failed-requests.ts'
 import type { RequestStore } from '../core/store/request-store.ts'
 import { NO_CODE, TIMED_OUT } from './failure-reasons.ts'
 
 export interface RescuerDeps {
   store: RequestStore
-  deadlines: Deadlines
-  queues: Pick<Queues, 'ensure' | 'wake' | 'inLine'>
-  failures: Pick<Failures, 'keep'>
+  deadlines: DeadlineIndex
+  queues: Pick<Queues, 'addIfMissing' | 'promote' | 'inLine'>
+  failures: Pick<FailedRequests, 'add'>
   findService: (slug: string) => Service | undefined
   log: Log
   everyMs?: number
@@ -51,7 +51,7 @@ const NONE: ReadonlySet<string> = new Set()
 
 export interface Rescuer {
   /** Looks once at every request there is: a Redis that comes back may have lost some of the latest reminders. */
-  lookAtAll(): Promise<void>
+  checkAll(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -61,53 +61,53 @@ export function startRescuer(deps: RescuerDeps): Rescuer {
   let timer: NodeJS.Timeout | undefined
   let round: Promise<void> = Promise.resolve()
 
-  async function lookAfter(hash: string): Promise<void> {
+  async function check(hash: string): Promise<void> {
     const stored = await store.read(hash)
-    if (stored?.record.status === 'failed') await failures.keep(stored.record)
-    if (!stored || isFinal(stored.record.status)) return deadlines.forget(hash)
-    const due = dueAt(stored.record)
-    if (due !== null && now() >= due + SLACK_MS) return end(stored.record)
-    const begins = waitsUntil(stored.record)
+    if (stored?.record.status === 'failed') await failures.add(stored.record)
+    if (!stored || isFinal(stored.record.status)) return deadlines.remove(hash)
+    const due = timesOutAt(stored.record)
+    if (due !== null && now() >= due + SLACK_MS) return fail(stored.record)
+    const begins = nextRunAt(stored.record)
     if (stored.record.status === 'pending') {
       // Before it is due, only a job that is lost would be missed, and that is soon enough then.
-      if (begins !== null && now() < begins) return deadlines.remind(hash, begins + LATE_MS)
-      return giveJob(stored.record)
+      if (begins !== null && now() < begins) return deadlines.schedule(hash, begins + LATE_MS)
+      return restoreJob(stored.record)
     }
-    await giveJob(stored.record)
-    await deadlines.remind(
+    await restoreJob(stored.record)
+    await deadlines.schedule(
       hash,
       Math.min(now() + LOOK_AGAIN_MS, due === null ? Number.POSITIVE_INFINITY : due + SLACK_MS),
     )
   }
 
-  async function end({ hash, status }: RequestRecord): Promise<void> {
+  async function fail({ hash, status }: RequestRecord): Promise<void> {
     const failure = status === 'otp_required' ? NO_CODE : TIMED_OUT
     const outcome = await store.apply(hash, { type: 'fail', ...failure })
     if (outcome.ok) log.warn({ hash, reason: failure.error.code }, 'ended a request that nobody ended')
-    await deadlines.forget(hash)
+    await deadlines.remove(hash)
   }
 
   /**
    * A job that was lost, between record and queue or with a Redis that came back from an old copy, is made good, and
    * one that sleeps on when its time has come is woken. One that somebody works on is left alone.
    */
-  async function giveJob(record: RequestRecord): Promise<void> {
+  async function restoreJob(record: RequestRecord): Promise<void> {
     const service = findService(record.service_slug)
     if (!service) return
-    const until = waitsUntil(record)
-    if (record.status === 'pending' && until === null) return queues.ensure(record, service)
-    if (until === null || now() >= until + LATE_MS) await queues.wake(record, service)
+    const until = nextRunAt(record)
+    if (record.status === 'pending' && until === null) return queues.addIfMissing(record, service)
+    if (until === null || now() >= until + LATE_MS) await queues.promote(record, service)
   }
 
   /** One that cannot be read must not keep the others waiting. */
   async function lookAfterOne(hash: string): Promise<void> {
     try {
-      await lookAfter(hash)
+      await check(hash)
     } catch (error) {
       // What another program broke stays broken until that one mends it; whoever met it first has said so.
       const unreadable = isUnreadable(error)
       log[unreadable ? 'debug' : 'warn']({ err: error, hash }, 'could not look after a request')
-      await deadlines.remind(hash, now() + LOOK_AGAIN_MS)
+      await deadlines.schedule(hash, now() + LOOK_AGAIN_MS)
     }
   }
 
@@ -140,18 +140,18 @@ export function startRescuer(deps: RescuerDeps): Rescuer {
     round = look()
   }
 
-  async function lookAtAll(): Promise<void> {
+  async function checkAll(): Promise<void> {
     try {
-      await deadlines.remindOfForgotten(await store.latest(ALL), now())
+      await deadlines.scheduleMissing(await store.listRecent(ALL), now())
     } catch (error) {
       log.debug({ err: error }, 'could not look at all requests')
     }
   }
 
   begin()
-  const lookingAtAll = setInterval(() => void lookAtAll(), LOOK_AT_ALL_EVERY_MS)
+  const lookingAtAll = setInterval(() => void checkAll(), LOOK_AT_ALL_EVERY_MS)
   return {
-    lookAtAll,
+    checkAll,
     async stop() {
       stopped = true
       clearTimeout(timer)

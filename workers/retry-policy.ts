@@ -2,13 +2,13 @@
 
 import type { Service } from '../core/catalog/define-service.ts'
 import type { ServiceQueue } from '../core/catalog/queue-definitions.ts'
-import { dueAt } from '../core/domain/deadline.ts'
+import type { Failure } from '../core/domain/command.ts'
+import { timesOutAt } from '../core/domain/deadline.ts'
 import type { RequestRecord } from '../core/domain/record.ts'
-import type { Failure } from '../core/domain/state-machine.ts'
 import type { Queues } from '../core/queue/queues.ts'
 import type { Log } from '../core/runtime/log.ts'
 import type { RequestStore } from '../core/store/request-store.ts'
-import { afterFailure, afterNothingBegun } from './backoff.ts'
+import { notReachedDelayMs, retryDelayMs } from './backoff.ts'
 import { BOT_UNAVAILABLE } from './failure-reasons.ts'
 import type { AttemptOutcome } from './run-attempt.ts'
 
@@ -30,9 +30,9 @@ const BUSY_MS = 1_000
 /** What a bot says by mistake must not stop a queue for a day: after this long one request asks again. */
 const HELD_AT_MOST_MS = 900_000
 
-export function createNextTry({ store, queue, queues, tries, log, now }: NextTryDeps) {
+export function createRetryPolicy({ store, queue, queues, tries, log, now }: NextTryDeps) {
   /** When the next attempt is due and the record that says so; null when there is none. */
-  async function tryAgainOrEnd(
+  async function retryOrFail(
     record: RequestRecord,
     service: Service,
     failed: FailedAttempt,
@@ -51,7 +51,7 @@ export function createNextTry({ store, queue, queues, tries, log, now }: NextTry
     // A time limit is the request's, not the attempt's: trying again is for the person to decide.
     const mayPass = failed.is !== 'failed' || (error.retryable && error.code !== 'timed_out')
     if (!mayPass || inVain || (counts && record.attempt >= record.max_attempts)) {
-      await end(record, failure)
+      await fail(record, failure)
       return null
     }
     const outcome = await store.apply(record.hash, {
@@ -69,19 +69,19 @@ export function createNextTry({ store, queue, queues, tries, log, now }: NextTry
     if (failed.is === 'given_back') return 0
     if (failed.is === 'not_begun') {
       const { error, retryAfterMs } = failed
-      return afterNothingBegun(backoff, record, { code: error.code, retryAfterMs })
+      return notReachedDelayMs(backoff, record, { code: error.code, retryAfterMs })
     }
-    return afterFailure(backoff, tries ?? planned, record)
+    return retryDelayMs(backoff, tries ?? planned, record)
   }
 
-  async function end(record: RequestRecord, failure: Failure): Promise<void> {
+  async function fail(record: RequestRecord, failure: Failure): Promise<void> {
     const outcome = await store.apply(record.hash, { type: 'fail', attempt: record.attempt, ...failure })
     if (!outcome.ok) log.debug({ hash: record.hash, refusal: outcome.refusal }, 'the failure came too late')
   }
 
-  return { tryAgainOrEnd, end }
+  return { retryOrFail, fail }
 }
 
 /** After this nothing is left to try for, milliseconds. */
 export const endsAt = (record: RequestRecord): number =>
-  Math.min(dueAt(record) ?? Number.POSITIVE_INFINITY, Date.parse(record.expires_at))
+  Math.min(timesOutAt(record) ?? Number.POSITIVE_INFINITY, Date.parse(record.expires_at))

@@ -3,17 +3,17 @@
  * waits for a person: a bot that answers that it had a code sent is called again once the code is there.
  */
 import { nanoid } from 'nanoid'
-import { sayCommon } from '../core/domain/common-messages.ts'
-import { promptClosesAt } from '../core/domain/deadline.ts'
-import { AppError, isRequestError } from '../core/domain/errors.ts'
+import type { Command, Failure } from '../core/domain/command.ts'
+import { commonMessage } from '../core/domain/common-messages.ts'
+import { otpWaitEndsAt } from '../core/domain/deadline.ts'
+import { AppError, isRequestFailureCode } from '../core/domain/errors.ts'
 import { isFinal, type PublicView, type RequestRecord } from '../core/domain/record.ts'
-import type { Change, Failure } from '../core/domain/state-machine.ts'
-import type { LiveListener, LiveRequests } from '../core/pubsub/request-watcher.ts'
+import type { RequestWatcher, UpdateListener } from '../core/pubsub/request-watcher.ts'
 import type { Log } from '../core/runtime/log.ts'
-import type { Outcome, RequestStore } from '../core/store/request-store.ts'
+import type { ApplyResult, RequestStore } from '../core/store/request-store.ts'
 import { retryUnavailable } from '../core/store/retry-unavailable.ts'
-import { type BotClient, NotBegun } from './bot-client.ts'
-import { startStopwatch } from './pausable-timeout.ts'
+import { type BotClient, BotNotReached } from './bot-client.ts'
+import { createPausableTimeout } from './pausable-timeout.ts'
 
 export type AttemptOutcome =
   /** The request is final, or no longer ours. */
@@ -28,7 +28,7 @@ export type AttemptOutcome =
 
 export interface AttemptDeps {
   store: RequestStore
-  live: LiveRequests
+  live: RequestWatcher
   bot: BotClient
   log: Log
   /** Milliseconds since 1970, by the clock of the records. */
@@ -46,13 +46,15 @@ export interface AttemptContext {
   otp?: string
 }
 
-export function createAttempt({ store, live, bot, log, now }: AttemptDeps) {
+export function createAttemptRunner({ store, live, bot, log, now }: AttemptDeps) {
   async function attempt(
     record: RequestRecord,
     { limitSeconds, stopping, otp }: AttemptContext,
   ): Promise<AttemptOutcome> {
     const abort = new AbortController()
-    const clock = startStopwatch(restMs(record, now()), () => abort.abort(new AppError('timed_out')))
+    const clock = createPausableTimeout(remainingMs(record, now()), () =>
+      abort.abort(new AppError('timed_out')),
+    )
     const onStop = (): void => abort.abort(stopping.reason)
     if (stopping.aborted) onStop()
     else stopping.addEventListener('abort', onStop)
@@ -63,7 +65,7 @@ export function createAttempt({ store, live, bot, log, now }: AttemptDeps) {
       else clock.resume()
     }
     try {
-      const listener: LiveListener = {
+      const listener: UpdateListener = {
         update: ({ view }) => follow(view),
         expired: () => abort.abort(new AppError('request_expired')),
       }
@@ -72,30 +74,30 @@ export function createAttempt({ store, live, bot, log, now }: AttemptDeps) {
       })
       try {
         follow(watch.latest.view)
-        return await converse(record, abort.signal, otp)
+        return await callBot(record, abort.signal, otp)
       } finally {
         watch.stop()
       }
     } catch (error) {
-      return whyFailed(abort.signal.aborted ? abort.signal.reason : expected(error, record), limitSeconds)
+      return toOutcome(abort.signal.aborted ? abort.signal.reason : expected(error, record), limitSeconds)
     } finally {
       clock.stop()
       stopping.removeEventListener('abort', onStop)
     }
   }
 
-  async function converse(record: RequestRecord, signal: AbortSignal, otp?: string): Promise<AttemptOutcome> {
+  async function callBot(record: RequestRecord, signal: AbortSignal, otp?: string): Promise<AttemptOutcome> {
     const { hash, attempt, service_slug: slug, request_data: requestData } = record
     const answer = await bot.call({ slug, hash, attempt, requestData, otp, signal })
     if (answer.status === 'error') {
       const { status: _error, code, retryable, ...told } = answer
-      if (code === 'OTP_REJECTED') return ask(hash, { type: 'reject_otp', attempt, ...told }, signal)
+      if (code === 'OTP_REJECTED') return requestOtp(hash, { type: 'reject_otp', attempt, ...told }, signal)
       const { message, ...key } = told
       return { is: 'failed', error: { code, message, retryable }, ...key }
     }
     if (answer.code === 'SMS_SENT') {
       const otp = { ...answer.otp_data, id: nanoid(10), recall: true }
-      return ask(hash, { type: 'require_otp', attempt, otp }, signal)
+      return requestOtp(hash, { type: 'require_otp', attempt, otp }, signal)
     }
     // The bot has usually written this itself; its own word counts, this is for bots that only answer.
     const outcome = await write(hash, { type: 'complete', attempt, result: answer.data ?? null }, signal)
@@ -104,15 +106,15 @@ export function createAttempt({ store, live, bot, log, now }: AttemptDeps) {
   }
 
   /** The bot has done its work: what it answered is kept and written as soon as Redis accepts it. */
-  const write = (hash: string, change: Change, signal: AbortSignal): Promise<Outcome> =>
+  const write = (hash: string, change: Command, signal: AbortSignal): Promise<ApplyResult> =>
     retryUnavailable(() => store.apply(hash, change), { signal })
 
-  async function ask(hash: string, change: Change, signal: AbortSignal): Promise<AttemptOutcome> {
+  async function requestOtp(hash: string, change: Command, signal: AbortSignal): Promise<AttemptOutcome> {
     const asked = await write(hash, change, signal)
     if (!asked.ok) throw new AppError(asked.refusal)
     const { status, otp_data: prompt } = asked.stored.record
     // The last wrong code has ended the request.
-    return status === 'otp_required' && prompt ? { is: 'waiting', until: promptClosesAt(prompt) } : ENDED
+    return status === 'otp_required' && prompt ? { is: 'waiting', until: otpWaitEndsAt(prompt) } : ENDED
   }
 
   /** A mistake of our own ends the attempt and counts like any other failure: the same call may make it again. */
@@ -126,10 +128,10 @@ export function createAttempt({ store, live, bot, log, now }: AttemptDeps) {
 }
 
 /** What is left of the request's own time: it counts all attempts together. */
-const restMs = ({ deadline_at }: RequestRecord, now: number): number =>
+const remainingMs = ({ deadline_at }: RequestRecord, now: number): number =>
   deadline_at === null ? 300_000 : Math.max(0, Date.parse(deadline_at) - now)
 
-function whyFailed(error: AppError, limitSeconds: number): AttemptOutcome {
+function toOutcome(error: AppError, limitSeconds: number): AttemptOutcome {
   switch (error.code) {
     case 'already_final':
     case 'stale_attempt':
@@ -139,7 +141,7 @@ function whyFailed(error: AppError, limitSeconds: number): AttemptOutcome {
     default: {
       const failure = failureOf(error, limitSeconds)
       if (error.code === 'worker_stopping') return { is: 'given_back', ...failure }
-      if (!(error instanceof NotBegun)) return { is: 'failed', ...failure }
+      if (!(error instanceof BotNotReached)) return { is: 'failed', ...failure }
       return { is: 'not_begun', ...failure, retryAfterMs: (error.retryAfterSeconds ?? 0) * 1000 }
     }
   }
@@ -148,8 +150,8 @@ function whyFailed(error: AppError, limitSeconds: number): AttemptOutcome {
 /** Its words are for whoever knows no key: what the bot said, or more than people need to know. */
 function failureOf({ code, retryable, detail }: AppError, limitSeconds: number): Failure {
   const { message, ...key } =
-    code === 'timed_out' ? sayCommon('timed_out_after', { seconds: limitSeconds })
-    : isRequestError(code) ? sayCommon(code)
-    : sayCommon('internal_error') // biome-ignore format: a table
+    code === 'timed_out' ? commonMessage('timed_out_after', { seconds: limitSeconds })
+    : isRequestFailureCode(code) ? commonMessage(code)
+    : commonMessage('internal_error') // biome-ignore format: a table
   return { error: { code, message: detail ?? message, retryable }, ...key }
 }

@@ -1,23 +1,23 @@
 /** Begins an attempt, or goes on with the one whose bot had a code sent and let go. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { OtpBox } from '../core/actions/otp-mailbox.ts'
+import type { OtpMailbox } from '../core/actions/otp-mailbox.ts'
+import type { Failure } from '../core/domain/command.ts'
 import type { RequestRecord } from '../core/domain/record.ts'
-import type { Failure } from '../core/domain/state-machine.ts'
 import type { Log } from '../core/runtime/log.ts'
-import type { Deadlines } from '../core/store/deadline-index.ts'
-import type { RequestStore, Stored } from '../core/store/request-store.ts'
+import type { DeadlineIndex } from '../core/store/deadline-index.ts'
+import type { RequestStore, StoredRecord } from '../core/store/request-store.ts'
 import { MAX_RETRY_WAIT_MS } from '../core/store/retry-unavailable.ts'
 import { reserveForNextAttempt, type Subjects } from '../core/store/subject-limits.ts'
 import { NO_CODE, TOO_MANY_CODES_SENT } from './failure-reasons.ts'
 
 export interface TurnDeps {
   store: RequestStore
-  otpBox: OtpBox
-  deadlines: Pick<Deadlines, 'remind'>
+  otpBox: OtpMailbox
+  deadlines: Pick<DeadlineIndex, 'schedule'>
   subjects: Pick<Subjects, 'reserve'>
   /** How often a request is tried, instead of what its service says. */
   tries?: number
-  end: (record: RequestRecord, failure: Failure) => Promise<void>
+  fail: (record: RequestRecord, failure: Failure) => Promise<void>
   /** Aborts when the worker stops. */
   stopping: AbortSignal
   log: Log
@@ -25,7 +25,7 @@ export interface TurnDeps {
   now: () => number
 }
 
-export interface Turn {
+export interface Work {
   record: RequestRecord
   /** The code, for a bot that is called again. */
   otp?: string
@@ -44,9 +44,9 @@ const isWorkedOn = ({ status, next_retry_at }: RequestRecord): boolean =>
   status !== 'pending' && next_retry_at === null
 
 export function createTakeTurn(deps: TurnDeps) {
-  const { store, otpBox, deadlines, subjects, tries, end, stopping, log, now } = deps
+  const { store, otpBox, deadlines, subjects, tries, fail, stopping, log, now } = deps
   /** Null when there is nothing to do; 'later' when the request has to be looked at again. */
-  async function takeTurn(before: Stored, limitSeconds: number): Promise<Turn | 'later' | null> {
+  async function startOrResume(before: StoredRecord, limitSeconds: number): Promise<Work | 'later' | null> {
     const { hash, status, otp_data: prompt, attempt: last } = before.record
     if (prompt?.recall && status === 'processing') {
       const code = await otpBox.take(hash)
@@ -54,12 +54,12 @@ export function createTakeTurn(deps: TurnDeps) {
     }
     if (prompt?.recall && status === 'otp_required') {
       if (prompt.resend_requested) return { record: before.record }
-      await end(before.record, NO_CODE)
+      await fail(before.record, NO_CODE)
       return null
     }
     if (isWorkedOn(before.record) && (await changesSoon(before.record))) return 'later'
     if (!(await reserveForNextAttempt(subjects, before.record))) {
-      await end(before.record, TOO_MANY_CODES_SENT)
+      await fail(before.record, TOO_MANY_CODES_SENT)
       return null
     }
     const start = { type: 'start', attempt: last + 1, limitSeconds, tries } as const
@@ -72,7 +72,7 @@ export function createTakeTurn(deps: TurnDeps) {
   /** A full Redis has no room for it; the rescuer finds the request all the same when it looks at all of them. */
   const remind = (hash: string): Promise<void> =>
     deadlines
-      .remind(hash, now() + REMIND_MS)
+      .schedule(hash, now() + REMIND_MS)
       .catch((error) => log.debug({ err: error, hash }, 'could not set a reminder'))
 
   /** Whether the worker that had it before writes how its attempt ended. */
@@ -82,5 +82,5 @@ export function createTakeTurn(deps: TurnDeps) {
     return stopping.aborted || present?.status !== status || present.next_retry_at !== next_retry_at
   }
 
-  return takeTurn
+  return startOrResume
 }

@@ -33,8 +33,8 @@ export function createUnclaimed({
     /** Puts it off, longer the longer it is unclaimed. */
     async leave(job: RequestJob, token: string | undefined, { expires_at }: RequestRecord): Promise<never> {
       const delayMs = Math.min(MAX_DELAY_MS, Math.max(minDelayMs, (now() - sinceOf(job)) / 8))
-      const restMs = Date.parse(expires_at) - now()
-      await job.moveToDelayed(Date.now() + Math.min(restMs, delayMs * (0.5 + Math.random())), token)
+      const remainingMs = Date.parse(expires_at) - now()
+      await job.moveToDelayed(Date.now() + Math.min(remainingMs, delayMs * (0.5 + Math.random())), token)
       throw new DelayedError()
     },
 

@@ -13,7 +13,7 @@ export interface RunningLimits {
 }
 
 /** @param reached called once, with the reason, at the first limit that is reached */
-export function startLimits(
+export function createWorkerLimits(
   { maxJobs, maxTime }: WorkLimits,
   reached: (why: 'max jobs' | 'max time') => void,
 ): RunningLimits {

@@ -1,8 +1,8 @@
 /** Takes requests in as our server does, without HTTP before it: on its kind of connection, made of the same parts. */
 
-import { createIntake } from '../../core/actions/enqueue-request.ts'
-import { createHash } from '../../core/domain/request-id.ts'
-import type { Change } from '../../core/domain/state-machine.ts'
+import { createEnqueueRequest } from '../../core/actions/enqueue-request.ts'
+import type { Command } from '../../core/domain/command.ts'
+import { createRequestHash } from '../../core/domain/request-id.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { startClock } from '../../core/redis/clock.ts'
 import { openRedis } from '../../core/redis/connect.ts'
@@ -24,17 +24,17 @@ const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS, now, log })
 const queues = createQueues({ redis, log, now })
 const deadlines = createDeadlines({ redis })
 const subjects = createSubjects({ redis, limits: { codesPerHour: 5, wrongCodesPerHour: 10 }, now })
-const intake = createIntake({ store, queues, deadlines, subjects })
+const intake = createEnqueueRequest({ store, queues, deadlines, subjects })
 
 /** What workers and rescuer leave of a request, without a bot. */
 async function finish(hash: string): Promise<void> {
   await apply(hash, { type: 'start', attempt: 1, limitSeconds: 180 })
   await apply(hash, { type: 'complete', attempt: 1, result: RESULT })
   await queues.remove(hash, SERVICE.queue)
-  await deadlines.forget(hash)
+  await deadlines.remove(hash)
 }
 
-async function apply(hash: string, change: Change): Promise<void> {
+async function apply(hash: string, change: Command): Promise<void> {
   const outcome = await store.apply(hash, change)
   if (!outcome.ok) throw new Error(outcome.refusal)
 }
@@ -43,11 +43,11 @@ ready({
   submit: (batches: Batches) => inBatches(batches, () => intake(aRecord('pending', now()), SERVICE)),
   add: (batches: Batches) =>
     inBatches(batches, () =>
-      queues.add({ hash: createHash(now()), status: 'pending', submitter: SUBMITTER }, SERVICE),
+      queues.add({ hash: createRequestHash(now()), status: 'pending', submitter: SUBMITTER }, SERVICE),
     ),
   /** Brings the latest ones to their end. */
   async finish(batches: Batches & { count: number }) {
-    const hashes = await store.latest(batches.count)
+    const hashes = await store.listRecent(batches.count)
     return inBatches(batches, () => finish(hashes.pop() as string))
   },
 })

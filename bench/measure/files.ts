@@ -1,4 +1,4 @@
-import { StartError } from '../../core/runtime/startup-error.ts'
+import { StartupError } from '../../core/runtime/startup-error.ts'
 
 /** Beside the connections that are measured. */
 const OTHERS = 500
@@ -10,7 +10,7 @@ export function needConnections(count: number): void {
   }
   const allowed = userLimits?.open_files?.soft
   if (typeof allowed !== 'number' || allowed >= count + OTHERS) return
-  throw new StartError(
+  throw new StartupError(
     `${count} connections are measured and a process may only open ${allowed} files: set ulimit -n ${count + OTHERS}.`,
   )
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { openRedis, type RedisClient } from '../../core/redis/connect.ts'
 import { freePort, installedServer, startRedisServer } from '../../core/redis/local-server.ts'
 import { createLog } from '../../core/runtime/log.ts'
-import { StartError } from '../../core/runtime/startup-error.ts'
+import { StartupError } from '../../core/runtime/startup-error.ts'
 
 export interface BenchRedis {
   readonly url: string
@@ -22,7 +22,7 @@ export interface BenchRedis {
 
 export async function startRedis(): Promise<BenchRedis> {
   if (!installedServer())
-    throw new StartError('The benchmark needs redis-server or valkey-server: install one.')
+    throw new StartupError('The benchmark needs redis-server or valkey-server: install one.')
   const dir = mkdtempSync(join(tmpdir(), 'halfway-bench-'))
   const server = await startRedisServer({ dir, port: await freePort() })
   // It is in a process group of its own: a bench that fails, or is told to stop, must not leave it behind.

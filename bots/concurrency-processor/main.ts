@@ -11,39 +11,42 @@ import { readOptions } from './options.ts'
 
 const TASKS = new URL('../inquiry-provider/tasks.ts', import.meta.url).href
 
-await runProcess({ name: 'processor', env: process.env }, async ({ config, log, use, end, leaveWhen }) => {
-  const options = readOptions(process.argv.slice(2), config.concurrency)
-  if (!options) return end('only help was asked for')
-  const target = concurrencyTarget(config.redis, options.connection)
-  const blockMs = options.sleep * 1000
-  const connections = await use('redis', openRedis(target, log, { ...config.connections, blockMs }))
-  const redis = await connections.connect('patient')
-  const names = createConcurrencyNames(options.queuePrefix, { isCluster: target.kind === 'cluster' })
-  const pool = createPoolDriver({
-    runtime: 'worker_threads',
-    tasks: options.tasks ?? TASKS,
-    most: options.concurrency,
-  })
-  await use('pool', pool)
-  const processor = await use(
-    'processor',
-    startProcessor({
-      redis,
-      names,
-      pool,
-      concurrency: options.concurrency,
-      sleepSeconds: options.sleep,
-      tries: options.tries,
-      log,
-    }),
-  )
-  leaveWhen(() => isAway(redis) && processor.isIdle())
-  if (options.timeout > 0) {
-    const timer = setTimeout(() => end('its time is over'), options.timeout * 1000)
-    await use('time', { stop: () => clearTimeout(timer) })
-  }
-  log.info(
-    { redis: connections.address, prefix: names.queues, concurrency: options.concurrency },
-    'processor is ready',
-  )
-})
+await runProcess(
+  { name: 'processor', env: process.env },
+  async ({ config, log, register, shutdown, leaveWhen }) => {
+    const options = readOptions(process.argv.slice(2), config.concurrency)
+    if (!options) return shutdown('only help was asked for')
+    const target = concurrencyTarget(config.redis, options.connection)
+    const blockMs = options.sleep * 1000
+    const connections = await register('redis', openRedis(target, log, { ...config.connections, blockMs }))
+    const redis = await connections.connect('patient')
+    const names = createConcurrencyNames(options.queuePrefix, { isCluster: target.kind === 'cluster' })
+    const pool = createPoolDriver({
+      runtime: 'worker_threads',
+      tasks: options.tasks ?? TASKS,
+      most: options.concurrency,
+    })
+    await register('pool', pool)
+    const processor = await register(
+      'processor',
+      startProcessor({
+        redis,
+        names,
+        pool,
+        concurrency: options.concurrency,
+        sleepSeconds: options.sleep,
+        tries: options.tries,
+        log,
+      }),
+    )
+    leaveWhen(() => isAway(redis) && processor.isIdle())
+    if (options.timeout > 0) {
+      const timer = setTimeout(() => shutdown('its time is over'), options.timeout * 1000)
+      await register('time', { stop: () => clearTimeout(timer) })
+    }
+    log.info(
+      { redis: connections.address, prefix: names.queues, concurrency: options.concurrency },
+      'processor is ready',
+    )
+  },
+)

@@ -16,7 +16,7 @@ export interface ProcessorOptions {
   tasks?: string
 }
 
-/** @returns null when only help was asked for, which has been written  @throws StartError saying what is wrong */
+/** @returns null when only help was asked for, which has been written  @throws StartupError saying what is wrong */
 export function readOptions(
   args: readonly string[],
   { connection, prefix }: Config['concurrency'],

@@ -3,9 +3,9 @@ import { createServer } from 'node:http'
 import { listen, runProcess } from '../../core/runtime/process.ts'
 import { createPortal } from './portal.ts'
 
-await runProcess({ name: 'portal', env: process.env }, async ({ config, log, use }) => {
+await runProcess({ name: 'portal', env: process.env }, async ({ config, log, register }) => {
   const server = createServer(createPortal({ speed: config.demoPortal.speed, log }))
-  await use('http server', {
+  await register('http server', {
     async stop() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       server.closeAllConnections()

@@ -59,8 +59,9 @@ export function createPortal({ speed, log, random = Math.random, now = Date.now 
     const status = error.status && error.status < 500 ? error.status : 500
     if (status === 500) log.error({ err: error }, 'a page could not be made')
     if (res.headersSent) return next(error)
-    const told = status === 500 ? 'Something went wrong here.' : 'We could not read what your browser sent.'
-    show(res.status(status), 'message', { title: 'Sorry', error: { code: 'failed', text: told } })
+    const localizedMessage =
+      status === 500 ? 'Something went wrong here.' : 'We could not read what your browser sent.'
+    show(res.status(status), 'message', { title: 'Sorry', error: { code: 'failed', text: localizedMessage } })
   })
   return app
 }

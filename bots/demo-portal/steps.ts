@@ -1,7 +1,7 @@
 /** What the portal does with each form that is sent in: on to the next step, or an error on the same page. */
 import { randomInt } from 'node:crypto'
 import { FIELD_TYPES } from '../../core/catalog/fields.ts'
-import { plainNumber } from '../../core/domain/digits.ts'
+import { normalizeDigits } from '../../core/domain/digits.ts'
 import { makeCreditReport } from './credit-report.ts'
 import type { Inbox } from './inbox.ts'
 import type { PageError } from './pages.ts'
@@ -58,7 +58,7 @@ export function createSteps({
     }
 
   const answerCaptcha: Step = (session, { field }) => {
-    if (plainNumber(field('answer')) !== String(session.captchaAnswer)) {
+    if (normalizeDigits(field('answer')) !== String(session.captchaAnswer)) {
       return { error: { code: 'captcha-wrong', text: 'That was not it. Here is another question.' } }
     }
     if (random() < CAPTCHA_MOOD) {
@@ -85,7 +85,7 @@ export function createSteps({
       if (!code || arrivedAtMs >= code.sentAtMs + CODE_LIFE_MS) {
         return { error: { code: 'code-expired', text: 'The code is no longer valid. Have it sent again.' } }
       }
-      if (plainNumber(field('code')) === code.digits) {
+      if (normalizeDigits(field('code')) === code.digits) {
         confirmed(session)
         return { next }
       }

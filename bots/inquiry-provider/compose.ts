@@ -1,6 +1,6 @@
 /** The bots' process put together: the updater, the runs, and the HTTP server that starts them. */
 import { createServer } from 'node:http'
-import { type App, listen } from '../../core/runtime/process.ts'
+import { listen, type ProcessContext } from '../../core/runtime/process.ts'
 import type { Concurrency } from '../../core/tasks/task-runner.ts'
 import { createUpdater } from '../updater.ts'
 import type { Handle } from './bot-service.ts'
@@ -14,11 +14,11 @@ const HANG_UP_AFTER_MS = 1_000
  * @param concurrency where their tasks run
  */
 export async function startProvider(
-  { config, log, use }: App,
+  { config, log, register }: ProcessContext,
   handlers: ReadonlyMap<string, Handle>,
   concurrency: Concurrency,
 ): Promise<void> {
-  const updater = await use(
+  const updater = await register(
     'updater',
     createUpdater({
       redis: config.redis,
@@ -29,7 +29,7 @@ export async function startProvider(
   )
   const runs = createRuns({ updater, handlers, concurrency, log, drainMs: config.drainSeconds * 1000 })
   const server = createServer(createBotServer({ runs, token: config.bots.token, log }))
-  await use('http server', {
+  await register('http server', {
     async stop() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       await runs.stop()

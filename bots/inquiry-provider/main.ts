@@ -8,12 +8,12 @@ import { createHandlers } from './services/index.ts'
 const TASKS = new URL('./tasks.ts', import.meta.url).href
 
 await runProcess({ name: 'bots', env: process.env }, async (app) => {
-  const { config, log, use } = app
+  const { config, log, register } = app
   const handlers = createHandlers({
     demoPortalUrl: `http://127.0.0.1:${config.demoPortal.port}`,
     linkCheckAllowPrivate: config.linkCheck.allowPrivate,
   })
   // Before the runs, and so stopped after them: they may need it to their end.
-  const concurrency = await use('concurrency', openConcurrency({ config, tasks: TASKS, log }))
+  const concurrency = await register('concurrency', openConcurrency({ config, tasks: TASKS, log }))
   await startProvider(app, handlers, concurrency)
 })

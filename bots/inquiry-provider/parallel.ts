@@ -2,8 +2,8 @@
  * Several tasks at once, each shown as a part of the current step: what `request.parallel` does.
  */
 
-import type { Told } from '../../core/domain/message.ts'
-import type { PartReport } from '../../core/domain/record.ts'
+import type { LocalizedMessage } from '../../core/domain/message.ts'
+import type { SubstepReport } from '../../core/domain/record.ts'
 import type { TaskCall } from '../../core/tasks/task.ts'
 import { TaskError } from '../../core/tasks/task-errors.ts'
 import type { Concurrency, Settled } from '../../core/tasks/task-runner.ts'
@@ -24,7 +24,7 @@ export interface ParallelOptions {
   /** So many good results are enough: what still runs then is aborted. All when left out. */
   need?: number
   /** Said when they begin. */
-  message?: string | Told
+  message?: string | LocalizedMessage
 }
 
 /**
@@ -54,11 +54,11 @@ export function createParallel({
     signal.throwIfAborted()
     const over = new AbortController()
     const ended = AbortSignal.any([signal, over.signal])
-    const shown = parts.map(({ step }): PartReport => ({ id: step, state: 'current', progress: 0 }))
+    const shown = parts.map(({ step }): SubstepReport => ({ id: step, state: 'current', progress: 0 }))
     const weights = parts.map(({ weight = 1 }) => weight)
     let words = message
 
-    const writing = createWriting(
+    const writing = createCoalescedWriter(
       async () => {
         const said = words
         words = undefined
@@ -71,12 +71,12 @@ export function createParallel({
       },
       () => over.abort(),
     )
-    const show = (index: number, news: Partial<PartReport>): void => {
-      const part = shown[index] as PartReport
+    const show = (index: number, news: Partial<SubstepReport>): void => {
+      const part = shown[index] as SubstepReport
       if (part.state === 'done') return
       const before = { ...part }
       Object.assign(part, news)
-      if (part.state !== before.state || part.progress !== before.progress) writing.isNeeded()
+      if (part.state !== before.state || part.progress !== before.progress) writing.request()
     }
 
     let good = 0
@@ -104,7 +104,7 @@ export function createParallel({
       }
     }
 
-    writing.isNeeded()
+    writing.request()
     const outcomes = await Promise.all(parts.map(run))
     await writing.ended()
     signal.throwIfAborted()
@@ -114,7 +114,7 @@ export function createParallel({
 }
 
 /** What is over counts as done, however it ended. */
-function shareOf(parts: readonly PartReport[], weights: readonly number[]): number {
+function shareOf(parts: readonly SubstepReport[], weights: readonly number[]): number {
   const all = weights.reduce((sum, weight) => sum + weight, 0)
   const percents = parts.map(({ state, progress = 0 }) => (state === 'done' ? 100 : progress))
   const sum = percents.reduce((sum, percent, i) => sum + percent * (weights[i] as number), 0)
@@ -122,14 +122,14 @@ function shareOf(parts: readonly PartReport[], weights: readonly number[]): numb
 }
 
 /** One write at a time, in their order; what happens meanwhile is told by the next one, all of it at once. */
-function createWriting(write: () => Promise<void>, failed: () => void) {
-  let isNeeded = false
+function createCoalescedWriter(write: () => Promise<void>, failed: () => void) {
+  let request = false
   let current: Promise<void> | null = null
   let refusal: { error: unknown } | null = null
   async function writeAll(): Promise<void> {
     try {
-      while (isNeeded && !refusal) {
-        isNeeded = false
+      while (request && !refusal) {
+        request = false
         await write()
       }
     } catch (error) {
@@ -140,9 +140,9 @@ function createWriting(write: () => Promise<void>, failed: () => void) {
     }
   }
   return {
-    isNeeded(): void {
+    request(): void {
       if (refusal) return
-      isNeeded = true
+      request = true
       current ??= writeAll()
     },
     /** All is written. @throws whatever the first write did that was refused */

@@ -6,7 +6,7 @@ import { isUnavailable } from '../../core/store/retry-unavailable.ts'
 import type { Updater } from '../updater.ts'
 import type { SmsSent } from './sms-sent.ts'
 
-export interface AwaitedCodes {
+export interface PendingOtpSessions {
   /** Resolves once the request is followed; takes the place of what was kept for it. */
   keep(hash: string, sent: SmsSent): Promise<void>
   /** Hands it out, once. */
@@ -35,7 +35,7 @@ export function createAwaitedCodes({
   updater: Pick<Updater, 'onEnd'>
   lifeMs?: number
   most?: number
-}): AwaitedCodes {
+}): PendingOtpSessions {
   const entries = new Map<string, Entry>()
 
   function drop(hash: string): SmsSent | undefined {

@@ -4,7 +4,7 @@
  * A run that answers that a code was sent is over; the call that brings the code goes on where it left off.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { sayCommon } from '../../core/domain/common-messages.ts'
+import { commonMessage } from '../../core/domain/common-messages.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import type { Log } from '../../core/runtime/log.ts'
 import { isUnavailable, retryUnavailable } from '../../core/store/retry-unavailable.ts'
@@ -38,7 +38,7 @@ interface Run {
   answer: Promise<BotAnswer>
 }
 
-export interface Runs {
+export interface RunRegistry {
   /** The slugs that can be run. */
   readonly services: string[]
   readonly size: number
@@ -69,7 +69,7 @@ export function createRuns({
   drainMs?: number
   /** How long a handler that has had a code sent is kept for the call that brings it. */
   awaitedLifeMs?: number
-}): Runs {
+}): RunRegistry {
   const running = new Map<string, Run>()
   const awaitedCodes = createAwaitedCodes({ updater, lifeMs: awaitedLifeMs })
   const unstoredResults = createUnstoredResults()
@@ -78,12 +78,12 @@ export function createRuns({
   async function run(call: Call): Promise<BotAnswer> {
     const { hash } = call
     for (;;) {
-      if (stopping) return failed(restarting())
+      if (stopping) return failed(stoppingError())
       const present = running.get(hash)
-      if (!present) return follow(begin(call), call.caller)
+      if (!present) return attachCaller(startRun(call), call.caller)
       if (!present.abort.signal.aborted && (call.otp === undefined || call.otp === present.otp)) {
         present.attempt = Math.max(present.attempt, call.attempt ?? 0)
-        const answer = await follow(present, call.caller)
+        const answer = await attachCaller(present, call.caller)
         // Who brought no code is not told that it was wrong, but that one was sent.
         if (call.otp !== undefined || !isRejection(answer) || call.caller.aborted) return answer
       }
@@ -94,7 +94,7 @@ export function createRuns({
   }
 
   /** A caller that hangs up takes the run with it, unless another one waits too. */
-  async function follow(current: Run, caller: AbortSignal): Promise<BotAnswer> {
+  async function attachCaller(current: Run, caller: AbortSignal): Promise<BotAnswer> {
     current.callers++
     const leave = (): void => {
       current.callers--
@@ -109,7 +109,7 @@ export function createRuns({
     }
   }
 
-  function begin(call: Call): Run {
+  function startRun(call: Call): Run {
     const current: Run = {
       attempt: call.attempt ?? 0,
       otp: call.otp,
@@ -118,13 +118,13 @@ export function createRuns({
       answer: Promise.resolve(failed(null)),
     }
     running.set(call.hash, current)
-    current.answer = work(call, current)
+    current.answer = executeRun(call, current)
       .catch(failed)
       .finally(() => running.delete(call.hash))
     return current
   }
 
-  async function work({ slug, hash, attempt, data, otp }: Call, current: Run): Promise<BotAnswer> {
+  async function executeRun({ slug, hash, attempt, data, otp }: Call, current: Run): Promise<BotAnswer> {
     const { signal } = current.abort
     const record = await retryUnavailable(() => updater.read(hash), { signal })
     if (!record) throw new AppError('request_not_found', { detail: 'The request is gone.' })
@@ -158,7 +158,7 @@ export function createRuns({
       const result =
         unstored ? unstored.result
         : repeats ? left
-        : await goOn(left, otp, request, beginAnew) // biome-ignore format: a table
+        : await dispatchCall(left, otp, request, beginAnew) // biome-ignore format: a table
       // Work that is done counts, also when nobody waits for it any more: the record says whether it is still wanted.
       if (isSmsSent(result)) {
         await awaitedCodes.keep(hash, result)
@@ -176,7 +176,7 @@ export function createRuns({
       if (left && isRejection(cause)) await awaitedCodes.keep(hash, left)
       const known = cause instanceof BotFailure || cause instanceof AppError
       runLog[known ? 'info' : 'error'](
-        known ? { reason: cause.code } : { where: whereOf(cause) },
+        known ? { reason: cause.code } : { where: stackWithoutMessage(cause) },
         'run ended without a result',
       )
       throw cause
@@ -213,7 +213,7 @@ export function createRuns({
       const patience = new AbortController()
       const answers = Promise.allSettled([...running.values()].map(({ answer }) => answer))
       const late = sleep(drainMs, undefined, { signal: patience.signal }).then(
-        () => running.forEach(({ abort }) => void abort.abort(restarting())),
+        () => running.forEach(({ abort }) => void abort.abort(stoppingError())),
         () => {},
       )
       await answers
@@ -225,11 +225,11 @@ export function createRuns({
   }
 }
 
-const restarting = (): BotFailure =>
-  new BotFailure('bot_stopping', sayCommon('bot_stopping'), { retryable: true })
+const stoppingError = (): BotFailure =>
+  new BotFailure('bot_stopping', commonMessage('bot_stopping'), { retryable: true })
 
 /** What this call is about: the first one, the one with the code, or the one for another code. */
-function goOn(
+function dispatchCall(
   left: SmsSent | undefined,
   otp: string | undefined,
   request: BotRequest,
@@ -241,7 +241,7 @@ function goOn(
 }
 
 /** An unforeseen error for the log: its kind and where it came from. Its text may hold what a person typed. */
-function whereOf(error: unknown): string {
+function stackWithoutMessage(error: unknown): string {
   if (!(error instanceof Error)) return typeof error
   const frames = (error.stack ?? '').split('\n').filter((line) => /^ {4}at /.test(line))
   return [error.constructor.name, ...frames].join('\n')

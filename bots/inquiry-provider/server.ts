@@ -6,16 +6,16 @@ import { timingSafeEqual } from 'node:crypto'
 import express, { type NextFunction, type Request, type Response } from 'express'
 import { z } from 'zod'
 import { AppError, type ErrorCode } from '../../core/domain/errors.ts'
-import { isHash } from '../../core/domain/request-id.ts'
+import { isRequestHash } from '../../core/domain/request-id.ts'
 import { exceededLimit } from '../../core/records/json-limits.ts'
 import type { Log } from '../../core/runtime/log.ts'
 import { BotFailure } from '../bot-failure.ts'
 import type { BotAnswer } from './bot-responses.ts'
-import type { Runs } from './run-registry.ts'
+import type { RunRegistry } from './run-registry.ts'
 
 /** A code is whatever a portal may have sent: handlers send it on, they don't read it. */
 const call = z
-  .object({ requestHash: z.string().refine(isHash), otp: z.string().min(1).max(64).optional() })
+  .object({ requestHash: z.string().refine(isRequestHash), otp: z.string().min(1).max(64).optional() })
   .catchall(z.unknown())
 
 type Answer = (res: Response, status: number, body: BotAnswer) => void
@@ -37,7 +37,7 @@ export function createBotServer({
   token,
   log,
 }: {
-  runs: Runs
+  runs: RunRegistry
   token: string
   log: Log
 }): express.Express {

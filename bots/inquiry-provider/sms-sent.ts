@@ -3,17 +3,17 @@
  * is kept busy while the person looks for the code. What it needs to go on (a portal's session) lives in the two
  * functions it leaves behind.
  */
-import { sayCommon } from '../../core/domain/common-messages.ts'
-import type { Told } from '../../core/domain/message.ts'
+import { commonMessage } from '../../core/domain/common-messages.ts'
+import type { LocalizedMessage } from '../../core/domain/message.ts'
 import { BotFailure } from '../bot-failure.ts'
-import type { AskForOtp } from '../updater.ts'
+import type { OtpOptions } from '../updater.ts'
 import type { BotRequest } from './bot-service.ts'
 
 /**
  * How the work goes on. Each is a call of its own, with its own `request`, whose signal and attempt count from then
  * on; each gives what a handler gives: the result, or `smsSent(…)` again.
  */
-interface GoOn {
+interface OtpContinuation {
   /**
    * The person has typed this. Never log it.
    * @throws BotFailure `codeRejected()` to be called again with another code; any other ends what was kept
@@ -28,19 +28,19 @@ interface GoOn {
 
 const SMS_SENT = Symbol('SMS_SENT')
 
-export interface SmsSent extends GoOn {
+export interface SmsSent extends OtpContinuation {
   readonly is: typeof SMS_SENT
-  readonly asked: AskForOtp
+  readonly asked: OtpOptions
   /** By the monotonic clock, milliseconds. */
   readonly sentAt: number
 }
 
 /** What a handler returns that has had a code sent. `asked` is shown to the person: nothing secret in it. */
-export const smsSent = (asked: AskForOtp, goOn: GoOn): SmsSent => ({
+export const smsSent = (asked: OtpOptions, continuation: OtpContinuation): SmsSent => ({
   is: SMS_SENT,
   asked,
   sentAt: performance.now(),
-  ...goOn,
+  ...continuation,
 })
 
 /** Less is not worth the person's look for the code. */
@@ -58,12 +58,13 @@ export const isSmsSent = (result: unknown): result is SmsSent =>
 const REJECTED = 'OTP_REJECTED'
 
 /** The code was wrong: the person is asked again, with one try less. */
-export const codeRejected = (message: string | Told = sayCommon('otp_rejected')): BotFailure =>
-  new BotFailure(REJECTED, message)
+export const codeRejected = (
+  message: string | LocalizedMessage = commonMessage('otp_rejected'),
+): BotFailure => new BotFailure(REJECTED, message)
 
 export const isRejection = (reason: unknown): boolean =>
   (reason as { code?: unknown } | null | undefined)?.code === REJECTED
 
 /** What the code belongs to is gone: only beginning anew helps. */
-export const sessionLost = (message: string | Told = sayCommon('session_lost')): BotFailure =>
+export const sessionLost = (message: string | LocalizedMessage = commonMessage('session_lost')): BotFailure =>
   new BotFailure('session_lost', message, { retryable: true })

@@ -15,11 +15,11 @@ export async function cleanup(
   const found = await orphans.find()
   if (!dryRun) await orphans.remove(found)
   if (context.json) context.printJson({ removed: !dryRun, ...found })
-  else context.print(...told(found, dryRun))
+  else context.print(...printed(found, dryRun))
   return EXIT.done
 }
 
-function told(found: Orphans, dryRun: boolean): string[] {
+function printed(found: Orphans, dryRun: boolean): string[] {
   const kinds: [string, string[]][] = [
     ['stray list entries', found.list_entries],
     ['stray reminders', found.reminders],

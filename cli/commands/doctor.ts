@@ -2,7 +2,7 @@
 import { type Config, loadConfig } from '../../core/runtime/config.ts'
 import { SettingsError } from '../../core/runtime/startup-error.ts'
 import { checkBots } from '../doctor/bots.ts'
-import { type Finding, fine, tryCheck } from '../doctor/check-result.ts'
+import { type Finding, ok, tryCheck } from '../doctor/check-result.ts'
 import { checkProcessors } from '../doctor/processors.ts'
 import { checkProxy } from '../doctor/proxy.ts'
 import { checkFacts, checkRequests, checkRoundTrip, checkWrites } from '../doctor/redis.ts'
@@ -55,7 +55,7 @@ export async function doctor(context: Context): Promise<ExitCode> {
 function readSettings({ env }: Context, tell: (...some: Finding[]) => void): Config | null {
   try {
     const config = loadConfig(env)
-    tell(fine('Settings', config.production ? 'right, for production' : 'right'))
+    tell(ok('Settings', config.production ? 'right, for production' : 'right'))
     return config
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error
@@ -68,7 +68,7 @@ function readSettings({ env }: Context, tell: (...some: Finding[]) => void): Con
 async function reach(config: Config, tell: (finding: Finding) => void): Promise<Installation | null> {
   try {
     const installation = await openInstallation(config)
-    tell(fine('Redis', `answers at ${installation.address}`))
+    tell(ok('Redis', `answers at ${installation.address}`))
     return installation
   } catch (error) {
     const todo = 'Start it, or correct the REDIS_ settings.'

@@ -1,9 +1,9 @@
 /** `failed list` and `failed retry`: what went wrong, and another try for it. */
 
-import { createRetry, type Retried } from '../../core/actions/retry-request.ts'
+import { createRetry, type RetryResult } from '../../core/actions/retry-request.ts'
 import { findService } from '../../core/catalog/index.ts'
 import { nullIfUnreadable } from '../../core/domain/errors.ts'
-import type { Failed } from '../../core/store/failed-requests.ts'
+import type { FailedRequest } from '../../core/store/failed-requests.ts'
 import type { Installation } from '../installation.ts'
 import { brief, type Context, duration, EXIT, type ExitCode, plural, table } from '../terminal.ts'
 
@@ -36,7 +36,7 @@ export async function listFailed(
 }
 
 const HEADING = ['HASH', 'SERVICE', 'ERROR', 'TRIES', 'FAILED', 'AGAIN']
-const row = (one: Failed & { can_be_retried: boolean }, now: number): (string | number)[] => [
+const row = (one: FailedRequest & { can_be_retried: boolean }, now: number): (string | number)[] => [
   one.hash,
   brief(one.service_slug),
   brief(one.code),
@@ -60,11 +60,11 @@ export async function retryFailed(
     findService,
     ttlSeconds: installation.config.requestTtlSeconds,
   })
-  const results: Retried[] = []
+  const results: RetryResult[] = []
   for (const one of hash ? [hash] : await notSentAgain(installation)) results.push(await retry(one))
   if (context.json) context.printJson(results)
   else {
-    for (const result of results) context.print(told(result))
+    for (const result of results) context.print(printed(result))
     if (all)
       context.print(
         `${results.filter(({ ok }) => ok).length} of ${plural(results.length, 'request')} sent again.`,
@@ -78,7 +78,7 @@ export async function retryFailed(
 const notSentAgain = async ({ failures }: Installation): Promise<string[]> =>
   (await failures.list()).filter(({ retried_as }) => retried_as === null).map(({ hash }) => hash)
 
-const told = (result: Retried): string =>
+const printed = (result: RetryResult): string =>
   result.ok
     ? `${result.hash} was sent again as ${result.retried_as}`
     : `${result.hash} was not sent again: ${REASONS[result.reason]}`

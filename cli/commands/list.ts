@@ -3,9 +3,9 @@ import { nullIfUnreadable } from '../../core/domain/errors.ts'
 import {
   isScheduled,
   type PublicView,
-  publicView,
   type RequestRecord,
   type Status,
+  toPublicView,
 } from '../../core/domain/record.ts'
 import type { Installation } from '../installation.ts'
 import { brief, type Context, duration, EXIT, type ExitCode, plural, table } from '../terminal.ts'
@@ -23,7 +23,7 @@ export async function list(
   const isWanted = (record: RequestRecord): boolean =>
     (!status || record.status === status) && (!service || record.service_slug === service)
   const { newest, count } = await newestOf(installation, isWanted, limit)
-  const views = newest.map((record) => publicView(record, now()))
+  const views = newest.map((record) => toPublicView(record, now()))
   const hidden = count - views.length
   if (context.json) context.printJson(views)
   else if (views.length === 0) context.print('There are no such requests.')
@@ -44,7 +44,7 @@ async function newestOf(
   isWanted: (record: RequestRecord) => boolean,
   limit: number,
 ): Promise<{ newest: RequestRecord[]; count: number }> {
-  const [listed, reminded] = await Promise.all([store.latest(ALL), deadlines.all()])
+  const [listed, reminded] = await Promise.all([store.listRecent(ALL), deadlines.all()])
   const hashes = [...new Set([...listed, ...reminded])]
   let newest: RequestRecord[] = []
   let count = 0

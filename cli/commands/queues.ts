@@ -4,7 +4,7 @@ import type { Installation } from '../installation.ts'
 import { type Context, duration, EXIT, type ExitCode, table } from '../terminal.ts'
 
 export async function queues(context: Context, { census, failures }: Installation): Promise<ExitCode> {
-  const [states, failed] = await Promise.all([census.count(), failures.list()])
+  const [states, failed] = await Promise.all([census.read(), failures.list()])
   const queueOf = new Map(allServices().map(({ slug, queue }) => [slug, queue.name]))
   const all = states.map((state) => ({
     ...state,

@@ -4,7 +4,7 @@ import { findService } from '../../core/catalog/index.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import type { PublicView } from '../../core/domain/record.ts'
 import type { Installation } from '../installation.ts'
-import { type Context, duration, EXIT, type ExitCode, facts, jsonLines, table } from '../terminal.ts'
+import { type Context, definitionList, duration, EXIT, type ExitCode, jsonLines, table } from '../terminal.ts'
 
 export async function show(
   context: Context,
@@ -65,7 +65,7 @@ function describe(
     started_at,
   ])
   return [
-    ...facts(lines.filter(([, value]) => value !== null)),
+    ...definitionList(lines.filter(([, value]) => value !== null)),
     ...(steps.length > 0 ? ['', ...table([['STEP', 'STATE', 'STARTED'], ...steps])] : []),
     ...(view.is_completed ? ['', 'Result:', ...jsonLines(view.result_data)] : []),
   ]

@@ -1,12 +1,12 @@
 /** `watch <hash>`: follows a request to its end. A bar on a terminal, one line a step elsewhere, one JSON a state. */
 import { AppError } from '../../core/domain/errors.ts'
 import { isFinal, type PublicView } from '../../core/domain/record.ts'
-import { createUpdateBus } from '../../core/pubsub/channel-subscriber.ts'
-import { createLiveRequests } from '../../core/pubsub/request-watcher.ts'
+import { createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts'
+import { createRequestWatcher } from '../../core/pubsub/request-watcher.ts'
 import { type Installation, quiet } from '../installation.ts'
 import { type Context, EXIT, type ExitCode } from '../terminal.ts'
-import { createBarFace } from '../watch/bar-renderer.ts'
-import { createLineFace } from '../watch/line-renderer.ts'
+import { createBarRenderer } from '../watch/bar-renderer.ts'
+import { createLineRenderer } from '../watch/line-renderer.ts'
 
 /** How often the place in the queue is looked at: it moves without a new version. */
 const LOOK_AT_QUEUE_MS = 2_000
@@ -14,10 +14,11 @@ const LOOK_AT_QUEUE_MS = 2_000
 /** @throws AppError `request_not_found`, `request_expired` */
 export async function watch(context: Context, installation: Installation, hash: string): Promise<ExitCode> {
   const { store, requests, redis, config, now } = installation
-  const bus = createUpdateBus({ redis, subscriber: await installation.subscriber(), log: quiet })
-  const live = createLiveRequests({ store, bus, log: quiet, ttlSeconds: config.requestTtlSeconds, now })
+  const bus = createChannelSubscriber({ redis, subscriber: await installation.subscriber(), log: quiet })
+  const live = createRequestWatcher({ store, bus, log: quiet, ttlSeconds: config.requestTtlSeconds, now })
   const isInteractive = Boolean(context.out.isTTY && context.input.isTTY)
-  const face = isInteractive && !context.json ? createBarFace(context, requests) : createLineFace(context)
+  const face =
+    isInteractive && !context.json ? createBarRenderer(context, requests) : createLineRenderer(context)
 
   let latest = await requests.view(hash)
   let changed = new AbortController()

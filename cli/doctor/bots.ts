@@ -2,7 +2,7 @@
 
 import { allServices } from '../../core/catalog/index.ts'
 import type { Config } from '../../core/runtime/config.ts'
-import { type Finding, fine } from './check-result.ts'
+import { type Finding, ok } from './check-result.ts'
 
 const WITHIN_MS = 5_000
 
@@ -26,7 +26,7 @@ export async function checkBots({ bots }: Config, isTokenSet: boolean): Promise<
     const found = `no answer from ${url} (${cause?.code ?? cause?.message ?? message})`
     return [{ check: 'Bots', result: 'fail', found, todo }]
   }
-  const reached = fine('Bots', `answer at ${url}`)
+  const reached = ok('Bots', `answer at ${url}`)
   if (answer.status === 401 || answer.status === 403) {
     const check = 'Token of the bots'
     if (isTokenSet)
@@ -45,16 +45,16 @@ export async function checkBots({ bots }: Config, isTokenSet: boolean): Promise<
   const body = (await answer.json().catch(() => null)) as { services?: unknown } | null
   const offered = Array.isArray(body?.services) ? body.services : null
   // A bot of another kind need not list what it does.
-  if (!offered) return [reached, fine('Token of the bots', 'accepted')]
+  if (!offered) return [reached, ok('Token of the bots', 'accepted')]
   const missing = allServices().filter(({ slug }) => !offered.includes(slug))
   const found: Finding =
     missing.length === 0
-      ? fine('Services of the bots', `all ${allServices().length}`)
+      ? ok('Services of the bots', `all ${allServices().length}`)
       : {
           check: 'Services of the bots',
           result: 'fail',
           found: `missing: ${missing.map(({ slug }) => slug).join(', ')}`,
           todo: 'Name their handlers in bots/inquiry-provider/services/index.ts, and restart the bots.',
         }
-  return [reached, fine('Token of the bots', 'accepted'), found]
+  return [reached, ok('Token of the bots', 'accepted'), found]
 }

@@ -11,7 +11,7 @@ export interface Finding {
   todo: string | null
 }
 
-export const fine = (check: string, found: string): Finding => ({ check, result: 'ok', found, todo: null })
+export const ok = (check: string, found: string): Finding => ({ check, result: 'ok', found, todo: null })
 
 /** What the user of Redis has no right to see, or this Redis does not tell. */
 export const unseen = (check: string, what: string, todo: string): Finding => ({

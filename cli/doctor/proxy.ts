@@ -1,10 +1,10 @@
 /** Whether people's own addresses reach the server. */
 import { hasUntrustedProxy } from '../../core/store/untrusted-proxy.ts'
 import type { Installation } from '../installation.ts'
-import { type Finding, fine } from './check-result.ts'
+import { type Finding, ok } from './check-result.ts'
 
 export async function checkProxy({ redis }: Installation): Promise<Finding[]> {
-  if (!(await hasUntrustedProxy(redis))) return [fine('Proxy', 'none that is not trusted')]
+  if (!(await hasUntrustedProxy(redis))) return [ok('Proxy', 'none that is not trusted')]
   return [
     {
       check: 'Proxy',

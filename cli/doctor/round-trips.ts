@@ -2,12 +2,12 @@
 
 import { allQueues } from '../../core/catalog/index.ts'
 import type { ServiceQueue } from '../../core/catalog/queue-definitions.ts'
-import { createHash } from '../../core/domain/request-id.ts'
-import { createUpdateBus } from '../../core/pubsub/channel-subscriber.ts'
+import { createRequestHash } from '../../core/domain/request-id.ts'
+import { createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts'
 import type { QueueState } from '../../core/queue/queue-stats.ts'
 import { queuesWithoutWorker } from '../../core/queue/worker-heartbeat.ts'
 import { type Installation, quiet } from '../installation.ts'
-import { type Finding, fine, tryCheck } from './check-result.ts'
+import { type Finding, ok, tryCheck } from './check-result.ts'
 
 const HEARD_WITHIN_MS = 3_000
 const TAKEN_WITHIN_MS = 5_000
@@ -17,9 +17,9 @@ const LOOK_EVERY_MS = 50
 
 export async function checkChannel({ redis, subscriber, now }: Installation): Promise<Finding[]> {
   const check = 'Live updates'
-  const bus = createUpdateBus({ redis, subscriber: await subscriber(), log: quiet })
+  const bus = createChannelSubscriber({ redis, subscriber: await subscriber(), log: quiet })
   try {
-    const hash = createHash(now())
+    const hash = createRequestHash(now())
     let heard = (): void => {}
     const message = new Promise<boolean>((resolve) => {
       heard = () => resolve(true)
@@ -27,9 +27,9 @@ export async function checkChannel({ redis, subscriber, now }: Installation): Pr
     })
     await bus.watch(hash, { message: heard, gap: () => {} })
     const begun = performance.now()
-    await bus.hint(hash)
+    await bus.publishHint(hash)
     if (await message)
-      return [fine(check, `a published message came back after ${Math.round(performance.now() - begun)} ms`)]
+      return [ok(check, `a published message came back after ${Math.round(performance.now() - begun)} ms`)]
     const todo = 'Look whether its ACL or a proxy keeps PUBLISH and SUBSCRIBE away.'
     return [{ check, result: 'fail', found: 'a published message did not come back', todo }]
   } finally {
@@ -50,7 +50,7 @@ async function checkQueue(
   queue: ServiceQueue,
 ): Promise<Finding> {
   const check = `Queue ${queue.name}`
-  const hash = createHash(now())
+  const hash = createRequestHash(now())
   const hasWorker = (await queuesWithoutWorker(redis, [queue.name])).length === 0
   const limitMs = hasWorker ? TAKEN_WITHIN_MS : TAKEN_WITHOUT_WORKER_WITHIN_MS
   await queues.probe(hash, queue)
@@ -58,19 +58,19 @@ async function checkQueue(
     const begun = performance.now()
     while (performance.now() - begun < limitMs) {
       if (!(await queues.has(hash, queue)))
-        return fine(check, `a job was taken after ${Math.round(performance.now() - begun)} ms`)
+        return ok(check, `a job was taken after ${Math.round(performance.now() - begun)} ms`)
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
     }
   } finally {
     await queues.remove(hash, queue).catch(() => {})
   }
-  const states = await census.count()
+  const states = await census.read()
   const state = states.find((one) => one.queue === queue.name) as QueueState
   return notTaken(queue, state, hasWorker)
 }
 
 function notTaken(
-  { name, atOnce }: ServiceQueue,
+  { name, maxConcurrent }: ServiceQueue,
   { running, held_seconds: held }: QueueState,
   hasWorker: boolean,
 ): Finding {
@@ -84,6 +84,6 @@ function notTaken(
     return { check, result: 'fail', found: 'no worker takes jobs from it', todo }
   }
   const found = `no worker took a job within ${TAKEN_WITHIN_MS / 1000} s, ${running} are running`
-  const todo = `All may be busy: start more workers, raise WORKER_CONCURRENCY${atOnce ? ' or the queue’s atOnce' : ''}.`
+  const todo = `All may be busy: start more workers, raise WORKER_CONCURRENCY${maxConcurrent ? ' or the queue’s atOnce' : ''}.`
   return { check, result: 'warn', found, todo }
 }

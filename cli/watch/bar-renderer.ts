@@ -1,16 +1,16 @@
 /** A terminal with a person in front of it: a bar that moves, a prompt when a code is needed. */
 
-import type { Requests } from '../../core/actions/request-actions.ts'
+import type { RequestActions } from '../../core/actions/request-actions.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import type { OtpPrompt, PublicView } from '../../core/domain/record.ts'
 import { type Context, jsonLines, sentence } from '../terminal.ts'
 import { type Bar, createPrompts } from './prompts.ts'
-import type { Face } from './renderer.ts'
+import type { Renderer } from './renderer.ts'
 
 /** Typed in the place of a code. */
 const ANOTHER = 'new'
 
-export function createBarFace(context: Context, requests: Requests): Face {
+export function createBarRenderer(context: Context, requests: RequestActions): Renderer {
   const prompts = createPrompts(context)
   let bar: Bar | null = null
   let shown = 0

@@ -1,13 +1,13 @@
 /** One line a step, or one JSON a state: for logs, pipes and programs. Nobody can be asked for a code there. */
 import type { PublicView } from '../../core/domain/record.ts'
 import { type Context, jsonLines } from '../terminal.ts'
-import type { Face } from './renderer.ts'
+import type { Renderer } from './renderer.ts'
 
-export function createLineFace(context: Context): Face {
+export function createLineRenderer(context: Context): Renderer {
   let last = ''
   /** A line a step: how far it is within one is told with the next. */
   const tell = (view: PublicView): void => {
-    const line = told(view)
+    const line = printed(view)
     if (context.json) context.printJson(view, { inOneLine: true })
     else if (line !== last) {
       const percent = `${String(view.progress).padStart(3)} %`
@@ -24,7 +24,7 @@ export function createLineFace(context: Context): Face {
   }
 }
 
-function told(view: PublicView): string {
+function printed(view: PublicView): string {
   const { status, step, current_message: message, queue_position: place } = view
   const what = [status, step, message]
   if (view.requires_otp) what.push(`Type the code${sentTo(view)} on the request's page.`)

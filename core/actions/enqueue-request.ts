@@ -4,7 +4,7 @@ import type { Service } from '../catalog/define-service.ts'
 import { AppError } from '../domain/errors.ts'
 import type { RequestRecord } from '../domain/record.ts'
 import type { Queues } from '../queue/queues.ts'
-import { type Deadlines, FIRST_LOOK_MS } from '../store/deadline-index.ts'
+import { type DeadlineIndex, FIRST_CHECK_MS } from '../store/deadline-index.ts'
 import type { RequestStore } from '../store/request-store.ts'
 import type { Subjects } from '../store/subject-limits.ts'
 
@@ -13,12 +13,12 @@ import type { Subjects } from '../store/subject-limits.ts'
  *
  * @throws AppError `subject_limit_reached` before anything is done, `storage_unavailable`, or what Redis said
  */
-export type Intake = (
+export type EnqueueRequest = (
   record: RequestRecord,
   service: Pick<Service, 'queue' | 'priority' | 'subject'>,
 ) => Promise<void>
 
-export const createIntake =
+export const createEnqueueRequest =
   ({
     store,
     deadlines,
@@ -26,10 +26,10 @@ export const createIntake =
     subjects,
   }: {
     store: Pick<RequestStore, 'create'>
-    deadlines: Pick<Deadlines, 'remind'>
+    deadlines: Pick<DeadlineIndex, 'schedule'>
     queues: Pick<Queues, 'add'>
     subjects: Pick<Subjects, 'reserve'>
-  }): Intake =>
+  }): EnqueueRequest =>
   async (record, service) => {
     // A bot has a code sent long before it asks for it: whether it may has to be known now.
     if (record.subject !== undefined) {
@@ -39,7 +39,7 @@ export const createIntake =
     // The record comes first: a worker must never meet a job without one. A job whose record exists already is added
     // again, since whoever made the record may have died before; BullMQ takes the same id only once.
     await Promise.all([
-      deadlines.remind(record.hash, Date.parse(record.run_at ?? record.created_at) + FIRST_LOOK_MS),
+      deadlines.schedule(record.hash, Date.parse(record.run_at ?? record.created_at) + FIRST_CHECK_MS),
       store.create(record),
     ])
     await queues.add(record, service)

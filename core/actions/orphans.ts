@@ -6,8 +6,8 @@
 import { Cluster, type Redis } from 'ioredis'
 import { nullIfUnreadable } from '../domain/errors.ts'
 import { isFinal } from '../domain/record.ts'
-import { isHash } from '../domain/request-id.ts'
-import type { QueueCensus } from '../queue/queue-stats.ts'
+import { isRequestHash } from '../domain/request-id.ts'
+import type { QueueStats } from '../queue/queue-stats.ts'
 import type { Queues } from '../queue/queues.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { existing } from '../redis/existing.ts'
@@ -36,7 +36,7 @@ export function createOrphans({
   redis: RedisClient
   store: Pick<RequestStore, 'read'>
   queues: Pick<Queues, 'remove'>
-  census: Pick<QueueCensus, 'idle'>
+  census: Pick<QueueStats, 'unlockedJobs'>
 }) {
   const { names } = redis
   async function isFinished(hash: string): Promise<boolean> {
@@ -53,11 +53,12 @@ export function createOrphans({
         `${names.record('')}*`,
         ...queueNames.map((name) => `${names.queues}:${name}:req_*`),
       ]) {
-        for await (const keys of node.scanStream({ match: escaped(pattern), count: 2_500 }) as AsyncIterable<
-          string[]
-        >) {
+        for await (const keys of node.scanStream({
+          match: escapeGlob(pattern),
+          count: 2_500,
+        }) as AsyncIterable<string[]>) {
           const ours = keys.filter((key) => isOfOneRequest(key) && !known.has(key))
-          found.push(...(await only(await withoutEnd(ours), staysEndless)))
+          found.push(...(await filterAsync(await withoutEnd(ours), staysEndless)))
         }
       }
     }
@@ -67,7 +68,7 @@ export function createOrphans({
   /** In a Cluster one script must not name keys of several slots. */
   async function withoutEnd(keys: readonly string[]): Promise<readonly string[]> {
     if (keys.length === 0) return keys
-    if (redis instanceof Cluster) return only(keys, isEndless)
+    if (redis instanceof Cluster) return filterAsync(keys, isEndless)
     return redis.endlessKeys(keys.length, ...keys)
   }
 
@@ -75,7 +76,7 @@ export function createOrphans({
 
   async function staysEndless(key: string): Promise<boolean> {
     const hash = key.slice(names.record('').length)
-    if (!isHash(hash)) return true
+    if (!isRequestHash(hash)) return true
     // Another program's plain SET took a record's end away: whoever reads it gives it back, unless it is nonsense.
     await store.read(hash).catch(nullIfUnreadable)
     return isEndless(key)
@@ -85,14 +86,14 @@ export function createOrphans({
     const prefix = names.record('')
     if (!key.startsWith(prefix)) return /:req_[\w-]+$/.test(key)
     return (
-      isHash(key.slice(prefix.length)) ||
+      isRequestHash(key.slice(prefix.length)) ||
       /^(?:otp|guard):|^(?:[\w.-]+:)?idempotency:/.test(key.slice(prefix.length))
     )
   }
 
   return {
     async find(): Promise<Orphans> {
-      const idle = await census.idle()
+      const idle = await census.unlockedJobs()
       const jobs = [...idle].flatMap(([queue, hashes]) => hashes.map((hash) => ({ queue, hash })))
       const held = new Set<string>()
       for (const { queue, hash } of jobs) held.add(`${names.queues}:${queue}:${hash}`)
@@ -109,7 +110,7 @@ export function createOrphans({
       return {
         list_entries: [...new Set(listed)].filter(isGone),
         reminders: reminded.filter(isGone),
-        jobs: await only(jobs, async ({ hash }) => isGone(hash) || isFinished(hash)),
+        jobs: await filterAsync(jobs, async ({ hash }) => isGone(hash) || isFinished(hash)),
         keys: await endlessKeys([...idle.keys()], held),
       }
     },
@@ -123,7 +124,10 @@ export function createOrphans({
   }
 }
 
-async function only<T>(all: readonly T[], isWanted: (one: T) => boolean | Promise<boolean>): Promise<T[]> {
+async function filterAsync<T>(
+  all: readonly T[],
+  isWanted: (one: T) => boolean | Promise<boolean>,
+): Promise<T[]> {
   const answers = await inBatches(all, isWanted)
   return all.filter((_, i) => answers[i])
 }
@@ -136,4 +140,4 @@ async function inBatches<T, R>(all: readonly T[], work: (one: T) => R | Promise<
 }
 
 /** Braces, brackets and stars in a prefix mean themselves. */
-const escaped = (pattern: string): string => `${pattern.slice(0, -1).replace(/[[\]{}*?\\^]/g, '\\$&')}*`
+const escapeGlob = (pattern: string): string => `${pattern.slice(0, -1).replace(/[[\]{}*?\\^]/g, '\\$&')}*`

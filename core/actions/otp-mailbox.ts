@@ -3,14 +3,16 @@
  * (`apply(…, { otp })` of the request store), taken out once, gone with the code's own deadline.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promptClosesAt } from '../domain/deadline.ts'
-import type { UpdateBus } from '../pubsub/channel-subscriber.ts'
+import { otpWaitEndsAt } from '../domain/deadline.ts'
+import type { ChannelSubscriber } from '../pubsub/channel-subscriber.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { replacingWrongTypes } from '../redis/wrong-type.ts'
 import type { RequestStore } from '../store/request-store.ts'
 import { retryUnavailable } from '../store/retry-unavailable.ts'
 
-export type OtpAnswer = { code: string } | { refused: 'otp_expired' | 'already_final' | 'request_not_found' }
+export type OtpWaitResult =
+  | { code: string }
+  | { refused: 'otp_expired' | 'already_final' | 'request_not_found' }
 
 export interface WaitForOtpOptions {
   /** Ends the wait with the signal's reason. */
@@ -27,34 +29,34 @@ export interface WaitForOtpOptions {
 /** A timer that is set for longer than 2^31 ms fires at once. */
 const LONGEST_WAIT_MS = 60_000
 
-export interface OtpBox {
+export interface OtpMailbox {
   /** Takes the code out, if there is one. */
   take(hash: string): Promise<string | null>
   /** Waits, woken by the hand-over, until there is a code, the prompt's deadline is over, or the request has ended. */
-  waitFor(hash: string, options?: WaitForOtpOptions): Promise<OtpAnswer>
+  waitFor(hash: string, options?: WaitForOtpOptions): Promise<OtpWaitResult>
 }
 
-export function createOtpBox({
+export function createOtpMailbox({
   redis,
   bus,
   store,
   now = Date.now,
 }: {
   redis: RedisClient
-  bus: UpdateBus
+  bus: ChannelSubscriber
   store: RequestStore
   now?: () => number
-}): OtpBox {
+}): OtpMailbox {
   const take = (hash: string): Promise<string | null> => {
-    const box = redis.names.otpBox(hash)
+    const box = redis.names.otp(hash)
     return replacingWrongTypes(redis, { [box]: 'string' }, () => redis.getdel(box))
   }
 
   async function waitFor(
     hash: string,
     { signal, onResend, onExpired }: WaitForOtpOptions = {},
-  ): Promise<OtpAnswer> {
-    const bell = createBell()
+  ): Promise<OtpWaitResult> {
+    const bell = createSignal()
     // Listen first, then look: a code that comes between the two rings the bell.
     const stop = await retryUnavailable(() => bus.watch(hash, { message: bell.ring, gap: bell.ring }), {
       signal,
@@ -62,7 +64,7 @@ export function createOtpBox({
     signal?.addEventListener('abort', bell.ring)
     try {
       // A request for another code is passed on once: the bot may need a moment, or have its reasons not to ask anew.
-      let passedOn = ''
+      let handledResend = ''
       let expired = ''
       let withdrawn = ''
       for (;;) {
@@ -81,13 +83,13 @@ export function createOtpBox({
           continue
         }
         const asked = `${prompt.id} ${prompt.resends}`
-        if (prompt.resend_requested && asked !== passedOn && onResend) {
-          passedOn = asked
+        if (prompt.resend_requested && asked !== handledResend && onResend) {
+          handledResend = asked
           await onResend()
           continue
         }
         const expiresAt = Date.parse(prompt.expires_at)
-        const closesAt = onResend ? promptClosesAt(prompt) : expiresAt
+        const closesAt = onResend ? otpWaitEndsAt(prompt) : expiresAt
         if (now() >= closesAt) return { refused: 'otp_expired' }
         if (now() >= expiresAt && expired !== prompt.id) {
           expired = prompt.id
@@ -106,7 +108,7 @@ export function createOtpBox({
 }
 
 /** Remembers a ring that came while nobody was listening. */
-function createBell(): { ring: () => void; heard: (limitMs: number) => Promise<void> } {
+function createSignal(): { ring: () => void; heard: (limitMs: number) => Promise<void> } {
   let rung = false
   let wake: (() => void) | null = null
   return {

@@ -2,17 +2,17 @@
 import { nanoid } from 'nanoid'
 import type { Service } from '../catalog/define-service.ts'
 import { findService } from '../catalog/index.ts'
+import type { Command } from '../domain/command.ts'
 import { codeIn } from '../domain/digits.ts'
 import { AppError } from '../domain/errors.ts'
-import { isFinal, type PublicView, publicView, type RequestRecord } from '../domain/record.ts'
-import { isHash, missing } from '../domain/request-id.ts'
-import type { Change } from '../domain/state-machine.ts'
+import { isFinal, type PublicView, type RequestRecord, toPublicView } from '../domain/record.ts'
+import { isRequestHash, notFoundOrExpired } from '../domain/request-id.ts'
 import { createQueuePlaces } from '../queue/queue-positions.ts'
 import type { Queues } from '../queue/queues.ts'
-import type { RequestStore, Stored } from '../store/request-store.ts'
+import type { RequestStore, StoredRecord } from '../store/request-store.ts'
 import type { SubjectCount, Subjects } from '../store/subject-limits.ts'
 
-export interface Requests {
+export interface RequestActions {
   /** @throws AppError `request_not_found`, `request_expired`, `storage_unavailable`, like all of these */
   view(hash: string): Promise<PublicView>
   /** @throws AppError `already_final` */
@@ -27,7 +27,7 @@ export interface Requests {
   resendOtp(hash: string): Promise<PublicView>
 }
 
-export function createRequests({
+export function createRequestActions({
   store,
   queues,
   subjects,
@@ -39,29 +39,29 @@ export function createRequests({
   subjects: Subjects
   ttlSeconds: number
   now?: () => number
-}): Requests {
+}): RequestActions {
   const places = createQueuePlaces({ queues, now })
 
-  async function read(hash: string): Promise<Stored> {
+  async function read(hash: string): Promise<StoredRecord> {
     // What is no hash must not become the name of some other key.
-    if (!isHash(hash)) throw new AppError('request_not_found')
+    if (!isRequestHash(hash)) throw new AppError('request_not_found')
     const stored = await store.read(hash)
-    if (!stored) throw missing(hash, now(), ttlSeconds)
+    if (!stored) throw notFoundOrExpired(hash, now(), ttlSeconds)
     return stored
   }
 
   async function apply(
     hash: string,
-    change: Change,
+    change: Command,
     options?: Parameters<RequestStore['apply']>[2],
   ): Promise<RequestRecord> {
-    if (!isHash(hash)) throw new AppError('request_not_found')
+    if (!isRequestHash(hash)) throw new AppError('request_not_found')
     const outcome = await store.apply(hash, change, options)
     if (outcome.ok) return outcome.stored.record
-    if (outcome.refusal === 'request_not_found') throw missing(hash, now(), ttlSeconds)
+    if (outcome.refusal === 'request_not_found') throw notFoundOrExpired(hash, now(), ttlSeconds)
     throw new AppError(outcome.refusal, {
       ...(outcome.refusal === 'resend_not_yet' &&
-        outcome.stored && { retryAfterSeconds: untilResend(outcome.stored, now()) }),
+        outcome.stored && { retryAfterSeconds: secondsUntilResend(outcome.stored, now()) }),
     })
   }
 
@@ -69,7 +69,7 @@ export function createRequests({
   async function applyCounted(
     count: SubjectCount,
     hash: string,
-    { id, change, otp }: { id: string; change: Change; otp?: string },
+    { id, change, otp }: { id: string; change: Command; otp?: string },
   ): Promise<RequestRecord> {
     let reservedFor: string | undefined
     const reserve = async ({ subject }: RequestRecord): Promise<void> => {
@@ -89,7 +89,7 @@ export function createRequests({
   }
 
   /** The record has said it already: what the queue does not hear of, it finds out when the job's time comes. */
-  async function tellQueue(
+  async function notifyQueue(
     { service_slug }: RequestRecord,
     tell: (service: Service) => Promise<void>,
   ): Promise<void> {
@@ -98,9 +98,9 @@ export function createRequests({
   }
 
   /** A bot that does not wait with its call open has to be called again. */
-  async function wake(record: RequestRecord): Promise<void> {
+  async function resumeJob(record: RequestRecord): Promise<void> {
     if (!record.otp_data?.recall) return
-    await tellQueue(record, (service) => queues.wake(record, service))
+    await notifyQueue(record, (service) => queues.promote(record, service))
   }
 
   return {
@@ -108,37 +108,37 @@ export function createRequests({
       const { record } = await read(hash)
       // The place in the queue is a courtesy: without it the view is still right.
       const place = await places.read({ ...record, run_at: record.run_at ?? null }).catch(() => null)
-      return publicView(record, now(), place)
+      return toPublicView(record, now(), place)
     },
 
     async cancel(hash, by = 'user') {
       const record = await apply(hash, { type: 'cancel', by })
-      await tellQueue(record, ({ queue }) => queues.remove(hash, queue))
-      return publicView(record, now())
+      await notifyQueue(record, ({ queue }) => queues.remove(hash, queue))
+      return toPublicView(record, now())
     },
 
     async submitOtp(hash, otp) {
       const { status, otp_data: prompt } = (await read(hash)).record
       if (isFinal(status)) throw new AppError('already_final')
       if (status !== 'otp_required' || !prompt) throw new AppError('otp_not_expected')
-      const code = readCode(otp, prompt.length)
+      const code = parseOtp(otp, prompt.length)
       const id = nanoid()
-      const change: Change = { type: 'submit_otp', tryId: id }
+      const change: Command = { type: 'submit_otp', tryId: id }
       const record = await applyCounted('tries', hash, { id, change, otp: code })
-      await wake(record)
-      return publicView(record, now())
+      await resumeJob(record)
+      return toPublicView(record, now())
     },
 
     async resendOtp(hash) {
       const record = await applyCounted('codes', hash, { id: nanoid(), change: { type: 'resend_otp' } })
-      await wake(record)
-      return publicView(record, now())
+      await resumeJob(record)
+      return toPublicView(record, now())
     },
   }
 }
 
 /** Refused at the door, without costing a try: the detail says which rule, never what was typed. */
-function readCode(typed: string, length: number | null): string {
+function parseOtp(typed: string, length: number | null): string {
   const code = codeIn(typed, length)
   if (!/^\d+$/.test(code)) throw new AppError('invalid_otp', { detail: 'The code has digits only.' })
   if (length !== null && code.length !== length) {
@@ -151,5 +151,5 @@ function readCode(typed: string, length: number | null): string {
 }
 
 /** Never 0: who waits that long must not be turned down again. */
-const untilResend = ({ record }: Stored, now: number): number =>
+const secondsUntilResend = ({ record }: StoredRecord, now: number): number =>
   Math.max(1, Math.ceil((Date.parse(record.otp_data?.resend_available_at ?? '') - now) / 1000) || 1)

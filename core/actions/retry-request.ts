@@ -4,15 +4,15 @@
  */
 
 import type { Service } from '../catalog/define-service.ts'
-import { newRecord } from '../domain/create-record.ts'
+import { createRecord } from '../domain/create-record.ts'
 import { AppError } from '../domain/errors.ts'
 import type { RequestRecord } from '../domain/record.ts'
-import { createHash } from '../domain/request-id.ts'
-import type { Failures } from '../store/failed-requests.ts'
+import { createRequestHash } from '../domain/request-id.ts'
+import type { FailedRequests } from '../store/failed-requests.ts'
 import type { RequestStore } from '../store/request-store.ts'
-import type { Intake } from './enqueue-request.ts'
+import type { EnqueueRequest } from './enqueue-request.ts'
 
-export type Retried =
+export type RetryResult =
   | { ok: true; hash: string; retried_as: string }
   | {
       ok: false
@@ -35,14 +35,14 @@ export function createRetry({
   now = Date.now,
 }: {
   store: Pick<RequestStore, 'read'>
-  failures: Failures
-  intake: Intake
+  failures: FailedRequests
+  intake: EnqueueRequest
   findService: (slug: string) => Service | undefined
   ttlSeconds: number
   now?: () => number
 }) {
   /** @throws AppError `storage_unavailable`, `unreadable_record` */
-  return async (hash: string): Promise<Retried> => {
+  return async (hash: string): Promise<RetryResult> => {
     const record = (await store.read(hash))?.record
     if (!record)
       return { ok: false, hash, reason: (await failures.find(hash)) ? 'data_deleted' : 'not_found' }
@@ -50,13 +50,13 @@ export function createRetry({
     const service = findService(record.service_slug)
     if (!service) return { ok: false, hash, reason: 'unknown_service' }
 
-    await failures.keep(record)
-    const mine = createHash(now())
+    await failures.add(record)
+    const mine = createRequestHash(now())
     const claimed = await failures.claimRetry(hash, mine)
     // Claimed before and never made: whoever was about to died.
     if (claimed !== mine && (await store.read(claimed))) return { ok: false, hash, reason: 'already_retried' }
     try {
-      await intake(anew(record, claimed, service), service)
+      await intake(copyForRetry(record, claimed, service), service)
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'subject_limit_reached') throw error
       return { ok: false, hash, reason: error.code }
@@ -64,8 +64,8 @@ export function createRetry({
     return { ok: true, hash, retried_as: claimed }
   }
 
-  function anew(failed: RequestRecord, hash: string, service: Service): RequestRecord {
-    return newRecord({
+  function copyForRetry(failed: RequestRecord, hash: string, service: Service): RequestRecord {
+    return createRecord({
       hash,
       service,
       requestData: failed.request_data,

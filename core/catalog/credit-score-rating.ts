@@ -1,6 +1,6 @@
 import { defineService } from './define-service.ts'
 import { portalMessages } from './portal-messages.ts'
-import { inquiries } from './queue-definitions.ts'
+import { inquiryQueue } from './queue-definitions.ts'
 
 export const creditScoreRating = defineService({
   slug: 'credit-score-rating',
@@ -77,8 +77,8 @@ export const creditScoreRating = defineService({
   estimatedSeconds: 60,
   tries: 3,
   backoff: { type: 'exponential', seconds: 5, jitter: 0.2 },
-  asksForCode: true,
+  usesOtp: true,
   subject: 'mobile',
-  queue: inquiries,
+  queue: inquiryQueue,
   dedupe: 'active',
 })

@@ -25,7 +25,7 @@ export interface Backoff {
   /** Before the second try. */
   seconds: number
   /** The longest wait, where twice as long would be longer. */
-  mostSeconds?: number
+  maxSeconds?: number
   /** Up to this share of the wait is left out at random, 0 to 1: those who failed together do not come back together. */
   jitter?: number
 }
@@ -48,7 +48,7 @@ export interface Service<MessageKey extends string = string> {
   tries: number
   backoff: Backoff
   /** Whether the person will be asked for a code. */
-  asksForCode: boolean
+  usesOtp: boolean
   /**
    * The name of the field that says who is asked, such as their mobile number: how many codes it is sent and how many wrong
    * ones are typed is limited over all requests.

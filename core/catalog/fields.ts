@@ -3,7 +3,7 @@
  * A schema's issue message is the `code` of a field error; its words stand in `texts/` under `field_error.{code}`.
  */
 import { z } from 'zod'
-import { plainNumber } from '../domain/digits.ts'
+import { normalizeDigits } from '../domain/digits.ts'
 
 /** No field of ours needs more, and what is longer is not worth reading. */
 const MAX_CHARACTERS = 2_000
@@ -21,7 +21,7 @@ const typed = z
   .refine((value) => value.length <= MAX_CHARACTERS, { error: 'too_long', abort: true })
 
 const mobile = typed
-  .transform(plainNumber)
+  .transform(normalizeDigits)
   .transform((number) => number.replace(/^(?:\+98|0098)(?=9)/, '0'))
   .pipe(z.string().regex(/^09\d{9}$/, 'mobile_invalid'))
 
@@ -33,7 +33,7 @@ function hasCheckDigit(code: string): boolean {
   return digits[9] === (rest < 2 ? rest : 11 - rest)
 }
 
-const nationalCode = typed.transform(plainNumber).pipe(
+const nationalCode = typed.transform(normalizeDigits).pipe(
   z
     .string()
     .regex(/^\d{10}$/, 'national_code_form')
@@ -41,7 +41,7 @@ const nationalCode = typed.transform(plainNumber).pipe(
 )
 
 const accountNumber = typed
-  .transform(plainNumber)
+  .transform(normalizeDigits)
   .pipe(z.string().regex(/^\d{10,16}$/, 'account_number_form'))
 
 const webAddress = typed

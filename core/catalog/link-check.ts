@@ -1,5 +1,5 @@
 import { defineService } from './define-service.ts'
-import { crawls } from './queue-definitions.ts'
+import { crawlQueue } from './queue-definitions.ts'
 
 export const linkCheck = defineService({
   slug: 'link-check',
@@ -96,6 +96,6 @@ export const linkCheck = defineService({
   limitSeconds: 300,
   tries: 2,
   backoff: { type: 'exponential', seconds: 5, jitter: 0.2 },
-  asksForCode: false,
-  queue: crawls,
+  usesOtp: false,
+  queue: crawlQueue,
 })

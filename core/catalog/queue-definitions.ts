@@ -7,11 +7,11 @@ export interface ServiceQueue {
   /** What `--queue` calls it. */
   readonly name: string
   /** How many requests may run at once; left out, as many as the workers take. */
-  readonly atOnce?: number
+  readonly maxConcurrent?: number
   /** How many may be begun in a time; left out, any number. */
   readonly rate?: { readonly requests: number; readonly seconds: number }
 }
 
-export const inquiries: ServiceQueue = { name: 'inquiries' }
+export const inquiryQueue: ServiceQueue = { name: 'inquiries' }
 /** A crawl is many calls: not more of them at once than the sites and our own line bear. */
-export const crawls: ServiceQueue = { name: 'crawls', atOnce: 20 }
+export const crawlQueue: ServiceQueue = { name: 'crawls', maxConcurrent: 20 }

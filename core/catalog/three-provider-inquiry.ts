@@ -1,5 +1,5 @@
 import { defineService } from './define-service.ts'
-import { inquiries } from './queue-definitions.ts'
+import { inquiryQueue } from './queue-definitions.ts'
 
 export const threeProviderInquiry = defineService({
   slug: 'three-provider-inquiry',
@@ -51,6 +51,6 @@ export const threeProviderInquiry = defineService({
   estimatedSeconds: 10,
   tries: 3,
   backoff: { type: 'exponential', seconds: 5, jitter: 0.2 },
-  asksForCode: false,
-  queue: inquiries,
+  usesOtp: false,
+  queue: inquiryQueue,
 })

@@ -1,11 +1,11 @@
-import { sayCommon } from './common-messages.ts'
+import { commonMessage } from './common-messages.ts'
 import { toIso } from './iso-time.ts'
-import { say } from './message.ts'
+import { setMessage } from './message.ts'
 import type { RequestRecord } from './record.ts'
-import { firstSteps } from './steps.ts'
+import { initialSteps } from './steps.ts'
 
 /** The first record of a request. */
-export function newRecord(input: {
+export function createRecord(input: {
   hash: string
   service: {
     slug: string
@@ -49,7 +49,7 @@ export function newRecord(input: {
     result_data: null,
     error_data: null,
     cancelled_by: null,
-    steps: firstSteps(input.service.steps),
+    steps: initialSteps(input.service.steps),
     attempt: 0,
     max_attempts: input.service.tries,
     next_retry_at: null,
@@ -63,6 +63,6 @@ export function newRecord(input: {
     completed_at: null,
     expires_at: toIso((runAt ?? input.now) + input.ttlSeconds * 1000),
   }
-  say(record, sayCommon('received'))
+  setMessage(record, commonMessage('received'))
   return record
 }

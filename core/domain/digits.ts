@@ -5,12 +5,12 @@ const INVISIBLE = /[\u00AD\u200B-\u200F\u202A-\u202E\u2060\u2066-\u2069\u061C\uF
 const SEPARATOR = /[\s\u2010-\u2015\u2212\uFF0D\-()]/g
 
 /** Digits of other scripts read as 0-9; everything else stays. */
-export const latinDigits = (text: string): string =>
+export const toLatinDigits = (text: string): string =>
   text.replace(OTHER_DIGITS, (d) => String(d.charCodeAt(0) & 0xf))
 
 /** A number as typed, reduced to what it means: western digits without separators. */
-export const plainNumber = (text: string): string =>
-  latinDigits(text).replace(INVISIBLE, '').replace(SEPARATOR, '')
+export const normalizeDigits = (text: string): string =>
+  toLatinDigits(text).replace(INVISIBLE, '').replace(SEPARATOR, '')
 
 const RUN = /\d+/g
 /** Digits in groups, as a code is often written: `123-456`, `12 34 56`. */
@@ -21,11 +21,11 @@ const GROUPS = /\d+(?:[\s\u2010-\u2015\u2212\uFF0D-]\d+)+/g
  * number of that many digits. What holds none, or several, is read as a number like any other.
  */
 export function codeIn(text: string, length: number | null): string {
-  const plain = plainNumber(text)
+  const plain = normalizeDigits(text)
   if (length === null || (plain.length === length && !/\D/.test(plain))) return plain
-  const readable = latinDigits(text).replace(INVISIBLE, '')
+  const readable = toLatinDigits(text).replace(INVISIBLE, '')
   for (const form of [RUN, GROUPS]) {
-    const numbers = new Set((readable.match(form) ?? []).map(plainNumber))
+    const numbers = new Set((readable.match(form) ?? []).map(normalizeDigits))
     const codes = [...numbers].filter((number) => number.length === length)
     if (codes.length > 0) return codes.length === 1 ? (codes[0] as string) : plain
   }

@@ -53,7 +53,7 @@ export const ERRORS = {
 export type ErrorCode = keyof typeof ERRORS
 
 /** Those that a request fails with, or is tried again after: they stand in `error_data`, and are keys of messages. */
-export const REQUEST_ERRORS = [
+export const REQUEST_FAILURE_CODES = [
   'bot_unavailable',
   'bot_busy',
   'bot_bad_answer',
@@ -71,9 +71,9 @@ export const REQUEST_ERRORS = [
   'storage_unavailable',
   'internal_error',
 ] as const satisfies ErrorCode[]
-export type RequestErrorCode = (typeof REQUEST_ERRORS)[number]
-export const isRequestError = (code: string): code is RequestErrorCode =>
-  (REQUEST_ERRORS as readonly string[]).includes(code)
+export type RequestFailureCode = (typeof REQUEST_FAILURE_CODES)[number]
+export const isRequestFailureCode = (code: string): code is RequestFailureCode =>
+  (REQUEST_FAILURE_CODES as readonly string[]).includes(code)
 
 /** What is wrong with one field of a submitted form. `code` has its words in `texts/` under `field_error.{code}`. */
 export interface FieldError {

@@ -23,7 +23,7 @@ export interface OtpPrompt {
 }
 
 /** The prompt as the record keeps it: with what the rules need to remember. */
-export interface StoredPrompt extends OtpPrompt {
+export interface StoredOtpPrompt extends OtpPrompt {
   requested_at: IsoTime
   /** How often the person asked for another code instead of this one or those before it. */
   resends: number
@@ -37,7 +37,8 @@ export interface StoredPrompt extends OtpPrompt {
  * What questions for a code have used up of a request. It outlives the questions themselves, which a new attempt drops
  * and another program may replace.
  */
-export interface OtpLimits extends Pick<StoredPrompt, 'attempts_left' | 'resends' | 'resend_available_at'> {
+export interface OtpLimits
+  extends Pick<StoredOtpPrompt, 'attempts_left' | 'resends' | 'resend_available_at'> {
   /** The code that was handed over last and may be right, as it is counted for its person (core/store/subject-limits.ts). */
   last_try?: string
 }

@@ -3,12 +3,12 @@
  * another code may be sent. Pure, like the lifecycle that uses them.
  */
 import { type IsoTime, toIso } from './iso-time.ts'
-import type { Told } from './message.ts'
-import type { OtpLimits, StoredPrompt } from './otp-data.ts'
+import type { LocalizedMessage } from './message.ts'
+import type { OtpLimits, StoredOtpPrompt } from './otp-data.ts'
 import type { RequestRecord } from './record.ts'
 
 /** What a bot says when it asks for a code; everything else has a sensible default. */
-export interface OtpRequest extends Partial<Told> {
+export interface OtpRequest extends Partial<LocalizedMessage> {
   id: string
   length?: number
   sent_to?: string
@@ -31,7 +31,10 @@ export const OTP_DEFAULTS = {
  *
  * @param latest when the request itself ends, milliseconds
  */
-export function firstPrompt(otp: OtpRequest, { at, latest }: { at: number; latest: number }): StoredPrompt {
+export function firstPrompt(
+  otp: OtpRequest,
+  { at, latest }: { at: number; latest: number },
+): StoredOtpPrompt {
   const seconds =
     otp.expires_in !== undefined && otp.expires_in > 0 ? otp.expires_in : OTP_DEFAULTS.expiresInSeconds
   return {
@@ -53,7 +56,7 @@ export function firstPrompt(otp: OtpRequest, { at, latest }: { at: number; lates
 }
 
 /** The next question of a request, which goes on with the tries and resends that are left; null when no try is. */
-export function nextPrompt(before: RequestRecord, otp: OtpRequest, at: number): StoredPrompt | null {
+export function nextPrompt(before: RequestRecord, otp: OtpRequest, at: number): StoredOtpPrompt | null {
   const limits = before.otp_limits ?? (before.otp_data && limitsOf(before.otp_data))
   const prompt = withinLimits(firstPrompt(otp, { at, latest: Date.parse(before.expires_at) }), limits)
   if (prompt.attempts_left === 0) return null
@@ -66,21 +69,21 @@ export const limitsLeft = ({ otp_data, otp_limits }: RequestRecord): OtpLimits |
   otp_data ? limitsOf(otp_data) : otp_limits
 
 /** What a question leaves for those after it. */
-export const limitsOf = ({ attempts_left, resends, resend_available_at }: StoredPrompt): OtpLimits => ({
+export const limitsOf = ({ attempts_left, resends, resend_available_at }: StoredOtpPrompt): OtpLimits => ({
   attempts_left,
   resends,
   resend_available_at,
 })
 
 /** What a code that is handed over leaves, should it be wrong. One that is overtaken by a resend may never be tried. */
-export const limitsAfterCode = (prompt: StoredPrompt, tryId?: string): OtpLimits => ({
+export const limitsAfterCode = (prompt: StoredOtpPrompt, tryId?: string): OtpLimits => ({
   ...limitsOf(prompt),
   ...(tryId !== undefined && { last_try: tryId }),
   attempts_left: prompt.resend_requested ? prompt.attempts_left : Math.max(0, prompt.attempts_left - 1),
 })
 
 /** No question gives back what the request has used up. */
-export function withinLimits(prompt: StoredPrompt, limits: OtpLimits | null | undefined): StoredPrompt {
+export function withinLimits(prompt: StoredOtpPrompt, limits: OtpLimits | null | undefined): StoredOtpPrompt {
   if (!limits) return prompt
   const { attempts_left, resends, resend_available_at } = limits
   return {
@@ -95,8 +98,8 @@ const laterOf = (a: IsoTime | null, b: IsoTime | null): IsoTime | null =>
   a && b ? toIso(Math.max(Date.parse(a), Date.parse(b))) : a
 
 /** Why a code cannot be handed over now; null when it can. */
-export function refuseCode(
-  prompt: StoredPrompt,
+export function codeRejection(
+  prompt: StoredOtpPrompt,
   now: number,
 ): 'otp_attempts_exhausted' | 'otp_expired' | null {
   if (prompt.attempts_left <= 0) return 'otp_attempts_exhausted'
@@ -104,8 +107,8 @@ export function refuseCode(
 }
 
 /** Why no other code can be asked for now; null when it can. */
-export function refuseResend(
-  prompt: StoredPrompt,
+export function resendRejection(
+  prompt: StoredOtpPrompt,
   now: number,
 ): 'resend_not_offered' | 'resend_exhausted' | 'resend_not_yet' | null {
   if (prompt.resend_available_at === null) return 'resend_not_offered'
@@ -114,7 +117,11 @@ export function refuseResend(
 }
 
 /** The prompt after a wrong code; null when that was the last try. */
-export function afterWrongCode(prompt: StoredPrompt, message: string, at: number): StoredPrompt | null {
+export function withFailedAttempt(
+  prompt: StoredOtpPrompt,
+  message: string,
+  at: number,
+): StoredOtpPrompt | null {
   const left = prompt.attempts_left - 1
   if (left <= 0) return null
   return {
@@ -126,7 +133,7 @@ export function afterWrongCode(prompt: StoredPrompt, message: string, at: number
 }
 
 /** The wait for another code doubles each time: 30 s, 60 s, 120 s … */
-export function askAgain(prompt: StoredPrompt, at: number): StoredPrompt {
+export function withResendRequested(prompt: StoredOtpPrompt, at: number): StoredOtpPrompt {
   const waitSeconds = OTP_DEFAULTS.resendCooldownSeconds * 2 ** (prompt.resends + 1)
   return {
     ...prompt,

@@ -5,7 +5,7 @@
  */
 import type { MessageParams } from '../i18n/localize-message.ts'
 import type { IsoTime } from './iso-time.ts'
-import type { OtpLimits, OtpPrompt, StoredPrompt } from './otp-data.ts'
+import type { OtpLimits, OtpPrompt, StoredOtpPrompt } from './otp-data.ts'
 
 export const STATUSES = ['pending', 'processing', 'otp_required', 'completed', 'failed', 'cancelled'] as const
 export type Status = (typeof STATUSES)[number]
@@ -34,11 +34,11 @@ export interface Step {
   outcome?: 'failed' | 'skipped'
 }
 /** What a bot tells of a part. */
-export type PartReport = Pick<Step, 'id' | 'state' | 'progress' | 'outcome'>
+export type SubstepReport = Pick<Step, 'id' | 'state' | 'progress' | 'outcome'>
 
-export type { OtpPrompt, StoredPrompt }
+export type { OtpPrompt, StoredOtpPrompt }
 
-export interface RequestError {
+export interface RequestFailure {
   code: string
   message: string
   retryable: boolean
@@ -67,10 +67,10 @@ export interface RequestRecord {
   /** Whole seconds. */
   estimated_duration: number
   request_data: Record<string, unknown>
-  otp_data: StoredPrompt | null
+  otp_data: StoredOtpPrompt | null
   otp_limits?: OtpLimits
   result_data: unknown
-  error_data: RequestError | null
+  error_data: RequestFailure | null
   cancelled_by: 'user' | 'operator' | 'deadline' | 'superseded' | null
   steps: Step[]
   /** 0 until a worker took it; each take-over adds one. A write of an older attempt is refused. */
@@ -108,7 +108,7 @@ export interface RequestRecord {
 }
 
 /** By what is seen where a state stands among the others of its request. */
-export interface Position {
+export interface StatePosition {
   hash: string
   version: number
   updated_at: IsoTime
@@ -119,7 +119,7 @@ export interface Position {
 }
 
 /** The same object for the status call, the socket, the event stream and the channel. */
-export interface PublicView extends Position {
+export interface PublicView extends StatePosition {
   service_slug: string
   step: string | null
   current_message: string | null
@@ -137,7 +137,7 @@ export interface PublicView extends Position {
   next_retry_at: IsoTime | null
   otp_data: OtpPrompt | null
   result_data: unknown
-  error_data: RequestError | null
+  error_data: RequestFailure | null
   /** When it is due, of one that was not to run at once. */
   run_at: IsoTime | null
   /** The failed request that was sent again as this one. */
@@ -150,7 +150,7 @@ export interface PublicView extends Position {
 /** Newer means greater by (`version`, `updated_at`). */
 export const isNewer = (a: Age, b: Age): boolean =>
   a.version !== b.version ? a.version > b.version : a.updated_at > b.updated_at
-type Age = Pick<Position, 'version' | 'updated_at'>
+type Age = Pick<StatePosition, 'version' | 'updated_at'>
 
 /**
  * What anybody who knows the hash may see. `request_data`, `user_id` and `session_id` have no way in: the view is
@@ -159,7 +159,7 @@ type Age = Pick<Position, 'version' | 'updated_at'>
  * @param now milliseconds; the estimate of the remaining time depends on it
  * @param place in the queue, 1 is next
  */
-export function publicView(record: RequestRecord, now: number, place: number | null = null): PublicView {
+export function toPublicView(record: RequestRecord, now: number, place: number | null = null): PublicView {
   return {
     // Its position first, and in this order: there it can be read without the rest (seal.ts).
     hash: record.hash,
@@ -197,7 +197,7 @@ export function publicView(record: RequestRecord, now: number, place: number | n
   }
 }
 
-function publicPrompt(prompt: StoredPrompt | null): OtpPrompt | null {
+function publicPrompt(prompt: StoredOtpPrompt | null): OtpPrompt | null {
   if (!prompt) return null
   const { message_key, message_params } = prompt
   return {
@@ -226,7 +226,7 @@ export function hasUnknownFields(step: Step): boolean {
 const publicStep = (step: Step): Step =>
   Object.fromEntries(Object.entries(step).filter(([name]) => STEP_FIELDS.has(name))) as unknown as Step
 
-const publicError = (error: RequestError | null): RequestError | null =>
+const publicError = (error: RequestFailure | null): RequestFailure | null =>
   error && { code: error.code, message: error.message, retryable: error.retryable }
 
 /** Stands still while queued and while a person is being waited for; never grows, never negative. */

@@ -12,13 +12,13 @@ const ANY = /^req_[A-Za-z0-9_-]{16,64}$/
 /** Nothing of ours was made before this: a random name that happens to look like a time is not an expired request. */
 const FIRST_RELEASE = Date.UTC(2026, 0, 1)
 
-export const createHash = (nowMs: number): string =>
+export const createRequestHash = (nowMs: number): string =>
   `req_${nanoid(21)}${Math.floor(nowMs).toString(36).padStart(TIME_LENGTH, '0')}`
 
-export const isHash = (text: unknown): text is string => typeof text === 'string' && ANY.test(text)
+export const isRequestHash = (text: unknown): text is string => typeof text === 'string' && ANY.test(text)
 
 /** Milliseconds at which this hash was made; null when it is not one of ours. */
-export function createdAt(hash: string, nowMs: number): number | null {
+export function creationTimeOf(hash: string, nowMs: number): number | null {
   const time = OURS.exec(hash)?.[1]
   if (!time) return null
   const ms = Number.parseInt(time, 36)
@@ -26,8 +26,8 @@ export function createdAt(hash: string, nowMs: number): number | null {
 }
 
 /** 410 for what was, 404 for what never was: the hash knows when it was made. */
-export function missing(hash: string, now: number, ttlSeconds: number): AppError {
-  const made = createdAt(hash, now)
+export function notFoundOrExpired(hash: string, now: number, ttlSeconds: number): AppError {
+  const made = creationTimeOf(hash, now)
   const expired = made !== null && now >= made + ttlSeconds * 1000
   return new AppError(expired ? 'request_expired' : 'request_not_found')
 }

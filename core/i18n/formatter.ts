@@ -4,21 +4,21 @@
  */
 import { IntlMessageFormat } from 'intl-messageformat'
 
-type TextParams = Record<string, string | number>
+type MessageParams = Record<string, string | number>
 
 /** Words for a key. @throws when a parameter that the message names is missing */
-export type Translate<Key extends string = string> = (key: Key, params?: TextParams) => string
+export type Translate<Key extends string = string> = (key: Key, params?: MessageParams) => string
 
 /** A text ready for use: words as they are, or the pieces of one that has parameters. */
-export type Compiled = string | ReturnType<IntlMessageFormat['getAst']>
+export type CompiledMessage = string | ReturnType<IntlMessageFormat['getAst']>
 
 export function createFormatter<Key extends string>(
   locale: string,
-  texts: Readonly<Record<Key, Compiled>>,
+  texts: Readonly<Record<Key, CompiledMessage>>,
 ): Translate<Key> {
   const formats = new Map<Key, IntlMessageFormat>()
   return (key, params) => {
-    const text: Compiled = texts[key]
+    const text: CompiledMessage = texts[key]
     if (typeof text === 'string') return text
     let format = formats.get(key)
     if (!format) {

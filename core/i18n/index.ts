@@ -2,7 +2,7 @@
 import { compile } from './compile-messages.ts'
 import { en, type TextKey } from './en.ts'
 import { fa } from './fa.ts'
-import { type Compiled, createFormatter, type Translate } from './formatter.ts'
+import { type CompiledMessage, createFormatter, type Translate } from './formatter.ts'
 
 export type Locale = 'en' | 'fa'
 /** What the browser needs to keep a request page up to date. */
@@ -26,8 +26,8 @@ export interface Texts {
   locale: Locale
   dir: 'ltr' | 'rtl'
   t: Translate<TextKey>
-  texts: Readonly<Record<TextKey, Compiled>>
-  live: Readonly<Record<LiveKey, Compiled>>
+  texts: Readonly<Record<TextKey, CompiledMessage>>
+  live: Readonly<Record<LiveKey, CompiledMessage>>
 }
 
 const made = new Map<Locale, Texts>()

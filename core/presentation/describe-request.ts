@@ -5,10 +5,10 @@
 import { isFinal, isScheduled, type PublicView, type Step } from '../domain/record.ts'
 import type { Translate } from '../i18n/formatter.ts'
 import type { LiveKey } from '../i18n/index.ts'
-import type { ReadMessage } from '../i18n/localize-message.ts'
-import { ageWords, countdown, durationWords, remainingWords, untilWords } from './format-duration.ts'
+import type { Localize } from '../i18n/localize-message.ts'
+import { formatAge, formatDuration, formatRemaining, formatUntil, roundCountdown } from './format-duration.ts'
 
-export interface Described {
+export interface RequestDescription {
   /** For the tab: the state first, since a tab shows only a few letters. */
   title: string
   /** For the tab, too: the name of one of the icons (public/icons.mjs). */
@@ -40,7 +40,7 @@ interface DescribedStep {
 
 export interface DescribeContext {
   t: Translate<LiveKey>
-  read: ReadMessage
+  read: Localize
   /** Milliseconds, by the server's clock. */
   now: number
   /** What the service is called. */
@@ -50,7 +50,7 @@ export interface DescribeContext {
   remainingSeconds: number
 }
 
-export function describe(view: PublicView, context: DescribeContext): Described {
+export function describeRequest(view: PublicView, context: DescribeContext): RequestDescription {
   const { t } = context
   const percent = t('live.percent', { value: view.progress / 100 })
   return {
@@ -63,14 +63,14 @@ export function describe(view: PublicView, context: DescribeContext): Described 
     queue: queueWords(view, context),
     attempt: attemptWords(view, context),
     message: lastMessage(view, context.read),
-    age: view.status === 'processing' ? ageWords(t, secondsBetween(view.updated_at, context.now)) : null,
+    age: view.status === 'processing' ? formatAge(t, secondsBetween(view.updated_at, context.now)) : null,
     steps: stepsOf(view).map((step) => describeStep(view, step, context)),
     otherStep: otherStep(view),
   }
 }
 
 function remaining({ started_at }: PublicView, { t, remainingSeconds }: DescribeContext): string {
-  const duration = remainingWords(t, remainingSeconds)
+  const duration = formatRemaining(t, remainingSeconds)
   return started_at || remainingSeconds <= 0 ? duration : t('live.remaining.usually', { duration })
 }
 
@@ -79,7 +79,7 @@ const otherStep = ({ status, step, steps }: PublicView): string | null =>
   isFinal(status) || steps.some(({ id }) => id === step) ? null : step
 
 /** What the bot said last; one that has said nothing yet has received it all the same. */
-export const lastMessage = (view: PublicView, read: ReadMessage): string =>
+export const lastMessage = (view: PublicView, read: Localize): string =>
   read({ ...view, message: view.current_message }) || read({ message: '', message_key: 'received' })
 
 /** A try has failed and the next one has not begun. */
@@ -94,13 +94,13 @@ function heading(view: PublicView) {
 /** When it starts, then its place among those that wait. */
 function queueWords(view: PublicView, { t, now }: DescribeContext): string | null {
   const seconds = isScheduled(view) ? (Date.parse(view.run_at ?? '') - now) / 1000 : 0
-  if (seconds > 0) return t('live.starts_in', { duration: untilWords(t, seconds) })
+  if (seconds > 0) return t('live.starts_in', { duration: formatUntil(t, seconds) })
   return view.queue_position === null ? null : t('live.queue', { place: view.queue_position })
 }
 
 /** For how long a step or a whole request ran; null while it does. */
-export function took(t: Translate<LiveKey>, from: string | null, to: string | null): string | null {
-  return from && to ? durationWords(t, secondsBetween(from, Date.parse(to))) : null
+export function formatElapsed(t: Translate<LiveKey>, from: string | null, to: string | null): string | null {
+  return from && to ? formatDuration(t, secondsBetween(from, Date.parse(to))) : null
 }
 
 const secondsBetween = (iso: string, ms: number): number => Math.max(0, (ms - Date.parse(iso)) / 1000)
@@ -129,7 +129,7 @@ function attemptWords(view: PublicView, { t, now }: DescribeContext): string | n
   if (!isBetweenTries(view))
     return view.attempt > 1 ? t('live.attempt', { attempt: view.attempt, max }) : null
   const attempt = Math.min(view.attempt + 1, max)
-  const seconds = countdown((Date.parse(view.next_retry_at ?? '') - now) / 1000)
+  const seconds = roundCountdown((Date.parse(view.next_retry_at ?? '') - now) / 1000)
   return seconds > 0
     ? t('live.attempt_in', { attempt, max, seconds })
     : t('live.attempt_now', { attempt, max })
@@ -156,6 +156,6 @@ function stepWords(
 ): string {
   if (outcome) return t(outcome === 'failed' ? 'live.part.failed' : 'live.part.skipped')
   if (state === 'current' && progress) return t('live.part.percent', { value: progress / 100 })
-  const done = state === 'done' && took(t, started_at, finished_at)
+  const done = state === 'done' && formatElapsed(t, started_at, finished_at)
   return done ? t('live.step.done_in', { duration: done }) : t(`live.step.${state}`)
 }

@@ -1,5 +1,5 @@
 /** What hears a channel. */
-export interface BusListener {
+export interface ChannelListener {
   /** What was published, as it came: ours is sealed, a foreign one is not. */
   message(json: string): void
   /** Something may have been missed: read again. */

@@ -7,21 +7,21 @@
 
 import type { RedisClient } from '../redis/connect.ts'
 import type { Log } from '../runtime/log.ts'
-import type { BusListener } from './channel-listener.ts'
-import { type Health, startEcho } from './subscriber-health.ts'
+import type { ChannelListener } from './channel-listener.ts'
+import { type Health, startSubscriberCheck } from './subscriber-health.ts'
 
-export interface UpdateBus {
+export interface ChannelSubscriber {
   /** Resolves with the way to stop once Redis has confirmed the subscription; waits for that while Redis is away. */
-  watch(hash: string, listener: BusListener): Promise<() => void>
+  watch(hash: string, listener: ChannelListener): Promise<() => void>
   /** Says on its channel that there may be something to look at; what is true stands in the record. */
-  hint(hash: string): Promise<void>
+  publishHint(hash: string): Promise<void>
   readonly health: Health
   stop(): void
 }
 
 interface Channel {
   name: string
-  listeners: Set<BusListener>
+  listeners: Set<ChannelListener>
   subscribed: Promise<void>
   confirm(): void
   refuse(error: unknown): void
@@ -30,7 +30,7 @@ interface Channel {
 /** So many listeners read again at once after a gap; the next ones are told when Redis has confirmed theirs. */
 const BATCH = 500
 
-export function createUpdateBus({
+export function createChannelSubscriber({
   redis,
   subscriber,
   log,
@@ -39,7 +39,7 @@ export function createUpdateBus({
   redis: RedisClient
   subscriber: RedisClient
   log: Log
-}): UpdateBus {
+}): ChannelSubscriber {
   const channels = new Map<string, Channel>()
   const isCurrent = (channel: Channel): boolean => channels.get(channel.name) === channel
 
@@ -74,7 +74,7 @@ export function createUpdateBus({
   subscriber.on('message', onMessage)
   subscriber.on('ready', onReady)
 
-  const join = (name: string, listener: BusListener): Channel => {
+  const join = (name: string, listener: ChannelListener): Channel => {
     const present = channels.get(name)
     if (present) {
       present.listeners.add(listener)
@@ -86,7 +86,7 @@ export function createUpdateBus({
     return channel
   }
 
-  const leave = (channel: Channel, listener: BusListener): void => {
+  const leave = (channel: Channel, listener: ChannelListener): void => {
     if (!channel.listeners.delete(listener) || channel.listeners.size > 0 || !isCurrent(channel)) return
     channels.delete(channel.name)
     if (subscriber.status !== 'ready') return
@@ -95,7 +95,7 @@ export function createUpdateBus({
       .catch((error: unknown) => log.debug({ err: error }, 'could not unsubscribe'))
   }
 
-  const listen = async (name: string, listener: BusListener): Promise<() => void> => {
+  const listen = async (name: string, listener: ChannelListener): Promise<() => void> => {
     const channel = join(name, listener)
     try {
       await channel.subscribed
@@ -106,10 +106,10 @@ export function createUpdateBus({
     return () => leave(channel, listener)
   }
 
-  const echo = startEcho({ redis, subscriber, listen, log })
+  const echo = startSubscriberCheck({ redis, subscriber, listen, log })
   return {
     watch: (hash, listener) => listen(redis.names.channel(hash), listener),
-    async hint(hash) {
+    async publishHint(hash) {
       await redis.publish(redis.names.channel(hash), '{}')
     },
     health: echo,
@@ -122,7 +122,7 @@ export function createUpdateBus({
   }
 }
 
-function openChannel(name: string, listener: BusListener): Channel {
+function openChannel(name: string, listener: ChannelListener): Channel {
   let confirm = (): void => {}
   let refuse = (_error: unknown): void => {}
   const subscribed = new Promise<void>((resolve, reject) => {

@@ -5,7 +5,7 @@
 import { nanoid } from 'nanoid'
 import type { RedisClient } from '../redis/connect.ts'
 import type { Log } from '../runtime/log.ts'
-import type { BusListener } from './channel-listener.ts'
+import type { ChannelListener } from './channel-listener.ts'
 
 const EVERY_MS = 2000
 const WITHIN_MS = 2000
@@ -19,7 +19,7 @@ export interface Health {
   onChange(listener: (isUp: boolean) => void): () => void
 }
 
-export function startEcho({
+export function startSubscriberCheck({
   redis,
   subscriber,
   listen,
@@ -28,14 +28,14 @@ export function startEcho({
   redis: RedisClient
   subscriber: RedisClient
   /** Resolves once what is published on this channel is to be heard. */
-  listen(channel: string, listener: BusListener): Promise<unknown>
+  listen(channel: string, listener: ChannelListener): Promise<unknown>
   log: Log
 }): Health & { stop(): void } {
-  const channel = redis.names.echo(nanoid())
+  const channel = redis.names.subscriberCheck(nanoid())
   const listeners = new Set<(isUp: boolean) => void>()
   let isUp = true
-  let called = ''
-  let heard = ''
+  let expected = ''
+  let received = ''
   let gaps = 0
   let failures = 0
   let patience: NodeJS.Timeout | undefined
@@ -49,7 +49,7 @@ export function startEcho({
 
   const listening = listen(channel, {
     message: (text) => {
-      heard = text
+      received = text
       failures = 0
       setUp(true)
     },
@@ -61,16 +61,16 @@ export function startEcho({
   // Its failure is reported by each call; until the first one nobody waits for it.
   listening.catch(() => {})
 
-  async function call(): Promise<void> {
-    called = nanoid()
+  async function probe(): Promise<void> {
+    expected = nanoid()
     const gapsBefore = gaps
     await listening
-    await redis.publish(channel, called)
-    const published = called
+    await redis.publish(channel, expected)
+    const published = expected
     const judge = (): void => {
-      called = ''
+      expected = ''
       // Between two connections nothing is heard, which is known already.
-      if (heard === published || gaps !== gapsBefore) return
+      if (received === published || gaps !== gapsBefore) return
       setUp(false)
       if (subscriber.status !== 'ready') return
       log.warn('what is published does not arrive; listening on a new connection')
@@ -81,9 +81,9 @@ export function startEcho({
   }
 
   function tryOut(): void {
-    if (called !== '') return
-    call().catch((error: unknown) => {
-      called = ''
+    if (expected !== '') return
+    probe().catch((error: unknown) => {
+      expected = ''
       if (++failures > 1) setUp(false)
       else retry = setTimeout(tryOut, RETRY_MS).unref()
       log.debug({ err: error }, 'could not call for an echo')

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { Queue } from 'bullmq'
-import { gather } from '../redis/batch.ts'
+import { createBatcher } from '../redis/batch.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { replacingWrongTypes } from '../redis/wrong-type.ts'
 
@@ -39,12 +39,12 @@ const SESSIONS_IN_A_ROUND = 3
 const MOST_AT_ONCE = 250
 
 /** Gives a person the BullMQ priority of their next request in one queue, of one level of urgency. */
-export type TakeTurn = (person: string) => Promise<number>
+export type AssignRound = (person: string) => Promise<number>
 
-export function createTakeTurn(redis: RedisClient, queue: Queue, urgency: number): TakeTurn {
+export function createFairShare(redis: RedisClient, queue: Queue, urgency: number): AssignRound {
   const base = (urgency - 1) * ROUNDS
   const turns = `${queue.toKey('turns')}:${urgency}`
-  return gather(MOST_AT_ONCE, async (persons: string[]) => {
+  return createBatcher(MOST_AT_ONCE, async (persons: string[]) => {
     const args = [
       queue.toKey('prioritized'), turns,
       base * SCORES, (base + ROUNDS) * SCORES, base, ROUNDS - 1, FORGET_AFTER_MS,

@@ -43,8 +43,8 @@ export function createQueueLimits({
     const { requests, seconds } = limits.rate ?? { requests: ANY_NUMBER, seconds: 1 }
     await redis.hset(queue.toKey('meta'), 'opts.maxLenEvents', EVENTS_KEPT)
     await queue.setGlobalRateLimit(requests, seconds * 1000)
-    if (limits.atOnce === undefined) await queue.removeGlobalConcurrency()
-    else await queue.setGlobalConcurrency(limits.atOnce)
+    if (limits.maxConcurrent === undefined) await queue.removeGlobalConcurrency()
+    else await queue.setGlobalConcurrency(limits.maxConcurrent)
   }
 
   async function holdOne({ name }: Pick<ServiceQueue, 'name'>): Promise<void> {

@@ -2,7 +2,7 @@
 
 import type { ServiceQueue } from '../catalog/queue-definitions.ts'
 import { nullIfUnreadable } from '../domain/errors.ts'
-import { createdAt } from '../domain/request-id.ts'
+import { creationTimeOf } from '../domain/request-id.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import type { Log } from '../runtime/log.ts'
 import type { RequestStore } from '../store/request-store.ts'
@@ -22,10 +22,10 @@ export interface QueueState {
   held_seconds: number
 }
 
-export interface QueueCensus {
-  count(): Promise<QueueState[]>
+export interface QueueStats {
+  read(): Promise<QueueState[]>
   /** Hashes of the jobs that nobody works on, by queue. */
-  idle(): Promise<Map<string, string[]>>
+  unlockedJobs(): Promise<Map<string, string[]>>
   stop(): Promise<void>
 }
 
@@ -44,7 +44,7 @@ export function createQueueCensus({
   log: Log
   queues: readonly ServiceQueue[]
   now?: () => number
-}): QueueCensus {
+}): QueueStats {
   const open = new Map(queues.map(({ name }) => [name, openQueue(name, redis, log)]))
 
   const waiting = async (queue: ReturnType<typeof openQueue>): Promise<string[]> => {
@@ -59,7 +59,7 @@ export function createQueueCensus({
   /** A hash says when its request was made; the record, when it was due. */
   async function oldestSeconds(hashes: readonly string[]): Promise<number | null> {
     const oldest = hashes
-      .map((hash) => ({ hash, since: createdAt(hash, now()) ?? now() }))
+      .map((hash) => ({ hash, since: creationTimeOf(hash, now()) ?? now() }))
       .sort((a, b) => a.since - b.since)
       .slice(0, OLDEST)
     const since = await Promise.all(
@@ -72,7 +72,7 @@ export function createQueueCensus({
   }
 
   return {
-    count: () =>
+    read: () =>
       Promise.all(
         [...open].map(async ([name, queue]) => {
           const [counts, hashes, atOnce, held] = await Promise.all([
@@ -92,7 +92,7 @@ export function createQueueCensus({
           }
         }),
       ),
-    async idle() {
+    async unlockedJobs() {
       const all = await Promise.all(
         [...open].map(async ([name, queue]): Promise<[string, string[]]> => {
           const { delayed } = queue.keys as { delayed: string }

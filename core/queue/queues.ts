@@ -11,7 +11,7 @@ import type { RequestRecord } from '../domain/record.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { existing } from '../redis/existing.ts'
 import type { Log } from '../runtime/log.ts'
-import { createTakeTurn, type TakeTurn } from './fair-share.ts'
+import { type AssignRound, createFairShare } from './fair-share.ts'
 import { createQueueLimits, EVENTS_KEPT } from './queue-limits.ts'
 
 /** All that a job holds beside its id. */
@@ -27,10 +27,12 @@ export const hashOf = ({ id }: Pick<RequestJob, 'id'>): string => id as string
  * How long a worker asks for a job at a time, on a connection of its own: what is not heard of for longer than this and
  * a moment is taken for dead (`blockMs` in core/redis/connect.ts). A job that comes meanwhile is taken at once.
  */
-export const SLEEP_SECONDS = 2
+export const BLOCK_SECONDS = 2
 
 /** How a worker waits for jobs: briefly, and soon again when Redis was away. */
-export const waiting = (sleepSeconds: number): Pick<WorkerOptions, 'drainDelay' | 'runRetryDelay'> => ({
+export const blockingOptions = (
+  sleepSeconds: number,
+): Pick<WorkerOptions, 'drainDelay' | 'runRetryDelay'> => ({
   drainDelay: sleepSeconds,
   runRetryDelay: 1000,
 })
@@ -39,7 +41,7 @@ const FRACTIONS_OF_SECONDS: PropertyDescriptor = {
   set: () => {},
 }
 /** With a delayed job in the queue BullMQ waits up to ten seconds at a time, which no option of it changes. */
-export function waitNoLonger(worker: Worker, sleepSeconds: number): void {
+export function capBlockTimeout(worker: Worker, sleepSeconds: number): void {
   const backend = worker.getBackend()
   Object.defineProperty(backend, 'maximumBlockTimeout', { value: sleepSeconds })
   // Where it may not ask for the version it takes Redis for one that waits whole seconds only: ours is newer.
@@ -51,29 +53,29 @@ export function waitNoLonger(worker: Worker, sleepSeconds: number): void {
  * What a job says of itself stays within 64 bytes, so that Redis keeps the job in a third of the memory: nothing here that
  * BullMQ takes for granted, and whether a job is kept once it has ended its worker says.
  */
-const BRIEF = { attempts: undefined }
+const COMPACT_JOB = { attempts: undefined }
 
 /** What a queue knows of a request: whose it is, how urgent, and when. */
-type Waiting = Pick<RequestRecord, 'hash' | 'status' | 'submitter' | 'priority' | 'run_at'>
-type Where = Pick<Service, 'queue' | 'priority'>
+type QueuedRequest = Pick<RequestRecord, 'hash' | 'status' | 'submitter' | 'priority' | 'run_at'>
+type QueueTarget = Pick<Service, 'queue' | 'priority'>
 
 export interface Queues {
   /**
    * A request that waits takes its turn; one whose time has not come waits for that first; one that has begun goes first.
    * Adding the same one again while its job lives changes nothing.
    */
-  add(request: Waiting, where: Where): Promise<void>
+  add(request: QueuedRequest, where: QueueTarget): Promise<void>
   /** Adds it where its job was lost. */
-  ensure(request: Waiting, where: Where): Promise<void>
+  addIfMissing(request: QueuedRequest, where: QueueTarget): Promise<void>
   /**
    * Those of these requests that wait for their turn, and whose job is whole: a few commands for all of them together. One that
    * another program has begun is not among them, though its job waits.
    */
   inLine(hashes: readonly string[]): Promise<ReadonlySet<string>>
   /** The job of a request whose time has come waits from now on like those that were added now. */
-  join(job: RequestJob, request: Waiting, where: Where): Promise<void>
+  requeueFairly(job: RequestJob, request: QueuedRequest, where: QueueTarget): Promise<void>
   /** A job that waits for its time runs now; one that is gone is added again; one that is worked on is left alone. */
-  wake(request: Waiting, where: Where): Promise<void>
+  promote(request: QueuedRequest, where: QueueTarget): Promise<void>
   /** Adds a job without a request, to see whether somebody takes it. */
   probe(hash: string, queue: ServiceQueue): Promise<void>
   /** Whether there is a job of it, waiting or running. */
@@ -83,7 +85,7 @@ export interface Queues {
   /** 1 is next; null when it does not wait in this queue. */
   position(hash: string, queue: ServiceQueue): Promise<number | null>
   /** Sees to it from now on that the limits of the queues hold, for all workers together, also in a Redis that was emptied. */
-  limit(): Promise<void>
+  applyLimits(): Promise<void>
   /** Nothing of this queue is begun for so long, by no worker. Who wants it held for longer is heard. */
   hold(queue: ServiceQueue, ms: number): Promise<void>
   stop(): Promise<void>
@@ -124,12 +126,15 @@ export function createQueues({
   const limits = createQueueLimits({ redis, log, services, find })
 
   /** By queue and urgency: those who want a turn at the same time are given theirs together. */
-  const takers = new Map<string, TakeTurn>()
-  function turnOf({ submitter, priority }: Waiting, { queue, ...where }: Where): Promise<number> {
+  const fairShares = new Map<string, AssignRound>()
+  function priorityFor(
+    { submitter, priority }: QueuedRequest,
+    { queue, ...where }: QueueTarget,
+  ): Promise<number> {
     const urgency = priority ?? where.priority ?? DEFAULT_PRIORITY
     const name = `${queue.name}:${urgency}`
-    const take = takers.get(name) ?? createTakeTurn(redis, find(queue), urgency)
-    takers.set(name, take)
+    const take = fairShares.get(name) ?? createFairShare(redis, find(queue), urgency)
+    fairShares.set(name, take)
     return take(submitter ?? '')
   }
 
@@ -137,15 +142,15 @@ export function createQueues({
     const { hash, status, run_at } = request
     const delay = run_at ? Math.max(0, Date.parse(run_at) - now()) : 0
     const isInLine = status === 'pending' && delay === 0
-    const order = isInLine ? { priority: await turnOf(request, where) } : { delay }
-    await find(where.queue).add('request', {}, { ...BRIEF, jobId: hash, ...order })
+    const order = isInLine ? { priority: await priorityFor(request, where) } : { delay }
+    await find(where.queue).add('request', {}, { ...COMPACT_JOB, jobId: hash, ...order })
   }
 
   const has: Queues['has'] = async (hash, queue) => (await redis.exists(find(queue).toKey(hash))) === 1
 
   return {
     add,
-    async ensure(request, where) {
+    async addIfMissing(request, where) {
       // BullMQ moves a job from list to list in one step: one that is in none of them is lost, whatever is left of it.
       const queue = find(where.queue)
       const [isThere, state] = await Promise.all([
@@ -172,13 +177,13 @@ export function createQueues({
       return new Set(await pendingOf(redis, ofQueues.flat()))
     },
     async probe(hash, queue) {
-      await find(queue).add('probe', {}, { ...BRIEF, jobId: hash })
+      await find(queue).add('probe', {}, { ...COMPACT_JOB, jobId: hash })
     },
     has,
-    async join(job, request, where) {
-      await job.changePriority({ priority: await turnOf(request, where) })
+    async requeueFairly(job, request, where) {
+      await job.changePriority({ priority: await priorityFor(request, where) })
     },
-    async wake(request, where) {
+    async promote(request, where) {
       const job = await find(where.queue).getJob(request.hash)
       if (!job) return add(request, where)
       // Not delayed: somebody works on it or is about to, and will see for themselves.
@@ -199,7 +204,7 @@ export function createQueues({
       if (index !== null) return first - index
       return rank === null ? null : first + rank + 1
     },
-    limit: limits.set,
+    applyLimits: limits.set,
     hold: limits.hold,
     async stop() {
       limits.stop()

@@ -20,7 +20,7 @@ export async function queuesWithoutWorker(redis: RedisClient, queues: readonly s
 }
 
 /** @param takenQueues the queues that this worker takes jobs from just now */
-export function announceWorker({
+export function startHeartbeat({
   redis,
   takenQueues,
   log,

@@ -12,11 +12,11 @@
 import { findService } from '../catalog/index.ts'
 import { toIso } from '../domain/iso-time.ts'
 import { hasUnknownFields, type RequestRecord, type Step } from '../domain/record.ts'
-import { firstSteps } from '../domain/steps.ts'
+import { initialSteps } from '../domain/steps.ts'
 
 type ShortStep = string | [id: string, started: string | null, finished?: string | null]
 
-export function pack(record: RequestRecord): Record<string, unknown> {
+export function toCompact(record: RequestRecord): Record<string, unknown> {
   return {
     ...record,
     owner_hash: record.owner_hash ?? undefined,
@@ -25,7 +25,7 @@ export function pack(record: RequestRecord): Record<string, unknown> {
     estimated_end_at: record.estimated_end_at ?? undefined,
     deadline_at: record.deadline_at ?? undefined,
     reached: record.reached || undefined,
-    steps: areUntouched(record) ? undefined : record.steps.map((step) => shorten(step, record.created_at)),
+    steps: allWaiting(record) ? undefined : record.steps.map((step) => shorten(step, record.created_at)),
   }
 }
 
@@ -33,7 +33,7 @@ export function pack(record: RequestRecord): Record<string, unknown> {
  * All that a record may have, in one order: what is made of it again has one form in memory, whatever stood in the JSON, and
  * is quick to work with.
  */
-const WHOLE: Record<keyof RequestRecord, unknown> = {
+const EMPTY_RECORD: Record<keyof RequestRecord, unknown> = {
   hash: undefined,
   service_slug: undefined,
   user_id: undefined,
@@ -77,13 +77,13 @@ const WHOLE: Record<keyof RequestRecord, unknown> = {
 }
 
 /** The names of all fields that this version knows. */
-export const FIELDS: ReadonlySet<string> = new Set(Object.keys(WHOLE))
+export const FIELDS: ReadonlySet<string> = new Set(Object.keys(EMPTY_RECORD))
 
 /** What was packed as it was before, and anything else as it is. */
-export function unpack(packed: Record<string, unknown>): Record<string, unknown> {
+export function fromCompact(packed: Record<string, unknown>): Record<string, unknown> {
   const { steps, service_slug: slug } = packed
-  const whole: Record<string, unknown> = { ...WHOLE, ...packed }
-  if (steps === undefined) whole.steps = firstSteps(findService(slug as string)?.steps ?? [])
+  const whole: Record<string, unknown> = { ...EMPTY_RECORD, ...packed }
+  if (steps === undefined) whole.steps = initialSteps(findService(slug as string)?.steps ?? [])
   else if (Array.isArray(steps)) {
     const created = inOurForm(packed.created_at)
     whole.steps = steps.map((step) => lengthen(step, created))
@@ -91,7 +91,7 @@ export function unpack(packed: Record<string, unknown>): Record<string, unknown>
   return whole
 }
 
-function areUntouched({ service_slug, steps }: RequestRecord): boolean {
+function allWaiting({ service_slug, steps }: RequestRecord): boolean {
   const ofService = findService(service_slug)?.steps
   if (ofService?.length !== steps.length) return false
   return (

@@ -1,7 +1,7 @@
 /** What is read of a record that another program wrote: what must be right is checked, the rest is put right. */
 import { z } from 'zod'
 import { toIso } from '../domain/iso-time.ts'
-import { isBlank, keyShape } from '../domain/message.ts'
+import { isBlank, messageKeySchema } from '../domain/message.ts'
 import { STATUSES } from '../domain/record.ts'
 
 const isoTime = z.iso.datetime({ offset: true }).transform((text) => toIso(Date.parse(text)))
@@ -19,7 +19,7 @@ const foreignPrompt = z.object({
   length: ifRight(z.number().int().positive().max(100).nullable()),
   sent_to: ifRight(shortText.nullable()),
   message: ifRight(shortText.nullable()),
-  ...keyShape,
+  ...messageKeySchema,
   expires_at: ifRight(isoTime),
   resend_available_at: ifRight(isoTime.nullable()),
   attempts_left: ifRight(count),
@@ -55,7 +55,7 @@ const foreignStep = z.object({
 })
 
 /** Reads what another program may have made of a record: what must be right is checked, the rest is put right. */
-export const foreignRecord = z.object({
+export const foreignRecordSchema = z.object({
   hash: z.string().catch(''),
   service_slug: z.string().max(200).catch(''),
   user_id: z.union([z.string(), z.number()]).nullable().catch(null),
@@ -75,7 +75,7 @@ export const foreignRecord = z.object({
     .transform((words) => (isBlank(words) ? null : words))
     .nullable()
     .catch(null),
-  ...keyShape,
+  ...messageKeySchema,
   message_seal: z.string().max(100).optional().catch(undefined),
   estimated_duration: wholeSeconds.catch(0),
   request_data: z.record(z.string(), z.unknown()).catch({}),

@@ -4,24 +4,24 @@
  */
 import type { z } from 'zod'
 import { toIso } from '../domain/iso-time.ts'
-import { isBlank, keyOf } from '../domain/message.ts'
+import { isBlank, trustedMessageKey } from '../domain/message.ts'
 import { firstPrompt, limitsOf, withinLimits } from '../domain/otp-prompt.ts'
 import {
   isFinal,
-  type RequestError,
+  type RequestFailure,
   type RequestRecord,
   type Status,
   type Step,
-  type StoredPrompt,
+  type StoredOtpPrompt,
 } from '../domain/record.ts'
-import type { Rules } from '../domain/state-machine.ts'
-import { allDone, stepsAt } from '../domain/steps.ts'
-import { unpack } from './compact-record.ts'
+import type { TransitionContext } from '../domain/state-machine.ts'
+import { completeAll, moveToStep } from '../domain/steps.ts'
+import { fromCompact } from './compact-record.ts'
 import { quoteInexact } from './exact-numbers.ts'
 import {
   clampPercent,
   ERROR_FIELDS,
-  foreignRecord,
+  foreignRecordSchema,
   PROMPT_FIELDS,
   STEP_FIELDS,
 } from './foreign-record-schema.ts'
@@ -36,7 +36,7 @@ const BYTE_ORDER_MARK = /^\ufeff/
 const CLOCK_SKEW_MS = 60_000
 
 /** A record as another program wrote it; the times it may have left out are still open. */
-export type ForeignRecord = Omit<z.infer<typeof foreignRecord>, 'steps'> & { steps: Step[] }
+export type ForeignRecord = Omit<z.infer<typeof foreignRecordSchema>, 'steps'> & { steps: Step[] }
 
 /**
  * Null when it is no record at all: not JSON, no object, no known status, or far too long for one.
@@ -48,8 +48,8 @@ export function parseForeignRecord(json: string, hash?: string): ForeignRecord |
   try {
     const value: unknown = JSON.parse(quoteInexact(json.replace(BYTE_ORDER_MARK, '')))
     // Most programs change a record of ours and leave the rest of it as it was written.
-    const given = isObject(value) ? unpack(value) : null
-    const record = foreignRecord.parse(given)
+    const given = isObject(value) ? fromCompact(value) : null
+    const record = foreignRecordSchema.parse(given)
     const known = withUnknown({ ...record, steps: stepsOf(record) }, given ?? {})
     return { ...known, hash: hash ?? record.hash }
   } catch {
@@ -58,8 +58,8 @@ export function parseForeignRecord(json: string, hash?: string): ForeignRecord |
 }
 
 /** Theirs, or those of the service where theirs are nonsense. */
-function stepsOf({ steps, service_slug }: z.infer<typeof foreignRecord>): Step[] {
-  return withTheirParents(steps ?? (unpack({ service_slug }).steps as Step[]))
+function stepsOf({ steps, service_slug }: z.infer<typeof foreignRecordSchema>): Step[] {
+  return dropOrphanSubsteps(steps ?? (fromCompact({ service_slug }).steps as Step[]))
 }
 
 /** What this version does not know stays where it was. */
@@ -78,7 +78,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** What is wrong with it, for the log. */
-export function kindOfNonsense(json: string): string {
+export function describeInvalid(json: string): string {
   if (json.length > MAX_RECORD_CHARACTERS) return 'far too long'
   if (isTooDeep(json)) return 'nested too deep'
   try {
@@ -94,21 +94,24 @@ export function kindOfNonsense(json: string): string {
  * A record that another program wrote, made one of ours again: the next version, with nothing gone back, and with its
  * promised end (a plain SETEX slides the key's life; the record's own `expires_at` holds).
  */
-export function adopt(foreign: ForeignRecord, { now, ttlSeconds }: Rules): RequestRecord {
-  const at = writtenAt(foreign, now)
+export function normalizeForeignRecord(
+  foreign: ForeignRecord,
+  { now, ttlSeconds }: TransitionContext,
+): RequestRecord {
+  const at = resolveUpdatedAt(foreign, now)
   const created = foreign.created_at ? Math.min(at, Date.parse(foreign.created_at)) : at
-  const status = foreign.completed_at ? endedAs(foreign) : foreign.status
-  const completed = isFinal(status) ? completedAt(foreign, created, at) : null
+  const status = foreign.completed_at ? inferFinalStatus(foreign) : foreign.status
+  const completed = isFinal(status) ? resolveCompletedAt(foreign, created, at) : null
   // One that is not due yet lives from when it is.
   const begins = Math.max(at, foreign.run_at ? Date.parse(foreign.run_at) : 0)
   const ends =
     completed === null
-      ? promisedEnd(foreign, created, begins + ttlSeconds * 1000)
+      ? resolveExpiresAt(foreign, created, begins + ttlSeconds * 1000)
       : completed + ttlSeconds * 1000
   const reached = Math.min(99, Math.max(foreign.reached, clampPercent(foreign.progress)))
   const record: RequestRecord = {
     ...foreign,
-    ...keyOf(foreign),
+    ...trustedMessageKey(foreign),
     otp_data: status === 'otp_required' || foreign.otp_data ? promptOf(foreign, at, ends) : null,
     status,
     progress: status === 'completed' ? 100 : reached,
@@ -122,8 +125,8 @@ export function adopt(foreign: ForeignRecord, { now, ttlSeconds }: Rules): Reque
   }
   if (isFinal(status)) record.otp_data = record.next_retry_at = null
   if (status === 'failed') record.error_data = errorOf(record)
-  if (status === 'processing' && record.step) record.steps = stepsAt(record.steps, record.step, at)
-  if (status === 'completed') record.steps = allDone(record.steps, at)
+  if (status === 'processing' && record.step) record.steps = moveToStep(record.steps, record.step, at)
+  if (status === 'completed') record.steps = completeAll(record.steps, at)
   if (status === 'otp_required' && record.otp_data) record.otp_limits = limitsOf(record.otp_data)
   return record
 }
@@ -133,9 +136,9 @@ function promptOf(
   { otp_data, otp_limits, version }: ForeignRecord,
   at: number,
   latest: number,
-): StoredPrompt {
+): StoredOtpPrompt {
   const said = Object.entries(otp_data ?? {}).filter(([, value]) => value !== undefined)
-  const prompt: StoredPrompt = {
+  const prompt: StoredOtpPrompt = {
     ...firstPrompt({ id: `otp-${version + 1}` }, { at, latest }),
     ...Object.fromEntries(said),
   }
@@ -144,39 +147,39 @@ function promptOf(
 }
 
 /** An error without words of its own is explained by the message, or at least by its code. */
-function errorOf({ error_data, current_message }: RequestRecord): RequestError {
+function errorOf({ error_data, current_message }: RequestRecord): RequestFailure {
   const error = error_data ?? { code: 'failed', message: '', retryable: false }
   if (!isBlank(error.message)) return error
   return { ...error, message: current_message ?? (error_data ? error.code : '') }
 }
 
 /** Final is final: a writer that overlooked the end (it changed only the status or the progress) does not undo it. */
-function endedAs({ status, result_data, error_data }: ForeignRecord): Status {
+function inferFinalStatus({ status, result_data, error_data }: ForeignRecord): Status {
   if (isFinal(status)) return status
   if (error_data) return 'failed'
   return result_data === null ? 'cancelled' : 'completed'
 }
 
 /** Now, or a little later when the other machine's clock says so: time never goes back. */
-function writtenAt({ updated_at }: ForeignRecord, now: number): number {
+function resolveUpdatedAt({ updated_at }: ForeignRecord, now: number): number {
   const claimed = updated_at ? Date.parse(updated_at) : 0
   return claimed > now + CLOCK_SKEW_MS ? now : Math.max(now, claimed)
 }
 
 /** When it ended, if the record says so believably. From then it lives once more, whoever touches it afterwards. */
-function completedAt({ completed_at }: ForeignRecord, created: number, at: number): number {
+function resolveCompletedAt({ completed_at }: ForeignRecord, created: number, at: number): number {
   const claimed = completed_at ? Date.parse(completed_at) : at
   return claimed >= created && claimed <= at ? claimed : at
 }
 
 /** An end that is not after the beginning promises nothing; some programs write both alike. */
-function promisedEnd({ expires_at }: ForeignRecord, created: number, latest: number): number {
+function resolveExpiresAt({ expires_at }: ForeignRecord, created: number, latest: number): number {
   const promised = expires_at ? Date.parse(expires_at) : latest
   return promised > Math.max(created, 0) ? Math.min(promised, latest) : latest
 }
 
 /** A part of nothing, or of another part, is a step of its own. */
-function withTheirParents(steps: Step[]): Step[] {
+function dropOrphanSubsteps(steps: Step[]): Step[] {
   const parents = new Set(steps.filter(({ of }) => of === undefined).map(({ id }) => id))
   return steps.map((step) => {
     const { of, ...own } = step

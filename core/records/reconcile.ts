@@ -5,139 +5,147 @@
  */
 
 import { toIso } from '../domain/iso-time.ts'
-import { keyOf } from '../domain/message.ts'
+import { trustedMessageKey } from '../domain/message.ts'
 import { limitsOf, withinLimits } from '../domain/otp-prompt.ts'
 import {
   isFinal,
   isNewer,
   type OtpPrompt,
-  type Position,
   type PublicView,
   type RequestRecord,
-  type StoredPrompt,
+  type StatePosition,
+  type StoredOtpPrompt,
 } from '../domain/record.ts'
-import type { Rules } from '../domain/state-machine.ts'
-import { allDone, partsAt, stepsAt } from '../domain/steps.ts'
-import { adopt, type ForeignRecord } from './foreign-record.ts'
+import type { TransitionContext } from '../domain/state-machine.ts'
+import { applySubstepReports, completeAll, moveToStep } from '../domain/steps.ts'
+import { type ForeignRecord, normalizeForeignRecord } from './foreign-record.ts'
 import { unknownFields } from './unknown-fields.ts'
 
 /** What is known of a request: the record, or only what was shown of it. */
-export type Known = RequestRecord | PublicView
+export type KnownState = RequestRecord | PublicView
 
 /** Null where nothing is known. */
-type MayBeKnown = Known | null | undefined
+type MayBeKnown = KnownState | null | undefined
 
 /**
  * The newest of them; of two that are alike the one that comes first. Where that was only shown, the rest is taken from
  * the newest record, or from `present`; null when there is neither.
  */
-export function lastKnown(known: MayBeKnown[], present: RequestRecord | null = null): RequestRecord | null {
-  const newest = newestOf(known)
+export function latestKnown(known: MayBeKnown[], present: RequestRecord | null = null): RequestRecord | null {
+  const newest = newestState(known)
   if (!newest || isRecord(newest)) return newest
-  const record = newestOf(known.filter((one) => !!one && isRecord(one))) ?? present
+  const record = newestState(known.filter((one) => !!one && isRecord(one))) ?? present
   return record && asRecord(newest, record as RequestRecord)
 }
 
-const newestOf = (known: MayBeKnown[]): Known | null =>
-  known.reduce<Known | null>((best, one) => (one && (!best || isNewer(one, best)) ? one : best), null)
+const newestState = (known: MayBeKnown[]): KnownState | null =>
+  known.reduce<KnownState | null>((best, one) => (one && (!best || isNewer(one, best)) ? one : best), null)
 
 /** Whether `next` cannot have followed from `known`: something would be taken back that was promised not to be. */
-export const goesBack = (known: Position, next: Position): boolean =>
+export const isRegression = (known: StatePosition, next: StatePosition): boolean =>
   next.version < known.version ||
   (next.version === known.version && !isSameWrite(known, next)) ||
   next.progress < known.progress ||
   next.attempt < known.attempt ||
   (isFinal(known.status) && !isFinal(next.status))
 
-const isSameWrite = (a: Position, b: Position): boolean =>
+const isSameWrite = (a: StatePosition, b: StatePosition): boolean =>
   a.updated_at === b.updated_at && (!isRecord(a) || !isRecord(b) || a.write_id === b.write_id)
 
-const isRecord = (known: Position): known is RequestRecord => 'request_data' in known
+const isRecord = (known: StatePosition): known is RequestRecord => 'request_data' in known
 
 /**
  * The next record when `theirs` stands where something `known` should. Final stays final. A writer that had read what we
  * know is believed whatever it changed; one that had not reports only what is not behind: progress, step, message, its
  * end.
  */
-export function mergeRecords(known: MayBeKnown[], theirs: ForeignRecord, rules: Rules): RequestRecord {
-  const put = adopt(theirs, rules)
-  const ours = lastKnown(known, put)
-  if (!ours) return put
-  const isOnTop = hadRead(ours, theirs)
-  const unknown = unknownFields(put)
-  const held: RequestRecord = {
-    ...(isOnTop ? { ...ours, ...unknown } : { ...unknown, ...ours }),
+export function reconcile(
+  known: MayBeKnown[],
+  foreign: ForeignRecord,
+  rules: TransitionContext,
+): RequestRecord {
+  const normalized = normalizeForeignRecord(foreign, rules)
+  const own = latestKnown(known, normalized)
+  if (!own) return normalized
+  const isOnTop = isBasedOn(own, foreign)
+  const unknown = unknownFields(normalized)
+  const merged: RequestRecord = {
+    ...(isOnTop ? { ...own, ...unknown } : { ...unknown, ...own }),
     guarded: true,
-    version: Math.max(ours.version, theirs.version) + 1,
-    updated_at: toIso(Math.max(Date.parse(put.updated_at), Date.parse(ours.updated_at))),
+    version: Math.max(own.version, foreign.version) + 1,
+    updated_at: toIso(Math.max(Date.parse(normalized.updated_at), Date.parse(own.updated_at))),
   }
-  const isTakenOver = !isOnTop && theirs.attempt > 0 && theirs.attempt < ours.attempt
-  if (isFinal(ours.status) || isTakenOver) return held
+  const isTakenOver = !isOnTop && foreign.attempt > 0 && foreign.attempt < own.attempt
+  if (isFinal(own.status) || isTakenOver) return merged
 
-  const ended = isFinal(put.status)
-  if (ended || isOnTop || put.progress >= ours.progress) takeWords(held, put)
-  held.attempt = Math.max(ours.attempt, put.attempt)
-  held.max_attempts = Math.max(ours.max_attempts, put.max_attempts)
-  held.started_at ??= put.started_at
-  held.progress = held.reached = Math.max(ours.progress, ours.reached, Math.min(99, put.progress))
-  return ended ? takeEnd(held, put) : takeQuestion(held, ours, theirs, put, isOnTop)
+  const ended = isFinal(normalized.status)
+  if (ended || isOnTop || normalized.progress >= own.progress) mergeMessage(merged, normalized)
+  merged.attempt = Math.max(own.attempt, normalized.attempt)
+  merged.max_attempts = Math.max(own.max_attempts, normalized.max_attempts)
+  merged.started_at ??= normalized.started_at
+  merged.progress = merged.reached = Math.max(own.progress, own.reached, Math.min(99, normalized.progress))
+  return ended
+    ? mergeFinalState(merged, normalized)
+    : mergeOtpPrompt(merged, own, foreign, normalized, isOnTop)
 }
 
 /**
  * Each write of ours has a name, which whoever changes the JSON carries along. The first has none, nor has what was only
  * shown: then the version has to do.
  */
-const hadRead = (ours: RequestRecord, { write_id, version }: ForeignRecord): boolean =>
-  ours.write_id === undefined ? version >= ours.version : write_id === ours.write_id || version > ours.version
+const isBasedOn = (own: RequestRecord, { write_id, version }: ForeignRecord): boolean =>
+  own.write_id === undefined ? version >= own.version : write_id === own.write_id || version > own.version
 
-function takeWords(held: RequestRecord, put: RequestRecord): void {
-  if (put.step !== null) {
-    held.step = put.step
-    const at = Date.parse(held.updated_at)
-    held.steps = partsAt(stepsAt(held.steps, put.step, at), put.steps, at)
+function mergeMessage(merged: RequestRecord, normalized: RequestRecord): void {
+  if (normalized.step !== null) {
+    merged.step = normalized.step
+    const at = Date.parse(merged.updated_at)
+    merged.steps = applySubstepReports(moveToStep(merged.steps, normalized.step, at), normalized.steps, at)
   }
-  if (put.current_message === null) return
-  held.current_message = put.current_message
-  held.message_key = put.message_key
-  held.message_params = put.message_params
-  held.message_seal = put.message_seal
+  if (normalized.current_message === null) return
+  merged.current_message = normalized.current_message
+  merged.message_key = normalized.message_key
+  merged.message_params = normalized.message_params
+  merged.message_seal = normalized.message_seal
 }
 
-function takeEnd(held: RequestRecord, put: RequestRecord): RequestRecord {
-  const completed = put.status === 'completed'
+function mergeFinalState(merged: RequestRecord, normalized: RequestRecord): RequestRecord {
+  const completed = normalized.status === 'completed'
   return {
-    ...held,
-    status: put.status,
-    progress: completed ? 100 : held.progress,
-    reached: completed ? 100 : held.progress,
-    steps: completed ? allDone(held.steps, Date.parse(held.updated_at)) : held.steps,
-    result_data: put.result_data,
-    error_data: put.error_data,
-    cancelled_by: put.cancelled_by,
-    completed_at: put.completed_at,
-    expires_at: put.expires_at,
+    ...merged,
+    status: normalized.status,
+    progress: completed ? 100 : merged.progress,
+    reached: completed ? 100 : merged.progress,
+    steps: completed ? completeAll(merged.steps, Date.parse(merged.updated_at)) : merged.steps,
+    result_data: normalized.result_data,
+    error_data: normalized.error_data,
+    cancelled_by: normalized.cancelled_by,
+    completed_at: normalized.completed_at,
+    expires_at: normalized.expires_at,
     otp_data: null,
     next_retry_at: null,
   }
 }
 
 /** A question that we have not heard of is taken over; one that was answered meanwhile is not asked again. */
-function takeQuestion(
-  held: RequestRecord,
-  ours: RequestRecord,
-  theirs: ForeignRecord,
-  put: RequestRecord,
+function mergeOtpPrompt(
+  merged: RequestRecord,
+  own: RequestRecord,
+  foreign: ForeignRecord,
+  normalized: RequestRecord,
   isOnTop: boolean,
 ): RequestRecord {
-  const isAnother = !ours.otp_data || (theirs.otp_data !== null && put.otp_data?.id !== ours.otp_data.id)
-  const asks = put.status === 'otp_required' && (isOnTop || (ours.status !== 'otp_required' && isAnother))
-  if (asks && put.otp_data) {
-    const otp_data = withinLimits(put.otp_data, ours.otp_limits)
-    return { ...held, status: 'otp_required', otp_data, otp_limits: limitsOf(otp_data) }
+  const isAnother =
+    !own.otp_data || (foreign.otp_data !== null && normalized.otp_data?.id !== own.otp_data.id)
+  const asks =
+    normalized.status === 'otp_required' && (isOnTop || (own.status !== 'otp_required' && isAnother))
+  if (asks && normalized.otp_data) {
+    const otp_data = withinLimits(normalized.otp_data, own.otp_limits)
+    return { ...merged, status: 'otp_required', otp_data, otp_limits: limitsOf(otp_data) }
   }
-  if (put.status === 'processing' && (isOnTop || ours.status === 'pending'))
-    return { ...held, status: 'processing', otp_data: put.otp_data ?? ours.otp_data }
-  return held
+  if (normalized.status === 'processing' && (isOnTop || own.status === 'pending'))
+    return { ...merged, status: 'processing', otp_data: normalized.otp_data ?? own.otp_data }
+  return merged
 }
 
 /** What was shown, and what is never shown. */
@@ -158,10 +166,17 @@ function asRecord(view: PublicView, rest: RequestRecord): RequestRecord {
     : rest.status === 'otp_required'
       ? null
       : rest.otp_data
-  return { ...rest, ...fields, ...keyOf(view), reached: view.progress, otp_data, write_id: undefined }
+  return {
+    ...rest,
+    ...fields,
+    ...trustedMessageKey(view),
+    reached: view.progress,
+    otp_data,
+    write_id: undefined,
+  }
 }
 
-function promptBehind(shown: OtpPrompt, { updated_at }: PublicView, rest: RequestRecord): StoredPrompt {
+function promptBehind(shown: OtpPrompt, { updated_at }: PublicView, rest: RequestRecord): StoredOtpPrompt {
   const kept = rest.otp_data?.id === shown.id ? rest.otp_data : null
   return {
     requested_at: kept?.requested_at ?? updated_at,

@@ -14,19 +14,19 @@ export interface Clock {
 }
 
 /** Quartz is off by a few milliseconds in this time at most. */
-const EVERY_MS = 30_000
+const INTERVAL_MS = 30_000
 const TRIES = 3
 /** An answer that took longer tells the time too badly to replace an earlier one. */
 const SLOWEST_ROUND_TRIP_MS = 1000
 /** The machine's clock was set, or the machine slept and the monotonic clock with it. */
 const JUMP_MS = 500
-const TELL_FROM_MS = 2000
+const WARN_FROM_MS = 2000
 
 /** Resolves after the first measurement; without one (Redis has just gone) it begins with the machine's clock. */
 export async function startClock({
   redis,
   log,
-  everyMs = EVERY_MS,
+  everyMs = INTERVAL_MS,
 }: {
   redis: RedisClient
   log: Log
@@ -35,17 +35,17 @@ export async function startClock({
   /** What the monotonic clock lacks to the time since 1970: by the machine's clock, and by that of Redis. */
   const machine = (): number => Date.now() - performance.now()
   let machineThen = machine()
-  let byRedis = machineThen
+  let offsetMs = machineThen
   let measured = false
-  let told = false
+  let warned = false
   let measuring: Promise<void> | null = null
 
-  const measureOnce = async (): Promise<{ byRedis: number; roundTripMs: number }> => {
+  const measureOnce = async (): Promise<{ offsetMs: number; roundTripMs: number }> => {
     const sent = performance.now()
     const [seconds, micros] = await redis.time()
     const answered = performance.now()
     const timeMs = Number(seconds) * 1000 + Number(micros) / 1000
-    return { byRedis: timeMs - (sent + answered) / 2, roundTripMs: answered - sent }
+    return { offsetMs: timeMs - (sent + answered) / 2, roundTripMs: answered - sent }
   }
 
   const measure = async (): Promise<void> => {
@@ -57,14 +57,14 @@ export async function startClock({
         if (next.roundTripMs < best.roundTripMs) best = next
       }
       if (measured && best.roundTripMs > SLOWEST_ROUND_TRIP_MS) return
-      byRedis = best.byRedis
+      offsetMs = best.offsetMs
       measured = true
     } catch (error) {
       return log.debug({ err: error }, 'could not ask Redis for the time; the last answer goes on')
     }
-    const offMs = Math.round(machine() - byRedis)
-    if (told || Math.abs(offMs) < TELL_FROM_MS) return
-    told = true
+    const offMs = Math.round(machine() - offsetMs)
+    if (warned || Math.abs(offMs) < WARN_FROM_MS) return
+    warned = true
     log.warn({ off_ms: offMs }, "this machine's clock is not that of Redis; requests keep to that of Redis")
   }
   const measureAgain = (): Promise<void> => {
@@ -83,7 +83,7 @@ export async function startClock({
   return {
     now() {
       if (Math.abs(machine() - machineThen) > JUMP_MS) void measureAgain()
-      return Math.round(performance.now() + byRedis)
+      return Math.round(performance.now() + offsetMs)
     },
     stop() {
       clearInterval(timer)

@@ -12,16 +12,16 @@
 import { Cluster, type Redis, type RedisOptions } from 'ioredis'
 import type { RedisTarget } from '../runtime/config.ts'
 import type { Log } from '../runtime/log.ts'
-import { StartError } from '../runtime/startup-error.ts'
-import { joinEmbedded, visitEmbedded } from './embedded.ts'
-import { createNames, type Names, type Prefixes } from './keys.ts'
+import { StartupError } from '../runtime/startup-error.ts'
+import { joinRunningEmbedded, startOrJoinEmbedded } from './embedded.ts'
+import { createKeys, type Keys, type Prefixes } from './keys.ts'
 import { reasonOf } from './redis-error.ts'
 import { SCRIPTS, type Scripts } from './scripts.ts'
 import {
-  addressOf,
   createClient,
   createCluster,
   createClusterSubscriber,
+  describeTarget,
   nodesOf,
   spareInfo,
 } from './topology.ts'
@@ -29,7 +29,7 @@ import {
 export type Role = 'fail-fast' | 'patient' | 'subscriber'
 
 /** A connection knows the names of its installation. */
-export type RedisClient = (Redis | Cluster) & Scripts & { readonly names: Names }
+export type RedisClient = (Redis | Cluster) & Scripts & { readonly names: Keys }
 
 /** How to connect, beside where: `Config['connections']`; what is left out has its default. */
 export interface ConnectionSettings extends Prefixes {
@@ -39,7 +39,7 @@ export interface ConnectionSettings extends Prefixes {
   /** How long a connection is idle before the system probes it. */
   keepAliveMs?: number
   /** Whoever only looks: a private Redis is neither started nor stopped. */
-  isVisitor?: boolean
+  joinOnly?: boolean
   /** Of the connections that wait for jobs: how long one question for a job may take. */
   blockMs?: number
 }
@@ -47,23 +47,23 @@ export interface ConnectionSettings extends Prefixes {
 export interface RedisConnections {
   /** Where it connects to, without a password: for messages and logs. */
   readonly address: string
-  /** Resolves once connected. @throws StartError in one sentence when Redis does not answer */
+  /** Resolves once connected. @throws StartupError in one sentence when Redis does not answer */
   connect(role: Role): Promise<RedisClient>
   /** Closes every connection it opened, the youngest first, then an embedded Redis of its own. */
   stop(): Promise<void>
 }
 
-const ASK_EVERY_MS = 1000
+const PING_INTERVAL_MS = 1000
 /** What a question may take beyond the second after which it is asked: no answer until then means silence. */
 const SLACK_MS = 200
 /** Longer than any command of ours takes, but for the workers' waiting for jobs (`blockMs`). */
-const SILENT_AFTER_MS = 3200
+const SOCKET_TIMEOUT_MS = 3200
 
 /**
  * Answers of a Redis that is not, or not yet, the one to talk to: what was the master is a replica now, or reads its
  * data. Scripts of an older Redis say so in the middle of their error.
  */
-const isElsewhere = ({ message }: Error): boolean =>
+const isFailoverError = ({ message }: Error): boolean =>
   /(?:^|: -)(?:READONLY|LOADING|MASTERDOWN|UNBLOCKED) /.test(message)
 
 const OPTIONS: Record<Role, RedisOptions> = {
@@ -71,11 +71,11 @@ const OPTIONS: Record<Role, RedisOptions> = {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
-    reconnectOnError: isElsewhere,
+    reconnectOnError: isFailoverError,
   },
   patient: {
     maxRetriesPerRequest: null,
-    reconnectOnError: (error) => isElsewhere(error) && 2,
+    reconnectOnError: (error) => isFailoverError(error) && 2,
   },
   // The update bus subscribes again itself: it must know when that is confirmed, and when it is not.
   subscriber: {
@@ -101,7 +101,7 @@ function timeLimits(
   // With one command unanswered for longer, those behind it in the pipeline would wait in vain, too.
   if (role === 'fail-fast')
     return { ...shared, commandTimeout: commandTimeoutMs, socketTimeout: commandTimeoutMs + SLACK_MS }
-  return { ...shared, socketTimeout: Math.max(SILENT_AFTER_MS, blockMs + ASK_EVERY_MS + SLACK_MS) }
+  return { ...shared, socketTimeout: Math.max(SOCKET_TIMEOUT_MS, blockMs + PING_INTERVAL_MS + SLACK_MS) }
 }
 
 export async function openRedis(
@@ -110,10 +110,12 @@ export async function openRedis(
   settings: ConnectionSettings = {},
 ): Promise<RedisConnections> {
   const embedded =
-    target.kind !== 'embedded' ? null : await (settings.isVisitor ? visitEmbedded() : joinEmbedded(log))
+    target.kind !== 'embedded'
+      ? null
+      : await (settings.joinOnly ? joinRunningEmbedded() : startOrJoinEmbedded(log))
   const real = embedded?.target ?? (target as Exclude<RedisTarget, { kind: 'embedded' }>)
-  const address = addressOf(real)
-  const names = createNames(settings, { isCluster: real.kind === 'cluster' })
+  const address = describeTarget(real)
+  const names = createKeys(settings, { isCluster: real.kind === 'cluster' })
   const open: { client: Redis | Cluster; stop(): void }[] = []
 
   function create(role: Role, options: RedisOptions): Redis | Cluster {
@@ -140,13 +142,13 @@ export async function openRedis(
         started = true
       } catch (cause) {
         client.disconnect()
-        throw new StartError(
+        throw new StartupError(
           `Redis at ${address} does not answer (${reasonOf(cause)}); start it or correct the REDIS_ settings.`,
           { cause },
         )
       }
-      watchHealth(client, role, log)
-      const heartbeat = setInterval(() => ask(client), ASK_EVERY_MS).unref()
+      logConnectionState(client, role, log)
+      const heartbeat = setInterval(() => pingAll(client), PING_INTERVAL_MS).unref()
       open.push({
         client,
         stop() {
@@ -166,11 +168,11 @@ export async function openRedis(
 /** Resolves once it answers; rejects with what an event said, since `connect` only says that the connection is closed. */
 async function start(client: Redis | Cluster): Promise<void> {
   let reason: Error | undefined
-  const hear = (error: Error): void => {
+  const recordError = (error: Error): void => {
     reason = error
   }
-  client.on('error', hear)
-  client.on('sentinelError', hear)
+  client.on('error', recordError)
+  client.on('sentinelError', recordError)
   try {
     await client.connect()
     if ((await client.ping().catch(unlessItCannotSave)) !== 'PONG')
@@ -181,8 +183,8 @@ async function start(client: Redis | Cluster): Promise<void> {
   } catch (error) {
     throw reason ?? error
   } finally {
-    client.off('error', hear)
-    client.off('sentinelError', hear)
+    client.off('error', recordError)
+    client.off('sentinelError', recordError)
   }
 }
 
@@ -193,13 +195,13 @@ function unlessItCannotSave(error: Error): 'PONG' {
 }
 
 /** Only the question counts: what hears nothing after it is ended by its `socketTimeout`. */
-function ask(client: Redis | Cluster): void {
+function pingAll(client: Redis | Cluster): void {
   const connections = client instanceof Cluster ? client.nodes('all') : [client]
   for (const one of connections) if (one.status === 'ready') one.ping().catch(() => {})
 }
 
 /** One line when Redis goes, one when it is back: never one a try. */
-function watchHealth(client: Redis | Cluster, role: Role, log: Log): void {
+function logConnectionState(client: Redis | Cluster, role: Role, log: Log): void {
   let away = false
   client.on('error', (error: Error) => {
     if (away) return

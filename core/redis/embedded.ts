@@ -17,9 +17,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../runtime/log.ts'
-import { StartError } from '../runtime/startup-error.ts'
-import { answers, READY_WITHIN_MS, startRedisServer } from './local-server.ts'
-import { addressOf } from './topology.ts'
+import { StartupError } from '../runtime/startup-error.ts'
+import { isRedisUp, READY_WITHIN_MS, startRedisServer } from './local-server.ts'
+import { describeTarget } from './topology.ts'
 
 export interface EmbeddedRedis {
   target: { kind: 'single'; url: string }
@@ -34,22 +34,22 @@ interface Owner {
 }
 
 /** Joins the private Redis of this project folder, or starts it. */
-export async function joinEmbedded(log: Log): Promise<EmbeddedRedis> {
+export async function startOrJoinEmbedded(log: Log): Promise<EmbeddedRedis> {
   const dir = privateFolder()
   const ownerFile = join(dir, 'owner.json')
   const lock = join(dir, 'starting')
   const deadline = Date.now() + READY_WITHIN_MS
   while (Date.now() < deadline) {
     const owner = readOwner(ownerFile)
-    if (owner && (await answers(owner.url))) return joinRunning(owner, ownerFile, log)
-    if (!takeLock(lock)) {
+    if (owner && (await isRedisUp(owner.url))) return joinRunning(owner, ownerFile, log)
+    if (!tryLock(lock)) {
       await sleep(100)
       continue
     }
     try {
       // Somebody may have finished starting it between our look and our lock.
       const other = readOwner(ownerFile)
-      if (other && (await answers(other.url))) return joinRunning(other, ownerFile, log)
+      if (other && (await isRedisUp(other.url))) return joinRunning(other, ownerFile, log)
       const server = await startRedisServer({ dir, log })
       writeOwner(ownerFile, { ownerPid: process.pid, serverPid: server.pid, url: server.url })
       return {
@@ -63,16 +63,16 @@ export async function joinEmbedded(log: Log): Promise<EmbeddedRedis> {
       rmdirSync(lock)
     }
   }
-  throw new StartError(
+  throw new StartupError(
     `No private Redis came up within ${READY_WITHIN_MS / 1000} s; remove ${dir} and try again.`,
   )
 }
 
 /** One that runs, for who only looks at it: neither started nor, whoever its owner was, stopped. */
-export async function visitEmbedded(): Promise<EmbeddedRedis> {
+export async function joinRunningEmbedded(): Promise<EmbeddedRedis> {
   const owner = readOwner(join(privateFolder(), 'owner.json'))
-  if (!owner || !(await answers(owner.url)))
-    throw new StartError(
+  if (!owner || !(await isRedisUp(owner.url)))
+    throw new StartupError(
       'No Redis is configured and no private one is running: start Halfway first, or set REDIS_URL.',
     )
   return { target: { kind: 'single', url: owner.url }, stop: async () => {} }
@@ -83,7 +83,7 @@ function joinRunning(owner: Owner, ownerFile: string, log: Log): EmbeddedRedis {
   const orphaned = !isAlive(owner.ownerPid)
   if (orphaned) writeOwner(ownerFile, { ...owner, ownerPid: process.pid })
   log.info(
-    { redis: addressOf({ kind: 'single', url: owner.url }) },
+    { redis: describeTarget({ kind: 'single', url: owner.url }) },
     'using the private Redis that is already running',
   )
   return {
@@ -103,13 +103,13 @@ function privateFolder(): string {
   mkdirSync(dir, { recursive: true, mode: 0o700 })
   const { uid } = lstatSync(dir)
   if (process.getuid && (uid !== process.getuid() || lstatSync(dir).isSymbolicLink())) {
-    throw new StartError(`${dir} belongs to somebody else; remove it or set REDIS_URL.`)
+    throw new StartupError(`${dir} belongs to somebody else; remove it or set REDIS_URL.`)
   }
   chmodSync(dir, 0o700)
   return dir
 }
 
-function takeLock(lock: string): boolean {
+function tryLock(lock: string): boolean {
   try {
     mkdirSync(lock)
     return true

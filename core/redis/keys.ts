@@ -18,10 +18,10 @@ export interface Prefixes {
   queuePrefix?: string
 }
 
-export type Names = ReturnType<typeof createNames>
+export type Keys = ReturnType<typeof createKeys>
 
 /** @param isCluster all keys of the queues must lie in one slot: braces see to that */
-export function createNames(
+export function createKeys(
   { keyPrefix = '', queuePrefix = DEFAULT_QUEUE_PREFIX }: Prefixes,
   { isCluster = false } = {},
 ) {
@@ -40,14 +40,14 @@ export function createNames(
     /** The record: a string of JSON. */
     record,
     /** The one-time code on its way to the bot; taken out once. */
-    otpBox: (hash: string): string => `${keyPrefix}${RECORD}otp:{${record(hash)}}`,
+    otp: (hash: string): string => `${keyPrefix}${RECORD}otp:{${record(hash)}}`,
     /** What we wrote last, beside the record for a moment: who overwrites the record does not touch this. */
-    guard: (hash: string): string => `${keyPrefix}${RECORD}guard:{${record(hash)}}`,
+    backup: (hash: string): string => `${keyPrefix}${RECORD}guard:{${record(hash)}}`,
     /** Hashes, newest first, bounded. */
     list: `${keyPrefix}local_requests_list`,
     channel: (hash: string): string => `${keyPrefix}${CHANNEL}${hash}`,
     /** The channel on which a process hears itself, to know that it hears. */
-    echo: (id: string): string => `${keyPrefix}local_request_echo:${id}`,
+    subscriberCheck: (id: string): string => `${keyPrefix}local_request_echo:${id}`,
 
     /** What a caller's Idempotency-Key stands for. Neither caller nor key can be read from the name. */
     idempotency,

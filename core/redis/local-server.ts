@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import type { Log } from '../runtime/log.ts'
-import { StartError } from '../runtime/startup-error.ts'
+import { StartupError } from '../runtime/startup-error.ts'
 
 const JS_SERVER = fileURLToPath(new URL('./js-server.mjs', import.meta.url))
 const STOP_WITHIN_MS = 500
@@ -49,10 +49,10 @@ export async function startRedisServer({
   child.stdout?.on('data', (data) => (output = (output + data).slice(-2000)))
   child.stderr?.on('data', (data) => (output = (output + data).slice(-2000)))
   const deadline = Date.now() + READY_WITHIN_MS
-  while (!(await answers(url))) {
+  while (!(await isRedisUp(url))) {
     if (child.exitCode !== null || Date.now() > deadline) {
       child.kill('SIGKILL')
-      throw new StartError(
+      throw new StartupError(
         `The private Redis (${installed ?? 'js-redis-server'}) did not start: ${output.trim() || 'no answer'}`,
       )
     }
@@ -112,7 +112,7 @@ async function spawnJavaScript(log?: Log): Promise<{ url: string; child: ChildPr
   try {
     createRequire(import.meta.url).resolve('js-redis-server')
   } catch (cause) {
-    throw new StartError(
+    throw new StartupError(
       'No Redis is configured or installed, and the one for development (js-redis-server) is missing: install redis-server or set REDIS_URL.',
       { cause },
     )
@@ -129,7 +129,7 @@ async function spawnJavaScript(log?: Log): Promise<{ url: string; child: ChildPr
   const port = await Promise.race([
     once(child, 'message').then(([message]) => (message as { port: number }).port),
     once(child, 'exit').then(([code]): never => {
-      throw new StartError(`The private Redis (js-redis-server) did not start: it ended with ${code}.`)
+      throw new StartupError(`The private Redis (js-redis-server) did not start: it ended with ${code}.`)
     }),
   ])
   return { url: `redis://:${password}@127.0.0.1:${port}`, child }
@@ -156,7 +156,7 @@ const isFree = (port: number): Promise<boolean> =>
   })
 
 /** Whether a Redis answers there now. */
-export async function answers(url: string): Promise<boolean> {
+export async function isRedisUp(url: string): Promise<boolean> {
   const options = { lazyConnect: true, retryStrategy: null, connectTimeout: 1000, commandTimeout: 1000 }
   const client = url.startsWith('unix:') ? new Redis(new URL(url).pathname, options) : new Redis(url, options)
   client.on('error', () => {})

@@ -2,7 +2,7 @@
 import { Cluster, type Redis } from 'ioredis'
 import type { RedisClient } from './connect.ts'
 
-export interface RedisFacts {
+export interface RedisServerInfo {
   version: string | null
   /** What it does when it is full; `noeviction` is the only right answer. */
   evictionPolicy: string | null
@@ -25,7 +25,7 @@ const mastersOf = (client: RedisClient): Redis[] =>
   client instanceof Cluster ? client.nodes('master') : [client]
 
 /** Of each master there is: several in a Cluster. */
-export async function redisFacts(client: RedisClient): Promise<RedisFacts[]> {
+export async function getServerInfo(client: RedisClient): Promise<RedisServerInfo[]> {
   return Promise.all(mastersOf(client).map((node) => factsOf(node, client.names.queues)))
 }
 
@@ -40,7 +40,7 @@ export async function memoryShare(client: RedisClient): Promise<number | null> {
   return shares.length === 0 ? null : Math.max(...shares)
 }
 
-async function factsOf(node: Redis, ours: string): Promise<RedisFacts> {
+async function factsOf(node: Redis, ours: string): Promise<RedisServerInfo> {
   const [info, slowLog, clients] = await Promise.all([
     seen(node.info()),
     seen(node.config('GET', 'slowlog-log-slower-than')),

@@ -11,14 +11,14 @@ type ClusterTarget = Extract<RedisTarget, { kind: 'cluster' }>
 type Node = ClusterTarget['nodes'][number]
 
 /** How long a Cluster is left alone before the same command is tried again. */
-const TRY_AGAIN_MS = 100
+const RETRY_DELAY_MS = 100
 const SENTINEL_ANSWERS_WITHIN_MS = 1000
 
 export function createClient(target: Exclude<RealTarget, ClusterTarget>, options: RedisOptions): Redis {
-  const client = new Redis({ ...options, ...placeOf(target) })
+  const client = new Redis({ ...options, ...connectionOptions(target) })
   // Each of the many commands that are answered by a replica at once hangs up, and listens for the end of it.
   client.on('connect', () => client.stream.setMaxListeners(0))
-  writeTogether(client)
+  corkWrites(client)
   return client
 }
 
@@ -28,7 +28,7 @@ export function createClient(target: Exclude<RealTarget, ClusterTarget>, options
  * up; and in a Cluster, of one only some of which a failover lets pass, it hands the redirections of the others to the
  * caller instead of following them.
  */
-function writeTogether(client: Redis): void {
+function corkWrites(client: Redis): void {
   const send = client.sendCommand.bind(client)
   client.sendCommand = (command, pipeline) => {
     const { stream } = client
@@ -47,17 +47,17 @@ export function createCluster({ nodes, password }: ClusterTarget, options: Redis
     scripts,
     lazyConnect,
     enableOfflineQueue,
-    maxRedirections: limitMs === undefined ? Number.POSITIVE_INFINITY : Math.ceil(limitMs / TRY_AGAIN_MS),
+    maxRedirections: limitMs === undefined ? Number.POSITIVE_INFINITY : Math.ceil(limitMs / RETRY_DELAY_MS),
     // Who connects while the Cluster is not whole would never hear how that ended, BullMQ's workers among them;
     // commands find out for themselves, and are tried again.
     enableReadyCheck: false,
-    retryDelayOnMoved: TRY_AGAIN_MS,
-    retryDelayOnFailover: TRY_AGAIN_MS,
-    retryDelayOnClusterDown: TRY_AGAIN_MS,
+    retryDelayOnMoved: RETRY_DELAY_MS,
+    retryDelayOnFailover: RETRY_DELAY_MS,
+    retryDelayOnClusterDown: RETRY_DELAY_MS,
     clusterRetryStrategy: retryStrategy ?? undefined,
     redisOptions: { ...node, password },
   })
-  cluster.on('+node', writeTogether)
+  cluster.on('+node', corkWrites)
   if (limitMs !== undefined) limitCommands(cluster, limitMs)
   // Where to begin when all connections were lost: the nodes of the settings may have left the Cluster long before.
   cluster.on('refresh', () => void Object.assign(cluster, { startupNodes: [...nodes, ...nodesOf(cluster)] }))
@@ -113,7 +113,7 @@ export function createClusterSubscriber(
 export const nodesOf = (cluster: Cluster): Node[] =>
   cluster.nodes('all').map(({ options }) => ({ host: options.host as string, port: options.port as number }))
 
-function placeOf(target: Exclude<RealTarget, ClusterTarget>): RedisOptions {
+function connectionOptions(target: Exclude<RealTarget, ClusterTarget>): RedisOptions {
   if (target.kind === 'sentinel') {
     const { sentinels, name, password, db } = target
     return { sentinels, name, password, db, sentinelCommandTimeout: SENTINEL_ANSWERS_WITHIN_MS }
@@ -127,10 +127,10 @@ function placeOf(target: Exclude<RealTarget, ClusterTarget>): RedisOptions {
 }
 
 /** Without a password: for messages and logs. */
-export function addressOf(target: RealTarget): string {
+export function describeTarget(target: RealTarget): string {
   if (target.kind === 'cluster') return target.nodes.map((node) => `${node.host}:${node.port}`).join(',')
   if (target.kind === 'sentinel') return `Sentinel master "${target.name}"`
-  const place = placeOf(target)
+  const place = connectionOptions(target)
   return place.path ?? `${place.host}:${place.port}`
 }
 

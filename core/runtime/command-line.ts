@@ -1,6 +1,6 @@
 /** What command lines have in common. */
 import { type Command, CommanderError, InvalidArgumentError } from 'commander'
-import { StartError } from './startup-error.ts'
+import { StartupError } from './startup-error.ts'
 
 /** 24 days: a timer of Node's that is set for 25 goes off at once. */
 export const LONGEST_SECONDS = 24 * 86_400
@@ -20,7 +20,7 @@ export const wholeNumber =
  *
  * @param args without the names of program and file
  * @returns null when only help was asked for, which has been written
- * @throws StartError saying what is wrong
+ * @throws StartupError saying what is wrong
  */
 export function parseOptions<Options extends object>(
   command: Command,
@@ -35,6 +35,6 @@ export function parseOptions<Options extends object>(
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return null
-    throw new StartError(`${error.message.replace(/^error: /, '')} (--help tells all)`)
+    throw new StartupError(`${error.message.replace(/^error: /, '')} (--help tells all)`)
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import type { DriverName } from './env-schema.ts'
-import { type Settings, settings } from './env-schema.ts'
+import { type Env, envSchema } from './env-schema.ts'
 import { faultOfRedisAddress, parseRedisAddress } from './redis-address.ts'
 import { SettingsError } from './startup-error.ts'
 import { weaknessOf } from './token-strength.ts'
@@ -103,18 +103,18 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   )
   // The seed's .env files write an absent password as the word null.
   if (given.REDIS_PASSWORD === 'null') delete given.REDIS_PASSWORD
-  const parsed = settings.safeParse(given)
+  const parsed = envSchema.safeParse(given)
   const wrong = parsed.error?.issues.map((issue) => `${issue.path[0]?.toString()}: ${issue.message}`) ?? []
   // A setting that is wrong by itself still counts as set: it is complained of once.
-  const complaints = [...wrong, ...together(parsed.data ?? given)]
+  const complaints = [...wrong, ...crossFieldErrors(parsed.data ?? given)]
   if (!parsed.success || complaints.length > 0) {
     throw new SettingsError([...new Set(complaints)])
   }
-  return deepFreeze(arrange(parsed.data))
+  return deepFreeze(toConfig(parsed.data))
 }
 
 /** What only two settings together can get wrong. */
-function together(s: { [name in keyof Settings]?: unknown }): string[] {
+function crossFieldErrors(s: { [name in keyof Env]?: unknown }): string[] {
   const complaints: string[] = []
   const ways = [
     s.REDIS_URL && 'REDIS_URL',
@@ -142,7 +142,7 @@ function together(s: { [name in keyof Settings]?: unknown }): string[] {
 }
 
 /** Settings that belong to a Redis which others name: ignored, they would lead to another database than was meant. */
-function ineffective(s: { [name in keyof Settings]?: unknown }, ways: number): string[] {
+function ineffective(s: { [name in keyof Env]?: unknown }, ways: number): string[] {
   const complaints: string[] = []
   const url = typeof s.REDIS_URL === 'string' ? s.REDIS_URL : null
   if (url !== null && faultOfRedisAddress(url) === null) {
@@ -164,7 +164,7 @@ function ineffective(s: { [name in keyof Settings]?: unknown }, ways: number): s
   return complaints
 }
 
-function arrange(s: Settings): Config {
+function toConfig(s: Env): Config {
   return {
     production: s.NODE_ENV === 'production',
     redis: redisTarget(s),
@@ -216,7 +216,7 @@ function arrange(s: Settings): Config {
   }
 }
 
-function redisTarget(s: Settings): RedisTarget {
+function redisTarget(s: Env): RedisTarget {
   const access = { password: s.REDIS_PASSWORD, db: s.REDIS_DB ?? 0 }
   if (s.REDIS_URL) return { kind: 'single', url: s.REDIS_URL }
   if (s.REDIS_CLUSTER_NODES)

@@ -71,7 +71,7 @@ function splitHostPort(text: string): { host: string; port: number } {
   return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) }
 }
 
-export const settings = z.object({
+export const envSchema = z.object({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
   PORT: port.default(3000),
   HOST: z.string().default('0.0.0.0'),
@@ -146,6 +146,6 @@ export const settings = z.object({
 })
 
 /** The names of all settings, for the test that ties them to the documents. */
-export const SETTING_NAMES = Object.keys(settings.shape)
+export const ENV_NAMES = Object.keys(envSchema.shape)
 
-export type Settings = z.infer<typeof settings>
+export type Env = z.infer<typeof envSchema>

@@ -6,30 +6,30 @@ import { existsSync } from 'node:fs'
 import type { DestinationStream } from 'pino'
 import { type Config, loadConfig } from './config.ts'
 import { createLog, type Log } from './log.ts'
-import { StartError } from './startup-error.ts'
+import { StartupError } from './startup-error.ts'
 import { visible, visibleLines } from './visible-text.ts'
 
 export interface Stoppable {
   stop(): Promise<void> | void
 }
 
-export interface App {
+export interface ProcessContext {
   config: Config
   log: Log
   /** Takes a started part (or the promise of one) into care: it is stopped in reverse order. */
-  use<T extends Stoppable>(name: string, part: T | Promise<T>): Promise<T>
+  register<T extends Stoppable>(name: string, part: T | Promise<T>): Promise<T>
   /** Stops the process as a signal would: its work is done. */
-  end(why: string): void
+  shutdown(why: string): void
   /** Once the process is told to stop, its parts are left behind when they have waited in vain for a few seconds. */
   leaveWhen(waitsInVain: () => boolean): void
 }
 
 /** What stopping may take beside the time that running work has to finish. */
-const STOP_LIMIT_MS = 10_000
+const SHUTDOWN_TIMEOUT_MS = 10_000
 /** How long parts wait in vain, such as for a Redis that is away, before they are left behind. */
 const LEAVE_AFTER_MS = 3_000
 /** A runner (npm, tsx) may pass on a signal that its whole group was sent: only a later one is impatience. */
-const IMPATIENT_AFTER_MS = 500
+const FORCE_EXIT_AFTER_MS = 500
 
 /**
  * Runs one process from its `main.ts`; only here are signals heard and the process ended.
@@ -39,14 +39,14 @@ const IMPATIENT_AFTER_MS = 500
  */
 export async function runProcess(
   { name, env, logTo }: { name: string; env: NodeJS.ProcessEnv; logTo?: DestinationStream },
-  start: (app: App) => Promise<void>,
+  start: (app: ProcessContext) => Promise<void>,
 ): Promise<void> {
   const parts: { name: string; part: Promise<Stoppable> }[] = []
   let log = createLog(name, 'info', logTo)
   let started = false
   let stoppingSince: number | null = null
   let exitCode = 0
-  let stopLimitMs = STOP_LIMIT_MS
+  let stopLimitMs = SHUTDOWN_TIMEOUT_MS
   let waitsInVain = (): boolean => false
 
   const stop = async (code: number, why: string): Promise<void> => {
@@ -76,7 +76,7 @@ export async function runProcess(
   // Nobody reads any more, or the disk is full: that is no reason to stop working.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (stoppingSince !== null && performance.now() - stoppingSince > IMPATIENT_AFTER_MS) process.exit(130)
+    if (stoppingSince !== null && performance.now() - stoppingSince > FORCE_EXIT_AFTER_MS) process.exit(130)
     void stop(0, signal)
   }
   process.on('SIGINT', onSignal)
@@ -100,11 +100,11 @@ export async function runProcess(
     await start({
       config,
       log,
-      async use(partName, part) {
+      async register(partName, part) {
         parts.push({ name: partName, part: Promise.resolve(part) })
         return part
       },
-      end: (why) => void stop(0, why),
+      shutdown: (why) => void stop(0, why),
       leaveWhen: (condition) => {
         waitsInVain = condition
       },
@@ -114,7 +114,7 @@ export async function runProcess(
     log.info('started')
     process.send?.('started')
   } catch (error) {
-    if (error instanceof StartError) process.stderr.write(`${visibleLines(`${name}: ${error.message}`)}\n`)
+    if (error instanceof StartupError) process.stderr.write(`${visibleLines(`${name}: ${error.message}`)}\n`)
     else log.fatal({ err: error }, 'could not start')
     await stop(1, 'could not start')
   }
@@ -172,13 +172,13 @@ export function listen(
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRINUSE') {
         reject(
-          new StartError(
+          new StartupError(
             `Port ${port} is already in use; stop what uses it or set ${setting} to another one.`,
           ),
         )
       } else if (error.code === 'EACCES' || error.code === 'EADDRNOTAVAIL') {
         reject(
-          new StartError(
+          new StartupError(
             `Cannot listen on ${host}:${port} (${error.code}); set ${setting} to a port that is allowed.`,
           ),
         )

@@ -6,7 +6,7 @@
  *
  * Whatever would be ignored is refused instead. No message repeats the address, which may hold a password.
  */
-import { StartError } from './startup-error.ts'
+import { StartupError } from './startup-error.ts'
 
 export type RedisAddress = ({ host: string; port: number; tls: boolean } | { path: string }) & {
   username: string | undefined
@@ -21,7 +21,7 @@ const SCHEME = /^(?:rediss?|unix):\/\//i
 const BEFORE_SOCKET_PATH = /^(unix:\/\/(?:[^/?#]*@)?)(?=\/)/i
 const SOCKET_HOST = 'socket'
 
-/** @throws StartError that says what is wrong with it */
+/** @throws StartupError that says what is wrong with it */
 export function parseRedisAddress(text: string): RedisAddress {
   const address = text.trim()
   if (!SCHEME.test(address)) throw wrong('must be an address that begins with redis://, rediss:// or unix://')
@@ -58,7 +58,7 @@ export function faultOfRedisAddress(text: string): string | null {
   }
 }
 
-class AddressError extends StartError {
+class AddressError extends StartupError {
   readonly fault: string
 
   constructor(fault: string) {

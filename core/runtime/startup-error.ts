@@ -1,9 +1,9 @@
 /** A process cannot start, for a reason its operator can mend: told in one sentence, without a stack. */
-export class StartError extends Error {
+export class StartupError extends Error {
   override name = 'StartError'
 }
 
-export class SettingsError extends StartError {
+export class SettingsError extends StartupError {
   /** One sentence for each setting that is wrong. */
   readonly complaints: readonly string[]
 

@@ -2,20 +2,20 @@
  * When somebody should look after a request, whoever was meant to may be dead by then. A hash in here is no more than
  * a reminder: what is due, the record says.
  */
-import { isHash } from '../domain/request-id.ts'
-import { gather } from '../redis/batch.ts'
+import { isRequestHash } from '../domain/request-id.ts'
+import { createBatcher } from '../redis/batch.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { replacingWrongTypes } from '../redis/wrong-type.ts'
 
 /** When a rescuer looks for the first time: early enough for a service with a short limit, or for a job that was lost. */
-export const FIRST_LOOK_MS = 10_000
+export const FIRST_CHECK_MS = 10_000
 
-export interface Deadlines {
+export interface DeadlineIndex {
   /** Reminds of this request at that time, milliseconds; a later call moves it. */
-  remind(hash: string, at: number): Promise<void>
+  schedule(hash: string, at: number): Promise<void>
   /** Reminds of those that nobody is reminded of. */
-  remindOfForgotten(hashes: readonly string[], at: number): Promise<void>
-  forget(hash: string): Promise<void>
+  scheduleMissing(hashes: readonly string[], at: number): Promise<void>
+  remove(hash: string): Promise<void>
   /**
    * Hashes whose time has come, the oldest first. They are taken: nobody is reminded of them before `again`.
    * What is no hash is removed, by its bytes.
@@ -27,33 +27,33 @@ export interface Deadlines {
 
 const REMINDED_AT_ONCE = 250
 
-export function createDeadlines({ redis }: { redis: RedisClient }): Deadlines {
+export function createDeadlines({ redis }: { redis: RedisClient }): DeadlineIndex {
   const key = redis.names.deadlines
   const onSet = <T>(work: () => Promise<T>): Promise<T> => replacingWrongTypes(redis, { [key]: 'zset' }, work)
-  const remind = gather(REMINDED_AT_ONCE, async (reminders: [at: number, hash: string][]) => {
+  const schedule = createBatcher(REMINDED_AT_ONCE, async (reminders: [at: number, hash: string][]) => {
     await onSet(() => redis.zadd(key, ...reminders.flat()))
     return reminders
   })
-  const forget = gather(REMINDED_AT_ONCE, async (hashes: string[]) => {
+  const remove = createBatcher(REMINDED_AT_ONCE, async (hashes: string[]) => {
     await onSet(() => redis.zrem(key, ...hashes))
     return hashes
   })
   return {
-    async remind(hash, at) {
-      await remind([at, hash])
+    async schedule(hash, at) {
+      await schedule([at, hash])
     },
-    async remindOfForgotten(hashes, at) {
+    async scheduleMissing(hashes, at) {
       if (hashes.length > 0) await onSet(() => redis.zadd(key, 'NX', ...hashes.flatMap((hash) => [at, hash])))
     },
-    async forget(hash) {
-      await forget(hash)
+    async remove(hash) {
+      await remove(hash)
     },
     async take(now, atMost, again) {
       const members = await onSet(() => redis.takeDueBuffer(key, now, atMost, again))
-      const strange = members.filter((member) => !isHash(member.toString()))
+      const strange = members.filter((member) => !isRequestHash(member.toString()))
       if (strange.length > 0) await redis.zrem(key, ...strange)
-      return members.map(String).filter(isHash)
+      return members.map(String).filter(isRequestHash)
     },
-    all: async () => (await onSet(() => redis.zrange(key, '0', '-1'))).filter(isHash),
+    all: async () => (await onSet(() => redis.zrange(key, '0', '-1'))).filter(isRequestHash),
   }
 }

@@ -10,10 +10,10 @@ import { replacingWrongTypes } from '../redis/wrong-type.ts'
 import { parseObject } from './parse-object.ts'
 
 /** How many are kept, and how long: the oldest go first. */
-export const FAILURES_KEPT = 1_000
-export const FAILURES_KEPT_SECONDS = 7 * 24 * 3600
+export const MAX_FAILED_REQUESTS = 1_000
+export const FAILED_REQUEST_TTL_SECONDS = 7 * 24 * 3600
 
-export interface FailureEntry {
+export interface FailedRequestEntry {
   hash: string
   service_slug: string
   /** As in `error_data`. */
@@ -26,17 +26,17 @@ export interface FailureEntry {
   failed_at: string
 }
 
-export type Failed = FailureEntry & {
+export type FailedRequest = FailedRequestEntry & {
   /** The request that it was sent again as; null when it was not. */
   retried_as: string | null
 }
 
-export interface Failures {
+export interface FailedRequests {
   /** Keeps it, once; a record that has not failed is nothing to keep. */
-  keep(record: RequestRecord): Promise<void>
+  add(record: RequestRecord): Promise<void>
   /** The newest first. */
-  list(): Promise<Failed[]>
-  find(hash: string): Promise<Failed | null>
+  list(): Promise<FailedRequest[]>
+  find(hash: string): Promise<FailedRequest | null>
   count(): Promise<number>
   /**
    * Claims the right to send it again as `hash`.
@@ -51,31 +51,31 @@ export function createFailures({
 }: {
   redis: RedisClient
   now?: () => number
-}): Failures {
+}): FailedRequests {
   const { failed, failedEntries } = redis.names
   const onKeys = <T>(work: () => Promise<T>): Promise<T> =>
     replacingWrongTypes(redis, { [failed]: 'zset', [failedEntries]: 'hash' }, work)
   const retriedAs = (hash: string): string => `${hash} retried`
 
-  async function read(hashes: readonly string[]): Promise<Failed[]> {
+  async function read(hashes: readonly string[]): Promise<FailedRequest[]> {
     if (hashes.length === 0) return []
     const found = await onKeys(() => redis.hmget(failedEntries, ...hashes, ...hashes.map(retriedAs)))
     return hashes.flatMap((_, i) => {
-      const entry = parseObject<FailureEntry>(found[i])
+      const entry = parseObject<FailedRequestEntry>(found[i])
       const retried_as = found[hashes.length + i] ?? null
       return isEntry(entry) ? [{ ...entry, retried_as }] : []
     })
   }
 
   return {
-    async keep(record) {
+    async add(record) {
       if (record.status !== 'failed' || !record.completed_at) return
-      const code = nameIn(record.error_data?.code) ?? 'failed'
-      const entry: FailureEntry = {
+      const code = safeCode(record.error_data?.code) ?? 'failed'
+      const entry: FailedRequestEntry = {
         hash: record.hash,
         service_slug: record.service_slug,
         code,
-        message_key: nameIn(record.message_key) ?? code,
+        message_key: safeCode(record.message_key) ?? code,
         retryable: record.error_data?.retryable ?? false,
         attempts: record.attempt,
         created_at: record.created_at,
@@ -84,18 +84,18 @@ export function createFailures({
       const args = [
         failed, failedEntries,
         record.hash, Date.parse(record.completed_at), JSON.stringify(entry),
-        FAILURES_KEPT, FAILURES_KEPT_SECONDS * 1000,
+        MAX_FAILED_REQUESTS, FAILED_REQUEST_TTL_SECONDS * 1000,
       ] // biome-ignore format: in the order of the script's header
       await onKeys(() => redis.keepFailure(...args))
     },
     async list() {
-      const from = now() - FAILURES_KEPT_SECONDS * 1000
+      const from = now() - FAILED_REQUEST_TTL_SECONDS * 1000
       return read(await onKeys(() => redis.zrevrangebyscore(failed, '+inf', from)))
     },
     async find(hash) {
       return (await read([hash]))[0] ?? null
     },
-    count: () => onKeys(() => redis.zcount(failed, now() - FAILURES_KEPT_SECONDS * 1000, '+inf')),
+    count: () => onKeys(() => redis.zcount(failed, now() - FAILED_REQUEST_TTL_SECONDS * 1000, '+inf')),
     async claimRetry(hash, as) {
       const isMine = await onKeys(() => redis.hsetnx(failedEntries, retriedAs(hash), as))
       return isMine === 1 ? as : ((await redis.hget(failedEntries, retriedAs(hash))) ?? as)
@@ -103,9 +103,9 @@ export function createFailures({
   }
 }
 
-const isEntry = (given: Partial<FailureEntry> | null): given is FailureEntry =>
+const isEntry = (given: Partial<FailedRequestEntry> | null): given is FailedRequestEntry =>
   typeof given?.hash === 'string' && typeof given.code === 'string' && typeof given.failed_at === 'string'
 
 /** A bot may have put its own words there, or a number that is somebody's: neither outlives the record. */
-const nameIn = (given: string | undefined): string | undefined =>
+const safeCode = (given: string | undefined): string | undefined =>
   given !== undefined && /^[a-z][\w.:-]{0,99}$/i.test(given) ? given : undefined

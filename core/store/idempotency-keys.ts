@@ -5,12 +5,12 @@
 import { createHmac } from 'node:crypto'
 import { AppError } from '../domain/errors.ts'
 import type { PublicView } from '../domain/record.ts'
-import { isHash } from '../domain/request-id.ts'
+import { isRequestHash } from '../domain/request-id.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { replacingWrongTypes } from '../redis/wrong-type.ts'
 import { parseObject } from './parse-object.ts'
 
-export interface Claim {
+export interface IdempotencyClaim {
   /** Of the body, keyed with the caller's key: says nothing to who does not know both. */
   fingerprint: string
   hash: string
@@ -23,16 +23,16 @@ export interface Claim {
 
 export interface Idempotency {
   /** The claim that stands; null when nobody has claimed the key. */
-  find(caller: string, key: string): Promise<Claim | null>
+  find(caller: string, key: string): Promise<IdempotencyClaim | null>
   /** Claims the key, or returns the claim that stands. */
-  claim(caller: string, key: string, mine: Claim): Promise<Claim>
+  claim(caller: string, key: string, mine: IdempotencyClaim): Promise<IdempotencyClaim>
   /** The first answer; null while it is being made. */
-  answer(caller: string, key: string): Promise<PublicView | null>
+  getResponse(caller: string, key: string): Promise<PublicView | null>
   /**
    * Remembers this answer if it is the first, and returns the first: all who ask at once are told the same.
    * @param keptSeconds how long from now claim and answer are remembered: as long as the request may be read
    */
-  settle(caller: string, key: string, answer: PublicView, keptSeconds: number): Promise<PublicView>
+  saveResponse(caller: string, key: string, getResponse: PublicView, keptSeconds: number): Promise<PublicView>
 }
 
 export const fingerprint = (key: string, body: unknown): string =>
@@ -41,28 +41,28 @@ export const fingerprint = (key: string, body: unknown): string =>
 /** How often a key is claimed that others claim and let go of in between. */
 const MAX_TRIES = 10
 
-function readClaim(json: string | null): Claim | null {
-  const found = parseObject<Claim>(json)
+function readClaim(json: string | null): IdempotencyClaim | null {
+  const found = parseObject<IdempotencyClaim>(json)
   const isClaim =
-    isHash(found?.hash) && [found?.fingerprint, found?.seed].every((text) => typeof text === 'string')
-  return isClaim ? (found as Claim) : null
+    isRequestHash(found?.hash) && [found?.fingerprint, found?.seed].every((text) => typeof text === 'string')
+  return isClaim ? (found as IdempotencyClaim) : null
 }
 
 export function createIdempotency({ redis }: { redis: RedisClient }): Idempotency {
   const read = (name: string): Promise<string | null> =>
     replacingWrongTypes(redis, { [name]: 'string' }, () => redis.get(name))
 
-  const answer = async (caller: string, key: string): Promise<PublicView | null> => {
+  const getResponse = async (caller: string, key: string): Promise<PublicView | null> => {
     const found = parseObject<PublicView>(await read(redis.names.idempotencyAnswer(caller, key)))
-    return isHash(found?.hash) ? (found as PublicView) : null
+    return isRequestHash(found?.hash) ? (found as PublicView) : null
   }
 
-  const find = async (caller: string, key: string): Promise<Claim | null> =>
+  const find = async (caller: string, key: string): Promise<IdempotencyClaim | null> =>
     readClaim(await read(redis.names.idempotency(caller, key)))
 
   return {
     find,
-    answer,
+    getResponse,
     async claim(caller, key, mine) {
       const name = redis.names.idempotency(caller, key)
       for (let tries = 0; tries < MAX_TRIES; tries++) {
@@ -74,11 +74,11 @@ export function createIdempotency({ redis }: { redis: RedisClient }): Idempotenc
       }
       throw new AppError('storage_unavailable')
     },
-    async settle(caller, key, mine, keptSeconds) {
+    async saveResponse(caller, key, mine, keptSeconds) {
       const name = redis.names.idempotencyAnswer(caller, key)
       await redis.expire(redis.names.idempotency(caller, key), keptSeconds)
       if (await redis.set(name, JSON.stringify(mine), 'EX', keptSeconds, 'NX')) return mine
-      const first = await answer(caller, key)
+      const first = await getResponse(caller, key)
       if (!first) await redis.set(name, JSON.stringify(mine), 'EX', keptSeconds)
       return first ?? mine
     },

@@ -5,34 +5,34 @@
  */
 import { nanoid } from 'nanoid'
 import { AppError } from '../domain/errors.ts'
-import { isFinal, publicView, type RequestRecord } from '../domain/record.ts'
-import { sealRecord, sealView, unsealRecord } from '../records/codec.ts'
-import { kindOfNonsense, MAX_RECORD_CHARACTERS, parseForeignRecord } from '../records/foreign-record.ts'
-import { goesBack, type Known, lastKnown, mergeRecords } from '../records/reconcile.ts'
+import { isFinal, type RequestRecord, toPublicView } from '../domain/record.ts'
+import { decodeRecord, encodeRecord, encodeView } from '../records/codec.ts'
+import { describeInvalid, MAX_RECORD_CHARACTERS, parseForeignRecord } from '../records/foreign-record.ts'
+import { isRegression, type KnownState, latestKnown, reconcile } from '../records/reconcile.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { createOnce } from '../redis/once.ts'
 import type { Log } from '../runtime/log.ts'
-import { createReadValue, mayBeInexact, type Value, WRONG_TYPE } from './batched-get.ts'
+import { createBatchedGet, mayBeInexact, type Value, WRONG_TYPE } from './batched-get.ts'
 import { createFailures } from './failed-requests.ts'
-import { createLastGood, type Stored } from './record-cache.ts'
+import { createRecordCache, type StoredRecord } from './record-cache.ts'
 import { releaseUnused } from './subject-limits.ts'
 import { releasePlaces } from './unfinished-limits.ts'
 
-type Committed = { written: true; stored: Stored } | { written: false; stored: Stored | null }
+type CommitResult = { written: true; stored: StoredRecord } | { written: false; stored: StoredRecord | null }
 
-export interface Records {
+export interface RecordStore {
   /** False when the hash already has a record. */
   create(record: RequestRecord): Promise<boolean>
   /** What this process read or wrote last, to save the reading; null when it remembers nothing. */
-  remembered(hash: string): Stored | null
+  cached(hash: string): StoredRecord | null
   /** Null when there is none (any more), or it is another installation's. What is read never lies behind what is `known`. */
-  read(hash: string, known: Known | null): Promise<Stored | null>
+  read(hash: string, known: KnownState | null): Promise<StoredRecord | null>
   /** Stores `next` if what is stored is `before`; tells what stands there afterwards, null when it is gone. */
-  commit(before: Stored, next: RequestRecord, otp?: string): Promise<Committed>
+  commit(before: StoredRecord, next: RequestRecord, otp?: string): Promise<CommitResult>
 }
 
 /** A plain GET, change, SETEX takes milliseconds; a bot that stops to think in between is given this long. */
-const GUARD_MS = 60_000
+const BACKUP_TTL_MS = 60_000
 /** How often a foreign write is made one of ours, each time in vain because another one came in between. */
 const MAX_MENDS = 20
 
@@ -46,9 +46,9 @@ export function createRecords({
   ttlSeconds: number
   now: () => number
   log?: Log
-}): Records {
-  const lastGood = createLastGood({ now })
-  const readValue = createReadValue(redis)
+}): RecordStore {
+  const lastGood = createRecordCache({ now })
+  const readValue = createBatchedGet(redis)
   const failures = createFailures({ redis, now })
   const { installation } = redis.names
   const isFirstNonsense = createOnce()
@@ -61,19 +61,19 @@ export function createRecords({
   async function write(
     before: Value,
     next: RequestRecord,
-    known: Known | null,
+    known: KnownState | null,
     { otp, mends = 0 }: { otp?: string; mends?: number } = {},
-  ): Promise<Committed> {
+  ): Promise<CommitResult> {
     const record: RequestRecord = { ...next, write_id: nanoid(10) }
-    const raw = sealRecord(record)
+    const raw = encodeRecord(record)
     const args = [
-      redis.names.record(next.hash), redis.names.otpBox(next.hash), redis.names.guard(next.hash),
-      before, raw, Date.parse(next.expires_at), redis.names.channel(next.hash), sealView(publicView(next, now())),
-      guardUntil(next, otp), ...box(next, otp),
+      redis.names.record(next.hash), redis.names.otp(next.hash), redis.names.backup(next.hash),
+      before, raw, Date.parse(next.expires_at), redis.names.channel(next.hash), encodeView(toPublicView(next, now())),
+      backupUntil(next, otp), ...otpArguments(next, otp),
     ] // biome-ignore format: in the order of the script's header
     const answer = await redis.commitRequest(...args)
     if (answer === 1 || answer === raw) {
-      lastGood.keep({ record, raw })
+      lastGood.set({ record, raw })
       if (isFinal(record.status)) await settle(record)
       if (record.step !== known?.step) tellUnknownStep(record)
       return { written: true, stored: { record, raw } }
@@ -82,7 +82,7 @@ export function createRecords({
       answer !== null && mayBeInexact(answer) ? await readValue(redis.names.record(next.hash)) : answer
     return {
       written: false,
-      stored: present === null ? gone(next.hash) : await open(next.hash, present, known, mends),
+      stored: present === null ? evict(next.hash) : await resolve(next.hash, present, known, mends),
     }
   }
 
@@ -92,7 +92,7 @@ export function createRecords({
    */
   async function settle(record: RequestRecord): Promise<void> {
     await Promise.all([
-      failures.keep(record),
+      failures.add(record),
       releasePlaces(redis, record),
       releaseUnused(redis, record),
     ]).catch((error: unknown) =>
@@ -115,9 +115,9 @@ export function createRecords({
    * Plain progress is not worth its keep: the next one makes it good. What a request cannot do without is, and all of
    * one that other programs write, too.
    */
-  function guardUntil(next: RequestRecord, otp: string | undefined): number | '' {
+  function backupUntil(next: RequestRecord, otp: string | undefined): number | '' {
     if (!next.guarded && next.status === 'processing' && otp === undefined) return ''
-    return Math.min(now() + GUARD_MS, Date.parse(next.expires_at))
+    return Math.min(now() + BACKUP_TTL_MS, Date.parse(next.expires_at))
   }
 
   /**
@@ -126,39 +126,39 @@ export function createRecords({
    *
    * @param mends how often it was written again in vain
    */
-  function open(
+  function resolve(
     hash: string,
     raw: Value,
-    known: Known | null,
+    known: KnownState | null,
     mends = 0,
-  ): Stored | null | Promise<Stored | null> {
+  ): StoredRecord | null | Promise<StoredRecord | null> {
     const ours = unseal(hash, raw)
     if (ours && ours.record.installation !== installation) return null
-    if (ours && !(known && goesBack(known, ours.record)) && lastGood.keepUnlessAhead(ours)) return ours
+    if (ours && !(known && isRegression(known, ours.record)) && lastGood.setIfNewer(ours)) return ours
     if (mends === MAX_MENDS) throw tooManyWriters()
-    return mend(hash, raw, ours?.record ?? null, known, mends)
+    return repair(hash, raw, ours?.record ?? null, known, mends)
   }
 
-  async function mend(
+  async function repair(
     hash: string,
     raw: Value,
     ours: RequestRecord | null,
-    known: Known | null,
+    known: KnownState | null,
     mends: number,
-  ): Promise<Stored | null> {
-    const guard = ours ? null : unseal(hash, (await readValue(redis.names.guard(hash))) ?? '')
+  ): Promise<StoredRecord | null> {
+    const guard = ours ? null : unseal(hash, (await readValue(redis.names.backup(hash))) ?? '')
     const all = [guard?.record, lastGood.get(hash)?.record, known]
     // Bytes that are no UTF-8 are shown as replacement characters.
     const theirs = ours ?? parseForeignRecord(textOf(raw), hash)
-    if (!theirs) return nonsense(hash, raw, lastKnown(all))
+    if (!theirs) return fallbackForInvalid(hash, raw, latestKnown(all))
     if (theirs.installation !== installation) return null
-    const next = mergeRecords(all, theirs, { now: now(), ttlSeconds })
-    return (await write(raw, next, lastKnown(all) ?? known, { mends: mends + 1 })).stored
+    const next = reconcile(all, theirs, { now: now(), ttlSeconds })
+    return (await write(raw, next, latestKnown(all) ?? known, { mends: mends + 1 })).stored
   }
 
   /** The last good record, as long as the request would have lived. */
-  function nonsense(hash: string, raw: Value, last: RequestRecord | null): Stored | null {
-    const kind = raw === WRONG_TYPE ? 'no string' : kindOfNonsense(textOf(raw))
+  function fallbackForInvalid(hash: string, raw: Value, last: RequestRecord | null): StoredRecord | null {
+    const kind = raw === WRONG_TYPE ? 'no string' : describeInvalid(textOf(raw))
     if (isFirstNonsense(hash)) log?.warn({ hash, kind }, 'another program left nonsense in a record')
     if (!last)
       throw new AppError('unreadable_record', {
@@ -167,27 +167,27 @@ export function createRecords({
     return now() < Date.parse(last.expires_at) ? { record: last, raw } : null
   }
 
-  function gone(hash: string): null {
-    lastGood.forget(hash)
+  function evict(hash: string): null {
+    lastGood.remove(hash)
     return null
   }
 
-  async function read(hash: string, known: Known | null): Promise<Stored | null> {
+  async function read(hash: string, known: KnownState | null): Promise<StoredRecord | null> {
     const raw = await readValue(redis.names.record(hash))
-    if (raw === null) return gone(hash)
+    if (raw === null) return evict(hash)
     try {
-      return await open(hash, raw, known)
+      return await resolve(hash, raw, known)
     } catch (error) {
       // What is not written yet is not shown yet. A change to the last good record is refused: it is not what is stored.
       const last = error instanceof TooManyWriters ? lastGood.get(hash) : null
-      if (!last || (known && goesBack(known, last.record))) throw error
+      if (!last || (known && isRegression(known, last.record))) throw error
       return last
     }
   }
 
   async function create(created: RequestRecord): Promise<boolean> {
     const record = installation === undefined ? created : { ...created, installation }
-    const raw = sealRecord(record)
+    const raw = encodeRecord(record)
     const made = await redis.set(
       redis.names.record(record.hash),
       raw,
@@ -195,12 +195,12 @@ export function createRecords({
       Date.parse(record.expires_at),
       'NX',
     )
-    if (made !== null) lastGood.keep({ record, raw })
+    if (made !== null) lastGood.set({ record, raw })
     return made !== null
   }
 
   return {
-    remembered: lastGood.get,
+    cached: lastGood.get,
     create,
     read,
     commit: (before, next, otp) => write(before.raw, next, before.record, { otp }),
@@ -213,7 +213,7 @@ const textOf = (raw: Value): string =>
 
 /** Null when it is not as one of ours wrote it: also a record that another program has copied to another key. */
 function unseal(hash: string, raw: Value): { record: RequestRecord; raw: string } | null {
-  const record = typeof raw === 'string' ? unsealRecord(raw) : null
+  const record = typeof raw === 'string' ? decodeRecord(raw) : null
   return record?.hash === hash ? { record, raw: raw as string } : null
 }
 
@@ -225,7 +225,7 @@ class TooManyWriters extends AppError {
 export const tooManyWriters = (): AppError => new TooManyWriters()
 
 /** A code goes into the box with the change that hands it over; a new question or the end empties the box. */
-function box(next: RequestRecord, otp: string | undefined): (string | number)[] {
+function otpArguments(next: RequestRecord, otp: string | undefined): (string | number)[] {
   if (otp !== undefined && next.otp_data) return [otp, Date.parse(next.otp_data.expires_at)]
   return next.status === 'processing' ? [] : ['']
 }

@@ -5,26 +5,28 @@
  * Who has read or written a request before needs one round trip; on a conflict the script hands back the newer record
  * and the change is made to that one, so nothing is ever lost, whoever writes.
  */
+
+import type { Command } from '../domain/command.ts'
 import { AppError } from '../domain/errors.ts'
 import type { PublicView, RequestRecord } from '../domain/record.ts'
-import { isHash } from '../domain/request-id.ts'
-import { advance, type Change, type Refusal } from '../domain/state-machine.ts'
+import { isRequestHash } from '../domain/request-id.ts'
+import { type RejectionCode, transition } from '../domain/state-machine.ts'
 import { inexactAt, inexactWords } from '../records/exact-numbers.ts'
 import { isTooDeep, MAX_STORED_DEPTH } from '../records/json-limits.ts'
-import { gather } from '../redis/batch.ts'
+import { createBatcher } from '../redis/batch.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { replacingWrongTypes } from '../redis/wrong-type.ts'
 import type { Log } from '../runtime/log.ts'
-import type { Stored } from './record-cache.ts'
+import type { StoredRecord } from './record-cache.ts'
 import { createRecords, tooManyWriters } from './record-store.ts'
 import { countCode } from './subject-limits.ts'
 
-export type { Stored }
+export type { StoredRecord }
 
-export type Outcome =
-  | { ok: true; stored: Stored }
+export type ApplyResult =
+  | { ok: true; stored: StoredRecord }
   /** `stored` is the record that refused; null when there is none. */
-  | { ok: false; refusal: Refusal | 'request_not_found'; stored: Stored | null }
+  | { ok: false; refusal: RejectionCode | 'request_not_found'; stored: StoredRecord | null }
 
 export interface RequestStore {
   /**
@@ -32,7 +34,7 @@ export interface RequestStore {
    * behind `seen`, which somebody was shown: nothing goes back for them.
    * @throws AppError `storage_unavailable`; `unreadable_record` for nonsense where nothing good is known
    */
-  read(hash: string, seen?: PublicView): Promise<Stored | null>
+  read(hash: string, atLeast?: PublicView): Promise<StoredRecord | null>
   /** False when the hash already has a record. */
   create(record: RequestRecord): Promise<boolean>
   /**
@@ -43,16 +45,16 @@ export interface RequestStore {
    */
   apply(
     hash: string,
-    change: Change,
+    change: Command,
     options?: { otp?: string; reserve?: (record: RequestRecord) => Promise<void> },
-  ): Promise<Outcome>
+  ): Promise<ApplyResult>
   /** Hashes of the latest requests, newest first; some may have expired. */
-  latest(count: number): Promise<string[]>
+  listRecent(count: number): Promise<string[]>
 }
 
 export const MAX_RESULT_BYTES = 256 * 1024
 const LIST_LENGTH = 10_000
-const LISTED_AT_ONCE = 250
+const LIST_BATCH = 250
 /** With this many writers faster in a row something else is wrong. */
 const MAX_CONFLICTS = 1000
 
@@ -74,7 +76,7 @@ export function createRequestStore({
   const rules = () => ({ now: now(), ttlSeconds })
   const onList = <T>(work: () => Promise<T>): Promise<T> =>
     replacingWrongTypes(redis, { [redis.names.list]: 'list' }, work)
-  const putOnList = gather(LISTED_AT_ONCE, async (hashes: string[]) => {
+  const addToList = createBatcher(LIST_BATCH, async (hashes: string[]) => {
     await onList(() =>
       Promise.all([
         redis.lpush(redis.names.list, ...hashes),
@@ -94,24 +96,24 @@ export function createRequestStore({
   }
 
   return {
-    read: (hash, seen) => reachable(() => records.read(hash, seen ?? null)),
+    read: (hash, atLeast) => withStorageErrors(() => records.read(hash, atLeast ?? null)),
 
     create: (record) =>
-      reachable(async () => {
+      withStorageErrors(async () => {
         if (!(await records.create(record))) return false
-        await putOnList(record.hash)
+        await addToList(record.hash)
         return true
       }),
 
     async apply(hash, change, { otp, reserve } = {}) {
       if (change.type === 'complete') checkResult(change.result)
-      return reachable(async () => {
-        const remembered = records.remembered(hash)
+      return withStorageErrors(async () => {
+        const remembered = records.cached(hash)
         let stored = remembered ?? (await records.read(hash, null))
         let isReserved = reserve === undefined
         for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
           if (!stored) return { ok: false, refusal: 'request_not_found', stored: null }
-          const advanced = advance(stored.record, change, rules())
+          const advanced = transition(stored.record, change, rules())
           if (!advanced.ok) {
             // What is remembered may be old: only the present record may refuse.
             if (conflicts > 0 || !remembered) return { ok: false, refusal: advanced.refusal, stored }
@@ -131,16 +133,16 @@ export function createRequestStore({
       })
     },
 
-    latest: (count) =>
-      reachable(async () => {
+    listRecent: (count) =>
+      withStorageErrors(async () => {
         const listed = await onList(() => redis.lrange(redis.names.list, 0, count - 1))
-        return listed.filter(isHash)
+        return listed.filter(isRequestHash)
       }),
   }
 }
 
 /** A bot that is given a code and asks again has had another one sent, which nobody reserved. */
-const isUnaskedCode = ({ type }: Change, { status, otp_data: answered }: RequestRecord): boolean =>
+const isUnaskedCode = ({ type }: Command, { status, otp_data: answered }: RequestRecord): boolean =>
   type === 'require_otp' && status === 'processing' && answered !== null && !answered.resend_requested
 
 function checkResult(result: unknown): void {
@@ -175,7 +177,7 @@ function toJson(value: unknown): string | null {
 }
 
 /** Whatever Redis or the way to it does, callers see one error. Mistakes of our own stay what they are. */
-async function reachable<T>(work: () => Promise<T>): Promise<T> {
+async function withStorageErrors<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {

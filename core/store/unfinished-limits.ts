@@ -9,10 +9,10 @@
 import { findService } from '../catalog/index.ts'
 import { AppError } from '../domain/errors.ts'
 import type { RequestRecord } from '../domain/record.ts'
-import { gather } from '../redis/batch.ts'
+import { createBatcher } from '../redis/batch.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { replacingWrongTypes } from '../redis/wrong-type.ts'
-import { FIRST_LOOK_MS } from './deadline-index.ts'
+import { FIRST_CHECK_MS } from './deadline-index.ts'
 
 export interface UnfinishedLimits {
   /** Of one session, and of one address. */
@@ -66,7 +66,7 @@ export function createPlaces({
   now: () => number
 }): Places {
   const { deadlines } = redis.names
-  const reserveAll = gather(RESERVED_AT_ONCE, async (all: Wanted[]) => {
+  const reserveAll = createBatcher(RESERVED_AT_ONCE, async (all: Wanted[]) => {
     const answers = new Map<Wanted, number>()
     const byKey = new Map<string, Wanted[]>()
     for (const wanted of all) byKey.set(wanted.key, [...(byKey.get(wanted.key) ?? []), wanted])
@@ -90,7 +90,7 @@ export function createPlaces({
     async reserve(request) {
       const { hash } = request
       const score = Date.parse(request.expires_at)
-      const firstLook = Date.parse(request.run_at ?? request.created_at) + FIRST_LOOK_MS
+      const firstLook = Date.parse(request.run_at ?? request.created_at) + FIRST_CHECK_MS
       const bySubmitter = submitterKeys(redis, request)
       const wanted: Wanted[] = [
         ...bySubmitter.map((key) => ({ key, score, hash, max: limits.maxUnfinishedPerSubmitter })),

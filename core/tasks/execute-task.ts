@@ -3,10 +3,10 @@
 import type { Driver } from './drivers/driver.ts'
 import { within } from './limits.ts'
 import { toJson } from './serialize.ts'
-import { allOf, beginAll } from './start-tasks.ts'
+import { awaitAll, startAll } from './start-tasks.ts'
 import type { Run, TaskRegistry } from './task.ts'
 import { taskError } from './task-errors.ts'
-import { badOutcome, goodOutcome } from './task-result.ts'
+import { encodeFailure, encodeSuccess } from './task-result.ts'
 
 export interface Execution {
   name: string
@@ -36,9 +36,9 @@ export async function execute(
     const checked = definition.schema.result.safeParse(result)
     if (!checked.success)
       throw taskError(name, 'invalid_result', `its result is not right: ${checked.error.message}`)
-    return goodOutcome(toJson(name, 'result', checked.data))
+    return encodeSuccess(toJson(name, 'result', checked.data))
   } catch (thrown) {
-    return badOutcome(name, thrown)
+    return encodeFailure(name, thrown)
   }
 }
 
@@ -62,7 +62,7 @@ function runHere(tasks: TaskRegistry, outer: AbortSignal): Run {
   const driver = inProcess(tasks)
   return async (calls, options = {}) => {
     const signal = options.signal ? AbortSignal.any([outer, options.signal]) : outer
-    return allOf(beginAll(driver, calls, { ...options, signal })) as never
+    return awaitAll(startAll(driver, calls, { ...options, signal })) as never
   }
 }
 

@@ -2,7 +2,7 @@
 import { taskError } from './task-errors.ts'
 
 /** So many at once, the others in their order. */
-export function atMost(limit: number): <T>(work: () => Promise<T>) => Promise<T> {
+export function createLimiter(limit: number): <T>(work: () => Promise<T>) => Promise<T> {
   let running = 0
   const waiting: (() => void)[] = []
   return async (work) => {

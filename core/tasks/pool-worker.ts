@@ -2,7 +2,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { execute } from './execute-task.ts'
 import { loadTasks } from './task.ts'
-import { badOutcome } from './task-result.ts'
+import { encodeFailure } from './task-result.ts'
 
 interface PoolTask {
   tasks: string
@@ -25,6 +25,6 @@ export default async function run({ tasks, name, args, port }: PoolTask): Promis
     })
   } catch (error) {
     // The module of the tasks cannot be loaded.
-    return badOutcome(name, error)
+    return encodeFailure(name, error)
   }
 }

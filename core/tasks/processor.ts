@@ -3,20 +3,20 @@
  * of them may run, on any number of machines; the tasks of one that is killed are run again elsewhere.
  */
 import { type Job, Worker } from 'bullmq'
-import { waiting, waitNoLonger } from '../queue/queues.ts'
+import { blockingOptions, capBlockTimeout } from '../queue/queues.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Driver } from './drivers/driver.ts'
 import {
   type ConcurrencyNames,
-  LETTERS_LIVE_MS,
-  type Letter,
   QUEUE,
   RENEW_EVERY_MS,
+  REPLY_TTL_MS,
   type TaskMessage,
+  type TaskReply,
 } from './protocol.ts'
 import { type TaskError, taskError } from './task-errors.ts'
-import { badOutcome, readOutcome } from './task-result.ts'
+import { decodeResult, encodeFailure } from './task-result.ts'
 
 export interface ProcessorOptions {
   redis: RedisClient
@@ -67,18 +67,18 @@ export function startProcessor({
     connection: redis,
     prefix: names.queues,
     concurrency,
-    ...waiting(sleepSeconds),
+    ...blockingOptions(sleepSeconds),
     removeOnComplete: { count: 0 },
     removeOnFail: { count: 0 },
     lockDuration: LOCK_MS,
     stalledInterval: LOCK_MS / 2,
     maxStalledCount: tries - 1,
   })
-  waitNoLonger(worker, sleepSeconds)
+  capBlockTimeout(worker, sleepSeconds)
   worker.on('error', (error) => log.debug({ err: error }, 'the queue of tasks stumbled'))
   worker.on('failed', (job) => {
     // Given up by BullMQ: whoever ran it died, too often.
-    if (job?.deferredFailure) void giveUp(job.id as string)
+    if (job?.deferredFailure) void failLost(job.id as string)
   })
 
   async function process({ id }: Job): Promise<void> {
@@ -110,20 +110,20 @@ export function startProcessor({
     try {
       return await pool.run({ name, args, signal, timeout, detached: caller === null, onProgress })
     } catch (thrown) {
-      return badOutcome(name, thrown)
+      return encodeFailure(name, thrown)
     }
   }
 
   async function finish(id: string, { name, caller }: TaskMessage, outcome: string): Promise<void> {
-    if (caller === null) tellFailure(name, outcome)
+    if (caller === null) logFailure(name, outcome)
     if (caller === null) await redis.del(names.task(id))
     else await send(caller, { id, outcome })
   }
 
   /** Nobody else will hear of it. */
-  function tellFailure(name: string, outcome: string): void {
+  function logFailure(name: string, outcome: string): void {
     try {
-      readOutcome(name, outcome)
+      decodeResult(name, outcome)
     } catch (error) {
       failed++
       log.warn(
@@ -134,9 +134,9 @@ export function startProcessor({
   }
 
   /** With the end of a task goes what it was given: nothing of it is left once its caller has read the letter. */
-  async function send(caller: string, letter: Letter): Promise<void> {
-    const mailbox = names.mailbox(caller)
-    const sending = redis.multi().rpush(mailbox, JSON.stringify(letter)).pexpire(mailbox, LETTERS_LIVE_MS)
+  async function send(caller: string, letter: TaskReply): Promise<void> {
+    const replies = names.replies(caller)
+    const sending = redis.multi().rpush(replies, JSON.stringify(letter)).pexpire(replies, REPLY_TTL_MS)
     if ('outcome' in letter) sending.del(names.task(letter.id))
     await sending.exec()
   }
@@ -157,29 +157,29 @@ export function startProcessor({
   }
 
   /** After a Redis that was away, a caller that lives has first to say so again. */
-  async function lookAfter(id: string, one: Running): Promise<void> {
+  async function checkCaller(id: string, one: Running): Promise<void> {
     const wanted = await isWanted(id, one.message)
     one.missingSince = wanted === 'unknown' ? (one.missingSince ?? Date.now()) : null
-    const isMissed = one.missingSince !== null && Date.now() - one.missingSince > RENEW_EVERY_MS
-    if (wanted === 'no' || isMissed) one.abort.abort()
+    const missingOnce = one.missingSince !== null && Date.now() - one.missingSince > RENEW_EVERY_MS
+    if (wanted === 'no' || missingOnce) one.abort.abort()
   }
 
-  async function giveUp(id: string): Promise<void> {
+  async function failLost(id: string): Promise<void> {
     const message = await find(id)
     if (!message) return
     const error = taskError(message.name, 'task_lost', `whoever ran it died, ${tries} times.`)
-    await finish(id, message, badOutcome(message.name, error))
+    await finish(id, message, encodeFailure(message.name, error))
   }
 
-  async function look(): Promise<void> {
+  async function heartbeat(): Promise<void> {
     await redis.set(names.processors, '1', 'PX', SIGN_LIVES_MS)
-    await Promise.all([...running].map(([id, one]) => lookAfter(id, one)))
+    await Promise.all([...running].map(([id, one]) => checkCaller(id, one)))
   }
   const looking = setInterval(
-    () => void look().catch((error: unknown) => log.debug({ err: error }, 'could not look after tasks')),
+    () => void heartbeat().catch((error: unknown) => log.debug({ err: error }, 'could not look after tasks')),
     LOOK_EVERY_MS,
   )
-  look().catch(() => {})
+  heartbeat().catch(() => {})
 
   return {
     isIdle: () => running.size === 0,

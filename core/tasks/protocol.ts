@@ -16,7 +16,7 @@ export function createConcurrencyNames(prefix: string, { isCluster = false } = {
     /** What a task is given, until it has ended. */
     task: (id: string): string => `${own}:task:${id}`,
     /** How tasks of a caller go on and end, a list that the caller empties. */
-    mailbox: (caller: string): string => `${own}:mailbox:${caller}`,
+    replies: (caller: string): string => `${own}:mailbox:${caller}`,
     /** There as long as the caller lives. */
     lease: (caller: string): string => `${own}:lease:${caller}`,
     /** There when its caller has given a task up. */
@@ -38,12 +38,12 @@ export interface TaskMessage {
 }
 
 /** What comes back. */
-export type Letter = { id: string; progress: number } | { id: string; outcome: string }
+export type TaskReply = { id: string; progress: number } | { id: string; outcome: string }
 
 /** A caller that has not been heard of for so long is gone. */
 export const LEASE_MS = 6_000
 export const RENEW_EVERY_MS = 2_000
 /** What nobody fetches is gone after so long. */
-export const LETTERS_LIVE_MS = 60_000
+export const REPLY_TTL_MS = 60_000
 /** A task that waits for longer than this beside its own time is none. */
-export const TASK_LIVES_MS = 3_600_000
+export const TASK_TTL_MS = 3_600_000

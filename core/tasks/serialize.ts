@@ -6,7 +6,7 @@ export const MOST_BYTES = 1024 * 1024
 
 /** @param what of the task: how a complaint calls it  @throws TaskError `invalid_arguments`, `invalid_result`, `too_large` */
 export function toJson(task: string, what: 'arguments' | 'result', value: unknown): string {
-  const odd = firstOddity(value, what, new Set())
+  const odd = findNonJson(value, what, new Set())
   if (odd) throw taskError(task, `invalid_${what}`, `${odd}, which is no JSON.`)
   const json = JSON.stringify(value ?? null)
   const bytes = Buffer.byteLength(json)
@@ -20,7 +20,7 @@ export function toJson(task: string, what: 'arguments' | 'result', value: unknow
 }
 
 /** What would be lost or changed on the way, in words; null when nothing would. */
-function firstOddity(value: unknown, path: string, above: Set<object>): string | null {
+function findNonJson(value: unknown, path: string, above: Set<object>): string | null {
   switch (typeof value) {
     case 'undefined':
     case 'string':
@@ -40,7 +40,7 @@ function firstOddity(value: unknown, path: string, above: Set<object>): string |
     return `${path} is a ${value.constructor?.name ?? 'special object'}`
   above.add(value)
   for (const [key, inner] of Object.entries(value)) {
-    const odd = firstOddity(inner, `${path}.${key}`, above)
+    const odd = findNonJson(inner, `${path}.${key}`, above)
     if (odd) return odd
   }
   above.delete(value)

@@ -1,29 +1,29 @@
 /** Tasks begun together on one driver: each a promise of its own, all under one signal. */
 import { setMaxListeners } from 'node:events'
 import type { Driver, DriverCall } from './drivers/driver.ts'
-import { atMost } from './limits.ts'
+import { createLimiter } from './limits.ts'
 import { toJson } from './serialize.ts'
 import type { RunOptions, TaskCall } from './task.ts'
 import { TaskError, taskError } from './task-errors.ts'
-import { readOutcome } from './task-result.ts'
+import { decodeResult } from './task-result.ts'
 
-export interface Begun {
+export interface StartedTasks {
   /** In the order of the calls; they reject with TaskErrors. */
   promises: Promise<unknown>[]
   abort(): void
 }
 
 /** @param detached nobody waits for them */
-export function beginAll(
+export function startAll(
   driver: Driver,
   calls: readonly TaskCall[],
   { signal, timeout = 0, limit = Number.POSITIVE_INFINITY }: RunOptions,
   detached = false,
-): Begun {
+): StartedTasks {
   const abort = new AbortController()
   const all = signal ? AbortSignal.any([abort.signal, signal]) : abort.signal
   setMaxListeners(0, all)
-  const atOnce = atMost(Math.min(driver.limit ?? limit, limit))
+  const atOnce = createLimiter(Math.min(driver.limit ?? limit, limit))
   const promises = calls.map((call, index) =>
     atOnce(() => one(driver, call, index, { signal: all, timeout, detached })),
   )
@@ -32,7 +32,7 @@ export function beginAll(
 }
 
 /** All results; with the first error the rest is aborted. */
-export async function allOf({ promises, abort }: Begun): Promise<unknown[]> {
+export async function awaitAll({ promises, abort }: StartedTasks): Promise<unknown[]> {
   try {
     return await Promise.all(promises)
   } finally {
@@ -51,7 +51,7 @@ async function one(
     if (checked?.success === false)
       throw taskError(name, 'invalid_arguments', `its arguments are not right: ${checked.error.message}`)
     const json = toJson(name, 'arguments', args)
-    const value = readOutcome(name, await driver.run({ name, args: json, onProgress, ...limits }))
+    const value = decodeResult(name, await driver.run({ name, args: json, onProgress, ...limits }))
     // Of what nobody waits for, only the end is told.
     if (limits.detached) return null
     const result = definition?.schema.result.safeParse(value)

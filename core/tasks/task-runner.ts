@@ -10,7 +10,7 @@
 import type { DriverName } from '../runtime/env-schema.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Driver } from './drivers/driver.ts'
-import { allOf, type Begun, beginAll } from './start-tasks.ts'
+import { awaitAll, type StartedTasks, startAll } from './start-tasks.ts'
 import type { ResultsOf, Run, RunOptions, TaskCall } from './task.ts'
 import { TaskError } from './task-errors.ts'
 
@@ -68,17 +68,17 @@ export function createConcurrency(options: ConcurrencyOptions): Concurrency {
     return driver
   }
   const deferred = { done: 0, failed: 0 }
-  const putOff = new Set<Promise<void>>()
+  const pendingDeferred = new Set<Promise<void>>()
 
   const on = (name: DriverName): Concurrency => {
     const begin = async (
       calls: readonly TaskCall[],
       runOptions: RunOptions,
       detached = false,
-    ): Promise<Begun> => beginAll(await open(name), calls, runOptions, detached)
+    ): Promise<StartedTasks> => startAll(await open(name), calls, runOptions, detached)
 
     return {
-      run: async (calls, runOptions = {}) => allOf(await begin(calls, runOptions)) as never,
+      run: async (calls, runOptions = {}) => awaitAll(await begin(calls, runOptions)) as never,
       async settle(calls, runOptions = {}) {
         const { promises } = await begin(calls, runOptions)
         const outcomes = await Promise.allSettled(promises)
@@ -124,13 +124,13 @@ export function createConcurrency(options: ConcurrencyOptions): Concurrency {
           .catch((error: unknown) =>
             options.log.warn({ err: error }, 'tasks that were put off could not be run'),
           )
-          .finally(() => putOff.delete(promise))
-        putOff.add(promise)
+          .finally(() => pendingDeferred.delete(promise))
+        pendingDeferred.add(promise)
       },
       deferred: () => ({ ...deferred }),
       driver: on,
       async stop() {
-        await Promise.all(putOff)
+        await Promise.all(pendingDeferred)
         await Promise.all([...made.values()].map(async (driver) => (await driver).stop()))
         made.clear()
       },

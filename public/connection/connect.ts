@@ -9,7 +9,14 @@ import type { Connection } from '../reducer.ts'
 import { byPoll } from './poll-transport.ts'
 import { bySocket } from './socket-transport.ts'
 import { byEventStream } from './sse-transport.ts'
-import { type Ears, type End, jittered, type Running, type Watched, type Way } from './transport.ts'
+import {
+  type ActiveTransport,
+  type CloseReason,
+  jittered,
+  type Transport,
+  type TransportEvents,
+  type WatchTarget,
+} from './transport.ts'
 import { startVersionCheck } from './version-check.ts'
 
 /** Shorter losses are not worth a word, nor another way: what was lost usually comes back. */
@@ -22,7 +29,7 @@ const MAX_LAG_MS = 1000
 const RETRY_LAGGING_MS = 15_000
 const MAX_RETRY_LAGGING_MS = 600_000
 
-export interface ConnectionOptions extends Watched {
+export interface ConnectionOptions extends WatchTarget {
   /**
    * Whether requests to the server share one connection (HTTP/2, HTTP/3). Over HTTP/1.1 each stream holds one of the six
    * connections that a browser opens to a host, for all its tabs together: six open pages would block everything else.
@@ -46,21 +53,9 @@ export interface LiveConnection {
   close(): void
 }
 
-interface Rung {
-  readonly way: Way
-  running?: Running
-  isUp: boolean
-  /** The newest version that it has delivered. */
-  heard: number
-  /** How often it was found lagging. */
-  lags: number
-  /** Starts the next one, unless this one is back by then; or this one, when it has been left for a while. */
-  timer?: ReturnType<typeof setTimeout>
-}
-
 export function connect(options: ConnectionOptions): LiveConnection {
   /** The ways that are tried now: always the best ones. */
-  const rungs: Rung[] = []
+  const rungs: ActiveTransport[] = []
   let quiet: ReturnType<typeof setTimeout> | undefined
   let isLost = false
   let isClosed = false
@@ -68,13 +63,13 @@ export function connect(options: ConnectionOptions): LiveConnection {
   let isDegraded = false
 
   /** The best first. */
-  const ways = (): Way[] =>
+  const ways = (): Transport[] =>
     options.isMultiplexed && !isHidden ? [bySocket, byEventStream, byPoll] : [bySocket, byPoll]
 
   function start(place: number, { lags = 0, afterMs = 0 } = {}): void {
     const way = ways()[place]
     if (!way) return
-    const rung: Rung = { way, isUp: false, heard: 0, lags }
+    const rung: ActiveTransport = { way, isUp: false, heard: 0, lags }
     rungs[place] = rung
     const run = (): void => {
       rung.timer = undefined
@@ -88,12 +83,12 @@ export function connect(options: ConnectionOptions): LiveConnection {
     for (const rung of rungs.splice(place)) stop(rung)
   }
 
-  function stop(rung: Rung): void {
+  function stop(rung: ActiveTransport): void {
     clearTimeout(rung.timer)
     rung.running?.stop()
   }
 
-  function earsOf(rung: Rung, place: number): Ears {
+  function earsOf(rung: ActiveTransport, place: number): TransportEvents {
     const isStopped = (): boolean => rungs[place] !== rung
     return {
       view(view) {
@@ -170,7 +165,7 @@ export function connect(options: ConnectionOptions): LiveConnection {
     }, MAX_LAG_MS)
   }
 
-  function leave(rung: Rung, place: number): void {
+  function leave(rung: ActiveTransport, place: number): void {
     stop(rung)
     const afterMs = jittered(Math.min(MAX_RETRY_LAGGING_MS, RETRY_LAGGING_MS * 2 ** rung.lags))
     start(place, { lags: rung.lags + 1, afterMs })
@@ -184,7 +179,7 @@ export function connect(options: ConnectionOptions): LiveConnection {
     options.onView(view)
   }
 
-  function end(why: End): void {
+  function end(why: CloseReason): void {
     if (isClosed) return
     close()
     if (why === 'gone') options.onGone()

@@ -1,12 +1,12 @@
 /** Hearing by asking how the request stands, every five seconds. */
-import { type Attempt, get, JSON_HEADERS, keepAsking, readView } from './request-loop.ts'
-import type { Ears, Watched, Way } from './transport.ts'
+import { type Attempt, get, JSON_HEADERS, readView, startRequestLoop } from './request-loop.ts'
+import type { Transport, TransportEvents, WatchTarget } from './transport.ts'
 
 export const POLL_MS = 5000
 
-export const byPoll: Way = (request, ears) => {
+export const byPoll: Transport = (request, ears) => {
   const poll = createPoll(request, ears)
-  return keepAsking(
+  return startRequestLoop(
     ears,
     async (attempt) => {
       await poll(attempt)
@@ -23,13 +23,13 @@ export const byPoll: Way = (request, ears) => {
  * @returns what asks; it resolves with the version as the server has it
  */
 export function createPoll(
-  request: Watched,
-  ears: Pick<Ears, 'view' | 'degraded'>,
+  request: WatchTarget,
+  ears: Pick<TransportEvents, 'view' | 'degraded'>,
 ): (attempt: Attempt) => Promise<number> {
   let etag = ''
   let version = 0
-  return async ({ signal, giveUpAfter }) => {
-    giveUpAfter(POLL_MS)
+  return async ({ signal, setTimeoutMs }) => {
+    setTimeoutMs(POLL_MS)
     const known: Record<string, string> = etag === '' ? {} : { 'If-None-Match': etag }
     const answer = await get(request, request.statusUrl, { ...JSON_HEADERS, ...known }, signal)
     ears.degraded(false)

@@ -1,6 +1,6 @@
 /** Asking over HTTP, again and again: what event stream and poll have in common. */
 import type { PublicView } from '../../core/domain/record.ts'
-import { type Ears, endOf, jittered, type Running, type Watched } from './transport.ts'
+import { endOf, jittered, type TransportEvents, type TransportHandle, type WatchTarget } from './transport.ts'
 
 /** After the first failure; doubled with each that follows. */
 const AGAIN_MS = 1000
@@ -13,7 +13,7 @@ const LONGEST_PAUSE_MS = 300_000
 export interface Attempt {
   readonly signal: AbortSignal
   /** From now on; called again, what was said before does not count. */
-  giveUpAfter(ms: number): void
+  setTimeoutMs(ms: number): void
 }
 
 /** What the server, or something before it, answered instead of the request. */
@@ -31,11 +31,11 @@ class Refusal extends Error {
  * @param attempt resolves with the milliseconds until the next one; rejects when it failed
  * @param longestAgainMs at most so much, give or take a half, lies between two failures
  */
-export function keepAsking(
-  ears: Pick<Ears, 'down' | 'end'>,
+export function startRequestLoop(
+  ears: Pick<TransportEvents, 'down' | 'end'>,
   attempt: (attempt: Attempt) => Promise<number>,
   { firstAfterMs = 0, longestAgainMs = LONGEST_AGAIN_MS } = {},
-): Running {
+): TransportHandle {
   let failures = 0
   let stopCurrent = wait(firstAfterMs)
 
@@ -51,7 +51,7 @@ export function keepAsking(
     const startedAt = performance.now()
     let limit: ReturnType<typeof setTimeout> | undefined
     let isStopped = false
-    const giveUpAfter = (ms: number): void => {
+    const setTimeoutMs = (ms: number): void => {
       clearTimeout(limit)
       if (!isStopped) limit = setTimeout(() => abort.abort(), ms)
     }
@@ -60,7 +60,7 @@ export function keepAsking(
       clearTimeout(limit)
       abort.abort()
     }
-    attempt({ signal: abort.signal, giveUpAfter }).then(
+    attempt({ signal: abort.signal, setTimeoutMs }).then(
       (ms) => {
         if (isStopped) return
         stop()
@@ -101,7 +101,7 @@ export const JSON_HEADERS = { Accept: 'application/json' }
  * @returns what was asked for, or 304; everything else is thrown
  */
 export async function get(
-  { ownerToken }: Watched,
+  { ownerToken }: WatchTarget,
   address: string,
   headers: Record<string, string>,
   signal: AbortSignal,
@@ -114,7 +114,7 @@ export async function get(
 }
 
 /** A network that wants people to log in first answers everything, with something else. */
-export async function readView(answer: Response, { hash }: Watched): Promise<PublicView> {
+export async function readView(answer: Response, { hash }: WatchTarget): Promise<PublicView> {
   const view = (await answer.json()) as PublicView
   if (view?.hash !== hash) throw new Error('this is not the request')
   return view

@@ -1,7 +1,7 @@
 /** Hearing by socket: told of every change at once, and comes back by itself. */
 import { io } from 'socket.io-client'
 import type { PublicView } from '../../core/domain/record.ts'
-import { endOf, jittered, type Way } from './transport.ts'
+import { endOf, jittered, type Transport } from './transport.ts'
 
 /** How long it may take at first before it counts as blocked. */
 const PATIENCE_MS = 3000
@@ -15,7 +15,7 @@ const LASTED_MS = 10_000
 
 type WatchAnswer = { ok: true; data: PublicView } | { ok: false; problem: { code: string } }
 
-export const bySocket: Way = (request, ears) => {
+export const bySocket: Transport = (request, ears) => {
   // Comes back by our own timer: Socket.IO tries a refused connection every five seconds, for ever.
   const socket = io(new URL(request.statusUrl).origin, {
     transports: ['websocket'],

@@ -3,18 +3,18 @@
  * that a proxy keeps to itself: heartbeats, and why it was refused.
  */
 import type { PublicView } from '../../core/domain/record.ts'
-import { get, keepAsking } from './request-loop.ts'
-import type { Ears, Way } from './transport.ts'
+import { get, startRequestLoop } from './request-loop.ts'
+import type { Transport, TransportEvents } from './transport.ts'
 
 /** The server says something at once. Where nothing arrives, a proxy collects it. */
 const FIRST_WORD_WITHIN_MS = 3000
 /** Two heartbeats were missed. */
 const SILENCE_MS = 35_000
 
-export const byEventStream: Way = (request, ears) => {
+export const byEventStream: Transport = (request, ears) => {
   const address = request.statusUrl.replace(/status$/, 'events')
-  return keepAsking(ears, async ({ signal, giveUpAfter }) => {
-    giveUpAfter(FIRST_WORD_WITHIN_MS)
+  return startRequestLoop(ears, async ({ signal, setTimeoutMs }) => {
+    setTimeoutMs(FIRST_WORD_WITHIN_MS)
     const answer = await get(request, address, { Accept: 'text/event-stream' }, signal)
     const type = answer.headers.get('Content-Type') ?? ''
     if (!answer.body || !type.startsWith('text/event-stream')) throw new Error('this is no stream')
@@ -26,7 +26,7 @@ export const byEventStream: Way = (request, ears) => {
     for (;;) {
       const { done, value } = await reader.read()
       if (done) throw new Error('the stream ended')
-      giveUpAfter(SILENCE_MS)
+      setTimeoutMs(SILENCE_MS)
       ears.up()
       const events = (text + decoder.decode(value, { stream: true })).split('\n\n')
       text = events.pop() ?? ''
@@ -35,7 +35,7 @@ export const byEventStream: Way = (request, ears) => {
   })
 }
 
-function hear(event: string, ears: Ears): void {
+function hear(event: string, ears: TransportEvents): void {
   const field = (name: string): string => event.match(new RegExp(`^${name}: (.*)$`, 'm'))?.[1] ?? ''
   const type = field('event')
   if (type === 'update') ears.view(JSON.parse(field('data')) as PublicView)

@@ -1,10 +1,10 @@
 /** A way of hearing about a request: started with ears, it goes on trying until it is stopped. */
 import type { PublicView } from '../../core/domain/record.ts'
 
-export type Way = (request: Watched, ears: Ears) => Running
+export type Transport = (request: WatchTarget, ears: TransportEvents) => TransportHandle
 
 /** The request that is heard about. */
-export interface Watched {
+export interface WatchTarget {
   hash: string
   /** What the submit was answered with, where only the submitter may look and no cookie says who that is. */
   ownerToken?: string
@@ -14,7 +14,7 @@ export interface Watched {
   version(): number
 }
 
-export interface Ears {
+export interface TransportEvents {
   view(view: PublicView): void
   /** The way delivers, or would if there were something. */
   up(): void
@@ -23,7 +23,7 @@ export interface Ears {
   /** The server has lost sight of its storage, or sees it again: what is shown may be out of date meanwhile. */
   degraded(isDegraded: boolean): void
   /** No way will ever hear more. */
-  end(why: End): void
+  end(why: CloseReason): void
 }
 
 export interface Failure {
@@ -35,19 +35,32 @@ export interface Failure {
   isUnanswered?: boolean
 }
 
-export interface Running {
+export interface TransportHandle {
   /** Asks at once: what it waits for may have come, and what it holds may be dead. */
   check(): void
   stop(): void
 }
 
-export type End = 'gone' | 'not_owner'
+/** A transport that is used or tried now, and what is known of it. */
+export interface ActiveTransport {
+  readonly way: Transport
+  running?: TransportHandle
+  isUp: boolean
+  /** The newest version that it has delivered. */
+  heard: number
+  /** How often it was found lagging. */
+  lags: number
+  /** Starts the next one, unless this one is back by then; or this one, when it has been left for a while. */
+  timer?: ReturnType<typeof setTimeout>
+}
+
+export type CloseReason = 'gone' | 'not_owner'
 
 /**
  * The server's own word alone ends it, by its code: a 404 or 403 may also come from a proxy whose server is being
  * replaced.
  */
-export function endOf(code: unknown): End | null {
+export function endOf(code: unknown): CloseReason | null {
   if (code === 'request_not_found' || code === 'request_expired') return 'gone'
   return code === 'not_owner' ? code : null
 }

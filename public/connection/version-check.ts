@@ -1,8 +1,8 @@
 /** Polls the status beside a socket or a stream: what these should have delivered by then, and whether the server is well. */
 
 import { createPoll, POLL_MS } from './poll-transport.ts'
-import { keepAsking } from './request-loop.ts'
-import type { Ears, Watched } from './transport.ts'
+import { startRequestLoop } from './request-loop.ts'
+import type { TransportEvents, WatchTarget } from './transport.ts'
 
 /** Nobody looks at a hidden page: when its socket lags, its title may be this late. */
 const HIDDEN_POLL_MS = 30_000
@@ -18,14 +18,14 @@ export interface VersionCheck {
  * @param onVersion gets the version that each poll has found
  */
 export function startVersionCheck(
-  request: Watched,
+  request: WatchTarget,
   {
     isDue,
     isHidden,
     onVersion,
     onUnanswered,
     ...ears
-  }: Pick<Ears, 'view' | 'degraded' | 'end'> & {
+  }: Pick<TransportEvents, 'view' | 'degraded' | 'end'> & {
     isDue(): boolean
     isHidden(): boolean
     onVersion(version: number): void
@@ -35,7 +35,7 @@ export function startVersionCheck(
 ): VersionCheck {
   const poll = createPoll(request, ears)
   let isWanted = false
-  const running = keepAsking(
+  const running = startRequestLoop(
     {
       down({ code, isUnanswered } = {}) {
         if (code === 'storage_unavailable') ears.degraded(true)

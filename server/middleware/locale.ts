@@ -4,7 +4,7 @@
  */
 import type { NextFunction, Request, Response } from 'express'
 import { LOCALES, type Locale } from '../../core/i18n/index.ts'
-import type { Reader } from '../pages/index.ts'
+import type { PageContext } from '../pages/index.ts'
 
 const COOKIE = 'halfway_lang'
 const CHOSEN = new RegExp(`(?:^|;\\s*)${COOKIE}=(${LOCALES.join('|')})(?:;|$)`)
@@ -18,7 +18,7 @@ export const localeOf = (req: Request): Locale =>
 /** A longer address is not ours, and is not repeated on the page. */
 const MAX_ADDRESS_CHARACTERS = 2_000
 
-export const readerOf = (req: Request): Reader => ({
+export const pageContext = (req: Request): PageContext => ({
   locale: localeOf(req),
   address: req.originalUrl.length > MAX_ADDRESS_CHARACTERS ? '/' : req.originalUrl,
 })

@@ -4,13 +4,13 @@
  */
 import type { RequestHandler } from 'express'
 import { findService } from '../../core/catalog/index.ts'
-import { isHash } from '../../core/domain/request-id.ts'
+import { isRequestHash } from '../../core/domain/request-id.ts'
 
 export const cutTrailingMarks: RequestHandler = (req, res, next) => {
   const [, before = '', last = ''] = /^(\/services\/(?:[^/]+\/[^/]+\/)?)([^/]+)$/.exec(req.path) ?? []
   const name = /^([\w-]+)[^\w-]+$/.exec(decoded(last))?.[1]
   const isLooking = req.method === 'GET' || req.method === 'HEAD'
-  if (!isLooking || name === undefined || !(isHash(name) || findService(name))) return next()
+  if (!isLooking || name === undefined || !(isRequestHash(name) || findService(name))) return next()
   res.set('Cache-Control', 'no-store').redirect(303, before + name + req.originalUrl.slice(req.path.length))
 }
 

@@ -1,23 +1,23 @@
 /** Why a code was not taken, told so that the person knows what to do next. */
-import { plainNumber } from '../../core/domain/digits.ts'
+import { normalizeDigits } from '../../core/domain/digits.ts'
 import type { AppError } from '../../core/domain/errors.ts'
 import type { OtpPrompt } from '../../core/domain/record.ts'
 import type { Texts } from '../../core/i18n/index.ts'
-import { codeOverWords, durationWords } from '../../core/presentation/format-duration.ts'
+import { codeOverWords, formatDuration } from '../../core/presentation/format-duration.ts'
 
 /** @param typed what was sent as code; never repeated on the page */
 export function codeProblem(t: Texts['t'], error: AppError, prompt: OtpPrompt | null, typed: string): string {
   switch (error.code) {
     case 'invalid_otp':
-      return wrongForm(t, prompt, plainNumber(typed))
+      return wrongForm(t, prompt, normalizeDigits(typed))
     case 'otp_expired':
       return codeOverWords(t, prompt)
     case 'otp_attempts_exhausted':
       return t('code.error.none_left')
     case 'rate_limited':
-      return t('code.error.rate_limited', { duration: durationWords(t, error.retryAfterSeconds ?? 60) })
+      return t('code.error.rate_limited', { duration: formatDuration(t, error.retryAfterSeconds ?? 60) })
     case 'subject_limit_reached':
-      return t('code.error.subject_limit', { duration: durationWords(t, error.retryAfterSeconds ?? 60) })
+      return t('code.error.subject_limit', { duration: formatDuration(t, error.retryAfterSeconds ?? 60) })
     case 'resend_not_yet':
       return t('code.error.resend_not_yet', { seconds: error.retryAfterSeconds ?? 1 })
     case 'resend_exhausted':

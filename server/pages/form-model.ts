@@ -4,7 +4,7 @@ import type { Service } from '../../core/catalog/define-service.ts'
 import { FIELD_TYPES, type FieldType } from '../../core/catalog/fields.ts'
 import type { AppError } from '../../core/domain/errors.ts'
 import type { Locale, Texts } from '../../core/i18n/index.ts'
-import { durationWords, remainingWords } from '../../core/presentation/format-duration.ts'
+import { formatDuration, formatRemaining } from '../../core/presentation/format-duration.ts'
 import { fieldErrorWords, MAX_ERRORS } from '../problem.ts'
 import { formLink } from './links.ts'
 import { adviceFor } from './problem-model.ts'
@@ -80,9 +80,9 @@ export function formModel(
     action: formLink(service.slug),
     key: input.key,
     notes: [
-      t('form.usually', { duration: remainingWords(t, service.estimatedSeconds) }),
-      ...(service.asksForCode ? [t('form.asks_for_code')] : []),
-      t('form.kept', { duration: durationWords(t, ttlSeconds) }),
+      t('form.usually', { duration: formatRemaining(t, service.estimatedSeconds) }),
+      ...(service.usesOtp ? [t('form.asks_for_code')] : []),
+      t('form.kept', { duration: formatDuration(t, ttlSeconds) }),
     ],
     fields,
     summary: input.refusal ? summaryOf(input.refusal, fields, t) : null,
@@ -130,7 +130,7 @@ export const serviceCard = (service: Service, { t, locale }: Texts): ServiceCard
   description: service.description[locale],
   href: formLink(service.slug),
   notes: [
-    t('services.usually', { duration: remainingWords(t, service.estimatedSeconds) }),
-    ...(service.asksForCode ? [t('services.asks_for_code')] : []),
+    t('services.usually', { duration: formatRemaining(t, service.estimatedSeconds) }),
+    ...(service.usesOtp ? [t('services.asks_for_code')] : []),
   ],
 })

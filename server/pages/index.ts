@@ -14,7 +14,7 @@ import { type CodeFormInput, codeFormModel, requestModel } from './request-model
 import { loadTemplates } from './templates.ts'
 
 /** Who a page is written for. */
-export interface Reader {
+export interface PageContext {
   locale: Locale
   /** What was asked for: a path and its query. */
   address: string
@@ -28,13 +28,13 @@ export interface RequestPageInput extends CodeFormInput {
 }
 
 export interface Pages {
-  services(reader: Reader): string
-  form(reader: Reader, service: Service, input: FormInput): string
+  services(reader: PageContext): string
+  form(reader: PageContext, service: Service, input: FormInput): string
   /** The page that fits the state: progress, code or outcome. */
-  request(reader: Reader, view: PublicView, input?: RequestPageInput): string
-  confirmCancel(reader: Reader, view: PublicView): string
+  request(reader: PageContext, view: PublicView, input?: RequestPageInput): string
+  confirmCancel(reader: PageContext, view: PublicView): string
   /** @param slug the service that was asked for, if any */
-  problem(reader: Reader, error: AppError, slug: string | null): string
+  problem(reader: PageContext, error: AppError, slug: string | null): string
 }
 
 interface Frame {
@@ -63,7 +63,7 @@ export function createPages({
   const render = loadTemplates()
   const parts = new Map<Locale, HtmlParts>()
 
-  function write(template: string, { locale, address }: Reader, frame: Frame, content: object): string {
+  function write(template: string, { locale, address }: PageContext, frame: Frame, content: object): string {
     const texts = createTexts(locale)
     const { dir, t } = texts
     if (!parts.has(locale)) parts.set(locale, createHtmlParts(texts))

@@ -41,7 +41,7 @@ export function requestLinks(view: PublicView): RequestLinks {
 export const refusedLink = (address: string, id: string): string => `${address}?refused=${id}`
 
 /** Where a request in this state is shown. */
-export function fittingLink(view: PublicView): string {
+export function currentPageLink(view: PublicView): string {
   const links = requestLinks(view)
   return isFinal(view.status) ? links.result : links.progress
 }

@@ -1,12 +1,12 @@
 /** What was said about a request, as whoever looks at its page reads it. */
 
-import { messagesFor } from '../../core/catalog/service-messages.ts'
+import { messagesOfService } from '../../core/catalog/service-messages.ts'
 import type { PublicView } from '../../core/domain/record.ts'
 import type { Locale } from '../../core/i18n/index.ts'
-import { createReader, type ReadMessage } from '../../core/i18n/localize-message.ts'
+import { createLocalizer, type Localize } from '../../core/i18n/localize-message.ts'
 
-export const readerOf = (view: PublicView, locale: Locale): ReadMessage =>
-  createReader(locale, messagesFor(view.service_slug, locale))
+export const pageContext = (view: PublicView, locale: Locale): Localize =>
+  createLocalizer(locale, messagesOfService(view.service_slug, locale))
 
 /** Why a request failed; null where nobody said. `isOurs` where these are the very words that our texts have for it. */
 export function whyFailed(view: PublicView, locale: Locale): { words: string | null; isOurs: boolean } {
@@ -20,7 +20,7 @@ export function whyFailed(view: PublicView, locale: Locale): { words: string | n
     message_params: view.message_params,
   }
   return {
-    words: readerOf(view, locale)(said) || null,
-    isOurs: readerOf(view, 'en')({ ...said, message: null }) === error.message,
+    words: pageContext(view, locale)(said) || null,
+    isOurs: pageContext(view, 'en')({ ...said, message: null }) === error.message,
   }
 }

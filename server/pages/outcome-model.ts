@@ -1,8 +1,8 @@
 /** What the page of a request shows that is over. */
 import type { PublicView } from '../../core/domain/record.ts'
 import type { Texts } from '../../core/i18n/index.ts'
-import { took } from '../../core/presentation/describe-request.ts'
-import { whoseTurn } from './failure-advice.ts'
+import { formatElapsed } from '../../core/presentation/describe-request.ts'
+import { failureAdvice } from './failure-advice.ts'
 import { requestLinks } from './links.ts'
 import { whyFailed } from './message-text.ts'
 import { arrangeResult, type ResultNode } from './result-data.ts'
@@ -52,9 +52,9 @@ export function endModel(
       message: why.isOurs || why.words === error.message ? null : error.message,
     },
     retriedAs: retriedAs && requestLinks({ ...view, hash: retriedAs }).progress,
-    turn: error && t(whoseTurn(error)),
+    turn: error && t(failureAdvice(error)),
     again: known ? requestLinks(view)[view.is_completed ? 'form' : 'again'] : '/',
-    took: took(t, view.started_at, view.completed_at),
+    took: formatElapsed(t, view.started_at, view.completed_at),
     steps: view.steps
       .filter((step) => step.started_at || step.outcome)
       .map((step) => ({
@@ -62,7 +62,7 @@ export function endModel(
         isPart: step.of !== undefined,
         took: step.outcome
           ? t(step.outcome === 'failed' ? 'live.part.failed' : 'live.part.skipped')
-          : took(t, step.started_at, step.finished_at),
+          : formatElapsed(t, step.started_at, step.finished_at),
       })),
   }
 }

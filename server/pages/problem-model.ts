@@ -3,7 +3,7 @@
 import { findService } from '../../core/catalog/index.ts'
 import type { AppError } from '../../core/domain/errors.ts'
 import { isTextKey, type Texts } from '../../core/i18n/index.ts'
-import { durationWords } from '../../core/presentation/format-duration.ts'
+import { formatDuration } from '../../core/presentation/format-duration.ts'
 import { formLink, withoutRefusal } from './links.ts'
 
 export interface ProblemModel {
@@ -22,7 +22,7 @@ export function adviceFor({ code, retryAfterSeconds: seconds }: AppError, t: Tex
   const text = `problem_text.${code}`
   return [
     ...(isTextKey(text) ? [t(text)] : []),
-    ...(seconds ? [t('problem.retry_after', { duration: durationWords(t, seconds) })] : []),
+    ...(seconds ? [t('problem.retry_after', { duration: formatDuration(t, seconds) })] : []),
   ]
 }
 

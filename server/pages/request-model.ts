@@ -1,13 +1,17 @@
 /** What the pages of one request show: running, waiting for a code, or at its end. */
 
-import { messagesFor } from '../../core/catalog/service-messages.ts'
+import { messagesOfService } from '../../core/catalog/service-messages.ts'
 import { isExpiring, isFinal, isScheduled, type PublicView } from '../../core/domain/record.ts'
-import type { Compiled } from '../../core/i18n/formatter.ts'
+import type { CompiledMessage } from '../../core/i18n/formatter.ts'
 import type { LiveKey, Texts } from '../../core/i18n/index.ts'
-import { type Described, describe, lastMessage } from '../../core/presentation/describe-request.ts'
+import {
+  describeRequest,
+  lastMessage,
+  type RequestDescription,
+} from '../../core/presentation/describe-request.ts'
 import { promptProblem } from './code-problem.ts'
 import { type RequestLinks, requestLinks } from './links.ts'
-import { readerOf } from './message-text.ts'
+import { pageContext } from './message-text.ts'
 import { shownService } from './service-titles.ts'
 
 /** What the browser is handed with the page, so that it can go on from there. */
@@ -18,14 +22,14 @@ export interface PageData {
   title: string
   stepTitles: Record<string, string>
   links: Pick<RequestLinks, 'progress' | 'result' | 'status'>
-  texts: Readonly<Record<LiveKey, Compiled>>
+  texts: Readonly<Record<LiveKey, CompiledMessage>>
   /** What may be said about the request, by key; nothing more once it is over. */
-  messages: Readonly<Record<string, Compiled>>
+  messages: Readonly<Record<string, CompiledMessage>>
 }
 
 export interface RequestModel {
   service: string
-  described: Described
+  described: RequestDescription
   view: PublicView
   links: RequestLinks
   /** When it is to begin; null once it has, or where that is at once. */
@@ -38,11 +42,11 @@ export interface RequestModel {
 export function requestModel(view: PublicView, { t, locale, live }: Texts, now: number): RequestModel {
   const { title, stepTitles } = shownService(view, locale)
   const links = requestLinks(view)
-  const read = readerOf(view, locale)
+  const read = pageContext(view, locale)
   const remainingSeconds = view.estimated_remaining_time
   return {
     service: title,
-    described: describe(view, { t, read, now, title, stepTitles, remainingSeconds }),
+    described: describeRequest(view, { t, read, now, title, stepTitles, remainingSeconds }),
     view,
     links,
     startsAt: isScheduled(view) ? view.run_at : null,
@@ -55,7 +59,7 @@ export function requestModel(view: PublicView, { t, locale, live }: Texts, now: 
       stepTitles,
       links: { progress: links.progress, result: links.result, status: links.status },
       texts: live,
-      messages: isFinal(view.status) ? {} : messagesFor(view.service_slug, locale),
+      messages: isFinal(view.status) ? {} : messagesOfService(view.service_slug, locale),
     },
   }
 }
@@ -97,7 +101,7 @@ export function codeFormModel(
     : 0
   // The address keeps saying so on a reload; the countdown tells whether it is still true, a wrong code that it is not.
   const resent = Boolean(input.resent) && !input.problem && !prompt.error && resendInSeconds > 0
-  const read = readerOf(view, locale)
+  const read = pageContext(view, locale)
   const message = read(prompt)
   return {
     title: t('code.title'),

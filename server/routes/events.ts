@@ -1,7 +1,7 @@
 /** `GET …/events`: the request as server-sent events, until its final state. */
 import type { RequestHandler } from 'express'
 import { isFinal } from '../../core/domain/record.ts'
-import type { LiveRequests, LiveUpdate } from '../../core/pubsub/request-watcher.ts'
+import type { EncodedUpdate, RequestWatcher } from '../../core/pubsub/request-watcher.ts'
 import type { Health } from '../../core/pubsub/subscriber-health.ts'
 
 const HEARTBEAT_MS = 15_000
@@ -19,7 +19,7 @@ export function createEventStream({
   stopping,
   heartbeatMs = HEARTBEAT_MS,
 }: {
-  live: LiveRequests
+  live: RequestWatcher
   health: Health
   stopping: AbortSignal
   heartbeatMs?: number
@@ -74,7 +74,7 @@ export function createEventStream({
       stop()
       res.end()
     }
-    function send({ position, json }: LiveUpdate): void {
+    function send({ position, json }: EncodedUpdate): void {
       const event = `event: update\nid: ${position.version}\ndata: ${json}\n\n`
       if (isFinal(position.status)) end(event)
       else write(event)

@@ -3,7 +3,7 @@
  * double submit is one request, while going back and correcting a field is another.
  */
 import { createHash } from 'node:crypto'
-import type { Requests } from '../../core/actions/request-actions.ts'
+import type { RequestActions } from '../../core/actions/request-actions.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import type { PublicView } from '../../core/domain/record.ts'
 import type { Caller } from '../middleware/caller.ts'
@@ -17,7 +17,7 @@ export interface FormSubmission extends Caller {
 }
 
 /** @throws AppError like `Submit` */
-export function createFormSubmit({ submit, requests }: { submit: Submit; requests: Requests }) {
+export function createFormSubmit({ submit, requests }: { submit: Submit; requests: RequestActions }) {
   return async ({ key, ...submission }: FormSubmission): Promise<PublicView> => {
     let idempotencyKey = key && fingerprint(key, JSON.stringify(submission.requestData))
     for (let ended = 0; ended < MAX_ENDED; ended++) {

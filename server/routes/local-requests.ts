@@ -1,10 +1,10 @@
 /** The API under `/api/local-requests`: submit, then watch, act and read by the request's hash. */
 import { type Request, type RequestHandler, type Response, Router } from 'express'
-import type { Requests } from '../../core/actions/request-actions.ts'
+import type { RequestActions } from '../../core/actions/request-actions.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import type { PublicView } from '../../core/domain/record.ts'
-import { isHash } from '../../core/domain/request-id.ts'
-import type { LiveRequests } from '../../core/pubsub/request-watcher.ts'
+import { isRequestHash } from '../../core/domain/request-id.ts'
+import type { RequestWatcher } from '../../core/pubsub/request-watcher.ts'
 import type { Health } from '../../core/pubsub/subscriber-health.ts'
 import { methodNotAllowed } from '../middleware/errors.ts'
 import { requireOwner } from '../middleware/owner.ts'
@@ -17,8 +17,8 @@ import { createSubmitRoute, MOST_BATCH_BYTES } from './submit.ts'
 
 export interface LocalRequestDeps {
   submit: Submit
-  requests: Requests
-  live: LiveRequests
+  requests: RequestActions
+  live: RequestWatcher
   health: Health
   answerStatus: AnswerStatus
   ownership: Ownership
@@ -56,7 +56,7 @@ export function createLocalRequestRoutes({
     .all(methodNotAllowed('POST'))
 
   router.param('hash', (_req, _res, next, hash) =>
-    next(isHash(hash) ? undefined : new AppError('request_not_found')),
+    next(isRequestHash(hash) ? undefined : new AppError('request_not_found')),
   )
 
   router.route('/:hash/status').get(mayRead, createStatus(answerStatus)).all(methodNotAllowed('GET', 'HEAD'))

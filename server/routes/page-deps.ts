@@ -1,7 +1,7 @@
 /** What the routes of the pages need. */
 import type { RequestHandler } from 'express'
-import type { Requests } from '../../core/actions/request-actions.ts'
-import type { Failures } from '../../core/store/failed-requests.ts'
+import type { RequestActions } from '../../core/actions/request-actions.ts'
+import type { FailedRequests } from '../../core/store/failed-requests.ts'
 import type { Ownership } from '../ownership.ts'
 import type { Pages } from '../pages/index.ts'
 import type { Submit } from '../submit-request.ts'
@@ -10,8 +10,8 @@ import type { RefusedForms } from './refused-forms.ts'
 export interface PageDeps {
   pages: Pages
   submit: Submit
-  requests: Requests
-  failures: Pick<Failures, 'find'>
+  requests: RequestActions
+  failures: Pick<FailedRequests, 'find'>
   ownership: Ownership
   refusedForms: RefusedForms
   /** Whether only the session that sends a form may see what becomes of it. */

@@ -8,11 +8,11 @@ import type { Service } from '../../core/catalog/define-service.ts'
 import { findService } from '../../core/catalog/index.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import { callerOf, keepsSessionCookie } from '../middleware/caller.ts'
-import { readerOf } from '../middleware/locale.ts'
-import { cookieMarkOf, fittingLink, withCookieMark, withoutCookieMark } from '../pages/links.ts'
+import { pageContext } from '../middleware/locale.ts'
+import { cookieMarkOf, currentPageLink, withCookieMark, withoutCookieMark } from '../pages/links.ts'
 import { createFormSubmit } from './form-submit.ts'
 import type { PageDeps } from './page-deps.ts'
-import { readForm, typedInto } from './parse-form.ts'
+import { parseFormBody, readForm } from './parse-form.ts'
 import { addRequestPages } from './request-pages.ts'
 
 export function createPageRoutes(deps: PageDeps): Router {
@@ -37,7 +37,7 @@ export function createPageRoutes(deps: PageDeps): Router {
   router.get('/', (req, res) => {
     // It comes with a session: a cache between must not hand that to others.
     res.set('Cache-Control', 'private, no-cache')
-    res.send(pages.services(readerOf(req)))
+    res.send(pages.services(pageContext(req)))
   })
 
   router.get('/services/:slug', async (req, res) => {
@@ -54,7 +54,7 @@ export function createPageRoutes(deps: PageDeps): Router {
     const values =
       refused?.values ?? (await ownership.typed(String(again), service.slug, callerOf(res).sessionId))
     res.send(
-      pages.form(readerOf(req), service, {
+      pages.form(pageContext(req), service, {
         key: refused?.key ?? nanoid(),
         values: values ?? {},
         refusal: refused?.error ?? (lacksCookies(req) ? new AppError('cookies_required') : undefined),
@@ -66,9 +66,9 @@ export function createPageRoutes(deps: PageDeps): Router {
   router.post('/services/:slug', limitSubmits, readForm, async (req, res) => {
     const service = serviceOf(req)
     if (lacksCookies(req)) throw new AppError('cookies_required')
-    const { key, requestData } = typedInto(req)
+    const { key, requestData } = parseFormBody(req)
     const view = await submitForm({ slug: service.slug, requestData, key, ...callerOf(res) })
-    res.redirect(303, fittingLink(view))
+    res.redirect(303, currentPageLink(view))
   })
 
   addRequestPages(router, deps)

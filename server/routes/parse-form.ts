@@ -21,7 +21,7 @@ export interface TypedForm {
   values: Record<string, string>
 }
 
-export function typedInto(req: Request): TypedForm {
+export function parseFormBody(req: Request): TypedForm {
   const { _key: key, ...requestData } = (req.body ?? {}) as Record<string, unknown>
   const values = Object.fromEntries(
     Object.entries(requestData).map(([name, value]) => [name, String(value).slice(0, MAX_SHOWN_CHARACTERS)]),

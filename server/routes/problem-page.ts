@@ -8,10 +8,10 @@ import type { Request, Response } from 'express'
 import { nanoid } from 'nanoid'
 import { findService } from '../../core/catalog/index.ts'
 import type { AppError, ErrorCode } from '../../core/domain/errors.ts'
-import { readerOf } from '../middleware/locale.ts'
+import { pageContext } from '../middleware/locale.ts'
 import type { Pages } from '../pages/index.ts'
 import { formLink } from '../pages/links.ts'
-import { readForm, typedInto } from './parse-form.ts'
+import { parseFormBody, readForm } from './parse-form.ts'
 import type { RefusedForms } from './refused-forms.ts'
 
 export type RenderProblem = (req: Request, res: Response, error: AppError) => Promise<void>
@@ -24,13 +24,13 @@ export function createRenderProblem(pages: Pages, refusedForms: RefusedForms): R
     const isForm = req.method === 'POST' && slug !== null
     const service = isForm && !page ? findService(slug) : undefined
     if (service && (await isReadable(req, res, error))) {
-      const { key, values } = typedInto(req)
+      const { key, values } = parseFormBody(req)
       if (await refusedForms.redirect(req, res, error, formLink(service.slug), { key, values })) return
-      res.send(pages.form(readerOf(req), service, { key: key ?? nanoid(), values, refusal: error }))
+      res.send(pages.form(pageContext(req), service, { key: key ?? nanoid(), values, refusal: error }))
     } else {
-      const shown = service ? formLink(service.slug) : isForm && shownAfter(page ?? '', req.path)
-      if (shown && (await refusedForms.redirect(req, res, error, shown))) return
-      res.send(pages.problem(readerOf(req), error, slug))
+      const toResponse = service ? formLink(service.slug) : isForm && shownAfter(page ?? '', req.path)
+      if (toResponse && (await refusedForms.redirect(req, res, error, toResponse))) return
+      res.send(pages.problem(pageContext(req), error, slug))
     }
   }
 }

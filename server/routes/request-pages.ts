@@ -1,13 +1,13 @@
 /** The pages of one request, and what a person can do there: hand over a code, ask for another, cancel. */
 import type { ErrorRequestHandler, Request, RequestHandler, Response, Router } from 'express'
-import { plainNumber } from '../../core/domain/digits.ts'
+import { normalizeDigits } from '../../core/domain/digits.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import { isFinal, type PublicView } from '../../core/domain/record.ts'
 import { createTexts } from '../../core/i18n/index.ts'
-import { localeOf, readerOf } from '../middleware/locale.ts'
+import { localeOf, pageContext } from '../middleware/locale.ts'
 import { credentialsOf, requireOwner } from '../middleware/owner.ts'
 import { codeProblem } from '../pages/code-problem.ts'
-import { fittingLink, type RequestLinks, requestLinks, shownSlug } from '../pages/links.ts'
+import { currentPageLink, type RequestLinks, requestLinks, shownSlug } from '../pages/links.ts'
 import type { PageDeps } from './page-deps.ts'
 import { readForm } from './parse-form.ts'
 import type { FoundRefusal } from './refused-forms.ts'
@@ -35,11 +35,11 @@ export function addRequestPages(
     (
       page: keyof RequestLinks,
       belongs: (view: PublicView) => boolean,
-      write: (req: Request, view: PublicView, shown: Shown) => string,
+      write: (req: Request, view: PublicView, toResponse: Shown) => string,
     ): RequestHandler =>
     async (req, res) => {
       const view = await requests.view(String(req.params.hash))
-      if (!belongs(view)) return res.redirect(303, fittingLink(view))
+      if (!belongs(view)) return res.redirect(303, currentPageLink(view))
       if (req.params.slug !== shownSlug(view)) return res.redirect(303, requestLinks(view)[page])
       const mayAct = await ownership.allows(view.hash, credentialsOf(req, res), 'act')
       const refused = await refusedForms.find(req)
@@ -62,7 +62,7 @@ export function addRequestPages(
   router.get(
     '/services/:slug/progress/:hash',
     mayRead,
-    show('progress', isRunning, (req, view, { mayAct }) => pages.request(readerOf(req), view, { mayAct })),
+    show('progress', isRunning, (req, view, { mayAct }) => pages.request(pageContext(req), view, { mayAct })),
   )
   router.get(
     '/services/:slug/result/:hash',
@@ -70,7 +70,7 @@ export function addRequestPages(
     show(
       'result',
       (view) => isFinal(view.status),
-      (req, view, { mayAct, retriedAs }) => pages.request(readerOf(req), view, { mayAct, retriedAs }),
+      (req, view, { mayAct, retriedAs }) => pages.request(pageContext(req), view, { mayAct, retriedAs }),
     ),
   )
   router.get(
@@ -80,13 +80,18 @@ export function addRequestPages(
       'otp',
       (view) => view.requires_otp,
       (req, view, { mayAct, problem }) =>
-        pages.request(readerOf(req), view, { mayAct, problem, focus: true, resent: 'resent' in req.query }),
+        pages.request(pageContext(req), view, {
+          mayAct,
+          problem,
+          focus: true,
+          resent: 'resent' in req.query,
+        }),
     ),
   )
   router.get(
     '/services/:slug/cancel/:hash',
     mayAct,
-    show('cancel', isRunning, (req, view) => pages.confirmCancel(readerOf(req), view)),
+    show('cancel', isRunning, (req, view) => pages.confirmCancel(pageContext(req), view)),
   )
   // Reached by "try again" where a resend was refused without a redirect.
   router.get(
@@ -106,12 +111,15 @@ export function addRequestPages(
     if (!(await ownership.allows(hash(req), credentialsOf(req, res), 'act'))) return next(error)
     const view = await requests.view(hash(req))
     // Not expected then, and waited for again now: another tab was faster, and its code was wrong.
-    if (!view.requires_otp || error.code === 'otp_not_expected') return res.redirect(303, fittingLink(view))
+    if (!view.requires_otp || error.code === 'otp_not_expected')
+      return res.redirect(303, currentPageLink(view))
     const prompt = { id: view.otp_data?.id ?? '', typed: withoutDigits(typedCode(req)) }
     if (await refusedForms.redirect(req, res, error, requestLinks(view).otp, { prompt })) return
     const refused = { error, prompt }
     refusedForms.setStatus(res, refused)
-    res.send(pages.request(readerOf(req), view, { problem: codeProblemIn(req, view, refused), focus: true }))
+    res.send(
+      pages.request(pageContext(req), view, { problem: codeProblemIn(req, view, refused), focus: true }),
+    )
   }
 
   router.post(
@@ -120,7 +128,7 @@ export function addRequestPages(
     mayAct,
     readForm,
     async (req: Request, res: Response) => {
-      res.redirect(303, fittingLink(await requests.submitOtp(hash(req), typedCode(req))))
+      res.redirect(303, currentPageLink(await requests.submitOtp(hash(req), typedCode(req))))
     },
     refused,
   )
@@ -141,7 +149,7 @@ export function addRequestPages(
       if (error instanceof AppError && error.code === 'already_final') return requests.view(hash(req))
       throw error
     })
-    res.redirect(303, fittingLink(view))
+    res.redirect(303, currentPageLink(view))
   })
 }
 
@@ -159,7 +167,7 @@ function codeProblemIn(req: Request, view: PublicView, { error, prompt }: FoundR
 
 /** Enough to say what is wrong with the form of a code, and nothing of the code. */
 const withoutDigits = (typed: string): string => {
-  const code = plainNumber(typed)
+  const code = normalizeDigits(typed)
   return /^\d*$/.test(code) ? '0'.repeat(Math.min(code.length, 100)) : 'x'
 }
 

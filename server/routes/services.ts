@@ -18,7 +18,7 @@ export function createServiceRoutes(): Router {
     })),
     steps: service.steps,
     estimated_duration: service.estimatedSeconds,
-    asks_for_code: service.asksForCode,
+    asks_for_code: service.usesOtp,
     form_url: `/services/${service.slug}`,
   }))
   router

@@ -5,10 +5,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Request, RequestHandler } from 'express'
 import { z } from 'zod'
-import type { Requests } from '../../core/actions/request-actions.ts'
+import type { RequestActions } from '../../core/actions/request-actions.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import { isFinal, type PublicView } from '../../core/domain/record.ts'
-import type { LiveRequests } from '../../core/pubsub/request-watcher.ts'
+import type { RequestWatcher } from '../../core/pubsub/request-watcher.ts'
 
 export const LONGEST_WAIT_SECONDS = 25
 
@@ -21,14 +21,14 @@ const wholeNumber = z
  * The version is the state. While queued the place in the queue moves without a new version, so it belongs to the tag;
  * the estimate of the remaining time is a courtesy and does not.
  */
-const tagOf = (view: PublicView): string =>
+const etagOf = (view: PublicView): string =>
   view.queue_position === null ? `"${view.version}"` : `"${view.version}-${view.queue_position}"`
 
 /** Seconds after which asking again makes sense. */
 export const retryHint = (view: PublicView): string => (view.status === 'processing' ? '2' : '5')
 
 /** What somebody asks of a request. */
-export interface Asked {
+export interface StatusQuery {
   hash: string
   /** Those of the answers that the caller has. */
   tags: readonly string[]
@@ -42,15 +42,19 @@ export interface Asked {
  * @param headers pairs in a row, beside those that have been set
  * @throws AppError `request_not_found`, `request_expired`, `storage_unavailable`
  */
-export type AnswerStatus = (res: ServerResponse, asked: Asked, headers?: readonly string[]) => Promise<void>
+export type AnswerStatus = (
+  res: ServerResponse,
+  asked: StatusQuery,
+  headers?: readonly string[],
+) => Promise<void>
 
 export function createAnswerStatus({
   requests,
   live,
   stopping,
 }: {
-  requests: Requests
-  live: LiveRequests
+  requests: RequestActions
+  live: RequestWatcher
   /** Aborts when the server stops. */
   stopping: AbortSignal
 }): AnswerStatus {
@@ -67,8 +71,8 @@ export function createAnswerStatus({
 export const createStatus =
   (answerStatus: AnswerStatus): RequestHandler =>
   async (req, res) => {
-    const tags = readTags(req)
-    const after = readNumber(req, 'after') ?? newestOf(tags)
+    const tags = parseEtags(req)
+    const after = readNumber(req, 'after') ?? newestVersion(tags)
     const waitSeconds = readNumber(req, 'wait', LONGEST_WAIT_SECONDS) ?? 0
     await answerStatus(res, { hash: req.params.hash as string, tags, after, waitSeconds })
   }
@@ -80,7 +84,7 @@ function answer(
   after: number | null,
   before: readonly string[],
 ): void {
-  const tag = tagOf(view)
+  const tag = etagOf(view)
   const headers = [...before, 'ETag', tag, 'Cache-Control', 'no-store']
   if (!isFinal(view.status)) headers.push('Retry-After', retryHint(view))
   const known =
@@ -96,11 +100,11 @@ function answer(
   res.writeHead(200, headers).end(json)
 }
 
-export const readTags = ({ headers }: IncomingMessage): string[] =>
+export const parseEtags = ({ headers }: IncomingMessage): string[] =>
   headers['if-none-match']?.split(',').map((tag) => tag.trim().replace(/^W\//, '')) ?? []
 
 /** The newest version among the tags that the caller already has. */
-export function newestOf(tags: readonly string[]): number | null {
+export function newestVersion(tags: readonly string[]): number | null {
   const versions = tags.map((tag) => Number.parseInt(tag.slice(1), 10)).filter(Number.isInteger)
   return versions.length > 0 ? Math.max(...versions) : null
 }
@@ -116,8 +120,8 @@ function readNumber(req: Request, name: string, most = Number.MAX_SAFE_INTEGER):
 
 /** Null when nothing newer came in time, or when nobody waits for it any more. */
 async function waitForNewer(
-  live: LiveRequests,
-  { hash, tags, after, waitSeconds }: Asked & { after: number },
+  live: RequestWatcher,
+  { hash, tags, after, waitSeconds }: StatusQuery & { after: number },
   res: ServerResponse,
   stopping: AbortSignal,
 ): Promise<PublicView | null> {
@@ -126,7 +130,7 @@ async function waitForNewer(
   const places = new Set(tags)
   const has = (view: PublicView): boolean =>
     view.version < after ||
-    (view.version === after && (view.queue_position === null || places.has(tagOf(view))))
+    (view.version === after && (view.queue_position === null || places.has(etagOf(view))))
   const watch = await live.watch(hash, {
     update: ({ view }) => !has(view) && resolve(view),
     expired: () => reject(new AppError('request_expired')),
@@ -135,7 +139,7 @@ async function waitForNewer(
   res.on('close', done)
   stopping.addEventListener('abort', done)
   // Without a tag nobody knows which place the caller has seen: the one that it is in when the wait begins.
-  if (tags.length === 0 || tags.includes('*')) places.add(tagOf(watch.latest.view))
+  if (tags.length === 0 || tags.includes('*')) places.add(etagOf(watch.latest.view))
   if (!has(watch.latest.view)) resolve(watch.latest.view)
   // Both may have happened while the watching began.
   if (stopping.aborted || res.closed) done()

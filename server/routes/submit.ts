@@ -35,7 +35,7 @@ const FAST_SLICE_MS = 300
 const SLOW_SLICE_MS = 600
 
 type BriefProblem = Pick<Problem, 'status' | 'code'>
-type Entry = { index: number; error: AppError } | ({ index: number } & ReturnType<typeof shown>)
+type Entry = { index: number; error: AppError } | ({ index: number } & ReturnType<typeof toResponse>)
 
 export function createSubmitRoute({
   submit,
@@ -58,7 +58,7 @@ export function createSubmitRoute({
         if (Buffer.byteLength(JSON.stringify(entry)) > MOST_BYTES) throw tooLarge()
         const from = { ...callerOf(res), idempotencyKey: key === null ? null : `${key}\n${i}` }
         const submitted = await submitOne(readObject(entry, 'A request'), from)
-        return { index: i, ...(submitted.replayed && { replayed: true }), ...shown(submitted) }
+        return { index: i, ...(submitted.replayed && { replayed: true }), ...toResponse(submitted) }
       } catch (error) {
         const known = error instanceof AppError ? error : new AppError('internal_error', { cause: error })
         return { index: i, error: known }
@@ -113,7 +113,7 @@ export function createSubmitRoute({
       .set('Retry-After', retryHint(view))
       .set('Cache-Control', 'no-store')
     if (submitted.replayed) res.set('Idempotency-Replayed', 'true')
-    res.json(shown(submitted))
+    res.json(toResponse(submitted))
   }
 }
 
@@ -133,7 +133,7 @@ function limitProblems(maxBytes: number) {
   }
 }
 
-const shown = ({ view, ownerToken }: Submitted) => ({
+const toResponse = ({ view, ownerToken }: Submitted) => ({
   ...urlsOf(view),
   ...(ownerToken && { owner_token: ownerToken }),
   ...view,

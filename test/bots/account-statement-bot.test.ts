@@ -5,7 +5,7 @@ import { createRuns } from '../../bots/inquiry-provider/run-registry.ts'
 import { createHandlers } from '../../bots/inquiry-provider/services/index.ts'
 import { createUpdater } from '../../bots/updater.ts'
 import { accountStatement } from '../../core/catalog/account-statement.ts'
-import { newRecord } from '../../core/domain/create-record.ts'
+import { createRecord } from '../../core/domain/create-record.ts'
 import { createLog } from '../../core/runtime/log.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { noTasks } from '../helpers/no-tasks.ts'
@@ -55,7 +55,7 @@ async function givenRequest(portal: string, requestData: Record<string, string> 
   const hash = aHash()
   const service = accountStatement
   const fields = { hash, service, requestData, sessionId: null, now: Date.now(), ttlSeconds: TTL_SECONDS }
-  await store.create(newRecord(fields))
+  await store.create(createRecord(fields))
   await applied(hash, START)
   const handlers = createHandlers({ demoPortalUrl: portal, linkCheckAllowPrivate: false })
   const runs = createRuns({ updater, handlers, concurrency: noTasks, log })

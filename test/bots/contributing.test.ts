@@ -10,7 +10,7 @@ import { BotFailure } from '../../bots/bot-failure.ts'
 import type { CreateHandler, Handle } from '../../bots/inquiry-provider/bot-service.ts'
 import { createRuns } from '../../bots/inquiry-provider/run-registry.ts'
 import { createUpdater } from '../../bots/updater.ts'
-import { sayCommon } from '../../core/domain/common-messages.ts'
+import { commonMessage } from '../../core/domain/common-messages.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { noTasks } from '../helpers/no-tasks.ts'
@@ -48,11 +48,11 @@ function handlerIn(part: string): Handle {
   })
   const module: { exports: { createHandler?: CreateHandler } } = { exports: {} }
   const say = (key: string) => ({ message: key })
-  new Function('module', 'exports', 'say', 'sayCommon', 'BotFailure', code)(
+  new Function('module', 'exports', 'say', 'commonMessage', 'BotFailure', code)(
     module,
     module.exports,
     say,
-    sayCommon,
+    commonMessage,
     BotFailure,
   )
   return (module.exports.createHandler as CreateHandler)({ demoPortalUrl: '', linkCheckAllowPrivate: false })

@@ -5,7 +5,7 @@ import type { BotRequest } from '../../bots/inquiry-provider/bot-service.ts'
 import { createHandler } from '../../bots/inquiry-provider/services/credit-score-rating/index.ts'
 import { createPortalClient } from '../../bots/inquiry-provider/services/portal/portal-client.ts'
 import { creditScoreRating } from '../../core/catalog/credit-score-rating.ts'
-import { asTold } from '../../core/domain/message.ts'
+import { toLocalizedMessage } from '../../core/domain/message.ts'
 import { createLog } from '../../core/runtime/log.ts'
 import {
   healthOf,
@@ -44,7 +44,7 @@ function recordRequest(person: Person, abort = new AbortController()) {
     signal: abort.signal,
     log: createLog('bot', 'silent'),
     async updateProgress(progress, step = '', message = '') {
-      reports.push({ progress, step, message: asTold(message).message })
+      reports.push({ progress, step, message: toLocalizedMessage(message).message })
     },
     async markAsOtpRequired(asked) {
       tries = 3
@@ -52,7 +52,7 @@ function recordRequest(person: Person, abort = new AbortController()) {
     },
     waitForOtp: ({ onResend = async () => {} } = {}) => person(onResend),
     async rejectOtp(rejected = '') {
-      reports.push({ rejected: asTold(rejected).message })
+      reports.push({ rejected: toLocalizedMessage(rejected).message })
       return --tries > 0
     },
     parallel: () => Promise.reject(new Error('it should run no tasks')),

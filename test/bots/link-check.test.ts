@@ -12,7 +12,7 @@ import {
 } from '../../bots/inquiry-provider/services/link-check/public-only.ts'
 import type { Report } from '../../bots/inquiry-provider/services/link-check/report.ts'
 import { linkCheck } from '../../core/catalog/link-check.ts'
-import { asTold } from '../../core/domain/message.ts'
+import { toLocalizedMessage } from '../../core/domain/message.ts'
 import { createLog } from '../../core/runtime/log.ts'
 
 const open: { close(): unknown }[] = []
@@ -70,7 +70,7 @@ function botRequest(signal = new AbortController().signal): BotRequest & { repor
     log: createLog('test', 'silent'),
     reports,
     updateProgress: async (progress, step, message = '') =>
-      void reports.push({ progress, step, message: asTold(message).message }),
+      void reports.push({ progress, step, message: toLocalizedMessage(message).message }),
     markAsOtpRequired: never,
     waitForOtp: never,
     rejectOtp: never,

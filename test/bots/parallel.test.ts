@@ -2,8 +2,8 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createParallel, type ParallelOptions, type Part } from '../../bots/inquiry-provider/parallel.ts'
-import { asTold } from '../../core/domain/message.ts'
-import type { PartReport } from '../../core/domain/record.ts'
+import { toLocalizedMessage } from '../../core/domain/message.ts'
+import type { SubstepReport } from '../../core/domain/record.ts'
 import { createSyncDriver } from '../../core/tasks/drivers/sync.ts'
 import { defineTask, type TaskContext, type TaskRegistry, task } from '../../core/tasks/task.ts'
 import { createConcurrency } from '../../core/tasks/task-runner.ts'
@@ -39,7 +39,7 @@ const concurrency = createConcurrency({
 interface Write {
   progress: number
   message: string | undefined
-  parts: PartReport[]
+  parts: SubstepReport[]
 }
 let writes: Write[]
 /** What each write waits for. */
@@ -58,7 +58,7 @@ const begin = (parts: Omit<Part<string>, 'call'>[], options: Partial<ParallelOpt
     signal: abort.signal,
     async updateProgress(progress, step, message, parts = []) {
       expect(step).toBeUndefined()
-      const write = { progress, message: message && asTold(message).message, parts }
+      const write = { progress, message: message && toLocalizedMessage(message).message, parts }
       writes.push(write)
       await written(write)
     },

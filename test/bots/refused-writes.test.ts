@@ -1,7 +1,7 @@
 /** Redis refuses writes for a moment while bots report: nothing they have done is done again. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Handle } from '../../bots/inquiry-provider/bot-service.ts'
-import { createRuns, type Runs } from '../../bots/inquiry-provider/run-registry.ts'
+import { createRuns, type RunRegistry } from '../../bots/inquiry-provider/run-registry.ts'
 import { createUpdater, type Updater } from '../../bots/updater.ts'
 import type { RequestRecord } from '../../core/domain/record.ts'
 import { openRedis } from '../../core/redis/connect.ts'
@@ -16,7 +16,7 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 20_000 },
   let redis: RedisProcess
   let store: RequestStore
   let updater: Updater
-  let runs: Runs
+  let runs: RunRegistry
   let stopRedis: () => Promise<void>
   /** How often a handler was begun, and what it waits for. */
   const begun = new Map<string, number>()

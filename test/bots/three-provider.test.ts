@@ -6,7 +6,7 @@ import { createHandler } from '../../bots/inquiry-provider/services/three-provid
 import { createUpdater } from '../../bots/updater.ts'
 import { FIELD_TYPES } from '../../core/catalog/fields.ts'
 import { threeProviderInquiry } from '../../core/catalog/three-provider-inquiry.ts'
-import { newRecord } from '../../core/domain/create-record.ts'
+import { createRecord } from '../../core/domain/create-record.ts'
 import type { RequestRecord } from '../../core/domain/record.ts'
 import { loadConfig } from '../../core/runtime/config.ts'
 import { openConcurrency } from '../../core/tasks/compose.ts'
@@ -38,7 +38,7 @@ async function inquire(demoPortalUrl: string, nationalCode: string) {
   const data = { national_code: nationalCode }
   const { slug } = threeProviderInquiry
   await store.create(
-    newRecord({
+    createRecord({
       hash, service: threeProviderInquiry, requestData: data, sessionId: null, now: Date.now(), ttlSeconds: TTL_SECONDS,
     }),
   ) // biome-ignore format: a record

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { createUpdater, type EndReason } from '../../bots/updater.ts'
-import { sayCommon } from '../../core/domain/common-messages.ts'
+import { commonMessage } from '../../core/domain/common-messages.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -95,7 +95,7 @@ describe('a bot that reports through the updater', () => {
       await updater.markAsFailed(record.hash, blank)
       expect((await read(record.hash))?.error_data).toEqual({
         code: 'failed',
-        message: sayCommon('no_reason').message,
+        message: commonMessage('no_reason').message,
         retryable: false,
       })
     },

@@ -78,8 +78,8 @@ describe('cleanup', () => {
 
   test('removes keys that would live for ever, and gives a record its end back', async () => {
     const endless = [
-      keys.otpBox(aHash()),
-      keys.guard(aHash()),
+      keys.otp(aHash()),
+      keys.backup(aHash()),
       keys.idempotency('a', 'b'),
       `halfway:crawls:${aHash()}`,
     ]

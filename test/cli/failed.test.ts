@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import { creditScoreRating } from '../../core/catalog/credit-score-rating.ts'
 import { linkCheck } from '../../core/catalog/link-check.ts'
-import type { Change } from '../../core/domain/state-machine.ts'
+import type { Command } from '../../core/domain/command.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { useCli } from '../helpers/cli.ts'
 import { keys } from '../helpers/names.ts'
@@ -16,7 +16,7 @@ const queues = createQueues({ redis: client, log: quiet })
 const cli = useCli(redis)
 afterAll(() => queues.stop())
 
-const FAIL: Change = {
+const FAIL: Command = {
   type: 'fail',
   error: { code: 'portal_unavailable', message: 'Dear Ms Private, no.', retryable: true },
 }
@@ -87,7 +87,7 @@ describe('failed retry', () => {
     const hash = await failedOne()
     const runs = await Promise.all([1, 2, 3].map(() => cli.run('failed', 'retry', hash)))
     expect(runs.map(({ code }) => code).sort()).toEqual([0, 1, 1])
-    const again = (await store.latest(100)).map((one) => store.read(one))
+    const again = (await store.listRecent(100)).map((one) => store.read(one))
     expect((await Promise.all(again)).filter((one) => one?.record.retry_of === hash)).toHaveLength(1)
   })
 
@@ -133,7 +133,7 @@ describe('queues', () => {
       await store.create({ ...record, expires_at: new Date(at + 1e6).toISOString() })
       await queues.add(record, linkCheck)
     }
-    await queues.limit()
+    await queues.applyLimits()
     await queues.hold(linkCheck.queue, 30_000)
     const [inquiries, crawls] = await cli.json<Record<string, unknown>[]>('queues')
     expect(crawls).toMatchObject({

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, describe, expect, test } from 'vitest'
-import { sealRecord } from '../../core/records/codec.ts'
+import { encodeRecord } from '../../core/records/codec.ts'
 import { useCli } from '../helpers/cli.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/names.ts'
@@ -54,7 +54,7 @@ test('no command lets through what bots, records, lists and failures contain', a
   await client.zadd(keys.failed, Date.now(), HOSTILE)
   await client.hset(keys.failedEntries, HOSTILE, JSON.stringify(entry))
   await client.lpush(keys.list, HOSTILE)
-  await client.set(keys.record(HOSTILE), sealRecord({ ...hostile, hash: HOSTILE }))
+  await client.set(keys.record(HOSTILE), encodeRecord({ ...hostile, hash: HOSTILE }))
   await applied(hostile.hash, { type: 'fail', attempt: 1, error: ERROR })
   const all = await outputs([hostile.hash, failed as string, completed as string])
   for (const [command, raw] of all) {

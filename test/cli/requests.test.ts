@@ -1,7 +1,7 @@
 /** `list`, `show`, `cancel`, and what every command has in common. */
 import { describe, expect, test } from 'vitest'
 import type { PublicView } from '../../core/domain/record.ts'
-import { unsealRecord } from '../../core/records/codec.ts'
+import { decodeRecord } from '../../core/records/codec.ts'
 import { useCli } from '../helpers/cli.ts'
 import { keys } from '../helpers/names.ts'
 import { ASK, aHash, aRecord, PRIVATE, START } from '../helpers/record.ts'
@@ -71,7 +71,7 @@ describe('show', () => {
   test('with --raw is the whole record, however little of it is written down', async () => {
     const hash = await running()
     const { out } = await cli.run('show', hash, '--raw')
-    const record = unsealRecord((await client.get(keys.record(hash))) ?? '')
+    const record = decodeRecord((await client.get(keys.record(hash))) ?? '')
     expect(JSON.parse(out)).toEqual(JSON.parse(JSON.stringify(record)))
     expect(JSON.parse(out)).toMatchObject({
       request_data: { national_code: PRIVATE.request },

@@ -3,7 +3,7 @@ import type { Locator, Page } from 'playwright-core'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
 import { creditScoreRating } from '../../core/catalog/credit-score-rating.ts'
 import { threeProviderInquiry } from '../../core/catalog/three-provider-inquiry.ts'
-import type { Change } from '../../core/domain/state-machine.ts'
+import type { Command } from '../../core/domain/command.ts'
 import type { TextKey } from '../../core/i18n/en.ts'
 import type { Translate } from '../../core/i18n/formatter.ts'
 import { createTexts, type Locale } from '../../core/i18n/index.ts'
@@ -20,9 +20,13 @@ const { open } = useBrowser()
 
 const FORM = `/services/${creditScoreRating.slug}`
 const at = (page: string, hash: string): string => pageAt(page, hash, creditScoreRating.slug)
-const given = (...changes: Change[]): Promise<string> => server.given(changes, { service: creditScoreRating })
-const RUNNING: Change[] = [START, { ...step(42, 'Solving the captcha…'), step: 'captcha_solving' } as Change]
-const PARTS: Change[] = [
+const given = (...changes: Command[]): Promise<string> =>
+  server.given(changes, { service: creditScoreRating })
+const RUNNING: Command[] = [
+  START,
+  { ...step(42, 'Solving the captcha…'), step: 'captcha_solving' } as Command,
+]
+const PARTS: Command[] = [
   START,
   {
     ...step(42, 'Asking…'),
@@ -31,17 +35,17 @@ const PARTS: Change[] = [
       { id: 'swift', state: 'done', outcome: 'failed' },
       { id: 'steady', state: 'current', progress: 40 },
     ],
-  } as Change,
+  } as Command,
 ]
-const RETRY: Change = {
+const RETRY: Command = {
   type: 'retry',
   attempt: 1,
   nextRetryAt: Date.now() + 600_000,
   error: { code: 'bot_unavailable', message: 'The portal does not answer.', retryable: true },
 }
-const REJECTED: Change[] = [{ type: 'submit_otp' }, { type: 'reject_otp', attempt: 1 }]
-const complete = (result: unknown): Change => ({ type: 'complete', attempt: 1, result })
-const FAIL: Change = {
+const REJECTED: Command[] = [{ type: 'submit_otp' }, { type: 'reject_otp', attempt: 1 }]
+const complete = (result: unknown): Command => ({ type: 'complete', attempt: 1, result })
+const FAIL: Command = {
   type: 'fail',
   attempt: 1,
   error: { code: 'portal_down', message: 'ECONNREFUSED 10.0.0.1', retryable: true },

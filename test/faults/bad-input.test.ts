@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { allQueues } from '../../core/catalog/index.ts'
 import { ERRORS, type ErrorCode } from '../../core/domain/errors.ts'
-import { announceWorker } from '../../core/queue/worker-heartbeat.ts'
+import { startHeartbeat } from '../../core/queue/worker-heartbeat.ts'
 import { freePort } from '../../core/redis/local-server.ts'
 import { startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -36,7 +36,7 @@ const [port, inspectorPort] = await Promise.all([freePort(), freePort()])
 const address = `http://127.0.0.1:${port}`
 const { env, held } = inspectable(inspectorPort)
 
-const workers = announceWorker({
+const workers = startHeartbeat({
   redis: client,
   takenQueues: () => allQueues().map(({ name }) => name),
   log: quiet,

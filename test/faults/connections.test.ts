@@ -1,9 +1,9 @@
 /** What connections notice by themselves, on a network that drops packets and a Redis that freezes, moves or fails. */
 import { Worker } from 'bullmq'
 import { describe, expect, it, type TestContext } from 'vitest'
-import { inquiries } from '../../core/catalog/queue-definitions.ts'
-import { createUpdateBus } from '../../core/pubsub/channel-subscriber.ts'
-import { createQueues, SLEEP_SECONDS, waiting, waitNoLonger } from '../../core/queue/queues.ts'
+import { inquiryQueue } from '../../core/catalog/queue-definitions.ts'
+import { createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts'
+import { BLOCK_SECONDS, blockingOptions, capBlockTimeout, createQueues } from '../../core/queue/queues.ts'
 import { openRedis, type RedisClient, type Role } from '../../core/redis/connect.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -84,7 +84,7 @@ describe.concurrent('connections', () => {
     it('the bus tells everybody of the gap once it hears again', async (ctx) => {
       const proxy = await toRedis()
       const [client, subscriber] = await connect(ctx, proxy, 'patient', 'subscriber')
-      const bus = createUpdateBus({ redis: client, subscriber, log: quiet })
+      const bus = createChannelSubscriber({ redis: client, subscriber, log: quiet })
       ctx.onTestFinished(() => bus.stop())
       const heard = new Set<string>()
       // More than are subscribed to at once.
@@ -110,9 +110,9 @@ describe.concurrent('connections', () => {
       const worker = new Worker('inquiries', async (job) => void done.add(job.id as string), {
         connection: client,
         prefix: direct.names.queues,
-        ...waiting(SLEEP_SECONDS),
+        ...blockingOptions(BLOCK_SECONDS),
       })
-      waitNoLonger(worker, SLEEP_SECONDS)
+      capBlockTimeout(worker, BLOCK_SECONDS)
       worker.on('error', () => {})
       ctx.onTestFinished(() => worker.close(true))
       await worker.waitUntilReady()
@@ -133,7 +133,7 @@ describe.concurrent('connections', () => {
       expect(proxy.connections).toBe(connected)
 
       proxy.makeHole()
-      await queues.add(aRecord({ hash: 'req_a' }), { queue: inquiries })
+      await queues.add(aRecord({ hash: 'req_a' }), { queue: inquiryQueue })
       expect(await takes(eventually(() => expect(done).toContain('req_a'), { withinMs: 7000 }))).toBeLessThan(
         5500,
       )
@@ -146,7 +146,7 @@ describe.concurrent('connections', () => {
       ctx.onTestFinished(() => server.end('SIGKILL'))
       const [patient, failFast, subscriber] = await connect(ctx, server, 'patient', 'fail-fast', 'subscriber')
       const store = createRequestStore({ redis: patient, ttlSeconds: TTL_SECONDS })
-      const bus = createUpdateBus({ redis: patient, subscriber, log: quiet })
+      const bus = createChannelSubscriber({ redis: patient, subscriber, log: quiet })
       ctx.onTestFinished(() => bus.stop())
       const record = aRecord()
       await store.create(record)
@@ -217,7 +217,7 @@ describe.concurrent('connections', () => {
       const { proxy, next } = await twoServers(ctx)
       const [patient, subscriber] = await connect(ctx, proxy, 'patient', 'subscriber')
       const { log, lines } = collectLog()
-      const bus = createUpdateBus({ redis: patient, subscriber, log })
+      const bus = createChannelSubscriber({ redis: patient, subscriber, log })
       ctx.onTestFinished(() => bus.stop())
       const hash = aHash()
       const heard: string[] = []

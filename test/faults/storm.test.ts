@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { isFinal } from '../../core/domain/record.ts'
-import { unsealView } from '../../core/records/codec.ts'
+import { decodeView } from '../../core/records/codec.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { startInstallation } from './installation.ts'
 import { arrive, crowd, expectSurvival, type Person, runsOf, typeCodes } from './people.ts'
@@ -24,7 +24,7 @@ test('in a storm of kills every request ends once, and everybody sees it', {
   const listener = await redis.connections.connect('subscriber')
   await listener.psubscribe('local_request_updates:*')
   listener.on('pmessage', (_pattern, _channel, json: string) => {
-    const view = unsealView(json)
+    const view = decodeView(json)
     if (view && isFinal(view.status)) finals.set(view.hash, [...(finals.get(view.hash) ?? []), view.status])
   })
 

@@ -1,7 +1,8 @@
 /** Random lives of requests, for claims about all of them. */
 import fc from 'fast-check'
-import type { PartReport, RequestRecord } from '../../core/domain/record.ts'
-import { advance, type Change, type Refusal } from '../../core/domain/state-machine.ts'
+import type { Command } from '../../core/domain/command.ts'
+import type { RequestRecord, SubstepReport } from '../../core/domain/record.ts'
+import { type RejectionCode, transition } from '../../core/domain/state-machine.ts'
 import { aRecord, SERVICE, T0, TTL_SECONDS } from './record.ts'
 
 const SECOND = 1000
@@ -14,7 +15,7 @@ const otp = fc.record(
 )
 /** Any number, also those that are no progress. */
 const anyProgress = fc.oneof(fc.integer({ min: 0, max: 110 }), fc.double())
-const partsOf = (steps: readonly string[]): fc.Arbitrary<PartReport[] | undefined> =>
+const partsOf = (steps: readonly string[]): fc.Arbitrary<SubstepReport[] | undefined> =>
   fc.option(
     fc.array(
       fc.record(
@@ -33,7 +34,7 @@ const partsOf = (steps: readonly string[]): fc.Arbitrary<PartReport[] | undefine
 const STEPS = SERVICE.steps.map(({ id }) => id as string)
 
 /** `attempt` is relative to the record's: -1 has been taken over, 0 is the present one, 1 the next. */
-const changeAt = (steps: readonly string[]): fc.Arbitrary<Change> =>
+const changeAt = (steps: readonly string[]): fc.Arbitrary<Command> =>
   fc.oneof(
     fc.record({ type: fc.constant('start' as const), attempt: fc.constantFrom(1, 1, 0) }),
     fc.record({
@@ -57,7 +58,7 @@ const changeAt = (steps: readonly string[]): fc.Arbitrary<Change> =>
     fc.constant({ type: 'submit_otp' as const }),
     fc.constant({ type: 'resend_otp' as const }),
   )
-const anyEnd: fc.Arbitrary<Change> = fc.oneof(
+const anyEnd: fc.Arbitrary<Command> = fc.oneof(
   fc.record({
     type: fc.constant('complete' as const),
     attempt: fc.constantFrom(0, 0, -1),
@@ -72,11 +73,11 @@ const anyEnd: fc.Arbitrary<Change> = fc.oneof(
 )
 
 export interface Event {
-  change: Change
+  change: Command
   /** Milliseconds since the event before; a clock may also be put back. */
   afterMs: number
 }
-export const events = (changes: fc.Arbitrary<Change>, afterMs: fc.Arbitrary<number>) =>
+export const events = (changes: fc.Arbitrary<Command>, afterMs: fc.Arbitrary<number>) =>
   fc.array(fc.record({ change: changes, afterMs }), { maxLength: 30 })
 
 export const forward = fc.integer({ min: 0, max: 90 * SECOND })
@@ -85,15 +86,15 @@ export const anyClock = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: -60 * SECOND, max: 0 }) },
 )
 /** @param steps of the service whose request it is */
-export const anyChange = (steps = STEPS): fc.Arbitrary<Change> =>
+export const anyChange = (steps = STEPS): fc.Arbitrary<Command> =>
   fc.oneof({ weight: 12, arbitrary: changeAt(steps) }, { weight: 1, arbitrary: anyEnd })
 
 export interface Moment {
   before: RequestRecord
-  change: Change
+  change: Command
   now: number
   after: RequestRecord
-  refusal: Refusal | null
+  refusal: RejectionCode | null
 }
 
 /** Lives a request through the events and tells every moment of it. */
@@ -107,7 +108,7 @@ export function live(happened: readonly Event[], begun: RequestRecord = aRecord(
         ? { ...relative, attempt: record.attempt + relative.attempt }
         : relative
     const before = record
-    const answer = advance(before, change, { now, ttlSeconds: TTL_SECONDS })
+    const answer = transition(before, change, { now, ttlSeconds: TTL_SECONDS })
     if (answer.ok) record = answer.record
     return { before, change, now, after: record, refusal: answer.ok ? null : answer.refusal }
   })

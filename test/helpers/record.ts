@@ -1,9 +1,10 @@
 /** Records to test with, made by the rules themselves: a request in some state is a new one after some changes. */
 
-import { newRecord } from '../../core/domain/create-record.ts'
+import type { Command } from '../../core/domain/command.ts'
+import { createRecord } from '../../core/domain/create-record.ts'
 import type { RequestRecord } from '../../core/domain/record.ts'
-import { createHash } from '../../core/domain/request-id.ts'
-import { advance, type Change } from '../../core/domain/state-machine.ts'
+import { createRequestHash } from '../../core/domain/request-id.ts'
+import { transition } from '../../core/domain/state-machine.ts'
 
 export const TTL_SECONDS = 1800
 /** A fixed moment for tests that bring their own clock. */
@@ -23,7 +24,7 @@ export const PRIVATE = {
   user: 'private-user',
 } as const
 
-export const aHash = (nowMs = Date.now()): string => createHash(nowMs)
+export const aHash = (nowMs = Date.now()): string => createRequestHash(nowMs)
 
 /** A request as submitted: pending, attempt 0. */
 export function aRecord({
@@ -34,9 +35,9 @@ export function aRecord({
 }: Partial<RequestRecord> & {
   now?: number
   ttlSeconds?: number
-  service?: Parameters<typeof newRecord>[0]['service']
+  service?: Parameters<typeof createRecord>[0]['service']
 } = {}): RequestRecord {
-  const record = newRecord({
+  const record = createRecord({
     hash: fields.hash ?? aHash(now),
     service,
     requestData: { national_code: PRIVATE.request },
@@ -51,23 +52,23 @@ export function aRecord({
 /** The record after these changes, all at `now`; throws when the rules refuse one. */
 export function afterChanges(
   record: RequestRecord,
-  changes: readonly Change[],
+  changes: readonly Command[],
   now = Date.parse(record.updated_at),
 ): RequestRecord {
   return changes.reduce((before, change) => {
-    const advanced = advance(before, change, { now, ttlSeconds: TTL_SECONDS })
+    const advanced = transition(before, change, { now, ttlSeconds: TTL_SECONDS })
     if (!advanced.ok) throw new Error(`${change.type} was refused: ${advanced.refusal}`)
     return advanced.record
   }, record)
 }
 
-export const START: Change = { type: 'start', attempt: 1 }
-export const ASK: Change = {
+export const START: Command = { type: 'start', attempt: 1 }
+export const ASK: Command = {
   type: 'require_otp',
   attempt: 1,
   otp: { id: 'otp-1', length: 6, sent_to: '0912***4567' },
 }
-export const step = (progress: number, message?: string): Change => ({
+export const step = (progress: number, message?: string): Command => ({
   type: 'progress',
   attempt: 1,
   progress,

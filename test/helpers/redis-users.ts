@@ -3,11 +3,11 @@ import { Worker } from 'bullmq'
 import express from 'express'
 import supertest from 'supertest'
 import { expect, type TestContext } from 'vitest'
-import { createOtpBox } from '../../core/actions/otp-mailbox.ts'
-import { inquiries } from '../../core/catalog/queue-definitions.ts'
-import type { Change } from '../../core/domain/state-machine.ts'
-import { createUpdateBus } from '../../core/pubsub/channel-subscriber.ts'
-import { createQueues, SLEEP_SECONDS, waiting, waitNoLonger } from '../../core/queue/queues.ts'
+import { createOtpMailbox } from '../../core/actions/otp-mailbox.ts'
+import { inquiryQueue } from '../../core/catalog/queue-definitions.ts'
+import type { Command } from '../../core/domain/command.ts'
+import { createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts'
+import { BLOCK_SECONDS, blockingOptions, capBlockTimeout, createQueues } from '../../core/queue/queues.ts'
 import { startClock } from '../../core/redis/clock.ts'
 import { openRedis, type RedisClient } from '../../core/redis/connect.ts'
 import { openInstallationSecret } from '../../core/redis/installation-secret.ts'
@@ -56,9 +56,9 @@ export async function useRedisUsers(
   onTestFinished(() => clock.stop())
   const servers = createRequestStore({ redis: failFast, ttlSeconds: TTL_SECONDS, now: clock.now })
   const bots = createRequestStore({ redis: patient, ttlSeconds: TTL_SECONDS, now: clock.now })
-  const bus = createUpdateBus({ redis: patient, subscriber, log: quiet })
+  const bus = createChannelSubscriber({ redis: patient, subscriber, log: quiet })
   onTestFinished(() => bus.stop())
-  const otpBox = createOtpBox({ redis: patient, bus, store: bots })
+  const otpBox = createOtpMailbox({ redis: patient, bus, store: bots })
   const deadlines = createDeadlines({ redis: failFast })
   const idempotency = createIdempotency({ redis: failFast })
   const secret = await openInstallationSecret(failFast)
@@ -73,16 +73,16 @@ export async function useRedisUsers(
   const queues = createQueues({ redis: failFast, log: quiet })
   onTestFinished(() => queues.stop())
   const done = new Set<string>()
-  const worker = new Worker(inquiries.name, async (job) => void done.add(job.id as string), {
+  const worker = new Worker(inquiryQueue.name, async (job) => void done.add(job.id as string), {
     connection: patient,
     prefix,
-    ...waiting(SLEEP_SECONDS),
+    ...blockingOptions(BLOCK_SECONDS),
   })
-  waitNoLonger(worker, SLEEP_SECONDS)
+  capBlockTimeout(worker, BLOCK_SECONDS)
   worker.on('error', () => {})
   onTestFinished(() => worker.close(true))
 
-  const apply = async (store: typeof bots, hash: string, change: Change, otp?: string): Promise<void> => {
+  const apply = async (store: typeof bots, hash: string, change: Command, otp?: string): Promise<void> => {
     const outcome = await store.apply(hash, change, { otp })
     if (!outcome.ok) throw new Error(`${change.type} was refused: ${outcome.refusal}`)
   }
@@ -106,17 +106,17 @@ export async function useRedisUsers(
     await apply(bots, record.hash, ASK)
     await apply(servers, record.hash, { type: 'submit_otp' }, '123456')
     expect(await otpBox.take(record.hash)).toBe('123456')
-    expect(await servers.latest(1)).toContain(record.hash)
+    expect(await servers.listRecent(1)).toContain(record.hash)
 
-    await deadlines.remind(record.hash, clock.now())
+    await deadlines.schedule(record.hash, clock.now())
     expect(await deadlines.take(clock.now() + 1000, 100, clock.now() + 1000)).toContain(record.hash)
-    await deadlines.forget(record.hash)
+    await deadlines.remove(record.hash)
     const claim = { fingerprint: 'f', hash: record.hash, createdAt: 1, keptSeconds: 60, seed: 's' }
     expect(await idempotency.claim(record.hash, 'key', claim)).toEqual(claim)
     expect(await idempotency.claim(record.hash, 'key', { ...claim, seed: 'other' })).toEqual(claim)
     await supertest(limited).get('/').expect(200, 'let in')
 
-    await queues.add(record, { queue: inquiries })
+    await queues.add(record, { queue: inquiryQueue })
     await eventually(() => expect(done).toContain(record.hash))
     await hear()
   }

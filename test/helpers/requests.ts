@@ -1,11 +1,11 @@
 /** Requests in a test's Redis, and the parts that handle them, wired as the processes wire them. */
 
-import { createOtpBox, type OtpBox } from '../../core/actions/otp-mailbox.ts'
-import type { Change } from '../../core/domain/state-machine.ts'
-import { createUpdateBus, type UpdateBus } from '../../core/pubsub/channel-subscriber.ts'
-import { createLiveRequests, type LiveRequests } from '../../core/pubsub/request-watcher.ts'
+import { createOtpMailbox, type OtpMailbox } from '../../core/actions/otp-mailbox.ts'
+import type { Command } from '../../core/domain/command.ts'
+import { type ChannelSubscriber, createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts'
+import { createRequestWatcher, type RequestWatcher } from '../../core/pubsub/request-watcher.ts'
 import type { RedisClient } from '../../core/redis/connect.ts'
-import { createRequestStore, type RequestStore, type Stored } from '../../core/store/request-store.ts'
+import { createRequestStore, type RequestStore, type StoredRecord } from '../../core/store/request-store.ts'
 import { keys } from './names.ts'
 import { aRecord, TTL_SECONDS } from './record.ts'
 import { quiet, type TestRedis } from './redis.ts'
@@ -14,13 +14,13 @@ export interface Requests {
   client: RedisClient
   subscriber: RedisClient
   store: RequestStore
-  bus: UpdateBus
-  live: LiveRequests
-  otpBox: OtpBox
+  bus: ChannelSubscriber
+  live: RequestWatcher
+  otpBox: OtpMailbox
   /** A new request after these changes. */
-  given(...changes: Change[]): Promise<Stored>
+  given(...changes: Command[]): Promise<StoredRecord>
   /** Makes the change, or throws with the reason why it was refused. */
-  applied(hash: string, change: Change, options?: { otp?: string }): Promise<Stored>
+  applied(hash: string, change: Command, options?: { otp?: string }): Promise<StoredRecord>
   /** Writes as other programs do: reads, changes, sets with a life of its own, and publishes the whole record. */
   foreignWrite(hash: string, change: Record<string, unknown>): Promise<void>
   /** How many connections hear a request's channel. */
@@ -31,8 +31,8 @@ export async function useRequests(redis: TestRedis): Promise<Requests> {
   const client = await redis.connections.connect('patient')
   const subscriber = await redis.connections.connect('subscriber')
   const store = createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
-  const bus = createUpdateBus({ redis: client, subscriber, log: quiet })
-  const live = createLiveRequests({ store, bus, log: quiet, ttlSeconds: TTL_SECONDS })
+  const bus = createChannelSubscriber({ redis: client, subscriber, log: quiet })
+  const live = createRequestWatcher({ store, bus, log: quiet, ttlSeconds: TTL_SECONDS })
 
   const applied: Requests['applied'] = async (hash, change, options) => {
     const outcome = await store.apply(hash, change, options)
@@ -45,13 +45,13 @@ export async function useRequests(redis: TestRedis): Promise<Requests> {
     store,
     bus,
     live,
-    otpBox: createOtpBox({ redis: client, bus, store }),
+    otpBox: createOtpMailbox({ redis: client, bus, store }),
     applied,
     async given(...changes) {
       const record = aRecord()
       if (!(await store.create(record))) throw new Error('this hash is taken')
       for (const change of changes) await applied(record.hash, change)
-      return (await store.read(record.hash)) as Stored
+      return (await store.read(record.hash)) as StoredRecord
     },
     async foreignWrite(hash, change) {
       const raw = await client.get(keys.record(hash))

@@ -1,7 +1,7 @@
 /** The server as its process composes it, on a free port of this process, with a Redis of the test file. */
 import type { AddressInfo } from 'node:net'
 import supertest from 'supertest'
-import type { Change } from '../../core/domain/state-machine.ts'
+import type { Command } from '../../core/domain/command.ts'
 import { openRedis } from '../../core/redis/connect.ts'
 import { openInstallationSecret } from '../../core/redis/installation-secret.ts'
 import { loadConfig } from '../../core/runtime/config.ts'
@@ -22,9 +22,9 @@ export interface TestServer extends ComposedServer {
   /** The cookie of the browser session with this id, 21 characters. */
   cookieOf(sessionId: string): string
   /** A request that has gone through these changes, without a job. Returns its hash. */
-  given(changes?: readonly Change[], fields?: Parameters<typeof aRecord>[0]): Promise<string>
+  given(changes?: readonly Command[], fields?: Parameters<typeof aRecord>[0]): Promise<string>
   /** A change that a bot, a worker or somebody else makes. */
-  apply(hash: string, change: Change): Promise<void>
+  apply(hash: string, change: Command): Promise<void>
 }
 
 /** What the tests submit, and what the service makes of it. */

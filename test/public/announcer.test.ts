@@ -1,17 +1,17 @@
 import { expect, test } from 'vitest'
 import { allServices } from '../../core/catalog/index.ts'
 import { commonMessages } from '../../core/domain/common-messages.ts'
-import { newRecord } from '../../core/domain/create-record.ts'
-import { type PublicView, publicView } from '../../core/domain/record.ts'
+import { createRecord } from '../../core/domain/create-record.ts'
+import { type PublicView, toPublicView } from '../../core/domain/record.ts'
 import { createTexts } from '../../core/i18n/index.ts'
-import { createReader } from '../../core/i18n/localize-message.ts'
+import { createLocalizer } from '../../core/i18n/localize-message.ts'
 import { createAnnouncer } from '../../public/announcer.ts'
 import type { Page } from '../../public/page-data.ts'
 import { type Connection, firstState } from '../../public/reducer.ts'
 
 const T0 = Date.UTC(2026, 5, 1)
-const queued = publicView(
-  newRecord({
+const queued = toPublicView(
+  createRecord({
     hash: 'req_abcdefghijklmnopqrstuvwxyz',
     service: allServices()[0]!,
     requestData: {},
@@ -28,7 +28,7 @@ function listen(first: PublicView) {
   let now = T0
   const said: string[] = []
   const { t } = createTexts('en')
-  const read = createReader('en', commonMessages('en'))
+  const read = createLocalizer('en', commonMessages('en'))
   const page = { title: 'Credit score', stepTitles: {}, t, read, clock: () => now } as unknown as Page
   const announce = createAnnouncer(firstState(first, T0), T0, (region, text) =>
     said.push(`${region}: ${text}`),

@@ -1,10 +1,10 @@
 /** What was said, as a viewer reads it: on the server and in the browser, which share these words. */
 import { describe, expect, test } from 'vitest'
-import { messagesFor } from '../../core/catalog/service-messages.ts'
+import { messagesOfService } from '../../core/catalog/service-messages.ts'
 import { compile } from '../../core/i18n/compile-messages.ts'
 import { createTexts } from '../../core/i18n/index.ts'
-import { createReader } from '../../core/i18n/localize-message.ts'
-import { describe as describeView } from '../../core/presentation/describe-request.ts'
+import { createLocalizer } from '../../core/i18n/localize-message.ts'
+import { describeRequest as describeView } from '../../core/presentation/describe-request.ts'
 import { progress, start, T0, viewAfter } from '../server/page-fixtures.ts'
 
 const texts = compile({
@@ -13,7 +13,7 @@ const texts = compile({
   chosen: '{why, select, late {دیر} other {خراب}}',
 })
 /** As the browser has them: after a way through JSON. */
-const read = createReader('fa', JSON.parse(JSON.stringify(texts)))
+const read = createLocalizer('fa', JSON.parse(JSON.stringify(texts)))
 const pages = (message_params?: Record<string, unknown>) =>
   read({ message: 'As given', message_key: 'pages', message_params: message_params as never })
 
@@ -51,7 +51,7 @@ describe('a Persian page', () => {
   const { t } = createTexts('fa')
   const context = {
     t,
-    read: createReader('fa', JSON.parse(JSON.stringify(messagesFor('credit-score-rating', 'fa')))),
+    read: createLocalizer('fa', JSON.parse(JSON.stringify(messagesOfService('credit-score-rating', 'fa')))),
     now: T0,
     title: '',
     stepTitles: {},

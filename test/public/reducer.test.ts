@@ -1,17 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { allServices } from '../../core/catalog/index.ts'
-import { newRecord } from '../../core/domain/create-record.ts'
-import { type PublicView, publicView } from '../../core/domain/record.ts'
-import { advance, type Change } from '../../core/domain/state-machine.ts'
+import type { Command } from '../../core/domain/command.ts'
+import { createRecord } from '../../core/domain/create-record.ts'
+import { type PublicView, toPublicView } from '../../core/domain/record.ts'
+import { transition } from '../../core/domain/state-machine.ts'
 import { firstState, pageKind, reduce, remainingSeconds } from '../../public/reducer.ts'
 
 const T0 = Date.UTC(2026, 5, 1)
 const hash = 'req_abcdefghijklmnopqrstuvwxyz'
 
 /** The views of one request, one after each change, a second apart. */
-function history(...changes: Change[]): PublicView[] {
-  let record = newRecord({
+function history(...changes: Command[]): PublicView[] {
+  let record = createRecord({
     hash,
     service: allServices()[0]!,
     requestData: {},
@@ -19,25 +20,25 @@ function history(...changes: Change[]): PublicView[] {
     now: T0,
     ttlSeconds: 1800,
   })
-  const views = [publicView(record, T0, 2)]
+  const views = [toPublicView(record, T0, 2)]
   changes.forEach((change, i) => {
     const now = T0 + (i + 1) * 1000
-    const advanced = advance(record, change, { now, ttlSeconds: 1800 })
+    const advanced = transition(record, change, { now, ttlSeconds: 1800 })
     if (!advanced.ok) throw new Error(advanced.refusal)
     record = advanced.record
-    views.push(publicView(record, now))
+    views.push(toPublicView(record, now))
   })
   return views
 }
 
-const start: Change = { type: 'start', attempt: 1 }
-const progress = (percent: number): Change => ({
+const start: Command = { type: 'start', attempt: 1 }
+const progress = (percent: number): Command => ({
   type: 'progress',
   attempt: 1,
   progress: percent,
   step: 'captcha_solving',
 })
-const askForCode: Change = { type: 'require_otp', attempt: 1, otp: { id: 'otp-1', length: 6 } }
+const askForCode: Command = { type: 'require_otp', attempt: 1, otp: { id: 'otp-1', length: 6 } }
 const take = (view: PublicView, at = T0) => ({ type: 'view', view, at }) as const
 
 describe('the reducer', () => {

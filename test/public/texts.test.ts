@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { IntlMessageFormat } from 'intl-messageformat'
 import { describe, expect, test } from 'vitest'
 import { allServices } from '../../core/catalog/index.ts'
-import { messagesFor } from '../../core/catalog/service-messages.ts'
+import { messagesOfService } from '../../core/catalog/service-messages.ts'
 import { commonMessages } from '../../core/domain/common-messages.ts'
 import { ERRORS } from '../../core/domain/errors.ts'
 import { STATUSES } from '../../core/domain/record.ts'
@@ -12,10 +12,10 @@ import { en, type TextKey } from '../../core/i18n/en.ts'
 import { createFormatter } from '../../core/i18n/formatter.ts'
 import { createTexts, isTextKey, LANGUAGES, LOCALES } from '../../core/i18n/index.ts'
 import {
-  ageWords,
-  countdown,
-  durationWords,
-  remainingWords,
+  formatAge,
+  formatDuration,
+  formatRemaining,
+  roundCountdown,
 } from '../../core/presentation/format-duration.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -197,13 +197,13 @@ describe.each(allServices())('what the bot of $slug says', ({ slug, messages = {
 
   test('is handed to its pages together with the common words', () => {
     const keys = [...Object.keys(messages), ...Object.keys(commonMessages('fa'))]
-    expect(Object.keys(messagesFor(slug, 'fa')).sort()).toEqual(keys.sort())
+    expect(Object.keys(messagesOfService(slug, 'fa')).sort()).toEqual(keys.sort())
   })
 })
 
 test('no common message is left that nobody says, and none is said that is missing', () => {
   const said = [
-    ...read(['core', 'server', 'workers', 'bots']).matchAll(/\b(?:sayCommon\(|message_key: )'(\w+)'/g),
+    ...read(['core', 'server', 'workers', 'bots']).matchAll(/\b(?:commonMessage\(|message_key: )'(\w+)'/g),
   ].map((match) => match[1]!)
   const common = Object.keys(commonMessages('en'))
   expect(said.filter((key) => !common.includes(key))).toEqual([])
@@ -216,12 +216,12 @@ test('no common message is left that nobody says, and none is said that is missi
 test('Persian numbers and durations read as Persian', () => {
   const { t: say } = createTexts('fa')
   expect(say('live.percent', { value: 0.42 })).toBe('۴۲٪')
-  expect([300, 70, 12].map((seconds) => remainingWords(say, seconds))).toEqual([
+  expect([300, 70, 12].map((seconds) => formatRemaining(say, seconds))).toEqual([
     'حدود ۵ دقیقه',
     'حدود یک دقیقه',
     'کمتر از یک دقیقه',
   ])
-  expect([12, 120, 95].map((seconds) => durationWords(say, seconds))).toEqual([
+  expect([12, 120, 95].map((seconds) => formatDuration(say, seconds))).toEqual([
     '۱۲ ثانیه',
     '۲ دقیقه',
     '۱ دقیقه و ۳۵ ثانیه',
@@ -229,7 +229,7 @@ test('Persian numbers and durations read as Persian', () => {
 })
 
 test('remaining time is told in rounded words', () => {
-  expect([300, 119, 90, 60, 59, 1, 0].map((seconds) => remainingWords(t, seconds))).toEqual([
+  expect([300, 119, 90, 60, 59, 1, 0].map((seconds) => formatRemaining(t, seconds))).toEqual([
     'about 5 minutes',
     'about 2 minutes',
     'about 2 minutes',
@@ -241,7 +241,7 @@ test('remaining time is told in rounded words', () => {
 })
 
 test('silence is told after a minute', () => {
-  expect([3, 25, 61, 130].map((seconds) => ageWords(t, seconds))).toEqual([
+  expect([3, 25, 61, 130].map((seconds) => formatAge(t, seconds))).toEqual([
     'just now',
     '20 seconds ago',
     'No update for 1 minute, still waiting',
@@ -250,12 +250,12 @@ test('silence is told after a minute', () => {
 })
 
 test('durations and countdowns read calmly', () => {
-  expect([0.4, 12, 120, 1800, 95].map((seconds) => durationWords(t, seconds))).toEqual([
+  expect([0.4, 12, 120, 1800, 95].map((seconds) => formatDuration(t, seconds))).toEqual([
     '0 s',
     '12 s',
     '2 minutes',
     '30 minutes',
     '1 min 35 s',
   ])
-  expect([28, 11, 9.2, -3].map(countdown)).toEqual([30, 15, 10, -3])
+  expect([28, 11, 9.2, -3].map(roundCountdown)).toEqual([30, 15, 10, -3])
 })

@@ -1,6 +1,6 @@
 import { load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
-import type { Change } from '../../core/domain/state-machine.ts'
+import type { Command } from '../../core/domain/command.ts'
 import { keys } from '../helpers/names.ts'
 import { ASK, START, TTL_SECONDS } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
@@ -12,9 +12,9 @@ const redis = await testRedis.connections.connect('patient')
 const { address, given, apply } = await useServer(testRedis)
 const browser = openBrowser(address)
 
-const REJECT: Change = { type: 'reject_otp', attempt: 1 }
-const COMPLETE: Change = { type: 'complete', attempt: 1, result: 1 }
-const ask = (otp: object): Change => ({ ...ASK, otp: { id: 'otp-1', length: 6, ...otp } }) as Change
+const REJECT: Command = { type: 'reject_otp', attempt: 1 }
+const COMPLETE: Command = { type: 'complete', attempt: 1, result: 1 }
+const ask = (otp: object): Command => ({ ...ASK, otp: { id: 'otp-1', length: 6, ...otp } }) as Command
 const secondsAgo = (seconds: number): { now: number } => ({ now: Date.now() - seconds * 1000 })
 
 const recordOf = (hash: string) => redis.get(keys.record(hash))
@@ -70,7 +70,7 @@ describe('a code that is sent', () => {
   test('goes to the bot only, and leads back to the progress', async () => {
     const hash = await given([START, ASK])
     await send(hash, '918273').expect(303).expect('Location', at('progress', hash))
-    expect(await redis.get(keys.otpBox(hash))).toBe('918273')
+    expect(await redis.get(keys.otp(hash))).toBe('918273')
     expect(await recordOf(hash)).not.toContain('918273')
     const { text } = await browser.get(at('progress', hash)).expect(200)
     expect(text).not.toContain('918273')
@@ -81,7 +81,7 @@ describe('a code that is sent', () => {
     for (const typed of ['۰۱۲۳۴۵', '٠١٢٣٤٥', ' 012 345 ', '012-345', '\u200e012345\u200f']) {
       const hash = await given([START, ASK])
       await send(hash, typed).expect(303)
-      expect(await redis.get(keys.otpBox(hash))).toBe('012345')
+      expect(await redis.get(keys.otp(hash))).toBe('012345')
     }
   })
 
@@ -129,7 +129,7 @@ describe('a code that is sent', () => {
       expect(textOf($, '#otp-error')).toBe('The time for that code is over. Have a new one sent.')
       expect($(`form[action="${at('resend-otp', hash)}"] button`)).toHaveLength(1)
     }
-    expect(await redis.exists(keys.otpBox(hash))).toBe(0)
+    expect(await redis.exists(keys.otp(hash))).toBe(0)
   })
 
   test('when no tries are left is told so', async () => {
@@ -146,7 +146,7 @@ describe('a code that is sent', () => {
     await send(hash, '111111').expect(303)
     const before = await recordOf(hash)
     await send(hash, '222222').expect(303).expect('Location', at('progress', hash))
-    expect(await redis.get(keys.otpBox(hash))).toBe('111111')
+    expect(await redis.get(keys.otp(hash))).toBe('111111')
     expect(await recordOf(hash)).toBe(before)
   })
 
@@ -158,7 +158,7 @@ describe('a code that is sent', () => {
     expect(answers.map((res) => [res.status, res.headers.location])).toEqual(
       codes.map(() => [303, at('progress', hash)]),
     )
-    expect(codes).toContain(await redis.get(keys.otpBox(hash)))
+    expect(codes).toContain(await redis.get(keys.otp(hash)))
     expect(JSON.parse((await recordOf(hash)) ?? '').version).toBe(version + 1)
   })
 
@@ -168,11 +168,11 @@ describe('a code that is sent', () => {
       [[START], 'progress'],
       [[START, ASK, COMPLETE], 'result'],
       [[START, ASK, { type: 'cancel', by: 'user' }], 'result'],
-    ] as [Change[], string][]) {
+    ] as [Command[], string][]) {
       const hash = await given(changes)
       for (const sent of [send(hash, '123456'), resend(hash)])
         await sent.expect(303).expect('Location', at(page, hash))
-      expect(await redis.exists(keys.otpBox(hash))).toBe(0)
+      expect(await redis.exists(keys.otp(hash))).toBe(0)
     }
   })
 })

@@ -1,7 +1,7 @@
 /** A server that loses sight of Redis, and those who watch requests at it meanwhile. */
 import { io, type Socket } from 'socket.io-client'
 import { afterAll, describe, expect, it } from 'vitest'
-import { isFinal, publicView } from '../../core/domain/record.ts'
+import { isFinal, toPublicView } from '../../core/domain/record.ts'
 import { connect } from '../../public/connection/connect.ts'
 import { type Connection, firstState, reduce } from '../../public/reducer.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -56,7 +56,7 @@ async function openStream(hash: string): Promise<{ text: () => string }> {
 async function openPage(hash: string, at = server.address) {
   const stored = await real.store.read(hash)
   if (!stored) throw new Error('there is no such request')
-  let state = firstState(publicView(stored.record, Date.now()), Date.now())
+  let state = firstState(toPublicView(stored.record, Date.now()), Date.now())
   const said: Connection[] = []
   const connection = connect({
     hash,

@@ -3,7 +3,7 @@
 import { load } from 'cheerio'
 import { nanoid } from 'nanoid'
 import { describe, expect, test } from 'vitest'
-import type { Change } from '../../core/domain/state-machine.ts'
+import type { Command } from '../../core/domain/command.ts'
 import { MAX_ENDED } from '../../server/submit-request.ts'
 import { keys } from '../helpers/names.ts'
 import { aHash, START, TTL_SECONDS } from '../helpers/record.ts'
@@ -19,12 +19,12 @@ const testRedis = await useRedis()
 const redis = await testRedis.connections.connect('patient')
 const { address, api, apply } = await useServer(testRedis)
 
-const FAIL: Change = { type: 'fail', error: { code: 'timed_out', message: 'x', retryable: true } }
-const CANCEL: Change = { type: 'cancel', by: 'user' }
-const COMPLETE: Change = { type: 'complete', attempt: 1, result: { score: 1 } }
+const FAIL: Command = { type: 'fail', error: { code: 'timed_out', message: 'x', retryable: true } }
+const CANCEL: Command = { type: 'cancel', by: 'user' }
+const COMPLETE: Command = { type: 'complete', attempt: 1, result: { score: 1 } }
 
 /** A browser whose request has gone through these changes. */
-async function afterwards(...changes: Change[]): Promise<{ mine: Browser; hash: string }> {
+async function afterwards(...changes: Command[]): Promise<{ mine: Browser; hash: string }> {
   const mine = openBrowser(address)
   await mine.open(FORM)
   const sent = await mine.post(FORM, { ...FIELDS, mobile: '۰۹۱۲ 345 6789' }).expect(303)
@@ -60,7 +60,7 @@ describe('"Try again"', () => {
   test.each([
     ['failed', [START, FAIL]],
     ['was cancelled', [CANCEL]],
-  ] as [string, Change[]][])(
+  ] as [string, Command[]][])(
     'after a request that %s leads to the form as it was filled, and makes a new request',
     async (_how, changes) => {
       const { mine, hash } = await afterwards(...changes)

@@ -1,8 +1,8 @@
 import { type CheerioAPI, load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
 import { allServices } from '../../core/catalog/index.ts'
+import type { Command } from '../../core/domain/command.ts'
 import type { RequestRecord } from '../../core/domain/record.ts'
-import type { Change } from '../../core/domain/state-machine.ts'
 import { keys } from '../helpers/names.ts'
 import { START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
@@ -206,7 +206,7 @@ describe('a form that is sent', () => {
 
 describe('a form sent again makes a new request, once, after its request', () => {
   const error = { code: 'timed_out', message: 'too late', retryable: true }
-  const change = (change: Change) => (hash: string) => apply(hash, change)
+  const change = (change: Command) => (hash: string) => apply(hash, change)
   const ends: [string, (hash: string) => Promise<unknown>][] = [
     ['was cancelled', change({ type: 'cancel', by: 'user' })],
     ['failed', change({ type: 'fail', error })],

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { allQueues } from '../../core/catalog/index.ts'
 import { createReadiness } from '../../core/queue/readiness.ts'
-import { announceWorker } from '../../core/queue/worker-heartbeat.ts'
+import { startHeartbeat } from '../../core/queue/worker-heartbeat.ts'
 import { openRedis } from '../../core/redis/connect.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/names.ts'
@@ -21,7 +21,7 @@ const ready = async () => {
 }
 /** An answer is kept for a second. */
 const expectReady = (expected: object) => eventually(async () => expect(await ready()).toEqual(expected))
-const announce = (takenQueues: () => readonly string[]) => announceWorker({ redis, takenQueues, log: quiet })
+const announce = (takenQueues: () => readonly string[]) => startHeartbeat({ redis, takenQueues, log: quiet })
 const forgetWorkers = () => redis.del(keys.workersAlive, ...QUEUES.map(keys.workersOf))
 
 test('a server without workers is up and not ready, and says whose queue nobody takes', async () => {

@@ -2,16 +2,16 @@
 import { type CheerioAPI, load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
 import { creditScoreRating } from '../../core/catalog/credit-score-rating.ts'
-import { messagesOf } from '../../core/catalog/service-messages.ts'
-import type { Change } from '../../core/domain/state-machine.ts'
+import { messageBuilder } from '../../core/catalog/service-messages.ts'
+import type { Command } from '../../core/domain/command.ts'
 import { createPages } from '../../server/pages/index.ts'
 import { complete, fail, progress, start, T0, TTL, viewAfter } from './page-fixtures.ts'
 
 const pages = createPages({ ttlSeconds: TTL, now: () => T0 + 5000 })
-const say = messagesOf(creditScoreRating)
+const say = messageBuilder(creditScoreRating)
 const ENGLISH = /[A-Za-z]{2,} [a-z]{2,}/
 
-const page = (...changes: Change[]): CheerioAPI =>
+const page = (...changes: Command[]): CheerioAPI =>
   load(pages.request({ locale: 'fa', address: '/' }, viewAfter(...changes)))
 const text = ($: CheerioAPI, selector: string) => $(selector).text().replace(/\s+/g, ' ').trim()
 const dataOf = ($: CheerioAPI) => JSON.parse($('#page-data').text())
@@ -19,19 +19,19 @@ const dataOf = ($: CheerioAPI) => JSON.parse($('#page-data').text())
 const read = ($: CheerioAPI) => text($, 'main').replace(text($, '#page-data'), '')
 
 describe('a Persian page', () => {
-  const asked: Change = {
+  const asked: Command = {
     type: 'require_otp',
     attempt: 1,
     otp: { id: 'o', length: 6, ...say('code_of_digits_sent', { digits: 6, sent_to: '0912***4567' }) },
   }
 
-  test.each<[string, Change[]]>([
+  test.each<[string, Command[]]>([
     ['queued', []],
     ['running', [start, { ...progress, ...say('solving_captcha') }]],
     ['asking for a code', [start, asked]],
     ['between two tries', [start, retry('bot_busy', 'Too many people')]],
     ['failed', [start, fail('timed_out', 'The service did not answer in time')]],
-    ['failed in words of the service', [start, { ...fail('captcha_failed', say('captcha_failed', { tries: 3 }).message), message_params: { tries: 3 } } as Change]],
+    ['failed in words of the service', [start, { ...fail('captcha_failed', say('captcha_failed', { tries: 3 }).message), message_params: { tries: 3 } } as Command]],
     ['cancelled', [start, { type: 'cancel', by: 'user' }]],
   ])('of a request that is %s has no English sentence', (_state, changes) => {
     expect(read(page(...changes))).not.toMatch(ENGLISH)
@@ -105,6 +105,6 @@ describe('a failure', () => {
   })
 })
 
-function retry(code: string, message: string): Change {
+function retry(code: string, message: string): Command {
   return { type: 'retry', attempt: 1, nextRetryAt: T0 + 60_000, error: { code, message, retryable: true } }
 }

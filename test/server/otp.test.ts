@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { createOtpBox } from '../../core/actions/otp-mailbox.ts'
-import type { Change } from '../../core/domain/state-machine.ts'
-import { createUpdateBus } from '../../core/pubsub/channel-subscriber.ts'
+import { createOtpMailbox } from '../../core/actions/otp-mailbox.ts'
+import type { Command } from '../../core/domain/command.ts'
+import { createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
 import { keys } from '../helpers/names.ts'
 import { ASK, aHash, START, TTL_SECONDS } from '../helpers/record.ts'
@@ -15,13 +15,13 @@ const testRedis = await useRedis()
 const redis = await testRedis.connections.connect('patient')
 const { api, given, apply } = await useServer(testRedis, { log })
 
-const bus = createUpdateBus({
+const bus = createChannelSubscriber({
   redis,
   subscriber: await testRedis.connections.connect('subscriber'),
   log: quiet,
 })
 /** The bot's end of the way. */
-const otpBox = createOtpBox({ redis, bus, store: createRequestStore({ redis, ttlSeconds: TTL_SECONDS }) })
+const otpBox = createOtpMailbox({ redis, bus, store: createRequestStore({ redis, ttlSeconds: TTL_SECONDS }) })
 
 const otpUrl = (hash: string): string => `/api/local-requests/${hash}/otp`
 const send = (hash: string, otp: unknown) => api.post(otpUrl(hash)).send({ otp })
@@ -29,10 +29,10 @@ const resend = (hash: string) => api.post(`/api/local-requests/${hash}/resend-ot
 const statusOf = async (hash: string) =>
   (await api.get(`/api/local-requests/${hash}/status`).expect(200)).body
 
-const ask = (otp: object = {}): Change => ({ ...ASK, otp: { id: 'otp-1', length: 6, ...otp } }) as Change
-const SUBMIT: Change = { type: 'submit_otp' }
-const REJECT: Change = { type: 'reject_otp', attempt: 1 }
-const COMPLETE: Change = { type: 'complete', attempt: 1, result: 1 }
+const ask = (otp: object = {}): Command => ({ ...ASK, otp: { id: 'otp-1', length: 6, ...otp } }) as Command
+const SUBMIT: Command = { type: 'submit_otp' }
+const REJECT: Command = { type: 'reject_otp', attempt: 1 }
+const COMPLETE: Command = { type: 'complete', attempt: 1, result: 1 }
 const secondsAgo = (seconds: number): { now: number } => ({ now: Date.now() - seconds * 1000 })
 
 describe('a code', () => {
@@ -80,21 +80,21 @@ describe('a code', () => {
     const hash = await given([START, ask({ expires_in: 90 })])
     await send(hash, '123456').expect(202)
     const { otp_data } = JSON.parse((await redis.get(keys.record(hash))) ?? '')
-    expect(await redis.pexpiretime(keys.otpBox(hash))).toBe(Date.parse(otp_data.expires_at))
+    expect(await redis.pexpiretime(keys.otp(hash))).toBe(Date.parse(otp_data.expires_at))
   })
 
   test('is thrown away when the request ends before the bot takes it', async () => {
     const hash = await given([START, ASK])
     await send(hash, '123456').expect(202)
     await apply(hash, { type: 'cancel', by: 'user' })
-    expect(await redis.exists(keys.otpBox(hash))).toBe(0)
+    expect(await redis.exists(keys.otp(hash))).toBe(0)
   })
 
   test('is replaced by the next one when the bot asks again', async () => {
     const hash = await given([START, ASK])
     await send(hash, '111111').expect(202)
     await apply(hash, REJECT)
-    expect(await redis.exists(keys.otpBox(hash))).toBe(0)
+    expect(await redis.exists(keys.otp(hash))).toBe(0)
     expect(await statusOf(hash)).toMatchObject({
       otp_data: { attempts_left: 2, error: { code: 'otp_rejected' } },
     })
@@ -143,7 +143,7 @@ describe('a code is refused', () => {
       .expect(status)
       .expect('Content-Type', /^application\/problem\+json/)
     expect(res.body).toMatchObject({ status, code })
-    expect(await redis.exists(keys.otpBox(hash))).toBe(0)
+    expect(await redis.exists(keys.otp(hash))).toBe(0)
     expect(await redis.get(keys.record(hash))).toBe(before)
   })
 
@@ -285,7 +285,7 @@ test('a code is in its box only, and nowhere once it has been taken out', async 
     .expect(202)
   const before = await redisContents(redis)
   expect(before.split(CODE)).toHaveLength(2)
-  expect(await redis.get(keys.otpBox(hash))).toBe(CODE)
+  expect(await redis.get(keys.otp(hash))).toBe(CODE)
   expect(await redis.get(keys.record(hash))).not.toContain(CODE)
   expect(await redis.hgetall(`halfway:inquiries:${hash}`)).not.toContain(CODE)
 

@@ -1,6 +1,6 @@
 import { load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
-import type { Change } from '../../core/domain/state-machine.ts'
+import type { Command } from '../../core/domain/command.ts'
 import { keys } from '../helpers/names.ts'
 import { ASK, aHash, START, step, TTL_SECONDS } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
@@ -13,16 +13,16 @@ const { address, given } = await useServer(testRedis)
 const browser = openBrowser(address)
 
 const recordOf = async (hash: string) => JSON.parse((await redis.get(keys.record(hash))) ?? 'null')
-const complete = (result: unknown): Change => ({ type: 'complete', attempt: 1, result })
-const fail = (code: string, message: string, retryable = false): Change => ({
+const complete = (result: unknown): Command => ({ type: 'complete', attempt: 1, result })
+const fail = (code: string, message: string, retryable = false): Command => ({
   type: 'fail',
   attempt: 1,
   error: { code, message, retryable },
 })
-const CANCEL: Change = { type: 'cancel', by: 'user' }
+const CANCEL: Command = { type: 'cancel', by: 'user' }
 const CREDIT = 'credit-score-rating'
 /** The page of the outcome of a request for a credit score. */
-const outcomeOf = async (...changes: Change[]) => {
+const outcomeOf = async (...changes: Command[]) => {
   const hash = await given(changes, { service_slug: CREDIT })
   return { hash, $: await browser.open(at('result', hash, CREDIT)) }
 }
@@ -45,7 +45,7 @@ describe('cancelling', () => {
     ['waits', []],
     ['runs', [START, step(40)]],
     ['asks for a code', [START, ASK]],
-  ] as [string, Change[]][])(
+  ] as [string, Command[]][])(
     'a request that %s ends it and leads to the outcome',
     async (_state, changes) => {
       const hash = await given(changes)

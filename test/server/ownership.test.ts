@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { load } from 'cheerio'
 import { io, type Socket } from 'socket.io-client'
 import { afterEach, describe, expect, test } from 'vitest'
+import type { Command } from '../../core/domain/command.ts'
 import type { PublicView } from '../../core/domain/record.ts'
-import type { Change } from '../../core/domain/state-machine.ts'
-import { unsealRecord } from '../../core/records/codec.ts'
+import { decodeRecord } from '../../core/records/codec.ts'
 import type { WatchAnswer } from '../../server/relay.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/names.ts'
@@ -57,14 +57,14 @@ const OTHERS: Headers[] = [
   { Authorization: `Basic ${TOKEN}` },
 ]
 
-const DONE: Change = { type: 'complete', attempt: 1, result: { score: 712 } }
+const DONE: Command = { type: 'complete', attempt: 1, result: { score: 712 } }
 interface Call {
   name: string
   method?: 'get' | 'post'
   path: (hash: string) => string
   body?: object
   /** What the request has gone through. */
-  after: Change[]
+  after: Command[]
   /** What its owner is answered. */
   status: number
 }
@@ -96,7 +96,7 @@ const ACTS: Call[] = [
 const isPage = (path: string) => path.startsWith('/services/')
 
 /** A request of the owner, made long enough ago for another code to be sent. */
-const owned = (server: TestServer, after: Change[], fields: object = {}) =>
+const owned = (server: TestServer, after: Command[], fields: object = {}) =>
   server.given(after, { session_id: SESSION, owner_hash: sha256(TOKEN), now: Date.now() - 60_000, ...fields })
 
 function send(server: TestServer, { method = 'get', path, body }: Call, hash: string, who: Headers) {
@@ -120,7 +120,7 @@ async function expectRefused(server: TestServer, call: Call, who: Headers): Prom
     expect(res.body).toMatchObject({ status: 403, code: 'not_owner', retryable: false })
   }
   expect(await redis.get(keys.record(hash))).toBe(before)
-  expect(await redis.exists(keys.otpBox(hash))).toBe(0)
+  expect(await redis.exists(keys.otp(hash))).toBe(0)
 }
 
 async function expectAnswered(server: TestServer, call: Call, who: Headers, fields?: object): Promise<void> {
@@ -250,7 +250,7 @@ describe('without OWNER_CHECK', () => {
     expect(body).not.toHaveProperty('owner_token')
     const raw = (await redis.get(keys.record(body.hash))) ?? ''
     expect(raw).not.toContain('owner_hash')
-    expect(unsealRecord(raw)).toMatchObject({ owner_hash: null })
+    expect(decodeRecord(raw)).toMatchObject({ owner_hash: null })
   })
 })
 

@@ -2,11 +2,12 @@
 
 import type { Service } from '../../core/catalog/define-service.ts'
 import { findService } from '../../core/catalog/index.ts'
-import { newRecord } from '../../core/domain/create-record.ts'
+import type { Command } from '../../core/domain/command.ts'
+import { createRecord } from '../../core/domain/create-record.ts'
 import { AppError, type ErrorCode } from '../../core/domain/errors.ts'
-import { type PublicView, publicView } from '../../core/domain/record.ts'
-import { advance, type Change } from '../../core/domain/state-machine.ts'
-import { createPages, type Reader } from '../../server/pages/index.ts'
+import { type PublicView, toPublicView } from '../../core/domain/record.ts'
+import { transition } from '../../core/domain/state-machine.ts'
+import { createPages, type PageContext } from '../../server/pages/index.ts'
 
 export const T0 = Date.UTC(2026, 5, 1, 12, 0, 0)
 export const TTL = 1800
@@ -15,14 +16,14 @@ export const CREDIT = findService('credit-score-rating')!
 const THREE = findService('three-provider-inquiry')!
 
 /** What a request looks like after these changes, a second apart. */
-export const viewAfter = (...changes: Change[]): PublicView => viewOf({}, ...changes)
+export const viewAfter = (...changes: Command[]): PublicView => viewOf({}, ...changes)
 
 function viewOf(
   { service = CREDIT, ...made }: { runAt?: number; retryOf?: string; service?: Service },
-  ...changes: Change[]
+  ...changes: Command[]
 ): PublicView {
   let now = T0
-  let record = newRecord({
+  let record = createRecord({
     hash: HASH,
     service,
     requestData: { mobile: 'secret' },
@@ -33,23 +34,23 @@ function viewOf(
   })
   for (const change of changes) {
     now += 1000
-    const advanced = advance(record, change, { now, ttlSeconds: TTL })
+    const advanced = transition(record, change, { now, ttlSeconds: TTL })
     if (!advanced.ok) throw new Error(`${change.type}: ${advanced.refusal}`)
     record = advanced.record
   }
-  return publicView(record, now, record.status === 'pending' && !made.runAt ? 3 : null)
+  return toPublicView(record, now, record.status === 'pending' && !made.runAt ? 3 : null)
 }
 
-export const start: Change = { type: 'start', attempt: 1 }
+export const start: Command = { type: 'start', attempt: 1 }
 export const progress = {
   type: 'progress',
   attempt: 1,
   progress: 42,
   step: 'captcha_solving',
   message: '<b>حل</b> کپچا',
-} satisfies Change
+} satisfies Command
 /** One part of the step has failed, one is at work, one is still to come. */
-const parts: Change = {
+const parts: Command = {
   type: 'progress',
   attempt: 1,
   progress: 20,
@@ -60,25 +61,25 @@ const parts: Change = {
   ],
 }
 /** What a request of three providers looks like on the way, and when it is over without the third. */
-export const partsView = (...changes: Change[]): PublicView =>
+export const partsView = (...changes: Command[]): PublicView =>
   viewOf({ service: THREE }, start, parts, ...changes)
-export const askForCode: Change = {
+export const askForCode: Command = {
   type: 'require_otp',
   attempt: 1,
   otp: { id: 'otp-1', length: 6, sent_to: '0912***4567' },
 }
-export const complete = (result: unknown): Change => ({ type: 'complete', attempt: 1, result })
-export const fail = (code: string, message: string): Change => ({
+export const complete = (result: unknown): Command => ({ type: 'complete', attempt: 1, result })
+export const fail = (code: string, message: string): Command => ({
   type: 'fail',
   attempt: 1,
   error: { code, message, retryable: true },
 })
 
-export const cancel: Change = { type: 'cancel', by: 'user' }
+export const cancel: Command = { type: 'cancel', by: 'user' }
 
-const submit: Change = { type: 'submit_otp' }
-const reject: Change = { type: 'reject_otp', attempt: 1 }
-const retry: Change = {
+const submit: Command = { type: 'submit_otp' }
+const reject: Command = { type: 'reject_otp', attempt: 1 }
+const retry: Command = {
   type: 'retry',
   attempt: 1,
   nextRetryAt: T0 + 24_000,
@@ -133,10 +134,10 @@ export const pages = createPages({ ttlSeconds: TTL, now: () => T0 + 5000 })
 const latePages = createPages({ ttlSeconds: TTL, now: () => T0 + (TTL - 60) * 1000 })
 
 /** Every page in every state that changes what stands on it, by name. */
-export function pagesFor(reader: Reader): [string, string][] {
+export function pagesFor(reader: PageContext): [string, string][] {
   const form = (values: Record<string, string>, refusal?: AppError) =>
     pages.form(reader, CREDIT, { key: 'key-made-at-render', values, refusal })
-  const request = (...changes: Change[]) => pages.request(reader, viewAfter(...changes))
+  const request = (...changes: Command[]) => pages.request(reader, viewAfter(...changes))
   const code = viewAfter(start, askForCode)
   return [
     ['services', pages.services(reader)],

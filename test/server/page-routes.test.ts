@@ -1,6 +1,6 @@
 import { load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
-import type { Change } from '../../core/domain/state-machine.ts'
+import type { Command } from '../../core/domain/command.ts'
 import { keys } from '../helpers/names.ts'
 import { ASK, aHash, PRIVATE, START, step, TTL_SECONDS } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
@@ -16,7 +16,7 @@ const browser = openBrowser(address)
 
 const PAGES = ['progress', 'otp', 'result', 'cancel', 'resend-otp']
 const error = { code: 'x', message: 'y', retryable: false }
-const STATES: Record<string, { changes: Change[]; shown: string[]; fitting: string }> = {
+const STATES: Record<string, { changes: Command[]; shown: string[]; fitting: string }> = {
   pending: { changes: [], shown: ['progress', 'cancel'], fitting: 'progress' },
   processing: { changes: [START, step(40)], shown: ['progress', 'cancel'], fitting: 'progress' },
   otp_required: { changes: [START, ASK], shown: ['progress', 'otp', 'cancel'], fitting: 'progress' },

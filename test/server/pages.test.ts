@@ -1,7 +1,7 @@
 import { type CheerioAPI, load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
 import { AppError, ERRORS, type ErrorCode } from '../../core/domain/errors.ts'
-import { createPages, type Reader } from '../../server/pages/index.ts'
+import { createPages, type PageContext } from '../../server/pages/index.ts'
 import {
   askForCode,
   CREDIT,
@@ -19,8 +19,8 @@ import {
   viewAfter,
 } from './page-fixtures.ts'
 
-const READER: Reader = { locale: 'en', address: '/here' }
-const PERSIAN: Reader = { locale: 'fa', address: '/here?resent=&q=1' }
+const READER: PageContext = { locale: 'en', address: '/here' }
+const PERSIAN: PageContext = { locale: 'fa', address: '/here?resent=&q=1' }
 const text = ($: CheerioAPI, selector: string) => $(selector).text().replace(/\s+/g, ' ').trim()
 const requestPage = (...args: Parameters<typeof viewAfter>) => load(pages.request(READER, viewAfter(...args)))
 
@@ -118,7 +118,7 @@ describe('a running request', () => {
   })
 
   test('shows the parts of a step below it, each with its own words and no place of its own', () => {
-    const wordsOf = (reader: Reader): string[] => {
+    const wordsOf = (reader: PageContext): string[] => {
       const $ = load(pages.request(reader, partsView()))
       expect($('.steps > li').length).toBe(2)
       expect(

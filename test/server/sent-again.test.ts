@@ -1,6 +1,6 @@
 /** A request that failed and was sent again: each of the two pages tells of the other request. */
 import { describe, expect, test } from 'vitest'
-import type { Change } from '../../core/domain/state-machine.ts'
+import type { Command } from '../../core/domain/command.ts'
 import { createTexts, LOCALES } from '../../core/i18n/index.ts'
 import { createFailures } from '../../core/store/failed-requests.ts'
 import { aHash, START } from '../helpers/record.ts'
@@ -13,7 +13,7 @@ const failures = createFailures({ redis: await testRedis.connections.connect('pa
 const { address, api, given, apply } = await useServer(testRedis)
 
 const CREDIT = 'credit-score-rating'
-const FAIL: Change = {
+const FAIL: Command = {
   type: 'fail',
   attempt: 1,
   error: { code: 'bot_unavailable', message: 'ECONNREFUSED', retryable: true },

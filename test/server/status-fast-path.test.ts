@@ -6,7 +6,7 @@ import type { Express, RequestHandler } from 'express'
 import supertest, { type Response } from 'supertest'
 import { describe, expect, test } from 'vitest'
 import { AppError } from '../../core/domain/errors.ts'
-import { answerStatusFirst, headersSetBy } from '../../server/status-fast-path.ts'
+import { captureHeaders, createStatusFastPath } from '../../server/status-fast-path.ts'
 import { cleanUp } from '../helpers/clean-up.ts'
 import { keys } from '../helpers/names.ts'
 import { ASK, aHash, PRIVATE, START, step, TTL_SECONDS } from '../helpers/record.ts'
@@ -235,13 +235,13 @@ describe('who answers', () => {
   }
   const served = async (answer: (hash: string) => Promise<void>) => {
     const app: RequestListener = (_req, res) => void res.end('by Express')
-    const listener = answerStatusFirst(
+    const listener = createStatusFastPath(
       app as Express,
       async (res, { hash, tags, after, waitSeconds }, headers = []) => {
         await answer(hash)
         res.writeHead(200, [...headers]).end(JSON.stringify({ hash, tags, after, waitSeconds }))
       },
-      headersSetBy(always),
+      captureHeaders(always),
     )
     const http: Server = createServer(listener)
     await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))

@@ -4,7 +4,7 @@
  */
 import { io } from 'socket.io-client'
 import { describe, expect, it } from 'vitest'
-import { unsealRecord } from '../../core/records/codec.ts'
+import { decodeRecord } from '../../core/records/codec.ts'
 import type { WatchAnswer } from '../../server/relay.ts'
 import { useCli } from '../helpers/cli.ts'
 import { keys } from '../helpers/names.ts'
@@ -137,7 +137,7 @@ async function commandsOf(work: () => Promise<unknown>): Promise<number> {
 }
 
 const isOurs = async (hash: string): Promise<boolean> =>
-  unsealRecord((await client.get(keys.record(hash))) ?? '') !== null
+  decodeRecord((await client.get(keys.record(hash))) ?? '') !== null
 
 /** Looks in every way, lists, moves on and cancels; returns what was shown before and after the next write. */
 async function lookAndAct(hash: string) {

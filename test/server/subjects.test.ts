@@ -1,10 +1,10 @@
 import { load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
-import { createIntake } from '../../core/actions/enqueue-request.ts'
+import { createEnqueueRequest } from '../../core/actions/enqueue-request.ts'
 import { createRetry } from '../../core/actions/retry-request.ts'
 import { creditScoreRating } from '../../core/catalog/credit-score-rating.ts'
 import { findService } from '../../core/catalog/index.ts'
-import type { Change } from '../../core/domain/state-machine.ts'
+import type { Command } from '../../core/domain/command.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { createDeadlines } from '../../core/store/deadline-index.ts'
 import { createFailures } from '../../core/store/failed-requests.ts'
@@ -43,9 +43,9 @@ const statement = (mobile: string) =>
 const typed = (hash: string) => api.post(`/api/local-requests/${hash}/otp`).send({ otp: '123456' })
 const resend = (hash: string) => api.post(`/api/local-requests/${hash}/resend-otp`)
 
-const ASK: Change = { type: 'require_otp', attempt: 1, otp: { id: 'otp-1', length: 6, expires_in: 600 } }
-const REJECT: Change = { type: 'reject_otp', attempt: 1 }
-const FAIL: Change = { type: 'fail', attempt: 1, error: { code: 'x', message: 'X', retryable: false } }
+const ASK: Command = { type: 'require_otp', attempt: 1, otp: { id: 'otp-1', length: 6, expires_in: 600 } }
+const REJECT: Command = { type: 'reject_otp', attempt: 1 }
+const FAIL: Command = { type: 'fail', attempt: 1, error: { code: 'x', message: 'X', retryable: false } }
 
 async function asked(mobile: string): Promise<string> {
   const hash = await submitted(mobile)
@@ -187,7 +187,7 @@ describe('codes for one person', () => {
     for (let i = 0; i < 4; i++) await submitted(mobile)
     const queues = createQueues({ redis, log: quiet })
     const subjects = createSubjects({ redis, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } })
-    const intake = createIntake({ store, queues, deadlines: createDeadlines({ redis }), subjects })
+    const intake = createEnqueueRequest({ store, queues, deadlines: createDeadlines({ redis }), subjects })
     const retry = createRetry({
       store,
       failures: createFailures({ redis }),
@@ -218,7 +218,7 @@ describe('wrong codes for one person', () => {
     const res = await typed(a).expect(429)
     expect(res.body.code).toBe('subject_limit_reached')
     expect(Number(res.headers['retry-after'])).toBeGreaterThan(3500)
-    expect(await redis.get(keys.otpBox(a))).toBeNull()
+    expect(await redis.get(keys.otp(a))).toBeNull()
     expect((await store.read(a))?.record.status).toBe('otp_required')
   })
 

@@ -1,8 +1,8 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import type { RequestRecord } from '../../core/domain/record.ts'
-import { isHash } from '../../core/domain/request-id.ts'
-import { unsealRecord } from '../../core/records/codec.ts'
+import { isRequestHash } from '../../core/domain/request-id.ts'
+import { decodeRecord } from '../../core/records/codec.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/names.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
@@ -16,14 +16,14 @@ const { address, api, apply, cookieOf } = await useServer(testRedis)
 
 const submit = (body: object = CREDIT_SCORE) => api.post(SUBMIT).send(body)
 const readRecord = async (hash: string): Promise<RequestRecord> =>
-  unsealRecord((await redis.get(keys.record(hash))) ?? '') as RequestRecord
+  decodeRecord((await redis.get(keys.record(hash))) ?? '') as RequestRecord
 const aKey = (): string => `key-${Math.random()}`
 
 describe('a submitted request', () => {
   test('is accepted: where to look, when to look again, and how it stands', async () => {
     const res = await submit().expect(202)
     const { hash } = res.body
-    expect(isHash(hash)).toBe(true)
+    expect(isRequestHash(hash)).toBe(true)
     expect(res.headers).toMatchObject({
       location: `/api/local-requests/${hash}/status`,
       'retry-after': '5',

@@ -1,6 +1,6 @@
 /** How many requests may be unfinished at a time: of one submitter, in one queue, in all. */
 import { describe, expect, it } from 'vitest'
-import type { Change } from '../../core/domain/state-machine.ts'
+import type { Command } from '../../core/domain/command.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/names.ts'
 import { START } from '../helpers/record.ts'
@@ -10,7 +10,7 @@ import { openBrowser } from './page-browser.ts'
 
 const SUBMIT = '/api/local-requests'
 const FORM = '/services/credit-score-rating'
-const COMPLETE: Change = { type: 'complete', attempt: 1, result: {} }
+const COMPLETE: Command = { type: 'complete', attempt: 1, result: {} }
 const LINK_CHECK = { service_slug: 'link-check', request_data: { url: 'https://example.com' } }
 
 const testRedis = await useRedis()

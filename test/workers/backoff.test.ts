@@ -1,7 +1,7 @@
 /** How long a request waits before its next try: pure, so for any plan. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { afterFailure, afterNothingBegun } from '../../workers/backoff.ts'
+import { notReachedDelayMs, retryDelayMs } from '../../workers/backoff.ts'
 
 const never = (): number => 0
 const most = (): number => 1 - Number.EPSILON
@@ -17,7 +17,7 @@ describe('after an attempt that failed, the wait', () => {
   test('is always the same where it is fixed', () => {
     fc.assert(
       fc.property(seconds, attempts, (seconds, attempt) => {
-        expect(afterFailure({ type: 'fixed', seconds }, 100, failed(attempt))).toBe(seconds * 1000)
+        expect(retryDelayMs({ type: 'fixed', seconds }, 100, failed(attempt))).toBe(seconds * 1000)
       }),
     )
   })
@@ -25,19 +25,19 @@ describe('after an attempt that failed, the wait', () => {
   test('is twice as long each time where it is exponential', () => {
     fc.assert(
       fc.property(seconds, attempts, (seconds, attempt) => {
-        const wait = (n: number) => afterFailure({ type: 'exponential', seconds }, 100, failed(n))
+        const wait = (n: number) => retryDelayMs({ type: 'exponential', seconds }, 100, failed(n))
         expect(wait(1)).toBe(seconds * 1000)
         expect(wait(attempt + 1)).toBe(2 * wait(attempt))
       }),
     )
   })
 
-  test('is never longer than mostSeconds, and as planned below', () => {
+  test('is never longer than maxSeconds, and as planned below', () => {
     fc.assert(
-      fc.property(type, seconds, seconds, attempts, (type, seconds, mostSeconds, attempt) => {
-        const planned = afterFailure({ type, seconds }, 100, failed(attempt))
-        const wait = afterFailure({ type, seconds, mostSeconds }, 100, failed(attempt))
-        expect(wait).toBe(Math.min(planned, mostSeconds * 1000))
+      fc.property(type, seconds, seconds, attempts, (type, seconds, maxSeconds, attempt) => {
+        const planned = retryDelayMs({ type, seconds }, 100, failed(attempt))
+        const wait = retryDelayMs({ type, seconds, maxSeconds }, 100, failed(attempt))
+        expect(wait).toBe(Math.min(planned, maxSeconds * 1000))
       }),
     )
   })
@@ -45,8 +45,8 @@ describe('after an attempt that failed, the wait', () => {
   test('is shortened at random by up to the share of jitter, never made longer', () => {
     fc.assert(
       fc.property(type, seconds, attempts, share, share, (type, seconds, attempt, jitter, random) => {
-        const full = afterFailure({ type, seconds }, 100, failed(attempt))
-        const wait = (by: () => number) => afterFailure({ type, seconds, jitter }, 100, failed(attempt), by)
+        const full = retryDelayMs({ type, seconds }, 100, failed(attempt))
+        const wait = (by: () => number) => retryDelayMs({ type, seconds, jitter }, 100, failed(attempt), by)
         expect(wait(never)).toBe(full)
         expect(wait(most)).toBeCloseTo(full * (1 - jitter), 3)
         expect(wait(() => random)).toBeCloseTo(full * (1 - jitter * random), 3)
@@ -58,7 +58,7 @@ describe('after an attempt that failed, the wait', () => {
     const waits = (jitter?: number) =>
       new Set(
         Array.from({ length: 20 }, () =>
-          afterFailure({ type: 'fixed', seconds: 10, jitter }, 3, failed(1, 3)),
+          retryDelayMs({ type: 'fixed', seconds: 10, jitter }, 3, failed(1, 3)),
         ),
       )
     expect(waits(0.5).size).toBeGreaterThan(1)
@@ -71,7 +71,7 @@ describe('after an attempt that failed, the wait', () => {
       fc.property(attempts, attempts, (counted, madeGood) => {
         const plan = { type: 'exponential', seconds: 1 } as const
         const after = { attempt: counted + madeGood, max_attempts: 20 + madeGood }
-        expect(afterFailure(plan, 20, after)).toBe(afterFailure(plan, 20, failed(counted, 20)))
+        expect(retryDelayMs(plan, 20, after)).toBe(retryDelayMs(plan, 20, failed(counted, 20)))
       }),
     )
   })
@@ -80,7 +80,7 @@ describe('after an attempt that failed, the wait', () => {
     fc.assert(
       fc.property(attempts, attempts, fc.integer({ min: 1, max: 100 }), (attempt, more, tries) => {
         const plan = { type: 'exponential', seconds: 1 } as const
-        const wait = afterFailure(plan, tries, failed(attempt, attempt + more))
+        const wait = retryDelayMs(plan, tries, failed(attempt, attempt + more))
         expect(wait).toBeGreaterThanOrEqual(1000)
         expect(wait).toBeLessThanOrEqual(1000 * 2 ** (attempt - 1))
       }),
@@ -97,7 +97,7 @@ describe('after an attempt that never began, the wait', () => {
         attempts,
         fc.integer({ min: 30_000, max: 600_000 }),
         (type, s, attempt, wanted) => {
-          const wait = afterNothingBegun({ type, seconds: s }, failed(attempt), {
+          const wait = notReachedDelayMs({ type, seconds: s }, failed(attempt), {
             code: 'bot_busy',
             retryAfterMs: wanted,
           })
@@ -111,7 +111,7 @@ describe('after an attempt that never began, the wait', () => {
   test('is 30 seconds at most where the bot wants nothing, and little more', () => {
     fc.assert(
       fc.property(type, seconds, attempts, (type, s, attempt) => {
-        const wait = afterNothingBegun({ type, seconds: s }, failed(attempt), {
+        const wait = notReachedDelayMs({ type, seconds: s }, failed(attempt), {
           code: 'bot_unavailable',
           retryAfterMs: 0,
         })
@@ -124,7 +124,7 @@ describe('after an attempt that never began, the wait', () => {
   test('is 5 seconds at most where another bot may know the service', () => {
     fc.assert(
       fc.property(type, seconds, attempts, (type, s, attempt) => {
-        const wait = afterNothingBegun({ type, seconds: s }, failed(attempt), {
+        const wait = notReachedDelayMs({ type, seconds: s }, failed(attempt), {
           code: 'unknown_service',
           retryAfterMs: 0,
         })

@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { AppError, type ErrorCode } from '../../core/domain/errors.ts'
-import { type BotCall, createBotClient, NotBegun } from '../../workers/bot-client.ts'
+import { type BotCall, BotNotReached, createBotClient } from '../../workers/bot-client.ts'
 import { aHash } from '../helpers/record.ts'
 import {
   failure,
@@ -219,10 +219,10 @@ describe('an answer is refused', () => {
 })
 
 describe('no work was begun', () => {
-  const notBegun = async (reply: Reply): Promise<NotBegun> => {
+  const notBegun = async (reply: Reply): Promise<BotNotReached> => {
     const error = await refused(reply)
-    expect(error).toBeInstanceOf(NotBegun)
-    return error as NotBegun
+    expect(error).toBeInstanceOf(BotNotReached)
+    return error as BotNotReached
   }
 
   test('when nobody listens, on one address or on several', async () => {
@@ -232,7 +232,7 @@ describe('no work was begun', () => {
     for (const host of ['127.0.0.1', 'localhost']) {
       const away = createBotClient({ url: `http://${host}:${port}`, token: TOKEN })
       const error = await away.call(aCall()).catch((reason: unknown) => reason)
-      expect(error).toBeInstanceOf(NotBegun)
+      expect(error).toBeInstanceOf(BotNotReached)
       expect(error).toMatchObject({ code: 'bot_unavailable', retryable: true, retryAfterSeconds: undefined })
       await away.stop()
     }
@@ -287,7 +287,7 @@ describe('no work was begun', () => {
 
   test('is not said of a connection that breaks once the bot was asked', async () => {
     for (const reply of [halfAnAnswer, (res) => res.destroy(), html(502), html(500)] as Reply[])
-      expect(await refused(reply)).not.toBeInstanceOf(NotBegun)
+      expect(await refused(reply)).not.toBeInstanceOf(BotNotReached)
   })
 })
 
@@ -385,7 +385,7 @@ describe('a connection that the bot closes when it is used again', () => {
     await isIdle()
     const error = await own.call(aCall()).catch((cause: unknown) => cause)
     expect(error).toMatchObject({ code: 'bot_unavailable' })
-    expect(error).not.toBeInstanceOf(NotBegun)
+    expect(error).not.toBeInstanceOf(BotNotReached)
     expect(asked).toBe(3)
   })
 })

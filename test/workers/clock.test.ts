@@ -93,7 +93,7 @@ describe.concurrent.each([
     await eventually(async () => expect(await client.zscore(`halfway:crawls:delayed`, hash)).not.toBeNull())
     expect(await timesTaken(hash)).toBe(1)
     await applied(hash, { type: 'submit_otp' }, { otp: '123456' })
-    await queues.wake(aRecord({ hash, status: 'processing' }), linkCheck)
+    await queues.promote(aRecord({ hash, status: 'processing' }), linkCheck)
     const typed = performance.now()
     expect((await bot.call(hash, 2)).at - typed).toBeLessThan(10_000)
     expect(await inStatus(hash, 'completed')).toMatchObject({ attempt: 1, result_data: 'with the code' })

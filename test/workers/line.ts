@@ -2,7 +2,7 @@
 
 import { defineService, type Service } from '../../core/catalog/define-service.ts'
 import type { ServiceQueue } from '../../core/catalog/queue-definitions.ts'
-import { newRecord } from '../../core/domain/create-record.ts'
+import { createRecord } from '../../core/domain/create-record.ts'
 import { isFinal, type RequestRecord } from '../../core/domain/record.ts'
 import { createQueues, type Queues } from '../../core/queue/queues.ts'
 import type { RedisClient } from '../../core/redis/connect.ts'
@@ -63,7 +63,7 @@ export async function useLines(redis: TestRedis) {
       estimatedSeconds: 60,
       tries: 3,
       backoff: { type: 'fixed', seconds: 0.05 },
-      asksForCode: false,
+      usesOtp: false,
       queue,
       ...fields,
     })
@@ -77,7 +77,7 @@ export async function useLines(redis: TestRedis) {
         const now = Date.now()
         const hash = aHash(now)
         const runAt = inMs > 0 ? now + inMs : null
-        const record = newRecord({
+        const record = createRecord({
           hash,
           service,
           requestData: {},

@@ -1,9 +1,9 @@
 /** What the workers' command line may say, and how it is refused. */
 import { describe, expect, test } from 'vitest'
 import { allQueues } from '../../core/catalog/index.ts'
-import { StartError } from '../../core/runtime/startup-error.ts'
+import { StartupError } from '../../core/runtime/startup-error.ts'
 import { readOptions } from '../../workers/options.ts'
-import { startLimits } from '../../workers/worker-limits.ts'
+import { createWorkerLimits } from '../../workers/worker-limits.ts'
 import { startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
 
@@ -13,8 +13,8 @@ function refusal(...args: string[]): string {
   try {
     read(...args)
   } catch (error) {
-    expect(error).toBeInstanceOf(StartError)
-    return (error as StartError).message
+    expect(error).toBeInstanceOf(StartupError)
+    return (error as StartupError).message
   }
   throw new Error(`${args.join(' ')} was taken`)
 }
@@ -110,7 +110,7 @@ describe('the command line', () => {
 describe('the limits of the command line', () => {
   test('are reached once, by the first of them', async () => {
     const reached: string[] = []
-    const limits = startLimits({ maxJobs: 2, maxTime: 0.02 }, (why) => reached.push(why))
+    const limits = createWorkerLimits({ maxJobs: 2, maxTime: 0.02 }, (why) => reached.push(why))
     limits.count()
     expect(reached).toEqual([])
     limits.count()
@@ -118,14 +118,14 @@ describe('the limits of the command line', () => {
     expect(reached).toEqual(['max jobs'])
 
     const alone: string[] = []
-    startLimits({ maxTime: 0.02 }, (why) => alone.push(why))
+    createWorkerLimits({ maxTime: 0.02 }, (why) => alone.push(why))
     await eventually(() => expect(alone).toEqual(['max time']))
     expect(reached).toEqual(['max jobs'])
   })
 
   test('are none where none is set', () => {
     const reached: string[] = []
-    const limits = startLimits({}, (why) => reached.push(why))
+    const limits = createWorkerLimits({}, (why) => reached.push(why))
     for (let i = 0; i < 1000; i++) limits.count()
     expect(reached).toEqual([])
   })
@@ -133,9 +133,9 @@ describe('the limits of the command line', () => {
   test('are not reached at once by the longest time that may be asked for', async () => {
     const longest = Number(/to (\d+)\./.exec(refusal('--max-time=0'))?.[1])
     const reached: string[] = []
-    const limits = startLimits({ maxTime: longest }, (why) => reached.push(why))
+    const limits = createWorkerLimits({ maxTime: longest }, (why) => reached.push(why))
     const soon: string[] = []
-    startLimits({ maxTime: 0.02 }, (why) => soon.push(why))
+    createWorkerLimits({ maxTime: 0.02 }, (why) => soon.push(why))
     await eventually(() => expect(soon).toHaveLength(1))
     limits.stop()
     expect(reached).toEqual([])

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { startStopwatch } from '../../workers/pausable-timeout.ts'
+import { createPausableTimeout } from '../../workers/pausable-timeout.ts'
 
 describe('a stopwatch', () => {
   beforeEach(() => void vi.useFakeTimers())
@@ -7,7 +7,7 @@ describe('a stopwatch', () => {
 
   const start = (limitMs: number) => {
     const over = vi.fn()
-    return { over, ...startStopwatch(limitMs, over) }
+    return { over, ...createPausableTimeout(limitMs, over) }
   }
 
   test('runs from the start and calls once its time is over', () => {

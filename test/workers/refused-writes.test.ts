@@ -2,13 +2,13 @@
 import { rmSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { createOtpBox } from '../../core/actions/otp-mailbox.ts'
+import { createOtpMailbox } from '../../core/actions/otp-mailbox.ts'
 import type { Service } from '../../core/catalog/define-service.ts'
 import { linkCheck } from '../../core/catalog/link-check.ts'
-import { newRecord } from '../../core/domain/create-record.ts'
+import { createRecord } from '../../core/domain/create-record.ts'
 import { isFinal, type RequestRecord } from '../../core/domain/record.ts'
-import { createUpdateBus } from '../../core/pubsub/channel-subscriber.ts'
-import { createLiveRequests } from '../../core/pubsub/request-watcher.ts'
+import { createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts'
+import { createRequestWatcher } from '../../core/pubsub/request-watcher.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { openRedis } from '../../core/redis/connect.ts'
 import { createDeadlines } from '../../core/store/deadline-index.ts'
@@ -43,12 +43,12 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 },
     const connections = await openRedis({ kind: 'single', url: redis.settings.REDIS_URL as string }, quiet)
     const client = await connections.connect('patient')
     store = createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
-    const bus = createUpdateBus({
+    const bus = createChannelSubscriber({
       redis: client,
       subscriber: await connections.connect('subscriber'),
       log: quiet,
     })
-    const live = createLiveRequests({ store, bus, log: quiet, ttlSeconds: TTL_SECONDS })
+    const live = createRequestWatcher({ store, bus, log: quiet, ttlSeconds: TTL_SECONDS })
     const queues = createQueues({ redis: client, log: quiet })
     const count = (hash: string, error: unknown): never => {
       refusals.set(hash, (refusals.get(hash) ?? 0) + 1)
@@ -66,7 +66,7 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 },
         redis: client,
         store: counting,
         live,
-        otpBox: createOtpBox({ redis: client, bus, store }),
+        otpBox: createOtpMailbox({ redis: client, bus, store }),
         deadlines: createDeadlines({ redis: client }),
         subjects: createSubjects({ redis: client, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } }),
         bot: createBotClient({ url: bot.url, token: 'a-token-of-the-tests' }),
@@ -90,7 +90,7 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 },
     submit = async (...replies) => {
       const hash = aHash()
       const now = Date.now()
-      const record = newRecord({
+      const record = createRecord({
         hash,
         service: ONCE,
         requestData: {},

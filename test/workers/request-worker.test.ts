@@ -1,17 +1,17 @@
 /** A real worker on a real queue, calling somebody else's bot over HTTP. */
 import { Queue } from 'bullmq'
 import { afterAll, describe, expect, test } from 'vitest'
-import { createOtpBox } from '../../core/actions/otp-mailbox.ts'
+import { createOtpMailbox } from '../../core/actions/otp-mailbox.ts'
 import { defineService, type Service } from '../../core/catalog/define-service.ts'
-import { crawls, inquiries } from '../../core/catalog/queue-definitions.ts'
-import { newRecord } from '../../core/domain/create-record.ts'
+import { crawlQueue, inquiryQueue } from '../../core/catalog/queue-definitions.ts'
+import type { Command } from '../../core/domain/command.ts'
+import { createRecord } from '../../core/domain/create-record.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import { isFinal, type PublicView, type RequestRecord } from '../../core/domain/record.ts'
-import type { Change } from '../../core/domain/state-machine.ts'
-import { createUpdateBus } from '../../core/pubsub/channel-subscriber.ts'
-import { createLiveRequests } from '../../core/pubsub/request-watcher.ts'
+import { createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts'
+import { createRequestWatcher } from '../../core/pubsub/request-watcher.ts'
 import { createQueues } from '../../core/queue/queues.ts'
-import { sealRecord } from '../../core/records/codec.ts'
+import { encodeRecord } from '../../core/records/codec.ts'
 import { MAX_STORED_DEPTH } from '../../core/records/json-limits.ts'
 import { createDeadlines } from '../../core/store/deadline-index.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
@@ -57,8 +57,8 @@ const aService = (slug: string, fields: Partial<Service> = {}): Service =>
     estimatedSeconds: 60,
     tries: 3,
     backoff: { type: 'exponential', seconds: 0.02 },
-    asksForCode: false,
-    queue: inquiries,
+    usesOtp: false,
+    queue: inquiryQueue,
     ...fields,
   })
 
@@ -75,9 +75,13 @@ const services = new Map([STEADY, HURRIED, PATIENT, MEASURED, ONCE].map((service
 const { connections } = await useRedis()
 const redis = await connections.connect('patient')
 const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS })
-const bus = createUpdateBus({ redis, subscriber: await connections.connect('subscriber'), log: quiet })
-const live = createLiveRequests({ store, bus, log: quiet, ttlSeconds: TTL_SECONDS })
-const otpBox = createOtpBox({ redis, bus, store })
+const bus = createChannelSubscriber({
+  redis,
+  subscriber: await connections.connect('subscriber'),
+  log: quiet,
+})
+const live = createRequestWatcher({ store, bus, log: quiet, ttlSeconds: TTL_SECONDS })
+const otpBox = createOtpMailbox({ redis, bus, store })
 const deadlines = createDeadlines({ redis })
 const subjects = createSubjects({ redis, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } })
 const queues = createQueues({ redis, log: quiet })
@@ -86,7 +90,7 @@ const bot = await useForeignBot()
 const startWorker = ({ url = bot.url, ...fields }: Partial<RequestWorkerDeps> & { url?: string } = {}) => {
   const client = createBotClient({ url, token: TOKEN })
   const worker = createRequestWorker({
-    queue: inquiries,
+    queue: inquiryQueue,
     queues,
     redis,
     store,
@@ -125,14 +129,14 @@ async function makeRecord(service: Service, ttlSeconds = TTL_SECONDS): Promise<s
   const now = Date.now()
   const hash = aHash(now)
   const requestData = { mobile: '09123456789' }
-  await store.create(newRecord({ hash, service, requestData, sessionId: 'a-session', now, ttlSeconds }))
+  await store.create(createRecord({ hash, service, requestData, sessionId: 'a-session', now, ttlSeconds }))
   return hash
 }
 
 /** Submits a request as the server does, and collects every state that is told from then on. */
 async function submit({
   service = STEADY,
-  queue = inquiries,
+  queue = inquiryQueue,
   replies = [] as Parameters<typeof bot.replies>[1][],
 } = {}) {
   const hash = await makeRecord(service)
@@ -169,13 +173,13 @@ const waitOf = (view: PublicView): number =>
   Date.parse(view.next_retry_at ?? '') - Date.parse(view.updated_at)
 
 /** What a bot or the server would write meanwhile. */
-async function apply(hash: string, change: Change, otp?: string): Promise<void> {
+async function apply(hash: string, change: Command, otp?: string): Promise<void> {
   const outcome = await store.apply(hash, change, { otp })
   expect(outcome).toMatchObject({ ok: true })
   // As the server does.
   if (change.type === 'submit_otp' || change.type === 'resend_otp')
-    await queues.wake(await record(hash), { queue: inquiries })
-  if (change.type === 'cancel') await queues.remove(hash, inquiries).catch(() => {})
+    await queues.promote(await record(hash), { queue: inquiryQueue })
+  if (change.type === 'cancel') await queues.remove(hash, inquiryQueue).catch(() => {})
 }
 
 /** What the queue holds. Its events, ids only, are cut by themselves and left out. */
@@ -219,7 +223,7 @@ describe('a job', () => {
 
   test('without a record is nothing to do', async () => {
     const hash = aHash()
-    await queues.add(aRecord({ hash }), { queue: inquiries })
+    await queues.add(aRecord({ hash }), { queue: inquiryQueue })
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
     expect(bot.calls(hash)).toEqual([])
   })
@@ -395,8 +399,11 @@ describe('a mistake of our own in an attempt', () => {
           ? Promise.reject(new TypeError('no such thing'))
           : store.apply(hash, change, options),
     }
-    const other = startWorker({ queue: crawls, store: broken })
-    const { hash } = await submit({ queue: crawls, replies: [success(), success(), success(), success()] })
+    const other = startWorker({ queue: crawlQueue, store: broken })
+    const { hash } = await submit({
+      queue: crawlQueue,
+      replies: [success(), success(), success(), success()],
+    })
     expect(await ended(hash)).toMatchObject({
       status: 'failed',
       attempt: 3,
@@ -411,8 +418,8 @@ describe('a bot that is away', () => {
   test('is called again, and has done its work when it is back', async () => {
     const gone = await startForeignBot()
     await gone.stop()
-    const other = startWorker({ queue: crawls, url: gone.url })
-    const { hash, told } = await submit({ service: ONCE, queue: crawls })
+    const other = startWorker({ queue: crawlQueue, url: gone.url })
+    const { hash, told } = await submit({ service: ONCE, queue: crawlQueue })
     await eventually(() => expect(told.some((view) => view.next_retry_at)).toBe(true))
     const back = await startForeignBot(Number(new URL(gone.url).port))
     back.replies(hash, success('back again'))
@@ -424,8 +431,8 @@ describe('a bot that is away', () => {
   test('fails the request readably once the next try would come after the deadline', async () => {
     const gone = await startForeignBot()
     await gone.stop()
-    const other = startWorker({ queue: crawls, url: gone.url, timeoutSeconds: 2.4 })
-    const { hash, told } = await submit({ service: MEASURED, queue: crawls })
+    const other = startWorker({ queue: crawlQueue, url: gone.url, timeoutSeconds: 2.4 })
+    const { hash, told } = await submit({ service: MEASURED, queue: crawlQueue })
     const failed = await ended(hash)
     expect(failed).toMatchObject({
       status: 'failed',
@@ -579,7 +586,7 @@ describe('a job whose way is not straight', () => {
     await isPutOff()
     const waiting = await record(hash)
     const before = await queue.getJob(hash)
-    await queues.wake(await record(hash), { queue: inquiries })
+    await queues.promote(await record(hash), { queue: inquiryQueue })
     await eventually(async () =>
       expect((await queue.getJob(hash))?.attemptsStarted).toBe((before?.attemptsStarted ?? 0) + 1),
     )
@@ -593,9 +600,9 @@ describe('a job whose way is not straight', () => {
   })
 
   test('that stalled too often ends the request as lost', async () => {
-    const { hash } = await submit({ queue: crawls })
+    const { hash } = await submit({ queue: crawlQueue })
     await redis.hset(`${PREFIX}:crawls:${hash}`, 'defa', 'job stalled more than allowable limit')
-    const other = startWorker({ queue: crawls })
+    const other = startWorker({ queue: crawlQueue })
     expect(await ended(hash)).toMatchObject({
       status: 'failed',
       error_data: { code: 'worker_lost', message: 'The work was lost on our side' },
@@ -606,18 +613,18 @@ describe('a job whose way is not straight', () => {
 
   test('that could not be worked on for an unforeseen reason is kept for a later try', async () => {
     const full: typeof store = { ...store, read: () => Promise.reject(new AppError('storage_unavailable')) }
-    const { hash } = await submit({ queue: crawls })
-    const other = startWorker({ queue: crawls, store: full })
+    const { hash } = await submit({ queue: crawlQueue })
+    const other = startWorker({ queue: crawlQueue, store: full })
     await eventually(async () => expect(await redis.zscore(`${PREFIX}:crawls:delayed`, hash)).not.toBeNull())
     await other.stop()
     expect(await record(hash)).toMatchObject({ status: 'pending' })
-    await queues.remove(hash, crawls)
+    await queues.remove(hash, crawlQueue)
   })
 
   test('whose record is nonsense is let go until it is mended', async () => {
     const broken = () => Promise.reject(new AppError('unreadable_record'))
-    const { hash } = await submit({ queue: crawls })
-    const other = startWorker({ queue: crawls, store: { ...store, read: broken } })
+    const { hash } = await submit({ queue: crawlQueue })
+    const other = startWorker({ queue: crawlQueue, store: { ...store, read: broken } })
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
     await other.stop()
     expect(await record(hash)).toMatchObject({ status: 'pending' })
@@ -645,10 +652,10 @@ describe('the time limit', () => {
   })
 
   test('is the one of the settings where the service has none of its own', async () => {
-    const other = startWorker({ queue: crawls, timeoutSeconds: 0.1 })
+    const other = startWorker({ queue: crawlQueue, timeoutSeconds: 0.1 })
     const [own, none] = await Promise.all([
-      submit({ service: HURRIED, queue: crawls, replies: [silence] }),
-      submit({ service: STEADY, queue: crawls, replies: [silence] }),
+      submit({ service: HURRIED, queue: crawlQueue, replies: [silence] }),
+      submit({ service: STEADY, queue: crawlQueue, replies: [silence] }),
     ])
     expect((await ended(own.hash)).error_data?.message).toBe('It took longer than 0.15 seconds.')
     expect((await ended(none.hash)).error_data?.message).toBe('It took longer than 0.1 seconds.')
@@ -699,7 +706,7 @@ describe('a bot that answers SMS_SENT', () => {
       { mobile: '09123456789', requestHash: hash, otp: '012345' },
     ])
     expect(bot.calls(hash).map((call) => call.headers['x-attempt'])).toEqual(['1', '1'])
-    expect(await redis.exists(keys.otpBox(hash))).toBe(0)
+    expect(await redis.exists(keys.otp(hash))).toBe(0)
   })
 
   test('may send another one: the person is asked again', async () => {
@@ -727,7 +734,7 @@ describe('a bot that answers SMS_SENT', () => {
   test('leaves no job that outlasts the record', async () => {
     const hash = await makeRecord(STEADY, 2)
     bot.replies(hash, smsSent())
-    await queues.add(await record(hash), { queue: inquiries })
+    await queues.add(await record(hash), { queue: inquiryQueue })
     await inStatus(hash, 'otp_required')
     await eventually(async () => expect(await redis.exists(keys.record(hash))).toBe(0))
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
@@ -739,7 +746,7 @@ describe('a bot that answers SMS_SENT', () => {
     const first = await inStatus(hash, 'otp_required')
     const later = createRequestStore({ redis, ttlSeconds: TTL_SECONDS, now: () => Date.now() + 31_000 })
     expect(await later.apply(hash, { type: 'resend_otp' })).toMatchObject({ ok: true })
-    await queues.wake(await record(hash), { queue: inquiries })
+    await queues.promote(await record(hash), { queue: inquiryQueue })
     await bot.call(hash, 2)
     const second = await eventually(async () => {
       const found = await record(hash)
@@ -777,8 +784,8 @@ describe('a bot that answers SMS_SENT', () => {
     const asked = await inStatus(hash, 'otp_required')
     const longAgo = new Date(Date.now() - 301_000).toISOString()
     const prompt = { ...asked.otp_data, expires_at: longAgo }
-    await redis.set(keys.record(hash), sealRecord({ ...asked, otp_data: prompt } as RequestRecord))
-    await queues.wake(await record(hash), { queue: inquiries })
+    await redis.set(keys.record(hash), encodeRecord({ ...asked, otp_data: prompt } as RequestRecord))
+    await queues.promote(await record(hash), { queue: inquiryQueue })
     expect(await ended(hash)).toMatchObject({
       status: 'failed',
       attempt: 1,
@@ -810,7 +817,7 @@ describe('a cancel', () => {
     const hash = await makeRecord(STEADY)
     bot.replies(hash, success())
     await apply(hash, { type: 'cancel', by: 'user' })
-    await queues.add(aRecord({ hash }), { queue: inquiries })
+    await queues.add(aRecord({ hash }), { queue: inquiryQueue })
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
     expect(bot.calls(hash)).toEqual([])
     expect(await record(hash)).toMatchObject({ status: 'cancelled', attempt: 0 })
@@ -886,18 +893,18 @@ describe('a request that another worker has taken over', () => {
 describe('a worker that is told to stop', () => {
   test('takes nothing new and lets what runs finish', async () => {
     const open = later()
-    const other = startWorker({ queue: crawls })
-    const { hash } = await submit({ queue: crawls, replies: [open.reply] })
+    const other = startWorker({ queue: crawlQueue })
+    const { hash } = await submit({ queue: crawlQueue, replies: [open.reply] })
     await bot.call(hash)
     const stopped = other.stop()
     expect(other.isTaking()).toBe(false)
-    const waiting = await submit({ queue: crawls, replies: [success('by the next worker')] })
+    const waiting = await submit({ queue: crawlQueue, replies: [success('by the next worker')] })
     open.answer(success('finished'))
     await stopped
     expect(await record(hash)).toMatchObject({ status: 'completed', result_data: 'finished' })
     expect(await record(waiting.hash)).toMatchObject({ status: 'pending' })
 
-    const next = startWorker({ queue: crawls })
+    const next = startWorker({ queue: crawlQueue })
     expect(await ended(waiting.hash)).toMatchObject({ result_data: 'by the next worker' })
     await next.stop()
   })
@@ -919,22 +926,22 @@ describe('a worker that is told to stop', () => {
         return store.read(hash)
       },
     }
-    const other = startWorker({ queue: crawls, store: slow })
-    const { hash } = await submit({ queue: crawls })
+    const other = startWorker({ queue: crawlQueue, store: slow })
+    const { hash } = await submit({ queue: crawlQueue })
     await looking
     const stopped = other.stop()
     letIt()
     await stopped
     expect(await record(hash)).toMatchObject({ status: 'pending' })
-    expect(await queues.position(hash, crawls)).toBe(1)
+    expect(await queues.position(hash, crawlQueue)).toBe(1)
     expect(bot.calls(hash)).toEqual([])
-    await queues.remove(hash, crawls)
+    await queues.remove(hash, crawlQueue)
   })
 
   test('hangs up on what takes too long and leaves it to the next one', async () => {
-    const other = startWorker({ queue: crawls, drainMs: 0 })
+    const other = startWorker({ queue: crawlQueue, drainMs: 0 })
     const { hash, told } = await submit({
-      queue: crawls,
+      queue: crawlQueue,
       replies: [silence, success('by the next worker')],
     })
     const call = await bot.call(hash)
@@ -949,7 +956,7 @@ describe('a worker that is told to stop', () => {
     // At once, by whoever is there.
     expect(waitOf(told.at(-1) as PublicView)).toBeLessThanOrEqual(0)
 
-    const next = startWorker({ queue: crawls })
+    const next = startWorker({ queue: crawlQueue })
     expect(await ended(hash)).toMatchObject({
       status: 'completed',
       attempt: 2,

@@ -6,7 +6,7 @@ import { toIso } from '../../core/domain/iso-time.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { createDeadlines } from '../../core/store/deadline-index.ts'
 import { createFailures } from '../../core/store/failed-requests.ts'
-import { createRequestStore, type Stored } from '../../core/store/request-store.ts'
+import { createRequestStore, type StoredRecord } from '../../core/store/request-store.ts'
 import { type Rescuer, startRescuer } from '../../workers/rescuer.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/names.ts'
@@ -30,7 +30,7 @@ const PRIORITIZED = 'halfway:crawls:prioritized'
 
 const submit = async (): Promise<string> => {
   const record = aRecord({ service_slug: linkCheck.slug })
-  await Promise.all([store.create(record), deadlines.remind(record.hash, Date.now())])
+  await Promise.all([store.create(record), deadlines.schedule(record.hash, Date.now())])
   await queues.add(record, linkCheck)
   return record.hash
 }
@@ -53,14 +53,14 @@ describe('reminders that are due', () => {
     expect(taken.flat().sort()).toEqual([...hashes].sort())
     expect(await deadlines.take(now, 100, again)).toEqual([])
     expect((await deadlines.take(again, 100, again)).sort()).toEqual([...hashes].sort())
-    await Promise.all(hashes.map(deadlines.forget))
+    await Promise.all(hashes.map(deadlines.remove))
   })
 })
 
 describe('a request whose job waits in its queue', () => {
   test('fails when the code that another program has asked for is awaited no longer', async () => {
     const hash = await submit()
-    const { record } = (await store.read(hash)) as Stored
+    const { record } = (await store.read(hash)) as StoredRecord
     const asked = { ...record, status: 'otp_required', otp_data: { expires_at: toIso(Date.now() - 301_000) } }
     await redis.setex(keys.record(hash), 1800, JSON.stringify(asked))
     await remindAllNow([hash])

@@ -2,7 +2,7 @@
 import { Queue } from 'bullmq'
 import { afterAll, describe, expect, test } from 'vitest'
 import { findService } from '../../core/catalog/index.ts'
-import type { Change } from '../../core/domain/state-machine.ts'
+import type { Command } from '../../core/domain/command.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { createDeadlines } from '../../core/store/deadline-index.ts'
 import { createFailures } from '../../core/store/failed-requests.ts'
@@ -33,13 +33,13 @@ afterAll(async () => {
 /** A request that went through these changes so many seconds ago, and that nobody works on. */
 async function abandoned(
   secondsAgo: number,
-  ...changes: (Change | ((now: number) => Change))[]
+  ...changes: (Command | ((now: number) => Command))[]
 ): Promise<string> {
   const now = Date.now() - secondsAgo * 1000
   const made = changes.map((change) => (typeof change === 'function' ? change(now) : change))
   const record = afterChanges(aRecord({ now, service_slug: 'link-check' }), made, now)
   await store.create(record)
-  await deadlines.remind(record.hash, Date.now())
+  await deadlines.schedule(record.hash, Date.now())
   return record.hash
 }
 
@@ -50,17 +50,17 @@ const waitingJobs = async (hash: string) =>
     ...(await redis.zrange('halfway:crawls:prioritized', '0', '-1')),
   ].filter((id) => id === hash).length
 const reminded = (hash: string) => redis.zscore('local_request:deadlines', hash)
-const START: Change = { type: 'start', attempt: 1, limitSeconds: 60 }
+const START: Command = { type: 'start', attempt: 1, limitSeconds: 60 }
 /** Failed at once, to be tried again so many seconds after it began. */
 const retryIn =
   (seconds: number) =>
-  (startedAt: number): Change => ({
+  (startedAt: number): Command => ({
     type: 'retry',
     attempt: 1,
     nextRetryAt: startedAt + seconds * 1000,
     error: { code: 'x', message: 'X', retryable: true },
   })
-const ASK: Change = { type: 'require_otp', attempt: 1, otp: { id: 'otp-1', expires_in: 30 } }
+const ASK: Command = { type: 'require_otp', attempt: 1, otp: { id: 'otp-1', expires_in: 30 } }
 
 describe('a request that nobody works on any more', () => {
   test('fails as timed out once its deadline is over, and once only', async () => {
@@ -96,7 +96,7 @@ describe('a request that nobody works on any more', () => {
 
   test('that is final or gone is forgotten', async () => {
     const final = await abandoned(1, START, { type: 'cancel', by: 'user' })
-    await deadlines.remind('req_never_was_there_at_all', Date.now())
+    await deadlines.schedule('req_never_was_there_at_all', Date.now())
     await eventually(async () => {
       expect(await reminded(final)).toBeNull()
       expect(await reminded('req_never_was_there_at_all')).toBeNull()
@@ -124,9 +124,9 @@ describe('a request whose job was lost', () => {
 
   test('together with the reminder gets it when everything is looked at', async () => {
     const hash = await abandoned(1)
-    await deadlines.forget(hash)
+    await deadlines.remove(hash)
     await eventually(async () => expect(await reminded(hash)).toBeNull())
-    await rescuers[0]?.lookAtAll()
+    await rescuers[0]?.checkAll()
     await eventually(async () => expect(await waitingJobs(hash)).toBe(1))
   })
 
@@ -148,7 +148,7 @@ describe('a job that sleeps on', () => {
   test('when its time has come, put off by a machine whose clock is wrong, is woken', async () => {
     const hash = await abandoned(7, START, retryIn(1))
     await crawls.add('request', { hash }, { jobId: hash, delay: 600_000 })
-    await deadlines.remind(hash, Date.now())
+    await deadlines.schedule(hash, Date.now())
     await eventually(async () => expect(await crawls.getJobState(hash)).toBe('waiting'))
     expect(await waitingJobs(hash)).toBe(1)
   })
@@ -156,7 +156,7 @@ describe('a job that sleeps on', () => {
   test('is not woken before', async () => {
     const hash = await abandoned(4, START, retryIn(1))
     await crawls.add('request', { hash }, { jobId: hash, delay: 600_000 })
-    await deadlines.remind(hash, Date.now())
+    await deadlines.schedule(hash, Date.now())
     await eventually(async () => expect(Number(await reminded(hash))).toBeGreaterThan(Date.now() + 1000))
     expect(await crawls.getJobState(hash)).toBe('delayed')
   })
@@ -167,7 +167,7 @@ describe('a job that sleeps on', () => {
     await redis.hset(`halfway:crawls:${hash}`, { name: 'request', data: '{}', opts: '{}' })
     await redis.lrem('halfway:crawls:wait', 0, hash)
     await redis.lpush('halfway:crawls:active', hash)
-    await deadlines.remind(hash, Date.now())
+    await deadlines.schedule(hash, Date.now())
     await eventually(async () => expect(Number(await reminded(hash))).toBeGreaterThan(Date.now() + 1000))
     expect(await crawls.getJobState(hash)).toBe('active')
     expect(await waitingJobs(hash)).toBe(0)

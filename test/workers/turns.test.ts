@@ -34,7 +34,7 @@ describe('a request for later', () => {
     const hash = await line.submit({ inMs: 500, replies: [success()] })
     const { run_at } = await record(hash)
     line.work()
-    await line.queues.wake(await record(hash), line.service)
+    await line.queues.promote(await record(hash), line.service)
     const call = await bot.call(hash)
     expect(timeOf(call)).toBeGreaterThanOrEqual(Date.parse(run_at ?? '') - 1)
     expect(await ended(hash)).toMatchObject({ status: 'completed', attempt: 1 })
@@ -95,7 +95,7 @@ describe('a worker that has done enough', () => {
     const bobs: string[] = []
     for (let i = 0; i < 5; i++) bobs.push(await line.submit({ submitter: 'bob', replies: [success()] }))
     await new Promise<void>((resolve) => {
-      const worker = line.work({ concurrency: 5, onTurn: () => void worker.finish().then(resolve) })
+      const worker = line.work({ concurrency: 5, onAttempt: () => void worker.finish().then(resolve) })
     })
     expect(callsInOrder(bobs)).toEqual(bobs.slice(0, 1))
     const cid = await line.submit({ submitter: 'cid', replies: [success()] })
@@ -110,7 +110,7 @@ describe('a worker that has done enough', () => {
 describe('a bot that is busy', () => {
   test('is left alone by its whole queue for as long as it asks, and other queues go on', async () => {
     const [busy, other] = [useLine(), useLine()]
-    await Promise.all([busy.queues.limit(), other.queues.limit()])
+    await Promise.all([busy.queues.applyLimits(), other.queues.applyLimits()])
     busy.work({ concurrency: 5 })
     busy.work({ concurrency: 5 })
     other.work()
@@ -128,7 +128,7 @@ describe('a bot that is busy', () => {
 
   test('is asked again after a quarter of an hour, whatever it says', async () => {
     const line = useLine()
-    await line.queues.limit()
+    await line.queues.applyLimits()
     line.work()
     const turnedDown = await line.submit({ replies: [turnedAway(429, { 'retry-after': '86400' })] })
     expect(await ended(turnedDown)).toMatchObject({ status: 'failed', error_data: { code: 'bot_busy' } })
@@ -139,7 +139,7 @@ describe('a bot that is busy', () => {
 
   test('that has not taken one request for another reason keeps nobody else waiting', async () => {
     const line = useLine()
-    await line.queues.limit()
+    await line.queues.applyLimits()
     line.work()
     const first = await line.submit({ replies: [turnedAway(503, { 'retry-after': '30' })] })
     const second = await line.submit({ replies: [success()] })

@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { Service } from '../../core/catalog/define-service.ts'
 import { linkCheck } from '../../core/catalog/link-check.ts'
-import { newRecord } from '../../core/domain/create-record.ts'
+import { createRecord } from '../../core/domain/create-record.ts'
 import { isFinal, type RequestRecord } from '../../core/domain/record.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { createDeadlines } from '../../core/store/deadline-index.ts'
@@ -67,7 +67,7 @@ async function submit(...replies: Parameters<typeof bot.replies>[1][]): Promise<
   const hash = aHash(now)
   bot.replies(hash, ...replies)
   const fields = { hash, service: BRAND_NEW, requestData: {}, sessionId: null, now, ttlSeconds: TTL_SECONDS }
-  const record = newRecord(fields)
+  const record = createRecord(fields)
   await store.create(record)
   await queues.add(record, BRAND_NEW)
   return hash

@@ -5,7 +5,7 @@
 import { fileURLToPath } from 'node:url'
 import { MessageChannel } from 'node:worker_threads'
 import Tinypool from 'tinypool'
-import { atMost, within } from '../limits.ts'
+import { createLimiter, within } from '../limits.ts'
 import { taskError } from '../task-errors.ts'
 import type { Driver, DriverCall } from './driver.ts'
 
@@ -59,7 +59,7 @@ export function createPoolDriver({ runtime, tasks, most }: PoolOptions): Driver 
   }
 
   // What its pool would let wait, it forgets when every worker has been ended: nothing waits there.
-  const atOnce = atMost(most)
+  const atOnce = createLimiter(most)
   // The pool does not replace a worker that dies before it is ready: tasks that wait for one are started again.
   pool.on('error', () => pool.cancelPendingTasks())
   let isStopped = false

@@ -9,11 +9,11 @@ import type { Log } from '../../runtime/log.ts'
 import {
   type ConcurrencyNames,
   LEASE_MS,
-  type Letter,
   QUEUE,
   RENEW_EVERY_MS,
-  TASK_LIVES_MS,
+  TASK_TTL_MS,
   type TaskMessage,
+  type TaskReply,
 } from '../protocol.ts'
 import { taskError } from '../task-errors.ts'
 import type { Driver, DriverCall } from './driver.ts'
@@ -33,13 +33,13 @@ const PATIENCE_MS = 10_000
 const WAIT_SECONDS = 2
 const ABORTED_LIVES_MS = 60_000
 
-interface Awaited {
+interface PendingCall {
   call: DriverCall
   /** Milliseconds. */
   since: number
   isQueued: boolean
   /** It was not there when it was looked for last. */
-  isMissed: boolean
+  missingOnce: boolean
   resolve(outcome: string): void
   reject(error: Error): void
 }
@@ -60,7 +60,7 @@ export function createRedisDriver({
     defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
   })
   queue.on('error', (error) => log.debug({ err: error }, 'the queue of tasks lost its connection'))
-  const awaited = new Map<string, Awaited>()
+  const awaited = new Map<string, PendingCall>()
   let stopped = false
   /** Since when no processor was seen, of all the times that were looked: while Redis is away nothing is known. */
   let absentSince: number | null = null
@@ -76,19 +76,19 @@ export function createRedisDriver({
   async function renew(): Promise<void> {
     const [, isThere] = await Promise.all([lease(), redis.exists(names.processors)])
     absentSince = isThere === 1 ? null : (absentSince ?? Date.now())
-    await Promise.all([...awaited].map(([id, one]) => lookAfter(id, one)))
+    await Promise.all([...awaited].map(([id, one]) => checkCaller(id, one)))
   }
-  async function lookAfter(id: string, one: Awaited): Promise<void> {
+  async function checkCaller(id: string, one: PendingCall): Promise<void> {
     const { name } = one.call
     if (absentSince !== null && Date.now() - Math.max(absentSince, one.since) > patienceMs) {
       const detail = 'no processor takes tasks; start one: npm run concurrency:processor'
       one.reject(taskError(name, 'no_processor', detail))
-      return forget(id)
+      return abandon(id)
     }
     // It goes in the same step as the letter about its end comes: without one by the next look, there is none.
     const isGone = one.isQueued && (await redis.exists(names.task(id))) === 0
-    if (isGone && one.isMissed) one.reject(taskError(name, 'task_lost', 'nobody has it any more.'))
-    one.isMissed = isGone
+    if (isGone && one.missingOnce) one.reject(taskError(name, 'task_lost', 'nobody has it any more.'))
+    one.missingOnce = isGone
   }
   const renewing = setInterval(
     () => void renew().catch((error: unknown) => log.debug({ err: error }, 'a lease was not renewed')),
@@ -98,8 +98,8 @@ export function createRedisDriver({
   async function readMailbox(): Promise<void> {
     while (!stopped) {
       try {
-        const [, json] = (await blocking.blpop(names.mailbox(caller), WAIT_SECONDS)) ?? []
-        if (json !== undefined) take(JSON.parse(json) as Letter)
+        const [, json] = (await blocking.blpop(names.replies(caller), WAIT_SECONDS)) ?? []
+        if (json !== undefined) onReply(JSON.parse(json) as TaskReply)
       } catch (error) {
         if (stopped) return
         log.debug({ err: error }, 'the mailbox could not be read')
@@ -107,14 +107,14 @@ export function createRedisDriver({
       }
     }
   }
-  function take(letter: Letter): void {
+  function onReply(letter: TaskReply): void {
     const waiting = awaited.get(letter.id)
     if ('progress' in letter) waiting?.call.onProgress?.(letter.progress)
     else waiting?.resolve(letter.outcome)
   }
 
   /** Nobody waits for it any more: what waits is taken out, what runs is told. */
-  async function forget(id: string): Promise<void> {
+  async function abandon(id: string): Promise<void> {
     try {
       await redis.set(names.aborted(id), '1', 'PX', ABORTED_LIVES_MS)
       await Promise.all([redis.del(names.task(id)), queue.remove(id)])
@@ -132,18 +132,18 @@ export function createRedisDriver({
       if (signal.aborted) throw taskError(name, 'aborted', 'it was aborted.')
       const message: TaskMessage = { name, args, timeout, caller: detached ? null : caller }
       const outcome = new Promise<string>((resolve, reject) =>
-        awaited.set(id, { call, since: Date.now(), isQueued: false, isMissed: false, resolve, reject }),
+        awaited.set(id, { call, since: Date.now(), isQueued: false, missingOnce: false, resolve, reject }),
       )
       outcome.catch(() => {})
       const abort = (): void => {
         awaited.get(id)?.reject(taskError(name, 'aborted', 'it was aborted.'))
-        void forget(id)
+        void abandon(id)
       }
       signal.addEventListener('abort', abort, { once: true })
       try {
         // Whoever takes it must find that its caller lives.
         if (!detached && performance.now() - leasedAt > RENEW_EVERY_MS) await lease()
-        await redis.set(names.task(id), JSON.stringify(message), 'PX', TASK_LIVES_MS + timeout * 1000)
+        await redis.set(names.task(id), JSON.stringify(message), 'PX', TASK_TTL_MS + timeout * 1000)
         await queue.add('task', {}, { jobId: id })
         const waiting = awaited.get(id)
         if (waiting) waiting.isQueued = true
@@ -159,10 +159,10 @@ export function createRedisDriver({
       clearInterval(renewing)
       for (const [id, { call, reject }] of awaited) {
         reject(taskError(call.name, 'aborted', 'its caller stops.'))
-        void forget(id)
+        void abandon(id)
       }
       await reading
-      await redis.del(names.lease(caller), names.mailbox(caller)).catch(() => {})
+      await redis.del(names.lease(caller), names.replies(caller)).catch(() => {})
       await queue.close()
     },
   }

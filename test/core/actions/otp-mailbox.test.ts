@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Change } from '../../../core/domain/state-machine.ts'
+import type { Command } from '../../../core/domain/command.ts'
 import { createRequestStore } from '../../../core/store/request-store.ts'
 import { eventually } from '../../helpers/eventually.ts'
 import { ASK, aHash, START, TTL_SECONDS } from '../../helpers/record.ts'
@@ -9,7 +9,7 @@ import { useRequests } from '../../helpers/requests.ts'
 const { client, store, otpBox, given, applied, subscriptions } = await useRequests(await useRedis())
 const CODE = '483920'
 
-const REPLACE: Change = { type: 'require_otp', attempt: 1, otp: { id: 'otp-2' } }
+const REPLACE: Command = { type: 'require_otp', attempt: 1, otp: { id: 'otp-2' } }
 const handOver = (hash: string, otp = CODE) => store.apply(hash, { type: 'submit_otp' }, { otp })
 /** The bot waits once its subscription stands. */
 const waits = (hash: string) => eventually(async () => expect(await subscriptions(hash)).toBe(1))
@@ -105,7 +105,7 @@ describe('a bot that waits for a code', () => {
   })
 
   it('is told once that the code’s time is over, and goes on waiting for another one', async () => {
-    const { record } = await given(START, { ...ASK, otp: { id: 'otp-1', expires_in: 0.05 } } as Change)
+    const { record } = await given(START, { ...ASK, otp: { id: 'otp-1', expires_in: 0.05 } } as Command)
     let told = 0
     const waiting = otpBox.waitFor(record.hash, {
       onExpired: async () => void told++,

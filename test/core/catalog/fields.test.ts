@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { defineService, type Service, validateRequestData } from '../../../core/catalog/define-service.ts'
 import { allServices, findService } from '../../../core/catalog/index.ts'
-import { codeIn, latinDigits, plainNumber } from '../../../core/domain/digits.ts'
+import { codeIn, normalizeDigits, toLatinDigits } from '../../../core/domain/digits.ts'
 
 const credit = findService('credit-score-rating') as Service
 const links = findService('link-check') as Service
@@ -19,7 +19,7 @@ const codesOf = (answer: ReturnType<typeof read>) =>
 
 describe('digits', () => {
   it('are read whichever keyboard they were typed on', () => {
-    expect(latinDigits('۰۱۲۳۴۵۶۷۸۹ ٠١٢٣٤٥٦٧٨٩ 0123456789 abc ۱')).toBe(
+    expect(toLatinDigits('۰۱۲۳۴۵۶۷۸۹ ٠١٢٣٤٥٦٧٨٩ 0123456789 abc ۱')).toBe(
       '0123456789 0123456789 0123456789 abc 1',
     )
   })
@@ -45,7 +45,7 @@ describe('digits', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.integer({ min: 0, max: 9 }), script, noise)), (typed) => {
         const text = typed.map(([digit, as, between]) => as(String(digit)) + between).join('')
-        expect(plainNumber(text)).toBe(typed.map(([digit]) => digit).join(''))
+        expect(normalizeDigits(text)).toBe(typed.map(([digit]) => digit).join(''))
       }),
     )
   })
@@ -63,7 +63,7 @@ describe('a code', () => {
   it.each(['123456 or 654321', 'G-12345', 'no digits', '', '1234567', '12345', 'call 09121234567'])(
     'of six digits is not guessed in %j',
     (typed) => {
-      expect(codeIn(typed, 6)).toBe(plainNumber(typed))
+      expect(codeIn(typed, 6)).toBe(normalizeDigits(typed))
     },
   )
 

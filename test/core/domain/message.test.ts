@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { publicView, type RequestRecord } from '../../../core/domain/record.ts'
-import { advance } from '../../../core/domain/state-machine.ts'
+import { type RequestRecord, toPublicView } from '../../../core/domain/record.ts'
+import { transition } from '../../../core/domain/state-machine.ts'
 import { parseForeignRecord } from '../../../core/records/foreign-record.ts'
-import { mergeRecords } from '../../../core/records/reconcile.ts'
+import { reconcile } from '../../../core/records/reconcile.ts'
 import { afterChanges, aRecord, START, T0, TTL_SECONDS } from '../../helpers/record.ts'
 
 const rules = { now: T0, ttlSeconds: TTL_SECONDS }
@@ -22,7 +22,7 @@ const keyed = afterChanges(aRecord({ now: T0 }), [
 function putBack(record: RequestRecord, change: Record<string, unknown>): RequestRecord {
   const theirs = parseForeignRecord(JSON.stringify({ ...record, ...change }))
   if (!theirs) throw new Error('no record')
-  return mergeRecords([], theirs, rules)
+  return reconcile([], theirs, rules)
 }
 const saidIn = ({ current_message, message_key, message_params }: RequestRecord) => [
   current_message,
@@ -61,14 +61,14 @@ describe('a program that writes a record back', () => {
   })
 
   it('never puts the fingerprint into what is shown', () => {
-    expect(JSON.stringify(publicView(keyed, T0))).not.toContain('seal')
+    expect(JSON.stringify(toPublicView(keyed, T0))).not.toContain('seal')
     expect(keyed.message_seal).toMatch(/^[\w-]+\.[\w-]+$/)
   })
 })
 
 describe('a failure', () => {
   const failure = { code: 'login_refused', message: 'Refused', retryable: false }
-  const failed = (more: object) => advance(keyed, { type: 'fail', error: failure, ...more }, rules)
+  const failed = (more: object) => transition(keyed, { type: 'fail', error: failure, ...more }, rules)
 
   it('is said under its code, or under the key that the bot gave', () => {
     expect(failed({})).toMatchObject({ record: { current_message: 'Refused', message_key: 'login_refused' } })
@@ -82,7 +82,7 @@ describe('a question for a code', () => {
   it('keeps the key of its message, for the person who is asked', () => {
     const told = { message: 'A code', message_key: 'code_sent', message_params: { sent_to: '0912***4567' } }
     const asked = afterChanges(keyed, [{ type: 'require_otp', attempt: 1, otp: { id: 'o', ...told } }])
-    expect(publicView(asked, T0)).toMatchObject({
+    expect(toPublicView(asked, T0)).toMatchObject({
       current_message: 'A code',
       message_key: 'code_sent',
       otp_data: told,

@@ -3,10 +3,15 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { defineService } from '../../../core/catalog/define-service.ts'
 import { threeProviderInquiry } from '../../../core/catalog/three-provider-inquiry.ts'
-import { type PartReport, publicView, type RequestRecord, type Step } from '../../../core/domain/record.ts'
-import type { Change } from '../../../core/domain/state-machine.ts'
-import { adopt, parseForeignRecord } from '../../../core/records/foreign-record.ts'
-import { lastKnown, mergeRecords } from '../../../core/records/reconcile.ts'
+import type { Command } from '../../../core/domain/command.ts'
+import {
+  type RequestRecord,
+  type Step,
+  type SubstepReport,
+  toPublicView,
+} from '../../../core/domain/record.ts'
+import { normalizeForeignRecord, parseForeignRecord } from '../../../core/records/foreign-record.ts'
+import { latestKnown, reconcile } from '../../../core/records/reconcile.ts'
 import { afterChanges, aRecord, START, T0, TTL_SECONDS } from '../../helpers/record.ts'
 
 const SERVICE = {
@@ -25,14 +30,14 @@ const SERVICE = {
 const rules = { now: T0, ttlSeconds: TTL_SECONDS }
 const started = afterChanges(aRecord({ now: T0, service: SERVICE }), [START])
 
-const report = (step?: string, parts?: PartReport[], attempt = 1): Change => ({
+const report = (step?: string, parts?: SubstepReport[], attempt = 1): Command => ({
   type: 'progress',
   attempt,
   progress: 10,
   step,
   parts,
 })
-const later = (record: RequestRecord, ...changes: Change[]): RequestRecord =>
+const later = (record: RequestRecord, ...changes: Command[]): RequestRecord =>
   afterChanges(record, changes, Date.parse(record.updated_at) + 1000)
 const stepOf = ({ steps }: RequestRecord, id: string): Step => steps.find((step) => step.id === id) as Step
 const statesOf = ({ steps }: RequestRecord): string =>
@@ -46,7 +51,7 @@ describe('parts of a step', () => {
       id: 'a', state: 'waiting', started_at: null, finished_at: null, of: 'asking',
     }) // biome-ignore format: a record
     expect(Object.keys(started.steps[0] as Step)).toEqual(['id', 'state', 'started_at', 'finished_at'])
-    expect(publicView(started, T0).steps).toEqual(started.steps)
+    expect(toPublicView(started, T0).steps).toEqual(started.steps)
   })
 
   it('wait when their step becomes the current one', () => {
@@ -104,7 +109,7 @@ describe('parts of a step', () => {
   })
 
   it('are reported of the current step alone, and only parts are', () => {
-    const parts: PartReport[] = ['first', 'asking', 'a', 'last', 'x'].map((id) => ({ id, state: 'done' }))
+    const parts: SubstepReport[] = ['first', 'asking', 'a', 'last', 'x'].map((id) => ({ id, state: 'done' }))
     expect(later(started, report('first', parts)).steps).toEqual(later(started, report('first')).steps)
     expect(statesOf(later(asking, report(undefined, parts)))).toBe(
       'first done, asking current, a done, b waiting, c waiting, last waiting',
@@ -140,7 +145,7 @@ describe('parts of a step', () => {
     const anyStep = fc.constantFrom(...SERVICE.steps.map(({ id }) => id), undefined)
     const anyChange = fc.oneof(
       { weight: 6, arbitrary: fc.tuple(anyStep, anyReports).map(([step, parts]) => report(step, parts)) },
-      { weight: 1, arbitrary: fc.constant<Change>({ type: 'complete', attempt: 1, result: 1 }) },
+      { weight: 1, arbitrary: fc.constant<Command>({ type: 'complete', attempt: 1, result: 1 }) },
     )
     fc.assert(
       fc.property(fc.array(anyChange, { maxLength: 12 }), (changes) => {
@@ -173,7 +178,7 @@ describe('parts that another program wrote', () => {
   const written = (record: RequestRecord, steps: unknown): RequestRecord => {
     const parsed = parseForeignRecord(JSON.stringify({ ...record, steps }))
     if (!parsed) throw new Error('not readable as a record')
-    return adopt(parsed, rules)
+    return normalizeForeignRecord(parsed, rules)
   }
 
   it('are taken as they are', () => {
@@ -206,7 +211,7 @@ describe('parts that another program wrote', () => {
     )
     const theirs = parseForeignRecord(JSON.stringify({ ...asking, steps }))
     if (!theirs) throw new Error('not readable as a record')
-    const merged = mergeRecords([lastKnown([ours])], theirs, rules)
+    const merged = reconcile([latestKnown([ours])], theirs, rules)
     expect(statesOf(merged)).toBe('first done, asking current, a done, b current, c waiting, last waiting')
   })
 })

@@ -1,8 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isNewer, publicView, type RequestRecord } from '../../../core/domain/record.ts'
-import { positionIn, sealRecord, sealView, unsealRecord, unsealView } from '../../../core/records/codec.ts'
-import { pack } from '../../../core/records/compact-record.ts'
+import { isNewer, type RequestRecord, toPublicView } from '../../../core/domain/record.ts'
+import {
+  decodeRecord,
+  decodeView,
+  encodeRecord,
+  encodeView,
+  peekPosition,
+} from '../../../core/records/codec.ts'
+import { toCompact } from '../../../core/records/compact-record.ts'
 import { anyChange, anyClock, events, live } from '../../helpers/random-lives.ts'
 import { ASK, afterChanges, aRecord, START, step, T0 } from '../../helpers/record.ts'
 
@@ -10,7 +16,7 @@ const running = afterChanges(aRecord({ now: T0 }), [START, step(40)])
 
 describe('the public view', () => {
   it('has exactly the fields of the contract, and nothing private', () => {
-    const view = publicView(running, T0)
+    const view = toPublicView(running, T0)
     expect(Object.keys(view).sort()).toEqual(
       [
       'hash', 'service_slug', 'status', 'step', 'progress', 'current_message', 'message_key', 'message_params', 'estimated_remaining_time',
@@ -23,18 +29,18 @@ describe('the public view', () => {
   })
 
   it('names no key where the words have none', () => {
-    const view = publicView(afterChanges(running, [step(50, 'Words')]), T0)
+    const view = toPublicView(afterChanges(running, [step(50, 'Words')]), T0)
     expect(view).toMatchObject({ current_message: 'Words' })
     expect(Object.keys(view).filter((field) => field.startsWith('message_'))).toEqual([])
   })
 
   it('shows the question for a code while it stands, without what only the rules need', () => {
     const asked = afterChanges(running, [ASK])
-    expect(Object.keys(publicView(asked, T0).otp_data ?? {}).sort()).toEqual([
+    expect(Object.keys(toPublicView(asked, T0).otp_data ?? {}).sort()).toEqual([
       'attempts_left', 'charset', 'error', 'expires_at', 'id', 'length', 'message', 'resend_available_at', 'sent_to',
     ]) // biome-ignore format: as in the contract
-    expect(publicView(asked, T0).requires_otp).toBe(true)
-    expect(publicView(afterChanges(asked, [{ type: 'submit_otp' }]), T0).otp_data).toBeNull()
+    expect(toPublicView(asked, T0).requires_otp).toBe(true)
+    expect(toPublicView(afterChanges(asked, [{ type: 'submit_otp' }]), T0).otp_data).toBeNull()
   })
 
   it('shows a result only when completed and an error only when failed', () => {
@@ -43,25 +49,25 @@ describe('the public view', () => {
       result_data: { half: true },
       error_data: { code: 'x', message: 'X', retryable: true },
     }
-    expect(publicView(odd, T0)).toMatchObject({ result_data: null, error_data: null })
-    expect(publicView({ ...odd, status: 'completed' }, T0)).toMatchObject({
+    expect(toPublicView(odd, T0)).toMatchObject({ result_data: null, error_data: null })
+    expect(toPublicView({ ...odd, status: 'completed' }, T0)).toMatchObject({
       result_data: { half: true },
       error_data: null,
     })
-    expect(publicView({ ...odd, status: 'failed' }, T0)).toMatchObject({
+    expect(toPublicView({ ...odd, status: 'failed' }, T0)).toMatchObject({
       result_data: null,
       error_data: { code: 'x' },
     })
   })
 
   it('shows a place in the queue only while it waits there', () => {
-    expect(publicView(aRecord({ now: T0 }), T0, 3).queue_position).toBe(3)
-    expect(publicView(running, T0, 3).queue_position).toBeNull()
+    expect(toPublicView(aRecord({ now: T0 }), T0, 3).queue_position).toBe(3)
+    expect(toPublicView(running, T0, 3).queue_position).toBeNull()
   })
 
   it('says that the time is over from the very millisecond on', () => {
     const end = Date.parse(running.expires_at)
-    expect([publicView(running, end - 1).is_expired, publicView(running, end).is_expired]).toEqual([
+    expect([toPublicView(running, end - 1).is_expired, toPublicView(running, end).is_expired]).toEqual([
       false,
       true,
     ])
@@ -87,51 +93,51 @@ describe('where a view stands', () => {
     fc.assert(
       fc.property(events(anyChange(), anyClock), (happened) => {
         for (const { after } of live(happened))
-          expect(positionIn(sealView(publicView(after, T0)))).toEqual(positionOf(after))
+          expect(peekPosition(encodeView(toPublicView(after, T0)))).toEqual(positionOf(after))
       }),
     )
   })
 
   it('is read without the rest', () => {
-    const beginning = sealView(publicView(running, T0)).split('"service_slug"')[0]
-    expect(positionIn(`${beginning}no JSON at all\t `)).toEqual(positionOf(running))
+    const beginning = encodeView(toPublicView(running, T0)).split('"service_slug"')[0]
+    expect(peekPosition(`${beginning}no JSON at all\t `)).toEqual(positionOf(running))
   })
 
   it('is found in a view that begins in another way, too', () => {
-    const { hash, ...rest } = publicView(running, T0)
-    expect(positionIn(sealView({ ...rest, hash }))).toMatchObject(positionOf(running))
+    const { hash, ...rest } = toPublicView(running, T0)
+    expect(peekPosition(encodeView({ ...rest, hash }))).toMatchObject(positionOf(running))
   })
 
   it('is none in what is no view of ours', () => {
-    expect(positionIn(JSON.stringify(publicView(running, T0)))).toBeNull()
-    expect(positionIn(sealRecord(running))).toBeNull()
-    expect(positionIn('nonsense\t ')).toBeNull()
+    expect(peekPosition(JSON.stringify(toPublicView(running, T0)))).toBeNull()
+    expect(peekPosition(encodeRecord(running))).toBeNull()
+    expect(peekPosition('nonsense\t ')).toBeNull()
   })
 })
 
 describe('our mark', () => {
-  const view = publicView(running, T0)
+  const view = toPublicView(running, T0)
 
   it('is on what we write, which any JSON parser reads', () => {
-    expect(unsealRecord(sealRecord(running))).toEqual(running)
-    expect(unsealView(sealView(view))).toEqual(view)
-    expect(JSON.parse(sealRecord(running))).toEqual(JSON.parse(JSON.stringify(pack(running))))
-    expect(JSON.parse(sealView(view))).toEqual(view)
+    expect(decodeRecord(encodeRecord(running))).toEqual(running)
+    expect(decodeView(encodeView(view))).toEqual(view)
+    expect(JSON.parse(encodeRecord(running))).toEqual(JSON.parse(JSON.stringify(toCompact(running))))
+    expect(JSON.parse(encodeView(view))).toEqual(view)
   })
 
   it('is gone as soon as another program writes the JSON', () => {
-    expect(unsealRecord(JSON.stringify(JSON.parse(sealRecord(running))))).toBeNull()
+    expect(decodeRecord(JSON.stringify(JSON.parse(encodeRecord(running))))).toBeNull()
   })
 
   it('of a record is not that of a view: a record published as it is never passes for one', () => {
-    expect(unsealView(sealRecord(running))).toBeNull()
-    expect(unsealRecord(sealView(view))).toBeNull()
+    expect(decodeView(encodeRecord(running))).toBeNull()
+    expect(decodeRecord(encodeView(view))).toBeNull()
   })
 
   it.each(['', 'nonsense', 'null', '17', '[]', '{}', '{"version":"7"}'])(
     'under %j makes no record of it',
     (nonsense) => {
-      expect([unsealRecord(`${nonsense}\t`), unsealView(`${nonsense}\t `)]).toEqual([null, null])
+      expect([decodeRecord(`${nonsense}\t`), decodeView(`${nonsense}\t `)]).toEqual([null, null])
     },
   )
 })

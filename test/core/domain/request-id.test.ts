@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createdAt, createHash, isHash } from '../../../core/domain/request-id.ts'
+import { createRequestHash, creationTimeOf, isRequestHash } from '../../../core/domain/request-id.ts'
 import { T0 } from '../../helpers/record.ts'
 
 const DAY = 86_400_000
@@ -9,23 +9,23 @@ describe('a hash', () => {
   it('has 21 random characters and knows when it was made, to the millisecond', () => {
     fc.assert(
       fc.property(fc.integer({ min: T0, max: Date.UTC(2050, 0, 1) }), (now) => {
-        const hash = createHash(now)
+        const hash = createRequestHash(now)
         expect(hash).toMatch(/^req_[A-Za-z0-9_-]{29}$/)
-        expect(isHash(hash)).toBe(true)
-        expect(createdAt(hash, now)).toBe(now)
+        expect(isRequestHash(hash)).toBe(true)
+        expect(creationTimeOf(hash, now)).toBe(now)
       }),
     )
   })
 
   it('is never the same twice', () => {
-    expect(new Set(Array.from({ length: 10_000 }, () => createHash(T0))).size).toBe(10_000)
+    expect(new Set(Array.from({ length: 10_000 }, () => createRequestHash(T0))).size).toBe(10_000)
   })
 
   it.each(['req_0123456789abcdef', `req_${'x'.repeat(64)}`, 'req_made-elsewhere_by-a-bot'])(
     'of another program such as %s is one too, of unknown age',
     (hash) => {
-      expect(isHash(hash)).toBe(true)
-      expect(createdAt(hash, T0)).toBeNull()
+      expect(isRequestHash(hash)).toBe(true)
+      expect(creationTimeOf(hash, T0)).toBeNull()
     },
   )
 
@@ -43,11 +43,11 @@ describe('a hash', () => {
     undefined,
     {},
   ])('%j is none', (nonsense) => {
-    expect(isHash(nonsense)).toBe(false)
+    expect(isRequestHash(nonsense)).toBe(false)
   })
 
   it('that claims to be from the future, or from before there were any, tells no age', () => {
-    expect(createdAt(createHash(T0 + 2 * DAY), T0)).toBeNull()
-    expect(createdAt(createHash(Date.UTC(2020, 0, 1)), T0)).toBeNull()
+    expect(creationTimeOf(createRequestHash(T0 + 2 * DAY), T0)).toBeNull()
+    expect(creationTimeOf(createRequestHash(Date.UTC(2020, 0, 1)), T0)).toBeNull()
   })
 })

@@ -1,16 +1,17 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { Command } from '../../../core/domain/command.ts'
 import { toIso } from '../../../core/domain/iso-time.ts'
 import type { OtpLimits } from '../../../core/domain/otp-data.ts'
 import { OTP_DEFAULTS } from '../../../core/domain/otp-prompt.ts'
 import {
   isFinal,
-  publicView,
   type RequestRecord,
   STATUSES,
   type Status,
+  toPublicView,
 } from '../../../core/domain/record.ts'
-import { advance, type Change, type Refusal, TRANSITIONS } from '../../../core/domain/state-machine.ts'
+import { type RejectionCode, TRANSITIONS, transition } from '../../../core/domain/state-machine.ts'
 import { anyChange, anyClock, events, forward, live, type Moment } from '../../helpers/random-lives.ts'
 import { ASK, afterChanges, aRecord, START, step, T0, TTL_SECONDS } from '../../helpers/record.ts'
 
@@ -18,14 +19,22 @@ const SECOND = 1000
 const rulesAt = (now: number) => ({ now, ttlSeconds: TTL_SECONDS })
 
 /** Advances, or fails the test with the reason. */
-function advanced(record: RequestRecord, change: Change, now = Date.parse(record.updated_at)): RequestRecord {
-  const answer = advance(record, change, rulesAt(now))
+function advanced(
+  record: RequestRecord,
+  change: Command,
+  now = Date.parse(record.updated_at),
+): RequestRecord {
+  const answer = transition(record, change, rulesAt(now))
   if (!answer.ok) throw new Error(`${change.type} was refused: ${answer.refusal}`)
   return answer.record
 }
 
-function refusal(record: RequestRecord, change: Change, now = Date.parse(record.updated_at)): Refusal | null {
-  const answer = advance(record, change, rulesAt(now))
+function refusal(
+  record: RequestRecord,
+  change: Command,
+  now = Date.parse(record.updated_at),
+): RejectionCode | null {
+  const answer = transition(record, change, rulesAt(now))
   return answer.ok ? null : answer.refusal
 }
 
@@ -119,22 +128,22 @@ describe('in any life', () => {
 
   it('the shown rest is whole seconds, never negative, and never grows from one write to the next', () => {
     always(({ before, after, now }) => {
-      const rest = publicView(after, now).estimated_remaining_time
+      const rest = toPublicView(after, now).estimated_remaining_time
       expect(Number.isInteger(rest)).toBe(true)
       expect(rest).toBeGreaterThanOrEqual(0)
       expect(rest).toBeLessThanOrEqual(
-        publicView(before, Date.parse(before.updated_at)).estimated_remaining_time,
+        toPublicView(before, Date.parse(before.updated_at)).estimated_remaining_time,
       )
     })
   })
 
   it('the shown rest never grows while time passes without a write', () => {
     always(({ before, now, after }) => {
-      expect(publicView(before, now).estimated_remaining_time).toBeGreaterThanOrEqual(
-        publicView(after, now).estimated_remaining_time,
+      expect(toPublicView(before, now).estimated_remaining_time).toBeGreaterThanOrEqual(
+        toPublicView(after, now).estimated_remaining_time,
       )
-      expect(publicView(after, now + 7300).estimated_remaining_time).toBeLessThanOrEqual(
-        publicView(after, now).estimated_remaining_time,
+      expect(toPublicView(after, now + 7300).estimated_remaining_time).toBeLessThanOrEqual(
+        toPublicView(after, now).estimated_remaining_time,
       )
     }, forward)
   })
@@ -183,7 +192,7 @@ describe('in any life', () => {
       fc.property(events(anyChange(), anyClock), (happened) => {
         for (const { before, change, now } of live(happened)) {
           const snapshot = structuredClone({ before, change })
-          advance(deepFreeze(before), deepFreeze(change), rulesAt(now))
+          transition(deepFreeze(before), deepFreeze(change), rulesAt(now))
           expect({ before, change }).toEqual(snapshot)
         }
       }),
@@ -208,7 +217,7 @@ describe('the table', () => {
     ]),
     cancelled: afterChanges(RUNNING, [{ type: 'cancel', by: 'user' }]),
   }
-  const CHANGES = (attempt: number): Change[] => [
+  const CHANGES = (attempt: number): Command[] => [
     { type: 'start', attempt: attempt + 1 },
     { type: 'progress', attempt, progress: 50 },
     { type: 'retry', attempt, nextRetryAt: T0, error: { code: 'x', message: 'X', retryable: true } },
@@ -251,8 +260,8 @@ describe('what a change does', () => {
   const running = afterChanges(aRecord({ now: T0 }), [START])
 
   it('a start stamps the first start only, and a retry keeps progress, steps and start', () => {
-    const far = afterChanges(running, [{ ...step(60), step: 'second' } as Change], T0 + 5 * SECOND)
-    const retry: Change = {
+    const far = afterChanges(running, [{ ...step(60), step: 'second' } as Command], T0 + 5 * SECOND)
+    const retry: Command = {
       type: 'retry',
       attempt: 1,
       nextRetryAt: T0 + 20 * SECOND,
@@ -297,8 +306,8 @@ describe('what a change does', () => {
   )
 
   it('a later step finishes those before it, with the times they took', () => {
-    const first = afterChanges(running, [{ ...step(10), step: 'first' } as Change], T0 + SECOND)
-    const third = afterChanges(first, [{ ...step(70), step: 'third' } as Change], T0 + 9 * SECOND)
+    const first = afterChanges(running, [{ ...step(10), step: 'first' } as Command], T0 + SECOND)
+    const third = afterChanges(first, [{ ...step(70), step: 'third' } as Command], T0 + 9 * SECOND)
     expect(third.steps).toEqual([
       {
         id: 'first',
@@ -346,7 +355,7 @@ describe('what a change does', () => {
   it('the rest stands still while a person is being waited for', () => {
     const asked = afterChanges(running, [ASK], T0 + 10 * SECOND)
     const shown = (record: RequestRecord, seconds: number) =>
-      publicView(record, T0 + seconds * SECOND).estimated_remaining_time
+      toPublicView(record, T0 + seconds * SECOND).estimated_remaining_time
     expect([shown(asked, 10), shown(asked, 90)]).toEqual([50, 50])
     const typed = advanced(asked, { type: 'submit_otp' }, T0 + 90 * SECOND)
     expect([shown(typed, 90), shown(typed, 100)]).toEqual([50, 40])
@@ -354,7 +363,7 @@ describe('what a change does', () => {
 
   it('the rest takes at most its share of the usual duration', () => {
     expect(
-      publicView(afterChanges(running, [step(90)], T0 + 5 * SECOND), T0 + 5 * SECOND)
+      toPublicView(afterChanges(running, [step(90)], T0 + 5 * SECOND), T0 + 5 * SECOND)
         .estimated_remaining_time,
     ).toBe(6)
   })
@@ -363,9 +372,9 @@ describe('what a change does', () => {
 describe('a question for a code', () => {
   const running = afterChanges(aRecord({ now: T0 }), [START, step(30)])
   const asked = afterChanges(running, [ASK])
-  const submit: Change = { type: 'submit_otp' }
-  const reject: Change = { type: 'reject_otp', attempt: 1 }
-  const resend: Change = { type: 'resend_otp' }
+  const submit: Command = { type: 'submit_otp' }
+  const reject: Command = { type: 'reject_otp', attempt: 1 }
+  const resend: Command = { type: 'resend_otp' }
   const ms = (time: string | null | undefined) => Date.parse(time as string) - T0
 
   it('has sensible defaults', () => {
@@ -424,7 +433,7 @@ describe('a question for a code', () => {
   })
 
   it('that fails the request says so in words of its own, not under an old key', () => {
-    const keyed: Change = {
+    const keyed: Command = {
       type: 'progress',
       attempt: 1,
       progress: 40,
@@ -459,7 +468,7 @@ describe('a question for a code', () => {
     expect(ms(anew.otp_data?.expires_at)).toBe(151 * SECOND)
   })
 
-  const again: Change = { type: 'require_otp', attempt: 1, otp: { id: 'otp-2' } }
+  const again: Command = { type: 'require_otp', attempt: 1, otp: { id: 'otp-2' } }
 
   it('keeps tries, resends and their wait when any code is handed over while another one is on its way', () => {
     const resent = advanced(afterChanges(asked, [submit, reject]), resend, T0 + 30 * SECOND)
@@ -499,12 +508,12 @@ describe('a question for a code', () => {
   it('of a new attempt goes on with what the one before has left, and a code whose attempt failed cost nothing', () => {
     const failure = { code: 'x', message: 'X', retryable: true }
     const spent = advanced(afterChanges(asked, [submit, reject]), resend, T0 + 30 * SECOND)
-    const retried: Change[] = [
+    const retried: Command[] = [
       { type: 'retry', attempt: 1, nextRetryAt: T0, error: failure },
       { type: 'start', attempt: 2 },
       { ...again, attempt: 2 },
     ]
-    const taken: Change[] = [
+    const taken: Command[] = [
       { type: 'start', attempt: 2 },
       { ...again, attempt: 2 },
     ]
@@ -521,7 +530,7 @@ describe('a question for a code', () => {
 })
 
 describe('the deadline of the work', () => {
-  const limited: Change = { type: 'start', attempt: 1, limitSeconds: 100 }
+  const limited: Command = { type: 'start', attempt: 1, limitSeconds: 100 }
 
   it('counts from the start of the first attempt, and all attempts together', () => {
     const record = afterChanges(aRecord({ now: T0 }), [limited], T0)

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
-import { createUpdateBus } from '../../../core/pubsub/channel-subscriber.ts'
+import { createChannelSubscriber } from '../../../core/pubsub/channel-subscriber.ts'
 import type { RedisClient } from '../../../core/redis/connect.ts'
 import { eventually } from '../../helpers/eventually.ts'
 import { keys } from '../../helpers/names.ts'
@@ -41,7 +41,7 @@ describe('the update bus', () => {
       confirm = resolve
     })
     const slow = Object.create(subscriber, { subscribe: { value: () => confirmed } }) as RedisClient
-    const slowBus = createUpdateBus({ redis: client, subscriber: slow, log: quiet })
+    const slowBus = createChannelSubscriber({ redis: client, subscriber: slow, log: quiet })
     const hash = aHash()
     const order: string[] = []
     const watching = [ear(), ear()].map((one) =>

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import type { Command } from '../../../core/domain/command.ts'
 import { AppError } from '../../../core/domain/errors.ts'
 import type { PublicView } from '../../../core/domain/record.ts'
-import type { Change } from '../../../core/domain/state-machine.ts'
-import { createLiveRequests, type LiveListener } from '../../../core/pubsub/request-watcher.ts'
-import { sealRecord, sealView } from '../../../core/records/codec.ts'
+import { createRequestWatcher, type UpdateListener } from '../../../core/pubsub/request-watcher.ts'
+import { encodeRecord, encodeView } from '../../../core/records/codec.ts'
 import { createRequestStore, type RequestStore } from '../../../core/store/request-store.ts'
 import { eventually } from '../../helpers/eventually.ts'
 import { keys } from '../../helpers/names.ts'
@@ -16,12 +16,12 @@ const redis = await useRedis()
 const { client, store, bus, live, given, applied, foreignWrite, subscriptions } = await useRequests(redis)
 
 /** Live requests whose store behaves differently in some way, or that tell what they hear at their own pace. */
-const liveOn = (changed: Partial<RequestStore>, mergeMs?: number, log = quiet) =>
-  createLiveRequests({ store: { ...store, ...changed }, bus, log, ttlSeconds: TTL_SECONDS, mergeMs })
+const liveOn = (changed: Partial<RequestStore>, throttleMs?: number, log = quiet) =>
+  createRequestWatcher({ store: { ...store, ...changed }, bus, log, ttlSeconds: TTL_SECONDS, throttleMs })
 /** The store of another process, which knows of no request yet. */
 const another = () => createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
 
-function page(): LiveListener & { views: PublicView[]; ends: number } {
+function page(): UpdateListener & { views: PublicView[]; ends: number } {
   const views: PublicView[] = []
   return {
     views,
@@ -60,7 +60,7 @@ describe('a watched request', () => {
   it('is encoded once for all who watch', async () => {
     const { record } = await given(START)
     const encoded: string[] = []
-    const listener: LiveListener = { update: ({ json }) => void encoded.push(json), expired: () => {} }
+    const listener: UpdateListener = { update: ({ json }) => void encoded.push(json), expired: () => {} }
     const watches = [await live.watch(record.hash, listener), await live.watch(record.hash, { ...listener })]
     await applied(record.hash, step(10))
     await eventually(() => expect(encoded).toHaveLength(2))
@@ -112,7 +112,7 @@ describe('a watched request', () => {
   it('is read only once its channel is heard', async () => {
     const { record } = await given(START)
     const order: string[] = []
-    const inOrder = createLiveRequests({
+    const inOrder = createRequestWatcher({
       bus: {
         ...bus,
         async watch(hash, listener) {
@@ -142,8 +142,8 @@ describe('a watched request', () => {
     const mine = page()
     const watch = await live.watch(record.hash, mine)
     const old: PublicView = { ...watch.latest.view, version: 1, progress: 1 }
-    await client.publish(keys.channel(record.hash), sealView(old))
-    await client.publish(keys.channel(record.hash), sealView(watch.latest.view))
+    await client.publish(keys.channel(record.hash), encodeView(old))
+    await client.publish(keys.channel(record.hash), encodeView(watch.latest.view))
     await applied(record.hash, step(20))
     await eventually(() => expect(mine.views.at(-1)?.progress).toBe(20))
     expect(versions(mine)).toEqual([4])
@@ -180,7 +180,7 @@ describe('when another program writes', () => {
     const { record } = await given(START)
     const mine = page()
     const watch = await live.watch(record.hash, mine)
-    await client.publish(keys.channel(record.hash), sealRecord({ ...record, version: 99 }))
+    await client.publish(keys.channel(record.hash), encodeRecord({ ...record, version: 99 }))
     await applied(record.hash, step(20))
     await eventually(() => expect(mine.views.at(-1)?.progress).toBe(20))
     expect(JSON.stringify(mine.views)).not.toContain('private-')
@@ -325,7 +325,7 @@ describe('states that come faster than they may be told', () => {
     const mine = page()
     await slow.watch(record.hash, mine)
     for (const progress of [10, 20, 30])
-      await applied(record.hash, { ...step(progress), attempt: 0 } as Change)
+      await applied(record.hash, { ...step(progress), attempt: 0 } as Command)
     await eventually(() => expect(mine.ends).toBe(1))
     expect(versions(mine)).toEqual([2, 4])
   })
@@ -423,12 +423,12 @@ describe.runIf(onRealRedis)('when the connection breaks', () => {
   })
 
   it('a new watch says within its limit that Redis is away, and works when it is back', async () => {
-    const impatient = createLiveRequests({
+    const impatient = createRequestWatcher({
       store,
       bus,
       log: quiet,
       ttlSeconds: TTL_SECONDS,
-      subscribeWithinMs: 300,
+      subscribeTimeoutMs: 300,
     })
     const { record } = await given()
     await redis.goAway()

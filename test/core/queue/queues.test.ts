@@ -79,7 +79,7 @@ describe('a job', () => {
     const line = useQueue(redis)
     const [kept, lost] = [await line.add('ann'), await line.add('bob')]
     await line.queues.remove(lost.hash, line.queue)
-    for (const record of [kept, lost, kept]) await line.queues.ensure(record, { queue: line.queue })
+    for (const record of [kept, lost, kept]) await line.queues.addIfMissing(record, { queue: line.queue })
     await line.add('ann')
     expect(await redis.zscore(line.key('turns:5'), 'ann')).toBe('2')
     expect(await line.takeAll()).toEqual(['ann', 'bob', 'ann'])
@@ -90,7 +90,7 @@ describe('a job', () => {
     const first = await line.add('ann')
     const delayed = await line.add('bob', { run_at: inMs(60_000) })
     const gone = aRecord({ submitter: 'cid' })
-    for (const record of [first, delayed, gone]) await line.queues.wake(record, { queue: line.queue })
+    for (const record of [first, delayed, gone]) await line.queues.promote(record, { queue: line.queue })
     const places = [first, delayed, gone].map(({ hash }) => line.queues.position(hash, line.queue))
     expect(await Promise.all(places)).toEqual([2, 1, 3])
   })
@@ -118,7 +118,7 @@ describe('a job', () => {
 describe('a queue that is held', () => {
   test('gives nothing out until then, and goes on by itself', async () => {
     const line = useQueue(redis)
-    await line.queues.limit()
+    await line.queues.applyLimits()
     await line.add('ann')
     await line.queues.hold(line.queue, 150)
     const held = performance.now()
@@ -128,7 +128,7 @@ describe('a queue that is held', () => {
 
   test('for long is not let go earlier by who wants it held for a moment', async () => {
     const line = useQueue(redis)
-    await line.queues.limit()
+    await line.queues.applyLimits()
     await line.queues.hold(line.queue, 60_000)
     await line.queues.hold(line.queue, 1_000)
     expect(await redis.pttl(line.key('limiter'))).toBeGreaterThan(50_000)
@@ -137,8 +137,8 @@ describe('a queue that is held', () => {
 
 describe('the limits of a queue', () => {
   test('let so many run at once, over all workers together', async () => {
-    const line = useQueue(redis, { atOnce: 3 })
-    await line.queues.limit()
+    const line = useQueue(redis, { maxConcurrent: 3 })
+    await line.queues.applyLimits()
     const workers = await twoWorkers(line)
     for (let i = 0; i < 8; i++) await line.add('ann')
     await eventually(() => expect(workers.begun).toHaveLength(3))
@@ -150,7 +150,7 @@ describe('the limits of a queue', () => {
 
   test('let so many begin in a time, over all workers together', async () => {
     const line = useQueue(redis, { rate: { requests: 4, seconds: 1 } })
-    await line.queues.limit()
+    await line.queues.applyLimits()
     const workers = await twoWorkers(line)
     workers.release()
     for (let i = 0; i < 6; i++) await line.add('ann')
@@ -162,12 +162,12 @@ describe('the limits of a queue', () => {
   })
 
   test('go when the queue has them no more', async () => {
-    const line = useQueue(redis, { atOnce: 3, rate: { requests: 4, seconds: 60 } })
-    await line.queues.limit()
+    const line = useQueue(redis, { maxConcurrent: 3, rate: { requests: 4, seconds: 60 } })
+    await line.queues.applyLimits()
     const meta = () => redis.hgetall(line.key('meta'))
     expect(await meta()).toMatchObject({ concurrency: '3', max: '4', duration: '60000' })
-    Object.assign(line.queue, { atOnce: undefined, rate: undefined })
-    await line.queues.limit()
+    Object.assign(line.queue, { maxConcurrent: undefined, rate: undefined })
+    await line.queues.applyLimits()
     expect(await meta()).not.toHaveProperty('concurrency')
     expect(Number((await meta()).max)).toBeGreaterThan(1_000_000)
   })

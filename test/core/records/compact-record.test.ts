@@ -4,12 +4,12 @@ import { describe, expect, it } from 'vitest'
 import { creditScoreRating } from '../../../core/catalog/credit-score-rating.ts'
 import { allServices } from '../../../core/catalog/index.ts'
 import { threeProviderInquiry } from '../../../core/catalog/three-provider-inquiry.ts'
-import { newRecord } from '../../../core/domain/create-record.ts'
-import { publicView, type RequestRecord, type Step } from '../../../core/domain/record.ts'
-import type { Change } from '../../../core/domain/state-machine.ts'
-import { sealRecord, unsealRecord } from '../../../core/records/codec.ts'
-import { pack, unpack } from '../../../core/records/compact-record.ts'
-import { adopt, parseForeignRecord } from '../../../core/records/foreign-record.ts'
+import type { Command } from '../../../core/domain/command.ts'
+import { createRecord } from '../../../core/domain/create-record.ts'
+import { type RequestRecord, type Step, toPublicView } from '../../../core/domain/record.ts'
+import { decodeRecord, encodeRecord } from '../../../core/records/codec.ts'
+import { fromCompact, toCompact } from '../../../core/records/compact-record.ts'
+import { normalizeForeignRecord, parseForeignRecord } from '../../../core/records/foreign-record.ts'
 import { createRequestStore } from '../../../core/store/request-store.ts'
 import { keys } from '../../helpers/names.ts'
 import { anyChange, anyClock, events, live } from '../../helpers/random-lives.ts'
@@ -27,10 +27,10 @@ const CONTRACT = [
 ] // biome-ignore format: as in the contract
 
 const written = (record: object): Record<string, unknown> => JSON.parse(JSON.stringify(record))
-const packed = (record: RequestRecord): Record<string, unknown> => written(pack(record))
+const packed = (record: RequestRecord): Record<string, unknown> => written(toCompact(record))
 
-const at = (progress: number, step: string): Change => ({ type: 'progress', attempt: 1, progress, step })
-const scoring = (changes: readonly Change[] = [], now = T0): RequestRecord =>
+const at = (progress: number, step: string): Command => ({ type: 'progress', attempt: 1, progress, step })
+const scoring = (changes: readonly Command[] = [], now = T0): RequestRecord =>
   afterChanges(aRecord({ now, service: creditScoreRating }), changes, now + 28_546)
 /** Two steps done, the third at work, and each began in its own second. */
 const underWay = [at(10, 'authentication'), at(20, 'captcha_solving'), at(30, 'sending_otp')].reduce(
@@ -55,7 +55,7 @@ describe('any record that the rules can make', () => {
   }
 
   it('is read as it was written', () => {
-    always((record) => expect(written(unpack(packed(record)))).toEqual(written(record)))
+    always((record) => expect(written(fromCompact(packed(record)))).toEqual(written(record)))
   })
 
   it('is read as it was written when another program has written the very same JSON anew', () => {
@@ -77,7 +77,7 @@ describe('any record that the rules can make', () => {
   it('is not changed by being written', () => {
     always((record) => {
       const before = structuredClone(record)
-      pack(record)
+      toCompact(record)
       expect(record).toEqual(before)
     })
   })
@@ -90,7 +90,7 @@ describe('what is still as it was at first', () => {
     ] // biome-ignore format: a list
     const fields = packed(scoring())
     for (const name of left) expect(fields).not.toHaveProperty(name)
-    expect(unpack(fields)).toMatchObject({
+    expect(fromCompact(fields)).toMatchObject({
       owner_hash: null,
       cancelled_by: null,
       next_retry_at: null,
@@ -102,13 +102,13 @@ describe('what is still as it was at first', () => {
 
   it('is nearly half of a request that waits', () => {
     const waiting = scoring()
-    expect(sealRecord(waiting).length).toBeLessThan(JSON.stringify(waiting).length * 0.6)
+    expect(encodeRecord(waiting).length).toBeLessThan(JSON.stringify(waiting).length * 0.6)
   })
 
   it.each(allServices())(
     'of the steps of $slug are all until one is begun',
     ({ slug, steps, ...service }) => {
-      const begun = newRecord({
+      const begun = createRecord({
         hash: 'req_x',
         service: { slug, steps, ...service },
         requestData: {},
@@ -118,7 +118,7 @@ describe('what is still as it was at first', () => {
         ttlSeconds: TTL_SECONDS,
       })
       expect(packed(begun)).not.toHaveProperty('steps')
-      expect(unpack(packed(begun)).steps).toEqual(begun.steps)
+      expect(fromCompact(packed(begun)).steps).toEqual(begun.steps)
       expect(begun.steps.map(({ id, of }) => ({ id, of }))).toEqual(steps.map(({ id, of }) => ({ id, of })))
       const running = afterChanges(begun, [START, at(5, steps[0]?.id as string)])
       expect(packed(running).steps).toHaveLength(steps.length)
@@ -134,7 +134,7 @@ describe('what is still as it was at first', () => {
     const whole = aRecord({ now: T0, service: threeProviderInquiry })
     const other = { ...whole, steps: change(whole.steps) }
     expect(packed(other)).toHaveProperty('steps')
-    expect(unpack(packed(other)).steps).toEqual(other.steps)
+    expect(fromCompact(packed(other)).steps).toEqual(other.steps)
   })
 })
 
@@ -148,7 +148,7 @@ describe('steps in short', () => {
       'verifying_otp',
       'processing_result',
     ])
-    expect(unpack(packed(underWay)).steps).toEqual(underWay.steps)
+    expect(fromCompact(packed(underWay)).steps).toEqual(underWay.steps)
   })
 
   it('begun in the millisecond of the creation, or in another year, come back whole', () => {
@@ -163,13 +163,13 @@ describe('steps in short', () => {
       ['b', null, null],
       ['c', null],
     ])
-    expect(unpack(packed(odd)).steps).toEqual(steps)
+    expect(fromCompact(packed(odd)).steps).toEqual(steps)
   })
 
   it('that are parts stand there in full', () => {
     const asking = afterChanges(
       aRecord({ now: T0, service: threeProviderInquiry }),
-      [START, { ...at(10, 'asking'), parts: [{ id: 'swift', state: 'current', progress: 40 }] } as Change],
+      [START, { ...at(10, 'asking'), parts: [{ id: 'swift', state: 'current', progress: 40 }] } as Command],
       T0 + 5000,
     )
     const [, swift] = packed(asking).steps as Step[]
@@ -180,7 +180,7 @@ describe('steps in short', () => {
 
 describe('a record of the older, full form', () => {
   it.each([
-    ['under our mark', (json: string) => unsealRecord(`${json}\t`)],
+    ['under our mark', (json: string) => decodeRecord(`${json}\t`)],
     ['from another program', (json: string) => parseForeignRecord(json)],
   ])('%s is read as before', (_what, read) => {
     for (const record of [scoring(), underWay])
@@ -194,7 +194,7 @@ describe('a record of the older, full form', () => {
     expect((await store.apply(record.hash, START)).ok).toBe(true)
     const raw = (await client.get(keys.record(record.hash))) ?? ''
     expect(JSON.parse(raw)).not.toHaveProperty('steps')
-    expect(unsealRecord(raw)).toMatchObject({ status: 'processing', version: 2, steps: record.steps })
+    expect(decodeRecord(raw)).toMatchObject({ status: 'processing', version: 2, steps: record.steps })
   })
 })
 
@@ -273,7 +273,10 @@ describe('nonsense in short steps', () => {
       fc.property(anyNonsense, (json) => {
         const theirs = parseForeignRecord(json)
         if (!theirs) throw new Error('not readable as a record')
-        const { steps } = publicView(adopt(theirs, { now: T0, ttlSeconds: TTL_SECONDS }), T0)
+        const { steps } = toPublicView(
+          normalizeForeignRecord(theirs, { now: T0, ttlSeconds: TTL_SECONDS }),
+          T0,
+        )
         for (const { started_at, finished_at } of steps)
           for (const time of [started_at, finished_at])
             if (time !== null) expect(new Date(time).toISOString()).toBe(time)
@@ -285,7 +288,7 @@ describe('nonsense in short steps', () => {
   it('under our mark makes the reader throw as little', () => {
     fc.assert(
       fc.property(anyNonsense, (json) => {
-        expect(unsealRecord(`${json}\t`)).toMatchObject({ version: underWay.version })
+        expect(decodeRecord(`${json}\t`)).toMatchObject({ version: underWay.version })
       }),
       { numRuns: 1000 },
     )

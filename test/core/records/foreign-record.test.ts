@@ -1,23 +1,24 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isFinal, publicView, type RequestRecord, STATUSES } from '../../../core/domain/record.ts'
-import { advance, type Change } from '../../../core/domain/state-machine.ts'
-import { sealRecord } from '../../../core/records/codec.ts'
-import { adopt, parseForeignRecord } from '../../../core/records/foreign-record.ts'
+import type { Command } from '../../../core/domain/command.ts'
+import { isFinal, type RequestRecord, STATUSES, toPublicView } from '../../../core/domain/record.ts'
+import { transition } from '../../../core/domain/state-machine.ts'
+import { encodeRecord } from '../../../core/records/codec.ts'
+import { normalizeForeignRecord, parseForeignRecord } from '../../../core/records/foreign-record.ts'
 import { afterChanges, aRecord, PRIVATE, START, step, T0, TTL_SECONDS } from '../../helpers/record.ts'
 
 const rules = { now: T0, ttlSeconds: TTL_SECONDS }
 const DAY = 86_400_000
 const iso = (ms: number) => new Date(ms).toISOString()
 
-const running = afterChanges(aRecord({ now: T0 }), [START, { ...step(40), step: 'second' } as Change])
+const running = afterChanges(aRecord({ now: T0 }), [START, { ...step(40), step: 'second' } as Command])
 const completed = afterChanges(running, [{ type: 'complete', attempt: 1, result: { score: 712 } }])
 
 /** What becomes of a record when another program changes some fields of it and writes it back. */
 function touched(record: object, changes: Record<string, unknown>, now = T0): RequestRecord {
   const parsed = parseForeignRecord(JSON.stringify({ ...record, ...changes }))
   if (!parsed) throw new Error('not readable as a record')
-  return adopt(parsed, { ...rules, now })
+  return normalizeForeignRecord(parsed, { ...rules, now })
 }
 
 /** JSON of any shape, and of the shape of a record with nonsense in some of its fields. */
@@ -75,21 +76,21 @@ describe('what another program wrote', () => {
       fc.property(anyForeign, (json) => {
         const parsed = parseForeignRecord(json)
         if (!parsed) return
-        const record = adopt(parsed, rules)
+        const record = normalizeForeignRecord(parsed, rules)
         expect(Number.isInteger(record.progress)).toBe(true)
         expect(record.progress === 100).toBe(record.status === 'completed')
         expect(record.version).toBe(parsed.version + 1)
         expect(record.completed_at !== null).toBe(isFinal(record.status))
         expect(Date.parse(record.expires_at)).toBeGreaterThan(0)
         expect(Date.parse(record.expires_at)).toBeLessThanOrEqual(T0 + 60_000 + TTL_SECONDS * 1000)
-        const rest = publicView(record, T0).estimated_remaining_time
+        const rest = toPublicView(record, T0).estimated_remaining_time
         expect(rest).toBeGreaterThanOrEqual(0)
         expect(rest).toBeLessThanOrEqual(record.estimated_duration)
         if (isFinal(record.status)) return
         const change = { type: 'complete', attempt: record.attempt, result: 1 } as const
-        expect(advance(record, change, rules).ok).toBe(true)
-        advance(record, { type: 'start', attempt: record.attempt + 1 }, rules)
-        advance(record, { type: 'progress', attempt: record.attempt, progress: 50, step: 'third' }, rules)
+        expect(transition(record, change, rules).ok).toBe(true)
+        transition(record, { type: 'start', attempt: record.attempt + 1 }, rules)
+        transition(record, { type: 'progress', attempt: record.attempt, progress: 50, step: 'third' }, rules)
       }),
       { numRuns: 500 },
     )
@@ -106,7 +107,10 @@ describe('what another program wrote', () => {
     fc.assert(
       fc.property(anyForeign, secrets, (json, private_) => {
         const parsed = parseForeignRecord(JSON.stringify({ ...JSON.parse(json), ...private_ }))
-        if (parsed) expect(JSON.stringify(publicView(adopt(parsed, rules), T0))).not.toContain('private-')
+        if (parsed)
+          expect(JSON.stringify(toPublicView(normalizeForeignRecord(parsed, rules), T0))).not.toContain(
+            'private-',
+          )
       }),
       { numRuns: 300 },
     )
@@ -214,7 +218,7 @@ describe('a record that another program wrote back', () => {
       error: { code: 'otp_rejected', message: 'Not that one.' },
     }
     const record = touched(running, { status: 'otp_required', otp_data: question })
-    expect(publicView(record, T0).otp_data).toEqual(question)
+    expect(toPublicView(record, T0).otp_data).toEqual(question)
   })
 
   it.each([
@@ -288,6 +292,6 @@ describe('a record that another program wrote back', () => {
   it('with hardly more than a status is a request', () => {
     const record = touched({}, { hash: 'req_0123456789abcdef', status: 'processing', progress: 20 })
     expect(record).toMatchObject({ progress: 20, version: 1, attempt: 0, created_at: iso(T0), steps: [] })
-    expect(sealRecord(record)).toContain('"status":"processing"')
+    expect(encodeRecord(record)).toContain('"status":"processing"')
   })
 })

@@ -1,31 +1,32 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isFinal, publicView, type RequestRecord, STATUSES } from '../../../core/domain/record.ts'
-import { advance, type Change } from '../../../core/domain/state-machine.ts'
+import type { Command } from '../../../core/domain/command.ts'
+import { isFinal, type RequestRecord, STATUSES, toPublicView } from '../../../core/domain/record.ts'
+import { transition } from '../../../core/domain/state-machine.ts'
 import { parseForeignRecord } from '../../../core/records/foreign-record.ts'
-import { goesBack, type Known, lastKnown, mergeRecords } from '../../../core/records/reconcile.ts'
+import { isRegression, type KnownState, latestKnown, reconcile } from '../../../core/records/reconcile.ts'
 import { ASK, afterChanges, aRecord, START, step, T0, TTL_SECONDS } from '../../helpers/record.ts'
 
 const rules = { now: T0 + 5000, ttlSeconds: TTL_SECONDS }
 const iso = (ms: number) => new Date(ms).toISOString()
 const named = (record: RequestRecord, write_id: string): RequestRecord => ({ ...record, write_id })
 
-const HAND_OVER: Change = { type: 'submit_otp' }
-const COMPLETE: Change = { type: 'complete', attempt: 1, result: { score: 712 } }
-const CANCEL: Change = { type: 'cancel', by: 'user' }
+const HAND_OVER: Command = { type: 'submit_otp' }
+const COMPLETE: Command = { type: 'complete', attempt: 1, result: { score: 712 } }
+const CANCEL: Command = { type: 'cancel', by: 'user' }
 
 const read = named(
-  afterChanges(aRecord({ now: T0 }), [START, { ...step(40, 'Ours, before'), step: 'first' } as Change]),
+  afterChanges(aRecord({ now: T0 }), [START, { ...step(40, 'Ours, before'), step: 'first' } as Command]),
   'read',
 )
 /** What we wrote after another program had read `read`. */
-const overwritten = (...changes: Change[]) => named(afterChanges(read, changes), 'overwritten')
+const overwritten = (...changes: Command[]) => named(afterChanges(read, changes), 'overwritten')
 
 /** What becomes of a request when another program writes back what it had read, changed. */
-function merged(known: Known, base: object, changes: Record<string, unknown>): RequestRecord {
+function merged(known: KnownState, base: object, changes: Record<string, unknown>): RequestRecord {
   const parsed = parseForeignRecord(JSON.stringify({ ...base, ...changes }))
   if (!parsed) throw new Error('not readable as a record')
-  return mergeRecords([known], parsed, rules)
+  return reconcile([known], parsed, rules)
 }
 
 const ours = [
@@ -49,15 +50,15 @@ const anyForeign = fc
   .map(([base, changes, status]) => parseForeignRecord(JSON.stringify({ status, ...base, ...changes })))
 const anyKnown = fc
   .tuple(fc.constantFrom(...ours), fc.boolean())
-  .map(([record, shown]): Known => (shown ? publicView(record, T0) : record))
+  .map(([record, shown]): KnownState => (shown ? toPublicView(record, T0) : record))
 
 describe('whatever another program puts in the place of what we wrote', () => {
   it('nothing goes back, and it is a request that lives on under the same rules', () => {
     fc.assert(
       fc.property(anyKnown, anyForeign, (known, foreign) => {
         if (!foreign) return
-        const record = mergeRecords([known], foreign, rules)
-        expect(goesBack(known, record)).toBe(false)
+        const record = reconcile([known], foreign, rules)
+        expect(isRegression(known, record)).toBe(false)
         expect(record.version).toBeGreaterThan(Math.max(known.version, foreign.version))
         expect(record.updated_at >= known.updated_at).toBe(true)
         expect(Number.isInteger(record.progress)).toBe(true)
@@ -68,7 +69,7 @@ describe('whatever another program puts in the place of what we wrote', () => {
         else if (!isFinal(record.status)) expect(record.expires_at).toBe(known.expires_at)
         if (isFinal(record.status)) return
         const change = { type: 'complete', attempt: record.attempt, result: 1 } as const
-        expect(advance(record, change, rules).ok).toBe(true)
+        expect(transition(record, change, rules).ok).toBe(true)
       }),
       { numRuns: 2000 },
     )
@@ -79,7 +80,7 @@ describe('whatever another program puts in the place of what we wrote', () => {
     fc.assert(
       fc.property(fc.constantFrom(...ours), anyForeign, (known, foreign) => {
         if (!foreign) return
-        const record = mergeRecords([known], foreign, rules)
+        const record = reconcile([known], foreign, rules)
         for (const field of ['request_data', 'user_id', 'session_id', 'owner_hash', 'deadline_at'] as const)
           expect(record[field]).toEqual(known[field])
       }),
@@ -95,7 +96,7 @@ describe('whatever another program puts in the place of what we wrote', () => {
         (end, foreign) => {
           if (!foreign) return
           const { version: _v, updated_at: _u, guarded: _g, ...kept } = end
-          expect(mergeRecords([end], foreign, rules)).toMatchObject(kept)
+          expect(reconcile([end], foreign, rules)).toMatchObject(kept)
         },
       ),
     )
@@ -105,8 +106,8 @@ describe('whatever another program puts in the place of what we wrote', () => {
     fc.assert(
       fc.property(anyKnown, anyForeign, (known, foreign) => {
         if (!foreign) return
-        const once = mergeRecords([known], foreign, rules)
-        expect(goesBack(once, mergeRecords([once], once, rules))).toBe(false)
+        const once = reconcile([known], foreign, rules)
+        expect(isRegression(once, reconcile([once], once, rules))).toBe(false)
       }),
     )
   })
@@ -121,7 +122,7 @@ describe('another program that had not read our last write', () => {
   })
 
   it('changes nothing when it is behind', () => {
-    const known = overwritten({ ...step(60, 'Ours'), step: 'second' } as Change)
+    const known = overwritten({ ...step(60, 'Ours'), step: 'second' } as Command)
     const record = merged(known, read, { progress: 50, step: 'first', current_message: 'Theirs' })
     expect(record).toMatchObject({ progress: 60, step: 'second', current_message: 'Ours', version: 5 })
     expect(record.steps).toEqual(known.steps)
@@ -190,10 +191,10 @@ describe('another program that had read our last write', () => {
 })
 
 describe('what was only shown', () => {
-  const shown = publicView(overwritten({ ...step(60, 'Shown'), step: 'second' } as Change), T0)
+  const shown = toPublicView(overwritten({ ...step(60, 'Shown'), step: 'second' } as Command), T0)
 
   it('stays true when something older stands there', () => {
-    expect(mergeRecords([shown], read, rules)).toMatchObject({
+    expect(reconcile([shown], read, rules)).toMatchObject({
       progress: 60,
       current_message: 'Shown',
       step: 'second',
@@ -205,7 +206,7 @@ describe('what was only shown', () => {
   it('takes what is never shown from the newest record that is known', () => {
     const foreign = parseForeignRecord('{"status":"processing","progress":70}')
     if (!foreign) throw new Error('not readable')
-    expect(mergeRecords([read, shown], foreign, rules)).toMatchObject({
+    expect(reconcile([read, shown], foreign, rules)).toMatchObject({
       progress: 70,
       request_data: read.request_data,
       session_id: read.session_id,
@@ -214,14 +215,14 @@ describe('what was only shown', () => {
   })
 
   it('is no record to go by alone', () => {
-    expect(lastKnown([null, shown])).toBeNull()
-    expect(lastKnown([read, shown])).toMatchObject({ progress: 60, session_id: read.session_id })
-    expect(lastKnown([])).toBeNull()
+    expect(latestKnown([null, shown])).toBeNull()
+    expect(latestKnown([read, shown])).toMatchObject({ progress: 60, session_id: read.session_id })
+    expect(latestKnown([])).toBeNull()
   })
 
   it('keeps an open question with all that belongs to it', () => {
     const asked = overwritten(ASK)
-    const record = mergeRecords([publicView(afterChanges(asked, [step(50)]), T0)], asked, rules)
+    const record = reconcile([toPublicView(afterChanges(asked, [step(50)]), T0)], asked, rules)
     expect(record.otp_data).toEqual(asked.otp_data)
   })
 })

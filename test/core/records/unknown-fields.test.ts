@@ -1,9 +1,9 @@
 /** A rolling deploy: what a newer version of ours keeps in a record survives the writes of this one, and is not shown. */
 import { describe, expect, it } from 'vitest'
 import { creditScoreRating } from '../../../core/catalog/credit-score-rating.ts'
-import { publicView, type RequestRecord } from '../../../core/domain/record.ts'
-import type { Change } from '../../../core/domain/state-machine.ts'
-import { sealRecord } from '../../../core/records/codec.ts'
+import type { Command } from '../../../core/domain/command.ts'
+import { type RequestRecord, toPublicView } from '../../../core/domain/record.ts'
+import { encodeRecord } from '../../../core/records/codec.ts'
 import { createRequestStore } from '../../../core/store/request-store.ts'
 import { keys } from '../../helpers/names.ts'
 import { ASK, afterChanges, aRecord, START, TTL_SECONDS } from '../../helpers/record.ts'
@@ -32,18 +32,18 @@ const write = (hash: string, json: string) => client.setex(keys.record(hash), 60
 const stored = async (hash: string) => JSON.parse((await client.get(keys.record(hash))) as string)
 const countIn = (value: unknown): number => JSON.stringify(value).split(MARK).length - 1
 
-async function applied(hash: string, change: Change): Promise<RequestRecord> {
+async function applied(hash: string, change: Command): Promise<RequestRecord> {
   const outcome = await another().apply(hash, change)
   if (!outcome.ok) throw new Error(outcome.refusal)
   return outcome.stored.record
 }
 
-const at = (progress: number, step: string): Change => ({ type: 'progress', attempt: 1, progress, step })
-const begun = (...changes: Change[]) =>
+const at = (progress: number, step: string): Command => ({ type: 'progress', attempt: 1, progress, step })
+const begun = (...changes: Command[]) =>
   newer(afterChanges(aRecord({ service: creditScoreRating }), [START, ...changes]))
 
 describe('fields that this version does not know', () => {
-  it.each<[string, Change]>([
+  it.each<[string, Command]>([
     ['progress', at(30, 'captcha_solving')],
     ['the next attempt', { type: 'start', attempt: 2 }],
     ['a question', ASK],
@@ -61,7 +61,7 @@ describe('fields that this version does not know', () => {
     ['a cancel', { type: 'cancel', by: 'user' }],
   ])('survive %s in the record and in its steps', async (_name, change) => {
     const record = begun(at(10, 'authentication'))
-    await write(record.hash, sealRecord(record))
+    await write(record.hash, encodeRecord(record))
     await applied(record.hash, change)
     const now = await stored(record.hash)
     expect(now).toMatchObject(NEWER)
@@ -70,26 +70,29 @@ describe('fields that this version does not know', () => {
 
   it('survive in a question through a wrong code and a resend', async () => {
     const record = begun(ASK)
-    await write(record.hash, sealRecord(record))
-    for (const change of [{ type: 'submit_otp' }, { type: 'reject_otp', attempt: 1 }] as Change[])
+    await write(record.hash, encodeRecord(record))
+    for (const change of [{ type: 'submit_otp' }, { type: 'reject_otp', attempt: 1 }] as Command[])
       await applied(record.hash, change)
     expect((await stored(record.hash)).otp_data).toMatchObject({ newer: MARK, attempts_left: 2 })
   })
 
   it('survive in steps of which none is begun', async () => {
     const record = newer(aRecord({ service: creditScoreRating }))
-    await write(record.hash, sealRecord(record))
+    await write(record.hash, encodeRecord(record))
     await applied(record.hash, START)
     expect(countIn((await stored(record.hash)).steps)).toBe(record.steps.length)
   })
 
-  it.each<[string, Change[]]>([
+  it.each<[string, Command[]]>([
     ['runs', [at(10, 'authentication')]],
     ['asks for a code', [ASK]],
     ['has failed', [{ type: 'fail', error: { code: 'x', message: 'X', retryable: false } }]],
   ])('survive another program that writes a request which %s', async (_name, changes) => {
     const record = begun(...changes)
-    await write(record.hash, JSON.stringify({ ...JSON.parse(sealRecord(record)), current_message: 'Theirs' }))
+    await write(
+      record.hash,
+      JSON.stringify({ ...JSON.parse(encodeRecord(record)), current_message: 'Theirs' }),
+    )
     const read = (await another().read(record.hash))?.record as RequestRecord
     expect(read).toMatchObject({ ...NEWER, current_message: 'Theirs' })
     expect(countIn(await stored(record.hash))).toBe(countIn(record))
@@ -98,16 +101,16 @@ describe('fields that this version does not know', () => {
     expect((await another().read(record.hash))?.record).toMatchObject({ region: `${MARK}-2` })
   })
 
-  it.each<[string, Change[]]>([
+  it.each<[string, Command[]]>([
     ['runs', [at(10, 'authentication')]],
     ['asks for a code', [ASK]],
     ['has failed', [{ type: 'fail', error: { code: 'x', message: 'X', retryable: false } }]],
   ])('are never shown of a request that %s', async (_name, changes) => {
     const record = begun(...changes)
-    expect(countIn(publicView(record, Date.now()))).toBe(0)
+    expect(countIn(toPublicView(record, Date.now()))).toBe(0)
     await write(record.hash, JSON.stringify(record))
     const read = (await another().read(record.hash))?.record as RequestRecord
-    expect(countIn(publicView(read, Date.now()))).toBe(0)
+    expect(countIn(toPublicView(read, Date.now()))).toBe(0)
   })
 
   it('of another program are left out where they are longer than 16 kB together', async () => {
@@ -121,11 +124,11 @@ describe('fields that this version does not know', () => {
 
 describe('a status that this version does not know', () => {
   const paused = (record: RequestRecord) =>
-    sealRecord({ ...record, status: 'paused' as RequestRecord['status'] })
+    encodeRecord({ ...record, status: 'paused' as RequestRecord['status'] })
 
   it('leaves the last good state shown where the process knows one', async () => {
     const record = begun()
-    await write(record.hash, sealRecord(record))
+    await write(record.hash, encodeRecord(record))
     const store = another()
     await store.read(record.hash)
     await write(record.hash, paused(record))

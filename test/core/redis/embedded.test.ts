@@ -2,8 +2,8 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openRedis } from '../../../core/redis/connect.ts'
-import { type EmbeddedRedis, joinEmbedded } from '../../../core/redis/embedded.ts'
-import { answers } from '../../../core/redis/local-server.ts'
+import { type EmbeddedRedis, startOrJoinEmbedded } from '../../../core/redis/embedded.ts'
+import { isRedisUp } from '../../../core/redis/local-server.ts'
 import type { RedisTarget } from '../../../core/runtime/config.ts'
 import { createRequestStore } from '../../../core/store/request-store.ts'
 import { startChild } from '../../helpers/child.ts'
@@ -26,16 +26,16 @@ const folder = () => join(TMPDIR, readdirSync(TMPDIR).find((name) => name.starts
 const ownerFile = () => join(folder(), 'owner.json')
 const owner = () => JSON.parse(readFileSync(ownerFile(), 'utf8')) as { ownerPid: number; serverPid: number }
 const isGone = (redis: EmbeddedRedis) =>
-  eventually(async () => expect(await answers(redis.target.url)).toBe(false))
+  eventually(async () => expect(await isRedisUp(redis.target.url)).toBe(false))
 const joinElsewhere = () => startChild('test/helpers/fixtures/embedded.ts', [], { TMPDIR })
 
 describe.runIf(onRealRedis)('the private Redis', () => {
   it('is started by the first, joined by others, and stopped by the first', async () => {
-    const first = await joinEmbedded(quiet)
-    const second = await joinEmbedded(quiet)
+    const first = await startOrJoinEmbedded(quiet)
+    const second = await startOrJoinEmbedded(quiet)
     expect(second.target).toEqual(first.target)
     await second.stop()
-    expect(await answers(first.target.url)).toBe(true)
+    expect(await isRedisUp(first.target.url)).toBe(true)
     await first.stop()
     await isGone(first)
   })
@@ -46,21 +46,21 @@ describe.runIf(onRealRedis)('the private Redis', () => {
     expect(await without.ended).toBe(4)
     expect(without.output()).toContain('no private one is running: start Halfway first')
 
-    const redis = await joinEmbedded(quiet)
+    const redis = await startOrJoinEmbedded(quiet)
     writeFileSync(ownerFile(), JSON.stringify({ ...owner(), ownerPid: 2 ** 22 + 1 }))
     const withOne = child()
     expect(await withOne.ended).toBe(0)
     expect(withOne.output()).toBe('There are no such requests.\n')
-    expect(await answers(redis.target.url)).toBe(true)
+    expect(await isRedisUp(redis.target.url)).toBe(true)
     await redis.stop()
     await isGone(redis)
   })
 
   it('is started once when several ask for it at the same moment', async () => {
     const started: EmbeddedRedis[] = await Promise.all([
-      joinEmbedded(quiet),
-      joinEmbedded(quiet),
-      joinEmbedded(quiet),
+      startOrJoinEmbedded(quiet),
+      startOrJoinEmbedded(quiet),
+      startOrJoinEmbedded(quiet),
     ])
     const connections = await openRedis(started[0]?.target as RedisTarget, quiet)
     const info = await (await connections.connect('patient')).info('server')
@@ -74,19 +74,19 @@ describe.runIf(onRealRedis)('the private Redis', () => {
   })
 
   it('lies in a folder that only this user can enter', async () => {
-    const redis = await joinEmbedded(quiet)
+    const redis = await startOrJoinEmbedded(quiet)
     expect(statSync(folder()).mode & 0o777).toBe(0o700)
     expect(statSync(ownerFile()).mode & 0o777).toBe(0o600)
     await redis.stop()
   })
 
   it('is found by another process, which leaves it running when it goes', async () => {
-    const mine = await joinEmbedded(quiet)
+    const mine = await startOrJoinEmbedded(quiet)
     const other = joinElsewhere()
     await other.said(mine.target.url)
     other.process.stdin?.end()
     expect(await other.ended).toBe(0)
-    expect(await answers(mine.target.url)).toBe(true)
+    expect(await isRedisUp(mine.target.url)).toBe(true)
     await mine.stop()
   })
 
@@ -94,7 +94,7 @@ describe.runIf(onRealRedis)('the private Redis', () => {
     const others = [joinElsewhere(), joinElsewhere(), joinElsewhere()]
     await Promise.all(others.map((child) => child.said('redis.sock')))
     const { ownerPid, serverPid } = owner()
-    const mine = await joinEmbedded(quiet)
+    const mine = await startOrJoinEmbedded(quiet)
     const connections = await openRedis(mine.target, quiet)
     const info = await (await connections.connect('patient')).info('server')
     expect(Number(/process_id:(\d+)/.exec(info)?.[1])).toBe(serverPid)
@@ -103,7 +103,7 @@ describe.runIf(onRealRedis)('the private Redis', () => {
     const isOwner = (child: (typeof others)[number]) => child.process.pid === ownerPid
     for (const child of others.filter((child) => !isOwner(child))) child.process.stdin?.end()
     for (const child of others.filter((child) => !isOwner(child))) expect(await child.ended).toBe(0)
-    expect(await answers(mine.target.url)).toBe(true)
+    expect(await isRedisUp(mine.target.url)).toBe(true)
     others.find(isOwner)?.process.stdin?.end()
     await isGone(mine)
   })
@@ -113,19 +113,19 @@ describe.runIf(onRealRedis)('the private Redis', () => {
     await killed.said('redis.sock')
     killed.process.kill('SIGKILL')
     await killed.ended
-    const heir = await joinEmbedded(quiet)
+    const heir = await startOrJoinEmbedded(quiet)
     expect(owner().ownerPid).toBe(process.pid)
     await heir.stop()
     await isGone(heir)
   })
 
   it('is started anew when only its owner’s note is left', async () => {
-    const before = await joinEmbedded(quiet)
+    const before = await startOrJoinEmbedded(quiet)
     const note = readFileSync(ownerFile(), 'utf8')
     await before.stop()
     writeFileSync(ownerFile(), note)
-    const redis = await joinEmbedded(quiet)
-    expect(await answers(redis.target.url)).toBe(true)
+    const redis = await startOrJoinEmbedded(quiet)
+    expect(await isRedisUp(redis.target.url)).toBe(true)
     await redis.stop()
     await isGone(redis)
   })

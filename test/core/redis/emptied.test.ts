@@ -13,8 +13,8 @@ describe('a Redis that was emptied', () => {
   const HELD = { concurrency: '3', max: '4', duration: '60000', 'opts.maxLenEvents': '100' }
 
   test('gets the limits of a queue back, and what is left of its hold', async () => {
-    const line = useQueue(redis, { atOnce: 3, rate: { requests: 4, seconds: 60 } })
-    await line.queues.limit()
+    const line = useQueue(redis, { maxConcurrent: 3, rate: { requests: 4, seconds: 60 } })
+    await line.queues.applyLimits()
     await line.queues.hold(line.queue, 60_000)
     await redis.flushall()
     await eventually(async () => expect(await metaOf(line)).toMatchObject(HELD))
@@ -25,7 +25,7 @@ describe('a Redis that was emptied', () => {
 
   test('is not held again once the hold is over', async () => {
     const line = useQueue(redis)
-    await line.queues.limit()
+    await line.queues.applyLimits()
     await line.queues.hold(line.queue, 50)
     await redis.flushall()
     await eventually(async () => expect(await metaOf(line)).toHaveProperty('max'))
@@ -34,10 +34,10 @@ describe('a Redis that was emptied', () => {
   })
 
   test('gets nothing back in place of limits that a newer version has set meanwhile', async () => {
-    const [line, other] = [useQueue(redis, { atOnce: 3 }), useQueue(redis, { atOnce: 3 })]
+    const [line, other] = [useQueue(redis, { maxConcurrent: 3 }), useQueue(redis, { maxConcurrent: 3 })]
     const queues = createQueues({ redis, log: quiet, services: [line.queue, other.queue] })
     cleanUp(() => queues.stop())
-    await queues.limit()
+    await queues.applyLimits()
     await redis.hset(line.key('meta'), 'concurrency', 7)
     // Both are looked at together.
     await redis.del(other.key('meta'))
@@ -48,8 +48,8 @@ describe('a Redis that was emptied', () => {
   test.runIf(onRealRedis)('and started anew gets them back at once', async () => {
     const own = await useRedis()
     const client = await own.connections.connect('patient')
-    const line = useQueue(client, { atOnce: 3, rate: { requests: 4, seconds: 60 } })
-    await line.queues.limit()
+    const line = useQueue(client, { maxConcurrent: 3, rate: { requests: 4, seconds: 60 } })
+    await line.queues.applyLimits()
     await line.queues.hold(line.queue, 60_000)
     await own.goAway()
     await own.comeBack()

@@ -1,10 +1,10 @@
 /** Two installations on one Redis that differ in a prefix, and what each sees of the other: nothing. */
 import { afterAll, describe, expect, test } from 'vitest'
-import { createUpdateBus } from '../../../core/pubsub/channel-subscriber.ts'
+import { createChannelSubscriber } from '../../../core/pubsub/channel-subscriber.ts'
 import { createQueues } from '../../../core/queue/queues.ts'
-import { announceWorker, queuesWithoutWorker } from '../../../core/queue/worker-heartbeat.ts'
+import { queuesWithoutWorker, startHeartbeat } from '../../../core/queue/worker-heartbeat.ts'
 import { openRedis, type RedisClient } from '../../../core/redis/connect.ts'
-import { createNames, type Prefixes } from '../../../core/redis/keys.ts'
+import { createKeys, type Prefixes } from '../../../core/redis/keys.ts'
 import { createDeadlines } from '../../../core/store/deadline-index.ts'
 import { createFailures } from '../../../core/store/failed-requests.ts'
 import { createIdempotency } from '../../../core/store/idempotency-keys.ts'
@@ -21,7 +21,11 @@ async function useInstallation(prefixes: Prefixes) {
   const redis: RedisClient = await connections.connect('patient')
   const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS })
   const queues = createQueues({ redis, log: quiet, services: [QUEUE] })
-  const bus = createUpdateBus({ redis, subscriber: await connections.connect('subscriber'), log: quiet })
+  const bus = createChannelSubscriber({
+    redis,
+    subscriber: await connections.connect('subscriber'),
+    log: quiet,
+  })
   afterAll(async () => {
     bus.stop()
     await queues.stop()
@@ -47,7 +51,7 @@ const pairs = [
 ] as const
 
 test('by default every name is as the contract says', () => {
-  const names = createNames({})
+  const names = createKeys({})
   expect(names).toMatchObject({
     installation: undefined,
     queues: 'halfway',
@@ -60,23 +64,23 @@ test('by default every name is as the contract says', () => {
   })
   expect(names.record('req_x')).toBe('local_request:req_x')
   expect(names.channel('req_x')).toBe('local_request_updates:req_x')
-  expect(names.otpBox('req_x')).toBe('local_request:otp:{local_request:req_x}')
-  expect(names.guard('req_x')).toBe('local_request:guard:{local_request:req_x}')
+  expect(names.otp('req_x')).toBe('local_request:otp:{local_request:req_x}')
+  expect(names.backup('req_x')).toBe('local_request:guard:{local_request:req_x}')
   expect(names.refusal('place')).toBe('local_request:refusal:place')
   expect(names.rateLimit('submit')).toBe('local_request:rate:submit:')
   expect(names.idempotency('a caller', 'a key')).toMatch(/^local_request:idempotency:[\w-]{43}$/)
-  expect(createNames({ queuePrefix: 'halfway', keyPrefix: '' }).queues).toBe('halfway')
+  expect(createKeys({ queuePrefix: 'halfway', keyPrefix: '' }).queues).toBe('halfway')
 })
 
 test('with another QUEUE_PREFIX record, list and channel keep the names of the contract', () => {
-  const [names, other] = [createNames({}), createNames({ queuePrefix: 'second' })]
+  const [names, other] = [createKeys({}), createKeys({ queuePrefix: 'second' })]
   expect(other.list).toBe(names.list)
-  for (const name of ['record', 'channel', 'otpBox', 'guard'] as const)
+  for (const name of ['record', 'channel', 'otp', 'backup'] as const)
     expect(other[name]('req_x'), name).toBe(names[name]('req_x'))
 })
 
 test('with another KEY_PREFIX every name begins with it', () => {
-  const names = createNames({ keyPrefix: 'app2:', queuePrefix: 'second' })
+  const names = createKeys({ keyPrefix: 'app2:', queuePrefix: 'second' })
   for (const [what, name] of Object.entries(names)) {
     if (what === 'installation') continue
     expect(typeof name === 'string' ? name : (name as (...of: string[]) => string)('a', 'b'), what).toMatch(
@@ -86,7 +90,7 @@ test('with another KEY_PREFIX every name begins with it', () => {
 })
 
 test('in a Cluster all keys of the queues lie in one slot', () => {
-  expect(createNames({ keyPrefix: 'a:', queuePrefix: 'b' }, { isCluster: true }).queues).toBe('{a::b}')
+  expect(createKeys({ keyPrefix: 'a:', queuePrefix: 'b' }, { isCluster: true }).queues).toBe('{a::b}')
 })
 
 describe.each(pairs)('with another %s an installation sees nothing of the otherâ€™s', (what, one, two) => {
@@ -119,12 +123,12 @@ describe.each(pairs)('with another %s an installation sees nothing of the otherâ
 
   test('reminders', async () => {
     const hash = aHash()
-    await one.deadlines.remind(hash, 1000)
+    await one.deadlines.schedule(hash, 1000)
     expect(await one.deadlines.take(2000, 10, 2000)).toEqual([hash])
     expect(await two.deadlines.take(2000, 10, 2000)).toEqual([])
-    await two.deadlines.forget(hash)
+    await two.deadlines.remove(hash)
     expect(await one.deadlines.take(2000, 10, 2000)).toEqual([hash])
-    await one.deadlines.forget(hash)
+    await one.deadlines.remove(hash)
   })
 
   test('failures', async () => {
@@ -150,7 +154,7 @@ describe.each(pairs)('with another %s an installation sees nothing of the otherâ
   })
 
   test('sign of life', async () => {
-    const announced = announceWorker({ redis: one.redis, takenQueues: () => ['inquiries'], log: quiet })
+    const announced = startHeartbeat({ redis: one.redis, takenQueues: () => ['inquiries'], log: quiet })
     const missing = (redis: typeof one.redis) => queuesWithoutWorker(redis, ['inquiries'])
     await eventually(async () => expect(await missing(one.redis)).toEqual([]))
     expect(await missing(two.redis)).toEqual(['inquiries'])
@@ -163,8 +167,8 @@ describe('with another KEY_PREFIX', () => {
   test('an installation has a list of its own', async () => {
     const record = aRecord()
     await usual.store.create(record)
-    expect(await usual.store.latest(10)).toContain(record.hash)
-    expect(await otherKeys.store.latest(1000)).not.toContain(record.hash)
+    expect(await usual.store.listRecent(10)).toContain(record.hash)
+    expect(await otherKeys.store.listRecent(1000)).not.toContain(record.hash)
   })
 
   test('an installation hears nothing of the otherâ€™s, not even of the same hash', async () => {

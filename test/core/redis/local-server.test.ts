@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
-import { answers, freePort, startRedisServer } from '../../../core/redis/local-server.ts'
-import { addressOf } from '../../../core/redis/topology.ts'
+import { freePort, isRedisUp, startRedisServer } from '../../../core/redis/local-server.ts'
+import { describeTarget } from '../../../core/redis/topology.ts'
 import { cleanUp } from '../../helpers/clean-up.ts'
 import { onRealRedis, useFolder } from '../../helpers/redis.ts'
 
@@ -67,7 +67,7 @@ describe('the JavaScript Redis', async () => {
     const { password: other } = await start({ engine: 'js' })
     expect(password).toMatch(/^[\w-]{32}$/)
     expect(other).not.toBe(password)
-    expect(addressOf({ kind: 'single', url })).toBe(`127.0.0.1:${port}`)
+    expect(describeTarget({ kind: 'single', url })).toBe(`127.0.0.1:${port}`)
     if (process.platform !== 'linux') return
     for (const file of ['cmdline', 'environ'])
       expect(readFileSync(`/proc/${pid}/${file}`, 'utf8')).not.toContain(password)
@@ -77,7 +77,7 @@ describe('the JavaScript Redis', async () => {
 describe.runIf(onRealRedis)('an installed Redis that is started at a port', () => {
   it('accepts no connection at another address than 127.0.0.1', async () => {
     const { url, port } = await start({ port: await freePort() })
-    expect(await answers(url)).toBe(true)
+    expect(await isRedisUp(url)).toBe(true)
     for (const address of otherAddresses)
       expect(await ask(address, port, undefined, 'PING'), address).toMatch(
         /^E(CONNREFUSED|NETUNREACH|INVAL)$/,

@@ -1,6 +1,6 @@
 /** Another program puts values of another type, or nonsense, where keys of ours should be: nobody is turned away for it. */
 import { afterAll, describe, expect, it } from 'vitest'
-import { createIntake } from '../../../core/actions/enqueue-request.ts'
+import { createEnqueueRequest } from '../../../core/actions/enqueue-request.ts'
 import { linkCheck } from '../../../core/catalog/link-check.ts'
 import type { PublicView } from '../../../core/domain/record.ts'
 import { createQueues } from '../../../core/queue/queues.ts'
@@ -21,7 +21,7 @@ const deadlines = createDeadlines({ redis: client })
 const failures = createFailures({ redis: client })
 const idempotency = createIdempotency({ redis: client })
 const subjects = createSubjects({ redis: client, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } })
-const intake = createIntake({ store, queues, deadlines, subjects })
+const intake = createEnqueueRequest({ store, queues, deadlines, subjects })
 
 /** Makes a value of this type. */
 const MAKE: Record<string, (key: string) => Promise<unknown>> = {
@@ -43,11 +43,11 @@ describe('a request is taken in', () => {
     'with a %s in place of the list of requests, which then lists it',
     async (type) => {
       await replace(keys.list, type)
-      expect(await store.latest(10)).toEqual([])
+      expect(await store.listRecent(10)).toEqual([])
       await replace(keys.list, type)
       const record = aRecord()
       await intake(record, linkCheck)
-      expect(await store.latest(10)).toEqual([record.hash])
+      expect(await store.listRecent(10)).toEqual([record.hash])
     },
   )
 
@@ -75,17 +75,17 @@ describe('what is no hash', () => {
     await client.lpush(keys.list, bytes, '', hash)
     expect(await deadlines.take(Date.now(), 10, 2)).toEqual([hash])
     expect(await client.zrange(keys.deadlines, 0, '2', 'BYSCORE')).toEqual([hash])
-    expect((await store.latest(3))[0]).toBe(hash)
-    expect(await store.latest(3)).toHaveLength(1)
+    expect((await store.listRecent(3))[0]).toBe(hash)
+    expect(await store.listRecent(3)).toHaveLength(1)
   })
 })
 
 describe('a code', () => {
   it.each(otherThan('string'))('is handed over with a %s in place of its box', async (type) => {
     const { hash } = (await given(START, ASK)).record
-    await replace(keys.otpBox(hash), type)
+    await replace(keys.otp(hash), type)
     expect(await otpBox.take(hash)).toBeNull()
-    await replace(keys.otpBox(hash), type)
+    await replace(keys.otp(hash), type)
     await applied(hash, { type: 'submit_otp' }, { otp: '483920' })
     expect(await otpBox.take(hash)).toBe('483920')
   })
@@ -94,14 +94,14 @@ describe('a code', () => {
 describe('a guarded write', () => {
   it.each(otherThan('string'))('is made with a %s in place of its guard', async (type) => {
     const { hash } = (await given(START)).record
-    await replace(keys.guard(hash), type)
+    await replace(keys.backup(hash), type)
     const foreign = JSON.stringify({
       ...JSON.parse((await client.get(keys.record(hash))) as string),
       progress: 20,
     })
     await client.setex(keys.record(hash), 60, foreign)
     expect((await store.read(hash))?.record.progress).toBe(20)
-    expect(await client.get(keys.guard(hash))).toBe(await client.get(keys.record(hash)))
+    expect(await client.get(keys.backup(hash))).toBe(await client.get(keys.record(hash)))
   })
 })
 
@@ -159,9 +159,9 @@ describe('an idempotency key', () => {
     expect(await idempotency.claim('caller', key, mine)).toEqual(mine)
     expect(await idempotency.claim('caller', key, claim())).toEqual(mine)
     await leave(keys.idempotencyAnswer('caller', key))
-    expect(await idempotency.answer('caller', key)).toBeNull()
+    expect(await idempotency.getResponse('caller', key)).toBeNull()
     const view = { hash: mine.hash } as PublicView
-    expect(await idempotency.settle('caller', key, view, 60)).toEqual(view)
+    expect(await idempotency.saveResponse('caller', key, view, 60)).toEqual(view)
   })
 })
 

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { createNames } from '../../../core/redis/keys.ts'
+import { createKeys } from '../../../core/redis/keys.ts'
 import { loadConfig, type RedisTarget } from '../../../core/runtime/config.ts'
-import { SETTING_NAMES } from '../../../core/runtime/env-schema.ts'
-import { StartError } from '../../../core/runtime/startup-error.ts'
+import { ENV_NAMES } from '../../../core/runtime/env-schema.ts'
+import { StartupError } from '../../../core/runtime/startup-error.ts'
 
 const PRODUCTION = {
   NODE_ENV: 'production',
@@ -19,8 +19,8 @@ function complaints(env: Record<string, string | undefined>): string[] {
     loadConfig(env)
     return []
   } catch (error) {
-    expect(error).toBeInstanceOf(StartError)
-    return (error as StartError).message.split('\n').slice(1)
+    expect(error).toBeInstanceOf(StartupError)
+    return (error as StartupError).message.split('\n').slice(1)
   }
 }
 
@@ -175,7 +175,7 @@ describe('the Redis they name', () => {
     expect(config.redis).toEqual({
       kind: 'cluster', password: undefined, nodes: [{ host: '::1', port: 7000 }, { host: '10.0.0.1', port: 7001 }],
     }) // biome-ignore format: one target
-    expect(createNames(config.connections, { isCluster: true }).queues).toBe('{q}')
+    expect(createKeys(config.connections, { isCluster: true }).queues).toBe('{q}')
   })
 
   it.each([
@@ -257,7 +257,7 @@ describe('.env.example', () => {
   })
 
   it('lists every setting once, in their order, and none that is not one', () => {
-    expect(settings.map(({ name }) => name)).toEqual(SETTING_NAMES)
+    expect(settings.map(({ name }) => name)).toEqual(ENV_NAMES)
   })
 
   it('sets nothing by itself', () => {

@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { createUpdater } from '../../../bots/updater.ts'
 import { openRedis } from '../../../core/redis/connect.ts'
 import { parseRedisAddress } from '../../../core/runtime/redis-address.ts'
-import { StartError } from '../../../core/runtime/startup-error.ts'
+import { StartupError } from '../../../core/runtime/startup-error.ts'
 import { onRealRedis, quiet, useRedis } from '../../helpers/redis.ts'
 
 const PASSWORD = 'p4ss-w0rd'
@@ -51,7 +51,7 @@ describe('an address of a Redis', () => {
     'of which something would be ignored is refused in a sentence without its password: %s',
     (address, why) => {
       const parse = (): unknown => parseRedisAddress(address)
-      expect(parse).toThrow(StartError)
+      expect(parse).toThrow(StartupError)
       expect(parse).toThrow(why)
       expect(parse).not.toThrow(PASSWORD)
     },
@@ -59,7 +59,7 @@ describe('an address of a Redis', () => {
 
   it('is read in the same way for bots', async () => {
     const redis = 'redis://127.0.0.1:6379?database=3'
-    await expect(createUpdater({ redis, log: quiet })).rejects.toThrow(StartError)
+    await expect(createUpdater({ redis, log: quiet })).rejects.toThrow(StartupError)
   })
 })
 

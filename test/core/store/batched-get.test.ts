@@ -1,7 +1,7 @@
 /** Values that are read in one turn of the event loop are read with one command. */
 import { describe, expect, test } from 'vitest'
 import type { RedisClient } from '../../../core/redis/connect.ts'
-import { createReadValue, type ReadValue, type Value, WRONG_TYPE } from '../../../core/store/batched-get.ts'
+import { createBatchedGet, type GetValue, type Value, WRONG_TYPE } from '../../../core/store/batched-get.ts'
 import { eventually } from '../../helpers/eventually.ts'
 import { onRealRedis, useRedis } from '../../helpers/redis.ts'
 
@@ -21,7 +21,7 @@ function counted(connection: RedisClient = client) {
       }
     },
   }) as RedisClient
-  return { asked, read: createReadValue(counting) }
+  return { asked, read: createBatchedGet(counting) }
 }
 
 /** So many keys of this name, each with a value of its own. */
@@ -31,7 +31,7 @@ async function given(name: string, count: number): Promise<string[]> {
   return keys
 }
 const valuesOf = (keys: string[]): string[] => keys.map((key) => `value of ${key}`)
-const allOf = (keys: string[], read: ReadValue) => Promise.all(keys.map(read))
+const allOf = (keys: string[], read: GetValue) => Promise.all(keys.map(read))
 
 describe('what is asked in one turn', () => {
   test('costs one command, and each asker gets their own value', async () => {

@@ -1,8 +1,12 @@
 /** What is left of requests that failed. */
 import { describe, expect, test } from 'vitest'
+import type { Command } from '../../../core/domain/command.ts'
 import type { RequestRecord } from '../../../core/domain/record.ts'
-import type { Change } from '../../../core/domain/state-machine.ts'
-import { createFailures, FAILURES_KEPT, FAILURES_KEPT_SECONDS } from '../../../core/store/failed-requests.ts'
+import {
+  createFailures,
+  FAILED_REQUEST_TTL_SECONDS,
+  MAX_FAILED_REQUESTS,
+} from '../../../core/store/failed-requests.ts'
 import { keys } from '../../helpers/names.ts'
 import { ASK, aHash, aRecord, PRIVATE, START } from '../../helpers/record.ts'
 import { useRedis } from '../../helpers/redis.ts'
@@ -14,7 +18,7 @@ const failures = createFailures({ redis: client })
 
 const NOW = Date.now()
 const WORDS = 'Ann Smith, 0912 345 6789, is not known to the portal'
-const FAIL: Change = {
+const FAIL: Command = {
   type: 'fail',
   attempt: 1,
   error: { code: 'not_registered', message: WORDS, retryable: false },
@@ -93,8 +97,8 @@ describe('a request that failed', () => {
   test('is kept once, as it was first', async () => {
     const failed = aFailed(1000)
     const before = await failures.count()
-    await failures.keep(failed)
-    await failures.keep({ ...failed, attempt: 9, completed_at: new Date(NOW).toISOString() })
+    await failures.add(failed)
+    await failures.add({ ...failed, attempt: 9, completed_at: new Date(NOW).toISOString() })
     expect(await failures.count()).toBe(before + 1)
     expect(await failures.find(failed.hash)).toMatchObject({
       attempts: 2,
@@ -104,8 +108,8 @@ describe('a request that failed', () => {
 
   test('is listed before those that failed earlier', async () => {
     const [early, late] = [aFailed(-60_000), aFailed(-61_000)]
-    await failures.keep(late)
-    await failures.keep(early)
+    await failures.add(late)
+    await failures.add(early)
     expect((await failures.list()).slice(0, 2).map(({ hash }) => hash)).toEqual([late.hash, early.hash])
   })
 })
@@ -115,7 +119,7 @@ describe('a request that has not failed', () => {
     'but is %s is nothing to keep',
     async (status) => {
       const record = aFailed(0, { status })
-      await failures.keep(record)
+      await failures.add(record)
       expect(await failures.find(record.hash)).toBeNull()
     },
   )
@@ -128,7 +132,7 @@ describe('a request that has not failed', () => {
 describe('the right to send it again', () => {
   test('is one’s who claims it first; all others are told as what it was sent', async () => {
     const failed = aFailed(0)
-    await failures.keep(failed)
+    await failures.add(failed)
     const claims = Array.from({ length: 20 }, () => aHash())
     const answers = await Promise.all(claims.map((as) => failures.claimRetry(failed.hash, as)))
     expect(new Set(answers).size).toBe(1)
@@ -141,27 +145,29 @@ describe('the right to send it again', () => {
 describe('no more are kept', () => {
   test('than a thousand: the oldest go first, with who sent them again', async () => {
     const oldest = aFailed(10 * 3_600_000)
-    await failures.keep(oldest)
+    await failures.add(oldest)
     await failures.claimRetry(oldest.hash, aHash())
-    await Promise.all(Array.from({ length: FAILURES_KEPT }, (_, i) => failures.keep(aFailed(3_600_000 - i))))
-    expect(await failures.count()).toBe(FAILURES_KEPT)
+    await Promise.all(
+      Array.from({ length: MAX_FAILED_REQUESTS }, (_, i) => failures.add(aFailed(3_600_000 - i))),
+    )
+    expect(await failures.count()).toBe(MAX_FAILED_REQUESTS)
     expect(await failures.find(oldest.hash)).toBeNull()
     expect(await kept()).not.toContain(oldest.hash)
-    expect(await client.hlen(keys.failedEntries)).toBeLessThanOrEqual(FAILURES_KEPT + 1)
+    expect(await client.hlen(keys.failedEntries)).toBeLessThanOrEqual(MAX_FAILED_REQUESTS + 1)
   })
 
   test('than those of a week, whether or not another one fails', async () => {
-    const old = aFailed(FAILURES_KEPT_SECONDS * 1000 - 60_000)
+    const old = aFailed(FAILED_REQUEST_TTL_SECONDS * 1000 - 60_000)
     await client.del(keys.failed, keys.failedEntries)
-    await failures.keep(old)
+    await failures.add(old)
     expect(await failures.count()).toBe(1)
     const later = createFailures({ redis: client, now: () => NOW + 120_000 })
     expect(await later.count()).toBe(0)
     expect(await later.list()).toEqual([])
 
-    await later.keep(aFailed(-120_000))
+    await later.add(aFailed(-120_000))
     expect(await kept()).not.toContain(old.hash)
     for (const key of [keys.failed, keys.failedEntries])
-      expect(await client.ttl(key)).toBeGreaterThan(FAILURES_KEPT_SECONDS - 60)
+      expect(await client.ttl(key)).toBeGreaterThan(FAILED_REQUEST_TTL_SECONDS - 60)
   })
 })

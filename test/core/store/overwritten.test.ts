@@ -1,12 +1,12 @@
 import { describe, expect, it, vi } from 'vitest'
+import type { Command } from '../../../core/domain/command.ts'
 import type { AppError } from '../../../core/domain/errors.ts'
-import { type PublicView, publicView, type RequestRecord } from '../../../core/domain/record.ts'
-import type { Change } from '../../../core/domain/state-machine.ts'
-import { sealRecord } from '../../../core/records/codec.ts'
+import { type PublicView, type RequestRecord, toPublicView } from '../../../core/domain/record.ts'
+import { encodeRecord } from '../../../core/records/codec.ts'
 import type { RedisClient } from '../../../core/redis/connect.ts'
 import type { Log } from '../../../core/runtime/log.ts'
 import type { Value } from '../../../core/store/batched-get.ts'
-import { createLastGood } from '../../../core/store/record-cache.ts'
+import { createRecordCache } from '../../../core/store/record-cache.ts'
 import { createRequestStore, type RequestStore } from '../../../core/store/request-store.ts'
 import { eventually } from '../../helpers/eventually.ts'
 import { keys } from '../../helpers/names.ts'
@@ -40,9 +40,9 @@ const codeOf = (work: Promise<unknown>): Promise<string> =>
     (error: AppError) => error.code,
   )
 
-const COMPLETE: Change = { type: 'complete', attempt: 1, result: { score: 712 } }
-const CANCEL: Change = { type: 'cancel', by: 'user' }
-const FAIL: Change = { type: 'fail', error: { code: 'x', message: 'X', retryable: false } }
+const COMPLETE: Command = { type: 'complete', attempt: 1, result: { score: 712 } }
+const CANCEL: Command = { type: 'cancel', by: 'user' }
+const FAIL: Command = { type: 'fail', error: { code: 'x', message: 'X', retryable: false } }
 
 describe('a write of ours that another program overwrites', () => {
   it.each([
@@ -55,8 +55,8 @@ describe('a write of ours that another program overwrites', () => {
     const { record: end } = await applied(hash, change)
     await write({ progress: 80, current_message: 'Theirs' })
     const found = await recordOf(another(), hash)
-    expect(publicView(found, Date.now())).toEqual({
-      ...publicView(end, Date.now()),
+    expect(toPublicView(found, Date.now())).toEqual({
+      ...toPublicView(end, Date.now()),
       version: end.version + 1,
       updated_at: found.updated_at,
     })
@@ -68,7 +68,7 @@ describe('a write of ours that another program overwrites', () => {
     await foreignWrite(hash, { progress: 20 })
     await applied(hash, step(30, 'Ours'))
     const write = await foreignReader(hash)
-    await applied(hash, { ...step(60, 'Ours, later'), step: 'second' } as Change)
+    await applied(hash, { ...step(60, 'Ours, later'), step: 'second' } as Command)
     await write({ progress: 40, current_message: 'Theirs' })
     expect(await recordOf(another(), hash)).toMatchObject({
       progress: 60,
@@ -101,7 +101,7 @@ describe('a write of ours that another program overwrites', () => {
     await applied(hash, { type: 'submit_otp' }, { otp: '483920' })
     await write({ progress: 50 })
     expect(await recordOf(another(), hash)).toMatchObject({ status: 'processing', progress: 50 })
-    expect(await client.get(keys.otpBox(hash))).toBe('483920')
+    expect(await client.get(keys.otp(hash))).toBe('483920')
   })
 
   it('that deletes the record is believed', async () => {
@@ -109,20 +109,20 @@ describe('a write of ours that another program overwrites', () => {
     await client.del(keys.record(hash))
     expect(await store.read(hash)).toBeNull()
     await client.setex(keys.record(hash), 60, 'nonsense')
-    await client.del(keys.guard(hash))
+    await client.del(keys.backup(hash))
     expect(await codeOf(store.read(hash))).toBe('unreadable_record')
   })
 })
 
 describe('the guard', () => {
-  const guarded = async (hash: string) => (await client.exists(keys.guard(hash))) === 1
+  const guarded = async (hash: string) => (await client.exists(keys.backup(hash))) === 1
 
   it('costs a request nothing that no other program touches, until it ends', async () => {
     const { hash } = (await given(START, step(10), step(20))).record
     expect(await guarded(hash)).toBe(false)
     await applied(hash, COMPLETE)
     expect(await guarded(hash)).toBe(true)
-    const lifeMs = await client.pttl(keys.guard(hash))
+    const lifeMs = await client.pttl(keys.backup(hash))
     expect(lifeMs).toBeGreaterThan(50_000)
     expect(lifeMs).toBeLessThanOrEqual(60_000)
   })
@@ -131,19 +131,19 @@ describe('the guard', () => {
     const { hash } = (await given(START, step(10))).record
     await foreignWrite(hash, { progress: 20 })
     await recordOf(another(), hash)
-    expect(await client.get(keys.guard(hash))).toBe(await client.get(keys.record(hash)))
+    expect(await client.get(keys.backup(hash))).toBe(await client.get(keys.record(hash)))
     await applied(hash, step(30))
-    expect(await client.get(keys.guard(hash))).toBe(await client.get(keys.record(hash)))
+    expect(await client.get(keys.backup(hash))).toBe(await client.get(keys.record(hash)))
   })
 
   it('does not outlive the record', async () => {
     const record = aRecord({ ttlSeconds: 30 })
     await store.create(record)
     await applied(record.hash, ASK_BEFORE_START)
-    expect(await client.call('PEXPIRETIME', keys.guard(record.hash))).toBe(Date.parse(record.expires_at))
+    expect(await client.call('PEXPIRETIME', keys.backup(record.hash))).toBe(Date.parse(record.expires_at))
   })
 
-  const ASK_BEFORE_START = { ...ASK, attempt: 0 } as Change
+  const ASK_BEFORE_START = { ...ASK, attempt: 0 } as Command
 })
 
 describe('a version that goes back', () => {
@@ -155,7 +155,7 @@ describe('a version that goes back', () => {
     const early = await given(START, step(20, 'Early'))
     const { hash } = early.record
     const late = await applied(hash, step(60, 'Late'))
-    const seen = publicView(late.record, Date.now())
+    const seen = toPublicView(late.record, Date.now())
     await failOver(hash, early.raw, early.record)
     const other = another()
     expect(await recordOf(other, hash)).toMatchObject({ version: 3 })
@@ -168,10 +168,10 @@ describe('a version that goes back', () => {
   it('does not undo an end that somebody has seen', async () => {
     const early = await given(START, step(20))
     const { hash } = early.record
-    const seen = publicView((await applied(hash, COMPLETE)).record, Date.now())
+    const seen = toPublicView((await applied(hash, COMPLETE)).record, Date.now())
     await failOver(hash, early.raw, early.record)
     const stored = await another().read(hash, seen)
-    expect(publicView(stored?.record as RequestRecord, Date.now())).toMatchObject({
+    expect(toPublicView(stored?.record as RequestRecord, Date.now())).toMatchObject({
       status: 'completed',
       result_data: { score: 712 },
       expires_at: seen.expires_at,
@@ -211,7 +211,7 @@ describe('a version that goes back', () => {
     let last: PublicView | null = null
     for (const version of [0, undefined, -5, 'x', 2, 1e12, null]) {
       await foreignWrite(hash, { version, current_message: `With ${version}` })
-      const view = publicView(await recordOf(store, hash), Date.now())
+      const view = toPublicView(await recordOf(store, hash), Date.now())
       expect(view.version).toBeGreaterThan(last?.version ?? 3)
       expect(view.current_message).toBe(`With ${version}`)
       last = view
@@ -225,7 +225,7 @@ describe('a version that goes back', () => {
     const slow = Object.create(client) as RedisClient
     slow.get = (async () => early.raw) as unknown as RedisClient['get']
     const reader = createRequestStore({ redis: slow, ttlSeconds: TTL_SECONDS })
-    expect(await reader.read(hash, publicView(late.record, Date.now()))).toEqual(late)
+    expect(await reader.read(hash, toPublicView(late.record, Date.now()))).toEqual(late)
     expect(await client.get(keys.record(hash))).toBe(late.raw)
   })
 })
@@ -309,24 +309,24 @@ describe('nonsense in the place of a record', () => {
 describe('what a process remembers of requests', () => {
   const sized = (record: RequestRecord, size: number) => ({
     record,
-    raw: sealRecord(record).replace('\t', `${' '.repeat(size - sealRecord(record).length)}\t`),
+    raw: encodeRecord(record).replace('\t', `${' '.repeat(size - encodeRecord(record).length)}\t`),
   })
 
   it('is bounded, the oldest goes first', () => {
-    const memory = createLastGood({ now: Date.now, mostCharacters: 10_000 })
+    const memory = createRecordCache({ now: Date.now, mostCharacters: 10_000 })
     const records = Array.from({ length: 5 }, () => aRecord())
-    for (const record of records) memory.keep(sized(record, 4000))
+    for (const record of records) memory.set(sized(record, 4000))
     expect(records.map(({ hash }) => memory.get(hash) !== null)).toEqual([false, false, false, true, true])
-    memory.keep(sized(records[4] as RequestRecord, 10_001))
+    memory.set(sized(records[4] as RequestRecord, 10_001))
     expect(records.map(({ hash }) => memory.get(hash) !== null)).toEqual([false, false, false, true, false])
   })
 
   it('is forgotten soon after its time', () => {
     vi.useFakeTimers()
     try {
-      const memory = createLastGood({ now: Date.now })
+      const memory = createRecordCache({ now: Date.now })
       const [short, long] = [aRecord({ ttlSeconds: 90 }), aRecord({ ttlSeconds: 900 })]
-      for (const record of [short, long]) memory.keep({ record, raw: sealRecord(record) })
+      for (const record of [short, long]) memory.set({ record, raw: encodeRecord(record) })
       vi.advanceTimersByTime(150_000)
       expect([short, long].map(({ hash }) => memory.get(hash) !== null)).toEqual([false, true])
     } finally {
@@ -342,7 +342,7 @@ describe.runIf(onRealRedis)('when Redis is full', () => {
     await client.config('SET', 'maxmemory', '1')
     try {
       expect(await codeOf(store.create(aRecord()))).toBe('storage_unavailable')
-      const changes: [Change, string?][] = [
+      const changes: [Command, string?][] = [
         [START],
         [step(30, 'Going on')],
         [ASK],

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import type { Command } from '../../../core/domain/command.ts'
 import type { AppError } from '../../../core/domain/errors.ts'
 import type { PublicView, RequestRecord } from '../../../core/domain/record.ts'
-import type { Change } from '../../../core/domain/state-machine.ts'
 import type { RedisClient } from '../../../core/redis/connect.ts'
-import { createRequestStore, MAX_RESULT_BYTES, type Outcome } from '../../../core/store/request-store.ts'
+import { type ApplyResult, createRequestStore, MAX_RESULT_BYTES } from '../../../core/store/request-store.ts'
 import { eventually } from '../../helpers/eventually.ts'
 import { keys } from '../../helpers/names.ts'
 import { ASK, aHash, aRecord, START, step, TTL_SECONDS } from '../../helpers/record.ts'
@@ -39,7 +39,7 @@ const codeOf = (work: Promise<unknown>): Promise<string> =>
     () => 'no error',
     (error: AppError) => error.code,
   )
-const refusalOf = (outcome: Outcome) => (outcome.ok ? null : outcome.refusal)
+const refusalOf = (outcome: ApplyResult) => (outcome.ok ? null : outcome.refusal)
 
 describe('a request in Redis', () => {
   it('is read as it was created, and not created twice', async () => {
@@ -48,7 +48,7 @@ describe('a request in Redis', () => {
     expect((await store.read(record.hash))?.record).toEqual(record)
     expect(await store.create({ ...record, current_message: 'Another' })).toBe(false)
     expect((await store.read(record.hash))?.record.current_message).toBe('We have your request.')
-    expect((await store.latest(1))[0]).toBe(record.hash)
+    expect((await store.listRecent(1))[0]).toBe(record.hash)
   })
 
   it('that is not there reads as null and refuses changes', async () => {
@@ -151,7 +151,7 @@ describe('many writers', () => {
 
   it('of ends at once, exactly one wins', async () => {
     const { record } = await given(START)
-    const ends: Change[] = [
+    const ends: Command[] = [
       { type: 'complete', attempt: 1, result: 1 },
       { type: 'fail', attempt: 1, error: { code: 'x', message: 'X', retryable: false } },
       { type: 'cancel', by: 'user' },
@@ -229,7 +229,7 @@ describe('many writers', () => {
     for (const process of [behind, alsoBehind]) await process.read(hash)
     await applied(hash, { type: 'start', attempt: 2 })
     expect(refusalOf(await behind.apply(hash, step(50)))).toBe('stale_attempt')
-    expect((await alsoBehind.apply(hash, { ...step(50), attempt: 2 } as Change)).ok).toBe(true)
+    expect((await alsoBehind.apply(hash, { ...step(50), attempt: 2 } as Command)).ok).toBe(true)
   })
 })
 
@@ -253,7 +253,7 @@ describe('a foreign write', () => {
   it('between our reading and our writing is not lost', async () => {
     const { hash } = (await given(START, step(20))).record
     await foreignWrite(hash, { progress: 60, current_message: 'From elsewhere' })
-    const { record } = await applied(hash, { ...step(30), step: 'second' } as Change)
+    const { record } = await applied(hash, { ...step(30), step: 'second' } as Command)
     expect(record).toMatchObject({
       progress: 60,
       current_message: 'From elsewhere',
@@ -302,8 +302,8 @@ describe('the one-time code', () => {
     const { record } = await given(START, ASK)
     const heard = await listen(record.hash)
     const { record: handed } = await applied(record.hash, { type: 'submit_otp' }, { otp: CODE })
-    expect(await client.get(keys.otpBox(record.hash))).toBe(CODE)
-    expect(await client.call('PEXPIRETIME', keys.otpBox(record.hash))).toBe(
+    expect(await client.get(keys.otp(record.hash))).toBe(CODE)
+    expect(await client.call('PEXPIRETIME', keys.otp(record.hash))).toBe(
       Date.parse(handed.otp_data?.expires_at as string),
     )
     await eventually(() => expect(heard).toHaveLength(1))
@@ -317,17 +317,17 @@ describe('the one-time code', () => {
       codes.map((otp) => store.apply(record.hash, { type: 'submit_otp' }, { otp })),
     )
     expect(new Set(outcomes.map(refusalOf))).toEqual(new Set([null, 'otp_not_expected']))
-    expect(await client.get(keys.otpBox(record.hash))).toBe(codes[outcomes.findIndex(({ ok }) => ok)])
+    expect(await client.get(keys.otp(record.hash))).toBe(codes[outcomes.findIndex(({ ok }) => ok)])
   })
 
-  it.each<[string, Change]>([
+  it.each<[string, Command]>([
     ['a new question', ASK],
     ['the end', { type: 'cancel', by: 'user' }],
   ])('does not outlive %s: the box is emptied', async (_what, change) => {
     const { record } = await given(START, ASK)
     await applied(record.hash, { type: 'submit_otp' }, { otp: CODE })
     await applied(record.hash, change)
-    expect(await client.exists(keys.otpBox(record.hash))).toBe(0)
+    expect(await client.exists(keys.otp(record.hash))).toBe(0)
   })
 })
 

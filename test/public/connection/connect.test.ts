@@ -1,7 +1,7 @@
 /** The page's own connection, through proxies that hinder it, to a real server. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, describe, expect, test, vi } from 'vitest'
-import { isFinal, type PublicView, publicView } from '../../../core/domain/record.ts'
+import { isFinal, type PublicView, toPublicView } from '../../../core/domain/record.ts'
 import { connect, type LiveConnection } from '../../../public/connection/connect.ts'
 import { type Connection, firstState, reduce, type State } from '../../../public/reducer.ts'
 import { eventually } from '../../helpers/eventually.ts'
@@ -58,7 +58,7 @@ async function open(
   proxy.treat(treatments)
   const known = hash ?? (await given([START]))
   const stored = await server.store.read(known)
-  const first = stored ? publicView(stored.record, Date.now()) : ({ hash: known, version: 1 } as PublicView)
+  const first = stored ? toPublicView(stored.record, Date.now()) : ({ hash: known, version: 1 } as PublicView)
   let state: State = firstState(first, Date.now())
   const page: TestPage = {
     hash: known,

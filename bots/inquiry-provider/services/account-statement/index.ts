@@ -6,9 +6,9 @@
  * `otp_attempts_exhausted` are final. A wrong code is `OTP_REJECTED`; one that comes too late has another one sent.
  */
 import { accountStatement } from '../../../../core/catalog/account-statement.ts'
-import { messagesOf } from '../../../../core/catalog/service-messages.ts'
-import { sayCommon } from '../../../../core/domain/common-messages.ts'
-import type { Told } from '../../../../core/domain/message.ts'
+import { messageBuilder } from '../../../../core/catalog/service-messages.ts'
+import { commonMessage } from '../../../../core/domain/common-messages.ts'
+import type { LocalizedMessage } from '../../../../core/domain/message.ts'
 import { BotFailure } from '../../../bot-failure.ts'
 import type { BotRequest, CreateHandler } from '../../bot-service.ts'
 import { codeRejected, type SmsSent, smsSent } from '../../sms-sent.ts'
@@ -17,7 +17,7 @@ import { CODE_LENGTH, CODE_SECONDS, maskMobile } from '../portal/portal-code.ts'
 import type { PortalPage } from '../portal/portal-page.ts'
 import { readStatement, type Statement } from './statement.ts'
 
-const say = messagesOf(accountStatement)
+const say = messageBuilder(accountStatement)
 
 export const createHandler: CreateHandler =
   ({ demoPortalUrl }) =>
@@ -34,17 +34,22 @@ export const createHandler: CreateHandler =
     await request.updateProgress(30, 'sending_otp', say('having_code_sent', { sent_to: sentTo }))
     const codePage = await portal.submit(sendPage.form('send-code'))
     await request.updateProgress(45, 'waiting_otp', say('code_sent', { sent_to: sentTo }))
-    const told = say('code_of_digits_sent', { digits: CODE_LENGTH, sent_to: sentTo })
-    return awaitCode(portal, codePage, sentTo, told)
+    const localizedMessage = say('code_of_digits_sent', { digits: CODE_LENGTH, sent_to: sentTo })
+    return awaitCode(portal, codePage, sentTo, localizedMessage)
   }
 
 /** Leaves the visit at the portal's code form, for the call that brings the code. */
-function awaitCode(portal: PortalClient, codePage: PortalPage, sentTo: string, told: Told): SmsSent {
+function awaitCode(
+  portal: PortalClient,
+  codePage: PortalPage,
+  sentTo: string,
+  localizedMessage: LocalizedMessage,
+): SmsSent {
   let page = codePage
   page.form('code') // A portal that wants something else must not have a person wait for a code.
 
-  const sendAnother = async (request: BotRequest, why: Told): Promise<SmsSent> => {
-    const visit = portal.goOn(request.signal)
+  const sendAnother = async (request: BotRequest, why: LocalizedMessage): Promise<SmsSent> => {
+    const visit = portal.withSignal(request.signal)
     await request.updateProgress(45, 'sending_otp', why)
     const next = await visit.submit(page.form('resend'))
     const sent = say('another_sent', { sent_to: sentTo })
@@ -54,18 +59,18 @@ function awaitCode(portal: PortalClient, codePage: PortalPage, sentTo: string, t
 
   const verify = async (code: string, request: BotRequest): Promise<Statement | SmsSent> => {
     await request.updateProgress(65, 'verifying_otp', say('checking_code'))
-    page = await portal.goOn(request.signal).submit(page.form('code'), { code })
+    page = await portal.withSignal(request.signal).submit(page.form('code'), { code })
     if (page.error === 'code-expired')
       return sendAnother(request, say('late_having_another_sent', { sent_to: sentTo }))
     if (page.error === 'code-wrong') throw codeRejected(say('code_wrong'))
     if (page.error === 'code-locked')
-      throw new BotFailure('otp_attempts_exhausted', sayCommon('otp_attempts_exhausted'))
+      throw new BotFailure('otp_attempts_exhausted', commonMessage('otp_attempts_exhausted'))
     await request.updateProgress(85, 'reading_statement', say('reading_statement'))
     return readStatement(page)
   }
 
   return smsSent(
-    { length: CODE_LENGTH, sent_to: sentTo, ...told, expires_in: CODE_SECONDS },
+    { length: CODE_LENGTH, sent_to: sentTo, ...localizedMessage, expires_in: CODE_SECONDS },
     { verify, resend: (request) => sendAnother(request, say('having_another_sent', { sent_to: sentTo })) },
   )
 }

@@ -6,9 +6,9 @@
  * `otp_expired` and `otp_attempts_exhausted` are final.
  */
 import { creditScoreRating } from '../../../../core/catalog/credit-score-rating.ts'
-import { messagesOf } from '../../../../core/catalog/service-messages.ts'
-import { sayCommon } from '../../../../core/domain/common-messages.ts'
-import type { Told } from '../../../../core/domain/message.ts'
+import { messageBuilder } from '../../../../core/catalog/service-messages.ts'
+import { commonMessage } from '../../../../core/domain/common-messages.ts'
+import type { LocalizedMessage } from '../../../../core/domain/message.ts'
 import { BotFailure } from '../../../bot-failure.ts'
 import type { BotRequest, CreateHandler } from '../../bot-service.ts'
 import { createPortalClient, type PortalClient } from '../portal/portal-client.ts'
@@ -19,7 +19,7 @@ import { readCreditReport } from './credit-report.ts'
 
 const CAPTCHA_TRIES = 3
 
-const say = messagesOf(creditScoreRating)
+const say = messageBuilder(creditScoreRating)
 
 export const createHandler: CreateHandler =
   ({ demoPortalUrl }) =>
@@ -83,12 +83,12 @@ async function confirmCode(
   sentTo: string,
 ): Promise<PortalPage> {
   let page = codePage
-  const ask = async (told: Told): Promise<void> => {
+  const ask = async (localizedMessage: LocalizedMessage): Promise<void> => {
     page.form('code') // A portal that wants something else must not have a person wait for a code.
     await request.markAsOtpRequired({
       length: CODE_LENGTH,
       sent_to: sentTo,
-      ...told,
+      ...localizedMessage,
       expires_in: CODE_SECONDS,
     })
   }
@@ -112,7 +112,7 @@ async function confirmCode(
 
     const askedAgain = await request.rejectOtp(say('code_wrong'))
     if (!askedAgain || page.error === 'code-locked') {
-      throw new BotFailure('otp_attempts_exhausted', sayCommon('otp_attempts_exhausted'))
+      throw new BotFailure('otp_attempts_exhausted', commonMessage('otp_attempts_exhausted'))
     }
     await request.updateProgress(70, 'waiting_otp', say('waiting_for_right_code'))
   }

@@ -9,8 +9,8 @@
  * `#fragment` names exists, and links that only a script makes.
  */
 import { linkCheck } from '../../../../core/catalog/link-check.ts'
-import { messagesOf } from '../../../../core/catalog/service-messages.ts'
-import type { Told } from '../../../../core/domain/message.ts'
+import { messageBuilder } from '../../../../core/catalog/service-messages.ts'
+import type { LocalizedMessage } from '../../../../core/domain/message.ts'
 import { BotFailure } from '../../../bot-failure.ts'
 import type { CreateHandler, Handle } from '../../bot-service.ts'
 import { type CrawlState, crawl } from './crawl.ts'
@@ -21,7 +21,7 @@ import { type Connect, connectPublicOnly } from './public-only.ts'
 import { type Findings, type Report, writeReport } from './report.ts'
 import { openStartPage, readStartUrl } from './start-page.ts'
 
-const say = messagesOf(linkCheck)
+const say = messageBuilder(linkCheck)
 
 export const createHandler: CreateHandler = (settings) =>
   createLinkCheck({ allowPrivate: settings.linkCheckAllowPrivate })
@@ -108,7 +108,14 @@ const tooSlow = (): BotFailure =>
 const share = ({ pagesRead, pagesFound }: CrawlState): number =>
   5 + (90 * pagesRead) / Math.max(1, pagesFound)
 
-function describe({ site, pagesRead, pagesFound, linksLeft, broken, lastBroken }: CrawlState): Told {
+function describe({
+  site,
+  pagesRead,
+  pagesFound,
+  linksLeft,
+  broken,
+  lastBroken,
+}: CrawlState): LocalizedMessage {
   // Links are counted down once all pages are read: until then each page brings further ones.
   const left = pagesRead >= pagesFound ? linksLeft : 0
   const counts = { read: pagesRead, found: pagesFound, left, broken }
@@ -122,7 +129,7 @@ function describe({ site, pagesRead, pagesFound, linksLeft, broken, lastBroken }
   })
 }
 
-const summarize = ({ pagesRead, broken }: Findings): Told =>
+const summarize = ({ pagesRead, broken }: Findings): LocalizedMessage =>
   say('summarizing', { read: pagesRead, broken: broken.length })
 
 /** Settles with the work, or rejects with the signal's reason as soon as it fires. */

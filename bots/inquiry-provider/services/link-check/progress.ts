@@ -2,12 +2,12 @@
  * Tells the request how far a run is: never backwards, never two writes at once, and of many changes in a short time
  * only the newest. A write that is refused ends the run, since nobody waits for it any more.
  */
-import type { Told } from '../../../../core/domain/message.ts'
+import type { LocalizedMessage } from '../../../../core/domain/message.ts'
 import type { BotRequest } from '../../bot-service.ts'
 
 interface Report {
   progress: number
-  message: Told
+  message: LocalizedMessage
 }
 
 export interface Progress {

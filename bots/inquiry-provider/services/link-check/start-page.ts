@@ -1,14 +1,14 @@
 /** Opens the page the person named. Without it there is nothing to report, so here a bad answer ends the run. */
 import { STATUS_CODES } from 'node:http'
 import { linkCheck } from '../../../../core/catalog/link-check.ts'
-import { messagesOf } from '../../../../core/catalog/service-messages.ts'
+import { messageBuilder } from '../../../../core/catalog/service-messages.ts'
 import { BotFailure } from '../../../bot-failure.ts'
 import { plainAddress } from './extract-links.ts'
 import type { Failure } from './failure.ts'
 import type { Answer, Fetcher, Page } from './fetcher.ts'
 import { judge } from './verdict.ts'
 
-const say = messagesOf(linkCheck)
+const say = messageBuilder(linkCheck)
 
 export type StartPage = Answer & { page: Page }
 

@@ -19,7 +19,7 @@ export interface PortalClient {
    */
   submit(form: PortalForm, fields?: Record<string, string>): Promise<PortalPage>
   /** The same visit, cookies and all, in a later call with a signal of its own. */
-  goOn(signal: AbortSignal): PortalClient
+  withSignal(signal: AbortSignal): PortalClient
 }
 
 export interface PortalClientOptions {
@@ -82,7 +82,7 @@ function clientWith(
   return {
     open: (path) => visit(new URL(path, baseUrl)),
     submit: ({ action, hidden }, fields) => visit(action, new URLSearchParams({ ...hidden, ...fields })),
-    goOn: (later) => clientWith(jar, { baseUrl, signal: later, limitMs }),
+    withSignal: (later) => clientWith(jar, { baseUrl, signal: later, limitMs }),
   }
 }
 

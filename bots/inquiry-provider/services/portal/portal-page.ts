@@ -1,7 +1,7 @@
 /** A page of the portal, as the bot reads it. */
 import { type CheerioAPI, load } from 'cheerio'
 import { portalMessages } from '../../../../core/catalog/portal-messages.ts'
-import { messagesOf } from '../../../../core/catalog/service-messages.ts'
+import { messageBuilder } from '../../../../core/catalog/service-messages.ts'
 import { BotFailure } from '../../../bot-failure.ts'
 
 export interface PortalForm {
@@ -26,7 +26,7 @@ export interface PortalPage {
 export const textOf = (text: string): string => text.replace(/\s+/g, ' ').trim()
 
 /** What is said where a service does not matter: any that works here has these messages. */
-export const say = messagesOf({ messages: portalMessages })
+export const say = messageBuilder({ messages: portalMessages })
 
 /**
  * The portal does not look as this bot knows it: trying again will not help, somebody must look.

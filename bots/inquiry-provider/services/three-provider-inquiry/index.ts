@@ -5,7 +5,7 @@
  * Failures: `too_few_answers` may pass and is retried.
  */
 
-import { messagesOf } from '../../../../core/catalog/service-messages.ts'
+import { messageBuilder } from '../../../../core/catalog/service-messages.ts'
 import { threeProviderInquiry } from '../../../../core/catalog/three-provider-inquiry.ts'
 import { task } from '../../../../core/tasks/task.ts'
 import { TaskError } from '../../../../core/tasks/task-errors.ts'
@@ -16,13 +16,13 @@ import { type Answer, askProvider, PROVIDERS, USUAL_SECONDS } from './tasks.ts'
 
 const NEED = 2
 
-const say = messagesOf(threeProviderInquiry)
+const say = messageBuilder(threeProviderInquiry)
 
 export const createHandler: CreateHandler =
   ({ demoPortalUrl }) =>
   async ({ national_code = '' }, request) => {
-    const told = say('asking_providers', { providers: PROVIDERS.length })
-    await request.updateProgress(5, 'asking', told)
+    const localizedMessage = say('asking_providers', { providers: PROVIDERS.length })
+    await request.updateProgress(5, 'asking', localizedMessage)
     const outcomes = await askAll(request, demoPortalUrl, national_code)
     const answers = outcomes.flatMap((outcome, i) =>
       outcome.ok ? [{ ...outcome.value, provider: PROVIDERS[i] }] : [],

@@ -1,6 +1,9 @@
 /** The first thing that a process or thread of the pool loads: what lets it run our files as they are written. */
 import { register } from 'tsx/esm/api'
 
+// The process that called is dead: no one can take the result or end the task. Threads are never disconnected.
+process.once('disconnect', () => process.exit())
+
 register()
 const { default: run } = await import('./pool-worker.ts')
 export default run

@@ -11,6 +11,7 @@ import { createSyncDriver } from '../../../core/tasks/drivers/sync.ts'
 import { defineTask, loadTasks, task } from '../../../core/tasks/task.ts'
 import type { TaskError } from '../../../core/tasks/task-errors.ts'
 import { createConcurrency } from '../../../core/tasks/task-runner.ts'
+import { startChild } from '../../helpers/child.ts'
 import { eventually } from '../../helpers/eventually.ts'
 import { double, exit, journal } from '../../helpers/fixtures/tasks.ts'
 import { quiet, useFolder } from '../../helpers/redis.ts'
@@ -84,6 +85,19 @@ describe('the driver process', () => {
     abort.abort()
     expect(await thrown(first)).toMatchObject({ code: 'aborted' })
     expect(await next).toContain('4')
+  })
+
+  test('ends the processes of its tasks when the process that called them is killed', async () => {
+    const [file, until] = [join(folder, 'orphan.journal'), join(folder, 'orphan.until')]
+    const args = ['redis://127.0.0.1:1', 'unused', file, until, 'process']
+    const caller = startChild('test/helpers/fixtures/concurrency-caller.ts', args)
+    const pids = await eventually(() => {
+      const found = [...readFileSync(file, 'utf8').matchAll(/(\d+):/g)].map(([, pid]) => Number(pid))
+      expect(found).toHaveLength(2)
+      return found
+    })
+    caller.process.kill('SIGKILL')
+    await eventually(() => expect(pids.filter(isAlive)).toEqual([]))
   })
 
   test('ends the process of a task that is aborted, and leaves none behind when it is stopped', async () => {

@@ -268,7 +268,7 @@ describe('the house', () => {
         .filter((breach) => !beginning.some(({ path }) => breach === `${path}: core/domain/steps.ts`))
         // Only to say what is wrong with a message.
         .filter((breach) => breach !== 'core/pubsub/request-watcher.ts: core/records/foreign-record.ts'),
-      'the rules live once, in the lifecycle, and everybody else goes through the store',
+      'the rules live once, in the state machine; everything else goes through the store',
     )
   })
 

@@ -1,6 +1,6 @@
 /**
  * The rules of an open question for a one-time code: how long it stands, how many wrong codes it bears, and when
- * another code may be sent. Pure, like the lifecycle that uses them.
+ * another code may be sent. Pure, like the state machine that uses them.
  */
 import { type IsoTime, toIso } from './iso-time.ts'
 import type { LocalizedMessage } from './message.ts'

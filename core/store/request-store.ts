@@ -1,9 +1,9 @@
 /**
- * Requests in Redis: read, advance, write if nobody was faster. The rules live in `lifecycle.ts`; this file sees to it
- * that every write is one of theirs, on top of the latest record, told to everybody in the same step.
+ * Requests in Redis: read, make the transition, write if the record has not changed since. The rules live in
+ * `core/domain/state-machine.ts`. Each write applies one of them to the latest record and publishes the result in the same step.
  *
- * Who has read or written a request before needs one round trip; on a conflict the script hands back the newer record
- * and the change is made to that one, so nothing is ever lost, whoever writes.
+ * A request that this process has read or written before costs one round trip. On a conflict the script returns the newer
+ * record and the change is made to that one, so no update is lost.
  */
 
 import type { Command } from '../domain/command.ts'

@@ -41,7 +41,7 @@ export interface TransportHandle {
   stop(): void
 }
 
-/** A transport that is used or tried now, and what is known of it. */
+/** A transport in use, and its state. */
 export interface ActiveTransport {
   readonly way: Transport
   running?: TransportHandle

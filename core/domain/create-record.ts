@@ -55,7 +55,7 @@ export function createRecord(input: {
     next_retry_at: null,
     estimated_end_at: null,
     deadline_at: null,
-    reached: 0,
+    max_progress: 0,
     version: 1,
     created_at: created,
     started_at: null,

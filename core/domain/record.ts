@@ -62,8 +62,8 @@ export interface RequestRecord {
   current_message: string | null
   message_key?: string
   message_params?: MessageParams
-  /** By this is seen whether another program changed the words and left the key as it was (told.ts). */
-  message_seal?: string
+  /** Shows whether another program changed the text and left its key (message.ts). */
+  message_fingerprint?: string
   /** Whole seconds. */
   estimated_duration: number
   request_data: Record<string, unknown>
@@ -84,14 +84,12 @@ export interface RequestRecord {
    * was being waited for. Null until it is started.
    */
   deadline_at: IsoTime | null
-  /** The most progress ever reached: a foreign writer that goes back cannot take the bar with it. */
-  reached: number
+  /** The highest progress so far: a foreign writer that lowers `progress` does not move the bar back. */
+  max_progress: number
   /** Grows by one with every write. */
   version: number
-  /** Which write this is; two writers may otherwise make the very same record. Absent in the first one. */
-  write_id?: string
-  /** Another program writes it too: each write of ours is kept beside it for a moment, safe from being overwritten. */
-  guarded?: true
+  /** Random id of the write; without it two writers could commit identical records. Absent in the first write. */
+  revision?: string
   /** How urgent it is, 1 to 10, where its submitter has said so; else its service says. */
   priority?: number
   /** When it is due; absent when that was at once. */

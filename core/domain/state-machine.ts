@@ -180,7 +180,7 @@ function applyEffects(next: RequestRecord, before: RequestRecord, change: Comman
       if (next.otp_data) next.otp_data = { ...next.otp_data, resend_available_at: null }
       return
     case 'complete':
-      next.progress = next.reached = 100
+      next.progress = next.max_progress = 100
       next.steps = completeAll(next.steps, at)
       next.result_data = change.result ?? null
       setMessage(
@@ -204,7 +204,11 @@ function applyEffects(next: RequestRecord, before: RequestRecord, change: Comman
 /** Never down, not across a retry either, and never 100 before it is done. */
 function raiseProgress(next: RequestRecord, progress: number): void {
   const wanted = Number.isFinite(progress) ? Math.floor(progress) : 0
-  next.progress = next.reached = Math.max(next.progress, next.reached, Math.min(99, Math.max(0, wanted)))
+  next.progress = next.max_progress = Math.max(
+    next.progress,
+    next.max_progress,
+    Math.min(99, Math.max(0, wanted)),
+  )
 }
 
 /** Asks for a code, or ends the request where no try is left. */

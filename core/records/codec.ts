@@ -1,4 +1,4 @@
-/** How our own writes are told from those of other programs. */
+/** Records and views as JSON, marked so that own writes are distinguished from those of other programs. */
 
 import {
   type PublicView,
@@ -7,34 +7,35 @@ import {
   type StatePosition,
   type Status,
 } from '../domain/record.ts'
-import { fromCompact, toCompact } from './compact-record.ts'
+import { EMPTY_RECORD } from './record-fields.ts'
+import { isOldRecord, upgradeRecord } from './upgrade-record.ts'
 
 /**
- * Every record and every message of ours ends with its mark. It is white space to any JSON parser and vanishes when
- * another program reads, changes and writes the JSON: so a foreign write is seen without comparing a field. The two
- * marks differ, so that a record that somebody publishes as it is never passes for a view.
+ * Every own record and view ends with a suffix of white space, which any JSON parser ignores. It is lost when another
+ * program parses, changes and writes the JSON: a foreign write is recognized without comparing a field. The two suffixes
+ * differ, so that a record published as it is never passes for a view.
  */
 const OWN_RECORD_SUFFIX = '\t'
 const OWN_VIEW_SUFFIX = '\t '
-export const encodeRecord = (record: RequestRecord): string =>
-  JSON.stringify(toCompact(record)) + OWN_RECORD_SUFFIX
+export const encodeRecord = (record: RequestRecord): string => JSON.stringify(record) + OWN_RECORD_SUFFIX
 export const encodeView = (view: PublicView): string => JSON.stringify(view) + OWN_VIEW_SUFFIX
 
-/** Null when it is not as we wrote it. */
+/** Null when Halfway did not write it. */
 export function decodeRecord(json: string): RequestRecord | null {
-  const packed = decode(json, OWN_RECORD_SUFFIX)
-  // A newer version may know more of them: its record is read like another program's.
-  if (!packed || !STATUSES.includes(packed.status as Status)) return null
-  return fromCompact(packed) as unknown as RequestRecord
+  const fields = decode(json, OWN_RECORD_SUFFIX)
+  // A newer version may have more statuses: its record is read like another program's.
+  if (!fields || !STATUSES.includes(fields.status as Status)) return null
+  const current = isOldRecord(fields) ? upgradeRecord(fields) : fields
+  return { ...EMPTY_RECORD, ...current } as unknown as RequestRecord
 }
 export const decodeView = (json: string): PublicView | null =>
   decode(json, OWN_VIEW_SUFFIX) as PublicView | null
 
-/** What every view of ours begins with. */
+/** The start of every own view. */
 const VIEW_HEADER =
   /^\{"hash":"([\w-]+)","version":(\d+),"updated_at":"([\w:.-]+)","status":"(\w+)","progress":(\d+),"attempt":(\d+),"expires_at":"([\w:.-]+)",/
 
-/** Where a view of ours stands, without reading the rest of it. Null when it is none. */
+/** The position of an own view, read without parsing the rest. Null when it is not an own view. */
 export function peekPosition(json: string): StatePosition | null {
   const head = json.endsWith(OWN_VIEW_SUFFIX) && VIEW_HEADER.exec(json)
   if (!head) return decodeView(json)

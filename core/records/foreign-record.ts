@@ -3,6 +3,7 @@
  * write is read with care and made one of ours again.
  */
 import type { z } from 'zod'
+import { findService } from '../catalog/index.ts'
 import { toIso } from '../domain/iso-time.ts'
 import { isBlank, trustedMessageKey } from '../domain/message.ts'
 import { firstPrompt, limitsOf, withinLimits } from '../domain/otp-prompt.ts'
@@ -15,8 +16,7 @@ import {
   type StoredOtpPrompt,
 } from '../domain/record.ts'
 import type { TransitionContext } from '../domain/state-machine.ts'
-import { completeAll, moveToStep } from '../domain/steps.ts'
-import { fromCompact } from './compact-record.ts'
+import { completeAll, initialSteps, moveToStep } from '../domain/steps.ts'
 import { quoteInexact } from './exact-numbers.ts'
 import {
   clampPercent,
@@ -27,6 +27,7 @@ import {
 } from './foreign-record-schema.ts'
 import { isTooDeep } from './json-limits.ts'
 import { unknownFields, withUnknownFields } from './unknown-fields.ts'
+import { isOldRecord, upgradeRecord } from './upgrade-record.ts'
 
 /** More than any record of ours can have: a result of 256 kB, a form of 64 kB, and their escapes. */
 export const MAX_RECORD_CHARACTERS = 1024 * 1024
@@ -47,19 +48,19 @@ export function parseForeignRecord(json: string, hash?: string): ForeignRecord |
   if (json.length > MAX_RECORD_CHARACTERS || isTooDeep(json)) return null
   try {
     const value: unknown = JSON.parse(quoteInexact(json.replace(BYTE_ORDER_MARK, '')))
-    // Most programs change a record of ours and leave the rest of it as it was written.
-    const given = isObject(value) ? fromCompact(value) : null
+    if (!isObject(value)) return null
+    const given = isOldRecord(value) ? upgradeRecord(value) : value
     const record = foreignRecordSchema.parse(given)
-    const known = withUnknown({ ...record, steps: stepsOf(record) }, given ?? {})
+    const known = withUnknown({ ...record, steps: stepsOf(record) }, given)
     return { ...known, hash: hash ?? record.hash }
   } catch {
     return null
   }
 }
 
-/** Theirs, or those of the service where theirs are nonsense. */
+/** The steps given, or those of the service where they are missing or invalid. */
 function stepsOf({ steps, service_slug }: z.infer<typeof foreignRecordSchema>): Step[] {
-  return dropOrphanSubsteps(steps ?? (fromCompact({ service_slug }).steps as Step[]))
+  return dropOrphanSubsteps(steps ?? initialSteps(findService(service_slug)?.steps ?? []))
 }
 
 /** What this version does not know stays where it was. */
@@ -108,16 +109,15 @@ export function normalizeForeignRecord(
     completed === null
       ? resolveExpiresAt(foreign, created, begins + ttlSeconds * 1000)
       : completed + ttlSeconds * 1000
-  const reached = Math.min(99, Math.max(foreign.reached, clampPercent(foreign.progress)))
+  const maxProgress = Math.min(99, Math.max(foreign.max_progress, clampPercent(foreign.progress)))
   const record: RequestRecord = {
     ...foreign,
     ...trustedMessageKey(foreign),
     otp_data: status === 'otp_required' || foreign.otp_data ? promptOf(foreign, at, ends) : null,
     status,
-    progress: status === 'completed' ? 100 : reached,
-    reached: status === 'completed' ? 100 : reached,
+    progress: status === 'completed' ? 100 : maxProgress,
+    max_progress: status === 'completed' ? 100 : maxProgress,
     version: foreign.version + 1,
-    guarded: true,
     created_at: toIso(created),
     updated_at: toIso(at),
     completed_at: completed === null ? null : toIso(completed),

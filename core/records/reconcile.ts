@@ -50,7 +50,7 @@ export const isRegression = (known: StatePosition, next: StatePosition): boolean
   (isFinal(known.status) && !isFinal(next.status))
 
 const isSameWrite = (a: StatePosition, b: StatePosition): boolean =>
-  a.updated_at === b.updated_at && (!isRecord(a) || !isRecord(b) || a.write_id === b.write_id)
+  a.updated_at === b.updated_at && (!isRecord(a) || !isRecord(b) || a.revision === b.revision)
 
 const isRecord = (known: StatePosition): known is RequestRecord => 'request_data' in known
 
@@ -71,7 +71,6 @@ export function reconcile(
   const unknown = unknownFields(normalized)
   const merged: RequestRecord = {
     ...(isOnTop ? { ...own, ...unknown } : { ...unknown, ...own }),
-    guarded: true,
     version: Math.max(own.version, foreign.version) + 1,
     updated_at: toIso(Math.max(Date.parse(normalized.updated_at), Date.parse(own.updated_at))),
   }
@@ -83,7 +82,11 @@ export function reconcile(
   merged.attempt = Math.max(own.attempt, normalized.attempt)
   merged.max_attempts = Math.max(own.max_attempts, normalized.max_attempts)
   merged.started_at ??= normalized.started_at
-  merged.progress = merged.reached = Math.max(own.progress, own.reached, Math.min(99, normalized.progress))
+  merged.progress = merged.max_progress = Math.max(
+    own.progress,
+    own.max_progress,
+    Math.min(99, normalized.progress),
+  )
   return ended
     ? mergeFinalState(merged, normalized)
     : mergeOtpPrompt(merged, own, foreign, normalized, isOnTop)
@@ -93,8 +96,8 @@ export function reconcile(
  * Each write of ours has a name, which whoever changes the JSON carries along. The first has none, nor has what was only
  * shown: then the version has to do.
  */
-const isBasedOn = (own: RequestRecord, { write_id, version }: ForeignRecord): boolean =>
-  own.write_id === undefined ? version >= own.version : write_id === own.write_id || version > own.version
+const isBasedOn = (own: RequestRecord, { revision, version }: ForeignRecord): boolean =>
+  own.revision === undefined ? version >= own.version : revision === own.revision || version > own.version
 
 function mergeMessage(merged: RequestRecord, normalized: RequestRecord): void {
   if (normalized.step !== null) {
@@ -106,7 +109,7 @@ function mergeMessage(merged: RequestRecord, normalized: RequestRecord): void {
   merged.current_message = normalized.current_message
   merged.message_key = normalized.message_key
   merged.message_params = normalized.message_params
-  merged.message_seal = normalized.message_seal
+  merged.message_fingerprint = normalized.message_fingerprint
 }
 
 function mergeFinalState(merged: RequestRecord, normalized: RequestRecord): RequestRecord {
@@ -115,7 +118,7 @@ function mergeFinalState(merged: RequestRecord, normalized: RequestRecord): Requ
     ...merged,
     status: normalized.status,
     progress: completed ? 100 : merged.progress,
-    reached: completed ? 100 : merged.progress,
+    max_progress: completed ? 100 : merged.progress,
     steps: completed ? completeAll(merged.steps, Date.parse(merged.updated_at)) : merged.steps,
     result_data: normalized.result_data,
     error_data: normalized.error_data,
@@ -170,9 +173,9 @@ function asRecord(view: PublicView, rest: RequestRecord): RequestRecord {
     ...rest,
     ...fields,
     ...trustedMessageKey(view),
-    reached: view.progress,
+    max_progress: view.progress,
     otp_data,
-    write_id: undefined,
+    revision: undefined,
   }
 }
 

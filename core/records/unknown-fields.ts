@@ -2,7 +2,7 @@
  * Fields that this version does not know: a newer version of ours keeps them in the record, or another program does. They
  * survive what this version writes, and are never shown.
  */
-import { FIELDS } from './compact-record.ts'
+import { FIELDS } from './record-fields.ts'
 
 /** More than a record needs beside its fields. What is longer together is left out. */
 const MAX_CHARACTERS = 16_384

@@ -64,12 +64,12 @@ export function createRecords({
     known: KnownState | null,
     { otp, mends = 0 }: { otp?: string; mends?: number } = {},
   ): Promise<CommitResult> {
-    const record: RequestRecord = { ...next, write_id: nanoid(10) }
+    const record: RequestRecord = { ...next, revision: nanoid(10) }
     const raw = encodeRecord(record)
     const args = [
       redis.names.record(next.hash), redis.names.otp(next.hash), redis.names.backup(next.hash),
       before, raw, Date.parse(next.expires_at), redis.names.channel(next.hash), encodeView(toPublicView(next, now())),
-      backupUntil(next, otp), ...otpArguments(next, otp),
+      isBackedUp(next, otp) || mends > 0 ? 1 : 0, backupUntil(next), ...otpArguments(next, otp),
     ] // biome-ignore format: in the order of the script's header
     const answer = await redis.commitRequest(...args)
     if (answer === 1 || answer === raw) {
@@ -111,14 +111,8 @@ export function createRecords({
     )
   }
 
-  /**
-   * Plain progress is not worth its keep: the next one makes it good. What a request cannot do without is, and all of
-   * one that other programs write, too.
-   */
-  function backupUntil(next: RequestRecord, otp: string | undefined): number | '' {
-    if (!next.guarded && next.status === 'processing' && otp === undefined) return ''
-    return Math.min(now() + BACKUP_TTL_MS, Date.parse(next.expires_at))
-  }
+  const backupUntil = (next: RequestRecord): number =>
+    Math.min(now() + BACKUP_TTL_MS, Date.parse(next.expires_at))
 
   /**
    * What was read becomes a record. What another program wrote, and what lies behind what we know, is first written
@@ -216,6 +210,13 @@ function unseal(hash: string, raw: Value): { record: RequestRecord; raw: string 
   const record = typeof raw === 'string' ? decodeRecord(raw) : null
   return record?.hash === hash ? { record, raw: raw as string } : null
 }
+
+/**
+ * Plain progress is not backed up: the next report replaces it. Once a foreign write was seen, every write is, because the
+ * script refreshes a backup that exists.
+ */
+const isBackedUp = (next: RequestRecord, otp: string | undefined): boolean =>
+  next.status !== 'processing' || otp !== undefined
 
 class TooManyWriters extends AppError {
   constructor() {

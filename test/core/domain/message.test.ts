@@ -62,7 +62,7 @@ describe('a program that writes a record back', () => {
 
   it('never puts the fingerprint into what is shown', () => {
     expect(JSON.stringify(toPublicView(keyed, T0))).not.toContain('seal')
-    expect(keyed.message_seal).toMatch(/^[\w-]+\.[\w-]+$/)
+    expect(keyed.message_fingerprint).toMatch(/^[\w-]+\.[\w-]+$/)
   })
 })
 

@@ -9,7 +9,7 @@ import { ASK, afterChanges, aRecord, START, step, T0, TTL_SECONDS } from '../../
 
 const rules = { now: T0 + 5000, ttlSeconds: TTL_SECONDS }
 const iso = (ms: number) => new Date(ms).toISOString()
-const named = (record: RequestRecord, write_id: string): RequestRecord => ({ ...record, write_id })
+const named = (record: RequestRecord, revision: string): RequestRecord => ({ ...record, revision })
 
 const HAND_OVER: Command = { type: 'submit_otp' }
 const COMPLETE: Command = { type: 'complete', attempt: 1, result: { score: 712 } }
@@ -95,7 +95,7 @@ describe('whatever another program puts in the place of what we wrote', () => {
         anyForeign,
         (end, foreign) => {
           if (!foreign) return
-          const { version: _v, updated_at: _u, guarded: _g, ...kept } = end
+          const { version: _v, updated_at: _u, ...kept } = end
           expect(reconcile([end], foreign, rules)).toMatchObject(kept)
         },
       ),

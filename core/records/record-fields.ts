@@ -1,0 +1,51 @@
+/** Every field that a record may have, with the value that stands for an absent one. */
+import type { RequestRecord } from '../domain/record.ts'
+
+/**
+ * Decoded records are copied onto this, so that V8 gives all of them one hidden class whatever the order of the JSON:
+ * worth a tenth of the reads a second.
+ */
+export const EMPTY_RECORD: Record<keyof RequestRecord, unknown> = {
+  hash: undefined,
+  service_slug: undefined,
+  user_id: undefined,
+  session_id: undefined,
+  submitter: undefined,
+  subject: undefined,
+  owner_hash: null,
+  status: undefined,
+  step: undefined,
+  progress: undefined,
+  current_message: undefined,
+  message_key: undefined,
+  message_params: undefined,
+  message_fingerprint: undefined,
+  estimated_duration: undefined,
+  request_data: undefined,
+  otp_data: undefined,
+  otp_limits: undefined,
+  result_data: undefined,
+  error_data: undefined,
+  cancelled_by: null,
+  steps: undefined,
+  attempt: undefined,
+  max_attempts: undefined,
+  next_retry_at: null,
+  estimated_end_at: null,
+  deadline_at: null,
+  max_progress: 0,
+  version: undefined,
+  revision: undefined,
+  priority: undefined,
+  run_at: undefined,
+  retry_of: undefined,
+  installation: undefined,
+  created_at: undefined,
+  started_at: undefined,
+  updated_at: undefined,
+  completed_at: undefined,
+  expires_at: undefined,
+}
+
+/** The names of all fields that this version knows. */
+export const FIELDS: ReadonlySet<string> = new Set(Object.keys(EMPTY_RECORD))

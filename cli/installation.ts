@@ -71,7 +71,7 @@ async function assemble(config: Config, connections: RedisConnections): Promise<
     requests: createRequestActions({ store, queues, subjects, ttlSeconds, now }),
     deadlines,
     failures: createFailures({ redis, now }),
-    intake: createEnqueueRequest({ store, queues, deadlines, subjects }),
+    intake: createEnqueueRequest({ store, queues, subjects }),
     queues,
     census,
     now,

@@ -1,5 +1,6 @@
 /** What the page around an embedded request is told: every newer state once, and each kind of state as it is reached. */
-import { isFinal, isNewer, type PublicView } from '../core/domain/record.ts'
+import { isNewer } from '../core/domain/compare.ts'
+import { isFinal, type PublicView } from '../core/domain/record.ts'
 
 /** `detail` is the request as everybody may see it. */
 export type EmbedEvent = 'progress' | 'otp-required' | 'completed' | 'failed' | 'cancelled'

@@ -2,7 +2,8 @@
  * What a request page knows, and the one way it changes. All ways of hearing feed the same reducer, in any order and
  * as often as they like: what is not newer than what is shown changes nothing.
  */
-import { isFinal, isNewer, isScheduled, type PublicView } from '../core/domain/record.ts'
+import { isNewer } from '../core/domain/compare.ts'
+import { isFinal, isScheduled, type PublicView } from '../core/domain/record.ts'
 
 /**
  * `connecting` is the first moment only: nothing is said about it. `degraded`: the server is there and cannot see the

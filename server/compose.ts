@@ -13,7 +13,6 @@ import type { RedisClient } from '../core/redis/connect.ts'
 import type { InstallationSecret } from '../core/redis/installation-secret.ts'
 import type { Config } from '../core/runtime/config.ts'
 import type { Log } from '../core/runtime/log.ts'
-import { createDeadlines } from '../core/store/deadline-index.ts'
 import { createFailures } from '../core/store/failed-requests.ts'
 import { createRefusals } from '../core/store/form-refusals.ts'
 import { createIdempotency } from '../core/store/idempotency-keys.ts'
@@ -103,7 +102,7 @@ export function composeServer({
       submit: createSubmit({
         store,
         queues,
-        intake: createEnqueueRequest({ store, queues, deadlines: createDeadlines({ redis }), subjects }),
+        intake: createEnqueueRequest({ store, queues, subjects }),
         places: createPlaces({ redis, limits: config.server, ttlSeconds, now: now ?? Date.now }),
         idempotency,
         ownerCheck: config.server.ownerCheck,

@@ -24,7 +24,7 @@ const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS, now, log })
 const queues = createQueues({ redis, log, now })
 const deadlines = createDeadlines({ redis })
 const subjects = createSubjects({ redis, limits: { codesPerHour: 5, wrongCodesPerHour: 10 }, now })
-const intake = createEnqueueRequest({ store, queues, deadlines, subjects })
+const intake = createEnqueueRequest({ store, queues, subjects })
 
 /** What workers and rescuer leave of a request, without a bot. */
 async function finish(hash: string): Promise<void> {

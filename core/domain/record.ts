@@ -96,8 +96,6 @@ export interface RequestRecord {
   run_at?: IsoTime | null
   /** The failed request of which it is another try. */
   retry_of?: string | null
-  /** The QUEUE_PREFIX of the installation whose it is; absent for the default one. */
-  installation?: string
   created_at: IsoTime
   started_at: IsoTime | null
   updated_at: IsoTime
@@ -105,7 +103,7 @@ export interface RequestRecord {
   expires_at: IsoTime
 }
 
-/** By what is seen where a state stands among the others of its request. */
+/** Orders the states of one request: enough to drop stale ones without parsing the view. */
 export interface StatePosition {
   hash: string
   version: number
@@ -144,11 +142,6 @@ export interface PublicView extends StatePosition {
   started_at: IsoTime | null
   completed_at: IsoTime | null
 }
-
-/** Newer means greater by (`version`, `updated_at`). */
-export const isNewer = (a: Age, b: Age): boolean =>
-  a.version !== b.version ? a.version > b.version : a.updated_at > b.updated_at
-type Age = Pick<StatePosition, 'version' | 'updated_at'>
 
 /**
  * What anybody who knows the hash may see. `request_data`, `user_id` and `session_id` have no way in: the view is

@@ -1,15 +1,15 @@
-/** Who listens to a request is told its newest state: not more often than they can take, and a final one at once. */
+/** Sends the newest state of a request to its listeners: throttled, and a final one immediately. */
 import { isFinal, type PublicView, type StatePosition } from '../domain/record.ts'
 import { decodeView, encodeView, peekPosition } from '../records/codec.ts'
 
-/** A view, as JSON encoded once for everybody; parsed when somebody asks for it. */
+/** A view as JSON, encoded once for all listeners and parsed only when `view` is read. */
 export interface EncodedUpdate {
   readonly json: string
   readonly position: StatePosition
   readonly view: PublicView
 }
 
-/** Null when it is none of ours. */
+/** Null when it is not an own view. */
 export function parseUpdate(json: string): EncodedUpdate | null {
   const position = peekPosition(json)
   if (!position) return null
@@ -26,19 +26,19 @@ export function parseUpdate(json: string): EncodedUpdate | null {
 
 export interface UpdateListener {
   update(update: EncodedUpdate): void
-  /** The request is gone; nothing follows. */
+  /** The request has expired; nothing follows. */
   expired(): void
 }
 
-/** What is kept for it of each request. */
+/** The state that this needs for each request. */
 export interface BroadcastState {
-  /** Each with the JSON that it heard last. */
+  /** Each with the JSON that it received last. */
   listeners: Map<UpdateListener, string>
   /** Of the newest state; null before the first. */
   latest: StatePosition | null
-  /** The newest state, as text: parsed it takes three times as much. */
+  /** The newest state as text: parsed it takes three times the memory. */
   json: string
-  /** In the queue, while it waits there. Nobody who writes or publishes knows it. */
+  /** The position in the queue while it waits there. Not part of the record, so no published view has it. */
   place: number | null
   sentAt: number
   timer: NodeJS.Timeout | undefined
@@ -58,23 +58,23 @@ export const createBroadcastState = (): BroadcastState => ({
 export const latestOf = ({ latest, json }: BroadcastState): EncodedUpdate | null =>
   latest && parseUpdate(json)
 
-/** @param everyMs what comes sooner after the last one is told then, all of it in one; 0 for always at once */
-export function broadcast(told: BroadcastState, newer: EncodedUpdate, everyMs: number): void {
-  const update = withPlace(newer, told.place)
-  told.latest = update.position
-  told.json = update.json
-  if (told.listeners.size === 0) return
-  const restMs = isFinal(update.position.status) ? 0 : told.sentAt + everyMs - performance.now()
-  if (restMs <= 0) flush(told, update)
-  else told.timer ??= setTimeout(flush, Math.ceil(restMs), told).unref()
+/** @param everyMs the shortest time between two updates; states in between are merged into the newest. 0 sends each immediately */
+export function broadcast(state: BroadcastState, newer: EncodedUpdate, everyMs: number): void {
+  const update = withPlace(newer, state.place)
+  state.latest = update.position
+  state.json = update.json
+  if (state.listeners.size === 0) return
+  const restMs = isFinal(update.position.status) ? 0 : state.sentAt + everyMs - performance.now()
+  if (restMs <= 0) flush(state, update)
+  else state.timer ??= setTimeout(flush, Math.ceil(restMs), state).unref()
 }
 
-/** The same state, at another place in the queue. */
-export function tellPlace(told: BroadcastState, place: number | null, everyMs: number): void {
-  if (place === told.place) return
-  told.place = place
-  const latest = latestOf(told)
-  if (latest) broadcast(told, latest, everyMs)
+/** Sends the same state with another queue position. */
+export function broadcastPlace(state: BroadcastState, place: number | null, everyMs: number): void {
+  if (place === state.place) return
+  state.place = place
+  const latest = latestOf(state)
+  if (latest) broadcast(state, latest, everyMs)
 }
 
 function withPlace(update: EncodedUpdate, place: number | null): EncodedUpdate {
@@ -82,18 +82,18 @@ function withPlace(update: EncodedUpdate, place: number | null): EncodedUpdate {
   return parseUpdate(encodeView({ ...update.view, queue_position: place })) as EncodedUpdate
 }
 
-export function flush(told: BroadcastState, update = latestOf(told)): void {
-  cancel(told)
+export function flush(state: BroadcastState, update = latestOf(state)): void {
+  cancel(state)
   if (!update) return
-  told.sentAt = performance.now()
-  for (const [listener, heard] of told.listeners) {
-    if (heard === update.json) continue
-    told.listeners.set(listener, update.json)
+  state.sentAt = performance.now()
+  for (const [listener, received] of state.listeners) {
+    if (received === update.json) continue
+    state.listeners.set(listener, update.json)
     listener.update(update)
   }
 }
 
-export function cancel(told: BroadcastState): void {
-  if (told.timer) clearTimeout(told.timer)
-  told.timer = undefined
+export function cancel(state: BroadcastState): void {
+  if (state.timer) clearTimeout(state.timer)
+  state.timer = undefined
 }

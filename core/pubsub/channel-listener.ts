@@ -1,7 +1,7 @@
-/** What hears a channel. */
+/** Receives the messages of a channel. */
 export interface ChannelListener {
-  /** What was published, as it came: ours is sealed, a foreign one is not. */
+  /** A message as it was published. Own ones end with the suffix of `codec.ts`, foreign ones do not. */
   message(json: string): void
-  /** Something may have been missed: read again. */
+  /** Messages may have been missed: read the record again. */
   gap(): void
 }

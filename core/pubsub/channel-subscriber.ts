@@ -1,19 +1,18 @@
 /**
- * Hears the channels of requests: one subscription a request however many listen, on one connection a process.
+ * Subscribes to the channels of requests: one subscription per request, however many listen, on one connection per process.
  *
- * Pub/sub is at most once. Who listens must therefore read the record after `watch` has resolved, and again on every
- * `gap`: then nothing falls between, whatever happens to the connection.
+ * Pub/sub delivers at most once. So a listener must read the record after `watch` has resolved, and again on every `gap`:
+ * then it misses nothing, whatever happens to the connection.
  */
-
 import type { RedisClient } from '../redis/connect.ts'
 import type { Log } from '../runtime/log.ts'
 import type { ChannelListener } from './channel-listener.ts'
 import { type Health, startSubscriberCheck } from './subscriber-health.ts'
 
 export interface ChannelSubscriber {
-  /** Resolves with the way to stop once Redis has confirmed the subscription; waits for that while Redis is away. */
+  /** Resolves with the function that stops it, once Redis has confirmed the subscription; waits while Redis is away. */
   watch(hash: string, listener: ChannelListener): Promise<() => void>
-  /** Says on its channel that there may be something to look at; what is true stands in the record. */
+  /** Publishes that the record may have changed; subscribers read it. */
   publishHint(hash: string): Promise<void>
   readonly health: Health
   stop(): void
@@ -24,22 +23,38 @@ interface Channel {
   listeners: Set<ChannelListener>
   subscribed: Promise<void>
   confirm(): void
-  refuse(error: unknown): void
+  reject(error: unknown): void
 }
 
-/** So many listeners read again at once after a gap; the next ones are told when Redis has confirmed theirs. */
-const BATCH = 500
+/** Channels that are subscribed again together after a reconnect: their listeners read once Redis has confirmed the batch. */
+const BATCH_SIZE = 500
 
 export function createChannelSubscriber({
   redis,
   subscriber,
   log,
 }: {
-  /** Publishes what `subscriber` must hear, to try it out. */
+  /** Publishes the probes that `subscriber` must receive. */
   redis: RedisClient
   subscriber: RedisClient
   log: Log
 }): ChannelSubscriber {
+  const subscriptions = createSubscriptions(subscriber, log)
+  const check = startSubscriberCheck({ redis, subscriber, listen: subscriptions.listen, log })
+  return {
+    watch: (hash, listener) => subscriptions.listen(redis.names.channel(hash), listener),
+    async publishHint(hash) {
+      await redis.publish(redis.names.channel(hash), '{}')
+    },
+    health: check,
+    stop() {
+      check.stop()
+      subscriptions.stop()
+    },
+  }
+}
+
+function createSubscriptions(subscriber: RedisClient, log: Log) {
   const channels = new Map<string, Channel>()
   const isCurrent = (channel: Channel): boolean => channels.get(channel.name) === channel
 
@@ -47,7 +62,7 @@ export function createChannelSubscriber({
     for (const listener of channels.get(name)?.listeners ?? []) listener.message(json)
   }
 
-  /** False when it failed; what failed because the connection went is made good when there is one again. */
+  /** False on failure. After a lost connection `onReady` subscribes again. */
   const subscribe = async (wanted: Channel[]): Promise<boolean> => {
     if (wanted.length === 0) return true
     try {
@@ -56,17 +71,17 @@ export function createChannelSubscriber({
       return true
     } catch (error) {
       log.debug({ err: error }, 'could not subscribe')
-      if (subscriber.status === 'ready') for (const channel of wanted) channel.refuse(error)
+      if (subscriber.status === 'ready') for (const channel of wanted) channel.reject(error)
       return false
     }
   }
 
-  // The gap ends when Redis has confirmed the subscriptions, not when the connection is ready: whoever read between
-  // the two would miss what was published right after.
+  // The gap ends when Redis has confirmed the subscriptions, not when the connection is ready: a read between the two
+  // would miss what is published right after it.
   const onReady = async (): Promise<void> => {
     const all = [...channels.values()]
-    for (let from = 0; from < all.length; from += BATCH) {
-      const batch = all.slice(from, from + BATCH).filter(isCurrent)
+    for (let from = 0; from < all.length; from += BATCH_SIZE) {
+      const batch = all.slice(from, from + BATCH_SIZE).filter(isCurrent)
       if (!(await subscribe(batch))) return
       for (const { listeners } of batch) for (const listener of listeners) listener.gap()
     }
@@ -95,26 +110,18 @@ export function createChannelSubscriber({
       .catch((error: unknown) => log.debug({ err: error }, 'could not unsubscribe'))
   }
 
-  const listen = async (name: string, listener: ChannelListener): Promise<() => void> => {
-    const channel = join(name, listener)
-    try {
-      await channel.subscribed
-    } catch (error) {
-      leave(channel, listener)
-      throw error
-    }
-    return () => leave(channel, listener)
-  }
-
-  const echo = startSubscriberCheck({ redis, subscriber, listen, log })
   return {
-    watch: (hash, listener) => listen(redis.names.channel(hash), listener),
-    async publishHint(hash) {
-      await redis.publish(redis.names.channel(hash), '{}')
+    async listen(name: string, listener: ChannelListener): Promise<() => void> {
+      const channel = join(name, listener)
+      try {
+        await channel.subscribed
+      } catch (error) {
+        leave(channel, listener)
+        throw error
+      }
+      return () => leave(channel, listener)
     },
-    health: echo,
     stop() {
-      echo.stop()
       subscriber.off('message', onMessage)
       subscriber.off('ready', onReady)
       channels.clear()
@@ -124,11 +131,11 @@ export function createChannelSubscriber({
 
 function openChannel(name: string, listener: ChannelListener): Channel {
   let confirm = (): void => {}
-  let refuse = (_error: unknown): void => {}
-  const subscribed = new Promise<void>((resolve, reject) => {
-    confirm = resolve
-    refuse = reject
+  let reject = (_error: unknown): void => {}
+  const subscribed = new Promise<void>((resolvePromise, rejectPromise) => {
+    confirm = resolvePromise
+    reject = rejectPromise
   })
   subscribed.catch(() => {})
-  return { name, listeners: new Set([listener]), subscribed, confirm, refuse }
+  return { name, listeners: new Set([listener]), subscribed, confirm, reject }
 }

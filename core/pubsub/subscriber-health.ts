@@ -1,22 +1,42 @@
 /**
- * Tries out whether what is published arrives: a connection may be alive, answer every question, and yet hear nothing,
- * as one to a replica that was cut off from its master. One that does not hear its own echo is replaced.
+ * Checks that published messages arrive. A connection may be alive and answer every command, and yet receive no message:
+ * one to a replica that was cut off from its master, for instance. A connection that misses its own probe is replaced.
  */
 import { nanoid } from 'nanoid'
 import type { RedisClient } from '../redis/connect.ts'
 import type { Log } from '../runtime/log.ts'
 import type { ChannelListener } from './channel-listener.ts'
 
-const EVERY_MS = 2000
-const WITHIN_MS = 2000
+const INTERVAL_MS = 2000
+const TIMEOUT_MS = 2000
 /** A single publish fails while a connection is replaced; the second failure in a row counts. */
 const RETRY_MS = 500
 
-/** Whether a process with a fail-fast connection sees Redis: what it publishes, it hears. */
+/** Whether a process with a fail-fast connection can use Redis: it receives what it publishes. */
 export interface Health {
   readonly isUp: boolean
-  /** Calls back on every change; returns the way to stop. */
+  /** Calls back on every change. Returns the function that stops it. */
   onChange(listener: (isUp: boolean) => void): () => void
+}
+
+function createHealth(): Health & { set(isUp: boolean): void; clear(): void } {
+  const listeners = new Set<(isUp: boolean) => void>()
+  let isUp = true
+  return {
+    get isUp() {
+      return isUp
+    },
+    onChange(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    set(is) {
+      if (isUp === is) return
+      isUp = is
+      for (const listener of listeners) listener(is)
+    },
+    clear: () => listeners.clear(),
+  }
 }
 
 export function startSubscriberCheck({
@@ -27,83 +47,72 @@ export function startSubscriberCheck({
 }: {
   redis: RedisClient
   subscriber: RedisClient
-  /** Resolves once what is published on this channel is to be heard. */
+  /** Resolves once messages of this channel are received. */
   listen(channel: string, listener: ChannelListener): Promise<unknown>
   log: Log
 }): Health & { stop(): void } {
   const channel = redis.names.subscriberCheck(nanoid())
-  const listeners = new Set<(isUp: boolean) => void>()
-  let isUp = true
+  const health = createHealth()
   let expected = ''
   let received = ''
   let gaps = 0
   let failures = 0
-  let patience: NodeJS.Timeout | undefined
+  let timeout: NodeJS.Timeout | undefined
   let retry: NodeJS.Timeout | undefined
-
-  function setUp(is: boolean): void {
-    if (isUp === is) return
-    isUp = is
-    for (const listener of listeners) listener(is)
-  }
 
   const listening = listen(channel, {
     message: (text) => {
       received = text
       failures = 0
-      setUp(true)
+      health.set(true)
     },
     gap: () => {
       gaps++
     },
   })
-
-  // Its failure is reported by each call; until the first one nobody waits for it.
+  // Each probe reports its failure; before the first one nothing awaits it.
   listening.catch(() => {})
 
-  async function probe(): Promise<void> {
+  async function sendProbe(): Promise<void> {
     expected = nanoid()
     const gapsBefore = gaps
     await listening
     await redis.publish(channel, expected)
     const published = expected
-    const judge = (): void => {
+    const check = (): void => {
       expected = ''
-      // Between two connections nothing is heard, which is known already.
+      // Between two connections nothing is received, which is known already.
       if (received === published || gaps !== gapsBefore) return
-      setUp(false)
+      health.set(false)
       if (subscriber.status !== 'ready') return
-      log.warn('what is published does not arrive; listening on a new connection')
+      log.warn('published messages do not arrive; subscribing on a new connection')
       subscriber.disconnect(true)
     }
-    // After a pause of this process timers come before what has arrived meanwhile.
-    patience = setTimeout(() => setImmediate(judge), WITHIN_MS).unref()
+    // After a pause of this process timers run before the messages that arrived meanwhile.
+    timeout = setTimeout(() => setImmediate(check), TIMEOUT_MS).unref()
   }
 
-  function tryOut(): void {
+  function probe(): void {
     if (expected !== '') return
-    probe().catch((error: unknown) => {
+    sendProbe().catch((error: unknown) => {
       expected = ''
-      if (++failures > 1) setUp(false)
-      else retry = setTimeout(tryOut, RETRY_MS).unref()
-      log.debug({ err: error }, 'could not call for an echo')
+      if (++failures > 1) health.set(false)
+      else retry = setTimeout(probe, RETRY_MS).unref()
+      log.debug({ err: error }, 'could not publish a probe')
     })
   }
-  const timer = setInterval(tryOut, EVERY_MS).unref()
+  const timer = setInterval(probe, INTERVAL_MS).unref()
 
   return {
     get isUp() {
-      return isUp
+      return health.isUp
     },
-    onChange(listener) {
-      listeners.add(listener)
-      return () => void listeners.delete(listener)
-    },
+    onChange: health.onChange,
     stop() {
       clearInterval(timer)
-      clearTimeout(patience)
+      clearTimeout(timeout)
       clearTimeout(retry)
-      listeners.clear()
+      health.clear()
     },
   }
 }

@@ -1,8 +1,8 @@
-/** A time limit for work that opens something: what is opened too late is closed again. */
+/** Limits how long opening something may take. What opens too late is closed again. */
 import { AppError } from '../domain/errors.ts'
 
 /** @throws AppError `storage_unavailable` when it takes longer, or fails otherwise */
-export async function within<T extends () => void>(
+export async function withTimeout<T extends () => void>(
   limitMs: number | undefined,
   work: Promise<T>,
 ): Promise<T> {
@@ -14,7 +14,6 @@ export async function within<T extends () => void>(
   try {
     return await Promise.race([work, late])
   } catch (error) {
-    // Nobody waits for it any more: leave again once it is there.
     work.then((stop) => stop()).catch(() => {})
     throw error instanceof AppError ? error : new AppError('storage_unavailable', { cause: error })
   } finally {

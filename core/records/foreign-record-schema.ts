@@ -65,7 +65,6 @@ export const foreignRecordSchema = z.object({
   priority: z.number().int().min(1).max(10).optional().catch(undefined),
   run_at: isoTime.nullable().optional().catch(undefined),
   retry_of: z.string().max(200).nullable().optional().catch(undefined),
-  installation: z.string().max(64).optional().catch(undefined),
   // Nonsense must not open what was somebody's: it becomes what no token fits.
   owner_hash: z.string().max(200).nullable().default(null).catch('nobody'),
   status: z.enum(STATUSES),

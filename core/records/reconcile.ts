@@ -1,72 +1,52 @@
 /**
- * When what stands in Redis is not what followed from what we wrote: another program put back what it had read before
- * (GET, then SETEX, with a write of ours in between), counts no versions, or a fail-over has lost the last writes. What
- * was written or shown once then stays true, and what the other has to report comes on top of it.
+ * Reconciles a record that another program overwrote with the last own write: what was promised stays, the other program's
+ * report is applied on top. Needed when the program stored what it had read before an own write (GET, then SETEX), counts
+ * no versions, or when a fail-over lost the last writes.
  */
 
+import { isNewer } from '../domain/compare.ts'
 import { toIso } from '../domain/iso-time.ts'
-import { trustedMessageKey } from '../domain/message.ts'
 import { limitsOf, withinLimits } from '../domain/otp-prompt.ts'
-import {
-  isFinal,
-  isNewer,
-  type OtpPrompt,
-  type PublicView,
-  type RequestRecord,
-  type StatePosition,
-  type StoredOtpPrompt,
-} from '../domain/record.ts'
+import { isFinal, type RequestRecord, type StatePosition } from '../domain/record.ts'
 import type { TransitionContext } from '../domain/state-machine.ts'
 import { applySubstepReports, completeAll, moveToStep } from '../domain/steps.ts'
 import { type ForeignRecord, normalizeForeignRecord } from './foreign-record.ts'
 import { unknownFields } from './unknown-fields.ts'
 
-/** What is known of a request: the record, or only what was shown of it. */
-export type KnownState = RequestRecord | PublicView
-
-/** Null where nothing is known. */
-type MayBeKnown = KnownState | null | undefined
+/** The newest of them by (`version`, `updated_at`); the first of equals. Null when there is none. */
+export const latestKnown = (known: readonly (RequestRecord | null | undefined)[]): RequestRecord | null =>
+  known.reduce<RequestRecord | null>((best, one) => (one && (!best || isNewer(one, best)) ? one : best), null)
 
 /**
- * The newest of them; of two that are alike the one that comes first. Where that was only shown, the rest is taken from
- * the newest record, or from `present`; null when there is neither.
- */
-export function latestKnown(known: MayBeKnown[], present: RequestRecord | null = null): RequestRecord | null {
-  const newest = newestState(known)
-  if (!newest || isRecord(newest)) return newest
-  const record = newestState(known.filter((one) => !!one && isRecord(one))) ?? present
-  return record && asRecord(newest, record as RequestRecord)
-}
-
-const newestState = (known: MayBeKnown[]): KnownState | null =>
-  known.reduce<KnownState | null>((best, one) => (one && (!best || isNewer(one, best)) ? one : best), null)
-
-/** Whether `next` cannot have followed from `known`: something would be taken back that was promised not to be. */
-export const isRegression = (known: StatePosition, next: StatePosition): boolean =>
-  next.version < known.version ||
-  (next.version === known.version && !isSameWrite(known, next)) ||
-  next.progress < known.progress ||
-  next.attempt < known.attempt ||
-  (isFinal(known.status) && !isFinal(next.status))
-
-const isSameWrite = (a: StatePosition, b: StatePosition): boolean =>
-  a.updated_at === b.updated_at && (!isRecord(a) || !isRecord(b) || a.revision === b.revision)
-
-const isRecord = (known: StatePosition): known is RequestRecord => 'request_data' in known
-
-/**
- * The next record when `theirs` stands where something `known` should. Final stays final. A writer that had read what we
- * know is believed whatever it changed; one that had not reports only what is not behind: progress, step, message, its
- * end.
+ * The next record when a foreign or outdated one is stored where `own` should be. Final stays final. A writer that had read
+ * `own` may change anything; one that had not only reports what is not behind: progress, step, message, its end.
+ *
+ * @param own the last own write; null when none is known
+ * @param atLeast the position a client was already shown: version, attempt and progress continue from there
  */
 export function reconcile(
-  known: MayBeKnown[],
+  own: RequestRecord | null,
   foreign: ForeignRecord,
-  rules: TransitionContext,
+  context: TransitionContext,
+  atLeast: StatePosition | null = null,
 ): RequestRecord {
-  const normalized = normalizeForeignRecord(foreign, rules)
-  const own = latestKnown(known, normalized)
-  if (!own) return normalized
+  const normalized = normalizeForeignRecord(foreign, context)
+  const next = own ? mergeForeign(own, foreign, normalized) : normalized
+  return atLeast ? continueFrom(atLeast, next) : next
+}
+
+function continueFrom(shown: StatePosition, next: RequestRecord): RequestRecord {
+  const progress = Math.max(next.progress, Math.min(99, shown.progress))
+  return {
+    ...next,
+    version: Math.max(next.version, shown.version + 1),
+    attempt: Math.max(next.attempt, shown.attempt),
+    progress,
+    max_progress: Math.max(next.max_progress, progress),
+  }
+}
+
+function mergeForeign(own: RequestRecord, foreign: ForeignRecord, normalized: RequestRecord): RequestRecord {
   const isOnTop = isBasedOn(own, foreign)
   const unknown = unknownFields(normalized)
   const merged: RequestRecord = {
@@ -93,8 +73,8 @@ export function reconcile(
 }
 
 /**
- * Each write of ours has a name, which whoever changes the JSON carries along. The first has none, nor has what was only
- * shown: then the version has to do.
+ * Whether the other program had read `own`: it carries the revision along, whatever it changes. The first record has no
+ * revision, then the version decides.
  */
 const isBasedOn = (own: RequestRecord, { revision, version }: ForeignRecord): boolean =>
   own.revision === undefined ? version >= own.version : revision === own.revision || version > own.version
@@ -130,7 +110,7 @@ function mergeFinalState(merged: RequestRecord, normalized: RequestRecord): Requ
   }
 }
 
-/** A question that we have not heard of is taken over; one that was answered meanwhile is not asked again. */
+/** A new prompt is taken over; one that was answered meanwhile does not come back. */
 function mergeOtpPrompt(
   merged: RequestRecord,
   own: RequestRecord,
@@ -149,43 +129,4 @@ function mergeOtpPrompt(
   if (normalized.status === 'processing' && (isOnTop || own.status === 'pending'))
     return { ...merged, status: 'processing', otp_data: normalized.otp_data ?? own.otp_data }
   return merged
-}
-
-/** What was shown, and what is never shown. */
-function asRecord(view: PublicView, rest: RequestRecord): RequestRecord {
-  const {
-    estimated_remaining_time: _rest,
-    requires_otp: _asks,
-    is_completed: _completed,
-    is_failed: _failed,
-    is_cancelled: _cancelled,
-    is_expired: _expired,
-    queue_position: _position,
-    otp_data: shown,
-    ...fields
-  } = view
-  const otp_data = shown
-    ? promptBehind(shown, view, rest)
-    : rest.status === 'otp_required'
-      ? null
-      : rest.otp_data
-  return {
-    ...rest,
-    ...fields,
-    ...trustedMessageKey(view),
-    max_progress: view.progress,
-    otp_data,
-    revision: undefined,
-  }
-}
-
-function promptBehind(shown: OtpPrompt, { updated_at }: PublicView, rest: RequestRecord): StoredOtpPrompt {
-  const kept = rest.otp_data?.id === shown.id ? rest.otp_data : null
-  return {
-    requested_at: kept?.requested_at ?? updated_at,
-    resends: kept?.resends ?? rest.otp_limits?.resends ?? 0,
-    resend_requested: kept?.resend_requested ?? false,
-    recall: kept?.recall ?? false,
-    ...shown,
-  }
 }

@@ -39,7 +39,6 @@ export const EMPTY_RECORD: Record<keyof RequestRecord, unknown> = {
   priority: undefined,
   run_at: undefined,
   retry_of: undefined,
-  installation: undefined,
   created_at: undefined,
   started_at: undefined,
   updated_at: undefined,

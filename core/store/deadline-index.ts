@@ -2,13 +2,17 @@
  * When somebody should look after a request, whoever was meant to may be dead by then. A hash in here is no more than
  * a reminder: what is due, the record says.
  */
+import type { RequestRecord } from '../domain/record.ts'
 import { isRequestHash } from '../domain/request-id.ts'
 import { createBatcher } from '../redis/batch.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { replacingWrongTypes } from '../redis/wrong-type.ts'
 
-/** When a rescuer looks for the first time: early enough for a service with a short limit, or for a job that was lost. */
-export const FIRST_CHECK_MS = 10_000
+/** When the rescuer checks a request first: early enough for a service with a short limit, and for a lost job. */
+const FIRST_CHECK_MS = 10_000
+/** Milliseconds since 1970. */
+export const firstCheckOf = ({ run_at, created_at }: Pick<RequestRecord, 'run_at' | 'created_at'>): number =>
+  Date.parse(run_at ?? created_at) + FIRST_CHECK_MS
 
 export interface DeadlineIndex {
   /** Reminds of this request at that time, milliseconds; a later call moves it. */

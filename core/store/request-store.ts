@@ -8,17 +8,16 @@
 
 import type { Command } from '../domain/command.ts'
 import { AppError } from '../domain/errors.ts'
-import type { PublicView, RequestRecord } from '../domain/record.ts'
+import type { RequestRecord, StatePosition } from '../domain/record.ts'
 import { isRequestHash } from '../domain/request-id.ts'
 import { type RejectionCode, transition } from '../domain/state-machine.ts'
 import { inexactAt, inexactWords } from '../records/exact-numbers.ts'
 import { isTooDeep, MAX_STORED_DEPTH } from '../records/json-limits.ts'
-import { createBatcher } from '../redis/batch.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { replacingWrongTypes } from '../redis/wrong-type.ts'
 import type { Log } from '../runtime/log.ts'
 import type { StoredRecord } from './record-cache.ts'
-import { createRecords, tooManyWriters } from './record-store.ts'
+import { createRecordStore, tooManyWriters } from './record-store.ts'
 import { countCode } from './subject-limits.ts'
 
 export type { StoredRecord }
@@ -30,12 +29,12 @@ export type ApplyResult =
 
 export interface RequestStore {
   /**
-   * Null when there is none (any more). A foreign write is made one of ours before it is returned, and so is what lies
-   * behind `seen`, which somebody was shown: nothing goes back for them.
-   * @throws AppError `storage_unavailable`; `unreadable_record` for nonsense where nothing good is known
+   * Null when there is none or it has expired. A foreign write is reconciled and committed before it is returned, and so
+   * is a record older than `atLeast`, the position a client was already shown.
+   * @throws AppError `storage_unavailable`; `unreadable_record` for an invalid value when no valid record is known
    */
-  read(hash: string, atLeast?: PublicView): Promise<StoredRecord | null>
-  /** False when the hash already has a record. */
+  read(hash: string, atLeast?: StatePosition | null): Promise<StoredRecord | null>
+  /** Stores the record, its list entry and the time of its first check. False when the hash already has a record. */
   create(record: RequestRecord): Promise<boolean>
   /**
    * @param options.otp a code to hand to the bot together with this change, in the same step
@@ -53,8 +52,6 @@ export interface RequestStore {
 }
 
 export const MAX_RESULT_BYTES = 256 * 1024
-const LIST_LENGTH = 10_000
-const LIST_BATCH = 250
 /** With this many writers faster in a row something else is wrong. */
 const MAX_CONFLICTS = 1000
 
@@ -72,20 +69,10 @@ export function createRequestStore({
   /** Where nonsense in a record is told, once a request; left out, nowhere. */
   log?: Log
 }): RequestStore {
-  const records = createRecords({ redis, ttlSeconds, now, log })
+  const records = createRecordStore({ redis, ttlSeconds, now, log })
   const rules = () => ({ now: now(), ttlSeconds })
   const onList = <T>(work: () => Promise<T>): Promise<T> =>
     replacingWrongTypes(redis, { [redis.names.list]: 'list' }, work)
-  const addToList = createBatcher(LIST_BATCH, async (hashes: string[]) => {
-    await onList(() =>
-      Promise.all([
-        redis.lpush(redis.names.list, ...hashes),
-        redis.ltrim(redis.names.list, 0, LIST_LENGTH - 1),
-        redis.expire(redis.names.list, ttlSeconds),
-      ]),
-    )
-    return hashes
-  })
 
   /** The question stands already: a count that is missed must not undo it. */
   async function countSent({ subject, hash, version }: RequestRecord): Promise<void> {
@@ -96,20 +83,15 @@ export function createRequestStore({
   }
 
   return {
-    read: (hash, atLeast) => withStorageErrors(() => records.read(hash, atLeast ?? null)),
+    read: (hash, atLeast) => withStorageErrors(() => records.read(hash, { atLeast })),
 
-    create: (record) =>
-      withStorageErrors(async () => {
-        if (!(await records.create(record))) return false
-        await addToList(record.hash)
-        return true
-      }),
+    create: (record) => withStorageErrors(() => records.create(record)),
 
     async apply(hash, change, { otp, reserve } = {}) {
       if (change.type === 'complete') checkResult(change.result)
       return withStorageErrors(async () => {
         const remembered = records.cached(hash)
-        let stored = remembered ?? (await records.read(hash, null))
+        let stored = remembered ?? (await records.read(hash, { isWriter: true }))
         let isReserved = reserve === undefined
         for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
           if (!stored) return { ok: false, refusal: 'request_not_found', stored: null }
@@ -117,7 +99,7 @@ export function createRequestStore({
           if (!advanced.ok) {
             // What is remembered may be old: only the present record may refuse.
             if (conflicts > 0 || !remembered) return { ok: false, refusal: advanced.refusal, stored }
-            stored = await records.read(hash, stored.record)
+            stored = await records.read(hash, { atLeast: stored.record, isWriter: true })
             continue
           }
           if (!isReserved) await reserve?.(stored.record)

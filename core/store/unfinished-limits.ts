@@ -12,7 +12,7 @@ import type { RequestRecord } from '../domain/record.ts'
 import { createBatcher } from '../redis/batch.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { replacingWrongTypes } from '../redis/wrong-type.ts'
-import { FIRST_CHECK_MS } from './deadline-index.ts'
+import { firstCheckOf } from './deadline-index.ts'
 
 export interface UnfinishedLimits {
   /** Of one session, and of one address. */
@@ -90,12 +90,11 @@ export function createPlaces({
     async reserve(request) {
       const { hash } = request
       const score = Date.parse(request.expires_at)
-      const firstLook = Date.parse(request.run_at ?? request.created_at) + FIRST_CHECK_MS
       const bySubmitter = submitterKeys(redis, request)
       const wanted: Wanted[] = [
         ...bySubmitter.map((key) => ({ key, score, hash, max: limits.maxUnfinishedPerSubmitter })),
         ...queueKeys(redis, request).map((key) => ({ key, score, hash, max: limits.maxUnfinishedPerQueue })),
-        { key: deadlines, score: firstLook, hash, max: limits.maxUnfinished },
+        { key: deadlines, score: firstCheckOf(request), hash, max: limits.maxUnfinished },
       ]
       const answers = await Promise.all(wanted.map(reserveAll))
       if (!answers.includes(NO_PLACE)) return

@@ -6,7 +6,6 @@ import { creditScoreRating } from '../../core/catalog/credit-score-rating.ts'
 import { findService } from '../../core/catalog/index.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createQueues } from '../../core/queue/queues.ts'
-import { createDeadlines } from '../../core/store/deadline-index.ts'
 import { createFailures } from '../../core/store/failed-requests.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
 import { createSubjects } from '../../core/store/subject-limits.ts'
@@ -187,7 +186,7 @@ describe('codes for one person', () => {
     for (let i = 0; i < 4; i++) await submitted(mobile)
     const queues = createQueues({ redis, log: quiet })
     const subjects = createSubjects({ redis, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } })
-    const intake = createEnqueueRequest({ store, queues, deadlines: createDeadlines({ redis }), subjects })
+    const intake = createEnqueueRequest({ store, queues, subjects })
     const retry = createRetry({
       store,
       failures: createFailures({ redis }),

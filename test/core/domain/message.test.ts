@@ -22,7 +22,7 @@ const keyed = afterChanges(aRecord({ now: T0 }), [
 function putBack(record: RequestRecord, change: Record<string, unknown>): RequestRecord {
   const theirs = parseForeignRecord(JSON.stringify({ ...record, ...change }))
   if (!theirs) throw new Error('no record')
-  return reconcile([], theirs, rules)
+  return reconcile(null, theirs, rules)
 }
 const saidIn = ({ current_message, message_key, message_params }: RequestRecord) => [
   current_message,

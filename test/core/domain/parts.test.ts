@@ -11,7 +11,7 @@ import {
   toPublicView,
 } from '../../../core/domain/record.ts'
 import { normalizeForeignRecord, parseForeignRecord } from '../../../core/records/foreign-record.ts'
-import { latestKnown, reconcile } from '../../../core/records/reconcile.ts'
+import { reconcile } from '../../../core/records/reconcile.ts'
 import { afterChanges, aRecord, START, T0, TTL_SECONDS } from '../../helpers/record.ts'
 
 const SERVICE = {
@@ -211,7 +211,7 @@ describe('parts that another program wrote', () => {
     )
     const theirs = parseForeignRecord(JSON.stringify({ ...asking, steps }))
     if (!theirs) throw new Error('not readable as a record')
-    const merged = reconcile([latestKnown([ours])], theirs, rules)
+    const merged = reconcile(ours, theirs, rules)
     expect(statesOf(merged)).toBe('first done, asking current, a done, b current, c waiting, last waiting')
   })
 })

@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isNewer, type RequestRecord, toPublicView } from '../../../core/domain/record.ts'
+import { compare, isNewer } from '../../../core/domain/compare.ts'
+import { toIso } from '../../../core/domain/iso-time.ts'
+import { type RequestRecord, toPublicView } from '../../../core/domain/record.ts'
 import {
   decodeRecord,
   decodeView,
@@ -80,6 +82,30 @@ describe('newer', () => {
     expect(isNewer(at(1, 'b'), at(1, 'a'))).toBe(true)
     expect(isNewer(at(1, 'a'), at(1, 'a'))).toBe(false)
     expect(isNewer(at(1, 'b'), at(2, 'a'))).toBe(false)
+  })
+})
+
+describe('compare', () => {
+  const known = { ...running, revision: 'a' }
+  const later = { ...known, version: known.version + 1, revision: 'b' }
+
+  it.each([
+    ['the next version is newer', later, 'newer'],
+    ['the same write is the same', known, 'same'],
+    ['the view of the same write is the same', toPublicView(known, T0), 'same'],
+    ['another write of the same version is a regression', { ...known, revision: 'b' }, 'regression'],
+    [
+      'the same version at another time is a regression',
+      { ...known, updated_at: toIso(T0 + 9) },
+      'regression',
+    ],
+    ['an older version is a regression', { ...later, version: 1 }, 'regression'],
+    ['less progress is a regression', { ...later, progress: 39 }, 'regression'],
+    ['an older attempt is a regression', { ...later, attempt: 0 }, 'regression'],
+  ] as const)('%s', (_what, next, order) => expect(compare(known, next)).toBe(order))
+
+  it('an unfinished state after a final one is a regression', () => {
+    expect(compare({ ...known, status: 'failed' }, later)).toBe('regression')
   })
 })
 

@@ -21,7 +21,7 @@ const deadlines = createDeadlines({ redis: client })
 const failures = createFailures({ redis: client })
 const idempotency = createIdempotency({ redis: client })
 const subjects = createSubjects({ redis: client, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } })
-const intake = createEnqueueRequest({ store, queues, deadlines, subjects })
+const intake = createEnqueueRequest({ store, queues, subjects })
 
 /** Makes a value of this type. */
 const MAKE: Record<string, (key: string) => Promise<unknown>> = {

@@ -15,10 +15,10 @@ const SCAN_COUNT = 1_000
 /** By what their keys look like; the first that fits. */
 const KINDS = {
   records: /^local_request:req_/,
-  'guards, gone after 60 s': /^local_request:guard:/,
+  'guards, gone after 60 s': /^halfway:backup:/,
   jobs: /:req_[^:]+$/,
   'the line, or what was kept of it': /:(prioritized|wait|completed)$/,
-  'the reminders': /^local_request:deadlines$/,
+  'the reminders': /^halfway:deadlines$/,
   'the list': /^local_requests_list$/,
   'events of the queue': /:events$/,
 } as const

@@ -11,6 +11,7 @@ import type { QueueStats } from '../queue/queue-stats.ts'
 import type { Queues } from '../queue/queues.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { existing } from '../redis/existing.ts'
+import { findEndless } from '../redis/scripts.ts'
 import type { RequestStore } from '../store/request-store.ts'
 
 export interface Orphans {
@@ -41,18 +42,15 @@ export function createOrphans({
   const { names } = redis
   async function isFinished(hash: string): Promise<boolean> {
     const stored = await store.read(hash).catch(nullIfUnreadable)
-    // What cannot be read may be mended yet; null is another installation's.
+    // An unreadable record may still be repaired.
     return stored !== null && isFinal(stored.record.status)
   }
 
   /** Keys of ours that should have an end and have none. */
-  async function endlessKeys(queueNames: readonly string[], known: ReadonlySet<string>): Promise<string[]> {
+  async function endlessKeys(known: ReadonlySet<string>): Promise<string[]> {
     const found: string[] = []
     for (const node of redis instanceof Cluster ? redis.nodes('master') : [redis as Redis]) {
-      for (const pattern of [
-        `${names.record('')}*`,
-        ...queueNames.map((name) => `${names.queues}:${name}:req_*`),
-      ]) {
+      for (const pattern of new Set([`${names.record('')}*`, `${names.own}*`, `${names.queues}:*`])) {
         for await (const keys of node.scanStream({
           match: escapeGlob(pattern),
           count: 2_500,
@@ -69,7 +67,7 @@ export function createOrphans({
   async function withoutEnd(keys: readonly string[]): Promise<readonly string[]> {
     if (keys.length === 0) return keys
     if (redis instanceof Cluster) return filterAsync(keys, isEndless)
-    return redis.endlessKeys(keys.length, ...keys)
+    return findEndless(redis, keys)
   }
 
   const isEndless = async (key: string): Promise<boolean> => (await redis.pttl(key)) === -1
@@ -83,12 +81,8 @@ export function createOrphans({
   }
 
   const isOfOneRequest = (key: string): boolean => {
-    const prefix = names.record('')
-    if (!key.startsWith(prefix)) return /:req_[\w-]+$/.test(key)
-    return (
-      isRequestHash(key.slice(prefix.length)) ||
-      /^(?:otp|guard):|^(?:[\w.-]+:)?idempotency:/.test(key.slice(prefix.length))
-    )
+    if (key.startsWith(names.record(''))) return isRequestHash(key.slice(names.record('').length))
+    return /^(?:otp|backup|idempotency):|:req_[\w-]+$/.test(key.slice(names.own.length))
   }
 
   return {
@@ -111,7 +105,7 @@ export function createOrphans({
         list_entries: [...new Set(listed)].filter(isGone),
         reminders: reminded.filter(isGone),
         jobs: await filterAsync(jobs, async ({ hash }) => isGone(hash) || isFinished(hash)),
-        keys: await endlessKeys([...idle.keys()], held),
+        keys: await endlessKeys(held),
       }
     },
 

@@ -1,56 +1,63 @@
 /**
- * Who waits takes turns: in each round every person who waits has one request, so that somebody's hundred do not hold up
- * another one's only one. Rounds are BullMQ priorities: those of a level of urgency begin at its base, and a round is over
- * once nothing of it waits. No two levels mix; within a round whoever came first goes first.
+ * Fair scheduling: each submitter has one waiting request per round, so that one submitter's hundred requests do not delay
+ * anyone else's. Rounds are BullMQ priorities. The rounds of an urgency start at its base priority, and a round is over
+ * when none of its jobs waits. Urgencies do not mix; within a round jobs run first in, first out.
  */
 import { createHash } from 'node:crypto'
 import type { Queue } from 'bullmq'
 import { createBatcher } from '../redis/batch.ts'
 import type { RedisClient } from '../redis/connect.ts'
+import { assignRounds } from '../redis/scripts.ts'
 import { replacingWrongTypes } from '../redis/wrong-type.ts'
 
 /**
- * A person's requests beyond the last round share it. Ten levels of urgency with 2,000 rounds each keep every priority
- * below 23,283, and so every score below 10^14: some Redis servers pass a script's numbers on with 14 digits, and a score
- * that needs more loses the count at its end, by which jobs of one round are ordered.
+ * A submitter's requests beyond the last round share it. Ten urgencies with 2,000 rounds each keep every priority below
+ * 23,283, and so every score below 10^14: some Redis servers round a script's numbers to 14 digits, and a rounded score
+ * loses the counter at its end, which orders the jobs of a round.
  */
 export const ROUNDS = 2_000
-/** A score of BullMQ is a priority times this, and a count. */
-const SCORES = 2 ** 32
-/** A job is added right after its turn was given. */
-const FORGET_AFTER_MS = 2_000
+/** BullMQ's score of a prioritized job is its priority times this, plus a counter. */
+const SCORE_PER_PRIORITY = 2 ** 32
+/** A job is added right after its round was assigned. */
+const ROUNDS_TTL_MS = 2_000
 
-/** Neither session nor address can be read from the name of their turns. */
+/** Neither session nor address can be read from a submitter's name. */
 const digest = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 12)
 
 /**
- * Whose turns these are: a person, and where they are. Sessions are free, so those of one network take turns with each
- * other once there are more than a few of them.
+ * A submitter as `session.network`, or `network` without a session. Creating sessions costs nothing, so more than a few
+ * sessions of one network share its rounds.
  */
 export function submitterOf(sessionId: string | null, network: string): string {
-  const place = digest(`address:${network}`)
-  return sessionId === null ? place : `${digest(sessionId)}.${place}`
+  const networkDigest = digest(`address:${network}`)
+  return sessionId === null ? networkDigest : `${digest(sessionId)}.${networkDigest}`
 }
 
-/** So many sessions of one network have a request in each round. */
-const SESSIONS_IN_A_ROUND = 3
+/** Sessions of one network with a request in each round. */
+const SESSIONS_PER_ROUND = 3
+/** Keeps the script short for the other clients of Redis. */
+const MAX_BATCH = 250
 
-/** So many turns are given at once: none of other programs' commands should wait for long. */
-const MOST_AT_ONCE = 250
-
-/** Gives a person the BullMQ priority of their next request in one queue, of one level of urgency. */
-export type AssignRound = (person: string) => Promise<number>
+/** Returns the BullMQ priority of a submitter's next request in one queue, of one urgency. */
+export type AssignRound = (submitter: string) => Promise<number>
 
 export function createFairShare(redis: RedisClient, queue: Queue, urgency: number): AssignRound {
   const base = (urgency - 1) * ROUNDS
-  const turns = `${queue.toKey('turns')}:${urgency}`
-  return createBatcher(MOST_AT_ONCE, async (persons: string[]) => {
-    const args = [
-      queue.toKey('prioritized'), turns,
-      base * SCORES, (base + ROUNDS) * SCORES, base, ROUNDS - 1, FORGET_AFTER_MS,
-      SESSIONS_IN_A_ROUND, ...persons,
-    ] // biome-ignore format: in the order of the script's header
-    const rounds = await replacingWrongTypes(redis, { [turns]: 'zset' }, () => redis.takeTurns(...args))
+  const roundsKey = `${queue.toKey('turns')}:${urgency}`
+  return createBatcher(MAX_BATCH, async (submitters: string[]) => {
+    const rounds = await replacingWrongTypes(redis, { [roundsKey]: 'zset' }, () =>
+      assignRounds(redis, {
+        prioritizedKey: queue.toKey('prioritized'),
+        roundsKey,
+        minScore: base * SCORE_PER_PRIORITY,
+        maxScore: (base + ROUNDS) * SCORE_PER_PRIORITY,
+        basePriority: base,
+        maxRound: ROUNDS - 1,
+        ttlMs: ROUNDS_TTL_MS,
+        sessionsPerRound: SESSIONS_PER_ROUND,
+        submitters,
+      }),
+    )
     return rounds.map((round) => base + round)
   })
 }

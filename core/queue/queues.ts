@@ -10,6 +10,7 @@ import type { ServiceQueue } from '../catalog/queue-definitions.ts'
 import type { RequestRecord } from '../domain/record.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { existing } from '../redis/existing.ts'
+import { findPending } from '../redis/scripts.ts'
 import type { Log } from '../runtime/log.ts'
 import { type AssignRound, createFairShare } from './fair-share.ts'
 import { createQueueLimits, EVENTS_KEPT } from './queue-limits.ts'
@@ -219,7 +220,7 @@ async function pendingOf(redis: RedisClient, hashes: readonly string[]): Promise
   const records = hashes.map(redis.names.record)
   const answers =
     redis instanceof Cluster
-      ? (await Promise.all(records.map((record) => redis.arePending(1, record)))).flat()
-      : await redis.arePending(records.length, ...records)
+      ? (await Promise.all(records.map((record) => findPending(redis, [record])))).flat()
+      : await findPending(redis, records)
   return hashes.filter((_, i) => answers[i] === 1)
 }

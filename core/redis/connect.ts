@@ -14,7 +14,7 @@ import type { RedisTarget } from '../runtime/config.ts'
 import type { Log } from '../runtime/log.ts'
 import { StartupError } from '../runtime/startup-error.ts'
 import { joinRunningEmbedded, startOrJoinEmbedded } from './embedded.ts'
-import { createKeys, type Keys, type Prefixes } from './keys.ts'
+import { createKeys, type KeyOptions, type Keys } from './keys.ts'
 import { reasonOf } from './redis-error.ts'
 import { SCRIPTS, type Scripts } from './scripts.ts'
 import {
@@ -32,7 +32,7 @@ export type Role = 'fail-fast' | 'patient' | 'subscriber'
 export type RedisClient = (Redis | Cluster) & Scripts & { readonly names: Keys }
 
 /** How to connect, beside where: `Config['connections']`; what is left out has its default. */
-export interface ConnectionSettings extends Prefixes {
+export interface ConnectionSettings extends KeyOptions {
   connectTimeoutMs?: number
   /** Of the fail-fast connection: the others wait. */
   commandTimeoutMs?: number

@@ -29,8 +29,9 @@ export async function openInstallationSecret(
 
   /** The stored secret wins; without one, ours is stored. */
   async function synchronize(): Promise<void> {
-    await redis.set(name, secret, 'NX')
-    secret = (await redis.get(name)) ?? secret
+    const stored = await redis.get(name)
+    if (stored === null) await redis.set(name, (await redis.get(redis.names.oldSecret)) ?? secret, 'NX')
+    secret = stored ?? (await redis.get(name)) ?? secret
   }
   const synchronizeLater = (): void => void synchronize().catch(() => {})
 

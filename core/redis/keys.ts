@@ -1,79 +1,76 @@
 /**
- * The names of everything in Redis that belongs to one installation. The record, the list and the channel are the outside
- * contract and begin with KEY_PREFIX, which is empty unless it is set; what else there is carries QUEUE_PREFIX as well, so
- * that installations which share a Redis and differ in either of the two keep out of each other's way. What belongs to a
- * request beside its record carries the record's key in braces, so that in a Cluster both lie in the same slot and one
- * script may touch both.
+ * The names of all keys and channels. Record, list and channel are the outside contract; everything else begins with
+ * `halfway:`, so that `KEYS local_request:*` lists requests and nothing else. KEY_PREFIX comes before every name.
+ *
+ * What belongs to one request carries the record's key in braces: in a Cluster both are in the same slot, so that one
+ * script may use both.
  */
 
 import { createHash } from 'node:crypto'
-import { DEFAULT_QUEUE_PREFIX } from '../runtime/env-schema.ts'
 
-const RECORD = 'local_request:'
-const CHANNEL = 'local_request_updates:'
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url')
 
-export interface Prefixes {
+export interface KeyOptions {
+  /** KEY_PREFIX. Installations with different prefixes share a Redis without seeing each other. */
   keyPrefix?: string
-  queuePrefix?: string
 }
 
 export type Keys = ReturnType<typeof createKeys>
 
-/** @param isCluster all keys of the queues must lie in one slot: braces see to that */
-export function createKeys(
-  { keyPrefix = '', queuePrefix = DEFAULT_QUEUE_PREFIX }: Prefixes,
-  { isCluster = false } = {},
-) {
-  const record = (hash: string): string => `${keyPrefix}${RECORD}${hash}`
-  const isDefault = queuePrefix === DEFAULT_QUEUE_PREFIX
-  const own = (what: string): string => `${keyPrefix}${RECORD}${isDefault ? '' : `${queuePrefix}:`}${what}`
+/** @param isCluster puts all keys of BullMQ in one slot, which its scripts need */
+export function createKeys({ keyPrefix = '' }: KeyOptions, { isCluster = false } = {}) {
+  const record = (hash: string): string => `${keyPrefix}local_request:${hash}`
+  const own = (what: string): string => `${keyPrefix}halfway:${what}`
   const idempotency = (caller: string, key: string): string =>
     own(`idempotency:${sha256(`${caller}\n${key}`)}`)
-  const queues = keyPrefix === '' ? queuePrefix : `${keyPrefix}:${queuePrefix}`
+  const queues = `${keyPrefix}halfway`
   return {
-    /** Stands in the records of every installation but one with the default QUEUE_PREFIX. */
-    installation: isDefault ? undefined : queuePrefix,
+    /** What every other name begins with. */
+    own: own(''),
     /** BullMQ's prefix. */
     queues: isCluster ? `{${queues}}` : queues,
 
     /** The record: a string of JSON. */
     record,
-    /** The one-time code on its way to the bot; taken out once. */
-    otp: (hash: string): string => `${keyPrefix}${RECORD}otp:{${record(hash)}}`,
-    /** What we wrote last, beside the record for a moment: who overwrites the record does not touch this. */
-    backup: (hash: string): string => `${keyPrefix}${RECORD}guard:{${record(hash)}}`,
     /** Hashes, newest first, bounded. */
     list: `${keyPrefix}local_requests_list`,
-    channel: (hash: string): string => `${keyPrefix}${CHANNEL}${hash}`,
-    /** The channel on which a process hears itself, to know that it hears. */
-    subscriberCheck: (id: string): string => `${keyPrefix}local_request_echo:${id}`,
+    channel: (hash: string): string => `${keyPrefix}local_request_updates:${hash}`,
 
-    /** What a caller's Idempotency-Key stands for. Neither caller nor key can be read from the name. */
+    /** The one-time code on its way to the bot: a string, taken once (GETDEL). */
+    otp: (hash: string): string => own(`otp:{${record(hash)}}`),
+    /** The last own write, for a minute: a program that overwrites the record does not touch this. */
+    backup: (hash: string): string => own(`backup:{${record(hash)}}`),
+    /** A channel on which a process receives its own probes. */
+    subscriberCheck: (id: string): string => own(`subscriber_check:${id}`),
+
+    /** The claim of a caller's Idempotency-Key. Neither caller nor key can be read from the name. */
     idempotency,
-    /** The first answer to it. */
+    /** The first response to it. */
     idempotencyAnswer: (caller: string, key: string): string => `${idempotency(caller, key)}:answer`,
-    /** Why a form of this sender was refused (`refusals.ts`). */
+    /** Why a form of this sender was refused (`form-refusals.ts`). */
     refusal: (place: string): string => own(`refusal:${place}`),
     rateLimit: (what: string): string => own(`rate:${what}:`),
-    /** Hashes by when somebody should look after them, a sorted set. */
+    /** Hashes by the time of their next check, a sorted set. */
     deadlines: own('deadlines'),
-    /** Hashes of unfinished requests, by when their records are over, a sorted set: of a submitter, or of a queue. */
+    /** Hashes of unfinished requests of a submitter or a queue, by when their records expire; a sorted set. */
     unfinished: (of: string): string => own(`unfinished:${of}`),
-    /** Set for a while when a request has named a client's address, and nobody trusts who said so. */
+    /** Set for an hour when a request named a client address through a proxy that TRUST_PROXY does not name. */
     untrustedProxy: own('untrusted_proxy'),
-    /** Set again and again by workers that take jobs; its absence means nobody does. */
+    /** The heartbeat of workers that consume any queue. */
     workersAlive: own('workers_alive'),
-    /** The same for one queue. */
+    /** The heartbeat of workers that consume this queue. */
     workersOf: (queue: string): string => own(`workers_alive:${queue}`),
-    /** Written to see whether Redis takes writes. */
+    /** Written to check whether Redis accepts writes. */
     writeProbe: own('write_probe'),
     /** The installation's secret (`installation-secret.ts`). */
     secret: own('secret'),
-    /** What one person was sent or typed in the last hour, by a digest of who it is; a sorted set. */
+    /** Where version 0.1 stored it; read for one release, so that sessions stay valid. */
+    oldSecret: `${keyPrefix}local_request:secret`,
+    /** Codes sent or typed wrong in the last hour for one person, who is a digest; a sorted set. */
     subject: (count: string, digest: string): string => own(`subject:${count}:${digest}`),
-    /** Hashes of failed requests by when they failed, a sorted set; and what is kept of each, a hash beside it. */
+    /** Hashes of failed requests by when they failed, a sorted set. */
     failed: own('{failed}'),
+    /** The entry of each, a hash. */
     failedEntries: own('{failed}:entries'),
   } as const
 }

@@ -1,30 +1,188 @@
-/** The scripts of lua/ as commands of a connection; keys, arguments and answers as their headers say. */
+/**
+ * The Lua scripts, each as a function with named fields. The header of each script says what it does; its keys and
+ * arguments are positional, and this is the only file that puts them in order.
+ */
 import { readFileSync } from 'node:fs'
 
 const script = (name: string): string => readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8')
+/** For ioredis. Without `numberOfKeys` the number is the first argument. */
 export const SCRIPTS = {
-  commitRequest: { lua: script('commit-request'), numberOfKeys: 3 },
-  // How many keys there are is its first argument.
-  createRequests: { lua: script('create-requests') },
-  takeTurns: { lua: script('take-turns'), numberOfKeys: 2 },
-  keepFailure: { lua: script('keep-failure'), numberOfKeys: 2 },
+  runCommitRequest: { lua: script('commit-request'), numberOfKeys: 3 },
+  runCreateRequests: { lua: script('create-requests') },
+  runAssignRounds: { lua: script('assign-rounds'), numberOfKeys: 2 },
+  runAddFailure: { lua: script('add-failure'), numberOfKeys: 2 },
   holdQueue: { lua: script('hold-queue'), numberOfKeys: 1 },
-  reserve: { lua: script('reserve'), numberOfKeys: 1 },
-  admitRequests: { lua: script('admit'), numberOfKeys: 1 },
-  takeDue: { lua: script('take-due'), numberOfKeys: 1 },
-  endlessKeys: { lua: script('endless') },
-  arePending: { lua: script('pending') },
+  runReserveInWindow: { lua: script('reserve-in-window'), numberOfKeys: 1 },
+  runReservePlaces: { lua: script('reserve-places'), numberOfKeys: 1 },
+  runTakeDue: { lua: script('take-due'), numberOfKeys: 1 },
+  runFindEndless: { lua: script('find-endless') },
+  runFindPending: { lua: script('find-pending') },
 }
 
+type Argument = string | number | Buffer
+
+/** What ioredis adds to a client for SCRIPTS. */
 export interface Scripts {
-  commitRequest(...args: (string | number | Buffer)[]): Promise<1 | string | null>
-  createRequests(keyCount: number, ...args: (string | number)[]): Promise<(0 | 1)[]>
-  takeTurns(...args: (string | number)[]): Promise<number[]>
-  keepFailure(...args: (string | number)[]): Promise<0 | 1>
-  holdQueue(...args: (string | number)[]): Promise<0 | 1>
-  reserve(...args: (string | number)[]): Promise<number>
-  admitRequests(...args: (string | number)[]): Promise<number[]>
-  takeDueBuffer(...args: (string | number)[]): Promise<Buffer[]>
-  endlessKeys(count: number, ...keys: string[]): Promise<string[]>
-  arePending(count: number, ...keys: string[]): Promise<(0 | 1)[]>
+  runCommitRequest(...args: Argument[]): Promise<1 | string | null>
+  runCreateRequests(...args: Argument[]): Promise<(0 | 1)[]>
+  runAssignRounds(...args: Argument[]): Promise<number[]>
+  runAddFailure(...args: Argument[]): Promise<0 | 1>
+  holdQueue(...args: Argument[]): Promise<0 | 1>
+  runReserveInWindow(...args: Argument[]): Promise<number>
+  runReservePlaces(...args: Argument[]): Promise<(0 | 1 | 2)[]>
+  runTakeDueBuffer(...args: Argument[]): Promise<Buffer[]>
+  runFindEndless(...args: Argument[]): Promise<string[]>
+  runFindPending(...args: Argument[]): Promise<(0 | 1)[]>
 }
+type Runs<Name extends keyof Scripts> = Pick<Scripts, Name>
+
+/** @returns 1 when stored, else the present value ('WRONGTYPE' for no string), null when the record is missing */
+export const commitRequest = (
+  redis: Runs<'runCommitRequest'>,
+  { recordKey, otpKey, backupKey, before, value, expiresAt, channel, view, isBackedUp, backupUntil, otp }: {
+    recordKey: string
+    otpKey: string
+    backupKey: string
+    /** The value that was read. */
+    before: string | Buffer
+    value: string
+    /** Milliseconds since 1970, as all times here. */
+    expiresAt: number
+    channel: string
+    view: string
+    /** False updates the backup only where there is one. */
+    isBackedUp: boolean
+    backupUntil: number
+    /** A code to store, or null to delete the stored one; left out, it stays. */
+    otp?: { code: string; expiresAt: number } | null
+  },
+): Promise<1 | string | null> =>
+  redis.runCommitRequest(
+    recordKey, otpKey, backupKey,
+    before, value, expiresAt, channel, view, isBackedUp ? 1 : 0, backupUntil,
+    ...(otp ? [otp.code, otp.expiresAt] : otp === null ? [''] : []),
+  ) // biome-ignore format: one line of keys
+
+/** @returns for each record whether it was created */
+export async function createRequests(
+  redis: Runs<'runCreateRequests'>,
+  {
+    listKey,
+    deadlinesKey,
+    listLength,
+    listTtlSeconds,
+    requests,
+  }: {
+    listKey: string
+    deadlinesKey: string
+    listLength: number
+    listTtlSeconds: number
+    requests: readonly { key: string; hash: string; value: string; expiresAt: number; firstCheckAt: number }[]
+  },
+): Promise<boolean[]> {
+  const created = await redis.runCreateRequests(
+    2 + requests.length, listKey, deadlinesKey, ...requests.map(({ key }) => key),
+    listLength, listTtlSeconds,
+    ...requests.flatMap(({ hash, value, expiresAt, firstCheckAt }) => [hash, value, expiresAt, firstCheckAt]),
+  ) // biome-ignore format: one line of keys
+  return created.map((one) => one === 1)
+}
+
+/** @returns the round of each submitter, from 1 */
+export const assignRounds = (
+  redis: Runs<'runAssignRounds'>,
+  { prioritizedKey, roundsKey, minScore, maxScore, basePriority, maxRound, ttlMs, sessionsPerRound, submitters }: {
+    prioritizedKey: string
+    roundsKey: string
+    /** The scores of this urgency: from `minScore`, below `maxScore`. */
+    minScore: number
+    maxScore: number
+    basePriority: number
+    maxRound: number
+    /** How long rounds are kept while no job of this urgency waits. */
+    ttlMs: number
+    /** Sessions of one network that share a round. */
+    sessionsPerRound: number
+    submitters: readonly string[]
+  },
+): Promise<number[]> =>
+  redis.runAssignRounds(
+    prioritizedKey, roundsKey,
+    minScore, maxScore, basePriority, maxRound, ttlMs, sessionsPerRound, ...submitters,
+  ) // biome-ignore format: one line of keys
+
+export const addFailure = (
+  redis: Runs<'runAddFailure'>,
+  {
+    indexKey,
+    entriesKey,
+    hash,
+    failedAt,
+    entry,
+    maxEntries,
+    ttlMs,
+  }: {
+    indexKey: string
+    entriesKey: string
+    hash: string
+    failedAt: number
+    entry: string
+    maxEntries: number
+    ttlMs: number
+  },
+): Promise<0 | 1> => redis.runAddFailure(indexKey, entriesKey, hash, failedAt, entry, maxEntries, ttlMs)
+
+/** @returns 0 when reserved, else when a place is free again */
+export const reserveInWindow = (
+  redis: Runs<'runReserveInWindow'>,
+  {
+    key,
+    id,
+    at,
+    now,
+    windowMs,
+    places,
+  }: {
+    key: string
+    /** The same id reserves once. */
+    id: string
+    /** When it counts: later than `now` for a scheduled request. */
+    at: number
+    now: number
+    windowMs: number
+    places: number
+  },
+): Promise<number> => redis.runReserveInWindow(key, id, at, now, windowMs, places)
+
+/** @returns for each member 1 reserved, 2 was reserved before, 0 no place */
+export const reservePlaces = (
+  redis: Runs<'runReservePlaces'>,
+  { key, freeUntil, maxMembers, expires, members }: {
+    key: string
+    /** Places with a score up to this are free. */
+    freeUntil: number
+    maxMembers: number
+    /** Whether the set expires with its last place. */
+    expires: boolean
+    members: readonly { score: number; hash: string }[]
+  },
+): Promise<(0 | 1 | 2)[]> =>
+  redis.runReservePlaces(
+    key, freeUntil, maxMembers, expires ? 1 : 0, ...members.flatMap(({ score, hash }) => [score, hash]),
+  ) // biome-ignore format: one line of keys
+
+/** @returns due members, the oldest first, scheduled again for `nextAt` */
+export const takeDue = (
+  redis: Runs<'runTakeDueBuffer'>,
+  { key, now, limit, nextAt }: { key: string; now: number; limit: number; nextAt: number },
+): Promise<Buffer[]> => redis.runTakeDueBuffer(key, now, limit, nextAt)
+
+/** @returns those of the keys that exist and never expire */
+export const findEndless = (redis: Runs<'runFindEndless'>, keys: readonly string[]): Promise<string[]> =>
+  redis.runFindEndless(keys.length, ...keys)
+
+/** @returns for each record key 1 when its record is pending, else 0 */
+export const findPending = (
+  redis: Runs<'runFindPending'>,
+  recordKeys: readonly string[],
+): Promise<(0 | 1)[]> => redis.runFindPending(recordKeys.length, ...recordKeys)

@@ -37,7 +37,6 @@ export interface Config {
   /** How every process of this installation connects, and by which names it knows its own. */
   readonly connections: {
     readonly keyPrefix: string
-    readonly queuePrefix: string
     readonly connectTimeoutMs: number
     readonly commandTimeoutMs: number
     readonly keepAliveMs: number
@@ -106,12 +105,18 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   const parsed = envSchema.safeParse(given)
   const wrong = parsed.error?.issues.map((issue) => `${issue.path[0]?.toString()}: ${issue.message}`) ?? []
   // A setting that is wrong by itself still counts as set: it is complained of once.
-  const complaints = [...wrong, ...crossFieldErrors(parsed.data ?? given)]
+  const complaints = [...removed(given), ...wrong, ...crossFieldErrors(parsed.data ?? given)]
   if (!parsed.success || complaints.length > 0) {
     throw new SettingsError([...new Set(complaints)])
   }
   return deepFreeze(toConfig(parsed.data))
 }
+
+/** A removed setting that is silently ignored would mix the requests of two installations. */
+const removed = ({ QUEUE_PREFIX }: Readonly<Record<string, string | undefined>>): string[] =>
+  QUEUE_PREFIX === undefined
+    ? []
+    : ["QUEUE_PREFIX: no longer exists; set KEY_PREFIX, which comes before every key, BullMQ's included"]
 
 /** What only two settings together can get wrong. */
 function crossFieldErrors(s: { [name in keyof Env]?: unknown }): string[] {
@@ -170,7 +175,6 @@ function toConfig(s: Env): Config {
     redis: redisTarget(s),
     connections: {
       keyPrefix: s.KEY_PREFIX,
-      queuePrefix: s.QUEUE_PREFIX,
       connectTimeoutMs: s.REDIS_CONNECT_TIMEOUT_MS,
       commandTimeoutMs: s.REDIS_COMMAND_TIMEOUT_MS,
       keepAliveMs: s.REDIS_KEEP_ALIVE_MS,
@@ -209,7 +213,7 @@ function toConfig(s: Env): Config {
       poolSize: s.CONCURRENCY_POOL_SIZE,
       connection: s.CONCURRENCY_REDIS_CONNECTION,
       // Installations that share a Redis must not run each other's tasks.
-      prefix: s.CONCURRENCY_REDIS_PREFIX ?? `${s.KEY_PREFIX}${s.QUEUE_PREFIX}:concurrency:`,
+      prefix: s.CONCURRENCY_REDIS_PREFIX ?? `${s.KEY_PREFIX}halfway:concurrency:`,
     },
     demoPortal: { port: s.DEMO_PORTAL_PORT, speed: s.DEMO_PORTAL_SPEED },
     linkCheck: { allowPrivate: s.LINK_CHECK_ALLOW_PRIVATE },

@@ -7,9 +7,6 @@ import { faultOfRedisAddress } from './redis-address.ts'
 export const DRIVER_NAMES = ['sync', 'process', 'fork', 'redis'] as const
 export type DriverName = (typeof DRIVER_NAMES)[number]
 
-/** What the keys of BullMQ begin with. */
-export const DEFAULT_QUEUE_PREFIX = 'halfway'
-
 const port = z.coerce.number().int().min(1).max(65_535)
 const seconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
 const milliseconds = (min: number) => z.coerce.number().int().min(min).max(600_000)
@@ -93,10 +90,6 @@ export const envSchema = z.object({
     .string()
     .regex(/^[A-Za-z0-9_.:-]{1,64}$/, 'letters, digits, dot, dash, colon and underscore, 64 at most')
     .default(''),
-  QUEUE_PREFIX: z
-    .string()
-    .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'letters, digits, dot, dash and underscore, 64 at most')
-    .default(DEFAULT_QUEUE_PREFIX),
   LOCAL_API_URL: webUrl
     .refine(isPlainAddress, 'must have no user, password, query or #')
     .default('http://127.0.0.1:9999'),

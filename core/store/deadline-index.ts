@@ -6,6 +6,7 @@ import type { RequestRecord } from '../domain/record.ts'
 import { isRequestHash } from '../domain/request-id.ts'
 import { createBatcher } from '../redis/batch.ts'
 import type { RedisClient } from '../redis/connect.ts'
+import { takeDue } from '../redis/scripts.ts'
 import { replacingWrongTypes } from '../redis/wrong-type.ts'
 
 /** When the rescuer checks a request first: early enough for a service with a short limit, and for a lost job. */
@@ -53,7 +54,7 @@ export function createDeadlines({ redis }: { redis: RedisClient }): DeadlineInde
       await remove(hash)
     },
     async take(now, atMost, again) {
-      const members = await onSet(() => redis.takeDueBuffer(key, now, atMost, again))
+      const members = await onSet(() => takeDue(redis, { key, now, limit: atMost, nextAt: again }))
       const strange = members.filter((member) => !isRequestHash(member.toString()))
       if (strange.length > 0) await redis.zrem(key, ...strange)
       return members.map(String).filter(isRequestHash)

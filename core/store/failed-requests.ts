@@ -6,6 +6,7 @@
 
 import type { RequestRecord } from '../domain/record.ts'
 import type { RedisClient } from '../redis/connect.ts'
+import { addFailure } from '../redis/scripts.ts'
 import { replacingWrongTypes } from '../redis/wrong-type.ts'
 import { parseObject } from './parse-object.ts'
 
@@ -81,12 +82,16 @@ export function createFailures({
         created_at: record.created_at,
         failed_at: record.completed_at,
       }
-      const args = [
-        failed, failedEntries,
-        record.hash, Date.parse(record.completed_at), JSON.stringify(entry),
-        MAX_FAILED_REQUESTS, FAILED_REQUEST_TTL_SECONDS * 1000,
-      ] // biome-ignore format: in the order of the script's header
-      await onKeys(() => redis.keepFailure(...args))
+      const failure = {
+        indexKey: failed,
+        entriesKey: failedEntries,
+        hash: record.hash,
+        failedAt: Date.parse(record.completed_at),
+        entry: JSON.stringify(entry),
+        maxEntries: MAX_FAILED_REQUESTS,
+        ttlMs: FAILED_REQUEST_TTL_SECONDS * 1000,
+      }
+      await onKeys(() => addFailure(redis, failure))
     },
     async list() {
       const from = now() - FAILED_REQUEST_TTL_SECONDS * 1000

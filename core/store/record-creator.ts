@@ -6,6 +6,7 @@ import { Cluster } from 'ioredis'
 import type { RequestRecord } from '../domain/record.ts'
 import { createBatcher } from '../redis/batch.ts'
 import type { RedisClient } from '../redis/connect.ts'
+import { createRequests } from '../redis/scripts.ts'
 import { replacingWrongTypes } from '../redis/wrong-type.ts'
 import { firstCheckOf } from './deadline-index.ts'
 
@@ -28,14 +29,20 @@ export function createRecordCreator({
 }): (created: NewRecord) => Promise<boolean> {
   const { list, deadlines } = redis.names
 
-  async function createByScript(all: NewRecord[]): Promise<boolean[]> {
-    const created = await redis.createRequests(
-      2 + all.length, list, deadlines, ...all.map(({ record }) => redis.names.record(record.hash)),
-      LIST_LENGTH, ttlSeconds,
-      ...all.flatMap(({ record, raw }) => [record.hash, raw, Date.parse(record.expires_at), firstCheckOf(record)]),
-    ) // biome-ignore format: in the order of the script's header
-    return created.map((one) => one === 1)
-  }
+  const createByScript = (all: NewRecord[]): Promise<boolean[]> =>
+    createRequests(redis, {
+      listKey: list,
+      deadlinesKey: deadlines,
+      listLength: LIST_LENGTH,
+      listTtlSeconds: ttlSeconds,
+      requests: all.map(({ record, raw }) => ({
+        key: redis.names.record(record.hash),
+        hash: record.hash,
+        value: raw,
+        expiresAt: Date.parse(record.expires_at),
+        firstCheckAt: firstCheckOf(record),
+      })),
+    })
 
   /** The keys are in several slots, which one script must not name. */
   async function createInCluster(all: NewRecord[]): Promise<boolean[]> {

@@ -7,13 +7,15 @@ import { nanoid } from 'nanoid'
 import { compare } from '../domain/compare.ts'
 import { AppError } from '../domain/errors.ts'
 import { isFinal, type RequestRecord, type StatePosition, toPublicView } from '../domain/record.ts'
-import { decodeRecord, encodeRecord, encodeView } from '../records/codec.ts'
-import { describeInvalid, MAX_RECORD_CHARACTERS, parseForeignRecord } from '../records/foreign-record.ts'
+import { encodeRecord, encodeView } from '../records/codec.ts'
+import { describeInvalid, parseForeignRecord } from '../records/foreign-record.ts'
 import { latestKnown, reconcile } from '../records/reconcile.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { createOnce } from '../redis/once.ts'
+import { commitRequest } from '../redis/scripts.ts'
 import type { Log } from '../runtime/log.ts'
 import { createBatchedGet, type GetValue, mayBeInexact, type Value, WRONG_TYPE } from './batched-get.ts'
+import { decodeOwn, textOf } from './decode-value.ts'
 import { createFailures, type FailedRequests } from './failed-requests.ts'
 import { createRecordCache, type RecordCache, type StoredRecord } from './record-cache.ts'
 import { createRecordCreator } from './record-creator.ts'
@@ -47,20 +49,20 @@ interface Context {
   cache: RecordCache
   getValue: GetValue
   failures: FailedRequests
-  isFirstInvalid: (hash: string) => boolean
-  isFirstUnknownStep: (hash: string) => boolean
+  isFirstInvalid: ReturnType<typeof createOnce>
+  isFirstUnknownStep: ReturnType<typeof createOnce>
 }
 
-/** A plain GET, change, SETEX takes milliseconds; a slow program has this long until its stale write loses an own one. */
+/** How slow a program's GET, change, SETEX may be until its stale write loses an own one. */
 const BACKUP_TTL_MS = 60_000
-/** How often a foreign write is reconciled when each time another foreign write comes before the commit. */
+/** How often a foreign write is reconciled while other foreign writes come before the commit. */
 const MAX_REPAIRS = 20
-/** Readers of a foreign write wait a random time up to this, so that one of them commits it and the others find it done. */
+/** Readers of a foreign write wait a random time up to this: the first one commits it, the others find it done. */
 const MAX_ADOPTION_DELAY_MS = 30
 
-export function createRecordStore(
-  options: Pick<Context, 'redis' | 'ttlSeconds' | 'now' | 'log'>,
-): RecordStore {
+type Options = Pick<Context, 'redis' | 'ttlSeconds' | 'now' | 'log'>
+
+export function createRecordStore(options: Options): RecordStore {
   const { redis, now } = options
   const context: Context = {
     ...options,
@@ -85,22 +87,21 @@ export function createRecordStore(
   }
 }
 
-async function read(
-  context: Context,
-  hash: string,
-  { atLeast: shown = null, isWriter = false }: ReadOptions = {},
-): Promise<StoredRecord | null> {
+async function read(context: Context, hash: string, options: ReadOptions = {}): Promise<StoredRecord | null> {
+  const { atLeast: shown = null, isWriter = false } = options
   const { redis, cache, getValue } = context
   // After a final state a client needs nothing more, and its result cannot be restored from a position.
   const atLeast = shown && !isFinal(shown.status) ? shown : null
   let raw = await getValue(redis.names.record(hash))
+  let backup: Value | null | undefined
   if (raw !== null && !isWriter && !decodeOwn(hash, raw)) {
     await sleep(Math.random() * MAX_ADOPTION_DELAY_MS)
-    raw = await getValue(redis.names.record(hash))
+    const keys = [redis.names.record(hash), redis.names.backup(hash)] as const
+    ;[raw = null, backup] = await Promise.all(keys.map(getValue))
   }
   if (raw === null) return evict(context, hash)
   try {
-    return await resolve(context, hash, raw, { atLeast })
+    return await resolve(context, hash, raw, { atLeast, backup })
   } catch (error) {
     // A state that is not written yet is not shown yet. A write based on the cached record fails its compare-and-set.
     const last = error instanceof TooManyWriters ? cache.get(hash) : null
@@ -109,12 +110,10 @@ async function read(
   }
 }
 
-interface WriteOptions {
+interface WriteOptions extends Partial<ResolveOptions> {
   /** The record before the write, where there was one. */
   previous?: RequestRecord | null
   otp?: string
-  atLeast?: StatePosition | null
-  repairs?: number
 }
 
 /**
@@ -132,12 +131,19 @@ async function write(
   const record: RequestRecord = { ...next, revision: nanoid(10) }
   const raw = encodeRecord(record)
   const expiresAt = Date.parse(next.expires_at)
-  const args = [
-    redis.names.record(hash), redis.names.otp(hash), redis.names.backup(hash),
-    before, raw, expiresAt, redis.names.channel(hash), encodeView(toPublicView(next, now())),
-    repairs > 0 || isBackedUp(next, otp) ? 1 : 0, Math.min(now() + BACKUP_TTL_MS, expiresAt), ...otpArguments(next, otp),
-  ] // biome-ignore format: in the order of the script's header
-  const answer = await redis.commitRequest(...args)
+  const answer = await commitRequest(redis, {
+    recordKey: redis.names.record(hash),
+    otpKey: redis.names.otp(hash),
+    backupKey: redis.names.backup(hash),
+    before,
+    value: raw,
+    expiresAt,
+    channel: redis.names.channel(hash),
+    view: encodeView(toPublicView(next, now())),
+    isBackedUp: repairs > 0 || isBackedUp(next, otp),
+    backupUntil: Math.min(now() + BACKUP_TTL_MS, expiresAt),
+    otp: otpChange(next, otp),
+  })
   if (answer === 1 || answer === raw) {
     cache.set({ record, raw })
     if (isFinal(record.status)) await releaseFinal(context, record)
@@ -153,6 +159,8 @@ async function write(
 interface ResolveOptions {
   atLeast: StatePosition | null
   repairs?: number
+  /** Undefined when it has not been read. */
+  backup?: Value | null
 }
 
 /** Returns an own, current record as it is. A foreign one, or one older than what is known, is repaired first. */
@@ -160,13 +168,14 @@ function resolve(
   context: Context,
   hash: string,
   raw: Value,
-  { atLeast, repairs = 0 }: ResolveOptions,
+  options: ResolveOptions,
 ): StoredRecord | null | Promise<StoredRecord | null> {
+  const { atLeast, repairs = 0 } = options
   const own = decodeOwn(hash, raw)
   const isRegression = own !== null && atLeast !== null && compare(atLeast, own.record) === 'regression'
   if (own && !isRegression && context.cache.setIfNewer(own)) return own
   if (repairs === MAX_REPAIRS) throw tooManyWriters()
-  return repair(context, hash, raw, own?.record ?? null, { atLeast, repairs })
+  return repair(context, hash, raw, own?.record ?? null, options)
 }
 
 /** Commits the present value, reconciled with the backup, the cached record and the position already shown. */
@@ -175,10 +184,11 @@ async function repair(
   hash: string,
   raw: Value,
   own: RequestRecord | null,
-  { atLeast, repairs = 0 }: ResolveOptions,
+  { atLeast, repairs = 0, backup: backupRead }: ResolveOptions,
 ): Promise<StoredRecord | null> {
   const { redis, cache, getValue, now, ttlSeconds } = context
-  const backup = own ? null : decodeOwn(hash, (await getValue(redis.names.backup(hash))) ?? '')
+  const backupRaw = own || backupRead !== undefined ? backupRead : await getValue(redis.names.backup(hash))
+  const backup = backupRaw ? decodeOwn(hash, backupRaw) : null
   const known = latestKnown([backup?.record, cache.get(hash)?.record])
   // Bytes that are not UTF-8 are shown as replacement characters.
   const present = own ?? parseForeignRecord(textOf(raw), hash)
@@ -217,16 +227,6 @@ function evict({ cache }: Context, hash: string): null {
   return null
 }
 
-/** Decoding megabytes that are not UTF-8 is slow, and no record is that long: the rest is cut off. */
-const textOf = (raw: Value): string =>
-  typeof raw === 'string' ? raw : raw.subarray(0, MAX_RECORD_CHARACTERS + 1).toString()
-
-/** Null when Halfway did not write it for this hash: also an own record that was copied to another key. */
-function decodeOwn(hash: string, raw: Value): { record: RequestRecord; raw: string } | null {
-  const record = typeof raw === 'string' ? decodeRecord(raw) : null
-  return record?.hash === hash ? { record, raw: raw as string } : null
-}
-
 /**
  * Plain progress is not backed up: the next report replaces it. Once a foreign write was seen, every write is, because the
  * script refreshes a backup that exists.
@@ -242,7 +242,7 @@ class TooManyWriters extends AppError {
 export const tooManyWriters = (): AppError => new TooManyWriters()
 
 /** A code is stored with the change that hands it over; a new prompt or the end deletes it. */
-function otpArguments(next: RequestRecord, otp: string | undefined): (string | number)[] {
-  if (otp !== undefined && next.otp_data) return [otp, Date.parse(next.otp_data.expires_at)]
-  return next.status === 'processing' ? [] : ['']
+function otpChange({ status, otp_data }: RequestRecord, otp: string | undefined) {
+  if (otp !== undefined && otp_data) return { code: otp, expiresAt: Date.parse(otp_data.expires_at) }
+  return status === 'processing' ? undefined : null
 }

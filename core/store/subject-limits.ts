@@ -12,6 +12,7 @@ import { AppError } from '../domain/errors.ts'
 import { isFinal, type RequestRecord } from '../domain/record.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import type { InstallationSecret } from '../redis/installation-secret.ts'
+import { reserveInWindow } from '../redis/scripts.ts'
 import type { SubjectLimits } from '../runtime/config.ts'
 
 export type SubjectCount = 'codes' | 'tries'
@@ -40,14 +41,14 @@ export function createSubjects({
   const places = { codes: limits.codesPerHour, tries: limits.wrongCodesPerHour }
   return {
     async reserve(count, subject, id, at = now()) {
-      const freeAt = await redis.reserve(
-        redis.names.subject(count, subject),
+      const freeAt = await reserveInWindow(redis, {
+        key: redis.names.subject(count, subject),
         id,
         at,
-        now(),
-        WINDOW_MS,
-        places[count],
-      )
+        now: now(),
+        windowMs: WINDOW_MS,
+        places: places[count],
+      })
       if (freeAt === 0) return
       const seconds = Math.max(1, Math.ceil((freeAt - now()) / 1000))
       const what = count === 'codes' ? 'codes were sent' : 'codes were typed wrong'
@@ -94,8 +95,15 @@ export async function reserveForNextAttempt(
 
 /** A code that was sent though nobody asked for another one: it counts, but can no longer be refused. */
 export async function countCode(redis: RedisClient, subject: string, id: string, now: number): Promise<void> {
-  const noLimit = Number.MAX_SAFE_INTEGER
-  await redis.reserve(redis.names.subject('codes', subject), id, now, now, WINDOW_MS, noLimit)
+  const key = redis.names.subject('codes', subject)
+  await reserveInWindow(redis, {
+    key,
+    id,
+    at: now,
+    now,
+    windowMs: WINDOW_MS,
+    places: Number.MAX_SAFE_INTEGER,
+  })
 }
 
 /** What a request that has ended reserved in vain: its code, if none can have been sent, and the try that was right. */

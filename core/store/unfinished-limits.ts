@@ -11,6 +11,7 @@ import { AppError } from '../domain/errors.ts'
 import type { RequestRecord } from '../domain/record.ts'
 import { createBatcher } from '../redis/batch.ts'
 import type { RedisClient } from '../redis/connect.ts'
+import { reservePlaces } from '../redis/scripts.ts'
 import { replacingWrongTypes } from '../redis/wrong-type.ts'
 import { firstCheckOf } from './deadline-index.ts'
 
@@ -72,12 +73,17 @@ export function createPlaces({
     for (const wanted of all) byKey.set(wanted.key, [...(byKey.get(wanted.key) ?? []), wanted])
     await Promise.all(
       [...byKey].map(async ([key, some]) => {
-        const args = some.flatMap(({ score, hash }) => [score, hash])
         const isReminders = key === deadlines
         // A reminder that is overdue for longer than a record lives reminds of nothing: no worker was there to take it.
         const until = isReminders ? now() - ttlSeconds * 1000 : now()
         const given = await replacingWrongTypes(redis, { [key]: 'zset' }, () =>
-          redis.admitRequests(key, until, (some[0] as Wanted).max, isReminders ? 0 : 1, ...args),
+          reservePlaces(redis, {
+            key,
+            freeUntil: until,
+            maxMembers: (some[0] as Wanted).max,
+            expires: !isReminders,
+            members: some,
+          }),
         )
         for (const [i, wanted] of some.entries()) answers.set(wanted, given[i] ?? NO_PLACE)
       }),

@@ -34,7 +34,7 @@ describe.concurrent('a request whose time is over', () => {
             (key) => key.includes(hash) || key.includes('idempotency'),
           )
           expect(left).toEqual([])
-          expect(await client.zscore('local_request:deadlines', hash)).toBeNull()
+          expect(await client.zscore('halfway:deadlines', hash)).toBeNull()
           expect(await client.exists('local_requests_list')).toBe(0)
           for (const secret of Object.values(PERSON))
             expect(await redisContents(client)).not.toContain(secret)

@@ -44,7 +44,7 @@ test('the example of the document asks for a code with all that it says, and tak
   })
   await api.post(`/api/local-requests/${hash}/otp`).send({ otp: '123456' }).expect(202)
   expect(await code).toBe('123456')
-  expect(await plain.exists(`local_request:otp:{local_request:${hash}}`)).toBe(0)
+  expect(await plain.exists(`halfway:otp:{local_request:${hash}}`)).toBe(0)
 })
 
 test('a step that the service does not have is logged once and shown on the page, but nobody\u2019s data with it', async () => {

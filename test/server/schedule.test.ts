@@ -98,7 +98,7 @@ describe('a request for later', () => {
   })
 
   test('is remembered by its Idempotency-Key as long as it may live', async () => {
-    const names = async () => new Set(await redis.keys('local_request:idempotency:*'))
+    const names = async () => new Set(await redis.keys('halfway:idempotency:*'))
     const before = await names()
     await submit({ delay: 7200 }).set('Idempotency-Key', 'for-later').expect(202)
     const made = [...(await names())].filter((name) => !before.has(name))

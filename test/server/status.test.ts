@@ -313,7 +313,7 @@ describe('a status that is not there', () => {
   })
 
   test('has a name that no request has: 404, and no other key is read', async () => {
-    await redis.set('local_request:otp:{local_request:req_x}', '424242')
+    await redis.set('halfway:otp:{local_request:req_x}', '424242')
     for (const hash of [
       'req_',
       'req_short',

@@ -326,10 +326,10 @@ describe('an Idempotency-Key', () => {
     const key = aKey()
     await submitWith(key).set('X-Forwarded-For', '192.0.2.77')
     const names = (await redis.keys('*')).join()
-    expect(names).toContain('local_request:idempotency:')
+    expect(names).toContain('halfway:idempotency:')
     expect(names).not.toContain(key)
     // The limiter counts by address; the key's name must not.
-    expect(names.replaceAll(/local_request:rate:[^,]+/g, '')).not.toContain('192.0.2.77')
+    expect(names.replaceAll(/halfway:rate:[^,]+/g, '')).not.toContain('192.0.2.77')
   })
 
   test('must be short and printable', async () => {

@@ -49,7 +49,7 @@ const waitingJobs = async (hash: string) =>
     ...(await redis.lrange('halfway:crawls:wait', 0, -1)),
     ...(await redis.zrange('halfway:crawls:prioritized', '0', '-1')),
   ].filter((id) => id === hash).length
-const reminded = (hash: string) => redis.zscore('local_request:deadlines', hash)
+const reminded = (hash: string) => redis.zscore('halfway:deadlines', hash)
 const START: Command = { type: 'start', attempt: 1, limitSeconds: 60 }
 /** Failed at once, to be tried again so many seconds after it began. */
 const retryIn =

@@ -1,10 +1,10 @@
--- Takes the reminders whose time has come: whoever asks next is given others. Who takes them may die: they come again.
+-- Takes due members and schedules them again, so that another caller gets others, and a crashed one loses none.
 --
--- Input:  KEYS[1] hashes by when somebody should look after them, a sorted set
+-- Input:  KEYS[1] hashes by when they are due, a sorted set
 --         ARGV[1] now, in milliseconds since 1970
 --         ARGV[2] how many at most, 3,000 or less
---         ARGV[3] when those that are taken come again, in milliseconds since 1970
--- Output: the hashes, those that have waited longest first
+--         ARGV[3] when the taken ones are due again, in milliseconds since 1970
+-- Output: the hashes, the longest overdue first
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 local moved = {}
 for i, hash in ipairs(due) do

@@ -18,8 +18,8 @@ const client = await redis.connections.connect('patient')
 const namesOf = async (prefix: string): Promise<string[]> =>
   [...String(await client.client('LIST')).matchAll(/ name=(\S+)/g)]
     .map(([, name]) => name as string)
-    .filter((name) => name.startsWith(prefix))
-    .map((name) => name.slice(prefix.length + 1))
+    .filter((name) => name.startsWith(`${prefix}halfway:`))
+    .map((name) => name.slice(`${prefix}halfway:`.length))
 
 describe.runIf(onRealRedis)('a process', () => {
   test.each([
@@ -35,10 +35,10 @@ describe.runIf(onRealRedis)('a process', () => {
   ])(
     '%s %j holds one connection for commands, one that listens, and one for each queue it waits at',
     async (file, args, expected, ready) => {
-      const prefix = `count-${file.split('/')[0]}-${args.length}`
+      const prefix = `count-${file.split('/')[0]}-${args.length}:`
       const child = startChild(file, args, {
         REDIS_URL: redis.url,
-        QUEUE_PREFIX: prefix,
+        KEY_PREFIX: prefix,
         PORT: String(await freePort()),
         LOCAL_API_PORT: String(await freePort()),
         LOG_LEVEL: 'info',
@@ -51,7 +51,7 @@ describe.runIf(onRealRedis)('a process', () => {
         expect(kinds.sort()).toEqual([...expected].sort())
       })
       if (expected.length > 3) {
-        const counted = await useCli(redis, { QUEUE_PREFIX: prefix }).run('doctor')
+        const counted = await useCli(redis, { KEY_PREFIX: prefix }).run('doctor')
         expect(counted.out).toMatch(/Redis connections: .*1 of workers and bots, .*2 that wait for jobs/)
       }
       child.process.kill('SIGKILL')

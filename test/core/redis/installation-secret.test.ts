@@ -37,7 +37,7 @@ describe('the secret of an installation', () => {
   })
 
   it('is another one for another installation', async () => {
-    const connections = await openRedis(server.target, quiet, { queuePrefix: 'other' })
+    const connections = await openRedis(server.target, quiet, { keyPrefix: 'other:' })
     cleanUp(() => connections.stop())
     const other = await openSecret(await connections.connect('patient'))
     expect(other.digest('a', 'text')).not.toBe((await openSecret()).digest('a', 'text'))

@@ -1,10 +1,10 @@
-/** Two installations on one Redis that differ in a prefix, and what each sees of the other: nothing. */
+/** Two installations on one Redis with different prefixes see nothing of each other. */
 import { afterAll, describe, expect, test } from 'vitest'
 import { createChannelSubscriber } from '../../../core/pubsub/channel-subscriber.ts'
 import { createQueues } from '../../../core/queue/queues.ts'
 import { queuesWithoutWorker, startHeartbeat } from '../../../core/queue/worker-heartbeat.ts'
 import { openRedis, type RedisClient } from '../../../core/redis/connect.ts'
-import { createKeys, type Prefixes } from '../../../core/redis/keys.ts'
+import { createKeys, type KeyOptions } from '../../../core/redis/keys.ts'
 import { createDeadlines } from '../../../core/store/deadline-index.ts'
 import { createFailures } from '../../../core/store/failed-requests.ts'
 import { createIdempotency } from '../../../core/store/idempotency-keys.ts'
@@ -16,8 +16,8 @@ import { quiet, useRedis } from '../../helpers/redis.ts'
 const { target } = await useRedis()
 const QUEUE = { name: 'inquiries' }
 
-async function useInstallation(prefixes: Prefixes) {
-  const connections = await openRedis(target, quiet, prefixes)
+async function useInstallation(options: KeyOptions) {
+  const connections = await openRedis(target, quiet, options)
   const redis: RedisClient = await connections.connect('patient')
   const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS })
   const queues = createQueues({ redis, log: quiet, services: [QUEUE] })
@@ -43,57 +43,42 @@ async function useInstallation(prefixes: Prefixes) {
 }
 
 const usual = await useInstallation({})
-const otherQueues = await useInstallation({ queuePrefix: 'second' })
 const otherKeys = await useInstallation({ keyPrefix: 'app2:' })
-const pairs = [
-  ['QUEUE_PREFIX', usual, otherQueues],
-  ['KEY_PREFIX', usual, otherKeys],
-] as const
+const [one, two] = [usual, otherKeys]
 
 test('by default every name is as the contract says', () => {
   const names = createKeys({})
   expect(names).toMatchObject({
-    installation: undefined,
     queues: 'halfway',
     list: 'local_requests_list',
-    deadlines: 'local_request:deadlines',
-    workersAlive: 'local_request:workers_alive',
-    secret: 'local_request:secret',
-    failed: 'local_request:{failed}',
-    failedEntries: 'local_request:{failed}:entries',
+    deadlines: 'halfway:deadlines',
+    workersAlive: 'halfway:workers_alive',
+    secret: 'halfway:secret',
+    failed: 'halfway:{failed}',
+    failedEntries: 'halfway:{failed}:entries',
   })
   expect(names.record('req_x')).toBe('local_request:req_x')
   expect(names.channel('req_x')).toBe('local_request_updates:req_x')
-  expect(names.otp('req_x')).toBe('local_request:otp:{local_request:req_x}')
-  expect(names.backup('req_x')).toBe('local_request:guard:{local_request:req_x}')
-  expect(names.refusal('place')).toBe('local_request:refusal:place')
-  expect(names.rateLimit('submit')).toBe('local_request:rate:submit:')
-  expect(names.idempotency('a caller', 'a key')).toMatch(/^local_request:idempotency:[\w-]{43}$/)
-  expect(createKeys({ queuePrefix: 'halfway', keyPrefix: '' }).queues).toBe('halfway')
+  expect(names.otp('req_x')).toBe('halfway:otp:{local_request:req_x}')
+  expect(names.backup('req_x')).toBe('halfway:backup:{local_request:req_x}')
+  expect(names.refusal('place')).toBe('halfway:refusal:place')
+  expect(names.rateLimit('submit')).toBe('halfway:rate:submit:')
+  expect(names.idempotency('a caller', 'a key')).toMatch(/^halfway:idempotency:[\w-]{43}$/)
 })
 
-test('with another QUEUE_PREFIX record, list and channel keep the names of the contract', () => {
-  const [names, other] = [createKeys({}), createKeys({ queuePrefix: 'second' })]
-  expect(other.list).toBe(names.list)
-  for (const name of ['record', 'channel', 'otp', 'backup'] as const)
-    expect(other[name]('req_x'), name).toBe(names[name]('req_x'))
-})
-
-test('with another KEY_PREFIX every name begins with it', () => {
-  const names = createKeys({ keyPrefix: 'app2:', queuePrefix: 'second' })
-  for (const [what, name] of Object.entries(names)) {
-    if (what === 'installation') continue
-    expect(typeof name === 'string' ? name : (name as (...of: string[]) => string)('a', 'b'), what).toMatch(
-      /^app2:/,
-    )
+test('every name but those of record, list and channel begins with halfway:, after the prefix', () => {
+  for (const [what, name] of Object.entries(createKeys({ keyPrefix: 'app2:' }))) {
+    const text = typeof name === 'string' ? name : (name as (...of: string[]) => string)('a', 'b')
+    const isContract = ['record', 'list', 'channel', 'oldSecret'].includes(what)
+    expect(text, what).toMatch(isContract ? /^app2:local_request/ : /^app2:halfway/)
   }
 })
 
 test('in a Cluster all keys of the queues lie in one slot', () => {
-  expect(createKeys({ keyPrefix: 'a:', queuePrefix: 'b' }, { isCluster: true }).queues).toBe('{a::b}')
+  expect(createKeys({ keyPrefix: 'a:' }, { isCluster: true }).queues).toBe('{a:halfway}')
 })
 
-describe.each(pairs)('with another %s an installation sees nothing of the other’s', (what, one, two) => {
+describe('with another KEY_PREFIX an installation does not see the other’s', () => {
   test('requests', async () => {
     for (const [mine, theirs] of [
       [one, two],
@@ -141,11 +126,11 @@ describe.each(pairs)('with another %s an installation sees nothing of the other�
   })
 
   test('Idempotency-Keys', async () => {
-    const claim = () => ({ fingerprint: what, hash: aHash(), createdAt: 0, keptSeconds: 60, seed: '' })
+    const claim = () => ({ fingerprint: 'x', hash: aHash(), createdAt: 0, keptSeconds: 60, seed: '' })
     const [mine, theirs] = [claim(), claim()]
-    expect(await one.idempotency.claim(`${what} caller`, 'key', mine)).toEqual(mine)
-    expect(await two.idempotency.find(`${what} caller`, 'key')).toBeNull()
-    expect(await two.idempotency.claim(`${what} caller`, 'key', theirs)).toEqual(theirs)
+    expect(await one.idempotency.claim('a caller', 'key', mine)).toEqual(mine)
+    expect(await two.idempotency.find('a caller', 'key')).toBeNull()
+    expect(await two.idempotency.claim('a caller', 'key', theirs)).toEqual(theirs)
   })
 
   test('counted calls', () => {

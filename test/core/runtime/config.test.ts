@@ -31,7 +31,6 @@ describe('the settings', () => {
       redis: { kind: 'embedded' },
       connections: {
         keyPrefix: '',
-        queuePrefix: 'halfway',
         connectTimeoutMs: 3000,
         commandTimeoutMs: 700,
         keepAliveMs: 5000,
@@ -70,7 +69,6 @@ describe('the settings', () => {
 
   it('keep the tasks of installations apart that share a Redis', () => {
     const prefixOf = (env: Record<string, string>) => loadConfig(env).concurrency.prefix
-    expect(prefixOf({ QUEUE_PREFIX: 'second' })).toBe('second:concurrency:')
     expect(prefixOf({ KEY_PREFIX: 'app:' })).toBe('app:halfway:concurrency:')
     expect(prefixOf({ KEY_PREFIX: 'app:', CONCURRENCY_REDIS_PREFIX: 'tasks' })).toBe('tasks')
   })
@@ -90,13 +88,19 @@ describe('the settings', () => {
 
   it('that are wrong are named all at once', () => {
     const wrong = {
-      PORT: '70000', REDIS_URL: 'http://x', QUEUE_PREFIX: 'a b', LOCAL_API_URL: 'ftp://x', LOCAL_API_TIMEOUT: '301',
+      PORT: '70000', REDIS_URL: 'http://x', KEY_PREFIX: 'a b', LOCAL_API_URL: 'ftp://x', LOCAL_API_TIMEOUT: '301',
       LOCAL_API_TOKEN: 'short', WORKER_CONCURRENCY: '0', REQUEST_TTL: 'long', LOG_LEVEL: 'loud', ALLOWED_ORIGINS: 'x',
       REDIS_SENTINELS: 'nowhere', REDIS_CLUSTER_NODES: 'a:99999', LINK_CHECK_ALLOW_PRIVATE: 'maybe', NODE_ENV: 'prod',
       OWNER_CHECK: 'yes',
     } // biome-ignore format: a list
     const named = complaints(wrong).map((line) => /^ {2}- (\w+): ./.exec(line)?.[1])
     expect(named).toEqual(expect.arrayContaining(Object.keys(wrong)))
+  })
+
+  it('refuse QUEUE_PREFIX, which no longer exists, and name KEY_PREFIX', () => {
+    expect(complaints({ QUEUE_PREFIX: 'second' })).toEqual([
+      expect.stringMatching(/QUEUE_PREFIX: no longer exists; set KEY_PREFIX/),
+    ])
   })
 
   it('that are wrong by themselves and wrong together are named in one message too', () => {
@@ -171,11 +175,11 @@ describe('the Redis they name', () => {
   })
 
   it('is a Cluster, whose queues then share a slot', () => {
-    const config = loadConfig({ REDIS_CLUSTER_NODES: '[::1]:7000,10.0.0.1:7001', QUEUE_PREFIX: 'q' })
+    const config = loadConfig({ REDIS_CLUSTER_NODES: '[::1]:7000,10.0.0.1:7001' })
     expect(config.redis).toEqual({
       kind: 'cluster', password: undefined, nodes: [{ host: '::1', port: 7000 }, { host: '10.0.0.1', port: 7001 }],
     }) // biome-ignore format: one target
-    expect(createKeys(config.connections, { isCluster: true }).queues).toBe('{q}')
+    expect(createKeys(config.connections, { isCluster: true }).queues).toBe('{halfway}')
   })
 
   it.each([

@@ -178,9 +178,9 @@ describe('many writers', () => {
   it('know their own write again when a broken connection has sent it twice', async () => {
     const { record } = await given(START)
     const twice = Object.create(client) as RedisClient
-    twice.commitRequest = async (...args) => {
-      await client.commitRequest(...args)
-      return client.commitRequest(...args)
+    twice.runCommitRequest = async (...args) => {
+      await client.runCommitRequest(...args)
+      return client.runCommitRequest(...args)
     }
     const repeating = createRequestStore({ redis: twice, ttlSeconds: TTL_SECONDS })
     expect((await repeating.apply(record.hash, { type: 'start', attempt: 2 })).ok).toBe(true)
@@ -203,7 +203,7 @@ describe('many writers', () => {
     const counted = another(counting)
     await counted.read(hash)
     for (const progress of [10, 20, 30]) await counted.apply(hash, step(progress))
-    expect(trips).toEqual(['get', 'commitRequest', 'commitRequest', 'commitRequest'])
+    expect(trips).toEqual(['get', 'runCommitRequest', 'runCommitRequest', 'runCommitRequest'])
     await applied(hash, step(40))
     expect((await counted.apply(hash, step(50))).ok).toBe(true)
     expect(trips).toHaveLength(6)

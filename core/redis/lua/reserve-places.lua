@@ -1,11 +1,11 @@
--- Reserves places in a set that holds so many members at most.
+-- Reserves places in a set with a maximum number of members.
 --
--- Input:  KEYS[1] members by when their places are free again, in milliseconds since 1970, a sorted set
---         ARGV[1] places that were free until then are given again, in milliseconds since 1970
---         ARGV[2] the most members
+-- Input:  KEYS[1] members by when their places are free again (milliseconds since 1970), a sorted set
+--         ARGV[1] places with a score up to this are free
+--         ARGV[2] the maximum number of members
 --         ARGV[3] 1 when the set expires with its last place, else 0
---         ARGV[4...] a score and a member, for each one that wants a place
--- Output: for each of them in order 1 it has a place, 2 it had one before, 0 there is none
+--         ARGV[4...] a score and a member for each reservation
+-- Output: for each in order 1 reserved, 2 was reserved before, 0 no place
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
 local count = redis.call('ZCARD', KEYS[1])
 local answers = {}

@@ -1,11 +1,11 @@
--- Reserves a place among the few that there are in a window of time, unless all are taken.
+-- Reserves one of the places of a sliding time window.
 --
 -- Input:  KEYS[1] the reservations by when they count, a sorted set
---         ARGV[1] the reservation's name; one that is there already is left as it is
+--         ARGV[1] the id of the reservation; one that exists is left as it is
 --         ARGV[2] when it counts, in milliseconds since 1970; later than now for what is scheduled
 --         ARGV[3] now, in milliseconds since 1970
 --         ARGV[4] the length of the window, in milliseconds
---         ARGV[5] how many places there are in a window
+--         ARGV[5] the places of a window
 -- Output: 0 reserved; else when a place is free again, in milliseconds since 1970
 local at, now, window, places = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - window)

@@ -1,6 +1,6 @@
 /**
  * The box in which a code travels from the person to the bot: filled in the same step as the change that hands it over
- * (`apply(…, { otp })` of the request store), taken out once, gone with the code's own deadline.
+ * (`submit_otp` of the request store), taken out once, gone with the code's own deadline.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { otpWaitEndsAt } from '../domain/deadline.ts'

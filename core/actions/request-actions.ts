@@ -3,9 +3,9 @@ import { nanoid } from 'nanoid'
 import type { Service } from '../catalog/define-service.ts'
 import { findService } from '../catalog/index.ts'
 import type { Command } from '../domain/command.ts'
-import { codeIn } from '../domain/digits.ts'
+import { otpFault } from '../domain/digits.ts'
 import { AppError } from '../domain/errors.ts'
-import { isFinal, type PublicView, type RequestRecord, toPublicView } from '../domain/record.ts'
+import { type PublicView, type RequestRecord, toPublicView } from '../domain/record.ts'
 import { isRequestHash, notFoundOrExpired } from '../domain/request-id.ts'
 import { createQueuePlaces } from '../queue/queue-positions.ts'
 import type { Queues } from '../queue/queues.ts'
@@ -62,6 +62,10 @@ export function createRequestActions({
     throw new AppError(outcome.refusal, {
       ...(outcome.refusal === 'resend_not_yet' &&
         outcome.stored && { retryAfterSeconds: secondsUntilResend(outcome.stored, now()) }),
+      ...(change.type === 'submit_otp' &&
+        outcome.refusal === 'invalid_otp' && {
+          detail: otpFault(change.otp, outcome.stored?.record.otp_data?.length ?? null) ?? undefined,
+        }),
     })
   }
 
@@ -69,7 +73,8 @@ export function createRequestActions({
   async function applyCounted(
     count: SubjectCount,
     hash: string,
-    { id, change, otp }: { id: string; change: Command; otp?: string },
+    id: string,
+    change: Command,
   ): Promise<RequestRecord> {
     let reservedFor: string | undefined
     const reserve = async ({ subject }: RequestRecord): Promise<void> => {
@@ -78,7 +83,7 @@ export function createRequestActions({
       reservedFor = subject
     }
     try {
-      return await apply(hash, change, { otp, reserve })
+      return await apply(hash, change, { reserve })
     } catch (error) {
       // Where Redis did not answer, it may have been done.
       const mayBeDone = error instanceof AppError && error.code === 'storage_unavailable'
@@ -118,36 +123,18 @@ export function createRequestActions({
     },
 
     async submitOtp(hash, otp) {
-      const { status, otp_data: prompt } = (await read(hash)).record
-      if (isFinal(status)) throw new AppError('already_final')
-      if (status !== 'otp_required' || !prompt) throw new AppError('otp_not_expected')
-      const code = parseOtp(otp, prompt.length)
-      const id = nanoid()
-      const change: Command = { type: 'submit_otp', tryId: id }
-      const record = await applyCounted('tries', hash, { id, change, otp: code })
+      const tryId = nanoid()
+      const record = await applyCounted('tries', hash, tryId, { type: 'submit_otp', otp, tryId })
       await resumeJob(record)
       return toPublicView(record, now())
     },
 
     async resendOtp(hash) {
-      const record = await applyCounted('codes', hash, { id: nanoid(), change: { type: 'resend_otp' } })
+      const record = await applyCounted('codes', hash, nanoid(), { type: 'resend_otp' })
       await resumeJob(record)
       return toPublicView(record, now())
     },
   }
-}
-
-/** Refused at the door, without costing a try: the detail says which rule, never what was typed. */
-function parseOtp(typed: string, length: number | null): string {
-  const code = codeIn(typed, length)
-  if (!/^\d+$/.test(code)) throw new AppError('invalid_otp', { detail: 'The code has digits only.' })
-  if (length !== null && code.length !== length) {
-    throw new AppError('invalid_otp', { detail: `The code has ${length} digits; you typed ${code.length}.` })
-  }
-  if (length === null && (code.length < 3 || code.length > 12)) {
-    throw new AppError('invalid_otp', { detail: 'A code has 3 to 12 digits.' })
-  }
-  return code
 }
 
 /** Never 0: who waits that long must not be turned down again. */

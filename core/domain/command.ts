@@ -25,8 +25,11 @@ export type Command =
   | ({ type: 'retry'; attempt: number; nextRetryAt: number; counts?: boolean } & Failure)
   | { type: 'require_otp'; attempt: number; otp: OtpRequest }
   | ({ type: 'reject_otp'; attempt: number } & Message)
-  /** `tryId` is how it is counted for its person. */
-  | { type: 'submit_otp'; tryId?: string }
+  /**
+   * `otp` is the code as typed, perhaps within the message that brought it. It is never stored in the record.
+   * `tryId` identifies the try in the limit of wrong codes.
+   */
+  | { type: 'submit_otp'; otp: string; tryId?: string }
   | { type: 'resend_otp' }
   /** The bot that waits for the code has no other one sent. */
   | { type: 'withdraw_resend'; attempt: number }

@@ -31,3 +31,12 @@ export function codeIn(text: string, length: number | null): string {
   }
   return plain
 }
+
+/** What is wrong with a typed code, without repeating it; null when nothing is. */
+export function otpFault(typed: string, length: number | null): string | null {
+  const code = codeIn(typed, length)
+  if (!/^\d+$/.test(code)) return 'The code has digits only.'
+  if (length !== null && code.length !== length)
+    return `The code has ${length} digits; you typed ${code.length}.`
+  return length === null && (code.length < 3 || code.length > 12) ? 'A code has 3 to 12 digits.' : null
+}

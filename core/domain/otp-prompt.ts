@@ -2,6 +2,7 @@
  * The rules of an open question for a one-time code: how long it stands, how many wrong codes it bears, and when
  * another code may be sent. Pure, like the state machine that uses them.
  */
+import { otpFault } from './digits.ts'
 import { type IsoTime, toIso } from './iso-time.ts'
 import type { LocalizedMessage } from './message.ts'
 import type { OtpLimits, StoredOtpPrompt } from './otp-data.ts'
@@ -100,8 +101,10 @@ const laterOf = (a: IsoTime | null, b: IsoTime | null): IsoTime | null =>
 /** Why a code cannot be handed over now; null when it can. */
 export function codeRejection(
   prompt: StoredOtpPrompt,
+  typed: string,
   now: number,
-): 'otp_attempts_exhausted' | 'otp_expired' | null {
+): 'invalid_otp' | 'otp_attempts_exhausted' | 'otp_expired' | null {
+  if (otpFault(typed, prompt.length) !== null) return 'invalid_otp'
   if (prompt.attempts_left <= 0) return 'otp_attempts_exhausted'
   return now >= Date.parse(prompt.expires_at) ? 'otp_expired' : null
 }

@@ -75,6 +75,7 @@ export type RejectionCode =
   | 'stale_attempt'
   | 'invalid_transition'
   | 'otp_not_expected'
+  | 'invalid_otp'
   | 'otp_expired'
   | 'resend_not_offered'
   | 'resend_not_yet'
@@ -126,7 +127,7 @@ function rejectionFor(record: RequestRecord, change: Command, now: number): Reje
     return allowed ? null : 'invalid_transition'
   if (!allowed || !record.otp_data) return 'otp_not_expected'
   return change.type === 'submit_otp'
-    ? codeRejection(record.otp_data, now)
+    ? codeRejection(record.otp_data, change.otp, now)
     : resendRejection(record.otp_data, now)
 }
 

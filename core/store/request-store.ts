@@ -7,6 +7,7 @@
  */
 
 import type { Command } from '../domain/command.ts'
+import { codeIn } from '../domain/digits.ts'
 import { AppError } from '../domain/errors.ts'
 import type { RequestRecord, StatePosition } from '../domain/record.ts'
 import { isRequestHash } from '../domain/request-id.ts'
@@ -37,7 +38,6 @@ export interface RequestStore {
   /** Stores the record, its list entry and the time of its first check. False when the hash already has a record. */
   create(record: RequestRecord): Promise<boolean>
   /**
-   * @param options.otp a code to hand to the bot together with this change, in the same step
    * @param options.reserve is called once when the change is allowed, before it is written; nothing is when it throws
    * @throws AppError `storage_unavailable`, `unreadable_record`; `result_too_large`, `bot_bad_answer` for a result that
    * cannot be kept
@@ -45,7 +45,7 @@ export interface RequestStore {
   apply(
     hash: string,
     change: Command,
-    options?: { otp?: string; reserve?: (record: RequestRecord) => Promise<void> },
+    options?: { reserve?: (record: RequestRecord) => Promise<void> },
   ): Promise<ApplyResult>
   /** Hashes of the latest requests, newest first; some may have expired. */
   listRecent(count: number): Promise<string[]>
@@ -87,7 +87,7 @@ export function createRequestStore({
 
     create: (record) => withStorageErrors(() => records.create(record)),
 
-    async apply(hash, change, { otp, reserve } = {}) {
+    async apply(hash, change, { reserve } = {}) {
       if (change.type === 'complete') checkResult(change.result)
       return withStorageErrors(async () => {
         const remembered = records.cached(hash)
@@ -104,7 +104,7 @@ export function createRequestStore({
           }
           if (!isReserved) await reserve?.(stored.record)
           isReserved = true
-          const after = await records.commit(stored, advanced.record, otp)
+          const after = await records.commit(stored, advanced.record, codeOf(change, stored.record))
           if (after.written) {
             if (isUnaskedCode(change, stored.record)) await countSent(after.stored.record)
             return { ok: true, stored: after.stored }
@@ -122,6 +122,10 @@ export function createRequestStore({
       }),
   }
 }
+
+/** The code to hand over together with the change. */
+const codeOf = (change: Command, { otp_data }: RequestRecord): string | undefined =>
+  change.type === 'submit_otp' ? codeIn(change.otp, otp_data?.length ?? null) : undefined
 
 /** A bot that is given a code and asks again has had another one sent, which nobody reserved. */
 const isUnaskedCode = ({ type }: Command, { status, otp_data: answered }: RequestRecord): boolean =>

@@ -99,7 +99,7 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 20_000 },
     const code = updater.waitForOtp(hash)
     await nextRefusals(2)
     await acceptWrites()
-    await store.apply(hash, { type: 'submit_otp' }, { otp: '123456' })
+    await store.apply(hash, { type: 'submit_otp', otp: '123456' })
     expect(await code).toBe('123456')
   })
 

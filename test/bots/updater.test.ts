@@ -17,7 +17,7 @@ afterAll(() => updater.stop())
 
 const read = async (hash: string) => (await store.read(hash))?.record
 const CODE = '483920'
-const handOver = (hash: string, otp = CODE) => applied(hash, { type: 'submit_otp' }, { otp })
+const handOver = (hash: string, otp = CODE) => applied(hash, { type: 'submit_otp', otp })
 
 describe('a bot that reports through the updater', () => {
   it('is shown step by step, from sign-in to result', async () => {

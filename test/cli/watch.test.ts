@@ -121,7 +121,7 @@ describe('on a terminal', () => {
     const run = cli.start(['watch', hash], { isTerminal: true })
     await eventually(() => expect(run.out()).toContain('Type the 6 digits'))
     await applied(hash, { type: 'progress', attempt: 1, progress: 55 })
-    await applied(hash, { type: 'submit_otp' }, { otp: '654321' })
+    await applied(hash, { type: 'submit_otp', otp: '654321' })
     await eventually(() => expect(run.out()).toMatch(/55 %/))
     expect(run.out().match(/◆/g)).toHaveLength(1)
     await applied(hash, DONE)

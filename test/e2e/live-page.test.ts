@@ -297,7 +297,11 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
     await apply(hash, ASK)
     await code(page).waitFor()
     await pass(3)
-    for (const change of [{ type: 'submit_otp' }, REJECT, { type: 'submit_otp' }] as const) {
+    for (const change of [
+      { type: 'submit_otp', otp: '483920' },
+      REJECT,
+      { type: 'submit_otp', otp: '483920' },
+    ] as const) {
       await apply(hash, change)
       await code(page).waitFor({ state: change.type === 'reject_otp' ? 'visible' : 'detached' })
     }

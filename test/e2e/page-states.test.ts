@@ -43,7 +43,10 @@ const RETRY: Command = {
   nextRetryAt: Date.now() + 600_000,
   error: { code: 'bot_unavailable', message: 'The portal does not answer.', retryable: true },
 }
-const REJECTED: Command[] = [{ type: 'submit_otp' }, { type: 'reject_otp', attempt: 1 }]
+const REJECTED: Command[] = [
+  { type: 'submit_otp', otp: '483920' },
+  { type: 'reject_otp', attempt: 1 },
+]
 const complete = (result: unknown): Command => ({ type: 'complete', attempt: 1, result })
 const FAIL: Command = {
   type: 'fail',

@@ -55,7 +55,7 @@ const changeAt = (steps: readonly string[]): fc.Arbitrary<Command> =>
     }),
     fc.record({ type: fc.constant('require_otp' as const), attempt: fc.constantFrom(0, 0, -1), otp }),
     fc.record({ type: fc.constant('reject_otp' as const), attempt: fc.constantFrom(0, 0, -1), message }),
-    fc.constant({ type: 'submit_otp' as const }),
+    fc.constant({ type: 'submit_otp' as const, otp: '483920' }),
     fc.constant({ type: 'resend_otp' as const }),
   )
 const anyEnd: fc.Arbitrary<Command> = fc.oneof(

@@ -82,8 +82,8 @@ export async function useRedisUsers(
   worker.on('error', () => {})
   onTestFinished(() => worker.close(true))
 
-  const apply = async (store: typeof bots, hash: string, change: Command, otp?: string): Promise<void> => {
-    const outcome = await store.apply(hash, change, { otp })
+  const apply = async (store: typeof bots, hash: string, change: Command): Promise<void> => {
+    const outcome = await store.apply(hash, change)
     if (!outcome.ok) throw new Error(`${change.type} was refused: ${outcome.refusal}`)
   }
   const watched = aRecord()
@@ -104,7 +104,7 @@ export async function useRedisUsers(
     expect(await servers.create(record)).toBe(true)
     await apply(bots, record.hash, START)
     await apply(bots, record.hash, ASK)
-    await apply(servers, record.hash, { type: 'submit_otp' }, '123456')
+    await apply(servers, record.hash, { type: 'submit_otp', otp: '123456' })
     expect(await otpBox.take(record.hash)).toBe('123456')
     expect(await servers.listRecent(1)).toContain(record.hash)
 

@@ -20,7 +20,7 @@ export interface Requests {
   /** A new request after these changes. */
   given(...changes: Command[]): Promise<StoredRecord>
   /** Makes the change, or throws with the reason why it was refused. */
-  applied(hash: string, change: Command, options?: { otp?: string }): Promise<StoredRecord>
+  applied(hash: string, change: Command): Promise<StoredRecord>
   /** Writes as other programs do: reads, changes, sets with a life of its own, and publishes the whole record. */
   foreignWrite(hash: string, change: Record<string, unknown>): Promise<void>
   /** How many connections hear a request's channel. */
@@ -34,8 +34,8 @@ export async function useRequests(redis: TestRedis): Promise<Requests> {
   const bus = createChannelSubscriber({ redis: client, subscriber, log: quiet })
   const live = createRequestWatcher({ store, bus, log: quiet, ttlSeconds: TTL_SECONDS })
 
-  const applied: Requests['applied'] = async (hash, change, options) => {
-    const outcome = await store.apply(hash, change, options)
+  const applied: Requests['applied'] = async (hash, change) => {
+    const outcome = await store.apply(hash, change)
     if (!outcome.ok) throw new Error(`${change.type} was refused: ${outcome.refusal}`)
     return outcome.stored
   }

@@ -79,9 +79,9 @@ describe('a Persian page', () => {
       'سرویسی که کار را انجام می‌دهد بیش از اندازه مشغول بود',
     )
     const asked = { type: 'require_otp', attempt: 1, otp: { id: 'otp-1' } } as const
-    expect(shown(start, asked, { type: 'submit_otp' }, { type: 'reject_otp', attempt: 1 })).toBe(
-      'این کد درست نبود.',
-    )
+    expect(
+      shown(start, asked, { type: 'submit_otp', otp: '483920' }, { type: 'reject_otp', attempt: 1 }),
+    ).toBe('این کد درست نبود.')
   })
 
   test('says something where nothing was said', () => {

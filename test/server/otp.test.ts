@@ -30,7 +30,7 @@ const statusOf = async (hash: string) =>
   (await api.get(`/api/local-requests/${hash}/status`).expect(200)).body
 
 const ask = (otp: object = {}): Command => ({ ...ASK, otp: { id: 'otp-1', length: 6, ...otp } }) as Command
-const SUBMIT: Command = { type: 'submit_otp' }
+const SUBMIT: Command = { type: 'submit_otp', otp: '483920' }
 const REJECT: Command = { type: 'reject_otp', attempt: 1 }
 const COMPLETE: Command = { type: 'complete', attempt: 1, result: 1 }
 const secondsAgo = (seconds: number): { now: number } => ({ now: Date.now() - seconds * 1000 })

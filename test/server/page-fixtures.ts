@@ -77,7 +77,7 @@ export const fail = (code: string, message: string): Command => ({
 
 export const cancel: Command = { type: 'cancel', by: 'user' }
 
-const submit: Command = { type: 'submit_otp' }
+const submit: Command = { type: 'submit_otp', otp: '483920' }
 const reject: Command = { type: 'reject_otp', attempt: 1 }
 const retry: Command = {
   type: 'retry',

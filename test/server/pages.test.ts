@@ -195,7 +195,12 @@ describe('the code prompt', () => {
   })
 
   test('after a wrong code says how many tries are left', () => {
-    const $ = requestPage(start, askForCode, { type: 'submit_otp' }, { type: 'reject_otp', attempt: 1 })
+    const $ = requestPage(
+      start,
+      askForCode,
+      { type: 'submit_otp', otp: '483920' },
+      { type: 'reject_otp', attempt: 1 },
+    )
     expect(text($, '#otp-error')).toBe('That code was not right. 2 tries are left.')
   })
 

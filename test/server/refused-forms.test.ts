@@ -97,7 +97,7 @@ describe('a refused code', () => {
     const hash = await given([START, ASK])
     const { headers } = await browser.post(at('otp', hash), { otp: '9' }).expect(303)
     const page = String(headers.location)
-    await apply(hash, { type: 'submit_otp' })
+    await apply(hash, { type: 'submit_otp', otp: '483920' })
     await browser.get(page).expect(303).expect('Location', at('progress', hash))
     await apply(hash, { type: 'require_otp', attempt: 1, otp: { id: 'another', length: 6 } })
     expect((await browser.open(page))('#otp-error')).toHaveLength(0)

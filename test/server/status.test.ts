@@ -99,7 +99,7 @@ describe('the status', () => {
       attempts_left: 3,
       error: null,
     })
-    await apply(hash, { type: 'submit_otp' })
+    await apply(hash, { type: 'submit_otp', otp: '483920' })
     expect((await look(hash)).body).toMatchObject({
       status: 'processing',
       requires_otp: false,

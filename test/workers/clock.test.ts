@@ -92,7 +92,7 @@ describe.concurrent.each([
     expect(Math.abs(Date.parse(asked?.otp_data?.expires_at ?? '') - Date.now() - 60_000)).toBeLessThan(10_000)
     await eventually(async () => expect(await client.zscore(`halfway:crawls:delayed`, hash)).not.toBeNull())
     expect(await timesTaken(hash)).toBe(1)
-    await applied(hash, { type: 'submit_otp' }, { otp: '123456' })
+    await applied(hash, { type: 'submit_otp', otp: '123456' })
     await queues.promote(aRecord({ hash, status: 'processing' }), linkCheck)
     const typed = performance.now()
     expect((await bot.call(hash, 2)).at - typed).toBeLessThan(10_000)

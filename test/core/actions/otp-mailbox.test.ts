@@ -10,7 +10,7 @@ const { client, store, otpBox, given, applied, subscriptions } = await useReques
 const CODE = '483920'
 
 const REPLACE: Command = { type: 'require_otp', attempt: 1, otp: { id: 'otp-2' } }
-const handOver = (hash: string, otp = CODE) => store.apply(hash, { type: 'submit_otp' }, { otp })
+const handOver = (hash: string, otp = CODE) => store.apply(hash, { type: 'submit_otp', otp })
 /** The bot waits once its subscription stands. */
 const waits = (hash: string) => eventually(async () => expect(await subscriptions(hash)).toBe(1))
 const leftAlone = (hash: string) => eventually(async () => expect(await subscriptions(hash)).toBe(0))
@@ -112,7 +112,7 @@ describe('a bot that waits for a code', () => {
       onResend: async () => void (await applied(record.hash, REPLACE)),
     })
     await eventually(() => expect(told).toBe(1))
-    expect(await store.apply(record.hash, { type: 'submit_otp' }, { otp: CODE })).toMatchObject({
+    expect(await store.apply(record.hash, { type: 'submit_otp', otp: CODE })).toMatchObject({
       refusal: 'otp_expired',
     })
     const later = createRequestStore({

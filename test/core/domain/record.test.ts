@@ -41,7 +41,7 @@ describe('the public view', () => {
       'attempts_left', 'charset', 'error', 'expires_at', 'id', 'length', 'message', 'resend_available_at', 'sent_to',
     ]) // biome-ignore format: as in the contract
     expect(toPublicView(asked, T0).requires_otp).toBe(true)
-    expect(toPublicView(afterChanges(asked, [{ type: 'submit_otp' }]), T0).otp_data).toBeNull()
+    expect(toPublicView(afterChanges(asked, [{ type: 'submit_otp', otp: '483920' }]), T0).otp_data).toBeNull()
   })
 
   it('shows a result only when completed and an error only when failed', () => {

@@ -223,7 +223,7 @@ describe('the table', () => {
     { type: 'retry', attempt, nextRetryAt: T0, error: { code: 'x', message: 'X', retryable: true } },
     { type: 'require_otp', attempt, otp: { id: 'otp-2' } },
     { type: 'reject_otp', attempt },
-    { type: 'submit_otp' },
+    { type: 'submit_otp', otp: '483920' },
     { type: 'resend_otp' },
     { type: 'withdraw_resend', attempt },
     { type: 'complete', attempt, result: null },
@@ -357,7 +357,7 @@ describe('what a change does', () => {
     const shown = (record: RequestRecord, seconds: number) =>
       toPublicView(record, T0 + seconds * SECOND).estimated_remaining_time
     expect([shown(asked, 10), shown(asked, 90)]).toEqual([50, 50])
-    const typed = advanced(asked, { type: 'submit_otp' }, T0 + 90 * SECOND)
+    const typed = advanced(asked, { type: 'submit_otp', otp: '483920' }, T0 + 90 * SECOND)
     expect([shown(typed, 90), shown(typed, 100)]).toEqual([50, 40])
   })
 
@@ -372,7 +372,7 @@ describe('what a change does', () => {
 describe('a question for a code', () => {
   const running = afterChanges(aRecord({ now: T0 }), [START, step(30)])
   const asked = afterChanges(running, [ASK])
-  const submit: Command = { type: 'submit_otp' }
+  const submit: Command = { type: 'submit_otp', otp: '483920' }
   const reject: Command = { type: 'reject_otp', attempt: 1 }
   const resend: Command = { type: 'resend_otp' }
   const ms = (time: string | null | undefined) => Date.parse(time as string) - T0
@@ -541,7 +541,7 @@ describe('the deadline of the work', () => {
 
   it('moves by as long as a person was being waited for', () => {
     const asked = afterChanges(aRecord({ now: T0 }), [limited, ASK], T0)
-    const given = afterChanges(asked, [{ type: 'submit_otp' }], T0 + 40_000)
+    const given = afterChanges(asked, [{ type: 'submit_otp', otp: '483920' }], T0 + 40_000)
     expect(given.deadline_at).toBe(toIso(T0 + 140_000))
   })
 })

@@ -18,7 +18,7 @@ const rules = { now: T0 + 5000, ttlSeconds: TTL_SECONDS }
 const iso = (ms: number) => new Date(ms).toISOString()
 const named = (record: RequestRecord, revision: string): RequestRecord => ({ ...record, revision })
 
-const HAND_OVER: Command = { type: 'submit_otp' }
+const HAND_OVER: Command = { type: 'submit_otp', otp: '483920' }
 const COMPLETE: Command = { type: 'complete', attempt: 1, result: { score: 712 } }
 const CANCEL: Command = { type: 'cancel', by: 'user' }
 

@@ -71,7 +71,10 @@ describe('fields that this version does not know', () => {
   it('survive in a question through a wrong code and a resend', async () => {
     const record = begun(ASK)
     await write(record.hash, encodeRecord(record))
-    for (const change of [{ type: 'submit_otp' }, { type: 'reject_otp', attempt: 1 }] as Command[])
+    for (const change of [
+      { type: 'submit_otp', otp: '483920' },
+      { type: 'reject_otp', attempt: 1 },
+    ] as Command[])
       await applied(record.hash, change)
     expect((await stored(record.hash)).otp_data).toMatchObject({ newer: MARK, attempts_left: 2 })
   })

@@ -143,7 +143,7 @@ describe('the JavaScript Redis', async () => {
       expired: () => {},
     })
     const waiting = otpBox.waitFor(record.hash)
-    await applied(record.hash, { type: 'submit_otp' }, { otp: '123456' })
+    await applied(record.hash, { type: 'submit_otp', otp: '123456' })
     expect(await waiting).toEqual({ code: '123456' })
     await applied(record.hash, { type: 'complete', attempt: 1, result: { score: 712 } })
     await eventually(() => expect(views).toEqual([5, 6]))

@@ -86,7 +86,7 @@ describe('a code', () => {
     await replace(keys.otp(hash), type)
     expect(await otpBox.take(hash)).toBeNull()
     await replace(keys.otp(hash), type)
-    await applied(hash, { type: 'submit_otp' }, { otp: '483920' })
+    await applied(hash, { type: 'submit_otp', otp: '483920' })
     expect(await otpBox.take(hash)).toBe('483920')
   })
 })

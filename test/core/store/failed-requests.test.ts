@@ -64,7 +64,7 @@ describe('a request that failed', () => {
   test('by too many wrong codes is kept, too', async () => {
     const { record } = await given(START, ASK)
     for (let left = 3; left > 0; left--) {
-      await applied(record.hash, { type: 'submit_otp' }, { otp: '000000' })
+      await applied(record.hash, { type: 'submit_otp', otp: '000000' })
       await applied(record.hash, { type: 'reject_otp', attempt: 1 })
     }
     expect(await failures.find(record.hash)).toMatchObject({ code: 'otp_attempts_exhausted', attempts: 1 })

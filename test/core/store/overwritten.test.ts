@@ -98,7 +98,7 @@ describe('a write of ours that another program overwrites', () => {
   it('does not bring the question back when the code was handed over, nor empty its box', async () => {
     const { hash } = (await given(START, ASK)).record
     const write = await foreignReader(hash)
-    await applied(hash, { type: 'submit_otp' }, { otp: '483920' })
+    await applied(hash, { type: 'submit_otp', otp: '483920' })
     await write({ progress: 50 })
     expect(await recordOf(another(), hash)).toMatchObject({ status: 'processing', progress: 50 })
     expect(await client.get(keys.otp(hash))).toBe('483920')
@@ -357,24 +357,22 @@ describe.runIf(onRealRedis)('when Redis is full', () => {
     await client.config('SET', 'maxmemory', '1')
     try {
       expect(await codeOf(store.create(aRecord()))).toBe('storage_unavailable')
-      const changes: [Command, string?][] = [
-        [START],
-        [step(30, 'Going on')],
-        [ASK],
-        [{ type: 'submit_otp' }, '483920'],
-        [{ type: 'reject_otp', attempt: 1 }],
-        [
-          {
-            type: 'retry',
-            attempt: 1,
-            nextRetryAt: Date.now(),
-            error: { code: 'x', message: 'X', retryable: true },
-          },
-        ],
-        [{ type: 'start', attempt: 2 }],
-        [{ type: 'complete', attempt: 2, result: { score: 712 } }],
+      const changes: Command[] = [
+        START,
+        step(30, 'Going on'),
+        ASK,
+        { type: 'submit_otp', otp: '483920' },
+        { type: 'reject_otp', attempt: 1 },
+        {
+          type: 'retry',
+          attempt: 1,
+          nextRetryAt: Date.now(),
+          error: { code: 'x', message: 'X', retryable: true },
+        },
+        { type: 'start', attempt: 2 },
+        { type: 'complete', attempt: 2, result: { score: 712 } },
       ]
-      for (const [change, otp] of changes) await applied(hash, change, { otp })
+      for (const change of changes) await applied(hash, change)
       expect(await recordOf(another(), hash)).toMatchObject({
         status: 'completed',
         result_data: { score: 712 },

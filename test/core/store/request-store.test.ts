@@ -301,7 +301,7 @@ describe('the one-time code', () => {
   it('goes into its box with the change that hands it over, and into nothing else', async () => {
     const { record } = await given(START, ASK)
     const heard = await listen(record.hash)
-    const { record: handed } = await applied(record.hash, { type: 'submit_otp' }, { otp: CODE })
+    const { record: handed } = await applied(record.hash, { type: 'submit_otp', otp: CODE })
     expect(await client.get(keys.otp(record.hash))).toBe(CODE)
     expect(await client.call('PEXPIRETIME', keys.otp(record.hash))).toBe(
       Date.parse(handed.otp_data?.expires_at as string),
@@ -314,7 +314,7 @@ describe('the one-time code', () => {
     const { record } = await given(START, ASK)
     const codes = ['111111', '222222']
     const outcomes = await Promise.all(
-      codes.map((otp) => store.apply(record.hash, { type: 'submit_otp' }, { otp })),
+      codes.map((otp) => store.apply(record.hash, { type: 'submit_otp', otp })),
     )
     expect(new Set(outcomes.map(refusalOf))).toEqual(new Set([null, 'otp_not_expected']))
     expect(await client.get(keys.otp(record.hash))).toBe(codes[outcomes.findIndex(({ ok }) => ok)])
@@ -325,7 +325,7 @@ describe('the one-time code', () => {
     ['the end', { type: 'cancel', by: 'user' }],
   ])('does not outlive %s: the box is emptied', async (_what, change) => {
     const { record } = await given(START, ASK)
-    await applied(record.hash, { type: 'submit_otp' }, { otp: CODE })
+    await applied(record.hash, { type: 'submit_otp', otp: CODE })
     await applied(record.hash, change)
     expect(await client.exists(keys.otp(record.hash))).toBe(0)
   })

@@ -16,11 +16,11 @@ import type { FailedRequests } from '../core/store/failed-requests.ts'
 import type { Assets } from './assets.ts'
 import { identify, startSession } from './middleware/caller.ts'
 import { handleErrors, notFound } from './middleware/errors.ts'
-import { rememberLocale } from './middleware/locale.ts'
+import { persistLocale } from './middleware/locale.ts'
 import { checkOrigin, type IsAllowedOrigin } from './middleware/origin.ts'
 import { limitPerMinute } from './middleware/rate-limit.ts'
 import { cutTrailingMarks } from './middleware/trailing-marks.ts'
-import { noticeUntrustedProxy } from './middleware/untrusted-proxy.ts'
+import { warnOfUntrustedProxy } from './middleware/untrusted-proxy.ts'
 import type { Ownership } from './ownership.ts'
 import type { Pages } from './pages/index.ts'
 import { createHealthRoutes } from './routes/health.ts'
@@ -89,14 +89,14 @@ export function createApp(deps: AppDeps): RequestListener {
   app.set('etag', false)
   app.disable('x-powered-by')
 
-  const onEveryAnswer: RequestHandler[] = [securityHeaders()]
-  if (settings.allowedOrigins.length > 0) onEveryAnswer.push(crossOrigin(settings.allowedOrigins))
-  app.use(...onEveryAnswer)
+  const onEveryResponse: RequestHandler[] = [securityHeaders()]
+  if (settings.allowedOrigins.length > 0) onEveryResponse.push(crossOrigin(settings.allowedOrigins))
+  app.use(...onEveryResponse)
   app.use(createHealthRoutes(deps.readiness))
   if (logsCalls) app.use(logCalls(log))
   app.get('/api/local-requests/:hash/status', rethrow)
   app.use('/assets', deps.assets.serve)
-  app.use(noticeUntrustedProxy({ redis: deps.redis, log }))
+  app.use(warnOfUntrustedProxy({ redis: deps.redis, log }))
   app.use(checkOrigin(deps.isAllowedOrigin), identify(sessions))
 
   app.use('/api/services', compressed, createServiceRoutes())
@@ -119,7 +119,7 @@ export function createApp(deps: AppDeps): RequestListener {
 
   app.use(
     startSession(sessions, { always: settings.ownerCheck !== 'off' }),
-    rememberLocale,
+    persistLocale,
     cutTrailingMarks,
     compressed,
     createPageRoutes({
@@ -139,7 +139,7 @@ export function createApp(deps: AppDeps): RequestListener {
 
   // Who may read must be looked at there, and who is to be logged is seen there.
   if (settings.ownerCheck === 'all' || logsCalls) return app
-  return createStatusFastPath(app, answerStatus, captureHeaders(...onEveryAnswer))
+  return createStatusFastPath(app, answerStatus, captureHeaders(...onEveryResponse))
 }
 
 /**
@@ -183,8 +183,8 @@ function crossOrigin(origins: readonly string[]): RequestHandler {
   })
   return (req, res, next) => {
     // A browser's question whether it may call, or a call of a method that is not known here.
-    const isQuestion = req.headers['access-control-request-method'] !== undefined
-    if (req.method === 'OPTIONS' && !isQuestion) return next()
+    const isPreflight = req.headers['access-control-request-method'] !== undefined
+    if (req.method === 'OPTIONS' && !isPreflight) return next()
     handle(req, res, next)
   }
 }

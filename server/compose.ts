@@ -51,17 +51,17 @@ export interface ComposedServer {
   stop(): Promise<void>
 }
 
-const SUBSCRIBE_WITHIN_MS = 900
+const SUBSCRIBE_TIMEOUT_MS = 900
 /** Nobody reads faster than 20 states a second. */
-const MERGE_MS = 50
-const HANG_UP_AFTER_MS = 2_000
+const THROTTLE_MS = 50
+const CLOSE_TIMEOUT_MS = 2_000
 /** A client that takes nothing of its answer for so long is gone. Streams and long polls say something more often. */
-const IDLE_MS = 60_000
+const IDLE_TIMEOUT_MS = 60_000
 /**
  * Pages that poll ask every 5 s, which is when Node would hang up; proxies keep a connection for 60 s and must not be the
  * ones who find it closed.
  */
-const KEEP_ALIVE_MS = 75_000
+const KEEP_ALIVE_TIMEOUT_MS = 75_000
 
 export function composeServer({
   redis,
@@ -81,8 +81,8 @@ export function composeServer({
     bus,
     log,
     ttlSeconds,
-    subscribeTimeoutMs: SUBSCRIBE_WITHIN_MS,
-    throttleMs: MERGE_MS,
+    subscribeTimeoutMs: SUBSCRIBE_TIMEOUT_MS,
+    throttleMs: THROTTLE_MS,
     places: createQueuePlaces({ queues, now }),
     now,
   })
@@ -97,12 +97,12 @@ export function composeServer({
   setMaxListeners(0, stopping.signal)
 
   const http = createServer(
-    { keepAliveTimeout: KEEP_ALIVE_MS },
+    { keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS },
     createApp({
       submit: createSubmit({
         store,
         queues,
-        intake: createEnqueueRequest({ store, queues, subjects }),
+        enqueueRequest: createEnqueueRequest({ store, queues, subjects }),
         places: createPlaces({ redis, limits: config.server, ttlSeconds, now: now ?? Date.now }),
         idempotency,
         ownerCheck: config.server.ownerCheck,
@@ -132,7 +132,7 @@ export function composeServer({
       log,
     }),
   )
-  http.setTimeout(IDLE_MS)
+  http.setTimeout(IDLE_TIMEOUT_MS)
   const relay = createRelay({ http, live, health: bus.health, ownership, sessions, isAllowedOrigin, log })
 
   return {
@@ -145,9 +145,9 @@ export function composeServer({
       const closed = new Promise<void>((resolve) => http.close(() => resolve()))
       relay.stop()
       // Whoever keeps an idle connection open must not keep the process.
-      const hangUp = setTimeout(() => http.closeAllConnections(), HANG_UP_AFTER_MS)
+      const closeTimer = setTimeout(() => http.closeAllConnections(), CLOSE_TIMEOUT_MS)
       await closed
-      clearTimeout(hangUp)
+      clearTimeout(closeTimer)
       await queues.stop()
       live.stop()
       bus.stop()

@@ -6,18 +6,18 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 
-const OFFER = /^(?:upgrade|http2-settings)$/i
+const UPGRADE_HEADER = /^(?:upgrade|http2-settings)$/i
 
 /** @param except where this path begins, somebody else answers */
-export function ignoreForeignUpgrades(http: HttpServer, { except }: { except: string }): void {
-  http.on('upgrade', (req: IncomingMessage, socket: Duplex, rest: Buffer) => {
-    if (req.url?.startsWith(except)) return
+export function ignoreForeignUpgrades(http: HttpServer, { exceptPath }: { exceptPath: string }): void {
+  http.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (req.url?.startsWith(exceptPath)) return
     const lines = [`${req.method} ${req.url} HTTP/${req.httpVersion}`]
     for (let i = 0; i < req.rawHeaders.length; i += 2) {
       const [name = '', value = ''] = req.rawHeaders.slice(i, i + 2)
-      if (!OFFER.test(name)) lines.push(`${name}: ${value}`)
+      if (!UPGRADE_HEADER.test(name)) lines.push(`${name}: ${value}`)
     }
-    socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), rest]))
+    socket.unshift(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), head]))
     http.emit('connection', socket)
   })
 }

@@ -22,16 +22,20 @@ export type Permission = 'read' | 'act'
 
 export interface Ownership {
   /** @throws AppError `request_not_found`, `request_expired`, and only then `not_owner`; `storage_unavailable` */
-  check(hash: string, credentials: Credentials, need: Permission): Promise<void>
+  check(hash: string, credentials: Credentials, permission: Permission): Promise<void>
   /** The same as a question: false instead of `not_owner`. */
-  allows(hash: string, credentials: Credentials, need: Permission): Promise<boolean>
+  allows(hash: string, credentials: Credentials, permission: Permission): Promise<boolean>
   /**
    * What this browser session once typed into the form of this service, in its plain form. Whoever else knows the hash
    * learns nothing of it, whatever OWNER_CHECK says.
    * @returns null for anybody else, and where there is no such request (any more)
    * @throws AppError `storage_unavailable`
    */
-  typed(hash: string, slug: string, sessionId: string | null): Promise<Record<string, string> | null>
+  submittedValues(
+    hash: string,
+    slug: string,
+    sessionId: string | null,
+  ): Promise<Record<string, string> | null>
 }
 
 export function createOwnership({
@@ -45,13 +49,13 @@ export function createOwnership({
   ttlSeconds: number
   now?: () => number
 }): Ownership {
-  const needed: Record<OwnerCheck, readonly Permission[]> = {
+  const ownerOnly: Record<OwnerCheck, readonly Permission[]> = {
     off: [],
     actions: ['act'],
     all: ['read', 'act'],
   }
-  async function allows(hash: string, credentials: Credentials, need: Permission): Promise<boolean> {
-    if (!needed[mode].includes(need)) return true
+  async function allows(hash: string, credentials: Credentials, permission: Permission): Promise<boolean> {
+    if (!ownerOnly[mode].includes(permission)) return true
     if (!isRequestHash(hash)) throw new AppError('request_not_found')
     const stored = await store.read(hash)
     if (!stored) throw notFoundOrExpired(hash, now(), ttlSeconds)
@@ -59,38 +63,38 @@ export function createOwnership({
   }
   return {
     allows,
-    async check(hash, credentials, need) {
-      if (!(await allows(hash, credentials, need))) throw new AppError('not_owner')
+    async check(hash, credentials, permission) {
+      if (!(await allows(hash, credentials, permission))) throw new AppError('not_owner')
     },
-    async typed(hash, slug, sessionId) {
+    async submittedValues(hash, slug, sessionId) {
       if (!isRequestHash(hash) || sessionId === null) return null
       const stored = await store.read(hash).catch(nullIfUnreadable)
-      const isTheirs = stored?.record.service_slug === slug && isOfSession(stored.record, sessionId)
-      return isTheirs ? textsIn(stored.record.request_data) : null
+      const isSubmitter = stored?.record.service_slug === slug && isFromSession(stored.record, sessionId)
+      return isSubmitter ? textValues(stored.record.request_data) : null
     },
   }
 }
 
 /** Another program may have put anything there; forms ask for text. */
-const textsIn = (data: Record<string, unknown>): Record<string, string> =>
+const textValues = (data: Record<string, unknown>): Record<string, string> =>
   Object.fromEntries(
     Object.entries(data).filter((each): each is [string, string] => typeof each[1] === 'string'),
   )
 
 /** Whether this browser session made the request. */
-const isOfSession = ({ session_id: owner }: RequestRecord, sessionId: string | null): boolean =>
-  Boolean(owner) && sessionId !== null && isSame(sessionId, owner as string)
+const isFromSession = ({ session_id: owner }: RequestRecord, sessionId: string | null): boolean =>
+  Boolean(owner) && sessionId !== null && constantTimeEqual(sessionId, owner as string)
 
 /** What names no owner, as the records of other programs, stays with whoever knows its hash. */
 function isOwner(record: RequestRecord, { sessionId, ownerToken }: Credentials): boolean {
   const token = record.owner_hash ?? null
   if (!record.session_id && token === null) return true
-  const byToken = token !== null && ownerToken !== null && isSame(hashToken(ownerToken), token)
-  return byToken || isOfSession(record, sessionId)
+  const byToken = token !== null && ownerToken !== null && constantTimeEqual(hashToken(ownerToken), token)
+  return byToken || isFromSession(record, sessionId)
 }
 
 /** Takes as long whatever is in them: how much of a guess is right cannot be measured. */
-const isSame = (a: string, b: string): boolean => timingSafeEqual(sha256(a), sha256(b))
+const constantTimeEqual = (a: string, b: string): boolean => timingSafeEqual(sha256(a), sha256(b))
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest()
 
 const TOKEN_LENGTH = 32
@@ -103,7 +107,7 @@ const TOKEN = new RegExp(`^[\\w-]{${TOKEN_LENGTH}}$`)
  *
  * @param key the caller's Idempotency-Key; without one the seed is kept nowhere either
  */
-export const ownerTokenOf = (seed: string, key: string | null): string =>
+export const deriveOwnerToken = (seed: string, key: string | null): string =>
   createHmac('sha256', seed)
     .update(key ?? '')
     .digest('base64url')
@@ -113,5 +117,5 @@ export const ownerTokenOf = (seed: string, key: string | null): string =>
 export const hashToken = (token: string): string => sha256(token).toString('base64url')
 
 /** Null for what no token of ours looks like. */
-export const readToken = (given: unknown): string | null =>
+export const parseOwnerToken = (given: unknown): string | null =>
   typeof given === 'string' && TOKEN.test(given) ? given : null

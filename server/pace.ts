@@ -4,13 +4,13 @@
  */
 const MAX_BUSY_MS = 5
 
-const waiting: (() => void)[] = []
+const pieces: (() => void)[] = []
 
 /** @param piece how long it holds the event loop is up to its caller; what it awaits does not count */
 export function paced<T>(piece: () => T | Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const isFirst = waiting.length === 0
-    waiting.push(() => {
+    const isFirst = pieces.length === 0
+    pieces.push(() => {
       try {
         resolve(piece())
       } catch (error) {
@@ -22,22 +22,22 @@ export function paced<T>(piece: () => T | Promise<T>): Promise<T> {
 }
 
 function work(): void {
-  const begun = performance.now()
+  const startedAt = performance.now()
   let busyMs = 0
   let done = 0
-  while (busyMs < MAX_BUSY_MS && done < waiting.length) {
-    waiting[done++]?.()
-    busyMs = performance.now() - begun
+  while (busyMs < MAX_BUSY_MS && done < pieces.length) {
+    pieces[done++]?.()
+    busyMs = performance.now() - startedAt
   }
-  waiting.splice(0, done)
-  if (waiting.length > 0) setTimeout(work, busyMs)
+  pieces.splice(0, done)
+  if (pieces.length > 0) setTimeout(work, busyMs)
 }
 
-let lastInTurn: Promise<unknown> = Promise.resolve()
+let lastSerialRun: Promise<unknown> = Promise.resolve()
 
 /** Work that waits much for Redis and has many answers to handle at the same moment: one after the other. */
-export function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  const result = lastInTurn.then(work)
-  lastInTurn = result.catch(() => {})
+export function runSerially<T>(work: () => Promise<T>): Promise<T> {
+  const result = lastSerialRun.then(work)
+  lastSerialRun = result.catch(() => {})
   return result
 }

@@ -38,7 +38,7 @@ export function toProblem(error: AppError, locale: Locale = 'en'): Problem {
       errors: error.errors.slice(0, MAX_ERRORS).map(({ field, code, params }) => ({
         field,
         code,
-        message: fieldErrorWords(t, { code, params }, field),
+        message: fieldErrorMessage(t, { code, params }, field),
       })),
     }),
     ...(more > 0 && { more_errors: more }),
@@ -46,7 +46,7 @@ export function toProblem(error: AppError, locale: Locale = 'en'): Problem {
 }
 
 /** @param label what the field is called: by its name for programs, as on the form for people */
-export function fieldErrorWords(
+export function fieldErrorMessage(
   t: Texts['t'],
   { code, params }: Pick<FieldError, 'code' | 'params'>,
   label: string,

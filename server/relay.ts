@@ -14,28 +14,28 @@ import type { Health } from '../core/pubsub/subscriber-health.ts'
 import type { Log } from '../core/runtime/log.ts'
 import { ignoreForeignUpgrades } from './http-upgrade.ts'
 import type { IsAllowedOrigin } from './middleware/origin.ts'
-import { type Ownership, readToken } from './ownership.ts'
+import { type Ownership, parseOwnerToken } from './ownership.ts'
 import { type Problem, toProblem } from './problem.ts'
 import type { Sessions } from './sessions.ts'
-import { limitSocket, MESSAGES_PER_SECOND, MOST_WATCHED, type SocketLimits } from './socket-limits.ts'
+import { limitSocket, MAX_WATCHED, MESSAGES_PER_SECOND, type SocketLimits } from './socket-limits.ts'
 import { sendUpdate } from './websocket-frame.ts'
 
-export type WatchAnswer = { ok: true; data: PublicView } | { ok: false; problem: Problem }
-type Answer = (answer: WatchAnswer) => void
+export type WatchResponse = { ok: true; data: PublicView } | { ok: false; problem: Problem }
+type Acknowledge = (acknowledge: WatchResponse) => void
 
 interface ClientEvents {
-  'request:watch': (message: unknown, answer: Answer) => void
+  'request:watch': (message: unknown, acknowledge: Acknowledge) => void
   'request:unwatch': (message: unknown) => void
 }
 interface ServerEvents {
   'request:update': (view: PublicView) => void
-  'request:expired': (gone: { hash: string }) => void
+  'request:expired': (event: { hash: string }) => void
   'service:degraded': () => void
   'service:restored': () => void
 }
 type Client = Socket<ClientEvents, ServerEvents>
 
-type OpeningCall = { _query: { sid?: string } }
+type HandshakeRequest = { _query: { sid?: string } }
 
 /** What is kept of each socket: there are many. */
 interface Watcher {
@@ -43,14 +43,14 @@ interface Watcher {
   limits: SocketLimits
   sessionId: string | null
   /** By hash, each with the way to stop. */
-  watching: Map<string, Promise<() => void>>
+  watches: Map<string, Promise<() => void>>
 }
 
-const MOST_BYTES = 4096
+const MAX_MESSAGE_BYTES = 4096
 /** From opening a connection to joining; ours join at once. */
-const JOIN_WITHIN_MS = 5_000
+const CONNECT_TIMEOUT_MS = 5_000
 
-const watchMessage = z.object({
+const watchMessageSchema = z.object({
   hash: z.string().refine(isRequestHash),
   version: z.number().int().optional(),
   owner_token: z.unknown().optional(),
@@ -80,14 +80,14 @@ export function createRelay({
   const io = new Server<ClientEvents, ServerEvents>(http, {
     transports: ['websocket'],
     serveClient: false,
-    maxHttpBufferSize: MOST_BYTES,
-    connectTimeout: JOIN_WITHIN_MS,
+    maxHttpBufferSize: MAX_MESSAGE_BYTES,
+    connectTimeout: CONNECT_TIMEOUT_MS,
     destroyUpgrade: false,
     allowRequest: (req, decide) => decide(null, isAllowedOrigin(req)),
   })
-  ignoreForeignUpgrades(http, { except: `${io.path()}/` })
+  ignoreForeignUpgrades(http, { exceptPath: `${io.path()}/` })
   // Only a change of transport names a connection, and there is but one transport.
-  io.engine.use((req: OpeningCall, res: { req: unknown }, next: (error?: Error) => void) => {
+  io.engine.use((req: HandshakeRequest, res: { req: unknown }, next: (error?: Error) => void) => {
     // It is kept as long as the socket lives, and would keep the call.
     res.req = null
     next(req._query.sid === undefined ? undefined : new Error('a connection has one transport'))
@@ -103,24 +103,24 @@ export function createRelay({
       socket,
       limits: limits.get(socket.conn) as SocketLimits,
       sessionId: sessions.read(socket.handshake.headers.cookie),
-      watching: new Map(),
+      watches: new Map(),
     }
     releaseHandshake(socket)
     if (!health.isUp) socket.emit('service:degraded')
     socket.use((event, next) => {
       if (watcher.limits.allowsMessage()) return next()
-      const answer: unknown = event.at(-1)
-      if (typeof answer === 'function') answer(refusal(TOO_MANY_MESSAGES))
+      const acknowledge: unknown = event.at(-1)
+      if (typeof acknowledge === 'function') acknowledge(rejection(TOO_MANY_MESSAGES))
     })
-    socket.on('request:watch', (message, answer) => {
-      if (typeof answer === 'function') void answerWatch(watcher, message, answer)
+    socket.on('request:watch', (message, acknowledge) => {
+      if (typeof acknowledge === 'function') void handleWatch(watcher, message, acknowledge)
     })
     socket.on('request:unwatch', (message) => {
-      const parsed = watchMessage.safeParse(message)
+      const parsed = watchMessageSchema.safeParse(message)
       if (parsed.success && unwatch(watcher, parsed.data.hash)) watcher.limits.markSuccess()
     })
     socket.on('disconnect', () => {
-      for (const hash of [...watcher.watching.keys()]) unwatch(watcher, hash)
+      for (const hash of [...watcher.watches.keys()]) unwatch(watcher, hash)
       // There is one namespace: who has left it has nothing more to do here.
       socket.conn.close()
     })
@@ -128,45 +128,45 @@ export function createRelay({
 
   health.onChange((isUp) => io.emit(isUp ? 'service:restored' : 'service:degraded'))
 
-  async function answerWatch(watcher: Watcher, message: unknown, answer: Answer): Promise<void> {
-    const { limits, watching } = watcher
+  async function handleWatch(watcher: Watcher, message: unknown, acknowledge: Acknowledge): Promise<void> {
+    const { limits, watches } = watcher
     try {
-      const { hash, owner_token } = readMessage(message)
-      if (!watching.has(hash) && watching.size >= MOST_WATCHED) {
-        throw new AppError('rate_limited', { detail: `A socket watches at most ${MOST_WATCHED} requests.` })
+      const { hash, owner_token } = parseWatchMessage(message)
+      if (!watches.has(hash) && watches.size >= MAX_WATCHED) {
+        throw new AppError('rate_limited', { detail: `A socket watches at most ${MAX_WATCHED} requests.` })
       }
-      answer({ ok: true, data: await watch(watcher, hash, readToken(owner_token)) })
+      acknowledge({ ok: true, data: await watch(watcher, hash, parseOwnerToken(owner_token)) })
       limits.markSuccess()
     } catch (error) {
       const problem = error instanceof AppError ? error : new AppError('internal_error', { cause: error })
       if (problem.status === 500) log.error({ err: problem }, 'a watch failed')
       if (problem.status >= 500) limits.markSuccess()
-      answer(refusal(problem))
+      acknowledge(rejection(problem))
     }
   }
 
   /** Watching twice is watching once, answered with what stands now. */
   async function watch(watcher: Watcher, hash: string, ownerToken: string | null): Promise<PublicView> {
-    const { sessionId, watching } = watcher
+    const { sessionId, watches } = watcher
     unwatch(watcher, hash)
     const allowed = ownership.check(hash, { sessionId, ownerToken }, 'read')
-    const started = allowed.then(() => live.watch(hash, listenFor(watcher, hash)))
+    const started = allowed.then(() => live.watch(hash, createListener(watcher, hash)))
     const stop = started.then((watch) => watch.stop)
     // Who waits for `started` hears of its failure; this one may have nobody waiting.
     stop.catch(() => {})
-    watching.set(hash, stop)
+    watches.set(hash, stop)
     try {
       return (await started).latest.view
     } catch (error) {
-      if (watching.get(hash) === stop) watching.delete(hash)
+      if (watches.get(hash) === stop) watches.delete(hash)
       throw error
     }
   }
 
-  const listenFor = ({ socket, watching }: Watcher, hash: string): UpdateListener => ({
+  const createListener = ({ socket, watches }: Watcher, hash: string): UpdateListener => ({
     update: (update) => sendUpdate(socket.conn, update),
     expired: () => {
-      watching.delete(hash)
+      watches.delete(hash)
       socket.emit('request:expired', { hash })
     },
   })
@@ -179,12 +179,12 @@ export function createRelay({
 }
 
 /** @returns whether it was being watched */
-function unwatch({ watching }: Watcher, hash: string): boolean {
-  watching.get(hash)?.then(
+function unwatch({ watches }: Watcher, hash: string): boolean {
+  watches.get(hash)?.then(
     (stop) => stop(),
     () => {},
   )
-  return watching.delete(hash)
+  return watches.delete(hash)
 }
 
 /** Once a socket is open nobody asks any more with what call it was opened; it would be kept as long as that lives. */
@@ -197,10 +197,10 @@ function releaseHandshake(socket: Client): void {
 const TOO_MANY_MESSAGES = new AppError('rate_limited', {
   detail: `A socket sends at most ${MESSAGES_PER_SECOND} messages a second.`,
 })
-const refusal = (error: AppError): WatchAnswer => ({ ok: false, problem: toProblem(error) })
+const rejection = (error: AppError): WatchResponse => ({ ok: false, problem: toProblem(error) })
 
-function readMessage(message: unknown): z.infer<typeof watchMessage> {
-  const parsed = watchMessage.safeParse(message)
+function parseWatchMessage(message: unknown): z.infer<typeof watchMessageSchema> {
+  const parsed = watchMessageSchema.safeParse(message)
   if (parsed.success) return parsed.data
   const { hash } = (message ?? {}) as { hash?: unknown }
   throw typeof hash === 'string' && !isRequestHash(hash)

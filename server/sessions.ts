@@ -7,7 +7,7 @@ import { nanoid } from 'nanoid'
 import type { InstallationSecret } from '../core/redis/installation-secret.ts'
 
 export const SESSION_COOKIE = 'halfway_session'
-const PRESENT = new RegExp(`(?:^|;\\s*)${SESSION_COOKIE}=([\\w-]{21})\\.([\\w-]{43})(?=;|$)`, 'g')
+const SIGNED_COOKIE = new RegExp(`(?:^|;\\s*)${SESSION_COOKIE}=([\\w-]{21})\\.([\\w-]{43})(?=;|$)`, 'g')
 
 export interface Sessions {
   /** The id in a Cookie header; null without one that this installation has signed. */
@@ -19,14 +19,14 @@ export interface Sessions {
 }
 
 export function createSessions(secret: Pick<InstallationSecret, 'digest'>): Sessions {
-  const signatureOf = (id: string): string => secret.digest('session', id)
+  const computeSignature = (id: string): string => secret.digest('session', id)
   return {
     read(cookies = '') {
-      for (const [, id = '', signature = ''] of cookies.matchAll(PRESENT))
-        if (timingSafeEqual(Buffer.from(signature), Buffer.from(signatureOf(id)))) return id
+      for (const [, id = '', signature = ''] of cookies.matchAll(SIGNED_COOKIE))
+        if (timingSafeEqual(Buffer.from(signature), Buffer.from(computeSignature(id)))) return id
       return null
     },
     create: () => nanoid(21),
-    sign: (id) => `${id}.${signatureOf(id)}`,
+    sign: (id) => `${id}.${computeSignature(id)}`,
   }
 }

@@ -8,17 +8,17 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'socket.io'
 import type { Log } from '../core/runtime/log.ts'
 
-export const MOST_WATCHED = 64
+export const MAX_WATCHED = 64
 export const MESSAGES_PER_SECOND = 20
 /**
  * Messages without one among them that was good. Four times what a socket may watch: where all its requests have just
  * expired it may ask for each, leave each, and do that once more.
  */
-const MAX_FAILURES_IN_A_ROW = 4 * MOST_WATCHED
+const MAX_FAILURES_IN_A_ROW = 4 * MAX_WATCHED
 /** In characters. A socket with more than this unread is cut off, and must watch again. */
 const MAX_UNSENT_CHARS = 1024 * 1024
 /** How long a client may take to say goodbye as well. */
-const GOODBYE_WITHIN_MS = 1_000
+const CLOSE_TIMEOUT_MS = 1_000
 
 type Connection = Socket['conn']
 
@@ -33,9 +33,9 @@ export function limitSocket(connection: Connection, log: Log): SocketLimits {
   const tcp = connection.request.socket
   const messages = fullBucket()
   const heartbeats = fullBucket()
-  let inVain = 0
-  let waiting = 0
-  let unreadPongs = 0
+  let failuresInARow = 0
+  let unflushedChars = 0
+  let unsentPongs = 0
 
   // Not close(): that waits until the client has read everything.
   const drop = (reason: string): void => {
@@ -46,32 +46,32 @@ export function limitSocket(connection: Connection, log: Log): SocketLimits {
 
   connection.on('packet', ({ type }: { type: string }) => {
     if (type === 'message') {
-      if (++inVain > MAX_FAILURES_IN_A_ROW) drop('nothing but failures')
+      if (++failuresInARow > MAX_FAILURES_IN_A_ROW) drop('nothing but failures')
     } else if (!tryTake(heartbeats)) drop('too many heartbeats')
   })
   // Whatever is sent comes through here; it waits in the connection until the TCP socket has taken what went before.
   connection.on('packetCreate', ({ data }: { data?: string }) => {
-    if (waiting + tcp.writableLength > MAX_UNSENT_CHARS) drop('does not read')
-    else waiting += data?.length ?? 0
+    if (unflushedChars + tcp.writableLength > MAX_UNSENT_CHARS) drop('does not read')
+    else unflushedChars += data?.length ?? 0
   })
   connection.on('flush', () => {
-    waiting = 0
+    unflushedChars = 0
   })
   // A ping of the WebSocket itself is answered below all that. An unread answer takes much more memory than its bytes.
   const { websocket } = connection.request as IncomingMessage & { websocket: EventEmitter }
   websocket.on('ping', () => {
-    unreadPongs = tcp.writableLength === 0 ? 0 : unreadPongs + 1
-    if (unreadPongs > MAX_FAILURES_IN_A_ROW || !tryTake(heartbeats)) drop('too many heartbeats')
+    unsentPongs = tcp.writableLength === 0 ? 0 : unsentPongs + 1
+    if (unsentPongs > MAX_FAILURES_IN_A_ROW || !tryTake(heartbeats)) drop('too many heartbeats')
   })
 
   connection.on('close', () => {
-    if (!tcp.destroyed) setTimeout(() => tcp.destroy(), GOODBYE_WITHIN_MS).unref()
+    if (!tcp.destroyed) setTimeout(() => tcp.destroy(), CLOSE_TIMEOUT_MS).unref()
   })
 
   return {
     allowsMessage: () => tryTake(messages),
     markSuccess() {
-      inVain = 0
+      failuresInARow = 0
     },
   }
 }
@@ -84,12 +84,12 @@ interface Bucket {
   tokens: number
   filledAt: number
 }
-const fullBucket = (): Bucket => ({ tokens: MOST_WATCHED, filledAt: performance.now() })
+const fullBucket = (): Bucket => ({ tokens: MAX_WATCHED, filledAt: performance.now() })
 
 function tryTake(bucket: Bucket): boolean {
   const now = performance.now()
   const refilled = bucket.tokens + ((now - bucket.filledAt) / 1000) * MESSAGES_PER_SECOND
-  bucket.tokens = Math.min(MOST_WATCHED, refilled)
+  bucket.tokens = Math.min(MAX_WATCHED, refilled)
   bucket.filledAt = now
   if (bucket.tokens < 1) return false
   bucket.tokens--

@@ -9,8 +9,8 @@ import type { Express, RequestHandler } from 'express'
 import { isRequestHash } from '../core/domain/request-id.ts'
 import { type AnswerStatus, newestVersion, parseEtags } from './routes/status.ts'
 
-const BEFORE = '/api/local-requests/'
-const AFTER = '/status'
+const PATH_PREFIX = '/api/local-requests/'
+const PATH_SUFFIX = '/status'
 
 /** Why a call that was begun here could not be answered; the app tells it. */
 const failures = new WeakMap<IncomingMessage, unknown>()
@@ -37,9 +37,9 @@ export function createStatusFastPath(
 
 /** The hash; null where the address or a header asks for more than how it stands now. A page of another site says whose it is. */
 function matchPlainStatus({ method, url = '', headers }: IncomingMessage): string | null {
-  if (method !== 'GET' || !url.startsWith(BEFORE) || !url.endsWith(AFTER)) return null
+  if (method !== 'GET' || !url.startsWith(PATH_PREFIX) || !url.endsWith(PATH_SUFFIX)) return null
   if (headers.origin !== undefined) return null
-  const hash = url.slice(BEFORE.length, -AFTER.length)
+  const hash = url.slice(PATH_PREFIX.length, -PATH_SUFFIX.length)
   return isRequestHash(hash) ? hash : null
 }
 

@@ -15,17 +15,17 @@ import { fingerprint, type Idempotency, type IdempotencyClaim } from '../core/st
 import type { RequestStore } from '../core/store/request-store.ts'
 import { subjectOf } from '../core/store/subject-limits.ts'
 import type { Places } from '../core/store/unfinished-limits.ts'
-import { hashToken, ownerTokenOf } from './ownership.ts'
+import { deriveOwnerToken, hashToken } from './ownership.ts'
 import { type Limits, readSchedule, type Schedule, type ScheduleOptions } from './schedule.ts'
 
 /** As many ended requests of the same kind are looked through for one to join; after that each submit makes its own. */
-export const MAX_ENDED = 20
+export const MAX_ENDED_CHECKED = 20
 
 export interface Submission {
   slug: string
   requestData: Record<string, unknown>
   /** When it is to run and how urgent it is; at once and as its service says when left out. */
-  wishes?: ScheduleOptions
+  scheduleOptions?: ScheduleOptions
   /** Whose Idempotency-Key it is. */
   caller: string
   idempotencyKey: string | null
@@ -59,7 +59,7 @@ export function createSubmit({
   store,
   queues,
   places,
-  intake,
+  enqueueRequest,
   idempotency,
   ownerCheck,
   secret,
@@ -71,7 +71,7 @@ export function createSubmit({
   queues: Pick<Queues, 'position'>
   /** Beyond which nothing is taken. */
   places: Places
-  intake: EnqueueRequest
+  enqueueRequest: EnqueueRequest
   idempotency: Idempotency
   ownerCheck: OwnerCheck
   secret: Pick<InstallationSecret, 'digest'>
@@ -95,7 +95,7 @@ export function createSubmit({
     })
     const position = await withStorageErrors(async () => {
       await places.reserve(record)
-      await intake(record, service).catch(async (error: unknown) => {
+      await enqueueRequest(record, service).catch(async (error: unknown) => {
         // Only this refusal says that nothing was made.
         if (error instanceof AppError && error.code === 'subject_limit_reached') await places.release(record)
         throw error
@@ -109,87 +109,91 @@ export function createSubmit({
    * Where the service says so, a person who asks the same thing again is brought to their running request. Only a
    * session tells persons apart: an address may be many people's, so a program without one always gets its own.
    */
-  async function createOrDeduplicate(order: SubmissionPlan): Promise<PublicView> {
-    const { service, data, schedule, sessionId, claim: mine } = order
+  async function createOrDeduplicate(plan: SubmissionPlan): Promise<PublicView> {
+    const { service, data, schedule, sessionId, claim: newClaim } = plan
     const mayJoin = service.dedupe === 'active' && schedule.runAt === null
-    if (!mayJoin || sessionId === null) return create(order)
+    if (!mayJoin || sessionId === null) return create(plan)
     const caller = `active:${sessionId}`
     let key = fingerprint(sessionId, [service.slug, data])
-    for (let ended = 0; ended < MAX_ENDED; ended++) {
-      const standing = await withStorageErrors(() => idempotency.claim(caller, key, mine))
-      const stored = await store.read(standing.hash)
+    for (let ended = 0; ended < MAX_ENDED_CHECKED; ended++) {
+      const existing = await withStorageErrors(() => idempotency.claim(caller, key, newClaim))
+      const stored = await store.read(existing.hash)
       if (stored && !isFinal(stored.record.status)) return toPublicView(stored.record, now())
       if (!stored && !(await withStorageErrors(() => idempotency.getResponse(caller, key)))) {
         // Not there yet, or whoever claimed it died: made now, under the hash that stands.
-        const made = await create({ ...order, claim: standing })
-        return withStorageErrors(() => idempotency.saveResponse(caller, key, made, readableSeconds(standing)))
+        const created = await create({ ...plan, claim: existing })
+        return withStorageErrors(() =>
+          idempotency.saveResponse(caller, key, created, responseTtlSeconds(existing)),
+        )
       }
-      key = fingerprint(key, [standing.hash])
+      key = fingerprint(key, [existing.hash])
     }
-    return create(order)
+    return create(plan)
   }
 
   /** A request that ends at the last moment can be read for as long again. */
-  const readableSeconds = ({ keptSeconds }: IdempotencyClaim): number => keptSeconds + ttlSeconds
+  const responseTtlSeconds = ({ keptSeconds }: IdempotencyClaim): number => keptSeconds + ttlSeconds
 
   /** @throws AppError naming all that is wrong with it */
-  function check({ slug, requestData, wishes = {} }: Submission, at: number) {
+  function check({ slug, requestData, scheduleOptions = {} }: Submission, at: number) {
     const service = findService(slug)
     if (!service)
       throw new AppError('unknown_service', { detail: `There is no service "${slug.slice(0, 100)}".` })
     const validated = validateRequestData(service, requestData)
-    const { errors, ...schedule } = readSchedule(wishes, limits, at)
+    const { errors, ...schedule } = readSchedule(scheduleOptions, limits, at)
     if (!validated.ok) errors.unshift(...validated.errors)
     if (!validated.ok || errors.length > 0) throw new AppError('validation_failed', { errors })
     return { service, data: validated.data, schedule }
   }
 
   return async (submission) => {
-    const { slug, caller, idempotencyKey, sessionId, network, wishes } = submission
+    const { slug, caller, idempotencyKey, sessionId, network, scheduleOptions } = submission
     const createdAt = now()
     // What was right when it was first sent is so when it is sent again, though its time has come meanwhile.
     const first =
-      idempotencyKey === null || wishes?.run_at === undefined
+      idempotencyKey === null || scheduleOptions?.run_at === undefined
         ? null
         : await withStorageErrors(() => idempotency.find(caller, idempotencyKey))
     const checked = check(submission, first?.createdAt ?? createdAt)
     const waitSeconds = Math.ceil(Math.max(0, (checked.schedule.runAt ?? 0) - createdAt) / 1000)
     const keptSeconds = waitSeconds + ttlSeconds
-    const mine: IdempotencyClaim = {
+    const newClaim: IdempotencyClaim = {
       fingerprint: '',
       hash: createRequestHash(createdAt),
       createdAt,
       keptSeconds,
       seed: nanoid(32),
     }
-    const tokenOf = ({ seed }: IdempotencyClaim) =>
-      ownerCheck === 'off' ? null : ownerTokenOf(seed, idempotencyKey)
-    const order = (claim: IdempotencyClaim): SubmissionPlan => ({
+    const ownerTokenFor = ({ seed }: IdempotencyClaim) =>
+      ownerCheck === 'off' ? null : deriveOwnerToken(seed, idempotencyKey)
+    const plan = (claim: IdempotencyClaim): SubmissionPlan => ({
       ...checked,
       claim,
       submitter: submitterOf(sessionId, network),
       sessionId,
-      ownerToken: tokenOf(claim),
+      ownerToken: ownerTokenFor(claim),
     })
     const submitted = (claim: IdempotencyClaim, view: PublicView): Submitted => ({
       view,
-      replayed: claim !== mine,
+      replayed: claim !== newClaim,
       // Of a request that was joined the token was told to whoever made it; the session owns it all the same.
-      ownerToken: view.hash === claim.hash ? tokenOf(claim) : null,
+      ownerToken: view.hash === claim.hash ? ownerTokenFor(claim) : null,
     })
-    if (idempotencyKey === null) return submitted(mine, await createOrDeduplicate(order(mine)))
+    if (idempotencyKey === null) return submitted(newClaim, await createOrDeduplicate(plan(newClaim)))
 
-    mine.fingerprint = fingerprint(idempotencyKey, [slug, checked.data, wishes ?? {}])
-    const claim = await withStorageErrors(() => idempotency.claim(caller, idempotencyKey, mine))
-    if (claim.fingerprint !== mine.fingerprint) throw new AppError('idempotency_key_reused')
+    newClaim.fingerprint = fingerprint(idempotencyKey, [slug, checked.data, scheduleOptions ?? {}])
+    const claim = await withStorageErrors(() => idempotency.claim(caller, idempotencyKey, newClaim))
+    if (claim.fingerprint !== newClaim.fingerprint) throw new AppError('idempotency_key_reused')
     const answer =
-      claim === mine ? null : await withStorageErrors(() => idempotency.getResponse(caller, idempotencyKey))
+      claim === newClaim
+        ? null
+        : await withStorageErrors(() => idempotency.getResponse(caller, idempotencyKey))
     if (answer) return submitted(claim, answer)
-    const made = await createOrDeduplicate(order(claim))
+    const created = await createOrDeduplicate(plan(claim))
     return submitted(
       claim,
       await withStorageErrors(() =>
-        idempotency.saveResponse(caller, idempotencyKey, made, readableSeconds(claim)),
+        idempotency.saveResponse(caller, idempotencyKey, created, responseTtlSeconds(claim)),
       ),
     )
   }

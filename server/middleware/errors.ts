@@ -3,7 +3,7 @@ import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'exp
 import { AppError } from '../../core/domain/errors.ts'
 import type { Log } from '../../core/runtime/log.ts'
 import { fromHttpError, PROBLEM_TYPE, toProblem } from '../problem.ts'
-import { localeOf, tellLocale } from './locale.ts'
+import { localeOf, setLocaleHeaders } from './locale.ts'
 
 export const notFound: RequestHandler = () => {
   throw new AppError('not_found')
@@ -36,7 +36,7 @@ export function handleErrors({
     if (error.retryAfterSeconds !== undefined) res.set('Retry-After', String(error.retryAfterSeconds))
     else if (error.status === 503) res.set('Retry-After', '5')
     res.status(error.status).set('Cache-Control', 'no-store')
-    tellLocale(req, res)
+    setLocaleHeaders(req, res)
     const wantsPage = !req.path.startsWith('/api/') && req.accepts(['json', 'html']) === 'html'
     if (wantsPage) {
       try {

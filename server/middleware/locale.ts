@@ -7,12 +7,12 @@ import { LOCALES, type Locale } from '../../core/i18n/index.ts'
 import type { PageContext } from '../pages/index.ts'
 
 const COOKIE = 'halfway_lang'
-const CHOSEN = new RegExp(`(?:^|;\\s*)${COOKIE}=(${LOCALES.join('|')})(?:;|$)`)
+const STORED_LOCALE = new RegExp(`(?:^|;\\s*)${COOKIE}=(${LOCALES.join('|')})(?:;|$)`)
 const YEAR_MS = 365 * 24 * 3600 * 1000
 
 export const localeOf = (req: Request): Locale =>
-  askedFor(req) ??
-  (CHOSEN.exec(req.headers.cookie ?? '')?.[1] as Locale | undefined) ??
+  requestedLocale(req) ??
+  (STORED_LOCALE.exec(req.headers.cookie ?? '')?.[1] as Locale | undefined) ??
   ((req.acceptsLanguages(...LOCALES) || LOCALES[0]) as Locale)
 
 /** A longer address is not ours, and is not repeated on the page. */
@@ -24,16 +24,16 @@ export const pageContext = (req: Request): PageContext => ({
 })
 
 /** Caches must not hand an answer in one language to somebody who reads another. */
-export function tellLocale(req: Request, res: Response): void {
+export function setLocaleHeaders(req: Request, res: Response): void {
   res.vary('Accept-Language, Cookie').set('Content-Language', localeOf(req))
 }
 
 /** For pages: a language that the address asks for stays chosen. */
-export function rememberLocale(req: Request, res: Response, next: NextFunction): void {
-  tellLocale(req, res)
-  const asked = askedFor(req)
-  if (asked) {
-    res.cookie(COOKIE, asked, {
+export function persistLocale(req: Request, res: Response, next: NextFunction): void {
+  setLocaleHeaders(req, res)
+  const requested = requestedLocale(req)
+  if (requested) {
+    res.cookie(COOKIE, requested, {
       httpOnly: true,
       sameSite: 'lax',
       secure: req.secure,
@@ -44,4 +44,5 @@ export function rememberLocale(req: Request, res: Response, next: NextFunction):
   next()
 }
 
-const askedFor = (req: Request): Locale | undefined => LOCALES.find((locale) => locale === req.query.lang)
+const requestedLocale = (req: Request): Locale | undefined =>
+  LOCALES.find((locale) => locale === req.query.lang)

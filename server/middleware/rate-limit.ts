@@ -16,7 +16,7 @@ const WINDOW_MS = 60_000
  */
 export function limitPerMinute(
   redis: RedisClient,
-  what: 'submit' | 'batch' | 'action',
+  name: 'submit' | 'batch' | 'action',
   limit: number,
 ): RequestHandler {
   const limiter = rateLimit({
@@ -24,9 +24,9 @@ export function limitPerMinute(
     limit,
     standardHeaders: 'draft-8',
     legacyHeaders: false,
-    identifier: what,
+    identifier: name,
     keyGenerator: (_req, res) => callerOf(res as Response).network,
-    store: new RedisStore({ prefix: redis.names.rateLimit(what), sendCommand: createSender(redis) }),
+    store: new RedisStore({ prefix: redis.names.rateLimit(name), sendCommand: createSender(redis) }),
     handler: (req) => {
       const resetAt =
         (req as unknown as { rateLimit?: { resetTime?: Date } }).rateLimit?.resetTime?.getTime() ??
@@ -38,10 +38,10 @@ export function limitPerMinute(
       })
     },
   })
-  if (what === 'batch') return countOnce(limiter)
-  if (what === 'submit') return limiter
+  if (name === 'batch') return countOnce(limiter)
+  if (name === 'submit') return limiter
   return (req, res, next) =>
-    limiter(req, res, (error?: unknown) => (isFull(error) ? next() : next(error as Error | undefined)))
+    limiter(req, res, (error?: unknown) => (isOutOfMemory(error) ? next() : next(error as Error | undefined)))
 }
 
 /** A batch is seen by its size or, once it is parsed, by its form. */
@@ -54,7 +54,7 @@ function countOnce(limiter: RequestHandler): RequestHandler {
   }
 }
 
-const isFull = (error: unknown): boolean =>
+const isOutOfMemory = (error: unknown): boolean =>
   error instanceof AppError && error.cause instanceof Error && error.cause.message.startsWith('OOM ')
 
 /**

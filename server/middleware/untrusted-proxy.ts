@@ -7,19 +7,19 @@ import type { RedisClient } from '../../core/redis/connect.ts'
 import type { Log } from '../../core/runtime/log.ts'
 import { rememberUntrustedProxy } from '../../core/store/untrusted-proxy.ts'
 
-const REMEMBER_EVERY_MS = 60_000
+const RECORD_INTERVAL_MS = 60_000
 
-export function noticeUntrustedProxy({ redis, log }: { redis: RedisClient; log: Log }): RequestHandler {
-  let rememberedAt: number | null = null
+export function warnOfUntrustedProxy({ redis, log }: { redis: RedisClient; log: Log }): RequestHandler {
+  let recordedAt: number | null = null
   return (req, _res, next) => {
     const trusts = req.app.get('trust proxy fn') as (address: string | undefined, hop: number) => boolean
     if (req.headers['x-forwarded-for'] === undefined || trusts(req.socket.remoteAddress, 0)) return next()
-    if (rememberedAt === null)
+    if (recordedAt === null)
       log.warn(
         'requests carry X-Forwarded-For from a proxy that TRUST_PROXY does not trust: all behind it count as one address',
       )
-    if (rememberedAt === null || performance.now() - rememberedAt > REMEMBER_EVERY_MS) {
-      rememberedAt = performance.now()
+    if (recordedAt === null || performance.now() - recordedAt > RECORD_INTERVAL_MS) {
+      recordedAt = performance.now()
       rememberUntrustedProxy(redis).catch(() => {})
     }
     next()

@@ -9,7 +9,7 @@ import { codeOverWords, formatDuration } from '../../core/presentation/format-du
 export function codeProblem(t: Texts['t'], error: AppError, prompt: OtpPrompt | null, typed: string): string {
   switch (error.code) {
     case 'invalid_otp':
-      return wrongForm(t, prompt, normalizeDigits(typed))
+      return invalidCodeProblem(t, prompt, normalizeDigits(typed))
     case 'otp_expired':
       return codeOverWords(t, prompt)
     case 'otp_attempts_exhausted':
@@ -27,7 +27,7 @@ export function codeProblem(t: Texts['t'], error: AppError, prompt: OtpPrompt | 
   }
 }
 
-function wrongForm(t: Texts['t'], prompt: OtpPrompt | null, code: string): string {
+function invalidCodeProblem(t: Texts['t'], prompt: OtpPrompt | null, code: string): string {
   if (code === '') return t('code.error.missing')
   if (!/^\d+$/.test(code)) return t('code.error.not_digits')
   if (prompt?.length && prompt.length !== code.length) {

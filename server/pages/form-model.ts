@@ -5,7 +5,7 @@ import { FIELD_TYPES, type FieldType } from '../../core/catalog/fields.ts'
 import type { AppError } from '../../core/domain/errors.ts'
 import type { Locale, Texts } from '../../core/i18n/index.ts'
 import { formatDuration, formatRemaining } from '../../core/presentation/format-duration.ts'
-import { fieldErrorWords, MAX_ERRORS } from '../problem.ts'
+import { fieldErrorMessage, MAX_ERRORS } from '../problem.ts'
 import { formLink } from './links.ts'
 import { adviceFor } from './problem-model.ts'
 
@@ -67,9 +67,9 @@ export function formModel(
       name: field.name,
       label,
       hint: field.hint[locale],
-      example: field.example ? digitsOf(locale, field.example) : null,
+      example: field.example ? localizeDigits(locale, field.example) : null,
       value: input.values[field.name] ?? '',
-      error: error ? fieldErrorWords(t, error, label) : null,
+      error: error ? fieldErrorMessage(t, error, label) : null,
       describedBy: error ? `${id}-error ${id}-hint` : `${id}-hint`,
       input: FIELD_TYPES[field.type].input,
     }
@@ -85,11 +85,11 @@ export function formModel(
       t('form.kept', { duration: formatDuration(t, ttlSeconds) }),
     ],
     fields,
-    summary: input.refusal ? summaryOf(input.refusal, fields, t) : null,
+    summary: input.refusal ? createSummary(input.refusal, fields, t) : null,
   }
 }
 
-function summaryOf(refusal: AppError, fields: FieldModel[], t: Texts['t']): FormSummary {
+function createSummary(refusal: AppError, fields: FieldModel[], t: Texts['t']): FormSummary {
   if (!refusal.errors) {
     const hasTyped = fields.some(({ value }) => value !== '')
     const lines = [...adviceFor(refusal, t), ...(hasTyped ? [t('form.kept_typed')] : [])]
@@ -105,14 +105,14 @@ function summaryOf(refusal: AppError, fields: FieldModel[], t: Texts['t']): Form
       ...fields.flatMap(({ error, id }) => (error ? [{ text: error, href: `#${id}` }] : [])),
       ...others
         .slice(0, MAX_ERRORS)
-        .map((mistake) => ({ text: fieldErrorWords(t, mistake, mistake.field), href: null })),
+        .map((mistake) => ({ text: fieldErrorMessage(t, mistake, mistake.field), href: null })),
       ...(more > 0 ? [{ text: t('problem.more_errors', { count: more }), href: null }] : []),
     ],
   }
 }
 
 /** A number that is a name, such as a phone's, with the digits of the language; anything else stays as it is typed. */
-function digitsOf(locale: Locale, example: string): string {
+function localizeDigits(locale: Locale, example: string): string {
   if (!/^\d+$/.test(example)) return example
   const format = new Intl.NumberFormat(locale)
   return example.replace(/\d/g, (digit) => format.format(Number(digit)))

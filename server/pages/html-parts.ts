@@ -32,8 +32,8 @@ export function createHtmlParts({ t, locale }: Texts): HtmlParts {
     fill(key, parts) {
       const names = Object.keys(parts)
       // Private-use characters keep the places while the sentence is formatted and escaped.
-      const marks = Object.fromEntries(names.map((name, i) => [name, String.fromCharCode(0xe000 + i)]))
-      return escapeHtml(t(key, marks)).replace(
+      const placeholders = Object.fromEntries(names.map((name, i) => [name, String.fromCharCode(0xe000 + i)]))
+      return escapeHtml(t(key, placeholders)).replace(
         /[\uE000-\uE00F]/g,
         (mark) => parts[names[mark.charCodeAt(0) - 0xe000]!] ?? '',
       )

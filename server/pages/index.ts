@@ -8,7 +8,7 @@ import { createTexts, LANGUAGES, LOCALES, type Locale } from '../../core/i18n/in
 import { type FormInput, formModel, serviceCard } from './form-model.ts'
 import { createHtmlParts, type HtmlParts } from './html-parts.ts'
 import { languageLink } from './links.ts'
-import { endModel } from './outcome-model.ts'
+import { outcomeModel } from './outcome-model.ts'
 import { problemModel } from './problem-model.ts'
 import { type CodeFormInput, codeFormModel, requestModel } from './request-model.ts'
 import { loadTemplates } from './templates.ts'
@@ -28,13 +28,13 @@ export interface RequestPageInput extends CodeFormInput {
 }
 
 export interface Pages {
-  services(reader: PageContext): string
-  form(reader: PageContext, service: Service, input: FormInput): string
+  services(context: PageContext): string
+  form(context: PageContext, service: Service, input: FormInput): string
   /** The page that fits the state: progress, code or outcome. */
-  request(reader: PageContext, view: PublicView, input?: RequestPageInput): string
-  confirmCancel(reader: PageContext, view: PublicView): string
+  request(context: PageContext, view: PublicView, input?: RequestPageInput): string
+  confirmCancel(context: PageContext, view: PublicView): string
   /** @param slug the service that was asked for, if any */
-  problem(reader: PageContext, error: AppError, slug: string | null): string
+  problem(context: PageContext, error: AppError, slug: string | null): string
 }
 
 interface Frame {
@@ -87,45 +87,45 @@ export function createPages({
   }
 
   return {
-    services(reader) {
-      const texts = createTexts(reader.locale)
+    services(context) {
+      const texts = createTexts(context.locale)
       const title = texts.t('services.title')
       const cards = allServices().map((service) => serviceCard(service, texts))
-      return write('services', reader, { title }, { heading: title, cards })
+      return write('services', context, { title }, { heading: title, cards })
     },
 
-    form(reader, service, input) {
-      const texts = createTexts(reader.locale)
+    form(context, service, input) {
+      const texts = createTexts(context.locale)
       const form = formModel(service, texts, input, ttlSeconds)
       const title = form.summary ? texts.t('form.error_title', { title: form.title }) : form.title
-      return write('form', reader, { title, script: 'form.js' }, { form })
+      return write('form', context, { title, script: 'form.js' }, { form })
     },
 
-    request(reader, view, input = {}) {
-      const texts = createTexts(reader.locale)
+    request(context, view, input = {}) {
+      const texts = createTexts(context.locale)
       const request = requestModel(view, texts, now())
-      const isOver = view.is_completed || view.is_failed || view.is_cancelled
+      const isFinished = view.is_completed || view.is_failed || view.is_cancelled
       const code = codeFormModel(view, texts, now(), input)
       const title = input.problem
-        ? texts.t('form.error_title', { title: request.described.title })
-        : request.described.title
-      const { icon } = request.described
+        ? texts.t('form.error_title', { title: request.description.title })
+        : request.description.title
+      const { icon } = request.description
       const frame: Frame = { title, icon, isPrivate: true, script: 'progress.js' }
-      return isOver
-        ? write('result', reader, frame, { request, end: endModel(view, texts, input) })
-        : write('progress', reader, frame, { request, code, mayAct: input.mayAct ?? true })
+      return isFinished
+        ? write('result', context, frame, { request, outcome: outcomeModel(view, texts, input) })
+        : write('progress', context, frame, { request, code, mayAct: input.mayAct ?? true })
     },
 
-    confirmCancel(reader, view) {
-      const texts = createTexts(reader.locale)
+    confirmCancel(context, view) {
+      const texts = createTexts(context.locale)
       const request = requestModel(view, texts, now())
-      return write('cancel', reader, { title: texts.t('cancel.title'), isPrivate: true }, { request })
+      return write('cancel', context, { title: texts.t('cancel.title'), isPrivate: true }, { request })
     },
 
-    problem(reader, error, slug) {
-      const texts = createTexts(reader.locale)
-      const problem = problemModel(error, texts, slug, reader.address)
-      return write('problem', reader, { title: problem.title, isPrivate: true }, { problem })
+    problem(context, error, slug) {
+      const texts = createTexts(context.locale)
+      const problem = problemModel(error, texts, slug, context.address)
+      return write('problem', context, { title: problem.title, isPrivate: true }, { problem })
     },
   }
 }

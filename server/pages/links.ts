@@ -18,11 +18,11 @@ export interface RequestLinks {
 export const formLink = (slug: string): string => `/services/${encodeURIComponent(slug)}`
 
 /** A record of another program may name no service at all, or none that an address can hold; its page needs one. */
-export const shownSlug = ({ service_slug: slug }: PublicView): string =>
+export const addressableSlug = ({ service_slug: slug }: PublicView): string =>
   /^\.{0,2}$|\p{Surrogate}/u.test(slug) ? 'request' : slug
 
 export function requestLinks(view: PublicView): RequestLinks {
-  const form = formLink(shownSlug(view))
+  const form = formLink(addressableSlug(view))
   const api = `/api/local-requests/${view.hash}`
   return {
     form,
@@ -52,7 +52,7 @@ export const withoutRefusal = (address: string): string =>
 
 const COOKIE_MARK = 'cookies'
 /** An address with an older mark was reloaded or passed on. */
-const COOKIE_MARK_LIVES_MS = 10_000
+const COOKIE_MARK_TTL_MS = 10_000
 
 /** When the answer before this call set a cookie and led here. */
 export type CookieMark = 'none' | 'fresh' | 'old'
@@ -61,7 +61,7 @@ export function cookieMarkOf(address: string, now: number): CookieMark {
   const mark = new URL(address, 'http://any').searchParams.get(COOKIE_MARK)
   if (mark === null) return 'none'
   const ageMs = now - Number(mark)
-  return ageMs >= 0 && ageMs < COOKIE_MARK_LIVES_MS ? 'fresh' : 'old'
+  return ageMs >= 0 && ageMs < COOKIE_MARK_TTL_MS ? 'fresh' : 'old'
 }
 
 /** The same page, marked with the time at which a cookie was set. */

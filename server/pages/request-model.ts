@@ -11,8 +11,8 @@ import {
 } from '../../core/presentation/describe-request.ts'
 import { promptProblem } from './code-problem.ts'
 import { type RequestLinks, requestLinks } from './links.ts'
-import { pageContext } from './message-text.ts'
-import { shownService } from './service-titles.ts'
+import { localizerFor } from './message-text.ts'
+import { serviceLabels } from './service-titles.ts'
 
 /** What the browser is handed with the page, so that it can go on from there. */
 export interface PageData {
@@ -29,7 +29,7 @@ export interface PageData {
 
 export interface RequestModel {
   service: string
-  described: RequestDescription
+  description: RequestDescription
   view: PublicView
   links: RequestLinks
   /** When it is to begin; null once it has, or where that is at once. */
@@ -40,13 +40,13 @@ export interface RequestModel {
 }
 
 export function requestModel(view: PublicView, { t, locale, live }: Texts, now: number): RequestModel {
-  const { title, stepTitles } = shownService(view, locale)
+  const { title, stepTitles } = serviceLabels(view, locale)
   const links = requestLinks(view)
-  const read = pageContext(view, locale)
+  const localize = localizerFor(view, locale)
   const remainingSeconds = view.estimated_remaining_time
   return {
     service: title,
-    described: describeRequest(view, { t, read, now, title, stepTitles, remainingSeconds }),
+    description: describeRequest(view, { t, read: localize, now, title, stepTitles, remainingSeconds }),
     view,
     links,
     startsAt: isScheduled(view) ? view.run_at : null,
@@ -69,7 +69,7 @@ export interface CodeFormModel {
   sentTo: string | null
   message: string | null
   hint: string | null
-  until: string
+  expiresAt: string
   error: string | null
   /** Seconds until another code may be asked for; 0 when it may now. */
   resendInSeconds: number
@@ -101,15 +101,15 @@ export function codeFormModel(
     : 0
   // The address keeps saying so on a reload; the countdown tells whether it is still true, a wrong code that it is not.
   const resent = Boolean(input.resent) && !input.problem && !prompt.error && resendInSeconds > 0
-  const read = pageContext(view, locale)
-  const message = read(prompt)
+  const localize = localizerFor(view, locale)
+  const message = localize(prompt)
   return {
     title: t('code.title'),
     sentTo: prompt.sent_to,
     // What the bot said last stands below already.
-    message: message === lastMessage(view, read) ? null : message,
+    message: message === lastMessage(view, localize) ? null : message,
     hint: prompt.length ? t('code.hint_length', { length: prompt.length }) : null,
-    until: prompt.expires_at,
+    expiresAt: prompt.expires_at,
     // With a new code on its way, the time of the last one does not matter any more.
     error: input.problem ?? (resent ? null : promptProblem(t, prompt, now)),
     resendInSeconds,

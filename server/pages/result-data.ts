@@ -3,8 +3,8 @@
  * as tables, the rest nested under headings. Everything but dates stays text; templates escape it.
  */
 import type { Texts } from '../../core/i18n/index.ts'
-import { dateIn, type ResultDate } from './result-date.ts'
-import type { ShownService } from './service-titles.ts'
+import { parseResultDate, type ResultDate } from './result-date.ts'
+import type { ServiceLabels } from './service-titles.ts'
 
 export type ResultNode =
   /** A number stays on one line. */
@@ -18,7 +18,7 @@ export type ResultNode =
       sections: { label: string; value: ResultNode }[]
     }
 
-export type ResultContext = Pick<Texts, 't' | 'locale'> & Pick<ShownService, 'labelOf'>
+export type ResultContext = Pick<Texts, 't' | 'locale'> & Pick<ServiceLabels, 'labelOf'>
 
 /** Beyond this depth nobody reads tables in tables: the rest is shown as the JSON it is. */
 const MAX_DEPTH = 5
@@ -27,14 +27,14 @@ const MAX_COLUMNS = 6
 
 export function arrangeResult(value: unknown, context: ResultContext, depth = 0): ResultNode {
   if (Array.isArray(value))
-    return value.length === 0 ? plain(context.t('result.none')) : arrangeList(value, context, depth)
-  if (!isObject(value)) return scalar(value, context)
+    return value.length === 0 ? plainText(context.t('result.none')) : arrangeList(value, context, depth)
+  if (!isObject(value)) return arrangeScalar(value, context)
   if (depth >= MAX_DEPTH) return { kind: 'text', text: JSON.stringify(value), dir: 'ltr' }
   const entries = Object.entries(value).map(([key, part]) => ({
     label: context.labelOf(key),
     value: arrangeResult(part, context, depth + 1),
   }))
-  if (entries.length === 0) return plain(context.t('result.none'))
+  if (entries.length === 0) return plainText(context.t('result.none'))
   return {
     kind: 'group',
     facts: entries.filter((entry) => isFact(entry.value)),
@@ -53,22 +53,22 @@ function arrangeList(list: unknown[], context: ResultContext, depth: number): Re
     columns: columns.map((column) => context.labelOf(column)),
     rows: (list as Record<string, unknown>[]).map((row) =>
       columns.map((column) =>
-        Object.hasOwn(row, column) ? arrangeResult(row[column], context, depth + 1) : plain(''),
+        Object.hasOwn(row, column) ? arrangeResult(row[column], context, depth + 1) : plainText(''),
       ),
     ),
   }
 }
 
-function scalar(value: unknown, { t, locale }: ResultContext): ResultNode {
-  if (value === null || value === undefined || value === '') return plain(t('result.none'))
-  if (typeof value === 'boolean') return plain(t(value ? 'result.yes' : 'result.no'))
+function arrangeScalar(value: unknown, { t, locale }: ResultContext): ResultNode {
+  if (value === null || value === undefined || value === '') return plainText(t('result.none'))
+  if (typeof value === 'boolean') return plainText(t(value ? 'result.yes' : 'result.no'))
   // Grouped from five digits on: what a bot gives as a number is an amount, or a year. Codes are texts.
   if (typeof value === 'number') {
     const format = new Intl.NumberFormat(locale, { useGrouping: 'min2', maximumFractionDigits: 20 })
     return { kind: 'number', text: format.format(value), dir: 'ltr' }
   }
   const text = String(value)
-  const date = dateIn(text)
+  const date = parseResultDate(text)
   if (date) return { kind: 'date', ...date }
   // Numbers, addresses and ids read left to right in any language; people's words find their own way.
   return { kind: 'text', text, dir: /^[\x20-\x7e]*$/.test(text) && /[\d/@]/.test(text) ? 'ltr' : 'auto' }
@@ -76,7 +76,7 @@ function scalar(value: unknown, { t, locale }: ResultContext): ResultNode {
 
 const isFact = ({ kind }: ResultNode): boolean => kind === 'text' || kind === 'number' || kind === 'date'
 
-const plain = (text: string): ResultNode => ({ kind: 'text', text, dir: 'auto' })
+const plainText = (text: string): ResultNode => ({ kind: 'text', text, dir: 'auto' })
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -22,7 +22,7 @@ const clock = z.iso.datetime({ local: true })
 const FIRST_YEAR = 1600
 
 /** Null for what is no ISO 8601 date. */
-export function dateIn(text: string): ResultDate | null {
+export function parseResultDate(text: string): ResultDate | null {
   if (Number(text.slice(0, 4)) < FIRST_YEAR) return null
   if (day.safeParse(text).success) return { iso: text, style: 'day' }
   if (moment.safeParse(text).success) return { iso: new Date(text).toISOString(), style: 'moment' }

@@ -5,7 +5,7 @@ import type { PublicView } from '../../core/domain/record.ts'
 import type { Locale } from '../../core/i18n/index.ts'
 import { humanise } from './humanise.ts'
 
-export interface ShownService {
+export interface ServiceLabels {
   title: string
   stepTitles: Record<string, string>
   /** For a name in the result. */
@@ -13,10 +13,10 @@ export interface ShownService {
   /** The name in the result that is shown first, and large. */
   headline: string | null
   /** Whether there is a form to begin again with. */
-  known: boolean
+  hasForm: boolean
 }
 
-export function shownService(view: PublicView, locale: Locale): ShownService {
+export function serviceLabels(view: PublicView, locale: Locale): ServiceLabels {
   const service = findService(view.service_slug)
   const titles = new Map(service?.steps.map((step) => [step.id, step.title[locale]]))
   const labels = new Map(Object.entries(service?.resultLabels ?? {}))
@@ -25,6 +25,6 @@ export function shownService(view: PublicView, locale: Locale): ShownService {
     stepTitles: Object.fromEntries(view.steps.map(({ id }) => [id, titles.get(id) ?? humanise(id)])),
     labelOf: (name) => labels.get(name)?.[locale] ?? humanise(name),
     headline: service?.headline ?? null,
-    known: service !== undefined,
+    hasForm: service !== undefined,
   }
 }

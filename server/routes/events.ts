@@ -11,7 +11,7 @@ const HEADERS = {
   'X-Accel-Buffering': 'no',
 }
 /** A reader that leaves this much unread is cut off; its EventSource comes again and is told the newest state. */
-const MOST_UNREAD_BYTES = 1024 * 1024
+const MAX_UNSENT_BYTES = 1024 * 1024
 
 export function createEventStream({
   live,
@@ -26,46 +26,47 @@ export function createEventStream({
 }): RequestHandler {
   return async (req, res) => {
     const hash = req.params.hash as string
-    const seen = Number.parseInt(req.get('last-event-id') ?? '', 10)
+    const lastEventId = Number.parseInt(req.get('last-event-id') ?? '', 10)
     // What comes while the watching begins is kept until the stream is open.
-    const early: (() => void)[] = []
+    const buffered: (() => void)[] = []
     let isOpen = false
-    const once = (say: () => void): void => (isOpen ? say() : void early.push(say))
-    const watch = await live.watch(hash, {
-      update: (update) => once(() => send(update)),
-      expired: () => once(() => end(`event: expired\ndata: ${JSON.stringify({ hash })}\n\n`)),
+    const whenOpen = (deliver: () => void): void => (isOpen ? deliver() : void buffered.push(deliver))
+    const subscription = await live.watch(hash, {
+      update: (update) => whenOpen(() => send(update)),
+      expired: () => whenOpen(() => end(`event: expired\ndata: ${JSON.stringify({ hash })}\n\n`)),
     })
-    const { latest } = watch
+    const { latest } = subscription
     // Nobody reads: a caller who asked for the headers only, or has left while the watching began.
     if (req.method === 'HEAD' || res.closed) {
-      watch.stop()
+      subscription.stop()
       return void res.writeHead(200, HEADERS).end()
     }
     // A stream that ended is asked for again by the browser: nothing more to say, and it stops asking.
-    if (isFinal(latest.position.status) && seen >= latest.position.version) {
-      watch.stop()
+    if (isFinal(latest.position.status) && lastEventId >= latest.position.version) {
+      subscription.stop()
       return void res.status(204).end()
     }
 
     const heartbeat = setInterval(() => write(': still here\n\n'), heartbeatMs)
-    const sayHealth = (isUp: boolean): void => write(`event: ${isUp ? 'restored' : 'degraded'}\ndata: {}\n\n`)
-    const stopHealth = health.onChange(sayHealth)
+    const sendHealth = (isUp: boolean): void =>
+      write(`event: ${isUp ? 'restored' : 'degraded'}\ndata: {}\n\n`)
+    const stopHealth = health.onChange(sendHealth)
     const stop = (): void => {
       clearInterval(heartbeat)
       stopHealth()
       stopping.removeEventListener('abort', close)
-      watch.stop()
+      subscription.stop()
     }
     const close = (): void => end('')
     res.on('close', stop)
     stopping.addEventListener('abort', close)
     res.writeHead(200, HEADERS)
     write('retry: 2000\n\n')
-    if (!health.isUp) sayHealth(false)
+    if (!health.isUp) sendHealth(false)
 
     function write(text: string): void {
       if (res.writableEnded || res.destroyed) return
-      if (res.writableLength > MOST_UNREAD_BYTES) res.destroy()
+      if (res.writableLength > MAX_UNSENT_BYTES) res.destroy()
       else res.write(text)
     }
     /** Says no more, also not to a reader who takes his time with what was said. */
@@ -80,8 +81,8 @@ export function createEventStream({
       else write(event)
     }
     isOpen = true
-    if (!(seen >= latest.position.version)) send(latest)
-    for (const say of early) say()
+    if (!(lastEventId >= latest.position.version)) send(latest)
+    for (const deliver of buffered) deliver()
     if (stopping.aborted) close()
   }
 }

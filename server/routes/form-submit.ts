@@ -7,7 +7,7 @@ import type { RequestActions } from '../../core/actions/request-actions.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import type { PublicView } from '../../core/domain/record.ts'
 import type { Caller } from '../middleware/caller.ts'
-import { MAX_ENDED, type Submit } from '../submit-request.ts'
+import { MAX_ENDED_CHECKED, type Submit } from '../submit-request.ts'
 
 export interface FormSubmission extends Caller {
   slug: string
@@ -20,7 +20,7 @@ export interface FormSubmission extends Caller {
 export function createFormSubmit({ submit, requests }: { submit: Submit; requests: RequestActions }) {
   return async ({ key, ...submission }: FormSubmission): Promise<PublicView> => {
     let idempotencyKey = key && fingerprint(key, JSON.stringify(submission.requestData))
-    for (let ended = 0; ended < MAX_ENDED; ended++) {
+    for (let ended = 0; ended < MAX_ENDED_CHECKED; ended++) {
       const { view, replayed } = await submit({ ...submission, idempotencyKey })
       if (!replayed || !idempotencyKey) return view
       const present = await presentState(view.hash)

@@ -11,9 +11,9 @@ import { requireOwner } from '../middleware/owner.ts'
 import type { Ownership } from '../ownership.ts'
 import type { Submit } from '../submit-request.ts'
 import { createEventStream } from './events.ts'
-import { jsonBody, MOST_BYTES, readOtp } from './parse-json.ts'
+import { jsonBody, MAX_REQUEST_BYTES, readOtp } from './parse-json.ts'
 import { type AnswerStatus, createStatus } from './status.ts'
-import { createSubmitRoute, MOST_BATCH_BYTES } from './submit.ts'
+import { createSubmitRoute, MAX_BATCH_BYTES } from './submit.ts'
 
 export interface LocalRequestDeps {
   submit: Submit
@@ -43,14 +43,14 @@ export function createLocalRequestRoutes({
   limitActions,
 }: LocalRequestDeps): Router {
   const router = Router()
-  const mayRead = requireOwner(ownership, 'read')
-  const mayAct = [limitActions, requireOwner(ownership, 'act')]
+  const requireRead = requireOwner(ownership, 'read')
+  const requireAct = [limitActions, requireOwner(ownership, 'act')]
 
   router
     .route('/')
     .post(
       limitSubmits,
-      ...jsonBody(MOST_BATCH_BYTES, limitBatches),
+      ...jsonBody(MAX_BATCH_BYTES, limitBatches),
       createSubmitRoute({ submit, limitBatches }),
     )
     .all(methodNotAllowed('POST'))
@@ -59,15 +59,18 @@ export function createLocalRequestRoutes({
     next(isRequestHash(hash) ? undefined : new AppError('request_not_found')),
   )
 
-  router.route('/:hash/status').get(mayRead, createStatus(answerStatus)).all(methodNotAllowed('GET', 'HEAD'))
+  router
+    .route('/:hash/status')
+    .get(requireRead, createStatus(answerStatus))
+    .all(methodNotAllowed('GET', 'HEAD'))
   router
     .route('/:hash/events')
-    .get(mayRead, createEventStream({ live, health, stopping }))
+    .get(requireRead, createEventStream({ live, health, stopping }))
     .all(methodNotAllowed('GET', 'HEAD'))
 
   router
     .route('/:hash/result')
-    .get(mayRead, async (req, res) => {
+    .get(requireRead, async (req, res) => {
       const view = await requests.view(hashOf(req))
       if (!view.is_completed)
         throw new AppError('not_completed', { detail: `The request is ${view.status}.` })
@@ -77,19 +80,19 @@ export function createLocalRequestRoutes({
 
   router
     .route('/:hash/cancel')
-    .post(...mayAct, async (req, res) => answer(res, 200, await requests.cancel(hashOf(req))))
+    .post(...requireAct, async (req, res) => sendView(res, 200, await requests.cancel(hashOf(req))))
     .all(methodNotAllowed('POST'))
 
   router
     .route('/:hash/otp')
-    .post(...mayAct, ...jsonBody(MOST_BYTES), async (req, res) =>
-      answer(res, 202, await requests.submitOtp(hashOf(req), readOtp(req.body))),
+    .post(...requireAct, ...jsonBody(MAX_REQUEST_BYTES), async (req, res) =>
+      sendView(res, 202, await requests.submitOtp(hashOf(req), readOtp(req.body))),
     )
     .all(methodNotAllowed('POST'))
 
   router
     .route('/:hash/resend-otp')
-    .post(...mayAct, async (req, res) => answer(res, 202, await requests.resendOtp(hashOf(req))))
+    .post(...requireAct, async (req, res) => sendView(res, 202, await requests.resendOtp(hashOf(req))))
     .all(methodNotAllowed('POST'))
 
   return router
@@ -97,6 +100,6 @@ export function createLocalRequestRoutes({
 
 const hashOf = (req: Request): string => req.params.hash as string
 
-function answer(res: Response, status: number, view: PublicView): void {
+function sendView(res: Response, status: number, view: PublicView): void {
   res.status(status).set('Cache-Control', 'no-store').json(view)
 }

@@ -27,7 +27,7 @@ export function createPageRoutes(deps: PageDeps): Router {
    * same address, marked. Where the cookie comes back, the mark is taken off again.
    * @returns where the browser is led to; null where the page can be shown
    */
-  const cookieCheck = (req: Request): string | null => {
+  const cookieCheckRedirect = (req: Request): string | null => {
     if (!needsCookies) return null
     const mark = cookieMarkOf(req.originalUrl, Date.now())
     if (lacksCookies(req)) return mark === 'fresh' ? null : withCookieMark(req.originalUrl, Date.now())
@@ -41,18 +41,19 @@ export function createPageRoutes(deps: PageDeps): Router {
   })
 
   router.get('/services/:slug', async (req, res) => {
-    const service = serviceOf(req)
+    const service = requireService(req)
     const { again } = req.query
     const refused = await refusedForms.find(req)
-    const check = refused ? null : cookieCheck(req)
-    if (check !== null) return res.set('Cache-Control', 'no-store').redirect(303, check)
+    const cookieRedirect = refused ? null : cookieCheckRedirect(req)
+    if (cookieRedirect !== null) return res.set('Cache-Control', 'no-store').redirect(303, cookieRedirect)
     // The page may be kept for "Back", with what was typed, but is asked for anew otherwise: it carries a fresh key.
     res.set('Cache-Control', again === undefined && !refused ? 'private, no-cache' : 'no-store')
     if (refused?.error && !refused.values) throw refused.error
     if (refused) res.set('X-Robots-Tag', 'noindex, nofollow')
     refusedForms.setStatus(res, refused)
     const values =
-      refused?.values ?? (await ownership.typed(String(again), service.slug, callerOf(res).sessionId))
+      refused?.values ??
+      (await ownership.submittedValues(String(again), service.slug, callerOf(res).sessionId))
     res.send(
       pages.form(pageContext(req), service, {
         key: refused?.key ?? nanoid(),
@@ -64,7 +65,7 @@ export function createPageRoutes(deps: PageDeps): Router {
 
   // What is refused, for whatever reason, is shown again by the border for errors (problem-page.ts).
   router.post('/services/:slug', limitSubmits, readForm, async (req, res) => {
-    const service = serviceOf(req)
+    const service = requireService(req)
     if (lacksCookies(req)) throw new AppError('cookies_required')
     const { key, requestData } = parseFormBody(req)
     const view = await submitForm({ slug: service.slug, requestData, key, ...callerOf(res) })
@@ -75,7 +76,7 @@ export function createPageRoutes(deps: PageDeps): Router {
   return router
 }
 
-function serviceOf(req: Request): Service {
+function requireService(req: Request): Service {
   const service = findService(String(req.params.slug))
   if (!service) throw new AppError('unknown_service')
   return service

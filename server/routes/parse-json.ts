@@ -5,42 +5,42 @@ import { exceededLimit, type JsonLimits } from '../../core/records/json-limits.t
 import { paced } from '../pace.ts'
 
 /** The most that one request, or a code, may take. */
-export const MOST_BYTES = 64 * 1024
+export const MAX_REQUEST_BYTES = 64 * 1024
 /** Room for a batch of a thousand requests with forty fields each. */
 const LIMITS: JsonLimits = { maxDepth: 32, maxMembers: 200, maxValues: 50_000 }
-const LIMIT_WORDS: Record<keyof JsonLimits, string> = {
+const LIMIT_DETAILS: Record<keyof JsonLimits, string> = {
   maxDepth: `A body is nested at most ${LIMITS.maxDepth} deep.`,
   maxMembers: `An object has at most ${LIMITS.maxMembers} members.`,
   maxValues: `A body has at most ${LIMITS.maxValues} values.`,
 }
-const KEY_FORM = /^[\x20-\x7e]{1,255}$/
+const IDEMPOTENCY_KEY = /^[\x20-\x7e]{1,255}$/
 
 /** @param limitLarge stands before a body that is, or may be, too large for one request: before it is read where that is told */
-export const jsonBody = (mostBytes: number, limitLarge?: RequestHandler): RequestHandler[] => [
+export const jsonBody = (maxBytes: number, limitLarge?: RequestHandler): RequestHandler[] => [
   requireJson,
   (req, res, next) => (limitLarge && mayBeLarge(req) ? limitLarge(req, res, next) : next()),
-  express.raw({ limit: mostBytes, type: 'application/json' }),
+  express.raw({ limit: maxBytes, type: 'application/json' }),
   (req, res, next) => {
     if (!Buffer.isBuffer(req.body)) req.body = Buffer.alloc(0)
     res.locals.bodyBytes = req.body.length
-    return limitLarge && bodyBytes(res) > MOST_BYTES ? limitLarge(req, res, next) : next()
+    return limitLarge && bodyBytes(res) > MAX_REQUEST_BYTES ? limitLarge(req, res, next) : next()
   },
   async (req, res, next) => {
     const bytes: Buffer = req.body
-    req.body = await (bodyBytes(res) > MOST_BYTES ? paced(() => parse(bytes)) : parse(bytes))
+    req.body = await (bodyBytes(res) > MAX_REQUEST_BYTES ? paced(() => parse(bytes)) : parse(bytes))
     next()
   },
 ]
 
 /** What is compressed may become any size, and reading it is most of the work. */
 const mayBeLarge = (req: Request): boolean =>
-  Number(req.get('content-length')) > MOST_BYTES || req.get('content-encoding') !== undefined
+  Number(req.get('content-length')) > MAX_REQUEST_BYTES || req.get('content-encoding') !== undefined
 
 /** Of no body at all the fields that are missing are told. */
 function parse(bytes: Buffer): unknown {
   if (bytes.length === 0) return {}
   const exceeded = exceededLimit(bytes, LIMITS)
-  if (exceeded) throw new AppError('body_too_large', { detail: LIMIT_WORDS[exceeded] })
+  if (exceeded) throw new AppError('body_too_large', { detail: LIMIT_DETAILS[exceeded] })
   try {
     const text = new TextDecoder().decode(bytes)
     if (/^\s*[[{]/.test(text)) return JSON.parse(text)
@@ -75,14 +75,14 @@ export function readObject(body: unknown, what = 'The body'): Record<string, unk
 export const unknownFields = (fields: Record<string, unknown>): FieldError[] =>
   Object.keys(fields).map((field) => ({ field: field.slice(0, 100), code: 'unknown_field' }))
 
-export interface ReadSubmission {
+export interface ParsedSubmission {
   slug: string
   requestData: Record<string, unknown>
-  wishes: { delay?: unknown; run_at?: unknown; priority?: unknown }
+  scheduleOptions: { delay?: unknown; run_at?: unknown; priority?: unknown }
 }
 
 /** @throws AppError `validation_failed` */
-export function readSubmission(object: Record<string, unknown>): ReadSubmission {
+export function parseSubmission(object: Record<string, unknown>): ParsedSubmission {
   const { service_slug: slug, request_data: data, delay, run_at, priority, ...unknown } = object
   const errors = unknownFields(unknown)
   if (slug === undefined) errors.push({ field: 'service_slug', code: 'required' })
@@ -93,7 +93,7 @@ export function readSubmission(object: Record<string, unknown>): ReadSubmission 
   return {
     slug: slug as string,
     requestData: requestData as Record<string, unknown>,
-    wishes: { delay, run_at, priority },
+    scheduleOptions: { delay, run_at, priority },
   }
 }
 
@@ -109,7 +109,7 @@ export function readOtp(body: unknown): string {
 export function readIdempotencyKey(req: Request): string | null {
   const key = req.get('idempotency-key')
   if (key === undefined) return null
-  if (!KEY_FORM.test(key))
+  if (!IDEMPOTENCY_KEY.test(key))
     throw new AppError('invalid_parameter', {
       detail: 'An Idempotency-Key has 1 to 255 printable characters.',
     })

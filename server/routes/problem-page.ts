@@ -23,20 +23,20 @@ export function createRenderProblem(pages: Pages, refusedForms: RefusedForms): R
     res.set('X-Robots-Tag', 'noindex, nofollow')
     const isForm = req.method === 'POST' && slug !== null
     const service = isForm && !page ? findService(slug) : undefined
-    if (service && (await isReadable(req, res, error))) {
+    if (service && (await tryReadForm(req, res, error))) {
       const { key, values } = parseFormBody(req)
       if (await refusedForms.redirect(req, res, error, formLink(service.slug), { key, values })) return
       res.send(pages.form(pageContext(req), service, { key: key ?? nanoid(), values, refusal: error }))
     } else {
-      const toResponse = service ? formLink(service.slug) : isForm && shownAfter(page ?? '', req.path)
-      if (toResponse && (await refusedForms.redirect(req, res, error, toResponse))) return
+      const target = service ? formLink(service.slug) : isForm && pageAfterForm(page ?? '', req.path)
+      if (target && (await refusedForms.redirect(req, res, error, target))) return
       res.send(pages.problem(pageContext(req), error, slug))
     }
   }
 }
 
 /** Where it is shown what became of a form on the page of a request; null where there is no such form. */
-function shownAfter(page: string, path: string): string | null {
+function pageAfterForm(page: string, path: string): string | null {
   if (!/^(?:otp|resend-otp|cancel)\/[^/]+$/.test(page)) return null
   return path.replace('/resend-otp/', '/otp/')
 }
@@ -49,7 +49,7 @@ const UNREADABLE: ReadonlySet<ErrorCode> = new Set([
 ])
 
 /** Reads the form now, where it was refused before it was read. */
-async function isReadable(req: Request, res: Response, error: AppError): Promise<boolean> {
+async function tryReadForm(req: Request, res: Response, error: AppError): Promise<boolean> {
   if (UNREADABLE.has(error.code)) return false
-  return new Promise((resolve) => readForm(req, res, (unread?: unknown) => resolve(!unread)))
+  return new Promise((resolve) => readForm(req, res, (error?: unknown) => resolve(!error)))
 }

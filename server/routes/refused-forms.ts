@@ -14,22 +14,28 @@ export interface RefusedForms {
    * Redirects to the page at this address, which says why.
    * @returns false where nothing was sent: the refusal must be told in the answer itself
    */
-  redirect(req: Request, res: Response, error: AppError, address: string, typed?: Typed): Promise<boolean>
+  redirect(
+    req: Request,
+    res: Response,
+    error: AppError,
+    address: string,
+    input?: RefusedInput,
+  ): Promise<boolean>
   /** What the address speaks of; null where it speaks of nothing that is known and this browser's. */
   find(req: Request): Promise<FoundRefusal | null>
   /** The status of a page that shows it. */
   setStatus(res: Response, refused: FoundRefusal | null): void
 }
 
-type Typed = Pick<Refusal, 'key' | 'values' | 'prompt'>
+type RefusedInput = Pick<Refusal, 'key' | 'values' | 'prompt'>
 
-export interface FoundRefusal extends Typed {
+export interface FoundRefusal extends RefusedInput {
   /** Undefined once the form may be sent again. */
   error: AppError | undefined
 }
 
 /** What is wrong with the form, or with the time it was sent at; nothing that the page behind the redirect says itself. */
-const isForSender = ({ code, status }: AppError): boolean =>
+const isShownAfterRedirect = ({ code, status }: AppError): boolean =>
   code === 'cookies_required' || ([422, 429, 503].includes(status) && code !== 'storage_unavailable')
 
 export function createRefusedForms({
@@ -42,14 +48,14 @@ export function createRefusedForms({
   now?: () => number
 }): RefusedForms {
   return {
-    async redirect(req, res, error, address, typed = {}) {
-      if (!typed.prompt && !isForSender(error)) return false
+    async redirect(req, res, error, address, input = {}) {
+      if (!input.prompt && !isShownAfterRedirect(error)) return false
       const { code, errors, retryAfterSeconds } = error
       const retryAt = retryAfterSeconds === undefined ? undefined : now() + retryAfterSeconds * 1000
       // Not one that is only now being offered: the browser may not take it.
       const sessionId = sessions.read(req.headers.cookie)
       const id = await refusals.keep(callerOf(res).network, {
-        ...typed,
+        ...input,
         code,
         errors,
         retryAt,
@@ -64,11 +70,11 @@ export function createRefusedForms({
     async find(req) {
       const refusal = typeof req.query.refused === 'string' && (await refusals.find(req.query.refused))
       if (!refusal) return null
-      const { code, errors, retryAt, sessionId, ...typed } = refusal
+      const { code, errors, retryAt, sessionId, ...input } = refusal
       if (sessionId !== null && sessionId !== sessions.read(req.headers.cookie)) return null
       const retryAfterSeconds = retryAt && Math.ceil((retryAt - now()) / 1000)
-      const isOver = retryAfterSeconds !== undefined && retryAfterSeconds <= 0
-      return { ...typed, error: isOver ? undefined : new AppError(code, { errors, retryAfterSeconds }) }
+      const mayRetry = retryAfterSeconds !== undefined && retryAfterSeconds <= 0
+      return { ...input, error: mayRetry ? undefined : new AppError(code, { errors, retryAfterSeconds }) }
     },
 
     setStatus(res, refused) {

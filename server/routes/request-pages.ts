@@ -7,13 +7,13 @@ import { createTexts } from '../../core/i18n/index.ts'
 import { localeOf, pageContext } from '../middleware/locale.ts'
 import { credentialsOf, requireOwner } from '../middleware/owner.ts'
 import { codeProblem } from '../pages/code-problem.ts'
-import { currentPageLink, type RequestLinks, requestLinks, shownSlug } from '../pages/links.ts'
+import { addressableSlug, currentPageLink, type RequestLinks, requestLinks } from '../pages/links.ts'
 import type { PageDeps } from './page-deps.ts'
 import { readForm } from './parse-form.ts'
 import type { FoundRefusal } from './refused-forms.ts'
 
 /** Nothing of a request stays in a cache or goes into a search engine. */
-const keepPrivate: RequestHandler = (_req, res, next) => {
+const setPrivateHeaders: RequestHandler = (_req, res, next) => {
   res.set({
     'Cache-Control': 'no-store',
     'X-Robots-Tag': 'noindex, nofollow',
@@ -35,12 +35,12 @@ export function addRequestPages(
     (
       page: keyof RequestLinks,
       belongs: (view: PublicView) => boolean,
-      write: (req: Request, view: PublicView, toResponse: Shown) => string,
+      write: (req: Request, view: PublicView, toResponse: PageState) => string,
     ): RequestHandler =>
     async (req, res) => {
       const view = await requests.view(String(req.params.hash))
       if (!belongs(view)) return res.redirect(303, currentPageLink(view))
-      if (req.params.slug !== shownSlug(view)) return res.redirect(303, requestLinks(view)[page])
+      if (req.params.slug !== addressableSlug(view)) return res.redirect(303, requestLinks(view)[page])
       const mayAct = await ownership.allows(view.hash, credentialsOf(req, res), 'act')
       const refused = await refusedForms.find(req)
       const isOfCode = refused?.prompt !== undefined && view.otp_data !== null
@@ -48,7 +48,7 @@ export function addRequestPages(
       // With another prompt, what was wrong with a code for the last one does not matter any more.
       const isOfPrompt = isOfCode && refused.prompt?.id === view.otp_data?.id
       if (isOfPrompt) refusedForms.setStatus(res, refused)
-      const problem = isOfPrompt ? codeProblemIn(req, view, refused) : undefined
+      const problem = isOfPrompt ? codeProblemFor(req, view, refused) : undefined
       res.send(
         write(req, view, { mayAct, problem, retriedAs: view.is_failed ? await retriedAs(view.hash) : null }),
       )
@@ -57,7 +57,7 @@ export function addRequestPages(
   const isRunning = (view: PublicView) => !isFinal(view.status)
   const hash = (req: Request) => String(req.params.hash)
 
-  router.use('/services/:slug/:page/:hash', keepPrivate)
+  router.use('/services/:slug/:page/:hash', setPrivateHeaders)
 
   router.get(
     '/services/:slug/progress/:hash',
@@ -106,19 +106,19 @@ export function addRequestPages(
 
   /** A refusal is told where the code is typed; where no code is waited for any more, the page of the state tells all. */
   const refused: ErrorRequestHandler = async (error, req, res, next) => {
-    if (!(error instanceof AppError) || !REFUSALS.has(error.code)) return next(error)
+    if (!(error instanceof AppError) || !SHOWN_ON_CODE_PAGE.has(error.code)) return next(error)
     // Who acts too often was stopped before it was asked who they are.
     if (!(await ownership.allows(hash(req), credentialsOf(req, res), 'act'))) return next(error)
     const view = await requests.view(hash(req))
     // Not expected then, and waited for again now: another tab was faster, and its code was wrong.
     if (!view.requires_otp || error.code === 'otp_not_expected')
       return res.redirect(303, currentPageLink(view))
-    const prompt = { id: view.otp_data?.id ?? '', typed: withoutDigits(typedCode(req)) }
+    const prompt = { id: view.otp_data?.id ?? '', typed: maskCode(submittedCode(req)) }
     if (await refusedForms.redirect(req, res, error, requestLinks(view).otp, { prompt })) return
     const refused = { error, prompt }
     refusedForms.setStatus(res, refused)
     res.send(
-      pages.request(pageContext(req), view, { problem: codeProblemIn(req, view, refused), focus: true }),
+      pages.request(pageContext(req), view, { problem: codeProblemFor(req, view, refused), focus: true }),
     )
   }
 
@@ -128,7 +128,7 @@ export function addRequestPages(
     mayAct,
     readForm,
     async (req: Request, res: Response) => {
-      res.redirect(303, currentPageLink(await requests.submitOtp(hash(req), typedCode(req))))
+      res.redirect(303, currentPageLink(await requests.submitOtp(hash(req), submittedCode(req))))
     },
     refused,
   )
@@ -154,26 +154,26 @@ export function addRequestPages(
 }
 
 /** What a page shows beside the request itself. */
-interface Shown {
+interface PageState {
   mayAct: boolean
   /** What was wrong with a code. */
   problem: string | undefined
   retriedAs: string | null
 }
 
-function codeProblemIn(req: Request, view: PublicView, { error, prompt }: FoundRefusal): string | undefined {
+function codeProblemFor(req: Request, view: PublicView, { error, prompt }: FoundRefusal): string | undefined {
   return error && codeProblem(createTexts(localeOf(req)).t, error, view.otp_data, prompt?.typed ?? '')
 }
 
 /** Enough to say what is wrong with the form of a code, and nothing of the code. */
-const withoutDigits = (typed: string): string => {
+const maskCode = (typed: string): string => {
   const code = normalizeDigits(typed)
   return /^\d*$/.test(code) ? '0'.repeat(Math.min(code.length, 100)) : 'x'
 }
 
-const typedCode = (req: Request): string => (typeof req.body?.otp === 'string' ? req.body.otp : '')
+const submittedCode = (req: Request): string => (typeof req.body?.otp === 'string' ? req.body.otp : '')
 
-const REFUSALS: ReadonlySet<string> = new Set([
+const SHOWN_ON_CODE_PAGE: ReadonlySet<string> = new Set([
   'already_final',
   'otp_not_expected',
   'otp_expired',

@@ -10,7 +10,7 @@ import { AppError } from '../../core/domain/errors.ts'
 import { isFinal, type PublicView } from '../../core/domain/record.ts'
 import type { RequestWatcher } from '../../core/pubsub/request-watcher.ts'
 
-export const LONGEST_WAIT_SECONDS = 25
+export const MAX_WAIT_SECONDS = 25
 
 const wholeNumber = z
   .string()
@@ -25,7 +25,7 @@ const etagOf = (view: PublicView): string =>
   view.queue_position === null ? `"${view.version}"` : `"${view.version}-${view.queue_position}"`
 
 /** Seconds after which asking again makes sense. */
-export const retryHint = (view: PublicView): string => (view.status === 'processing' ? '2' : '5')
+export const retryAfterHeader = (view: PublicView): string => (view.status === 'processing' ? '2' : '5')
 
 /** What somebody asks of a request. */
 export interface StatusQuery {
@@ -44,7 +44,7 @@ export interface StatusQuery {
  */
 export type AnswerStatus = (
   res: ServerResponse,
-  asked: StatusQuery,
+  query: StatusQuery,
   headers?: readonly string[],
 ) => Promise<void>
 
@@ -61,9 +61,9 @@ export function createAnswerStatus({
   return async (res, { hash, tags, after, waitSeconds }, headers = []) => {
     const view = await requests.view(hash)
     if (waitSeconds === 0 || after === null || view.version > after)
-      return answer(res, view, tags, after, headers)
+      return sendStatus(res, view, tags, after, headers)
     const newer = await waitForNewer(live, { hash, tags, after, waitSeconds }, res, stopping)
-    answer(res, newer ?? view, tags, newer ? null : after, headers)
+    sendStatus(res, newer ?? view, tags, newer ? null : after, headers)
   }
 }
 
@@ -73,20 +73,20 @@ export const createStatus =
   async (req, res) => {
     const tags = parseEtags(req)
     const after = readNumber(req, 'after') ?? newestVersion(tags)
-    const waitSeconds = readNumber(req, 'wait', LONGEST_WAIT_SECONDS) ?? 0
+    const waitSeconds = readNumber(req, 'wait', MAX_WAIT_SECONDS) ?? 0
     await answerStatus(res, { hash: req.params.hash as string, tags, after, waitSeconds })
   }
 
-function answer(
+function sendStatus(
   res: ServerResponse,
   view: PublicView,
   tags: readonly string[],
   after: number | null,
-  before: readonly string[],
+  baseHeaders: readonly string[],
 ): void {
   const tag = etagOf(view)
-  const headers = [...before, 'ETag', tag, 'Cache-Control', 'no-store']
-  if (!isFinal(view.status)) headers.push('Retry-After', retryHint(view))
+  const headers = [...baseHeaders, 'ETag', tag, 'Cache-Control', 'no-store']
+  if (!isFinal(view.status)) headers.push('Retry-After', retryAfterHeader(view))
   const known =
     tags.includes(tag) || tags.includes('*') || (after !== null && tags.length === 0 && view.version <= after)
   if (known) return void res.writeHead(304, headers).end()
@@ -109,12 +109,12 @@ export function newestVersion(tags: readonly string[]): number | null {
   return versions.length > 0 ? Math.max(...versions) : null
 }
 
-function readNumber(req: Request, name: string, most = Number.MAX_SAFE_INTEGER): number | null {
+function readNumber(req: Request, name: string, max = Number.MAX_SAFE_INTEGER): number | null {
   const given = req.query[name]
   if (given === undefined) return null
   const parsed = wholeNumber.safeParse(given)
-  if (parsed.success && parsed.data <= most) return parsed.data
-  const range = most === Number.MAX_SAFE_INTEGER ? 'a whole number' : `a whole number from 0 to ${most}`
+  if (parsed.success && parsed.data <= max) return parsed.data
+  const range = max === Number.MAX_SAFE_INTEGER ? 'a whole number' : `a whole number from 0 to ${max}`
   throw new AppError('invalid_parameter', { detail: `${name} must be ${range}.` })
 }
 
@@ -126,29 +126,29 @@ async function waitForNewer(
   stopping: AbortSignal,
 ): Promise<PublicView | null> {
   const { promise, resolve, reject } = withResolvers<PublicView | null>()
-  const done = (): void => resolve(null)
-  const places = new Set(tags)
-  const has = (view: PublicView): boolean =>
+  const stopWaiting = (): void => resolve(null)
+  const knownTags = new Set(tags)
+  const isKnown = (view: PublicView): boolean =>
     view.version < after ||
-    (view.version === after && (view.queue_position === null || places.has(etagOf(view))))
-  const watch = await live.watch(hash, {
-    update: ({ view }) => !has(view) && resolve(view),
+    (view.version === after && (view.queue_position === null || knownTags.has(etagOf(view))))
+  const subscription = await live.watch(hash, {
+    update: ({ view }) => !isKnown(view) && resolve(view),
     expired: () => reject(new AppError('request_expired')),
   })
-  const timer = setTimeout(done, waitSeconds * 1000)
-  res.on('close', done)
-  stopping.addEventListener('abort', done)
+  const timer = setTimeout(stopWaiting, waitSeconds * 1000)
+  res.on('close', stopWaiting)
+  stopping.addEventListener('abort', stopWaiting)
   // Without a tag nobody knows which place the caller has seen: the one that it is in when the wait begins.
-  if (tags.length === 0 || tags.includes('*')) places.add(etagOf(watch.latest.view))
-  if (!has(watch.latest.view)) resolve(watch.latest.view)
+  if (tags.length === 0 || tags.includes('*')) knownTags.add(etagOf(subscription.latest.view))
+  if (!isKnown(subscription.latest.view)) resolve(subscription.latest.view)
   // Both may have happened while the watching began.
-  if (stopping.aborted || res.closed) done()
+  if (stopping.aborted || res.closed) stopWaiting()
   try {
     return await promise
   } finally {
     clearTimeout(timer)
-    stopping.removeEventListener('abort', done)
-    watch.stop()
+    stopping.removeEventListener('abort', stopWaiting)
+    subscription.stop()
   }
 }
 

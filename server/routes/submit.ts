@@ -4,27 +4,27 @@ import { AppError, type FieldError } from '../../core/domain/errors.ts'
 import type { PublicView } from '../../core/domain/record.ts'
 import { type Caller, callerOf } from '../middleware/caller.ts'
 import { localeOf } from '../middleware/locale.ts'
-import { inTurn, paced } from '../pace.ts'
+import { paced, runSerially } from '../pace.ts'
 import { type Problem, toProblem } from '../problem.ts'
 import type { Submit, Submitted } from '../submit-request.ts'
 import {
   bodyBytes,
-  MOST_BYTES,
+  MAX_REQUEST_BYTES,
+  parseSubmission,
   readIdempotencyKey,
   readObject,
-  readSubmission,
   unknownFields,
 } from './parse-json.ts'
-import { retryHint } from './status.ts'
+import { retryAfterHeader } from './status.ts'
 
-const MOST_IN_BATCH = 1000
-export const MOST_BATCH_BYTES = 4 * 1024 * 1024
+const MAX_BATCH_SIZE = 1000
+export const MAX_BATCH_BYTES = 4 * 1024 * 1024
 /** How much larger than the batch the problems in its answer may be. */
 const MAX_PROBLEM_BYTES = 62 * 1024
 /** What of the batch's own size counts for that: megabytes need no megabytes of mistakes. A compressed one was sent smaller. */
-const MAX_ECHO_BYTES = 256 * 1024
+const MAX_COUNTED_BODY_BYTES = 256 * 1024
 /** What an entry with a problem takes that is told by its code alone. */
-const BRIEF_BYTES = 72
+const BRIEF_PROBLEM_BYTES = 72
 /**
  * Entries of a batch that are taken together: each step of theirs is one round trip to Redis. With a slow Redis, a large
  * slice would exceed the time limit of its commands, and good requests would be refused.
@@ -48,14 +48,14 @@ export function createSubmitRoute({
   const submitOne = (
     body: Record<string, unknown>,
     from: Caller & { idempotencyKey: string | null },
-  ): Promise<Submitted> => submit({ ...readSubmission(body), ...from })
+  ): Promise<Submitted> => submit({ ...parseSubmission(body), ...from })
 
   /** A batch is many submits that are answered together: what is wrong with one is no other's concern. */
   async function submitAll(req: Request, res: Response, requests: unknown[]): Promise<void> {
     const key = readIdempotencyKey(req)
     const submitEntry = async (entry: unknown, i: number): Promise<Entry> => {
       try {
-        if (Buffer.byteLength(JSON.stringify(entry)) > MOST_BYTES) throw tooLarge()
+        if (Buffer.byteLength(JSON.stringify(entry)) > MAX_REQUEST_BYTES) throw tooLarge()
         const from = { ...callerOf(res), idempotencyKey: key === null ? null : `${key}\n${i}` }
         const submitted = await submitOne(readObject(entry, 'A request'), from)
         return { index: i, ...(submitted.replayed && { replayed: true }), ...toResponse(submitted) }
@@ -69,30 +69,31 @@ export function createSubmitRoute({
     while (entries.length < requests.length) {
       const from = entries.length
       const slice = requests.slice(from, from + size)
-      await inTurn(async () => {
-        const begun = performance.now()
+      await runSerially(async () => {
+        const startedAt = performance.now()
         entries.push(
           ...(await Promise.all(slice.map((entry, i) => paced(() => submitEntry(entry, from + i))))),
         )
-        size = nextSliceSize(size, performance.now() - begun)
+        size = nextSliceSize(size, performance.now() - startedAt)
       })
     }
     const refused = entries.filter((entry) => 'error' in entry).length
     const locale = localeOf(req)
-    const echoBytes = req.get('content-encoding') === undefined ? Math.min(bodyBytes(res), MAX_ECHO_BYTES) : 0
-    const toldInFull = limitProblems(echoBytes + MAX_PROBLEM_BYTES - refused * BRIEF_BYTES)
-    const told = await Promise.all(
+    const countedBodyBytes =
+      req.get('content-encoding') === undefined ? Math.min(bodyBytes(res), MAX_COUNTED_BODY_BYTES) : 0
+    const limitProblem = limitProblems(countedBodyBytes + MAX_PROBLEM_BYTES - refused * BRIEF_PROBLEM_BYTES)
+    const responses = await Promise.all(
       entries.map((entry) =>
         'error' in entry
           ? paced(() => ({
               index: entry.index,
-              problem: toldInFull(() => toProblem(entry.error, locale), entry.error),
+              problem: limitProblem(() => toProblem(entry.error, locale), entry.error),
             }))
           : entry,
       ),
     )
     res.status(202).set('Cache-Control', 'no-store')
-    await paced(() => res.json({ accepted: entries.length - refused, refused, requests: told }))
+    await paced(() => res.json({ accepted: entries.length - refused, refused, requests: responses }))
   }
 
   return async (req, res, next) => {
@@ -104,13 +105,13 @@ export function createSubmitRoute({
         submitAll(req, res, requests).catch(next)
       })
     }
-    if (bodyBytes(res) > MOST_BYTES) throw tooLarge()
+    if (bodyBytes(res) > MAX_REQUEST_BYTES) throw tooLarge()
     const submitted = await submitOne(body, { ...callerOf(res), idempotencyKey: readIdempotencyKey(req) })
     const { view } = submitted
     res
       .status(202)
-      .location(urlsOf(view).status_url)
-      .set('Retry-After', retryHint(view))
+      .location(requestUrls(view).status_url)
+      .set('Retry-After', retryAfterHeader(view))
       .set('Cache-Control', 'no-store')
     if (submitted.replayed) res.set('Idempotency-Replayed', 'true')
     res.json(toResponse(submitted))
@@ -123,9 +124,9 @@ export function createSubmitRoute({
  */
 function limitProblems(maxBytes: number) {
   let left = maxBytes
-  return (tell: () => Problem, { code, status }: AppError): Problem | BriefProblem => {
+  return (createProblem: () => Problem, { code, status }: AppError): Problem | BriefProblem => {
     if (left > 0) {
-      const problem = tell()
+      const problem = createProblem()
       left -= Buffer.byteLength(JSON.stringify(problem))
       if (left >= 0) return problem
     }
@@ -134,12 +135,12 @@ function limitProblems(maxBytes: number) {
 }
 
 const toResponse = ({ view, ownerToken }: Submitted) => ({
-  ...urlsOf(view),
+  ...requestUrls(view),
   ...(ownerToken && { owner_token: ownerToken }),
   ...view,
 })
 
-function urlsOf({ hash, service_slug }: PublicView) {
+function requestUrls({ hash, service_slug }: PublicView) {
   const api = `/api/local-requests/${hash}`
   return {
     status_url: `${api}/status`,
@@ -152,8 +153,8 @@ function urlsOf({ hash, service_slug }: PublicView) {
 
 function readBatch({ requests, ...others }: Record<string, unknown>): unknown[] {
   const errors: FieldError[] = unknownFields(others)
-  const isBatch = Array.isArray(requests) && requests.length >= 1 && requests.length <= MOST_IN_BATCH
-  if (!isBatch) errors.push({ field: 'requests', code: 'not_a_batch', params: { most: MOST_IN_BATCH } })
+  const isBatch = Array.isArray(requests) && requests.length >= 1 && requests.length <= MAX_BATCH_SIZE
+  if (!isBatch) errors.push({ field: 'requests', code: 'not_a_batch', params: { most: MAX_BATCH_SIZE } })
   if (errors.length > 0) throw new AppError('validation_failed', { errors })
   return requests as unknown[]
 }

@@ -8,7 +8,7 @@ import { afterAll, expect, test } from 'vitest'
 import { createUpdater } from '../../bots/updater.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import { isFinal, type PublicView, type RequestRecord } from '../../core/domain/record.ts'
-import type { WatchAnswer } from '../../server/relay.ts'
+import type { WatchResponse } from '../../server/relay.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/names.ts'
 import { START } from '../helpers/record.ts'
@@ -33,7 +33,7 @@ async function openPage(hash: string) {
   afterAll(() => void socket.disconnect())
   const views: PublicView[] = []
   socket.on('request:update', (view: PublicView) => views.push(view))
-  const answer = (await socket.timeout(3000).emitWithAck('request:watch', { hash })) as WatchAnswer
+  const answer = (await socket.timeout(3000).emitWithAck('request:watch', { hash })) as WatchResponse
   if (!answer.ok) throw new Error(`refused: ${answer.problem.code}`)
   views.unshift(answer.data)
   return { views, last: () => views.at(-1) as PublicView, close: () => socket.disconnect() }

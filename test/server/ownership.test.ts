@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { Command } from '../../core/domain/command.ts'
 import type { PublicView } from '../../core/domain/record.ts'
 import { decodeRecord } from '../../core/records/codec.ts'
-import type { WatchAnswer } from '../../server/relay.ts'
+import type { WatchResponse } from '../../server/relay.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/names.ts'
 import { ASK, aHash, START, step, TTL_SECONDS } from '../helpers/record.ts'
@@ -381,7 +381,7 @@ describe('a socket', () => {
     sockets.push(socket)
     const updates: PublicView[] = []
     socket.on('request:update', (view) => updates.push(view))
-    const watch = (message: object): Promise<WatchAnswer> =>
+    const watch = (message: object): Promise<WatchResponse> =>
       socket.timeout(3000).emitWithAck('request:watch', message)
     return { updates, watch, socket }
   }

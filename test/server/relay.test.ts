@@ -1,7 +1,7 @@
 import { io, type Socket } from 'socket.io-client'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { PublicView, RequestRecord } from '../../core/domain/record.ts'
-import type { WatchAnswer } from '../../server/relay.ts'
+import type { WatchResponse } from '../../server/relay.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/names.ts'
 import { ASK, aHash, aRecord, PRIVATE, START, step, TTL_SECONDS } from '../helpers/record.ts'
@@ -34,13 +34,13 @@ async function connect() {
     socket,
     updates,
     expired,
-    watch: (message: unknown): Promise<WatchAnswer> =>
+    watch: (message: unknown): Promise<WatchResponse> =>
       socket.timeout(3000).emitWithAck('request:watch', message),
     versions: (hash: string) => updates.filter((view) => view.hash === hash).map((view) => view.version),
   }
 }
 
-async function watched(answer: Promise<WatchAnswer>): Promise<PublicView> {
+async function watched(answer: Promise<WatchResponse>): Promise<PublicView> {
   const given = await answer
   if (!given.ok) throw new Error(`refused: ${given.problem.code}`)
   return given.data

@@ -3,7 +3,7 @@ import { connect, type Socket as TcpSocket } from 'node:net'
 import { io, type Socket } from 'socket.io-client'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import type { PublicView } from '../../core/domain/record.ts'
-import type { WatchAnswer } from '../../server/relay.ts'
+import type { WatchResponse } from '../../server/relay.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { OPCODE, openWebSocket, type RawWebSocket } from '../helpers/raw-websocket.ts'
 import { aHash, START, step, TTL_SECONDS } from '../helpers/record.ts'
@@ -33,7 +33,7 @@ async function connectPage() {
   return {
     socket,
     updates,
-    watch: (message: unknown): Promise<WatchAnswer> =>
+    watch: (message: unknown): Promise<WatchResponse> =>
       socket.timeout(3000).emitWithAck('request:watch', message),
   }
 }
@@ -54,7 +54,7 @@ async function openRaw(
   return raw
 }
 
-const codeOf = (answer: WatchAnswer) => (answer.ok ? 'ok' : answer.problem.code)
+const codeOf = (answer: WatchResponse) => (answer.ok ? 'ok' : answer.problem.code)
 
 // Opened first and looked at last: it takes its time.
 const mute = await openWebSocket(address, { join: false })

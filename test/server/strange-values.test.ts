@@ -5,7 +5,7 @@
 import { io } from 'socket.io-client'
 import { describe, expect, it } from 'vitest'
 import { decodeRecord } from '../../core/records/codec.ts'
-import type { WatchAnswer } from '../../server/relay.ts'
+import type { WatchResponse } from '../../server/relay.ts'
 import { useCli } from '../helpers/cli.ts'
 import { keys } from '../helpers/names.ts'
 import { START, step } from '../helpers/record.ts'
@@ -105,7 +105,7 @@ const LOOKS: Record<string, (hash: string) => Promise<{ version: number; current
     },
     socket: async (hash) => {
       const socket = io(server.address, { transports: ['websocket'], forceNew: true, reconnection: false })
-      const answer = (await socket.timeout(3000).emitWithAck('request:watch', { hash })) as WatchAnswer
+      const answer = (await socket.timeout(3000).emitWithAck('request:watch', { hash })) as WatchResponse
       socket.disconnect()
       if (!answer.ok) throw new Error(answer.problem.code)
       return answer.data

@@ -1,4 +1,4 @@
-/** The server put together from its parts: the same in its process and in the tests. Listens to nothing yet. */
+/** Composes the server from its parts, for its process and for tests. Does not listen yet. */
 import { setMaxListeners } from 'node:events'
 import { createServer, type Server as HttpServer } from 'node:http'
 import { createEnqueueRequest } from '../core/actions/enqueue-request.ts'
@@ -19,7 +19,8 @@ import { createIdempotency } from '../core/store/idempotency-keys.ts'
 import { createRequestStore, type RequestStore } from '../core/store/request-store.ts'
 import { createSubjects } from '../core/store/subject-limits.ts'
 import { createPlaces } from '../core/store/unfinished-limits.ts'
-import { createApp } from './app.ts'
+import { createAcceptRequest } from './accept-request.ts'
+import { type AppDeps, createApp } from './app.ts'
 import { openAssets } from './assets.ts'
 import { createOriginCheck } from './middleware/origin.ts'
 import { createOwnership } from './ownership.ts'
@@ -35,10 +36,10 @@ export interface ServerDeps {
   subscriber: RedisClient
   secret: Pick<InstallationSecret, 'digest'>
   config: Pick<Config, 'requestTtlSeconds' | 'server'>
-  /** The folder with what the browser loads. */
+  /** The folder of the built browser files. */
   assets: string
   log: Log
-  /** The time of every request, milliseconds since 1970: that of Redis (core/redis/clock.ts). */
+  /** Redis's clock (core/redis/clock.ts), which all times of a request come from: milliseconds since 1970. */
   now?: () => number
 }
 
@@ -47,31 +48,65 @@ export interface ComposedServer {
   readonly store: RequestStore
   readonly live: RequestWatcher
   readonly queues: Queues
-  /** Answers who waits, hangs up on who stays, and lets go of everything; the connections are the caller's to close. */
+  /** Ends open responses, closes remaining HTTP connections after 2 s, releases everything but the Redis connections. */
   stop(): Promise<void>
 }
 
 const SUBSCRIBE_TIMEOUT_MS = 900
-/** Nobody reads faster than 20 states a second. */
+/** 20 states a second are as many as anyone can read. */
 const THROTTLE_MS = 50
 const CLOSE_TIMEOUT_MS = 2_000
-/** A client that takes nothing of its answer for so long is gone. Streams and long polls say something more often. */
+/** A client that has accepted no data for so long is treated as disconnected. Streams and long polls write more often. */
 const IDLE_TIMEOUT_MS = 60_000
 /**
- * Pages that poll ask every 5 s, which is when Node would hang up; proxies keep a connection for 60 s and must not be the
- * ones who find it closed.
+ * Longer than the 60 s for which proxies keep idle connections, so that the proxy closes them, never the server under a
+ * request. Node's default of 5 s is the interval at which pages poll.
  */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000
 
-export function composeServer({
-  redis,
-  subscriber,
-  secret,
-  config,
-  assets,
-  log,
-  now,
-}: ServerDeps): ComposedServer {
+export function composeServer(deps: ServerDeps): ComposedServer {
+  const { log, now, config } = deps
+  const core = openCore(deps)
+  const { store, queues, live, bus } = core
+  const ownership = createOwnership({
+    mode: config.server.ownerCheck,
+    store,
+    ttlSeconds: config.requestTtlSeconds,
+    now,
+  })
+  const isAllowedOrigin = createOriginCheck(config.server)
+  const sessions = createSessions(deps.secret)
+  const stopping = new AbortController()
+  // Every open stream and long poll adds a listener.
+  setMaxListeners(0, stopping.signal)
+
+  const app = composeApp(deps, core, { ownership, isAllowedOrigin, sessions, stopping: stopping.signal })
+  const http = createServer({ keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS }, app)
+  http.setTimeout(IDLE_TIMEOUT_MS)
+  const relay = createRelay({ http, live, health: bus.health, ownership, sessions, isAllowedOrigin, log })
+
+  return {
+    http,
+    store,
+    live,
+    queues,
+    async stop() {
+      stopping.abort()
+      const closed = new Promise<void>((resolve) => http.close(() => resolve()))
+      relay.stop()
+      // An idle keep-alive connection must not delay the exit of the process.
+      const closeTimer = setTimeout(() => http.closeAllConnections(), CLOSE_TIMEOUT_MS)
+      await closed
+      clearTimeout(closeTimer)
+      await queues.stop()
+      live.stop()
+      bus.stop()
+    },
+  }
+}
+
+/** What the server uses of core: requests in Redis, their queues, their updates. */
+function openCore({ redis, subscriber, config, log, now }: ServerDeps) {
   const ttlSeconds = config.requestTtlSeconds
   const store = createRequestStore({ redis, ttlSeconds, now, log })
   const bus = createChannelSubscriber({ redis, subscriber, log })
@@ -86,71 +121,52 @@ export function composeServer({
     places: createQueuePlaces({ queues, now }),
     now,
   })
+  return { store, bus, queues, live }
+}
+
+function composeApp(
+  { redis, secret, config, assets, log, now }: ServerDeps,
+  { store, bus, queues, live }: ReturnType<typeof openCore>,
+  access: Pick<AppDeps, 'ownership' | 'isAllowedOrigin' | 'sessions' | 'stopping'>,
+) {
+  const ttlSeconds = config.requestTtlSeconds
   const subjects = createSubjects({ redis, limits: config.server.subjectLimits, now })
   const idempotency = createIdempotency({ redis })
-  const ownership = createOwnership({ mode: config.server.ownerCheck, store, ttlSeconds, now })
-  const isAllowedOrigin = createOriginCheck(config.server)
-  const sessions = createSessions(secret)
-  const files = openAssets(assets)
-  const stopping = new AbortController()
-  // Every open stream and long poll listens.
-  setMaxListeners(0, stopping.signal)
-
-  const http = createServer(
-    { keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS },
-    createApp({
-      submit: createSubmit({
-        store,
-        queues,
-        enqueueRequest: createEnqueueRequest({ store, queues, subjects }),
-        places: createPlaces({ redis, limits: config.server, ttlSeconds, now: now ?? Date.now }),
-        idempotency,
-        ownerCheck: config.server.ownerCheck,
-        secret,
-        limits: config.server,
-        ttlSeconds,
-        now,
-      }),
-      requests: createRequestActions({ store, queues, subjects, ttlSeconds, now }),
-      failures: createFailures({ redis, now }),
-      live,
-      health: bus.health,
-      ownership,
-      sessions,
-      isAllowedOrigin,
-      pages: createPages({ ttlSeconds, asset: files.href, now }),
-      refusedForms: createRefusedForms({
-        refusals: createRefusals({ redis, secret, ttlSeconds }),
-        sessions,
-        now,
-      }),
-      redis,
-      readiness: createReadiness({ redis, queues: allQueues().map(({ name }) => name) }),
-      stopping: stopping.signal,
-      assets: files,
-      settings: config.server,
-      log,
-    }),
-  )
-  http.setTimeout(IDLE_TIMEOUT_MS)
-  const relay = createRelay({ http, live, health: bus.health, ownership, sessions, isAllowedOrigin, log })
-
-  return {
-    http,
+  const acceptRequest = createAcceptRequest({
     store,
-    live,
     queues,
-    async stop() {
-      stopping.abort()
-      const closed = new Promise<void>((resolve) => http.close(() => resolve()))
-      relay.stop()
-      // Whoever keeps an idle connection open must not keep the process.
-      const closeTimer = setTimeout(() => http.closeAllConnections(), CLOSE_TIMEOUT_MS)
-      await closed
-      clearTimeout(closeTimer)
-      await queues.stop()
-      live.stop()
-      bus.stop()
-    },
-  }
+    enqueueRequest: createEnqueueRequest({ store, queues, subjects }),
+    places: createPlaces({ redis, limits: config.server, ttlSeconds, now: now ?? Date.now }),
+    idempotency,
+    secret,
+    ttlSeconds,
+    now,
+  })
+  const files = openAssets(assets)
+  return createApp({
+    ...access,
+    submit: createSubmit({
+      acceptRequest,
+      idempotency,
+      ownerCheck: config.server.ownerCheck,
+      limits: config.server,
+      ttlSeconds,
+      now,
+    }),
+    requests: createRequestActions({ store, queues, subjects, ttlSeconds, now }),
+    failures: createFailures({ redis, now }),
+    live,
+    health: bus.health,
+    pages: createPages({ ttlSeconds, asset: files.href, now }),
+    refusedForms: createRefusedForms({
+      refusals: createRefusals({ redis, secret, ttlSeconds }),
+      sessions: access.sessions,
+      now,
+    }),
+    redis,
+    readiness: createReadiness({ redis, queues: allQueues().map(({ name }) => name) }),
+    assets: files,
+    settings: config.server,
+    log,
+  })
 }

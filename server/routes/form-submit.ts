@@ -6,8 +6,9 @@ import { createHash } from 'node:crypto'
 import type { RequestActions } from '../../core/actions/request-actions.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import type { PublicView } from '../../core/domain/record.ts'
+import { MAX_ENDED_CHECKED } from '../accept-request.ts'
 import type { Caller } from '../middleware/caller.ts'
-import { MAX_ENDED_CHECKED, type Submit } from '../submit-request.ts'
+import type { Submit } from '../submit-request.ts'
 
 export interface FormSubmission extends Caller {
   slug: string

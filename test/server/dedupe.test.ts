@@ -1,6 +1,6 @@
 /** A service with `dedupe: "active"`: the same person asking the same thing gets the running request back. */
 import { describe, expect, test } from 'vitest'
-import { MAX_ENDED_CHECKED } from '../../server/submit-request.ts'
+import { MAX_ENDED_CHECKED } from '../../server/accept-request.ts'
 import { START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'

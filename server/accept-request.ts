@@ -1,0 +1,115 @@
+/**
+ * Creates the request of a validated submission: its record, its job, its place among the unfinished requests. Where the
+ * service deduplicates, an identical running request of the session is returned instead.
+ */
+import type { EnqueueRequest } from '../core/actions/enqueue-request.ts'
+import type { Service } from '../core/catalog/define-service.ts'
+import { createRecord } from '../core/domain/create-record.ts'
+import { AppError } from '../core/domain/errors.ts'
+import { isFinal, type PublicView, toPublicView } from '../core/domain/record.ts'
+import type { Queues } from '../core/queue/queues.ts'
+import type { InstallationSecret } from '../core/redis/installation-secret.ts'
+import { fingerprint, type Idempotency, type IdempotencyClaim } from '../core/store/idempotency-keys.ts'
+import type { RequestStore } from '../core/store/request-store.ts'
+import { subjectOf } from '../core/store/subject-limits.ts'
+import type { Places } from '../core/store/unfinished-limits.ts'
+import { hashToken } from './ownership.ts'
+import type { Schedule } from './schedule.ts'
+
+/** How many ended requests with the same content are checked for a running one before another is created. */
+export const MAX_ENDED_CHECKED = 20
+
+/** A validated submission and the claim its request is created under. */
+export interface SubmissionPlan {
+  service: Service
+  data: Record<string, string>
+  schedule: Schedule
+  claim: IdempotencyClaim
+  submitter: string
+  sessionId: string | null
+  ownerToken: string | null
+}
+
+/** @throws AppError `subject_limit_reached`, `too_many_unfinished`, `queue_full`, `storage_unavailable` */
+export type AcceptRequest = (plan: SubmissionPlan) => Promise<PublicView>
+
+export interface AcceptRequestDeps {
+  store: Pick<RequestStore, 'read'>
+  queues: Pick<Queues, 'position'>
+  /** Bounds the number of unfinished requests. */
+  places: Places
+  enqueueRequest: EnqueueRequest
+  idempotency: Idempotency
+  secret: Pick<InstallationSecret, 'digest'>
+  ttlSeconds: number
+  now?: () => number
+}
+
+export function createAcceptRequest(deps: AcceptRequestDeps): AcceptRequest {
+  const { store, idempotency, ttlSeconds, now = Date.now } = deps
+
+  return async (plan) => {
+    const { service, data, schedule, sessionId, claim: newClaim } = plan
+    // Only a session identifies a submitter: many people may share an address, so a program without a session always
+    // gets a request of its own.
+    const mayDeduplicate = service.dedupe === 'active' && schedule.runAt === null
+    if (!mayDeduplicate || sessionId === null) return createRequest(plan, deps)
+    const caller = `active:${sessionId}`
+    let key = fingerprint(sessionId, [service.slug, data])
+    for (let ended = 0; ended < MAX_ENDED_CHECKED; ended++) {
+      const claim = await withStorageErrors(() => idempotency.claim(caller, key, newClaim))
+      const stored = await store.read(claim.hash)
+      if (stored && !isFinal(stored.record.status)) return toPublicView(stored.record, now())
+      if (!stored && !(await withStorageErrors(() => idempotency.getResponse(caller, key)))) {
+        // Not created yet, or the process that claimed the key crashed: create it now, under the claimed hash.
+        const view = await createRequest({ ...plan, claim }, deps)
+        return withStorageErrors(() =>
+          idempotency.saveResponse(caller, key, view, responseTtlSeconds(claim, ttlSeconds)),
+        )
+      }
+      key = fingerprint(key, [claim.hash])
+    }
+    return createRequest(plan, deps)
+  }
+}
+
+async function createRequest(
+  { service, data, schedule, claim, sessionId, submitter, ownerToken }: SubmissionPlan,
+  { queues, places, enqueueRequest, secret, ttlSeconds, now = Date.now }: AcceptRequestDeps,
+): Promise<PublicView> {
+  const { hash, createdAt } = claim
+  const record = createRecord({
+    hash,
+    service,
+    requestData: data,
+    sessionId,
+    ownerHash: ownerToken && hashToken(ownerToken),
+    submitter,
+    subject: subjectOf(service, data, secret),
+    ...schedule,
+    now: createdAt,
+    ttlSeconds,
+  })
+  const position = await withStorageErrors(async () => {
+    await places.reserve(record)
+    await enqueueRequest(record, service).catch(async (error: unknown) => {
+      // The only error that guarantees that nothing was created.
+      if (error instanceof AppError && error.code === 'subject_limit_reached') await places.release(record)
+      throw error
+    })
+    return queues.position(hash, service.queue)
+  })
+  return toPublicView(record, now(), position)
+}
+
+/** How long the response stays stored: a request that ends at its deadline is readable for another `ttlSeconds`. */
+export const responseTtlSeconds = ({ keptSeconds }: IdempotencyClaim, ttlSeconds: number): number =>
+  keptSeconds + ttlSeconds
+
+export async function withStorageErrors<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    throw cause instanceof AppError ? cause : new AppError('storage_unavailable', { cause })
+  }
+}

@@ -49,7 +49,7 @@ describe('docs/API.md', () => {
     'names the socket event %s',
     (event) => {
       expect(api).toContain(`\`${event}\``)
-      expect(read('server/relay.ts')).toContain(`'${event}'`)
+      expect(read('server/socket-watches.ts')).toContain(`'${event}'`)
     },
   )
 

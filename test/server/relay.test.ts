@@ -1,7 +1,7 @@
 import { io, type Socket } from 'socket.io-client'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { PublicView, RequestRecord } from '../../core/domain/record.ts'
-import type { WatchResponse } from '../../server/relay.ts'
+import type { WatchResponse } from '../../server/socket-watches.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/names.ts'
 import { ASK, aHash, aRecord, PRIVATE, START, step, TTL_SECONDS } from '../helpers/record.ts'

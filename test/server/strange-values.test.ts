@@ -5,7 +5,7 @@
 import { io } from 'socket.io-client'
 import { describe, expect, it } from 'vitest'
 import { decodeRecord } from '../../core/records/codec.ts'
-import type { WatchResponse } from '../../server/relay.ts'
+import type { WatchResponse } from '../../server/socket-watches.ts'
 import { useCli } from '../helpers/cli.ts'
 import { keys } from '../helpers/names.ts'
 import { START, step } from '../helpers/record.ts'

@@ -1,0 +1,131 @@
+/** `request:watch` and `request:unwatch`: the requests that one socket watches. */
+import type { Socket } from 'socket.io'
+import { z } from 'zod'
+import { AppError } from '../core/domain/errors.ts'
+import type { PublicView } from '../core/domain/record.ts'
+import { isRequestHash } from '../core/domain/request-id.ts'
+import type { RequestWatcher } from '../core/pubsub/request-watcher.ts'
+import type { Log } from '../core/runtime/log.ts'
+import { type Ownership, parseOwnerToken } from './ownership.ts'
+import { type Problem, toProblem } from './problem.ts'
+import { MAX_WATCHED, type SocketLimits } from './socket-limits.ts'
+import { sendUpdate } from './websocket-frame.ts'
+
+export type WatchResponse = { ok: true; data: PublicView } | { ok: false; problem: Problem }
+type Acknowledge = (response: WatchResponse) => void
+
+export interface ClientEvents {
+  'request:watch': (message: unknown, acknowledge: Acknowledge) => void
+  'request:unwatch': (message: unknown) => void
+}
+export interface ServerEvents {
+  'request:update': (view: PublicView) => void
+  'request:expired': (event: { hash: string }) => void
+  'service:degraded': () => void
+  'service:restored': () => void
+}
+export type ClientSocket = Socket<ClientEvents, ServerEvents>
+
+/** The state of one socket. Small, because a server has many sockets. */
+export interface Watcher {
+  socket: ClientSocket
+  limits: SocketLimits
+  sessionId: string | null
+  /** By hash; the value resolves with the function that ends the watch. */
+  watches: Map<string, Promise<() => void>>
+}
+
+export interface SocketWatches {
+  watch(watcher: Watcher, message: unknown, acknowledge: Acknowledge): Promise<void>
+  unwatch(watcher: Watcher, message: unknown): void
+  unwatchAll(watcher: Watcher): void
+}
+
+const watchMessageSchema = z.object({
+  hash: z.string().refine(isRequestHash),
+  version: z.number().int().optional(),
+  owner_token: z.unknown().optional(),
+})
+
+export function createSocketWatches({
+  live,
+  ownership,
+  log,
+}: {
+  live: RequestWatcher
+  ownership: Ownership
+  log: Log
+}): SocketWatches {
+  /** Watching a request again replaces the watch and returns the current state. */
+  async function startWatch(watcher: Watcher, hash: string, ownerToken: string | null): Promise<PublicView> {
+    const { socket, sessionId, watches } = watcher
+    stopWatch(watcher, hash)
+    const started = ownership.check(hash, { sessionId, ownerToken }, 'read').then(() =>
+      live.watch(hash, {
+        update: (update) => sendUpdate(socket.conn, update),
+        expired: () => {
+          watches.delete(hash)
+          socket.emit('request:expired', { hash })
+        },
+      }),
+    )
+    const stop = started.then((watch) => watch.stop)
+    // `started` is awaited below and reports a failure; `stop` may have no reader, so its rejection is ignored here.
+    stop.catch(() => {})
+    watches.set(hash, stop)
+    try {
+      return (await started).latest.view
+    } catch (error) {
+      if (watches.get(hash) === stop) watches.delete(hash)
+      throw error
+    }
+  }
+
+  return {
+    async watch(watcher, message, acknowledge) {
+      const { limits, watches } = watcher
+      try {
+        const { hash, owner_token } = parseWatchMessage(message)
+        if (!watches.has(hash) && watches.size >= MAX_WATCHED) {
+          throw new AppError('rate_limited', { detail: `A socket watches at most ${MAX_WATCHED} requests.` })
+        }
+        acknowledge({ ok: true, data: await startWatch(watcher, hash, parseOwnerToken(owner_token)) })
+        limits.markSuccess()
+      } catch (error) {
+        const problem = error instanceof AppError ? error : new AppError('internal_error', { cause: error })
+        if (problem.status === 500) log.error({ err: problem }, 'a watch failed')
+        if (problem.status >= 500) limits.markSuccess()
+        acknowledge(toRejection(problem))
+      }
+    },
+
+    unwatch(watcher, message) {
+      const parsed = watchMessageSchema.safeParse(message)
+      if (parsed.success && stopWatch(watcher, parsed.data.hash)) watcher.limits.markSuccess()
+    },
+
+    unwatchAll(watcher) {
+      for (const hash of [...watcher.watches.keys()]) stopWatch(watcher, hash)
+    },
+  }
+}
+
+/** @returns whether the request was being watched */
+function stopWatch({ watches }: Watcher, hash: string): boolean {
+  watches.get(hash)?.then(
+    (stop) => stop(),
+    () => {},
+  )
+  return watches.delete(hash)
+}
+
+export const toRejection = (error: AppError): WatchResponse => ({ ok: false, problem: toProblem(error) })
+
+function parseWatchMessage(message: unknown): z.infer<typeof watchMessageSchema> {
+  const parsed = watchMessageSchema.safeParse(message)
+  if (parsed.success) return parsed.data
+  const { hash } = (message ?? {}) as { hash?: unknown }
+  throw typeof hash === 'string' && !isRequestHash(hash)
+    ? new AppError('request_not_found')
+    : new AppError('invalid_parameter', { detail: 'Send { hash, version?, owner_token? }.' })
+}

@@ -2,7 +2,7 @@
  * The pages people use, all of them without script. Each address shows the request as it is now, or leads to the
  * address that fits its state.
  */
-import { type Request, Router } from 'express'
+import { type Request, type RequestHandler, Router } from 'express'
 import { nanoid } from 'nanoid'
 import type { Service } from '../../core/catalog/define-service.ts'
 import { findService } from '../../core/catalog/index.ts'
@@ -13,6 +13,7 @@ import { cookieMarkOf, currentPageLink, withCookieMark, withoutCookieMark } from
 import { createFormSubmit } from './form-submit.ts'
 import type { PageDeps } from './page-deps.ts'
 import { parseFormBody, readForm } from './parse-form.ts'
+import { addRequestForms } from './request-forms.ts'
 import { addRequestPages } from './request-pages.ts'
 
 export function createPageRoutes(deps: PageDeps): Router {
@@ -72,8 +73,19 @@ export function createPageRoutes(deps: PageDeps): Router {
     res.redirect(303, currentPageLink(view))
   })
 
+  router.use('/services/:slug/:page/:hash', setPrivateHeaders)
   addRequestPages(router, deps)
+  addRequestForms(router, deps)
   return router
+}
+
+/** Nothing of a request may stay in a cache or reach a search engine. */
+const setPrivateHeaders: RequestHandler = (_req, res, next) => {
+  res.set({
+    'Cache-Control': 'no-store',
+    'X-Robots-Tag': 'noindex, nofollow',
+  })
+  next()
 }
 
 function requireService(req: Request): Service {

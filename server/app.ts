@@ -1,4 +1,4 @@
-/** The Express app: what stands before every call, the API, the pages, and the border for errors. Starts nothing. */
+/** The Express app: common middleware, the API, the pages, the error handler. Listens to nothing. */
 import type { RequestListener } from 'node:http'
 import compression from 'compression'
 import cors from 'cors'
@@ -45,9 +45,9 @@ export interface AppDeps {
   isAllowedOrigin: IsAllowedOrigin
   pages: Pages
   refusedForms: RefusedForms
-  /** For counting calls; the fail-fast connection. */
+  /** The fail-fast connection, for rate limits. */
   redis: RedisClient
-  /** What `/readyz` asks. */
+  /** Answers `/readyz`. */
   readiness: { check(): Promise<Readiness> }
   stopping: AbortSignal
   assets: Pick<Assets, 'serve'>
@@ -137,14 +137,14 @@ export function createApp(deps: AppDeps): RequestListener {
   app.use(notFound)
   app.use(handleErrors({ log, renderPage: createRenderProblem(pages, refusedForms) }))
 
-  // Who may read must be looked at there, and who is to be logged is seen there.
+  // The fast path skips the ownership check of reads and the log of calls.
   if (settings.ownerCheck === 'all' || logsCalls) return app
   return createStatusFastPath(app, answerStatus, captureHeaders(...onEveryResponse))
 }
 
 /**
- * Nothing inline, nothing from elsewhere, no framing. The address of a request is its key and goes to no other site; our
- * own pages say where a form comes from (middleware/origin.ts).
+ * No inline or foreign content, no framing. `same-origin` hides a request's address, which grants access to it, from other
+ * sites, and lets the server's own pages send the Origin or Referer that middleware/origin.ts checks.
  */
 function securityHeaders() {
   return helmet({
@@ -164,14 +164,14 @@ function securityHeaders() {
     },
     referrerPolicy: { policy: 'same-origin' },
     frameguard: { action: 'deny' },
-    // Whether a whole domain speaks only TLS is for whoever runs its proxy to say.
+    // HSTS covers a whole domain: the operator sets it at the TLS proxy.
     strictTransportSecurity: false,
   })
 }
 
 /**
- * Pages of these sites may read and act as any program may: with a request's hash and, where it is asked for, its
- * owner's token, but without the visitor's cookies.
+ * CORS for pages of the allowed sites. They may read and act as programs do, with a request's hash and, under OWNER_CHECK,
+ * its owner token, but without the visitor's cookies.
  */
 function crossOrigin(origins: readonly string[]): RequestHandler {
   const handle = cors({
@@ -182,7 +182,7 @@ function crossOrigin(origins: readonly string[]): RequestHandler {
     maxAge: 24 * 3600,
   })
   return (req, res, next) => {
-    // A browser's question whether it may call, or a call of a method that is not known here.
+    // An OPTIONS call that is no preflight goes to the routes, which refuse the method.
     const isPreflight = req.headers['access-control-request-method'] !== undefined
     if (req.method === 'OPTIONS' && !isPreflight) return next()
     handle(req, res, next)
@@ -190,15 +190,15 @@ function crossOrigin(origins: readonly string[]): RequestHandler {
 }
 
 /**
- * Answers that are the same for everybody, or hold nothing of a request. What must not be kept (`no-store`) has people's
- * data beside parts of its address: its compressed length would tell who can choose the address about the data (BREACH).
+ * Compresses responses without personal data. A `no-store` response holds personal data next to parts of its address: its
+ * compressed length would reveal that data to an attacker who chooses the address (BREACH).
  */
 const compressed = compression({
   filter: (req, res) =>
     !String(res.getHeader('Cache-Control')).includes('no-store') && compression.filter(req, res),
 })
 
-/** Method, path, status and time: never headers, queries or bodies, where people's data is. */
+/** Logs method, path, status and time; never headers, queries or bodies, which hold personal data. */
 function logCalls(log: Log) {
   return pinoHttp({
     logger: log,

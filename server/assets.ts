@@ -1,4 +1,4 @@
-/** What the browser loads, as `public/build.mjs` made it: where each file is, and how long it may be kept. */
+/** Serves the browser files that `public/build.mjs` built, with their cache headers. */
 import { existsSync, readFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
@@ -6,7 +6,7 @@ import type { RequestHandler } from 'express'
 import sirv from 'sirv'
 
 export interface Assets {
-  /** The address of a file for our own pages: by the hash of its content where it has one. */
+  /** The address of a file for the server's own pages: with its content hash, where it has one. */
   href(name: string): string
   serve: RequestHandler
 }
@@ -15,8 +15,8 @@ export interface Assets {
 const HASHED = /\.[0-9a-f]{10}(\.\w+)$/
 
 /**
- * A name with a hash always means the same bytes. A name whose hash is not of this build is asked for by a page, or an
- * element on another site, of another version during a deploy: it gets the file of this version, which is not kept.
+ * A hashed name always means the same bytes. During a deploy, a page or an embedded element of another version requests
+ * names whose hash is not in this build: it gets this version's file, uncached.
  */
 export function openAssets(folder: string): Assets {
   const manifest = join(folder, 'manifest.json')
@@ -39,9 +39,9 @@ export function openAssets(folder: string): Assets {
 
 function setHeaders(res: ServerResponse, path: string): void {
   res.setHeader('Cache-Control', HASHED.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache')
-  // Script, style and font are nobody's secret, and the element on another site needs them.
+  // Scripts, styles and fonts are public, and the element embedded on other sites needs them.
   res.setHeader('Access-Control-Allow-Origin', '*')
   res.setHeader('Cross-Origin-Resource-Policy', 'cross-origin')
-  // Tells the element whether the server is reached by HTTP/2: only then does it open an event stream.
+  // Lets the element see whether it reaches the server by HTTP/2: only then does it open an event stream.
   res.setHeader('Timing-Allow-Origin', '*')
 }

@@ -1,14 +1,14 @@
 /**
- * Answers who offers another protocol than ours. Some programs offer HTTP/2 with every plain call (Java's HttpClient,
- * `curl --http2`), and once anybody listens for upgrades, Node takes such a call for nothing else. So it is put back onto
- * its connection without the offer, and served like any other.
+ * Ignores upgrades to protocols other than WebSocket, as HTTP allows. Some clients offer HTTP/2 with each plain call (Java's
+ * HttpClient, `curl --http2`); once an `upgrade` listener exists, Node hands such a call to it alone. It is put back onto
+ * its connection without the upgrade headers and served as a normal request.
  */
 import type { Server as HttpServer, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 
 const UPGRADE_HEADER = /^(?:upgrade|http2-settings)$/i
 
-/** @param except where this path begins, somebody else answers */
+/** @param exceptPath upgrades of paths with this prefix are left to other listeners */
 export function ignoreForeignUpgrades(http: HttpServer, { exceptPath }: { exceptPath: string }): void {
   http.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (req.url?.startsWith(exceptPath)) return

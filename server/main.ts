@@ -1,4 +1,4 @@
-/** The server's process: `npm run start:server`. Answers people and programs; does no work of its own. */
+/** The server process (`npm run start:server`): serves pages, API and sockets; runs no jobs. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -1,8 +1,8 @@
 /**
- * Who may look at a request, and who may act on it. By default whoever knows the hash; OWNER_CHECK asks for more: the
- * session that made the request (browsers, by cookie) or the token that its submit was answered with (programs).
+ * Decides who may read a request and who may act on it. By default anyone who knows the hash may; OWNER_CHECK requires the
+ * session that submitted the request (browsers, by cookie) or the owner token that the submit returned (programs).
  *
- * The one place that decides; API, pages and sockets only bring what they were shown.
+ * The only place that decides: API, pages and sockets pass on the credentials they were given.
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import { AppError, nullIfUnreadable } from '../core/domain/errors.ts'
@@ -11,24 +11,24 @@ import { isRequestHash, notFoundOrExpired } from '../core/domain/request-id.ts'
 import type { OwnerCheck } from '../core/runtime/config.ts'
 import type { RequestStore } from '../core/store/request-store.ts'
 
-/** What somebody shows to say who they are; null what they do not have. */
+/** What a caller presents; null where it has none. */
 export interface Credentials {
   sessionId: string | null
   ownerToken: string | null
 }
 
-/** `read`: see how a request stands. `act`: hand over a code, ask for another, cancel. */
+/** `read`: see the request. `act`: submit a code, request another one, cancel. */
 export type Permission = 'read' | 'act'
 
 export interface Ownership {
   /** @throws AppError `request_not_found`, `request_expired`, and only then `not_owner`; `storage_unavailable` */
   check(hash: string, credentials: Credentials, permission: Permission): Promise<void>
-  /** The same as a question: false instead of `not_owner`. */
+  /** Like `check`, but returns false instead of throwing `not_owner`. */
   allows(hash: string, credentials: Credentials, permission: Permission): Promise<boolean>
   /**
-   * What this browser session once typed into the form of this service, in its plain form. Whoever else knows the hash
-   * learns nothing of it, whatever OWNER_CHECK says.
-   * @returns null for anybody else, and where there is no such request (any more)
+   * The values that this browser session submitted in the form of this service. Other sessions never get them, whatever
+   * OWNER_CHECK is.
+   * @returns null for other sessions, and when the request does not exist or has expired
    * @throws AppError `storage_unavailable`
    */
   submittedValues(
@@ -75,17 +75,17 @@ export function createOwnership({
   }
 }
 
-/** Another program may have put anything there; forms ask for text. */
+/** Another program may have stored any JSON; form fields are text. */
 const textValues = (data: Record<string, unknown>): Record<string, string> =>
   Object.fromEntries(
     Object.entries(data).filter((each): each is [string, string] => typeof each[1] === 'string'),
   )
 
-/** Whether this browser session made the request. */
+/** Whether this browser session submitted the request. */
 const isFromSession = ({ session_id: owner }: RequestRecord, sessionId: string | null): boolean =>
   Boolean(owner) && sessionId !== null && constantTimeEqual(sessionId, owner as string)
 
-/** What names no owner, as the records of other programs, stays with whoever knows its hash. */
+/** A record without an owner, as other programs write them, belongs to anyone who knows its hash. */
 function isOwner(record: RequestRecord, { sessionId, ownerToken }: Credentials): boolean {
   const token = record.owner_hash ?? null
   if (!record.session_id && token === null) return true
@@ -93,7 +93,7 @@ function isOwner(record: RequestRecord, { sessionId, ownerToken }: Credentials):
   return byToken || isFromSession(record, sessionId)
 }
 
-/** Takes as long whatever is in them: how much of a guess is right cannot be measured. */
+/** Takes the same time for any content, so that timing does not reveal how much of a guess is right. */
 const constantTimeEqual = (a: string, b: string): boolean => timingSafeEqual(sha256(a), sha256(b))
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest()
 
@@ -101,11 +101,11 @@ const TOKEN_LENGTH = 32
 const TOKEN = new RegExp(`^[\\w-]{${TOKEN_LENGTH}}$`)
 
 /**
- * The token of the request that a submit makes: 192 bits. It can be told again to who repeats the submit, though it is
- * kept nowhere: the seed, random and of this one request, lies in Redis with what the Idempotency-Key stands for; the
- * key is the caller's. Neither the seed without the key nor a guessed key without the seed gives the token.
+ * Derives a request's owner token (192 bits). A repeated submit gets the same token although it is not stored: Redis holds
+ * the request's random seed with the idempotency claim, and the caller has the key. Neither the seed alone nor a guessed
+ * key alone gives the token.
  *
- * @param key the caller's Idempotency-Key; without one the seed is kept nowhere either
+ * @param key the caller's Idempotency-Key; without one the seed is not stored either
  */
 export const deriveOwnerToken = (seed: string, key: string | null): string =>
   createHmac('sha256', seed)
@@ -113,9 +113,9 @@ export const deriveOwnerToken = (seed: string, key: string | null): string =>
     .digest('base64url')
     .slice(0, TOKEN_LENGTH)
 
-/** What the record keeps of it. */
+/** The form in which the record stores a token. */
 export const hashToken = (token: string): string => sha256(token).toString('base64url')
 
-/** Null for what no token of ours looks like. */
+/** @returns null for anything that does not have the form of an owner token */
 export const parseOwnerToken = (given: unknown): string | null =>
   typeof given === 'string' && TOKEN.test(given) ? given : null

@@ -1,12 +1,12 @@
 /**
- * Long work of callers, such as parsing megabytes, is done in pieces, one after the other whoever sent them. After a few
- * milliseconds of it everybody else has the event loop for as long: many large bodies at the same moment hold up nobody.
+ * Runs CPU-heavy work of callers, such as parsing megabytes, in pieces, in the order of their arrival. After 5 ms of work
+ * the event loop is left to everything else for as long, so that many large bodies at once delay no other request.
  */
 const MAX_BUSY_MS = 5
 
 const pieces: (() => void)[] = []
 
-/** @param piece how long it holds the event loop is up to its caller; what it awaits does not count */
+/** @param piece keep its synchronous part short: it blocks the event loop; time it awaits does not count */
 export function paced<T>(piece: () => T | Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const isFirst = pieces.length === 0
@@ -35,7 +35,7 @@ function work(): void {
 
 let lastSerialRun: Promise<unknown> = Promise.resolve()
 
-/** Work that waits much for Redis and has many answers to handle at the same moment: one after the other. */
+/** Runs work one at a time: for work that mostly waits for Redis and then has many replies to handle at once. */
 export function runSerially<T>(work: () => Promise<T>): Promise<T> {
   const result = lastSerialRun.then(work)
   lastSerialRun = result.catch(() => {})

@@ -1,4 +1,4 @@
-/** Errors as RFC 9457 problem details: what programs get, over HTTP and in socket acknowledgements. */
+/** Errors as RFC 9457 problem details, for programs: over HTTP and in socket acknowledgements. */
 import { AppError, type FieldError } from '../core/domain/errors.ts'
 import { createTexts, isTextKey, type Locale, type Texts } from '../core/i18n/index.ts'
 
@@ -10,15 +10,15 @@ export interface Problem {
   code: string
   detail?: string
   retryable: boolean
-  /** Every bad field of a submitted form. */
+  /** Every invalid field of a submitted form. */
   errors?: { field: string; code: string; message: string }[]
-  /** How many there are besides, where there are too many to name. */
+  /** How many further errors were left out of `errors`. */
   more_errors?: number
 }
 
-/** As many mistakes are named. */
+/** Maximum number of field errors listed in one problem. */
 export const MAX_ERRORS = 20
-/** As many fields a posted form may have. */
+/** Maximum number of fields of a posted form. */
 export const MAX_FORM_FIELDS = 500
 
 export const PROBLEM_TYPE = 'application/problem+json'
@@ -45,7 +45,7 @@ export function toProblem(error: AppError, locale: Locale = 'en'): Problem {
   }
 }
 
-/** @param label what the field is called: by its name for programs, as on the form for people */
+/** @param label the field's name for programs, its label on the form for people */
 export function fieldErrorMessage(
   t: Texts['t'],
   { code, params }: Pick<FieldError, 'code' | 'params'>,
@@ -55,7 +55,7 @@ export function fieldErrorMessage(
   return t(isTextKey(key) ? key : 'field_error.invalid', { ...params, label })
 }
 
-/** What the parsers of Express throw, in our words; null when it is nobody's mistake but ours. */
+/** Errors of Express's parsers as AppErrors. @returns null for errors that the caller did not cause */
 export function fromHttpError(error: unknown): AppError | null {
   if (error instanceof AppError) return error
   const { status, type } = error as { status?: number; type?: string }
@@ -73,7 +73,7 @@ export function fromHttpError(error: unknown): AppError | null {
       })
   }
   if (error instanceof URIError)
-    return new AppError('invalid_parameter', { detail: 'The address is not well formed.' })
+    return new AppError('invalid_parameter', { detail: 'The address is malformed.' })
   return status !== undefined && status >= 400 && status < 500
     ? new AppError('invalid_parameter', { cause: error })
     : null

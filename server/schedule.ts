@@ -1,9 +1,9 @@
-/** When a request is to run and how urgent it is, as its submitter asks for it. */
+/** When a request runs and its priority, as its submitter asks for. */
 import { z } from 'zod'
 import { PRIORITIES } from '../core/catalog/define-service.ts'
 import type { FieldError } from '../core/domain/errors.ts'
 
-/** As given: anything, until it is read. */
+/** Unvalidated input. */
 export interface ScheduleOptions {
   /** Seconds from now. */
   delay?: unknown
@@ -19,17 +19,17 @@ export interface Limits {
 }
 
 export interface Schedule {
-  /** Milliseconds since 1970; null for at once. */
+  /** Milliseconds since 1970; null: immediately. */
   runAt: number | null
-  /** Undefined leaves it to the service. */
+  /** Undefined: the service's priority. */
   priority: number | undefined
 }
 
 const time = z.iso.datetime({ offset: true })
-/** Whoever means now may have a clock that is late by this much. */
+/** How far a `run_at` may lie in the past: a submitter who means now may have a slow clock. */
 const LATE_MS = 60_000
 
-/** Every wish that cannot be met is named; what is null was not wished for. */
+/** Reports every invalid option. A null option counts as absent. */
 export function readSchedule(
   { delay, run_at, priority }: ScheduleOptions,
   { maxDelaySeconds, topPriority }: Limits,

@@ -1,6 +1,6 @@
 /**
- * Browser sessions: a random id in a cookie, signed by the installation. A cookie that anybody else has made up counts for
- * nothing, wherever sessions are asked for.
+ * Browser sessions: a random id in a cookie, signed by the installation. A cookie with an invalid signature is ignored
+ * everywhere.
  */
 import { timingSafeEqual } from 'node:crypto'
 import { nanoid } from 'nanoid'
@@ -10,11 +10,11 @@ export const SESSION_COOKIE = 'halfway_session'
 const SIGNED_COOKIE = new RegExp(`(?:^|;\\s*)${SESSION_COOKIE}=([\\w-]{21})\\.([\\w-]{43})(?=;|$)`, 'g')
 
 export interface Sessions {
-  /** The id in a Cookie header; null without one that this installation has signed. */
+  /** The session id in a Cookie header; null without a validly signed one. */
   read(cookies: string | undefined): string | null
-  /** An id that nobody has. */
+  /** A new random id. */
   create(): string
-  /** The value of the cookie with this id. */
+  /** The cookie's value for this id. */
   sign(id: string): string
 }
 

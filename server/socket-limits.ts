@@ -1,7 +1,7 @@
 /**
- * The manners of a socket: how much it may send, how long it may only fail, how much it may leave unread. All of it is
- * counted for the connection, below Socket.IO: a client cannot begin anew by leaving and joining again, and what never
- * becomes an event (packets to unknown namespaces, answers nobody asked for) counts as well.
+ * Limits of a socket: messages per second, failures in a row, unread data. They are counted per connection, below
+ * Socket.IO, so that leaving and rejoining the namespace does not reset them, and packets that never become an event
+ * (for unknown namespaces, unrequested acknowledgements) count as well.
  */
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
@@ -11,21 +11,21 @@ import type { Log } from '../core/runtime/log.ts'
 export const MAX_WATCHED = 64
 export const MESSAGES_PER_SECOND = 20
 /**
- * Messages without one among them that was good. Four times what a socket may watch: where all its requests have just
- * expired it may ask for each, leave each, and do that once more.
+ * Messages in a row without a success. Four times the number of watches: a client whose requests have all just expired
+ * may watch and unwatch each of them twice.
  */
 const MAX_FAILURES_IN_A_ROW = 4 * MAX_WATCHED
-/** In characters. A socket with more than this unread is cut off, and must watch again. */
+/** A socket with more unread characters is disconnected, and must watch again. */
 const MAX_UNSENT_CHARS = 1024 * 1024
-/** How long a client may take to say goodbye as well. */
+/** How long a client may take to answer the closing handshake. */
 const CLOSE_TIMEOUT_MS = 1_000
 
 type Connection = Socket['conn']
 
 export interface SocketLimits {
-  /** Whether one more message may have an effect. */
+  /** Takes one message from the rate limit; false when it is used up. */
   allowsMessage(): boolean
-  /** The last message was good, or failed by no fault of its sender. */
+  /** Resets the failures: the last message succeeded, or failed through no fault of its sender. */
   markSuccess(): void
 }
 
@@ -37,27 +37,27 @@ export function limitSocket(connection: Connection, log: Log): SocketLimits {
   let unflushedChars = 0
   let unsentPongs = 0
 
-  // Not close(): that waits until the client has read everything.
+  // Not close(), which waits until the client has read everything.
   const drop = (reason: string): void => {
     if (tcp.destroyed) return
-    log.debug({ reason }, 'a socket is dropped')
+    log.debug({ reason }, 'socket dropped')
     tcp.destroy()
   }
 
   connection.on('packet', ({ type }: { type: string }) => {
     if (type === 'message') {
-      if (++failuresInARow > MAX_FAILURES_IN_A_ROW) drop('nothing but failures')
+      if (++failuresInARow > MAX_FAILURES_IN_A_ROW) drop('too many failures in a row')
     } else if (!tryTake(heartbeats)) drop('too many heartbeats')
   })
-  // Whatever is sent comes through here; it waits in the connection until the TCP socket has taken what went before.
+  // Every sent packet passes here, and stays in the connection until the TCP socket has accepted the ones before it.
   connection.on('packetCreate', ({ data }: { data?: string }) => {
-    if (unflushedChars + tcp.writableLength > MAX_UNSENT_CHARS) drop('does not read')
+    if (unflushedChars + tcp.writableLength > MAX_UNSENT_CHARS) drop('too much unread')
     else unflushedChars += data?.length ?? 0
   })
   connection.on('flush', () => {
     unflushedChars = 0
   })
-  // A ping of the WebSocket itself is answered below all that. An unread answer takes much more memory than its bytes.
+  // The WebSocket library answers protocol-level pings itself. An unsent pong takes far more memory than its bytes.
   const { websocket } = connection.request as IncomingMessage & { websocket: EventEmitter }
   websocket.on('ping', () => {
     unsentPongs = tcp.writableLength === 0 ? 0 : unsentPongs + 1
@@ -77,8 +77,8 @@ export function limitSocket(connection: Connection, log: Log): SocketLimits {
 }
 
 /**
- * Gives a token while it has one. It holds as many as a socket may watch, so that a page that has just reconnected can
- * watch all its requests again in one go.
+ * A token bucket. It holds as many tokens as a socket has watches, so that a page that has just reconnected can watch all
+ * its requests again at once.
  */
 interface Bucket {
   tokens: number

@@ -1,7 +1,7 @@
 /**
- * The one call that everybody repeats, answered before Express sees it: Express, and what stands there before every call,
- * cost several times what the answer does. Only its plain form is taken: whatever asks for more, may not be answered to
- * everybody, or goes wrong, goes on to the app, where the same route answers it.
+ * Answers `GET …/status`, the call that clients repeat, before Express: Express and its middleware cost several times as
+ * much as the answer itself. Only the plain call is answered here. Calls with options, from other origins or with an error
+ * go on to the app, whose route uses the same code.
  */
 import { IncomingMessage, type RequestListener, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
@@ -12,11 +12,11 @@ import { type AnswerStatus, newestVersion, parseEtags } from './routes/status.ts
 const PATH_PREFIX = '/api/local-requests/'
 const PATH_SUFFIX = '/status'
 
-/** Why a call that was begun here could not be answered; the app tells it. */
+/** Errors of calls that started here, for the app to answer. */
 const failures = new WeakMap<IncomingMessage, unknown>()
 export const rethrow: RequestHandler = (req, _res, next) => next(failures.get(req))
 
-/** @param headers what every answer of the app begins with */
+/** @param headers the headers of every response of the app */
 export function createStatusFastPath(
   app: Express,
   answerStatus: AnswerStatus,
@@ -35,7 +35,7 @@ export function createStatusFastPath(
   }
 }
 
-/** The hash; null where the address or a header asks for more than how it stands now. A page of another site says whose it is. */
+/** @returns the hash; null when the address or a header asks for more than the current state, or an Origin needs checking */
 function matchPlainStatus({ method, url = '', headers }: IncomingMessage): string | null {
   if (method !== 'GET' || !url.startsWith(PATH_PREFIX) || !url.endsWith(PATH_SUFFIX)) return null
   if (headers.origin !== undefined) return null
@@ -43,7 +43,7 @@ function matchPlainStatus({ method, url = '', headers }: IncomingMessage): strin
   return isRequestHash(hash) ? hash : null
 }
 
-/** The headers that these set on any answer, as pairs in a row: what Node takes without looking at each again. */
+/** The headers that this middleware sets on every response, as the flat list that `writeHead` takes without checking each. */
 export function captureHeaders(...middleware: RequestHandler[]): string[] {
   const req = new IncomingMessage(new Socket())
   const res = new ServerResponse(req)

@@ -1,28 +1,28 @@
 /**
- * An update as Socket.IO would write it, from the JSON that there is; and where several watch, as the WebSocket under it
- * would, made once for all: encoding it anew for each of them is most of what telling them costs.
+ * Encodes an update as Socket.IO does, from its existing JSON. With several watchers the WebSocket frame is encoded once and
+ * shared: encoding it per socket is most of the cost of sending.
  */
 import type { Socket } from 'socket.io'
 import * as ws from 'ws'
 import type { EncodedUpdate } from '../core/pubsub/request-watcher.ts'
 
-/** Its types leave it out; Socket.IO itself sends to rooms by it. */
+/** Missing in the types of `ws`; Socket.IO itself uses it to send to rooms. */
 const { Sender } = ws as unknown as { Sender: { frame(data: Buffer, options: object): Buffer[] } }
-/** A whole message of text, from a server. */
+/** One unfragmented, unmasked text frame. */
 const TEXT = { fin: true, opcode: 1, mask: false, readOnly: false, rsv1: false }
-/** Engine.IO's name for a message, which it writes itself, and Socket.IO's for an event. */
+/** Packet types: Engine.IO's message, which Engine.IO prepends itself, and Socket.IO's event. */
 const [MESSAGE, EVENT] = ['4', '2']
 
 interface Packet {
   text: string
-  /** From the second watcher on. */
+  /** Set from the second watcher on. */
   framed?: { wsPreEncodedFrame: Buffer[] }
 }
 
-/** Gone with the update: what a person is shown must not stay behind with us. */
+/** Weak, so that personal data is freed with its update. */
 const packets = new WeakMap<EncodedUpdate, Packet>()
 
-/** Those who are sent the same update share its packet, and its frame. */
+/** All sockets that receive the same update share its packet and its frame. */
 export function sendUpdate(connection: Socket['conn'], update: EncodedUpdate): void {
   const present = packets.get(update)
   if (present) present.framed ??= { wsPreEncodedFrame: [frameOf(present.text)] }

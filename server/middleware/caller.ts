@@ -1,6 +1,6 @@
 /**
- * Who calls: a browser by its session cookie, a program by its address. Scopes Idempotency-Keys; the session is also what
- * a request of a browser belongs to (`ownership.ts`).
+ * Identifies the caller: a browser by its session cookie, a program by its address. Idempotency-Keys are scoped to it; the
+ * session also owns the browser's requests (`ownership.ts`).
  */
 import { isIP } from 'node:net'
 import type { Request, RequestHandler, Response } from 'express'
@@ -8,23 +8,23 @@ import { ipKeyGenerator } from 'express-rate-limit'
 import { SESSION_COOKIE, type Sessions } from '../sessions.ts'
 
 export interface Caller {
-  /** Null for programs that keep no cookie. */
+  /** Null for programs without a cookie. */
   sessionId: string | null
-  /** What an Idempotency-Key is scoped to. */
+  /** The scope of Idempotency-Keys. */
   caller: string
-  /** What limits and turns are counted for: the address, of IPv6 the network that one customer has. */
+  /** What rate limits and fair scheduling count: the address; for IPv6 the network of one customer. */
   network: string
 }
 
 export const callerOf = (res: Response): Caller => res.locals.caller as Caller
 
-/** Whether the browser keeps our cookie, signed or not: it is given one with its first page. */
+/** Whether the browser sends back the session cookie of its first page, validly signed or not. */
 export const keepsSessionCookie = (req: Request): boolean =>
   req.headers.cookie?.includes(`${SESSION_COOKIE}=`) ?? false
 
-/** What a proxy names may be any text; what is no address counts as the proxy itself. */
+/** A proxy may forward any text; if it is no address, the proxy's own address counts. */
 function addressOf({ ip = '', socket }: Request): string {
-  // Some proxies name the port, too.
+  // Some proxies append the port.
   const bare = /^\[(.+)\](?::\d+)?$/.exec(ip)?.[1] ?? /^([\d.]+):\d+$/.exec(ip)?.[1] ?? ip
   return isIP(bare) ? bare : (socket.remoteAddress ?? '')
 }
@@ -43,10 +43,10 @@ export function identify(sessions: Sessions): RequestHandler {
 }
 
 /**
- * Pages give every browser a session; the API leaves programs without one. The caller stays who it was unless a page is
- * looked at: a browser that keeps no cookies must be the same caller each time it sends a form.
+ * Pages give each browser a session; the API gives programs none. Only a GET changes the caller: a browser that keeps no
+ * cookies must stay the same caller each time it sends a form.
  *
- * @param always also when a form is sent, so that every request of a page has an owner
+ * @param always whether a form post starts a session as well, so that each request of a page has an owner
  */
 export function startSession(sessions: Sessions, { always }: { always: boolean }): RequestHandler {
   return (req, res, next) => {

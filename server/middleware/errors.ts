@@ -1,4 +1,4 @@
-/** The border of the HTTP side: every error leaves as a problem, or as a page for a browser; nothing leaves raw. */
+/** Turns every error into a problem response, or into a page for browsers; no error leaves the server raw. */
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
 import { AppError } from '../../core/domain/errors.ts'
 import type { Log } from '../../core/runtime/log.ts'
@@ -14,7 +14,7 @@ export const methodNotAllowed =
   (req, res) => {
     res.set('Allow', allowed.join(', '))
     throw new AppError('method_not_allowed', {
-      detail: `${req.method} is not possible here; use ${allowed.join(' or ')}.`,
+      detail: `${req.method} is not allowed here; use ${allowed.join(' or ')}.`,
     })
   }
 
@@ -25,13 +25,13 @@ export function handleErrors({
   log: Log
   renderPage: (req: Request, res: Response, error: AppError) => Promise<void>
 }): ErrorRequestHandler {
-  // Express recognises an error handler by its four arguments.
+  // Express recognises an error handler by its four parameters.
   return async (raw, req, res, _next) => {
     const error = fromHttpError(raw) ?? new AppError('internal_error', { cause: raw })
-    // A full queue is no fault, and there may be thousands of such calls.
-    if (error.code === 'queue_full') log.debug({ code: error.code, method: req.method }, 'a call was refused')
+    // A full queue is no failure, and there may be thousands of such calls.
+    if (error.code === 'queue_full') log.debug({ code: error.code, method: req.method }, 'call refused')
     else if (error.status >= 500)
-      log.error({ err: error, method: req.method, route: req.route?.path }, 'a call failed')
+      log.error({ err: error, method: req.method, route: req.route?.path }, 'call failed')
     if (res.headersSent) return void res.destroy()
     if (error.retryAfterSeconds !== undefined) res.set('Retry-After', String(error.retryAfterSeconds))
     else if (error.status === 503) res.set('Retry-After', '5')
@@ -42,8 +42,8 @@ export function handleErrors({
       try {
         return await renderPage(req, res, error)
       } catch (cause) {
-        // Express would show its stack: better a plain problem than that.
-        log.error({ err: cause }, 'the page of an error failed')
+        // Otherwise Express would send its stack.
+        log.error({ err: cause }, 'rendering the error page failed')
       }
     }
     res.type(PROBLEM_TYPE).send(JSON.stringify(toProblem(error, localeOf(req))))

@@ -1,6 +1,6 @@
 /**
- * In which language somebody is answered: the one the address asks for (`?lang=fa`), else the one chosen earlier (a
- * cookie), else the one the browser or program prefers. Asked of the call alone, so that errors know it wherever they begin.
+ * The language of a response: the one in the address (`?lang=fa`), else the one chosen earlier (a cookie), else the one
+ * preferred in Accept-Language. Derived from the call alone, so that the error handler knows it whatever middleware ran.
  */
 import type { NextFunction, Request, Response } from 'express'
 import { LOCALES, type Locale } from '../../core/i18n/index.ts'
@@ -15,7 +15,7 @@ export const localeOf = (req: Request): Locale =>
   (STORED_LOCALE.exec(req.headers.cookie ?? '')?.[1] as Locale | undefined) ??
   ((req.acceptsLanguages(...LOCALES) || LOCALES[0]) as Locale)
 
-/** A longer address is not ours, and is not repeated on the page. */
+/** The pages' own addresses are shorter; a longer one is not repeated on the page. */
 const MAX_ADDRESS_CHARACTERS = 2_000
 
 export const pageContext = (req: Request): PageContext => ({
@@ -23,12 +23,12 @@ export const pageContext = (req: Request): PageContext => ({
   address: req.originalUrl.length > MAX_ADDRESS_CHARACTERS ? '/' : req.originalUrl,
 })
 
-/** Caches must not hand an answer in one language to somebody who reads another. */
+/** Keeps caches from serving a response in the wrong language. */
 export function setLocaleHeaders(req: Request, res: Response): void {
   res.vary('Accept-Language, Cookie').set('Content-Language', localeOf(req))
 }
 
-/** For pages: a language that the address asks for stays chosen. */
+/** For pages: stores a language from the address in the cookie. */
 export function persistLocale(req: Request, res: Response, next: NextFunction): void {
   setLocaleHeaders(req, res)
   const requested = requestedLocale(req)

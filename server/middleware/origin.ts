@@ -1,22 +1,22 @@
 /**
- * Other sites must not act in a visitor's name: what a browser sends from elsewhere is refused, for calls that change
- * something and for sockets. Programs send no Origin and are welcome.
+ * Protects against cross-site requests: a browser's calls from other sites are refused when they change something or open a
+ * socket. Programs send no Origin and pass.
  */
 import type { IncomingMessage } from 'node:http'
 import express, { type RequestHandler } from 'express'
 import { AppError } from '../../core/domain/errors.ts'
 import type { Config } from '../../core/runtime/config.ts'
 
-/** Whether a page of ours, of an allowed site, or a program sent this. */
+/** Whether the server's own page, a page of an allowed site, or a program sent this. */
 export type IsAllowedOrigin = (req: IncomingMessage) => boolean
 
 /**
- * Sec-Fetch-Site decides where it is sent: no page can set it. Browsers leave it out over plain http, and some have
- * never sent it (Safari before 16.4). There the Origin must be the address that was called; it is, as long as our pages
- * have `Referrer-Policy: same-origin`. Firefox before 70 sends no Origin with a form, but a Referer.
+ * Sec-Fetch-Site decides when present: pages cannot set it. Browsers omit it over plain http, and old ones never send it
+ * (Safari before 16.4). Then the Origin must equal the called address, which it does as long as the pages have
+ * `Referrer-Policy: same-origin`. Firefox before 70 sends a Referer with a form, but no Origin.
  *
- * @param allowedOrigins besides the server's own
- * @param trustProxy whose X-Forwarded-Host is the address that was called
+ * @param allowedOrigins in addition to the server's own
+ * @param trustProxy the proxies whose X-Forwarded-Host is the called address
  */
 export function createOriginCheck({
   allowedOrigins,
@@ -37,12 +37,12 @@ export const checkOrigin =
   (isAllowed: IsAllowedOrigin): RequestHandler =>
   (req, _res, next) => {
     if (req.method === 'GET' || req.method === 'HEAD' || isAllowed(req)) return next()
-    throw new AppError('origin_not_allowed', { detail: 'This call came from a page of another site.' })
+    throw new AppError('origin_not_allowed', { detail: 'This call comes from a page of another site.' })
   }
 
 type TrustsProxy = (address: string | undefined, hop: number) => boolean
 
-/** As browsers write it in an Origin. */
+/** The called host, in the form it has in an Origin. */
 function calledHost({ headers, socket }: IncomingMessage, trusts: TrustsProxy): string | undefined {
   const forwarded = trusts(socket.remoteAddress, 0) ? headers['x-forwarded-host'] : undefined
   const [host] = String(forwarded ?? headers.host).split(',')

@@ -1,4 +1,4 @@
-/** Lets only those pass who may: in front of every call and page of one request. */
+/** Checks ownership before each call and page of one request. */
 import type { Request, RequestHandler, Response } from 'express'
 import { type Credentials, type Ownership, type Permission, parseOwnerToken } from '../ownership.ts'
 import { callerOf } from './caller.ts'

@@ -1,4 +1,4 @@
-/** How often one address may do something in a minute, counted in Redis so that all server processes count together. */
+/** Limits calls per minute and network. Counted in Redis, so that all server processes share the counters. */
 import { createHash } from 'node:crypto'
 import type { Request, RequestHandler, Response } from 'express'
 import { rateLimit } from 'express-rate-limit'
@@ -11,8 +11,8 @@ import { callerOf } from './caller.ts'
 const WINDOW_MS = 60_000
 
 /**
- * While Redis is away it answers 503 at once: what stands behind it would only find out once more. One that is full
- * cannot count, yet lets a running request move on: an action passes uncounted then, and submits are refused.
+ * While Redis is unavailable it answers 503 immediately; the handlers after it would fail as well. While Redis is out of
+ * memory it cannot count: actions pass uncounted, so that running requests can go on, and submits are refused.
  */
 export function limitPerMinute(
   redis: RedisClient,
@@ -44,7 +44,7 @@ export function limitPerMinute(
     limiter(req, res, (error?: unknown) => (isOutOfMemory(error) ? next() : next(error as Error | undefined)))
 }
 
-/** A batch is seen by its size or, once it is parsed, by its form. */
+/** A batch is recognised by its size or, once parsed, by its content: it reaches this limit twice and counts once. */
 function countOnce(limiter: RequestHandler): RequestHandler {
   const counted = new WeakSet<Request>()
   return (req, res, next) => {
@@ -58,8 +58,8 @@ const isOutOfMemory = (error: unknown): boolean =>
   error instanceof AppError && error.cause instanceof Error && error.cause.message.startsWith('OOM ')
 
 /**
- * The store loads its scripts at its start, and does not recover when loading them again fails. Here a script is only
- * remembered, and sent along when Redis does not know it (any more).
+ * The store loads its scripts once, and does not recover when that fails. Here `SCRIPT LOAD` only stores the script in
+ * memory; it is sent with EVAL when Redis replies NOSCRIPT.
  */
 function createSender(redis: RedisClient) {
   const scripts = new Map<string, string>()
@@ -77,7 +77,7 @@ function createSender(redis: RedisClient) {
         return redis.call('EVAL', script, ...args.slice(1))
       })
     try {
-      // EVALSHA has a digest, the number of keys, and the one key of the count.
+      // The arguments of EVALSHA: the digest, the number of keys, the counter's key.
       const key = args[2]
       const types = command === 'EVALSHA' && key !== undefined ? { [key]: 'string' as const } : {}
       return (await replacingWrongTypes(redis, types, call)) as RedisReply

@@ -1,6 +1,6 @@
 /**
- * Links are copied together with what stands behind them in a mail: a full stop, a bracket, a quotation mark, a mark of
- * writing direction. Such an address leads to the page that is meant.
+ * Redirects addresses that were copied with the character after them: a full stop, a bracket, a quotation mark, a
+ * direction mark. The redirect leads to the intended page.
  */
 import type { RequestHandler } from 'express'
 import { findService } from '../../core/catalog/index.ts'

@@ -1,6 +1,6 @@
 /**
- * A call that says whom it was forwarded for, from a proxy that nobody trusts: all people behind it count as one. That is
- * how it must be until the settings name the proxy, and somebody should be told.
+ * Warns when a proxy that TRUST_PROXY does not name sends X-Forwarded-For: all users behind it then share one address, and
+ * so one rate limit. Logged once; stored for the doctor command at most once a minute.
  */
 import type { RequestHandler } from 'express'
 import type { RedisClient } from '../../core/redis/connect.ts'
@@ -16,7 +16,7 @@ export function warnOfUntrustedProxy({ redis, log }: { redis: RedisClient; log: 
     if (req.headers['x-forwarded-for'] === undefined || trusts(req.socket.remoteAddress, 0)) return next()
     if (recordedAt === null)
       log.warn(
-        'requests carry X-Forwarded-For from a proxy that TRUST_PROXY does not trust: all behind it count as one address',
+        'requests carry X-Forwarded-For from a proxy that TRUST_PROXY does not trust: all users behind it count as one address',
       )
     if (recordedAt === null || performance.now() - recordedAt > RECORD_INTERVAL_MS) {
       recordedAt = performance.now()

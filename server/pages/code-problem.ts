@@ -1,11 +1,11 @@
-/** Why a code was not taken, told so that the person knows what to do next. */
+/** Why a code was refused, in words that say what to do next. */
 import { normalizeDigits } from '../../core/domain/digits.ts'
 import type { AppError } from '../../core/domain/errors.ts'
 import type { OtpPrompt } from '../../core/domain/record.ts'
 import type { Texts } from '../../core/i18n/index.ts'
 import { codeOverWords, formatDuration } from '../../core/presentation/format-duration.ts'
 
-/** @param typed what was sent as code; never repeated on the page */
+/** @param typed the submitted code; never repeated on the page */
 export function codeProblem(t: Texts['t'], error: AppError, prompt: OtpPrompt | null, typed: string): string {
   switch (error.code) {
     case 'invalid_otp':
@@ -36,7 +36,7 @@ function invalidCodeProblem(t: Texts['t'], prompt: OtpPrompt | null, code: strin
   return t('error.invalid_otp')
 }
 
-/** What the prompt itself already says is wrong: the last code, or its time. */
+/** The problem in the prompt itself: a wrong code, no attempts left, or an expired code. */
 export function promptProblem(t: Texts['t'], prompt: OtpPrompt, now: number): string | null {
   if (prompt.attempts_left <= 0) return t('code.error.none_left')
   if (now >= Date.parse(prompt.expires_at)) return codeOverWords(t, prompt)

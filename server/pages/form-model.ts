@@ -1,4 +1,4 @@
-/** What the form page and the list of services show. */
+/** The models of the form page and of the list of services. */
 
 import type { Service } from '../../core/catalog/define-service.ts'
 import { FIELD_TYPES, type FieldType } from '../../core/catalog/fields.ts'
@@ -10,11 +10,11 @@ import { formLink } from './links.ts'
 import { adviceFor } from './problem-model.ts'
 
 export interface FormInput {
-  /** Made when the form is written: the same form sent twice makes one request. */
+  /** Created with the form: the same form sent twice creates one request. */
   key: string
-  /** As typed. */
+  /** Exactly as typed. */
   values: Readonly<Record<string, string>>
-  /** Why it is shown again, when it was sent and not taken. */
+  /** Why a submitted form is shown again. */
   refusal?: AppError
 }
 
@@ -23,7 +23,7 @@ interface FieldModel {
   name: string
   label: string
   hint: string
-  /** Something that would be right here. */
+  /** A valid value. */
   example: string | null
   value: string
   error: string | null
@@ -42,12 +42,12 @@ export interface FormModel {
   summary: FormSummary | null
 }
 
-/** On top of a form that was not taken. */
+/** The error summary above a refused form. */
 interface FormSummary {
   title: string
-  /** What to do, where no field is to blame. */
+  /** What to do, when the error concerns no field. */
   lines: string[]
-  /** Every mistake, in the words that also stand at the field; `href` is null where there is no such field. */
+  /** Every field error, in the same words as at the field; `href` is null for an unknown field. */
   mistakes: { text: string; href: string | null }[]
 }
 
@@ -111,7 +111,7 @@ function createSummary(refusal: AppError, fields: FieldModel[], t: Texts['t']): 
   }
 }
 
-/** A number that is a name, such as a phone's, with the digits of the language; anything else stays as it is typed. */
+/** An example of digits only, such as a phone number, in the digits of the language; any other example unchanged. */
 function localizeDigits(locale: Locale, example: string): string {
   if (!/^\d+$/.test(example)) return example
   const format = new Intl.NumberFormat(locale)

@@ -1,4 +1,4 @@
-/** The few pieces of HTML that templates put into the middle of a sentence. All escape what they are given. */
+/** Pieces of HTML that templates insert into sentences. All of them escape their input. */
 
 import type { TextKey } from '../../core/i18n/en.ts'
 import type { Texts } from '../../core/i18n/index.ts'
@@ -7,16 +7,16 @@ import { escapeHtml } from './templates.ts'
 type TimeStyle = 'time' | 'moment' | 'day' | 'clock'
 
 export interface HtmlParts {
-  /** A text with pieces of HTML in the place of its parameters. */
+  /** A text whose parameters are pieces of HTML. */
   fill(key: TextKey, parts: Record<string, string>): string
   /**
-   * A `time` of day or a `moment` in UTC, until the browser puts the viewer's own zone in its place; a `day`, or one
-   * with the time that a `clock` shows, as it is.
+   * `time` (of day) and `moment`: in UTC, until the browser converts them to the viewer's time zone. `day` and `clock` (a local
+   * day and time): unchanged.
    */
   time(iso: string, style: TimeStyle): string
-  /** Ids, codes and phone numbers read left to right in any language. */
+  /** For ids, codes and phone numbers, which read left to right in any language. */
   ltr(text: string): string
-  /** JSON for a data block: nothing in it can end the element it stands in. */
+  /** JSON for a script data block, escaped so that it cannot end the element. */
   json(value: unknown): string
 }
 
@@ -31,7 +31,7 @@ export function createHtmlParts({ t, locale }: Texts): HtmlParts {
   return {
     fill(key, parts) {
       const names = Object.keys(parts)
-      // Private-use characters keep the places while the sentence is formatted and escaped.
+      // Private-use characters stand in for the parts while the sentence is formatted and escaped.
       const placeholders = Object.fromEntries(names.map((name, i) => [name, String.fromCharCode(0xe000 + i)]))
       return escapeHtml(t(key, placeholders)).replace(
         /[\uE000-\uE00F]/g,
@@ -41,7 +41,7 @@ export function createHtmlParts({ t, locale }: Texts): HtmlParts {
     time(iso, style) {
       const datetime = `datetime="${escapeHtml(iso)}"`
       if (style === 'day' || style === 'clock') {
-        // Read as if it were UTC, and told as UTC: nothing moves.
+        // Parsed and formatted as UTC, so that it stays unchanged.
         const words = formats[style].format(new Date(style === 'day' ? iso : `${iso}Z`))
         return `<time ${datetime}>${escapeHtml(words)}</time>`
       }

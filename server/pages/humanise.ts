@@ -1,6 +1,6 @@
 const ACRONYMS = /\b(?:url|id|ip|http|https|json|html|sms)\b/g
 
-/** A name made for programs, as people would write it: `found_on` and `foundOn` become "Found on". */
+/** Turns an identifier into words: `found_on` and `foundOn` become "Found on". */
 export function humanise(name: string): string {
   const words = name
     .replace(/([a-z0-9])([A-Z])/g, '$1 $2')

@@ -1,4 +1,4 @@
-/** Every page as a function of what it shows. Writes HTML only: no status, no headers, no reading of requests. */
+/** Each page as a function from its data to HTML. Sets no status or headers and reads no requests. */
 
 import type { Service } from '../../core/catalog/define-service.ts'
 import { allServices } from '../../core/catalog/index.ts'
@@ -13,43 +13,43 @@ import { problemModel } from './problem-model.ts'
 import { type CodeFormInput, codeFormModel, requestModel } from './request-model.ts'
 import { loadTemplates } from './templates.ts'
 
-/** Who a page is written for. */
+/** The language and address a page is rendered for. */
 export interface PageContext {
   locale: Locale
-  /** What was asked for: a path and its query. */
+  /** The called path and query. */
   address: string
 }
 
 export interface RequestPageInput extends CodeFormInput {
-  /** Whether the reader may type the code and cancel; who may not is offered neither. Left out, they may. */
+  /** Whether the viewer may enter the code and cancel; the page offers both only then. Default: true. */
   mayAct?: boolean
-  /** The request that a failed one was sent again as. */
+  /** The hash of the request that a failed one was retried as. */
   retriedAs?: string | null
 }
 
 export interface Pages {
   services(context: PageContext): string
   form(context: PageContext, service: Service, input: FormInput): string
-  /** The page that fits the state: progress, code or outcome. */
+  /** The page of the current state: progress, code or outcome. */
   request(context: PageContext, view: PublicView, input?: RequestPageInput): string
   confirmCancel(context: PageContext, view: PublicView): string
-  /** @param slug the service that was asked for, if any */
+  /** @param slug the service in the address, if any */
   problem(context: PageContext, error: AppError, slug: string | null): string
 }
 
 interface Frame {
   title: string
-  /** Of one person only: not for search engines. */
+  /** Personal: excluded from search engines. */
   isPrivate?: boolean
   script?: 'form.js' | 'progress.js'
-  /** The tab's, where it tells a state. */
+  /** The icon of the browser tab; request pages show their state in it. */
   icon?: string
 }
 
 export interface PagesOptions {
-  /** How long a record is kept, as the form promises. */
+  /** How long a record is kept; the form states it. */
   ttlSeconds: number
-  /** The address of a file of `public/dist`. */
+  /** Returns the address of a file of `public/dist`. */
   asset?: (name: string) => string
   /** Milliseconds. */
   now?: () => number

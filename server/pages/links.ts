@@ -4,7 +4,7 @@ import type { Locale } from '../../core/i18n/index.ts'
 
 export interface RequestLinks {
   form: string
-  /** The form with what was typed, for the browser that sent it. */
+  /** The form with the submitted values, for the browser that submitted them. */
   again: string
   progress: string
   otp: string
@@ -17,7 +17,7 @@ export interface RequestLinks {
 
 export const formLink = (slug: string): string => `/services/${encodeURIComponent(slug)}`
 
-/** A record of another program may name no service at all, or none that an address can hold; its page needs one. */
+/** The slug for a page's address. A record of another program may have none, or one that cannot be part of an address. */
 export const addressableSlug = ({ service_slug: slug }: PublicView): string =>
   /^\.{0,2}$|\p{Surrogate}/u.test(slug) ? 'request' : slug
 
@@ -37,24 +37,24 @@ export function requestLinks(view: PublicView): RequestLinks {
   }
 }
 
-/** The page of a form that was refused, where it says so. */
+/** The page of a refused form, with the id of the refusal. */
 export const refusedLink = (address: string, id: string): string => `${address}?refused=${id}`
 
-/** Where a request in this state is shown. */
+/** The page of the request's current state. */
 export function currentPageLink(view: PublicView): string {
   const links = requestLinks(view)
   return isFinal(view.status) ? links.result : links.progress
 }
 
-/** The same page, without why a form was refused. */
+/** The same page, without the refusal of a form. */
 export const withoutRefusal = (address: string): string =>
   withQuery(address, (query) => query.delete('refused'))
 
 const COOKIE_MARK = 'cookies'
-/** An address with an older mark was reloaded or passed on. */
+/** An address with an older mark was reloaded or shared. */
 const COOKIE_MARK_TTL_MS = 10_000
 
-/** When the answer before this call set a cookie and led here. */
+/** The age of the mark that the redirect of the cookie check puts into the address. */
 export type CookieMark = 'none' | 'fresh' | 'old'
 
 export function cookieMarkOf(address: string, now: number): CookieMark {
@@ -71,7 +71,7 @@ export const withCookieMark = (address: string, now: number): string =>
 export const withoutCookieMark = (address: string): string =>
   withQuery(address, (query) => query.delete(COOKIE_MARK))
 
-/** The same page in another language: its query alone, so that it fits whatever address the page has by then. */
+/** The same page in another language: only the query, so that it stays valid when the page's path changes. */
 export function languageLink(address: string, locale: Locale): string {
   const query = new URLSearchParams(/\?(.*)$/s.exec(address)?.[1])
   query.set('lang', locale)

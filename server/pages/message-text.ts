@@ -1,4 +1,4 @@
-/** What was said about a request, as whoever looks at its page reads it. */
+/** The messages of a request in the language of the viewer. */
 
 import { messagesOfService } from '../../core/catalog/service-messages.ts'
 import type { PublicView } from '../../core/domain/record.ts'
@@ -8,14 +8,14 @@ import { createLocalizer, type Localize } from '../../core/i18n/localize-message
 export const localizerFor = (view: PublicView, locale: Locale): Localize =>
   createLocalizer(locale, messagesOfService(view.service_slug, locale))
 
-/** Why a request failed; null where nobody said. `isOurs` where these are the very words that our texts have for it. */
+/** Why a request failed; `words` is null without a message. `isStandardText`: the message is the catalogue's own text. */
 export function describeFailure(
   view: PublicView,
   locale: Locale,
 ): { words: string | null; isStandardText: boolean } {
   const error = view.error_data
   if (!error) return { words: null, isStandardText: false }
-  // Another program may have ended it and left beside it what was said before.
+  // Another program may have ended the request and left the key of an earlier message in its record.
   const isLast = view.current_message === error.message
   const message = {
     message: error.message,

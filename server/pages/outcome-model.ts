@@ -1,4 +1,4 @@
-/** What the page of a request shows that is over. */
+/** The model of the page of a finished request. */
 import type { PublicView } from '../../core/domain/record.ts'
 import type { Texts } from '../../core/i18n/index.ts'
 import { formatElapsed } from '../../core/presentation/describe-request.ts'
@@ -11,18 +11,18 @@ import { serviceLabels } from './service-titles.ts'
 export interface OutcomeModel {
   heading: string
   lead: string | null
-  /** What most people came for. */
+  /** The value of the result that is shown first. */
   headline: { label: string; value: ResultNode } | null
   result: ResultNode | null
-  /** `message` is what the bot said, where the lead does not say it already. */
+  /** `message` is the bot's message, unless the lead already contains it. */
   error: { code: string; message: string | null } | null
-  /** Where the request is that it was sent again as. */
+  /** The page of the request that this one was retried as. */
   retriedAs: string | null
-  /** Who can do something about the failure. */
+  /** What to do about the failure. */
   advice: string | null
-  /** Where a new request begins; the list of services when this one is not ours to offer. */
+  /** Where to start a new request; the list of services when the service is not in the catalogue. */
   again: string
-  /** How long all of it took, once it was begun. */
+  /** The time from start to end. */
   elapsed: string | null
   steps: { title: string; isPart: boolean; elapsed: string | null }[]
 }
@@ -67,7 +67,7 @@ export function outcomeModel(
   }
 }
 
-/** One plain value of a result, taken out of it; null where there is none such. */
+/** Takes the headline, a scalar value, out of the result; `first` is null when there is none. */
 function splitHeadline(result: unknown, name: string | null): { first: unknown; rest: unknown } {
   if (name === null || typeof result !== 'object' || result === null) return { first: null, rest: result }
   const { [name]: first = null, ...rest } = result as Record<string, unknown>

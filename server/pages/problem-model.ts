@@ -1,4 +1,4 @@
-/** What a page says when there is nothing else to show. */
+/** The model of the error page. */
 
 import { findService } from '../../core/catalog/index.ts'
 import type { AppError } from '../../core/domain/errors.ts'
@@ -11,13 +11,13 @@ export interface ProblemModel {
   title: string
   /** What to do now. */
   lines: string[]
-  /** The form of the service this was about. */
+  /** The form of the service in the address. */
   form: string | null
-  /** The same address, where asking for it again can help. */
+  /** The same address, when another try can help. */
   again: string | null
 }
 
-/** What somebody can do about an error, and when. */
+/** What to do about an error, and when. */
 export function adviceFor({ code, retryAfterSeconds: seconds }: AppError, t: Texts['t']): string[] {
   const text = `problem_text.${code}`
   return [
@@ -27,8 +27,8 @@ export function adviceFor({ code, retryAfterSeconds: seconds }: AppError, t: Tex
 }
 
 /**
- * @param slug the service that was asked for, so that its form can be offered
- * @param address what was asked for
+ * @param slug the service in the address, whose form the page offers
+ * @param address the called path and query
  */
 export function problemModel(
   error: AppError,
@@ -36,7 +36,7 @@ export function problemModel(
   slug: string | null,
   address: string,
 ): ProblemModel {
-  // What another site sent can be done from our own page, which is at the same address.
+  // What a page of another site may not send can be sent from the server's own page at the same address.
   const again = error.retryable || error.code === 'origin_not_allowed' ? withoutRefusal(address) : null
   const form = slug && findService(slug) ? formLink(slug) : null
   return {

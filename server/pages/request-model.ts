@@ -1,4 +1,4 @@
-/** What the pages of one request show: running, waiting for a code, or at its end. */
+/** The model of the pages of one request: running, waiting for a code, or finished. */
 
 import { messagesOfService } from '../../core/catalog/service-messages.ts'
 import { isExpiring, isFinal, isScheduled, type PublicView } from '../../core/domain/record.ts'
@@ -14,16 +14,16 @@ import { type RequestLinks, requestLinks } from './links.ts'
 import { localizerFor } from './message-text.ts'
 import { serviceLabels } from './service-titles.ts'
 
-/** What the browser is handed with the page, so that it can go on from there. */
+/** The data that the page's script starts from. */
 export interface PageData {
   view: PublicView
-  /** The server's clock in milliseconds: countdowns do not trust the viewer's. */
+  /** The server's clock in milliseconds, for countdowns: the viewer's may be wrong. */
   now: number
   title: string
   stepTitles: Record<string, string>
   links: Pick<RequestLinks, 'progress' | 'result' | 'status'>
   texts: Readonly<Record<LiveKey, CompiledMessage>>
-  /** What may be said about the request, by key; nothing more once it is over. */
+  /** The messages the request may get, by key; empty once it is final. */
   messages: Readonly<Record<string, CompiledMessage>>
 }
 
@@ -32,9 +32,9 @@ export interface RequestModel {
   description: RequestDescription
   view: PublicView
   links: RequestLinks
-  /** When it is to begin; null once it has, or where that is at once. */
+  /** When a scheduled request starts; null for all others. */
   startsAt: string | null
-  /** It is about to be deleted. */
+  /** Whether it is about to be deleted. */
   isExpiring: boolean
   data: PageData
 }
@@ -52,7 +52,7 @@ export function requestModel(view: PublicView, { t, locale, live }: Texts, now: 
     startsAt: isScheduled(view) ? view.run_at : null,
     isExpiring: isExpiring(view, now),
     data: {
-      // A result can be large and stands on the page already.
+      // A result can be large and is already on the page.
       view: { ...view, result_data: null },
       now,
       title,
@@ -71,20 +71,20 @@ export interface CodeFormModel {
   hint: string | null
   expiresAt: string
   error: string | null
-  /** Seconds until another code may be asked for; 0 when it may now. */
+  /** Seconds until a resend is allowed; 0 when it is now. */
   resendInSeconds: number
-  /** Null where no other code can be sent. */
+  /** Null when no resend is offered. */
   resendAt: string | null
   resent: boolean
   focus: boolean
 }
 
 export interface CodeFormInput {
-  /** What was wrong with the code just sent. */
+  /** What was wrong with the code just submitted. */
   problem?: string
-  /** Another code has just been asked for. */
+  /** Whether a resend has just been requested. */
   resent?: boolean
-  /** The person came for the code: put the cursor there. */
+  /** Whether to focus the code field, because this is the code page. */
   focus?: boolean
 }
 
@@ -99,18 +99,18 @@ export function codeFormModel(
   const resendInSeconds = prompt.resend_available_at
     ? Math.max(0, Math.ceil((Date.parse(prompt.resend_available_at) - now) / 1000))
     : 0
-  // The address keeps saying so on a reload; the countdown tells whether it is still true, a wrong code that it is not.
+  // `?resent` stays in the address on a reload: a finished countdown or a wrong code shows that it no longer applies.
   const resent = Boolean(input.resent) && !input.problem && !prompt.error && resendInSeconds > 0
   const localize = localizerFor(view, locale)
   const message = localize(prompt)
   return {
     title: t('code.title'),
     sentTo: prompt.sent_to,
-    // What the bot said last stands below already.
+    // The page already shows the bot's last message below.
     message: message === lastMessage(view, localize) ? null : message,
     hint: prompt.length ? t('code.hint_length', { length: prompt.length }) : null,
     expiresAt: prompt.expires_at,
-    // With a new code on its way, the time of the last one does not matter any more.
+    // While a new code is on its way, the previous code's problem no longer matters.
     error: input.problem ?? (resent ? null : promptProblem(t, prompt, now)),
     resendInSeconds,
     resendAt: prompt.resend_available_at,

@@ -1,13 +1,13 @@
 /**
- * Any JSON that a bot hands over as result, arranged for reading: facts as a definition list, lists of alike objects
- * as tables, the rest nested under headings. Everything but dates stays text; templates escape it.
+ * Arranges a bot's result, which is any JSON, for reading: scalars as a definition list, lists of flat objects as tables,
+ * the rest nested under headings. All values but dates are text, which the templates escape.
  */
 import type { Texts } from '../../core/i18n/index.ts'
 import { parseResultDate, type ResultDate } from './result-date.ts'
 import type { ServiceLabels } from './service-titles.ts'
 
 export type ResultNode =
-  /** A number stays on one line. */
+  /** `number`: must not wrap. */
   | { kind: 'text' | 'number'; text: string; dir: 'auto' | 'ltr' }
   | ({ kind: 'date' } & ResultDate)
   | { kind: 'list'; items: ResultNode[] }
@@ -20,9 +20,9 @@ export type ResultNode =
 
 export type ResultContext = Pick<Texts, 't' | 'locale'> & Pick<ServiceLabels, 'labelOf'>
 
-/** Beyond this depth nobody reads tables in tables: the rest is shown as the JSON it is. */
+/** Deeper values are shown as JSON: tables nested further are unreadable. */
 const MAX_DEPTH = 5
-/** A table with more columns does not fit a page; its rows are shown one below the other. */
+/** A table with more columns does not fit the page; its rows become a list. */
 const MAX_COLUMNS = 6
 
 export function arrangeResult(value: unknown, context: ResultContext, depth = 0): ResultNode {
@@ -62,7 +62,7 @@ function arrangeList(list: unknown[], context: ResultContext, depth: number): Re
 function arrangeScalar(value: unknown, { t, locale }: ResultContext): ResultNode {
   if (value === null || value === undefined || value === '') return plainText(t('result.none'))
   if (typeof value === 'boolean') return plainText(t(value ? 'result.yes' : 'result.no'))
-  // Grouped from five digits on: what a bot gives as a number is an amount, or a year. Codes are texts.
+  // Digits are grouped from five on: a JSON number is an amount or a year. Codes are strings.
   if (typeof value === 'number') {
     const format = new Intl.NumberFormat(locale, { useGrouping: 'min2', maximumFractionDigits: 20 })
     return { kind: 'number', text: format.format(value), dir: 'ltr' }
@@ -70,7 +70,7 @@ function arrangeScalar(value: unknown, { t, locale }: ResultContext): ResultNode
   const text = String(value)
   const date = parseResultDate(text)
   if (date) return { kind: 'date', ...date }
-  // Numbers, addresses and ids read left to right in any language; people's words find their own way.
+  // Numbers, addresses and ids read left to right in any language; other text has the direction of its own letters.
   return { kind: 'text', text, dir: /^[\x20-\x7e]*$/.test(text) && /[\d/@]/.test(text) ? 'ltr' : 'auto' }
 }
 

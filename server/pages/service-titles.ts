@@ -1,4 +1,4 @@
-/** What a request's service is called. Records of other programs may name one that is not in the catalogue. */
+/** The titles of a request's service. Records of other programs may name a service that is not in the catalogue. */
 
 import { findService } from '../../core/catalog/index.ts'
 import type { PublicView } from '../../core/domain/record.ts'
@@ -8,11 +8,11 @@ import { humanise } from './humanise.ts'
 export interface ServiceLabels {
   title: string
   stepTitles: Record<string, string>
-  /** For a name in the result. */
+  /** The label of a name in the result. */
   labelOf(name: string): string
-  /** The name in the result that is shown first, and large. */
+  /** The name of the result's value that is shown first, in large type. */
   headline: string | null
-  /** Whether there is a form to begin again with. */
+  /** Whether the service has a form, for a new request. */
   hasForm: boolean
 }
 

@@ -1,4 +1,4 @@
-/** The templates beside this file, compiled once. They escape what they show unless told otherwise. */
+/** Loads and compiles the templates in this folder. They escape values, except in `<%~ %>`. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { Eta } from 'eta'

@@ -1,4 +1,4 @@
-/** `GET …/events`: the request as server-sent events, until its final state. */
+/** `GET …/events`: the request's states as server-sent events, up to the final one. */
 import type { RequestHandler } from 'express'
 import { isFinal } from '../../core/domain/record.ts'
 import type { EncodedUpdate, RequestWatcher } from '../../core/pubsub/request-watcher.ts'
@@ -10,7 +10,7 @@ const HEADERS = {
   'Cache-Control': 'no-store',
   'X-Accel-Buffering': 'no',
 }
-/** A reader that leaves this much unread is cut off; its EventSource comes again and is told the newest state. */
+/** A client with more unread bytes is disconnected; its EventSource reconnects and gets the newest state. */
 const MAX_UNSENT_BYTES = 1024 * 1024
 
 export function createEventStream({
@@ -27,7 +27,7 @@ export function createEventStream({
   return async (req, res) => {
     const hash = req.params.hash as string
     const lastEventId = Number.parseInt(req.get('last-event-id') ?? '', 10)
-    // What comes while the watching begins is kept until the stream is open.
+    // Updates that arrive before the stream is open are buffered.
     const buffered: (() => void)[] = []
     let isOpen = false
     const whenOpen = (deliver: () => void): void => (isOpen ? deliver() : void buffered.push(deliver))
@@ -36,12 +36,12 @@ export function createEventStream({
       expired: () => whenOpen(() => end(`event: expired\ndata: ${JSON.stringify({ hash })}\n\n`)),
     })
     const { latest } = subscription
-    // Nobody reads: a caller who asked for the headers only, or has left while the watching began.
+    // No reader: a HEAD call, or a client that disconnected meanwhile.
     if (req.method === 'HEAD' || res.closed) {
       subscription.stop()
       return void res.writeHead(200, HEADERS).end()
     }
-    // A stream that ended is asked for again by the browser: nothing more to say, and it stops asking.
+    // An EventSource reconnects after the final event; 204 makes it stop.
     if (isFinal(latest.position.status) && lastEventId >= latest.position.version) {
       subscription.stop()
       return void res.status(204).end()
@@ -69,7 +69,7 @@ export function createEventStream({
       if (res.writableLength > MAX_UNSENT_BYTES) res.destroy()
       else res.write(text)
     }
-    /** Says no more, also not to a reader who takes his time with what was said. */
+    /** Sends the last event. Nothing is sent after it, even while the client is still reading. */
     function end(text: string): void {
       write(text)
       stop()

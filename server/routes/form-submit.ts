@@ -1,6 +1,6 @@
 /**
- * The submit behind the form page. The form's hidden key and what was typed make the idempotency key together: a
- * double submit is one request, while going back and correcting a field is another.
+ * The submit of the form page. The form's hidden key and the submitted values together are the Idempotency-Key: a double
+ * submit creates one request; going back and correcting a field creates another.
  */
 import { createHash } from 'node:crypto'
 import type { RequestActions } from '../../core/actions/request-actions.ts'
@@ -13,7 +13,7 @@ import type { Submit } from '../submit-request.ts'
 export interface FormSubmission extends Caller {
   slug: string
   requestData: Record<string, unknown>
-  /** The form's hidden key; null when it came without one. */
+  /** The form's hidden key; null when the post has none. */
   key: string | null
 }
 
@@ -24,16 +24,16 @@ export function createFormSubmit({ submit, requests }: { submit: Submit; request
     for (let ended = 0; ended < MAX_ENDED_CHECKED; ended++) {
       const { view, replayed } = await submit({ ...submission, idempotencyKey })
       if (!replayed || !idempotencyKey) return view
-      const present = await presentState(view.hash)
-      if (present && !present.is_failed && !present.is_cancelled) return present
-      // Back at the form of a request that did not work out, and sent again: this asks for a new one.
+      const current = await currentState(view.hash)
+      if (current && !current.is_failed && !current.is_cancelled) return current
+      // The same form sent again after its request failed or was cancelled creates a new request.
       idempotencyKey = fingerprint(idempotencyKey, view.hash)
     }
     return (await submit({ ...submission, idempotencyKey: null })).view
   }
 
-  /** A repeated submit is answered as it was the first time; what became of the request since, the record knows. */
-  async function presentState(hash: string): Promise<PublicView | null> {
+  /** A repeated submit returns its first response, so the current state comes from the record. */
+  async function currentState(hash: string): Promise<PublicView | null> {
     try {
       return await requests.view(hash)
     } catch (error) {

@@ -1,4 +1,4 @@
-/** For whoever watches the process: is it up, and can requests be served end to end? */
+/** Health checks: `/livez` says whether the process is up, `/readyz` whether requests can be served end to end. */
 import { Router } from 'express'
 import { OK, type Readiness } from '../../core/queue/readiness.ts'
 

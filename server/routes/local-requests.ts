@@ -1,4 +1,4 @@
-/** The API under `/api/local-requests`: submit, then watch, act and read by the request's hash. */
+/** The API under `/api/local-requests`: submit a request; read, watch and control it by its hash. */
 import { type Request, type RequestHandler, type Response, Router } from 'express'
 import type { RequestActions } from '../../core/actions/request-actions.ts'
 import { AppError } from '../../core/domain/errors.ts'
@@ -22,10 +22,10 @@ export interface LocalRequestDeps {
   health: Health
   answerStatus: AnswerStatus
   ownership: Ownership
-  /** Aborts when the server stops: whoever waits is answered at once. */
+  /** Aborts when the server stops: open streams and long polls end immediately. */
   stopping: AbortSignal
   limitSubmits: RequestHandler
-  /** In front of a batch, after the other. */
+  /** For batches, after `limitSubmits`. */
   limitBatches: RequestHandler
   limitActions: RequestHandler
 }

@@ -1,4 +1,4 @@
-/** What the routes of the pages need. */
+/** The dependencies of the page routes. */
 import type { RequestHandler } from 'express'
 import type { RequestActions } from '../../core/actions/request-actions.ts'
 import type { FailedRequests } from '../../core/store/failed-requests.ts'
@@ -14,10 +14,10 @@ export interface PageDeps {
   failures: Pick<FailedRequests, 'find'>
   ownership: Ownership
   refusedForms: RefusedForms
-  /** Whether only the session that sends a form may see what becomes of it. */
+  /** Whether only the session that submits a form may see its request. */
   needsCookies: boolean
-  /** In front of the form. */
+  /** For form posts. */
   limitSubmits: RequestHandler
-  /** In front of what is done with a request: code, resend, cancel. */
+  /** For actions on a request: code, resend, cancel. */
   limitActions: RequestHandler
 }

@@ -1,6 +1,6 @@
 /**
- * The pages people use, all of them without script. Each address shows the request as it is now, or leads to the
- * address that fits its state.
+ * The pages, which all work without script. Each address of a request shows its current state, or redirects to the page of
+ * that state.
  */
 import { type Request, type RequestHandler, Router } from 'express'
 import { nanoid } from 'nanoid'
@@ -24,9 +24,9 @@ export function createPageRoutes(deps: PageDeps): Router {
   const lacksCookies = (req: Request): boolean => needsCookies && !keepsSessionCookie(req)
 
   /**
-   * Finds out whether the browser keeps cookies, before anything is typed: the first answer sets one and leads back to the
-   * same address, marked. Where the cookie comes back, the mark is taken off again.
-   * @returns where the browser is led to; null where the page can be shown
+   * Checks whether the browser accepts cookies before the user types anything: the first response sets a cookie and redirects
+   * to the same address with a mark. When the cookie comes back, another redirect removes the mark.
+   * @returns the address to redirect to; null when the page can be shown
    */
   const cookieCheckRedirect = (req: Request): string | null => {
     if (!needsCookies) return null
@@ -36,7 +36,7 @@ export function createPageRoutes(deps: PageDeps): Router {
   }
 
   router.get('/', (req, res) => {
-    // It comes with a session: a cache between must not hand that to others.
+    // The response sets a session cookie, which a shared cache must not serve to others.
     res.set('Cache-Control', 'private, no-cache')
     res.send(pages.services(pageContext(req)))
   })
@@ -47,7 +47,7 @@ export function createPageRoutes(deps: PageDeps): Router {
     const refused = await refusedForms.find(req)
     const cookieRedirect = refused ? null : cookieCheckRedirect(req)
     if (cookieRedirect !== null) return res.set('Cache-Control', 'no-store').redirect(303, cookieRedirect)
-    // The page may be kept for "Back", with what was typed, but is asked for anew otherwise: it carries a fresh key.
+    // "Back" may show the cached page with the typed values; every other visit needs a fresh key.
     res.set('Cache-Control', again === undefined && !refused ? 'private, no-cache' : 'no-store')
     if (refused?.error && !refused.values) throw refused.error
     if (refused) res.set('X-Robots-Tag', 'noindex, nofollow')
@@ -64,7 +64,7 @@ export function createPageRoutes(deps: PageDeps): Router {
     )
   })
 
-  // What is refused, for whatever reason, is shown again by the border for errors (problem-page.ts).
+  // A refused form is shown again by the error handler (problem-page.ts).
   router.post('/services/:slug', limitSubmits, readForm, async (req, res) => {
     const service = requireService(req)
     if (lacksCookies(req)) throw new AppError('cookies_required')

@@ -1,11 +1,11 @@
-/** A posted form: read, and told apart into what the person typed and what the page put there. */
+/** Parses a posted form into the submitted values and the hidden key of the page. */
 import express, { type Request } from 'express'
 import { MAX_FORM_FIELDS } from '../problem.ts'
 
-/** A longer value is wrong in any field: its beginning is enough to see why. */
+/** A longer value is invalid in every field: its beginning is enough to see why. */
 const MAX_SHOWN_CHARACTERS = 2_100
 
-/** Reads a posted form. Ours have a handful of short fields. */
+/** Reads the body of a posted form. The forms of the pages have a few short fields. */
 export const readForm = express.urlencoded({
   extended: false,
   limit: '64kb',
@@ -13,11 +13,11 @@ export const readForm = express.urlencoded({
 })
 
 export interface TypedForm {
-  /** The form's hidden key; null when it came without a usable one. */
+  /** The form's hidden key; null without a valid one. */
   key: string | null
-  /** The fields as they came, for the service. */
+  /** The unvalidated fields, for the service. */
   requestData: Record<string, unknown>
-  /** The same, for showing them again. */
+  /** The same as text, for showing them again. */
   values: Record<string, string>
 }
 

@@ -1,12 +1,12 @@
-/** What programs send: JSON, read with care. */
+/** Parses the JSON bodies of API calls, within limits. */
 import express, { type Request, type RequestHandler, type Response } from 'express'
 import { AppError, type FieldError } from '../../core/domain/errors.ts'
 import { exceededLimit, type JsonLimits } from '../../core/records/json-limits.ts'
 import { paced } from '../pace.ts'
 
-/** The most that one request, or a code, may take. */
+/** The limit of one request, or of a code. */
 export const MAX_REQUEST_BYTES = 64 * 1024
-/** Room for a batch of a thousand requests with forty fields each. */
+/** Enough for a batch of 1,000 requests with 40 fields each. */
 const LIMITS: JsonLimits = { maxDepth: 32, maxMembers: 200, maxValues: 50_000 }
 const LIMIT_DETAILS: Record<keyof JsonLimits, string> = {
   maxDepth: `A body is nested at most ${LIMITS.maxDepth} deep.`,
@@ -15,7 +15,7 @@ const LIMIT_DETAILS: Record<keyof JsonLimits, string> = {
 }
 const IDEMPOTENCY_KEY = /^[\x20-\x7e]{1,255}$/
 
-/** @param limitLarge stands before a body that is, or may be, too large for one request: before it is read where that is told */
+/** @param limitLarge runs for bodies that exceed the size of one request: before the body is read, if its headers show or allow that */
 export const jsonBody = (maxBytes: number, limitLarge?: RequestHandler): RequestHandler[] => [
   requireJson,
   (req, res, next) => (limitLarge && mayBeLarge(req) ? limitLarge(req, res, next) : next()),
@@ -32,11 +32,11 @@ export const jsonBody = (maxBytes: number, limitLarge?: RequestHandler): Request
   },
 ]
 
-/** What is compressed may become any size, and reading it is most of the work. */
+/** A compressed body may expand to any size, and decompressing it is most of the work. */
 const mayBeLarge = (req: Request): boolean =>
   Number(req.get('content-length')) > MAX_REQUEST_BYTES || req.get('content-encoding') !== undefined
 
-/** Of no body at all the fields that are missing are told. */
+/** An empty body counts as `{}`, so that the error names the missing fields. */
 function parse(bytes: Buffer): unknown {
   if (bytes.length === 0) return {}
   const exceeded = exceededLimit(bytes, LIMITS)
@@ -48,16 +48,15 @@ function parse(bytes: Buffer): unknown {
   throw new AppError('invalid_json', { detail: 'The body is not JSON.' })
 }
 
-/** How much was sent, in its plain form. */
+/** The size of the body, decompressed. */
 export const bodyBytes = (res: Response): number => Number(res.locals.bodyBytes ?? 0)
 
 const requireJson: RequestHandler = (req, _res, next) => {
-  // No body at all is told by the fields that are missing.
   const isEmpty = req.get('content-length') === '0'
   if (!isEmpty && req.is('application/json') === false)
     throw new AppError('unsupported_media_type', { detail: 'Send application/json.' })
   const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(req.get('content-type') ?? '')?.[1]
-  // JSON is sent in UTF-8, and its limits are counted on the bytes of that.
+  // JSON is UTF-8, and the limits count its bytes.
   if (charset && !/^utf-?8$/i.test(charset))
     throw new AppError('unsupported_media_type', { detail: 'Send UTF-8.' })
   next()

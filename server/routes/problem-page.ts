@@ -1,8 +1,8 @@
 /**
- * The page a browser gets when its request ends in an error; status and headers are the error handler's. A form that was
- * refused is shown again with what was typed, wherever the refusal came from: nobody should have to type it twice.
+ * The page for a browser's call that ends in an error; the error handler sets status and headers. A refused form is shown
+ * again with its values, whichever middleware refused it.
  *
- * Where it can be, that is done by a redirect: neither "Back" nor a reload sends the form again.
+ * Where possible a redirect shows it, so that neither "Back" nor a reload sends the form again.
  */
 import type { Request, Response } from 'express'
 import { nanoid } from 'nanoid'
@@ -18,7 +18,7 @@ export type RenderProblem = (req: Request, res: Response, error: AppError) => Pr
 
 export function createRenderProblem(pages: Pages, refusedForms: RefusedForms): RenderProblem {
   return async (req, res, error) => {
-    // An error handler stands outside of every route: there are no parameters to ask.
+    // An error handler belongs to no route, so there is no `req.params`.
     const [, slug = null, page] = /^\/services\/([^/]+)\/?(.*)$/.exec(req.path) ?? []
     res.set('X-Robots-Tag', 'noindex, nofollow')
     const isForm = req.method === 'POST' && slug !== null
@@ -35,20 +35,20 @@ export function createRenderProblem(pages: Pages, refusedForms: RefusedForms): R
   }
 }
 
-/** Where it is shown what became of a form on the page of a request; null where there is no such form. */
+/** The page that shows the outcome of a form of a request page; null when the path is no such form. */
 function pageAfterForm(page: string, path: string): string | null {
   if (!/^(?:otp|resend-otp|cancel)\/[^/]+$/.test(page)) return null
   return path.replace('/resend-otp/', '/otp/')
 }
 
-/** Where the content itself was refused, there is nothing to show again. */
+/** Errors of the body itself: there are no values to show again. */
 const UNREADABLE: ReadonlySet<ErrorCode> = new Set([
   'body_too_large',
   'unsupported_media_type',
   'invalid_parameter',
 ])
 
-/** Reads the form now, where it was refused before it was read. */
+/** Reads the form, if the error came before it was read. @returns whether its values are available */
 async function tryReadForm(req: Request, res: Response, error: AppError): Promise<boolean> {
   if (UNREADABLE.has(error.code)) return false
   return new Promise((resolve) => readForm(req, res, (error?: unknown) => resolve(!error)))

@@ -1,6 +1,6 @@
 /**
- * What follows when a form of a page is refused: a redirect to a page that says why and keeps what was typed. Neither
- * stands in its address, only an id under which it is found for a while.
+ * Refused forms: a redirect to a page that gives the reason and keeps the typed values. The address holds neither, only an
+ * id under which both are stored for a limited time.
  */
 import type { Request, Response } from 'express'
 import { AppError } from '../../core/domain/errors.ts'
@@ -11,8 +11,8 @@ import type { Sessions } from '../sessions.ts'
 
 export interface RefusedForms {
   /**
-   * Redirects to the page at this address, which says why.
-   * @returns false where nothing was sent: the refusal must be told in the answer itself
+   * Redirects to the page at this address, which gives the reason.
+   * @returns false when nothing was sent: the caller must answer with the error itself
    */
   redirect(
     req: Request,
@@ -21,20 +21,20 @@ export interface RefusedForms {
     address: string,
     input?: RefusedInput,
   ): Promise<boolean>
-  /** What the address speaks of; null where it speaks of nothing that is known and this browser's. */
+  /** The refusal that the address names; null when it names none, or one that is unknown or another browser's. */
   find(req: Request): Promise<FoundRefusal | null>
-  /** The status of a page that shows it. */
+  /** Sets the status of a page that shows the refusal. */
   setStatus(res: Response, refused: FoundRefusal | null): void
 }
 
 type RefusedInput = Pick<Refusal, 'key' | 'values' | 'prompt'>
 
 export interface FoundRefusal extends RefusedInput {
-  /** Undefined once the form may be sent again. */
+  /** Undefined once the rate limit that caused it has passed. */
   error: AppError | undefined
 }
 
-/** What is wrong with the form, or with the time it was sent at; nothing that the page behind the redirect says itself. */
+/** Whether the error concerns the form or the time it was sent; other errors the target page shows by itself. */
 const isShownAfterRedirect = ({ code, status }: AppError): boolean =>
   code === 'cookies_required' || ([422, 429, 503].includes(status) && code !== 'storage_unavailable')
 
@@ -52,7 +52,7 @@ export function createRefusedForms({
       if (!input.prompt && !isShownAfterRedirect(error)) return false
       const { code, errors, retryAfterSeconds } = error
       const retryAt = retryAfterSeconds === undefined ? undefined : now() + retryAfterSeconds * 1000
-      // Not one that is only now being offered: the browser may not take it.
+      // Only a session that the browser sent: it may refuse the one that this response offers.
       const sessionId = sessions.read(req.headers.cookie)
       const id = await refusals.keep(callerOf(res).network, {
         ...input,

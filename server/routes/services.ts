@@ -1,4 +1,4 @@
-/** `GET /api/services`: the catalogue, for programs that make their own forms. */
+/** `GET /api/services`: the catalogue, for programs that build their own forms. */
 import { Router } from 'express'
 import { allServices } from '../../core/catalog/index.ts'
 import { methodNotAllowed } from '../middleware/errors.ts'

@@ -1,6 +1,6 @@
 /**
- * `GET …/status`: the request as it is; with `If-None-Match` only when it is newer than what the caller has; with
- * `after` and `wait` as soon as it is.
+ * `GET …/status`: the current state of a request. With `If-None-Match` it answers 304 unless the state is newer; with `after`
+ * and `wait` it is a long poll for a newer state.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Request, RequestHandler } from 'express'
@@ -18,28 +18,27 @@ const wholeNumber = z
   .transform(Number)
 
 /**
- * The version is the state. While queued the place in the queue moves without a new version, so it belongs to the tag;
- * the estimate of the remaining time is a courtesy and does not.
+ * The version identifies the state. The queue position changes without a new version, so it is part of the tag; the estimated
+ * remaining time is not.
  */
 const etagOf = (view: PublicView): string =>
   view.queue_position === null ? `"${view.version}"` : `"${view.version}-${view.queue_position}"`
 
-/** Seconds after which asking again makes sense. */
+/** The Retry-After of a running request: seconds until the next poll is useful. */
 export const retryAfterHeader = (view: PublicView): string => (view.status === 'processing' ? '2' : '5')
 
-/** What somebody asks of a request. */
 export interface StatusQuery {
   hash: string
-  /** Those of the answers that the caller has. */
+  /** The ETags of the caller's If-None-Match. */
   tags: readonly string[]
   /** The version that the caller has; null when it has none. */
   after: number | null
-  /** How long it waits for a newer one, or for another place in the queue. */
+  /** How long to wait for a newer version or another queue position; 0: do not wait. */
   waitSeconds: number
 }
 
 /**
- * @param headers pairs in a row, beside those that have been set
+ * @param headers a flat list of names and values, in addition to the headers already set
  * @throws AppError `request_not_found`, `request_expired`, `storage_unavailable`
  */
 export type AnswerStatus = (
@@ -67,7 +66,7 @@ export function createAnswerStatus({
   }
 }
 
-/** The route of all forms of the call. @throws AppError `invalid_parameter` */
+/** The route handler, for every variant of the call. @throws AppError `invalid_parameter` */
 export const createStatus =
   (answerStatus: AnswerStatus): RequestHandler =>
   async (req, res) => {
@@ -103,7 +102,7 @@ function sendStatus(
 export const parseEtags = ({ headers }: IncomingMessage): string[] =>
   headers['if-none-match']?.split(',').map((tag) => tag.trim().replace(/^W\//, '')) ?? []
 
-/** The newest version among the tags that the caller already has. */
+/** The newest version among the caller's tags. */
 export function newestVersion(tags: readonly string[]): number | null {
   const versions = tags.map((tag) => Number.parseInt(tag.slice(1), 10)).filter(Number.isInteger)
   return versions.length > 0 ? Math.max(...versions) : null
@@ -118,7 +117,7 @@ function readNumber(req: Request, name: string, max = Number.MAX_SAFE_INTEGER): 
   throw new AppError('invalid_parameter', { detail: `${name} must be ${range}.` })
 }
 
-/** Null when nothing newer came in time, or when nobody waits for it any more. */
+/** @returns null when nothing newer arrived in time, the client disconnected, or the server is stopping */
 async function waitForNewer(
   live: RequestWatcher,
   { hash, tags, after, waitSeconds }: StatusQuery & { after: number },
@@ -138,10 +137,10 @@ async function waitForNewer(
   const timer = setTimeout(stopWaiting, waitSeconds * 1000)
   res.on('close', stopWaiting)
   stopping.addEventListener('abort', stopWaiting)
-  // Without a tag nobody knows which place the caller has seen: the one that it is in when the wait begins.
+  // Without a tag the caller's queue position is unknown: the position at the start of the wait counts as known.
   if (tags.length === 0 || tags.includes('*')) knownTags.add(etagOf(subscription.latest.view))
   if (!isKnown(subscription.latest.view)) resolve(subscription.latest.view)
-  // Both may have happened while the watching began.
+  // Either may have happened before the listeners were added.
   if (stopping.aborted || res.closed) stopWaiting()
   try {
     return await promise

@@ -1,4 +1,4 @@
-/** `POST /api/local-requests`: one request, or a batch of them. */
+/** `POST /api/local-requests`: submits one request or a batch. */
 import type { Request, RequestHandler, Response } from 'express'
 import { AppError, type FieldError } from '../../core/domain/errors.ts'
 import type { PublicView } from '../../core/domain/record.ts'
@@ -19,15 +19,15 @@ import { retryAfterHeader } from './status.ts'
 
 const MAX_BATCH_SIZE = 1000
 export const MAX_BATCH_BYTES = 4 * 1024 * 1024
-/** How much larger than the batch the problems in its answer may be. */
+/** How much larger than the sent batch the problems in its response may be. */
 const MAX_PROBLEM_BYTES = 62 * 1024
-/** What of the batch's own size counts for that: megabytes need no megabytes of mistakes. A compressed one was sent smaller. */
+/** The part of the batch's size that counts for that: megabytes need no megabytes of problems. 0 for a compressed batch. */
 const MAX_COUNTED_BODY_BYTES = 256 * 1024
-/** What an entry with a problem takes that is told by its code alone. */
+/** The size of an entry whose problem has only status and code. */
 const BRIEF_PROBLEM_BYTES = 72
 /**
- * Entries of a batch that are taken together: each step of theirs is one round trip to Redis. With a slow Redis, a large
- * slice would exceed the time limit of its commands, and good requests would be refused.
+ * Entries of a batch are processed in slices: each step of a slice is one round trip to Redis. With a slow Redis a large
+ * slice would exceed the command timeout, and valid requests would be refused.
  */
 const MIN_SLICE = 10
 const MAX_SLICE = 100
@@ -42,7 +42,7 @@ export function createSubmitRoute({
   limitBatches,
 }: {
   submit: Submit
-  /** Counts a batch, once however often it is asked. */
+  /** Counts a batch once, however often it is called. */
   limitBatches: RequestHandler
 }): RequestHandler {
   const submitOne = (
@@ -50,8 +50,8 @@ export function createSubmitRoute({
     from: Caller & { idempotencyKey: string | null },
   ): Promise<Submitted> => submit({ ...parseSubmission(body), ...from })
 
-  /** A batch is many submits that are answered together: what is wrong with one is no other's concern. */
-  async function submitAll(req: Request, res: Response, requests: unknown[]): Promise<void> {
+  /** A batch is many independent submits with one response: an invalid entry does not affect the others. */
+  async function submitBatch(req: Request, res: Response, requests: unknown[]): Promise<void> {
     const key = readIdempotencyKey(req)
     const submitEntry = async (entry: unknown, i: number): Promise<Entry> => {
       try {
@@ -102,7 +102,7 @@ export function createSubmitRoute({
       const requests = readBatch(body)
       return limitBatches(req, res, (error?: unknown) => {
         if (error) return next(error)
-        submitAll(req, res, requests).catch(next)
+        submitBatch(req, res, requests).catch(next)
       })
     }
     if (bodyBytes(res) > MAX_REQUEST_BYTES) throw tooLarge()
@@ -119,8 +119,8 @@ export function createSubmitRoute({
 }
 
 /**
- * No batch is answered with much more than it sent: once the problems take so many bytes, the others are told by status
- * and code alone.
+ * Keeps the response from becoming much larger than the batch: once the problems have taken `maxBytes`, the remaining ones
+ * get only status and code.
  */
 function limitProblems(maxBytes: number) {
   let left = maxBytes

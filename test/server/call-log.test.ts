@@ -87,7 +87,7 @@ describe('with LOG_LEVEL=info', () => {
     await api.get(`/api/local-requests/${hash}/status`).expect(500)
     expect(said()).toMatchObject([
       { level: 40, msg: 'another program stored an invalid record' },
-      { level: 50, msg: 'a call failed', err: { error_code: 'unreadable_record' } },
+      { level: 50, msg: 'call failed', err: { error_code: 'unreadable_record' } },
     ])
   })
 })

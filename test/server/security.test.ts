@@ -237,7 +237,7 @@ describe('an error', () => {
     expect(page.headers['content-type']).toMatch(/^text\/html/)
     for (const { text } of [problem, page]) expectNoInsides(text)
     // Whoever runs it finds the cause.
-    expect(logged.some((line) => line.includes('a call failed') && line.includes('TypeError'))).toBe(true)
+    expect(logged.some((line) => line.includes('call failed') && line.includes('TypeError'))).toBe(true)
   })
 
   test('in the page of an error becomes a plain problem', async () => {

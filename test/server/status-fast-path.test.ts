@@ -119,7 +119,7 @@ describe('the plain status call and one that Express answers are told the same',
       const answer = await asked(hash)
       expect(answer.status).toBe(500)
       expect(answer.body).toMatchObject({ code: 'unreadable_record' })
-      const failed = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'a call failed')
+      const failed = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'call failed')
       expect(failed).toHaveLength(1 + ANYTHING.length)
       for (const { route, err } of failed) {
         expect(route).toMatch(/\/:hash\/status$/)

@@ -11,7 +11,7 @@ const FOR_EVER = 'public, max-age=31536000, immutable'
 
 const assets = useFolder()
 cpSync(inject('assets'), assets, { recursive: true })
-// As a build before this one left it.
+// A file of the previous build.
 writeFileSync(join(assets, 'style.00000000aa.css'), 'a{}')
 const { address, given } = await useServer(await useRedis(), { assets })
 
@@ -33,7 +33,7 @@ async function loadedBy(path: string): Promise<string[]> {
     .map((element) => $(element).attr('href') ?? $(element).attr('src') ?? '')
 }
 
-it('pages load scripts, style and font by names with a hash, which browsers keep for ever', async () => {
+it('pages load scripts, style and font under hashed names, which browsers cache as immutable', async () => {
   const hash = await given([START])
   const addresses = [
     ...(await loadedBy('/services/link-check?lang=fa')),
@@ -53,12 +53,12 @@ it('pages load scripts, style and font by names with a hash, which browsers keep
   }
 })
 
-it('a style loads the font that pages preload', async () => {
+it('the style sheet loads the same font file that pages preload', async () => {
   const [font = '', style = ''] = await loadedBy('/services/link-check?lang=fa')
   expect((await get(style)).body).toContain(`url(./${font.replace('/assets/', '')})`)
 })
 
-it('the stable names that other sites and tabs use are asked for anew each time, and cost nothing when unchanged', async () => {
+it('unhashed asset names are revalidated each time and answer 304 when unchanged', async () => {
   for (const name of [
     'halfway-progress.js',
     'style.css',
@@ -72,18 +72,18 @@ it('the stable names that other sites and tabs use are asked for anew each time,
   }
 })
 
-it("the element's script loads its own version of style and font", async () => {
+it('the script of the embedded element loads the style and font of its own build', async () => {
   const { body } = await get('/assets/halfway-progress.js')
   const names = JSON.parse(readFileSync(join(assets, 'manifest.json'), 'utf8'))
   for (const name of ['style.css', 'vazirmatn.woff2']) expect(body).toContain(names[name])
   expect(body).not.toMatch(/assets\/(style\.css|vazirmatn\.woff2)/)
 })
 
-it('a name of the build before is served as it was while its file is there', async () => {
+it('a hashed name of the previous build is served unchanged while its file exists', async () => {
   expect(await get('/assets/style.00000000aa.css')).toMatchObject({ caching: FOR_EVER, body: 'a{}' })
 })
 
-it('a name whose hash is of another version gets the file of this one, which is not kept', async () => {
+it('a hashed name of another version gets the current file, uncached', async () => {
   const current = await get('/assets/style.css')
   const old = await get('/assets/style.00000000bb.css?x=1')
   expect(old).toEqual(current)

@@ -1,4 +1,4 @@
-/** Many requests in one call. */
+/** Batches: many requests in one call. */
 import { describe, expect, test } from 'vitest'
 import { keys } from '../helpers/names.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
@@ -16,7 +16,7 @@ const send = (body: object | string, to: Api = api) =>
 const sendAll = (requests: unknown, to: Api = api) => send({ requests }, to)
 const count = (n: number): object[] => Array.from({ length: n }, () => CREDIT_SCORE)
 const requestsBefore = () => redis.llen(keys.list)
-/** Of an address of its own, so that no other test counts. */
+/** From its own address, so that other tests do not count towards its limit. */
 const from = (address: string) => ({ 'X-Forwarded-For': address })
 
 interface Entry {
@@ -34,7 +34,7 @@ const problemIn = ({ problem }: Entry) => [
 ]
 
 describe('a batch', () => {
-  test('is accepted: each request with what it is answered alone, in their order', async () => {
+  test('a batch is accepted and answers each request, in order, as if it were submitted alone', async () => {
     const alone = (await send(CREDIT_SCORE)).body
     const res = await sendAll([CREDIT_SCORE, { ...CREDIT_SCORE, delay: 60 }, CREDIT_SCORE]).expect(202)
     expect(res.headers).toMatchObject({ 'cache-control': 'no-store' })
@@ -51,7 +51,7 @@ describe('a batch', () => {
     expect(await redis.zscore('halfway:inquiries:prioritized', entries[2]?.hash ?? '')).not.toBeNull()
   })
 
-  test('names each bad one by what is wrong with it, and takes the good ones', async () => {
+  test('a batch accepts its valid requests and reports a problem for each invalid one', async () => {
     const before = await requestsBefore()
     const big = { ...CREDIT_SCORE, request_data: { mobile: 'x'.repeat(65 * 1024) } }
     const { body } = await sendAll([
@@ -85,7 +85,7 @@ describe('a batch', () => {
     expect(await requestsBefore()).toBe(before + 2)
   })
 
-  test('of none, of more than a thousand, or that is no list, is refused as a whole', async () => {
+  test('a batch that is empty, has more than 1,000 requests or is no list is refused as a whole', async () => {
     const before = await requestsBefore()
     for (const requests of [[], count(1001), { 0: CREDIT_SCORE }, 'all', null]) {
       const { body } = await sendAll(requests).expect(422)
@@ -96,7 +96,7 @@ describe('a batch', () => {
     expect(await requestsBefore()).toBe(before)
   })
 
-  test('with anything beside the list is refused with it named', async () => {
+  test('a batch with other fields beside the list is refused with these fields named', async () => {
     const { body } = await send({ requests: count(1), ...CREDIT_SCORE, delay: 5 }).expect(422)
     expect(body.errors.map(({ field }: { field: string }) => field)).toEqual([
       'service_slug',
@@ -105,7 +105,7 @@ describe('a batch', () => {
     ])
   })
 
-  test('may have up to 4 MB, a single request 64 kB all the same', async () => {
+  test('a batch may have up to 4 MB, but each request in it at most 64 kB', async () => {
     const padded = (bytes: number) => ({ ...CREDIT_SCORE, request_data: { mobile: 'x'.repeat(bytes) } })
     const { body } = await sendAll(Array.from({ length: 60 }, () => padded(60 * 1024))).expect(202)
     expect(body).toMatchObject({ accepted: 0, refused: 60 })
@@ -115,7 +115,7 @@ describe('a batch', () => {
     expect(single.body).toMatchObject({ code: 'body_too_large', detail: expect.stringMatching(/64 kB/) })
   })
 
-  test('with an Idempotency-Key is answered as the first time, request by request', async () => {
+  test('a batch repeated with its Idempotency-Key replays the first response of each request', async () => {
     const again = (requests: unknown[]) => sendAll(requests).set('Idempotency-Key', 'of-a-batch').expect(202)
     const bad = { ...CREDIT_SCORE, service_slug: 'no-such-service' }
     const first = (await again([CREDIT_SCORE, bad, CREDIT_SCORE])).body
@@ -125,19 +125,19 @@ describe('a batch', () => {
     )
     expect((await again([CREDIT_SCORE, bad, CREDIT_SCORE])).body).toEqual({ ...first, requests: replayed })
     expect(await requestsBefore()).toBe(before)
-    // What was mended is taken, what is new is made, what changed under the same key is refused.
+    // A corrected entry is accepted, a new one created, a changed one under the same key refused.
     const later = (await again([{ ...CREDIT_SCORE, delay: 9 }, CREDIT_SCORE, CREDIT_SCORE, CREDIT_SCORE]))
       .body
     const [changed, mended, same, added] = entriesOf(later)
     expect(changed?.problem?.code).toBe('idempotency_key_reused')
     expect(same?.hash).toBe(entriesOf(first)[2]?.hash)
     expect(new Set([mended?.hash, same?.hash, added?.hash]).size).toBe(3)
-    // The key of one request alone is another one.
+    // The key of a single submit is separate.
     const alone = await send(CREDIT_SCORE).set('Idempotency-Key', 'of-a-batch').expect(202)
     expect(entriesOf(first).map(({ hash }) => hash)).not.toContain(alone.body.hash)
   })
 
-  test('of a thousand is taken in one call, in few round trips', async () => {
+  test('a batch of 1,000 requests is accepted in one call with few round trips to Redis', async () => {
     const stat = async (name: string): Promise<number> =>
       Number(new RegExp(`${name}:(\\d+)`).exec(await redis.info('stats'))?.[1])
     const names = ['total_commands_processed', 'total_reads_processed']
@@ -152,7 +152,7 @@ describe('a batch', () => {
     expect(reads).toBeLessThan(commands / 20)
   })
 
-  test('waits behind nobody else’s: its sender takes turns like all others', async () => {
+  test('a batch does not delay other submitters: fair scheduling applies to its requests', async () => {
     await sendAll(count(50)).set(from('192.0.2.1'))
     const { body } = await send(CREDIT_SCORE).set(from('192.0.2.2'))
     const next = (await send(CREDIT_SCORE).set(from('192.0.2.1'))).body
@@ -161,8 +161,8 @@ describe('a batch', () => {
   })
 })
 
-describe('in a batch', () => {
-  test('each request has a token of its own for who sent it, the same one when it is sent again', async () => {
+describe('owner tokens of a batch', () => {
+  test('each request of a batch has its own owner token, which a repeated batch returns again', async () => {
     const { api: owned } = await useServer(testRedis, { settings: { OWNER_CHECK: 'actions' } })
     const again = async () =>
       entriesOf((await sendAll(count(3), owned).set('Idempotency-Key', 'owned').expect(202)).body)
@@ -178,14 +178,14 @@ describe('in a batch', () => {
     await cancel(entries[0], tokens[0]).expect(200)
   })
 
-  test('an entry has no token where nobody asks for one', async () => {
+  test('the requests of a batch have no owner token with OWNER_CHECK=off', async () => {
     const { body } = await sendAll(count(1)).expect(202)
     expect(entriesOf(body)[0]).not.toHaveProperty('owner_token')
   })
 })
 
-describe('batches are limited', () => {
-  test('by address and minute, apart from single requests, and one that is refused as a whole does not count', async () => {
+describe('the rate limit of batches', () => {
+  test('batches are rate-limited per address and minute, apart from single submits; a batch refused as a whole does not count', async () => {
     const { api: limited } = await useServer(testRedis, { settings: { BATCHES_PER_MINUTE: '2' } })
     const batch = (address: string) => sendAll(count(1), limited).set(from(address))
     await sendAll([], limited).set(from('192.0.2.50')).expect(422)
@@ -200,7 +200,7 @@ describe('batches are limited', () => {
     await batch('192.0.2.51').expect(202)
   })
 
-  test('as one submit each, however many requests they hold', async () => {
+  test('a batch counts as one submit, however many requests it holds', async () => {
     const { api: limited } = await useServer(testRedis, { settings: { SUBMITS_PER_MINUTE: '2' } })
     await sendAll(count(20), limited).set(from('192.0.2.60')).expect(202)
     await send(CREDIT_SCORE, limited).set(from('192.0.2.60')).expect(202)

@@ -1,4 +1,4 @@
-/** What one call may send, and how much it is told about it. */
+/** Limits of bodies, and of the responses to invalid ones. */
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { ASK, START } from '../helpers/record.ts'
@@ -37,7 +37,7 @@ const BOMBS: [name: string, body: string, detail: RegExp][] = [
 ]
 
 describe('a body', () => {
-  it.each(BOMBS)('with %s is refused before it is parsed', async (_name, body, detail) => {
+  it.each(BOMBS)('a body with %s is refused before it is parsed', async (_name, body, detail) => {
     const plain = await send(SUBMIT, body)
     expect(plain.json).toMatchObject({
       status: 413,
@@ -49,19 +49,19 @@ describe('a body', () => {
     expect(packed.json).toEqual(plain.json)
   })
 
-  it('of a code is refused for the same reasons', async () => {
+  it('the body of a submitted code has the same limits', async () => {
     const hash = await given([START, ASK])
     for (const body of [`{"otp":${'['.repeat(10_000)}`, `{${manyFields(2000)}}`])
       expect((await send(`${SUBMIT}/${hash}/otp`, body)).json).toMatchObject({ code: 'body_too_large' })
   })
 
-  it('in another encoding than UTF-8 is refused', async () => {
+  it('a body in another charset than UTF-8 is refused', async () => {
     const body = Buffer.from(JSON.stringify(CREDIT_SCORE), 'utf16le')
     const answer = await send(SUBMIT, body, { 'content-type': 'application/json; charset=utf-16le' })
     expect(answer.json).toMatchObject({ code: 'unsupported_media_type' })
   })
 
-  it('with a thousand good requests, and with requests of forty fields, is read', async () => {
+  it('a body with 1,000 valid requests or with 40 fields per request is within the limits', async () => {
     const good = await send(
       SUBMIT,
       JSON.stringify({ requests: Array.from({ length: 1000 }, () => CREDIT_SCORE) }),
@@ -75,7 +75,7 @@ describe('a body', () => {
     expect(wide.json).toMatchObject({ accepted: 0, refused: 1000 })
   })
 
-  it('that is a form with 100,000 fields is refused with a page', async () => {
+  it('a form with 100,000 fields is refused with a page', async () => {
     const form = Array.from({ length: 16_000 }, (_, i) => `${i}`)
       .join('&')
       .slice(0, 64 * 1024)
@@ -89,8 +89,8 @@ describe('a body', () => {
   })
 })
 
-describe('mistakes', () => {
-  it('are named up to twenty, the others are counted', async () => {
+describe('field errors', () => {
+  it('a problem lists at most 20 field errors and counts the others', async () => {
     const { json } = await send(SUBMIT, `{${manyFields(150)}}`)
     expect(json).toMatchObject({
       code: 'validation_failed',
@@ -105,7 +105,7 @@ describe('mistakes', () => {
     expect(twenty.json).not.toHaveProperty('more_errors')
   })
 
-  it('of a form are counted on the page, too', async () => {
+  it('the page of a refused form lists at most 20 field errors and counts the others', async () => {
     const form = new URLSearchParams(Array.from({ length: 60 }, (_, i) => [`unknown${i}`, 'x'])).toString()
     const answer = await send(FORM, form, {
       ...asBrowser,
@@ -121,19 +121,19 @@ describe('mistakes', () => {
   })
 })
 
-describe('no answer is more than 64 kB larger than its question', () => {
+describe('no response is more than 64 kB larger than its request', () => {
   const entries = (entry: string): string => `{"requests":[${Array(1000).fill(entry).join(',')}]}`
   const long = '\\u0001'.repeat(100)
   it.each([
-    ['a batch of a thousand zeros', entries('0')],
-    ['a batch of a thousand unknown services', entries('{"service_slug":"x"}')],
-    ['a batch of a thousand entries with many mistakes', entries(`{${manyFields(40)}}`)],
+    ['a batch of 1,000 zeros', entries('0')],
+    ['a batch of 1,000 unknown services', entries('{"service_slug":"x"}')],
+    ['a batch of 1,000 entries with 40 unknown fields each', entries(`{${manyFields(40)}}`)],
     [
-      'a body with long names of fields',
+      'a body with long field names',
       `{${Array.from({ length: 60 }, (_, i) => `"${i}${long}":1`).join(',')}}`,
     ],
-    ['a service that is named at length', JSON.stringify({ service_slug: '"'.repeat(60_000) })],
-  ])('%s', async (_name, body) => {
+    ['a service slug of 60,000 characters', JSON.stringify({ service_slug: '"'.repeat(60_000) })],
+  ])('%s gets a response at most 64 kB larger', async (_name, body) => {
     const { status, text, json } = await send(SUBMIT, body)
     expect(Buffer.byteLength(text) - Buffer.byteLength(body)).toBeLessThan(ROOM)
     if (status !== 202) return
@@ -143,7 +143,7 @@ describe('no answer is more than 64 kB larger than its question', () => {
       expect(problem).toMatchObject({ code: expect.stringMatching(/^\w+$/), status: expect.any(Number) })
   })
 
-  it('a compressed batch of a thousand entries with many mistakes', async () => {
+  it('a compressed batch of 1,000 invalid entries gets a response at most 64 kB larger', async () => {
     const body = gzipSync(entries(`{${manyFields(40)}}`))
     const { status, text } = await send(SUBMIT, body, { 'content-encoding': 'gzip' })
     expect(status).toBe(202)
@@ -154,8 +154,8 @@ describe('no answer is more than 64 kB larger than its question', () => {
     ['a form full of quotation marks', FORM, `mobile=${'"'.repeat(60_000)}`],
     ['an address full of quotation marks', `${FORM}?x=${'%22'.repeat(5_000)}`, 'mobile=1'],
     ['an address with many parameters', `${FORM}?${'a&'.repeat(7_000)}`, 'mobile=1'],
-    ['an address of no page', `/${"'".repeat(14_000)}`, ''],
-  ])('%s', async (_name, path, body) => {
+    ['an unknown address of 14,000 characters', `/${"'".repeat(14_000)}`, ''],
+  ])('%s gets a response at most 64 kB larger', async (_name, path, body) => {
     for (const headers of [asBrowser, { ...asBrowser, 'sec-fetch-site': 'cross-site' }]) {
       const { text } = await send(path, body, {
         ...headers,

@@ -1,4 +1,4 @@
-/** Calls are logged where whoever runs it looks closely, LOG_LEVEL debug, and there each of them. */
+/** The log of calls: all of them with LOG_LEVEL=debug, failures only with info. */
 import { describe, expect, test } from 'vitest'
 import { keys } from '../helpers/names.ts'
 import { aHash, START } from '../helpers/record.ts'
@@ -31,7 +31,7 @@ async function serverWith(level: string) {
 }
 
 describe('with LOG_LEVEL=debug', () => {
-  test('each call is logged once, the status too: method, path, status and time', async () => {
+  test('LOG_LEVEL=debug logs each call once with method, path, status and time, status calls included', async () => {
     const { api, calls, said } = await serverWith('debug')
     for (const { method, path, status, ...call } of calls) {
       const before = said().length
@@ -55,7 +55,7 @@ describe('with LOG_LEVEL=debug', () => {
     }
   })
 
-  test('no query, header or body is', async () => {
+  test('LOG_LEVEL=debug logs no query, header or body', async () => {
     const { api, given, lines } = await serverWith('debug')
     const path = `/api/local-requests/${await given([START])}/status`
     await api.get(`${path}?wait=0&mine=private-query`).set('X-Mine', 'private-header').expect(200)
@@ -70,7 +70,7 @@ describe('with LOG_LEVEL=debug', () => {
 })
 
 describe('with LOG_LEVEL=info', () => {
-  test('no call is logged', async () => {
+  test('LOG_LEVEL=info logs no successful call', async () => {
     const { api, calls, lines, stop } = await serverWith('info')
     for (const { method, path, status, ...call } of calls)
       await api[method](path)
@@ -80,7 +80,7 @@ describe('with LOG_LEVEL=info', () => {
     expect(lines).toEqual([])
   })
 
-  test('a call that fails is', async () => {
+  test('LOG_LEVEL=info logs a call that fails', async () => {
     const { api, said } = await serverWith('info')
     const hash = aHash()
     await client.lpush(keys.record(hash), 'not a text')

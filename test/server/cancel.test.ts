@@ -11,7 +11,7 @@ const { api, store, given } = await useServer(testRedis)
 const cancel = (hash: string) => api.post(`/api/local-requests/${hash}/cancel`)
 
 describe('a cancel', () => {
-  test('ends a request that waits, runs, or asks for a code: 200 and how it stands', async () => {
+  test('a cancel ends a queued, running or code-awaiting request and returns 200 with its state', async () => {
     for (const hash of [await given(), await given([START, step(40)]), await given([START, ASK])]) {
       const res = await cancel(hash).expect(200)
       expect(res.headers['cache-control']).toBe('no-store')
@@ -29,7 +29,7 @@ describe('a cancel', () => {
     }
   })
 
-  test('is told to everybody who listens', async () => {
+  test('a cancel is published to socket, event stream and long poll', async () => {
     const hash = await given([START])
     const subscriber = await testRedis.connections.connect('subscriber')
     const heard = new Promise<string>((resolve) =>
@@ -40,14 +40,14 @@ describe('a cancel', () => {
     expect(JSON.parse(await heard)).toEqual(res.body)
   })
 
-  test('gives the request its full life once more, to be read', async () => {
+  test('a cancelled request stays readable for a full REQUEST_TTL from its cancel', async () => {
     const hash = await given([START], { now: Date.now() - 1_000_000 })
     const res = await cancel(hash).expect(200)
     expect(Date.parse(res.body.expires_at) - Date.parse(res.body.completed_at)).toBe(TTL_SECONDS * 1000)
     expect(await redis.pexpiretime(keys.record(hash))).toBe(Date.parse(res.body.expires_at))
   })
 
-  test('stays: what a worker or bot writes afterwards is refused', async () => {
+  test('a cancelled request refuses later writes of worker and bot', async () => {
     const hash = await given([START])
     await cancel(hash).expect(200)
     const before = await redis.get(keys.record(hash))
@@ -62,14 +62,14 @@ describe('a cancel', () => {
     expect(await redis.get(keys.record(hash))).toBe(before)
   })
 
-  test('of many at once is made by one of them', async () => {
+  test('concurrent cancels of one request write one cancel', async () => {
     const hash = await given([START])
     const answers = await Promise.all(Array.from({ length: 10 }, () => cancel(hash)))
     expect(answers.map((res) => res.status).sort()).toEqual([200, ...Array(9).fill(409)])
     expect((await api.get(`/api/local-requests/${hash}/status`)).body.version).toBe(3)
   })
 
-  test('that races with the result: one of them has happened, and both agree which', async () => {
+  test('a cancel that races with the result ends in one outcome, which both callers get', async () => {
     for (let round = 0; round < 10; round++) {
       const hash = await given([START])
       const [res, completed] = await Promise.all([
@@ -84,7 +84,7 @@ describe('a cancel', () => {
     }
   })
 
-  test('needs no body, and minds none', async () => {
+  test('a cancel accepts a missing or any body', async () => {
     await cancel(await given())
       .send({ reason: 'changed my mind' })
       .expect(200)
@@ -95,8 +95,8 @@ describe('a cancel', () => {
   })
 })
 
-describe('a cancel is refused', () => {
-  test('when the request has ended: 409', async () => {
+describe('a refused cancel', () => {
+  test('a cancel of an ended request is refused with 409', async () => {
     const error = { code: 'x', message: 'y', retryable: false }
     for (const hash of [
       await given([START, { type: 'complete', attempt: 1, result: 1 }]),
@@ -112,7 +112,7 @@ describe('a cancel is refused', () => {
     }
   })
 
-  test('when there is no such request: 404, or 410 where there was one', async () => {
+  test('a cancel of an unknown request is 404, of an expired one 410', async () => {
     expect((await cancel(aHash()).expect(404)).body.code).toBe('request_not_found')
     expect((await cancel('req_short').expect(404)).body.code).toBe('request_not_found')
     expect((await cancel(aHash(Date.now() - TTL_SECONDS * 1000)).expect(410)).body.code).toBe(
@@ -120,7 +120,7 @@ describe('a cancel is refused', () => {
     )
   })
 
-  test('by other methods: a link or a prefetch cancels nothing', async () => {
+  test('a cancel by GET or another method than POST is refused, so that a prefetch cancels nothing', async () => {
     const hash = await given([START])
     for (const method of ['get', 'head', 'put', 'delete'] as const) {
       const res = await api[method](`/api/local-requests/${hash}/cancel`).expect(405)
@@ -129,7 +129,7 @@ describe('a cancel is refused', () => {
     expect((await api.get(`/api/local-requests/${hash}/status`)).body.status).toBe('processing')
   })
 
-  test('when somebody does it too often', async () => {
+  test('cancels are rate-limited per address', async () => {
     const limited = await useServer(testRedis, { settings: { ACTIONS_PER_MINUTE: '1' } })
     const post = async () =>
       limited.api.post(`/api/local-requests/${await given()}/cancel`).set('X-Forwarded-For', '192.0.2.60')
@@ -139,8 +139,8 @@ describe('a cancel is refused', () => {
   })
 })
 
-// Last: the Redis of this file does not come back.
-test.runIf(onRealRedis)('while Redis is away a cancel is answered with 503', async () => {
+// Last in this file, because its Redis stays down.
+test.runIf(onRealRedis)('a cancel while Redis is down is answered with 503', async () => {
   const hash = await given()
   await testRedis.goAway()
   expect((await cancel(hash).expect(503)).body.code).toBe('storage_unavailable')

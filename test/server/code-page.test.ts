@@ -21,7 +21,7 @@ const recordOf = (hash: string) => redis.get(keys.record(hash))
 const send = (hash: string, otp: string) => browser.post(at('otp', hash), { otp })
 const refused = (hash: string, otp: string) => browser.refused(at('otp', hash), { otp })
 const resend = (hash: string) => browser.post(at('resend-otp', hash))
-/** As another program may leave the prompt. */
+/** A prompt as another program may write it. */
 async function changePrompt(hash: string, change: object): Promise<void> {
   const record = JSON.parse((await recordOf(hash)) ?? '')
   Object.assign(record.otp_data, change)
@@ -29,7 +29,7 @@ async function changePrompt(hash: string, change: object): Promise<void> {
 }
 
 describe('the code page', () => {
-  test('says where the code went, how long it is and until when, and has the cursor in its one field', async () => {
+  test('the code page shows the target, length and expiry of the code and focuses its only field', async () => {
     const $ = await browser.open(at('otp', await given([START, ASK])))
     expect(textOf($, '.panel-ask')).toMatch(/sent to 0912\*\*\*4567.*6 digits.*Valid until/)
     expect($('#otp').attr()).toMatchObject({ autofocus: '', autocomplete: 'one-time-code', dir: 'ltr' })
@@ -37,14 +37,14 @@ describe('the code page', () => {
     expect($('#otp-error')).toHaveLength(0)
   })
 
-  test('is also what the progress shows while a code is waited for, without taking the cursor', async () => {
+  test('the progress page shows the code form while a code is awaited, without focusing it', async () => {
     const hash = await given([START, ASK])
     const $ = await browser.open(at('progress', hash))
     expect($('.panel-ask form').attr()).toMatchObject({ method: 'post', action: at('otp', hash) })
     expect($('#otp').attr('autofocus')).toBeUndefined()
   })
 
-  test('says after a wrong code how many tries are left, and after the last that it is over', async () => {
+  test('the code page shows the attempts left after a wrong code, and that none are left after the last', async () => {
     const hash = await given([START, ASK])
     for (const words of ['2 tries are left.', 'One try is left.']) {
       await send(hash, '123456').expect(303)
@@ -66,8 +66,8 @@ describe('the code page', () => {
   })
 })
 
-describe('a code that is sent', () => {
-  test('goes to the bot only, and leads back to the progress', async () => {
+describe('a submitted code', () => {
+  test('a submitted code reaches only the bot and redirects to the progress page', async () => {
     const hash = await given([START, ASK])
     await send(hash, '918273').expect(303).expect('Location', at('progress', hash))
     expect(await redis.get(keys.otp(hash))).toBe('918273')
@@ -77,7 +77,7 @@ describe('a code that is sent', () => {
     expect(load(text)('#otp')).toHaveLength(0)
   })
 
-  test('is read from any keyboard, with what people put between the digits', async () => {
+  test('a code in Persian or Arabic digits, with separators, is accepted', async () => {
     for (const typed of ['۰۱۲۳۴۵', '٠١٢٣٤٥', ' 012 345 ', '012-345', '\u200e012345\u200f']) {
       const hash = await given([START, ASK])
       await send(hash, typed).expect(303)
@@ -94,7 +94,7 @@ describe('a code that is sent', () => {
     ['9876543', 'The code has 6 digits, you typed 7'],
   ] as const
   test.each(wrongForms)(
-    'as %j is explained at the field, not repeated, and costs no try',
+    'a code submitted as %j gets an error at its field, is not repeated and costs no attempt',
     async (typed, words) => {
       const hash = await given([START, ASK])
       const before = await recordOf(hash)
@@ -110,7 +110,7 @@ describe('a code that is sent', () => {
     },
   )
 
-  test('in no field, or in two, is asked for', async () => {
+  test('a code form without a code, or with two, asks for a code', async () => {
     const hash = await given([START, ASK])
     for (const body of ['', 'code=123456', 'otp=123456&otp=654321']) {
       const { text } = await browser.refused(at('otp', hash), body).expect(422)
@@ -118,7 +118,7 @@ describe('a code that is sent', () => {
     }
   })
 
-  test('too late is told so, before and after sending, and a new one is offered', async () => {
+  test('an expired code is reported before and after it is submitted, and a resend is offered', async () => {
     const hash = await given([START, ask({ expires_in: 60 })], secondsAgo(61))
     const pages = [
       (await browser.get(at('otp', hash)).expect(200)).text,
@@ -132,7 +132,7 @@ describe('a code that is sent', () => {
     expect(await redis.exists(keys.otp(hash))).toBe(0)
   })
 
-  test('when no tries are left is told so', async () => {
+  test('a code without attempts left is refused with that reason', async () => {
     const hash = await given([START, ASK])
     await changePrompt(hash, { attempts_left: 0 })
     const { text } = await refused(hash, '123456').expect(429)
@@ -141,7 +141,7 @@ describe('a code that is sent', () => {
     )
   })
 
-  test('in a second tab, after the first gave one, leads to the progress and changes nothing', async () => {
+  test('a code from a second tab after an accepted one redirects to the progress page and changes nothing', async () => {
     const hash = await given([START, ASK])
     await send(hash, '111111').expect(303)
     const before = await recordOf(hash)
@@ -150,7 +150,7 @@ describe('a code that is sent', () => {
     expect(await recordOf(hash)).toBe(before)
   })
 
-  test('in ten tabs at once is handed over once, and all go on to the progress', async () => {
+  test('a code submitted from ten tabs at once is accepted once and all tabs are redirected to the progress page', async () => {
     const hash = await given([START, ASK])
     const { version } = JSON.parse((await recordOf(hash)) ?? '')
     const codes = Array.from({ length: 10 }, (_, n) => `00000${n}`)
@@ -162,7 +162,7 @@ describe('a code that is sent', () => {
     expect(JSON.parse((await recordOf(hash)) ?? '').version).toBe(version + 1)
   })
 
-  test('where none is waited for leads to where the request is shown', async () => {
+  test("a code that no request awaits redirects to the page of the request's state", async () => {
     for (const [changes, page] of [
       [[], 'progress'],
       [[START], 'progress'],
@@ -177,8 +177,8 @@ describe('a code that is sent', () => {
   })
 })
 
-describe('another code', () => {
-  test('too early is refused with the seconds to wait, in the page and in Retry-After', async () => {
+describe('a resend', () => {
+  test('an early resend is refused with the remaining seconds on the page and in Retry-After', async () => {
     const hash = await given([START, ASK], secondsAgo(12.4))
     const before = await recordOf(hash)
     const { text, headers } = await browser.refused(at('resend-otp', hash)).expect(429)
@@ -189,7 +189,7 @@ describe('another code', () => {
     expect(await recordOf(hash)).toBe(before)
   })
 
-  test('in time is on its way, and the wait for the next begins', async () => {
+  test('an accepted resend is shown as on its way and restarts the cooldown', async () => {
     const hash = await given([START, ask({ expires_in: 300 })], secondsAgo(31))
     const first = await browser.open(at('otp', hash))
     expect(first('[data-live=resend-wait]')).toHaveLength(0)
@@ -201,7 +201,7 @@ describe('another code', () => {
     expect($('#otp-error')).toHaveLength(0)
   })
 
-  test('asked for because the first came too late is on its way, and not asked for again', async () => {
+  test('a resend after an expired code is shown as on its way and not offered again', async () => {
     const hash = await given([START, ask({ expires_in: 60 })], secondsAgo(61))
     const { headers } = await resend(hash).expect(303)
     const $ = await browser.open(headers.location as string)
@@ -209,7 +209,7 @@ describe('another code', () => {
     expect($('#otp-error')).toHaveLength(0)
   })
 
-  test('that was typed wrongly is no longer said to be on its way', async () => {
+  test('a resent code is no longer shown as on its way after a wrong code', async () => {
     const hash = await given([START, ask({ expires_in: 300 })], secondsAgo(31))
     const { headers } = await resend(hash).expect(303)
     await send(hash, '123456').expect(303)
@@ -219,19 +219,19 @@ describe('another code', () => {
     expect(textOf($, '#otp-error')).toBe('That code was not right. 2 tries are left.')
   })
 
-  test('is not said to be on its way once it can be asked for again', async () => {
+  test('a resent code is no longer shown as on its way once another resend is allowed', async () => {
     const hash = await given([START, ask({ expires_in: 300 })], secondsAgo(31))
     const $ = await browser.open(`${at('otp', hash)}?resent`)
     expect($('.notice')).toHaveLength(0)
   })
 
-  test('twice at once is asked for once', async () => {
+  test('two concurrent resends from the page count as one', async () => {
     const hash = await given([START, ask({ expires_in: 300 })], secondsAgo(31))
     const answers = await Promise.all([resend(hash), resend(hash)])
     expect(answers.map((res) => res.headers.location?.includes('?refused=')).sort()).toEqual([false, true])
   })
 
-  test('after five is refused for good', async () => {
+  test('the sixth resend of a request is refused permanently', async () => {
     const hash = await given([START, ask({ expires_in: 300 })], secondsAgo(31))
     await changePrompt(hash, { resends: 5 })
     const { text, headers } = await browser.refused(at('resend-otp', hash)).expect(429)

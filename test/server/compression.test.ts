@@ -14,7 +14,7 @@ async function encodingOf(path: string, accepted = 'gzip, deflate, br') {
   return { encoding: headers.get('content-encoding'), vary: headers.get('vary') ?? '', headers }
 }
 
-it('scripts, styles and icons are served as they were compressed by the build', async () => {
+it('scripts, styles and icons are served in the compressed form that the build wrote', async () => {
   for (const name of ['progress.js', 'halfway-progress.js', 'style.css', 'icon.svg']) {
     const { encoding, vary, headers } = await encodingOf(`/assets/${name}`)
     expect([name, encoding]).toEqual([name, 'br'])
@@ -26,14 +26,14 @@ it('scripts, styles and icons are served as they were compressed by the build', 
   expect((await encodingOf('/assets/vazirmatn.woff2')).encoding).toBeNull()
 })
 
-it('pages and lists that hold nothing of a request are compressed', async () => {
+it('pages and lists without data of a request are compressed', async () => {
   for (const path of ['/', '/services/credit-score-rating', '/api/services']) {
     const { encoding, vary } = await encodingOf(path)
     expect([path, encoding === null, vary.includes('Accept-Encoding')]).toEqual([path, false, true])
   }
 })
 
-it('what is of one request is not compressed, nor is its event stream', async () => {
+it('pages, status and event stream of one request are not compressed', async () => {
   const hash = await given([START])
   const api = `/api/local-requests/${hash}`
   for (const path of [at('progress', hash), `${api}/status`, `${api}/events`])

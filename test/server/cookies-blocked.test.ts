@@ -1,4 +1,4 @@
-/** A browser that keeps no cookies, where only the session that sends a form may see what becomes of it. */
+/** Browsers that refuse cookies, with OWNER_CHECK, where only the submitting session may see a request. */
 import { load } from 'cheerio'
 import { describe, expect, it } from 'vitest'
 import { keys } from '../helpers/names.ts'
@@ -14,7 +14,7 @@ const redis = await testRedis.connections.connect('patient')
 const guarded = await useServer(testRedis, { settings: { OWNER_CHECK: 'actions' } })
 const open = await useServer(testRedis)
 
-/** Without cookies; follows redirects as a browser does. */
+/** A browser without cookies that follows redirects. */
 const ask = (address: string, headers: Record<string, string>, init: RequestInit = {}, query = '') =>
   fetch(address + FORM + query, { headers: { Accept: HTML, ...headers }, ...init })
 const send = (address: string) =>
@@ -22,7 +22,7 @@ const send = (address: string) =>
 
 describe('with OWNER_CHECK', () => {
   it.each(['', '?lang=fa', '?refused=gone'])(
-    'a browser without cookies is told so on the form before anything is typed: %s',
+    'a browser without cookies gets an error on the empty form: query "%s"',
     async (query) => {
       const first = await ask(guarded.address, {}, { redirect: 'manual' }, query)
       expect(first.status).toBe(303)
@@ -36,7 +36,7 @@ describe('with OWNER_CHECK', () => {
     },
   )
 
-  it('a browser with cookies sees the form at its own address, without the mark of the check', async () => {
+  it('a browser with cookies gets the form at its plain address, without the mark of the cookie check', async () => {
     const browser = openBrowser(guarded.address)
     const marked = await browser.get(`${FORM}?lang=en`).expect(303)
     expect(marked.headers.location).toMatch(/\?lang=en&cookies=\d+$/)
@@ -46,7 +46,7 @@ describe('with OWNER_CHECK', () => {
     expect($('.error-summary')).toHaveLength(0)
   })
 
-  it('a browser that keeps cookies meanwhile is checked anew at an address with an old mark', async () => {
+  it('an address with an old mark repeats the cookie check', async () => {
     const browser = openBrowser(guarded.address)
     for (const mark of ['1', 'x', String(Date.now() - 11_000)]) {
       const $ = await browser.open(`${FORM}?cookies=${mark}`)
@@ -54,7 +54,7 @@ describe('with OWNER_CHECK', () => {
     }
   })
 
-  it('a browser without cookies has its form refused before anything is done, with what was typed', async () => {
+  it('a form from a browser without cookies is refused with its values kept and creates no request', async () => {
     const before = await redis.llen(keys.list)
     const answer = await send(guarded.address)
     expect(answer.status).toBe(403)
@@ -64,14 +64,14 @@ describe('with OWNER_CHECK', () => {
     expect(await redis.llen(keys.list)).toBe(before)
   })
 
-  it('a browser can send the form once it keeps them', async () => {
+  it('a refused form can be sent again once the browser accepts cookies', async () => {
     const browser = openBrowser(guarded.address)
     await browser.refused(FORM, FIELDS).expect(403)
     await browser.post(FORM, FIELDS).expect(303)
   })
 })
 
-it('without OWNER_CHECK a form needs no cookies', async () => {
+it('a form needs no cookies with OWNER_CHECK=off', async () => {
   const answer = await send(open.address)
   expect(answer.url).toContain('/progress/req_')
 })

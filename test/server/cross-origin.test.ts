@@ -1,4 +1,4 @@
-/** What browsers let the pages of other sites read: everything a program may, where the setting names them, but no cookies. */
+/** CORS: pages of allowed sites may read and do what programs may, without cookies; other sites nothing. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Response } from 'supertest'
@@ -36,7 +36,7 @@ function expectReadable({ headers }: Response): void {
 }
 
 describe('a page of an allowed site', () => {
-  test('may read how a request stands, and what the answer says in its headers', async () => {
+  test('a page of an allowed site can read the status of a request and its response headers', async () => {
     const hash = await given([START])
     const answer = await api.get(statusOf(hash)).set(from(FRIEND)).expect(200)
     expectReadable(answer)
@@ -44,14 +44,14 @@ describe('a page of an allowed site', () => {
     expect(exposed).toEqual(expect.arrayContaining(['etag', 'location', 'retry-after']))
   })
 
-  test('may read the page of a request, also where it is led on to it', async () => {
+  test('a page of an allowed site can read the page of a request, also after a redirect', async () => {
     const hash = await given([START])
     const led = await api.get(`/services/request/progress/${hash}`).set(from(FRIEND)).expect(303)
     expectReadable(led)
     expectReadable(await api.get(String(led.headers.location)).set(from(FRIEND)).expect(200))
   })
 
-  test('may hand over a code by API and by form', async () => {
+  test('a page of an allowed site can submit a code by API and by form', async () => {
     const [byApi, byForm] = [await given([START, ASK]), await given([START, ASK])]
     const otp = { otp: '123456' }
     expectReadable(await api.post(`${SUBMIT}/${byApi}/otp`).set(from(FRIEND)).send(otp).expect(202))
@@ -59,7 +59,7 @@ describe('a page of an allowed site', () => {
     expectReadable(await sent.expect(303))
   })
 
-  test('may ask beforehand for every header that a call can have', async () => {
+  test('a preflight from an allowed site allows every header that the API reads', async () => {
     const names = ['authorization', 'content-type', 'idempotency-key', 'if-none-match', 'last-event-id']
     const answer = await preflight(SUBMIT, names.join(',')).expect(204)
     expectReadable(answer)
@@ -69,7 +69,7 @@ describe('a page of an allowed site', () => {
     expect(Number(answer.headers['access-control-max-age'])).toBeGreaterThan(0)
   })
 
-  test('may read why it was refused, whatever the reason', async () => {
+  test('a page of an allowed site can read every error response', async () => {
     const hash = await given([START])
     const asFriend = (path: string, status: number) => api.get(path).set(from(FRIEND)).expect(status)
     expectReadable(await asFriend(statusOf(aHash()), 404))
@@ -82,7 +82,7 @@ describe('a page of an allowed site', () => {
     expect(second.headers).toHaveProperty('retry-after')
   })
 
-  test('is given no cookie by the API, and none is asked for', async () => {
+  test('the API sets no cookie for a page of an allowed site and allows no credentials', async () => {
     const answer = await api.get(statusOf(await given())).set(from(FRIEND))
     expect(answer.headers).not.toHaveProperty('set-cookie')
     expectReadable(answer)
@@ -91,7 +91,7 @@ describe('a page of an allowed site', () => {
 
 describe('a page of any other site', () => {
   test.each([STRANGER, 'null', `${FRIEND}.evil.example`, 'http://friend.example', `${FRIEND}:8443`])(
-    'such as %s may read nothing',
+    'a page of another site, such as %s, can read nothing',
     async (origin) => {
       const hash = await given([START])
       for (const path of [statusOf(hash), `/services/test-service/progress/${hash}`]) {
@@ -106,27 +106,27 @@ describe('a page of any other site', () => {
     },
   )
 
-  test('may change nothing', async () => {
+  test('a page of another site can change nothing', async () => {
     const hash = await given([START, ASK])
     const answer = await api.post(`${SUBMIT}/${hash}/cancel`).set(from(STRANGER)).expect(403)
     expect(answer.body.code).toBe('origin_not_allowed')
   })
 
-  test('may load what the element needs', async () => {
+  test('a page of another site can load the assets of the embedded element', async () => {
     const { headers } = await api.get('/assets/halfway-progress.js').set(from(STRANGER)).expect(200)
     expect(headers['access-control-allow-origin']).toBe('*')
     expect(headers['cross-origin-resource-policy']).toBe('cross-origin')
   })
 })
 
-test('where no site is allowed, no answer speaks of origins', async () => {
+test('no response has CORS headers when no site is allowed', async () => {
   const hash = await alone.given([START])
   const { headers } = await alone.api.get(statusOf(hash)).set(from(FRIEND)).expect(200)
   expect(Object.keys(headers).filter((name) => name.startsWith('access-control-'))).toEqual([])
 })
 
-// The last one: Redis stays away.
-test.skipIf(!onRealRedis)('an allowed page may read that Redis is away', async () => {
+// Last in this file, because its Redis stays down.
+test.skipIf(!onRealRedis)('a page of an allowed site can read the 503 while Redis is down', async () => {
   const hash = await given([START])
   await redis.goAway()
   expectReadable(await api.get(statusOf(hash)).set(from(FRIEND)).expect(503))

@@ -1,4 +1,4 @@
-/** A service with `dedupe: "active"`: the same person asking the same thing gets the running request back. */
+/** A service with `dedupe: "active"`: an identical submit of a session returns its running request. */
 import { describe, expect, test } from 'vitest'
 import { MAX_ENDED_CHECKED } from '../../server/accept-request.ts'
 import { START } from '../helpers/record.ts'
@@ -8,7 +8,7 @@ import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 const server = await useServer(await useRedis())
 
 let people = 0
-/** Somebody with a browser: the session cookie tells who it is. */
+/** A browser, identified by its session cookie. */
 function someone() {
   const cookie = server.cookieOf(String(people++).padStart(21, 'x'))
   return async (request_data: object = CREDIT_SCORE.request_data, service_slug = 'credit-score-rating') => {
@@ -21,8 +21,8 @@ function someone() {
   }
 }
 
-describe('the same person asking the same thing', () => {
-  test('gets the running request back, in whatever state it runs', async () => {
+describe('the same session submitting the same data', () => {
+  test('the same submit by the same session returns the unfinished request, in any state', async () => {
     const ask = someone()
     const hash = await ask()
     expect(await ask()).toBe(hash)
@@ -30,13 +30,13 @@ describe('the same person asking the same thing', () => {
     expect(await ask({ ...CREDIT_SCORE.request_data, mobile: '۰۹۱۲ ۳۴۵ ۶۷۸۹' })).toBe(hash)
   })
 
-  test('twenty times at once makes one request', async () => {
+  test('20 identical concurrent submits of one session create one request', async () => {
     const ask = someone()
     const hashes = await Promise.all(Array.from({ length: 20 }, () => ask()))
     expect(new Set(hashes).size).toBe(1)
   })
 
-  test('gets a new one once the running one has ended, and that one back from then on', async () => {
+  test('an identical submit after the end of a request creates another one, which later submits return', async () => {
     const ask = someone()
     const first = await ask()
     await server.apply(first, { type: 'cancel', by: 'user' })
@@ -45,31 +45,31 @@ describe('the same person asking the same thing', () => {
     expect(await ask()).toBe(second)
   })
 
-  test('gets a request of their own each time once very many of them have ended', async () => {
+  test('after MAX_ENDED_CHECKED ended requests each identical submit creates its own request', async () => {
     const ask = someone()
     for (let ended = 0; ended < MAX_ENDED_CHECKED; ended++)
       await server.apply(await ask(), { type: 'cancel', by: 'user' })
     expect(await ask()).not.toBe(await ask())
   })
 
-  test('gets a new one for other data', async () => {
+  test('a submit with other data creates another request', async () => {
     const ask = someone()
     expect(await ask({ ...CREDIT_SCORE.request_data, mobile: '09120000000' })).not.toBe(await ask())
   })
 
-  test('gets a new one from a service that does not say so', async () => {
+  test('a service without dedupe creates a request for each submit', async () => {
     const ask = someone()
     const data = { url: 'https://example.com/' }
     expect(await ask(data, 'link-check')).not.toBe(await ask(data, 'link-check'))
   })
 })
 
-describe('somebody else', () => {
-  test('asking the same thing never gets another person’s request', async () => {
+describe('another caller', () => {
+  test('an identical submit of another session creates its own request', async () => {
     expect(await someone()()).not.toBe(await someone()())
   })
 
-  test('without a session always gets a request of their own, also from the same address', async () => {
+  test('identical submits without a session create a request each, also from the same address', async () => {
     const hashes = await Promise.all(
       [1, 2].map(
         async () => (await server.api.post('/api/local-requests').send(CREDIT_SCORE).expect(202)).body.hash,

@@ -1,4 +1,4 @@
-/** A server that loses sight of Redis, and those who watch requests at it meanwhile. */
+/** A server that loses Redis, and its watchers meanwhile. */
 import { io, type Socket } from 'socket.io-client'
 import { afterAll, describe, expect, it } from 'vitest'
 import { isFinal, toPublicView } from '../../core/domain/record.ts'
@@ -10,7 +10,7 @@ import { useRedis } from '../helpers/redis.ts'
 import { useServer } from '../helpers/server.ts'
 import { startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.ts'
 
-// What public/connection/connect.ts asks the browser.
+// The browser globals that public/connection/connect.ts uses.
 Object.defineProperty(globalThis, 'navigator', { value: { onLine: true }, configurable: true })
 
 const WITHIN = { withinMs: 8000 }
@@ -30,7 +30,7 @@ afterAll(() => {
   for (const close of closing) close()
 })
 
-/** What a socket hears of the service. */
+/** The service events that a socket receives. */
 function listen(): { socket: Socket; said: string[] } {
   const socket = io(server.address, { transports: ['websocket'], forceNew: true })
   closing.push(() => socket.disconnect())
@@ -52,7 +52,7 @@ async function openStream(hash: string): Promise<{ text: () => string }> {
   return { text: () => text }
 }
 
-/** A page's own connection to the server, and what it says of it. */
+/** A page's connection to the server, and the states it reports. */
 async function openPage(hash: string, at = server.address) {
   const stored = await real.store.read(hash)
   if (!stored) throw new Error('there is no such request')
@@ -75,8 +75,8 @@ async function openPage(hash: string, at = server.address) {
   return { said, progress: () => state.view.progress }
 }
 
-describe('a server that cannot see Redis', () => {
-  it('tells all who watch and all who come meanwhile, and tells them when it can again', async () => {
+describe('a server without a connection to Redis', () => {
+  it('a server that loses Redis sends degraded to current and new watchers, and restored when it is back', async () => {
     const hash = await real.given([START])
     const [early, stream, page] = [listen(), await openStream(hash), await openPage(hash)]
     await early.socket.timeout(5000).emitWithAck('request:watch', { hash })

@@ -26,7 +26,7 @@ interface ReceivedEvent {
   data: string
 }
 
-/** Opens the stream as an EventSource does, and reads it piece by piece. */
+/** Opens the stream as an EventSource does and reads it chunk by chunk. */
 async function open(hash: string, { lastEventId, at = address }: { lastEventId?: string; at?: string } = {}) {
   const abort = new AbortController()
   const res = await fetch(at + eventsUrl(hash), {
@@ -61,7 +61,7 @@ async function open(hash: string, { lastEventId, at = address }: { lastEventId?:
 }
 
 describe('the event stream', () => {
-  test('begins with the present state and goes on with newer ones, of those that come fast with the newest', async () => {
+  test('an event stream starts with the current state and sends newer ones, throttled to the newest', async () => {
     const hash = await given([START])
     const stream = await open(hash)
     expect(stream.res.status).toBe(200)
@@ -80,7 +80,7 @@ describe('the event stream', () => {
     stream.close()
   })
 
-  test('says the same as the status call', async () => {
+  test('an event stream sends the same view as the status call', async () => {
     const hash = await given([START, step(30, 'Working…\n\nin two lines')])
     const stream = await open(hash)
     await eventually(() => expect(stream.events()).toHaveLength(1))
@@ -88,7 +88,7 @@ describe('the event stream', () => {
     stream.close()
   })
 
-  test('ends after the final state', async () => {
+  test('an event stream ends after the final state', async () => {
     const hash = await given([START])
     const stream = await open(hash)
     await apply(hash, step(50))
@@ -98,14 +98,14 @@ describe('the event stream', () => {
     expect(stream.events().at(-1)?.id).toBe('4')
   })
 
-  test('of a request that has ended is its end, and nothing more', async () => {
+  test('the event stream of an ended request sends the final state and ends', async () => {
     const hash = await given([START, COMPLETE])
     const stream = await open(hash)
     await stream.ended
     expect(stream.views()).toMatchObject([{ is_completed: true }])
   })
 
-  test('shows at once what another program writes, without its private fields', async () => {
+  test('an event stream sends the record of another program immediately, without private fields', async () => {
     const hash = await given([START])
     const stream = await open(hash)
     await foreignWrite(hash, { progress: 66 })
@@ -115,14 +115,14 @@ describe('the event stream', () => {
     stream.close()
   })
 
-  test('tells that the time of the request is over, and ends', async () => {
+  test('an event stream sends expired when the record expires, and ends', async () => {
     const hash = await given([], { now: Date.now() - TTL_SECONDS * 1000 + 1000 })
     const stream = await open(hash)
     await stream.ended
     expect(stream.events().at(-1)).toEqual({ event: 'expired', data: JSON.stringify({ hash }) })
   })
 
-  test('is for many at once, each with all of it, and no warning', async () => {
+  test('many concurrent event streams each get every event, without a listener warning', async () => {
     const warnings: Error[] = []
     const warn = (warning: Error) => void warnings.push(warning)
     process.on('warning', warn)
@@ -139,8 +139,8 @@ describe('the event stream', () => {
   })
 })
 
-describe('a reader that comes again', () => {
-  test('is told only what is newer than what it has', async () => {
+describe('a reconnecting reader', () => {
+  test('a reconnecting reader gets only states newer than its Last-Event-ID', async () => {
     const hash = await given([START, step(10)])
     const stream = await open(hash, { lastEventId: '3' })
     await apply(hash, step(20))
@@ -148,7 +148,7 @@ describe('a reader that comes again', () => {
     stream.close()
   })
 
-  test('is told the newest state when it has missed some, and everything when its id is nonsense', async () => {
+  test('a reconnecting reader that missed states gets the newest one, and the current one for an invalid Last-Event-ID', async () => {
     const hash = await given([START, step(10), step(20)])
     for (const lastEventId of ['2', 'nonsense', '-1']) {
       const stream = await open(hash, { lastEventId })
@@ -157,15 +157,15 @@ describe('a reader that comes again', () => {
     }
   })
 
-  test('after the end is answered with 204, which stops it from coming again', async () => {
+  test('a reader that reconnects after the final state gets 204, which ends its reconnects', async () => {
     const hash = await given([START, COMPLETE])
     const { res } = await open(hash, { lastEventId: '3' })
     expect(res.status).toBe(204)
   })
 })
 
-describe('the event stream is refused', () => {
-  test('with a problem: unknown is 404, over is 410', async () => {
+describe('a refused event stream', () => {
+  test('the event stream of an unknown request is 404, of an expired one 410', async () => {
     for (const [hash, status, code] of [
       [aHash(), 404, 'request_not_found'],
       [aHash(Date.now() - TTL_SECONDS * 1000), 410, 'request_expired'],
@@ -177,7 +177,7 @@ describe('the event stream is refused', () => {
     }
   })
 
-  test('to other methods; HEAD is answered without staying', async () => {
+  test('the event stream refuses methods other than GET; HEAD is answered without an open stream', async () => {
     const hash = await given([START])
     const res = await api.post(eventsUrl(hash)).expect(405)
     expect(res.headers.allow).toBe('GET, HEAD')
@@ -187,8 +187,8 @@ describe('the event stream is refused', () => {
   })
 })
 
-describe('a stream that is open', () => {
-  test('is kept alive by comments', async () => {
+describe('an open event stream', () => {
+  test('an idle event stream is kept alive by comments', async () => {
     const app = express()
     const { signal } = new AbortController()
     app.get(
@@ -205,7 +205,7 @@ describe('a stream that is open', () => {
     await new Promise((resolve) => http.close(resolve))
   })
 
-  test('is not followed any more once its reader has left, at whatever moment', async () => {
+  test('an event stream ends its subscription when the reader disconnects, at any moment', async () => {
     const hash = await given([START])
     const streams = await Promise.all(Array.from({ length: 3 }, () => open(hash)))
     for (const stream of streams) stream.close()
@@ -214,7 +214,7 @@ describe('a stream that is open', () => {
       const opening = fetch(address + eventsUrl(await given([START])), { signal: abort.signal }).catch(
         () => null,
       )
-      // As soon as the server has begun to watch, and before it has answered.
+      // Once the server is subscribing, before it has answered.
       await eventually(() => expect(live.size).toBeGreaterThan(0), { everyMs: 0 })
       abort.abort()
       await opening
@@ -225,16 +225,19 @@ describe('a stream that is open', () => {
     })
   })
 
-  test.runIf(onRealRedis)('survives a broken connection to Redis and catches up', async () => {
-    const hash = await given([START])
-    const stream = await open(hash)
-    await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
-    await apply(hash, step(50))
-    await eventually(() => expect(stream.views().at(-1)?.progress).toBe(50))
-    stream.close()
-  })
+  test.runIf(onRealRedis)(
+    'an event stream survives a broken connection to Redis and sends the newest state',
+    async () => {
+      const hash = await given([START])
+      const stream = await open(hash)
+      await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+      await apply(hash, step(50))
+      await eventually(() => expect(stream.views().at(-1)?.progress).toBe(50))
+      stream.close()
+    },
+  )
 
-  test('says nothing after its end, not even to keep alive who has not read it yet', async () => {
+  test('an ended event stream sends no heartbeat to a slow reader', async () => {
     const app = express()
     const errors: unknown[] = []
     const never = new AbortController().signal
@@ -251,7 +254,7 @@ describe('a stream that is open', () => {
     await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
     const { port } = http.address() as AddressInfo
     const hashes = await Promise.all(Array.from({ length: 50 }, () => given([START])))
-    // One connection asks for all of them and reads none: their ends wait for one another.
+    // One connection requests all streams and reads none, so each end waits for the previous one.
     const reader = connect(port, '127.0.0.1')
     reader.pause()
     for (const hash of hashes) reader.write(`GET ${eventsUrl(hash)} HTTP/1.1\r\nHost: x\r\n\r\n`)
@@ -263,7 +266,7 @@ describe('a stream that is open', () => {
     await new Promise((resolve) => http.close(resolve))
   })
 
-  test('is ended when the server stops', async () => {
+  test('an event stream ends when the server stops', async () => {
     const other = await useServer(testRedis)
     const stream = await open(await given([START]), { at: other.address })
     await other.stop()

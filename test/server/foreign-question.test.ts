@@ -1,4 +1,4 @@
-/** A bot that has only a Redis client asks for a code, as docs/API.md says. */
+/** A bot with only a Redis client asks for a code, as in docs/API.md. */
 import { readFileSync } from 'node:fs'
 import { load } from 'cheerio'
 import { Redis } from 'ioredis'
@@ -23,7 +23,7 @@ const askForCode = new Function(`${example.replace('export ', '')}; return askFo
   hash: string,
 ) => Promise<string>
 
-test('the example of the document asks for a code with all that it says, and takes out what was typed', async () => {
+test('the example of docs/API.md asks for a code with all its fields and takes the submitted code', async () => {
   const hash = await given([START])
   const code = askForCode(plain, hash)
   await eventually(async () => {
@@ -47,7 +47,7 @@ test('the example of the document asks for a code with all that it says, and tak
   expect(await plain.exists(`halfway:otp:{local_request:${hash}}`)).toBe(0)
 })
 
-test('a step that the service does not have is logged once and shown on the page, but nobody\u2019s data with it', async () => {
+test('an unknown step is logged once, without personal data, and shown on the page', async () => {
   const write = async (hash: string, change: object): Promise<void> => {
     const key = `local_request:${hash}`
     await plain.setex(key, 1800, JSON.stringify({ ...JSON.parse((await plain.get(key)) ?? ''), ...change }))
@@ -67,7 +67,7 @@ test('a step that the service does not have is logged once and shown on the page
   expect(JSON.stringify(about())).not.toContain('0912')
 })
 
-test('whole numbers beyond 2^53 in a result that another program writes keep their digits everywhere', async () => {
+test('integers beyond 2^53 in the result of another program keep all digits everywhere', async () => {
   const hash = await given([START])
   const key = `local_request:${hash}`
   const json = JSON.stringify({ ...JSON.parse((await plain.get(key)) ?? ''), status: 'completed' })

@@ -1,4 +1,4 @@
-/** "Try again" after a request that did not work out: the form as it was filled, for the browser that filled it. */
+/** "Try again" after a failed or cancelled request: the filled form, for the browser that filled it. */
 
 import { load } from 'cheerio'
 import { nanoid } from 'nanoid'
@@ -23,7 +23,7 @@ const FAIL: Command = { type: 'fail', error: { code: 'timed_out', message: 'x', 
 const CANCEL: Command = { type: 'cancel', by: 'user' }
 const COMPLETE: Command = { type: 'complete', attempt: 1, result: { score: 1 } }
 
-/** A browser whose request has gone through these changes. */
+/** A browser with a request after these commands. */
 async function afterwards(...changes: Command[]): Promise<{ mine: Browser; hash: string }> {
   const mine = openBrowser(address)
   await mine.open(FORM)
@@ -36,7 +36,7 @@ const linkOn = async (browser: Browser, hash: string): Promise<string> =>
   String((await browser.open(`${FORM}/result/${hash}`))('main .actions .button').first().attr('href'))
 
 async function valuesAt(browser: Browser, path: string): Promise<object> {
-  // A browser without a session is led here by way of the check for cookies.
+  // A browser without a session first passes the cookie check.
   const { text, headers } = await browser.get(path).redirects(2).expect(200)
   expect(headers['cache-control']).toBe('no-store')
   const $ = load(text)
@@ -44,7 +44,7 @@ async function valuesAt(browser: Browser, path: string): Promise<object> {
   return Object.fromEntries(Object.keys(EMPTY).map((name) => [name, $(`input[name=${name}]`).val()]))
 }
 
-test('a form that is sent again after very many of its requests have ended makes a request each time', async () => {
+test('a form whose MAX_ENDED_CHECKED requests have ended creates a request each time it is sent again', async () => {
   const mine = openBrowser(address)
   const form = '/services/link-check'
   const key = (await mine.open(form))('input[name=_key]').val()
@@ -61,7 +61,7 @@ describe('"Try again"', () => {
     ['failed', [START, FAIL]],
     ['was cancelled', [CANCEL]],
   ] as [string, Command[]][])(
-    'after a request that %s leads to the form as it was filled, and makes a new request',
+    '"Try again" after a request that %s leads to the filled form, which creates a new request',
     async (_how, changes) => {
       const { mine, hash } = await afterwards(...changes)
       const link = await linkOn(mine, hash)
@@ -74,7 +74,7 @@ describe('"Try again"', () => {
     },
   )
 
-  test('keeps what was typed in the other language too', async () => {
+  test('"Try again" keeps the values when the language changes', async () => {
     const { mine, hash } = await afterwards(CANCEL)
     const $ = await mine.open(`${FORM}?again=${hash}`)
     const persian = await mine.open(FORM + String($('.language').attr('href')))
@@ -82,12 +82,12 @@ describe('"Try again"', () => {
     expect(persian('#field-mobile').val()).toBe(FIELDS.mobile)
   })
 
-  test('after a result is "New request": a form with nothing in it', async () => {
+  test('a completed request offers "New request" with an empty form', async () => {
     const { mine, hash } = await afterwards(START, COMPLETE)
     expect(await linkOn(mine, hash)).toBe(FORM)
   })
 
-  test('of somebody else who knows the hash is a form with nothing in it, under any OWNER_CHECK', async () => {
+  test('"Try again" in another session is an empty form with every OWNER_CHECK', async () => {
     const { hash } = await afterwards(CANCEL)
     const record = JSON.parse((await redis.get(keys.record(hash))) ?? '')
     for (const OWNER_CHECK of ['off', 'actions', 'all']) {
@@ -104,13 +104,13 @@ describe('"Try again"', () => {
     }
   })
 
-  test('of a request that belongs to no session is a form with nothing in it, also for who has none', async () => {
+  test('"Try again" of a request without a session is an empty form, also for a caller without one', async () => {
     const { body } = await api.post('/api/local-requests').send(CREDIT_SCORE).expect(202)
     for (const browser of [openBrowser(address), openBrowser(address, { Cookie: 'halfway_session=' })])
       expect(await valuesAt(browser, `${FORM}?again=${body.hash}`)).toEqual(EMPTY)
   })
 
-  test('of another service, of no request, or of one that is gone, is a form with nothing in it', async () => {
+  test('"Try again" with another service, an unknown or an expired request is an empty form', async () => {
     const { mine, hash } = await afterwards(CANCEL)
     const $ = load((await mine.get(`/services/account-statement?again=${hash}`).expect(200)).text)
     expect($('#field-mobile').val()).toBe('')
@@ -128,7 +128,7 @@ describe('"Try again"', () => {
       expect([again, await valuesAt(mine, `${FORM}?again=${again}`)]).toEqual([again, EMPTY])
   })
 
-  test('of a request that another program wrote fills in what is text, and fails on nothing', async () => {
+  test('"Try again" of a foreign record fills in its text values and ignores others', async () => {
     const { mine, hash } = await afterwards()
     const { session_id } = JSON.parse((await redis.get(keys.record(hash))) ?? '')
     const again = async (record: unknown): Promise<object> => {
@@ -144,9 +144,9 @@ describe('"Try again"', () => {
   })
 })
 
-// Last: the Redis of this file is gone then.
+// Last in this file, because its Redis stays down.
 test.runIf(onRealRedis)(
-  'while Redis is away the form is there, and "Try again" leads to it filled',
+  'while Redis is down the form is served, and "Try again" fills it once Redis is back',
   async () => {
     const { mine, hash } = await afterwards(CANCEL)
     await testRedis.goAway()

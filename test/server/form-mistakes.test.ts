@@ -14,7 +14,7 @@ const redis = await testRedis.connections.connect('patient')
 const { address } = await useServer(testRedis)
 const browser = openBrowser(address)
 
-/** The page that comes back; no request was made. */
+/** The page of the refused form; expects that no request was created. */
 async function mistaken(fields: string | object, status = 422) {
   const before = await redis.llen(keys.list)
   const { text } = await browser
@@ -30,7 +30,7 @@ const summaryOf = ($: ReturnType<typeof load>) =>
     .toArray()
     .map((li) => [$(li).text().trim(), $(li).find('a').attr('href') ?? null])
 
-test('a form with mistakes names each in a summary that leads to its field, and says the same words there', async () => {
+test('an invalid form lists each error in a summary that links to its field, with the same words there', async () => {
   const { $ } = await mistaken({ _key: KEY, mobile: '0812', national_code: '0012345678' })
   expect($('title').text()).toBe('Error: Credit score · Halfway')
   expect(textOf($, '.error-summary h2')).toBe('There is a problem')
@@ -49,7 +49,7 @@ test('a form with mistakes names each in a summary that leads to its field, and 
   }
 })
 
-test('a form with mistakes keeps what was typed, also in the fields that are right, and its key', async () => {
+test('an invalid form keeps all typed values and its key', async () => {
   const { $ } = await mistaken({ _key: KEY, mobile: ' ۰۹۱۲ ', national_code: '001-234567-9' })
   expect($('#field-mobile').val()).toBe(' ۰۹۱۲ ')
   expect($('#field-national_code').val()).toBe('001-234567-9')
@@ -58,12 +58,12 @@ test('a form with mistakes keeps what was typed, also in the fields that are rig
   expect($('input[name=_key]').val()).toBe(KEY)
 })
 
-test('a form with mistakes that came without a key is given one', async () => {
+test('an invalid form without a key is shown with a new key', async () => {
   const { $ } = await mistaken({ mobile: '0912' })
   expect($('input[name=_key]').val()).toMatch(/^[\w-]{21}$/)
 })
 
-test('a form with mistakes repeats nothing that a page would run', async () => {
+test('an invalid form escapes the values it repeats', async () => {
   const script = '"><script>alert(1)</script>'
   const { $, text } = await mistaken({ _key: script, mobile: script, [script]: script })
   expect(text).not.toContain('<script>')
@@ -72,7 +72,7 @@ test('a form with mistakes repeats nothing that a page would run', async () => {
   expect(summaryOf($)).toContainEqual([`${script} is not asked for here`, null])
 })
 
-test('a form with nothing in it says of every field that it is needed', async () => {
+test('an empty form reports every field as required', async () => {
   for (const fields of [{}, '', { mobile: '', national_code: ' \t' }]) {
     const { $ } = await mistaken(fields)
     expect(summaryOf($)).toEqual([
@@ -82,7 +82,7 @@ test('a form with nothing in it says of every field that it is needed', async ()
   }
 })
 
-test('a form with fields that nobody asked for is refused, with all of them named', async () => {
+test('a form with unknown fields is refused with all of them named', async () => {
   const { $ } = await mistaken({ ...FIELDS, user_id: 7, 'mobile[$gt]': 1 })
   expect(summaryOf($)).toEqual([
     ['user_id is not asked for here', null],
@@ -90,7 +90,7 @@ test('a form with fields that nobody asked for is refused, with all of them name
   ])
 })
 
-test('a form with a field given more than once asks for one value', async () => {
+test('a form with a repeated field asks for one value', async () => {
   for (const times of [1, 200]) {
     const { $ } = await mistaken(new URLSearchParams(FIELDS) + '&mobile=09123456780'.repeat(times))
     expect(summaryOf($)).toEqual([['Mobile number must be one value', '#field-mobile']])
@@ -98,7 +98,7 @@ test('a form with a field given more than once asks for one value', async () => 
   }
 })
 
-test('a form whose mistakes were mended makes its request with the same key', async () => {
+test('a corrected form creates its request with the same key', async () => {
   const { $ } = await mistaken({ _key: KEY, ...FIELDS, mobile: '0912' })
   const key = $('input[name=_key]').val()
   const sent = [1, 2].map(() => browser.post(FORM, { _key: key, ...FIELDS }).expect(303))
@@ -107,10 +107,10 @@ test('a form whose mistakes were mended makes its request with the same key', as
   expect(second?.headers.location).toBe(first?.headers.location)
 })
 
-test('a form over 64 kB is not read: a page says that it is too much', async () => {
+test('a form over 64 kB is refused unread with a page', async () => {
   const { $ } = await mistaken({ _key: KEY, mobile: 'x'.repeat(64 * 1024) }, 413)
   expect(textOf($, 'h1')).toBe('This is too much to send')
   expect($(`main a[href="${FORM}"]`)).toHaveLength(1)
-  // Large, but not too large: refused for what it says.
+  // Below the size limit: refused for its values.
   await mistaken({ mobile: 'x'.repeat(60_000) }, 422)
 })

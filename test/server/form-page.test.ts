@@ -27,7 +27,7 @@ const counts = async () => ({
   listed: await redis.llen(keys.list),
   jobs: await redis.zcard('halfway:inquiries:prioritized'),
 })
-/** How many requests there are more after `work`: each has its record, its place in the list and its job. */
+/** The number of requests that `work` creates: each has a record, a list entry and a job. */
 async function requestsMadeBy(work: () => Promise<unknown>): Promise<number> {
   const before = await counts()
   await work()
@@ -40,7 +40,7 @@ async function requestsMadeBy(work: () => Promise<unknown>): Promise<number> {
   })
   return made
 }
-/** A browser at the form; `send` presses its button and returns the request it is led to. */
+/** A browser at the form; `send` submits it and returns the request it is redirected to. */
 async function atForm(): Promise<{
   browser: Browser
   key: string
@@ -59,7 +59,7 @@ async function atForm(): Promise<{
 }
 
 describe('the form', () => {
-  test('of every service is one step from the start', async () => {
+  test('the start page links to the form of every service', async () => {
     const browser = openBrowser(address)
     const $ = await browser.open('/')
     const links = $('main .card a')
@@ -72,7 +72,7 @@ describe('the form', () => {
     }
   })
 
-  test('asks for its fields with nothing in them, and says beforehand what will happen', async () => {
+  test('a form has empty fields and states duration, code and retention beforehand', async () => {
     const $ = await openBrowser(address).open(FORM)
     expect(textOf($, 'h1')).toBe('Credit score')
     for (const name of Object.keys(FIELDS)) expect($(`input[name=${name}]`).attr('value')).toBe('')
@@ -80,14 +80,14 @@ describe('the form', () => {
     expect($('.error-summary, [aria-invalid]')).toHaveLength(0)
   })
 
-  test('carries another key each time; "Back" may show it as it was left, but no cache of others', async () => {
+  test('each form has a new key and may be cached by the browser for "Back", not by shared caches', async () => {
     const browser = openBrowser(address)
     const answers = [await browser.get(FORM).expect(200), await browser.get(FORM).expect(200)]
     expect(new Set(answers.map((res) => keyOn(load(res.text)))).size).toBe(2)
     for (const { headers } of answers) expect(headers['cache-control']).toBe('private, no-cache')
   })
 
-  test('of a service that does not exist is a page that says so', async () => {
+  test('the form of an unknown service is a 404 page', async () => {
     const browser = openBrowser(address)
     for (const slug of ['none', '__proto__', '..%2fcredit-score-rating', '%3Cscript%3E']) {
       for (const call of [browser.get(`/services/${slug}`), browser.post(`/services/${slug}`, FIELDS)]) {
@@ -101,8 +101,8 @@ describe('the form', () => {
   })
 })
 
-describe('a form that is sent', () => {
-  test('makes a request of this browser and leads to its progress', async () => {
+describe('a submitted form', () => {
+  test('a submitted form creates a request of the session and redirects to its progress page', async () => {
     const { browser, key, send } = await atForm()
     let hash = ''
     expect(
@@ -121,7 +121,7 @@ describe('a form that is sent', () => {
     expect(textOf(await browser.open(`${FORM}/progress/${hash}`), 'h1')).toBe('Waiting for its turn')
   })
 
-  test('is read whatever keyboard its digits came from', async () => {
+  test('a submitted form accepts Persian and Arabic digits', async () => {
     for (const fields of [
       { mobile: '۰۹۱۲۳۴۵۶۷۸۹', national_code: '۰۰۱۲۳۴۵۶۷۹' },
       { mobile: '٠٩١٢٣٤٥٦٧٨٩', national_code: '٠٠١٢٣٤٥٦٧٩' },
@@ -132,13 +132,13 @@ describe('a form that is sent', () => {
     }
   })
 
-  test('twice makes one request and leads to it both times', async () => {
+  test('a form submitted twice creates one request and redirects to it both times', async () => {
     const { send } = await atForm()
     const made = await requestsMadeBy(async () => expect(await send()).toBe(await send()))
     expect(made).toBe(1)
   })
 
-  test('20 times at once makes one request and leads to it every time', async () => {
+  test('a form submitted 20 times at once creates one request and redirects to it every time', async () => {
     const { send } = await atForm()
     const made = await requestsMadeBy(async () => {
       const hashes = await Promise.all(Array.from({ length: 20 }, () => send()))
@@ -147,7 +147,7 @@ describe('a form that is sent', () => {
     expect(made).toBe(1)
   })
 
-  test('with a field corrected makes another request, and with the first value again leads to the first', async () => {
+  test('a corrected form creates another request, and the first values again lead to the first one', async () => {
     const { send } = await atForm()
     const made = await requestsMadeBy(async () => {
       const first = await send()
@@ -159,7 +159,7 @@ describe('a form that is sent', () => {
     expect(made).toBe(2)
   })
 
-  test('anew while the first still runs leads to the running one', async () => {
+  test('a newly opened form with the same values leads to the running request', async () => {
     const { browser, send } = await atForm()
     const first = await send()
     const anew = keyOn(await browser.open(FORM))
@@ -167,7 +167,7 @@ describe('a form that is sent', () => {
     expect(hashIn(second.headers.location)).toBe(first)
   })
 
-  test('by somebody else with the same key makes a request of its own', async () => {
+  test('a form with the same key from another session creates its own request', async () => {
     const { key, send } = await atForm()
     const first = await send()
     const other = openBrowser(address)
@@ -176,7 +176,7 @@ describe('a form that is sent', () => {
     expect(hashIn(second.headers.location)).not.toBe(first)
   })
 
-  test('without a usable key makes a request each time', async () => {
+  test('a form without a valid key creates a request each time', async () => {
     const browser = openBrowser(address)
     const fields = new URLSearchParams(FIELDS).toString()
     for (const keyPart of [
@@ -193,7 +193,7 @@ describe('a form that is sent', () => {
     }
   })
 
-  test('again leads to where its request is now', async () => {
+  test("a form submitted again redirects to the page of its request's current state", async () => {
     const { browser, key, send } = await atForm()
     const hash = await send()
     const again = () => browser.post(FORM, { _key: key, ...FIELDS }).expect(303)
@@ -204,16 +204,16 @@ describe('a form that is sent', () => {
   })
 })
 
-describe('a form sent again makes a new request, once, after its request', () => {
+describe('a form sent again after the end of its request', () => {
   const error = { code: 'timed_out', message: 'too late', retryable: true }
   const change = (change: Command) => (hash: string) => apply(hash, change)
   const ends: [string, (hash: string) => Promise<unknown>][] = [
     ['was cancelled', change({ type: 'cancel', by: 'user' })],
     ['failed', change({ type: 'fail', error })],
-    // Its time is over: then the record is gone.
+    // Expiry deletes the record.
     ['expired', (hash) => redis.del(keys.record(hash))],
   ]
-  test.each(ends)('%s', async (_how, end) => {
+  test.each(ends)('20 submits of one form after its request %s create one new request', async (_how, end) => {
     const { send } = await atForm()
     const first = await send()
     await end(first)
@@ -223,7 +223,7 @@ describe('a form sent again makes a new request, once, after its request', () =>
     expect(new Set(hashes)).toEqual(new Set([second]))
     expect(second).not.toBe(first)
     expect((await counts()).jobs).toBe(before.jobs + 1)
-    // And so on: the new one may end that way too.
+    // The same after the new request ends.
     await end(second as string)
     const third = await send()
     expect([first, second]).not.toContain(third)

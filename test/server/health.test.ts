@@ -19,18 +19,18 @@ const ready = async () => {
   const { status, body } = await api.get('/readyz')
   return { http: status, ...body }
 }
-/** An answer is kept for a second. */
+/** A readiness result is cached for a second. */
 const expectReady = (expected: object) => eventually(async () => expect(await ready()).toEqual(expected))
 const announce = (takenQueues: () => readonly string[]) => startHeartbeat({ redis, takenQueues, log: quiet })
 const forgetWorkers = () => redis.del(keys.workersAlive, ...QUEUES.map(keys.workersOf))
 
-test('a server without workers is up and not ready, and says whose queue nobody takes', async () => {
+test('a server without workers is live but not ready and names the queues without a worker', async () => {
   expect((await api.get('/livez').expect(200)).body).toEqual({ status: 'ok' })
   const workers = `no worker takes jobs from ${QUEUES.join(', ')}`
   await expectReady({ http: 503, status: 'unavailable', checks: { ...FINE, workers } })
 })
 
-test('it is ready while each queue of a service has a worker that takes jobs', async () => {
+test('a server is ready while each queue has a worker that takes jobs', async () => {
   const [first, ...others] = QUEUES as [string, ...string[]]
   let taken: string[] = []
   announce(() => taken).stop()
@@ -42,19 +42,19 @@ test('it is ready while each queue of a service has a worker that takes jobs', a
   const rest = announce(() => others)
   await expectReady({ http: 200, status: 'ok', checks: FINE })
   rest.stop()
-  // A worker that is gone is missed within seconds.
+  // A stopped worker is noticed within seconds.
   for (const name of QUEUES) expect(await redis.ttl(keys.workersOf(name))).toBeLessThanOrEqual(15)
   await forgetWorkers()
   await eventually(async () => expect(await ready()).toMatchObject({ http: 503 }))
 })
 
-test('workers of an older version, which do not name their queues, are taken to take all of them', async () => {
+test('a worker of an older version, which names no queues, counts for all of them', async () => {
   await redis.set(keys.workersAlive, '1', 'EX', 15)
   await expectReady({ http: 200, status: 'ok', checks: FINE })
   await forgetWorkers()
 })
 
-test('asking often costs Redis nothing', async () => {
+test('1,000 concurrent readiness checks cost one write to Redis', async () => {
   let writes = 0
   const counting = new Proxy(redis, {
     get: (target, name) => {
@@ -69,7 +69,7 @@ test('asking often costs Redis nothing', async () => {
   expect(writes).toBe(1)
 })
 
-describe.runIf(onRealRedis)('a Redis that takes no writes', () => {
+describe.runIf(onRealRedis)('a Redis that refuses writes', () => {
   test.each([
     ['is full', { maxmemory: '1' }, 'Redis is full and refuses writes'],
     [
@@ -77,18 +77,21 @@ describe.runIf(onRealRedis)('a Redis that takes no writes', () => {
       { 'min-replicas-to-write': '1' },
       'Redis refuses writes: it has too few replicas',
     ],
-  ])('because it %s makes the server not ready, and is named', async (_why, settings, writes) => {
-    const worker = announce(() => QUEUES)
-    await expectReady({ http: 200, status: 'ok', checks: FINE })
-    for (const [name, value] of Object.entries(settings)) await redis.config('SET', name, value)
-    await expectReady({ http: 503, status: 'unavailable', checks: { ...FINE, writes } })
-    for (const name of Object.keys(settings)) await redis.config('SET', name, '0')
-    await expectReady({ http: 200, status: 'ok', checks: FINE })
-    worker.stop()
-    await forgetWorkers()
-  })
+  ])(
+    'a Redis that refuses writes because it %s makes the server not ready, with the reason',
+    async (_why, settings, writes) => {
+      const worker = announce(() => QUEUES)
+      await expectReady({ http: 200, status: 'ok', checks: FINE })
+      for (const [name, value] of Object.entries(settings)) await redis.config('SET', name, value)
+      await expectReady({ http: 503, status: 'unavailable', checks: { ...FINE, writes } })
+      for (const name of Object.keys(settings)) await redis.config('SET', name, '0')
+      await expectReady({ http: 200, status: 'ok', checks: FINE })
+      worker.stop()
+      await forgetWorkers()
+    },
+  )
 
-  test('answers all the same when it cannot save to its disk, and refuses even to say so', async () => {
+  test('a Redis that answers MISCONF to PING counts as up and as refusing writes', async () => {
     const refuse = () => Promise.reject(Object.assign(new Error('MISCONF No.'), { name: 'ReplyError' }))
     const refusing = new Proxy(redis, {
       get(target, name) {
@@ -104,7 +107,7 @@ describe.runIf(onRealRedis)('a Redis that takes no writes', () => {
     })
   })
 
-  test('is named when its user may not write', async () => {
+  test('a Redis user without write permission is named in the checks', async () => {
     await redis.call('ACL', 'SETUSER', 'reader', 'on', 'nopass', '~*', '&*', '+@read', '+@connection')
     const path = new URL(testRedis.url).pathname
     const connections = await openRedis({ kind: 'single', url: `unix://reader:any@${path}` }, quiet)
@@ -115,12 +118,12 @@ describe.runIf(onRealRedis)('a Redis that takes no writes', () => {
       writes: 'Redis refuses writes: its user has no right to write keys of Halfway',
       workers: expect.stringContaining('cannot be seen'),
     })
-    // It may not ask for the memory either: nothing is known to be wrong with that.
+    // It may not read the memory either, so there is no warning.
     expect(warnings).toEqual({})
     await connections.stop()
   })
 
-  test('soon, because it is nearly full, is a warning of a server that is ready', async () => {
+  test('a nearly full Redis is a warning of a ready server', async () => {
     const worker = announce(() => QUEUES)
     const used = Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1])
     await redis.config('SET', 'maxmemory', String(Math.round(used / 0.94)))
@@ -132,7 +135,7 @@ describe.runIf(onRealRedis)('a Redis that takes no writes', () => {
   })
 })
 
-test('both calls are for programs that watch: no page, no cookie, no cache', async () => {
+test('/livez and /readyz answer with JSON, without cookie and uncached', async () => {
   for (const path of ['/livez', '/readyz']) {
     const { headers } = await api.get(path).set('Accept', 'text/html')
     expect(headers).toMatchObject({
@@ -144,9 +147,9 @@ test('both calls are for programs that watch: no page, no cookie, no cache', asy
   }
 })
 
-// Last: the Redis of this file comes back empty.
+// Last in this file, because its Redis restarts empty.
 test.runIf(onRealRedis)(
-  'while Redis is away the server is up and not ready, and recovers by itself',
+  'while Redis is down the server is live but not ready, and recovers by itself',
   async () => {
     await testRedis.goAway()
     const redis = 'Redis does not answer'

@@ -8,7 +8,7 @@ const redis = await useRedis()
 const { address } = await useServer(redis)
 const { port } = new URL(address)
 
-/** Sends these pieces one after the other, and reads until the server ends the connection. */
+/** Sends these chunks one after the other and reads until the server closes the connection. */
 async function talk(...pieces: string[]): Promise<string> {
   const tcp = connect(Number(port), '127.0.0.1')
   let heard = ''
@@ -24,7 +24,7 @@ async function talk(...pieces: string[]): Promise<string> {
 const OFFER =
   'Host: x\r\nConnection: close, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n'
 
-test('a call that offers HTTP/2 is served like any other, with its body', async () => {
+test('a call that offers HTTP/2 is served as a normal request, with its body', async () => {
   const body = JSON.stringify(CREDIT_SCORE)
   const heard = await talk(
     `POST /api/local-requests HTTP/1.1\r\n${OFFER}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 20)}`,
@@ -34,17 +34,17 @@ test('a call that offers HTTP/2 is served like any other, with its body', async 
   expect(await talk(`GET /livez HTTP/1.1\r\n${OFFER}\r\n`)).toMatch(/^HTTP\/1\.1 200 [\s\S]*"status":"ok"/)
 })
 
-test('a WebSocket anywhere else is answered at once: there is none', async () => {
+test('a WebSocket handshake at another path is answered with 404 immediately', async () => {
   const heard = await talk(
     'GET /elsewhere HTTP/1.1\r\nHost: x\r\nConnection: close, Upgrade\r\nUpgrade: websocket\r\n\r\n',
   )
   expect(heard).toMatch(/^HTTP\/1\.1 404 [\s\S]*"code":"not_found"/)
 })
 
-test('the server stops in time with a socket that does not answer the goodbye', async () => {
+test('the server stops in time despite a socket that ignores the closing handshake', async () => {
   const other = await useServer(redis)
   const socket = await openWebSocket(other.address)
-  // A WebSocket server would wait for 30 s.
+  // The WebSocket library would wait for 30 s.
   const begun = performance.now()
   await other.stop()
   expect(performance.now() - begun).toBeLessThan(20_000)

@@ -1,4 +1,4 @@
-/** How long an Idempotency-Key is remembered: as long as the request that it made can be read. */
+/** How long an Idempotency-Key is stored: as long as its request is readable. */
 import { describe, expect, it } from 'vitest'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/names.ts'
@@ -28,22 +28,22 @@ const lifeOf = async (key: string): Promise<number> => {
 const recordLife = (hash: string): Promise<number> => redis.pttl(keys.record(hash))
 
 describe('an Idempotency-Key', () => {
-  it('gives the first answer as long as a request that ended late can be read', async () => {
+  it('an Idempotency-Key replays the first response as long as a request that ended late is readable', async () => {
     const { body: first } = await submit('ended-late', brief)
     await brief.apply(first.hash, START)
     await eventually(async () => expect(await recordLife(first.hash)).toBeLessThan(500), { everyMs: 10 })
     await brief.apply(first.hash, { type: 'complete', attempt: 1, result: {} })
-    // Later than the end that the record had at first.
+    // Later than the record's first expiry.
     await eventually(async () => expect(await recordLife(first.hash)).toBeLessThan(400), { everyMs: 10 })
     expect((await submit('ended-late', brief)).body).toEqual(first)
     expect(await recordLife(first.hash)).toBeGreaterThan(0)
   })
 
   it.each([
-    ['runs at once', {}, 0],
+    ['runs immediately', {}, 0],
     ['is scheduled', { delay: 3600 }, 3_600_000],
   ])(
-    'of a request that %s is remembered for the longest life that it may have',
+    "the Idempotency-Key of a request that %s is stored for the request's longest possible life",
     async (what, wishes, waitMs) => {
       const { body } = await submit(what, usual, wishes)
       const life = await lifeOf(what)
@@ -53,7 +53,7 @@ describe('an Idempotency-Key', () => {
     },
   )
 
-  it('is remembered longer than a request that another program ended', async () => {
+  it('an Idempotency-Key is stored longer than a request that another program ended', async () => {
     const { body } = await submit('foreign')
     const record = JSON.parse((await redis.get(keys.record(body.hash))) ?? '')
     const ended = { ...record, status: 'completed', result_data: {} }

@@ -1,4 +1,4 @@
-/** What one caller sends in large bodies holds up nobody. */
+/** Large bodies of one caller delay no other request. */
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { paced } from '../../server/pace.ts'
@@ -23,7 +23,7 @@ function holdEventLoop(ms: number): void {
 }
 
 describe('paced work', () => {
-  it('lets other work of the event loop have its turn after each long piece', async () => {
+  it('paced work yields to the event loop after each long piece', async () => {
     const order: string[] = []
     const long = (name: string) =>
       paced(() => {
@@ -35,7 +35,7 @@ describe('paced work', () => {
     expect(order.slice(0, 5)).toEqual(['a', 'after a', 'b', 'after b', 'c'])
   })
 
-  it('goes on after a piece that throws', async () => {
+  it('paced work continues after a piece that throws', async () => {
     const failed = paced(() => {
       throw new Error('broken')
     })
@@ -55,7 +55,7 @@ describe('large bodies', () => {
       JSON.stringify({ requests: Array(700).fill({ ...CREDIT_SCORE, service_slug: 'x' }) }),
       {},
     ],
-  ])('that are %s count as batches, each once', async (name, body, headers) => {
+  ])('large bodies that are %s each count once towards the batch limit', async (name, body, headers) => {
     const from = `10.0.0.${name.length}`
     const calls = Array.from({ length: LIMIT + 1 }, () => post(body, from, headers))
     const statuses = (await Promise.all(calls)).map(({ status }) => status)

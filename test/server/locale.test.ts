@@ -1,4 +1,4 @@
-/** In which language people and programs are answered. */
+/** The language of responses to browsers and programs. */
 import { load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
 import { ASK, aHash, START, TTL_SECONDS } from '../helpers/record.ts'
@@ -31,7 +31,7 @@ describe('a page', () => {
     ['fa;q=0', 'en'],
     ['*', 'en'],
     [';;;,=', 'en'],
-  ])('for a browser that prefers "%s" is in %s', async (preferred, expected) => {
+  ])('a page for Accept-Language "%s" is in %s', async (preferred, expected) => {
     expect(await languageAt('/', { 'Accept-Language': preferred })).toBe(expected)
   })
 
@@ -45,13 +45,13 @@ describe('a page', () => {
     ['/?lang=__proto__', 'halfway_lang=xx', 'fa', 'fa'],
     ['/', 'xhalfway_lang=en', 'fa', 'fa'],
   ])(
-    '%s with the cookie "%s", for a browser that prefers %s, is in %s',
+    'a page at %s with the cookie "%s" and Accept-Language %s is in %s',
     async (path, Cookie, preferred, expected) => {
       expect(await languageAt(path, { Cookie, 'Accept-Language': preferred })).toBe(expected)
     },
   )
 
-  test('asked for in a language stays in it from then on, out of reach of scripts, for a year', async () => {
+  test('?lang stores the language in an HttpOnly cookie for a year', async () => {
     const browser = openBrowser(address)
     const cookies = (await browser.get('/?lang=fa')).headers['set-cookie'] as unknown as string[]
     expect(cookies.find((cookie) => cookie.startsWith('halfway_lang='))).toMatch(
@@ -67,19 +67,19 @@ describe('a page', () => {
     expect(load(wrong.text)('title').text()).toMatch(/^خطا: /)
   })
 
-  test('is remembered over TLS only where it was asked for over TLS', async () => {
+  test('the language cookie is Secure when it was set over TLS', async () => {
     const res = await openBrowser(address, { 'X-Forwarded-Proto': 'https' }).get('/?lang=fa')
     const cookies = res.headers['set-cookie'] as unknown as string[]
     expect(cookies).toHaveLength(2)
     for (const cookie of cookies) expect(cookie).toMatch(/; Secure/)
   })
 
-  test('that names no language in its address sets no cookie for one', async () => {
+  test('a page without ?lang sets no language cookie', async () => {
     const { headers } = await openBrowser(address, { 'Accept-Language': 'fa' }).get('/?lang=de')
     expect(String(headers['set-cookie'])).not.toContain('halfway_lang')
   })
 
-  test('and its language link keep the request and its state, also over a change of address', async () => {
+  test('the language link keeps the request and its state, also across a redirect', async () => {
     const hash = await given([START, ASK])
     const browser = openBrowser(address)
     const code = await browser.open(`${at('otp', hash)}?resent`)
@@ -88,13 +88,13 @@ describe('a page', () => {
     expect(link.searchParams.has('resent')).toBe(true)
     const persian = await browser.open(link.pathname + link.search)
     expect(textOf(persian, 'h1')).toBe('کد تأیید لازم است')
-    // The request is elsewhere by now: the choice is kept on the way there.
+    // The request's state has another page by now: the redirect keeps the language.
     await browser.post(at('cancel', hash)).expect(303)
     const away = await browser.get(`${at('progress', hash)}?lang=en`).expect(303)
     expect((await browser.open(String(away.headers.location)))('html').attr('lang')).toBe('en')
   })
 
-  test('that tells of a problem is in the same language, wherever the problem began', async () => {
+  test('an error page is in the chosen language, whichever middleware failed', async () => {
     const browser = openBrowser(address, { 'Accept-Language': 'fa' })
     const hash = await given([START, ASK])
     const wrong = await browser.refused(at('otp', hash), { otp: '۱۲' }).expect(422)
@@ -114,7 +114,7 @@ describe('a page', () => {
     expect(textOf(load(foreign.text), '.error-summary h2')).toBe('این درخواست از وب‌گاه دیگری فرستاده شده است')
   })
 
-  test('tells caches that it depends on language and cookies', async () => {
+  test('pages vary on Accept-Language and Cookie', async () => {
     const hash = await given([START])
     for (const path of ['/', FORM, at('progress', hash)])
       expect((await api.get(path).set('Accept', 'text/html')).headers.vary, path).toMatch(
@@ -127,12 +127,12 @@ describe('a program', () => {
   test.each([
     ['', 'There is no such request'],
     ['fa', 'چنین درخواستی وجود ندارد'],
-  ])('that prefers "%s" reads of a problem "%s", under the same code', async (preferred, title) => {
+  ])('a problem for Accept-Language "%s" has the title "%s" and the same code', async (preferred, title) => {
     const res = await api.get(`/api/local-requests/${aHash()}/status`).set('Accept-Language', preferred)
     expect(res.body).toMatchObject({ code: 'request_not_found', title })
   })
 
-  test('is told about bad fields in Persian when it asks for it', async () => {
+  test('field errors are in Persian for a program that prefers Persian', async () => {
     const res = await api
       .post('/api/local-requests')
       .set('Accept-Language', 'fa-IR,fa;q=0.9')
@@ -152,7 +152,7 @@ describe('a program', () => {
   })
 })
 
-test('too often is told in Persian, with the seconds in Persian digits', async () => {
+test('a rate-limited Persian page has its seconds in Persian digits', async () => {
   const limited = await useServer(testRedis, { settings: { SUBMITS_PER_MINUTE: '1' } })
   const eager = openBrowser(limited.address, { 'X-Forwarded-For': '192.0.2.71', 'Accept-Language': 'fa' })
   await eager.refused(FORM).expect(422)
@@ -163,12 +163,15 @@ test('too often is told in Persian, with the seconds in Persian digits', async (
   await limited.stop()
 })
 
-// Last: the Redis of this file comes back empty.
-test.runIf(onRealRedis)('while Redis is away, it is told in Persian too', async () => {
-  const hash = await given([START])
-  await testRedis.goAway()
-  const { text } = await openBrowser(address, { 'Accept-Language': 'fa' })
-    .get(at('progress', hash))
-    .expect(503)
-  expect(textOf(load(text), 'h1')).toBe('سامانه چند لحظه در دسترس نیست')
-})
+// Last in this file, because its Redis restarts empty.
+test.runIf(onRealRedis)(
+  'while Redis is down the error page is in Persian for a Persian browser',
+  async () => {
+    const hash = await given([START])
+    await testRedis.goAway()
+    const { text } = await openBrowser(address, { 'Accept-Language': 'fa' })
+      .get(at('progress', hash))
+      .expect(503)
+    expect(textOf(load(text), 'h1')).toBe('سامانه چند لحظه در دسترس نیست')
+  },
+)

@@ -1,4 +1,4 @@
-/** Messages by key on the pages: in the language of whoever looks, from the record to the script's data. */
+/** Messages by key on the pages, in the language of the viewer: from the record to the script's data. */
 import { type CheerioAPI, load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
 import { creditScoreRating } from '../../core/catalog/credit-score-rating.ts'
@@ -15,7 +15,7 @@ const page = (...changes: Command[]): CheerioAPI =>
   load(pages.request({ locale: 'fa', address: '/' }, viewAfter(...changes)))
 const text = ($: CheerioAPI, selector: string) => $(selector).text().replace(/\s+/g, ' ').trim()
 const dataOf = ($: CheerioAPI) => JSON.parse($('#page-data').text())
-/** All that a person reads there. */
+/** The visible text. */
 const read = ($: CheerioAPI) => text($, 'main').replace(text($, '#page-data'), '')
 
 describe('a Persian page', () => {
@@ -28,16 +28,16 @@ describe('a Persian page', () => {
   test.each<[string, Command[]]>([
     ['queued', []],
     ['running', [start, { ...progress, ...say('solving_captcha') }]],
-    ['asking for a code', [start, asked]],
-    ['between two tries', [start, retry('bot_busy', 'Too many people')]],
+    ['awaiting a code', [start, asked]],
+    ['between two attempts', [start, retry('bot_busy', 'Too many people')]],
     ['failed', [start, fail('timed_out', 'The service did not answer in time')]],
-    ['failed in words of the service', [start, { ...fail('captcha_failed', say('captcha_failed', { tries: 3 }).message), message_params: { tries: 3 } } as Command]],
+    ['failed with a service message', [start, { ...fail('captcha_failed', say('captcha_failed', { tries: 3 }).message), message_params: { tries: 3 } } as Command]],
     ['cancelled', [start, { type: 'cancel', by: 'user' }]],
-  ])('of a request that is %s has no English sentence', (_state, changes) => {
+  ])('the Persian page of a request that is %s has no English sentence', (_state, changes) => {
     expect(read(page(...changes))).not.toMatch(ENGLISH)
   }) // biome-ignore format: a table
 
-  test('shows what a bot said by key, and hands its script the texts to go on', () => {
+  test("a Persian page shows a bot's message by key and passes the texts to its script", () => {
     const $ = page(start, { ...progress, ...say('solving_captcha') })
     expect(text($, '[data-live=message]')).toBe('در حال حل کپچا…')
     const { view, messages } = dataOf($)
@@ -46,7 +46,7 @@ describe('a Persian page', () => {
     expect(Array.isArray(messages.captcha_failed)).toBe(true)
   })
 
-  test('tells at the code prompt what differs from what is said below', () => {
+  test('the code prompt shows its message only when it differs from the current message', () => {
     const later = { ...progress, ...say('waiting_for_right_code') }
     expect(text(page(start, asked), '.panel-ask bdi')).not.toContain('کدی ۶ رقمی')
     expect(text(page(start, asked, later), '.panel-ask')).toContain(
@@ -55,19 +55,19 @@ describe('a Persian page', () => {
     expect(text(page(start, asked, later), '[data-live=message]')).toBe('آن کد درست نبود. در انتظار کد درست…')
   })
 
-  test('hands over no messages once the request is over', () => {
+  test('the page of a finished request passes no message texts to its script', () => {
     expect(dataOf(page(start, complete({ score: 1 }))).messages).toEqual({})
   })
 
   test.each(['nobody_knows_this', '__proto__', 'captcha_failed'])(
-    'shows the words as given of a key that cannot be read: %s',
+    'a message with an unusable key is shown as given: %s',
     (message_key) => {
       const $ = page(start, { ...progress, message: '<b>خام</b>', message_key, message_params: {} })
       expect(text($, '[data-live=message]')).toBe('<b>خام</b>')
     },
   )
 
-  test('escapes what comes with a key', () => {
+  test('message parameters are escaped', () => {
     const sent_to = '<img src=x onerror=alert(1)>'
     const $ = page(start, { ...progress, ...say('code_sent', { sent_to }) })
     expect(text($, '[data-live=message]')).toContain(sent_to)
@@ -78,26 +78,26 @@ describe('a Persian page', () => {
 describe('a failure', () => {
   const login = 'درگاه اعتبارسنجی کد ملی یا شمارهٔ تلفن همراه را نپذیرفت.'
 
-  test('is told by its code in the words of the service', () => {
+  test("a failure is shown in the service's text for its code", () => {
     const $ = page(start, fail('login_refused', say('login_refused').message))
     expect(text($, '.lead')).toBe(login)
     expect(text($, 'details')).toBe('جزئیات فنی کد خطاlogin_refused')
   })
 
-  test('keeps what only the bot said for the technical details', () => {
+  test("a bot's own failure message is shown in the technical details", () => {
     const $ = page(start, fail('login_refused', 'HTTP 418'))
     expect(text($, '.lead')).toBe(login)
     expect(text($, 'details')).toContain('HTTP 418')
   })
 
-  test('that another program wrote is not told in what was said before', () => {
+  test('the failure of another program does not show the text of an earlier message', () => {
     const { error_data } = viewAfter(start, fail('tax_office_closed', 'اداره بسته است'))
     const before = viewAfter(start, { ...progress, ...say('solving_captcha') })
     const ended = { ...before, status: 'failed' as const, is_failed: true, error_data }
     expect(text(load(pages.request({ locale: 'fa', address: '/' }, ended)), '.lead')).toBe('اداره بسته است')
   })
 
-  test('in English says nothing twice', () => {
+  test('an English failure does not repeat its message in the details', () => {
     const view = viewAfter(start, fail('login_refused', say('login_refused').message))
     const $ = load(pages.request({ locale: 'en', address: '/' }, view))
     expect(text($, '.lead')).toBe(say('login_refused').message)

@@ -20,7 +20,7 @@ const bus = createChannelSubscriber({
   subscriber: await testRedis.connections.connect('subscriber'),
   log: quiet,
 })
-/** The bot's end of the way. */
+/** The bot's mailbox for codes. */
 const otpBox = createOtpMailbox({ redis, bus, store: createRequestStore({ redis, ttlSeconds: TTL_SECONDS }) })
 
 const otpUrl = (hash: string): string => `/api/local-requests/${hash}/otp`
@@ -36,7 +36,7 @@ const COMPLETE: Command = { type: 'complete', attempt: 1, result: 1 }
 const secondsAgo = (seconds: number): { now: number } => ({ now: Date.now() - seconds * 1000 })
 
 describe('a code', () => {
-  test('is handed over: 202, the request goes on, the bot takes the code out once', async () => {
+  test('an accepted code is 202, resumes the request and can be taken by the bot once', async () => {
     const hash = await given([START, ASK])
     const res = await send(hash, '123456').expect(202)
     expect(res.headers['cache-control']).toBe('no-store')
@@ -46,14 +46,14 @@ describe('a code', () => {
     expect(await otpBox.take(hash)).toBeNull()
   })
 
-  test('reaches a bot that waits for it at once', async () => {
+  test('an accepted code reaches a waiting bot immediately', async () => {
     const hash = await given([START, ASK])
     const waiting = otpBox.waitFor(hash)
     await send(hash, '123456').expect(202)
     expect(await waiting).toEqual({ code: '123456' })
   })
 
-  test('is read from any keyboard, with what people put between the digits', async () => {
+  test('a code in Persian or Arabic digits, with separators, is accepted', async () => {
     for (const typed of [
       '۰۱۲۳۴۵',
       '٠١٢٣٤٥',
@@ -70,27 +70,27 @@ describe('a code', () => {
     }
   })
 
-  test('may be a number where it has no leading zero', async () => {
+  test('a code may be a JSON number', async () => {
     const hash = await given([START, ASK])
     await send(hash, 123456).expect(202)
     expect(await otpBox.take(hash)).toBe('123456')
   })
 
-  test('lives no longer than its own deadline', async () => {
+  test("a stored code expires at its prompt's deadline", async () => {
     const hash = await given([START, ask({ expires_in: 90 })])
     await send(hash, '123456').expect(202)
     const { otp_data } = JSON.parse((await redis.get(keys.record(hash))) ?? '')
     expect(await redis.pexpiretime(keys.otp(hash))).toBe(Date.parse(otp_data.expires_at))
   })
 
-  test('is thrown away when the request ends before the bot takes it', async () => {
+  test('an untaken code is deleted when its request ends', async () => {
     const hash = await given([START, ASK])
     await send(hash, '123456').expect(202)
     await apply(hash, { type: 'cancel', by: 'user' })
     expect(await redis.exists(keys.otp(hash))).toBe(0)
   })
 
-  test('is replaced by the next one when the bot asks again', async () => {
+  test('an untaken code is deleted when the bot asks again, and the next code replaces it', async () => {
     const hash = await given([START, ASK])
     await send(hash, '111111').expect(202)
     await apply(hash, REJECT)
@@ -102,7 +102,7 @@ describe('a code', () => {
     expect(await otpBox.take(hash)).toBe('222222')
   })
 
-  test('sent from two tabs at once is taken from one of them', async () => {
+  test('of two concurrent codes for one prompt exactly one is accepted', async () => {
     for (let round = 0; round < 10; round++) {
       const hash = await given([START, ASK])
       const answers = await Promise.all([send(hash, '111111'), send(hash, '222222')])
@@ -115,28 +115,18 @@ describe('a code', () => {
   })
 })
 
-describe('a code is refused', () => {
+describe('a refused code', () => {
   const refusals: [string, () => Promise<string>, number, string][] = [
-    ['before a worker came', () => given(), 409, 'otp_not_expected'],
-    ['while none is waited for', () => given([START]), 409, 'otp_not_expected'],
-    ['when one has been handed over', () => given([START, ASK, SUBMIT]), 409, 'otp_not_expected'],
-    ['when the request has ended', () => given([START, ASK, COMPLETE]), 409, 'already_final'],
-    [
-      'when it was cancelled',
-      () => given([START, ASK, { type: 'cancel', by: 'user' }]),
-      409,
-      'already_final',
-    ],
-    [
-      'when its time is over',
-      () => given([START, ask({ expires_in: 60 })], secondsAgo(61)),
-      410,
-      'otp_expired',
-    ],
-    ['when there is no such request', async () => aHash(), 404, 'request_not_found'],
-    ['when the request is gone', async () => aHash(Date.now() - TTL_SECONDS * 1000), 410, 'request_expired'],
+    ['before the request has started', () => given(), 409, 'otp_not_expected'],
+    ['while none is awaited', () => given([START]), 409, 'otp_not_expected'],
+    ['after one was accepted', () => given([START, ASK, SUBMIT]), 409, 'otp_not_expected'],
+    ['after the request has ended', () => given([START, ASK, COMPLETE]), 409, 'already_final'],
+    ['after a cancel', () => given([START, ASK, { type: 'cancel', by: 'user' }]), 409, 'already_final'],
+    ['after its deadline', () => given([START, ask({ expires_in: 60 })], secondsAgo(61)), 410, 'otp_expired'],
+    ['for an unknown request', async () => aHash(), 404, 'request_not_found'],
+    ['for an expired request', async () => aHash(Date.now() - TTL_SECONDS * 1000), 410, 'request_expired'],
   ]
-  test.each(refusals)('%s', async (_when, make, status, code) => {
+  test.each(refusals)('a code %s is refused', async (_when, make, status, code) => {
     const hash = await make()
     const before = await redis.get(keys.record(hash))
     const res = await send(hash, '123456')
@@ -147,9 +137,9 @@ describe('a code is refused', () => {
     expect(await redis.get(keys.record(hash))).toBe(before)
   })
 
-  test('when no tries are left: 429', async () => {
+  test('a code with no attempts left is refused with 429', async () => {
     const hash = await given([START, ASK])
-    // As a record looks that another program wrote: ours fails with the last try.
+    // Only a record of another program looks like this: an own one fails with its last attempt.
     const record = JSON.parse((await redis.get(keys.record(hash))) ?? '')
     record.otp_data.attempts_left = 0
     await redis.setex(keys.record(hash), TTL_SECONDS, JSON.stringify(record))
@@ -157,7 +147,7 @@ describe('a code is refused', () => {
     expect(res.body).toMatchObject({ code: 'otp_attempts_exhausted', retryable: false })
   })
 
-  test('for its form, without costing a try', async () => {
+  test('a malformed code is refused without costing an attempt', async () => {
     const hash = await given([START, ASK])
     const before = await redis.get(keys.record(hash))
     for (const [typed, detail] of [
@@ -176,7 +166,7 @@ describe('a code is refused', () => {
     await send(hash, '123456').expect(202)
   })
 
-  test('for its length, also where the bot did not say how long it is', async () => {
+  test('a code of the wrong length is refused, also when the bot did not name the length', async () => {
     const hash = await given([START, ask({ length: undefined })])
     for (const typed of ['12', '1234567890123']) {
       expect((await send(hash, typed).expect(422)).body).toMatchObject({ code: 'invalid_otp' })
@@ -184,7 +174,7 @@ describe('a code is refused', () => {
     await send(hash, '123').expect(202)
   })
 
-  test('when it is missing, with the field named', async () => {
+  test('a missing code is refused with the field named', async () => {
     const hash = await given([START, ASK])
     const wrong: [unknown, string, string][] = [
       [{}, 'otp', 'required'],
@@ -204,7 +194,7 @@ describe('a code is refused', () => {
     await api.post(otpUrl(hash)).expect(422)
   })
 
-  test('when the body is none: 400, 413, 415', async () => {
+  test('a code in an invalid body is refused with 400, 413 or 415', async () => {
     const hash = await given([START, ASK])
     const post = (type: string, body: string) => api.post(otpUrl(hash)).set('Content-Type', type).send(body)
     expect((await post('application/json', '{"otp": 1234').expect(400)).body.code).toBe('invalid_json')
@@ -215,8 +205,8 @@ describe('a code is refused', () => {
   })
 })
 
-describe('asking for another code', () => {
-  test('is possible after the cooldown: 202, and the next wait is longer', async () => {
+describe('a resend', () => {
+  test('a resend after the cooldown is 202 and lengthens the next cooldown', async () => {
     const hash = await given([START, ask({ expires_in: 300 })], secondsAgo(31))
     const res = await resend(hash).expect(202)
     expect(res.body).toMatchObject({ status: 'otp_required', otp_data: { id: 'otp-1', attempts_left: 3 } })
@@ -224,7 +214,7 @@ describe('asking for another code', () => {
     expect(wait).toBe(60_000)
   })
 
-  test('too early is 429 with the countdown that is shown', async () => {
+  test('a resend during the cooldown is 429 with the remaining seconds', async () => {
     for (const age of [0, 12.4, 29]) {
       const hash = await given([START, ASK], secondsAgo(age))
       const res = await resend(hash).expect(429)
@@ -234,13 +224,13 @@ describe('asking for another code', () => {
         (Date.parse(otp_data.resend_available_at) - Date.parse(res.headers.date as string)) / 1000,
       )
       const seconds = Number(res.headers['retry-after'])
-      // The Date header has whole seconds, the countdown runs on between the two.
+      // The two calls may fall into different seconds.
       expect(Math.abs(seconds - shown)).toBeLessThanOrEqual(1)
       expect(seconds).toBe(Math.ceil(30 - age))
     }
   })
 
-  test('is over after five times', async () => {
+  test('a sixth resend is refused', async () => {
     const hash = await given([START, ask({ expires_in: 300 })], secondsAgo(31))
     const record = JSON.parse((await redis.get(keys.record(hash))) ?? '')
     record.otp_data.resends = 5
@@ -251,7 +241,7 @@ describe('asking for another code', () => {
     })
   })
 
-  test('is refused when no code is waited for', async () => {
+  test('a resend is refused when no code is awaited', async () => {
     for (const [hash, status, code] of [
       [await given(), 409, 'otp_not_expected'],
       [await given([START, ASK, SUBMIT]), 409, 'otp_not_expected'],
@@ -263,14 +253,14 @@ describe('asking for another code', () => {
     }
   })
 
-  test('twice at once asks once', async () => {
+  test('two concurrent resends count as one', async () => {
     const hash = await given([START, ask({ expires_in: 300 })], secondsAgo(31))
     const answers = await Promise.all([resend(hash), resend(hash)])
     expect(answers.map((res) => res.status).sort()).toEqual([202, 429])
   })
 })
 
-test('a code is in its box only, and nowhere once it has been taken out', async () => {
+test('a code is stored only under its own key, and nowhere once it has been taken', async () => {
   const CODE = '918273645546'
   const { hash } = (await api.post('/api/local-requests').send(CREDIT_SCORE)).body
   await apply(hash, START)
@@ -298,7 +288,7 @@ test('a code is in its box only, and nowhere once it has been taken out', async 
   expect(logged.join('')).not.toContain(CODE)
 })
 
-test('what is done with a code is counted: too often is 429', async () => {
+test('codes and resends are rate-limited per address with 429', async () => {
   const limited = await useServer(testRedis, { settings: { ACTIONS_PER_MINUTE: '3' } })
   const hash = await given([START, ASK])
   const guess = () => limited.api.post(otpUrl(hash)).set('X-Forwarded-For', '192.0.2.50').send({ otp: '1' })
@@ -309,7 +299,7 @@ test('what is done with a code is counted: too often is 429', async () => {
   await limited.stop()
 })
 
-test('only POST hands over a code or asks for another', async () => {
+test('codes and resends refuse methods other than POST', async () => {
   const hash = await given([START, ASK])
   for (const path of ['otp', 'resend-otp']) {
     for (const method of ['get', 'put', 'delete'] as const) {

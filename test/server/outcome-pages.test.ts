@@ -21,14 +21,14 @@ const fail = (code: string, message: string, retryable = false): Command => ({
 })
 const CANCEL: Command = { type: 'cancel', by: 'user' }
 const CREDIT = 'credit-score-rating'
-/** The page of the outcome of a request for a credit score. */
+/** The outcome page of a credit score request. */
 const outcomeOf = async (...changes: Command[]) => {
   const hash = await given(changes, { service_slug: CREDIT })
   return { hash, $: await browser.open(at('result', hash, CREDIT)) }
 }
 
 describe('cancelling', () => {
-  test('asks first, with a way back, and by looking nothing changes', async () => {
+  test('the cancel page asks for confirmation, links back and changes nothing by itself', async () => {
     const hash = await given([START, step(40)])
     const before = await recordOf(hash)
     const progress = await browser.open(at('progress', hash))
@@ -44,9 +44,9 @@ describe('cancelling', () => {
   test.each([
     ['waits', []],
     ['runs', [START, step(40)]],
-    ['asks for a code', [START, ASK]],
+    ['awaits a code', [START, ASK]],
   ] as [string, Command[]][])(
-    'a request that %s ends it and leads to the outcome',
+    'cancelling a request that %s ends it and redirects to the outcome',
     async (_state, changes) => {
       const hash = await given(changes)
       await browser.post(at('cancel', hash)).expect(303).expect('Location', at('result', hash))
@@ -57,7 +57,7 @@ describe('cancelling', () => {
     },
   )
 
-  test('too late leads to the outcome there is, and changes nothing', async () => {
+  test('cancelling an ended request redirects to its outcome and changes nothing', async () => {
     for (const changes of [[START, complete({ score: 1 })], [START, fail('x', 'y')], [CANCEL]]) {
       const hash = await given(changes)
       const before = await recordOf(hash)
@@ -67,7 +67,7 @@ describe('cancelling', () => {
     }
   })
 
-  test('ten times at once ends it once, and all are led to the outcome', async () => {
+  test('ten concurrent cancels end a request once and all redirect to the outcome', async () => {
     const hash = await given([START])
     const answers = await Promise.all(Array.from({ length: 10 }, () => browser.post(at('cancel', hash))))
     expect(new Set(answers.map((res) => `${res.status} ${res.headers.location}`))).toEqual(
@@ -78,7 +78,7 @@ describe('cancelling', () => {
 })
 
 describe('the outcome', () => {
-  test('of a completed request is its result, to read, to keep and to quote', async () => {
+  test('the outcome of a completed request shows its result, download and reference', async () => {
     const result = { credit_score: 712, portal: '<b>Bold & Co</b>', loans: [{ bank: 'ملی', open: true }] }
     const { $, hash } = await outcomeOf(START, step(40), complete(result))
     expect($('title').text()).toBe('Done · Credit score · Halfway')
@@ -93,7 +93,7 @@ describe('the outcome', () => {
     expect($(`main a[href="/services/${CREDIT}"]`).text()).toBe('New request')
   })
 
-  test('of a failed request is told in our words where we have some, else in those of the bot', async () => {
+  test("the outcome of a failed request uses the text of its code, else the bot's message", async () => {
     const known = await outcomeOf(START, fail('bot_unavailable', 'ECONNREFUSED', true))
     expect(known.$('title').text()).toBe('Failed · Credit score · Halfway')
     expect(textOf(known.$, 'h1')).toBe('This did not work')
@@ -117,14 +117,14 @@ describe('the outcome', () => {
     ['of_a_bot', false, 'Please check what you typed and try again. If it ends the same way, '],
     ['toString', false, 'Please check what you typed and try again. If it ends the same way, '],
   ])(
-    'of a request that failed with %s (retryable: %s) says whose turn it is',
+    'the outcome of a request that failed with %s (retryable: %s) says what to do next',
     async (code, retryable, words) => {
       const { $ } = await outcomeOf(START, fail(code, 'y', retryable))
       expect(textOf($, '.lead + p')).toContain(words)
     },
   )
 
-  test('says two minutes before that it will be deleted, and not earlier', async () => {
+  test('the outcome warns of its deletion from two minutes before it', async () => {
     for (const [secondsLeft, hidden] of [
       [119, false],
       [125, true],
@@ -145,21 +145,21 @@ describe('the outcome', () => {
     }
   })
 
-  test('of a cancelled request offers to begin again', async () => {
+  test('the outcome of a cancelled request offers to start again', async () => {
     const { $, hash } = await outcomeOf(CANCEL)
     expect($('title').text()).toBe('Cancelled · Credit score · Halfway')
     expect(textOf($, `main a[href="/services/${CREDIT}?again=${hash}"]`)).toBe('Try again')
     expect($('a[download], details')).toHaveLength(0)
   })
 
-  test('of a service that is not ours to offer leads to those that are', async () => {
+  test('the outcome of a request of an unknown service links to the list of services', async () => {
     const $ = await browser.open(at('result', await given([CANCEL])))
     expect(textOf($, '.eyebrow')).toBe('Test service')
     expect($('main a[href="/"]')).toHaveLength(1)
   })
 })
 
-describe('a request that is not there', () => {
+describe('a missing request', () => {
   const expired = () => aHash(Date.now() - TTL_SECONDS * 1000)
   const everyCall = (hash: string) => [
     ...['progress', 'otp', 'result', 'cancel', 'resend-otp'].map((page) =>
@@ -168,7 +168,7 @@ describe('a request that is not there', () => {
     ...['otp', 'cancel', 'resend-otp'].map((page) => browser.post(at(page, hash, CREDIT), { otp: '123456' })),
   ]
 
-  test('any more is told to be deleted, and a new one offered: 410 on each of its pages', async () => {
+  test('each page of an expired request is 410, says that it was deleted and offers a new one', async () => {
     for (const call of everyCall(expired())) {
       const { text, headers } = await call.expect(410).expect('Content-Type', /^text\/html/)
       const $ = load(text)
@@ -178,7 +178,7 @@ describe('a request that is not there', () => {
     }
   })
 
-  test('and never was is told to be unknown: 404 on each of its pages', async () => {
+  test('each page of an unknown request is a 404 page', async () => {
     for (const hash of [aHash(), 'req_short', 'local_requests_list', '%2e%2e', `req_${'a'.repeat(65)}`]) {
       for (const call of everyCall(hash)) {
         const { text, headers } = await call.expect(404).expect('Content-Type', /^text\/html/)

@@ -63,9 +63,9 @@ interface Call {
   method?: 'get' | 'post'
   path: (hash: string) => string
   body?: object
-  /** What the request has gone through. */
+  /** The commands applied to the request. */
   after: Command[]
-  /** What its owner is answered. */
+  /** The status its owner gets. */
   status: number
 }
 const READS: Call[] = [
@@ -76,7 +76,7 @@ const READS: Call[] = [
   { name: 'the progress page', path: page('progress'), after: [START], status: 200 },
   { name: 'the code page', path: page('otp'), after: [START, ASK], status: 200 },
   { name: 'the result page', path: page('result'), after: [START, DONE], status: 200 },
-  { name: 'the way back from a resend', path: page('resend-otp'), after: [START, ASK], status: 303 },
+  { name: 'the GET of a resend', path: page('resend-otp'), after: [START, ASK], status: 303 },
 ]
 const ACTS: Call[] = [
   { name: 'a code', path: api('otp'), body: { otp: '123456' }, after: [START, ASK], status: 202 },
@@ -91,11 +91,11 @@ const ACTS: Call[] = [
   },
   { name: 'a resend on the page', path: page('resend-otp'), after: [START, ASK], status: 303 },
   { name: 'a cancel on the page', path: page('cancel'), after: [START], status: 303 },
-  { name: 'the question before it', method: 'get', path: page('cancel'), after: [START], status: 200 },
+  { name: 'the cancel confirmation', method: 'get', path: page('cancel'), after: [START], status: 200 },
 ].map((call) => ({ method: 'post', ...call }) as Call)
 const isPage = (path: string) => path.startsWith('/services/')
 
-/** A request of the owner, made long enough ago for another code to be sent. */
+/** A request of the owner, old enough for a resend. */
 const owned = (server: TestServer, after: Command[], fields: object = {}) =>
   server.given(after, { session_id: SESSION, owner_hash: sha256(TOKEN), now: Date.now() - 60_000, ...fields })
 
@@ -129,20 +129,29 @@ async function expectAnswered(server: TestServer, call: Call, who: Headers, fiel
 }
 
 describe('with OWNER_CHECK=all', () => {
-  test.each([...READS, ...ACTS])('$name is refused to everybody else, and does nothing', async (call) => {
-    for (const who of OTHERS) await expectRefused(all, call, who)
-  })
+  test.each([...READS, ...ACTS])(
+    'OWNER_CHECK=all: $name is refused to other callers and does nothing',
+    async (call) => {
+      for (const who of OTHERS) await expectRefused(all, call, who)
+    },
+  )
 
-  test.each([...READS, ...ACTS])('$name is open to the owner, by cookie or by token', async (call) => {
-    for (const who of Object.values(OWNER)) await expectAnswered(all, call, who)
-  })
+  test.each([...READS, ...ACTS])(
+    'OWNER_CHECK=all: $name is open to the owner, by cookie or by token',
+    async (call) => {
+      for (const who of Object.values(OWNER)) await expectAnswered(all, call, who)
+    },
+  )
 
-  test.each([...READS, ...ACTS])('$name of a request that names no owner is open to all', async (call) => {
-    for (const none of [null, undefined, ''])
-      await expectAnswered(all, call, {}, { session_id: none, owner_hash: none || null })
-  })
+  test.each([...READS, ...ACTS])(
+    'OWNER_CHECK=all: $name of a request without an owner is open to all',
+    async (call) => {
+      for (const none of [null, undefined, ''])
+        await expectAnswered(all, call, {}, { session_id: none, owner_hash: none || null })
+    },
+  )
 
-  test('a session alone or a token alone makes an owner, and the other does not fit then', async () => {
+  test('a record with only a session or only a token accepts just that as owner', async () => {
     const status = READS[0] as Call
     await expectAnswered(all, status, cookie(SESSION), { owner_hash: null })
     await expectAnswered(all, status, bearer(TOKEN), { session_id: null })
@@ -155,7 +164,7 @@ describe('with OWNER_CHECK=all', () => {
   })
 
   test.each([...READS, ...ACTS])(
-    '$name is first of all of a request that there is: else 404 or 410',
+    'OWNER_CHECK=all: $name of an unknown or expired request is 404 or 410, not 403',
     async (call) => {
       expect((await send(all, call, aHash(), {})).status).toBe(404)
       expect((await send(all, call, 'req_short', {})).status).toBe(404)
@@ -165,11 +174,11 @@ describe('with OWNER_CHECK=all', () => {
 })
 
 describe('with OWNER_CHECK=actions', () => {
-  test.each(READS)('$name is open to whoever knows the hash', async (call) => {
+  test.each(READS)('OWNER_CHECK=actions: $name is open to anyone who knows the hash', async (call) => {
     for (const who of OTHERS) await expectAnswered(actions, call, who)
   })
 
-  test.each(ACTS)('$name is for the owner alone', async (call) => {
+  test.each(ACTS)('OWNER_CHECK=actions: $name is open to the owner alone', async (call) => {
     for (const who of OTHERS) await expectRefused(actions, call, who)
     for (const who of Object.values(OWNER)) await expectAnswered(actions, call, who)
   })
@@ -185,39 +194,36 @@ describe('the pages of a running request', () => {
           .expect(200)
       ).text,
     )
-  /** Everything on a page by which something is done. */
+  /** Everything on a page that triggers an action. */
   const OFFERS = 'form, #otp, [data-live=resend], dialog, a[href*="/cancel/"]'
 
   test.each([
     ['progress', [START, ASK]],
     ['otp', [START, ASK]],
     ['progress', [START]],
-  ] as const)(
-    '(%s) offer nothing that is not for the one who looks, with OWNER_CHECK=actions',
-    async (page, after) => {
-      const hash = await owned(actions, [...after])
-      for (const who of OTHERS) {
-        const $ = await shown(actions, hash, page, who)
-        expect($(OFFERS)).toHaveLength(0)
-        expect(textOf($, 'main').includes('Whoever started this request types the code.')).toBe(
-          after.length > 1,
-        )
-      }
-      for (const who of Object.values(OWNER)) {
-        const $ = await shown(actions, hash, page, who)
-        expect($(OFFERS).length).toBeGreaterThan(3)
-        expect(textOf($, 'main')).not.toContain('Whoever started')
-      }
-    },
-  )
+  ] as const)('OWNER_CHECK=actions: the %s page offers actions to the owner alone', async (page, after) => {
+    const hash = await owned(actions, [...after])
+    for (const who of OTHERS) {
+      const $ = await shown(actions, hash, page, who)
+      expect($(OFFERS)).toHaveLength(0)
+      expect(textOf($, 'main').includes('Whoever started this request types the code.')).toBe(
+        after.length > 1,
+      )
+    }
+    for (const who of Object.values(OWNER)) {
+      const $ = await shown(actions, hash, page, who)
+      expect($(OFFERS).length).toBeGreaterThan(3)
+      expect(textOf($, 'main')).not.toContain('Whoever started')
+    }
+  })
 
-  test('offer everything to everybody without OWNER_CHECK', async () => {
+  test('OWNER_CHECK=off: the pages offer all actions to every viewer', async () => {
     const $ = await shown(off, await owned(off, [START, ASK]), 'otp', {})
     expect($('#otp, [data-live=resend], dialog')).toHaveLength(3)
     expect(textOf($, 'main')).not.toContain('Whoever started')
   })
 
-  test('are shown to nobody else because they act too often, with OWNER_CHECK=all or actions', async () => {
+  test("a rate-limited stranger does not get the owner's page, with OWNER_CHECK=all or actions", async () => {
     for (const OWNER_CHECK of ['actions', 'all']) {
       const limited = await useServer(testRedis, { settings: { OWNER_CHECK, ACTIONS_PER_MINUTE: '1' } })
       const hash = await owned(limited, [START, ASK])
@@ -229,7 +235,7 @@ describe('the pages of a running request', () => {
           .send({ otp: '1' })
           .redirects(1)
       await post({}).expect(403)
-      // Who may not even read is told that, and nothing else.
+      // A caller without read permission gets 403.
       const stranger = await post({}).expect(OWNER_CHECK === 'all' ? 403 : 429)
       if (OWNER_CHECK === 'actions') expect(textOf(load(stranger.text), 'h1')).toBe('That was too often')
       expect(load(stranger.text)('[role=progressbar], #otp')).toHaveLength(0)
@@ -240,12 +246,15 @@ describe('the pages of a running request', () => {
   })
 })
 
-describe('without OWNER_CHECK', () => {
-  test.each([...READS, ...ACTS])('$name is open to whoever knows the hash', async (call) => {
-    for (const who of OTHERS) await expectAnswered(off, call, who)
-  })
+describe('with OWNER_CHECK=off', () => {
+  test.each([...READS, ...ACTS])(
+    'OWNER_CHECK=off: $name is open to anyone who knows the hash',
+    async (call) => {
+      for (const who of OTHERS) await expectAnswered(off, call, who)
+    },
+  )
 
-  test('a submit is answered without a token, and none is remembered', async () => {
+  test('OWNER_CHECK=off: a submit returns no owner token and stores none', async () => {
     const { body } = await off.api.post(SUBMIT).send(CREDIT_SCORE).expect(202)
     expect(body).not.toHaveProperty('owner_token')
     const raw = (await redis.get(keys.record(body.hash))) ?? ''
@@ -261,7 +270,7 @@ describe.each([
   const cancel = (hash: string, who: Headers) => server.api.post(`${SUBMIT}/${hash}/cancel`).set(who)
   const aKey = (): string => `key-${Math.random()}`
 
-  test('is told in its answer, and lets its holder act on this request alone', async () => {
+  test('an owner token is returned by the submit and permits actions on its request alone', async () => {
     const [one, two] = [(await submit().expect(202)).body, (await submit().expect(202)).body]
     expect(one.owner_token).toMatch(/^[\w-]{32}$/)
     expect(two.owner_token).not.toBe(one.owner_token)
@@ -270,13 +279,13 @@ describe.each([
     expect(body).not.toHaveProperty('owner_token')
   })
 
-  test('is told to a browser too, which may use its session as well', async () => {
+  test('a browser gets an owner token too and may use its session instead', async () => {
     const { body } = await submit(cookie(SESSION)).expect(202)
     await cancel(body.hash, cookie('session-of-a-stranger')).expect(403)
     await cancel(body.hash, cookie(SESSION)).expect(200)
   })
 
-  test('is told again to who repeats the submit, and fits', async () => {
+  test('a repeated submit returns the same owner token', async () => {
     const key = { 'Idempotency-Key': aKey() }
     const first = (await submit(key).expect(202)).body
     const again = await submit(key).expect(202).expect('Idempotency-Replayed', 'true')
@@ -284,7 +293,7 @@ describe.each([
     await cancel(first.hash, bearer(again.body.owner_token)).expect(200)
   })
 
-  test('is one for all who submit the same at once', async () => {
+  test('concurrent identical submits return one owner token', async () => {
     const key = { 'Idempotency-Key': aKey() }
     const answers = await Promise.all(Array.from({ length: 10 }, () => submit(key)))
     const tokens = new Set(answers.map(({ body }) => body.owner_token))
@@ -292,7 +301,7 @@ describe.each([
     await cancel(answers[0]?.body.hash, bearer([...tokens][0])).expect(200)
   })
 
-  test('is not told to another caller who knows the key and the data', async () => {
+  test('another caller with the same key and data gets another owner token', async () => {
     const key = { 'Idempotency-Key': aKey() }
     const mine = (await submit({ ...key, 'X-Forwarded-For': '192.0.2.1' })).body
     for (const other of [{ 'X-Forwarded-For': '192.0.2.2' }, cookie(SESSION)] as Headers[]) {
@@ -302,7 +311,7 @@ describe.each([
     }
   })
 
-  test('stands nowhere in Redis and in no log, only its SHA-256 in the record', async () => {
+  test('an owner token is neither in Redis nor in a log; the record has its SHA-256', async () => {
     const key = { 'Idempotency-Key': aKey() }
     const tokens: string[] = []
     for (const headers of [{}, key, key] as Headers[]) {
@@ -324,7 +333,7 @@ describe.each([
 })
 
 describe('a form', () => {
-  test('makes a request of the browser that sent it: another is shown a page that says so', async () => {
+  test('a submitted form belongs to its browser; another browser gets a page that says so', async () => {
     for (const form of ['/services/credit-score-rating', '/services/link-check']) {
       const mine = openBrowser(all.address)
       await mine.open(form)
@@ -344,7 +353,7 @@ describe('a form', () => {
   })
 })
 
-describe('what another program writes', () => {
+describe('records of other programs', () => {
   const write = async (record: object): Promise<string> => {
     const hash = `req_${'f'.repeat(16)}${Math.random().toString(36).slice(2, 10)}`
     await redis.setex(keys.record(hash), TTL_SECONDS, JSON.stringify({ status: 'processing', ...record }))
@@ -352,13 +361,13 @@ describe('what another program writes', () => {
   }
   const status = (hash: string, who: Headers = {}) => all.api.get(`${SUBMIT}/${hash}/status`).set(who)
 
-  test('without an owner stays open to whoever knows the hash', async () => {
+  test('a foreign record without an owner stays open to anyone who knows the hash', async () => {
     const hash = await write({ progress: 40 })
     expect((await status(hash).expect(200)).body).toMatchObject({ progress: 40 })
     await all.api.post(`${SUBMIT}/${hash}/cancel`).expect(200)
   })
 
-  test('leaves the owner as he was, also with nonsense in his place', async () => {
+  test('a foreign write keeps the owner, also when it stores an invalid one', async () => {
     const owner = { session_id: SESSION, owner_hash: sha256(TOKEN) }
     await status(await write(owner)).expect(403)
     await status(await write(owner), bearer(TOKEN)).expect(200)
@@ -386,7 +395,7 @@ describe('a socket', () => {
   }
   const notOwner = { ok: false, problem: expect.objectContaining({ status: 403, code: 'not_owner' }) }
 
-  test('of somebody else is refused and hears nothing, with OWNER_CHECK=all', async () => {
+  test('OWNER_CHECK=all: a socket of another caller is refused and receives nothing', async () => {
     const hash = await owned(all, [START])
     for (const who of [{}, cookie('session-of-a-stranger'), bearer(TOKEN)]) {
       const { watch, updates } = connect(all, who)
@@ -394,13 +403,13 @@ describe('a socket', () => {
         expect(await watch({ hash, owner_token })).toEqual(notOwner)
       await eventually(() => expect(all.live.size).toBe(0))
       await all.apply(hash, step(10 + updates.length))
-      // What is sent before an acknowledgement arrives before it.
+      // Events sent before an acknowledgement arrive before it.
       expect(await watch({ hash })).toEqual(notOwner)
       expect(updates).toEqual([])
     }
   })
 
-  test('of the owner hears every update, by its cookie or by the token in the message', async () => {
+  test('OWNER_CHECK=all: a socket of the owner receives every update, by cookie or by token', async () => {
     for (const { who, owner_token } of [{ who: cookie(SESSION) }, { who: {}, owner_token: TOKEN }] as const) {
       const hash = await owned(all, [START])
       const { watch, updates } = connect(all, who)
@@ -410,7 +419,7 @@ describe('a socket', () => {
     }
   })
 
-  test('that leaves while it is being looked at whose the request is leaves nothing behind', async () => {
+  test('a socket that disconnects during the ownership check leaves no subscription', async () => {
     const hash = await owned(all, [START])
     for (const leave of ['unwatch', 'disconnect'] as const) {
       const { watch, socket } = connect(all, cookie(SESSION))
@@ -423,14 +432,14 @@ describe('a socket', () => {
     }
   })
 
-  test('is told 404 or 410 before it is told whose the request is', async () => {
+  test('OWNER_CHECK=all: a socket gets 404 or 410 for a missing request, not 403', async () => {
     const { watch } = connect(all)
     expect(await watch({ hash: aHash() })).toMatchObject({ problem: { status: 404 } })
     const gone = aHash(Date.now() - TTL_SECONDS * 1000)
     expect(await watch({ hash: gone })).toMatchObject({ problem: { status: 410 } })
   })
 
-  test('of anybody hears everything where reading is open, whatever token it brings', async () => {
+  test('OWNER_CHECK=actions: every socket receives all updates, whatever token it sends', async () => {
     for (const server of [off, actions]) {
       const hash = await owned(server, [START])
       const { watch } = connect(server)

@@ -1,4 +1,4 @@
-/** A browser without script: asks for pages, keeps its cookie, and sends forms the way all do over plain http. */
+/** A browser without script: gets pages, keeps its cookie, and sends forms as browsers do over plain http. */
 import { type CheerioAPI, load } from 'cheerio'
 import supertest from 'supertest'
 
@@ -15,17 +15,17 @@ export function openBrowser(address: string, headers: Record<string, string> = {
     get,
     head: (path: string) => agent.head(path),
     post,
-    /** Sends a form that is refused: the page that it is redirected to. */
+    /** Sends a form that is refused and follows the redirect. */
     refused: (path: string, fields?: string | object) => post(path, fields).redirects(1),
-    /** The page that this address shows or leads to, which must be there. */
+    /** Gets the page at this address, following redirects; expects 200. */
     open: async (path: string): Promise<CheerioAPI> => load((await get(path).redirects(2).expect(200)).text),
   }
 }
 
-/** What people read there. */
+/** The visible text. */
 export const textOf = ($: CheerioAPI, selector: string): string =>
   $(selector).text().replace(/\s+/g, ' ').trim()
 
-/** The address of a request's page; the service is the one of the test's records. */
+/** The address of a request's page; the default service is that of the test records. */
 export const at = (page: string, hash: string, slug = 'test-service'): string =>
   `/services/${slug}/${page}/${hash}`

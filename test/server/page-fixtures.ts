@@ -1,4 +1,4 @@
-/** Requests in every state, made by the real rules, for tests of pages. */
+/** Requests in every state, made by the real state machine, for tests of pages. */
 
 import type { Service } from '../../core/catalog/define-service.ts'
 import { findService } from '../../core/catalog/index.ts'
@@ -15,7 +15,7 @@ export const HASH = 'req_abcdefghijklmnopqrstu0mpxyz12'
 export const CREDIT = findService('credit-score-rating')!
 const THREE = findService('three-provider-inquiry')!
 
-/** What a request looks like after these changes, a second apart. */
+/** The view of a request after these commands, one second apart. */
 export const viewAfter = (...changes: Command[]): PublicView => viewOf({}, ...changes)
 
 function viewOf(
@@ -49,7 +49,7 @@ export const progress = {
   step: 'captcha_solving',
   message: '<b>حل</b> کپچا',
 } satisfies Command
-/** One part of the step has failed, one is at work, one is still to come. */
+/** One substep has failed, one is running, one is waiting. */
 const parts: Command = {
   type: 'progress',
   attempt: 1,
@@ -60,7 +60,7 @@ const parts: Command = {
     { id: 'steady', state: 'current', progress: 40 },
   ],
 }
-/** What a request of three providers looks like on the way, and when it is over without the third. */
+/** The view of a request with three substeps: running, and completed with the third one failed. */
 export const partsView = (...changes: Command[]): PublicView =>
   viewOf({ service: THREE }, start, parts, ...changes)
 export const askForCode: Command = {
@@ -92,7 +92,7 @@ export const MISTAKES = new AppError('validation_failed', {
     { field: 'نام', code: 'unknown_field' },
   ],
 })
-/** What a browser may end up with instead of a page. */
+/** The errors that have a page. */
 const PROBLEMS: readonly ErrorCode[] = [
   'invalid_parameter',
   'origin_not_allowed',
@@ -109,9 +109,9 @@ const PROBLEMS: readonly ErrorCode[] = [
   'unreadable_record',
   'storage_unavailable',
 ]
-const TOO_OFTEN = new AppError('rate_limited', { retryAfterSeconds: 40 })
+const RATE_LIMITED = new AppError('rate_limited', { retryAfterSeconds: 40 })
 
-/** Everything that a bot may put into a result. */
+/** A result with every kind of value. */
 export const RESULT = {
   score: 712,
   is_final: true,
@@ -133,7 +133,7 @@ export const RESULT = {
 export const pages = createPages({ ttlSeconds: TTL, now: () => T0 + 5000 })
 const latePages = createPages({ ttlSeconds: TTL, now: () => T0 + (TTL - 60) * 1000 })
 
-/** Every page in every state that changes what stands on it, by name. */
+/** Every page in every state that changes its content, by name. */
 export function pagesFor(reader: PageContext): [string, string][] {
   const form = (values: Record<string, string>, refusal?: AppError) =>
     pages.form(reader, CREDIT, { key: 'key-made-at-render', values, refusal })
@@ -142,33 +142,33 @@ export function pagesFor(reader: PageContext): [string, string][] {
   return [
     ['services', pages.services(reader)],
     ['form', form({})],
-    ['form filled again', form({ mobile: '09123456789', national_code: '0012345679' })],
-    ['form with mistakes', form({ mobile: '0912"><b>' }, MISTAKES)],
-    ['form kept after 429', form({ mobile: '0912' }, TOO_OFTEN)],
-    ['form kept after 503', form({ mobile: '0912' }, new AppError('storage_unavailable'))],
-    ['form kept after 403', form({ mobile: '0912' }, new AppError('origin_not_allowed'))],
+    ['form with values', form({ mobile: '09123456789', national_code: '0012345679' })],
+    ['form with errors', form({ mobile: '0912"><b>' }, MISTAKES)],
+    ['form after 429', form({ mobile: '0912' }, RATE_LIMITED)],
+    ['form after 503', form({ mobile: '0912' }, new AppError('storage_unavailable'))],
+    ['form after 403', form({ mobile: '0912' }, new AppError('origin_not_allowed'))],
     ['pending', request()],
     ['scheduled', pages.request(reader, viewOf({ runAt: T0 + 7_200_000 }))],
-    ['sent again', pages.request(reader, viewOf({ retryOf: HASH }, start, progress))],
+    ['retry of another request', pages.request(reader, viewOf({ retryOf: HASH }, start, progress))],
     ['processing', request(start, progress)],
-    ['parts', pages.request(reader, partsView())],
-    ['completed without a part', pages.request(reader, partsView(complete({ score: 712 })))],
+    ['substeps', pages.request(reader, partsView())],
+    ['completed with a failed substep', pages.request(reader, partsView(complete({ score: 712 })))],
     ['retrying', request(start, retry)],
     ['code', pages.request(reader, code, { focus: true })],
     ['code with problem', pages.request(reader, code, { problem: '…', focus: true })],
     ['code rejected', request(start, askForCode, submit, reject)],
     ['code resent', pages.request(reader, code, { resent: true })],
-    ['code of somebody else', pages.request(reader, code, { mayAct: false })],
+    ['code without permission', pages.request(reader, code, { mayAct: false })],
     ['cancel', pages.confirmCancel(reader, viewAfter(start))],
     ['completed', request(start, progress, complete(RESULT))],
     ['completed with nothing', request(start, complete(null))],
     ['completed with a list', request(start, complete([[1], ['2026-05-01']]))],
     ['failed', request(start, fail('timed_out', 'x'))],
     [
-      'failed, sent again since',
+      'failed and retried',
       pages.request(reader, viewAfter(start, fail('timed_out', 'x')), { retriedAs: HASH }),
     ],
-    ['completed as another try', pages.request(reader, viewOf({ retryOf: HASH }, start, complete(1)))],
+    ['completed retry', pages.request(reader, viewOf({ retryOf: HASH }, start, complete(1)))],
     ['cancelled', request(cancel)],
     ['running, about to be deleted', latePages.request(reader, viewAfter(start, progress))],
     ['completed, about to be deleted', latePages.request(reader, viewAfter(start, complete(1)))],

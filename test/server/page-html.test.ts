@@ -1,4 +1,4 @@
-/** What browsers forgive and screen readers do not: every page in every state is HTML as the standard has it. */
+/** Every page in every state is valid HTML: screen readers are less tolerant than browsers. */
 import { HtmlValidate } from 'html-validate'
 import { describe, expect, test } from 'vitest'
 import { LOCALES } from '../../core/i18n/index.ts'
@@ -9,23 +9,26 @@ const validator = new HtmlValidate({
   extends: ['html-validate:recommended', 'html-validate:a11y'],
   rules: {
     'doctype-style': ['error', { style: 'lowercase' }],
-    // White space is what the templates' own lines leave behind; nobody sees it.
+    // The lines of the templates leave white space, which is not visible.
     'no-trailing-whitespace': 'off',
-    // A <progress> cannot be dressed alike in all browsers, and is read without its `aria-valuetext` in some.
+    // <progress> cannot be styled alike in all browsers, and some ignore its `aria-valuetext`.
     'prefer-native-element': ['error', { exclude: ['progressbar'] }],
   },
 })
 
-// Firefox keeps what stood in a hidden field over a reload unless it is told not to; the standard has no word for that.
+// Firefox keeps the value of a hidden field over a reload unless `autocomplete=off` is set, which the standard does not allow there.
 const withoutKeyHint = (html: string): string =>
   html.replace(/(<input type="hidden" name="_key" [^>]*?) autocomplete="off"/, '$1')
 
 describe.each(LOCALES)('in %s', (locale) => {
-  test.each(pagesFor({ locale, address: '/here?a=1&b' }))('the page "%s" is clean', async (_name, html) => {
-    const { results } = await validator.validateString(withoutKeyHint(html))
-    const messages = results.flatMap((result) =>
-      result.messages.map(({ ruleId, line, message }) => `${ruleId}, line ${line}: ${message}`),
-    )
-    expect(messages).toEqual([])
-  })
+  test.each(pagesFor({ locale, address: '/here?a=1&b' }))(
+    'the page "%s" is valid HTML',
+    async (_name, html) => {
+      const { results } = await validator.validateString(withoutKeyHint(html))
+      const messages = results.flatMap((result) =>
+        result.messages.map(({ ruleId, line, message }) => `${ruleId}, line ${line}: ${message}`),
+      )
+      expect(messages).toEqual([])
+    },
+  )
 })

@@ -16,7 +16,7 @@ const redis = await testRedis.connections.connect('patient')
 const { address, api, given } = await useServer(testRedis)
 const browser = openBrowser(address)
 
-describe('what a page of another site sends', () => {
+describe('a form sent by a page of another site', () => {
   const send = (path: string, headers: Record<string, string>) =>
     api
       .post(path)
@@ -32,25 +32,28 @@ describe('what a page of another site sends', () => {
     { Referer: 'https://evil.example/' },
     { Referer: `https://evil.example/${address}` },
     { Referer: 'nonsense' },
-  ] as Record<string, string>[])('does nothing, and a page says why: %o', async (headers) => {
-    const hash = await given([START, ASK])
-    const before = [await redis.get(keys.record(hash)), await redis.llen(keys.list)]
-    for (const path of [FORM, at('otp', hash), at('resend-otp', hash), at('cancel', hash)]) {
-      const { text } = await send(path, headers)
-        .expect(403)
-        .expect('Content-Type', /^text\/html/)
-      const $ = load(text)
-      expect(textOf($, 'h1, .error-summary h2')).toContain('This was sent from another site')
-      expect(textOf($, 'main')).toContain('Nothing was done. If it was you, please do it on our own page.')
-      // Somebody whose browser says too little can still do it: what they typed stands there, or a link leads there.
-      if (path === FORM) expectKept($, CREDIT_SCORE.request_data)
-      else
-        expect([200, 303]).toContain(
-          (await browser.get(String($('main .button').first().attr('href')))).status,
-        )
-    }
-    expect([await redis.get(keys.record(hash)), await redis.llen(keys.list)]).toEqual(before)
-  })
+  ] as Record<string, string>[])(
+    'a form from another site changes nothing and gets a page that says why: %o',
+    async (headers) => {
+      const hash = await given([START, ASK])
+      const before = [await redis.get(keys.record(hash)), await redis.llen(keys.list)]
+      for (const path of [FORM, at('otp', hash), at('resend-otp', hash), at('cancel', hash)]) {
+        const { text } = await send(path, headers)
+          .expect(403)
+          .expect('Content-Type', /^text\/html/)
+        const $ = load(text)
+        expect(textOf($, 'h1, .error-summary h2')).toContain('This was sent from another site')
+        expect(textOf($, 'main')).toContain('Nothing was done. If it was you, please do it on our own page.')
+        // A user whose browser sends too few headers can go on: the page has the values, or a link to the form.
+        if (path === FORM) expectKept($, CREDIT_SCORE.request_data)
+        else
+          expect([200, 303]).toContain(
+            (await browser.get(String($('main .button').first().attr('href')))).status,
+          )
+      }
+      expect([await redis.get(keys.record(hash)), await redis.llen(keys.list)]).toEqual(before)
+    },
+  )
 
   test.each([
     { 'Sec-Fetch-Site': 'same-origin', Origin: 'null' },
@@ -61,7 +64,7 @@ describe('what a page of another site sends', () => {
     { Referer: '' },
     {},
   ] as Record<string, string>[])(
-    'is told apart from what ours send, by every browser: %o',
+    "a form of the server's own page is accepted with the headers of every browser: %o",
     async (headers) => {
       await send(FORM, headers).expect(303)
       await send(at('cancel', await given([START])), headers).expect(303)
@@ -69,7 +72,7 @@ describe('what a page of another site sends', () => {
   )
 })
 
-/** The form once more, as it was sent. */
+/** Expects the form with the values that were sent. */
 function expectKept($: CheerioAPI, sent: Record<string, string>): void {
   expect($('title').text()).toBe('Error: Credit score · Halfway')
   expect($('form.form').attr()).toMatchObject({ method: 'post', action: FORM })
@@ -78,13 +81,13 @@ function expectKept($: CheerioAPI, sent: Record<string, string>): void {
   expect(textOf($, '.error-summary')).toContain('What you typed is still here.')
 }
 
-test('a code page does not read more than 64 kB either', async () => {
+test('a code form over 64 kB is refused unread', async () => {
   const hash = await given([START, ASK])
   const { text } = await browser.refused(at('otp', hash), { otp: '1'.repeat(65 * 1024) }).expect(413)
   expect(textOf(load(text), 'h1')).toBe('This is too much to send')
 })
 
-describe('too often', () => {
+describe('rate-limited forms', () => {
   const limitedTo = (perMinute: string) =>
     useServer(testRedis, { settings: { SUBMITS_PER_MINUTE: perMinute, ACTIONS_PER_MINUTE: perMinute } })
   const inWords = (headers: Record<string, string>): string => {
@@ -94,7 +97,7 @@ describe('too often', () => {
     return `Please try again in ${seconds === 60 ? '1 minute' : `${seconds} s`}.`
   }
 
-  test('a form is shown again as it was sent, and says when to send it', async () => {
+  test('a rate-limited form is shown again with its values and the time to wait', async () => {
     const limited = await limitedTo('1')
     const eager = openBrowser(limited.address, { 'X-Forwarded-For': '192.0.2.71' })
     await eager.refused(FORM).expect(422)
@@ -109,7 +112,7 @@ describe('too often', () => {
     await limited.stop()
   })
 
-  test('a form sent again later is the same request, since its key is kept', async () => {
+  test('a rate-limited form sent again creates one request, because it keeps its key', async () => {
     const limited = await limitedTo('2')
     const [first, second] = ['192.0.2.72', '192.0.2.73'].map((ip) => ({ 'X-Forwarded-For': ip }))
     const eager = openBrowser(limited.address)
@@ -125,13 +128,13 @@ describe('too often', () => {
         .toArray()
         .map(({ attribs }) => [attribs.name, attribs.value]),
     )
-    // Once the minute is over; here from elsewhere, so that nobody has to wait for it.
+    // Stands for the next minute: another address, so that the test need not wait.
     const again = await sent(second, shown)
     expect(again.headers.location).toBe(made.headers.location)
     await limited.stop()
   })
 
-  test('a form that is not for reading is a page that says when, without what was sent', async () => {
+  test('a rate-limited form that is too large gets a page with the time to wait, without its values', async () => {
     const limited = await limitedTo('1')
     const eager = openBrowser(limited.address, { 'X-Forwarded-For': '192.0.2.74' })
     await eager.refused(FORM).expect(422)
@@ -141,7 +144,7 @@ describe('too often', () => {
     await limited.stop()
   })
 
-  test('a code, or asking for another, is told at the code; cancelling on a page that leads on', async () => {
+  test('a rate-limited code or resend is reported at the code field, a cancel on an error page', async () => {
     const limited = await limitedTo('1')
     const eager = openBrowser(limited.address, { 'X-Forwarded-For': '192.0.2.75' })
     const hash = await given([START, ASK])
@@ -159,13 +162,13 @@ describe('too often', () => {
     expect(textOf(load(text), 'h1')).toBe('That was too often')
     expect(textOf(load(text), 'main')).toContain(inWords(headers))
     const next = String(load(text)('main .button').first().attr('href'))
-    // Looking is never too often.
+    // GETs are not rate-limited.
     await eager.get(next).expect(200)
     expect(JSON.parse((await redis.get(keys.record(hash))) ?? '').status).toBe('otp_required')
     await limited.stop()
   })
 
-  test('for a request that waits for no code, or is none, the page of that is shown', async () => {
+  test('a rate-limited code for a request that awaits none, or is missing, leads to the page of its state', async () => {
     const limited = await limitedTo('1')
     const eager = openBrowser(limited.address, { 'X-Forwarded-For': '192.0.2.76' })
     const [running, gone] = [await given([START]), aHash()]
@@ -180,9 +183,9 @@ describe('too often', () => {
   })
 })
 
-// Last: the Redis of this file comes back empty.
+// Last in this file, because its Redis restarts empty.
 test.runIf(onRealRedis)(
-  'while Redis is away each page says so, and works again when it is back',
+  'while Redis is down each page says so, and works again once it is back',
   async () => {
     const hash = await given([START, ASK])
     const post = (path: string) => browser.post(path, { ...CREDIT_SCORE.request_data, otp: '123456' })

@@ -30,7 +30,7 @@ const STATES: Record<string, { changes: Command[]; shown: string[]; fitting: str
 }
 const states = Object.entries(STATES)
 
-/** A record as another program writes it. */
+/** Stores a record as another program does. */
 async function foreign(record: object): Promise<string> {
   const hash = `req_${'f'.repeat(16)}${Math.random().toString(36).slice(2, 10)}`
   await redis.setex(keys.record(hash), TTL_SECONDS, JSON.stringify({ status: 'processing', ...record }))
@@ -39,7 +39,7 @@ async function foreign(record: object): Promise<string> {
 
 describe('the pages of a request', () => {
   test.each(states)(
-    'that is %s show it, or lead to the one that does',
+    'each page of a request that is %s shows it or redirects to the page that does',
     async (_state, { changes, shown, fitting }) => {
       const hash = await given(changes)
       for (const page of PAGES) {
@@ -51,7 +51,7 @@ describe('the pages of a request', () => {
   )
 
   test.each(states)(
-    'that is %s lead to its service when asked for under another',
+    "each page of a request that is %s redirects from another service's address to its own",
     async (_state, { changes, shown, fitting }) => {
       const hash = await given(changes)
       for (const page of PAGES) {
@@ -65,7 +65,7 @@ describe('the pages of a request', () => {
     },
   )
 
-  test('act under the name of another service too, and lead back to its own', async () => {
+  test("actions under another service's address work and redirect to the request's own", async () => {
     const hash = await given([START, ASK])
     await browser
       .post(at('otp', hash, 'link-check'), { otp: '123456' })
@@ -77,7 +77,7 @@ describe('the pages of a request', () => {
       .expect('Location', at('result', hash))
   })
 
-  test('that another program made have an address that works, whatever service it names', async () => {
+  test('the pages of a foreign record have a working address, whatever service it names', async () => {
     for (const [service_slug, slug] of [
       [undefined, 'request'],
       ['', 'request'],
@@ -85,7 +85,7 @@ describe('the pages of a request', () => {
       ['a/b?c#d', 'a%2Fb%3Fc%23d'],
       ['مالیات', encodeURIComponent('مالیات')],
       ['<script>', '%3Cscript%3E'],
-      // What no address can hold: a browser takes dots for a way up, and half a character for none.
+      // Slugs that cannot be in an address: dots are path segments, lone surrogates cannot be encoded.
       ['.', 'request'],
       ['..', 'request'],
       ['\ud800', 'request'],
@@ -101,7 +101,7 @@ describe('the pages of a request', () => {
     }
   })
 
-  test('are for nobody else: no cache keeps them, no other site and no search engine hears of them', async () => {
+  test('the pages of a request are neither cached nor indexed nor named to other sites', async () => {
     const isPrivate = {
       'cache-control': 'no-store',
       'referrer-policy': 'same-origin',
@@ -124,7 +124,7 @@ describe('the pages of a request', () => {
       expect((await browser.refused(at(page, hash)).expect(status)).headers, page).toMatchObject(isPrivate)
   })
 
-  test('hold nothing that the person gave, nor whose it is', async () => {
+  test('the pages of a request contain neither the submitted data nor its owner', async () => {
     for (const [, { changes }] of states) {
       const hash = await given(changes)
       const texts = [
@@ -142,7 +142,7 @@ describe('the pages of a request', () => {
   })
 })
 
-test('every page answers HEAD as it answers GET, without its text', async () => {
+test('every page answers HEAD like GET without a body', async () => {
   const running = await given([START, ASK])
   const over = await given([{ type: 'cancel', by: 'user' }])
   const paths = [
@@ -160,7 +160,7 @@ test('every page answers HEAD as it answers GET, without its text', async () => 
   }
 })
 
-test('a browser is given its session with its first page, out of reach of scripts, and no other after', async () => {
+test('a browser gets one HttpOnly session cookie with its first page and no other later', async () => {
   const hash = await given([START])
   for (const first of ['/', FORM, at('progress', hash), at('progress', aHash())]) {
     const newcomer = openBrowser(address)
@@ -168,7 +168,7 @@ test('a browser is given its session with its first page, out of reach of script
     expect(headers['set-cookie']).toEqual([
       expect.stringMatching(/^halfway_session=[\w-]{21}\.[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax$/),
     ])
-    // No cache on the way may hand the same session to somebody else.
+    // A shared cache must not serve the session cookie to others.
     expect(headers['cache-control']).toMatch(/private|no-store/)
     for (const path of ['/', FORM, at('progress', hash), '/none'])
       expect((await newcomer.get(path)).headers).not.toHaveProperty('set-cookie')

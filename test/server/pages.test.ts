@@ -28,15 +28,18 @@ const everyPage = pagesFor(READER)
 const everyPersianPage = pagesFor(PERSIAN)
 
 describe('every page', () => {
-  test.each(everyPage)('%s has a language, a direction, one main heading and a title', (_name, html) => {
-    const $ = load(html)
-    expect($('html').attr()).toMatchObject({ lang: 'en', dir: 'ltr' })
-    expect($('main h1')).toHaveLength(1)
-    expect($('title').text()).toMatch(/\S · Halfway$/)
-  })
+  test.each(everyPage)(
+    'the page "%s" has a language, a direction, one main heading and a title',
+    (_name, html) => {
+      const $ = load(html)
+      expect($('html').attr()).toMatchObject({ lang: 'en', dir: 'ltr' })
+      expect($('main h1')).toHaveLength(1)
+      expect($('title').text()).toMatch(/\S · Halfway$/)
+    },
+  )
 
   test.each([...everyPage, ...everyPersianPage])(
-    '%s has nothing inline and nothing of another host',
+    'the page "%s" has nothing inline and nothing of another host',
     (_name, html) => {
       const $ = load(html)
       expect($('[style], style')).toHaveLength(0)
@@ -51,25 +54,28 @@ describe('every page', () => {
     },
   )
 
-  test.each([...everyPage, ...everyPersianPage])('%s names every field, and no id twice', (_name, html) => {
-    const $ = load(html)
-    const ids = $('[id]')
-      .toArray()
-      .map((el) => $(el).attr('id'))
-    expect(new Set(ids).size).toBe(ids.length)
-    for (const input of $('input:not([type=hidden])'))
-      expect($(`label[for="${$(input).attr('id')}"]`)).toHaveLength(1)
-    for (const el of $('[aria-labelledby], [aria-describedby]')) {
-      const named = `${$(el).attr('aria-labelledby') ?? ''} ${$(el).attr('aria-describedby') ?? ''}`
-        .trim()
-        .split(/\s+/)
-      for (const id of named) expect(ids).toContain(id)
-    }
-  })
+  test.each([...everyPage, ...everyPersianPage])(
+    'the page "%s" labels every field and has unique ids',
+    (_name, html) => {
+      const $ = load(html)
+      const ids = $('[id]')
+        .toArray()
+        .map((el) => $(el).attr('id'))
+      expect(new Set(ids).size).toBe(ids.length)
+      for (const input of $('input:not([type=hidden])'))
+        expect($(`label[for="${$(input).attr('id')}"]`)).toHaveLength(1)
+      for (const el of $('[aria-labelledby], [aria-describedby]')) {
+        const named = `${$(el).attr('aria-labelledby') ?? ''} ${$(el).attr('aria-describedby') ?? ''}`
+          .trim()
+          .split(/\s+/)
+        for (const id of named) expect(ids).toContain(id)
+      }
+    },
+  )
 })
 
 describe('the form', () => {
-  test('says beforehand how long it takes, that a code is asked and how long data is kept', () => {
+  test('the form states duration, code and retention', () => {
     const $ = load(pages.form(READER, CREDIT, { key: 'key', values: {} }))
     expect(text($, '.notes')).toMatch(/usually takes about a minute.*asked for a code.*kept for 30 minutes/)
     expect($('input[name=_key]').val()).toBe('key')
@@ -77,7 +83,7 @@ describe('the form', () => {
     expect(text($, '#field-mobile-hint')).toContain('for example 09123456789')
   })
 
-  test('with mistakes keeps what was typed and says the same words in the summary and at the field', () => {
+  test('an invalid form keeps its values and has the same error text in the summary and at the field', () => {
     const refusal = new AppError('validation_failed', {
       errors: [
         { field: 'mobile', code: 'mobile_invalid' },
@@ -97,7 +103,7 @@ describe('the form', () => {
 })
 
 describe('a running request', () => {
-  test('in the queue says its place and what is usual', () => {
+  test('a queued request shows its position and the usual duration', () => {
     const $ = requestPage()
     expect(text($, 'h1')).toBe('Waiting for its turn')
     expect(text($, '[data-live=queue]')).toBe('Place 3 in the queue.')
@@ -105,7 +111,7 @@ describe('a running request', () => {
     expect($('[data-live=age]').attr('hidden')).toBeDefined()
   })
 
-  test('shows percent, step and message, without taking markup from a bot', () => {
+  test("a running request shows percent, step and the bot's message, escaped", () => {
     const $ = requestPage(start, progress)
     expect($('[role=progressbar]').attr()).toMatchObject({
       'aria-valuenow': '42',
@@ -117,7 +123,7 @@ describe('a running request', () => {
     expect($('title').text()).toBe('42% · Credit score · Halfway')
   })
 
-  test('shows the parts of a step below it, each with its own words and no place of its own', () => {
+  test('a running request shows the substeps below their step, each with its own text', () => {
     const wordsOf = (reader: PageContext): string[] => {
       const $ = load(pages.request(reader, partsView()))
       expect($('.steps > li').length).toBe(2)
@@ -139,7 +145,7 @@ describe('a running request', () => {
     ])
   })
 
-  test('tells in the end how each part went', () => {
+  test('a finished request shows the outcome of each substep', () => {
     const $ = load(pages.request(READER, partsView(complete({ score: 712 }))))
     const rows = $('tbody tr')
       .get()
@@ -158,7 +164,7 @@ describe('a running request', () => {
     expect($('td.part-of')).toHaveLength(3)
   })
 
-  test('hands the script its view, which cannot end the data block it stands in', () => {
+  test('a running request passes its view to the script in an escaped data block', () => {
     const $ = requestPage(start, { ...progress, message: '</script><script>alert(1)</script>' })
     const data = JSON.parse($('#page-data').text())
     expect(data.view.current_message).toBe('</script><script>alert(1)</script>')
@@ -166,21 +172,21 @@ describe('a running request', () => {
     expect(data.texts['live.status.failed']).toBeTruthy()
   })
 
-  test('between two tries says when the next one begins', () => {
+  test('a request between two attempts shows when the next one starts', () => {
     const error = { code: 'timed_out', message: 'x', retryable: true }
     const $ = requestPage(start, { type: 'retry', attempt: 1, nextRetryAt: T0 + 24_000, error })
     expect(text($, 'h1')).toBe('Trying again soon')
     expect(text($, '[data-live=attempt]')).toBe('Attempt 2 of 3, next try in 20 s')
   })
 
-  test('of a service nobody knows is shown all the same', () => {
+  test('a request of an unknown service is shown', () => {
     const $ = load(pages.request(READER, { ...viewAfter(start), service_slug: 'tax_office', steps: [] }))
     expect(text($, '.eyebrow')).toBe('Tax office')
   })
 })
 
 describe('the code prompt', () => {
-  test('says where the code went and how many digits it has, in one field that takes a pasted code', () => {
+  test('the code prompt shows target and length, with one field that accepts a pasted code', () => {
     const $ = requestPage(start, askForCode)
     expect(text($, '.panel-ask')).toMatch(/sent to 0912\*\*\*4567.*6 digits.*Valid until/)
     expect($('#otp').attr()).toMatchObject({
@@ -194,17 +200,12 @@ describe('the code prompt', () => {
     expect(text($, '[data-live=resend-wait]')).toBe('A new code can be sent in 27 s.')
   })
 
-  test('after a wrong code says how many tries are left', () => {
-    const $ = requestPage(
-      start,
-      askForCode,
-      { type: 'submit_otp', otp: '483920' },
-      { type: 'reject_otp', attempt: 1 },
-    )
+  test('the code prompt shows the attempts left after a wrong code', () => {
+    const $ = requestPage(start, askForCode, { type: 'submit_otp', otp: '483920' }, { type: 'reject_otp', attempt: 1 })
     expect(text($, '#otp-error')).toBe('That code was not right. 2 tries are left.')
   })
 
-  test('after its time says so and offers a new code', () => {
+  test('an expired code prompt says so and offers a resend', () => {
     const late = createPages({ ttlSeconds: TTL, now: () => T0 + 600_000 })
     const $ = load(late.request(READER, viewAfter(start, askForCode)))
     expect(text($, '#otp-error')).toMatch(/time for that code is over/)
@@ -213,7 +214,7 @@ describe('the code prompt', () => {
 })
 
 describe('the end', () => {
-  test('a result is shown as facts and tables, escaped, with its reference and its times', () => {
+  test('a result is shown as definition lists and tables, escaped, with reference and times', () => {
     const result = {
       credit_score: 712,
       is_final: true,
@@ -241,43 +242,43 @@ describe('the end', () => {
   })
 
   test.each([null, [], {}, 'plain words', 7, [[1], [2]], { a: null }])(
-    'a result of %j has a page',
+    'the result %j has a page',
     (result) => {
       expect(text(requestPage(start, complete(result)), '.panel')).not.toBe('Result')
     },
   )
 
-  test('what most people came for stands first, and alone', () => {
+  test('the headline of a result is shown first, apart from the rest', () => {
     const $ = requestPage(start, complete({ rating: 'A', score: 712 }))
     expect(text($, '.panel .headline')).toBe('Score 712')
     expect(text($, '.panel .facts')).toBe('Rating A')
   })
 
   test.each([{ score: null }, { score: [1] }, { score: {} }, { rating: 'A' }])(
-    'a result of %j, without it, has none',
+    'the result %j, without a usable headline, shows none',
     (result) => {
       expect(requestPage(start, complete(result))('.headline')).toHaveLength(0)
     },
   )
 
-  test('a result that is nothing but it has no empty rest', () => {
+  test('a result that is only a headline has no empty rest', () => {
     expect(text(requestPage(start, complete({ score: 712 })), '.panel')).toBe('Result Score 712')
   })
 
-  test("a failure is told in our words where we have some, with the bot's folded away", () => {
+  test("a failure with a known code shows its text, with the bot's message in the details", () => {
     const $ = requestPage(start, fail('bot_unavailable', 'ECONNREFUSED'))
     expect(text($, '.lead')).toBe('The service that does the work could not be reached')
     expect(text($, 'details')).toContain('ECONNREFUSED')
     expect($('main .actions a').attr('href')).toBe(`/services/credit-score-rating?again=${HASH}`)
   })
 
-  test('a failure only the bot knows is told in its words', () => {
+  test("a failure with a bot's own code shows the bot's message", () => {
     expect(
       text(requestPage(start, fail('no_such_person', 'The portal knows nobody with this code')), '.lead'),
     ).toBe('The portal knows nobody with this code')
   })
 
-  test('a cancelled request offers to begin again', () => {
+  test('a cancelled request offers to start again', () => {
     const $ = requestPage({ type: 'cancel', by: 'user' })
     expect(text($, 'h1')).toBe('Cancelled')
     expect(text($, 'main .actions')).toBe('Try again')
@@ -287,17 +288,17 @@ describe('the end', () => {
 describe('a problem', () => {
   const problem = (error: AppError) => load(pages.problem(READER, error, CREDIT.slug))
 
-  test.each(Object.keys(ERRORS) as ErrorCode[])('%s has a page', (code) => {
+  test.each(Object.keys(ERRORS) as ErrorCode[])('the error %s has a page', (code) => {
     expect(text(problem(new AppError(code)), 'h1')).not.toBe('')
   })
 
-  test('that passes says when, and offers to try again', () => {
+  test('the page of a retryable error says when to retry and offers it', () => {
     const $ = problem(new AppError('rate_limited', { retryAfterSeconds: 40 }))
     expect(text($, 'main')).toContain('Please try again in 40 s.')
     expect($('a[href="/here"]')).toHaveLength(1)
   })
 
-  test('that stays offers a new request', () => {
+  test('the page of a permanent error offers a new request', () => {
     const $ = problem(new AppError('request_expired'))
     expect($('a[href="/here"]')).toHaveLength(0)
     expect($('main a[href="/services/credit-score-rating"]')).toHaveLength(1)
@@ -305,30 +306,36 @@ describe('a problem', () => {
 })
 
 describe('in Persian', () => {
-  test.each(everyPersianPage)('%s reads from right to left, in the Persian font', (_name, html) => {
-    const $ = load(html)
-    expect($('html').attr()).toMatchObject({ lang: 'fa', dir: 'rtl' })
-    expect($('link[as=font]').attr('href')).toBe('/assets/vazirmatn.woff2')
-    expect($('title').text()).toMatch(/[\u0600-\u06ff].* · Halfway$/)
-  })
+  test.each(everyPersianPage)(
+    'the Persian page "%s" reads from right to left in the Persian font',
+    (_name, html) => {
+      const $ = load(html)
+      expect($('html').attr()).toMatchObject({ lang: 'fa', dir: 'rtl' })
+      expect($('link[as=font]').attr('href')).toBe('/assets/vazirmatn.woff2')
+      expect($('title').text()).toMatch(/[\u0600-\u06ff].* · Halfway$/)
+    },
+  )
 
-  test.each(everyPage)('%s is fetched without that font by those who read English', (_name, html) => {
+  test.each(everyPage)('the English page "%s" does not load the Persian font', (_name, html) => {
     expect(html).not.toContain('vazirmatn')
   })
 
-  test.each(everyPersianPage)('%s leads to itself in English, with its query kept', (_name, html) => {
-    const $ = load(html)
-    expect($('.language')).toHaveLength(1)
-    expect($('.language').attr()).toMatchObject({
-      href: '?resent=&q=1&lang=en',
-      lang: 'en',
-      hreflang: 'en',
-      dir: 'ltr',
-    })
-    expect(text($, '.language')).toBe('English')
-  })
+  test.each(everyPersianPage)(
+    'the Persian page "%s" links to itself in English and keeps its query',
+    (_name, html) => {
+      const $ = load(html)
+      expect($('.language')).toHaveLength(1)
+      expect($('.language').attr()).toMatchObject({
+        href: '?resent=&q=1&lang=en',
+        lang: 'en',
+        hreflang: 'en',
+        dir: 'ltr',
+      })
+      expect(text($, '.language')).toBe('English')
+    },
+  )
 
-  /** What stands there in the words of the page: without what is a bot's, a script's or Latin by nature. */
+  /** The page's own words: without a bot's text, scripts and what is always Latin. */
   const ownWords = (html: string): string => {
     const $ = load(html)
     $(
@@ -336,11 +343,14 @@ describe('in Persian', () => {
     ).remove()
     return text($, 'body')
   }
-  test.each(everyPersianPage)('%s has no English word and no western digit', (_name, html) => {
-    expect(ownWords(html).replace('JSON', '')).not.toMatch(/[A-Za-z0-9]/)
-  })
+  test.each(everyPersianPage)(
+    'the Persian page "%s" has no English word and no western digit',
+    (_name, html) => {
+      expect(ownWords(html).replace('JSON', '')).not.toMatch(/[A-Za-z0-9]/)
+    },
+  )
 
-  test('a running request hands the script Persian texts, and tells its steps in Persian', () => {
+  test('a running request in Persian has Persian steps and passes Persian texts to the script', () => {
     const $ = load(pages.request(PERSIAN, viewAfter(start, progress)))
     expect($('[role=progressbar]').attr('aria-valuetext')).toBe('۴۲ درصد، مرحلهٔ ۲ از ۶: حل کپچا')
     expect($('title').text()).toBe('۴۲٪ · رتبهٔ اعتباری · Halfway')
@@ -348,7 +358,7 @@ describe('in Persian', () => {
     expect(texts['live.status.failed']).toBe('انجام نشد')
   })
 
-  test('phone numbers, codes and hashes stay left to right, and what a bot says finds its own way', () => {
+  test("a Persian page shows phone numbers, codes and hashes left to right and isolates a bot's text", () => {
     const code = load(pages.request(PERSIAN, viewAfter(start, askForCode)))
     expect(code('.panel-ask bdi[dir=ltr]').text()).toBe('0912***4567')
     expect(code('#otp').attr('dir')).toBe('ltr')
@@ -359,14 +369,14 @@ describe('in Persian', () => {
     expect(text(result, 'time')).toMatch(/۱۴۰۵/)
   })
 
-  test('the form has Persian labels and an example in Persian digits', () => {
+  test('the Persian form has Persian labels and an example in Persian digits', () => {
     const $ = load(pages.form(PERSIAN, CREDIT, { key: 'k', values: {}, refusal: MISTAKES }))
     expect(text($, 'label[for=field-mobile]')).toBe('شمارهٔ تلفن همراه')
     expect(text($, '#field-mobile-hint')).toContain('۰۹۱۲۳۴۵۶۷۸۹')
     expect($('title').text()).toMatch(/^خطا: /)
   })
 
-  test('a problem tells its number in Persian', () => {
+  test('a Persian error page has its status in Persian digits', () => {
     expect(text(load(pages.problem(PERSIAN, new AppError('not_found'), null)), '.eyebrow')).toBe('خطای ۴۰۴')
   })
 })

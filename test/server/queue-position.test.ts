@@ -1,4 +1,4 @@
-/** The place in the queue, as each way of following a request tells it. */
+/** The queue position in status, long poll, event stream and socket. */
 import { io, type Socket } from 'socket.io-client'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { PublicView } from '../../core/domain/record.ts'
@@ -22,7 +22,7 @@ async function submit(): Promise<{ hash: string; queue_position: number }> {
 }
 const callOf = (hash: string, call: string): string => `/api/local-requests/${hash}/${call}`
 
-/** A socket that watches the request: the acknowledgement and each update, as places. */
+/** A socket that watches the request: the queue positions of the acknowledgement and of each update. */
 async function watchBySocket(hash: string): Promise<(number | null)[]> {
   const socket: Socket = io(address, { transports: ['websocket'], forceNew: true })
   closing.push(() => socket.disconnect())
@@ -45,8 +45,8 @@ async function watchByStream(hash: string): Promise<() => (number | null)[]> {
   return () => [...text.matchAll(/^data: (.*)$/gm)].map(([, json]) => JSON.parse(json ?? '').queue_position)
 }
 
-describe('the place in the queue', () => {
-  it('is the same in status, socket, event stream and long poll, and moves there', async () => {
+describe('the queue position', () => {
+  it('the queue position is the same in status, socket, event stream and long poll, and is updated there', async () => {
     const first = await submit()
     const { hash, queue_position: place } = await submit()
     expect(place).toBeGreaterThan(first.queue_position)
@@ -71,7 +71,7 @@ describe('the place in the queue', () => {
       .expect(({ body }) => expect(body.queue_position).toBe(place - 1))
   })
 
-  it('is told to who waits in a long poll as soon as it moves', async () => {
+  it('a long poll returns as soon as the queue position changes', async () => {
     const first = await submit()
     const { hash, queue_position: place } = await submit()
     const { etag } = (await api.get(callOf(hash, 'status')).expect(200)).headers
@@ -87,7 +87,7 @@ describe('the place in the queue', () => {
     ])
   })
 
-  it('that has moved between two long polls is told at once to who names the last one by its tag', async () => {
+  it('a long poll with the ETag of an earlier queue position returns immediately', async () => {
     const first = await submit()
     const { hash, queue_position: place } = await submit()
     const { etag } = (await api.get(callOf(hash, 'status')).expect(200)).headers
@@ -98,11 +98,11 @@ describe('the place in the queue', () => {
       .set('If-None-Match', etag as string)
       .expect(200)
     expect(body.queue_position).toBe(place - 1)
-    // Far from the end of the wait.
+    // Long before the end of the wait.
     expect(performance.now() - begun).toBeLessThan(10_000)
   })
 
-  it('is told to who waits for a newer version together with that version', async () => {
+  it('a long poll without the current version returns the newer version with its queue position', async () => {
     const { hash } = await submit()
     const waiting = api.get(callOf(hash, 'status?after=1&wait=20')).then(({ body }) => body)
     await apply(hash, START)
@@ -110,8 +110,8 @@ describe('the place in the queue', () => {
   })
 })
 
-describe('following places', () => {
-  it('asks for all at once, and for nobody any more when nobody follows', async () => {
+describe('watching queue positions', () => {
+  it('queue positions of all watched requests are read together, and not at all without a watcher', async () => {
     const asked: string[] = []
     const places = createQueuePlaces({
       queues: {

@@ -1,4 +1,4 @@
-/** Two who act on one request at the same moment: one of them wins, and everybody sees the same. */
+/** Races between two writers of one request: one wins, and every viewer sees the same outcome. */
 import { describe, expect, test } from 'vitest'
 import { isFinal, type PublicView } from '../../core/domain/record.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -11,7 +11,7 @@ const AT_ONCE = 25
 
 const server = await useServer(await useRedis())
 
-/** Everything that somebody who watches is told, first the state at the beginning. */
+/** All states that a watcher receives, including the first one. */
 async function watch(hash: string): Promise<PublicView[]> {
   const seen: PublicView[] = []
   const { latest } = await server.live.watch(hash, {
@@ -22,12 +22,12 @@ async function watch(hash: string): Promise<PublicView[]> {
   return seen
 }
 
-/** The person cancels while the bot completes. */
+/** The user cancels while the bot completes. */
 async function race(round: number): Promise<'completed' | 'cancelled'> {
   const hash = await server.given([START])
   const viewers = await Promise.all([watch(hash), watch(hash)])
   const cancel = () => server.api.post(`/api/local-requests/${hash}/cancel`)
-  // A look at the status first takes about as long as the cancel's own way: now one is faster, now the other.
+  // A status call first takes about as long as the cancel's extra steps, so that either side may win.
   const complete = async () => {
     if (round % 2) await server.api.get(`/api/local-requests/${hash}/status`)
     return server.store.apply(hash, { type: 'complete', attempt: 1, result: { round } })
@@ -46,8 +46,8 @@ async function race(round: number): Promise<'completed' | 'cancelled'> {
   return status
 }
 
-describe('the race of cancel and complete', () => {
-  test(`ends in one final state, the same for every viewer, ${ROUNDS} times`, {
+describe('a cancel that races with the completion', () => {
+  test(`a cancel that races with a completion ends in one final state for every viewer, ${ROUNDS} times`, {
     timeout: 60_000,
   }, async () => {
     const ends: string[] = []
@@ -55,7 +55,7 @@ describe('the race of cancel and complete', () => {
       ends.push(...(await Promise.all(Array.from({ length: AT_ONCE }, (_, i) => race(round + i)))))
     }
     expect(ends).toHaveLength(ROUNDS)
-    // Otherwise it was no race.
+    // Both outcomes occurred, so it was a race.
     expect(new Set(ends).size).toBe(2)
   })
 })

@@ -1,4 +1,4 @@
-/** A form that is refused is answered with a redirect: the page behind it says why, and can be asked for again. */
+/** A refused form is answered with a redirect to a page that gives the reason and can be reloaded. */
 import { load } from 'cheerio'
 import { describe, expect, it } from 'vitest'
 import { ASK, START } from '../helpers/record.ts'
@@ -20,7 +20,7 @@ async function everythingInRedis(): Promise<string> {
 }
 
 describe('a refused form', () => {
-  it('leads to its mistakes, and nothing that was typed stands in the address', async () => {
+  it('a refused form redirects to a page with its errors; the address holds no typed value', async () => {
     const browser = openBrowser(address)
     await browser.open('/')
     const { headers } = await browser.post(FORM, { _key: 'a-key-of-the-form', ...TYPED }).expect(303)
@@ -37,7 +37,7 @@ describe('a refused form', () => {
     }
   })
 
-  it('keeps its mistakes and what was typed in the other language', async () => {
+  it('a refused form keeps its errors and values when the language changes', async () => {
     const browser = openBrowser(address)
     const $ = load((await browser.refused(FORM, TYPED).expect(422)).text)
     const { headers } = await browser.post(FORM, TYPED)
@@ -50,7 +50,7 @@ describe('a refused form', () => {
     expect(headers.location).toBeDefined()
   })
 
-  it('shows its mistakes to a browser without cookies, too', async () => {
+  it('a refused form shows its errors to a browser without cookies', async () => {
     const send = () =>
       fetch(address + FORM, {
         method: 'POST',
@@ -63,7 +63,7 @@ describe('a refused form', () => {
     }
   })
 
-  it('shows what was typed to no other session that has its address', async () => {
+  it('a refused form does not show its values to another session with its address', async () => {
     const [mine, other] = [openBrowser(address), openBrowser(address)]
     await mine.open('/')
     const { headers } = await mine.post(FORM, TYPED).expect(303)
@@ -74,7 +74,7 @@ describe('a refused form', () => {
     }
   })
 
-  it('is an empty form under an address that nothing is known of', async () => {
+  it('an unknown refusal id shows an empty form', async () => {
     const browser = openBrowser(address)
     for (const id of ['', 'x', 'a'.repeat(34), '&refused=b'])
       expect((await browser.open(`${FORM}?refused=${id}`))('.error-summary')).toHaveLength(0)
@@ -82,7 +82,7 @@ describe('a refused form', () => {
 })
 
 describe('a refused code', () => {
-  it('is told on the page behind a redirect, and stands neither in the address nor in Redis', async () => {
+  it('a refused code is reported after a redirect and is neither in the address nor in Redis', async () => {
     const browser = openBrowser(address)
     const hash = await given([START, ASK])
     const { headers } = await browser.post(at('otp', hash), { otp: '98765' }).expect(303)
@@ -92,7 +92,7 @@ describe('a refused code', () => {
     expect(await everythingInRedis()).not.toContain('98765')
   })
 
-  it('is not told of any more once another code is asked for, or none', async () => {
+  it('a refused code is no longer reported once another prompt, or none, is open', async () => {
     const browser = openBrowser(address)
     const hash = await given([START, ASK])
     const { headers } = await browser.post(at('otp', hash), { otp: '9' }).expect(303)

@@ -18,7 +18,7 @@ afterEach(() => {
   for (const socket of sockets.splice(0)) socket.disconnect()
 })
 
-/** A page or program with a socket, and all it was told. */
+/** A client with a socket, and all events it received. */
 async function connect() {
   const socket = io(address, { transports: ['websocket'], forceNew: true, reconnection: false })
   sockets.push(socket)
@@ -47,14 +47,14 @@ async function watched(answer: Promise<WatchResponse>): Promise<PublicView> {
 }
 
 describe('watching', () => {
-  test('is answered with the state as the status call shows it', async () => {
+  test('a watch is acknowledged with the same view as the status call', async () => {
     const hash = await given([START, step(40, 'Working…'), ASK])
     const { watch } = await connect()
     const status = await api.get(`/api/local-requests/${hash}/status`)
     expect(await watch({ hash })).toEqual({ ok: true, data: status.body })
   })
 
-  test('is followed by newer states in order, of those that come fast the newest, and the end', async () => {
+  test('a watch receives newer states in order, throttled to the newest, and the final one', async () => {
     const hash = await given([START])
     const { watch, updates } = await connect()
     expect(await watched(watch({ hash }))).toMatchObject({ version: 2, progress: 0 })
@@ -67,7 +67,7 @@ describe('watching', () => {
     expect(updates.at(-1)).toMatchObject({ is_completed: true, progress: 100, result_data: { score: 712 } })
   })
 
-  test('ends on the newest of what is written while it begins', async () => {
+  test('a watch ends on the newest state that was written while it started', async () => {
     for (let round = 0; round < 10; round++) {
       const hash = await given([START])
       const { watch, versions } = await connect()
@@ -80,13 +80,13 @@ describe('watching', () => {
     }
   })
 
-  test('takes the version that a page has already, and is answered all the same', async () => {
+  test('a watch with a known version is acknowledged with the current state', async () => {
     const hash = await given([START])
     const { watch } = await connect()
     expect(await watched(watch({ hash, version: 2 }))).toMatchObject({ version: 2 })
   })
 
-  test('twice is watching once', async () => {
+  test('watching a request twice delivers each update once', async () => {
     const hash = await given([START])
     const { watch, versions } = await connect()
     await Promise.all([watched(watch({ hash })), watched(watch({ hash })), watched(watch({ hash }))])
@@ -96,7 +96,7 @@ describe('watching', () => {
     expect(versions(hash)).toEqual([3, 4])
   })
 
-  test('by many is one subscription, and all of them hear', async () => {
+  test('many watchers of a request share one subscription and all receive updates', async () => {
     const hash = await given([START])
     const pages = await Promise.all(Array.from({ length: 8 }, connect))
     await Promise.all(pages.map((page) => watched(page.watch({ hash }))))
@@ -109,7 +109,7 @@ describe('watching', () => {
     ['short', 'ok'],
     ['in Persian', 'نتیجه‌ی درخواست '.repeat(20)],
     ['of more than 64 kB', 'x'.repeat(100_000)],
-  ])('by several: they hear the very same of a result that is %s', async (_which, result) => {
+  ])('several watchers receive an identical update with a result that is %s', async (_which, result) => {
     const hash = await given([START])
     const pages = await Promise.all([connect(), connect(), connect()])
     for (const page of pages) await watched(page.watch({ hash }))
@@ -118,7 +118,7 @@ describe('watching', () => {
     for (const { updates } of pages) await eventually(() => expect(updates).toEqual([body]))
   })
 
-  test('of several requests by one page is told apart', async () => {
+  test('a socket that watches several requests receives the updates of each', async () => {
     const [one, two] = [await given([START]), await given([START])]
     const { watch, versions } = await connect()
     await watched(watch({ hash: one }))
@@ -129,12 +129,12 @@ describe('watching', () => {
     await eventually(() => expect([versions(one), versions(two)]).toEqual([[3, 4], [3]]))
   })
 
-  test('is open to at most 64 requests of one socket; leaving one makes room', async () => {
+  test('a socket may watch at most 64 requests; an unwatch frees one', async () => {
     const hashes = await Promise.all(Array.from({ length: 65 }, () => given()))
     const { watch, socket } = await connect()
     const answers = await Promise.all(hashes.slice(0, 64).map((hash) => watch({ hash })))
     expect(answers.filter((answer) => answer.ok)).toHaveLength(64)
-    // So many messages at once need a pause.
+    // More messages at once would exceed the rate limit.
     const retry = { everyMs: 100 }
     await eventually(
       async () =>
@@ -144,7 +144,7 @@ describe('watching', () => {
         }),
       retry,
     )
-    // Watching one of them again is no 65th.
+    // Watching one of them again does not count as the 65th.
     await eventually(() => watched(watch({ hash: hashes[0] })), retry)
     await eventually(async () => {
       socket.emit('request:unwatch', { hash: hashes[0] })
@@ -153,8 +153,8 @@ describe('watching', () => {
   })
 })
 
-describe('watching is refused', () => {
-  test('for a request that never was, and for one whose time is over', async () => {
+describe('a refused watch', () => {
+  test('a watch of an unknown or expired request is refused with 404 or 410', async () => {
     const { watch } = await connect()
     for (const [hash, code, status] of [
       [aHash(), 'request_not_found', 404],
@@ -170,7 +170,7 @@ describe('watching is refused', () => {
     }
   })
 
-  test('with words for every message of the wrong form', async () => {
+  test('a malformed watch message is refused with a problem', async () => {
     const { watch } = await connect()
     for (const message of [null, 7, 'text', [], {}, { hash: 7 }, { hash: aHash(), version: 'latest' }]) {
       expect(await watch(message)).toMatchObject({
@@ -190,7 +190,7 @@ describe('watching is refused', () => {
     }
   })
 
-  test('and the socket stays good for the next request', async () => {
+  test('a socket with refused and malformed messages can still watch a request', async () => {
     const hash = await given([START])
     const { watch, socket, versions } = await connect()
     await watch({ hash: aHash() })
@@ -205,7 +205,7 @@ describe('watching is refused', () => {
     await eventually(() => expect(versions(hash)).toEqual([3]))
   })
 
-  test('by hanging up where a message is larger than any of ours; others do not notice', async () => {
+  test('an oversized message closes its socket and no other', async () => {
     const hash = await given([START])
     const [loud, other] = [await connect(), await connect()]
     await watched(other.watch({ hash }))
@@ -217,8 +217,8 @@ describe('watching is refused', () => {
   })
 })
 
-describe('what other programs write', () => {
-  test('is shown at once, made a newer state of ours', async () => {
+describe('records of other programs', () => {
+  test('a foreign write is sent immediately as a newer version', async () => {
     const hash = await given([START, step(40)])
     const { watch, updates } = await connect()
     await watched(watch({ hash }))
@@ -229,7 +229,7 @@ describe('what other programs write', () => {
     expect(updates.at(-1)?.version).toBeGreaterThan(3)
   })
 
-  test('never carries its private fields along', async () => {
+  test('a foreign write is sent without its private fields', async () => {
     const hash = await given([START])
     const { watch, updates, socket } = await connect()
     const heard: string[] = []
@@ -249,7 +249,7 @@ describe('what other programs write', () => {
     }
   })
 
-  test('may be nonsense: nobody is told, nobody stumbles, and the next state comes', async () => {
+  test('an invalid foreign message is ignored, and the next state arrives', async () => {
     const hash = await given([START])
     const { watch, versions } = await connect()
     await watched(watch({ hash }))
@@ -268,7 +268,7 @@ describe('what other programs write', () => {
     await eventually(() => expect(versions(hash)).toEqual([3]))
   })
 
-  test('may go too far: what is shown keeps the rules', async () => {
+  test('a foreign write with invalid values is sent within the limits of the record', async () => {
     const hash = await given([START, step(40)])
     const { watch, updates } = await connect()
     await watched(watch({ hash }))
@@ -279,7 +279,7 @@ describe('what other programs write', () => {
     for (const view of updates) expect(view).toMatchObject({ progress: 99, steps: expect.any(Array) })
   })
 
-  test('may replace the record with something else: the page keeps what it has', async () => {
+  test('a record replaced by an invalid value sends nothing, and watchers keep their state', async () => {
     const hash = await given([START])
     const { watch, updates, expired } = await connect()
     const other = await connect()
@@ -294,7 +294,7 @@ describe('what other programs write', () => {
 })
 
 describe('the end of a request', () => {
-  test('by time is told, once, and ends the watching', async () => {
+  test('the expiry of a request is sent once and ends the watch', async () => {
     const hash = await given([], { now: Date.now() - TTL_SECONDS * 1000 + 400 })
     const { watch, expired } = await connect()
     await watched(watch({ hash }))
@@ -303,7 +303,7 @@ describe('the end of a request', () => {
     expect(await watch({ hash })).toMatchObject({ ok: false, problem: { code: 'request_expired' } })
   })
 
-  test('that another program brings about by deleting the record is found at its time', async () => {
+  test('a record deleted by another program is reported as expired at its expiry time', async () => {
     const hash = await given([], { now: Date.now() - TTL_SECONDS * 1000 + 300 })
     const { watch, expired } = await connect()
     await watched(watch({ hash }))
@@ -311,7 +311,7 @@ describe('the end of a request', () => {
     await eventually(() => expect(expired).toEqual([hash]))
   })
 
-  test('is not told before a longer life is over, which a final state brings', async () => {
+  test('a request whose final state extends its life is not reported as expired early', async () => {
     const now = Date.now() - TTL_SECONDS * 1000 + 300
     const hash = await given([START], { now })
     const { watch, updates, expired } = await connect()
@@ -320,14 +320,14 @@ describe('the end of a request', () => {
     await eventually(() => expect(updates).toHaveLength(1))
     expect(Date.parse(updates[0]?.expires_at ?? '')).toBeGreaterThan(Date.now() + 1_700_000)
     await eventually(() => expect(Date.now()).toBeGreaterThan(Date.parse(before.expires_at) + 50))
-    // Another answer over the same socket: what was to come before it has come.
+    // A later acknowledgement on the same socket: every earlier event has arrived.
     await watched(watch({ hash }))
     expect(expired).toEqual([])
   })
 })
 
-describe('leaving', () => {
-  test('by unwatch ends the updates and, with the last one, the subscription', async () => {
+describe('ending a watch', () => {
+  test('an unwatch ends the updates and, for the last watcher, the subscription', async () => {
     const [left, kept] = [await given([START]), await given([START])]
     const page = await connect()
     const other = await connect()
@@ -344,7 +344,7 @@ describe('leaving', () => {
     await eventually(async () => expect(await subscriptions(left)).toBe(0))
   })
 
-  test('by disconnecting leaves no subscription behind', async () => {
+  test('a disconnect leaves no subscription', async () => {
     const hashes = await Promise.all(Array.from({ length: 5 }, () => given()))
     const { watch, socket } = await connect()
     await Promise.all(hashes.map((hash) => watched(watch({ hash }))))
@@ -352,18 +352,18 @@ describe('leaving', () => {
     for (const hash of hashes) await eventually(async () => expect(await subscriptions(hash)).toBe(0))
   })
 
-  test('in the middle of watching leaves none either', async () => {
+  test('a disconnect while a watch starts leaves no subscription', async () => {
     const hashes = await Promise.all(Array.from({ length: 20 }, () => given()))
     for (const hash of hashes) {
       const { socket } = await connect()
       socket.emit('request:watch', { hash }, () => {})
-      // The message is on its way to the server before the closing is.
+      // The message reaches the server before the close.
       socket.disconnect()
     }
     for (const hash of hashes) await eventually(async () => expect(await subscriptions(hash)).toBe(0))
   })
 
-  test('as another one arrives: the one that arrives still hears', async () => {
+  test('a watcher that arrives as the last one leaves still receives updates', async () => {
     const hash = await given([START])
     let version = 2
     let last = await connect()
@@ -382,7 +382,7 @@ describe('leaving', () => {
 })
 
 describe('the transport', () => {
-  test('is websocket only: polling needs sticky sessions and is refused', async () => {
+  test('the Socket.IO polling transport is refused', async () => {
     const res = await fetch(`${address}/socket.io/?EIO=4&transport=polling`)
     expect(res.status).toBe(400)
     const socket = io(address, { transports: ['polling'], forceNew: true, reconnection: false })
@@ -391,13 +391,13 @@ describe('the transport', () => {
     expect(socket.connected).toBe(false)
   })
 
-  test('comes without a client script: the pages bring their own', async () => {
+  test('no Socket.IO client script is served', async () => {
     expect((await fetch(`${address}/socket.io/socket.io.js`)).status).toBe(400)
   })
 })
 
 describe.runIf(onRealRedis)('when the connection to Redis breaks', () => {
-  test('what was written meanwhile still arrives, and what comes then too', async () => {
+  test('updates written during a broken Redis connection arrive, and so do later ones', async () => {
     const hash = await given([START])
     const { watch, updates } = await connect()
     await watched(watch({ hash }))
@@ -413,7 +413,7 @@ describe.runIf(onRealRedis)('when the connection to Redis breaks', () => {
     expect(versions).toEqual([...new Set(versions)].sort((a, b) => a - b))
   })
 
-  test('watching is refused as passing, and possible again afterwards', async () => {
+  test('a watch while Redis is down is refused as retryable, and works once Redis is back', async () => {
     const { watch } = await connect()
     await testRedis.goAway()
     expect(await watch({ hash: aHash() })).toMatchObject({

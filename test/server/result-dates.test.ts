@@ -1,19 +1,19 @@
-/** Dates in a result are told in the language and calendar of whoever reads it. */
+/** Dates in a result are shown in the language and calendar of the viewer. */
 import { load } from 'cheerio'
 import { expect, test } from 'vitest'
 import type { Locale } from '../../core/i18n/index.ts'
 import { complete, pages, RESULT, start, viewAfter } from './page-fixtures.ts'
 
-/** The value of a result, as its page shows it: the `<time>` there is, and the words. */
+/** A result value as its page shows it: the text and the attributes of its `<time>`. */
 function shown(value: unknown, locale: Locale = 'en') {
   const $ = load(pages.request({ locale, address: '/' }, viewAfter(start, complete({ value }))))
   const cell = $('.panel dd')
-  // Which space stands before "PM" differs between versions of Node.
+  // The space before "PM" differs between Node versions.
   return { words: cell.text().replace(/\s/g, ' ').trim(), ...cell.find('time').attr() }
 }
 
 test.each([
-  // A day is the same day everywhere: no script may move it.
+  // A date without time is the same in every time zone: no script converts it.
   ['2026-05-01', { words: 'May 1, 2026', datetime: '2026-05-01' }],
   ['2024-02-29', { words: 'Feb 29, 2024', datetime: '2024-02-29' }],
   [
@@ -28,10 +28,10 @@ test.each([
     '2026-05-01T21:30Z',
     { words: 'May 1, 2026, 9:30 PM UTC', datetime: '2026-05-01T21:30:00.000Z', 'data-local': 'moment' },
   ],
-  // Of a place that is not named: told as it stands.
+  // Without a time zone: shown unchanged.
   ['2026-05-01T09:15', { words: 'May 1, 2026, 9:15 AM', datetime: '2026-05-01T09:15' }],
   ['2026-05-01T23:59:59.1234567', { words: 'May 1, 2026, 11:59 PM', datetime: '2026-05-01T23:59:59.123' }],
-] as const)('%s is told as a date', (value, expected) => {
+] as const)('the result value %s is shown as a date', (value, expected) => {
   expect(shown(value)).toEqual(expected)
 })
 
@@ -46,7 +46,7 @@ test.each([
     },
   ],
   ['2026-05-01T09:15', { words: '۱۱ اردیبهشت ۱۴۰۵، ۹:۱۵', datetime: '2026-05-01T09:15' }],
-] as const)('%s is told in the Persian calendar to who reads Persian', (value, expected) => {
+] as const)('the result value %s is shown in the Persian calendar on a Persian page', (value, expected) => {
   expect(shown(value, 'fa')).toEqual(expected)
 })
 
@@ -61,17 +61,17 @@ test.each([
   ' 2026-05-01',
   '2026-05-01 to 2026-05-02',
   '01/05/2026',
-  // Of another calendar, in the same form: nobody knows which.
+  // Dates of other calendars in the same form.
   '1405-02-11',
   '1405-02-11T09:15',
   '۱۴۰۵-۰۲-۱۱',
   '0000-00-00',
-])('%s stays as it is', (value) => {
+])('the result value %s is shown unchanged', (value) => {
   expect(shown(value)).toEqual({ words: value.trim() })
   expect(shown(value, 'fa')).toEqual({ words: value.trim() })
 })
 
-test('dates stand among the facts, in lists and in tables alike', () => {
+test('dates are shown as dates in definition lists, lists and tables', () => {
   const $ = load(pages.request({ locale: 'fa', address: '/' }, viewAfter(start, complete(RESULT))))
   expect($('.panel > .facts time')).toHaveLength(3)
   expect($('.panel td time').first().text()).toBe('۱۰ اردیبهشت ۱۴۰۵')
@@ -79,14 +79,14 @@ test('dates stand among the facts, in lists and in tables alike', () => {
   expect(list('.panel li time').text()).toBe('May 1, 2026')
 })
 
-test('amounts are told with the digits and marks of the language, below zero too', () => {
+test('amounts are shown with the digits and separators of the language, negative ones too', () => {
   for (const [value, en, fa] of [
     [-1250000.5, '-1,250,000.5', '\u200e−۱٬۲۵۰٬۰۰۰٫۵'],
     [0.1, '0.1', '۰٫۱'],
     [1405, '1405', '۱۴۰۵'],
   ] as const) {
     expect(shown(value).words).toBe(en)
-    // The mark in front only keeps the sign where it belongs.
+    // The leading mark only keeps the sign in its place.
     expect(shown(value, 'fa').words).toBe(fa)
   }
 })

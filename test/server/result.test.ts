@@ -9,7 +9,7 @@ const { api, given } = await useServer(testRedis)
 const result = (hash: string) => api.get(`/api/local-requests/${hash}/result`)
 const complete = (value: unknown) => ({ type: 'complete', attempt: 1, result: value }) as const
 
-test('the result is what the bot returned and no more, whatever JSON it is', async () => {
+test("the result call returns exactly the bot's JSON", async () => {
   for (const value of [{ score: 712, empty: [] }, [], [1, 2], 'متن', 0, false, null, {}]) {
     const res = await result(await given([START, complete(value)])).expect(200)
     expect(JSON.parse(res.text)).toEqual(value)
@@ -21,13 +21,13 @@ test('the result is what the bot returned and no more, whatever JSON it is', asy
   }
 })
 
-test('the largest result that a request keeps comes whole', async () => {
+test('the result call returns a result of the maximum size unchanged', async () => {
   const large = 'x'.repeat(256 * 1024 - 2)
   const res = await result(await given([START, complete(large)])).expect(200)
   expect(JSON.parse(res.text)).toBe(large)
 })
 
-test('before it is completed there is none: 409 with how it stands', async () => {
+test('the result of a request that is not completed is 409 with its status', async () => {
   const error = { code: 'x', message: 'y', retryable: false }
   for (const [hash, status] of [
     [await given(), 'pending'],
@@ -44,12 +44,12 @@ test('before it is completed there is none: 409 with how it stands', async () =>
   }
 })
 
-test('a request that never was is 404, one that is over 410', async () => {
+test('the result of an unknown request is 404, of an expired one 410', async () => {
   expect((await result(aHash()).expect(404)).body.code).toBe('request_not_found')
   expect((await result(aHash(Date.now() - TTL_SECONDS * 1000)).expect(410)).body.code).toBe('request_expired')
 })
 
-test('only GET and HEAD read it', async () => {
+test('the result call refuses methods other than GET and HEAD', async () => {
   const hash = await given([START, complete({ score: 712 })])
   await api.head(`/api/local-requests/${hash}/result`).expect(200)
   for (const method of ['post', 'put', 'delete'] as const) {

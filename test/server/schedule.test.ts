@@ -1,4 +1,4 @@
-/** Requests for later, and how urgent they are. */
+/** Scheduled requests and priorities. */
 import { describe, expect, test } from 'vitest'
 import type { RequestRecord } from '../../core/domain/record.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -35,8 +35,8 @@ const refused = async (wishes: object, to = api): Promise<[string, string][]> =>
 const reasonFor = async (wishes: object, to = api): Promise<string | undefined> =>
   ((await submit(wishes, to).expect(422)).body as Refused).errors[0]?.message
 
-describe('a request for later', () => {
-  test('by a delay is due so many seconds after it was made', async () => {
+describe('a scheduled request', () => {
+  test('a request with a delay is due that many seconds after its creation', async () => {
     const { body } = await submit({ delay: 600 }).expect(202)
     expect(Date.parse(body.run_at) - Date.parse(body.created_at)).toBe(600_000)
     expect(body).toMatchObject({ status: 'pending', queue_position: null, retry_of: null })
@@ -44,7 +44,7 @@ describe('a request for later', () => {
     expect(await waitsNow(body.hash)).toBe(false)
   })
 
-  test('by a time is due then, whatever offset it is written with', async () => {
+  test('a request with run_at is due at that time, in any UTC offset', async () => {
     const at = Math.floor(Date.now() / 1000) * 1000 + 3_600_000
     const utc = new Date(at).toISOString()
     const shifted = (ms: number, offset: string): string =>
@@ -60,28 +60,28 @@ describe('a request for later', () => {
     }
   })
 
-  test('lives 1800 seconds from when it is due, in the record and in Redis', async () => {
+  test('a scheduled request expires 1800 s after its due time, in the record and in Redis', async () => {
     const { body } = await submit({ delay: 7200 }).expect(202)
     expect(Date.parse(body.expires_at) - Date.parse(body.run_at)).toBe(TTL_MS)
     expect(await redis.pexpiretime(keys.record(body.hash))).toBe(Date.parse(body.expires_at))
-    // Nobody needs to look after it before.
+    // The rescuer has nothing to check before.
     expect(Number(await redis.zscore(keys.deadlines, body.hash))).toBe(Date.parse(body.run_at) + 10_000)
   })
 
-  test('has no place in the queue, and its status tells when it is due', async () => {
+  test('a scheduled request has no queue position and its status has run_at', async () => {
     const { body } = await submit({ delay: 600 })
     const { body: status } = await api.get(body.status_url).expect(200)
     expect(status).toMatchObject({ status: 'pending', queue_position: null, run_at: body.run_at })
   })
 
-  test('does not stand in the way of those who wait', async () => {
+  test('a scheduled request does not delay queued requests', async () => {
     const first = (await submit()).body
     await submit({ delay: 600 })
     const second = (await submit()).body
     expect(second.queue_position).toBe(first.queue_position + 1)
   })
 
-  test('can be cancelled, and its job is gone with it', async () => {
+  test('cancelling a scheduled request removes its job', async () => {
     const { body } = await submit({ delay: 600 })
     expect(await redis.exists(`halfway:inquiries:${body.hash}`)).toBe(1)
     await api.post(body.cancel_url).expect(200)
@@ -89,7 +89,7 @@ describe('a request for later', () => {
     expect(await redis.zscore('halfway:inquiries:delayed', body.hash)).toBeNull()
   })
 
-  test('lives 1800 seconds from its end once it is over', async () => {
+  test('an ended scheduled request expires 1800 s after its end', async () => {
     const { body } = await submit({ delay: 7200 })
     await apply(body.hash, { type: 'cancel', by: 'user' })
     const record = await recordOf(body.hash)
@@ -97,7 +97,7 @@ describe('a request for later', () => {
     expect(await redis.pexpiretime(keys.record(body.hash))).toBe(Date.parse(record.expires_at))
   })
 
-  test('is remembered by its Idempotency-Key as long as it may live', async () => {
+  test('the Idempotency-Key of a scheduled request is stored as long as the request may live', async () => {
     const names = async () => new Set(await redis.keys('halfway:idempotency:*'))
     const before = await names()
     await submit({ delay: 7200 }).set('Idempotency-Key', 'for-later').expect(202)
@@ -109,7 +109,7 @@ describe('a request for later', () => {
     }
   })
 
-  test('is another one than the same for now, or for another time, under one Idempotency-Key', async () => {
+  test('an Idempotency-Key reused with another schedule is refused', async () => {
     const withKey = (wishes: object) => submit(wishes).set('Idempotency-Key', 'one-key')
     const first = await withKey({ delay: 600 }).expect(202)
     for (const wishes of [{ delay: 601 }, {}, { delay: 600, priority: 3 }]) {
@@ -119,7 +119,7 @@ describe('a request for later', () => {
     expect((await withKey({ delay: 600 }).expect(202)).body).toEqual(first.body)
   })
 
-  test('under an Idempotency-Key is answered as the first time after its time has come, too', async () => {
+  test('a repeated submit replays its first response even after run_at has passed', async () => {
     const run_at = inMs(-59_000)
     const again = () => submit({ run_at }).set('Idempotency-Key', 'soon-over')
     const first = await again().expect(202)
@@ -128,25 +128,28 @@ describe('a request for later', () => {
     expect((await again().expect(202)).body).toEqual(first.body)
   })
 
-  test.each(['en', 'fa'] as const)('says on its page when it begins (%s)', async (locale) => {
-    const { body } = await submit({ run_at: inMs(7_200_000) })
-    const $ = await openBrowser(address, { 'Accept-Language': locale }).open(body.progress_url)
-    const words = locale === 'en' ? /^It starts .*\d.*\.$/ : /^در .*[۰-۹].* آغاز می‌شود\.$/
-    const note = $('p.note').filter((_, p) => $(p).find(`time[datetime="${body.run_at}"]`).length === 1)
-    expect(note.text().replace(/\s+/g, ' ').trim()).toMatch(words)
-    expect(textOf($, '[data-live=queue]')).toMatch(locale === 'en' ? /2 hours/ : /۲ ساعت/)
-    // It outlives the day it was made on, maybe: the whole moment is told.
-    expect($(`.aside time[datetime="${body.expires_at}"]`)).toHaveLength(1)
-  })
+  test.each(['en', 'fa'] as const)(
+    'the page of a scheduled request shows its start time (%s)',
+    async (locale) => {
+      const { body } = await submit({ run_at: inMs(7_200_000) })
+      const $ = await openBrowser(address, { 'Accept-Language': locale }).open(body.progress_url)
+      const words = locale === 'en' ? /^It starts .*\d.*\.$/ : /^در .*[۰-۹].* آغاز می‌شود\.$/
+      const note = $('p.note').filter((_, p) => $(p).find(`time[datetime="${body.run_at}"]`).length === 1)
+      expect(note.text().replace(/\s+/g, ' ').trim()).toMatch(words)
+      expect(textOf($, '[data-live=queue]')).toMatch(locale === 'en' ? /2 hours/ : /۲ ساعت/)
+      // It may start on another day, so the page shows date and time.
+      expect($(`.aside time[datetime="${body.expires_at}"]`)).toHaveLength(1)
+    },
+  )
 })
 
-describe('a request for now', () => {
+describe('an unscheduled request', () => {
   test.each([
-    ['says nothing of it', () => ({})],
-    ['says null', () => ({ delay: null, run_at: null, priority: null })],
-    ['has no delay', () => ({ delay: 0 })],
-    ['names a time that was just over', () => ({ run_at: inMs(-50_000) })],
-  ])('%s and waits at once', async (_how, wishes) => {
+    ['has no schedule', () => ({})],
+    ['has a null schedule', () => ({ delay: null, run_at: null, priority: null })],
+    ['has a delay of 0', () => ({ delay: 0 })],
+    ['has a run_at of less than a minute ago', () => ({ run_at: inMs(-50_000) })],
+  ])('a request that %s is queued immediately', async (_how, wishes) => {
     const { body } = await submit(wishes()).expect(202)
     expect(body).toMatchObject({ run_at: null, queue_position: expect.any(Number) })
     expect(await waitsNow(body.hash)).toBe(true)
@@ -157,29 +160,29 @@ describe('a request for now', () => {
   })
 })
 
-describe('a wish that cannot be met', () => {
+describe('an invalid schedule', () => {
   test.each([
     ['a delay below zero', { delay: -1 }, 'delay', 'out_of_range'],
-    ['half a second', { delay: 0.5 }, 'delay', 'out_of_range'],
+    ['a fractional delay', { delay: 0.5 }, 'delay', 'out_of_range'],
     ['a delay that is text', { delay: '60' }, 'delay', 'out_of_range'],
     ['a delay over a day', { delay: 86_401 }, 'delay', 'out_of_range'],
-    ['a time over', { run_at: inMs(-61_000) }, 'run_at', 'in_the_past'],
-    ['a time over a day ahead', { run_at: inMs(86_460_000) }, 'run_at', 'too_far_ahead'],
+    ['a past time', { run_at: inMs(-61_000) }, 'run_at', 'in_the_past'],
+    ['a time more than a day ahead', { run_at: inMs(86_460_000) }, 'run_at', 'too_far_ahead'],
     ['a date alone', { run_at: '2099-01-01' }, 'run_at', 'not_a_time'],
-    ['a time of no zone', { run_at: '2099-01-01T10:00:00' }, 'run_at', 'not_a_time'],
-    ['a day that no month has', { run_at: '2099-02-30T10:00:00Z' }, 'run_at', 'not_a_time'],
+    ['a time without a zone', { run_at: '2099-01-01T10:00:00' }, 'run_at', 'not_a_time'],
+    ['a day that does not exist', { run_at: '2099-02-30T10:00:00Z' }, 'run_at', 'not_a_time'],
     ['milliseconds', { run_at: Date.now() + 60_000 }, 'run_at', 'not_a_time'],
     ['a time and a delay', { run_at: inMs(60_000), delay: 60 }, 'run_at', 'not_with_delay'],
-    ['more urgent than all', { priority: 0 }, 'priority', 'out_of_range'],
-    ['less urgent than all', { priority: 11 }, 'priority', 'out_of_range'],
-    ['an urgency in words', { priority: 'high' }, 'priority', 'out_of_range'],
-  ])('is refused: %s', async (_what, wishes, field, code) => {
+    ['a priority below 1', { priority: 0 }, 'priority', 'out_of_range'],
+    ['a priority above 10', { priority: 11 }, 'priority', 'out_of_range'],
+    ['a priority that is text', { priority: 'high' }, 'priority', 'out_of_range'],
+  ])('an invalid schedule option is refused: %s', async (_what, wishes, field, code) => {
     const before = await redis.llen(keys.list)
     expect(await refused(wishes)).toEqual([[field, code]])
     expect(await redis.llen(keys.list)).toBe(before)
   })
 
-  test('stands beside every other one, and beside every bad field', async () => {
+  test('every invalid schedule option is reported together with every invalid field', async () => {
     const wishes = { delay: -1, run_at: 'soon', priority: 99, request_data: { mobile: '0812' } }
     expect(await refused(wishes)).toEqual([
       ['mobile', 'mobile_invalid'],
@@ -190,7 +193,7 @@ describe('a wish that cannot be met', () => {
     ])
   })
 
-  test('is refused by the limits of the settings, which are named', async () => {
+  test('schedule options beyond the configured limits are refused with the limits named', async () => {
     expect(await reasonFor({ delay: 601 }, strict.api)).toMatch(/\b0\b.*\b600\b/)
     expect(await reasonFor({ run_at: inMs(660_000) }, strict.api)).toMatch(/\b600\b/)
     expect(await reasonFor({ priority: 3 }, strict.api)).toMatch(/\b4\b.*\b10\b/)
@@ -199,13 +202,13 @@ describe('a wish that cannot be met', () => {
 })
 
 describe('a priority', () => {
-  test('is at most that of services unless the settings allow more', async () => {
+  test("a submitted priority may exceed the services' own only when the settings allow it", async () => {
     const usual = await useServer(testRedis)
     expect(await reasonFor({ priority: 4 }, usual.api)).toMatch(/\b5\b.*\b10\b/)
     await submit({ priority: 5 }, usual.api).expect(202)
   })
 
-  test('puts a request before those that are less urgent, whenever they came', async () => {
+  test('a request with a higher priority is queued before earlier ones with a lower priority', async () => {
     const [late, soon] = [(await submit({ priority: 10 })).body, (await submit({ priority: 1 })).body]
     const usual = (await submit()).body
     const placeOf = async ({ status_url }: { status_url: string }): Promise<number> =>
@@ -216,7 +219,7 @@ describe('a priority', () => {
     expect((await recordOf(soon.hash)).priority).toBe(1)
   })
 
-  test('is nobody else’s to see', async () => {
+  test('the priority of a request is in no public view', async () => {
     const { body } = await submit({ priority: 2 })
     expect(body).not.toHaveProperty('priority')
   })

@@ -25,7 +25,7 @@ const SUBMIT = '/api/local-requests'
 const FORM = '/services/credit-score-rating'
 const asBrowser = { Accept: 'text/html,application/xhtml+xml,*/*;q=0.8' }
 
-/** Sends a path as it is: no client puts it right. */
+/** Sends a path unchanged, without a client that normalizes it. */
 const sendPath = (
   path: string,
   { method = 'GET', headers = {} }: { method?: string; headers?: object } = {},
@@ -48,7 +48,7 @@ const sendPath = (
     },
   )
 
-/** Everything the server says to these bytes. */
+/** The server's whole response to these bytes. */
 const sendBytes = (bytes: string): Promise<string> =>
   new Promise((resolve, reject) => {
     let text = ''
@@ -61,8 +61,8 @@ const sendBytes = (bytes: string): Promise<string> =>
 const expectNoInsides = (text: string): void =>
   expect(text).not.toMatch(/node_modules|\/work\/|\.ts\b|\bat [\w.<>]+ \(|Error:|ioredis|WRONGTYPE|EVALSHA/)
 
-describe('every answer', () => {
-  test('forbids what a page of ours does not need, and says nothing of what runs here', async () => {
+describe('every response', () => {
+  test('every response has strict security headers and reveals no server software', async () => {
     const hash = await given([START])
     for (const [path, accept] of [
       ['/', 'text/html'],
@@ -99,7 +99,7 @@ describe('every answer', () => {
     }
   })
 
-  test('that is a page keeps to that policy: nothing inline', async () => {
+  test('every page complies with the content security policy: no inline script or style', async () => {
     const hash = await given([START, ASK])
     for (const path of ['/', FORM, `/services/test-service/otp/${hash}`, '/no-such-page']) {
       const { text } = await api.get(path).set(asBrowser)
@@ -110,7 +110,7 @@ describe('every answer', () => {
     }
   })
 
-  test('about one request is for nobody else: not kept, not indexed, not told to other sites', async () => {
+  test('every response about one request is uncached, unindexed and sends no referrer to other sites', async () => {
     const hash = await given([START])
     const { headers } = await api.get(`/services/test-service/progress/${hash}`).set(asBrowser).expect(200)
     expect(headers).toMatchObject({
@@ -121,7 +121,7 @@ describe('every answer', () => {
   })
 })
 
-describe('what a browser sends from another site', () => {
+describe('a cross-site call of a browser', () => {
   const foreign = [
     { Origin: 'https://evil.example' },
     { Origin: 'null' },
@@ -134,7 +134,7 @@ describe('what a browser sends from another site', () => {
     { 'Sec-Fetch-Site': 'cross-site' },
   ]
 
-  test.each(foreign)('changes nothing through the API: %o', async (headers) => {
+  test.each(foreign)('a cross-site call changes nothing through the API: %o', async (headers) => {
     const hash = await given([START, ASK])
     const before = await redis.get(keys.record(hash))
     const requests = await redis.llen(keys.list)
@@ -151,7 +151,7 @@ describe('what a browser sends from another site', () => {
     expect(await redis.llen(keys.list)).toBe(requests)
   })
 
-  test.each(foreign)('submits no form: %o', async (headers) => {
+  test.each(foreign)('a cross-site form post is refused: %o', async (headers) => {
     const requests = await redis.llen(keys.list)
     const res = await api
       .post(FORM)
@@ -180,11 +180,11 @@ describe('what a browser sends from another site', () => {
     }).finally(() => socket.disconnect())
   }
 
-  test.each(foreign)('opens no socket: %o', async (headers) => {
+  test.each(foreign)('a cross-site socket is refused: %o', async (headers) => {
     expect(await opens(headers as unknown as Record<string, string>)).toBe(false)
   })
 
-  test('is told apart from our own pages, from friends in the settings, and from programs', async () => {
+  test('calls of own pages, allowed origins and programs pass the origin check', async () => {
     for (const headers of [
       { Origin: address, 'Sec-Fetch-Site': 'same-origin' },
       { Origin: FRIEND },
@@ -196,7 +196,7 @@ describe('what a browser sends from another site', () => {
     }
   })
 
-  test('is told apart by X-Forwarded-Host where a proxy is trusted, and only there', async () => {
+  test('the origin check uses X-Forwarded-Host of a trusted proxy only', async () => {
     const outside = { Origin: 'http://outside.example', 'X-Forwarded-Host': 'outside.example' }
     await api.post(SUBMIT).set(outside).send(CREDIT_SCORE).expect(202)
     await api
@@ -210,7 +210,7 @@ describe('what a browser sends from another site', () => {
     await direct.stop()
   })
 
-  test('may follow a link to a page', async () => {
+  test('a cross-site link to a page works', async () => {
     await api
       .get(FORM)
       .set({ ...asBrowser, 'Sec-Fetch-Site': 'cross-site' })
@@ -219,8 +219,8 @@ describe('what a browser sends from another site', () => {
 })
 
 describe('an error', () => {
-  test('that nobody foresaw tells nothing of the insides, as a problem and as a page', async () => {
-    // No rule expects a record that is marked as ours and has nearly nothing in it.
+  test('an unexpected error reveals no internals, as problem and as page', async () => {
+    // No code expects an own record (by its suffix) with almost no fields.
     const hash = aHash()
     const empty = JSON.stringify({ hash, version: 1, status: 'processing', service_slug: 'test-service' })
     await redis.set(keys.record(hash), `${empty}\t`)
@@ -236,11 +236,11 @@ describe('an error', () => {
     const page = await api.get(`/services/test-service/progress/${hash}`).set(asBrowser).expect(500)
     expect(page.headers['content-type']).toMatch(/^text\/html/)
     for (const { text } of [problem, page]) expectNoInsides(text)
-    // Whoever runs it finds the cause.
+    // The log has the cause for the operator.
     expect(logged.some((line) => line.includes('call failed') && line.includes('TypeError'))).toBe(true)
   })
 
-  test('in the page of an error becomes a plain problem', async () => {
+  test('an error while rendering the error page becomes a plain problem', async () => {
     const app = express()
     const renderPage = () => {
       throw new TypeError('cannot read properties of undefined')
@@ -252,7 +252,7 @@ describe('an error', () => {
     expectNoInsides(res.text)
   })
 
-  test('of a record that is none of ours is named, without what lies there', async () => {
+  test('an unreadable record is a problem with its code, without the stored value', async () => {
     const hash = aHash()
     await redis.set(keys.record(hash), 'secret-of-another-program')
     const res = await api.get(`${SUBMIT}/${hash}/status`).expect(500)
@@ -265,7 +265,7 @@ describe('an error', () => {
     expectNoInsides(wrongType.text)
   })
 
-  test('of any address is a problem for programs and a page for browsers', async () => {
+  test('every error is a problem for programs and a page for browsers', async () => {
     for (const path of [
       '/no-such-page',
       '/services/no-such-service',
@@ -300,7 +300,7 @@ describe('an error', () => {
     }
   })
 
-  test('of an address that is not well formed is 400 or 404, and no more', async () => {
+  test('a malformed address is 400 or 404 and reveals no internals', async () => {
     for (const path of [
       '/%',
       '/%E0%A4%A',
@@ -323,7 +323,7 @@ describe('an error', () => {
     }
   })
 
-  test('of a very long address is one too, and the server goes on', async () => {
+  test('a very long address is 404 or 431 and the server keeps running', async () => {
     const long = await sendPath(`/${'a'.repeat(10_000)}`)
     expect(long.status).toBe(404)
     expect(long.text.length).toBeLessThan(2000)
@@ -332,7 +332,7 @@ describe('an error', () => {
     await api.get('/livez').expect(200)
   })
 
-  test('of a method that is not known here is one too, and the server goes on', async () => {
+  test('an unknown method or malformed HTTP is a 4xx and the server keeps running', async () => {
     const hash = await given([START])
     for (const method of ['PROPFIND', 'TRACE', 'PURGE', 'OPTIONS', 'DELETE', 'SEARCH']) {
       const api = await sendPath(`${SUBMIT}/${hash}/status`, { method })
@@ -357,7 +357,7 @@ describe('an error', () => {
     await api.get('/livez').expect(200)
   })
 
-  test('repeats nothing that a page would run', async () => {
+  test('an error page escapes what it repeats of the call', async () => {
     const script = '<script>alert(1)</script>'
     for (const path of [
       `/${script}`,
@@ -384,7 +384,7 @@ describe('an error', () => {
   })
 })
 
-test('what a bot says is shown as text', async () => {
+test("a bot's message is escaped on the page", async () => {
   const script = '<script>alert(1)</script>'
   const hash = await given([START, step(10, script)])
   const page = await api.get(`/services/test-service/progress/${hash}`).set(asBrowser).expect(200)
@@ -392,7 +392,7 @@ test('what a bot says is shown as text', async () => {
   expect(page.text).toContain('&lt;script')
 })
 
-test('no more than 64 kB are read, from programs and from forms', async () => {
+test('bodies and forms over 64 kB are refused with 413', async () => {
   const large = 'x'.repeat(65 * 1024)
   expect((await api.post(SUBMIT).send({ large }).expect(413)).body.code).toBe('body_too_large')
   await api
@@ -411,7 +411,7 @@ test('no more than 64 kB are read, from programs and from forms', async () => {
     .expect(413)
 })
 
-test('no file beside the assets is served', async () => {
+test('no file outside the assets is served', async () => {
   for (const path of [
     '/assets/../package.json',
     '/assets/%2e%2e/package.json',
@@ -429,7 +429,7 @@ test('no file beside the assets is served', async () => {
   }
 })
 
-test('the session cookie is for us alone: no script, no other site, no plain connection where there is TLS', async () => {
+test('the session cookie is HttpOnly, SameSite and, over TLS, Secure', async () => {
   const plain = await api.get('/')
   expect(plain.headers['set-cookie']?.[0]).toMatch(
     /^halfway_session=[\w-]{21}\.[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax$/,
@@ -453,7 +453,7 @@ test('the session cookie is for us alone: no script, no other site, no plain con
   expect((await api.get('/api/services')).headers).not.toHaveProperty('set-cookie')
 })
 
-test('nothing that people send is logged', async () => {
+test('no submitted data is logged', async () => {
   const session = 'logged-session-123456'
   await api
     .post(`${SUBMIT}?mobile=09123456789`)

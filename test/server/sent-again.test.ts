@@ -1,4 +1,4 @@
-/** A request that failed and was sent again: each of the two pages tells of the other request. */
+/** A failed request that was retried: its pages and those of the retry name each other. */
 import { describe, expect, test } from 'vitest'
 import type { Command } from '../../core/domain/command.ts'
 import { createTexts, LOCALES } from '../../core/i18n/index.ts'
@@ -29,7 +29,7 @@ describe.each(LOCALES)('in %s', (locale) => {
   const { t } = createTexts(locale)
   const browser = openBrowser(address, { 'Accept-Language': locale })
 
-  test('the page of a request that failed leads to the one it was sent again as', async () => {
+  test('the page of a failed request links to the request it was retried as', async () => {
     const [hash, as] = [await failed(), aHash()]
     expect((await browser.open(at('result', hash, CREDIT)))('.notice')).toHaveLength(0)
     await failures.claimRetry(hash, as)
@@ -38,7 +38,7 @@ describe.each(LOCALES)('in %s', (locale) => {
     expect(textOf($, `.notice a[href="${at('progress', as, CREDIT)}"]`)).toBe(t('failed.follow'))
   })
 
-  test('the pages of the one that was sent say of which it is another try', async () => {
+  test('the pages of a retried request name the original request', async () => {
     const retry_of = aHash()
     const hash = await given([START], { service_slug: CREDIT, retry_of })
     const running = await browser.open(at('progress', hash, CREDIT))
@@ -53,7 +53,7 @@ describe.each(LOCALES)('in %s', (locale) => {
   })
 })
 
-test('a request that is no other’s next try says nothing of it', async () => {
+test('the page of a request that is no retry names no original request', async () => {
   const hash = await given([START], { service_slug: CREDIT })
   const { t } = createTexts('en')
   const $ = await openBrowser(address).open(at('progress', hash, CREDIT))
@@ -61,7 +61,7 @@ test('a request that is no other’s next try says nothing of it', async () => {
   expect((await api.get(`/api/local-requests/${hash}/status`)).body.retry_of).toBeNull()
 })
 
-test('the status of a request tells of which it is another try', async () => {
+test('the status of a retried request names the original in retry_of', async () => {
   const retry_of = aHash()
   const hash = await given([], { service_slug: CREDIT, retry_of })
   expect((await api.get(`/api/local-requests/${hash}/status`)).body).toMatchObject({ retry_of })

@@ -1,4 +1,4 @@
-/** Sessions that this installation has signed, and those that it has not. */
+/** Sessions signed by this installation, and forged ones. */
 import { describe, expect, it } from 'vitest'
 import { keys } from '../helpers/names.ts'
 import { useRedis } from '../helpers/redis.ts'
@@ -19,19 +19,19 @@ const newCookie = async (headers: Record<string, string> = {}): Promise<string> 
 const from = (address: string) => ({ 'X-Forwarded-For': address })
 
 describe('a session', () => {
-  it('that the server gave is the id in the record, without its signature', async () => {
+  it("the record of a browser's request has the session id without its signature", async () => {
     const cookie = await newCookie()
     const { body } = await submit({ Cookie: cookie }).expect(202)
     expect(cookie).toContain(`=${await sessionIn(body.hash)}.`)
   })
 
-  it('counts at every server of the installation', async () => {
+  it('a session is valid on every server of the installation', async () => {
     const cookie = await newCookie()
     const { body } = await submit({ Cookie: cookie }, second.api).expect(202)
     expect(await sessionIn(body.hash)).toHaveLength(21)
   })
 
-  it('that nobody signed, or somebody else, counts as none', async () => {
+  it('a session cookie with an invalid signature is ignored', async () => {
     const [id = '', signature = ''] = (await newCookie()).split('=')[1]?.split('.') ?? []
     const [, otherSignature] = (await newCookie()).split('.')
     for (const value of [
@@ -46,23 +46,23 @@ describe('a session', () => {
     }
   })
 
-  it('is found behind others of its name', async () => {
+  it('a valid session cookie is found behind other cookies of its name', async () => {
     const cookie = await newCookie()
     const { body } = await submit({ Cookie: `halfway_session=${'a'.repeat(21)}; ${cookie}` }).expect(202)
     expect(await sessionIn(body.hash)).not.toBeNull()
   })
 
-  it('that is made up does not scope an Idempotency-Key: the address does', async () => {
+  it('an Idempotency-Key with a forged session cookie is scoped to the address', async () => {
     const send = (id: string) =>
       submit({ Cookie: `halfway_session=${id.repeat(21)}`, 'Idempotency-Key': 'made-up' }).expect(202)
     expect((await send('a')).body.hash).toBe((await send('b')).body.hash)
   })
 })
 
-describe('an honest person waits behind no crowd', () => {
+describe('fair scheduling against many submitters of one network', () => {
   const together = (one: (i: number) => PromiseLike<unknown>) =>
     Promise.all(Array.from({ length: 58 }, (_, i) => one(i)))
-  /** Where somebody else stands, after this address has sent 58 requests, each in another session. */
+  /** The queue position of another address after this one has sent 58 requests, each in another session. */
   async function placeBehind(address: string, cookieOf: (i: number) => Promise<string> | string) {
     await redis.del(await redis.keys('halfway:inquiries:*'))
     await together(async (i) => submit({ ...from(address), Cookie: await cookieOf(i) }).expect(202))
@@ -70,15 +70,15 @@ describe('an honest person waits behind no crowd', () => {
     return body.queue_position
   }
 
-  it('of made-up sessions', async () => {
+  it('58 requests with forged sessions of one address do not delay another address', async () => {
     expect(await placeBehind('192.0.2.1', (i) => `halfway_session=${String(i).padStart(21, 'x')}`)).toBe(2)
   })
 
-  it('of sessions that one address had made', async () => {
+  it('58 requests with signed sessions of one address hardly delay another address', async () => {
     expect(await placeBehind('192.0.2.2', () => newCookie(from('192.0.2.2')))).toBeLessThanOrEqual(4)
   })
 
-  it('of addresses in one IPv6 network', async () => {
+  it('58 requests of addresses in one IPv6 network do not delay another network', async () => {
     await redis.del(await redis.keys('halfway:inquiries:*'))
     await together((i) => submit(from(`2001:db8:1:2::${i}`)).expect(202))
     const { body } = await submit(from('2001:db8:2::1')).expect(202)

@@ -15,7 +15,7 @@ const testRedis = await useRedis()
 const { foreignWrite, subscriptions, applied } = await useRequests(testRedis)
 const { address, http, live, store, given, apply } = await useServer(testRedis)
 
-/** The server's ends of the connections, by the port at the other end. */
+/** The server's sides of the connections, by client port. */
 const served = new Map<number, TcpSocket>()
 http.on('connection', (tcp: TcpSocket) => served.set(tcp.remotePort as number, tcp))
 
@@ -39,7 +39,7 @@ async function connectPage() {
 }
 
 let written = 0
-/** A state of 300 kB, unlike any before; resolves once the server has made it one of ours. */
+/** Writes a new foreign state of 300 kB; resolves once the server has adopted it. */
 async function writeMuch(hash: string): Promise<void> {
   const message_params = { filler: 'x'.repeat(300_000), written: ++written }
   await foreignWrite(hash, { message_key: 'much', message_params })
@@ -56,12 +56,12 @@ async function openRaw(
 
 const codeOf = (answer: WatchResponse) => (answer.ok ? 'ok' : answer.problem.code)
 
-// Opened first and looked at last: it takes its time.
+// Opened first and checked last, because its timeout is long.
 const mute = await openWebSocket(address, { join: false })
 afterAll(() => mute.close())
 
-describe('a socket may send', () => {
-  test('the watches of all its 64 requests in one go, and then not much more', async () => {
+describe('the message limit of a socket', () => {
+  test('a socket may watch its 64 requests at once, and is rate-limited after that', async () => {
     const hashes = await Promise.all(Array.from({ length: 64 }, () => given([START])))
     const { watch } = await connectPage()
     const again = Array<string | undefined>(100).fill(hashes[0])
@@ -73,7 +73,7 @@ describe('a socket may send', () => {
     })
   })
 
-  test('20 messages a second: what is over is refused and has no effect', async () => {
+  test('a socket may send 20 messages a second; further ones are refused without effect', async () => {
     const [kept, other] = [await given([START]), await given([START])]
     const { watch, socket, updates } = await connectPage()
     const begun = performance.now()
@@ -91,11 +91,11 @@ describe('a socket may send', () => {
     expect(await subscriptions(other)).toBe(0)
     await apply(kept, step(10))
     await eventually(() => expect(updates.map(({ hash }) => hash)).toEqual([kept]))
-    // Patience helps.
+    // The bucket refills.
     await eventually(async () => expect(codeOf(await watch({ hash: other }))).toBe('ok'), { everyMs: 50 })
   })
 
-  test('nonsense now and then: one message of use makes up for what was before it', async () => {
+  test("one successful message resets the count of a socket's failures", async () => {
     const hash = await given([START])
     const { watch, socket } = await connectPage()
     for (let round = 0; round < 3; round++) {
@@ -105,7 +105,7 @@ describe('a socket may send', () => {
     expect(socket.connected).toBe(true)
   })
 
-  test('of requests that have all just expired: it asks for each, leaves each, twice over, and is still there', async () => {
+  test('a socket may watch and unwatch 64 expired requests twice without being disconnected', async () => {
     const hash = await given([START])
     const { watch, socket } = await connectPage()
     const gone = Array.from({ length: 64 }, () => aHash(Date.now() - TTL_SECONDS * 1000))
@@ -120,31 +120,32 @@ describe('a socket may send', () => {
   })
 })
 
-describe('a socket is dropped that only', () => {
+describe('a socket with only failures', () => {
   const hash = aHash()
   const failures: Record<string, (socket: RawWebSocket, n: number) => void> = {
-    'sends events that nobody knows': (socket) => socket.send('42["no-such-event",{"a":1}]'),
-    'watches without wanting an answer': (socket) => socket.send(`42["request:watch",{"hash":"${hash}"}]`),
-    'sends what cannot be read': (socket, n) => socket.send(`42${n}["request:watch",[[]]]`),
-    'watches what never was': (socket, n) => socket.send(`42${n}["request:watch",{"hash":"${aHash()}"}]`),
-    'leaves what it does not watch': (socket) => socket.send(`42["request:unwatch",{"hash":"${hash}"}]`),
-    'joins namespaces that are not there': (socket, n) => socket.send(`40/n${n},`),
-    'answers what nobody asked': (socket, n) => socket.send(`43${n}[1]`),
-    'sends bytes': (socket) => {
+    'sends unknown events': (socket) => socket.send('42["no-such-event",{"a":1}]'),
+    'watches without an acknowledgement': (socket) => socket.send(`42["request:watch",{"hash":"${hash}"}]`),
+    'sends malformed watch messages': (socket, n) => socket.send(`42${n}["request:watch",[[]]]`),
+    'watches unknown requests': (socket, n) => socket.send(`42${n}["request:watch",{"hash":"${aHash()}"}]`),
+    'unwatches requests it does not watch': (socket) =>
+      socket.send(`42["request:unwatch",{"hash":"${hash}"}]`),
+    'joins unknown namespaces': (socket, n) => socket.send(`40/n${n},`),
+    'sends unrequested acknowledgements': (socket, n) => socket.send(`43${n}[1]`),
+    'sends binary events': (socket) => {
       socket.send('451-["no-such-event",{"_placeholder":true,"num":0}]')
       socket.frame(OPCODE.binary, randomBytes(20))
     },
-    'sends heartbeats': (socket) => socket.send('3'),
-    'pings the WebSocket itself': (socket) => socket.frame(OPCODE.ping, ''),
+    'sends Engine.IO heartbeats': (socket) => socket.send('3'),
+    'sends WebSocket pings': (socket) => socket.frame(OPCODE.ping, ''),
   }
   for (const [what, fail] of Object.entries(failures)) {
-    test(what, async () => {
+    test(`a socket that only ${what} is closed`, async () => {
       const page = await connectPage()
       const socket = await openRaw()
       for (let n = 0; n < 60; n++) fail(socket, n)
       const watched = await given([START])
       socket.send(`421000["request:watch",{"hash":"${watched}"}]`)
-      // A good message between makes up for those before it.
+      // A success resets the count of failures.
       await eventually(() => expect(socket.heard()).toContain('431000[{"ok":true'))
       for (let n = 60; n < 400; n++) fail(socket, n)
       await socket.closed
@@ -154,8 +155,8 @@ describe('a socket is dropped that only', () => {
   }
 })
 
-describe('a connection is dropped', () => {
-  test('that sends garbage', async () => {
+describe('a misbehaving connection', () => {
+  test('a connection that sends malformed packets is closed', async () => {
     const garbage = [
       '',
       '9',
@@ -181,33 +182,33 @@ describe('a connection is dropped', () => {
     )
   })
 
-  test('when it leaves: it cannot join again with new limits', async () => {
+  test('a connection that leaves the namespace is closed, so that rejoining does not reset its limits', async () => {
     const socket = await openRaw()
     socket.send('41')
     await socket.closed
   })
 
-  test('that wants to become the transport of another one', async () => {
+  test("a connection that asks to change another one's transport is refused", async () => {
     const socket = await openRaw()
     const sid = /"sid":"([^"]+)"/.exec(socket.heard())?.[1]
     const second = openWebSocket(address, { query: `EIO=4&transport=websocket&sid=${sid}`, join: false })
     await expect(second).rejects.toThrow('400 Bad Request')
   })
 
-  test('that does not answer the goodbye', async () => {
+  test('a connection that ignores the closing handshake is closed', async () => {
     const socket = await openRaw()
-    // Its close frame is answered by nobody: the server ends it all the same.
+    // The client ignores the server's close frame: the server closes the connection all the same.
     socket.send('42[')
     await eventually(() => expect(served.get(socket.port)?.destroyed).toBe(true))
   })
 
-  test('that never joins', async () => {
+  test('a connection that never joins the namespace is closed', async () => {
     await mute.closed
   })
 })
 
 describe('a client that does not read', () => {
-  test('is dropped before it costs much memory; one beside it hears everything', async () => {
+  test('a socket that does not read is closed before it uses much memory; others receive everything', async () => {
     const hashes = await Promise.all(Array.from({ length: 64 }, () => given([START])))
     const page = await connectPage()
     const idle = await openRaw()
@@ -234,7 +235,7 @@ describe('a client that does not read', () => {
     await eventually(() => expect(live.size).toBe(0))
   })
 
-  test('and only pings is dropped as well', async () => {
+  test('a socket that sends pings without reading the pongs is closed', async () => {
     const hash = await given([START])
     const socket = await openRaw()
     socket.send(`421["request:watch",{"hash":"${hash}"}]`)
@@ -249,7 +250,7 @@ describe('a client that does not read', () => {
     clearInterval(ping)
   })
 
-  test('its event stream is cut off too', async () => {
+  test('an event stream that is not read is closed', async () => {
     const hash = await given([START])
     const { port, hostname } = new URL(address)
     const reader = connect(Number(port), hostname)

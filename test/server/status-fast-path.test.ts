@@ -1,4 +1,4 @@
-/** The plain status call is answered before Express sees it, and nobody can tell. */
+/** The plain status call is answered before Express, with the same response. */
 import { createHash } from 'node:crypto'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -17,7 +17,7 @@ const FRIEND = 'https://friend.example'
 const STRANGER = 'https://stranger.example'
 const SESSION = 'session-of-the-owner-'
 const TOKEN = 'token-of-the-owner-0123456789-ab'
-/** What changes nothing, and is left to Express. */
+/** Variants without effect on the answer, which Express handles. */
 const ANYTHING = ['wait=0', 'x=1']
 
 const redis = await useRedis()
@@ -29,14 +29,14 @@ const guarded = await useServer(redis, { settings: { OWNER_CHECK: 'all' } })
 
 const statusOf = (hash: string): string => `/api/local-requests/${hash}/status`
 
-/** What has to be the same, whoever answers: all but the present moment. */
+/** The parts of a response that must be equal: all but the current time. */
 function told({ status, headers, text }: Response) {
   const { date, ...others } = headers
   expect(date).toBeDefined()
   return { status, headers: others, text: text.replace(/"estimated_remaining_time":\d+/, '') }
 }
 
-/** Asks plainly and in each other form, sees that they are told the same, and returns the answer. */
+/** Calls the status plainly and in every variant, expects equal responses and returns the first. */
 async function asked(hash: string, headers: Record<string, string> = {}, server: TestServer = plain) {
   const answer = await server.api.get(statusOf(hash)).set(headers)
   for (const query of ANYTHING)
@@ -53,29 +53,32 @@ const STATES = [
   ['cancelled', () => plain.given([{ type: 'cancel', by: 'user' }])],
 ] as const
 
-describe('the plain status call and one that Express answers are told the same', () => {
-  test.each(STATES)('of a request that is %s', async (status, given) => {
-    const answer = await asked(await given())
-    expect(answer.status).toBe(200)
-    expect(answer.body).toMatchObject({ status })
-    expect(answer.headers).toMatchObject({
-      'content-type': 'application/json; charset=utf-8',
-      'cache-control': 'no-store',
-      'referrer-policy': 'same-origin',
-      'x-content-type-options': 'nosniff',
-      etag: expect.stringMatching(/^"\d+"$/),
-    })
-    expect(answer.headers['content-security-policy']).toContain("default-src 'none'")
-  })
+describe('the fast path and Express answer a status call alike', () => {
+  test.each(STATES)(
+    'the fast path and Express give the same answer for a request that is %s',
+    async (status, given) => {
+      const answer = await asked(await given())
+      expect(answer.status).toBe(200)
+      expect(answer.body).toMatchObject({ status })
+      expect(answer.headers).toMatchObject({
+        'content-type': 'application/json; charset=utf-8',
+        'cache-control': 'no-store',
+        'referrer-policy': 'same-origin',
+        'x-content-type-options': 'nosniff',
+        etag: expect.stringMatching(/^"\d+"$/),
+      })
+      expect(answer.headers['content-security-policy']).toContain("default-src 'none'")
+    },
+  )
 
-  test('of requests that wait, with their places in the queue', async () => {
+  test('the fast path and Express give the same queue positions', async () => {
     for (const place of [1, 2, 3]) {
       const { hash } = (await plain.api.post('/api/local-requests').send(CREDIT_SCORE)).body
       expect((await asked(hash)).body).toMatchObject({ status: 'pending', queue_position: place })
     }
   })
 
-  test('of a request that another program has made, and changed', async () => {
+  test('the fast path and Express give the same answer for a record of another program', async () => {
     const hash = 'req_made-by-another-program'
     for (const progress of [30, 60]) {
       const theirs = JSON.stringify({ hash, service_slug: 'theirs', status: 'processing', progress })
@@ -84,18 +87,21 @@ describe('the plain status call and one that Express answers are told the same',
     }
   })
 
-  test.each(['"2"', 'W/"2"', '*', '"1", "2"'])('with the tag %s: 304', async (tag) => {
-    const answer = await asked(await plain.given([START]), { 'If-None-Match': tag })
-    expect(answer.status).toBe(304)
-    expect(answer.text).toBe('')
-    expect(answer.headers).toMatchObject({ etag: '"2"', 'cache-control': 'no-store', 'retry-after': '2' })
-  })
+  test.each(['"2"', 'W/"2"', '*', '"1", "2"'])(
+    'the fast path and Express answer 304 to the matching tag %s',
+    async (tag) => {
+      const answer = await asked(await plain.given([START]), { 'If-None-Match': tag })
+      expect(answer.status).toBe(304)
+      expect(answer.text).toBe('')
+      expect(answer.headers).toMatchObject({ etag: '"2"', 'cache-control': 'no-store', 'retry-after': '2' })
+    },
+  )
 
-  test.each(['"1"', 'nonsense', ''])('with the tag %j: the whole', async (tag) => {
+  test.each(['"1"', 'nonsense', ''])('the fast path and Express answer 200 to the tag %j', async (tag) => {
     expect((await asked(await plain.given([START]), { 'If-None-Match': tag })).status).toBe(200)
   })
 
-  test('of one that never was, or whose name no request has: 404', async () => {
+  test('the fast path and Express give the same 404 for an unknown request or invalid hash', async () => {
     for (const hash of [aHash(), 'req_short', 'otp:%7Bx%7D', '%00', '*', `req_${'x'.repeat(65)}`]) {
       const answer = await asked(hash)
       expect(answer.status).toBe(404)
@@ -104,13 +110,13 @@ describe('the plain status call and one that Express answers are told the same',
     }
   })
 
-  test('of one that is over: 410', async () => {
+  test('the fast path and Express give the same 410 for an expired request', async () => {
     const answer = await asked(aHash(Date.now() - TTL_SECONDS * 1000))
     expect(answer.status).toBe(410)
     expect(answer.body).toMatchObject({ code: 'request_expired' })
   })
 
-  test('where there is no text under its key, or nonsense: 500, and where it failed is logged', async () => {
+  test('the fast path and Express give the same 500 for an unreadable record and log it with its route', async () => {
     const [typed, nonsense] = [aHash(), aHash()]
     await client.lpush(keys.record(typed), 'not a text')
     await client.set(keys.record(nonsense), 'nonsense')
@@ -128,13 +134,13 @@ describe('the plain status call and one that Express answers are told the same',
     }
   })
 
-  test('in the language of whoever asks, also where it is refused', async () => {
+  test('the fast path and Express answer in the same language, also with errors', async () => {
     const persian = await asked(aHash(), { 'Accept-Language': 'fa' })
     const english = await asked(aHash(), { 'Accept-Language': 'en' })
     expect(persian.body.title).not.toBe(english.body.title)
   })
 
-  test('whatever cookies and headers of a browser come along', async () => {
+  test("the fast path and Express give the same answer with a browser's cookies and headers", async () => {
     const hash = await plain.given([START])
     const answer = await asked(hash, {
       Cookie: `halfway_session=${SESSION}`,
@@ -146,7 +152,7 @@ describe('the plain status call and one that Express answers are told the same',
   })
 })
 
-test('the plain status tells nothing private, in no state', async () => {
+test('the fast path answers without private fields in every state', async () => {
   for (const [, given] of STATES) {
     const { text, headers } = await plain.api.get(statusOf(await given())).expect(200)
     for (const hidden of [...Object.values(PRIVATE), 'request_data', 'user_id', 'session_id', 'owner_hash'])
@@ -154,8 +160,8 @@ test('the plain status tells nothing private, in no state', async () => {
   }
 })
 
-describe('another method', () => {
-  test('HEAD is told the headers of GET, and no more', async () => {
+describe('HEAD', () => {
+  test('a HEAD of the status has the headers of GET and no body', async () => {
     const hash = await plain.given([START])
     const { headers, text } = await plain.api.head(statusOf(hash)).expect(200)
     expect(text).toBeUndefined()
@@ -163,11 +169,14 @@ describe('another method', () => {
     expect({ ...headers, date: 0 }).toEqual({ ...whole, date: 0 })
   })
 
-  test.each(['post', 'put', 'patch', 'delete', 'options'] as const)('%s is refused: 405', async (method) => {
-    const { headers, body } = await plain.api[method](statusOf(await plain.given())).expect(405)
-    expect(headers.allow).toBe('GET, HEAD')
-    expect(body).toMatchObject({ code: 'method_not_allowed' })
-  })
+  test.each(['post', 'put', 'patch', 'delete', 'options'] as const)(
+    'the method %s on the status is refused with 405',
+    async (method) => {
+      const { headers, body } = await plain.api[method](statusOf(await plain.given())).expect(405)
+      expect(headers.allow).toBe('GET, HEAD')
+      expect(body).toMatchObject({ code: 'method_not_allowed' })
+    },
+  )
 })
 
 describe('with OWNER_CHECK=all', () => {
@@ -178,35 +187,41 @@ describe('with OWNER_CHECK=all', () => {
     })
 
   test.each([
-    ['nothing', {}],
-    ['a strange cookie', { Cookie: guarded.cookieOf('session-of-a-stranger') }],
-    ['a strange token', { Authorization: `Bearer ${'x'.repeat(32)}` }],
-  ])('a stranger with %s is refused, and learns nothing', async (_what, headers: Record<string, string>) => {
-    const answer = await asked(await owned(), headers, guarded)
-    expect(answer.status).toBe(403)
-    expect(answer.body).toMatchObject({ code: 'not_owner' })
-    expect(answer.text).not.toContain('processing')
-  })
+    ['no credentials', {}],
+    ["another session's cookie", { Cookie: guarded.cookieOf('session-of-a-stranger') }],
+    ['another token', { Authorization: `Bearer ${'x'.repeat(32)}` }],
+  ])(
+    'OWNER_CHECK=all: the status is refused to a stranger with %s',
+    async (_what, headers: Record<string, string>) => {
+      const answer = await asked(await owned(), headers, guarded)
+      expect(answer.status).toBe(403)
+      expect(answer.body).toMatchObject({ code: 'not_owner' })
+      expect(answer.text).not.toContain('processing')
+    },
+  )
 
   test.each([
     ['cookie', { Cookie: guarded.cookieOf(SESSION) }],
     ['token', { Authorization: `Bearer ${TOKEN}` }],
-  ])('the owner is answered by their %s', async (_what, headers: Record<string, string>) => {
-    const answer = await asked(await owned(), headers, guarded)
-    expect(answer.status).toBe(200)
-    expect(answer.body).toMatchObject({ status: 'processing' })
-  })
+  ])(
+    'OWNER_CHECK=all: the owner gets the status with their %s',
+    async (_what, headers: Record<string, string>) => {
+      const answer = await asked(await owned(), headers, guarded)
+      expect(answer.status).toBe(200)
+      expect(answer.body).toMatchObject({ status: 'processing' })
+    },
+  )
 })
 
 describe('with ALLOWED_ORIGINS', () => {
-  test('whoever names no site is told that the answer depends on it', async () => {
+  test('ALLOWED_ORIGINS: a status call without Origin varies on Origin', async () => {
     const answer = await asked(await friendly.given([START]), {}, friendly)
     expect(answer.status).toBe(200)
     expect(answer.headers.vary).toMatch(/\bOrigin\b/)
     expect(answer.headers).not.toHaveProperty('access-control-allow-origin')
   })
 
-  test('a page of an allowed site may read it, also why it was refused', async () => {
+  test('ALLOWED_ORIGINS: a page of an allowed site can read the status and its errors', async () => {
     for (const hash of [await friendly.given([START]), aHash()]) {
       const { headers } = await asked(hash, { Origin: FRIEND, 'Sec-Fetch-Site': 'cross-site' }, friendly)
       expect(headers['access-control-allow-origin']).toBe(FRIEND)
@@ -216,19 +231,19 @@ describe('with ALLOWED_ORIGINS', () => {
     }
   })
 
-  test('a page of another site may not', async () => {
+  test('ALLOWED_ORIGINS: a page of another site cannot read the status', async () => {
     const { headers } = await asked(await friendly.given([START]), { Origin: STRANGER }, friendly)
     expect(headers).not.toHaveProperty('access-control-allow-origin')
   })
 
-  test('without it nothing depends on the site', async () => {
+  test('without ALLOWED_ORIGINS a status call does not vary on Origin', async () => {
     const { headers } = await asked(await plain.given([START]), { Origin: FRIEND })
     expect(headers.vary ?? '').not.toMatch(/\bOrigin\b/)
     expect(headers).not.toHaveProperty('access-control-allow-origin')
   })
 })
 
-describe('who answers', () => {
+describe('which calls take the fast path', () => {
   const always: RequestHandler = (_req, res, next) => {
     res.setHeader('X-Always', 'yes')
     next()
@@ -249,7 +264,7 @@ describe('who answers', () => {
     return supertest(`http://127.0.0.1:${(http.address() as AddressInfo).port}`)
   }
 
-  test('is not Express where it is asked plainly', async () => {
+  test('a plain status call is answered before Express', async () => {
     const api = await served(async () => {})
     const hash = aHash()
     const { text, headers } = await api.get(statusOf(hash)).set('If-None-Match', '"3", W/"7"')
@@ -257,7 +272,7 @@ describe('who answers', () => {
     expect(headers['x-always']).toBe('yes')
   })
 
-  test('is Express for all else', async () => {
+  test('a status call with options, another method or another path goes to Express', async () => {
     const reached: string[] = []
     const api = await served(async (hash) => void reached.push(hash))
     const hash = aHash()
@@ -280,11 +295,11 @@ describe('who answers', () => {
     expect(reached).toEqual([])
   })
 
-  test('is Express where calls are logged, or nobody else may read', async () => {
+  test('all status calls go to Express with debug logs or OWNER_CHECK=all', async () => {
     const logging = await useServer(redis, { log: collectLog('debug').log })
     const byExpress = async (server: TestServer, query = ''): Promise<boolean> => {
       const seen = new Promise<boolean>((resolve) => {
-        // Express hangs itself on what it takes.
+        // Express adds properties to the requests it handles.
         server.http.once('request', (_req, res) => resolve('app' in res))
       })
       await server.api.get(`${statusOf(aHash())}${query}`)
@@ -297,7 +312,7 @@ describe('who answers', () => {
     expect(await byExpress(logging)).toBe(true)
   })
 
-  test('is Express where it could not be answered', async () => {
+  test('a status call that fails on the fast path is answered by Express', async () => {
     const api = await served(async () => {
       throw new AppError('storage_unavailable')
     })
@@ -305,16 +320,19 @@ describe('who answers', () => {
   })
 })
 
-// Last: the Redis of this file comes back empty.
-test.runIf(onRealRedis)('while Redis is away both say so, and answer once it is back', async () => {
-  const hash = await plain.given([START])
-  await redis.goAway()
-  const answer = await plain.api.get(statusOf(hash))
-  expect(told(await plain.api.get(`${statusOf(hash)}?wait=0`))).toEqual(told(answer))
-  expect(answer.status).toBe(503)
-  expect(answer.body).toMatchObject({ code: 'storage_unavailable', retryable: true })
-  expect(answer.headers).toMatchObject({ 'retry-after': '5', 'cache-control': 'no-store' })
-  await redis.comeBack()
-  // Nothing is left there of it, and the 404 is an answer of Redis.
-  await expect.poll(async () => (await asked(hash)).status, { timeout: 5000, interval: 20 }).toBe(404)
-})
+// Last in this file, because its Redis restarts empty.
+test.runIf(onRealRedis)(
+  'while Redis is down the fast path and Express answer 503, and again normally once it is back',
+  async () => {
+    const hash = await plain.given([START])
+    await redis.goAway()
+    const answer = await plain.api.get(statusOf(hash))
+    expect(told(await plain.api.get(`${statusOf(hash)}?wait=0`))).toEqual(told(answer))
+    expect(answer.status).toBe(503)
+    expect(answer.body).toMatchObject({ code: 'storage_unavailable', retryable: true })
+    expect(answer.headers).toMatchObject({ 'retry-after': '5', 'cache-control': 'no-store' })
+    await redis.comeBack()
+    // The restarted Redis is empty, so 404 is its answer.
+    await expect.poll(async () => (await asked(hash)).status, { timeout: 5000, interval: 20 }).toBe(404)
+  },
+)

@@ -14,11 +14,11 @@ const statusUrl = (hash: string, query = ''): string => `/api/local-requests/${h
 const look = (hash: string, query = '') => api.get(statusUrl(hash, query))
 const COMPLETE = { type: 'complete', attempt: 1, result: { score: 712 } } as const
 
-/** Resolves once the server follows a request for the one who waits. */
+/** Resolves once the server watches a request for the long poll. */
 const somebodyWaits = (): Promise<void> => eventually(() => expect(live.size).toBe(1))
 
 describe('the status', () => {
-  test('is the public view, with everything the contract names and nothing else', async () => {
+  test('the status is the public view with exactly the documented fields', async () => {
     const hash = await given([
       START,
       { type: 'progress', attempt: 1, progress: 50, step: 'second', message: 'حل کپچا...' },
@@ -61,7 +61,7 @@ describe('the status', () => {
     })
   })
 
-  test('tells nothing private, in no state', async () => {
+  test('the status has no private fields in any state', async () => {
     const hashes = [
       await given(),
       await given([START, ASK]),
@@ -84,7 +84,7 @@ describe('the status', () => {
     }
   })
 
-  test('shows the open question while a code is waited for, and only then', async () => {
+  test('the status has otp_data only while a code is awaited', async () => {
     const hash = await given([START, ASK])
     const asked = await look(hash)
     expect(asked.body).toMatchObject({ status: 'otp_required', requires_otp: true })
@@ -107,7 +107,7 @@ describe('the status', () => {
     })
   })
 
-  test('is never kept by a cache, and says when to look again as long as there is something to come', async () => {
+  test('the status is uncached and has Retry-After until the final state', async () => {
     const retryAfter = async (hash: string): Promise<string | undefined> => {
       const { headers } = await look(hash)
       expect(headers['cache-control']).toBe('no-store')
@@ -119,26 +119,26 @@ describe('the status', () => {
     expect(await retryAfter(await given([START, COMPLETE]))).toBeUndefined()
   })
 
-  test('shows the place in the queue until a worker comes: 1 is next', async () => {
+  test('the status has the queue position until a worker starts; 1 is next', async () => {
     const submitted: string[] = []
     for (let n = 0; n < 3; n++)
       submitted.push((await api.post('/api/local-requests').send(CREDIT_SCORE)).body.hash)
     const positions = async () =>
       Promise.all(submitted.map(async (hash) => (await look(hash)).body.queue_position))
     expect(await positions()).toEqual([1, 2, 3])
-    // As a worker does that takes the next one.
+    // What a worker does when it takes the next job.
     expect((await redis.zpopmin('halfway:inquiries:prioritized'))[0]).toBe(submitted[0])
     await apply(submitted[0] as string, START)
     expect(await positions()).toEqual([null, 1, 2])
   })
 
-  test('leaves the connection open for the next look, longer than a proxy keeps it', async () => {
+  test('the status call keeps its connection alive for longer than a proxy does', async () => {
     const res = await fetch(address + statusUrl(await given([START])))
     expect(res.headers.get('connection')).toBe('keep-alive')
     expect(res.headers.get('keep-alive')).toBe('timeout=75')
   })
 
-  test('of a request that another program made is shown just the same', async () => {
+  test('the status of a foreign record has the same form', async () => {
     const hash = 'req_made-by-another-program'
     await redis.setex(
       keys.record(hash),
@@ -155,7 +155,7 @@ describe('the status', () => {
 })
 
 describe('an ETag', () => {
-  test('is strong, follows the version, and spares the answer', async () => {
+  test('the ETag is strong, follows the version, and gives 304 when it matches', async () => {
     const hash = await given([START])
     const first = await look(hash)
     expect(first.headers.etag).toBe('"2"')
@@ -167,7 +167,7 @@ describe('an ETag', () => {
     expect(newer.headers.etag).toBe('"3"')
   })
 
-  test('is found in a list, as a weak one, and in the star', async () => {
+  test('If-None-Match matches in a list, as a weak tag and as *', async () => {
     const hash = await given([START])
     for (const tags of ['"1", "2"', 'W/"2"', '*', '"7" , W/"2"'])
       await look(hash).set('If-None-Match', tags).expect(304)
@@ -175,7 +175,7 @@ describe('an ETag', () => {
       await look(hash).set('If-None-Match', tags).expect(200)
   })
 
-  test('changes with the place in the queue too', async () => {
+  test('the ETag changes with the queue position', async () => {
     await redis.del('halfway:inquiries:prioritized')
     const [first, second] = [
       (await api.post('/api/local-requests').send(CREDIT_SCORE)).body.hash,
@@ -193,21 +193,21 @@ describe('an ETag', () => {
   })
 })
 
-describe('waiting for something newer', () => {
-  test('is answered at once when there is something already', async () => {
+describe('the long poll', () => {
+  test('a long poll returns immediately when a newer version exists', async () => {
     const hash = await given([START, step(10)])
     const res = await look(hash, '?after=2&wait=25').expect(200)
     expect(res.body.version).toBe(3)
   })
 
-  test('is answered as soon as there is', async () => {
+  test('a long poll returns as soon as a newer version exists', async () => {
     const hash = await given([START])
     const answer = look(hash, '?after=2&wait=25').then((res) => res)
     await somebodyWaits()
     const written = performance.now()
     await apply(hash, step(10))
     const res = await answer
-    // Far from the end of the wait.
+    // Long before the end of the wait.
     expect(performance.now() - written).toBeLessThan(15_000)
     expect({ status: res.status, ...res.body }).toMatchObject({
       status: 'processing',
@@ -217,7 +217,7 @@ describe('waiting for something newer', () => {
     expect(res.headers.etag).toBe('"3"')
   })
 
-  test('hears what another program writes', async () => {
+  test('a long poll returns a write of another program', async () => {
     const hash = await given([START])
     const answer = look(hash, '?after=2&wait=25').then((res) => res)
     await somebodyWaits()
@@ -225,7 +225,7 @@ describe('waiting for something newer', () => {
     expect((await answer).body.progress).toBe(77)
   })
 
-  test('ends with 304 when nothing came, and not before its time', async () => {
+  test('a long poll without a newer version ends with 304 after its wait', async () => {
     const hash = await given([START])
     const begun = performance.now()
     const res = await look(hash, '?after=2&wait=1').expect(304)
@@ -233,7 +233,7 @@ describe('waiting for something newer', () => {
     expect(res.headers.etag).toBe('"2"')
   })
 
-  test('takes the version from an ETag as well', async () => {
+  test('a long poll takes the version from If-None-Match', async () => {
     const hash = await given([START])
     const answer = look(hash, '?wait=25')
       .set('If-None-Match', '"2"')
@@ -243,7 +243,7 @@ describe('waiting for something newer', () => {
     expect((await answer).body.version).toBe(3)
   })
 
-  test('without a wait is answered at once: newer, or 304', async () => {
+  test('after without wait returns immediately: a newer version or 304', async () => {
     const hash = await given([START])
     await look(hash, '?after=1').expect(200)
     await look(hash, '?after=2').expect(304)
@@ -251,13 +251,13 @@ describe('waiting for something newer', () => {
     await look(hash, '?wait=25').expect(200)
   })
 
-  test('ends with 410 when the request does', async () => {
+  test('a long poll ends with 410 when the request expires', async () => {
     const hash = await given([], { now: Date.now() - TTL_SECONDS * 1000 + 300 })
     const res = await look(hash, '?after=1&wait=25').expect(410)
     expect(res.body.code).toBe('request_expired')
   })
 
-  test('follows nothing any more once everybody is answered or gone', async () => {
+  test('finished and aborted long polls leave no subscription', async () => {
     const hash = await given([START])
     const abort = new AbortController()
     const gone = fetch(address + statusUrl(hash, '?after=2&wait=25'), { signal: abort.signal }).catch(
@@ -281,14 +281,14 @@ describe('waiting for something newer', () => {
     'after=1&wait=1e1',
     'wait=x',
     'after[]=1&after[]=2&wait=99',
-  ])('is refused when it says %s', async (query) => {
+  ])('a status call with the invalid parameter %s is refused with 400', async (query) => {
     const res = await look(await given([START]), `?${query}`).expect(400)
     expect(res.body).toMatchObject({ status: 400, code: 'invalid_parameter' })
   })
 })
 
-describe('a status that is not there', () => {
-  test('never was: 404', async () => {
+describe('the status of a missing request', () => {
+  test('the status of an unknown request is 404', async () => {
     for (const hash of [aHash(), 'req_of-another-program-1']) {
       const res = await look(hash)
         .expect(404)
@@ -297,13 +297,13 @@ describe('a status that is not there', () => {
     }
   })
 
-  test('is over: 410, though nothing is stored of it', async () => {
+  test('the status of an expired request is 410, although nothing is stored', async () => {
     const res = await look(aHash(Date.now() - TTL_SECONDS * 1000)).expect(410)
     expect(res.body).toMatchObject({ status: 410, code: 'request_expired' })
     await look(aHash(Date.now() - TTL_SECONDS * 1000 + 10_000)).expect(404)
   })
 
-  test('ends by itself with the life that the settings give it', async () => {
+  test('the status is 410 once REQUEST_TTL has passed', async () => {
     const short = await useServer(testRedis, { settings: { REQUEST_TTL: '1' } })
     const { hash } = (await short.api.post('/api/local-requests').send(CREDIT_SCORE)).body
     await short.api.get(statusUrl(hash)).expect(200)
@@ -312,7 +312,7 @@ describe('a status that is not there', () => {
     await short.stop()
   })
 
-  test('has a name that no request has: 404, and no other key is read', async () => {
+  test('the status of an invalid hash is 404 and reads no other key', async () => {
     await redis.set('halfway:otp:{local_request:req_x}', '424242')
     for (const hash of [
       'req_',
@@ -329,14 +329,14 @@ describe('a status that is not there', () => {
 })
 
 describe('the status call', () => {
-  test('answers HEAD like GET without the body', async () => {
+  test('a HEAD of the status is answered like GET without the body', async () => {
     const hash = await given([START])
     const res = await api.head(statusUrl(hash)).expect(200)
     expect(res.headers).toMatchObject({ etag: '"2"', 'content-type': 'application/json; charset=utf-8' })
     await api.head(statusUrl(aHash())).expect(404)
   })
 
-  test('knows no other method, and says so', async () => {
+  test('the status call refuses methods other than GET and HEAD', async () => {
     const hash = await given([START])
     for (const method of ['post', 'put', 'patch', 'delete', 'options'] as const) {
       const res = await api[method](statusUrl(hash)).expect(405)
@@ -346,8 +346,8 @@ describe('the status call', () => {
   })
 })
 
-// Last: the Redis of this file comes back empty.
-test.runIf(onRealRedis)('while Redis is away the answer is 503, also for who is waiting', async () => {
+// Last in this file, because its Redis restarts empty.
+test.runIf(onRealRedis)('while Redis is down the status and a long poll are 503', async () => {
   const hash = await given([START])
   await testRedis.goAway()
   for (const query of ['', '?after=2&wait=25']) {

@@ -1,6 +1,6 @@
 /**
- * Another program leaves values in Redis that are no text, no JSON, of the wrong type or far too large. Every way to look
- * at the request or to act on it answers, the processes go on, and the next write of ours mends the record.
+ * Another program stores values in Redis that are no text, no JSON, of the wrong type or far too large. Every call still
+ * answers, the processes keep running, and the next own write repairs the record.
  */
 import { io } from 'socket.io-client'
 import { describe, expect, it } from 'vitest'
@@ -17,22 +17,22 @@ const server = await useServer(redis)
 const client = await redis.connections.connect('patient')
 const cli = useCli(redis)
 
-/** More commands than every call of one case needs, and far fewer than a loop sends in a second. */
+/** More Redis commands than one case needs, and far fewer than a retry loop sends in a second. */
 const MAX_COMMANDS = 600
 
-/** 'سلام' as Windows-1256 has it. */
+/** 'سلام' in Windows-1256. */
 const WINDOWS_1256 = Buffer.from([0xd3, 0xe1, 0xc7, 0xe3])
 const LATIN_1 = Buffer.from('Größe', 'latin1')
 
 type Fields = Record<string, unknown>
-/** What a foreign program makes of the record that it has read. */
+/** Overwrites a record as a foreign program does. */
 type Write = (key: string, fields: Fields) => Promise<unknown>
 
 const setTo =
   (value: string | Buffer): Write =>
   (key) =>
     client.setex(key, 1800, value)
-/** The record as JSON, `MESSAGE` replaced by these bytes. */
+/** The record as JSON with these bytes as its message. */
 const withMessage =
   (bytes: Buffer): Write =>
   (key, fields) => {
@@ -46,7 +46,7 @@ const withJson =
   (key, fields) =>
     client.setex(key, 1800, change(JSON.stringify({ ...fields, current_message: 'Theirs' })))
 const withField = (json: string): Write => withJson((record) => `${record.slice(0, -1)},${json}}`)
-/** Deletes the record and does what makes a value of another type. */
+/** Deletes the record and creates a value of another type. */
 const instead =
   (make: (key: string) => Promise<unknown>): Write =>
   async (key) => {
@@ -54,7 +54,7 @@ const instead =
     await make(key)
   }
 
-/** Read as a record, with the message that is to be shown. */
+/** Values that are readable as a record, with the expected message. */
 const READABLE: [name: string, Write, message: string][] = [
   ['Windows-1256', withMessage(WINDOWS_1256), '\ufffd\ufffd\ufffd\ufffd'],
   ['Latin-1', withMessage(LATIN_1), 'Gr\ufffd\ufffde'],
@@ -68,7 +68,7 @@ const READABLE: [name: string, Write, message: string][] = [
   ['numbers like 1e400', withField('"progress":1e400,"version":1e400,"estimated_duration":-1e400'), 'Theirs'],
 ]
 
-/** No record at all: the last good state is shown. */
+/** Values that are no record: the last valid state is shown. */
 const NONSENSE: [name: string, Write][] = [
   ['an empty string', setTo('')],
   ['bytes that are no text', setTo(Buffer.from([0xff, 0xfe, 0x00, 0x80]))],
@@ -89,7 +89,7 @@ const NONSENSE: [name: string, Write][] = [
     : []),
 ]
 
-/** Every way to look at a request; each answers with the version and the message that it shows. */
+/** Every way to read a request; each returns version and message. */
 const LOOKS: Record<string, (hash: string) => Promise<{ version: number; current_message: string | null }>> =
   {
     status: async (hash) => (await server.api.get(`/api/local-requests/${hash}/status`).expect(200)).body,
@@ -117,12 +117,12 @@ const page = (hash: string) =>
 
 async function aRunning(): Promise<{ hash: string; fields: Fields }> {
   const hash = await server.given([START, step(30, 'Good')], { service_slug: 'credit-score-rating' })
-  // The server knows it before anything happens to it.
+  // The server has it cached before it is overwritten.
   await server.api.get(`/api/local-requests/${hash}/status`).expect(200)
   return { hash, fields: JSON.parse((await client.get(keys.record(hash))) as string) }
 }
 
-/** How many commands Redis was given meanwhile, those that only keep connections alive left out. */
+/** The number of Redis commands during `work`, without PING. */
 async function commandsOf(work: () => Promise<unknown>): Promise<number> {
   if (!onRealRedis) {
     await work()
@@ -139,7 +139,7 @@ async function commandsOf(work: () => Promise<unknown>): Promise<number> {
 const isOurs = async (hash: string): Promise<boolean> =>
   decodeRecord((await client.get(keys.record(hash))) ?? '') !== null
 
-/** Looks in every way, lists, moves on and cancels; returns what was shown before and after the next write. */
+/** Reads in every way, writes and cancels; returns the messages that were shown before the write. */
 async function lookAndAct(hash: string) {
   const shown: Record<string, unknown> = {}
   for (const [way, look] of Object.entries(LOOKS)) shown[way] = (await look(hash)).current_message
@@ -156,24 +156,27 @@ async function lookAndAct(hash: string) {
 const inEveryWay = (message: string) => Object.fromEntries(Object.keys(LOOKS).map((way) => [way, message]))
 
 describe('a record that another program has written', () => {
-  it.each(READABLE)('with %s is shown in every way, and mended', async (_name, write, message) => {
-    const { hash, fields } = await aRunning()
-    let shown: Record<string, unknown> = {}
-    const commands = await commandsOf(async () => {
-      await write(keys.record(hash), fields)
-      await client.publish(keys.channel(hash), (await client.getBuffer(keys.record(hash))) as Buffer)
-      const listed = await cli.run('list')
-      expect(listed).toMatchObject({ code: 0 })
-      expect(listed.out).toContain(hash)
-      expect(await cli.run('show', hash)).toMatchObject({ code: 0 })
-      shown = await lookAndAct(hash)
-    })
-    expect(shown).toEqual(inEveryWay(message))
-    expect(commands).toBeLessThan(MAX_COMMANDS)
-  })
+  it.each(READABLE)(
+    'a foreign record with %s is shown in status, event stream and socket, and repaired',
+    async (_name, write, message) => {
+      const { hash, fields } = await aRunning()
+      let shown: Record<string, unknown> = {}
+      const commands = await commandsOf(async () => {
+        await write(keys.record(hash), fields)
+        await client.publish(keys.channel(hash), (await client.getBuffer(keys.record(hash))) as Buffer)
+        const listed = await cli.run('list')
+        expect(listed).toMatchObject({ code: 0 })
+        expect(listed.out).toContain(hash)
+        expect(await cli.run('show', hash)).toMatchObject({ code: 0 })
+        shown = await lookAndAct(hash)
+      })
+      expect(shown).toEqual(inEveryWay(message))
+      expect(commands).toBeLessThan(MAX_COMMANDS)
+    },
+  )
 
   it.each(NONSENSE)(
-    'as %s is shown as its last good state, and mended',
+    'a record overwritten with %s shows its last valid state and is repaired by the next write',
     { timeout: 30_000 },
     async (_name, write) => {
       const { hash, fields } = await aRunning()
@@ -181,7 +184,7 @@ describe('a record that another program has written', () => {
       const commands = await commandsOf(async () => {
         await write(keys.record(hash), fields)
         await client.publish(keys.channel(hash), '{}')
-        // A process that knows nothing of it says so, and goes on with the others.
+        // A process without a cached state reports the record and goes on with the others.
         expect(await cli.run('list')).toMatchObject({ code: 0 })
         expect((await cli.run('show', hash)).err).not.toBe('')
         shown = await lookAndAct(hash)
@@ -191,7 +194,7 @@ describe('a record that another program has written', () => {
     },
   )
 
-  it('under the name of another request is never written to that one', async () => {
+  it("a record stored under another request's key is never written to its own key", async () => {
     const [one, other] = [await aRunning(), await aRunning()]
     const raw = (await client.get(keys.record(one.hash))) as string
     await client.setex(keys.record(other.hash), 1800, raw)
@@ -201,8 +204,8 @@ describe('a record that another program has written', () => {
   })
 })
 
-describe('the count of what an address has sent', () => {
-  it('begins anew where another program has put a list in its place', async () => {
+describe('the rate limit counter of an address', () => {
+  it('a rate limit counter that another program replaced by a list restarts at one', async () => {
     const address = '203.0.113.7'
     const submit = () =>
       server.api.post('/api/local-requests').set('X-Forwarded-For', address).send(CREDIT_SCORE)

@@ -22,7 +22,7 @@ const redis = await testRedis.connections.connect('patient')
 const settings = { SUBJECT_CODES_PER_HOUR: '5', SUBJECT_WRONG_CODES_PER_HOUR: '10' }
 const { api, apply, given, store } = await useServer(testRedis, { settings, log })
 
-/** Each test asks somebody else. */
+/** Each test uses another subject. */
 let made = 0
 const aMobile = (): string => `0912${String(++made).padStart(7, '0')}`
 const NATIONAL_CODE = '0012345679'
@@ -53,8 +53,8 @@ async function asked(mobile: string): Promise<string> {
   return hash
 }
 
-describe('codes for one person', () => {
-  test('are sent five times an hour, however many requests are submitted at once', async () => {
+describe('the limit of codes per subject', () => {
+  test('a subject gets at most five codes an hour, also with concurrent submits', async () => {
     const mobile = aMobile()
     const answers = await Promise.all(Array.from({ length: 50 }, () => submit(mobile)))
     expect(answers.filter(({ status }) => status === 202)).toHaveLength(5)
@@ -70,7 +70,7 @@ describe('codes for one person', () => {
     expect(wait).toBeLessThanOrEqual(3600)
   })
 
-  test('count over all services and however the number is written, and nobody else pays for it', async () => {
+  test('codes of a subject count across services and spellings of the number, apart from other subjects', async () => {
     const mobile = aMobile()
     for (const form of [mobile, mobile.replace(/^0/, '+98'), mobile.replace(/^0/, '۰')]) await submitted(form)
     await statement(mobile).expect(202)
@@ -79,7 +79,7 @@ describe('codes for one person', () => {
     await submit(aMobile()).expect(202)
   })
 
-  test('count in a batch, where each request is answered for itself', async () => {
+  test('codes of a subject count in a batch, request by request', async () => {
     const mobile = aMobile()
     const one = {
       service_slug: 'credit-score-rating',
@@ -92,7 +92,7 @@ describe('codes for one person', () => {
     expect(body).toMatchObject({ accepted: 5, refused: 3 })
   })
 
-  test('of requests that are scheduled count when these are due', async () => {
+  test('codes of scheduled requests count at their due time', async () => {
     const mobile = aMobile()
     const in_seconds = 7200
     for (let i = 0; i < 5; i++) await submitted(mobile, { delay: in_seconds })
@@ -100,7 +100,7 @@ describe('codes for one person', () => {
     await submit(mobile).expect(202)
   })
 
-  test('are refused on the form, at the field, in both languages', async () => {
+  test('a form over the limit of codes is refused at the field, in both languages', async () => {
     const mobile = aMobile()
     for (let i = 0; i < 5; i++) await submitted(mobile)
     for (const [lang, words] of [
@@ -122,7 +122,7 @@ describe('codes for one person', () => {
     }
   })
 
-  test('are given back by a request that ended before a code can have been sent', async () => {
+  test('a request that ends before its bot started gives its code back', async () => {
     const mobile = aMobile()
     const hashes = await Promise.all(Array.from({ length: 5 }, () => submitted(mobile)))
     const [cancelled = '', failed = ''] = hashes
@@ -134,7 +134,7 @@ describe('codes for one person', () => {
     await submit(mobile).expect(429)
   })
 
-  test('are not given back by one that is cancelled while its bot is at work', async () => {
+  test('a request cancelled while its bot works does not give its code back', async () => {
     const mobile = aMobile()
     for (let i = 0; i < 5; i++) {
       const hash = await submitted(mobile)
@@ -144,7 +144,7 @@ describe('codes for one person', () => {
     await submit(mobile).expect(429)
   })
 
-  test('count when the person has another one sent, which is refused with the countdown', async () => {
+  test('resends count as codes, and are refused over the limit with the time to wait', async () => {
     const mobile = aMobile()
     const subject = (await store.read(await submitted(mobile)))?.record.subject
     const hash = await given([START, ASK], { now: Date.now() - 31_000, subject, service: creditScoreRating })
@@ -161,14 +161,14 @@ describe('codes for one person', () => {
     expect(load(page.text)('main').text()).toContain('Too many codes were sent or mistyped within an hour.')
   })
 
-  test('that are refused by the request itself do not count', async () => {
+  test('resends that the request itself refuses do not count', async () => {
     const mobile = aMobile()
     const hash = await asked(mobile)
     for (let i = 0; i < 10; i++) expect((await resend(hash).expect(429)).body.code).toBe('resend_not_yet')
     for (let i = 0; i < 4; i++) await submitted(mobile)
   })
 
-  test('count where the bot had one sent that nobody asked for', async () => {
+  test('codes that the bot sends on its own count', async () => {
     const mobile = aMobile()
     const hash = await asked(mobile)
     await typed(hash).expect(202)
@@ -177,7 +177,7 @@ describe('codes for one person', () => {
     await submit(mobile).expect(429)
   })
 
-  test('are not sent by sending a failed request again', async () => {
+  test('retrying a failed request over the limit of codes is refused', async () => {
     const mobile = aMobile()
     const hash = await submitted(mobile)
     await apply(hash, START)
@@ -199,7 +199,7 @@ describe('codes for one person', () => {
   })
 })
 
-describe('wrong codes for one person', () => {
+describe('the limit of wrong codes per subject', () => {
   const wrong = async (hash: string, times: number): Promise<void> => {
     for (let i = 0; i < times; i++) {
       await typed(hash).expect(202)
@@ -207,7 +207,7 @@ describe('wrong codes for one person', () => {
     }
   }
 
-  test('are taken ten times an hour over all requests; then a code is refused and reaches no bot', async () => {
+  test('a subject may enter ten wrong codes an hour over all requests; further codes reach no bot', async () => {
     const mobile = aMobile()
     const hashes: string[] = []
     for (let i = 0; i < 5; i++) hashes.push(await asked(mobile))
@@ -221,7 +221,7 @@ describe('wrong codes for one person', () => {
     expect((await store.read(a))?.record.status).toBe('otp_required')
   })
 
-  test('are not more when they are typed at the same time', async () => {
+  test('concurrent wrong codes do not exceed the limit of a subject', async () => {
     const mobile = aMobile()
     const hashes = []
     for (let i = 0; i < 5; i++) hashes.push(await asked(mobile))
@@ -229,12 +229,12 @@ describe('wrong codes for one person', () => {
     await wrong(hashes[1] as string, 2)
     await wrong(hashes[2] as string, 2)
     await wrong(hashes[3] as string, 1)
-    // Three are left for five.
+    // Three attempts are left for five codes.
     const answers = await Promise.all(hashes.map((hash) => typed(hash)))
     expect(answers.map(({ status }) => status).sort()).toEqual([202, 202, 202, 429, 429])
   })
 
-  test('are not those that were right', async () => {
+  test('correct codes do not count as wrong codes', async () => {
     const mobile = aMobile()
     for (let i = 0; i < 3; i++) {
       const hash = await asked(mobile)
@@ -245,7 +245,7 @@ describe('wrong codes for one person', () => {
     expect(await redis.zcard(count)).toBe(0)
   })
 
-  test('are not those that two tabs send for the same question: one is taken', async () => {
+  test('of two concurrent codes for one prompt only the accepted one counts', async () => {
     const mobile = aMobile()
     const hash = await asked(mobile)
     await Promise.all([typed(hash), typed(hash), typed(hash)])
@@ -254,8 +254,8 @@ describe('wrong codes for one person', () => {
   })
 })
 
-describe('the number', () => {
-  test('stands in Redis only in what was sent, and in no view or log', async () => {
+describe('the stored phone number', () => {
+  test('the phone number is in Redis only in request_data, and in no view or log', async () => {
     const mobile = aMobile()
     const hash = await asked(mobile)
     await typed(hash).expect(202)
@@ -269,7 +269,7 @@ describe('the number', () => {
     expect(logged.join('')).not.toContain(mobile.slice(1))
   })
 
-  test('is forgotten an hour after what was counted last', async () => {
+  test('the counters of a subject expire an hour after the last count', async () => {
     const hash = await asked(aMobile())
     const count = keys.subject('codes', (await store.read(hash))?.record.subject ?? '')
     const left = await redis.pttl(count)
@@ -278,7 +278,7 @@ describe('the number', () => {
   })
 })
 
-test('a store that anybody opens counts what it has to', async () => {
+test('a store opened without limits still counts per subject', async () => {
   const mobile = aMobile()
   const hash = await asked(mobile)
   const other = createRequestStore({ redis, ttlSeconds: TTL_SECONDS })

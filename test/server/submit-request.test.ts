@@ -20,7 +20,7 @@ const readRecord = async (hash: string): Promise<RequestRecord> =>
 const aKey = (): string => `key-${Math.random()}`
 
 describe('a submitted request', () => {
-  test('is accepted: where to look, when to look again, and how it stands', async () => {
+  test('a submit returns 202 with its URLs, Retry-After and the public view', async () => {
     const res = await submit().expect(202)
     const { hash } = res.body
     expect(isRequestHash(hash)).toBe(true)
@@ -43,7 +43,7 @@ describe('a submitted request', () => {
     expect(view).toMatchObject({ status: 'pending', progress: 0, version: 1, attempt: 0, max_attempts: 3 })
   })
 
-  test('lies in Redis as the contract says, and ends when it says', async () => {
+  test('a submitted request is stored as documented and expires at expires_at', async () => {
     const before = Date.now()
     const { hash } = (await submit()).body
     const record = await readRecord(hash)
@@ -95,23 +95,23 @@ describe('a submitted request', () => {
     expect(await redis.ttl(keys.list)).toBeGreaterThan(1790)
   })
 
-  test('has a job under its own name, and that is all there is to it', async () => {
+  test('a submitted request has one job, whose id is the hash and which has no data', async () => {
     const { hash } = (await submit()).body
     const job = await redis.hgetall(`halfway:inquiries:${hash}`)
     expect(JSON.parse(job.data ?? '')).toEqual({})
-    // The record counts attempts, nobody else.
+    // Only the record counts attempts.
     expect(JSON.parse(job.opts ?? '')).not.toHaveProperty('backoff')
     expect(JSON.stringify(job)).not.toContain('09123456789')
   })
 
-  test('belongs to the session of the browser that sent it', async () => {
+  test('a submitted request belongs to the session of the browser', async () => {
     const session = 'session-with-21-chars'
     const res = await submit().set('Cookie', `other=1; ${cookieOf(session)}`)
     expect((await readRecord(res.body.hash)).session_id).toBe(session)
     expect(JSON.stringify(res.body)).not.toContain(session)
   })
 
-  test('is read whatever keyboard its digits came from', async () => {
+  test('a submit accepts Persian and Arabic digits', async () => {
     for (const request_data of [
       { mobile: '۰۹۱۲۳۴۵۶۷۸۹', national_code: '۰۰۱۲۳۴۵۶۷۹' },
       { mobile: '٠٩١٢٣٤٥٦٧٨٩', national_code: '٠٠١٢٣٤٥٦٧٩' },
@@ -122,7 +122,7 @@ describe('a submitted request', () => {
     }
   })
 
-  test('is another one each time, and queues behind those before', async () => {
+  test('repeated submits without a key create a request each, queued in order', async () => {
     const first = (await submit()).body
     const second = (await submit()).body
     expect(second.hash).not.toBe(first.hash)
@@ -130,7 +130,7 @@ describe('a submitted request', () => {
   })
 })
 
-describe('a submit is refused', () => {
+describe('a refused submit', () => {
   const refused = async (body: object, status: number) => {
     const before = await redis.llen(keys.list)
     const res = await submit(body)
@@ -144,7 +144,7 @@ describe('a submit is refused', () => {
     return problem.errors.map(({ field, code }) => [field, code])
   }
 
-  test('with every bad field at once', async () => {
+  test('a submit with invalid fields is refused with all of them named', async () => {
     const problem = await refused(
       { ...CREDIT_SCORE, request_data: { mobile: '0812', national_code: '0012345678', age: 3, __proto: 1 } },
       422,
@@ -158,7 +158,7 @@ describe('a submit is refused', () => {
     ])
   })
 
-  test('with every missing field at once', async () => {
+  test('a submit with missing fields is refused with all of them named', async () => {
     for (const request_data of [{}, undefined, { mobile: '', national_code: '   ' }, { mobile: null }]) {
       const problem = await refused({ service_slug: 'credit-score-rating', request_data }, 422)
       expect(fieldsOf(problem)).toEqual([
@@ -168,7 +168,7 @@ describe('a submit is refused', () => {
     }
   })
 
-  test('when a value is no text', async () => {
+  test('a submit with a value that is no text is refused', async () => {
     const request_data = { mobile: { $gt: '' }, national_code: ['0012345679'] }
     expect(fieldsOf(await refused({ ...CREDIT_SCORE, request_data }, 422))).toEqual([
       ['mobile', 'not_text'],
@@ -176,7 +176,7 @@ describe('a submit is refused', () => {
     ])
   })
 
-  test('with the unknown fields beside the known ones named', async () => {
+  test('a submit with unknown fields is refused with them named', async () => {
     const problem = await refused({ ...CREDIT_SCORE, user_id: 7, hash: 'req_of-my-own-choosing' }, 422)
     expect(fieldsOf(problem)).toEqual([
       ['user_id', 'unknown_field'],
@@ -184,7 +184,7 @@ describe('a submit is refused', () => {
     ])
   })
 
-  test('when the fields around the form have the wrong type', async () => {
+  test('a submit with a service_slug or request_data of the wrong type is refused', async () => {
     expect(fieldsOf(await refused({ service_slug: 7, request_data: 'mobile=0912' }, 422))).toEqual([
       ['service_slug', 'not_text'],
       ['request_data', 'not_object'],
@@ -194,7 +194,7 @@ describe('a submit is refused', () => {
     ])
   })
 
-  test('when nobody knows the service', async () => {
+  test('a submit for an unknown service is refused with 404', async () => {
     for (const service_slug of [
       'no-such-service',
       '',
@@ -209,26 +209,26 @@ describe('a submit is refused', () => {
     }
   })
 
-  test('without any body: the fields that are missing are named', async () => {
+  test('a submit without a body is refused with the missing fields named', async () => {
     const res = await api.post(SUBMIT).expect(422)
     expect(fieldsOf(res.body)).toEqual([['service_slug', 'required']])
   })
 
   const malformed: [string, string, number, string][] = [
-    ['it is not JSON', '{"service_slug": ', 400, 'invalid_json'],
-    ['it is a list', '[]', 400, 'invalid_json'],
-    ['it is a number', '7', 400, 'invalid_json'],
-    ['it is null', 'null', 400, 'invalid_json'],
-    ['it is a text', '"text"', 400, 'invalid_json'],
-    ['it has 65 kB', JSON.stringify({ service_slug: 'x'.repeat(65 * 1024) }), 413, 'body_too_large'],
+    ['its body is not JSON', '{"service_slug": ', 400, 'invalid_json'],
+    ['its body is a list', '[]', 400, 'invalid_json'],
+    ['its body is a number', '7', 400, 'invalid_json'],
+    ['its body is null', 'null', 400, 'invalid_json'],
+    ['its body is a string', '"text"', 400, 'invalid_json'],
+    ['its body has 65 kB', JSON.stringify({ service_slug: 'x'.repeat(65 * 1024) }), 413, 'body_too_large'],
   ]
-  test.each(malformed)('when %s', async (_what, body, status, code) => {
+  test.each(malformed)('a submit is refused when %s', async (_what, body, status, code) => {
     const res = await api.post(SUBMIT).set('Content-Type', 'application/json').send(body).expect(status)
     expect(res.headers['content-type']).toMatch(/^application\/problem\+json/)
     expect(res.body).toMatchObject({ status, code, retryable: false })
   })
 
-  test('when it is small only as long as it is packed', async () => {
+  test('a compressed submit over the limit once decompressed is refused', async () => {
     const bomb = gzipSync(JSON.stringify({ service_slug: 'x'.repeat(10_000_000) }))
     const res = await fetch(address + SUBMIT, {
       method: 'POST',
@@ -241,7 +241,7 @@ describe('a submit is refused', () => {
     })
   })
 
-  test('when it is of another type', async () => {
+  test('a submit with another content type, charset or encoding is refused with 415', async () => {
     for (const headers of [
       { 'Content-Type': 'text/plain' },
       { 'Content-Type': 'application/x-www-form-urlencoded' },
@@ -257,7 +257,7 @@ describe('a submit is refused', () => {
 describe('an Idempotency-Key', () => {
   const submitWith = (key: string, body: object = CREDIT_SCORE) => submit(body).set('Idempotency-Key', key)
 
-  test('with the same body is answered as the first time, even after the request has moved on', async () => {
+  test('an Idempotency-Key with the same body replays the first response, even after later states', async () => {
     const key = aKey()
     const first = await submitWith(key).expect(202)
     await apply(first.body.hash, { type: 'start', attempt: 1 })
@@ -272,7 +272,7 @@ describe('an Idempotency-Key', () => {
     expect(first.headers['idempotency-replayed']).toBeUndefined()
   })
 
-  test('takes a body that means the same as the same', async () => {
+  test('an Idempotency-Key treats equivalent bodies as the same', async () => {
     const key = aKey()
     const first = await submitWith(key)
     const { mobile, national_code } = CREDIT_SCORE.request_data
@@ -283,7 +283,7 @@ describe('an Idempotency-Key', () => {
     expect(again.body.hash).toBe(first.body.hash)
   })
 
-  test('with another body is refused', async () => {
+  test('an Idempotency-Key with another body is refused', async () => {
     const key = aKey()
     await submitWith(key).expect(202)
     const request_data = { ...CREDIT_SCORE.request_data, mobile: '09123456780' }
@@ -291,13 +291,13 @@ describe('an Idempotency-Key', () => {
     expect(res.body.code).toBe('idempotency_key_reused')
   })
 
-  test('is not spent by a submit that was refused', async () => {
+  test('a refused submit does not use up its Idempotency-Key', async () => {
     const key = aKey()
     await submitWith(key, { ...CREDIT_SCORE, request_data: {} }).expect(422)
     await submitWith(key).expect(202)
   })
 
-  test('is the own one of each caller: browser by browser, address by address', async () => {
+  test('an Idempotency-Key is scoped to its caller: session or address', async () => {
     const key = aKey()
     const answers = [
       await submitWith(key),
@@ -311,7 +311,7 @@ describe('an Idempotency-Key', () => {
     expect(again.body).toEqual(answers[2]?.body)
   })
 
-  test('sent 20 times at once makes one request, with one answer for all', async () => {
+  test('20 concurrent submits with one Idempotency-Key create one request and get one response', async () => {
     const key = aKey()
     const waitingBefore = await redis.zcard('halfway:inquiries:prioritized')
     const recordsBefore = (await redis.keys(keys.record('req_*'))).length
@@ -322,17 +322,17 @@ describe('an Idempotency-Key', () => {
     expect(await redis.zcard('halfway:inquiries:prioritized')).toBe(waitingBefore + 1)
   })
 
-  test('is told by nothing in Redis, neither itself nor whose it is', async () => {
+  test('Redis contains neither the Idempotency-Key nor its caller', async () => {
     const key = aKey()
     await submitWith(key).set('X-Forwarded-For', '192.0.2.77')
     const names = (await redis.keys('*')).join()
     expect(names).toContain('halfway:idempotency:')
     expect(names).not.toContain(key)
-    // The limiter counts by address; the key's name must not.
+    // The rate limiter's key has the address; the Idempotency-Key's must not.
     expect(names.replaceAll(/halfway:rate:[^,]+/g, '')).not.toContain('192.0.2.77')
   })
 
-  test('must be short and printable', async () => {
+  test('an Idempotency-Key that is too long or not printable is refused', async () => {
     for (const key of ['', 'x'.repeat(256), 'caf\u00e9']) {
       const res = await submitWith(key).expect(400)
       expect(res.body.code).toBe('invalid_parameter')
@@ -341,8 +341,8 @@ describe('an Idempotency-Key', () => {
   })
 })
 
-describe('how often somebody may submit', () => {
-  test('is counted by address: too much is 429 with the time to wait', async () => {
+describe('the rate limit of submits', () => {
+  test('submits over the limit of an address are 429 with the time to wait', async () => {
     const limited = await useServer(testRedis, { settings: { SUBMITS_PER_MINUTE: '3' } })
     const from = (address: string) =>
       limited.api.post(SUBMIT).set('X-Forwarded-For', address).send(CREDIT_SCORE)
@@ -354,12 +354,12 @@ describe('how often somebody may submit', () => {
     expect(seconds).toBeLessThanOrEqual(60)
     expect(res.body.detail).toContain(`${seconds} s`)
     await from('192.0.2.10').expect(202)
-    // Looking is not submitting.
+    // GETs do not count.
     await limited.api.get('/api/services').set('X-Forwarded-For', '192.0.2.9').expect(200)
     await limited.stop()
   })
 
-  test('is counted by all server processes together', async () => {
+  test('the rate limit of submits is shared by all server processes', async () => {
     const settings = { SUBMITS_PER_MINUTE: '2' }
     const [one, two] = [await useServer(testRedis, { settings }), await useServer(testRedis, { settings })]
     const to = (server: typeof one) =>
@@ -371,9 +371,9 @@ describe('how often somebody may submit', () => {
   })
 })
 
-// Last: the Redis of this file comes back empty.
-describe.runIf(onRealRedis)('while Redis is away', () => {
-  test('a submit is answered with 503, and works again when Redis is back', async () => {
+// Last in this file, because its Redis restarts empty.
+describe.runIf(onRealRedis)('while Redis is down', () => {
+  test('a submit while Redis is down is 503, and works once Redis is back', async () => {
     await submit().expect(202)
     await testRedis.goAway()
     for (let n = 0; n < 3; n++) {
@@ -389,7 +389,7 @@ describe.runIf(onRealRedis)('while Redis is away', () => {
     await eventually(async () => expect((await submit()).status).toBe(202))
   })
 
-  test('the limits count again once it is back, though Redis has forgotten their scripts', async () => {
+  test('the rate limits count again once Redis is back without their scripts', async () => {
     const limited = await useServer(testRedis, { settings: { SUBMITS_PER_MINUTE: '2' } })
     await testRedis.goAway()
     await limited.api.post(SUBMIT).send(CREDIT_SCORE).expect(503)
@@ -401,7 +401,7 @@ describe.runIf(onRealRedis)('while Redis is away', () => {
     await limited.stop()
   })
 
-  test('a Redis that only hangs is found out once, not step by step', async () => {
+  test('a submit to a hanging Redis fails after one command timeout', async () => {
     const pid = Number(/process_id:(\d+)/.exec(await redis.info('server'))?.[1])
     await redis.config('RESETSTAT')
     process.kill(pid, 'SIGSTOP')
@@ -410,7 +410,7 @@ describe.runIf(onRealRedis)('while Redis is away', () => {
     } finally {
       process.kill(pid, 'SIGCONT')
     }
-    // The limit was asked for, and nothing after it.
+    // Only the rate limit sent a command.
     expect(await redis.info('commandstats')).toMatch(/cmdstat_evalsha:calls=1,/)
     await eventually(async () => expect((await submit()).status).toBe(202))
   })

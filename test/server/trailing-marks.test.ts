@@ -8,7 +8,7 @@ const { address, given } = await useServer(await useRedis())
 const browser = openBrowser(address)
 const MARKS = ['.', ')', ',', ').', '»', '\u200f', '\u202c.', '”', '،', '>', '%', "'"]
 
-it('an address that ends in marks of the text around it leads to its page', async () => {
+it('an address with a trailing full stop, bracket or direction mark redirects to its page', async () => {
   const hash = await given([START])
   for (const mark of MARKS) {
     for (const page of [at('progress', hash), '/services/credit-score-rating']) {
@@ -18,7 +18,7 @@ it('an address that ends in marks of the text around it leads to its page', asyn
   }
 })
 
-it('an address that names nothing without the marks either is not found', async () => {
+it('an address that is unknown without its trailing marks too is 404', async () => {
   for (const path of [
     '/services/none.',
     '/services/.',

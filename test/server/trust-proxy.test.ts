@@ -1,4 +1,4 @@
-/** Whose word about a caller's address is believed, and what becomes of it. */
+/** TRUST_PROXY: whose X-Forwarded-For is used, and how. */
 import { describe, expect, it } from 'vitest'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/names.ts'
@@ -10,7 +10,7 @@ const SUBMIT = '/api/local-requests'
 const testRedis = await useRedis()
 const redis = await testRedis.connections.connect('patient')
 
-/** Statuses of submits forwarded for these, where each address has two a minute. */
+/** Statuses of submits forwarded for these addresses, with a limit of two a minute each. */
 async function submitsFor(TRUST_PROXY: string, forwardedFor: readonly string[]): Promise<number[]> {
   await redis.flushdb()
   const { log, lines } = collectLog('warn')
@@ -30,7 +30,7 @@ describe('an address in X-Forwarded-For', () => {
   const four = ['192.0.2.1', '192.0.2.1', '192.0.2.2', '192.0.2.1']
 
   it.each(['1', 'loopback', '127.0.0.0/8', '10.0.0.1,127.0.0.1'])(
-    'is the caller’s where TRUST_PROXY=%s trusts who says so',
+    "TRUST_PROXY=%s: the address in X-Forwarded-For of a trusted proxy is the caller's",
     async (trust) => {
       expect(await submitsFor(trust, four)).toEqual([202, 202, 202, 429])
       expect(warnings).toEqual([])
@@ -39,7 +39,7 @@ describe('an address in X-Forwarded-For', () => {
   )
 
   it.each(['0', '10.0.0.0/8'])(
-    'is ignored where TRUST_PROXY=%s does not, which is logged once',
+    'TRUST_PROXY=%s: X-Forwarded-For of an untrusted proxy is ignored and logged once',
     async (trust) => {
       expect(await submitsFor(trust, four)).toEqual([202, 202, 429, 429])
       expect(warnings).toHaveLength(1)
@@ -49,17 +49,17 @@ describe('an address in X-Forwarded-For', () => {
     },
   )
 
-  it('is the same with a port, and as a mapped one', async () => {
+  it('an address in X-Forwarded-For counts as the same with a port and in IPv4-mapped form', async () => {
     const same = ['192.0.2.1', '192.0.2.1:4711', '::ffff:192.0.2.1', '[::ffff:192.0.2.1]:80']
     expect(await submitsFor('1', same)).toEqual([202, 202, 429, 429])
   })
 
-  it('of IPv6 counts for the network of one customer', async () => {
+  it("an IPv6 address in X-Forwarded-For counts for its customer's network", async () => {
     const three = ['2001:db8:0:1::1', '2001:db8:0:2::2', '[2001:db8:0:3::3]:443', '2001:db8:1:1::1']
     expect(await submitsFor('1', three)).toEqual([202, 202, 429, 202])
   })
 
-  it('that is none counts as the proxy itself, and never becomes a key', async () => {
+  it("invalid text in X-Forwarded-For counts as the proxy's address and is in no Redis key", async () => {
     const none = ['evil-1', 'evil 2', '1', '192.0.2', '192.0.2.999', 'evil::6', '<evil>', '" evil', 'unknown']
     expect(await submitsFor('1', none)).toEqual([202, 202, ...none.slice(2).map(() => 429)])
     const names = await redis.keys('*')
@@ -67,7 +67,7 @@ describe('an address in X-Forwarded-For', () => {
     expect(names.join()).not.toContain('evil')
   })
 
-  it('that is none scopes no Idempotency-Key', async () => {
+  it('invalid text in X-Forwarded-For does not scope an Idempotency-Key', async () => {
     const { api } = await useServer(testRedis, { settings: { TRUST_PROXY: '1' } })
     const send = (address: string) =>
       api.post(SUBMIT).set({ 'X-Forwarded-For': address, 'Idempotency-Key': 'of-garbage' }).send(CREDIT_SCORE)

@@ -1,4 +1,4 @@
-/** How many requests may be unfinished at a time: of one submitter, in one queue, in all. */
+/** Limits of unfinished requests: per submitter, per queue, in total. */
 import { describe, expect, it } from 'vitest'
 import type { Command } from '../../core/domain/command.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -19,7 +19,7 @@ const perSubmitter = { settings: { MAX_UNFINISHED_PER_SUBMITTER: '3' } }
 const server = await useServer(testRedis, perSubmitter)
 
 let addresses = 0
-/** Headers of an address that nobody else has. */
+/** Headers of an unused address. */
 const newAddress = () => ({ 'X-Forwarded-For': `192.0.2.${++addresses}` })
 type Headers = Record<string, string>
 const submit = (headers: Headers, body: object = CREDIT_SCORE, to: TestServer = server) =>
@@ -30,8 +30,8 @@ async function fill(headers: Headers, to: TestServer = server): Promise<string[]
   return hashes
 }
 
-describe('a submitter with as many unfinished requests as there may be', () => {
-  it('is refused the next one, and told when to try again', async () => {
+describe('the limit of unfinished requests per submitter', () => {
+  it('a submitter at the limit of unfinished requests is refused with Retry-After', async () => {
     const who = newAddress()
     await fill(who)
     const { body, headers } = await submit(who).expect(429)
@@ -40,7 +40,7 @@ describe('a submitter with as many unfinished requests as there may be', () => {
     await submit(newAddress()).expect(202)
   })
 
-  it('leaves nothing of a refused one in Redis', async () => {
+  it('a request refused over the unfinished limit leaves nothing in Redis', async () => {
     const who = newAddress()
     await fill(who)
     const before = await redis.dbsize()
@@ -50,20 +50,20 @@ describe('a submitter with as many unfinished requests as there may be', () => {
     expect(await redis.zcard(keys.deadlines)).toBe(reminders)
   })
 
-  it('is refused by every server, and after a restart', async () => {
+  it('the unfinished limit holds across servers and restarts', async () => {
     const who = newAddress()
     await fill(who)
     const other = await useServer(testRedis, perSubmitter)
     await submit(who, CREDIT_SCORE, other).expect(429)
   })
 
-  it('is given no more by scheduling them', async () => {
+  it('scheduled requests count towards the unfinished limit', async () => {
     const who = newAddress()
     for (let i = 0; i < 3; i++) await submit(who, { ...CREDIT_SCORE, delay: 3600 }).expect(202)
     await submit(who, { ...CREDIT_SCORE, delay: 3600 }).expect(429)
   })
 
-  it('is given no more by new sessions, nor by another address of the same session', async () => {
+  it('the unfinished limit counts per address and per session', async () => {
     const [here, there] = [newAddress(), newAddress()]
     const cookie = (i: number) => ({ Cookie: server.cookieOf(`session-of-number-${i}--`.slice(0, 21)) })
     for (let i = 0; i < 3; i++) await submit({ ...here, ...cookie(i) }, LINK_CHECK).expect(202)
@@ -72,7 +72,7 @@ describe('a submitter with as many unfinished requests as there may be', () => {
     await submit({ ...newAddress(), ...cookie(1) }, LINK_CHECK).expect(429)
   })
 
-  it('is given no more by asking all at once, alone or in a batch', async () => {
+  it('concurrent submits and batches do not exceed the unfinished limit', async () => {
     const who = newAddress()
     const answers = await Promise.all(Array.from({ length: 20 }, () => submit(who)))
     expect(answers.filter(({ status }) => status === 202)).toHaveLength(3)
@@ -81,7 +81,7 @@ describe('a submitter with as many unfinished requests as there may be', () => {
     expect(body.requests[19].problem).toMatchObject({ status: 429, code: 'too_many_unfinished' })
   })
 
-  it('is answered again what was answered before', async () => {
+  it('a repeated submit at the unfinished limit replays its first response', async () => {
     const who = { ...newAddress(), 'Idempotency-Key': 'the-first' }
     const first = await submit(who).expect(202)
     for (let i = 0; i < 2; i++) await submit({ ...who, 'Idempotency-Key': `key-${i}` }).expect(202)
@@ -103,7 +103,7 @@ describe('a submitter with as many unfinished requests as there may be', () => {
         server.apply(hash, { type: 'fail', error: { code: 'x', message: 'X', retryable: false } }),
     ],
     [
-      'another program ended it, and somebody has looked',
+      'another program ended it, and its status was read',
       async (hash: string) => {
         const record = JSON.parse((await redis.get(keys.record(hash))) ?? '')
         await redis.setex(
@@ -114,7 +114,7 @@ describe('a submitter with as many unfinished requests as there may be', () => {
         await server.api.get(`${SUBMIT}/${hash}/status`).expect(200)
       },
     ],
-  ])('may send one more as soon as one is final: %s', async (_how, end) => {
+  ])('a submitter may submit one more once one of its requests is final: %s', async (_how, end) => {
     const who = newAddress()
     const [hash = ''] = await fill(who)
     await end(hash)
@@ -122,7 +122,7 @@ describe('a submitter with as many unfinished requests as there may be', () => {
     await submit(who).expect(429)
   })
 
-  it('may send more once the life of the others is over, though nobody has ended them', async () => {
+  it('expired requests no longer count towards the unfinished limit of their submitter', async () => {
     const brief = await useServer(testRedis, { settings: { ...perSubmitter.settings, REQUEST_TTL: '1' } })
     const who = newAddress()
     await fill(who, brief)
@@ -133,7 +133,7 @@ describe('a submitter with as many unfinished requests as there may be', () => {
   it.each([
     ['en', 'Too many of your requests are not finished yet', 'Please wait until some of them are done'],
     ['fa', 'تعداد درخواست‌های ناتمام شما بیش از اندازه است', 'لطفاً صبر کنید تا چند درخواست به پایان برسد'],
-  ])('is told on the page, in %s, with what was typed', async (language, title, advice) => {
+  ])('the form shows the unfinished limit in %s and keeps its values', async (language, title, advice) => {
     const who = newAddress()
     await fill(who)
     const browser = openBrowser(server.address, { ...who, 'Accept-Language': language })
@@ -145,10 +145,10 @@ describe('a submitter with as many unfinished requests as there may be', () => {
 })
 
 describe.each([
-  ['a queue', { MAX_UNFINISHED_PER_QUEUE: '2' }, 202],
-  ['an installation', { MAX_UNFINISHED: '2' }, 503],
-] as const)('%s that is full', (_what, settings, inAnotherQueue) => {
-  it('takes no more, from nobody, until one is done', async () => {
+  ['the queue limit', { MAX_UNFINISHED_PER_QUEUE: '2' }, 202],
+  ['the installation limit', { MAX_UNFINISHED: '2' }, 503],
+] as const)('%s of unfinished requests', (_what, settings, inAnotherQueue) => {
+  it('a full queue or installation refuses every submitter until a request ends', async () => {
     const own = await useRedis()
     const { log, lines } = collectLog('info')
     const full = await useServer(own, { settings, log })
@@ -164,13 +164,13 @@ describe.each([
     await eventually(async () => void (await submit(newAddress(), CREDIT_SCORE, full).expect(202)))
   })
 
-  it('takes more once the life of the others is over, though there is no worker', async () => {
+  it('expired requests free a full queue or installation, without a worker', async () => {
     const own = await useRedis()
     const full = await useServer(own, { settings: { ...settings, REQUEST_TTL: '1' } })
     const client = await own.connections.connect('patient')
     for (let i = 0; i < 2; i++) await submit(newAddress(), CREDIT_SCORE, full).expect(202)
     await submit(newAddress(), CREDIT_SCORE, full).expect(503)
-    // As if the time had passed after which their reminders are overdue.
+    // Makes their reminders overdue.
     for (const hash of await client.zrange(keys.deadlines, '0', '-1'))
       await client.zadd(keys.deadlines, Date.now() - 2000, hash)
     await eventually(async () => void (await submit(newAddress(), CREDIT_SCORE, full).expect(202)))

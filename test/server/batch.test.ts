@@ -128,10 +128,10 @@ describe('a batch', () => {
     // A corrected entry is accepted, a new one created, a changed one under the same key refused.
     const later = (await again([{ ...CREDIT_SCORE, delay: 9 }, CREDIT_SCORE, CREDIT_SCORE, CREDIT_SCORE]))
       .body
-    const [changed, mended, same, added] = entriesOf(later)
+    const [changed, corrected, same, added] = entriesOf(later)
     expect(changed?.problem?.code).toBe('idempotency_key_reused')
     expect(same?.hash).toBe(entriesOf(first)[2]?.hash)
-    expect(new Set([mended?.hash, same?.hash, added?.hash]).size).toBe(3)
+    expect(new Set([corrected?.hash, same?.hash, added?.hash]).size).toBe(3)
     // The key of a single submit is separate.
     const alone = await send(CREDIT_SCORE).set('Idempotency-Key', 'of-a-batch').expect(202)
     expect(entriesOf(first).map(({ hash }) => hash)).not.toContain(alone.body.hash)

@@ -27,20 +27,20 @@ async function serverWith(level: string) {
     { method: 'get', path: `/services/test-service/progress/${await server.given()}`, status: 200 },
     { method: 'get', path: '/nowhere', status: 404 },
   ] as const
-  return { ...server, calls, said: () => lines.map((line) => JSON.parse(line) as Line), lines }
+  return { ...server, calls, logged: () => lines.map((line) => JSON.parse(line) as Line), lines }
 }
 
 describe('with LOG_LEVEL=debug', () => {
   test('LOG_LEVEL=debug logs each call once with method, path, status and time, status calls included', async () => {
-    const { api, calls, said } = await serverWith('debug')
+    const { api, calls, logged } = await serverWith('debug')
     for (const { method, path, status, ...call } of calls) {
-      const before = said().length
+      const before = logged().length
       await api[method](path)
         .send('body' in call ? call.body : undefined)
         .expect(status)
       await expect
         .poll(() =>
-          said()
+          logged()
             .slice(before)
             .filter(({ req }) => req),
         )
@@ -81,11 +81,11 @@ describe('with LOG_LEVEL=info', () => {
   })
 
   test('LOG_LEVEL=info logs a call that fails', async () => {
-    const { api, said } = await serverWith('info')
+    const { api, logged } = await serverWith('info')
     const hash = aHash()
     await client.lpush(keys.record(hash), 'not a text')
     await api.get(`/api/local-requests/${hash}/status`).expect(500)
-    expect(said()).toMatchObject([
+    expect(logged()).toMatchObject([
       { level: 40, msg: 'another program stored an invalid record' },
       { level: 50, msg: 'call failed', err: { error_code: 'unreadable_record' } },
     ])

@@ -32,12 +32,12 @@ describe('a cancel', () => {
   test('a cancel is published to socket, event stream and long poll', async () => {
     const hash = await given([START])
     const subscriber = await testRedis.connections.connect('subscriber')
-    const heard = new Promise<string>((resolve) =>
+    const received = new Promise<string>((resolve) =>
       subscriber.once('message', (_channel, json) => resolve(json)),
     )
     await subscriber.subscribe(keys.channel(hash))
     const res = await cancel(hash).expect(200)
-    expect(JSON.parse(await heard)).toEqual(res.body)
+    expect(JSON.parse(await received)).toEqual(res.body)
   })
 
   test('a cancelled request stays readable for a full REQUEST_TTL from its cancel', async () => {

@@ -29,8 +29,8 @@ describe('with OWNER_CHECK', () => {
       expect(first.headers.getSetCookie().join()).toContain('halfway_session=')
       const page = await ask(guarded.address, { Cookie: 'unrelated=1' }, {}, query)
       const $ = load(await page.text())
-      const told = query === '?lang=fa' ? 'کوکی' : 'keeps no cookies'
-      expect(textOf($, '.error-summary')).toContain(told)
+      const words = query === '?lang=fa' ? 'کوکی' : 'keeps no cookies'
+      expect(textOf($, '.error-summary')).toContain(words)
       expect(textOf($, '.error-summary')).not.toContain('What you typed')
       expect(page.headers.get('Cache-Control')).toContain('no-cache')
     },

@@ -99,10 +99,10 @@ describe('a page of any other site', () => {
         expect(headers).not.toHaveProperty('access-control-allow-origin')
         expect(headers.vary).toMatch(/\bOrigin\b/)
       }
-      const asked = await api
+      const response = await api
         .options(SUBMIT)
         .set({ ...from(origin), 'Access-Control-Request-Method': 'POST' })
-      expect(asked.headers).not.toHaveProperty('access-control-allow-origin')
+      expect(response.headers).not.toHaveProperty('access-control-allow-origin')
     },
   )
 

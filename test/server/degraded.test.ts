@@ -31,13 +31,13 @@ afterAll(() => {
 })
 
 /** The service events that a socket receives. */
-function listen(): { socket: Socket; said: string[] } {
+function listen(): { socket: Socket; events: string[] } {
   const socket = io(server.address, { transports: ['websocket'], forceNew: true })
   closing.push(() => socket.disconnect())
-  const said: string[] = []
-  socket.on('service:degraded', () => said.push('degraded'))
-  socket.on('service:restored', () => said.push('restored'))
-  return { socket, said }
+  const events: string[] = []
+  socket.on('service:degraded', () => events.push('degraded'))
+  socket.on('service:restored', () => events.push('restored'))
+  return { socket, events }
 }
 
 async function openStream(hash: string): Promise<{ text: () => string }> {
@@ -57,7 +57,7 @@ async function openPage(hash: string, at = server.address) {
   const stored = await real.store.read(hash)
   if (!stored) throw new Error('there is no such request')
   let state = firstState(toPublicView(stored.record, Date.now()), Date.now())
-  const said: Connection[] = []
+  const events: Connection[] = []
   const connection = connect({
     hash,
     statusUrl: `${at}/api/local-requests/${hash}/status`,
@@ -65,14 +65,14 @@ async function openPage(hash: string, at = server.address) {
     version: () => state.view.version,
     onView(view) {
       state = reduce(state, { type: 'view', view, at: Date.now() })
-      if (isFinal(view.status)) said.push('live')
+      if (isFinal(view.status)) events.push('live')
     },
     onGone() {},
     onNotOwner() {},
-    onConnection: (connection) => said.push(connection),
+    onConnection: (connection) => events.push(connection),
   })
   closing.push(() => connection.close())
-  return { said, progress: () => state.view.progress }
+  return { events, progress: () => state.view.progress }
 }
 
 describe('a server without a connection to Redis', () => {
@@ -80,28 +80,28 @@ describe('a server without a connection to Redis', () => {
     const hash = await real.given([START])
     const [early, stream, page] = [listen(), await openStream(hash), await openPage(hash)]
     await early.socket.timeout(5000).emitWithAck('request:watch', { hash })
-    await eventually(() => expect(page.said.at(-1)).toBe('live'), WITHIN)
+    await eventually(() => expect(page.events.at(-1)).toBe('live'), WITHIN)
     await eventually(() => expect(stream.text()).toContain('event: update'))
 
     proxy.leadTo(NOWHERE)
     proxy.makeHole()
-    await eventually(() => expect(early.said).toEqual(['degraded']), WITHIN)
+    await eventually(() => expect(early.events).toEqual(['degraded']), WITHIN)
     await eventually(() => expect(stream.text()).toContain('event: degraded'), WITHIN)
-    await eventually(() => expect(page.said.at(-1)).toBe('degraded'), WITHIN)
+    await eventually(() => expect(page.events.at(-1)).toBe('degraded'), WITHIN)
 
     const late = { socket: listen(), stream: await openStream(hash), page: await openPage(hash) }
-    await eventually(() => expect(late.socket.said).toEqual(['degraded']), WITHIN)
+    await eventually(() => expect(late.socket.events).toEqual(['degraded']), WITHIN)
     await eventually(() => expect(late.stream.text()).toContain('event: degraded'), WITHIN)
-    await eventually(() => expect(late.page.said.at(-1)).toBe('degraded'), WITHIN)
+    await eventually(() => expect(late.page.events.at(-1)).toBe('degraded'), WITHIN)
 
     await real.apply(hash, step(40))
     expect(page.progress()).toBe(0)
     proxy.leadTo(target)
-    for (const { said } of [early, late.socket])
-      await eventually(() => expect(said).toEqual(['degraded', 'restored']), WITHIN)
+    for (const { events } of [early, late.socket])
+      await eventually(() => expect(events).toEqual(['degraded', 'restored']), WITHIN)
     for (const { text } of [stream, late.stream])
       await eventually(() => expect(text()).toContain('event: restored'), WITHIN)
-    for (const { said, progress } of [page, late.page])
-      await eventually(() => expect([said.at(-1), progress()]).toEqual(['live', 40]), WITHIN)
+    for (const { events, progress } of [page, late.page])
+      await eventually(() => expect([events.at(-1), progress()]).toEqual(['live', 40]), WITHIN)
   }, 40_000)
 })

@@ -139,8 +139,8 @@ describe('"Try again"', () => {
     const record = { status: 'failed', service_slug: 'credit-score-rating', session_id }
     const request_data = { mobile: { a: 1 }, national_code: '"><script>', more: 'x' }
     expect(await again({ ...record, request_data })).toEqual({ ...EMPTY, national_code: '"><script>' })
-    for (const nonsense of [{ ...record, request_data: 'x' }, record, 'x', null])
-      expect(await again(nonsense)).toEqual(EMPTY)
+    for (const invalid of [{ ...record, request_data: 'x' }, record, 'x', null])
+      expect(await again(invalid)).toEqual(EMPTY)
   })
 })
 

@@ -162,8 +162,8 @@ describe('a submitted form', () => {
   test('a newly opened form with the same values leads to the running request', async () => {
     const { browser, send } = await atForm()
     const first = await send()
-    const anew = keyOn(await browser.open(FORM))
-    const second = await browser.post(FORM, { _key: anew, ...FIELDS }).expect(303)
+    const newKey = keyOn(await browser.open(FORM))
+    const second = await browser.post(FORM, { _key: newKey, ...FIELDS }).expect(303)
     expect(hashIn(second.headers.location)).toBe(first)
   })
 

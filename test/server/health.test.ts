@@ -22,7 +22,7 @@ const ready = async () => {
 /** A readiness result is cached for a second. */
 const expectReady = (expected: object) => eventually(async () => expect(await ready()).toEqual(expected))
 const announce = (takenQueues: () => readonly string[]) => startHeartbeat({ redis, takenQueues, log: quiet })
-const forgetWorkers = () => redis.del(keys.workersAlive, ...QUEUES.map(keys.workersOf))
+const deleteHeartbeats = () => redis.del(keys.workersAlive, ...QUEUES.map(keys.workersOf))
 
 test('a server without workers is live but not ready and names the queues without a worker', async () => {
   expect((await api.get('/livez').expect(200)).body).toEqual({ status: 'ok' })
@@ -44,14 +44,14 @@ test('a server is ready while each queue has a worker that takes jobs', async ()
   rest.stop()
   // A stopped worker is noticed within seconds.
   for (const name of QUEUES) expect(await redis.ttl(keys.workersOf(name))).toBeLessThanOrEqual(15)
-  await forgetWorkers()
+  await deleteHeartbeats()
   await eventually(async () => expect(await ready()).toMatchObject({ http: 503 }))
 })
 
 test('a worker of an older version, which names no queues, counts for all of them', async () => {
   await redis.set(keys.workersAlive, '1', 'EX', 15)
   await expectReady({ http: 200, status: 'ok', checks: FINE })
-  await forgetWorkers()
+  await deleteHeartbeats()
 })
 
 test('1,000 concurrent readiness checks cost one write to Redis', async () => {
@@ -87,7 +87,7 @@ describe.runIf(onRealRedis)('a Redis that refuses writes', () => {
       for (const name of Object.keys(settings)) await redis.config('SET', name, '0')
       await expectReady({ http: 200, status: 'ok', checks: FINE })
       worker.stop()
-      await forgetWorkers()
+      await deleteHeartbeats()
     },
   )
 
@@ -131,7 +131,7 @@ describe.runIf(onRealRedis)('a Redis that refuses writes', () => {
     await expectReady({ http: 200, status: 'ok', checks: FINE, warnings: { memory } })
     await redis.config('SET', 'maxmemory', '0')
     worker.stop()
-    await forgetWorkers()
+    await deleteHeartbeats()
   })
 })
 

@@ -11,14 +11,14 @@ const { port } = new URL(address)
 /** Sends these chunks one after the other and reads until the server closes the connection. */
 async function talk(...pieces: string[]): Promise<string> {
   const tcp = connect(Number(port), '127.0.0.1')
-  let heard = ''
+  let received = ''
   tcp.on('data', (data) => {
-    heard += data
+    received += data
   })
   const ended = new Promise((resolve) => tcp.once('close', resolve))
   for (const piece of pieces) await new Promise<void>((resolve) => tcp.write(piece, () => resolve()))
   await ended
-  return heard
+  return received
 }
 
 const OFFER =
@@ -26,27 +26,27 @@ const OFFER =
 
 test('a call that offers HTTP/2 is served as a normal request, with its body', async () => {
   const body = JSON.stringify(CREDIT_SCORE)
-  const heard = await talk(
+  const received = await talk(
     `POST /api/local-requests HTTP/1.1\r\n${OFFER}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 20)}`,
     body.slice(20),
   )
-  expect(heard).toMatch(/^HTTP\/1\.1 202 /)
+  expect(received).toMatch(/^HTTP\/1\.1 202 /)
   expect(await talk(`GET /livez HTTP/1.1\r\n${OFFER}\r\n`)).toMatch(/^HTTP\/1\.1 200 [\s\S]*"status":"ok"/)
 })
 
 test('a WebSocket handshake at another path is answered with 404 immediately', async () => {
-  const heard = await talk(
+  const received = await talk(
     'GET /elsewhere HTTP/1.1\r\nHost: x\r\nConnection: close, Upgrade\r\nUpgrade: websocket\r\n\r\n',
   )
-  expect(heard).toMatch(/^HTTP\/1\.1 404 [\s\S]*"code":"not_found"/)
+  expect(received).toMatch(/^HTTP\/1\.1 404 [\s\S]*"code":"not_found"/)
 })
 
 test('the server stops in time despite a socket that ignores the closing handshake', async () => {
   const other = await useServer(redis)
   const socket = await openWebSocket(other.address)
   // The WebSocket library would wait for 30 s.
-  const begun = performance.now()
+  const startedAt = performance.now()
   await other.stop()
-  expect(performance.now() - begun).toBeLessThan(20_000)
+  expect(performance.now() - startedAt).toBeLessThan(20_000)
   await socket.closed
 })

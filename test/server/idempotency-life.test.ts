@@ -14,11 +14,11 @@ const redis = await testRedis.connections.connect('patient')
 const usual = await useServer(testRedis)
 const brief = await useServer(testRedis, { settings: { REQUEST_TTL: '1' } })
 
-const submit = (key: string, server = usual, wishes: object = {}) =>
+const submit = (key: string, server = usual, scheduleOptions: object = {}) =>
   server.api
     .post(SUBMIT)
     .set({ 'Idempotency-Key': key, 'X-Forwarded-For': '192.0.2.1' })
-    .send({ ...CREDIT_SCORE, ...wishes })
+    .send({ ...CREDIT_SCORE, ...scheduleOptions })
     .expect(202)
 const lifeOf = async (key: string): Promise<number> => {
   const caller = 'address:192.0.2.1'
@@ -44,8 +44,8 @@ describe('an Idempotency-Key', () => {
     ['is scheduled', { delay: 3600 }, 3_600_000],
   ])(
     "the Idempotency-Key of a request that %s is stored for the request's longest possible life",
-    async (what, wishes, waitMs) => {
-      const { body } = await submit(what, usual, wishes)
+    async (what, scheduleOptions, waitMs) => {
+      const { body } = await submit(what, usual, scheduleOptions)
       const life = await lifeOf(what)
       expect(life).toBeGreaterThan(waitMs + 2 * TTL_MS - 10_000)
       expect(life).toBeLessThanOrEqual(waitMs + 2 * TTL_MS)

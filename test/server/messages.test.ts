@@ -8,7 +8,7 @@ import { createPages } from '../../server/pages/index.ts'
 import { complete, fail, progress, start, T0, TTL, viewAfter } from './page-fixtures.ts'
 
 const pages = createPages({ ttlSeconds: TTL, now: () => T0 + 5000 })
-const say = messageBuilder(creditScoreRating)
+const messageFor = messageBuilder(creditScoreRating)
 const ENGLISH = /[A-Za-z]{2,} [a-z]{2,}/
 
 const page = (...changes: Command[]): CheerioAPI =>
@@ -19,26 +19,26 @@ const dataOf = ($: CheerioAPI) => JSON.parse($('#page-data').text())
 const read = ($: CheerioAPI) => text($, 'main').replace(text($, '#page-data'), '')
 
 describe('a Persian page', () => {
-  const asked: Command = {
+  const askForCode: Command = {
     type: 'require_otp',
     attempt: 1,
-    otp: { id: 'o', length: 6, ...say('code_of_digits_sent', { digits: 6, sent_to: '0912***4567' }) },
+    otp: { id: 'o', length: 6, ...messageFor('code_of_digits_sent', { digits: 6, sent_to: '0912***4567' }) },
   }
 
   test.each<[string, Command[]]>([
     ['queued', []],
-    ['running', [start, { ...progress, ...say('solving_captcha') }]],
-    ['awaiting a code', [start, asked]],
+    ['running', [start, { ...progress, ...messageFor('solving_captcha') }]],
+    ['awaiting a code', [start, askForCode]],
     ['between two attempts', [start, retry('bot_busy', 'Too many people')]],
     ['failed', [start, fail('timed_out', 'The service did not answer in time')]],
-    ['failed with a service message', [start, { ...fail('captcha_failed', say('captcha_failed', { tries: 3 }).message), message_params: { tries: 3 } } as Command]],
+    ['failed with a service message', [start, { ...fail('captcha_failed', messageFor('captcha_failed', { tries: 3 }).message), message_params: { tries: 3 } } as Command]],
     ['cancelled', [start, { type: 'cancel', by: 'user' }]],
   ])('the Persian page of a request that is %s has no English sentence', (_state, changes) => {
     expect(read(page(...changes))).not.toMatch(ENGLISH)
   }) // biome-ignore format: a table
 
   test("a Persian page shows a bot's message by key and passes the texts to its script", () => {
-    const $ = page(start, { ...progress, ...say('solving_captcha') })
+    const $ = page(start, { ...progress, ...messageFor('solving_captcha') })
     expect(text($, '[data-live=message]')).toBe('در حال حل کپچا…')
     const { view, messages } = dataOf($)
     expect(view).toMatchObject({ current_message: 'Solving the captcha…', message_key: 'solving_captcha' })
@@ -47,12 +47,14 @@ describe('a Persian page', () => {
   })
 
   test('the code prompt shows its message only when it differs from the current message', () => {
-    const later = { ...progress, ...say('waiting_for_right_code') }
-    expect(text(page(start, asked), '.panel-ask bdi')).not.toContain('کدی ۶ رقمی')
-    expect(text(page(start, asked, later), '.panel-ask')).toContain(
+    const later = { ...progress, ...messageFor('waiting_for_right_code') }
+    expect(text(page(start, askForCode), '.panel-ask bdi')).not.toContain('کدی ۶ رقمی')
+    expect(text(page(start, askForCode, later), '.panel-ask')).toContain(
       'درگاه کدی ۶ رقمی به \u20660912***4567\u2069 فرستاد.',
     )
-    expect(text(page(start, asked, later), '[data-live=message]')).toBe('آن کد درست نبود. در انتظار کد درست…')
+    expect(text(page(start, askForCode, later), '[data-live=message]')).toBe(
+      'آن کد درست نبود. در انتظار کد درست…',
+    )
   })
 
   test('the page of a finished request passes no message texts to its script', () => {
@@ -69,7 +71,7 @@ describe('a Persian page', () => {
 
   test('message parameters are escaped', () => {
     const sent_to = '<img src=x onerror=alert(1)>'
-    const $ = page(start, { ...progress, ...say('code_sent', { sent_to }) })
+    const $ = page(start, { ...progress, ...messageFor('code_sent', { sent_to }) })
     expect(text($, '[data-live=message]')).toContain(sent_to)
     expect($('img')).toHaveLength(0)
   })
@@ -79,7 +81,7 @@ describe('a failure', () => {
   const login = 'درگاه اعتبارسنجی کد ملی یا شمارهٔ تلفن همراه را نپذیرفت.'
 
   test("a failure is shown in the service's text for its code", () => {
-    const $ = page(start, fail('login_refused', say('login_refused').message))
+    const $ = page(start, fail('login_refused', messageFor('login_refused').message))
     expect(text($, '.lead')).toBe(login)
     expect(text($, 'details')).toBe('جزئیات فنی کد خطاlogin_refused')
   })
@@ -92,16 +94,16 @@ describe('a failure', () => {
 
   test('the failure of another program does not show the text of an earlier message', () => {
     const { error_data } = viewAfter(start, fail('tax_office_closed', 'اداره بسته است'))
-    const before = viewAfter(start, { ...progress, ...say('solving_captcha') })
+    const before = viewAfter(start, { ...progress, ...messageFor('solving_captcha') })
     const ended = { ...before, status: 'failed' as const, is_failed: true, error_data }
     expect(text(load(pages.request({ locale: 'fa', address: '/' }, ended)), '.lead')).toBe('اداره بسته است')
   })
 
   test('an English failure does not repeat its message in the details', () => {
-    const view = viewAfter(start, fail('login_refused', say('login_refused').message))
+    const view = viewAfter(start, fail('login_refused', messageFor('login_refused').message))
     const $ = load(pages.request({ locale: 'en', address: '/' }, view))
-    expect(text($, '.lead')).toBe(say('login_refused').message)
-    expect(text($, 'details')).not.toContain(say('login_refused').message)
+    expect(text($, '.lead')).toBe(messageFor('login_refused').message)
+    expect(text($, 'details')).not.toContain(messageFor('login_refused').message)
   })
 })
 

@@ -102,9 +102,9 @@ describe('the outcome', () => {
     expect(textOf(known.$, 'details')).toContain('ECONNREFUSED')
     expect(textOf(known.$, `main a[href="/services/${CREDIT}?again=${known.hash}"]`)).toBe('Try again')
 
-    const said = 'The portal knows nobody <script>alert(1)</script>'
-    const { $ } = await outcomeOf(START, fail('no_such_person', said))
-    expect(textOf($, '.lead')).toBe(said)
+    const message = 'The portal knows nobody <script>alert(1)</script>'
+    const { $ } = await outcomeOf(START, fail('no_such_person', message))
+    expect(textOf($, '.lead')).toBe(message)
     expect(textOf($, 'main')).toContain('Please check what you typed and try again.')
   })
 

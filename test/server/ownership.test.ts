@@ -99,17 +99,17 @@ const isPage = (path: string) => path.startsWith('/services/')
 const owned = (server: TestServer, after: Command[], fields: object = {}) =>
   server.given(after, { session_id: SESSION, owner_hash: sha256(TOKEN), now: Date.now() - 60_000, ...fields })
 
-function send(server: TestServer, { method = 'get', path, body }: Call, hash: string, who: Headers) {
-  const call = server.api[method](path(hash)).set(who)
+function send(server: TestServer, { method = 'get', path, body }: Call, hash: string, credentials: Headers) {
+  const call = server.api[method](path(hash)).set(credentials)
   if (!isPage(path(hash))) return call.send(body)
   return call.type('form').set('Accept', HTML).send(body)
 }
 
-async function expectRefused(server: TestServer, call: Call, who: Headers): Promise<void> {
+async function expectRefused(server: TestServer, call: Call, credentials: Headers): Promise<void> {
   const hash = await owned(server, call.after)
   const before = await redis.get(keys.record(hash))
-  const res = await send(server, call, hash, who)
-  expect(res.status, JSON.stringify(who)).toBe(403)
+  const res = await send(server, call, hash, credentials)
+  expect(res.status, JSON.stringify(credentials)).toBe(403)
   expect(res.headers['cache-control']).toBe('no-store')
   if (isPage(call.path(hash))) {
     expect(res.headers['content-type']).toMatch(/^text\/html/)
@@ -123,23 +123,28 @@ async function expectRefused(server: TestServer, call: Call, who: Headers): Prom
   expect(await redis.exists(keys.otp(hash))).toBe(0)
 }
 
-async function expectAnswered(server: TestServer, call: Call, who: Headers, fields?: object): Promise<void> {
-  const res = await send(server, call, await owned(server, call.after, fields), who)
-  expect(res.status, JSON.stringify(who)).toBe(call.status)
+async function expectAnswered(
+  server: TestServer,
+  call: Call,
+  credentials: Headers,
+  fields?: object,
+): Promise<void> {
+  const res = await send(server, call, await owned(server, call.after, fields), credentials)
+  expect(res.status, JSON.stringify(credentials)).toBe(call.status)
 }
 
 describe('with OWNER_CHECK=all', () => {
   test.each([...READS, ...ACTS])(
     'OWNER_CHECK=all: $name is refused to other callers and does nothing',
     async (call) => {
-      for (const who of OTHERS) await expectRefused(all, call, who)
+      for (const credentials of OTHERS) await expectRefused(all, call, credentials)
     },
   )
 
   test.each([...READS, ...ACTS])(
     'OWNER_CHECK=all: $name is open to the owner, by cookie or by token',
     async (call) => {
-      for (const who of Object.values(OWNER)) await expectAnswered(all, call, who)
+      for (const credentials of Object.values(OWNER)) await expectAnswered(all, call, credentials)
     },
   )
 
@@ -155,11 +160,11 @@ describe('with OWNER_CHECK=all', () => {
     const status = READS[0] as Call
     await expectAnswered(all, status, cookie(SESSION), { owner_hash: null })
     await expectAnswered(all, status, bearer(TOKEN), { session_id: null })
-    for (const [fields, who] of [
+    for (const [fields, credentials] of [
       [{ owner_hash: null }, bearer(TOKEN)],
       [{ session_id: null }, cookie(SESSION)],
     ] as const) {
-      expect((await send(all, status, await owned(all, [], fields), who)).status).toBe(403)
+      expect((await send(all, status, await owned(all, [], fields), credentials)).status).toBe(403)
     }
   })
 
@@ -174,23 +179,26 @@ describe('with OWNER_CHECK=all', () => {
 })
 
 describe('with OWNER_CHECK=actions', () => {
-  test.each(READS)('OWNER_CHECK=actions: $name is open to anyone who knows the hash', async (call) => {
-    for (const who of OTHERS) await expectAnswered(actions, call, who)
-  })
+  test.each(READS)(
+    'OWNER_CHECK=actions: $name is open to anyone credentials knows the hash',
+    async (call) => {
+      for (const credentials of OTHERS) await expectAnswered(actions, call, credentials)
+    },
+  )
 
   test.each(ACTS)('OWNER_CHECK=actions: $name is open to the owner alone', async (call) => {
-    for (const who of OTHERS) await expectRefused(actions, call, who)
-    for (const who of Object.values(OWNER)) await expectAnswered(actions, call, who)
+    for (const credentials of OTHERS) await expectRefused(actions, call, credentials)
+    for (const credentials of Object.values(OWNER)) await expectAnswered(actions, call, credentials)
   })
 })
 
 describe('the pages of a running request', () => {
-  const shown = async (server: TestServer, hash: string, page: string, who: Headers) =>
+  const shown = async (server: TestServer, hash: string, page: string, credentials: Headers) =>
     load(
       (
         await server.api
           .get(at(page, hash))
-          .set({ Accept: HTML, ...who })
+          .set({ Accept: HTML, ...credentials })
           .expect(200)
       ).text,
     )
@@ -203,15 +211,15 @@ describe('the pages of a running request', () => {
     ['progress', [START]],
   ] as const)('OWNER_CHECK=actions: the %s page offers actions to the owner alone', async (page, after) => {
     const hash = await owned(actions, [...after])
-    for (const who of OTHERS) {
-      const $ = await shown(actions, hash, page, who)
+    for (const credentials of OTHERS) {
+      const $ = await shown(actions, hash, page, credentials)
       expect($(OFFERS)).toHaveLength(0)
       expect(textOf($, 'main').includes('Whoever started this request types the code.')).toBe(
         after.length > 1,
       )
     }
-    for (const who of Object.values(OWNER)) {
-      const $ = await shown(actions, hash, page, who)
+    for (const credentials of Object.values(OWNER)) {
+      const $ = await shown(actions, hash, page, credentials)
       expect($(OFFERS).length).toBeGreaterThan(3)
       expect(textOf($, 'main')).not.toContain('Whoever started')
     }
@@ -227,11 +235,11 @@ describe('the pages of a running request', () => {
     for (const OWNER_CHECK of ['actions', 'all']) {
       const limited = await useServer(testRedis, { settings: { OWNER_CHECK, ACTIONS_PER_MINUTE: '1' } })
       const hash = await owned(limited, [START, ASK])
-      const post = (who: Headers) =>
+      const post = (credentials: Headers) =>
         limited.api
           .post(at('otp', hash))
           .type('form')
-          .set({ Accept: HTML, 'X-Forwarded-For': `192.0.2.${OWNER_CHECK.length}`, ...who })
+          .set({ Accept: HTML, 'X-Forwarded-For': `192.0.2.${OWNER_CHECK.length}`, ...credentials })
           .send({ otp: '1' })
           .redirects(1)
       await post({}).expect(403)
@@ -248,9 +256,9 @@ describe('the pages of a running request', () => {
 
 describe('with OWNER_CHECK=off', () => {
   test.each([...READS, ...ACTS])(
-    'OWNER_CHECK=off: $name is open to anyone who knows the hash',
+    'OWNER_CHECK=off: $name is open to anyone credentials knows the hash',
     async (call) => {
-      for (const who of OTHERS) await expectAnswered(off, call, who)
+      for (const credentials of OTHERS) await expectAnswered(off, call, credentials)
     },
   )
 
@@ -267,7 +275,8 @@ describe.each([
   ['all', all],
 ] as const)('the token of a submit, with OWNER_CHECK=%s', (_mode, server) => {
   const submit = (headers: Headers = {}) => server.api.post(SUBMIT).set(headers).send(CREDIT_SCORE)
-  const cancel = (hash: string, who: Headers) => server.api.post(`${SUBMIT}/${hash}/cancel`).set(who)
+  const cancel = (hash: string, credentials: Headers) =>
+    server.api.post(`${SUBMIT}/${hash}/cancel`).set(credentials)
   const aKey = (): string => `key-${Math.random()}`
 
   test('an owner token is returned by the submit and permits actions on its request alone', async () => {
@@ -359,9 +368,10 @@ describe('records of other programs', () => {
     await redis.setex(keys.record(hash), TTL_SECONDS, JSON.stringify({ status: 'processing', ...record }))
     return hash
   }
-  const status = (hash: string, who: Headers = {}) => all.api.get(`${SUBMIT}/${hash}/status`).set(who)
+  const status = (hash: string, credentials: Headers = {}) =>
+    all.api.get(`${SUBMIT}/${hash}/status`).set(credentials)
 
-  test('a foreign record without an owner stays open to anyone who knows the hash', async () => {
+  test('a foreign record without an owner stays open to anyone credentials knows the hash', async () => {
     const hash = await write({ progress: 40 })
     expect((await status(hash).expect(200)).body).toMatchObject({ progress: 40 })
     await all.api.post(`${SUBMIT}/${hash}/cancel`).expect(200)
@@ -397,8 +407,8 @@ describe('a socket', () => {
 
   test('OWNER_CHECK=all: a socket of another caller is refused and receives nothing', async () => {
     const hash = await owned(all, [START])
-    for (const who of [{}, cookie('session-of-a-stranger'), bearer(TOKEN)]) {
-      const { watch, updates } = connect(all, who)
+    for (const credentials of [{}, cookie('session-of-a-stranger'), bearer(TOKEN)]) {
+      const { watch, updates } = connect(all, credentials)
       for (const owner_token of [undefined, null, '', 'x'.repeat(32), `${TOKEN}x`, [TOKEN], { TOKEN }, 1])
         expect(await watch({ hash, owner_token })).toEqual(notOwner)
       await eventually(() => expect(all.live.size).toBe(0))
@@ -410,9 +420,12 @@ describe('a socket', () => {
   })
 
   test('OWNER_CHECK=all: a socket of the owner receives every update, by cookie or by token', async () => {
-    for (const { who, owner_token } of [{ who: cookie(SESSION) }, { who: {}, owner_token: TOKEN }] as const) {
+    for (const { credentials, owner_token } of [
+      { credentials: cookie(SESSION) },
+      { credentials: {}, owner_token: TOKEN },
+    ] as const) {
       const hash = await owned(all, [START])
-      const { watch, updates } = connect(all, who)
+      const { watch, updates } = connect(all, credentials)
       expect(await watch({ hash, version: 1, owner_token })).toMatchObject({ ok: true, data: { version: 2 } })
       await all.apply(hash, step(40))
       await eventually(() => expect(updates.map(({ progress }) => progress)).toEqual([40]))

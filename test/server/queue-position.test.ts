@@ -92,14 +92,14 @@ describe('the queue position', () => {
     const { hash, queue_position: place } = await submit()
     const { etag } = (await api.get(callOf(hash, 'status')).expect(200)).headers
     await api.post(callOf(first.hash, 'cancel')).expect(200)
-    const begun = performance.now()
+    const startedAt = performance.now()
     const { body } = await api
       .get(callOf(hash, 'status?wait=20'))
       .set('If-None-Match', etag as string)
       .expect(200)
     expect(body.queue_position).toBe(place - 1)
     // Long before the end of the wait.
-    expect(performance.now() - begun).toBeLessThan(10_000)
+    expect(performance.now() - startedAt).toBeLessThan(10_000)
   })
 
   it('a long poll without the current version returns the newer version with its queue position', async () => {
@@ -112,12 +112,12 @@ describe('the queue position', () => {
 
 describe('watching queue positions', () => {
   it('queue positions of all watched requests are read together, and not at all without a watcher', async () => {
-    const asked: string[] = []
+    const queries: string[] = []
     const places = createQueuePlaces({
       queues: {
         async position(hash) {
-          asked.push(hash)
-          return asked.length
+          queries.push(hash)
+          return queries.length
         },
       },
     })
@@ -132,8 +132,8 @@ describe('watching queue positions', () => {
     await eventually(() => expect(moves).toEqual([1, 2, 3]))
     for (const stop of stops) stop()
     const later = places.follow(view, () => {})
-    await eventually(() => expect(asked).toContain(view.hash))
+    await eventually(() => expect(queries).toContain(view.hash))
     later()
-    expect(asked).toHaveLength(4)
+    expect(queries).toHaveLength(4)
   })
 })

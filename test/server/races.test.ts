@@ -7,7 +7,7 @@ import { useRedis } from '../helpers/redis.ts'
 import { useServer } from '../helpers/server.ts'
 
 const ROUNDS = 500
-const AT_ONCE = 25
+const CONCURRENCY = 25
 
 const server = await useServer(await useRedis())
 
@@ -51,8 +51,8 @@ describe('a cancel that races with the completion', () => {
     timeout: 60_000,
   }, async () => {
     const ends: string[] = []
-    for (let round = 0; round < ROUNDS; round += AT_ONCE) {
-      ends.push(...(await Promise.all(Array.from({ length: AT_ONCE }, (_, i) => race(round + i)))))
+    for (let round = 0; round < ROUNDS; round += CONCURRENCY) {
+      ends.push(...(await Promise.all(Array.from({ length: CONCURRENCY }, (_, i) => race(round + i)))))
     }
     expect(ends).toHaveLength(ROUNDS)
     // Both outcomes occurred, so it was a race.

@@ -232,8 +232,8 @@ describe('records of other programs', () => {
   test('a foreign write is sent without its private fields', async () => {
     const hash = await given([START])
     const { watch, updates, socket } = await connect()
-    const heard: string[] = []
-    socket.io.engine.on('packet', ({ data }) => heard.push(String(data)))
+    const received: string[] = []
+    socket.io.engine.on('packet', ({ data }) => received.push(String(data)))
     await watched(watch({ hash }))
     await foreignWrite(hash, { progress: 55, otp: '424242', secret: 'of-another-program' })
     await foreignWrite(hash, { status: 'completed', result_data: { fine: true } })
@@ -245,7 +245,7 @@ describe('records of other programs', () => {
       'request_data',
       'session_id',
     ]) {
-      expect(heard.join()).not.toContain(hidden)
+      expect(received.join()).not.toContain(hidden)
     }
   })
 
@@ -253,7 +253,7 @@ describe('records of other programs', () => {
     const hash = await given([START])
     const { watch, versions } = await connect()
     await watched(watch({ hash }))
-    for (const nonsense of [
+    for (const invalid of [
       '',
       'not JSON',
       'null',
@@ -262,7 +262,7 @@ describe('records of other programs', () => {
       '{"progress":900}',
       'x'.repeat(10_000_000),
     ]) {
-      await redis.publish(keys.channel(hash), nonsense)
+      await redis.publish(keys.channel(hash), invalid)
     }
     await apply(hash, step(10))
     await eventually(() => expect(versions(hash)).toEqual([3]))

@@ -15,7 +15,8 @@ const redis = await testRedis.connections.connect('patient')
 const { address, api, apply } = await useServer(testRedis, { settings: { TOP_PRIORITY: '1' } })
 const strict = await useServer(testRedis, { settings: { MAX_DELAY: '600', TOP_PRIORITY: '4' } })
 
-const submit = (wishes: object = {}, to = api) => to.post(SUBMIT).send({ ...CREDIT_SCORE, ...wishes })
+const submit = (scheduleOptions: object = {}, to = api) =>
+  to.post(SUBMIT).send({ ...CREDIT_SCORE, ...scheduleOptions })
 const recordOf = async (hash: string): Promise<RequestRecord> =>
   JSON.parse((await redis.get(keys.record(hash))) ?? 'null')
 const inMs = (ms: number): string => new Date(Date.now() + ms).toISOString()
@@ -27,13 +28,13 @@ const waitsNow = async (hash: string): Promise<boolean> =>
 interface Refused {
   errors: { field: string; code: string; message: string }[]
 }
-const refused = async (wishes: object, to = api): Promise<[string, string][]> => {
-  const { body } = await submit(wishes, to).expect(422)
+const refused = async (scheduleOptions: object, to = api): Promise<[string, string][]> => {
+  const { body } = await submit(scheduleOptions, to).expect(422)
   expect(body.code).toBe('validation_failed')
   return (body as Refused).errors.map(({ field, code }) => [field, code])
 }
-const reasonFor = async (wishes: object, to = api): Promise<string | undefined> =>
-  ((await submit(wishes, to).expect(422)).body as Refused).errors[0]?.message
+const reasonFor = async (scheduleOptions: object, to = api): Promise<string | undefined> =>
+  ((await submit(scheduleOptions, to).expect(422)).body as Refused).errors[0]?.message
 
 describe('a scheduled request', () => {
   test('a request with a delay is due that many seconds after its creation', async () => {
@@ -110,10 +111,10 @@ describe('a scheduled request', () => {
   })
 
   test('an Idempotency-Key reused with another schedule is refused', async () => {
-    const withKey = (wishes: object) => submit(wishes).set('Idempotency-Key', 'one-key')
+    const withKey = (scheduleOptions: object) => submit(scheduleOptions).set('Idempotency-Key', 'one-key')
     const first = await withKey({ delay: 600 }).expect(202)
-    for (const wishes of [{ delay: 601 }, {}, { delay: 600, priority: 3 }]) {
-      const { body } = await withKey(wishes).expect(422)
+    for (const scheduleOptions of [{ delay: 601 }, {}, { delay: 600, priority: 3 }]) {
+      const { body } = await withKey(scheduleOptions).expect(422)
       expect(body.code).toBe('idempotency_key_reused')
     }
     expect((await withKey({ delay: 600 }).expect(202)).body).toEqual(first.body)
@@ -149,8 +150,8 @@ describe('an unscheduled request', () => {
     ['has a null schedule', () => ({ delay: null, run_at: null, priority: null })],
     ['has a delay of 0', () => ({ delay: 0 })],
     ['has a run_at of less than a minute ago', () => ({ run_at: inMs(-50_000) })],
-  ])('a request that %s is queued immediately', async (_how, wishes) => {
-    const { body } = await submit(wishes()).expect(202)
+  ])('a request that %s is queued immediately', async (_how, scheduleOptions) => {
+    const { body } = await submit(scheduleOptions()).expect(202)
     expect(body).toMatchObject({ run_at: null, queue_position: expect.any(Number) })
     expect(await waitsNow(body.hash)).toBe(true)
     const record = await recordOf(body.hash)
@@ -176,15 +177,15 @@ describe('an invalid schedule', () => {
     ['a priority below 1', { priority: 0 }, 'priority', 'out_of_range'],
     ['a priority above 10', { priority: 11 }, 'priority', 'out_of_range'],
     ['a priority that is text', { priority: 'high' }, 'priority', 'out_of_range'],
-  ])('an invalid schedule option is refused: %s', async (_what, wishes, field, code) => {
+  ])('an invalid schedule option is refused: %s', async (_what, scheduleOptions, field, code) => {
     const before = await redis.llen(keys.list)
-    expect(await refused(wishes)).toEqual([[field, code]])
+    expect(await refused(scheduleOptions)).toEqual([[field, code]])
     expect(await redis.llen(keys.list)).toBe(before)
   })
 
   test('every invalid schedule option is reported together with every invalid field', async () => {
-    const wishes = { delay: -1, run_at: 'soon', priority: 99, request_data: { mobile: '0812' } }
-    expect(await refused(wishes)).toEqual([
+    const scheduleOptions = { delay: -1, run_at: 'soon', priority: 99, request_data: { mobile: '0812' } }
+    expect(await refused(scheduleOptions)).toEqual([
       ['mobile', 'mobile_invalid'],
       ['national_code', 'required'],
       ['delay', 'out_of_range'],

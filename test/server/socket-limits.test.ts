@@ -76,13 +76,13 @@ describe('the message limit of a socket', () => {
   test('a socket may send 20 messages a second; further ones are refused without effect', async () => {
     const [kept, other] = [await given([START]), await given([START])]
     const { watch, socket, updates } = await connectPage()
-    const begun = performance.now()
+    const startedAt = performance.now()
     expect(codeOf(await watch({ hash: kept }))).toBe('ok')
     const answers = Array.from({ length: 150 }, () => watch({ hash: kept }))
     answers.push(watch({ hash: other }))
     socket.emit('request:unwatch', { hash: kept })
     const codes = (await Promise.all(answers)).map(codeOf)
-    const seconds = (performance.now() - begun) / 1000
+    const seconds = (performance.now() - startedAt) / 1000
     const good = codes.filter((code) => code === 'ok').length
     expect(good).toBeGreaterThanOrEqual(63)
     expect(good).toBeLessThanOrEqual(63 + Math.ceil(20 * seconds))
@@ -108,13 +108,13 @@ describe('the message limit of a socket', () => {
   test('a socket may watch and unwatch 64 expired requests twice without being disconnected', async () => {
     const hash = await given([START])
     const { watch, socket } = await connectPage()
-    const gone = Array.from({ length: 64 }, () => aHash(Date.now() - TTL_SECONDS * 1000))
+    const expired = Array.from({ length: 64 }, () => aHash(Date.now() - TTL_SECONDS * 1000))
     for (let round = 0; round < 2; round++) {
-      const codes = (await Promise.all(gone.map((hash) => watch({ hash })))).map(codeOf)
+      const codes = (await Promise.all(expired.map((hash) => watch({ hash })))).map(codeOf)
       expect([...new Set(codes)].sort()).toEqual(
         round === 0 ? ['request_expired'] : expect.arrayContaining(['rate_limited']),
       )
-      for (const hash of gone) if (round === 0) socket.emit('request:unwatch', { hash })
+      for (const hash of expired) if (round === 0) socket.emit('request:unwatch', { hash })
     }
     await eventually(async () => expect(codeOf(await watch({ hash }))).toBe('ok'), { everyMs: 50 })
   })
@@ -220,14 +220,14 @@ describe('a client that does not read', () => {
     idle.stopReading()
     const tcp = served.get(idle.port) as TcpSocket
     const result = { text: 'نتیجه '.repeat(15_000) }
-    let most = 0
+    let max = 0
     for (const hash of hashes) {
       await applied(hash, step(50, 'پیام '.repeat(400)))
       await applied(hash, { type: 'complete', attempt: 1, result })
-      most = Math.max(most, tcp.writableLength)
+      max = Math.max(max, tcp.writableLength)
     }
     await eventually(() => expect(tcp.destroyed).toBe(true))
-    expect(most).toBeLessThan(2 * 1024 * 1024)
+    expect(max).toBeLessThan(2 * 1024 * 1024)
     expect(tcp.writableLength).toBe(0)
     await eventually(() => expect(page.updates).toHaveLength(128))
     expect(page.updates.filter((view) => view.is_completed)).toHaveLength(64)

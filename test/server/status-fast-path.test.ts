@@ -30,17 +30,19 @@ const guarded = await useServer(redis, { settings: { OWNER_CHECK: 'all' } })
 const statusOf = (hash: string): string => `/api/local-requests/${hash}/status`
 
 /** The parts of a response that must be equal: all but the current time. */
-function told({ status, headers, text }: Response) {
+function comparable({ status, headers, text }: Response) {
   const { date, ...others } = headers
   expect(date).toBeDefined()
   return { status, headers: others, text: text.replace(/"estimated_remaining_time":\d+/, '') }
 }
 
 /** Calls the status plainly and in every variant, expects equal responses and returns the first. */
-async function asked(hash: string, headers: Record<string, string> = {}, server: TestServer = plain) {
+async function statusOfBoth(hash: string, headers: Record<string, string> = {}, server: TestServer = plain) {
   const answer = await server.api.get(statusOf(hash)).set(headers)
   for (const query of ANYTHING)
-    expect(told(await server.api.get(`${statusOf(hash)}?${query}`).set(headers))).toEqual(told(answer))
+    expect(comparable(await server.api.get(`${statusOf(hash)}?${query}`).set(headers))).toEqual(
+      comparable(answer),
+    )
   return answer
 }
 
@@ -57,7 +59,7 @@ describe('the fast path and Express answer a status call alike', () => {
   test.each(STATES)(
     'the fast path and Express give the same answer for a request that is %s',
     async (status, given) => {
-      const answer = await asked(await given())
+      const answer = await statusOfBoth(await given())
       expect(answer.status).toBe(200)
       expect(answer.body).toMatchObject({ status })
       expect(answer.headers).toMatchObject({
@@ -74,23 +76,23 @@ describe('the fast path and Express answer a status call alike', () => {
   test('the fast path and Express give the same queue positions', async () => {
     for (const place of [1, 2, 3]) {
       const { hash } = (await plain.api.post('/api/local-requests').send(CREDIT_SCORE)).body
-      expect((await asked(hash)).body).toMatchObject({ status: 'pending', queue_position: place })
+      expect((await statusOfBoth(hash)).body).toMatchObject({ status: 'pending', queue_position: place })
     }
   })
 
   test('the fast path and Express give the same answer for a record of another program', async () => {
     const hash = 'req_made-by-another-program'
     for (const progress of [30, 60]) {
-      const theirs = JSON.stringify({ hash, service_slug: 'theirs', status: 'processing', progress })
-      await client.setex(keys.record(hash), TTL_SECONDS, theirs)
-      expect((await asked(hash)).body).toMatchObject({ hash, progress })
+      const foreign = JSON.stringify({ hash, service_slug: 'theirs', status: 'processing', progress })
+      await client.setex(keys.record(hash), TTL_SECONDS, foreign)
+      expect((await statusOfBoth(hash)).body).toMatchObject({ hash, progress })
     }
   })
 
   test.each(['"2"', 'W/"2"', '*', '"1", "2"'])(
     'the fast path and Express answer 304 to the matching tag %s',
     async (tag) => {
-      const answer = await asked(await plain.given([START]), { 'If-None-Match': tag })
+      const answer = await statusOfBoth(await plain.given([START]), { 'If-None-Match': tag })
       expect(answer.status).toBe(304)
       expect(answer.text).toBe('')
       expect(answer.headers).toMatchObject({ etag: '"2"', 'cache-control': 'no-store', 'retry-after': '2' })
@@ -98,12 +100,12 @@ describe('the fast path and Express answer a status call alike', () => {
   )
 
   test.each(['"1"', 'nonsense', ''])('the fast path and Express answer 200 to the tag %j', async (tag) => {
-    expect((await asked(await plain.given([START]), { 'If-None-Match': tag })).status).toBe(200)
+    expect((await statusOfBoth(await plain.given([START]), { 'If-None-Match': tag })).status).toBe(200)
   })
 
   test('the fast path and Express give the same 404 for an unknown request or invalid hash', async () => {
     for (const hash of [aHash(), 'req_short', 'otp:%7Bx%7D', '%00', '*', `req_${'x'.repeat(65)}`]) {
-      const answer = await asked(hash)
+      const answer = await statusOfBoth(hash)
       expect(answer.status).toBe(404)
       expect(answer.body).toMatchObject({ code: 'request_not_found' })
       expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/)
@@ -111,18 +113,18 @@ describe('the fast path and Express answer a status call alike', () => {
   })
 
   test('the fast path and Express give the same 410 for an expired request', async () => {
-    const answer = await asked(aHash(Date.now() - TTL_SECONDS * 1000))
+    const answer = await statusOfBoth(aHash(Date.now() - TTL_SECONDS * 1000))
     expect(answer.status).toBe(410)
     expect(answer.body).toMatchObject({ code: 'request_expired' })
   })
 
   test('the fast path and Express give the same 500 for an unreadable record and log it with its route', async () => {
-    const [typed, nonsense] = [aHash(), aHash()]
+    const [typed, invalid] = [aHash(), aHash()]
     await client.lpush(keys.record(typed), 'not a text')
-    await client.set(keys.record(nonsense), 'nonsense')
-    for (const hash of [typed, nonsense]) {
+    await client.set(keys.record(invalid), 'nonsense')
+    for (const hash of [typed, invalid]) {
       lines.length = 0
-      const answer = await asked(hash)
+      const answer = await statusOfBoth(hash)
       expect(answer.status).toBe(500)
       expect(answer.body).toMatchObject({ code: 'unreadable_record' })
       const failed = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'call failed')
@@ -135,14 +137,14 @@ describe('the fast path and Express answer a status call alike', () => {
   })
 
   test('the fast path and Express answer in the same language, also with errors', async () => {
-    const persian = await asked(aHash(), { 'Accept-Language': 'fa' })
-    const english = await asked(aHash(), { 'Accept-Language': 'en' })
+    const persian = await statusOfBoth(aHash(), { 'Accept-Language': 'fa' })
+    const english = await statusOfBoth(aHash(), { 'Accept-Language': 'en' })
     expect(persian.body.title).not.toBe(english.body.title)
   })
 
   test("the fast path and Express give the same answer with a browser's cookies and headers", async () => {
     const hash = await plain.given([START])
-    const answer = await asked(hash, {
+    const answer = await statusOfBoth(hash, {
       Cookie: `halfway_session=${SESSION}`,
       Accept: 'text/html',
       'Sec-Fetch-Site': 'cross-site',
@@ -193,7 +195,7 @@ describe('with OWNER_CHECK=all', () => {
   ])(
     'OWNER_CHECK=all: the status is refused to a stranger with %s',
     async (_what, headers: Record<string, string>) => {
-      const answer = await asked(await owned(), headers, guarded)
+      const answer = await statusOfBoth(await owned(), headers, guarded)
       expect(answer.status).toBe(403)
       expect(answer.body).toMatchObject({ code: 'not_owner' })
       expect(answer.text).not.toContain('processing')
@@ -206,7 +208,7 @@ describe('with OWNER_CHECK=all', () => {
   ])(
     'OWNER_CHECK=all: the owner gets the status with their %s',
     async (_what, headers: Record<string, string>) => {
-      const answer = await asked(await owned(), headers, guarded)
+      const answer = await statusOfBoth(await owned(), headers, guarded)
       expect(answer.status).toBe(200)
       expect(answer.body).toMatchObject({ status: 'processing' })
     },
@@ -215,7 +217,7 @@ describe('with OWNER_CHECK=all', () => {
 
 describe('with ALLOWED_ORIGINS', () => {
   test('ALLOWED_ORIGINS: a status call without Origin varies on Origin', async () => {
-    const answer = await asked(await friendly.given([START]), {}, friendly)
+    const answer = await statusOfBoth(await friendly.given([START]), {}, friendly)
     expect(answer.status).toBe(200)
     expect(answer.headers.vary).toMatch(/\bOrigin\b/)
     expect(answer.headers).not.toHaveProperty('access-control-allow-origin')
@@ -223,7 +225,11 @@ describe('with ALLOWED_ORIGINS', () => {
 
   test('ALLOWED_ORIGINS: a page of an allowed site can read the status and its errors', async () => {
     for (const hash of [await friendly.given([START]), aHash()]) {
-      const { headers } = await asked(hash, { Origin: FRIEND, 'Sec-Fetch-Site': 'cross-site' }, friendly)
+      const { headers } = await statusOfBoth(
+        hash,
+        { Origin: FRIEND, 'Sec-Fetch-Site': 'cross-site' },
+        friendly,
+      )
       expect(headers['access-control-allow-origin']).toBe(FRIEND)
       expect(headers.vary).toMatch(/\bOrigin\b/)
       expect(headers['access-control-expose-headers']?.toLowerCase()).toContain('etag')
@@ -232,12 +238,12 @@ describe('with ALLOWED_ORIGINS', () => {
   })
 
   test('ALLOWED_ORIGINS: a page of another site cannot read the status', async () => {
-    const { headers } = await asked(await friendly.given([START]), { Origin: STRANGER }, friendly)
+    const { headers } = await statusOfBoth(await friendly.given([START]), { Origin: STRANGER }, friendly)
     expect(headers).not.toHaveProperty('access-control-allow-origin')
   })
 
   test('without ALLOWED_ORIGINS a status call does not vary on Origin', async () => {
-    const { headers } = await asked(await plain.given([START]), { Origin: FRIEND })
+    const { headers } = await statusOfBoth(await plain.given([START]), { Origin: FRIEND })
     expect(headers.vary ?? '').not.toMatch(/\bOrigin\b/)
     expect(headers).not.toHaveProperty('access-control-allow-origin')
   })
@@ -327,12 +333,14 @@ test.runIf(onRealRedis)(
     const hash = await plain.given([START])
     await redis.goAway()
     const answer = await plain.api.get(statusOf(hash))
-    expect(told(await plain.api.get(`${statusOf(hash)}?wait=0`))).toEqual(told(answer))
+    expect(comparable(await plain.api.get(`${statusOf(hash)}?wait=0`))).toEqual(comparable(answer))
     expect(answer.status).toBe(503)
     expect(answer.body).toMatchObject({ code: 'storage_unavailable', retryable: true })
     expect(answer.headers).toMatchObject({ 'retry-after': '5', 'cache-control': 'no-store' })
     await redis.comeBack()
     // The restarted Redis is empty, so 404 is its answer.
-    await expect.poll(async () => (await asked(hash)).status, { timeout: 5000, interval: 20 }).toBe(404)
+    await expect
+      .poll(async () => (await statusOfBoth(hash)).status, { timeout: 5000, interval: 20 })
+      .toBe(404)
   },
 )

@@ -15,7 +15,7 @@ const look = (hash: string, query = '') => api.get(statusUrl(hash, query))
 const COMPLETE = { type: 'complete', attempt: 1, result: { score: 712 } } as const
 
 /** Resolves once the server watches a request for the long poll. */
-const somebodyWaits = (): Promise<void> => eventually(() => expect(live.size).toBe(1))
+const longPollStarts = (): Promise<void> => eventually(() => expect(live.size).toBe(1))
 
 describe('the status', () => {
   test('the status is the public view with exactly the documented fields', async () => {
@@ -86,9 +86,9 @@ describe('the status', () => {
 
   test('the status has otp_data only while a code is awaited', async () => {
     const hash = await given([START, ASK])
-    const asked = await look(hash)
-    expect(asked.body).toMatchObject({ status: 'otp_required', requires_otp: true })
-    expect(asked.body.otp_data).toEqual({
+    const askForCode = await look(hash)
+    expect(askForCode.body).toMatchObject({ status: 'otp_required', requires_otp: true })
+    expect(askForCode.body.otp_data).toEqual({
       id: 'otp-1',
       length: 6,
       charset: 'digits',
@@ -203,7 +203,7 @@ describe('the long poll', () => {
   test('a long poll returns as soon as a newer version exists', async () => {
     const hash = await given([START])
     const answer = look(hash, '?after=2&wait=25').then((res) => res)
-    await somebodyWaits()
+    await longPollStarts()
     const written = performance.now()
     await apply(hash, step(10))
     const res = await answer
@@ -220,16 +220,16 @@ describe('the long poll', () => {
   test('a long poll returns a write of another program', async () => {
     const hash = await given([START])
     const answer = look(hash, '?after=2&wait=25').then((res) => res)
-    await somebodyWaits()
+    await longPollStarts()
     await foreignWrite(hash, { progress: 77 })
     expect((await answer).body.progress).toBe(77)
   })
 
   test('a long poll without a newer version ends with 304 after its wait', async () => {
     const hash = await given([START])
-    const begun = performance.now()
+    const startedAt = performance.now()
     const res = await look(hash, '?after=2&wait=1').expect(304)
-    expect(performance.now() - begun).toBeGreaterThan(950)
+    expect(performance.now() - startedAt).toBeGreaterThan(950)
     expect(res.headers.etag).toBe('"2"')
   })
 
@@ -238,7 +238,7 @@ describe('the long poll', () => {
     const answer = look(hash, '?wait=25')
       .set('If-None-Match', '"2"')
       .then((res) => res)
-    await somebodyWaits()
+    await longPollStarts()
     await apply(hash, step(10))
     expect((await answer).body.version).toBe(3)
   })
@@ -263,7 +263,7 @@ describe('the long poll', () => {
     const gone = fetch(address + statusUrl(hash, '?after=2&wait=25'), { signal: abort.signal }).catch(
       () => 'gone',
     )
-    await somebodyWaits()
+    await longPollStarts()
     abort.abort()
     expect(await gone).toBe('gone')
     await eventually(async () => expect(await subscriptions(hash)).toBe(0))

@@ -69,7 +69,7 @@ const READABLE: [name: string, Write, message: string][] = [
 ]
 
 /** Values that are no record: the last valid state is shown. */
-const NONSENSE: [name: string, Write][] = [
+const INVALID: [name: string, Write][] = [
   ['an empty string', setTo('')],
   ['bytes that are no text', setTo(Buffer.from([0xff, 0xfe, 0x00, 0x80]))],
   ['UTF-16', setTo(Buffer.from('\ufeff{"status":"processing"}', 'utf16le'))],
@@ -90,27 +90,29 @@ const NONSENSE: [name: string, Write][] = [
 ]
 
 /** Every way to read a request; each returns version and message. */
-const LOOKS: Record<string, (hash: string) => Promise<{ version: number; current_message: string | null }>> =
-  {
-    status: async (hash) => (await server.api.get(`/api/local-requests/${hash}/status`).expect(200)).body,
-    'event stream': async (hash) => {
-      const response = await fetch(`${server.address}/api/local-requests/${hash}/events`)
-      let text = ''
-      for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-        text += Buffer.from(chunk).toString()
-        const data = /^data: (.*)$/m.exec(text)?.[1]
-        if (data !== undefined) return JSON.parse(data)
-      }
-      throw new Error('the stream ended')
-    },
-    socket: async (hash) => {
-      const socket = io(server.address, { transports: ['websocket'], forceNew: true, reconnection: false })
-      const answer = (await socket.timeout(3000).emitWithAck('request:watch', { hash })) as WatchResponse
-      socket.disconnect()
-      if (!answer.ok) throw new Error(answer.problem.code)
-      return answer.data
-    },
-  }
+const READERS: Record<
+  string,
+  (hash: string) => Promise<{ version: number; current_message: string | null }>
+> = {
+  status: async (hash) => (await server.api.get(`/api/local-requests/${hash}/status`).expect(200)).body,
+  'event stream': async (hash) => {
+    const response = await fetch(`${server.address}/api/local-requests/${hash}/events`)
+    let text = ''
+    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+      text += Buffer.from(chunk).toString()
+      const data = /^data: (.*)$/m.exec(text)?.[1]
+      if (data !== undefined) return JSON.parse(data)
+    }
+    throw new Error('the stream ended')
+  },
+  socket: async (hash) => {
+    const socket = io(server.address, { transports: ['websocket'], forceNew: true, reconnection: false })
+    const answer = (await socket.timeout(3000).emitWithAck('request:watch', { hash })) as WatchResponse
+    socket.disconnect()
+    if (!answer.ok) throw new Error(answer.problem.code)
+    return answer.data
+  },
+}
 
 const page = (hash: string) =>
   server.api.get(`/services/credit-score-rating/progress/${hash}`).set('Accept', 'text/html')
@@ -136,24 +138,25 @@ async function commandsOf(work: () => Promise<unknown>): Promise<number> {
     .reduce((sum, [, , calls]) => sum + Number(calls), 0)
 }
 
-const isOurs = async (hash: string): Promise<boolean> =>
+const isOwnRecord = async (hash: string): Promise<boolean> =>
   decodeRecord((await client.get(keys.record(hash))) ?? '') !== null
 
 /** Reads in every way, writes and cancels; returns the messages that were shown before the write. */
-async function lookAndAct(hash: string) {
+async function readAndAct(hash: string) {
   const shown: Record<string, unknown> = {}
-  for (const [way, look] of Object.entries(LOOKS)) shown[way] = (await look(hash)).current_message
+  for (const [way, look] of Object.entries(READERS)) shown[way] = (await look(hash)).current_message
   expect((await page(hash)).status).toBe(200)
   await server.apply(hash, step(50, 'Mended'))
-  expect(await isOurs(hash)).toBe(true)
-  const mended = await LOOKS.status?.(hash)
-  expect(mended?.current_message).toBe('Mended')
+  expect(await isOwnRecord(hash)).toBe(true)
+  const repaired = await READERS.status?.(hash)
+  expect(repaired?.current_message).toBe('Mended')
   const cancelled = await server.api.post(`/api/local-requests/${hash}/cancel`)
   expect([cancelled.status, cancelled.body.status]).toEqual([200, 'cancelled'])
   return shown
 }
 
-const inEveryWay = (message: string) => Object.fromEntries(Object.keys(LOOKS).map((way) => [way, message]))
+const byEveryReader = (message: string) =>
+  Object.fromEntries(Object.keys(READERS).map((way) => [way, message]))
 
 describe('a record that another program has written', () => {
   it.each(READABLE)(
@@ -168,14 +171,14 @@ describe('a record that another program has written', () => {
         expect(listed).toMatchObject({ code: 0 })
         expect(listed.out).toContain(hash)
         expect(await cli.run('show', hash)).toMatchObject({ code: 0 })
-        shown = await lookAndAct(hash)
+        shown = await readAndAct(hash)
       })
-      expect(shown).toEqual(inEveryWay(message))
+      expect(shown).toEqual(byEveryReader(message))
       expect(commands).toBeLessThan(MAX_COMMANDS)
     },
   )
 
-  it.each(NONSENSE)(
+  it.each(INVALID)(
     'a record overwritten with %s shows its last valid state and is repaired by the next write',
     { timeout: 30_000 },
     async (_name, write) => {
@@ -187,9 +190,9 @@ describe('a record that another program has written', () => {
         // A process without a cached state reports the record and goes on with the others.
         expect(await cli.run('list')).toMatchObject({ code: 0 })
         expect((await cli.run('show', hash)).err).not.toBe('')
-        shown = await lookAndAct(hash)
+        shown = await readAndAct(hash)
       })
-      expect(shown).toEqual(inEveryWay('Good'))
+      expect(shown).toEqual(byEveryReader('Good'))
       expect(commands).toBeLessThan(MAX_COMMANDS)
     },
   )
@@ -199,7 +202,7 @@ describe('a record that another program has written', () => {
     const raw = (await client.get(keys.record(one.hash))) as string
     await client.setex(keys.record(other.hash), 1800, raw)
     await server.apply(other.hash, step(60, 'Of the other'))
-    expect((await LOOKS.status?.(other.hash))?.current_message).toBe('Of the other')
+    expect((await READERS.status?.(other.hash))?.current_message).toBe('Of the other')
     expect(await client.get(keys.record(one.hash))).toBe(raw)
   })
 })

@@ -46,7 +46,7 @@ const ASK: Command = { type: 'require_otp', attempt: 1, otp: { id: 'otp-1', leng
 const REJECT: Command = { type: 'reject_otp', attempt: 1 }
 const FAIL: Command = { type: 'fail', attempt: 1, error: { code: 'x', message: 'X', retryable: false } }
 
-async function asked(mobile: string): Promise<string> {
+async function withPrompt(mobile: string): Promise<string> {
   const hash = await submitted(mobile)
   await apply(hash, START)
   await apply(hash, ASK)
@@ -163,14 +163,14 @@ describe('the limit of codes per subject', () => {
 
   test('resends that the request itself refuses do not count', async () => {
     const mobile = aMobile()
-    const hash = await asked(mobile)
+    const hash = await withPrompt(mobile)
     for (let i = 0; i < 10; i++) expect((await resend(hash).expect(429)).body.code).toBe('resend_not_yet')
     for (let i = 0; i < 4; i++) await submitted(mobile)
   })
 
   test('codes that the bot sends on its own count', async () => {
     const mobile = aMobile()
-    const hash = await asked(mobile)
+    const hash = await withPrompt(mobile)
     await typed(hash).expect(202)
     await apply(hash, ASK)
     for (let i = 0; i < 3; i++) await submitted(mobile)
@@ -210,7 +210,7 @@ describe('the limit of wrong codes per subject', () => {
   test('a subject may enter ten wrong codes an hour over all requests; further codes reach no bot', async () => {
     const mobile = aMobile()
     const hashes: string[] = []
-    for (let i = 0; i < 5; i++) hashes.push(await asked(mobile))
+    for (let i = 0; i < 5; i++) hashes.push(await withPrompt(mobile))
     const [a = '', b = '', c = '', d = '', e = ''] = hashes
     for (const hash of [a, b, c, d]) await wrong(hash, 2)
     await wrong(e, 2)
@@ -224,7 +224,7 @@ describe('the limit of wrong codes per subject', () => {
   test('concurrent wrong codes do not exceed the limit of a subject', async () => {
     const mobile = aMobile()
     const hashes = []
-    for (let i = 0; i < 5; i++) hashes.push(await asked(mobile))
+    for (let i = 0; i < 5; i++) hashes.push(await withPrompt(mobile))
     await wrong(hashes[0] as string, 2)
     await wrong(hashes[1] as string, 2)
     await wrong(hashes[2] as string, 2)
@@ -237,17 +237,17 @@ describe('the limit of wrong codes per subject', () => {
   test('correct codes do not count as wrong codes', async () => {
     const mobile = aMobile()
     for (let i = 0; i < 3; i++) {
-      const hash = await asked(mobile)
+      const hash = await withPrompt(mobile)
       await typed(hash).expect(202)
       await apply(hash, { type: 'complete', attempt: 1, result: 1 })
     }
-    const count = keys.subject('tries', (await store.read(await asked(mobile)))?.record.subject ?? '')
+    const count = keys.subject('tries', (await store.read(await withPrompt(mobile)))?.record.subject ?? '')
     expect(await redis.zcard(count)).toBe(0)
   })
 
   test('of two concurrent codes for one prompt only the accepted one counts', async () => {
     const mobile = aMobile()
-    const hash = await asked(mobile)
+    const hash = await withPrompt(mobile)
     await Promise.all([typed(hash), typed(hash), typed(hash)])
     const subject = (await store.read(hash))?.record.subject ?? ''
     expect(await redis.zcard(keys.subject('tries', subject))).toBe(1)
@@ -257,7 +257,7 @@ describe('the limit of wrong codes per subject', () => {
 describe('the stored phone number', () => {
   test('the phone number is in Redis only in request_data, and in no view or log', async () => {
     const mobile = aMobile()
-    const hash = await asked(mobile)
+    const hash = await withPrompt(mobile)
     await typed(hash).expect(202)
     for (let i = 0; i < 5; i++) await submit(mobile)
     const record = (await store.read(hash))?.record
@@ -270,7 +270,7 @@ describe('the stored phone number', () => {
   })
 
   test('the counters of a subject expire an hour after the last count', async () => {
-    const hash = await asked(aMobile())
+    const hash = await withPrompt(aMobile())
     const count = keys.subject('codes', (await store.read(hash))?.record.subject ?? '')
     const left = await redis.pttl(count)
     expect(left).toBeGreaterThan(3_500_000)
@@ -280,7 +280,7 @@ describe('the stored phone number', () => {
 
 test('a store opened without limits still counts per subject', async () => {
   const mobile = aMobile()
-  const hash = await asked(mobile)
+  const hash = await withPrompt(mobile)
   const other = createRequestStore({ redis, ttlSeconds: TTL_SECONDS })
   await other.apply(hash, { type: 'cancel', by: 'user' })
   for (let i = 0; i < 4; i++) await submitted(mobile)

@@ -12,8 +12,8 @@ it('an address with a trailing full stop, bracket or direction mark redirects to
   const hash = await given([START])
   for (const mark of MARKS) {
     for (const page of [at('progress', hash), '/services/credit-score-rating']) {
-      const asked = browser.get(`${page + encodeURIComponent(mark)}?lang=fa`)
-      await asked.expect(303).expect('Location', `${page}?lang=fa`).expect('Cache-Control', 'no-store')
+      const path = browser.get(`${page + encodeURIComponent(mark)}?lang=fa`)
+      await path.expect(303).expect('Location', `${page}?lang=fa`).expect('Cache-Control', 'no-store')
     }
   }
 })

@@ -32,7 +32,7 @@ export function outcomeModel(
   { t, locale }: Texts,
   { retriedAs = null }: { retriedAs?: string | null } = {},
 ): OutcomeModel {
-  const { stepTitles, labelOf, headline, hasForm: known } = serviceLabels(view, locale)
+  const { stepTitles, labelOf, headline, hasForm } = serviceLabels(view, locale)
   const { first, rest } = splitHeadline(view.result_data, headline)
   const failure = describeFailure(view, locale)
   const error = view.error_data
@@ -53,7 +53,7 @@ export function outcomeModel(
     },
     retriedAs: retriedAs && requestLinks({ ...view, hash: retriedAs }).progress,
     advice: error && t(failureAdvice(error)),
-    again: known ? requestLinks(view)[view.is_completed ? 'form' : 'again'] : '/',
+    again: hasForm ? requestLinks(view)[view.is_completed ? 'form' : 'again'] : '/',
     elapsed: formatElapsed(t, view.started_at, view.completed_at),
     steps: view.steps
       .filter((step) => step.started_at || step.outcome)

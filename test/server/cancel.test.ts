@@ -29,7 +29,7 @@ describe('a cancel', () => {
     }
   })
 
-  test('a cancel is published to socket, event stream and long poll', async () => {
+  test("a cancel publishes the cancelled view on the request's channel", async () => {
     const hash = await given([START])
     const subscriber = await testRedis.connections.connect('subscriber')
     const received = new Promise<string>((resolve) =>
@@ -120,7 +120,7 @@ describe('a refused cancel', () => {
     )
   })
 
-  test('a cancel by GET or another method than POST is refused, so that a prefetch cancels nothing', async () => {
+  test('a cancel by another method than POST is 405, so that a prefetch cancels nothing', async () => {
     const hash = await given([START])
     for (const method of ['get', 'head', 'put', 'delete'] as const) {
       const res = await api[method](`/api/local-requests/${hash}/cancel`).expect(405)

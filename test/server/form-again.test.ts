@@ -146,7 +146,7 @@ describe('"Try again"', () => {
 
 // Last in this file, because its Redis stays down.
 test.runIf(onRealRedis)(
-  'while Redis is down the form is served, and "Try again" fills it once Redis is back',
+  'while Redis is down the empty form is served, and "Try again" is a 503 page that links to itself',
   async () => {
     const { mine, hash } = await afterwards(CANCEL)
     await testRedis.goAway()

@@ -168,7 +168,7 @@ describe('rate-limited forms', () => {
     await limited.stop()
   })
 
-  test('a rate-limited code for a request that awaits none, or is missing, leads to the page of its state', async () => {
+  test('a rate-limited code or resend redirects to the page of a request that awaits none, and is 404 for an unknown one', async () => {
     const limited = await limitedTo('1')
     const eager = openBrowser(limited.address, { 'X-Forwarded-For': '192.0.2.76' })
     const [running, gone] = [await given([START]), aHash()]

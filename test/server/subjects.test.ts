@@ -278,7 +278,7 @@ describe('the stored phone number', () => {
   })
 })
 
-test('a store opened without limits still counts per subject', async () => {
+test("a cancel through another process's store still counts the code of its subject", async () => {
   const mobile = aMobile()
   const hash = await withPrompt(mobile)
   const other = createRequestStore({ redis, ttlSeconds: TTL_SECONDS })

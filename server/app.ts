@@ -30,7 +30,7 @@ import { createRenderProblem } from './routes/problem-page.ts'
 import type { RefusedForms } from './routes/refused-forms.ts'
 import { createServiceRoutes } from './routes/services.ts'
 import { createAnswerStatus } from './routes/status.ts'
-import type { Sessions } from './sessions.ts'
+import type { SessionCookies } from './sessions.ts'
 import { captureHeaders, createStatusFastPath, rethrow } from './status-fast-path.ts'
 import type { Submit } from './submit-request.ts'
 
@@ -41,7 +41,7 @@ export interface AppDeps {
   live: RequestWatcher
   health: Health
   ownership: Ownership
-  sessions: Sessions
+  sessions: SessionCookies
   isAllowedOrigin: IsAllowedOrigin
   pages: Pages
   refusedForms: RefusedForms

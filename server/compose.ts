@@ -27,7 +27,7 @@ import { createOwnership } from './ownership.ts'
 import { createPages } from './pages/index.ts'
 import { createRelay } from './relay.ts'
 import { createRefusedForms } from './routes/refused-forms.ts'
-import { createSessions } from './sessions.ts'
+import { createSessionCookies } from './sessions.ts'
 import { createSubmit } from './submit-request.ts'
 
 export interface ServerDeps {
@@ -75,7 +75,7 @@ export function composeServer(deps: ServerDeps): ComposedServer {
     now,
   })
   const isAllowedOrigin = createOriginCheck(config.server)
-  const sessions = createSessions(deps.secret)
+  const sessions = createSessionCookies(deps.secret)
   const stopping = new AbortController()
   // Every open stream and long poll adds a listener.
   setMaxListeners(0, stopping.signal)

@@ -11,7 +11,7 @@ import type { Log } from '../core/runtime/log.ts'
 import { ignoreForeignUpgrades } from './http-upgrade.ts'
 import type { IsAllowedOrigin } from './middleware/origin.ts'
 import type { Ownership } from './ownership.ts'
-import type { Sessions } from './sessions.ts'
+import type { SessionCookies } from './sessions.ts'
 import { limitSocket, MESSAGES_PER_SECOND, type SocketLimits } from './socket-limits.ts'
 import {
   type ClientEvents,
@@ -49,7 +49,7 @@ export function createRelay({
   live: RequestWatcher
   health: Health
   ownership: Ownership
-  sessions: Sessions
+  sessions: SessionCookies
   isAllowedOrigin: IsAllowedOrigin
   log: Log
 }): Relay {

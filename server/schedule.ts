@@ -13,7 +13,7 @@ export interface ScheduleOptions {
   priority?: unknown
 }
 
-export interface Limits {
+export interface ScheduleLimits {
   maxDelaySeconds: number
   topPriority: number
 }
@@ -32,7 +32,7 @@ const LATE_MS = 60_000
 /** Reports every invalid option. A null option counts as absent. */
 export function readSchedule(
   { delay, run_at, priority }: ScheduleOptions,
-  { maxDelaySeconds, topPriority }: Limits,
+  { maxDelaySeconds, topPriority }: ScheduleLimits,
   now: number,
 ): Schedule & { errors: FieldError[] } {
   const errors: FieldError[] = []

@@ -9,7 +9,7 @@ import type { InstallationSecret } from '../core/redis/installation-secret.ts'
 export const SESSION_COOKIE = 'halfway_session'
 const SIGNED_COOKIE = new RegExp(`(?:^|;\\s*)${SESSION_COOKIE}=([\\w-]{21})\\.([\\w-]{43})(?=;|$)`, 'g')
 
-export interface Sessions {
+export interface SessionCookies {
   /** The session id in a Cookie header; null without a validly signed one. */
   read(cookies: string | undefined): string | null
   /** A new random id. */
@@ -18,7 +18,7 @@ export interface Sessions {
   sign(id: string): string
 }
 
-export function createSessions(secret: Pick<InstallationSecret, 'digest'>): Sessions {
+export function createSessionCookies(secret: Pick<InstallationSecret, 'digest'>): SessionCookies {
   const computeSignature = (id: string): string => secret.digest('session', id)
   return {
     read(cookies = '') {

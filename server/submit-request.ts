@@ -10,7 +10,7 @@ import type { OwnerCheck } from '../core/runtime/config.ts'
 import { fingerprint, type Idempotency, type IdempotencyClaim } from '../core/store/idempotency-keys.ts'
 import { type AcceptRequest, responseTtlSeconds, withStorageErrors } from './accept-request.ts'
 import { deriveOwnerToken } from './ownership.ts'
-import { type Limits, readSchedule, type Schedule, type ScheduleOptions } from './schedule.ts'
+import { readSchedule, type Schedule, type ScheduleLimits, type ScheduleOptions } from './schedule.ts'
 
 export interface Submission {
   slug: string
@@ -46,7 +46,7 @@ export function createSubmit({
   acceptRequest: AcceptRequest
   idempotency: Idempotency
   ownerCheck: OwnerCheck
-  limits: Limits
+  limits: ScheduleLimits
   ttlSeconds: number
   now?: () => number
 }): Submit {
@@ -100,7 +100,7 @@ export function createSubmit({
 /** @throws AppError with every error at once */
 function validate(
   { slug, requestData, scheduleOptions = {} }: Submission,
-  limits: Limits,
+  limits: ScheduleLimits,
   now: number,
 ): { service: Service; data: Record<string, string>; schedule: Schedule } {
   const service = findService(slug)

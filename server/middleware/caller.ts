@@ -5,7 +5,7 @@
 import { isIP } from 'node:net'
 import type { Request, RequestHandler, Response } from 'express'
 import { ipKeyGenerator } from 'express-rate-limit'
-import { SESSION_COOKIE, type Sessions } from '../sessions.ts'
+import { SESSION_COOKIE, type SessionCookies } from '../sessions.ts'
 
 export interface Caller {
   /** Null for programs without a cookie. */
@@ -29,7 +29,7 @@ function addressOf({ ip = '', socket }: Request): string {
   return isIP(bare) ? bare : (socket.remoteAddress ?? '')
 }
 
-export function identify(sessions: Sessions): RequestHandler {
+export function identify(sessions: SessionCookies): RequestHandler {
   return (req, res, next) => {
     const sessionId = sessions.read(req.headers.cookie)
     const address = addressOf(req)
@@ -48,7 +48,7 @@ export function identify(sessions: Sessions): RequestHandler {
  *
  * @param always whether a form post starts a session as well, so that each request of a page has an owner
  */
-export function startSession(sessions: Sessions, { always }: { always: boolean }): RequestHandler {
+export function startSession(sessions: SessionCookies, { always }: { always: boolean }): RequestHandler {
   return (req, res, next) => {
     const isLooking = req.method === 'GET' || req.method === 'HEAD'
     const { sessionId: present, caller, network } = callerOf(res)

@@ -71,7 +71,7 @@ export function readObject(body: unknown, what = 'The body'): Record<string, unk
   return body
 }
 
-export const unknownFields = (fields: Record<string, unknown>): FieldError[] =>
+export const unknownFieldErrors = (fields: Record<string, unknown>): FieldError[] =>
   Object.keys(fields).map((field) => ({ field: field.slice(0, 100), code: 'unknown_field' }))
 
 export interface ParsedSubmission {
@@ -83,7 +83,7 @@ export interface ParsedSubmission {
 /** @throws AppError `validation_failed` */
 export function parseSubmission(object: Record<string, unknown>): ParsedSubmission {
   const { service_slug: slug, request_data: data, delay, run_at, priority, ...unknown } = object
-  const errors = unknownFields(unknown)
+  const errors = unknownFieldErrors(unknown)
   if (slug === undefined) errors.push({ field: 'service_slug', code: 'required' })
   else if (typeof slug !== 'string') errors.push({ field: 'service_slug', code: 'not_text' })
   const requestData = data ?? {}
@@ -98,7 +98,7 @@ export function parseSubmission(object: Record<string, unknown>): ParsedSubmissi
 
 export function readOtp(body: unknown): string {
   const { otp, ...unknown } = (isObject(body) ? body : {}) as Record<string, unknown>
-  const errors = unknownFields(unknown)
+  const errors = unknownFieldErrors(unknown)
   if (otp === undefined || otp === '') errors.push({ field: 'otp', code: 'required' })
   else if (typeof otp !== 'string' && typeof otp !== 'number') errors.push({ field: 'otp', code: 'not_text' })
   if (errors.length > 0) throw new AppError('validation_failed', { errors })

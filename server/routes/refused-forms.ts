@@ -7,7 +7,7 @@ import { AppError } from '../../core/domain/errors.ts'
 import type { Refusal, Refusals } from '../../core/store/form-refusals.ts'
 import { callerOf } from '../middleware/caller.ts'
 import { refusedLink } from '../pages/links.ts'
-import type { Sessions } from '../sessions.ts'
+import type { SessionCookies } from '../sessions.ts'
 
 export interface RefusedForms {
   /**
@@ -44,7 +44,7 @@ export function createRefusedForms({
   now = Date.now,
 }: {
   refusals: Refusals
-  sessions: Sessions
+  sessions: SessionCookies
   now?: () => number
 }): RefusedForms {
   return {

@@ -13,7 +13,7 @@ import {
   parseSubmission,
   readIdempotencyKey,
   readObject,
-  unknownFields,
+  unknownFieldErrors,
 } from './parse-json.ts'
 import { retryAfterHeader } from './status.ts'
 
@@ -152,7 +152,7 @@ function requestUrls({ hash, service_slug }: PublicView) {
 }
 
 function readBatch({ requests, ...others }: Record<string, unknown>): unknown[] {
-  const errors: FieldError[] = unknownFields(others)
+  const errors: FieldError[] = unknownFieldErrors(others)
   const isBatch = Array.isArray(requests) && requests.length >= 1 && requests.length <= MAX_BATCH_SIZE
   if (!isBatch) errors.push({ field: 'requests', code: 'not_a_batch', params: { most: MAX_BATCH_SIZE } })
   if (errors.length > 0) throw new AppError('validation_failed', { errors })

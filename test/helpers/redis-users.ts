@@ -17,7 +17,7 @@ import { createIdempotency } from '../../core/store/idempotency-keys.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
 import { identify } from '../../server/middleware/caller.ts'
 import { limitPerMinute } from '../../server/middleware/rate-limit.ts'
-import { createSessions } from '../../server/sessions.ts'
+import { createSessionCookies } from '../../server/sessions.ts'
 import { eventually } from './eventually.ts'
 import { ASK, aRecord, START, step, TTL_SECONDS } from './record.ts'
 import { quiet } from './redis.ts'
@@ -64,7 +64,7 @@ export async function useRedisUsers(
   const secret = await openInstallationSecret(failFast)
   onTestFinished(() => secret.stop())
   const limited = express().use(
-    identify(createSessions(secret)),
+    identify(createSessionCookies(secret)),
     limitPerMinute(failFast, 'submit', 1000),
     (_req, res) => void res.send('let in'),
   )

@@ -9,7 +9,7 @@ import { createLog, type Log } from '../../core/runtime/log.ts'
 import { listen } from '../../core/runtime/process.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
 import { type ComposedServer, composeServer } from '../../server/compose.ts'
-import { createSessions, SESSION_COOKIE } from '../../server/sessions.ts'
+import { createSessionCookies, SESSION_COOKIE } from '../../server/sessions.ts'
 import { cleanUp } from './clean-up.ts'
 import { afterChanges, aRecord } from './record.ts'
 import { quiet, type TestRedis, useFolder } from './redis.ts'
@@ -69,7 +69,7 @@ export async function useServer(
   const connections = await openRedis(config.redis, log)
   const client = await connections.connect('fail-fast')
   const secret = await openInstallationSecret(client)
-  const sessions = createSessions(secret)
+  const sessions = createSessionCookies(secret)
   const server = composeServer({
     redis: client,
     secret,

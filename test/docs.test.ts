@@ -6,7 +6,7 @@ import { createRecord } from '../core/domain/create-record.ts'
 import { ERRORS } from '../core/domain/errors.ts'
 import { STATUSES, toPublicView } from '../core/domain/record.ts'
 import { DRIVER_NAMES } from '../core/runtime/env-schema.ts'
-import { keys } from './helpers/names.ts'
+import { keys } from './helpers/keys.ts'
 
 const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
 const api = read('docs/API.md')

@@ -5,7 +5,7 @@
  */
 import { parseCLI, startVitest, type TestCase } from 'vitest/node'
 import { type Fault, faultTable } from './faults/fault-meta.ts'
-import { tellSkipped } from './skipped.ts'
+import { summarizeSkipped } from './skipped.ts'
 
 const { filter, options } = parseCLI(['vitest', 'run', ...process.argv.slice(2)])
 const vitest = await startVitest('test', filter, { ...options, watch: false })
@@ -30,6 +30,6 @@ await vitest.close()
 
 if (faults.length > 0) process.stdout.write(`\n${faultTable(faults)}`)
 // Those that a name left out (`-t`) need nothing.
-if (skipped.length > 0 && !options.testNamePattern) process.stdout.write(`\n${tellSkipped(skipped)}`)
+if (skipped.length > 0 && !options.testNamePattern) process.stdout.write(`\n${summarizeSkipped(skipped)}`)
 process.stdout.write(`\n${count.passed} passed, ${count.failed} failed, ${skipped.length} skipped\n`)
 process.exitCode = count.failed > 0 || count.passed === 0 ? 1 : 0

@@ -5,17 +5,17 @@ import type { TestCase } from 'vitest/node'
 /** Tests in browsers are those of files that use these helpers; all others are skipped for want of a real Redis. */
 const USES_BROWSER = /from '\.\.?\/(?:helpers\/)?(?:chromium|browsers)\.ts'/
 
-export function tellSkipped(skipped: readonly TestCase[]): string {
+export function summarizeSkipped(skipped: readonly TestCase[]): string {
   const counts = new Map<string, number>()
   for (const test of skipped) {
-    const reason = reasonOf(test)
+    const reason = skipReason(test)
     counts.set(reason, (counts.get(reason) ?? 0) + 1)
   }
   const reasons = [...counts].sort().map(([reason, count]) => `${count} need ${reason}`)
   return `${skipped.length} skipped: ${reasons.join(', ')}`
 }
 
-function reasonOf({ module, fullName }: TestCase): string {
+function skipReason({ module, fullName }: TestCase): string {
   if (!USES_BROWSER.test(readFileSync(module.moduleId, 'utf8'))) return 'redis-server'
   return fullName.includes('Firefox') ? 'Firefox' : 'Chromium'
 }

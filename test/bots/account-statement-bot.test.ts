@@ -9,7 +9,7 @@ import { createRecord } from '../../core/domain/create-record.ts'
 import { createLog } from '../../core/runtime/log.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { noTasks } from '../helpers/no-tasks.ts'
-import { ASK, aHash, START, TTL_SECONDS } from '../helpers/record.ts'
+import { aHash, REQUIRE_OTP, START, TTL_SECONDS } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 import {
@@ -40,7 +40,7 @@ const SENT = {
 }
 
 const redis = await useRedis()
-const { store, applied, live } = await useRequests(redis)
+const { store, applyCommand, live } = await useRequests(redis)
 const updater = await createUpdater({ redis: redis.url, log: quiet })
 const logged: string[] = []
 const log = createLog('bots', 'trace', { write: (line) => void logged.push(line) })
@@ -56,7 +56,7 @@ async function givenRequest(portal: string, requestData: Record<string, string> 
   const service = accountStatement
   const fields = { hash, service, requestData, sessionId: null, now: Date.now(), ttlSeconds: TTL_SECONDS }
   await store.create(createRecord(fields))
-  await applied(hash, START)
+  await applyCommand(hash, START)
   const handlers = createHandlers({ demoPortalUrl: portal, linkCheckAllowPrivate: false })
   const runs = createRuns({ updater, handlers, concurrency: noTasks, log })
   stops.push(runs.stop)
@@ -156,7 +156,7 @@ describe('the code', () => {
     const portal = await startPortal()
     const { hash, call } = await givenRequest(portal)
     await call()
-    await applied(hash, ASK)
+    await applyCommand(hash, REQUIRE_OTP)
     expect(await call()).toEqual(SENT)
     expect(await inboxOf(portal)).toHaveLength(2)
     expect((await healthOf(portal)).sessions).toBe(1)

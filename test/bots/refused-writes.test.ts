@@ -51,10 +51,10 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 20_000 },
     await stopRedis()
   })
 
-  const refuseWrites = () => redis.ask('CONFIG', 'SET', 'min-replicas-to-write', 1)
-  const acceptWrites = () => redis.ask('CONFIG', 'SET', 'min-replicas-to-write', 0)
+  const refuseWrites = () => redis.run('CONFIG', 'SET', 'min-replicas-to-write', 1)
+  const acceptWrites = () => redis.run('CONFIG', 'SET', 'min-replicas-to-write', 0)
   const refusedWrites = async (): Promise<number> =>
-    Number(/errorstat_NOREPLICAS:count=(\d+)/.exec(String(await redis.ask('INFO', 'errorstats')))?.[1] ?? 0)
+    Number(/errorstat_NOREPLICAS:count=(\d+)/.exec(String(await redis.run('INFO', 'errorstats')))?.[1] ?? 0)
   const nextRefusals = async (count: number): Promise<void> => {
     const before = await refusedWrites()
     await eventually(async () => expect(await refusedWrites()).toBeGreaterThanOrEqual(before + count))

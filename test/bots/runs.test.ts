@@ -15,7 +15,7 @@ import { useRequests } from '../helpers/requests.ts'
 
 const TOKEN = 'a-token-for-these-tests'
 const redis = await useRedis()
-const { store, given, applied } = await useRequests(redis)
+const { store, given, applyCommand } = await useRequests(redis)
 const updater = await createUpdater({ redis: redis.url, log: quiet })
 
 /** One run of the bot `gated`: what it was given, and how the test lets it end. */
@@ -193,7 +193,7 @@ describe('the same request called twice at once', () => {
     const run = await runOf(record.hash)
     await run.request.updateProgress(10)
     const second = call('gated', record.hash, { attempt: 2 })
-    await applied(record.hash, { type: 'start', attempt: 2 })
+    await applyCommand(record.hash, { type: 'start', attempt: 2 })
     await run.request.updateProgress(50)
     expect(await read(record.hash)).toMatchObject({ progress: 50, attempt: 2 })
     run.succeed('done')
@@ -244,7 +244,7 @@ describe('a running bot is told to stop', () => {
     const { record } = await given(START)
     const answering = call('obedient', record.hash)
     const { request } = await runOf(record.hash)
-    await applied(record.hash, { type: 'cancel', by: 'user' })
+    await applyCommand(record.hash, { type: 'cancel', by: 'user' })
     expect(await answering).toMatchObject({ status: 'error', code: 'already_final' })
     expect(request.signal.aborted).toBe(true)
   })
@@ -253,7 +253,7 @@ describe('a running bot is told to stop', () => {
     const { record } = await given(START)
     const answering = call('obedient', record.hash)
     await runOf(record.hash)
-    await applied(record.hash, { type: 'start', attempt: 2 })
+    await applyCommand(record.hash, { type: 'start', attempt: 2 })
     expect(await answering).toMatchObject({ status: 'error', code: 'stale_attempt' })
   })
 
@@ -264,7 +264,7 @@ describe('a running bot is told to stop', () => {
     await request.markAsOtpRequired()
     const waiting = request.waitForOtp()
     waiting.catch(fail)
-    await applied(record.hash, { type: 'cancel', by: 'user' })
+    await applyCommand(record.hash, { type: 'cancel', by: 'user' })
     await expect(waiting).rejects.toMatchObject({ code: 'already_final' })
     expect(await answering).toMatchObject({ code: 'already_final' })
   })

@@ -12,7 +12,7 @@ import { createUpdater } from '../../bots/updater.ts'
 import { createLog } from '../../core/runtime/log.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { noTasks } from '../helpers/no-tasks.ts'
-import { ASK, START } from '../helpers/record.ts'
+import { REQUIRE_OTP, START } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 
@@ -24,7 +24,7 @@ const SENT = { status: 'success', code: 'SMS_SENT', message: ASKED.message, otp_
 const LOST = { status: 'error', code: 'session_lost', retryable: true }
 
 const redis = await useRedis()
-const { store, given, applied, subscriptions } = await useRequests(redis)
+const { store, given, applyCommand, subscriptions } = await useRequests(redis)
 const updater = await createUpdater({ redis: redis.url, log: quiet })
 
 /** What the handler `bank` was called for, by request. */
@@ -93,7 +93,7 @@ describe('a handler that has had a code sent', () => {
 
   it('repeats its answer for a later attempt, which goes on with the same code and session', async () => {
     const hash = await waiting()
-    await applied(hash, { type: 'start', attempt: 2 })
+    await applyCommand(hash, { type: 'start', attempt: 2 })
     expect(await call(hash, undefined, { attempt: 2 })).toEqual(SENT)
     expect(await call(hash, RIGHT, { attempt: 2 })).toMatchObject({ code: 'COMPLETED' })
     expect(calls.get(hash)).toEqual(['began', 'verified'])
@@ -115,7 +115,7 @@ describe('a handler that has had a code sent', () => {
     })
     const again = { slug: 'brief', hash: record.hash, data: {}, caller: new AbortController().signal }
     await own.run({ ...again, attempt: 1 })
-    await applied(record.hash, { type: 'start', attempt: 2 })
+    await applyCommand(record.hash, { type: 'start', attempt: 2 })
     expect(await own.run({ ...again, attempt: 2 })).toMatchObject({ code: 'SMS_SENT' })
     expect(sent).toBe(2)
     await own.stop()
@@ -123,14 +123,14 @@ describe('a handler that has had a code sent', () => {
 
   it('keeps what it needs when an attempt calls that has been taken over', async () => {
     const hash = await waiting()
-    await applied(hash, { type: 'start', attempt: 2 })
+    await applyCommand(hash, { type: 'start', attempt: 2 })
     expect(await call(hash, RIGHT, { attempt: 1 })).toMatchObject({ code: 'stale_attempt' })
     expect(await call(hash, RIGHT, { attempt: 2 })).toMatchObject({ code: 'COMPLETED' })
   })
 
   it('has another one sent when it is called again without a code', async () => {
     const hash = await waiting()
-    await applied(hash, ASK)
+    await applyCommand(hash, REQUIRE_OTP)
     expect(await call(hash)).toEqual(SENT)
     expect(calls.get(hash)).toEqual(['began', 'sent again'])
     expect(await read(hash)).toMatchObject({ status: 'otp_required' })
@@ -205,7 +205,7 @@ describe('what a handler left behind', () => {
     const before = runs.awaited
     const hash = await waiting()
     expect(runs.awaited).toBe(before + 1)
-    await applied(hash, { type: 'cancel', by: 'user' })
+    await applyCommand(hash, { type: 'cancel', by: 'user' })
     await eventually(() => expect(runs.awaited).toBe(before))
     await eventually(async () => expect(await subscriptions(hash)).toBe(0))
   })
@@ -264,7 +264,7 @@ describe('a call with the code', () => {
       if (verifying?.request.hash !== hash) throw new Error('the code is not being checked yet')
       return verifying
     })
-    await applied(hash, { type: 'cancel', by: 'user' })
+    await applyCommand(hash, { type: 'cancel', by: 'user' })
     await eventually(() => expect(held.request.signal.aborted).toBe(true))
     held.goOn()
     expect(await answering).toMatchObject({ code: 'already_final' })

@@ -20,7 +20,7 @@ const TASKS = new URL('../../bots/inquiry-provider/tasks.ts', import.meta.url).h
 const [ODD, EVEN] = ['0012345679', '0012345768'] as const
 
 const redis = await useRedis()
-const { store, applied } = await useRequests(redis)
+const { store, applyCommand } = await useRequests(redis)
 const updater = await createUpdater({ redis: redis.url, log: quiet })
 const config = loadConfig({ REDIS_URL: redis.url, CONCURRENCY_DRIVER: 'sync' })
 const concurrency = openConcurrency({ config, tasks: TASKS, log: quiet })
@@ -42,7 +42,7 @@ async function inquire(demoPortalUrl: string, nationalCode: string) {
       hash, service: threeProviderInquiry, requestData: data, sessionId: null, now: Date.now(), ttlSeconds: TTL_SECONDS,
     }),
   ) // biome-ignore format: a record
-  await applied(hash, START)
+  await applyCommand(hash, START)
   const answer = await runs.run({ slug, hash, attempt: 1, data, caller: new AbortController().signal })
   return { answer, record: (await store.read(hash))?.record as RequestRecord }
 }

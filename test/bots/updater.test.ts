@@ -4,20 +4,20 @@ import { commonMessage } from '../../core/domain/common-messages.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { keys } from '../helpers/names.ts'
-import { aHash, aRecord, START, step, TTL_SECONDS } from '../helpers/record.ts'
+import { keys } from '../helpers/keys.ts'
+import { aHash, aRecord, progressTo, START, TTL_SECONDS } from '../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 import { collectLog } from '../helpers/server.ts'
 
 const redis = await useRedis()
-const { client, store, given, applied, foreignWrite } = await useRequests(redis)
+const { client, store, given, applyCommand, foreignWrite } = await useRequests(redis)
 const updater = await createUpdater({ redis: redis.url, log: quiet })
 afterAll(() => updater.stop())
 
 const read = async (hash: string) => (await store.read(hash))?.record
 const CODE = '483920'
-const handOver = (hash: string, otp = CODE) => applied(hash, { type: 'submit_otp', otp })
+const handOver = (hash: string, otp = CODE) => applyCommand(hash, { type: 'submit_otp', otp })
 
 describe('a bot that reports through the updater', () => {
   it('is shown step by step, from sign-in to result', async () => {
@@ -130,7 +130,7 @@ describe('a bot that reports through the updater', () => {
   it('is refused with the reason when it comes too late', async () => {
     const { record } = await given(START)
     await updater.updateProgress(record.hash, 10)
-    await applied(record.hash, { type: 'cancel', by: 'user' })
+    await applyCommand(record.hash, { type: 'cancel', by: 'user' })
     const late = updater.updateProgress(record.hash, 50)
     await expect(late).rejects.toBeInstanceOf(AppError)
     await expect(late).rejects.toMatchObject({ code: 'already_final' })
@@ -204,7 +204,7 @@ describe('an attempt that has been taken over', () => {
   it('writes nothing any more, though its bot goes on', async () => {
     const { record } = await given(START)
     await updater.updateProgress(record.hash, 10, 'first', 'Old bot')
-    await applied(record.hash, { type: 'start', attempt: 2 })
+    await applyCommand(record.hash, { type: 'start', attempt: 2 })
     for (const late of [
       () => updater.updateProgress(record.hash, 90),
       () => updater.markAsCompleted(record.hash, 'old result'),
@@ -217,7 +217,7 @@ describe('an attempt that has been taken over', () => {
     const { record } = await given(START)
     await updater.updateProgress(record.hash, 10)
     const first = updater.bind(record.hash, () => 1)
-    await applied(record.hash, { type: 'start', attempt: 2 })
+    await applyCommand(record.hash, { type: 'start', attempt: 2 })
     const second = updater.bind(record.hash, () => 2)
     for (const late of [first.updateProgress(20), updater.updateProgress(record.hash, 20)])
       await expect(late).rejects.toMatchObject({ code: 'stale_attempt' })
@@ -230,7 +230,7 @@ describe('an attempt that has been taken over', () => {
     let attempt = 1
     const bound = updater.bind(record.hash, () => attempt)
     await bound.updateProgress(10)
-    await applied(record.hash, { type: 'start', attempt: 2 })
+    await applyCommand(record.hash, { type: 'start', attempt: 2 })
     attempt = 2
     await bound.updateProgress(20)
     expect(await read(record.hash)).toMatchObject({ progress: 20, attempt: 2 })
@@ -244,17 +244,17 @@ describe('a bot that listens for its end', () => {
   it('hears of a cancel, wherever it was decided', async () => {
     const { record } = await given(START)
     const end = endOf(record.hash)
-    await applied(record.hash, { type: 'cancel', by: 'user' })
+    await applyCommand(record.hash, { type: 'cancel', by: 'user' })
     expect(await end).toBe('already_final')
   })
 
   it('hears of a take-over, and of its own attempt’s start nothing', async () => {
     const { record } = await given()
     const end = endOf(record.hash)
-    await applied(record.hash, START)
-    await applied(record.hash, step(10))
+    await applyCommand(record.hash, START)
+    await applyCommand(record.hash, progressTo(10))
     expect(await Promise.race([end, 'nothing'])).toBe('nothing')
-    await applied(record.hash, { type: 'start', attempt: 2 })
+    await applyCommand(record.hash, { type: 'start', attempt: 2 })
     expect(await end).toBe('stale_attempt')
   })
 
@@ -294,12 +294,12 @@ describe('the updater', () => {
   it.runIf(onRealRedis)('waits while Redis is away and goes on when it is back', async () => {
     const { record } = await given(START)
     await updater.updateProgress(record.hash, 10)
-    await redis.goAway()
+    await redis.stop()
     // The private Redis comes back empty: the request is gone, and that is what the bot hears.
     const heard = expect(updater.updateProgress(record.hash, 20)).rejects.toMatchObject({
       code: 'request_not_found',
     })
-    await redis.comeBack()
+    await redis.restart()
     await heard
     const again = createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
     await again.create(record)

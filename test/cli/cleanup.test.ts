@@ -4,14 +4,14 @@ import type { Orphans } from '../../core/actions/orphans.ts'
 import { linkCheck } from '../../core/catalog/link-check.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { useCli } from '../helpers/cli.ts'
-import { keys } from '../helpers/names.ts'
+import { keys } from '../helpers/keys.ts'
 import { aHash, aRecord, START } from '../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
 import { redisContents } from '../helpers/redis-contents.ts'
 import { useRequests } from '../helpers/requests.ts'
 
 const redis = await useRedis()
-const { client, store, given, applied } = await useRequests(redis)
+const { client, store, given, applyCommand } = await useRequests(redis)
 const queues = createQueues({ redis: client, log: quiet })
 const cli = useCli(redis)
 afterAll(() => queues.stop())
@@ -66,7 +66,7 @@ describe('cleanup', () => {
 
   test('removes the job of a request that is final, but none that somebody works on', async () => {
     const [final, active] = [await waiting(), await lostOne()]
-    await applied(final, { type: 'cancel', by: 'user' })
+    await applyCommand(final, { type: 'cancel', by: 'user' })
     await client.zrem('halfway:crawls:prioritized', active)
     await client.lpush('halfway:crawls:active', active)
     const { jobs } = await found()

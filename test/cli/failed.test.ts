@@ -5,13 +5,13 @@ import { linkCheck } from '../../core/catalog/link-check.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { useCli } from '../helpers/cli.ts'
-import { keys } from '../helpers/names.ts'
+import { keys } from '../helpers/keys.ts'
 import { aRecord, START } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 
 const redis = await useRedis()
-const { client, store, applied } = await useRequests(redis)
+const { client, store, applyCommand } = await useRequests(redis)
 const queues = createQueues({ redis: client, log: quiet })
 const cli = useCli(redis)
 afterAll(() => queues.stop())
@@ -31,8 +31,8 @@ async function failedOne(fields: Parameters<typeof aRecord>[0] = {}): Promise<st
     ...fields,
   })
   await store.create(record)
-  await applied(record.hash, START)
-  await applied(record.hash, FAIL)
+  await applyCommand(record.hash, START)
+  await applyCommand(record.hash, FAIL)
   return record.hash
 }
 interface Listed {

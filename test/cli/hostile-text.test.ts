@@ -6,8 +6,8 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { encodeRecord } from '../../core/records/codec.ts'
 import { useCli } from '../helpers/cli.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { keys } from '../helpers/names.ts'
-import { ASK, aRecord, START } from '../helpers/record.ts'
+import { keys } from '../helpers/keys.ts'
+import { aRecord, REQUIRE_OTP, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 
@@ -19,7 +19,7 @@ const ACTING = /[^\P{C}\n]|[\p{Zl}\p{Zp}]/u
 const STYLING = new RegExp(`${String.fromCharCode(27)}\\[(?:\\?25[lh]|[0-9;]*[ABCDGJKm])`, 'g')
 
 const redis = await useRedis()
-const { client, store, given, applied, foreignWrite } = await useRequests(redis)
+const { client, store, given, applyCommand, foreignWrite } = await useRequests(redis)
 const cli = useCli(redis)
 
 const hostile = aRecord({
@@ -48,14 +48,14 @@ async function outputs(hashes: readonly string[]): Promise<[string, string][]> {
 test('no command lets through what bots, records, lists and failures contain', async () => {
   await store.create(hostile)
   const [failed, completed] = [await given(START), await given(START)].map(({ record }) => record.hash)
-  await applied(failed as string, { type: 'fail', attempt: 1, error: ERROR })
-  await applied(completed as string, { type: 'complete', attempt: 1, result: { [HOSTILE]: HOSTILE } })
+  await applyCommand(failed as string, { type: 'fail', attempt: 1, error: ERROR })
+  await applyCommand(completed as string, { type: 'complete', attempt: 1, result: { [HOSTILE]: HOSTILE } })
   const entry = { hash: HOSTILE, service_slug: HOSTILE, code: HOSTILE, attempts: HOSTILE, failed_at: HOSTILE }
   await client.zadd(keys.failed, Date.now(), HOSTILE)
   await client.hset(keys.failedEntries, HOSTILE, JSON.stringify(entry))
   await client.lpush(keys.list, HOSTILE)
   await client.set(keys.record(HOSTILE), encodeRecord({ ...hostile, hash: HOSTILE }))
-  await applied(hostile.hash, { type: 'fail', attempt: 1, error: ERROR })
+  await applyCommand(hostile.hash, { type: 'fail', attempt: 1, error: ERROR })
   const all = await outputs([hostile.hash, failed as string, completed as string])
   for (const [command, raw] of all) {
     expect.soft(raw, command).not.toMatch(ACTING)
@@ -67,7 +67,7 @@ test('no command lets through what bots, records, lists and failures contain', a
 
 test('JSON is the same JSON, for programs', async () => {
   const { hash } = (await given(START)).record
-  await applied(hash, { type: 'complete', attempt: 1, result: { words: HOSTILE } })
+  await applyCommand(hash, { type: 'complete', attempt: 1, result: { words: HOSTILE } })
   const { result_data } = await cli.json<{ result_data: unknown }>('show', hash)
   expect(result_data).toEqual({ words: HOSTILE })
   expect(JSON.parse((await cli.run('show', hash, '--raw')).out).result_data).toEqual({ words: HOSTILE })
@@ -75,10 +75,13 @@ test('JSON is the same JSON, for programs', async () => {
 
 test('the bar and the prompts of a terminal print it as text', async () => {
   const { hash } = (await given(START)).record
-  await applied(hash, { type: 'progress', attempt: 1, progress: 10, message: HOSTILE })
+  await applyCommand(hash, { type: 'progress', attempt: 1, progress: 10, message: HOSTILE })
   const run = cli.start(['watch', hash], { isTerminal: true })
   await eventually(() => expect(run.out()).toContain('\\u001b]0;title'))
-  await applied(hash, { ...ASK, otp: { id: 'otp', sent_to: HOSTILE, message: HOSTILE } } as typeof ASK)
+  await applyCommand(hash, {
+    ...REQUIRE_OTP,
+    otp: { id: 'otp', sent_to: HOSTILE, message: HOSTILE },
+  } as typeof REQUIRE_OTP)
   await eventually(() => expect(run.out()).toContain('or "new" for a new code'))
   await foreignWrite(hash, { status: 'failed', error_data: ERROR })
   const { raw } = await run.ended

@@ -3,13 +3,13 @@ import { describe, expect, test } from 'vitest'
 import type { PublicView } from '../../core/domain/record.ts'
 import { decodeRecord } from '../../core/records/codec.ts'
 import { useCli } from '../helpers/cli.ts'
-import { keys } from '../helpers/names.ts'
-import { ASK, aHash, aRecord, PRIVATE, START } from '../helpers/record.ts'
+import { keys } from '../helpers/keys.ts'
+import { aHash, aRecord, PRIVATE, REQUIRE_OTP, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 
 const redis = await useRedis()
-const { client, store, given, applied } = await useRequests(redis)
+const { client, store, given, applyCommand } = await useRequests(redis)
 const cli = useCli(redis)
 
 const running = async (): Promise<string> => (await given(START)).record.hash
@@ -57,7 +57,7 @@ test('list shortens what would push its columns off the screen', async () => {
 describe('show', () => {
   test('tells how a request stands, without anything private', async () => {
     const hash = await running()
-    await applied(hash, ASK)
+    await applyCommand(hash, REQUIRE_OTP)
     const { out, code } = await cli.run('show', hash)
     expect(code).toBe(0)
     expect(out).toMatch(/^Status: +otp_required$/m)

@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { allQueues } from '../../core/catalog/index.ts'
 import { type CliRun, useCli } from '../helpers/cli.ts'
-import { keys } from '../helpers/names.ts'
+import { keys } from '../helpers/keys.ts'
 import { aHash, START } from '../helpers/record.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'

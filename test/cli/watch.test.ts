@@ -2,12 +2,12 @@
 import { describe, expect, test } from 'vitest'
 import { useCli } from '../helpers/cli.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { ASK, aRecord, START, step } from '../helpers/record.ts'
+import { aRecord, progressTo, REQUIRE_OTP, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 
 const redis = await useRedis()
-const { store, given, applied, otpBox } = await useRequests(redis)
+const { store, given, applyCommand, otpBox } = await useRequests(redis)
 const cli = useCli(redis)
 
 const DONE = { type: 'complete', attempt: 1, result: { score: 712 } } as const
@@ -18,15 +18,15 @@ describe('without a terminal', () => {
     const hash = await started()
     const run = cli.start(['watch', hash])
     await eventually(() => expect(run.out()).toContain('0 %  processing'))
-    await applied(hash, step(40, 'Solving the captcha…'))
+    await applyCommand(hash, progressTo(40, 'Solving the captcha…'))
     await eventually(() => expect(run.out()).toContain(' 40 %  processing  Solving the captcha…'))
     // Nothing but the percentage: no line.
-    await applied(hash, step(45, 'Solving the captcha…'))
-    await applied(hash, ASK)
+    await applyCommand(hash, progressTo(45, 'Solving the captcha…'))
+    await applyCommand(hash, REQUIRE_OTP)
     await eventually(() =>
       expect(run.out()).toMatch(/otp_required.*Type the code sent to .* on the request's page\./),
     )
-    await applied(hash, DONE)
+    await applyCommand(hash, DONE)
     const { code, out } = await run.ended
     expect(code).toBe(0)
     expect(out).toMatch(/100 % {2}completed.*\n\{\n {2}"score": 712\n\}\n$/)
@@ -40,8 +40,11 @@ describe('without a terminal', () => {
     await store.create(short)
     const runs = [failing, cancelled, short.hash].map((hash) => cli.start(['watch', hash]))
     for (const run of runs) await eventually(() => expect(run.out()).toContain(' 0 %'))
-    await applied(failing, { type: 'fail', error: { code: 'x', message: 'It broke.', retryable: false } })
-    await applied(cancelled, { type: 'cancel', by: 'user' })
+    await applyCommand(failing, {
+      type: 'fail',
+      error: { code: 'x', message: 'It broke.', retryable: false },
+    })
+    await applyCommand(cancelled, { type: 'cancel', by: 'user' })
     const [one, two, three] = await Promise.all(runs.map(({ ended }) => ended))
     expect(one).toMatchObject({ code: 1, out: expect.stringContaining('It broke.') })
     expect(two).toMatchObject({ code: 1, out: expect.stringContaining('cancelled') })
@@ -52,7 +55,7 @@ describe('without a terminal', () => {
     const hash = await started()
     const run = cli.start(['watch', hash, '--json'])
     await eventually(() => expect(run.out()).toContain('"version":2'))
-    await applied(hash, DONE)
+    await applyCommand(hash, DONE)
     const { out, code } = await run.ended
     const states = out
       .trim()
@@ -82,10 +85,10 @@ describe('without a terminal', () => {
 describe('on a terminal', () => {
   test('a bar moves, the code is asked for and handed over, and nothing of it is left on the screen', async () => {
     const hash = await started()
-    await applied(hash, step(40, 'Solving the captcha…'))
+    await applyCommand(hash, progressTo(40, 'Solving the captcha…'))
     const run = cli.start(['watch', hash], { isTerminal: true })
     await eventually(() => expect(run.out()).toMatch(/━{40} 40 % {2}Solving the captcha…/))
-    await applied(hash, ASK)
+    await applyCommand(hash, REQUIRE_OTP)
     await eventually(() => expect(run.out()).toMatch(/Type the 6 digits sent to .*, or "new" for a new code/))
     const before = run.out().length
     run.type('12345\r')
@@ -94,7 +97,7 @@ describe('on a terminal', () => {
     run.type('۱۲۳۴۵۶\r')
     await eventually(async () => expect((await store.read(hash))?.record.status).toBe('processing'))
     expect(await otpBox.take(hash)).toBe('123456')
-    await applied(hash, DONE)
+    await applyCommand(hash, DONE)
     const { code, out } = await run.ended
     expect(code).toBe(0)
     expect(out).toContain('"score": 712')
@@ -103,7 +106,7 @@ describe('on a terminal', () => {
 
   test('the code is found in an SMS of several lines that is pasted', async () => {
     const hash = await started()
-    await applied(hash, ASK)
+    await applyCommand(hash, REQUIRE_OTP)
     const run = cli.start(['watch', hash], { isTerminal: true })
     await eventually(() => expect(run.out()).toContain('Type the 6 digits'))
     // Terminals paste line breaks as Enter.
@@ -111,20 +114,20 @@ describe('on a terminal', () => {
     run.type('\r')
     await eventually(async () => expect((await store.read(hash))?.record.status).toBe('processing'))
     expect(await otpBox.take(hash)).toBe('424242')
-    await applied(hash, DONE)
+    await applyCommand(hash, DONE)
     expect((await run.ended).code).toBe(0)
   })
 
   test('an open prompt stays while nothing about it changes, and goes when another one has typed the code', async () => {
     const hash = await started()
-    await applied(hash, ASK)
+    await applyCommand(hash, REQUIRE_OTP)
     const run = cli.start(['watch', hash], { isTerminal: true })
     await eventually(() => expect(run.out()).toContain('Type the 6 digits'))
-    await applied(hash, { type: 'progress', attempt: 1, progress: 55 })
-    await applied(hash, { type: 'submit_otp', otp: '654321' })
+    await applyCommand(hash, { type: 'progress', attempt: 1, progress: 55 })
+    await applyCommand(hash, { type: 'submit_otp', otp: '654321' })
     await eventually(() => expect(run.out()).toMatch(/55 %/))
     expect(run.out().match(/◆/g)).toHaveLength(1)
-    await applied(hash, DONE)
+    await applyCommand(hash, DONE)
     expect((await run.ended).code).toBe(0)
   })
 })

@@ -21,7 +21,7 @@ const env = {
 
 async function start(main: string): Promise<Child> {
   const child = startChild(main, [], env)
-  await child.said('"msg":"started"')
+  await child.waitForOutput('"msg":"started"')
   return child
 }
 

@@ -3,8 +3,8 @@ import type { Page } from 'playwright-core'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import { createTexts } from '../../core/i18n/index.ts'
 import { useBrowser } from '../helpers/browser.ts'
-import { lacksChromium } from '../helpers/chromium.ts'
-import { ASK, START } from '../helpers/record.ts'
+import { isChromiumMissing } from '../helpers/chromium.ts'
+import { REQUIRE_OTP, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { code } from '../helpers/request-page.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
@@ -20,7 +20,7 @@ async function send(page: Page, nationalCode: string): Promise<void> {
   await page.getByRole('button', { name: t('form.submit') }).click()
 }
 
-describe.skipIf(lacksChromium).each([
+describe.skipIf(isChromiumMissing).each([
   ['with script', true],
   ['without script', false],
 ])('%s', (_how, javaScriptEnabled) => {
@@ -46,7 +46,7 @@ describe.skipIf(lacksChromium).each([
 
   it('"Back" and a reload after a wrong code show the code page', async () => {
     const page = await open({ javaScriptEnabled })
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     await page.goto(address + at('otp', hash))
     await code(page).fill('12')
     await page.keyboard.press('Enter')

@@ -3,8 +3,8 @@ import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { creditScoreRating } from '../../core/catalog/credit-score-rating.ts'
 import { createTexts } from '../../core/i18n/index.ts'
-import { type Overheard, overhear, useBrowser } from '../helpers/browser.ts'
-import { lacksChromium } from '../helpers/chromium.ts'
+import { type PageTraffic, recordTraffic, useBrowser } from '../helpers/browser.ts'
+import { isChromiumMissing } from '../helpers/chromium.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { type Halfway, startHalfway } from '../helpers/halfway.ts'
 import { hasFocus, tabTo } from '../helpers/keyboard.ts'
@@ -12,7 +12,7 @@ import { hasFocus, tabTo } from '../helpers/keyboard.ts'
 const NATIONAL_CODE = '0012345679'
 const inPersian = (digits: string): string => digits.replace(/\d/g, (digit) => '۰۱۲۳۴۵۶۷۸۹'[Number(digit)]!)
 
-describe.skipIf(lacksChromium)('a person in a browser', () => {
+describe.skipIf(isChromiumMissing)('a person in a browser', () => {
   let halfway: Halfway
   const { open, closeTabs } = useBrowser()
   beforeAll(async () => {
@@ -29,7 +29,7 @@ describe.skipIf(lacksChromium)('a person in a browser', () => {
     async ({ locale, browserLocale, mobile, typed }) => {
       const { t } = createTexts(locale)
       const page = await open({ locale: browserLocale })
-      const heard = overhear(page)
+      const heard = recordTraffic(page)
       const button = (name: string) => page.getByRole('button', { name, exact: true })
 
       await page.goto(`${halfway.url}/`)
@@ -82,7 +82,7 @@ describe.skipIf(lacksChromium)('a person in a browser', () => {
 })
 
 /** Wherever a browser may keep, show or pass on what was typed. */
-async function everythingKept(page: Page, { addresses }: Overheard): Promise<string> {
+async function everythingKept(page: Page, { addresses }: PageTraffic): Promise<string> {
   const context = page.context()
   const devtools = await context.newCDPSession(page)
   const inPage = await page.evaluate(async () => ({

@@ -5,10 +5,10 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { afterAll, afterEach, describe, expect, inject, it } from 'vitest'
-import { overhear, useBrowser, violations } from '../helpers/browser.ts'
-import { lacksChromium } from '../helpers/chromium.ts'
+import { accessibilityViolations, recordTraffic, useBrowser } from '../helpers/browser.ts'
+import { isChromiumMissing } from '../helpers/chromium.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { ASK, aHash, START, step } from '../helpers/record.ts'
+import { aHash, progressTo, REQUIRE_OTP, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 
@@ -43,7 +43,7 @@ const bodyWith = (elements: string, { address = server.address, head = '', lang 
 const element = (hash: string, more = ''): string =>
   `<halfway-progress hash="${hash}"${more}><p>Not yet.</p></halfway-progress>`
 
-describe.skipIf(lacksChromium)('the element on another site', () => {
+describe.skipIf(isChromiumMissing)('the element on another site', () => {
   const browser = useBrowser()
   afterEach(async () => {
     policy = ''
@@ -81,11 +81,11 @@ describe.skipIf(lacksChromium)('the element on another site', () => {
   it('is live to the code, takes it in place, shows the result, and tells each thing once, in order', async () => {
     const hash = await given([START])
     const page = await open(bodyWith(element(hash)))
-    const heard = overhear(page)
+    const heard = recordTraffic(page)
     await isLive(page)
-    await apply(hash, step(40, 'Signing in'))
+    await apply(hash, progressTo(40, 'Signing in'))
     await page.getByText('Signing in').waitFor()
-    await apply(hash, ASK)
+    await apply(hash, REQUIRE_OTP)
     await typeCode(page, '۱۲۳۴۵۶')
     await heading(page, 'Working on it')
     expect(page.url()).toBe(`${siteAddress}/`)
@@ -124,7 +124,7 @@ describe.skipIf(lacksChromium)('the element on another site', () => {
     const page = await open(bodyWith(element(hash)))
     await isLive(page)
     await page.focus('#own')
-    await apply(hash, ASK)
+    await apply(hash, REQUIRE_OTP)
     await page.locator('#otp').waitFor()
     expect(await focused(page)).toBe('own')
     expect(await page.locator('.embedded > [role=alert]').textContent()).toContain('code is needed')
@@ -135,7 +135,7 @@ describe.skipIf(lacksChromium)('the element on another site', () => {
   })
 
   it('says where a form was not taken, keeps what was typed, and takes it once the server is back', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     const page = await open(bodyWith(element(hash)))
     await isLive(page)
     await page.route(/\/otp\//, (route) => route.abort())
@@ -170,7 +170,7 @@ describe.skipIf(lacksChromium)('the element on another site', () => {
   })
 
   it('follows its attributes, hangs up when it is taken out, and begins anew when it is put back', async () => {
-    const [first, second] = [await given([START]), await given([START, step(70)])]
+    const [first, second] = [await given([START]), await given([START, progressTo(70)])]
     const page = await open(bodyWith('<halfway-progress><p>Not yet.</p></halfway-progress>'))
     const shown = page.locator('halfway-progress')
     const setHash = (hash: string) => shown.evaluate((it, hash) => it.setAttribute('hash', hash), hash)
@@ -185,7 +185,7 @@ describe.skipIf(lacksChromium)('the element on another site', () => {
       Object.assign(window, { it })
       it.remove()
     })
-    await apply(second, step(80))
+    await apply(second, progressTo(80))
     await page.evaluate(() => document.body.append((window as unknown as { it: Node }).it))
     await page.getByText('80%').waitFor()
     expect((await told(page)).map(([, { hash, progress }]) => [hash, progress])).toEqual([
@@ -196,7 +196,7 @@ describe.skipIf(lacksChromium)('the element on another site', () => {
   })
 
   it('shows two requests on one page, each in its own language', async () => {
-    const hashes = [await given([START, ASK]), await given([START, step(42)])]
+    const hashes = [await given([START, REQUIRE_OTP]), await given([START, progressTo(42)])]
     const page = await open(
       bodyWith(element(String(hashes[0]), ' lang="fa-IR"') + element(String(hashes[1]))),
     )
@@ -262,7 +262,7 @@ describe.skipIf(lacksChromium)('the element on another site', () => {
       const { origin, host } = new URL(server.address)
       policy = `default-src 'none'; script-src ${origin}; style-src ${origin}; font-src ${origin}; connect-src ${origin} ws://${host}`
       const page = await open(bodyWith(element(await given([START]), ' lang="fa"')))
-      const heard = overhear(page)
+      const heard = recordTraffic(page)
       await page.locator('[data-live=connection][data-state=live]').waitFor()
       await page.waitForFunction(() => [...document.fonts].some(({ status }) => status === 'loaded'))
       expect(heard.errors).toEqual([])
@@ -282,13 +282,13 @@ describe.skipIf(lacksChromium)('the element on another site', () => {
     const hash = await given([START])
     const page = await open(bodyWith(element(hash)))
     await isLive(page)
-    expect(await violations(page)).toEqual([])
-    await apply(hash, ASK)
+    expect(await accessibilityViolations(page)).toEqual([])
+    await apply(hash, REQUIRE_OTP)
     await page.locator('#otp').waitFor()
-    expect(await violations(page)).toEqual([])
+    expect(await accessibilityViolations(page)).toEqual([])
     await apply(hash, COMPLETE)
     await heading(page, 'Your result is ready')
-    expect(await violations(page)).toEqual([])
+    expect(await accessibilityViolations(page)).toEqual([])
   })
 
   it('is shown at work by the page in the docs', async () => {
@@ -300,6 +300,6 @@ describe.skipIf(lacksChromium)('the element on another site', () => {
     await apply(hash, START)
     await apply(hash, { type: 'complete', attempt: 1, result: { score: 650 } })
     await page.locator('#events', { hasText: 'completed {"score":650}' }).waitFor()
-    expect(await violations(page)).toEqual([])
+    expect(await accessibilityViolations(page)).toEqual([])
   })
 })

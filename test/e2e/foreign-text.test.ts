@@ -2,8 +2,8 @@
 import type { Locator } from 'playwright-core'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import { useBrowser } from '../helpers/browser.ts'
-import { lacksChromium } from '../helpers/chromium.ts'
-import { START, step } from '../helpers/record.ts'
+import { isChromiumMissing } from '../helpers/chromium.ts'
+import { progressTo, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { live, watchAt } from '../helpers/request-page.ts'
 import { useServer } from '../helpers/server.ts'
@@ -16,15 +16,15 @@ const { open, closeTabs } = useBrowser()
 const shownText = (place: Locator) => place.innerText()
 const LINES = 'first line\nsecond line\nthird line'
 
-describe.skipIf(lacksChromium)('the text of a bot', () => {
+describe.skipIf(isChromiumMissing)('the text of a bot', () => {
   afterEach(closeTabs)
 
   it('keeps its lines in a message, also in one that comes later', async () => {
-    const hash = await given([START, step(10, LINES)])
+    const hash = await given([START, progressTo(10, LINES)])
     const page = await open()
     await watchAt(address, hash, page)
     expect(await shownText(live(page, 'message'))).toBe(LINES)
-    await apply(hash, step(20, `${LINES}\nfourth line`))
+    await apply(hash, progressTo(20, `${LINES}\nfourth line`))
     await live(page, 'message').filter({ hasText: 'fourth' }).waitFor()
     expect(await shownText(live(page, 'message'))).toBe(`${LINES}\nfourth line`)
   })
@@ -63,7 +63,7 @@ describe.skipIf(lacksChromium)('the text of a bot', () => {
     const pictures: string[] = []
     for (const message of ['plain', piled]) {
       const page = await open({ javaScriptEnabled: false })
-      await page.goto(address + at('progress', await given([START, step(10, message)])))
+      await page.goto(address + at('progress', await given([START, progressTo(10, message)])))
       await page.evaluate(() => document.fonts.ready)
       for (const around of ['.figures', '.steps'])
         pictures.push((await page.locator(around).screenshot()).toString('base64'))

@@ -4,12 +4,12 @@ import { afterAll, afterEach, describe, expect, inject, it } from 'vitest'
 import type { PublicView } from '../../core/domain/record.ts'
 import { createTexts } from '../../core/i18n/index.ts'
 import { freePort } from '../../core/redis/local-server.ts'
-import { overhear, useBrowser } from '../helpers/browser.ts'
+import { recordTraffic, useBrowser } from '../helpers/browser.ts'
 import { type Child, startChild } from '../helpers/child.ts'
-import { lacksChromium } from '../helpers/chromium.ts'
+import { isChromiumMissing } from '../helpers/chromium.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { hasFocus, tabTo } from '../helpers/keyboard.ts'
-import { ASK, START, step } from '../helpers/record.ts'
+import { progressTo, REQUIRE_OTP, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import {
   code,
@@ -34,7 +34,7 @@ const REJECT = { type: 'reject_otp', attempt: 1 } as const
 
 const statusOf = async (hash: string): Promise<string | undefined> => (await store.read(hash))?.record.status
 
-describe.skipIf(lacksChromium)('a page of a running request', () => {
+describe.skipIf(isChromiumMissing)('a page of a running request', () => {
   afterEach(closeTabs)
 
   it('shows its place in the queue from the first moment on, and each new one', async () => {
@@ -52,11 +52,11 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
   })
 
   it('says so when the server is killed, keeps what it knew, and comes back by itself', async () => {
-    const hash = await given([START, step(30)])
+    const hash = await given([START, progressTo(30)])
     const port = String(await freePort())
     const start = async (): Promise<Child> => {
       const child = startChild('server/main.ts', [], { REDIS_URL: redis.url, PORT: port })
-      await child.said('server is ready')
+      await child.waitForOutput('server is ready')
       return child
     }
     const first = await start()
@@ -65,7 +65,7 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
     first.process.kill('SIGKILL')
     await first.ended
     await isConnected(page, 'reconnecting')
-    await apply(hash, step(60))
+    await apply(hash, progressTo(60))
     expect(await live(page, 'percent').textContent()).toBe('30%')
     expect(await live(page, 'connection').textContent()).toBe(t('live.connection.reconnecting'))
     await start()
@@ -76,18 +76,18 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
   })
 
   it('closes the prompt in every tab once the code was typed in one', async () => {
-    const hash = await given([START, step(10), ASK])
+    const hash = await given([START, progressTo(10), REQUIRE_OTP])
     const [one, other] = await twoTabs(hash)
     await Promise.all([one, other].map((page) => code(page).waitFor()))
     await typeCode(one)
     await Promise.all([one, other].map((page) => code(page).waitFor({ state: 'detached' })))
     expect(await statusOf(hash)).toBe('processing')
-    await apply(hash, step(80))
+    await apply(hash, progressTo(80))
     await Promise.all([one, other].map((page) => shows(page, 80)))
   })
 
   it('ends in every tab once it was cancelled in one', async () => {
-    const hash = await given([START, step(10)])
+    const hash = await given([START, progressTo(10)])
     const [one, other] = await twoTabs(hash)
     await one.getByRole('link', { name: t('progress.cancel') }).click()
     await one.getByRole('button', { name: t('cancel.confirm') }).click()
@@ -101,7 +101,7 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
     'is cancelled by keyboard, after a question that is as easily taken back: %s',
     async (lang, locale) => {
       const { t } = createTexts(lang)
-      const hash = await given([START, step(10)])
+      const hash = await given([START, progressTo(10)])
       const page = await open({ locale })
       await watch(hash, page)
       const cancel = page.getByRole('link', { name: t('progress.cancel') })
@@ -127,7 +127,7 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
   )
 
   it('takes the code in place: nothing is loaded anew, and the focus goes on', async () => {
-    const hash = await given([START, step(10), ASK])
+    const hash = await given([START, progressTo(10), REQUIRE_OTP])
     const page = await open()
     await watch(hash, page)
     await page.evaluate(() => Object.assign(globalThis, { isTheSame: true }))
@@ -146,7 +146,7 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
   })
 
   it('says where a request could not be cancelled that it was not, and cancels it on the next try', async () => {
-    const hash = await given([START, step(10)])
+    const hash = await given([START, progressTo(10)])
     const page = await open()
     // The ten seconds that the page waits for an answer pass sooner.
     await page.addInitScript(() => {
@@ -169,7 +169,7 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
   })
 
   it('says that no other code was asked for when that could not be sent', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     const page = await open()
     await page.clock.install()
     await watch(hash, page)
@@ -180,7 +180,7 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
   })
 
   it('says where a code could not be sent, and keeps it', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     const page = await open()
     await watch(hash, page)
     await page.route(/\/otp\//, (route) => route.abort())
@@ -195,7 +195,7 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
   })
 
   it('says that the time for a code is over as soon as it is', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     const page = await open()
     await page.clock.install()
     await watch(hash, page)
@@ -207,11 +207,11 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
   })
 
   it('asks its question to the end before it changes', async () => {
-    const hash = await given([START, step(10)])
+    const hash = await given([START, progressTo(10)])
     const page = await open()
     await watch(hash, page)
     await page.getByRole('link', { name: t('progress.cancel') }).click()
-    await apply(hash, ASK)
+    await apply(hash, REQUIRE_OTP)
     await page.waitForFunction((title) => document.title.startsWith(title), 'Code needed')
     await page.getByRole('button', { name: t('cancel.keep') }).click()
     await code(page).waitFor()
@@ -226,8 +226,8 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
     await shows('icon-pending')
     for (const [change, icon] of [
       [START, 'icon-0'],
-      [step(47), 'icon-40'],
-      [ASK, 'icon-otp_required'],
+      [progressTo(47), 'icon-40'],
+      [REQUIRE_OTP, 'icon-otp_required'],
       [COMPLETE, 'icon-completed'],
     ] as const) {
       await apply(hash, change)
@@ -249,14 +249,14 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
   })
 
   it('moves nothing about for who asked for less motion', async () => {
-    const hash = await given([START, step(10)])
+    const hash = await given([START, progressTo(10)])
     const page = await open({ reducedMotion: 'reduce' })
     await watch(hash, page)
     await page.evaluate(countAnimations)
-    await apply(hash, step(60))
+    await apply(hash, progressTo(60))
     await shows(page, 60)
     await page.evaluate(twoFrames)
-    await apply(hash, ASK)
+    await apply(hash, REQUIRE_OTP)
     await code(page).waitFor()
     await page.evaluate(twoFrames)
     expect(await page.evaluate(() => document.documentElement.dataset.animations)).toBe('0')
@@ -264,7 +264,7 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
 
   it('warns of a server that cannot see its storage as it warns of no network', async () => {
     const page = await open()
-    await watch(await given([START, step(10)]), page)
+    await watch(await given([START, progressTo(10)]), page)
     const look = (): Promise<string[]> => live(page, 'connection').evaluate(looksOf)
     await page.route(/\/status$/, (route) =>
       route.fulfill({ status: 503, json: { code: 'storage_unavailable' } }),
@@ -277,7 +277,7 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
   })
 
   it('tells a screen reader of steps at most every 15 seconds, and of what matters once each time', async () => {
-    const hash = await given([START, step(5)], { ttlSeconds: 400 })
+    const hash = await given([START, progressTo(5)], { ttlSeconds: 400 })
     const page = await open()
     // The page's own time, of which a minute passes in a moment.
     await page.clock.install()
@@ -286,15 +286,15 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
     await page.evaluate(writeDownWhatIsSaid)
 
     for (const percent of [26, 51, 76]) {
-      await apply(hash, step(percent))
+      await apply(hash, progressTo(percent))
       await shows(page, percent)
     }
     await pass(16)
-    await apply(hash, step(77))
+    await apply(hash, progressTo(77))
     await shows(page, 77)
     await pass(16)
 
-    await apply(hash, ASK)
+    await apply(hash, REQUIRE_OTP)
     await code(page).waitFor()
     await pass(3)
     for (const change of [
@@ -340,17 +340,17 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
 })
 
 // At the same time: they wait for polls.
-describe.skipIf(lacksChromium).concurrent('a page without a socket', () => {
+describe.skipIf(isChromiumMissing).concurrent('a page without a socket', () => {
   afterAll(closeTabs)
 
   it('polls, opens no event stream over HTTP/1.1, and gets to the result', async () => {
-    const hash = await given([START, step(10)])
+    const hash = await given([START, progressTo(10)])
     const page = await open()
-    const asked = overhear(page)
+    const asked = recordTraffic(page)
     await page.routeWebSocket(/.*/, (socket) => socket.close())
     await page.goto(progressOf(hash, address))
     await isConnected(page, 'polling')
-    await apply(hash, ASK)
+    await apply(hash, REQUIRE_OTP)
     await typeCode(page)
     await eventually(async () => expect(await statusOf(hash)).toBe('processing'))
     await apply(hash, COMPLETE)
@@ -359,14 +359,14 @@ describe.skipIf(lacksChromium).concurrent('a page without a socket', () => {
   })
 
   it('follows its request in each of ten tabs, and is cancelled from one of them', async () => {
-    const hash = await given([START, step(10)])
+    const hash = await given([START, progressTo(10)])
     const first = await open()
     const context = first.context()
     await context.routeWebSocket(/.*/, (socket) => socket.close())
     const tabs = [first, ...(await Promise.all(Array.from({ length: 9 }, () => context.newPage())))]
     await Promise.all(tabs.map((tab) => tab.goto(progressOf(hash, address))))
     await Promise.all(tabs.map((tab) => isConnected(tab, 'polling')))
-    await apply(hash, step(40))
+    await apply(hash, progressTo(40))
     await Promise.all(tabs.map((tab) => tab.waitForFunction(showsPercent, '40%')))
     const last = tabs.at(-1) as Page
     await last.getByRole('link', { name: t('progress.cancel') }).click()

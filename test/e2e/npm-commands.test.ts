@@ -28,7 +28,7 @@ async function start(name: string, args: string[] = [], env: NodeJS.ProcessEnv =
     LOCAL_API_TOKEN: 'a-token-of-the-tests',
   }
   const child = startScript(name, args, { REDIS_URL: redis.url, ...settings, ...env })
-  await child.said(env.REDIS_URL === '' ? 'Halfway is ready' : STARTED)
+  await child.waitForOutput(env.REDIS_URL === '' ? 'Halfway is ready' : STARTED)
   return child
 }
 
@@ -64,7 +64,7 @@ describe('a signal to npm', () => {
     await bot.call(hash)
     const others = await Promise.all([submit(), submit()])
     signal(workers)
-    await workers.said('stopping')
+    await workers.waitForOutput('stopping')
     answer.answer(success('finished'))
     await expectStopped(workers)
     expect(await recordOf(hash)).toMatchObject({ status: 'completed', attempt: 1, result_data: 'finished' })
@@ -91,7 +91,7 @@ describe('a signal to npm', () => {
     const hash = await submit({ url })
     await eventually(() => expect(asked.length).toBeGreaterThan(0), { withinMs: 20_000 })
     signalNpm(bots)
-    await bots.said('stopping')
+    await bots.waitForOutput('stopping')
     const answering = setInterval(() => {
       for (const answer of asked.splice(0)) answer()
     }, 10)
@@ -125,7 +125,7 @@ describe('a signal to npm', () => {
       start('concurrency:processor'),
     ])
     const watch = startScript('cli', ['watch', hash], { REDIS_URL: redis.url })
-    await watch.said('pending')
+    await watch.waitForOutput('pending')
     for (const child of [portal, processor, watch]) signalNpm(child)
     await Promise.all([expectStopped(portal), expectStopped(processor)])
     expect(await watch.ended).toBeTypeOf('number')

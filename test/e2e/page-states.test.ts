@@ -7,9 +7,15 @@ import type { Command } from '../../core/domain/command.ts'
 import type { TextKey } from '../../core/i18n/en.ts'
 import type { Translate } from '../../core/i18n/formatter.ts'
 import { createTexts, type Locale } from '../../core/i18n/index.ts'
-import { hostsOf, type Overheard, overhear, useBrowser, violations } from '../helpers/browser.ts'
-import { lacksChromium } from '../helpers/chromium.ts'
-import { ASK, aHash, START, step, TTL_SECONDS } from '../helpers/record.ts'
+import {
+  accessibilityViolations,
+  type PageTraffic,
+  recordTraffic,
+  requestedHosts,
+  useBrowser,
+} from '../helpers/browser.ts'
+import { isChromiumMissing } from '../helpers/chromium.ts'
+import { aHash, progressTo, REQUIRE_OTP, START, TTL_SECONDS } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 import { at as pageAt } from '../server/page-browser.ts'
@@ -24,12 +30,12 @@ const given = (...changes: Command[]): Promise<string> =>
   server.given(changes, { service: creditScoreRating })
 const RUNNING: Command[] = [
   START,
-  { ...step(42, 'Solving the captcha…'), step: 'captcha_solving' } as Command,
+  { ...progressTo(42, 'Solving the captcha…'), step: 'captcha_solving' } as Command,
 ]
 const PARTS: Command[] = [
   START,
   {
-    ...step(42, 'Asking…'),
+    ...progressTo(42, 'Asking…'),
     step: 'asking',
     parts: [
       { id: 'swift', state: 'done', outcome: 'failed' },
@@ -151,12 +157,12 @@ const STATES: State[] = [
   },
   {
     name: 'a request for a code',
-    path: async () => at('progress', await given(...RUNNING, ASK)),
+    path: async () => at('progress', await given(...RUNNING, REQUIRE_OTP)),
     title: running('live.title.otp_required'),
   },
   {
     name: 'a request for a code after a wrong one',
-    path: async () => at('otp', await given(...RUNNING, ASK, ...REJECTED)),
+    path: async () => at('otp', await given(...RUNNING, REQUIRE_OTP, ...REJECTED)),
     title: running('live.title.otp_required'),
   },
   {
@@ -201,7 +207,7 @@ const STATES: State[] = [
     name: 'a service that is away',
     path: async () => {
       const path = at('progress', await given(...RUNNING))
-      await redis.goAway()
+      await redis.stop()
       return path
     },
     status: 503,
@@ -220,14 +226,14 @@ const PEOPLE = [
 interface Visitor {
   person: (typeof PEOPLE)[number]
   page: Page
-  heard: Overheard
+  heard: PageTraffic
 }
 
-describe.skipIf(lacksChromium)('a request page', () => {
+describe.skipIf(isChromiumMissing)('a request page', () => {
   test('tells a screen reader how far it is, where it is, and what is wrong with a code', async () => {
     const { t } = createTexts('en')
     const page = await open()
-    await page.goto(server.address + at('otp', await given(...RUNNING, ASK, ...REJECTED)))
+    await page.goto(server.address + at('otp', await given(...RUNNING, REQUIRE_OTP, ...REJECTED)))
     const bar = page.getByRole('progressbar', { name: t('progress.bar'), exact: true })
     expect(await heardAt(bar)).toMatchObject({ value: 42 })
     expect(await bar.getAttribute('aria-valuetext')).toBe('42 percent, step 2 of 6: Solve the captcha')
@@ -245,7 +251,7 @@ describe.skipIf(lacksChromium)('a request page', () => {
   test('shows its bar in forced colours too', async () => {
     const page = await open({ forcedColors: 'active' })
     const barAt = async (percent: number): Promise<Buffer> => {
-      await page.goto(server.address + at('progress', await given(START, step(percent))))
+      await page.goto(server.address + at('progress', await given(START, progressTo(percent))))
       return page.getByRole('progressbar').screenshot({ animations: 'disabled' })
     }
     const short = await barAt(10)
@@ -268,7 +274,7 @@ async function heardAt(target: Locator): Promise<Record<string, unknown>> {
   return { value: value?.value, description: description?.value, ...Object.fromEntries(more) }
 }
 
-describe.skipIf(lacksChromium)('nobody is kept out, scrolls sideways or is sent elsewhere by', () => {
+describe.skipIf(isChromiumMissing)('nobody is kept out, scrolls sideways or is sent elsewhere by', () => {
   let visitors: Visitor[]
   beforeAll(async () => {
     visitors = await Promise.all(PEOPLE.map(arrive))
@@ -285,7 +291,7 @@ async function arrive(person: (typeof PEOPLE)[number], i: number): Promise<Visit
     // Submits are counted by address.
     extraHTTPHeaders: { 'X-Forwarded-For': `192.0.2.${i}` },
   })
-  return { person, page, heard: overhear(page) }
+  return { person, page, heard: recordTraffic(page) }
 }
 
 async function visit(state: State, path: string, { person, page, heard }: Visitor): Promise<void> {
@@ -301,11 +307,11 @@ async function visit(state: State, path: string, { person, page, heard }: Visito
   expect(await page.locator('html').getAttribute('lang')).toBe(locale)
   expect(await page.locator('html').getAttribute('dir')).toBe(dir)
   expect(heard.errors.splice(0), locale).toEqual([])
-  expect(hostsOf(heard), locale).toEqual([new URL(server.address).host])
+  expect(requestedHosts(heard), locale).toEqual([new URL(server.address).host])
 
-  expect(await violations(page), `${locale}, ${scheme}`).toEqual([])
+  expect(await accessibilityViolations(page), `${locale}, ${scheme}`).toEqual([])
   await page.emulateMedia({ colorScheme: otherScheme })
-  expect(await violations(page, ['color-contrast']), `${locale}, ${otherScheme}`).toEqual([])
+  expect(await accessibilityViolations(page, ['color-contrast']), `${locale}, ${otherScheme}`).toEqual([])
   await page.setViewportSize(NARROW)
   expect(await page.evaluate(widthOfContent), `${locale}, pixels`).toBeLessThanOrEqual(NARROW.width)
 }

@@ -16,7 +16,7 @@ describe.skipIf(BROWSERS.every(({ isMissing }) => isMissing))('over plain http a
   let server: string
   beforeAll(async () => {
     halfway = await startHalfway()
-    server = `http://${HOSTS.ours}:${new URL(halfway.url).port}`
+    server = `http://${HOSTS.own}:${new URL(halfway.url).port}`
   })
   afterAll(() => halfway?.stop())
 

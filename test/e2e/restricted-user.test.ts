@@ -13,7 +13,7 @@ const RIGHTS = ['on', '>secret', '~*', '&*', '+@all', '-@dangerous', '-@admin', 
 describe.skipIf(!onRealRedis)('with a Redis user that may not ask for INFO', { timeout: 60_000 }, () => {
   test('server, workers, bots and CLI start, and a request is completed', async () => {
     const redis = await startSingle()
-    await redis.ask('ACL', 'SETUSER', 'halfway', ...RIGHTS)
+    await redis.run('ACL', 'SETUSER', 'halfway', ...RIGHTS)
     const site = createServer((_req, res) => {
       res.writeHead(200, { 'content-type': 'text/html' }).end('<title>A page</title>')
     })
@@ -36,7 +36,7 @@ describe.skipIf(!onRealRedis)('with a Redis user that may not ask for INFO', { t
       ['workers/main.ts', 'workers are ready'],
       ['bots/inquiry-provider/main.ts', 'bots are ready'],
     ].map(([file, ready]) => ({ child: startChild(file as string, [], env), ready: ready as string }))
-    await Promise.all(children.map(({ child, ready }) => child.said(ready)))
+    await Promise.all(children.map(({ child, ready }) => child.waitForOutput(ready)))
 
     const requests = `http://127.0.0.1:${port}/api/local-requests`
     const response = await fetch(requests, {

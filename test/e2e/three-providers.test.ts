@@ -2,14 +2,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { threeProviderInquiry } from '../../core/catalog/three-provider-inquiry.ts'
 import { createTexts } from '../../core/i18n/index.ts'
-import { overhear, useBrowser } from '../helpers/browser.ts'
-import { lacksChromium } from '../helpers/chromium.ts'
+import { recordTraffic, useBrowser } from '../helpers/browser.ts'
+import { isChromiumMissing } from '../helpers/chromium.ts'
 import { type Halfway, startHalfway } from '../helpers/halfway.ts'
 
 /** For this person the quickest provider is down. */
 const NATIONAL_CODE = '0012345768'
 
-describe.skipIf(lacksChromium)('a person who asks three providers', () => {
+describe.skipIf(isChromiumMissing)('a person who asks three providers', () => {
   let halfway: Halfway
   const { open } = useBrowser()
   beforeAll(async () => {
@@ -20,7 +20,7 @@ describe.skipIf(lacksChromium)('a person who asks three providers', () => {
   it('sees each of them at work, the one that fails, and the result of the others', async () => {
     const { t } = createTexts('en')
     const page = await open({ locale: 'en-GB' })
-    const heard = overhear(page)
+    const heard = recordTraffic(page)
     await page.goto(`${halfway.url}/services/${threeProviderInquiry.slug}`)
     await page.fill('[name=national_code]', NATIONAL_CODE)
     await page.click('main form [type=submit]')

@@ -3,8 +3,8 @@ import type { Page } from 'playwright-core'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import { createTexts } from '../../core/i18n/index.ts'
 import { useBrowser } from '../helpers/browser.ts'
-import { lacksChromium } from '../helpers/chromium.ts'
-import { ASK, START, step } from '../helpers/record.ts'
+import { isChromiumMissing } from '../helpers/chromium.ts'
+import { progressTo, REQUIRE_OTP, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { code, live, typeCode, watchAt } from '../helpers/request-page.ts'
 import { useServer } from '../helpers/server.ts'
@@ -23,11 +23,11 @@ async function openTranslated(hash: string): Promise<Page> {
   return page
 }
 
-describe.skipIf(lacksChromium)('a translated page', () => {
+describe.skipIf(isChromiumMissing)('a translated page', () => {
   afterEach(closeTabs)
 
   it('stays translated while nothing changes, and shows and translates what does', async () => {
-    const hash = await given([START, step(10)])
+    const hash = await given([START, progressTo(10)])
     const page = await openTranslated(hash)
     const heading = page.locator('h1')
     await heading.filter({ hasText: `DE ${t('live.status.processing')}` }).waitFor()
@@ -38,14 +38,14 @@ describe.skipIf(lacksChromium)('a translated page', () => {
     expect(await heading.textContent()).toBe(`DE ${t('live.status.processing')}`)
     expect(await page.title()).toMatch(/^DE 10%/)
 
-    await apply(hash, step(40, 'Signing in'))
+    await apply(hash, progressTo(40, 'Signing in'))
     await live(page, 'percent').filter({ hasText: 'DE 40%' }).waitFor()
     await live(page, 'message').filter({ hasText: 'DE Signing in' }).waitFor()
     expect(await live(page, 'bar').getAttribute('aria-valuenow')).toBe('40')
   })
 
   it('counts down to another code, says that a code was wrong, and takes the right one in place', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     const page = await openTranslated(hash)
     await live(page, 'resend')
       .filter({ hasText: /^DE .*\d/ })

@@ -3,8 +3,8 @@ import type { Page } from 'playwright-core'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import { createTexts } from '../../core/i18n/index.ts'
 import { useBrowser } from '../helpers/browser.ts'
-import { lacksChromium } from '../helpers/chromium.ts'
-import { ASK, START } from '../helpers/record.ts'
+import { isChromiumMissing } from '../helpers/chromium.ts'
+import { REQUIRE_OTP, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { code, isConnected } from '../helpers/request-page.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
@@ -24,12 +24,12 @@ const changeLanguage = async (page: Page, to: string): Promise<void> => {
   await page.locator(`html[lang=${to}]`).waitFor()
 }
 
-describe.skipIf(lacksChromium)('what was typed', () => {
+describe.skipIf(isChromiumMissing)('what was typed', () => {
   afterEach(closeTabs)
 
   it('stays in the field of a code that has the wrong length', async () => {
     const page = await open()
-    await page.goto(address + at('otp', await given([START, ASK])))
+    await page.goto(address + at('otp', await given([START, REQUIRE_OTP])))
     await code(page).fill('98765')
     await page.keyboard.press('Enter')
     await page.locator('#otp-error').waitFor()
@@ -40,7 +40,7 @@ describe.skipIf(lacksChromium)('what was typed', () => {
   it('stays in the field of a code when another code is asked for', async () => {
     const page = await open()
     const hash = await given(
-      [START, { ...ASK, otp: { id: 'otp-1', length: 6, expires_in: 300 } } as typeof ASK],
+      [START, { ...REQUIRE_OTP, otp: { id: 'otp-1', length: 6, expires_in: 300 } } as typeof REQUIRE_OTP],
       {
         now: Date.now() - 31_000,
       },
@@ -54,7 +54,7 @@ describe.skipIf(lacksChromium)('what was typed', () => {
 
   it('stays in the field of a code in the other language, where the page goes on', async () => {
     const page = await open({ locale: 'en-GB' })
-    await page.goto(address + at('progress', await given([START, ASK])))
+    await page.goto(address + at('progress', await given([START, REQUIRE_OTP])))
     await isConnected(page, 'live')
     await code(page).fill('98765')
     await changeLanguage(page, 'fa')

@@ -11,7 +11,7 @@ import { freePort } from '../../core/redis/local-server.ts'
 import { startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { openWebSocket } from '../helpers/raw-websocket.ts'
-import { ASK, aHash, START, step, TTL_SECONDS } from '../helpers/record.ts'
+import { aHash, progressTo, REQUIRE_OTP, START, TTL_SECONDS } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 import { type BadInput, badInput, type HttpCase, SECRETS, type SocketCase } from './bad-input-cases.ts'
@@ -80,9 +80,9 @@ async function makeTargets(): Promise<string[]> {
   })
   const stored = await Promise.all([
     given(),
-    given(START, step(40, 'Working…')),
+    given(START, progressTo(40, 'Working…')),
     // Most are changed by what is done to them here; these the most.
-    ...Array.from({ length: 12 }, () => given(START, ASK)),
+    ...Array.from({ length: 12 }, () => given(START, REQUIRE_OTP)),
     given(START, { type: 'complete', attempt: 1, result: { score: 712 } }),
     given(START, { type: 'fail', attempt: 1, error: { code: 'x', message: 'y', retryable: false } }),
     given({ type: 'cancel', by: 'user' }),
@@ -173,10 +173,10 @@ async function tryFrames({ frames, target }: SocketCase): Promise<void> {
           : payload,
       )
     socket.send(`42777777["request:watch",{"hash":"${targetOf(target)}"}]`)
-    await eventually(() => expect(isClosed || /4377777\d\[\{"ok":|\x88/.test(socket.heard())).toBe(true), {
+    await eventually(() => expect(isClosed || /4377777\d\[\{"ok":|\x88/.test(socket.received())).toBe(true), {
       withinMs: answerWithinMs,
     })
-    expect(socket.heard()).not.toContain('internal_error')
+    expect(socket.received()).not.toContain('internal_error')
   } finally {
     socket.close()
   }
@@ -226,7 +226,7 @@ async function sendMany(count: number, seed: number): Promise<void> {
 const KILOBYTE = 1024
 
 test('no input harms the server, slows it down, stays with it, or gets into its log', async (ctx) => {
-  await server.said('server is ready')
+  await server.waitForOutput('server is ready')
   await fillMemory()
   await sendMany(REQUESTS / 5, SEED + 1)
   const before = await held()

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { openRedis } from '../../core/redis/connect.ts'
 import { loadConfig } from '../../core/runtime/config.ts'
-import { keys } from '../helpers/names.ts'
+import { keys } from '../helpers/keys.ts'
 import { onRealRedis, quiet } from '../helpers/redis.ts'
 import { type RedisProcess, startCluster } from '../helpers/redis-servers.ts'
 import { useRedisUsers } from '../helpers/redis-users.ts'
@@ -13,59 +13,59 @@ describe.runIf(onRealRedis)('in a Cluster', { concurrent: true }, () => {
   it('everything goes on by itself after the master of the queues was killed', async (ctx) => {
     const topology = await startCluster()
     const users = await useRedisUsers(ctx, topology.settings)
-    await users.work()
+    await users.verify()
     const master = await topology.masterOf(users.queuePrefix)
     await master.end('SIGKILL')
-    await Promise.all([users.failFast(), users.workAgain()])
+    await Promise.all([users.failFast(), users.verifyRecovery()])
     expect(await topology.masterOf(users.queuePrefix)).not.toBe(master)
-    await master.startAgain()
-    await users.work()
+    await master.restart()
+    await users.verify()
   }, 40_000)
 
   it('everything goes on by itself after the master of a request froze', async (ctx) => {
     const topology = await startCluster()
     const users = await useRedisUsers(ctx, topology.settings)
-    await users.work()
+    await users.verify()
     const master = await topology.masterOf(keys.record(users.hash))
     master.freeze()
-    await Promise.all([users.failFast(), users.workAgain()])
+    await Promise.all([users.failFast(), users.verifyRecovery()])
     master.thaw()
-    await users.work()
+    await users.verify()
   }, 40_000)
 
   it('one that is not whole is connected to, and what is patient waits until it is', async (ctx) => {
     const topology = await startCluster()
-    const slot = Number(await topology.nodes[0]?.ask('CLUSTER', 'KEYSLOT', 'a'))
+    const slot = Number(await topology.nodes[0]?.run('CLUSTER', 'KEYSLOT', 'a'))
     const master = await topology.masterOf('a')
-    await Promise.all(topology.nodes.map((node) => node.ask('CLUSTER', 'DELSLOTS', slot)))
+    await Promise.all(topology.nodes.map((node) => node.run('CLUSTER', 'DELSLOTS', slot)))
     const connections = await openRedis(loadConfig(topology.settings).redis, quiet)
     ctx.onTestFinished(() => connections.stop())
     const patient = await connections.connect('patient')
     const waiting = patient.incr('a')
     const failFast = await connections.connect('fail-fast')
     await expect(failFast.get('a')).rejects.toThrow()
-    await master.ask('CLUSTER', 'ADDSLOTS', slot)
+    await master.run('CLUSTER', 'ADDSLOTS', slot)
     expect(await waiting).toBe(1)
   }, 20_000)
 
   it('a subscriber whose node was killed hears through another one, which the settings need not name', async (ctx) => {
     const topology = await startCluster()
     const users = await useRedisUsers(ctx, only(topology.nodes[0] as RedisProcess))
-    await users.work()
+    await users.verify()
     const { port } = users.subscriber.options as { port: number }
     await topology.nodes.find((node) => node.port === port)?.end('SIGKILL')
-    await Promise.all([users.hearAgain(), users.workAgain()])
+    await Promise.all([users.verifyResubscribed(), users.verifyRecovery()])
   }, 40_000)
 
   it('a Cluster that was gone altogether is found again though the node that the settings name is not', async (ctx) => {
     const topology = await startCluster({ appendonly: 'yes', appendfsync: 'always' })
     const [named, ...others] = topology.nodes.toReversed() as [RedisProcess, ...RedisProcess[]]
     const users = await useRedisUsers(ctx, only(named))
-    await users.work()
+    await users.verify()
     await Promise.all(topology.nodes.map((node) => node.end('SIGKILL')))
     await users.failFast()
-    await Promise.all(others.map((node) => node.startAgain()))
-    await Promise.all([users.hearAgain(), users.workAgain()])
+    await Promise.all(others.map((node) => node.restart()))
+    await Promise.all([users.verifyResubscribed(), users.verifyRecovery()])
   }, 40_000)
 
   it('at the start says in one sentence that no node answers', async (ctx) => {

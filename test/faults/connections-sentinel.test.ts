@@ -10,14 +10,14 @@ describe.runIf(onRealRedis)('with Sentinels', { concurrent: true }, () => {
   it('everything goes on by itself after the master was killed', async (ctx) => {
     const topology = await startSentinel()
     const users = await useRedisUsers(ctx, topology.settings)
-    await users.work()
+    await users.verify()
     const master = await topology.master()
     await master.end('SIGKILL')
-    await Promise.all([users.failFast(), users.workAgain(), users.hearAgain()])
+    await Promise.all([users.failFast(), users.verifyRecovery(), users.verifyResubscribed()])
     expect(await topology.master()).not.toBe(master)
     // What was the master comes back, as a replica in the end.
-    await master.startAgain()
-    await users.work()
+    await master.restart()
+    await users.verify()
   }, 40_000)
 
   it('at the start says in one sentence that no Sentinel answers, or that none knows the name', async (ctx) => {

@@ -7,7 +7,7 @@ import { BLOCK_SECONDS, blockingOptions, capBlockTimeout, createQueues } from '.
 import { openRedis, type RedisClient, type Role } from '../../core/redis/connect.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { keys } from '../helpers/names.ts'
+import { keys } from '../helpers/keys.ts'
 import { aHash, aRecord, START, TTL_SECONDS } from '../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
 import { type RedisProcess, startSingle } from '../helpers/redis-servers.ts'
@@ -51,7 +51,7 @@ describe.concurrent('connections', () => {
         const proxy = await toRedis()
         const [client] = await connect(ctx, proxy, role)
         const before = proxy.connections
-        proxy.makeHole()
+        proxy.blackhole()
         const noticed = eventually(() => expect(proxy.connections).toBe(before + 1), { withinMs: 6000 })
         expect(await takes(noticed)).toBeLessThan(5000)
         await eventually(() => expect(client.status).toBe('ready'))
@@ -62,7 +62,7 @@ describe.concurrent('connections', () => {
       const proxy = await toRedis()
       const [patient] = await connect(ctx, proxy, 'patient')
       const hash = aHash()
-      proxy.makeHole()
+      proxy.blackhole()
       const all = Promise.all(Array.from({ length: 20 }, () => patient.incr(hash)))
       expect(await takes(all)).toBeLessThan(5000)
       expect(Math.max(...(await all))).toBe(20)
@@ -71,7 +71,7 @@ describe.concurrent('connections', () => {
     it('a fail-fast command fails within a second, as do those behind it, and soon they work again', async (ctx) => {
       const proxy = await toRedis()
       const [failFast] = await connect(ctx, proxy, 'fail-fast')
-      proxy.makeHole()
+      proxy.blackhole()
       const first = failFast.get('a')
       await new Promise(setImmediate)
       const second = failFast.get('b')
@@ -97,7 +97,7 @@ describe.concurrent('connections', () => {
           }),
         ),
       )
-      proxy.makeHole()
+      proxy.blackhole()
       await eventually(() => expect(heard.size).toBe(1200), { withinMs: 6000 })
     })
 
@@ -132,7 +132,7 @@ describe.concurrent('connections', () => {
       expect(Math.max(...waits)).toBe(2)
       expect(proxy.connections).toBe(connected)
 
-      proxy.makeHole()
+      proxy.blackhole()
       await queues.add(aRecord({ hash: 'req_a' }), { queue: inquiryQueue })
       expect(await takes(eventually(() => expect(done).toContain('req_a'), { withinMs: 7000 }))).toBeLessThan(
         5500,
@@ -179,9 +179,9 @@ describe.concurrent('connections', () => {
     }> {
       const [old, next] = await Promise.all([startSingle(), startSingle()])
       onTestFinished(async () => void (await Promise.all([old.end('SIGKILL'), next.end('SIGKILL')])))
-      await next.ask('REPLICAOF', old.host, old.port)
+      await next.run('REPLICAOF', old.host, old.port)
       await eventually(async () =>
-        expect(String(await next.ask('INFO', 'replication'))).toContain('master_link_status:up'),
+        expect(String(await next.run('INFO', 'replication'))).toContain('master_link_status:up'),
       )
       return { proxy: await startTcpProxy(old), old, next }
     }
@@ -193,12 +193,12 @@ describe.concurrent('connections', () => {
       const record = aRecord()
       await storeOf(patient).create(record)
       // What had not reached the replica would be gone with the old master, which is another story.
-      await eventually(async () => expect(await next.ask('EXISTS', keys.record(record.hash))).toBe(1))
+      await eventually(async () => expect(await next.run('EXISTS', keys.record(record.hash))).toBe(1))
 
-      await next.ask('REPLICAOF', 'NO', 'ONE')
-      await old.ask('REPLICAOF', next.host, next.port)
+      await next.run('REPLICAOF', 'NO', 'ONE')
+      await old.run('REPLICAOF', next.host, next.port)
       await eventually(async () =>
-        expect(String(await old.ask('INFO', 'replication'))).toContain('master_link_status:up'),
+        expect(String(await old.run('INFO', 'replication'))).toContain('master_link_status:up'),
       )
       // The address still leads to the old one: what fails fast says so, what is patient waits.
       await expect(storeOf(failFast).create(aRecord())).rejects.toMatchObject({ code: 'storage_unavailable' })
@@ -206,10 +206,10 @@ describe.concurrent('connections', () => {
         storeOf(patient).apply(record.hash, START),
         ...Array.from({ length: 50 }, () => patient.incr('counter')),
       ])
-      proxy.leadTo(next)
+      proxy.redirectTo(next)
       const [outcome] = await waiting
       expect(outcome.ok).toBe(true)
-      expect(await next.ask('GET', 'counter')).toBe('50')
+      expect(await next.run('GET', 'counter')).toBe('50')
       await eventually(() => storeOf(failFast).create(aRecord()))
     })
 
@@ -225,8 +225,8 @@ describe.concurrent('connections', () => {
         message: (text) => void heard.push(text),
         gap: () => void patient.publish(keys.channel(hash), 'after the gap'),
       })
-      await next.ask('REPLICAOF', 'NO', 'ONE')
-      proxy.leadTo(next)
+      await next.run('REPLICAOF', 'NO', 'ONE')
+      proxy.redirectTo(next)
       patient.disconnect(true)
       await eventually(() => expect(heard).toEqual(['after the gap']), { withinMs: 8000 })
       expect(lines.join()).toContain('does not arrive')

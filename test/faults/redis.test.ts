@@ -55,7 +55,7 @@ test('nothing is lost when Redis is killed and comes back with its append-only f
   await redis.end('SIGKILL')
   expect((await trySubmit(halfway)).status).toBe(503)
   await sleep(2000)
-  await redis.startAgain()
+  await redis.restart()
   const ends = await expectSurvival(ctx, halfway, people, {
     name: 'Redis killed, back with append-only file',
   })
@@ -69,7 +69,7 @@ test('pages say that requests are gone when Redis comes back empty', async (ctx)
   const people = await crowd(40, (i) => arrive(halfway, { kind: kindOf(i), steps: 20, everyMs: 300 }))
   await areRunning(people, 20)
   await redis.end('SIGKILL')
-  await redis.startAgain({ empty: true })
+  await redis.restart({ empty: true })
   const ends = await expectSurvival(ctx, halfway, people, { name: 'Redis killed, back empty' })
   expect(ends).toEqual({ gone: 40 })
   await takesSubmitsAgain(halfway)
@@ -83,12 +83,12 @@ test('running requests go on while Redis is full and submits are refused', async
   const people = await crowd(40, (i) => arrive(halfway, { kind: kindOf(i), steps: 10, everyMs: 300 }))
   ctx.onTestFinished(typeCodes(halfway, () => people))
   await areRunning(people, 40)
-  await redis.ask('CONFIG', 'SET', 'maxmemory', 1)
+  await redis.run('CONFIG', 'SET', 'maxmemory', 1)
   expect((await trySubmit(halfway)).status).toBe(503)
   // Only what has to be queued again waits for room: a bot that is called again once the code is there.
   const runningOn = people.filter((_, i) => kindOf(i) !== 'called-again')
   expect((await outcomeOf(halfway, runningOn)).byStatus).toEqual({ completed: runningOn.length })
-  await redis.ask('CONFIG', 'SET', 'maxmemory', 0)
+  await redis.run('CONFIG', 'SET', 'maxmemory', 0)
   const ends = await expectSurvival(ctx, halfway, people, { name: 'Redis full' })
   expect(ends).toEqual({ completed: 40 })
   await takesSubmitsAgain(halfway)
@@ -96,9 +96,9 @@ test('running requests go on while Redis is full and submits are refused', async
 
 test('everybody moves on when their Redis has become a read-only replica', async (ctx) => {
   const [old, next] = await Promise.all([startSingle(), startSingle()])
-  await next.ask('REPLICAOF', old.host, old.port)
+  await next.run('REPLICAOF', old.host, old.port)
   await eventually(async () =>
-    expect(String(await next.ask('INFO', 'replication'))).toContain('link_status:up'),
+    expect(String(await next.run('INFO', 'replication'))).toContain('link_status:up'),
   )
   const address = await startTcpProxy(old)
   const settings = { REDIS_URL: `redis://127.0.0.1:${address.port}` }
@@ -107,11 +107,11 @@ test('everybody moves on when their Redis has become a read-only replica', async
   ctx.onTestFinished(typeCodes(halfway, () => people))
   await areRunning(people, 20)
   // As a failover does it: the new one leads, the old one follows, and the address is moved a moment later.
-  await next.ask('REPLICAOF', 'NO', 'ONE')
-  await old.ask('REPLICAOF', next.host, next.port)
+  await next.run('REPLICAOF', 'NO', 'ONE')
+  await old.run('REPLICAOF', next.host, next.port)
   expect((await trySubmit(halfway)).status).toBe(503)
   await sleep(1000)
-  address.leadTo(next)
+  address.redirectTo(next)
   const ends = await expectSurvival(ctx, halfway, people, { name: 'Redis read-only after a failover' })
   expect(ends).toEqual({ completed: 40 })
   await takesSubmitsAgain(halfway)

@@ -3,7 +3,7 @@ import type Axe from 'axe-core'
 import type { RunOptions } from 'axe-core'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll } from 'vitest'
-import { lacksChromium, launchChromium } from './chromium.ts'
+import { isChromiumMissing, launchChromium } from './chromium.ts'
 
 export interface TestBrowser {
   /** Opens a tab of a person of their own: nobody else's cookies, and the settings given. */
@@ -15,13 +15,13 @@ export interface TestBrowser {
 /**
  * To be called at the top of a test file: one browser for all its tests.
  *
- * @param whole as `launchChromium` takes it
+ * @param full as `launchChromium` takes it
  */
-export function useBrowser({ whole = false } = {}): TestBrowser {
+export function useBrowser({ full = false } = {}): TestBrowser {
   let browser: Browser
   beforeAll(async () => {
-    if (lacksChromium) return
-    browser = await launchChromium({ whole })
+    if (isChromiumMissing) return
+    browser = await launchChromium({ full })
   })
   afterAll(() => browser?.close())
   return {
@@ -34,30 +34,30 @@ export function useBrowser({ whole = false } = {}): TestBrowser {
 }
 
 /** What went wrong on a page without anybody seeing it, and what it asked for. */
-export interface Overheard {
+export interface PageTraffic {
   /** With which the last page came. */
   status: number
   errors: string[]
   addresses: Set<string>
 }
 
-export function overhear(page: Page): Overheard {
-  const heard: Overheard = { status: 0, errors: [], addresses: new Set() }
-  page.on('pageerror', (error) => heard.errors.push(error.message))
+export function recordTraffic(page: Page): PageTraffic {
+  const traffic: PageTraffic = { status: 0, errors: [], addresses: new Set() }
+  page.on('pageerror', (error) => traffic.errors.push(error.message))
   page.on('console', (message) => {
     // A page that says 404 and is one is no error.
     const isPage = message.location().url === page.url()
-    if (message.type() === 'error' && !isPage) heard.errors.push(message.text())
+    if (message.type() === 'error' && !isPage) traffic.errors.push(message.text())
   })
   page.on('response', (answer) => {
-    if (answer.request().isNavigationRequest()) heard.status = answer.status()
+    if (answer.request().isNavigationRequest()) traffic.status = answer.status()
   })
-  page.on('request', (request) => heard.addresses.add(request.url()))
-  page.on('websocket', (socket) => heard.addresses.add(socket.url()))
-  return heard
+  page.on('request', (request) => traffic.addresses.add(request.url()))
+  page.on('websocket', (socket) => traffic.addresses.add(socket.url()))
+  return traffic
 }
 
-export const hostsOf = ({ addresses }: Overheard): string[] => [
+export const requestedHosts = ({ addresses }: PageTraffic): string[] => [
   ...new Set([...addresses].map((address) => new URL(address).host)),
 ]
 
@@ -66,7 +66,7 @@ export const hostsOf = ({ addresses }: Overheard): string[] => [
  *
  * @param rules these alone; by default all, and that targets are large enough
  */
-export async function violations(page: Page, rules?: string[]): Promise<string[]> {
+export async function accessibilityViolations(page: Page, rules?: string[]): Promise<string[]> {
   await page.addScriptTag({ url: '/assets/axe.js' })
   const options: RunOptions = rules
     ? { runOnly: { type: 'rule', values: rules } }

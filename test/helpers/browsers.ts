@@ -3,14 +3,14 @@
  * machine, as a name server in an office or at home does.
  */
 import puppeteer, { type Browser } from 'puppeteer-core'
-import { CHROMIUM, CHROMIUM_FLAGS, lacksChromium } from './chromium.ts'
+import { CHROMIUM, CHROMIUM_FLAGS, isChromiumMissing } from './chromium.ts'
 import { findExecutable } from './executables.ts'
 
 /** Debian's firefox-esr, or what FIREFOX_PATH names. In CI there must be one. */
 const FIREFOX = process.env.FIREFOX_PATH ?? findExecutable('firefox-esr')
 
 /** No browser takes these for safe because they are local, as it does `localhost` and 127.0.0.1. */
-export const HOSTS = { ours: 'some-name', foreign: 'other-name' } as const
+export const HOSTS = { own: 'some-name', foreign: 'other-name' } as const
 
 interface BrowserKind {
   name: string
@@ -22,7 +22,7 @@ interface BrowserKind {
 export const BROWSERS: readonly BrowserKind[] = [
   {
     name: 'Chromium',
-    isMissing: lacksChromium,
+    isMissing: isChromiumMissing,
     launch: () =>
       puppeteer.launch({
         executablePath: CHROMIUM,

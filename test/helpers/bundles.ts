@@ -37,7 +37,7 @@ const MAINS = [
  * Our files find what lies beside them, such as templates and scripts, where they were written; so does the pool of
  * processes and threads, which starts a file of its own.
  */
-const whereItWas: Plugin = {
+const originalPaths: Plugin = {
   name: 'where-it-was',
   setup({ onLoad }) {
     onLoad({ filter: /\.[jt]s$/ }, ({ path }) => {
@@ -72,7 +72,7 @@ export default async function bundle({ provide }: TestProject): Promise<() => vo
     banner: {
       js: `import * as ofModules from 'node:module'; const require = ofModules.createRequire(import.meta.url);`,
     },
-    plugins: [whereItWas],
+    plugins: [originalPaths],
     logLevel: 'error',
   })
   await building

@@ -10,7 +10,7 @@ export interface Child {
   /** What it wrote so far, to either stream. */
   readonly output: () => string
   /** Resolves once it wrote this text. */
-  said(text: string): Promise<void>
+  waitForOutput(text: string): Promise<void>
   /** Resolves with the exit code, or the signal that ended it. */
   readonly ended: Promise<number | string>
 }
@@ -48,15 +48,15 @@ export function startScript(name: string, args: string[] = [], env: NodeJS.Proce
 
 function follow(child: ChildProcess): Child {
   let output = ''
-  const hear = (data: Buffer): void => {
+  const append = (data: Buffer): void => {
     output += data.toString()
   }
-  child.stdout?.on('data', hear)
-  child.stderr?.on('data', hear)
+  child.stdout?.on('data', append)
+  child.stderr?.on('data', append)
   return {
     process: child,
     output: () => output,
-    said: (text) =>
+    waitForOutput: (text) =>
       eventually(
         () => {
           if (!output.includes(text)) throw new Error(`"${text}" was not said, but: ${output}`)

@@ -6,7 +6,7 @@ export const CHROMIUM = process.env.CHROMIUM_PATH ?? findExecutable('chromium')
 /** The same without what only people need, at half the cost: Debian's chromium-headless-shell. */
 const SHELL = findExecutable('chromium-headless-shell')
 /** Where this is true, tests in a browser are skipped. */
-export const lacksChromium = CHROMIUM === undefined && !process.env.CI
+export const isChromiumMissing = CHROMIUM === undefined && !process.env.CI
 
 // Without its background services: they would look for hosts that are nobody's business here.
 export const CHROMIUM_FLAGS = [
@@ -17,10 +17,10 @@ export const CHROMIUM_FLAGS = [
   '--disable-sync',
 ]
 
-/** @param whole as people have it: with notifications, and pages that are kept as they were for "Back" */
-export const launchChromium = ({ whole = false } = {}): Promise<Browser> =>
+/** @param full the browser as users have it, with notifications and the back-forward cache */
+export const launchChromium = ({ full = false } = {}): Promise<Browser> =>
   chromium.launch({
-    executablePath: whole || process.env.CHROMIUM_PATH ? CHROMIUM : (SHELL ?? CHROMIUM),
+    executablePath: full || process.env.CHROMIUM_PATH ? CHROMIUM : (SHELL ?? CHROMIUM),
     args: CHROMIUM_FLAGS,
-    ignoreDefaultArgs: whole ? ['--disable-back-forward-cache'] : [],
+    ignoreDefaultArgs: full ? ['--disable-back-forward-cache'] : [],
   })

@@ -62,14 +62,14 @@ export async function startHalfway(
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
   await new Promise<void>((resolve, reject) => {
     const limit = setTimeout(() => reject(new Error(`not ready in time:\n${output}`)), READY_WITHIN_MS)
-    const hear = (data: Buffer): void => {
+    const append = (data: Buffer): void => {
       output += data.toString()
       if (!output.includes('Halfway is ready')) return
       clearTimeout(limit)
       resolve()
     }
-    child.stdout.on('data', hear)
-    child.stderr.on('data', hear)
+    child.stdout.on('data', append)
+    child.stderr.on('data', append)
     exited.then((code) => reject(new Error(`ended with ${code}:\n${output}`)))
   })
   return {

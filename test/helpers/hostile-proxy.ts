@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { cleanUp } from './clean-up.ts'
 
-export type Kind = 'socket' | 'stream' | 'poll'
+export type RequestKind = 'socket' | 'stream' | 'poll'
 /**
  * `pass` it on; `refuse` it with 502; `swallow` it: no answer ever comes; `collect` the answer until it is whole;
  * `hold`: keep what the server sends from now on, also on what is open, as a proxy that buffers; `busy`: 503, to be asked
@@ -15,20 +15,20 @@ export type Treatment = 'pass' | 'refuse' | 'swallow' | 'collect' | 'hold' | 'bu
 export interface HostileProxy {
   /** Without a slash at the end. */
   readonly address: string
-  treat(how: Partial<Record<Kind, Treatment>>): void
+  setTreatments(how: Partial<Record<RequestKind, Treatment>>): void
   /** What it was asked for, with the time in milliseconds. */
-  readonly asked: readonly { kind: Kind; at: number }[]
+  readonly requests: readonly { kind: RequestKind; at: number }[]
   /** What is being answered now, the oldest first. */
-  open(): Kind[]
+  openRequests(): RequestKind[]
   /** Ends whatever is open of this kind. */
-  cut(kind: Kind): void
+  cut(kind: RequestKind): void
   /** Closes everything and listens no more, as a server that is being restarted. */
-  goAway(): Promise<void>
+  stop(): Promise<void>
   /** At the same address. */
-  comeBack(): Promise<void>
+  restart(): Promise<void>
 }
 
-const kindOf = ({ headers, url = '' }: IncomingMessage): Kind => {
+const classify = ({ headers, url = '' }: IncomingMessage): RequestKind => {
   if (headers.upgrade) return 'socket'
   return url.endsWith('/events') ? 'stream' : 'poll'
 }
@@ -36,25 +36,25 @@ const kindOf = ({ headers, url = '' }: IncomingMessage): Kind => {
 /** Closed with the test file. @param target a server's address */
 export async function startHostileProxy(target: string): Promise<HostileProxy> {
   const { hostname, port } = new URL(target)
-  const treatments: Record<Kind, Treatment> = {
+  const treatments: Record<RequestKind, Treatment> = {
     socket: 'pass',
     stream: 'pass',
     poll: 'pass',
   }
-  const asked: { kind: Kind; at: number }[] = []
-  const answering = new Map<Socket | ServerResponse, Kind>()
+  const requests: { kind: RequestKind; at: number }[] = []
+  const openResponses = new Map<Socket | ServerResponse, RequestKind>()
   const connections = new Set<Socket>()
 
-  const note = (req: IncomingMessage, answer: Socket | ServerResponse): Treatment => {
-    const kind = kindOf(req)
-    asked.push({ kind, at: performance.now() })
-    answering.set(answer, kind)
-    answer.on('close', () => answering.delete(answer))
+  const recordRequest = (req: IncomingMessage, answer: Socket | ServerResponse): Treatment => {
+    const kind = classify(req)
+    requests.push({ kind, at: performance.now() })
+    openResponses.set(answer, kind)
+    answer.on('close', () => openResponses.delete(answer))
     return treatments[kind]
   }
 
   const server = createServer((req, res) => {
-    const treatment = note(req, res)
+    const treatment = recordRequest(req, res)
     if (treatment === 'swallow') return
     if (treatment === 'refuse') return void res.writeHead(502).end()
     if (treatment === 'busy') return void res.writeHead(503, { 'Retry-After': '3' }).end()
@@ -64,7 +64,7 @@ export async function startHostileProxy(target: string): Promise<HostileProxy> {
     const upstream = request({ hostname, port, path, method, headers }, (answer) => {
       if (treatment !== 'collect') {
         res.writeHead(answer.statusCode ?? 502, answer.headers)
-        answer.on('data', (chunk: Buffer) => treatments[kindOf(req)] !== 'hold' && res.write(chunk))
+        answer.on('data', (chunk: Buffer) => treatments[classify(req)] !== 'hold' && res.write(chunk))
         answer.on('end', () => res.end())
         return
       }
@@ -83,7 +83,7 @@ export async function startHostileProxy(target: string): Promise<HostileProxy> {
     connection.on('close', () => connections.delete(connection))
   })
   server.on('upgrade', (req, client: Socket) => {
-    const treatment = note(req, client)
+    const treatment = recordRequest(req, client)
     client.on('error', () => {})
     // Read, or it would not be seen that the client leaves.
     if (treatment === 'swallow') return void client.resume().on('end', () => client.destroy())
@@ -102,27 +102,27 @@ export async function startHostileProxy(target: string): Promise<HostileProxy> {
     server.listen(at, '127.0.0.1')
     await once(server, 'listening')
   }
-  const goAway = async (): Promise<void> => {
+  const stop = async (): Promise<void> => {
     const closed = once(server, 'close')
     server.close()
     for (const connection of connections) connection.destroy()
     await closed
   }
   await listen(0)
-  const own = (server.address() as AddressInfo).port
+  const ownPort = (server.address() as AddressInfo).port
   cleanUp(() => {
     server.close()
     for (const connection of connections) connection.destroy()
   })
   return {
-    address: `http://127.0.0.1:${own}`,
-    treat: (how) => void Object.assign(treatments, how),
-    asked,
-    open: () => [...answering.values()],
+    address: `http://127.0.0.1:${ownPort}`,
+    setTreatments: (how) => void Object.assign(treatments, how),
+    requests: requests,
+    openRequests: () => [...openResponses.values()],
     cut(kind) {
-      for (const [answer, of] of answering) if (of === kind) answer.destroy()
+      for (const [answer, of] of openResponses) if (of === kind) answer.destroy()
     },
-    goAway,
-    comeBack: () => listen(own),
+    stop: stop,
+    restart: () => listen(ownPort),
   }
 }

@@ -16,18 +16,18 @@ export interface TestQueue {
   /** The hash of the job that comes next, which is done with it; null when there is none. */
   take(): Promise<string | null>
   /** Whose jobs come, in the order in which they do, until there are no more or so many were taken. */
-  takeAll(atMost?: number): Promise<(string | undefined)[]>
+  takeAll(limit?: number): Promise<(string | undefined)[]>
   /** A key of the queue. */
   key(name: string): string
 }
 
-let made = 0
+let queueCount = 0
 
 export function useQueue(
   redis: RedisClient,
   { now, ...limits }: Partial<ServiceQueue> & { now?: () => number } = {},
 ): TestQueue {
-  const queue: ServiceQueue = { name: `test-${++made}`, ...limits }
+  const queue: ServiceQueue = { name: `test-${++queueCount}`, ...limits }
   const queues = createQueues({ redis, log: quiet, services: [queue], now })
   const worker = new Worker(queue.name, null, {
     connection: redis,
@@ -54,9 +54,9 @@ export function useQueue(
       await queues.add(record, { queue })
       return record
     },
-    async takeAll(atMost = Number.POSITIVE_INFINITY) {
+    async takeAll(limit = Number.POSITIVE_INFINITY) {
       const taken: (string | undefined)[] = []
-      while (taken.length < atMost) {
+      while (taken.length < limit) {
         const hash = await take()
         if (hash === null) break
         taken.push(submitters.get(hash))

@@ -9,7 +9,7 @@ export interface RawWebSocket {
   /** From now on nothing is read; what the kernels on the way do not take stays with the server. */
   stopReading(): void
   /** What came so far, frames and all. */
-  heard(): string
+  received(): string
   close(): void
   /** Resolves when the connection is gone, whoever ended it. */
   readonly closed: Promise<void>
@@ -26,25 +26,25 @@ export async function openWebSocket(
 ): Promise<RawWebSocket> {
   const { hostname, port, host } = new URL(address)
   const tcp = connect(Number(port), hostname)
-  let heard = ''
+  let received = ''
   const waiting = new Set<() => void>()
   tcp.on('data', (data) => {
-    heard += data.toString('latin1')
-    for (const look of waiting) look()
+    received += data.toString('latin1')
+    for (const check of waiting) check()
   })
   const closed = new Promise<void>((resolve) => tcp.once('close', () => resolve()))
   // Being hung up on shows as an error where something was still to be sent.
   tcp.on('error', () => {})
-  const hears = (text: string): Promise<void> =>
+  const waitFor = (text: string): Promise<void> =>
     new Promise((resolve, reject) => {
-      const look = (): void => {
-        if (!heard.includes(text)) return
-        waiting.delete(look)
+      const check = (): void => {
+        if (!received.includes(text)) return
+        waiting.delete(check)
         resolve()
       }
-      waiting.add(look)
-      look()
-      void closed.then(() => reject(new Error(`hung up before "${text}", after: ${heard.slice(0, 500)}`)))
+      waiting.add(check)
+      check()
+      void closed.then(() => reject(new Error(`hung up before "${text}", after: ${received.slice(0, 500)}`)))
     })
 
   function frame(opcode: number, payload: string | Buffer): void {
@@ -67,16 +67,16 @@ export async function openWebSocket(
       'Sec-WebSocket-Version: 13\r\n\r\n',
     ].join('\r\n'),
   )
-  await hears('"sid"')
+  await waitFor('"sid"')
   if (join) {
     send('40')
-    await hears('40{"sid"')
+    await waitFor('40{"sid"')
   }
   return {
     send,
     frame,
     stopReading: () => void tcp.pause(),
-    heard: () => heard,
+    received: () => received,
     close: () => void tcp.destroy(),
     closed,
     port: tcp.localPort as number,

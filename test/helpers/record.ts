@@ -50,25 +50,25 @@ export function aRecord({
 }
 
 /** The record after these changes, all at `now`; throws when the rules refuse one. */
-export function afterChanges(
+export function applyCommands(
   record: RequestRecord,
-  changes: readonly Command[],
+  commands: readonly Command[],
   now = Date.parse(record.updated_at),
 ): RequestRecord {
-  return changes.reduce((before, change) => {
-    const advanced = transition(before, change, { now, ttlSeconds: TTL_SECONDS })
-    if (!advanced.ok) throw new Error(`${change.type} was refused: ${advanced.refusal}`)
-    return advanced.record
+  return commands.reduce((before, change) => {
+    const result = transition(before, change, { now, ttlSeconds: TTL_SECONDS })
+    if (!result.ok) throw new Error(`${change.type} was refused: ${result.refusal}`)
+    return result.record
   }, record)
 }
 
 export const START: Command = { type: 'start', attempt: 1 }
-export const ASK: Command = {
+export const REQUIRE_OTP: Command = {
   type: 'require_otp',
   attempt: 1,
   otp: { id: 'otp-1', length: 6, sent_to: '0912***4567' },
 }
-export const step = (progress: number, message?: string): Command => ({
+export const progressTo = (progress: number, message?: string): Command => ({
   type: 'progress',
   attempt: 1,
   progress,

@@ -13,7 +13,7 @@ import { eventually } from './eventually.ts'
 import { useFolder } from './redis.ts'
 
 /** Lines of a redis.conf; a name may come more than once. */
-type Conf = Record<string, string | string[]>
+type RedisConf = Record<string, string | string[]>
 /** What the processes read from their environment. */
 type Settings = Record<string, string>
 
@@ -23,13 +23,13 @@ export interface RedisProcess {
   readonly settings: Settings
   readonly isRunning: boolean
   /** Runs one command on a connection of its own. */
-  ask(...command: (string | number)[]): Promise<unknown>
+  run(...command: (string | number)[]): Promise<unknown>
   /** Resolves once it has ended: SIGTERM lets it save what it was told to save, SIGKILL does not. */
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
   freeze(): void
   thaw(): void
   /** Starts it again at the same port, with what it had saved, or `empty`. */
-  startAgain(options?: { empty?: boolean }): Promise<void>
+  restart(options?: { empty?: boolean }): Promise<void>
 }
 
 export interface Topology {
@@ -52,12 +52,12 @@ export interface ClusterTopology extends Topology {
 
 const MASTER_NAME = 'halfway-test'
 const SLOTS = 16_384
-const endAll = async (all: RedisProcess[]): Promise<void> => {
+const killAll = async (all: RedisProcess[]): Promise<void> => {
   await Promise.all(all.map((one) => one.end('SIGKILL')))
 }
 
 /** @param conf as in redis.conf, such as `{ appendonly: 'yes', maxmemory: '3mb' }`; without any, nothing is saved */
-export const startSingle = (conf: Conf = {}): Promise<RedisProcess> => startServer(() => conf)
+export const startSingle = (conf: RedisConf = {}): Promise<RedisProcess> => startServer(() => conf)
 
 /** Three Sentinels, a master and a replica; a master that is gone is replaced after about two seconds. */
 export async function startSentinel(): Promise<SentinelTopology> {
@@ -81,8 +81,8 @@ export async function startSentinel(): Promise<SentinelTopology> {
   await eventually(
     async () => {
       for (const sentinel of sentinels) {
-        await sentinel.ask('SENTINEL', 'CKQUORUM', MASTER_NAME)
-        const replicas = String(await sentinel.ask('SENTINEL', 'REPLICAS', MASTER_NAME))
+        await sentinel.run('SENTINEL', 'CKQUORUM', MASTER_NAME)
+        const replicas = String(await sentinel.run('SENTINEL', 'REPLICAS', MASTER_NAME))
         if (!/,flags,slave,/.test(replicas) || !/master-link-status,ok/.test(replicas))
           throw new Error(`the replica is not ready: ${replicas}`)
       }
@@ -97,15 +97,15 @@ export async function startSentinel(): Promise<SentinelTopology> {
     dataNodes,
     async master() {
       const [sentinel] = sentinels as [RedisProcess]
-      const [, port] = (await sentinel.ask('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER_NAME)) as string[]
+      const [, port] = (await sentinel.run('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER_NAME)) as string[]
       return dataNodes.find((node) => node.port === Number(port)) as RedisProcess
     },
-    stop: () => endAll([...sentinels, ...dataNodes]),
+    stop: () => killAll([...sentinels, ...dataNodes]),
   }
 }
 
 /** Three masters with a replica each; a master that is gone is replaced after about three seconds. */
-export async function startCluster(conf: Conf = {}): Promise<ClusterTopology> {
+export async function startCluster(conf: RedisConf = {}): Promise<ClusterTopology> {
   const nodes = await Promise.all(
     Array.from({ length: 6 }, () =>
       startServer(async () => ({
@@ -119,29 +119,29 @@ export async function startCluster(conf: Conf = {}): Promise<ClusterTopology> {
   )
   const [first, ...others] = nodes as [RedisProcess, ...RedisProcess[]]
   const masters = nodes.slice(0, 3)
-  const ids = await Promise.all(nodes.map((node) => node.ask('CLUSTER', 'MYID')))
+  const ids = await Promise.all(nodes.map((node) => node.run('CLUSTER', 'MYID')))
   const busPorts = await Promise.all(
-    nodes.map(async (node) => String(((await node.ask('CONFIG', 'GET', 'cluster-port')) as string[])[1])),
+    nodes.map(async (node) => String(((await node.run('CONFIG', 'GET', 'cluster-port')) as string[])[1])),
   )
   await Promise.all(
     masters.map(async (node, i) => {
-      await node.ask('CLUSTER', 'SET-CONFIG-EPOCH', i + 1)
+      await node.run('CLUSTER', 'SET-CONFIG-EPOCH', i + 1)
       const [from, to] = [i, i + 1].map((part) => Math.floor((SLOTS * part) / masters.length)) as [
         number,
         number,
       ]
-      await node.ask('CLUSTER', 'ADDSLOTSRANGE', from, to - 1)
+      await node.run('CLUSTER', 'ADDSLOTSRANGE', from, to - 1)
     }),
   )
   for (const [i, node] of others.entries())
-    await first.ask('CLUSTER', 'MEET', node.host, node.port, busPorts[i + 1] as string)
+    await first.run('CLUSTER', 'MEET', node.host, node.port, busPorts[i + 1] as string)
   await eventually(
     async () => {
       for (const [i, node] of nodes.slice(3).entries())
-        await node.ask('CLUSTER', 'REPLICATE', ids[i] as string)
+        await node.run('CLUSTER', 'REPLICATE', ids[i] as string)
       for (const node of nodes) {
-        const state = `${await node.ask('CLUSTER', 'INFO')}${await node.ask('INFO', 'replication')}`
-        const known = String(await node.ask('CLUSTER', 'NODES'))
+        const state = `${await node.run('CLUSTER', 'INFO')}${await node.run('INFO', 'replication')}`
+        const known = String(await node.run('CLUSTER', 'NODES'))
         if (
           !state.includes('cluster_state:ok') ||
           state.includes('master_link_status:down') ||
@@ -157,24 +157,24 @@ export async function startCluster(conf: Conf = {}): Promise<ClusterTopology> {
     nodes,
     async masterOf(key) {
       const alive = nodes.find((node) => node.isRunning) as RedisProcess
-      const slot = Number(await alive.ask('CLUSTER', 'KEYSLOT', key))
-      const ranges = (await alive.ask('CLUSTER', 'SLOTS')) as [number, number, [string, number]][]
+      const slot = Number(await alive.run('CLUSTER', 'KEYSLOT', key))
+      const ranges = (await alive.run('CLUSTER', 'SLOTS')) as [number, number, [string, number]][]
       const [, , [, port] = ['', 0]] = ranges.find(([from, to]) => from <= slot && slot <= to) ?? []
       return nodes.find((node) => node.port === port) as RedisProcess
     },
-    stop: () => endAll(nodes),
+    stop: () => killAll(nodes),
   }
 }
 
 /** On another port when somebody took this one in between. */
 async function startServer(
-  conf: () => Conf | Promise<Conf>,
+  conf: () => RedisConf | Promise<RedisConf>,
   kind: 'server' | 'sentinel' = 'server',
 ): Promise<RedisProcess> {
   for (let tries = 1; ; tries++) {
     const server = createServer(await freePort(), await conf(), kind)
     try {
-      await server.startAgain({ empty: true })
+      await server.restart({ empty: true })
       return server
     } catch (error) {
       if (tries === 5 || !/in use/i.test(String(error))) throw error
@@ -182,14 +182,14 @@ async function startServer(
   }
 }
 
-function createServer(port: number, conf: Conf, kind: 'server' | 'sentinel'): RedisProcess {
-  const base: Conf = { port: String(port), bind: '127.0.0.1' }
-  const ofServers: Conf = { save: '', 'repl-diskless-sync-delay': '0' }
+function createServer(port: number, conf: RedisConf, kind: 'server' | 'sentinel'): RedisProcess {
+  const base: RedisConf = { port: String(port), bind: '127.0.0.1' }
+  const serverDefaults: RedisConf = { save: '', 'repl-diskless-sync-delay': '0' }
   let dir = ''
   let child: ChildProcess | null = null
   const isRunning = (): boolean => child !== null && child.exitCode === null && child.signalCode === null
 
-  const ask: RedisProcess['ask'] = async (...command) => {
+  const run: RedisProcess['run'] = async (...command) => {
     const [name, ...args] = command as [string, ...(string | number)[]]
     const client = new Redis({
       port,
@@ -214,7 +214,7 @@ function createServer(port: number, conf: Conf, kind: 'server' | 'sentinel'): Re
     get isRunning() {
       return isRunning()
     },
-    ask,
+    run: run,
     async end(signal) {
       if (!child || !isRunning()) return
       const ended = once(child, 'exit')
@@ -223,10 +223,10 @@ function createServer(port: number, conf: Conf, kind: 'server' | 'sentinel'): Re
     },
     freeze: () => void child?.kill('SIGSTOP'),
     thaw: () => void child?.kill('SIGCONT'),
-    async startAgain({ empty = false } = {}) {
+    async restart({ empty = false } = {}) {
       if (empty) {
         dir = useFolder()
-        writeConf(dir, { ...base, dir, ...(kind === 'server' && ofServers), ...conf })
+        writeConf(dir, { ...base, dir, ...(kind === 'server' && serverDefaults), ...conf })
       }
       const started = spawn(
         installedServer() as string,
@@ -245,14 +245,14 @@ function createServer(port: number, conf: Conf, kind: 'server' | 'sentinel'): Re
       })
       ended.catch(() => {})
       await Promise.race([
-        eventually(() => ask(kind === 'server' ? 'DBSIZE' : 'PING'), { everyMs: 20 }),
+        eventually(() => run(kind === 'server' ? 'DBSIZE' : 'PING'), { everyMs: 20 }),
         ended,
       ])
     },
   }
 }
 
-function writeConf(dir: string, conf: Conf): void {
+function writeConf(dir: string, conf: RedisConf): void {
   const lines = Object.entries(conf).flatMap(([name, value]) =>
     [value].flat().map((one) => `${name} ${one === '' ? '""' : one}\n`),
   )

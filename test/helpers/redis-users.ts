@@ -19,7 +19,7 @@ import { identify } from '../../server/middleware/caller.ts'
 import { limitPerMinute } from '../../server/middleware/rate-limit.ts'
 import { createSessionCookies } from '../../server/sessions.ts'
 import { eventually } from './eventually.ts'
-import { ASK, aRecord, START, step, TTL_SECONDS } from './record.ts'
+import { aRecord, progressTo, REQUIRE_OTP, START, TTL_SECONDS } from './record.ts'
 import { quiet } from './redis.ts'
 
 export interface RedisUsers {
@@ -29,16 +29,16 @@ export interface RedisUsers {
   readonly queuePrefix: string
   readonly subscriber: RedisClient
   /** Throws what does not work. */
-  work(): Promise<void>
+  verify(): Promise<void>
   /** While there is no master: the fail-fast connection answers or fails within a second. */
   failFast(): Promise<void>
   /** Within ten seconds everything works on the same connections, and what is patient has lost nothing. */
-  workAgain(): Promise<void>
+  verifyRecovery(): Promise<void>
   /** Within ten seconds a gap is told, and from then on everything published is heard. */
-  hearAgain(): Promise<void>
+  verifyResubscribed(): Promise<void>
 }
 
-const HEAL_WITHIN = { withinMs: 10_000, everyMs: 50 }
+const RECOVERY = { withinMs: 10_000, everyMs: 50 }
 
 /** To be called in a test, and gone with it. @param settings which Redis, as the environment would say */
 export async function useRedisUsers(
@@ -89,21 +89,21 @@ export async function useRedisUsers(
   const watched = aRecord()
   await servers.create(watched)
   let gaps = 0
-  let heard = 0
+  let received = 0
   await apply(bots, watched.hash, START)
-  await bus.watch(watched.hash, { message: () => void heard++, gap: () => void gaps++ })
+  await bus.watch(watched.hash, { message: () => void received++, gap: () => void gaps++ })
 
-  const hear = async (): Promise<void> => {
-    const before = heard
+  const verifyDelivery = async (): Promise<void> => {
+    const before = received
     await patient.publish(`local_request_updates:${watched.hash}`, '{}')
-    await eventually(() => expect(heard).toBeGreaterThan(before), { withinMs: 1000 })
+    await eventually(() => expect(received).toBeGreaterThan(before), { withinMs: 1000 })
   }
 
-  async function work(): Promise<void> {
+  async function verify(): Promise<void> {
     const record = aRecord()
     expect(await servers.create(record)).toBe(true)
     await apply(bots, record.hash, START)
-    await apply(bots, record.hash, ASK)
+    await apply(bots, record.hash, REQUIRE_OTP)
     await apply(servers, record.hash, { type: 'submit_otp', otp: '123456' })
     expect(await otpBox.take(record.hash)).toBe('123456')
     expect(await servers.listRecent(1)).toContain(record.hash)
@@ -118,7 +118,7 @@ export async function useRedisUsers(
 
     await queues.add(record, { queue: inquiryQueue })
     await eventually(() => expect(done).toContain(record.hash))
-    await hear()
+    await verifyDelivery()
   }
 
   return {
@@ -126,12 +126,12 @@ export async function useRedisUsers(
     queuePrefix: prefix,
     subscriber,
     // On a busy machine one command may take longer than the patience of the fail-fast connection.
-    work: () => eventually(work, HEAL_WITHIN),
+    verify: () => eventually(verify, RECOVERY),
     async failFast() {
       const readOnce = async (): Promise<void> => {
-        const begun = performance.now()
+        const startedAt = performance.now()
         await servers.read(watched.hash).catch(() => {})
-        expect(performance.now() - begun).toBeLessThan(1000)
+        expect(performance.now() - startedAt).toBeLessThan(1000)
       }
       // One after the other in each of three lines, so that they meet a connection at every moment of its life.
       await Promise.all(
@@ -140,15 +140,15 @@ export async function useRedisUsers(
         }),
       )
     },
-    async workAgain() {
+    async verifyRecovery() {
       // Issued while there is no master.
-      const waiting = Promise.all(Array.from({ length: 20 }, () => apply(bots, watched.hash, step(10))))
-      await eventually(work, HEAL_WITHIN)
+      const waiting = Promise.all(Array.from({ length: 20 }, () => apply(bots, watched.hash, progressTo(10))))
+      await eventually(verify, RECOVERY)
       await waiting
     },
-    async hearAgain() {
-      await eventually(() => expect(gaps).toBeGreaterThan(0), HEAL_WITHIN)
-      await eventually(hear, HEAL_WITHIN)
+    async verifyResubscribed() {
+      await eventually(() => expect(gaps).toBeGreaterThan(0), RECOVERY)
+      await eventually(verifyDelivery, RECOVERY)
     },
   }
 }

@@ -16,9 +16,9 @@ export interface TestRedis {
   readonly target: RedisTarget
   readonly connections: RedisConnections
   /** Stops the server, as if somebody had; every connection to it breaks. */
-  goAway(): Promise<void>
+  stop(): Promise<void>
   /** Starts it again, empty, at the same address. Only an installed server can. */
-  comeBack(): Promise<void>
+  restart(): Promise<void>
 }
 
 /** A log that says nothing. */
@@ -54,8 +54,8 @@ export async function useRedis({
     url: server.url,
     target,
     connections,
-    goAway: () => server.stop(),
-    async comeBack() {
+    stop: () => server.stop(),
+    async restart() {
       const again: RedisServer = await startRedisServer({ dir, engine })
       if (again.url !== server.url) throw new Error('only an installed Redis comes back at the same address')
       server = again

@@ -6,7 +6,7 @@ import { type ChannelSubscriber, createChannelSubscriber } from '../../core/pubs
 import { createRequestWatcher, type RequestWatcher } from '../../core/pubsub/request-watcher.ts'
 import type { RedisClient } from '../../core/redis/connect.ts'
 import { createRequestStore, type RequestStore, type StoredRecord } from '../../core/store/request-store.ts'
-import { keys } from './names.ts'
+import { keys } from './keys.ts'
 import { aRecord, TTL_SECONDS } from './record.ts'
 import { quiet, type TestRedis } from './redis.ts'
 
@@ -20,7 +20,7 @@ export interface Requests {
   /** A new request after these changes. */
   given(...changes: Command[]): Promise<StoredRecord>
   /** Makes the change, or throws with the reason why it was refused. */
-  applied(hash: string, change: Command): Promise<StoredRecord>
+  applyCommand(hash: string, change: Command): Promise<StoredRecord>
   /** Writes as other programs do: reads, changes, sets with a life of its own, and publishes the whole record. */
   foreignWrite(hash: string, change: Record<string, unknown>): Promise<void>
   /** How many connections hear a request's channel. */
@@ -34,7 +34,7 @@ export async function useRequests(redis: TestRedis): Promise<Requests> {
   const bus = createChannelSubscriber({ redis: client, subscriber, log: quiet })
   const live = createRequestWatcher({ store, bus, log: quiet, ttlSeconds: TTL_SECONDS })
 
-  const applied: Requests['applied'] = async (hash, change) => {
+  const applyCommand: Requests['applyCommand'] = async (hash, change) => {
     const outcome = await store.apply(hash, change)
     if (!outcome.ok) throw new Error(`${change.type} was refused: ${outcome.refusal}`)
     return outcome.stored
@@ -46,11 +46,11 @@ export async function useRequests(redis: TestRedis): Promise<Requests> {
     bus,
     live,
     otpBox: createOtpMailbox({ redis: client, bus, store }),
-    applied,
+    applyCommand,
     async given(...changes) {
       const record = aRecord()
       if (!(await store.create(record))) throw new Error('this hash is taken')
-      for (const change of changes) await applied(record.hash, change)
+      for (const change of changes) await applyCommand(record.hash, change)
       return (await store.read(record.hash)) as StoredRecord
     },
     async foreignWrite(hash, change) {

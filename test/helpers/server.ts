@@ -11,7 +11,7 @@ import { createRequestStore } from '../../core/store/request-store.ts'
 import { type ComposedServer, composeServer } from '../../server/compose.ts'
 import { createSessionCookies, SESSION_COOKIE } from '../../server/sessions.ts'
 import { cleanUp } from './clean-up.ts'
-import { afterChanges, aRecord } from './record.ts'
+import { applyCommands, aRecord } from './record.ts'
 import { quiet, type TestRedis, useFolder } from './redis.ts'
 
 export interface TestServer extends ComposedServer {
@@ -20,7 +20,7 @@ export interface TestServer extends ComposedServer {
   /** Calls of a program that keeps no cookies. */
   readonly api: ReturnType<typeof supertest>
   /** The cookie of the browser session with this id, 21 characters. */
-  cookieOf(sessionId: string): string
+  sessionCookie(sessionId: string): string
   /** A request that has gone through these changes, without a job. Returns its hash. */
   given(changes?: readonly Command[], fields?: Parameters<typeof aRecord>[0]): Promise<string>
   /** A change that a bot, a worker or somebody else makes. */
@@ -101,9 +101,9 @@ export async function useServer(
     ...server,
     address,
     api: supertest(address),
-    cookieOf: (sessionId) => `${SESSION_COOKIE}=${sessions.sign(sessionId)}`,
+    sessionCookie: (sessionId) => `${SESSION_COOKIE}=${sessions.sign(sessionId)}`,
     async given(changes = [], fields = {}) {
-      const record = afterChanges(aRecord(fields), changes)
+      const record = applyCommands(aRecord(fields), changes)
       if (!(await create(record))) throw new Error('there is such a request already')
       return record.hash
     },

@@ -10,11 +10,11 @@ export interface Address {
 
 export interface TcpProxy extends Address {
   /** From now on what is open stays open, hears nothing, and is not heard. New connections are passed on. */
-  makeHole(): void
+  blackhole(): void
   /** What is open passes on so many bytes more of what is asked, or of what is answered, and is then hung up. */
   breakAfter(bytes: number, of: 'questions' | 'answers'): void
   /** Where new connections lead; those that are open stay. */
-  leadTo(target: Address | { path: string }): void
+  redirectTo(target: Address | { path: string }): void
   /** How many connections were made to it so far. */
   readonly connections: number
 }
@@ -24,7 +24,7 @@ cleanUp(() => {
   for (const proxy of proxies) proxy.close()
 })
 
-function passOn(bytes: number, from: Socket, into: Socket): void {
+function forwardBytes(bytes: number, from: Socket, into: Socket): void {
   let left = bytes
   from.unpipe(into).on('data', (chunk) => {
     const part = chunk.subarray(0, left)
@@ -70,16 +70,16 @@ export async function startTcpProxy(target: Address | { path: string }): Promise
   return {
     host: '127.0.0.1',
     port: (server.address() as { port: number }).port,
-    makeHole() {
+    blackhole() {
       for (const socket of open) socket.unpipe().pause()
     },
     breakAfter(bytes, of) {
       for (const [client, upstream] of pairs) {
-        if (of === 'questions') passOn(bytes, client, upstream)
-        else passOn(bytes, upstream, client)
+        if (of === 'questions') forwardBytes(bytes, client, upstream)
+        else forwardBytes(bytes, upstream, client)
       }
     },
-    leadTo(next) {
+    redirectTo(next) {
       to = next
     },
     get connections() {

@@ -1,6 +1,6 @@
 /** Batches: many requests in one call. */
 import { describe, expect, test } from 'vitest'
-import { keys } from '../helpers/names.ts'
+import { keys } from '../helpers/keys.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 

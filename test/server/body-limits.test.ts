@@ -1,7 +1,7 @@
 /** Limits of bodies, and of the responses to invalid ones. */
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { ASK, START } from '../helpers/record.ts'
+import { REQUIRE_OTP, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 
@@ -50,7 +50,7 @@ describe('a body', () => {
   })
 
   it('the body of a submitted code has the same limits', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     for (const body of [`{"otp":${'['.repeat(10_000)}`, `{${manyFields(2000)}}`])
       expect((await send(`${SUBMIT}/${hash}/otp`, body)).json).toMatchObject({ code: 'body_too_large' })
   })

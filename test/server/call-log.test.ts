@@ -1,6 +1,6 @@
 /** The log of calls: all of them with LOG_LEVEL=debug, failures only with info. */
 import { describe, expect, test } from 'vitest'
-import { keys } from '../helpers/names.ts'
+import { keys } from '../helpers/keys.ts'
 import { aHash, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, collectLog, useServer } from '../helpers/server.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { keys } from '../helpers/names.ts'
-import { ASK, aHash, START, step, TTL_SECONDS } from '../helpers/record.ts'
+import { keys } from '../helpers/keys.ts'
+import { aHash, progressTo, REQUIRE_OTP, START, TTL_SECONDS } from '../helpers/record.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { useServer } from '../helpers/server.ts'
 
@@ -12,7 +12,11 @@ const cancel = (hash: string) => api.post(`/api/local-requests/${hash}/cancel`)
 
 describe('a cancel', () => {
   test('a cancel ends a queued, running or code-awaiting request and returns 200 with its state', async () => {
-    for (const hash of [await given(), await given([START, step(40)]), await given([START, ASK])]) {
+    for (const hash of [
+      await given(),
+      await given([START, progressTo(40)]),
+      await given([START, REQUIRE_OTP]),
+    ]) {
       const res = await cancel(hash).expect(200)
       expect(res.headers['cache-control']).toBe('no-store')
       expect(res.body).toMatchObject({
@@ -52,9 +56,9 @@ describe('a cancel', () => {
     await cancel(hash).expect(200)
     const before = await redis.get(keys.record(hash))
     for (const late of [
-      step(90),
+      progressTo(90),
       { type: 'complete', attempt: 1, result: 1 },
-      ASK,
+      REQUIRE_OTP,
       { ...START, attempt: 2 },
     ] as const) {
       expect(await store.apply(hash, late)).toMatchObject({ ok: false, refusal: 'already_final' })
@@ -142,6 +146,6 @@ describe('a refused cancel', () => {
 // Last in this file, because its Redis stays down.
 test.runIf(onRealRedis)('a cancel while Redis is down is answered with 503', async () => {
   const hash = await given()
-  await testRedis.goAway()
+  await testRedis.stop()
   expect((await cancel(hash).expect(503)).body.code).toBe('storage_unavailable')
 })

@@ -1,8 +1,8 @@
 import { load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
 import type { Command } from '../../core/domain/command.ts'
-import { keys } from '../helpers/names.ts'
-import { ASK, START, TTL_SECONDS } from '../helpers/record.ts'
+import { keys } from '../helpers/keys.ts'
+import { REQUIRE_OTP, START, TTL_SECONDS } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { useServer } from '../helpers/server.ts'
 import { at, openBrowser, textOf } from './page-browser.ts'
@@ -14,7 +14,7 @@ const browser = openBrowser(address)
 
 const REJECT: Command = { type: 'reject_otp', attempt: 1 }
 const COMPLETE: Command = { type: 'complete', attempt: 1, result: 1 }
-const ask = (otp: object): Command => ({ ...ASK, otp: { id: 'otp-1', length: 6, ...otp } }) as Command
+const ask = (otp: object): Command => ({ ...REQUIRE_OTP, otp: { id: 'otp-1', length: 6, ...otp } }) as Command
 const secondsAgo = (seconds: number): { now: number } => ({ now: Date.now() - seconds * 1000 })
 
 const recordOf = (hash: string) => redis.get(keys.record(hash))
@@ -30,7 +30,7 @@ async function changePrompt(hash: string, change: object): Promise<void> {
 
 describe('the code page', () => {
   test('the code page shows the target, length and expiry of the code and focuses its only field', async () => {
-    const $ = await browser.open(at('otp', await given([START, ASK])))
+    const $ = await browser.open(at('otp', await given([START, REQUIRE_OTP])))
     expect(textOf($, '.panel-ask')).toMatch(/sent to 0912\*\*\*4567.*6 digits.*Valid until/)
     expect($('#otp').attr()).toMatchObject({ autofocus: '', autocomplete: 'one-time-code', dir: 'ltr' })
     expect($('title').text()).toMatch(/^Code needed/)
@@ -38,14 +38,14 @@ describe('the code page', () => {
   })
 
   test('the progress page shows the code form while a code is awaited, without focusing it', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     const $ = await browser.open(at('progress', hash))
     expect($('.panel-ask form').attr()).toMatchObject({ method: 'post', action: at('otp', hash) })
     expect($('#otp').attr('autofocus')).toBeUndefined()
   })
 
   test('the code page shows the attempts left after a wrong code, and that none are left after the last', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     for (const words of ['2 tries are left.', 'One try is left.']) {
       await send(hash, '123456').expect(303)
       await apply(hash, REJECT)
@@ -68,7 +68,7 @@ describe('the code page', () => {
 
 describe('a submitted code', () => {
   test('a submitted code reaches only the bot and redirects to the progress page', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     await send(hash, '918273').expect(303).expect('Location', at('progress', hash))
     expect(await redis.get(keys.otp(hash))).toBe('918273')
     expect(await recordOf(hash)).not.toContain('918273')
@@ -79,7 +79,7 @@ describe('a submitted code', () => {
 
   test('a code in Persian or Arabic digits, with separators, is accepted', async () => {
     for (const typed of ['۰۱۲۳۴۵', '٠١٢٣٤٥', ' 012 345 ', '012-345', '\u200e012345\u200f']) {
-      const hash = await given([START, ASK])
+      const hash = await given([START, REQUIRE_OTP])
       await send(hash, typed).expect(303)
       expect(await redis.get(keys.otp(hash))).toBe('012345')
     }
@@ -96,7 +96,7 @@ describe('a submitted code', () => {
   test.each(wrongForms)(
     'a code submitted as %j gets an error at its field, is not repeated and costs no attempt',
     async (typed, words) => {
-      const hash = await given([START, ASK])
+      const hash = await given([START, REQUIRE_OTP])
       const before = await recordOf(hash)
       const { text } = await refused(hash, typed).expect(422).expect('Cache-Control', 'no-store')
       const $ = load(text)
@@ -111,7 +111,7 @@ describe('a submitted code', () => {
   )
 
   test('a code form without a code, or with two, asks for a code', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     for (const body of ['', 'code=123456', 'otp=123456&otp=654321']) {
       const { text } = await browser.refused(at('otp', hash), body).expect(422)
       expect(textOf(load(text), '#otp-error')).toBe('Type the code you were sent')
@@ -133,7 +133,7 @@ describe('a submitted code', () => {
   })
 
   test('a code without attempts left is refused with that reason', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     await changePrompt(hash, { attempts_left: 0 })
     const { text } = await refused(hash, '123456').expect(429)
     expect(textOf(load(text), '#otp-error')).toBe(
@@ -142,7 +142,7 @@ describe('a submitted code', () => {
   })
 
   test('a code from a second tab after an accepted one redirects to the progress page and changes nothing', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     await send(hash, '111111').expect(303)
     const before = await recordOf(hash)
     await send(hash, '222222').expect(303).expect('Location', at('progress', hash))
@@ -151,7 +151,7 @@ describe('a submitted code', () => {
   })
 
   test('a code submitted from ten tabs at once is accepted once and all tabs are redirected to the progress page', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     const { version } = JSON.parse((await recordOf(hash)) ?? '')
     const codes = Array.from({ length: 10 }, (_, n) => `00000${n}`)
     const answers = await Promise.all(codes.map((code) => send(hash, code)))
@@ -166,8 +166,8 @@ describe('a submitted code', () => {
     for (const [changes, page] of [
       [[], 'progress'],
       [[START], 'progress'],
-      [[START, ASK, COMPLETE], 'result'],
-      [[START, ASK, { type: 'cancel', by: 'user' }], 'result'],
+      [[START, REQUIRE_OTP, COMPLETE], 'result'],
+      [[START, REQUIRE_OTP, { type: 'cancel', by: 'user' }], 'result'],
     ] as [Command[], string][]) {
       const hash = await given(changes)
       for (const sent of [send(hash, '123456'), resend(hash)])
@@ -179,7 +179,7 @@ describe('a submitted code', () => {
 
 describe('a resend', () => {
   test('an early resend is refused with the remaining seconds on the page and in Retry-After', async () => {
-    const hash = await given([START, ASK], secondsAgo(12.4))
+    const hash = await given([START, REQUIRE_OTP], secondsAgo(12.4))
     const before = await recordOf(hash)
     const { text, headers } = await browser.refused(at('resend-otp', hash)).expect(429)
     const seconds = Number(headers['retry-after'])

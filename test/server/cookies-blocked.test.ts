@@ -1,7 +1,7 @@
 /** Browsers that refuse cookies, with OWNER_CHECK, where only the submitting session may see a request. */
 import { load } from 'cheerio'
 import { describe, expect, it } from 'vitest'
-import { keys } from '../helpers/names.ts'
+import { keys } from '../helpers/keys.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 import { HTML, openBrowser, textOf } from './page-browser.ts'

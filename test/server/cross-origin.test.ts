@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Response } from 'supertest'
 import { describe, expect, test } from 'vitest'
-import { ASK, aHash, START } from '../helpers/record.ts'
+import { aHash, REQUIRE_OTP, START } from '../helpers/record.ts'
 import { onRealRedis, useFolder, useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 
@@ -52,7 +52,7 @@ describe('a page of an allowed site', () => {
   })
 
   test('a page of an allowed site can submit a code by API and by form', async () => {
-    const [byApi, byForm] = [await given([START, ASK]), await given([START, ASK])]
+    const [byApi, byForm] = [await given([START, REQUIRE_OTP]), await given([START, REQUIRE_OTP])]
     const otp = { otp: '123456' }
     expectReadable(await api.post(`${SUBMIT}/${byApi}/otp`).set(from(FRIEND)).send(otp).expect(202))
     const sent = api.post(`/services/test-service/otp/${byForm}`).type('form').set(from(FRIEND)).send(otp)
@@ -107,7 +107,7 @@ describe('a page of any other site', () => {
   )
 
   test('a page of another site can change nothing', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     const answer = await api.post(`${SUBMIT}/${hash}/cancel`).set(from(STRANGER)).expect(403)
     expect(answer.body.code).toBe('origin_not_allowed')
   })
@@ -128,6 +128,6 @@ test('no response has CORS headers when no site is allowed', async () => {
 // Last in this file, because its Redis stays down.
 test.skipIf(!onRealRedis)('a page of an allowed site can read the 503 while Redis is down', async () => {
   const hash = await given([START])
-  await redis.goAway()
+  await redis.stop()
   expectReadable(await api.get(statusOf(hash)).set(from(FRIEND)).expect(503))
 })

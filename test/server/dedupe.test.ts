@@ -10,7 +10,7 @@ const server = await useServer(await useRedis())
 let people = 0
 /** A browser, identified by its session cookie. */
 function someone() {
-  const cookie = server.cookieOf(String(people++).padStart(21, 'x'))
+  const cookie = server.sessionCookie(String(people++).padStart(21, 'x'))
   return async (request_data: object = CREDIT_SCORE.request_data, service_slug = 'credit-score-rating') => {
     const answer = await server.api
       .post('/api/local-requests')

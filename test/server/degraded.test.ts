@@ -5,7 +5,7 @@ import { isFinal, toPublicView } from '../../core/domain/record.ts'
 import { connect } from '../../public/connection/connect.ts'
 import { type Connection, firstState, reduce } from '../../public/reducer.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { START, step } from '../helpers/record.ts'
+import { progressTo, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { useServer } from '../helpers/server.ts'
 import { startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.ts'
@@ -83,8 +83,8 @@ describe('a server without a connection to Redis', () => {
     await eventually(() => expect(page.events.at(-1)).toBe('live'), WITHIN)
     await eventually(() => expect(stream.text()).toContain('event: update'))
 
-    proxy.leadTo(NOWHERE)
-    proxy.makeHole()
+    proxy.redirectTo(NOWHERE)
+    proxy.blackhole()
     await eventually(() => expect(early.events).toEqual(['degraded']), WITHIN)
     await eventually(() => expect(stream.text()).toContain('event: degraded'), WITHIN)
     await eventually(() => expect(page.events.at(-1)).toBe('degraded'), WITHIN)
@@ -94,9 +94,9 @@ describe('a server without a connection to Redis', () => {
     await eventually(() => expect(late.stream.text()).toContain('event: degraded'), WITHIN)
     await eventually(() => expect(late.page.events.at(-1)).toBe('degraded'), WITHIN)
 
-    await real.apply(hash, step(40))
+    await real.apply(hash, progressTo(40))
     expect(page.progress()).toBe(0)
-    proxy.leadTo(target)
+    proxy.redirectTo(target)
     for (const { events } of [early, late.socket])
       await eventually(() => expect(events).toEqual(['degraded', 'restored']), WITHIN)
     for (const { text } of [stream, late.stream])

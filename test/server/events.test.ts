@@ -6,8 +6,8 @@ import { describe, expect, test } from 'vitest'
 import type { PublicView } from '../../core/domain/record.ts'
 import { createEventStream } from '../../server/routes/events.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { keys } from '../helpers/names.ts'
-import { aHash, PRIVATE, START, step, TTL_SECONDS } from '../helpers/record.ts'
+import { keys } from '../helpers/keys.ts'
+import { aHash, PRIVATE, progressTo, START, TTL_SECONDS } from '../helpers/record.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 import { useServer } from '../helpers/server.ts'
@@ -69,7 +69,7 @@ describe('the event stream', () => {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
     })
-    for (let n = 1; n <= 10; n++) await apply(hash, step(n))
+    for (let n = 1; n <= 10; n++) await apply(hash, progressTo(n))
     await eventually(() => expect(stream.views().at(-1)).toMatchObject({ version: 12, progress: 10 }))
     const versions = stream.views().map((view) => view.version)
     expect(versions.slice(0, 2)).toEqual([2, 3])
@@ -81,7 +81,7 @@ describe('the event stream', () => {
   })
 
   test('an event stream sends the same view as the status call', async () => {
-    const hash = await given([START, step(30, 'Working…\n\nin two lines')])
+    const hash = await given([START, progressTo(30, 'Working…\n\nin two lines')])
     const stream = await open(hash)
     await eventually(() => expect(stream.events()).toHaveLength(1))
     expect(stream.views()[0]).toEqual((await api.get(`/api/local-requests/${hash}/status`)).body)
@@ -91,7 +91,7 @@ describe('the event stream', () => {
   test('an event stream ends after the final state', async () => {
     const hash = await given([START])
     const stream = await open(hash)
-    await apply(hash, step(50))
+    await apply(hash, progressTo(50))
     await apply(hash, COMPLETE)
     await stream.ended
     expect(stream.views().at(-1)).toMatchObject({ is_completed: true, result_data: { score: 712 } })
@@ -128,7 +128,7 @@ describe('the event stream', () => {
     process.on('warning', warn)
     const hash = await given([START])
     const streams = await Promise.all(Array.from({ length: 20 }, () => open(hash)))
-    await apply(hash, step(50))
+    await apply(hash, progressTo(50))
     await apply(hash, COMPLETE)
     for (const stream of streams) {
       await stream.ended
@@ -141,15 +141,15 @@ describe('the event stream', () => {
 
 describe('a reconnecting reader', () => {
   test('a reconnecting reader gets only states newer than its Last-Event-ID', async () => {
-    const hash = await given([START, step(10)])
+    const hash = await given([START, progressTo(10)])
     const stream = await open(hash, { lastEventId: '3' })
-    await apply(hash, step(20))
+    await apply(hash, progressTo(20))
     await eventually(() => expect(stream.events().map(({ id }) => id)).toEqual(['4']))
     stream.close()
   })
 
   test('a reconnecting reader that missed states gets the newest one, and the current one for an invalid Last-Event-ID', async () => {
-    const hash = await given([START, step(10), step(20)])
+    const hash = await given([START, progressTo(10), progressTo(20)])
     for (const lastEventId of ['2', 'nonsense', '-1']) {
       const stream = await open(hash, { lastEventId })
       await eventually(() => expect(stream.events().map(({ id }) => id)).toEqual(['4']))
@@ -231,7 +231,7 @@ describe('an open event stream', () => {
       const hash = await given([START])
       const stream = await open(hash)
       await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
-      await apply(hash, step(50))
+      await apply(hash, progressTo(50))
       await eventually(() => expect(stream.views().at(-1)?.progress).toBe(50))
       stream.close()
     },

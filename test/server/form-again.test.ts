@@ -5,7 +5,7 @@ import { nanoid } from 'nanoid'
 import { describe, expect, test } from 'vitest'
 import type { Command } from '../../core/domain/command.ts'
 import { MAX_ENDED_CHECKED } from '../../server/accept-request.ts'
-import { keys } from '../helpers/names.ts'
+import { keys } from '../helpers/keys.ts'
 import { aHash, START, TTL_SECONDS } from '../helpers/record.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
@@ -94,8 +94,8 @@ describe('"Try again"', () => {
       const server = await useServer(testRedis, { settings: { OWNER_CHECK } })
       const others = [
         openBrowser(server.address),
-        openBrowser(server.address, { Cookie: server.cookieOf('session-of-a-stranger') }),
-        openBrowser(server.address, { Cookie: server.cookieOf(nanoid(21)) }),
+        openBrowser(server.address, { Cookie: server.sessionCookie('session-of-a-stranger') }),
+        openBrowser(server.address, { Cookie: server.sessionCookie(nanoid(21)) }),
         openBrowser(server.address, { Cookie: `halfway_session=${record.session_id}` }),
         openBrowser(server.address, { Authorization: `Bearer ${record.session_id}` }),
       ]
@@ -149,7 +149,7 @@ test.runIf(onRealRedis)(
   'while Redis is down the empty form is served, and "Try again" is a 503 page that links to itself',
   async () => {
     const { mine, hash } = await afterwards(CANCEL)
-    await testRedis.goAway()
+    await testRedis.stop()
     await mine.get(FORM).expect(200)
     const { text } = await mine.get(`${FORM}?again=${hash}`).expect(503)
     expect(load(text)('main .button').first().attr('href')).toBe(`${FORM}?again=${hash}`)

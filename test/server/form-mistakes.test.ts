@@ -1,6 +1,6 @@
 import { load } from 'cheerio'
 import { expect, test } from 'vitest'
-import { keys } from '../helpers/names.ts'
+import { keys } from '../helpers/keys.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 import { openBrowser, textOf } from './page-browser.ts'

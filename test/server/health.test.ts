@@ -4,7 +4,7 @@ import { createReadiness } from '../../core/queue/readiness.ts'
 import { startHeartbeat } from '../../core/queue/worker-heartbeat.ts'
 import { openRedis } from '../../core/redis/connect.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { keys } from '../helpers/names.ts'
+import { keys } from '../helpers/keys.ts'
 import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
 import { useServer } from '../helpers/server.ts'
 
@@ -151,7 +151,7 @@ test('/livez and /readyz answer with JSON, without cookie and uncached', async (
 test.runIf(onRealRedis)(
   'while Redis is down the server is live but not ready, and recovers by itself',
   async () => {
-    await testRedis.goAway()
+    await testRedis.stop()
     const redis = 'Redis does not answer'
     await expectReady({
       http: 503,
@@ -159,7 +159,7 @@ test.runIf(onRealRedis)(
       checks: { redis, writes: redis, workers: `cannot be seen: ${redis}` },
     })
     await api.get('/livez').expect(200)
-    await testRedis.comeBack()
+    await testRedis.restart()
     const worker = announce(() => QUEUES)
     await eventually(async () => expect(await ready()).toMatchObject({ http: 200 }))
     worker.stop()

@@ -1,7 +1,7 @@
 /** How long an Idempotency-Key is stored: as long as its request is readable. */
 import { describe, expect, it } from 'vitest'
 import { eventually } from '../helpers/eventually.ts'
-import { keys } from '../helpers/names.ts'
+import { keys } from '../helpers/keys.ts'
 import { START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'

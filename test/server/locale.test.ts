@@ -1,7 +1,7 @@
 /** The language of responses to browsers and programs. */
 import { load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
-import { ASK, aHash, START, TTL_SECONDS } from '../helpers/record.ts'
+import { aHash, REQUIRE_OTP, START, TTL_SECONDS } from '../helpers/record.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 import { at, openBrowser, textOf } from './page-browser.ts'
@@ -80,7 +80,7 @@ describe('a page', () => {
   })
 
   test('the language link keeps the request and its state, also across a redirect', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     const browser = openBrowser(address)
     const code = await browser.open(`${at('otp', hash)}?resent`)
     const link = new URL(String(code('.language').attr('href')), `${address}${at('otp', hash)}?resent`)
@@ -96,7 +96,7 @@ describe('a page', () => {
 
   test('an error page is in the chosen language, whichever middleware failed', async () => {
     const browser = openBrowser(address, { 'Accept-Language': 'fa' })
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     const wrong = await browser.refused(at('otp', hash), { otp: '۱۲' }).expect(422)
     expect(textOf(load(wrong.text), '#otp-error')).toBe('کد ۶ رقم دارد، شما ۲ رقم وارد کردید')
     for (const [path, status] of [
@@ -168,7 +168,7 @@ test.runIf(onRealRedis)(
   'while Redis is down the error page is in Persian for a Persian browser',
   async () => {
     const hash = await given([START])
-    await testRedis.goAway()
+    await testRedis.stop()
     const { text } = await openBrowser(address, { 'Accept-Language': 'fa' })
       .get(at('progress', hash))
       .expect(503)

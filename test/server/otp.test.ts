@@ -3,8 +3,8 @@ import { createOtpMailbox } from '../../core/actions/otp-mailbox.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
-import { keys } from '../helpers/names.ts'
-import { ASK, aHash, START, TTL_SECONDS } from '../helpers/record.ts'
+import { keys } from '../helpers/keys.ts'
+import { aHash, REQUIRE_OTP, START, TTL_SECONDS } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { redisContents } from '../helpers/redis-contents.ts'
 import { CREDIT_SCORE, collectLog, useServer } from '../helpers/server.ts'
@@ -29,7 +29,8 @@ const resend = (hash: string) => api.post(`/api/local-requests/${hash}/resend-ot
 const statusOf = async (hash: string) =>
   (await api.get(`/api/local-requests/${hash}/status`).expect(200)).body
 
-const ask = (otp: object = {}): Command => ({ ...ASK, otp: { id: 'otp-1', length: 6, ...otp } }) as Command
+const ask = (otp: object = {}): Command =>
+  ({ ...REQUIRE_OTP, otp: { id: 'otp-1', length: 6, ...otp } }) as Command
 const SUBMIT: Command = { type: 'submit_otp', otp: '483920' }
 const REJECT: Command = { type: 'reject_otp', attempt: 1 }
 const COMPLETE: Command = { type: 'complete', attempt: 1, result: 1 }
@@ -37,7 +38,7 @@ const secondsAgo = (seconds: number): { now: number } => ({ now: Date.now() - se
 
 describe('a code', () => {
   test('an accepted code is 202, resumes the request and can be taken by the bot once', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     const res = await send(hash, '123456').expect(202)
     expect(res.headers['cache-control']).toBe('no-store')
     expect(res.body).toMatchObject({ hash, status: 'processing', requires_otp: false, otp_data: null })
@@ -47,7 +48,7 @@ describe('a code', () => {
   })
 
   test('an accepted code reaches a waiting bot immediately', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     const waiting = otpBox.waitFor(hash)
     await send(hash, '123456').expect(202)
     expect(await waiting).toEqual({ code: '123456' })
@@ -64,14 +65,14 @@ describe('a code', () => {
       'G-012345',
       'Your code: 012345 (2 min)',
     ]) {
-      const hash = await given([START, ASK])
+      const hash = await given([START, REQUIRE_OTP])
       await send(hash, typed).expect(202)
       expect(await otpBox.take(hash)).toBe('012345')
     }
   })
 
   test('a code may be a JSON number', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     await send(hash, 123456).expect(202)
     expect(await otpBox.take(hash)).toBe('123456')
   })
@@ -84,14 +85,14 @@ describe('a code', () => {
   })
 
   test('an untaken code is deleted when its request ends', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     await send(hash, '123456').expect(202)
     await apply(hash, { type: 'cancel', by: 'user' })
     expect(await redis.exists(keys.otp(hash))).toBe(0)
   })
 
   test('an untaken code is deleted when the bot asks again, and the next code replaces it', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     await send(hash, '111111').expect(202)
     await apply(hash, REJECT)
     expect(await redis.exists(keys.otp(hash))).toBe(0)
@@ -104,7 +105,7 @@ describe('a code', () => {
 
   test('of two concurrent codes for one prompt exactly one is accepted', async () => {
     for (let round = 0; round < 10; round++) {
-      const hash = await given([START, ASK])
+      const hash = await given([START, REQUIRE_OTP])
       const answers = await Promise.all([send(hash, '111111'), send(hash, '222222')])
       expect(answers.map((res) => res.status).sort()).toEqual([202, 409])
       expect(answers.find((res) => res.status === 409)?.body.code).toBe('otp_not_expected')
@@ -119,9 +120,14 @@ describe('a refused code', () => {
   const refusals: [string, () => Promise<string>, number, string][] = [
     ['before the request has started', () => given(), 409, 'otp_not_expected'],
     ['while none is awaited', () => given([START]), 409, 'otp_not_expected'],
-    ['after one was accepted', () => given([START, ASK, SUBMIT]), 409, 'otp_not_expected'],
-    ['after the request has ended', () => given([START, ASK, COMPLETE]), 409, 'already_final'],
-    ['after a cancel', () => given([START, ASK, { type: 'cancel', by: 'user' }]), 409, 'already_final'],
+    ['after one was accepted', () => given([START, REQUIRE_OTP, SUBMIT]), 409, 'otp_not_expected'],
+    ['after the request has ended', () => given([START, REQUIRE_OTP, COMPLETE]), 409, 'already_final'],
+    [
+      'after a cancel',
+      () => given([START, REQUIRE_OTP, { type: 'cancel', by: 'user' }]),
+      409,
+      'already_final',
+    ],
     ['after its deadline', () => given([START, ask({ expires_in: 60 })], secondsAgo(61)), 410, 'otp_expired'],
     ['for an unknown request', async () => aHash(), 404, 'request_not_found'],
     ['for an expired request', async () => aHash(Date.now() - TTL_SECONDS * 1000), 410, 'request_expired'],
@@ -138,7 +144,7 @@ describe('a refused code', () => {
   })
 
   test('a code with no attempts left is refused with 429', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     // Only a record of another program looks like this: an own one fails with its last attempt.
     const record = JSON.parse((await redis.get(keys.record(hash))) ?? '')
     record.otp_data.attempts_left = 0
@@ -148,7 +154,7 @@ describe('a refused code', () => {
   })
 
   test('a malformed code is refused without costing an attempt', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     const before = await redis.get(keys.record(hash))
     for (const [typed, detail] of [
       ['12345', 'The code has 6 digits; you typed 5.'],
@@ -175,7 +181,7 @@ describe('a refused code', () => {
   })
 
   test('a missing code is refused with the field named', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     const wrong: [unknown, string, string][] = [
       [{}, 'otp', 'required'],
       [{ otp: '' }, 'otp', 'required'],
@@ -195,7 +201,7 @@ describe('a refused code', () => {
   })
 
   test('a code in an invalid body is refused with 400, 413 or 415', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     const post = (type: string, body: string) => api.post(otpUrl(hash)).set('Content-Type', type).send(body)
     expect((await post('application/json', '{"otp": 1234').expect(400)).body.code).toBe('invalid_json')
     expect(
@@ -216,7 +222,7 @@ describe('a resend', () => {
 
   test('a resend during the cooldown is 429 with the remaining seconds', async () => {
     for (const age of [0, 12.4, 29]) {
-      const hash = await given([START, ASK], secondsAgo(age))
+      const hash = await given([START, REQUIRE_OTP], secondsAgo(age))
       const res = await resend(hash).expect(429)
       expect(res.body).toMatchObject({ code: 'resend_not_yet', retryable: true })
       const { otp_data } = await statusOf(hash)
@@ -244,8 +250,8 @@ describe('a resend', () => {
   test('a resend is refused when no code is awaited', async () => {
     for (const [hash, status, code] of [
       [await given(), 409, 'otp_not_expected'],
-      [await given([START, ASK, SUBMIT]), 409, 'otp_not_expected'],
-      [await given([START, ASK, COMPLETE]), 409, 'already_final'],
+      [await given([START, REQUIRE_OTP, SUBMIT]), 409, 'otp_not_expected'],
+      [await given([START, REQUIRE_OTP, COMPLETE]), 409, 'already_final'],
       [aHash(), 404, 'request_not_found'],
       [aHash(Date.now() - TTL_SECONDS * 1000), 410, 'request_expired'],
     ] as const) {
@@ -290,7 +296,7 @@ test('a code is stored only under its own key, and nowhere once it has been take
 
 test('codes and resends are rate-limited per address with 429', async () => {
   const limited = await useServer(testRedis, { settings: { ACTIONS_PER_MINUTE: '3' } })
-  const hash = await given([START, ASK])
+  const hash = await given([START, REQUIRE_OTP])
   const guess = () => limited.api.post(otpUrl(hash)).set('X-Forwarded-For', '192.0.2.50').send({ otp: '1' })
   for (let n = 0; n < 3; n++) await guess().expect(422)
   const res = await guess().expect(429)
@@ -300,7 +306,7 @@ test('codes and resends are rate-limited per address with 429', async () => {
 })
 
 test('codes and resends refuse methods other than POST', async () => {
-  const hash = await given([START, ASK])
+  const hash = await given([START, REQUIRE_OTP])
   for (const path of ['otp', 'resend-otp']) {
     for (const method of ['get', 'put', 'delete'] as const) {
       const res = await api[method](`/api/local-requests/${hash}/${path}`).expect(405)

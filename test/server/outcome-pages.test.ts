@@ -1,8 +1,8 @@
 import { load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
 import type { Command } from '../../core/domain/command.ts'
-import { keys } from '../helpers/names.ts'
-import { ASK, aHash, START, step, TTL_SECONDS } from '../helpers/record.ts'
+import { keys } from '../helpers/keys.ts'
+import { aHash, progressTo, REQUIRE_OTP, START, TTL_SECONDS } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { useServer } from '../helpers/server.ts'
 import { at, openBrowser, textOf } from './page-browser.ts'
@@ -29,7 +29,7 @@ const outcomeOf = async (...changes: Command[]) => {
 
 describe('cancelling', () => {
   test('the cancel page asks for confirmation, links back and changes nothing by itself', async () => {
-    const hash = await given([START, step(40)])
+    const hash = await given([START, progressTo(40)])
     const before = await recordOf(hash)
     const progress = await browser.open(at('progress', hash))
     expect(progress(`main a[href="${at('cancel', hash)}"]`)).toHaveLength(1)
@@ -43,8 +43,8 @@ describe('cancelling', () => {
 
   test.each([
     ['waits', []],
-    ['runs', [START, step(40)]],
-    ['awaits a code', [START, ASK]],
+    ['runs', [START, progressTo(40)]],
+    ['awaits a code', [START, REQUIRE_OTP]],
   ] as [string, Command[]][])(
     'cancelling a request that %s ends it and redirects to the outcome',
     async (_state, changes) => {
@@ -80,7 +80,7 @@ describe('cancelling', () => {
 describe('the outcome', () => {
   test('the outcome of a completed request shows its result, download and reference', async () => {
     const result = { credit_score: 712, portal: '<b>Bold & Co</b>', loans: [{ bank: 'ملی', open: true }] }
-    const { $, hash } = await outcomeOf(START, step(40), complete(result))
+    const { $, hash } = await outcomeOf(START, progressTo(40), complete(result))
     expect($('title').text()).toBe('Done · Credit score · Halfway')
     expect(textOf($, 'h1')).toBe('Your result is ready')
     expect(textOf($, '.panel .facts')).toBe('Credit score 712 Portal <b>Bold & Co</b>')

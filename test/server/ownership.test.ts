@@ -7,8 +7,8 @@ import type { PublicView } from '../../core/domain/record.ts'
 import { decodeRecord } from '../../core/records/codec.ts'
 import type { WatchResponse } from '../../server/socket-watches.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { keys } from '../helpers/names.ts'
-import { ASK, aHash, START, step, TTL_SECONDS } from '../helpers/record.ts'
+import { keys } from '../helpers/keys.ts'
+import { aHash, progressTo, REQUIRE_OTP, START, TTL_SECONDS } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { redisContents } from '../helpers/redis-contents.ts'
 import { CREDIT_SCORE, collectLog, type TestServer, useServer } from '../helpers/server.ts'
@@ -25,7 +25,7 @@ type Headers = Record<string, string>
 const SUBMIT = '/api/local-requests'
 const api = (call: string) => (hash: string) => `${SUBMIT}/${hash}/${call}`
 const page = (name: string) => (hash: string) => at(name, hash)
-const cookie = (session: string): Headers => ({ Cookie: `theme=dark; ${off.cookieOf(session)}` })
+const cookie = (session: string): Headers => ({ Cookie: `theme=dark; ${off.sessionCookie(session)}` })
 const bearer = (token: string): Headers => ({ Authorization: `Bearer ${token}` })
 const sha256 = (text: string) => createHash('sha256').update(text).digest('base64url')
 
@@ -45,7 +45,7 @@ const OTHERS: Headers[] = [
   cookie(TOKEN.slice(0, 21)),
   { Cookie: `halfway_session=${SESSION}` },
   { Cookie: `halfway_session=${SESSION}.${'x'.repeat(43)}` },
-  { Cookie: `halfway_session=${SESSION}.${off.cookieOf('session-of-a-stranger').slice(-43)}` },
+  { Cookie: `halfway_session=${SESSION}.${off.sessionCookie('session-of-a-stranger').slice(-43)}` },
   bearer('x'.repeat(32)),
   bearer(''),
   bearer(TOKEN.slice(0, -1)),
@@ -74,22 +74,22 @@ const READS: Call[] = [
   { name: 'the events', path: api('events'), after: [START, DONE], status: 200 },
   { name: 'the result', path: api('result'), after: [START, DONE], status: 200 },
   { name: 'the progress page', path: page('progress'), after: [START], status: 200 },
-  { name: 'the code page', path: page('otp'), after: [START, ASK], status: 200 },
+  { name: 'the code page', path: page('otp'), after: [START, REQUIRE_OTP], status: 200 },
   { name: 'the result page', path: page('result'), after: [START, DONE], status: 200 },
-  { name: 'the GET of a resend', path: page('resend-otp'), after: [START, ASK], status: 303 },
+  { name: 'the GET of a resend', path: page('resend-otp'), after: [START, REQUIRE_OTP], status: 303 },
 ]
 const ACTS: Call[] = [
-  { name: 'a code', path: api('otp'), body: { otp: '123456' }, after: [START, ASK], status: 202 },
-  { name: 'a resend', path: api('resend-otp'), after: [START, ASK], status: 202 },
+  { name: 'a code', path: api('otp'), body: { otp: '123456' }, after: [START, REQUIRE_OTP], status: 202 },
+  { name: 'a resend', path: api('resend-otp'), after: [START, REQUIRE_OTP], status: 202 },
   { name: 'a cancel', path: api('cancel'), after: [START], status: 200 },
   {
     name: 'a code on the page',
     path: page('otp'),
     body: { otp: '123456' },
-    after: [START, ASK],
+    after: [START, REQUIRE_OTP],
     status: 303,
   },
-  { name: 'a resend on the page', path: page('resend-otp'), after: [START, ASK], status: 303 },
+  { name: 'a resend on the page', path: page('resend-otp'), after: [START, REQUIRE_OTP], status: 303 },
   { name: 'a cancel on the page', path: page('cancel'), after: [START], status: 303 },
   { name: 'the cancel confirmation', method: 'get', path: page('cancel'), after: [START], status: 200 },
 ].map((call) => ({ method: 'post', ...call }) as Call)
@@ -206,8 +206,8 @@ describe('the pages of a running request', () => {
   const OFFERS = 'form, #otp, [data-live=resend], dialog, a[href*="/cancel/"]'
 
   test.each([
-    ['progress', [START, ASK]],
-    ['otp', [START, ASK]],
+    ['progress', [START, REQUIRE_OTP]],
+    ['otp', [START, REQUIRE_OTP]],
     ['progress', [START]],
   ] as const)('OWNER_CHECK=actions: the %s page offers actions to the owner alone', async (page, after) => {
     const hash = await owned(actions, [...after])
@@ -226,7 +226,7 @@ describe('the pages of a running request', () => {
   })
 
   test('OWNER_CHECK=off: the pages offer all actions to every viewer', async () => {
-    const $ = await shown(off, await owned(off, [START, ASK]), 'otp', {})
+    const $ = await shown(off, await owned(off, [START, REQUIRE_OTP]), 'otp', {})
     expect($('#otp, [data-live=resend], dialog')).toHaveLength(3)
     expect(textOf($, 'main')).not.toContain('Whoever started')
   })
@@ -234,7 +234,7 @@ describe('the pages of a running request', () => {
   test("a rate-limited stranger does not get the owner's page, with OWNER_CHECK=all or actions", async () => {
     for (const OWNER_CHECK of ['actions', 'all']) {
       const limited = await useServer(testRedis, { settings: { OWNER_CHECK, ACTIONS_PER_MINUTE: '1' } })
-      const hash = await owned(limited, [START, ASK])
+      const hash = await owned(limited, [START, REQUIRE_OTP])
       const post = (credentials: Headers) =>
         limited.api
           .post(at('otp', hash))
@@ -412,7 +412,7 @@ describe('a socket', () => {
       for (const owner_token of [undefined, null, '', 'x'.repeat(32), `${TOKEN}x`, [TOKEN], { TOKEN }, 1])
         expect(await watch({ hash, owner_token })).toEqual(notOwner)
       await eventually(() => expect(all.live.size).toBe(0))
-      await all.apply(hash, step(10 + updates.length))
+      await all.apply(hash, progressTo(10 + updates.length))
       // Events sent before an acknowledgement arrive before it.
       expect(await watch({ hash })).toEqual(notOwner)
       expect(updates).toEqual([])
@@ -427,7 +427,7 @@ describe('a socket', () => {
       const hash = await owned(all, [START])
       const { watch, updates } = connect(all, credentials)
       expect(await watch({ hash, version: 1, owner_token })).toMatchObject({ ok: true, data: { version: 2 } })
-      await all.apply(hash, step(40))
+      await all.apply(hash, progressTo(40))
       await eventually(() => expect(updates.map(({ progress }) => progress)).toEqual([40]))
     }
   })

@@ -1,8 +1,8 @@
 import { type CheerioAPI, load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
 import { eventually } from '../helpers/eventually.ts'
-import { keys } from '../helpers/names.ts'
-import { ASK, aHash, START } from '../helpers/record.ts'
+import { keys } from '../helpers/keys.ts'
+import { aHash, REQUIRE_OTP, START } from '../helpers/record.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 import { at, HTML, openBrowser, textOf } from './page-browser.ts'
@@ -35,7 +35,7 @@ describe('a form sent by a page of another site', () => {
   ] as Record<string, string>[])(
     'a form from another site changes nothing and gets a page that says why: %o',
     async (headers) => {
-      const hash = await given([START, ASK])
+      const hash = await given([START, REQUIRE_OTP])
       const before = [await redis.get(keys.record(hash)), await redis.llen(keys.list)]
       for (const path of [FORM, at('otp', hash), at('resend-otp', hash), at('cancel', hash)]) {
         const { text } = await send(path, headers)
@@ -82,7 +82,7 @@ function expectKept($: CheerioAPI, sent: Record<string, string>): void {
 }
 
 test('a code form over 64 kB is refused unread', async () => {
-  const hash = await given([START, ASK])
+  const hash = await given([START, REQUIRE_OTP])
   const { text } = await browser.refused(at('otp', hash), { otp: '1'.repeat(65 * 1024) }).expect(413)
   expect(textOf(load(text), 'h1')).toBe('This is too much to send')
 })
@@ -147,7 +147,7 @@ describe('rate-limited forms', () => {
   test('a rate-limited code or resend is reported at the code field, a cancel on an error page', async () => {
     const limited = await limitedTo('1')
     const eager = openBrowser(limited.address, { 'X-Forwarded-For': '192.0.2.75' })
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     await eager.refused(at('otp', hash)).expect(422)
     for (const page of ['otp', 'resend-otp']) {
       const { text, headers } = await eager.refused(at(page, hash), { otp: '123456' }).expect(429)
@@ -187,9 +187,9 @@ describe('rate-limited forms', () => {
 test.runIf(onRealRedis)(
   'while Redis is down each page says so, and works again once it is back',
   async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     const post = (path: string) => browser.post(path, { ...CREDIT_SCORE.request_data, otp: '123456' })
-    await testRedis.goAway()
+    await testRedis.stop()
     const form = await browser.post(FORM, { _key: KEY, ...CREDIT_SCORE.request_data }).expect(503)
     expect(form.headers).toMatchObject({ 'retry-after': '5', 'cache-control': 'no-store' })
     expectKept(load(form.text), { _key: KEY, ...CREDIT_SCORE.request_data })
@@ -209,7 +209,7 @@ test.runIf(onRealRedis)(
     }
     await browser.get('/').expect(200)
     await browser.get(FORM).expect(200)
-    await testRedis.comeBack()
+    await testRedis.restart()
     await eventually(() => browser.post(FORM, CREDIT_SCORE.request_data).expect(303))
   },
 )

@@ -1,8 +1,8 @@
 import { load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
 import type { Command } from '../../core/domain/command.ts'
-import { keys } from '../helpers/names.ts'
-import { ASK, aHash, PRIVATE, START, step, TTL_SECONDS } from '../helpers/record.ts'
+import { keys } from '../helpers/keys.ts'
+import { aHash, PRIVATE, progressTo, REQUIRE_OTP, START, TTL_SECONDS } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 import { at, openBrowser, textOf } from './page-browser.ts'
@@ -18,8 +18,8 @@ const PAGES = ['progress', 'otp', 'result', 'cancel', 'resend-otp']
 const error = { code: 'x', message: 'y', retryable: false }
 const STATES: Record<string, { changes: Command[]; shown: string[]; fitting: string }> = {
   pending: { changes: [], shown: ['progress', 'cancel'], fitting: 'progress' },
-  processing: { changes: [START, step(40)], shown: ['progress', 'cancel'], fitting: 'progress' },
-  otp_required: { changes: [START, ASK], shown: ['progress', 'otp', 'cancel'], fitting: 'progress' },
+  processing: { changes: [START, progressTo(40)], shown: ['progress', 'cancel'], fitting: 'progress' },
+  otp_required: { changes: [START, REQUIRE_OTP], shown: ['progress', 'otp', 'cancel'], fitting: 'progress' },
   completed: {
     changes: [START, { type: 'complete', attempt: 1, result: { score: 1 } }],
     shown: ['result'],
@@ -66,7 +66,7 @@ describe('the pages of a request', () => {
   )
 
   test("actions under another service's address work and redirect to the request's own", async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     await browser
       .post(at('otp', hash, 'link-check'), { otp: '123456' })
       .expect(303)
@@ -115,7 +115,7 @@ describe('the pages of a request', () => {
         if (status === 200) expect(load(text)('meta[name=robots]').attr('content')).toBe('noindex')
       }
     }
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     for (const [page, status] of [
       ['otp', 422],
       ['resend-otp', 429],
@@ -143,7 +143,7 @@ describe('the pages of a request', () => {
 })
 
 test('every page answers HEAD like GET without a body', async () => {
-  const running = await given([START, ASK])
+  const running = await given([START, REQUIRE_OTP])
   const over = await given([{ type: 'cancel', by: 'user' }])
   const paths = [
     '/',

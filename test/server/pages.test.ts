@@ -201,7 +201,12 @@ describe('the code prompt', () => {
   })
 
   test('the code prompt shows the attempts left after a wrong code', () => {
-    const $ = requestPage(start, askForCode, { type: 'submit_otp', otp: '483920' }, { type: 'reject_otp', attempt: 1 })
+    const $ = requestPage(
+      start,
+      askForCode,
+      { type: 'submit_otp', otp: '483920' },
+      { type: 'reject_otp', attempt: 1 },
+    )
     expect(text($, '#otp-error')).toBe('That code was not right. 2 tries are left.')
   })
 

@@ -1,7 +1,7 @@
 /** A refused form is answered with a redirect to a page that gives the reason and can be reloaded. */
 import { load } from 'cheerio'
 import { describe, expect, it } from 'vitest'
-import { ASK, START } from '../helpers/record.ts'
+import { REQUIRE_OTP, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { useServer } from '../helpers/server.ts'
 import { at, openBrowser, textOf } from './page-browser.ts'
@@ -84,7 +84,7 @@ describe('a refused form', () => {
 describe('a refused code', () => {
   it('a refused code is reported after a redirect and is neither in the address nor in Redis', async () => {
     const browser = openBrowser(address)
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     const { headers } = await browser.post(at('otp', hash), { otp: '98765' }).expect(303)
     expect(headers.location).toMatch(/\/otp\/req_[^?]+\?refused=[\w-]{34}$/)
     const { text } = await browser.get(String(headers.location)).expect(422)
@@ -94,7 +94,7 @@ describe('a refused code', () => {
 
   it('a refused code is no longer reported once another prompt, or none, is open', async () => {
     const browser = openBrowser(address)
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     const { headers } = await browser.post(at('otp', hash), { otp: '9' }).expect(303)
     const page = String(headers.location)
     await apply(hash, { type: 'submit_otp', otp: '483920' })

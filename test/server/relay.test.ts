@@ -3,8 +3,8 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { PublicView, RequestRecord } from '../../core/domain/record.ts'
 import type { WatchResponse } from '../../server/socket-watches.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { keys } from '../helpers/names.ts'
-import { ASK, aHash, aRecord, PRIVATE, START, step, TTL_SECONDS } from '../helpers/record.ts'
+import { keys } from '../helpers/keys.ts'
+import { aHash, aRecord, PRIVATE, progressTo, REQUIRE_OTP, START, TTL_SECONDS } from '../helpers/record.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 import { useServer } from '../helpers/server.ts'
@@ -48,7 +48,7 @@ async function watched(answer: Promise<WatchResponse>): Promise<PublicView> {
 
 describe('watching', () => {
   test('a watch is acknowledged with the same view as the status call', async () => {
-    const hash = await given([START, step(40, 'Working…'), ASK])
+    const hash = await given([START, progressTo(40, 'Working…'), REQUIRE_OTP])
     const { watch } = await connect()
     const status = await api.get(`/api/local-requests/${hash}/status`)
     expect(await watch({ hash })).toEqual({ ok: true, data: status.body })
@@ -58,7 +58,7 @@ describe('watching', () => {
     const hash = await given([START])
     const { watch, updates } = await connect()
     expect(await watched(watch({ hash }))).toMatchObject({ version: 2, progress: 0 })
-    for (let n = 1; n <= 20; n++) await apply(hash, step(n))
+    for (let n = 1; n <= 20; n++) await apply(hash, progressTo(n))
     await apply(hash, { type: 'complete', attempt: 1, result: { score: 712 } })
     await eventually(() => expect(updates.at(-1)?.version).toBe(23))
     const versions = updates.map((view) => view.version)
@@ -72,7 +72,7 @@ describe('watching', () => {
       const hash = await given([START])
       const { watch, versions } = await connect()
       const writing = (async () => {
-        for (let n = 1; n <= 30; n++) await apply(hash, step(n))
+        for (let n = 1; n <= 30; n++) await apply(hash, progressTo(n))
       })()
       const first = await watched(watch({ hash }))
       await writing
@@ -90,8 +90,8 @@ describe('watching', () => {
     const hash = await given([START])
     const { watch, versions } = await connect()
     await Promise.all([watched(watch({ hash })), watched(watch({ hash })), watched(watch({ hash }))])
-    await apply(hash, step(10))
-    await apply(hash, step(20))
+    await apply(hash, progressTo(10))
+    await apply(hash, progressTo(20))
     await eventually(() => expect(versions(hash)).toContain(4))
     expect(versions(hash)).toEqual([3, 4])
   })
@@ -101,7 +101,7 @@ describe('watching', () => {
     const pages = await Promise.all(Array.from({ length: 8 }, connect))
     await Promise.all(pages.map((page) => watched(page.watch({ hash }))))
     expect(await subscriptions(hash)).toBe(1)
-    await apply(hash, step(10))
+    await apply(hash, progressTo(10))
     for (const page of pages) await eventually(() => expect(page.versions(hash)).toEqual([3]))
   })
 
@@ -123,9 +123,9 @@ describe('watching', () => {
     const { watch, versions } = await connect()
     await watched(watch({ hash: one }))
     await watched(watch({ hash: two }))
-    await apply(two, step(10))
-    await apply(one, step(10))
-    await apply(one, step(20))
+    await apply(two, progressTo(10))
+    await apply(one, progressTo(10))
+    await apply(one, progressTo(20))
     await eventually(() => expect([versions(one), versions(two)]).toEqual([[3, 4], [3]]))
   })
 
@@ -201,7 +201,7 @@ describe('a refused watch', () => {
     socket.emit('request:unwatch', { hash: 7 })
     socket.emit('no-such-event', { hash })
     await watched(watch({ hash }))
-    await apply(hash, step(10))
+    await apply(hash, progressTo(10))
     await eventually(() => expect(versions(hash)).toEqual([3]))
   })
 
@@ -212,14 +212,14 @@ describe('a refused watch', () => {
     const closed = new Promise((resolve) => loud.socket.once('disconnect', resolve))
     loud.socket.emit('request:watch', { hash, padding: 'x'.repeat(10_000) }, () => {})
     await closed
-    await apply(hash, step(10))
+    await apply(hash, progressTo(10))
     await eventually(() => expect(other.versions(hash)).toEqual([3]))
   })
 })
 
 describe('records of other programs', () => {
   test('a foreign write is sent immediately as a newer version', async () => {
-    const hash = await given([START, step(40)])
+    const hash = await given([START, progressTo(40)])
     const { watch, updates } = await connect()
     await watched(watch({ hash }))
     await foreignWrite(hash, { progress: 55, current_message: 'From elsewhere' })
@@ -264,12 +264,12 @@ describe('records of other programs', () => {
     ]) {
       await redis.publish(keys.channel(hash), invalid)
     }
-    await apply(hash, step(10))
+    await apply(hash, progressTo(10))
     await eventually(() => expect(versions(hash)).toEqual([3]))
   })
 
   test('a foreign write with invalid values is sent within the limits of the record', async () => {
-    const hash = await given([START, step(40)])
+    const hash = await given([START, progressTo(40)])
     const { watch, updates } = await connect()
     await watched(watch({ hash }))
     await foreignWrite(hash, { progress: 900, steps: 'all', attempt: 'first', updated_at: 'yesterday' })
@@ -335,9 +335,9 @@ describe('ending a watch', () => {
     await watched(other.watch({ hash: left }))
     page.socket.emit('request:unwatch', { hash: left })
     await watched(page.watch({ hash: kept }))
-    await apply(left, step(10))
+    await apply(left, progressTo(10))
     await eventually(() => expect(other.versions(left)).toEqual([3]))
-    await apply(kept, step(10))
+    await apply(kept, progressTo(10))
     await eventually(() => expect(page.versions(kept)).toEqual([3]))
     expect(page.versions(left)).toEqual([])
     other.socket.emit('request:unwatch', { hash: left })
@@ -373,7 +373,7 @@ describe('ending a watch', () => {
       const arriving = watched(next.watch({ hash }))
       last.socket.disconnect()
       await arriving
-      await apply(hash, step(round))
+      await apply(hash, progressTo(round))
       version++
       await eventually(() => expect(next.versions(hash)).toEqual([version]))
       last = next
@@ -403,10 +403,10 @@ describe.runIf(onRealRedis)('when the connection to Redis breaks', () => {
     await watched(watch({ hash }))
     for (let round = 1; round <= 3; round++) {
       await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
-      await apply(hash, step(round * 20, `before it is back, ${round}`))
+      await apply(hash, progressTo(round * 20, `before it is back, ${round}`))
       await eventually(() => expect(updates.at(-1)?.progress).toBe(round * 20))
       await eventually(async () => expect(await subscriptions(hash)).toBe(1))
-      await apply(hash, step(round * 20 + 10))
+      await apply(hash, progressTo(round * 20 + 10))
       await eventually(() => expect(updates.at(-1)?.progress).toBe(round * 20 + 10))
     }
     const versions = updates.map((view) => view.version)
@@ -415,12 +415,12 @@ describe.runIf(onRealRedis)('when the connection to Redis breaks', () => {
 
   test('a watch while Redis is down is refused as retryable, and works once Redis is back', async () => {
     const { watch } = await connect()
-    await testRedis.goAway()
+    await testRedis.stop()
     expect(await watch({ hash: aHash() })).toMatchObject({
       ok: false,
       problem: { code: 'storage_unavailable', status: 503, retryable: true },
     })
-    await testRedis.comeBack()
+    await testRedis.restart()
     const record: RequestRecord = aRecord()
     await eventually(async () => void (await store.create(record)))
     await eventually(async () => expect(await watch({ hash: record.hash })).toMatchObject({ ok: true }))

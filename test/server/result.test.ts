@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ASK, aHash, PRIVATE, START, TTL_SECONDS } from '../helpers/record.ts'
+import { aHash, PRIVATE, REQUIRE_OTP, START, TTL_SECONDS } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { useServer } from '../helpers/server.ts'
 
@@ -32,7 +32,7 @@ test('the result of a request that is not completed is 409 with its status', asy
   for (const [hash, status] of [
     [await given(), 'pending'],
     [await given([START]), 'processing'],
-    [await given([START, ASK]), 'otp_required'],
+    [await given([START, REQUIRE_OTP]), 'otp_required'],
     [await given([START, { type: 'fail', attempt: 1, error }]), 'failed'],
     [await given([{ type: 'cancel', by: 'user' }]), 'cancelled'],
   ] as const) {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import type { RequestRecord } from '../../core/domain/record.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { keys } from '../helpers/names.ts'
+import { keys } from '../helpers/keys.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 import { openBrowser, textOf } from './page-browser.ts'

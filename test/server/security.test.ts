@@ -5,8 +5,8 @@ import { io } from 'socket.io-client'
 import supertest from 'supertest'
 import { describe, expect, test } from 'vitest'
 import { handleErrors } from '../../server/middleware/errors.ts'
-import { keys } from '../helpers/names.ts'
-import { ASK, aHash, START, step } from '../helpers/record.ts'
+import { keys } from '../helpers/keys.ts'
+import { aHash, progressTo, REQUIRE_OTP, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, collectLog, useServer } from '../helpers/server.ts'
 
@@ -15,7 +15,7 @@ const { log, lines: logged } = collectLog()
 
 const testRedis = await useRedis()
 const redis = await testRedis.connections.connect('patient')
-const { address, api, cookieOf, given } = await useServer(testRedis, {
+const { address, api, sessionCookie, given } = await useServer(testRedis, {
   settings: { ALLOWED_ORIGINS: FRIEND },
   log,
 })
@@ -100,7 +100,7 @@ describe('every response', () => {
   })
 
   test('every page complies with the content security policy: no inline script or style', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     for (const path of ['/', FORM, `/services/test-service/otp/${hash}`, '/no-such-page']) {
       const { text } = await api.get(path).set(asBrowser)
       expect(text, path).toContain('<!doctype html>')
@@ -135,7 +135,7 @@ describe('a cross-site call of a browser', () => {
   ]
 
   test.each(foreign)('a cross-site call changes nothing through the API: %o', async (headers) => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     const before = await redis.get(keys.record(hash))
     const requests = await redis.llen(keys.list)
     for (const [path, body] of [
@@ -386,7 +386,7 @@ describe('an error', () => {
 
 test("a bot's message is escaped on the page", async () => {
   const script = '<script>alert(1)</script>'
-  const hash = await given([START, step(10, script)])
+  const hash = await given([START, progressTo(10, script)])
   const page = await api.get(`/services/test-service/progress/${hash}`).set(asBrowser).expect(200)
   expect(page.text).not.toContain(script)
   expect(page.text).toContain('&lt;script')
@@ -402,7 +402,7 @@ test('bodies and forms over 64 kB are refused with 413', async () => {
     .send({ large })
     .expect(413)
     .expect('Content-Type', /^text\/html/)
-  const hash = await given([START, ASK])
+  const hash = await given([START, REQUIRE_OTP])
   await api
     .post(`/services/test-service/otp/${hash}`)
     .type('form')
@@ -458,7 +458,7 @@ test('no submitted data is logged', async () => {
   await api
     .post(`${SUBMIT}?mobile=09123456789`)
     .set({
-      Cookie: cookieOf(session),
+      Cookie: sessionCookie(session),
       Authorization: 'Bearer of-somebody',
       'Idempotency-Key': 'key-of-somebody',
     })
@@ -469,7 +469,7 @@ test('no submitted data is logged', async () => {
     .set('Content-Type', 'application/json')
     .send('{"mobile": "09123456789", ')
     .expect(400)
-  const hash = await given([START, ASK])
+  const hash = await given([START, REQUIRE_OTP])
   await api.post(`${SUBMIT}/${hash}/otp`).send({ otp: '918273' }).expect(202)
   await api.post(`/services/test-service/otp/${hash}`).type('form').send({ otp: '918273' })
   const all = logged.join('')

@@ -1,6 +1,6 @@
 /** Sessions signed by this installation, and forged ones. */
 import { describe, expect, it } from 'vitest'
-import { keys } from '../helpers/names.ts'
+import { keys } from '../helpers/keys.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 

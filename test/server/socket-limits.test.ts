@@ -6,13 +6,13 @@ import type { PublicView } from '../../core/domain/record.ts'
 import type { WatchResponse } from '../../server/socket-watches.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { OPCODE, openWebSocket, type RawWebSocket } from '../helpers/raw-websocket.ts'
-import { aHash, START, step, TTL_SECONDS } from '../helpers/record.ts'
+import { aHash, progressTo, START, TTL_SECONDS } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 import { useServer } from '../helpers/server.ts'
 
 const testRedis = await useRedis()
-const { foreignWrite, subscriptions, applied } = await useRequests(testRedis)
+const { foreignWrite, subscriptions, applyCommand } = await useRequests(testRedis)
 const { address, http, live, store, given, apply } = await useServer(testRedis)
 
 /** The server's sides of the connections, by client port. */
@@ -89,7 +89,7 @@ describe('the message limit of a socket', () => {
     expect(new Set(codes)).toEqual(new Set(['ok', 'rate_limited']))
     expect(codes.at(-1)).toBe('rate_limited')
     expect(await subscriptions(other)).toBe(0)
-    await apply(kept, step(10))
+    await apply(kept, progressTo(10))
     await eventually(() => expect(updates.map(({ hash }) => hash)).toEqual([kept]))
     // The bucket refills.
     await eventually(async () => expect(codeOf(await watch({ hash: other }))).toBe('ok'), { everyMs: 50 })
@@ -146,7 +146,7 @@ describe('a socket with only failures', () => {
       const watched = await given([START])
       socket.send(`421000["request:watch",{"hash":"${watched}"}]`)
       // A success resets the count of failures.
-      await eventually(() => expect(socket.heard()).toContain('431000[{"ok":true'))
+      await eventually(() => expect(socket.received()).toContain('431000[{"ok":true'))
       for (let n = 60; n < 400; n++) fail(socket, n)
       await socket.closed
       await eventually(async () => expect(await subscriptions(watched)).toBe(0))
@@ -190,7 +190,7 @@ describe('a misbehaving connection', () => {
 
   test("a connection that asks to change another one's transport is refused", async () => {
     const socket = await openRaw()
-    const sid = /"sid":"([^"]+)"/.exec(socket.heard())?.[1]
+    const sid = /"sid":"([^"]+)"/.exec(socket.received())?.[1]
     const second = openWebSocket(address, { query: `EIO=4&transport=websocket&sid=${sid}`, join: false })
     await expect(second).rejects.toThrow('400 Bad Request')
   })
@@ -216,14 +216,15 @@ describe('a client that does not read', () => {
       expect(codeOf(await page.watch({ hash }))).toBe('ok')
       idle.send(`42${n}["request:watch",{"hash":"${hash}"}]`)
     }
-    for (const n of hashes.keys()) await eventually(() => expect(idle.heard()).toContain(`43${n}[{"ok":true`))
+    for (const n of hashes.keys())
+      await eventually(() => expect(idle.received()).toContain(`43${n}[{"ok":true`))
     idle.stopReading()
     const tcp = served.get(idle.port) as TcpSocket
     const result = { text: 'نتیجه '.repeat(15_000) }
     let max = 0
     for (const hash of hashes) {
-      await applied(hash, step(50, 'پیام '.repeat(400)))
-      await applied(hash, { type: 'complete', attempt: 1, result })
+      await applyCommand(hash, progressTo(50, 'پیام '.repeat(400)))
+      await applyCommand(hash, { type: 'complete', attempt: 1, result })
       max = Math.max(max, tcp.writableLength)
     }
     await eventually(() => expect(tcp.destroyed).toBe(true))
@@ -239,7 +240,7 @@ describe('a client that does not read', () => {
     const hash = await given([START])
     const socket = await openRaw()
     socket.send(`421["request:watch",{"hash":"${hash}"}]`)
-    await eventually(() => expect(socket.heard()).toContain('431[{"ok":true'))
+    await eventually(() => expect(socket.received()).toContain('431[{"ok":true'))
     socket.stopReading()
     const tcp = served.get(socket.port) as TcpSocket
     while (tcp.writableLength === 0) {

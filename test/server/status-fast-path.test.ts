@@ -8,8 +8,8 @@ import { describe, expect, test } from 'vitest'
 import { AppError } from '../../core/domain/errors.ts'
 import { captureHeaders, createStatusFastPath } from '../../server/status-fast-path.ts'
 import { cleanUp } from '../helpers/clean-up.ts'
-import { keys } from '../helpers/names.ts'
-import { ASK, aHash, PRIVATE, START, step, TTL_SECONDS } from '../helpers/record.ts'
+import { keys } from '../helpers/keys.ts'
+import { aHash, PRIVATE, progressTo, REQUIRE_OTP, START, TTL_SECONDS } from '../helpers/record.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, collectLog, type TestServer, useServer } from '../helpers/server.ts'
 
@@ -48,8 +48,8 @@ async function statusOfBoth(hash: string, headers: Record<string, string> = {}, 
 
 const STATES = [
   ['pending', () => plain.given()],
-  ['processing', () => plain.given([START, step(40, 'حل کپچا...')])],
-  ['otp_required', () => plain.given([START, ASK])],
+  ['processing', () => plain.given([START, progressTo(40, 'حل کپچا...')])],
+  ['otp_required', () => plain.given([START, REQUIRE_OTP])],
   ['completed', () => plain.given([START, { type: 'complete', attempt: 1, result: { score: 712 } }])],
   ['failed', () => plain.given([{ type: 'fail', error: { code: 'x', message: 'X', retryable: true } }])],
   ['cancelled', () => plain.given([{ type: 'cancel', by: 'user' }])],
@@ -190,7 +190,7 @@ describe('with OWNER_CHECK=all', () => {
 
   test.each([
     ['no credentials', {}],
-    ["another session's cookie", { Cookie: guarded.cookieOf('session-of-a-stranger') }],
+    ["another session's cookie", { Cookie: guarded.sessionCookie('session-of-a-stranger') }],
     ['another token', { Authorization: `Bearer ${'x'.repeat(32)}` }],
   ])(
     'OWNER_CHECK=all: the status is refused to a stranger with %s',
@@ -203,7 +203,7 @@ describe('with OWNER_CHECK=all', () => {
   )
 
   test.each([
-    ['cookie', { Cookie: guarded.cookieOf(SESSION) }],
+    ['cookie', { Cookie: guarded.sessionCookie(SESSION) }],
     ['token', { Authorization: `Bearer ${TOKEN}` }],
   ])(
     'OWNER_CHECK=all: the owner gets the status with their %s',
@@ -331,13 +331,13 @@ test.runIf(onRealRedis)(
   'while Redis is down the fast path and Express answer 503, and again normally once it is back',
   async () => {
     const hash = await plain.given([START])
-    await redis.goAway()
+    await redis.stop()
     const answer = await plain.api.get(statusOf(hash))
     expect(comparable(await plain.api.get(`${statusOf(hash)}?wait=0`))).toEqual(comparable(answer))
     expect(answer.status).toBe(503)
     expect(answer.body).toMatchObject({ code: 'storage_unavailable', retryable: true })
     expect(answer.headers).toMatchObject({ 'retry-after': '5', 'cache-control': 'no-store' })
-    await redis.comeBack()
+    await redis.restart()
     // The restarted Redis is empty, so 404 is its answer.
     await expect
       .poll(async () => (await statusOfBoth(hash)).status, { timeout: 5000, interval: 20 })

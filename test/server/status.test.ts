@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { eventually } from '../helpers/eventually.ts'
-import { keys } from '../helpers/names.ts'
-import { ASK, aHash, PRIVATE, START, step, TTL_SECONDS } from '../helpers/record.ts'
+import { keys } from '../helpers/keys.ts'
+import { aHash, PRIVATE, progressTo, REQUIRE_OTP, START, TTL_SECONDS } from '../helpers/record.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
@@ -64,7 +64,7 @@ describe('the status', () => {
   test('the status has no private fields in any state', async () => {
     const hashes = [
       await given(),
-      await given([START, ASK]),
+      await given([START, REQUIRE_OTP]),
       await given([START, COMPLETE]),
       await given([START, { type: 'fail', attempt: 1, error: { code: 'x', message: 'y', retryable: true } }]),
       await given([{ type: 'cancel', by: 'user' }]),
@@ -85,7 +85,7 @@ describe('the status', () => {
   })
 
   test('the status has otp_data only while a code is awaited', async () => {
-    const hash = await given([START, ASK])
+    const hash = await given([START, REQUIRE_OTP])
     const askForCode = await look(hash)
     expect(askForCode.body).toMatchObject({ status: 'otp_required', requires_otp: true })
     expect(askForCode.body.otp_data).toEqual({
@@ -115,7 +115,7 @@ describe('the status', () => {
     }
     expect(await retryAfter(await given())).toBe('5')
     expect(await retryAfter(await given([START]))).toBe('2')
-    expect(await retryAfter(await given([START, ASK]))).toBe('5')
+    expect(await retryAfter(await given([START, REQUIRE_OTP]))).toBe('5')
     expect(await retryAfter(await given([START, COMPLETE]))).toBeUndefined()
   })
 
@@ -162,7 +162,7 @@ describe('an ETag', () => {
     const same = await look(hash).set('If-None-Match', '"2"').expect(304)
     expect(same.text).toBe('')
     expect(same.headers).toMatchObject({ etag: '"2"', 'cache-control': 'no-store', 'retry-after': '2' })
-    await apply(hash, step(10))
+    await apply(hash, progressTo(10))
     const newer = await look(hash).set('If-None-Match', '"2"').expect(200)
     expect(newer.headers.etag).toBe('"3"')
   })
@@ -195,7 +195,7 @@ describe('an ETag', () => {
 
 describe('the long poll', () => {
   test('a long poll returns immediately when a newer version exists', async () => {
-    const hash = await given([START, step(10)])
+    const hash = await given([START, progressTo(10)])
     const res = await look(hash, '?after=2&wait=25').expect(200)
     expect(res.body.version).toBe(3)
   })
@@ -205,7 +205,7 @@ describe('the long poll', () => {
     const answer = look(hash, '?after=2&wait=25').then((res) => res)
     await longPollStarts()
     const written = performance.now()
-    await apply(hash, step(10))
+    await apply(hash, progressTo(10))
     const res = await answer
     // Long before the end of the wait.
     expect(performance.now() - written).toBeLessThan(15_000)
@@ -239,7 +239,7 @@ describe('the long poll', () => {
       .set('If-None-Match', '"2"')
       .then((res) => res)
     await longPollStarts()
-    await apply(hash, step(10))
+    await apply(hash, progressTo(10))
     expect((await answer).body.version).toBe(3)
   })
 
@@ -349,7 +349,7 @@ describe('the status call', () => {
 // Last in this file, because its Redis restarts empty.
 test.runIf(onRealRedis)('while Redis is down the status and a long poll are 503', async () => {
   const hash = await given([START])
-  await testRedis.goAway()
+  await testRedis.stop()
   for (const query of ['', '?after=2&wait=25']) {
     const res = await look(hash, query).expect(503)
     expect(res.body).toMatchObject({ code: 'storage_unavailable', retryable: true })

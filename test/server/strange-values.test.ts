@@ -7,8 +7,8 @@ import { describe, expect, it } from 'vitest'
 import { decodeRecord } from '../../core/records/codec.ts'
 import type { WatchResponse } from '../../server/socket-watches.ts'
 import { useCli } from '../helpers/cli.ts'
-import { keys } from '../helpers/names.ts'
-import { START, step } from '../helpers/record.ts'
+import { keys } from '../helpers/keys.ts'
+import { progressTo, START } from '../helpers/record.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 
@@ -118,7 +118,7 @@ const page = (hash: string) =>
   server.api.get(`/services/credit-score-rating/progress/${hash}`).set('Accept', 'text/html')
 
 async function aRunning(): Promise<{ hash: string; fields: Fields }> {
-  const hash = await server.given([START, step(30, 'Good')], { service_slug: 'credit-score-rating' })
+  const hash = await server.given([START, progressTo(30, 'Good')], { service_slug: 'credit-score-rating' })
   // The server has it cached before it is overwritten.
   await server.api.get(`/api/local-requests/${hash}/status`).expect(200)
   return { hash, fields: JSON.parse((await client.get(keys.record(hash))) as string) }
@@ -146,7 +146,7 @@ async function readAndAct(hash: string) {
   const shown: Record<string, unknown> = {}
   for (const [way, look] of Object.entries(READERS)) shown[way] = (await look(hash)).current_message
   expect((await page(hash)).status).toBe(200)
-  await server.apply(hash, step(50, 'Mended'))
+  await server.apply(hash, progressTo(50, 'Mended'))
   expect(await isOwnRecord(hash)).toBe(true)
   const repaired = await READERS.status?.(hash)
   expect(repaired?.current_message).toBe('Mended')
@@ -201,7 +201,7 @@ describe('a record that another program has written', () => {
     const [one, other] = [await aRunning(), await aRunning()]
     const raw = (await client.get(keys.record(one.hash))) as string
     await client.setex(keys.record(other.hash), 1800, raw)
-    await server.apply(other.hash, step(60, 'Of the other'))
+    await server.apply(other.hash, progressTo(60, 'Of the other'))
     expect((await READERS.status?.(other.hash))?.current_message).toBe('Of the other')
     expect(await client.get(keys.record(one.hash))).toBe(raw)
   })

@@ -9,7 +9,7 @@ import { createQueues } from '../../core/queue/queues.ts'
 import { createFailures } from '../../core/store/failed-requests.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
 import { createSubjects } from '../../core/store/subject-limits.ts'
-import { keys } from '../helpers/names.ts'
+import { keys } from '../helpers/keys.ts'
 import { START, TTL_SECONDS } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { redisContents } from '../helpers/redis-contents.ts'
@@ -42,14 +42,18 @@ const statement = (mobile: string) =>
 const typed = (hash: string) => api.post(`/api/local-requests/${hash}/otp`).send({ otp: '123456' })
 const resend = (hash: string) => api.post(`/api/local-requests/${hash}/resend-otp`)
 
-const ASK: Command = { type: 'require_otp', attempt: 1, otp: { id: 'otp-1', length: 6, expires_in: 600 } }
+const REQUIRE_OTP: Command = {
+  type: 'require_otp',
+  attempt: 1,
+  otp: { id: 'otp-1', length: 6, expires_in: 600 },
+}
 const REJECT: Command = { type: 'reject_otp', attempt: 1 }
 const FAIL: Command = { type: 'fail', attempt: 1, error: { code: 'x', message: 'X', retryable: false } }
 
 async function withPrompt(mobile: string): Promise<string> {
   const hash = await submitted(mobile)
   await apply(hash, START)
-  await apply(hash, ASK)
+  await apply(hash, REQUIRE_OTP)
   return hash
 }
 
@@ -147,10 +151,18 @@ describe('the limit of codes per subject', () => {
   test('resends count as codes, and are refused over the limit with the time to wait', async () => {
     const mobile = aMobile()
     const subject = (await store.read(await submitted(mobile)))?.record.subject
-    const hash = await given([START, ASK], { now: Date.now() - 31_000, subject, service: creditScoreRating })
+    const hash = await given([START, REQUIRE_OTP], {
+      now: Date.now() - 31_000,
+      subject,
+      service: creditScoreRating,
+    })
     await resend(hash).expect(202)
     for (let i = 0; i < 3; i++) await submitted(mobile)
-    const other = await given([START, ASK], { now: Date.now() - 31_000, subject, service: creditScoreRating })
+    const other = await given([START, REQUIRE_OTP], {
+      now: Date.now() - 31_000,
+      subject,
+      service: creditScoreRating,
+    })
     const res = await resend(other).expect(429)
     expect(res.body.code).toBe('subject_limit_reached')
     expect(Number(res.headers['retry-after'])).toBeGreaterThan(3500)
@@ -172,7 +184,7 @@ describe('the limit of codes per subject', () => {
     const mobile = aMobile()
     const hash = await withPrompt(mobile)
     await typed(hash).expect(202)
-    await apply(hash, ASK)
+    await apply(hash, REQUIRE_OTP)
     for (let i = 0; i < 3; i++) await submitted(mobile)
     await submit(mobile).expect(429)
   })
@@ -181,7 +193,7 @@ describe('the limit of codes per subject', () => {
     const mobile = aMobile()
     const hash = await submitted(mobile)
     await apply(hash, START)
-    await apply(hash, ASK)
+    await apply(hash, REQUIRE_OTP)
     await apply(hash, FAIL)
     for (let i = 0; i < 4; i++) await submitted(mobile)
     const queues = createQueues({ redis, log: quiet })

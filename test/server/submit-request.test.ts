@@ -4,7 +4,7 @@ import type { RequestRecord } from '../../core/domain/record.ts'
 import { isRequestHash } from '../../core/domain/request-id.ts'
 import { decodeRecord } from '../../core/records/codec.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { keys } from '../helpers/names.ts'
+import { keys } from '../helpers/keys.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 
@@ -12,7 +12,7 @@ const SUBMIT = '/api/local-requests'
 
 const testRedis = await useRedis()
 const redis = await testRedis.connections.connect('patient')
-const { address, api, apply, cookieOf } = await useServer(testRedis)
+const { address, api, apply, sessionCookie } = await useServer(testRedis)
 
 const submit = (body: object = CREDIT_SCORE) => api.post(SUBMIT).send(body)
 const readRecord = async (hash: string): Promise<RequestRecord> =>
@@ -106,7 +106,7 @@ describe('a submitted request', () => {
 
   test('a submitted request belongs to the session of the browser', async () => {
     const session = 'session-with-21-chars'
-    const res = await submit().set('Cookie', `other=1; ${cookieOf(session)}`)
+    const res = await submit().set('Cookie', `other=1; ${sessionCookie(session)}`)
     expect((await readRecord(res.body.hash)).session_id).toBe(session)
     expect(JSON.stringify(res.body)).not.toContain(session)
   })
@@ -303,8 +303,8 @@ describe('an Idempotency-Key', () => {
       await submitWith(key),
       await submitWith(key).set('X-Forwarded-For', '192.0.2.1'),
       await submitWith(key).set('X-Forwarded-For', '192.0.2.2'),
-      await submitWith(key).set('Cookie', cookieOf('a'.repeat(21))),
-      await submitWith(key).set('Cookie', cookieOf('b'.repeat(21))),
+      await submitWith(key).set('Cookie', sessionCookie('a'.repeat(21))),
+      await submitWith(key).set('Cookie', sessionCookie('b'.repeat(21))),
     ]
     expect(new Set(answers.map((answer) => answer.body.hash)).size).toBe(5)
     const again = await submitWith(key).set('X-Forwarded-For', '192.0.2.2')
@@ -375,7 +375,7 @@ describe('the rate limit of submits', () => {
 describe.runIf(onRealRedis)('while Redis is down', () => {
   test('a submit while Redis is down is 503, and works once Redis is back', async () => {
     await submit().expect(202)
-    await testRedis.goAway()
+    await testRedis.stop()
     for (let n = 0; n < 3; n++) {
       const res = await submit()
       expect(res.status).toBe(503)
@@ -385,15 +385,15 @@ describe.runIf(onRealRedis)('while Redis is down', () => {
       })
       expect(res.body).toMatchObject({ code: 'storage_unavailable', retryable: true })
     }
-    await testRedis.comeBack()
+    await testRedis.restart()
     await eventually(async () => expect((await submit()).status).toBe(202))
   })
 
   test('the rate limits count again once Redis is back without their scripts', async () => {
     const limited = await useServer(testRedis, { settings: { SUBMITS_PER_MINUTE: '2' } })
-    await testRedis.goAway()
+    await testRedis.stop()
     await limited.api.post(SUBMIT).send(CREDIT_SCORE).expect(503)
-    await testRedis.comeBack()
+    await testRedis.restart()
     const again = () => limited.api.post(SUBMIT).set('X-Forwarded-For', '192.0.2.12').send(CREDIT_SCORE)
     await eventually(async () => expect((await again()).status).toBe(202))
     await again().expect(202)

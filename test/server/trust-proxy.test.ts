@@ -1,7 +1,7 @@
 /** TRUST_PROXY: whose X-Forwarded-For is used, and how. */
 import { describe, expect, it } from 'vitest'
 import { eventually } from '../helpers/eventually.ts'
-import { keys } from '../helpers/names.ts'
+import { keys } from '../helpers/keys.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, collectLog, useServer } from '../helpers/server.ts'
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Command } from '../../core/domain/command.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { keys } from '../helpers/names.ts'
+import { keys } from '../helpers/keys.ts'
 import { START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, collectLog, type TestServer, useServer } from '../helpers/server.ts'
@@ -65,7 +65,7 @@ describe('the limit of unfinished requests per submitter', () => {
 
   it('the unfinished limit counts per address and per session', async () => {
     const [here, there] = [newAddress(), newAddress()]
-    const cookie = (i: number) => ({ Cookie: server.cookieOf(`session-of-number-${i}--`.slice(0, 21)) })
+    const cookie = (i: number) => ({ Cookie: server.sessionCookie(`session-of-number-${i}--`.slice(0, 21)) })
     for (let i = 0; i < 3; i++) await submit({ ...here, ...cookie(i) }, LINK_CHECK).expect(202)
     await submit({ ...here, ...cookie(4) }, LINK_CHECK).expect(429)
     for (let i = 0; i < 2; i++) await submit({ ...there, ...cookie(1) }, LINK_CHECK).expect(202)

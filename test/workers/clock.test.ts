@@ -5,7 +5,7 @@ import { linkCheck } from '../../core/catalog/link-check.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { type Child, startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { keys } from '../helpers/names.ts'
+import { keys } from '../helpers/keys.ts'
 import { aRecord } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
@@ -26,7 +26,7 @@ describe.concurrent.each([
   ['slow', -TEN_MINUTES_MS, await useOwnRedis()],
   ['fast', TEN_MINUTES_MS, await useOwnRedis()],
 ])('a worker whose clock is ten minutes %s', { timeout: 60_000 }, (_name, shiftMs, own) => {
-  const { url, client, store, applied } = own
+  const { url, client, store, applyCommand } = own
   const queues = createQueues({ redis: client, log: quiet })
   let worker: Child
   beforeAll(async () => {
@@ -35,7 +35,7 @@ describe.concurrent.each([
       NODE_OPTIONS: `--import ${SHIFT}`,
       SHIFT_CLOCK_MS: String(shiftMs),
     })
-    await worker.said('ready')
+    await worker.waitForOutput('ready')
   })
   afterAll(async () => {
     worker.process.kill('SIGKILL')
@@ -92,7 +92,7 @@ describe.concurrent.each([
     expect(Math.abs(Date.parse(asked?.otp_data?.expires_at ?? '') - Date.now() - 60_000)).toBeLessThan(10_000)
     await eventually(async () => expect(await client.zscore(`halfway:crawls:delayed`, hash)).not.toBeNull())
     expect(await timesTaken(hash)).toBe(1)
-    await applied(hash, { type: 'submit_otp', otp: '123456' })
+    await applyCommand(hash, { type: 'submit_otp', otp: '123456' })
     await queues.promote(aRecord({ hash, status: 'processing' }), linkCheck)
     const typed = performance.now()
     expect((await bot.call(hash, 2)).at - typed).toBeLessThan(10_000)

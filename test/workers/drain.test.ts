@@ -26,7 +26,7 @@ async function start(file: string, ready: string, settings: NodeJS.ProcessEnv): 
     NODE_ENV: 'test',
     ...settings,
   })
-  await child.said(ready)
+  await child.waitForOutput(ready)
   return child
 }
 const startWorkers = (settings: NodeJS.ProcessEnv) => start('workers/main.ts', 'workers are ready', settings)
@@ -56,7 +56,7 @@ describe('a workers’ process that is told to stop', { timeout: 30_000 }, () =>
     bot.replies(hash, answer.reply)
     await bot.call(hash)
     workers.process.kill('SIGTERM')
-    await workers.said('stopping')
+    await workers.waitForOutput('stopping')
     const next = await submit()
     answer.answer(success('finished'))
     expect(await workers.ended).toBe(0)
@@ -92,8 +92,8 @@ describe.runIf(onRealRedis)('while Redis is away', () => {
   ])('%s with nothing to do end well, long before running work would have to end', async (_, file, ready) => {
     const gone = await useRedis()
     const child = await start(file, ready, { REDIS_URL: gone.url, DRAIN_SECONDS: '300' })
-    await gone.goAway()
-    await child.said('Redis is away')
+    await gone.stop()
+    await child.waitForOutput('Redis is away')
     child.process.kill('SIGTERM')
     expect(await child.ended).toBe(0)
   })
@@ -122,7 +122,7 @@ describe('a machine that goes down, workers and bots at the same time', { timeou
     const hash = await submit({ url })
     await eventually(() => expect(asked.length).toBeGreaterThan(0))
     for (const { process } of [bots, workers]) process.kill('SIGTERM')
-    await Promise.all([bots.said('stopping'), workers.said('stopping')])
+    await Promise.all([bots.waitForOutput('stopping'), workers.waitForOutput('stopping')])
     const answering = setInterval(() => {
       for (const answer of asked.splice(0)) answer()
     }, 10)

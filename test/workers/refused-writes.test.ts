@@ -126,26 +126,26 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 },
     [
       'NOREPLICAS',
       async () => {
-        await redis.ask('CONFIG', 'SET', 'min-replicas-to-write', 1)
-        return () => redis.ask('CONFIG', 'SET', 'min-replicas-to-write', 0)
+        await redis.run('CONFIG', 'SET', 'min-replicas-to-write', 1)
+        return () => redis.run('CONFIG', 'SET', 'min-replicas-to-write', 0)
       },
     ],
     [
       'MISCONF',
       async () => {
-        const [, dir] = (await redis.ask('CONFIG', 'GET', 'dir')) as string[]
+        const [, dir] = (await redis.run('CONFIG', 'GET', 'dir')) as string[]
         rmSync(dir as string, { recursive: true })
-        await redis.ask('BGSAVE')
+        await redis.run('BGSAVE')
         await eventually(async () =>
-          expect(String(await redis.ask('INFO', 'persistence'))).toContain('rdb_last_bgsave_status:err'),
+          expect(String(await redis.run('INFO', 'persistence'))).toContain('rdb_last_bgsave_status:err'),
         )
-        return () => redis.ask('CONFIG', 'SET', 'stop-writes-on-bgsave-error', 'no')
+        return () => redis.run('CONFIG', 'SET', 'stop-writes-on-bgsave-error', 'no')
       },
     ],
     [
       'BUSY',
       async () => {
-        redis.ask('EVAL', 'while true do end', 0).catch(() => {})
+        redis.run('EVAL', 'while true do end', 0).catch(() => {})
         await eventually(() => expect(admin.get('x')).rejects.toThrow('BUSY'))
         return () => admin.script('KILL')
       },
@@ -187,13 +187,13 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 },
     const open = later()
     const hash = await submit(open.reply)
     await bot.call(hash)
-    await redis.ask('CONFIG', 'SET', 'min-replicas-to-write', 1)
+    await redis.run('CONFIG', 'SET', 'min-replicas-to-write', 1)
     open.answer(success('kept'))
-    await eventually(async () => expect(await redis.ask('EXISTS', `halfway:crawls:${hash}:lock`)).toBe(0))
+    await eventually(async () => expect(await redis.run('EXISTS', `halfway:crawls:${hash}:lock`)).toBe(0))
     await refused(hash, 6)
-    await redis.ask('CONFIG', 'SET', 'min-replicas-to-write', 0)
+    await redis.run('CONFIG', 'SET', 'min-replicas-to-write', 0)
     expect(await ended(hash)).toMatchObject({ status: 'completed', attempt: 1, result_data: 'kept' })
-    await eventually(async () => expect(await redis.ask('EXISTS', `halfway:crawls:${hash}`)).toBe(0), {
+    await eventually(async () => expect(await redis.run('EXISTS', `halfway:crawls:${hash}`)).toBe(0), {
       withinMs: 15_000,
     })
     expect(bot.calls(hash)).toHaveLength(1)
@@ -203,10 +203,10 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 },
     const open = later()
     const hash = await submit(open.reply)
     await bot.call(hash)
-    await redis.ask('CONFIG', 'SET', 'maxmemory', 1)
+    await redis.run('CONFIG', 'SET', 'maxmemory', 1)
     open.answer(success('written'))
     expect(await ended(hash)).toMatchObject({ status: 'completed', attempt: 1, result_data: 'written' })
-    await redis.ask('CONFIG', 'SET', 'maxmemory', 0)
+    await redis.run('CONFIG', 'SET', 'maxmemory', 0)
     expect(bot.calls(hash)).toHaveLength(1)
   })
 })

@@ -9,7 +9,7 @@ import { createFailures } from '../../core/store/failed-requests.ts'
 import { createRequestStore, type StoredRecord } from '../../core/store/request-store.ts'
 import { type Rescuer, startRescuer } from '../../workers/rescuer.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { keys } from '../helpers/names.ts'
+import { keys } from '../helpers/keys.ts'
 import { aRecord, TTL_SECONDS } from '../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
 

@@ -9,7 +9,7 @@ import { createFailures } from '../../core/store/failed-requests.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
 import { startRescuer } from '../../workers/rescuer.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { afterChanges, aRecord, TTL_SECONDS } from '../helpers/record.ts'
+import { applyCommands, aRecord, TTL_SECONDS } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 
 const { connections } = await useRedis()
@@ -37,7 +37,7 @@ async function abandoned(
 ): Promise<string> {
   const now = Date.now() - secondsAgo * 1000
   const made = changes.map((change) => (typeof change === 'function' ? change(now) : change))
-  const record = afterChanges(aRecord({ now, service_slug: 'link-check' }), made, now)
+  const record = applyCommands(aRecord({ now, service_slug: 'link-check' }), made, now)
   await store.create(record)
   await deadlines.schedule(record.hash, Date.now())
   return record.hash
@@ -60,7 +60,7 @@ const retryIn =
     nextRetryAt: startedAt + seconds * 1000,
     error: { code: 'x', message: 'X', retryable: true },
   })
-const ASK: Command = { type: 'require_otp', attempt: 1, otp: { id: 'otp-1', expires_in: 30 } }
+const REQUIRE_OTP: Command = { type: 'require_otp', attempt: 1, otp: { id: 'otp-1', expires_in: 30 } }
 
 describe('a request that nobody works on any more', () => {
   test('fails as timed out once its deadline is over, and once only', async () => {
@@ -82,13 +82,13 @@ describe('a request that nobody works on any more', () => {
   })
 
   test('is not timed out while a person is being waited for', async () => {
-    const hash = await abandoned(70, START, ASK)
+    const hash = await abandoned(70, START, REQUIRE_OTP)
     await eventually(async () => expect(Number(await reminded(hash))).toBeGreaterThan(Date.now() + 1000))
     expect((await recordOf(hash))?.status).toBe('otp_required')
   })
 
   test('fails when nobody types the code, long after its deadline', async () => {
-    const hash = await abandoned(332, START, ASK)
+    const hash = await abandoned(332, START, REQUIRE_OTP)
     await eventually(async () =>
       expect(await recordOf(hash)).toMatchObject({ status: 'failed', error_data: { code: 'otp_expired' } }),
     )

@@ -20,7 +20,7 @@ afterAll(() => queues.stop())
 
 async function startWorker() {
   const child = startChild('test/helpers/fixtures/worker.ts', [url, bot.url, String(LOCK_MS)])
-  await child.said('ready')
+  await child.waitForOutput('ready')
   return child
 }
 async function kill(child: Child): Promise<void> {
@@ -56,7 +56,7 @@ describe('a worker that is frozen past its lock', () => {
     expect(done).toMatchObject({ attempt: 2, progress: 100, result_data: { by: 'the second' } })
 
     first.process.kill('SIGCONT')
-    await first.said('attempt ended with the request')
+    await first.waitForOutput('attempt ended with the request')
     expect(await store.apply(hash, { type: 'progress', attempt: 1, progress: 10 })).toMatchObject({
       ok: false,
       refusal: 'already_final',

@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest'
 import type { Command } from '../../../core/domain/command.ts'
 import { createRequestStore } from '../../../core/store/request-store.ts'
 import { eventually } from '../../helpers/eventually.ts'
-import { ASK, aHash, START, TTL_SECONDS } from '../../helpers/record.ts'
+import { aHash, REQUIRE_OTP, START, TTL_SECONDS } from '../../helpers/record.ts'
 import { onRealRedis, useRedis } from '../../helpers/redis.ts'
 import { useRequests } from '../../helpers/requests.ts'
 
-const { client, store, otpBox, given, applied, subscriptions } = await useRequests(await useRedis())
+const { client, store, otpBox, given, applyCommand, subscriptions } = await useRequests(await useRedis())
 const CODE = '483920'
 
 const REPLACE: Command = { type: 'require_otp', attempt: 1, otp: { id: 'otp-2' } }
@@ -17,7 +17,7 @@ const leftAlone = (hash: string) => eventually(async () => expect(await subscrip
 
 describe('a bot that waits for a code', () => {
   it('has it as soon as it is handed over, woken instead of polling', async () => {
-    const { record } = await given(START, ASK)
+    const { record } = await given(START, REQUIRE_OTP)
     const waiting = otpBox.waitFor(record.hash)
     await waits(record.hash)
     await handOver(record.hash)
@@ -26,19 +26,19 @@ describe('a bot that waits for a code', () => {
   })
 
   it('has it at once when it was there before', async () => {
-    const { record } = await given(START, ASK)
+    const { record } = await given(START, REQUIRE_OTP)
     await handOver(record.hash)
     expect(await otpBox.waitFor(record.hash)).toEqual({ code: CODE })
   })
 
   it('has it even if it is handed over while the bot begins to wait', async () => {
-    const { record } = await given(START, ASK)
+    const { record } = await given(START, REQUIRE_OTP)
     const [answer] = await Promise.all([otpBox.waitFor(record.hash), handOver(record.hash)])
     expect(answer).toEqual({ code: CODE })
   })
 
   it('has the one that won when two are handed over at once', async () => {
-    const { record } = await given(START, ASK)
+    const { record } = await given(START, REQUIRE_OTP)
     const waiting = otpBox.waitFor(record.hash)
     const outcomes = await Promise.all([handOver(record.hash, '111111'), handOver(record.hash, '222222')])
     expect(outcomes.filter(({ ok }) => ok)).toHaveLength(1)
@@ -46,7 +46,7 @@ describe('a bot that waits for a code', () => {
   })
 
   it('takes it out once: of two that wait only one has it', async () => {
-    const { record } = await given(START, ASK)
+    const { record } = await given(START, REQUIRE_OTP)
     const enough = new AbortController()
     const waiting = [1, 2].map(() =>
       otpBox.waitFor(record.hash, { signal: enough.signal }).catch(() => 'nothing'),
@@ -60,10 +60,10 @@ describe('a bot that waits for a code', () => {
   })
 
   it('can wait again after a wrong code', async () => {
-    const { record } = await given(START, ASK)
+    const { record } = await given(START, REQUIRE_OTP)
     await handOver(record.hash, '000000')
     expect(await otpBox.waitFor(record.hash)).toEqual({ code: '000000' })
-    await applied(record.hash, { type: 'reject_otp', attempt: 1 })
+    await applyCommand(record.hash, { type: 'reject_otp', attempt: 1 })
     const again = otpBox.waitFor(record.hash)
     await handOver(record.hash)
     expect(await again).toEqual({ code: CODE })
@@ -80,10 +80,10 @@ describe('a bot that waits for a code', () => {
   })
 
   it('is told when the request ends meanwhile', async () => {
-    const { record } = await given(START, ASK)
+    const { record } = await given(START, REQUIRE_OTP)
     const waiting = otpBox.waitFor(record.hash)
     await waits(record.hash)
-    await applied(record.hash, { type: 'cancel', by: 'user' })
+    await applyCommand(record.hash, { type: 'cancel', by: 'user' })
     expect(await waiting).toEqual({ refused: 'already_final' })
     await leftAlone(record.hash)
   })
@@ -93,7 +93,7 @@ describe('a bot that waits for a code', () => {
   })
 
   it('stops with the signal’s reason, before or while it waits', async () => {
-    const { record } = await given(START, ASK)
+    const { record } = await given(START, REQUIRE_OTP)
     const reason = new Error('cancelled')
     await expect(otpBox.waitFor(record.hash, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
     const stop = new AbortController()
@@ -105,11 +105,14 @@ describe('a bot that waits for a code', () => {
   })
 
   it('is told once that the code’s time is over, and goes on waiting for another one', async () => {
-    const { record } = await given(START, { ...ASK, otp: { id: 'otp-1', expires_in: 0.05 } } as Command)
+    const { record } = await given(START, {
+      ...REQUIRE_OTP,
+      otp: { id: 'otp-1', expires_in: 0.05 },
+    } as Command)
     let told = 0
     const waiting = otpBox.waitFor(record.hash, {
       onExpired: async () => void told++,
-      onResend: async () => void (await applied(record.hash, REPLACE)),
+      onResend: async () => void (await applyCommand(record.hash, REPLACE)),
     })
     await eventually(() => expect(told).toBe(1))
     expect(await store.apply(record.hash, { type: 'submit_otp', otp: CODE })).toMatchObject({
@@ -128,7 +131,7 @@ describe('a bot that waits for a code', () => {
   })
 
   it('hears of a wish for another code that was there before it began to wait', async () => {
-    const { record } = await given(START, ASK)
+    const { record } = await given(START, REQUIRE_OTP)
     const later = createRequestStore({
       redis: client,
       ttlSeconds: TTL_SECONDS,
@@ -136,7 +139,7 @@ describe('a bot that waits for a code', () => {
     })
     expect((await later.apply(record.hash, { type: 'resend_otp' })).ok).toBe(true)
     const waiting = otpBox.waitFor(record.hash, {
-      onResend: async () => void (await applied(record.hash, REPLACE)),
+      onResend: async () => void (await applyCommand(record.hash, REPLACE)),
     })
     await eventually(async () => expect((await store.read(record.hash))?.record.otp_data?.id).toBe('otp-2'))
     await handOver(record.hash)
@@ -144,11 +147,11 @@ describe('a bot that waits for a code', () => {
   })
 
   it('is asked once to send another code each time the person wants one', async () => {
-    const { record } = await given(START, ASK)
+    const { record } = await given(START, REQUIRE_OTP)
     let sent = 0
     const onResend = async () => {
       sent++
-      await applied(record.hash, { type: 'require_otp', attempt: 1, otp: { id: `otp-${sent + 1}` } })
+      await applyCommand(record.hash, { type: 'require_otp', attempt: 1, otp: { id: `otp-${sent + 1}` } })
     }
     const waiting = otpBox.waitFor(record.hash, { onResend })
     await waits(record.hash)
@@ -167,7 +170,7 @@ describe('a bot that waits for a code', () => {
   })
 
   it.runIf(onRealRedis)('has a code that was handed over while the connection was broken', async () => {
-    const { record } = await given(START, ASK)
+    const { record } = await given(START, REQUIRE_OTP)
     const waiting = otpBox.waitFor(record.hash)
     await waits(record.hash)
     await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')

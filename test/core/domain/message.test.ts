@@ -3,10 +3,10 @@ import { type RequestRecord, toPublicView } from '../../../core/domain/record.ts
 import { transition } from '../../../core/domain/state-machine.ts'
 import { parseForeignRecord } from '../../../core/records/foreign-record.ts'
 import { reconcile } from '../../../core/records/reconcile.ts'
-import { afterChanges, aRecord, START, T0, TTL_SECONDS } from '../../helpers/record.ts'
+import { applyCommands, aRecord, START, T0, TTL_SECONDS } from '../../helpers/record.ts'
 
 const rules = { now: T0, ttlSeconds: TTL_SECONDS }
-const keyed = afterChanges(aRecord({ now: T0 }), [
+const keyed = applyCommands(aRecord({ now: T0 }), [
   START,
   {
     type: 'progress',
@@ -81,7 +81,7 @@ describe('a failure', () => {
 describe('a question for a code', () => {
   it('keeps the key of its message, for the person who is asked', () => {
     const told = { message: 'A code', message_key: 'code_sent', message_params: { sent_to: '0912***4567' } }
-    const asked = afterChanges(keyed, [{ type: 'require_otp', attempt: 1, otp: { id: 'o', ...told } }])
+    const asked = applyCommands(keyed, [{ type: 'require_otp', attempt: 1, otp: { id: 'o', ...told } }])
     expect(toPublicView(asked, T0)).toMatchObject({
       current_message: 'A code',
       message_key: 'code_sent',

@@ -12,7 +12,7 @@ import {
 } from '../../../core/domain/record.ts'
 import { normalizeForeignRecord, parseForeignRecord } from '../../../core/records/foreign-record.ts'
 import { reconcile } from '../../../core/records/reconcile.ts'
-import { afterChanges, aRecord, START, T0, TTL_SECONDS } from '../../helpers/record.ts'
+import { applyCommands, aRecord, START, T0, TTL_SECONDS } from '../../helpers/record.ts'
 
 const SERVICE = {
   slug: 'test-service',
@@ -28,7 +28,7 @@ const SERVICE = {
   ],
 }
 const rules = { now: T0, ttlSeconds: TTL_SECONDS }
-const started = afterChanges(aRecord({ now: T0, service: SERVICE }), [START])
+const started = applyCommands(aRecord({ now: T0, service: SERVICE }), [START])
 
 const report = (step?: string, parts?: SubstepReport[], attempt = 1): Command => ({
   type: 'progress',
@@ -38,7 +38,7 @@ const report = (step?: string, parts?: SubstepReport[], attempt = 1): Command =>
   parts,
 })
 const later = (record: RequestRecord, ...changes: Command[]): RequestRecord =>
-  afterChanges(record, changes, Date.parse(record.updated_at) + 1000)
+  applyCommands(record, changes, Date.parse(record.updated_at) + 1000)
 const stepOf = ({ steps }: RequestRecord, id: string): Step => steps.find((step) => step.id === id) as Step
 const statesOf = ({ steps }: RequestRecord): string =>
   steps.map(({ id, state, outcome }) => `${id} ${outcome ?? state}`).join(', ')

@@ -10,10 +10,10 @@ import {
   encodeView,
   peekPosition,
 } from '../../../core/records/codec.ts'
-import { anyChange, anyClock, events, live } from '../../helpers/random-lives.ts'
-import { ASK, afterChanges, aRecord, START, step, T0 } from '../../helpers/record.ts'
+import { anyCommand, commandSequences, forwardOrBackMs, replay } from '../../helpers/random-commands.ts'
+import { applyCommands, aRecord, progressTo, REQUIRE_OTP, START, T0 } from '../../helpers/record.ts'
 
-const running = afterChanges(aRecord({ now: T0 }), [START, step(40)])
+const running = applyCommands(aRecord({ now: T0 }), [START, progressTo(40)])
 
 describe('the public view', () => {
   it('has exactly the fields of the contract, and nothing private', () => {
@@ -30,18 +30,20 @@ describe('the public view', () => {
   })
 
   it('names no key where the words have none', () => {
-    const view = toPublicView(afterChanges(running, [step(50, 'Words')]), T0)
+    const view = toPublicView(applyCommands(running, [progressTo(50, 'Words')]), T0)
     expect(view).toMatchObject({ current_message: 'Words' })
     expect(Object.keys(view).filter((field) => field.startsWith('message_'))).toEqual([])
   })
 
   it('shows the question for a code while it stands, without what only the rules need', () => {
-    const asked = afterChanges(running, [ASK])
+    const asked = applyCommands(running, [REQUIRE_OTP])
     expect(Object.keys(toPublicView(asked, T0).otp_data ?? {}).sort()).toEqual([
       'attempts_left', 'charset', 'error', 'expires_at', 'id', 'length', 'message', 'resend_available_at', 'sent_to',
     ]) // biome-ignore format: as in the contract
     expect(toPublicView(asked, T0).requires_otp).toBe(true)
-    expect(toPublicView(afterChanges(asked, [{ type: 'submit_otp', otp: '483920' }]), T0).otp_data).toBeNull()
+    expect(
+      toPublicView(applyCommands(asked, [{ type: 'submit_otp', otp: '483920' }]), T0).otp_data,
+    ).toBeNull()
   })
 
   it('shows a result only when completed and an error only when failed', () => {
@@ -116,8 +118,8 @@ describe('where a view stands', () => {
 
   it('is read from its beginning as from all of it, whatever has happened to the request', () => {
     fc.assert(
-      fc.property(events(anyChange(), anyClock), (happened) => {
-        for (const { after } of live(happened))
+      fc.property(commandSequences(anyCommand(), forwardOrBackMs), (happened) => {
+        for (const { after } of replay(happened))
           expect(peekPosition(encodeView(toPublicView(after, T0)))).toEqual(positionOf(after))
       }),
     )

@@ -12,8 +12,23 @@ import {
   toPublicView,
 } from '../../../core/domain/record.ts'
 import { type RejectionCode, TRANSITIONS, transition } from '../../../core/domain/state-machine.ts'
-import { anyChange, anyClock, events, forward, live, type Moment } from '../../helpers/random-lives.ts'
-import { ASK, afterChanges, aRecord, START, step, T0, TTL_SECONDS } from '../../helpers/record.ts'
+import {
+  anyCommand,
+  commandSequences,
+  forwardMs,
+  forwardOrBackMs,
+  type ReplayedCommand,
+  replay,
+} from '../../helpers/random-commands.ts'
+import {
+  applyCommands,
+  aRecord,
+  progressTo,
+  REQUIRE_OTP,
+  START,
+  T0,
+  TTL_SECONDS,
+} from '../../helpers/record.ts'
 
 const SECOND = 1000
 const rulesAt = (now: number) => ({ now, ttlSeconds: TTL_SECONDS })
@@ -21,27 +36,30 @@ const rulesAt = (now: number) => ({ now, ttlSeconds: TTL_SECONDS })
 /** Advances, or fails the test with the reason. */
 function advanced(
   record: RequestRecord,
-  change: Command,
+  command: Command,
   now = Date.parse(record.updated_at),
 ): RequestRecord {
-  const answer = transition(record, change, rulesAt(now))
-  if (!answer.ok) throw new Error(`${change.type} was refused: ${answer.refusal}`)
+  const answer = transition(record, command, rulesAt(now))
+  if (!answer.ok) throw new Error(`${command.type} was refused: ${answer.refusal}`)
   return answer.record
 }
 
 function refusal(
   record: RequestRecord,
-  change: Command,
+  command: Command,
   now = Date.parse(record.updated_at),
 ): RejectionCode | null {
-  const answer = transition(record, change, rulesAt(now))
+  const answer = transition(record, command, rulesAt(now))
   return answer.ok ? null : answer.refusal
 }
 
 /** Claims something of every moment of any life. */
-function always(claim: (moment: Moment) => void, clock: fc.Arbitrary<number> = anyClock): void {
+function always(
+  claim: (moment: ReplayedCommand) => void,
+  clock: fc.Arbitrary<number> = forwardOrBackMs,
+): void {
   fc.assert(
-    fc.property(events(anyChange(), clock), (happened) => live(happened).forEach(claim)),
+    fc.property(commandSequences(anyCommand(), clock), (happened) => replay(happened).forEach(claim)),
     { numRuns: 300 },
   )
 }
@@ -71,12 +89,12 @@ describe('in any life', () => {
   })
 
   it('writes of other attempts are refused, and only a start with a greater number takes over', () => {
-    always(({ before, change, after, refusal }) => {
-      if (isFinal(before.status) || !('attempt' in change) || change.attempt === undefined) return
+    always(({ before, command, after, refusal }) => {
+      if (isFinal(before.status) || !('attempt' in command) || command.attempt === undefined) return
       const mine =
-        change.type === 'start' ? change.attempt > before.attempt : change.attempt === before.attempt
+        command.type === 'start' ? command.attempt > before.attempt : command.attempt === before.attempt
       if (!mine) expect(refusal).toBe('stale_attempt')
-      else if (change.type === 'start') expect(after.attempt).toBe(change.attempt)
+      else if (command.type === 'start') expect(after.attempt).toBe(command.attempt)
       else expect(after.attempt).toBe(before.attempt)
     })
   })
@@ -86,21 +104,21 @@ describe('in any life', () => {
   })
 
   it('an attempt that does not count is made good, and nothing else allows more than were planned', () => {
-    always(({ before, change, after, refusal }) => {
+    always(({ before, command, after, refusal }) => {
       const planned = before.max_attempts
       if (refusal) expect(after.max_attempts).toBe(planned)
-      else if (change.type === 'retry')
-        expect(after.max_attempts).toBe(planned + (change.counts === false ? 1 : 0))
+      else if (command.type === 'retry')
+        expect(after.max_attempts).toBe(planned + (command.counts === false ? 1 : 0))
       else expect(after.max_attempts).toBe(Math.max(planned, after.attempt))
     })
   })
 
   it('every state is one that the table leads to', () => {
-    always(({ before, change, after, refusal }) => {
+    always(({ before, command, after, refusal }) => {
       if (refusal) return
-      const to = (TRANSITIONS[before.status] as Record<string, Status>)[change.type]
+      const to = (TRANSITIONS[before.status] as Record<string, Status>)[command.type]
       // Two changes have two ways out: the last wrong code ends the request.
-      if (change.type === 'reject_otp' || change.type === 'require_otp')
+      if (command.type === 'reject_otp' || command.type === 'require_otp')
         expect(['otp_required', 'failed']).toContain(after.status)
       else expect(after.status).toBe(to)
     })
@@ -145,7 +163,7 @@ describe('in any life', () => {
       expect(toPublicView(after, now + 7300).estimated_remaining_time).toBeLessThanOrEqual(
         toPublicView(after, now).estimated_remaining_time,
       )
-    }, forward)
+    }, forwardMs)
   })
 
   it('at most one step is current, all before it are done, all after it wait', () => {
@@ -172,9 +190,9 @@ describe('in any life', () => {
 
   it('no question gives back tries, resends or the wait for a resend, whatever came between', () => {
     fc.assert(
-      fc.property(events(anyChange(), anyClock), (happened) => {
+      fc.property(commandSequences(anyCommand(), forwardOrBackMs), (happened) => {
         let left: OtpLimits = { attempts_left: OTP_DEFAULTS.attempts, resends: 0, resend_available_at: '' }
-        for (const { after } of live(happened)) {
+        for (const { after } of replay(happened)) {
           if (after.status !== 'otp_required' || !after.otp_data) continue
           const { attempts_left, resends, resend_available_at } = after.otp_data
           expect(attempts_left).toBeLessThanOrEqual(left.attempts_left)
@@ -189,11 +207,11 @@ describe('in any life', () => {
 
   it('advance changes neither the record nor the change it was given', () => {
     fc.assert(
-      fc.property(events(anyChange(), anyClock), (happened) => {
-        for (const { before, change, now } of live(happened)) {
-          const snapshot = structuredClone({ before, change })
-          transition(deepFreeze(before), deepFreeze(change), rulesAt(now))
-          expect({ before, change }).toEqual(snapshot)
+      fc.property(commandSequences(anyCommand(), forwardOrBackMs), (happened) => {
+        for (const { before, command, now } of replay(happened)) {
+          const snapshot = structuredClone({ before, command })
+          transition(deepFreeze(before), deepFreeze(command), rulesAt(now))
+          expect({ before, command }).toEqual(snapshot)
         }
       }),
     )
@@ -206,16 +224,16 @@ function deepFreeze<T>(value: T): T {
 }
 
 describe('the table', () => {
-  const RUNNING = afterChanges(aRecord({ now: T0 }), [START, step(40)])
+  const RUNNING = applyCommands(aRecord({ now: T0 }), [START, progressTo(40)])
   const RECORDS: Record<Status, RequestRecord> = {
     pending: aRecord({ now: T0 }),
     processing: RUNNING,
-    otp_required: afterChanges(RUNNING, [ASK]),
-    completed: afterChanges(RUNNING, [{ type: 'complete', attempt: 1, result: { score: 712 } }]),
-    failed: afterChanges(RUNNING, [
+    otp_required: applyCommands(RUNNING, [REQUIRE_OTP]),
+    completed: applyCommands(RUNNING, [{ type: 'complete', attempt: 1, result: { score: 712 } }]),
+    failed: applyCommands(RUNNING, [
       { type: 'fail', attempt: 1, error: { code: 'x', message: 'X', retryable: false } },
     ]),
-    cancelled: afterChanges(RUNNING, [{ type: 'cancel', by: 'user' }]),
+    cancelled: applyCommands(RUNNING, [{ type: 'cancel', by: 'user' }]),
   }
   const CHANGES = (attempt: number): Command[] => [
     { type: 'start', attempt: attempt + 1 },
@@ -233,11 +251,11 @@ describe('the table', () => {
 
   it.each(STATUSES)('from %s, what the table names is done and all else refused', (status) => {
     const record = RECORDS[status]
-    for (const change of CHANGES(record.attempt)) {
+    for (const command of CHANGES(record.attempt)) {
       const later = T0 + 60 * SECOND
       const named =
-        change.type in TRANSITIONS[status] && (change.type !== 'reject_otp' || record.otp_data !== null)
-      expect(refusal(record, change, later) === null, `${change.type} from ${status}`).toBe(named)
+        command.type in TRANSITIONS[status] && (command.type !== 'reject_otp' || record.otp_data !== null)
+      expect(refusal(record, command, later) === null, `${command.type} from ${status}`).toBe(named)
     }
   })
 
@@ -257,10 +275,10 @@ describe('the table', () => {
 })
 
 describe('what a change does', () => {
-  const running = afterChanges(aRecord({ now: T0 }), [START])
+  const running = applyCommands(aRecord({ now: T0 }), [START])
 
   it('a start stamps the first start only, and a retry keeps progress, steps and start', () => {
-    const far = afterChanges(running, [{ ...step(60), step: 'second' } as Command], T0 + 5 * SECOND)
+    const far = applyCommands(running, [{ ...progressTo(60), step: 'second' } as Command], T0 + 5 * SECOND)
     const retry: Command = {
       type: 'retry',
       attempt: 1,
@@ -292,13 +310,13 @@ describe('what a change does', () => {
   })
 
   it('progress 100 of a bot that is not done yet counts as 99', () => {
-    expect(advanced(running, step(100)).progress).toBe(99)
+    expect(advanced(running, progressTo(100)).progress).toBe(99)
   })
 
   it.each([Number.NaN, Number.POSITIVE_INFINITY, -5])(
     'progress %s changes nothing but what comes with it',
     (nonsense) => {
-      expect(advanced(advanced(running, step(40)), step(nonsense, 'Still here'))).toMatchObject({
+      expect(advanced(advanced(running, progressTo(40)), progressTo(nonsense, 'Still here'))).toMatchObject({
         progress: 40,
         current_message: 'Still here',
       })
@@ -306,8 +324,8 @@ describe('what a change does', () => {
   )
 
   it('a later step finishes those before it, with the times they took', () => {
-    const first = afterChanges(running, [{ ...step(10), step: 'first' } as Command], T0 + SECOND)
-    const third = afterChanges(first, [{ ...step(70), step: 'third' } as Command], T0 + 9 * SECOND)
+    const first = applyCommands(running, [{ ...progressTo(10), step: 'first' } as Command], T0 + SECOND)
+    const third = applyCommands(first, [{ ...progressTo(70), step: 'third' } as Command], T0 + 9 * SECOND)
     expect(third.steps).toEqual([
       {
         id: 'first',
@@ -335,8 +353,8 @@ describe('what a change does', () => {
       message_params: { n: 7 },
     })
     expect(keyed).toMatchObject({ message_key: 'pages', message_params: { n: 7 } })
-    expect(advanced(keyed, step(2, 'Eight')).message_key).toBeUndefined()
-    expect(advanced(keyed, step(2))).toMatchObject({ current_message: 'Seven', message_key: 'pages' })
+    expect(advanced(keyed, progressTo(2, 'Eight')).message_key).toBeUndefined()
+    expect(advanced(keyed, progressTo(2))).toMatchObject({ current_message: 'Seven', message_key: 'pages' })
     const failed = advanced(keyed, {
       type: 'fail',
       error: { code: 'x', message: 'Broken', retryable: false },
@@ -353,7 +371,7 @@ describe('what a change does', () => {
   })
 
   it('the rest stands still while a person is being waited for', () => {
-    const asked = afterChanges(running, [ASK], T0 + 10 * SECOND)
+    const asked = applyCommands(running, [REQUIRE_OTP], T0 + 10 * SECOND)
     const shown = (record: RequestRecord, seconds: number) =>
       toPublicView(record, T0 + seconds * SECOND).estimated_remaining_time
     expect([shown(asked, 10), shown(asked, 90)]).toEqual([50, 50])
@@ -363,15 +381,15 @@ describe('what a change does', () => {
 
   it('the rest takes at most its share of the usual duration', () => {
     expect(
-      toPublicView(afterChanges(running, [step(90)], T0 + 5 * SECOND), T0 + 5 * SECOND)
+      toPublicView(applyCommands(running, [progressTo(90)], T0 + 5 * SECOND), T0 + 5 * SECOND)
         .estimated_remaining_time,
     ).toBe(6)
   })
 })
 
 describe('a question for a code', () => {
-  const running = afterChanges(aRecord({ now: T0 }), [START, step(30)])
-  const asked = afterChanges(running, [ASK])
+  const running = applyCommands(aRecord({ now: T0 }), [START, progressTo(30)])
+  const asked = applyCommands(running, [REQUIRE_OTP])
   const submit: Command = { type: 'submit_otp', otp: '483920' }
   const reject: Command = { type: 'reject_otp', attempt: 1 }
   const resend: Command = { type: 'resend_otp' }
@@ -442,7 +460,7 @@ describe('a question for a code', () => {
     }
     let record = asked
     for (let tries = 0; tries < OTP_DEFAULTS.attempts; tries++)
-      record = afterChanges(record, [submit, keyed, reject])
+      record = applyCommands(record, [submit, keyed, reject])
     expect(record.current_message).toBe(record.error_data?.message)
     expect(record.message_key).toBe('otp_attempts_exhausted')
   })
@@ -460,7 +478,7 @@ describe('a question for a code', () => {
   })
 
   it('that the bot asks anew keeps tries, resends and their wait, and has a deadline of its own', () => {
-    const second = afterChanges(asked, [submit, reject])
+    const second = applyCommands(asked, [submit, reject])
     const resent = advanced(second, resend, T0 + 30 * SECOND)
     const anew = advanced(resent, { type: 'require_otp', attempt: 1, otp: { id: 'otp-2' } }, T0 + 31 * SECOND)
     expect(anew.otp_data).toMatchObject({ id: 'otp-2', resends: 1, attempts_left: 2 })
@@ -471,7 +489,7 @@ describe('a question for a code', () => {
   const again: Command = { type: 'require_otp', attempt: 1, otp: { id: 'otp-2' } }
 
   it('keeps tries, resends and their wait when any code is handed over while another one is on its way', () => {
-    const resent = advanced(afterChanges(asked, [submit, reject]), resend, T0 + 30 * SECOND)
+    const resent = advanced(applyCommands(asked, [submit, reject]), resend, T0 + 30 * SECOND)
     const anew = advanced(advanced(resent, submit, T0 + 31 * SECOND), again, T0 + 32 * SECOND)
     expect(anew.otp_data).toMatchObject({ id: 'otp-2', resends: 1, attempts_left: 2 })
     expect(ms(anew.otp_data?.resend_available_at)).toBe(90 * SECOND)
@@ -480,10 +498,10 @@ describe('a question for a code', () => {
   it('that follows on a code which was handed over has cost a try, and the last try ends the request', () => {
     let record = asked
     for (const left of [2, 1]) {
-      record = afterChanges(record, [submit, again])
+      record = applyCommands(record, [submit, again])
       expect(record).toMatchObject({ status: 'otp_required', otp_data: { attempts_left: left } })
     }
-    expect(afterChanges(record, [submit, again])).toMatchObject({
+    expect(applyCommands(record, [submit, again])).toMatchObject({
       status: 'failed',
       error_data: { code: 'otp_attempts_exhausted' },
       otp_data: null,
@@ -500,14 +518,14 @@ describe('a question for a code', () => {
       now = Math.max(now, Date.parse(record.otp_data?.resend_available_at as string))
       if (!refusal(record, resend, now)) record = advanced(record, resend, now)
       now = Math.max(T0, Date.parse(record.otp_data?.expires_at as string) - 1)
-      record = afterChanges(record, [refusal(record, submit, now) ? resend : submit, again], now)
+      record = applyCommands(record, [refusal(record, submit, now) ? resend : submit, again], now)
     }
     expect(record.error_data?.code).toBe('otp_attempts_exhausted')
   })
 
   it('of a new attempt goes on with what the one before has left, and a code whose attempt failed cost nothing', () => {
     const failure = { code: 'x', message: 'X', retryable: true }
-    const spent = advanced(afterChanges(asked, [submit, reject]), resend, T0 + 30 * SECOND)
+    const spent = advanced(applyCommands(asked, [submit, reject]), resend, T0 + 30 * SECOND)
     const retried: Command[] = [
       { type: 'retry', attempt: 1, nextRetryAt: T0, error: failure },
       { type: 'start', attempt: 2 },
@@ -518,14 +536,14 @@ describe('a question for a code', () => {
       { ...again, attempt: 2 },
     ]
     for (const changes of [retried, taken, [submit, ...retried], [submit, ...taken]]) {
-      const record = afterChanges(spent, changes, T0 + 32 * SECOND)
+      const record = applyCommands(spent, changes, T0 + 32 * SECOND)
       expect(record.otp_data).toMatchObject({ attempts_left: 2, resends: 1 })
       expect(ms(record.otp_data?.resend_available_at)).toBe(90 * SECOND)
     }
   })
 
   it('is not there to be answered, rejected or sent again where nobody asked', () => {
-    for (const change of [submit, resend, reject]) expect(refusal(running, change)).toBe('otp_not_expected')
+    for (const command of [submit, resend, reject]) expect(refusal(running, command)).toBe('otp_not_expected')
   })
 })
 
@@ -533,15 +551,15 @@ describe('the deadline of the work', () => {
   const limited: Command = { type: 'start', attempt: 1, limitSeconds: 100 }
 
   it('counts from the start of the first attempt, and all attempts together', () => {
-    const record = afterChanges(aRecord({ now: T0 }), [limited], T0)
+    const record = applyCommands(aRecord({ now: T0 }), [limited], T0)
     expect(record.deadline_at).toBe(toIso(T0 + 100_000))
-    const again = afterChanges(record, [{ type: 'start', attempt: 2, limitSeconds: 100 }], T0 + 50_000)
+    const again = applyCommands(record, [{ type: 'start', attempt: 2, limitSeconds: 100 }], T0 + 50_000)
     expect(again.deadline_at).toBe(toIso(T0 + 100_000))
   })
 
   it('moves by as long as a person was being waited for', () => {
-    const asked = afterChanges(aRecord({ now: T0 }), [limited, ASK], T0)
-    const given = afterChanges(asked, [{ type: 'submit_otp', otp: '483920' }], T0 + 40_000)
+    const asked = applyCommands(aRecord({ now: T0 }), [limited, REQUIRE_OTP], T0)
+    const given = applyCommands(asked, [{ type: 'submit_otp', otp: '483920' }], T0 + 40_000)
     expect(given.deadline_at).toBe(toIso(T0 + 140_000))
   })
 })

@@ -6,14 +6,15 @@ import { createRequestWatcher, type UpdateListener } from '../../../core/pubsub/
 import { encodeRecord, encodeView } from '../../../core/records/codec.ts'
 import { createRequestStore, type RequestStore } from '../../../core/store/request-store.ts'
 import { eventually } from '../../helpers/eventually.ts'
-import { keys } from '../../helpers/names.ts'
-import { aHash, aRecord, START, step, TTL_SECONDS } from '../../helpers/record.ts'
+import { keys } from '../../helpers/keys.ts'
+import { aHash, aRecord, progressTo, START, TTL_SECONDS } from '../../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../../helpers/redis.ts'
 import { useRequests } from '../../helpers/requests.ts'
 import { collectLog } from '../../helpers/server.ts'
 
 const redis = await useRedis()
-const { client, store, bus, live, given, applied, foreignWrite, subscriptions } = await useRequests(redis)
+const { client, store, bus, live, given, applyCommand, foreignWrite, subscriptions } =
+  await useRequests(redis)
 
 /** Live requests whose store behaves differently in some way, or that tell what they hear at their own pace. */
 const liveOn = (changed: Partial<RequestStore>, throttleMs?: number, log = quiet) =>
@@ -42,7 +43,7 @@ describe('a watched request', () => {
     const watch = await live.watch(record.hash, mine)
     expect(watch.latest.view).toMatchObject({ version: 2, status: 'processing' })
     expect(JSON.parse(watch.latest.json)).toEqual(watch.latest.view)
-    for (const progress of [10, 20, 30]) await applied(record.hash, step(progress))
+    for (const progress of [10, 20, 30]) await applyCommand(record.hash, progressTo(progress))
     await eventually(() => expect(versions(mine)).toEqual([3, 4, 5]))
     watch.stop()
   })
@@ -62,7 +63,7 @@ describe('a watched request', () => {
     const encoded: string[] = []
     const listener: UpdateListener = { update: ({ json }) => void encoded.push(json), expired: () => {} }
     const watches = [await live.watch(record.hash, listener), await live.watch(record.hash, { ...listener })]
-    await applied(record.hash, step(10))
+    await applyCommand(record.hash, progressTo(10))
     await eventually(() => expect(encoded).toHaveLength(2))
     expect(encoded[0]).toBe(encoded[1])
     for (const watch of watches) watch.stop()
@@ -77,7 +78,7 @@ describe('a watched request', () => {
       const arriving = live.watch(record.hash, next)
       if (round % 2 === 0) before.stop()
       before = await arriving
-      await applied(record.hash, step(round))
+      await applyCommand(record.hash, progressTo(round))
       await eventually(() => expect(next.views.at(-1)).toMatchObject({ progress: round }))
     }
     before.stop()
@@ -93,7 +94,7 @@ describe('a watched request', () => {
       // What was read is old by the time it arrives.
       async read(hash) {
         const stored = await store.read(hash)
-        await applied(hash, step(77))
+        await applyCommand(hash, progressTo(77))
         await finished
         return stored
       },
@@ -138,13 +139,13 @@ describe('a watched request', () => {
   })
 
   it('drops what is not newer than what was shown', async () => {
-    const { record } = await given(START, step(10))
+    const { record } = await given(START, progressTo(10))
     const mine = page()
     const watch = await live.watch(record.hash, mine)
     const old: PublicView = { ...watch.latest.view, version: 1, progress: 1 }
     await client.publish(keys.channel(record.hash), encodeView(old))
     await client.publish(keys.channel(record.hash), encodeView(watch.latest.view))
-    await applied(record.hash, step(20))
+    await applyCommand(record.hash, progressTo(20))
     await eventually(() => expect(mine.views.at(-1)?.progress).toBe(20))
     expect(versions(mine)).toEqual([4])
     watch.stop()
@@ -181,7 +182,7 @@ describe('when another program writes', () => {
     const mine = page()
     const watch = await live.watch(record.hash, mine)
     await client.publish(keys.channel(record.hash), encodeRecord({ ...record, version: 99 }))
-    await applied(record.hash, step(20))
+    await applyCommand(record.hash, progressTo(20))
     await eventually(() => expect(mine.views.at(-1)?.progress).toBe(20))
     expect(JSON.stringify(mine.views)).not.toContain('private-')
     watch.stop()
@@ -199,7 +200,7 @@ describe('when another program writes', () => {
     const mine = page()
     const watch = await live.watch(record.hash, mine)
     await client.publish(keys.channel(record.hash), nonsense)
-    await applied(record.hash, step(20))
+    await applyCommand(record.hash, progressTo(20))
     await eventually(() => expect(versions(mine)).toEqual([3]))
     watch.stop()
   })
@@ -223,7 +224,7 @@ describe('when another program writes', () => {
     const watch = await own.watch(record.hash, mine)
     for (let n = 0; n < 4; n++) await client.publish(keys.channel(record.hash), 'x'.repeat(10_000_000))
     for (let n = 0; n < 200; n++) await client.publish(keys.channel(record.hash), '[]')
-    await applied(record.hash, step(20))
+    await applyCommand(record.hash, progressTo(20))
     await eventually(() => expect(versions(mine)).toEqual([3]))
     expect(most).toBe(1)
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([
@@ -233,7 +234,7 @@ describe('when another program writes', () => {
   })
 
   it('nonsense into the record, those who come then are shown the last good state', async () => {
-    const { record } = await given(START, step(20))
+    const { record } = await given(START, progressTo(20))
     await client.set(keys.record(record.hash), 'nonsense')
     const watch = await live.watch(record.hash, page())
     expect(watch.latest.view).toMatchObject({ version: 3, progress: 20 })
@@ -257,7 +258,7 @@ describe('when another program writes', () => {
     await client.set(keys.record(record.hash), 'nonsense')
     await client.publish(keys.channel(record.hash), 'nonsense')
     await client.set(keys.record(record.hash), raw)
-    await applied(record.hash, step(20))
+    await applyCommand(record.hash, progressTo(20))
     await eventually(() => expect(versions(mine)).toEqual([3]))
     watch.stop()
   })
@@ -265,14 +266,14 @@ describe('when another program writes', () => {
 
 describe('when something older comes back', () => {
   it('a watcher who has seen more goes on from there, and so does the record', async () => {
-    const early = await given(START, step(20))
+    const early = await given(START, progressTo(20))
     const { hash } = early.record
-    await applied(hash, step(60, 'Seen'))
+    await applyCommand(hash, progressTo(60, 'Seen'))
     const mine = page()
     const watch = await liveOn(another()).watch(hash, mine)
     // As after a fail-over: the last write is gone, and somebody goes on from what is left.
     await client.set(keys.record(hash), early.raw, 'PXAT', Date.parse(early.record.expires_at))
-    await another().apply(hash, step(30))
+    await another().apply(hash, progressTo(30))
     await eventually(() => expect(mine.views).toHaveLength(1))
     expect(mine.views[0]).toMatchObject({ version: 5, progress: 60, current_message: 'Seen' })
     expect((await another().read(hash))?.record).toMatchObject({ version: 5, progress: 60 })
@@ -280,11 +281,11 @@ describe('when something older comes back', () => {
   })
 
   it('with a newer version, by a program that counts them too, nothing that was shown goes back', async () => {
-    const { hash } = (await given(START, step(20))).record
+    const { hash } = (await given(START, progressTo(20))).record
     const mine = page()
     const watch = await liveOn(another()).watch(hash, mine)
     const base = JSON.parse((await client.get(keys.record(hash))) as string)
-    await applied(hash, step(60))
+    await applyCommand(hash, progressTo(60))
     await eventually(() => expect(versions(mine)).toEqual([4]))
     await client.setex(keys.record(hash), 60, JSON.stringify({ ...base, version: 4, progress: 30 }))
     // Another process takes it in, and nobody said so to this one.
@@ -303,9 +304,9 @@ describe('states that come faster than they may be told', () => {
     const slow = liveOn({}, HOUR_MS)
     const [mine, late] = [page(), page()]
     await slow.watch(hash, mine)
-    await applied(hash, step(10))
+    await applyCommand(hash, progressTo(10))
     await eventually(() => expect(versions(mine)).toEqual([3]))
-    for (const progress of [20, 30]) await applied(hash, step(progress))
+    for (const progress of [20, 30]) await applyCommand(hash, progressTo(progress))
     await eventually(async () => {
       const { latest, stop } = await slow.watch(hash, page())
       stop()
@@ -313,7 +314,7 @@ describe('states that come faster than they may be told', () => {
     })
     expect((await slow.watch(hash, late)).latest.view.version).toBe(5)
     expect(versions(mine)).toEqual([3])
-    await applied(hash, { type: 'cancel', by: 'user' })
+    await applyCommand(hash, { type: 'cancel', by: 'user' })
     await eventually(() => expect([versions(mine), versions(late)]).toEqual([[3, 6], [6]]))
     slow.stop()
   })
@@ -325,7 +326,7 @@ describe('states that come faster than they may be told', () => {
     const mine = page()
     await slow.watch(record.hash, mine)
     for (const progress of [10, 20, 30])
-      await applied(record.hash, { ...step(progress), attempt: 0 } as Command)
+      await applyCommand(record.hash, { ...progressTo(progress), attempt: 0 } as Command)
     await eventually(() => expect(mine.ends).toBe(1))
     expect(versions(mine)).toEqual([2, 4])
   })
@@ -345,7 +346,7 @@ describe('states that come faster than they may be told', () => {
     })
     const others: [number, ReturnType<typeof page>][] = []
     for (let progress = 0; progress < 99; progress++) {
-      await applied(hash, step(progress))
+      await applyCommand(hash, progressTo(progress))
       if (progress % 10) continue
       const other = page()
       others.push([(await paced.watch(hash, other)).latest.view.version, other])
@@ -400,7 +401,7 @@ describe('when its time is over', () => {
     await store.create(record)
     const mine = page()
     const watch = await live.watch(record.hash, mine)
-    await applied(record.hash, { type: 'cancel', by: 'user' })
+    await applyCommand(record.hash, { type: 'cancel', by: 'user' })
     await eventually(() => expect(mine.views.at(-1)?.is_cancelled).toBe(true))
     await eventually(() => expect(Date.now()).toBeGreaterThan(Date.parse(record.expires_at) + 50))
     expect([mine.ends, (await store.read(record.hash))?.record.status]).toEqual([0, 'cancelled'])
@@ -415,7 +416,7 @@ describe.runIf(onRealRedis)('when the connection breaks', () => {
     const watch = await live.watch(record.hash, mine)
     for (const progress of [20, 40, 60]) {
       await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
-      await applied(record.hash, step(progress))
+      await applyCommand(record.hash, progressTo(progress))
       await eventually(() => expect(mine.views.at(-1)?.progress).toBe(progress))
     }
     expect(versions(mine)).toEqual([...versions(mine)].sort((a, b) => a - b))
@@ -431,10 +432,10 @@ describe.runIf(onRealRedis)('when the connection breaks', () => {
       subscribeTimeoutMs: 300,
     })
     const { record } = await given()
-    await redis.goAway()
+    await redis.stop()
     await expect(impatient.watch(record.hash, page())).rejects.toMatchObject({ code: 'storage_unavailable' })
     expect(impatient.size).toBe(0)
-    await redis.comeBack()
+    await redis.restart()
     await store.create(record)
     const watch = await eventually(() => impatient.watch(record.hash, page()))
     expect(watch.latest.view.hash).toBe(record.hash)

@@ -5,14 +5,14 @@ import { isFinal, type RequestRecord, STATUSES, toPublicView } from '../../../co
 import { transition } from '../../../core/domain/state-machine.ts'
 import { encodeRecord } from '../../../core/records/codec.ts'
 import { normalizeForeignRecord, parseForeignRecord } from '../../../core/records/foreign-record.ts'
-import { afterChanges, aRecord, PRIVATE, START, step, T0, TTL_SECONDS } from '../../helpers/record.ts'
+import { applyCommands, aRecord, PRIVATE, progressTo, START, T0, TTL_SECONDS } from '../../helpers/record.ts'
 
 const rules = { now: T0, ttlSeconds: TTL_SECONDS }
 const DAY = 86_400_000
 const iso = (ms: number) => new Date(ms).toISOString()
 
-const running = afterChanges(aRecord({ now: T0 }), [START, { ...step(40), step: 'second' } as Command])
-const completed = afterChanges(running, [{ type: 'complete', attempt: 1, result: { score: 712 } }])
+const running = applyCommands(aRecord({ now: T0 }), [START, { ...progressTo(40), step: 'second' } as Command])
+const completed = applyCommands(running, [{ type: 'complete', attempt: 1, result: { score: 712 } }])
 
 /** What becomes of a record when another program changes some fields of it and writes it back. */
 function touched(record: object, changes: Record<string, unknown>, now = T0): RequestRecord {
@@ -148,9 +148,9 @@ describe('a record that another program wrote back', () => {
         progress: 100,
         completed_at: completed.completed_at,
       })
-    const cancelled = afterChanges(running, [{ type: 'cancel', by: 'user' }])
+    const cancelled = applyCommands(running, [{ type: 'cancel', by: 'user' }])
     expect(touched(cancelled, { status: 'processing', progress: 80 }).status).toBe('cancelled')
-    const failed = afterChanges(running, [
+    const failed = applyCommands(running, [
       { type: 'fail', error: { code: 'x', message: 'X', retryable: false } },
     ])
     expect(touched(failed, { status: 'processing' }).status).toBe('failed')

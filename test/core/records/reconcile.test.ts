@@ -12,7 +12,15 @@ import {
 import { transition } from '../../../core/domain/state-machine.ts'
 import { parseForeignRecord } from '../../../core/records/foreign-record.ts'
 import { latestKnown, reconcile } from '../../../core/records/reconcile.ts'
-import { ASK, afterChanges, aRecord, START, step, T0, TTL_SECONDS } from '../../helpers/record.ts'
+import {
+  applyCommands,
+  aRecord,
+  progressTo,
+  REQUIRE_OTP,
+  START,
+  T0,
+  TTL_SECONDS,
+} from '../../helpers/record.ts'
 
 const rules = { now: T0 + 5000, ttlSeconds: TTL_SECONDS }
 const iso = (ms: number) => new Date(ms).toISOString()
@@ -23,11 +31,14 @@ const COMPLETE: Command = { type: 'complete', attempt: 1, result: { score: 712 }
 const CANCEL: Command = { type: 'cancel', by: 'user' }
 
 const read = named(
-  afterChanges(aRecord({ now: T0 }), [START, { ...step(40, 'Ours, before'), step: 'first' } as Command]),
+  applyCommands(aRecord({ now: T0 }), [
+    START,
+    { ...progressTo(40, 'Ours, before'), step: 'first' } as Command,
+  ]),
   'read',
 )
 /** What we wrote after another program had read `read`. */
-const overwritten = (...changes: Command[]) => named(afterChanges(read, changes), 'overwritten')
+const overwritten = (...changes: Command[]) => named(applyCommands(read, changes), 'overwritten')
 
 /** What becomes of a request when another program writes back what it had read, changed. */
 function merged(known: RequestRecord, base: object, changes: Record<string, unknown>): RequestRecord {
@@ -38,9 +49,9 @@ function merged(known: RequestRecord, base: object, changes: Record<string, unkn
 
 const ours = [
   read,
-  overwritten(step(60, 'Ours')),
-  overwritten(ASK),
-  overwritten(ASK, HAND_OVER),
+  overwritten(progressTo(60, 'Ours')),
+  overwritten(REQUIRE_OTP),
+  overwritten(REQUIRE_OTP, HAND_OVER),
   overwritten({ type: 'start', attempt: 2 }),
   overwritten(COMPLETE),
   overwritten(CANCEL),
@@ -127,13 +138,13 @@ describe('whatever another program puts in the place of what we wrote', () => {
 describe('another program that had not read our last write', () => {
   it('reports progress, step and message on top of it', () => {
     const report = { progress: 70, step: 'third', current_message: 'Theirs' }
-    const record = merged(overwritten(step(60, 'Ours')), read, report)
+    const record = merged(overwritten(progressTo(60, 'Ours')), read, report)
     expect(record).toMatchObject({ ...report, version: 5 })
     expect(record.steps.map(({ state }) => state)).toEqual(['done', 'done', 'current'])
   })
 
   it('changes nothing when it is behind', () => {
-    const known = overwritten({ ...step(60, 'Ours'), step: 'second' } as Command)
+    const known = overwritten({ ...progressTo(60, 'Ours'), step: 'second' } as Command)
     const record = merged(known, read, { progress: 50, step: 'first', current_message: 'Theirs' })
     expect(record).toMatchObject({ progress: 60, step: 'second', current_message: 'Ours', version: 5 })
     expect(record.steps).toEqual(known.steps)
@@ -141,33 +152,33 @@ describe('another program that had not read our last write', () => {
 
   it('ends the request, unless a newer attempt has taken it over', () => {
     const end = { status: 'completed', result_data: { score: 1 }, current_message: 'Theirs' }
-    expect(merged(overwritten(step(60)), read, end)).toMatchObject({ ...end, progress: 100 })
+    expect(merged(overwritten(progressTo(60)), read, end)).toMatchObject({ ...end, progress: 100 })
     const failed = { status: 'failed', error_data: { code: 'y', message: 'Y', retryable: false } }
-    expect(merged(overwritten(step(60)), read, failed)).toMatchObject({ ...failed, progress: 60 })
+    expect(merged(overwritten(progressTo(60)), read, failed)).toMatchObject({ ...failed, progress: 60 })
     const second = overwritten({ type: 'start', attempt: 2 })
     expect(merged(second, read, end)).toMatchObject({ status: 'processing', attempt: 2, result_data: null })
   })
 
   it('asks for a code that we had not heard of', () => {
-    expect(merged(overwritten(step(60)), read, { status: 'otp_required' }).otp_data).toMatchObject({
+    expect(merged(overwritten(progressTo(60)), read, { status: 'otp_required' }).otp_data).toMatchObject({
       attempts_left: 3,
     })
-    const handed = overwritten(ASK, HAND_OVER)
+    const handed = overwritten(REQUIRE_OTP, HAND_OVER)
     const another = { ...handed.otp_data, id: 'another' }
     const record = merged(handed, read, { status: 'otp_required', otp_data: another })
     expect(record).toMatchObject({ status: 'otp_required', otp_data: { id: 'another' } })
   })
 
   it('does not ask again for the code that was handed over', () => {
-    const asked = overwritten(ASK)
-    const handed = named(afterChanges(asked, [HAND_OVER]), 'handed')
+    const asked = overwritten(REQUIRE_OTP)
+    const handed = named(applyCommands(asked, [HAND_OVER]), 'handed')
     const record = merged(handed, asked, { progress: 50, current_message: 'Theirs' })
     expect(record).toMatchObject({ status: 'processing', progress: 50, current_message: 'Theirs' })
     expect(record.otp_data).toEqual(handed.otp_data)
   })
 
   it('does not take back a question of ours', () => {
-    expect(merged(overwritten(ASK), read, { progress: 70 })).toMatchObject({
+    expect(merged(overwritten(REQUIRE_OTP), read, { progress: 70 })).toMatchObject({
       status: 'otp_required',
       otp_data: { id: 'otp-1' },
       progress: 70,
@@ -176,7 +187,7 @@ describe('another program that had not read our last write', () => {
 })
 
 describe('another program that had read our last write', () => {
-  const asked = overwritten(ASK)
+  const asked = overwritten(REQUIRE_OTP)
 
   it('is believed though it goes on from a question, and though it counts no versions', () => {
     for (const version of [asked.version, 0, undefined])
@@ -202,7 +213,7 @@ describe('another program that had read our last write', () => {
 })
 
 describe('a position that was shown before a fail-over lost it', () => {
-  const shown = toPublicView(overwritten(step(60, 'Shown')), T0)
+  const shown = toPublicView(overwritten(progressTo(60, 'Shown')), T0)
 
   it('is where version, attempt and progress continue; the rest is what is stored', () => {
     expect(reconcile(null, read, rules, { ...shown, attempt: 2 })).toMatchObject({
@@ -218,7 +229,7 @@ describe('a position that was shown before a fail-over lost it', () => {
 
 describe('latestKnown', () => {
   it('is the newest record that is known, or null', () => {
-    const newer = overwritten(step(60))
+    const newer = overwritten(progressTo(60))
     expect(latestKnown([null, read, newer, undefined])).toBe(newer)
     expect(latestKnown([])).toBeNull()
   })

@@ -5,8 +5,8 @@ import type { Command } from '../../../core/domain/command.ts'
 import { type RequestRecord, toPublicView } from '../../../core/domain/record.ts'
 import { encodeRecord } from '../../../core/records/codec.ts'
 import { createRequestStore } from '../../../core/store/request-store.ts'
-import { keys } from '../../helpers/names.ts'
-import { ASK, afterChanges, aRecord, START, TTL_SECONDS } from '../../helpers/record.ts'
+import { keys } from '../../helpers/keys.ts'
+import { applyCommands, aRecord, REQUIRE_OTP, START, TTL_SECONDS } from '../../helpers/record.ts'
 import { useRedis } from '../../helpers/redis.ts'
 import { useRequests } from '../../helpers/requests.ts'
 
@@ -32,7 +32,7 @@ const write = (hash: string, json: string) => client.setex(keys.record(hash), 60
 const stored = async (hash: string) => JSON.parse((await client.get(keys.record(hash))) as string)
 const countIn = (value: unknown): number => JSON.stringify(value).split(MARK).length - 1
 
-async function applied(hash: string, change: Command): Promise<RequestRecord> {
+async function applyCommand(hash: string, change: Command): Promise<RequestRecord> {
   const outcome = await another().apply(hash, change)
   if (!outcome.ok) throw new Error(outcome.refusal)
   return outcome.stored.record
@@ -40,13 +40,13 @@ async function applied(hash: string, change: Command): Promise<RequestRecord> {
 
 const at = (progress: number, step: string): Command => ({ type: 'progress', attempt: 1, progress, step })
 const begun = (...changes: Command[]) =>
-  newer(afterChanges(aRecord({ service: creditScoreRating }), [START, ...changes]))
+  newer(applyCommands(aRecord({ service: creditScoreRating }), [START, ...changes]))
 
 describe('fields that this version does not know', () => {
   it.each<[string, Command]>([
     ['progress', at(30, 'captcha_solving')],
     ['the next attempt', { type: 'start', attempt: 2 }],
-    ['a question', ASK],
+    ['a question', REQUIRE_OTP],
     [
       'a retry',
       {
@@ -62,33 +62,33 @@ describe('fields that this version does not know', () => {
   ])('survive %s in the record and in its steps', async (_name, change) => {
     const record = begun(at(10, 'authentication'))
     await write(record.hash, encodeRecord(record))
-    await applied(record.hash, change)
+    await applyCommand(record.hash, change)
     const now = await stored(record.hash)
     expect(now).toMatchObject(NEWER)
     expect(countIn(now.steps)).toBe(record.steps.length)
   })
 
   it('survive in a question through a wrong code and a resend', async () => {
-    const record = begun(ASK)
+    const record = begun(REQUIRE_OTP)
     await write(record.hash, encodeRecord(record))
     for (const change of [
       { type: 'submit_otp', otp: '483920' },
       { type: 'reject_otp', attempt: 1 },
     ] as Command[])
-      await applied(record.hash, change)
+      await applyCommand(record.hash, change)
     expect((await stored(record.hash)).otp_data).toMatchObject({ newer: MARK, attempts_left: 2 })
   })
 
   it('survive in steps of which none is begun', async () => {
     const record = newer(aRecord({ service: creditScoreRating }))
     await write(record.hash, encodeRecord(record))
-    await applied(record.hash, START)
+    await applyCommand(record.hash, START)
     expect(countIn((await stored(record.hash)).steps)).toBe(record.steps.length)
   })
 
   it.each<[string, Command[]]>([
     ['runs', [at(10, 'authentication')]],
-    ['asks for a code', [ASK]],
+    ['asks for a code', [REQUIRE_OTP]],
     ['has failed', [{ type: 'fail', error: { code: 'x', message: 'X', retryable: false } }]],
   ])('survive another program that writes a request which %s', async (_name, changes) => {
     const record = begun(...changes)
@@ -106,7 +106,7 @@ describe('fields that this version does not know', () => {
 
   it.each<[string, Command[]]>([
     ['runs', [at(10, 'authentication')]],
-    ['asks for a code', [ASK]],
+    ['asks for a code', [REQUIRE_OTP]],
     ['has failed', [{ type: 'fail', error: { code: 'x', message: 'X', retryable: false } }]],
   ])('are never shown of a request that %s', async (_name, changes) => {
     const record = begun(...changes)

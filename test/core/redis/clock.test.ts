@@ -64,13 +64,13 @@ describe('the clock', () => {
     const own = await redis.connections.connect('fail-fast')
     const clock = await startClock({ redis: own, log: quiet, everyMs: 20 })
     onTestFinished(() => clock.stop())
-    await redis.goAway()
+    await redis.stop()
     const failed = eventually(() => expect(own.status).not.toBe('ready'))
     await failed
     const before = [clock.now(), Date.now()] as const
     await eventually(() => expect(Date.now() - before[1]).toBeGreaterThan(100))
     expectSame(clock.now(), Date.now())
-    await redis.comeBack()
+    await redis.restart()
   })
 
   it('begins with the clock of the machine when Redis has just gone', async () => {

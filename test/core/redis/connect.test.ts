@@ -43,7 +43,7 @@ describe.runIf(onRealRedis)('a process', () => {
         LOCAL_API_PORT: String(await freePort()),
         LOG_LEVEL: 'info',
       })
-      await child.said(ready)
+      await child.waitForOutput(ready)
       await eventually(async () => {
         const kinds = (await namesOf(prefix)).map((name) =>
           /^(fail-fast|patient|subscriber)$/.test(name) ? name : 'blocking',

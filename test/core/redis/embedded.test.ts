@@ -8,7 +8,7 @@ import type { RedisTarget } from '../../../core/runtime/config.ts'
 import { createRequestStore } from '../../../core/store/request-store.ts'
 import { startChild } from '../../helpers/child.ts'
 import { eventually } from '../../helpers/eventually.ts'
-import { ASK, START, step } from '../../helpers/record.ts'
+import { progressTo, REQUIRE_OTP, START } from '../../helpers/record.ts'
 import { onRealRedis, quiet, useFolder, useRedis } from '../../helpers/redis.ts'
 import { useRequests } from '../../helpers/requests.ts'
 
@@ -83,7 +83,7 @@ describe.runIf(onRealRedis)('the private Redis', () => {
   it('is found by another process, which leaves it running when it goes', async () => {
     const mine = await startOrJoinEmbedded(quiet)
     const other = joinElsewhere()
-    await other.said(mine.target.url)
+    await other.waitForOutput(mine.target.url)
     other.process.stdin?.end()
     expect(await other.ended).toBe(0)
     expect(await isRedisUp(mine.target.url)).toBe(true)
@@ -92,7 +92,7 @@ describe.runIf(onRealRedis)('the private Redis', () => {
 
   it('is one, however many processes start at the same moment', async () => {
     const others = [joinElsewhere(), joinElsewhere(), joinElsewhere()]
-    await Promise.all(others.map((child) => child.said('redis.sock')))
+    await Promise.all(others.map((child) => child.waitForOutput('redis.sock')))
     const { ownerPid, serverPid } = owner()
     const mine = await startOrJoinEmbedded(quiet)
     const connections = await openRedis(mine.target, quiet)
@@ -110,7 +110,7 @@ describe.runIf(onRealRedis)('the private Redis', () => {
 
   it('whose owner was killed is kept with its data by the next, who then stops it', async () => {
     const killed = joinElsewhere()
-    await killed.said('redis.sock')
+    await killed.waitForOutput('redis.sock')
     killed.process.kill('SIGKILL')
     await killed.ended
     const heir = await startOrJoinEmbedded(quiet)
@@ -133,19 +133,19 @@ describe.runIf(onRealRedis)('the private Redis', () => {
 
 describe('the JavaScript Redis', async () => {
   const redis = await useRedis({ engine: 'js' })
-  const { client, store, given, applied, foreignWrite, live, otpBox } = await useRequests(redis)
+  const { client, store, given, applyCommand, foreignWrite, live, otpBox } = await useRequests(redis)
 
   it('takes a request from submit to result', async () => {
-    const { record } = await given(START, step(30), ASK)
+    const { record } = await given(START, progressTo(30), REQUIRE_OTP)
     const views: number[] = []
     const watch = await live.watch(record.hash, {
       update: ({ view }) => void views.push(view.version),
       expired: () => {},
     })
     const waiting = otpBox.waitFor(record.hash)
-    await applied(record.hash, { type: 'submit_otp', otp: '123456' })
+    await applyCommand(record.hash, { type: 'submit_otp', otp: '123456' })
     expect(await waiting).toEqual({ code: '123456' })
-    await applied(record.hash, { type: 'complete', attempt: 1, result: { score: 712 } })
+    await applyCommand(record.hash, { type: 'complete', attempt: 1, result: { score: 712 } })
     await eventually(() => expect(views).toEqual([5, 6]))
     expect((await store.read(record.hash))?.record).toMatchObject({
       status: 'completed',
@@ -156,7 +156,7 @@ describe('the JavaScript Redis', async () => {
 
   it('loses no update of many writers, nor a foreign one', async () => {
     const { record } = await given(START)
-    await Promise.all(Array.from({ length: 20 }, (_, i) => applied(record.hash, step(i))))
+    await Promise.all(Array.from({ length: 20 }, (_, i) => applyCommand(record.hash, progressTo(i))))
     await foreignWrite(record.hash, { progress: 60 })
     expect((await store.read(record.hash))?.record).toMatchObject({ version: 23, progress: 60 })
   })

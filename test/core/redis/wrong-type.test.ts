@@ -8,13 +8,13 @@ import { createDeadlines } from '../../../core/store/deadline-index.ts'
 import { createFailures } from '../../../core/store/failed-requests.ts'
 import { createIdempotency } from '../../../core/store/idempotency-keys.ts'
 import { createSubjects } from '../../../core/store/subject-limits.ts'
-import { keys } from '../../helpers/names.ts'
-import { ASK, aHash, aRecord, START } from '../../helpers/record.ts'
+import { keys } from '../../helpers/keys.ts'
+import { aHash, aRecord, REQUIRE_OTP, START } from '../../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../../helpers/redis.ts'
 import { useRequests } from '../../helpers/requests.ts'
 
 const redis = await useRedis()
-const { client, store, otpBox, given, applied } = await useRequests(redis)
+const { client, store, otpBox, given, applyCommand } = await useRequests(redis)
 const queues = createQueues({ redis: client, log: quiet })
 afterAll(() => queues.stop())
 const deadlines = createDeadlines({ redis: client })
@@ -82,11 +82,11 @@ describe('what is no hash', () => {
 
 describe('a code', () => {
   it.each(otherThan('string'))('is handed over with a %s in place of its box', async (type) => {
-    const { hash } = (await given(START, ASK)).record
+    const { hash } = (await given(START, REQUIRE_OTP)).record
     await replace(keys.otp(hash), type)
     expect(await otpBox.take(hash)).toBeNull()
     await replace(keys.otp(hash), type)
-    await applied(hash, { type: 'submit_otp', otp: '483920' })
+    await applyCommand(hash, { type: 'submit_otp', otp: '483920' })
     expect(await otpBox.take(hash)).toBe('483920')
   })
 })
@@ -116,7 +116,7 @@ describe('what has failed', () => {
     expect(await failures.list()).toEqual([])
     await replace(key, type)
     const { hash } = (await given(START)).record
-    await applied(hash, FAIL)
+    await applyCommand(hash, FAIL)
     expect(await failures.find(hash)).toMatchObject({ code: 'x' })
     await replace(key, type)
     expect(await failures.claimRetry(hash, 'another')).toBe('another')
@@ -126,7 +126,7 @@ describe('what has failed', () => {
     'is listed without an entry that is %j',
     async (nonsense) => {
       const [broken, whole] = [(await given(START)).record.hash, (await given(START)).record.hash]
-      for (const hash of [broken, whole]) await applied(hash, FAIL)
+      for (const hash of [broken, whole]) await applyCommand(hash, FAIL)
       await client.hset(keys.failedEntries, broken, nonsense)
       const listed = (await failures.list()).map(({ hash }) => hash)
       expect(listed).toContain(whole)

@@ -29,7 +29,7 @@ describe.concurrent('a process', () => {
     'stops its parts in reverse at %s and ends well',
     async (signal) => {
       const child = start()
-      await child.said('ready')
+      await child.waitForOutput('ready')
       child.process.kill(signal)
       expect(await child.ended).toBe(0)
       expect(lines(child)).toEqual(['ready', 'second stops', 'second stopped', 'first stopped'])
@@ -38,7 +38,7 @@ describe.concurrent('a process', () => {
 
   it('does not take a signal that comes twice, from a terminal and a runner, for impatience', async () => {
     const child = start()
-    await child.said('ready')
+    await child.waitForOutput('ready')
     for (const signal of ['SIGINT', 'SIGINT', 'SIGTERM'] as const) child.process.kill(signal)
     expect(await child.ended).toBe(0)
     expect(lines(child)).toEqual(['ready', 'second stops', 'second stopped', 'first stopped'])
@@ -46,9 +46,9 @@ describe.concurrent('a process', () => {
 
   it('ends at once at another signal when stopping takes too long', async () => {
     const child = start('stuck')
-    await child.said('ready')
+    await child.waitForOutput('ready')
     child.process.kill('SIGINT')
-    await child.said('second stops')
+    await child.waitForOutput('second stops')
     expect(await signalUntilEnded(child)).toBe(130)
   })
 
@@ -57,7 +57,7 @@ describe.concurrent('a process', () => {
       DRAIN_SECONDS: '120',
       LOG_LEVEL: 'info',
     })
-    await child.said('ready')
+    await child.waitForOutput('ready')
     child.process.kill('SIGTERM')
     expect(await child.ended).toBe(0)
     expect(child.output()).toContain('"limit_ms":130000')
@@ -65,7 +65,7 @@ describe.concurrent('a process', () => {
 
   it('stops the others when one part does not stop cleanly', async () => {
     const child = start('broken-stop')
-    await child.said('ready')
+    await child.waitForOutput('ready')
     child.process.kill('SIGTERM')
     expect(await child.ended).toBe(0)
     expect(child.output()).toContain('first stopped')
@@ -74,7 +74,7 @@ describe.concurrent('a process', () => {
 
   it('told to stop while a part is starting waits for it, and stops that too', async () => {
     const child = start('slow-start')
-    await child.said('starting')
+    await child.waitForOutput('starting')
     child.process.kill('SIGTERM')
     expect(await child.ended).toBe(0)
     expect(lines(child).filter((line) => line !== 'ready')).toEqual([
@@ -97,7 +97,7 @@ describe.concurrent('a process', () => {
 
   it('that stumbles while stopping still stops all parts, and ends with 1', async () => {
     const child = start('crash-while-stopping')
-    await child.said('ready')
+    await child.waitForOutput('ready')
     child.process.kill('SIGTERM')
     expect(await child.ended).toBe(1)
     expect(child.output()).toContain('first stopped')
@@ -105,14 +105,14 @@ describe.concurrent('a process', () => {
 
   it('whose parent is gone stops by itself', async () => {
     const child = start()
-    await child.said('ready')
+    await child.waitForOutput('ready')
     child.process.disconnect()
-    await child.said('first stopped')
+    await child.waitForOutput('first stopped')
   })
 
   it('whose parent was killed, so that nobody reads what it says, ends all the same', async () => {
     const child = start('bare')
-    await child.said('ready')
+    await child.waitForOutput('ready')
     child.process.stdout?.destroy()
     child.process.stderr?.destroy()
     child.process.disconnect()

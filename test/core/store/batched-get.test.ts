@@ -126,10 +126,10 @@ describe.runIf(onRealRedis)('while Redis is away', () => {
     const { asked, read } = counted(connection)
     const keys = Array.from({ length: 150 }, (_, i) => `away:${i}`)
     const outcomes = (): Promise<PromiseSettledResult<Value | null>[]> => Promise.allSettled(keys.map(read))
-    await redis.goAway()
+    await redis.stop()
     for (const { status } of await outcomes()) expect(status).toBe('rejected')
     expect(asked).toEqual(['mget 100', 'mget 50'])
-    await redis.comeBack()
+    await redis.restart()
     await eventually(async () => {
       for (const outcome of await outcomes()) expect(outcome).toEqual({ status: 'fulfilled', value: null })
     })

@@ -7,13 +7,13 @@ import {
   FAILED_REQUEST_TTL_SECONDS,
   MAX_FAILED_REQUESTS,
 } from '../../../core/store/failed-requests.ts'
-import { keys } from '../../helpers/names.ts'
-import { ASK, aHash, aRecord, PRIVATE, START } from '../../helpers/record.ts'
+import { keys } from '../../helpers/keys.ts'
+import { aHash, aRecord, PRIVATE, REQUIRE_OTP, START } from '../../helpers/record.ts'
 import { useRedis } from '../../helpers/redis.ts'
 import { redisContents } from '../../helpers/redis-contents.ts'
 import { useRequests } from '../../helpers/requests.ts'
 
-const { client, store, given, applied, foreignWrite } = await useRequests(await useRedis())
+const { client, store, given, applyCommand, foreignWrite } = await useRequests(await useRedis())
 const failures = createFailures({ redis: client })
 
 const NOW = Date.now()
@@ -37,7 +37,7 @@ const kept = () => redisContents(client, '*{failed}*')
 describe('a request that failed', () => {
   test('is kept with what failed, when, why and after how many attempts', async () => {
     const { record } = await given(START)
-    const { record: failed } = await applied(record.hash, FAIL)
+    const { record: failed } = await applyCommand(record.hash, FAIL)
     expect(await failures.find(record.hash)).toEqual({
       hash: record.hash,
       service_slug: record.service_slug,
@@ -53,7 +53,7 @@ describe('a request that failed', () => {
 
   test('leaves nothing of what was sent, of whose it is, or of the bot’s own words', async () => {
     const { record } = await given(START)
-    await applied(record.hash, FAIL)
+    await applyCommand(record.hash, FAIL)
     await client.del(keys.record(record.hash))
     const contents = await kept()
     expect(contents).toContain(record.hash)
@@ -62,10 +62,10 @@ describe('a request that failed', () => {
   })
 
   test('by too many wrong codes is kept, too', async () => {
-    const { record } = await given(START, ASK)
+    const { record } = await given(START, REQUIRE_OTP)
     for (let left = 3; left > 0; left--) {
-      await applied(record.hash, { type: 'submit_otp', otp: '000000' })
-      await applied(record.hash, { type: 'reject_otp', attempt: 1 })
+      await applyCommand(record.hash, { type: 'submit_otp', otp: '000000' })
+      await applyCommand(record.hash, { type: 'reject_otp', attempt: 1 })
     }
     expect(await failures.find(record.hash)).toMatchObject({ code: 'otp_attempts_exhausted', attempts: 1 })
   })

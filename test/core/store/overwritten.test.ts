@@ -9,14 +9,14 @@ import type { Value } from '../../../core/store/batched-get.ts'
 import { createRecordCache } from '../../../core/store/record-cache.ts'
 import { createRequestStore, type RequestStore } from '../../../core/store/request-store.ts'
 import { eventually } from '../../helpers/eventually.ts'
-import { keys } from '../../helpers/names.ts'
-import { ASK, aHash, aRecord, START, step, TTL_SECONDS } from '../../helpers/record.ts'
+import { keys } from '../../helpers/keys.ts'
+import { aHash, aRecord, progressTo, REQUIRE_OTP, START, TTL_SECONDS } from '../../helpers/record.ts'
 import { onRealRedis, useRedis } from '../../helpers/redis.ts'
 import { useRequests } from '../../helpers/requests.ts'
 import { collectLog } from '../../helpers/server.ts'
 
 const redis = await useRedis()
-const { client, store, given, applied, foreignWrite } = await useRequests(redis)
+const { client, store, given, applyCommand, foreignWrite } = await useRequests(redis)
 
 /** The store of another process, which knows of no request yet. */
 const another = (log?: Log): RequestStore =>
@@ -50,9 +50,9 @@ describe('a write of ours that another program overwrites', () => {
     ['the cancel', CANCEL],
     ['the failure', FAIL],
   ])('%s stands again as soon as anybody reads', async (_what, change) => {
-    const { hash } = (await given(START, step(30))).record
+    const { hash } = (await given(START, progressTo(30))).record
     const write = await foreignReader(hash)
-    const { record: end } = await applied(hash, change)
+    const { record: end } = await applyCommand(hash, change)
     await write({ progress: 80, current_message: 'Theirs' })
     const found = await recordOf(another(), hash)
     expect(toPublicView(found, Date.now())).toEqual({
@@ -66,9 +66,9 @@ describe('a write of ours that another program overwrites', () => {
   it('stays with what the other has to report, once the request is known to be written by others', async () => {
     const { hash } = (await given(START)).record
     await foreignWrite(hash, { progress: 20 })
-    await applied(hash, step(30, 'Ours'))
+    await applyCommand(hash, progressTo(30, 'Ours'))
     const write = await foreignReader(hash)
-    await applied(hash, { ...step(60, 'Ours, later'), step: 'second' } as Command)
+    await applyCommand(hash, { ...progressTo(60, 'Ours, later'), step: 'second' } as Command)
     await write({ progress: 40, current_message: 'Theirs' })
     expect(await recordOf(another(), hash)).toMatchObject({
       progress: 60,
@@ -86,19 +86,19 @@ describe('a write of ours that another program overwrites', () => {
   it('is not lost for whoever wrote it, though nobody else knew of it', async () => {
     const { hash } = (await given(START)).record
     const write = await foreignReader(hash)
-    const known = await applied(hash, step(60, 'Ours'))
+    const known = await applyCommand(hash, progressTo(60, 'Ours'))
     await write({ progress: 40, current_message: 'Theirs' })
     // Another process takes it in before.
     expect(await recordOf(another(), hash)).toMatchObject({ progress: 40 })
-    const { record } = await applied(hash, { type: 'progress', attempt: 1, progress: 50 })
+    const { record } = await applyCommand(hash, { type: 'progress', attempt: 1, progress: 50 })
     expect(record).toMatchObject({ progress: 60, current_message: 'Ours' })
     expect(record.version).toBeGreaterThan(known.record.version)
   })
 
   it('does not bring the question back when the code was handed over, nor empty its box', async () => {
-    const { hash } = (await given(START, ASK)).record
+    const { hash } = (await given(START, REQUIRE_OTP)).record
     const write = await foreignReader(hash)
-    await applied(hash, { type: 'submit_otp', otp: '483920' })
+    await applyCommand(hash, { type: 'submit_otp', otp: '483920' })
     await write({ progress: 50 })
     expect(await recordOf(another(), hash)).toMatchObject({ status: 'processing', progress: 50 })
     expect(await client.get(keys.otp(hash))).toBe('483920')
@@ -140,9 +140,9 @@ describe('the guard', () => {
   const guarded = async (hash: string) => (await client.exists(keys.backup(hash))) === 1
 
   it('costs a request nothing that no other program touches, until it ends', async () => {
-    const { hash } = (await given(START, step(10), step(20))).record
+    const { hash } = (await given(START, progressTo(10), progressTo(20))).record
     expect(await guarded(hash)).toBe(false)
-    await applied(hash, COMPLETE)
+    await applyCommand(hash, COMPLETE)
     expect(await guarded(hash)).toBe(true)
     const lifeMs = await client.pttl(keys.backup(hash))
     expect(lifeMs).toBeGreaterThan(50_000)
@@ -150,22 +150,22 @@ describe('the guard', () => {
   })
 
   it('is kept for every write from the first that another program made', async () => {
-    const { hash } = (await given(START, step(10))).record
+    const { hash } = (await given(START, progressTo(10))).record
     await foreignWrite(hash, { progress: 20 })
     await recordOf(another(), hash)
     expect(await client.get(keys.backup(hash))).toBe(await client.get(keys.record(hash)))
-    await applied(hash, step(30))
+    await applyCommand(hash, progressTo(30))
     expect(await client.get(keys.backup(hash))).toBe(await client.get(keys.record(hash)))
   })
 
   it('does not outlive the record', async () => {
     const record = aRecord({ ttlSeconds: 30 })
     await store.create(record)
-    await applied(record.hash, ASK_BEFORE_START)
+    await applyCommand(record.hash, ASK_BEFORE_START)
     expect(await client.call('PEXPIRETIME', keys.backup(record.hash))).toBe(Date.parse(record.expires_at))
   })
 
-  const ASK_BEFORE_START = { ...ASK, attempt: 0 } as Command
+  const ASK_BEFORE_START = { ...REQUIRE_OTP, attempt: 0 } as Command
 })
 
 describe('a version that goes back', () => {
@@ -174,9 +174,9 @@ describe('a version that goes back', () => {
     client.set(keys.record(hash), raw, 'PXAT', Date.parse(expires_at))
 
   it('continues from the position that a client was shown', async () => {
-    const early = await given(START, step(20, 'Early'))
+    const early = await given(START, progressTo(20, 'Early'))
     const { hash } = early.record
-    const late = await applied(hash, step(60, 'Late'))
+    const late = await applyCommand(hash, progressTo(60, 'Late'))
     await failOver(hash, early.raw, early.record)
     const other = another()
     expect(await recordOf(other, hash)).toMatchObject({ version: 3 })
@@ -186,43 +186,43 @@ describe('a version that goes back', () => {
   })
 
   it('after an end that was shown is not written again, however often it is read', async () => {
-    const early = await given(START, step(20))
+    const early = await given(START, progressTo(20))
     const { hash } = early.record
-    const shown = toPublicView((await applied(hash, COMPLETE)).record, Date.now())
+    const shown = toPublicView((await applyCommand(hash, COMPLETE)).record, Date.now())
     await failOver(hash, early.raw, early.record)
     for (let n = 0; n < 3; n++)
       expect((await another().read(hash, shown))?.record).toMatchObject({ status: 'processing', version: 3 })
   })
 
   it('is brought forward by the writer that remembers a newer one', async () => {
-    const early = await given(START, step(20))
+    const early = await given(START, progressTo(20))
     const { hash } = early.record
     const own = another()
-    await own.apply(hash, step(60, 'Late'))
+    await own.apply(hash, progressTo(60, 'Late'))
     await failOver(hash, early.raw, early.record)
-    const outcome = await own.apply(hash, step(70))
+    const outcome = await own.apply(hash, progressTo(70))
     expect(outcome).toMatchObject({ ok: true, stored: { record: { version: 6, progress: 70 } } })
   })
 
   it('is brought forward by whoever has read a newer one', async () => {
-    const early = await given(START, step(20))
+    const early = await given(START, progressTo(20))
     const { hash } = early.record
     const polled = another()
-    const late = await applied(hash, step(60, 'Late'))
+    const late = await applyCommand(hash, progressTo(60, 'Late'))
     expect(await polled.read(hash)).toEqual(late)
     await failOver(hash, early.raw, early.record)
     expect(await recordOf(polled, hash)).toMatchObject({ version: 5, progress: 60, current_message: 'Late' })
   })
 
   it('of a request that is gone does not come back with a new one of its name', async () => {
-    const { record } = await given(START, step(20))
+    const { record } = await given(START, progressTo(20))
     await client.del(keys.record(record.hash))
     await store.create({ ...record, version: 1, progress: 0 })
     expect(await recordOf(store, record.hash)).toMatchObject({ version: 1, progress: 0 })
   })
 
   it('never goes back for one process, whatever another program does with the versions', async () => {
-    const { hash } = (await given(START, step(20))).record
+    const { hash } = (await given(START, progressTo(20))).record
     let last: PublicView | null = null
     for (const version of [0, undefined, -5, 'x', 2, 1e12, null]) {
       await foreignWrite(hash, { version, current_message: `With ${version}` })
@@ -234,9 +234,9 @@ describe('a version that goes back', () => {
   })
 
   it('that was only a late answer changes nothing', async () => {
-    const early = await given(START, step(20))
+    const early = await given(START, progressTo(20))
     const { hash } = early.record
-    const late = await applied(hash, step(60))
+    const late = await applyCommand(hash, progressTo(60))
     const slow = Object.create(client) as RedisClient
     slow.get = (async () => early.raw) as unknown as RedisClient['get']
     const reader = createRequestStore({ redis: slow, ttlSeconds: TTL_SECONDS })
@@ -269,12 +269,12 @@ describe('nonsense in the place of a record', () => {
     async (kind, leave) => {
       const { log, lines } = collectLog()
       const own = another(log)
-      const { hash } = (await given(START, step(20, 'Good'))).record
+      const { hash } = (await given(START, progressTo(20, 'Good'))).record
       const known = await own.read(hash)
       await leave(hash)
       for (let n = 0; n < 3; n++) expect(await own.read(hash)).toMatchObject({ record: known?.record })
       expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ level: 40, hash, kind }])
-      expect(await own.apply(hash, step(30))).toMatchObject({
+      expect(await own.apply(hash, progressTo(30))).toMatchObject({
         ok: true,
         stored: { record: { version: 4, progress: 30, current_message: 'Good' } },
       })
@@ -290,12 +290,12 @@ describe('nonsense in the place of a record', () => {
   it.each(kinds)(
     '(%s) is mended by whoever remembers the record, and by nobody else',
     async (_kind, leave) => {
-      const { hash } = (await given(START, step(20, 'Good'))).record
+      const { hash } = (await given(START, progressTo(20, 'Good'))).record
       const own = another()
       await own.read(hash)
       await leave(hash)
       expect(await codeOf(another().read(hash))).toBe('unreadable_record')
-      expect(await codeOf(another().apply(hash, step(30)))).toBe('unreadable_record')
+      expect(await codeOf(another().apply(hash, progressTo(30)))).toBe('unreadable_record')
       expect((await own.apply(hash, CANCEL)).ok).toBe(true)
       expect(await recordOf(another(), hash)).toMatchObject({ status: 'cancelled', version: 4 })
     },
@@ -359,8 +359,8 @@ describe.runIf(onRealRedis)('when Redis is full', () => {
       expect(await codeOf(store.create(aRecord()))).toBe('storage_unavailable')
       const changes: Command[] = [
         START,
-        step(30, 'Going on'),
-        ASK,
+        progressTo(30, 'Going on'),
+        REQUIRE_OTP,
         { type: 'submit_otp', otp: '483920' },
         { type: 'reject_otp', attempt: 1 },
         {
@@ -372,7 +372,7 @@ describe.runIf(onRealRedis)('when Redis is full', () => {
         { type: 'start', attempt: 2 },
         { type: 'complete', attempt: 2, result: { score: 712 } },
       ]
-      for (const change of changes) await applied(hash, change)
+      for (const change of changes) await applyCommand(hash, change)
       expect(await recordOf(another(), hash)).toMatchObject({
         status: 'completed',
         result_data: { score: 712 },
@@ -392,11 +392,11 @@ describe.runIf(onRealRedis)('when Redis is full', () => {
     const { hash } = (await given(START)).record
     await client.call('REPLICAOF', '127.0.0.1', '1')
     try {
-      expect(await codeOf(fast.apply(hash, step(10)))).toBe('storage_unavailable')
+      expect(await codeOf(fast.apply(hash, progressTo(10)))).toBe('storage_unavailable')
     } finally {
       await client.call('REPLICAOF', 'NO', 'ONE')
     }
-    await eventually(async () => expect((await fast.apply(hash, step(10))).ok).toBe(true))
+    await eventually(async () => expect((await fast.apply(hash, progressTo(10))).ok).toBe(true))
     expect(await store.read(aHash())).toBeNull()
   })
 })
@@ -424,7 +424,7 @@ describe('a program that writes faster than anybody can answer', () => {
   })
 
   it('leaves a reading with the last good state, where one is known', async () => {
-    const { hash } = (await given(START, step(30, 'Ours'))).record
+    const { hash } = (await given(START, progressTo(30, 'Ours'))).record
     const { late } = overtakenAt(hash)
     await late.read(hash)
     await client.set(keys.record(hash), JSON.stringify({ status: 'processing', progress: 40 }))

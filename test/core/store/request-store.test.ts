@@ -5,13 +5,13 @@ import type { PublicView, RequestRecord } from '../../../core/domain/record.ts'
 import type { RedisClient } from '../../../core/redis/connect.ts'
 import { type ApplyResult, createRequestStore, MAX_RESULT_BYTES } from '../../../core/store/request-store.ts'
 import { eventually } from '../../helpers/eventually.ts'
-import { keys } from '../../helpers/names.ts'
-import { ASK, aHash, aRecord, START, step, TTL_SECONDS } from '../../helpers/record.ts'
+import { keys } from '../../helpers/keys.ts'
+import { aHash, aRecord, progressTo, REQUIRE_OTP, START, TTL_SECONDS } from '../../helpers/record.ts'
 import { onRealRedis, useRedis } from '../../helpers/redis.ts'
 import { useRequests } from '../../helpers/requests.ts'
 
 const redis = await useRedis()
-const { client, store, given, applied, foreignWrite } = await useRequests(redis)
+const { client, store, given, applyCommand, foreignWrite } = await useRequests(redis)
 
 /** The life that Redis gives the key, against the one that the record promises. */
 async function expectLifeAsPromised(hash: string): Promise<void> {
@@ -60,8 +60,8 @@ describe('a request in Redis', () => {
   it('tells everybody every change, without private fields', async () => {
     const { record } = await given()
     const heard = await listen(record.hash)
-    await applied(record.hash, START)
-    await applied(record.hash, step(30, 'Halfway there'))
+    await applyCommand(record.hash, START)
+    await applyCommand(record.hash, progressTo(30, 'Halfway there'))
     await eventually(() => expect(heard.map(({ version }) => version)).toEqual([2, 3]))
     expect(heard[1]).toMatchObject({ status: 'processing', progress: 30, current_message: 'Halfway there' })
     expect(JSON.stringify(heard)).not.toContain('private-')
@@ -69,7 +69,7 @@ describe('a request in Redis', () => {
 
   it('that ended refuses what comes late, and says how it stands', async () => {
     const { record } = await given(START, { type: 'cancel', by: 'user' })
-    const late = await store.apply(record.hash, step(80))
+    const late = await store.apply(record.hash, progressTo(80))
     expect(late).toMatchObject({
       ok: false,
       refusal: 'already_final',
@@ -81,11 +81,11 @@ describe('a request in Redis', () => {
     const { record } = await given()
     const { hash } = record
     await expectLifeAsPromised(hash)
-    for (const change of [START, step(10), ASK]) {
-      expect((await applied(hash, change)).record.expires_at).toBe(record.expires_at)
+    for (const change of [START, progressTo(10), REQUIRE_OTP]) {
+      expect((await applyCommand(hash, change)).record.expires_at).toBe(record.expires_at)
       await expectLifeAsPromised(hash)
     }
-    const { record: done } = await applied(hash, { type: 'complete', attempt: 1, result: 1 })
+    const { record: done } = await applyCommand(hash, { type: 'complete', attempt: 1, result: 1 })
     expect(Date.parse(done.expires_at)).toBe(Date.parse(done.completed_at as string) + TTL_SECONDS * 1000)
     await expectLifeAsPromised(hash)
   })
@@ -99,7 +99,11 @@ describe('a request in Redis', () => {
     })
     expect(await codeOf(tooLarge)).toBe('result_too_large')
     expect((await store.read(record.hash))?.record.version).toBe(2)
-    await applied(record.hash, { type: 'complete', attempt: 1, result: 'x'.repeat(MAX_RESULT_BYTES - 2) })
+    await applyCommand(record.hash, {
+      type: 'complete',
+      attempt: 1,
+      result: 'x'.repeat(MAX_RESULT_BYTES - 2),
+    })
   })
 
   it('measures a result in bytes, not in characters', async () => {
@@ -135,7 +139,7 @@ describe('many writers', () => {
     const names = Array.from({ length: 50 }, (_, i) => `writer ${i}`)
     // Half of them begin from what they remember, half are processes of their own that read first.
     const written = await Promise.all(
-      names.map((name, i) => (i % 2 ? store : another()).apply(record.hash, step(i, name))),
+      names.map((name, i) => (i % 2 ? store : another()).apply(record.hash, progressTo(i, name))),
     )
     expect(
       written
@@ -202,10 +206,10 @@ describe('many writers', () => {
     }) as RedisClient
     const counted = another(counting)
     await counted.read(hash)
-    for (const progress of [10, 20, 30]) await counted.apply(hash, step(progress))
+    for (const progress of [10, 20, 30]) await counted.apply(hash, progressTo(progress))
     expect(trips).toEqual(['get', 'runCommitRequest', 'runCommitRequest', 'runCommitRequest'])
-    await applied(hash, step(40))
-    expect((await counted.apply(hash, step(50))).ok).toBe(true)
+    await applyCommand(hash, progressTo(40))
+    expect((await counted.apply(hash, progressTo(50))).ok).toBe(true)
     expect(trips).toHaveLength(6)
   })
 
@@ -214,7 +218,7 @@ describe('many writers', () => {
     async () => {
       const { hash } = (await given(START)).record
       await client.config('RESETSTAT')
-      for (let progress = 2; progress < 12; progress++) await applied(hash, step(progress))
+      for (let progress = 2; progress < 12; progress++) await applyCommand(hash, progressTo(progress))
       const calls = [
         ...(await client.info('commandstats')).matchAll(/cmdstat_(evalsha|eval|get):calls=(\d+)/g),
       ]
@@ -227,15 +231,15 @@ describe('many writers', () => {
     const { hash } = (await given(START)).record
     const [behind, alsoBehind] = [another(), another()]
     for (const process of [behind, alsoBehind]) await process.read(hash)
-    await applied(hash, { type: 'start', attempt: 2 })
-    expect(refusalOf(await behind.apply(hash, step(50)))).toBe('stale_attempt')
-    expect((await alsoBehind.apply(hash, { ...step(50), attempt: 2 } as Command)).ok).toBe(true)
+    await applyCommand(hash, { type: 'start', attempt: 2 })
+    expect(refusalOf(await behind.apply(hash, progressTo(50)))).toBe('stale_attempt')
+    expect((await alsoBehind.apply(hash, { ...progressTo(50), attempt: 2 } as Command)).ok).toBe(true)
   })
 })
 
 describe('a foreign write', () => {
   it('is shown as a new version, and keeps its promised end', async () => {
-    const { record } = await given(START, step(20))
+    const { record } = await given(START, progressTo(20))
     const heard = await listen(record.hash)
     await foreignWrite(record.hash, { progress: 60, current_message: 'From elsewhere' })
     expect((await store.read(record.hash))?.record).toMatchObject({
@@ -251,9 +255,9 @@ describe('a foreign write', () => {
   })
 
   it('between our reading and our writing is not lost', async () => {
-    const { hash } = (await given(START, step(20))).record
+    const { hash } = (await given(START, progressTo(20))).record
     await foreignWrite(hash, { progress: 60, current_message: 'From elsewhere' })
-    const { record } = await applied(hash, { ...step(30), step: 'second' } as Command)
+    const { record } = await applyCommand(hash, { ...progressTo(30), step: 'second' } as Command)
     expect(record).toMatchObject({
       progress: 60,
       current_message: 'From elsewhere',
@@ -299,9 +303,9 @@ describe('the one-time code', () => {
   const CODE = '483920'
 
   it('goes into its box with the change that hands it over, and into nothing else', async () => {
-    const { record } = await given(START, ASK)
+    const { record } = await given(START, REQUIRE_OTP)
     const heard = await listen(record.hash)
-    const { record: handed } = await applied(record.hash, { type: 'submit_otp', otp: CODE })
+    const { record: handed } = await applyCommand(record.hash, { type: 'submit_otp', otp: CODE })
     expect(await client.get(keys.otp(record.hash))).toBe(CODE)
     expect(await client.call('PEXPIRETIME', keys.otp(record.hash))).toBe(
       Date.parse(handed.otp_data?.expires_at as string),
@@ -311,7 +315,7 @@ describe('the one-time code', () => {
   })
 
   it('of two hand-overs at once only the winner’s lies in the box', async () => {
-    const { record } = await given(START, ASK)
+    const { record } = await given(START, REQUIRE_OTP)
     const codes = ['111111', '222222']
     const outcomes = await Promise.all(
       codes.map((otp) => store.apply(record.hash, { type: 'submit_otp', otp })),
@@ -321,12 +325,12 @@ describe('the one-time code', () => {
   })
 
   it.each<[string, Command]>([
-    ['a new question', ASK],
+    ['a new question', REQUIRE_OTP],
     ['the end', { type: 'cancel', by: 'user' }],
   ])('does not outlive %s: the box is emptied', async (_what, change) => {
-    const { record } = await given(START, ASK)
-    await applied(record.hash, { type: 'submit_otp', otp: CODE })
-    await applied(record.hash, change)
+    const { record } = await given(START, REQUIRE_OTP)
+    await applyCommand(record.hash, { type: 'submit_otp', otp: CODE })
+    await applyCommand(record.hash, change)
     expect(await client.exists(keys.otp(record.hash))).toBe(0)
   })
 })
@@ -339,12 +343,12 @@ describe.runIf(onRealRedis)('when Redis goes away', () => {
     })
     const record = aRecord()
     await fast.create(record)
-    await redis.goAway()
+    await redis.stop()
     const answers = await Promise.all(
       [fast.read(record.hash), fast.create(aRecord()), fast.apply(record.hash, START)].map(codeOf),
     )
     expect(answers).toEqual(['storage_unavailable', 'storage_unavailable', 'storage_unavailable'])
-    await redis.comeBack()
+    await redis.restart()
     await eventually(async () => expect(await fast.create(record)).toBe(true))
     // The script is not known to the new server: it is sent again by itself.
     expect((await fast.apply(record.hash, START)).ok).toBe(true)

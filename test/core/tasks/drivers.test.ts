@@ -37,7 +37,7 @@ beforeAll(async () => {
   const args = ['--tasks', TASKS, '--timeout', '0', '--concurrency', '4']
   const settings = { REDIS_URL: redis.url, LOG_LEVEL: 'info' }
   const processors = [1, 2].map(() => startChild('bots/concurrency-processor/main.ts', args, settings))
-  await Promise.all(processors.map((one) => one.said('processor is ready')))
+  await Promise.all(processors.map((one) => one.waitForOutput('processor is ready')))
 })
 
 const failure = async (promise: Promise<unknown>): Promise<TaskError> => {

@@ -42,7 +42,7 @@ function usePlace() {
         ['--tasks', TASKS, '--queue-prefix', prefix, '--timeout', '0', ...args],
         { REDIS_URL: redis.url, LOG_LEVEL: 'info' },
       )
-      await child.said('processor is ready')
+      await child.waitForOutput('processor is ready')
       return child
     },
     keys: async () =>
@@ -188,7 +188,7 @@ describe.concurrent('the driver redis', { timeout: 60_000 }, () => {
     await gone.stop()
     const processor = await place.startProcessor()
     await eventually(() => expect(place.lines()).toHaveLength(1), PATIENT)
-    await processor.said('a task that was put off has failed')
+    await processor.waitForOutput('a task that was put off has failed')
     place.letEnd()
   })
 })
@@ -210,7 +210,7 @@ describe('the processor’s command line', () => {
       '--concurrency',
       '2',
     )
-    await processor.said('its time is over')
+    await processor.waitForOutput('its time is over')
     expect(await processor.ended).toBe(0)
   })
 

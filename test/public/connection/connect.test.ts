@@ -7,11 +7,11 @@ import { type Connection, firstState, reduce, type State } from '../../../public
 import { eventually } from '../../helpers/eventually.ts'
 import {
   type HostileProxy,
-  type Kind,
+  type RequestKind,
   startHostileProxy,
   type Treatment,
 } from '../../helpers/hostile-proxy.ts'
-import { aHash, START, step, TTL_SECONDS } from '../../helpers/record.ts'
+import { aHash, progressTo, START, TTL_SECONDS } from '../../helpers/record.ts'
 import { useRedis } from '../../helpers/redis.ts'
 import { type TestServer, useServer } from '../../helpers/server.ts'
 
@@ -47,7 +47,7 @@ afterAll(() => {
 
 /** Opens the page of a request, behind a proxy of its own. */
 async function open(
-  treatments: Partial<Record<Kind, Treatment>> = {},
+  treatments: Partial<Record<RequestKind, Treatment>> = {},
   {
     at = server,
     hash,
@@ -55,7 +55,7 @@ async function open(
   }: { at?: TestServer; hash?: string; isMultiplexed?: boolean } = {},
 ): Promise<TestPage> {
   const proxy = await startHostileProxy(at.address)
-  proxy.treat(treatments)
+  proxy.setTreatments(treatments)
   const known = hash ?? (await given([START]))
   const stored = await server.store.read(known)
   const first = stored ? toPublicView(stored.record, Date.now()) : ({ hash: known, version: 1 } as PublicView)
@@ -90,17 +90,17 @@ async function open(
 }
 
 /** Resolves once the page says so and this alone is open. */
-const settled = (page: TestPage, connection: Connection, kinds: Kind[]): Promise<void> =>
+const settled = (page: TestPage, connection: Connection, kinds: RequestKind[]): Promise<void> =>
   eventually(() => {
     expect(page.said.at(-1)).toBe(connection)
-    expect(page.proxy.open()).toEqual(kinds)
+    expect(page.proxy.openRequests()).toEqual(kinds)
   }, SOON)
 
-const pollsOf = ({ proxy }: TestPage): number => proxy.asked.filter(({ kind }) => kind === 'poll').length
+const pollsOf = ({ proxy }: TestPage): number => proxy.requests.filter(({ kind }) => kind === 'poll').length
 
 /** Resolves once the page shows a change that is made now: by the first poll that begins after it, if not before. */
 async function hears(page: TestPage, progress: number): Promise<void> {
-  await apply(page.hash, step(progress))
+  await apply(page.hash, progressTo(progress))
   const before = pollsOf(page)
   await eventually(() => expect(page.view.progress).toBe(progress), SOON)
   expect(pollsOf(page) - before).toBeLessThanOrEqual(1)
@@ -108,8 +108,8 @@ async function hears(page: TestPage, progress: number): Promise<void> {
 
 /** The same where polls are of no help: by its socket or event stream alone. */
 async function isPushed(page: TestPage, progress: number): Promise<void> {
-  page.proxy.treat({ poll: 'swallow' })
-  await apply(page.hash, step(progress))
+  page.proxy.setTreatments({ poll: 'swallow' })
+  await apply(page.hash, progressTo(progress))
   await eventually(() => expect(page.view.progress).toBe(progress), SOON)
 }
 
@@ -117,7 +117,9 @@ async function isPushed(page: TestPage, progress: number): Promise<void> {
 const silent: { page: TestPage; since: number }[] = []
 const staysSilent = (page: TestPage): void => void silent.push({ page, since: performance.now() + 500 })
 
-const kindsAsked = ({ proxy }: TestPage): Kind[] => [...new Set(proxy.asked.map(({ kind }) => kind))]
+const kindsAsked = ({ proxy }: TestPage): RequestKind[] => [
+  ...new Set(proxy.requests.map(({ kind }) => kind)),
+]
 
 /** What must be in the way for a page to hear so. */
 const HINDRANCES = [
@@ -138,7 +140,7 @@ describe.concurrent('a page', () => {
 
   test('whose socket is refused, or never answered, hears by the event stream', async () => {
     for (const page of await Promise.all([open({ socket: 'refuse' }), open({ socket: 'swallow' })])) {
-      await eventually(() => expect(page.proxy.open()).toContain('stream'), SOON)
+      await eventually(() => expect(page.proxy.openRequests()).toContain('stream'), SOON)
       await eventually(() => expect(page.said).toEqual(['live']), SOON)
       await isPushed(page, 10)
       await isPushed(page, 20)
@@ -173,7 +175,7 @@ describe.concurrent('a page', () => {
       all.map(async (page, i) => {
         const [kind] = HINDRANCES[i]!
         await settled(page, 'live', [kind])
-        page.proxy.treat({ [kind]: 'hold', stream: 'hold' })
+        page.proxy.setTreatments({ [kind]: 'hold', stream: 'hold' })
         await hears(page, 10)
         await eventually(() => expect(page.said.at(-1)).toBe('polling'), SOON)
         await hears(page, 20)
@@ -187,7 +189,7 @@ describe.concurrent('a page', () => {
     async (kind, how) => {
       const page = await open(how)
       await settled(page, 'live', [kind])
-      page.proxy.treat({ socket: 'hold', stream: 'swallow', poll: 'swallow' })
+      page.proxy.setTreatments({ socket: 'hold', stream: 'swallow', poll: 'swallow' })
       await eventually(() => expect(page.said.at(-1)).toBe('reconnecting'), { withinMs: 40_000 })
       page.connection.close()
     },
@@ -199,7 +201,7 @@ describe.concurrent('a page', () => {
     page.connection.setHidden(true)
     await settled(page, 'polling', [])
     await hears(page, 10)
-    await apply(page.hash, step(20))
+    await apply(page.hash, progressTo(20))
     page.connection.setHidden(false)
     await eventually(() => expect(page.view.progress).toBe(20), SOON)
     await settled(page, 'live', ['stream'])
@@ -209,9 +211,9 @@ describe.concurrent('a page', () => {
   test('takes a better way as soon as there is one, and lets go of the worse', async () => {
     const page = await open({ socket: 'refuse', stream: 'refuse' })
     await settled(page, 'polling', [])
-    page.proxy.treat({ stream: 'pass' })
+    page.proxy.setTreatments({ stream: 'pass' })
     await settled(page, 'live', ['stream'])
-    page.proxy.treat({ socket: 'pass' })
+    page.proxy.setTreatments({ socket: 'pass' })
     page.connection.refresh()
     await settled(page, 'live', ['socket'])
     await isPushed(page, 10)
@@ -221,7 +223,8 @@ describe.concurrent('a page', () => {
   test('asks less and less often for a socket that is refused', async () => {
     const page = await open({ socket: 'refuse' })
     await settled(page, 'live', ['stream'])
-    const times = (): number[] => page.proxy.asked.filter(({ kind }) => kind === 'socket').map(({ at }) => at)
+    const times = (): number[] =>
+      page.proxy.requests.filter(({ kind }) => kind === 'socket').map(({ at }) => at)
     await eventually(() => expect(times()).toHaveLength(5), SOON)
     // The fifth is tried 5.6 s after the fourth, give or take a half.
     const [fourth = 0, fifth = 0] = times().slice(3)
@@ -233,7 +236,9 @@ describe.concurrent('a page', () => {
     const page = await open()
     await settled(page, 'live', ['socket'])
     page.proxy.cut('socket')
-    await eventually(() => expect(page.proxy.asked.filter(({ kind }) => kind === 'socket')).toHaveLength(2))
+    await eventually(() =>
+      expect(page.proxy.requests.filter(({ kind }) => kind === 'socket')).toHaveLength(2),
+    )
     await hears(page, 10)
     expect(page.said).toEqual(['live'])
     expect(kindsAsked(page)).not.toContain('stream')
@@ -245,10 +250,10 @@ describe.concurrent('a page', () => {
       HINDRANCES.slice(0, 2).map(async ([kind, treatments]) => {
         const page = await open(treatments)
         await settled(page, 'live', [kind])
-        await page.proxy.goAway()
+        await page.proxy.stop()
         await eventually(() => expect(page.said.at(-1)).toBe('reconnecting'), SOON)
-        await apply(page.hash, step(30))
-        await page.proxy.comeBack()
+        await apply(page.hash, progressTo(30))
+        await page.proxy.restart()
         await eventually(() => expect(page.view.progress).toBe(30), SOON)
         await settled(page, 'live', [kind])
         await apply(page.hash, COMPLETE)
@@ -259,13 +264,13 @@ describe.concurrent('a page', () => {
 
   test('takes the best way there is as soon as any works again, however long nothing did', async () => {
     const page = await open({ socket: 'refuse', stream: 'refuse', poll: 'refuse' })
-    const streams = (): number => page.proxy.asked.filter(({ kind }) => kind === 'stream').length
+    const streams = (): number => page.proxy.requests.filter(({ kind }) => kind === 'stream').length
     await eventually(() => expect(streams()).toBeGreaterThanOrEqual(4), SOON)
     // Until it has said so, the better ways keep to their own pauses.
     await eventually(() => expect(page.said.at(-1)).toBe('reconnecting'), SOON)
-    page.proxy.treat({ stream: 'pass', poll: 'pass' })
+    page.proxy.setTreatments({ stream: 'pass', poll: 'pass' })
     await eventually(() => expect(['polling', 'live']).toContain(page.said.at(-1)), SOON)
-    await eventually(() => expect(page.proxy.open()).toEqual(['stream']), SOON)
+    await eventually(() => expect(page.proxy.openRequests()).toEqual(['stream']), SOON)
     page.connection.close()
   })
 
@@ -276,25 +281,25 @@ describe.concurrent('a page', () => {
     let isRunning = true
     const writing = (async () => {
       while (isRunning) {
-        await apply(page.hash, step(50, `${last}`))
+        await apply(page.hash, progressTo(50, `${last}`))
         last++
         await sleep(20)
       }
     })()
-    const through = async (kind: Kind): Promise<void> => {
-      await eventually(() => expect(page.proxy.open()).toEqual([kind]), SOON)
+    const through = async (kind: RequestKind): Promise<void> => {
+      await eventually(() => expect(page.proxy.openRequests()).toEqual([kind]), SOON)
       const from = last
       await eventually(() => expect(page.view.version).toBeGreaterThan(from))
     }
-    page.proxy.treat({ socket: 'refuse' })
+    page.proxy.setTreatments({ socket: 'refuse' })
     page.proxy.cut('socket')
     await through('stream')
-    page.proxy.treat({ stream: 'refuse' })
+    page.proxy.setTreatments({ stream: 'refuse' })
     page.proxy.cut('stream')
-    await eventually(() => expect(page.proxy.asked.at(-1)?.kind).toBe('poll'), SOON)
+    await eventually(() => expect(page.proxy.requests.at(-1)?.kind).toBe('poll'), SOON)
     const from = last
     await eventually(() => expect(page.view.version).toBeGreaterThan(from), SOON)
-    page.proxy.treat({ socket: 'pass' })
+    page.proxy.setTreatments({ socket: 'pass' })
     page.connection.refresh()
     await through('socket')
     isRunning = false
@@ -311,7 +316,7 @@ describe.concurrent('a page', () => {
     await eventually(() => expect(page.said.length).toBeGreaterThan(0), SOON)
     await apply(page.hash, COMPLETE)
     await eventually(() => expect(isFinal(page.view.status)).toBe(true), SOON)
-    await eventually(() => expect(page.proxy.open()).toEqual([]))
+    await eventually(() => expect(page.proxy.openRequests()).toEqual([]))
     page.connection.refresh()
     page.connection.reconnect()
     staysSilent(page)
@@ -330,7 +335,7 @@ describe.concurrent('a page', () => {
       for (const page of [unknown, expired, foreign]) {
         await eventually(() => expect(page.ends).toHaveLength(1), SOON)
         expect(kindsAsked(page)).toContain(kind)
-        await eventually(() => expect(page.proxy.open()).toEqual([]))
+        await eventually(() => expect(page.proxy.openRequests()).toEqual([]))
         staysSilent(page)
       }
       expect([unknown, expired, foreign].map((page) => page.ends)).toEqual([
@@ -345,19 +350,19 @@ describe.concurrent('a page', () => {
     const page = await open(how, {
       hash: await given([START], { now: Date.now() - TTL_SECONDS * 1000 + 9000 }),
     })
-    const asked = (): number => page.proxy.asked.filter((one) => one.kind === kind).length
+    const asked = (): number => page.proxy.requests.filter((one) => one.kind === kind).length
     await settled(page, 'live', [kind])
     const before = asked()
     await eventually(() => expect(page.ends).toEqual(['gone']), SOON)
     expect(asked()).toBe(before)
-    await eventually(() => expect(page.proxy.open()).toEqual([]))
+    await eventually(() => expect(page.proxy.openRequests()).toEqual([]))
     staysSilent(page)
   })
 
   test('does not take the word of a proxy that its request is no more', async () => {
     const page = await open({ socket: 'refuse', stream: 'mistake', poll: 'mistake' })
     await eventually(() => expect(page.said).toEqual(['reconnecting']), SOON)
-    page.proxy.treat({ poll: 'pass' })
+    page.proxy.setTreatments({ poll: 'pass' })
     await eventually(() => expect(page.said.at(-1)).toBe('polling'), SOON)
     expect(page.ends).toEqual([])
     page.connection.close()
@@ -365,8 +370,8 @@ describe.concurrent('a page', () => {
 
   test('asks a server that is busy again when it was told to, and not before', async () => {
     const page = await open({ socket: 'refuse', stream: 'busy', poll: 'busy' })
-    const times = (kind: Kind): number[] =>
-      page.proxy.asked.filter((one) => one.kind === kind).map(({ at }) => at)
+    const times = (kind: RequestKind): number[] =>
+      page.proxy.requests.filter((one) => one.kind === kind).map(({ at }) => at)
     await eventually(() => expect(times('poll')).toHaveLength(2), SOON)
     for (const all of [times('stream'), times('poll')])
       for (const [i, at] of all.slice(1).entries()) expect(at - all[i]!).toBeGreaterThan(2990)
@@ -375,7 +380,7 @@ describe.concurrent('a page', () => {
 
   test('asks at once when somebody wants to know, and opens everything anew when the network was away', async () => {
     const page = await open()
-    const asked = (kind: Kind): number => page.proxy.asked.filter((one) => one.kind === kind).length
+    const asked = (kind: RequestKind): number => page.proxy.requests.filter((one) => one.kind === kind).length
     await settled(page, 'live', ['socket'])
     const before = asked('poll')
     page.connection.refresh()
@@ -391,11 +396,11 @@ describe.concurrent('a page', () => {
   test('comes back at another moment than the others that were cut off with it', async () => {
     const all = await Promise.all(Array.from({ length: 12 }, () => open({ socket: 'refuse' })))
     await Promise.all(all.map((page) => settled(page, 'live', ['stream'])))
-    const asked = all.map((page) => page.proxy.asked.length)
+    const asked = all.map((page) => page.proxy.requests.length)
     for (const page of all) page.proxy.cut('stream')
     const again = await Promise.all(
       all.map((page, i) =>
-        eventually(() => page.proxy.asked.slice(asked[i]).find(({ kind }) => kind === 'stream')!.at, SOON),
+        eventually(() => page.proxy.requests.slice(asked[i]).find(({ kind }) => kind === 'stream')!.at, SOON),
       ),
     )
     expect(Math.max(...again) - Math.min(...again)).toBeGreaterThan(250)
@@ -405,12 +410,12 @@ describe.concurrent('a page', () => {
 
 test('of a page that is done nothing is left', async () => {
   // One poll of another page later.
-  const asked = polling.proxy.asked.length
-  const polls = (): number => polling.proxy.asked.slice(asked).filter(({ kind }) => kind === 'poll').length
+  const asked = polling.proxy.requests.length
+  const polls = (): number => polling.proxy.requests.slice(asked).filter(({ kind }) => kind === 'poll').length
   await eventually(() => expect(polls()).toBe(1), SOON)
   expect(silent.length).toBeGreaterThan(10)
-  for (const { page, since } of silent) expect(page.proxy.asked.filter(({ at }) => at > since)).toEqual([])
+  for (const { page, since } of silent) expect(page.proxy.requests.filter(({ at }) => at > since)).toEqual([])
   for (const page of pages) page.connection.close()
-  await eventually(() => expect(pages.flatMap((page) => page.proxy.open())).toEqual([]))
+  await eventually(() => expect(pages.flatMap((page) => page.proxy.openRequests())).toEqual([]))
   await eventually(() => expect([server.live.size, guarded.live.size]).toEqual([0, 0]))
 })

@@ -4,39 +4,39 @@ import type { Page } from 'playwright-core'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import { createTexts } from '../../core/i18n/index.ts'
 import { useBrowser } from '../helpers/browser.ts'
-import { lacksChromium } from '../helpers/chromium.ts'
-import { ASK, START, step } from '../helpers/record.ts'
+import { isChromiumMissing } from '../helpers/chromium.ts'
+import { progressTo, REQUIRE_OTP, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { heading, shows, watchAt } from '../helpers/request-page.ts'
 import { useServer } from '../helpers/server.ts'
 
 const { address, given, apply, http } = await useServer(await useRedis(), { assets: inject('assets') })
-const { open, closeTabs } = useBrowser({ whole: true })
+const { open, closeTabs } = useBrowser({ full: true })
 const watch = (hash: string, page: Page): Promise<void> => watchAt(address, hash, page)
 
 const { t } = createTexts('en')
 const COMPLETE = { type: 'complete', attempt: 1, result: { score: 712 } } as const
 
-describe.skipIf(lacksChromium)('a page of a running request', () => {
+describe.skipIf(isChromiumMissing)('a page of a running request', () => {
   afterEach(closeTabs)
 
   it.each([
     ['as ours are served', false],
     ['when the browser kept it as it was', true],
   ])('shows on "Back" how the request stands by now: %s', async (_how, isKept) => {
-    const hash = await given([START, step(10)])
+    const hash = await given([START, progressTo(10)])
     const page = await open()
     if (isKept) http.prependListener('request', dropCacheControl)
     await watch(hash, page)
     await page.evaluate(rememberPersisted)
     await page.goto(`${address}/`)
-    await apply(hash, step(60))
+    await apply(hash, progressTo(60))
     // Playwright's own goBack waits for a load that a kept page does not have.
     // Once this has been answered: leaving the page in the middle of it would end the question, too.
     await page.evaluate(() => void setTimeout(() => history.back()))
     await shows(page, 60)
     if (isKept) expect(await page.evaluate(() => document.documentElement.dataset.persisted)).toBe('true')
-    await apply(hash, step(70))
+    await apply(hash, progressTo(70))
     await shows(page, 70)
     http.off('request', dropCacheControl)
   })
@@ -62,7 +62,8 @@ describe.skipIf(lacksChromium)('a page of a running request', () => {
     }
     await elsewhere.bringToFront()
     await page.waitForFunction(() => !document.hasFocus())
-    for (const hash of [wished, other]) for (const change of [ASK, COMPLETE]) await apply(hash, change)
+    for (const hash of [wished, other])
+      for (const change of [REQUIRE_OTP, COMPLETE]) await apply(hash, change)
     await Promise.all([page, elsewhere].map((tab) => heading(tab, t('result.title')).waitFor()))
     const notified = (tab: Page) =>
       tab.evaluate(() => (globalThis as unknown as { notified: string[] }).notified)

@@ -15,7 +15,7 @@ const otp = fc.record(
 )
 /** Any number, also those that are no progress. */
 const anyProgress = fc.oneof(fc.integer({ min: 0, max: 110 }), fc.double())
-const partsOf = (steps: readonly string[]): fc.Arbitrary<SubstepReport[] | undefined> =>
+const substepReports = (steps: readonly string[]): fc.Arbitrary<SubstepReport[] | undefined> =>
   fc.option(
     fc.array(
       fc.record(
@@ -34,7 +34,7 @@ const partsOf = (steps: readonly string[]): fc.Arbitrary<SubstepReport[] | undef
 const STEPS = SERVICE.steps.map(({ id }) => id as string)
 
 /** `attempt` is relative to the record's: -1 has been taken over, 0 is the present one, 1 the next. */
-const changeAt = (steps: readonly string[]): fc.Arbitrary<Command> =>
+const ongoingCommand = (steps: readonly string[]): fc.Arbitrary<Command> =>
   fc.oneof(
     fc.record({ type: fc.constant('start' as const), attempt: fc.constantFrom(1, 1, 0) }),
     fc.record({
@@ -42,7 +42,7 @@ const changeAt = (steps: readonly string[]): fc.Arbitrary<Command> =>
       attempt: fc.constantFrom(0, 0, 0, -1, 1),
       progress: anyProgress,
       step: fc.constantFrom(...steps, 'unknown', undefined),
-      parts: partsOf(steps),
+      parts: substepReports(steps),
       message,
     }),
     fc.record({
@@ -58,7 +58,7 @@ const changeAt = (steps: readonly string[]): fc.Arbitrary<Command> =>
     fc.constant({ type: 'submit_otp' as const, otp: '483920' }),
     fc.constant({ type: 'resend_otp' as const }),
   )
-const anyEnd: fc.Arbitrary<Command> = fc.oneof(
+const finalCommand: fc.Arbitrary<Command> = fc.oneof(
   fc.record({
     type: fc.constant('complete' as const),
     attempt: fc.constantFrom(0, 0, -1),
@@ -72,44 +72,47 @@ const anyEnd: fc.Arbitrary<Command> = fc.oneof(
   }),
 )
 
-export interface Event {
-  change: Command
+export interface TimedCommand {
+  command: Command
   /** Milliseconds since the event before; a clock may also be put back. */
   afterMs: number
 }
-export const events = (changes: fc.Arbitrary<Command>, afterMs: fc.Arbitrary<number>) =>
-  fc.array(fc.record({ change: changes, afterMs }), { maxLength: 30 })
+export const commandSequences = (commands: fc.Arbitrary<Command>, afterMs: fc.Arbitrary<number>) =>
+  fc.array(fc.record({ command: commands, afterMs }), { maxLength: 30 })
 
-export const forward = fc.integer({ min: 0, max: 90 * SECOND })
-export const anyClock = fc.oneof(
-  { weight: 4, arbitrary: forward },
+export const forwardMs = fc.integer({ min: 0, max: 90 * SECOND })
+export const forwardOrBackMs = fc.oneof(
+  { weight: 4, arbitrary: forwardMs },
   { weight: 1, arbitrary: fc.integer({ min: -60 * SECOND, max: 0 }) },
 )
 /** @param steps of the service whose request it is */
-export const anyChange = (steps = STEPS): fc.Arbitrary<Command> =>
-  fc.oneof({ weight: 12, arbitrary: changeAt(steps) }, { weight: 1, arbitrary: anyEnd })
+export const anyCommand = (steps = STEPS): fc.Arbitrary<Command> =>
+  fc.oneof({ weight: 12, arbitrary: ongoingCommand(steps) }, { weight: 1, arbitrary: finalCommand })
 
-export interface Moment {
+export interface ReplayedCommand {
   before: RequestRecord
-  change: Command
+  command: Command
   now: number
   after: RequestRecord
   refusal: RejectionCode | null
 }
 
 /** Lives a request through the events and tells every moment of it. */
-export function live(happened: readonly Event[], begun: RequestRecord = aRecord({ now: T0 })): Moment[] {
-  let record = begun
+export function replay(
+  sequence: readonly TimedCommand[],
+  initial: RequestRecord = aRecord({ now: T0 }),
+): ReplayedCommand[] {
+  let record = initial
   let now = T0
-  return happened.map(({ change: relative, afterMs }) => {
+  return sequence.map(({ command: relative, afterMs }) => {
     now += afterMs
-    const change =
+    const command =
       'attempt' in relative && relative.attempt !== undefined
         ? { ...relative, attempt: record.attempt + relative.attempt }
         : relative
     const before = record
-    const answer = transition(before, change, { now, ttlSeconds: TTL_SECONDS })
-    if (answer.ok) record = answer.record
-    return { before, change, now, after: record, refusal: answer.ok ? null : answer.refusal }
+    const result = transition(before, command, { now, ttlSeconds: TTL_SECONDS })
+    if (result.ok) record = result.record
+    return { before, command: command, now, after: record, refusal: result.ok ? null : result.refusal }
   })
 }

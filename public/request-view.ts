@@ -1,59 +1,66 @@
 /**
- * One request, shown somewhere and kept up to date: on a page of ours, or in an element on somebody else's. The
- * server's HTML is the truth; this only spares people the reloading.
+ * Shows one request and keeps it up to date, on its own page or in an element on another site. The server's HTML is the
+ * source of truth; the script saves the reloads.
  */
 import { isFinal } from '../core/domain/record.ts'
 import { describeRequest, type RequestDescription } from '../core/presentation/describe-request.ts'
 import { type Announce, createAnnouncer, type Region } from './announcer.ts'
-import { connect, type LiveConnection } from './connection/connect.ts'
-import { isMultiplexed } from './connection/multiplexed.ts'
 import { revealControls, showExpiring, showLocalTimes, showState } from './dom.ts'
 import { type Page, readPage } from './page-data.ts'
 import { type Event, firstState, pageKind, reduce, remainingSeconds, type State } from './reducer.ts'
+import { createViewConnection } from './view-connection.ts'
 
-/** How soon the same page is asked for again, when it could not be had or was behind. */
-const LOAD_EVERY_MS = 1000
+/** Between two loads of the page, when one failed or brought an older state. */
+const LOAD_INTERVAL_MS = 1000
 
 /** Where a request is shown. */
 export interface ViewHost {
   /** Origin of the server. */
   server: string
-  /** What shows it now. */
+  /** The content shown now. */
   main(): HTMLElement
   /**
-   * Puts the server's page of this address in its place, and the focus where it goes on; false when it could not be had
-   * and should be tried again.
+   * Replaces the content by the server's page at this path and keeps the focus in place.
+   *
+   * @returns false when that failed and should be tried again
    */
   load(path: string): Promise<boolean>
-  /** What a screen reader is to be told. */
+  /** Writes a text for screen readers. */
   announce(region: Region, text: string): void
-  /** On every change and every second: what there is to tell beyond the page's content. */
+  /** Called on every change and every second, for what lies outside of the content. */
   onChange(state: State, words: RequestDescription, page: Page): void
-  /** The server's page is not about the request any more: it is gone, or somebody else's. */
+  /** The server's page no longer shows the request: it is missing, expired or belongs to another submitter. */
   onGone?(): void
-  /** The token that the submit was answered with, where only the submitter may look. */
+  /** From the response to the submit, where only the submitter has access. */
   ownerToken?: string
 }
 
 export interface RequestView {
-  /** Asks at once how it stands. */
+  /** Checks the status immediately. */
   refresh(): void
-  /** The stage has got another page of the same request. */
+  /** The host shows another page of the same request. */
   pageReplaced(): void
   stop(): void
 }
 
-/** @returns null where the stage shows no request */
-export function showRequest(stage: ViewHost): RequestView | null {
-  const first = readPage(stage.main())
+/** @returns null when the host shows no request */
+export function showRequest(host: ViewHost): RequestView | null {
+  const first = readPage(host.main())
   if (!first) return null
   let page = first
   let state = firstState(page.view, page.clock())
   let shownKind = pageKind(state.view)
-  let lastLoadAt = Number.NEGATIVE_INFINITY
-  let isLoading = false
-  let connection: LiveConnection | null = null
-  const announce: Announce = createAnnouncer(state, page.clock(), stage.announce)
+  const stopping = new AbortController()
+  const connection = createViewConnection({
+    server: host.server,
+    ownerToken: host.ownerToken,
+    signal: stopping.signal,
+    page: () => page,
+    state: () => state,
+    dispatch,
+  })
+  const reload = createReload(host)
+  const announce: Announce = createAnnouncer(state, page.clock(), host.announce)
 
   function dispatch(event: Event): void {
     const before = state
@@ -61,7 +68,7 @@ export function showRequest(stage: ViewHost): RequestView | null {
     if (state !== before) show()
   }
 
-  /** On every change and every second, since words like "1 minute ago" age by themselves. */
+  /** Runs on every change and every second, because words like "1 minute ago" age. */
   function show(): void {
     const now = page.clock()
     announce(state, page)
@@ -70,89 +77,66 @@ export function showRequest(stage: ViewHost): RequestView | null {
       now,
       remainingSeconds: remainingSeconds(state, now),
     })
-    stage.onChange(state, words, page)
-    showExpiring(stage.main(), state, page)
+    host.onChange(state, words, page)
+    showExpiring(host.main(), state, page)
     if (Date.parse(state.view.expires_at) < now) state = reduce(state, { type: 'gone' })
-    if (state.gone || pageKind(state.view) !== shownKind) void load()
-    else if (!isFinal(state.view.status)) showState(stage.main(), state, words, page)
+    if (state.gone || pageKind(state.view) !== shownKind) void loadPage()
+    else if (!isFinal(state.view.status)) showState(host.main(), state, words, page)
   }
 
-  /** The state is of another kind than the page: the server has the page that fits. */
-  async function load(): Promise<void> {
-    if (isLoading || Date.now() - lastLoadAt < LOAD_EVERY_MS) return
-    // A question is answered first, unless there is nothing left to ask about.
-    if (!isFinal(state.view.status) && !state.gone && stage.main().querySelector('dialog[open]')) return
-    isLoading = true
-    const loaded = await stage.load(isFinal(state.view.status) ? page.links.result : page.links.progress)
-    isLoading = false
-    lastLoadAt = Date.now()
-    if (loaded && !listening.signal.aborted) pageReplaced()
+  /** The state needs another kind of page, which the server has. */
+  async function loadPage(): Promise<void> {
+    const isLoaded = await reload(state, page)
+    if (isLoaded && !stopping.signal.aborted) pageReplaced()
   }
 
   function pageReplaced(): void {
-    const fresh = prepare()
+    const fresh = prepare(host.main())
     if (!fresh) {
       stop()
-      stage.onGone?.()
+      host.onGone?.()
       return
     }
     page = fresh
     shownKind = pageKind(page.view)
     state = reduce({ ...state, gone: false }, { type: 'view', view: page.view, at: page.clock() })
-    if (isFinal(state.view.status)) disconnect()
-    else stayConnected()
+    if (isFinal(state.view.status)) connection.close()
+    else connection.open()
     show()
   }
 
-  function prepare(): Page | null {
-    showLocalTimes(stage.main())
-    revealControls(stage.main())
-    return readPage(stage.main())
-  }
-
-  function stayConnected(): void {
-    connection ??= connect({
-      hash: state.view.hash,
-      ownerToken: stage.ownerToken,
-      statusUrl: new URL(page.links.status, stage.server).href,
-      version: () => state.view.version,
-      isMultiplexed: isMultiplexed(stage.server),
-      onView: (view) => dispatch({ type: 'view', view, at: page.clock() }),
-      onGone: lose,
-      onNotOwner: lose,
-      onConnection: (connection) => dispatch({ type: 'connection', connection }),
-    })
-    connection.setHidden(document.hidden)
-  }
-
-  /** The server has a page that says why. */
-  function lose(): void {
-    connection = null
-    dispatch({ type: 'gone' })
-  }
-
-  function disconnect(): void {
-    connection?.close()
-    connection = null
-  }
-
   function stop(): void {
-    listening.abort()
+    stopping.abort()
     clearInterval(ticker)
-    disconnect()
+    connection.close()
   }
 
-  const refresh = (): void => connection?.refresh()
   const ticker = setInterval(show, 1000)
-  const listening = new AbortController()
-  const heard = { signal: listening.signal }
-  window.addEventListener('online', () => connection?.reconnect(), heard)
-  window.addEventListener('offline', () => dispatch({ type: 'connection', connection: 'offline' }), heard)
-  // Back from sleep, from another tab or from the back-forward cache: ask at once what was missed.
-  document.addEventListener('visibilitychange', () => connection?.setHidden(document.hidden), heard)
-  window.addEventListener('pageshow', (event) => event.persisted && connection?.reconnect(), heard)
-  prepare()
-  if (!isFinal(state.view.status)) stayConnected()
+  prepare(host.main())
+  if (!isFinal(state.view.status)) connection.open()
   show()
-  return { refresh, pageReplaced, stop }
+  return { refresh: connection.refresh, pageReplaced, stop }
+}
+
+function prepare(main: HTMLElement): Page | null {
+  showLocalTimes(main)
+  revealControls(main)
+  return readPage(main)
+}
+
+/** @returns loads the page that fits the state, one at a time; resolves with whether the host shows it */
+function createReload(host: ViewHost): (state: State, page: Page) => Promise<boolean> {
+  let isLoading = false
+  let lastLoadAt = Number.NEGATIVE_INFINITY
+
+  return async ({ view, gone }, { links }) => {
+    if (isLoading || Date.now() - lastLoadAt < LOAD_INTERVAL_MS) return false
+    // An open dialog is answered first, unless its question no longer applies.
+    if (!isFinal(view.status) && !gone && host.main().querySelector('dialog[open]')) return false
+    isLoading = true
+    const isLoaded = await host.load(isFinal(view.status) ? links.result : links.progress)
+    isLoading = false
+    lastLoadAt = Date.now()
+    return isLoaded
+  }
 }

@@ -1,6 +1,6 @@
 /**
- * Whether requests to this server share one connection (HTTP/2, HTTP/3), as the browser says of what it has loaded from
- * there; another site's page is told so by `Timing-Allow-Origin`.
+ * Whether requests to this server share one connection (HTTP/2, HTTP/3), by the browser's timing of what it has loaded
+ * from there. On another site's page `Timing-Allow-Origin` makes that readable.
  */
 export const isMultiplexed = (origin: string): boolean =>
   performance

@@ -1,43 +1,43 @@
-/** Hearing by asking how the request stands, every five seconds. */
+/** Polls the status every five seconds. */
 import { type Attempt, get, JSON_HEADERS, readView, startRequestLoop } from './request-loop.ts'
 import type { Transport, TransportEvents, WatchTarget } from './transport.ts'
 
 export const POLL_MS = 5000
 
-export const byPoll: Transport = (request, ears) => {
-  const poll = createPoll(request, ears)
+export const pollTransport: Transport = (target, events) => {
+  const poll = createPoll(target, events)
   return startRequestLoop(
-    ears,
+    events,
     async (attempt) => {
       await poll(attempt)
-      ears.up()
+      events.up()
       return POLL_MS
     },
-    { longestAgainMs: POLL_MS / 2 },
+    { maxRetryMs: POLL_MS / 2 },
   )
 }
 
 /**
- * Asks once, and remembers what it was answered: the same again is not sent twice.
+ * Sends the ETag of the last response, so that an unchanged status is not transferred again.
  *
- * @returns what asks; it resolves with the version as the server has it
+ * @returns polls once and resolves with the version that the server has
  */
 export function createPoll(
-  request: WatchTarget,
-  ears: Pick<TransportEvents, 'view' | 'degraded'>,
+  target: WatchTarget,
+  events: Pick<TransportEvents, 'view' | 'degraded'>,
 ): (attempt: Attempt) => Promise<number> {
   let etag = ''
   let version = 0
   return async ({ signal, setTimeoutMs }) => {
     setTimeoutMs(POLL_MS)
-    const known: Record<string, string> = etag === '' ? {} : { 'If-None-Match': etag }
-    const answer = await get(request, request.statusUrl, { ...JSON_HEADERS, ...known }, signal)
-    ears.degraded(false)
-    if (answer.status === 304) return version
-    const view = await readView(answer, request)
-    etag = answer.headers.get('ETag') ?? ''
+    const condition: Record<string, string> = etag === '' ? {} : { 'If-None-Match': etag }
+    const response = await get(target, target.statusUrl, { ...JSON_HEADERS, ...condition }, signal)
+    events.degraded(false)
+    if (response.status === 304) return version
+    const view = await readView(response, target)
+    etag = response.headers.get('ETag') ?? ''
     version = view.version
-    ears.view(view)
+    events.view(view)
     return version
   }
 }

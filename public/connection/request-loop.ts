@@ -1,23 +1,29 @@
-/** Asking over HTTP, again and again: what event stream and poll have in common. */
+/** Repeats an HTTP request with retries: shared by the event stream and the polls. */
 import type { PublicView } from '../../core/domain/record.ts'
-import { endOf, jittered, type TransportEvents, type TransportHandle, type WatchTarget } from './transport.ts'
+import {
+  jittered,
+  type TransportEvents,
+  type TransportHandle,
+  toCloseReason,
+  type WatchTarget,
+} from './transport.ts'
 
-/** After the first failure; doubled with each that follows. */
-const AGAIN_MS = 1000
-const LONGEST_AGAIN_MS = 30_000
-/** What held for so long before it failed begins to count anew. */
+/** Before the first retry; doubled with each failure that follows. */
+const RETRY_MS = 1000
+const MAX_RETRY_MS = 30_000
+/** A request that lasted this long before it failed resets the count of failures. */
 const LASTED_MS = 10_000
-/** A server may ask for more: by then the request is over, or worth another look. */
-const LONGEST_PAUSE_MS = 300_000
+/** Limits `Retry-After`: after five minutes the request is over, or worth another look. */
+const MAX_PAUSE_MS = 300_000
 
 export interface Attempt {
   readonly signal: AbortSignal
-  /** From now on; called again, what was said before does not count. */
+  /** Aborts the attempt in `ms` from now; a later call replaces the earlier one. */
   setTimeoutMs(ms: number): void
 }
 
-/** What the server, or something before it, answered instead of the request. */
-class Refusal extends Error {
+/** The server, or a proxy before it, answered with an error. */
+class ErrorResponse extends Error {
   readonly code: unknown
   readonly pauseMs: number
   constructor(status: number, code: unknown, pauseMs: number) {
@@ -28,36 +34,36 @@ class Refusal extends Error {
 }
 
 /**
- * @param attempt resolves with the milliseconds until the next one; rejects when it failed
- * @param longestAgainMs at most so much, give or take a half, lies between two failures
+ * @param attempt resolves with the milliseconds until the next attempt; rejects when it failed
+ * @param maxRetryMs limits the time between two failed attempts, before jitter of half up or down
  */
 export function startRequestLoop(
-  ears: Pick<TransportEvents, 'down' | 'end'>,
+  events: Pick<TransportEvents, 'down' | 'end'>,
   attempt: (attempt: Attempt) => Promise<number>,
-  { firstAfterMs = 0, longestAgainMs = LONGEST_AGAIN_MS } = {},
+  { firstAfterMs = 0, maxRetryMs = MAX_RETRY_MS } = {},
 ): TransportHandle {
   let failures = 0
-  let stopCurrent = wait(firstAfterMs)
+  let stopCurrent = runAfter(firstAfterMs)
 
-  function wait(ms: number): () => void {
+  function runAfter(ms: number): () => void {
     const timer = setTimeout(() => {
-      stopCurrent = ask()
+      stopCurrent = run()
     }, ms)
     return () => clearTimeout(timer)
   }
 
-  function ask(): () => void {
+  function run(): () => void {
     const abort = new AbortController()
     const startedAt = performance.now()
-    let limit: ReturnType<typeof setTimeout> | undefined
+    let timeout: ReturnType<typeof setTimeout> | undefined
     let isStopped = false
     const setTimeoutMs = (ms: number): void => {
-      clearTimeout(limit)
-      if (!isStopped) limit = setTimeout(() => abort.abort(), ms)
+      clearTimeout(timeout)
+      if (!isStopped) timeout = setTimeout(() => abort.abort(), ms)
     }
     const stop = (): void => {
       isStopped = true
-      clearTimeout(limit)
+      clearTimeout(timeout)
       abort.abort()
     }
     attempt({ signal: abort.signal, setTimeoutMs }).then(
@@ -65,20 +71,20 @@ export function startRequestLoop(
         if (isStopped) return
         stop()
         failures = 0
-        stopCurrent = wait(ms)
+        stopCurrent = runAfter(ms)
       },
       (error: unknown) => {
         if (isStopped) return
         stop()
-        const isUnanswered = !(error instanceof Refusal)
+        const isUnanswered = !(error instanceof ErrorResponse)
         const { code, pauseMs } = isUnanswered ? { code: null, pauseMs: 0 } : error
-        const end = endOf(code)
-        if (end) return ears.end(end)
+        const reason = toCloseReason(code)
+        if (reason) return events.end(reason)
         if (performance.now() - startedAt > LASTED_MS) failures = 0
-        const againMs = jittered(Math.min(longestAgainMs, AGAIN_MS * 2 ** failures++))
-        const waitMs = pauseMs > 0 ? pauseMs + jittered(AGAIN_MS / 2) : againMs
-        stopCurrent = wait(waitMs)
-        ears.down({ pauseMs: pauseMs > 0 ? waitMs : 0, code, isUnanswered })
+        const retryMs = jittered(Math.min(maxRetryMs, RETRY_MS * 2 ** failures++))
+        const waitMs = pauseMs > 0 ? pauseMs + jittered(RETRY_MS / 2) : retryMs
+        stopCurrent = runAfter(waitMs)
+        events.down({ pauseMs: pauseMs > 0 ? waitMs : 0, code, isUnanswered })
       },
     )
     return stop
@@ -88,7 +94,7 @@ export function startRequestLoop(
     check() {
       stopCurrent()
       failures = 0
-      stopCurrent = ask()
+      stopCurrent = run()
     },
     stop: () => stopCurrent(),
   }
@@ -97,32 +103,34 @@ export function startRequestLoop(
 export const JSON_HEADERS = { Accept: 'application/json' }
 
 /**
- * @param request whose token goes along, if it has one
- * @returns what was asked for, or 304; everything else is thrown
+ * Sends the owner token along, if there is one.
+ *
+ * @returns a success or 304
+ * @throws on any other status
  */
 export async function get(
   { ownerToken }: WatchTarget,
-  address: string,
+  url: string,
   headers: Record<string, string>,
   signal: AbortSignal,
 ): Promise<Response> {
   const credentials: Record<string, string> = ownerToken ? { Authorization: `Bearer ${ownerToken}` } : {}
-  const answer = await fetch(address, { headers: { ...headers, ...credentials }, cache: 'no-store', signal })
-  if (answer.ok || answer.status === 304) return answer
-  const problem = (await answer.json().catch(() => null)) as { code?: unknown } | null
-  throw new Refusal(answer.status, problem?.code, pauseMsOf(answer))
+  const response = await fetch(url, { headers: { ...headers, ...credentials }, cache: 'no-store', signal })
+  if (response.ok || response.status === 304) return response
+  const problem = (await response.json().catch(() => null)) as { code?: unknown } | null
+  throw new ErrorResponse(response.status, problem?.code, parseRetryAfter(response))
 }
 
-/** A network that wants people to log in first answers everything, with something else. */
-export async function readView(answer: Response, { hash }: WatchTarget): Promise<PublicView> {
-  const view = (await answer.json()) as PublicView
-  if (view?.hash !== hash) throw new Error('this is not the request')
+/** Checks the hash, because a captive portal answers every request with its login page. */
+export async function readView(response: Response, { hash }: WatchTarget): Promise<PublicView> {
+  const view = (await response.json()) as PublicView
+  if (view?.hash !== hash) throw new Error('not the view of this request')
   return view
 }
 
-/** Seconds or a date; 0 when nothing sensible was asked for. */
-function pauseMsOf(answer: Response): number {
-  const asked = answer.headers.get('Retry-After') ?? ''
-  const ms = /^\d+$/.test(asked) ? Number(asked) * 1000 : Date.parse(asked) - Date.now()
-  return ms > 0 ? Math.min(ms, LONGEST_PAUSE_MS) : 0
+/** `Retry-After` in milliseconds, given as seconds or a date; 0 when missing or invalid. */
+function parseRetryAfter(response: Response): number {
+  const value = response.headers.get('Retry-After') ?? ''
+  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now()
+  return ms > 0 ? Math.min(ms, MAX_PAUSE_MS) : 0
 }

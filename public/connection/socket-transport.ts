@@ -1,77 +1,68 @@
-/** Hearing by socket: told of every change at once, and comes back by itself. */
+/** Receives every change over a Socket.IO connection. */
 import { io } from 'socket.io-client'
 import type { PublicView } from '../../core/domain/record.ts'
-import { endOf, jittered, type Transport } from './transport.ts'
+import { jittered, type Transport, toCloseReason } from './transport.ts'
 
-/** How long it may take at first before it counts as blocked. */
-const PATIENCE_MS = 3000
-const ANSWER_WITHIN_MS = 5000
-/** Give or take a half; after a mere hiccup it is back before anything need be said. Doubled with each failure. */
-const AGAIN_MS = 700
-/** Of a socket that is refused for good (by a proxy, by the server's limits) the server hears this rarely. */
-const MAX_AGAIN_MS = 300_000
-/** A connection that lasted this long was no failure. */
+/** A first connection that takes longer counts as blocked. */
+const CONNECT_TIMEOUT_MS = 3000
+const WATCH_TIMEOUT_MS = 5000
+/** Before the first retry, give or take a half: back before a short loss is reported. Doubled with each failure. */
+const RETRY_MS = 700
+/** Limits how often a socket that a proxy or the server's limits always refuse reaches the server. */
+const MAX_RETRY_MS = 300_000
+/** A connection that lasted this long resets the count of failures. */
 const LASTED_MS = 10_000
 
-type WatchAnswer = { ok: true; data: PublicView } | { ok: false; problem: { code: string } }
+type WatchResponse = { ok: true; data: PublicView } | { ok: false; problem: { code: string } }
 
-export const bySocket: Transport = (request, ears) => {
-  // Comes back by our own timer: Socket.IO tries a refused connection every five seconds, for ever.
-  const socket = io(new URL(request.statusUrl).origin, {
+export const socketTransport: Transport = (target, events) => {
+  // Without Socket.IO's own reconnection, which retries a refused connection every five seconds, for ever.
+  const socket = io(new URL(target.statusUrl).origin, {
     transports: ['websocket'],
     forceNew: true,
     reconnection: false,
   })
   let isStopped = false
-  /** A server says so on each connection, before it answers a watch. */
+  /** The server sends this on each connection, before it answers `request:watch`. */
   let isDegraded = false
-  let failures = 0
-  let upSince = Number.POSITIVE_INFINITY
-  let again: ReturnType<typeof setTimeout> | undefined
-  const patience = setTimeout(() => ears.down(), PATIENCE_MS)
+  const connectTimeout = setTimeout(() => events.down(), CONNECT_TIMEOUT_MS)
+  const retry = createRetry(() => {
+    if (socket.connected) watch()
+    else socket.connect()
+  })
 
   function watch(): void {
-    const message = { hash: request.hash, version: request.version(), owner_token: request.ownerToken }
-    socket.timeout(ANSWER_WITHIN_MS).emit('request:watch', message, hearAnswer)
+    const message = { hash: target.hash, version: target.version(), owner_token: target.ownerToken }
+    socket.timeout(WATCH_TIMEOUT_MS).emit('request:watch', message, handleResponse)
   }
 
-  function hearAnswer(late: Error | null, answer?: WatchAnswer): void {
+  function handleResponse(timeout: Error | null, response?: WatchResponse): void {
     if (isStopped) return
-    if (answer?.ok) {
-      clearTimeout(patience)
-      upSince = Math.min(upSince, performance.now())
-      ears.degraded(isDegraded)
-      ears.up()
-      ears.view(answer.data)
+    if (response?.ok) {
+      clearTimeout(connectTimeout)
+      retry.markUp()
+      events.degraded(isDegraded)
+      events.up()
+      events.view(response.data)
       return
     }
-    const code = answer?.problem.code
-    const end = endOf(code)
-    if (end) ears.end(end)
-    // Connected and without an answer: a connection from before a sleep may be dead and not know it.
-    else if (late) socket.disconnect()
+    const code = response?.problem.code
+    const reason = toCloseReason(code)
+    if (reason) events.end(reason)
+    // Connected but unanswered: after a sleep the connection may be dead without an error.
+    else if (timeout) socket.disconnect()
     else fail(code)
   }
 
   function fail(code?: string): void {
     if (isStopped) return
-    if (performance.now() - upSince > LASTED_MS) failures = 0
-    upSince = Number.POSITIVE_INFINITY
-    ears.down({ code })
-    clearTimeout(again)
-    again = setTimeout(tryNow, jittered(Math.min(MAX_AGAIN_MS, AGAIN_MS * 2 ** failures++)))
-  }
-
-  function tryNow(): void {
-    clearTimeout(again)
-    again = undefined
-    if (socket.connected) watch()
-    else socket.connect()
+    events.down({ code })
+    retry.schedule()
   }
 
   function setDegraded(is: boolean): void {
     isDegraded = is
-    ears.degraded(is)
+    events.degraded(is)
   }
 
   socket.on('connect', () => {
@@ -80,24 +71,61 @@ export const bySocket: Transport = (request, ears) => {
   })
   socket.on('connect_error', () => fail())
   socket.on('disconnect', () => fail())
-  socket.on('request:update', (view: PublicView) => ears.view(view))
-  socket.on('request:expired', ({ hash }: { hash: string }) => hash === request.hash && ears.end('gone'))
+  socket.on('request:update', (view: PublicView) => events.view(view))
+  socket.on('request:expired', ({ hash }: { hash: string }) => hash === target.hash && events.end('gone'))
   socket.on('service:degraded', () => setDegraded(true))
   socket.on('service:restored', () => {
     setDegraded(false)
-    tryNow()
+    retry.now()
   })
 
   return {
-    check() {
-      failures = 0
-      tryNow()
-    },
+    check: retry.reset,
     stop() {
       isStopped = true
-      clearTimeout(patience)
-      clearTimeout(again)
+      clearTimeout(connectTimeout)
+      retry.cancel()
       socket.close()
     },
+  }
+}
+
+interface Retry {
+  /** The connection works since now, if it did not before. */
+  markUp(): void
+  /** Runs after a pause that doubles with each failure. */
+  schedule(): void
+  now(): void
+  /** Runs now, and starts again with short pauses. */
+  reset(): void
+  cancel(): void
+}
+
+function createRetry(run: () => void): Retry {
+  let failures = 0
+  let upSince = Number.POSITIVE_INFINITY
+  let timer: ReturnType<typeof setTimeout> | undefined
+
+  function now(): void {
+    clearTimeout(timer)
+    run()
+  }
+
+  return {
+    now,
+    markUp() {
+      upSince = Math.min(upSince, performance.now())
+    },
+    schedule() {
+      if (performance.now() - upSince > LASTED_MS) failures = 0
+      upSince = Number.POSITIVE_INFINITY
+      clearTimeout(timer)
+      timer = setTimeout(run, jittered(Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** failures++)))
+    },
+    reset() {
+      failures = 0
+      now()
+    },
+    cancel: () => clearTimeout(timer),
   }
 }

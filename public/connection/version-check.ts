@@ -1,60 +1,60 @@
-/** Polls the status beside a socket or a stream: what these should have delivered by then, and whether the server is well. */
+/** Polls the status beside a socket or stream, to detect one that lags and a server that no longer answers. */
 
 import { createPoll, POLL_MS } from './poll-transport.ts'
 import { startRequestLoop } from './request-loop.ts'
 import type { TransportEvents, WatchTarget } from './transport.ts'
 
-/** Nobody looks at a hidden page: when its socket lags, its title may be this late. */
+/** In a hidden page only the title is seen: with a lagging socket it may be this late. */
 const HIDDEN_POLL_MS = 30_000
 
 export interface VersionCheck {
-  /** Polls at once, whether or not it is time. */
+  /** Polls immediately, due or not. */
   pollNow(): void
   stop(): void
 }
 
 /**
- * @param isDue whether to poll when it is time
- * @param onVersion gets the version that each poll has found
+ * @param isDue whether to poll when the interval is over
+ * @param onVersion called with the version that each poll found
  */
 export function startVersionCheck(
-  request: WatchTarget,
+  target: WatchTarget,
   {
     isDue,
     isHidden,
     onVersion,
     onUnanswered,
-    ...ears
+    ...events
   }: Pick<TransportEvents, 'view' | 'degraded' | 'end'> & {
     isDue(): boolean
     isHidden(): boolean
     onVersion(version: number): void
-    /** A poll brought nothing: the server, or the way to it, may be dead. */
+    /** A poll got no answer: the server, or the network to it, may be down. */
     onUnanswered(): void
   },
 ): VersionCheck {
-  const poll = createPoll(request, ears)
-  let isWanted = false
-  const running = startRequestLoop(
+  const poll = createPoll(target, events)
+  let isForced = false
+  const loop = startRequestLoop(
     {
       down({ code, isUnanswered } = {}) {
-        if (code === 'storage_unavailable') ears.degraded(true)
+        if (code === 'storage_unavailable') events.degraded(true)
         if (isUnanswered) onUnanswered()
       },
-      end: ears.end,
+      end: events.end,
     },
     async (attempt) => {
-      if (isWanted || isDue()) onVersion(await poll(attempt))
-      isWanted = false
+      if (isForced || isDue()) onVersion(await poll(attempt))
+      isForced = false
       return isHidden() ? HIDDEN_POLL_MS : POLL_MS
     },
-    { firstAfterMs: POLL_MS, longestAgainMs: POLL_MS / 2 },
+    { firstAfterMs: POLL_MS, maxRetryMs: POLL_MS / 2 },
   )
   return {
     pollNow() {
-      isWanted = true
-      running.check()
+      isForced = true
+      loop.check()
     },
-    stop: running.stop,
+    stop: loop.stop,
   }
 }

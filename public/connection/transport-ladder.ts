@@ -1,0 +1,156 @@
+/**
+ * The transports of one connection, best first: socket, event stream, poll. One that does not deliver keeps trying while
+ * the next one starts beside it; once it delivers, those after it are stopped.
+ */
+import { pollTransport } from './poll-transport.ts'
+import {
+  jittered,
+  type Transport,
+  type TransportEvents,
+  type TransportHandle,
+  type WatchTarget,
+} from './transport.ts'
+
+/** A lost connection usually comes back: the next transport starts only after this time. */
+const FALLBACK_MS = 2000
+/** How much later than a poll a socket or stream may deliver the same version before it counts as lagging. */
+const MAX_LAG_MS = 1000
+/** A lagging transport is restarted after this time, doubled each time that it lags. */
+const RETRY_LAGGING_MS = 15_000
+const MAX_RETRY_LAGGING_MS = 600_000
+
+interface ActiveTransport {
+  readonly transport: Transport
+  handle?: TransportHandle
+  isUp: boolean
+  /** The newest version that it has delivered. */
+  version: number
+  readonly lagCount: number
+  /** Starts the next transport, unless this one is up by then; or this one, when it was stopped for lagging. */
+  timer?: ReturnType<typeof setTimeout>
+}
+
+export interface LadderOptions {
+  target: WatchTarget
+  /** The transports to use now, best first. */
+  transports(): readonly Transport[]
+  /** `up` and `down` are those of any transport: `mode` tells what is up now. */
+  events: TransportEvents
+}
+
+export class TransportLadder {
+  readonly #options: LadderOptions
+  /** Always the best transports, in order. */
+  readonly #active: ActiveTransport[] = []
+
+  constructor(options: LadderOptions) {
+    this.#options = options
+  }
+
+  /** How the page is kept up to date; null while no transport is up. */
+  get mode(): 'live' | 'polling' | null {
+    const used = this.#active.find(({ isUp }) => isUp)
+    return used ? (used.transport === pollTransport ? 'polling' : 'live') : null
+  }
+
+  /** Whether polls run, even if a better transport is up by now. */
+  get isPolling(): boolean {
+    return this.#active.at(-1)?.transport === pollTransport
+  }
+
+  start(): void {
+    this.#start(0)
+  }
+
+  /** Replaces the transports after the first, since `transports` has changed. */
+  restartFallbacks(): void {
+    if (this.#active.length <= 1) return
+    this.#stopFrom(1)
+    this.#start(1)
+  }
+
+  check(isWanted: (active: { isUp: boolean }) => boolean = () => true): void {
+    for (const active of this.#active) if (isWanted(active)) active.handle?.check()
+  }
+
+  /** Stops each socket or stream that does not deliver, within `MAX_LAG_MS`, the version that a poll has found. */
+  stopLagging(version: number): void {
+    const isBehind = (active: ActiveTransport): boolean => active.isUp && active.version < version
+    const behind = this.#active.filter(isBehind)
+    if (behind.length === 0) return
+    setTimeout(() => {
+      for (const active of behind) {
+        const rung = this.#active.indexOf(active)
+        if (rung >= 0 && isBehind(active)) this.#replaceLagging(active, rung)
+      }
+    }, MAX_LAG_MS)
+  }
+
+  stop(): void {
+    this.#stopFrom(0)
+  }
+
+  #start(rung: number, { lagCount = 0, afterMs = 0 } = {}): void {
+    const { target, transports } = this.#options
+    const transport = transports()[rung]
+    if (!transport) return
+    const active: ActiveTransport = { transport, isUp: false, version: 0, lagCount }
+    this.#active[rung] = active
+    const run = (): void => {
+      active.timer = undefined
+      active.handle = transport(target, this.#eventsOf(active, rung))
+    }
+    if (afterMs > 0) active.timer = setTimeout(run, afterMs)
+    else run()
+  }
+
+  /** Events of a transport that was stopped are dropped. */
+  #eventsOf(active: ActiveTransport, rung: number): TransportEvents {
+    const { events } = this.#options
+    const isStopped = (): boolean => this.#active[rung] !== active
+    return {
+      view(view) {
+        if (isStopped()) return
+        active.version = Math.max(active.version, view.version)
+        events.view(view)
+      },
+      end: (reason) => !isStopped() && events.end(reason),
+      degraded: (isDegraded) => !isStopped() && events.degraded(isDegraded),
+      up: () => {
+        if (isStopped()) return
+        active.isUp = true
+        clearTimeout(active.timer)
+        active.timer = undefined
+        this.#stopFrom(rung + 1)
+        events.up()
+      },
+      down: ({ pauseMs = 0, code } = {}) => {
+        if (isStopped()) return
+        if (code === 'storage_unavailable') events.degraded(true)
+        const mayComeBack = active.isUp || pauseMs > 0
+        active.isUp = false
+        events.down()
+        if (this.#active.length > rung + 1) return
+        const waitMs = mayComeBack ? pauseMs + FALLBACK_MS * (1 + Math.random() / 2) : 0
+        active.timer ??= setTimeout(() => this.#start(rung + 1), waitMs)
+      },
+    }
+  }
+
+  #replaceLagging(active: ActiveTransport, rung: number): void {
+    stop(active)
+    const afterMs = jittered(Math.min(MAX_RETRY_LAGGING_MS, RETRY_LAGGING_MS * 2 ** active.lagCount))
+    this.#start(rung, { lagCount: active.lagCount + 1, afterMs })
+    if (this.#active.length === rung + 1) this.#start(rung + 1)
+    this.#options.events.down()
+  }
+
+  #stopFrom(rung: number): void {
+    for (const active of this.#active.splice(rung)) stop(active)
+  }
+}
+
+function stop({ timer, handle }: ActiveTransport): void {
+  clearTimeout(timer)
+  handle?.stop()
+}

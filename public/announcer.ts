@@ -1,6 +1,7 @@
 /**
- * What a screen reader is told, and when: steps and quarters politely, one message in 15 s at most; the end, and what
- * cannot wait, at once, and once each time it comes true. The regions stand outside of `<main>`, so they outlive a change of content.
+ * Announces changes to screen readers. Steps and quarters are polite, at most one message in 15 s. The end and alarms
+ * follow immediately, once each time they become true. The live regions are outside of `<main>`, so they outlive a change
+ * of content.
  */
 import { isExpiring } from '../core/domain/record.ts'
 import type { LiveKey } from '../core/i18n/index.ts'
@@ -8,12 +9,12 @@ import { describeRequest } from '../core/presentation/describe-request.ts'
 import type { Page } from './page-data.ts'
 import { isStale, remainingSeconds, type State } from './reducer.ts'
 
-const POLITE_EVERY_MS = 15_000
-const LOST_AFTER_MS = 10_000
+const POLITE_INTERVAL_MS = 15_000
+const ALARM_AFTER_MS = 10_000
 
 export type Region = 'polite' | 'assertive'
 
-/** Call on every change and every second: what had to wait is told when its time comes. */
+/** Call it on every change and every second: a postponed message is announced when its time comes. */
 export type Announce = (state: State, page: Page) => void
 
 export function createAnnouncer(
@@ -21,32 +22,32 @@ export function createAnnouncer(
   firstNow: number,
   announce: (region: Region, text: string) => void,
 ): Announce {
-  let told = milestone(first)
+  let announced = milestone(first)
   let politeAt = Number.NEGATIVE_INFINITY
   let connectedAt = firstNow
-  // What the page already says when it is opened is not said again.
-  let trueBefore = new Set(alarms(first, firstNow, connectedAt).map(([key]) => key))
+  // The page shows these when it is opened: they need no announcement.
+  let before = new Set(alarms(first, firstNow, connectedAt).map(([key]) => key))
 
   return (state, page) => {
     const now = page.clock()
     if (!isStale(state.connection)) connectedAt = now
-    const trueNow = alarms(state, now, connectedAt)
-    for (const [key, region] of trueNow) if (!trueBefore.has(key)) announce(region, page.t(key))
-    trueBefore = new Set(trueNow.map(([key]) => key))
+    const current = alarms(state, now, connectedAt)
+    for (const [key, region] of current) if (!before.has(key)) announce(region, page.t(key))
+    before = new Set(current.map(([key]) => key))
 
     const reached = milestone(state)
-    const isNews = state.view.status === 'processing' && reached !== told
-    if (!isNews || now - politeAt < POLITE_EVERY_MS) return
+    const isNew = state.view.status === 'processing' && reached !== announced
+    if (!isNew || now - politeAt < POLITE_INTERVAL_MS) return
     const seconds = remainingSeconds(state, now)
     announce('polite', describeRequest(state.view, { ...page, now, remainingSeconds: seconds }).value)
     politeAt = now
-    told = reached
+    announced = reached
   }
 }
 
-/** Everything that is told once when it comes true, and is the case now. */
+/** The alarms that are true now; each is announced once when it becomes true. */
 function alarms({ view, connection }: State, now: number, connectedAt: number): [LiveKey, Region][] {
-  const isLong = now - connectedAt > LOST_AFTER_MS
+  const isLong = now - connectedAt > ALARM_AFTER_MS
   const isDegraded = connection === 'degraded'
   const all: [LiveKey, Region, boolean][] = [
     ['live.announce.code', 'assertive', view.requires_otp],

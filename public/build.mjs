@@ -1,7 +1,7 @@
 /**
- * Makes `public/dist/`, which the server serves under `/assets/`: scripts bundled, the stylesheet minified, icons drawn.
- * What pages load is there a second time under a name with a hash of its content, which browsers keep for ever;
- * `manifest.json` says which name that is. Another folder may be named as an argument.
+ * Builds `public/dist/`, which the server serves under `/assets/`: bundled scripts, the minified stylesheet, icons. Files
+ * that pages load exist a second time under a name with a content hash, which browsers cache for ever; `manifest.json`
+ * maps the names. The first argument replaces the folder.
  */
 import { createHash } from 'node:crypto'
 import { copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
@@ -13,14 +13,14 @@ import { build } from 'esbuild'
 import { icons } from './icons.mjs'
 
 const here = import.meta.dirname
-/** Pages carry their texts parsed: the parser of ICU messages, a third of the script, stays on the server. */
+/** Pages contain their texts already parsed: without the parser of ICU messages the script is a third smaller. */
 const parser = '@formatjs/icu-messageformat-parser'
-const fromFormatter = createRequire(import.meta.resolve('intl-messageformat'))
+const requireFromFormatter = createRequire(import.meta.resolve('intl-messageformat'))
 
 const dist = process.argv[2] ?? join(here, 'dist')
 await mkdir(dist, { recursive: true })
 
-/** The name with a hash of each file that has one. */
+/** Maps file names to their names with a hash. */
 const hashed = {}
 
 async function addHashed(name) {
@@ -65,7 +65,7 @@ await bundle(['style.css'], { plugins: [fontByHash] })
 await addHashed('style.css')
 
 await bundle(['progress.ts', 'form.ts', 'halfway-progress.ts'], {
-  alias: { [parser]: fromFormatter.resolve(`${parser}/no-parser.js`) },
+  alias: { [parser]: requireFromFormatter.resolve(`${parser}/no-parser.js`) },
   format: 'esm',
   define: {
     STYLE_FILE: JSON.stringify(hashed['style.css']),
@@ -78,7 +78,7 @@ await addHashed('form.js')
 for (const [name, svg] of Object.entries(icons)) await writeFile(join(dist, `${name}.svg`), svg)
 await writeFile(join(dist, 'manifest.json'), JSON.stringify(hashed))
 
-// A server that still runs goes on serving the names of the build before.
+// A running server still serves the names of the previous build.
 const DAY_MS = 24 * 3600 * 1000
 for (const name of await readdir(dist)) {
   const path = join(dist, name)
@@ -86,7 +86,7 @@ for (const name of await readdir(dist)) {
   if (isOld) await rm(path)
 }
 
-// The font is compressed as it is.
+// The font format is compressed already.
 for (const name of await readdir(dist)) {
   if (!/\.(?:js|css|svg|map|txt)$/.test(name)) continue
   const content = await readFile(join(dist, name))

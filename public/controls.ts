@@ -1,11 +1,11 @@
-/** What buttons do with script: ask before cancelling, copy, print. One listener, since the content may be replaced. */
+/** Buttons that need script: confirm a cancellation, copy, print. One listener, since the content may be replaced. */
 import { readPage } from './page-data.ts'
 
-/** @param root where the request is shown: the document, or the element's own tree */
+/** @param root the document, or the shadow root of the element */
 export function listenToControls(root: Document | ShadowRoot, check: () => void, signal?: AbortSignal): void {
   const act = (event: Event): void => {
     const { ctrlKey, metaKey, shiftKey, altKey, target } = event as MouseEvent
-    // With a modifier a link is opened elsewhere: that stays the browser's.
+    // With a modifier the browser opens the link elsewhere.
     if (ctrlKey || metaKey || shiftKey || altKey) return
     const control = (target as Element).closest<HTMLElement>('a, button')
     if (!control) return

@@ -1,4 +1,4 @@
-/** Writes a state into the page the server made. Elements are found by `data-live`; a page may lack any of them. */
+/** Writes a state into the server's HTML. Elements are found by `data-live`; a page may lack any of them. */
 import { isExpiring } from '../core/domain/record.ts'
 import type { RequestDescription } from '../core/presentation/describe-request.ts'
 import { codeOverWords, roundCountdown } from '../core/presentation/format-duration.ts'
@@ -27,24 +27,24 @@ export function showState(main: HTMLElement, state: State, words: RequestDescrip
   showConnection(main, state, page)
 }
 
-/** The one thing that still changes on the page of an outcome. */
+/** The only text that changes on the page of a final state. */
 export function showExpiring(main: HTMLElement, { view }: State, page: Page): void {
   write(find(main, 'expiring'), isExpiring(view, page.clock()) ? page.t('live.announce.expiring') : null)
 }
 
-/** The last text of ours in each element. What stands there by now may be the browser's translation of it. */
-const written = new WeakMap<HTMLElement, string>()
+/** The last text written to each element, which may show the browser's translation of it by now. */
+const lastWritten = new WeakMap<HTMLElement, string>()
 
 /**
- * Writes only what has changed: a text that is written again would lose a selection in it, be read out again, and take
- * the place of its translation.
+ * Writes only a changed text: writing the same one again would drop the selection, make screen readers repeat it, and
+ * replace its translation.
  */
 function write(element: HTMLElement | null, text: string | null): void {
   if (!element) return
   if (element.hidden !== (text === null)) element.hidden = text === null
   if (text === null) return
-  const before = written.get(element) ?? element.textContent
-  written.set(element, text)
+  const before = lastWritten.get(element) ?? element.textContent
+  lastWritten.set(element, text)
   if (before !== text) element.textContent = text
 }
 
@@ -66,14 +66,14 @@ function showSteps(main: HTMLElement, { steps }: RequestDescription): void {
     const item = items[i]
     if (!item) return
     item.dataset.state = step.outcome ?? step.state
-    // Several parts may be at work at once: only one place is the current one.
+    // Several substeps may run concurrently; `aria-current` allows only one.
     if (step.state === 'current' && steps.includes(step)) item.setAttribute('aria-current', 'step')
     else item.removeAttribute('aria-current')
     write(item.querySelector('.step-state'), step.words)
   })
 }
 
-/** The prompt may change while somebody types: its time and its resend button follow, the field is left alone. */
+/** Updates the deadline and the resend button of the prompt, and never the field: the user may be typing. */
 function showPrompt(main: HTMLElement, { view }: State, { t, clock }: Page): void {
   const prompt = view.otp_data
   const resend = find(main, 'resend') as HTMLButtonElement | null
@@ -102,7 +102,7 @@ function showConnection(main: HTMLElement, { connection }: State, { t }: Page): 
   write(find(main, 'check'), connection === 'live' ? null : t(isLost ? 'live.try_now' : 'live.check'))
 }
 
-/** The server writes times in UTC; here they are told as the viewer's own clock shows them. */
+/** Rewrites the server's UTC times in the viewer's time zone. */
 export function showLocalTimes(main: HTMLElement): void {
   for (const time of main.querySelectorAll<HTMLTimeElement>('time[data-local]')) {
     const dateStyle = time.dataset.local === 'moment' ? 'medium' : undefined
@@ -112,7 +112,7 @@ export function showLocalTimes(main: HTMLElement): void {
   }
 }
 
-/** Shows the buttons that do nothing without script. */
+/** Shows the buttons that need script. */
 export function revealControls(main: HTMLElement): void {
   const canCopy = 'clipboard' in navigator
   for (const control of main.querySelectorAll<HTMLElement>('[data-print], [data-copies]')) {

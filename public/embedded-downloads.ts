@@ -1,6 +1,6 @@
 /**
- * Files are fetched by script: browsers open what another site offers for download, and where only a request's owner may
- * have it, they bring no token.
+ * Downloads files by script: browsers open a cross-origin file instead of saving it, and send no owner token where the
+ * server requires one.
  */
 export function listenToDownloads(
   root: ShadowRoot,
@@ -8,9 +8,9 @@ export function listenToDownloads(
   signal: AbortSignal,
 ): void {
   async function fetchFile(link: HTMLAnchorElement): Promise<void> {
-    const answer = await fetch(link.href, { headers, signal }).catch(() => null)
-    if (!answer?.ok) return
-    link.href = URL.createObjectURL(await answer.blob())
+    const response = await fetch(link.href, { headers, signal }).catch(() => null)
+    if (!response?.ok) return
+    link.href = URL.createObjectURL(await response.blob())
     link.click()
   }
 

@@ -1,11 +1,11 @@
-/** What the page around an embedded request is told: every newer state once, and each kind of state as it is reached. */
+/** Events of an embedded request for the host page: each newer state once, and each kind of state when it is reached. */
 import { isNewer } from '../core/domain/compare.ts'
 import { isFinal, type PublicView } from '../core/domain/record.ts'
 
-/** `detail` is the request as everybody may see it. */
+/** `detail` is the public view of the request. */
 export type EmbedEvent = 'progress' | 'otp-required' | 'completed' | 'failed' | 'cancelled'
 
-/** There is nothing to show (any more): its time is over (410), it never was (404), or it is somebody else's (403). */
+/** There is nothing to show: the request has expired (410), is unknown (404) or has another owner (403). */
 export interface Gone {
   hash: string
   status: number
@@ -16,18 +16,18 @@ export interface Emit {
   (event: 'expired', detail: Gone): void
 }
 
-/** @returns what hears of the states, as often as it likes */
-export function createEventEmitter(onChange: Emit): (view: PublicView) => void {
+/** @returns takes every view; older and repeated ones emit nothing */
+export function createEventEmitter(emit: Emit): (view: PublicView) => void {
   let last: PublicView | null = null
   return (view) => {
     if (last && !isNewer(view, last)) return
     const isReached = kindOf(view) !== (last && kindOf(last))
     last = view
-    onChange('progress', view)
-    if (isReached && view.requires_otp) onChange('otp-required', view)
-    if (isReached && isFinal(view.status)) onChange(view.status as 'completed' | 'failed' | 'cancelled', view)
+    emit('progress', view)
+    if (isReached && view.requires_otp) emit('otp-required', view)
+    if (isReached && isFinal(view.status)) emit(view.status as 'completed' | 'failed' | 'cancelled', view)
   }
 }
 
-/** Another code is another prompt. */
+/** A replaced code is a new prompt. */
 const kindOf = (view: PublicView): string => `${view.status} ${view.otp_data?.id ?? ''}`

@@ -1,23 +1,23 @@
-/** What an embedded page stands in, and how a page of the server becomes part of another one. */
+/** The frame of an embedded page, and the adaption of the server's HTML to a host page. */
 import type { LoadedPage } from './load-page.ts'
 import { keepTyped } from './typed.ts'
 
-/** Names with a hash, written in by the build: this script's own version of each, whatever the server has by then. */
+/** Names with a content hash, inserted by the build: the versions that belong to this script, even after a deploy. */
 declare const STYLE_FILE: string
 declare const FONT_FILE: string
 
 export interface Frame {
-  /** What is shown now. */
+  /** The content shown now. */
   readonly main: HTMLElement
   readonly polite: HTMLElement
   readonly assertive: HTMLElement
-  /** Shows this instead. */
+  /** Replaces the content. */
   put(page: LoadedPage): void
-  /** Light or dark as the page around is by now. */
+  /** Adopts the colour scheme of the host page. */
   followScheme(): void
 }
 
-/** Style, language and live regions around the content; once that is there, they take the place of what was shown. */
+/** Stylesheet, language and live regions around the content. They replace the slot once the stylesheet has loaded. */
 export function createFrame(root: ShadowRoot, server: string): Frame {
   const style = make('link', { rel: 'stylesheet', href: `${server}/assets/${STYLE_FILE}`, crossorigin: '' })
   const box = make('div', { class: 'embedded', hidden: '' })
@@ -37,7 +37,7 @@ export function createFrame(root: ShadowRoot, server: string): Frame {
     isStyled = true
     reveal()
     followScheme()
-    box.style.zoom = String(sizeOfText(polite) / sizeOfText(document.documentElement))
+    box.style.zoom = String(fontSize(polite) / fontSize(document.documentElement))
   }
 
   function followScheme(): void {
@@ -59,14 +59,14 @@ export function createFrame(root: ShadowRoot, server: string): Frame {
       box.dataset.locale = page.lang
       box.dir = page.dir
       if (page.lang === 'fa') addFont(server)
-      // Not before: the server is there now.
+      // Only now, since the server has answered: a failed stylesheet is not loaded again.
       if (!style.isConnected) root.prepend(style)
     },
     followScheme,
   }
 }
 
-/** A page's content as part of another page, which has a main part and a first heading of its own. */
+/** Adapts content to a host page, which has a main part and a level 1 heading of its own. */
 function adapt(page: HTMLElement, server: string): HTMLElement {
   const main = make('div', { id: 'main', tabindex: '-1' })
   main.append(...page.childNodes)
@@ -79,28 +79,28 @@ function adapt(page: HTMLElement, server: string): HTMLElement {
     link.setAttribute('target', '_blank')
   }
   for (const field of main.querySelectorAll('input[autofocus]')) field.removeAttribute('autofocus')
-  // What is true of the page it came with alone: that this can be printed, that this address keeps working.
-  for (const other of main.querySelectorAll('[data-print], .aside')) other.remove()
+  // Applies to the server's own page only: printing, and the advice to keep its address.
+  for (const element of main.querySelectorAll('[data-print], .aside')) element.remove()
   return main
 }
 
 const makeAbsolute = (element: Element, name: string, server: string): void =>
   element.setAttribute(name, new URL(element.getAttribute(name) ?? '', server).href)
 
-/** Whom it is dark for on our pages may be on one that is always light, or always dark: its colours follow that. */
+/** The host page may always be light, or always dark, whatever the user prefers: the dark colours follow the host page. */
 function darken({ cssRules }: CSSStyleSheet, scheme: string): void {
   const canBeLight = !scheme.includes('dark') || scheme.includes('light')
   const whenDark = canBeLight ? '(prefers-color-scheme: dark)' : 'all'
   for (const rule of cssRules) {
-    const isForDark = rule instanceof CSSMediaRule && rule.cssText.includes('--ink:')
-    if (isForDark) rule.media.mediaText = scheme.includes('dark') ? whenDark : 'not all'
+    const isDarkRule = rule instanceof CSSMediaRule && rule.cssText.includes('--ink:')
+    if (isDarkRule) rule.media.mediaText = scheme.includes('dark') ? whenDark : 'not all'
   }
 }
 
-/** Our sizes count in that of the root, which some pages shrink; people's own setting is what the regions have. */
-const sizeOfText = (element: Element): number => Number.parseFloat(getComputedStyle(element).fontSize)
+/** Sizes are in rem, and some host pages shrink the root font. The live regions have the user's own size. */
+const fontSize = (element: Element): number => Number.parseFloat(getComputedStyle(element).fontSize)
 
-/** The fonts of a tree's own styles are not heard of: only a document has fonts. */
+/** `@font-face` in a shadow tree has no effect: only a document has fonts. */
 function addFont(server: string): void {
   if ([...document.fonts].some(({ family }) => family === 'Vazirmatn')) return
   document.fonts.add(new FontFace('Vazirmatn', `url(${server}/assets/${FONT_FILE})`, { weight: '100 900' }))

@@ -1,4 +1,4 @@
-/** The page of a request inside of another page: fetched, kept up to date, its forms sent without leaving. */
+/** A request's page embedded in a host page: loaded, kept up to date, and its forms sent in place. */
 import { get, JSON_HEADERS, readView, startRequestLoop } from './connection/request-loop.ts'
 import type { TransportHandle } from './connection/transport.ts'
 import { listenToControls } from './controls.ts'
@@ -14,14 +14,14 @@ export interface EmbedOptions {
   /** Origin of the server. */
   server: string
   hash: string
-  /** Of the page around, if it says so. */
+  /** Of the host page, if it has one. */
   language?: string
   ownerToken?: string
-  onChange: Emit
+  emit: Emit
 }
 
-/** @returns the way to stop */
-export function embed({ root, server, hash, language, ownerToken, onChange }: EmbedOptions): () => void {
+/** @returns stops it */
+export function embed({ root, server, hash, language, ownerToken, emit }: EmbedOptions): () => void {
   const headers = {
     ...(language && { 'Accept-Language': language }),
     ...(ownerToken && { Authorization: `Bearer ${ownerToken}` }),
@@ -29,12 +29,12 @@ export function embed({ root, server, hash, language, ownerToken, onChange }: Em
   const frame = createFrame(root, server)
   const stopping = new AbortController()
   const { signal } = stopping
-  const hear = createEventEmitter(onChange)
+  const emitView = createEventEmitter(emit)
   let view: RequestView | null = null
   let status = 0
-  let asking: TransportHandle | undefined
+  let resultLoop: TransportHandle | undefined
 
-  const stage: ViewHost = {
+  const host: ViewHost = {
     server,
     ownerToken,
     main: () => frame.main,
@@ -44,17 +44,17 @@ export function embed({ root, server, hash, language, ownerToken, onChange }: Em
     },
     onChange({ view }) {
       frame.followScheme()
-      if (view.is_completed && view.result_data === null) asking ??= untilDone(askForResult)
-      else hear(view)
+      if (view.is_completed && view.result_data === null) resultLoop ??= retryUntilDone(fetchResult)
+      else emitView(view)
     },
-    onGone: () => onChange('expired', { hash, status }),
+    onGone: () => emit('expired', { hash, status }),
   }
 
-  async function begin(): Promise<void> {
+  async function start(): Promise<void> {
     const isShown = await show(`/services/request/progress/${encodeURIComponent(hash)}`)
-    if (!isShown) throw new Error('it is not to be had yet')
-    view = showRequest(stage)
-    if (!view) stage.onGone?.()
+    if (!isShown) throw new Error('the page did not load')
+    view = showRequest(host)
+    if (!view) host.onGone?.()
   }
 
   async function show(path: string): Promise<boolean> {
@@ -64,15 +64,15 @@ export function embed({ root, server, hash, language, ownerToken, onChange }: Em
     return true
   }
 
-  /** What somebody did here is answered. The button may have lost the focus with being pressed. */
-  function take(loaded: LoadedPage): void {
+  /** The answer to a form. Its button may have lost the focus when it was pressed. */
+  function handleFormPage(loaded: LoadedPage): void {
     place(loaded, hasFocus() || document.activeElement === document.body)
     view?.pageReplaced()
   }
 
   const hasFocus = (): boolean => frame.main.contains(root.activeElement)
 
-  /** Focus is never taken from the page around; but where its element is gone, it goes on in the new content. */
+  /** Takes no focus from the host page; a focus whose element was replaced moves to the new content. */
   function place(loaded: LoadedPage, withFocus: boolean): void {
     status = loaded.status
     frame.put(loaded)
@@ -80,33 +80,33 @@ export function embed({ root, server, hash, language, ownerToken, onChange }: Em
     if (withFocus) next?.focus()
   }
 
-  /** A page that was over when it came shows the result, and does not hand it to the script a second time. */
-  async function askForResult(signal: AbortSignal): Promise<void> {
+  /** The page of a completed request shows the result, but its data for the script lack it. */
+  async function fetchResult(signal: AbortSignal): Promise<void> {
     const statusUrl = `${server}/api/local-requests/${hash}/status`
-    const request = { hash, ownerToken, statusUrl, version: () => 0 }
-    hear(await readView(await get(request, statusUrl, JSON_HEADERS, signal), request))
+    const target = { hash, ownerToken, statusUrl, version: () => 0 }
+    emitView(await readView(await get(target, statusUrl, JSON_HEADERS, signal), target))
   }
 
   const refresh = (): void => view?.refresh()
   listenToControls(root, refresh, signal)
-  listenToForms({ root, headers, signal, onPage: take, onRefused: refresh })
+  listenToForms({ root, headers, signal, onPage: handleFormPage, onRefused: refresh })
   listenToDownloads(root, headers, signal)
-  const beginning = untilDone(begin)
+  const startLoop = retryUntilDone(start)
 
   return () => {
     stopping.abort()
-    beginning.stop()
-    asking?.stop()
+    startLoop.stop()
+    resultLoop?.stop()
     view?.stop()
   }
 }
 
-/** Tries until it succeeds, more and more slowly. */
-function untilDone(attempt: (signal: AbortSignal) => Promise<void>): TransportHandle {
-  const running = startRequestLoop({ down() {}, end() {} }, async ({ signal }) => {
+/** Retries with growing pauses until it succeeds. */
+function retryUntilDone(attempt: (signal: AbortSignal) => Promise<void>): TransportHandle {
+  const loop = startRequestLoop({ down() {}, end() {} }, async ({ signal }) => {
     await attempt(signal)
-    running.stop()
+    loop.stop()
     return 0
   })
-  return running
+  return loop
 }

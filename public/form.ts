@@ -1,11 +1,11 @@
-/** The form page: what is wrong is read first, and a form that is being sent says so at once. */
+/** The form page: moves the focus to the errors, and shows that a form is being sent. */
 import { listenToLanguageLink } from './language.ts'
 import { showSending } from './sending.ts'
 import { keepTyped } from './typed.ts'
 
 document.getElementById('error-summary')?.focus()
 document.addEventListener('submit', ({ target }) => {
-  // Back from where it led to, it can be pressed again.
+  // After "Back" the button must work again.
   window.addEventListener('pageshow', showSending(target as HTMLFormElement), { once: true })
 })
 listenToLanguageLink(({ main, title, address }) => {

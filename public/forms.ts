@@ -1,23 +1,23 @@
 /**
- * Forms of a request's page, sent without leaving it: the code, another code, cancel. The page that answers takes the
- * place of the one shown, as it would by itself; what is connected, said and switched on stays.
+ * Sends the forms of a request's page (code, resend, cancel) by script. The server's answer replaces the content without a
+ * reload, so that connection, announcements and notifications keep their state.
  */
 import type { LiveKey } from '../core/i18n/index.ts'
-import { type LoadedPage, readAnswer } from './load-page.ts'
+import { type LoadedPage, readPageResponse } from './load-page.ts'
 import { readPage } from './page-data.ts'
 import { showSending } from './sending.ts'
 
-/** On a connection that is dead and does not know it, nothing would ever come back. */
-const ANSWER_WITHIN_MS = 10_000
+/** A dead connection would never answer. */
+const RESPONSE_TIMEOUT_MS = 10_000
 
 export interface FormsOptions {
   root: Document | ShadowRoot
-  /** What goes along with every call. */
+  /** Sent with every call. */
   headers?: Record<string, string>
   signal?: AbortSignal
-  /** The server's answer, when it is a page of the request. */
+  /** Called with the server's answer when it is a page of the request. */
   onPage(page: LoadedPage): void
-  /** It was not taken, for whatever reason. The page stays, with what was typed. */
+  /** Called when the form was not accepted, for any reason. The page stays, with the typed values. */
   onRefused(): void
 }
 
@@ -43,9 +43,9 @@ export function listenToForms({ root, headers, signal, onPage, onRefused }: Form
       method: 'POST',
       body,
       headers: { Accept: 'text/html', ...headers },
-      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+      signal: AbortSignal.timeout(RESPONSE_TIMEOUT_MS),
     })
-      .then(async (answer) => (await readAnswer(answer)) ?? new Error('the answer is no page'))
+      .then(async (response) => (await readPageResponse(response)) ?? new Error('the response is not a page'))
       .catch((error: Error) => error)
     isSending = false
     restore()
@@ -56,23 +56,23 @@ export function listenToForms({ root, headers, signal, onPage, onRefused }: Form
   }
 }
 
-/** What was not done, and why, where the form was sent. */
+/** Writes into the form what failed, and why. */
 function showProblem(form: HTMLFormElement, page: LoadedPage | Error): void {
-  const words =
+  const texts =
     page instanceof Error
-      ? [readPage(form)?.t(reasonOf(page))]
+      ? [readPage(form)?.t(failureReason(page))]
       : [...page.main.querySelectorAll('h1, h1 ~ p')].map((element) => element.textContent)
-  // Of what passes by itself: elsewhere the server's page says all there is to say.
-  if (page instanceof Error || page.status >= 429) words.unshift(form.dataset.failed)
+  // Temporary errors only: otherwise the server's page has the whole text.
+  if (page instanceof Error || page.status >= 429) texts.unshift(form.dataset.failed)
   form.querySelector(':scope > .field-error')?.remove()
   const note = document.createElement('p')
   note.className = 'field-error'
   note.setAttribute('role', 'alert')
-  note.textContent = words.join(' ')
+  note.textContent = texts.join(' ')
   form.prepend(note)
 }
 
-function reasonOf({ name }: Error): LiveKey {
+function failureReason({ name }: Error): LiveKey {
   if (!navigator.onLine) return 'live.connection.offline'
   return name === 'TimeoutError' ? 'live.announce.unanswered' : 'live.announce.lost'
 }

@@ -1,37 +1,37 @@
 /**
- * `<halfway-progress hash="req_…">`: a request on somebody else's page, live, with everything that can be done about it.
- * One script tag, and the origin of the page in the server's ALLOWED_ORIGINS. docs/EMBED.md says how, and how to theme it.
+ * `<halfway-progress hash="req_…">`: a live request on another site, with all its actions. It needs one script tag, and the
+ * origin of the page in the server's ALLOWED_ORIGINS; docs/EMBED.md describes the setup and theming.
  *
- * It shows the server's own page of the request, in a tree of its own where the styles of neither page reach the other.
+ * It shows the server's page of the request in a shadow tree, which isolates the styles of both pages.
  */
 import type { PublicView } from '../core/domain/record.ts'
 import { embed } from './embedded-page.ts'
 
-// The platform knows custom elements as classes only.
+// Custom elements must be classes.
 class HalfwayProgress extends HTMLElement {
   static readonly observedAttributes = ['hash', 'lang', 'owner-token']
   readonly #root = this.attachShadow({ mode: 'open' })
   #stop: (() => void) | null = null
 
-  /** The request as last told of; null before that. */
+  /** Of the last event; null before the first. */
   view: PublicView | null = null
 
   connectedCallback(): void {
-    this.#begin()
+    this.#start()
   }
 
   disconnectedCallback(): void {
-    this.#end()
+    this.#teardown()
   }
 
   attributeChangedCallback(_name: string, before: string | null, now: string | null): void {
-    if (this.isConnected && before !== now) this.#begin()
+    if (this.isConnected && before !== now) this.#start()
   }
 
-  #begin(): void {
-    this.#end()
+  #start(): void {
+    this.#teardown()
     this.view = null
-    // What the element itself holds is shown until there is something better.
+    // The element's own children are shown until the content has loaded.
     this.#root.replaceChildren(document.createElement('slot'))
     const hash = this.getAttribute('hash')
     if (!hash) return
@@ -41,14 +41,14 @@ class HalfwayProgress extends HTMLElement {
       hash,
       language: this.closest<HTMLElement>('[lang]')?.lang.match(/^[a-z]+/i)?.[0],
       ownerToken: this.getAttribute('owner-token') ?? undefined,
-      onChange: (event, detail) => {
+      emit: (event, detail) => {
         if ('version' in detail) this.view = detail
         this.dispatchEvent(new CustomEvent(event, { detail, bubbles: true }))
       },
     })
   }
 
-  #end(): void {
+  #teardown(): void {
     this.#stop?.()
     this.#stop = null
   }

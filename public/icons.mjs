@@ -1,6 +1,6 @@
 /**
- * The mark, and the same mark telling how a request stands: what a tab shows. Drawn once at build time, one file a
- * state, since the pages allow no image that is not a file of the server's.
+ * The logo, and its variants that show a request's state in the tab. Drawn at build time, one file per state, because the
+ * pages' CSP allows only images from the server.
  */
 const ACCENT = '#2a8f87'
 const WARN = '#b7791f'
@@ -22,7 +22,7 @@ const arc = (percent) =>
   `<circle cx="16" cy="16" r="12.5" fill="none" stroke="${ACCENT}" stroke-width="6" pathLength="100" ` +
   `stroke-dasharray="${percent} 100" transform="rotate(-90 16 16)"/>`
 
-/** By name, as core/presentation/describe-request.ts asks for them. */
+/** By name, as core/presentation/describe-request.ts refers to them. */
 export const icons = {
   icon: svg(
     `<circle cx="16" cy="16" r="13" fill="none" stroke="${ACCENT}" stroke-width="4"/>` +

@@ -1,9 +1,9 @@
-/** The link to the other language, where something has been typed: the page changes without losing that. */
-import { type LoadedPage, readAnswer } from './load-page.ts'
+/** Switches the language in place when something has been typed, so that it is not lost. */
+import { type LoadedPage, readPageResponse } from './load-page.ts'
 import { hasTyped } from './typed.ts'
 
-/** @param take puts the page's main part in place; what stands around it is in its language by then */
-export function listenToLanguageLink(take: (page: LoadedPage) => void): void {
+/** @param onPage replaces the content; everything around it has the new language by then */
+export function listenToLanguageLink(onPage: (page: LoadedPage) => void): void {
   document.addEventListener('click', (event) => {
     const link = (event.target as Element).closest<HTMLAnchorElement>('a.language')
     const opensElsewhere = event.ctrlKey || event.metaKey || event.shiftKey || event.altKey
@@ -14,11 +14,11 @@ export function listenToLanguageLink(take: (page: LoadedPage) => void): void {
 
   async function follow(address: string): Promise<void> {
     const page = await fetch(address, { headers: { Accept: 'text/html' } })
-      .then(readAnswer)
+      .then(readPageResponse)
       .catch(() => null)
     if (!page) return location.assign(address)
     showAround(page)
-    take(page)
+    onPage(page)
     document.querySelector<HTMLElement>('a.language')?.focus()
   }
 }

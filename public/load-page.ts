@@ -1,45 +1,45 @@
-/** The server's page for what is known by now, to be put in the place of the one shown, without a reload. */
+/** Loads a page of the server to replace the shown one without a reload. */
 import { languageOf } from './page-data.ts'
 
 export interface LoadedPage {
-  /** Where it was found in the end. */
+  /** After redirects. */
   address: string
   status: number
   title: string
-  /** As the server wrote it. */
+  /** The server's, not one that a translating browser has set. */
   lang: string
   dir: string
   main: HTMLElement
-  /** What stands around it, by selector. */
+  /** The parts around it, by selector. */
   around: [string, Element][]
 }
 
 const AROUND = ['.skip', '.site-header', '.site-footer']
 
-/** @returns null when it could not be had and should be tried again */
+/** @returns null when that failed and should be tried again */
 export async function loadPage(
   address: string,
   headers: Record<string, string> = {},
 ): Promise<LoadedPage | null> {
   try {
-    const answer = await fetch(address, { headers: { Accept: 'text/html', ...headers }, cache: 'no-store' })
-    // What passes by itself is better waited for; that it is gone, unknown or somebody else's is worth showing.
-    if (!answer.ok && ![403, 404, 410].includes(answer.status)) return null
-    return await readAnswer(answer)
+    const response = await fetch(address, { headers: { Accept: 'text/html', ...headers }, cache: 'no-store' })
+    // A temporary error is retried; a page that says foreign, unknown or expired is shown.
+    if (!response.ok && ![403, 404, 410].includes(response.status)) return null
+    return await readPageResponse(response)
   } catch {
     return null
   }
 }
 
-/** @returns null when it is no page of ours */
-export async function readAnswer(answer: Response): Promise<LoadedPage | null> {
-  const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
+/** @returns null when it is not a page of the server */
+export async function readPageResponse(response: Response): Promise<LoadedPage | null> {
+  const page = new DOMParser().parseFromString(await response.text(), 'text/html')
   const main = page.getElementById('main')
   const { dir } = page.documentElement
   return (
     main && {
-      address: answer.url,
-      status: answer.status,
+      address: response.url,
+      status: response.status,
       title: page.title,
       lang: languageOf(page.documentElement),
       dir,

@@ -1,6 +1,6 @@
 /**
- * "Notify me when it's done": the browser's own notifications, for people who wait in another tab or window. Permission
- * is asked for on that click only, and nothing is told while the page is being looked at.
+ * "Notify me when it's done": browser notifications for users in another tab or window. The permission is requested on
+ * that click only, and a page that has the focus notifies of nothing.
  */
 import { isFinal, type PublicView } from '../core/domain/record.ts'
 import type { RequestDescription } from '../core/presentation/describe-request.ts'
@@ -8,17 +8,17 @@ import { languageOf } from './page-data.ts'
 
 const find = (name: string): HTMLElement | null => document.querySelector(`[data-live="${name}"]`)
 
-/** @returns to be called on every change and every second: keeps the button right, and notifies */
+/** @returns call it on every change and every second: updates the button, and notifies */
 export function offerNotifications(): (view: PublicView, words: RequestDescription) => void {
   if (!canNotify()) return () => {}
-  let told: string | null = null
+  let known: string | null = null
 
   document.addEventListener('click', async ({ target }) => {
     const button = (target as Element).closest('[data-live="notify"]')
     if (!button) return
     const wanted = button.getAttribute('aria-pressed') !== 'true'
     if (wanted) await Notification.requestPermission()
-    want(wanted && Notification.permission === 'granted')
+    setWanted(wanted && Notification.permission === 'granted')
     show(find('notify-blocked'), wanted && Notification.permission === 'denied')
     showButton()
   })
@@ -26,16 +26,16 @@ export function offerNotifications(): (view: PublicView, words: RequestDescripti
   return (view, words) => {
     showButton()
     const reached = isFinal(view.status) ? view.status : (view.otp_data?.id ?? '')
-    // What the page said when it was opened is known.
-    const isNews = told !== null && reached !== told && reached !== ''
-    told = reached
-    if (isNews && isWanted() && !document.hasFocus()) notify(view, words)
+    // The state in which the page was opened is no news.
+    const isNew = known !== null && reached !== known && reached !== ''
+    known = reached
+    if (isNew && isWanted() && !document.hasFocus()) notify(view, words)
   }
 }
 
 /**
- * Over plain HTTP and in some browsers there are none; a page in a frame may not ask for them; and browsers on phones
- * have them for service workers only, which the constructor says. Without permission it shows nothing.
+ * False over plain HTTP, in browsers without notifications, in a frame (which may not request permission) and on phones,
+ * where only service workers may notify: there the constructor throws. Without permission the constructor shows nothing.
  */
 function canNotify(): boolean {
   if (!('Notification' in window) || !isSecureContext || window.top !== window) return false
@@ -48,7 +48,7 @@ function canNotify(): boolean {
   }
 }
 
-/** Only where it can work: who has refused notifications can allow them in the browser's settings alone. */
+/** Hidden when the user has denied notifications: only the browser's settings can change that. */
 function showButton(): void {
   const button = find('notify')
   show(button, Notification.permission !== 'denied')
@@ -59,8 +59,9 @@ function show(element: HTMLElement | null, isShown: boolean): void {
   if (element) element.hidden = !isShown
 }
 
-/** With the page's place in the history it outlives a reload, and ends with it. */
-const want = (isWanted: boolean): void => history.replaceState({ ...history.state, notify: isWanted }, '')
+/** In the history entry, so that it survives a reload. */
+const setWanted = (isWanted: boolean): void =>
+  history.replaceState({ ...history.state, notify: isWanted }, '')
 const isWanted = (): boolean => history.state?.notify === true && Notification.permission === 'granted'
 
 function notify({ hash }: PublicView, { title }: RequestDescription): void {
@@ -72,6 +73,6 @@ function notify({ hash }: PublicView, { title }: RequestDescription): void {
       notification.close()
     }
   } catch {
-    // Title and icon of the tab still tell.
+    // Title and icon of the tab still show it.
   }
 }

@@ -1,4 +1,4 @@
-/** What the server hands over with a request page, and the words and the clock that follow from it. */
+/** The data that the server embeds in a request page, with the texts and the clock made from them. */
 import { createFormatter, type Translate } from '../core/i18n/formatter.ts'
 import type { LiveKey } from '../core/i18n/index.ts'
 import { createLocalizer, type Localize } from '../core/i18n/localize-message.ts'
@@ -7,13 +7,13 @@ import type { PageData } from '../server/pages/request-model.ts'
 export interface Page extends PageData {
   t: Translate<LiveKey>
   read: Localize
-  /** Milliseconds by the server's clock: the viewer's may be minutes off. */
+  /** Milliseconds by the server's clock, since the viewer's may be minutes off. */
   clock(): number
 }
 
 /**
- * @param place the page's content, or anything in it
- * @returns null when it is about no request (any more)
+ * @param place the page's content, or an element in it
+ * @returns null when the page shows no request
  */
 export function readPage(place: HTMLElement): Page | null {
   const block = place.closest('#main')?.querySelector('#page-data')
@@ -29,6 +29,6 @@ export function readPage(place: HTMLElement): Page | null {
   }
 }
 
-/** The language that the server wrote what is shown around here in: a browser that translates it changes `lang`. */
+/** The language of the server's text around an element. Not from `lang`, which a translating browser changes. */
 export const languageOf = (place: Element): string =>
   place.closest<HTMLElement>('[data-locale]')?.dataset.locale ?? 'en'

@@ -1,4 +1,4 @@
-/** A request page, kept up to date in place. */
+/** The script of a request page: keeps it up to date in place. */
 import { listenToControls } from './controls.ts'
 import { listenToForms } from './forms.ts'
 import { listenToLanguageLink } from './language.ts'
@@ -11,10 +11,10 @@ import { keepTyped } from './typed.ts'
 const notify = offerNotifications()
 const main = (): HTMLElement => document.getElementById('main') as HTMLElement
 
-/** What the title said last; null when the server's is shown. */
+/** The title that was written last; null when the server's is shown. */
 let title: string | null = null
 
-const stage: ViewHost = {
+const host: ViewHost = {
   server: location.origin,
   main,
 
@@ -29,10 +29,10 @@ const stage: ViewHost = {
   },
 
   onChange({ view }, words) {
-    // With a wrong code the title begins with that, and the rest of it is right.
+    // After a wrong code the server's title begins with the error: keep it.
     const isWrong = main().querySelector('[aria-invalid]') !== null
     if (!isWrong && words.title !== title) {
-      // The browser may have translated the one that was written last.
+      // Compared with the last written title, since the browser may have translated the shown one.
       title = words.title
       document.title = document.title.replace(/^.*(?= · [^·]*$)/, () => words.title)
     }
@@ -41,9 +41,9 @@ const stage: ViewHost = {
   },
 }
 
-/** @returns false when the whole page has to be another one */
+/** @returns false when the whole page must be loaded instead */
 function place(loaded: LoadedPage): boolean {
-  // Another language was chosen in another tab: direction, font and frame change with it.
+  // The language was changed in another tab: direction, font and the parts around the content differ.
   if (loaded.lang !== languageOf(document.documentElement)) {
     location.replace(loaded.address)
     return false
@@ -55,8 +55,8 @@ function place(loaded: LoadedPage): boolean {
   title = null
   history.replaceState(history.state, '', loaded.address)
   const code = main().querySelector<HTMLInputElement>('#otp')
-  // Whoever is brought to a code prompt was typing nowhere else: the page before had no field. Otherwise focus is
-  // never taken from anywhere; but where its element is gone, it goes on at the new heading.
+  // A code prompt may take the focus: the page before had no field to type in. Otherwise the focus moves only when its
+  // element was replaced: to the new heading.
   if (code) code.select()
   else if (hadFocus) main().querySelector<HTMLElement>('h1')?.focus()
   return true
@@ -68,13 +68,13 @@ function showIcon(name: string): void {
   if (link && address && link.href !== address) link.href = address
 }
 
-const view: RequestView | null = showRequest(stage)
+const view: RequestView | null = showRequest(host)
 const refresh = (): void => view?.refresh()
 listenToControls(document, refresh)
-const take = (page: LoadedPage): void => void (place(page) && view?.pageReplaced())
-listenToLanguageLink(take)
+const replacePage = (page: LoadedPage): void => void (place(page) && view?.pageReplaced())
+listenToLanguageLink(replacePage)
 listenToForms({
   root: document,
-  onPage: take,
+  onPage: replacePage,
   onRefused: refresh,
 })

@@ -1,16 +1,16 @@
 /**
- * A button that was pressed says so at once, however slow the network: nobody presses it a second time.
+ * Marks a pressed button as busy immediately, so that it is not pressed again on a slow network.
  *
- * @returns the way to make it as it was
+ * @returns restores the button
  */
 export function showSending(form: HTMLFormElement): () => void {
   const button = form.querySelector<HTMLElement>('[data-sending]')
   if (!button?.dataset.sending || button.ariaBusy) return () => {}
-  const words = button.textContent
+  const text = button.textContent
   button.ariaBusy = 'true'
   button.textContent = button.dataset.sending
   return () => {
     button.ariaBusy = null
-    button.textContent = words
+    button.textContent = text
   }
 }

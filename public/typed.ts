@@ -1,6 +1,6 @@
 /**
- * What somebody has typed goes along when a page of the server takes the place of the one shown. It stays in the
- * document: of a code nothing may be left anywhere else.
+ * Copies typed values to the page that replaces the shown one. They stay in the document: a code must not be stored
+ * anywhere else.
  */
 export function keepTyped(from: ParentNode, to: ParentNode): void {
   for (const before of from.querySelectorAll<HTMLInputElement>('input[name]')) {

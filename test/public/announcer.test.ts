@@ -23,18 +23,18 @@ const queued = toPublicView(
 )
 const running: PublicView = { ...queued, status: 'processing', started_at: queued.created_at }
 
-/** A page whose clock stands where the test puts it, and what was said on it. */
-function listen(first: PublicView) {
+/** An announcer whose clock the test sets, and what it has announced. */
+function createTestAnnouncer(first: PublicView) {
   let now = T0
-  const said: string[] = []
+  const announced: string[] = []
   const { t } = createTexts('en')
   const read = createLocalizer('en', commonMessages('en'))
   const page = { title: 'Credit score', stepTitles: {}, t, read, clock: () => now } as unknown as Page
   const announce = createAnnouncer(firstState(first, T0), T0, (region, text) =>
-    said.push(`${region}: ${text}`),
+    announced.push(`${region}: ${text}`),
   )
   return {
-    said,
+    announced,
     at(seconds: number, view: PublicView, connection: Connection = 'live') {
       now = T0 + seconds * 1000
       announce({ ...firstState(view, now), connection }, page)
@@ -42,72 +42,72 @@ function listen(first: PublicView) {
   }
 }
 
-test('a step is told politely', () => {
-  const { said, at } = listen(running)
+test('a new step is announced politely', () => {
+  const { announced, at } = createTestAnnouncer(running)
   at(1, { ...running, step: 'captcha_solving', progress: 10 })
-  expect(said).toEqual(['polite: 10 percent'])
+  expect(announced).toEqual(['polite: 10 percent'])
 })
 
-test('within 15 seconds only one polite message is given, then the latest', () => {
-  const { said, at } = listen(running)
+test('only one polite message is announced in 15 seconds, then the latest', () => {
+  const { announced, at } = createTestAnnouncer(running)
   at(1, { ...running, step: 'a', progress: 10 })
   at(2, { ...running, step: 'b', progress: 30 })
   at(5, { ...running, step: 'c', progress: 60 })
   at(15, { ...running, step: 'c', progress: 61 })
   at(16, { ...running, step: 'c', progress: 62 })
   at(40, { ...running, step: 'c', progress: 63 })
-  expect(said).toEqual(['polite: 10 percent', 'polite: 62 percent'])
+  expect(announced).toEqual(['polite: 10 percent', 'polite: 62 percent'])
 })
 
-test('the end is told at once, however recent the last polite message is, and nothing after it', () => {
+test('a final state is announced immediately after a polite message, and nothing follows it', () => {
   for (const [status, text] of [
     ['completed', 'Done'],
     ['cancelled', 'Cancelled'],
   ] as const) {
-    const { said, at } = listen(running)
+    const { announced, at } = createTestAnnouncer(running)
     const ended: PublicView = { ...running, status, [`is_${status}`]: true, step: 'b', progress: 100 }
     at(1, { ...running, step: 'a', progress: 10 })
     at(2, ended)
     at(40, ended)
-    expect(said).toEqual(['polite: 10 percent', `polite: ${text}`])
+    expect(announced).toEqual(['polite: 10 percent', `polite: ${text}`])
   }
 })
 
-test('a server that cannot see its requests is told of only after ten seconds, in its own words', () => {
-  const { said, at } = listen(running)
+test('a degraded server is announced after ten seconds, in its own words', () => {
+  const { announced, at } = createTestAnnouncer(running)
   at(1, running)
   at(5, running, 'degraded')
-  expect(said).toEqual([])
+  expect(announced).toEqual([])
   at(12, running, 'degraded')
   at(13, running, 'degraded')
-  expect(said).toEqual([expect.stringMatching(/^assertive: The service has a problem/)])
+  expect(announced).toEqual([expect.stringMatching(/^assertive: The service has a problem/)])
 })
 
-test('a needed code is told at once and once each time', () => {
-  const { said, at } = listen(running)
+test('a code prompt is announced immediately, once each time', () => {
+  const { announced, at } = createTestAnnouncer(running)
   const waiting: PublicView = { ...running, status: 'otp_required', requires_otp: true }
   at(1, waiting)
   at(2, waiting)
   at(20, running)
   at(21, waiting)
-  expect(said).toEqual(Array(2).fill('assertive: A code is needed to go on.'))
+  expect(announced).toEqual(Array(2).fill('assertive: A code is needed to go on.'))
 })
 
-test('a lost connection is told only after ten seconds', () => {
-  const { said, at } = listen(running)
+test('a lost connection is announced only after ten seconds', () => {
+  const { announced, at } = createTestAnnouncer(running)
   at(1, running)
   at(5, running, 'reconnecting')
   at(10, running, 'offline')
-  expect(said).toEqual([])
+  expect(announced).toEqual([])
   at(12, running, 'offline')
   at(13, running, 'offline')
-  expect(said).toHaveLength(1)
-  expect(said[0]).toMatch(/^assertive: The connection .* was lost/)
+  expect(announced).toHaveLength(1)
+  expect(announced[0]).toMatch(/^assertive: The connection .* was lost/)
 })
 
-test('what the page already says when it is opened is not said again', () => {
+test('a state that the page had when it was opened is not announced', () => {
   const done: PublicView = { ...running, status: 'completed', is_completed: true }
-  const { said, at } = listen(done)
+  const { announced, at } = createTestAnnouncer(done)
   at(1, done)
-  expect(said).toEqual([])
+  expect(announced).toEqual([])
 })

@@ -1,4 +1,4 @@
-/** What was said, as a viewer reads it: on the server and in the browser, which share these words. */
+/** Localized messages, which server and browser format with the same code. */
 import { describe, expect, test } from 'vitest'
 import { messagesOfService } from '../../core/catalog/service-messages.ts'
 import { compile } from '../../core/i18n/compile-messages.ts'
@@ -12,13 +12,13 @@ const texts = compile({
   pages: '{read, number} از {found, plural, other {# صفحه}} در {host}',
   chosen: '{why, select, late {دیر} other {خراب}}',
 })
-/** As the browser has them: after a way through JSON. */
+/** As in the browser: serialized as JSON and parsed. */
 const read = createLocalizer('fa', JSON.parse(JSON.stringify(texts)))
 const pages = (message_params?: Record<string, unknown>) =>
   read({ message: 'As given', message_key: 'pages', message_params: message_params as never })
 
 describe('a message with a key', () => {
-  test('is read in the language of the viewer, its numbers in their digits', () => {
+  test('a keyed message is formatted in the language and the digits of the viewer', () => {
     expect(read({ message: 'A text', message_key: 'plain' })).toBe('این یک متن است')
     expect(pages({ read: 1234, found: 5, host: 'example.com' })).toBe('۱٬۲۳۴ از ۵ صفحه در example.com')
     expect(read({ message: '', message_key: 'chosen', message_params: { why: 'late' } })).toBe('دیر')
@@ -26,7 +26,7 @@ describe('a message with a key', () => {
   })
 
   test.each(['unknown', '', '__proto__', 'constructor', 'toString'])(
-    'that nobody knows (%j) is shown as given',
+    'a message with the unknown key %j is shown as given',
     (message_key) => {
       expect(read({ message: 'As given', message_key })).toBe('As given')
       expect(read({ message: null, message_key })).toBeNull()
@@ -42,7 +42,7 @@ describe('a message with a key', () => {
     { read: 1, found: '2', host: 'x' },
     { read: Number.NaN, found: 2, host: 'x' },
     { read: 1, found: null, host: 'x' },
-  ])('whose parameters do not fit (%j) is shown as given', (params) => {
+  ])('a keyed message with the wrong parameters %j is shown as given', (params) => {
     expect(pages(params)).toBe('As given')
   })
 })
@@ -59,32 +59,32 @@ describe('a Persian page', () => {
   }
   const shown = (...changes: Parameters<typeof viewAfter>) =>
     describeView(viewAfter(...changes), context).message
-  const told = {
+  const keyedMessage = {
     message: 'The portal turned the captcha down, trying again (2 of 3)…',
     message_key: 'solving_captcha_again',
     message_params: { number: 2, total: 3 },
   }
 
-  test('tells a live update by key in Persian, and one without as given', () => {
-    expect(shown(start, { ...progress, ...told })).toBe(
+  test('a Persian page localizes a keyed message and shows one without a key as given', () => {
+    expect(shown(start, { ...progress, ...keyedMessage })).toBe(
       'درگاه پاسخ کپچا را نپذیرفت، دوباره تلاش می‌شود (۲ از ۳)…',
     )
     expect(shown(start, { ...progress, message: 'Plain words' })).toBe('Plain words')
   })
 
-  test('tells a new request, a wrong code and a try that failed in Persian, too', () => {
+  test('a Persian page localizes the messages of a new request, a wrong code and a failed attempt', () => {
     expect(shown()).toBe('درخواست شما رسید.')
     const error = { code: 'bot_busy', message: 'Too many people', retryable: true }
     expect(shown(start, { type: 'retry', attempt: 1, nextRetryAt: T0 + 9000, error })).toBe(
       'سرویسی که کار را انجام می‌دهد بیش از اندازه مشغول بود',
     )
-    const asked = { type: 'require_otp', attempt: 1, otp: { id: 'otp-1' } } as const
-    expect(
-      shown(start, asked, { type: 'submit_otp', otp: '483920' }, { type: 'reject_otp', attempt: 1 }),
-    ).toBe('این کد درست نبود.')
+    const requireOtp = { type: 'require_otp', attempt: 1, otp: { id: 'otp-1' } } as const
+    expect(shown(start, requireOtp, { type: 'submit_otp', otp: '483920' }, { type: 'reject_otp', attempt: 1 })).toBe(
+      'این کد درست نبود.',
+    )
   })
 
-  test('says something where nothing was said', () => {
+  test('a view without a message shows the message of a new request', () => {
     expect(
       describeView({ ...viewAfter(), current_message: null, message_key: undefined }, context).message,
     ).toBe('درخواست شما رسید.')

@@ -1,4 +1,4 @@
-/** What a page makes people load, as it travels: compressed. */
+/** The compressed size of the files that a page loads. */
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,15 +15,15 @@ const kilobytes = (file: string): number => gzipSync(readFileSync(join(folder, f
 const scripts = files.filter((file) => file.endsWith('.js'))
 const stylesheets = files.filter((file) => file.endsWith('.css'))
 
-test('the pages have a script and a stylesheet', () => {
+test('the build makes a script and a stylesheet', () => {
   expect(scripts).toContain('progress.js')
   expect(stylesheets).not.toEqual([])
 })
 
-test.each(scripts)('a page is live for at most 30 kB: %s', (file) => {
+test.each(scripts)('the script %s has at most 30 kB compressed', (file) => {
   expect(kilobytes(file)).toBeLessThanOrEqual(30)
 })
 
-test.each(stylesheets)('a page looks good for at most 10 kB: %s', (file) => {
+test.each(stylesheets)('the stylesheet %s has at most 10 kB compressed', (file) => {
   expect(kilobytes(file)).toBeLessThanOrEqual(10)
 })

@@ -34,10 +34,10 @@ const read = (folders: string[]): string =>
     .map((file) => readFileSync(file, 'utf8'))
     .join('\n')
 
-/** What code and templates say, apart from the catalogue itself. */
+/** Code and templates that use texts, without the catalogue itself. */
 const sources = read(['core/i18n', 'core/presentation', 'core/domain', 'core/catalog', 'server', 'public'])
 
-/** Keys put together in code, from codes and states of other catalogues. */
+/** Keys that code composes from codes and states. */
 const DERIVED: string[] = [
   ...Object.keys(ERRORS).flatMap((code) => [`error.${code}`, `problem_text.${code}`]),
   ...STATUSES.flatMap((status) => [`live.status.${status}`, `live.title.${status}`]),
@@ -50,7 +50,7 @@ test('every error code has a title', () => {
   for (const code of Object.keys(ERRORS)) expect(en, code).toHaveProperty([`error.${code}`])
 })
 
-test('every code that a field can be refused with has its words', () => {
+test('every code that a field can be refused with has a text', () => {
   const fields = readFileSync(join(root, 'core/catalog/fields.ts'), 'utf8')
   const service = readFileSync(join(root, 'core/catalog/define-service.ts'), 'utf8')
   const codes = [
@@ -63,7 +63,7 @@ test('every code that a field can be refused with has its words', () => {
   for (const code of codes) expect(en, code).toHaveProperty([`field_error.${code}`])
 })
 
-test('words for a field error name the field', () => {
+test('the text of a field error names the field', () => {
   for (const key of Object.keys(en))
     if (key.startsWith('field_error.'))
       expect(t(key as TextKey, { ...paramsOf(en[key as TextKey]), label: 'Mobile number' })).toMatch(
@@ -77,13 +77,13 @@ test('every key that code or a template names is in the catalogue', () => {
   expect(named.filter((key) => !isTextKey(key))).toEqual([])
 })
 
-test('no text is left that nobody uses', () => {
+test('the catalogue has no unused text', () => {
   const derived = new Set(DERIVED)
   const unused = Object.keys(en).filter((key) => !derived.has(key) && !sources.includes(`'${key}'`))
   expect(unused).toEqual([])
 })
 
-test('every derived text belongs to something that exists', () => {
+test('every composed text belongs to an existing code or state', () => {
   const prefixes = /^(error|problem_text|live\.status|live\.title|live\.step|live\.connection)\./
   const extra = new Set([
     ...DERIVED,
@@ -107,18 +107,19 @@ test('every text is a well-formed message', () => {
 
 const others = LOCALES.filter((locale) => locale !== 'en')
 
-test.each(others)('%s says everything that English says, and nothing else', (locale) => {
+test.each(others)('the %s catalogue has exactly the keys of the English one', (locale) => {
   expect(Object.keys(LANGUAGES[locale].catalogue).sort()).toEqual(Object.keys(en).sort())
 })
 
+/** A node of the AST of an ICU message. */
 interface Piece {
-  /** 0 plain text, 1 a parameter as it is, 2 a number, 6 a plural, 7 its "#". */
+  /** 0 text, 1 plain parameter, 2 number, 6 plural, 7 its "#". */
   type: number
   value: string
   options?: Record<string, { value: Piece[] }>
 }
 
-/** The parameters of a message by name, also those inside of a plural: a value that fits what is done with each. */
+/** Valid values for the parameters of a message, by name, including those inside of a plural. */
 function paramsOf(message: string): Record<string, string | number> {
   const params: Record<string, string | number> = {}
   const collect = (pieces: Piece[]): void => {
@@ -133,37 +134,37 @@ function paramsOf(message: string): Record<string, string | number> {
   return params
 }
 
-test.each(others)('%s needs for each text what English needs for it', (locale) => {
+test.each(others)('each text of the %s catalogue has the parameters of the English one', (locale) => {
   const { catalogue } = LANGUAGES[locale]
   for (const key of Object.keys(en) as TextKey[])
     expect(Object.keys(paramsOf(catalogue[key])).sort(), key).toEqual(Object.keys(paramsOf(en[key])).sort())
 })
 
-function expectGoodPersian(words: string, key: string): void {
-  expect(words, key).not.toMatch(/[0-9٠-٩]/)
-  expect(words, key).not.toMatch(/[كي,;?"]/)
-  // The "می" and "ها" of one word stay with it on one line.
-  expect(words, key).not.toMatch(/(?:^|\s)ن?می\s|\sها(?:ی|\s|$)/)
+function expectPersianTypography(text: string, key: string): void {
+  expect(text, key).not.toMatch(/[0-9٠-٩]/)
+  expect(text, key).not.toMatch(/[كي,;?"]/)
+  // A zero-width non-joiner keeps "می" and "ها" with their word on one line.
+  expect(text, key).not.toMatch(/(?:^|\s)ن?می\s|\sها(?:ی|\s|$)/)
 }
 
-test('a Persian text counts in Persian digits, and is written with Persian letters and marks', () => {
+test('a Persian text has Persian digits, letters and punctuation', () => {
   const fa = createTexts('fa')
   expect(fa).toMatchObject({ locale: 'fa', dir: 'rtl' })
   for (const key of Object.keys(en) as TextKey[])
-    expectGoodPersian(fa.t(key, paramsOf(LANGUAGES.fa.catalogue[key])), key)
+    expectPersianTypography(fa.t(key, paramsOf(LANGUAGES.fa.catalogue[key])), key)
 })
 
-describe.each(allServices())('what the bot of $slug says', ({ slug, messages = {} }) => {
+describe.each(allServices())('the bot messages of $slug', ({ slug, messages = {} }) => {
   const handler = read([`bots/inquiry-provider/services/${slug}`])
   const atPortal = handler.includes('/portal/') ? read(['bots/inquiry-provider/services/portal']) : ''
-  const said = [...`${handler}\n${atPortal}`.matchAll(/\bsay\(\s*'(\w+)'/g)].map((match) => match[1]!)
+  const used = [...`${handler}\n${atPortal}`.matchAll(/\bsay\(\s*'(\w+)'/g)].map((match) => match[1]!)
 
-  test('is in its messages, and nothing else is', () => {
-    expect(said.length).toBeGreaterThan(2)
-    expect([...new Set(said)].sort()).toEqual(Object.keys(messages).sort())
+  test('the catalogue has exactly the messages that the bot uses', () => {
+    expect(used.length).toBeGreaterThan(2)
+    expect([...new Set(used)].sort()).toEqual(Object.keys(messages).sort())
   })
 
-  test('is well formed, and says with the same parameters in each language', () => {
+  test('each bot message is well formed and has the same parameters in each language', () => {
     for (const [key, text] of Object.entries(messages))
       for (const locale of LOCALES)
         expect(Object.keys(paramsOf(text[locale])).sort(), `${locale} ${key}`).toEqual(
@@ -171,64 +172,64 @@ describe.each(allServices())('what the bot of $slug says', ({ slug, messages = {
         )
   })
 
-  test('counts in Persian digits, and is written with Persian letters and marks', () => {
+  test('a Persian bot message has Persian digits, letters and punctuation', () => {
     for (const [key, { fa }] of Object.entries(messages)) {
       const params = paramsOf(fa)
       for (const counted of [1234, 0, 1]) {
         const given = Object.entries(params).map(([name, one]) => [name, one === 1234 ? counted : one])
-        const say = createFormatter('fa', compile({ [key]: fa }))
-        expectGoodPersian(say(key, Object.fromEntries(given)), key)
+        const format = createFormatter('fa', compile({ [key]: fa }))
+        expectPersianTypography(format(key, Object.fromEntries(given)), key)
       }
     }
   })
 
-  test('keeps what is Latin or a parameter of words from turning a Persian sentence around', () => {
+  test('Latin text and parameters in a Persian bot message are isolated from its direction', () => {
     for (const [key, { fa }] of Object.entries(messages)) {
       const outside = fa.replace(/\u2066[^\u2069]*\u2069/g, '')
-      // Arguments of ICU, their kinds and their choices are no words.
+      // ICU arguments, their types and selectors are not text.
       const words = outside.replace(/[{](\w+), (number|plural|select),?|[=\w]+ (?=[{])|#/g, '')
       expect(words, key).not.toMatch(/[A-Za-z]/)
     }
   })
 
-  test('means nothing else than what any bot may say', () => {
+  test('no bot message has the key of a common message', () => {
     expect(Object.keys(messages).filter((key) => Object.hasOwn(commonMessages('en'), key))).toEqual([])
   })
 
-  test('is handed to its pages together with the common words', () => {
+  test('the pages get the bot messages together with the common ones', () => {
     const keys = [...Object.keys(messages), ...Object.keys(commonMessages('fa'))]
     expect(Object.keys(messagesOfService(slug, 'fa')).sort()).toEqual(keys.sort())
   })
 })
 
-test('no common message is left that nobody says, and none is said that is missing', () => {
-  const said = [
+test('the common messages are exactly those that code uses', () => {
+  const used = [
     ...read(['core', 'server', 'workers', 'bots']).matchAll(/\b(?:commonMessage\(|message_key: )'(\w+)'/g),
   ].map((match) => match[1]!)
   const common = Object.keys(commonMessages('en'))
-  expect(said.filter((key) => !common.includes(key))).toEqual([])
-  const ofTheirOwn = common.filter((key) => isTextKey(`message.${key}`))
-  expect(ofTheirOwn.filter((key) => !said.includes(key))).toEqual([])
-  // A code that is a message as well would have two texts.
-  expect(ofTheirOwn.filter((key) => Object.hasOwn(ERRORS, key))).toEqual([])
+  expect(used.filter((key) => !common.includes(key))).toEqual([])
+  const withOwnText = common.filter((key) => isTextKey(`message.${key}`))
+  expect(withOwnText.filter((key) => !used.includes(key))).toEqual([])
+  // An error code with a message of the same key would have two texts.
+  expect(withOwnText.filter((key) => Object.hasOwn(ERRORS, key))).toEqual([])
 })
 
-test('Persian numbers and durations read as Persian', () => {
-  const { t: say } = createTexts('fa')
-  expect(say('live.percent', { value: 0.42 })).toBe('۴۲٪')
-  expect([300, 70, 12].map((seconds) => formatRemaining(say, seconds))).toEqual([
+test('numbers and durations are formatted in Persian', () => {
+  const { t: fa } = createTexts('fa')
+  expect(fa('live.percent', { value: 0.42 })).toBe('۴۲٪')
+  expect([300, 70, 12].map((seconds) => formatRemaining(fa, seconds))).toEqual([
     'حدود ۵ دقیقه',
     'حدود یک دقیقه',
     'کمتر از یک دقیقه',
   ])
-  expect([12, 120, 95].map((seconds) => formatDuration(say, seconds))).toEqual([
+  expect([12, 120, 95].map((seconds) => formatDuration(fa, seconds))).toEqual([
     '۱۲ ثانیه',
     '۲ دقیقه',
     '۱ دقیقه و ۳۵ ثانیه',
   ])
 })
 
-test('remaining time is told in rounded words', () => {
+test('the remaining time is formatted in rounded units', () => {
   expect([300, 119, 90, 60, 59, 1, 0].map((seconds) => formatRemaining(t, seconds))).toEqual([
     'about 5 minutes',
     'about 2 minutes',
@@ -240,7 +241,7 @@ test('remaining time is told in rounded words', () => {
   ])
 })
 
-test('silence is told after a minute', () => {
+test('the age of the last update says after a minute that there was none', () => {
   expect([3, 25, 61, 130].map((seconds) => formatAge(t, seconds))).toEqual([
     'just now',
     '20 seconds ago',
@@ -249,7 +250,7 @@ test('silence is told after a minute', () => {
   ])
 })
 
-test('durations and countdowns read calmly', () => {
+test('durations and countdowns are rounded', () => {
   expect([0.4, 12, 120, 1800, 95].map((seconds) => formatDuration(t, seconds))).toEqual([
     '0 s',
     '12 s',

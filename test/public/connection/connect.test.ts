@@ -1,4 +1,4 @@
-/** The page's own connection, through proxies that hinder it, to a real server. */
+/** The page's connection to a real server, through proxies that block or delay its transports. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, describe, expect, test, vi } from 'vitest'
 import { isFinal, type PublicView, toPublicView } from '../../../core/domain/record.ts'
@@ -15,9 +15,9 @@ import { aHash, progressTo, START, TTL_SECONDS } from '../../helpers/record.ts'
 import { useRedis } from '../../helpers/redis.ts'
 import { type TestServer, useServer } from '../../helpers/server.ts'
 
-// The page gives a hindered way some seconds before it takes another: the tests of a group wait together.
+// A page waits some seconds before it falls back to the next transport: the tests of a group run concurrently.
 vi.setConfig({ testTimeout: 40_000, maxConcurrency: 50 })
-// What connection.ts asks the browser.
+// The browser API that connection-status.ts reads.
 Object.defineProperty(globalThis, 'navigator', { value: { onLine: true }, configurable: true })
 
 const redis = await useRedis()
@@ -31,12 +31,10 @@ interface TestPage {
   hash: string
   proxy: HostileProxy
   connection: LiveConnection
-  /** What it shows now. */
+  /** The view shown now. */
   readonly view: PublicView
-  /** Every version it was told, in order. */
-  told: number[]
-  /** What it said about its connection, without repetitions. */
-  said: Connection[]
+  /** The states of its connection, without repetitions. */
+  shown: Connection[]
   ends: string[]
 }
 
@@ -45,7 +43,7 @@ afterAll(() => {
   for (const page of pages) page.connection.close()
 })
 
-/** Opens the page of a request, behind a proxy of its own. */
+/** Opens the page of a request behind its own proxy. */
 async function open(
   treatments: Partial<Record<RequestKind, Treatment>> = {},
   {
@@ -63,8 +61,7 @@ async function open(
   const page: TestPage = {
     hash: known,
     proxy,
-    told: [],
-    said: [],
+    shown: [],
     ends: [],
     get view() {
       return state.view
@@ -75,13 +72,12 @@ async function open(
       version: () => state.view.version,
       isMultiplexed,
       onView(view) {
-        page.told.push(view.version)
         state = reduce(state, { type: 'view', view, at: Date.now() })
       },
       onGone: () => page.ends.push('gone'),
       onNotOwner: () => page.ends.push('not_owner'),
       onConnection(connection) {
-        if (page.said.at(-1) !== connection) page.said.push(connection)
+        if (page.shown.at(-1) !== connection) page.shown.push(connection)
       },
     }),
   }
@@ -89,118 +85,118 @@ async function open(
   return page
 }
 
-/** Resolves once the page says so and this alone is open. */
+/** Resolves once the page shows this connection and exactly these requests are open. */
 const settled = (page: TestPage, connection: Connection, kinds: RequestKind[]): Promise<void> =>
   eventually(() => {
-    expect(page.said.at(-1)).toBe(connection)
+    expect(page.shown.at(-1)).toBe(connection)
     expect(page.proxy.openRequests()).toEqual(kinds)
   }, SOON)
 
 const pollsOf = ({ proxy }: TestPage): number => proxy.requests.filter(({ kind }) => kind === 'poll').length
 
-/** Resolves once the page shows a change that is made now: by the first poll that begins after it, if not before. */
-async function hears(page: TestPage, progress: number): Promise<void> {
+/** Makes a change, and checks that the page shows it after at most one more poll. */
+async function receives(page: TestPage, progress: number): Promise<void> {
   await apply(page.hash, progressTo(progress))
   const before = pollsOf(page)
   await eventually(() => expect(page.view.progress).toBe(progress), SOON)
   expect(pollsOf(page) - before).toBeLessThanOrEqual(1)
 }
 
-/** The same where polls are of no help: by its socket or event stream alone. */
-async function isPushed(page: TestPage, progress: number): Promise<void> {
+/** Makes a change, and checks that the page receives it by socket or event stream alone. */
+async function receivesPush(page: TestPage, progress: number): Promise<void> {
   page.proxy.setTreatments({ poll: 'swallow' })
   await apply(page.hash, progressTo(progress))
   await eventually(() => expect(page.view.progress).toBe(progress), SOON)
 }
 
-/** The page asks for nothing more, but for what is on its way: looked at when all tests are through. */
+/** Pages that may send nothing more, apart from requests in flight. The last test checks it. */
 const silent: { page: TestPage; since: number }[] = []
 const staysSilent = (page: TestPage): void => void silent.push({ page, since: performance.now() + 500 })
 
-const kindsAsked = ({ proxy }: TestPage): RequestKind[] => [
+const requestedKinds = ({ proxy }: TestPage): RequestKind[] => [
   ...new Set(proxy.requests.map(({ kind }) => kind)),
 ]
 
-/** What must be in the way for a page to hear so. */
-const HINDRANCES = [
+/** Each transport, and what must be blocked for a page to use it. */
+const BLOCKED = [
   ['socket', {}],
   ['stream', { socket: 'refuse' }],
   ['poll', { socket: 'refuse', stream: 'refuse' }],
 ] as const
-const polling = await open(HINDRANCES[2][1])
+const polling = await open(BLOCKED[2][1])
 
 describe.concurrent('a page', () => {
-  test('hears by its socket, and asks beside it only how the request stands', async () => {
+  test('a page uses its socket, and beside it only polls the status', async () => {
     const page = await open()
     await settled(page, 'live', ['socket'])
-    await eventually(() => expect(kindsAsked(page)).toEqual(['socket', 'poll']), SOON)
-    await isPushed(page, 10)
+    await eventually(() => expect(requestedKinds(page)).toEqual(['socket', 'poll']), SOON)
+    await receivesPush(page, 10)
     page.connection.close()
   })
 
-  test('whose socket is refused, or never answered, hears by the event stream', async () => {
+  test('a page whose socket is refused or never answered falls back to the event stream', async () => {
     for (const page of await Promise.all([open({ socket: 'refuse' }), open({ socket: 'swallow' })])) {
       await eventually(() => expect(page.proxy.openRequests()).toContain('stream'), SOON)
-      await eventually(() => expect(page.said).toEqual(['live']), SOON)
-      await isPushed(page, 10)
-      await isPushed(page, 20)
+      await eventually(() => expect(page.shown).toEqual(['live']), SOON)
+      await receivesPush(page, 10)
+      await receivesPush(page, 20)
       page.connection.close()
     }
   })
 
-  test('without a socket opens no event stream where it would hold one of few connections, and polls', async () => {
+  test('a page without a socket polls over HTTP/1.1, where an event stream would hold one of few connections', async () => {
     const page = await open({ socket: 'refuse' }, { isMultiplexed: false })
     await settled(page, 'polling', [])
-    await hears(page, 10)
-    expect(kindsAsked(page)).toEqual(['socket', 'poll'])
+    await receives(page, 10)
+    expect(requestedKinds(page)).toEqual(['socket', 'poll'])
     page.connection.close()
   })
 
-  test('whose event stream is refused, collected or held back as well polls', async () => {
+  test('a page behind a proxy that blocks sockets and refuses or buffers event streams polls', async () => {
     const treatments: Treatment[] = ['refuse', 'collect', 'hold']
-    const all = await Promise.all(treatments.map((how) => open({ socket: 'refuse', stream: how })))
+    const all = await Promise.all(treatments.map((stream) => open({ socket: 'refuse', stream })))
     await Promise.all(
       all.map(async (page) => {
-        await eventually(() => expect(page.said.at(-1)).toBe('polling'), SOON)
-        await hears(page, 10)
-        expect(page.said).not.toContain('live')
+        await eventually(() => expect(page.shown.at(-1)).toBe('polling'), SOON)
+        await receives(page, 10)
+        expect(page.shown).not.toContain('live')
         page.connection.close()
       }),
     )
   })
 
-  test('whose open socket or event stream is held back is never far behind, and says that it polls', async () => {
-    const all = await Promise.all(HINDRANCES.slice(0, 2).map(([, how]) => open(how)))
+  test('a page whose open socket or event stream is buffered polls, and shows that it does', async () => {
+    const all = await Promise.all(BLOCKED.slice(0, 2).map(([, treatments]) => open(treatments)))
     await Promise.all(
       all.map(async (page, i) => {
-        const [kind] = HINDRANCES[i]!
+        const [kind] = BLOCKED[i]!
         await settled(page, 'live', [kind])
         page.proxy.setTreatments({ [kind]: 'hold', stream: 'hold' })
-        await hears(page, 10)
-        await eventually(() => expect(page.said.at(-1)).toBe('polling'), SOON)
-        await hears(page, 20)
+        await receives(page, 10)
+        await eventually(() => expect(page.shown.at(-1)).toBe('polling'), SOON)
+        await receives(page, 20)
         page.connection.close()
       }),
     )
   })
 
-  test.each(HINDRANCES.slice(0, 2))(
-    'of a server that answers nothing any more says so, though its %s is open',
-    async (kind, how) => {
-      const page = await open(how)
+  test.each(BLOCKED.slice(0, 2))(
+    'a page whose %s is open shows that it reconnects when the server stops answering',
+    async (kind, treatments) => {
+      const page = await open(treatments)
       await settled(page, 'live', [kind])
       page.proxy.setTreatments({ socket: 'hold', stream: 'swallow', poll: 'swallow' })
-      await eventually(() => expect(page.said.at(-1)).toBe('reconnecting'), { withinMs: 40_000 })
+      await eventually(() => expect(page.shown.at(-1)).toBe('reconnecting'), { withinMs: 40_000 })
       page.connection.close()
     },
   )
 
-  test('lets go of its event stream while it is hidden, and asks at once when it is shown again', async () => {
+  test('a hidden page closes its event stream, and refreshes immediately when it is shown again', async () => {
     const page = await open({ socket: 'refuse' })
     await settled(page, 'live', ['stream'])
     page.connection.setHidden(true)
     await settled(page, 'polling', [])
-    await hears(page, 10)
+    await receives(page, 10)
     await apply(page.hash, progressTo(20))
     page.connection.setHidden(false)
     await eventually(() => expect(page.view.progress).toBe(20), SOON)
@@ -208,7 +204,7 @@ describe.concurrent('a page', () => {
     page.connection.close()
   })
 
-  test('takes a better way as soon as there is one, and lets go of the worse', async () => {
+  test('a page switches to a better transport as soon as it works, and stops the worse', async () => {
     const page = await open({ socket: 'refuse', stream: 'refuse' })
     await settled(page, 'polling', [])
     page.proxy.setTreatments({ stream: 'pass' })
@@ -216,42 +212,42 @@ describe.concurrent('a page', () => {
     page.proxy.setTreatments({ socket: 'pass' })
     page.connection.refresh()
     await settled(page, 'live', ['socket'])
-    await isPushed(page, 10)
+    await receivesPush(page, 10)
     page.connection.close()
   })
 
-  test('asks less and less often for a socket that is refused', async () => {
+  test('a refused socket is retried with growing pauses', async () => {
     const page = await open({ socket: 'refuse' })
     await settled(page, 'live', ['stream'])
     const times = (): number[] =>
       page.proxy.requests.filter(({ kind }) => kind === 'socket').map(({ at }) => at)
     await eventually(() => expect(times()).toHaveLength(5), SOON)
-    // The fifth is tried 5.6 s after the fourth, give or take a half.
+    // The fifth try follows 5.6 s after the fourth, give or take a half.
     const [fourth = 0, fifth = 0] = times().slice(3)
     expect(fifth - fourth).toBeGreaterThan(2700)
     page.connection.close()
   })
 
-  test('says nothing of a loss that is soon made good, and asks nobody else meanwhile', async () => {
+  test('a page shows no loss that is short, and starts no other transport', async () => {
     const page = await open()
     await settled(page, 'live', ['socket'])
     page.proxy.cut('socket')
     await eventually(() =>
       expect(page.proxy.requests.filter(({ kind }) => kind === 'socket')).toHaveLength(2),
     )
-    await hears(page, 10)
-    expect(page.said).toEqual(['live'])
-    expect(kindsAsked(page)).not.toContain('stream')
+    await receives(page, 10)
+    expect(page.shown).toEqual(['live'])
+    expect(requestedKinds(page)).not.toContain('stream')
     page.connection.close()
   })
 
-  test('is there again when the server is, whichever way it hears', async () => {
+  test('a page reconnects by the same transport when the server is back', async () => {
     await Promise.all(
-      HINDRANCES.slice(0, 2).map(async ([kind, treatments]) => {
+      BLOCKED.slice(0, 2).map(async ([kind, treatments]) => {
         const page = await open(treatments)
         await settled(page, 'live', [kind])
         await page.proxy.stop()
-        await eventually(() => expect(page.said.at(-1)).toBe('reconnecting'), SOON)
+        await eventually(() => expect(page.shown.at(-1)).toBe('reconnecting'), SOON)
         await apply(page.hash, progressTo(30))
         await page.proxy.restart()
         await eventually(() => expect(page.view.progress).toBe(30), SOON)
@@ -262,19 +258,19 @@ describe.concurrent('a page', () => {
     )
   })
 
-  test('takes the best way there is as soon as any works again, however long nothing did', async () => {
+  test('a page without any connection takes the best transport as soon as any works again', async () => {
     const page = await open({ socket: 'refuse', stream: 'refuse', poll: 'refuse' })
     const streams = (): number => page.proxy.requests.filter(({ kind }) => kind === 'stream').length
     await eventually(() => expect(streams()).toBeGreaterThanOrEqual(4), SOON)
-    // Until it has said so, the better ways keep to their own pauses.
-    await eventually(() => expect(page.said.at(-1)).toBe('reconnecting'), SOON)
+    // Until the loss is shown, the better transports keep their own pauses.
+    await eventually(() => expect(page.shown.at(-1)).toBe('reconnecting'), SOON)
     page.proxy.setTreatments({ stream: 'pass', poll: 'pass' })
-    await eventually(() => expect(['polling', 'live']).toContain(page.said.at(-1)), SOON)
+    await eventually(() => expect(['polling', 'live']).toContain(page.shown.at(-1)), SOON)
     await eventually(() => expect(page.proxy.openRequests()).toEqual(['stream']), SOON)
     page.connection.close()
   })
 
-  test('misses nothing from one way to the next, however fast it comes', async () => {
+  test('a page misses no update when it changes transports', async () => {
     const page = await open()
     await settled(page, 'live', ['socket'])
     let last = 2
@@ -311,30 +307,33 @@ describe.concurrent('a page', () => {
     page.connection.close()
   })
 
-  test.each(HINDRANCES)('is done with the final state, heard by %s', async (_kind, treatments) => {
-    const page = await open(treatments)
-    await eventually(() => expect(page.said.length).toBeGreaterThan(0), SOON)
-    await apply(page.hash, COMPLETE)
-    await eventually(() => expect(isFinal(page.view.status)).toBe(true), SOON)
-    await eventually(() => expect(page.proxy.openRequests()).toEqual([]))
-    page.connection.refresh()
-    page.connection.reconnect()
-    staysSilent(page)
-    expect(page.ends).toEqual([])
-  })
+  test.each(BLOCKED)(
+    'a page closes its connection on a final state received by %s',
+    async (_kind, treatments) => {
+      const page = await open(treatments)
+      await eventually(() => expect(page.shown.length).toBeGreaterThan(0), SOON)
+      await apply(page.hash, COMPLETE)
+      await eventually(() => expect(isFinal(page.view.status)).toBe(true), SOON)
+      await eventually(() => expect(page.proxy.openRequests()).toEqual([]))
+      page.connection.refresh()
+      page.connection.reconnect()
+      staysSilent(page)
+      expect(page.ends).toEqual([])
+    },
+  )
 
-  test.each(HINDRANCES)(
-    "whose request is not there, or somebody else's, is told so once, by %s",
-    async (kind, how) => {
+  test.each(BLOCKED)(
+    'a page whose request is missing, expired or foreign ends once, by %s',
+    async (kind, treatments) => {
       const hash = await given([START])
       const [unknown, expired, foreign] = await Promise.all([
-        open(how, { hash: aHash() }),
-        open(how, { hash: aHash(Date.now() - TTL_SECONDS * 1000) }),
-        open(how, { hash, at: guarded }),
+        open(treatments, { hash: aHash() }),
+        open(treatments, { hash: aHash(Date.now() - TTL_SECONDS * 1000) }),
+        open(treatments, { hash, at: guarded }),
       ])
       for (const page of [unknown, expired, foreign]) {
         await eventually(() => expect(page.ends).toHaveLength(1), SOON)
-        expect(kindsAsked(page)).toContain(kind)
+        expect(requestedKinds(page)).toContain(kind)
         await eventually(() => expect(page.proxy.openRequests()).toEqual([]))
         staysSilent(page)
       }
@@ -346,29 +345,29 @@ describe.concurrent('a page', () => {
     },
   )
 
-  test.each(HINDRANCES.slice(0, 2))('hears by %s that the time of its request is over', async (kind, how) => {
-    const page = await open(how, {
+  test.each(BLOCKED.slice(0, 2))('a page ends by %s when its request expires', async (kind, treatments) => {
+    const page = await open(treatments, {
       hash: await given([START], { now: Date.now() - TTL_SECONDS * 1000 + 9000 }),
     })
-    const asked = (): number => page.proxy.requests.filter((one) => one.kind === kind).length
+    const requests = (): number => page.proxy.requests.filter((one) => one.kind === kind).length
     await settled(page, 'live', [kind])
-    const before = asked()
+    const before = requests()
     await eventually(() => expect(page.ends).toEqual(['gone']), SOON)
-    expect(asked()).toBe(before)
+    expect(requests()).toBe(before)
     await eventually(() => expect(page.proxy.openRequests()).toEqual([]))
     staysSilent(page)
   })
 
-  test('does not take the word of a proxy that its request is no more', async () => {
+  test('a 404 from a proxy does not end a page', async () => {
     const page = await open({ socket: 'refuse', stream: 'mistake', poll: 'mistake' })
-    await eventually(() => expect(page.said).toEqual(['reconnecting']), SOON)
+    await eventually(() => expect(page.shown).toEqual(['reconnecting']), SOON)
     page.proxy.setTreatments({ poll: 'pass' })
-    await eventually(() => expect(page.said.at(-1)).toBe('polling'), SOON)
+    await eventually(() => expect(page.shown.at(-1)).toBe('polling'), SOON)
     expect(page.ends).toEqual([])
     page.connection.close()
   })
 
-  test('asks a server that is busy again when it was told to, and not before', async () => {
+  test('a page retries a busy server no earlier than Retry-After says', async () => {
     const page = await open({ socket: 'refuse', stream: 'busy', poll: 'busy' })
     const times = (kind: RequestKind): number[] =>
       page.proxy.requests.filter((one) => one.kind === kind).map(({ at }) => at)
@@ -378,29 +377,35 @@ describe.concurrent('a page', () => {
     page.connection.close()
   })
 
-  test('asks at once when somebody wants to know, and opens everything anew when the network was away', async () => {
+  test('a refresh polls immediately, and a reconnect opens every transport again', async () => {
     const page = await open()
-    const asked = (kind: RequestKind): number => page.proxy.requests.filter((one) => one.kind === kind).length
+    const requests = (kind: RequestKind): number =>
+      page.proxy.requests.filter((one) => one.kind === kind).length
     await settled(page, 'live', ['socket'])
-    const before = asked('poll')
+    const before = requests('poll')
     page.connection.refresh()
-    await eventually(() => expect(asked('poll')).toBeGreaterThan(before), SOON)
-    const [polls, sockets] = [asked('poll'), asked('socket')]
+    await eventually(() => expect(requests('poll')).toBeGreaterThan(before), SOON)
+    const [polls, sockets] = [requests('poll'), requests('socket')]
     page.connection.reconnect()
-    await eventually(() => expect([asked('poll') > polls, asked('socket')]).toEqual([true, sockets + 1]))
+    await eventually(() =>
+      expect([requests('poll') > polls, requests('socket')]).toEqual([true, sockets + 1]),
+    )
     await settled(page, 'live', ['socket'])
-    await isPushed(page, 10)
+    await receivesPush(page, 10)
     page.connection.close()
   })
 
-  test('comes back at another moment than the others that were cut off with it', async () => {
+  test('pages that were cut off together reconnect at different moments', async () => {
     const all = await Promise.all(Array.from({ length: 12 }, () => open({ socket: 'refuse' })))
     await Promise.all(all.map((page) => settled(page, 'live', ['stream'])))
-    const asked = all.map((page) => page.proxy.requests.length)
+    const before = all.map((page) => page.proxy.requests.length)
     for (const page of all) page.proxy.cut('stream')
     const again = await Promise.all(
       all.map((page, i) =>
-        eventually(() => page.proxy.requests.slice(asked[i]).find(({ kind }) => kind === 'stream')!.at, SOON),
+        eventually(
+          () => page.proxy.requests.slice(before[i]).find(({ kind }) => kind === 'stream')!.at,
+          SOON,
+        ),
       ),
     )
     expect(Math.max(...again) - Math.min(...again)).toBeGreaterThan(250)
@@ -408,10 +413,11 @@ describe.concurrent('a page', () => {
   })
 })
 
-test('of a page that is done nothing is left', async () => {
+test('a closed page sends no request and leaves no connection', async () => {
   // One poll of another page later.
-  const asked = polling.proxy.requests.length
-  const polls = (): number => polling.proxy.requests.slice(asked).filter(({ kind }) => kind === 'poll').length
+  const before = polling.proxy.requests.length
+  const polls = (): number =>
+    polling.proxy.requests.slice(before).filter(({ kind }) => kind === 'poll').length
   await eventually(() => expect(polls()).toBe(1), SOON)
   expect(silent.length).toBeGreaterThan(10)
   for (const { page, since } of silent) expect(page.proxy.requests.filter(({ at }) => at > since)).toEqual([])

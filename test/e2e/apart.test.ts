@@ -1,4 +1,4 @@
-/** The processes started apart, as in production, and killed without a word. */
+/** The processes started separately, as in production, and killed with SIGKILL. */
 import { io } from 'socket.io-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { PublicView } from '../../core/domain/record.ts'
@@ -43,14 +43,14 @@ const post = (path: string, body: object): Promise<Response> =>
     body: JSON.stringify(body),
   })
 const newestCode = async (mobile: string): Promise<string> => {
-  const answer = await fetch(`http://127.0.0.1:${portalPort}/inbox/${mobile}`, {
+  const response = await fetch(`http://127.0.0.1:${portalPort}/inbox/${mobile}`, {
     headers: { accept: 'application/json' },
   })
-  return ((await answer.json()) as { code: string }[])[0]?.code ?? ''
+  return ((await response.json()) as { code: string }[])[0]?.code ?? ''
 }
 
-describe('a bot that is killed while it waits for a code', () => {
-  it('is called anew once it is back, the person is asked again, and the request still completes', async () => {
+describe('a bot that is killed', () => {
+  it('a request whose bot is killed while it waits for a code prompts again and completes', async () => {
     const mobile = '09125550001'
     const submitted = await post('/api/local-requests', {
       service_slug: 'credit-score-rating',
@@ -86,8 +86,8 @@ describe('a bot that is killed while it waits for a code', () => {
   })
 })
 
-describe('a bot that answers SMS_SENT', () => {
-  it('may be killed meanwhile: its account statement is asked for anew, and read', async () => {
+describe('a bot that has answered SMS_SENT', () => {
+  it('a request whose bot is killed after SMS_SENT prompts again and completes', async () => {
     const mobile = '09125550002'
     const submitted = await post('/api/local-requests', {
       service_slug: 'account-statement',
@@ -96,7 +96,7 @@ describe('a bot that answers SMS_SENT', () => {
     const { hash } = (await submitted.json()) as PublicView
     const view = async (): Promise<PublicView> =>
       (await (await fetch(`${address}/api/local-requests/${hash}/status`)).json()) as PublicView
-    const handOver = async (): Promise<void> => {
+    const submitCode = async (): Promise<void> => {
       expect((await post(`/api/local-requests/${hash}/otp`, { otp: await newestCode(mobile) })).status).toBe(
         202,
       )
@@ -105,12 +105,12 @@ describe('a bot that answers SMS_SENT', () => {
     bots.process.kill('SIGKILL')
     await bots.ended
     bots = await start('bots/inquiry-provider/main.ts')
-    await handOver()
+    await submitCode()
 
     await eventually(async () => expect(await view()).toMatchObject({ requires_otp: true, attempt: 2 }), {
       withinMs: 30_000,
     })
-    await handOver()
+    await submitCode()
     await eventually(async () => expect((await view()).status).toBe('completed'), { withinMs: 20_000 })
     expect((await view()).result_data).toMatchObject({ lines: expect.arrayContaining([]) })
   })

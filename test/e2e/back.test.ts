@@ -1,4 +1,4 @@
-/** "Back" and a reload after a mistake: no form is sent again, and no browser asks whether to. */
+/** "Back" and a reload after a mistake: no form is sent again, and the browser does not ask to resend one. */
 import type { Page } from 'playwright-core'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import { createTexts } from '../../core/i18n/index.ts'
@@ -23,7 +23,7 @@ async function send(page: Page, nationalCode: string): Promise<void> {
 describe.skipIf(isChromiumMissing).each([
   ['with script', true],
   ['without script', false],
-])('%s', (_how, javaScriptEnabled) => {
+])('%s', (_name, javaScriptEnabled) => {
   afterEach(closeTabs)
 
   it('"Back" after a corrected mistake shows the form with the mistake', async () => {

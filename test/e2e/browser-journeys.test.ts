@@ -1,4 +1,4 @@
-/** Whole journeys in a real browser, in front of the real processes, with the demo portal's codes. */
+/** Whole journeys in a real browser, with the real processes and the demo portal's codes. */
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { creditScoreRating } from '../../core/catalog/credit-score-rating.ts'
@@ -12,7 +12,7 @@ import { hasFocus, tabTo } from '../helpers/keyboard.ts'
 const NATIONAL_CODE = '0012345679'
 const inPersian = (digits: string): string => digits.replace(/\d/g, (digit) => '۰۱۲۳۴۵۶۷۸۹'[Number(digit)]!)
 
-describe.skipIf(isChromiumMissing)('a person in a browser', () => {
+describe.skipIf(isChromiumMissing)('a user in a browser', () => {
   let halfway: Halfway
   const { open, closeTabs } = useBrowser()
   beforeAll(async () => {
@@ -25,11 +25,11 @@ describe.skipIf(isChromiumMissing)('a person in a browser', () => {
     { locale: 'en', browserLocale: 'en-GB', mobile: '09120000001', typed: (text: string) => text },
     { locale: 'fa', browserLocale: 'fa-IR', mobile: '09120000002', typed: inPersian },
   ] as const)(
-    'gets from the services to the result by keyboard alone, and the code stays nowhere: $locale',
+    'a user gets to the result by keyboard alone, and the browser stores no code: $locale',
     async ({ locale, browserLocale, mobile, typed }) => {
       const { t } = createTexts(locale)
       const page = await open({ locale: browserLocale })
-      const heard = recordTraffic(page)
+      const traffic = recordTraffic(page)
       const button = (name: string) => page.getByRole('button', { name, exact: true })
 
       await page.goto(`${halfway.url}/`)
@@ -54,12 +54,12 @@ describe.skipIf(isChromiumMissing)('a person in a browser', () => {
       await tabTo(page, page.getByRole('link', { name: t('result.download') }))
 
       for (const form of [code, inPersian(code)])
-        expect(await everythingKept(page, heard)).not.toContain(form)
-      expect(heard.errors).toEqual([])
+        expect(await storedByBrowser(page, traffic)).not.toContain(form)
+      expect(traffic.errors).toEqual([])
     },
   )
 
-  it('can do all of it without script', async () => {
+  it('a user gets to the result without script', async () => {
     const mobile = '09120000003'
     const page = await open({ javaScriptEnabled: false })
     await page.goto(`${halfway.url}/services/credit-score-rating`)
@@ -81,8 +81,8 @@ describe.skipIf(isChromiumMissing)('a person in a browser', () => {
   })
 })
 
-/** Wherever a browser may keep, show or pass on what was typed. */
-async function everythingKept(page: Page, { addresses }: PageTraffic): Promise<string> {
+/** Every place where a browser may store, show or send typed text. */
+async function storedByBrowser(page: Page, { addresses }: PageTraffic): Promise<string> {
   const context = page.context()
   const devtools = await context.newCDPSession(page)
   const inPage = await page.evaluate(async () => ({

@@ -16,7 +16,7 @@ const COMPLETE = { type: 'complete', attempt: 1, result: { score: 712 } } as con
 const DEMO = readFileSync(new URL('../../docs/embed.html', import.meta.url))
 const EVENTS = ['progress', 'otp-required', 'completed', 'failed', 'cancelled', 'expired']
 
-/** Another site: any page whose HTML the test gives, with the policy it gives. */
+/** Another site, which serves the HTML and the policy that a test sets. */
 let html: Buffer | string = ''
 let policy = ''
 const assets = inject('assets')
@@ -50,23 +50,24 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
     await browser.closeTabs()
   })
 
-  /** Opens the other site, whose own script keeps what it is told. */
+  /** Opens the other site, whose own script records the events of the element. */
   async function open(content: string | Buffer, options: BrowserContextOptions = {}): Promise<Page> {
     html = content
     const page = await browser.open(options)
     await page.addInitScript((names) => {
-      const told: unknown[] = []
-      Object.assign(window, { told })
+      const events: unknown[] = []
+      Object.assign(window, { events })
       for (const name of names) {
-        document.addEventListener(name, (event) => told.push([name, (event as CustomEvent).detail]))
+        document.addEventListener(name, (event) => events.push([name, (event as CustomEvent).detail]))
       }
     }, EVENTS)
     await page.goto(siteAddress)
     return page
   }
   type Detail = Record<string, unknown>
-  const told = (page: Page) => page.evaluate(() => (window as unknown as { told: [string, Detail][] }).told)
-  const toldNames = async (page: Page) => (await told(page)).map(([name]) => name)
+  const eventsOn = (page: Page) =>
+    page.evaluate(() => (window as unknown as { events: [string, Detail][] }).events)
+  const eventNames = async (page: Page) => (await eventsOn(page)).map(([name]) => name)
   const isLive = (page: Page | Locator) =>
     page.locator('[data-live=connection]', { hasText: /Live/ }).waitFor()
   const heading = (page: Page | Locator, name: string) => page.getByRole('heading', { name }).waitFor()
@@ -78,10 +79,10 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
     await page.press('#otp', 'Enter')
   }
 
-  it('is live to the code, takes it in place, shows the result, and tells each thing once, in order', async () => {
+  it('the element is live, accepts the code in place, shows the result, and emits each event once, in order', async () => {
     const hash = await given([START])
     const page = await open(bodyWith(element(hash)))
-    const heard = recordTraffic(page)
+    const traffic = recordTraffic(page)
     await isLive(page)
     await apply(hash, progressTo(40, 'Signing in'))
     await page.getByText('Signing in').waitFor()
@@ -93,7 +94,7 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
     await heading(page, 'Your result is ready')
     expect(await page.locator('.facts').first().textContent()).toMatch(/Score\s*712/i)
 
-    const all = await told(page)
+    const all = await eventsOn(page)
     expect(all.map(([name, { status }]) => `${name} ${status}`)).toEqual([
       'progress processing',
       'progress processing',
@@ -109,17 +110,17 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
       () => (document.querySelector('halfway-progress') as unknown as { view: Detail }).view,
     )
     expect(view).toEqual(all.at(-1)?.[1])
-    expect(heard.errors).toEqual([])
+    expect(traffic.errors).toEqual([])
   })
 
-  it('tells of a request that was over when it came, with its result', async () => {
+  it('the element emits the result of a request that was completed when it loaded', async () => {
     const page = await open(bodyWith(element(await given([START, COMPLETE]))))
     await heading(page, 'Your result is ready')
-    await eventually(async () => expect(await toldNames(page)).toEqual(['progress', 'completed']))
-    expect((await told(page)).at(-1)?.[1].result_data).toEqual({ score: 712 })
+    await eventually(async () => expect(await eventNames(page)).toEqual(['progress', 'completed']))
+    expect((await eventsOn(page)).at(-1)?.[1].result_data).toEqual({ score: 712 })
   })
 
-  it('leaves the focus to the page around, and keeps it where somebody is at work', async () => {
+  it('the element takes no focus from the host page, and keeps it in its own field', async () => {
     const hash = await given([START])
     const page = await open(bodyWith(element(hash)))
     await isLive(page)
@@ -134,7 +135,7 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
     expect(await focused(page)).toBe('otp')
   })
 
-  it('says where a form was not taken, keeps what was typed, and takes it once the server is back', async () => {
+  it('the element shows that a form was not accepted, keeps the typed code, and sends it once the server is back', async () => {
     const hash = await given([START, REQUIRE_OTP])
     const page = await open(bodyWith(element(hash)))
     await isLive(page)
@@ -147,7 +148,7 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
     await heading(page, 'Working on it')
   })
 
-  it('asks once before it cancels', async () => {
+  it('the element asks for confirmation before it cancels', async () => {
     const hash = await given([START])
     const page = await open(bodyWith(element(hash)))
     await isLive(page)
@@ -156,20 +157,20 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
     await page.getByText('Cancel the request').click()
     await page.getByRole('button', { name: 'Yes, cancel it' }).click()
     await heading(page, 'Cancelled')
-    expect((await toldNames(page)).slice(-2)).toEqual(['progress', 'cancelled'])
+    expect((await eventNames(page)).slice(-2)).toEqual(['progress', 'cancelled'])
   })
 
   it.each([
-    ['was never there', () => aHash(), 404, 'There is no such request'],
-    ['is long gone', () => aHash(Date.now() - 3600_000), 410, 'This request has been deleted'],
-  ])('says that a request %s', async (_, hashOf, status, words) => {
-    const hash = hashOf()
+    ['unknown', () => aHash(), 404, 'There is no such request'],
+    ['expired', () => aHash(Date.now() - 3600_000), 410, 'This request has been deleted'],
+  ])('the element shows that a request is %s, and emits it', async (_name, createHash, status, words) => {
+    const hash = createHash()
     const page = await open(bodyWith(element(hash)))
     await heading(page, words)
-    await eventually(async () => expect(await told(page)).toEqual([['expired', { hash, status }]]))
+    await eventually(async () => expect(await eventsOn(page)).toEqual([['expired', { hash, status }]]))
   })
 
-  it('follows its attributes, hangs up when it is taken out, and begins anew when it is put back', async () => {
+  it('the element follows its attributes, disconnects when it is removed, and starts again when it is inserted', async () => {
     const [first, second] = [await given([START]), await given([START, progressTo(70)])]
     const page = await open(bodyWith('<halfway-progress><p>Not yet.</p></halfway-progress>'))
     const shown = page.locator('halfway-progress')
@@ -188,14 +189,14 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
     await apply(second, progressTo(80))
     await page.evaluate(() => document.body.append((window as unknown as { it: Node }).it))
     await page.getByText('80%').waitFor()
-    expect((await told(page)).map(([, { hash, progress }]) => [hash, progress])).toEqual([
+    expect((await eventsOn(page)).map(([, { hash, progress }]) => [hash, progress])).toEqual([
       [first, 0],
       [second, 70],
       [second, 80],
     ])
   })
 
-  it('shows two requests on one page, each in its own language', async () => {
+  it('two elements show two requests on one page, each in its own language', async () => {
     const hashes = [await given([START, REQUIRE_OTP]), await given([START, progressTo(42)])]
     const page = await open(
       bodyWith(element(String(hashes[0]), ' lang="fa-IR"') + element(String(hashes[1]))),
@@ -211,12 +212,12 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
     await page.waitForFunction(() => document.fonts.check('16px Vazirmatn') && document.fonts.size === 1)
   })
 
-  it('is shown to the owner alone where the server asks for it, and only the token says who that is', async () => {
+  it('the element shows a request to its owner alone with OWNER_CHECK, by the owner token', async () => {
     const submitted = await guarded.api.post('/api/local-requests').send(CREDIT_SCORE).expect(202)
     const { hash, owner_token: token } = submitted.body as Record<string, string>
     const { address } = guarded
     const page = await open(bodyWith(element(String(hash)), { address }))
-    await eventually(async () => expect(await told(page)).toEqual([['expired', { hash, status: 403 }]]))
+    await eventually(async () => expect(await eventsOn(page)).toEqual([['expired', { hash, status: 403 }]]))
     await page
       .locator('halfway-progress')
       .evaluate((it, token) => it.setAttribute('owner-token', token), String(token))
@@ -226,10 +227,10 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
     await heading(page, 'Cancelled')
   })
 
-  describe('in looks', () => {
+  describe('styles', () => {
     const fillOf = (page: Page) => page.locator('.bar-fill').evaluate((bar) => getComputedStyle(bar).fill)
 
-    it('takes its colours from properties on the element, and light or dark from the page around', async () => {
+    it('the element takes colours from its custom properties, and the colour scheme from the host page', async () => {
       const hash = await given([START])
       const themed = '<style>halfway-progress { --accent: rgb(122, 31, 162) }</style>'
       const page = await open(bodyWith(element(hash), { head: themed }), { colorScheme: 'dark' })
@@ -241,35 +242,35 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
       await eventually(async () => expect(await ink()).not.toBe(onLightPage))
     })
 
-    it('is the same whatever the styles of the page around', async () => {
+    it('the styles of the host page do not change the element', async () => {
       const hash = await given([START])
-      const looks = (page: Page) =>
+      const styleOf = (page: Page) =>
         page.locator('h1[data-live]').evaluate((it) => {
           const { color, textTransform, borderTopWidth } = getComputedStyle(it)
           return [color, textTransform, borderTopWidth, Math.round(it.getBoundingClientRect().height)]
         })
       const plain = await open(bodyWith(element(hash)))
       await isLive(plain)
-      const expected = await looks(plain)
+      const expected = await styleOf(plain)
       const hostile = `<style>html { font-size: 62.5% } div { display: none } h1 { border: 9px solid }
         * { color: red !important; text-transform: uppercase; letter-spacing: 1em; line-height: 3 }</style>`
       const page = await open(bodyWith(element(hash), { head: hostile }))
       await isLive(page)
-      expect(await looks(page)).toEqual(expected)
+      expect(await styleOf(page)).toEqual(expected)
     })
 
-    it('needs of a strict policy no more than its documents say', async () => {
+    it('the element works under the strict CSP that its documentation gives', async () => {
       const { origin, host } = new URL(server.address)
       policy = `default-src 'none'; script-src ${origin}; style-src ${origin}; font-src ${origin}; connect-src ${origin} ws://${host}`
       const page = await open(bodyWith(element(await given([START]), ' lang="fa"')))
-      const heard = recordTraffic(page)
+      const traffic = recordTraffic(page)
       await page.locator('[data-live=connection][data-state=live]').waitFor()
       await page.waitForFunction(() => [...document.fonts].some(({ status }) => status === 'loaded'))
-      expect(heard.errors).toEqual([])
+      expect(traffic.errors).toEqual([])
     })
   })
 
-  it('stays as it was on a site that is not allowed', async () => {
+  it('the element keeps its fallback content on a site that is not allowed', async () => {
     html = bodyWith(element(await given([START])))
     const page = await browser.open()
     const refused = page.waitForEvent('console', (message) => message.text().includes('CORS policy'))
@@ -278,7 +279,7 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
     expect(await page.getByText('Not yet.').isVisible()).toBe(true)
   })
 
-  it('keeps nobody out, in any state', async () => {
+  it('the element is accessible in every state', async () => {
     const hash = await given([START])
     const page = await open(bodyWith(element(hash)))
     await isLive(page)
@@ -291,12 +292,12 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
     expect(await accessibilityViolations(page)).toEqual([])
   })
 
-  it('is shown at work by the page in the docs', async () => {
+  it('the demo page of the docs works', async () => {
     const page = await open(DEMO)
     await page.getByLabel('Halfway server').fill(server.address)
     await page.getByRole('button', { name: 'Ask for the credit score' }).click()
     await isLive(page)
-    const [, { hash }] = (await told(page))[0] as [string, { hash: string }]
+    const [, { hash }] = (await eventsOn(page))[0] as [string, { hash: string }]
     await apply(hash, START)
     await apply(hash, { type: 'complete', attempt: 1, result: { score: 650 } })
     await page.locator('#events', { hasText: 'completed {"score":650}' }).waitFor()

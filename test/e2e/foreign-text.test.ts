@@ -1,4 +1,4 @@
-/** What bots write on a page stays as it was written, and where it belongs. */
+/** Text of bots on a page is neither changed nor cut, and stays in its place. */
 import type { Locator } from 'playwright-core'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import { useBrowser } from '../helpers/browser.ts'
@@ -11,15 +11,15 @@ import { at } from '../server/page-browser.ts'
 
 const { address, given, apply } = await useServer(await useRedis(), { assets: inject('assets') })
 const { open, closeTabs } = useBrowser()
-/** With its lines, as people see it. */
-// biome-ignore lint/performance/useDomNodeTextContent: how the text is laid out is what is looked at
+/** With its line breaks, as laid out. */
+// biome-ignore lint/performance/useDomNodeTextContent: the layout of the text is what the test checks
 const shownText = (place: Locator) => place.innerText()
 const LINES = 'first line\nsecond line\nthird line'
 
 describe.skipIf(isChromiumMissing)('the text of a bot', () => {
   afterEach(closeTabs)
 
-  it('keeps its lines in a message, also in one that comes later', async () => {
+  it('a message keeps its line breaks, also in a live update', async () => {
     const hash = await given([START, progressTo(10, LINES)])
     const page = await open()
     await watchAt(address, hash, page)
@@ -29,14 +29,14 @@ describe.skipIf(isChromiumMissing)('the text of a bot', () => {
     expect(await shownText(live(page, 'message'))).toBe(`${LINES}\nfourth line`)
   })
 
-  it('keeps its lines in a result', async () => {
+  it('a result keeps its line breaks', async () => {
     const hash = await given([START, { type: 'complete', attempt: 1, result: { note: LINES } }])
     const page = await open()
     await page.goto(address + at('result', hash))
     expect(await shownText(page.getByText('second line'))).toBe(LINES)
   })
 
-  it('is shown whole, with its vowel marks and the bullets of its list', async () => {
+  it('vowel marks and list bullets of a result are not cut off', async () => {
     const marked = 'اِبَّٰ گٍیٍجٍ پِ صَلِّ مُحَمَّدٍ ژِ'
     const result = { score: marked, note: marked, list: [marked], rows: [{ [marked]: marked }] }
     const hash = await given([START, { type: 'complete', attempt: 1, result }], {
@@ -58,17 +58,17 @@ describe.skipIf(isChromiumMissing)('the text of a bot', () => {
     }
   })
 
-  it('does not reach over other texts with marks that are piled up', async () => {
-    const piled = `a${'\u0300'.repeat(200)}b${'\u0323'.repeat(200)}`
-    const pictures: string[] = []
-    for (const message of ['plain', piled]) {
+  it('stacked combining marks do not cover other texts', async () => {
+    const stacked = `a${'\u0300'.repeat(200)}b${'\u0323'.repeat(200)}`
+    const images: string[] = []
+    for (const message of ['plain', stacked]) {
       const page = await open({ javaScriptEnabled: false })
       await page.goto(address + at('progress', await given([START, progressTo(10, message)])))
       await page.evaluate(() => document.fonts.ready)
       for (const around of ['.figures', '.steps'])
-        pictures.push((await page.locator(around).screenshot()).toString('base64'))
+        images.push((await page.locator(around).screenshot()).toString('base64'))
     }
-    expect(pictures[2]).toBe(pictures[0])
-    expect(pictures[3]).toBe(pictures[1])
+    expect(images[2]).toBe(images[0])
+    expect(images[3]).toBe(images[1])
   })
 })

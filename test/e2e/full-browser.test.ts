@@ -1,4 +1,4 @@
-/** A request page in the whole of a browser: kept for "Back", and with notifications. */
+/** A request page in the full browser, with the back-forward cache and notifications. */
 import type { ServerResponse } from 'node:http'
 import type { Page } from 'playwright-core'
 import { afterEach, describe, expect, inject, it } from 'vitest'
@@ -21,30 +21,30 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
   afterEach(closeTabs)
 
   it.each([
-    ['as ours are served', false],
-    ['when the browser kept it as it was', true],
-  ])('shows on "Back" how the request stands by now: %s', async (_how, isKept) => {
+    ['loaded again', false],
+    ['from the back-forward cache', true],
+  ])('a page on "Back" shows the current state: %s', async (_name, isCached) => {
     const hash = await given([START, progressTo(10)])
     const page = await open()
-    if (isKept) http.prependListener('request', dropCacheControl)
+    if (isCached) http.prependListener('request', dropCacheControl)
     await watch(hash, page)
-    await page.evaluate(rememberPersisted)
+    await page.evaluate(recordPersisted)
     await page.goto(`${address}/`)
     await apply(hash, progressTo(60))
-    // Playwright's own goBack waits for a load that a kept page does not have.
-    // Once this has been answered: leaving the page in the middle of it would end the question, too.
+    // Playwright's goBack waits for a load event, which a cached page does not have. By a timer, because leaving the page
+    // during `evaluate` would end that call.
     await page.evaluate(() => void setTimeout(() => history.back()))
     await shows(page, 60)
-    if (isKept) expect(await page.evaluate(() => document.documentElement.dataset.persisted)).toBe('true')
+    if (isCached) expect(await page.evaluate(() => document.documentElement.dataset.persisted)).toBe('true')
     await apply(hash, progressTo(70))
     await shows(page, 70)
     http.off('request', dropCacheControl)
   })
 
-  it('notifies who wished it and looks elsewhere, and nobody else', async () => {
+  it('a page notifies only a user who wished it and has another tab open', async () => {
     const [wished, other] = [await given([START]), await given([START])]
     const page = await open({ permissions: ['notifications'] })
-    await page.addInitScript(writeDownNotifications)
+    await page.addInitScript(recordNotifications)
     await watch(wished, page)
     const button = page.getByRole('button', { name: t('progress.notify') })
     expect(await button.getAttribute('aria-pressed')).toBe('false')
@@ -52,26 +52,26 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
     await page.locator('[data-live=notify][aria-pressed=true]').waitFor()
     await page.reload()
     await page.locator('[data-live=notify][aria-pressed=true]').waitFor()
-    const elsewhere = await page.context().newPage()
-    await elsewhere.addInitScript(writeDownNotifications)
-    await watch(other, elsewhere)
-    // Playwright makes every tab believe that it has the focus.
-    for (const tab of [page, elsewhere]) {
+    const otherTab = await page.context().newPage()
+    await otherTab.addInitScript(recordNotifications)
+    await watch(other, otherTab)
+    // Playwright emulates the focus in every tab.
+    for (const tab of [page, otherTab]) {
       const session = await tab.context().newCDPSession(tab)
       await session.send('Emulation.setFocusEmulationEnabled', { enabled: false })
     }
-    await elsewhere.bringToFront()
+    await otherTab.bringToFront()
     await page.waitForFunction(() => !document.hasFocus())
     for (const hash of [wished, other])
       for (const change of [REQUIRE_OTP, COMPLETE]) await apply(hash, change)
-    await Promise.all([page, elsewhere].map((tab) => heading(tab, t('result.title')).waitFor()))
+    await Promise.all([page, otherTab].map((tab) => heading(tab, t('result.title')).waitFor()))
     const notified = (tab: Page) =>
       tab.evaluate(() => (globalThis as unknown as { notified: string[] }).notified)
     expect((await notified(page)).at(-1)).toMatch(/^Done · /)
-    expect(await notified(elsewhere)).toEqual([])
+    expect(await notified(otherTab)).toEqual([])
   })
 
-  it('says that notifications are blocked when they are wished for, and not before', async () => {
+  it('a page shows that notifications are blocked only once they are requested', async () => {
     const hash = await given([START])
     const page = await open()
     await watch(hash, page)
@@ -83,22 +83,19 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
   })
 
   it.each([
-    [
-      'were refused before',
-      () => void Object.defineProperty(Notification, 'permission', { value: 'denied' }),
-    ],
-    ['are there for service workers only', refuseToConstruct],
-    ['are not there', () => void Reflect.deleteProperty(globalThis, 'Notification')],
-  ])('does not offer notifications where they %s', async (_where, change) => {
+    ['were denied before', () => void Object.defineProperty(Notification, 'permission', { value: 'denied' })],
+    ['exist for service workers only', refuseToConstruct],
+    ['do not exist', () => void Reflect.deleteProperty(globalThis, 'Notification')],
+  ])('a page does not offer notifications that %s', async (_name, prepare) => {
     const hash = await given([START])
     const page = await open()
-    await page.addInitScript(change)
+    await page.addInitScript(prepare)
     await watch(hash, page)
     expect(await notifyButton(page).isVisible()).toBe(false)
   })
 })
 
-/** Some browsers keep a page for "Back" in spite of `no-store`; Chromium only without it. */
+/** Some browsers cache a page for "Back" in spite of `no-store`; Chromium only without it. */
 function dropCacheControl(_req: unknown, res: ServerResponse): void {
   const { setHeader } = res
   res.setHeader = (name, value) =>
@@ -120,21 +117,21 @@ function refuseToConstruct(): void {
   Object.assign(globalThis, { Notification: Refusing })
 }
 
-function rememberPersisted(): void {
+function recordPersisted(): void {
   addEventListener('pageshow', ({ persisted }) => {
     document.documentElement.dataset.persisted = String(persisted)
   })
 }
 
-/** The browser shows them outside of the page, where no test can look. */
-function writeDownNotifications(): void {
+/** Tests cannot see notifications, because the browser shows them outside of the page. */
+function recordNotifications(): void {
   const notified: string[] = []
   const { Notification } = globalThis
-  class Noted extends Notification {
+  class Recorded extends Notification {
     constructor(title: string, options?: NotificationOptions) {
       super(title, options)
       notified.push(title)
     }
   }
-  Object.assign(globalThis, { notified, Notification: Noted })
+  Object.assign(globalThis, { notified, Notification: Recorded })
 }

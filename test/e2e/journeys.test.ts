@@ -1,4 +1,4 @@
-/** What people and programs do with Halfway, through the real processes of `npm start`. */
+/** Requests of users and programs, through the real processes of `npm start`. */
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { load } from 'cheerio'
@@ -11,7 +11,7 @@ import { eventually } from '../helpers/eventually.ts'
 import { type Halfway, startHalfway } from '../helpers/halfway.ts'
 import { redisContents } from '../helpers/redis-contents.ts'
 
-const PERSON = { mobile: '09121112233', national_code: '0012345679' }
+const SUBMITTER = { mobile: '09121112233', national_code: '0012345679' }
 
 let halfway: Halfway
 let connections: RedisConnections
@@ -52,52 +52,52 @@ async function watch(
   hash: string,
 ): Promise<{ seen: PublicView[]; until: (claim: (view: PublicView) => boolean) => Promise<PublicView> }> {
   const seen: PublicView[] = []
-  const wakes = new Set<() => void>()
+  const checks = new Set<() => void>()
   socket.on('request:update', (view: PublicView) => {
     if (view.hash !== hash) return
     seen.push(view)
-    for (const wake of wakes) wake()
+    for (const check of checks) check()
   })
-  const answer = await socket.emitWithAck('request:watch', { hash })
-  expect(answer.ok).toBe(true)
-  seen.unshift(answer.data)
+  const response = await socket.emitWithAck('request:watch', { hash })
+  expect(response.ok).toBe(true)
+  seen.unshift(response.data)
   return {
     seen,
     until: (claim) =>
       new Promise((resolve) => {
-        const look = (): void => {
+        const check = (): void => {
           const found = seen.find(claim)
           if (!found) return
-          wakes.delete(look)
+          checks.delete(check)
           resolve(found)
         }
-        wakes.add(look)
-        look()
+        checks.add(check)
+        check()
       }),
   }
 }
 
-const isOver = (view: PublicView): boolean => view.is_completed || view.is_failed || view.is_cancelled
+const isFinal = (view: PublicView): boolean => view.is_completed || view.is_failed || view.is_cancelled
 
 describe('a credit score request', () => {
-  it('goes from the form to the result, with the code from the inbox, and leaves the code nowhere', async () => {
-    const { hash } = await submit('credit-score-rating', PERSON)
+  it('a credit score request completes with the code from the inbox, and stores the code nowhere', async () => {
+    const { hash } = await submit('credit-score-rating', SUBMITTER)
     const { seen, until } = await watch(hash)
 
-    const asked = await until((view) => view.requires_otp)
-    expect(asked.otp_data).toMatchObject({
+    const prompted = await until((view) => view.requires_otp)
+    expect(prompted.otp_data).toMatchObject({
       length: 6,
       charset: 'digits',
       sent_to: '0912***2233',
       attempts_left: 3,
     })
-    const code = await halfway.codeSentTo(PERSON.mobile)
+    const code = await halfway.codeSentTo(SUBMITTER.mobile)
 
     expect((await post(`/api/local-requests/${hash}/otp`, { otp: '12' })).status).toBe(422)
     expect((await post(`/api/local-requests/${hash}/otp`, { otp: code })).status).toBe(202)
     expect((await post(`/api/local-requests/${hash}/otp`, { otp: code })).status).toBe(409)
 
-    const done = await until(isOver)
+    const done = await until(isFinal)
     expect(done).toMatchObject({ status: 'completed', progress: 100, attempt: 1, error_data: null })
     expect(done.result_data).toMatchObject({
       score: expect.any(Number),
@@ -111,14 +111,14 @@ describe('a credit score request', () => {
     expect(progress).toEqual([...progress].sort((a, b) => a - b))
 
     const record = JSON.parse((await redis.get(`local_request:${hash}`)) as string)
-    expect(record).toMatchObject({ hash, status: 'completed', request_data: PERSON })
+    expect(record).toMatchObject({ hash, status: 'completed', request_data: SUBMITTER })
     expect(await redisContents(redis)).not.toContain(code)
     expect(halfway.output()).not.toContain(code)
-    expect(halfway.output()).not.toContain(PERSON.national_code)
-    expect(halfway.output()).not.toContain(PERSON.mobile)
+    expect(halfway.output()).not.toContain(SUBMITTER.national_code)
+    expect(halfway.output()).not.toContain(SUBMITTER.mobile)
   })
 
-  it('works by form alone, without script', async () => {
+  it('a credit score request completes by forms alone, without script', async () => {
     const form = `${halfway.url}/services/credit-score-rating`
     const page = await fetch(form)
     const cookie = page.headers.get('set-cookie')?.split(';')[0] ?? ''
@@ -131,7 +131,7 @@ describe('a credit score request', () => {
         headers: { cookie },
         body: new URLSearchParams(fields),
       })
-    const fields = { _key: key, mobile: '۰۹۱۲ ۴۴۴ ۵۵۶۶', national_code: PERSON.national_code }
+    const fields = { _key: key, mobile: '۰۹۱۲ ۴۴۴ ۵۵۶۶', national_code: SUBMITTER.national_code }
 
     const first = await send(form, fields)
     expect(first.status).toBe(303)
@@ -142,7 +142,7 @@ describe('a credit score request', () => {
     const otpForm = await eventually(
       async () => {
         const found = load(await show())('form:has(input[name=otp])').attr('action')
-        if (!found) throw new Error('not asked for a code yet')
+        if (!found) throw new Error('no code prompt yet')
         return found
       },
       { withinMs: 30_000, everyMs: 100 },
@@ -156,8 +156,8 @@ describe('a credit score request', () => {
     })
   })
 
-  it('is asked again after a wrong code, and fails readably after the third', async () => {
-    const { hash } = await submit('credit-score-rating', { ...PERSON, mobile: '09123334455' })
+  it('a wrong code prompts again, and the third one fails the request', async () => {
+    const { hash } = await submit('credit-score-rating', { ...SUBMITTER, mobile: '09123334455' })
     const { until } = await watch(hash)
     for (const left of [3, 2, 1]) {
       await until((view) => view.otp_data?.attempts_left === left)
@@ -165,30 +165,30 @@ describe('a credit score request', () => {
       const wrong = right === '000000' ? '111111' : '000000'
       expect((await post(`/api/local-requests/${hash}/otp`, { otp: wrong })).status).toBe(202)
     }
-    const failed = await until(isOver)
+    const failed = await until(isFinal)
     expect(failed).toMatchObject({
       status: 'failed',
       error_data: { code: 'otp_attempts_exhausted', message: 'The code was wrong too many times' },
     })
   })
 
-  it('says how long until another code may be asked for, the same in the answer and in the view', async () => {
-    const { hash } = await submit('credit-score-rating', { ...PERSON, mobile: '09126667788' })
+  it('a refused resend and the view give the same waiting time', async () => {
+    const { hash } = await submit('credit-score-rating', { ...SUBMITTER, mobile: '09126667788' })
     const { until } = await watch(hash)
-    const asked = await until((view) => view.requires_otp)
+    const prompted = await until((view) => view.requires_otp)
     const refused = await post(`/api/local-requests/${hash}/resend-otp`, {})
-    const countdown = (Date.parse(asked.otp_data?.resend_available_at ?? '') - Date.now()) / 1000
+    const countdown = (Date.parse(prompted.otp_data?.resend_available_at ?? '') - Date.now()) / 1000
     expect(refused.status).toBe(429)
     expect(Math.abs(Number(refused.headers.get('retry-after')) - Math.ceil(countdown))).toBeLessThanOrEqual(1)
     await post(`/api/local-requests/${hash}/cancel`, {})
   })
 
-  it('stops at the bot when it is cancelled', async () => {
-    const { hash } = await submit('credit-score-rating', { ...PERSON, mobile: '09127778899' })
+  it('a cancelled request stops at the bot', async () => {
+    const { hash } = await submit('credit-score-rating', { ...SUBMITTER, mobile: '09127778899' })
     const { until } = await watch(hash)
     await until((view) => view.requires_otp)
     expect((await post(`/api/local-requests/${hash}/cancel`, {})).status).toBe(200)
-    expect(await until(isOver)).toMatchObject({ status: 'cancelled', is_cancelled: true })
+    expect(await until(isFinal)).toMatchObject({ status: 'cancelled', is_cancelled: true })
     await eventually(async () => {
       const health = (await (await fetch(`${halfway.botUrl}/health`)).json()) as { running: number }
       expect(health.running).toBe(0)
@@ -199,7 +199,7 @@ describe('a credit score request', () => {
 
 describe('a link check request', () => {
   const pages: Record<string, string> = {
-    '/docs/': '<a href="a.html">a</a> <a href="b.html">b</a> <a href="/docs/missing.html">gone</a>',
+    '/docs/': '<a href="a.html">a</a> <a href="b.html">b</a> <a href="/docs/missing.html">missing</a>',
     '/docs/a.html': '<a href="./">home</a> <a href="moved.html">moved</a>',
     '/docs/b.html': '<a href="a.html">a</a>',
   }
@@ -218,10 +218,10 @@ describe('a link check request', () => {
   })
   afterAll(() => void site.close())
 
-  it('reads the site and names what is broken and what has moved', async () => {
+  it('a link check reports broken and moved links', async () => {
     const { hash } = await submit('link-check', { url: address })
     const { until } = await watch(hash)
-    const done = await until(isOver)
+    const done = await until(isFinal)
     expect(done.error_data).toBeNull()
     expect(done.result_data).toMatchObject({
       pages_checked: 3,
@@ -234,7 +234,7 @@ describe('a link check request', () => {
 })
 
 describe('npm start', () => {
-  it('says that it is ready only when it is', async () => {
+  it('npm start reports that it is ready only when readyz answers ok', async () => {
     const ready = await fetch(`${halfway.url}/readyz`)
     expect(await ready.json()).toEqual({ status: 'ok', checks: { redis: 'ok', writes: 'ok', workers: 'ok' } })
   })

@@ -1,4 +1,4 @@
-/** A request page while its request moves on: what script adds in a real browser, and what remains when it is hindered. */
+/** The live updates of a request page in a real browser, and its fallbacks when something fails. */
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, describe, expect, inject, it } from 'vitest'
 import type { PublicView } from '../../core/domain/record.ts'
@@ -16,7 +16,7 @@ import {
   heading,
   isConnected,
   live,
-  progressOf,
+  progressUrl,
   shows,
   typeCode,
   watchAt,
@@ -37,12 +37,12 @@ const statusOf = async (hash: string): Promise<string | undefined> => (await sto
 describe.skipIf(isChromiumMissing)('a page of a running request', () => {
   afterEach(closeTabs)
 
-  it('shows its place in the queue from the first moment on, and each new one', async () => {
+  it('a page shows its queue position from the first moment on, and each new one', async () => {
     const submit = async (): Promise<PublicView> =>
       (await api.post('/api/local-requests').send(CREDIT_SCORE).expect(202)).body
     const [before, own] = [await submit(), await submit()]
     const page = await open()
-    await page.addInitScript(writeDownPlaces)
+    await page.addInitScript(recordPlaces)
     await watch(own.hash, page)
     await api.post(`/api/local-requests/${before.hash}/cancel`).expect(200)
     const moved = t('live.queue', { place: 1 })
@@ -51,7 +51,7 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
     expect(shown).toEqual([t('live.queue', { place: 2 }), moved])
   })
 
-  it('says so when the server is killed, keeps what it knew, and comes back by itself', async () => {
+  it('a page whose server is killed shows that it reconnects, keeps its state, and recovers by itself', async () => {
     const hash = await given([START, progressTo(30)])
     const port = String(await freePort())
     const start = async (): Promise<Child> => {
@@ -75,7 +75,7 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
     await heading(page, t('result.title')).waitFor()
   })
 
-  it('closes the prompt in every tab once the code was typed in one', async () => {
+  it('a code typed in one tab closes the prompt in every tab', async () => {
     const hash = await given([START, progressTo(10), REQUIRE_OTP])
     const [one, other] = await twoTabs(hash)
     await Promise.all([one, other].map((page) => code(page).waitFor()))
@@ -86,7 +86,7 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
     await Promise.all([one, other].map((page) => shows(page, 80)))
   })
 
-  it('ends in every tab once it was cancelled in one', async () => {
+  it('a request cancelled in one tab is shown as cancelled in every tab', async () => {
     const hash = await given([START, progressTo(10)])
     const [one, other] = await twoTabs(hash)
     await one.getByRole('link', { name: t('progress.cancel') }).click()
@@ -98,7 +98,7 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
     ['en', 'en-GB'],
     ['fa', 'fa-IR'],
   ] as const)(
-    'is cancelled by keyboard, after a question that is as easily taken back: %s',
+    'a request is cancelled by keyboard after a confirmation, which the keyboard can dismiss: %s',
     async (lang, locale) => {
       const { t } = createTexts(lang)
       const hash = await given([START, progressTo(10)])
@@ -106,16 +106,18 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
       await watch(hash, page)
       const cancel = page.getByRole('link', { name: t('progress.cancel') })
       const keep = page.getByRole('button', { name: t('cancel.keep') })
-      const isAsked = (asked: boolean): Promise<void> =>
-        page.getByRole('dialog', { name: t('cancel.title') }).waitFor({ state: asked ? 'visible' : 'hidden' })
+      const hasDialog = (isOpen: boolean): Promise<void> =>
+        page
+          .getByRole('dialog', { name: t('cancel.title') })
+          .waitFor({ state: isOpen ? 'visible' : 'hidden' })
 
       await tabTo(page, cancel)
-      for (const takeBack of ['Escape', 'Enter']) {
+      for (const dismissKey of ['Escape', 'Enter']) {
         await page.keyboard.press('Enter')
-        await isAsked(true)
+        await hasDialog(true)
         expect(await hasFocus(keep)).toBe(true)
-        await page.keyboard.press(takeBack)
-        await isAsked(false)
+        await page.keyboard.press(dismissKey)
+        await hasDialog(false)
         expect(await hasFocus(cancel)).toBe(true)
       }
       expect(await statusOf(hash)).toBe('processing')
@@ -126,7 +128,7 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
     },
   )
 
-  it('takes the code in place: nothing is loaded anew, and the focus goes on', async () => {
+  it('a page accepts the code in place, without a reload, and moves the focus to the new heading', async () => {
     const hash = await given([START, progressTo(10), REQUIRE_OTP])
     const page = await open()
     await watch(hash, page)
@@ -145,16 +147,16 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
     expect(await statusOf(hash)).toBe('processing')
   })
 
-  it('says where a request could not be cancelled that it was not, and cancels it on the next try', async () => {
+  it('a page shows that cancelling failed, and cancels on the next try', async () => {
     const hash = await given([START, progressTo(10)])
     const page = await open()
-    // The ten seconds that the page waits for an answer pass sooner.
+    // Shortens the ten seconds that the page waits for a response.
     await page.addInitScript(() => {
       const timeout = AbortSignal.timeout.bind(AbortSignal)
       AbortSignal.timeout = (ms) => timeout(ms / 20)
     })
     await watch(hash, page)
-    // Whatever is sent, nothing comes back.
+    // No response ever comes.
     await page.route(/\/cancel\//, () => {})
     await page.getByRole('link', { name: t('progress.cancel') }).click()
     const confirm = page.getByRole('button', { name: t('cancel.confirm') })
@@ -168,7 +170,7 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
     await heading(page, t('live.status.cancelled')).waitFor()
   })
 
-  it('says that no other code was asked for when that could not be sent', async () => {
+  it('a page shows that a resend could not be sent', async () => {
     const hash = await given([START, REQUIRE_OTP])
     const page = await open()
     await page.clock.install()
@@ -179,7 +181,7 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
     await page.locator('form [role=alert]', { hasText: t('code.resend_failed') }).waitFor()
   })
 
-  it('says where a code could not be sent, and keeps it', async () => {
+  it('a page shows that a code could not be sent, and keeps it in the field', async () => {
     const hash = await given([START, REQUIRE_OTP])
     const page = await open()
     await watch(hash, page)
@@ -194,7 +196,7 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
     await heading(page, t('live.status.processing')).waitFor()
   })
 
-  it('says that the time for a code is over as soon as it is', async () => {
+  it('a page shows that a code has expired as soon as it has', async () => {
     const hash = await given([START, REQUIRE_OTP])
     const page = await open()
     await page.clock.install()
@@ -206,7 +208,7 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
     await over.waitFor()
   })
 
-  it('asks its question to the end before it changes', async () => {
+  it('an open dialog stays open when the page has to change', async () => {
     const hash = await given([START, progressTo(10)])
     const page = await open()
     await watch(hash, page)
@@ -217,10 +219,10 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
     await code(page).waitFor()
   })
 
-  it('tells its state in the icon of its tab', async () => {
+  it('the icon of the tab shows the state of the request', async () => {
     const hash = await given([])
     const page = await open()
-    await page.goto(progressOf(hash, address))
+    await page.goto(progressUrl(hash, address))
     const shows = (name: string): Promise<void> =>
       page.locator(`link[rel=icon][href$="/${name}.svg"]`).waitFor({ state: 'attached' })
     await shows('icon-pending')
@@ -237,18 +239,18 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
     }
   })
 
-  it('warns before it is deleted', async () => {
+  it('a page warns before its request is deleted', async () => {
     const hash = await given([START, COMPLETE])
     const page = await open()
     await page.clock.install()
-    await page.goto(progressOf(hash, address))
+    await page.goto(progressUrl(hash, address))
     const warning = page.locator('main').getByText(t('live.announce.expiring'))
     expect(await warning.isVisible()).toBe(false)
     await page.clock.fastForward((1800 - 100) * 1000)
     await warning.waitFor()
   })
 
-  it('moves nothing about for who asked for less motion', async () => {
+  it('a page has no animation with prefers-reduced-motion', async () => {
     const hash = await given([START, progressTo(10)])
     const page = await open({ reducedMotion: 'reduce' })
     await watch(hash, page)
@@ -262,28 +264,28 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
     expect(await page.evaluate(() => document.documentElement.dataset.animations)).toBe('0')
   })
 
-  it('warns of a server that cannot see its storage as it warns of no network', async () => {
+  it('a page shows a degraded server in the colours of a lost network', async () => {
     const page = await open()
     await watch(await given([START, progressTo(10)]), page)
-    const look = (): Promise<string[]> => live(page, 'connection').evaluate(looksOf)
+    const noteStyle = (): Promise<string[]> => live(page, 'connection').evaluate(styleOf)
     await page.route(/\/status$/, (route) =>
       route.fulfill({ status: 503, json: { code: 'storage_unavailable' } }),
     )
     await isConnected(page, 'degraded')
-    const degraded = await look()
+    const degraded = await noteStyle()
     await page.context().setOffline(true)
     await isConnected(page, 'offline')
-    expect(degraded).toEqual(await look())
+    expect(degraded).toEqual(await noteStyle())
   })
 
-  it('tells a screen reader of steps at most every 15 seconds, and of what matters once each time', async () => {
+  it('a page announces steps to a screen reader at most every 15 seconds, and alarms once each time', async () => {
     const hash = await given([START, progressTo(5)], { ttlSeconds: 400 })
     const page = await open()
-    // The page's own time, of which a minute passes in a moment.
+    // A fake clock, so that a minute passes in a moment.
     await page.clock.install()
     const pass = (seconds: number): Promise<void> => page.clock.runFor(seconds * 1000)
     await watch(hash, page)
-    await page.evaluate(writeDownWhatIsSaid)
+    await page.evaluate(recordAnnouncements)
 
     for (const percent of [26, 51, 76]) {
       await apply(hash, progressTo(percent))
@@ -314,13 +316,15 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
       await page.context().setOffline(false)
       await isConnected(page, 'live')
     }
-    // As after a sleep: less than two minutes are left to it.
+    // As after a sleep: less than two minutes are left.
     await page.clock.fastForward(240_000)
     await apply(hash, COMPLETE)
     await heading(page, t('result.title')).waitFor()
 
-    const said = await page.evaluate(() => (globalThis as unknown as { said: Said[] }).said)
-    const inRegion = (region: string) => said.filter((one) => one.region === region)
+    const announced = await page.evaluate(
+      () => (globalThis as unknown as { announced: Announcement[] }).announced,
+    )
+    const inRegion = (region: string) => announced.filter((one) => one.region === region)
     expect(inRegion('assertive').map(({ text }) => text)).toEqual([
       t('live.announce.code'),
       t('live.announce.code'),
@@ -339,32 +343,32 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
   })
 })
 
-// At the same time: they wait for polls.
+// Concurrently, because they wait for polls.
 describe.skipIf(isChromiumMissing).concurrent('a page without a socket', () => {
   afterAll(closeTabs)
 
-  it('polls, opens no event stream over HTTP/1.1, and gets to the result', async () => {
+  it('a page without a socket polls over HTTP/1.1, without an event stream, and gets to the result', async () => {
     const hash = await given([START, progressTo(10)])
     const page = await open()
-    const asked = recordTraffic(page)
+    const traffic = recordTraffic(page)
     await page.routeWebSocket(/.*/, (socket) => socket.close())
-    await page.goto(progressOf(hash, address))
+    await page.goto(progressUrl(hash, address))
     await isConnected(page, 'polling')
     await apply(hash, REQUIRE_OTP)
     await typeCode(page)
     await eventually(async () => expect(await statusOf(hash)).toBe('processing'))
     await apply(hash, COMPLETE)
     await heading(page, t('result.title')).waitFor()
-    expect([...asked.addresses].filter((url) => url.endsWith('/events'))).toEqual([])
+    expect([...traffic.addresses].filter((url) => url.endsWith('/events'))).toEqual([])
   })
 
-  it('follows its request in each of ten tabs, and is cancelled from one of them', async () => {
+  it('ten tabs without a socket follow their request, which one of them cancels', async () => {
     const hash = await given([START, progressTo(10)])
     const first = await open()
     const context = first.context()
     await context.routeWebSocket(/.*/, (socket) => socket.close())
     const tabs = [first, ...(await Promise.all(Array.from({ length: 9 }, () => context.newPage())))]
-    await Promise.all(tabs.map((tab) => tab.goto(progressOf(hash, address))))
+    await Promise.all(tabs.map((tab) => tab.goto(progressUrl(hash, address))))
     await Promise.all(tabs.map((tab) => isConnected(tab, 'polling')))
     await apply(hash, progressTo(40))
     await Promise.all(tabs.map((tab) => tab.waitForFunction(showsPercent, '40%')))
@@ -376,10 +380,10 @@ describe.skipIf(isChromiumMissing).concurrent('a page without a socket', () => {
   })
 })
 
-/** Colour and weight of the words, and the colour of the dot before them. */
-function looksOf(words: Element): string[] {
-  const { color, fontWeight } = getComputedStyle(words)
-  return [color, fontWeight, getComputedStyle(words, '::before').backgroundColor]
+/** Colour and weight of the text, and the colour of the dot before it. */
+function styleOf(note: Element): string[] {
+  const { color, fontWeight } = getComputedStyle(note)
+  return [color, fontWeight, getComputedStyle(note, '::before').backgroundColor]
 }
 
 /** Two tabs of one browser. */
@@ -391,7 +395,7 @@ async function twoTabs(hash: string): Promise<[Page, Page]> {
   return [one, other]
 }
 
-interface Said {
+interface Announcement {
   region: string
   text: string
   /** By the clock of the page. */
@@ -403,20 +407,20 @@ interface Said {
 const showsPercent = (percent: string): boolean =>
   document.querySelector('[data-live=percent]')?.textContent === percent
 
-/** What stands where the place in the queue is told, from when the page is there. */
-function writeDownPlaces(): void {
+/** Records the text of the queue position, from the load of the page on. */
+function recordPlaces(): void {
   const places: string[] = []
   Object.assign(globalThis, { places })
-  const look = (): void => {
+  const record = (): void => {
     const element = document.querySelector<HTMLElement>('[data-live=queue]')
     const text = element && (element.hidden ? 'nothing' : (element.textContent ?? ''))
     if (text && places.at(-1) !== text) places.push(text)
   }
-  addEventListener('DOMContentLoaded', look)
-  new MutationObserver(look).observe(document, { subtree: true, childList: true, attributes: true })
+  addEventListener('DOMContentLoaded', record)
+  new MutationObserver(record).observe(document, { subtree: true, childList: true, attributes: true })
 }
 
-/** The most that were running in any frame. */
+/** Records the maximum of running animations in any frame. */
 function countAnimations(): void {
   const { dataset } = document.documentElement
   const count = (): void => {
@@ -430,13 +434,13 @@ function countAnimations(): void {
 const twoFrames = (): Promise<unknown> =>
   new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))
 
-function writeDownWhatIsSaid(): void {
-  const said: Said[] = []
-  Object.assign(globalThis, { said })
+function recordAnnouncements(): void {
+  const announced: Announcement[] = []
+  Object.assign(globalThis, { announced })
   for (const region of ['polite', 'assertive']) {
     const element = document.getElementById(region) as HTMLElement
     new MutationObserver(() => {
-      if (element.textContent) said.push({ region, text: element.textContent, at: Date.now() })
+      if (element.textContent) announced.push({ region, text: element.textContent, at: Date.now() })
     }).observe(element, { childList: true, characterData: true, subtree: true })
   }
 }

@@ -1,4 +1,4 @@
-/** Each process as its npm command starts it, and told to stop as systemd, Docker and Kubernetes do: by a signal to npm. */
+/** Each process as its npm command starts it, stopped by a signal to npm, as by systemd, Docker and Kubernetes. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -43,20 +43,20 @@ const recordOf = async (hash: string) => (await store.read(hash))?.record
 const signalNpm = ({ process: npm }: Child): void => void npm.kill('SIGTERM')
 const signalGroup = ({ process: npm }: Child): void => void process.kill(-(npm.pid as number), 'SIGTERM')
 
-const expectNothingLeft = ({ process: npm }: Child): Promise<void> =>
+const expectGroupEnded = ({ process: npm }: Child): Promise<void> =>
   eventually(() => expect(() => process.kill(-(npm.pid as number), 0)).toThrow('ESRCH'))
 
-/** npm has ended with 0, and so has everything in its process group. */
+/** npm has exited with 0, and its process group has ended. */
 async function expectStopped(child: Child): Promise<void> {
   expect(await child.ended, child.output()).toBe(0)
-  await expectNothingLeft(child)
+  await expectGroupEnded(child)
 }
 
 describe('a signal to npm', () => {
   it.each([
     ['npm alone', signalNpm],
     ['its whole process group', signalGroup],
-  ])('lets workers finish their work and take nothing new, when sent to %s', async (_, signal) => {
+  ])('a signal to %s lets workers finish their jobs and take no new ones', async (_, signal) => {
     const workers = await start('start:workers', ['--concurrency', '1'], { LOCAL_API_URL: bot.url })
     const answer = later()
     const hash = await submit()
@@ -75,10 +75,10 @@ describe('a signal to npm', () => {
     }
   })
 
-  it('lets bots finish the call that they are at', async () => {
-    const asked: (() => void)[] = []
+  it('a signal to npm lets bots finish their calls', async () => {
+    const pending: (() => void)[] = []
     const site = createServer((_req, res) => {
-      asked.push(() => res.writeHead(200, { 'content-type': 'text/html' }).end('<title>One page</title>'))
+      pending.push(() => res.writeHead(200, { 'content-type': 'text/html' }).end('<title>One page</title>'))
     })
     await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve))
     const url = `http://127.0.0.1:${(site.address() as AddressInfo).port}/`
@@ -89,11 +89,11 @@ describe('a signal to npm', () => {
       start('start:workers', [], settings),
     ])
     const hash = await submit({ url })
-    await eventually(() => expect(asked.length).toBeGreaterThan(0), { withinMs: 20_000 })
+    await eventually(() => expect(pending.length).toBeGreaterThan(0), { withinMs: 20_000 })
     signalNpm(bots)
     await bots.waitForOutput('stopping')
     const answering = setInterval(() => {
-      for (const answer of asked.splice(0)) answer()
+      for (const answer of pending.splice(0)) answer()
     }, 10)
     await expectStopped(bots)
     await eventually(async () =>
@@ -106,7 +106,7 @@ describe('a signal to npm', () => {
     site.close()
   })
 
-  it('ends the server and those who wait there, who are answered', async () => {
+  it('a signal to npm ends the server, which ends its open streams', async () => {
     const port = String(await freePort())
     const server = await start('start:server', [], { PORT: port })
     const hash = await submit()
@@ -118,7 +118,7 @@ describe('a signal to npm', () => {
     await queues.remove(hash, linkCheck.queue)
   })
 
-  it('ends the demo portal, a processor of tasks and a command', async () => {
+  it('a signal to npm ends the demo portal, a task processor and a CLI command', async () => {
     const hash = await submit()
     const [portal, processor] = await Promise.all([
       start('start:portal', [], { DEMO_PORTAL_PORT: String(await freePort()) }),
@@ -129,11 +129,11 @@ describe('a signal to npm', () => {
     for (const child of [portal, processor, watch]) signalNpm(child)
     await Promise.all([expectStopped(portal), expectStopped(processor)])
     expect(await watch.ended).toBeTypeOf('number')
-    await expectNothingLeft(watch)
+    await expectGroupEnded(watch)
     await queues.remove(hash, linkCheck.queue)
   })
 
-  it('ends all that npm start has started', async () => {
+  it('a signal to npm start ends every process that it has started', async () => {
     const ports = await Promise.all([freePort(), freePort(), freePort()])
     const [server, bots, portal] = ports.map(String)
     const all = await start('start', [], {

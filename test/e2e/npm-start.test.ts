@@ -1,4 +1,4 @@
-/** How `npm start` begins and ends. */
+/** Start and end of `npm start`. */
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -11,33 +11,33 @@ const expectRefused = (url: string): Promise<void> =>
     cause: { code: 'ECONNREFUSED' },
   })
 
-/** As Linux tells it. */
-function childOf(parent: number | undefined, main: string): number {
+/** From /proc, which Linux has. */
+function childPid(parent: number | undefined, main: string): number {
   const children = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ')
   const child = children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`\0${main}`))
   return Number(child)
 }
 
 describe('npm start', () => {
-  it('stops every process it started, the private Redis too, and ends with 0', async () => {
+  it('a stopped npm start ends every process it started, the private Redis included, and exits with 0', async () => {
     const another = await startHalfway()
     expect(await another.stop()).toBe(0)
     for (const url of [another.url, another.botUrl, another.portalUrl]) await expectRefused(url)
     expect(() => process.kill(another.redis.pid, 0)).toThrow('ESRCH')
   })
 
-  it('that is killed leaves no process behind that it started', async () => {
+  it('a killed npm start leaves no process behind', async () => {
     const another = await startHalfway()
     another.process.kill('SIGKILL')
     for (const url of [another.url, another.botUrl, another.portalUrl]) {
       await eventually(() => expectRefused(url), { withinMs: 15_000, everyMs: 100 })
     }
-    // Its Redis waits for the next one who starts it.
+    // Its Redis stays for the next start.
     process.kill(another.redis.pid)
     await another.stop()
   })
 
-  it('starts again what was killed, and what people wait for goes on', async () => {
+  it('npm start restarts killed processes, and their requests complete', async () => {
     const another = await startHalfway({ DEMO_PORTAL_SPEED: '5' })
     const submitted = await fetch(`${another.url}/api/local-requests`, {
       method: 'POST',
@@ -46,7 +46,7 @@ describe('npm start', () => {
     })
     const { status_url } = (await submitted.json()) as { status_url: string }
     for (const main of ['bots/inquiry-provider', 'server'])
-      process.kill(childOf(another.process.pid, `${main}/main.ts`), 'SIGKILL')
+      process.kill(childPid(another.process.pid, `${main}/main.ts`), 'SIGKILL')
     await eventually(
       async () => {
         const answer = await fetch(another.url + status_url)
@@ -57,7 +57,7 @@ describe('npm start', () => {
     expect(await another.stop()).toBe(0)
   })
 
-  it('says in one sentence that a port is taken', async () => {
+  it('npm start names a port that is in use in one sentence', async () => {
     const taken = createServer()
     await new Promise<void>((resolve) => taken.listen(0, resolve))
     const port = String((taken.address() as AddressInfo).port)
@@ -65,7 +65,7 @@ describe('npm start', () => {
     taken.close()
   })
 
-  it('says in one sentence that the configured Redis does not answer', async () => {
+  it('npm start names a Redis that does not answer in one sentence', async () => {
     await expect(startHalfway({ REDIS_URL: 'redis://127.0.0.1:1' })).rejects.toThrow(
       'Redis at 127.0.0.1:1 does not answer (ECONNREFUSED)',
     )

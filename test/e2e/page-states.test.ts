@@ -1,4 +1,4 @@
-/** Every page in every state it can be in, written into real records and looked at in a real browser. */
+/** Every page in every state, from real records, in a real browser. */
 import type { Locator, Page } from 'playwright-core'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
 import { creditScoreRating } from '../../core/catalog/credit-score-rating.ts'
@@ -66,12 +66,12 @@ const LINES = [
 
 interface State {
   name: string
-  /** Where the page is; made once for all who look at it. */
+  /** Of the page; created once for all visitors. */
   path(): string | Promise<string>
   status?: number
-  /** What the title begins with. */
+  /** The start of the title. */
   title(t: Translate<TextKey>, locale: Locale): string
-  /** What a person does there to bring it about. */
+  /** The user's action that leads to the state. */
   act?(page: Page): Promise<unknown>
 }
 
@@ -104,7 +104,7 @@ const STATES: State[] = [
     },
   },
   {
-    name: 'a request in the queue',
+    name: 'a queued request',
     path: async () => {
       const { body } = await server.api.post('/api/local-requests').send(CREDIT_SCORE).expect(202)
       return body.progress_url
@@ -112,7 +112,7 @@ const STATES: State[] = [
     title: running('live.title.pending'),
   },
   {
-    name: 'a request for later',
+    name: 'a scheduled request',
     path: async () =>
       at(
         'progress',
@@ -126,7 +126,7 @@ const STATES: State[] = [
     title: running('live.title.running'),
   },
   {
-    name: 'a request with parts side by side',
+    name: 'a request with concurrent substeps',
     path: async () =>
       pageAt(
         'progress',
@@ -140,12 +140,12 @@ const STATES: State[] = [
       }),
   },
   {
-    name: 'a request between two tries',
+    name: 'a request between two attempts',
     path: async () => at('progress', await given(...RUNNING, RETRY)),
     title: running('live.title.running'),
   },
   {
-    name: 'a request whose cancelling is asked about',
+    name: 'a request with the dialog to cancel it',
     path: async () => at('progress', await given(...RUNNING)),
     title: running('live.title.running'),
     act: (page) => page.click('[data-opens]'),
@@ -204,7 +204,7 @@ const STATES: State[] = [
     title: plain('error.request_not_found'),
   },
   {
-    name: 'a service that is away',
+    name: 'a server without Redis',
     path: async () => {
       const path = at('progress', await given(...RUNNING))
       await redis.stop()
@@ -217,38 +217,40 @@ const STATES: State[] = [
 
 const NARROW = { width: 320, height: 640 }
 const WIDE = { width: 1280, height: 800 }
-/** Between them they read both languages, on both kinds of screen. */
-const PEOPLE = [
+/** Together they cover both languages, colour schemes and sizes of screen. */
+const VIEWERS = [
   { locale: 'en', browserLocale: 'en-GB', scheme: 'light', otherScheme: 'dark', viewport: NARROW },
   { locale: 'fa', browserLocale: 'fa-IR', scheme: 'dark', otherScheme: 'light', viewport: WIDE },
 ] as const
 
 interface Visitor {
-  person: (typeof PEOPLE)[number]
+  viewer: (typeof VIEWERS)[number]
   page: Page
-  heard: PageTraffic
+  traffic: PageTraffic
 }
 
 describe.skipIf(isChromiumMissing)('a request page', () => {
-  test('tells a screen reader how far it is, where it is, and what is wrong with a code', async () => {
+  test('a screen reader gets progress, current step and the error of a code', async () => {
     const { t } = createTexts('en')
     const page = await open()
     await page.goto(server.address + at('otp', await given(...RUNNING, REQUIRE_OTP, ...REJECTED)))
     const bar = page.getByRole('progressbar', { name: t('progress.bar'), exact: true })
-    expect(await heardAt(bar)).toMatchObject({ value: 42 })
+    expect(await accessibleNode(bar)).toMatchObject({ value: 42 })
     expect(await bar.getAttribute('aria-valuetext')).toBe('42 percent, step 2 of 6: Solve the captcha')
     const steps = page.getByRole('list').filter({ has: page.locator('[aria-current=step]') })
     expect(await steps.getByRole('listitem').count()).toBe(creditScoreRating.steps.length)
     expect(await steps.locator('[aria-current=step]').allInnerTexts()).toEqual([
       expect.stringMatching(/^Solve the captcha\s+now$/),
     ])
-    expect(await heardAt(page.getByRole('textbox', { name: t('code.label'), exact: true }))).toMatchObject({
+    expect(
+      await accessibleNode(page.getByRole('textbox', { name: t('code.label'), exact: true })),
+    ).toMatchObject({
       description: expect.stringMatching(/^That code was not right\. 2 tries are left\..*6 digits/),
       invalid: 'true',
     })
   })
 
-  test('shows its bar in forced colours too', async () => {
+  test('the progress bar is visible in forced colours', async () => {
     const page = await open({ forcedColors: 'active' })
     const barAt = async (percent: number): Promise<Buffer> => {
       await page.goto(server.address + at('progress', await given(START, progressTo(percent))))
@@ -260,11 +262,11 @@ describe.skipIf(isChromiumMissing)('a request page', () => {
   })
 })
 
-/** What Chromium tells a screen reader about an element. */
-async function heardAt(target: Locator): Promise<Record<string, unknown>> {
+/** The node of an element in Chromium's accessibility tree. */
+async function accessibleNode(target: Locator): Promise<Record<string, unknown>> {
   const devtools = await target.page().context().newCDPSession(target.page())
-  await target.evaluate((element) => Object.assign(globalThis, { heard: element }))
-  const { result } = await devtools.send('Runtime.evaluate', { expression: 'heard' })
+  await target.evaluate((element) => Object.assign(globalThis, { inspected: element }))
+  const { result } = await devtools.send('Runtime.evaluate', { expression: 'inspected' })
   const { nodes } = await devtools.send('Accessibility.getPartialAXTree', {
     objectId: result.objectId,
     fetchRelatives: false,
@@ -274,40 +276,43 @@ async function heardAt(target: Locator): Promise<Record<string, unknown>> {
   return { value: value?.value, description: description?.value, ...Object.fromEntries(more) }
 }
 
-describe.skipIf(isChromiumMissing)('nobody is kept out, scrolls sideways or is sent elsewhere by', () => {
-  let visitors: Visitor[]
-  beforeAll(async () => {
-    visitors = await Promise.all(PEOPLE.map(arrive))
-  })
-  test.each(STATES)('$name', async (state) => {
-    const path = await state.path()
-    await Promise.all(visitors.map((visitor) => visit(state, path, visitor)))
-  })
-})
+describe.skipIf(isChromiumMissing)(
+  'every page is accessible, fits the screen and loads nothing from elsewhere',
+  () => {
+    let visitors: Visitor[]
+    beforeAll(async () => {
+      visitors = await Promise.all(VIEWERS.map(openVisitor))
+    })
+    test.each(STATES)('the page is accessible and fits the screen: $name', async (state) => {
+      const path = await state.path()
+      await Promise.all(visitors.map((visitor) => visit(state, path, visitor)))
+    })
+  },
+)
 
-async function arrive(person: (typeof PEOPLE)[number], i: number): Promise<Visitor> {
+async function openVisitor(viewer: (typeof VIEWERS)[number], i: number): Promise<Visitor> {
   const page = await open({
-    locale: person.browserLocale,
+    locale: viewer.browserLocale,
     // Submits are counted by address.
     extraHTTPHeaders: { 'X-Forwarded-For': `192.0.2.${i}` },
   })
-  return { person, page, heard: recordTraffic(page) }
+  return { viewer, page, traffic: recordTraffic(page) }
 }
 
-async function visit(state: State, path: string, { person, page, heard }: Visitor): Promise<void> {
-  const { locale, scheme, otherScheme, viewport } = person
+async function visit(state: State, path: string, { viewer, page, traffic }: Visitor): Promise<void> {
+  const { locale, scheme, otherScheme, viewport } = viewer
   await page.emulateMedia({ colorScheme: scheme })
   await page.setViewportSize(viewport)
   await page.goto(server.address + path)
   await state.act?.(page)
 
   const { t, dir } = createTexts(locale)
-  expect(heard.status, locale).toBe(state.status ?? 200)
+  expect(traffic.status, locale).toBe(state.status ?? 200)
   expect(await page.title()).toBe(`${state.title(t, locale)} · ${t('site.name')}`)
   expect(await page.locator('html').getAttribute('lang')).toBe(locale)
   expect(await page.locator('html').getAttribute('dir')).toBe(dir)
-  expect(heard.errors.splice(0), locale).toEqual([])
-  expect(requestedHosts(heard), locale).toEqual([new URL(server.address).host])
+  expect(traffic.errors.splice(0), locale).toEqual([])
+  expect(requestedHosts(traffic), locale).toEqual([new URL(server.address).host])
 
   expect(await accessibilityViolations(page), `${locale}, ${scheme}`).toEqual([])
   await page.emulateMedia({ colorScheme: otherScheme })

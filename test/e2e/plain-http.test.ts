@@ -1,4 +1,4 @@
-/** What people without TLS open, by a name of their network: there browsers send no Sec-Fetch-Site. */
+/** Pages without TLS at a host name of the local network, where browsers send no Sec-Fetch-Site. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Browser, Page } from 'puppeteer-core'
@@ -31,8 +31,8 @@ describe.skipIf(BROWSERS.every(({ isMissing }) => isMissing))('over plain http a
       afterAll(() => browser?.close())
 
       async function openTab(): Promise<Page> {
-        const person = await browser.createBrowserContext()
-        return person.newPage()
+        const context = await browser.createBrowserContext()
+        return context.newPage()
       }
       async function submit(page: Page, mobile: string): Promise<void> {
         await page.goto(`${server}/services/credit-score-rating`)
@@ -43,12 +43,12 @@ describe.skipIf(BROWSERS.every(({ isMissing }) => isMissing))('over plain http a
       }
       const press = (page: Page, words: string): Promise<void> =>
         page.locator(`::-p-xpath(//button[normalize-space()='${words}'])`).click()
-      /** As the document knows it: over BiDi `page.url()` may still be that of the page before. */
-      const pathOf = (page: Page): Promise<string> => page.evaluate(() => location.pathname)
+      /** From the document: over BiDi `page.url()` may still be that of the previous page. */
+      const currentPath = (page: Page): Promise<string> => page.evaluate(() => location.pathname)
       const hasHeading = (page: Page, words: string) =>
         page.waitForSelector(`::-p-xpath(//h1[normalize-space()=${JSON.stringify(words)}])`)
 
-      it.skipIf(isMissing)('a person gets from the form to the result', async () => {
+      it.skipIf(isMissing)('a user gets from the form to the result over plain HTTP', async () => {
         const page = await openTab()
         await submit(page, mobile)
         const code = await halfway.codeSentTo(mobile)
@@ -57,29 +57,32 @@ describe.skipIf(BROWSERS.every(({ isMissing }) => isMissing))('over plain http a
         await hasHeading(page, t('result.title'))
       })
 
-      it.skipIf(isMissing)('a form of another site is refused, whatever its referrer policy', async () => {
-        const page = await openTab()
-        await submit(page, mobile)
-        const pathname = await pathOf(page)
-        const targets = ['/services/credit-score-rating', pathname.replace('progress', 'cancel')]
-        for (const policy of ['no-referrer', 'same-origin', 'unsafe-url']) {
-          const foreign = await serveForeignPage(
-            policy,
-            targets.map((path) => server + path),
-          )
-          for (const i of targets.keys()) {
-            await page.goto(foreign)
-            await page.locator(`form:nth-of-type(${i + 1}) button`).click()
-            await page.waitForFunction(
-              (words) => document.querySelector('#main')?.textContent.includes(words),
-              {},
-              t('error.origin_not_allowed'),
+      it.skipIf(isMissing)(
+        'a form of another site is refused over plain HTTP, whatever its referrer policy',
+        async () => {
+          const page = await openTab()
+          await submit(page, mobile)
+          const pathname = await currentPath(page)
+          const targets = ['/services/credit-score-rating', pathname.replace('progress', 'cancel')]
+          for (const policy of ['no-referrer', 'same-origin', 'unsafe-url']) {
+            const foreign = await serveForeignPage(
+              policy,
+              targets.map((path) => server + path),
             )
+            for (const i of targets.keys()) {
+              await page.goto(foreign)
+              await page.locator(`form:nth-of-type(${i + 1}) button`).click()
+              await page.waitForFunction(
+                (words) => document.querySelector('#main')?.textContent.includes(words),
+                {},
+                t('error.origin_not_allowed'),
+              )
+            }
           }
-        }
-        await page.goto(server + pathname)
-        expect(await pathOf(page)).toContain('/progress/')
-      })
+          await page.goto(server + pathname)
+          expect(await currentPath(page)).toContain('/progress/')
+        },
+      )
     },
   )
 })

@@ -1,4 +1,4 @@
-/** A Redis user without the right to INFO, CONFIG and CLIENT, as hosted Redis gives them out. */
+/** A Redis user without the right to INFO, CONFIG and CLIENT, as with hosted Redis. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -10,8 +10,8 @@ import { startSingle } from '../helpers/redis-servers.ts'
 
 const RIGHTS = ['on', '>secret', '~*', '&*', '+@all', '-@dangerous', '-@admin', '-info', '-config', '-client']
 
-describe.skipIf(!onRealRedis)('with a Redis user that may not ask for INFO', { timeout: 60_000 }, () => {
-  test('server, workers, bots and CLI start, and a request is completed', async () => {
+describe.skipIf(!onRealRedis)('a restricted Redis user', { timeout: 60_000 }, () => {
+  test('server, workers, bots and CLI start with a Redis user without INFO, and a request completes', async () => {
     const redis = await startSingle()
     await redis.run('ACL', 'SETUSER', 'halfway', ...RIGHTS)
     const site = createServer((_req, res) => {

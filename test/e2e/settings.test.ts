@@ -1,4 +1,4 @@
-/** What the settings change, seen from outside the real processes. */
+/** The effect of settings, seen from outside the real processes. */
 import { io } from 'socket.io-client'
 import { describe, expect, it } from 'vitest'
 import type { PublicView } from '../../core/domain/record.ts'
@@ -8,25 +8,25 @@ import { eventually } from '../helpers/eventually.ts'
 import { startHalfway } from '../helpers/halfway.ts'
 import { redisContents } from '../helpers/redis-contents.ts'
 
-const PERSON = { mobile: '09121112233', national_code: '0012345679' }
+const SUBMITTER = { mobile: '09121112233', national_code: '0012345679' }
 
-describe.concurrent('a request whose time is over', () => {
-  it('is told to who watches, answers 410, and leaves no key behind', async () => {
-    const brief = await startHalfway({ REQUEST_TTL: '3', LINK_CHECK_ALLOW_PRIVATE: 'false' })
-    const watcher = io(brief.url, { transports: ['websocket'] })
-    const own = await openRedis({ kind: 'single', url: brief.redis.url }, createLog('test', 'silent'))
+describe.concurrent('REQUEST_TTL', () => {
+  it('an expired request is sent to its watchers, answers 410, and leaves no key behind', async () => {
+    const halfway = await startHalfway({ REQUEST_TTL: '3', LINK_CHECK_ALLOW_PRIVATE: 'false' })
+    const watcher = io(halfway.url, { transports: ['websocket'] })
+    const own = await openRedis({ kind: 'single', url: halfway.redis.url }, createLog('test', 'silent'))
     try {
-      const answer = await fetch(`${brief.url}/api/local-requests`, {
+      const answer = await fetch(`${halfway.url}/api/local-requests`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', 'idempotency-key': 'once' },
-        body: JSON.stringify({ service_slug: 'credit-score-rating', request_data: PERSON }),
+        body: JSON.stringify({ service_slug: 'credit-score-rating', request_data: SUBMITTER }),
       })
       const { hash } = (await answer.json()) as PublicView
-      const told = new Promise((resolve) => watcher.once('request:expired', resolve))
+      const expired = new Promise((resolve) => watcher.once('request:expired', resolve))
       expect(await watcher.emitWithAck('request:watch', { hash })).toMatchObject({ ok: true })
-      expect(await told).toEqual({ hash })
-      expect((await fetch(`${brief.url}/api/local-requests/${hash}/status`)).status).toBe(410)
-      expect((await fetch(`${brief.url}/services/credit-score-rating/progress/${hash}`)).status).toBe(410)
+      expect(await expired).toEqual({ hash })
+      expect((await fetch(`${halfway.url}/api/local-requests/${hash}/status`)).status).toBe(410)
+      expect((await fetch(`${halfway.url}/services/credit-score-rating/progress/${hash}`)).status).toBe(410)
       const client = await own.connect('patient')
       await eventually(
         async () => {
@@ -36,38 +36,38 @@ describe.concurrent('a request whose time is over', () => {
           expect(left).toEqual([])
           expect(await client.zscore('halfway:deadlines', hash)).toBeNull()
           expect(await client.exists('local_requests_list')).toBe(0)
-          for (const secret of Object.values(PERSON))
+          for (const secret of Object.values(SUBMITTER))
             expect(await redisContents(client)).not.toContain(secret)
         },
         { withinMs: 60_000, everyMs: 200 },
       )
-      for (const secret of Object.values(PERSON)) expect(brief.output()).not.toContain(secret)
+      for (const secret of Object.values(SUBMITTER)) expect(halfway.output()).not.toContain(secret)
     } finally {
       watcher.disconnect()
       await own.stop()
-      await brief.stop()
+      await halfway.stop()
     }
   })
 })
 
-describe.concurrent('with OWNER_CHECK=all', () => {
-  it('another person’s cookie gets 403 on every call, the owner’s gets through', async () => {
-    const strict = await startHalfway({ OWNER_CHECK: 'all' })
+describe.concurrent('OWNER_CHECK', () => {
+  it('with OWNER_CHECK=all a foreign cookie gets 403 on every call, and the owner’s is accepted', async () => {
+    const halfway = await startHalfway({ OWNER_CHECK: 'all' })
     try {
       const newSession = async () => {
-        const { headers } = await fetch(strict.url)
+        const { headers } = await fetch(halfway.url)
         return { cookie: headers.get('set-cookie')?.split(';')[0] ?? '' }
       }
       const [owner, other] = [await newSession(), await newSession()]
       const json = { 'content-type': 'application/json' }
-      const submitted = await fetch(`${strict.url}/api/local-requests`, {
+      const submitted = await fetch(`${halfway.url}/api/local-requests`, {
         method: 'POST',
         headers: { ...json, ...owner },
-        body: JSON.stringify({ service_slug: 'credit-score-rating', request_data: PERSON }),
+        body: JSON.stringify({ service_slug: 'credit-score-rating', request_data: SUBMITTER }),
       })
       const { hash } = (await submitted.json()) as PublicView
-      const api = `${strict.url}/api/local-requests/${hash}`
-      const page = `${strict.url}/services/credit-score-rating`
+      const api = `${halfway.url}/api/local-requests/${hash}`
+      const page = `${halfway.url}/services/credit-score-rating`
       for (const url of [
         `${api}/status`,
         `${api}/events`,
@@ -86,7 +86,7 @@ describe.concurrent('with OWNER_CHECK=all', () => {
         expect(answer.status, action).toBe(403)
         expect(await answer.json()).toMatchObject({ code: 'not_owner' })
       }
-      const watcher = io(strict.url, { transports: ['websocket'], extraHeaders: other })
+      const watcher = io(halfway.url, { transports: ['websocket'], extraHeaders: other })
       expect(await watcher.emitWithAck('request:watch', { hash })).toMatchObject({
         ok: false,
         problem: { status: 403 },
@@ -95,7 +95,7 @@ describe.concurrent('with OWNER_CHECK=all', () => {
       expect((await fetch(`${api}/status`, { headers: owner })).status).toBe(200)
       expect((await fetch(`${api}/cancel`, { method: 'POST', headers: owner })).status).toBe(200)
     } finally {
-      await strict.stop()
+      await halfway.stop()
     }
   })
 })

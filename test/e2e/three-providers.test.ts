@@ -1,4 +1,4 @@
-/** Three providers asked at once by the real processes, watched in a real browser. */
+/** Three providers queried concurrently by the real processes, watched in a real browser. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { threeProviderInquiry } from '../../core/catalog/three-provider-inquiry.ts'
 import { createTexts } from '../../core/i18n/index.ts'
@@ -6,10 +6,10 @@ import { recordTraffic, useBrowser } from '../helpers/browser.ts'
 import { isChromiumMissing } from '../helpers/chromium.ts'
 import { type Halfway, startHalfway } from '../helpers/halfway.ts'
 
-/** For this person the quickest provider is down. */
+/** For this national code the fastest provider is down. */
 const NATIONAL_CODE = '0012345768'
 
-describe.skipIf(isChromiumMissing)('a person who asks three providers', () => {
+describe.skipIf(isChromiumMissing)('a three-provider inquiry', () => {
   let halfway: Halfway
   const { open } = useBrowser()
   beforeAll(async () => {
@@ -17,10 +17,10 @@ describe.skipIf(isChromiumMissing)('a person who asks three providers', () => {
   })
   afterAll(() => halfway?.stop())
 
-  it('sees each of them at work, the one that fails, and the result of the others', async () => {
+  it('a page shows each of three providers at work, the one that fails, and the results of the others', async () => {
     const { t } = createTexts('en')
     const page = await open({ locale: 'en-GB' })
-    const heard = recordTraffic(page)
+    const traffic = recordTraffic(page)
     await page.goto(`${halfway.url}/services/${threeProviderInquiry.slug}`)
     await page.fill('[name=national_code]', NATIONAL_CODE)
     await page.click('main form [type=submit]')
@@ -42,6 +42,6 @@ describe.skipIf(isChromiumMissing)('a person who asks three providers', () => {
       expect.stringMatching(/^\d+ s$/),
       expect.stringMatching(/^\d+ s$/),
     ])
-    expect(heard.errors).toEqual([])
+    expect(traffic.errors).toEqual([])
   })
 })

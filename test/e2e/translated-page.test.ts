@@ -13,7 +13,7 @@ const { address, given, apply } = await useServer(await useRedis(), { assets: in
 const { open, closeTabs } = useBrowser()
 const { t } = createTexts('en')
 
-/** Opens the page and lets it be translated. */
+/** Opens the page and translates it. */
 async function openTranslated(hash: string): Promise<Page> {
   const page = await open()
   await page.clock.install()
@@ -26,14 +26,14 @@ async function openTranslated(hash: string): Promise<Page> {
 describe.skipIf(isChromiumMissing)('a translated page', () => {
   afterEach(closeTabs)
 
-  it('stays translated while nothing changes, and shows and translates what does', async () => {
+  it('a translated page stays translated, and shows translated updates', async () => {
     const hash = await given([START, progressTo(10)])
     const page = await openTranslated(hash)
     const heading = page.locator('h1')
     await heading.filter({ hasText: `DE ${t('live.status.processing')}` }).waitFor()
     const before = await page.evaluate(countTranslations)
     await page.clock.runFor(4000)
-    // The age of the last message is all that grows older in four seconds.
+    // Only the age of the last message changes in four seconds.
     expect((await page.evaluate(countTranslations)) - before).toBeLessThanOrEqual(4)
     expect(await heading.textContent()).toBe(`DE ${t('live.status.processing')}`)
     expect(await page.title()).toMatch(/^DE 10%/)
@@ -44,7 +44,7 @@ describe.skipIf(isChromiumMissing)('a translated page', () => {
     expect(await live(page, 'bar').getAttribute('aria-valuenow')).toBe('40')
   })
 
-  it('counts down to another code, says that a code was wrong, and takes the right one in place', async () => {
+  it('a translated page counts down to a resend, shows a wrong code, and accepts the right one in place', async () => {
     const hash = await given([START, REQUIRE_OTP])
     const page = await openTranslated(hash)
     await live(page, 'resend')
@@ -73,16 +73,16 @@ describe.skipIf(isChromiumMissing)('a translated page', () => {
 
 // What follows runs in the page.
 
-/** Says the language in `<html>`, and puts each text into two `<font>`, now and whenever one is written. */
+/** Sets the language of `<html>`, and wraps each text in two `<font>`, now and whenever one is written. */
 function translate(): void {
-  const isOurs = (node: Node): boolean => node.parentElement?.closest('font') !== null
+  const isTranslated = (node: Node): boolean => node.parentElement?.closest('font') !== null
   let count = 0
   const translateIn = (root: Node): void => {
     const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT)
     const texts: Text[] = root instanceof Text ? [root] : []
     while (walker.nextNode()) texts.push(walker.currentNode as Text)
     for (const text of texts) {
-      if (isOurs(text) || !text.data.trim() || text.parentElement?.closest('script, title')) continue
+      if (isTranslated(text) || !text.data.trim() || text.parentElement?.closest('script, title')) continue
       const [outer, inner] = [document.createElement('font'), document.createElement('font')]
       inner.textContent = `DE ${text.data.trim()}`
       outer.append(inner)

@@ -1,4 +1,4 @@
-/** What was typed stays when the page around it changes, and a code is in the document alone. */
+/** Typed values survive a change of the page, and a code is stored in the document alone. */
 import type { Page } from 'playwright-core'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import { createTexts } from '../../core/i18n/index.ts'
@@ -24,10 +24,10 @@ const changeLanguage = async (page: Page, to: string): Promise<void> => {
   await page.locator(`html[lang=${to}]`).waitFor()
 }
 
-describe.skipIf(isChromiumMissing)('what was typed', () => {
+describe.skipIf(isChromiumMissing)('typed values', () => {
   afterEach(closeTabs)
 
-  it('stays in the field of a code that has the wrong length', async () => {
+  it('a typed code of the wrong length stays in its field', async () => {
     const page = await open()
     await page.goto(address + at('otp', await given([START, REQUIRE_OTP])))
     await code(page).fill('98765')
@@ -37,7 +37,7 @@ describe.skipIf(isChromiumMissing)('what was typed', () => {
     expect(await stored(page)).not.toContain('98765')
   })
 
-  it('stays in the field of a code when another code is asked for', async () => {
+  it('a typed code stays in its field when a resend is requested', async () => {
     const page = await open()
     const hash = await given(
       [START, { ...REQUIRE_OTP, otp: { id: 'otp-1', length: 6, expires_in: 300 } } as typeof REQUIRE_OTP],
@@ -52,7 +52,7 @@ describe.skipIf(isChromiumMissing)('what was typed', () => {
     expect(await code(page).inputValue()).toBe('987')
   })
 
-  it('stays in the field of a code in the other language, where the page goes on', async () => {
+  it('a typed code stays in its field in the other language, and the page stays live', async () => {
     const page = await open({ locale: 'en-GB' })
     await page.goto(address + at('progress', await given([START, REQUIRE_OTP])))
     await isConnected(page, 'live')
@@ -67,7 +67,7 @@ describe.skipIf(isChromiumMissing)('what was typed', () => {
     expect(await stored(page)).not.toContain('98765')
   })
 
-  it('stays in a form in the other language, from which it can be sent', async () => {
+  it('typed form values stay in the other language, and can be sent from there', async () => {
     const page = await open({ locale: 'en-GB' })
     await page.goto(`${address}/services/credit-score-rating`)
     await page.locator('[name=mobile]').fill(mobile)

@@ -1,7 +1,7 @@
 /**
- * `npm test` and `npm run test:faults`: every test, the table of faults if there were any, what the skipped ones would
- * need, then one last line that people and CI can read: `N passed, N failed, N skipped`. Arguments are Vitest's own: `npm test -- test/core`,
- * `npm test -- -t "final stays final"`.
+ * `npm test` and `npm run test:faults`: runs the tests, then prints the table of faults if there is one, what the skipped
+ * tests need, and a last line for people and CI: `N passed, N failed, N skipped`. Takes Vitest's arguments:
+ * `npm test -- test/core`, `npm test -- -t "final stays final"`.
  */
 import { parseCLI, startVitest, type TestCase } from 'vitest/node'
 import { type Fault, faultTable } from './faults/fault-meta.ts'
@@ -18,7 +18,7 @@ for (const module of modules) {
   const tests = [...module.children.allTests()]
   const states = tests.map((test) => test.result().state)
   faults.push(...tests.flatMap((test) => test.meta().fault ?? []))
-  // A file that breaks before or after its tests has failed too.
+  // A file that fails outside of its tests counts as a failed test.
   if (!module.ok() && !states.includes('failed')) count.failed++
   for (const test of tests) {
     const { state } = test.result()
@@ -29,7 +29,7 @@ for (const module of modules) {
 await vitest.close()
 
 if (faults.length > 0) process.stdout.write(`\n${faultTable(faults)}`)
-// Those that a name left out (`-t`) need nothing.
+// Tests that `-t` filtered out need nothing.
 if (skipped.length > 0 && !options.testNamePattern) process.stdout.write(`\n${summarizeSkipped(skipped)}`)
 process.stdout.write(`\n${count.passed} passed, ${count.failed} failed, ${skipped.length} skipped\n`)
 process.exitCode = count.failed > 0 || count.passed === 0 ? 1 : 0

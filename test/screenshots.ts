@@ -1,6 +1,6 @@
 /**
- * `npm run screenshots`: the pictures in the README, taken from the real thing. Starts Halfway with its demo portal, goes
- * through a request in each language as a person would, and writes docs/screenshots/{page}-{language}.png.
+ * `npm run screenshots`: takes the screenshots of the README. Starts Halfway with its demo portal, completes a request in
+ * each language, and writes docs/screenshots/{page}-{language}.png.
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -20,7 +20,7 @@ const browser = await launchChromium()
 try {
   for (const locale of LOCALES) {
     const context = await browser.newContext({ locale, viewport: SIZE, deviceScaleFactor: 2 })
-    await goThrough(await context.newPage(), (name) => join(FOLDER, `${name}-${locale}.png`))
+    await takeScreenshots(await context.newPage(), (name) => join(FOLDER, `${name}-${locale}.png`))
     await context.close()
   }
 } finally {
@@ -28,10 +28,10 @@ try {
   await halfway.stop()
 }
 
-async function goThrough(page: Page, fileOf: (name: string) => string): Promise<void> {
+async function takeScreenshots(page: Page, pathFor: (name: string) => string): Promise<void> {
   const shoot = async (name: string): Promise<void> => {
     await page.evaluate(() => document.fonts.ready)
-    await page.screenshot({ path: fileOf(name), animations: 'disabled' })
+    await page.screenshot({ path: pathFor(name), animations: 'disabled' })
   }
   await page.goto(`${halfway.url}/services/credit-score-rating`)
   await page.fill('[name=mobile]', MOBILE)

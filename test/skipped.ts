@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { TestCase } from 'vitest/node'
 
-/** Tests in browsers are those of files that use these helpers; all others are skipped for want of a real Redis. */
+/** Skipped tests in files with these imports need a browser; all others need a real Redis. */
 const USES_BROWSER = /from '\.\.?\/(?:helpers\/)?(?:chromium|browsers)\.ts'/
 
 export function summarizeSkipped(skipped: readonly TestCase[]): string {

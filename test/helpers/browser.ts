@@ -1,4 +1,4 @@
-/** Chromium for the tests: one a file, its tabs, and what went wrong in them. */
+/** Chromium for tests: one per file, its tabs, their traffic and errors, and accessibility checks. */
 import type Axe from 'axe-core'
 import type { RunOptions } from 'axe-core'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
@@ -6,14 +6,14 @@ import { afterAll, beforeAll } from 'vitest'
 import { isChromiumMissing, launchChromium } from './chromium.ts'
 
 export interface TestBrowser {
-  /** Opens a tab of a person of their own: nobody else's cookies, and the settings given. */
+  /** Opens a tab in a context of its own, with its own cookies and these options. */
   open(options?: BrowserContextOptions): Promise<Page>
-  /** Closes all tabs, of all people. */
+  /** Closes all tabs of all contexts. */
   closeTabs(): Promise<void>
 }
 
 /**
- * To be called at the top of a test file: one browser for all its tests.
+ * Call it at the top of a test file: one browser for all its tests.
  *
  * @param full as `launchChromium` takes it
  */
@@ -25,7 +25,7 @@ export function useBrowser({ full = false } = {}): TestBrowser {
   })
   afterAll(() => browser?.close())
   return {
-    // What moves is painted by the processor here, all the time: one test looks at it.
+    // Without a GPU animations keep the processor busy; one test checks them.
     open: async (options) => (await browser.newContext({ reducedMotion: 'reduce', ...options })).newPage(),
     async closeTabs() {
       await Promise.all((browser?.contexts() ?? []).map((context) => context.close()))
@@ -33,9 +33,9 @@ export function useBrowser({ full = false } = {}): TestBrowser {
   }
 }
 
-/** What went wrong on a page without anybody seeing it, and what it asked for. */
+/** The errors of a page that nobody sees, and what it requested. */
 export interface PageTraffic {
-  /** With which the last page came. */
+  /** Of the last navigation. */
   status: number
   errors: string[]
   addresses: Set<string>
@@ -45,12 +45,12 @@ export function recordTraffic(page: Page): PageTraffic {
   const traffic: PageTraffic = { status: 0, errors: [], addresses: new Set() }
   page.on('pageerror', (error) => traffic.errors.push(error.message))
   page.on('console', (message) => {
-    // A page that says 404 and is one is no error.
+    // Chromium logs a page with status 404 as an error.
     const isPage = message.location().url === page.url()
     if (message.type() === 'error' && !isPage) traffic.errors.push(message.text())
   })
-  page.on('response', (answer) => {
-    if (answer.request().isNavigationRequest()) traffic.status = answer.status()
+  page.on('response', (response) => {
+    if (response.request().isNavigationRequest()) traffic.status = response.status()
   })
   page.on('request', (request) => traffic.addresses.add(request.url()))
   page.on('websocket', (socket) => traffic.addresses.add(socket.url()))
@@ -62,9 +62,9 @@ export const requestedHosts = ({ addresses }: PageTraffic): string[] => [
 ]
 
 /**
- * What keeps people out, as axe sees it, with the elements.
+ * The accessibility violations that axe finds, with their elements.
  *
- * @param rules these alone; by default all, and that targets are large enough
+ * @param rules by default all, and the size of targets
  */
 export async function accessibilityViolations(page: Page, rules?: string[]): Promise<string[]> {
   await page.addScriptTag({ url: '/assets/axe.js' })

@@ -1,20 +1,20 @@
 /**
- * Chromium and Firefox, driven alike: for what must hold in both. Both resolve the host names of `HOSTS` to this
- * machine, as a name server in an office or at home does.
+ * Chromium and Firefox with the same driver, for tests of both. Both resolve the host names of `HOSTS` to this machine,
+ * as a local name server does.
  */
 import puppeteer, { type Browser } from 'puppeteer-core'
 import { CHROMIUM, CHROMIUM_FLAGS, isChromiumMissing } from './chromium.ts'
 import { findExecutable } from './executables.ts'
 
-/** Debian's firefox-esr, or what FIREFOX_PATH names. In CI there must be one. */
+/** FIREFOX_PATH, or Debian's firefox-esr. Required in CI. */
 const FIREFOX = process.env.FIREFOX_PATH ?? findExecutable('firefox-esr')
 
-/** No browser takes these for safe because they are local, as it does `localhost` and 127.0.0.1. */
+/** Not secure contexts, unlike `localhost` and 127.0.0.1. */
 export const HOSTS = { own: 'some-name', foreign: 'other-name' } as const
 
 interface BrowserKind {
   name: string
-  /** Where this is true, its tests are skipped. */
+  /** Its tests are skipped. */
   isMissing: boolean
   launch(): Promise<Browser>
 }

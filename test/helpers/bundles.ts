@@ -1,7 +1,6 @@
 /**
- * What tests need to be built, once for a run, from the sources as they are now: the assets of the pages, and a bundle of
- * each process that tests start. A bundle starts in a quarter of the time that tsx and a thousand files take; nothing else
- * about the processes differs.
+ * Builds the pages' assets and a bundle of each process that tests start, once per run, from the current sources. A bundle
+ * starts in a quarter of the time of tsx with a thousand files; nothing else about the processes differs.
  */
 import { execFile } from 'node:child_process'
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -15,9 +14,9 @@ import type { TestProject } from 'vitest/node'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Preloaded (`--require`), it runs a main file's bundle in its place; its own child processes' too. */
+    /** Preload it with `--require`: it runs the bundle of a main file instead, also in child processes. */
     runBundled: string
-    /** The folder that the server serves under `/assets/`; with axe, which browsers read faster from there. */
+    /** The folder that the server serves under `/assets/`, with axe, which browsers load faster from there. */
     assets: string
   }
 }
@@ -34,11 +33,11 @@ const MAINS = [
 ]
 
 /**
- * Our files find what lies beside them, such as templates and scripts, where they were written; so does the pool of
- * processes and threads, which starts a file of its own.
+ * Keeps the original path of each module, so that it finds the files beside it, such as templates and Lua scripts.
+ * Tinypool needs that as well, because it starts a file of its own.
  */
 const originalPaths: Plugin = {
-  name: 'where-it-was',
+  name: 'original-paths',
   setup({ onLoad }) {
     onLoad({ filter: /\.[jt]s$/ }, ({ path }) => {
       if (path.includes('node_modules') && !path.includes('node_modules/tinypool/')) return null
@@ -68,9 +67,9 @@ export default async function bundle({ provide }: TestProject): Promise<() => vo
     target: 'node20',
     format: 'esm',
     keepNames: true,
-    // Packages that are CommonJS ask for Node's own modules by it.
+    // CommonJS packages load Node's modules with `require`.
     banner: {
-      js: `import * as ofModules from 'node:module'; const require = ofModules.createRequire(import.meta.url);`,
+      js: `import * as nodeModule from 'node:module'; const require = nodeModule.createRequire(import.meta.url);`,
     },
     plugins: [originalPaths],
     logLevel: 'error',

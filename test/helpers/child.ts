@@ -1,4 +1,4 @@
-/** Processes of our own in tests: started from a TypeScript file, heard line by line, gone with the test file. */
+/** Child processes in tests: started from a TypeScript file, with their output, killed after the test file. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { inject } from 'vitest'
@@ -7,9 +7,9 @@ import { eventually } from './eventually.ts'
 
 export interface Child {
   readonly process: ChildProcess
-  /** What it wrote so far, to either stream. */
+  /** Its stdout and stderr so far. */
   readonly output: () => string
-  /** Resolves once it wrote this text. */
+  /** Resolves once its output contains the text. */
   waitForOutput(text: string): Promise<void>
   /** Resolves with the exit code, or the signal that ended it. */
   readonly ended: Promise<number | string>
@@ -28,7 +28,7 @@ export function startChild(file: string, args: string[] = [], env: NodeJS.Proces
   return follow(child)
 }
 
-/** One of package.json's scripts, as people start it, in a process group of its own. */
+/** Starts a script of package.json by npm, in its own process group. */
 export function startScript(name: string, args: string[] = [], env: NodeJS.ProcessEnv = {}): Child {
   const child = spawn('npm', ['run', '--silent', name, '--', ...args], {
     cwd: ROOT,
@@ -59,14 +59,14 @@ function follow(child: ChildProcess): Child {
     waitForOutput: (text) =>
       eventually(
         () => {
-          if (!output.includes(text)) throw new Error(`"${text}" was not said, but: ${output}`)
+          if (!output.includes(text)) throw new Error(`"${text}" is not in the output: ${output}`)
         },
         { withinMs: 60_000 },
       ),
     ended: new Promise((resolve) => {
       const end = (code: number | null, signal: string | null): void => resolve(code ?? signal ?? -1)
       child.once('close', end)
-      // With its output given up there is nothing left to wait for.
+      // `close` never comes when the test has destroyed stdout.
       child.once('exit', (code, signal) => child.stdout?.destroyed && end(code, signal))
     }),
   }

@@ -1,14 +1,14 @@
-/** A real Chromium, when the machine has one: Debian's package, or what CHROMIUM_PATH names. In CI there must be one. */
+/** The installed Chromium: CHROMIUM_PATH or Debian's package. Required in CI. */
 import { type Browser, chromium } from 'playwright-core'
 import { findExecutable } from './executables.ts'
 
 export const CHROMIUM = process.env.CHROMIUM_PATH ?? findExecutable('chromium')
-/** The same without what only people need, at half the cost: Debian's chromium-headless-shell. */
+/** Debian's chromium-headless-shell: Chromium without a user interface, at half the cost. */
 const SHELL = findExecutable('chromium-headless-shell')
-/** Where this is true, tests in a browser are skipped. */
+/** Tests in a browser are skipped. */
 export const isChromiumMissing = CHROMIUM === undefined && !process.env.CI
 
-// Without its background services: they would look for hosts that are nobody's business here.
+// Without background services, which would send requests to other hosts.
 export const CHROMIUM_FLAGS = [
   '--no-sandbox',
   '--disable-quic',

@@ -1,21 +1,21 @@
-/** What tests leave lying about, and its end: with the test file, or when the process is told to end before. */
+/** Cleans up after a test file, or when the process gets a signal before. */
 
 type Clean = () => void | Promise<void>
 
-const leftToClean = new Set<Clean>()
+const pending = new Set<Clean>()
 
 function takeLatest(): Clean | undefined {
-  const latest = [...leftToClean].at(-1)
-  if (latest) leftToClean.delete(latest)
+  const latest = [...pending].at(-1)
+  if (latest) pending.delete(latest)
   return latest
 }
 
-/** Runs `clean` after the file's tests, the latest first; may be called at any time, in the middle of a test too. */
+/** Runs `clean` after the file's tests, the latest first. May be called at any time, also inside a test. */
 export function cleanUp(clean: Clean): void {
-  leftToClean.add(clean)
+  pending.add(clean)
 }
 
-/** One after the other; what cannot be cleaned is told in the end and keeps nothing else from it. */
+/** Runs all, one after the other, and throws the first error at the end. */
 export async function cleanAll(): Promise<void> {
   const errors: unknown[] = []
   for (let clean = takeLatest(); clean; clean = takeLatest()) {
@@ -30,7 +30,7 @@ export async function cleanAll(): Promise<void> {
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const)
   process.once(signal, () => {
-    // There is no time to wait for any of it.
+    // There is no time to await them.
     for (let clean = takeLatest(); clean; clean = takeLatest()) void clean()
     process.kill(process.pid, 'SIGKILL')
   })

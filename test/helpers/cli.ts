@@ -1,4 +1,4 @@
-/** The command line in this process: what is run, what it says, and how it ends. */
+/** Runs the CLI in this process: its input, output and exit code. */
 import { PassThrough } from 'node:stream'
 import { runCli } from '../../cli/program.ts'
 import type { TestRedis } from './redis.ts'
@@ -8,14 +8,14 @@ export interface CliRun {
   /** Standard output. */
   out: string
   err: string
-  /** All that reached the terminal, with what moves its cursor and colours it. */
+  /** Both streams, with the escape sequences for cursor and colours. */
   raw: string
 }
 
 export interface RunningCli {
-  /** What it wrote so far, without the sequences that move the cursor and colour it. */
+  /** Standard output so far, without escape sequences. */
   out(): string
-  /** As if on its keyboard. */
+  /** Writes to its standard input. */
   type(text: string): void
   interrupt(): void
   ended: Promise<CliRun>
@@ -23,36 +23,36 @@ export interface RunningCli {
 
 export interface TestCli {
   run(...args: string[]): Promise<CliRun>
-  /** The same with `--json`, read. */
+  /** Runs with `--json` and parses the output. */
   json<T>(...args: string[]): Promise<T>
-  /** One that goes on, on a terminal or not. */
+  /** Starts a command that runs on. */
   start(args: string[], options?: { isTerminal?: boolean }): RunningCli
 }
 
-const SEQUENCES = new RegExp(`${String.fromCharCode(27)}\\[[0-9;?]*[ -/]*[@-~]`, 'g')
+const ESCAPE_SEQUENCES = new RegExp(`${String.fromCharCode(27)}\\[[0-9;?]*[ -/]*[@-~]`, 'g')
 
 /** @param settings environment on top of the test's Redis */
 export function useCli(redis: Pick<TestRedis, 'url'>, settings: NodeJS.ProcessEnv = {}): TestCli {
   const start: TestCli['start'] = (args, { isTerminal = false } = {}) => {
     const [out, err, input] = [new PassThrough(), new PassThrough(), new PassThrough()]
     Object.assign(out, { isTTY: isTerminal, columns: 100, rows: 30 })
-    // A terminal's raw mode is its own; what is typed arrives as it is.
+    // Raw mode is a feature of terminals; the test's input needs none.
     Object.assign(input, { isTTY: isTerminal, setRawMode: () => input })
-    let [written, complaints] = ['', '']
+    let [outText, errText] = ['', '']
     out.on('data', (data: Buffer) => {
-      written += data.toString()
+      outText += data.toString()
     })
     err.on('data', (data: Buffer) => {
-      complaints += data.toString()
+      errText += data.toString()
     })
     const abort = new AbortController()
-    const plain = (): string => written.replace(SEQUENCES, '')
+    const plain = (): string => outText.replace(ESCAPE_SEQUENCES, '')
     const env = { REDIS_URL: redis.url, ...settings }
     const ended = runCli(args, { env, signal: abort.signal, out, err, input }).then((code) => ({
       code,
       out: plain(),
-      err: complaints,
-      raw: written + complaints,
+      err: errText,
+      raw: outText + errText,
     }))
     return { out: plain, type: (text) => void input.write(text), interrupt: () => abort.abort(), ended }
   }

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /**
- * Resolves with what `claim` returns as soon as it returns without throwing; after the limit it rejects with the
- * claim's last error. For what another process or a connection brings about: instead of sleeping and hoping.
+ * Retries `claim` until it does not throw, and resolves with its result. Rejects with its last error after `withinMs`.
+ * Use it instead of a fixed sleep, for the effects of another process or connection.
  */
 export async function eventually<T>(
   claim: () => T | Promise<T>,

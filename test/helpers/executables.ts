@@ -1,8 +1,8 @@
-/** Programs that the machine may have. */
+/** Finds installed programs. */
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** Where PATH finds it; undefined when it does not. */
+/** The path of a program on PATH; undefined when it is not installed. */
 export const findExecutable = (name: string): string | undefined =>
   (process.env.PATH ?? '')
     .split(delimiter)

@@ -1,4 +1,4 @@
-/** The whole of Halfway as people start it: real processes, on free ports, with a private Redis. */
+/** Starts Halfway as `npm start` does: real processes on free ports, with a private Redis. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,7 +10,7 @@ import { cleanUp } from './clean-up.ts'
 import { eventually } from './eventually.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const READY_WITHIN_MS = 60_000
+const READY_TIMEOUT_MS = 60_000
 
 export interface Halfway {
   /** Address of the server, without a slash at the end. */
@@ -21,7 +21,7 @@ export interface Halfway {
   redis: { url: string; pid: number }
   /** The newest code in the SMS inbox of this number, once there is one. */
   codeSentTo(mobile: string): Promise<string>
-  /** Everything that all processes wrote so far. */
+  /** The output of all processes so far. */
   output(): string
   process: ChildProcess
   stop(): Promise<number | null>
@@ -29,14 +29,14 @@ export interface Halfway {
 
 /**
  * @param settings environment on top of free ports, a fast demo portal and a private Redis
- * @param preload what Node needs to run TypeScript; `['--import', 'tsx']` is what `npm start` takes
+ * @param preload Node options to run TypeScript; `['--import', 'tsx']` is that of `npm start`
  */
 export async function startHalfway(
   settings: NodeJS.ProcessEnv = {},
   preload = ['--require', inject('runBundled')],
 ): Promise<Halfway> {
   const [port, botPort, portalPort] = await Promise.all([freePort(), freePort(), freePort()])
-  // A folder for temporary files of its own: the private Redis lies there and is nobody else's.
+  // Its own TMPDIR, so that no other process joins its private Redis.
   const tmp = mkdtempSync(join(tmpdir(), 'hw-'))
   const child = spawn(process.execPath, [...preload, 'start.ts'], {
     cwd: ROOT,
@@ -56,16 +56,16 @@ export async function startHalfway(
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  // A test that fails does not get to its stop().
+  // A failed test does not reach its stop().
   cleanUp(() => void child.kill('SIGTERM'))
   let output = ''
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
   await new Promise<void>((resolve, reject) => {
-    const limit = setTimeout(() => reject(new Error(`not ready in time:\n${output}`)), READY_WITHIN_MS)
+    const timeout = setTimeout(() => reject(new Error(`not ready in time:\n${output}`)), READY_TIMEOUT_MS)
     const append = (data: Buffer): void => {
       output += data.toString()
       if (!output.includes('Halfway is ready')) return
-      clearTimeout(limit)
+      clearTimeout(timeout)
       resolve()
     }
     child.stdout.on('data', append)
@@ -92,8 +92,8 @@ export async function startHalfway(
 const codeFromInbox = (inbox: string): Promise<string> =>
   eventually(
     async () => {
-      const answer = await fetch(inbox, { headers: { accept: 'application/json' } })
-      const [newest] = (await answer.json()) as { code: string }[]
+      const response = await fetch(inbox, { headers: { accept: 'application/json' } })
+      const [newest] = (await response.json()) as { code: string }[]
       if (!newest) throw new Error('no code yet')
       return newest.code
     },

@@ -1,4 +1,4 @@
-/** An HTTP proxy as they stand between people and servers: it refuses, swallows or keeps to itself what it does not know. */
+/** An HTTP proxy that blocks, drops or buffers sockets, event streams and polls, as real ones do. */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
@@ -6,25 +6,25 @@ import { cleanUp } from './clean-up.ts'
 
 export type RequestKind = 'socket' | 'stream' | 'poll'
 /**
- * `pass` it on; `refuse` it with 502; `swallow` it: no answer ever comes; `collect` the answer until it is whole;
- * `hold`: keep what the server sends from now on, also on what is open, as a proxy that buffers; `busy`: 503, to be asked
- * again in three seconds; `mistake` it: 404 in a page.
+ * `pass`: forwards. `refuse`: 502. `swallow`: never responds. `collect`: sends a response only once it is complete.
+ * `hold`: buffers whatever the server sends from now on, on open connections too. `busy`: 503 with `Retry-After: 3`.
+ * `mistake`: 404 with an HTML page.
  */
 export type Treatment = 'pass' | 'refuse' | 'swallow' | 'collect' | 'hold' | 'busy' | 'mistake'
 
 export interface HostileProxy {
   /** Without a slash at the end. */
   readonly address: string
-  setTreatments(how: Partial<Record<RequestKind, Treatment>>): void
-  /** What it was asked for, with the time in milliseconds. */
+  setTreatments(treatments: Partial<Record<RequestKind, Treatment>>): void
+  /** All requests so far, with their time in milliseconds. */
   readonly requests: readonly { kind: RequestKind; at: number }[]
-  /** What is being answered now, the oldest first. */
+  /** The requests whose responses are open, the oldest first. */
   openRequests(): RequestKind[]
-  /** Ends whatever is open of this kind. */
+  /** Ends all open responses of this kind. */
   cut(kind: RequestKind): void
-  /** Closes everything and listens no more, as a server that is being restarted. */
+  /** Closes all connections and stops listening, as a server that restarts. */
   stop(): Promise<void>
-  /** At the same address. */
+  /** Listens again at the same address. */
   restart(): Promise<void>
 }
 
@@ -45,11 +45,11 @@ export async function startHostileProxy(target: string): Promise<HostileProxy> {
   const openResponses = new Map<Socket | ServerResponse, RequestKind>()
   const connections = new Set<Socket>()
 
-  const recordRequest = (req: IncomingMessage, answer: Socket | ServerResponse): Treatment => {
+  const recordRequest = (req: IncomingMessage, response: Socket | ServerResponse): Treatment => {
     const kind = classify(req)
     requests.push({ kind, at: performance.now() })
-    openResponses.set(answer, kind)
-    answer.on('close', () => openResponses.delete(answer))
+    openResponses.set(response, kind)
+    response.on('close', () => openResponses.delete(response))
     return treatments[kind]
   }
 
@@ -61,17 +61,17 @@ export async function startHostileProxy(target: string): Promise<HostileProxy> {
     if (treatment === 'mistake')
       return void res.writeHead(404, { 'Content-Type': 'text/html' }).end('<h1>404</h1>')
     const { url: path, method, headers } = req
-    const upstream = request({ hostname, port, path, method, headers }, (answer) => {
+    const upstream = request({ hostname, port, path, method, headers }, (response) => {
       if (treatment !== 'collect') {
-        res.writeHead(answer.statusCode ?? 502, answer.headers)
-        answer.on('data', (chunk: Buffer) => treatments[classify(req)] !== 'hold' && res.write(chunk))
-        answer.on('end', () => res.end())
+        res.writeHead(response.statusCode ?? 502, response.headers)
+        response.on('data', (chunk: Buffer) => treatments[classify(req)] !== 'hold' && res.write(chunk))
+        response.on('end', () => res.end())
         return
       }
       const chunks: Buffer[] = []
-      answer.on('data', (chunk: Buffer) => chunks.push(chunk))
-      answer.on('end', () =>
-        res.writeHead(answer.statusCode ?? 502, answer.headers).end(Buffer.concat(chunks)),
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('end', () =>
+        res.writeHead(response.statusCode ?? 502, response.headers).end(Buffer.concat(chunks)),
       )
     })
     upstream.on('error', () => res.destroy())
@@ -85,7 +85,7 @@ export async function startHostileProxy(target: string): Promise<HostileProxy> {
   server.on('upgrade', (req, client: Socket) => {
     const treatment = recordRequest(req, client)
     client.on('error', () => {})
-    // Read, or it would not be seen that the client leaves.
+    // The client's disconnect is noticed only while reading.
     if (treatment === 'swallow') return void client.resume().on('end', () => client.destroy())
     if (treatment !== 'pass' && treatment !== 'hold')
       return void client.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n')
@@ -116,11 +116,11 @@ export async function startHostileProxy(target: string): Promise<HostileProxy> {
   })
   return {
     address: `http://127.0.0.1:${ownPort}`,
-    setTreatments: (how) => void Object.assign(treatments, how),
+    setTreatments: (changed) => void Object.assign(treatments, changed),
     requests: requests,
     openRequests: () => [...openResponses.values()],
     cut(kind) {
-      for (const [answer, of] of openResponses) if (of === kind) answer.destroy()
+      for (const [response, itsKind] of openResponses) if (itsKind === kind) response.destroy()
     },
     stop: stop,
     restart: () => listen(ownPort),

@@ -1,15 +1,15 @@
-/** Going through a page by keyboard alone, as somebody does who sees where they are. */
+/** Navigates a page by keyboard, and checks that the focus is visible. */
 import type { Locator, Page } from 'playwright-core'
 
 const MAX_STOPS = 40
 
-/** Presses Tab, or what `key` says, until `target` has the focus. Every stop on the way must show that it has it. */
+/** Presses `key` until `target` has the focus. Throws when an element on the way does not show its focus. */
 export async function tabTo(page: Page, target: Locator, key: 'Tab' | 'Shift+Tab' = 'Tab'): Promise<void> {
   const passed: string[] = []
   for (let i = 0; i < MAX_STOPS; i++) {
     await page.keyboard.press(key)
     const stop = await page.evaluate(describeFocus)
-    if (!stop.isVisible) throw new Error(`nobody sees that the focus is on ${stop.name}`)
+    if (!stop.isVisible) throw new Error(`the focus on ${stop.name} is not visible`)
     passed.push(stop.name)
     if (await hasFocus(target)) return
   }
@@ -21,7 +21,7 @@ export const hasFocus = (target: Locator): Promise<boolean> =>
 
 function describeFocus(): { name: string; isVisible: boolean } {
   const element = document.activeElement
-  // After the last element comes the browser's own frame.
+  // After the last element the focus leaves the page.
   if (!element || element === document.body) return { name: 'the browser', isVisible: true }
   const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(element)
   const hasOutline = outlineStyle !== 'none' && Number.parseFloat(outlineWidth) > 0

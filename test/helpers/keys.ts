@@ -1,4 +1,4 @@
-/** The names of an installation whose prefixes nobody has set, as most tests have it. */
+/** The Redis keys of an installation without prefixes, as in most tests. */
 import { createKeys } from '../../core/redis/keys.ts'
 
 export const keys = createKeys({})

@@ -1,4 +1,4 @@
-/** For bots that run no tasks: a Concurrency that knows none. */
+/** A Concurrency without tasks, for bots that run none. */
 
 import { createSyncDriver } from '../../core/tasks/drivers/sync.ts'
 import { createConcurrency } from '../../core/tasks/task-runner.ts'

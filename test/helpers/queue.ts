@@ -1,4 +1,4 @@
-/** A queue of a test's own, and a worker of BullMQ's that takes its jobs one by one, as the test asks. */
+/** A queue for one test, and a BullMQ worker that takes its jobs one by one. */
 import { Worker } from 'bullmq'
 import type { ServiceQueue } from '../../core/catalog/queue-definitions.ts'
 import type { RequestRecord } from '../../core/domain/record.ts'
@@ -11,11 +11,11 @@ import { quiet } from './redis.ts'
 export interface TestQueue {
   readonly queue: ServiceQueue
   readonly queues: Queues
-  /** A request of this person, in the queue. */
+  /** Adds a request of this submitter. */
   add(submitter: string, fields?: Partial<RequestRecord>): Promise<RequestRecord>
-  /** The hash of the job that comes next, which is done with it; null when there is none. */
+  /** Takes and completes the next job. Resolves with its hash, or null when the queue is empty. */
   take(): Promise<string | null>
-  /** Whose jobs come, in the order in which they do, until there are no more or so many were taken. */
+  /** Takes jobs until the queue is empty or the limit is reached. Resolves with their submitters, in order. */
   takeAll(limit?: number): Promise<(string | undefined)[]>
   /** A key of the queue. */
   key(name: string): string

@@ -1,4 +1,4 @@
-/** Random lives of requests, for claims about all of them. */
+/** Random sequences of commands, for property-based tests of the state machine. */
 import fc from 'fast-check'
 import type { Command } from '../../core/domain/command.ts'
 import type { RequestRecord, SubstepReport } from '../../core/domain/record.ts'
@@ -13,7 +13,7 @@ const otp = fc.record(
   { id: fc.string(), length: fc.integer({ min: 4, max: 8 }), sent_to: fc.string(), expires_in: fc.double() },
   { requiredKeys: ['id'] },
 )
-/** Any number, also those that are no progress. */
+/** Any number, also invalid progress. */
 const anyProgress = fc.oneof(fc.integer({ min: 0, max: 110 }), fc.double())
 const substepReports = (steps: readonly string[]): fc.Arbitrary<SubstepReport[] | undefined> =>
   fc.option(
@@ -33,7 +33,7 @@ const substepReports = (steps: readonly string[]): fc.Arbitrary<SubstepReport[] 
   )
 const STEPS = SERVICE.steps.map(({ id }) => id as string)
 
-/** `attempt` is relative to the record's: -1 has been taken over, 0 is the present one, 1 the next. */
+/** `attempt` is relative to the record's: -1 is an earlier attempt, 0 the current one, 1 the next. */
 const ongoingCommand = (steps: readonly string[]): fc.Arbitrary<Command> =>
   fc.oneof(
     fc.record({ type: fc.constant('start' as const), attempt: fc.constantFrom(1, 1, 0) }),
@@ -74,7 +74,7 @@ const finalCommand: fc.Arbitrary<Command> = fc.oneof(
 
 export interface TimedCommand {
   command: Command
-  /** Milliseconds since the event before; a clock may also be put back. */
+  /** Milliseconds since the previous command; negative when the clock is put back. */
   afterMs: number
 }
 export const commandSequences = (commands: fc.Arbitrary<Command>, afterMs: fc.Arbitrary<number>) =>
@@ -85,7 +85,7 @@ export const forwardOrBackMs = fc.oneof(
   { weight: 4, arbitrary: forwardMs },
   { weight: 1, arbitrary: fc.integer({ min: -60 * SECOND, max: 0 }) },
 )
-/** @param steps of the service whose request it is */
+/** @param steps of the request's service */
 export const anyCommand = (steps = STEPS): fc.Arbitrary<Command> =>
   fc.oneof({ weight: 12, arbitrary: ongoingCommand(steps) }, { weight: 1, arbitrary: finalCommand })
 
@@ -97,7 +97,7 @@ export interface ReplayedCommand {
   refusal: RejectionCode | null
 }
 
-/** Lives a request through the events and tells every moment of it. */
+/** Applies the commands one after the other, and returns each with the record before and after. */
 export function replay(
   sequence: readonly TimedCommand[],
   initial: RequestRecord = aRecord({ now: T0 }),

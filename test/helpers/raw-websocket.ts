@@ -1,17 +1,17 @@
-/** A WebSocket made by hand: it sends what no library would, and may stop reading. */
+/** A hand-written WebSocket client, which can send invalid frames and stop reading. */
 import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
 
 export interface RawWebSocket {
-  /** A text message. In Engine.IO it begins with the packet's type: 4 is a message of Socket.IO. */
+  /** Sends a text message. In Engine.IO its first character is the packet type: 4 is a message of Socket.IO. */
   send(text: string): void
   frame(opcode: number, payload: string | Buffer): void
-  /** From now on nothing is read; what the kernels on the way do not take stays with the server. */
+  /** Stops reading: once the kernel's buffers are full, the data stays in the server. */
   stopReading(): void
-  /** What came so far, frames and all. */
+  /** The raw data received so far, with frame headers. */
   received(): string
   close(): void
-  /** Resolves when the connection is gone, whoever ended it. */
+  /** Resolves when the connection is closed by either side. */
   readonly closed: Promise<void>
   /** The client's end of the connection. */
   readonly port: number
@@ -33,7 +33,7 @@ export async function openWebSocket(
     for (const check of waiting) check()
   })
   const closed = new Promise<void>((resolve) => tcp.once('close', () => resolve()))
-  // Being hung up on shows as an error where something was still to be sent.
+  // A connection closed by the server fails when there was data to send.
   tcp.on('error', () => {})
   const waitFor = (text: string): Promise<void> =>
     new Promise((resolve, reject) => {
@@ -44,7 +44,7 @@ export async function openWebSocket(
       }
       waiting.add(check)
       check()
-      void closed.then(() => reject(new Error(`hung up before "${text}", after: ${received.slice(0, 500)}`)))
+      void closed.then(() => reject(new Error(`closed before "${text}", after: ${received.slice(0, 500)}`)))
     })
 
   function frame(opcode: number, payload: string | Buffer): void {

@@ -1,4 +1,4 @@
-/** Records to test with, made by the rules themselves: a request in some state is a new one after some changes. */
+/** Records for tests, made by the state machine: a request in some state is a new one after some commands. */
 
 import type { Command } from '../../core/domain/command.ts'
 import { createRecord } from '../../core/domain/create-record.ts'
@@ -7,7 +7,7 @@ import { createRequestHash } from '../../core/domain/request-id.ts'
 import { transition } from '../../core/domain/state-machine.ts'
 
 export const TTL_SECONDS = 1800
-/** A fixed moment for tests that bring their own clock. */
+/** The start time of tests with their own clock. */
 export const T0 = Date.UTC(2026, 5, 1, 12)
 
 export const SERVICE = {
@@ -17,7 +17,7 @@ export const SERVICE = {
   steps: [{ id: 'first' }, { id: 'second' }, { id: 'third' }],
 } as const
 
-/** What must never be seen outside; every record of the tests carries it. */
+/** Values that must never leave the process; every record of the tests contains them. */
 export const PRIVATE = {
   request: 'private-national-code',
   session: 'private-session',
@@ -49,7 +49,7 @@ export function aRecord({
   return { ...record, ...fields }
 }
 
-/** The record after these changes, all at `now`; throws when the rules refuse one. */
+/** The record after these commands, all at `now`. Throws when one is rejected. */
 export function applyCommands(
   record: RequestRecord,
   commands: readonly Command[],

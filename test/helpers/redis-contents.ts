@@ -9,7 +9,7 @@ const READ: Record<string, (key: string) => [string, ...string[]]> = {
   stream: (key) => ['XRANGE', key, '-', '+'],
 }
 
-/** Every key that fits the pattern with everything in it, as one text: to search for what must not be there. */
+/** All keys that match the pattern with their values, as one text, to search for secrets. */
 export async function redisContents(redis: RedisClient, pattern = '*'): Promise<string> {
   const found: unknown[] = []
   for (const key of await redis.keys(pattern)) {

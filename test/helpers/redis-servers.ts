@@ -1,6 +1,6 @@
 /**
- * Real Redis servers to be killed, frozen and moved: single, with Sentinels, as a Cluster. All on free ports of the
- * loopback address, each in a folder of its own; none outlives the test file. They may be started in the middle of a test.
+ * Real Redis servers that tests kill, freeze and fail over: single, with Sentinels, as a Cluster. All on free loopback
+ * ports, each in its own folder; none outlives the test file. They may be started inside a test.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -12,9 +12,9 @@ import { cleanUp } from './clean-up.ts'
 import { eventually } from './eventually.ts'
 import { useFolder } from './redis.ts'
 
-/** Lines of a redis.conf; a name may come more than once. */
+/** Lines of a redis.conf; a name with several values has several lines. */
 type RedisConf = Record<string, string | string[]>
-/** What the processes read from their environment. */
+/** Environment variables for the processes. */
 type Settings = Record<string, string>
 
 export interface RedisProcess {
@@ -24,28 +24,28 @@ export interface RedisProcess {
   readonly isRunning: boolean
   /** Runs one command on a connection of its own. */
   run(...command: (string | number)[]): Promise<unknown>
-  /** Resolves once it has ended: SIGTERM lets it save what it was told to save, SIGKILL does not. */
+  /** Resolves once it has ended. SIGTERM lets it save according to its configuration, SIGKILL does not. */
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
   freeze(): void
   thaw(): void
-  /** Starts it again at the same port, with what it had saved, or `empty`. */
+  /** Starts it again at the same port, with its saved data or `empty`. */
   restart(options?: { empty?: boolean }): Promise<void>
 }
 
 export interface Topology {
   readonly settings: Settings
-  /** Ends all of it, for tests that start another one after it. */
+  /** Kills all servers, for tests that start another topology afterwards. */
   stop(): Promise<void>
 }
 
 export interface SentinelTopology extends Topology {
-  /** The master, as the Sentinels say. */
+  /** The master by the Sentinels. */
   master(): Promise<RedisProcess>
   readonly dataNodes: readonly RedisProcess[]
 }
 
 export interface ClusterTopology extends Topology {
-  /** The master that has this key. */
+  /** The master of the key's slot. */
   masterOf(key: string): Promise<RedisProcess>
   readonly nodes: readonly RedisProcess[]
 }
@@ -53,13 +53,13 @@ export interface ClusterTopology extends Topology {
 const MASTER_NAME = 'halfway-test'
 const SLOTS = 16_384
 const killAll = async (all: RedisProcess[]): Promise<void> => {
-  await Promise.all(all.map((one) => one.end('SIGKILL')))
+  await Promise.all(all.map((server) => server.end('SIGKILL')))
 }
 
-/** @param conf as in redis.conf, such as `{ appendonly: 'yes', maxmemory: '3mb' }`; without any, nothing is saved */
+/** @param conf as in redis.conf, such as `{ appendonly: 'yes', maxmemory: '3mb' }`; by default nothing is saved */
 export const startSingle = (conf: RedisConf = {}): Promise<RedisProcess> => startServer(() => conf)
 
-/** Three Sentinels, a master and a replica; a master that is gone is replaced after about two seconds. */
+/** Three Sentinels, a master and a replica; a dead master is replaced after about two seconds. */
 export async function startSentinel(): Promise<SentinelTopology> {
   const first = await startServer(() => ({}))
   const second = await startServer(() => ({ replicaof: `127.0.0.1 ${first.port}` }))
@@ -104,7 +104,7 @@ export async function startSentinel(): Promise<SentinelTopology> {
   }
 }
 
-/** Three masters with a replica each; a master that is gone is replaced after about three seconds. */
+/** Three masters with a replica each; a dead master is replaced after about three seconds. */
 export async function startCluster(conf: RedisConf = {}): Promise<ClusterTopology> {
   const nodes = await Promise.all(
     Array.from({ length: 6 }, () =>
@@ -166,7 +166,7 @@ export async function startCluster(conf: RedisConf = {}): Promise<ClusterTopolog
   }
 }
 
-/** On another port when somebody took this one in between. */
+/** Retries on another port when this one was taken meanwhile. */
 async function startServer(
   conf: () => RedisConf | Promise<RedisConf>,
   kind: 'server' | 'sentinel' = 'server',

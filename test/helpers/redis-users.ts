@@ -1,4 +1,4 @@
-/** Everything of ours that uses Redis, on connections as the processes open them, to see whether all of it works. */
+/** Exercises every part of Halfway that uses Redis, on the connections that the processes open. */
 import { Worker } from 'bullmq'
 import express from 'express'
 import supertest from 'supertest'
@@ -23,24 +23,28 @@ import { aRecord, progressTo, REQUIRE_OTP, START, TTL_SECONDS } from './record.t
 import { quiet } from './redis.ts'
 
 export interface RedisUsers {
-  /** A request that is watched and that nobody else writes. */
+  /** A watched request without other writers. */
   readonly hash: string
-  /** All keys of the queues lie in the slot of this one. */
+  /** All keys of the queues are in the slot of this one. */
   readonly queuePrefix: string
   readonly subscriber: RedisClient
-  /** Throws what does not work. */
+  /** Throws the first error. */
   verify(): Promise<void>
-  /** While there is no master: the fail-fast connection answers or fails within a second. */
+  /** Without a master the fail-fast connection responds or fails within a second. */
   failFast(): Promise<void>
-  /** Within ten seconds everything works on the same connections, and what is patient has lost nothing. */
+  /** Within ten seconds everything works on the same connections, and no command of the patient one is lost. */
   verifyRecovery(): Promise<void>
-  /** Within ten seconds a gap is told, and from then on everything published is heard. */
+  /** Within ten seconds a gap is reported, and from then on every published message is received. */
   verifyResubscribed(): Promise<void>
 }
 
 const RECOVERY = { withinMs: 10_000, everyMs: 50 }
 
-/** To be called in a test, and gone with it. @param settings which Redis, as the environment would say */
+/**
+ * Call it in a test, which closes the connections at its end.
+ *
+ * @param settings environment variables that name the Redis
+ */
 export async function useRedisUsers(
   { onTestFinished }: Pick<TestContext, 'onTestFinished'>,
   settings: Record<string, string>,
@@ -125,7 +129,7 @@ export async function useRedisUsers(
     hash: watched.hash,
     queuePrefix: prefix,
     subscriber,
-    // On a busy machine one command may take longer than the patience of the fail-fast connection.
+    // On a busy machine a command may exceed the timeout of the fail-fast connection.
     verify: () => eventually(verify, RECOVERY),
     async failFast() {
       const readOnce = async (): Promise<void> => {
@@ -133,7 +137,7 @@ export async function useRedisUsers(
         await servers.read(watched.hash).catch(() => {})
         expect(performance.now() - startedAt).toBeLessThan(1000)
       }
-      // One after the other in each of three lines, so that they meet a connection at every moment of its life.
+      // In three concurrent sequences, so that reads meet every state of a connection.
       await Promise.all(
         [0, 1, 2].map(async () => {
           for (let tries = 0; tries < 6; tries++) await readOnce()
@@ -141,7 +145,7 @@ export async function useRedisUsers(
       )
     },
     async verifyRecovery() {
-      // Issued while there is no master.
+      // Sent while there is no master.
       const waiting = Promise.all(Array.from({ length: 20 }, () => apply(bots, watched.hash, progressTo(10))))
       await eventually(verify, RECOVERY)
       await waiting

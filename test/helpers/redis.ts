@@ -1,6 +1,6 @@
 /**
- * A private Redis for one test file: an installed server when there is one, else the JavaScript one; the environment
- * variable HALFWAY_TEST_REDIS=js takes that in any case. Nothing is left behind, not after Ctrl-C either.
+ * A private Redis for one test file: the installed server, or the JavaScript one where there is none or with
+ * HALFWAY_TEST_REDIS=js in the environment. Cleaned up after the file, and after Ctrl-C.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,26 +15,26 @@ export interface TestRedis {
   readonly url: string
   readonly target: RedisTarget
   readonly connections: RedisConnections
-  /** Stops the server, as if somebody had; every connection to it breaks. */
+  /** Stops the server, which breaks every connection to it. */
   stop(): Promise<void>
-  /** Starts it again, empty, at the same address. Only an installed server can. */
+  /** Starts it again, empty, at the same address. Works with an installed server only. */
   restart(): Promise<void>
 }
 
-/** A log that says nothing. */
+/** A silent log. */
 export const quiet = createLog('test', 'silent')
 
-/** Whether the tests run on a real Redis; the JavaScript one has no CLIENT KILL, no statistics, no second life. */
+/** Whether the tests run on a real Redis; the JavaScript one has no CLIENT KILL and no statistics, and cannot restart. */
 export const onRealRedis = process.env.HALFWAY_TEST_REDIS !== 'js' && installedServer() !== null
 
-/** A folder of one's own, gone with the file's last test. */
+/** A temporary folder, deleted after the file's tests. */
 export function useFolder(): string {
   const dir = mkdtempSync(join(tmpdir(), 'halfway-test-'))
   cleanUp(() => rmSync(dir, { recursive: true, force: true }))
   return dir
 }
 
-/** To be awaited at the top of a test file. */
+/** Await it at the top of a test file. */
 export async function useRedis({
   engine = onRealRedis ? 'any' : 'js',
 }: {
@@ -42,7 +42,7 @@ export async function useRedis({
 } = {}): Promise<TestRedis> {
   const dir = useFolder()
   let server = await startRedisServer({ dir, engine })
-  // Tests that never ran have no afterAll either: the process' own end takes the server with it.
+  // When the process ends before the tests, afterAll does not run: kill the server then.
   cleanUp(() => void server.process.kill('SIGKILL'))
   const target: RedisTarget = { kind: 'single', url: server.url }
   const connections = await openRedis(target, quiet)
@@ -57,7 +57,7 @@ export async function useRedis({
     stop: () => server.stop(),
     async restart() {
       const again: RedisServer = await startRedisServer({ dir, engine })
-      if (again.url !== server.url) throw new Error('only an installed Redis comes back at the same address')
+      if (again.url !== server.url) throw new Error('only an installed Redis restarts at the same address')
       server = again
     },
   }

@@ -1,4 +1,4 @@
-/** What people see on a request's page, as tests look for it. */
+/** Locators for the parts of a request's page. */
 import type { Page } from 'playwright-core'
 import { at } from '../server/page-browser.ts'
 
@@ -9,13 +9,13 @@ export const shows = (page: Page, percent: number): Promise<void> =>
   live(page, 'percent')
     .filter({ hasText: `${percent}%` })
     .waitFor()
-export const isConnected = (page: Page, how: string): Promise<void> =>
-  page.locator(`[data-live=connection][data-state=${how}]`).waitFor()
-export const progressOf = (hash: string, server: string): string => server + at('progress', hash)
+export const isConnected = (page: Page, state: string): Promise<void> =>
+  page.locator(`[data-live=connection][data-state=${state}]`).waitFor()
+export const progressUrl = (hash: string, server: string): string => server + at('progress', hash)
 
-/** Opens the page, and waits until it is live. */
+/** Opens the page and waits until it is live. */
 export async function watchAt(server: string, hash: string, page: Page): Promise<void> {
-  await page.goto(progressOf(hash, server))
+  await page.goto(progressUrl(hash, server))
   await isConnected(page, 'live')
 }
 

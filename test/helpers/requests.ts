@@ -1,4 +1,4 @@
-/** Requests in a test's Redis, and the parts that handle them, wired as the processes wire them. */
+/** Requests in a test's Redis, and the parts that handle them, composed as in the processes. */
 
 import { createOtpMailbox, type OtpMailbox } from '../../core/actions/otp-mailbox.ts'
 import type { Command } from '../../core/domain/command.ts'
@@ -17,13 +17,13 @@ export interface Requests {
   bus: ChannelSubscriber
   live: RequestWatcher
   otpBox: OtpMailbox
-  /** A new request after these changes. */
-  given(...changes: Command[]): Promise<StoredRecord>
-  /** Makes the change, or throws with the reason why it was refused. */
-  applyCommand(hash: string, change: Command): Promise<StoredRecord>
-  /** Writes as other programs do: reads, changes, sets with a life of its own, and publishes the whole record. */
+  /** Creates a request and applies the commands. */
+  given(...commands: Command[]): Promise<StoredRecord>
+  /** Throws with the reason when the command is rejected. */
+  applyCommand(hash: string, command: Command): Promise<StoredRecord>
+  /** Writes as foreign programs do: reads, changes and sets the record with another TTL, and publishes it. */
   foreignWrite(hash: string, change: Record<string, unknown>): Promise<void>
-  /** How many connections hear a request's channel. */
+  /** How many connections are subscribed to the request's channel. */
   subscriptions(hash: string): Promise<number>
 }
 
@@ -34,10 +34,10 @@ export async function useRequests(redis: TestRedis): Promise<Requests> {
   const bus = createChannelSubscriber({ redis: client, subscriber, log: quiet })
   const live = createRequestWatcher({ store, bus, log: quiet, ttlSeconds: TTL_SECONDS })
 
-  const applyCommand: Requests['applyCommand'] = async (hash, change) => {
-    const outcome = await store.apply(hash, change)
-    if (!outcome.ok) throw new Error(`${change.type} was refused: ${outcome.refusal}`)
-    return outcome.stored
+  const applyCommand: Requests['applyCommand'] = async (hash, command) => {
+    const result = await store.apply(hash, command)
+    if (!result.ok) throw new Error(`${command.type} was refused: ${result.refusal}`)
+    return result.stored
   }
   return {
     client,
@@ -47,10 +47,10 @@ export async function useRequests(redis: TestRedis): Promise<Requests> {
     live,
     otpBox: createOtpMailbox({ redis: client, bus, store }),
     applyCommand,
-    async given(...changes) {
+    async given(...commands) {
       const record = aRecord()
       if (!(await store.create(record))) throw new Error('this hash is taken')
-      for (const change of changes) await applyCommand(record.hash, change)
+      for (const command of commands) await applyCommand(record.hash, command)
       return (await store.read(record.hash)) as StoredRecord
     },
     async foreignWrite(hash, change) {

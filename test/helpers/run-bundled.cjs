@@ -1,4 +1,4 @@
-/** Copied beside the bundles and preloaded: `node --require …/run-bundled.cjs server/main.ts` runs the bundle of that file. */
+/** Copied beside the bundles. `node --require …/run-bundled.cjs server/main.ts` runs the bundle of that file. */
 const Module = require('node:module')
 const { join, relative } = require('node:path')
 

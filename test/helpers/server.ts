@@ -1,4 +1,4 @@
-/** The server as its process composes it, on a free port of this process, with a Redis of the test file. */
+/** The server as its process composes it, on a free port in this process, with the Redis of the test file. */
 import type { AddressInfo } from 'node:net'
 import supertest from 'supertest'
 import type { Command } from '../../core/domain/command.ts'
@@ -17,34 +17,34 @@ import { quiet, type TestRedis, useFolder } from './redis.ts'
 export interface TestServer extends ComposedServer {
   /** Without a slash at the end. */
   readonly address: string
-  /** Calls of a program that keeps no cookies. */
+  /** A client without cookies. */
   readonly api: ReturnType<typeof supertest>
   /** The cookie of the browser session with this id, 21 characters. */
   sessionCookie(sessionId: string): string
-  /** A request that has gone through these changes, without a job. Returns its hash. */
-  given(changes?: readonly Command[], fields?: Parameters<typeof aRecord>[0]): Promise<string>
-  /** A change that a bot, a worker or somebody else makes. */
-  apply(hash: string, change: Command): Promise<void>
+  /** Creates a request without a job, after these commands. Resolves with its hash. */
+  given(commands?: readonly Command[], fields?: Parameters<typeof aRecord>[0]): Promise<string>
+  /** Applies a command as a bot or worker does. */
+  apply(hash: string, command: Command): Promise<void>
 }
 
-/** What the tests submit, and what the service makes of it. */
+/** A valid submit, with its values normalized. */
 export const CREDIT_SCORE = {
   service_slug: 'credit-score-rating',
   request_data: { mobile: '09123456789', national_code: '0012345679' },
 } as const
 
-/** A log that keeps what it hears, by default everything. */
+/** A log that collects its lines, by default of every level. */
 export function collectLog(level = 'trace'): { log: Log; lines: string[] } {
   const lines: string[] = []
   return { lines, log: createLog('test', level, { write: (line) => void lines.push(line) }) }
 }
 
 /**
- * To be awaited at the top of a test file. Limits are out of the way unless `settings` sets them, and the address of a
- * caller can be chosen with X-Forwarded-For.
+ * Await it at the top of a test file. Limits are very high unless `settings` sets them, and X-Forwarded-For sets the
+ * client's address.
  *
- * @param settings environment, as the process would read it
- * @param assets the folder with what the browser loads; by default there is nothing in it
+ * @param settings environment variables
+ * @param assets the folder with the pages' assets; by default an empty one
  */
 export async function useServer(
   redis: TestRedis,
@@ -81,7 +81,7 @@ export async function useServer(
   await listen(server.http, { port: 0, host: '127.0.0.1', setting: 'PORT' })
   const address = `http://127.0.0.1:${(server.http.address() as AddressInfo).port}`
 
-  // Whoever else writes waits for Redis, as bots and workers do.
+  // Patient, as the connections of bots and workers.
   const { create, apply } = createRequestStore({
     redis: await connections.connect('patient'),
     ttlSeconds: config.requestTtlSeconds,
@@ -102,14 +102,14 @@ export async function useServer(
     address,
     api: supertest(address),
     sessionCookie: (sessionId) => `${SESSION_COOKIE}=${sessions.sign(sessionId)}`,
-    async given(changes = [], fields = {}) {
-      const record = applyCommands(aRecord(fields), changes)
+    async given(commands = [], fields = {}) {
+      const record = applyCommands(aRecord(fields), commands)
       if (!(await create(record))) throw new Error('there is such a request already')
       return record.hash
     },
-    async apply(hash, change) {
-      const outcome = await apply(hash, change)
-      if (!outcome.ok) throw new Error(`${change.type} was refused: ${outcome.refusal}`)
+    async apply(hash, command) {
+      const result = await apply(hash, command)
+      if (!result.ok) throw new Error(`${command.type} was refused: ${result.refusal}`)
     },
     stop,
   }

@@ -1,4 +1,4 @@
-/** Runs anew for each test file, though the modules of one worker are shared between its files. */
+/** Runs for each test file, though the files of one worker share their modules. */
 import { afterAll } from 'vitest'
 import { cleanAll } from './clean-up.ts'
 

@@ -1,4 +1,4 @@
-/** A TCP proxy that can stop passing anything on without closing, as a network does, and that can lead elsewhere. */
+/** A TCP proxy that can drop all data without closing, as a broken network does, and that can change its target. */
 import { once } from 'node:events'
 import { createConnection, createServer, type Socket } from 'node:net'
 import { cleanUp } from './clean-up.ts'
@@ -9,13 +9,13 @@ export interface Address {
 }
 
 export interface TcpProxy extends Address {
-  /** From now on what is open stays open, hears nothing, and is not heard. New connections are passed on. */
+  /** Open connections stay open but forward nothing any more. New connections work. */
   blackhole(): void
-  /** What is open passes on so many bytes more of what is asked, or of what is answered, and is then hung up. */
-  breakAfter(bytes: number, of: 'questions' | 'answers'): void
-  /** Where new connections lead; those that are open stay. */
+  /** Open connections forward so many more bytes in this direction, and are then closed. */
+  breakAfter(bytes: number, direction: 'requests' | 'responses'): void
+  /** Changes the target of new connections. */
   redirectTo(target: Address | { path: string }): void
-  /** How many connections were made to it so far. */
+  /** How many connections it has accepted so far. */
   readonly connections: number
 }
 
@@ -73,9 +73,9 @@ export async function startTcpProxy(target: Address | { path: string }): Promise
     blackhole() {
       for (const socket of open) socket.unpipe().pause()
     },
-    breakAfter(bytes, of) {
+    breakAfter(bytes, direction) {
       for (const [client, upstream] of pairs) {
-        if (of === 'questions') forwardBytes(bytes, client, upstream)
+        if (direction === 'requests') forwardBytes(bytes, client, upstream)
         else forwardBytes(bytes, upstream, client)
       }
     },

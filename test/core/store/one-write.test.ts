@@ -99,8 +99,8 @@ describe('when the connection breaks in the middle of fifty', () => {
   }
   /** Some ten of fifty questions, some twenty of their answers; of these ten are there in any case. */
   const BROKEN = [
-    ['questions', 400, 0],
-    ['answers', 91, 10],
+    ['requests', 400, 0],
+    ['responses', 91, 10],
   ] as const
   const countTo = (count: number) => fifty.slice(1, count + 1)
 

@@ -2,7 +2,7 @@
 import { isExpiring } from '../core/domain/record.ts'
 import type { RequestDescription } from '../core/presentation/describe-request.ts'
 import { codeOverWords, roundCountdown } from '../core/presentation/format-duration.ts'
-import { languageOf, type Page } from './page-data.ts'
+import { type Page, serverLanguage } from './page-data.ts'
 import { isStale, type State } from './reducer.ts'
 
 const find = (main: HTMLElement, name: string): HTMLElement | null =>
@@ -106,9 +106,10 @@ function showConnection(main: HTMLElement, { connection }: State, { t }: Page): 
 export function showLocalTimes(main: HTMLElement): void {
   for (const time of main.querySelectorAll<HTMLTimeElement>('time[data-local]')) {
     const dateStyle = time.dataset.local === 'moment' ? 'medium' : undefined
-    time.textContent = new Intl.DateTimeFormat(languageOf(main), { dateStyle, timeStyle: 'short' }).format(
-      new Date(time.dateTime),
-    )
+    time.textContent = new Intl.DateTimeFormat(serverLanguage(main), {
+      dateStyle,
+      timeStyle: 'short',
+    }).format(new Date(time.dateTime))
   }
 }
 

@@ -21,7 +21,7 @@ export function createEventEmitter(emit: Emit): (view: PublicView) => void {
   let last: PublicView | null = null
   return (view) => {
     if (last && !isNewer(view, last)) return
-    const isReached = kindOf(view) !== (last && kindOf(last))
+    const isReached = eventKind(view) !== (last && eventKind(last))
     last = view
     emit('progress', view)
     if (isReached && view.requires_otp) emit('otp-required', view)
@@ -30,4 +30,4 @@ export function createEventEmitter(emit: Emit): (view: PublicView) => void {
 }
 
 /** A replaced code is a new prompt. */
-const kindOf = (view: PublicView): string => `${view.status} ${view.otp_data?.id ?? ''}`
+const eventKind = (view: PublicView): string => `${view.status} ${view.otp_data?.id ?? ''}`

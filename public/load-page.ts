@@ -1,5 +1,5 @@
 /** Loads a page of the server to replace the shown one without a reload. */
-import { languageOf } from './page-data.ts'
+import { serverLanguage } from './page-data.ts'
 
 export interface LoadedPage {
   /** After redirects. */
@@ -23,7 +23,7 @@ export async function loadPage(
 ): Promise<LoadedPage | null> {
   try {
     const response = await fetch(address, { headers: { Accept: 'text/html', ...headers }, cache: 'no-store' })
-    // A temporary error is retried; a page that says foreign, unknown or expired is shown.
+    // Temporary errors are retried. The pages of a foreign, unknown or expired request are shown.
     if (!response.ok && ![403, 404, 410].includes(response.status)) return null
     return await readPageResponse(response)
   } catch {
@@ -41,7 +41,7 @@ export async function readPageResponse(response: Response): Promise<LoadedPage |
       address: response.url,
       status: response.status,
       title: page.title,
-      lang: languageOf(page.documentElement),
+      lang: serverLanguage(page.documentElement),
       dir,
       main: document.adoptNode(main),
       around: AROUND.flatMap((name): [string, Element][] => {

@@ -4,7 +4,7 @@
  */
 import { isFinal, type PublicView } from '../core/domain/record.ts'
 import type { RequestDescription } from '../core/presentation/describe-request.ts'
-import { languageOf } from './page-data.ts'
+import { serverLanguage } from './page-data.ts'
 
 const find = (name: string): HTMLElement | null => document.querySelector(`[data-live="${name}"]`)
 
@@ -66,7 +66,7 @@ const isWanted = (): boolean => history.state?.notify === true && Notification.p
 
 function notify({ hash }: PublicView, { title }: RequestDescription): void {
   try {
-    const lang = languageOf(document.body)
+    const lang = serverLanguage(document.body)
     const notification = new Notification(title, { tag: hash, lang, dir: lang === 'fa' ? 'rtl' : 'ltr' })
     notification.onclick = () => {
       window.focus()

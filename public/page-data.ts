@@ -20,7 +20,7 @@ export function readPage(place: HTMLElement): Page | null {
   if (!block?.textContent) return null
   const data = JSON.parse(block.textContent) as PageData
   const skew = data.now - Date.now()
-  const lang = languageOf(place)
+  const lang = serverLanguage(place)
   return {
     ...data,
     t: createFormatter(lang, data.texts),
@@ -30,5 +30,5 @@ export function readPage(place: HTMLElement): Page | null {
 }
 
 /** The language of the server's text around an element. Not from `lang`, which a translating browser changes. */
-export const languageOf = (place: Element): string =>
+export const serverLanguage = (place: Element): string =>
   place.closest<HTMLElement>('[data-locale]')?.dataset.locale ?? 'en'

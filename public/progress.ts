@@ -4,7 +4,7 @@ import { listenToForms } from './forms.ts'
 import { listenToLanguageLink } from './language.ts'
 import { type LoadedPage, loadPage } from './load-page.ts'
 import { offerNotifications } from './notifications.ts'
-import { languageOf } from './page-data.ts'
+import { serverLanguage } from './page-data.ts'
 import { type RequestView, showRequest, type ViewHost } from './request-view.ts'
 import { keepTyped } from './typed.ts'
 
@@ -44,7 +44,7 @@ const host: ViewHost = {
 /** @returns false when the whole page must be loaded instead */
 function place(loaded: LoadedPage): boolean {
   // The language was changed in another tab: direction, font and the parts around the content differ.
-  if (loaded.lang !== languageOf(document.documentElement)) {
+  if (loaded.lang !== serverLanguage(document.documentElement)) {
     location.replace(loaded.address)
     return false
   }

@@ -34,7 +34,7 @@ export interface LadderOptions {
   target: WatchTarget
   /** The transports to use now, best first. */
   transports(): readonly Transport[]
-  /** `up` and `down` are those of any transport: `mode` tells what is up now. */
+  /** `up` and `down` of any transport; `mode` is what is up now. */
   events: TransportEvents
 }
 
@@ -80,8 +80,8 @@ export class TransportLadder {
     if (behind.length === 0) return
     setTimeout(() => {
       for (const active of behind) {
-        const rung = this.#active.indexOf(active)
-        if (rung >= 0 && isBehind(active)) this.#replaceLagging(active, rung)
+        const index = this.#active.indexOf(active)
+        if (index >= 0 && isBehind(active)) this.#replaceLagging(active, index)
       }
     }, MAX_LAG_MS)
   }
@@ -90,24 +90,24 @@ export class TransportLadder {
     this.#stopFrom(0)
   }
 
-  #start(rung: number, { lagCount = 0, afterMs = 0 } = {}): void {
+  #start(index: number, { lagCount = 0, afterMs = 0 } = {}): void {
     const { target, transports } = this.#options
-    const transport = transports()[rung]
+    const transport = transports()[index]
     if (!transport) return
     const active: ActiveTransport = { transport, isUp: false, version: 0, lagCount }
-    this.#active[rung] = active
+    this.#active[index] = active
     const run = (): void => {
       active.timer = undefined
-      active.handle = transport(target, this.#eventsOf(active, rung))
+      active.handle = transport(target, this.#createEvents(active, index))
     }
     if (afterMs > 0) active.timer = setTimeout(run, afterMs)
     else run()
   }
 
   /** Events of a transport that was stopped are dropped. */
-  #eventsOf(active: ActiveTransport, rung: number): TransportEvents {
+  #createEvents(active: ActiveTransport, index: number): TransportEvents {
     const { events } = this.#options
-    const isStopped = (): boolean => this.#active[rung] !== active
+    const isStopped = (): boolean => this.#active[index] !== active
     return {
       view(view) {
         if (isStopped()) return
@@ -121,7 +121,7 @@ export class TransportLadder {
         active.isUp = true
         clearTimeout(active.timer)
         active.timer = undefined
-        this.#stopFrom(rung + 1)
+        this.#stopFrom(index + 1)
         events.up()
       },
       down: ({ pauseMs = 0, code } = {}) => {
@@ -130,23 +130,23 @@ export class TransportLadder {
         const mayComeBack = active.isUp || pauseMs > 0
         active.isUp = false
         events.down()
-        if (this.#active.length > rung + 1) return
+        if (this.#active.length > index + 1) return
         const waitMs = mayComeBack ? pauseMs + FALLBACK_MS * (1 + Math.random() / 2) : 0
-        active.timer ??= setTimeout(() => this.#start(rung + 1), waitMs)
+        active.timer ??= setTimeout(() => this.#start(index + 1), waitMs)
       },
     }
   }
 
-  #replaceLagging(active: ActiveTransport, rung: number): void {
+  #replaceLagging(active: ActiveTransport, index: number): void {
     stop(active)
     const afterMs = jittered(Math.min(MAX_RETRY_LAGGING_MS, RETRY_LAGGING_MS * 2 ** active.lagCount))
-    this.#start(rung, { lagCount: active.lagCount + 1, afterMs })
-    if (this.#active.length === rung + 1) this.#start(rung + 1)
+    this.#start(index, { lagCount: active.lagCount + 1, afterMs })
+    if (this.#active.length === index + 1) this.#start(index + 1)
     this.#options.events.down()
   }
 
-  #stopFrom(rung: number): void {
-    for (const active of this.#active.splice(rung)) stop(active)
+  #stopFrom(index: number): void {
+    for (const active of this.#active.splice(index)) stop(active)
   }
 }
 

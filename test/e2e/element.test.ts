@@ -65,9 +65,9 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
     return page
   }
   type Detail = Record<string, unknown>
-  const eventsOn = (page: Page) =>
+  const receivedEvents = (page: Page) =>
     page.evaluate(() => (window as unknown as { events: [string, Detail][] }).events)
-  const eventNames = async (page: Page) => (await eventsOn(page)).map(([name]) => name)
+  const eventNames = async (page: Page) => (await receivedEvents(page)).map(([name]) => name)
   const isLive = (page: Page | Locator) =>
     page.locator('[data-live=connection]', { hasText: /Live/ }).waitFor()
   const heading = (page: Page | Locator, name: string) => page.getByRole('heading', { name }).waitFor()
@@ -94,7 +94,7 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
     await heading(page, 'Your result is ready')
     expect(await page.locator('.facts').first().textContent()).toMatch(/Score\s*712/i)
 
-    const all = await eventsOn(page)
+    const all = await receivedEvents(page)
     expect(all.map(([name, { status }]) => `${name} ${status}`)).toEqual([
       'progress processing',
       'progress processing',
@@ -117,7 +117,7 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
     const page = await open(bodyWith(element(await given([START, COMPLETE]))))
     await heading(page, 'Your result is ready')
     await eventually(async () => expect(await eventNames(page)).toEqual(['progress', 'completed']))
-    expect((await eventsOn(page)).at(-1)?.[1].result_data).toEqual({ score: 712 })
+    expect((await receivedEvents(page)).at(-1)?.[1].result_data).toEqual({ score: 712 })
   })
 
   it('the element takes no focus from the host page, and keeps it in its own field', async () => {
@@ -167,7 +167,7 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
     const hash = createHash()
     const page = await open(bodyWith(element(hash)))
     await heading(page, words)
-    await eventually(async () => expect(await eventsOn(page)).toEqual([['expired', { hash, status }]]))
+    await eventually(async () => expect(await receivedEvents(page)).toEqual([['expired', { hash, status }]]))
   })
 
   it('the element follows its attributes, disconnects when it is removed, and starts again when it is inserted', async () => {
@@ -189,7 +189,7 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
     await apply(second, progressTo(80))
     await page.evaluate(() => document.body.append((window as unknown as { it: Node }).it))
     await page.getByText('80%').waitFor()
-    expect((await eventsOn(page)).map(([, { hash, progress }]) => [hash, progress])).toEqual([
+    expect((await receivedEvents(page)).map(([, { hash, progress }]) => [hash, progress])).toEqual([
       [first, 0],
       [second, 70],
       [second, 80],
@@ -217,7 +217,9 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
     const { hash, owner_token: token } = submitted.body as Record<string, string>
     const { address } = guarded
     const page = await open(bodyWith(element(String(hash)), { address }))
-    await eventually(async () => expect(await eventsOn(page)).toEqual([['expired', { hash, status: 403 }]]))
+    await eventually(async () =>
+      expect(await receivedEvents(page)).toEqual([['expired', { hash, status: 403 }]]),
+    )
     await page
       .locator('halfway-progress')
       .evaluate((it, token) => it.setAttribute('owner-token', token), String(token))
@@ -228,14 +230,14 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
   })
 
   describe('styles', () => {
-    const fillOf = (page: Page) => page.locator('.bar-fill').evaluate((bar) => getComputedStyle(bar).fill)
+    const barFill = (page: Page) => page.locator('.bar-fill').evaluate((bar) => getComputedStyle(bar).fill)
 
     it('the element takes colours from its custom properties, and the colour scheme from the host page', async () => {
       const hash = await given([START])
       const themed = '<style>halfway-progress { --accent: rgb(122, 31, 162) }</style>'
       const page = await open(bodyWith(element(hash), { head: themed }), { colorScheme: 'dark' })
       await isLive(page)
-      expect(await fillOf(page)).toBe('rgb(122, 31, 162)')
+      expect(await barFill(page)).toBe('rgb(122, 31, 162)')
       const ink = () => page.locator('.embedded').evaluate((box) => getComputedStyle(box).color)
       const onLightPage = await ink()
       await page.evaluate(() => document.documentElement.style.setProperty('color-scheme', 'light dark'))
@@ -297,7 +299,7 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
     await page.getByLabel('Halfway server').fill(server.address)
     await page.getByRole('button', { name: 'Ask for the credit score' }).click()
     await isLive(page)
-    const [, { hash }] = (await eventsOn(page))[0] as [string, { hash: string }]
+    const [, { hash }] = (await receivedEvents(page))[0] as [string, { hash: string }]
     await apply(hash, START)
     await apply(hash, { type: 'complete', attempt: 1, result: { score: 650 } })
     await page.locator('#events', { hasText: 'completed {"score":650}' }).waitFor()

@@ -32,7 +32,8 @@ const { t } = createTexts('en')
 const COMPLETE = { type: 'complete', attempt: 1, result: { score: 712 } } as const
 const REJECT = { type: 'reject_otp', attempt: 1 } as const
 
-const statusOf = async (hash: string): Promise<string | undefined> => (await store.read(hash))?.record.status
+const readStatus = async (hash: string): Promise<string | undefined> =>
+  (await store.read(hash))?.record.status
 
 describe.skipIf(isChromiumMissing)('a page of a running request', () => {
   afterEach(closeTabs)
@@ -81,7 +82,7 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
     await Promise.all([one, other].map((page) => code(page).waitFor()))
     await typeCode(one)
     await Promise.all([one, other].map((page) => code(page).waitFor({ state: 'detached' })))
-    expect(await statusOf(hash)).toBe('processing')
+    expect(await readStatus(hash)).toBe('processing')
     await apply(hash, progressTo(80))
     await Promise.all([one, other].map((page) => shows(page, 80)))
   })
@@ -120,7 +121,7 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
         await hasDialog(false)
         expect(await hasFocus(cancel)).toBe(true)
       }
-      expect(await statusOf(hash)).toBe('processing')
+      expect(await readStatus(hash)).toBe('processing')
       await page.keyboard.press('Enter')
       await tabTo(page, page.getByRole('button', { name: t('cancel.confirm') }))
       await page.keyboard.press('Enter')
@@ -144,7 +145,7 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
     await heading(page, t('live.status.processing')).waitFor()
     expect(await hasFocus(heading(page, t('live.status.processing')))).toBe(true)
     expect(await page.evaluate(() => 'isTheSame' in globalThis)).toBe(true)
-    expect(await statusOf(hash)).toBe('processing')
+    expect(await readStatus(hash)).toBe('processing')
   })
 
   it('a page shows that cancelling failed, and cancels on the next try', async () => {
@@ -164,7 +165,7 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
     const words = `${t('cancel.failed')} ${t('live.announce.unanswered')}`
     const note = page.locator('dialog [role=alert]', { hasText: words })
     await note.waitFor()
-    expect(await statusOf(hash)).toBe('processing')
+    expect(await readStatus(hash)).toBe('processing')
     await page.unrouteAll({ behavior: 'ignoreErrors' })
     await confirm.click()
     await heading(page, t('live.status.cancelled')).waitFor()
@@ -356,7 +357,7 @@ describe.skipIf(isChromiumMissing).concurrent('a page without a socket', () => {
     await isConnected(page, 'polling')
     await apply(hash, REQUIRE_OTP)
     await typeCode(page)
-    await eventually(async () => expect(await statusOf(hash)).toBe('processing'))
+    await eventually(async () => expect(await readStatus(hash)).toBe('processing'))
     await apply(hash, COMPLETE)
     await heading(page, t('result.title')).waitFor()
     expect([...traffic.addresses].filter((url) => url.endsWith('/events'))).toEqual([])

@@ -38,7 +38,7 @@ async function submit(requestData: Record<string, string> = {}): Promise<string>
   await queues.add(record, linkCheck)
   return record.hash
 }
-const recordOf = async (hash: string) => (await store.read(hash))?.record
+const readRecord = async (hash: string) => (await store.read(hash))?.record
 
 const signalNpm = ({ process: npm }: Child): void => void npm.kill('SIGTERM')
 const signalGroup = ({ process: npm }: Child): void => void process.kill(-(npm.pid as number), 'SIGTERM')
@@ -67,10 +67,10 @@ describe('a signal to npm', () => {
     await workers.waitForOutput('stopping')
     answer.answer(success('finished'))
     await expectStopped(workers)
-    expect(await recordOf(hash)).toMatchObject({ status: 'completed', attempt: 1, result_data: 'finished' })
+    expect(await readRecord(hash)).toMatchObject({ status: 'completed', attempt: 1, result_data: 'finished' })
     for (const other of others) {
       expect(bot.calls(other)).toEqual([])
-      expect(await recordOf(other)).toMatchObject({ status: 'pending' })
+      expect(await readRecord(other)).toMatchObject({ status: 'pending' })
       await queues.remove(other, linkCheck.queue)
     }
   })
@@ -97,7 +97,7 @@ describe('a signal to npm', () => {
     }, 10)
     await expectStopped(bots)
     await eventually(async () =>
-      expect(await recordOf(hash)).toMatchObject({ status: 'completed', attempt: 1 }),
+      expect(await readRecord(hash)).toMatchObject({ status: 'completed', attempt: 1 }),
     )
     signalNpm(workers)
     await expectStopped(workers)

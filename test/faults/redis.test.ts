@@ -137,7 +137,7 @@ test('200 running requests survive the death of a Cluster master', async (ctx) =
   const people = await crowd(200, (i) => arrive(halfway, { kind: kindOf(i), steps: 20, everyMs: 500 }), 40)
   ctx.onTestFinished(typeCodes(halfway, () => people))
   await areRunning(people, 200)
-  await (await cluster.masterOf('{halfway}:inquiries:wait')).end('SIGKILL')
+  await (await cluster.findMaster('{halfway}:inquiries:wait')).end('SIGKILL')
   const ends = await expectSurvival(ctx, halfway, people, {
     name: 'Cluster with one master killed',
     withinMs: 90_000,

@@ -46,7 +46,7 @@ export interface SentinelTopology extends Topology {
 
 export interface ClusterTopology extends Topology {
   /** The master of the key's slot. */
-  masterOf(key: string): Promise<RedisProcess>
+  findMaster(key: string): Promise<RedisProcess>
   readonly nodes: readonly RedisProcess[]
 }
 
@@ -155,7 +155,7 @@ export async function startCluster(conf: RedisConf = {}): Promise<ClusterTopolog
   return {
     settings: { REDIS_CLUSTER_NODES: nodes.map(({ port }) => `127.0.0.1:${port}`).join(',') },
     nodes,
-    async masterOf(key) {
+    async findMaster(key) {
       const alive = nodes.find((node) => node.isRunning) as RedisProcess
       const slot = Number(await alive.run('CLUSTER', 'KEYSLOT', key))
       const ranges = (await alive.run('CLUSTER', 'SLOTS')) as [number, number, [string, number]][]

@@ -66,7 +66,7 @@ test('every code that a field can be refused with has a text', () => {
 test('the text of a field error names the field', () => {
   for (const key of Object.keys(en))
     if (key.startsWith('field_error.'))
-      expect(t(key as TextKey, { ...paramsOf(en[key as TextKey]), label: 'Mobile number' })).toMatch(
+      expect(t(key as TextKey, { ...sampleParams(en[key as TextKey]), label: 'Mobile number' })).toMatch(
         /Mobile number/,
       )
 })
@@ -120,7 +120,7 @@ interface Piece {
 }
 
 /** Valid values for the parameters of a message, by name, including those inside of a plural. */
-function paramsOf(message: string): Record<string, string | number> {
+function sampleParams(message: string): Record<string, string | number> {
   const params: Record<string, string | number> = {}
   const collect = (pieces: Piece[]): void => {
     for (const { type, value, options = {} } of pieces) {
@@ -137,7 +137,9 @@ function paramsOf(message: string): Record<string, string | number> {
 test.each(others)('each text of the %s catalogue has the parameters of the English one', (locale) => {
   const { catalogue } = LANGUAGES[locale]
   for (const key of Object.keys(en) as TextKey[])
-    expect(Object.keys(paramsOf(catalogue[key])).sort(), key).toEqual(Object.keys(paramsOf(en[key])).sort())
+    expect(Object.keys(sampleParams(catalogue[key])).sort(), key).toEqual(
+      Object.keys(sampleParams(en[key])).sort(),
+    )
 })
 
 function expectPersianTypography(text: string, key: string): void {
@@ -151,7 +153,7 @@ test('a Persian text has Persian digits, letters and punctuation', () => {
   const fa = createTexts('fa')
   expect(fa).toMatchObject({ locale: 'fa', dir: 'rtl' })
   for (const key of Object.keys(en) as TextKey[])
-    expectPersianTypography(fa.t(key, paramsOf(LANGUAGES.fa.catalogue[key])), key)
+    expectPersianTypography(fa.t(key, sampleParams(LANGUAGES.fa.catalogue[key])), key)
 })
 
 describe.each(allServices())('the bot messages of $slug', ({ slug, messages = {} }) => {
@@ -167,14 +169,14 @@ describe.each(allServices())('the bot messages of $slug', ({ slug, messages = {}
   test('each bot message is well formed and has the same parameters in each language', () => {
     for (const [key, text] of Object.entries(messages))
       for (const locale of LOCALES)
-        expect(Object.keys(paramsOf(text[locale])).sort(), `${locale} ${key}`).toEqual(
-          Object.keys(paramsOf(text.en)).sort(),
+        expect(Object.keys(sampleParams(text[locale])).sort(), `${locale} ${key}`).toEqual(
+          Object.keys(sampleParams(text.en)).sort(),
         )
   })
 
   test('a Persian bot message has Persian digits, letters and punctuation', () => {
     for (const [key, { fa }] of Object.entries(messages)) {
-      const params = paramsOf(fa)
+      const params = sampleParams(fa)
       for (const counted of [1234, 0, 1]) {
         const given = Object.entries(params).map(([name, one]) => [name, one === 1234 ? counted : one])
         const format = createFormatter('fa', compile({ [key]: fa }))

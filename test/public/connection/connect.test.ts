@@ -92,14 +92,15 @@ const settled = (page: TestPage, connection: Connection, kinds: RequestKind[]): 
     expect(page.proxy.openRequests()).toEqual(kinds)
   }, SOON)
 
-const pollsOf = ({ proxy }: TestPage): number => proxy.requests.filter(({ kind }) => kind === 'poll').length
+const countPolls = ({ proxy }: TestPage): number =>
+  proxy.requests.filter(({ kind }) => kind === 'poll').length
 
 /** Makes a change, and checks that the page shows it after at most one more poll. */
 async function receives(page: TestPage, progress: number): Promise<void> {
   await apply(page.hash, progressTo(progress))
-  const before = pollsOf(page)
+  const before = countPolls(page)
   await eventually(() => expect(page.view.progress).toBe(progress), SOON)
-  expect(pollsOf(page) - before).toBeLessThanOrEqual(1)
+  expect(countPolls(page) - before).toBeLessThanOrEqual(1)
 }
 
 /** Makes a change, and checks that the page receives it by socket or event stream alone. */

@@ -1,10 +1,7 @@
 /** Runs one task where it is: the far end of every driver. What comes out is text, and never an exception. */
 
-import type { Driver } from './drivers/driver.ts'
-import { within } from './limits.ts'
 import { toJson } from './serialize.ts'
-import { awaitAll, startAll } from './start-tasks.ts'
-import type { Run, TaskRegistry } from './task.ts'
+import type { TaskRegistry } from './task.ts'
 import { taskError } from './task-errors.ts'
 import { encodeFailure, encodeSuccess } from './task-result.ts'
 
@@ -30,7 +27,6 @@ export async function execute(
     const context = {
       signal,
       progress: (percent: number) => progress(clamp(percent)),
-      run: runHere(tasks, signal),
     }
     const result = await untilAborted(name, signal, definition.fn(read.data, context))
     const checked = definition.schema.result.safeParse(result)
@@ -56,27 +52,6 @@ async function untilAborted<T>(name: string, signal: AbortSignal, work: T | Prom
     signal.removeEventListener('abort', abort)
   }
 }
-
-/** Tasks of a task: side by side, in the same place, and ended with it. */
-function runHere(tasks: TaskRegistry, outer: AbortSignal): Run {
-  const driver = inProcess(tasks)
-  return async (calls, options = {}) => {
-    const signal = options.signal ? AbortSignal.any([outer, options.signal]) : outer
-    return awaitAll(startAll(driver, calls, { ...options, signal })) as never
-  }
-}
-
-/** In this process, as many at once as are asked for. */
-export const inProcess = (tasks: TaskRegistry): Driver => ({
-  run: (call) =>
-    within(call, async (signal) => {
-      const { name, args, onProgress: progress = () => {} } = call
-      const outcome = await execute(tasks, { name, args, signal, progress })
-      signal.throwIfAborted()
-      return outcome
-    }),
-  stop: async () => {},
-})
 
 const clamp = (percent: number): number =>
   Number.isFinite(percent) ? Math.min(100, Math.max(0, percent)) : 0

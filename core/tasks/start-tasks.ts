@@ -31,15 +31,6 @@ export function startAll(
   return { promises, abort: () => abort.abort() }
 }
 
-/** All results; with the first error the rest is aborted. */
-export async function awaitAll({ promises, abort }: StartedTasks): Promise<unknown[]> {
-  try {
-    return await Promise.all(promises)
-  } finally {
-    abort()
-  }
-}
-
 async function one(
   driver: Driver,
   { name, args, definition, onProgress }: TaskCall,

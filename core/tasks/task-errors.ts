@@ -19,8 +19,6 @@ export type TaskErrorCode =
   | 'not_an_error'
   /** Nobody is there to run it. */
   | 'no_processor'
-  /** For `race`: none of them had a good answer. */
-  | 'all_failed'
 
 /** An error as it travels. */
 export interface ErrorJson {

@@ -10,28 +10,15 @@
 import type { DriverName } from '../runtime/env-schema.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Driver } from './drivers/driver.ts'
-import { awaitAll, type StartedTasks, startAll } from './start-tasks.ts'
-import type { ResultsOf, Run, RunOptions, TaskCall } from './task.ts'
-import { TaskError } from './task-errors.ts'
+import { type StartedTasks, startAll } from './start-tasks.ts'
+import type { Run, RunOptions, TaskCall } from './task.ts'
+import type { TaskError } from './task-errors.ts'
 
 export type Settled<Result> = { ok: true; value: Result } | { ok: false; error: TaskError }
-export type SettledOf<Calls extends readonly TaskCall[]> = {
-  [I in keyof ResultsOf<Calls>]: Settled<ResultsOf<Calls>[I]>
-}
 
 export interface Concurrency {
   /** All of them; the first error rejects, and the rest is aborted. @throws TaskError */
   run: Run
-  /** All of them, however each ends. */
-  settle<const Calls extends readonly TaskCall[]>(
-    calls: Calls,
-    options?: RunOptions,
-  ): Promise<SettledOf<Calls>>
-  /** The first good answer; the rest is aborted. @throws TaskError `all_failed` with their errors as its cause */
-  race<const Calls extends readonly TaskCall[]>(
-    calls: Calls,
-    options?: RunOptions,
-  ): Promise<ResultsOf<Calls>[number]>
   /**
    * Runs them later, and nobody waits: once `after` has closed (a response that has gone out), else in the next turn of the
    * event loop. Errors are logged and counted.
@@ -78,29 +65,10 @@ export function createConcurrency(options: ConcurrencyOptions): Concurrency {
     ): Promise<StartedTasks> => startAll(await open(name), calls, runOptions, detached)
 
     return {
-      run: async (calls, runOptions = {}) => awaitAll(await begin(calls, runOptions)) as never,
-      async settle(calls, runOptions = {}) {
-        const { promises } = await begin(calls, runOptions)
-        const outcomes = await Promise.allSettled(promises)
-        return outcomes.map((outcome) =>
-          outcome.status === 'fulfilled'
-            ? { ok: true, value: outcome.value }
-            : { ok: false, error: outcome.reason },
-        ) as never
-      },
-      async race(calls, runOptions = {}) {
+      async run(calls, runOptions = {}) {
         const { promises, abort } = await begin(calls, runOptions)
         try {
-          return (await Promise.any(promises)) as never
-        } catch (cause) {
-          const [first] = calls
-          const names = [...new Set(calls.map((call) => call.name))].join(', ')
-          const message = `None of ${calls.length} tasks (${names}) had a good answer.`
-          throw new TaskError(
-            first?.name ?? '',
-            { name: 'TaskError', message, code: 'all_failed' },
-            { cause },
-          )
+          return (await Promise.all(promises)) as never
         } finally {
           abort()
         }

@@ -9,8 +9,6 @@ export interface TaskContext {
   signal: AbortSignal
   /** How far it has come, 0 to 100. */
   progress(percent: number): void
-  /** Runs tasks of its own, in the same place: a task that waited for a free worker while it holds one would wait for ever. */
-  run: Run
 }
 
 export interface TaskDefinition<Args = unknown, Result = unknown> {

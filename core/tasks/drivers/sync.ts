@@ -1,6 +1,17 @@
 /** `sync`: in this process, one after the other. For tests, and where nothing is slow enough. */
-import { inProcess } from '../execute-task.ts'
+import { execute } from '../execute-task.ts'
+import { within } from '../limits.ts'
 import type { TaskRegistry } from '../task.ts'
 import type { Driver } from './driver.ts'
 
-export const createSyncDriver = (tasks: TaskRegistry): Driver => ({ ...inProcess(tasks), limit: 1 })
+export const createSyncDriver = (tasks: TaskRegistry): Driver => ({
+  limit: 1,
+  run: (call) =>
+    within(call, async (signal) => {
+      const { name, args, onProgress: progress = () => {} } = call
+      const outcome = await execute(tasks, { name, args, signal, progress })
+      signal.throwIfAborted()
+      return outcome
+    }),
+  stop: async () => {},
+})

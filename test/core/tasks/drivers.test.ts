@@ -17,8 +17,6 @@ import {
   fail,
   huge,
   journal,
-  nested,
-  nestedBad,
   never,
   noJson,
   spin,
@@ -86,22 +84,6 @@ describe.each(DRIVER_NAMES)('the driver %s', (driver) => {
     expect(error.message).toBe('No.')
   })
 
-  test('settles all of them, however each ends', async () => {
-    const [good, bad] = await concurrency.settle([task(double, { n: 4 }), task(fail, { message: 'No.' })])
-    expect(good).toEqual({ ok: true, value: 8 })
-    expect(bad).toMatchObject({ ok: false, error: { code: 'E_OWN', task: 'fail', index: 1 } })
-  })
-
-  test('races for the first good answer', async () => {
-    const calls = [task(fail, { message: 'No.' }), task(wait, { ms: 1, name: 'good' })] as const
-    expect(await concurrency.race(calls)).toBe('good')
-    const error = await failure(
-      concurrency.race([task(fail, { message: 'a' }), task(fail, { message: 'b' })]),
-    )
-    expect(error).toMatchObject({ code: 'all_failed' })
-    expect((error.cause as AggregateError).errors.map(({ message }) => message)).toEqual(['a', 'b'])
-  })
-
   test('ends a task whose time is over, also one that listens to nobody', async () => {
     const error = await failure(run([task(never, null)], { timeout: 0.3 }))
     expect(error).toMatchObject({
@@ -126,19 +108,6 @@ describe.each(DRIVER_NAMES)('the driver %s', (driver) => {
     expect(await failure(run([task(double, { n: 1 })], { signal: abort.signal }))).toMatchObject({
       code: 'aborted',
     })
-  })
-
-  test('runs tasks of a task', async () => {
-    expect(await run(Array.from({ length: 12 }, (_, n) => task(nested, { n })))).toEqual(
-      Array.from({ length: 12 }, (_, n) => [n * 2, n * 2 + 2]),
-    )
-  })
-
-  test('ends tasks of a task at their limits, and with the first of them that fails', async () => {
-    const slow = await failure(run([task(nestedBad, { what: 'slow' })]))
-    expect(slow).toMatchObject({ code: 'timed_out', message: expect.stringContaining('"never"') })
-    const wrong = await failure(run([task(nestedBad, { what: 'wrong' })]))
-    expect(wrong).toMatchObject({ name: 'RangeError', code: 'E_OWN', message: 'Inside.' })
   })
 
   test('tells how far a task has come', async () => {

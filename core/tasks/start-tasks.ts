@@ -1,7 +1,7 @@
 /** Tasks begun together on one driver: each a promise of its own, all under one signal. */
 import { setMaxListeners } from 'node:events'
+import pLimit from 'p-limit'
 import type { Driver, DriverCall } from './drivers/driver.ts'
-import { createLimiter } from './limits.ts'
 import { toJson } from './serialize.ts'
 import type { RunOptions, TaskCall } from './task.ts'
 import { TaskError, taskError } from './task-errors.ts'
@@ -23,9 +23,9 @@ export function startAll(
   const abort = new AbortController()
   const all = signal ? AbortSignal.any([abort.signal, signal]) : abort.signal
   setMaxListeners(0, all)
-  const atOnce = createLimiter(Math.min(driver.limit ?? limit, limit))
+  const limiter = pLimit(Math.min(driver.limit ?? limit, limit))
   const promises = calls.map((call, index) =>
-    atOnce(() => one(driver, call, index, { signal: all, timeout, detached })),
+    limiter(() => one(driver, call, index, { signal: all, timeout, detached })),
   )
   for (const promise of promises) promise.catch(() => {})
   return { promises, abort: () => abort.abort() }

@@ -4,8 +4,9 @@
  */
 import { fileURLToPath } from 'node:url'
 import { MessageChannel } from 'node:worker_threads'
+import pLimit from 'p-limit'
 import Tinypool from 'tinypool'
-import { createLimiter, within } from '../limits.ts'
+import { runLimited } from '../run-limited.ts'
 import { taskError } from '../task-errors.ts'
 import type { Driver, DriverCall } from './driver.ts'
 
@@ -59,7 +60,7 @@ export function createPoolDriver({ runtime, tasks, most }: PoolOptions): Driver 
   }
 
   // What its pool would let wait, it forgets when every worker has been ended: nothing waits there.
-  const atOnce = createLimiter(most)
+  const limiter = pLimit(most)
   // The pool does not replace a worker that dies before it is ready: tasks that wait for one are started again.
   pool.on('error', () => pool.cancelPendingTasks())
   let isStopped = false
@@ -92,7 +93,7 @@ export function createPoolDriver({ runtime, tasks, most }: PoolOptions): Driver 
   }
 
   return {
-    run: (call) => atOnce(() => within(call, (signal) => run(call, signal))),
+    run: (call) => limiter(() => runLimited(call, (signal) => run(call, signal))),
     stop: () => {
       isStopped = true
       return pool.destroy()

@@ -1,13 +1,13 @@
 /** `sync`: in this process, one after the other. For tests, and where nothing is slow enough. */
 import { execute } from '../execute-task.ts'
-import { within } from '../limits.ts'
+import { runLimited } from '../run-limited.ts'
 import type { TaskRegistry } from '../task.ts'
 import type { Driver } from './driver.ts'
 
 export const createSyncDriver = (tasks: TaskRegistry): Driver => ({
   limit: 1,
   run: (call) =>
-    within(call, async (signal) => {
+    runLimited(call, async (signal) => {
       const { name, args, onProgress: progress = () => {} } = call
       const outcome = await execute(tasks, { name, args, signal, progress })
       signal.throwIfAborted()

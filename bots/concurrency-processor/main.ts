@@ -1,4 +1,4 @@
-/** A processor of tasks: `npm run concurrency:processor`. As many as are wanted, on as many machines. */
+/** A processor of tasks: `npm run concurrency:processor`. Any number may run, on any number of machines. */
 
 import { isAway } from '../../core/redis/away.ts'
 import { openRedis } from '../../core/redis/connect.ts'
@@ -24,7 +24,7 @@ await runProcess(
     const pool = createPoolDriver({
       runtime: 'worker_threads',
       tasks: options.tasks ?? TASKS,
-      most: options.concurrency,
+      maxWorkers: options.concurrency,
     })
     await register('pool', pool)
     const processor = await register(
@@ -41,8 +41,8 @@ await runProcess(
     )
     leaveWhen(() => isAway(redis) && processor.isIdle())
     if (options.timeout > 0) {
-      const timer = setTimeout(() => shutdown('its time is over'), options.timeout * 1000)
-      await register('time', { stop: () => clearTimeout(timer) })
+      const timer = setTimeout(() => shutdown('--timeout has passed'), options.timeout * 1000)
+      await register('timeout', { stop: () => clearTimeout(timer) })
     }
     log.info(
       { redis: connections.address, prefix: names.queues, concurrency: options.concurrency },

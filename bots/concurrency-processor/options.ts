@@ -1,4 +1,4 @@
-/** What the processor's command line says. */
+/** Command line options of the processor. */
 import { Command, InvalidArgumentError } from 'commander'
 import { LONGEST_SECONDS, parseOptions, wholeNumber } from '../../core/runtime/command-line.ts'
 import type { Config } from '../../core/runtime/config.ts'
@@ -6,17 +6,17 @@ import type { Config } from '../../core/runtime/config.ts'
 export interface ProcessorOptions {
   connection: string
   queuePrefix: string
-  /** Seconds; 0 for no end. */
+  /** Seconds until it ends; 0 for never. */
   timeout: number
-  /** Seconds. */
+  /** Seconds that one blocking read of an empty queue lasts. */
   sleep: number
   concurrency: number
   tries: number
-  /** A module of tasks in the place of our own. */
+  /** URL of another module of tasks than that of the bots. */
   tasks?: string
 }
 
-/** @returns null when only help was asked for, which has been written  @throws StartupError saying what is wrong */
+/** @returns null after --help was printed  @throws StartupError that describes invalid options */
 export function readOptions(
   args: readonly string[],
   { connection, prefix }: Config['concurrency'],
@@ -32,15 +32,20 @@ export function readOptions(
     .option('--queue-prefix <prefix>', 'first part of the keys (CONCURRENCY_REDIS_PREFIX)', prefix)
     .option(
       '--timeout <seconds>',
-      'end after so long, once what runs has ended; 0 for never',
+      'end after this time, once running tasks have ended; 0 for never',
       wholeNumber(0, LONGEST_SECONDS),
       60,
     )
-    .option('--sleep <seconds>', 'look anew after so long; a task is taken at once', wholeNumber(1, 60), 1)
-    .option('--concurrency <n>', 'tasks at the same time', wholeNumber(1, 1000), 8)
+    .option(
+      '--sleep <seconds>',
+      'how long one read of an empty queue waits; a new task ends it immediately',
+      wholeNumber(1, 60),
+      1,
+    )
+    .option('--concurrency <n>', 'how many tasks run concurrently', wholeNumber(1, 1000), 8)
     .option(
       '--tries <n>',
-      'how often a task is begun at most, when processors die with it',
+      'how often a task is started at most, when processors die while they run it',
       wholeNumber(1, 100),
       3,
     )
@@ -51,11 +56,11 @@ export function readOptions(
 function redis(text: string): string {
   if (text === 'default' || /^(rediss?|unix):\/\/./.test(text)) return text
   throw new InvalidArgumentError(
-    'It is "default" or an address that begins with redis://, rediss:// or unix://.',
+    'Use "default" or an address that begins with redis://, rediss:// or unix://.',
   )
 }
 
 function url(text: string): string {
   if (/^file:\/\/./.test(text)) return text
-  throw new InvalidArgumentError('It is an address that begins with file://.')
+  throw new InvalidArgumentError('Use an address that begins with file://.')
 }

@@ -1,4 +1,4 @@
-/** Concurrency as the settings have it: every driver there is, each opened when it is first used. */
+/** Concurrency by the settings. Each driver is opened when it is first used. */
 
 import { openRedis } from '../redis/connect.ts'
 import type { Config } from '../runtime/config.ts'
@@ -10,11 +10,11 @@ import { createConcurrencyNames } from './protocol.ts'
 import { loadTasks } from './task.ts'
 import { type Concurrency, createConcurrency } from './task-runner.ts'
 
-/** Which Redis the redis driver uses: Halfway's own, or the one at an address. */
+/** The Redis of the redis driver: Halfway's own, or the one at a URL. */
 export const concurrencyTarget = (redis: Config['redis'], connection: string): Config['redis'] =>
   connection === 'default' ? redis : { kind: 'single', url: connection }
 
-/** @param tasks the module that exports them, as `import.meta.url` would say */
+/** @param tasks URL of the module that exports the tasks */
 export function openConcurrency({
   config,
   tasks,
@@ -24,25 +24,25 @@ export function openConcurrency({
   tasks: string
   log: Log
 }): Concurrency {
-  const { driver, poolSize: most, connection, prefix } = config.concurrency
+  const { driver: defaultDriver, poolSize: maxWorkers, connection, prefix } = config.concurrency
   return createConcurrency({
-    driver,
+    driver: defaultDriver,
     log,
     drivers: {
       sync: async () => createSyncDriver(await loadTasks(tasks)),
-      process: () => createPoolDriver({ runtime: 'child_process', tasks, most }),
-      fork: () => createPoolDriver({ runtime: 'worker_threads', tasks, most }),
+      process: () => createPoolDriver({ runtime: 'child_process', tasks, maxWorkers }),
+      fork: () => createPoolDriver({ runtime: 'worker_threads', tasks, maxWorkers }),
       async redis() {
         const target = concurrencyTarget(config.redis, connection)
         const connections = await openRedis(target, log, config.connections)
         const redis = await connections.connect('patient')
         const blocking = await connections.connect('patient')
         const names = createConcurrencyNames(prefix, { isCluster: target.kind === 'cluster' })
-        const made = createRedisDriver({ redis, blocking, names, log })
+        const driver = createRedisDriver({ redis, blocking, names, log })
         return {
-          run: made.run,
+          run: driver.run,
           async stop() {
-            await made.stop()
+            await driver.stop()
             await connections.stop()
           },
         }

@@ -1,4 +1,4 @@
-/** Runs one task where it is: the far end of every driver. What comes out is text, and never an exception. */
+/** Runs one task in this process, thread or processor: where every driver ends. */
 
 import { toJson } from './serialize.ts'
 import type { TaskRegistry } from './task.ts'
@@ -13,33 +13,33 @@ export interface Execution {
   progress(percent: number): void
 }
 
-/** @returns an outcome (outcome.ts) as JSON */
+/** @returns a TaskResult as JSON. Never rejects. */
 export async function execute(
   tasks: TaskRegistry,
   { name, args, signal, progress }: Execution,
 ): Promise<string> {
   try {
     const definition = tasks.get(name)
-    if (!definition) throw taskError(name, 'unknown_task', 'it is not known where it should run.')
-    const read = definition.schema.args.safeParse(JSON.parse(args))
-    if (!read.success)
-      throw taskError(name, 'invalid_arguments', `its arguments are not right: ${read.error.message}`)
+    if (!definition) throw taskError(name, 'unknown_task', 'it is not defined where it should run.')
+    const parsed = definition.schema.args.safeParse(JSON.parse(args))
+    if (!parsed.success)
+      throw taskError(name, 'invalid_arguments', `its arguments are invalid: ${parsed.error.message}`)
     const context = {
       signal,
       progress: (percent: number) => progress(clamp(percent)),
     }
-    const result = await untilAborted(name, signal, definition.fn(read.data, context))
+    const result = await untilAborted(name, signal, definition.fn(parsed.data, context))
     const checked = definition.schema.result.safeParse(result)
     if (!checked.success)
-      throw taskError(name, 'invalid_result', `its result is not right: ${checked.error.message}`)
+      throw taskError(name, 'invalid_result', `its result is invalid: ${checked.error.message}`)
     return encodeSuccess(toJson(name, 'result', checked.data))
   } catch (thrown) {
     return encodeFailure(name, thrown)
   }
 }
 
-/** Who does not listen to the signal is not waited for. */
-async function untilAborted<T>(name: string, signal: AbortSignal, work: T | Promise<T>): Promise<T> {
+/** Rejects as soon as the signal fires, also where the task ignores it. */
+async function untilAborted<T>(name: string, signal: AbortSignal, result: T | Promise<T>): Promise<T> {
   let abort = (): void => {}
   const aborted = new Promise<never>((_, reject) => {
     abort = () => reject(taskError(name, 'aborted', 'it was aborted.'))
@@ -47,7 +47,7 @@ async function untilAborted<T>(name: string, signal: AbortSignal, work: T | Prom
     else signal.addEventListener('abort', abort)
   })
   try {
-    return await Promise.race([work, aborted])
+    return await Promise.race([result, aborted])
   } finally {
     signal.removeEventListener('abort', abort)
   }

@@ -1,4 +1,4 @@
-/** The first thing that a process or thread of the pool loads: what lets it run our files as they are written. */
+/** What a process or thread of the pool loads first: registers tsx, so that it can import TypeScript. */
 import { register } from 'tsx/esm/api'
 
 // The process that called is dead: no one can take the result or end the task. Threads are never disconnected.

@@ -1,4 +1,4 @@
-/** What a process or thread of the pool does with a task. It is ended from outside: its signal never fires. */
+/** Runs a task in a process or thread of the pool. Its signal never fires: to abort it the pool ends the process or thread. */
 import type { MessagePort } from 'node:worker_threads'
 import { execute } from './execute-task.ts'
 import { loadTasks } from './task.ts'

@@ -1,49 +1,47 @@
 /**
- * The names that callers and processors of the redis driver share, and what they tell each other. A job is no more than an
- * id: what a task is given and what comes back may be somebody's secret, and lies in keys that end.
+ * Keys and messages that callers and processors of the redis driver share. A job is only an id: arguments and results may be
+ * confidential, and are stored in keys that expire.
  */
 
 export const QUEUE = 'tasks'
 export type ConcurrencyNames = ReturnType<typeof createConcurrencyNames>
 
-/** @param prefix ends with a colon or gets one; in a Cluster all of it lies in one slot */
+/** @param prefix with or without a colon at its end; in a Cluster it is the hash tag, so that all keys share one slot */
 export function createConcurrencyNames(prefix: string, { isCluster = false } = {}) {
   const base = prefix.replace(/:+$/, '')
-  const own = isCluster ? `{${base}}` : base
+  const scope = isCluster ? `{${base}}` : base
   return {
     /** BullMQ's prefix. */
-    queues: own,
-    /** What a task is given, until it has ended. */
-    task: (id: string): string => `${own}:task:${id}`,
-    /** How tasks of a caller go on and end, a list that the caller empties. */
-    replies: (caller: string): string => `${own}:mailbox:${caller}`,
-    /** There as long as the caller lives. */
-    lease: (caller: string): string => `${own}:lease:${caller}`,
-    /** There when its caller has given a task up. */
-    aborted: (id: string): string => `${own}:aborted:${id}`,
-    /** There as long as some processor takes tasks. */
-    processors: `${own}:processors`,
+    queues: scope,
+    /** A TaskMessage, until the task has ended. */
+    task: (id: string): string => `${scope}:task:${id}`,
+    /** A list of TaskReplies, read by the caller. */
+    replies: (caller: string): string => `${scope}:mailbox:${caller}`,
+    /** Exists while the caller lives. */
+    lease: (caller: string): string => `${scope}:lease:${caller}`,
+    /** Exists once the caller has aborted the task. */
+    aborted: (id: string): string => `${scope}:aborted:${id}`,
+    /** Exists while at least one processor runs. */
+    processors: `${scope}:processors`,
   }
 }
 
-/** What a task is given. */
 export interface TaskMessage {
   name: string
   /** JSON. */
   args: string
-  /** Null for one that nobody waits for. */
+  /** Null for a detached task: it gets no reply. */
   caller: string | null
   /** Seconds; 0 for no limit. */
   timeout: number
 }
 
-/** What comes back. */
 export type TaskReply = { id: string; progress: number } | { id: string; outcome: string }
 
-/** A caller that has not been heard of for so long is gone. */
+/** A caller whose lease was not renewed for this long counts as dead. */
 export const LEASE_MS = 6_000
-export const RENEW_EVERY_MS = 2_000
-/** What nobody fetches is gone after so long. */
+export const RENEW_INTERVAL_MS = 2_000
+/** How long replies that are not read are stored. */
 export const REPLY_TTL_MS = 60_000
-/** A task that waits for longer than this beside its own time is none. */
+/** How long a task may wait; its own timeout is added. */
 export const TASK_TTL_MS = 3_600_000

@@ -1,4 +1,4 @@
-/** Tasks begun together on one driver: each a promise of its own, all under one signal. */
+/** Starts several tasks on one driver: a promise for each, one signal for all. */
 import { setMaxListeners } from 'node:events'
 import pLimit from 'p-limit'
 import type { Driver, DriverCall } from './drivers/driver.ts'
@@ -7,13 +7,13 @@ import type { RunOptions, TaskCall } from './task.ts'
 import { TaskError, taskError } from './task-errors.ts'
 import { decodeResult } from './task-result.ts'
 
-export interface StartedTasks {
+interface StartedTasks {
   /** In the order of the calls; they reject with TaskErrors. */
   promises: Promise<unknown>[]
   abort(): void
 }
 
-/** @param detached nobody waits for them */
+/** @param detached the caller does not wait for the results */
 export function startAll(
   driver: Driver,
   calls: readonly TaskCall[],
@@ -21,17 +21,17 @@ export function startAll(
   detached = false,
 ): StartedTasks {
   const abort = new AbortController()
-  const all = signal ? AbortSignal.any([abort.signal, signal]) : abort.signal
-  setMaxListeners(0, all)
+  const combined = signal ? AbortSignal.any([abort.signal, signal]) : abort.signal
+  setMaxListeners(0, combined)
   const limiter = pLimit(Math.min(driver.limit ?? limit, limit))
   const promises = calls.map((call, index) =>
-    limiter(() => one(driver, call, index, { signal: all, timeout, detached })),
+    limiter(() => runOne(driver, call, index, { signal: combined, timeout, detached })),
   )
   for (const promise of promises) promise.catch(() => {})
   return { promises, abort: () => abort.abort() }
 }
 
-async function one(
+async function runOne(
   driver: Driver,
   { name, args, definition, onProgress }: TaskCall,
   index: number,
@@ -40,14 +40,13 @@ async function one(
   try {
     const checked = definition?.schema.args.safeParse(args)
     if (checked?.success === false)
-      throw taskError(name, 'invalid_arguments', `its arguments are not right: ${checked.error.message}`)
+      throw taskError(name, 'invalid_arguments', `its arguments are invalid: ${checked.error.message}`)
     const json = toJson(name, 'arguments', args)
     const value = decodeResult(name, await driver.run({ name, args: json, onProgress, ...limits }))
-    // Of what nobody waits for, only the end is told.
     if (limits.detached) return null
     const result = definition?.schema.result.safeParse(value)
     if (result?.success === false)
-      throw taskError(name, 'invalid_result', `its result is not right: ${result.error.message}`)
+      throw taskError(name, 'invalid_result', `its result is invalid: ${result.error.message}`)
     return result?.success ? result.data : value
   } catch (thrown) {
     throw TaskError.of(name, thrown, index)

@@ -1,11 +1,11 @@
 /**
- * What can go wrong with a task. A task's own error keeps its name, message, code and stack wherever it was thrown; what
- * is wrong with the task itself has one of our codes. Both say which task it was.
+ * Errors of tasks. An error that a task throws keeps its name, message, code and stack, wherever the task ran; errors of
+ * running it have a TaskErrorCode. Both name the task.
  */
 
-/** Ours, beside the codes that tasks' own errors have. */
+/** In addition to the codes of errors that tasks throw. */
 export type TaskErrorCode =
-  /** Where it should have run, nobody knows it: mistyped, or another version. */
+  /** Not defined where it should have run: a mistyped name, or a processor of another version. */
   | 'unknown_task'
   | 'invalid_arguments'
   | 'invalid_result'
@@ -13,14 +13,14 @@ export type TaskErrorCode =
   | 'too_large'
   | 'timed_out'
   | 'aborted'
-  /** Whoever ran it died, each time it was tried. */
+  /** Each process that ran it died, or its key was lost with the data of a Redis. */
   | 'task_lost'
-  /** It threw something that is no Error. */
+  /** It threw a value that is no Error. */
   | 'not_an_error'
-  /** Nobody is there to run it. */
+  /** No processor is running. */
   | 'no_processor'
 
-/** An error as it travels. */
+/** An error as it is serialized. */
 export interface ErrorJson {
   name: string
   message: string
@@ -29,10 +29,10 @@ export interface ErrorJson {
 }
 
 export class TaskError extends Error {
-  /** One of ours, or the code of the error that the task threw, if that has one. */
+  /** A TaskErrorCode, or the code of the error that the task threw. */
   readonly code: string | undefined
   readonly task: string
-  /** Its place among those that were run together. */
+  /** Its index among the calls that were run together. */
   readonly index: number | undefined
 
   constructor(
@@ -48,7 +48,7 @@ export class TaskError extends Error {
     if (stack !== undefined) this.stack = stack
   }
 
-  /** Whatever was thrown, as the error of the task at this place. */
+  /** Wraps whatever the call with this index threw. */
   static of(task: string, thrown: unknown, index: number): TaskError {
     return new TaskError(task, toErrorJson(task, thrown), { index, cause: (thrown as Error | null)?.cause })
   }
@@ -57,7 +57,6 @@ export class TaskError extends Error {
 export const taskError = (task: string, code: TaskErrorCode, detail: string): TaskError =>
   new TaskError(task, { name: 'TaskError', message: `Task "${task}": ${detail}`, code })
 
-/** What a task threw, whatever it is. */
 export function toErrorJson(task: string, thrown: unknown): ErrorJson {
   if (!(thrown instanceof Error)) {
     const kind = thrown === null ? 'null' : typeof thrown

@@ -1,34 +1,34 @@
 /**
- * Several slow things at once: in this process, in threads or processes beside it, or wherever a processor listens.
+ * Runs several slow tasks concurrently: in this process, in a pool of threads or processes, or on processors.
  *
  *   const concurrency = createConcurrency({ driver: 'redis', drivers })
  *   const [a, b] = await concurrency.run([task(askProvider, { id: 'a' }), task(askProvider, { id: 'b' })])
  *
- * Whatever the driver, results come in the order of the calls, and errors as they were thrown (errors.ts).
+ * With every driver, results come in the order of the calls, and errors as they were thrown (task-errors.ts).
  */
 
 import type { DriverName } from '../runtime/env-schema.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Driver } from './drivers/driver.ts'
-import { type StartedTasks, startAll } from './start-tasks.ts'
+import { startAll } from './start-tasks.ts'
 import type { Run, RunOptions, TaskCall } from './task.ts'
 import type { TaskError } from './task-errors.ts'
 
 export type Settled<Result> = { ok: true; value: Result } | { ok: false; error: TaskError }
 
 export interface Concurrency {
-  /** All of them; the first error rejects, and the rest is aborted. @throws TaskError */
+  /** Resolves with all results. The first error rejects and aborts the rest. @throws TaskError */
   run: Run
   /**
-   * Runs them later, and nobody waits: once `after` has closed (a response that has gone out), else in the next turn of the
-   * event loop. Errors are logged and counted.
+   * Runs them once `after` has closed (a response that has been sent), else in the next turn of the event loop. Nothing
+   * waits for the results; errors are logged and counted.
    */
   defer(calls: readonly TaskCall[], options?: DeferOptions): void
-  /** Of all that was put off: how many are done, and how many of them failed. */
+  /** How many deferred tasks have ended, and how many of these have failed. */
   deferred(): { done: number; failed: number }
   /** The same on another driver. */
   driver(name: DriverName): Concurrency
-  /** Waits for what was put off, then ends its drivers. */
+  /** Waits for deferred tasks, then stops the drivers. */
   stop(): Promise<void>
 }
 
@@ -38,72 +38,68 @@ export interface DeferOptions extends Pick<RunOptions, 'timeout' | 'limit'> {
 }
 
 export interface ConcurrencyOptions {
-  /** The one that is taken when none is named. */
+  /** The default. */
   driver: DriverName
-  /** Those that there are; each is made when it is first used. */
+  /** Each is created when it is first used. */
   drivers: Readonly<Record<DriverName, () => Driver | Promise<Driver>>>
   log: Log
 }
 
-export function createConcurrency(options: ConcurrencyOptions): Concurrency {
-  const made = new Map<DriverName, Promise<Driver>>()
-  const open = (name: DriverName): Promise<Driver> => {
-    const driver = made.get(name) ?? Promise.resolve(options.drivers[name]())
-    made.set(name, driver)
-    // One that could not be made is tried again the next time.
-    driver.catch(() => made.delete(name))
+export function createConcurrency({ driver: defaultDriver, drivers, log }: ConcurrencyOptions): Concurrency {
+  const opened = new Map<DriverName, Promise<Driver>>()
+  const pendingDeferred = new Set<Promise<void>>()
+  const deferred = { done: 0, failed: 0 }
+
+  function open(name: DriverName): Promise<Driver> {
+    const driver = opened.get(name) ?? Promise.resolve(drivers[name]())
+    opened.set(name, driver)
+    // A driver that could not be opened is opened again for the next call.
+    driver.catch(() => opened.delete(name))
     return driver
   }
-  const deferred = { done: 0, failed: 0 }
-  const pendingDeferred = new Set<Promise<void>>()
 
-  const on = (name: DriverName): Concurrency => {
-    const begin = async (
-      calls: readonly TaskCall[],
-      runOptions: RunOptions,
-      detached = false,
-    ): Promise<StartedTasks> => startAll(await open(name), calls, runOptions, detached)
-
-    return {
-      async run(calls, runOptions = {}) {
-        const { promises, abort } = await begin(calls, runOptions)
-        try {
-          return (await Promise.all(promises)) as never
-        } finally {
-          abort()
-        }
-      },
-      defer(calls, { after, ...deferOptions } = {}) {
-        const work = async (): Promise<void> => {
-          await new Promise<void>((resolve) => {
-            if (after && !after.closed) after.once('close', resolve)
-            else setImmediate(resolve)
-          })
-          const { promises } = await begin(calls, deferOptions, true)
-          for (const outcome of await Promise.allSettled(promises)) {
-            deferred.done++
-            if (outcome.status === 'fulfilled') continue
-            deferred.failed++
-            const { task, code } = outcome.reason as TaskError
-            options.log.warn({ err: outcome.reason, task, code }, 'a task that was put off has failed')
-          }
-        }
-        const promise = work()
-          .catch((error: unknown) =>
-            options.log.warn({ err: error }, 'tasks that were put off could not be run'),
-          )
-          .finally(() => pendingDeferred.delete(promise))
-        pendingDeferred.add(promise)
-      },
-      deferred: () => ({ ...deferred }),
-      driver: on,
-      async stop() {
-        await Promise.all(pendingDeferred)
-        await Promise.all([...made.values()].map(async (driver) => (await driver).stop()))
-        made.clear()
-      },
+  async function runDeferred(
+    name: DriverName,
+    calls: readonly TaskCall[],
+    { after, ...options }: DeferOptions,
+  ): Promise<void> {
+    await new Promise<void>((resolve) => {
+      if (after && !after.closed) after.once('close', resolve)
+      else setImmediate(resolve)
+    })
+    const { promises } = startAll(await open(name), calls, options, true)
+    for (const settled of await Promise.allSettled(promises)) {
+      deferred.done++
+      if (settled.status === 'fulfilled') continue
+      deferred.failed++
+      const { task, code } = settled.reason as TaskError
+      log.warn({ err: settled.reason, task, code }, 'a deferred task has failed')
     }
   }
 
-  return on(options.driver)
+  const on = (name: DriverName): Concurrency => ({
+    async run(calls, options = {}) {
+      const { promises, abort } = startAll(await open(name), calls, options)
+      try {
+        return (await Promise.all(promises)) as never
+      } finally {
+        abort()
+      }
+    },
+    defer(calls, options = {}) {
+      const promise = runDeferred(name, calls, options)
+        .catch((error: unknown) => log.warn({ err: error }, 'deferred tasks could not be started'))
+        .finally(() => pendingDeferred.delete(promise))
+      pendingDeferred.add(promise)
+    },
+    deferred: () => ({ ...deferred }),
+    driver: on,
+    async stop() {
+      await Promise.all(pendingDeferred)
+      await Promise.all([...opened.values()].map(async (driver) => (await driver).stop()))
+      opened.clear()
+    },
+  })
+
+  return on(defaultDriver)
 }

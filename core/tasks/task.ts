@@ -1,13 +1,13 @@
 /**
- * A task: a named function with JSON arguments and a JSON result, both checked where they come from and where they arrive.
- * A closure cannot travel to another thread or machine; a name can, to wherever the same module is loaded.
+ * A task: a named function with JSON arguments and a JSON result, both validated where they are sent and where they arrive.
+ * A closure cannot be sent to another thread or machine; a name can, where the same module is loaded.
  */
 import type { z } from 'zod'
 
 export interface TaskContext {
-  /** Fires when nobody wants the result any more, or the time is over. */
+  /** Fires when the result is no longer wanted, and when the timeout has passed. */
   signal: AbortSignal
-  /** How far it has come, 0 to 100. */
+  /** Reports progress, 0 to 100. */
   progress(percent: number): void
 }
 
@@ -22,9 +22,9 @@ export interface TaskDefinition<Args = unknown, Result = unknown> {
 export interface TaskCall<Result = unknown> {
   readonly name: string
   readonly args: unknown
-  /** How to read the result; unknown for one that is called by its name alone. */
+  /** Missing for a task that is called by name: its result is not validated. */
   readonly definition?: TaskDefinition<never, Result>
-  /** Told each time that it reports how far it has come. */
+  /** Called with each progress that the task reports. */
   readonly onProgress?: (percent: number) => void
 }
 
@@ -34,11 +34,11 @@ export type ResultsOf<Calls extends readonly TaskCall[]> = {
 }
 
 export interface RunOptions {
-  /** Ends all of them with its reason. */
+  /** Aborts all of them. */
   signal?: AbortSignal
-  /** Seconds that each may take; 0 for no limit. */
+  /** Seconds for each; 0 for no limit. */
   timeout?: number
-  /** So many at once. */
+  /** How many run concurrently at most. */
   limit?: number
 }
 
@@ -49,38 +49,40 @@ export type Run = <const Calls extends readonly TaskCall[]>(
 
 const NAME = /^[a-z][a-z0-9-]{0,99}$/
 
-/** To be exported by a module of tasks, which caller and worker both load. */
+/** Export the definition from a module that caller and worker both load. */
 export function defineTask<Args, Result>(
   name: string,
   schema: { args: z.ZodType<Args>; result: z.ZodType<Result> },
   fn: (args: Args, context: TaskContext) => Result | Promise<Result>,
 ): TaskDefinition<Args, Result> {
-  if (!NAME.test(name)) throw new Error(`bad task name "${name}": small letters, digits and dashes`)
+  if (!NAME.test(name))
+    throw new Error(`invalid task name "${name}": use lower-case letters, digits and dashes`)
   return Object.freeze({ isTask: true, name, schema, fn })
 }
 
-/** @param of a task, or the name of one whose result is then anything */
+/** @param definition a task, or its name; the result of a name is not validated */
 export function task<Args, Result>(
-  of: TaskDefinition<Args, Result>,
+  definition: TaskDefinition<Args, Result>,
   args: NoInfer<Args>,
   options?: Pick<TaskCall, 'onProgress'>,
 ): TaskCall<Result>
-export function task(of: string, args: unknown, options?: Pick<TaskCall, 'onProgress'>): TaskCall
+export function task(definition: string, args: unknown, options?: Pick<TaskCall, 'onProgress'>): TaskCall
 export function task<Args, Result>(
-  of: string | TaskDefinition<Args, Result>,
+  definition: string | TaskDefinition<Args, Result>,
   args: unknown,
   options: Pick<TaskCall, 'onProgress'> = {},
 ): TaskCall<Result> {
-  if (typeof of === 'string') return { name: of, args, ...options }
-  return { name: of.name, args, definition: of as unknown as TaskDefinition<never, Result>, ...options }
+  if (typeof definition === 'string') return { name: definition, args, ...options }
+  const erased = definition as unknown as TaskDefinition<never, Result>
+  return { name: definition.name, args, definition: erased, ...options }
 }
 
 export type TaskRegistry = ReadonlyMap<string, TaskDefinition<never, unknown>>
 
-/** Every task that a module exports. @param url of the module, as `import.meta.url` would say */
+/** All tasks that the module at this URL exports. */
 export async function loadTasks(url: string): Promise<TaskRegistry> {
   const exports = Object.values((await import(url)) as Record<string, unknown>).filter(isTask)
-  const tasks = new Map(exports.map((one) => [one.name, one]))
+  const tasks = new Map(exports.map((definition) => [definition.name, definition]))
   if (tasks.size < exports.length) throw new Error(`two tasks in ${url} have the same name`)
   return tasks
 }

@@ -1,4 +1,4 @@
-/** `sync`: in this process, one after the other. For tests, and where nothing is slow enough. */
+/** `sync`: runs tasks in this process, one after the other. For tests, and for tasks that are not slow. */
 import { execute } from '../execute-task.ts'
 import { runLimited } from '../run-limited.ts'
 import type { TaskRegistry } from '../task.ts'

@@ -1,4 +1,4 @@
-/** What every driver does alike, tried on each: in process, in processes, in threads, on two processors over Redis. */
+/** What all drivers have in common, tested with each: in process, in processes, in threads, on two processors over Redis. */
 import { EventEmitter } from 'node:events'
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -44,7 +44,7 @@ const failure = async (promise: Promise<unknown>): Promise<TaskError> => {
   } catch (error) {
     return error as TaskError
   }
-  throw new Error('it did not fail')
+  throw new Error('the promise did not reject')
 }
 
 describe.each(DRIVER_NAMES)('the driver %s', (driver) => {
@@ -56,7 +56,7 @@ describe.each(DRIVER_NAMES)('the driver %s', (driver) => {
   afterAll(() => concurrency.stop())
   const run: Concurrency['run'] = (calls, options) => concurrency.run(calls, options)
 
-  test('gives results in the order of the calls, whoever is done first', async () => {
+  test('run resolves with the results in the order of the calls, not in the order in which tasks end', async () => {
     const results = await run([
       task(wait, { ms: 150, name: 'slow' }),
       task(wait, { ms: 1, name: 'fast' }),
@@ -66,7 +66,7 @@ describe.each(DRIVER_NAMES)('the driver %s', (driver) => {
     expect(await run([])).toEqual([])
   })
 
-  test('rejects with the task’s own error, which says which task it was', async () => {
+  test('run rejects with the error of the task, plus the name and index of the task', async () => {
     const error = await failure(run([task(double, { n: 1 }), task(fail, { message: 'Out of range.' })]))
     expect(error).toMatchObject({
       name: 'RangeError',
@@ -79,28 +79,28 @@ describe.each(DRIVER_NAMES)('the driver %s', (driver) => {
     expect(error.stack).toContain('fixtures/tasks.ts')
   })
 
-  test('ends the others with the first error', async () => {
+  test('the first error of a task rejects run and aborts the other tasks', async () => {
     const error = await failure(run([task(fail, { message: 'No.' }), task(wait, { ms: 600_000, name: 'x' })]))
     expect(error.message).toBe('No.')
   })
 
-  test('ends a task whose time is over, also one that listens to nobody', async () => {
+  test('a task that exceeds the timeout is ended, also one that ignores its signal', async () => {
     const error = await failure(run([task(never, null)], { timeout: 0.3 }))
     expect(error).toMatchObject({
       code: 'timed_out',
       task: 'never',
       message: expect.stringContaining('0.3 s'),
     })
-    // In this process nobody could end it.
+    // In this process nothing could end it.
     if (driver !== 'sync') {
       const spinning = failure(run([task(spin, null)], { timeout: 0.3 }))
       expect(await spinning).toMatchObject({ code: 'timed_out', task: 'spin' })
     }
-    // The next one finds room all the same.
+    // Its worker is free again.
     expect(await run([task(double, { n: 5 })])).toEqual([10])
   })
 
-  test('is aborted by its signal', async () => {
+  test('run is aborted by its signal', async () => {
     const abort = new AbortController()
     const running = failure(run([task(wait, { ms: 20_000, name: 'x' })], { signal: abort.signal }))
     abort.abort()
@@ -110,63 +110,63 @@ describe.each(DRIVER_NAMES)('the driver %s', (driver) => {
     })
   })
 
-  test('tells how far a task has come', async () => {
-    const told: number[] = []
-    await run([task(steps, { ms: 120 }, { onProgress: (percent) => told.push(percent) })])
-    expect(told).toEqual([25, 50, 75])
+  test('onProgress receives the progress that a task reports', async () => {
+    const percents: number[] = []
+    await run([task(steps, { ms: 120 }, { onProgress: (percent) => percents.push(percent) })])
+    expect(percents).toEqual([25, 50, 75])
   })
 
   test.each([
-    ['a task that nobody knows', task('no-such-task', {}), 'unknown_task'],
-    ['arguments that are not right', task('double', { n: 'x' }), 'invalid_arguments'],
-    ['arguments that the caller sees to be wrong', task(double, { n: 'x' } as never), 'invalid_arguments'],
+    ['an unknown task', task('no-such-task', {}), 'unknown_task'],
+    ['invalid arguments', task('double', { n: 'x' }), 'invalid_arguments'],
+    ['arguments that the caller finds invalid', task(double, { n: 'x' } as never), 'invalid_arguments'],
     ['arguments that are no JSON', task('double', { n: 1n }), 'invalid_arguments'],
     ['arguments that are too large', task('double', { n: 'x'.repeat(1_100_000) }), 'too_large'],
-    ['a result that is not right', task(badResult, null), 'invalid_result'],
+    ['an invalid result', task(badResult, null), 'invalid_result'],
     ['a result that is no JSON', task(noJson, null), 'invalid_result'],
     ['a result that is too large', task(huge, { bytes: 1_100_000 }), 'too_large'],
-    ['one that throws no Error', task(throwText, null), 'not_an_error'],
-  ])('refuses %s, by name', async (_, call, code) => {
+    ['a thrown value that is no Error', task(throwText, null), 'not_an_error'],
+  ])('run rejects %s with an error that names the task', async (_, call, code) => {
     const error = await failure(run([call]))
     expect(error).toMatchObject({ name: 'TaskError', code, task: call.name })
     expect(error.message).toContain(`"${call.name}"`)
   })
 
-  test('carries a megabyte', async () => {
+  test('a result of one megabyte is returned', async () => {
     const [text] = await run([task(huge, { bytes: 1_000_000 })])
     expect(text).toHaveLength(1_000_000)
   })
 
-  test('runs what is put off once the response has gone out, and counts what fails', async () => {
+  test('defer runs tasks once the response has been sent, and counts those that fail', async () => {
     const response = Object.assign(new EventEmitter(), { closed: false })
     const [file, until] = [join(folder, `${driver}.journal`), join(folder, `${driver}.end`)]
-    concurrency.defer([task(journal, { file, until, line: 'put off' })], { after: response })
+    concurrency.defer([task(journal, { file, until, line: 'deferred' })], { after: response })
     await run([task(double, { n: 1 })])
     expect(existsSync(file)).toBe(false)
     response.emit('close')
-    await eventually(() => expect(readFileSync(file, 'utf8')).toMatch(/^put off /))
+    await eventually(() => expect(readFileSync(file, 'utf8')).toMatch(/^deferred /))
     appendFileSync(until, '')
-    concurrency.defer([task(fail, { message: 'Too late for anybody.' })])
-    // A processor counts its own.
+    concurrency.defer([task(fail, { message: 'Not awaited.' })])
+    // With redis the processor counts failures.
     const expected = driver === 'redis' ? { done: 2, failed: 0 } : { done: 2, failed: 1 }
     await eventually(() => expect(concurrency.deferred()).toEqual(expected))
   })
 
-  test('runs 1,000 tasks', async () => {
+  test('run runs 1,000 tasks', async () => {
     const results = await run(Array.from({ length: 1000 }, (_, n) => task(double, { n })))
     expect(results).toEqual(Array.from({ length: 1000 }, (_, n) => n * 2))
   }, 60_000)
 
-  test('keeps to a limit', async () => {
-    const begun = performance.now()
+  test('run runs no more tasks concurrently than its limit', async () => {
+    const startedAt = performance.now()
     await run(
       [1, 2, 3].map((n) => task(wait, { ms: 100, name: String(n) })),
       { limit: 1 },
     )
-    expect(performance.now() - begun).toBeGreaterThan(295)
+    expect(performance.now() - startedAt).toBeGreaterThan(295)
   })
 
-  test(`runs them in ${driver === 'sync' ? 'this process' : 'more than one place'}`, async () => {
+  test(`tasks run in ${driver === 'sync' ? 'this process' : 'more than one process or thread'}`, async () => {
     const places = await run(Array.from({ length: 8 }, () => task(where, { ms: 300 })))
     if (driver === 'sync') return expect(new Set(places)).toEqual(new Set([`${process.pid}:0`]))
     expect(new Set(places).size).toBeGreaterThan(1)

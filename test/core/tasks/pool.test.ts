@@ -1,4 +1,4 @@
-/** What only processes and threads can suffer, and what is put off until a real response has gone out. */
+/** Crashes of pool processes and threads, and tasks that are deferred until a real response has been sent. */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -22,7 +22,7 @@ const folder = useFolder()
 
 function usePool(driver: Extract<DriverName, 'process' | 'fork'>, tasks = TASKS) {
   const runtime = driver === 'process' ? 'child_process' : 'worker_threads'
-  const make = () => createPoolDriver({ runtime, tasks, most: 2 })
+  const make = () => createPoolDriver({ runtime, tasks, maxWorkers: 2 })
   const concurrency = createConcurrency({ driver, drivers: { [driver]: make } as never, log: quiet })
   afterAll(() => concurrency.stop())
   return concurrency
@@ -37,10 +37,12 @@ const thrown = (promise: Promise<unknown>): Promise<TaskError> =>
   )
 
 describe('the driver process', () => {
-  const begin = async (name: string, concurrency = usePool('process')) => {
+  const startJournal = async (name: string, concurrency = usePool('process')) => {
     const [file, until] = [join(folder, `${name}.journal`), join(folder, `${name}.until`)]
     const abort = new AbortController()
-    const result = concurrency.run([task(journal, { file, until, line: 'begun' })], { signal: abort.signal })
+    const result = concurrency.run([task(journal, { file, until, line: 'started' })], {
+      signal: abort.signal,
+    })
     const ended = result.then(
       () => null,
       (error: TaskError) => error,
@@ -53,14 +55,14 @@ describe('the driver process', () => {
     return { concurrency, pid, ended, abort, letEnd: () => appendFileSync(until, '') }
   }
 
-  test('says that a task is lost whose process was killed, and goes on with another', async () => {
-    const { concurrency, pid, ended } = await begin('killed')
+  test('a task whose process is killed fails as lost, and the next task gets a new process', async () => {
+    const { concurrency, pid, ended } = await startJournal('killed')
     process.kill(pid, 'SIGKILL')
     expect(await ended).toMatchObject({ code: 'task_lost', task: 'journal' })
     expect(await concurrency.run([task(double, { n: 2 })])).toEqual([4])
   })
 
-  test('starts a task again whose process was killed before it was ready', async () => {
+  test('a task whose process is killed before it is ready is started again', async () => {
     const concurrency = usePool('process')
     const others = childrenOf(process.pid)
     const result = concurrency.run([task(double, { n: 3 })])
@@ -73,8 +75,8 @@ describe('the driver process', () => {
     expect(await result).toEqual([6])
   })
 
-  test('runs what waits for a process though one that is being ended answers first', async () => {
-    const pool = createPoolDriver({ runtime: 'child_process', tasks: TASKS, most: 1 })
+  test('a waiting task runs although a process that is being ended answers first', async () => {
+    const pool = createPoolDriver({ runtime: 'child_process', tasks: TASKS, maxWorkers: 1 })
     afterAll(() => pool.stop())
     const run = (name: string, args: unknown, signal: AbortSignal) =>
       pool.run({ name, args: JSON.stringify(args), signal, timeout: 0, detached: false })
@@ -87,7 +89,7 @@ describe('the driver process', () => {
     expect(await next).toContain('4')
   })
 
-  test('ends the processes of its tasks when the process that called them is killed', async () => {
+  test('the processes of tasks end when the calling process is killed', async () => {
     const [file, until] = [join(folder, 'orphan.journal'), join(folder, 'orphan.until')]
     const args = ['redis://127.0.0.1:1', 'unused', file, until, 'process']
     const caller = startChild('test/helpers/fixtures/concurrency-caller.ts', args)
@@ -100,12 +102,12 @@ describe('the driver process', () => {
     await eventually(() => expect(pids.filter(isAlive)).toEqual([]))
   })
 
-  test('ends the process of a task that is aborted, and leaves none behind when it is stopped', async () => {
-    const { concurrency, pid, ended, abort } = await begin('aborted')
+  test('an aborted task ends its process, and a stopped pool leaves no process behind', async () => {
+    const { concurrency, pid, ended, abort } = await startJournal('aborted')
     abort.abort()
     expect(await ended).toMatchObject({ code: 'aborted' })
     await eventually(() => expect(isAlive(pid)).toBe(false))
-    const other = await begin('stopped', concurrency)
+    const other = await startJournal('stopped', concurrency)
     other.letEnd()
     await concurrency.run([task(double, { n: 1 })])
     await concurrency.stop()
@@ -114,7 +116,7 @@ describe('the driver process', () => {
 })
 
 test.each(['process', 'fork'] as const)(
-  'the driver %s says that a task is lost that ends whoever runs it',
+  'with the driver %s a task that exits its process or thread fails as lost',
   async (driver) => {
     const concurrency = usePool(driver)
     expect(await thrown(concurrency.run([task(exit, null)]))).toMatchObject({
@@ -126,7 +128,7 @@ test.each(['process', 'fork'] as const)(
 )
 
 test.each(['process', 'fork'] as const)(
-  'the driver %s says when the module of the tasks is not there',
+  'with the driver %s a missing module of tasks is named in the error',
   async (driver) => {
     const concurrency = usePool(driver, new URL('no-such-tasks.ts', import.meta.url).href)
     expect(await thrown(concurrency.run([task(double, { n: 1 })]))).toMatchObject({
@@ -136,21 +138,21 @@ test.each(['process', 'fork'] as const)(
   },
 )
 
-test('what is put off begins once the response has gone out, also when that was before', async () => {
+test('deferred tasks start once the response has been sent, also one that was sent before', async () => {
   const events: string[] = []
   const note = defineTask('note', { args: z.string(), result: z.null() }, (what) => {
     events.push(what)
     return null
   })
   const bad = defineTask('bad', { args: z.null(), result: z.null() }, () => {
-    throw new Error('Nobody hears.')
+    throw new Error('Not awaited.')
   })
   const { log, lines } = collectLog()
   const registry = new Map([note, bad].map((one) => [one.name, one])) as never
   const drivers = { sync: () => createSyncDriver(registry) } as never
   const concurrency = createConcurrency({ driver: 'sync', drivers, log })
   const server = createServer((_req, res) => {
-    concurrency.defer([task(note, 'put off'), task(bad, null)], { after: res })
+    concurrency.defer([task(note, 'deferred'), task(bad, null)], { after: res })
     res.on('finish', () => {
       events.push('response sent')
     })
@@ -160,14 +162,14 @@ test('what is put off begins once the response has gone out, also when that was 
   const answer = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
   expect(await answer.text()).toBe('done')
   await eventually(() => expect(concurrency.deferred()).toEqual({ done: 2, failed: 1 }))
-  expect(events).toEqual(['response sent', 'put off'])
-  expect(lines.join('')).toMatch(/"task":"bad".*a task that was put off has failed/)
+  expect(events).toEqual(['response sent', 'deferred'])
+  expect(lines.join('')).toMatch(/"task":"bad".*a deferred task has failed/)
   await new Promise((resolve) => server.close(resolve))
 })
 
-test('tasks are known by name, each once', async () => {
+test('loadTasks finds a task by its name, and defineTask refuses an invalid name', async () => {
   expect((await loadTasks(TASKS)).get('double')).toBe(double)
   expect(() => defineTask('Bad Name', { args: z.null(), result: z.null() }, () => null)).toThrow(
-    'bad task name "Bad Name"',
+    'invalid task name "Bad Name"',
   )
 })

@@ -22,7 +22,7 @@ const folder = useFolder()
 const PATIENT = { withinMs: 25_000, everyMs: 100 }
 
 let made = 0
-/** A prefix of its own, with what listens there. */
+/** A prefix of its own, its callers and its processors. */
 function usePlace() {
   const prefix = `place-${++made}`
   const [file, until] = [join(folder, `${prefix}.journal`), join(folder, `${prefix}.until`)]
@@ -54,11 +54,11 @@ function usePlace() {
 const pidOf = (line: string | undefined): number => Number(/(\d+):\d+$/.exec(line ?? '')?.[1])
 
 describe.concurrent('the driver redis', { timeout: 60_000 }, () => {
-  test('runs the task of a processor that is killed again elsewhere', async () => {
+  test('the task of a killed processor runs again on another one', async () => {
     const place = usePlace()
     const processors = await Promise.all([place.startProcessor(), place.startProcessor()])
     const { file, until } = place
-    const result = place.concurrency.run([task(journal, { file, until, line: 'begun' })])
+    const result = place.concurrency.run([task(journal, { file, until, line: 'started' })])
     await eventually(() => expect(place.lines()).toHaveLength(1), PATIENT)
     const first = pidOf(place.lines()[0])
     const victim = processors.find((one) => one.process.pid === first) as Child
@@ -70,7 +70,7 @@ describe.concurrent('the driver redis', { timeout: 60_000 }, () => {
     await eventually(async () => expect(await place.keys()).toEqual([]))
   })
 
-  test('gives a task up when whoever runs it dies too often', async () => {
+  test('a task whose processors die too often fails as lost', async () => {
     const place = usePlace()
     const processors = await Promise.all([
       place.startProcessor('--tries', '1'),
@@ -78,7 +78,7 @@ describe.concurrent('the driver redis', { timeout: 60_000 }, () => {
     ])
     const { file, until } = place
     const result = place.concurrency
-      .run([task(journal, { file, until, line: 'begun' })])
+      .run([task(journal, { file, until, line: 'started' })])
       .catch((error: TaskError) => error)
     await eventually(() => expect(place.lines()).toHaveLength(1), PATIENT)
     processors.find((one) => one.process.pid === pidOf(place.lines()[0]))?.process.kill('SIGKILL')
@@ -91,7 +91,7 @@ describe.concurrent('the driver redis', { timeout: 60_000 }, () => {
     await eventually(async () => expect(await place.keys()).toEqual([]))
   })
 
-  test('ends the tasks of a caller that dies, those that wait, too', async () => {
+  test('the running and waiting tasks of a caller that dies are ended', async () => {
     const place = usePlace()
     await place.startProcessor('--concurrency', '1')
     const caller = startChild('test/helpers/fixtures/concurrency-caller.ts', [
@@ -105,11 +105,11 @@ describe.concurrent('the driver redis', { timeout: 60_000 }, () => {
     await eventually(async () => expect(await client.llen(`${place.prefix}:tasks:active`)).toBe(0), PATIENT)
     await eventually(async () => expect(await client.llen(`${place.prefix}:tasks:wait`)).toBe(0), PATIENT)
     expect(place.lines()).toHaveLength(1)
-    // The one that listens on is there for others.
+    // The processor still serves other callers.
     expect(await place.concurrency.run([task(double, { n: 3 })])).toEqual([6])
   })
 
-  test('says that a task is lost that nobody has any more, as after a Redis that came back empty', async () => {
+  test('a task that is no longer in Redis, as after a restart without data, fails as lost', async () => {
     const place = usePlace()
     const { file, until, prefix, concurrency } = place
     const lost = concurrency
@@ -120,12 +120,12 @@ describe.concurrent('the driver redis', { timeout: 60_000 }, () => {
     expect(await lost).toMatchObject({ code: 'task_lost', task: 'journal' })
   })
 
-  test('ends a task that runs somewhere when its caller aborts it', async () => {
+  test('a task that runs on a processor ends when its caller aborts it', async () => {
     const place = usePlace()
     await place.startProcessor()
     const { file, until, concurrency } = place
     const abort = new AbortController()
-    const calls = [task(journal, { file, until, line: 'begun' })]
+    const calls = [task(journal, { file, until, line: 'started' })]
     const error = concurrency.run(calls, { signal: abort.signal }).catch((thrown: TaskError) => thrown)
     await eventually(() => expect(place.lines()).toHaveLength(1), PATIENT)
     abort.abort()
@@ -133,7 +133,7 @@ describe.concurrent('the driver redis', { timeout: 60_000 }, () => {
     await eventually(async () => expect(await client.llen(`${place.prefix}:tasks:active`)).toBe(0), PATIENT)
   })
 
-  test('is taken by name, on a Redis of its own', async () => {
+  test("driver('redis') uses the Redis of CONCURRENCY_REDIS_CONNECTION", async () => {
     const place = usePlace()
     await place.startProcessor()
     const config = loadConfig({
@@ -150,7 +150,7 @@ describe.concurrent('the driver redis', { timeout: 60_000 }, () => {
     await concurrency.stop()
   })
 
-  test('shares the load among processors, and leaves nothing of results behind', async () => {
+  test('tasks are shared among processors, and their results are deleted from Redis', async () => {
     const place = usePlace()
     await Promise.all([
       place.startProcessor('--concurrency', '2'),
@@ -161,10 +161,16 @@ describe.concurrent('the driver redis', { timeout: 60_000 }, () => {
     await eventually(async () => expect(await place.keys()).toEqual([]))
   })
 
-  test('lets nobody wait for ever where no processor is', async () => {
-    const names = createConcurrencyNames('nobody')
+  test('a task fails with no_processor where no processor runs', async () => {
+    const names = createConcurrencyNames('no-processor')
     const blocking = await redis.connections.connect('patient')
-    const driver = createRedisDriver({ redis: client, blocking, names, log: quiet, patienceMs: 500 })
+    const driver = createRedisDriver({
+      redis: client,
+      blocking,
+      names,
+      log: quiet,
+      noProcessorTimeoutMs: 500,
+    })
     const concurrency = createConcurrency({
       driver: 'redis',
       drivers: { redis: () => driver } as never,
@@ -175,20 +181,20 @@ describe.concurrent('the driver redis', { timeout: 60_000 }, () => {
       .catch((thrown: TaskError) => thrown)
     expect(error).toMatchObject({ code: 'no_processor', task: 'double' })
     await concurrency.stop()
-    await eventually(async () => expect(await client.llen('nobody:tasks:wait')).toBe(0))
+    await eventually(async () => expect(await client.llen('no-processor:tasks:wait')).toBe(0))
   })
 
-  test('takes what is put off from a caller that is gone by then, and a processor logs what fails', async () => {
+  test('deferred tasks run after their caller has ended, and the processor logs those that fail', async () => {
     const place = usePlace()
     const { file, until, prefix } = place
     const settings = { REDIS_URL: redis.url, CONCURRENCY_DRIVER: 'redis', CONCURRENCY_REDIS_PREFIX: prefix }
     const { log } = collectLog()
-    const gone = openConcurrency({ config: loadConfig(settings), tasks: TASKS, log })
-    gone.defer([task(journal, { file, until, line: 'put off' }), task(fail, { message: 'Nobody hears.' })])
-    await gone.stop()
+    const caller = openConcurrency({ config: loadConfig(settings), tasks: TASKS, log })
+    caller.defer([task(journal, { file, until, line: 'deferred' }), task(fail, { message: 'Not awaited.' })])
+    await caller.stop()
     const processor = await place.startProcessor()
     await eventually(() => expect(place.lines()).toHaveLength(1), PATIENT)
-    await processor.waitForOutput('a task that was put off has failed')
+    await processor.waitForOutput('a deferred task has failed')
     place.letEnd()
   })
 })
@@ -197,7 +203,7 @@ describe('the processor’s command line', () => {
   const start = (...args: string[]): Child =>
     startChild('bots/concurrency-processor/main.ts', args, { REDIS_URL: redis.url, LOG_LEVEL: 'info' })
 
-  test('ends it well when its time is over', async () => {
+  test('the processor exits with code 0 after --timeout seconds', async () => {
     const processor = start(
       '--connection',
       redis.url,
@@ -210,7 +216,7 @@ describe('the processor’s command line', () => {
       '--concurrency',
       '2',
     )
-    await processor.waitForOutput('its time is over')
+    await processor.waitForOutput('--timeout has passed')
     expect(await processor.ended).toBe(0)
   })
 
@@ -218,7 +224,7 @@ describe('the processor’s command line', () => {
     [['--concurrency', '0'], /whole number from 1 to 1000/],
     [['--connection', 'elsewhere'], /"default" or an address/],
     [['--workers', '2'], /unknown option '--workers'/],
-  ])('says what is wrong with %j', async (args, words) => {
+  ])('the processor refuses the arguments %j with a message', async (args, words) => {
     const processor = start(...args)
     expect(await processor.ended).toBe(1)
     expect(processor.output()).toMatch(words)

@@ -1,12 +1,13 @@
 import { type LocalizedMessage, toLocalizedMessage } from '../core/domain/message.ts'
 
-/** A bot could not do its work: `code` for programs, words for the person who waits. */
+/** A bot could not do its work. */
 export class BotFailure extends Error {
   override name = 'BotFailure'
+  /** For programs. */
   readonly code: string
-  /** The words, and their key where it is another one than the code. */
+  /** For the submitter. Without a key the code is the key. */
   readonly localizedMessage: LocalizedMessage
-  /** Whether calling the bot again later may help. */
+  /** Whether the same call may succeed later. */
   readonly retryable: boolean
 
   constructor(

@@ -1,4 +1,4 @@
-/** What a bot reports on one request: each report is one change of its attempt, written to Redis. */
+/** A bot's reports on one request. Each is one command of its attempt, applied in Redis. */
 import { nanoid } from 'nanoid'
 import type { OtpMailbox, WaitForOtpOptions } from '../core/actions/otp-mailbox.ts'
 import type { Command } from '../core/domain/command.ts'
@@ -14,13 +14,13 @@ import { BotFailure } from './bot-failure.ts'
 
 export type OtpOptions = Omit<OtpRequest, 'id' | 'recall'>
 
-/** All about one request, one attempt of it. Every call resolves once Redis has it, or has refused a report of progress. */
+/** Bound to one attempt of one request. Calls resolve once Redis has stored the report, or has dropped a progress update. */
 export interface RequestUpdater {
   /**
-   * @param progress 0 to 99; lower than before is kept at what was reached
+   * @param progress 0 to 99; a value below the highest one so far changes nothing
    * @param step one of the service's steps
-   * @param message words for everybody, blank ones change nothing; or with a key by which each viewer reads them in their own language
-   * @param parts how the parts of the current step stand, those that have changed or all of them
+   * @param message a text for all viewers, or one with a key that each viewer reads in their own language; a blank one changes nothing
+   * @param parts states of the current step's substeps: all, or those that have changed
    */
   updateProgress(
     progress: number,
@@ -28,18 +28,18 @@ export interface RequestUpdater {
     message?: string | LocalizedMessage,
     parts?: SubstepReport[],
   ): Promise<void>
-  /** Asks the person for a code. Resolves once they are asked; the code comes from `waitForOtp`. */
+  /** Asks the submitter for a code. Resolves once the prompt is stored; `waitForOtp` gives the code. */
   markAsOtpRequired(otp?: OtpOptions): Promise<void>
   /**
-   * The code that the person typed.
-   * @throws BotFailure `otp_expired` when nobody typed one in time; AppError when the request has ended
+   * Resolves with the code that the submitter typed.
+   * @throws BotFailure `otp_expired` when none was typed in time; AppError when the request has ended
    */
   waitForOtp(options?: WaitForOtpOptions): Promise<string>
-  /** The code was wrong: asks again while tries are left, else the request has failed. True when it was asked again. */
+  /** The code was wrong: asks again while tries are left, else fails the request. True when it asked again. */
   rejectOtp(message?: string | LocalizedMessage): Promise<boolean>
   /**
-   * @param result any JSON, 256 kB at most
-   * @throws AppError `result_too_large`, `bot_bad_answer` (no JSON) after the request was failed with it
+   * @param result JSON of at most 256 kB
+   * @throws AppError `result_too_large`, `bot_bad_answer` (no JSON), after failing the request with that code
    */
   markAsCompleted(result: unknown): Promise<void>
   markAsFailed(
@@ -48,96 +48,106 @@ export interface RequestUpdater {
   ): Promise<void>
 }
 
-/** What the request fails with whose result cannot be kept. */
-const CANNOT_BE_KEPT: ReadonlySet<ErrorCode> = new Set(['result_too_large', 'bot_bad_answer'])
+/** A result refused with one of these fails the request with the same code. */
+const UNSTORABLE_RESULT: ReadonlySet<ErrorCode> = new Set(['result_too_large', 'bot_bad_answer'])
 
-export function createBind({ store, otpBox, log }: { store: RequestStore; otpBox: OtpMailbox; log: Log }) {
-  const write = async (hash: string, change: Command, signal?: AbortSignal): Promise<StoredRecord> => {
-    const outcome = await retryUnavailable(() => store.apply(hash, change), { signal })
-    if (!outcome.ok) {
-      throw new AppError(outcome.refusal, {
-        detail: `${change.type} of ${hash} was refused: ${outcome.refusal}`,
-      })
-    }
-    return outcome.stored
-  }
+interface BindDeps {
+  store: RequestStore
+  otpMailbox: OtpMailbox
+  log: Log
+}
 
-  /** The attempt this program works for: the one it found when it first wrote, so that a take-over fences it off. */
-  const firstAttempt = (hash: string): (() => Promise<number>) => {
-    let found: Promise<number> | null = null
-    const find = async (): Promise<number> => {
-      const stored = await store.read(hash)
-      if (!stored)
-        throw new AppError('request_not_found', { detail: `There is no request ${hash} (any more).` })
-      return stored.record.attempt
-    }
-    return () => {
-      found ??= find().catch((error: unknown) => {
-        // Not found, or Redis away: the next write looks again.
-        found = null
-        throw error
-      })
-      return found
-    }
-  }
+type Bind = (hash: string, attempt?: () => number, signal?: AbortSignal) => RequestUpdater
 
-  const bind = (hash: string, given?: () => number, signal?: AbortSignal): RequestUpdater => {
-    const found = firstAttempt(hash)
-    const current = async (): Promise<number> => given?.() ?? retryUnavailable(found, { signal })
+export function createBind({ store, otpMailbox, log }: BindDeps): Bind {
+  return (hash, givenAttempt, signal) => {
+    const firstAttempt = createFirstAttempt(store, hash)
+    const currentAttempt = async (): Promise<number> =>
+      givenAttempt?.() ?? retryUnavailable(firstAttempt, { signal })
+    const write = (command: Command): Promise<StoredRecord> => applyCommand(store, hash, command, signal)
     const noRetry = AbortSignal.abort()
     return {
       async updateProgress(progress, step, message, parts) {
-        const localizedMessage = message === undefined ? {} : toLocalizedMessage(message)
-        const change = { type: 'progress', progress, step, parts, ...localizedMessage } as const
         try {
-          await write(hash, { ...change, attempt: given?.() ?? (await found()) }, noRetry)
+          const attempt = givenAttempt?.() ?? (await firstAttempt())
+          const command = { type: 'progress', attempt, progress, step, parts, ...toPartial(message) } as const
+          await applyCommand(store, hash, command, noRetry)
         } catch (error) {
           if (!isUnavailable(error)) throw error
-          log.debug({ err: error, hash }, 'a report of progress was dropped')
+          log.debug({ err: error, hash }, 'a progress update was dropped')
         }
       },
       async markAsOtpRequired(otp = {}) {
-        const attempt = await current()
-        await write(hash, { type: 'require_otp', attempt, otp: { ...otp, id: nanoid(10) } }, signal)
+        const attempt = await currentAttempt()
+        await write({ type: 'require_otp', attempt, otp: { ...otp, id: nanoid(10) } })
       },
       async waitForOtp(options) {
-        const answer = await otpBox.waitFor(hash, options)
+        const answer = await otpMailbox.waitFor(hash, options)
         if ('code' in answer) return answer.code
         if (answer.refused === 'otp_expired')
           throw new BotFailure('otp_expired', commonMessage('otp_expired'))
         throw new AppError(answer.refused)
       },
       async rejectOtp(message) {
-        const localizedMessage = message === undefined ? {} : toLocalizedMessage(message)
-        const { record } = await write(
-          hash,
-          { type: 'reject_otp', attempt: await current(), ...localizedMessage },
-          signal,
-        )
+        const attempt = await currentAttempt()
+        const { record } = await write({ type: 'reject_otp', attempt, ...toPartial(message) })
         return record.status === 'otp_required'
       },
       async markAsCompleted(result) {
-        const attempt = await current()
+        const attempt = await currentAttempt()
         try {
-          await write(hash, { type: 'complete', attempt, result }, signal)
+          await write({ type: 'complete', attempt, result })
         } catch (error) {
-          if (error instanceof AppError && CANNOT_BE_KEPT.has(error.code)) {
+          if (error instanceof AppError && UNSTORABLE_RESULT.has(error.code)) {
             const { code, message } = error
-            await write(hash, { type: 'fail', attempt, error: { code, message, retryable: false } }, signal)
+            await write({ type: 'fail', attempt, error: { code, message, retryable: false } })
           }
           throw error
         }
       },
-      async markAsFailed(words, { code = 'failed', retryable = false } = {}) {
-        const localizedMessage = toLocalizedMessage(words)
-        const { message, ...key } = isBlank(localizedMessage.message)
-          ? commonMessage('no_reason')
-          : localizedMessage
+      async markAsFailed(reason, { code = 'failed', retryable = false } = {}) {
+        const given = toLocalizedMessage(reason)
+        const { message, ...key } = isBlank(given.message) ? commonMessage('no_reason') : given
         const error = { code, message, retryable }
-        await write(hash, { type: 'fail', attempt: await current(), error, ...key }, signal)
+        await write({ type: 'fail', attempt: await currentAttempt(), error, ...key })
       },
     }
   }
+}
 
-  return bind
+const toPartial = (message: string | LocalizedMessage | undefined): Partial<LocalizedMessage> =>
+  message === undefined ? {} : toLocalizedMessage(message)
+
+/** @param signal once aborted, a write that Redis refuses is not retried */
+async function applyCommand(
+  store: RequestStore,
+  hash: string,
+  command: Command,
+  signal: AbortSignal | undefined,
+): Promise<StoredRecord> {
+  const result = await retryUnavailable(() => store.apply(hash, command), { signal })
+  if (result.ok) return result.stored
+  const detail = `${command.type} of ${hash} was refused: ${result.refusal}`
+  throw new AppError(result.refusal, { detail })
+}
+
+/** Reads the attempt once, at the first write, so that an attempt that takes over fences this program off. */
+function createFirstAttempt(store: RequestStore, hash: string): () => Promise<number> {
+  let found: Promise<number> | null = null
+  async function read(): Promise<number> {
+    const stored = await store.read(hash)
+    if (!stored)
+      throw new AppError('request_not_found', {
+        detail: `The request ${hash} does not exist or has expired.`,
+      })
+    return stored.record.attempt
+  }
+  return () => {
+    found ??= read().catch((error: unknown) => {
+      // Not found, or Redis unavailable: the next write reads again.
+      found = null
+      throw error
+    })
+    return found
+  }
 }

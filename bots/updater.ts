@@ -1,5 +1,5 @@
 /**
- * What any Node program imports to report on a request: `createUpdater({ redis })`, and from then on one line a step.
+ * What any Node program imports to report on a request: `createUpdater({ redis })`, then one call for each step.
  *
  *   const updater = await createUpdater({ redis: 'redis://127.0.0.1:6379' })
  *   await updater.updateProgress(hash, 30, 'authentication', 'Signing in…')
@@ -7,15 +7,14 @@
  *   const code = await updater.waitForOtp(hash)
  *   await updater.markAsCompleted(hash, { score: 712 })
  *
- * While Redis refuses writes for a moment (NOREPLICAS, MISCONF, BUSY, …) a report of progress is dropped, and everything else
- * is written as soon as Redis accepts it.
+ * While Redis refuses writes (NOREPLICAS, MISCONF, BUSY, …) progress updates are dropped, and everything else is retried
+ * until Redis accepts it.
  *
- * A write that comes too late (cancelled, expired, already final, taken over by a newer attempt) is refused: the call
- * rejects with an AppError that names the reason, and the bot should stop.
+ * A write that is too late (cancelled, expired, already final, taken over by a newer attempt) is refused: the call rejects
+ * with an AppError that has the reason as its code, and the bot should stop.
  *
- * These calls work for the attempt that the program met first, for as long as it runs. A program that runs on and may
- * be called again for the same request says at the beginning of each call which attempt it is for, by the call's
- * X-Attempt, and reports through what it is given:
+ * These methods write for the attempt that was current at the program's first write for the request. A long-running program
+ * that may be called again for the same request binds each call to its attempt (the call's X-Attempt) instead:
  *
  *   const request = updater.bind(hash, () => attempt)
  *   await request.updateProgress(30)
@@ -47,17 +46,17 @@ export interface Updater {
     error?: { code?: string; retryable?: boolean },
   ): Promise<void>
   /**
-   * The same, bound to one request. `attempt` is asked for at each write; left out, it is the one found first. What Redis
-   * refuses is not tried again once `signal` aborts.
+   * The same methods bound to one request. `attempt` is read at each write; left out, the attempt at the first write counts.
+   * Once `signal` aborts, a write that Redis refuses is not retried.
    */
   bind(hash: string, attempt?: () => number, signal?: AbortSignal): RequestUpdater
-  /** The request as it stands, for a bot that wants to look; null when it is gone. */
+  /** The record of the request; null when it has expired. */
   read(hash: string): Promise<StoredRecord['record'] | null>
   /**
-   * Calls back when this attempt has nothing more to do: the request has ended (wherever that was decided), its time
-   * is over, or a newer attempt has taken it over. Resolves with the way to stop listening.
+   * Calls back when this attempt has nothing more to do: its request is final or expired, or a newer attempt has taken
+   * over. Resolves with a function that stops watching.
    */
-  onEnd(hash: string, attempt: () => number, ended: (why: EndReason) => void): Promise<() => void>
+  onEnd(hash: string, attempt: () => number, onEnded: (reason: EndReason) => void): Promise<() => void>
   /** Closes the connections it opened. */
   stop(): Promise<void>
 }
@@ -65,17 +64,17 @@ export interface Updater {
 export type EndReason = 'already_final' | 'request_expired' | 'stale_attempt'
 
 export interface UpdaterOptions {
-  /** An address (`redis://…`, `unix://…`) or settings as in core/runtime/config.ts; the updater opens its own connections. */
+  /** A URL (`redis://…`, `unix://…`) or a target as in core/runtime/config.ts; the updater opens its own connections. */
   redis: string | RedisTarget
-  /** Prefixes and time limits, where the installation has set its own. */
+  /** Prefixes and timeouts, where they differ from the defaults. */
   connections?: ConnectionSettings
-  /** The life of a record in seconds, as the server has it. */
+  /** REQUEST_TTL of the server. */
   ttlSeconds?: number
   log?: Log
 }
 
-/** Of how many requests the plain calls remember which attempt they met first. */
-const REMEMBERED = 1000
+/** How many requests the unbound methods keep the first attempt of. */
+const MAX_UPDATERS = 1000
 
 export async function createUpdater({
   redis,
@@ -105,43 +104,46 @@ function createUpdaterOn(deps: {
 }): Updater {
   const { now, ttlSeconds, log } = deps
   const store = createRequestStore({ redis: deps.commands, ttlSeconds, now, log: deps.log })
-  const bus = createChannelSubscriber({ redis: deps.commands, subscriber: deps.subscriber, log: deps.log })
-  const live = createRequestWatcher({ store, bus, log: deps.log, ttlSeconds, now })
-  const otpBox = createOtpMailbox({ redis: deps.commands, bus, store, now })
-  const plain = new Map<string, RequestUpdater>()
+  const channels = createChannelSubscriber({
+    redis: deps.commands,
+    subscriber: deps.subscriber,
+    log: deps.log,
+  })
+  const watcher = createRequestWatcher({ store, bus: channels, log: deps.log, ttlSeconds, now })
+  const otpMailbox = createOtpMailbox({ redis: deps.commands, bus: channels, store, now })
+  const bind = createBind({ store, otpMailbox, log })
+  const updaters = new Map<string, RequestUpdater>()
 
-  const bind = createBind({ store, otpBox, log })
-
-  const of = (hash: string): RequestUpdater => {
-    const present = plain.get(hash)
+  function updaterOf(hash: string): RequestUpdater {
+    const present = updaters.get(hash)
     if (present) return present
     const bound = bind(hash)
-    plain.set(hash, bound)
-    if (plain.size > REMEMBERED) plain.delete(plain.keys().next().value as string)
+    updaters.set(hash, bound)
+    if (updaters.size > MAX_UPDATERS) updaters.delete(updaters.keys().next().value as string)
     return bound
   }
 
   return {
-    updateProgress: (hash, ...rest) => of(hash).updateProgress(...rest),
-    markAsOtpRequired: (hash, otp) => of(hash).markAsOtpRequired(otp),
-    waitForOtp: (hash, options) => of(hash).waitForOtp(options),
-    rejectOtp: (hash, message) => of(hash).rejectOtp(message),
-    markAsCompleted: (hash, result) => of(hash).markAsCompleted(result),
-    markAsFailed: (hash, message, error) => of(hash).markAsFailed(message, error),
+    updateProgress: (hash, ...rest) => updaterOf(hash).updateProgress(...rest),
+    markAsOtpRequired: (hash, otp) => updaterOf(hash).markAsOtpRequired(otp),
+    waitForOtp: (hash, options) => updaterOf(hash).waitForOtp(options),
+    rejectOtp: (hash, message) => updaterOf(hash).rejectOtp(message),
+    markAsCompleted: (hash, result) => updaterOf(hash).markAsCompleted(result),
+    markAsFailed: (hash, message, error) => updaterOf(hash).markAsFailed(message, error),
     bind,
     read: async (hash) => (await store.read(hash))?.record ?? null,
-    onEnd: async (hash, attempt, ended) => {
-      const look = ({ view }: EncodedUpdate): void => {
-        if (isFinal(view.status)) ended('already_final')
-        else if (view.attempt > attempt()) ended('stale_attempt')
+    onEnd: async (hash, attempt, onEnded) => {
+      const check = ({ view }: EncodedUpdate): void => {
+        if (isFinal(view.status)) onEnded('already_final')
+        else if (view.attempt > attempt()) onEnded('stale_attempt')
       }
-      const watch = await live.watch(hash, { update: look, expired: () => ended('request_expired') })
-      look(watch.latest)
+      const watch = await watcher.watch(hash, { update: check, expired: () => onEnded('request_expired') })
+      check(watch.latest)
       return watch.stop
     },
     async stop() {
-      live.stop()
-      bus.stop()
+      watcher.stop()
+      channels.stop()
       await deps.stop()
     },
   }

@@ -1,5 +1,5 @@
 /** A made-up credit report. Everything but the reference follows from the national code: the same person, the same score. */
-import { dayOf, inventFrom, newReference } from './invention.ts'
+import { createInvention, newReference, toDay } from './invention.ts'
 
 export interface CreditReport {
   fullName: string
@@ -15,20 +15,20 @@ export interface CreditReport {
 
 /** @param now milliseconds */
 export function makeCreditReport(nationalCode: string, now: number): CreditReport {
-  const { pick, fullName } = inventFrom(nationalCode)
+  const { pick, fullName } = createInvention(nationalCode)
   const score = pick(901)
   return {
     fullName: fullName(),
     score,
-    rating: ratingOf(score),
+    rating: toRating(score),
     openLoans: pick(5),
     bouncedCheques: score >= 600 ? 0 : pick(4),
-    date: dayOf(now),
+    date: toDay(now),
     reference: newReference(),
   }
 }
 
-export function ratingOf(score: number): CreditReport['rating'] {
+export function toRating(score: number): CreditReport['rating'] {
   if (score >= 720) return 'A'
   if (score >= 600) return 'B'
   if (score >= 450) return 'C'

@@ -21,7 +21,7 @@ const LAST_NAMES = [
   'Shams',
 ]
 
-export function inventFrom(typed: string): Invention {
+export function createInvention(typed: string): Invention {
   let drawn = 0
   const pick = (below: number): number =>
     createHash('sha256').update(`demo-portal:${drawn++}:${typed}`).digest().readUInt32BE() % below
@@ -35,4 +35,4 @@ export function inventFrom(typed: string): Invention {
 export const newReference = (): string => `DEMO-${randomInt(10_000_000, 100_000_000)}`
 
 /** The UTC day, YYYY-MM-DD. @param at milliseconds */
-export const dayOf = (at: number): string => new Date(at).toISOString().slice(0, 10)
+export const toDay = (at: number): string => new Date(at).toISOString().slice(0, 10)

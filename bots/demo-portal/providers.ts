@@ -4,8 +4,8 @@
  */
 import type { Express, RequestHandler } from 'express'
 import { FIELD_TYPES } from '../../core/catalog/fields.ts'
-import { ratingOf } from './credit-report.ts'
-import { inventFrom } from './invention.ts'
+import { toRating } from './credit-report.ts'
+import { createInvention } from './invention.ts'
 import type { Pace, Seconds } from './pace.ts'
 
 interface Provider {
@@ -39,11 +39,11 @@ const answerOf =
     const nationalCode = FIELD_TYPES.national_code.schema.safeParse(req.query.national_code)
     if (!nationalCode.success) return void res.status(422).json({ error: 'national_code' })
     if (isDown(nationalCode.data)) return void res.status(503).json({ error: 'out_of_order' })
-    const { pick } = inventFrom(`${name}:${nationalCode.data}`)
+    const { pick } = createInvention(`${name}:${nationalCode.data}`)
     const score = pick(901)
     res.json({
       score,
-      rating: ratingOf(score),
+      rating: toRating(score),
       checked_at: new Date(now()).toISOString(),
       confidence: least + pick(range),
     })

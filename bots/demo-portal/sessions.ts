@@ -37,7 +37,7 @@ interface SentCode {
 }
 
 export interface Sessions {
-  begin(stage: `${Area}login`): Session
+  create(stage: `${Area}login`): Session
   /** Finds a session and begins its ten minutes anew. */
   find(id: string | undefined): Session | undefined
   end(session: Session): void
@@ -52,7 +52,7 @@ export const newSecret = (): string => randomBytes(24).toString('base64url')
 export function createSessions(now: () => number): Sessions {
   const sessions = createExpiringMap<Session>({ lifeMs: LIFE_MS, maxEntries: MAX_SESSIONS, now })
   return {
-    begin(stage) {
+    create(stage) {
       const session: Session = {
         id: newSecret(),
         stage,

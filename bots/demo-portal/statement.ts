@@ -1,5 +1,5 @@
 /** A made-up account statement. Lines and figures follow from the account number, and end some days before today. */
-import { dayOf, inventFrom, newReference } from './invention.ts'
+import { createInvention, newReference, toDay } from './invention.ts'
 
 export interface Statement {
   /** Only the last four digits. */
@@ -36,7 +36,7 @@ const formatted = (rials: number): string => rials.toLocaleString('en-US')
 
 /** @param now milliseconds */
 export function makeStatement(accountNumber: string, now: number): Statement {
-  const { pick, fullName } = inventFrom(accountNumber)
+  const { pick, fullName } = createInvention(accountNumber)
   const holder = fullName()
   const count = 8 + pick(13)
   const movements = Array.from({ length: count }, () => {
@@ -50,7 +50,7 @@ export function makeStatement(accountNumber: string, now: number): Statement {
   const lines = movements.map(({ description, rials, days }) => {
     balance += rials
     daysAgo -= days
-    const date = dayOf(now - daysAgo * DAY_MS)
+    const date = toDay(now - daysAgo * DAY_MS)
     return { date, description, amount: formatted(rials), balance: formatted(balance) }
   })
   return {

@@ -53,7 +53,7 @@ export function createVisit({ sessions, inbox, pace, show, random, now }: VisitD
 
   function begin(area: Area): void {
     router.get(pathOf(`${area}login`), pace.takes([0.8, 1.6]), (_req, res) => {
-      const session = sessions.begin(`${area}login`)
+      const session = sessions.create(`${area}login`)
       res.cookie(COOKIE, session.id, { httpOnly: true, sameSite: 'lax' })
       present(res, session)
     })

@@ -1,4 +1,4 @@
-/** What a run answers the worker that called for it. */
+/** Answers of the bots to the worker. */
 
 import { commonMessage } from '../../core/domain/common-messages.ts'
 import { AppError } from '../../core/domain/errors.ts'
@@ -12,29 +12,32 @@ export type BotAnswer =
   | { status: 'success'; code: 'SMS_SENT'; message: string; otp_data: OtpOptions }
   | ({ status: 'error'; code: string; retryable: boolean } & LocalizedMessage)
 
-/** Also of a code that was sent a while ago, when the first answer has got lost. */
-export const codeSent = (sent: SmsSent): BotAnswer => ({
+/** Also used to repeat a lost answer, so `expires_in` is what is left of it. */
+export const otpSent = (session: SmsSent): BotAnswer => ({
   status: 'success',
   code: 'SMS_SENT',
-  message: sent.asked.message ?? 'A code was sent.',
-  otp_data: { ...sent.asked, ...(sent.asked.expires_in && { expires_in: secondsLeft(sent) }) },
+  message: session.otpOptions.message ?? 'A code was sent.',
+  otp_data: {
+    ...session.otpOptions,
+    ...(session.otpOptions.expires_in && { expires_in: secondsLeft(session) }),
+  },
 })
 
-export const succeeded = (data: unknown): BotAnswer => ({
+export const success = (data: unknown): BotAnswer => ({
   status: 'success',
   code: 'COMPLETED',
   message: 'Done.',
   data: data ?? null,
 })
 
-/** What a handler threw, as the worker will read it. An unforeseen error keeps its text to itself: it may hold data. */
-export function failed(error: unknown): BotAnswer {
-  if (error instanceof BotFailure) return answer(error, error.localizedMessage)
-  if (error instanceof AppError) return answer(error, toLocalizedMessage(error.message))
-  return answer({ code: 'bot_crashed', retryable: true }, commonMessage('bot_crashed'))
+/** The text of an unexpected error is not passed on: it may contain request data. */
+export function errorResponse(error: unknown): BotAnswer {
+  if (error instanceof BotFailure) return toAnswer(error, error.localizedMessage)
+  if (error instanceof AppError) return toAnswer(error, toLocalizedMessage(error.message))
+  return toAnswer({ code: 'bot_crashed', retryable: true }, commonMessage('bot_crashed'))
 }
 
-const answer = (
+const toAnswer = (
   { code, retryable }: { code: string; retryable: boolean },
   localizedMessage: LocalizedMessage,
 ): BotAnswer => ({

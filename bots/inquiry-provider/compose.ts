@@ -1,17 +1,17 @@
-/** The bots' process put together: the updater, the runs, and the HTTP server that starts them. */
+/** Composes the bots' process: updater, run registry, HTTP server. */
 import { createServer } from 'node:http'
 import { listen, type ProcessContext } from '../../core/runtime/process.ts'
 import type { Concurrency } from '../../core/tasks/task-runner.ts'
 import { createUpdater } from '../updater.ts'
 import type { Handle } from './bot-service.ts'
-import { createRuns } from './run-registry.ts'
+import { createRunRegistry } from './run-registry.ts'
 import { createBotServer } from './server.ts'
 
-const HANG_UP_AFTER_MS = 1_000
+const CLOSE_CONNECTIONS_AFTER_MS = 1_000
 
 /**
- * @param handlers what to do, by the service's slug
- * @param concurrency where their tasks run
+ * @param handlers by the service's slug
+ * @param concurrency runs the tasks of the handlers
  */
 export async function startProvider(
   { config, log, register }: ProcessContext,
@@ -27,16 +27,16 @@ export async function startProvider(
       log,
     }),
   )
-  const runs = createRuns({ updater, handlers, concurrency, log, drainMs: config.drainSeconds * 1000 })
+  const runs = createRunRegistry({ updater, handlers, concurrency, log, drainMs: config.drainSeconds * 1000 })
   const server = createServer(createBotServer({ runs, token: config.bots.token, log }))
   await register('http server', {
     async stop() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       await runs.stop()
-      // All is answered: who still holds a connection only keeps it open.
-      const hangUp = setTimeout(() => server.closeAllConnections(), HANG_UP_AFTER_MS)
+      // Every call is answered: connections that remain are idle.
+      const timer = setTimeout(() => server.closeAllConnections(), CLOSE_CONNECTIONS_AFTER_MS)
       await closed
-      clearTimeout(hangUp)
+      clearTimeout(timer)
     },
   })
   await listen(server, { port: config.bots.port, host: '127.0.0.1', setting: 'LOCAL_API_PORT' })

@@ -7,13 +7,13 @@ import { createHandlers } from './services/index.ts'
 
 const TASKS = new URL('./tasks.ts', import.meta.url).href
 
-await runProcess({ name: 'bots', env: process.env }, async (app) => {
-  const { config, log, register } = app
+await runProcess({ name: 'bots', env: process.env }, async (context) => {
+  const { config, log, register } = context
   const handlers = createHandlers({
     demoPortalUrl: `http://127.0.0.1:${config.demoPortal.port}`,
     linkCheckAllowPrivate: config.linkCheck.allowPrivate,
   })
-  // Before the runs, and so stopped after them: they may need it to their end.
+  // Registered before the runs and therefore stopped after them: they may need it until they end.
   const concurrency = await register('concurrency', openConcurrency({ config, tasks: TASKS, log }))
-  await startProvider(app, handlers, concurrency)
+  await startProvider(context, handlers, concurrency)
 })

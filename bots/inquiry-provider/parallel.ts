@@ -1,6 +1,4 @@
-/**
- * Several tasks at once, each shown as a part of the current step: what `request.parallel` does.
- */
+/** `request.parallel`: runs tasks concurrently and shows each as a substep of the current step. */
 
 import type { LocalizedMessage } from '../../core/domain/message.ts'
 import type { SubstepReport } from '../../core/domain/record.ts'
@@ -10,9 +8,9 @@ import type { Concurrency, Settled } from '../../core/tasks/task-runner.ts'
 import type { RequestUpdater } from '../updater.ts'
 
 export interface Part<Result> {
-  /** The part of the current step that shows it. */
+  /** The substep that shows it. */
   step: string
-  /** Its share of the progress, compared with those of the others; 1 when left out. */
+  /** Its share of the progress relative to the other parts; 1 when left out. */
   weight?: number
   call: TaskCall<Result>
 }
@@ -21,16 +19,16 @@ export interface ParallelOptions {
   /** The request's progress before and after. */
   from: number
   to: number
-  /** So many good results are enough: what still runs then is aborted. All when left out. */
+  /** How many results are enough; parts that still run then are aborted. All when left out. */
   need?: number
-  /** Said when they begin. */
+  /** Shown when the parts start. */
   message?: string | LocalizedMessage
 }
 
 /**
- * Results in the order of the parts; one that was not needed any more has the error `aborted`.
+ * Results in the order of the parts; one that was no longer needed has the error `aborted`.
  *
- * @throws TaskError the last one, once there cannot be as many good results as are needed
+ * @throws TaskError the last error, once too many parts have failed to reach `need`
  */
 export type Parallel = <Result>(
   parts: readonly Part<Result>[],
@@ -43,98 +41,104 @@ export function createParallel({
   updateProgress,
 }: {
   concurrency: Concurrency
-  /** Ends all of it with its reason. */
+  /** Aborts all parts with its reason. */
   signal: AbortSignal
   updateProgress: RequestUpdater['updateProgress']
 }): Parallel {
-  return async <Result>(
-    parts: readonly Part<Result>[],
-    { from, to, need = parts.length, message }: ParallelOptions,
-  ) => {
+  return async <Result>(parts: readonly Part<Result>[], options: ParallelOptions) => {
+    const { need = parts.length } = options
     signal.throwIfAborted()
     const over = new AbortController()
-    const ended = AbortSignal.any([signal, over.signal])
-    const shown = parts.map(({ step }): SubstepReport => ({ id: step, state: 'current', progress: 0 }))
-    const weights = parts.map(({ weight = 1 }) => weight)
-    let words = message
+    const combined = AbortSignal.any([signal, over.signal])
+    const reports = createSubstepReports(parts, options, updateProgress, () => over.abort())
+    let succeeded = 0
+    let failed = 0
+    let lastError: TaskError | undefined
 
-    const writing = createCoalescedWriter(
-      async () => {
-        const said = words
-        words = undefined
-        await updateProgress(
-          from + (to - from) * shareOf(shown, weights),
-          undefined,
-          said,
-          shown.map((part) => ({ ...part })),
-        )
-      },
-      () => over.abort(),
-    )
-    const show = (index: number, news: Partial<SubstepReport>): void => {
-      const part = shown[index] as SubstepReport
-      if (part.state === 'done') return
-      const before = { ...part }
-      Object.assign(part, news)
-      if (part.state !== before.state || part.progress !== before.progress) writing.request()
-    }
-
-    let good = 0
-    let bad = 0
-    let last: TaskError | undefined
-    async function run({ call }: Part<Result>, index: number): Promise<Settled<Result>> {
+    async function runPart({ call }: Part<Result>, index: number): Promise<Settled<Result>> {
       const onProgress = (percent: number): void => {
         call.onProgress?.(percent)
-        show(index, { progress: Math.floor(percent) })
+        reports.change(index, { progress: Math.floor(percent) })
       }
       try {
-        const [value] = await concurrency.run([{ ...call, onProgress }], { signal: ended })
-        show(index, { state: 'done' })
-        if (++good === need) over.abort()
+        const [value] = await concurrency.run([{ ...call, onProgress }], { signal: combined })
+        reports.change(index, { state: 'done' })
+        if (++succeeded === need) over.abort()
         return { ok: true, value: value as Result }
       } catch (thrown) {
         const { name, message, code, stack, cause } = thrown as TaskError
         const error = new TaskError(call.name, { name, message, code, stack }, { index, cause })
-        show(index, { state: 'done', outcome: ended.aborted ? 'skipped' : 'failed' })
-        if (!ended.aborted) {
-          last = error
-          if (parts.length - ++bad < need) over.abort()
+        reports.change(index, { state: 'done', outcome: combined.aborted ? 'skipped' : 'failed' })
+        if (!combined.aborted) {
+          lastError = error
+          if (parts.length - ++failed < need) over.abort()
         }
         return { ok: false, error }
       }
     }
 
-    writing.request()
-    const outcomes = await Promise.all(parts.map(run))
-    await writing.ended()
+    reports.request()
+    const results = await Promise.all(parts.map(runPart))
+    await reports.written()
     signal.throwIfAborted()
-    if (good < need) throw last
-    return outcomes
+    if (succeeded < need) throw lastError
+    return results
   }
 }
 
-/** What is over counts as done, however it ended. */
-function shareOf(parts: readonly SubstepReport[], weights: readonly number[]): number {
-  const all = weights.reduce((sum, weight) => sum + weight, 0)
-  const percents = parts.map(({ state, progress = 0 }) => (state === 'done' ? 100 : progress))
-  const sum = percents.reduce((sum, percent, i) => sum + percent * (weights[i] as number), 0)
-  return all > 0 ? sum / all / 100 : 1
+/** @param onRefused called when a write is refused */
+function createSubstepReports(
+  parts: readonly Part<unknown>[],
+  { from, to, message }: ParallelOptions,
+  updateProgress: RequestUpdater['updateProgress'],
+  onRefused: () => void,
+) {
+  const reports = parts.map(({ step }): SubstepReport => ({ id: step, state: 'current', progress: 0 }))
+  const weights = parts.map(({ weight = 1 }) => weight)
+  let unsentMessage = message
+
+  const writer = createCoalescedWriter(async () => {
+    const sent = unsentMessage
+    unsentMessage = undefined
+    const progress = from + (to - from) * finishedShare(reports, weights)
+    const copies = reports.map((report) => ({ ...report }))
+    await updateProgress(progress, undefined, sent, copies)
+  }, onRefused)
+
+  return {
+    ...writer,
+    change(index: number, changes: Partial<SubstepReport>): void {
+      const report = reports[index] as SubstepReport
+      if (report.state === 'done') return
+      const before = { ...report }
+      Object.assign(report, changes)
+      if (report.state !== before.state || report.progress !== before.progress) writer.request()
+    },
+  }
 }
 
-/** One write at a time, in their order; what happens meanwhile is told by the next one, all of it at once. */
-function createCoalescedWriter(write: () => Promise<void>, failed: () => void) {
-  let request = false
+/** 0 to 1. A part that has ended counts in full, also when it failed. */
+function finishedShare(parts: readonly SubstepReport[], weights: readonly number[]): number {
+  const total = weights.reduce((sum, weight) => sum + weight, 0)
+  const percents = parts.map(({ state, progress = 0 }) => (state === 'done' ? 100 : progress))
+  const sum = percents.reduce((sum, percent, i) => sum + percent * (weights[i] as number), 0)
+  return total > 0 ? sum / total / 100 : 1
+}
+
+/** One write at a time. Changes made during a write are combined in the next one. */
+function createCoalescedWriter(write: () => Promise<void>, onRefused: () => void) {
+  let isRequested = false
   let current: Promise<void> | null = null
   let refusal: { error: unknown } | null = null
   async function writeAll(): Promise<void> {
     try {
-      while (request && !refusal) {
-        request = false
+      while (isRequested && !refusal) {
+        isRequested = false
         await write()
       }
     } catch (error) {
       refusal = { error }
-      failed()
+      onRefused()
     } finally {
       current = null
     }
@@ -142,11 +146,11 @@ function createCoalescedWriter(write: () => Promise<void>, failed: () => void) {
   return {
     request(): void {
       if (refusal) return
-      request = true
+      isRequested = true
       current ??= writeAll()
     },
-    /** All is written. @throws whatever the first write did that was refused */
-    async ended(): Promise<void> {
+    /** Resolves once everything is written. @throws the error of a refused write */
+    async written(): Promise<void> {
       while (current) await current
       if (refusal) throw refusal.error
     },

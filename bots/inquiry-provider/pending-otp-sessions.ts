@@ -1,15 +1,15 @@
 /**
- * What handlers left behind when they answered that a code was sent, by request hash: until they are called again,
- * the request has ended, or its time here is over. In memory only, and not too many: whose is gone begins anew.
+ * Sessions of handlers that answered SMS_SENT, by request hash, until the next call, the end of the request, or `lifeMs`. In
+ * memory only and bounded: a request whose session is lost starts again.
  */
 import { isUnavailable } from '../../core/store/retry-unavailable.ts'
 import type { Updater } from '../updater.ts'
 import type { SmsSent } from './sms-sent.ts'
 
 export interface PendingOtpSessions {
-  /** Resolves once the request is followed; takes the place of what was kept for it. */
-  keep(hash: string, sent: SmsSent): Promise<void>
-  /** Hands it out, once. */
+  /** Replaces the session of the request. Resolves once the end of the request is watched. */
+  set(hash: string, sent: SmsSent): Promise<void>
+  /** Returns and removes it. */
   take(hash: string): SmsSent | undefined
   readonly size: number
   stop(): void
@@ -17,24 +17,24 @@ export interface PendingOtpSessions {
 
 interface Entry {
   sent: SmsSent
-  over: NodeJS.Timeout
-  unfollow: () => void
+  timer: NodeJS.Timeout
+  unwatch: () => void
 }
 
 const LIFE_MS = 10 * 60_000
-const MOST = 1000
+const MAX_SESSIONS = 1000
 
-/** The end of the request counts here, not the take-over by another attempt: that one may go on with the session. */
+/** Only the end of the request ends the session. An attempt that takes over may resume it. */
 const anyAttempt = (): number => Number.POSITIVE_INFINITY
 
-export function createAwaitedCodes({
+export function createPendingOtpSessions({
   updater,
   lifeMs = LIFE_MS,
-  most = MOST,
+  maxSessions = MAX_SESSIONS,
 }: {
   updater: Pick<Updater, 'onEnd'>
   lifeMs?: number
-  most?: number
+  maxSessions?: number
 }): PendingOtpSessions {
   const entries = new Map<string, Entry>()
 
@@ -42,29 +42,29 @@ export function createAwaitedCodes({
     const entry = entries.get(hash)
     if (!entry) return undefined
     entries.delete(hash)
-    clearTimeout(entry.over)
-    entry.unfollow()
+    clearTimeout(entry.timer)
+    entry.unwatch()
     return entry.sent
   }
 
   return {
-    async keep(hash, sent) {
+    async set(hash, sent) {
       drop(hash)
       const entry: Entry = {
         sent,
-        over: setTimeout(() => drop(hash), lifeMs).unref(),
-        unfollow: () => {},
+        timer: setTimeout(() => drop(hash), lifeMs).unref(),
+        unwatch: () => {},
       }
       entries.set(hash, entry)
-      if (entries.size > most) drop(entries.keys().next().value as string)
+      if (entries.size > maxSessions) drop(entries.keys().next().value as string)
       try {
-        const unfollow = await updater.onEnd(hash, anyAttempt, () => {
+        const unwatch = await updater.onEnd(hash, anyAttempt, () => {
           if (entries.get(hash) === entry) drop(hash)
         })
-        if (entries.get(hash) === entry) entry.unfollow = unfollow
-        else unfollow()
+        if (entries.get(hash) === entry) entry.unwatch = unwatch
+        else unwatch()
       } catch (error) {
-        // The person has the code: while Redis refuses to follow the request only its time here ends it.
+        // The submitter has the code. While the request cannot be watched, only the timer ends the session.
         if (isUnavailable(error)) return
         if (entries.get(hash) === entry) drop(hash)
         throw error

@@ -1,9 +1,9 @@
 /**
- * The bots' HTTP side: `POST /api/services/{slug}` runs a service's handler and answers when it is done. One run a
- * request: a second call for the same hash joins the first, and the run stops when nobody waits for it any more.
+ * HTTP server of the bots. `POST /api/services/{slug}` runs the service's handler and answers when it ends. A second call
+ * for the same hash joins the running one, which is aborted when its last caller disconnects.
  */
 import { timingSafeEqual } from 'node:crypto'
-import express, { type NextFunction, type Request, type Response } from 'express'
+import express, { type ErrorRequestHandler, type RequestHandler, type Response } from 'express'
 import { z } from 'zod'
 import { AppError, type ErrorCode } from '../../core/domain/errors.ts'
 import { isRequestHash } from '../../core/domain/request-id.ts'
@@ -13,12 +13,12 @@ import { BotFailure } from '../bot-failure.ts'
 import type { BotAnswer } from './bot-responses.ts'
 import type { RunRegistry } from './run-registry.ts'
 
-/** A code is whatever a portal may have sent: handlers send it on, they don't read it. */
-const call = z
+/** `otp` has no fixed form: each portal has its own, and handlers only pass it on. */
+const callSchema = z
   .object({ requestHash: z.string().refine(isRequestHash), otp: z.string().min(1).max(64).optional() })
   .catchall(z.unknown())
 
-type Answer = (res: Response, status: number, body: BotAnswer) => void
+type SendAnswer = (res: Response, status: number, body: BotAnswer) => void
 
 const readBody = express.json({
   limit: '256kb',
@@ -29,99 +29,87 @@ const readBody = express.json({
   },
 })
 
-/** What a restart usually takes. */
-const BACK_AFTER_SECONDS = 5
+/** How long a restart usually takes. */
+const RESTART_SECONDS = 5
 
-export function createBotServer({
-  runs,
-  token,
-  log,
-}: {
+interface BotServerDeps {
   runs: RunRegistry
   token: string
   log: Log
-}): express.Express {
-  const answer: Answer = (res, status, body) => {
-    // Whoever asks again does so elsewhere, or here once we are back; no idle connection holds us up.
-    if (runs.stopping) res.set('Connection', 'close')
-    if (body.code === 'bot_stopping') res.set('Retry-After', String(BACK_AFTER_SECONDS))
+}
+
+export function createBotServer({ runs, token, log }: BotServerDeps): express.Express {
+  const answer: SendAnswer = (res, status, body) => {
+    // A client that calls again does so elsewhere, or here after the restart; no idle connection delays the stop.
+    if (runs.isStopping) res.set('Connection', 'close')
+    if (body.code === 'bot_stopping') res.set('Retry-After', String(RESTART_SECONDS))
     res.status(status).json(body)
   }
   const app = express()
   app.disable('x-powered-by')
-
   app.get('/health', (_req, res) => {
-    res.json({ status: 'ok', running: runs.size, awaited: runs.awaited })
+    res.json({ status: 'ok', running: runs.size, awaited: runs.pendingOtpSessions })
   })
   app.use(requireToken(token, answer))
   app.get('/api/services', (_req, res) => {
     res.json({ services: runs.services })
   })
-  app.post('/api/services/:slug', readBody, async (req, res) => {
-    const slug = req.params.slug as string
+  app.post('/api/services/:slug', readBody, runService(runs, answer))
+  app.use((_req, res) => answer(res, 404, errorBody('not_found', 'There is nothing at this address.')))
+  app.use(answerError(log, answer))
+  return app
+}
+
+function runService(runs: RunRegistry, answer: SendAnswer): RequestHandler<{ slug: string }> {
+  return async (req, res) => {
+    const { slug } = req.params
     if (!runs.services.includes(slug)) {
-      return void answer(res, 404, {
-        status: 'error',
-        code: 'unknown_service',
-        message: `There is no bot service "${slug.slice(0, 100)}".`,
-        retryable: false,
-      })
+      const message = `There is no bot service "${slug.slice(0, 100)}".`
+      return answer(res, 404, errorBody('unknown_service', message))
     }
-    const body = call.safeParse(req.body)
+    const body = callSchema.safeParse(req.body)
     if (!body.success) {
-      return void answer(res, 422, {
-        status: 'error',
-        code: 'validation_failed',
-        message: 'requestHash is missing or no request hash, or otp is no text.',
-        retryable: false,
-      })
+      const message = 'requestHash is missing or no request hash, or otp is no text.'
+      return answer(res, 422, errorBody('validation_failed', message))
     }
     const { requestHash, otp, ...data } = body.data
-    const hangUp = new AbortController()
-    res.on('close', () => {
-      if (!res.writableEnded)
-        hangUp.abort(new BotFailure('caller_gone', 'The caller closed the connection.', { retryable: true }))
-    })
     const attempt = Number(req.get('x-attempt') ?? '')
+    const caller = disconnectSignal(res)
     const result = await runs.run({
       slug,
       hash: requestHash,
       attempt: Number.isInteger(attempt) && attempt > 0 ? attempt : null,
       data: data as Record<string, string>,
       otp,
-      caller: hangUp.signal,
+      caller,
     })
-    if (!hangUp.signal.aborted) answer(res, result.status === 'success' ? 200 : statusOf(result.code), result)
-  })
-  app.use((_req, res) => {
-    answer(res, 404, {
-      status: 'error',
-      code: 'not_found',
-      message: 'There is nothing at this address.',
-      retryable: false,
-    })
-  })
-  app.use(
-    (
-      error: Error & { status?: number; type?: string },
-      _req: Request,
-      res: Response,
-      _next: NextFunction,
-    ) => {
-      const status = error.status && error.status < 500 ? error.status : 500
-      if (status === 500) log.error({ err: error }, 'a call failed')
-      const code: ErrorCode = ERROR_CODES.get(status) ?? 'internal_error'
-      answer(res, status, {
-        status: 'error',
-        code,
-        // Not the parser's own words: they quote what was sent.
-        message: status === 500 ? 'Something went wrong.' : 'The body could not be read.',
-        retryable: status === 500,
-      })
-    },
-  )
-  return app
+    if (!caller.aborted) answer(res, result.status === 'success' ? 200 : toHttpStatus(result.code), result)
+  }
 }
+
+/** Aborts when the caller closes the connection before it is answered. */
+function disconnectSignal(res: Response): AbortSignal {
+  const abort = new AbortController()
+  res.on('close', () => {
+    if (!res.writableEnded)
+      abort.abort(new BotFailure('caller_gone', 'The caller closed the connection.', { retryable: true }))
+  })
+  return abort.signal
+}
+
+function answerError(log: Log, answer: SendAnswer): ErrorRequestHandler {
+  return (thrown: Error & { status?: number }, _req, res, _next) => {
+    const status = thrown.status && thrown.status < 500 ? thrown.status : 500
+    if (status === 500) log.error({ err: thrown }, 'a call failed')
+    const code: ErrorCode = ERROR_CODES.get(status) ?? 'internal_error'
+    // Not the parser's message: it quotes what was sent.
+    const message = status === 500 ? 'Something went wrong.' : 'The body could not be read.'
+    answer(res, status, { ...errorBody(code, message), retryable: status === 500 })
+  }
+}
+
+const errorBody = (code: string, message: string) =>
+  ({ status: 'error', code, message, retryable: false }) as const
 
 const ERROR_CODES: ReadonlyMap<number, ErrorCode> = new Map([
   [400, 'invalid_json'],
@@ -129,24 +117,19 @@ const ERROR_CODES: ReadonlyMap<number, ErrorCode> = new Map([
   [415, 'unsupported_media_type'],
 ])
 
-/** Bots act on people's data: whoever calls must know the token. Compared in constant time. */
-function requireToken(token: string, answer: Answer) {
+/** Bots work with personal data: a caller must know the token. Compared in constant time. */
+function requireToken(token: string, answer: SendAnswer): RequestHandler {
   const expected = Buffer.from(`Bearer ${token}`)
-  return (req: Request, res: Response, next: NextFunction) => {
+  return (req, res, next) => {
     const given = Buffer.from(req.get('authorization') ?? '')
     if (given.length === expected.length && timingSafeEqual(given, expected)) return next()
     res.set('WWW-Authenticate', 'Bearer')
-    answer(res, 401, {
-      status: 'error',
-      code: 'unauthorized',
-      message: 'Send Authorization: Bearer with the LOCAL_API_TOKEN.',
-      retryable: false,
-    })
+    answer(res, 401, errorBody('unauthorized', 'Send Authorization: Bearer with the LOCAL_API_TOKEN.'))
   }
 }
 
-/** The answer's own fields say all; the HTTP status only helps those who look at nothing else. */
-const statusOf = (code: string): number => HTTP_STATUS.get(code) ?? 200
+/** The body says everything; the HTTP status is for clients that read nothing else. */
+const toHttpStatus = (code: string): number => HTTP_STATUS.get(code) ?? 200
 const HTTP_STATUS: ReadonlyMap<string, number> = new Map(
   Object.entries({
     request_not_found: 410,

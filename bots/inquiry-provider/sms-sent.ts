@@ -1,7 +1,7 @@
 /**
- * The second way to ask for a code: a handler that has had one sent returns `smsSent(…)`, its call ends, and nobody
- * is kept busy while the person looks for the code. What it needs to go on (a portal's session) lives in the two
- * functions it leaves behind.
+ * The second way to ask for a code: a handler that has had a code sent returns `smsSent(…)` and its call ends, so that no
+ * worker is busy while the submitter looks for the code. Its session (at a portal, for example) is held by the closures
+ * `verify` and `resend`.
  */
 import { commonMessage } from '../../core/domain/common-messages.ts'
 import type { LocalizedMessage } from '../../core/domain/message.ts'
@@ -9,19 +9,16 @@ import { BotFailure } from '../bot-failure.ts'
 import type { OtpOptions } from '../updater.ts'
 import type { BotRequest } from './bot-service.ts'
 
-/**
- * How the work goes on. Each is a call of its own, with its own `request`, whose signal and attempt count from then
- * on; each gives what a handler gives: the result, or `smsSent(…)` again.
- */
+/** Resumes the session. Each is a new call with a new `request`, and returns what a handler returns: the result or `smsSent(…)`. */
 interface OtpContinuation {
   /**
-   * The person has typed this. Never log it.
-   * @throws BotFailure `codeRejected()` to be called again with another code; any other ends what was kept
+   * @param code as the submitter typed it. Never log it.
+   * @throws BotFailure `codeRejected()` to be called again with another code; any other error ends the session
    */
   verify(code: string, request: BotRequest): Promise<unknown>
   /**
-   * The person wants another code, or a new attempt begins and the last code is nearly over: has one sent in the same
-   * session.
+   * Has another code sent in the same session: the submitter asked for it, or a new attempt starts and the last code is
+   * about to expire.
    */
   resend(request: BotRequest): Promise<unknown>
 }
@@ -30,24 +27,24 @@ const SMS_SENT = Symbol('SMS_SENT')
 
 export interface SmsSent extends OtpContinuation {
   readonly is: typeof SMS_SENT
-  readonly asked: OtpOptions
-  /** By the monotonic clock, milliseconds. */
+  readonly otpOptions: OtpOptions
+  /** Monotonic clock, milliseconds. */
   readonly sentAt: number
 }
 
-/** What a handler returns that has had a code sent. `asked` is shown to the person: nothing secret in it. */
-export const smsSent = (asked: OtpOptions, continuation: OtpContinuation): SmsSent => ({
+/** @param otpOptions public: shown to the submitter */
+export const smsSent = (otpOptions: OtpOptions, continuation: OtpContinuation): SmsSent => ({
   is: SMS_SENT,
-  asked,
+  otpOptions: otpOptions,
   sentAt: performance.now(),
   ...continuation,
 })
 
-/** Less is not worth the person's look for the code. */
+/** With less time left a code is not asked for again. */
 const MIN_SECONDS_LEFT = 30
 
-/** How many seconds the code is still good for, where the bot has said how long. */
-export const secondsLeft = ({ asked: { expires_in }, sentAt }: SmsSent): number | undefined =>
+/** How many seconds the code is still valid; undefined where the bot gave no `expires_in`. */
+export const secondsLeft = ({ otpOptions: { expires_in }, sentAt }: SmsSent): number | undefined =>
   expires_in && Math.ceil(expires_in - (performance.now() - sentAt) / 1000)
 
 export const isFresh = (sent: SmsSent): boolean => (secondsLeft(sent) ?? 0) >= MIN_SECONDS_LEFT
@@ -57,14 +54,14 @@ export const isSmsSent = (result: unknown): result is SmsSent =>
 
 const REJECTED = 'OTP_REJECTED'
 
-/** The code was wrong: the person is asked again, with one try less. */
+/** The code was wrong: the submitter is asked again, with one try less. */
 export const codeRejected = (
   message: string | LocalizedMessage = commonMessage('otp_rejected'),
 ): BotFailure => new BotFailure(REJECTED, message)
 
-export const isRejection = (reason: unknown): boolean =>
+export const isCodeRejection = (reason: unknown): boolean =>
   (reason as { code?: unknown } | null | undefined)?.code === REJECTED
 
-/** What the code belongs to is gone: only beginning anew helps. */
+/** The session of the code no longer exists: the work has to start again. */
 export const sessionLost = (message: string | LocalizedMessage = commonMessage('session_lost')): BotFailure =>
   new BotFailure('session_lost', message, { retryable: true })

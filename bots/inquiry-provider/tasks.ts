@@ -1,2 +1,2 @@
-/** Every task of the services: what the pool and the processors load. */
+/** All tasks of the services: the module that the pool and the processors load. */
 export * from './services/three-provider-inquiry/tasks.ts'

@@ -1,10 +1,10 @@
 /**
- * Results that Redis did not accept, by request hash: a repeated call is answered with what its request has come to, and
- * the work is not done again. In memory, for as long as a request may be worked on.
+ * Results that Redis did not accept, by request hash: the next call is answered with the result, and the work is not done
+ * twice. In memory, for the longest time that a request may run (300 s).
  */
 export interface UnstoredResults {
-  keep(hash: string, result: unknown): void
-  /** Hands it out, once. */
+  set(hash: string, result: unknown): void
+  /** Returns and removes it. */
   take(hash: string): { result: unknown } | undefined
   stop(): void
 }
@@ -13,19 +13,19 @@ const LIFE_MS = 300_000
 const MAX_RESULTS = 1000
 
 export function createUnstoredResults(): UnstoredResults {
-  const entries = new Map<string, { result: unknown; over: NodeJS.Timeout }>()
+  const entries = new Map<string, { result: unknown; timer: NodeJS.Timeout }>()
 
   function take(hash: string): { result: unknown } | undefined {
     const entry = entries.get(hash)
-    clearTimeout(entry?.over)
+    clearTimeout(entry?.timer)
     entries.delete(hash)
     return entry
   }
 
   return {
-    keep(hash, result) {
+    set(hash, result) {
       take(hash)
-      entries.set(hash, { result, over: setTimeout(() => take(hash), LIFE_MS).unref() })
+      entries.set(hash, { result, timer: setTimeout(() => take(hash), LIFE_MS).unref() })
       if (entries.size > MAX_RESULTS) take(entries.keys().next().value as string)
     },
     take,

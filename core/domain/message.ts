@@ -16,8 +16,8 @@ export interface LocalizedMessage {
 export const toLocalizedMessage = (message: string | LocalizedMessage): LocalizedMessage =>
   typeof message === 'string' ? { message } : message
 
-/** What a failure says. */
-export const toldOf = ({
+/** The localizable message of a failure; without a key its code is the key. */
+export const failureMessage = ({
   error,
   message_key = error.code,
   message_params,

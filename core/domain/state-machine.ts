@@ -12,7 +12,7 @@ import type { Command, Failure, Message } from './command.ts'
 import { commonMessage } from './common-messages.ts'
 import { resumeClocks, shortenEstimate } from './deadline.ts'
 import { toIso } from './iso-time.ts'
-import { isBlank, setMessage, toldOf } from './message.ts'
+import { isBlank, setMessage, failureMessage } from './message.ts'
 import {
   codeRejection,
   limitsAfterCode,
@@ -163,7 +163,7 @@ function applyEffects(next: RequestRecord, before: RequestRecord, change: Comman
       if (change.counts === false) next.max_attempts++
       next.otp_limits = limitsLeft(before)
       next.otp_data = null
-      setMessage(next, toldOf(change))
+      setMessage(next, failureMessage(change))
       return
     case 'require_otp':
       next.started_at ??= toIso(at)
@@ -231,5 +231,5 @@ const OTP_ATTEMPTS_EXHAUSTED: RequestFailure = {
 
 function setFailure(next: RequestRecord, failure: Failure): void {
   next.error_data = failure.error
-  setMessage(next, toldOf(failure))
+  setMessage(next, failureMessage(failure))
 }

@@ -1,7 +1,7 @@
 /** The account statement bot against the demo portal, over real HTTP and a real Redis, called as the worker calls it. */
 import type { Server } from 'node:http'
 import { afterAll, describe, expect, test } from 'vitest'
-import { createRuns } from '../../bots/inquiry-provider/run-registry.ts'
+import { createRunRegistry } from '../../bots/inquiry-provider/run-registry.ts'
 import { createHandlers } from '../../bots/inquiry-provider/services/index.ts'
 import { createUpdater } from '../../bots/updater.ts'
 import { accountStatement } from '../../core/catalog/account-statement.ts'
@@ -58,7 +58,7 @@ async function givenRequest(portal: string, requestData: Record<string, string> 
   await store.create(createRecord(fields))
   await applyCommand(hash, START)
   const handlers = createHandlers({ demoPortalUrl: portal, linkCheckAllowPrivate: false })
-  const runs = createRuns({ updater, handlers, concurrency: noTasks, log })
+  const runs = createRunRegistry({ updater, handlers, concurrency: noTasks, log })
   stops.push(runs.stop)
   const seen: { progress: number; step: string | null; message: string | null }[] = []
   const watch = await live.watch(hash, {
@@ -149,7 +149,7 @@ describe('the code', () => {
     await call(wrong)
     await call(wrong)
     expect(await call(wrong)).toMatchObject({ code: 'otp_attempts_exhausted', retryable: false })
-    expect(runs.awaited).toBe(0)
+    expect(runs.pendingOtpSessions).toBe(0)
   })
 
   test('is sent again in the same visit when the bot is called without one after the person was asked', async () => {
@@ -266,6 +266,6 @@ describe('a portal', () => {
     )
     const { call, runs } = await givenRequest(other)
     expect(await call()).toMatchObject({ code: 'portal_changed' })
-    expect(runs.awaited).toBe(0)
+    expect(runs.pendingOtpSessions).toBe(0)
   })
 })

@@ -8,7 +8,7 @@ import { transformSync } from 'esbuild'
 import { afterAll, expect, test } from 'vitest'
 import { BotFailure } from '../../bots/bot-failure.ts'
 import type { CreateHandler, Handle } from '../../bots/inquiry-provider/bot-service.ts'
-import { createRuns } from '../../bots/inquiry-provider/run-registry.ts'
+import { createRunRegistry } from '../../bots/inquiry-provider/run-registry.ts'
 import { createUpdater } from '../../bots/updater.ts'
 import { commonMessage } from '../../core/domain/common-messages.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
@@ -66,7 +66,7 @@ const handlers = new Map([
   ['documented', handlerIn('waitForOtp')],
   ['without-resend', withoutResend],
 ])
-const runs = createRuns({ updater, handlers, concurrency: noTasks, log: quiet })
+const runs = createRunRegistry({ updater, handlers, concurrency: noTasks, log: quiet })
 afterAll(async () => {
   await runs.stop()
   await updater.stop()

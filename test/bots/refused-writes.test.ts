@@ -1,7 +1,7 @@
 /** Redis refuses writes for a moment while bots report: nothing they have done is done again. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Handle } from '../../bots/inquiry-provider/bot-service.ts'
-import { createRuns, type RunRegistry } from '../../bots/inquiry-provider/run-registry.ts'
+import { createRunRegistry, type RunRegistry } from '../../bots/inquiry-provider/run-registry.ts'
 import { createUpdater, type Updater } from '../../bots/updater.ts'
 import type { RequestRecord } from '../../core/domain/record.ts'
 import { openRedis } from '../../core/redis/connect.ts'
@@ -38,7 +38,7 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 20_000 },
     const connections = await openRedis({ kind: 'single', url }, quiet)
     stopRedis = connections.stop
     store = createRequestStore({ redis: await connections.connect('patient'), ttlSeconds: TTL_SECONDS })
-    runs = createRuns({
+    runs = createRunRegistry({
       updater,
       handlers: new Map([['order', order]]),
       concurrency: noTasks,

@@ -4,7 +4,7 @@ import supertest from 'supertest'
 import { afterAll, describe, expect, it } from 'vitest'
 import { BotFailure } from '../../bots/bot-failure.ts'
 import type { BotRequest, Handle } from '../../bots/inquiry-provider/bot-service.ts'
-import { createRuns } from '../../bots/inquiry-provider/run-registry.ts'
+import { createRunRegistry } from '../../bots/inquiry-provider/run-registry.ts'
 import { createBotServer } from '../../bots/inquiry-provider/server.ts'
 import { createUpdater } from '../../bots/updater.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -46,7 +46,7 @@ const HANDLERS = new Map<string, Handle>([
   ['broken', async () => Promise.reject(new TypeError('cannot read 0012345679 of undefined'))],
 ])
 
-const runs = createRuns({ updater, handlers: HANDLERS, concurrency: noTasks, log: quiet })
+const runs = createRunRegistry({ updater, handlers: HANDLERS, concurrency: noTasks, log: quiet })
 const http = createServer(createBotServer({ runs, token: TOKEN, log: quiet }))
 await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
 const address = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
@@ -135,7 +135,7 @@ describe('a run', () => {
         return { ...bound, markAsCompleted: (result) => bound.markAsCompleted(result).finally(() => ended) }
       },
     }
-    const own = createRuns({ updater: newsFirst, handlers: HANDLERS, concurrency: noTasks, log: quiet })
+    const own = createRunRegistry({ updater: newsFirst, handlers: HANDLERS, concurrency: noTasks, log: quiet })
     const caller = new AbortController().signal
     const answer = await own.run({ slug: 'large', hash: record.hash, attempt: 1, data: {}, caller })
     expect(answer).toMatchObject({ status: 'error', code: 'result_too_large', retryable: false })
@@ -271,7 +271,7 @@ describe('a running bot is told to stop', () => {
 
   it('when the server stops, which waits for it and takes no more calls', async () => {
     const { record } = await given(START)
-    const stopping = createRuns({ updater, handlers: HANDLERS, concurrency: noTasks, log: quiet })
+    const stopping = createRunRegistry({ updater, handlers: HANDLERS, concurrency: noTasks, log: quiet })
     const caller = new AbortController().signal
     const answering = stopping.run({ slug: 'obedient', hash: record.hash, attempt: 1, data: {}, caller })
     await runOf(record.hash)
@@ -285,7 +285,7 @@ describe('a running bot is told to stop', () => {
 
 describe('a server that stops', () => {
   const draining = () =>
-    createRuns({ updater, handlers: HANDLERS, concurrency: noTasks, log: quiet, drainMs: 60_000 })
+    createRunRegistry({ updater, handlers: HANDLERS, concurrency: noTasks, log: quiet, drainMs: 60_000 })
   const post = (server: ReturnType<typeof createServer>, slug: string, hash: string) =>
     supertest(server)
       .post(`/api/services/${slug}`)
@@ -314,7 +314,7 @@ describe('a server that stops', () => {
   })
 
   it('stops what takes longer than it has time for', async () => {
-    const own = createRuns({ updater, handlers: HANDLERS, concurrency: noTasks, log: quiet, drainMs: 100 })
+    const own = createRunRegistry({ updater, handlers: HANDLERS, concurrency: noTasks, log: quiet, drainMs: 100 })
     const { record } = await given(START)
     const caller = new AbortController().signal
     const answering = own.run({ slug: 'obedient', hash: record.hash, attempt: 1, data: {}, caller })

@@ -4,8 +4,8 @@ import supertest from 'supertest'
 import { afterAll, describe, expect, it } from 'vitest'
 import { BotFailure } from '../../bots/bot-failure.ts'
 import type { BotRequest, Handle } from '../../bots/inquiry-provider/bot-service.ts'
-import { createAwaitedCodes } from '../../bots/inquiry-provider/pending-otp-sessions.ts'
-import { createRuns } from '../../bots/inquiry-provider/run-registry.ts'
+import { createPendingOtpSessions } from '../../bots/inquiry-provider/pending-otp-sessions.ts'
+import { createRunRegistry } from '../../bots/inquiry-provider/run-registry.ts'
 import { createBotServer } from '../../bots/inquiry-provider/server.ts'
 import { codeRejected, type SmsSent, smsSent } from '../../bots/inquiry-provider/sms-sent.ts'
 import { createUpdater } from '../../bots/updater.ts'
@@ -60,7 +60,7 @@ const bank: Handle = async (_data, first) => {
 
 const logged: string[] = []
 const log = createLog('bots', 'trace', { write: (line) => void logged.push(line) })
-const runs = createRuns({ updater, handlers: new Map([['bank', bank]]), concurrency: noTasks, log })
+const runs = createRunRegistry({ updater, handlers: new Map([['bank', bank]]), concurrency: noTasks, log })
 const http = createServer(createBotServer({ runs, token: TOKEN, log }))
 afterAll(async () => {
   await runs.stop()
@@ -107,7 +107,7 @@ describe('a handler that has had a code sent', () => {
       sent++
       return smsSent({ ...ASKED, expires_in: 29 }, { verify: async () => null, resend: send })
     }
-    const own = createRuns({
+    const own = createRunRegistry({
       updater,
       handlers: new Map([['brief', send]]),
       concurrency: noTasks,
@@ -161,7 +161,7 @@ describe('a handler that has had a code sent', () => {
 describe('a code whose session is lost', () => {
   it('after the bots were started anew is told so, for a new attempt', async () => {
     const hash = await waiting()
-    const restarted = createRuns({
+    const restarted = createRunRegistry({
       updater,
       handlers: new Map([['bank', bank]]),
       concurrency: noTasks,
@@ -174,8 +174,8 @@ describe('a code whose session is lost', () => {
   })
 
   it('after its time is over is told so, and a call without a code begins anew', async () => {
-    const brief = createRuns({
-      updater, handlers: new Map([['bank', bank]]), concurrency: noTasks, log: quiet, awaitedLifeMs: 1,
+    const brief = createRunRegistry({
+      updater, handlers: new Map([['bank', bank]]), concurrency: noTasks, log: quiet, otpSessionLifeMs: 1,
     }) // biome-ignore format: one line of settings
     const { record } = await given(START)
     const options = {
@@ -186,7 +186,7 @@ describe('a code whose session is lost', () => {
       caller: new AbortController().signal,
     }
     expect(await brief.run(options)).toEqual(SENT)
-    await eventually(() => expect(brief.awaited).toBe(0))
+    await eventually(() => expect(brief.pendingOtpSessions).toBe(0))
     expect(await brief.run({ ...options, otp: RIGHT })).toMatchObject(LOST)
     expect(await brief.run(options)).toEqual(SENT)
     expect(calls.get(record.hash)).toEqual(['began', 'began'])
@@ -202,19 +202,19 @@ describe('a code whose session is lost', () => {
 
 describe('what a handler left behind', () => {
   it('is dropped when the request ends, wherever that was decided, and nobody listens any more', async () => {
-    const before = runs.awaited
+    const before = runs.pendingOtpSessions
     const hash = await waiting()
-    expect(runs.awaited).toBe(before + 1)
+    expect(runs.pendingOtpSessions).toBe(before + 1)
     await applyCommand(hash, { type: 'cancel', by: 'user' })
-    await eventually(() => expect(runs.awaited).toBe(before))
+    await eventually(() => expect(runs.pendingOtpSessions).toBe(before))
     await eventually(async () => expect(await subscriptions(hash)).toBe(0))
   })
 
   it('is bounded in number: the oldest makes room', async () => {
-    const few = createAwaitedCodes({ updater, most: 2 })
+    const few = createPendingOtpSessions({ updater, maxSessions: 2 })
     const sent = smsSent(ASKED, { verify: async () => null, resend: async () => null })
     const hashes = await Promise.all([1, 2, 3].map(async () => (await given(START)).record.hash))
-    for (const hash of hashes) await few.keep(hash, sent)
+    for (const hash of hashes) await few.set(hash, sent)
     expect(few.size).toBe(2)
     expect(hashes.map((hash) => few.take(hash) !== undefined)).toEqual([false, true, true])
     await eventually(async () => expect(await Promise.all(hashes.map(subscriptions))).toEqual([0, 0, 0]))
@@ -222,8 +222,8 @@ describe('what a handler left behind', () => {
 
   it('is not kept for a request that has ended meanwhile', async () => {
     const { record } = await given(START, { type: 'cancel', by: 'user' })
-    const codes = createAwaitedCodes({ updater })
-    await codes.keep(record.hash, smsSent(ASKED, { verify: async () => null, resend: async () => null }))
+    const codes = createPendingOtpSessions({ updater })
+    await codes.set(record.hash, smsSent(ASKED, { verify: async () => null, resend: async () => null }))
     expect(codes.size).toBe(0)
   })
 })

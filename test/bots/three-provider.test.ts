@@ -1,7 +1,7 @@
 /** Three providers at once: the portal's answers, and what the bot makes of them, over real HTTP and a real Redis. */
 import type { ServerResponse } from 'node:http'
 import { afterAll, describe, expect, test } from 'vitest'
-import { createRuns } from '../../bots/inquiry-provider/run-registry.ts'
+import { createRunRegistry } from '../../bots/inquiry-provider/run-registry.ts'
 import { createHandler } from '../../bots/inquiry-provider/services/three-provider-inquiry/index.ts'
 import { createUpdater } from '../../bots/updater.ts'
 import { FIELD_TYPES } from '../../core/catalog/fields.ts'
@@ -33,7 +33,7 @@ afterAll(async () => {
 async function inquire(demoPortalUrl: string, nationalCode: string) {
   const handler = createHandler({ demoPortalUrl, linkCheckAllowPrivate: false })
   const handlers = new Map([[threeProviderInquiry.slug, handler]])
-  const runs = createRuns({ updater, handlers, concurrency, log: quiet })
+  const runs = createRunRegistry({ updater, handlers, concurrency, log: quiet })
   const hash = aHash()
   const data = { national_code: nationalCode }
   const { slug } = threeProviderInquiry

@@ -1,4 +1,4 @@
-/** The bot services by slug. A new one is a folder beside this file, named here; `portal/` is what several share. */
+/** The bot services by slug. A new service is a folder here and an entry below; `portal/` is shared by several. */
 import type { BotSettings, CreateHandler, Handle } from '../bot-service.ts'
 import { createHandler as accountStatement } from './account-statement/index.ts'
 import { createHandler as creditScoreRating } from './credit-score-rating/index.ts'

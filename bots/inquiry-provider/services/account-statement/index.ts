@@ -17,7 +17,7 @@ import { CODE_LENGTH, CODE_SECONDS, maskMobile } from '../portal/portal-code.ts'
 import type { PortalPage } from '../portal/portal-page.ts'
 import { readStatement, type Statement } from './statement.ts'
 
-const say = messageBuilder(accountStatement)
+const localized = messageBuilder(accountStatement)
 
 export const createHandler: CreateHandler =
   ({ demoPortalUrl }) =>
@@ -25,16 +25,16 @@ export const createHandler: CreateHandler =
     const portal = createPortalClient({ baseUrl: demoPortalUrl, signal: request.signal })
     const sentTo = maskMobile(mobile)
 
-    await request.updateProgress(5, 'signing_in', say('opening_portal'))
+    await request.updateProgress(5, 'signing_in', localized('opening_portal'))
     const signInPage = await portal.open('/account/login')
-    await request.updateProgress(15, 'signing_in', say('signing_in'))
+    await request.updateProgress(15, 'signing_in', localized('signing_in'))
     const sendPage = await portal.submit(signInPage.form('login'), { account_number, mobile })
-    if (sendPage.error === 'login-refused') throw new BotFailure('login_refused', say('login_refused'))
+    if (sendPage.error === 'login-refused') throw new BotFailure('login_refused', localized('login_refused'))
 
-    await request.updateProgress(30, 'sending_otp', say('having_code_sent', { sent_to: sentTo }))
+    await request.updateProgress(30, 'sending_otp', localized('having_code_sent', { sent_to: sentTo }))
     const codePage = await portal.submit(sendPage.form('send-code'))
-    await request.updateProgress(45, 'waiting_otp', say('code_sent', { sent_to: sentTo }))
-    const localizedMessage = say('code_of_digits_sent', { digits: CODE_LENGTH, sent_to: sentTo })
+    await request.updateProgress(45, 'waiting_otp', localized('code_sent', { sent_to: sentTo }))
+    const localizedMessage = localized('code_of_digits_sent', { digits: CODE_LENGTH, sent_to: sentTo })
     return awaitCode(portal, codePage, sentTo, localizedMessage)
   }
 
@@ -52,25 +52,28 @@ function awaitCode(
     const visit = portal.withSignal(request.signal)
     await request.updateProgress(45, 'sending_otp', why)
     const next = await visit.submit(page.form('resend'))
-    const sent = say('another_sent', { sent_to: sentTo })
+    const sent = localized('another_sent', { sent_to: sentTo })
     await request.updateProgress(45, 'waiting_otp', sent)
     return awaitCode(visit, next, sentTo, sent)
   }
 
   const verify = async (code: string, request: BotRequest): Promise<Statement | SmsSent> => {
-    await request.updateProgress(65, 'verifying_otp', say('checking_code'))
+    await request.updateProgress(65, 'verifying_otp', localized('checking_code'))
     page = await portal.withSignal(request.signal).submit(page.form('code'), { code })
     if (page.error === 'code-expired')
-      return sendAnother(request, say('late_having_another_sent', { sent_to: sentTo }))
-    if (page.error === 'code-wrong') throw codeRejected(say('code_wrong'))
+      return sendAnother(request, localized('late_having_another_sent', { sent_to: sentTo }))
+    if (page.error === 'code-wrong') throw codeRejected(localized('code_wrong'))
     if (page.error === 'code-locked')
       throw new BotFailure('otp_attempts_exhausted', commonMessage('otp_attempts_exhausted'))
-    await request.updateProgress(85, 'reading_statement', say('reading_statement'))
+    await request.updateProgress(85, 'reading_statement', localized('reading_statement'))
     return readStatement(page)
   }
 
   return smsSent(
     { length: CODE_LENGTH, sent_to: sentTo, ...localizedMessage, expires_in: CODE_SECONDS },
-    { verify, resend: (request) => sendAnother(request, say('having_another_sent', { sent_to: sentTo })) },
+    {
+      verify,
+      resend: (request) => sendAnother(request, localized('having_another_sent', { sent_to: sentTo })),
+    },
   )
 }

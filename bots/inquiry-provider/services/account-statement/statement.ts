@@ -1,6 +1,6 @@
 /** The statement as the portal prints it, a table about the account and one of lines, made the service's result. */
 import { z } from 'zod'
-import { type PortalPage, portalChanged, textOf } from '../portal/portal-page.ts'
+import { collapseSpaces, type PortalPage, portalChanged } from '../portal/portal-page.ts'
 
 /** Whole units of the currency, with separators of thousands. */
 const amount = z
@@ -54,11 +54,11 @@ export function readStatement(page: PortalPage): Statement {
 function readLines({ $ }: PortalPage): Record<string, string>[] {
   const names = $('table.lines thead th')
     .get()
-    .map((cell) => textOf($(cell).text()).toLowerCase())
+    .map((cell) => collapseSpaces($(cell).text()).toLowerCase())
   return $('table.lines tbody tr')
     .get()
     .map((row) => {
       const cells = $(row).find('td').get()
-      return Object.fromEntries(cells.map((cell, i) => [names[i] ?? '', textOf($(cell).text())]))
+      return Object.fromEntries(cells.map((cell, i) => [names[i] ?? '', collapseSpaces($(cell).text())]))
     })
 }

@@ -19,7 +19,7 @@ import { readCreditReport } from './credit-report.ts'
 
 const CAPTCHA_TRIES = 3
 
-const say = messageBuilder(creditScoreRating)
+const localized = messageBuilder(creditScoreRating)
 
 export const createHandler: CreateHandler =
   ({ demoPortalUrl }) =>
@@ -30,13 +30,13 @@ export const createHandler: CreateHandler =
     const captchaPage = await signIn(portal, request, { national_code, mobile })
     const sendPage = await passCaptcha(portal, request, captchaPage)
 
-    await request.updateProgress(40, 'sending_otp', say('having_code_sent', { sent_to: sentTo }))
+    await request.updateProgress(40, 'sending_otp', localized('having_code_sent', { sent_to: sentTo }))
     const codePage = await portal.submit(sendPage.form('send-code'))
 
-    await request.updateProgress(50, 'waiting_otp', say('code_sent', { sent_to: sentTo }))
+    await request.updateProgress(50, 'waiting_otp', localized('code_sent', { sent_to: sentTo }))
     const confirmedPage = await confirmCode(portal, request, codePage, sentTo)
 
-    await request.updateProgress(85, 'processing_result', say('reading_report'))
+    await request.updateProgress(85, 'processing_result', localized('reading_report'))
     return readCreditReport(await portal.submit(confirmedPage.form('confirmed')))
   }
 
@@ -45,12 +45,12 @@ async function signIn(
   request: BotRequest,
   person: { national_code: string; mobile: string },
 ): Promise<PortalPage> {
-  await request.updateProgress(5, 'authentication', say('opening_portal'))
+  await request.updateProgress(5, 'authentication', localized('opening_portal'))
   const loginPage = await portal.open('/login')
-  await request.updateProgress(12, 'authentication', say('signing_in'))
+  await request.updateProgress(12, 'authentication', localized('signing_in'))
   const page = await portal.submit(loginPage.form('login'), person)
   if (page.error === 'login-refused') {
-    throw new BotFailure('login_refused', say('login_refused'))
+    throw new BotFailure('login_refused', localized('login_refused'))
   }
   return page
 }
@@ -62,15 +62,17 @@ async function passCaptcha(
   captchaPage: PortalPage,
 ): Promise<PortalPage> {
   let page = captchaPage
-  await request.updateProgress(20, 'captcha_solving', say('solving_captcha'))
+  await request.updateProgress(20, 'captcha_solving', localized('solving_captcha'))
   for (let tried = 1; ; tried++) {
     page = await portal.submit(page.form('captcha'), { answer: solveCaptcha(page) })
     if (!page.has('captcha')) return page
     request.log.info({ tried }, 'captcha turned down')
     if (tried === CAPTCHA_TRIES) {
-      throw new BotFailure('captcha_failed', say('captcha_failed', { tries: tried }), { retryable: true })
+      throw new BotFailure('captcha_failed', localized('captcha_failed', { tries: tried }), {
+        retryable: true,
+      })
     }
-    const again = say('solving_captcha_again', { number: tried + 1, total: CAPTCHA_TRIES })
+    const again = localized('solving_captcha_again', { number: tried + 1, total: CAPTCHA_TRIES })
     await request.updateProgress(20 + 5 * tried, 'captcha_solving', again)
   }
 }
@@ -93,27 +95,27 @@ async function confirmCode(
     })
   }
   const onResend = async (): Promise<void> => {
-    await request.updateProgress(50, 'waiting_otp', say('having_another_sent', { sent_to: sentTo }))
+    await request.updateProgress(50, 'waiting_otp', localized('having_another_sent', { sent_to: sentTo }))
     page = await portal.submit(page.form('resend'))
-    await ask(say('another_sent', { sent_to: sentTo }))
+    await ask(localized('another_sent', { sent_to: sentTo }))
   }
 
-  const onExpired = (): Promise<void> => request.updateProgress(50, 'waiting_otp', say('code_expired'))
+  const onExpired = (): Promise<void> => request.updateProgress(50, 'waiting_otp', localized('code_expired'))
 
-  await ask(say('code_of_digits_sent', { digits: CODE_LENGTH, sent_to: sentTo }))
+  await ask(localized('code_of_digits_sent', { digits: CODE_LENGTH, sent_to: sentTo }))
   for (;;) {
     const code = await request.waitForOtp({ onResend, onExpired })
-    await request.updateProgress(70, 'verifying_otp', say('checking_code'))
+    await request.updateProgress(70, 'verifying_otp', localized('checking_code'))
     page = await portal.submit(page.form('code'), { code })
     if (page.error === 'code-expired') {
-      throw new BotFailure('otp_expired', say('code_too_late'))
+      throw new BotFailure('otp_expired', localized('code_too_late'))
     }
     if (page.error !== 'code-wrong' && page.error !== 'code-locked') return page
 
-    const askedAgain = await request.rejectOtp(say('code_wrong'))
+    const askedAgain = await request.rejectOtp(localized('code_wrong'))
     if (!askedAgain || page.error === 'code-locked') {
       throw new BotFailure('otp_attempts_exhausted', commonMessage('otp_attempts_exhausted'))
     }
-    await request.updateProgress(70, 'waiting_otp', say('waiting_for_right_code'))
+    await request.updateProgress(70, 'waiting_otp', localized('waiting_for_right_code'))
   }
 }

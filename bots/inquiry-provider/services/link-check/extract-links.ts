@@ -106,11 +106,11 @@ function toLink(written: string, base: string, mayBePage: boolean): Link | null 
   const url = text.length <= MAX_URL && URL.canParse(text, base) ? new URL(text, base) : null
   if (!url) return { url: text, valid: false, mayBePage: false }
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return null
-  return { url: plainAddress(url), valid: true, mayBePage }
+  return { url: normalizeUrl(url), valid: true, mayBePage }
 }
 
 /** Without what is never sent (the fragment) and what must never be shown (a password). */
-export function plainAddress(url: URL): string {
+export function normalizeUrl(url: URL): string {
   url.hash = ''
   url.username = ''
   url.password = ''

@@ -42,7 +42,7 @@ const BY_CODE: Readonly<Record<string, Failure>> = {
 }
 
 /** @param error what `fetch` rejected with; the telling one is its innermost cause */
-export function failureOf(error: unknown): Failure {
+export function classifyFailure(error: unknown): Failure {
   if (error instanceof AddressNotAllowed) return 'private_address'
   if (!(error instanceof Error)) return 'request_failed'
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
@@ -50,5 +50,5 @@ export function failureOf(error: unknown): Failure {
   if (known) return known
   if (/CERT|SELF_SIGNED|^ERR_(TLS|SSL)/.test(code)) return 'tls_failed'
   if (error.name === 'HTTPParserError' || /^HPE_|^UND_ERR_(HEADERS|RES)/.test(code)) return 'bad_answer'
-  return error.cause === undefined ? 'request_failed' : failureOf(error.cause)
+  return error.cause === undefined ? 'request_failed' : classifyFailure(error.cause)
 }

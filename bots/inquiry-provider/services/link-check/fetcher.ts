@@ -3,8 +3,8 @@
  * up to a limit. A failure is an answer too; only the end of the run is thrown.
  */
 import { Agent, fetch } from 'undici'
-import { plainAddress } from './extract-links.ts'
-import { type Failure, failureOf } from './failure.ts'
+import { normalizeUrl } from './extract-links.ts'
+import { classifyFailure, type Failure } from './failure.ts'
 import type { Limits } from './limits.ts'
 import type { Connect } from './public-only.ts'
 
@@ -34,7 +34,7 @@ export interface Fetcher {
    * @param wanted whether the HTML at this address is to be read; asked for where the last redirect led
    * @throws the signal's reason, once it has fired
    */
-  ask(url: string, method: 'GET' | 'HEAD', wanted?: (url: string) => boolean): Promise<Answer>
+  request(url: string, method: 'GET' | 'HEAD', wanted?: (url: string) => boolean): Promise<Answer>
   /** Ends all connections at once. */
   close(): Promise<void>
 }
@@ -78,7 +78,7 @@ export function createFetcher(deps: { connect?: Connect; signal: AbortSignal; li
       }
     } catch (error) {
       signal.throwIfAborted()
-      const failure = time.signal.aborted ? 'timed_out' : failureOf(error)
+      const failure = time.signal.aborted ? 'timed_out' : classifyFailure(error)
       return { status: null, failure, page: null, location: null }
     } finally {
       clearTimeout(timer)
@@ -86,7 +86,7 @@ export function createFetcher(deps: { connect?: Connect; signal: AbortSignal; li
   }
 
   return {
-    async ask(start, method, wanted = () => false) {
+    async request(start, method, wanted = () => false) {
       const begun = performance.now()
       const redirects: Answer['redirects'] = []
       const end = (url: string, { status, failure, page }: Omit<Hop, 'location'>): Answer => {
@@ -109,7 +109,7 @@ export function createFetcher(deps: { connect?: Connect; signal: AbortSignal; li
         if (!answer.location || !URL.canParse(answer.location, url)) return stopAt(url, 'bad_redirect')
         const next = new URL(answer.location, url)
         if (next.protocol !== 'http:' && next.protocol !== 'https:') return stopAt(url, 'not_http')
-        url = plainAddress(next)
+        url = normalizeUrl(next)
         if (redirects.some((past) => past.url === url)) return stopAt(url, 'redirect_loop')
         if (redirects.length > limits.redirects) return stopAt(url, 'too_many_redirects')
       }

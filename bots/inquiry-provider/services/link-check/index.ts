@@ -21,7 +21,7 @@ import { type Connect, connectPublicOnly } from './public-only.ts'
 import { type Findings, type Report, writeReport } from './report.ts'
 import { openStartPage, readStartUrl } from './start-page.ts'
 
-const say = messageBuilder(linkCheck)
+const localized = messageBuilder(linkCheck)
 
 export const createHandler: CreateHandler = (settings) =>
   createLinkCheck({ allowPrivate: settings.linkCheckAllowPrivate })
@@ -56,17 +56,17 @@ export function createLinkCheck({
     const progress = createProgress({
       request,
       everyMs: limits.reportEveryMs,
-      refused: (why) => refused.abort(why),
+      onRefused: (why) => refused.abort(why),
     })
 
     const check = async (): Promise<Report> => {
       const begun = performance.now()
       await progress.begin('fetching_start_page', {
         progress: 1,
-        message: say('opening_site', { host: new URL(startUrl).host }),
+        message: localized('opening_site', { host: new URL(startUrl).host }),
       })
       const start = await openStartPage(fetcher, startUrl)
-      await progress.begin('crawling', { progress: 5, message: say('start_page_read') })
+      await progress.begin('crawling', { progress: 5, message: localized('start_page_read') })
       const findings: Findings = {
         settled: [],
         broken: [],
@@ -76,8 +76,16 @@ export function createLinkCheck({
         truncations: new Set(),
       }
       const changed = (state: CrawlState): void =>
-        progress.tell({ progress: share(state), message: describe(state) })
-      await crawl({ startUrl, start, fetcher, limits, findings, changed, timeIsOver: timeIsOver.signal })
+        progress.report({ progress: share(state), message: describe(state) })
+      await crawl({
+        startUrl,
+        start,
+        fetcher,
+        limits,
+        findings,
+        onChange: changed,
+        timeout: timeIsOver.signal,
+      })
       await progress.begin('summarizing', { progress: 97, message: summarize(findings) })
       const report = writeReport(startUrl, findings, performance.now() - begun)
       const {
@@ -102,7 +110,7 @@ export function createLinkCheck({
 
 /** Only ever seen when it fires before the start page is there: later a run ends with what it has. */
 const tooSlow = (): BotFailure =>
-  new BotFailure('site_unreachable', say('site_unreachable', { why: 'timed_out' }), { retryable: true })
+  new BotFailure('site_unreachable', localized('site_unreachable', { why: 'timed_out' }), { retryable: true })
 
 /** Pages read of pages found, from 5 to 95. */
 const share = ({ pagesRead, pagesFound }: CrawlState): number =>
@@ -119,9 +127,9 @@ function describe({
   // Links are counted down once all pages are read: until then each page brings further ones.
   const left = pagesRead >= pagesFound ? linksLeft : 0
   const counts = { read: pagesRead, found: pagesFound, left, broken }
-  if (!lastBroken) return say('pages_read', counts)
+  if (!lastBroken) return localized('pages_read', counts)
   const { link, status } = lastBroken
-  return say('pages_read_last_broken', {
+  return localized('pages_read_last_broken', {
     ...counts,
     page: site.show(link.foundOn ?? ''),
     link: site.show(link.url),
@@ -130,7 +138,7 @@ function describe({
 }
 
 const summarize = ({ pagesRead, broken }: Findings): LocalizedMessage =>
-  say('summarizing', { read: pagesRead, broken: broken.length })
+  localized('summarizing', { read: pagesRead, broken: broken.length })
 
 /** Settles with the work, or rejects with the signal's reason as soon as it fires. */
 function orAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {

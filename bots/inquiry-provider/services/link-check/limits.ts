@@ -12,9 +12,9 @@ export const LIMITS = {
   /** How much of a page's HTML is read. */
   pageBytes: 2 * 1024 * 1024,
   /** Requests at the same time. */
-  atOnce: 8,
+  concurrency: 8,
   /** The same, to one server that is not the site's own: a hanging one must not hold up all, nor a good one be flooded. */
-  atOnceElsewhere: 2,
+  concurrencyPerForeignServer: 2,
   /** Between two reports. */
   reportEveryMs: 200,
 }

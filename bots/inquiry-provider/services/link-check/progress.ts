@@ -14,7 +14,7 @@ export interface Progress {
   /** Begins a step; resolves once it is written. */
   begin(step: string, report: Report): Promise<void>
   /** Soon, if nothing newer comes before. */
-  tell(report: Report): void
+  report(report: Report): void
   /** Writes what is still to be told. Rejects when a write was refused. */
   flush(): Promise<void>
   /** Forgets what is still to be told; no timer is left. */
@@ -25,7 +25,7 @@ export interface Progress {
 export function createProgress(deps: {
   request: Pick<BotRequest, 'updateProgress'>
   everyMs: number
-  refused: (error: unknown) => void
+  onRefused: (error: unknown) => void
 }): Progress {
   let step = ''
   let reached = 0
@@ -44,7 +44,7 @@ export function createProgress(deps: {
     reached = Math.max(reached, Math.floor(progress))
     const now = reached
     written = written.then(() => deps.request.updateProgress(now, during, message))
-    written.then(pause, deps.refused)
+    written.then(pause, deps.onRefused)
     return written
   }
 
@@ -64,7 +64,7 @@ export function createProgress(deps: {
       next = report
       return write()
     },
-    tell(report) {
+    report(report) {
       next = report
       if (!isBusy) void write()
     },

@@ -9,7 +9,7 @@ export interface Site {
 
 const SHOWN = 80
 
-export function siteOf(startPage: string): Site {
+export function createSite(startPage: string): Site {
   const { origin, pathname } = new URL(startPage)
   const folder = origin + pathname.slice(0, pathname.lastIndexOf('/') + 1)
   return {

@@ -50,7 +50,7 @@ export function judge({
 }
 
 /** Many servers answer HEAD wrongly or not at all: only what GET says counts. */
-export const headSaysLittle = ({ status, failure }: Pick<Answer, 'status' | 'failure'>): boolean =>
+export const isHeadUnreliable = ({ status, failure }: Pick<Answer, 'status' | 'failure'>): boolean =>
   status === null
     ? failure === 'connection_lost' || failure === 'bad_answer'
     : status >= 400 && status !== 429

@@ -6,7 +6,7 @@ import { CookieJar } from 'tough-cookie'
 import { fetch, type Response } from 'undici'
 import { BotFailure } from '../../../bot-failure.ts'
 import { sessionLost } from '../../sms-sent.ts'
-import { type PortalForm, type PortalPage, portalChanged, readPage, say } from './portal-page.ts'
+import { type PortalForm, type PortalPage, portalChanged, portalMessage, readPage } from './portal-page.ts'
 
 export interface PortalClient {
   /** @param path from the portal's root  @throws BotFailure as `submit` */
@@ -88,7 +88,7 @@ function clientWith(
 
 function understand({ status, headers }: Response, text: string, address: URL): Answer {
   if (status >= 500 || status === 429) throw portalUnavailable('broken')
-  if (status === 401) throw sessionLost(say('portal_session_ended'))
+  if (status === 401) throw sessionLost(portalMessage('portal_session_ended'))
   if (status === 301 || status === 302 || status === 303) {
     const target = headers.get('location')
     if (!target || !URL.canParse(target, address)) throw portalChanged('it redirects to nowhere')
@@ -110,4 +110,7 @@ async function readText(response: Response): Promise<string> {
 }
 
 const portalUnavailable = (why: 'late' | 'unreachable' | 'broken', cause?: unknown): BotFailure =>
-  new BotFailure('portal_unavailable', say('portal_unavailable', { why }), { retryable: true, cause })
+  new BotFailure('portal_unavailable', portalMessage('portal_unavailable', { why }), {
+    retryable: true,
+    cause,
+  })

@@ -23,10 +23,10 @@ export interface PortalPage {
 }
 
 /** A cell's or an element's text, with single spaces. */
-export const textOf = (text: string): string => text.replace(/\s+/g, ' ').trim()
+export const collapseSpaces = (text: string): string => text.replace(/\s+/g, ' ').trim()
 
 /** What is said where a service does not matter: any that works here has these messages. */
-export const say = messageBuilder({ messages: portalMessages })
+export const portalMessage = messageBuilder({ messages: portalMessages })
 
 /**
  * The portal does not look as this bot knows it: trying again will not help, somebody must look.
@@ -35,7 +35,7 @@ export const say = messageBuilder({ messages: portalMessages })
  */
 export const portalChanged = (what: string): BotFailure =>
   new BotFailure('portal_changed', {
-    ...say('portal_changed'),
+    ...portalMessage('portal_changed'),
     message: `The portal is not as we know it: ${what}.`,
   })
 
@@ -60,7 +60,7 @@ export function readPage(html: string, address: URL): PortalPage {
       new Map(
         $(`${table} tr`)
           .get()
-          .map((row) => [textOf($(row).find('th').text()), textOf($(row).find('td').text())]),
+          .map((row) => [collapseSpaces($(row).find('th').text()), collapseSpaces($(row).find('td').text())]),
       ),
   }
 }

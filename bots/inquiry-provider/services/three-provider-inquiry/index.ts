@@ -16,18 +16,18 @@ import { type Answer, askProvider, PROVIDERS, USUAL_SECONDS } from './tasks.ts'
 
 const NEED = 2
 
-const say = messageBuilder(threeProviderInquiry)
+const localized = messageBuilder(threeProviderInquiry)
 
 export const createHandler: CreateHandler =
   ({ demoPortalUrl }) =>
   async ({ national_code = '' }, request) => {
-    const localizedMessage = say('asking_providers', { providers: PROVIDERS.length })
+    const localizedMessage = localized('asking_providers', { providers: PROVIDERS.length })
     await request.updateProgress(5, 'asking', localizedMessage)
     const outcomes = await askAll(request, demoPortalUrl, national_code)
     const answers = outcomes.flatMap((outcome, i) =>
       outcome.ok ? [{ ...outcome.value, provider: PROVIDERS[i] }] : [],
     )
-    await request.updateProgress(90, 'comparing', say('comparing_answers', { answers: answers.length }))
+    await request.updateProgress(90, 'comparing', localized('comparing_answers', { answers: answers.length }))
     const { score, rating, provider, confidence, checked_at } = answers.reduce((best, answer) =>
       answer.confidence > best.confidence ? answer : best,
     )
@@ -57,7 +57,7 @@ async function askAll(
   } catch (error) {
     if (signal.aborted || !(error instanceof TaskError)) throw error
     log.info({ task: error.task, reason: error.code }, 'too few providers have answered')
-    throw new BotFailure('too_few_answers', say('too_few_answers', { need: NEED }), {
+    throw new BotFailure('too_few_answers', localized('too_few_answers', { need: NEED }), {
       retryable: true,
       cause: error,
     })

@@ -1,10 +1,10 @@
 /**
- * A question that a person reads at a glance and a program can solve honestly, by parsing: arithmetic in words, cut
- * into pieces of markup with words in between that are not shown.
+ * A captcha that is easy to read for people and that a program can solve by parsing: arithmetic in words, split into pieces of
+ * markup with hidden words in between.
  */
 import { randomInt } from 'node:crypto'
 
-/** A piece of the question as the page prints it, one element each. */
+/** The page prints each piece as an element. */
 interface Piece {
   text: string
   hidden: boolean
@@ -27,11 +27,11 @@ export function createCaptcha(): Captcha {
     { question: `What do you get for ${NUMBERS[a]} times ${NUMBERS[b]}?`, answer: a * b },
   ] as const
   const { question, answer } = sums[randomInt(sums.length)]!
-  return { pieces: question.split(' ').flatMap((word, i) => noisy(i === 0 ? word : ` ${word}`)), answer }
+  return { pieces: question.split(' ').flatMap((word, i) => toPieces(i === 0 ? word : ` ${word}`)), answer }
 }
 
-/** A word in two halves, now and then with a hidden number after it. */
-function noisy(word: string): Piece[] {
+/** A word in two halves; every third one has a hidden number after it. */
+function toPieces(word: string): Piece[] {
   const cut = randomInt(1, word.length)
   const halves = [word.slice(0, cut), word.slice(cut)].map((text) => ({ text, hidden: false }))
   const decoy = { text: ` ${NUMBERS[randomInt(NUMBERS.length)]}`, hidden: true }

@@ -1,4 +1,4 @@
-/** A made-up credit report. Everything but the reference follows from the national code: the same person, the same score. */
+/** A made-up credit report. All but the reference is derived from the national code: the same code, the same score. */
 import { createInvention, newReference, toDay } from './invention.ts'
 
 export interface CreditReport {
@@ -8,7 +8,7 @@ export interface CreditReport {
   rating: 'A' | 'B' | 'C' | 'D' | 'E'
   openLoans: number
   bouncedCheques: number
-  /** The UTC day it was made, YYYY-MM-DD. */
+  /** UTC day of creation, YYYY-MM-DD. */
   date: string
   reference: string
 }

@@ -1,9 +1,9 @@
-/** What is kept for a while only: bounded in number, gone when its time is over, longest untouched first. */
+/** A bounded map whose entries expire. */
 
 export interface ExpiringMap<V> {
-  /** Undefined once its time is over. */
+  /** Undefined once it has expired. */
   get(key: string): V | undefined
-  /** Begins the entry's time anew; the entry untouched for longest makes room when there are too many. */
+  /** Restarts the entry's lifetime. Above `maxEntries` the entry that was set longest ago is evicted. */
   set(key: string, value: V): void
   delete(key: string): void
   readonly size: number
@@ -19,12 +19,12 @@ export function createExpiringMap<V>({
   maxEntries: number
   now: () => number
 }): ExpiringMap<V> {
-  // Setting moves an entry to the end, so the order of the map is the order in which entries end.
-  const entries = new Map<string, { value: V; endsAt: number }>()
+  // Setting moves an entry to the end, so entries are in the order in which they expire.
+  const entries = new Map<string, { value: V; expiresAt: number }>()
 
   function sweep(): void {
-    for (const [key, { endsAt }] of entries) {
-      if (endsAt > now() && entries.size <= maxEntries) return
+    for (const [key, { expiresAt }] of entries) {
+      if (expiresAt > now() && entries.size <= maxEntries) return
       entries.delete(key)
     }
   }
@@ -36,7 +36,7 @@ export function createExpiringMap<V>({
     },
     set(key, value) {
       entries.delete(key)
-      entries.set(key, { value, endsAt: now() + lifeMs })
+      entries.set(key, { value, expiresAt: now() + lifeMs })
       sweep()
     },
     delete(key) {

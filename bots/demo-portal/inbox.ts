@@ -1,7 +1,7 @@
-/** The "SMS inbox" of every number: where the codes go, since nothing is really sent. */
+/** The "SMS inbox" of every number: codes are stored here, no SMS is sent. */
 import { createExpiringMap } from './expiring-map.ts'
 
-/** As the inbox answers it in JSON; `sent_at` is UTC ISO 8601. */
+/** As in the inbox's JSON; `sent_at` is UTC ISO 8601. */
 interface Sms {
   code: string
   text: string

@@ -1,8 +1,8 @@
-/** Made-up people and figures. All follow from what was typed, so that the same person meets the same ones again. */
+/** Made-up people and figures, derived from what was typed: the same input gives the same ones. */
 import { createHash, randomInt } from 'node:crypto'
 
 export interface Invention {
-  /** A number from 0 to `below` - 1; the next one at each call. */
+  /** The next pseudo-random number from 0 to `below` - 1. */
   pick(below: number): number
   fullName(): string
 }
@@ -31,7 +31,7 @@ export function createInvention(typed: string): Invention {
   }
 }
 
-/** Drawn by chance: one made from what was typed would give it away to whoever tries them all. */
+/** Random: one derived from the input could be reversed by trying all inputs. */
 export const newReference = (): string => `DEMO-${randomInt(10_000_000, 100_000_000)}`
 
 /** The UTC day, YYYY-MM-DD. @param at milliseconds */

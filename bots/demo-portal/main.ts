@@ -1,4 +1,4 @@
-/** The demo portal's process: `npm run start:portal`. Listens on the loopback address only; keeps nothing on disk. */
+/** The demo portal's process: `npm run start:portal`. Listens on the loopback address only; stores nothing on disk. */
 import { createServer } from 'node:http'
 import { listen, runProcess } from '../../core/runtime/process.ts'
 import { createPortal } from './portal.ts'

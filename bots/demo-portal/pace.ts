@@ -1,14 +1,14 @@
-/** The portal takes its time, as its like do; but not for a client that has gone away. */
+/** Delays answers, as real portals do. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RequestHandler } from 'express'
 
-/** Least and most seconds at speed 1. */
-export type Seconds = readonly [least: number, most: number]
+/** Range of a delay at speed 1. */
+export type Seconds = readonly [min: number, max: number]
 
 export interface Pace {
-  /** Goes on after this long; never, when the client hangs up before. */
+  /** Calls the next handler after a random delay in this range; never, when the client disconnects before. */
   takes(seconds: Seconds): RequestHandler
-  /** How many clients are being kept waiting. */
+  /** How many requests are being delayed. */
   readonly waiting: number
 }
 
@@ -16,21 +16,21 @@ export interface Pace {
 export function createPace(speed: number): Pace {
   let waiting = 0
   return {
-    takes: ([least, most]) =>
+    takes: ([min, max]) =>
       async function pause(_req, res, next) {
-        const gone = new AbortController()
-        const leave = (): void => gone.abort()
-        res.once('close', leave)
-        if (res.closed) leave()
+        const disconnected = new AbortController()
+        const onClose = (): void => disconnected.abort()
+        res.once('close', onClose)
+        if (res.closed) onClose()
         waiting++
         try {
-          const seconds = least + Math.random() * (most - least)
-          await sleep((seconds * 1000) / speed, undefined, { signal: gone.signal })
+          const seconds = min + Math.random() * (max - min)
+          await sleep((seconds * 1000) / speed, undefined, { signal: disconnected.signal })
         } catch {
-          return // The client is gone: nobody is left to answer, and nothing has happened yet.
+          return // The client has disconnected, and nothing has happened yet.
         } finally {
           waiting--
-          res.off('close', leave)
+          res.off('close', onClose)
         }
         next()
       },

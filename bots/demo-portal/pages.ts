@@ -1,15 +1,15 @@
-/** The portal's pages: `views/{name}.eta` in one layout that says DEMO; every value is escaped. */
+/** The portal's pages: `views/{name}.eta` in a layout marked DEMO; every value is escaped. */
 import { join } from 'node:path'
 import { Eta } from 'eta'
 import type { Response } from 'express'
 
-/** An error as a page tells it; programs read `code` from the markup. */
+/** The page shows `text`; programs read `code` from the markup. */
 export interface PageError {
   code: string
   text: string
 }
 
-/** Answers with a page. */
+/** Renders a page as the response. */
 export type Show = (res: Response, view: string, data?: Record<string, unknown>) => void
 
 export function createPages(): Show {

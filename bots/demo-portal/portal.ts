@@ -1,7 +1,7 @@
 /**
- * A stand-in for a government portal, for the bot to work against: HTML pages only, with a session cookie, a hidden
- * token in every form, a captcha, a code by SMS and a report or a statement. Whatever it knows it keeps in memory, and not for long;
- * codes, numbers and national codes and account numbers are never logged. Beside it, for programs: three providers of scores.
+ * A stand-in for a government portal, for the bots to work with: HTML pages with a session cookie, a hidden token in every
+ * form, a captcha, a code by SMS, and a report or a statement. State is in memory and expires; codes, mobile numbers, national
+ * codes and account numbers are never logged. Three score providers for programs are part of it.
  */
 import express, { type Express, type NextFunction, type Request, type Response } from 'express'
 import helmet from 'helmet'
@@ -18,9 +18,9 @@ export interface PortalOptions {
   /** Divides every delay; at 1 a whole visit takes 8 to 40 s. */
   speed: number
   log: Log
-  /** 0 to 1, asked once for each right captcha answer: below 0.25 it is turned down all the same. */
+  /** 0 to 1, drawn for each right captcha answer: below 0.25 the answer is rejected all the same. */
   random?: () => number
-  /** Milliseconds since 1970; for what expires, not for the delays. */
+  /** Milliseconds since 1970; for expiry, not for the delays. */
   now?: () => number
 }
 
@@ -33,7 +33,7 @@ export function createPortal({ speed, log, random = Math.random, now = Date.now 
   const app = express()
   app.disable('x-powered-by')
   app.disable('etag')
-  app.use(saneHeaders, (_req, res, next) => {
+  app.use(securityHeaders, (_req, res, next) => {
     res.set('Cache-Control', 'no-store')
     next()
   })
@@ -59,15 +59,14 @@ export function createPortal({ speed, log, random = Math.random, now = Date.now 
     const status = error.status && error.status < 500 ? error.status : 500
     if (status === 500) log.error({ err: error }, 'a page could not be made')
     if (res.headersSent) return next(error)
-    const localizedMessage =
-      status === 500 ? 'Something went wrong here.' : 'We could not read what your browser sent.'
-    show(res.status(status), 'message', { title: 'Sorry', error: { code: 'failed', text: localizedMessage } })
+    const text = status === 500 ? 'Something went wrong here.' : 'We could not read what your browser sent.'
+    show(res.status(status), 'message', { title: 'Sorry', error: { code: 'failed', text } })
   })
   return app
 }
 
-/** No script, no frame, nothing from elsewhere. */
-const saneHeaders = helmet({
+/** No scripts, no frames, nothing from other origins. */
+const securityHeaders = helmet({
   contentSecurityPolicy: {
     useDefaults: false,
     directives: {
@@ -78,7 +77,7 @@ const saneHeaders = helmet({
       baseUri: ["'none'"],
     },
   },
-  // It speaks plain HTTP on the loopback address.
+  // The portal uses plain HTTP on the loopback address.
   strictTransportSecurity: false,
 })
 

@@ -1,6 +1,6 @@
 /**
- * `GET /providers/{swift|steady|thorough}/score?national_code=…`: three providers of scores, for programs. The same person
- * gets the same scores; the quickest one is down for every national code that ends in an even digit.
+ * `GET /providers/{swift|steady|thorough}/score?national_code=…`: three score providers for programs. The same
+ * national code gets the same scores; `swift` is down for every national code that ends in an even digit.
  */
 import type { Express, RequestHandler } from 'express'
 import { FIELD_TYPES } from '../../core/catalog/fields.ts'
@@ -11,8 +11,8 @@ import type { Pace, Seconds } from './pace.ts'
 interface Provider {
   name: string
   seconds: Seconds
-  /** Percent: the least of its answers, and by how much the surest is above it. */
-  confidence: readonly [least: number, range: number]
+  /** Percent. */
+  confidence: readonly [min: number, range: number]
   isDown(nationalCode: string): boolean
 }
 
@@ -34,7 +34,7 @@ export function addProviders(app: Express, { pace, now }: { pace: Pace; now: () 
 }
 
 const answerOf =
-  ({ name, isDown, confidence: [least, range] }: Provider, now: () => number): RequestHandler =>
+  ({ name, isDown, confidence: [min, range] }: Provider, now: () => number): RequestHandler =>
   (req, res) => {
     const nationalCode = FIELD_TYPES.national_code.schema.safeParse(req.query.national_code)
     if (!nationalCode.success) return void res.status(422).json({ error: 'national_code' })
@@ -45,6 +45,6 @@ const answerOf =
       score,
       rating: toRating(score),
       checked_at: new Date(now()).toISOString(),
-      confidence: least + pick(range),
+      confidence: min + pick(range),
     })
   }

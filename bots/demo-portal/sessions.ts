@@ -1,12 +1,12 @@
-/** Who is at which step. A session lives in memory only, and ends when nothing was asked in it for ten minutes. */
+/** Sessions, in memory only. A session ends after ten minutes without a request. */
 import { randomBytes } from 'node:crypto'
 import type { CreditReport } from './credit-report.ts'
 import { createExpiringMap } from './expiring-map.ts'
 import type { Statement } from './statement.ts'
 
-/** The portal has two areas: credit reports at its root, and account statements. */
+/** Two areas: credit reports at the root, and account statements. */
 export type Area = '' | 'account/'
-/** The steps of a visit to either, in their order; each has one page, at its own name, and only that page is shown. */
+/** The stages of a visit in their order. Each has one page, whose path is its name; a session sees only the page of its stage. */
 export type Stage =
   | `${Area}${'login' | 'send-code' | 'code'}`
   | 'captcha'
@@ -19,7 +19,7 @@ export interface Session {
   stage: Stage
   /** The hidden token of the page shown last; null once it was used. */
   token: string | null
-  /** Told once, on the next page. */
+  /** Shown once, on the next page. */
   notice: string | null
   /** The national code, or the account number. */
   subject: string
@@ -38,7 +38,7 @@ interface SentCode {
 
 export interface Sessions {
   create(stage: `${Area}login`): Session
-  /** Finds a session and begins its ten minutes anew. */
+  /** Restarts the session's ten minutes. */
   find(id: string | undefined): Session | undefined
   end(session: Session): void
   readonly size: number

@@ -1,4 +1,4 @@
-/** A made-up account statement. Lines and figures follow from the account number, and end some days before today. */
+/** A made-up account statement, derived from the account number. Its lines end some days before today. */
 import { createInvention, newReference, toDay } from './invention.ts'
 
 export interface Statement {
@@ -16,7 +16,7 @@ interface StatementLine {
   /** The UTC day, YYYY-MM-DD. */
   date: string
   description: string
-  /** Formatted; below zero is money that went out. */
+  /** Formatted; negative for outgoing money. */
   amount: string
   balance: string
 }

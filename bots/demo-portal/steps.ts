@@ -1,4 +1,4 @@
-/** What the portal does with each form that is sent in: on to the next step, or an error on the same page. */
+/** Handles each submitted form: continues with the next stage, or shows an error on the same page. */
 import { randomInt } from 'node:crypto'
 import { FIELD_TYPES } from '../../core/catalog/fields.ts'
 import { normalizeDigits } from '../../core/domain/digits.ts'
@@ -10,19 +10,19 @@ import type { Area, Session, Stage } from './sessions.ts'
 type Outcome =
   | { next: Stage }
   | { error: PageError; status?: number }
-  /** The visit ends here. */
+  /** Ends the session. */
   | { over: PageError }
 
-/** A form as it came in. `field` is what was typed, '' when missing. */
-interface Posted {
+interface SubmittedForm {
+  /** '' when missing. */
   field: (name: string) => string
-  /** A code that came in time stays in time, however long the portal takes. */
+  /** When the form was received: the delay of the answer does not make a code late. */
   arrivedAtMs: number
 }
 
-export type Step = (session: Session, posted: Posted) => Outcome
+export type Step = (session: Session, form: SubmittedForm) => Outcome
 
-/** What each area asks for besides the mobile number: whom or what it is about. */
+/** What each area asks for besides the mobile number. */
 export const SUBJECTS = {
   '': { name: 'national_code', label: 'National code' },
   'account/': { name: 'account_number', label: 'Account number' },
@@ -30,8 +30,8 @@ export const SUBJECTS = {
 
 const CODE_LIFE_MS = 2 * 60_000
 const CODE_TRIES = 3
-/** As often a right answer to the captcha is turned down. */
-const CAPTCHA_MOOD = 0.25
+/** The share of right captcha answers that is rejected. */
+const CAPTCHA_REJECTION_RATE = 0.25
 
 export function createSteps({
   inbox,
@@ -46,13 +46,13 @@ export function createSteps({
     (area: Area, next: Stage): Step =>
     (session, { field }) => {
       const { name, label } = SUBJECTS[area]
-      const about = FIELD_TYPES[name].schema.safeParse(field(name))
+      const subject = FIELD_TYPES[name].schema.safeParse(field(name))
       const mobile = FIELD_TYPES.mobile.schema.safeParse(field('mobile'))
-      if (!about.success || !mobile.success) {
+      if (!subject.success || !mobile.success) {
         const text = `${label} or mobile number is not right.`
         return { status: 422, error: { code: 'login-refused', text } }
       }
-      session.subject = about.data
+      session.subject = subject.data
       session.mobile = mobile.data
       return { next }
     }
@@ -61,13 +61,13 @@ export function createSteps({
     if (normalizeDigits(field('answer')) !== String(session.captchaAnswer)) {
       return { error: { code: 'captcha-wrong', text: 'That was not it. Here is another question.' } }
     }
-    if (random() < CAPTCHA_MOOD) {
+    if (random() < CAPTCHA_REJECTION_RATE) {
       return { error: { code: 'captcha-expired', text: 'The captcha has expired, try again.' } }
     }
     return { next: 'send-code' }
   }
 
-  /** A new code takes the place of the one before, and its tries begin anew. */
+  /** A new code replaces the last one and resets the tries. */
   const sendCode =
     (next: Stage): Step =>
     (session) => {
@@ -79,14 +79,14 @@ export function createSteps({
     }
 
   const checkCode =
-    (next: Stage, confirmed: (session: Session) => void): Step =>
+    (next: Stage, onConfirmed: (session: Session) => void): Step =>
     (session, { field, arrivedAtMs }) => {
       const { code } = session
       if (!code || arrivedAtMs >= code.sentAtMs + CODE_LIFE_MS) {
         return { error: { code: 'code-expired', text: 'The code is no longer valid. Have it sent again.' } }
       }
       if (normalizeDigits(field('code')) === code.digits) {
-        confirmed(session)
+        onConfirmed(session)
         return { next }
       }
       code.triesLeft--

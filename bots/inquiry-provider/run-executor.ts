@@ -39,14 +39,8 @@ interface RunExecutorDeps {
 }
 
 /** @returns the function that executes a run. It rejects with whatever ended the run without a result. */
-export function createRunExecutor({
-  updater,
-  handlers,
-  concurrency,
-  log,
-  otpSessions,
-  unstoredResults,
-}: RunExecutorDeps): (call: BotCall, run: Run) => Promise<BotAnswer> {
+export function createRunExecutor(deps: RunExecutorDeps): (call: BotCall, run: Run) => Promise<BotAnswer> {
+  const { updater, handlers, log, otpSessions, unstoredResults } = deps
   return async (call, run) => {
     const { slug, hash } = call
     const { signal } = run.abort
@@ -56,16 +50,16 @@ export function createRunExecutor({
     if (call.attempt === null) run.attempt = Math.max(run.attempt, record.attempt)
 
     const runLog = log.child({ hash, service: slug, attempt: run.attempt })
-    const stopWatching = await abortOnEnd(hash, run)
+    const stopWatching = await abortOnEnd(updater, hash, run)
     let session: SmsSent | undefined
     try {
       signal.throwIfAborted()
-      const { request, markAsCompleted } = toBotRequest(hash, run, runLog)
+      const { request, markAsCompleted } = toBotRequest(deps, hash, run, runLog)
       const unstored = unstoredResults.take(hash)
       if (!unstored) session = otpSessions.take(hash)
       const repeated = unstored ?? repeatedAnswer(session, call, record)
       runLog.info(repeated ? 'run repeats its last answer' : 'run started')
-      const result = repeated ? repeated.result : await callHandler(call, session, request)
+      const result = repeated ? repeated.result : await callHandler(handlers, call, session, request)
       // A result counts although the run may be aborted by now: the record decides whether it is still wanted.
       if (isSmsSent(result)) {
         await otpSessions.set(hash, result)
@@ -75,7 +69,7 @@ export function createRunExecutor({
       }
       // The run's own last write must not abort it. From here on the record decides.
       stopWatching()
-      await storeResult(hash, result, markAsCompleted)
+      await storeResult(unstoredResults, hash, result, markAsCompleted)
       runLog.info('run completed')
       return success(result)
     } catch (error) {
@@ -87,62 +81,65 @@ export function createRunExecutor({
       stopWatching()
     }
   }
+}
 
-  /** Aborts the run when its request ends or a newer attempt takes over. */
-  function abortOnEnd(hash: string, run: Run): Promise<() => void> {
-    const watch = () =>
-      updater.onEnd(
-        hash,
-        () => run.attempt,
-        (reason) => run.abort.abort(new AppError(reason)),
-      )
-    return retryUnavailable(watch, { signal: run.abort.signal })
-  }
-
-  function toBotRequest(
-    hash: string,
-    run: Run,
-    runLog: Log,
-  ): { request: BotRequest } & Pick<RequestUpdater, 'markAsCompleted'> {
-    const { signal } = run.abort
-    const bound = updater.bind(hash, () => run.attempt, signal)
-    const { markAsCompleted, markAsFailed: _leftToWorker, ...reports } = bound
-    const request: BotRequest = {
-      ...reports,
+/** Aborts the run when its request ends or a newer attempt takes over. */
+function abortOnEnd(updater: Updater, hash: string, run: Run): Promise<() => void> {
+  const watch = () =>
+    updater.onEnd(
       hash,
-      signal,
-      log: runLog,
-      waitForOtp: (options) => reports.waitForOtp({ signal, ...options }),
-      parallel: createParallel({ concurrency, signal, updateProgress: reports.updateProgress }),
-    }
-    return { request, markAsCompleted }
-  }
+      () => run.attempt,
+      (reason) => run.abort.abort(new AppError(reason)),
+    )
+  return retryUnavailable(watch, { signal: run.abort.signal })
+}
 
-  /** The first call of a request runs the handler. A call with a code resumes its session; one without resends the code. */
-  function callHandler(
-    { slug, data, otp }: BotCall,
-    session: SmsSent | undefined,
-    request: BotRequest,
-  ): Promise<unknown> {
-    if (otp === undefined)
-      return session ? session.resend(request) : (handlers.get(slug) as Handle)(data, request)
-    if (!session) throw sessionLost()
-    return session.verify(otp, request)
+function toBotRequest(
+  { updater, concurrency }: RunExecutorDeps,
+  hash: string,
+  run: Run,
+  runLog: Log,
+): { request: BotRequest } & Pick<RequestUpdater, 'markAsCompleted'> {
+  const { signal } = run.abort
+  const bound = updater.bind(hash, () => run.attempt, signal)
+  const { markAsCompleted, markAsFailed: _leftToWorker, ...reports } = bound
+  const request: BotRequest = {
+    ...reports,
+    hash,
+    signal,
+    log: runLog,
+    waitForOtp: (options) => reports.waitForOtp({ signal, ...options }),
+    parallel: createParallel({ concurrency, signal, updateProgress: reports.updateProgress }),
   }
+  return { request, markAsCompleted }
+}
 
-  /** A result that cannot be stored now is answered to the worker, or to the attempt that calls next. */
-  async function storeResult(
-    hash: string,
-    result: unknown,
-    markAsCompleted: RequestUpdater['markAsCompleted'],
-  ): Promise<void> {
-    try {
-      await markAsCompleted(result)
-    } catch (error) {
-      const isStale = error instanceof AppError && error.code === 'stale_attempt'
-      if (isStale || isUnavailable(error)) unstoredResults.set(hash, result)
-      if (!isUnavailable(error)) throw error
-    }
+/** The first call of a request runs the handler. A call with a code resumes its session; one without resends the code. */
+function callHandler(
+  handlers: RunExecutorDeps['handlers'],
+  { slug, data, otp }: BotCall,
+  session: SmsSent | undefined,
+  request: BotRequest,
+): Promise<unknown> {
+  if (otp === undefined)
+    return session ? session.resend(request) : (handlers.get(slug) as Handle)(data, request)
+  if (!session) throw sessionLost()
+  return session.verify(otp, request)
+}
+
+/** A result that cannot be stored now is answered to the worker, or to the attempt that calls next. */
+async function storeResult(
+  unstoredResults: UnstoredResults,
+  hash: string,
+  result: unknown,
+  markAsCompleted: RequestUpdater['markAsCompleted'],
+): Promise<void> {
+  try {
+    await markAsCompleted(result)
+  } catch (error) {
+    const isStale = error instanceof AppError && error.code === 'stale_attempt'
+    if (isStale || isUnavailable(error)) unstoredResults.set(hash, result)
+    if (!isUnavailable(error)) throw error
   }
 }
 

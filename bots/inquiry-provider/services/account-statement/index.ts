@@ -1,9 +1,9 @@
 /**
- * Fetches an account's statement: sign in, have a code sent, and let the call end; called again with the code, check it
- * in the same visit and read the statement. Steps as in core/catalog/account-statement.ts.
+ * Fetches an account's statement: signs in, has a code sent, and ends the call; called again with the code, checks it in the
+ * same visit and reads the statement. Steps as in core/catalog/account-statement.ts.
  *
- * Failures: `portal_unavailable` and `session_lost` may pass and are retried; `portal_changed`, `login_refused` and
- * `otp_attempts_exhausted` are final. A wrong code is `OTP_REJECTED`; one that comes too late has another one sent.
+ * Failures: `portal_unavailable` and `session_lost` are retried; `portal_changed`, `login_refused` and
+ * `otp_attempts_exhausted` are final. A wrong code is `OTP_REJECTED`; after an expired one another code is sent.
  */
 import { accountStatement } from '../../../../core/catalog/account-statement.ts'
 import { messageBuilder } from '../../../../core/catalog/service-messages.ts'
@@ -38,7 +38,7 @@ export const createHandler: CreateHandler =
     return awaitCode(portal, codePage, sentTo, localizedMessage)
   }
 
-/** Leaves the visit at the portal's code form, for the call that brings the code. */
+/** Leaves the visit at the portal's code form, for the call with the code. */
 function awaitCode(
   portal: PortalClient,
   codePage: PortalPage,
@@ -46,11 +46,11 @@ function awaitCode(
   localizedMessage: LocalizedMessage,
 ): SmsSent {
   let page = codePage
-  page.form('code') // A portal that wants something else must not have a person wait for a code.
+  page.form('code') // Throws here when the portal shows another page, before the submitter is asked for a code.
 
-  const sendAnother = async (request: BotRequest, why: LocalizedMessage): Promise<SmsSent> => {
+  const sendAnother = async (request: BotRequest, reason: LocalizedMessage): Promise<SmsSent> => {
     const visit = portal.withSignal(request.signal)
-    await request.updateProgress(45, 'sending_otp', why)
+    await request.updateProgress(45, 'sending_otp', reason)
     const next = await visit.submit(page.form('resend'))
     const sent = localized('another_sent', { sent_to: sentTo })
     await request.updateProgress(45, 'waiting_otp', sent)

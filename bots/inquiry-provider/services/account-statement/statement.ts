@@ -1,4 +1,4 @@
-/** The statement as the portal prints it, a table about the account and one of lines, made the service's result. */
+/** Converts the portal's statement, a table about the account and one of lines, to the service's result. */
 import { z } from 'zod'
 import { collapseSpaces, type PortalPage, portalChanged } from '../portal/portal-page.ts'
 
@@ -12,14 +12,14 @@ const line = z.object({
   /** YYYY-MM-DD. */
   date: z.iso.date(),
   description: z.string().min(1).max(200),
-  /** Below zero is money that went out. */
+  /** Negative for outgoing money. */
   amount,
   /** After this line. */
   balance: amount,
 })
 
 const statement = z.object({
-  /** Masked, as the portal shows it: a whole number must not get into a result. */
+  /** Masked by the portal: a result must not contain the whole number. */
   account_number: z.string().regex(/^\*+\d{4}$/),
   holder: z.string().min(1).max(200),
   /** Oldest first. */
@@ -45,12 +45,15 @@ export function readStatement(page: PortalPage): Statement {
   if (!read.success)
     throw portalChanged(`the statement's ${read.error.issues[0]?.path.join(' ')} cannot be read`)
   const { lines, closing_balance } = read.data
-  const adds = lines.every((each, i) => i === 0 || lines[i - 1]!.balance + each.amount === each.balance)
-  if (!adds || lines.at(-1)?.balance !== closing_balance) throw portalChanged('the statement does not add up')
+  const addsUp = lines.every(
+    ({ amount, balance }, i) => i === 0 || lines[i - 1]!.balance + amount === balance,
+  )
+  if (!addsUp || lines.at(-1)?.balance !== closing_balance)
+    throw portalChanged('the statement does not add up')
   return read.data
 }
 
-/** By the names of the columns, in whatever order they stand. */
+/** By column name, in any order of columns. */
 function readLines({ $ }: PortalPage): Record<string, string>[] {
   const names = $('table.lines thead th')
     .get()

@@ -1,4 +1,4 @@
-/** The portal's captcha: arithmetic in words, cut into pieces of markup. What is hidden from people is not read. */
+/** Solves the portal's captcha: arithmetic in words, split into pieces of markup. Hidden elements are ignored. */
 import { type PortalPage, portalChanged } from '../portal/portal-page.ts'
 
 const NUMBERS =
@@ -7,7 +7,7 @@ const NUMBERS =
   )
 const QUESTION = new RegExp(`\\b(${NUMBERS.join('|')}) (plus|minus|times) (${NUMBERS.join('|')})\\b`, 'i')
 
-/** @throws BotFailure `portal_changed` when the question is of a kind not known */
+/** @throws BotFailure `portal_changed` when the question is of an unknown kind */
 export function solveCaptcha({ $ }: PortalPage): string {
   const question = $('form[name=captcha] .question').clone()
   question.find('[hidden]').remove()

@@ -1,4 +1,4 @@
-/** The report as the portal prints it, a table of names and values, made the service's result. */
+/** Converts the portal's report, a table of names and values, to the service's result. */
 import { z } from 'zod'
 import { type PortalPage, portalChanged } from '../portal/portal-page.ts'
 

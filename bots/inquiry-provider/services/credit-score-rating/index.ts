@@ -1,8 +1,8 @@
 /**
- * Asks the credit portal for a person's score, the way a person would: sign in, solve the captcha, have a code sent,
- * ask the person for it, read the report. Steps as in core/catalog/credit-score-rating.ts.
+ * Fetches a credit score from the portal: signs in, solves the captcha, has a code sent, asks the submitter for it, reads the
+ * report. Steps as in core/catalog/credit-score-rating.ts.
  *
- * Failures: `portal_unavailable`, `session_lost` and `captcha_failed` may pass and are retried; `portal_changed`, `login_refused`,
+ * Failures: `portal_unavailable`, `session_lost` and `captcha_failed` are retried; `portal_changed`, `login_refused`,
  * `otp_expired` and `otp_attempts_exhausted` are final.
  */
 import { creditScoreRating } from '../../../../core/catalog/credit-score-rating.ts'
@@ -55,7 +55,7 @@ async function signIn(
   return page
 }
 
-/** The portal turns down a right answer now and then; a new question comes with it. */
+/** The portal sometimes rejects a right answer, and then asks a new question. */
 async function passCaptcha(
   portal: PortalClient,
   request: BotRequest,
@@ -66,7 +66,7 @@ async function passCaptcha(
   for (let tried = 1; ; tried++) {
     page = await portal.submit(page.form('captcha'), { answer: solveCaptcha(page) })
     if (!page.has('captcha')) return page
-    request.log.info({ tried }, 'captcha turned down')
+    request.log.info({ tried }, 'captcha rejected')
     if (tried === CAPTCHA_TRIES) {
       throw new BotFailure('captcha_failed', localized('captcha_failed', { tries: tried }), {
         retryable: true,
@@ -77,7 +77,7 @@ async function passCaptcha(
   }
 }
 
-/** Asks for the code until the portal takes one; the tries are counted by both sides alike. */
+/** Asks for the code until the portal accepts one. Both the portal and the request count the tries. */
 async function confirmCode(
   portal: PortalClient,
   request: BotRequest,
@@ -86,7 +86,7 @@ async function confirmCode(
 ): Promise<PortalPage> {
   let page = codePage
   const ask = async (localizedMessage: LocalizedMessage): Promise<void> => {
-    page.form('code') // A portal that wants something else must not have a person wait for a code.
+    page.form('code') // Throws here when the portal shows another page, before the submitter is asked for a code.
     await request.markAsOtpRequired({
       length: CODE_LENGTH,
       sent_to: sentTo,

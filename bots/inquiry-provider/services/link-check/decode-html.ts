@@ -1,9 +1,9 @@
-/** From a page's bytes to its text, by the first of these that names an encoding we know, as a browser does it. */
+/** Decodes a page like a browser: by its byte order mark, else the Content-Type, else its own declaration, else as UTF-8. */
 
-/** Where a page may say it itself. */
+/** A declaration counts only in this many first bytes. */
 const DECLARED_WITHIN = 1024
 
-/** @param charset from the Content-Type; may be missing or nonsense */
+/** @param charset from the Content-Type; may be missing or invalid */
 export function decodeHtml(html: Buffer, charset: string | undefined): string {
   const head = html.subarray(0, DECLARED_WITHIN).toString('latin1')
   const declared = /<meta[^>]+charset\s*=\s*["']?\s*([\w:.-]+)/i.exec(head)?.[1]

@@ -1,22 +1,22 @@
 /**
- * The links of a page. Pure; never throws, whatever the bytes are, and its time grows with their number only.
+ * Extracts the links of a page. Pure; never throws; takes time linear in the page's size.
  *
- * Parsed as a stream of tags, without a tree: a tree of 400,000 nested `<div>` (2 MB) keeps parse5, and cheerio on
- * it, busy for minutes, and with it every other run of this process.
+ * Parses a stream of tags without building a tree: a tree of 400,000 nested `<div>` (2 MB) blocks parse5, and cheerio on top
+ * of it, for minutes, and with it every other run of this process.
  */
 import { Parser } from 'htmlparser2'
 import { decodeHtml } from './decode-html.ts'
 
 export interface Link {
-  /** Absolute, without fragment and credentials; what was written, when that is no address. */
+  /** Absolute, without fragment and credentials; as written where that is no valid address. */
   url: string
   valid: boolean
-  /** Whether a page may be behind it, rather than an image, a script or a style. */
+  /** False for images, scripts, styles and the like. */
   mayBePage: boolean
 }
 
-/** Which attributes of which elements hold an address. */
-const ADDRESSES: Readonly<Record<string, readonly string[]>> = {
+/** Attributes that hold an address, by element. */
+const ADDRESS_ATTRIBUTES: Readonly<Record<string, readonly string[]>> = {
   a: ['href'],
   area: ['href'],
   link: ['href'],
@@ -31,23 +31,23 @@ const ADDRESSES: Readonly<Record<string, readonly string[]>> = {
   embed: ['src'],
   object: ['data'],
 }
-const LEADS_TO_PAGES = new Set(['a', 'area', 'iframe', 'frame', 'link'])
-/** A `<link>` to something that is no page, and one that only names a server and need not be answered at all. */
+const PAGE_ELEMENTS = new Set(['a', 'area', 'iframe', 'frame', 'link'])
+/** A `<link>` to a resource that is no page, and one that only names a server and need not be answered. */
 const RESOURCE_REL = /\b(stylesheet|icon|apple-touch-icon\S*|preload|modulepreload|prefetch|manifest)\b/i
 const HINT_REL = /\b(preconnect|dns-prefetch)\b/i
 
-/** Browsers nest no deeper either; the parser's time per tag grows with the depth. */
+/** The limit of browsers. The parser's time per tag grows with the depth. */
 const MAX_DEPTH = 512
 const CHUNK = 16_384
-/** More than honest pages have and a run checks; without it many short links times a long base would be many seconds. */
+/** More than real pages have and a run checks. Without it many short links times a long base would take many seconds. */
 const MAX_LINKS = 20_000
 const MAX_URL = 8000
 const MAX_BASE = 2000
 
 /**
- * @param url where the page was found, after redirects
- * @param charset from the Content-Type, if it names one
- * @returns each address once, in the page's order
+ * @param url of the page, after redirects
+ * @param charset from the Content-Type, if it has one
+ * @returns each address once, in document order
  */
 export function extractLinks(
   html: Buffer,
@@ -57,10 +57,10 @@ export function extractLinks(
   let base = url
   let hasBase = false
   let depth = 0
-  let met = 0
+  let found = 0
 
   const add = (written: string, mayBePage: boolean): void => {
-    const link = met++ < MAX_LINKS ? toLink(written, base, mayBePage) : null
+    const link = found++ < MAX_LINKS ? toLink(written, base, mayBePage) : null
     if (!link) return
     const known = links.get(link.url)
     if (known) known.mayBePage ||= mayBePage
@@ -77,11 +77,14 @@ export function extractLinks(
       }
       const rel = name === 'link' ? (attributes.rel ?? '') : ''
       if (HINT_REL.test(rel)) return
-      const mayBePage = LEADS_TO_PAGES.has(name) && !RESOURCE_REL.test(rel)
-      for (const attribute of Object.hasOwn(ADDRESSES, name) ? (ADDRESSES[name] ?? []) : []) {
+      const mayBePage = PAGE_ELEMENTS.has(name) && !RESOURCE_REL.test(rel)
+      for (const attribute of Object.hasOwn(ADDRESS_ATTRIBUTES, name)
+        ? (ADDRESS_ATTRIBUTES[name] ?? [])
+        : []) {
         const written = attributes[attribute]
         if (written === undefined) continue
-        for (const one of attribute === 'srcset' ? splitSrcset(written) : [written]) add(one, mayBePage)
+        for (const address of attribute === 'srcset' ? splitSrcset(written) : [written])
+          add(address, mayBePage)
       }
     },
     onclosetag() {
@@ -99,7 +102,7 @@ export function extractLinks(
   return [...links.values()]
 }
 
-/** Null for what leads to no other place on the web: empty, a place on this page, mailto:, tel:, javascript:, data: … */
+/** Null for a reference that leads to no other web address: empty, a fragment, mailto:, tel:, javascript:, data: … */
 function toLink(written: string, base: string, mayBePage: boolean): Link | null {
   const text = written.trim()
   if (text === '' || text.startsWith('#')) return null
@@ -109,7 +112,7 @@ function toLink(written: string, base: string, mayBePage: boolean): Link | null 
   return { url: normalizeUrl(url), valid: true, mayBePage }
 }
 
-/** Without what is never sent (the fragment) and what must never be shown (a password). */
+/** Removes the fragment, which is never sent, and credentials, which must never be shown. */
 export function normalizeUrl(url: URL): string {
   url.hash = ''
   url.username = ''
@@ -118,8 +121,8 @@ export function normalizeUrl(url: URL): string {
 }
 
 /**
- * The addresses in a `srcset`: `a.png 1x, b.png 2x`. An address ends at white space and may hold commas (but not at
- * its end), so splitting at commas would be wrong; what follows up to the next comma says when to use it.
+ * The addresses in a `srcset`: `a.png 1x, b.png 2x`. An address ends at white space and may contain commas (except at its
+ * end), so splitting at commas would be wrong. The descriptor after it ends at the next comma.
  */
 function splitSrcset(srcset: string): string[] {
   const addresses: string[] = []

@@ -1,7 +1,7 @@
-/** Why a request got no answer, told from the errors of undici, Node's sockets, its resolver and its TLS. */
+/** Classifies why a request got no answer, by the errors of undici and of Node's sockets, resolver and TLS. */
 import { AddressNotAllowed } from './public-only.ts'
 
-/** Each failure in the words of the report; `transient` ones may be gone a moment later. */
+/** `reason` is the text in the report. A `transient` failure may not occur again a moment later. */
 export const FAILURES = {
   private_address: { reason: 'not checked: private address', transient: false },
   not_http: { reason: 'not checked: leads to something else than a web page', transient: false },
@@ -41,7 +41,7 @@ const BY_CODE: Readonly<Record<string, Failure>> = {
   EPROTO: 'tls_failed',
 }
 
-/** @param error what `fetch` rejected with; the telling one is its innermost cause */
+/** @param error of `fetch`; the first known error in its chain of causes counts */
 export function classifyFailure(error: unknown): Failure {
   if (error instanceof AddressNotAllowed) return 'private_address'
   if (!(error instanceof Error)) return 'request_failed'

@@ -1,6 +1,6 @@
 /**
- * Asks for one address: follows its redirects hop by hop, so that each is checked and known, and reads a page's HTML
- * up to a limit. A failure is an answer too; only the end of the run is thrown.
+ * Requests one address: follows redirects hop by hop, so that each is checked and recorded, and reads a page's HTML up to a
+ * limit. A failure is an answer too; it rejects only when the run ends.
  */
 import { Agent, fetch } from 'undici'
 import { normalizeUrl } from './extract-links.ts'
@@ -9,33 +9,33 @@ import type { Limits } from './limits.ts'
 import type { Connect } from './public-only.ts'
 
 export interface Answer {
-  /** Where the last redirect led. */
+  /** After redirects. */
   url: string
-  /** The answers on the way there, in order. */
+  /** The redirects in their order. */
   redirects: { url: string; status: number }[]
   /** Null when no answer came. */
   status: number | null
-  /** Why none came. */
+  /** Null when an answer came. */
   failure: Failure | null
   page: Page | null
-  /** All hops together, until everything wanted was read. */
+  /** For all hops, until the wanted page was read. */
   milliseconds: number
 }
 
 export interface Page {
   html: Buffer
   charset: string | undefined
-  /** There was more than is read. */
+  /** The page is longer than the limit. */
   isCut: boolean
 }
 
 export interface Fetcher {
   /**
-   * @param wanted whether the HTML at this address is to be read; asked for where the last redirect led
+   * @param isWanted whether the HTML at this address is to be read; called with the address after redirects
    * @throws the signal's reason, once it has fired
    */
-  request(url: string, method: 'GET' | 'HEAD', wanted?: (url: string) => boolean): Promise<Answer>
-  /** Ends all connections at once. */
+  request(url: string, method: 'GET' | 'HEAD', isWanted?: (url: string) => boolean): Promise<Answer>
+  /** Closes all connections immediately. */
   close(): Promise<void>
 }
 
@@ -48,28 +48,28 @@ const HTML = /^\s*(?:text\/html|application\/xhtml\+xml)\s*(?:;|$)/i
 
 type Hop = Pick<Answer, 'status' | 'failure' | 'page'> & { location: string | null }
 
-/** @param connect how sockets are made, see public-only.ts; left out: to anywhere */
+/** @param connect opens sockets (public-only.ts); without it every address is allowed */
 export function createFetcher(deps: { connect?: Connect; signal: AbortSignal; limits: Limits }): Fetcher {
   const { signal, limits } = deps
   const agent = new Agent({ connect: deps.connect })
 
-  async function hop(url: string, method: 'GET' | 'HEAD', wanted: (url: string) => boolean): Promise<Hop> {
+  async function hop(url: string, method: 'GET' | 'HEAD', isWanted: (url: string) => boolean): Promise<Hop> {
     signal.throwIfAborted()
-    const time = new AbortController()
-    const timer = setTimeout(() => time.abort(), limits.requestMs)
+    const timeout = new AbortController()
+    const timer = setTimeout(() => timeout.abort(), limits.requestMs)
     try {
       const response = await fetch(url, {
         method,
         headers: HEADERS,
         redirect: 'manual',
         dispatcher: agent,
-        signal: AbortSignal.any([signal, time.signal]),
+        signal: AbortSignal.any([signal, timeout.signal]),
       })
       const type = response.headers.get('content-type') ?? ''
       const isHtml = HTML.test(type)
-      const isWanted = method === 'GET' && response.ok && isHtml && wanted(url)
-      const page = isWanted ? await readPage(response, charsetOf(type), limits.pageBytes) : null
-      if (!isWanted) await response.body?.cancel()
+      const isRead = method === 'GET' && response.ok && isHtml && isWanted(url)
+      const page = isRead ? await readPage(response, parseCharset(type), limits.pageBytes) : null
+      if (!isRead) await response.body?.cancel()
       return {
         status: response.status,
         failure: null,
@@ -78,7 +78,7 @@ export function createFetcher(deps: { connect?: Connect; signal: AbortSignal; li
       }
     } catch (error) {
       signal.throwIfAborted()
-      const failure = time.signal.aborted ? 'timed_out' : classifyFailure(error)
+      const failure = timeout.signal.aborted ? 'timed_out' : classifyFailure(error)
       return { status: null, failure, page: null, location: null }
     } finally {
       clearTimeout(timer)
@@ -86,31 +86,25 @@ export function createFetcher(deps: { connect?: Connect; signal: AbortSignal; li
   }
 
   return {
-    async request(start, method, wanted = () => false) {
-      const begun = performance.now()
+    async request(start, method, isWanted = () => false) {
+      const startedAt = performance.now()
       const redirects: Answer['redirects'] = []
       const end = (url: string, { status, failure, page }: Omit<Hop, 'location'>): Answer => {
-        return {
-          url,
-          redirects,
-          status,
-          failure,
-          page,
-          milliseconds: Math.round(performance.now() - begun),
-        }
+        const milliseconds = Math.round(performance.now() - startedAt)
+        return { url, redirects, status, failure, page, milliseconds }
       }
       const stopAt = (url: string, failure: Failure): Answer =>
         end(url, { status: null, failure, page: null })
 
       for (let url = start; ; ) {
-        const answer = await hop(url, method, wanted)
+        const answer = await hop(url, method, isWanted)
         if (answer.status === null || !REDIRECTS.has(answer.status)) return end(url, answer)
         redirects.push({ url, status: answer.status })
         if (!answer.location || !URL.canParse(answer.location, url)) return stopAt(url, 'bad_redirect')
         const next = new URL(answer.location, url)
         if (next.protocol !== 'http:' && next.protocol !== 'https:') return stopAt(url, 'not_http')
         url = normalizeUrl(next)
-        if (redirects.some((past) => past.url === url)) return stopAt(url, 'redirect_loop')
+        if (redirects.some((redirect) => redirect.url === url)) return stopAt(url, 'redirect_loop')
         if (redirects.length > limits.redirects) return stopAt(url, 'too_many_redirects')
       }
     },
@@ -118,7 +112,7 @@ export function createFetcher(deps: { connect?: Connect; signal: AbortSignal; li
   }
 }
 
-const charsetOf = (type: string): string | undefined => /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(type)?.[1]
+const parseCharset = (type: string): string | undefined => /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(type)?.[1]
 
 async function readPage(
   response: Awaited<ReturnType<typeof fetch>>,

@@ -2,11 +2,11 @@
  * `link-check`: crawls a site and reports the links that are broken, moved or slow.
  *
  * Built on undici and htmlparser2 rather than on linkinator (7.6.1 is its line for Node 20), which is made of the same
- * parts but asks with the global `fetch`: it takes no dispatcher, so no address can be refused where the connection is
- * made, and no AbortSignal, so a cancelled run would go on; nor has it a limit of pages.
+ * parts but uses the global `fetch`. It takes no dispatcher, so no address can be refused where the connection is opened; no
+ * AbortSignal, so a cancelled run would continue; and it has no limit of pages.
  *
- * What it does not look at: robots.txt (it is meant for one's own site, like every link checker), whether the place a
- * `#fragment` names exists, and links that only a script makes.
+ * Not checked: robots.txt (like every link checker it is meant for one's own site), whether the target of a `#fragment`
+ * exists, and links that a script creates.
  */
 import { linkCheck } from '../../../../core/catalog/link-check.ts'
 import { messageBuilder } from '../../../../core/catalog/service-messages.ts'
@@ -19,7 +19,7 @@ import { LIMITS, type Limits } from './limits.ts'
 import { createProgress } from './progress.ts'
 import { type Connect, connectPublicOnly } from './public-only.ts'
 import { type Findings, type Report, writeReport } from './report.ts'
-import { openStartPage, readStartUrl } from './start-page.ts'
+import { openStartPage, parseStartUrl } from './start-page.ts'
 
 const localized = messageBuilder(linkCheck)
 
@@ -27,11 +27,10 @@ export const createHandler: CreateHandler = (settings) =>
   createLinkCheck({ allowPrivate: settings.linkCheckAllowPrivate })
 
 interface Options {
-  /** Also sites on this machine and in its networks. */
+  /** Also check sites on this machine and in private networks. */
   allowPrivate: boolean
-  /** Those that differ from the usual ones. */
   limits?: Partial<Limits>
-  /** How connections are made where private addresses are refused; tests give their own. */
+  /** Opens connections where private addresses are refused; tests replace it. */
   connect?: Connect
 }
 
@@ -43,30 +42,30 @@ export function createLinkCheck({
   const limits: Limits = { ...LIMITS, ...given }
 
   return async (data, request) => {
-    const startUrl = readStartUrl(data.url)
+    const startUrl = parseStartUrl(data.url)
     const refused = new AbortController()
-    const timeIsOver = new AbortController()
-    const timer = setTimeout(() => timeIsOver.abort(tooSlow()), limits.totalMs)
+    const timeout = new AbortController()
+    const timer = setTimeout(() => timeout.abort(timeoutFailure()), limits.totalMs)
     const stop = AbortSignal.any([request.signal, refused.signal])
     const fetcher = createFetcher({
       connect: allowPrivate ? undefined : connect,
-      signal: AbortSignal.any([stop, timeIsOver.signal]),
+      signal: AbortSignal.any([stop, timeout.signal]),
       limits,
     })
     const progress = createProgress({
       request,
       everyMs: limits.reportEveryMs,
-      onRefused: (why) => refused.abort(why),
+      onRefused: (error) => refused.abort(error),
     })
 
     const check = async (): Promise<Report> => {
-      const begun = performance.now()
-      await progress.begin('fetching_start_page', {
+      const startedAt = performance.now()
+      await progress.startStep('fetching_start_page', {
         progress: 1,
         message: localized('opening_site', { host: new URL(startUrl).host }),
       })
       const start = await openStartPage(fetcher, startUrl)
-      await progress.begin('crawling', { progress: 5, message: localized('start_page_read') })
+      await progress.startStep('crawling', { progress: 5, message: localized('start_page_read') })
       const findings: Findings = {
         settled: [],
         broken: [],
@@ -76,7 +75,7 @@ export function createLinkCheck({
         truncations: new Set(),
       }
       const changed = (state: CrawlState): void =>
-        progress.report({ progress: share(state), message: describe(state) })
+        progress.report({ progress: toProgress(state), message: describe(state) })
       await crawl({
         startUrl,
         start,
@@ -84,10 +83,10 @@ export function createLinkCheck({
         limits,
         findings,
         onChange: changed,
-        timeout: timeIsOver.signal,
+        timeout: timeout.signal,
       })
-      await progress.begin('summarizing', { progress: 97, message: summarize(findings) })
-      const report = writeReport(startUrl, findings, performance.now() - begun)
+      await progress.startStep('summarizing', { progress: 97, message: summarize(findings) })
+      const report = writeReport(startUrl, findings, performance.now() - startedAt)
       const {
         pages_checked: pages,
         links_checked: links,
@@ -108,12 +107,12 @@ export function createLinkCheck({
   }
 }
 
-/** Only ever seen when it fires before the start page is there: later a run ends with what it has. */
-const tooSlow = (): BotFailure =>
+/** Fails a run whose start page was not read in time; a later timeout ends the crawl, not the run. */
+const timeoutFailure = (): BotFailure =>
   new BotFailure('site_unreachable', localized('site_unreachable', { why: 'timed_out' }), { retryable: true })
 
-/** Pages read of pages found, from 5 to 95. */
-const share = ({ pagesRead, pagesFound }: CrawlState): number =>
+/** From 5 to 95, by pages read of pages found. */
+const toProgress = ({ pagesRead, pagesFound }: CrawlState): number =>
   5 + (90 * pagesRead) / Math.max(1, pagesFound)
 
 function describe({
@@ -124,7 +123,7 @@ function describe({
   broken,
   lastBroken,
 }: CrawlState): LocalizedMessage {
-  // Links are counted down once all pages are read: until then each page brings further ones.
+  // Links left are shown once all pages are read: before, each page adds further ones.
   const left = pagesRead >= pagesFound ? linksLeft : 0
   const counts = { read: pagesRead, found: pagesFound, left, broken }
   if (!lastBroken) return localized('pages_read', counts)
@@ -140,7 +139,7 @@ function describe({
 const summarize = ({ pagesRead, broken }: Findings): LocalizedMessage =>
   localized('summarizing', { read: pagesRead, broken: broken.length })
 
-/** Settles with the work, or rejects with the signal's reason as soon as it fires. */
+/** Settles with `work`, or rejects with the signal's reason as soon as it fires. */
 function orAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(signal.reason)

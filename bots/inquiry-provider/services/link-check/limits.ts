@@ -1,21 +1,21 @@
-/** How much one run may take. Tests give shorter ones. */
+/** Limits of one run. Tests set lower ones. */
 export const LIMITS = {
   /** Pages read for their links. */
   pages: 500,
   /** Other addresses checked. */
   links: 2000,
-  /** A run ends with what it has before its worker gives up on it at 300 s. */
+  /** The run then reports what it has, before the worker's limit of 300 s. */
   totalMs: 280_000,
-  /** One request, from the name's lookup to the last byte we want. */
+  /** One request, from the lookup to the last byte read. */
   requestMs: 15_000,
   redirects: 10,
   /** How much of a page's HTML is read. */
   pageBytes: 2 * 1024 * 1024,
-  /** Requests at the same time. */
+  /** Concurrent requests. */
   concurrency: 8,
-  /** The same, to one server that is not the site's own: a hanging one must not hold up all, nor a good one be flooded. */
+  /** Concurrent requests to one other server: one that hangs must not block the run, and none must be flooded. */
   concurrencyPerForeignServer: 2,
-  /** Between two reports. */
+  /** Between two progress reports. */
   reportEveryMs: 200,
 }
 

@@ -1,6 +1,6 @@
 /**
- * Tells the request how far a run is: never backwards, never two writes at once, and of many changes in a short time
- * only the newest. A write that is refused ends the run, since nobody waits for it any more.
+ * Reports the progress of a run: never lower than before, one write at a time, and of many changes in a short time only the
+ * newest. A refused write ends the run, because its result is no longer wanted.
  */
 import type { LocalizedMessage } from '../../../../core/domain/message.ts'
 import type { BotRequest } from '../../bot-service.ts'
@@ -11,17 +11,17 @@ interface Report {
 }
 
 export interface Progress {
-  /** Begins a step; resolves once it is written. */
-  begin(step: string, report: Report): Promise<void>
-  /** Soon, if nothing newer comes before. */
+  /** Starts a step; resolves once that is written. */
+  startStep(step: string, report: Report): Promise<void>
+  /** Written soon, unless a newer report replaces it. */
   report(report: Report): void
-  /** Writes what is still to be told. Rejects when a write was refused. */
+  /** Writes the pending report. Rejects when a write was refused. */
   flush(): Promise<void>
-  /** Forgets what is still to be told; no timer is left. */
+  /** Drops the pending report and clears the timer. */
   stop(): void
 }
 
-/** @param refused called with what a write was rejected with */
+/** @param onRefused called with the error of a refused write */
 export function createProgress(deps: {
   request: Pick<BotRequest, 'updateProgress'>
   everyMs: number
@@ -29,26 +29,26 @@ export function createProgress(deps: {
 }): Progress {
   let step = ''
   let reached = 0
-  let next: Report | null = null
+  let pending: Report | null = null
   let timer: NodeJS.Timeout | undefined
   let written: Promise<void> = Promise.resolve()
   let isBusy = false
   let isStopped = false
 
   const write = (): Promise<void> => {
-    if (!next || isStopped) return written
-    const { progress, message } = next
-    const during = step
-    next = null
+    if (!pending || isStopped) return written
+    const { progress, message } = pending
+    const current = step
+    pending = null
     isBusy = true
     reached = Math.max(reached, Math.floor(progress))
-    const now = reached
-    written = written.then(() => deps.request.updateProgress(now, during, message))
+    const value = reached
+    written = written.then(() => deps.request.updateProgress(value, current, message))
     written.then(pause, deps.onRefused)
     return written
   }
 
-  /** After a write the next one waits its time. */
+  /** Delays the write after this one. */
   const pause = (): void => {
     clearTimeout(timer)
     if (isStopped) return
@@ -59,19 +59,19 @@ export function createProgress(deps: {
   }
 
   return {
-    begin(id, report) {
+    startStep(id, report) {
       step = id
-      next = report
+      pending = report
       return write()
     },
     report(report) {
-      next = report
+      pending = report
       if (!isBusy) void write()
     },
     flush: write,
     stop() {
       isStopped = true
-      next = null
+      pending = null
       clearTimeout(timer)
     },
   }

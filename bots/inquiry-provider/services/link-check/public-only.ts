@@ -1,6 +1,6 @@
 /**
- * Connects to public addresses only. It stands where the connection is made, because nothing before that place can
- * be trusted: a name may answer differently the second time it is asked, and a redirect may lead anywhere.
+ * Connects to public addresses only. The check is made where the connection is opened, because an earlier one can be
+ * bypassed: a second lookup of a name may give another address, and a redirect may lead anywhere.
  */
 import { lookup } from 'node:dns/promises'
 import { isIP, type LookupFunction } from 'node:net'
@@ -16,12 +16,12 @@ export class AddressNotAllowed extends Error {
   override name = 'AddressNotAllowed'
 }
 
-/** All that is handed out on the public internet lies in here; outside are `::127.0.0.1` and what is not assigned yet. */
+/** All public IPv6 addresses; outside are `::127.0.0.1` and unassigned ranges. */
 const GLOBAL_IPV6 = ipaddr.IPv6.parseCIDR('2000::/3')
 
 /**
- * Whether an IP address is one on the public internet: not private, loopback, link-local, shared (CGNAT), multicast,
- * reserved or unspecified, and no IPv6 form that carries an IPv4 address inside (mapped, 6to4, NAT64, Teredo).
+ * Whether an IP address is on the public internet: not private, loopback, link-local, shared (CGNAT), multicast, reserved or
+ * unspecified, and no IPv6 address that embeds an IPv4 address (mapped, 6to4, NAT64, Teredo).
  */
 export function isPublicAddress(address: string): boolean {
   if (isIP(address) === 0) return false
@@ -30,10 +30,10 @@ export function isPublicAddress(address: string): boolean {
   return parsed instanceof ipaddr.IPv6 ? parsed.match(GLOBAL_IPV6) : true
 }
 
-interface Guard {
-  /** The system's resolver; tests give their own. */
+interface ConnectOptions {
+  /** The system's resolver; tests replace it. */
   resolve?: Resolve
-  /** Which addresses may be connected to; tests need some on this machine. */
+  /** Which addresses may be connected to; tests also allow this machine. */
   isAllowed?: (address: string) => boolean
 }
 
@@ -41,20 +41,19 @@ interface Guard {
 export function connectPublicOnly({
   resolve = resolveBySystem,
   isAllowed = isPublicAddress,
-}: Guard = {}): Connect {
+}: ConnectOptions = {}): Connect {
   const connect = buildConnector({
     lookup: lookupAllowedOnly(resolve, isAllowed),
   } as buildConnector.BuildOptions)
   return (options, callback) => {
-    // For an address in figures Node looks nothing up. Other ways to write one (0x7f.1, 2130706433) are gone by
-    // here: URL has made plain ones of them.
+    // Node does not look up an IP address. URL has already normalized its other notations (0x7f.1, 2130706433).
     const literal = options.hostname.replace(/^\[(.*)\]$/, '$1')
     if (isIP(literal) !== 0 && !isAllowed(literal)) callback(refusal(), null)
     else connect(options, callback)
   }
 }
 
-/** Checks every address of a name; the socket is connected to one of just these, the name is not asked again. */
+/** Checks all addresses of a name. The socket connects to one of these, without a second lookup. */
 function lookupAllowedOnly(resolve: Resolve, isAllowed: (address: string) => boolean): LookupFunction {
   return (hostname, options, callback) => {
     const answer = (error: Error | null, addresses: { address: string; family: number }[]): void => {

@@ -1,16 +1,16 @@
 /**
- * What a run found out, and the report made of it. Lists are bounded so that the JSON always fits into a record; each
- * has a total beside it, so nothing is cut in silence.
+ * The findings of a run, and its report. Lists are bounded so that the JSON fits into a record; each has a total, so that a
+ * cut is visible.
  */
 import type { Answer } from './fetcher.ts'
 import type { Verdict } from './verdict.ts'
 
-/** Where a link was seen: the first page, and how many more. `found_on` is null for the start page itself. */
-interface Seen {
+/** The first page with the link, and the number of further ones. `found_on` is null for the start page. */
+interface Occurrences {
   found_on: string | null
   also_on: number
 }
-type Problem = { url: string; status: number | null; code: string; reason: string } & Seen
+type Problem = { url: string; status: number | null; code: string; reason: string } & Occurrences
 
 const TRUNCATIONS = {
   time_limit: 'The time was over before everything was checked.',
@@ -23,35 +23,35 @@ export interface Report {
   start_url: string
   /** HTML pages whose links were followed. */
   pages_checked: number
-  /** Different addresses that were asked for, those pages among them. */
+  /** Different addresses that were requested, including these pages. */
   links_checked: number
-  /** Addresses that were found but left out, see `truncated`. */
+  /** Addresses that were found but not requested, see `truncated`. */
   links_not_checked: number
   broken: Problem[]
   broken_total: number
-  /** A person may see a page where we were kept out: 401, 403, 429 … Not counted as broken. */
+  /** 401, 403, 429 …: a person with a browser may see a page. Not counted as broken. */
   unsure: Problem[]
   unsure_total: number
   /** `status` is the first redirect's, `to` where the last one led. */
-  redirected: ({ url: string; to: string; status: number } & Seen)[]
+  redirected: ({ url: string; to: string; status: number } & Occurrences)[]
   redirected_total: number
   slowest: { url: string; milliseconds: number }[]
   skipped: { url: string; reason: string }[]
   skipped_total: number
-  /** In one sentence why not everything was checked; null when it was. */
+  /** Why not everything was checked, in one sentence; null when everything was. */
   truncated: string | null
   truncated_code: Truncation | null
   duration_seconds: number
 }
 
-const AT_MOST = { broken: 500, unsure: 100, redirected: 200, skipped: 100, slowest: 10 } as const
+const MAX_ENTRIES = { broken: 500, unsure: 100, redirected: 200, skipped: 100, slowest: 10 } as const
 const URL_LENGTH = 500
-/** Well below the 256 kB that a record keeps. */
+/** Well below the 256 kB limit of a result. */
 const REPORT_BYTES = 200_000
 
-/** One address that a run is done with. */
+/** The outcome for one address. */
 export interface Finding {
-  /** Where it was seen may still grow while the run goes on. */
+  /** `alsoOn` still grows during the run. */
   link: { url: string; foundOn: string | null; alsoOn: number }
   verdict: Verdict
   status: number | null
@@ -60,7 +60,6 @@ export interface Finding {
   milliseconds: number
 }
 
-/** All a run has found out so far. */
 export interface Findings {
   settled: Finding[]
   broken: Finding[]
@@ -71,20 +70,20 @@ export interface Findings {
 }
 
 export function writeReport(startUrl: string, findings: Findings, durationMs: number): Report {
-  const checked = findings.settled.filter(({ verdict }) => verdict.is !== 'skipped').sort(byPlace)
+  const checked = findings.settled.filter(({ verdict }) => verdict.is !== 'skipped').sort(byPage)
   const broken = checked.filter(({ verdict }) => verdict.is === 'broken')
   const unsure = checked.filter(({ verdict }) => verdict.is === 'unsure')
   const redirected = checked.filter(({ verdict, redirects }) => verdict.is === 'fine' && redirects.length > 0)
   const slowest = checked
     .filter(({ status }) => status !== null)
     .sort((a, b) => b.milliseconds - a.milliseconds)
-  const why =
+  const truncation =
     (Object.keys(TRUNCATIONS) as Truncation[]).find((code) => findings.truncations.has(code)) ?? null
 
-  // In this order the lists take their share of the bytes: the few slowest first, then as they stand.
+  // The lists take their share of the bytes in this order: `slowest`, the shortest one, first.
   const take = createBudget(REPORT_BYTES)
   const slowestFew = take(
-    AT_MOST.slowest,
+    MAX_ENTRIES.slowest,
     slowest.map(({ link, milliseconds }) => ({ url: cut(link.url), milliseconds })),
   )
   return {
@@ -92,51 +91,56 @@ export function writeReport(startUrl: string, findings: Findings, durationMs: nu
     pages_checked: findings.pagesRead,
     links_checked: checked.length,
     links_not_checked: findings.notChecked,
-    broken: take(AT_MOST.broken, broken.map(toProblem)),
+    broken: take(MAX_ENTRIES.broken, broken.map(toProblem)),
     broken_total: broken.length,
-    unsure: take(AT_MOST.unsure, unsure.map(toProblem)),
+    unsure: take(MAX_ENTRIES.unsure, unsure.map(toProblem)),
     unsure_total: unsure.length,
-    redirected: take(AT_MOST.redirected, redirected.map(toRedirected)),
+    redirected: take(MAX_ENTRIES.redirected, redirected.map(toRedirected)),
     redirected_total: redirected.length,
     slowest: slowestFew,
     skipped: take(
-      AT_MOST.skipped,
+      MAX_ENTRIES.skipped,
       findings.skipped.map(({ url, reason }) => ({ url: cut(url), reason })),
     ),
     skipped_total: findings.skipped.length,
-    truncated: why && TRUNCATIONS[why],
-    truncated_code: why,
+    truncated: truncation && TRUNCATIONS[truncation],
+    truncated_code: truncation,
     duration_seconds: Math.round(durationMs / 1000),
   }
 }
 
-/** Page by page, so that its owner can mend one after the other; the same site always gives the same report. */
-function byPlace(a: Finding, b: Finding): number {
+/** By page, so that pages can be repaired one after the other. The order is deterministic. */
+function byPage(a: Finding, b: Finding): number {
   const [one, other] = [`${a.link.foundOn ?? ''} ${a.link.url}`, `${b.link.foundOn ?? ''} ${b.link.url}`]
   return one < other ? -1 : one > other ? 1 : 0
 }
 
-const seen = ({ link }: Finding): Seen => ({
+const toOccurrences = ({ link }: Finding): Occurrences => ({
   found_on: link.foundOn && cut(link.foundOn),
   also_on: link.alsoOn,
 })
 
 function toProblem(finding: Finding): Problem {
   const { link, status, verdict } = finding
-  return { url: cut(link.url), status, code: verdict.code, reason: verdict.reason, ...seen(finding) }
+  return { url: cut(link.url), status, code: verdict.code, reason: verdict.reason, ...toOccurrences(finding) }
 }
 
 function toRedirected(finding: Finding): Report['redirected'][number] {
   const { link, redirects, endedAt } = finding
-  return { url: cut(link.url), to: cut(endedAt), status: redirects[0]?.status ?? 0, ...seen(finding) }
+  return {
+    url: cut(link.url),
+    to: cut(endedAt),
+    status: redirects[0]?.status ?? 0,
+    ...toOccurrences(finding),
+  }
 }
 
-/** Takes from each list as much as its number and the bytes that are left allow. */
+/** Takes entries of each list up to its maximum and to the bytes that are left of the budget. */
 function createBudget(bytes: number) {
   let left = bytes
-  return <T>(atMost: number, entries: T[]): T[] => {
+  return <T>(maxEntries: number, entries: T[]): T[] => {
     const taken: T[] = []
-    for (const entry of entries.slice(0, atMost)) {
+    for (const entry of entries.slice(0, maxEntries)) {
       left -= Buffer.byteLength(JSON.stringify(entry)) + 1
       if (left < 0) break
       taken.push(entry)

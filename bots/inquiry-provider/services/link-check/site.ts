@@ -1,13 +1,13 @@
-/** The site of a run: what lies below the folder of its start page, `https://example.com/docs/` of `…/docs/index.html`. */
+/** The site of a run: everything below the folder of its start page, `https://example.com/docs/` for `…/docs/index.html`. */
 export interface Site {
   origin: string
-  /** Whether pages at this address are read, rather than only checked. */
+  /** Pages of the site are read; other addresses are only checked. */
   contains(url: string): boolean
-  /** An address as it is shown in messages: short, and without the query, which may hold anything. */
+  /** An address for messages: shortened, and without the query, which may be confidential. */
   show(url: string): string
 }
 
-const SHOWN = 80
+const MAX_SHOWN = 80
 
 export function createSite(startPage: string): Site {
   const { origin, pathname } = new URL(startPage)
@@ -17,9 +17,9 @@ export function createSite(startPage: string): Site {
     contains: (url) => url.startsWith(folder),
     show(url) {
       if (!URL.canParse(url)) return 'an invalid address'
-      const { origin: itsOrigin, host, pathname: path } = new URL(url)
-      const text = itsOrigin === origin ? path : host + path
-      return text.length > SHOWN ? `${text.slice(0, SHOWN - 1)}…` : text
+      const { origin: shownOrigin, host, pathname: path } = new URL(url)
+      const text = shownOrigin === origin ? path : host + path
+      return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN - 1)}…` : text
     },
   }
 }

@@ -1,4 +1,4 @@
-/** Opens the page the person named. Without it there is nothing to report, so here a bad answer ends the run. */
+/** Opens the start page. Without it there is nothing to report, so a failure ends the run. */
 import { STATUS_CODES } from 'node:http'
 import { linkCheck } from '../../../../core/catalog/link-check.ts'
 import { messageBuilder } from '../../../../core/catalog/service-messages.ts'
@@ -12,8 +12,8 @@ const localized = messageBuilder(linkCheck)
 
 export type StartPage = Answer & { page: Page }
 
-/** The site is there, but what it says leads to no page. */
-const NOT_THE_SITES_ABSENCE: ReadonlySet<Failure> = new Set([
+/** The site answers, but not with a page. */
+const START_PAGE_FAILURES: ReadonlySet<Failure> = new Set([
   'bad_answer',
   'bad_redirect',
   'redirect_loop',
@@ -22,8 +22,8 @@ const NOT_THE_SITES_ABSENCE: ReadonlySet<Failure> = new Set([
 ])
 
 /** @throws BotFailure `invalid_url` when it is no web address without a password */
-export function readStartUrl(given: unknown): string {
-  const url = typeof given === 'string' && URL.canParse(given) ? new URL(given) : null
+export function parseStartUrl(input: unknown): string {
+  const url = typeof input === 'string' && URL.canParse(input) ? new URL(input) : null
   if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password) {
     throw new BotFailure('invalid_url', localized('invalid_url'))
   }
@@ -40,18 +40,18 @@ export async function openStartPage(fetcher: Fetcher, url: string): Promise<Star
     const redirected = answer.redirects.length > 0 ? 'yes' : 'no'
     throw new BotFailure('address_not_allowed', localized('address_not_allowed', { redirected }))
   }
-  if (failure && NOT_THE_SITES_ABSENCE.has(failure)) {
+  if (failure && START_PAGE_FAILURES.has(failure)) {
     throw new BotFailure('start_page_failed', localized('start_page_failed', { why: failure }))
   }
   if (failure) {
-    // Its owner has to mend a certificate first; all else may be a matter of minutes.
+    // An invalid certificate does not repair itself; the other failures may pass within minutes.
     const retryable = failure !== 'tls_failed'
     throw new BotFailure('site_unreachable', localized('site_unreachable', { why: failure }), { retryable })
   }
   if (status === null || status >= 300) {
     const retryable = status !== null && (status >= 500 || status === 408 || status === 429)
-    const says = `${status} ${STATUS_CODES[status ?? 0] ?? ''}`.trim()
-    throw new BotFailure('start_page_failed', localized('start_page_answers', { answer: says }), {
+    const statusLine = `${status} ${STATUS_CODES[status ?? 0] ?? ''}`.trim()
+    throw new BotFailure('start_page_failed', localized('start_page_answers', { answer: statusLine }), {
       retryable,
     })
   }

@@ -1,10 +1,10 @@
 /**
- * What an answer says about a link. As people who use link checkers expect it:
+ * Judges a link by its answer, as users of link checkers expect it:
  *
- *   fine      2xx, at once or after redirects
+ *   fine      2xx, also after redirects
  *   broken    4xx, 5xx, no answer, no such server, no valid certificate, redirects that lead nowhere
- *   unsure    401, 403, 407, 429, 451, 999: the server keeps programs, strangers or a country out; a person with a browser
- *             may well see a page, so calling it broken would cry wolf
+ *   unsure    401, 403, 407, 429, 451, 999: the server refuses programs, visitors without an account or a country. A person
+ *             with a browser may see a page, so "broken" would be a false alarm
  *   skipped   a private address, or a redirect to something that is no web page
  */
 import { STATUS_CODES } from 'node:http'
@@ -17,11 +17,11 @@ export interface Verdict {
   code: string
   /** For people. */
   reason: string
-  /** Asking again later may give another answer. */
+  /** A retry may give another answer. */
   isTransient: boolean
 }
 
-const KEPT_OUT: ReadonlySet<number> = new Set([401, 403, 407, 429, 451, 999])
+const REFUSED: ReadonlySet<number> = new Set([401, 403, 407, 429, 451, 999])
 const NOT_CHECKED: ReadonlySet<string> = new Set(['private_address', 'not_http'])
 
 export function judge({
@@ -40,16 +40,16 @@ export function judge({
   }
   const code = `http_${status}`
   if (status !== null && status < 400) return { is: 'fine', code, reason: 'found', isTransient: false }
-  const says = STATUS_CODES[status ?? 0] ?? 'an unknown answer'
+  const phrase = STATUS_CODES[status ?? 0] ?? 'an unknown answer'
   return {
-    is: KEPT_OUT.has(status ?? 0) ? 'unsure' : 'broken',
+    is: REFUSED.has(status ?? 0) ? 'unsure' : 'broken',
     code,
-    reason: redirects.length > 0 ? `${says}, after a redirect` : says,
+    reason: redirects.length > 0 ? `${phrase}, after a redirect` : phrase,
     isTransient: (status ?? 0) >= 500 || status === 408,
   }
 }
 
-/** Many servers answer HEAD wrongly or not at all: only what GET says counts. */
+/** Many servers answer HEAD wrongly or not at all, so GET is tried before such an answer counts. */
 export const isHeadUnreliable = ({ status, failure }: Pick<Answer, 'status' | 'failure'>): boolean =>
   status === null
     ? failure === 'connection_lost' || failure === 'bad_answer'

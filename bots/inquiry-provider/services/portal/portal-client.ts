@@ -1,6 +1,6 @@
 /**
- * A browser of the smallest kind for one visit to the portal: keeps the cookies, sends forms with their hidden
- * fields, follows redirects, and never leaves the portal with what it was given.
+ * A minimal browser for one visit to the portal: stores cookies, sends forms with their hidden fields, follows redirects, and
+ * sends nothing to another origin.
  */
 import { CookieJar } from 'tough-cookie'
 import { fetch, type Response } from 'undici'
@@ -12,22 +12,21 @@ export interface PortalClient {
   /** @param path from the portal's root  @throws BotFailure as `submit` */
   open(path: string): Promise<PortalPage>
   /**
-   * Sends a form with its hidden fields and these. Pages with a 4xx status come back like any other: they say what
-   * is wrong.
-   * @throws BotFailure `portal_unavailable` and `session_lost` (trying again may help), `portal_changed` (it will not);
+   * Sends a form with its hidden fields and these. Pages with a 4xx status are returned too: they describe the error.
+   * @throws BotFailure `portal_unavailable` and `session_lost` (retryable), `portal_changed` (not retryable);
    * the signal's reason once aborted
    */
   submit(form: PortalForm, fields?: Record<string, string>): Promise<PortalPage>
-  /** The same visit, cookies and all, in a later call with a signal of its own. */
+  /** The same visit with its cookies, for a later call with its own signal. */
   withSignal(signal: AbortSignal): PortalClient
 }
 
 export interface PortalClientOptions {
   baseUrl: string
-  /** Ends whatever is under way, at once. */
+  /** Aborts the current request. */
   signal: AbortSignal
-  /** For each single call, redirects counted apart. */
-  limitMs?: number
+  /** For each request; a redirect is a new request. */
+  timeoutMs?: number
 }
 
 type Answer = { page: PortalPage } | { redirect: URL }
@@ -40,7 +39,7 @@ export const createPortalClient = (options: PortalClientOptions): PortalClient =
 
 function clientWith(
   jar: CookieJar,
-  { baseUrl, signal, limitMs = 30_000 }: PortalClientOptions,
+  { baseUrl, signal, timeoutMs = 30_000 }: PortalClientOptions,
 ): PortalClient {
   const { origin } = new URL(baseUrl)
 
@@ -56,8 +55,8 @@ function clientWith(
   async function call(address: URL, body?: URLSearchParams): Promise<Answer> {
     if (address.origin !== origin) throw portalChanged('it points to another site')
     signal.throwIfAborted()
-    // Kept at hand until the end: `any` alone does not keep a timeout from being collected before it fires.
-    const limit = AbortSignal.timeout(limitMs)
+    // Referenced until the end: `any` alone does not keep a timeout from being garbage-collected before it fires.
+    const timeout = AbortSignal.timeout(timeoutMs)
     try {
       const cookie = await jar.getCookieString(address.href)
       const response = await fetch(address, {
@@ -65,28 +64,28 @@ function clientWith(
         body,
         headers: { accept: 'text/html', ...(cookie && { cookie }) },
         redirect: 'manual',
-        signal: AbortSignal.any([signal, limit]),
+        signal: AbortSignal.any([signal, timeout]),
       })
-      for (const given of response.headers.getSetCookie()) {
-        await jar.setCookie(given, address.href, { ignoreError: true })
+      for (const setCookie of response.headers.getSetCookie()) {
+        await jar.setCookie(setCookie, address.href, { ignoreError: true })
       }
       const text = await readText(response)
-      return understand(response, text, address)
+      return parseAnswer(response, text, address)
     } catch (error) {
       signal.throwIfAborted()
       if (error instanceof BotFailure) throw error
-      throw portalUnavailable(limit.aborted ? 'late' : 'unreachable', error)
+      throw portalUnavailable(timeout.aborted ? 'late' : 'unreachable', error)
     }
   }
 
   return {
     open: (path) => visit(new URL(path, baseUrl)),
     submit: ({ action, hidden }, fields) => visit(action, new URLSearchParams({ ...hidden, ...fields })),
-    withSignal: (later) => clientWith(jar, { baseUrl, signal: later, limitMs }),
+    withSignal: (later) => clientWith(jar, { baseUrl, signal: later, timeoutMs }),
   }
 }
 
-function understand({ status, headers }: Response, text: string, address: URL): Answer {
+function parseAnswer({ status, headers }: Response, text: string, address: URL): Answer {
   if (status >= 500 || status === 429) throw portalUnavailable('broken')
   if (status === 401) throw sessionLost(portalMessage('portal_session_ended'))
   if (status === 301 || status === 302 || status === 303) {

@@ -13,25 +13,24 @@ export interface PortalForm {
 
 export interface PortalPage {
   readonly $: CheerioAPI
-  /** What the portal complains about, in its own code; null when it does not. */
+  /** The portal's own error code; null without an error. */
   readonly error: string | null
   has(formName: string): boolean
   /** @throws BotFailure `portal_changed` when the page has no such form */
   form(name: string): PortalForm
-  /** A table of names and values, by name; empty when the page has none such. */
+  /** A table of names and values, by name; empty when the page has no such table. */
   rows(table: string): Map<string, string>
 }
 
-/** A cell's or an element's text, with single spaces. */
 export const collapseSpaces = (text: string): string => text.replace(/\s+/g, ' ').trim()
 
-/** What is said where a service does not matter: any that works here has these messages. */
+/** Messages that all services at the portal have. */
 export const portalMessage = messageBuilder({ messages: portalMessages })
 
 /**
- * The portal does not look as this bot knows it: trying again will not help, somebody must look.
+ * The portal is not as this bot expects it. A retry does not help; the bot has to be changed.
  *
- * @param what for whoever does; the person who waits can do nothing with it
+ * @param what for the maintainer; the submitter is shown a general message
  */
 export const portalChanged = (what: string): BotFailure =>
   new BotFailure('portal_changed', {

@@ -1,8 +1,8 @@
 /**
- * Asks three providers for a person's score, all at once, and takes the most confident answer as soon as two have come.
- * Steps as in core/catalog/three-provider-inquiry.ts.
+ * Asks three providers for a score concurrently, and takes the more confident answer as soon as two have arrived. Steps as
+ * in core/catalog/three-provider-inquiry.ts.
  *
- * Failures: `too_few_answers` may pass and is retried.
+ * Failures: `too_few_answers` is retried.
  */
 
 import { messageBuilder } from '../../../../core/catalog/service-messages.ts'

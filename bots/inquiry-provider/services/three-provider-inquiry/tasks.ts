@@ -1,13 +1,13 @@
-/** The tasks of this service: run wherever the settings say, so all they need comes with their arguments. */
+/** Tasks of this service. CONCURRENCY_DRIVER decides where they run, so arguments are all that they get. */
 import { z } from 'zod'
 import { defineTask } from '../../../../core/tasks/task.ts'
 import { BotFailure } from '../../../bot-failure.ts'
 
-/** How long each provider usually takes, in seconds: by this its progress is estimated. */
+/** Usual duration of each provider in seconds, from which its progress is estimated. */
 export const USUAL_SECONDS = { swift: 2, steady: 5, thorough: 8 }
 export const PROVIDERS = ['swift', 'steady', 'thorough'] as const satisfies (keyof typeof USUAL_SECONDS)[]
 
-const PROGRESS_EVERY_MS = 400
+const PROGRESS_INTERVAL_MS = 400
 
 const answer = z.object({
   score: z.number().int().min(0).max(900),
@@ -30,12 +30,12 @@ export const askProvider = defineTask(
   async ({ baseUrl, provider, nationalCode }, { signal, progress }) => {
     const url = new URL(`/providers/${provider}/score`, baseUrl)
     url.searchParams.set('national_code', nationalCode)
-    const begun = performance.now()
+    const startedAt = performance.now()
     const ticker = setInterval(() => {
-      const usual = (performance.now() - begun) / 1000 / USUAL_SECONDS[provider]
-      // Slower and slower towards the end, which it does not know.
-      progress(100 * (1 - Math.exp(-1.5 * usual)))
-    }, PROGRESS_EVERY_MS)
+      const elapsedShare = (performance.now() - startedAt) / 1000 / USUAL_SECONDS[provider]
+      // Approaches 100 without reaching it, because the real duration is unknown.
+      progress(100 * (1 - Math.exp(-1.5 * elapsedShare)))
+    }, PROGRESS_INTERVAL_MS)
     try {
       const response = await fetch(url, { signal, headers: { accept: 'application/json' } })
       if (!response.ok)

@@ -1,7 +1,7 @@
 /** Writes a state into the server's HTML. Elements are found by `data-live`; a page may lack any of them. */
 import { isExpiring } from '../core/domain/record.ts'
 import type { RequestDescription } from '../core/presentation/describe-request.ts'
-import { codeOverWords, roundCountdown } from '../core/presentation/format-duration.ts'
+import { formatCodeExpired, roundCountdown } from '../core/presentation/format-duration.ts'
 import { type Page, serverLanguage } from './page-data.ts'
 import { isStale, type State } from './reducer.ts'
 
@@ -69,7 +69,7 @@ function showSteps(main: HTMLElement, { steps }: RequestDescription): void {
     // Several substeps may run concurrently; `aria-current` allows only one.
     if (step.state === 'current' && steps.includes(step)) item.setAttribute('aria-current', 'step')
     else item.removeAttribute('aria-current')
-    write(item.querySelector('.step-state'), step.words)
+    write(item.querySelector('.step-state'), step.text)
   })
 }
 
@@ -84,7 +84,10 @@ function showPrompt(main: HTMLElement, { view }: State, { t, clock }: Page): voi
   resend.disabled = seconds > 0
   write(resend, seconds > 0 ? t('live.resend_in', { seconds: roundCountdown(seconds) }) : t('live.resend'))
   write(find(main, 'resend-wait'), null)
-  write(find(main, 'code-over'), clock() < Date.parse(prompt.expires_at) ? null : codeOverWords(t, prompt))
+  write(
+    find(main, 'code-over'),
+    clock() < Date.parse(prompt.expires_at) ? null : formatCodeExpired(t, prompt),
+  )
   const until = find(main, 'code-until')?.querySelector('time')
   if (until && until.dateTime !== prompt.expires_at) {
     until.dateTime = prompt.expires_at

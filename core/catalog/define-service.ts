@@ -1,9 +1,9 @@
-/** A service: what is asked of the person, which steps the bot takes, how long and how often it may try. Data only. */
+/** A service as data: its form fields, its steps, and the limits of time and attempts. */
 import type { FieldError } from '../domain/errors.ts'
 import { FIELD_TYPES } from './fields.ts'
 import type { ServiceQueue } from './queue-definitions.ts'
 
-/** A text in every language of the pages. */
+/** A text in all languages of the pages. */
 export interface Localized {
   en: string
   fa: string
@@ -14,19 +14,19 @@ export interface Field {
   type: keyof typeof FIELD_TYPES
   label: Localized
   hint: Localized
-  /** A value to try the service with, shown where the service is a demo. */
+  /** A valid value, shown where the service is a demo. */
   example: string
 }
 
-/** How long a request waits before its next try. */
+/** How long a request waits before its next attempt. */
 export interface Backoff {
-  /** `fixed` waits the same each time, `exponential` twice as long after each try that failed. */
+  /** `exponential` doubles the wait after each failed attempt. */
   type: 'fixed' | 'exponential'
-  /** Before the second try. */
+  /** Before the second attempt. */
   seconds: number
-  /** The longest wait, where twice as long would be longer. */
+  /** Upper bound of the exponential wait. */
   maxSeconds?: number
-  /** Up to this share of the wait is left out at random, 0 to 1: those who failed together do not come back together. */
+  /** 0 to 1: up to this share of the wait is subtracted at random, so that requests that failed together do not retry together. */
   jitter?: number
 }
 
@@ -38,50 +38,51 @@ export interface Service<MessageKey extends string = string> {
   title: Localized
   description: Localized
   fields: readonly Field[]
-  /** In their order; `id` is what a bot reports. `of` makes one a part of the step with this id, which stands before it. */
+  /** In order; `id` is what a bot reports. `of` makes it a substep of the step with that id, which must precede it. */
   steps: readonly { id: string; title: Localized; of?: string }[]
-  /** What a run usually takes, shown before submitting and counted down while it runs. */
+  /** The usual duration, shown before submitting and counted down during the run. */
   estimatedSeconds: number
-  /** The longest one call of the bot may take, 300 at most, where LOCAL_API_TIMEOUT does not fit; waiting for a person does not count. */
+  /** Replaces LOCAL_API_TIMEOUT for this service: the limit of one call of the bot, 300 at most, not counting the wait for a code. */
   limitSeconds?: number
-  /** How often the bot is called at most, when it fails in a way that may pass. */
+  /** Attempts at most, when the bot fails with retryable errors. */
   tries: number
   backoff: Backoff
-  /** Whether the person will be asked for a code. */
+  /** Whether the submitter is asked for a code. */
   usesOtp: boolean
   /**
-   * The name of the field that says who is asked, such as their mobile number: how many codes it is sent and how many wrong
-   * ones are typed is limited over all requests.
+   * Name of the field that identifies the recipient of codes, such as the mobile number. Codes sent to it and wrong codes
+   * typed for it are limited over all requests.
    */
   subject?: string
-  /** Where its requests wait, with limits that all services in it share. */
+  /** Its requests share this queue's limits with the other services of the queue. */
   queue: ServiceQueue
-  /** How urgent its requests are where nobody says otherwise: 1 is the most urgent of ten; 5 when left out. */
+  /** Default priority of its requests, 1 (most urgent) to 10; 5 when left out. */
   priority?: number
-  /** What its bot says, ICU messages by key; a failure's key is its code. */
+  /** Messages of its bot in ICU syntax, by key; a failure's key is its code. */
   messages?: Readonly<Record<MessageKey, Localized>>
-  /** What the names in the result mean, at any depth. One that is missing is shown as words of its own. */
+  /** Labels of result fields at any depth. A field without a label is shown by its name, split into words. */
   resultLabels?: Readonly<Record<string, Localized>>
-  /** The name in the result that most people came for: shown first, and large. */
+  /** The result field that is shown first, and large. */
   headline?: string
-  /** `active`: the same person asking the same thing gets their running request back instead of a second one. */
+  /** `active`: the same submitter with the same data gets their unfinished request instead of a second one. */
   dedupe?: 'active'
 }
 
-/** The names of its messages stay known to the types. */
+/** Validates the service, and keeps the keys of its messages in its type. */
 export function defineService<MessageKey extends string = never>(
   service: Service<MessageKey>,
 ): Service<MessageKey> {
-  if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(service.slug)) throw new Error(`bad service slug "${service.slug}"`)
+  if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(service.slug))
+    throw new Error(`invalid service slug "${service.slug}"`)
   if (service.limitSeconds !== undefined && service.limitSeconds > 300)
     throw new Error(`${service.slug}: limitSeconds is 300 at most`)
   service.steps.forEach(({ id, of }, i) => {
     const parent = service.steps.slice(0, i).find((step) => step.id === of)
     if (of !== undefined && (!parent || parent.of !== undefined))
-      throw new Error(`${service.slug}: ${id} is a part of no step before it`)
+      throw new Error(`${service.slug}: ${id} is a substep of "${of}", which is no step before it`)
   })
   if (service.subject !== undefined && !service.fields.some(({ name }) => name === service.subject))
-    throw new Error(`${service.slug}: its subject ${service.subject} is none of its fields`)
+    throw new Error(`${service.slug}: its subject ${service.subject} is not one of its fields`)
   const { priority = DEFAULT_PRIORITY, backoff } = service
   if (!Number.isInteger(priority) || priority < 1 || priority > PRIORITIES)
     throw new Error(`${service.slug}: priority is a whole number from 1 to ${PRIORITIES}`)
@@ -92,7 +93,7 @@ export function defineService<MessageKey extends string = never>(
 
 export type Validated = { ok: true; data: Record<string, string> } | { ok: false; errors: FieldError[] }
 
-/** Every field that is wrong, missing or unknown is named; good values come back in their plain form. */
+/** Reports all fields that are invalid, missing or unknown; valid values are returned normalized. */
 export function validateRequestData(service: Service, input: Record<string, unknown>): Validated {
   const data: Record<string, string> = {}
   const errors: FieldError[] = []

@@ -1,14 +1,14 @@
 /**
- * The kinds of fields a form may have: how a value is read, when it is right, and how a browser should ask for it.
- * A schema's issue message is the `code` of a field error; its words stand in `texts/` under `field_error.{code}`.
+ * Field types of forms: a schema that normalizes and validates the value, and the attributes of the `<input>`. A schema's
+ * issue message is the `code` of a field error; its text is `field_error.{code}` in core/i18n/.
  */
 import { z } from 'zod'
 import { normalizeDigits } from '../domain/digits.ts'
 
-/** No field of ours needs more, and what is longer is not worth reading. */
+/** More than any field type needs; longer values are not parsed. */
 const MAX_CHARACTERS = 2_000
 
-/** A whole number beyond 2^53 in JSON is another one by now. */
+/** Parsing JSON has changed an integer above 2^53. */
 const hasLostDigits = (value: number): boolean => Number.isInteger(value) && !Number.isSafeInteger(value)
 
 const typed = z
@@ -25,7 +25,7 @@ const mobile = typed
   .transform((number) => number.replace(/^(?:\+98|0098)(?=9)/, '0'))
   .pipe(z.string().regex(/^09\d{9}$/, 'mobile_invalid'))
 
-/** The tenth digit of a national code follows from the nine before it. */
+/** The tenth digit of a national code is computed from the first nine. */
 function hasCheckDigit(code: string): boolean {
   if (/^(\d)\1{9}$/.test(code)) return false
   const digits = [...code].map(Number)
@@ -62,7 +62,7 @@ export interface FieldType {
     inputmode: string
     autocomplete: string
     dir: 'ltr' | 'auto'
-    /** As wide as what belongs into it, where that is known: the width is a hint, too. */
+    /** The length of a valid value, where it is fixed: the width of the input is a hint. */
     size?: number
   }
 }

@@ -1,4 +1,4 @@
-/** What every service says that works at the portal (bots/inquiry-provider/services/portal/). */
+/** Messages of all services at the portal (bots/inquiry-provider/services/portal/). */
 import type { Localized } from './define-service.ts'
 
 export const portalMessages = {

@@ -1,17 +1,17 @@
 /**
- * The queues. Services whose work goes to the same bot, or to the same portal behind it, share one and with it its limits,
- * which hold over all workers together. What must not share a limit goes into a queue of its own.
+ * The queues. A queue's limits hold over all workers together. Services that call the same bot, or the same portal behind it,
+ * share a queue; services that must not share limits have separate ones.
  */
 
 export interface ServiceQueue {
-  /** What `--queue` calls it. */
+  /** As in the worker's option `--queue`. */
   readonly name: string
-  /** How many requests may run at once; left out, as many as the workers take. */
+  /** How many requests may run concurrently; unlimited when left out. */
   readonly maxConcurrent?: number
-  /** How many may be begun in a time; left out, any number. */
+  /** How many requests may start within `seconds`; unlimited when left out. */
   readonly rate?: { readonly requests: number; readonly seconds: number }
 }
 
 export const inquiryQueue: ServiceQueue = { name: 'inquiries' }
-/** A crawl is many calls: not more of them at once than the sites and our own line bear. */
+/** Limited because each crawl makes many requests to other sites over the installation's network. */
 export const crawlQueue: ServiceQueue = { name: 'crawls', maxConcurrent: 20 }

@@ -1,4 +1,4 @@
-/** What the bot of a service says: by key, in the words of the service (`messages`) or the common ones. */
+/** Messages of a service: its own (`messages`) and the common ones, by key. */
 
 import { commonMessages } from '../domain/common-messages.ts'
 import type { LocalizedMessage } from '../domain/message.ts'
@@ -11,7 +11,7 @@ import { allServices } from './index.ts'
 
 type MessageBuilder<Key extends string> = (key: Key, params?: MessageParams) => LocalizedMessage
 
-/** For a handler: what it says, typed. The English words go along for whoever knows no key. */
+/** Builds messages in a handler, with typed keys. The English text is for viewers and programs that do not know the key. */
 export function messageBuilder<Key extends string>({
   messages,
 }: Pick<Service<Key>, 'messages'>): MessageBuilder<Key> {
@@ -23,7 +23,7 @@ export function messageBuilder<Key extends string>({
   })
 }
 
-/** All that may be said about a request of this service, which may be one that nobody knows, in one language. */
+/** All messages of a service in one language; the common ones for an unknown service. */
 export const messagesOfService = (slug: string, locale: Locale): Readonly<Record<string, CompiledMessage>> =>
   byService.get(slug)?.[locale] ?? common[locale]
 
@@ -35,15 +35,14 @@ function compiled<Key extends string>(
   return compile<Key>(Object.fromEntries(texts))
 }
 
-type InAllLanguages = Record<Locale, Readonly<Record<string, CompiledMessage>>>
-const inAllLanguages = (
-  make: (locale: Locale) => Readonly<Record<string, CompiledMessage>>,
-): InAllLanguages => Object.fromEntries(LOCALES.map((locale) => [locale, make(locale)])) as InAllLanguages
+type ByLocale = Record<Locale, Readonly<Record<string, CompiledMessage>>>
+const forEachLocale = (toMessages: (locale: Locale) => Readonly<Record<string, CompiledMessage>>): ByLocale =>
+  Object.fromEntries(LOCALES.map((locale) => [locale, toMessages(locale)])) as ByLocale
 
-const common = inAllLanguages(commonMessages)
-const byService: ReadonlyMap<string, InAllLanguages> = new Map(
+const common = forEachLocale(commonMessages)
+const byService: ReadonlyMap<string, ByLocale> = new Map(
   allServices().map(({ slug, messages }) => [
     slug,
-    inAllLanguages((locale) => ({ ...common[locale], ...compiled(messages, locale) })),
+    forEachLocale((locale) => ({ ...common[locale], ...compiled(messages, locale) })),
   ]),
 )

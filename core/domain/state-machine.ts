@@ -12,7 +12,7 @@ import type { Command, Failure, Message } from './command.ts'
 import { commonMessage } from './common-messages.ts'
 import { resumeClocks, shortenEstimate } from './deadline.ts'
 import { toIso } from './iso-time.ts'
-import { isBlank, setMessage, failureMessage } from './message.ts'
+import { failureMessage, isBlank, setMessage } from './message.ts'
 import {
   codeRejection,
   limitsAfterCode,

@@ -1,9 +1,9 @@
-/** Parses ICU messages, once, on the server: what it makes of them is all that pages carry. */
+/** Parses ICU messages once, on the server. Pages carry only the parsed form, so the browser needs no parser. */
 import { IntlMessageFormat } from 'intl-messageformat'
 import type { CompiledMessage } from './formatter.ts'
 
-/** What the formatter takes for granted where it is not said. */
-const USUAL: Readonly<Record<string, unknown>> = { style: null, offset: 0, pluralType: 'cardinal' }
+/** Defaults of the formatter, left out of the parsed form. */
+const DEFAULTS: Readonly<Record<string, unknown>> = { style: null, offset: 0, pluralType: 'cardinal' }
 
 export function compile<Key extends string>(
   messages: Readonly<Record<Key, string>>,
@@ -13,9 +13,9 @@ export function compile<Key extends string>(
 }
 
 function compileOne(message: string): CompiledMessage {
-  // Texts are plain: a "<" in one is a character, never the beginning of markup.
+  // Messages are plain text: a "<" is a character, never markup.
   const pieces = new IntlMessageFormat(message, 'en', undefined, { ignoreTag: true }).getAst()
   const [first] = pieces
   if (pieces.length === 1 && first?.type === 0) return first.value
-  return JSON.parse(JSON.stringify(pieces, (name, value) => (USUAL[name] === value ? undefined : value)))
+  return JSON.parse(JSON.stringify(pieces, (name, value) => (DEFAULTS[name] === value ? undefined : value)))
 }

@@ -1,4 +1,4 @@
-/** What is said of errors, named after their codes: `error.*` of calls and requests, `field_error.*` of one field of a form. */
+/** Texts of errors by code: `error.*` of calls and requests, `field_error.*` of one form field. */
 export const errors = {
   'field_error.required': '{label} is missing',
   'field_error.unknown_field': '{label} is not asked for here',

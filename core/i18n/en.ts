@@ -1,7 +1,6 @@
 /**
- * Every text people read, as ICU messages. Keys are flat; the part before the first dot says who needs it:
- * `live.*` and `message.*` travel to the browser with each request page, `message.*` is what is said about any request;
- * `error.*` and `field_error.*` are named after their codes.
+ * All texts of the pages, as ICU messages. Keys are flat. `live.*` and `message.*` are sent to the browser with each request
+ * page; `message.*` are the messages common to all services; `error.*` and `field_error.*` are named after their codes.
  */
 import { errors } from './en-errors.ts'
 export const en = {

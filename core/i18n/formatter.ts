@@ -1,15 +1,15 @@
 /**
- * From texts to words. Knows no catalogue, so the browser carries only the texts its page came with, and no parser
- * either: texts come parsed (compile.ts).
+ * Formats parsed messages (compile-messages.ts). Imports neither a catalogue nor a parser, so that the browser loads only the
+ * messages of its page.
  */
 import { IntlMessageFormat } from 'intl-messageformat'
 
 type MessageParams = Record<string, string | number>
 
-/** Words for a key. @throws when a parameter that the message names is missing */
+/** Formats the message of a key. @throws when one of its parameters is missing */
 export type Translate<Key extends string = string> = (key: Key, params?: MessageParams) => string
 
-/** A text ready for use: words as they are, or the pieces of one that has parameters. */
+/** A parsed message: plain text, or the syntax tree of a message with parameters. */
 export type CompiledMessage = string | ReturnType<IntlMessageFormat['getAst']>
 
 export function createFormatter<Key extends string>(

@@ -1,21 +1,21 @@
-/** The catalogues of texts, one file a language. */
+/** The catalogues of texts, one file for each language. */
 import { compile } from './compile-messages.ts'
 import { en, type TextKey } from './en.ts'
 import { fa } from './fa.ts'
 import { type CompiledMessage, createFormatter, type Translate } from './formatter.ts'
 
 export type Locale = 'en' | 'fa'
-/** What the browser needs to keep a request page up to date. */
+/** Texts that the browser needs to update a request page. */
 export type LiveKey = Extract<TextKey, `live.${string}`>
 
 interface Language {
-  /** As its speakers call it. */
+  /** In the language itself. */
   name: string
   dir: 'ltr' | 'rtl'
   catalogue: Readonly<Record<TextKey, string>>
 }
 
-/** The first is for whoever asks for none of them. */
+/** The first is the default. */
 export const LANGUAGES: Readonly<Record<Locale, Language>> = {
   en: { name: 'English', dir: 'ltr', catalogue: en },
   fa: { name: 'فارسی', dir: 'rtl', catalogue: fa },
@@ -30,15 +30,15 @@ export interface Texts {
   live: Readonly<Record<LiveKey, CompiledMessage>>
 }
 
-const made = new Map<Locale, Texts>()
+const cache = new Map<Locale, Texts>()
 
 export function createTexts(locale: Locale): Texts {
-  let texts = made.get(locale)
+  let texts = cache.get(locale)
   if (!texts) {
     const { dir, catalogue } = LANGUAGES[locale]
     const compiled = compile(catalogue)
     texts = { locale, dir, t: createFormatter(locale, compiled), texts: compiled, live: liveTexts(compiled) }
-    made.set(locale, texts)
+    cache.set(locale, texts)
   }
   return texts
 }

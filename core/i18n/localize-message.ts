@@ -1,23 +1,23 @@
-/** What was said under a key, in the language of whoever reads it. */
+/** Formats messages in the viewer's language. */
 import { type CompiledMessage, createFormatter } from './formatter.ts'
 
-/** Parameters of a text that each viewer reads in their own language. */
+/** Parameters of a message with a key. */
 export type MessageParams = Record<string, string | number>
 
-interface Said<Words> {
-  /** As it was given. */
-  message: Words
+interface KeyedMessage<Text> {
+  /** Used when the key cannot be. */
+  message: Text
   message_key?: string
   message_params?: MessageParams
 }
 
 /**
- * The words of the key, else those given: any program may say anything, under a key that nobody knows or without what
- * its text needs. Never throws.
+ * The text of the key, else the given one: another program may use an unknown key, or leave out parameters of its text.
+ * Never throws.
  */
-export type Localize = <Words extends string | null>(said: Said<Words>) => string | Words
+export type Localize = <Text extends string | null>(message: KeyedMessage<Text>) => string | Text
 
-/** @param messages all that a service may say, by key */
+/** @param messages all messages of a service, by key */
 export function createLocalizer(
   locale: string,
   messages: Readonly<Record<string, CompiledMessage>>,
@@ -29,7 +29,7 @@ export function createLocalizer(
   }
 }
 
-/** Whether all that a text names is there, and numbers where it counts: "NaN pages" would be no message. */
+/** Whether every parameter of the text is given, and is finite where the text formats a number. */
 function hasAllParams(text: CompiledMessage, params: MessageParams): boolean {
   if (typeof text === 'string') return true
   return text.every((piece) => {
@@ -43,7 +43,7 @@ function hasAllParams(text: CompiledMessage, params: MessageParams): boolean {
   })
 }
 
-/** The kinds of pieces, as ICU's parser numbers them. */
+/** Types of syntax nodes, as numbered by the ICU parser. */
 const LITERAL = 0
 const NUMBER = 2
 const PLURAL = 6

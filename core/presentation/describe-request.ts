@@ -1,6 +1,6 @@
 /**
- * What a request page says about a running request. Pure, and the same on the server, which writes the page, and in
- * the browser, which keeps it up to date: so the two never disagree about a word.
+ * The texts of a request page. Pure, and used both by the server, which renders the page, and by the browser, which updates
+ * it, so that they never differ.
  */
 import { isFinal, isScheduled, type PublicView, type Step } from '../domain/record.ts'
 import type { Translate } from '../i18n/formatter.ts'
@@ -9,22 +9,22 @@ import type { Localize } from '../i18n/localize-message.ts'
 import { formatAge, formatDuration, formatRemaining, formatUntil, roundCountdown } from './format-duration.ts'
 
 export interface RequestDescription {
-  /** For the tab: the state first, since a tab shows only a few letters. */
+  /** For the tab. The state comes first, because a tab shows only a few characters. */
   title: string
-  /** For the tab, too: the name of one of the icons (public/icons.mjs). */
+  /** The tab's icon by its name in public/icons.mjs. */
   icon: string
   heading: string
   percent: string
   /** For `aria-valuetext`. */
   value: string
   remaining: string
-  /** Null where there is nothing to say; the element is hidden then. */
+  /** Null hides the element. */
   queue: string | null
   attempt: string | null
   message: string
   age: string | null
   steps: DescribedStep[]
-  /** The step as the bot gave it, where its service has none of that name. */
+  /** The step as the bot reported it, where the service has no step of that name. */
   otherStep: string | null
 }
 
@@ -32,9 +32,9 @@ interface DescribedStep {
   id: string
   title: string
   state: Step['state']
-  words: string
+  text: string
   outcome?: Step['outcome']
-  /** What goes on side by side while it is the current one. */
+  /** Substeps, which run concurrently. */
   parts: DescribedStep[]
 }
 
@@ -43,10 +43,10 @@ export interface DescribeContext {
   read: Localize
   /** Milliseconds, by the server's clock. */
   now: number
-  /** What the service is called. */
+  /** The service's title. */
   title: string
   stepTitles: Readonly<Record<string, string>>
-  /** The view's own estimate, or what the browser has counted it down to. */
+  /** The view's estimate, or the browser's countdown of it. */
   remainingSeconds: number
 }
 
@@ -60,11 +60,11 @@ export function describeRequest(view: PublicView, context: DescribeContext): Req
     percent,
     value: valueText(view, context),
     remaining: remaining(view, context),
-    queue: queueWords(view, context),
-    attempt: attemptWords(view, context),
+    queue: queueText(view, context),
+    attempt: attemptText(view, context),
     message: lastMessage(view, context.read),
     age: view.status === 'processing' ? formatAge(t, secondsBetween(view.updated_at, context.now)) : null,
-    steps: stepsOf(view).map((step) => describeStep(view, step, context)),
+    steps: stepsBelow(view).map((step) => describeStep(view, step, context)),
     otherStep: otherStep(view),
   }
 }
@@ -74,31 +74,31 @@ function remaining({ started_at }: PublicView, { t, remainingSeconds }: Describe
   return started_at || remainingSeconds <= 0 ? duration : t('live.remaining.usually', { duration })
 }
 
-/** Null once it is over: then nothing is the current step. */
+/** Null for a final request: it has no current step. */
 const otherStep = ({ status, step, steps }: PublicView): string | null =>
   isFinal(status) || steps.some(({ id }) => id === step) ? null : step
 
-/** What the bot said last; one that has said nothing yet has received it all the same. */
+/** The last message; before the first one, that the request was received. */
 export const lastMessage = (view: PublicView, read: Localize): string =>
   read({ ...view, message: view.current_message }) || read({ message: '', message_key: 'received' })
 
-/** A try has failed and the next one has not begun. */
-const isBetweenTries = (view: PublicView): boolean =>
+/** An attempt has failed and the next one has not started. */
+const isBetweenAttempts = (view: PublicView): boolean =>
   view.status === 'processing' && view.next_retry_at !== null
 
 function heading(view: PublicView) {
   if (isScheduled(view)) return 'live.status.scheduled'
-  return isBetweenTries(view) ? 'live.status.retrying' : (`live.status.${view.status}` as const)
+  return isBetweenAttempts(view) ? 'live.status.retrying' : (`live.status.${view.status}` as const)
 }
 
-/** When it starts, then its place among those that wait. */
-function queueWords(view: PublicView, { t, now }: DescribeContext): string | null {
+/** Start time of a scheduled request, else its position in the queue. */
+function queueText(view: PublicView, { t, now }: DescribeContext): string | null {
   const seconds = isScheduled(view) ? (Date.parse(view.run_at ?? '') - now) / 1000 : 0
   if (seconds > 0) return t('live.starts_in', { duration: formatUntil(t, seconds) })
   return view.queue_position === null ? null : t('live.queue', { place: view.queue_position })
 }
 
-/** For how long a step or a whole request ran; null while it does. */
+/** Duration of a step or a request that has ended; null while it runs. */
 export function formatElapsed(t: Translate<LiveKey>, from: string | null, to: string | null): string | null {
   return from && to ? formatDuration(t, secondsBetween(from, Date.parse(to))) : null
 }
@@ -111,7 +111,7 @@ function tabTitle(view: PublicView, percent: string, { t, title }: DescribeConte
 }
 
 function valueText(view: PublicView, { t, stepTitles }: DescribeContext): string {
-  const steps = stepsOf(view)
+  const steps = stepsBelow(view)
   const index = steps.findIndex((step) => step.state === 'current')
   const step = steps[index]
   if (!step) return t('live.value', { percent: view.progress })
@@ -123,10 +123,10 @@ function valueText(view: PublicView, { t, stepTitles }: DescribeContext): string
   })
 }
 
-/** A first try is nothing to talk about; any further one is. */
-function attemptWords(view: PublicView, { t, now }: DescribeContext): string | null {
+/** Null for the first attempt. */
+function attemptText(view: PublicView, { t, now }: DescribeContext): string | null {
   const max = view.max_attempts
-  if (!isBetweenTries(view))
+  if (!isBetweenAttempts(view))
     return view.attempt > 1 ? t('live.attempt', { attempt: view.attempt, max }) : null
   const attempt = Math.min(view.attempt + 1, max)
   const seconds = roundCountdown((Date.parse(view.next_retry_at ?? '') - now) / 1000)
@@ -135,22 +135,22 @@ function attemptWords(view: PublicView, { t, now }: DescribeContext): string | n
     : t('live.attempt_now', { attempt, max })
 }
 
-/** Those of the request, or the parts of one of them. */
-const stepsOf = (view: PublicView, of?: string): Step[] => view.steps.filter((step) => step.of === of)
+/** Top-level steps, or the substeps of one. */
+const stepsBelow = (view: PublicView, of?: string): Step[] => view.steps.filter((step) => step.of === of)
 
 function describeStep(view: PublicView, step: Step, context: DescribeContext): DescribedStep {
   return {
     id: step.id,
     title: context.stepTitles[step.id] ?? step.id,
     state: step.state,
-    words: stepWords(step, context.t),
+    text: stepText(step, context.t),
     outcome: step.outcome,
     parts:
-      step.of === undefined ? stepsOf(view, step.id).map((part) => describeStep(view, part, context)) : [],
+      step.of === undefined ? stepsBelow(view, step.id).map((part) => describeStep(view, part, context)) : [],
   }
 }
 
-function stepWords(
+function stepText(
   { state, outcome, progress, started_at, finished_at }: Step,
   t: Translate<LiveKey>,
 ): string {

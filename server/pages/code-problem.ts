@@ -3,7 +3,7 @@ import { normalizeDigits } from '../../core/domain/digits.ts'
 import type { AppError } from '../../core/domain/errors.ts'
 import type { OtpPrompt } from '../../core/domain/record.ts'
 import type { Texts } from '../../core/i18n/index.ts'
-import { codeOverWords, formatDuration } from '../../core/presentation/format-duration.ts'
+import { formatCodeExpired, formatDuration } from '../../core/presentation/format-duration.ts'
 
 /** @param typed the submitted code; never repeated on the page */
 export function codeProblem(t: Texts['t'], error: AppError, prompt: OtpPrompt | null, typed: string): string {
@@ -11,7 +11,7 @@ export function codeProblem(t: Texts['t'], error: AppError, prompt: OtpPrompt | 
     case 'invalid_otp':
       return invalidCodeProblem(t, prompt, normalizeDigits(typed))
     case 'otp_expired':
-      return codeOverWords(t, prompt)
+      return formatCodeExpired(t, prompt)
     case 'otp_attempts_exhausted':
       return t('code.error.none_left')
     case 'rate_limited':
@@ -39,6 +39,6 @@ function invalidCodeProblem(t: Texts['t'], prompt: OtpPrompt | null, code: strin
 /** The problem in the prompt itself: a wrong code, no attempts left, or an expired code. */
 export function promptProblem(t: Texts['t'], prompt: OtpPrompt, now: number): string | null {
   if (prompt.attempts_left <= 0) return t('code.error.none_left')
-  if (now >= Date.parse(prompt.expires_at)) return codeOverWords(t, prompt)
+  if (now >= Date.parse(prompt.expires_at)) return formatCodeExpired(t, prompt)
   return prompt.error ? t('code.error.wrong', { left: prompt.attempts_left }) : null
 }

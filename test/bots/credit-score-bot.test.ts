@@ -218,7 +218,11 @@ describe('a portal', () => {
 
   test('that does not answer within the limit may do so later', async () => {
     const portal = await startPortal({ speed: 0.001 })
-    const client = createPortalClient({ baseUrl: portal, signal: new AbortController().signal, timeoutMs: 50 })
+    const client = createPortalClient({
+      baseUrl: portal,
+      signal: new AbortController().signal,
+      timeoutMs: 50,
+    })
     await expect(client.open('/login')).rejects.toMatchObject(unavailable)
   })
 

@@ -135,7 +135,12 @@ describe('a run', () => {
         return { ...bound, markAsCompleted: (result) => bound.markAsCompleted(result).finally(() => ended) }
       },
     }
-    const own = createRunRegistry({ updater: newsFirst, handlers: HANDLERS, concurrency: noTasks, log: quiet })
+    const own = createRunRegistry({
+      updater: newsFirst,
+      handlers: HANDLERS,
+      concurrency: noTasks,
+      log: quiet,
+    })
     const caller = new AbortController().signal
     const answer = await own.run({ slug: 'large', hash: record.hash, attempt: 1, data: {}, caller })
     expect(answer).toMatchObject({ status: 'error', code: 'result_too_large', retryable: false })
@@ -314,7 +319,13 @@ describe('a server that stops', () => {
   })
 
   it('stops what takes longer than it has time for', async () => {
-    const own = createRunRegistry({ updater, handlers: HANDLERS, concurrency: noTasks, log: quiet, drainMs: 100 })
+    const own = createRunRegistry({
+      updater,
+      handlers: HANDLERS,
+      concurrency: noTasks,
+      log: quiet,
+      drainMs: 100,
+    })
     const { record } = await given(START)
     const caller = new AbortController().signal
     const answering = own.run({ slug: 'obedient', hash: record.hash, attempt: 1, data: {}, caller })

@@ -77,8 +77,8 @@ async function givenRequest(portal: string, requestData: Record<string, string> 
   }
 }
 
-describe('a run', () => {
-  test('asks for a code, and brings home the statement when it is called with it', async () => {
+describe('the account statement bot', () => {
+  test('the bot answers SMS_SENT, and with the statement when called with the code', async () => {
     const portal = await startPortal()
     const { call, record } = await givenRequest(portal)
     expect(await call()).toEqual(SENT)
@@ -103,7 +103,7 @@ describe('a run', () => {
     expect(result.lines.length).toBeGreaterThanOrEqual(8)
   })
 
-  test('takes the steps of the catalogue in their order, with words at each and nothing secret in them', async () => {
+  test('the steps are reported in the order of the catalogue, with messages that contain nothing secret', async () => {
     const portal = await startPortal()
     const { call, seen, unwatch } = await givenRequest(portal)
     await call()
@@ -118,7 +118,7 @@ describe('a run', () => {
     }
   })
 
-  test('is one visit at the portal, from signing in to the statement', async () => {
+  test('both calls use one portal session from sign-in to statement', async () => {
     const portal = await startPortal()
     const { call } = await givenRequest(portal)
     await Promise.all([call(), call()])
@@ -129,8 +129,8 @@ describe('a run', () => {
   })
 })
 
-describe('the code', () => {
-  test('may be wrong twice: the right one goes through after', async () => {
+describe('the account statement bot: the code', () => {
+  test('the right code is accepted after two wrong ones', async () => {
     const portal = await startPortal()
     const { call } = await givenRequest(portal)
     await call()
@@ -141,7 +141,7 @@ describe('the code', () => {
     expect(await call(code)).toMatchObject({ code: 'COMPLETED' })
   })
 
-  test('wrong three times ends the run for good', async () => {
+  test('three wrong codes fail the request without a retry', async () => {
     const portal = await startPortal()
     const { call, runs } = await givenRequest(portal)
     await call()
@@ -152,7 +152,7 @@ describe('the code', () => {
     expect(runs.pendingOtpSessions).toBe(0)
   })
 
-  test('is sent again in the same visit when the bot is called without one after the person was asked', async () => {
+  test('a call without a code after the prompt has another code sent in the same visit', async () => {
     const portal = await startPortal()
     const { hash, call } = await givenRequest(portal)
     await call()
@@ -163,7 +163,7 @@ describe('the code', () => {
     expect(await call(await newestCode(portal))).toMatchObject({ code: 'COMPLETED' })
   })
 
-  test('that comes too late for the portal has another one sent', async () => {
+  test('an expired code has another one sent', async () => {
     let clock = Date.now()
     const portal = await startPortal({ now: () => clock })
     const { call } = await givenRequest(portal)
@@ -174,7 +174,7 @@ describe('the code', () => {
     expect(await call(await newestCode(portal))).toMatchObject({ code: 'COMPLETED' })
   })
 
-  test('whose visit the portal has ended needs a new attempt, which begins anew', async () => {
+  test('a code fails as session_lost after the portal ended the session, and the next attempt signs in again', async () => {
     let clock = Date.now()
     const portal = await startPortal({ now: () => clock })
     const { call } = await givenRequest(portal)
@@ -186,7 +186,7 @@ describe('the code', () => {
     expect(await call(await newestCode(portal))).toMatchObject({ code: 'COMPLETED' })
   })
 
-  test('whose check was broken off by the caller is not the end: the next call begins anew', async () => {
+  test('after the caller disconnects during a check, the next call signs in again', async () => {
     const portal = await startPortal()
     const { call } = await givenRequest(portal)
     await call()
@@ -199,8 +199,8 @@ describe('the code', () => {
   })
 })
 
-describe('a portal', () => {
-  test('that goes away while the person looks for the code may be back later', async () => {
+describe('the account statement bot: portal failures', () => {
+  test('a portal that becomes unreachable before the code arrives is a retryable failure', async () => {
     const portal = await startPortal()
     const { call } = await givenRequest(portal)
     await call()
@@ -209,7 +209,7 @@ describe('a portal', () => {
     expect(await call(code)).toMatchObject({ code: 'portal_unavailable', retryable: true })
   })
 
-  test('that refuses the account is not asked again', async () => {
+  test('a refused account is a final failure', async () => {
     const { call } = await givenRequest(await startPortal(), { ...ACCOUNT, account_number: '123' })
     expect(await call()).toMatchObject({ code: 'login_refused', retryable: false })
   })
@@ -226,7 +226,7 @@ describe('a portal', () => {
   const TWO = lines(row('5,000', '1,000'), row('-1,500', '-6,500'))
   const form = (name: string) => `<form name="${name}" method="post" action="/${name}"></form>`
 
-  /** A portal of another make, which shows this in the end. */
+  /** A portal of another make, which ends with this page. */
   const startOther = (statement: string): Promise<string> => {
     const pages: Record<string, string> = {
       '/account/login': form('login'),
@@ -237,7 +237,7 @@ describe('a portal', () => {
     return start((req, res) => res.setHeader('content-type', 'text/html').end(pages[req.url as string]))
   }
 
-  test('may show the columns in another order, and an account in the red', async () => {
+  test('a statement is read with columns in another order and a negative balance', async () => {
     const { call, record } = await givenRequest(await startOther(about('***0123', '-1,500') + TWO))
     await call()
     expect(await call('123456')).toMatchObject({ code: 'COMPLETED' })
@@ -251,16 +251,16 @@ describe('a portal', () => {
     ['shows the whole account number', about('1234567890123', '-1,500') + TWO],
     ['shows lines that do not add up', about('***0123', '1') + lines(row('5', '5'), row('1', '-5'))],
     ['shows another closing balance', about('***0123', '1,500') + TWO],
-    ['shows an amount that is none', about('***0123', '5') + lines(row('5', 'five'))],
+    ['shows an invalid amount', about('***0123', '5') + lines(row('5', 'five'))],
     ['shows no lines', about('***0123', '5')],
     ['shows something else', '<h1>Welcome to the new portal</h1>'],
-  ])('that %s is not tried again', async (_what, statement) => {
+  ])('a portal that %s is a final failure', async (_what, statement) => {
     const { call } = await givenRequest(await startOther(statement))
     await call()
     expect(await call('123456')).toMatchObject({ code: 'portal_changed', retryable: false })
   })
 
-  test('that wants something other than a code does not have a person wait for one', async () => {
+  test('a portal without a code form fails the request before the submitter is asked for a code', async () => {
     const other = await start((_req, res) =>
       res.setHeader('content-type', 'text/html').end(form('login') + form('send-code')),
     )

@@ -19,7 +19,7 @@ import { quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 import { useServer } from '../helpers/server.ts'
 
-/** What the carrier was asked: a path and what came with it. */
+/** Requests to the carrier: path and body. */
 const asked: { path: string; body: Record<string, string> }[] = []
 const carrier = createServer(async (req, res) => {
   const body = JSON.parse(await text(req))
@@ -81,7 +81,7 @@ async function started(slug: string) {
   return { hash, answer, prompt, typed, hangUp: () => caller.abort(new Error('enough')) }
 }
 
-test('the handler of the document asks for a code, has another one sent, and asks again after a wrong one', async () => {
+test('the handler in CONTRIBUTING.md asks for a code, has another one sent, and asks again after a wrong one', async () => {
   const { hash, answer, prompt, typed } = await started('documented')
   const first = await eventually(async () => {
     const asking = await prompt()
@@ -106,7 +106,7 @@ test('the handler of the document asks for a code, has another one sent, and ask
   expect(await answer).toMatchObject({ status: 'success', data: { parcels: 3 } })
 })
 
-test('a handler that has no other code sent offers none: no button, and 409 from the API', async () => {
+test('a handler without resend offers none: the page has no button and the API answers 409', async () => {
   const { hash, answer, prompt, hangUp } = await started('without-resend')
   await eventually(async () => expect(await prompt()).toMatchObject({ resend_available_at: null }))
   const { body } = await api.post(`/api/local-requests/${hash}/resend-otp`).expect(409)

@@ -1,4 +1,4 @@
-/** The credit score bot against the demo portal, over real HTTP; only the updater is written by hand, to record. */
+/** The credit score bot against the demo portal, over real HTTP; only the updater is a recording stub. */
 import type { Server } from 'node:http'
 import { describe, expect, test, vi } from 'vitest'
 import type { BotRequest } from '../../bots/inquiry-provider/bot-service.ts'
@@ -21,7 +21,7 @@ import {
 
 const PERSON = { national_code: '0012345679', mobile: MOBILE }
 
-/** A portal of which every page is this one. */
+/** A portal that answers every request with this page. */
 const startOther = (html: string, status = 200, headers: Record<string, string> = {}): Promise<string> =>
   start((_req, res) => res.writeHead(status, { 'content-type': 'text/html', ...headers }).end(html))
 
@@ -32,10 +32,10 @@ type Report =
   | { asked: Parameters<BotRequest['markAsOtpRequired']>[0] }
   | { rejected: string }
 
-/** What a person does when asked for a code: answers, or has another one sent. */
+/** What a submitter does when asked for a code: types it, or requests a resend. */
 type Person = (onResend: () => Promise<void>) => Promise<string>
 
-/** The handler's input, recording what the bot reports. Codes are asked for three times, as by the real one. */
+/** The handler's input, which records reports. A code may be typed three times, as with the real one. */
 function recordRequest(person: Person, abort = new AbortController()) {
   const reports: Report[] = []
   let tries = 3
@@ -79,8 +79,8 @@ const run = (portal: string, request: BotRequest): Promise<unknown> =>
 
 const wrongCode = async (portal: string): Promise<string> => otherThan(await newestCode(portal))
 
-describe('a run', () => {
-  test('brings home the report, as flat JSON', async () => {
+describe('the credit score bot', () => {
+  test('the bot resolves with the report as flat JSON', async () => {
     const portal = await startPortal()
     const result = await run(portal, recordRequest(readsTheInbox(portal)).request)
     expect(result).toEqual({
@@ -94,7 +94,7 @@ describe('a run', () => {
     })
   })
 
-  test('takes the steps of the catalogue in their order, with growing progress and words at each', async () => {
+  test('the steps are reported in the order of the catalogue, with growing progress and a message each', async () => {
     const portal = await startPortal()
     const recorded = recordRequest(readsTheInbox(portal))
     await run(portal, recorded.request)
@@ -105,7 +105,7 @@ describe('a run', () => {
     expect(recorded.messages().every((message) => message.length > 0)).toBe(true)
   })
 
-  test('asks for a code of six digits, by the masked number only', async () => {
+  test('the bot asks for a code of six digits and shows only the masked number', async () => {
     const portal = await startPortal()
     const recorded = recordRequest(readsTheInbox(portal))
     await run(portal, recorded.request)
@@ -125,8 +125,8 @@ describe('a run', () => {
   })
 })
 
-describe('the captcha', () => {
-  test('is solved again when the portal turns it down, and the person is told', async () => {
+describe('the credit score bot: the captcha', () => {
+  test('a rejected captcha is solved again, and a message says so', async () => {
     const chances = [0, 0.99]
     const portal = await startPortal({ random: () => chances.shift() as number })
     const recorded = recordRequest(readsTheInbox(portal))
@@ -134,7 +134,7 @@ describe('the captcha', () => {
     expect(recorded.messages()).toContain('The portal turned the captcha down, trying again (2 of 3)…')
   })
 
-  test('is given up after the third time, for a later try', async () => {
+  test('three rejected captchas are a retryable failure', async () => {
     const portal = await startPortal({ random: () => 0 })
     const recorded = recordRequest(nobody)
     await expect(run(portal, recorded.request)).rejects.toMatchObject({
@@ -145,8 +145,8 @@ describe('the captcha', () => {
   })
 })
 
-describe('the code', () => {
-  test('may be wrong once: the person is asked again and the right one goes through', async () => {
+describe('the credit score bot: the code', () => {
+  test('the right code is accepted after a wrong one, for which the submitter is asked again', async () => {
     const portal = await startPortal()
     let asked = 0
     const recorded = recordRequest(() =>
@@ -157,7 +157,7 @@ describe('the code', () => {
     expect(recorded.asked()).toHaveLength(1)
   })
 
-  test('wrong three times ends the run for good, at the portal and here alike', async () => {
+  test('three wrong codes end the run and the portal session with a final failure', async () => {
     const portal = await startPortal()
     const recorded = recordRequest(() => wrongCode(portal))
     const failure = { code: 'otp_attempts_exhausted', retryable: false }
@@ -165,7 +165,7 @@ describe('the code', () => {
     expect(recorded.rejected()).toBe(3)
   })
 
-  test('is sent again by the portal when the person asks, and asked for anew', async () => {
+  test('a requested resend has the portal send another code and asks for it', async () => {
     const portal = await startPortal()
     const recorded = recordRequest(async (onResend) => {
       await onResend()
@@ -176,7 +176,7 @@ describe('the code', () => {
     expect(recorded.asked()).toHaveLength(2)
   })
 
-  test('that comes too late for the portal ends the run as expired', async () => {
+  test('an expired code fails the run with otp_expired', async () => {
     let clock = Date.now()
     const portal = await startPortal({ now: () => clock })
     const recorded = recordRequest(async () => {
@@ -191,22 +191,22 @@ describe('the code', () => {
   })
 })
 
-describe('a portal', () => {
+describe('the credit score bot: portal failures', () => {
   const unavailable = { code: 'portal_unavailable', retryable: true }
   const changed = { code: 'portal_changed', retryable: false }
 
-  test('that is away may be back later', async () => {
+  test('an unreachable portal is a retryable failure', async () => {
     const portal = await startPortal()
     await stop(running.pop() as Server)
     await expect(run(portal, recordRequest(nobody).request)).rejects.toMatchObject(unavailable)
   })
 
-  test('that is out of order may be in order later', async () => {
+  test('a portal that answers 500 is a retryable failure', async () => {
     const portal = await startOther('<h1>Sorry</h1>', 503)
     await expect(run(portal, recordRequest(nobody).request)).rejects.toMatchObject(unavailable)
   })
 
-  test('that goes away while the person looks for the code may be back later', async () => {
+  test('a portal that becomes unreachable before the code arrives is a retryable failure', async () => {
     const portal = await startPortal()
     const recorded = recordRequest(async () => {
       const [code] = await codesOf(portal)
@@ -216,7 +216,7 @@ describe('a portal', () => {
     await expect(run(portal, recorded.request)).rejects.toMatchObject(unavailable)
   })
 
-  test('that does not answer within the limit may do so later', async () => {
+  test('a portal that exceeds the timeout is a retryable failure', async () => {
     const portal = await startPortal({ speed: 0.001 })
     const client = createPortalClient({
       baseUrl: portal,
@@ -226,7 +226,7 @@ describe('a portal', () => {
     await expect(client.open('/login')).rejects.toMatchObject(unavailable)
   })
 
-  test('that refuses the person is not asked again', async () => {
+  test('a refused sign-in is a final failure', async () => {
     const portal = await startPortal()
     const handle = createHandler({ demoPortalUrl: portal, linkCheckAllowPrivate: false })
     const person = { ...PERSON, national_code: '0012345678' }
@@ -237,18 +237,18 @@ describe('a portal', () => {
   test.each([
     ['has no form to sign in', '<h1>Welcome to the new portal</h1>', {}],
     ['answers with something other than a page', '{}', { 'content-type': 'application/json' }],
-    ['answers with a page without end', 'x'.repeat(600 * 1024), {}],
-  ])('that %s is not tried again', async (_what, html, headers) => {
+    ['answers with a page that is too long', 'x'.repeat(600 * 1024), {}],
+  ])('a portal that %s is a final failure', async (_what, html, headers) => {
     const portal = await startOther(html, 200, headers)
     await expect(run(portal, recordRequest(nobody).request)).rejects.toMatchObject(changed)
   })
 
-  test('that redirects in circles is not tried again', async () => {
+  test('a portal that redirects in circles is a final failure', async () => {
     const portal = await startOther('', 303, { location: '/login' })
     await expect(run(portal, recordRequest(nobody).request)).rejects.toMatchObject(changed)
   })
 
-  test('cannot lead the bot to another site with what the person gave', async () => {
+  test('a redirect to another origin is refused, so that no form data is sent there', async () => {
     let visits = 0
     const elsewhere = await start((_req, res) => {
       visits++
@@ -262,8 +262,8 @@ describe('a portal', () => {
   })
 })
 
-describe('an abort', () => {
-  test('in the middle of a call ends the run with its reason, and the portal stops too', async () => {
+describe('the credit score bot: abort', () => {
+  test('an abort during a request ends the run with its reason, and the portal stops its delay', async () => {
     const portal = await startPortal({ speed: 0.001 })
     const { request, abort, reports } = recordRequest(nobody)
     const ended = run(portal, request).catch((error: unknown) => error)
@@ -276,7 +276,7 @@ describe('an abort', () => {
     expect(reports).toHaveLength(before)
   })
 
-  test('between two calls keeps the bot from making the next one', async () => {
+  test('an abort between two requests prevents the next one', async () => {
     const portal = await startPortal()
     const { request, abort } = recordRequest(nobody)
     const reason = new Error('taken over')

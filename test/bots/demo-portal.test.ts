@@ -81,8 +81,8 @@ const rowsOf = ({ $ }: Screen, table = 'table'): Record<string, string> =>
       .map((row) => [$(row).find('th').text(), $(row).find('td').text()]),
   )
 
-describe('a visit', () => {
-  test('leads from signing in to a credit report', async () => {
+describe('the demo portal: a visit', () => {
+  test('a visit leads from sign-in to a credit report', async () => {
     const base = await startPortal()
     const report = await walkToReport(base)
     expect(report.path).toBe('/report')
@@ -97,13 +97,13 @@ describe('a visit', () => {
     })
   })
 
-  test('shows the same person the same score twice', async () => {
+  test('the same national code gets the same score twice', async () => {
     const base = await startPortal()
     const [first, second] = [rowsOf(await walkToReport(base)), rowsOf(await walkToReport(base))]
     expect({ ...first, 'Reference number': '' }).toEqual({ ...second, 'Reference number': '' })
   })
 
-  test('is a DEMO on every page, stored nowhere, its session hidden from scripts', async () => {
+  test('every page is marked DEMO and not cached, and the session cookie is HttpOnly', async () => {
     const base = await startPortal()
     const browser = openBrowser(base)
     const login = await browser.visit('/login')
@@ -123,7 +123,7 @@ describe('a visit', () => {
     expect(login.headers.getSetCookie()[0]).toMatch(/^portal_session=[\w-]{32};.*HttpOnly/)
   })
 
-  test('refuses a form whose token is wrong, missing or was used before', async () => {
+  test('a form with a wrong, missing or used token is refused', async () => {
     const browser = openBrowser(await startPortal())
     const login = await browser.visit('/login')
     expect(await browser.send(login, 'login', { ...PERSON, _token: 'guessed' })).toMatchObject({
@@ -141,20 +141,20 @@ describe('a visit', () => {
     expect(await browser.send(fresh, 'login', PERSON)).toMatchObject({ status: 403, error: 'form-too-old' })
   })
 
-  test('gives every page a token of its own', async () => {
+  test('every page has a new token', async () => {
     const browser = openBrowser(await startPortal())
     const tokenOf = ({ $ }: Screen): string | undefined => $('[name=_token]').attr('value')
     const code = await walkToCode(browser)
     expect(tokenOf(await browser.visit('/code'))).not.toBe(tokenOf(code))
   })
 
-  test('sends whoever asks for another step back to their own', async () => {
+  test('a request for another stage is redirected to the session’s stage', async () => {
     const browser = openBrowser(await startPortal())
     await browser.send(await browser.visit('/login'), 'login', PERSON)
     expect((await browser.visit('/report')).path).toBe('/captcha')
   })
 
-  test('is over without a session, and after ten quiet minutes', async () => {
+  test('a request without a session, or after ten minutes of inactivity, answers that the session is over', async () => {
     let clock = Date.now()
     const browser = openBrowser(await startPortal({ now: () => clock }))
     expect(await browser.visit('/captcha')).toMatchObject({ status: 401, error: 'session-over' })
@@ -166,7 +166,7 @@ describe('a visit', () => {
   })
 })
 
-describe('a visit to the account area', () => {
+describe('the demo portal: the account area', () => {
   const ACCOUNT = { account_number: '1234567890123', mobile: MOBILE }
 
   async function walkToAccountCode(browser: Browser, account = ACCOUNT): Promise<Screen> {
@@ -184,7 +184,7 @@ describe('a visit to the account area', () => {
       .map((row) => $(row).find('td').get().map((cell) => $(cell).text())) // biome-ignore format: one row
   const rials = (text: string | undefined): number => Number(text?.replaceAll(',', ''))
 
-  test('leads without a captcha to a statement that shows the account masked', async () => {
+  test('the account area leads without a captcha to a statement with a masked account number', async () => {
     const statement = await walkToStatement(await startPortal())
     expect(statement.path).toBe('/account/statement')
     expect(rowsOf(statement, '.account')).toMatchObject({
@@ -196,7 +196,7 @@ describe('a visit to the account area', () => {
     expect(statement.$.html()).not.toContain(ACCOUNT.account_number)
   })
 
-  test('shows 8 to 20 lines, oldest first, that add up to the closing balance', async () => {
+  test('a statement has 8 to 20 lines, oldest first, that add up to the closing balance', async () => {
     const base = await startPortal()
     for (const account_number of ['1234567890', '1234567890123456', '0000000000']) {
       const statement = await walkToStatement(base, { ...ACCOUNT, account_number })
@@ -211,7 +211,7 @@ describe('a visit to the account area', () => {
     }
   })
 
-  test('shows the same account the same lines twice, and another account others', async () => {
+  test('the same account gets the same lines twice, and another account different ones', async () => {
     const base = await startPortal({ now: () => Date.UTC(2026, 5, 1) })
     const lines = linesOf(await walkToStatement(base))
     expect(linesOf(await walkToStatement(base))).toEqual(lines)
@@ -219,7 +219,7 @@ describe('a visit to the account area', () => {
     expect(linesOf(await walkToStatement(base, other))).not.toEqual(lines)
   })
 
-  test('has rules of its own for signing in, and the portal’s for the code', async () => {
+  test('the account area validates its own sign-in fields and applies the portal’s rules for codes', async () => {
     const base = await startPortal()
     const browser = openBrowser(base)
     const login = await browser.visit('/account/login')
@@ -232,7 +232,7 @@ describe('a visit to the account area', () => {
     expect([again.path, again.$('.tries').text()]).toEqual(['/account/code', '3'])
   })
 
-  test('does not open the other area', async () => {
+  test('a session of one area does not open the other area', async () => {
     const base = await startPortal()
     const browser = openBrowser(base)
     await walkToAccountCode(browser)
@@ -241,8 +241,8 @@ describe('a visit to the account area', () => {
   })
 })
 
-describe('the captcha', () => {
-  test('is asked anew after a wrong answer', async () => {
+describe('the demo portal: the captcha', () => {
+  test('a wrong captcha answer gets a new question', async () => {
     const browser = openBrowser(await startPortal())
     const captcha = await browser.send(await browser.visit('/login'), 'login', PERSON)
     const again = await browser.send(captcha, 'captcha', { answer: '999' })
@@ -250,7 +250,7 @@ describe('the captcha', () => {
     expect((await browser.send(again, 'captcha', { answer: solve(again) })).path).toBe('/send-code')
   })
 
-  test('turns down a right answer when chance will have it, and takes the next one', async () => {
+  test('a right captcha answer may be rejected at random, and the next one is accepted', async () => {
     const chances = [0.24, 0.25]
     const browser = openBrowser(await startPortal({ random: () => chances.shift() as number }))
     const captcha = await browser.send(await browser.visit('/login'), 'login', PERSON)
@@ -260,8 +260,8 @@ describe('the captcha', () => {
   })
 })
 
-describe('the code', () => {
-  test('may be wrong twice, says how many tries are left, and ends the visit the third time', async () => {
+describe('the demo portal: the code', () => {
+  test('wrong codes are answered with the tries left, and the third one ends the session', async () => {
     const base = await startPortal()
     const browser = openBrowser(base)
     let screen = await walkToCode(browser)
@@ -278,7 +278,7 @@ describe('the code', () => {
     expect(await browser.visit('/code')).toMatchObject({ status: 401, error: 'session-over' })
   })
 
-  test('no longer works once another was sent, which begins with three tries', async () => {
+  test('a resent code invalidates the last one and has three tries', async () => {
     const base = await startPortal()
     const browser = openBrowser(base)
     const first = await walkToCode(browser)
@@ -294,7 +294,7 @@ describe('the code', () => {
     expect((await browser.send(screen, 'code', { code: await newestCode(base) })).path).toBe('/confirmed')
   })
 
-  test('is too late after two minutes', async () => {
+  test('a code expires after two minutes', async () => {
     let clock = Date.now()
     const base = await startPortal({ now: () => clock })
     const browser = openBrowser(base)
@@ -303,7 +303,7 @@ describe('the code', () => {
     expect((await browser.send(screen, 'code', { code: await newestCode(base) })).error).toBe('code-expired')
   })
 
-  test('may be typed in Persian digits', async () => {
+  test('a code in Persian digits is accepted', async () => {
     const base = await startPortal()
     const browser = openBrowser(base)
     const screen = await walkToCode(browser)
@@ -312,8 +312,8 @@ describe('the code', () => {
   })
 })
 
-describe('the inbox', () => {
-  test('shows the codes newest first, as JSON and as a page', async () => {
+describe('the demo portal: the inbox', () => {
+  test('the inbox lists codes newest first, as JSON and as a page', async () => {
     let clock = Date.now()
     const base = await startPortal({ now: () => clock })
     expect(await inboxOf(base)).toEqual([])
@@ -340,7 +340,7 @@ describe('the inbox', () => {
     expect($('script')).toHaveLength(0)
   })
 
-  test('keeps a code for five minutes and not longer', async () => {
+  test('the inbox deletes a code after five minutes', async () => {
     let clock = Date.now()
     const base = await startPortal({ now: () => clock })
     await walkToCode(openBrowser(base))
@@ -350,7 +350,7 @@ describe('the inbox', () => {
     expect(await inboxOf(base)).toEqual([])
   })
 
-  test('is found by a number however it is typed, and not by what is none', async () => {
+  test('the inbox accepts a number in any notation, and refuses an invalid one', async () => {
     const base = await startPortal()
     const browser = openBrowser(base)
     expect((await browser.visit(`/inbox?mobile=${encodeURIComponent('+98 ۹۱۲ ۳۴۵ ۶۷۸۹')}`)).path).toBe(
@@ -362,8 +362,8 @@ describe('the inbox', () => {
   })
 })
 
-describe('the delays', () => {
-  test('end as soon as the client hangs up, and nothing happens after', async () => {
+describe('the demo portal: the delays', () => {
+  test('a delay ends when the client disconnects, and the form has no effect', async () => {
     const base = await startPortal({ speed: 0.001 })
     const hangUp = new AbortController()
     const visit = fetch(`${base}/login`, { signal: hangUp.signal })
@@ -375,7 +375,7 @@ describe('the delays', () => {
   })
 })
 
-test('nothing that was typed or sent stands in the log', async () => {
+test('the log contains nothing that was typed or sent', async () => {
   const lines: string[] = []
   const log = createLog('portal', 'trace', { write: (line) => void lines.push(line) })
   const base = await startPortal({ log })

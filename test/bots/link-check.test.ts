@@ -27,7 +27,7 @@ interface Served {
   connections: () => Promise<number>
 }
 
-/** A site on loopback; what is not among its pages is a 404. */
+/** A site on loopback; other paths answer 404. */
 async function serve(pages: Record<string, string | RequestListener> | RequestListener): Promise<Served> {
   const asked: string[] = []
   const server = createServer((req: IncomingMessage, res: ServerResponse) => {
@@ -60,7 +60,7 @@ interface Reported {
   message: string | undefined
 }
 
-/** What a handler is given, remembering what it reports. */
+/** What a handler is given, which records reports. */
 function botRequest(signal = new AbortController().signal): BotRequest & { reports: Reported[] } {
   const reports: Reported[] = []
   const never = (): never => expect.unreachable('a link check asks for no code')
@@ -86,8 +86,8 @@ async function check(
   return (await createLinkCheck({ allowPrivate: true, limits })({ url }, request)) as Report
 }
 
-describe('a site', () => {
-  it('is read to its end, though its pages link in circles, and each broken or moved link is found', async () => {
+describe('link check: a site', () => {
+  it('a site with circular links is read completely, and each broken or redirected link is reported', async () => {
     const elsewhere = await serve({ '/fine.html': '', '/deep/': links('/never-followed') })
     const site = await serve({
       '/docs/': `${links('a.html', 'b.html#part', './', 'mailto:me@example.com', 'javascript:void(0)', 'tel:1', '#top')}
@@ -146,7 +146,7 @@ describe('a site', () => {
     expect(elsewhere.asked).toContain('HEAD /fine.html')
   })
 
-  it('is reported on step by step, never backwards, and says what was found', async () => {
+  it('progress is reported step by step, never lower than before, with what was found', async () => {
     const site = await serve({
       '/': links('/a.html', '/b.html'),
       '/a.html': links('/missing.html?session=secret', '/c.html'),
@@ -174,7 +174,7 @@ describe('a site', () => {
     expect(JSON.stringify(reports)).not.toContain('secret')
   })
 
-  it('with ever new pages ends at the limit, and says so', async () => {
+  it('a site with endless pages is read up to the page limit, which the report states', async () => {
     const site = await serve((req, res) => {
       const n = Number(req.url?.slice(2)) || 0
       html(res, links(`/p${2 * n + 1}`, `/p${2 * n + 2}`))
@@ -185,7 +185,7 @@ describe('a site', () => {
     expect(site.asked.filter((line) => line.startsWith('GET'))).toHaveLength(500)
   }, 20_000)
 
-  it('with more links than are checked is told from one with none left', async () => {
+  it('a site with more links than the limit is reported as truncated, one with exactly the limit is not', async () => {
     const site = await serve({ '/docs/': links(...Array.from({ length: 30 }, (_, i) => `/outside/${i}`)) })
     const report = await check(`${site.origin}/docs/`, { links: 10 })
     expect(report).toMatchObject({
@@ -196,7 +196,7 @@ describe('a site', () => {
     })
   })
 
-  it('with a thousand long broken addresses still has a report that fits into a record', async () => {
+  it('the report of a thousand long broken addresses fits into a record', async () => {
     const site = await serve({
       '/docs/': links(...Array.from({ length: 1000 }, (_, i) => `/${i}/${'x'.repeat(900)}`)),
     })
@@ -207,7 +207,7 @@ describe('a site', () => {
     expect(Buffer.byteLength(JSON.stringify(report))).toBeLessThan(210_000)
   })
 
-  it('that sends its visitors on to another address is read there', async () => {
+  it('a site whose start page redirects is read at the new address', async () => {
     const site = await serve({ '/new/home.html': links('a.html'), '/new/a.html': '' })
     const old = await serve({ '/': redirect(`${site.origin}/new/home.html`) })
     const report = await check(`${old.origin}/`)
@@ -216,8 +216,8 @@ describe('a site', () => {
   })
 })
 
-describe('a link', () => {
-  it('is judged by GET where HEAD is not answered well', async () => {
+describe('link check: a link', () => {
+  it('a link is checked by GET where HEAD fails', async () => {
     const deaf =
       (status: number): RequestListener =>
       (req, res) =>
@@ -237,7 +237,7 @@ describe('a link', () => {
     expect(await check(`${site.origin}/`)).toMatchObject({ links_checked: 6, broken: [], unsure: [] })
   })
 
-  it('that keeps programs out is not called broken', async () => {
+  it('a link to a server that refuses programs is unsure, not broken', async () => {
     const answer =
       (status: number): RequestListener =>
       (_req, res) =>
@@ -257,7 +257,7 @@ describe('a link', () => {
     expect(report.broken).toEqual([])
   })
 
-  it('that fails once and works then is fine; one that fails twice is broken', async () => {
+  it('a link that fails once is fine, one that fails twice is broken', async () => {
     const tries = new Map<string, number>()
     const failsFirst =
       (times: number): RequestListener =>
@@ -288,7 +288,7 @@ describe('a link', () => {
     })
   })
 
-  it('that redirects in a circle, without end or to nowhere is broken', async () => {
+  it('a link that redirects in a circle, endlessly or to an invalid address is broken', async () => {
     const site = await serve((req, res) => {
       const hop = Number(/^\/hop(\d+)/.exec(req.url ?? '')?.[1])
       if (req.url === '/') html(res, links('/a', '/hop0', '/nowhere', '/app'))
@@ -310,7 +310,7 @@ describe('a link', () => {
     expect(site.asked.filter((line) => line.includes('/hop'))).toHaveLength(11)
   })
 
-  it('to a server that never answers, refuses or speaks no HTTP is broken, and holds nothing else up', async () => {
+  it('a link to a server that hangs, refuses or speaks no HTTP is broken, and delays no other link', async () => {
     const silent = await serve(() => {})
     const nonsense = createTcpServer((socket) => socket.on('error', () => {}).end('SSH-2.0-nonsense\r\n'))
     await new Promise<void>((resolve) => nonsense.listen(0, '127.0.0.1', resolve))
@@ -344,8 +344,8 @@ describe('a link', () => {
   })
 })
 
-describe('a page', () => {
-  it('of 10 MB is read up to the limit only, and that is said', async () => {
+describe('link check: a page', () => {
+  it('a page of 10 MB is read up to the limit, which the report states', async () => {
     let sent = 0
     const site = await serve({
       '/': links('/big.html'),
@@ -371,7 +371,7 @@ describe('a page', () => {
     expect(sent).toBeLessThan(10_000_000)
   })
 
-  it('that names a wrong charset is read all the same, and a right one is used', async () => {
+  it('a page with an unknown charset is read, and a known charset is applied', async () => {
     const latin1 = Buffer.from('<a href="/caf\u00e9.html">x</a>', 'latin1')
     const site = await serve({
       '/': links('/bogus.html', '/header.html', '/meta.html'),
@@ -385,12 +385,12 @@ describe('a page', () => {
     expect(await check(`${site.origin}/`)).toMatchObject({ pages_checked: 6, broken: [] })
   })
 
-  it('is asked for its links from its own base address', async () => {
+  it('links are resolved against the base address of the page', async () => {
     const site = await serve({ '/': '<base href="/sub/">\n<a href="a.html">x</a>', '/sub/a.html': '' })
     expect(await check(`${site.origin}/`)).toMatchObject({ pages_checked: 2, broken: [] })
   })
 
-  it('that turns out to be a file is checked and not read', async () => {
+  it('a page address that answers with a file is checked and not read', async () => {
     const site = await serve({
       '/': links('/paper.pdf'),
       '/paper.pdf': (_req, res) => html(res, links('/x'), 'application/pdf'),
@@ -398,14 +398,14 @@ describe('a page', () => {
     expect(await check(`${site.origin}/`)).toMatchObject({ pages_checked: 1, links_checked: 2, broken: [] })
   })
 
-  it('that is nested without end, as no honest one is, is read to its end', () => {
+  it('a page with extreme nesting is read to its end', () => {
     const found = extractLinks(Buffer.from(`<a href=/first>${'<div>'.repeat(400_000)}<a href=/last>`), {
       url: 'http://x/',
     })
     expect(found.map(({ url }) => url)).toEqual(['http://x/first', 'http://x/last'])
   })
 
-  it('never makes the extraction throw, whatever is in it', () => {
+  it('extractLinks never throws', () => {
     const attribute = fc.constantFrom('href', 'src', 'srcset', 'rel', 'data', 'constructor', '__proto__')
     const element = fc.constantFrom(
       'a',
@@ -439,30 +439,30 @@ describe('a page', () => {
   })
 })
 
-describe('the addresses in a page', () => {
+describe('link check: addresses in a page', () => {
   const found = (body: string): string[] =>
     extractLinks(Buffer.from(body), { url: 'http://x/d/' }).map(({ url }) => url)
 
-  it('are found in a srcset with and without descriptors, commas inside them kept', () => {
+  it('extractLinks finds srcset addresses with and without descriptors, including commas inside them', () => {
     expect(found('<img srcset="a.png, b.png 2x,c,d.png 3x , e.png,">')).toEqual(
       ['a.png', 'b.png', 'c,d.png', 'e.png'].map((name) => `http://x/d/${name}`),
     )
   })
 
-  it('do not include hints to the browser, which nobody need answer', () => {
+  it('extractLinks ignores preconnect and dns-prefetch hints', () => {
     expect(
       found('<link rel="preconnect" href="//fonts.example"><link rel="dns-prefetch" href="//cdn.example">'),
     ).toEqual([])
   })
 
-  it('lose their fragment and password and are named once', () => {
+  it('extractLinks removes fragments and passwords, and returns each address once', () => {
     expect(found(links('http://me:pw@y/#a', 'http://y/#b', 'HTTP://Y:80/'))).toEqual(['http://y/'])
   })
 })
 
-describe('a start page', () => {
+describe('link check: the start page', () => {
   it.each(['127.0.0.1', 'localhost', '2130706433', '[::ffff:127.0.0.1]'])(
-    'at %s is refused, unless the installation allows it',
+    'a start page at %s is refused unless private addresses are allowed',
     async (host) => {
       const site = await serve({ '/': '' })
       const url = `http://${host}:${new URL(site.origin).port}/`
@@ -482,7 +482,7 @@ describe('a start page', () => {
     'ftp://example.com/',
     'file:///etc/passwd',
     'http://me:secret@example.com/',
-  ])('at %j is no start page', async (url) => {
+  ])('the start address %j is refused as invalid', async (url) => {
     const handle = createLinkCheck({ allowPrivate: true })
     await expect(handle({ url } as Record<string, string>, botRequest())).rejects.toMatchObject({
       code: 'invalid_url',
@@ -490,7 +490,7 @@ describe('a start page', () => {
     })
   })
 
-  it('that answers with an error ends the run: for good with 404, for now with 503', async () => {
+  it('a start page that answers 404 is a final failure, with 503 a retryable one', async () => {
     const site = await serve({
       '/503': (_req, res) => void res.writeHead(503).end(),
       '/loop': redirect('/loop'),
@@ -511,7 +511,7 @@ describe('a start page', () => {
     expect(site.asked.filter((line) => line === 'GET /503')).toHaveLength(2)
   })
 
-  it('that cannot be reached may be tried again later', async () => {
+  it('an unreachable start page is a retryable failure', async () => {
     const silent = await serve(() => {})
     await expect(check(silent.origin, { requestMs: 50 })).rejects.toMatchObject({
       code: 'site_unreachable',
@@ -527,14 +527,14 @@ describe('a start page', () => {
     })
   })
 
-  it('that is no HTML has no links to check', async () => {
+  it('a start page that is no HTML fails the run', async () => {
     const site = await serve({ '/a.png': (_req, res) => html(res, 'png', 'image/png') })
     await expect(check(`${site.origin}/a.png`)).rejects.toMatchObject({ code: 'not_html', retryable: false })
   })
 })
 
-describe('a run', () => {
-  it('that is aborted in the middle rejects with the reason at once, and asks for nothing more', async () => {
+describe('link check: a run', () => {
+  it('an aborted run rejects immediately with the reason and sends no further request', async () => {
     const begun = { resolve: (): void => {} }
     const underway = new Promise<void>((resolve) => {
       begun.resolve = resolve
@@ -558,13 +558,13 @@ describe('a run', () => {
     expect(request.reports.length).toBeLessThan(5)
   })
 
-  it('that was aborted before it began asks for nothing', async () => {
+  it('a run that is aborted before its start sends no request', async () => {
     const site = await serve({ '/': '' })
     await expect(check(`${site.origin}/`, {}, botRequest(AbortSignal.abort('over')))).rejects.toBe('over')
     expect(site.asked).toEqual([])
   })
 
-  it('whose reports are refused stops with that refusal', async () => {
+  it('a run whose progress update is refused rejects with that error', async () => {
     const site = await serve((_req, res) => html(res, links(`/${Math.random()}`, `/${Math.random()}`)))
     const refusal = new Error('already_final')
     let written = 0
@@ -576,7 +576,7 @@ describe('a run', () => {
     expect(site.asked.length).toBeLessThan(500)
   })
 
-  it('whose time is over gives the report of what it has', async () => {
+  it('a run that exceeds its time limit reports what it has', async () => {
     const site = await serve({
       '/': links('/a.html', '/missing', '/hangs'),
       '/a.html': '',
@@ -592,7 +592,7 @@ describe('a run', () => {
     expect(report.truncated).toMatch(/time/)
   })
 
-  it('reports no more often than it should, and leaves no timer and no connection behind', async () => {
+  it('a run throttles its progress updates and leaves no timer and no connection open', async () => {
     const site = await serve((req, res) =>
       html(res, req.url === '/' ? links(...Array.from({ length: 60 }, (_, i) => `/${i}`)) : ''),
     )
@@ -602,14 +602,14 @@ describe('a run', () => {
     const begun = performance.now()
     await check(`${site.origin}/`, {}, request)
     expect(timers()).toBeLessThanOrEqual(before)
-    // Besides the throttled ones each of the three steps is written when it begins.
+    // Besides the throttled ones each of the three steps is written when it starts.
     expect(request.reports.length).toBeLessThanOrEqual(3 + 1 + (performance.now() - begun) / 200)
     await expect.poll(site.connections).toBe(0)
   })
 })
 
-describe('where private addresses are refused', () => {
-  // 127.0.0.1 plays the public internet here, and 127.0.0.2 the private network.
+describe('link check: private addresses', () => {
+  // 127.0.0.1 stands for the public internet, and 127.0.0.2 for the private network.
   const isAllowed = (address: string): boolean => address === '127.0.0.1'
 
   const checkAsPublic = async (url: string, resolve?: Resolve): Promise<Report> => {
@@ -620,7 +620,7 @@ describe('where private addresses are refused', () => {
     return (await handle({ url }, botRequest())) as Report
   }
 
-  it('a link or redirect to one is skipped and not called broken', async () => {
+  it('a link or redirect to a private address is skipped, not broken', async () => {
     const inside = 'http://127.0.0.2:8080/admin?token=x'
     const site = await serve({
       '/': links(inside, '/redirects', '/a.html'),
@@ -635,7 +635,7 @@ describe('where private addresses are refused', () => {
     )
   })
 
-  it('a start page that redirects to one ends the run', async () => {
+  it('a start page that redirects to a private address fails the run', async () => {
     const site = await serve({
       '/': redirect('/next', 302),
       '/next': redirect('http://127.0.0.2/latest/meta-data/'),
@@ -647,7 +647,7 @@ describe('where private addresses are refused', () => {
     })
   })
 
-  it('a name that changes its answer in the middle of a run does not get through', async () => {
+  it('a name that resolves to a private address during the run is not connected to', async () => {
     let lookups = 0
     const resolve: Resolve = async () => [{ address: lookups++ === 0 ? '127.0.0.1' : '127.0.0.2', family: 4 }]
     const site = await serve((req, res) => {
@@ -659,7 +659,7 @@ describe('where private addresses are refused', () => {
     expect(site.asked).toEqual(['GET /'])
   })
 
-  it('a server name that leads nowhere is looked up once, however many links name it', async () => {
+  it('a server name that cannot be resolved is looked up once, however many links contain it', async () => {
     const looked: string[] = []
     const resolve: Resolve = async (name) => {
       looked.push(name)

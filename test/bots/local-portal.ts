@@ -7,7 +7,7 @@ import { createLog } from '../../core/runtime/log.ts'
 
 export const MOBILE = '09123456789'
 
-/** Those of the test that runs, newest last; they stop with it. */
+/** Portals of the running test, newest last; stopped after it. */
 export const running: Server[] = []
 
 export async function start(listener: RequestListener): Promise<string> {
@@ -26,7 +26,7 @@ export async function stop(server: Server): Promise<void> {
   await closed
 }
 
-/** A portal that hardly waits and never turns down a right answer, unless told otherwise. */
+/** A portal with short delays that accepts every right captcha answer, unless `options` say otherwise. */
 export const startPortal = (options: Partial<PortalOptions> = {}): Promise<string> =>
   start(createPortal({ speed: 10_000, log: createLog('portal', 'silent'), random: () => 0.99, ...options }))
 
@@ -46,6 +46,6 @@ export const newestCode = async (portal: string): Promise<string> =>
 /** Any code but the right one. */
 export const otherThan = (code: string): string => (code === '000000' ? '000001' : '000000')
 
-/** How many visits it remembers, how many clients it keeps waiting. */
+/** Numbers of sessions and of delayed requests. */
 export const healthOf = async (portal: string): Promise<{ sessions: number; waiting: number }> =>
   (await fetch(`${portal}/health`)).json()

@@ -1,4 +1,4 @@
-/** What `request.parallel` shows and brings home; the tasks end when the test lets them. */
+/** Reports and results of `request.parallel`; the tasks end when the test lets them. */
 import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createParallel, type ParallelOptions, type Part } from '../../bots/inquiry-provider/parallel.ts'
@@ -74,8 +74,8 @@ const shown = ({ parts }: Write): string =>
 const lastShown = (): string => shown(writes.at(-1) as Write)
 const showing = (what: string): Promise<void> => eventually(() => expect(lastShown()).toBe(what))
 
-describe('parts side by side', () => {
-  test('begin all at once, and bring their results in their own order', async () => {
+describe('request.parallel', () => {
+  test('parts start concurrently, and results are in the order of the parts', async () => {
     const running = begin(ABC, { message: 'Asking.' })
     for (const [id, answer] of [
       ['c', '3'],
@@ -89,7 +89,7 @@ describe('parts side by side', () => {
     expect(lastShown()).toBe('a done, b done, c done')
   })
 
-  test('move the request by their weight, from where it was to where it is to be', async () => {
+  test('parts raise the progress by their weight between `from` and `to`', async () => {
     const running = begin([{ step: 'a', weight: 3 }, { step: 'b' }], { from: 10, to: 90 })
     const [a, b] = [await gateOf('a'), await gateOf('b')]
     a.progress(50)
@@ -103,13 +103,13 @@ describe('parts side by side', () => {
     expect(writes.at(-1)?.progress).toBe(90)
   })
 
-  test('are written one after the other, and what happens meanwhile is told at once', async () => {
+  test('progress is written one update at a time, and changes meanwhile are combined in the next one', async () => {
     let letGo = () => {}
-    let atOnce = 0
+    let activeWrites = 0
     written = async () => {
-      expect(++atOnce).toBe(1)
+      expect(++activeWrites).toBe(1)
       await new Promise<void>((resolve) => (letGo = resolve))
-      atOnce--
+      activeWrites--
     }
     const running = begin(ABC)
     const a = await gateOf('a')
@@ -127,7 +127,7 @@ describe('parts side by side', () => {
     expect(lastShown()).toBe('a done, b done, c done')
   })
 
-  test('are over as soon as enough are good: the others are aborted and were not needed', async () => {
+  test('parallel resolves as soon as enough parts have succeeded, and aborts the others as skipped', async () => {
     const running = begin(ABC, { need: 2 })
     const [a, b, c] = [await gateOf('a'), await gateOf('b'), await gateOf('c')]
     a.fail(new RangeError('Out of range.'))
@@ -154,7 +154,7 @@ describe('parts side by side', () => {
     expect(writes.at(-1)?.progress).toBe(80)
   })
 
-  test('reject with the last error once there cannot be enough', async () => {
+  test('parallel rejects with the last error once too many parts have failed', async () => {
     const running = begin(ABC, { need: 2 })
     ;(await gateOf('b')).fail(new Error('First.'))
     await showing('a 0, b failed, c 0')
@@ -169,7 +169,7 @@ describe('parts side by side', () => {
     expect(lastShown()).toBe('a skipped, b failed, c failed')
   })
 
-  test('end with the request, for its reason', async () => {
+  test('parallel rejects with the reason of the request’s signal', async () => {
     const running = begin(ABC)
     const a = await gateOf('a')
     const reason = new Error('cancelled')
@@ -179,7 +179,7 @@ describe('parts side by side', () => {
     await expect(begin(ABC)).rejects.toBe(reason)
   })
 
-  test('end with the first write that is refused', async () => {
+  test('parallel rejects with the error of the first refused write', async () => {
     const refusal = new Error('stale_attempt')
     written = ({ parts }) => {
       if (parts.some(({ progress }) => progress === 5)) throw refusal

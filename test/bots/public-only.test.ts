@@ -14,7 +14,7 @@ afterEach(async () => {
   for (const thing of open.splice(0)) await thing.close()
 })
 
-/** What a request through the guard was refused with; its `cause` is what the connection failed with. */
+/** The cause of the error with which a request was refused. */
 async function ask(url: string, resolve?: Resolve): Promise<unknown> {
   const agent = new Agent({ connect: connectPublicOnly({ resolve }) })
   open.push({ close: () => agent.destroy() })
@@ -33,9 +33,9 @@ async function serveLoopback(): Promise<{ port: number; connections: () => numbe
   return { port: (server.address() as AddressInfo).port, connections: () => connections }
 }
 
-describe('an IP address', () => {
+describe('isPublicAddress', () => {
   it.each(['8.8.8.8', '1.1.1.1', '172.15.0.1', '172.32.0.1', '2606:4700::1111', '2a00:1450:4001:80b::200e'])(
-    '%s is public',
+    'the address %s is public',
     (address) => expect(isPublicAddress(address)).toBe(true),
   )
 
@@ -66,14 +66,14 @@ describe('an IP address', () => {
     ],
     ['an IPv4 address inside IPv6', '::ffff:127.0.0.1', '::ffff:8.8.8.8', '::127.0.0.1', '::7f00:1'],
     ['translated or tunnelled', '64:ff9b::7f00:1', '64:ff9b:1::1', '2002:7f00:1::', '2001::1'],
-    ['not assigned to anybody', '4000::1', '100::1'],
+    ['not assigned', '4000::1', '100::1'],
     ['no address', '', 'localhost', '127.1', '8.8.8', '2130706433', 'fe80::1%eth0'],
-  ])('that is %s is not public', (_kind, ...addresses) => {
+  ])('an address that is %s is not public', (_kind, ...addresses) => {
     for (const address of addresses) expect([address, isPublicAddress(address)]).toEqual([address, false])
   })
 })
 
-describe('a connection that may only go to public addresses', () => {
+describe('connectPublicOnly', () => {
   it.each([
     '127.0.0.1',
     '[::1]',
@@ -88,20 +88,20 @@ describe('a connection that may only go to public addresses', () => {
     '１２７.0.0.1',
     'localhost',
     'LOCALHOST',
-  ])('is refused to %s, before a byte is sent', async (host) => {
+  ])('a connection to %s is refused before a byte is sent', async (host) => {
     const { port, connections } = await serveLoopback()
     expect(await ask(`http://${host}:${port}/`)).toBeInstanceOf(AddressNotAllowed)
     expect(connections()).toBe(0)
   })
 
-  it('is refused over TLS just the same', async () => {
+  it('a TLS connection to a private address is refused', async () => {
     const { port, connections } = await serveLoopback()
     expect(await ask(`https://127.0.0.1:${port}/`)).toBeInstanceOf(AddressNotAllowed)
     expect(await ask(`https://localhost:${port}/`)).toBeInstanceOf(AddressNotAllowed)
     expect(connections()).toBe(0)
   })
 
-  it('is refused to a name of which one address is private', async () => {
+  it('a connection to a name with one private address is refused', async () => {
     const { port, connections } = await serveLoopback()
     const resolve: Resolve = async () => [
       { address: '8.8.8.8', family: 4 },
@@ -111,15 +111,15 @@ describe('a connection that may only go to public addresses', () => {
     expect(connections()).toBe(0)
   })
 
-  it('is refused to a name that answers publicly first and privately then', async () => {
-    // 127.0.0.1 plays the public internet here, and 127.0.0.2 the private network.
+  it('a connection is refused when the name first resolves to a public and then to a private address', async () => {
+    // 127.0.0.1 stands for the public internet, and 127.0.0.2 for the private network.
     const { port, connections } = await serveLoopback()
     let asked = 0
     const resolve: Resolve = async () => [{ address: asked++ === 0 ? '127.0.0.1' : '127.0.0.2', family: 4 }]
     const connect = connectPublicOnly({ resolve, isAllowed: (address) => address === '127.0.0.1' })
     const agent = new Agent({ connect })
     open.push({ close: () => agent.destroy() })
-    // "connection: close" makes the next request look the name up again.
+    // "connection: close" makes the next request resolve the name again.
     const get = () =>
       fetch(`http://rebinding.example:${port}/`, { dispatcher: agent, headers: { connection: 'close' } })
     const first = await get()
@@ -128,7 +128,7 @@ describe('a connection that may only go to public addresses', () => {
     expect([asked, connections()]).toEqual([2, 1])
   })
 
-  it('asks the resolver once a connection, and connects to nothing else than what was checked', async () => {
+  it('a name is resolved once for each connection, which uses the checked addresses only', async () => {
     let asked = 0
     const resolve: Resolve = async () => {
       asked++
@@ -138,7 +138,7 @@ describe('a connection that may only go to public addresses', () => {
     expect(asked).toBe(1)
   })
 
-  it('passes on that a name is not known', async () => {
+  it('the resolver’s error for an unknown name is passed on', async () => {
     const unknown = Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' })
     expect(await ask('http://unknown.example/', () => Promise.reject(unknown))).toBe(unknown)
   })

@@ -1,4 +1,4 @@
-/** Redis refuses writes for a moment while bots report: nothing they have done is done again. */
+/** Redis refuses writes for a moment while bots report: no work is done twice. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Handle } from '../../bots/inquiry-provider/bot-service.ts'
 import { createRunRegistry, type RunRegistry } from '../../bots/inquiry-provider/run-registry.ts'
@@ -18,14 +18,14 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 20_000 },
   let updater: Updater
   let runs: RunRegistry
   let stopRedis: () => Promise<void>
-  /** How often a handler was begun, and what it waits for. */
-  const begun = new Map<string, number>()
+  /** How often the handler was started, by request. */
+  const starts = new Map<string, number>()
   const reported: string[] = []
-  const goOn = new Map<string, () => void>()
+  const resume = new Map<string, () => void>()
 
   const order: Handle = async (_data, request) => {
-    begun.set(request.hash, (begun.get(request.hash) ?? 0) + 1)
-    await new Promise<void>((resolve) => goOn.set(request.hash, resolve))
+    starts.set(request.hash, (starts.get(request.hash) ?? 0) + 1)
+    await new Promise<void>((resolve) => resume.set(request.hash, resolve))
     await request.updateProgress(50)
     reported.push(request.hash)
     return { order: 17 }
@@ -67,7 +67,7 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 20_000 },
     return hash
   }
 
-  it('a report of progress is dropped and the bot goes on', async () => {
+  it('a progress update is dropped while Redis refuses writes, and the bot continues', async () => {
     const hash = await started()
     await refuseWrites()
     await updater.updateProgress(hash, 40)
@@ -75,7 +75,7 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 20_000 },
     expect(await read(hash)).toMatchObject({ status: 'processing', progress: 0 })
   })
 
-  it('questions for a code, results and failures are written as soon as Redis accepts them', async () => {
+  it('code prompts, results and failures are written as soon as Redis accepts writes again', async () => {
     const [asking, completing, failing] = [await started(), await started(), await started()]
     for (const hash of [asking, completing, failing]) await updater.updateProgress(hash, 1)
     await refuseWrites()
@@ -92,7 +92,7 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 20_000 },
     expect(await read(failing)).toMatchObject({ status: 'failed', error_data: { code: 'closed' } })
   })
 
-  it('a code that comes is taken out as soon as Redis accepts that', async () => {
+  it('a code that was typed is taken from Redis as soon as it accepts writes again', async () => {
     const hash = await started()
     await updater.markAsOtpRequired(hash, { length: 6 })
     await refuseWrites()
@@ -103,14 +103,14 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 20_000 },
     expect(await code).toBe('123456')
   })
 
-  it('a result whose caller has gone is given to the next call, and the work is done once', async () => {
+  it('an unstored result is answered to the next call after its caller disconnected, and the work is done once', async () => {
     const hash = await started()
     const caller = new AbortController()
     const call = { slug: 'order', hash, data: {} }
     const first = runs.run({ ...call, attempt: 1, caller: caller.signal })
-    await eventually(() => expect(begun.get(hash)).toBe(1))
+    await eventually(() => expect(starts.get(hash)).toBe(1))
     await refuseWrites()
-    goOn.get(hash)?.()
+    resume.get(hash)?.()
     await eventually(() => expect(reported).toContain(hash))
     caller.abort()
     expect(await first).toMatchObject({ status: 'success', data: { order: 17 } })
@@ -120,6 +120,6 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 20_000 },
     const answer = await runs.run({ ...call, attempt: 2, caller: new AbortController().signal })
     expect(answer).toMatchObject({ status: 'success', data: { order: 17 } })
     expect(await read(hash)).toMatchObject({ status: 'completed', attempt: 2, result_data: { order: 17 } })
-    expect(begun.get(hash)).toBe(1)
+    expect(starts.get(hash)).toBe(1)
   })
 })

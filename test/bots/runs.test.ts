@@ -18,20 +18,20 @@ const redis = await useRedis()
 const { store, given, applyCommand } = await useRequests(redis)
 const updater = await createUpdater({ redis: redis.url, log: quiet })
 
-/** One run of the bot `gated`: what it was given, and how the test lets it end. */
+/** One run of the handler `gated`, which the test ends. */
 interface GatedRun {
   data: Record<string, string>
   request: BotRequest
   succeed(result: unknown): void
   fail(error: unknown): void
 }
-const begun: GatedRun[] = []
+const started: GatedRun[] = []
 const gated: Handle = (data, request) =>
-  new Promise((resolve, reject) => begun.push({ data, request, succeed: resolve, fail: reject }))
-/** Works until it is told to stop, and then takes a moment to put its things away. */
+  new Promise((resolve, reject) => started.push({ data, request, succeed: resolve, fail: reject }))
+/** Runs until it is aborted, and then takes 30 ms to clean up. */
 const obedient: Handle = (_data, request) =>
   new Promise((_resolve, reject) => {
-    begun.push({ data: {}, request, succeed: () => {}, fail: reject })
+    started.push({ data: {}, request, succeed: () => {}, fail: reject })
     request.signal.addEventListener('abort', () => setTimeout(() => reject(request.signal.reason), 30))
   })
 const HANDLERS = new Map<string, Handle>([
@@ -69,14 +69,14 @@ const call = (
 const read = async (hash: string) => (await store.read(hash))?.record
 const runOf = (hash: string, which = 0) =>
   eventually(() => {
-    const run = begun.filter(({ request }) => request.hash === hash)[which]
-    if (!run) throw new Error(`run ${which} of ${hash} has not begun`)
+    const run = started.filter(({ request }) => request.hash === hash)[which]
+    if (!run) throw new Error(`run ${which} of ${hash} has not started`)
     return run
   })
-const timesBegun = (hash: string) => begun.filter(({ request }) => request.hash === hash).length
+const countStarts = (hash: string) => started.filter(({ request }) => request.hash === hash).length
 
-describe('a run', () => {
-  it('reports, completes the request, and answers with the result', async () => {
+describe('a run of a handler', () => {
+  it('a run reports, completes the request, and answers with the result', async () => {
     const { record } = await given(START)
     const answering = call('gated', record.hash)
     const run = await runOf(record.hash)
@@ -93,7 +93,7 @@ describe('a run', () => {
     expect(runs.size).toBe(0)
   })
 
-  it('that completed is not told to stop by its own end', async () => {
+  it('a completed run is not aborted by its own final state', async () => {
     const { record } = await given(START)
     const answering = call('gated', record.hash)
     const run = await runOf(record.hash)
@@ -102,7 +102,7 @@ describe('a run', () => {
     expect(run.request.signal.aborted).toBe(false)
   })
 
-  it('that fails tells the worker why, and leaves it to decide how the request goes on', async () => {
+  it('a run that fails answers with its error and leaves the request to the worker', async () => {
     const { record } = await given(START)
     expect(await call('closed', record.hash)).toEqual({
       status: 'error', code: 'portal_closed', message: 'The portal is closed.', retryable: true,
@@ -110,16 +110,16 @@ describe('a run', () => {
     expect((await read(record.hash))?.status).toBe('processing')
   })
 
-  it('that stumbles over something unforeseen keeps the text to itself: it may hold data', async () => {
+  it('an unexpected error is answered as bot_crashed without its text, which may contain data', async () => {
     const { record } = await given(START)
     const answer = await call('broken', record.hash)
     expect(answer).toMatchObject({ status: 'error', code: 'bot_crashed', retryable: true })
     expect(JSON.stringify(answer)).not.toContain('0012345679')
   })
 
-  it('whose result is too large fails the request, and says so in its answer', async () => {
+  it('a result that is too large fails the request and is answered with result_too_large', async () => {
     const { record } = await given(START)
-    // The news of the failed request reaches the bot before its own write has returned.
+    // The bot receives the failed state before its own write has returned.
     const newsFirst: typeof updater = {
       ...updater,
       bind(hash, attempt) {
@@ -150,37 +150,37 @@ describe('a run', () => {
     })
   })
 
-  it('that nobody knows, or whose request has ended, does no work', async () => {
+  it('a call for an unknown or ended request does not run the handler', async () => {
     expect(await call('gated', aHash())).toMatchObject({ status: 'error', code: 'request_not_found' })
     const { record } = await given(START, { type: 'cancel', by: 'user' })
     expect(await call('gated', record.hash)).toMatchObject({ status: 'error', code: 'already_final' })
-    expect(timesBegun(record.hash)).toBe(0)
+    expect(countStarts(record.hash)).toBe(0)
   })
 
-  it('of a request that is completed answers with the result that stands', async () => {
+  it('a call for a completed request is answered with its result', async () => {
     const { record } = await given(START, { type: 'complete', attempt: 1, result: { score: 1 } })
     expect(await call('gated', record.hash)).toMatchObject({ status: 'success', data: { score: 1 } })
-    expect(timesBegun(record.hash)).toBe(0)
+    expect(countStarts(record.hash)).toBe(0)
   })
 
-  it('of an attempt that has been taken over does no work', async () => {
+  it('a call of an attempt that was taken over does not run the handler', async () => {
     const { record } = await given(START, { type: 'start', attempt: 2 })
     expect(await call('gated', record.hash, { attempt: 1 })).toMatchObject({
       status: 'error',
       code: 'stale_attempt',
     })
-    expect(timesBegun(record.hash)).toBe(0)
+    expect(countStarts(record.hash)).toBe(0)
   })
 
-  it('of a call that names no attempt writes as the present one', async () => {
+  it('a call without an attempt writes for the current attempt', async () => {
     const { record } = await given(START, { type: 'start', attempt: 2 })
     expect(await call('quick', record.hash, { attempt: null })).toMatchObject({ status: 'success' })
     expect(await read(record.hash)).toMatchObject({ status: 'completed', attempt: 2 })
   })
 })
 
-describe('the same request called twice at once', () => {
-  it('is worked on once, and both callers have the answer', async () => {
+describe('concurrent calls for one request', () => {
+  it('two concurrent calls run the handler once, and both get the answer', async () => {
     const { record } = await given(START)
     const answers = [call('gated', record.hash), call('gated', record.hash)]
     const run = await runOf(record.hash)
@@ -189,10 +189,10 @@ describe('the same request called twice at once', () => {
       expect.objectContaining({ data: 'the one result' }),
       expect.objectContaining({ data: 'the one result' }),
     ])
-    expect(timesBegun(record.hash)).toBe(1)
+    expect(countStarts(record.hash)).toBe(1)
   })
 
-  it('by a second attempt goes on with the work that runs, and what it writes counts', async () => {
+  it('a call of a newer attempt joins the run, whose writes then count for that attempt', async () => {
     const { record } = await given(START)
     const first = call('gated', record.hash, { attempt: 1 })
     const run = await runOf(record.hash)
@@ -206,10 +206,10 @@ describe('the same request called twice at once', () => {
       expect.objectContaining({ data: 'done' }),
       expect.objectContaining({ data: 'done' }),
     ])
-    expect(timesBegun(record.hash)).toBe(1)
+    expect(countStarts(record.hash)).toBe(1)
   })
 
-  it('goes on for the one who still waits when the other hangs up', async () => {
+  it('a run continues for one caller when the other disconnects', async () => {
     const { record } = await given(START)
     const impatient = new AbortController()
     const first = call('gated', record.hash, { caller: impatient.signal })
@@ -222,7 +222,7 @@ describe('the same request called twice at once', () => {
     await first
   })
 
-  it('again after the first was stopped, begins only when that has put its things away', async () => {
+  it('a call during an aborted run starts a new run only after the aborted one has ended', async () => {
     const { record } = await given(START)
     const gone = new AbortController()
     const first = call('obedient', record.hash, { caller: gone.signal })
@@ -244,8 +244,8 @@ describe('the same request called twice at once', () => {
   })
 })
 
-describe('a running bot is told to stop', () => {
-  it('when the request is cancelled elsewhere', async () => {
+describe('the signal of a run', () => {
+  it('a run is aborted when its request is cancelled elsewhere', async () => {
     const { record } = await given(START)
     const answering = call('obedient', record.hash)
     const { request } = await runOf(record.hash)
@@ -254,7 +254,7 @@ describe('a running bot is told to stop', () => {
     expect(request.signal.aborted).toBe(true)
   })
 
-  it('when another attempt takes the request over without calling this bot', async () => {
+  it('a run is aborted when an attempt takes over without calling this bot', async () => {
     const { record } = await given(START)
     const answering = call('obedient', record.hash)
     await runOf(record.hash)
@@ -262,7 +262,7 @@ describe('a running bot is told to stop', () => {
     expect(await answering).toMatchObject({ status: 'error', code: 'stale_attempt' })
   })
 
-  it('while it waits for a code, too', async () => {
+  it('a run that waits for a code is aborted by a cancel', async () => {
     const { record } = await given(START)
     const answering = call('gated', record.hash)
     const { request, fail } = await runOf(record.hash)
@@ -274,7 +274,7 @@ describe('a running bot is told to stop', () => {
     expect(await answering).toMatchObject({ code: 'already_final' })
   })
 
-  it('when the server stops, which waits for it and takes no more calls', async () => {
+  it('a run is aborted when the registry stops, which waits for it and accepts no call', async () => {
     const { record } = await given(START)
     const stopping = createRunRegistry({ updater, handlers: HANDLERS, concurrency: noTasks, log: quiet })
     const caller = new AbortController().signal
@@ -288,7 +288,7 @@ describe('a running bot is told to stop', () => {
   })
 })
 
-describe('a server that stops', () => {
+describe('stopping the bots', () => {
   const draining = () =>
     createRunRegistry({ updater, handlers: HANDLERS, concurrency: noTasks, log: quiet, drainMs: 60_000 })
   const post = (server: ReturnType<typeof createServer>, slug: string, hash: string) =>
@@ -298,7 +298,7 @@ describe('a server that stops', () => {
       .set('connection', 'keep-alive')
       .send({ requestHash: hash })
 
-  it('lets what is running finish, and takes nothing new meanwhile', async () => {
+  it('stop lets running handlers finish and refuses new calls', async () => {
     const own = draining()
     const { record } = await given(START)
     const other = await given(START)
@@ -315,10 +315,10 @@ describe('a server that stops', () => {
     expect(await answering).toMatchObject({ status: 'success', data: 'finished' })
     await stopped
     expect(await read(record.hash)).toMatchObject({ status: 'completed', result_data: 'finished' })
-    expect(timesBegun(other.record.hash)).toBe(0)
+    expect(countStarts(other.record.hash)).toBe(0)
   })
 
-  it('stops what takes longer than it has time for', async () => {
+  it('stop aborts runs that exceed the drain time', async () => {
     const own = createRunRegistry({
       updater,
       handlers: HANDLERS,
@@ -330,13 +330,13 @@ describe('a server that stops', () => {
     const caller = new AbortController().signal
     const answering = own.run({ slug: 'obedient', hash: record.hash, attempt: 1, data: {}, caller })
     await runOf(record.hash)
-    const begunAt = performance.now()
+    const stoppedAt = performance.now()
     await own.stop()
-    expect(performance.now() - begunAt).toBeGreaterThan(95)
+    expect(performance.now() - stoppedAt).toBeGreaterThan(95)
     expect(await answering).toMatchObject({ code: 'bot_stopping', retryable: true })
   })
 
-  it('says to every caller that the connection ends, and to new ones when to come again', async () => {
+  it('while stopping, answers close the connection and refused calls get Retry-After', async () => {
     const own = draining()
     const server = createServer(createBotServer({ runs: own, token: TOKEN, log: quiet }))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -361,11 +361,11 @@ describe('a server that stops', () => {
   })
 })
 
-describe('the bots’ server', () => {
+describe('the bot server', () => {
   const post = (slug: string) => supertest(http).post(`/api/services/${slug}`)
   const allowed = (slug: string) => post(slug).set('authorization', `Bearer ${TOKEN}`)
 
-  it('runs the service and passes on the form’s data, without the hash', async () => {
+  it('a call passes the form’s data to the handler, without the hash', async () => {
     const { record } = await given(START)
     const { status, body } = await allowed('quick')
       .set('x-attempt', '1')
@@ -376,18 +376,18 @@ describe('the bots’ server', () => {
     ])
   })
 
-  it('stops the work when its caller hangs up', async () => {
+  it('a run is aborted when its caller disconnects', async () => {
     const { record } = await given(START)
-    const hangUp = new AbortController()
+    const disconnect = new AbortController()
     const calling = fetch(`${address}/api/services/obedient`, {
       method: 'POST',
       headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json', 'x-attempt': '1' },
       body: JSON.stringify({ requestHash: record.hash }),
-      signal: hangUp.signal,
-    }).catch(() => 'hung up')
+      signal: disconnect.signal,
+    }).catch(() => 'disconnected')
     const { request } = await runOf(record.hash)
-    hangUp.abort()
-    expect(await calling).toBe('hung up')
+    disconnect.abort()
+    expect(await calling).toBe('disconnected')
     await eventually(() => expect(request.signal.aborted).toBe(true))
     expect(request.signal.reason).toMatchObject({ code: 'caller_gone' })
     await eventually(() => expect(runs.size).toBe(0))
@@ -402,27 +402,27 @@ describe('the bots’ server', () => {
     `Bearer ${TOKEN.slice(0, -1)}`,
     'Bearer',
     `Basic ${TOKEN}`,
-  ])('refuses a call with the authorization %j', async (authorization) => {
+  ])('a call with the authorization %j is refused', async (authorization) => {
     const { record } = await given(START)
     const request = post('gated').send({ requestHash: record.hash })
     const { status, body, headers } = await (authorization === undefined
       ? request
       : request.set('authorization', authorization))
     expect([status, body.code, headers['www-authenticate']]).toEqual([401, 'unauthorized', 'Bearer'])
-    expect(timesBegun(record.hash)).toBe(0)
+    expect(countStarts(record.hash)).toBe(0)
   })
 
-  it('asks for the token before it says what there is', async () => {
+  it('every path but /health needs the token', async () => {
     for (const path of ['/api/services', '/api/services/nothing', '/nowhere'])
       expect((await supertest(http).get(path)).status).toBe(401)
   })
 
-  it('answers without a token only whether it is well', async () => {
+  it('/health answers without a token', async () => {
     const { status, body } = await supertest(http).get('/health')
     expect([status, body.status]).toEqual([200, 'ok'])
   })
 
-  it('lists its services', async () => {
+  it('GET /api/services lists the services', async () => {
     const { body } = await supertest(http).get('/api/services').set('authorization', `Bearer ${TOKEN}`)
     expect(body).toEqual({ services: [...HANDLERS.keys()] })
   })
@@ -433,7 +433,7 @@ describe('the bots’ server', () => {
     ['a hash that is none', { requestHash: 'req_../../etc' }],
     ['a list', []],
     ['a hash of another type', { requestHash: 17 }],
-  ])('refuses a body of %s', async (_what, body) => {
+  ])('a body of %s is refused', async (_what, body) => {
     const answer = await allowed('quick').send(body as object)
     expect([answer.status, answer.body]).toMatchObject([
       422,
@@ -441,7 +441,7 @@ describe('the bots’ server', () => {
     ])
   })
 
-  it('refuses what is no JSON, what is too long, and what is another format, each by its name', async () => {
+  it('a body that is no JSON, too large or in another format is refused with its own code', async () => {
     const json = () => allowed('quick').set('content-type', 'application/json')
     expect((await json().send('{"requestHash":')).body).toMatchObject({ code: 'invalid_json' })
     expect(await json().send(JSON.stringify({ requestHash: aHash(), x: 'x'.repeat(300_000) }))).toMatchObject(
@@ -453,7 +453,7 @@ describe('the bots’ server', () => {
     })
   })
 
-  it('knows no other services and addresses', async () => {
+  it('an unknown service or path is answered with 404', async () => {
     expect(await allowed('nothing').send({ requestHash: aHash() })).toMatchObject({
       status: 404,
       body: { code: 'unknown_service' },
@@ -464,7 +464,7 @@ describe('the bots’ server', () => {
     })
   })
 
-  it('tells by the HTTP status too that a request is over', async () => {
+  it('a call for an ended request has the HTTP status 409 or 410', async () => {
     const { record } = await given(START, { type: 'cancel', by: 'user' })
     expect((await allowed('quick').send({ requestHash: record.hash })).status).toBe(409)
     expect((await allowed('quick').send({ requestHash: aHash() })).status).toBe(410)

@@ -1,4 +1,4 @@
-/** The second way of asking for a code, at the bots: the call ends, and another one brings the code. */
+/** The second way to ask for a code: the call ends with SMS_SENT, and another call has the code. */
 import { createServer } from 'node:http'
 import supertest from 'supertest'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -27,7 +27,7 @@ const redis = await useRedis()
 const { store, given, applyCommand, subscriptions } = await useRequests(redis)
 const updater = await createUpdater({ redis: redis.url, log: quiet })
 
-/** What the handler `bank` was called for, by request. */
+/** Calls of the handler `bank`, by request. */
 const calls = new Map<string, string[]>()
 const note = ({ hash }: BotRequest, what: string): void => {
   calls.set(hash, [...(calls.get(hash) ?? []), what])
@@ -77,21 +77,21 @@ async function waiting(): Promise<string> {
   return record.hash
 }
 
-describe('a handler that has had a code sent', () => {
-  it('ends its call with SMS_SENT and does not complete the request', async () => {
+describe('SMS_SENT', () => {
+  it('smsSent ends the call with SMS_SENT and does not complete the request', async () => {
     const hash = await waiting()
     expect(await read(hash)).toMatchObject({ status: 'processing', result_data: null })
     expect(runs.size).toBe(0)
   })
 
-  it('is called again with the code, goes on where it left off, and completes', async () => {
+  it('a call with the code resumes the session and completes the request', async () => {
     const hash = await waiting()
     expect(await call(hash, RIGHT)).toMatchObject({ code: 'COMPLETED', data: { balance: 17 } })
     expect(await read(hash)).toMatchObject({ status: 'completed', result_data: { balance: 17 } })
     expect(calls.get(hash)).toEqual(['began', 'verified'])
   })
 
-  it('repeats its answer for a later attempt, which goes on with the same code and session', async () => {
+  it('a later attempt gets SMS_SENT again and uses the same code and session', async () => {
     const hash = await waiting()
     await applyCommand(hash, { type: 'start', attempt: 2 })
     expect(await call(hash, undefined, { attempt: 2 })).toEqual(SENT)
@@ -100,7 +100,7 @@ describe('a handler that has had a code sent', () => {
     expect(await read(hash)).toMatchObject({ status: 'completed', attempt: 2 })
   })
 
-  it('has another code sent in the same session for a later attempt once the last one is nearly over', async () => {
+  it('a later attempt has another code sent in the same session when the last one is about to expire', async () => {
     const { record } = await given(START)
     let sent = 0
     const send = async (): Promise<SmsSent> => {
@@ -121,14 +121,14 @@ describe('a handler that has had a code sent', () => {
     await own.stop()
   })
 
-  it('keeps what it needs when an attempt calls that has been taken over', async () => {
+  it('a call of an attempt that was taken over does not end the session', async () => {
     const hash = await waiting()
     await applyCommand(hash, { type: 'start', attempt: 2 })
     expect(await call(hash, RIGHT, { attempt: 1 })).toMatchObject({ code: 'stale_attempt' })
     expect(await call(hash, RIGHT, { attempt: 2 })).toMatchObject({ code: 'COMPLETED' })
   })
 
-  it('has another one sent when it is called again without a code', async () => {
+  it('a call without a code has another code sent', async () => {
     const hash = await waiting()
     await applyCommand(hash, REQUIRE_OTP)
     expect(await call(hash)).toEqual(SENT)
@@ -136,7 +136,7 @@ describe('a handler that has had a code sent', () => {
     expect(await read(hash)).toMatchObject({ status: 'otp_required' })
   })
 
-  it('refuses a wrong code as OTP_REJECTED, as often as it comes, and takes the right one after', async () => {
+  it('wrong codes are answered with OTP_REJECTED, and the right code is accepted after them', async () => {
     const hash = await waiting()
     const rejected = {
       status: 'error',
@@ -151,15 +151,15 @@ describe('a handler that has had a code sent', () => {
     expect(await call(hash, RIGHT)).toMatchObject({ code: 'COMPLETED' })
   })
 
-  it('may ask for another code instead of giving a result', async () => {
+  it('verify may return smsSent again instead of a result', async () => {
     const hash = await waiting()
     expect(await call(hash, 'late')).toEqual(SENT)
     expect(await call(hash, RIGHT)).toMatchObject({ code: 'COMPLETED' })
   })
 })
 
-describe('a code whose session is lost', () => {
-  it('after the bots were started anew is told so, for a new attempt', async () => {
+describe('SMS_SENT: a lost session', () => {
+  it('a code fails as session_lost after a restart of the bots, which is retryable', async () => {
     const hash = await waiting()
     const restarted = createRunRegistry({
       updater,
@@ -173,7 +173,7 @@ describe('a code whose session is lost', () => {
     await restarted.stop()
   })
 
-  it('after its time is over is told so, and a call without a code begins anew', async () => {
+  it('a code fails as session_lost once the session has expired, and a call without a code starts again', async () => {
     const brief = createRunRegistry({
       updater, handlers: new Map([['bank', bank]]), concurrency: noTasks, log: quiet, otpSessionLifeMs: 1,
     }) // biome-ignore format: one line of settings
@@ -193,15 +193,15 @@ describe('a code whose session is lost', () => {
     await brief.stop()
   })
 
-  it('after a failure other than a wrong code is told so', async () => {
+  it('a code fails as session_lost after a failure other than a wrong code', async () => {
     const hash = await waiting()
     expect(await call(hash, 'away')).toMatchObject({ code: 'portal_unavailable', retryable: true })
     expect(await call(hash, RIGHT)).toMatchObject(LOST)
   })
 })
 
-describe('what a handler left behind', () => {
-  it('is dropped when the request ends, wherever that was decided, and nobody listens any more', async () => {
+describe('pending OTP sessions', () => {
+  it('a session is deleted when its request ends elsewhere, and its watch is stopped', async () => {
     const before = runs.pendingOtpSessions
     const hash = await waiting()
     expect(runs.pendingOtpSessions).toBe(before + 1)
@@ -210,7 +210,7 @@ describe('what a handler left behind', () => {
     await eventually(async () => expect(await subscriptions(hash)).toBe(0))
   })
 
-  it('is bounded in number: the oldest makes room', async () => {
+  it('the oldest session is evicted above the maximum', async () => {
     const few = createPendingOtpSessions({ updater, maxSessions: 2 })
     const sent = smsSent(ASKED, { verify: async () => null, resend: async () => null })
     const hashes = await Promise.all([1, 2, 3].map(async () => (await given(START)).record.hash))
@@ -220,7 +220,7 @@ describe('what a handler left behind', () => {
     await eventually(async () => expect(await Promise.all(hashes.map(subscriptions))).toEqual([0, 0, 0]))
   })
 
-  it('is not kept for a request that has ended meanwhile', async () => {
+  it('a session is not stored for a request that has ended meanwhile', async () => {
     const { record } = await given(START, { type: 'cancel', by: 'user' })
     const codes = createPendingOtpSessions({ updater })
     await codes.set(record.hash, smsSent(ASKED, { verify: async () => null, resend: async () => null }))
@@ -228,36 +228,36 @@ describe('what a handler left behind', () => {
   })
 })
 
-describe('calls that meet', () => {
-  it('with the same code check it once, and both have the result', async () => {
+describe('SMS_SENT: concurrent calls', () => {
+  it('concurrent calls with the same code verify it once, and both get the result', async () => {
     const hash = await waiting()
     const answers = await Promise.all([call(hash, RIGHT), call(hash, RIGHT)])
     expect(answers.map(({ code }) => code)).toEqual(['COMPLETED', 'COMPLETED'])
     expect(calls.get(hash)).toEqual(['began', 'verified'])
   })
 
-  it('with another code wait for their turn', async () => {
+  it('a concurrent call with another code waits for the running one', async () => {
     const hash = await waiting()
     const answers = await Promise.all([call(hash, WRONG), call(hash, RIGHT)])
     expect(answers.map(({ code }) => code)).toEqual(['OTP_REJECTED', 'COMPLETED'])
   })
 
-  it('without a code while a wrong one is checked are told that one was sent', async () => {
+  it('a call without a code during the check of a wrong one is answered with SMS_SENT', async () => {
     const hash = await waiting()
     const answers = await Promise.all([call(hash, WRONG), call(hash)])
     expect(answers.map(({ code }) => code)).toEqual(['OTP_REJECTED', 'SMS_SENT'])
     expect(calls.get(hash)).toEqual(['began', 'verified'])
   })
 
-  it('with a code while the first is under way do not lose it', async () => {
+  it('a code that arrives during the first run is not lost', async () => {
     const { record } = await given(START)
     const answers = await Promise.all([call(record.hash), call(record.hash, RIGHT)])
     expect(answers.map(({ code }) => code)).toEqual(['SMS_SENT', 'COMPLETED'])
   })
 })
 
-describe('a call with the code', () => {
-  it('stops when the request is cancelled', async () => {
+describe('SMS_SENT: a call with the code', () => {
+  it('a call with the code stops when the request is cancelled', async () => {
     const hash = await waiting()
     const answering = call(hash, 'hold')
     const held = await eventually(() => {
@@ -273,7 +273,7 @@ describe('a call with the code', () => {
 
   const post = () => supertest(http).post('/api/services/bank').set('authorization', `Bearer ${TOKEN}`)
 
-  it('comes over HTTP in the body as otp, and not among the form’s data', async () => {
+  it('the code arrives in the HTTP body as otp, and not in the form’s data', async () => {
     const { record } = await given(START)
     const body = { requestHash: record.hash, mobile: '09123456789' }
     expect((await post().send(body)).body).toEqual(SENT)
@@ -281,19 +281,19 @@ describe('a call with the code', () => {
     expect((await post().send({ ...body, otp: RIGHT })).body).toMatchObject({ code: 'COMPLETED' })
   })
 
-  it.each([17, '', {}, null, 'x'.repeat(65)])('that is %j is refused', async (otp) => {
+  it.each([17, '', {}, null, 'x'.repeat(65)])('the code %j is refused as invalid', async (otp) => {
     const { record } = await given(START)
     const { status, body } = await post().send({ requestHash: record.hash, otp })
     expect([status, body.code]).toEqual([422, 'validation_failed'])
     expect(calls.get(record.hash)).toBeUndefined()
   })
 
-  it('is not quoted when it cannot be read', async () => {
+  it('a code in an unreadable body is not quoted in the answer', async () => {
     const { text } = await post().set('content-type', 'application/json').send(`{"otp":${RIGHT}x`)
     expect(text).not.toContain(RIGHT)
   })
 
-  it('leaves no trace of the code in the log, not even when the handler stumbles over it', async () => {
+  it('the log does not contain the code, also when the handler throws an error with it', async () => {
     const hash = await waiting()
     expect(await call(hash, 'stumble')).toMatchObject({ code: 'bot_crashed' })
     expect(logged.join('')).toContain('TypeError')

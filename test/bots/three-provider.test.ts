@@ -1,4 +1,4 @@
-/** Three providers at once: the portal's answers, and what the bot makes of them, over real HTTP and a real Redis. */
+/** Three providers: the demo portal's answers, and the bot's result, over real HTTP and a real Redis. */
 import type { ServerResponse } from 'node:http'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createRunRegistry } from '../../bots/inquiry-provider/run-registry.ts'
@@ -29,7 +29,7 @@ afterAll(async () => {
   await updater.stop()
 })
 
-/** What the worker is answered, and how the request stands then. */
+/** The answer to the worker, and the record after it. */
 async function inquire(demoPortalUrl: string, nationalCode: string) {
   const handler = createHandler({ demoPortalUrl, linkCheckAllowPrivate: false })
   const handlers = new Map([[threeProviderInquiry.slug, handler]])
@@ -63,8 +63,8 @@ const ask = async (portal: string, provider: string, nationalCode: string) => {
   return { status: response.status, body: (await response.json()) as Score }
 }
 
-describe('the providers', () => {
-  test('answer the same person alike, and the slower one is the surer', async () => {
+describe('the demo providers', () => {
+  test('a provider answers the same national code alike, and slower providers are more confident', async () => {
     const portal = await startPortal()
     const confidences: number[] = []
     for (const provider of ['swift', 'steady', 'thorough']) {
@@ -84,7 +84,7 @@ describe('the providers', () => {
     expect(new Set(confidences).size).toBe(3)
   })
 
-  test('are down for half of the people, where they are quick', async () => {
+  test('the quickest provider is down for even national codes', async () => {
     const portal = await startPortal()
     expect(FIELD_TYPES.national_code.schema.safeParse(EVEN).success).toBe(true)
     expect((await ask(portal, 'swift', EVEN)).status).toBe(503)
@@ -92,7 +92,7 @@ describe('the providers', () => {
     expect((await ask(portal, 'thorough', EVEN)).status).toBe(200)
   })
 
-  test('say in JSON what was wrong', async () => {
+  test('providers answer errors in JSON', async () => {
     const portal = await startPortal()
     expect(await ask(portal, 'steady', '0012345678')).toEqual({
       status: 422,
@@ -101,7 +101,7 @@ describe('the providers', () => {
     expect(await ask(portal, 'nobody', ODD)).toEqual({ status: 404, body: { error: 'not_found' } })
   })
 
-  test('take their time, and none for who has hung up', async () => {
+  test('providers delay their answers, and stop when the client disconnects', async () => {
     const portal = await startPortal({ speed: 0.1 })
     const abort = new AbortController()
     const url = `${portal}/providers/swift/score?national_code=${ODD}`
@@ -125,8 +125,8 @@ const inFrontOf = (
     res.writeHead(real.status).end(await real.text())
   })
 
-describe('an inquiry', () => {
-  test('takes the surest of the first two answers', async () => {
+describe('the three-provider bot', () => {
+  test('an inquiry returns the most confident of the first two answers', async () => {
     const portal = await startPortal()
     const slow = await inFrontOf(portal, 'thorough', () => {})
     const { answer, record } = await inquire(slow, ODD)
@@ -143,14 +143,14 @@ describe('an inquiry', () => {
     expect(partsOf(record)).toEqual({ swift: 'done', steady: 'done', thorough: 'skipped' })
   })
 
-  test('completes with the two others where one is down', async () => {
+  test('an inquiry completes with the two other providers where one is down', async () => {
     const portal = await startPortal()
     const { record } = await inquire(portal, EVEN)
     expect(record.result_data).toMatchObject({ provider: 'thorough', answered: 2, asked: 3 })
     expect(partsOf(record)).toEqual({ swift: 'failed', steady: 'done', thorough: 'done' })
   })
 
-  test('fails where two are down, for a later try, and says why', async () => {
+  test('an inquiry where two providers are down is a retryable failure with a message', async () => {
     const portal = await startPortal()
     const broken = await inFrontOf(portal, 'steady', (res) => res.writeHead(500).end('<h1>Sorry</h1>'))
     const { answer, record } = await inquire(broken, EVEN)
@@ -166,7 +166,7 @@ describe('an inquiry', () => {
     expect(JSON.stringify(answer)).not.toContain(EVEN)
   })
 
-  test('fails for a later try where nobody is there', async () => {
+  test('an inquiry without any provider is a retryable failure', async () => {
     const portal = await startPortal()
     await Promise.all(running.splice(0).map(stop))
     const { answer, record } = await inquire(portal, ODD)
@@ -174,9 +174,9 @@ describe('an inquiry', () => {
     expect(Object.values(partsOf(record)).filter((state) => state === 'failed').length).toBeGreaterThan(1)
   })
 
-  test('does not take nonsense for an answer', async () => {
-    const nonsense = await start((_req, res) => res.end('{"score":"high","rating":"A"}'))
-    const { answer } = await inquire(nonsense, ODD)
+  test('an invalid answer of a provider counts as a failure', async () => {
+    const invalid = await start((_req, res) => res.end('{"score":"high","rating":"A"}'))
+    const { answer } = await inquire(invalid, ODD)
     expect(answer).toMatchObject({ code: 'too_few_answers', retryable: true })
   })
 })

@@ -19,8 +19,8 @@ const read = async (hash: string) => (await store.read(hash))?.record
 const CODE = '483920'
 const handOver = (hash: string, otp = CODE) => applyCommand(hash, { type: 'submit_otp', otp })
 
-describe('a bot that reports through the updater', () => {
-  it('is shown step by step, from sign-in to result', async () => {
+describe('the updater: reports', () => {
+  it('reports appear in the view step by step, from sign-in to result', async () => {
     const { record } = await given(START)
     const { hash } = record
     await updater.updateProgress(hash, 20, 'first', 'Signing in…')
@@ -52,7 +52,7 @@ describe('a bot that reports through the updater', () => {
     })
   })
 
-  it('that failed says why', async () => {
+  it('markAsFailed stores the code and message', async () => {
     const { record } = await given(START)
     await updater.markAsFailed(record.hash, 'The portal is closed', {
       code: 'portal_closed',
@@ -63,7 +63,7 @@ describe('a bot that reports through the updater', () => {
     }) // biome-ignore format: one error
   })
 
-  it('that names a step the service does not have is logged once, and shown as given', async () => {
+  it('an unknown step is logged once and shown as reported', async () => {
     const { log, lines } = collectLog()
     const noisy = await createUpdater({ redis: redis.url, log })
     const { record } = await given(START)
@@ -79,7 +79,7 @@ describe('a bot that reports through the updater', () => {
   })
 
   it.each(['', '   ', ' \n\t', '\u200f\u200b'])(
-    'that says only %j leaves the last message as it was',
+    'the blank message %j leaves the last message unchanged',
     async (blank) => {
       const { record } = await given(START)
       await updater.updateProgress(record.hash, 20, 'first', { message: 'Page 7', message_key: 'page' })
@@ -101,7 +101,7 @@ describe('a bot that reports through the updater', () => {
     },
   )
 
-  it('asks again after a wrong code, and is told when that was the last try', async () => {
+  it('rejectOtp asks again after a wrong code, and resolves with false after the last try', async () => {
     const { record } = await given(START)
     await updater.markAsOtpRequired(record.hash)
     const asked: boolean[] = []
@@ -118,7 +118,7 @@ describe('a bot that reports through the updater', () => {
     })
   })
 
-  it('hears that nobody typed a code in time', async () => {
+  it('waitForOtp rejects with otp_expired when no code was typed in time', async () => {
     const { record } = await given(START)
     await updater.markAsOtpRequired(record.hash, { expires_in: 0.2 })
     await expect(updater.waitForOtp(record.hash)).rejects.toMatchObject({
@@ -127,7 +127,7 @@ describe('a bot that reports through the updater', () => {
     })
   })
 
-  it('is refused with the reason when it comes too late', async () => {
+  it('a late write is refused with its reason', async () => {
     const { record } = await given(START)
     await updater.updateProgress(record.hash, 10)
     await applyCommand(record.hash, { type: 'cancel', by: 'user' })
@@ -138,7 +138,7 @@ describe('a bot that reports through the updater', () => {
     expect(await read(record.hash)).toMatchObject({ status: 'cancelled', result_data: null })
   })
 
-  it('never brings an expired request back', async () => {
+  it('a write does not recreate an expired request', async () => {
     const { record } = await given(START)
     await updater.updateProgress(record.hash, 10)
     await client.del(keys.record(record.hash))
@@ -146,7 +146,7 @@ describe('a bot that reports through the updater', () => {
     expect(await client.exists(keys.record(record.hash))).toBe(0)
   })
 
-  it('that came before the request was there can report once it is', async () => {
+  it('a bot that writes before the request exists can report once it does', async () => {
     const record = aRecord()
     await expect(updater.updateProgress(record.hash, 10)).rejects.toMatchObject({ code: 'request_not_found' })
     await store.create(record)
@@ -154,7 +154,7 @@ describe('a bot that reports through the updater', () => {
     expect(await read(record.hash)).toMatchObject({ progress: 20 })
   })
 
-  it('loses no update to a program that writes the plain way, nor to itself', async () => {
+  it('no update is lost to concurrent plain writes or to the updater’s own', async () => {
     const { record } = await given(START)
     await updater.updateProgress(record.hash, 5, 'first')
     await foreignWrite(record.hash, { current_message: 'From elsewhere', progress: 30 })
@@ -168,7 +168,7 @@ describe('a bot that reports through the updater', () => {
     expect(await read(record.hash)).toMatchObject({ progress: 59, version: 25 })
   })
 
-  it('with a result over 256 kB is told, and the request has failed with that', async () => {
+  it('a result over 256 kB rejects with result_too_large and fails the request', async () => {
     const { record } = await given(START)
     const large = updater.markAsCompleted(record.hash, 'x'.repeat(300_000))
     await expect(large).rejects.toMatchObject({
@@ -182,15 +182,15 @@ describe('a bot that reports through the updater', () => {
   })
 })
 
-describe('a result that is no JSON', () => {
+describe('the updater: invalid results', () => {
   const circular: Record<string, unknown> = {}
   circular.self = circular
   it.each([
-    ['holds itself', circular, 'bot_bad_answer'],
-    ['holds a BigInt', { amount: 1n }, 'bot_bad_answer'],
+    ['contains itself', circular, 'bot_bad_answer'],
+    ['contains a BigInt', { amount: 1n }, 'bot_bad_answer'],
     ['is a function', () => 1, 'bot_bad_answer'],
     ['is nested too deep', JSON.parse('['.repeat(9999) + ']'.repeat(9999)), 'result_too_large'],
-  ])('because it %s fails the request with that', async (_why, result, code) => {
+  ])('a result that %s fails the request with its code', async (_why, result, code) => {
     const { record } = await given(START)
     await expect(updater.markAsCompleted(record.hash, result)).rejects.toMatchObject({ code })
     expect(await read(record.hash)).toMatchObject({
@@ -200,8 +200,8 @@ describe('a result that is no JSON', () => {
   })
 })
 
-describe('an attempt that has been taken over', () => {
-  it('writes nothing any more, though its bot goes on', async () => {
+describe('the updater: attempts', () => {
+  it('writes of an attempt that was taken over are refused', async () => {
     const { record } = await given(START)
     await updater.updateProgress(record.hash, 10, 'first', 'Old bot')
     await applyCommand(record.hash, { type: 'start', attempt: 2 })
@@ -213,7 +213,7 @@ describe('an attempt that has been taken over', () => {
     expect(await read(record.hash)).toMatchObject({ status: 'processing', progress: 10, attempt: 2 })
   }) // biome-ignore format: three late writes
 
-  it('is followed by another in a program that runs on: each call is bound to its own', async () => {
+  it('bind gives each call of a long-running program its own attempt', async () => {
     const { record } = await given(START)
     await updater.updateProgress(record.hash, 10)
     const first = updater.bind(record.hash, () => 1)
@@ -225,7 +225,7 @@ describe('an attempt that has been taken over', () => {
     expect(await read(record.hash)).toMatchObject({ progress: 30, attempt: 2 })
   })
 
-  it('bound to the newest attempt, goes on to count', async () => {
+  it('writes bound to the newest attempt are accepted after a take-over', async () => {
     const { record } = await given(START)
     let attempt = 1
     const bound = updater.bind(record.hash, () => attempt)
@@ -237,18 +237,18 @@ describe('an attempt that has been taken over', () => {
   })
 })
 
-describe('a bot that listens for its end', () => {
+describe('onEnd', () => {
   const endOf = (hash: string): Promise<EndReason> =>
     new Promise((resolve, reject) => updater.onEnd(hash, () => 1, resolve).catch(reject))
 
-  it('hears of a cancel, wherever it was decided', async () => {
+  it('onEnd reports a cancel', async () => {
     const { record } = await given(START)
     const end = endOf(record.hash)
     await applyCommand(record.hash, { type: 'cancel', by: 'user' })
     expect(await end).toBe('already_final')
   })
 
-  it('hears of a take-over, and of its own attempt’s start nothing', async () => {
+  it('onEnd reports a take-over, and not the start of its own attempt', async () => {
     const { record } = await given()
     const end = endOf(record.hash)
     await applyCommand(record.hash, START)
@@ -258,21 +258,21 @@ describe('a bot that listens for its end', () => {
     expect(await end).toBe('stale_attempt')
   })
 
-  it('hears that the time is over', async () => {
+  it('onEnd reports the expiry of the request', async () => {
     const record = aRecord({ ttlSeconds: 0.3 })
     await store.create(record)
     expect(await endOf(record.hash)).toBe('request_expired')
   })
 
-  it('hears it at once when it is over already', async () => {
+  it('onEnd reports immediately that a request is already final', async () => {
     const { record } = await given(START, { type: 'cancel', by: 'user' })
     expect(await endOf(record.hash)).toBe('already_final')
     await expect(endOf(aHash())).rejects.toMatchObject({ code: 'request_not_found' })
   })
 })
 
-describe('the updater', () => {
-  it('can be told where Redis is in settings too, and leaves nothing open when it stops', async () => {
+describe('the updater: connections', () => {
+  it('createUpdater accepts a Redis target, and stop closes all connections', async () => {
     const before = Number(/connected_clients:(\d+)/.exec(await client.info('clients'))?.[1])
     const other = await createUpdater({ redis: redis.target, log: quiet })
     const { record } = await given(START)
@@ -283,7 +283,7 @@ describe('the updater', () => {
     )
   })
 
-  it('says in one sentence that Redis does not answer', async () => {
+  it('createUpdater rejects with one sentence when Redis does not answer', async () => {
     const nowhere = createUpdater({ redis: 'redis://127.0.0.1:1', log: quiet })
     await expect(nowhere).rejects.toMatchObject({
       name: 'StartError',
@@ -291,11 +291,11 @@ describe('the updater', () => {
     })
   })
 
-  it.runIf(onRealRedis)('waits while Redis is away and goes on when it is back', async () => {
+  it.runIf(onRealRedis)('the updater waits while Redis is away and continues once it is back', async () => {
     const { record } = await given(START)
     await updater.updateProgress(record.hash, 10)
     await redis.stop()
-    // The private Redis comes back empty: the request is gone, and that is what the bot hears.
+    // The private Redis restarts without data: the bot is notified that the request has expired.
     const heard = expect(updater.updateProgress(record.hash, 20)).rejects.toMatchObject({
       code: 'request_not_found',
     })

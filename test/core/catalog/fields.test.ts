@@ -18,13 +18,13 @@ const codesOf = (answer: ReturnType<typeof read>) =>
   answer.ok ? [] : answer.errors.map(({ field, code }) => `${field} ${code}`)
 
 describe('digits', () => {
-  it('are read whichever keyboard they were typed on', () => {
+  it('toLatinDigits converts Persian and Arabic digits', () => {
     expect(toLatinDigits('۰۱۲۳۴۵۶۷۸۹ ٠١٢٣٤٥٦٧٨٩ 0123456789 abc ۱')).toBe(
       '0123456789 0123456789 0123456789 abc 1',
     )
   })
 
-  it('mean the same number whatever stands between them', () => {
+  it('normalizeDigits removes separators and invisible characters between digits', () => {
     const noise = fc.constantFrom(
       '',
       ' ',
@@ -56,25 +56,25 @@ describe('a code', () => {
     '123456', ' 123 456 ', '123-456', '12 34 56', 'G-123456', 'G‑123456', 'FB-123456 is your code', '１２３４５６', '۱۲۳۴۵۶', '\u2066123456\u2069',
     '\u202b۱۲۳۴۵۶\u202c', '123\u200b456', '<#> 123456 is your code for 2 minutes', 'Your code: 123-456. Do not share it.',
     'Your code is 123456.\n\n@example.com #123456', 'کد تأیید شما: ۱۲۳۴۵۶\nاعتبار: ۲ دقیقه', 'Code 123456, from 09121234567', 'Bank 30001234: code 123456, 10:45',
-  ])('of six digits is found in %j', (typed) => {
+  ])('codeIn finds the code of six digits in %j', (typed) => {
     expect(codeIn(typed, 6)).toBe('123456')
   }) // biome-ignore format: a list
 
   it.each(['123456 or 654321', 'G-12345', 'no digits', '', '1234567', '12345', 'call 09121234567'])(
-    'of six digits is not guessed in %j',
+    'codeIn does not guess a code of six digits in %j',
     (typed) => {
       expect(codeIn(typed, 6)).toBe(normalizeDigits(typed))
     },
   )
 
-  it('of unknown length is what is typed', () => {
+  it('codeIn returns the typed text for a code of unknown length', () => {
     expect(codeIn('۱۲ ۳۴', null)).toBe('1234')
     expect(codeIn('G-123456', null)).toBe('G123456')
   })
 })
 
 describe('a number in JSON', () => {
-  it('is read while its digits are exact, and refused where they may be others by now', () => {
+  it('a JSON number is accepted up to 2^53 - 1 and refused above, where digits are lost', () => {
     const statement = findService('account-statement') as Service
     const readNumber = (account_number: unknown) =>
       validateRequestData(statement, { account_number, mobile: MOBILE })
@@ -91,12 +91,12 @@ describe('a mobile number', () => {
   it.each([
     MOBILE, '0912 345 6789', '0912-345-6789', persian(MOBILE), arabic(MOBILE), ` ${MOBILE} `, '+989123456789', '00989123456789',
     `\u202a${MOBILE}\u202c`, '\u200e0912\u200f3456789', persian('+98 (912) 345 6789'),
-  ])('typed as %s is read', (typed) => {
+  ])('a mobile number typed as %s is accepted', (typed) => {
     expect(read(typed)).toEqual({ ok: true, data: { mobile: MOBILE, national_code: CODE } })
   }) // biome-ignore format: a list
 
   it.each(['0912345678', '091234567890', '08123456789', 'mobile', '0912345678x', '+19123456789', '９９'])(
-    'such as %s is none',
+    'the value %s is refused as a mobile number',
     (typed) => {
       expect(codesOf(read(typed))).toEqual(['mobile mobile_invalid'])
     },
@@ -110,7 +110,7 @@ describe('a national code', () => {
   })
   const notRepeated = right.filter((code) => !/^(\d)\1{9}$/.test(code))
 
-  it('with its check digit is read, in any digits', () => {
+  it('a national code with its check digit is accepted in Latin, Persian and Arabic digits', () => {
     fc.assert(
       fc.property(notRepeated, (code) => {
         for (const typed of [code, persian(code), arabic(code)])
@@ -119,7 +119,7 @@ describe('a national code', () => {
     )
   })
 
-  it('with any other check digit is refused', () => {
+  it('a national code with a wrong check digit is refused', () => {
     fc.assert(
       fc.property(notRepeated, fc.integer({ min: 1, max: 9 }), (code, by) => {
         const wrong = code.slice(0, 9) + ((Number(code[9]) + by) % 10)
@@ -128,12 +128,15 @@ describe('a national code', () => {
     )
   })
 
-  it.each(['0000000000', '1111111111'])('of ten times the same digit such as %s is refused', (code) => {
-    expect(codesOf(read(MOBILE, code))).toEqual(['national_code national_code_check_digit'])
-  })
+  it.each(['0000000000', '1111111111'])(
+    'a national code of one repeated digit such as %s is refused',
+    (code) => {
+      expect(codesOf(read(MOBILE, code))).toEqual(['national_code national_code_check_digit'])
+    },
+  )
 
   it.each(['001234567', '00123456799', 'abcdefghij'])(
-    'without ten digits such as %s is told apart from a wrong one',
+    'a value without ten digits such as %s is refused as national_code_form',
     (code) => {
       expect(codesOf(read(MOBILE, code))).toEqual(['national_code national_code_form'])
     },
@@ -145,7 +148,7 @@ describe('a web address', () => {
     ['example.com/docs', 'https://example.com/docs'],
     ['http://example.com', 'http://example.com'],
     ['https://例え.jp/', 'https://例え.jp/'],
-  ])('%s is read as %s', (typed, plain) => {
+  ])('the web address %s is normalized to %s', (typed, plain) => {
     expect(url(typed)).toEqual({ ok: true, data: { url: plain } })
   })
 
@@ -156,17 +159,17 @@ describe('a web address', () => {
     'http://',
     'https://user:secret@example.com',
     'not an address',
-  ])('such as %s is none', (typed) => {
+  ])('the value %s is refused as a web address', (typed) => {
     expect(codesOf(url(typed))).toEqual(['url url_invalid'])
   })
 
-  it('of more than 2000 characters is too long', () => {
+  it('a web address of more than 2000 characters is refused as too long', () => {
     expect(codesOf(url(`https://example.com/${'x'.repeat(2000)}`))).toEqual(['url too_long'])
   })
 })
 
 describe('a form', () => {
-  it('names every field that is wrong, missing or unknown at once', () => {
+  it('validation reports all invalid, missing and unknown fields together', () => {
     const answer = validateRequestData(credit, {
       mobile: 'x',
       colour: 'red',
@@ -178,15 +181,15 @@ describe('a form', () => {
     ]) // biome-ignore format: a list
   })
 
-  it.each([undefined, null, '', '   '])('takes %j for missing', (value) => {
+  it.each([undefined, null, '', '   '])('the value %j counts as missing', (value) => {
     expect(codesOf(read(value))).toEqual(['mobile required'])
   })
 
-  it.each([[[MOBILE]], [{}], [true]])('takes %j for no text', (value) => {
+  it.each([[[MOBILE]], [{}], [true]])('the value %j is refused as not_text', (value) => {
     expect(codesOf(read(value))).toEqual(['mobile not_text'])
   })
 
-  it('survives any JSON in any field', () => {
+  it('validation never throws, whatever JSON a field contains', () => {
     fc.assert(
       fc.property(
         fc.dictionary(fc.string(), fc.jsonValue()),
@@ -196,7 +199,7 @@ describe('a form', () => {
     )
   })
 
-  it('accepts the examples that it shows', () => {
+  it('the examples of all services are valid', () => {
     for (const service of allServices()) {
       const examples = Object.fromEntries(service.fields.map(({ name, example }) => [name, example]))
       expect(validateRequestData(service, examples), service.slug).toEqual({ ok: true, data: examples })
@@ -205,7 +208,7 @@ describe('a form', () => {
 })
 
 describe('a service', () => {
-  it('with a bad slug, or that may take more than 300 s, is refused when it is defined', () => {
+  it('defineService refuses an invalid slug and a limit over 300 s', () => {
     expect(() => defineService({ ...credit, slug: 'No Slug' })).toThrow('slug')
     expect(() => defineService({ ...credit, limitSeconds: 301 })).toThrow('300')
   })

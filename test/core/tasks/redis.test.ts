@@ -1,4 +1,4 @@
-/** What only the redis driver can suffer: processors and callers that die, and nobody there. */
+/** Failures of the redis driver: processors and callers that die, and no processor. */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'

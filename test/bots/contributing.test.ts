@@ -20,10 +20,10 @@ import { useRequests } from '../helpers/requests.ts'
 import { useServer } from '../helpers/server.ts'
 
 /** Requests to the carrier: path and body. */
-const asked: { path: string; body: Record<string, string> }[] = []
+const carrierRequests: { path: string; body: Record<string, string> }[] = []
 const carrier = createServer(async (req, res) => {
   const body = JSON.parse(await text(req))
-  asked.push({ path: req.url ?? '', body })
+  carrierRequests.push({ path: req.url ?? '', body })
   const isWrong = req.url === '/parcels' && body.code !== '222222'
   res.statusCode = isWrong ? 403 : 200
   res.end(JSON.stringify({ parcels: 3 }))
@@ -89,7 +89,7 @@ test('the handler in CONTRIBUTING.md asks for a code, has another one sent, and 
     return asking
   })
   expect(first.resend_available_at).toMatch(/Z$/)
-  expect(asked).toEqual([{ path: '/codes', body: { mobile: '09123456789' } }])
+  expect(carrierRequests).toEqual([{ path: '/codes', body: { mobile: '09123456789' } }])
 
   const halfAMinuteLater = createRequestStore({
     redis: client,
@@ -98,7 +98,7 @@ test('the handler in CONTRIBUTING.md asks for a code, has another one sent, and 
   })
   expect(await halfAMinuteLater.apply(hash, { type: 'resend_otp' })).toMatchObject({ ok: true })
   await eventually(async () => expect((await prompt())?.id).not.toBe(first.id))
-  expect(asked.map(({ path }) => path)).toEqual(['/codes', '/codes'])
+  expect(carrierRequests.map(({ path }) => path)).toEqual(['/codes', '/codes'])
 
   await typed('111111')
   await eventually(async () => expect(await prompt()).toMatchObject({ attempts_left: 2 }))

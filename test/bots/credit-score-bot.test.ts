@@ -73,7 +73,7 @@ const readsTheInbox =
   (portal: string): Person =>
   () =>
     newestCode(portal)
-const nobody: Person = () => Promise.reject(new Error('nobody should have been asked for a code'))
+const noSubmitter: Person = () => Promise.reject(new Error('the submitter should not be asked for a code'))
 const run = (portal: string, request: BotRequest): Promise<unknown> =>
   createHandler({ demoPortalUrl: portal, linkCheckAllowPrivate: false })(PERSON, request)
 
@@ -119,9 +119,9 @@ describe('the credit score bot', () => {
         expires_in: 120,
       },
     ])
-    const told = JSON.stringify(recorded.reports)
+    const messages = JSON.stringify(recorded.reports)
     for (const secret of [MOBILE, PERSON.national_code, ...(await codesOf(portal))])
-      expect(told).not.toContain(secret)
+      expect(messages).not.toContain(secret)
   })
 })
 
@@ -136,7 +136,7 @@ describe('the credit score bot: the captcha', () => {
 
   test('three rejected captchas are a retryable failure', async () => {
     const portal = await startPortal({ random: () => 0 })
-    const recorded = recordRequest(nobody)
+    const recorded = recordRequest(noSubmitter)
     await expect(run(portal, recorded.request)).rejects.toMatchObject({
       code: 'captcha_failed',
       retryable: true,
@@ -150,7 +150,7 @@ describe('the credit score bot: the code', () => {
     const portal = await startPortal()
     let asked = 0
     const recorded = recordRequest(() =>
-      asked++ === 0 ? wrongCode(portal) : readsTheInbox(portal)(nobody as never),
+      asked++ === 0 ? wrongCode(portal) : readsTheInbox(portal)(noSubmitter as never),
     )
     await expect(run(portal, recorded.request)).resolves.toHaveProperty('score')
     expect(recorded.rejected()).toBe(1)
@@ -198,12 +198,12 @@ describe('the credit score bot: portal failures', () => {
   test('an unreachable portal is a retryable failure', async () => {
     const portal = await startPortal()
     await stop(running.pop() as Server)
-    await expect(run(portal, recordRequest(nobody).request)).rejects.toMatchObject(unavailable)
+    await expect(run(portal, recordRequest(noSubmitter).request)).rejects.toMatchObject(unavailable)
   })
 
   test('a portal that answers 500 is a retryable failure', async () => {
     const portal = await startOther('<h1>Sorry</h1>', 503)
-    await expect(run(portal, recordRequest(nobody).request)).rejects.toMatchObject(unavailable)
+    await expect(run(portal, recordRequest(noSubmitter).request)).rejects.toMatchObject(unavailable)
   })
 
   test('a portal that becomes unreachable before the code arrives is a retryable failure', async () => {
@@ -231,7 +231,7 @@ describe('the credit score bot: portal failures', () => {
     const handle = createHandler({ demoPortalUrl: portal, linkCheckAllowPrivate: false })
     const person = { ...PERSON, national_code: '0012345678' }
     const refused = { code: 'login_refused', retryable: false }
-    await expect(handle(person, recordRequest(nobody).request)).rejects.toMatchObject(refused)
+    await expect(handle(person, recordRequest(noSubmitter).request)).rejects.toMatchObject(refused)
   })
 
   test.each([
@@ -240,12 +240,12 @@ describe('the credit score bot: portal failures', () => {
     ['answers with a page that is too long', 'x'.repeat(600 * 1024), {}],
   ])('a portal that %s is a final failure', async (_what, html, headers) => {
     const portal = await startOther(html, 200, headers)
-    await expect(run(portal, recordRequest(nobody).request)).rejects.toMatchObject(changed)
+    await expect(run(portal, recordRequest(noSubmitter).request)).rejects.toMatchObject(changed)
   })
 
   test('a portal that redirects in circles is a final failure', async () => {
     const portal = await startOther('', 303, { location: '/login' })
-    await expect(run(portal, recordRequest(nobody).request)).rejects.toMatchObject(changed)
+    await expect(run(portal, recordRequest(noSubmitter).request)).rejects.toMatchObject(changed)
   })
 
   test('a redirect to another origin is refused, so that no form data is sent there', async () => {
@@ -255,9 +255,9 @@ describe('the credit score bot: portal failures', () => {
       res.end()
     })
     const byForm = await startOther(`<form name="login" method="post" action="${elsewhere}/login"></form>`)
-    await expect(run(byForm, recordRequest(nobody).request)).rejects.toMatchObject(changed)
+    await expect(run(byForm, recordRequest(noSubmitter).request)).rejects.toMatchObject(changed)
     const byRedirect = await startOther('', 302, { location: elsewhere })
-    await expect(run(byRedirect, recordRequest(nobody).request)).rejects.toMatchObject(changed)
+    await expect(run(byRedirect, recordRequest(noSubmitter).request)).rejects.toMatchObject(changed)
     expect(visits).toBe(0)
   })
 })
@@ -265,7 +265,7 @@ describe('the credit score bot: portal failures', () => {
 describe('the credit score bot: abort', () => {
   test('an abort during a request ends the run with its reason, and the portal stops its delay', async () => {
     const portal = await startPortal({ speed: 0.001 })
-    const { request, abort, reports } = recordRequest(nobody)
+    const { request, abort, reports } = recordRequest(noSubmitter)
     const ended = run(portal, request).catch((error: unknown) => error)
     await vi.waitFor(async () => expect((await healthOf(portal)).waiting).toBe(1))
     const before = reports.length
@@ -278,7 +278,7 @@ describe('the credit score bot: abort', () => {
 
   test('an abort between two requests prevents the next one', async () => {
     const portal = await startPortal()
-    const { request, abort } = recordRequest(nobody)
+    const { request, abort } = recordRequest(noSubmitter)
     const reason = new Error('taken over')
     const report = request.updateProgress
     const aborting: BotRequest = {

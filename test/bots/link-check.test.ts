@@ -23,15 +23,15 @@ afterEach(async () => {
 interface Served {
   origin: string
   /** Each request in order, as `GET /path`. */
-  asked: string[]
+  requests: string[]
   connections: () => Promise<number>
 }
 
 /** A site on loopback; other paths answer 404. */
 async function serve(pages: Record<string, string | RequestListener> | RequestListener): Promise<Served> {
-  const asked: string[] = []
+  const requests: string[] = []
   const server = createServer((req: IncomingMessage, res: ServerResponse) => {
-    asked.push(`${req.method} ${req.url}`)
+    requests.push(`${req.method} ${req.url}`)
     const page = typeof pages === 'function' ? pages : pages[req.url ?? '']
     if (typeof page === 'function') page(req, res)
     else if (page === undefined) res.writeHead(404).end()
@@ -41,7 +41,7 @@ async function serve(pages: Record<string, string | RequestListener> | RequestLi
   open.push({ close: () => new Promise((resolve) => server.close(resolve).closeAllConnections()) })
   return {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    asked,
+    requests,
     connections: () => new Promise((resolve) => server.getConnections((_error, count) => resolve(count))),
   }
 }
@@ -140,10 +140,10 @@ describe('link check: a site', () => {
     })
     expect(report.slowest).toHaveLength(10)
     for (const never of ['/never-followed', '/not-followed.html']) {
-      expect([...elsewhere.asked, ...site.asked].join()).not.toContain(never)
+      expect([...elsewhere.requests, ...site.requests].join()).not.toContain(never)
     }
-    expect(site.asked.filter((line) => line === 'GET /docs/a.html')).toHaveLength(1)
-    expect(elsewhere.asked).toContain('HEAD /fine.html')
+    expect(site.requests.filter((line) => line === 'GET /docs/a.html')).toHaveLength(1)
+    expect(elsewhere.requests).toContain('HEAD /fine.html')
   })
 
   it('progress is reported step by step, never lower than before, with what was found', async () => {
@@ -182,7 +182,7 @@ describe('link check: a site', () => {
     const report = await check(`${site.origin}/`)
     expect(report).toMatchObject({ pages_checked: 500, broken: [], truncated_code: 'page_limit' })
     expect(report.truncated).toMatch(/more pages/)
-    expect(site.asked.filter((line) => line.startsWith('GET'))).toHaveLength(500)
+    expect(site.requests.filter((line) => line.startsWith('GET'))).toHaveLength(500)
   }, 20_000)
 
   it('a site with more links than the limit is reported as truncated, one with exactly the limit is not', async () => {
@@ -307,17 +307,17 @@ describe('link check: a link', () => {
     expect(report.skipped).toEqual([
       { url: `${site.origin}/app`, reason: expect.stringContaining('not checked') },
     ])
-    expect(site.asked.filter((line) => line.includes('/hop'))).toHaveLength(11)
+    expect(site.requests.filter((line) => line.includes('/hop'))).toHaveLength(11)
   })
 
   it('a link to a server that hangs, refuses or speaks no HTTP is broken, and delays no other link', async () => {
     const silent = await serve(() => {})
-    const nonsense = createTcpServer((socket) => socket.on('error', () => {}).end('SSH-2.0-nonsense\r\n'))
-    await new Promise<void>((resolve) => nonsense.listen(0, '127.0.0.1', resolve))
+    const invalidHttp = createTcpServer((socket) => socket.on('error', () => {}).end('SSH-2.0-nonsense\r\n'))
+    await new Promise<void>((resolve) => invalidHttp.listen(0, '127.0.0.1', resolve))
     const at = (server: { address(): unknown }): string =>
       `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
-    const talker = at(nonsense)
-    open.push(nonsense)
+    const talker = at(invalidHttp)
+    open.push(invalidHttp)
     const closed = createTcpServer()
     await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve))
     const refusing = at(closed)
@@ -340,7 +340,7 @@ describe('link check: a link', () => {
       [`${silent.origin}/0`]: 'timed_out null',
     })
     expect(report).toMatchObject({ broken_total: 8, pages_checked: 2, truncated: null })
-    expect(site.asked.indexOf('GET /a.html')).toBe(1)
+    expect(site.requests.indexOf('GET /a.html')).toBe(1)
   })
 })
 
@@ -471,7 +471,7 @@ describe('link check: the start page', () => {
         code: 'address_not_allowed',
         retryable: false,
       })
-      expect(site.asked).toEqual([])
+      expect(site.requests).toEqual([])
     },
   )
 
@@ -508,7 +508,7 @@ describe('link check: the start page', () => {
       code: 'start_page_failed',
       retryable: false,
     })
-    expect(site.asked.filter((line) => line === 'GET /503')).toHaveLength(2)
+    expect(site.requests.filter((line) => line === 'GET /503')).toHaveLength(2)
   })
 
   it('an unreachable start page is a retryable failure', async () => {
@@ -535,16 +535,16 @@ describe('link check: the start page', () => {
 
 describe('link check: a run', () => {
   it('an aborted run rejects immediately with the reason and sends no further request', async () => {
-    const begun = { resolve: (): void => {} }
+    const allStarted = { resolve: (): void => {} }
     const underway = new Promise<void>((resolve) => {
-      begun.resolve = resolve
+      allStarted.resolve = resolve
     })
     let waiting = 0
     let hungUp = 0
     const site = await serve((req, res) => {
       if (req.url === '/') return html(res, links(...Array.from({ length: 100 }, (_, i) => `/${i}.html`)))
       res.on('close', () => hungUp++)
-      if (++waiting === 8) begun.resolve()
+      if (++waiting === 8) allStarted.resolve()
     })
     const abort = new AbortController()
     const reason = new Error('cancelled by the person')
@@ -554,14 +554,14 @@ describe('link check: a run', () => {
     abort.abort(reason)
     expect(await run).toBe(reason)
     await expect.poll(() => hungUp).toBe(8)
-    expect(site.asked).toHaveLength(9)
+    expect(site.requests).toHaveLength(9)
     expect(request.reports.length).toBeLessThan(5)
   })
 
   it('a run that is aborted before its start sends no request', async () => {
     const site = await serve({ '/': '' })
     await expect(check(`${site.origin}/`, {}, botRequest(AbortSignal.abort('over')))).rejects.toBe('over')
-    expect(site.asked).toEqual([])
+    expect(site.requests).toEqual([])
   })
 
   it('a run whose progress update is refused rejects with that error', async () => {
@@ -573,7 +573,7 @@ describe('link check: a run', () => {
       updateProgress: async () => (++written > 2 ? Promise.reject(refusal) : undefined),
     }
     await expect(check(`${site.origin}/`, { reportEveryMs: 0 }, request)).rejects.toBe(refusal)
-    expect(site.asked.length).toBeLessThan(500)
+    expect(site.requests.length).toBeLessThan(500)
   })
 
   it('a run that exceeds its time limit reports what it has', async () => {
@@ -599,11 +599,11 @@ describe('link check: a run', () => {
     const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
     const before = timers()
     const request = botRequest()
-    const begun = performance.now()
+    const startedAt = performance.now()
     await check(`${site.origin}/`, {}, request)
     expect(timers()).toBeLessThanOrEqual(before)
     // Besides the throttled ones each of the three steps is written when it starts.
-    expect(request.reports.length).toBeLessThanOrEqual(3 + 1 + (performance.now() - begun) / 200)
+    expect(request.reports.length).toBeLessThanOrEqual(3 + 1 + (performance.now() - startedAt) / 200)
     await expect.poll(site.connections).toBe(0)
   })
 })
@@ -656,7 +656,7 @@ describe('link check: private addresses', () => {
     })
     const report = await checkAsPublic(`http://rebinding.example:${new URL(site.origin).port}/`, resolve)
     expect(report).toMatchObject({ pages_checked: 1, skipped_total: 1 })
-    expect(site.asked).toEqual(['GET /'])
+    expect(site.requests).toEqual(['GET /'])
   })
 
   it('a server name that cannot be resolved is looked up once, however many links contain it', async () => {

@@ -114,8 +114,8 @@ describe('connectPublicOnly', () => {
   it('a connection is refused when the name first resolves to a public and then to a private address', async () => {
     // 127.0.0.1 stands for the public internet, and 127.0.0.2 for the private network.
     const { port, connections } = await serveLoopback()
-    let asked = 0
-    const resolve: Resolve = async () => [{ address: asked++ === 0 ? '127.0.0.1' : '127.0.0.2', family: 4 }]
+    let lookups = 0
+    const resolve: Resolve = async () => [{ address: lookups++ === 0 ? '127.0.0.1' : '127.0.0.2', family: 4 }]
     const connect = connectPublicOnly({ resolve, isAllowed: (address) => address === '127.0.0.1' })
     const agent = new Agent({ connect })
     open.push({ close: () => agent.destroy() })
@@ -125,17 +125,17 @@ describe('connectPublicOnly', () => {
     const first = await get()
     expect(await first.text()).toBe('secret')
     await expect(get()).rejects.toMatchObject({ cause: expect.any(AddressNotAllowed) })
-    expect([asked, connections()]).toEqual([2, 1])
+    expect([lookups, connections()]).toEqual([2, 1])
   })
 
   it('a name is resolved once for each connection, which uses the checked addresses only', async () => {
-    let asked = 0
+    let lookups = 0
     const resolve: Resolve = async () => {
-      asked++
+      lookups++
       return [{ address: '192.168.0.1', family: 4 }]
     }
     expect(await ask('http://once.example/', resolve)).toBeInstanceOf(AddressNotAllowed)
-    expect(asked).toBe(1)
+    expect(lookups).toBe(1)
   })
 
   it('the resolver’s error for an unknown name is passed on', async () => {

@@ -105,10 +105,10 @@ describe('the demo providers', () => {
     const portal = await startPortal({ speed: 0.1 })
     const abort = new AbortController()
     const url = `${portal}/providers/swift/score?national_code=${ODD}`
-    const asked = fetch(url, { signal: abort.signal })
+    const request = fetch(url, { signal: abort.signal })
     await expect.poll(async () => (await healthOf(portal)).waiting).toBe(1)
     abort.abort()
-    await expect(asked).rejects.toThrow()
+    await expect(request).rejects.toThrow()
     await expect.poll(async () => (await healthOf(portal)).waiting).toBe(0)
   })
 })

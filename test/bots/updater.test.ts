@@ -104,14 +104,14 @@ describe('the updater: reports', () => {
   it('rejectOtp asks again after a wrong code, and resolves with false after the last try', async () => {
     const { record } = await given(START)
     await updater.markAsOtpRequired(record.hash)
-    const asked: boolean[] = []
+    const askedAgain: boolean[] = []
     for (const code of ['1111', '2222', '3333']) {
       const waiting = updater.waitForOtp(record.hash)
       await handOver(record.hash, code)
       expect(await waiting).toBe(code)
-      asked.push(await updater.rejectOtp(record.hash, 'Wrong'))
+      askedAgain.push(await updater.rejectOtp(record.hash, 'Wrong'))
     }
-    expect(asked).toEqual([true, true, false])
+    expect(askedAgain).toEqual([true, true, false])
     expect(await read(record.hash)).toMatchObject({
       status: 'failed',
       error_data: { code: 'otp_attempts_exhausted' },
@@ -296,11 +296,11 @@ describe('the updater: connections', () => {
     await updater.updateProgress(record.hash, 10)
     await redis.stop()
     // The private Redis restarts without data: the bot is notified that the request has expired.
-    const heard = expect(updater.updateProgress(record.hash, 20)).rejects.toMatchObject({
+    const reason = expect(updater.updateProgress(record.hash, 20)).rejects.toMatchObject({
       code: 'request_not_found',
     })
     await redis.restart()
-    await heard
+    await reason
     const again = createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
     await again.create(record)
     await updater.updateProgress(record.hash, 30)

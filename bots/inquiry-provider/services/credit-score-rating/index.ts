@@ -112,8 +112,8 @@ async function confirmCode(
     }
     if (page.error !== 'code-wrong' && page.error !== 'code-locked') return page
 
-    const askedAgain = await request.rejectOtp(localized('code_wrong'))
-    if (!askedAgain || page.error === 'code-locked') {
+    const isAskedAgain = await request.rejectOtp(localized('code_wrong'))
+    if (!isAskedAgain || page.error === 'code-locked') {
       throw new BotFailure('otp_attempts_exhausted', commonMessage('otp_attempts_exhausted'))
     }
     await request.updateProgress(70, 'waiting_otp', localized('waiting_for_right_code'))

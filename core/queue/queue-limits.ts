@@ -12,6 +12,8 @@ import type { Log } from '../runtime/log.ts'
 export const EVENTS_KEPT = 100
 /** More than anybody begins: a limit that is only there so that a queue can be held. */
 const ANY_NUMBER = 1_000_000_000
+/** What BullMQ's `rateLimit()` sets its counter to; an ordinary window counts no further than its own limit. */
+const RATE_LIMITED = Number.MAX_SAFE_INTEGER
 /** How long a Redis that was emptied under a living connection may be without limits. */
 const CHECK_EVERY_MS = 2_000
 
@@ -50,11 +52,12 @@ export function createQueueLimits({
   async function holdOne({ name }: Pick<ServiceQueue, 'name'>): Promise<void> {
     const restMs = Math.ceil((heldUntil.get(name) ?? 0) - performance.now())
     if (restMs <= 0) return void heldUntil.delete(name)
-    const limiter = find({ name }).toKey('limiter')
-    // As BullMQ's own rateLimit(), which would let go earlier what somebody else holds for longer.
-    await replacingWrongTypes(redis, { [limiter]: 'string' }, () =>
-      redis.holdQueue(limiter, Number.MAX_SAFE_INTEGER, restMs),
+    const queue = find({ name })
+    const presentMs = await replacingWrongTypes(redis, { [queue.toKey('limiter')]: 'string' }, () =>
+      queue.getRateLimitTtl(RATE_LIMITED),
     )
+    // rateLimit() also shortens: a longer hold of another process stays.
+    if (presentMs < restMs) await queue.rateLimit(restMs)
   }
 
   /** Only what is missing: while a new version is deployed, processes of the old one must not undo its limits. */

@@ -11,7 +11,6 @@ export const SCRIPTS = {
   runCreateRequests: { lua: script('create-requests') },
   runAssignRounds: { lua: script('assign-rounds'), numberOfKeys: 2 },
   runAddFailure: { lua: script('add-failure'), numberOfKeys: 2 },
-  holdQueue: { lua: script('hold-queue'), numberOfKeys: 1 },
   runReserveInWindow: { lua: script('reserve-in-window'), numberOfKeys: 1 },
   runReservePlaces: { lua: script('reserve-places'), numberOfKeys: 1 },
   runTakeDue: { lua: script('take-due'), numberOfKeys: 1 },
@@ -27,7 +26,6 @@ export interface Scripts {
   runCreateRequests(...args: Argument[]): Promise<(0 | 1)[]>
   runAssignRounds(...args: Argument[]): Promise<number[]>
   runAddFailure(...args: Argument[]): Promise<0 | 1>
-  holdQueue(...args: Argument[]): Promise<0 | 1>
   runReserveInWindow(...args: Argument[]): Promise<number>
   runReservePlaces(...args: Argument[]): Promise<(0 | 1 | 2)[]>
   runTakeDueBuffer(...args: Argument[]): Promise<Buffer[]>

@@ -1,21 +1,21 @@
-/** How long a request waits before its next attempt, milliseconds. */
+/** The delay before the next attempt of a request, milliseconds. */
 
 import type { Backoff } from '../core/catalog/define-service.ts'
 import type { RequestRecord } from '../core/domain/record.ts'
 
 type Attempts = Pick<RequestRecord, 'attempt' | 'max_attempts'>
 
-/** Nobody waits longer than this for a bot that may be back at any time. */
-const LONGEST_MS = 30_000
-/** Nor longer than this for a bot that knows its service: one that does not may be asked several times before. */
-const LONGEST_UNKNOWN_MS = 5_000
-/** Those who were turned away together must not all come back together. */
-const SPREAD = 0.1
+/** Maximum while a bot is unavailable: it may be back at any time. */
+const MAX_DELAY_MS = 30_000
+/** Maximum while a bot does not know the service: it takes several calls to reach one that does. */
+const MAX_UNKNOWN_SERVICE_DELAY_MS = 5_000
+/** Requests that were refused together must not come back together. */
+const JITTER = 0.1
 
 /**
- * After an attempt that failed. Only those that counted make the wait longer.
+ * After a failed attempt. Only attempts that count make the delay longer.
  *
- * @param tries how many were planned; each that did not count has raised `max_attempts` beyond it
+ * @param tries planned attempts; each attempt that does not count raises `max_attempts` beyond it
  */
 export function retryDelayMs(
   backoff: Backoff,
@@ -23,22 +23,25 @@ export function retryDelayMs(
   { attempt, max_attempts }: Attempts,
   random: () => number = Math.random,
 ): number {
-  // The worker that began it may have planned fewer: no more can have failed than there were.
+  // Another worker may have planned fewer `tries`: no more than `attempt` can have failed.
   const counted = Math.min(attempt, Math.max(1, tries - (max_attempts - attempt)))
-  return waitMs(backoff, counted) * (1 - (backoff.jitter ?? 0) * random())
+  return backoffMs(backoff, counted) * (1 - (backoff.jitter ?? 0) * random())
 }
 
-/** After one that never began; never sooner than the bot wants. */
+/** After an attempt that did not reach the bot: at least the bot's Retry-After. */
 export function notReachedDelayMs(
   backoff: Backoff,
   { attempt }: Attempts,
   { code, retryAfterMs }: { code: string; retryAfterMs: number },
 ): number {
-  const longestMs = code === 'unknown_service' ? LONGEST_UNKNOWN_MS : LONGEST_MS
-  const ownMs = Math.min(longestMs, waitMs(backoff, attempt))
-  return Math.max(ownMs, retryAfterMs) * (1 + Math.random() * SPREAD)
+  const maxMs = code === 'unknown_service' ? MAX_UNKNOWN_SERVICE_DELAY_MS : MAX_DELAY_MS
+  const ownMs = Math.min(maxMs, backoffMs(backoff, attempt))
+  return Math.max(ownMs, retryAfterMs) * (1 + Math.random() * JITTER)
 }
 
-function waitMs({ type, seconds, maxSeconds = Number.POSITIVE_INFINITY }: Backoff, failed: number): number {
+function backoffMs(
+  { type, seconds, maxSeconds = Number.POSITIVE_INFINITY }: Backoff,
+  failed: number,
+): number {
   return Math.min(maxSeconds, type === 'fixed' ? seconds : seconds * 2 ** (failed - 1)) * 1000
 }

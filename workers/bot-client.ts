@@ -1,4 +1,4 @@
-/** Calls a bot over HTTP and understands its answer, whatever it is: nothing a bot says makes a worker stumble. */
+/** Calls a bot over HTTP and parses its answer. Whatever a bot answers becomes a `BotAnswer` or an `AppError`. */
 import { Agent, buildConnector, fetch, type Response } from 'undici'
 import { z } from 'zod'
 import { commonMessage } from '../core/domain/common-messages.ts'
@@ -6,12 +6,12 @@ import { AppError } from '../core/domain/errors.ts'
 import { messageKeySchema } from '../core/domain/message.ts'
 import { inexactIn, inexactWords } from '../core/records/exact-numbers.ts'
 
-const text = (most: number, otherwise: string) =>
+const text = (maxLength: number, fallback: string) =>
   z
     .string()
     .min(1)
-    .catch(otherwise)
-    .transform((given) => given.slice(0, most))
+    .catch(fallback)
+    .transform((value) => value.slice(0, maxLength))
 const otpSchema = z.object({
   length: z.number().int().min(3).max(12).optional().catch(undefined),
   sent_to: z.string().max(200).optional().catch(undefined),
@@ -20,7 +20,7 @@ const otpSchema = z.object({
   expires_in: z.number().int().min(1).max(600).optional().catch(undefined),
 })
 
-/** Only `status` must be right: work that is done is not thrown away for an odd message. */
+/** Only `status` must be valid: finished work is not discarded for an invalid message. */
 const answerSchema = z.discriminatedUnion('status', [
   z.object({
     status: z.literal('success'),
@@ -45,43 +45,43 @@ export interface BotCall {
   hash: string
   attempt: number
   requestData: Record<string, unknown>
-  /** The code, for a bot that answered SMS_SENT before. */
+  /** The code, for a bot that answered `SMS_SENT` before. */
   otp?: string
-  /** Closes the connection, which tells the bot to stop. */
+  /** Aborting it closes the connection, by which the bot knows that it should stop. */
   signal: AbortSignal
 }
 
-/** The bot could not even be asked, or wants to be asked later: no work was begun, so no attempt is used up. */
+/** The call did not reach the bot, or the bot wants it later: it started no work, so no attempt is used up. */
 export class BotNotReached extends AppError {}
 
 export interface BotClient {
   /**
-   * @throws BotNotReached `bot_unavailable`, `bot_busy`, `bot_stopping`, with `retryAfterSeconds` where the bot named it, and
-   * `unknown_service` (another bot may know it);
-   * AppError `bot_unavailable`, `bot_unauthorized`, `bot_bad_answer`; the signal's reason when aborted
+   * @throws BotNotReached `bot_unavailable`, `bot_busy`, `bot_stopping` (with `retryAfterSeconds` if the bot sent it),
+   * `unknown_service` (another bot may know it)
+   * @throws AppError `bot_unavailable`, `bot_unauthorized`, `bot_bad_answer`; the signal's reason when aborted
    */
   call(call: BotCall): Promise<BotAnswer>
   stop(): Promise<void>
 }
 
-/** Room for the largest result and what is wrapped around it. */
-const MOST_BYTES = 1024 * 1024
+/** Fits the largest result and the JSON around it. */
+const MAX_ANSWER_BYTES = 1024 * 1024
 
-/** So soon a connection shows that the bot had closed it before it was used again. */
+/** A reused connection that the bot has closed fails within this time. */
 const STALE_WITHIN_MS = 1_000
 
 export function createBotClient({ url, token }: { url: string; token: string }): BotClient {
-  // The caller's signal is the only time limit: fetch's own 300 s would hang up on a person who is looking for a code.
+  // The caller's signal is the only timeout: undici's own 300 s would abort a bot that waits for a code.
   const options = {
     headersTimeout: 0,
     bodyTimeout: 0,
     connect: markReused(buildConnector({ timeout: 5000 })),
   }
   const agent = new Agent(options)
-  /** Each call on a connection of its own. */
-  const fresh = new Agent({ ...options, pipelining: 0 })
+  /** Opens a connection for each call. */
+  const unpooled = new Agent({ ...options, pipelining: 0 })
 
-  function requestOtp(
+  function send(
     { slug, hash, attempt, requestData, otp, signal }: BotCall,
     dispatcher: Agent,
   ): Promise<Response> {
@@ -100,17 +100,17 @@ export function createBotClient({ url, token }: { url: string; token: string }):
     })
   }
 
-  /** A bot may close an idle connection at the moment it is used. Asking again is safe: the Idempotency-Key is the same. */
-  async function askAgainIfStale(call: BotCall): Promise<Response> {
-    // Behind a balancer, the connection of the first attempt may lead to the very bot that does not know the service.
-    if (call.attempt > 1) return requestOtp(call, fresh)
-    const begun = performance.now()
+  /** A bot may close an idle connection at the moment it is reused. Sending again is safe: the Idempotency-Key is the same. */
+  async function sendWithRetry(call: BotCall): Promise<Response> {
+    // Behind a load balancer, the pooled connection may lead to the same bot that did not know the service.
+    if (call.attempt > 1) return send(call, unpooled)
+    const startedAt = performance.now()
     try {
-      return await requestOtp(call, agent)
+      return await send(call, agent)
     } catch (error) {
       call.signal.throwIfAborted()
-      if (!wasReused(error) || performance.now() - begun > STALE_WITHIN_MS) throw error
-      return requestOtp(call, fresh)
+      if (!wasReused(error) || performance.now() - startedAt > STALE_WITHIN_MS) throw error
+      return send(call, unpooled)
     }
   }
 
@@ -118,9 +118,9 @@ export function createBotClient({ url, token }: { url: string; token: string }):
     async call(call) {
       const { signal } = call
       try {
-        const response = await askAgainIfStale(call)
+        const response = await sendWithRetry(call)
         if (response.status === 401 || response.status === 403) {
-          // An answer that nobody reads would keep its connection.
+          // An unread body would keep its connection busy.
           await response.body?.cancel()
           throw new AppError('bot_unauthorized')
         }
@@ -136,14 +136,14 @@ export function createBotClient({ url, token }: { url: string; token: string }):
       }
     },
     async stop() {
-      await Promise.all([agent.destroy(), fresh.destroy()])
+      await Promise.all([agent.destroy(), unpooled.destroy()])
     },
   }
 }
 
 const reusedConnections = new WeakSet<Error>()
 
-/** Remembers of each error of a connection whether it had brought an answer before. */
+/** Marks the errors of connections that had received an answer before. */
 function markReused(connect: buildConnector.connector): buildConnector.connector {
   return (options, callback) =>
     connect(options, (...connected) => {
@@ -155,38 +155,38 @@ function markReused(connect: buildConnector.connector): buildConnector.connector
     })
 }
 
-/** The connection broke that had brought another answer before. */
+/** Whether the call failed on a connection that had received an answer before. */
 function wasReused(error: unknown): boolean {
   const { cause } = error as { cause?: Error & { socket?: { bytesRead?: number } } }
   return cause !== undefined && (reusedConnections.has(cause) || (cause.socket?.bytesRead ?? 0) > 0)
 }
 
-/** Not even a connection: refused, no such host, no way there, or not in time. */
+/** Whether no connection was established: refused, unknown host, unreachable, or timed out. */
 function neverConnected(error: unknown): boolean {
   const { cause } = error as { cause?: NodeJS.ErrnoException & { errors?: NodeJS.ErrnoException[] } }
-  // A name with several addresses fails with one error for each of them.
+  // For a host with several addresses there is one error per address.
   const { code, syscall } = cause?.errors?.[0] ?? cause ?? {}
   return syscall === 'connect' || syscall === 'getaddrinfo' || code === 'UND_ERR_CONNECT_TIMEOUT'
 }
 
-/** Its HTTP status decides; what the body says in a bot's own form is only passed on in words. */
+/** The HTTP status decides the code, except `bot_stopping`; the body only adds the message. */
 async function toBusyError(response: Response): Promise<BotNotReached> {
-  const said = readJson(await readText(response).catch(() => ''))
-  const answer = answerSchema.safeParse(said).data
-  const named = answer?.status === 'error' ? answer : undefined
-  const unavailable = named?.code === 'bot_stopping' ? 'bot_stopping' : 'bot_unavailable'
+  const body = parseJson(await readText(response).catch(() => ''))
+  const answer = answerSchema.safeParse(body).data
+  const failure = answer?.status === 'error' ? answer : undefined
+  const unavailable = failure?.code === 'bot_stopping' ? 'bot_stopping' : 'bot_unavailable'
   return new BotNotReached(response.status === 429 ? 'bot_busy' : unavailable, {
-    detail: named?.message,
-    retryAfterSeconds: retryAfter(response),
+    detail: failure?.message,
+    retryAfterSeconds: parseRetryAfter(response),
   })
 }
 
-/** Seconds, or a date: that one is by the bot's clock, which its answer tells too. */
-function retryAfter({ headers }: Response): number | undefined {
+/** In seconds. A date is relative to the bot's clock, which the `Date` header states. */
+function parseRetryAfter({ headers }: Response): number | undefined {
   const text = headers.get('retry-after')?.trim() ?? ''
   if (/^\d+$/.test(text)) return Number(text)
-  const there = Date.parse(headers.get('date') ?? '')
-  const seconds = Math.ceil((Date.parse(text) - (Number.isNaN(there) ? Date.now() : there)) / 1000)
+  const botNow = Date.parse(headers.get('date') ?? '')
+  const seconds = Math.ceil((Date.parse(text) - (Number.isNaN(botNow) ? Date.now() : botNow)) / 1000)
   return Number.isNaN(seconds) ? undefined : Math.max(0, seconds)
 }
 
@@ -195,30 +195,35 @@ async function readText(response: Response): Promise<string> {
   let bytes = 0
   for await (const chunk of response.body ?? []) {
     bytes += chunk.byteLength
-    if (bytes > MOST_BYTES)
-      throw new AppError('bot_bad_answer', { detail: `The bot's answer is larger than ${MOST_BYTES} bytes.` })
+    if (bytes > MAX_ANSWER_BYTES)
+      throw new AppError('bot_bad_answer', {
+        detail: `The bot's answer is larger than ${MAX_ANSWER_BYTES} bytes.`,
+      })
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')
 }
 
 function parseAnswer(text: string, status: number): BotAnswer {
-  const json = readJson(text)
+  const json = parseJson(text)
   const answer = answerSchema.safeParse(json)
   if (answer.success) {
     const inexact = answer.data.status === 'success' ? inexactIn(text, 'data') : null
     if (inexact !== null) throw new AppError('bot_bad_answer', { detail: inexactWords(inexact) })
     return answer.data
   }
-  // A proxy or a crashing server speaks HTML, or another JSON: that passes.
+  // A proxy or a crashing server answers HTML or other JSON: temporary.
   if (status >= 500 || status === 408) throw new AppError('bot_unavailable')
   throw new AppError('bot_bad_answer', {
-    detail: json === undefined ? 'The bot did not answer with JSON.' : 'The bot answered in an unknown form.',
+    detail:
+      json === undefined
+        ? 'The bot did not answer with JSON.'
+        : 'The bot answered with an unknown JSON shape.',
   })
 }
 
-/** Undefined when it is none. */
-function readJson(text: string): unknown {
+/** @returns undefined for invalid JSON */
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

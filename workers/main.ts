@@ -1,4 +1,4 @@
-/** The workers' process: `npm run start:workers`. One BullMQ worker for each queue it takes jobs from. */
+/** The workers' process: `npm run start:workers`. One BullMQ worker for each selected queue, and a rescuer. */
 
 import { createOtpMailbox } from '../core/actions/otp-mailbox.ts'
 import { allQueues, findService } from '../core/catalog/index.ts'
@@ -9,100 +9,98 @@ import { startHeartbeat } from '../core/queue/worker-heartbeat.ts'
 import { isAway } from '../core/redis/away.ts'
 import { startClock } from '../core/redis/clock.ts'
 import { openRedis } from '../core/redis/connect.ts'
-import { runProcess } from '../core/runtime/process.ts'
+import { type ProcessContext, runProcess } from '../core/runtime/process.ts'
 import { createDeadlines } from '../core/store/deadline-index.ts'
 import { createFailures } from '../core/store/failed-requests.ts'
 import { createRequestStore } from '../core/store/request-store.ts'
 import { createSubjects } from '../core/store/subject-limits.ts'
 import { createBotClient } from './bot-client.ts'
-import { readOptions } from './options.ts'
+import { readOptions, type WorkerOptions } from './options.ts'
 import { createRequestWorker } from './request-worker.ts'
 import { startRescuer } from './rescuer.ts'
 import { createWorkerLimits } from './worker-limits.ts'
 
-await runProcess(
-  { name: 'workers', env: process.env },
-  async ({ config, log, register, shutdown, leaveWhen }) => {
-    const options = readOptions(process.argv.slice(2), allQueues())
-    if (!options) return shutdown('only help was asked for')
-    const { tries, sleep: sleepSeconds = BLOCK_SECONDS } = options
-    const taken = allQueues().filter(({ name }) => options.queue?.includes(name) ?? true)
+await runProcess({ name: 'workers', env: process.env }, async (context) => {
+  const options = readOptions(process.argv.slice(2), allQueues())
+  if (!options) return context.shutdown('only --help was requested')
+  const parts = await openParts(context, options.sleep ?? BLOCK_SECONDS)
+  await parts.queues.applyLimits()
+  await startWorkers(context, options, parts)
+})
 
-    const blockMs = sleepSeconds * 1000
-    const connections = await register(
-      'redis',
-      openRedis(config.redis, log, { ...config.connections, blockMs }),
-    )
-    const redis = await connections.connect('patient')
-    const ttlSeconds = config.requestTtlSeconds
-    const clock = await register('clock', startClock({ redis, log }))
-    const now = (): number => clock.now()
-    const store = createRequestStore({ redis, ttlSeconds, now, log })
-    const bus = await register(
-      'update bus',
-      createChannelSubscriber({ redis, subscriber: await connections.connect('subscriber'), log }),
-    )
-    const live = await register('live requests', createRequestWatcher({ store, bus, log, ttlSeconds, now }))
-    const otpBox = createOtpMailbox({ redis, bus, store, now })
-    const deadlines = createDeadlines({ redis })
-    const bot = await register(
-      'bot client',
-      createBotClient({ url: config.bots.url, token: config.bots.token }),
-    )
-    const queues = await register('queues', createQueues({ redis, log, now }))
-    await queues.applyLimits()
+/** What all workers of the process share. */
+async function openParts({ config, log, register }: ProcessContext, blockSeconds: number) {
+  const connections = await register(
+    'redis',
+    openRedis(config.redis, log, { ...config.connections, blockMs: blockSeconds * 1000 }),
+  )
+  const redis = await connections.connect('patient')
+  const ttlSeconds = config.requestTtlSeconds
+  const clock = await register('clock', startClock({ redis, log }))
+  const now = (): number => clock.now()
+  const store = createRequestStore({ redis, ttlSeconds, now, log })
+  const bus = await register(
+    'channel subscriber',
+    createChannelSubscriber({ redis, subscriber: await connections.connect('subscriber'), log }),
+  )
+  const watcher = await register(
+    'request watcher',
+    createRequestWatcher({ store, bus, log, ttlSeconds, now }),
+  )
+  const bot = await register(
+    'bot client',
+    createBotClient({ url: config.bots.url, token: config.bots.token }),
+  )
+  const queues = await register('queues', createQueues({ redis, log, now }))
+  return {
+    address: connections.address,
+    redis,
+    now,
+    store,
+    watcher,
+    otpMailbox: createOtpMailbox({ redis, bus, store, now }),
+    deadlines: createDeadlines({ redis }),
+    subjects: createSubjects({ redis, limits: config.server.subjectLimits, now }),
+    bot,
+    queues,
+    findService,
+  }
+}
 
-    const limits = createWorkerLimits(options, async (why) => {
-      log.info({ why }, 'this is enough, finishing what runs')
-      await Promise.all(workers.map((worker) => worker.finish()))
-      shutdown(why)
-    })
-    await register('limits', limits)
-    const workers = taken.map((queue) =>
-      createRequestWorker({
-        queue,
-        queues,
-        redis,
-        store,
-        live,
-        otpBox,
-        deadlines,
-        subjects: createSubjects({ redis, limits: config.server.subjectLimits, now }),
-        bot,
-        findService,
-        concurrency: options.concurrency ?? config.worker.concurrency,
-        tries,
-        sleepSeconds,
-        onAttempt: limits.count,
-        timeoutSeconds: config.bots.timeoutSeconds,
-        drainMs: config.drainSeconds * 1000,
-        log: log.child({ queue: queue.name }),
-        now,
-      }),
-    )
-    const rescuer = startRescuer({
-      store,
-      deadlines,
-      queues,
-      failures: createFailures({ redis, now }),
-      findService,
-      log,
-      now,
-    })
-    await register('rescuer', rescuer)
-    redis.on('ready', () => void rescuer.checkAll())
-    leaveWhen(() => isAway(redis) && workers.every((worker) => worker.isIdle()))
-    await register('workers', {
-      stop: async () => void (await Promise.all(workers.map((worker) => worker.stop()))),
-    })
-    await register(
-      'sign of life',
-      startHeartbeat({
-        redis,
-        takenQueues: () => taken.filter((_, i) => workers[i]?.isTaking()).map(({ name }) => name),
-        log,
-      }),
-    )
-    log.info({ redis: connections.address, queues: taken.map(({ name }) => name) }, 'workers are ready')
-  },
-)
+async function startWorkers(
+  { config, log, register, shutdown, leaveWhen }: ProcessContext,
+  options: WorkerOptions,
+  { address, ...parts }: Awaited<ReturnType<typeof openParts>>,
+): Promise<void> {
+  const { redis, now } = parts
+  const selected = allQueues().filter(({ name }) => options.queue?.includes(name) ?? true)
+  const limits = createWorkerLimits(options, async (reason) => {
+    log.info({ why: reason }, 'limit reached, finishing what runs')
+    await Promise.all(workers.map((worker) => worker.finish()))
+    shutdown(reason)
+  })
+  await register('limits', limits)
+  const workers = selected.map((queue) =>
+    createRequestWorker({
+      ...parts,
+      queue,
+      concurrency: options.concurrency ?? config.worker.concurrency,
+      tries: options.tries,
+      sleepSeconds: options.sleep,
+      onAttempt: limits.countAttempt,
+      timeoutSeconds: config.bots.timeoutSeconds,
+      drainMs: config.drainSeconds * 1000,
+      log: log.child({ queue: queue.name }),
+    }),
+  )
+  const rescuer = startRescuer({ ...parts, failures: createFailures({ redis, now }), log })
+  await register('rescuer', rescuer)
+  redis.on('ready', () => void rescuer.checkAll())
+  leaveWhen(() => isAway(redis) && workers.every((worker) => worker.isIdle()))
+  await register('workers', {
+    stop: async () => void (await Promise.all(workers.map((worker) => worker.stop()))),
+  })
+  const queuesTaken = () => selected.filter((_, i) => workers[i]?.isTaking()).map(({ name }) => name)
+  await register('heartbeat', startHeartbeat({ redis, takenQueues: queuesTaken, log }))
+  log.info({ redis: address, queues: selected.map(({ name }) => name) }, 'workers are ready')
+}

@@ -1,10 +1,10 @@
-/** What the workers' command line says: `npm run start:workers -- --queue crawls --concurrency 20`. */
+/** The options of the workers' command line: `npm run start:workers -- --queue crawls --concurrency 20`. */
 import { Command, InvalidArgumentError } from 'commander'
 import type { ServiceQueue } from '../core/catalog/queue-definitions.ts'
 import { LONGEST_SECONDS, parseOptions, wholeNumber } from '../core/runtime/command-line.ts'
 
 export interface WorkerOptions {
-  /** Undefined for all of them. */
+  /** Undefined for all queues. */
   queue?: string[]
   concurrency?: number
   tries?: number
@@ -17,46 +17,38 @@ export interface WorkerOptions {
 
 /**
  * @param args without the names of program and file
- * @returns null when only help was asked for, which has been written
- * @throws StartupError saying what is wrong
+ * @returns null when `--help` was given, whose text has been written
+ * @throws StartupError naming what is wrong
  */
 export function readOptions(args: readonly string[], queues: readonly ServiceQueue[]): WorkerOptions | null {
   const names = queues.map(({ name }) => name)
-  const known = (name: string, others: string[] = []): string[] => {
+  const addQueue = (name: string, others: string[] = []): string[] => {
     if (!names.includes(name)) throw new InvalidArgumentError(`There are these queues: ${names.join(', ')}.`)
     return [...new Set([...others, name])]
   }
   const command = new Command('npm run start:workers --')
     .description('Takes jobs from the queues and calls the bots.')
-    .option('--queue <name>', `only this queue, and each that is named like this: ${names.join(', ')}`, known)
-    .option(
-      '--concurrency <n>',
-      'requests at the same time, of each queue (WORKER_CONCURRENCY)',
-      wholeNumber(1, 1000),
-    )
-    .option(
-      '--tries <n>',
-      'how often a request is tried, instead of what its service says',
-      wholeNumber(1, 100),
-    )
+    .option('--queue <name>', `take jobs of this queue only; may be repeated: ${names.join(', ')}`, addQueue)
+    .option('--concurrency <n>', 'concurrent requests per queue (WORKER_CONCURRENCY)', wholeNumber(1, 1000))
+    .option('--tries <n>', 'attempts per request, instead of those of its service', wholeNumber(1, 100))
     .option(
       '--max-time <seconds>',
-      'stop after so long, once what runs has ended',
+      'stop after this time, once running attempts have ended',
       wholeNumber(1, LONGEST_SECONDS),
     )
     .option(
       '--max-jobs <n>',
-      'stop after so many attempts, once they have ended',
+      'stop after this many attempts, once they have ended',
       wholeNumber(1, 1_000_000_000),
     )
     .option(
       '--sleep <seconds>',
-      'ask an empty queue anew after so long; a job is taken at once (2)',
+      'timeout of one blocking wait for a job; a job that arrives is taken immediately (default: 2)',
       wholeNumber(1, 60),
     )
     .addHelpText(
       'after',
-      '\nA stop by --max-time or --max-jobs ends with 0: whatever starts the workers starts them again.',
+      '\nAfter --max-time or --max-jobs the process exits with 0: its supervisor should start it again.',
     )
   return parseOptions(command, args)
 }

@@ -1,34 +1,34 @@
-/** A time limit that stands still while somebody else is at work: a person typing a code, say. */
-export interface Stopwatch {
+/** A timeout that can be paused, such as while a request waits for a code. */
+export interface PausableTimeout {
   pause(): void
   resume(): void
   stop(): void
 }
 
-/** Calls `over` once, when `limitMs` have passed, pauses not counted. Starts running. */
-export function createPausableTimeout(limitMs: number, over: () => void): Stopwatch {
-  let leftMs = limitMs
+/** Starts running. Calls `onTimeout` once, after `limitMs` without the pauses. */
+export function createPausableTimeout(limitMs: number, onTimeout: () => void): PausableTimeout {
+  let remainingMs = limitMs
   let startedAt = 0
   let timer: NodeJS.Timeout | undefined
-  let ended = false
+  let stopped = false
 
   const pause = (): void => {
     if (!timer) return
     clearTimeout(timer)
     timer = undefined
-    leftMs = Math.max(0, leftMs - (performance.now() - startedAt))
+    remainingMs = Math.max(0, remainingMs - (performance.now() - startedAt))
   }
   const stop = (): void => {
     pause()
-    ended = true
+    stopped = true
   }
   const resume = (): void => {
-    if (timer || ended) return
+    if (timer || stopped) return
     startedAt = performance.now()
     timer = setTimeout(() => {
       stop()
-      over()
-    }, leftMs)
+      onTimeout()
+    }, remainingMs)
   }
   resume()
   return { pause, resume, stop }

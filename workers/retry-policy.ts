@@ -1,4 +1,4 @@
-/** What follows a failed attempt: another one, when it may help and there is time for it, or the end of the request. */
+/** Decides what follows a failed attempt: another one, if it may succeed and there is time for it, or the failure of the request. */
 
 import type { Service } from '../core/catalog/define-service.ts'
 import type { ServiceQueue } from '../core/catalog/queue-definitions.ts'
@@ -12,26 +12,26 @@ import { notReachedDelayMs, retryDelayMs } from './backoff.ts'
 import { BOT_UNAVAILABLE } from './failure-reasons.ts'
 import type { AttemptOutcome } from './run-attempt.ts'
 
-export interface NextTryDeps {
+export interface RetryPolicyDeps {
   store: RequestStore
   queue: ServiceQueue
   queues: Pick<Queues, 'hold'>
-  /** How often a request is tried, instead of what its service says. */
+  /** Attempts per request; overrides the service's `tries`. */
   tries?: number
   log: Log
   /** Milliseconds since 1970, by the clock of the records. */
   now: () => number
 }
 
-type FailedAttempt = Exclude<AttemptOutcome, { is: 'ended' | 'waiting' }>
+export type FailedAttempt = Exclude<AttemptOutcome, { is: 'ended' | 'waiting' }>
 
-/** A bot that has too much to do and does not say for how long. */
-const BUSY_MS = 1_000
-/** What a bot says by mistake must not stop a queue for a day: after this long one request asks again. */
-const HELD_AT_MOST_MS = 900_000
+/** How long the queue is held when the bot is busy and gives no (or a shorter) Retry-After. */
+const MIN_HOLD_MS = 1_000
+/** A mistaken Retry-After must not stop the queue for a day: after this time one request tries again. */
+const MAX_HOLD_MS = 900_000
 
-export function createRetryPolicy({ store, queue, queues, tries, log, now }: NextTryDeps) {
-  /** When the next attempt is due and the record that says so; null when there is none. */
+export function createRetryPolicy({ store, queue, queues, tries, log, now }: RetryPolicyDeps) {
+  /** @returns the updated record and when its next attempt is due, in ms; null when there is none */
   async function retryOrFail(
     record: RequestRecord,
     service: Service,
@@ -40,17 +40,17 @@ export function createRetryPolicy({ store, queue, queues, tries, log, now }: Nex
     const { error, message_key, message_params } = failed
     const failure = { error, message_key, message_params }
     const counts = failed.is === 'failed'
-    // It speaks for all that it is asked to do, not for this request alone.
-    if (failed.is === 'not_begun' && error.code === 'bot_busy')
-      await queues.hold(queue, Math.min(HELD_AT_MOST_MS, Math.max(BUSY_MS, failed.retryAfterMs)))
-    // The deadline may have moved meanwhile, with a person who was being waited for.
-    const known = await store.read(record.hash)
-    if (!known) return null
-    const at = Math.round(now() + waitMs(record, service, failed))
-    const inVain = at >= endsAt(known.record)
-    // A time limit is the request's, not the attempt's: trying again is for the person to decide.
-    const mayPass = failed.is !== 'failed' || (error.retryable && error.code !== 'timed_out')
-    if (!mayPass || inVain || (counts && record.attempt >= record.max_attempts)) {
+    // A busy bot is busy for every request of the queue.
+    if (failed.is === 'not_reached' && error.code === 'bot_busy')
+      await queues.hold(queue, Math.min(MAX_HOLD_MS, Math.max(MIN_HOLD_MS, failed.retryAfterMs)))
+    // The deadline may have moved meanwhile: it excludes the time spent waiting for a code.
+    const latest = await store.read(record.hash)
+    if (!latest) return null
+    const at = Math.round(now() + delayMs(record, service, failed))
+    const isTooLate = at >= endsAt(latest.record)
+    // The time limit is that of the request, not of the attempt: whether to retry is up to the submitter.
+    const maySucceed = failed.is !== 'failed' || (error.retryable && error.code !== 'timed_out')
+    if (!maySucceed || isTooLate || (counts && record.attempt >= record.max_attempts)) {
       await fail(record, failure)
       return null
     }
@@ -61,13 +61,13 @@ export function createRetryPolicy({ store, queue, queues, tries, log, now }: Nex
     return outcome.ok ? { record: outcome.stored.record, at } : null
   }
 
-  function waitMs(
+  function delayMs(
     record: RequestRecord,
     { backoff, tries: planned }: Service,
     failed: FailedAttempt,
   ): number {
     if (failed.is === 'given_back') return 0
-    if (failed.is === 'not_begun') {
+    if (failed.is === 'not_reached') {
       const { error, retryAfterMs } = failed
       return notReachedDelayMs(backoff, record, { code: error.code, retryAfterMs })
     }
@@ -76,12 +76,12 @@ export function createRetryPolicy({ store, queue, queues, tries, log, now }: Nex
 
   async function fail(record: RequestRecord, failure: Failure): Promise<void> {
     const outcome = await store.apply(record.hash, { type: 'fail', attempt: record.attempt, ...failure })
-    if (!outcome.ok) log.debug({ hash: record.hash, refusal: outcome.refusal }, 'the failure came too late')
+    if (!outcome.ok) log.debug({ hash: record.hash, refusal: outcome.refusal }, 'the failure was refused')
   }
 
   return { retryOrFail, fail }
 }
 
-/** After this nothing is left to try for, milliseconds. */
+/** When the request times out or its record expires, milliseconds: no attempt is worth starting after that. */
 export const endsAt = (record: RequestRecord): number =>
   Math.min(timesOutAt(record) ?? Number.POSITIVE_INFINITY, Date.parse(record.expires_at))

@@ -1,6 +1,6 @@
 /**
- * One attempt at a request: calls the bot, follows the request meanwhile, and says how the attempt ended. It never
- * waits for a person: a bot that answers that it had a code sent is called again once the code is there.
+ * Runs one attempt: calls the bot, watches the request meanwhile, and returns how the attempt ended. It never waits for a
+ * code: a bot that answers `SMS_SENT` is called again once the code is there.
  */
 import { nanoid } from 'nanoid'
 import type { Command, Failure } from '../core/domain/command.ts'
@@ -16,19 +16,19 @@ import { type BotClient, BotNotReached } from './bot-client.ts'
 import { createPausableTimeout } from './pausable-timeout.ts'
 
 export type AttemptOutcome =
-  /** The request is final, or no longer ours. */
+  /** The request is final, or a newer attempt was started. */
   | { is: 'ended' }
   | ({ is: 'failed' } & Failure)
-  /** Nothing was begun; the bot may have said how long it wants to be left alone. */
-  | ({ is: 'not_begun'; retryAfterMs: number } & Failure)
-  /** This worker stops: the next one may begin anew at once. */
+  /** The bot started no work; `retryAfterMs` is its Retry-After, else 0. */
+  | ({ is: 'not_reached'; retryAfterMs: number } & Failure)
+  /** This worker stops: another one may start the next attempt immediately. */
   | ({ is: 'given_back' } & Failure)
-  /** A code is being waited for; at `until`, milliseconds, nobody is expected any more. */
+  /** The request waits for a code, until `until` (milliseconds) at most. */
   | { is: 'waiting'; until: number }
 
 export interface AttemptDeps {
   store: RequestStore
-  live: RequestWatcher
+  watcher: RequestWatcher
   bot: BotClient
   log: Log
   /** Milliseconds since 1970, by the clock of the records. */
@@ -38,7 +38,7 @@ export interface AttemptDeps {
 const ENDED: AttemptOutcome = { is: 'ended' }
 
 export interface AttemptContext {
-  /** The request's own limit, for the words. */
+  /** The time limit of the request, for the message of a timeout. */
   limitSeconds: number
   /** Aborts when the worker stops. */
   stopping: AbortSignal
@@ -46,42 +46,42 @@ export interface AttemptContext {
   otp?: string
 }
 
-export function createAttemptRunner({ store, live, bot, log, now }: AttemptDeps) {
-  async function attempt(
+/** @returns a function that runs one attempt */
+export function createAttemptRunner({ store, watcher, bot, log, now }: AttemptDeps) {
+  async function runAttempt(
     record: RequestRecord,
     { limitSeconds, stopping, otp }: AttemptContext,
   ): Promise<AttemptOutcome> {
     const abort = new AbortController()
-    const clock = createPausableTimeout(remainingMs(record, now()), () =>
+    const { signal } = abort
+    const timeout = createPausableTimeout(remainingMs(record, now()), () =>
       abort.abort(new AppError('timed_out')),
     )
     const onStop = (): void => abort.abort(stopping.reason)
     if (stopping.aborted) onStop()
     else stopping.addEventListener('abort', onStop)
-    const follow = ({ status, attempt: present }: PublicView): void => {
+    const onUpdate = ({ status, attempt: latestAttempt }: PublicView): void => {
       if (isFinal(status)) abort.abort(new AppError('already_final'))
-      else if (present > record.attempt) abort.abort(new AppError('stale_attempt'))
-      else if (status === 'otp_required') clock.pause()
-      else clock.resume()
+      else if (latestAttempt > record.attempt) abort.abort(new AppError('stale_attempt'))
+      else if (status === 'otp_required') timeout.pause()
+      else timeout.resume()
     }
     try {
       const listener: UpdateListener = {
-        update: ({ view }) => follow(view),
+        update: ({ view }) => onUpdate(view),
         expired: () => abort.abort(new AppError('request_expired')),
       }
-      const watch = await retryUnavailable(() => live.watch(record.hash, listener), {
-        signal: abort.signal,
-      })
+      const watch = await retryUnavailable(() => watcher.watch(record.hash, listener), { signal })
       try {
-        follow(watch.latest.view)
-        return await callBot(record, abort.signal, otp)
+        onUpdate(watch.latest.view)
+        return await callBot(record, signal, otp)
       } finally {
         watch.stop()
       }
     } catch (error) {
-      return toOutcome(abort.signal.aborted ? abort.signal.reason : expected(error, record), limitSeconds)
+      return toOutcome(signal.aborted ? signal.reason : toAppError(error, record, log), limitSeconds)
     } finally {
-      clock.stop()
+      timeout.stop()
       stopping.removeEventListener('abort', onStop)
     }
   }
@@ -90,44 +90,49 @@ export function createAttemptRunner({ store, live, bot, log, now }: AttemptDeps)
     const { hash, attempt, service_slug: slug, request_data: requestData } = record
     const answer = await bot.call({ slug, hash, attempt, requestData, otp, signal })
     if (answer.status === 'error') {
-      const { status: _error, code, retryable, ...told } = answer
-      if (code === 'OTP_REJECTED') return requestOtp(hash, { type: 'reject_otp', attempt, ...told }, signal)
-      const { message, ...key } = told
+      const { status: _error, code, retryable, ...localized } = answer
+      if (code === 'OTP_REJECTED')
+        return writeOtpCommand(hash, { type: 'reject_otp', attempt, ...localized }, signal)
+      const { message, ...key } = localized
       return { is: 'failed', error: { code, message, retryable }, ...key }
     }
     if (answer.code === 'SMS_SENT') {
       const otp = { ...answer.otp_data, id: nanoid(10), recall: true }
-      return requestOtp(hash, { type: 'require_otp', attempt, otp }, signal)
+      return writeOtpCommand(hash, { type: 'require_otp', attempt, otp }, signal)
     }
-    // The bot has usually written this itself; its own word counts, this is for bots that only answer.
+    // A bot with an updater has usually written its result already, and that one counts; this is for bots that only answer.
     const outcome = await write(hash, { type: 'complete', attempt, result: answer.data ?? null }, signal)
-    if (!outcome.ok) log.debug({ hash, refusal: outcome.refusal }, 'the result was there already')
+    if (!outcome.ok) log.debug({ hash, refusal: outcome.refusal }, 'the result was refused')
     return ENDED
   }
 
-  /** The bot has done its work: what it answered is kept and written as soon as Redis accepts it. */
-  const write = (hash: string, change: Command, signal: AbortSignal): Promise<ApplyResult> =>
-    retryUnavailable(() => store.apply(hash, change), { signal })
+  /** The bot has done its work: repeat the write until Redis accepts it. */
+  const write = (hash: string, command: Command, signal: AbortSignal): Promise<ApplyResult> =>
+    retryUnavailable(() => store.apply(hash, command), { signal })
 
-  async function requestOtp(hash: string, change: Command, signal: AbortSignal): Promise<AttemptOutcome> {
-    const asked = await write(hash, change, signal)
-    if (!asked.ok) throw new AppError(asked.refusal)
-    const { status, otp_data: prompt } = asked.stored.record
-    // The last wrong code has ended the request.
+  async function writeOtpCommand(
+    hash: string,
+    command: Command,
+    signal: AbortSignal,
+  ): Promise<AttemptOutcome> {
+    const written = await write(hash, command, signal)
+    if (!written.ok) throw new AppError(written.refusal)
+    const { status, otp_data: prompt } = written.stored.record
+    // The last wrong code ends the request.
     return status === 'otp_required' && prompt ? { is: 'waiting', until: otpWaitEndsAt(prompt) } : ENDED
   }
 
-  /** A mistake of our own ends the attempt and counts like any other failure: the same call may make it again. */
-  function expected(error: unknown, { hash, attempt }: RequestRecord): AppError {
-    if (error instanceof AppError) return error
-    log.error({ err: error, hash, attempt }, 'an attempt failed for an unforeseen reason')
-    return new AppError('internal_error', { cause: error })
-  }
-
-  return attempt
+  return runAttempt
 }
 
-/** What is left of the request's own time: it counts all attempts together. */
+/** A bug of our own ends the attempt and counts as a failure: the same call may trigger it again. */
+function toAppError(error: unknown, { hash, attempt }: RequestRecord, log: Log): AppError {
+  if (error instanceof AppError) return error
+  log.error({ err: error, hash, attempt }, 'an attempt failed with an unexpected error')
+  return new AppError('internal_error', { cause: error })
+}
+
+/** Time left of the request's limit, which covers all its attempts. */
 const remainingMs = ({ deadline_at }: RequestRecord, now: number): number =>
   deadline_at === null ? 300_000 : Math.max(0, Date.parse(deadline_at) - now)
 
@@ -139,16 +144,16 @@ function toOutcome(error: AppError, limitSeconds: number): AttemptOutcome {
     case 'request_not_found':
       return ENDED
     default: {
-      const failure = failureOf(error, limitSeconds)
+      const failure = toFailure(error, limitSeconds)
       if (error.code === 'worker_stopping') return { is: 'given_back', ...failure }
       if (!(error instanceof BotNotReached)) return { is: 'failed', ...failure }
-      return { is: 'not_begun', ...failure, retryAfterMs: (error.retryAfterSeconds ?? 0) * 1000 }
+      return { is: 'not_reached', ...failure, retryAfterMs: (error.retryAfterSeconds ?? 0) * 1000 }
     }
   }
 }
 
-/** Its words are for whoever knows no key: what the bot said, or more than people need to know. */
-function failureOf({ code, retryable, detail }: AppError, limitSeconds: number): Failure {
+/** `message` is for readers that know no message keys: the bot's own message, or a detail for operators. */
+function toFailure({ code, retryable, detail }: AppError, limitSeconds: number): Failure {
   const { message, ...key } =
     code === 'timed_out' ? commonMessage('timed_out_after', { seconds: limitSeconds })
     : isRequestFailureCode(code) ? commonMessage(code)

@@ -1,31 +1,33 @@
-/** After so many attempts or so long a worker has done enough; whoever starts workers starts a fresh one. */
+/** Limits after which a worker process stops; its supervisor then starts a fresh one. */
 
-export interface WorkLimits {
+export interface WorkerLimitOptions {
+  /** Attempts. */
   maxJobs?: number
   /** Seconds. */
   maxTime?: number
 }
 
-export interface RunningLimits {
-  /** One more attempt. */
-  count(): void
+export interface WorkerLimits {
+  countAttempt(): void
   stop(): void
 }
 
-/** @param reached called once, with the reason, at the first limit that is reached */
+type LimitReason = 'max jobs' | 'max time'
+
+/** @param onReached called at the first limit that is reached */
 export function createWorkerLimits(
-  { maxJobs, maxTime }: WorkLimits,
-  reached: (why: 'max jobs' | 'max time') => void,
-): RunningLimits {
-  let counted = 0
-  const over = (why: 'max jobs' | 'max time'): void => {
+  { maxJobs, maxTime }: WorkerLimitOptions,
+  onReached: (reason: LimitReason) => void,
+): WorkerLimits {
+  let attempts = 0
+  const reach = (reason: LimitReason): void => {
     clearTimeout(timer)
-    reached(why)
+    onReached(reason)
   }
-  const timer = maxTime === undefined ? undefined : setTimeout(() => over('max time'), maxTime * 1000)
+  const timer = maxTime === undefined ? undefined : setTimeout(() => reach('max time'), maxTime * 1000)
   return {
-    count() {
-      if (++counted === maxJobs) over('max jobs')
+    countAttempt() {
+      if (++attempts === maxJobs) reach('max jobs')
     },
     stop: () => clearTimeout(timer),
   }

@@ -10,7 +10,7 @@ import { takeDue } from '../redis/scripts.ts'
 import { replacingWrongTypes } from '../redis/wrong-type.ts'
 
 /** When the rescuer checks a request first: early enough for a service with a short limit, and for a lost job. */
-const FIRST_CHECK_MS = 10_000
+export const FIRST_CHECK_MS = 10_000
 /** Milliseconds since 1970. */
 export const firstCheckOf = ({ run_at, created_at }: Pick<RequestRecord, 'run_at' | 'created_at'>): number =>
   Date.parse(run_at ?? created_at) + FIRST_CHECK_MS

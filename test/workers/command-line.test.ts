@@ -60,7 +60,7 @@ describe('workers that were told', { timeout: 30_000 }, () => {
     const workers = startWorkers('--max-time', '1', '--queue', 'crawls')
     const hash = await submit(linkCheck, answer.reply)
     await bot.call(hash)
-    await workers.waitForOutput('this is enough')
+    await workers.waitForOutput('limit reached')
     const next = await submit()
     answer.answer(success('finished'))
     expect(await workers.ended).toBe(0)

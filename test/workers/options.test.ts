@@ -111,10 +111,10 @@ describe('the limits of the command line', () => {
   test('are reached once, by the first of them', async () => {
     const reached: string[] = []
     const limits = createWorkerLimits({ maxJobs: 2, maxTime: 0.02 }, (why) => reached.push(why))
-    limits.count()
+    limits.countAttempt()
     expect(reached).toEqual([])
-    limits.count()
-    limits.count()
+    limits.countAttempt()
+    limits.countAttempt()
     expect(reached).toEqual(['max jobs'])
 
     const alone: string[] = []
@@ -126,7 +126,7 @@ describe('the limits of the command line', () => {
   test('are none where none is set', () => {
     const reached: string[] = []
     const limits = createWorkerLimits({}, (why) => reached.push(why))
-    for (let i = 0; i < 1000; i++) limits.count()
+    for (let i = 0; i < 1000; i++) limits.countAttempt()
     expect(reached).toEqual([])
   })
 

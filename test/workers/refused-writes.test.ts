@@ -48,7 +48,7 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 },
       subscriber: await connections.connect('subscriber'),
       log: quiet,
     })
-    const live = createRequestWatcher({ store, bus, log: quiet, ttlSeconds: TTL_SECONDS })
+    const watcher = createRequestWatcher({ store, bus, log: quiet, ttlSeconds: TTL_SECONDS })
     const queues = createQueues({ redis: client, log: quiet })
     const count = (hash: string, error: unknown): never => {
       refusals.set(hash, (refusals.get(hash) ?? 0) + 1)
@@ -65,8 +65,8 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 },
         queues,
         redis: client,
         store: counting,
-        live,
-        otpBox: createOtpMailbox({ redis: client, bus, store }),
+        watcher,
+        otpMailbox: createOtpMailbox({ redis: client, bus, store }),
         deadlines: createDeadlines({ redis: client }),
         subjects: createSubjects({ redis: client, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } }),
         bot: createBotClient({ url: bot.url, token: 'a-token-of-the-tests' }),
@@ -84,7 +84,7 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 },
       () => connections.stop(),
       () => queues.stop(),
       () => bus.stop(),
-      () => live.stop(),
+      () => watcher.stop(),
     )
     for (const worker of workers) stops.push(() => worker.stop())
     submit = async (...replies) => {

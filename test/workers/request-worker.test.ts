@@ -80,8 +80,8 @@ const bus = createChannelSubscriber({
   subscriber: await connections.connect('subscriber'),
   log: quiet,
 })
-const live = createRequestWatcher({ store, bus, log: quiet, ttlSeconds: TTL_SECONDS })
-const otpBox = createOtpMailbox({ redis, bus, store })
+const watcher = createRequestWatcher({ store, bus, log: quiet, ttlSeconds: TTL_SECONDS })
+const otpMailbox = createOtpMailbox({ redis, bus, store })
 const deadlines = createDeadlines({ redis })
 const subjects = createSubjects({ redis, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } })
 const queues = createQueues({ redis, log: quiet })
@@ -94,8 +94,8 @@ const startWorker = ({ url = bot.url, ...fields }: Partial<RequestWorkerDeps> & 
     queues,
     redis,
     store,
-    live,
-    otpBox,
+    watcher,
+    otpMailbox,
     deadlines,
     subjects,
     bot: client,
@@ -119,7 +119,7 @@ const startWorker = ({ url = bot.url, ...fields }: Partial<RequestWorkerDeps> & 
 const worker = startWorker({ drainMs: 0 })
 afterAll(async () => {
   await worker.stop()
-  live.stop()
+  watcher.stop()
   bus.stop()
   await queues.stop()
 })
@@ -142,7 +142,7 @@ async function submit({
   const hash = await makeRecord(service)
   bot.replies(hash, ...replies)
   const told: PublicView[] = []
-  await live.watch(hash, { update: ({ view }) => told.push(view), expired: () => {} })
+  await watcher.watch(hash, { update: ({ view }) => told.push(view), expired: () => {} })
   await queues.add(await record(hash), { queue })
   return { hash, told }
 }
@@ -668,7 +668,7 @@ describe('the time limit', () => {
     await bot.call(hash)
     await apply(hash, { type: 'require_otp', attempt: 1, otp: { id: 'otp-1', expires_in: 0.4 } })
     // Over long after the limit would have been.
-    expect(await otpBox.waitFor(hash)).toEqual({ refused: 'otp_expired' })
+    expect(await otpMailbox.waitFor(hash)).toEqual({ refused: 'otp_expired' })
     open.answer(success('with patience'))
     expect(await ended(hash)).toMatchObject({ status: 'completed', result_data: 'with patience' })
   })

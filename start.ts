@@ -1,6 +1,6 @@
 /**
- * `npm start`: everything in one go, on a machine with nothing but Node. Starts a private Redis when none is set, then
- * the demo portal, the bots, the workers and the server as processes of their own, and stops them in reverse.
+ * `npm start`: runs everything on a machine with nothing but Node. Starts a private Redis when none is configured, then the
+ * demo portal, the bots, the workers and the server as child processes, and stops them in reverse order.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -16,12 +16,12 @@ import { visible, visibleLog } from './core/runtime/visible-text.ts'
 const PROCESSES = [
   { name: 'portal', main: 'bots/demo-portal/main.ts' },
   { name: 'bots', main: 'bots/inquiry-provider/main.ts' },
-  // After the bots, so that it stops before them: calls that are open may still be answered.
+  // After the bots, so that the workers stop first: open calls can still be answered.
   { name: 'workers', main: 'workers/main.ts' },
   { name: 'server', main: 'server/main.ts' },
 ] as const
 
-/** Ctrl-C must not feel stuck: less than where other processes are there to go on. */
+/** Short, so that Ctrl-C is quick: nothing else of this installation is left to continue the work. */
 const DRAIN_SECONDS = '3'
 
 const prettyOutput = pretty({
@@ -30,7 +30,7 @@ const prettyOutput = pretty({
   singleLine: true,
   colorize: process.stdout.isTTY,
 })
-/** Lines of logs, as people read them. */
+/** Prints log lines in a readable form. */
 const output = { write: (line: string) => void prettyOutput.write(visibleLog(line)) }
 
 await runProcess({ name: 'halfway', env: process.env, logTo: output }, async ({ config, log, register }) => {
@@ -39,7 +39,7 @@ await runProcess({ name: 'halfway', env: process.env, logTo: output }, async ({ 
     const redis = await register('private redis', startOrJoinEmbedded(log))
     env.REDIS_URL = redis.target.url
   } else {
-    // Said once, here, rather than by each of the processes.
+    // Checked here, so that a failure is reported once instead of by each process.
     const connections = await openRedis(config.redis, log, config.connections)
     await connections.connect('fail-fast')
     await connections.stop()
@@ -47,13 +47,13 @@ await runProcess({ name: 'halfway', env: process.env, logTo: output }, async ({ 
   env.DRAIN_SECONDS ||= DRAIN_SECONDS
   env.LOCAL_API_TOKEN ??= randomBytes(24).toString('base64url')
 
-  const giveUp = (name: string): void => {
-    log.error({ process: name }, 'a process ends as soon as it is started, stopping all')
+  const stopAll = (name: string): void => {
+    log.error({ process: name }, 'a process exits before it has started, stopping all')
     process.kill(process.pid, 'SIGTERM')
   }
-  // All at once, since each takes its time to load; taken into care in order, so that they stop in reverse.
-  const starting = PROCESSES.map(({ name, main }) => keepRunning(name, main, env, log, () => giveUp(name)))
-  for (const part of starting) part.catch(() => {})
+  // Started concurrently, since each takes a while to load; registered in order, so that they stop in reverse order.
+  const starting = PROCESSES.map(({ name, main }) => keepRunning(name, main, env, log, () => stopAll(name)))
+  for (const child of starting) child.catch(() => {})
   for (const [i, { name }] of PROCESSES.entries()) await register(name, starting[i] as Promise<Stoppable>)
 
   const lines = [
@@ -65,30 +65,30 @@ await runProcess({ name: 'halfway', env: process.env, logTo: output }, async ({ 
 })
 
 /**
- * Starts a process, and again whenever it ends by itself: requests go on, whatever is killed. One that cannot even start
- * any more is given up.
+ * Starts a process and restarts it whenever it exits unexpectedly, so that requests continue. `onRestartFailed` is called
+ * when a restart fails.
  *
- * @throws StartupError when it does not start the first time
+ * @throws StartupError when the first start fails
  */
 async function keepRunning(
   name: string,
   main: string,
   env: NodeJS.ProcessEnv,
   log: Log,
-  giveUp: () => void,
+  onRestartFailed: () => void,
 ): Promise<Stoppable> {
   let stopping = false
   let child = await startChild(name, main, env)
   const watch = (): void => {
     child.once('exit', async (code, signal) => {
       if (stopping) return
-      log.error({ process: name, code, signal }, 'a process ended by itself, starting it again')
+      log.error({ process: name, code, signal }, 'a process exited unexpectedly, restarting it')
       try {
         child = await startChild(name, main, env)
         if (stopping) await stopChild(child)
         else watch()
       } catch {
-        if (!stopping) giveUp()
+        if (!stopping) onRestartFailed()
       }
     })
   }
@@ -101,25 +101,25 @@ async function keepRunning(
   }
 }
 
-/** Resolves once the process says that it has started. @throws StartupError with what it said instead */
+/** Resolves once the process reports that it has started. @throws StartupError when it exits before */
 async function startChild(name: string, main: string, env: NodeJS.ProcessEnv): Promise<ChildProcess> {
-  // In a group of its own: Ctrl-C reaches only this process, which then stops the others in order.
+  // In its own process group: Ctrl-C reaches only this process, which then stops the others in order.
   const child = spawn(process.execPath, [...process.execArgv, main], {
     env,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
-  let complaint = ''
+  let hasPrinted = false
   createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', output.write)
   createInterface({ input: child.stderr as NodeJS.ReadableStream }).on('line', (line) => {
-    complaint += `${line}\n`
+    hasPrinted = true
     process.stderr.write(`${visible(line)}\n`)
   })
   await new Promise<void>((resolve, reject) => {
     child.once('message', () => resolve())
     child.once('error', reject)
     child.once('exit', () =>
-      reject(new StartupError(`The ${name} did not start. ${complaint ? 'See above.' : ''}`)),
+      reject(new StartupError(`The ${name} did not start. ${hasPrinted ? 'See above.' : ''}`)),
     )
   })
   return child

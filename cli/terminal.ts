@@ -7,7 +7,7 @@ import { AppError } from '../core/domain/errors.ts'
 import { createTexts } from '../core/i18n/index.ts'
 import { describeRedisError } from '../core/redis/redis-error.ts'
 import { StartupError } from '../core/runtime/startup-error.ts'
-import { visible, visibleJson, visibleLines, widthOf } from '../core/runtime/visible-text.ts'
+import { displayWidth, visible, visibleJson, visibleLines } from '../core/runtime/visible-text.ts'
 
 export interface Terminal {
   env: NodeJS.ProcessEnv
@@ -58,11 +58,11 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 export function table(rows: readonly (readonly (string | number | null)[])[]): string[] {
   const cells = rows.map((row) => row.map((cell) => visible(String(cell ?? '–'))))
   const widths = (cells[0] ?? []).map((_, column) =>
-    cells.reduce((widest, row) => Math.max(widest, widthOf(row[column] ?? '')), 0),
+    cells.reduce((widest, row) => Math.max(widest, displayWidth(row[column] ?? '')), 0),
   )
   return cells.map((row) =>
     row
-      .map((cell, i) => cell + ' '.repeat((widths[i] ?? 0) - widthOf(cell)))
+      .map((cell, i) => cell + ' '.repeat((widths[i] ?? 0) - displayWidth(cell)))
       .join('  ')
       .trimEnd(),
   )

@@ -1,7 +1,7 @@
 /** The options of the workers' command line: `npm run start:workers -- --queue crawls --concurrency 20`. */
 import { Command, InvalidArgumentError } from 'commander'
 import type { ServiceQueue } from '../core/catalog/queue-definitions.ts'
-import { LONGEST_SECONDS, parseOptions, wholeNumber } from '../core/runtime/command-line.ts'
+import { MAX_TIMER_SECONDS, parseOptions, wholeNumber } from '../core/runtime/command-line.ts'
 
 export interface WorkerOptions {
   /** Undefined for all queues. */
@@ -34,7 +34,7 @@ export function readOptions(args: readonly string[], queues: readonly ServiceQue
     .option(
       '--max-time <seconds>',
       'stop after this time, once running attempts have ended',
-      wholeNumber(1, LONGEST_SECONDS),
+      wholeNumber(1, MAX_TIMER_SECONDS),
     )
     .option(
       '--max-jobs <n>',

@@ -1,6 +1,6 @@
 /** Command line options of the processor. */
 import { Command, InvalidArgumentError } from 'commander'
-import { LONGEST_SECONDS, parseOptions, wholeNumber } from '../../core/runtime/command-line.ts'
+import { MAX_TIMER_SECONDS, parseOptions, wholeNumber } from '../../core/runtime/command-line.ts'
 import type { Config } from '../../core/runtime/config.ts'
 
 export interface ProcessorOptions {
@@ -33,7 +33,7 @@ export function readOptions(
     .option(
       '--timeout <seconds>',
       'end after this time, once running tasks have ended; 0 for never',
-      wholeNumber(0, LONGEST_SECONDS),
+      wholeNumber(0, MAX_TIMER_SECONDS),
       60,
     )
     .option(

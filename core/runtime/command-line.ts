@@ -1,11 +1,11 @@
-/** What command lines have in common. */
+/** Option parsing that all command lines share. */
 import { type Command, CommanderError, InvalidArgumentError } from 'commander'
 import { StartupError } from './startup-error.ts'
 
-/** 24 days: a timer of Node's that is set for 25 goes off at once. */
-export const LONGEST_SECONDS = 24 * 86_400
+/** 24 days: a timer of Node longer than 24.8 days fires immediately. */
+export const MAX_TIMER_SECONDS = 24 * 86_400
 
-/** Reads an option's value. @throws InvalidArgumentError */
+/** @returns a parser of an option's value, which throws InvalidArgumentError */
 export const wholeNumber =
   (min: number, max: number) =>
   (text: string): number => {
@@ -16,11 +16,11 @@ export const wholeNumber =
   }
 
 /**
- * The options of a process that takes nothing else.
+ * Parses the options of a process that takes no arguments.
  *
  * @param args without the names of program and file
- * @returns null when only help was asked for, which has been written
- * @throws StartupError saying what is wrong
+ * @returns null when `--help` was given, whose text has been written
+ * @throws StartupError naming what is wrong
  */
 export function parseOptions<Options extends object>(
   command: Command,
@@ -35,6 +35,6 @@ export function parseOptions<Options extends object>(
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return null
-    throw new StartupError(`${error.message.replace(/^error: /, '')} (--help tells all)`)
+    throw new StartupError(`${error.message.replace(/^error: /, '')} (see --help)`)
   }
 }

@@ -1,15 +1,15 @@
 /**
- * Every setting, in one place: read once, checked at once, every complaint in one message. `.env.example` lists the
- * same names (a test ties them).
+ * Every setting, in one place: read and validated once, with all errors in one message. `.env.example` lists the same
+ * names (checked by a test).
  */
 
 import type { DriverName } from './env-schema.ts'
 import { type Env, envSchema } from './env-schema.ts'
-import { faultOfRedisAddress, parseRedisAddress } from './redis-address.ts'
+import { checkRedisAddress, parseRedisAddress } from './redis-address.ts'
 import { SettingsError } from './startup-error.ts'
-import { weaknessOf } from './token-strength.ts'
+import { findWeakness } from './token-strength.ts'
 
-/** Which Redis, as the settings name it; `embedded` when they name none. */
+/** The Redis that the settings name; `embedded` when they name none. */
 export type RedisTarget =
   | { kind: 'single'; url: string }
   | { kind: 'single'; host: string; port: number; password?: string; db: number }
@@ -25,7 +25,7 @@ export type RedisTarget =
 
 export type OwnerCheck = 'off' | 'actions' | 'all'
 
-/** For each person who is asked for codes, over all requests. */
+/** Limits per subject (the person whose codes are requested), over all requests. */
 export interface SubjectLimits {
   readonly codesPerHour: number
   readonly wrongCodesPerHour: number
@@ -34,7 +34,7 @@ export interface SubjectLimits {
 export interface Config {
   readonly production: boolean
   readonly redis: RedisTarget
-  /** How every process of this installation connects, and by which names it knows its own. */
+  /** Timeouts and key prefixes of every connection of this installation. */
   readonly connections: {
     readonly keyPrefix: string
     readonly connectTimeoutMs: number
@@ -42,34 +42,33 @@ export interface Config {
     readonly keepAliveMs: number
   }
   readonly requestTtlSeconds: number
-  /** How long what is running may go on after a process was told to stop. */
+  /** How long running work may continue after a process was told to stop. */
   readonly drainSeconds: number
   readonly logLevel: string
   readonly server: {
     readonly host: string
     readonly port: number
-    /** Whose pages may read and act besides the server's own, as any program may. */
+    /** Origins, besides the server's own, whose pages may read and act. */
     readonly allowedOrigins: readonly string[]
     /**
-     * How many proxies stand in front: the client's address is that many steps back in X-Forwarded-For. Or their addresses
-     * and networks: the client's address is the last in it that is none of these.
+     * Number of proxies in front: the client's address is that many entries from the end of X-Forwarded-For. Or their
+     * addresses and networks: the client's address is the last entry that is none of these.
      */
     readonly trustProxy: number | string[]
     readonly submitsPerMinute: number
     /** Submits of up to 1,000 requests each. */
     readonly batchesPerMinute: number
     readonly actionsPerMinute: number
-    /** Requests that are not final, scheduled ones included: of one session or address, in one queue, in all. */
+    /** Unfinished requests, including scheduled ones: per session or address, per queue, in total. */
     readonly maxUnfinishedPerSubmitter: number
     readonly maxUnfinishedPerQueue: number
     readonly maxUnfinished: number
     /** How far ahead a request may be scheduled. */
     readonly maxDelaySeconds: number
-    /** The most urgent priority that callers may ask for; 1 is the most urgent of all. */
+    /** The most urgent priority that callers may request; 1 is the most urgent. */
     readonly topPriority: number
-    /** What only the submitter may do: nothing, act (code, resend, cancel), or read as well. */
+    /** What is restricted to the submitter: nothing, actions (code, resend, cancel), or reading as well. */
     readonly ownerCheck: OwnerCheck
-    /** For each person who is asked for codes, over all requests. */
     readonly subjectLimits: SubjectLimits
   }
   readonly worker: { readonly concurrency: number }
@@ -79,12 +78,12 @@ export interface Config {
     readonly timeoutSeconds: number
     readonly token: string
   }
-  /** Tasks side by side (core/tasks/). */
+  /** Parallel tasks (core/tasks/). */
   readonly concurrency: {
     readonly driver: DriverName
-    /** Processes or threads at most. */
+    /** Maximum number of processes or threads. */
     readonly poolSize: number
-    /** `default` for Halfway's own Redis, else an address. */
+    /** `default` for Halfway's own Redis, otherwise an address. */
     readonly connection: string
     readonly prefix: string
   }
@@ -92,20 +91,20 @@ export interface Config {
   readonly linkCheck: { readonly allowPrivate: boolean }
 }
 
-/** Only ever used outside production, where worker and bots meet on the loopback address. */
+/** Used only outside production, where workers and bots connect over the loopback address. */
 const DEVELOPMENT_TOKEN = 'local-development-only'
 
-/** @throws SettingsError naming every setting that is wrong */
+/** @throws SettingsError naming every invalid setting */
 export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const given = Object.fromEntries(
     Object.entries(env).filter(([, value]) => value !== undefined && value.trim() !== ''),
   )
-  // The seed's .env files write an absent password as the word null.
+  // Existing .env files write an absent password as the word null.
   if (given.REDIS_PASSWORD === 'null') delete given.REDIS_PASSWORD
   const parsed = envSchema.safeParse(given)
-  const wrong = parsed.error?.issues.map((issue) => `${issue.path[0]?.toString()}: ${issue.message}`) ?? []
-  // A setting that is wrong by itself still counts as set: it is complained of once.
-  const complaints = [...removed(given), ...wrong, ...crossFieldErrors(parsed.data ?? given)]
+  const invalid = parsed.error?.issues.map((issue) => `${issue.path[0]?.toString()}: ${issue.message}`) ?? []
+  // An invalid setting still counts as set, so that it is reported once.
+  const complaints = [...removedSettings(given), ...invalid, ...crossFieldErrors(parsed.data ?? given)]
   if (!parsed.success || complaints.length > 0) {
     throw new SettingsError([...new Set(complaints)])
   }
@@ -113,44 +112,44 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
 }
 
 /** A removed setting that is silently ignored would mix the requests of two installations. */
-const removed = ({ QUEUE_PREFIX }: Readonly<Record<string, string | undefined>>): string[] =>
+const removedSettings = ({ QUEUE_PREFIX }: Readonly<Record<string, string | undefined>>): string[] =>
   QUEUE_PREFIX === undefined
     ? []
     : ["QUEUE_PREFIX: no longer exists; set KEY_PREFIX, which comes before every key, BullMQ's included"]
 
-/** What only two settings together can get wrong. */
+/** Errors of settings that are each valid, but not together. */
 function crossFieldErrors(s: { [name in keyof Env]?: unknown }): string[] {
   const complaints: string[] = []
-  const ways = [
+  const targets = [
     s.REDIS_URL && 'REDIS_URL',
     (s.REDIS_HOST || s.REDIS_PORT) && 'REDIS_HOST/REDIS_PORT',
     (s.REDIS_SENTINELS || s.REDIS_SENTINEL_NAME) && 'REDIS_SENTINELS',
     s.REDIS_CLUSTER_NODES && 'REDIS_CLUSTER_NODES',
   ].filter(Boolean)
-  if (ways.length > 1) complaints.push(`${ways.join(', ')}: name one Redis, not several`)
+  if (targets.length > 1) complaints.push(`${targets.join(', ')}: name one Redis, not several`)
   if (Boolean(s.REDIS_SENTINELS) !== Boolean(s.REDIS_SENTINEL_NAME)) {
     complaints.push('REDIS_SENTINELS and REDIS_SENTINEL_NAME: each needs the other')
   }
   if (s.REDIS_CLUSTER_NODES && Number(s.REDIS_DB))
     complaints.push('REDIS_DB: a Redis Cluster has only database 0')
-  complaints.push(...ineffective(s, ways.length))
+  complaints.push(...ineffective(s, targets.length))
   if (s.NODE_ENV === 'production') {
-    if (ways.length === 0) {
-      complaints.push('REDIS_URL: production needs a Redis of its own; nothing is started for you there')
+    if (targets.length === 0) {
+      complaints.push('REDIS_URL: required in production, where no Redis is started for you')
     }
     if (!s.LOCAL_API_TOKEN)
-      complaints.push('LOCAL_API_TOKEN: production needs one, shared by workers and bots')
-    const weakness = s.LOCAL_API_TOKEN && weaknessOf(String(s.LOCAL_API_TOKEN))
+      complaints.push('LOCAL_API_TOKEN: required in production, shared by workers and bots')
+    const weakness = s.LOCAL_API_TOKEN && findWeakness(String(s.LOCAL_API_TOKEN))
     if (weakness) complaints.push(`LOCAL_API_TOKEN: ${weakness}; make one with: openssl rand -base64 32`)
   }
   return complaints
 }
 
-/** Settings that belong to a Redis which others name: ignored, they would lead to another database than was meant. */
-function ineffective(s: { [name in keyof Env]?: unknown }, ways: number): string[] {
+/** Settings that the named Redis ignores: silently ignored, they would lead to another database than intended. */
+function ineffective(s: { [name in keyof Env]?: unknown }, targetCount: number): string[] {
   const complaints: string[] = []
   const url = typeof s.REDIS_URL === 'string' ? s.REDIS_URL : null
-  if (url !== null && faultOfRedisAddress(url) === null) {
+  if (url !== null && checkRedisAddress(url) === null) {
     const { db = 0, password } = parseRedisAddress(url)
     if (s.REDIS_DB !== undefined && Number(s.REDIS_DB) !== db)
       complaints.push(
@@ -161,9 +160,9 @@ function ineffective(s: { [name in keyof Env]?: unknown }, ways: number): string
         'REDIS_PASSWORD: has no effect beside REDIS_URL, which has its own, as in redis://:password@host',
       )
   }
-  if (ways === 0) {
-    const alone = [Number(s.REDIS_DB) && 'REDIS_DB', s.REDIS_PASSWORD && 'REDIS_PASSWORD'].filter(Boolean)
-    for (const name of alone)
+  if (targetCount === 0) {
+    const ignored = [Number(s.REDIS_DB) && 'REDIS_DB', s.REDIS_PASSWORD && 'REDIS_PASSWORD'].filter(Boolean)
+    for (const name of ignored)
       complaints.push(`${name}: has no effect where no Redis is named; set REDIS_HOST, too`)
   }
   return complaints

@@ -1,7 +1,7 @@
-/** Every setting by its name in the environment: its form, its limits, its default. What they mean, config.ts says. */
+/** Every setting by its environment variable: format, limits, default. config.ts documents what they mean. */
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { faultOfRedisAddress } from './redis-address.ts'
+import { checkRedisAddress } from './redis-address.ts'
 
 /** Where tasks run (core/tasks/). */
 export const DRIVER_NAMES = ['sync', 'process', 'fork', 'redis'] as const
@@ -26,7 +26,7 @@ const isProxy = (text: string): boolean => {
   const isPrefix = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits)
   return PROXY_NAMES.includes(text) || (bits > 0 && isPrefix && rest.length === 0)
 }
-/** With commas between. */
+/** Comma-separated. */
 const list = z.string().transform((text) =>
   text
     .split(',')
@@ -35,7 +35,7 @@ const list = z.string().transform((text) =>
 )
 const hostPorts = list.pipe(z.array(hostPort).min(1)).transform((all) => all.map(splitHostPort))
 const TRUST_PROXY_FORM =
-  'must be a number up to 10, or addresses and networks such as 10.0.0.0/8 or loopback, with commas between'
+  'must be a number up to 10, or comma-separated addresses and networks such as 10.0.0.0/8 or loopback'
 const trustProxy = z.union(
   [
     z.string().regex(/^\d+$/).transform(Number).pipe(z.number().max(10)),
@@ -45,7 +45,7 @@ const trustProxy = z.union(
 )
 const webUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https address' })
 
-/** Whatever else it has would be ignored, or could not be sent. */
+/** Without user, password, query and hash, which would be ignored or cannot be sent. */
 function isPlainAddress(text: string): boolean {
   if (!URL.canParse(text)) return false
   const { username, password, search, hash } = new URL(text)
@@ -59,7 +59,7 @@ const origin = webUrl
   )
   .transform((text) => new URL(text).origin)
 const redisAddress = z.string().superRefine((text, context) => {
-  const fault = faultOfRedisAddress(text)
+  const fault = checkRedisAddress(text)
   if (fault !== null) context.addIssue({ code: 'custom', message: fault })
 })
 
@@ -125,7 +125,7 @@ export const envSchema = z.object({
   CONCURRENCY_REDIS_CONNECTION: z
     .string()
     .superRefine((text, context) => {
-      const fault = text === 'default' ? null : faultOfRedisAddress(text)
+      const fault = text === 'default' ? null : checkRedisAddress(text)
       if (fault !== null) context.addIssue({ code: 'custom', message: `is not "default", and ${fault}` })
     })
     .default('default'),
@@ -138,7 +138,7 @@ export const envSchema = z.object({
   LINK_CHECK_ALLOW_PRIVATE: flag.default(false),
 })
 
-/** The names of all settings, for the test that ties them to the documents. */
+/** The names of all settings, for the test that compares them with the documents. */
 export const ENV_NAMES = Object.keys(envSchema.shape)
 
 export type Env = z.infer<typeof envSchema>

@@ -1,6 +1,6 @@
 /**
- * One line of JSON a message; what could be somebody's secret is cut out by its name, wherever it stands. Characters that
- * a terminal would obey are JSON escapes.
+ * Logs one line of JSON per message. Fields that may hold a secret are redacted by name, at any of the first four levels.
+ * Characters that a terminal would act on are escaped.
  */
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino'
 import { visibleJson } from './visible-text.ts'
@@ -10,17 +10,17 @@ const SECRET_NAMES = [
   'session_id', 'user_id', 'owner_token', 'ownerToken', 'owner_hash', 'authorization', 'cookie', '["set-cookie"]',
 ] // biome-ignore format: a list
 const redacted = SECRET_NAMES.flatMap((name) =>
-  ['', '*', '*.*', '*.*.*'].map((above) =>
-    name.startsWith('[') || above === '' ? above + name : `${above}.${name}`,
+  ['', '*', '*.*', '*.*.*'].map((parents) =>
+    name.startsWith('[') || parents === '' ? parents + name : `${parents}.${name}`,
   ),
 )
 
 export type Log = Logger
 
 /**
- * @param name the process or part that speaks
+ * @param name the process or part that logs
  * @param level a pino level: trace, debug, info, warn, error, fatal, silent
- * @param destination standard output when left out; pino's own writer would spin for ever once its reader is gone
+ * @param destination standard output by default; pino's own writer would loop for ever on a closed pipe
  */
 export function createLog(name: string, level: string, destination: DestinationStream = process.stdout): Log {
   const options = {
@@ -34,10 +34,10 @@ export function createLog(name: string, level: string, destination: DestinationS
   return pino(options, { write: (line) => destination.write(visibleJson(line)) })
 }
 
-/** An error may be its own cause. */
-const DEEPEST_CAUSE = 5
+/** Causes can be circular. */
+const MAX_CAUSE_DEPTH = 5
 
-/** Name, code, message, stack and causes; never the enumerable rest, where libraries keep requests and commands. */
+/** Name, code, message, stack and causes; never other properties, where libraries store requests and commands. */
 function serializeError(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return { message: String(error).slice(0, 500) }
   const { code } = error as { code?: unknown }
@@ -47,6 +47,6 @@ function serializeError(error: unknown, depth = 0): unknown {
     message: error.message.slice(0, 1000),
     stack: error.stack?.slice(0, 4000),
     ...(error.cause !== undefined &&
-      depth < DEEPEST_CAUSE && { cause: serializeError(error.cause, depth + 1) }),
+      depth < MAX_CAUSE_DEPTH && { cause: serializeError(error.cause, depth + 1) }),
   }
 }

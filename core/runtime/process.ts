@@ -1,6 +1,6 @@
 /**
- * The frame of every process: start the parts in order, stop them in reverse within a limit. A part is anything with
- * a `stop`. What cannot start is told in one sentence; a second signal does not wait any longer.
+ * The lifecycle of every process: starts its parts in order and stops them in reverse order, within a time limit. A part is
+ * anything with a `stop`. A failed start is one sentence on standard error; a second signal ends the process immediately.
  */
 import { existsSync } from 'node:fs'
 import type { DestinationStream } from 'pino'
@@ -16,112 +16,129 @@ export interface Stoppable {
 export interface ProcessContext {
   config: Config
   log: Log
-  /** Takes a started part (or the promise of one) into care: it is stopped in reverse order. */
+  /** Registers a part that has started, or is starting, to be stopped with the process. */
   register<T extends Stoppable>(name: string, part: T | Promise<T>): Promise<T>
   /** Stops the process as a signal would: its work is done. */
   shutdown(why: string): void
-  /** Once the process is told to stop, its parts are left behind when they have waited in vain for a few seconds. */
-  leaveWhen(waitsInVain: () => boolean): void
+  /** A process that is stopping abandons its parts once `isStuck` has been true for 3 s. */
+  leaveWhen(isStuck: () => boolean): void
 }
 
-/** What stopping may take beside the time that running work has to finish. */
+/** Time limit for stopping, beside the time that running work has to finish. */
 const SHUTDOWN_TIMEOUT_MS = 10_000
-/** How long parts wait in vain, such as for a Redis that is away, before they are left behind. */
-const LEAVE_AFTER_MS = 3_000
-/** A runner (npm, tsx) may pass on a signal that its whole group was sent: only a later one is impatience. */
+/** How long parts may be stuck, such as on a Redis that is away, before they are abandoned. */
+const ABANDON_AFTER_MS = 3_000
+/** A runner (npm, tsx) may pass on a signal that its whole process group received: only a later one is a second signal. */
 const FORCE_EXIT_AFTER_MS = 500
 
+interface RunningProcess {
+  log: Log
+  parts: { name: string; part: Promise<Stoppable> }[]
+  started: boolean
+  /** By the monotonic clock. */
+  stoppingSince: number | null
+  exitCode: number
+  stopLimitMs: number
+  isStuck: () => boolean
+}
+
 /**
- * Runs one process from its `main.ts`; only here are signals heard and the process ended.
+ * Runs one process from its `main.ts`. Nothing else handles its signals or exits it.
  *
  * @param env the process' environment; a `.env` file beside package.json adds what it does not set
- * @param logTo where the log goes, standard output if left out
+ * @param logTo where the log is written, standard output by default
  */
 export async function runProcess(
   { name, env, logTo }: { name: string; env: NodeJS.ProcessEnv; logTo?: DestinationStream },
-  start: (app: ProcessContext) => Promise<void>,
+  start: (context: ProcessContext) => Promise<void>,
 ): Promise<void> {
-  const parts: { name: string; part: Promise<Stoppable> }[] = []
-  let log = createLog(name, 'info', logTo)
-  let started = false
-  let stoppingSince: number | null = null
-  let exitCode = 0
-  let stopLimitMs = SHUTDOWN_TIMEOUT_MS
-  let waitsInVain = (): boolean => false
-
-  const stop = async (code: number, why: string): Promise<void> => {
-    exitCode ||= code
-    if (stoppingSince !== null) return
-    stoppingSince = performance.now()
-    log[started ? 'info' : 'debug']({ why, limit_ms: stopLimitMs }, 'stopping')
-    const limit = setTimeout(() => {
-      log.error({ limit_ms: stopLimitMs }, 'could not stop in time')
-      process.exit(1)
-    }, stopLimitMs)
-    const inVain = trueFor(() => waitsInVain(), LEAVE_AFTER_MS)
-    for (let last = parts.pop(); last; last = parts.pop()) {
-      // What is still starting is waited for: a server or a process must not be left behind.
-      const part = await last.part.catch(() => null)
-      try {
-        await Promise.race([part?.stop(), inVain])
-      } catch (error) {
-        log.warn({ err: error, part: last.name }, 'a part did not stop cleanly')
-      }
-    }
-    clearTimeout(limit)
-    log[started ? 'info' : 'debug']('stopped')
-    process.exit(exitCode)
+  const running: RunningProcess = {
+    log: createLog(name, 'info', logTo),
+    parts: [],
+    started: false,
+    stoppingSince: null,
+    exitCode: 0,
+    stopLimitMs: SHUTDOWN_TIMEOUT_MS,
+    isStuck: () => false,
   }
-
-  // Nobody reads any more, or the disk is full: that is no reason to stop working.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (stoppingSince !== null && performance.now() - stoppingSince > FORCE_EXIT_AFTER_MS) process.exit(130)
-    void stop(0, signal)
-  }
-  process.on('SIGINT', onSignal)
-  process.on('SIGTERM', onSignal)
-  // A parent that dies without a word (its IPC channel closes) takes its children with it.
-  process.on('disconnect', () => void stop(0, 'parent is gone'))
-  process.on('uncaughtException', (error) => {
-    log.fatal({ err: error }, 'uncaught exception')
-    void stop(1, 'uncaught exception')
-  })
-  process.on('unhandledRejection', (error) => {
-    log.fatal({ err: error }, 'unhandled rejection')
-    void stop(1, 'unhandled rejection')
-  })
-
+  stopOnSignals(running)
   try {
     if (existsSync('.env')) process.loadEnvFile('.env')
     const config = loadConfig(env)
-    log = createLog(name, config.logLevel, logTo)
-    stopLimitMs += config.drainSeconds * 1000
+    running.log = createLog(name, config.logLevel, logTo)
+    running.stopLimitMs += config.drainSeconds * 1000
     await start({
       config,
-      log,
+      log: running.log,
       async register(partName, part) {
-        parts.push({ name: partName, part: Promise.resolve(part) })
+        running.parts.push({ name: partName, part: Promise.resolve(part) })
         return part
       },
-      shutdown: (why) => void stop(0, why),
-      leaveWhen: (condition) => {
-        waitsInVain = condition
+      shutdown: (why) => void stop(running, 0, why),
+      leaveWhen: (isStuck) => {
+        running.isStuck = isStuck
       },
     })
-    if (stoppingSince !== null) return
-    started = true
-    log.info('started')
+    if (running.stoppingSince !== null) return
+    running.started = true
+    running.log.info('started')
     process.send?.('started')
   } catch (error) {
     if (error instanceof StartupError) process.stderr.write(`${visibleLines(`${name}: ${error.message}`)}\n`)
-    else log.fatal({ err: error }, 'could not start')
-    await stop(1, 'could not start')
+    else running.log.fatal({ err: error }, 'could not start')
+    await stop(running, 1, 'could not start')
   }
 }
 
-/** Resolves once this has been true for so long without a break. */
-function trueFor(condition: () => boolean, ms: number): Promise<void> {
+function stopOnSignals(running: RunningProcess): void {
+  // A closed pipe or a full disk is no reason to stop working.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+  const onSignal = (signal: NodeJS.Signals): void => {
+    const { stoppingSince } = running
+    if (stoppingSince !== null && performance.now() - stoppingSince > FORCE_EXIT_AFTER_MS) process.exit(130)
+    void stop(running, 0, signal)
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  // The IPC channel closes when the parent dies, whatever killed it.
+  process.on('disconnect', () => void stop(running, 0, 'parent process ended'))
+  process.on('uncaughtException', (error) => {
+    running.log.fatal({ err: error }, 'uncaught exception')
+    void stop(running, 1, 'uncaught exception')
+  })
+  process.on('unhandledRejection', (error) => {
+    running.log.fatal({ err: error }, 'unhandled rejection')
+    void stop(running, 1, 'unhandled rejection')
+  })
+}
+
+async function stop(running: RunningProcess, code: number, why: string): Promise<void> {
+  const { log, parts, started, stopLimitMs } = running
+  running.exitCode ||= code
+  if (running.stoppingSince !== null) return
+  running.stoppingSince = performance.now()
+  log[started ? 'info' : 'debug']({ why, limit_ms: stopLimitMs }, 'stopping')
+  const limit = setTimeout(() => {
+    log.error({ limit_ms: stopLimitMs }, 'could not stop in time')
+    process.exit(1)
+  }, stopLimitMs)
+  const abandoned = whenTrueFor(() => running.isStuck(), ABANDON_AFTER_MS)
+  for (let last = parts.pop(); last; last = parts.pop()) {
+    // A part that is still starting is awaited: a server or a child process must not be left behind.
+    const part = await last.part.catch(() => null)
+    try {
+      await Promise.race([part?.stop(), abandoned])
+    } catch (error) {
+      log.warn({ err: error, part: last.name }, 'a part did not stop cleanly')
+    }
+  }
+  clearTimeout(limit)
+  log[started ? 'info' : 'debug']('stopped')
+  process.exit(running.exitCode)
+}
+
+/** Resolves once the condition has been true for `ms` without interruption. */
+function whenTrueFor(condition: () => boolean, ms: number): Promise<void> {
   let since: number | null = null
   return new Promise((resolve) => {
     const timer = setInterval(() => {
@@ -136,7 +153,7 @@ function trueFor(condition: () => boolean, ms: number): Promise<void> {
 /**
  * Runs a command that ends by itself, from its `main.ts`.
  *
- * @param command gets the environment, with what a `.env` file adds, and a signal that Ctrl-C aborts; gives the exit code
+ * @param command receives the environment, with what a `.env` file adds, and a signal that Ctrl-C aborts; returns the exit code
  */
 export async function runCommand(
   env: NodeJS.ProcessEnv,
@@ -150,12 +167,12 @@ export async function runCommand(
   process.on('SIGINT', interrupt)
   process.on('SIGTERM', interrupt)
   const fail = (error: unknown): void => {
-    process.stderr.write(`Something unexpected happened: ${visible(String(error))}\n`)
+    process.stderr.write(`Unexpected error: ${visible(String(error))}\n`)
     process.exit(1)
   }
   process.on('uncaughtException', fail)
   process.on('unhandledRejection', fail)
-  // Whoever reads along has had enough, as `head` has.
+  // The reader of the pipe has closed it, as `head` does.
   process.stdout.on('error', () => process.exit(0))
   if (existsSync('.env')) process.loadEnvFile('.env')
   process.exitCode = await command(env, abort.signal)
@@ -163,7 +180,7 @@ export async function runCommand(
   process.off('SIGTERM', interrupt)
 }
 
-/** Listens, or says in one sentence why it cannot. */
+/** @throws StartupError when the port is in use or not allowed */
 export function listen(
   server: import('node:http').Server,
   { port, host, setting }: { port: number; host: string; setting: string },

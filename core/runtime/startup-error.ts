@@ -1,14 +1,14 @@
-/** A process cannot start, for a reason its operator can mend: told in one sentence, without a stack. */
+/** A process cannot start for a reason that its operator can fix: printed as one sentence, without a stack. */
 export class StartupError extends Error {
-  override name = 'StartError'
+  override name = 'StartupError'
 }
 
 export class SettingsError extends StartupError {
-  /** One sentence for each setting that is wrong. */
+  /** One sentence per invalid setting. */
   readonly complaints: readonly string[]
 
   constructor(complaints: readonly string[]) {
-    super(`The settings are not right:\n${complaints.map((complaint) => `  - ${complaint}`).join('\n')}`)
+    super(`The settings are invalid:\n${complaints.map((complaint) => `  - ${complaint}`).join('\n')}`)
     this.complaints = complaints
   }
 }

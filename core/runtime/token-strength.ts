@@ -1,26 +1,26 @@
-/** Whether a secret is one that others would guess: an example out of documents, common words, or little variety. */
+/** Detects secrets that are easy to guess: examples from documents, common words, or little variety. */
 
-/** What stands in examples and in what people type in a hurry. Random text has none of them but by rare chance. */
+/** Words of examples and of passwords typed in a hurry. Random text contains one only by rare chance. */
 const COMMON_WORDS =
   /admin|another|asdfgh|benchmark|change|choose|default|development|enter|example|fault|halfway|insert|length|letmein|local|long|only|passphrase|passwd|password|placeholder|please|production|qwerty|random|replace|secret|secure|some(?:body|thing)?|super|test(?:ing|s)?|token|welcome|worker|your|zxcvbn/gi
-/** Of the characters that are not part of such words. */
+/** Counted over the characters that are not part of such words. */
 const MIN_CHARACTERS = 10
 const MIN_DISTINCT = 6
-/** Of neighbours that count up, down or repeat: `abcd`, `4321`, `aaaa`. */
+/** Share of neighbours that count up or down, or repeat: `abcd`, `4321`, `aaaa`. */
 const MAX_SEQUENCE_SHARE = 0.6
 
-/** What is weak about it, as the end of a sentence; null when it is strong. */
-export function weaknessOf(secret: string): string | null {
+/** @returns what is weak about it, as the end of a sentence; null when it is strong */
+export function findWeakness(secret: string): string | null {
   const rest = secret.replace(COMMON_WORDS, '').replace(/[-_. ]/g, '')
   if (rest.length < MIN_CHARACTERS) return 'is an example from documents, or made of common words'
   if (new Set(rest).size < MIN_DISTINCT) return 'has few different characters'
-  if (periodOf(rest) < MIN_CHARACTERS) return 'repeats a short pattern'
+  if (shortestPeriod(rest) < MIN_CHARACTERS) return 'repeats a short pattern'
   if (sequenceShare(rest) > MAX_SEQUENCE_SHARE) return 'counts up or down'
   return null
 }
 
-/** The length of the shortest text that, repeated, begins with all of it. */
-function periodOf(text: string): number {
+/** @returns the length of the shortest text whose repetition starts with `text` */
+function shortestPeriod(text: string): number {
   let period = 1
   while (!text.startsWith(text.slice(period))) period++
   return period

@@ -1,9 +1,9 @@
 /**
- * Text of others on its way to a terminal or a log. Characters that would act there instead of being read (control
- * characters, bidi overrides, everything invisible) are spelled as JSON escapes, such as `\u001b`.
+ * Escapes untrusted text for a terminal or a log. Characters that would act there instead of being read (control
+ * characters, bidi overrides, everything invisible) become JSON escapes, such as `\u001b`.
  *
- * What texts need stays as it is: joiners in Persian words and emoji, and, in `visible` and `visibleLines`, isolates that
- * are closed in their line and direction marks in lines that have right-to-left letters.
+ * Kept as they are: joiners in Persian words and emoji, and, in `visible` and `visibleLines`, isolates that are closed in
+ * their line and direction marks in lines with right-to-left letters.
  */
 
 const HIDDEN =
@@ -14,7 +14,7 @@ const DIRECTION_MARKS = '\u200e\u200f'
 const [RLI, PDI] = ['\u2067', '\u2069']
 const SHORT_ESCAPES: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 
-/** One line: line breaks are spelled, too. */
+/** For one line: line breaks are escaped, too. */
 export function visible(text: string): string {
   if (PLAIN.test(text) && !text.includes('\n')) return text
   const isolates = pairedIsolates(text)
@@ -25,34 +25,34 @@ export function visible(text: string): string {
   )
 }
 
-/** The same for text whose line breaks are our own. */
+/** The same for trusted line breaks, which are kept. */
 export const visibleLines = (text: string): string => text.split('\n').map(visible).join('\n')
 
-/** JSON stays valid and means the same. Its strings have no line breaks of their own. */
+/** The JSON stays valid and equivalent. Its strings contain no raw line breaks. */
 export const visibleJson = (json: string): string =>
   PLAIN.test(json) ? json : escapeHidden(json, (char) => char === '\n')
 
 /**
- * A line of a log whose strings are printed as they are, by a program that makes it readable: as JSON it would only hide
- * what they contain. Line breaks stay, for stacks.
+ * For a log line that pino-pretty prints: it decodes the JSON escapes of strings, so their content is escaped here once more.
+ * Line breaks are kept, for stacks.
  */
 export function visibleLog(line: string): string {
   try {
-    const show = (_key: string, value: unknown): unknown =>
+    const escapeStrings = (_key: string, value: unknown): unknown =>
       typeof value === 'string' ? visibleLines(value) : value
-    return `${JSON.stringify(JSON.parse(line), show)}\n`
+    return `${JSON.stringify(JSON.parse(line), escapeStrings)}\n`
   } catch {
     return `${visible(line.trimEnd())}\n`
   }
 }
 
-/** How many columns it takes, as far as that can be known without its font. */
-export const widthOf = (text: string): number =>
+/** @returns its width in columns, as far as it is known without the font */
+export const displayWidth = (text: string): number =>
   [...text.replace(/[\p{Mn}\p{Me}\p{Default_Ignorable_Code_Point}]/gu, '')].length
 
-function escapeHidden(text: string, isKept: (char: string, at: number) => boolean): string {
+function escapeHidden(text: string, keeps: (char: string, at: number) => boolean): string {
   return text.replace(HIDDEN, (char: string, hidden: string | undefined, at: number) =>
-    hidden === undefined || isKept(char, at) ? char : (SHORT_ESCAPES[char] ?? unicodeEscape(char)),
+    hidden === undefined || keeps(char, at) ? char : (SHORT_ESCAPES[char] ?? unicodeEscape(char)),
   )
 }
 
@@ -62,7 +62,7 @@ const unicodeEscape = (char: string): string =>
     .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
     .join('')
 
-/** Where isolates begin and end that are closed. One that turns Latin text around (RLI) is not among them. */
+/** @returns the indexes of isolates that are closed, except those that reverse Latin text (RLI) */
 function pairedIsolates(line: string): Set<number> {
   const paired = new Set<number>()
   const open: number[] = []

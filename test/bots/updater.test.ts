@@ -286,7 +286,7 @@ describe('the updater: connections', () => {
   it('createUpdater rejects with one sentence when Redis does not answer', async () => {
     const nowhere = createUpdater({ redis: 'redis://127.0.0.1:1', log: quiet })
     await expect(nowhere).rejects.toMatchObject({
-      name: 'StartError',
+      name: 'StartupError',
       message: expect.stringContaining('127.0.0.1:1'),
     })
   })

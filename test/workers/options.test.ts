@@ -79,7 +79,7 @@ describe('the command line', () => {
   ])('is refused with %s', (_what, args, words) => {
     const said = refusal(...args)
     expect(said).toMatch(words)
-    expect(said).toMatch(/\(--help tells all\)$/)
+    expect(said).toMatch(/\(see --help\)$/)
     expect(said.split('\n').length).toBeLessThan(3)
   })
 
@@ -91,7 +91,7 @@ describe('the command line', () => {
     )
     expect(await wrong?.ended).toBe(1)
     expect(wrong?.output()).toMatch(
-      /^workers: .*There are these queues: inquiries, crawls\. \(--help tells all\)\n$/,
+      /^workers: .*There are these queues: inquiries, crawls\. \(see --help\)\n$/,
     )
     expect(await help?.ended).toBe(0)
     const flags = [

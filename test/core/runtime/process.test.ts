@@ -133,7 +133,7 @@ describe.concurrent('a process', () => {
     })
     expect(await child.ended).toBe(1)
     expect(child.output()).toMatch(
-      /^fixture: The settings are not right:\n {2}- PORT: .+\n {2}- LOG_LEVEL: .+\n$/,
+      /^fixture: The settings are invalid:\n {2}- PORT: .+\n {2}- LOG_LEVEL: .+\n$/,
     )
   })
 

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { loadConfig } from '../../../core/runtime/config.ts'
-import { weaknessOf } from '../../../core/runtime/token-strength.ts'
+import { findWeakness } from '../../../core/runtime/token-strength.ts'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const FOLDERS = ['core', 'server', 'workers', 'bots', 'cli', 'test', 'bench', 'docs']
@@ -70,9 +70,9 @@ describe('in production a token', () => {
         randomBytes(12).toString('base64'), randomBytes(16).toString('hex'), randomBytes(24).toString('base64url'),
         `halfway_token_${randomBytes(16).toString('hex')}`,
       ]) // biome-ignore format: a list
-        expect(weaknessOf(token), token).toBeNull()
+        expect(findWeakness(token), token).toBeNull()
     }
-    expect(weaknessOf('correct-horse-battery-staple')).toBeNull()
+    expect(findWeakness('correct-horse-battery-staple')).toBeNull()
   })
 })
 

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
+  displayWidth,
   visible,
   visibleJson,
   visibleLines,
   visibleLog,
-  widthOf,
 } from '../../../core/runtime/visible-text.ts'
 
 /** What a terminal obeys, or nobody sees. */
@@ -75,7 +75,7 @@ describe('text of others', () => {
   })
 
   it('is as wide as what is seen of it', () => {
-    expect(widthOf('می\u200cخواهم')).toBe(7)
-    expect(widthOf('\u2066a\u2069e\u0301')).toBe(2)
+    expect(displayWidth('می\u200cخواهم')).toBe(7)
+    expect(displayWidth('\u2066a\u2069e\u0301')).toBe(2)
   })
 })

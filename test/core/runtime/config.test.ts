@@ -13,8 +13,8 @@ const PRODUCTION = {
 }
 const redisOf = (env: Record<string, string>): RedisTarget => loadConfig(env).redis
 
-/** The complaints about these settings, one a setting. */
-function complaints(env: Record<string, string | undefined>): string[] {
+/** @returns the errors of these settings, one per setting */
+function errorsOf(env: Record<string, string | undefined>): string[] {
   try {
     loadConfig(env)
     return []
@@ -25,7 +25,7 @@ function complaints(env: Record<string, string | undefined>): string[] {
 }
 
 describe('the settings', () => {
-  it('have a default each', () => {
+  it('every setting has a default', () => {
     expect(loadConfig({})).toEqual({
       production: false,
       redis: { kind: 'embedded' },
@@ -67,13 +67,13 @@ describe('the settings', () => {
     })
   })
 
-  it('keep the tasks of installations apart that share a Redis', () => {
+  it('the prefix of tasks differs between installations that share a Redis', () => {
     const prefixOf = (env: Record<string, string>) => loadConfig(env).concurrency.prefix
     expect(prefixOf({ KEY_PREFIX: 'app:' })).toBe('app:halfway:concurrency:')
     expect(prefixOf({ KEY_PREFIX: 'app:', CONCURRENCY_REDIS_PREFIX: 'tasks' })).toBe('tasks')
   })
 
-  it('cannot be changed once they are read', () => {
+  it('the loaded config is frozen', () => {
     const config = loadConfig({ REDIS_CLUSTER_NODES: 'a:1,b:2' })
     expect(() => Object.assign(config, { logLevel: 'x' })).toThrow(TypeError)
     expect(() => Object.assign(config.server, { port: 1 })).toThrow(TypeError)
@@ -82,62 +82,60 @@ describe('the settings', () => {
     ).toThrow(TypeError)
   })
 
-  it('that are empty or blank count as not set', () => {
+  it('an empty or blank setting counts as not set', () => {
     expect(loadConfig({ PORT: '', REDIS_URL: '  ', LOCAL_API_TOKEN: undefined })).toEqual(loadConfig({}))
   })
 
-  it('that are wrong are named all at once', () => {
+  it('all invalid settings are named in one error', () => {
     const wrong = {
       PORT: '70000', REDIS_URL: 'http://x', KEY_PREFIX: 'a b', LOCAL_API_URL: 'ftp://x', LOCAL_API_TIMEOUT: '301',
       LOCAL_API_TOKEN: 'short', WORKER_CONCURRENCY: '0', REQUEST_TTL: 'long', LOG_LEVEL: 'loud', ALLOWED_ORIGINS: 'x',
       REDIS_SENTINELS: 'nowhere', REDIS_CLUSTER_NODES: 'a:99999', LINK_CHECK_ALLOW_PRIVATE: 'maybe', NODE_ENV: 'prod',
       OWNER_CHECK: 'yes',
     } // biome-ignore format: a list
-    const named = complaints(wrong).map((line) => /^ {2}- (\w+): ./.exec(line)?.[1])
+    const named = errorsOf(wrong).map((line) => /^ {2}- (\w+): ./.exec(line)?.[1])
     expect(named).toEqual(expect.arrayContaining(Object.keys(wrong)))
   })
 
-  it('refuse QUEUE_PREFIX, which no longer exists, and name KEY_PREFIX', () => {
-    expect(complaints({ QUEUE_PREFIX: 'second' })).toEqual([
+  it('the removed QUEUE_PREFIX is refused, with KEY_PREFIX named instead', () => {
+    expect(errorsOf({ QUEUE_PREFIX: 'second' })).toEqual([
       expect.stringMatching(/QUEUE_PREFIX: no longer exists; set KEY_PREFIX/),
     ])
   })
 
-  it('that are wrong by themselves and wrong together are named in one message too', () => {
-    expect(complaints({ NODE_ENV: 'production', PORT: 'many' })).toEqual([
+  it('settings that are invalid alone and settings that conflict are named in one error', () => {
+    expect(errorsOf({ NODE_ENV: 'production', PORT: 'many' })).toEqual([
       expect.stringContaining('PORT:'),
       expect.stringContaining('REDIS_URL:'),
       expect.stringContaining('LOCAL_API_TOKEN:'),
     ])
   })
 
-  it('that are wrong by themselves are not called missing as well', () => {
-    expect(complaints({ ...PRODUCTION, REDIS_URL: 'nonsense' })).toEqual([
+  it('an invalid setting is not reported as missing, too', () => {
+    expect(errorsOf({ ...PRODUCTION, REDIS_URL: 'nonsense' })).toEqual([
       expect.stringContaining('begins with redis://'),
     ])
   })
 })
 
 describe('production', () => {
-  it('starts with a Redis and a token of its own', () => {
+  it('production starts with a configured Redis and token', () => {
     expect(loadConfig(PRODUCTION)).toMatchObject({
       production: true,
       bots: { token: PRODUCTION.LOCAL_API_TOKEN },
     })
   })
 
-  it('refuses to start without a Redis, and without a token', () => {
-    expect(complaints({ ...PRODUCTION, REDIS_URL: undefined })).toEqual([
-      expect.stringContaining('REDIS_URL'),
-    ])
-    expect(complaints({ ...PRODUCTION, LOCAL_API_TOKEN: undefined })).toEqual([
+  it('production refuses to start without a Redis or without a token', () => {
+    expect(errorsOf({ ...PRODUCTION, REDIS_URL: undefined })).toEqual([expect.stringContaining('REDIS_URL')])
+    expect(errorsOf({ ...PRODUCTION, LOCAL_API_TOKEN: undefined })).toEqual([
       expect.stringContaining('LOCAL_API_TOKEN'),
     ])
   })
 })
 
-describe('the Redis they name', () => {
-  it('is an address', () => {
+describe('Redis settings', () => {
+  it('a Redis URL selects a single Redis', () => {
     for (const url of [
       'redis://localhost:6379',
       'rediss://user:pass@redis.example:6380/2',
@@ -147,13 +145,13 @@ describe('the Redis they name', () => {
   })
 
   it.each(['redis://', 'redis://host:port', 'redis://[::1', 'unix://', 'http://redis:6379'])(
-    'is no address such as %s',
+    'an invalid REDIS_URL is refused: %s',
     (url) => {
-      expect(complaints({ REDIS_URL: url })).toEqual([expect.stringContaining('REDIS_URL')])
+      expect(errorsOf({ REDIS_URL: url })).toEqual([expect.stringContaining('REDIS_URL')])
     },
   )
 
-  it('is a host, a port or both', () => {
+  it('REDIS_HOST, REDIS_PORT or both select a single Redis', () => {
     const rest = { kind: 'single', password: undefined, db: 0 }
     expect(redisOf({ REDIS_HOST: 'redis' })).toEqual({ ...rest, host: 'redis', port: 6379 })
     expect(redisOf({ REDIS_PORT: '6380' })).toEqual({ ...rest, host: '127.0.0.1', port: 6380 })
@@ -163,18 +161,18 @@ describe('the Redis they name', () => {
     })
   })
 
-  it('has no password where .env files say null', () => {
+  it('a REDIS_PASSWORD of "null" counts as no password', () => {
     expect(redisOf({ REDIS_HOST: 'redis', REDIS_PASSWORD: 'null' })).toMatchObject({ password: undefined })
   })
 
-  it('is what Sentinels watch', () => {
+  it('REDIS_SENTINELS and REDIS_SENTINEL_NAME select a Redis behind Sentinels', () => {
     expect(redisOf({ REDIS_SENTINELS: 'a:26379, b:26380', REDIS_SENTINEL_NAME: 'mymaster', REDIS_DB: '1' })).toEqual({
       kind: 'sentinel', name: 'mymaster', db: 1, password: undefined,
       sentinels: [{ host: 'a', port: 26379 }, { host: 'b', port: 26380 }],
     }) // biome-ignore format: one target
   })
 
-  it('is a Cluster, whose queues then share a slot', () => {
+  it('REDIS_CLUSTER_NODES select a Cluster, where all keys of the queues share a slot', () => {
     const config = loadConfig({ REDIS_CLUSTER_NODES: '[::1]:7000,10.0.0.1:7001' })
     expect(config.redis).toEqual({
       kind: 'cluster', password: undefined, nodes: [{ host: '::1', port: 7000 }, { host: '10.0.0.1', port: 7001 }],
@@ -198,8 +196,8 @@ describe('the Redis they name', () => {
     ],
     [{ REDIS_DB: '1' }, 'REDIS_DB: has no effect where no Redis is named'],
     [{ REDIS_PASSWORD: 'p' }, 'REDIS_PASSWORD: has no effect where no Redis is named'],
-  ])('is named in one way and completely: %j', (env, complaint) => {
-    expect(complaints(env)).toEqual([expect.stringContaining(complaint)])
+  ])('conflicting or incomplete Redis settings are refused: %j', (env, message) => {
+    expect(errorsOf(env)).toEqual([expect.stringContaining(message)])
   })
 
   it.each([
@@ -207,35 +205,41 @@ describe('the Redis they name', () => {
     { REDIS_URL: 'redis://x', REDIS_DB: '0', REDIS_PASSWORD: 'null' },
     { REDIS_URL: 'redis://:p@x', REDIS_PASSWORD: 'p' },
     { REDIS_DB: '0' },
-  ])('may be named twice where both say the same: %j', (env) => {
-    expect(complaints(env)).toEqual([])
+  ])('redundant Redis settings that agree are accepted: %j', (env) => {
+    expect(errorsOf(env)).toEqual([])
   })
 
-  it.each(['REDIS_URL', 'CONCURRENCY_REDIS_CONNECTION'])('has no part that is ignored, in %s', (name) => {
-    for (const address of [
-      'redis://:pw-of-ours@h/abc',
-      'redis://:pw-of-ours@h:0',
-      'redis://:pw-of-ours@h/1?db=2',
-      'redis://:pw-of-ours@h?x=1',
-    ])
-      expect(complaints({ [name]: address })).toEqual([expect.not.stringContaining('pw-of-ours')])
-  })
+  it.each(['REDIS_URL', 'CONCURRENCY_REDIS_CONNECTION'])(
+    '%s with an ignored part is refused without its password',
+    (name) => {
+      for (const address of [
+        'redis://:pw-of-ours@h/abc',
+        'redis://:pw-of-ours@h:0',
+        'redis://:pw-of-ours@h/1?db=2',
+        'redis://:pw-of-ours@h?x=1',
+      ])
+        expect(errorsOf({ [name]: address })).toEqual([expect.not.stringContaining('pw-of-ours')])
+    },
+  )
 })
 
-describe('an address with a part that would be ignored', () => {
+describe('an address setting', () => {
   it.each([
     [{ ALLOWED_ORIGINS: 'https://a.example, https://b.example/only-here' }, 'an origin has no path'],
     [{ ALLOWED_ORIGINS: 'https://a.example/?x=1' }, 'must have no user, password, query or #'],
     [{ REDIS_HOST: 'redis://:pw-of-ours@h' }, 'is for REDIS_URL'],
     [{ REDIS_SENTINELS: 'pw-of-ours@h:26379', REDIS_SENTINEL_NAME: 'm' }, 'must be host:port'],
-  ])('is refused, and not repeated: %j', (env, complaint) => {
-    const [said, ...others] = complaints(env)
-    expect(said).toContain(complaint)
-    expect(said).not.toContain('pw-of-ours')
-    expect(others).toEqual([])
-  })
+  ])(
+    'an address setting with a part that would be ignored is refused without being repeated: %j',
+    (env, message) => {
+      const [error, ...others] = errorsOf(env)
+      expect(error).toContain(message)
+      expect(error).not.toContain('pw-of-ours')
+      expect(others).toEqual([])
+    },
+  )
 
-  it('may end in a slash', () => {
+  it('an allowed origin may end in a slash', () => {
     expect(loadConfig({ ALLOWED_ORIGINS: 'https://a.example/' }).server.allowedOrigins).toEqual([
       'https://a.example',
     ])
@@ -244,9 +248,9 @@ describe('an address with a part that would be ignored', () => {
 
 describe('the address of the bots', () => {
   it.each(['http://user:pw-of-ours@bots', 'http://bots/?x=pw-of-ours', 'http://bots/#x'])(
-    'has no part that is ignored: %s',
+    'a LOCAL_API_URL with an ignored part is refused: %s',
     (address) => {
-      expect(complaints({ LOCAL_API_URL: address })).toEqual([
+      expect(errorsOf({ LOCAL_API_URL: address })).toEqual([
         '  - LOCAL_API_URL: must have no user, password, query or #',
       ])
     },
@@ -260,23 +264,23 @@ describe('.env.example', () => {
     return name && value ? [{ name, value, comment: text[i - 1] ?? '' }] : []
   })
 
-  it('lists every setting once, in their order, and none that is not one', () => {
+  it('.env.example lists every setting once, in the order of the schema, and nothing else', () => {
     expect(settings.map(({ name }) => name)).toEqual(ENV_NAMES)
   })
 
-  it('sets nothing by itself', () => {
+  it('.env.example sets nothing: every line is a comment', () => {
     expect(text.filter((line) => line !== '' && !line.startsWith('# '))).toEqual([])
   })
 
-  it('says in one line above each setting what it is and what happens without it', () => {
+  it('.env.example explains each setting in one line above it', () => {
     for (const { name, comment } of settings) expect(comment, name).toMatch(/^# .+(Default|No default)/)
   })
 
-  it('tells the true defaults', () => {
+  it('.env.example states the real defaults', () => {
     for (const { name, value, comment } of settings) {
-      const [, told] = /Default (\S+?)[,.]?( |$)/.exec(comment) ?? []
-      if (!told || told === 'none' || comment.includes(' where ')) continue
-      expect(value, name).toBe(told)
+      const [, stated] = /Default (\S+?)[,.]?( |$)/.exec(comment) ?? []
+      if (!stated || stated === 'none' || comment.includes(' where ')) continue
+      expect(value, name).toBe(stated)
       expect({ ...loadConfig({ [name]: value }), redis: null }, name).toEqual({
         ...loadConfig({}),
         redis: null,
@@ -284,18 +288,18 @@ describe('.env.example', () => {
     }
   })
 
-  it('shows a value that is right for every setting', () => {
-    const together = Object.fromEntries(settings.map(({ name, value }) => [name, value]))
-    const ways = [
+  it('.env.example shows a valid value for every setting', () => {
+    const all = Object.fromEntries(settings.map(({ name, value }) => [name, value]))
+    const alternatives = [
       ['REDIS_URL'],
       ['REDIS_HOST', 'REDIS_PORT'],
       ['REDIS_SENTINELS', 'REDIS_SENTINEL_NAME'],
       ['REDIS_CLUSTER_NODES'],
     ]
-    for (const way of ways) {
-      const others = ways.flat().filter((name) => !way.includes(name))
+    for (const names of alternatives) {
+      const others = alternatives.flat().filter((name) => !names.includes(name))
       expect(
-        complaints(Object.fromEntries(Object.entries(together).filter(([name]) => !others.includes(name)))),
+        errorsOf(Object.fromEntries(Object.entries(all).filter(([name]) => !others.includes(name)))),
       ).toEqual([])
     }
   })
@@ -304,7 +308,7 @@ describe('.env.example', () => {
 describe('TRUST_PROXY', () => {
   const read = (text: string) => loadConfig({ TRUST_PROXY: text }).server.trustProxy
 
-  it('is a number of proxies, or their addresses, networks and names', () => {
+  it('TRUST_PROXY accepts a number of proxies, or addresses, networks and names', () => {
     expect(read('0')).toBe(0)
     expect(read('10')).toBe(10)
     expect(read('loopback')).toEqual(['loopback'])
@@ -317,9 +321,9 @@ describe('TRUST_PROXY', () => {
   })
 
   it.each(['11', '-1', '1.2', 'true', '*', 'proxy.example', '10.0.0.0/33', '10.0.0.0/8/8', '::1/129', ','])(
-    'is refused as %s',
+    'TRUST_PROXY refuses %s',
     (text) => {
-      expect(complaints({ TRUST_PROXY: text })).toEqual([
+      expect(errorsOf({ TRUST_PROXY: text })).toEqual([
         expect.stringMatching(/TRUST_PROXY: must be a number up to 10/),
       ])
     },

@@ -4,7 +4,7 @@ import { createLog, type Log } from '../../../core/runtime/log.ts'
 
 const SECRET = 'very-secret-483920'
 
-/** What is written when `work` speaks. */
+/** @returns what is written when `work` logs */
 function written(work: (log: Log) => void, level = 'trace'): string {
   let text = ''
   const destination = {
@@ -16,8 +16,8 @@ function written(work: (log: Log) => void, level = 'trace'): string {
   return text
 }
 
-describe('the log', () => {
-  it('is one line of JSON a message, with time, process and speaker', () => {
+describe('createLog', () => {
+  it('the log writes one line of JSON per message, with time, process and name', () => {
     const [line, ...rest] = written((log) => log.info({ hash: 'req_x' }, 'something happened'))
       .trim()
       .split('\n')
@@ -31,21 +31,21 @@ describe('the log', () => {
     expect(rest).toEqual([])
   })
 
-  it('holds no character that a terminal obeys, and means the same', () => {
+  it('the log escapes every character that a terminal acts on, as equivalent JSON', () => {
     const words = 'a\u001b[2J\u009b2J\u202eb\u007f\u2028'
     const line = written((log) => log.info({ words, err: new Error(words) }, words))
     expect(line.slice(0, -1)).toMatch(/^[\x20-\x7e]+$/)
     expect(JSON.parse(line)).toMatchObject({ msg: words, words, err: { message: words } })
   })
 
-  it('keeps quiet below its level', () => {
+  it('the log writes nothing below its level', () => {
     expect(written((log) => log.info('hello'), 'warn')).toBe('')
   })
 
   it.each([
     'otp', 'otp_data', 'request_data', 'result_data', 'data', 'body', 'token', 'password', 'mobile', 'national_code',
     'session_id', 'user_id', 'owner_token', 'ownerToken', 'owner_hash', 'authorization', 'cookie', 'set-cookie',
-  ])('cuts out what stands under %s, four levels deep, in lists and in children', (name) => {
+  ])('the log redacts %s up to four levels deep, in lists and in child loggers', (name) => {
     const text = written((log) => {
       log.info({ [name]: SECRET })
       log.info({ a: { [name]: SECRET } })
@@ -58,7 +58,7 @@ describe('the log', () => {
     expect(text.trim().split('\n')).toHaveLength(6)
   }) // biome-ignore format: a list
 
-  it('of an error tells name, code, message, stack and causes, and none of what libraries hang on it', () => {
+  it('the log writes name, code, message, stack and causes of an error, and no other property', () => {
     const cause = Object.assign(new Error('read ECONNRESET'), {
       code: 'ECONNRESET',
       command: { args: [SECRET] },
@@ -72,7 +72,7 @@ describe('the log', () => {
     }) // biome-ignore format: one error
   })
 
-  it('survives whatever is thrown, also an error that causes itself', () => {
+  it('the log accepts any thrown value, including an error that is its own cause', () => {
     const circular = new Error('circular')
     circular.cause = circular
     for (const thrown of ['text', undefined, null, 17, circular, new Error('x'.repeat(100_000))]) {

@@ -8,7 +8,7 @@ const start = (...args: string[]): Child =>
   startChild('test/helpers/fixtures/process.ts', args, { LOG_LEVEL: 'warn', NODE_ENV: 'test' })
 const lines = (child: Child) => child.output().trim().split('\n')
 
-/** Sends signals until the process has ended: how long a person must be impatient is its own affair. */
+/** Sends signals until the process has ended: when it accepts a second one is its own decision. */
 async function signalUntilEnded(child: Child): Promise<number | string> {
   let end: number | string | null = null
   void child.ended.then((how) => {
@@ -24,9 +24,9 @@ async function signalUntilEnded(child: Child): Promise<number | string> {
   )
 }
 
-describe.concurrent('a process', () => {
+describe.concurrent('runProcess', () => {
   it.each(['SIGINT', 'SIGTERM'] as const)(
-    'stops its parts in reverse at %s and ends well',
+    'a process that receives %s stops its parts in reverse order and exits with 0',
     async (signal) => {
       const child = start()
       await child.waitForOutput('ready')
@@ -36,7 +36,7 @@ describe.concurrent('a process', () => {
     },
   )
 
-  it('does not take a signal that comes twice, from a terminal and a runner, for impatience', async () => {
+  it('a process that receives one signal twice, from a terminal and a runner, still stops in order', async () => {
     const child = start()
     await child.waitForOutput('ready')
     for (const signal of ['SIGINT', 'SIGINT', 'SIGTERM'] as const) child.process.kill(signal)
@@ -44,7 +44,7 @@ describe.concurrent('a process', () => {
     expect(lines(child)).toEqual(['ready', 'second stops', 'second stopped', 'first stopped'])
   })
 
-  it('ends at once at another signal when stopping takes too long', async () => {
+  it('a process whose stop takes too long exits immediately at a second signal', async () => {
     const child = start('stuck')
     await child.waitForOutput('ready')
     child.process.kill('SIGINT')
@@ -52,7 +52,7 @@ describe.concurrent('a process', () => {
     expect(await signalUntilEnded(child)).toBe(130)
   })
 
-  it('gives its parts the time that running work has to finish, and ten seconds more', async () => {
+  it('a stopping process gives its parts DRAIN_SECONDS and ten seconds more', async () => {
     const child = startChild('test/helpers/fixtures/process.ts', [], {
       DRAIN_SECONDS: '120',
       LOG_LEVEL: 'info',
@@ -63,7 +63,7 @@ describe.concurrent('a process', () => {
     expect(child.output()).toContain('"limit_ms":130000')
   })
 
-  it('stops the others when one part does not stop cleanly', async () => {
+  it('a process stops its other parts when one does not stop cleanly', async () => {
     const child = start('broken-stop')
     await child.waitForOutput('ready')
     child.process.kill('SIGTERM')
@@ -72,7 +72,7 @@ describe.concurrent('a process', () => {
     expect(child.output()).toContain('a part did not stop cleanly')
   })
 
-  it('told to stop while a part is starting waits for it, and stops that too', async () => {
+  it('a process stopped while a part is starting waits for that part and stops it, too', async () => {
     const child = start('slow-start')
     await child.waitForOutput('starting')
     child.process.kill('SIGTERM')
@@ -84,7 +84,7 @@ describe.concurrent('a process', () => {
     ])
   })
 
-  it('that stumbles over something unforeseen stops in order and ends with 1', async () => {
+  it('a process with an uncaught exception stops in order and exits with 1', async () => {
     const child = start('crash')
     expect(await child.ended).toBe(1)
     expect(child.output()).toContain('unforeseen')
@@ -95,7 +95,7 @@ describe.concurrent('a process', () => {
     ])
   })
 
-  it('that stumbles while stopping still stops all parts, and ends with 1', async () => {
+  it('a process with an uncaught exception while stopping still stops all parts and exits with 1', async () => {
     const child = start('crash-while-stopping')
     await child.waitForOutput('ready')
     child.process.kill('SIGTERM')
@@ -103,14 +103,14 @@ describe.concurrent('a process', () => {
     expect(child.output()).toContain('first stopped')
   })
 
-  it('whose parent is gone stops by itself', async () => {
+  it('a process whose parent has ended stops', async () => {
     const child = start()
     await child.waitForOutput('ready')
     child.process.disconnect()
     await child.waitForOutput('first stopped')
   })
 
-  it('whose parent was killed, so that nobody reads what it says, ends all the same', async () => {
+  it('a process whose parent was killed exits although its output pipes are closed', async () => {
     const child = start('bare')
     await child.waitForOutput('ready')
     child.process.stdout?.destroy()
@@ -119,13 +119,13 @@ describe.concurrent('a process', () => {
     expect(await child.ended).toBe(0)
   })
 
-  it('that cannot start says why in one sentence, stops what it had started, and ends with 1', async () => {
+  it('a process that cannot start prints one sentence, stops its started parts, and exits with 1', async () => {
     const child = start('cannot-start')
     expect(await child.ended).toBe(1)
     expect(lines(child).sort()).toEqual(['first stopped', 'fixture: The weather is not right.'])
   })
 
-  it('whose settings are wrong names them all and starts nothing', async () => {
+  it('a process with invalid settings names them all and starts nothing', async () => {
     const child = startChild('test/helpers/fixtures/process.ts', [], {
       PORT: 'many',
       LOG_LEVEL: 'loud',
@@ -137,7 +137,7 @@ describe.concurrent('a process', () => {
     )
   })
 
-  it('whose port is taken says so in one sentence, with the setting to change', async () => {
+  it('a process whose port is in use names the port and its setting in one sentence', async () => {
     const taken = createServer()
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
     const { port } = taken.address() as AddressInfo

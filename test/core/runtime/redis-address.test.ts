@@ -10,7 +10,7 @@ import { onRealRedis, quiet, useRedis } from '../../helpers/redis.ts'
 const PASSWORD = 'p4ss-w0rd'
 const NOTHING = { username: undefined, password: undefined, db: undefined }
 
-describe('an address of a Redis', () => {
+describe('parseRedisAddress', () => {
   it.each([
     ['redis://h', { host: 'h', port: 6379, tls: false }],
     ['redis://h:1/', { host: 'h', port: 1, tls: false }],
@@ -22,7 +22,7 @@ describe('an address of a Redis', () => {
     ['unix:///run/a%20b.sock?db=1', { path: '/run/a b.sock', db: 1 }],
     ['unix://:p@/run/a.sock', { path: '/run/a.sock', password: 'p' }],
     ['unix://u:p@/run/a.sock?db=4', { path: '/run/a.sock', username: 'u', password: 'p', db: 4 }],
-  ])('names place, access and database: %s', (address, parts) => {
+  ])('a Redis address is parsed into host or path, credentials and database: %s', (address, parts) => {
     expect(parseRedisAddress(address)).toEqual({ ...NOTHING, ...parts })
   })
 
@@ -48,7 +48,7 @@ describe('an address of a Redis', () => {
     [`${PASSWORD}@h:6379`, 'begins with redis://'],
     [`http://:${PASSWORD}@h:6379`, 'begins with redis://'],
   ])(
-    'of which something would be ignored is refused in a sentence without its password: %s',
+    'a Redis address with an invalid or ignored part is refused without repeating its password: %s',
     (address, why) => {
       const parse = (): unknown => parseRedisAddress(address)
       expect(parse).toThrow(StartupError)
@@ -57,25 +57,28 @@ describe('an address of a Redis', () => {
     },
   )
 
-  it('is read in the same way for bots', async () => {
+  it('a Redis address with an ignored parameter is refused by the updater of bots, too', async () => {
     const redis = 'redis://127.0.0.1:6379?database=3'
     await expect(createUpdater({ redis, log: quiet })).rejects.toThrow(StartupError)
   })
 })
 
-describe('what stands at an address', () => {
+describe('openRedis with an address', () => {
   const open = async (url: string) => {
     const connections = await openRedis({ kind: 'single', url }, quiet)
     onTestFinished(() => connections.stop())
     return connections.connect('patient')
   }
 
-  it.runIf(onRealRedis)('is not used where it has no such database: never another one instead', async () => {
-    const path = new URL((await useRedis()).url).pathname
-    await expect(open(`unix://${path}?db=9999`)).rejects.toThrow('it has no such database')
-  })
+  it.runIf(onRealRedis)(
+    'a Redis without the named database is refused instead of using another database',
+    async () => {
+      const path = new URL((await useRedis()).url).pathname
+      await expect(open(`unix://${path}?db=9999`)).rejects.toThrow('it has no such database')
+    },
+  )
 
-  it('is told to be no Redis where it speaks HTTP', async () => {
+  it('a server that speaks HTTP is reported as no Redis', async () => {
     const server = createServer((_req, res) => res.end())
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     onTestFinished(() => void server.close())
@@ -85,7 +88,7 @@ describe('what stands at an address', () => {
 })
 
 describe.runIf(onRealRedis)('a unix socket with a password', () => {
-  it('is connected to with that password, on that database', async () => {
+  it('a unix socket address connects with its password and database', async () => {
     const redis = await useRedis()
     const path = new URL(redis.url).pathname
     const owner = await redis.connections.connect('patient')

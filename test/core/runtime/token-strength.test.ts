@@ -8,7 +8,7 @@ import { findWeakness } from '../../../core/runtime/token-strength.ts'
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const FOLDERS = ['core', 'server', 'workers', 'bots', 'cli', 'test', 'bench', 'docs']
 
-/** Every token that stands somewhere in this repository. */
+/** Every token written anywhere in this repository. */
 function publishedTokens(): string[] {
   const files = FOLDERS.flatMap((folder) =>
     (readdirSync(`${ROOT}${folder}`, { recursive: true }) as string[]).map((name) => `${folder}/${name}`),
@@ -19,7 +19,7 @@ function publishedTokens(): string[] {
     return [...named].map(([, token]) => token as string)
   })
 }
-const complaint = (token: string, env: Record<string, string> = {}): string => {
+const errorOf = (token: string, env: Record<string, string> = {}): string => {
   try {
     loadConfig({ LOCAL_API_TOKEN: token, ...env })
     return ''
@@ -29,14 +29,14 @@ const complaint = (token: string, env: Record<string, string> = {}): string => {
 }
 const PRODUCTION = { NODE_ENV: 'production', REDIS_URL: 'redis://redis' }
 
-describe('in production a token', () => {
-  it('that stands in this repository is refused', () => {
+describe('LOCAL_API_TOKEN in production', () => {
+  it('a production token that is published in this repository is refused', () => {
     const published = publishedTokens().filter((token) => !/^(process|config)\./.test(token))
     expect(published).toEqual(
       expect.arrayContaining(['local-development-only', 'choose-a-long-random-secret']),
     )
     for (const token of published)
-      expect.soft(complaint(token, PRODUCTION), token).toContain('example from documents')
+      expect.soft(errorOf(token, PRODUCTION), token).toContain('example from documents')
   })
 
   it.each([
@@ -56,15 +56,15 @@ describe('in production a token', () => {
     'x7Qx7Qx7Qx7Qx7Qx7Qx7Q',
     '----------------',
     '0000000000000001',
-  ])('that is easy to guess is refused without being repeated: %s', (token) => {
-    const said = complaint(token, PRODUCTION)
-    expect(said).toMatch(/LOCAL_API_TOKEN: .+ openssl rand/)
-    expect(said).not.toContain(token)
-    // Worker and bots of one machine may use it while nothing is at stake.
-    expect(complaint(token)).toBe('')
+  ])('a production token that is easy to guess is refused without being repeated: %s', (token) => {
+    const error = errorOf(token, PRODUCTION)
+    expect(error).toMatch(/LOCAL_API_TOKEN: .+ openssl rand/)
+    expect(error).not.toContain(token)
+    // Outside production it is accepted.
+    expect(errorOf(token)).toBe('')
   })
 
-  it('that is random is taken, however it is written', () => {
+  it('a random production token is accepted in any encoding', () => {
     for (let i = 0; i < 3000; i++) {
       for (const token of [
         randomBytes(12).toString('base64'), randomBytes(16).toString('hex'), randomBytes(24).toString('base64url'),
@@ -86,7 +86,6 @@ it.each([
   'a-token-with-\u0000-in-it',
   'یک-رمز-فارسی-با-شانزده-حرف',
   'a-token-with-ümlauts-in-it',
-])('a token that cannot be sent in a header is refused everywhere: %j', (token) => {
-  for (const env of [{}, PRODUCTION])
-    expect(complaint(token, env)).toContain('LOCAL_API_TOKEN: must be ASCII')
+])('a token that cannot be sent in a header is refused in every environment: %j', (token) => {
+  for (const env of [{}, PRODUCTION]) expect(errorOf(token, env)).toContain('LOCAL_API_TOKEN: must be ASCII')
 })

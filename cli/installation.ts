@@ -1,4 +1,4 @@
-/** The parts of Halfway that commands use, on connections of their own. */
+/** The parts of Halfway that commands use, with their own connections. */
 
 import { createEnqueueRequest, type EnqueueRequest } from '../core/actions/enqueue-request.ts'
 import { createRequestActions, type RequestActions } from '../core/actions/request-actions.ts'
@@ -17,7 +17,7 @@ import { createSubjects } from '../core/store/subject-limits.ts'
 export interface Installation {
   config: Config
   redis: RedisClient
-  /** The Redis, without a password. */
+  /** The address of Redis, without its password. */
   address: string
   store: RequestStore
   requests: RequestActions
@@ -28,14 +28,14 @@ export interface Installation {
   census: QueueStats
   /** Milliseconds since 1970, by the clock of the records. */
   now: () => number
-  /** A connection that hears channels. */
+  /** Opens a connection for subscriptions. */
   subscriber(): Promise<RedisClient>
   stop(): Promise<void>
 }
 
-/** A command may take its time where the server may not. */
+/** Longer than the server's: a command blocks nothing else. */
 const COMMAND_TIMEOUT_MS = 10_000
-/** Nothing but the command's own words belongs on its output. */
+/** Commands print only their own output. */
 export const quiet = createLog('cli', 'silent')
 
 /** @throws StartupError when Redis does not answer */

@@ -1,4 +1,4 @@
-/** The command line of those who run Halfway: `npm run cli -- --help`. */
+/** The operators' command line: `npm run cli -- --help`. */
 import { runCommand } from '../core/runtime/process.ts'
 import { runCli } from './program.ts'
 

@@ -1,4 +1,4 @@
-/** The commands, their options, and the border at which everything that can go wrong becomes one sentence. */
+/** Defines the commands and their options, and turns every error into one sentence and an exit code. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { allServices } from '../core/catalog/index.ts'
 import { AppError } from '../core/domain/errors.ts'
@@ -20,18 +20,18 @@ import { type Installation, openInstallation } from './installation.ts'
 import {
   type Context,
   createContext,
+  describeError,
   EXIT,
   type ExitCode,
-  isOurMistake,
-  sentence,
+  isBug,
   type Terminal,
 } from './terminal.ts'
 
 const DESCRIPTION =
-  'Looks after the requests, queues and failures of the installation that the settings (environment, .env) name.'
+  'Manages the requests, queues and failures of the installation that the settings (environment, .env) name.'
 const EXIT_CODES = `
-Exit codes: 0 done; 1 refused, or something is not as it should be; 2 wrong command line;
-3 no such request; 4 Redis or a setting.
+Exit codes: 0 done; 1 refused or failed; 2 invalid command line;
+3 no such request; 4 Redis is unavailable or a setting is invalid.
 
 Examples:
   npm run cli -- list --status failed
@@ -39,26 +39,28 @@ Examples:
   npm run cli -- failed retry --all
   npm run cli -- queues --json | jq '.[].waiting'`
 
-const hash = (text: string): string => {
+const parseHash = (text: string): string => {
   if (!isRequestHash(text))
     throw new InvalidArgumentError('A hash is req_ and 16 to 64 letters, digits, - and _.')
   return text
 }
+
+/** Makes an action out of a command that works on the installation. */
+type OnInstallation = <Args extends unknown[]>(
+  run: (context: Context, installation: Installation, ...args: Args) => Promise<ExitCode>,
+) => (...args: Args) => Promise<void>
 
 /** @returns the exit code */
 export async function runCli(args: readonly string[], terminal: Terminal): Promise<number> {
   let code: ExitCode = EXIT.done
   let json = false
   const context = (): Context => createContext(terminal, json)
-  /** A command that works on the installation. */
-  const on =
-    <Args extends unknown[]>(
-      run: (context: Context, installation: Installation, ...args: Args) => Promise<ExitCode>,
-    ) =>
-    async (...args: Args): Promise<void> => {
+  const onInstallation: OnInstallation =
+    (run) =>
+    async (...commandArgs) => {
       const installation = await openInstallation(loadConfig(terminal.env))
       try {
-        code = await run(context(), installation, ...args)
+        code = await run(context(), installation, ...commandArgs)
       } finally {
         await installation.stop()
       }
@@ -66,86 +68,98 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
 
   const program = new Command('npm run cli --')
     .description(DESCRIPTION)
-    .option('--json', 'print JSON, for programs')
+    .option('--json', 'print JSON')
     .addHelpText('after', EXIT_CODES)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => context().print(...text.trimEnd().split('\n')),
-      writeErr: (text) => context().complain(text.trimEnd()),
+      writeErr: (text) => context().printError(text.trimEnd()),
     })
     .configureHelp({ showGlobalOptions: true })
     .hook('preAction', (_program, command) => {
       json = Boolean(command.optsWithGlobals().json)
     })
-
-  program
-    .command('list')
-    .description('the requests there are, the newest first')
-    .addOption(new Option('--status <status>', 'only those in this state').choices(STATUSES))
-    .addOption(
-      new Option('--service <slug>', 'only those of this service').choices(
-        allServices().map(({ slug }) => slug),
-      ),
-    )
-    .option('--limit <n>', 'so many at most', wholeNumber(1, 100_000), 100)
-    .action(on(list))
-  program
-    .command('show')
-    .description('one request: how it stands, its steps, how long it lives')
-    .argument('<hash>', 'the request', hash)
-    .option('--raw', 'the whole record, with what the person sent')
-    .action(on(show))
-  program
-    .command('watch')
-    .description('follows a request to its end, asks for the code, prints the result')
-    .argument('<hash>', 'the request', hash)
-    .action(on(watch))
-  program
-    .command('cancel')
-    .description('stops a request, wherever it runs')
-    .argument('<hash>', 'the request', hash)
-    .action(on(cancel))
-
-  const failed = program.command('failed').description('requests that failed: the last 1,000 of seven days')
-  failed.command('list', { isDefault: true }).description('the newest first').action(on(listFailed))
-  failed
-    .command('retry')
-    .description('sends one or all of them again, while what their people sent is still there')
-    .argument('[hash]', 'the request', hash)
-    .option('--all', 'every one that was not sent again yet')
-    .action(on(retryFailed))
-
-  program
-    .command('queues')
-    .description('who waits, runs, is put off or has failed, in each queue')
-    .action(on(queues))
-  program
-    .command('cleanup')
-    .description('removes what belongs to nobody: stray list entries and reminders, orphaned jobs and keys')
-    .option('--dry-run', 'only say what would be removed')
-    .action(on(cleanup))
+  addRequestCommands(program, onInstallation)
+  addFailedCommands(program, onInstallation)
+  addMaintenanceCommands(program, onInstallation)
   program
     .command('doctor')
-    .description('tries whether everything works, and says what to do where it does not')
+    .description('checks every part of the installation, and prints how to fix what is wrong')
     .action(async () => {
       code = await doctor(context())
     })
 
   try {
-    // Complaints about the command line repeat what was typed.
+    // Error messages about the command line repeat what was typed.
     await program.parseAsync(args.map(visible), { from: 'user' })
     return code
   } catch (error) {
-    return explain(error, context())
+    return reportError(error, context())
   }
 }
 
-function explain(error: unknown, { complain }: Context): ExitCode {
-  // Commander has said it.
+function addRequestCommands(program: Command, onInstallation: OnInstallation): void {
+  program
+    .command('list')
+    .description('lists the requests, newest first')
+    .addOption(new Option('--status <status>', 'only requests with this status').choices(STATUSES))
+    .addOption(
+      new Option('--service <slug>', 'only requests of this service').choices(
+        allServices().map(({ slug }) => slug),
+      ),
+    )
+    .option('--limit <n>', 'maximum number of requests', wholeNumber(1, 100_000), 100)
+    .action(onInstallation(list))
+  program
+    .command('show')
+    .description('shows one request: status, steps, times')
+    .argument('<hash>', 'the request', parseHash)
+    .option('--raw', 'the whole record, including the submitted data')
+    .action(onInstallation(show))
+  program
+    .command('watch')
+    .description('follows a request to its end, asks for the code, prints the result')
+    .argument('<hash>', 'the request', parseHash)
+    .action(onInstallation(watch))
+  program
+    .command('cancel')
+    .description('cancels a request, whether it waits or runs')
+    .argument('<hash>', 'the request', parseHash)
+    .action(onInstallation(cancel))
+}
+
+function addFailedCommands(program: Command, onInstallation: OnInstallation): void {
+  const failed = program.command('failed').description('failed requests: the last 1,000 of seven days')
+  failed
+    .command('list', { isDefault: true })
+    .description('lists them, newest first')
+    .action(onInstallation(listFailed))
+  failed
+    .command('retry')
+    .description('retries one or all of them, while their submitted data exists')
+    .argument('[hash]', 'the request', parseHash)
+    .option('--all', 'every one that has not been retried yet')
+    .action(onInstallation(retryFailed))
+}
+
+function addMaintenanceCommands(program: Command, onInstallation: OnInstallation): void {
+  program
+    .command('queues')
+    .description('counts waiting, running, delayed and failed requests of each queue')
+    .action(onInstallation(queues))
+  program
+    .command('cleanup')
+    .description('removes stray list entries and reminders, orphaned jobs and keys')
+    .option('--dry-run', 'only print what would be removed')
+    .action(onInstallation(cleanup))
+}
+
+function reportError(error: unknown, { printError }: Context): ExitCode {
+  // Commander has printed it.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
-  complain(`halfway: ${sentence(error)}`)
+  printError(`halfway: ${describeError(error)}`)
   if (error instanceof StartupError) return EXIT.unavailable
-  if (!(error instanceof AppError)) return isOurMistake(error) ? EXIT.failed : EXIT.unavailable
+  if (!(error instanceof AppError)) return isBug(error) ? EXIT.failed : EXIT.unavailable
   if (error.code === 'request_not_found' || error.code === 'request_expired') return EXIT.notFound
   return error.code === 'storage_unavailable' ? EXIT.unavailable : EXIT.failed
 }

@@ -1,4 +1,4 @@
-/** `cancel <hash>`: stops a request in the name of those who run Halfway. */
+/** `cancel <hash>`: cancels a request on behalf of the operator. */
 import type { Installation } from '../installation.ts'
 import { type Context, EXIT, type ExitCode } from '../terminal.ts'
 

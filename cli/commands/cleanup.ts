@@ -1,10 +1,10 @@
-/** `cleanup`: removes what belongs to nobody. */
+/** `cleanup`: removes entries, jobs and keys without a request. */
 import { createOrphans, type Orphans } from '../../core/actions/orphans.ts'
 import type { Installation } from '../installation.ts'
 import { type Context, EXIT, type ExitCode, plural } from '../terminal.ts'
 
-/** More of one kind are only counted; `--json` has all. */
-const MOST_NAMED = 20
+/** Further items of a kind are only counted; `--json` prints all. */
+const MAX_LISTED = 20
 
 export async function cleanup(
   context: Context,
@@ -15,11 +15,11 @@ export async function cleanup(
   const found = await orphans.find()
   if (!dryRun) await orphans.remove(found)
   if (context.json) context.printJson({ removed: !dryRun, ...found })
-  else context.print(...printed(found, dryRun))
+  else context.print(...report(found, dryRun))
   return EXIT.done
 }
 
-function printed(found: Orphans, dryRun: boolean): string[] {
+function report(found: Orphans, dryRun: boolean): string[] {
   const kinds: [string, string[]][] = [
     ['stray list entries', found.list_entries],
     ['stray reminders', found.reminders],
@@ -30,8 +30,8 @@ function printed(found: Orphans, dryRun: boolean): string[] {
   if (total === 0) return ['There is nothing to clean up.']
   const lines = kinds.flatMap(([kind, names]) => [
     `${kind}: ${names.length}`,
-    ...names.slice(0, MOST_NAMED).map((name) => `  ${name}`),
-    ...(names.length > MOST_NAMED ? [`  … and ${names.length - MOST_NAMED} more`] : []),
+    ...names.slice(0, MAX_LISTED).map((name) => `  ${name}`),
+    ...(names.length > MAX_LISTED ? [`  … and ${names.length - MAX_LISTED} more`] : []),
   ])
-  return [...lines, `${dryRun ? 'Would remove' : 'Removed'} ${plural(total, 'thing')}.`]
+  return [...lines, `${dryRun ? 'Would remove' : 'Removed'} ${plural(total, 'item')}.`]
 }

@@ -1,4 +1,4 @@
-/** `doctor`: tries everything that Halfway needs, in the order in which it builds on each other. */
+/** `doctor`: checks everything that Halfway needs, dependencies first. */
 import { type Config, loadConfig } from '../../core/runtime/config.ts'
 import { SettingsError } from '../../core/runtime/startup-error.ts'
 import { checkBots } from '../doctor/bots.ts'
@@ -8,11 +8,11 @@ import { checkProxy } from '../doctor/proxy.ts'
 import { checkFacts, checkRequests, checkRoundTrip, checkWrites } from '../doctor/redis.ts'
 import { checkChannel, checkJobs } from '../doctor/round-trips.ts'
 import { type Installation, openInstallation } from '../installation.ts'
-import { type Context, EXIT, type ExitCode, sentence } from '../terminal.ts'
+import { type Context, describeError, EXIT, type ExitCode } from '../terminal.ts'
 
-const SIGNS = { ok: '✓', warn: '!', fail: '✗' } as const
+const SYMBOLS = { ok: '✓', warn: '!', fail: '✗' } as const
 
-/** What is tried once Redis answers. */
+/** The checks that need Redis. */
 const CHECKS: readonly [check: string, run: (installation: Installation) => Promise<Finding[]>][] = [
   ['Redis facts', checkFacts],
   ['Redis round trip', checkRoundTrip],
@@ -26,21 +26,21 @@ const CHECKS: readonly [check: string, run: (installation: Installation) => Prom
 
 export async function doctor(context: Context): Promise<ExitCode> {
   const findings: Finding[] = []
-  const tell = (...some: Finding[]): void => {
-    findings.push(...some)
+  const report = (...added: Finding[]): void => {
+    findings.push(...added)
     if (context.json) return
-    for (const { check, result, found, todo } of some)
-      context.print(`${SIGNS[result]} ${check}: ${found}`, ...(todo ? [`    ${todo}`] : []))
+    for (const { check, result, found, todo } of added)
+      context.print(`${SYMBOLS[result]} ${check}: ${found}`, ...(todo ? [`    ${todo}`] : []))
   }
 
-  const config = readSettings(context, tell)
+  const config = readSettings(context, report)
   if (config) {
     const isTokenSet = Boolean(context.env.LOCAL_API_TOKEN)
-    tell(...(await tryCheck('Bots', () => checkBots(config, isTokenSet))))
-    const installation = await reach(config, tell)
+    report(...(await tryCheck('Bots', () => checkBots(config, isTokenSet))))
+    const installation = await connect(config, report)
     try {
       for (const [check, run] of installation ? CHECKS : [])
-        tell(...(await tryCheck(check, () => run(installation as Installation))))
+        report(...(await tryCheck(check, () => run(installation as Installation))))
     } finally {
       await installation?.stop()
     }
@@ -48,31 +48,31 @@ export async function doctor(context: Context): Promise<ExitCode> {
   if (context.json) context.printJson(findings)
   const failed = findings.filter(({ result }) => result === 'fail').length
   if (!context.json)
-    context.print(failed === 0 ? 'All is well.' : `${failed} of ${findings.length} checks failed.`)
+    context.print(failed === 0 ? 'All checks passed.' : `${failed} of ${findings.length} checks failed.`)
   return failed === 0 ? EXIT.done : EXIT.failed
 }
 
-function readSettings({ env }: Context, tell: (...some: Finding[]) => void): Config | null {
+function readSettings({ env }: Context, report: (...findings: Finding[]) => void): Config | null {
   try {
     const config = loadConfig(env)
-    tell(ok('Settings', config.production ? 'right, for production' : 'right'))
+    report(ok('Settings', config.production ? 'valid, for production' : 'valid'))
     return config
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error
     const todo = 'Correct it in the environment or .env.'
-    tell(...error.complaints.map((found): Finding => ({ check: 'Settings', result: 'fail', found, todo })))
+    report(...error.complaints.map((found): Finding => ({ check: 'Settings', result: 'fail', found, todo })))
     return null
   }
 }
 
-async function reach(config: Config, tell: (finding: Finding) => void): Promise<Installation | null> {
+async function connect(config: Config, report: (finding: Finding) => void): Promise<Installation | null> {
   try {
     const installation = await openInstallation(config)
-    tell(ok('Redis', `answers at ${installation.address}`))
+    report(ok('Redis', `answers at ${installation.address}`))
     return installation
   } catch (error) {
-    const todo = 'Start it, or correct the REDIS_ settings.'
-    tell({ check: 'Redis', result: 'fail', found: sentence(error), todo })
+    const todo = 'Start Redis, or correct the REDIS_ settings.'
+    report({ check: 'Redis', result: 'fail', found: describeError(error), todo })
     return null
   }
 }

@@ -1,4 +1,4 @@
-/** `failed list` and `failed retry`: what went wrong, and another try for it. */
+/** `failed list` and `failed retry`: lists failed requests and retries them. */
 
 import { createRetry, type RetryResult } from '../../core/actions/retry-request.ts'
 import { findService } from '../../core/catalog/index.ts'
@@ -8,12 +8,12 @@ import type { Installation } from '../installation.ts'
 import { brief, type Context, duration, EXIT, type ExitCode, plural, table } from '../terminal.ts'
 
 const REASONS = {
-  not_found: 'there is no such request',
+  not_found: 'no such request',
   not_failed: 'it has not failed',
-  data_deleted: 'what its person sent is deleted already',
-  already_retried: 'it was sent again before',
-  unknown_service: 'there is no such service any more',
-  subject_limit_reached: 'its person has had the most codes for an hour',
+  data_deleted: 'its submitted data is deleted',
+  already_retried: 'it has been retried already',
+  unknown_service: 'its service no longer exists',
+  subject_limit_reached: 'its subject has reached the limit of codes per hour',
 } as const
 
 export async function listFailed(
@@ -21,13 +21,13 @@ export async function listFailed(
   { failures, store, now }: Installation,
 ): Promise<ExitCode> {
   const all = await failures.list()
-  const living = await Promise.all(all.map(({ hash }) => store.read(hash).catch(nullIfUnreadable)))
+  const records = await Promise.all(all.map(({ hash }) => store.read(hash).catch(nullIfUnreadable)))
   const listed = all.map((one, i) => ({
     ...one,
-    can_be_retried: living[i] !== null && one.retried_as === null,
+    can_be_retried: records[i] !== null && one.retried_as === null,
   }))
   if (context.json) context.printJson(listed)
-  else if (listed.length === 0) context.print('Nothing has failed.')
+  else if (listed.length === 0) context.print('No failed requests.')
   else {
     context.print(...table([HEADING, ...listed.map((one) => row(one, now()))]))
     context.print(plural(listed.length, 'failed request'))
@@ -35,14 +35,14 @@ export async function listFailed(
   return EXIT.done
 }
 
-const HEADING = ['HASH', 'SERVICE', 'ERROR', 'TRIES', 'FAILED', 'AGAIN']
+const HEADING = ['HASH', 'SERVICE', 'ERROR', 'ATTEMPTS', 'FAILED', 'RETRY']
 const row = (one: FailedRequest & { can_be_retried: boolean }, now: number): (string | number)[] => [
   one.hash,
   brief(one.service_slug),
   brief(one.code),
   one.attempts,
   `${duration((now - Date.parse(one.failed_at)) / 1000)} ago`,
-  one.retried_as ? `as ${one.retried_as}` : one.can_be_retried ? 'can be sent again' : 'data deleted',
+  one.retried_as ? `as ${one.retried_as}` : one.can_be_retried ? 'possible' : 'data deleted',
 ]
 
 export async function retryFailed(
@@ -52,7 +52,7 @@ export async function retryFailed(
   { all = false }: { all?: boolean },
 ): Promise<ExitCode> {
   if ((hash === undefined) !== all) {
-    context.complain('halfway: name one request, or give --all.')
+    context.printError('halfway: name one request, or pass --all.')
     return EXIT.usage
   }
   const retry = createRetry({
@@ -61,13 +61,13 @@ export async function retryFailed(
     ttlSeconds: installation.config.requestTtlSeconds,
   })
   const results: RetryResult[] = []
-  for (const one of hash ? [hash] : await notSentAgain(installation)) results.push(await retry(one))
+  for (const one of hash ? [hash] : await notRetried(installation)) results.push(await retry(one))
   if (context.json) context.printJson(results)
   else {
-    for (const result of results) context.print(printed(result))
+    for (const result of results) context.print(resultLine(result))
     if (all)
       context.print(
-        `${results.filter(({ ok }) => ok).length} of ${plural(results.length, 'request')} sent again.`,
+        `${results.filter(({ ok }) => ok).length} of ${plural(results.length, 'request')} retried.`,
       )
   }
   const [only] = results
@@ -75,10 +75,10 @@ export async function retryFailed(
   return EXIT.done
 }
 
-const notSentAgain = async ({ failures }: Installation): Promise<string[]> =>
+const notRetried = async ({ failures }: Installation): Promise<string[]> =>
   (await failures.list()).filter(({ retried_as }) => retried_as === null).map(({ hash }) => hash)
 
-const printed = (result: RetryResult): string =>
+const resultLine = (result: RetryResult): string =>
   result.ok
-    ? `${result.hash} was sent again as ${result.retried_as}`
-    : `${result.hash} was not sent again: ${REASONS[result.reason]}`
+    ? `${result.hash} was retried as ${result.retried_as}`
+    : `${result.hash} was not retried: ${REASONS[result.reason]}`

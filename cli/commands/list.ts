@@ -1,4 +1,4 @@
-/** `list`: the requests there are. */
+/** `list`: lists requests, newest first. */
 import { nullIfUnreadable } from '../../core/domain/errors.ts'
 import {
   isScheduled,
@@ -10,9 +10,9 @@ import {
 import type { Installation } from '../installation.ts'
 import { brief, type Context, duration, EXIT, type ExitCode, plural, table } from '../terminal.ts'
 
-/** As many as the list holds. */
+/** As many as the list of recent requests holds. */
 const ALL = 10_000
-const AT_ONCE = 2_000
+const READ_BATCH = 2_000
 
 export async function list(
   context: Context,
@@ -20,41 +20,41 @@ export async function list(
   { status, service, limit }: { status?: Status; service?: string; limit: number },
 ): Promise<ExitCode> {
   const { now } = installation
-  const isWanted = (record: RequestRecord): boolean =>
+  const matches = (record: RequestRecord): boolean =>
     (!status || record.status === status) && (!service || record.service_slug === service)
-  const { newest, count } = await newestOf(installation, isWanted, limit)
+  const { newest, count } = await readNewest(installation, matches, limit)
   const views = newest.map((record) => toPublicView(record, now()))
-  const hidden = count - views.length
+  const omitted = count - views.length
   if (context.json) context.printJson(views)
-  else if (views.length === 0) context.print('There are no such requests.')
+  else if (views.length === 0) context.print('No requests found.')
   else {
     context.print(...table([HEADING, ...views.map((view) => row(view, now()))]))
-    if (hidden > 0) context.print(`… and ${hidden} more, see --limit.`)
+    if (omitted > 0) context.print(`… and ${omitted} more, see --limit.`)
     else context.print(plural(views.length, 'request'))
   }
   return EXIT.done
 }
 
 /**
- * Of what is listed, and what somebody is reminded of: a request for tomorrow outlives the list. Only the newest are kept
- * while all are looked at: there may be a hundred thousand.
+ * Reads the recent requests and those with a deadline: a request scheduled for tomorrow outlives the list of recent ones.
+ * Holds only the newest in memory while it reads all of them, which may be a hundred thousand.
  */
-async function newestOf(
+async function readNewest(
   { store, deadlines }: Installation,
-  isWanted: (record: RequestRecord) => boolean,
+  matches: (record: RequestRecord) => boolean,
   limit: number,
 ): Promise<{ newest: RequestRecord[]; count: number }> {
-  const [listed, reminded] = await Promise.all([store.listRecent(ALL), deadlines.all()])
-  const hashes = [...new Set([...listed, ...reminded])]
+  const [recent, scheduled] = await Promise.all([store.listRecent(ALL), deadlines.all()])
+  const hashes = [...new Set([...recent, ...scheduled])]
   let newest: RequestRecord[] = []
   let count = 0
-  for (let from = 0; from < hashes.length; from += AT_ONCE) {
-    const some = hashes.slice(from, from + AT_ONCE)
-    // What another program left as nonsense is no reason to see nothing of the others.
-    const stored = await Promise.all(some.map((hash) => store.read(hash).catch(nullIfUnreadable)))
-    const wanted = stored.flatMap((one) => (one && isWanted(one.record) ? one.record : []))
-    count += wanted.length
-    newest = [...newest, ...wanted].sort(byAge).slice(0, limit)
+  for (let from = 0; from < hashes.length; from += READ_BATCH) {
+    const batch = hashes.slice(from, from + READ_BATCH)
+    // A record that another program made unreadable is skipped.
+    const stored = await Promise.all(batch.map((hash) => store.read(hash).catch(nullIfUnreadable)))
+    const matching = stored.flatMap((one) => (one && matches(one.record) ? one.record : []))
+    count += matching.length
+    newest = [...newest, ...matching].sort(byAge).slice(0, limit)
   }
   return { newest, count }
 }
@@ -62,7 +62,7 @@ async function newestOf(
 const byAge = (a: RequestRecord, b: RequestRecord): number =>
   a.created_at < b.created_at ? 1 : a.created_at > b.created_at ? -1 : 0
 
-const HEADING = ['HASH', 'SERVICE', 'STATUS', 'PROGRESS', 'STEP', 'TRY', 'AGE', 'DELETED IN']
+const HEADING = ['HASH', 'SERVICE', 'STATUS', 'PROGRESS', 'STEP', 'ATTEMPT', 'AGE', 'DELETED IN']
 
 function row(view: PublicView, now: number): (string | null)[] {
   const since = (iso: string): string => duration((now - Date.parse(iso)) / 1000)

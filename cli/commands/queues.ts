@@ -1,4 +1,4 @@
-/** `queues`: who waits, and for how long. */
+/** `queues`: the state of each queue. */
 import { allServices } from '../../core/catalog/index.ts'
 import type { Installation } from '../installation.ts'
 import { type Context, duration, EXIT, type ExitCode, table } from '../terminal.ts'
@@ -6,13 +6,13 @@ import { type Context, duration, EXIT, type ExitCode, table } from '../terminal.
 export async function queues(context: Context, { census, failures }: Installation): Promise<ExitCode> {
   const [states, failed] = await Promise.all([census.read(), failures.list()])
   const queueOf = new Map(allServices().map(({ slug, queue }) => [slug, queue.name]))
-  const all = states.map((state) => ({
+  const rows = states.map((state) => ({
     ...state,
     failed: failed.filter(({ service_slug }) => queueOf.get(service_slug) === state.queue).length,
   }))
-  if (context.json) context.printJson(all)
+  if (context.json) context.printJson(rows)
   else {
-    const rows = all.map((one) => [
+    const cells = rows.map((one) => [
       one.queue,
       one.waiting,
       one.at_once === null ? one.running : `${one.running} of ${one.at_once}`,
@@ -22,7 +22,7 @@ export async function queues(context: Context, { census, failures }: Installatio
       one.held_seconds === 0 ? null : duration(one.held_seconds),
     ])
     context.print(
-      ...table([['QUEUE', 'WAITING', 'RUNNING', 'DELAYED', 'FAILED', 'OLDEST WAITS', 'HELD FOR'], ...rows]),
+      ...table([['QUEUE', 'WAITING', 'RUNNING', 'DELAYED', 'FAILED', 'OLDEST WAITS', 'HELD FOR'], ...cells]),
     )
   }
   return EXIT.done

@@ -1,4 +1,4 @@
-/** `show <hash>`: one request as everybody may see it, or with `--raw` its record, with all that is never shown. */
+/** `show <hash>`: the public view of a request, or with `--raw` its whole record, including private fields. */
 
 import { findService } from '../../core/catalog/index.ts'
 import { AppError } from '../../core/domain/errors.ts'
@@ -15,48 +15,48 @@ export async function show(
   if (raw) {
     const stored = await store.read(hash)
     if (!stored)
-      throw new AppError('request_not_found', { detail: `There is no request ${hash} (any more).` })
+      throw new AppError('request_not_found', { detail: `There is no request ${hash}, or it has expired.` })
     context.printJson(stored.record)
     return EXIT.done
   }
   const view = await requests.view(hash)
   const retriedAs = view.is_failed ? (await failures.find(hash))?.retried_as : null
-  const livesMs = await redis.pttl(redis.names.record(hash))
+  const ttlMs = await redis.pttl(redis.names.record(hash))
   if (context.json) context.printJson(view)
-  else context.print(...describe(view, { now: now(), livesMs, retriedAs: retriedAs ?? null }))
+  else context.print(...describeView(view, { now: now(), ttlMs, retriedAs: retriedAs ?? null }))
   return EXIT.done
 }
 
-function describe(
+function describeView(
   view: PublicView,
-  { now, livesMs, retriedAs }: { now: number; livesMs: number; retriedAs: string | null },
+  { now, ttlMs, retriedAs }: { now: number; ttlMs: number; retriedAs: string | null },
 ): string[] {
   const ago = (iso: string | null): string | null =>
     iso &&
-    `${iso} (${duration(Math.abs(now - Date.parse(iso)) / 1000)} ${Date.parse(iso) > now ? 'ahead' : 'ago'})`
-  const lines: [string, string | number | null][] = [
+    `${iso} (${duration(Math.abs(now - Date.parse(iso)) / 1000)} ${Date.parse(iso) > now ? 'from now' : 'ago'})`
+  const pairs: [string, string | number | null][] = [
     ['Request', view.hash],
     ['Service', `${view.service_slug}${findService(view.service_slug) ? '' : ' (unknown here)'}`],
     ['Status', view.status],
     ['Progress', `${view.progress} %`],
     ['Message', view.current_message],
-    ['Try', view.attempt === 0 ? 'not begun' : `${view.attempt} of ${view.max_attempts}`],
-    ['Place in the queue', view.queue_position],
+    ['Attempt', view.attempt === 0 ? 'not started' : `${view.attempt} of ${view.max_attempts}`],
+    ['Queue position', view.queue_position],
     ['Starts', ago(view.run_at)],
-    ['Next try', ago(view.next_retry_at)],
+    ['Next attempt', ago(view.next_retry_at)],
     [
       'Code',
       view.otp_data &&
-        `asked for, ${view.otp_data.attempts_left} tries left, valid until ${view.otp_data.expires_at}`,
+        `requested, ${view.otp_data.attempts_left} tries left, valid until ${view.otp_data.expires_at}`,
     ],
     ['Error', view.error_data && `${view.error_data.code}: ${view.error_data.message}`],
-    ['Sent again for', view.retry_of],
-    ['Sent again as', retriedAs],
+    ['Retry of', view.retry_of],
+    ['Retried as', retriedAs],
     ['Created', ago(view.created_at)],
     ['Started', ago(view.started_at)],
     ['Updated', ago(view.updated_at)],
     ['Completed', ago(view.completed_at)],
-    ['Deleted in', duration(livesMs / 1000)],
+    ['Deleted in', duration(ttlMs / 1000)],
     ['Version', view.version],
   ]
   const steps = view.steps.map(({ id, of, state, outcome, started_at }) => [
@@ -65,7 +65,7 @@ function describe(
     started_at,
   ])
   return [
-    ...definitionList(lines.filter(([, value]) => value !== null)),
+    ...definitionList(pairs.filter(([, value]) => value !== null)),
     ...(steps.length > 0 ? ['', ...table([['STEP', 'STATE', 'STARTED'], ...steps])] : []),
     ...(view.is_completed ? ['', 'Result:', ...jsonLines(view.result_data)] : []),
   ]

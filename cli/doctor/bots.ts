@@ -1,25 +1,25 @@
-/** Whether workers would reach the bots, be let in, and find there every service that people are offered. */
+/** Checks that the bots are reachable, accept the token, and know every service of the catalog. */
 
 import { allServices } from '../../core/catalog/index.ts'
 import type { Config } from '../../core/runtime/config.ts'
 import { type Finding, ok } from './check-result.ts'
 
-const WITHIN_MS = 5_000
+const TIMEOUT_MS = 5_000
 
-/** @param isTokenSet without one of its own, `npm start` makes one up that nobody else knows */
+/** @param isTokenSet false when no token is configured: `npm start` then generates one that this command does not know */
 export async function checkBots({ bots }: Config, isTokenSet: boolean): Promise<Finding[]> {
   const url = bots.url.replace(/\/$/, '')
-  const ask = (path: string): Promise<Response> =>
+  const get = (path: string): Promise<Response> =>
     fetch(url + path, {
       headers: { authorization: `Bearer ${bots.token}` },
-      signal: AbortSignal.timeout(WITHIN_MS),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
       redirect: 'error',
     })
-  let answer: Response
+  let response: Response
   try {
-    const health = await ask('/health')
+    const health = await get('/health')
     if (!health.ok) throw new Error(`it answers ${health.status}`)
-    answer = await ask('/api/services')
+    response = await get('/api/services')
   } catch (error) {
     const { message, cause } = error as Error & { cause?: { code?: string; message?: string } }
     const todo = 'Start the bots (npm run start:bots), or correct LOCAL_API_URL.'
@@ -27,26 +27,31 @@ export async function checkBots({ bots }: Config, isTokenSet: boolean): Promise<
     return [{ check: 'Bots', result: 'fail', found, todo }]
   }
   const reached = ok('Bots', `answer at ${url}`)
-  if (answer.status === 401 || answer.status === 403) {
+  if (response.status === 401 || response.status === 403) {
     const check = 'Token of the bots'
     if (isTokenSet)
       return [
         reached,
-        { check, result: 'fail', found: 'refused', todo: 'Give workers and bots the same LOCAL_API_TOKEN.' },
+        {
+          check,
+          result: 'fail',
+          found: 'refused',
+          todo: 'Set the same LOCAL_API_TOKEN for workers and bots.',
+        },
       ]
-    const todo = 'Set LOCAL_API_TOKEN to try it, and what services there are.'
-    return [reached, { check, result: 'warn', found: 'not known here: npm start makes one up', todo }]
+    const todo = 'Set LOCAL_API_TOKEN to check it and the services of the bots.'
+    return [reached, { check, result: 'warn', found: 'unknown here: npm start generates one', todo }]
   }
-  if (answer.status >= 500) {
-    const todo = 'Look into the log of the bots.'
-    const found = `answer ${answer.status} when asked for their services`
+  if (response.status >= 500) {
+    const todo = 'See the log of the bots.'
+    const found = `status ${response.status} for the list of their services`
     return [reached, { check: 'Services of the bots', result: 'fail', found, todo }]
   }
-  const body = (await answer.json().catch(() => null)) as { services?: unknown } | null
-  const offered = Array.isArray(body?.services) ? body.services : null
-  // A bot of another kind need not list what it does.
-  if (!offered) return [reached, ok('Token of the bots', 'accepted')]
-  const missing = allServices().filter(({ slug }) => !offered.includes(slug))
+  const body = (await response.json().catch(() => null)) as { services?: unknown } | null
+  const known = Array.isArray(body?.services) ? body.services : null
+  // Other bots need not list their services.
+  if (!known) return [reached, ok('Token of the bots', 'accepted')]
+  const missing = allServices().filter(({ slug }) => !known.includes(slug))
   const found: Finding =
     missing.length === 0
       ? ok('Services of the bots', `all ${allServices().length}`)
@@ -54,7 +59,7 @@ export async function checkBots({ bots }: Config, isTokenSet: boolean): Promise<
           check: 'Services of the bots',
           result: 'fail',
           found: `missing: ${missing.map(({ slug }) => slug).join(', ')}`,
-          todo: 'Name their handlers in bots/inquiry-provider/services/index.ts, and restart the bots.',
+          todo: 'Add their handlers to bots/inquiry-provider/services/index.ts, and restart the bots.',
         }
   return [reached, ok('Token of the bots', 'accepted'), found]
 }

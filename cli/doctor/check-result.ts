@@ -1,45 +1,45 @@
-/** What a check of `doctor` has found. */
-import { sentence } from '../terminal.ts'
+/** The results of `doctor`'s checks. */
+import { describeError } from '../terminal.ts'
 
 export interface Finding {
   check: string
-  /** `warn` works, but not as well as it should. */
+  /** `warn`: works, but should be improved. */
   result: 'ok' | 'warn' | 'fail'
-  /** What was seen. */
+  /** The observation. */
   found: string
-  /** What to do about it; null where nothing need be done. */
+  /** What to do about it; null when nothing needs to be done. */
   todo: string | null
 }
 
 export const ok = (check: string, found: string): Finding => ({ check, result: 'ok', found, todo: null })
 
-/** What the user of Redis has no right to see, or this Redis does not tell. */
-export const unseen = (check: string, what: string, todo: string): Finding => ({
+/** For what the user of Redis may not read, or this Redis does not report. */
+export const notVisible = (check: string, what: string, todo: string): Finding => ({
   check,
   result: 'warn',
   found: `could not see ${what}`,
   todo,
 })
 
-const TODOS: readonly [RegExp, string][] = [
-  [/NOPERM/, 'Give the user of Redis the right to it (ACL SETUSER).'],
+const REMEDIES: readonly [RegExp, string][] = [
+  [/NOPERM/, 'Grant the user of Redis this right (ACL SETUSER).'],
   [
     /WRONGTYPE/,
-    'Another program has put a value of another type into a key of Halfway: find it, and remove it.',
+    'Another program has stored a value of another type in a key of Halfway: find the key, and delete it.',
   ],
   [/OOM/, 'Raise maxmemory, or lower REQUEST_TTL: a full Redis refuses new requests.'],
   [/READONLY/, 'Name the master in the REDIS_ settings, not a replica.'],
   [/does not answer/, 'Start Redis, or correct the REDIS_ settings.'],
 ]
 
-/** A check that could not be made is a finding, too. */
+/** Runs a check; an error becomes a finding. */
 export async function tryCheck(check: string, run: () => Promise<Finding[]>): Promise<Finding[]> {
   try {
     return await run()
   } catch (error) {
-    const found = `could not be tried: ${sentence(error)}`
+    const found = `check failed: ${describeError(error)}`
     const todo =
-      TODOS.find(([pattern]) => pattern.test(found))?.[1] ?? 'Look into the log of Redis and of Halfway.'
+      REMEDIES.find(([pattern]) => pattern.test(found))?.[1] ?? 'See the logs of Redis and Halfway.'
     return [{ check, result: 'fail', found, todo }]
   }
 }

@@ -1,4 +1,4 @@
-/** Whether somebody takes the tasks of the redis driver, where that one is set. */
+/** Checks that a processor takes the tasks, if the redis driver is configured. */
 
 import { openRedis } from '../../core/redis/connect.ts'
 import type { Config } from '../../core/runtime/config.ts'
@@ -16,11 +16,11 @@ export async function checkProcessors(config: Config): Promise<Finding[]> {
   const names = createConcurrencyNames(prefix, { isCluster: target.kind === 'cluster' })
   try {
     const connections = await openRedis(target, quiet, { ...config.connections, joinOnly: true })
-    const isThere = await connections
+    const hasProcessor = await connections
       .connect('fail-fast')
       .then((redis) => redis.exists(names.processors))
       .finally(() => connections.stop())
-    if (isThere) return [ok(check, `a processor takes them under ${names.queues}`)]
+    if (hasProcessor) return [ok(check, `a processor takes them under ${names.queues}`)]
     const todo = 'Start one: npm run concurrency:processor -- --timeout 0'
     return [{ check, result: 'fail', found: `no processor takes them under ${names.queues}`, todo }]
   } catch (error) {

@@ -1,89 +1,82 @@
-/** Whether the Redis is one on which requests are safe. */
+/** Checks version, memory, persistence and settings of Redis. */
 import { NEARLY_FULL, tryToWrite } from '../../core/queue/readiness.ts'
 import { getServerInfo, type RedisServerInfo } from '../../core/redis/server-info.ts'
 import type { Installation } from '../installation.ts'
 import { duration, plural } from '../terminal.ts'
-import { type Finding, ok, unseen } from './check-result.ts'
+import { type Finding, notVisible, ok } from './check-result.ts'
 
-const OLDEST_VERSION = [6, 2] as const
-/** Record and job of one request; a result comes on top. */
-const BYTES_A_REQUEST = 1_500
-/** Fewer than this is no busy half hour. */
-const ENOUGH_REQUESTS = 10_000
-/** A server writes a few of its own every second. */
+const MIN_VERSION = [6, 2] as const
+/** Record and job of one request, without its result. */
+const BYTES_PER_REQUEST = 1_500
+/** Room for fewer is a warning: a busy half hour needs more. */
+const MIN_ROOM = 10_000
 const MEGABYTE = 1024 * 1024
 
 const KINDS = {
   'fail-fast': 'of servers',
   patient: 'of workers and bots',
-  subscriber: 'that listen',
-  blocking: 'that wait for jobs',
+  subscriber: 'for subscriptions',
+  blocking: 'waiting for jobs',
 }
 
-const INFO_TODO = 'Give the user of Redis the right to INFO, or look there yourself.'
+const INFO_TODO = 'Grant the user of Redis the right to INFO, or check it yourself.'
 
 export const checkFacts = async ({ redis }: Installation): Promise<Finding[]> => {
   const nodes = await getServerInfo(redis)
   return [
-    ...nodes.flatMap((definitionList) => [
-      version(definitionList),
-      policy(definitionList),
-      memory(definitionList),
-      persistence(definitionList),
-      slowLog(definitionList),
-    ]),
+    ...nodes.flatMap((info) => [version(info), policy(info), memory(info), persistence(info), slowLog(info)]),
     connections(nodes),
   ]
 }
 
 export async function checkRoundTrip({ redis }: Installation): Promise<Finding[]> {
-  const begun = performance.now()
+  const startedAt = performance.now()
   await redis.ping()
-  return [ok('Redis round trip', `${(performance.now() - begun).toFixed(1)} ms`)]
+  return [ok('Redis round trip', `${(performance.now() - startedAt).toFixed(1)} ms`)]
 }
 
 export async function checkWrites({ redis }: Installation): Promise<Finding[]> {
   const check = 'Redis writes'
   const refusal = await tryToWrite(redis)
-  if (refusal === null) return [ok(check, 'are taken')]
-  const todo = 'New requests are refused, and running ones cannot end: see to this first.'
+  if (refusal === null) return [ok(check, 'are accepted')]
+  const todo = 'New requests are refused, and running ones cannot end: fix this first.'
   return [{ check, result: 'fail', found: refusal, todo }]
 }
 
 export async function checkRequests({ failures, deadlines }: Installation): Promise<Finding[]> {
   const unfinished = (await deadlines.all()).length
   const failed = await failures.count()
-  const found = `${plural(unfinished, 'request')} under way, ${failed} failed in the last ${duration(7 * 86_400)}`
+  const found = `${plural(unfinished, 'request')} unfinished, ${failed} failed in the last ${duration(7 * 86_400)}`
   return [ok('Requests', found)]
 }
 
 function version({ version: found }: RedisServerInfo): Finding {
   const check = 'Redis version'
-  if (found === null) return unseen(check, 'its version', INFO_TODO)
+  if (found === null) return notVisible(check, 'its version', INFO_TODO)
   const [major = 0, minor = 0] = found.split('.').map(Number)
-  const isOld = major < OLDEST_VERSION[0] || (major === OLDEST_VERSION[0] && minor < OLDEST_VERSION[1])
+  const isOld = major < MIN_VERSION[0] || (major === MIN_VERSION[0] && minor < MIN_VERSION[1])
   if (!isOld) return ok(check, found)
-  return { check, result: 'fail', found, todo: `Install ${OLDEST_VERSION.join('.')} or newer.` }
+  return { check, result: 'fail', found, todo: `Install ${MIN_VERSION.join('.')} or newer.` }
 }
 
 function policy({ evictionPolicy: found }: RedisServerInfo): Finding {
   const check = 'Redis when full'
   const todo = 'Set maxmemory-policy noeviction: CONFIG SET maxmemory-policy noeviction, and in redis.conf.'
-  if (found === null) return unseen(check, 'its maxmemory-policy', todo)
-  if (found === 'noeviction') return ok(check, 'refuses, and loses nothing (noeviction)')
-  return { check, result: 'fail', found: `throws requests away (${found})`, todo }
+  if (found === null) return notVisible(check, 'its maxmemory-policy', todo)
+  if (found === 'noeviction') return ok(check, 'refuses writes and loses nothing (noeviction)')
+  return { check, result: 'fail', found: `evicts requests (${found})`, todo }
 }
 
-function memory({ memory: seen }: RedisServerInfo): Finding {
+function memory({ memory: reported }: RedisServerInfo): Finding {
   const check = 'Redis memory'
-  if (seen === null) return unseen(check, 'how full it is', INFO_TODO)
-  const { usedBytes, maxBytes } = seen
+  if (reported === null) return notVisible(check, 'how full it is', INFO_TODO)
+  const { usedBytes, maxBytes } = reported
   const used = `${Math.round(usedBytes / MEGABYTE)} MB used`
-  if (maxBytes === 0) return ok(check, `${used}, no limit of its own`)
-  const room = Math.max(0, Math.floor((maxBytes - usedBytes) / BYTES_A_REQUEST))
-  const found = `${used} of ${Math.round(maxBytes / MEGABYTE)} MB, room for some ${room} requests more`
-  const isRoomy = room >= ENOUGH_REQUESTS && usedBytes < NEARLY_FULL * maxBytes
-  if (isRoomy) return ok(check, found)
+  if (maxBytes === 0) return ok(check, `${used}, no maxmemory set`)
+  const room = Math.max(0, Math.floor((maxBytes - usedBytes) / BYTES_PER_REQUEST))
+  const found = `${used} of ${Math.round(maxBytes / MEGABYTE)} MB, room for about ${room} more requests`
+  const hasRoom = room >= MIN_ROOM && usedBytes < NEARLY_FULL * maxBytes
+  if (hasRoom) return ok(check, found)
   const todo = 'Raise maxmemory, or lower REQUEST_TTL: a full Redis refuses new requests.'
   if (room === 0) return { check, result: 'fail', found: `full: ${found}`, todo }
   return { check, result: 'warn', found: `nearly full: ${found}`, todo }
@@ -91,33 +84,33 @@ function memory({ memory: seen }: RedisServerInfo): Finding {
 
 function persistence({ appendOnly }: RedisServerInfo): Finding {
   const check = 'Redis persistence'
-  const todo = 'Set appendonly yes where requests must outlive it.'
-  if (appendOnly === null) return unseen(check, 'whether requests outlive its restart', todo)
-  if (appendOnly) return ok(check, 'requests outlive its restart (append-only file)')
+  const todo = 'Set appendonly yes if requests must survive a restart of Redis.'
+  if (appendOnly === null) return notVisible(check, 'whether requests survive its restart', todo)
+  if (appendOnly) return ok(check, 'requests survive its restart (append-only file)')
   return { check, result: 'warn', found: 'requests may be lost with a restart of Redis', todo }
 }
 
 function slowLog({ slowLogMicroseconds: threshold }: RedisServerInfo): Finding {
   const check = 'Redis slow log'
   const todo = 'Set slowlog-log-slower-than -1.'
-  if (threshold === null) return unseen(check, 'whether it keeps codes on their way', todo)
-  if (threshold === -1) return ok(check, 'off: it would keep codes on their way')
-  const found = `keeps commands of ${threshold} µs and more, with codes on their way among them`
+  if (threshold === null) return notVisible(check, 'whether it records codes', todo)
+  if (threshold === -1) return ok(check, 'off: it would record codes')
+  const found = `records commands of ${threshold} µs and more, including codes`
   return { check, result: 'warn', found, todo }
 }
 
 function connections(nodes: readonly RedisServerInfo[]): Finding {
   const check = 'Redis connections'
-  const seen = nodes.flatMap(({ connections: counts }) => (counts ? [counts] : []))
-  if (seen.length < nodes.length)
-    return unseen(
+  const visible = nodes.flatMap(({ connections: counts }) => (counts ? [counts] : []))
+  if (visible.length < nodes.length)
+    return notVisible(
       check,
       'who is connected',
-      'Give the user of Redis the right to CLIENT LIST, or look there yourself.',
+      'Grant the user of Redis the right to CLIENT LIST, or check it yourself.',
     )
   const counted = Object.entries(KINDS).map(([kind, words]) => {
-    const count = seen.reduce((sum, counts) => sum + (counts[kind] ?? 0), 0)
+    const count = visible.reduce((sum, counts) => sum + (counts[kind] ?? 0), 0)
     return `${count} ${words}`
   })
-  return ok(check, `${counted.join(', ')} (with those of this command)`)
+  return ok(check, `${counted.join(', ')} (including those of this command)`)
 }

@@ -1,13 +1,13 @@
-/** One line a step, or one JSON a state: for logs, pipes and programs. Nobody can be asked for a code there. */
+/** Renderer for logs, pipes and programs: one line per step, or one JSON line per state. It cannot prompt for a code. */
 import type { PublicView } from '../../core/domain/record.ts'
 import { type Context, jsonLines } from '../terminal.ts'
 import type { Renderer } from './renderer.ts'
 
 export function createLineRenderer(context: Context): Renderer {
   let last = ''
-  /** A line a step: how far it is within one is told with the next. */
-  const tell = (view: PublicView): void => {
-    const line = printed(view)
+  /** One line per step: progress within a step is printed with the next line. */
+  const printState = (view: PublicView): void => {
+    const line = stateLine(view)
     if (context.json) context.printJson(view, { inOneLine: true })
     else if (line !== last) {
       const percent = `${String(view.progress).padStart(3)} %`
@@ -16,22 +16,22 @@ export function createLineRenderer(context: Context): Renderer {
     last = line
   }
   return {
-    show: async (view) => tell(view),
+    show: async (view) => printState(view),
     end(view) {
-      tell(view)
+      printState(view)
       if (view.is_completed && !context.json) context.print(...jsonLines(view.result_data))
     },
   }
 }
 
-function printed(view: PublicView): string {
-  const { status, step, current_message: message, queue_position: place } = view
-  const what = [status, step, message]
-  if (view.requires_otp) what.push(`Type the code${sentTo(view)} on the request's page.`)
-  if (status === 'pending' && place !== null) what.push(`place ${place} in the queue`)
-  if (status === 'pending' && view.run_at) what.push(`starts at ${view.run_at}`)
-  if (view.next_retry_at) what.push(`next try at ${view.next_retry_at}`)
-  return what.filter(Boolean).join('  ')
+function stateLine(view: PublicView): string {
+  const { status, step, current_message: message, queue_position: position } = view
+  const parts = [status, step, message]
+  if (view.requires_otp) parts.push(`Type the code${sentTo(view)} on the request's page.`)
+  if (status === 'pending' && position !== null) parts.push(`position ${position} in the queue`)
+  if (status === 'pending' && view.run_at) parts.push(`starts at ${view.run_at}`)
+  if (view.next_retry_at) parts.push(`next attempt at ${view.next_retry_at}`)
+  return parts.filter(Boolean).join('  ')
 }
 
 const sentTo = ({ otp_data: prompt }: PublicView): string =>

@@ -1,4 +1,4 @@
-/** The bar and the prompts of @clack on the terminal of a command. It styles what it is given: that is made visible first. */
+/** The progress bar and prompts of @clack, on the terminal of a command. Text is escaped before @clack styles it. */
 import { Transform } from 'node:stream'
 import { isCancel, log, password, progress } from '@clack/prompts'
 import { visible } from '../../core/runtime/visible-text.ts'
@@ -16,28 +16,28 @@ export interface Prompts {
   info(text: string): void
   warn(text: string): void
   error(text: string): void
-  /** What is typed leaves nothing on the screen. Null when the person wants to type nothing. */
-  askSecretly(question: string, options: { emptyHint: string; signal: AbortSignal }): Promise<string | null>
+  /** The input is not echoed. Null when the prompt is dismissed. */
+  askSecret(question: string, options: { emptyHint: string; signal: AbortSignal }): Promise<string | null>
 }
 
 export function createPrompts({ out, input }: Pick<Context, 'out' | 'input'>): Prompts {
-  const at = { output: out, input }
+  const streams = { output: out, input }
   return {
     startBar(text) {
-      const bar = progress({ ...at, style: 'heavy', max: 100, size: WIDTH, indicator: 'timer' })
+      const bar = progress({ ...streams, style: 'heavy', max: 100, size: WIDTH, indicator: 'timer' })
       bar.start(visible(text))
       return {
-        advance: (by, words) => bar.advance(by, visible(words)),
-        stop: (words) => bar.stop(visible(words)),
+        advance: (by, text) => bar.advance(by, visible(text)),
+        stop: (text) => bar.stop(visible(text)),
       }
     },
-    info: (text) => log.info(visible(text), at),
-    warn: (text) => log.warn(visible(text), at),
-    error: (text) => log.error(visible(text), at),
-    async askSecretly(question, { emptyHint, signal }) {
+    info: (text) => log.info(visible(text), streams),
+    warn: (text) => log.warn(visible(text), streams),
+    error: (text) => log.error(visible(text), streams),
+    async askSecret(question, { emptyHint, signal }) {
       const joined = joinPastedLines(input)
       const typed = await password({
-        ...at,
+        ...streams,
         input: joined,
         signal,
         message: visible(question),
@@ -50,14 +50,14 @@ export function createPrompts({ out, input }: Pick<Context, 'out' | 'input'>): P
 }
 
 /**
- * An SMS of several lines is pasted as a whole: its first line break is no Enter. What is pasted arrives in one piece, what
- * is typed key by key.
+ * Replaces line breaks within a pasted SMS, so that its first one does not count as Enter. Pasted text arrives in one chunk,
+ * typed text key by key.
  */
 function joinPastedLines(input: Context['input']): Transform {
   const joined = new Transform({
-    // As latin1: each byte stays as it is, also of a character that arrives in two pieces.
-    transform(piece: Buffer, _encoding, done) {
-      const text = piece.toString('latin1').replace(/[\r\n]+(?=[^\r\n])/g, ' ')
+    // latin1 keeps every byte, also of a character that is split between two chunks.
+    transform(chunk: Buffer, _encoding, done) {
+      const text = chunk.toString('latin1').replace(/[\r\n]+(?=[^\r\n])/g, ' ')
       done(null, Buffer.from(text, 'latin1'))
     },
   })

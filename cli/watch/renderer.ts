@@ -1,9 +1,8 @@
-/** What `watch` shows a request with. */
+/** The interface between `watch` and its renderers. */
 import type { PublicView } from '../../core/domain/record.ts'
 
-/** How a followed request is shown. */
 export interface Renderer {
-  /** Resolves once it is shown; `changed` aborts when there is something newer. */
+  /** Resolves once the view is shown; `changed` aborts when a newer one exists. */
   show(view: PublicView, changed: AbortSignal): Promise<void>
   end(view: PublicView): void
 }

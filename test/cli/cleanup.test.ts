@@ -1,4 +1,4 @@
-/** `cleanup`: what belongs to nobody goes, everything else stays. */
+/** `cleanup`: removes what belongs to no request, and nothing else. */
 import { afterAll, describe, expect, test } from 'vitest'
 import type { Orphans } from '../../core/actions/orphans.ts'
 import { linkCheck } from '../../core/catalog/link-check.ts'
@@ -19,7 +19,7 @@ afterAll(() => queues.stop())
 const found = (...options: string[]): Promise<Orphans & { removed: boolean }> =>
   cli.json('cleanup', ...options)
 
-/** A request that waits in its queue, somebody is reminded of, and that is listed. */
+/** A request with a queued job, a reminder and a list entry. */
 async function waiting(fields: Parameters<typeof aRecord>[0] = {}): Promise<string> {
   const record = aRecord(fields)
   await store.create(record)
@@ -27,14 +27,14 @@ async function waiting(fields: Parameters<typeof aRecord>[0] = {}): Promise<stri
   await queues.add(record, linkCheck)
   return record.hash
 }
-async function lostOne(): Promise<string> {
+async function withoutRecord(): Promise<string> {
   const hash = await waiting()
   await client.del(keys.record(hash))
   return hash
 }
 
 describe('cleanup', () => {
-  test('finds nothing where all is well, whatever state requests are in', async () => {
+  test('cleanup finds nothing among intact requests of every state', async () => {
     await waiting()
     await waiting({ run_at: new Date(Date.now() + 60_000).toISOString() })
     await given(START, { type: 'require_otp', attempt: 1, otp: { id: 'a', length: 6 } })
@@ -46,26 +46,26 @@ describe('cleanup', () => {
     })
   })
 
-  test('names the list entry, the reminder and the job of a record that is gone, and removes them', async () => {
+  test('cleanup names and removes the list entry, reminder and job of a missing record', async () => {
     const stays = await waiting()
-    const gone = await lostOne()
+    const missing = await withoutRecord()
     const before = await redisContents(client, '*')
     const dry = await cli.run('cleanup', '--dry-run')
-    expect(dry.out).toContain(`stray list entries: 1\n  ${gone}\n`)
-    expect(dry.out).toContain(`stray reminders: 1\n  ${gone}\n`)
-    expect(dry.out).toContain(`orphaned jobs: 1\n  ${gone} in crawls\n`)
-    expect(dry.out).toMatch(/Would remove 3 things\.\n$/)
+    expect(dry.out).toContain(`stray list entries: 1\n  ${missing}\n`)
+    expect(dry.out).toContain(`stray reminders: 1\n  ${missing}\n`)
+    expect(dry.out).toContain(`orphaned jobs: 1\n  ${missing} in crawls\n`)
+    expect(dry.out).toMatch(/Would remove 3 items\.\n$/)
     expect(await redisContents(client, '*')).toEqual(before)
-    expect((await cli.run('cleanup')).out).toMatch(/Removed 3 things\.\n$/)
-    // BullMQ's stream of events tells what was, for a while.
+    expect((await cli.run('cleanup')).out).toMatch(/Removed 3 items\.\n$/)
+    // BullMQ's event stream still mentions the job for a while.
     await client.del('halfway:crawls:events')
-    expect(await redisContents(client, '*')).not.toContain(gone)
+    expect(await redisContents(client, '*')).not.toContain(missing)
     expect(await queues.position(stays, linkCheck.queue)).not.toBeNull()
     expect(await found()).toMatchObject({ list_entries: [], reminders: [], jobs: [], keys: [] })
   })
 
-  test('removes the job of a request that is final, but none that somebody works on', async () => {
-    const [final, active] = [await waiting(), await lostOne()]
+  test('cleanup removes the job of a final request, but no active job', async () => {
+    const [final, active] = [await waiting(), await withoutRecord()]
     await applyCommand(final, { type: 'cancel', by: 'user' })
     await client.zrem('halfway:crawls:prioritized', active)
     await client.lpush('halfway:crawls:active', active)
@@ -76,7 +76,7 @@ describe('cleanup', () => {
     await client.del(`halfway:crawls:${active}`)
   })
 
-  test('removes keys that would live for ever, and gives a record its end back', async () => {
+  test('cleanup removes keys without a TTL, and restores the TTL of a readable record', async () => {
     const endless = [
       keys.otp(aHash()),
       keys.backup(aHash()),
@@ -85,17 +85,17 @@ describe('cleanup', () => {
     ]
     for (const key of endless.slice(0, 3)) await client.set(key, 'x')
     await client.hset(endless[3] as string, 'data', '{}')
-    const nonsense = keys.record(aHash())
-    await client.set(nonsense, 'no JSON')
+    const invalid = keys.record(aHash())
+    await client.set(invalid, 'no JSON')
     const foreign = await waiting()
     await client.set(keys.record(foreign), JSON.stringify((await store.read(foreign))?.record))
     const result = await found()
-    expect(result.keys.sort()).toEqual([...endless, nonsense].sort())
-    expect(await client.exists(...endless, nonsense)).toBe(0)
+    expect(result.keys.sort()).toEqual([...endless, invalid].sort())
+    expect(await client.exists(...endless, invalid)).toBe(0)
     expect(await client.pttl(keys.record(foreign))).toBeGreaterThan(1_700_000)
   })
 
-  test('leaves alone the keys of an installation with a prefix', async () => {
+  test('cleanup keeps the keys of an installation with another prefix', async () => {
     const foreign = ['other:local_request:req_of_another_one', 'other:halfway:deadlines']
     for (const key of foreign) await client.set(key, 'x')
     expect(await found()).toMatchObject({ list_entries: [], keys: [] })
@@ -103,7 +103,7 @@ describe('cleanup', () => {
     await client.del(...foreign)
   })
 
-  test('removes thousands of stray entries, and asks about those that stay with a few commands', {
+  test('cleanup removes thousands of stray entries, and checks the others with a few commands', {
     timeout: 30_000,
   }, async () => {
     const many = onRealRedis ? 2_500 : 100
@@ -112,8 +112,8 @@ describe('cleanup', () => {
       string[],
     ]
     await Promise.all(stay.map((hash) => store.create(aRecord({ hash }))))
-    const remind = (hashes: string[]) => client.zadd(keys.deadlines, ...hashes.flatMap((hash) => [1, hash]))
-    await remind(stay)
+    const schedule = (hashes: string[]) => client.zadd(keys.deadlines, ...hashes.flatMap((hash) => [1, hash]))
+    await schedule(stay)
     if (onRealRedis) await client.config('RESETSTAT')
     expect(await found('--dry-run')).toMatchObject({ list_entries: [], reminders: [], keys: [] })
     if (onRealRedis) {
@@ -121,7 +121,7 @@ describe('cleanup', () => {
       expect(Number(calls)).toBeLessThan(20)
     }
     await client.lpush(keys.list, ...strays)
-    await remind(strays)
+    await schedule(strays)
     const removed = await found()
     expect(removed.list_entries.sort()).toEqual([...strays].sort())
     expect(removed.reminders.sort()).toEqual([...strays].sort())

@@ -1,4 +1,4 @@
-/** `doctor`: what it tries, and what it says to do where something is wrong. */
+/** `doctor`: what it checks, and the remedies it prints. */
 import { mkdir, rmdir } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -25,7 +25,7 @@ interface Finding {
 }
 const TOKEN = 'a-token-of-the-tests'
 
-/** A bot that lets in whoever has the token, and lists these services. */
+/** A bot that requires the token and lists these services. */
 async function useBot(services: string[]): Promise<string> {
   const server = createServer((req, res) => {
     if (req.url === '/health') return void res.end('{}')
@@ -56,28 +56,28 @@ async function findings(settings: NodeJS.ProcessEnv): Promise<Map<string, Findin
 }
 
 describe('doctor', () => {
-  test('tries every part, and ends well where nothing fails', async () => {
+  test('doctor checks every part and exits with 0 when nothing fails', async () => {
     const { code, out } = await useCli(redis, { LOCAL_API_TOKEN: TOKEN, LOCAL_API_URL }).run('doctor')
-    expect(out).toMatch(/^✓ Settings: right$/m)
+    expect(out).toMatch(/^✓ Settings: valid$/m)
     expect(out).toMatch(/^✓ Bots: answer at http:\/\/127\.0\.0\.1:\d+$/m)
     expect(out).toMatch(/^✓ Services of the bots: all 4$/m)
     expect(out).toMatch(/^✓ Redis: answers at /m)
     expect(out).toMatch(/^✓ Live updates: a published message came back after \d+ ms$/m)
     for (const { name } of allQueues())
       expect(out).toMatch(new RegExp(`^✓ Queue ${name}: a job was taken after \\d+ ms$`, 'm'))
-    expect(out).toMatch(/All is well\.\n$/)
+    expect(out).toMatch(/All checks passed\.\n$/)
     expect(code).toBe(0)
     expect(await client.keys('*req_*')).toEqual([])
   })
 
-  test('says which setting is wrong, and tries nothing more', async () => {
+  test('doctor names an invalid setting and checks nothing else', async () => {
     const { code, out } = await useCli(redis, { PORT: 'x' }).run('doctor')
     expect(code).toBe(1)
     expect(out).toMatch(/^✗ Settings: PORT: /m)
     expect(out).not.toContain('Bots')
   })
 
-  test('says what to do when the bots are away, refuse the token, or lack a service', async () => {
+  test('doctor prints a remedy when the bots are unreachable, refuse the token, or lack a service', async () => {
     expect(
       (await findings({ LOCAL_API_URL: `http://127.0.0.1:${await freePort()}` })).get('Bots'),
     ).toMatchObject({
@@ -86,7 +86,7 @@ describe('doctor', () => {
       todo: expect.stringContaining('npm run start:bots'),
     })
     expect(
-      (await findings({ LOCAL_API_TOKEN: 'another-token-of-somebody' })).get('Token of the bots'),
+      (await findings({ LOCAL_API_TOKEN: 'another-valid-test-token' })).get('Token of the bots'),
     ).toMatchObject({
       result: 'fail',
       todo: expect.stringContaining('LOCAL_API_TOKEN'),
@@ -95,7 +95,7 @@ describe('doctor', () => {
     expect(poor.get('Services of the bots')).toMatchObject({ result: 'fail', found: `missing: ${slugs[0]}` })
   })
 
-  test('says whether a processor takes tasks, where they go to one', async () => {
+  test('doctor checks that a processor takes tasks of the redis driver', async () => {
     expect((await findings({})).get('Tasks')).toMatchObject({ result: 'ok', found: 'run here (process)' })
     const settings = { CONCURRENCY_DRIVER: 'redis' }
     expect((await findings(settings)).get('Tasks')).toMatchObject({
@@ -111,7 +111,7 @@ describe('doctor', () => {
     expect((await findings(settings)).get('Tasks')).toMatchObject({ result: 'ok' })
   })
 
-  test('warns of a proxy that the server does not trust', async () => {
+  test('doctor warns of an untrusted proxy', async () => {
     expect((await findings({})).get('Proxy')).toMatchObject({ result: 'ok' })
     await rememberUntrustedProxy(client)
     expect((await findings({})).get('Proxy')).toMatchObject({
@@ -121,7 +121,7 @@ describe('doctor', () => {
     await client.del(client.names.untrustedProxy)
   })
 
-  test('says that Redis is away', async () => {
+  test('doctor reports that Redis is unavailable', async () => {
     const all = await useCli({ url: 'redis://127.0.0.1:1' }, { LOCAL_API_URL }).json<Finding[]>('doctor')
     expect(all.at(-1)).toMatchObject({
       check: 'Redis',
@@ -130,28 +130,31 @@ describe('doctor', () => {
     })
   })
 
-  test.runIf(onRealRedis)('names a Redis that cannot save to its disk, and goes on', async () => {
-    const [, dir] = (await client.config('GET', 'dir')) as string[]
-    const inTheWay = join(dir as string, 'dump.rdb')
-    await mkdir(inTheWay)
-    await client.config('SET', 'save', '3600 1')
-    await client.bgsave()
-    await eventually(async () =>
-      expect(await client.info('persistence')).toMatch(/rdb_last_bgsave_status:err/),
-    )
-    const all = await findings({})
-    await client.config('SET', 'save', '')
-    await rmdir(inTheWay)
-    expect(all.get('Redis')).toMatchObject({ result: 'ok' })
-    expect(all.get('Redis writes')).toMatchObject({
-      result: 'fail',
-      found: 'Redis refuses writes: it cannot save to its disk',
-    })
-    expect(all.get('Requests')).toMatchObject({ result: 'ok' })
-  })
+  test.runIf(onRealRedis)(
+    'doctor reports a Redis that cannot save to its disk, and runs the other checks',
+    async () => {
+      const [, dir] = (await client.config('GET', 'dir')) as string[]
+      const inTheWay = join(dir as string, 'dump.rdb')
+      await mkdir(inTheWay)
+      await client.config('SET', 'save', '3600 1')
+      await client.bgsave()
+      await eventually(async () =>
+        expect(await client.info('persistence')).toMatch(/rdb_last_bgsave_status:err/),
+      )
+      const all = await findings({})
+      await client.config('SET', 'save', '')
+      await rmdir(inTheWay)
+      expect(all.get('Redis')).toMatchObject({ result: 'ok' })
+      expect(all.get('Redis writes')).toMatchObject({
+        result: 'fail',
+        found: 'Redis refuses writes: it cannot save to its disk',
+      })
+      expect(all.get('Requests')).toMatchObject({ result: 'ok' })
+    },
+  )
 
   test.runIf(onRealRedis)(
-    'warns of a Redis that throws requests away, is nearly full, or keeps codes',
+    'doctor reports a Redis that evicts requests, is nearly full, or records codes in its slow log',
     async () => {
       const used = Number(/used_memory:(\d+)/.exec(await client.info('memory'))?.[1])
       await client.config('SET', 'maxmemory-policy', 'allkeys-lru', 'maxmemory', String(used + 1_000_000))
@@ -175,7 +178,7 @@ describe('doctor', () => {
     },
   )
 
-  test('says that no worker takes jobs, and leaves none of its own behind', async () => {
+  test('doctor reports that no worker takes jobs, and removes its own test jobs', async () => {
     await Promise.all(workers.map((worker) => worker.close(true)))
     const all = await findings({})
     for (const { name } of allQueues())

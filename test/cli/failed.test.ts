@@ -1,4 +1,4 @@
-/** `failed` and `queues`: what went wrong, and another try for it. */
+/** `failed` and `queues`: lists failed requests, retries them, and shows the queues. */
 import { afterAll, describe, expect, test } from 'vitest'
 import { creditScoreRating } from '../../core/catalog/credit-score-rating.ts'
 import { linkCheck } from '../../core/catalog/link-check.ts'
@@ -21,13 +21,13 @@ const FAIL: Command = {
   error: { code: 'portal_unavailable', message: 'Dear Ms Private, no.', retryable: true },
 }
 const DATA = { mobile: '09123456789', national_code: '0012345679' }
-async function failedOne(fields: Parameters<typeof aRecord>[0] = {}): Promise<string> {
+async function failedRequest(fields: Parameters<typeof aRecord>[0] = {}): Promise<string> {
   const service = { service: creditScoreRating, service_slug: creditScoreRating.slug }
   const record = aRecord({
     ...service,
     request_data: DATA,
     session_id: 'a-session',
-    submitter: 'somebody',
+    submitter: 'a-submitter',
     ...fields,
   })
   await store.create(record)
@@ -44,11 +44,11 @@ const listed = async (hash: string): Promise<Listed | undefined> =>
   (await cli.json<Listed[]>('failed', 'list')).find((one) => one.hash === hash)
 
 describe('failed list', () => {
-  test('tells which, why, after how many tries, and nothing of the person', async () => {
-    const hash = await failedOne()
+  test('failed list prints hash, service, error code and attempts, and no personal data', async () => {
+    const hash = await failedRequest()
     const { out } = await cli.run('failed', 'list')
     expect(out).toMatch(
-      new RegExp(`^${hash} +credit-score-rating +portal_unavailable +1 +\\d s ago +can be sent again$`, 'm'),
+      new RegExp(`^${hash} +credit-score-rating +portal_unavailable +1 +\\d s ago +possible$`, 'm'),
     )
     const json = JSON.stringify(await cli.json('failed'))
     for (const secret of ['09123456789', '0012345679', 'a-session', 'Private']) {
@@ -59,12 +59,12 @@ describe('failed list', () => {
 })
 
 describe('failed retry', () => {
-  test('makes a new request of the same person with the same data, linked to the old one, and a job for it', async () => {
-    const hash = await failedOne({ owner_hash: 'a-hash-of-a-token', priority: 2 })
+  test('failed retry creates and queues a new request with the same data and submitter, linked to the old one', async () => {
+    const hash = await failedRequest({ owner_hash: 'a-hash-of-a-token', priority: 2 })
     const { code, out } = await cli.run('failed', 'retry', hash)
     expect(code).toBe(0)
     const { retried_as: as } = (await listed(hash)) as Listed
-    expect(out).toBe(`${hash} was sent again as ${as}\n`)
+    expect(out).toBe(`${hash} was retried as ${as}\n`)
     const old = (await store.read(hash))?.record
     expect((await store.read(as ?? ''))?.record).toMatchObject({
       status: 'pending',
@@ -73,37 +73,37 @@ describe('failed retry', () => {
       request_data: DATA,
       session_id: 'a-session',
       owner_hash: 'a-hash-of-a-token',
-      submitter: 'somebody',
+      submitter: 'a-submitter',
       priority: 2,
       max_attempts: creditScoreRating.tries,
     })
     expect(old).toMatchObject({ status: 'failed', version: 3 })
     expect(await queues.position(as ?? '', creditScoreRating.queue)).toBeGreaterThan(0)
-    expect((await cli.run('show', as ?? '')).out).toMatch(new RegExp(`^Sent again for: +${hash}$`, 'm'))
-    expect((await cli.run('show', hash)).out).toMatch(new RegExp(`^Sent again as: +${as}$`, 'm'))
+    expect((await cli.run('show', as ?? '')).out).toMatch(new RegExp(`^Retry of: +${hash}$`, 'm'))
+    expect((await cli.run('show', hash)).out).toMatch(new RegExp(`^Retried as: +${as}$`, 'm'))
   })
 
-  test('happens once, whoever else tries at the same time', async () => {
-    const hash = await failedOne()
+  test('failed retry creates one request when three run concurrently', async () => {
+    const hash = await failedRequest()
     const runs = await Promise.all([1, 2, 3].map(() => cli.run('failed', 'retry', hash)))
     expect(runs.map(({ code }) => code).sort()).toEqual([0, 1, 1])
     const again = (await store.listRecent(100)).map((one) => store.read(one))
     expect((await Promise.all(again)).filter((one) => one?.record.retry_of === hash)).toHaveLength(1)
   })
 
-  test('is made good where whoever claimed it died before it was made', async () => {
-    const hash = await failedOne()
+  test('failed retry completes a retry that was claimed but never created', async () => {
+    const hash = await failedRequest()
     await client.hset(keys.failedEntries, `${hash} retried`, 'req_claimed_and_never_made')
-    expect((await cli.run('failed', 'retry', hash)).out).toContain('sent again as req_claimed_and_never_made')
+    expect((await cli.run('failed', 'retry', hash)).out).toContain('retried as req_claimed_and_never_made')
     expect((await store.read('req_claimed_and_never_made'))?.record.retry_of).toBe(hash)
   })
 
-  test('is not possible once the data is deleted, for one that has not failed, or is not there', async () => {
-    const hash = await failedOne()
+  test('failed retry refuses a request whose data is deleted, that has not failed, or that does not exist', async () => {
+    const hash = await failedRequest()
     await client.del(keys.record(hash))
     expect(await cli.run('failed', 'retry', hash)).toMatchObject({
       code: 1,
-      out: `${hash} was not sent again: what its person sent is deleted already\n`,
+      out: `${hash} was not retried: its submitted data is deleted\n`,
     })
     expect(await listed(hash)).toMatchObject({ can_be_retried: false })
     const running = aRecord()
@@ -112,17 +112,17 @@ describe('failed retry', () => {
     expect((await cli.run('failed', 'retry', 'req_never_was_a_request')).code).toBe(3)
   })
 
-  test('--all sends every one again that was not yet and can be', async () => {
-    const [one, other] = [await failedOne(), await failedOne()]
+  test('failed retry --all retries every request that can be and has not been retried', async () => {
+    const [one, other] = [await failedRequest(), await failedRequest()]
     const { code, out } = await cli.run('failed', 'retry', '--all')
     expect(code).toBe(0)
-    for (const hash of [one, other]) expect(out).toContain(`${hash} was sent again as`)
-    expect((await cli.run('failed', 'retry', '--all')).out).not.toContain('was sent again as')
+    for (const hash of [one, other]) expect(out).toContain(`${hash} was retried as`)
+    expect((await cli.run('failed', 'retry', '--all')).out).not.toContain('was retried as')
   })
 })
 
 describe('queues', () => {
-  test('counts who waits, is put off and has failed, and tells how long the oldest has waited', async () => {
+  test('queues counts waiting, delayed and failed requests, and prints the waiting time of the oldest', async () => {
     const at = Date.now()
     const [waiting, due, later] = [
       aRecord({ now: at - 90_000 }),

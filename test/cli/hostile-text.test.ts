@@ -1,4 +1,4 @@
-/** What bots and other programs write never acts on the terminal of who reads it. */
+/** Text of bots and other programs never acts on the terminal that prints it. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -12,10 +12,10 @@ import { useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 
 const HOSTILE =
-  'x\u001b]0;title\u0007\u001b[2J\u001b]52;c;eA==\u001b\\\u009b2J\u202egnp\u2066\u200b\u{e0041}\ud800\u007f\r\n✓ All is well.\u2028end'
-/** What is our own in an output: a line feed. */
+  'x\u001b]0;title\u0007\u001b[2J\u001b]52;c;eA==\u001b\\\u009b2J\u202egnp\u2066\u200b\u{e0041}\ud800\u007f\r\n✓ All checks passed.\u2028end'
+/** Characters that act on a terminal. Line feeds of the output itself are allowed. */
 const ACTING = /[^\P{C}\n]|[\p{Zl}\p{Zp}]/u
-/** What @clack moves the cursor and colours with. */
+/** The cursor and colour sequences of @clack. */
 const STYLING = new RegExp(`${String.fromCharCode(27)}\\[(?:\\?25[lh]|[0-9;]*[ABCDGJKm])`, 'g')
 
 const redis = await useRedis()
@@ -32,7 +32,7 @@ const hostile = aRecord({
 })
 const ERROR = { code: HOSTILE, message: HOSTILE, retryable: false }
 
-/** All that the commands write, of the requests that have these hashes. */
+/** The output of every command for these requests. */
 async function outputs(hashes: readonly string[]): Promise<[string, string][]> {
   const lines = [
     ['list'], ['failed'], ['queues'], ['cleanup', '--dry-run'], ['failed', 'retry', HOSTILE],
@@ -45,7 +45,7 @@ async function outputs(hashes: readonly string[]): Promise<[string, string][]> {
   return written
 }
 
-test('no command lets through what bots, records, lists and failures contain', async () => {
+test('every command escapes hostile text of bots, records, lists and failures', async () => {
   await store.create(hostile)
   const [failed, completed] = [await given(START), await given(START)].map(({ record }) => record.hash)
   await applyCommand(failed as string, { type: 'fail', attempt: 1, error: ERROR })
@@ -59,13 +59,13 @@ test('no command lets through what bots, records, lists and failures contain', a
   const all = await outputs([hostile.hash, failed as string, completed as string])
   for (const [command, raw] of all) {
     expect.soft(raw, command).not.toMatch(ACTING)
-    expect.soft(raw, command).not.toMatch(/^✓ All is well/m)
+    expect.soft(raw, command).not.toMatch(/^✓ All checks passed/m)
   }
-  // The words are there, and can be read.
+  // The text is printed, escaped.
   expect(all.filter(([, raw]) => raw.includes('\\u001b]0;title\\u0007')).length).toBeGreaterThan(8)
 })
 
-test('JSON is the same JSON, for programs', async () => {
+test('JSON output with hostile text is equivalent JSON', async () => {
   const { hash } = (await given(START)).record
   await applyCommand(hash, { type: 'complete', attempt: 1, result: { words: HOSTILE } })
   const { result_data } = await cli.json<{ result_data: unknown }>('show', hash)
@@ -73,7 +73,7 @@ test('JSON is the same JSON, for programs', async () => {
   expect(JSON.parse((await cli.run('show', hash, '--raw')).out).result_data).toEqual({ words: HOSTILE })
 })
 
-test('the bar and the prompts of a terminal print it as text', async () => {
+test('the progress bar and prompts escape hostile text', async () => {
   const { hash } = (await given(START)).record
   await applyCommand(hash, { type: 'progress', attempt: 1, progress: 10, message: HOSTILE })
   const run = cli.start(['watch', hash], { isTerminal: true })
@@ -85,9 +85,9 @@ test('the bar and the prompts of a terminal print it as text', async () => {
   await eventually(() => expect(run.out()).toContain('or "new" for a new code'))
   await foreignWrite(hash, { status: 'failed', error_data: ERROR })
   const { raw } = await run.ended
-  const ours = raw.replace(STYLING, '')
-  expect(ours.replaceAll('\r', '')).not.toMatch(ACTING)
-  expect(ours).toContain('\\u001b]0;title')
+  const unstyled = raw.replace(STYLING, '')
+  expect(unstyled.replaceAll('\r', '')).not.toMatch(ACTING)
+  expect(unstyled).toContain('\\u001b]0;title')
 })
 
 describe('doctor', () => {
@@ -96,7 +96,7 @@ describe('doctor', () => {
   })
   afterAll(() => void server.close())
 
-  test('lets through nothing that a bot or a setting contains', async () => {
+  test('doctor escapes hostile text of bots and settings', async () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const LOCAL_API_URL = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
     for (const settings of [{ LOCAL_API_URL }, { LOCAL_API_URL, REDIS_URL: HOSTILE }, { PORT: HOSTILE }])
@@ -104,7 +104,7 @@ describe('doctor', () => {
   }, 30_000)
 })
 
-test('nothing but the terminal and its prompts writes', () => {
+test('only terminal.ts, prompts.ts and main.ts write to the terminal', () => {
   const folder = new URL('../../cli/', import.meta.url)
   const files = (readdirSync(folder, { recursive: true }) as string[]).filter((name) => name.endsWith('.ts'))
   const writing = files.filter((name) =>

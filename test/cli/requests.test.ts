@@ -1,4 +1,4 @@
-/** `list`, `show`, `cancel`, and what every command has in common. */
+/** `list`, `show`, `cancel`, and what all commands have in common. */
 import { describe, expect, test } from 'vitest'
 import type { PublicView } from '../../core/domain/record.ts'
 import { decodeRecord } from '../../core/records/codec.ts'
@@ -22,7 +22,7 @@ const scheduled = async (seconds: number): Promise<string> => {
 }
 
 describe('list', () => {
-  test('shows every request there is, one that waits for tomorrow too, and nothing private', async () => {
+  test('list prints every request, including one scheduled later than the list lives, and nothing private', async () => {
     const [first, second] = [await running(), await running()]
     const later = await scheduled(7200)
     await client.lrem(keys.list, 0, later)
@@ -35,7 +35,7 @@ describe('list', () => {
     for (const secret of Object.values(PRIVATE)) expect(out).not.toContain(secret)
   })
 
-  test('shows only those in a state, or of a service, and says how many more there are', async () => {
+  test('list filters by status and service, and prints how many requests --limit omits', async () => {
     const done = (await given(START, { type: 'complete', attempt: 1, result: 1 })).record.hash
     await store.create(aRecord({ service_slug: 'link-check' }))
     const completed = await cli.json<PublicView[]>('list', '--status', 'completed')
@@ -43,11 +43,11 @@ describe('list', () => {
     const crawls = await cli.json<PublicView[]>('list', '--service', 'link-check')
     expect(crawls.map(({ service_slug }) => service_slug)).toEqual(['link-check'])
     expect((await cli.run('list', '--limit', '1')).out).toMatch(/… and \d+ more, see --limit\./)
-    expect((await cli.run('list', '--status', 'cancelled')).out).toBe('There are no such requests.\n')
+    expect((await cli.run('list', '--status', 'cancelled')).out).toBe('No requests found.\n')
   })
 })
 
-test('list shortens what would push its columns off the screen', async () => {
+test('list truncates cells that would push its columns off the screen', async () => {
   await store.create(aRecord({ service_slug: `${'long-'.repeat(50)}\u001b[2J`, step: 's'.repeat(500) }))
   const { out } = await cli.run('list')
   expect(out).toMatch(new RegExp(` {2}${'long-'.repeat(6)}l…  pending +0 % +${'s'.repeat(31)}…  `))
@@ -55,20 +55,20 @@ test('list shortens what would push its columns off the screen', async () => {
 })
 
 describe('show', () => {
-  test('tells how a request stands, without anything private', async () => {
+  test('show prints status, code and steps of a request, and nothing private', async () => {
     const hash = await running()
     await applyCommand(hash, REQUIRE_OTP)
     const { out, code } = await cli.run('show', hash)
     expect(code).toBe(0)
     expect(out).toMatch(/^Status: +otp_required$/m)
-    expect(out).toMatch(/^Code: +asked for, 3 tries left/m)
+    expect(out).toMatch(/^Code: +requested, 3 tries left/m)
     expect(out).toMatch(/^Deleted in: +(30 min|29 min)/m)
     expect(out).toMatch(/^first +(waiting|current|done)/m)
     for (const secret of Object.values(PRIVATE)) expect(out).not.toContain(secret)
     expect(await cli.json('show', hash)).toMatchObject({ hash, status: 'otp_required', version: 3 })
   })
 
-  test('with --raw is the whole record, however little of it is written down', async () => {
+  test('show --raw prints the whole record', async () => {
     const hash = await running()
     const { out } = await cli.run('show', hash, '--raw')
     const record = decodeRecord((await client.get(keys.record(hash))) ?? '')
@@ -83,7 +83,7 @@ describe('show', () => {
 })
 
 describe('cancel', () => {
-  test('ends a request in the name of those who run it; a second time it is refused', async () => {
+  test('cancel ends a request as the operator, and is refused the second time', async () => {
     const hash = await running()
     expect(await cli.run('cancel', hash)).toMatchObject({ code: 0, out: `Cancelled ${hash}.\n`, err: '' })
     expect((await store.read(hash))?.record).toMatchObject({ status: 'cancelled', cancelled_by: 'operator' })
@@ -100,27 +100,27 @@ describe('the command line', () => {
     [['list', '--status', 'lost'], 2, /Allowed choices are pending, processing/],
     [['list', '--limit', '0'], 2, /a whole number from 1/],
     [['list', '--colour'], 2, /unknown option '--colour'/],
-    [['failed', 'retry'], 2, /name one request, or give --all/],
-    [['failed', 'retry', aHash(), '--all'], 2, /name one request, or give --all/],
-  ])('says what is wrong with %j, and by its exit code of which kind', async (args, code, words) => {
+    [['failed', 'retry'], 2, /name one request, or pass --all/],
+    [['failed', 'retry', aHash(), '--all'], 2, /name one request, or pass --all/],
+  ])('the command line %j is refused with a sentence and an exit code', async (args, code, words) => {
     const run = await cli.run(...args)
     expect(run).toMatchObject({ code, out: '' })
     expect(run.err).toMatch(words)
   })
 
-  test('says when a setting is wrong or Redis is away', async () => {
+  test('a command with an invalid setting or without Redis exits with 4', async () => {
     const wrong = useCli(redis, { PORT: 'x' })
     expect(await wrong.run('list')).toMatchObject({ code: 4, err: expect.stringContaining('PORT') })
     const away = useCli({ url: 'redis://127.0.0.1:1' })
     expect(await away.run('list')).toMatchObject({ code: 4, err: expect.stringContaining('does not answer') })
   })
 
-  test('teaches by --help, for each command', async () => {
+  test('--help describes every command', async () => {
     const all = await cli.run('--help')
     expect(all.code).toBe(0)
     for (const name of ['list', 'show', 'watch', 'cancel', 'failed', 'queues', 'cleanup', 'doctor'])
       expect(all.out).toMatch(new RegExp(`^  ${name}\\b`, 'm'))
     expect(all.out).toContain('Exit codes')
-    expect((await cli.run('failed', '--help')).out).toMatch(/retry .*\n?.*sends one or all of them again/)
+    expect((await cli.run('failed', '--help')).out).toMatch(/retry .*\n?.*retries one or all of them/)
   })
 })

@@ -1,4 +1,4 @@
-/** Whatever Redis and bots do, a command ends with sentences and an exit code, never with a stack. */
+/** Whatever Redis and bots do, a command ends with a sentence and an exit code, never with a stack trace. */
 import { createServer as createHttpServer, type RequestListener } from 'node:http'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -28,7 +28,7 @@ const useBot = async (answer: RequestListener): Promise<string> =>
   `http://${await listening(createHttpServer(answer))}`
 
 const NO_BOT = 'http://127.0.0.1:1'
-/** Every command, on a request that there may be. */
+/** Every command, for a request that may exist. */
 const COMMANDS = (hash: string): string[][] => [
   ['list'], ['show', hash], ['show', hash, '--raw'], ['watch', hash], ['cancel', hash], ['failed'], ['failed', 'retry', hash],
   ['failed', 'retry', '--all'], ['queues'], ['cleanup', '--dry-run'], ['cleanup'],
@@ -37,7 +37,7 @@ const COMMANDS = (hash: string): string[][] => [
 function expectSentences(command: string, { out, err, code }: CliRun): void {
   expect.soft(out + err, command).not.toMatch(/^ +at |Error:|undefined|NaN|\[object/m)
   expect.soft(out + err, command).not.toBe('')
-  // These say on standard output how it went.
+  // These report failures on standard output.
   if (code !== 0 && !/^(doctor|watch|failed retry)/.test(command))
     expect.soft(err, command).toMatch(/^halfway: .+\n$/)
 }
@@ -54,13 +54,13 @@ const doctor = async (url: string, LOCAL_API_URL = NO_BOT): Promise<Map<string, 
 }
 
 describe.runIf(onRealRedis)('a Redis', () => {
-  /** An address with a user of these rights. */
+  /** The address of Redis, with a user that has these rights. */
   async function addressOf(name: string, ...rights: string[]): Promise<string> {
     await client.call('ACL', 'SETUSER', name, 'reset', 'on', '>secret-of-this-user', '~*', '&*', ...rights)
     return redis.url.replace('unix://', `unix://${name}:secret-of-this-user@`)
   }
 
-  test('whose user may not ask it about itself is not guessed about', async () => {
+  test('doctor warns about every property of Redis that its user may not read', async () => {
     const all = await doctor(await addressOf('blind', '+@all', '-info', '-config', '-client|list'))
     for (const check of [
       'Redis version',
@@ -81,9 +81,9 @@ describe.runIf(onRealRedis)('a Redis', () => {
     ['nothing but connect', ['+ping']],
     ['read only', ['+@read', '+ping', '+time', '+info']],
     ['all but publish and subscribe', ['+@all', '-publish', '-subscribe', '-eval', '-evalsha']],
-    ['all but keys of ours', ['+@all', 'resetkeys', '~other:*']],
+    ['all but keys of Halfway', ['+@all', 'resetkeys', '~other:*']],
   ])(
-    'whose user may do %s',
+    'every command ends with a sentence when the user of Redis may do %s',
     async (name, rights) => {
       const { hash } = (await given(START)).record
       await expectCommandsToEnd(await addressOf(name.replaceAll(' ', '-'), ...rights), hash)
@@ -91,13 +91,13 @@ describe.runIf(onRealRedis)('a Redis', () => {
     60_000,
   )
 
-  test('that refuses to have records read does not make lists shorter', async () => {
+  test('list fails when records may not be read, instead of printing fewer', async () => {
     await given(START)
     const cli = useCli({ url: await addressOf('unread', '+@all', '-get', '-mget') })
     expect((await cli.run('list')).err).toMatch(/^halfway: .*permission/i)
   })
 
-  test('that is full is told by doctor, by name', async () => {
+  test('doctor reports a full Redis', async () => {
     await client.config('SET', 'maxmemory', '1')
     const all = await doctor(redis.url)
     await client.config('SET', 'maxmemory', '0')
@@ -108,7 +108,7 @@ describe.runIf(onRealRedis)('a Redis', () => {
     expect(all.get('Redis memory')).toMatchObject({ result: 'fail', found: expect.stringMatching(/^full/) })
   }, 20_000)
 
-  test('that is nearly full is told by doctor while it takes writes', async () => {
+  test('doctor warns of a nearly full Redis that still accepts writes', async () => {
     const used = Number(/used_memory:(\d+)/.exec(await client.info('memory'))?.[1])
     await client.config('SET', 'maxmemory', String(used + 900_000))
     const all = await doctor(redis.url)
@@ -120,9 +120,9 @@ describe.runIf(onRealRedis)('a Redis', () => {
     })
   }, 20_000)
 
-  test('in which others have put wrong things', async () => {
+  test('every command ends with a sentence when all keys have wrong types or invalid values', async () => {
     const { hash } = (await given(START)).record
-    const ours = [
+    const ownKeys = [
       keys.list,
       keys.deadlines,
       keys.failed,
@@ -142,8 +142,8 @@ describe.runIf(onRealRedis)('a Redis', () => {
       (key: string) => client.zadd(key, 1, 'nonsense\u001b[2J'),
       (key: string) => client.hset(key, 'nonsense', '{', hash, '{', 'concurrency', 'x'),
     ]) {
-      await client.del(...ours, ...queues)
-      for (const key of [...ours, ...queues]) await put(key)
+      await client.del(...ownKeys, ...queues)
+      for (const key of [...ownKeys, ...queues]) await put(key)
       await expectCommandsToEnd(redis.url, hash)
     }
     await client.flushall()
@@ -151,10 +151,10 @@ describe.runIf(onRealRedis)('a Redis', () => {
 })
 
 describe('a connection', () => {
-  /** Passes on to the Redis of this test, until so many pieces have come from the client. */
-  async function useCutter(pieces: number): Promise<string> {
+  /** A proxy to the Redis of this test that closes after this many chunks of the client. */
+  async function useCuttingProxy(chunks: number): Promise<string> {
     const open = new Set<Socket>()
-    let left = pieces
+    let left = chunks
     const server = createServer((socket) => {
       const { hostname, port, pathname } = new URL(redis.url)
       const upstream = redis.url.startsWith('unix:') ? connect(pathname) : connect(Number(port), hostname)
@@ -171,8 +171,8 @@ describe('a connection', () => {
   }
 
   test.each([1, 2, 3, 5, 8, 12, 20])(
-    'that dies after %i pieces leaves sentences',
-    async (pieces) => {
+    'every command ends with a sentence when its connection closes after %i chunks',
+    async (chunks) => {
       const { hash } = (await given(START)).record
       for (const args of [
         ['list'],
@@ -182,12 +182,12 @@ describe('a connection', () => {
         ['doctor'],
         ['cleanup', '--dry-run'],
       ]) {
-        const url = await useCutter(pieces)
+        const url = await useCuttingProxy(chunks)
         const cli = useCli({ url }, { LOCAL_API_URL: NO_BOT })
         const run = cli.start(args)
-        // Watching goes on without Redis, and waits for it.
+        // `watch` waits for Redis until it is interrupted.
         if (args[0] === 'watch') setTimeout(() => run.interrupt(), 1000)
-        expectSentences(`${args.join(' ')} cut after ${pieces}`, await run.ended)
+        expectSentences(`${args.join(' ')} cut after ${chunks}`, await run.ended)
       }
     },
     60_000,
@@ -195,9 +195,9 @@ describe('a connection', () => {
 
   test.each([
     ['speaks HTTP', 'HTTP/1.1 400 Bad Request\r\n\r\n'],
-    ['speaks nonsense', '\u0000\u001b[2Jnonsense\r\n'],
+    ['answers with invalid data', '\u0000\u001b[2Jnonsense\r\n'],
   ])(
-    'to something that %s leaves sentences',
+    'a command ends with a sentence when the server %s',
     async (_what, answer) => {
       const server = createServer((socket) => {
         socket.on('error', () => {})
@@ -225,7 +225,7 @@ describe('a bot', () => {
     ['lists no names', (_req, res) => void res.end('{"services":[null,{"a":1},[],7]}')],
     ['redirects', (req, res) => void res.writeHead(302, { location: `http://${req.headers.host}/x` }).end()],
     ['lists its services in a record', (_req, res) => void res.end('{"services":{"a":1}}')],
-  ])('that %s is told in sentences', async (_what, answer) => {
+  ])('doctor ends with a sentence when a bot %s', async (_what, answer) => {
     const LOCAL_API_URL = await useBot(answer)
     const run = await useCli({ url: 'redis://127.0.0.1:1' }, { LOCAL_API_URL }).run('doctor')
     expectSentences('doctor', run)

@@ -1,4 +1,4 @@
-/** `watch`: a request followed to its end, with and without a terminal. */
+/** `watch`: follows a request to its end, with and without a terminal. */
 import { describe, expect, test } from 'vitest'
 import { useCli } from '../helpers/cli.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -14,13 +14,13 @@ const DONE = { type: 'complete', attempt: 1, result: { score: 712 } } as const
 const started = async (): Promise<string> => (await given(START)).record.hash
 
 describe('without a terminal', () => {
-  test('each step is a line, then the result; it ends well', async () => {
+  test('watch prints a line per step, then the result, and exits with 0', async () => {
     const hash = await started()
     const run = cli.start(['watch', hash])
     await eventually(() => expect(run.out()).toContain('0 %  processing'))
     await applyCommand(hash, progressTo(40, 'Solving the captcha…'))
     await eventually(() => expect(run.out()).toContain(' 40 %  processing  Solving the captcha…'))
-    // Nothing but the percentage: no line.
+    // Only the percentage changes: no line.
     await applyCommand(hash, progressTo(45, 'Solving the captcha…'))
     await applyCommand(hash, REQUIRE_OTP)
     await eventually(() =>
@@ -34,7 +34,7 @@ describe('without a terminal', () => {
     expect(new Set(out.split('\n')).size).toBe(out.split('\n').length)
   })
 
-  test('a request that fails or is cancelled ends with 1, one that is deleted with 3', async () => {
+  test('watch exits with 1 when the request fails or is cancelled, and with 3 when it expires', async () => {
     const [failing, cancelled] = [await started(), await started()]
     const short = aRecord({ ttlSeconds: 2 })
     await store.create(short)
@@ -51,7 +51,7 @@ describe('without a terminal', () => {
     expect(three).toMatchObject({ code: 3, err: expect.stringContaining('request_expired') })
   })
 
-  test('with --json each state is a line of JSON', async () => {
+  test('watch --json prints a line of JSON per state', async () => {
     const hash = await started()
     const run = cli.start(['watch', hash, '--json'])
     await eventually(() => expect(run.out()).toContain('"version":2'))
@@ -64,7 +64,7 @@ describe('without a terminal', () => {
     expect([code, states.at(0), states.at(-1)]).toEqual([0, 'processing', 'completed'])
   })
 
-  test('one that is over already is told at once', async () => {
+  test('watch prints the result of a completed request and exits', async () => {
     const hash = (await given(START, DONE)).record.hash
     expect(await cli.run('watch', hash)).toMatchObject({
       code: 0,
@@ -72,7 +72,7 @@ describe('without a terminal', () => {
     })
   })
 
-  test('Ctrl-C ends the watching, not the request', async () => {
+  test('Ctrl-C ends watch and not the request', async () => {
     const hash = await started()
     const run = cli.start(['watch', hash])
     await eventually(() => expect(run.out()).toContain('processing'))
@@ -83,7 +83,7 @@ describe('without a terminal', () => {
 })
 
 describe('on a terminal', () => {
-  test('a bar moves, the code is asked for and handed over, and nothing of it is left on the screen', async () => {
+  test('watch on a terminal shows a bar, prompts for the code, submits it, and never prints it', async () => {
     const hash = await started()
     await applyCommand(hash, progressTo(40, 'Solving the captcha…'))
     const run = cli.start(['watch', hash], { isTerminal: true })
@@ -104,7 +104,7 @@ describe('on a terminal', () => {
     expect(out).not.toMatch(/123456|۱۲۳۴۵۶/)
   })
 
-  test('the code is found in an SMS of several lines that is pasted', async () => {
+  test('a pasted SMS of several lines is searched for the code', async () => {
     const hash = await started()
     await applyCommand(hash, REQUIRE_OTP)
     const run = cli.start(['watch', hash], { isTerminal: true })
@@ -118,7 +118,7 @@ describe('on a terminal', () => {
     expect((await run.ended).code).toBe(0)
   })
 
-  test('an open prompt stays while nothing about it changes, and goes when another one has typed the code', async () => {
+  test('an open prompt stays until it changes, and closes when another client submits the code', async () => {
     const hash = await started()
     await applyCommand(hash, REQUIRE_OTP)
     const run = cli.start(['watch', hash], { isTerminal: true })

@@ -100,7 +100,7 @@ async function startWorkers(
   await register('workers', {
     stop: async () => void (await Promise.all(workers.map((worker) => worker.stop()))),
   })
-  const queuesTaken = () => selected.filter((_, i) => workers[i]?.isTaking()).map(({ name }) => name)
+  const queuesTaken = () => selected.filter((_, i) => workers[i]?.isConsuming()).map(({ name }) => name)
   await register('heartbeat', startHeartbeat({ redis, takenQueues: queuesTaken, log }))
   log.info({ redis: address, queues: selected.map(({ name }) => name) }, 'workers are ready')
 }

@@ -32,7 +32,7 @@ export interface RequestWorkerDeps extends Omit<JobHandlerDeps, 'stopping' | 'is
 }
 
 export interface RequestWorker {
-  isTaking(): boolean
+  isConsuming(): boolean
   isIdle(): boolean
   /** Accepts no further jobs. Resolves once the running ones have ended, however long that takes. */
   finish(): Promise<void>
@@ -62,7 +62,7 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
     return worker.close()
   }
   return {
-    isTaking: () => !closing && worker.isRunning() && !worker.isPaused(),
+    isConsuming: () => !closing && worker.isRunning() && !worker.isPaused(),
     isIdle,
     finish: close,
     async stop() {

@@ -108,7 +108,7 @@ const startWorker = ({ url = bot.url, ...fields }: Partial<RequestWorkerDeps> & 
     ...fields,
   })
   return {
-    isTaking: worker.isTaking,
+    isTaking: worker.isConsuming,
     async stop() {
       await worker.stop()
       await client.stop()

@@ -307,8 +307,8 @@ describe('stopping the bots', () => {
     const { request, succeed } = await runOf(record.hash)
     const stopped = own.stop()
     for (const hash of [record.hash, other.record.hash]) {
-      const turnedAway = await own.run({ slug: 'gated', hash, attempt: 1, data: {}, caller })
-      expect(turnedAway).toMatchObject({ code: 'bot_stopping', retryable: true })
+      const refusedWith = await own.run({ slug: 'gated', hash, attempt: 1, data: {}, caller })
+      expect(refusedWith).toMatchObject({ code: 'bot_stopping', retryable: true })
     }
     expect(request.signal.aborted).toBe(false)
     succeed('finished')

@@ -1,11 +1,11 @@
-/** How long a request waits before its next try: pure, so for any plan. */
+/** The delay before the next attempt, as properties over any backoff. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { notReachedDelayMs, retryDelayMs } from '../../workers/backoff.ts'
 
-const never = (): number => 0
-const most = (): number => 1 - Number.EPSILON
-/** After so many attempts that failed, none of them made good. */
+const minRandom = (): number => 0
+const maxRandom = (): number => 1 - Number.EPSILON
+/** After this many failed attempts, all of which count. */
 const failed = (attempt: number, tries = 100) => ({ attempt, max_attempts: tries })
 
 const seconds = fc.integer({ min: 1, max: 600 })
@@ -13,8 +13,8 @@ const attempts = fc.integer({ min: 1, max: 12 })
 const share = fc.double({ min: 0, max: 1, noNaN: true })
 const type = fc.constantFrom('fixed' as const, 'exponential' as const)
 
-describe('after an attempt that failed, the wait', () => {
-  test('is always the same where it is fixed', () => {
+describe('retryDelayMs', () => {
+  test('a fixed backoff delays every attempt equally', () => {
     fc.assert(
       fc.property(seconds, attempts, (seconds, attempt) => {
         expect(retryDelayMs({ type: 'fixed', seconds }, 100, failed(attempt))).toBe(seconds * 1000)
@@ -22,7 +22,7 @@ describe('after an attempt that failed, the wait', () => {
     )
   })
 
-  test('is twice as long each time where it is exponential', () => {
+  test('an exponential backoff doubles the delay with each attempt', () => {
     fc.assert(
       fc.property(seconds, attempts, (seconds, attempt) => {
         const wait = (n: number) => retryDelayMs({ type: 'exponential', seconds }, 100, failed(n))
@@ -32,7 +32,7 @@ describe('after an attempt that failed, the wait', () => {
     )
   })
 
-  test('is never longer than maxSeconds, and as planned below', () => {
+  test('maxSeconds caps the delay and changes nothing below it', () => {
     fc.assert(
       fc.property(type, seconds, seconds, attempts, (type, seconds, maxSeconds, attempt) => {
         const planned = retryDelayMs({ type, seconds }, 100, failed(attempt))
@@ -42,19 +42,19 @@ describe('after an attempt that failed, the wait', () => {
     )
   })
 
-  test('is shortened at random by up to the share of jitter, never made longer', () => {
+  test('jitter shortens the delay by up to its share and never extends it', () => {
     fc.assert(
       fc.property(type, seconds, attempts, share, share, (type, seconds, attempt, jitter, random) => {
         const full = retryDelayMs({ type, seconds }, 100, failed(attempt))
         const wait = (by: () => number) => retryDelayMs({ type, seconds, jitter }, 100, failed(attempt), by)
-        expect(wait(never)).toBe(full)
-        expect(wait(most)).toBeCloseTo(full * (1 - jitter), 3)
+        expect(wait(minRandom)).toBe(full)
+        expect(wait(maxRandom)).toBeCloseTo(full * (1 - jitter), 3)
         expect(wait(() => random)).toBeCloseTo(full * (1 - jitter * random), 3)
       }),
     )
   })
 
-  test('differs from one to the next by itself, and not without jitter', () => {
+  test('delays differ with jitter, and are equal without', () => {
     const waits = (jitter?: number) =>
       new Set(
         Array.from({ length: 20 }, () =>
@@ -66,17 +66,17 @@ describe('after an attempt that failed, the wait', () => {
     for (const wait of waits(0.5)) expect(wait).toBeGreaterThan(5_000)
   })
 
-  test('is made longer only by attempts that counted', () => {
+  test('only attempts that count extend the delay', () => {
     fc.assert(
-      fc.property(attempts, attempts, (counted, madeGood) => {
+      fc.property(attempts, attempts, (counted, uncounted) => {
         const plan = { type: 'exponential', seconds: 1 } as const
-        const after = { attempt: counted + madeGood, max_attempts: 20 + madeGood }
+        const after = { attempt: counted + uncounted, max_attempts: 20 + uncounted }
         expect(retryDelayMs(plan, 20, after)).toBe(retryDelayMs(plan, 20, failed(counted, 20)))
       }),
     )
   })
 
-  test('is never one of more attempts than there were, though the worker that began planned fewer', () => {
+  test('the delay never assumes more failed attempts than there were, also with another `tries`', () => {
     fc.assert(
       fc.property(attempts, attempts, fc.integer({ min: 1, max: 100 }), (attempt, more, tries) => {
         const plan = { type: 'exponential', seconds: 1 } as const
@@ -88,27 +88,27 @@ describe('after an attempt that failed, the wait', () => {
   })
 })
 
-describe('after an attempt that never began, the wait', () => {
-  test('is what the bot wants where that is longer, and little more', () => {
+describe('notReachedDelayMs', () => {
+  test('a longer Retry-After sets the delay, plus at most 10 %', () => {
     fc.assert(
       fc.property(
         type,
         seconds,
         attempts,
         fc.integer({ min: 30_000, max: 600_000 }),
-        (type, s, attempt, wanted) => {
+        (type, s, attempt, retryAfterMs) => {
           const wait = notReachedDelayMs({ type, seconds: s }, failed(attempt), {
             code: 'bot_busy',
-            retryAfterMs: wanted,
+            retryAfterMs,
           })
-          expect(wait).toBeGreaterThanOrEqual(wanted)
-          expect(wait).toBeLessThanOrEqual(wanted * 1.1)
+          expect(wait).toBeGreaterThanOrEqual(retryAfterMs)
+          expect(wait).toBeLessThanOrEqual(retryAfterMs * 1.1)
         },
       ),
     )
   })
 
-  test('is 30 seconds at most where the bot wants nothing, and little more', () => {
+  test('the delay without Retry-After is at most 30 s, plus 10 %', () => {
     fc.assert(
       fc.property(type, seconds, attempts, (type, s, attempt) => {
         const wait = notReachedDelayMs({ type, seconds: s }, failed(attempt), {
@@ -121,7 +121,7 @@ describe('after an attempt that never began, the wait', () => {
     )
   })
 
-  test('is 5 seconds at most where another bot may know the service', () => {
+  test('the delay for an unknown service is at most 5 s, plus 10 %', () => {
     fc.assert(
       fc.property(type, seconds, attempts, (type, s, attempt) => {
         const wait = notReachedDelayMs({ type, seconds: s }, failed(attempt), {

@@ -4,18 +4,18 @@ import { AppError, type ErrorCode } from '../../core/domain/errors.ts'
 import { type BotCall, BotNotReached, createBotClient } from '../../workers/bot-client.ts'
 import { aHash } from '../helpers/record.ts'
 import {
+  endless,
   failure,
   halfAnAnswer,
   html,
   json,
-  poured,
   type Reply,
+  refusedWith,
   silence,
   slowly,
   smsSent,
   startForeignBot,
   success,
-  turnedAway,
   twice,
   useForeignBot,
 } from './foreign-bot.ts'
@@ -35,15 +35,15 @@ const aCall = (fields: Partial<BotCall> = {}): BotCall => ({
   ...fields,
 })
 
-/** What the client makes of one reply. */
-const understood = (reply: Reply) => {
+/** The client's result for one reply. */
+const callWith = (reply: Reply) => {
   const call = aCall()
   bot.replies(call.hash, reply)
   return client.call(call)
 }
 const refused = (reply: Reply): Promise<AppError> =>
-  understood(reply).then(
-    (answer) => Promise.reject(new Error(`was understood as ${JSON.stringify(answer)}`)),
+  callWith(reply).then(
+    (answer) => Promise.reject(new Error(`was accepted as ${JSON.stringify(answer)}`)),
     (error: unknown) => (error instanceof AppError ? error : Promise.reject(error)),
   )
 
@@ -53,7 +53,7 @@ describe('a whole number beyond 2^53 in an answer', () => {
     (res) =>
       res.writeHead(200, { 'content-type': 'application/json' }).end(text)
 
-  test('is refused by the place where it stands in the data', async () => {
+  test('an answer with a whole number beyond 2^53 is refused with its path in the data', async () => {
     const error = await refused(
       raw('{"status":"success","data":{"lines":[{"account":12345678901234567890}]}}'),
     )
@@ -61,14 +61,14 @@ describe('a whole number beyond 2^53 in an answer', () => {
     expect(error.detail).toContain('at data.lines[0].account: send it as a string')
   })
 
-  test('does no harm beside the data, nor as a string', async () => {
+  test('a whole number beyond 2^53 is accepted outside the data, and as a string', async () => {
     const text = '{"status":"success","trace":12345678901234567890,"data":{"account":"12345678901234567890"}}'
-    expect(await understood(raw(text))).toMatchObject({ data: { account: '12345678901234567890' } })
+    expect(await callWith(raw(text))).toMatchObject({ data: { account: '12345678901234567890' } })
   })
 })
 
-describe('a bot is called', () => {
-  test('with the token, the request, the attempt, and what the person typed, and with nothing else', async () => {
+describe('a call of a bot', () => {
+  test('a call sends token, hash, attempt and submitted data, and nothing else', async () => {
     const call = aCall({ attempt: 2, requestData: { mobile: '09123456789', national_code: '0012345679' } })
     bot.replies(call.hash, success())
     await client.call(call)
@@ -91,7 +91,7 @@ describe('a bot is called', () => {
     })
   })
 
-  test('with the code, when there is one', async () => {
+  test('a call sends the code, if there is one', async () => {
     const call = aCall({ otp: '012345' })
     bot.replies(call.hash, success())
     await client.call(call)
@@ -102,14 +102,14 @@ describe('a bot is called', () => {
     })
   })
 
-  test('with its own hash, whatever the form had in a field of that name', async () => {
-    const call = aCall({ requestData: { requestHash: 'req_of-somebody-else' } })
+  test('a call sends its own hash, whatever a form field named requestHash contains', async () => {
+    const call = aCall({ requestData: { requestHash: 'req_of-another-request' } })
     bot.replies(call.hash, success())
     await client.call(call)
     expect((await bot.call(call.hash)).body).toEqual({ requestHash: call.hash })
   })
 
-  test('below the path of its address', async () => {
+  test('a call is sent below the path of the bot’s URL', async () => {
     const below = createBotClient({ url: `${bot.url}/bots/`, token: TOKEN })
     const call = aCall({ slug: 'a/b' })
     bot.replies(call.hash, success())
@@ -119,43 +119,42 @@ describe('a bot is called', () => {
   })
 })
 
-describe('an answer is understood', () => {
-  test('when it is a result, of any JSON', async () => {
+describe('an accepted answer', () => {
+  test('a result of any JSON is accepted', async () => {
     for (const data of [{ score: 712 }, [1, 2], 'text', 0, null]) {
-      expect(await understood(success(data))).toMatchObject({ status: 'success', code: 'COMPLETED', data })
+      expect(await callWith(success(data))).toMatchObject({ status: 'success', code: 'COMPLETED', data })
     }
   })
 
-  test('when it says success and no more', async () => {
-    expect(await understood(json({ status: 'success' }))).toEqual({ status: 'success', code: 'COMPLETED' })
+  test('an answer with status success alone is accepted', async () => {
+    expect(await callWith(json({ status: 'success' }))).toEqual({ status: 'success', code: 'COMPLETED' })
   })
 
-  test('when a code was sent', async () => {
-    const told = { message: 'A code was sent.', message_key: 'code_sent', message_params: { digits: 6 } }
-    const otp_data = { length: 6, sent_to: '0912***6789', ...told, expires_in: 90 }
-    expect(await understood(smsSent(otp_data))).toEqual({ status: 'success', code: 'SMS_SENT', otp_data })
+  test('SMS_SENT is accepted with its otp_data', async () => {
+    const message = { message: 'A code was sent.', message_key: 'code_sent', message_params: { digits: 6 } }
+    const otp_data = { length: 6, sent_to: '0912***6789', ...message, expires_in: 90 }
+    expect(await callWith(smsSent(otp_data))).toEqual({ status: 'success', code: 'SMS_SENT', otp_data })
   })
 
-  test('when a code was sent and the rest is nonsense', async () => {
-    for (const nonsense of [{ length: 'six' }, { expires_in: -1 }, 'soon', null]) {
-      expect(await understood(smsSent(nonsense))).toMatchObject({ code: 'SMS_SENT', otp_data: {} })
+  test('SMS_SENT is accepted without invalid otp_data', async () => {
+    for (const invalid of [{ length: 'six' }, { expires_in: -1 }, 'soon', null]) {
+      expect(await callWith(smsSent(invalid))).toMatchObject({ code: 'SMS_SENT', otp_data: {} })
     }
   })
 
-  test('when it is an error, under any HTTP status', async () => {
+  test('an error is accepted under any HTTP status', async () => {
     const error = { status: 'error', code: 'portal_down', message: 'The portal is down.', retryable: true }
-    for (const status of [200, 404, 409, 422, 500])
-      expect(await understood(json(error, status))).toEqual(error)
+    for (const status of [200, 404, 409, 422, 500]) expect(await callWith(json(error, status))).toEqual(error)
   })
 
-  test('when it comes byte by byte, and when it comes twice', async () => {
-    expect(await understood(slowly(success({ score: 712 })))).toMatchObject({ data: { score: 712 } })
-    expect(await understood(twice(success('first'), success('second')))).toMatchObject({ data: 'first' })
-    expect(await understood(success('the next call'))).toMatchObject({ data: 'the next call' })
+  test('an answer is accepted byte by byte, and a second one is ignored', async () => {
+    expect(await callWith(slowly(success({ score: 712 })))).toMatchObject({ data: { score: 712 } })
+    expect(await callWith(twice(success('first'), success('second')))).toMatchObject({ data: 'first' })
+    expect(await callWith(success('the next call'))).toMatchObject({ data: 'the next call' })
   })
 
-  test('when an error says little: then it is for good', async () => {
-    expect(await understood(json({ status: 'error' }))).toMatchObject({
+  test('an error with status alone is accepted as not retryable', async () => {
+    expect(await callWith(json({ status: 'error' }))).toMatchObject({
       status: 'error',
       code: 'failed',
       retryable: false,
@@ -163,72 +162,67 @@ describe('an answer is understood', () => {
   })
 })
 
-describe('an answer is refused', () => {
+describe('a refused answer', () => {
   const refusals: [string, Reply, ErrorCode, boolean][] = [
-    ['when the token is not accepted', html(401), 'bot_unauthorized', false],
-    ['when the token is not enough', html(403), 'bot_unauthorized', false],
-    ['as passing, when a proxy says 502 in HTML', html(502), 'bot_unavailable', true],
-    [
-      'as passing, when a failing server speaks another JSON',
-      json({ oops: true }, 500),
-      'bot_unavailable',
-      true,
-    ],
-    ['as passing, when it breaks off in the middle', halfAnAnswer, 'bot_unavailable', true],
-    ['as passing, when the bot hangs up without a word', (res) => res.destroy(), 'bot_unavailable', true],
-    ['when it is HTML', html(200), 'bot_bad_answer', false],
-    ['when it is empty', (res) => res.writeHead(204).end(), 'bot_bad_answer', false],
-    ['when it is an HTML 404: there is no such bot', html(404), 'bot_bad_answer', false],
-    ['when it is JSON of another form', json({ ok: true }), 'bot_bad_answer', false],
-    ['when its status is unknown', json({ status: 'done' }), 'bot_bad_answer', false],
-    ['when it is JSON and no object', json(['success']), 'bot_bad_answer', false],
-    ['when it is null', json(null), 'bot_bad_answer', false],
+    ['status 401', html(401), 'bot_unauthorized', false],
+    ['status 403', html(403), 'bot_unauthorized', false],
+    ['HTML of a proxy with status 502', html(502), 'bot_unavailable', true],
+    ['other JSON with status 500', json({ oops: true }, 500), 'bot_unavailable', true],
+    ['a truncated answer', halfAnAnswer, 'bot_unavailable', true],
+    ['a closed connection', (res) => res.destroy(), 'bot_unavailable', true],
+    ['HTML', html(200), 'bot_bad_answer', false],
+    ['an empty answer', (res) => res.writeHead(204).end(), 'bot_bad_answer', false],
+    ['HTML with status 404', html(404), 'bot_bad_answer', false],
+    ['JSON of another shape', json({ ok: true }), 'bot_bad_answer', false],
+    ['an unknown status', json({ status: 'done' }), 'bot_bad_answer', false],
+    ['a JSON array', json(['success']), 'bot_bad_answer', false],
+    ['null', json(null), 'bot_bad_answer', false],
   ]
-  test.each(refusals)('%s', async (_when, reply, code, retryable) => {
+  test.each(refusals)('an answer is refused: %s', async (_what, reply, code, retryable) => {
     expect(await refused(reply)).toMatchObject({ code, retryable })
   })
 
-  test('when it is larger than a result may be, and is not read to its end', async () => {
+  test('an answer that is too large is refused and not read to its end', async () => {
     const call = aCall()
-    bot.replies(call.hash, poured)
+    bot.replies(call.hash, endless)
     await expect(client.call(call)).rejects.toMatchObject({ code: 'bot_bad_answer', retryable: false })
     await (await bot.call(call.hash)).hungUp
   })
 
-  test('when it sends elsewhere: neither the token nor the data goes there', async () => {
-    const elsewhere = await startForeignBot()
+  test('a redirect is not followed: neither token nor data is sent there', async () => {
+    const target = await startForeignBot()
     for (const status of [301, 302, 307, 308]) {
       const call = aCall()
-      elsewhere.replies(call.hash, success())
-      bot.replies(call.hash, (res) => res.writeHead(status, { location: `${elsewhere.url}/api` }).end())
+      target.replies(call.hash, success())
+      bot.replies(call.hash, (res) => res.writeHead(status, { location: `${target.url}/api` }).end())
       await expect(client.call(call)).rejects.toBeInstanceOf(AppError)
-      expect(elsewhere.calls(call.hash)).toEqual([])
+      expect(target.calls(call.hash)).toEqual([])
     }
-    await elsewhere.stop()
+    await target.stop()
   })
 
-  test('without a word of token, code or form in the error', async () => {
+  test('the error of a refused answer contains no token, code or submitted data', async () => {
     for (const reply of [html(502), html(200), halfAnAnswer, json({ ok: true })]) {
       const call = aCall({ otp: '424242' })
       bot.replies(call.hash, reply)
       const error = await client.call(call).catch((reason: AppError) => reason)
-      const told = JSON.stringify(error) + String((error as AppError).stack)
-      for (const secret of [TOKEN, '424242', '09123456789']) expect(told).not.toContain(secret)
+      const errorText = JSON.stringify(error) + String((error as AppError).stack)
+      for (const secret of [TOKEN, '424242', '09123456789']) expect(errorText).not.toContain(secret)
     }
   })
 })
 
-describe('no work was begun', () => {
-  const notBegun = async (reply: Reply): Promise<BotNotReached> => {
+describe('BotNotReached', () => {
+  const notReached = async (reply: Reply): Promise<BotNotReached> => {
     const error = await refused(reply)
     expect(error).toBeInstanceOf(BotNotReached)
     return error as BotNotReached
   }
 
-  test('when nobody listens, on one address or on several', async () => {
-    const gone = await startForeignBot()
-    await gone.stop()
-    const { port } = new URL(gone.url)
+  test('BotNotReached is thrown when no server listens, on one address or several', async () => {
+    const stopped = await startForeignBot()
+    await stopped.stop()
+    const { port } = new URL(stopped.url)
     for (const host of ['127.0.0.1', 'localhost']) {
       const away = createBotClient({ url: `http://${host}:${port}`, token: TOKEN })
       const error = await away.call(aCall()).catch((reason: unknown) => reason)
@@ -238,10 +232,13 @@ describe('no work was begun', () => {
     }
   })
 
-  test('when a busy bot says 429, or a proxy or a bot that is away says 503, in whatever words', async () => {
+  test('BotNotReached is thrown for 429 as bot_busy and for 503 as bot_unavailable, whatever the body', async () => {
     for (const body of ['<h1>Busy</h1>', '', '{"oops":true}', '{"status":"success"}']) {
-      expect(await notBegun(turnedAway(429, {}, body))).toMatchObject({ code: 'bot_busy', retryable: true })
-      expect(await notBegun(turnedAway(503, {}, body))).toMatchObject({
+      expect(await notReached(refusedWith(429, {}, body))).toMatchObject({
+        code: 'bot_busy',
+        retryable: true,
+      })
+      expect(await notReached(refusedWith(503, {}, body))).toMatchObject({
         code: 'bot_unavailable',
         retryable: true,
         detail: undefined,
@@ -249,27 +246,27 @@ describe('no work was begun', () => {
     }
   })
 
-  test('when the bot says so in its own form: its words are passed on', async () => {
-    const said = (code: string) => JSON.stringify({ status: 'error', code, message: 'Not just now.' })
-    for (const [status, saying, code] of [
+  test('BotNotReached carries the message of the bot', async () => {
+    const body = (code: string) => JSON.stringify({ status: 'error', code, message: 'Not just now.' })
+    for (const [status, botCode, code] of [
       [429, 'overrun', 'bot_busy'],
       [503, 'overrun', 'bot_unavailable'],
       [503, 'bot_stopping', 'bot_stopping'],
     ] as const) {
-      const error = await notBegun(turnedAway(status, {}, said(saying)))
+      const error = await notReached(refusedWith(status, {}, body(botCode)))
       expect(error).toMatchObject({ code, retryable: true, detail: 'Not just now.' })
     }
   })
 
-  test('when the words break off in the middle', async () => {
+  test('BotNotReached is thrown for a 503 with a truncated body', async () => {
     const broken: Reply = (res) => {
       res.writeHead(503, { 'content-length': '1000', 'retry-after': '7' })
       res.write('<h1>', () => res.destroy())
     }
-    expect(await notBegun(broken)).toMatchObject({ code: 'bot_unavailable', retryAfterSeconds: 7 })
+    expect(await notReached(broken)).toMatchObject({ code: 'bot_unavailable', retryAfterSeconds: 7 })
   })
 
-  test('and when to come again is read in seconds or as a date, by the bot’s own clock', async () => {
+  test('BotNotReached carries Retry-After, in seconds or as a date by the bot’s clock', async () => {
     const date = 'Mon, 01 Jun 2026 12:00:00 GMT'
     for (const [retryAfter, seconds] of [
       ['0', 0],
@@ -279,20 +276,20 @@ describe('no work was begun', () => {
       ['soon', undefined],
     ] as const) {
       for (const status of [429, 503] as const) {
-        const error = await notBegun(turnedAway(status, { 'retry-after': retryAfter, date }))
+        const error = await notReached(refusedWith(status, { 'retry-after': retryAfter, date }))
         expect(error.retryAfterSeconds, retryAfter).toBe(seconds)
       }
     }
   })
 
-  test('is not said of a connection that breaks once the bot was asked', async () => {
+  test('BotNotReached is not thrown when the connection breaks after the call was sent', async () => {
     for (const reply of [halfAnAnswer, (res) => res.destroy(), html(502), html(500)] as Reply[])
       expect(await refused(reply)).not.toBeInstanceOf(BotNotReached)
   })
 })
 
 describe('a call that is aborted', () => {
-  test('closes the connection and rejects with the reason, while the bot is silent', async () => {
+  test('an aborted call closes the connection and rejects with the reason', async () => {
     const abort = new AbortController()
     const call = aCall({ signal: abort.signal })
     bot.replies(call.hash, silence)
@@ -303,35 +300,35 @@ describe('a call that is aborted', () => {
     await received.hungUp
   })
 
-  test('closes the connection in the middle of an answer too', async () => {
+  test('a call aborted within the answer closes the connection', async () => {
     const abort = new AbortController()
     const call = aCall({ signal: abort.signal })
-    const begun = new Promise<void>((resolve) => {
+    const answering = new Promise<void>((resolve) => {
       bot.replies(call.hash, (res) => res.write('{"status":', () => resolve()))
     })
     const answer = client.call(call)
-    await begun
+    await answering
     abort.abort(new AppError('timed_out'))
     await expect(answer).rejects.toMatchObject({ code: 'timed_out' })
     await (await bot.call(call.hash)).hungUp
   })
 
-  test('never reaches the bot when it was aborted before', async () => {
+  test('a call with an aborted signal is never sent', async () => {
     const call = aCall({ signal: AbortSignal.abort(new AppError('already_final')) })
     await expect(client.call(call)).rejects.toMatchObject({ code: 'already_final' })
     expect(bot.calls(call.hash)).toEqual([])
   })
 })
 
-/** The client puts a connection back a moment after the answer was read. */
+/** The client returns a connection to its pool shortly after the answer was read. */
 const isIdle = async (): Promise<void> => {
   for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-describe('a connection that the bot closes when it is used again', () => {
+describe('a reused connection that the bot closes', () => {
   const ANSWER = '{"status":"success","data":"done"}'
   const HEAD = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${ANSWER.length}\r\n\r\n`
-  /** Answers the first request of a connection and closes it at the second; remembers how many it was asked. */
+  /** Answers the first request of a connection and closes the connection at the second; counts both. */
   async function startClosingBot(close: (socket: Socket) => void) {
     let asked = 0
     let connected = 0
@@ -360,7 +357,7 @@ describe('a connection that the bot closes when it is used again', () => {
   test.each([
     ['with a reset', (socket: Socket) => void socket.resetAndDestroy()],
     ['with an end', (socket: Socket) => void socket.end()],
-  ])('%s costs no attempt: it is asked again on another one', async (_how, close) => {
+  ])('a reused connection that closes %s is replaced and the call sent again', async (_how, close) => {
     const { own, counts } = await startClosingBot(close)
     expect(await own.call(aCall())).toMatchObject({ data: 'done' })
     await isIdle()
@@ -368,7 +365,7 @@ describe('a connection that the bot closes when it is used again', () => {
     expect(counts()).toEqual({ asked: 3, connected: 2 })
   })
 
-  test('and that dies each time it is asked has been asked twice, and the attempt counts', async () => {
+  test('a call whose replacement connection breaks too fails as bot_unavailable and counts', async () => {
     let asked = 0
     const dying = createTcpServer((socket) => {
       socket.on('error', () => {})
@@ -390,7 +387,7 @@ describe('a connection that the bot closes when it is used again', () => {
   })
 })
 
-test('an attempt after the first takes a connection of its own: behind a balancer another bot may answer', async () => {
+test('an attempt after the first opens a new connection, so that a load balancer may choose another bot', async () => {
   const NOT_KNOWN = '{"status":"error","code":"unknown_service"}'
   const ANSWER = '{"status":"success","data":"by the new bot"}'
   let connected = 0
@@ -412,7 +409,7 @@ test('an attempt after the first takes a connection of its own: behind a balance
   expect(await own.call(aCall({ attempt: 2 }))).toMatchObject({ data: 'by the new bot' })
 })
 
-test('stopping the client ends the calls that are open', async () => {
+test('stopping the client aborts open calls', async () => {
   const stopped = createBotClient({ url: bot.url, token: TOKEN })
   const call = aCall()
   bot.replies(call.hash, failure('never'), silence)

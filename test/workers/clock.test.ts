@@ -1,4 +1,4 @@
-/** Workers on machines whose clocks are ten minutes off: every time of a request is kept all the same. */
+/** Workers on machines whose clocks are ten minutes off keep every time of a request. */
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { linkCheck } from '../../core/catalog/link-check.ts'
@@ -58,10 +58,10 @@ describe.concurrent.each([
       },
       { withinMs: 40_000 },
     )
-  /** How often the job was taken, while it lived. */
+  /** How often a worker has taken the job. */
   const timesTaken = async (hash: string) => Number(await client.hget(`halfway:crawls:${hash}`, 'ats'))
 
-  test('tries again when it is time, and does not ask all the while whether it is', async () => {
+  test('a worker with a wrong clock retries when the retry is due, without taking the job before', async () => {
     const answer = later()
     const hash = await submit(failure('portal_down', { retryable: true }), answer.reply)
     const first = await bot.call(hash)
@@ -76,7 +76,7 @@ describe.concurrent.each([
     expect(Math.abs((await client.pttl(keys.record(hash))) - lifeMs)).toBeLessThan(10_000)
   })
 
-  test('ends a request at its deadline', async () => {
+  test('a worker with a wrong clock times a request out at its deadline', async () => {
     const hash = await submit(silence)
     const { at, hungUp } = await bot.call(hash)
     await hungUp
@@ -86,7 +86,7 @@ describe.concurrent.each([
     expect(Math.abs(Date.parse(failed?.completed_at ?? '') - Date.now())).toBeLessThan(10_000)
   })
 
-  test('waits for a code without asking all the while, and goes on at once when it is there', async () => {
+  test('a worker with a wrong clock resumes as soon as the code is submitted, without taking the job before', async () => {
     const hash = await submit(smsSent({ expires_in: 60 }), success('with the code'))
     const asked = await inStatus(hash, 'otp_required')
     expect(Math.abs(Date.parse(asked?.otp_data?.expires_at ?? '') - Date.now() - 60_000)).toBeLessThan(10_000)

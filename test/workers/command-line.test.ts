@@ -1,4 +1,4 @@
-/** The workers' own process, told on its command line what to take and when it has done enough. */
+/** The workers' process with --queue, --max-jobs and --max-time. */
 import { afterAll, describe, expect, test } from 'vitest'
 import { creditScoreRating } from '../../core/catalog/credit-score-rating.ts'
 import type { Service } from '../../core/catalog/define-service.ts'
@@ -41,8 +41,8 @@ const statuses = async (hashes: string[]) => (await Promise.all(hashes.map(statu
 const removeAll = (hashes: string[]) =>
   Promise.all(hashes.map((hash) => queues.remove(hash, linkCheck.queue)))
 
-describe('workers that were told', { timeout: 30_000 }, () => {
-  test('how many attempts are enough make just as many, end well, and leave the rest in the queue', async () => {
+describe('the workers’ process', { timeout: 30_000 }, () => {
+  test('workers with --max-jobs run exactly that many attempts, exit with 0, and leave the rest in the queue', async () => {
     const hashes = await submitMany(6)
     const workers = startWorkers('--max-jobs', '2')
     expect(await workers.ended).toBe(0)
@@ -55,7 +55,7 @@ describe('workers that were told', { timeout: 30_000 }, () => {
     await removeAll(waiting)
   })
 
-  test('how long is enough finish what they are at, however long that takes, and end well', async () => {
+  test('workers with --max-time finish running attempts, however long they take, and exit with 0', async () => {
     const answer = later()
     const workers = startWorkers('--max-time', '1', '--queue', 'crawls')
     const hash = await submit(linkCheck, answer.reply)
@@ -70,7 +70,7 @@ describe('workers that were told', { timeout: 30_000 }, () => {
     await removeAll([next])
   })
 
-  test('which queue to take leave the others alone', async () => {
+  test('workers with --queue take jobs of that queue only', async () => {
     const other = await submit(creditScoreRating)
     const workers = startWorkers('--queue', 'crawls')
     const hash = await submit()

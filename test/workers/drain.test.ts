@@ -1,4 +1,4 @@
-/** The workers' and the bots' own processes, told to stop while they are at work. */
+/** The workers' and the bots' processes, stopped while they work. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -48,8 +48,8 @@ const ended = (hash: string) =>
     { withinMs: 15_000 },
   )
 
-describe('a workers’ process that is told to stop', { timeout: 30_000 }, () => {
-  test('finishes what it is at, takes nothing new, and ends well; nothing is called twice', async () => {
+describe('a workers’ process that is stopped', { timeout: 30_000 }, () => {
+  test('stopped workers finish running attempts, take no new job, and exit with 0', async () => {
     const workers = await startWorkers({ LOCAL_API_URL: bot.url, DRAIN_SECONDS: '20' })
     const answer = later()
     const hash = await submit()
@@ -66,15 +66,15 @@ describe('a workers’ process that is told to stop', { timeout: 30_000 }, () =>
     await queues.remove(next, linkCheck.queue)
   })
 
-  test('gives back what takes too long, at once and free of charge', async () => {
+  test('stopped workers give back an attempt that exceeds DRAIN_SECONDS, without counting it', async () => {
     const workers = await startWorkers({ LOCAL_API_URL: bot.url, DRAIN_SECONDS: '1' })
     const hash = await submit()
     bot.replies(hash, silence, success('by the next one'))
     const { hungUp } = await bot.call(hash)
     workers.process.kill('SIGTERM')
-    const told = performance.now()
+    const stoppedAt = performance.now()
     await hungUp
-    expect(performance.now() - told).toBeGreaterThan(900)
+    expect(performance.now() - stoppedAt).toBeGreaterThan(900)
     expect(await workers.ended).toBe(0)
     expect(await recordOf(hash)).toMatchObject({ status: 'processing', attempt: 1, max_attempts: 4 })
 
@@ -89,19 +89,19 @@ describe.runIf(onRealRedis)('while Redis is away', () => {
   test.each([
     ['workers', 'workers/main.ts', 'workers are ready'],
     ['a processor of tasks', 'bots/concurrency-processor/main.ts', 'processor is ready'],
-  ])('%s with nothing to do end well, long before running work would have to end', async (_, file, ready) => {
-    const gone = await useRedis()
-    const child = await start(file, ready, { REDIS_URL: gone.url, DRAIN_SECONDS: '300' })
-    await gone.stop()
+  ])('idle %s exit with 0 long before DRAIN_SECONDS while Redis is away', async (_, file, ready) => {
+    const ownRedis = await useRedis()
+    const child = await start(file, ready, { REDIS_URL: ownRedis.url, DRAIN_SECONDS: '300' })
+    await ownRedis.stop()
     await child.waitForOutput('Redis is away')
     child.process.kill('SIGTERM')
     expect(await child.ended).toBe(0)
   })
 })
 
-describe('a machine that goes down, workers and bots at the same time', { timeout: 30_000 }, () => {
-  test('lets the work that is near its end come to it, done once', async () => {
-    // The site that is checked answers when the test wants it to.
+describe('workers and bots that are stopped at the same time', { timeout: 30_000 }, () => {
+  test('workers and bots stopped together finish running work once', async () => {
+    // The checked site answers when the test decides.
     const asked: (() => void)[] = []
     const site = createServer((_req, res) => {
       asked.push(() => res.writeHead(200, { 'content-type': 'text/html' }).end('<title>One page</title>'))

@@ -1,6 +1,6 @@
 /**
- * Somebody else's bot: a plain HTTP server that answers each request's calls as the test has laid down, in their order,
- * and remembers how it was called. Reply helpers stand at the end.
+ * A bot without Halfway's library: a plain HTTP server that answers the calls of each request with the replies that a test
+ * has queued, and records the calls. Reply helpers are at the end.
  */
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -11,9 +11,9 @@ export interface ReceivedCall {
   path: string
   headers: IncomingHttpHeaders
   body: unknown
-  /** When it came, by the monotonic clock, milliseconds. */
+  /** When it was received, by the monotonic clock, milliseconds. */
   at: number
-  /** Resolves when the caller has hung up before it was answered. */
+  /** Resolves when the caller closes the connection before it is answered. */
   hungUp: Promise<void>
 }
 
@@ -21,18 +21,18 @@ export type Reply = (res: ServerResponse, call: ReceivedCall) => unknown
 
 export interface ForeignBot {
   readonly url: string
-  /** The next calls with this Idempotency-Key are answered so, one after the other; further ones with 500. */
+  /** Queues replies to the next calls with this Idempotency-Key; further calls are answered with 500. */
   replies(hash: string, ...replies: Reply[]): void
-  /** The calls so far, in their order. */
+  /** The calls so far, in order. */
   calls(hash: string): ReceivedCall[]
-  /** Resolves with the n-th call (1 is the first) once it is there. */
+  /** Resolves with the n-th call (1 is the first) once it is received. */
   call(hash: string, n?: number): Promise<ReceivedCall>
   stop(): Promise<void>
 }
 
-/** @param port 0 takes a free one */
+/** @param port 0 for a free one */
 export async function startForeignBot(port = 0): Promise<ForeignBot> {
-  const laidDown = new Map<string, Reply[]>()
+  const queued = new Map<string, Reply[]>()
   const received = new Map<string, ReceivedCall[]>()
   const waiting = new Set<() => void>()
 
@@ -49,26 +49,26 @@ export async function startForeignBot(port = 0): Promise<ForeignBot> {
     }
     const hash = String(req.headers['idempotency-key'])
     received.set(hash, [...(received.get(hash) ?? []), call])
-    for (const look of waiting) look()
-    const reply = laidDown.get(hash)?.shift() ?? html(500)
+    for (const check of waiting) check()
+    const reply = queued.get(hash)?.shift() ?? html(500)
     await reply(res, call)
   })
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
 
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    replies: (hash, ...replies) => void laidDown.set(hash, [...(laidDown.get(hash) ?? []), ...replies]),
+    replies: (hash, ...replies) => void queued.set(hash, [...(queued.get(hash) ?? []), ...replies]),
     calls: (hash) => received.get(hash) ?? [],
     call: (hash, n = 1) =>
       new Promise((resolve) => {
-        const look = (): void => {
+        const check = (): void => {
           const call = received.get(hash)?.[n - 1]
           if (!call) return
-          waiting.delete(look)
+          waiting.delete(check)
           resolve(call)
         }
-        waiting.add(look)
-        look()
+        waiting.add(check)
+        check()
       }),
     stop() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
@@ -99,19 +99,19 @@ export const smsSent = (otp_data: unknown = {}): Reply =>
 export const failure = (code: string, { retryable = false, message = `It was ${code}.` } = {}): Reply =>
   json({ status: 'error', code, message, retryable })
 
-/** What a proxy or a crashed server says. */
+/** The answer of a proxy or a crashed server. */
 export const html =
   (status: number): Reply =>
   (res) =>
     res.writeHead(status, { 'content-type': 'text/html' }).end(`<h1>${status}</h1>`)
 
-/** Will not work just now; with these headers, and this for a body. */
-export const turnedAway =
+/** Refuses the call for now. */
+export const refusedWith =
   (status: 429 | 503, headers: Record<string, string> = {}, body = ''): Reply =>
   (res) =>
     res.writeHead(status, headers).end(body)
 
-/** The same reply, a byte at a time. */
+/** The same reply, byte by byte. */
 export const slowly =
   (reply: Reply): Reply =>
   (res, call) => {
@@ -129,7 +129,7 @@ export const slowly =
     return reply(res, call)
   }
 
-/** Two replies to one call, the second as it would look on the wire. */
+/** Two replies to one call, the second written directly to the socket. */
 export const twice =
   (first: Reply, second: Reply): Reply =>
   async (res, call) => {
@@ -142,8 +142,8 @@ export const twice =
     )
   }
 
-/** More than anybody wants to read, until the caller hangs up. */
-export const poured: Reply = (res) => {
+/** An endless body, until the caller closes the connection. */
+export const endless: Reply = (res) => {
   res.writeHead(200, { 'content-type': 'application/json' })
   const chunk = Buffer.alloc(64 * 1024, 'x')
   const pour = (): void => {
@@ -158,10 +158,10 @@ export const halfAnAnswer: Reply = (res) => {
   res.write('{"status":"succ', () => res.destroy())
 }
 
-/** Never answers; the call stays open until the caller hangs up. */
+/** Never answers; the call stays open until the caller closes it. */
 export const silence: Reply = () => {}
 
-/** A reply that the test gives itself, once it wants to. */
+/** A reply that the test sends when it decides. */
 export function later(): { reply: Reply; answer: (reply: Reply) => void } {
   let decide!: (reply: Reply) => void
   const decided = new Promise<Reply>((resolve) => {

@@ -1,4 +1,4 @@
-/** A queue of a test's own with its service, real workers on it, and somebody else's bot that they call. */
+/** Test queues with their own service, real workers, and a foreign bot that they call. */
 
 import { defineService, type Service } from '../../core/catalog/define-service.ts'
 import type { ServiceQueue } from '../../core/catalog/queue-definitions.ts'
@@ -34,7 +34,7 @@ export interface Line {
   readonly queues: Queues
   readonly service: Service
   submit(what?: Submitted): Promise<string>
-  /** One more worker, one request at a time unless it is told otherwise. */
+  /** Starts another worker; its concurrency is 1 by default. */
   work(deps?: Partial<RequestWorkerDeps>): RequestWorker
 }
 
@@ -120,7 +120,7 @@ export async function useLines(redis: TestRedis) {
 
   const record = async (hash: string): Promise<RequestRecord> => {
     const stored = await store.read(hash)
-    if (!stored) throw new Error('the record is gone')
+    if (!stored) throw new Error('the record is missing')
     return stored.record
   }
   return {
@@ -134,7 +134,7 @@ export async function useLines(redis: TestRedis) {
         if (!isFinal(found.status)) throw new Error(`it is ${found.status}`)
         return found
       }),
-    /** Which of these the bot was called for, each time, in the order of the calls. */
+    /** The hashes of the calls to the bot, in the order of the calls. */
     callsInOrder: (hashes: readonly string[]): string[] =>
       hashes
         .flatMap((hash) => bot.calls(hash).map((call) => ({ hash, at: call.at })))
@@ -143,5 +143,5 @@ export async function useLines(redis: TestRedis) {
   }
 }
 
-/** When a call came, by the clock of the records. */
+/** When a call was received, by the clock of the records. */
 export const timeOf = (call: ReceivedCall): number => performance.timeOrigin + call.at

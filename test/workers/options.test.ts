@@ -1,4 +1,4 @@
-/** What the workers' command line may say, and how it is refused. */
+/** The options of the workers' command line: values, errors and help. */
 import { describe, expect, test } from 'vitest'
 import { allQueues } from '../../core/catalog/index.ts'
 import { StartupError } from '../../core/runtime/startup-error.ts'
@@ -16,11 +16,11 @@ function refusal(...args: string[]): string {
     expect(error).toBeInstanceOf(StartupError)
     return (error as StartupError).message
   }
-  throw new Error(`${args.join(' ')} was taken`)
+  throw new Error(`${args.join(' ')} was accepted`)
 }
 
-describe('the command line', () => {
-  test('may say nothing: all queues, and what settings and services say', () => {
+describe('readOptions', () => {
+  test('an empty command line sets no option', () => {
     expect(read()).toEqual({})
   })
 
@@ -33,11 +33,11 @@ describe('the command line', () => {
     ['--max-time 3600', { maxTime: 3600 }],
     ['--max-jobs 500', { maxJobs: 500 }],
     ['--sleep 5', { sleep: 5 }],
-  ])('%s is understood', (line, options) => {
+  ])('%s is parsed', (line, options) => {
     expect(read(...line.split(' '))).toEqual(options)
   })
 
-  test('may say all of it at once', () => {
+  test('all options together are parsed', () => {
     const line = '--queue inquiries --concurrency 1 --tries 100 --max-time 1 --max-jobs 1 --sleep 60'
     expect(read(...line.split(' '))).toEqual({
       queue: ['inquiries'],
@@ -55,35 +55,35 @@ describe('the command line', () => {
     ['--max-time', ['0', '-5', '1h']],
     ['--max-jobs', ['0', '1000000001', 'all']],
     ['--sleep', ['0', '61', '0.5']],
-  ])('%s is refused with a number that it cannot have: named, with the range', (flag, values) => {
+  ])('%s with an invalid number is refused by name and range', (flag, values) => {
     for (const value of values) {
-      const said = refusal(`${flag}=${value}`)
-      expect(said).toContain(flag)
-      expect(said).toMatch(/It must be a whole number from 1 to \d+\./)
-      expect(said).not.toContain('\n')
+      const message = refusal(`${flag}=${value}`)
+      expect(message).toContain(flag)
+      expect(message).toMatch(/It must be a whole number from 1 to \d+\./)
+      expect(message).not.toContain('\n')
     }
   })
 
-  test('is refused with a queue that nobody uses: those that there are are named', () => {
+  test('an unknown --queue is refused with the known queues', () => {
     for (const name of ['sms', '', 'Crawls', '__proto__']) {
-      const said = refusal('--queue', name)
-      expect(said).toContain('There are these queues: inquiries, crawls.')
-      expect(said).not.toContain('\n')
+      const message = refusal('--queue', name)
+      expect(message).toContain('There are these queues: inquiries, crawls.')
+      expect(message).not.toContain('\n')
     }
   })
 
   test.each([
-    ['an option that is none', ['--quue', 'crawls'], /unknown option '--quue'/],
+    ['an unknown option', ['--quue', 'crawls'], /unknown option '--quue'/],
     ['an option without its value', ['--max-jobs'], /--max-jobs/],
-    ['a word too many', ['crawls'], /too many arguments/],
-  ])('is refused with %s', (_what, args, words) => {
-    const said = refusal(...args)
-    expect(said).toMatch(words)
-    expect(said).toMatch(/\(see --help\)$/)
-    expect(said.split('\n').length).toBeLessThan(3)
+    ['an extra argument', ['crawls'], /too many arguments/],
+  ])('the command line is refused with %s', (_what, args, words) => {
+    const message = refusal(...args)
+    expect(message).toMatch(words)
+    expect(message).toMatch(/\(see --help\)$/)
+    expect(message.split('\n').length).toBeLessThan(3)
   })
 
-  test('that is wrong ends the process with one sentence, one that asks for help well', {
+  test('an invalid command line exits with 1 and one sentence, --help with 0', {
     timeout: 30_000,
   }, async () => {
     const [wrong, help] = ['--queue=sms', '--help'].map((arg) =>
@@ -107,8 +107,8 @@ describe('the command line', () => {
   })
 })
 
-describe('the limits of the command line', () => {
-  test('are reached once, by the first of them', async () => {
+describe('createWorkerLimits', () => {
+  test('worker limits call back once, at the first limit reached', async () => {
     const reached: string[] = []
     const limits = createWorkerLimits({ maxJobs: 2, maxTime: 0.02 }, (why) => reached.push(why))
     limits.countAttempt()
@@ -123,14 +123,14 @@ describe('the limits of the command line', () => {
     expect(reached).toEqual(['max jobs'])
   })
 
-  test('are none where none is set', () => {
+  test('worker limits never call back without a limit', () => {
     const reached: string[] = []
     const limits = createWorkerLimits({}, (why) => reached.push(why))
     for (let i = 0; i < 1000; i++) limits.countAttempt()
     expect(reached).toEqual([])
   })
 
-  test('are not reached at once by the longest time that may be asked for', async () => {
+  test('the longest --max-time does not fire immediately', async () => {
     const longest = Number(/to (\d+)\./.exec(refusal('--max-time=0'))?.[1])
     const reached: string[] = []
     const limits = createWorkerLimits({ maxTime: longest }, (why) => reached.push(why))

@@ -1,51 +1,51 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createPausableTimeout } from '../../workers/pausable-timeout.ts'
 
-describe('a stopwatch', () => {
+describe('createPausableTimeout', () => {
   beforeEach(() => void vi.useFakeTimers())
   afterEach(() => void vi.useRealTimers())
 
   const start = (limitMs: number) => {
-    const over = vi.fn()
-    return { over, ...createPausableTimeout(limitMs, over) }
+    const onTimeout = vi.fn()
+    return { onTimeout, ...createPausableTimeout(limitMs, onTimeout) }
   }
 
-  test('runs from the start and calls once its time is over', () => {
-    const { over } = start(1000)
+  test('a pausable timeout starts immediately and fires after its limit', () => {
+    const { onTimeout } = start(1000)
     vi.advanceTimersByTime(999)
-    expect(over).not.toHaveBeenCalled()
+    expect(onTimeout).not.toHaveBeenCalled()
     vi.advanceTimersByTime(1)
-    expect(over).toHaveBeenCalledOnce()
+    expect(onTimeout).toHaveBeenCalledOnce()
   })
 
-  test('stands still while paused, however long', () => {
-    const { over, pause, resume } = start(1000)
+  test('a paused timeout does not advance', () => {
+    const { onTimeout, pause, resume } = start(1000)
     vi.advanceTimersByTime(600)
     pause()
     vi.advanceTimersByTime(3_600_000)
     resume()
     vi.advanceTimersByTime(399)
-    expect(over).not.toHaveBeenCalled()
+    expect(onTimeout).not.toHaveBeenCalled()
     vi.advanceTimersByTime(1)
-    expect(over).toHaveBeenCalledOnce()
+    expect(onTimeout).toHaveBeenCalledOnce()
   })
 
-  test('counts every stretch between pauses', () => {
-    const { over, pause, resume } = start(1000)
-    for (let stretch = 0; stretch < 4; stretch++) {
+  test('a pausable timeout adds up the time between pauses', () => {
+    const { onTimeout, pause, resume } = start(1000)
+    for (let interval = 0; interval < 4; interval++) {
       vi.advanceTimersByTime(240)
       pause()
       vi.advanceTimersByTime(5000)
       resume()
     }
     vi.advanceTimersByTime(39)
-    expect(over).not.toHaveBeenCalled()
+    expect(onTimeout).not.toHaveBeenCalled()
     vi.advanceTimersByTime(1)
-    expect(over).toHaveBeenCalledOnce()
+    expect(onTimeout).toHaveBeenCalledOnce()
   })
 
-  test('takes a second pause or resume as one', () => {
-    const { over, pause, resume } = start(1000)
+  test('a repeated pause or resume changes nothing', () => {
+    const { onTimeout, pause, resume } = start(1000)
     resume()
     vi.advanceTimersByTime(500)
     pause()
@@ -55,26 +55,26 @@ describe('a stopwatch', () => {
     resume()
     resume()
     vi.advanceTimersByTime(499)
-    expect(over).not.toHaveBeenCalled()
+    expect(onTimeout).not.toHaveBeenCalled()
     vi.advanceTimersByTime(1)
-    expect(over).toHaveBeenCalledOnce()
+    expect(onTimeout).toHaveBeenCalledOnce()
   })
 
-  test('calls no second time, whatever comes after its time', () => {
-    const { over, pause, resume } = start(1000)
+  test('a pausable timeout fires once, also when paused and resumed afterwards', () => {
+    const { onTimeout, pause, resume } = start(1000)
     vi.advanceTimersByTime(1000)
     pause()
     resume()
     vi.advanceTimersByTime(10_000)
-    expect(over).toHaveBeenCalledOnce()
+    expect(onTimeout).toHaveBeenCalledOnce()
   })
 
-  test('is quiet for good once stopped', () => {
-    const { over, stop, resume } = start(1000)
+  test('a stopped timeout never fires and leaves no timer', () => {
+    const { onTimeout, stop, resume } = start(1000)
     stop()
     resume()
     vi.advanceTimersByTime(10_000)
-    expect(over).not.toHaveBeenCalled()
+    expect(onTimeout).not.toHaveBeenCalled()
     expect(vi.getTimerCount()).toBe(0)
   })
 })

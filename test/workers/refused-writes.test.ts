@@ -1,4 +1,4 @@
-/** A bot has answered, and Redis refuses to have the answer written: it is written later, and the bot is not called again. */
+/** Redis refuses to write a bot's answer: the answer is written later, and the bot is not called again. */
 import { rmSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -28,11 +28,11 @@ const ONCE: Service = { ...linkCheck, tries: 1, backoff: { type: 'fixed', second
 describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 }, async () => {
   const bot = await useForeignBot()
   let redis: RedisProcess
-  /** A connection that is there already: a new one is not made while Redis is busy. */
+  /** Opened in advance: Redis accepts no new connection while it is busy. */
   let admin: Redis
   let store: RequestStore
   let submit: (...replies: Reply[]) => Promise<string>
-  /** How many commands of the workers were refused, by request. */
+  /** Number of refused reads and writes of the workers, by request. */
   const refusals = new Map<string, number>()
   const stops: (() => unknown)[] = []
 
@@ -121,7 +121,7 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 },
   const refused = (hash: string, atLeast: number) =>
     eventually(() => expect(refusals.get(hash) ?? 0).toBeGreaterThanOrEqual(atLeast), { withinMs: 15_000 })
 
-  /** How a Redis that is up comes to refuse a write, and how it accepts writes again. READONLY is the connections' own affair. */
+  /** Makes Redis refuse writes, and returns how to make it accept them again. The connections handle READONLY themselves. */
   const REFUSALS: [string, () => Promise<() => Promise<unknown>>][] = [
     [
       'NOREPLICAS',
@@ -153,19 +153,19 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 },
   ]
 
   test.each(REFUSALS)(
-    'with %s, results, questions for a code and failures are kept',
+    'with %s, a result, a requested code and a failure are written once Redis accepts writes',
     async (_name, refuse) => {
-      const [result, question, failed] = [later(), later(), later()]
+      const [result, prompt, failed] = [later(), later(), later()]
       const hashes = [
         await submit(result.reply),
-        await submit(question.reply, success('with the code')),
+        await submit(prompt.reply, success('with the code')),
         await submit(failed.reply),
       ] as const
       for (const hash of hashes) await bot.call(hash)
       const accept = await refuse()
       onTestFinished(async () => void (await accept().catch(() => {})))
       result.answer(success({ score: 712 }))
-      question.answer(smsSent({ length: 6 }))
+      prompt.answer(smsSent({ length: 6 }))
       failed.answer(failure('portal_down', { retryable: true }))
       for (const hash of hashes) await refused(hash, 3)
       await accept()
@@ -183,7 +183,7 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 },
     },
   )
 
-  test('for longer than the lock of the job lives, no other worker calls the bot', async () => {
+  test('while writes are refused beyond the lock of the job, no other worker calls the bot', async () => {
     const open = later()
     const hash = await submit(open.reply)
     await bot.call(hash)
@@ -199,7 +199,7 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 },
     expect(bot.calls(hash)).toHaveLength(1)
   })
 
-  test('for want of memory, a request is begun once and ends with its answer', async () => {
+  test('an answer is written although Redis is out of memory, and the bot is called once', async () => {
     const open = later()
     const hash = await submit(open.reply)
     await bot.call(hash)

@@ -1,4 +1,4 @@
-/** A real worker on a real queue, calling somebody else's bot over HTTP. */
+/** A real worker on a real queue, calling a foreign bot over HTTP. */
 import { Queue } from 'bullmq'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createOtpMailbox } from '../../core/actions/otp-mailbox.ts'
@@ -24,19 +24,19 @@ import { aHash, aRecord, TTL_SECONDS } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { redisContents } from '../helpers/redis-contents.ts'
 import {
+  endless,
   failure,
   halfAnAnswer,
   html,
   json,
   later,
-  poured,
   type Reply,
+  refusedWith,
   silence,
   slowly,
   smsSent,
   startForeignBot,
   success,
-  turnedAway,
   twice,
   useForeignBot,
 } from './foreign-bot.ts'
@@ -63,11 +63,11 @@ const aService = (slug: string, fields: Partial<Service> = {}): Service =>
   })
 
 const STEADY = aService('steady')
-/** One whose calls may take next to no time. */
+/** With a very short time limit. */
 const HURRIED = aService('hurried', { limitSeconds: 0.15 })
-/** One that is tried again only after a time that no test waits for. */
+/** With a retry delay longer than any test. */
 const PATIENT = aService('patient', { backoff: { type: 'exponential', seconds: 25 } })
-/** One whose waits between tries are long enough to be told apart from the time that writing takes. */
+/** With retry delays long enough to be distinguished from the time that writing takes. */
 const MEASURED = aService('measured', { backoff: { type: 'exponential', seconds: 0.2 } })
 const ONCE = aService('once', { tries: 1 })
 const services = new Map([STEADY, HURRIED, PATIENT, MEASURED, ONCE].map((service) => [service.slug, service]))
@@ -108,7 +108,7 @@ const startWorker = ({ url = bot.url, ...fields }: Partial<RequestWorkerDeps> & 
     ...fields,
   })
   return {
-    isTaking: worker.isConsuming,
+    isConsuming: worker.isConsuming,
     async stop() {
       await worker.stop()
       await client.stop()
@@ -133,7 +133,7 @@ async function makeRecord(service: Service, ttlSeconds = TTL_SECONDS): Promise<s
   return hash
 }
 
-/** Submits a request as the server does, and collects every state that is told from then on. */
+/** Submits a request as the server does, and collects every view published from then on. */
 async function submit({
   service = STEADY,
   queue = inquiryQueue,
@@ -141,15 +141,15 @@ async function submit({
 } = {}) {
   const hash = await makeRecord(service)
   bot.replies(hash, ...replies)
-  const told: PublicView[] = []
-  await watcher.watch(hash, { update: ({ view }) => told.push(view), expired: () => {} })
+  const views: PublicView[] = []
+  await watcher.watch(hash, { update: ({ view }) => views.push(view), expired: () => {} })
   await queues.add(await record(hash), { queue })
-  return { hash, told }
+  return { hash, views }
 }
 
 async function record(hash: string): Promise<RequestRecord> {
   const stored = await store.read(hash)
-  if (!stored) throw new Error('the record is gone')
+  if (!stored) throw new Error('the record is missing')
   return stored.record
 }
 
@@ -168,13 +168,13 @@ const inStatus = (hash: string, status: RequestRecord['status']): Promise<Reques
     return found
   })
 
-/** How long the next try is waited for, as the record says, in milliseconds. */
-const waitOf = (view: PublicView): number =>
+/** The delay before the next attempt, as the view states it, in milliseconds. */
+const delayOf = (view: PublicView): number =>
   Date.parse(view.next_retry_at ?? '') - Date.parse(view.updated_at)
 
-/** What a bot or the server would write meanwhile. */
-async function apply(hash: string, change: Command): Promise<void> {
-  const outcome = await store.apply(hash, change)
+/** Writes what a bot or the server would write meanwhile. */
+async function apply(hash: string, change: Command, otp?: string): Promise<void> {
+  const outcome = await store.apply(hash, change, { otp })
   expect(outcome).toMatchObject({ ok: true })
   // As the server does.
   if (change.type === 'submit_otp' || change.type === 'resend_otp')
@@ -182,14 +182,14 @@ async function apply(hash: string, change: Command): Promise<void> {
   if (change.type === 'cancel') await queues.remove(hash, inquiryQueue).catch(() => {})
 }
 
-/** What the queue holds. Its events, ids only, are cut by themselves and left out. */
+/** The contents of the queues, without their event streams, which hold ids only and are trimmed by BullMQ. */
 const queueContents = async (): Promise<string> => {
   await redis.del(`${PREFIX}:inquiries:events`, `${PREFIX}:crawls:events`)
   return redisContents(redis, `${PREFIX}:inquiries:*`)
 }
 
 describe('a job', () => {
-  test('becomes one call of the bot, as the contract says, and its answer the result', async () => {
+  test('a job becomes one call of the bot, whose answer becomes the result', async () => {
     const { hash } = await submit({ replies: [success({ score: 712 })] })
     expect(await ended(hash)).toMatchObject({
       status: 'completed',
@@ -210,7 +210,7 @@ describe('a job', () => {
     expect(call.body).toEqual({ mobile: '09123456789', requestHash: hash })
   })
 
-  test('holds nothing but its name, and leaves nothing in the queue', async () => {
+  test('a job holds nothing but the hash, and leaves nothing in the queue', async () => {
     const open = later()
     const { hash } = await submit({ replies: [open.reply] })
     await bot.call(hash)
@@ -221,14 +221,14 @@ describe('a job', () => {
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
   })
 
-  test('without a record is nothing to do', async () => {
+  test('a job without a record is removed without a call', async () => {
     const hash = aHash()
     await queues.add(aRecord({ hash }), { queue: inquiryQueue })
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
     expect(bot.calls(hash)).toEqual([])
   })
 
-  test('that stands beside many others is worked on at the same time', async () => {
+  test('ten jobs run concurrently', async () => {
     const open = later()
     const requests = await Promise.all(Array.from({ length: 10 }, () => submit({ replies: [open.reply] })))
     await Promise.all(requests.map(({ hash }) => bot.call(hash)))
@@ -238,7 +238,7 @@ describe('a job', () => {
 })
 
 describe('what the bot writes itself', () => {
-  test('counts: its later answer changes nothing', async () => {
+  test('a result written by the bot’s updater counts, and its later answer changes nothing', async () => {
     const open = later()
     const { hash } = await submit({ replies: [open.reply] })
     await bot.call(hash)
@@ -249,42 +249,42 @@ describe('what the bot writes itself', () => {
     expect(await record(hash)).toMatchObject({ status: 'completed', result_data: { from: 'the updater' } })
   })
 
-  test('survives a retry: the bar does not go back', async () => {
+  test('progress written by the bot does not go back with a retry', async () => {
     const first = later()
-    const { hash, told } = await submit({ replies: [first.reply, success()] })
+    const { hash, views } = await submit({ replies: [first.reply, success()] })
     await bot.call(hash)
     await apply(hash, { type: 'progress', attempt: 1, progress: 60, step: 'second' })
     first.answer(failure('portal_down', { retryable: true }))
     await ended(hash)
-    const progress = told.map((view) => view.progress)
+    const progress = views.map((view) => view.progress)
     expect(progress).toEqual([...progress].sort((a, b) => a - b))
     expect(progress).toContain(60)
   })
 })
 
 describe('an error', () => {
-  test('that may pass is told with the time of the next try, and tried again', async () => {
-    const { hash, told } = await submit({
+  test('a retryable error is published with the time of the next attempt, and retried', async () => {
+    const { hash, views } = await submit({
       service: MEASURED,
       replies: [failure('portal_down', { retryable: true }), success('at last')],
     })
     expect(await ended(hash)).toMatchObject({ status: 'completed', attempt: 2, result_data: 'at last' })
 
-    const waiting = told.find((view) => view.next_retry_at !== null)
+    const waiting = views.find((view) => view.next_retry_at !== null)
     expect(waiting).toMatchObject({
       status: 'processing',
       attempt: 1,
       current_message: 'It was portal_down.',
       error_data: null,
     })
-    expect(waiting && waitOf(waiting)).toBeCloseTo(200, -2)
-    expect(told.at(-1)).toMatchObject({ next_retry_at: null })
+    expect(waiting && delayOf(waiting)).toBeCloseTo(200, -2)
+    expect(views.at(-1)).toMatchObject({ next_retry_at: null })
     expect(bot.calls(hash).map((call) => call.headers['x-attempt'])).toEqual(['1', '2'])
   })
 
-  test('that does not pass ends the request with what the bot said, after the last try', async () => {
+  test('a retryable error of the last attempt fails the request with the bot’s error', async () => {
     const again = failure('portal_down', { retryable: true })
-    const { hash, told } = await submit({ service: MEASURED, replies: [again, again, again, success()] })
+    const { hash, views } = await submit({ service: MEASURED, replies: [again, again, again, success()] })
     expect(await ended(hash)).toMatchObject({
       status: 'failed',
       attempt: 3,
@@ -293,14 +293,14 @@ describe('an error', () => {
     })
     expect(bot.calls(hash)).toHaveLength(3)
     // Twice as long each time.
-    const waits = told.filter((view) => view.next_retry_at !== null).map(waitOf)
+    const waits = views.filter((view) => view.next_retry_at !== null).map(delayOf)
     expect(waits).toHaveLength(2)
     expect(waits[0]).toBeCloseTo(200, -2)
     expect(waits[1]).toBeCloseTo(400, -2)
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
   })
 
-  test('that cannot pass ends the request at once', async () => {
+  test('an error that is not retryable fails the request immediately', async () => {
     const { hash } = await submit({
       replies: [failure('not_registered', { message: 'This number is not registered.' })],
     })
@@ -313,19 +313,19 @@ describe('an error', () => {
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
   })
 
-  test('whose code speaks of stalling is still only an error of the bot', async () => {
+  test('a bot error whose code mentions stalling is retried like any other', async () => {
     const { hash } = await submit({ replies: [failure('portal_stalled', { retryable: true }), success()] })
     expect(await ended(hash)).toMatchObject({ status: 'completed', attempt: 2 })
   })
 
-  test('of the way to the bot is tried again: a proxy, a failing server, a broken connection', async () => {
+  test('an error of a proxy, a failing server or a broken connection is retried', async () => {
     for (const reply of [html(502), json({ oops: true }, 500), halfAnAnswer]) {
       const { hash } = await submit({ replies: [reply, success()] })
       expect(await ended(hash)).toMatchObject({ status: 'completed', attempt: 2, max_attempts: 3 })
     }
   })
 
-  test('of a connection that breaks in the middle, every time, ends the request after the last try', async () => {
+  test('a connection that breaks at every attempt fails the request as bot_unavailable', async () => {
     const { hash } = await submit({ replies: [halfAnAnswer, halfAnAnswer, halfAnAnswer, success()] })
     expect(await ended(hash)).toMatchObject({
       status: 'failed',
@@ -335,12 +335,12 @@ describe('an error', () => {
     })
   })
 
-  test('of the token, or an answer nobody understands, ends the request with words for the person', async () => {
+  test('a refused token or an invalid answer fails the request with a readable message', async () => {
     for (const [reply, code] of [
       [html(401), 'bot_unauthorized'],
       [html(200), 'bot_bad_answer'],
       [json({ ok: true }), 'bot_bad_answer'],
-      [poured, 'bot_bad_answer'],
+      [endless, 'bot_bad_answer'],
       [html(404), 'bot_bad_answer'],
     ] as const) {
       const { hash } = await submit({ replies: [reply] })
@@ -351,7 +351,7 @@ describe('an error', () => {
     }
   })
 
-  test('of size: a result over 256 kB fails the request with both numbers', async () => {
+  test('a result over 256 kB fails the request with both sizes', async () => {
     const { hash } = await submit({ replies: [success('x'.repeat(300_000))] })
     const { status, error_data } = await ended(hash)
     expect({ status, ...error_data }).toMatchObject({
@@ -363,11 +363,11 @@ describe('an error', () => {
   })
 })
 
-describe('an answer that cannot be kept', () => {
+describe('an answer that cannot be stored', () => {
   test.each([
     [`nested ${MAX_STORED_DEPTH + 1} levels deep`, MAX_STORED_DEPTH + 1],
     ['nested so deep that it cannot be written as JSON', 100_000],
-  ])('because it is %s ends the request, and the bot is called once', async (_why, depth) => {
+  ])('an answer %s fails the request, and the bot is called once', async (_why, depth) => {
     const deep: Reply = (res) =>
       res.end(`{"status":"success","data":${'['.repeat(depth)}${']'.repeat(depth)}}`)
     const { hash } = await submit({ replies: [deep, deep, deep] })
@@ -380,7 +380,7 @@ describe('an answer that cannot be kept', () => {
     expect(bot.calls(hash)).toHaveLength(1)
   })
 
-  test('is kept at the limit, with lone surrogates and strings that hold brackets', async () => {
+  test('an answer at the nesting limit is stored, with lone surrogates and brackets in strings', async () => {
     const data = {
       deep: JSON.parse(`${'['.repeat(MAX_STORED_DEPTH - 1)}${']'.repeat(MAX_STORED_DEPTH - 1)}`),
       text: `\ud800 ${'[{"'.repeat(600)}`,
@@ -390,8 +390,8 @@ describe('an answer that cannot be kept', () => {
   })
 })
 
-describe('a mistake of our own in an attempt', () => {
-  test('counts like any other failure: the bot is called as often as there are tries', async () => {
+describe('a bug in an attempt', () => {
+  test('an unexpected error in an attempt counts as a failure', async () => {
     const broken: typeof store = {
       ...store,
       apply: (hash, change, options) =>
@@ -414,25 +414,25 @@ describe('a mistake of our own in an attempt', () => {
   })
 })
 
-describe('a bot that is away', () => {
-  test('is called again, and has done its work when it is back', async () => {
-    const gone = await startForeignBot()
-    await gone.stop()
-    const other = startWorker({ queue: crawlQueue, url: gone.url })
-    const { hash, told } = await submit({ service: ONCE, queue: crawlQueue })
-    await eventually(() => expect(told.some((view) => view.next_retry_at)).toBe(true))
-    const back = await startForeignBot(Number(new URL(gone.url).port))
+describe('a bot that is unreachable', () => {
+  test('an unreachable bot is called again until it is back', async () => {
+    const stopped = await startForeignBot()
+    await stopped.stop()
+    const other = startWorker({ queue: crawlQueue, url: stopped.url })
+    const { hash, views } = await submit({ service: ONCE, queue: crawlQueue })
+    await eventually(() => expect(views.some((view) => view.next_retry_at)).toBe(true))
+    const back = await startForeignBot(Number(new URL(stopped.url).port))
     back.replies(hash, success('back again'))
     expect(await ended(hash)).toMatchObject({ status: 'completed', result_data: 'back again' })
     await other.stop()
     await back.stop()
   })
 
-  test('fails the request readably once the next try would come after the deadline', async () => {
-    const gone = await startForeignBot()
-    await gone.stop()
-    const other = startWorker({ queue: crawlQueue, url: gone.url, timeoutSeconds: 2.4 })
-    const { hash, told } = await submit({ service: MEASURED, queue: crawlQueue })
+  test('an unreachable bot fails the request once the next attempt would be due after the deadline', async () => {
+    const stopped = await startForeignBot()
+    await stopped.stop()
+    const other = startWorker({ queue: crawlQueue, url: stopped.url, timeoutSeconds: 2.4 })
+    const { hash, views } = await submit({ service: MEASURED, queue: crawlQueue })
     const failed = await ended(hash)
     expect(failed).toMatchObject({
       status: 'failed',
@@ -442,37 +442,37 @@ describe('a bot that is away', () => {
         retryable: true,
       },
     })
-    // Nobody waited for nothing.
+    // Before the deadline.
     expect(Date.parse(failed.completed_at ?? '')).toBeLessThan(Date.parse(failed.deadline_at ?? ''))
-    // After 0.2, 0.4 and 0.8 seconds; 1.6 more would have been too many.
-    expect(told.filter((view) => view.next_retry_at)).toHaveLength(3)
+    // After 0.2, 0.4 and 0.8 s; another 1.6 s would exceed the limit.
+    expect(views.filter((view) => view.next_retry_at)).toHaveLength(3)
     await other.stop()
   })
 })
 
-describe('an attempt that never began', () => {
+describe('an attempt that did not reach the bot', () => {
   const stopping = json(
     { status: 'error', code: 'bot_stopping', message: 'Back soon.', retryable: true },
     503,
   )
 
-  test('is no attempt used up: a service that is tried once still has its one try', async () => {
+  test('an attempt that did not reach the bot does not count, also for a service with one try', async () => {
     const away = [html(503), html(429), stopping, json({ busy: true }, 503), html(429)]
-    const { hash, told } = await submit({ service: ONCE, replies: [...away, success('at last')] })
+    const { hash, views } = await submit({ service: ONCE, replies: [...away, success('at last')] })
     expect(await ended(hash)).toMatchObject({
       status: 'completed',
       attempt: 6,
       max_attempts: 6,
       result_data: 'at last',
     })
-    expect(told.map((view) => view.max_attempts >= view.attempt)).not.toContain(false)
-    // The fence rises all the same.
+    expect(views.map((view) => view.max_attempts >= view.attempt)).not.toContain(false)
+    // The attempt number, which fences, rises all the same.
     expect(bot.calls(hash).map((call) => call.headers['x-attempt'])).toEqual(['1', '2', '3', '4', '5', '6'])
   })
 
-  test('leaves as many as there were before for those that begin', async () => {
+  test('attempts that did not reach the bot leave the planned tries to those that do', async () => {
     const broken = failure('portal_down', { retryable: true })
-    const { hash, told } = await submit({
+    const { hash, views } = await submit({
       service: MEASURED,
       replies: [html(503), broken, html(429), broken, broken, success()],
     })
@@ -482,12 +482,14 @@ describe('an attempt that never began', () => {
       max_attempts: 5,
       error_data: { code: 'portal_down' },
     })
-    // What failed waits as long as ever: only those that count make it longer.
-    const failed = told.filter((view) => view.current_message === 'It was portal_down.' && view.next_retry_at)
-    expect(failed.map(waitOf).map((wait) => Math.round(wait / 10) * 10)).toEqual([200, 400])
+    // Only attempts that count extend the delay.
+    const failed = views.filter(
+      (view) => view.current_message === 'It was portal_down.' && view.next_retry_at,
+    )
+    expect(failed.map(delayOf).map((wait) => Math.round(wait / 10) * 10)).toEqual([200, 400])
   })
 
-  test('is put off however often: the queue counts nothing and never gives the job up', async () => {
+  test('a job is delayed any number of times without a count of BullMQ rising', async () => {
     const { hash } = await submit({ service: ONCE, replies: Array.from({ length: 8 }, () => html(503)) })
     await eventually(async () => expect((await record(hash)).attempt).toBeGreaterThan(7))
     const job = await redis.hgetall(`${PREFIX}:inquiries:${hash}`)
@@ -499,41 +501,41 @@ describe('an attempt that never began', () => {
     await apply(hash, { type: 'cancel', by: 'user' })
   })
 
-  test('tells why: the service is busy, or cannot be reached, or what the bot itself says', async () => {
+  test('an attempt that did not reach the bot publishes the reason: busy, unavailable, or the bot’s message', async () => {
     const ownWords = json({ status: 'error', code: 'busy', message: 'Come again.', retryable: false }, 429)
     for (const [reply, message] of [
       [html(429), 'The service that does the work was too busy'],
       [html(503), 'The service that does the work could not be reached'],
       [ownWords, 'Come again.'],
     ] as const) {
-      const { hash, told } = await submit({ replies: [reply, success()] })
+      const { hash, views } = await submit({ replies: [reply, success()] })
       expect((await ended(hash)).status).toBe('completed')
-      expect(told.find((view) => view.next_retry_at)?.current_message).toBe(message)
+      expect(views.find((view) => view.next_retry_at)?.current_message).toBe(message)
     }
   })
 
-  test('waits at least as long as the bot wants, said in seconds or as a date, and little more', async () => {
+  test('the next attempt waits for Retry-After, in seconds or as a date, and at most 10 % longer', async () => {
     const inASecond = { date: new Date(0).toUTCString(), 'retry-after': new Date(1000).toUTCString() }
     await Promise.all(
       [
-        turnedAway(429, { 'retry-after': '1' }),
-        turnedAway(503, { 'retry-after': '1' }),
-        turnedAway(429, inASecond),
+        refusedWith(429, { 'retry-after': '1' }),
+        refusedWith(503, { 'retry-after': '1' }),
+        refusedWith(429, inASecond),
       ].map(async (reply) => {
-        const { hash, told } = await submit({ replies: [reply, success()] })
+        const { hash, views } = await submit({ replies: [reply, success()] })
         const asked = await bot.call(hash)
         const again = await bot.call(hash, 2)
         expect(again.at - asked.at).toBeGreaterThanOrEqual(990)
         expect((await ended(hash)).status).toBe('completed')
-        const wait = waitOf(told.find((view) => view.next_retry_at) as PublicView)
+        const wait = delayOf(views.find((view) => view.next_retry_at) as PublicView)
         expect(wait).toBeGreaterThan(990)
         expect(wait).toBeLessThanOrEqual(1100)
       }),
     )
   })
 
-  test('ends the request at once when the bot wants to be left alone beyond the deadline', async () => {
-    const { hash, told } = await submit({ replies: [turnedAway(429, { 'retry-after': '31' }), success()] })
+  test('a Retry-After beyond the deadline fails the request immediately', async () => {
+    const { hash, views } = await submit({ replies: [refusedWith(429, { 'retry-after': '31' }), success()] })
     expect(await ended(hash)).toMatchObject({
       status: 'failed',
       attempt: 1,
@@ -543,28 +545,28 @@ describe('an attempt that never began', () => {
         retryable: true,
       },
     })
-    expect(told.some((view) => view.next_retry_at)).toBe(false)
+    expect(views.some((view) => view.next_retry_at)).toBe(false)
     expect(bot.calls(hash)).toHaveLength(1)
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
   })
 })
 
 describe('a bot that misbehaves', () => {
-  test('and answers byte by byte, or twice, is understood', async () => {
+  test('an answer byte by byte, or sent twice, is accepted', async () => {
     for (const reply of [slowly(success('patience')), twice(success('patience'), failure('late'))]) {
       const { hash } = await submit({ replies: [reply] })
       expect(await ended(hash)).toMatchObject({ status: 'completed', result_data: 'patience' })
     }
   })
 
-  test('and sends elsewhere is not followed', async () => {
+  test('a redirect of a bot is not followed', async () => {
     const elsewhere: typeof silence = (res) => res.writeHead(307, { location: bot.url }).end()
     const { hash } = await submit({ service: ONCE, replies: [elsewhere, success('there')] })
     expect(await ended(hash)).toMatchObject({ status: 'failed', error_data: { code: 'bot_unavailable' } })
     expect(bot.calls(hash)).toHaveLength(1)
   })
 
-  test('and answers after the request was cancelled is not heard', async () => {
+  test('an answer after the cancel is ignored', async () => {
     const open = later()
     const { hash } = await submit({ replies: [open.reply] })
     await bot.call(hash)
@@ -575,22 +577,22 @@ describe('a bot that misbehaves', () => {
   })
 })
 
-describe('a job whose way is not straight', () => {
-  test('that comes before its time is put off again, and the bot left alone', async () => {
+describe('a job outside the usual path', () => {
+  test('a job that runs too early is delayed again without a call', async () => {
     const { hash } = await submit({
       service: PATIENT,
       replies: [failure('portal_down', { retryable: true }), success()],
     })
     const queue = new Queue('inquiries', { connection: redis, prefix: PREFIX })
-    const isPutOff = () => eventually(async () => expect(await queue.getJobState(hash)).toBe('delayed'))
-    await isPutOff()
+    const isDelayed = () => eventually(async () => expect(await queue.getJobState(hash)).toBe('delayed'))
+    await isDelayed()
     const waiting = await record(hash)
     const before = await queue.getJob(hash)
     await queues.promote(await record(hash), { queue: inquiryQueue })
     await eventually(async () =>
       expect((await queue.getJob(hash))?.attemptsStarted).toBe((before?.attemptsStarted ?? 0) + 1),
     )
-    await isPutOff()
+    await isDelayed()
     const due = Math.floor(Number(await redis.zscore(`${PREFIX}:inquiries:delayed`, hash)) / 0x1000)
     expect(Math.abs(due - Date.parse(waiting.next_retry_at ?? ''))).toBeLessThan(50)
     await queue.close()
@@ -599,7 +601,7 @@ describe('a job whose way is not straight', () => {
     await apply(hash, { type: 'cancel', by: 'user' })
   })
 
-  test('that stalled too often ends the request as lost', async () => {
+  test('a job that stalled too often fails the request as worker_lost', async () => {
     const { hash } = await submit({ queue: crawlQueue })
     await redis.hset(`${PREFIX}:crawls:${hash}`, 'defa', 'job stalled more than allowable limit')
     const other = startWorker({ queue: crawlQueue })
@@ -611,7 +613,7 @@ describe('a job whose way is not straight', () => {
     await other.stop()
   })
 
-  test('that could not be worked on for an unforeseen reason is kept for a later try', async () => {
+  test('a job whose handler throws is delayed for a later run', async () => {
     const full: typeof store = { ...store, read: () => Promise.reject(new AppError('storage_unavailable')) }
     const { hash } = await submit({ queue: crawlQueue })
     const other = startWorker({ queue: crawlQueue, store: full })
@@ -621,7 +623,7 @@ describe('a job whose way is not straight', () => {
     await queues.remove(hash, crawlQueue)
   })
 
-  test('whose record is nonsense is let go until it is mended', async () => {
+  test('a job whose record is unreadable is removed, and the record left as it is', async () => {
     const broken = () => Promise.reject(new AppError('unreadable_record'))
     const { hash } = await submit({ queue: crawlQueue })
     const other = startWorker({ queue: crawlQueue, store: { ...store, read: broken } })
@@ -630,7 +632,7 @@ describe('a job whose way is not straight', () => {
     expect(await record(hash)).toMatchObject({ status: 'pending' })
   })
 
-  test('that is worked on has a reminder, even if that was lost', async () => {
+  test('starting an attempt schedules a check by the rescuer', async () => {
     const { hash } = await submit({ replies: [silence] })
     await bot.call(hash)
     expect(Number(await redis.zscore(keys.deadlines, hash))).toBeGreaterThan(Date.now())
@@ -639,7 +641,7 @@ describe('a job whose way is not straight', () => {
 })
 
 describe('the time limit', () => {
-  test('ends the request, hangs up on the bot, and is not tried again', async () => {
+  test('the time limit fails the request, closes the call, and is not retried', async () => {
     const { hash } = await submit({ service: HURRIED, replies: [silence, success()] })
     await (await bot.call(hash)).hungUp
     expect(await ended(hash)).toMatchObject({
@@ -651,7 +653,7 @@ describe('the time limit', () => {
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
   })
 
-  test('is the one of the settings where the service has none of its own', async () => {
+  test('the time limit of the settings applies to a service without its own', async () => {
     const other = startWorker({ queue: crawlQueue, timeoutSeconds: 0.1 })
     const [own, none] = await Promise.all([
       submit({ service: HURRIED, queue: crawlQueue, replies: [silence] }),
@@ -662,18 +664,18 @@ describe('the time limit', () => {
     await other.stop()
   })
 
-  test('stands still while the person looks for a code, during an open call', async () => {
+  test('the time limit is paused while an open call waits for a code', async () => {
     const open = later()
     const { hash } = await submit({ service: HURRIED, replies: [open.reply] })
     await bot.call(hash)
     await apply(hash, { type: 'require_otp', attempt: 1, otp: { id: 'otp-1', expires_in: 0.4 } })
-    // Over long after the limit would have been.
+    // Expires long after the time limit.
     expect(await otpMailbox.waitFor(hash)).toEqual({ refused: 'otp_expired' })
     open.answer(success('with patience'))
     expect(await ended(hash)).toMatchObject({ status: 'completed', result_data: 'with patience' })
   })
 
-  test('stands still between two calls, and goes on once the code is there', async () => {
+  test('the time limit is paused between two calls, and continues once the code is submitted', async () => {
     const { hash } = await submit({ service: HURRIED, replies: [smsSent(), silence] })
     await inStatus(hash, 'otp_required')
     const asked = performance.now()
@@ -685,16 +687,20 @@ describe('the time limit', () => {
 })
 
 describe('a bot that answers SMS_SENT', () => {
-  test('has the person asked, and is called again with what they typed', async () => {
-    const told = { message: 'We sent you a code.', message_key: 'code_sent', message_params: { digits: 6 } }
-    const prompt = { length: 6, sent_to: '0912***6789', ...told, expires_in: 90 }
+  test('SMS_SENT requests the code, and the bot is called again with it', async () => {
+    const localized = {
+      message: 'We sent you a code.',
+      message_key: 'code_sent',
+      message_params: { digits: 6 },
+    }
+    const prompt = { length: 6, sent_to: '0912***6789', ...localized, expires_in: 90 }
     const { hash } = await submit({ replies: [smsSent(prompt), success({ score: 1 })] })
     const asked = await inStatus(hash, 'otp_required')
     expect(asked).toMatchObject({
       current_message: 'We sent you a code.',
       message_key: 'code_sent',
       message_params: { digits: 6 },
-      otp_data: { length: 6, sent_to: '0912***6789', attempts_left: 3, ...told },
+      otp_data: { length: 6, sent_to: '0912***6789', attempts_left: 3, ...localized },
     })
     expect(Date.parse(asked.otp_data?.expires_at ?? '') - Date.parse(asked.updated_at)).toBe(90_000)
 
@@ -709,7 +715,7 @@ describe('a bot that answers SMS_SENT', () => {
     expect(await redis.exists(keys.otp(hash))).toBe(0)
   })
 
-  test('may send another one: the person is asked again', async () => {
+  test('SMS_SENT in answer to a code requests another code', async () => {
     const { hash } = await submit({ replies: [smsSent(), smsSent(), success()] })
     const first = await inStatus(hash, 'otp_required')
     await apply(hash, { type: 'submit_otp', otp: '111111' })
@@ -721,7 +727,7 @@ describe('a bot that answers SMS_SENT', () => {
     expect(bot.calls(hash)[2]?.body).toMatchObject({ otp: '222222' })
   })
 
-  test('holds no worker while the code is being waited for', async () => {
+  test('a request that waits for a code after SMS_SENT occupies no worker', async () => {
     const { hash } = await submit({ replies: [smsSent(), success()] })
     await inStatus(hash, 'otp_required')
     const queue = new Queue('inquiries', { connection: redis, prefix: PREFIX })
@@ -731,7 +737,7 @@ describe('a bot that answers SMS_SENT', () => {
     expect(await ended(hash)).toMatchObject({ status: 'completed', attempt: 1 })
   })
 
-  test('leaves no job that outlasts the record', async () => {
+  test('a job that waits for a code is removed when its record expires', async () => {
     const hash = await makeRecord(STEADY, 2)
     bot.replies(hash, smsSent())
     await queues.add(await record(hash), { queue: inquiryQueue })
@@ -741,7 +747,7 @@ describe('a bot that answers SMS_SENT', () => {
     expect(bot.calls(hash)).toHaveLength(1)
   })
 
-  test('is called again without a code when the person asks for another one', async () => {
+  test('a resend calls the bot that answered SMS_SENT again, without a code', async () => {
     const { hash } = await submit({ replies: [smsSent(), smsSent(), success()] })
     const first = await inStatus(hash, 'otp_required')
     const later = createRequestStore({ redis, ttlSeconds: TTL_SECONDS, now: () => Date.now() + 31_000 })
@@ -761,7 +767,7 @@ describe('a bot that answers SMS_SENT', () => {
     expect(bot.calls(hash)[1]?.body).not.toHaveProperty('otp')
   })
 
-  test('that turns a code down has the person asked again, and the third time the request fails', async () => {
+  test('a code rejected by the bot is requested again, and the third rejection fails the request', async () => {
     const wrong = failure('OTP_REJECTED', { message: 'That was not it.' })
     const { hash } = await submit({ replies: [smsSent(), wrong, wrong, wrong] })
     for (const left of [3, 2, 1]) {
@@ -779,7 +785,7 @@ describe('a bot that answers SMS_SENT', () => {
     })
   })
 
-  test('is not called again when nobody types a code in time', async () => {
+  test('a bot that answered SMS_SENT is not called again when the code expires', async () => {
     const { hash } = await submit({ replies: [smsSent(), success()] })
     const asked = await inStatus(hash, 'otp_required')
     const longAgo = new Date(Date.now() - 301_000).toISOString()
@@ -794,7 +800,7 @@ describe('a bot that answers SMS_SENT', () => {
     expect(bot.calls(hash)).toHaveLength(1)
   })
 
-  test('is not called again when the person cancels instead', async () => {
+  test('a bot that answered SMS_SENT is not called again after a cancel', async () => {
     const { hash } = await submit({ replies: [smsSent(), success()] })
     await inStatus(hash, 'otp_required')
     await apply(hash, { type: 'cancel', by: 'user' })
@@ -804,7 +810,7 @@ describe('a bot that answers SMS_SENT', () => {
 })
 
 describe('a cancel', () => {
-  test('hangs up on the bot, and stays', async () => {
+  test('a cancel closes the call of the bot, and the request stays cancelled', async () => {
     const { hash } = await submit({ replies: [silence] })
     const call = await bot.call(hash)
     await apply(hash, { type: 'cancel', by: 'user' })
@@ -813,7 +819,7 @@ describe('a cancel', () => {
     expect(await record(hash)).toMatchObject({ status: 'cancelled', error_data: null, result_data: null })
   })
 
-  test('before a worker came never reaches the bot', async () => {
+  test('a request cancelled before its first attempt never reaches the bot', async () => {
     const hash = await makeRecord(STEADY)
     bot.replies(hash, success())
     await apply(hash, { type: 'cancel', by: 'user' })
@@ -823,7 +829,7 @@ describe('a cancel', () => {
     expect(await record(hash)).toMatchObject({ status: 'cancelled', attempt: 0 })
   })
 
-  test('between two tries leaves no job behind', async () => {
+  test('a cancel between two attempts leaves no job behind', async () => {
     const { hash } = await submit({
       service: PATIENT,
       replies: [failure('portal_down', { retryable: true })],
@@ -832,23 +838,23 @@ describe('a cancel', () => {
       expect(await redis.zscore(`${PREFIX}:inquiries:delayed`, hash)).not.toBeNull(),
     )
     await apply(hash, { type: 'cancel', by: 'user' })
-    // Its worker may just have put it off, and takes it out itself then.
+    // Its worker may have delayed the job at the same time, and then removes it itself.
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
   })
 
-  test('while the next try is awaited is the end of it', async () => {
+  test('a cancel that does not notify the queue still ends a request between two attempts', async () => {
     const { hash } = await submit({
       service: PATIENT,
       replies: [failure('portal_down', { retryable: true }), success()],
     })
     await eventually(async () => expect((await record(hash)).next_retry_at).not.toBeNull())
-    // By somebody who does not tell the queue.
+    // Without notifying the queue.
     expect(await store.apply(hash, { type: 'cancel', by: 'operator' })).toMatchObject({ ok: true })
     const cancelled = await record(hash)
     expect(cancelled).toMatchObject({ status: 'cancelled', next_retry_at: null })
 
     const queue = new Queue('inquiries', { connection: redis, prefix: PREFIX })
-    // Gone already when the worker had not yet put it off, and saw the end itself.
+    // The job is missing if the worker saw the cancel before it delayed the job.
     await eventually(async () => (await queue.getJob(hash))?.promote())
     await queue.close()
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
@@ -858,7 +864,7 @@ describe('a cancel', () => {
 })
 
 describe('a request that another worker has taken over', () => {
-  test('is left to it: the call is closed and nothing written any more', async () => {
+  test('a request taken over by another worker has its call closed, and nothing more is written', async () => {
     const { hash } = await submit({ replies: [silence] })
     const call = await bot.call(hash)
     await apply(hash, { type: 'start', attempt: 2 })
@@ -867,10 +873,10 @@ describe('a request that another worker has taken over', () => {
     expect(await record(hash)).toMatchObject({ status: 'processing', attempt: 2, next_retry_at: null })
   })
 
-  test('hears nothing of an answer that comes too late', async () => {
+  test('a request taken over by another worker ignores a late answer', async () => {
     for (const reply of [success('too late'), failure('too_late', { retryable: true }), smsSent()]) {
-      // The answer is on its way when the take-over is written: either the one or the other is first, never both.
-      const { hash, told } = await submit({
+      // The answer is sent while the take-over is written: only one of them can take effect.
+      const { hash, views } = await submit({
         replies: [
           async (res, call) => {
             await apply(hash, { type: 'start', attempt: 2 })
@@ -885,19 +891,19 @@ describe('a request that another worker has taken over', () => {
         version: 3,
         result_data: null,
       })
-      expect(told.map((view) => view.version)).toEqual([2, 3])
+      expect(views.map((view) => view.version)).toEqual([2, 3])
     }
   })
 })
 
-describe('a worker that is told to stop', () => {
-  test('takes nothing new and lets what runs finish', async () => {
+describe('a worker that is stopped', () => {
+  test('a stopped worker takes no new job and finishes running attempts', async () => {
     const open = later()
     const other = startWorker({ queue: crawlQueue })
     const { hash } = await submit({ queue: crawlQueue, replies: [open.reply] })
     await bot.call(hash)
     const stopped = other.stop()
-    expect(other.isTaking()).toBe(false)
+    expect(other.isConsuming()).toBe(false)
     const waiting = await submit({ queue: crawlQueue, replies: [success('by the next worker')] })
     open.answer(success('finished'))
     await stopped
@@ -909,28 +915,28 @@ describe('a worker that is told to stop', () => {
     await next.stop()
   })
 
-  test('leaves a job to the next one that it took at the very moment', async () => {
-    let look = (): void => {}
-    const looking = new Promise<void>((resolve) => {
-      look = resolve
+  test('a stopped worker leaves a job that it took at that moment to another worker', async () => {
+    let onRead = (): void => {}
+    const reading = new Promise<void>((resolve) => {
+      onRead = resolve
     })
-    let letIt = (): void => {}
-    const told = new Promise<void>((resolve) => {
-      letIt = resolve
+    let continueRead = (): void => {}
+    const stopRequested = new Promise<void>((resolve) => {
+      continueRead = resolve
     })
     const slow: typeof store = {
       ...store,
       async read(hash) {
-        look()
-        await told
+        onRead()
+        await stopRequested
         return store.read(hash)
       },
     }
     const other = startWorker({ queue: crawlQueue, store: slow })
     const { hash } = await submit({ queue: crawlQueue })
-    await looking
+    await reading
     const stopped = other.stop()
-    letIt()
+    continueRead()
     await stopped
     expect(await record(hash)).toMatchObject({ status: 'pending' })
     expect(await queues.position(hash, crawlQueue)).toBe(1)
@@ -938,23 +944,23 @@ describe('a worker that is told to stop', () => {
     await queues.remove(hash, crawlQueue)
   })
 
-  test('hangs up on what takes too long and leaves it to the next one', async () => {
+  test('a stopped worker aborts an attempt that exceeds its drain time and leaves it to another worker', async () => {
     const other = startWorker({ queue: crawlQueue, drainMs: 0 })
-    const { hash, told } = await submit({
+    const { hash, views } = await submit({
       queue: crawlQueue,
       replies: [silence, success('by the next worker')],
     })
     const call = await bot.call(hash)
     await other.stop()
     await call.hungUp
-    expect(told.at(-1)).toMatchObject({
+    expect(views.at(-1)).toMatchObject({
       status: 'processing',
       current_message: 'The work was interrupted by a restart on our side',
       message_key: 'worker_stopping',
       max_attempts: 4,
     })
-    // At once, by whoever is there.
-    expect(waitOf(told.at(-1) as PublicView)).toBeLessThanOrEqual(0)
+    // Due immediately, for any worker.
+    expect(delayOf(views.at(-1) as PublicView)).toBeLessThanOrEqual(0)
 
     const next = startWorker({ queue: crawlQueue })
     expect(await ended(hash)).toMatchObject({

@@ -1,4 +1,4 @@
-/** Many requests wait in their queue: the rescuers look at those whose job is lost, and let the others be. */
+/** The rescuer with many waiting requests: it reads only those whose job is lost. */
 import { afterAll, describe, expect, test } from 'vitest'
 import { findService } from '../../core/catalog/index.ts'
 import { linkCheck } from '../../core/catalog/link-check.ts'
@@ -35,19 +35,19 @@ const submit = async (): Promise<string> => {
   return record.hash
 }
 const isWaiting = async (hash: string): Promise<boolean> => (await queues.inLine([hash])).has(hash)
-const remindAllNow = (hashes: readonly string[]) =>
+const makeAllDue = (hashes: readonly string[]) =>
   redis.zadd(keys.deadlines, ...hashes.flatMap((hash, i) => [i, hash]))
 
-/** How many commands of this name Redis was given since its statistics were reset, by scripts too. */
+/** Number of commands of this name since the statistics were reset, including those of scripts. */
 async function commands({ of }: { of: string }): Promise<number> {
   const stats = await redis.info('commandstats')
   return Number(new RegExp(`cmdstat_${of}:calls=(\\d+)`).exec(stats)?.[1] ?? 0)
 }
 
-describe('reminders that are due', () => {
-  test('are taken by one rescuer each, and come again where it dies', async () => {
+describe('deadlines that are due', () => {
+  test('a due deadline is taken by one rescuer, and again by another one if that dies', async () => {
     const hashes = await Promise.all(Array.from({ length: 50 }, submit))
-    await remindAllNow(hashes)
+    await makeAllDue(hashes)
     const [now, again] = [Date.now(), Date.now() + 30_000]
     const taken = await Promise.all(Array.from({ length: 5 }, () => deadlines.take(now, 20, again)))
     expect(taken.flat().sort()).toEqual([...hashes].sort())
@@ -58,12 +58,12 @@ describe('reminders that are due', () => {
 })
 
 describe('a request whose job waits in its queue', () => {
-  test('fails when the code that another program has asked for is awaited no longer', async () => {
+  test('a request with a waiting job fails when a code requested by another program expires', async () => {
     const hash = await submit()
     const { record } = (await store.read(hash)) as StoredRecord
     const asked = { ...record, status: 'otp_required', otp_data: { expires_at: toIso(Date.now() - 301_000) } }
     await redis.setex(keys.record(hash), 1800, JSON.stringify(asked))
-    await remindAllNow([hash])
+    await makeAllDue([hash])
     const rescuer = startRescuer({
       store,
       deadlines,
@@ -81,12 +81,12 @@ describe('a request whose job waits in its queue', () => {
 })
 
 describe(`with ${WAITING} requests in a queue`, () => {
-  test('jobs that are lost are restored, and nothing is asked about the others one by one', async () => {
+  test('lost jobs are restored without a command per waiting request', async () => {
     const hashes = await Promise.all(Array.from({ length: WAITING }, submit))
     const [noHash, noPlace, neither, ...others] = hashes as [string, string, string, ...string[]]
     await redis.del(`halfway:crawls:${noHash}`, `halfway:crawls:${neither}`)
     await redis.zrem(PRIORITIZED, noPlace, neither)
-    await remindAllNow(hashes)
+    await makeAllDue(hashes)
     if (onRealRedis) await redis.config('RESETSTAT')
     for (let i = 0; i < 3; i++)
       rescuers.push(
@@ -96,7 +96,7 @@ describe(`with ${WAITING} requests in a queue`, () => {
       everyMs: 100,
     })
     if (onRealRedis) {
-      // One by one they would be thousands. The jobs of a thousand are looked for singly where one of them is lost.
+      // One command per request would be thousands. Where one job of a batch of 1,000 is lost, its batch is checked one by one.
       expect(await commands({ of: 'zmscore' })).toBeLessThan(20)
       expect(await commands({ of: 'mget' })).toBeLessThan(20)
       expect(await commands({ of: 'zadd' })).toBeLessThan(60)
@@ -107,10 +107,10 @@ describe(`with ${WAITING} requests in a queue`, () => {
     expect(await isWaiting(others[0] as string)).toBe(true)
   })
 
-  test('a queue that was emptied is filled again', { timeout: 30_000 }, async () => {
+  test('all jobs of an emptied queue are restored', { timeout: 30_000 }, async () => {
     const hashes = await redis.zrange(PRIORITIZED, '0', '-1')
     await redis.del(PRIORITIZED)
-    await remindAllNow(hashes)
+    await makeAllDue(hashes)
     await eventually(async () => expect((await queues.inLine(hashes)).size).toBe(hashes.length), {
       withinMs: 20_000,
       everyMs: 100,

@@ -1,4 +1,4 @@
-/** Requests whose worker and bot are dead, and those whose job was lost: somebody still ends or begins them. */
+/** The rescuer: fails requests whose worker and bot are dead, and restores lost jobs. */
 import { Queue } from 'bullmq'
 import { afterAll, describe, expect, test } from 'vitest'
 import { findService } from '../../core/catalog/index.ts'
@@ -20,7 +20,7 @@ const crawls = new Queue('crawls', { connection: redis, prefix: redis.names.queu
 const failures = createFailures({ redis })
 const queues = createQueues({ redis, log: quiet })
 
-// Many of them, as there are many worker processes.
+// Several, like the several worker processes of an installation.
 const rescuers = [1, 2, 3].map(() =>
   startRescuer({ store, deadlines, queues, failures, findService, log: quiet, everyMs: 10, now: Date.now }),
 )
@@ -30,7 +30,7 @@ afterAll(async () => {
   await queues.stop()
 })
 
-/** A request that went through these changes so many seconds ago, and that nobody works on. */
+/** A request that went through these changes some seconds ago, without a job. */
 async function abandoned(
   secondsAgo: number,
   ...changes: (Command | ((now: number) => Command))[]
@@ -49,9 +49,9 @@ const waitingJobs = async (hash: string) =>
     ...(await redis.lrange('halfway:crawls:wait', 0, -1)),
     ...(await redis.zrange('halfway:crawls:prioritized', '0', '-1')),
   ].filter((id) => id === hash).length
-const reminded = (hash: string) => redis.zscore('halfway:deadlines', hash)
+const scheduledCheck = (hash: string) => redis.zscore('halfway:deadlines', hash)
 const START: Command = { type: 'start', attempt: 1, limitSeconds: 60 }
-/** Failed at once, to be tried again so many seconds after it began. */
+/** A failed attempt, to be retried this many seconds after its start. */
 const retryIn =
   (seconds: number) =>
   (startedAt: number): Command => ({
@@ -62,8 +62,8 @@ const retryIn =
   })
 const REQUIRE_OTP: Command = { type: 'require_otp', attempt: 1, otp: { id: 'otp-1', expires_in: 30 } }
 
-describe('a request that nobody works on any more', () => {
-  test('fails as timed out once its deadline is over, and once only', async () => {
+describe('a request without a living worker', () => {
+  test('a request without a worker fails once as timed_out after its deadline', async () => {
     const hash = await abandoned(62, START)
     const failed = await eventually(async () => {
       const record = await recordOf(hash)
@@ -71,49 +71,55 @@ describe('a request that nobody works on any more', () => {
       return record
     })
     expect(failed).toMatchObject({ version: 3, error_data: { code: 'timed_out', retryable: true } })
-    await eventually(async () => expect(await reminded(hash)).toBeNull())
+    await eventually(async () => expect(await scheduledCheck(hash)).toBeNull())
     expect((await recordOf(hash))?.version).toBe(3)
   })
 
-  test('is left alone before its deadline, and looked at again by then', async () => {
+  test('a request without a worker is not failed before its deadline, and checked again then', async () => {
     const hash = await abandoned(55, START)
-    await eventually(async () => expect(Number(await reminded(hash))).toBeGreaterThan(Date.now() + 4000))
+    await eventually(async () =>
+      expect(Number(await scheduledCheck(hash))).toBeGreaterThan(Date.now() + 4000),
+    )
     expect(await recordOf(hash)).toMatchObject({ status: 'processing', version: 2 })
   })
 
-  test('is not timed out while a person is being waited for', async () => {
+  test('a request that waits for a code does not time out', async () => {
     const hash = await abandoned(70, START, REQUIRE_OTP)
-    await eventually(async () => expect(Number(await reminded(hash))).toBeGreaterThan(Date.now() + 1000))
+    await eventually(async () =>
+      expect(Number(await scheduledCheck(hash))).toBeGreaterThan(Date.now() + 1000),
+    )
     expect((await recordOf(hash))?.status).toBe('otp_required')
   })
 
-  test('fails when nobody types the code, long after its deadline', async () => {
+  test('a request whose code never comes fails as otp_expired', async () => {
     const hash = await abandoned(332, START, REQUIRE_OTP)
     await eventually(async () =>
       expect(await recordOf(hash)).toMatchObject({ status: 'failed', error_data: { code: 'otp_expired' } }),
     )
   })
 
-  test('that is final or gone is forgotten', async () => {
+  test('a final or missing request is removed from the deadlines', async () => {
     const final = await abandoned(1, START, { type: 'cancel', by: 'user' })
     await deadlines.schedule('req_never_was_there_at_all', Date.now())
     await eventually(async () => {
-      expect(await reminded(final)).toBeNull()
-      expect(await reminded('req_never_was_there_at_all')).toBeNull()
+      expect(await scheduledCheck(final)).toBeNull()
+      expect(await scheduledCheck('req_never_was_there_at_all')).toBeNull()
     })
   })
 })
 
 describe('a request whose job was lost', () => {
-  test('gets it, once', async () => {
+  test('a lost job is restored once', async () => {
     const hash = await abandoned(1)
     await eventually(async () => expect(await waitingJobs(hash)).toBe(1))
-    await eventually(async () => expect(Number(await reminded(hash))).toBeGreaterThan(Date.now() + 20_000))
+    await eventually(async () =>
+      expect(Number(await scheduledCheck(hash))).toBeGreaterThan(Date.now() + 20_000),
+    )
     expect(await recordOf(hash)).toMatchObject({ status: 'pending', version: 1 })
     expect(await waitingJobs(hash)).toBe(1)
   })
 
-  test('while it was worked on gets it too, and when the next attempt is long due', async () => {
+  test('the lost job of a running or overdue request is restored', async () => {
     const running = await abandoned(1, START)
     const due = await abandoned(7, START, retryIn(1))
     for (const hash of [running, due]) {
@@ -122,15 +128,15 @@ describe('a request whose job was lost', () => {
     }
   })
 
-  test('together with the reminder gets it when everything is looked at', async () => {
+  test('checkAll restores a job that was lost together with its deadline', async () => {
     const hash = await abandoned(1)
     await deadlines.remove(hash)
-    await eventually(async () => expect(await reminded(hash)).toBeNull())
+    await eventually(async () => expect(await scheduledCheck(hash)).toBeNull())
     await rescuers[0]?.checkAll()
     await eventually(async () => expect(await waitingJobs(hash)).toBe(1))
   })
 
-  test('gets none while it waits for its next attempt, or for a code that its bot has let go for', async () => {
+  test('no job is restored before the next attempt is due or the code is submitted', async () => {
     const retried = await abandoned(1, START, retryIn(4))
     const asked = await abandoned(1, START, {
       type: 'require_otp',
@@ -138,14 +144,16 @@ describe('a request whose job was lost', () => {
       otp: { id: 'otp-1', recall: true },
     })
     for (const hash of [retried, asked]) {
-      await eventually(async () => expect(Number(await reminded(hash))).toBeGreaterThan(Date.now() + 1000))
+      await eventually(async () =>
+        expect(Number(await scheduledCheck(hash))).toBeGreaterThan(Date.now() + 1000),
+      )
       expect(await redis.exists(`halfway:crawls:${hash}`)).toBe(0)
     }
   })
 })
 
-describe('a job that sleeps on', () => {
-  test('when its time has come, put off by a machine whose clock is wrong, is woken', async () => {
+describe('a job that is delayed for too long', () => {
+  test('an overdue job, delayed by a machine with a wrong clock, is promoted', async () => {
     const hash = await abandoned(7, START, retryIn(1))
     await crawls.add('request', { hash }, { jobId: hash, delay: 600_000 })
     await deadlines.schedule(hash, Date.now())
@@ -153,22 +161,26 @@ describe('a job that sleeps on', () => {
     expect(await waitingJobs(hash)).toBe(1)
   })
 
-  test('is not woken before', async () => {
+  test('a delayed job is not promoted before its request is due', async () => {
     const hash = await abandoned(4, START, retryIn(1))
     await crawls.add('request', { hash }, { jobId: hash, delay: 600_000 })
     await deadlines.schedule(hash, Date.now())
-    await eventually(async () => expect(Number(await reminded(hash))).toBeGreaterThan(Date.now() + 1000))
+    await eventually(async () =>
+      expect(Number(await scheduledCheck(hash))).toBeGreaterThan(Date.now() + 1000),
+    )
     expect(await crawls.getJobState(hash)).toBe('delayed')
   })
 
-  test('is left alone when somebody works on it', async () => {
+  test('an active job is left alone', async () => {
     const hash = await abandoned(1, START)
     // As BullMQ has it while a worker holds the lock.
     await redis.hset(`halfway:crawls:${hash}`, { name: 'request', data: '{}', opts: '{}' })
     await redis.lrem('halfway:crawls:wait', 0, hash)
     await redis.lpush('halfway:crawls:active', hash)
     await deadlines.schedule(hash, Date.now())
-    await eventually(async () => expect(Number(await reminded(hash))).toBeGreaterThan(Date.now() + 1000))
+    await eventually(async () =>
+      expect(Number(await scheduledCheck(hash))).toBeGreaterThan(Date.now() + 1000),
+    )
     expect(await crawls.getJobState(hash)).toBe('active')
     expect(await waitingJobs(hash)).toBe(0)
   })

@@ -1,4 +1,4 @@
-/** A worker that falls silent with a job in its hands: another one takes over, and the first one no longer counts. */
+/** A worker that is frozen or killed with a job: another one takes the job over, and writes of the first one are refused. */
 import { afterAll, describe, expect, test } from 'vitest'
 import { linkCheck } from '../../core/catalog/link-check.ts'
 import { createQueues } from '../../core/queue/queues.ts'
@@ -29,8 +29,8 @@ async function kill(child: Child): Promise<void> {
 }
 const recordOf = async (hash: string) => (await store.read(hash))?.record
 
-describe('a worker that is frozen past its lock', () => {
-  test('is taken over under a new attempt, and what the old one writes is refused', {
+describe('a worker that loses its lock', () => {
+  test('a request of a frozen worker is taken over as a new attempt, and writes of the old one are refused', {
     timeout: 30_000,
   }, async () => {
     const first = await startWorker()
@@ -65,7 +65,7 @@ describe('a worker that is frozen past its lock', () => {
     await Promise.all([first, second].map(kill))
   })
 
-  test('loses its right to write as soon as it is taken over, and the progress stays', {
+  test('a taken-over request refuses writes of the old attempt and keeps its progress', {
     timeout: 30_000,
   }, async () => {
     const first = await startWorker()

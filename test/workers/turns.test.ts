@@ -1,8 +1,8 @@
-/** Who is worked on next: those who wait, those for later whose time has come, and those who are tried again. */
+/** The order of attempts: waiting, scheduled and retried requests, and queues that are held. */
 import { describe, expect, test } from 'vitest'
 import { eventually } from '../helpers/eventually.ts'
 import { useRedis } from '../helpers/redis.ts'
-import { failure, later, success, turnedAway } from './foreign-bot.ts'
+import { failure, later, refusedWith, success } from './foreign-bot.ts'
 import { timeOf, useLines } from './line.ts'
 
 const { bot, client: redis, useLine, record, ended, callsInOrder } = await useLines(await useRedis())
@@ -10,14 +10,14 @@ const { bot, client: redis, useLine, record, ended, callsInOrder } = await useLi
 const again = failure('portal_down', { retryable: true })
 const after = (at: number): Promise<void> => eventually(() => expect(Date.now()).toBeGreaterThan(at))
 
-describe('a request for later', () => {
-  test('gets in line when its time has come, behind those of others who wait', async () => {
+describe('a scheduled request', () => {
+  test('a scheduled request is queued fairly when it is due', async () => {
     const line = useLine()
     const names = new Map<string, string>()
     const submit = async (submitter: string, inMs = 0): Promise<void> => {
       names.set(await line.submit({ submitter, inMs, replies: [success()] }), submitter)
     }
-    // Longer than a submit takes on a busy machine: what is due once it is stored never waits for its time.
+    // Longer than a submit takes on a busy machine: a request that is due when stored is not scheduled.
     const inMs = 500
     for (let i = 0; i < 4; i++) await submit('ann', inMs)
     const due = Date.now() + inMs
@@ -29,7 +29,7 @@ describe('a request for later', () => {
     expect(order.join(' ')).toBe('bob cid ann bob ann ann ann')
   })
 
-  test('is begun when it is due, and not before, though its job comes too early', async () => {
+  test('a scheduled request does not start before it is due, even if its job is promoted', async () => {
     const line = useLine()
     const hash = await line.submit({ inMs: 500, replies: [success()] })
     const { run_at } = await record(hash)
@@ -42,8 +42,8 @@ describe('a request for later', () => {
   })
 })
 
-describe('a request that is tried again', () => {
-  test('goes before those that have not begun', async () => {
+describe('a retried request', () => {
+  test('a retried request goes ahead of requests that have not started', async () => {
     const line = useLine()
     const first = await line.submit({ submitter: 'ann', replies: [again, success()] })
     const open = later()
@@ -59,7 +59,7 @@ describe('a request that is tried again', () => {
     expect(callsInOrder([first, second, ...others]).slice(0, 3)).toEqual([first, second, first])
   })
 
-  test('is tried as often as the worker was told, whatever its service says', async () => {
+  test('the worker’s tries override those of the service', async () => {
     for (const [planned, tries] of [
       [3, 1],
       [1, 4],
@@ -72,7 +72,7 @@ describe('a request that is tried again', () => {
     }
   })
 
-  test('ends instead when its next try would come after its record is gone', async () => {
+  test('a request fails if its next attempt would be due after its record expires', async () => {
     const line = useLine({ backoff: { type: 'fixed', seconds: 20 }, limitSeconds: 300 })
     const [short, long] = await Promise.all([
       line.submit({ ttlSeconds: 15, replies: [again] }),
@@ -89,8 +89,8 @@ describe('a request that is tried again', () => {
   })
 })
 
-describe('a worker that has done enough', () => {
-  test('gives back what it took meanwhile, and whoever waited there keeps their turn', async () => {
+describe('a worker that reached its limit', () => {
+  test('a finished worker gives back the jobs it has not started, which keep their priority', async () => {
     const line = useLine()
     const bobs: string[] = []
     for (let i = 0; i < 5; i++) bobs.push(await line.submit({ submitter: 'bob', replies: [success()] }))
@@ -101,47 +101,47 @@ describe('a worker that has done enough', () => {
     const cid = await line.submit({ submitter: 'cid', replies: [success()] })
     line.work()
     await Promise.all([cid, ...bobs].map(ended))
-    // Bob's next one waited for longer, those after it take turns.
+    // Bob's next request keeps its earlier round; the ones after it alternate with Cid's.
     expect(callsInOrder([cid, ...bobs]).indexOf(cid)).toBe(2)
     for (const hash of bobs) expect(await record(hash)).toMatchObject({ attempt: 1, max_attempts: 3 })
   })
 })
 
 describe('a bot that is busy', () => {
-  test('is left alone by its whole queue for as long as it asks, and other queues go on', async () => {
+  test('a busy bot holds its whole queue until Retry-After, and no other queue', async () => {
     const [busy, other] = [useLine(), useLine()]
     await Promise.all([busy.queues.applyLimits(), other.queues.applyLimits()])
     busy.work({ concurrency: 5 })
     busy.work({ concurrency: 5 })
     other.work()
-    const first = await busy.submit({ replies: [turnedAway(429, { 'retry-after': '2' }), success()] })
+    const first = await busy.submit({ replies: [refusedWith(429, { 'retry-after': '2' }), success()] })
     await eventually(async () => expect((await record(first)).next_retry_at).not.toBeNull())
-    const told = await bot.call(first)
+    const refused = await bot.call(first)
     const waiting = await Promise.all([1, 2, 3].map(() => busy.submit({ replies: [success()] })))
     const elsewhere = await other.submit({ replies: [success()] })
     await ended(elsewhere)
     expect(callsInOrder([first, elsewhere])).toEqual([first, elsewhere])
     for (const hash of [first, ...waiting]) expect(await ended(hash)).toMatchObject({ status: 'completed' })
     for (const call of [bot.calls(first)[1], ...waiting.map((hash) => bot.calls(hash)[0])])
-      expect((call?.at ?? 0) - told.at).toBeGreaterThan(1980)
+      expect((call?.at ?? 0) - refused.at).toBeGreaterThan(1980)
   })
 
-  test('is asked again after a quarter of an hour, whatever it says', async () => {
+  test('a queue is held for at most 15 minutes, whatever Retry-After says', async () => {
     const line = useLine()
     await line.queues.applyLimits()
     line.work()
-    const turnedDown = await line.submit({ replies: [turnedAway(429, { 'retry-after': '86400' })] })
-    expect(await ended(turnedDown)).toMatchObject({ status: 'failed', error_data: { code: 'bot_busy' } })
+    const refused = await line.submit({ replies: [refusedWith(429, { 'retry-after': '86400' })] })
+    expect(await ended(refused)).toMatchObject({ status: 'failed', error_data: { code: 'bot_busy' } })
     const heldMs = await redis.pttl(`${redis.names.queues}:${line.queue.name}:limiter`)
     expect(heldMs).toBeGreaterThan(890_000)
     expect(heldMs).toBeLessThanOrEqual(900_000)
   })
 
-  test('that has not taken one request for another reason keeps nobody else waiting', async () => {
+  test('a bot that refuses one request with 503 does not hold its queue', async () => {
     const line = useLine()
     await line.queues.applyLimits()
     line.work()
-    const first = await line.submit({ replies: [turnedAway(503, { 'retry-after': '30' })] })
+    const first = await line.submit({ replies: [refusedWith(503, { 'retry-after': '30' })] })
     const second = await line.submit({ replies: [success()] })
     expect(await ended(second)).toMatchObject({ status: 'completed' })
     expect((await bot.call(second)).at - (await bot.call(first)).at).toBeLessThan(20_000)

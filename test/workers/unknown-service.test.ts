@@ -1,4 +1,4 @@
-/** A rolling deploy: some workers, or the bots they call, do not know a service yet or any more. */
+/** A rolling deploy: some workers, or the bots they call, do not know a service. */
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { Service } from '../../core/catalog/define-service.ts'
 import { linkCheck } from '../../core/catalog/link-check.ts'
@@ -21,7 +21,7 @@ const BRAND_NEW: Service = {
   tries: 1,
   backoff: { type: 'fixed', seconds: 0.02 },
 }
-/** What a bot answers that does not know the service. */
+/** The answer of a bot that does not know the service. */
 const NOT_KNOWN = json({ status: 'error', code: 'unknown_service', message: 'No.', retryable: false }, 404)
 
 const { client, store, live, otpBox } = await useRequests(await useRedis())
@@ -85,7 +85,7 @@ const ended = (hash: string): Promise<RequestRecord> =>
 const jobs = (hash: string) => client.exists(`halfway:crawls:${hash}`)
 
 describe('requests of a service that only one of two workers knows', { timeout: 60_000 }, () => {
-  test('are all completed by the one that knows it, at their first attempt', async () => {
+  test('requests of a service that one of two workers knows all complete at their first attempt', async () => {
     const old = startWorker({ knows: false })
     const hashes = await Promise.all(Array.from({ length: 100 }, () => submit(success('done'))))
     await eventually(() => expect(old.refused()).toBeGreaterThan(20))
@@ -97,9 +97,9 @@ describe('requests of a service that only one of two workers knows', { timeout: 
 })
 
 describe('a request of a service that no worker knows', () => {
-  test('waits for two minutes, whichever workers look at it, and fails readably, without a call', async () => {
-    let passedMs = 0
-    const now = (): number => Date.now() + passedMs
+  test('a request of a service that no worker knows fails as unknown_service after two minutes, without a call', async () => {
+    let elapsedMs = 0
+    const now = (): number => Date.now() + elapsedMs
     const old = [startWorker({ knows: false, now }), startWorker({ knows: false, now })]
     const hash = await submit()
     await eventually(() => expect(old.reduce((all, { refused }) => all + refused(), 0)).toBeGreaterThan(3))
@@ -107,7 +107,7 @@ describe('a request of a service that no worker knows', () => {
     expect(Object.keys(JSON.parse((await client.hget(`halfway:crawls:${hash}`, 'data')) ?? ''))).toEqual([
       'unknown_since',
     ])
-    passedMs = 121_000
+    elapsedMs = 121_000
     expect(await ended(hash)).toMatchObject({
       status: 'failed',
       attempt: 0,
@@ -119,15 +119,15 @@ describe('a request of a service that no worker knows', () => {
 })
 
 describe('a request of a service that the bot does not know', () => {
-  test('is asked for again until one of the bots knows it, and uses up no attempt', async () => {
+  test('a request of a service that the bot does not know is retried until a bot knows it, without counting attempts', async () => {
     startWorker({ knows: true })
     const hash = await submit(NOT_KNOWN, NOT_KNOWN, NOT_KNOWN, success('by the new bot'))
-    const retried = await eventually(async () => {
+    const waiting = await eventually(async () => {
       const record = await read(hash)
       expect(record?.next_retry_at ?? record?.completed_at).not.toBeNull()
       return record
     })
-    expect(retried?.message_key).not.toBe('unknown_service')
+    expect(waiting?.message_key).not.toBe('unknown_service')
     expect(await ended(hash)).toMatchObject({
       status: 'completed',
       attempt: 4,
@@ -136,19 +136,19 @@ describe('a request of a service that the bot does not know', () => {
     })
   })
 
-  test('fails readably after two minutes', async () => {
-    let passedMs = 0
-    startWorker({ knows: true, now: () => Date.now() + passedMs })
+  test('a request of a service that no bot knows fails as unknown_service after two minutes', async () => {
+    let elapsedMs = 0
+    startWorker({ knows: true, now: () => Date.now() + elapsedMs })
     const hash = await submit(...Array.from({ length: 500 }, () => NOT_KNOWN))
     await bot.call(hash, 2)
-    passedMs = 121_000
+    elapsedMs = 121_000
     expect(await ended(hash)).toMatchObject({
       status: 'failed',
       error_data: { code: 'unknown_service', retryable: false },
     })
   })
 
-  test('counts when the bot says so of something that it has begun', async () => {
+  test('an unknown_service error with status 200 counts as an attempt', async () => {
     startWorker({ knows: true })
     const hash = await submit(failure('unknown_service'))
     expect(await ended(hash)).toMatchObject({ attempt: 1, error_data: { code: 'unknown_service' } })

@@ -185,7 +185,8 @@ async function apply(hash: string, change: Command, otp?: string): Promise<void>
 /** The contents of the queues, without their event streams, which hold ids only and are trimmed by BullMQ. */
 const queueContents = async (): Promise<string> => {
   await redis.del(`${PREFIX}:inquiries:events`, `${PREFIX}:crawls:events`)
-  return redisContents(redis, `${PREFIX}:inquiries:*`)
+  const contents = ['inquiries', 'crawls'].map((queue) => redisContents(redis, `${PREFIX}:${queue}:*`))
+  return (await Promise.all(contents)).join()
 }
 
 describe('a job', () => {

@@ -79,9 +79,9 @@ describe('a Persian page', () => {
       'سرویسی که کار را انجام می‌دهد بیش از اندازه مشغول بود',
     )
     const requireOtp = { type: 'require_otp', attempt: 1, otp: { id: 'otp-1' } } as const
-    expect(shown(start, requireOtp, { type: 'submit_otp', otp: '483920' }, { type: 'reject_otp', attempt: 1 })).toBe(
-      'این کد درست نبود.',
-    )
+    expect(
+      shown(start, requireOtp, { type: 'submit_otp', otp: '483920' }, { type: 'reject_otp', attempt: 1 }),
+    ).toBe('این کد درست نبود.')
   })
 
   test('a view without a message shows the message of a new request', () => {

@@ -43,7 +43,14 @@ const viewEvent = (view: PublicView, at = T0) => ({ type: 'view', view, at }) as
 
 describe('the reducer', () => {
   test('the reducer shows the newest view, in whatever order and however often views arrive', () => {
-    const views = history(start, progress(20), progress(40), requireOtp, { type: 'submit_otp', otp: '483920' }, progress(90))
+    const views = history(
+      start,
+      progress(20),
+      progress(40),
+      requireOtp,
+      { type: 'submit_otp', otp: '483920' },
+      progress(90),
+    )
     const deliveries = fc.array(fc.constantFrom(...views), { minLength: 1, maxLength: 30 })
     fc.assert(
       fc.property(deliveries, (delivered) => {

@@ -173,8 +173,8 @@ const delayOf = (view: PublicView): number =>
   Date.parse(view.next_retry_at ?? '') - Date.parse(view.updated_at)
 
 /** Writes what a bot or the server would write meanwhile. */
-async function apply(hash: string, change: Command, otp?: string): Promise<void> {
-  const outcome = await store.apply(hash, change, { otp })
+async function apply(hash: string, change: Command): Promise<void> {
+  const outcome = await store.apply(hash, change)
   expect(outcome).toMatchObject({ ok: true })
   // As the server does.
   if (change.type === 'submit_otp' || change.type === 'resend_otp')

@@ -1,127 +1,119 @@
-/** What it costs to tell watchers of an update, and to have them: many requests with one each, one request with many. */
-import type { Kind, Watching } from './contenders/watchers.ts'
-import { deliver, type Others, settle, startOthers } from './delivery.ts'
-import { startServer } from './halfway.ts'
-import { type Server, startContender } from './measure/child.ts'
-import { separate } from './measure/cores.ts'
-import { needConnections } from './measure/files.ts'
-import type { Pace } from './measure/pace.ts'
-import { type BenchRedis, startRedis } from './measure/redis.ts'
-import type { Row, Section } from './measure/report.ts'
-import { inTurn, interleaveWarm } from './measure/rounds.ts'
-import { seed } from './requests.ts'
+/** Updates that a server relays from Redis to the watchers of 4,000 requests, and the memory of a watcher who is idle. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { WebSocket } from 'ws'
+import { createUpdater } from '../bots/updater.ts'
+import { type MeasuredServer, startContenderServer, startHalfway } from './processes.ts'
+import type { BenchRedis } from './redis.ts'
+import type { Row } from './report.ts'
+import { ATTEMPT, PROGRESS, STEP, seed } from './requests.ts'
+import { alternate } from './rounds.ts'
+
+type Protocol = 'socket.io' | 'ws'
 
 const REQUESTS = 4_000
-const WATCHERS_OF_ONE = 1_000
-const WARM_UP = 200
-const CONTENDERS = 3
-const MANY: Pace = { perSecond: 4_000, seconds: 0.06 }
-/** One update: ours makes one state out of those of the same request that come within a twentieth of a second. */
-const ONE: Pace = { perSecond: 200, seconds: 0.005 }
+/** Watched before the memory is read for the first time, so that what only the first connections allocate is not counted. */
+const FIRST_REQUESTS = 200
+const UPDATES_PER_ROUND = 1_000
+const ROUNDS = { warmUp: 4, rounds: 16 }
+const CONNECTED_TOGETHER = 200
+/** 20 updates every 5 ms, about 4,000 a second. */
+const BURST = { updates: 20, pauseMs: 5 }
+const MESSAGE = 'update '
+const MAX_WAIT_MS = 2_000
+const MAX_LOST = 0.01
 
-/** A relay, what it holds for each of its watchers, and the requests that they watch. */
-interface Relay {
-  server: Server
-  grownKilobytes: number
-  heapKilobytes: number
-  many: string[]
-  one: string[]
-}
+/** Updates that watchers have received. */
+let received = 0
 
-export async function relay({
-  rounds,
-  roundsToOne,
-}: {
-  rounds: number
-  roundsToOne: number
-}): Promise<Section> {
-  needConnections(CONTENDERS * (WARM_UP + REQUESTS + WATCHERS_OF_ONE))
-  const redis = await startRedis()
-  const others = await startOthers(redis.url)
+export async function relay(redis: BenchRedis): Promise<Row[]> {
   const env = { REDIS_URL: redis.url }
-  const servers = await Promise.all([
-    startServer(redis.url),
-    startContender('bench/contenders/relay-socketio.ts', env),
-    startContender('bench/contenders/relay-ws.ts', env),
+  const [halfway, socketIo, ws] = await Promise.all([
+    startHalfway(env),
+    startContenderServer('relay-socketio', env),
+    startContenderServer('relay-ws', env),
   ])
-  const relays = {
-    ours: await watch(redis, others, 'socket.io', servers[0]),
-    plain: await watch(redis, others, 'socket.io', servers[1]),
-    floor: await watch(redis, others, 'ws', servers[2]),
-  }
-  separate(servers, [others.watchers, others.bots, redis])
-  const turns = (pace: Pace, to: 'many' | 'one', watchersEach: number) => {
-    const turn = (each: Relay) => {
-      const hashes = inTurn(each[to], Math.min(each[to].length, pace.perSecond * pace.seconds))
-      return () => deliver(each.server, others, { ...pace, hashes: hashes() }, watchersEach)
-    }
-    return { ours: turn(relays.ours), plain: turn(relays.plain), floor: turn(relays.floor) }
-  }
-  const [toMany, toOne] = [turns(MANY, 'many', 1), turns(ONE, 'one', WATCHERS_OF_ONE)]
-  const many = await interleaveWarm(rounds, toMany)
-  const one = await interleaveWarm(roundsToOne, toOne)
-  for (const child of [...servers, others]) await child.stop()
-  await redis.stop()
+  const updater = await createUpdater({ redis: redis.url })
+  let sent = 0
+  const update = (hash: string): Promise<void> =>
+    updater.bind(hash, () => ATTEMPT).updateProgress(PROGRESS, STEP, `${MESSAGE}${++sent}`)
 
-  const row = (what: string, unit: string, of: (name: keyof typeof relays) => number[]): Row => ({
-    what,
-    unit,
-    ours: of('ours'),
-    beside: { 'plain Socket.IO': of('plain'), 'raw ws': of('floor') },
-  })
-  const cpu = (what: string, measured: typeof many): Row =>
-    row(`CPU a delivered update${what}`, 'µs', (name) => measured[name].map((each) => each.cpuMicroseconds))
-  const latency = (what: string, measured: typeof many, value: 'p50Ms' | 'p99Ms'): Row =>
-    row(what, 'ms', (name) => measured[name].map((each) => each[value]))
-  const number = (count: number): string => count.toLocaleString('en')
-  const all = `${number(WATCHERS_OF_ONE)} of one`
-  return {
-    name: 'relay',
-    title: `Updates to watchers: ${number(REQUESTS)} requests with one each, then ${number(WATCHERS_OF_ONE)} of one; plain Socket.IO, bare ws`,
-    rows: [
-      { ...cpu('', many), targets: [{ beside: 'raw ws', atMost: 1.25 }] },
-      latency("p50 from the bot's write", many, 'p50Ms'),
-      { ...latency("p99 from the bot's write", many, 'p99Ms'), withoutRatios: true },
-      {
-        ...row('memory an idle watcher', 'kB', (name) => [relays[name].heapKilobytes]),
-        targets: [{ beside: 'raw ws', atMost: 1.5 }],
-      },
-      {
-        ...row('what the process grew by for it', 'kB', (name) => [relays[name].grownKilobytes]),
-        withoutRatios: true,
-      },
-      cpu(`, ${all}`, one),
-      latency(`p50 from the bot's write, ${all}`, one, 'p50Ms'),
-      { ...latency(`p99 from the bot's write, ${all}`, one, 'p99Ms'), withoutRatios: true },
-    ],
+  const kilobytes: number[] = []
+  const cpuPerUpdate = async (server: MeasuredServer, protocol: Protocol) => {
+    const hashes = await seed(redis.client, FIRST_REQUESTS + REQUESTS)
+    const watched = hashes.splice(FIRST_REQUESTS)
+    await connect(server.url, protocol, hashes)
+    await deliver(hashes, update)
+    const before = await server.call<number>('heap')
+    await connect(server.url, protocol, watched)
+    kilobytes.push(((await server.call<number>('heap')) - before) / REQUESTS / 1000)
+    // The first update of a request allocates more than those that follow.
+    await deliver(watched, update)
+    let from = 0
+    return async (): Promise<number> => {
+      const round = watched.slice(from, from + UPDATES_PER_ROUND)
+      from = (from + UPDATES_PER_ROUND) % REQUESTS
+      const cpu = await server.cpu()
+      const delivered = await deliver(round, update)
+      return ((await server.cpu()) - cpu) / delivered
+    }
   }
+  const contenders = {
+    halfway: await cpuPerUpdate(halfway, 'socket.io'),
+    socketIo: await cpuPerUpdate(socketIo, 'socket.io'),
+    ws: await cpuPerUpdate(ws, 'ws'),
+  }
+  const cpu = await alternate(ROUNDS, contenders)
+  const [memory = 0, memorySocketIo = 0, memoryWs = 0] = kilobytes
+  for (const server of [halfway, socketIo, ws]) await server.stop()
+  await updater.stop()
+
+  const perUpdate = { what: 'CPU of an update, 4,000 requests', unit: 'µs', halfway: cpu.halfway }
+  const perWatcher = { what: 'memory of an idle watcher', unit: 'kB', halfway: [memory] }
+  return [
+    { ...perUpdate, beside: 'bare ws', other: cpu.ws, target: { max: 1.25 } },
+    { ...perUpdate, beside: 'plain Socket.IO', other: cpu.socketIo },
+    { ...perWatcher, beside: 'bare ws', other: [memoryWs], target: { max: 1.5 } },
+    { ...perWatcher, beside: 'plain Socket.IO', other: [memorySocketIo] },
+  ]
 }
 
-/** Has its requests watched. */
-async function watch(redis: BenchRedis, others: Others, kind: Kind, server: Server): Promise<Relay> {
-  const connect = (hashes: string[]): Promise<void> =>
-    others.watchers.ask('connect', { url: server.url, kind, hashes } satisfies Watching)
-  const hashes = await seed(redis.client, WARM_UP + REQUESTS + 1)
-  const warmUp = hashes.splice(0, WARM_UP)
-  const many = hashes.splice(0, REQUESTS)
-  await connect(warmUp)
-  await deliver(server, others, { hashes: warmUp, perSecond: 2_000, seconds: 0.5 })
-  const before = await server.memory()
-  await connect(many)
-  await settle(server)
-  const after = await server.memory()
-  await connect(hashes.flatMap((hash) => Array<string>(WATCHERS_OF_ONE).fill(hash)))
-  // The first update of each request leaves more behind than those that follow, and all has to be compiled.
-  await deliver(server, others, {
-    hashes: many,
-    perSecond: 2 * MANY.perSecond,
-    seconds: REQUESTS / MANY.perSecond,
-  })
-  return {
-    server,
-    grownKilobytes: (after.kept - before.kept) / REQUESTS / 1000,
-    heapKilobytes: (after.heap - before.heap) / REQUESTS / 1000,
-    many,
-    one: hashes,
+/** Updates each of the requests once. @returns how many updates watchers have received */
+async function deliver(hashes: string[], update: (hash: string) => Promise<void>): Promise<number> {
+  received = 0
+  const writes: Promise<void>[] = []
+  for (let from = 0; from < hashes.length; from += BURST.updates) {
+    writes.push(...hashes.slice(from, from + BURST.updates).map(update))
+    await sleep(BURST.pauseMs)
   }
+  await Promise.all(writes)
+  for (let waited = 0; received < hashes.length && waited < MAX_WAIT_MS; waited += BURST.pauseMs)
+    await sleep(BURST.pauseMs)
+  if (received < hashes.length * (1 - MAX_LOST))
+    throw new Error(`${received} of ${hashes.length} updates arrived`)
+  return received
+}
+
+/** Watches each request over a connection of its own. */
+async function connect(url: string, protocol: Protocol, hashes: string[]): Promise<void> {
+  for (let from = 0; from < hashes.length; from += CONNECTED_TOGETHER)
+    await Promise.all(hashes.slice(from, from + CONNECTED_TOGETHER).map((hash) => watch(url, protocol, hash)))
+}
+
+/** Speaks Socket.IO's protocol by hand, so that receiving costs the same from every contender. */
+function watch(url: string, protocol: Protocol, hash: string): Promise<void> {
+  const path = protocol === 'ws' ? '/' : '/socket.io/?EIO=4&transport=websocket'
+  const socket = new WebSocket(url.replace('http', 'ws') + path, { perMessageDeflate: false })
+  return new Promise((resolve, reject) => {
+    socket.on('error', reject)
+    if (protocol === 'ws') socket.once('open', () => socket.send(hash))
+    socket.on('message', (data: Buffer) => {
+      if (data.includes(MESSAGE, 0, 'latin1')) return void received++
+      const text = data.toString()
+      if (text === '2') socket.send('3')
+      else if (text.startsWith('0')) socket.send('40')
+      else if (text.startsWith('40')) socket.send(`420["request:watch",{"hash":"${hash}"}]`)
+      else if (text === 'watching' || text.startsWith('430[{"ok":true')) resolve()
+      else reject(new Error(`unexpected message: ${text}`))
+    })
+  })
 }

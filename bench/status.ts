@@ -1,110 +1,92 @@
-/** How a request stands, asked over 64 connections. */
-import type { Polled, Polling } from './contenders/pollers.ts'
-import { startServer } from './halfway.ts'
-import { type Server, startChild, startContender } from './measure/child.ts'
-import { separate } from './measure/cores.ts'
-import { startRedis } from './measure/redis.ts'
-import type { Row, Section } from './measure/report.ts'
-import { inTurn, interleave, interleaveWarm } from './measure/rounds.ts'
+/** Status answers of one server over 64 connections, each of which asks again as soon as it is answered. */
+import { createHistogram } from 'node:perf_hooks'
+import { Client } from 'undici'
+import { type MeasuredServer, startContenderServer, startHalfway } from './processes.ts'
+import type { BenchRedis } from './redis.ts'
+import type { Row } from './report.ts'
 import { seed } from './requests.ts'
+import { alternate } from './rounds.ts'
 
 const CONNECTIONS = 64
-const FEW = 1_000
-const MANY = 100_000
-/** More than a turn asks for. */
-const A_TURN = 1_600
+const RECORDS = 1_000
+const MANY_RECORDS = 100_000
+const MS_PER_ROUND = 200
+const ROUNDS = { warmUp: 8, rounds: 16 }
 
-/** Twice, of each process. Less, and Express gets faster for seconds: one that is still being compiled flatters the others. */
-const WARM_UP_SECONDS = 1.2
-
-interface Measured extends Polled {
-  /** So many could one process answer at most. The clock says less: those that are fast wait for who asks them. */
-  perCpuSecond: number
-}
-
-export async function status({ rounds, seconds }: { rounds: number; seconds: number }): Promise<Section> {
-  const redis = await startRedis()
-  const hashes = await seed(redis.client, MANY)
-  const few = hashes.slice(0, FEW)
+export async function status(redis: BenchRedis): Promise<Row[]> {
+  const many = await seed(redis.client, MANY_RECORDS)
+  const few = many.slice(0, RECORDS)
   const env = { REDIS_URL: redis.url }
-  const pollers = await startChild('bench/contenders/pollers.ts')
-  const servers = await Promise.all([
-    startServer(redis.url),
-    startContender('bench/contenders/status-express.ts', env),
-    startContender('bench/contenders/status-bare.ts', env),
-    startContender('bench/contenders/status-bare.ts', { ...env, PRIVATE: 'true' }),
+  const [halfway, express, bare] = await Promise.all([
+    startHalfway(env),
+    startContenderServer('status-express', env),
+    startContenderServer('status-bare', env),
   ])
-  const [ours, express, bare, stripped] = servers
-
-  const tags = await pollers.ask<string[]>('tagsOf', ours.url, few)
-  const others = inTurn(hashes, A_TURN)
-  const contenders = (seconds: number) => {
-    const ask = async (server: Server, hashes = few, tags?: string[]): Promise<Measured> => {
-      const polling: Polling = { url: server.url, hashes, tags, connections: CONNECTIONS, seconds }
+  const p50 = { few: [] as number[], many: [] as number[] }
+  const answersPerCpuSecond = (server: MeasuredServer, hashes: string[], latencies?: number[]) => {
+    const poll = createPoll(server.url, hashes)
+    return async (): Promise<number> => {
       const before = await server.cpu()
-      const polled = await pollers.ask<Polled>('poll', polling)
-      return { ...polled, perCpuSecond: (polled.answers / ((await server.cpu()) - before)) * 1_000_000 }
-    }
-    return {
-      express: () => ask(express),
-      ours: () => ask(ours),
-      bare: () => ask(bare),
-      stripped: () => ask(stripped),
-      many: () => ask(ours, others()),
-      unchanged: () => ask(ours, few, tags),
+      const { answers, p50Ms } = await poll()
+      latencies?.push(p50Ms)
+      return (answers / ((await server.cpu()) - before)) * 1_000_000
     }
   }
-  // What the rest runs is nearly the same.
-  const { many: _many, unchanged: _unchanged, ...main } = contenders(WARM_UP_SECONDS)
-  await interleave(2, main)
-  separate(servers, [pollers, redis])
-  const measured = await interleaveWarm(rounds, contenders(seconds))
-  for (const child of [...servers, pollers]) await child.stop()
-  await redis.stop()
-
-  const of = (name: keyof typeof measured, what: keyof Measured): number[] =>
-    measured[name].map((each) => each[what])
-  const beside = (what: keyof Measured): Row['beside'] => ({
-    Express: of('express', what),
-    bare: of('bare', what),
-    'bare, without private fields': of('stripped', what),
+  const measured = await alternate(ROUNDS, {
+    express: answersPerCpuSecond(express, few),
+    halfway: answersPerCpuSecond(halfway, few, p50.few),
+    many: answersPerCpuSecond(halfway, many, p50.many),
+    bare: answersPerCpuSecond(bare, few),
   })
-  return {
-    name: 'status',
-    title: `Status answers, ${CONNECTIONS} connections; Express + GET, bare node:http + ioredis`,
-    rows: [
-      {
-        what: 'answers a second',
-        unit: '/s',
-        ours: of('ours', 'perSecond'),
-        beside: beside('perSecond'),
-        withoutRatios: true,
-      },
-      {
-        what: 'answers a second of CPU',
-        unit: '/s',
-        ours: of('ours', 'perCpuSecond'),
-        beside: beside('perCpuSecond'),
-        targets: [
-          { beside: 'Express', atLeast: 3 },
-          { beside: 'bare', atLeast: 0.85 },
-        ],
-      },
-      { what: 'p50', unit: 'ms', ours: of('ours', 'p50Ms'), beside: beside('p50Ms'), withoutRatios: true },
-      { what: 'p99', unit: 'ms', ours: of('ours', 'p99Ms'), beside: beside('p99Ms'), withoutRatios: true },
-      {
-        what: 'p50 with 100,000 records',
-        unit: 'ms',
-        ours: of('many', 'p50Ms'),
-        beside: { 'with 1,000': of('ours', 'p50Ms') },
-        targets: [{ beside: 'with 1,000', atMost: 1.1 }],
-      },
-      {
-        what: 'answers a second of CPU, If-None-Match',
-        unit: '/s',
-        ours: of('unchanged', 'perCpuSecond'),
-        beside: { 'without it': of('ours', 'perCpuSecond') },
-      },
-    ],
+  for (const server of [halfway, express, bare]) await server.stop()
+  const answers = { what: 'status answers a second of CPU', unit: '/s', halfway: measured.halfway }
+  return [
+    { ...answers, beside: 'Express + GET', other: measured.express, target: { min: 3 } },
+    { ...answers, beside: 'bare node:http + ioredis', other: measured.bare, target: { min: 0.85 } },
+    {
+      what: 'p50 of a status answer, 100,000 records',
+      unit: 'ms',
+      halfway: p50.many.slice(ROUNDS.warmUp),
+      beside: '1,000 records',
+      other: p50.few.slice(ROUNDS.warmUp),
+      target: { max: 1.1 },
+    },
+  ]
+}
+
+/** Opens the connections of one server. @returns what polls over them for one round */
+function createPoll(url: string, hashes: string[]): () => Promise<{ answers: number; p50Ms: number }> {
+  const clients = Array.from({ length: CONNECTIONS }, () => new Client(url))
+  let next = 0
+  return async () => {
+    const latencies = createHistogram()
+    const end = performance.now() + MS_PER_ROUND
+    const pollOn = (client: Client): Promise<void> =>
+      new Promise((resolve, reject) => {
+        let sentAt = 0
+        const send = (): void => {
+          sentAt = performance.now()
+          const path = `/api/local-requests/${hashes[next++ % hashes.length]}/status`
+          client.dispatch({ method: 'GET', path }, handler)
+        }
+        // `dispatch` instead of `request` or `fetch`: the load generator must not be slower than the servers.
+        const handler = {
+          onRequestStart() {},
+          onResponseStart(_controller: unknown, code: number) {
+            if (code !== 200) reject(new Error(`status code ${code}`))
+          },
+          onResponseData() {},
+          onResponseEnd() {
+            const now = performance.now()
+            latencies.record(Math.max(1, Math.round((now - sentAt) * 1000)))
+            if (now < end) send()
+            else resolve()
+          },
+          onResponseError: (_controller: unknown, error: Error) => reject(error),
+        }
+        send()
+      })
+    await Promise.all(clients.map(pollOn))
+    return { answers: latencies.count, p50Ms: latencies.percentile(50) / 1000 }
   }
 }

@@ -113,24 +113,15 @@ describe('README.md', () => {
   })
 })
 
-describe('docs/BENCHMARKS.md', () => {
-  const page = read('docs/BENCHMARKS.md')
+describe('docs/PERFORMANCE.md', () => {
+  const page = read('docs/PERFORMANCE.md')
 
-  test('shows every section that there is, and names no other', () => {
-    const [, sections = ''] = /const SECTIONS = \{(.*?)\n\} as const/s.exec(read('bench/main.ts')) ?? []
-    const names = [...sections.matchAll(/^ {2}'?([\w-]+)'?[:,]/gm)].map(([, name]) => name as string)
-    expect(names).toHaveLength(7)
-    const [, table = ''] = /## The whole table\n\n```\n(.*?)```/s.exec(page) ?? []
-    expect(table.split('\n\n')).toHaveLength(names.length)
+  test('names only sections of the benchmark that exist', () => {
+    const [, sections = ''] = /const SECTIONS.*? = \{(.*?)\n\}/s.exec(read('bench/main.ts')) ?? []
+    const names = [...sections.matchAll(/^ {2}(\w+),$/gm)].map(([, name]) => name)
+    expect(names).not.toHaveLength(0)
     for (const [, named = ''] of page.matchAll(/--only ([\w- ]+)`/g))
       for (const name of named.split(' ')) expect(names).toContain(name)
-  })
-
-  test('explains every target that it shows as missed', () => {
-    const missed = [...page.matchAll(/^ {2}(\S.*?) {2,}.*✗/gm)]
-    const explained = [...page.matchAll(/^- \*\*(.+?)\*\*/gm)].length
-    expect(missed.length).toBeGreaterThan(0)
-    expect(explained).toBeGreaterThanOrEqual(missed.length)
   })
 })
 

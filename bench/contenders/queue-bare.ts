@@ -1,17 +1,15 @@
-/** As little as BullMQ can do to queue jobs that say which request they are for. */
+/** The least that BullMQ can do to queue jobs that name their request. */
 import { Queue } from 'bullmq'
 import { Redis } from 'ioredis'
-import { createRequestHash } from '../../core/domain/request-id.ts'
-import { type Batches, inBatches } from '../measure/batches.ts'
-import { ready } from '../measure/meter.ts'
+import { ready } from '../agent.ts'
+import { addJobs } from './add-jobs.ts'
 
 const connection = new Redis(process.env.REDIS_URL as string, { enableAutoPipelining: true })
 const queue = new Queue('bare', { connection })
 
 ready({
-  add: (batches: Batches) =>
-    inBatches(batches, () => {
-      const hash = createRequestHash(Date.now())
-      return queue.add('request', { hash }, { jobId: hash, removeOnComplete: true, removeOnFail: true })
-    }),
+  add: (count: number) =>
+    addJobs(count, (hash) =>
+      queue.add('request', { hash }, { jobId: hash, removeOnComplete: true, removeOnFail: true }),
+    ),
 })

@@ -1,7 +1,7 @@
-/** The plain way to answer how a request stands: an Express route that gets the record and sends it. */
+/** Status answers by hand: an Express route that reads the record and sends it. */
 import express from 'express'
 import { Redis } from 'ioredis'
-import { listenForBench } from '../measure/listen.ts'
+import { listen } from '../agent.ts'
 
 const redis = new Redis(process.env.REDIS_URL as string)
 const app = express()
@@ -10,4 +10,4 @@ app.get('/api/local-requests/:hash/status', async (req, res) => {
   if (json === null) return void res.status(404).json({ error: 'not found' })
   res.json(JSON.parse(json))
 })
-await listenForBench(app)
+await listen(app)

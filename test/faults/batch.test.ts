@@ -20,7 +20,7 @@ interface BatchAnswer {
   requests: { hash: string }[]
 }
 
-test('a batch of 10,000 is taken and finished, though every process is restarted in its middle, and killed once more', {
+test('a batch of 10,000 is accepted and finished although every process is restarted and killed during it', {
   timeout: 600_000,
 }, async (ctx) => {
   const halfway = await startInstallation(ctx, {
@@ -95,7 +95,7 @@ test('a batch of 10,000 is taken and finished, though every process is restarted
   expect(completed).toBe(REQUESTS)
 })
 
-test('scheduled requests start on time, and never before, though every process was killed after they were taken', {
+test('scheduled requests start on time and never early although every process was killed after the submit', {
   timeout: 120_000,
 }, async (ctx) => {
   const halfway = await startInstallation(ctx, { settings: { REDIS_URL: redis.url, LOG_LEVEL: 'info' } })

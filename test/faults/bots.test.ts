@@ -54,7 +54,7 @@ const atFirst =
 
 const RETRY_AFTER_SECONDS = 3
 
-test('a bot may answer as it likes', async (ctx) => {
+test('a request ends for every invalid answer of a bot', async (ctx) => {
   const foreign = new Redis(redis.url.replace('unix://', ''))
   ctx.onTestFinished(() => foreign.disconnect())
   const cancelled = new Set<string>()

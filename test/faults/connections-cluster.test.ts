@@ -10,7 +10,7 @@ import { useRedisUsers } from '../helpers/redis-users.ts'
 const only = ({ host, port }: RedisProcess) => ({ REDIS_CLUSTER_NODES: `${host}:${port}` })
 
 describe.runIf(onRealRedis)('in a Cluster', { concurrent: true }, () => {
-  it('everything goes on by itself after the master of the queues was killed', async (ctx) => {
+  it('a Cluster recovers after the master of the queues was killed', async (ctx) => {
     const topology = await startCluster()
     const users = await useRedisUsers(ctx, topology.settings)
     await users.verify()
@@ -22,7 +22,7 @@ describe.runIf(onRealRedis)('in a Cluster', { concurrent: true }, () => {
     await users.verify()
   }, 40_000)
 
-  it('everything goes on by itself after the master of a request froze', async (ctx) => {
+  it('a Cluster recovers after the master of a request froze', async (ctx) => {
     const topology = await startCluster()
     const users = await useRedisUsers(ctx, topology.settings)
     await users.verify()
@@ -33,7 +33,7 @@ describe.runIf(onRealRedis)('in a Cluster', { concurrent: true }, () => {
     await users.verify()
   }, 40_000)
 
-  it('one that is not whole is connected to, and what is patient waits until it is', async (ctx) => {
+  it('a patient connection to an incomplete Cluster waits until it is complete', async (ctx) => {
     const topology = await startCluster()
     const slot = Number(await topology.nodes[0]?.run('CLUSTER', 'KEYSLOT', 'a'))
     const master = await topology.findMaster('a')
@@ -48,7 +48,7 @@ describe.runIf(onRealRedis)('in a Cluster', { concurrent: true }, () => {
     expect(await waiting).toBe(1)
   }, 20_000)
 
-  it('a subscriber whose node was killed hears through another one, which the settings need not name', async (ctx) => {
+  it('a subscriber whose Cluster node was killed receives messages through a node that the settings do not name', async (ctx) => {
     const topology = await startCluster()
     const users = await useRedisUsers(ctx, only(topology.nodes[0] as RedisProcess))
     await users.verify()
@@ -57,7 +57,7 @@ describe.runIf(onRealRedis)('in a Cluster', { concurrent: true }, () => {
     await Promise.all([users.verifyResubscribed(), users.verifyRecovery()])
   }, 40_000)
 
-  it('a Cluster that was gone altogether is found again though the node that the settings name is not', async (ctx) => {
+  it('a Cluster that was down is found again although the node in the settings is missing', async (ctx) => {
     const topology = await startCluster({ appendonly: 'yes', appendfsync: 'always' })
     const [named, ...others] = topology.nodes.toReversed() as [RedisProcess, ...RedisProcess[]]
     const users = await useRedisUsers(ctx, only(named))
@@ -68,7 +68,7 @@ describe.runIf(onRealRedis)('in a Cluster', { concurrent: true }, () => {
     await Promise.all([users.verifyResubscribed(), users.verifyRecovery()])
   }, 40_000)
 
-  it('at the start says in one sentence that no node answers', async (ctx) => {
+  it('a start fails with one sentence when no Cluster node answers', async (ctx) => {
     const connections = await openRedis(loadConfig({ REDIS_CLUSTER_NODES: '127.0.0.1:1' }).redis, quiet)
     ctx.onTestFinished(() => connections.stop())
     for (const role of ['fail-fast', 'patient', 'subscriber'] as const)

@@ -7,7 +7,7 @@ import { startSentinel } from '../helpers/redis-servers.ts'
 import { useRedisUsers } from '../helpers/redis-users.ts'
 
 describe.runIf(onRealRedis)('with Sentinels', { concurrent: true }, () => {
-  it('everything goes on by itself after the master was killed', async (ctx) => {
+  it('connections recover after Sentinel replaced a killed master', async (ctx) => {
     const topology = await startSentinel()
     const users = await useRedisUsers(ctx, topology.settings)
     await users.verify()
@@ -20,7 +20,7 @@ describe.runIf(onRealRedis)('with Sentinels', { concurrent: true }, () => {
     await users.verify()
   }, 40_000)
 
-  it('at the start says in one sentence that no Sentinel answers, or that none knows the name', async (ctx) => {
+  it('a start fails with one sentence when no Sentinel answers or knows the name', async (ctx) => {
     const topology = await startSentinel()
     const connect = async (settings: Record<string, string>) => {
       const connections = await openRedis(loadConfig(settings).redis, quiet)

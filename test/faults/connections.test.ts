@@ -47,7 +47,7 @@ describe.concurrent('connections', () => {
     const toRedis = () => startTcpProxy(placeOf(redis.url))
 
     for (const role of ['fail-fast', 'patient', 'subscriber'] as const)
-      it(`is noticed and replaced within 5 s though nobody asks anything of it: ${role}`, async (ctx) => {
+      it(`an idle dead connection is detected and replaced within 5 s: ${role}`, async (ctx) => {
         const proxy = await toRedis()
         const [client] = await connect(ctx, proxy, role)
         const before = proxy.connections
@@ -58,7 +58,7 @@ describe.concurrent('connections', () => {
         expect(await client.ping()).toBe('PONG')
       })
 
-    it('a patient command that was on its way is answered by the next one', async (ctx) => {
+    it('a patient command in flight on a dead connection is answered by the next connection', async (ctx) => {
       const proxy = await toRedis()
       const [patient] = await connect(ctx, proxy, 'patient')
       const hash = aHash()
@@ -68,7 +68,7 @@ describe.concurrent('connections', () => {
       expect(Math.max(...(await all))).toBe(20)
     })
 
-    it('a fail-fast command fails within a second, as do those behind it, and soon they work again', async (ctx) => {
+    it('fail-fast commands on a dead connection fail within a second and soon work again', async (ctx) => {
       const proxy = await toRedis()
       const [failFast] = await connect(ctx, proxy, 'fail-fast')
       proxy.blackhole()
@@ -81,7 +81,7 @@ describe.concurrent('connections', () => {
       expect(await eventually(() => failFast.ping())).toBe('PONG')
     })
 
-    it('the bus tells everybody of the gap once it hears again', async (ctx) => {
+    it('the channel subscriber reports the gap to every listener after a dead connection', async (ctx) => {
       const proxy = await toRedis()
       const [client, subscriber] = await connect(ctx, proxy, 'patient', 'subscriber')
       const bus = createChannelSubscriber({ redis: client, subscriber, log: quiet })
@@ -101,7 +101,7 @@ describe.concurrent('connections', () => {
       await eventually(() => expect(heard.size).toBe(1200), { withinMs: 6000 })
     })
 
-    it('a worker gets the job that was added meanwhile, and was left in peace while it waited', async (ctx) => {
+    it('an idle worker keeps its connection and gets the job added while it was dead', async (ctx) => {
       const proxy = await toRedis()
       const [client] = await connect(ctx, proxy, 'patient')
       const queues = createQueues({ redis: direct, log: quiet })
@@ -141,7 +141,7 @@ describe.concurrent('connections', () => {
   })
 
   describe.runIf(onRealRedis)('a Redis that is frozen for a while', () => {
-    it('is gone on with by the same connections, and nothing is done twice or left hanging', async (ctx) => {
+    it('connections survive a frozen Redis without repeated or hanging commands', async (ctx) => {
       const server = await startSingle()
       ctx.onTestFinished(() => server.end('SIGKILL'))
       const [patient, failFast, subscriber] = await connect(ctx, server, 'patient', 'fail-fast', 'subscriber')
@@ -186,7 +186,7 @@ describe.concurrent('connections', () => {
       return { proxy: await startTcpProxy(old), old, next }
     }
 
-    it('connections that are open to the old master, a replica now, find the new one', async (ctx) => {
+    it('connections open to a demoted master find the new one', async (ctx) => {
       const { proxy, old, next } = await twoServers(ctx)
       const [failFast, patient] = await connect(ctx, proxy, 'fail-fast', 'patient')
       const storeOf = (client: RedisClient) => createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
@@ -213,7 +213,7 @@ describe.concurrent('connections', () => {
       await eventually(() => storeOf(failFast).create(aRecord()))
     })
 
-    it('a subscriber left behind on a server that nobody publishes on any more listens anew, and tells of the gap', async (ctx) => {
+    it('a subscriber left on the old server subscribes again and reports the gap', async (ctx) => {
       const { proxy, next } = await twoServers(ctx)
       const [patient, subscriber] = await connect(ctx, proxy, 'patient', 'subscriber')
       const { log, lines } = collectLog()
@@ -234,7 +234,7 @@ describe.concurrent('connections', () => {
   })
 
   describe('at the start', () => {
-    it('a server that does not answer is one sentence', async () => {
+    it('a start fails with one sentence when Redis does not answer', async () => {
       const proxy = await startTcpProxy({ host: '127.0.0.1', port: 1 })
       const connections = await openRedis(
         { kind: 'single', host: proxy.host, port: proxy.port, db: 0 },

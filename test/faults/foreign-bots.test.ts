@@ -160,7 +160,7 @@ function expectNothingWentBack(views: PublicView[]): void {
   expect(JSON.stringify(views)).not.toContain('private-')
 }
 
-test('1,000 mixed writes, ours and foreign, lose none of ours', async (ctx) => {
+test('1,000 mixed own and foreign writes lose no own write', async (ctx) => {
   const runs = await Promise.allSettled(Array.from({ length: REQUESTS }, (_, n) => runRequest(n)))
   const writes = runs.reduce((sum, run) => sum + (run.status === 'fulfilled' ? run.value : 0), 0)
   const survived = runs.filter((run) => run.status === 'fulfilled').length
@@ -177,7 +177,7 @@ const NONSENSE: [string, string][] = [
   ['__proto__', '{"__proto__":{"status":"completed","is_completed":true}}'],
 ]
 
-test('nonsense in the record and on the channel shows the last good state and is mended', async (ctx) => {
+test('invalid JSON in the record and on the channel shows the last valid state and is repaired', async (ctx) => {
   let survived = 0
   for (const [, nonsense] of NONSENSE) {
     const hash = await server.given([START])

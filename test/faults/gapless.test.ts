@@ -18,7 +18,7 @@ const REQUESTS = 20
 const UPDATES_A_SECOND = 100
 const SECONDS = 15
 
-test('200 clients that come and go end on the last version, through lost subscriptions and restarts', async (ctx) => {
+test('200 clients that reconnect end on the last version despite lost subscriptions and restarts', async (ctx) => {
   const halfway = await startInstallation(ctx, {
     settings: { REDIS_URL: redis.url },
     workers: 0,

@@ -43,7 +43,7 @@ for (const [direction, shiftMs] of [
   })
 }
 
-test('processes whose logs find no room go on working, and write again once there is some', async (ctx) => {
+test('processes whose log disk is full keep working and log again once there is space', async (ctx) => {
   const halfway = await startInstallation(ctx, { settings: SETTINGS })
   const members = [...halfway.servers, ...halfway.workers, ...halfway.bots]
   const before = await crowd(30, () => arrive(halfway, work(4, 100)))

@@ -22,7 +22,7 @@ test('requests go on when their worker is killed', async (ctx) => {
   expect(ends).toEqual({ completed: 40 })
 })
 
-test('requests begin anew when their bot is killed', async (ctx) => {
+test('requests are retried when their bot is killed', async (ctx) => {
   const halfway = await startInstallation(ctx, { settings: SETTINGS })
   const people = await crowd(40, () => arrive(halfway, work(10, 300)))
   await areRunning(people, 30)
@@ -31,7 +31,7 @@ test('requests begin anew when their bot is killed', async (ctx) => {
   expect(ends).toEqual({ completed: 40 })
 })
 
-test('a person is asked for another code when the bot that waited for it is killed', async (ctx) => {
+test('a new code is requested when the bot that waited for one is killed', async (ctx) => {
   const halfway = await startInstallation(ctx, { settings: SETTINGS })
   const kinds = ['open-call', 'called-again'] as const
   const people = await crowd(20, (i) =>
@@ -48,7 +48,7 @@ test('a person is asked for another code when the bot that waited for it is kill
   expect(ends).toEqual({ completed: 20 })
 })
 
-test('500 watchers end on the truth when their server is killed', async (ctx) => {
+test('500 watchers end on the final state when their server is killed', async (ctx) => {
   const halfway = await startInstallation(ctx, { settings: SETTINGS })
   const people = await crowd(100, () => arrive(halfway, work(12, 500), WAYS))
   await areRunning(people, 40)
@@ -71,7 +71,7 @@ test('requests go on when worker, bot and server are killed within a second', as
 })
 
 for (const role of ['server', 'workers', 'bots'] as const) {
-  test(`the ${role} drain when told to stop, and no bot is called twice`, async (ctx) => {
+  test(`the ${role} drain on SIGTERM, and no bot is called twice`, async (ctx) => {
     const halfway = await startInstallation(ctx, { settings: SETTINGS })
     const people: Person[] = []
     const arriving = crowd(

@@ -29,7 +29,7 @@ const takesSubmitsAgain = (halfway: Installation): Promise<void> =>
 const kindOf = (i: number): Kind =>
   (['plain', 'plain', 'open-call', 'called-again'] as const)[i % 4] ?? 'plain'
 
-test('a Redis that stands still for 10 s costs nobody anything but the time', async (ctx) => {
+test('a Redis frozen for 10 s delays requests and fails none', async (ctx) => {
   const redis = await startSingle()
   const halfway = await startInstallation(ctx, { settings: redis.settings, workers: 2 })
   const people = await crowd(40, (i) => arrive(halfway, { kind: kindOf(i), steps: 10, everyMs: 200 }))
@@ -63,7 +63,7 @@ test('nothing is lost when Redis is killed and comes back with its append-only f
   await takesSubmitsAgain(halfway)
 })
 
-test('pages say that requests are gone when Redis comes back empty', async (ctx) => {
+test('pages report that requests are missing when Redis comes back empty', async (ctx) => {
   const redis = await startSingle()
   const halfway = await startInstallation(ctx, { settings: redis.settings })
   const people = await crowd(40, (i) => arrive(halfway, { kind: kindOf(i), steps: 20, everyMs: 300 }))
@@ -94,7 +94,7 @@ test('running requests go on while Redis is full and submits are refused', async
   await takesSubmitsAgain(halfway)
 })
 
-test('everybody moves on when their Redis has become a read-only replica', async (ctx) => {
+test('every process reconnects when its Redis has become a read-only replica', async (ctx) => {
   const [old, next] = await Promise.all([startSingle(), startSingle()])
   await next.run('REPLICAOF', old.host, old.port)
   await eventually(async () =>

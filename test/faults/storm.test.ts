@@ -15,7 +15,7 @@ const KILLS = 60
 /** The people come during the first part of the storm, so that the last ones are hit as well as the first. */
 const ARRIVING_MS = 50_000
 
-test('in a storm of kills every request ends once, and everybody sees it', {
+test('in a storm of kills every request ends once, and every watcher sees the end', {
   timeout: 300_000,
 }, async (ctx) => {
   const halfway = await startInstallation(ctx, { settings: { REDIS_URL: redis.url }, servers: 2, workers: 3 })

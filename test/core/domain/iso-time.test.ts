@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { toIso } from '../../../core/domain/iso-time.ts'
 
-it('a time is written as Date writes it, whatever was written before', () => {
+it('toIso writes a time as Date does, whatever was written before', () => {
   fc.assert(
     fc.property(
       fc.array(
@@ -19,7 +19,7 @@ it('a time is written as Date writes it, whatever was written before', () => {
   )
 })
 
-it('a time that is none is refused', () => {
+it('toIso refuses an invalid time', () => {
   expect(() => toIso(Number.NaN)).toThrow(RangeError)
   expect(toIso(0)).toBe('1970-01-01T00:00:00.000Z')
 })

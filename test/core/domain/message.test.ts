@@ -31,7 +31,7 @@ const saidIn = ({ current_message, message_key, message_params }: RequestRecord)
 ]
 
 describe('a program that writes a record back', () => {
-  it('and changed only the words takes the key of ours away that no longer belongs to them', () => {
+  it('a foreign write that changes only the message removes its old key', () => {
     expect(saidIn(putBack(keyed, { current_message: 'حل کپچا...' }))).toEqual([
       'حل کپچا...',
       undefined,
@@ -41,11 +41,11 @@ describe('a program that writes a record back', () => {
     expect(saidIn(first)).toEqual(['Begun', undefined, undefined])
   })
 
-  it('and left the message alone keeps it with its key', () => {
+  it('a foreign write that leaves the message keeps its key', () => {
     expect(saidIn(putBack(keyed, { progress: 30 }))).toEqual(['Page 7', 'page', { page: 7 }])
   })
 
-  it('and knows keys is believed, with words of its own or with the same', () => {
+  it('a foreign write that sets the message key is accepted, with a new or the same message', () => {
     const other = putBack(keyed, { current_message: 'صفحهٔ ۸', message_params: { page: 8 } })
     expect(saidIn(other)).toEqual(['صفحهٔ ۸', 'page', { page: 8 }])
     expect(saidIn(putBack(other, { message_key: 'done', message_params: {} }))).toEqual([
@@ -60,7 +60,7 @@ describe('a program that writes a record back', () => {
     ])
   })
 
-  it('never puts the fingerprint into what is shown', () => {
+  it('the public view does not contain the message fingerprint', () => {
     expect(JSON.stringify(toPublicView(keyed, T0))).not.toContain('seal')
     expect(keyed.message_fingerprint).toMatch(/^[\w-]+\.[\w-]+$/)
   })
@@ -70,7 +70,7 @@ describe('a failure', () => {
   const failure = { code: 'login_refused', message: 'Refused', retryable: false }
   const failed = (more: object) => transition(keyed, { type: 'fail', error: failure, ...more }, rules)
 
-  it('is said under its code, or under the key that the bot gave', () => {
+  it('the message key of a failure is its error code or the key that the bot gave', () => {
     expect(failed({})).toMatchObject({ record: { current_message: 'Refused', message_key: 'login_refused' } })
     expect(failed({ message_key: 'other', message_params: { n: 1 } })).toMatchObject({
       record: { message_key: 'other', message_params: { n: 1 }, error_data: failure },
@@ -79,7 +79,7 @@ describe('a failure', () => {
 })
 
 describe('a question for a code', () => {
-  it('keeps the key of its message, for the person who is asked', () => {
+  it('an OTP prompt keeps its message key', () => {
     const told = { message: 'A code', message_key: 'code_sent', message_params: { sent_to: '0912***4567' } }
     const asked = applyCommands(keyed, [{ type: 'require_otp', attempt: 1, otp: { id: 'o', ...told } }])
     expect(toPublicView(asked, T0)).toMatchObject({

@@ -46,7 +46,7 @@ const statesOf = ({ steps }: RequestRecord): string =>
 const asking = later(started, report('asking'))
 
 describe('parts of a step', () => {
-  it('are in the record from the beginning, and plain steps are as they were', () => {
+  it('a new record contains substeps and leaves plain steps as they are', () => {
     expect(started.steps[2]).toEqual({
       id: 'a', state: 'waiting', started_at: null, finished_at: null, of: 'asking',
     }) // biome-ignore format: a record
@@ -54,11 +54,11 @@ describe('parts of a step', () => {
     expect(toPublicView(started, T0).steps).toEqual(started.steps)
   })
 
-  it('wait when their step becomes the current one', () => {
+  it('substeps wait when their step becomes current', () => {
     expect(statesOf(asking)).toBe('first done, asking current, a waiting, b waiting, c waiting, last waiting')
   })
 
-  it('are at work side by side, each with its own progress, which never falls', () => {
+  it('substeps run in parallel, each with its own progress, which never falls', () => {
     const both = later(
       asking,
       report(undefined, [
@@ -76,7 +76,7 @@ describe('parts of a step', () => {
     expect(stepOf(both, 'a').started_at).toBe(both.updated_at)
   })
 
-  it('that are done stay done, with how they ended', () => {
+  it('a finished substep keeps its outcome', () => {
     const begun = later(asking, report(undefined, [{ id: 'a', state: 'current', progress: 50 }]))
     const over = later(begun, report(undefined, [{ id: 'a', state: 'done', outcome: 'failed' }]))
     expect(stepOf(over, 'a')).toEqual({
@@ -91,7 +91,7 @@ describe('parts of a step', () => {
       expect(stepOf(later(over, report('asking', [{ id: 'a', state }])), 'a')).toEqual(stepOf(over, 'a'))
   })
 
-  it('that nobody finished are skipped when the request moves on, or completes', () => {
+  it('unfinished substeps are skipped when the request moves on or completes', () => {
     const half = later(
       asking,
       report(undefined, [
@@ -108,7 +108,7 @@ describe('parts of a step', () => {
     expect(completed.steps.filter(({ of }) => of === undefined).some((step) => 'outcome' in step)).toBe(false)
   })
 
-  it('are reported of the current step alone, and only parts are', () => {
+  it('only substeps of the current step can be reported', () => {
     const parts: SubstepReport[] = ['first', 'asking', 'a', 'last', 'x'].map((id) => ({ id, state: 'done' }))
     expect(later(started, report('first', parts)).steps).toEqual(later(started, report('first')).steps)
     expect(statesOf(later(asking, report(undefined, parts)))).toBe(
@@ -116,7 +116,7 @@ describe('parts of a step', () => {
     )
   })
 
-  it('wait anew when a new attempt begins, or their step is done again', () => {
+  it('substeps are reset to waiting when a new attempt starts or their step is repeated', () => {
     const failed = later(asking, report(undefined, [{ id: 'a', state: 'done', outcome: 'failed' }]))
     const again = later(failed, { type: 'start', attempt: 2 })
     expect(statesOf(again)).toBe('first done, asking current, a waiting, b waiting, c waiting, last waiting')
@@ -124,13 +124,13 @@ describe('parts of a step', () => {
     expect(statesOf(back)).toBe(statesOf(again))
   })
 
-  it('can be named as the step: then it is at work, and its step the current one', () => {
+  it('naming a substep as the step starts it and makes its step current', () => {
     const named = later(started, report('b'))
     expect(statesOf(named)).toBe('first done, asking current, a waiting, b current, c waiting, last waiting')
     expect(named.step).toBe('b')
   })
 
-  it('are at work only while their step is the current one, whatever is reported', () => {
+  it('substeps are active only while their step is current, whatever is reported', () => {
     const anyReports = fc.array(
       fc.record(
         {
@@ -181,14 +181,14 @@ describe('parts that another program wrote', () => {
     return normalizeForeignRecord(parsed, rules)
   }
 
-  it('are taken as they are', () => {
+  it('valid substeps of a foreign record are accepted unchanged', () => {
     const steps = asking.steps.map((step) =>
       step.id === 'a' ? { ...step, state: 'current', progress: 33 } : step,
     )
     expect(written(asking, steps).steps).toEqual(steps)
   })
 
-  it('are put right where they are nonsense, and cost the steps nothing', () => {
+  it('invalid substeps of a foreign record are corrected without loss of the steps', () => {
     const plain = { state: 'waiting', started_at: null, finished_at: null }
     const { steps } = written({ ...asking, step: null }, [
       { id: 'x', ...plain, of: 7, progress: 'half', outcome: 'exploded' },
@@ -204,7 +204,7 @@ describe('parts that another program wrote', () => {
     ])
   })
 
-  it('come on top of what we wrote meanwhile', () => {
+  it('substeps of a foreign write are applied on top of a concurrent own write', () => {
     const ours = later(asking, report(undefined, [{ id: 'a', state: 'done' }]))
     const steps = asking.steps.map((step) =>
       step.id === 'b' ? { ...step, state: 'current', progress: 5 } : step,
@@ -216,7 +216,7 @@ describe('parts that another program wrote', () => {
   })
 })
 
-it('a service whose part is of no step before it is refused', () => {
+it('a service whose substep belongs to no earlier step is refused', () => {
   const [first, ...others] = threeProviderInquiry.steps
   const title = threeProviderInquiry.title
   const bad = (steps: typeof threeProviderInquiry.steps) => () =>

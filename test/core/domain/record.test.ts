@@ -16,7 +16,7 @@ import { applyCommands, aRecord, progressTo, REQUIRE_OTP, START, T0 } from '../.
 const running = applyCommands(aRecord({ now: T0 }), [START, progressTo(40)])
 
 describe('the public view', () => {
-  it('has exactly the fields of the contract, and nothing private', () => {
+  it('the public view has exactly the fields of the contract and nothing private', () => {
     const view = toPublicView(running, T0)
     expect(Object.keys(view).sort()).toEqual(
       [
@@ -29,13 +29,13 @@ describe('the public view', () => {
     expect(JSON.stringify(view)).not.toContain('private-')
   })
 
-  it('names no key where the words have none', () => {
+  it('the public view has no message key when the message has none', () => {
     const view = toPublicView(applyCommands(running, [progressTo(50, 'Words')]), T0)
     expect(view).toMatchObject({ current_message: 'Words' })
     expect(Object.keys(view).filter((field) => field.startsWith('message_'))).toEqual([])
   })
 
-  it('shows the question for a code while it stands, without what only the rules need', () => {
+  it('the public view shows an open OTP prompt without its internal fields', () => {
     const asked = applyCommands(running, [REQUIRE_OTP])
     expect(Object.keys(toPublicView(asked, T0).otp_data ?? {}).sort()).toEqual([
       'attempts_left', 'charset', 'error', 'expires_at', 'id', 'length', 'message', 'resend_available_at', 'sent_to',
@@ -46,7 +46,7 @@ describe('the public view', () => {
     ).toBeNull()
   })
 
-  it('shows a result only when completed and an error only when failed', () => {
+  it('the public view shows a result only when completed and an error only when failed', () => {
     const odd = {
       ...running,
       result_data: { half: true },
@@ -63,12 +63,12 @@ describe('the public view', () => {
     })
   })
 
-  it('shows a place in the queue only while it waits there', () => {
+  it('the public view shows a queue position only while the request waits there', () => {
     expect(toPublicView(aRecord({ now: T0 }), T0, 3).queue_position).toBe(3)
     expect(toPublicView(running, T0, 3).queue_position).toBeNull()
   })
 
-  it('says that the time is over from the very millisecond on', () => {
+  it('a request is expired from the exact millisecond of expires_at', () => {
     const end = Date.parse(running.expires_at)
     expect([toPublicView(running, end - 1).is_expired, toPublicView(running, end).is_expired]).toEqual([
       false,
@@ -78,7 +78,7 @@ describe('the public view', () => {
 })
 
 describe('newer', () => {
-  it('is the greater version, and among equals the later time', () => {
+  it('the newer state has the higher version, or the later time with equal versions', () => {
     const at = (version: number, updated_at: string) => ({ version, updated_at })
     expect(isNewer(at(2, 'a'), at(1, 'b'))).toBe(true)
     expect(isNewer(at(1, 'b'), at(1, 'a'))).toBe(true)
@@ -116,7 +116,7 @@ describe('where a view stands', () => {
   const positionOf = (record: RequestRecord) =>
     Object.fromEntries(FIELDS.map((field) => [field, record[field]]))
 
-  it('is read from its beginning as from all of it, whatever has happened to the request', () => {
+  it('the position read from the beginning of a view equals the one from the whole view', () => {
     fc.assert(
       fc.property(commandSequences(anyCommand(), forwardOrBackMs), (happened) => {
         for (const { after } of replay(happened))
@@ -125,17 +125,17 @@ describe('where a view stands', () => {
     )
   })
 
-  it('is read without the rest', () => {
+  it('the position of a view is read without parsing the rest', () => {
     const beginning = encodeView(toPublicView(running, T0)).split('"service_slug"')[0]
     expect(peekPosition(`${beginning}no JSON at all\t `)).toEqual(positionOf(running))
   })
 
-  it('is found in a view that begins in another way, too', () => {
+  it('the position is found in a view whose fields are in another order', () => {
     const { hash, ...rest } = toPublicView(running, T0)
     expect(peekPosition(encodeView({ ...rest, hash }))).toMatchObject(positionOf(running))
   })
 
-  it('is none in what is no view of ours', () => {
+  it('a foreign view has no position', () => {
     expect(peekPosition(JSON.stringify(toPublicView(running, T0)))).toBeNull()
     expect(peekPosition(encodeRecord(running))).toBeNull()
     expect(peekPosition('nonsense\t ')).toBeNull()
@@ -145,18 +145,18 @@ describe('where a view stands', () => {
 describe('our mark', () => {
   const view = toPublicView(running, T0)
 
-  it('is on what we write, which any JSON parser reads', () => {
+  it('own records and views carry the suffix and are valid JSON', () => {
     expect(decodeRecord(encodeRecord(running))).toEqual(running)
     expect(decodeView(encodeView(view))).toEqual(view)
     expect(JSON.parse(encodeRecord(running))).toEqual(JSON.parse(JSON.stringify(running)))
     expect(JSON.parse(encodeView(view))).toEqual(view)
   })
 
-  it('is gone as soon as another program writes the JSON', () => {
+  it('the suffix is lost when another program writes the JSON', () => {
     expect(decodeRecord(JSON.stringify(JSON.parse(encodeRecord(running))))).toBeNull()
   })
 
-  it('of a record is not that of a view: a record published as it is never passes for one', () => {
+  it('a published record does not pass for a view, whose suffix is another', () => {
     expect(decodeView(encodeRecord(running))).toBeNull()
     expect(decodeRecord(encodeView(view))).toBeNull()
   })

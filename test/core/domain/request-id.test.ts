@@ -6,7 +6,7 @@ import { T0 } from '../../helpers/record.ts'
 const DAY = 86_400_000
 
 describe('a hash', () => {
-  it('has 21 random characters and knows when it was made, to the millisecond', () => {
+  it('a request hash has 21 random characters and its creation time in milliseconds', () => {
     fc.assert(
       fc.property(fc.integer({ min: T0, max: Date.UTC(2050, 0, 1) }), (now) => {
         const hash = createRequestHash(now)
@@ -17,7 +17,7 @@ describe('a hash', () => {
     )
   })
 
-  it('is never the same twice', () => {
+  it('request hashes are unique', () => {
     expect(new Set(Array.from({ length: 10_000 }, () => createRequestHash(T0))).size).toBe(10_000)
   })
 
@@ -46,7 +46,7 @@ describe('a hash', () => {
     expect(isRequestHash(nonsense)).toBe(false)
   })
 
-  it('that claims to be from the future, or from before there were any, tells no age', () => {
+  it('a request hash with a creation time in the future or before the first release has no age', () => {
     expect(creationTimeOf(createRequestHash(T0 + 2 * DAY), T0)).toBeNull()
     expect(creationTimeOf(createRequestHash(Date.UTC(2020, 0, 1)), T0)).toBeNull()
   })

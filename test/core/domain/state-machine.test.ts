@@ -99,12 +99,12 @@ describe('in any life', () => {
     })
   })
 
-  it('the attempt is never beyond the most there will be, however many workers died', () => {
+  it('the attempt never exceeds max_attempts, however many workers died', () => {
     always(({ after }) => expect(after.attempt).toBeLessThanOrEqual(after.max_attempts))
   })
 
-  it('an attempt that does not count is made good, and nothing else allows more than were planned', () => {
-    always(({ before, command, after, refusal }) => {
+  it('only an attempt that does not count raises max_attempts', () => {
+    always(({ before, change, after, refusal }) => {
       const planned = before.max_attempts
       if (refusal) expect(after.max_attempts).toBe(planned)
       else if (command.type === 'retry')
@@ -113,8 +113,8 @@ describe('in any life', () => {
     })
   })
 
-  it('every state is one that the table leads to', () => {
-    always(({ before, command, after, refusal }) => {
+  it('every status is reached by the transition table', () => {
+    always(({ before, change, after, refusal }) => {
       if (refusal) return
       const to = (TRANSITIONS[before.status] as Record<string, Status>)[command.type]
       // Two changes have two ways out: the last wrong code ends the request.
@@ -130,7 +130,7 @@ describe('in any life', () => {
     )
   })
 
-  it('expires_at changes only on arrival at a final state, to a whole life from then', () => {
+  it('expires_at changes only on reaching a final state, to a full TTL from then', () => {
     always(({ before, after }) => {
       if (!isFinal(after.status) || isFinal(before.status))
         return expect(after.expires_at).toBe(before.expires_at)
@@ -140,11 +140,11 @@ describe('in any life', () => {
     })
   })
 
-  it('completed_at is there exactly when it is over', () => {
+  it('completed_at is set exactly when the request is final', () => {
     always(({ after }) => expect(after.completed_at !== null).toBe(isFinal(after.status)))
   })
 
-  it('the shown rest is whole seconds, never negative, and never grows from one write to the next', () => {
+  it('the remaining time is whole seconds, never negative, and never grows from one write to the next', () => {
     always(({ before, after, now }) => {
       const rest = toPublicView(after, now).estimated_remaining_time
       expect(Number.isInteger(rest)).toBe(true)
@@ -155,7 +155,7 @@ describe('in any life', () => {
     })
   })
 
-  it('the shown rest never grows while time passes without a write', () => {
+  it('the remaining time never grows while time passes without a write', () => {
     always(({ before, now, after }) => {
       expect(toPublicView(before, now).estimated_remaining_time).toBeGreaterThanOrEqual(
         toPublicView(after, now).estimated_remaining_time,
@@ -166,7 +166,7 @@ describe('in any life', () => {
     }, forwardMs)
   })
 
-  it('at most one step is current, all before it are done, all after it wait', () => {
+  it('at most one step is current, all before it are done, all after it are waiting', () => {
     always(({ after: { steps, status } }) => {
       const states = steps.map(({ state }) => state).join(' ')
       expect(states).toMatch(/^(done ?)*(current ?)?(waiting ?)*$/)
@@ -174,21 +174,21 @@ describe('in any life', () => {
     })
   })
 
-  it('an open question has its prompt, an ended request has none', () => {
+  it('a request that waits for a code has an OTP prompt, a final one has none', () => {
     always(({ after: { status, otp_data } }) => {
       if (status === 'otp_required') expect(otp_data).not.toBeNull()
       if (isFinal(status)) expect(otp_data).toBeNull()
     })
   })
 
-  it('nobody is asked for a code beyond the request’s own end, whatever time the bot allows', () => {
+  it('an OTP prompt never outlasts its request, whatever time the bot allows', () => {
     always(({ after }) => {
       if (!after.otp_data) return
       expect(Date.parse(after.otp_data.expires_at)).toBeLessThanOrEqual(Date.parse(after.expires_at))
     })
   })
 
-  it('no question gives back tries, resends or the wait for a resend, whatever came between', () => {
+  it('a new OTP prompt never resets attempts, resends or the wait for a resend', () => {
     fc.assert(
       fc.property(commandSequences(anyCommand(), forwardOrBackMs), (happened) => {
         let left: OtpLimits = { attempts_left: OTP_DEFAULTS.attempts, resends: 0, resend_available_at: '' }
@@ -205,7 +205,7 @@ describe('in any life', () => {
     )
   })
 
-  it('advance changes neither the record nor the change it was given', () => {
+  it('transition mutates neither the record nor the command', () => {
     fc.assert(
       fc.property(commandSequences(anyCommand(), forwardOrBackMs), (happened) => {
         for (const { before, command, now } of replay(happened)) {
@@ -249,7 +249,7 @@ describe('the table', () => {
     { type: 'cancel', by: 'user' },
   ]
 
-  it.each(STATUSES)('from %s, what the table names is done and all else refused', (status) => {
+  it.each(STATUSES)('from %s, commands in the table are accepted and all others refused', (status) => {
     const record = RECORDS[status]
     for (const command of CHANGES(record.attempt)) {
       const later = T0 + 60 * SECOND
@@ -259,15 +259,15 @@ describe('the table', () => {
     }
   })
 
-  it('a final request names no way out', () => {
+  it('a final status has no transitions', () => {
     for (const status of STATUSES.filter(isFinal)) expect(TRANSITIONS[status]).toEqual({})
   })
 
-  it('a start of the same attempt is refused: that one has been taken', () => {
+  it('a second start of the same attempt is refused', () => {
     expect(refusal(RUNNING, { type: 'start', attempt: 1 })).toBe('stale_attempt')
   })
 
-  it('a failure that names no attempt ends the request whoever has it', () => {
+  it('a failure without an attempt ends the request of any attempt', () => {
     expect(
       advanced(RUNNING, { type: 'fail', error: { code: 'x', message: 'X', retryable: false } }).status,
     ).toBe('failed')
@@ -277,8 +277,8 @@ describe('the table', () => {
 describe('what a change does', () => {
   const running = applyCommands(aRecord({ now: T0 }), [START])
 
-  it('a start stamps the first start only, and a retry keeps progress, steps and start', () => {
-    const far = applyCommands(running, [{ ...progressTo(60), step: 'second' } as Command], T0 + 5 * SECOND)
+  it('only the first start sets started_at, and a retry keeps progress, steps and started_at', () => {
+    const far = applyCommands(running, [{ ...step(60), step: 'second' } as Command], T0 + 5 * SECOND)
     const retry: Command = {
       type: 'retry',
       attempt: 1,
@@ -301,7 +301,7 @@ describe('what a change does', () => {
     })
   })
 
-  it('a start after the last that was planned, since workers died, is one more', () => {
+  it('a start after the last planned attempt, because workers died, raises max_attempts', () => {
     const shown = [2, 3, 4, 5].map((attempt) => {
       const { max_attempts } = advanced(running, { type: 'start', attempt })
       return `${attempt} of ${max_attempts}`
@@ -309,7 +309,7 @@ describe('what a change does', () => {
     expect(shown).toEqual(['2 of 3', '3 of 3', '4 of 4', '5 of 5'])
   })
 
-  it('progress 100 of a bot that is not done yet counts as 99', () => {
+  it('progress 100 of an unfinished request is stored as 99', () => {
     expect(advanced(running, progressTo(100)).progress).toBe(99)
   })
 
@@ -323,9 +323,9 @@ describe('what a change does', () => {
     },
   )
 
-  it('a later step finishes those before it, with the times they took', () => {
-    const first = applyCommands(running, [{ ...progressTo(10), step: 'first' } as Command], T0 + SECOND)
-    const third = applyCommands(first, [{ ...progressTo(70), step: 'third' } as Command], T0 + 9 * SECOND)
+  it('a later step finishes the steps before it, with their times', () => {
+    const first = applyCommands(running, [{ ...step(10), step: 'first' } as Command], T0 + SECOND)
+    const third = applyCommands(first, [{ ...step(70), step: 'third' } as Command], T0 + 9 * SECOND)
     expect(third.steps).toEqual([
       {
         id: 'first',
@@ -343,7 +343,7 @@ describe('what a change does', () => {
     ])
   })
 
-  it('a new message never keeps the old one’s key', () => {
+  it('a new message never keeps the key of the old one', () => {
     const keyed = advanced(running, {
       type: 'progress',
       attempt: 1,
@@ -366,11 +366,11 @@ describe('what a change does', () => {
     ])
   })
 
-  it('a completed request without a result says null, not nothing', () => {
+  it('a completed request without a result has result_data null', () => {
     expect(advanced(running, { type: 'complete', attempt: 1, result: undefined }).result_data).toBeNull()
   })
 
-  it('the rest stands still while a person is being waited for', () => {
+  it('the remaining time stands still while the request waits for a code', () => {
     const asked = applyCommands(running, [REQUIRE_OTP], T0 + 10 * SECOND)
     const shown = (record: RequestRecord, seconds: number) =>
       toPublicView(record, T0 + seconds * SECOND).estimated_remaining_time
@@ -379,7 +379,7 @@ describe('what a change does', () => {
     expect([shown(typed, 90), shown(typed, 100)]).toEqual([50, 40])
   })
 
-  it('the rest takes at most its share of the usual duration', () => {
+  it('the remaining time is at most its share of the usual duration', () => {
     expect(
       toPublicView(applyCommands(running, [progressTo(90)], T0 + 5 * SECOND), T0 + 5 * SECOND)
         .estimated_remaining_time,
@@ -395,7 +395,7 @@ describe('a question for a code', () => {
   const resend: Command = { type: 'resend_otp' }
   const ms = (time: string | null | undefined) => Date.parse(time as string) - T0
 
-  it('has sensible defaults', () => {
+  it('an OTP prompt has defaults for what the bot leaves out', () => {
     const { otp_data } = advanced(running, { type: 'require_otp', attempt: 1, otp: { id: 'x' } })
     expect(otp_data).toMatchObject({
       length: null,
@@ -421,18 +421,18 @@ describe('a question for a code', () => {
     },
   )
 
-  it('takes one code and no second', () => {
+  it('an OTP prompt accepts one code and refuses a second', () => {
     const typed = advanced(asked, submit)
     expect(typed.status).toBe('processing')
     expect(refusal(typed, submit)).toBe('otp_not_expected')
   })
 
-  it('takes none at or after its deadline', () => {
+  it('an OTP prompt refuses a code at or after its deadline', () => {
     expect(refusal(asked, submit, T0 + 120 * SECOND - 1)).toBeNull()
     expect(refusal(asked, submit, T0 + 120 * SECOND)).toBe('otp_expired')
   })
 
-  it('counts down with every wrong code, keeps its deadline, and fails the request with the last', () => {
+  it('each wrong code uses an attempt and keeps the deadline; the last one fails the request', () => {
     let record = asked
     for (const left of [2, 1]) {
       record = advanced(advanced(record, submit), { ...reject, message: 'Not that one.' })
@@ -450,7 +450,7 @@ describe('a question for a code', () => {
     })
   })
 
-  it('that fails the request says so in words of its own, not under an old key', () => {
+  it('exhausted OTP attempts fail the request with their own message and key', () => {
     const keyed: Command = {
       type: 'progress',
       attempt: 1,
@@ -465,7 +465,7 @@ describe('a question for a code', () => {
     expect(record.message_key).toBe('otp_attempts_exhausted')
   })
 
-  it('can be sent again after 30 s, then each time after twice as long, five times at most', () => {
+  it('a code can be resent after 30 s, then after twice as long each time, at most five times', () => {
     let record = asked
     let now = T0
     for (const waitSeconds of [30, 60, 120, 240, 480]) {
@@ -477,7 +477,7 @@ describe('a question for a code', () => {
     expect(refusal(record, resend, now + 3600 * SECOND)).toBe('resend_exhausted')
   })
 
-  it('that the bot asks anew keeps tries, resends and their wait, and has a deadline of its own', () => {
+  it('a repeated OTP prompt keeps attempts, resends and their wait, and has its own deadline', () => {
     const second = applyCommands(asked, [submit, reject])
     const resent = advanced(second, resend, T0 + 30 * SECOND)
     const anew = advanced(resent, { type: 'require_otp', attempt: 1, otp: { id: 'otp-2' } }, T0 + 31 * SECOND)
@@ -488,14 +488,14 @@ describe('a question for a code', () => {
 
   const again: Command = { type: 'require_otp', attempt: 1, otp: { id: 'otp-2' } }
 
-  it('keeps tries, resends and their wait when any code is handed over while another one is on its way', () => {
+  it('an OTP prompt keeps attempts, resends and their wait when a code is submitted during a resend', () => {
     const resent = advanced(applyCommands(asked, [submit, reject]), resend, T0 + 30 * SECOND)
     const anew = advanced(advanced(resent, submit, T0 + 31 * SECOND), again, T0 + 32 * SECOND)
     expect(anew.otp_data).toMatchObject({ id: 'otp-2', resends: 1, attempts_left: 2 })
     expect(ms(anew.otp_data?.resend_available_at)).toBe(90 * SECOND)
   })
 
-  it('that follows on a code which was handed over has cost a try, and the last try ends the request', () => {
+  it('an OTP prompt after a submitted code costs an attempt, and the last attempt ends the request', () => {
     let record = asked
     for (const left of [2, 1]) {
       record = applyCommands(record, [submit, again])
@@ -508,7 +508,7 @@ describe('a question for a code', () => {
     })
   })
 
-  it('is asked at most as often as tries and resends allow, by a bot that has a new code sent each time', () => {
+  it('a bot that sends a new code each time can prompt only as often as attempts and resends allow', () => {
     let record = asked
     let questions = 0
     let now = T0
@@ -523,7 +523,7 @@ describe('a question for a code', () => {
     expect(record.error_data?.code).toBe('otp_attempts_exhausted')
   })
 
-  it('of a new attempt goes on with what the one before has left, and a code whose attempt failed cost nothing', () => {
+  it('an OTP prompt of a new attempt continues with the OTP attempts left; a code whose attempt failed costs none', () => {
     const failure = { code: 'x', message: 'X', retryable: true }
     const spent = advanced(applyCommands(asked, [submit, reject]), resend, T0 + 30 * SECOND)
     const retried: Command[] = [
@@ -542,22 +542,22 @@ describe('a question for a code', () => {
     }
   })
 
-  it('is not there to be answered, rejected or sent again where nobody asked', () => {
-    for (const command of [submit, resend, reject]) expect(refusal(running, command)).toBe('otp_not_expected')
+  it('a request without an OTP prompt refuses submitted, rejected and resent codes', () => {
+    for (const change of [submit, resend, reject]) expect(refusal(running, change)).toBe('otp_not_expected')
   })
 })
 
 describe('the deadline of the work', () => {
   const limited: Command = { type: 'start', attempt: 1, limitSeconds: 100 }
 
-  it('counts from the start of the first attempt, and all attempts together', () => {
+  it('the work deadline counts from the start of the first attempt for all attempts together', () => {
     const record = applyCommands(aRecord({ now: T0 }), [limited], T0)
     expect(record.deadline_at).toBe(toIso(T0 + 100_000))
     const again = applyCommands(record, [{ type: 'start', attempt: 2, limitSeconds: 100 }], T0 + 50_000)
     expect(again.deadline_at).toBe(toIso(T0 + 100_000))
   })
 
-  it('moves by as long as a person was being waited for', () => {
+  it('the work deadline moves by the time spent waiting for a code', () => {
     const asked = applyCommands(aRecord({ now: T0 }), [limited, REQUIRE_OTP], T0)
     const given = applyCommands(asked, [{ type: 'submit_otp', otp: '483920' }], T0 + 40_000)
     expect(given.deadline_at).toBe(toIso(T0 + 140_000))

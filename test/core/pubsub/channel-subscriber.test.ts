@@ -25,7 +25,7 @@ function ear() {
 }
 
 describe('the update bus', () => {
-  it('hears everything from the moment that watch resolves', async () => {
+  it('a listener receives everything published after watch has resolved', async () => {
     const hash = aHash()
     const mine = ear()
     const stop = await bus.watch(hash, mine)
@@ -35,7 +35,7 @@ describe('the update bus', () => {
     stop()
   })
 
-  it('lets nobody begin to read before Redis has confirmed the subscription', async () => {
+  it('watch resolves only after Redis has confirmed the subscription', async () => {
     let confirm = () => {}
     const confirmed = new Promise<void>((resolve) => {
       confirm = resolve
@@ -57,7 +57,7 @@ describe('the update bus', () => {
     expect(order).toEqual(['confirmed', 'may read', 'may read'])
   })
 
-  it('tells each listener only of its own request', async () => {
+  it('a listener receives messages of its own request only', async () => {
     const [a, b] = [aHash(), aHash()]
     const [mine, other] = [ear(), ear()]
     const stops = [await bus.watch(a, mine), await bus.watch(b, other)]
@@ -68,7 +68,7 @@ describe('the update bus', () => {
     for (const stop of stops) stop()
   })
 
-  it('subscribes once a request however many listen, and leaves with the last', async () => {
+  it('several listeners of a request share one subscription, which ends with the last', async () => {
     const hash = aHash()
     const ears = [ear(), ear(), ear()]
     const stops = await Promise.all(ears.map((one) => bus.watch(hash, one)))
@@ -84,7 +84,7 @@ describe('the update bus', () => {
     await eventually(async () => expect(await subscriptions(hash)).toBe(0))
   })
 
-  it('a listener that arrives as the last one leaves still hears', async () => {
+  it('a listener added while the last one leaves receives messages', async () => {
     const hash = aHash()
     let stop = await bus.watch(hash, ear())
     for (let round = 0; round < 50; round++) {
@@ -99,7 +99,7 @@ describe('the update bus', () => {
     stop()
   })
 
-  it('who begins to listen as the connection breaks, or while it is away, waits and hears once it is back', async () => {
+  it('a watch started while the connection is down resolves once it is back', async () => {
     const [before, as, during] = [ear(), ear(), ear()]
     const stops = [await bus.watch(aHash(), before)]
     const hash = aHash()
@@ -113,20 +113,23 @@ describe('the update bus', () => {
     for (const stop of stops) stop()
   })
 
-  it.runIf(onRealRedis)('after a broken connection, tells of the gap once it hears again', async () => {
-    const hash = aHash()
-    const heard: string[] = []
-    let gaps = 0
-    const stop = await bus.watch(hash, {
-      message: (json) => void heard.push(json),
-      // Whatever is published from here on must be heard: the gap is over.
-      gap: () => void publish(hash, `after gap ${++gaps}`),
-    })
-    for (const broken of [1, 2, 3]) {
-      await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
-      await eventually(() => expect(heard).toContain(`after gap ${broken}`))
-    }
-    expect([await subscriptions(hash), gaps]).toEqual([1, 3])
-    stop()
-  })
+  it.runIf(onRealRedis)(
+    'a listener is notified of a gap after a lost connection has been restored',
+    async () => {
+      const hash = aHash()
+      const heard: string[] = []
+      let gaps = 0
+      const stop = await bus.watch(hash, {
+        message: (json) => void heard.push(json),
+        // Whatever is published from here on must be heard: the gap is over.
+        gap: () => void publish(hash, `after gap ${++gaps}`),
+      })
+      for (const broken of [1, 2, 3]) {
+        await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+        await eventually(() => expect(heard).toContain(`after gap ${broken}`))
+      }
+      expect([await subscriptions(hash), gaps]).toEqual([1, 3])
+      stop()
+    },
+  )
 })

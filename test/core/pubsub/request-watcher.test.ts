@@ -37,7 +37,7 @@ function page(): UpdateListener & { views: PublicView[]; ends: number } {
 const versions = ({ views }: { views: PublicView[] }) => views.map(({ version }) => version)
 
 describe('a watched request', () => {
-  it('is given as it stands, then every newer state in order', async () => {
+  it('a watcher receives the current state, then every newer one in order', async () => {
     const { record } = await given(START)
     const mine = page()
     const watch = await live.watch(record.hash, mine)
@@ -48,7 +48,7 @@ describe('a watched request', () => {
     watch.stop()
   })
 
-  it('costs one subscription however many watch it, and none after the last', async () => {
+  it('several watchers of a request share one subscription, which ends with the last', async () => {
     const { record } = await given()
     const own = liveOn({})
     const watches = await Promise.all(Array.from({ length: 20 }, () => own.watch(record.hash, page())))
@@ -58,7 +58,7 @@ describe('a watched request', () => {
     await eventually(async () => expect(await subscriptions(record.hash)).toBe(0))
   })
 
-  it('is encoded once for all who watch', async () => {
+  it('a state is encoded once for all watchers', async () => {
     const { record } = await given(START)
     const encoded: string[] = []
     const listener: UpdateListener = { update: ({ json }) => void encoded.push(json), expired: () => {} }
@@ -69,7 +69,7 @@ describe('a watched request', () => {
     for (const watch of watches) watch.stop()
   })
 
-  it('is still heard by a page that arrives as the last one leaves', async () => {
+  it('a watcher added while the last one leaves receives updates', async () => {
     const { record } = await given(START)
     let before = await live.watch(record.hash, page())
     for (let round = 1; round <= 50; round++) {
@@ -84,7 +84,7 @@ describe('a watched request', () => {
     before.stop()
   })
 
-  it('loses nothing that is published between subscribing and reading', async () => {
+  it('an update published between subscribing and reading is not lost', async () => {
     const { record } = await given(START)
     let finishReading = () => {}
     const finished = new Promise<void>((resolve) => {
@@ -110,7 +110,7 @@ describe('a watched request', () => {
     other.stop()
   })
 
-  it('is read only once its channel is heard', async () => {
+  it('a watched request is read only after its channel is subscribed', async () => {
     const { record } = await given(START)
     const order: string[] = []
     const inOrder = createRequestWatcher({
@@ -138,7 +138,7 @@ describe('a watched request', () => {
     watch.stop()
   })
 
-  it('drops what is not newer than what was shown', async () => {
+  it('a watcher does not receive states that are not newer than the last', async () => {
     const { record } = await given(START, progressTo(10))
     const mine = page()
     const watch = await live.watch(record.hash, mine)
@@ -151,7 +151,7 @@ describe('a watched request', () => {
     watch.stop()
   })
 
-  it('of which there is none says whether there ever was one', async () => {
+  it('watching a missing request tells not found from expired', async () => {
     const own = liveOn({})
     const code = (hash: string) => own.watch(hash, page()).catch((error: AppError) => error.code)
     const hashes = [aHash(), aHash(Date.now() - TTL_SECONDS * 1000 - 1), 'req_0123456789abcdef']
@@ -166,7 +166,7 @@ describe('a watched request', () => {
 })
 
 describe('when another program writes', () => {
-  it('its update is shown at once, as a new version and without private fields', async () => {
+  it('a foreign update is shown immediately as a new version without private fields', async () => {
     const { record } = await given(START)
     const mine = page()
     const watch = await live.watch(record.hash, mine)
@@ -177,7 +177,7 @@ describe('when another program writes', () => {
     watch.stop()
   })
 
-  it('and publishes the record exactly as we stored it, nothing private gets out', async () => {
+  it('a published record, identical to the stored one, is not passed on with its private fields', async () => {
     const { record } = await given(START)
     const mine = page()
     const watch = await live.watch(record.hash, mine)
@@ -205,7 +205,7 @@ describe('when another program writes', () => {
     watch.stop()
   })
 
-  it('nonsense on the channel again and again, it is logged once, and the record read one time after the other', async () => {
+  it('repeated invalid messages on the channel are logged once and cause sequential reads', async () => {
     const { record } = await given(START)
     const { log, lines } = collectLog()
     let reading = 0
@@ -233,7 +233,7 @@ describe('when another program writes', () => {
     watch.stop()
   })
 
-  it('nonsense into the record, those who come then are shown the last good state', async () => {
+  it('a new watcher of an invalid record receives the last valid state', async () => {
     const { record } = await given(START, progressTo(20))
     await client.set(keys.record(record.hash), 'nonsense')
     const watch = await live.watch(record.hash, page())
@@ -241,7 +241,7 @@ describe('when another program writes', () => {
     watch.stop()
   })
 
-  it('nonsense that outlives the request, its time is over all the same', async () => {
+  it('a request whose record is invalid expires on time', async () => {
     const record = aRecord({ ttlSeconds: 0.3 })
     await store.create(record)
     const mine = page()
@@ -251,7 +251,7 @@ describe('when another program writes', () => {
     expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(record.expires_at))
   })
 
-  it('nonsense into the record, it is shown again as soon as somebody mends it', async () => {
+  it('a request whose record was invalid is shown again once the record is repaired', async () => {
     const { record, raw } = await given(START)
     const mine = page()
     const watch = await live.watch(record.hash, mine)
@@ -265,7 +265,7 @@ describe('when another program writes', () => {
 })
 
 describe('when something older comes back', () => {
-  it('a watcher who has seen more goes on from there, and so does the record', async () => {
+  it('a watcher and the record continue from the newest state when an older one comes back', async () => {
     const early = await given(START, progressTo(20))
     const { hash } = early.record
     await applyCommand(hash, progressTo(60, 'Seen'))
@@ -280,7 +280,7 @@ describe('when something older comes back', () => {
     watch.stop()
   })
 
-  it('with a newer version, by a program that counts them too, nothing that was shown goes back', async () => {
+  it('an older state with a higher version takes back nothing that was shown', async () => {
     const { hash } = (await given(START, progressTo(20))).record
     const mine = page()
     const watch = await liveOn(another()).watch(hash, mine)
@@ -299,7 +299,7 @@ describe('when something older comes back', () => {
 describe('states that come faster than they may be told', () => {
   const HOUR_MS = 3_600_000
 
-  it('are held back but for the first and the final one; who comes then is given the newest', async () => {
+  it('rapid states are throttled except the first and the final; a new watcher receives the newest', async () => {
     const { hash } = (await given(START)).record
     const slow = liveOn({}, HOUR_MS)
     const [mine, late] = [page(), page()]
@@ -319,7 +319,7 @@ describe('states that come faster than they may be told', () => {
     slow.stop()
   })
 
-  it('are told before the request is told to be gone', async () => {
+  it('a throttled state is delivered before the request is reported as expired', async () => {
     const record = aRecord({ ttlSeconds: 0.4 })
     await store.create(record)
     const slow = liveOn({}, HOUR_MS)
@@ -331,7 +331,7 @@ describe('states that come faster than they may be told', () => {
     expect(versions(mine)).toEqual([2, 4])
   })
 
-  it('are told one at a time, the newest, and each listener hears each once', async () => {
+  it('throttled states are delivered one at a time, newest first, and once to each listener', async () => {
     const mergeMs = 60
     const { hash } = (await given(START)).record
     const paced = liveOn({}, mergeMs)
@@ -366,7 +366,7 @@ describe('states that come faster than they may be told', () => {
 })
 
 describe('when its time is over', () => {
-  it('everybody who watches is told, once', async () => {
+  it('every watcher is notified once when the request expires', async () => {
     const record = aRecord({ ttlSeconds: 0.3 })
     await store.create(record)
     const own = liveOn({})
@@ -378,7 +378,7 @@ describe('when its time is over', () => {
     await eventually(async () => expect(await subscriptions(record.hash)).toBe(0))
   })
 
-  it('that is told even if a reading failed in between', async () => {
+  it('expiry is reported even if a read failed before it', async () => {
     const record = aRecord({ ttlSeconds: 0.6 })
     await store.create(record)
     let failures = 0
@@ -396,7 +396,7 @@ describe('when its time is over', () => {
     expect(failures).toBe(1)
   })
 
-  it('and it ended before, those who watch hear the renewed time’s end, not the first', async () => {
+  it('expiry of a finished request is reported at its extended end, not at the first', async () => {
     const record = aRecord({ ttlSeconds: 0.3 })
     await store.create(record)
     const mine = page()
@@ -410,7 +410,7 @@ describe('when its time is over', () => {
 })
 
 describe.runIf(onRealRedis)('when the connection breaks', () => {
-  it('after CLIENT KILL TYPE pubsub a watcher still gets the newest state', async () => {
+  it('a watcher receives the newest state after CLIENT KILL TYPE pubsub', async () => {
     const { record } = await given(START)
     const mine = page()
     const watch = await live.watch(record.hash, mine)
@@ -423,7 +423,7 @@ describe.runIf(onRealRedis)('when the connection breaks', () => {
     watch.stop()
   })
 
-  it('a new watch says within its limit that Redis is away, and works when it is back', async () => {
+  it('a new watch fails within its time limit while Redis is unavailable, and works when it is back', async () => {
     const impatient = createRequestWatcher({
       store,
       bus,

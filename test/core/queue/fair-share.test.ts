@@ -17,14 +17,14 @@ async function addAll({ add }: TestQueue, submitters: readonly string[], priorit
 const turnsOf = ({ key }: TestQueue, urgency = 5): string => key(`turns:${urgency}`)
 
 describe('a person’s hundred requests', () => {
-  test('do not hold up another one’s only one', async () => {
+  test('a hundred requests of one submitter do not delay the only request of another', async () => {
     const line = useQueue(redis)
     await addAll(line, HUNDRED)
     await line.add('bob')
     expect(await line.takeAll(3)).toEqual(['ann', 'bob', 'ann'])
   })
 
-  test('do not hold it up either when they came all at once', async () => {
+  test('a hundred requests added concurrently do not delay the only request of another submitter', async () => {
     const line = useQueue(redis)
     await Promise.all(HUNDRED.map((ann) => line.add(ann)))
     const { hash } = await line.add('bob')
@@ -32,7 +32,7 @@ describe('a person’s hundred requests', () => {
     expect(await line.takeAll()).toEqual(['ann', 'bob', ...HUNDRED.slice(1)])
   })
 
-  test('do not hold it up when half of them are done', async () => {
+  test('a hundred requests, half of them done, do not delay the only request of another submitter', async () => {
     const line = useQueue(redis)
     await addAll(line, HUNDRED)
     await line.takeAll(50)
@@ -40,7 +40,7 @@ describe('a person’s hundred requests', () => {
     expect(await line.takeAll(3)).toEqual(['ann', 'bob', 'ann'])
   })
 
-  test('keep their own order', async () => {
+  test('requests of one submitter keep their order', async () => {
     const line = useQueue(redis)
     const hashes: string[] = []
     for (let i = 0; i < 20; i++) hashes.push((await line.add('ann')).hash)
@@ -51,13 +51,13 @@ describe('a person’s hundred requests', () => {
 })
 
 describe('people who wait', () => {
-  test('alternate, whoever came first', async () => {
+  test('submitters alternate regardless of who came first', async () => {
     const line = useQueue(redis)
     await addAll(line, ['ann', 'ann', 'ann', 'bob', 'bob', 'bob', 'cid'])
     expect((await line.takeAll()).join(' ')).toBe('ann bob cid ann bob ann bob')
   })
 
-  test('and came at the same time each have one in the first round', async () => {
+  test('submitters who come concurrently have one request each in the first round', async () => {
     const line = useQueue(redis)
     const people = Array.from({ length: 10 }, (_, i) => `person-${i}`)
     await Promise.all(people.flatMap((person) => [1, 2, 3].map(() => line.add(person))))
@@ -65,7 +65,7 @@ describe('people who wait', () => {
       expect((await line.takeAll(10)).sort(), String(round)).toEqual(people)
   })
 
-  test('and come late begin with the round that is on, not with those that were missed', async () => {
+  test('a late submitter starts in the current round, without the missed ones', async () => {
     const line = useQueue(redis)
     await addAll(line, ['ann', 'ann', 'ann', 'ann', 'bob', 'bob', 'bob', 'bob'])
     await line.takeAll(5)
@@ -73,7 +73,7 @@ describe('people who wait', () => {
     expect((await line.takeAll()).join(' ')).toBe('bob cid ann bob cid cid')
   })
 
-  test('and name nobody are one person together', async () => {
+  test('requests without a submitter share one turn', async () => {
     const line = useQueue(redis)
     for (let i = 0; i < 3; i++) await line.add('', { submitter: undefined })
     await line.add('bob')
@@ -85,7 +85,7 @@ describe('people who wait', () => {
     ])
   })
 
-  test('and are told in Redis by a digest alone', async () => {
+  test('submitters are stored in Redis as digests only', async () => {
     const line = useQueue(redis)
     await line.add(submitterOf(null, '192.0.2.77'))
     await line.add(submitterOf('session-of-somebody--', '192.0.2.77'))
@@ -99,7 +99,7 @@ describe('people who wait', () => {
 describe('sessions of one network', () => {
   const sessions = (count: number): string[] => Array.from({ length: count }, (_, i) => `s${i}.net`)
 
-  test('have three requests in each round, however many there are', async () => {
+  test('sessions of one network have three requests in each round, however many sessions there are', async () => {
     const line = useQueue(redis)
     await addAll(line, sessions(58))
     await line.add('bob.elsewhere')
@@ -108,14 +108,14 @@ describe('sessions of one network', () => {
     expect(await line.takeAll()).toEqual(sessions(58).slice(3))
   })
 
-  test('have three in each round when they come at the same time', async () => {
+  test('sessions of one network that come concurrently have three requests in each round', async () => {
     const line = useQueue(redis)
     await Promise.all(sessions(20).map((session) => line.add(session)))
     const { hash } = await line.add('bob.elsewhere')
     expect(await line.queues.position(hash, line.queue)).toBe(4)
   })
 
-  test('are not held up by one among them that has a hundred requests', async () => {
+  test('a session with a hundred requests does not delay other sessions of its network', async () => {
     const line = useQueue(redis)
     await addAll(
       line,
@@ -125,7 +125,7 @@ describe('sessions of one network', () => {
     expect(await line.takeAll(5)).toEqual(['ann.net', 'bob.net', 'cid.net', 'ann.net', 'dan.net'])
   })
 
-  test('take one turn each in a round, as everybody does', async () => {
+  test('each session of a network has one request in a round', async () => {
     const line = useQueue(redis)
     await addAll(line, ['ann.net', 'ann.net', 'bob.other', 'bob.other'])
     expect(await line.takeAll()).toEqual(['ann.net', 'bob.other', 'ann.net', 'bob.other'])
@@ -133,7 +133,7 @@ describe('sessions of one network', () => {
 })
 
 describe('rounds', () => {
-  test('are forgotten two seconds after nobody waits, and begin anew', async () => {
+  test('rounds expire two seconds after the queue is empty and start again', async () => {
     const line = useQueue(redis)
     await addAll(line, ['ann', 'ann', 'ann'])
     await line.takeAll()
@@ -147,7 +147,7 @@ describe('rounds', () => {
     expect(await redis.zscore(turnsOf(line), 'ann')).toBe('1')
   })
 
-  test('are remembered while somebody waits, a day at most', async () => {
+  test('rounds are stored while a request waits, for at most a day', async () => {
     const line = useQueue(redis)
     await addAll(line, ['ann', 'ann'])
     const left = await redis.pttl(turnsOf(line))
@@ -155,7 +155,7 @@ describe('rounds', () => {
     expect(left).toBeLessThanOrEqual(DAY_MS)
   })
 
-  test('that were over long ago are not held against anybody', async () => {
+  test('rounds that ended long ago do not delay a submitter', async () => {
     const line = useQueue(redis)
     await addAll(line, HUNDRED)
     await line.takeAll()
@@ -165,7 +165,7 @@ describe('rounds', () => {
     expect((await line.takeAll()).join(' ')).toBe('bob ann bob bob bob')
   })
 
-  test('beyond the last one wait in it together, and in no other level of urgency', async () => {
+  test('requests beyond the last round share it and stay in their level of urgency', async () => {
     const line = useQueue(redis)
     await addAll(line, ['ann', 'ann'], 5)
     await redis.zadd(turnsOf(line), ROUNDS - 2, 'ann')
@@ -176,7 +176,7 @@ describe('rounds', () => {
     expect((await line.takeAll()).join(' ')).toBe('ann bob ann ann ann ann cid')
   })
 
-  test('of the least urgent level are priorities that BullMQ takes', async () => {
+  test('priorities of the least urgent level are accepted by BullMQ', async () => {
     const line = useQueue(redis)
     await line.add('bob', { priority: 10 })
     await redis.zadd(turnsOf(line, 10), ROUNDS, 'ann')
@@ -184,7 +184,7 @@ describe('rounds', () => {
     expect(await line.takeAll()).toEqual(['bob', 'ann'])
   })
 
-  test('of the least urgent level have scores of at most 14 digits, which every Redis keeps exactly', async () => {
+  test('scores of the least urgent level have at most 14 digits, which every Redis stores exactly', async () => {
     const line = useQueue(redis)
     await redis.zadd(turnsOf(line, 10), ROUNDS, 'ann')
     const records = [await line.add('ann', { priority: 10 }), await line.add('ann', { priority: 10 })]
@@ -196,7 +196,7 @@ describe('rounds', () => {
 })
 
 describe('levels of urgency', () => {
-  test('never mix: the last of a more urgent one goes before the first of the next', async () => {
+  test('the last request of a more urgent level runs before the first of the next level', async () => {
     const line = useQueue(redis)
     for (const priority of [10, 6, 5, 1])
       await addAll(line, [`p${priority}`, `p${priority}`, 'ann'], priority)
@@ -204,7 +204,7 @@ describe('levels of urgency', () => {
     expect((await line.takeAll()).join(' ')).toBe('p1 ann p1 p5 ann p5 p5 p6 ann p6 p10 ann p10')
   })
 
-  test('count rounds on their own', async () => {
+  test('each level of urgency counts its own rounds', async () => {
     const line = useQueue(redis)
     await addAll(line, HUNDRED, 1)
     await addAll(line, ['ann', 'ann', 'bob'], 2)
@@ -219,7 +219,7 @@ describe('whatever comes in whichever order', () => {
     { minLength: 1, maxLength: 24 },
   )
 
-  test('the urgent go first, and within a level nobody goes twice before another who waits', async () => {
+  test('urgent requests run first, and within a level no submitter runs twice before another who waits', async () => {
     await fc.assert(
       fc.asyncProperty(arrivals, async (all) => {
         const line = useQueue(redis)

@@ -41,7 +41,7 @@ async function twoWorkers(line: ReturnType<typeof useQueue>) {
 }
 
 describe('a job', () => {
-  test('of a request for later waits until then', async () => {
+  test('the job of a scheduled request is delayed until its time', async () => {
     const line = useQueue(redis)
     const { hash, run_at } = await line.add('ann', { run_at: inMs(60_000) })
     expect(await line.take()).toBeNull()
@@ -50,13 +50,13 @@ describe('a job', () => {
     expect(Math.abs(due - Date.parse(run_at ?? ''))).toBeLessThan(1000)
   })
 
-  test('of a request whose time has come waits in line', async () => {
+  test('the job of a request that is due waits in the queue', async () => {
     const line = useQueue(redis)
     const { hash } = await line.add('ann', { run_at: inMs(-1) })
     expect(await line.queues.position(hash, line.queue)).toBe(1)
   })
 
-  test('of a request that has begun goes first, before the most urgent', async () => {
+  test('the job of a started request runs before the most urgent ones', async () => {
     const line = useQueue(redis)
     await line.add('ann', { priority: 1 })
     const begun = [
@@ -67,7 +67,7 @@ describe('a job', () => {
     expect(await line.takeAll()).toEqual(['bob', 'cid', 'ann'])
   })
 
-  test('is added once, however often', async () => {
+  test('a job added several times exists once', async () => {
     const line = useQueue(redis)
     const record = await line.add('ann')
     await line.add('bob')
@@ -75,7 +75,7 @@ describe('a job', () => {
     expect(await line.takeAll()).toEqual(['ann', 'bob'])
   })
 
-  test('is given anew only where it was lost, and takes no turn where it was not', async () => {
+  test('only a lost job is added again; adding an existing one takes no turn', async () => {
     const line = useQueue(redis)
     const [kept, lost] = [await line.add('ann'), await line.add('bob')]
     await line.queues.remove(lost.hash, line.queue)
@@ -85,7 +85,7 @@ describe('a job', () => {
     expect(await line.takeAll()).toEqual(['ann', 'bob', 'ann'])
   })
 
-  test('that waits for its time is woken, one that is gone comes back, one in line stays where it is', async () => {
+  test('promoting wakes a delayed job, adds a missing one and leaves a waiting one in place', async () => {
     const line = useQueue(redis)
     const first = await line.add('ann')
     const delayed = await line.add('bob', { run_at: inMs(60_000) })
@@ -95,7 +95,7 @@ describe('a job', () => {
     expect(await Promise.all(places)).toEqual([2, 1, 3])
   })
 
-  test('takes the urgency of its service where its submitter named none', async () => {
+  test('a job without a priority has the priority of its service', async () => {
     const line = useQueue(redis)
     const where = (priority?: number) => ({ queue: line.queue, priority })
     const [usual, low, own] = [aRecord(), aRecord(), aRecord({ priority: 1 })]
@@ -109,14 +109,14 @@ describe('a job', () => {
     ])
   })
 
-  test('of a queue that no service uses is refused with its name', async () => {
+  test('a queue that no service uses is refused by name', async () => {
     const line = useQueue(redis)
     await expect(line.queues.add(aRecord(), { queue: { name: 'nowhere' } })).rejects.toThrow('"nowhere"')
   })
 })
 
 describe('a queue that is held', () => {
-  test('gives nothing out until then, and goes on by itself', async () => {
+  test('a held queue gives out no jobs until the hold ends, then resumes', async () => {
     const line = useQueue(redis)
     await line.queues.applyLimits()
     await line.add('ann')
@@ -126,7 +126,7 @@ describe('a queue that is held', () => {
     expect(performance.now() - held).toBeGreaterThan(130)
   })
 
-  test('for 60 s stays held when another process holds it for 1 s', async () => {
+  test('a short hold does not end a longer one', async () => {
     const line = useQueue(redis)
     const other = createQueues({ redis, log: quiet, services: [line.queue] })
     cleanUp(() => other.stop())
@@ -138,7 +138,7 @@ describe('a queue that is held', () => {
 })
 
 describe('the limits of a queue', () => {
-  test('let so many run at once, over all workers together', async () => {
+  test('the concurrency limit of a queue holds across all workers', async () => {
     const line = useQueue(redis, { maxConcurrent: 3 })
     await line.queues.applyLimits()
     const workers = await twoWorkers(line)
@@ -150,7 +150,7 @@ describe('the limits of a queue', () => {
     expect(workers.most()).toBe(3)
   })
 
-  test('let so many begin in a time, over all workers together', async () => {
+  test('the rate limit of a queue holds across all workers', async () => {
     const line = useQueue(redis, { rate: { requests: 4, seconds: 1 } })
     await line.queues.applyLimits()
     const workers = await twoWorkers(line)
@@ -163,7 +163,7 @@ describe('the limits of a queue', () => {
     expect((fifth ?? 0) - (first ?? 0)).toBeGreaterThan(900)
   })
 
-  test('go when the queue has them no more', async () => {
+  test('limits are removed when the queue no longer defines them', async () => {
     const line = useQueue(redis, { maxConcurrent: 3, rate: { requests: 4, seconds: 60 } })
     await line.queues.applyLimits()
     const meta = () => redis.hgetall(line.key('meta'))

@@ -24,7 +24,7 @@ function setMachineClock(byMs: number): void {
 
 describe('the clock', () => {
   it.for([600_000, -600_000])(
-    'says the time of Redis on a machine whose own is off by %i ms, and warns of that once',
+    'a machine whose clock is off by %i ms uses the Redis clock and warns once',
     async (shiftMs) => {
       const child = startChild('test/helpers/fixtures/clock.ts', [redis.url], {
         NODE_OPTIONS: '--import ./test/helpers/fixtures/shifted-clock.mjs',
@@ -38,7 +38,7 @@ describe('the clock', () => {
     },
   )
 
-  it('does not move when somebody sets the clock of the machine', async () => {
+  it('the Redis clock does not move when the machine clock is set', async () => {
     const clock = await startClock({ redis: client, log: quiet })
     onTestFinished(() => clock.stop())
     setMachineClock(3_600_000)
@@ -49,7 +49,7 @@ describe('the clock', () => {
     expectSame(clock.now(), before)
   })
 
-  it('measures at once when the clock of the machine has jumped, and warns', async () => {
+  it('the Redis clock is measured immediately, with a warning, when the machine clock has jumped', async () => {
     const { log, lines } = collectLog()
     const clock = await startClock({ redis: client, log })
     onTestFinished(() => clock.stop())
@@ -60,7 +60,7 @@ describe('the clock', () => {
     expect(lines[0]).toMatch(/"off_ms":3(600|599|601)\d{3}/)
   })
 
-  it.runIf(onRealRedis)('goes on while Redis is away', async () => {
+  it.runIf(onRealRedis)('the Redis clock keeps running while Redis is unavailable', async () => {
     const own = await redis.connections.connect('fail-fast')
     const clock = await startClock({ redis: own, log: quiet, everyMs: 20 })
     onTestFinished(() => clock.stop())
@@ -73,7 +73,7 @@ describe('the clock', () => {
     await redis.restart()
   })
 
-  it('begins with the clock of the machine when Redis has just gone', async () => {
+  it('the Redis clock starts from the machine clock when Redis is unavailable at the start', async () => {
     const { connections } = redis
     const gone = await connections.connect('fail-fast')
     gone.disconnect()

@@ -76,7 +76,7 @@ describe('the time limits', () => {
     return performance.now() - begun
   }
 
-  test('of a command and of a connection end a wait for a Redis that says nothing', async () => {
+  test('the timeouts of commands and connections apply when Redis does not answer', async () => {
     await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve))
     const { port } = mute.address() as AddressInfo
     const short = await takes({ commandTimeoutMs: 100, connectTimeoutMs: 3000 }, port)
@@ -85,7 +85,7 @@ describe('the time limits', () => {
     expect(long).toBeGreaterThan(short + 1000)
   })
 
-  test('are what the settings say, for every connection', async () => {
+  test('every connection has the timeouts of the settings', async () => {
     const settings = { connectTimeoutMs: 1234, commandTimeoutMs: 432, keepAliveMs: 4321, blockMs: 9000 }
     const connections = await openRedis(redis.target, quiet, settings)
     const shared = { connectTimeout: 1234, keepAlive: 4321 }

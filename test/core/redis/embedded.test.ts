@@ -30,7 +30,7 @@ const isGone = (redis: EmbeddedRedis) =>
 const joinElsewhere = () => startChild('test/helpers/fixtures/embedded.ts', [], { TMPDIR })
 
 describe.runIf(onRealRedis)('the private Redis', () => {
-  it('is started by the first, joined by others, and stopped by the first', async () => {
+  it('the private Redis is started and stopped by the first process and joined by the others', async () => {
     const first = await startOrJoinEmbedded(quiet)
     const second = await startOrJoinEmbedded(quiet)
     expect(second.target).toEqual(first.target)
@@ -40,7 +40,7 @@ describe.runIf(onRealRedis)('the private Redis', () => {
     await isGone(first)
   })
 
-  it('is found by the command line, which neither starts nor stops it, whoever its owner was', async () => {
+  it('the command line joins the private Redis of any owner and neither starts nor stops it', async () => {
     const child = () => startChild('cli/main.ts', ['list'], { TMPDIR, REDIS_URL: '', LOG_LEVEL: 'info' })
     const without = child()
     expect(await without.ended).toBe(4)
@@ -56,7 +56,7 @@ describe.runIf(onRealRedis)('the private Redis', () => {
     await isGone(redis)
   })
 
-  it('is started once when several ask for it at the same moment', async () => {
+  it('the private Redis is started once when several callers in one process start it concurrently', async () => {
     const started: EmbeddedRedis[] = await Promise.all([
       startOrJoinEmbedded(quiet),
       startOrJoinEmbedded(quiet),
@@ -73,14 +73,14 @@ describe.runIf(onRealRedis)('the private Redis', () => {
     await eventually(() => expect(() => process.kill(serverPid, 0)).toThrow())
   })
 
-  it('lies in a folder that only this user can enter', async () => {
+  it('the private Redis is in a folder that only this user can enter', async () => {
     const redis = await startOrJoinEmbedded(quiet)
     expect(statSync(folder()).mode & 0o777).toBe(0o700)
     expect(statSync(ownerFile()).mode & 0o777).toBe(0o600)
     await redis.stop()
   })
 
-  it('is found by another process, which leaves it running when it goes', async () => {
+  it('another process joins the private Redis and leaves it running when it exits', async () => {
     const mine = await startOrJoinEmbedded(quiet)
     const other = joinElsewhere()
     await other.waitForOutput(mine.target.url)
@@ -90,7 +90,7 @@ describe.runIf(onRealRedis)('the private Redis', () => {
     await mine.stop()
   })
 
-  it('is one, however many processes start at the same moment', async () => {
+  it('one private Redis is started when several processes start concurrently', async () => {
     const others = [joinElsewhere(), joinElsewhere(), joinElsewhere()]
     await Promise.all(others.map((child) => child.waitForOutput('redis.sock')))
     const { ownerPid, serverPid } = owner()
@@ -108,7 +108,7 @@ describe.runIf(onRealRedis)('the private Redis', () => {
     await isGone(mine)
   })
 
-  it('whose owner was killed is kept with its data by the next, who then stops it', async () => {
+  it('a private Redis whose owner was killed is taken over with its data by the next process', async () => {
     const killed = joinElsewhere()
     await killed.waitForOutput('redis.sock')
     killed.process.kill('SIGKILL')
@@ -119,7 +119,7 @@ describe.runIf(onRealRedis)('the private Redis', () => {
     await isGone(heir)
   })
 
-  it('is started anew when only its owner’s note is left', async () => {
+  it('a private Redis is started again when only the note of its owner is left', async () => {
     const before = await startOrJoinEmbedded(quiet)
     const note = readFileSync(ownerFile(), 'utf8')
     await before.stop()
@@ -135,7 +135,7 @@ describe('the JavaScript Redis', async () => {
   const redis = await useRedis({ engine: 'js' })
   const { client, store, given, applyCommand, foreignWrite, live, otpBox } = await useRequests(redis)
 
-  it('takes a request from submit to result', async () => {
+  it('the JavaScript Redis takes a request from submit to result', async () => {
     const { record } = await given(START, progressTo(30), REQUIRE_OTP)
     const views: number[] = []
     const watch = await live.watch(record.hash, {
@@ -154,14 +154,14 @@ describe('the JavaScript Redis', async () => {
     watch.stop()
   })
 
-  it('loses no update of many writers, nor a foreign one', async () => {
+  it('the JavaScript Redis loses no update of concurrent writers, foreign ones included', async () => {
     const { record } = await given(START)
     await Promise.all(Array.from({ length: 20 }, (_, i) => applyCommand(record.hash, progressTo(i))))
     await foreignWrite(record.hash, { progress: 60 })
     expect((await store.read(record.hash))?.record).toMatchObject({ version: 23, progress: 60 })
   })
 
-  it('forgets a request when its time is over', async () => {
+  it('the JavaScript Redis deletes an expired request', async () => {
     const brief = createRequestStore({ redis: client, ttlSeconds: 0.2 })
     const { record } = await given(START)
     expect((await brief.apply(record.hash, { type: 'cancel', by: 'user' })).ok).toBe(true)

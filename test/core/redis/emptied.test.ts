@@ -12,7 +12,7 @@ describe('a Redis that was emptied', () => {
   const metaOf = (line: TestQueue) => redis.hgetall(line.key('meta'))
   const HELD = { concurrency: '3', max: '4', duration: '60000', 'opts.maxLenEvents': '100' }
 
-  test('gets the limits of a queue back, and what is left of its hold', async () => {
+  test('an emptied Redis gets the limits of a queue and the rest of its hold again', async () => {
     const line = useQueue(redis, { maxConcurrent: 3, rate: { requests: 4, seconds: 60 } })
     await line.queues.applyLimits()
     await line.queues.hold(line.queue, 60_000)
@@ -23,7 +23,7 @@ describe('a Redis that was emptied', () => {
     expect(await line.take()).toBeNull()
   })
 
-  test('is not held again once the hold is over', async () => {
+  test('a queue in an emptied Redis is not held again once the hold is over', async () => {
     const line = useQueue(redis)
     await line.queues.applyLimits()
     await line.queues.hold(line.queue, 50)
@@ -33,7 +33,7 @@ describe('a Redis that was emptied', () => {
     await eventually(async () => expect(await line.take()).not.toBeNull())
   })
 
-  test('gets nothing back in place of limits that a newer version has set meanwhile', async () => {
+  test('an emptied Redis keeps the limits that a newer version has set meanwhile', async () => {
     const [line, other] = [useQueue(redis, { maxConcurrent: 3 }), useQueue(redis, { maxConcurrent: 3 })]
     const queues = createQueues({ redis, log: quiet, services: [line.queue, other.queue] })
     cleanUp(() => queues.stop())
@@ -45,15 +45,18 @@ describe('a Redis that was emptied', () => {
     expect(await metaOf(line)).toMatchObject({ concurrency: '7' })
   })
 
-  test.runIf(onRealRedis)('and started anew gets them back at once', async () => {
-    const own = await useRedis()
-    const client = await own.connections.connect('patient')
-    const line = useQueue(client, { maxConcurrent: 3, rate: { requests: 4, seconds: 60 } })
-    await line.queues.applyLimits()
-    await line.queues.hold(line.queue, 60_000)
-    await own.stop()
-    await own.restart()
-    await eventually(async () => expect(await client.hgetall(line.key('meta'))).toMatchObject(HELD))
-    await eventually(async () => expect(await client.pttl(line.key('limiter'))).toBeGreaterThan(40_000))
-  })
+  test.runIf(onRealRedis)(
+    'a Redis that restarted empty gets the limits of a queue again immediately',
+    async () => {
+      const own = await useRedis()
+      const client = await own.connections.connect('patient')
+      const line = useQueue(client, { maxConcurrent: 3, rate: { requests: 4, seconds: 60 } })
+      await line.queues.applyLimits()
+      await line.queues.hold(line.queue, 60_000)
+      await own.stop()
+      await own.restart()
+      await eventually(async () => expect(await client.hgetall(line.key('meta'))).toMatchObject(HELD))
+      await eventually(async () => expect(await client.pttl(line.key('limiter'))).toBeGreaterThan(40_000))
+    },
+  )
 })

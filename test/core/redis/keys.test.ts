@@ -46,7 +46,7 @@ const usual = await useInstallation({})
 const otherKeys = await useInstallation({ keyPrefix: 'app2:' })
 const [one, two] = [usual, otherKeys]
 
-test('by default every name is as the contract says', () => {
+test('by default every key has the name of the contract', () => {
   const names = createKeys({})
   expect(names).toMatchObject({
     queues: 'halfway',
@@ -79,7 +79,7 @@ test('in a Cluster all keys of the queues lie in one slot', () => {
 })
 
 describe('with another KEY_PREFIX an installation does not see the other’s', () => {
-  test('requests', async () => {
+  test('requests of another installation do not exist', async () => {
     for (const [mine, theirs] of [
       [one, two],
       [two, one],
@@ -94,7 +94,7 @@ describe('with another KEY_PREFIX an installation does not see the other’s', (
     }
   })
 
-  test('jobs', async () => {
+  test('jobs of another installation are not found', async () => {
     const record = aRecord()
     await one.queues.add(record, { queue: QUEUE })
     await two.queues.add(aRecord(), { queue: QUEUE })
@@ -106,7 +106,7 @@ describe('with another KEY_PREFIX an installation does not see the other’s', (
     await one.queues.remove(record.hash, QUEUE)
   })
 
-  test('reminders', async () => {
+  test('reminders of another installation are not due', async () => {
     const hash = aHash()
     await one.deadlines.schedule(hash, 1000)
     expect(await one.deadlines.take(2000, 10, 2000)).toEqual([hash])
@@ -116,7 +116,7 @@ describe('with another KEY_PREFIX an installation does not see the other’s', (
     await one.deadlines.remove(hash)
   })
 
-  test('failures', async () => {
+  test('failed requests of another installation are not listed', async () => {
     const record = aRecord()
     await one.store.create(record)
     await one.store.apply(record.hash, { type: 'fail', error: { code: 'x', message: 'X', retryable: true } })
@@ -125,7 +125,7 @@ describe('with another KEY_PREFIX an installation does not see the other’s', (
     expect(await two.failures.list()).toEqual([])
   })
 
-  test('Idempotency-Keys', async () => {
+  test('Idempotency-Keys of another installation are free', async () => {
     const claim = () => ({ fingerprint: 'x', hash: aHash(), createdAt: 0, keptSeconds: 60, seed: '' })
     const [mine, theirs] = [claim(), claim()]
     expect(await one.idempotency.claim('a caller', 'key', mine)).toEqual(mine)
@@ -133,12 +133,12 @@ describe('with another KEY_PREFIX an installation does not see the other’s', (
     expect(await two.idempotency.claim('a caller', 'key', theirs)).toEqual(theirs)
   })
 
-  test('counted calls', () => {
+  test('rate limits do not count the calls of another installation', () => {
     for (const limit of ['submit', 'batch', 'action'])
       expect(one.redis.names.rateLimit(limit)).not.toBe(two.redis.names.rateLimit(limit))
   })
 
-  test('sign of life', async () => {
+  test('heartbeats of the workers of another installation are not seen', async () => {
     const announced = startHeartbeat({ redis: one.redis, takenQueues: () => ['inquiries'], log: quiet })
     const missing = (redis: typeof one.redis) => queuesWithoutWorker(redis, ['inquiries'])
     await eventually(async () => expect(await missing(one.redis)).toEqual([]))
@@ -149,14 +149,14 @@ describe('with another KEY_PREFIX an installation does not see the other’s', (
 })
 
 describe('with another KEY_PREFIX', () => {
-  test('an installation has a list of its own', async () => {
+  test('with another KEY_PREFIX an installation has its own list of requests', async () => {
     const record = aRecord()
     await usual.store.create(record)
     expect(await usual.store.listRecent(10)).toContain(record.hash)
     expect(await otherKeys.store.listRecent(1000)).not.toContain(record.hash)
   })
 
-  test('an installation hears nothing of the other’s, not even of the same hash', async () => {
+  test('with another KEY_PREFIX an installation receives no updates of another one, even for the same hash', async () => {
     const record = aRecord()
     const heard: string[] = []
     for (const [name, { store, bus }] of Object.entries({ usual, otherKeys })) {

@@ -1,4 +1,4 @@
-/** A private Redis answers its owner alone: not another machine, and not whoever does not know its password. */
+/** A private Redis serves its owner only: no other machine, and no client without its password. */
 import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { Redis } from 'ioredis'
@@ -46,13 +46,13 @@ async function start(options: { engine?: 'js'; port?: number }) {
 describe('the JavaScript Redis', async () => {
   const { url, port, password, pid } = await start({ engine: 'js' })
 
-  it('accepts no connection at another address than 127.0.0.1', async () => {
+  it('the JavaScript Redis accepts connections at 127.0.0.1 only', async () => {
     expect(await ask('127.0.0.1', port, password, 'PING')).toBe('PONG')
     for (const address of otherAddresses)
       expect(await ask(address, port, password, 'PING'), address).toMatch(/^E(CONNREFUSED|NETUNREACH|INVAL)$/)
   })
 
-  it('answers no command without its password, nor with a wrong one', async () => {
+  it('the JavaScript Redis refuses commands without its password and with a wrong one', async () => {
     expect(await ask('127.0.0.1', port, password, 'SET', 'secret', '1')).toBe('OK')
     const commands = [['GET', 'secret'], ['KEYS', '*'], ['FLUSHALL'], ['SUBSCRIBE', 'x'], ['MONITOR']]
     for (const command of commands) {
@@ -63,7 +63,7 @@ describe('the JavaScript Redis', async () => {
     expect(await ask('127.0.0.1', port, password, 'GET', 'secret')).toBe('1')
   })
 
-  it('has a random password of its own, which neither its address in logs nor its command line shows', async () => {
+  it('the JavaScript Redis has a random password that is neither in logs nor in its command line', async () => {
     const { password: other } = await start({ engine: 'js' })
     expect(password).toMatch(/^[\w-]{32}$/)
     expect(other).not.toBe(password)
@@ -75,7 +75,7 @@ describe('the JavaScript Redis', async () => {
 })
 
 describe.runIf(onRealRedis)('an installed Redis that is started at a port', () => {
-  it('accepts no connection at another address than 127.0.0.1', async () => {
+  it('an installed Redis accepts connections at 127.0.0.1 only', async () => {
     const { url, port } = await start({ port: await freePort() })
     expect(await isRedisUp(url)).toBe(true)
     for (const address of otherAddresses)

@@ -51,25 +51,31 @@ describe('a request is taken in', () => {
     },
   )
 
-  it.each(otherThan('zset'))('with a %s in place of the reminders, which then have it', async (type) => {
-    await replace(keys.deadlines, type)
-    expect(await deadlines.take(Date.now(), 10, Date.now() + 1e6)).toEqual([])
-    await replace(keys.deadlines, type)
-    const record = aRecord()
-    await intake(record, linkCheck)
-    expect(await deadlines.all()).toEqual([record.hash])
-  })
+  it.each(otherThan('zset'))(
+    'a submit succeeds and is scheduled with a %s in place of the reminders',
+    async (type) => {
+      await replace(keys.deadlines, type)
+      expect(await deadlines.take(Date.now(), 10, Date.now() + 1e6)).toEqual([])
+      await replace(keys.deadlines, type)
+      const record = aRecord()
+      await intake(record, linkCheck)
+      expect(await deadlines.all()).toEqual([record.hash])
+    },
+  )
 
-  it.each(otherThan('zset'))('with a %s in place of whose turn it is', async (type) => {
-    for (let level = 1; level <= 10; level++) await replace(`halfway:crawls:turns:${level}`, type)
-    const record = aRecord()
-    await intake(record, linkCheck)
-    expect(await queues.has(record.hash, linkCheck.queue)).toBe(true)
-  })
+  it.each(otherThan('zset'))(
+    'a submit succeeds with a %s in place of the fair-share rounds',
+    async (type) => {
+      for (let level = 1; level <= 10; level++) await replace(`halfway:crawls:turns:${level}`, type)
+      const record = aRecord()
+      await intake(record, linkCheck)
+      expect(await queues.has(record.hash, linkCheck.queue)).toBe(true)
+    },
+  )
 })
 
 describe('what is no hash', () => {
-  it('is neither listed nor due, and does not stay among the reminders', async () => {
+  it('an entry that is not a hash is neither listed nor due, and is removed from the reminders', async () => {
     const [hash, bytes] = [aHash(), Buffer.from([0x72, 0x65, 0x71, 0x5f, 0xe3])]
     await client.zadd(keys.deadlines, 1, hash, 1, bytes, 1, '', 1, 'x y')
     await client.lpush(keys.list, bytes, '', hash)
@@ -81,7 +87,7 @@ describe('what is no hash', () => {
 })
 
 describe('a code', () => {
-  it.each(otherThan('string'))('is handed over with a %s in place of its box', async (type) => {
+  it.each(otherThan('string'))('a code is handed over with a %s in place of its mailbox', async (type) => {
     const { hash } = (await given(START, REQUIRE_OTP)).record
     await replace(keys.otp(hash), type)
     expect(await otpBox.take(hash)).toBeNull()
@@ -92,7 +98,7 @@ describe('a code', () => {
 })
 
 describe('a guarded write', () => {
-  it.each(otherThan('string'))('is made with a %s in place of its guard', async (type) => {
+  it.each(otherThan('string'))('a guarded write succeeds with a %s in place of its guard', async (type) => {
     const { hash } = (await given(START)).record
     await replace(keys.backup(hash), type)
     const foreign = JSON.stringify({
@@ -150,23 +156,26 @@ describe('an idempotency key', () => {
     ),
   ]
 
-  it.each(nonsense)('is claimed and answered where another program has left %s', async (_name, leave) => {
-    const key = aHash()
-    await leave(keys.idempotency('caller', key))
-    expect(await idempotency.find('caller', key)).toBeNull()
-    await leave(keys.idempotency('caller', key))
-    const mine = claim()
-    expect(await idempotency.claim('caller', key, mine)).toEqual(mine)
-    expect(await idempotency.claim('caller', key, claim())).toEqual(mine)
-    await leave(keys.idempotencyAnswer('caller', key))
-    expect(await idempotency.getResponse('caller', key)).toBeNull()
-    const view = { hash: mine.hash } as PublicView
-    expect(await idempotency.saveResponse('caller', key, view, 60)).toEqual(view)
-  })
+  it.each(nonsense)(
+    'an Idempotency-Key is claimed and answered where another program has left %s',
+    async (_name, leave) => {
+      const key = aHash()
+      await leave(keys.idempotency('caller', key))
+      expect(await idempotency.find('caller', key)).toBeNull()
+      await leave(keys.idempotency('caller', key))
+      const mine = claim()
+      expect(await idempotency.claim('caller', key, mine)).toEqual(mine)
+      expect(await idempotency.claim('caller', key, claim())).toEqual(mine)
+      await leave(keys.idempotencyAnswer('caller', key))
+      expect(await idempotency.getResponse('caller', key)).toBeNull()
+      const view = { hash: mine.hash } as PublicView
+      expect(await idempotency.saveResponse('caller', key, view, 60)).toEqual(view)
+    },
+  )
 })
 
 describe('a queue', () => {
-  it.each(otherThan('string'))('is held with a %s in place of its count', async (type) => {
+  it.each(otherThan('string'))('a queue is held with a %s in place of its counter', async (type) => {
     await replace('halfway:crawls:limiter', type)
     await queues.hold(linkCheck.queue, 60_000)
     expect(await client.pttl('halfway:crawls:limiter')).toBeGreaterThan(50_000)

@@ -1,8 +1,8 @@
-/** What people, programs and attackers may send: from right to nonsense, with every kind of almost right between. */
+/** Generators of input: valid, nearly valid and invalid. */
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 
-/** Made up for this suite alone, so that each can be looked for in the log. */
+/** Values used in this suite only, so that a search of the log finds leaks. */
 export const SECRETS = {
   nationalCode: '0499370899',
   mobile: '09351236547',
@@ -14,7 +14,7 @@ export const SECRETS = {
   text: 'what-somebody-typed',
 } as const
 
-/** A whole request; `{n}` in its path stands for one of the requests there are. */
+/** A complete HTTP request; `{n}` in its path stands for the hash of an existing request. */
 export interface HttpCase {
   kind: 'http'
   method: string
@@ -23,7 +23,7 @@ export interface HttpCase {
   headers: [string, string][]
   body: Buffer | null
 }
-/** Anything else on a connection. */
+/** Raw bytes on a connection. */
 export interface BytesCase {
   kind: 'bytes'
   bytes: Buffer
@@ -53,7 +53,7 @@ const someValue: fc.Arbitrary<unknown> = fc.oneof(
   fc.jsonValue({ maxDepth: 3 }),
 )
 
-/** One of its values is something else, or is missing, or there is one too many. */
+/** One value is replaced, missing or added. */
 function nearly(right: Record<string, unknown>): fc.Arbitrary<Record<string, unknown>> {
   const names = Object.keys(right)
   return fc.oneof(
@@ -211,7 +211,7 @@ const body: fc.Arbitrary<Body> = fc.oneof(
 )
 const typed = (type: string, bytes: Buffer): Body => ({ headers: [['Content-Type', type]], body: bytes })
 
-/** What may stand in a header: one line. Letters above 255 become others on the way. */
+/** A header value: one line. Characters above 255 are changed on the way. */
 const headerText = nastyText.map((text) => text.replace(/[^\t\x20-\x7e\x80-\xff]/g, '').slice(0, 2000))
 const header: fc.Arbitrary<[string, string]> = fc.oneof(
   ...Object.entries({
@@ -246,7 +246,7 @@ const header: fc.Arbitrary<[string, string]> = fc.oneof(
   fc.tuple(fc.constantFrom('X-Anything', '__proto__', 'constructor'), headerText),
 ) // biome-ignore format: a table
 
-/** What an address may hold as it is; everything else is written with percent signs, also wrongly. */
+/** Characters that a URL may hold as they are; all others are percent-encoded, sometimes wrongly. */
 const segment = fc.oneof(
   nastyText.map((text) => encodeURIComponent(text.replace(/\p{Surrogate}/gu, '?')).slice(0, 3000)),
   fc.constantFrom(
@@ -294,7 +294,7 @@ const path = fc.oneof(
     ),
   },
 ) // biome-ignore format: a list
-/** Never asks to wait for long. */
+/** Never asks for a long wait. */
 const query = fc.oneof(
   { weight: 5, arbitrary: fc.constant('') },
   fc.constantFrom(
@@ -331,7 +331,7 @@ interface Shot {
   path: string
   content: Body
 }
-/** Any method, address and body with any other. */
+/** Any method with any URL and any body. */
 const loose: fc.Arbitrary<Shot> = fc.record({
   method,
   path: fc.tuple(path, query).map(([path, query]) => (path.includes('?') ? path : path + query)),
@@ -348,7 +348,7 @@ const form = (fields: Record<string, unknown>): Body =>
   )
 const post = (path: fc.Arbitrary<string>, content: fc.Arbitrary<Body>): fc.Arbitrary<Shot> =>
   fc.record({ method: fc.constant('POST'), path, content })
-/** Right but for what is in it. */
+/** Valid except for its values. */
 const aimed: fc.Arbitrary<Shot> = fc.oneof(
   { weight: 3, arbitrary: post(fc.constant('/api/local-requests'), submission.map(json)) },
   { weight: 3, arbitrary: post(fc.constant('/api/local-requests'), body) },

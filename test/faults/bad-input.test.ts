@@ -1,6 +1,6 @@
 /**
- * 10,000 requests, right, nearly right and nonsense, over every route, header and socket event, against the real server
- * process. Everything is answered in time and in our form, nothing is logged that should not be, nothing is held.
+ * 10,000 requests, valid, nearly valid and invalid, over every route, header and socket event, against the real server
+ * process. Every one is answered in time and in the documented form, nothing private is logged, and no memory leaks.
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -24,14 +24,14 @@ const AT_ONCE = 20
 /** The same requests each time; a failure prints the seed and the request. */
 const SEED = 20_260_801
 const ANSWER_WITHIN_MS = 1_000
-/** While the server still compiles itself. */
+/** Warm-up, while V8 compiles the server. */
 const FIRST_ANSWERS_WITHIN_MS = 10_000
-/** A long poll may be asked to wait one second. */
+/** The wait that a long poll asks for. */
 const LONG_POLL_MS = 1_000
 
 const redis = await useRedis()
 const { client, given, foreignWrite } = await useRequests(redis)
-// Asked for together: one after the other may be the same one.
+// Chosen concurrently: ports chosen one after the other may be the same.
 const [port, inspectorPort] = await Promise.all([freePort(), freePort()])
 const address = `http://127.0.0.1:${port}`
 const { env, held } = inspectable(inspectorPort)
@@ -67,7 +67,7 @@ void server.ended.then((code) => {
   ended = code
 })
 
-/** Requests in every state, and names of some that are not there. What is done to them ends most of them: they are renewed. */
+/** Requests in every status, and hashes of missing ones. Most end during the test and are created again. */
 async function makeTargets(): Promise<string[]> {
   const foreign = (await given(START)).record.hash
   await foreignWrite(foreign, {
@@ -81,7 +81,7 @@ async function makeTargets(): Promise<string[]> {
   const stored = await Promise.all([
     given(),
     given(START, progressTo(40, 'Working…')),
-    // Most are changed by what is done to them here; these the most.
+    // The cases change most requests, these the most.
     ...Array.from({ length: 12 }, () => given(START, REQUIRE_OTP)),
     given(START, { type: 'complete', attempt: 1, result: { score: 712 } }),
     given(START, { type: 'fail', attempt: 1, error: { code: 'x', message: 'y', retryable: false } }),
@@ -114,7 +114,7 @@ async function sendHttp({ method, path, target, headers, body }: HttpCase): Prom
   return exchange(port, body ? Buffer.concat([head, body]) : head, { limitMs: answerWithinMs + mayWait })
 }
 
-/** Every status and every problem there was. */
+/** Every status code and every problem code seen. */
 const seen = new Set<string>()
 const REACHED = [
   '200', '202', '303', '304', 'invalid_json', 'invalid_parameter', 'not_found', 'unknown_service', 'request_not_found', 'method_not_allowed',
@@ -157,7 +157,7 @@ function checkProblem(status: number, body: string): void {
     })
 }
 
-/** Afterwards the socket has been hung up on, or it is as good as before. */
+/** Afterwards the socket is either disconnected or works as before. */
 async function tryFrames({ frames, target }: SocketCase): Promise<void> {
   const socket = await openWebSocket(address)
   let isClosed = false
@@ -198,7 +198,7 @@ const describe = (input: BadInput): string =>
     value?.type === 'Buffer' ? Buffer.from(value.data).toString('latin1').slice(0, 1000) : value,
   )
 
-/** The last records, a few megabytes of them, are remembered on purpose: that memory is to be full before we look. */
+/** The record cache holds a few megabytes on purpose: it must be full before memory is measured. */
 async function fillMemory(): Promise<void> {
   const result = 'x'.repeat(250_000)
   for (let n = 0; n < 20; n++) {
@@ -216,7 +216,7 @@ async function sendMany(count: number, seed: number): Promise<void> {
       await Promise.all(inputs.map(send))
       sent += inputs.length
     }),
-    // Which one failed is in the error: looking for smaller ones would only take long.
+    // The error names the failed case: shrinking it would take long and add nothing.
     { seed, numRuns: count / AT_ONCE, endOnFailure: true },
   )
   if (run.failed)
@@ -247,7 +247,7 @@ test('invalid input neither fails nor slows the server, and leaves nothing in it
   )
   const grownPerRequest =
     (after.heapBytes + after.bufferBytes - halfway.heapBytes - halfway.bufferBytes) / (REQUESTS / 2)
-  // The generator still gets through to the rules behind the doors.
+  // The generator still reaches the rules behind input validation.
   expect([...seen.keys()]).toEqual(expect.arrayContaining([...REACHED]))
   expect(grownPerRequest).toBeLessThan(KILOBYTE / 4)
 

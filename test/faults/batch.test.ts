@@ -1,4 +1,4 @@
-/** Ten thousand requests in ten calls, and in their middle every process is started anew, twice. */
+/** 10,000 requests in ten calls; every process is restarted twice during them. */
 import { expect, test } from 'vitest'
 import './fault-meta.ts'
 import type { RequestRecord } from '../../core/domain/record.ts'

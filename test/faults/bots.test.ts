@@ -1,4 +1,4 @@
-/** Other people's bots, doing what they should not: whatever they answer, the request ends and the page says how. */
+/** Misbehaving bots: for every answer, the request ends and the page shows its outcome. */
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -17,13 +17,13 @@ const redis = await useRedis()
 interface Call {
   hash: string
   res: ServerResponse
-  /** 1 is the first time that the bot is called for this request. */
+  /** The number of this call for the request, from 1. */
   turn: number
   at: number
 }
 type Manner = (call: Call) => unknown
 
-/** A bot with the manners of whichever comes next: one request each, in order of arrival. */
+/** A bot that answers each request with the next case, in order of arrival. */
 async function startBot({ onTestFinished }: TestContext, manners: Map<string, Manner>) {
   const calls: Call[] = []
   const server = createServer(async (req, res) => {
@@ -46,7 +46,7 @@ const DONE = JSON.stringify({
   data: { run: 'right' },
 })
 const done: Manner = ({ res }) => res.writeHead(200, { 'content-type': 'application/json' }).end(DONE)
-/** Misbehaves the first time only. */
+/** Misbehaves in the first call only. */
 const atFirst =
   (manner: Manner): Manner =>
   (call) =>
@@ -167,7 +167,7 @@ test('a request ends for every invalid answer of a bot', async (ctx) => {
   }
 })
 
-/** As a program without any of our code writes. */
+/** Writes as a program without Halfway's code does. */
 async function writePlainly(redis: Redis, hash: string, change: Record<string, unknown>): Promise<void> {
   const record = JSON.parse((await redis.get(`local_request:${hash}`)) ?? '{}')
   const json = JSON.stringify({ ...record, ...change })

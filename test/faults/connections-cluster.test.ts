@@ -1,4 +1,4 @@
-/** Three masters with a replica each, some of which are killed. Side by side, since most of the time is waiting. */
+/** Three masters with a replica each, some of which are killed. Concurrent, because the tests mostly wait. */
 import { describe, expect, it } from 'vitest'
 import { openRedis } from '../../core/redis/connect.ts'
 import { loadConfig } from '../../core/runtime/config.ts'

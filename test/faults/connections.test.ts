@@ -1,4 +1,4 @@
-/** What connections notice by themselves, on a network that drops packets and a Redis that freezes, moves or fails. */
+/** Connections detect by themselves a network that drops packets and a Redis that freezes, moves or fails. */
 import { Worker } from 'bullmq'
 import { describe, expect, it, type TestContext } from 'vitest'
 import { inquiryQueue } from '../../core/catalog/queue-definitions.ts'
@@ -22,7 +22,7 @@ const placeOf = (url: string) =>
     ? { path: new URL(url).pathname }
     : { host: '127.0.0.1', port: Number(new URL(url).port) }
 
-/** Connections to whatever answers there, gone with the test. */
+/** Connections to the server at this address, closed with the test. */
 async function connect<const R extends Role[]>(
   { onTestFinished }: Pick<TestContext, 'onTestFinished'>,
   { host, port }: Address,
@@ -41,7 +41,7 @@ const takes = async (work: Promise<unknown>): Promise<number> => {
   return performance.now() - begun
 }
 
-// All at once, since most of their time is waiting.
+// Concurrent, because the tests mostly wait.
 describe.concurrent('connections', () => {
   describe('a connection that is dead without having been closed', () => {
     const toRedis = () => startTcpProxy(placeOf(redis.url))
@@ -87,7 +87,7 @@ describe.concurrent('connections', () => {
       const bus = createChannelSubscriber({ redis: client, subscriber, log: quiet })
       ctx.onTestFinished(() => bus.stop())
       const heard = new Set<string>()
-      // More than are subscribed to at once.
+      // More channels than one SUBSCRIBE holds.
       const hashes = Array.from({ length: 1200 }, () => aHash())
       await Promise.all(
         hashes.map((hash) =>
@@ -125,7 +125,7 @@ describe.concurrent('connections', () => {
         waits.push(seconds)
         return wait(seconds)
       }
-      // With a job that is put off, BullMQ waits for as long as it may.
+      // With a delayed job in the queue, BullMQ blocks for as long as it may.
       await direct.zadd('halfway:inquiries:delayed', (Date.now() + 60_000) * 4096, 'put-off')
       await direct.zadd('halfway:inquiries:marker', Date.now() + 60_000, '1')
       await eventually(() => expect(waits.length).toBeGreaterThan(3), { withinMs: 9000 })
@@ -157,7 +157,7 @@ describe.concurrent('connections', () => {
       const started = store.apply(record.hash, START)
       for (const took of [await takes(failFast.ping()), await takes(failFast.get('a'))])
         expect(took).toBeLessThan(1000)
-      // Long enough for connections to be given up and made anew, more than once.
+      // Long enough for connections to be closed and opened again more than once.
       await eventually(() => expect(subscriber.status).not.toBe('ready'), { withinMs: 6000 })
       await eventually(() => expect(patient.status).not.toBe('ready'), { withinMs: 6000 })
       await eventually(() => expect(patient.status).toBe('connect'), { withinMs: 6000 })
@@ -192,15 +192,15 @@ describe.concurrent('connections', () => {
       const storeOf = (client: RedisClient) => createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
       const record = aRecord()
       await storeOf(patient).create(record)
-      // What had not reached the replica would be gone with the old master, which is another story.
-      await eventually(async () => expect(await next.run('EXISTS', keys.record(record.hash))).toBe(1))
+      // Writes that had not reached the replica would be lost with the old master, which is not the subject here.
+      await eventually(async () => expect(await next.ask('EXISTS', keys.record(record.hash))).toBe(1))
 
       await next.run('REPLICAOF', 'NO', 'ONE')
       await old.run('REPLICAOF', next.host, next.port)
       await eventually(async () =>
         expect(String(await old.run('INFO', 'replication'))).toContain('master_link_status:up'),
       )
-      // The address still leads to the old one: what fails fast says so, what is patient waits.
+      // The address still leads to the old master: fail-fast commands are refused, patient ones wait.
       await expect(storeOf(failFast).create(aRecord())).rejects.toMatchObject({ code: 'storage_unavailable' })
       const waiting = Promise.all([
         storeOf(patient).apply(record.hash, START),

@@ -3,13 +3,13 @@
  * one test shows several.
  */
 export interface Fault {
-  /** As the table names it. */
+  /** Its name in the table. */
   name: string
   /** How many requests (or clients) went through it. */
   requests: number
-  /** How many of them ended as they should, with every page right. */
+  /** How many of them ended correctly, with every page correct. */
   survived: number
-  /** A figure worth knowing. */
+  /** A measured figure to show. */
   note?: string
 }
 
@@ -19,7 +19,7 @@ declare module 'vitest' {
   }
 }
 
-/** One line a fault: how many requests went through it and how many came out right. */
+/** One line a fault: how many requests it affected and how many ended correctly. */
 export function faultTable(faults: readonly Fault[]): string {
   const rows = faults.map(({ name, requests, survived, note }) => [
     name,

@@ -1,6 +1,6 @@
 /**
- * Other programs write the records of running requests the plain way (GET, change, SETEX, PUBLISH) while our bot does,
- * and leave nonsense: nothing of ours is lost, and no page goes back.
+ * Other programs write the records of running requests by GET, SETEX and PUBLISH while a Halfway bot does, and leave invalid
+ * values: no own write is lost, and no page goes back.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { io } from 'socket.io-client'
@@ -27,7 +27,7 @@ const foreign = await redis.connections.connect('patient')
 const updater = await createUpdater({ redis: redis.url, log: quiet })
 afterAll(() => updater.stop())
 
-/** A page: the state that it was given, and every one after it. */
+/** A page: its first state and every later one. */
 async function openPage(hash: string) {
   const socket = io(server.address, { transports: ['websocket'], forceNew: true, reconnection: false })
   afterAll(() => void socket.disconnect())
@@ -44,7 +44,7 @@ const status = async (hash: string): Promise<PublicView> =>
 
 const thinkingMs = (): number => Math.floor(Math.random() * 5)
 
-/** What other programs do to a record; the fourth writes the JSON anew. */
+/** Changes that other programs make to a record; the fourth only serializes the JSON again. */
 const HABITS: ((record: RequestRecord, report: Report) => object)[] = [
   (record, report) => ({ ...record, ...report }),
   ({ version: _dropped, ...record }, report) => ({ ...record, ...report }),
@@ -60,7 +60,7 @@ interface ForeignWrite {
   wroteAt: number
 }
 
-/** Another program, which reads, thinks and writes, and has just read when `end` is being decided. */
+/** Another program that reads, pauses and writes; it has just read when `end` is committed. */
 async function foreignBot(
   hash: string,
   n: number,
@@ -72,7 +72,7 @@ async function foreignBot(
   if (raw === null) throw new Error('the record is gone')
   await sleep(thinkingMs())
   await end
-  // Late in the day only: from then on all of them are at 99.
+  // Only near the end: from then on every progress is 99.
   const habit = HABITS[n % (n < WRITES - 6 ? HABITS.length - 1 : HABITS.length)] as (typeof HABITS)[number]
   const json = JSON.stringify(habit(JSON.parse(raw), { progress: n * 3, current_message: message }))
   await foreign.setex(keys.record(hash), 1800 + n, json)
@@ -83,7 +83,7 @@ async function foreignBot(
 type End = 'completes' | 'is cancelled' | 'is completed by the other' | 'runs on'
 const ENDS: End[] = ['completes', 'is cancelled', 'is completed by the other', 'runs on']
 
-/** Runs one request under both hands to its end and beyond; throws where a promise was broken. */
+/** Runs one request with both writers past its end; throws where a guarantee is broken. */
 async function runRequest(n: number): Promise<number> {
   const end = ENDS[n % ENDS.length] as End
   const hash = await server.given([START])
@@ -109,7 +109,7 @@ async function runRequest(n: number): Promise<number> {
   expect(settled).toMatchObject({ status: 'processing', attempt: 1, expires_at: expiresAt })
 
   const ending = endIt(end, hash, theirs)
-  // Others have read before and write after it, and go on as if nothing had happened.
+  // Other programs have read before the end and write after it.
   await Promise.all([ending, foreignBot(hash, 7, theirs, 'too late', ending)])
   for (let i = 0; i < WRITES_AFTER_THE_END; i++) await foreignBot(hash, i, theirs, 'far too late')
   const ended = await ending

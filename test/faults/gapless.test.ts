@@ -1,4 +1,4 @@
-/** Whatever happens to connections: nobody misses the end, nobody is told something older than before. */
+/** Despite lost connections no client misses the final state, and none receives an older state than before. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { createUpdater } from '../../bots/updater.ts'
@@ -40,7 +40,7 @@ test('200 clients that reconnect end on the last version despite lost subscripti
   let isOver = false
   const clients: Watcher[] = []
   const wentBack: string[] = []
-  /** Leaves at a random moment and comes back a moment later, knowing what it saw. */
+  /** Disconnects at a random moment and reconnects shortly after with the version it saw last. */
   const comeAndGo = async (i: number): Promise<void> => {
     const way = WAYS[i % WAYS.length] as (typeof WAYS)[number]
     const hash = hashes[i % REQUESTS] as string
@@ -90,7 +90,7 @@ test('200 clients that reconnect end on the last version despite lost subscripti
   await whenWritten(1 / 2)
   await halfway.servers[0]?.kill('SIGKILL')
   await Promise.all([writing, killing])
-  // The end comes while nobody hears.
+  // The request ends while no client is subscribed.
   await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
   await Promise.all(hashes.map((hash) => updater.markAsCompleted(hash, { done: hash })))
   isOver = true

@@ -1,4 +1,4 @@
-/** Looks into a process from outside through Node's inspector: what it holds after a full garbage collection. */
+/** Reads the memory of a process after a full garbage collection, through Node's inspector. */
 import { WebSocket } from 'undici'
 import { eventually } from '../helpers/eventually.ts'
 
@@ -11,7 +11,7 @@ export interface Held {
 }
 
 /**
- * Settings that let a child be looked into, without a word on its standard error.
+ * Settings that enable the inspector of a child without output on its standard error.
  *
  * @param port a free one
  */
@@ -45,7 +45,7 @@ async function look(port: number): Promise<Held> {
       return answers.get(id) as T
     })
   }
-  // Twice: what the first collection finalizes, the second one frees.
+  // Twice: objects that the first collection finalizes are freed by the second.
   await ask('HeapProfiler.collectGarbage')
   await ask('HeapProfiler.collectGarbage')
   const { usedSize } = await ask<{ usedSize: number }>('Runtime.getHeapUsage')

@@ -1,6 +1,6 @@
 /**
- * Halfway as it runs somewhere: servers, workers and bots as processes of their own on one Redis, each kept running as
- * a process manager would: whatever ends is started again at the same port. Everything they write goes to one file.
+ * A Halfway installation: servers, workers and bots as separate processes on one Redis, each restarted at the same port when
+ * it exits, as a process manager does. Their output goes to one file.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -17,38 +17,38 @@ export type Role = 'server' | 'workers' | 'bots'
 export interface Member {
   readonly role: Role
   readonly pid: number
-  /** Ends it like this and resolves with its exit code, or the signal that ended it; it is started again by itself. */
+  /** Sends a signal that ends it; resolves with its exit code or the signal. It is restarted automatically. */
   kill(signal: NodeJS.Signals): Promise<number | string>
   /** Sends a signal that ends nothing (SIGSTOP, SIGCONT). */
   signal(signal: NodeJS.Signals): void
-  /** Resolves once it is up (again). */
+  /** Resolves once it is ready, after a restart too. */
   up(): Promise<void>
-  /** How it ended, each time. */
+  /** Its exit codes or signals, in order. */
   readonly ends: (number | string)[]
 }
 
 export interface Installation {
-  /** Where the servers answer, without a slash at the end. */
+  /** Addresses of the servers, without a trailing slash. */
   readonly urls: readonly string[]
   readonly servers: readonly Member[]
   readonly workers: readonly Member[]
   readonly bots: readonly Member[]
-  /** What the bots did, in order; survives them. */
+  /** Events of the bots in order; outlives their processes. */
   journal(): JournalLine[]
-  /** Everything that all processes ever wrote. */
+  /** The output of all processes. */
   logs(): string
 }
 
 export interface InstallationOptions {
-  /** Settings of every process: which Redis, and whatever differs from the defaults below. */
+  /** Settings of every process: the Redis, and differences from the defaults below. */
   settings: NodeJS.ProcessEnv
   servers?: number
   workers?: number
-  /** A bot that is there already, instead of the scripted one. */
+  /** The address of a running bot, instead of the scripted one. */
   botUrl?: string
-  /** Settings of one role on top. */
+  /** Additional settings of one role. */
   only?: Partial<Record<Role, NodeJS.ProcessEnv>>
-  /** A file to load before anything else, for the role's processes. */
+  /** A file that the role's processes preload. */
   preload?: Partial<Record<Role, string>>
 }
 
@@ -58,10 +58,10 @@ const MAINS: Record<Role, string> = {
   workers: 'workers/main.ts',
   bots: 'test/faults/fixtures/bots.ts',
 }
-/** One that cannot start must not take the whole machine by trying. */
+/** A process that cannot start must not use the whole machine by restarting. */
 const START_AGAIN_AFTER_MS = 200
 
-/** Up once this resolves; gone with the test at the latest. */
+/** Resolves once all processes are ready; stopped with the test at the latest. */
 export async function startInstallation(
   { onTestFinished }: Pick<TestContext, 'onTestFinished'>,
   options: InstallationOptions,
@@ -118,7 +118,7 @@ export async function startInstallation(
     const ended = once(child, 'exit').then(([code]) => {
       throw new Error(`${role} ended with ${code} at its start:\n${installation.logs().slice(-2000)}`)
     })
-    // Later it may end as often as it likes.
+    // After that, every exit leads to a restart.
     ended.catch(() => {})
     endedAtStart.push(ended)
     return {
@@ -139,7 +139,7 @@ export async function startInstallation(
       },
       signal: (signal) => void child.kill(signal),
       async up() {
-        // The one that comes after it may be meant: ask again until nothing has changed.
+        // A process may be restarted meanwhile: repeat until none has changed.
         for (let seen: unknown; seen !== child; ) {
           seen = child
           await up

@@ -1,4 +1,4 @@
-/** Machines that are not as they should be: a clock that is wrong, a disk that is full. */
+/** Faulty machines: a wrong clock, a full disk. */
 import { execFileSync } from 'node:child_process'
 import { beforeEach, expect, test } from 'vitest'
 import { eventually } from '../helpers/eventually.ts'
@@ -48,7 +48,7 @@ test('processes whose log disk is full keep working and log again once there is 
   const members = [...halfway.servers, ...halfway.workers, ...halfway.bots]
   const before = await crowd(30, () => arrive(halfway, work(4, 100)))
   await outcomeOf(halfway, before)
-  // To a process a file that may not grow is a full disk; what the bots note for this test is shorter than the log.
+  // A limit of the file size acts like a full disk; the event file of the bots stays shorter than the log.
   const roomFor = (bytes: number | 'unlimited'): void => {
     for (const { pid } of members) execFileSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:`])
   }

@@ -1,4 +1,4 @@
-/** People who submit, wait, type the code they were sent, and see how it ended; and what must be true of all of them. */
+/** Simulated submitters: they submit, wait, type their code and see the outcome; and the assertions about all of them. */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, type TestContext } from 'vitest'
@@ -18,7 +18,7 @@ export interface Person {
 const AGAIN_MS = 300
 
 /**
- * Submits as a good program does, with a key of its own and again until there is an answer.
+ * Submits with an Idempotency-Key and retries until there is an answer.
  *
  * @returns the request's hash
  */
@@ -47,7 +47,7 @@ export async function submit(
   }
 }
 
-/** Submits and follows in these ways; one after the other in turn when `ways` is left out. */
+/** Submits and follows in these ways; by default the ways alternate. */
 export async function arrive(
   { urls }: Pick<Installation, 'urls'>,
   script: Script,
@@ -62,7 +62,7 @@ export async function arrive(
 }
 let arrivals = 0
 
-/** As many people as asked for, a few at a time. */
+/** Creates this many submitters, a few at a time. */
 export async function crowd(
   count: number,
   arriveOne: (i: number) => Promise<Person>,
@@ -81,7 +81,7 @@ export async function crowd(
   return people
 }
 
-/** Types each code that is sent, as soon as it is asked for, until told to stop. */
+/** Types each sent code as soon as the request waits for it, until stopped. */
 export function typeCodes(installation: Installation, people: () => readonly Person[]): () => void {
   let isStopped = false
   const typed = new Set<string>()
@@ -118,15 +118,15 @@ export interface Outcome {
   requests: number
   survived: number
   byStatus: Record<string, number>
-  /** The longest that somebody waited for the end after it had come. */
+  /** The longest time from a final state until a watcher showed it. */
   slowest: { ms: number; way: Way | null }
-  /** What is wrong, one line a request. */
+  /** Failures, one line a request. */
   wrong: string[]
 }
 
 const RIGHT_WITHIN_MS = 6000
 
-/** Waits until every request is final and every watcher shows it, or the time is over, and says how they all ended. */
+/** Waits until every request is final and every watcher shows it, or until the timeout; returns the outcomes. */
 export async function outcomeOf(
   { urls }: Pick<Installation, 'urls'>,
   people: readonly Person[],
@@ -151,7 +151,7 @@ export async function outcomeOf(
     await Promise.all(people.map((person) => ask(person).catch(() => {})))
     if (!people.every(({ hash }) => truths.get(hash))) throw new Error('not all are final')
   }
-  // Asking is work for those who are tested: the more there are, the less often.
+  // Polling loads the tested processes: the more requests, the longer the interval.
   await eventually(isOver, { withinMs, everyMs: 300 + people.length }).catch(() => {})
   const allShown = (): void => {
     if (!people.every(({ watchers }) => watchers.every(({ settledAt }) => settledAt)))
@@ -195,16 +195,16 @@ function complaintsOf(watcher: Watcher, truth: PublicView | 'gone'): string[] {
   return complaints
 }
 
-/** How it ended; not by its version, which another program may make grow by writing to what is final. */
+/** The outcome without the version, which grows when another program writes to a final record. */
 const endOf = (view: PublicView | null): string =>
   view ? JSON.stringify([view.status, view.completed_at, view.result_data, view.error_data]) : 'nothing'
 
-/** Fails with the whole list when somebody was lost. */
+/** Fails with the whole list when a request was lost. */
 function expectAllSurvived({ requests, survived, wrong, byStatus }: Outcome): void {
   expect({ survived, wrong, byStatus }).toEqual({ survived: requests, wrong: [], byStatus })
 }
 
-/** Nothing of what people typed, were sent or got stands in what the processes wrote. */
+/** Asserts that the output of the processes contains no submitted data, code or result. */
 export function expectNoSecrets(installation: Installation, people: readonly Person[]): void {
   const logs = installation.logs()
   const secrets = people.flatMap(({ form }) => [form.mobile, form.national_code])
@@ -218,7 +218,7 @@ export function expectNoSecrets(installation: Installation, people: readonly Per
 /** A request that asks for no code. */
 export const work = (steps: number, everyMs: number): Script => ({ kind: 'plain', steps, everyMs })
 
-/** Resolves once as many requests as this are being worked on. */
+/** Resolves once this many requests are processing. */
 export const areRunning = (people: readonly Person[], count: number): Promise<void> =>
   eventually(
     () => {
@@ -228,7 +228,7 @@ export const areRunning = (people: readonly Person[], count: number): Promise<vo
     { withinMs: 30_000, everyMs: 20 },
   )
 
-/** Ends a fault: everybody must come out right, and nothing of theirs be written down. */
+/** Ends a fault: every request must end correctly, and no private data may be logged. */
 export async function expectSurvival(
   { task }: TestContext,
   installation: Installation,
@@ -246,7 +246,7 @@ export async function expectSurvival(
   return byStatus
 }
 
-/** How often the bot began with each request. */
+/** How often the bot started each request. */
 export function runsOf(installation: Installation): Map<string, number> {
   const runs = new Map<string, number>()
   for (const { event, hash } of installation.journal())

@@ -1,4 +1,4 @@
-/** Processes of ours that are killed, or told to stop, while people wait. */
+/** Processes that are killed or stopped while requests run. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, expect, test } from 'vitest'
 import { eventually } from '../helpers/eventually.ts'

@@ -1,22 +1,22 @@
-/** HTTP by hand: any bytes go out, and what comes back is read to its end. */
+/** HTTP over a plain socket: sends any bytes and reads the whole answer. */
 import { connect } from 'node:net'
 
 export interface Exchange {
-  /** The answer's status; null when the connection was ended without an answer. */
+  /** The status code; null when the connection was closed without an answer. */
   status: number | null
   headers: Record<string, string>
   body: string
-  /** From the last byte sent to the whole answer, or to the end of the connection. */
+  /** Milliseconds from the last byte sent to the whole answer or the end of the connection. */
   tookMs: number
 }
 
 export interface ExchangeOptions {
-  /** Ends our half of the connection once all is sent: for what is not a whole request. */
+  /** Ends the client half of the connection once all is sent, for incomplete requests. */
   hangUp?: boolean
   limitMs: number
 }
 
-/** Resolves with the first answer. An event stream counts as answered once it has begun. */
+/** Resolves with the first answer. An event stream counts as answered once it has started. */
 export function exchange(
   port: number,
   bytes: Buffer,
@@ -27,7 +27,7 @@ export function exchange(
     const tcp = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
     let received = Buffer.alloc(0)
     const begun = performance.now()
-    // Where it is this process that was late, the answer lies there already: it is read before the verdict.
+    // When this process was late, the answer has already arrived: read it before giving up.
     const late = setTimeout(() => setImmediate(giveUp), limitMs)
     const giveUp = (): void => {
       if (tcp.destroyed) return
@@ -48,7 +48,7 @@ export function exchange(
     })
     tcp.on('end', () => done(true))
     tcp.on('close', () => done(true))
-    // Refused in the middle of a long body: the answer is in, or the connection's end tells.
+    // Refused during a long body: the answer has arrived, or the connection ends.
     tcp.on('error', () => {})
     tcp.write(bytes)
     if (hangUp) tcp.end()
@@ -57,7 +57,7 @@ export function exchange(
 
 type Answer = Pick<Exchange, 'status' | 'headers' | 'body'>
 
-/** Null while it is not whole. */
+/** Null while it is incomplete. */
 function readAnswer(received: Buffer, isHead: boolean, isEnd: boolean): Answer | null {
   let rest = received.toString('latin1')
   for (;;) {

@@ -8,7 +8,7 @@ import { type Installation, startInstallation } from './installation.ts'
 import { areRunning, arrive, crowd, expectSurvival, outcomeOf, typeCodes, work } from './people.ts'
 import { formOf, type Kind } from './scripted.ts'
 
-/** One try to submit. */
+/** One attempt to submit. */
 async function trySubmit({ urls }: Installation): Promise<{ status: number; tookMs: number }> {
   const begun = performance.now()
   const answer = await fetch(`${urls[0]}/api/local-requests`, {
@@ -85,7 +85,7 @@ test('running requests go on while Redis is full and submits are refused', async
   await areRunning(people, 40)
   await redis.run('CONFIG', 'SET', 'maxmemory', 1)
   expect((await trySubmit(halfway)).status).toBe(503)
-  // Only what has to be queued again waits for room: a bot that is called again once the code is there.
+  // Only requests that are queued again wait for memory: those whose bot is called again with the code.
   const runningOn = people.filter((_, i) => kindOf(i) !== 'called-again')
   expect((await outcomeOf(halfway, runningOn)).byStatus).toEqual({ completed: runningOn.length })
   await redis.run('CONFIG', 'SET', 'maxmemory', 0)
@@ -106,9 +106,9 @@ test('every process reconnects when its Redis has become a read-only replica', a
   const people = await crowd(40, (i) => arrive(halfway, { kind: kindOf(i), steps: 10, everyMs: 300 }))
   ctx.onTestFinished(typeCodes(halfway, () => people))
   await areRunning(people, 20)
-  // As a failover does it: the new one leads, the old one follows, and the address is moved a moment later.
-  await next.run('REPLICAOF', 'NO', 'ONE')
-  await old.run('REPLICAOF', next.host, next.port)
+  // As in a failover: the replica is promoted, the master demoted, and the address moves shortly after.
+  await next.ask('REPLICAOF', 'NO', 'ONE')
+  await old.ask('REPLICAOF', next.host, next.port)
   expect((await trySubmit(halfway)).status).toBe(503)
   await sleep(1000)
   address.redirectTo(next)
@@ -146,5 +146,5 @@ test('200 running requests survive the death of a Cluster master', async (ctx) =
   await takesSubmitsAgain(halfway)
 })
 
-/** All 200 at once. */
+/** All 200 concurrently. */
 const ROOMY = { workers: { WORKER_CONCURRENCY: '150' } }

@@ -1,24 +1,24 @@
-/** What the bot of the fault tests is told to do, and by which words it tells what it did. */
+/** The scripts and events of the bot of the fault tests. */
 import { randomInt } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 
-/** Does it ask for a code, and how: with its call open, by being called again, or not at all. */
+/** Whether it prompts for a code: during its call, with a second call, or not at all. */
 export type Kind = 'plain' | 'open-call' | 'called-again'
 
 export interface Script {
   kind: Kind
   /** How many progress reports, 1 to 99. */
   steps: number
-  /** The time between two of them, a multiple of 50 up to 4950. */
+  /** Milliseconds between two reports, a multiple of 50 up to 4950. */
   everyMs: number
 }
 
 const KINDS: readonly Kind[] = ['plain', 'open-call', 'called-again']
 const UNIT_MS = 50
-/** Long enough that no time, size or port in a log looks like a code. */
+/** Long enough that no time, size or port in a log matches a code. */
 export const CODE_LENGTH = 9
 
-/** The script as a person's form: it hides in the mobile number, the national code is a valid random one. */
+/** The script as request data: encoded in the mobile number; the national code is valid and random. */
 export function formOf({ kind, steps, everyMs }: Script): { mobile: string; national_code: string } {
   const two = (value: number): string => String(value).padStart(2, '0')
   const mobile = `09${KINDS.indexOf(kind)}${two(steps)}${two(Math.round(everyMs / UNIT_MS))}${randomInt(1000, 10_000)}`

@@ -1,4 +1,4 @@
-/** Everything at once: a thousand people, and every second somebody is killed. */
+/** A thousand submitters, while a process is killed every second. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { isFinal } from '../../core/domain/record.ts'
@@ -12,7 +12,7 @@ const redis = await useRedis()
 
 const PEOPLE = 1000
 const KILLS = 60
-/** The people come during the first part of the storm, so that the last ones are hit as well as the first. */
+/** Submitters arrive during the first part of the storm, so that faults hit the last ones too. */
 const ARRIVING_MS = 50_000
 
 test('in a storm of kills every request ends once, and every watcher sees the end', {

@@ -1,7 +1,6 @@
 /**
- * Whoever waits: pages (with the very code that runs in the browser), plain sockets, event streams, long polls and
- * polls. Each keeps what it was told, notices when it was told something older than before, and comes back by itself
- * when its connection breaks, as a browser or a well written program does.
+ * Watchers: pages (with the code that runs in the browser), plain sockets, event streams, long polls and polls. Each stores
+ * the latest state, detects a state older than before, and reconnects when its connection breaks.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { io } from 'socket.io-client'
@@ -15,21 +14,21 @@ export const WAYS: readonly Way[] = ['page', 'socket', 'events', 'long-poll', 'p
 export interface Watcher {
   readonly way: Way
   readonly hash: string
-  /** What it shows now; null before the first answer. */
+  /** The state it shows; null before the first answer. */
   readonly shown: PublicView | null
-  /** It was told that the request is gone. */
+  /** Whether the request was reported as missing. */
   readonly isGone: boolean
-  /** When it first showed a final state or the request's absence, milliseconds; null while it waits. */
+  /** When it first showed a final state or a missing request, milliseconds; null before that. */
   readonly settledAt: number | null
-  /** Each time it was told something older than before, over one connection or after another. */
+  /** Every state that was older than the one before, also after a reconnect. */
   readonly wentBack: readonly string[]
   stop(): void
 }
 
-/** How soon a program asks again that could not reach the server. */
+/** Delay before a program retries a server that it could not reach. */
 const AGAIN_MS = 500
 const POLL_MS = 1000
-/** What the server's `retry:` says. */
+/** The server's `retry:` value. */
 const EVENTS_AGAIN_MS = 2000
 
 // What connection.ts asks the browser.
@@ -111,7 +110,7 @@ const START: Record<Way, (ears: Ears) => () => void> = {
   poll: (ears) => startPolling(ears, () => '', POLL_MS),
 }
 
-/** A page's own connection and reducer; what it shows is what counts. */
+/** The connection and the reducer of the page; the shown state is compared. */
 function startPage({ url, hash, told, gone }: Ears): () => void {
   let state: ReturnType<typeof firstState> | null = null
   const connection = connect({
@@ -131,7 +130,7 @@ function startPage({ url, hash, told, gone }: Ears): () => void {
   return () => connection.close()
 }
 
-/** A program on a socket: watches again after each connect, and takes every word as it comes. */
+/** A program on a socket: watches again after each connect and accepts every message. */
 function startSocket({ url, hash, told, gone, version }: Ears): () => void {
   const socket = io(url, { transports: ['websocket'], forceNew: true, reconnectionDelayMax: AGAIN_MS })
   socket.on('connect', () => {
@@ -140,7 +139,7 @@ function startSocket({ url, hash, told, gone, version }: Ears): () => void {
       .emit('request:watch', { hash, version: version() }, (_late: Error | null, answer?: WatchAnswer) => {
         if (answer?.ok) told(answer.data)
         else if (isMissing(answer?.problem.status)) gone()
-        // Redis is away: another connection tries again.
+        // Redis is unavailable: retry on another connection.
         else setTimeout(() => socket.connected && socket.disconnect().connect(), AGAIN_MS)
       })
   })
@@ -150,7 +149,7 @@ function startSocket({ url, hash, told, gone, version }: Ears): () => void {
 }
 type WatchAnswer = { ok: true; data: PublicView } | { ok: false; problem: { status: number } }
 
-/** As an EventSource of a browser: whenever the stream ends or breaks, it is asked for again from the last id on. */
+/** Like an EventSource: when the stream ends or breaks, it is requested again from the last id on. */
 function startEvents({ url, hash, told, gone, isStopped }: Ears): () => void {
   const abort = new AbortController()
   let lastId = ''

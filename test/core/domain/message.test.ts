@@ -18,7 +18,7 @@ const keyed = applyCommands(aRecord({ now: T0 }), [
   },
 ])
 
-/** The record after another program has read it, changed it and put it back; nothing of ours is remembered. */
+/** The record after another program has read, changed and written it, without an own state to compare it with. */
 function putBack(record: RequestRecord, change: Record<string, unknown>): RequestRecord {
   const theirs = parseForeignRecord(JSON.stringify({ ...record, ...change }))
   if (!theirs) throw new Error('no record')

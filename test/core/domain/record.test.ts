@@ -162,7 +162,7 @@ describe('our mark', () => {
   })
 
   it.each(['', 'nonsense', 'null', '17', '[]', '{}', '{"version":"7"}'])(
-    'under %j makes no record of it',
+    'a suffix after %j does not make it an own record',
     (nonsense) => {
       expect([decodeRecord(`${nonsense}\t`), decodeView(`${nonsense}\t `)]).toEqual([null, null])
     },

@@ -22,7 +22,7 @@ describe('a hash', () => {
   })
 
   it.each(['req_0123456789abcdef', `req_${'x'.repeat(64)}`, 'req_made-elsewhere_by-a-bot'])(
-    'of another program such as %s is one too, of unknown age',
+    'a hash of another program such as %s is valid and has no age',
     (hash) => {
       expect(isRequestHash(hash)).toBe(true)
       expect(creationTimeOf(hash, T0)).toBeNull()

@@ -33,7 +33,7 @@ import {
 const SECOND = 1000
 const rulesAt = (now: number) => ({ now, ttlSeconds: TTL_SECONDS })
 
-/** Advances, or fails the test with the reason. */
+/** Applies a command, or fails the test with the refusal. */
 function advanced(
   record: RequestRecord,
   command: Command,
@@ -53,11 +53,8 @@ function refusal(
   return answer.ok ? null : answer.refusal
 }
 
-/** Claims something of every moment of any life. */
-function always(
-  claim: (moment: ReplayedCommand) => void,
-  clock: fc.Arbitrary<number> = forwardOrBackMs,
-): void {
+/** Asserts a property of every state of random sequences of commands. */
+function always(claim: (moment: Moment) => void, clock: fc.Arbitrary<number> = anyClock): void {
   fc.assert(
     fc.property(commandSequences(anyCommand(), clock), (happened) => replay(happened).forEach(claim)),
     { numRuns: 300 },
@@ -116,9 +113,9 @@ describe('in any life', () => {
   it('every status is reached by the transition table', () => {
     always(({ before, change, after, refusal }) => {
       if (refusal) return
-      const to = (TRANSITIONS[before.status] as Record<string, Status>)[command.type]
-      // Two changes have two ways out: the last wrong code ends the request.
-      if (command.type === 'reject_otp' || command.type === 'require_otp')
+      const to = (TRANSITIONS[before.status] as Record<string, Status>)[change.type]
+      // Two commands lead to two statuses: the last wrong code ends the request.
+      if (change.type === 'reject_otp' || change.type === 'require_otp')
         expect(['otp_required', 'failed']).toContain(after.status)
       else expect(after.status).toBe(to)
     })
@@ -314,7 +311,7 @@ describe('what a change does', () => {
   })
 
   it.each([Number.NaN, Number.POSITIVE_INFINITY, -5])(
-    'progress %s changes nothing but what comes with it',
+    'an invalid progress of %s is ignored, and the rest of its command is applied',
     (nonsense) => {
       expect(advanced(advanced(running, progressTo(40)), progressTo(nonsense, 'Still here'))).toMatchObject({
         progress: 40,
@@ -409,7 +406,7 @@ describe('a question for a code', () => {
   })
 
   it.each([Number.NaN, 1e15, -1, Number.POSITIVE_INFINITY])(
-    'with %s seconds to answer still has a deadline',
+    'an OTP prompt with an invalid timeout of %s seconds has a deadline',
     (expires_in) => {
       const { otp_data, expires_at } = advanced(running, {
         type: 'require_otp',

@@ -75,7 +75,7 @@ describe('the update bus', () => {
     expect(await subscriptions(hash)).toBe(1)
     stops[0]?.()
     stops[1]?.()
-    // Stopping twice is stopping once.
+    // The second stop has no effect.
     stops[1]?.()
     await publish(hash, 'still here')
     await eventually(() => expect(ears[2]?.heard).toEqual(['still here']))
@@ -121,7 +121,7 @@ describe('the update bus', () => {
       let gaps = 0
       const stop = await bus.watch(hash, {
         message: (json) => void heard.push(json),
-        // Whatever is published from here on must be heard: the gap is over.
+        // The gap is over: everything published from here on must be received.
         gap: () => void publish(hash, `after gap ${++gaps}`),
       })
       for (const broken of [1, 2, 3]) {

@@ -16,10 +16,10 @@ const redis = await useRedis()
 const { client, store, bus, live, given, applyCommand, foreignWrite, subscriptions } =
   await useRequests(redis)
 
-/** Live requests whose store behaves differently in some way, or that tell what they hear at their own pace. */
+/** A watcher with another store, or another pace of updates. */
 const liveOn = (changed: Partial<RequestStore>, throttleMs?: number, log = quiet) =>
   createRequestWatcher({ store: { ...store, ...changed }, bus, log, ttlSeconds: TTL_SECONDS, throttleMs })
-/** The store of another process, which knows of no request yet. */
+/** The store of another process, with an empty cache. */
 const another = () => createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
 
 function page(): UpdateListener & { views: PublicView[]; ends: number } {
@@ -91,7 +91,7 @@ describe('a watched request', () => {
       finishReading = resolve
     })
     const slow = liveOn({
-      // What was read is old by the time it arrives.
+      // The record is stale by the time the read resolves.
       async read(hash) {
         const stored = await store.read(hash)
         await applyCommand(hash, progressTo(77))
@@ -271,7 +271,7 @@ describe('when something older comes back', () => {
     await applyCommand(hash, progressTo(60, 'Seen'))
     const mine = page()
     const watch = await liveOn(another()).watch(hash, mine)
-    // As after a fail-over: the last write is gone, and somebody goes on from what is left.
+    // As after a fail-over that lost the last write: a program continues from the older record.
     await client.set(keys.record(hash), early.raw, 'PXAT', Date.parse(early.record.expires_at))
     await another().apply(hash, progressTo(30))
     await eventually(() => expect(mine.views).toHaveLength(1))
@@ -288,7 +288,7 @@ describe('when something older comes back', () => {
     await applyCommand(hash, progressTo(60))
     await eventually(() => expect(versions(mine)).toEqual([4]))
     await client.setex(keys.record(hash), 60, JSON.stringify({ ...base, version: 4, progress: 30 }))
-    // Another process takes it in, and nobody said so to this one.
+    // Another process adopts it without a message to this one.
     expect((await another().read(hash))?.record).toMatchObject({ version: 5, progress: 30 })
     await eventually(() => expect(mine.views.at(-1)?.version).toBeGreaterThan(5))
     expect(mine.views.map(({ progress }) => progress)).toEqual([60, 60])

@@ -1,4 +1,4 @@
-/** Whose turn it is, as BullMQ's own scripts see it: who waits in a queue takes turns with the others. */
+/** Fair scheduling as BullMQ's own scripts see it: submitters take turns in a queue. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ROUNDS, submitterOf } from '../../../core/queue/fair-share.ts'
@@ -159,7 +159,7 @@ describe('rounds', () => {
     const line = useQueue(redis)
     await addAll(line, HUNDRED)
     await line.takeAll()
-    // As an hour later.
+    // Simulates an hour later.
     await redis.pexpire(turnsOf(line), DAY_MS - 3_600_000)
     await addAll(line, ['bob', 'ann', 'bob', 'bob', 'bob'])
     expect((await line.takeAll()).join(' ')).toBe('bob ann bob bob bob')
@@ -233,13 +233,13 @@ describe('whatever comes in whichever order', () => {
         )
         const taken: string[] = []
         for (let hash = await line.take(); hash !== null; hash = await line.take()) taken.push(hash)
-        // What people are told agrees with what happens.
+        // The reported queue positions agree with the order in which jobs run.
         expect(taken).toEqual(expected)
 
         const order = taken.map((hash) => added.get(hash)!)
         for (const priority of [1, 5, 10]) {
           const people = order.filter((one) => one.priority === priority).map(({ who }) => who)
-          // Each person's n-th stands before any person's n+1-th.
+          // The n-th request of each submitter runs before the n+1-th of any submitter.
           const rounds = people.map((who, i) => people.slice(0, i).filter((other) => other === who).length)
           expect(rounds).toEqual([...rounds].sort((a, b) => a - b))
         }

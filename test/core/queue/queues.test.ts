@@ -1,4 +1,4 @@
-/** The queues as BullMQ has them: what waits, for what, and the limits that hold over all workers. */
+/** The queues in BullMQ: waiting and delayed jobs, and the limits across all workers. */
 import { Worker } from 'bullmq'
 import { describe, expect, test } from 'vitest'
 import { createQueues, hashOf, type RequestJob } from '../../../core/queue/queues.ts'
@@ -12,7 +12,7 @@ const testRedis = await useRedis()
 const redis = await testRedis.connections.connect('patient')
 const inMs = (ms: number): string => new Date(Date.now() + ms).toISOString()
 
-/** Two workers, each on a connection of its own as two processes have it, and what they have begun. */
+/** Two workers, each on a connection of its own as in two processes, and the jobs they have started. */
 async function twoWorkers(line: ReturnType<typeof useQueue>) {
   const begun: { hash: string; at: number }[] = []
   let running = 0
@@ -158,7 +158,7 @@ describe('the limits of a queue', () => {
     for (let i = 0; i < 6; i++) await line.add('ann')
     await eventually(() => expect(workers.begun).toHaveLength(6))
     const [first, , , fourth, fifth] = workers.begun.map(({ at }) => at)
-    // One by one they would take three seconds.
+    // In sequence they would take three seconds.
     expect((fourth ?? 0) - (first ?? 0)).toBeLessThan(2500)
     expect((fifth ?? 0) - (first ?? 0)).toBeGreaterThan(900)
   })

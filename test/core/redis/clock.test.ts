@@ -8,7 +8,7 @@ import { collectLog } from '../../helpers/server.ts'
 const redis = await useRedis()
 const client = await redis.connections.connect('patient')
 
-/** The same, on a machine that does much else: wrong clocks are off by minutes. */
+/** Equal within the delays of a busy machine; a wrong clock is off by minutes. */
 const expectSame = (a: number, b: number): void => expect(Math.abs(a - b)).toBeLessThan(10_000)
 const redisNow = async (): Promise<number> => {
   const [seconds, micros] = await client.time()
@@ -44,7 +44,7 @@ describe('the clock', () => {
     setMachineClock(3_600_000)
     const before = clock.now()
     expectSame(before, await redisNow())
-    // What it measures anew because of that says the same.
+    // The measurement that this causes gives the same time.
     await client.ping()
     expectSame(clock.now(), before)
   })

@@ -1,4 +1,4 @@
-/** How many connections the processes open, and the time limits they keep. */
+/** The number of connections that processes open, and their timeouts. */
 
 import type { AddressInfo, Socket } from 'node:net'
 import { createServer } from 'node:net'
@@ -92,7 +92,7 @@ describe('the time limits', () => {
     const fast = await connections.connect('fail-fast')
     expect(fast.options).toMatchObject({ ...shared, commandTimeout: 432, socketTimeout: 632 })
     const patient = await connections.connect('patient')
-    // Longer than a wait for a job, or that would be taken for silence.
+    // Longer than a blocking wait for a job, which would otherwise look like a dead connection.
     expect(patient.options).toMatchObject({ ...shared, socketTimeout: 10_200 })
     await connections.stop()
   })

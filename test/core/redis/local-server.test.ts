@@ -8,7 +8,7 @@ import { describeTarget } from '../../../core/redis/topology.ts'
 import { cleanUp } from '../../helpers/clean-up.ts'
 import { onRealRedis, useFolder } from '../../helpers/redis.ts'
 
-/** Other addresses of this machine; who connects to one is to the server as somebody on another machine. */
+/** Other addresses of this machine. To the server, a client of one of them looks like another machine. */
 const otherAddresses = [
   '127.0.0.2',
   ...Object.values(networkInterfaces())
@@ -17,7 +17,7 @@ const otherAddresses = [
     .map(({ address, scopeid }) => (scopeid ? `${address}%${scopeid}` : address)),
 ]
 
-/** What a command is answered, or the error that it fails with. */
+/** The reply to a command, or its error. */
 async function ask(host: string, port: number, password: string | undefined, ...command: string[]) {
   const [name, ...args] = command as [string]
   const options = { host, port, password, lazyConnect: true, retryStrategy: null, connectTimeout: 2000 }

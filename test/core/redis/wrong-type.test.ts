@@ -1,4 +1,4 @@
-/** Another program puts values of another type, or nonsense, where keys of ours should be: nobody is turned away for it. */
+/** Another program has written values of another type, or invalid ones, to keys of Halfway: requests are served all the same. */
 import { afterAll, describe, expect, it } from 'vitest'
 import { createEnqueueRequest } from '../../../core/actions/enqueue-request.ts'
 import { linkCheck } from '../../../core/catalog/link-check.ts'
@@ -40,7 +40,7 @@ async function replace(key: string, type: string): Promise<void> {
 
 describe('a request is taken in', () => {
   it.each(otherThan('list'))(
-    'with a %s in place of the list of requests, which then lists it',
+    'a submit succeeds and is listed with a %s in place of the list of requests',
     async (type) => {
       await replace(keys.list, type)
       expect(await store.listRecent(10)).toEqual([])
@@ -117,19 +117,22 @@ describe('what has failed', () => {
   it.each([
     ...otherThan('zset').map((type) => [type, keys.failed]),
     ...otherThan('hash').map((type) => [type, keys.failedEntries]),
-  ] as [string, string][])('is kept and listed with a %s in place of %s', async (type, key) => {
-    await replace(key, type)
-    expect(await failures.list()).toEqual([])
-    await replace(key, type)
-    const { hash } = (await given(START)).record
-    await applyCommand(hash, FAIL)
-    expect(await failures.find(hash)).toMatchObject({ code: 'x' })
-    await replace(key, type)
-    expect(await failures.claimRetry(hash, 'another')).toBe('another')
-  })
+  ] as [string, string][])(
+    'a failed request is stored and listed with a %s in place of %s',
+    async (type, key) => {
+      await replace(key, type)
+      expect(await failures.list()).toEqual([])
+      await replace(key, type)
+      const { hash } = (await given(START)).record
+      await applyCommand(hash, FAIL)
+      expect(await failures.find(hash)).toMatchObject({ code: 'x' })
+      await replace(key, type)
+      expect(await failures.claimRetry(hash, 'another')).toBe('another')
+    },
+  )
 
   it.each(['', 'no JSON', 'null', '[]', '{"code":1}'])(
-    'is listed without an entry that is %j',
+    'failed requests are listed without an entry that is %j',
     async (nonsense) => {
       const [broken, whole] = [(await given(START)).record.hash, (await given(START)).record.hash]
       for (const hash of [broken, whole]) await applyCommand(hash, FAIL)

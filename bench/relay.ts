@@ -15,7 +15,7 @@ const REQUESTS = 4_000
 const FIRST_REQUESTS = 200
 const UPDATES_PER_ROUND = 1_000
 const ROUNDS = { warmUp: 4, rounds: 16 }
-const CONNECTED_TOGETHER = 200
+const CONNECTED_TOGETHER = 50
 /** 20 updates every 5 ms, about 4,000 a second. */
 const BURST = { updates: 20, pauseMs: 5 }
 const MESSAGE = 'update '

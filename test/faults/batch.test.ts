@@ -6,8 +6,8 @@ import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/keys.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { startInstallation } from './installation.ts'
-import { runsOf } from './people.ts'
-import { formOf } from './scripted.ts'
+import { countRuns } from './people.ts'
+import { toRequestData } from './scripted.ts'
 
 const redis = await useRedis()
 
@@ -33,13 +33,13 @@ test('a batch of 10,000 is accepted and finished although every process is resta
     Number(/used_memory:(\d+)/.exec(await client.info('memory'))?.[1]) / 1024 / 1024
   const before = await used()
 
-  const begun = performance.now()
-  const seconds = (): number => (performance.now() - begun) / 1000
+  const startedAt = performance.now()
+  const seconds = (): number => (performance.now() - startedAt) / 1000
   const hashes: string[] = []
   for (let i = 0; i < REQUESTS / A_BATCH; i++) {
     const requests = Array.from({ length: A_BATCH }, () => ({
       service_slug: 'credit-score-rating',
-      request_data: formOf(SCRIPT),
+      request_data: toRequestData(SCRIPT),
     }))
     const answer = await fetch(`${halfway.urls[i % 2]}/api/local-requests`, {
       method: 'POST',
@@ -81,7 +81,7 @@ test('a batch of 10,000 is accepted and finished although every process is resta
   const records: RequestRecord[] = []
   for (const hash of hashes) records.push(JSON.parse((await client.get(keys.record(hash))) ?? '{}'))
   const completed = records.filter(({ status }) => status === 'completed').length
-  const again = [...runsOf(halfway).values()].filter((runs) => runs > 1).length
+  const again = [...countRuns(halfway).values()].filter((runs) => runs > 1).length
   ctx.task.meta.fault = {
     name: 'a batch of 10,000, all restarted, then all killed',
     requests: REQUESTS,
@@ -102,7 +102,7 @@ test('scheduled requests start on time and never early although every process wa
   const client = await redis.connections.connect('patient')
   const requests = Array.from({ length: 100 }, (_, i) => ({
     service_slug: 'credit-score-rating',
-    request_data: formOf(SCRIPT),
+    request_data: toRequestData(SCRIPT),
     delay: 8 + (i % 5),
   }))
   const answer = await fetch(`${halfway.urls[0]}/api/local-requests`, {

@@ -9,7 +9,7 @@ import { eventually } from '../helpers/eventually.ts'
 import { useRedis } from '../helpers/redis.ts'
 import type { Fault } from './fault-meta.ts'
 import { startInstallation } from './installation.ts'
-import { arrive, expectNoSecrets, outcomeOf, type Person, work } from './people.ts'
+import { collectOutcome, expectNoSecrets, type Person, plainScript, submitAndWatch } from './people.ts'
 import { WAYS } from './watchers.ts'
 
 const redis = await useRedis()
@@ -135,7 +135,9 @@ test('a request ends for every invalid answer of a bot', async (ctx) => {
   const halfway = await startInstallation(ctx, { settings: { REDIS_URL: redis.url }, botUrl: bot.url })
   const people: Person[] = []
   for (const { manner } of cases) {
-    people.push(await arrive(halfway, work(1, 0), WAYS, ({ mobile }) => manners.set(mobile, manner)))
+    people.push(
+      await submitAndWatch(halfway, plainScript(1, 0), WAYS, ({ mobile }) => manners.set(mobile, manner)),
+    )
   }
   const toCancel = people[cases.findIndex(({ ends }) => ends === 'cancelled')] as Person
   await eventually(() => expect(toCancel.watchers[0]?.shown?.status).toBe('processing'), { withinMs: 20_000 })
@@ -145,7 +147,7 @@ test('a request ends for every invalid answer of a bot', async (ctx) => {
   expect(answer.status).toBe(200)
   cancelled.add(toCancel.hash)
 
-  const outcome = await outcomeOf(halfway, people)
+  const outcome = await collectOutcome(halfway, people)
   const faults = cases.map(({ name, ends, calls }, i): Fault => {
     const { hash, watchers } = people[i] as Person
     const made = bot.calls.filter((call) => call.hash === hash)

@@ -36,9 +36,9 @@ async function connect<const R extends Role[]>(
 }
 
 const takes = async (work: Promise<unknown>): Promise<number> => {
-  const begun = performance.now()
+  const startedAt = performance.now()
   await work.catch(() => {})
-  return performance.now() - begun
+  return performance.now() - startedAt
 }
 
 // Concurrent, because the tests mostly wait.
@@ -86,19 +86,19 @@ describe.concurrent('connections', () => {
       const [client, subscriber] = await connect(ctx, proxy, 'patient', 'subscriber')
       const bus = createChannelSubscriber({ redis: client, subscriber, log: quiet })
       ctx.onTestFinished(() => bus.stop())
-      const heard = new Set<string>()
+      const received = new Set<string>()
       // More channels than one SUBSCRIBE holds.
       const hashes = Array.from({ length: 1200 }, () => aHash())
       await Promise.all(
         hashes.map((hash) =>
           bus.watch(hash, {
-            message: () => void heard.add(hash),
+            message: () => void received.add(hash),
             gap: () => void direct.publish(keys.channel(hash), 'after the gap'),
           }),
         ),
       )
       proxy.blackhole()
-      await eventually(() => expect(heard.size).toBe(1200), { withinMs: 6000 })
+      await eventually(() => expect(received.size).toBe(1200), { withinMs: 6000 })
     })
 
     it('an idle worker keeps its connection and gets the job added while it was dead', async (ctx) => {
@@ -220,15 +220,15 @@ describe.concurrent('connections', () => {
       const bus = createChannelSubscriber({ redis: patient, subscriber, log })
       ctx.onTestFinished(() => bus.stop())
       const hash = aHash()
-      const heard: string[] = []
+      const received: string[] = []
       await bus.watch(hash, {
-        message: (text) => void heard.push(text),
+        message: (text) => void received.push(text),
         gap: () => void patient.publish(keys.channel(hash), 'after the gap'),
       })
       await next.run('REPLICAOF', 'NO', 'ONE')
       proxy.redirectTo(next)
       patient.disconnect(true)
-      await eventually(() => expect(heard).toEqual(['after the gap']), { withinMs: 8000 })
+      await eventually(() => expect(received).toEqual(['after the gap']), { withinMs: 8000 })
       expect(lines.join()).toContain('does not arrive')
     }, 15_000)
   })

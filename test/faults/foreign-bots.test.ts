@@ -42,7 +42,7 @@ async function openPage(hash: string) {
 const status = async (hash: string): Promise<PublicView> =>
   (await server.api.get(`/api/local-requests/${hash}/status`).expect(200)).body as PublicView
 
-const thinkingMs = (): number => Math.floor(Math.random() * 5)
+const pauseMs = (): number => Math.floor(Math.random() * 5)
 
 /** Changes that other programs make to a record; the fourth only serializes the JSON again. */
 const HABITS: ((record: RequestRecord, report: Report) => object)[] = [
@@ -70,7 +70,7 @@ async function foreignBot(
 ) {
   const raw = await foreign.get(keys.record(hash))
   if (raw === null) throw new Error('the record is gone')
-  await sleep(thinkingMs())
+  await sleep(pauseMs())
   await end
   // Only near the end: from then on every progress is 99.
   const habit = HABITS[n % (n < WRITES - 6 ? HABITS.length - 1 : HABITS.length)] as (typeof HABITS)[number]
@@ -89,29 +89,29 @@ async function runRequest(n: number): Promise<number> {
   const hash = await server.given([START])
   const expiresAt = (await status(hash)).expires_at
   const page = await openPage(hash)
-  const theirs: ForeignWrite[] = []
+  const foreignWrites: ForeignWrite[] = []
   let ownWroteAt = 0
   const others = (async () => {
-    for (let i = 0; i < WRITES; i++) await foreignBot(hash, i, theirs, `theirs ${i}`)
+    for (let i = 0; i < WRITES; i++) await foreignBot(hash, i, foreignWrites, `theirs ${i}`)
   })()
   for (let i = 0; i < WRITES; i++) {
     ownWroteAt = performance.now()
     await updater.updateProgress(hash, i * 2, i < 10 ? 'first' : 'second', `ours ${i}`)
     const seen = await status(hash)
     expect(seen.progress).toBeGreaterThanOrEqual(i * 2)
-    await sleep(thinkingMs())
+    await sleep(pauseMs())
   }
   await others
 
   const settled = await status(hash)
-  const later = theirs.filter(({ wroteAt }) => wroteAt > ownWroteAt).map(({ message }) => message)
+  const later = foreignWrites.filter(({ wroteAt }) => wroteAt > ownWroteAt).map(({ message }) => message)
   expect([`ours ${WRITES - 1}`, ...later]).toContain(settled.current_message)
   expect(settled).toMatchObject({ status: 'processing', attempt: 1, expires_at: expiresAt })
 
-  const ending = endIt(end, hash, theirs)
+  const ending = endRequest(end, hash, foreignWrites)
   // Other programs have read before the end and write after it.
-  await Promise.all([ending, foreignBot(hash, 7, theirs, 'too late', ending)])
-  for (let i = 0; i < WRITES_AFTER_THE_END; i++) await foreignBot(hash, i, theirs, 'far too late')
+  await Promise.all([ending, foreignBot(hash, 7, foreignWrites, 'too late', ending)])
+  for (let i = 0; i < WRITES_AFTER_THE_END; i++) await foreignBot(hash, i, foreignWrites, 'far too late')
   const ended = await ending
 
   const shown = await status(hash)
@@ -123,13 +123,13 @@ async function runRequest(n: number): Promise<number> {
   const life = await foreign.call('PEXPIRETIME', keys.record(hash))
   expect(life).toBe(Date.parse(shown.expires_at))
   if (!isFinal(shown.status)) expect(shown.expires_at).toBe(expiresAt)
-  return WRITES + theirs.length + 1
+  return WRITES + foreignWrites.length + 1
 }
 
-async function endIt(
+async function endRequest(
   end: End,
   hash: string,
-  theirs: ForeignWrite[],
+  foreignWrites: ForeignWrite[],
 ): Promise<Pick<PublicView, 'status' | 'result_data'>> {
   if (end === 'completes') {
     await updater.markAsCompleted(hash, { score: 712 })
@@ -143,7 +143,7 @@ async function endIt(
   const record = JSON.parse((await foreign.get(keys.record(hash))) as string) as RequestRecord
   const json = JSON.stringify({ ...record, status: 'completed', result_data: { score: 1 } })
   await foreign.setex(keys.record(hash), 1800, json)
-  theirs.push({ message: '', wroteAt: performance.now() })
+  foreignWrites.push({ message: '', wroteAt: performance.now() })
   await foreign.publish(keys.channel(hash), json)
   await eventually(async () => expect(await status(hash)).toMatchObject({ status: 'completed' }))
   await expect(updater.updateProgress(hash, 50)).rejects.toThrow(AppError)
@@ -169,7 +169,7 @@ test('1,000 mixed own and foreign writes lose no own write', async (ctx) => {
   expect(writes).toBeGreaterThanOrEqual(1000)
 })
 
-const NONSENSE: [string, string][] = [
+const INVALID_JSON: [string, string][] = [
   ['no JSON', 'progress: 50'],
   ['a list', '[1,2,3]'],
   ['wrong types', '{"status":17,"progress":{},"version":[]}'],
@@ -179,33 +179,33 @@ const NONSENSE: [string, string][] = [
 
 test('invalid JSON in the record and on the channel shows the last valid state and is repaired', async (ctx) => {
   let survived = 0
-  for (const [, nonsense] of NONSENSE) {
+  for (const [, invalidJson] of INVALID_JSON) {
     const hash = await server.given([START])
     await updater.updateProgress(hash, 30, 'first', 'Good')
     const [page, good] = [await openPage(hash), await status(hash)]
     lines.length = 0
     for (let i = 0; i < 3; i++) {
-      await foreign.set(keys.record(hash), nonsense)
-      await foreign.publish(keys.channel(hash), nonsense)
+      await foreign.set(keys.record(hash), invalidJson)
+      await foreign.publish(keys.channel(hash), invalidJson)
     }
     expect(await status(hash)).toEqual({ ...good, estimated_remaining_time: expect.any(Number) })
     const late = await openPage(hash)
     expect(late.last()).toMatchObject({ version: good.version, progress: 30 })
     await updater.updateProgress(hash, 40, 'second', 'Mended')
-    const mended = { version: good.version + 1, progress: 40, current_message: 'Mended' }
-    for (const { last } of [page, late]) await eventually(() => expect(last()).toMatchObject(mended))
-    expect(await status(hash)).toMatchObject(mended)
+    const repaired = { version: good.version + 1, progress: 40, current_message: 'Mended' }
+    for (const { last } of [page, late]) await eventually(() => expect(last()).toMatchObject(repaired))
+    expect(await status(hash)).toMatchObject(repaired)
     expectNothingWentBack(page.views)
-    const told = lines.map((line) => JSON.parse(line)).filter((line) => line.level >= 40)
-    expect(told.map((line) => [line.level, line.hash])).toEqual([
+    const logged = lines.map((line) => JSON.parse(line)).filter((line) => line.level >= 40)
+    expect(logged.map((line) => [line.level, line.hash])).toEqual([
       [40, hash],
       [40, hash],
     ])
-    expect(new Set(told.map(({ msg }) => msg)).size).toBe(2)
+    expect(new Set(logged.map(({ msg }) => msg)).size).toBe(2)
     expect(({} as { is_completed?: true }).is_completed).toBeUndefined()
     for (const { close } of [page, late]) close()
     survived++
   }
-  ctx.task.meta.fault = { name: 'nonsense in the record', requests: NONSENSE.length, survived }
+  ctx.task.meta.fault = { name: 'nonsense in the record', requests: INVALID_JSON.length, survived }
   expect(lines.join('')).not.toContain('private-')
 })

@@ -59,7 +59,7 @@ const MAINS: Record<Role, string> = {
   bots: 'test/faults/fixtures/bots.ts',
 }
 /** A process that cannot start must not use the whole machine by restarting. */
-const START_AGAIN_AFTER_MS = 200
+const RESTART_DELAY_MS = 200
 
 /** Resolves once all processes are ready; stopped with the test at the latest. */
 export async function startInstallation(
@@ -111,7 +111,7 @@ export async function startInstallation(
       up = new Promise((resolve) => child.once('message', () => resolve()))
       child.once('exit', (code, signal) => {
         ends.push(code ?? signal ?? -1)
-        if (!stopping) setTimeout(() => stopping || start(), START_AGAIN_AFTER_MS)
+        if (!stopping) setTimeout(() => stopping || start(), RESTART_DELAY_MS)
       })
     }
     start()

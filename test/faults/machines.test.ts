@@ -4,7 +4,15 @@ import { beforeEach, expect, test } from 'vitest'
 import { eventually } from '../helpers/eventually.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { startInstallation } from './installation.ts'
-import { arrive, crowd, expectSurvival, outcomeOf, runsOf, typeCodes, work } from './people.ts'
+import {
+  collectOutcome,
+  countRuns,
+  expectSurvival,
+  plainScript,
+  submitAndWatch,
+  submitMany,
+  typeCodes,
+} from './people.ts'
 
 const redis = await useRedis()
 const client = await redis.connections.connect('patient')
@@ -24,8 +32,8 @@ for (const [direction, shiftMs] of [
       only: { workers: { SHIFT_CLOCK_MS: String(shiftMs) } },
       preload: { workers: './test/helpers/fixtures/shifted-clock.mjs' },
     })
-    const people = await crowd(30, (i) =>
-      arrive(halfway, { kind: KINDS[i % 3] ?? 'plain', steps: 4, everyMs: 200 }),
+    const people = await submitMany(30, (i) =>
+      submitAndWatch(halfway, { kind: KINDS[i % 3] ?? 'plain', steps: 4, everyMs: 200 }),
     )
     ctx.onTestFinished(typeCodes(halfway, () => people))
     const ends = await expectSurvival(ctx, halfway, people, {
@@ -46,21 +54,21 @@ for (const [direction, shiftMs] of [
 test('processes whose log disk is full keep working and log again once there is space', async (ctx) => {
   const halfway = await startInstallation(ctx, { settings: SETTINGS })
   const members = [...halfway.servers, ...halfway.workers, ...halfway.bots]
-  const before = await crowd(30, () => arrive(halfway, work(4, 100)))
-  await outcomeOf(halfway, before)
+  const before = await submitMany(30, () => submitAndWatch(halfway, plainScript(4, 100)))
+  await collectOutcome(halfway, before)
   // A limit of the file size acts like a full disk; the event file of the bots stays shorter than the log.
   const roomFor = (bytes: number | 'unlimited'): void => {
     for (const { pid } of members) execFileSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:`])
   }
   const full = halfway.logs().length
   roomFor(full)
-  const people = await crowd(30, () => arrive(halfway, work(4, 200)))
+  const people = await submitMany(30, () => submitAndWatch(halfway, plainScript(4, 200)))
   const ends = await expectSurvival(ctx, halfway, people, { name: 'disk full for logs' })
   expect(ends).toEqual({ completed: 30 })
-  expect([...runsOf(halfway).values()].every((runs) => runs === 1)).toBe(true)
+  expect([...countRuns(halfway).values()].every((runs) => runs === 1)).toBe(true)
   expect(members.flatMap(({ ends }) => ends)).toEqual([])
   expect(halfway.logs().length).toBe(full)
   roomFor('unlimited')
-  const { hash } = await arrive(halfway, work(1, 0))
+  const { hash } = await submitAndWatch(halfway, plainScript(1, 0))
   await eventually(() => expect(halfway.logs()).toContain(hash))
 })

@@ -6,7 +6,7 @@ import './fault-meta.ts'
 import { isFinal, type PublicView } from '../../core/domain/record.ts'
 import { eventually } from '../helpers/eventually.ts'
 import type { Installation } from './installation.ts'
-import { formOf, type Script } from './scripted.ts'
+import { type Script, toRequestData } from './scripted.ts'
 import { WAYS, type Watcher, type Way, watch } from './watchers.ts'
 
 export interface Person {
@@ -15,7 +15,7 @@ export interface Person {
   readonly form: { mobile: string; national_code: string }
 }
 
-const AGAIN_MS = 300
+const RETRY_MS = 300
 
 /**
  * Submits with an Idempotency-Key and retries until there is an answer.
@@ -42,19 +42,19 @@ export async function submit(
       throw new Error(`a submit was answered ${answer.status}: ${JSON.stringify(body)}`)
     } catch (error) {
       if (Date.now() > until) throw error
-      await sleep(AGAIN_MS)
+      await sleep(RETRY_MS)
     }
   }
 }
 
 /** Submits and follows in these ways; by default the ways alternate. */
-export async function arrive(
+export async function submitAndWatch(
   { urls }: Pick<Installation, 'urls'>,
   script: Script,
   ways: readonly Way[] = [WAYS[arrivals++ % WAYS.length] as Way],
   beforeSubmit: (form: Person['form']) => void = () => {},
 ): Promise<Person> {
-  const form = formOf(script)
+  const form = toRequestData(script)
   beforeSubmit(form)
   const hash = await submit(urls, form)
   const watchers = ways.map((way, i) => watch(way, urls[(arrivals + i) % urls.length] as string, hash))
@@ -63,7 +63,7 @@ export async function arrive(
 let arrivals = 0
 
 /** Creates this many submitters, a few at a time. */
-export async function crowd(
+export async function submitMany(
   count: number,
   arriveOne: (i: number) => Promise<Person>,
   atOnce = 20,
@@ -124,10 +124,10 @@ export interface Outcome {
   wrong: string[]
 }
 
-const RIGHT_WITHIN_MS = 6000
+const MAX_SETTLE_MS = 6000
 
 /** Waits until every request is final and every watcher shows it, or until the timeout; returns the outcomes. */
-export async function outcomeOf(
+export async function collectOutcome(
   { urls }: Pick<Installation, 'urls'>,
   people: readonly Person[],
   { withinMs = 60_000 } = {},
@@ -157,7 +157,7 @@ export async function outcomeOf(
     if (!people.every(({ watchers }) => watchers.every(({ settledAt }) => settledAt)))
       throw new Error('not all know')
   }
-  await eventually(allShown, { withinMs: RIGHT_WITHIN_MS, everyMs: 50 }).catch(() => {})
+  await eventually(allShown, { withinMs: MAX_SETTLE_MS, everyMs: 50 }).catch(() => {})
 
   const outcome: Outcome = {
     requests: people.length,
@@ -171,7 +171,7 @@ export async function outcomeOf(
     const status = truth === 'gone' ? 'gone' : (truth?.status ?? 'not final')
     outcome.byStatus[status] = (outcome.byStatus[status] ?? 0) + 1
     const complaints =
-      truth === null ? ['is not final'] : person.watchers.flatMap((watcher) => complaintsOf(watcher, truth))
+      truth === null ? ['is not final'] : person.watchers.flatMap((watcher) => findFaults(watcher, truth))
     if (complaints.length === 0) outcome.survived++
     else outcome.wrong.push(`${person.hash}: ${complaints.join('; ')}`)
     for (const watcher of person.watchers) {
@@ -184,19 +184,19 @@ export async function outcomeOf(
   return outcome
 }
 
-function complaintsOf(watcher: Watcher, truth: PublicView | 'gone'): string[] {
+function findFaults(watcher: Watcher, truth: PublicView | 'gone'): string[] {
   const { way, shown, isGone, wentBack } = watcher
   const complaints = wentBack.map((what) => `${way} was told to go back: ${what}`)
   if (truth === 'gone') {
     if (!isGone) complaints.push(`${way} does not know that it is gone`)
-  } else if (endOf(shown) !== endOf(truth)) {
-    complaints.push(`${way} shows ${endOf(shown)}, the truth is ${endOf(truth)}`)
+  } else if (describeEnd(shown) !== describeEnd(truth)) {
+    complaints.push(`${way} shows ${describeEnd(shown)}, the truth is ${describeEnd(truth)}`)
   }
   return complaints
 }
 
 /** The outcome without the version, which grows when another program writes to a final record. */
-const endOf = (view: PublicView | null): string =>
+const describeEnd = (view: PublicView | null): string =>
   view ? JSON.stringify([view.status, view.completed_at, view.result_data, view.error_data]) : 'nothing'
 
 /** Fails with the whole list when a request was lost. */
@@ -216,10 +216,10 @@ export function expectNoSecrets(installation: Installation, people: readonly Per
 }
 
 /** A request that asks for no code. */
-export const work = (steps: number, everyMs: number): Script => ({ kind: 'plain', steps, everyMs })
+export const plainScript = (steps: number, everyMs: number): Script => ({ kind: 'plain', steps, everyMs })
 
 /** Resolves once this many requests are processing. */
-export const areRunning = (people: readonly Person[], count: number): Promise<void> =>
+export const waitUntilRunning = (people: readonly Person[], count: number): Promise<void> =>
   eventually(
     () => {
       const running = people.filter(({ watchers }) => (watchers[0]?.shown?.progress ?? 0) > 0).length
@@ -235,7 +235,7 @@ export async function expectSurvival(
   people: readonly Person[],
   { name, withinMs, note }: { name: string; withinMs?: number; note?: () => string },
 ): Promise<Record<string, number>> {
-  const outcome = await outcomeOf(installation, people, { withinMs })
+  const outcome = await collectOutcome(installation, people, { withinMs })
   const { requests, survived, byStatus, slowest } = outcome
   const ends = Object.entries(byStatus).map(([status, count]) => `${count} ${status}`)
   const figures = note ? [note()] : []
@@ -247,7 +247,7 @@ export async function expectSurvival(
 }
 
 /** How often the bot started each request. */
-export function runsOf(installation: Installation): Map<string, number> {
+export function countRuns(installation: Installation): Map<string, number> {
   const runs = new Map<string, number>()
   for (const { event, hash } of installation.journal())
     if (event === 'run') runs.set(hash, (runs.get(hash) ?? 0) + 1)

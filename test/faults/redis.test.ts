@@ -5,8 +5,16 @@ import { eventually } from '../helpers/eventually.ts'
 import { startCluster, startSentinel, startSingle } from '../helpers/redis-servers.ts'
 import { startTcpProxy } from '../helpers/tcp-proxy.ts'
 import { type Installation, startInstallation } from './installation.ts'
-import { areRunning, arrive, crowd, expectSurvival, outcomeOf, typeCodes, work } from './people.ts'
-import { formOf, type Kind } from './scripted.ts'
+import {
+  collectOutcome,
+  expectSurvival,
+  plainScript,
+  submitAndWatch,
+  submitMany,
+  typeCodes,
+  waitUntilRunning,
+} from './people.ts'
+import { type Kind, toRequestData } from './scripted.ts'
 
 /** One attempt to submit. */
 async function trySubmit({ urls }: Installation): Promise<{ status: number; tookMs: number }> {
@@ -14,7 +22,10 @@ async function trySubmit({ urls }: Installation): Promise<{ status: number; took
   const answer = await fetch(`${urls[0]}/api/local-requests`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ service_slug: 'credit-score-rating', request_data: formOf(work(1, 0)) }),
+    body: JSON.stringify({
+      service_slug: 'credit-score-rating',
+      request_data: toRequestData(plainScript(1, 0)),
+    }),
   })
   await answer.body?.cancel()
   return { status: answer.status, tookMs: performance.now() - begun }
@@ -32,9 +43,11 @@ const kindOf = (i: number): Kind =>
 test('a Redis frozen for 10 s delays requests and fails none', async (ctx) => {
   const redis = await startSingle()
   const halfway = await startInstallation(ctx, { settings: redis.settings, workers: 2 })
-  const people = await crowd(40, (i) => arrive(halfway, { kind: kindOf(i), steps: 10, everyMs: 200 }))
+  const people = await submitMany(40, (i) =>
+    submitAndWatch(halfway, { kind: kindOf(i), steps: 10, everyMs: 200 }),
+  )
   ctx.onTestFinished(typeCodes(halfway, () => people))
-  await areRunning(people, 20)
+  await waitUntilRunning(people, 20)
   redis.freeze()
   const refused = await trySubmit(halfway)
   await sleep(10_000)
@@ -49,9 +62,11 @@ test('a Redis frozen for 10 s delays requests and fails none', async (ctx) => {
 test('nothing is lost when Redis is killed and comes back with its append-only file', async (ctx) => {
   const redis = await startSingle({ appendonly: 'yes' })
   const halfway = await startInstallation(ctx, { settings: redis.settings, workers: 2 })
-  const people = await crowd(40, (i) => arrive(halfway, { kind: kindOf(i), steps: 10, everyMs: 200 }))
+  const people = await submitMany(40, (i) =>
+    submitAndWatch(halfway, { kind: kindOf(i), steps: 10, everyMs: 200 }),
+  )
   ctx.onTestFinished(typeCodes(halfway, () => people))
-  await areRunning(people, 20)
+  await waitUntilRunning(people, 20)
   await redis.end('SIGKILL')
   expect((await trySubmit(halfway)).status).toBe(503)
   await sleep(2000)
@@ -66,29 +81,33 @@ test('nothing is lost when Redis is killed and comes back with its append-only f
 test('pages report that requests are missing when Redis comes back empty', async (ctx) => {
   const redis = await startSingle()
   const halfway = await startInstallation(ctx, { settings: redis.settings })
-  const people = await crowd(40, (i) => arrive(halfway, { kind: kindOf(i), steps: 20, everyMs: 300 }))
-  await areRunning(people, 20)
+  const people = await submitMany(40, (i) =>
+    submitAndWatch(halfway, { kind: kindOf(i), steps: 20, everyMs: 300 }),
+  )
+  await waitUntilRunning(people, 20)
   await redis.end('SIGKILL')
   await redis.restart({ empty: true })
   const ends = await expectSurvival(ctx, halfway, people, { name: 'Redis killed, back empty' })
   expect(ends).toEqual({ gone: 40 })
   await takesSubmitsAgain(halfway)
-  const after = await crowd(10, () => arrive(halfway, work(2, 100)))
-  expect((await outcomeOf(halfway, after)).byStatus).toEqual({ completed: 10 })
+  const after = await submitMany(10, () => submitAndWatch(halfway, plainScript(2, 100)))
+  expect((await collectOutcome(halfway, after)).byStatus).toEqual({ completed: 10 })
 })
 
 test('running requests go on while Redis is full and submits are refused', async (ctx) => {
   const redis = await startSingle({ 'maxmemory-policy': 'noeviction' })
   const halfway = await startInstallation(ctx, { settings: redis.settings })
-  const people = await crowd(40, (i) => arrive(halfway, { kind: kindOf(i), steps: 10, everyMs: 300 }))
+  const people = await submitMany(40, (i) =>
+    submitAndWatch(halfway, { kind: kindOf(i), steps: 10, everyMs: 300 }),
+  )
   ctx.onTestFinished(typeCodes(halfway, () => people))
-  await areRunning(people, 40)
-  await redis.run('CONFIG', 'SET', 'maxmemory', 1)
+  await waitUntilRunning(people, 40)
+  await redis.ask('CONFIG', 'SET', 'maxmemory', 1)
   expect((await trySubmit(halfway)).status).toBe(503)
   // Only requests that are queued again wait for memory: those whose bot is called again with the code.
   const runningOn = people.filter((_, i) => kindOf(i) !== 'called-again')
-  expect((await outcomeOf(halfway, runningOn)).byStatus).toEqual({ completed: runningOn.length })
-  await redis.run('CONFIG', 'SET', 'maxmemory', 0)
+  expect((await collectOutcome(halfway, runningOn)).byStatus).toEqual({ completed: runningOn.length })
+  await redis.ask('CONFIG', 'SET', 'maxmemory', 0)
   const ends = await expectSurvival(ctx, halfway, people, { name: 'Redis full' })
   expect(ends).toEqual({ completed: 40 })
   await takesSubmitsAgain(halfway)
@@ -103,9 +122,11 @@ test('every process reconnects when its Redis has become a read-only replica', a
   const address = await startTcpProxy(old)
   const settings = { REDIS_URL: `redis://127.0.0.1:${address.port}` }
   const halfway = await startInstallation(ctx, { settings, workers: 2 })
-  const people = await crowd(40, (i) => arrive(halfway, { kind: kindOf(i), steps: 10, everyMs: 300 }))
+  const people = await submitMany(40, (i) =>
+    submitAndWatch(halfway, { kind: kindOf(i), steps: 10, everyMs: 300 }),
+  )
   ctx.onTestFinished(typeCodes(halfway, () => people))
-  await areRunning(people, 20)
+  await waitUntilRunning(people, 20)
   // As in a failover: the replica is promoted, the master demoted, and the address moves shortly after.
   await next.ask('REPLICAOF', 'NO', 'ONE')
   await old.ask('REPLICAOF', next.host, next.port)
@@ -121,9 +142,13 @@ test('200 running requests survive a Sentinel failover', async (ctx) => {
   const sentinel = await startSentinel()
   ctx.onTestFinished(() => sentinel.stop())
   const halfway = await startInstallation(ctx, { settings: sentinel.settings, workers: 2, only: ROOMY })
-  const people = await crowd(200, (i) => arrive(halfway, { kind: kindOf(i), steps: 20, everyMs: 500 }), 40)
+  const people = await submitMany(
+    200,
+    (i) => submitAndWatch(halfway, { kind: kindOf(i), steps: 20, everyMs: 500 }),
+    40,
+  )
   ctx.onTestFinished(typeCodes(halfway, () => people))
-  await areRunning(people, 200)
+  await waitUntilRunning(people, 200)
   await (await sentinel.master()).end('SIGKILL')
   const ends = await expectSurvival(ctx, halfway, people, { name: 'Sentinel failover', withinMs: 90_000 })
   expect(ends).toEqual({ completed: 200 })
@@ -134,10 +159,14 @@ test('200 running requests survive the death of a Cluster master', async (ctx) =
   const cluster = await startCluster()
   ctx.onTestFinished(() => cluster.stop())
   const halfway = await startInstallation(ctx, { settings: cluster.settings, workers: 2, only: ROOMY })
-  const people = await crowd(200, (i) => arrive(halfway, { kind: kindOf(i), steps: 20, everyMs: 500 }), 40)
+  const people = await submitMany(
+    200,
+    (i) => submitAndWatch(halfway, { kind: kindOf(i), steps: 20, everyMs: 500 }),
+    40,
+  )
   ctx.onTestFinished(typeCodes(halfway, () => people))
-  await areRunning(people, 200)
-  await (await cluster.findMaster('{halfway}:inquiries:wait')).end('SIGKILL')
+  await waitUntilRunning(people, 200)
+  await (await cluster.masterOf('{halfway}:inquiries:wait')).end('SIGKILL')
   const ends = await expectSurvival(ctx, halfway, people, {
     name: 'Cluster with one master killed',
     withinMs: 90_000,

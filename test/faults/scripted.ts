@@ -19,10 +19,10 @@ const UNIT_MS = 50
 export const CODE_LENGTH = 9
 
 /** The script as request data: encoded in the mobile number; the national code is valid and random. */
-export function formOf({ kind, steps, everyMs }: Script): { mobile: string; national_code: string } {
+export function toRequestData({ kind, steps, everyMs }: Script): { mobile: string; national_code: string } {
   const two = (value: number): string => String(value).padStart(2, '0')
   const mobile = `09${KINDS.indexOf(kind)}${two(steps)}${two(Math.round(everyMs / UNIT_MS))}${randomInt(1000, 10_000)}`
-  return { mobile, national_code: aNationalCode() }
+  return { mobile, national_code: randomNationalCode() }
 }
 
 export function readScript(mobile: string): Script {
@@ -33,7 +33,7 @@ export function readScript(mobile: string): Script {
   }
 }
 
-function aNationalCode(): string {
+function randomNationalCode(): string {
   const nine = String(randomInt(100_000_000, 1_000_000_000))
   const rest = [...nine].reduce((sum, digit, i) => sum + Number(digit) * (10 - i), 0) % 11
   return nine + String(rest < 2 ? rest : 11 - rest)

@@ -5,7 +5,7 @@ import { isFinal } from '../../core/domain/record.ts'
 import { decodeView } from '../../core/records/codec.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { startInstallation } from './installation.ts'
-import { arrive, crowd, expectSurvival, type Person, runsOf, typeCodes } from './people.ts'
+import { countRuns, expectSurvival, type Person, submitAndWatch, submitMany, typeCodes } from './people.ts'
 import type { Kind } from './scripted.ts'
 
 const redis = await useRedis()
@@ -32,11 +32,11 @@ test('in a storm of kills every request ends once, and every watcher sees the en
   ctx.onTestFinished(typeCodes(halfway, () => people))
   const kindOf = (i: number): Kind => (i % 10 < 7 ? 'plain' : i % 10 < 9 ? 'open-call' : 'called-again')
   const startedAt = performance.now()
-  const arriving = crowd(
+  const arriving = submitMany(
     PEOPLE,
     async (i) => {
       await sleep(Math.max(0, startedAt + (i * ARRIVING_MS) / PEOPLE - performance.now()))
-      const person = await arrive(halfway, { kind: kindOf(i), steps: 8, everyMs: 300 })
+      const person = await submitAndWatch(halfway, { kind: kindOf(i), steps: 8, everyMs: 300 })
       people.push(person)
       return person
     },
@@ -51,7 +51,7 @@ test('in a storm of kills every request ends once, and every watcher sees the en
     void member.kill('SIGKILL')
   }
   await arriving
-  const again = (): number => [...runsOf(halfway).values()].filter((runs) => runs > 1).length
+  const again = (): number => [...countRuns(halfway).values()].filter((runs) => runs > 1).length
   const hits = Object.entries(killed).map(([role, count]) => `${role} ${count}`)
   await expectSurvival(ctx, halfway, people, {
     name: 'storm: a random kill every second for 60 s',

@@ -26,10 +26,10 @@ export interface Watcher {
 }
 
 /** Delay before a program retries a server that it could not reach. */
-const AGAIN_MS = 500
+const RETRY_MS = 500
 const POLL_MS = 1000
 /** The server's `retry:` value. */
-const EVENTS_AGAIN_MS = 2000
+const EVENTS_RETRY_MS = 2000
 
 // What connection.ts asks the browser.
 Object.defineProperty(globalThis, 'navigator', { value: { onLine: true }, configurable: true })
@@ -52,7 +52,7 @@ export function watch(way: Way, url: string, hash: string): Watcher {
     seen.settledAt ??= Date.now()
     stop()
   }
-  const told = (view: PublicView): void => {
+  const onView = (view: PublicView): void => {
     if (isStopped) return
     const before = seen.shown
     if (before && (view.version < before.version || view.progress < before.progress))
@@ -62,7 +62,7 @@ export function watch(way: Way, url: string, hash: string): Watcher {
     seen.shown = view
     if (isFinal(view.status)) settle()
   }
-  const gone = (): void => {
+  const onMissing = (): void => {
     if (isStopped) return
     seen.isGone = true
     settle()
@@ -70,8 +70,8 @@ export function watch(way: Way, url: string, hash: string): Watcher {
   stopWay = START[way]({
     url,
     hash,
-    told,
-    gone,
+    onView,
+    onMissing,
     isStopped: () => isStopped,
     version: () => seen.shown?.version ?? 0,
   })
@@ -93,25 +93,25 @@ export function watch(way: Way, url: string, hash: string): Watcher {
   }
 }
 
-interface Ears {
+interface WatcherContext {
   url: string
   hash: string
-  told(view: PublicView): void
-  gone(): void
+  onView(view: PublicView): void
+  onMissing(): void
   isStopped(): boolean
   version(): number
 }
 
-const START: Record<Way, (ears: Ears) => () => void> = {
+const START: Record<Way, (context: WatcherContext) => () => void> = {
   page: startPage,
   socket: startSocket,
   events: startEvents,
-  'long-poll': (ears) => startPolling(ears, () => `?after=${ears.version()}&wait=25`, 0),
-  poll: (ears) => startPolling(ears, () => '', POLL_MS),
+  'long-poll': (context) => startPolling(context, () => `?after=${context.version()}&wait=25`, 0),
+  poll: (context) => startPolling(context, () => '', POLL_MS),
 }
 
 /** The connection and the reducer of the page; the shown state is compared. */
-function startPage({ url, hash, told, gone }: Ears): () => void {
+function startPage({ url, hash, onView, onMissing }: WatcherContext): () => void {
   let state: ReturnType<typeof firstState> | null = null
   const connection = connect({
     hash,
@@ -121,50 +121,50 @@ function startPage({ url, hash, told, gone }: Ears): () => void {
     onView(view) {
       const before = state
       state = state ? reduce(state, { type: 'view', view, at: Date.now() }) : firstState(view, Date.now())
-      if (state !== before) told(state.view)
+      if (state !== before) onView(state.view)
     },
-    onGone: gone,
-    onNotOwner: gone,
+    onGone: onMissing,
+    onNotOwner: onMissing,
     onConnection: () => {},
   })
   return () => connection.close()
 }
 
 /** A program on a socket: watches again after each connect and accepts every message. */
-function startSocket({ url, hash, told, gone, version }: Ears): () => void {
-  const socket = io(url, { transports: ['websocket'], forceNew: true, reconnectionDelayMax: AGAIN_MS })
+function startSocket({ url, hash, onView, onMissing, version }: WatcherContext): () => void {
+  const socket = io(url, { transports: ['websocket'], forceNew: true, reconnectionDelayMax: RETRY_MS })
   socket.on('connect', () => {
     socket
-      .timeout(AGAIN_MS * 4)
+      .timeout(RETRY_MS * 4)
       .emit('request:watch', { hash, version: version() }, (_late: Error | null, answer?: WatchAnswer) => {
-        if (answer?.ok) told(answer.data)
-        else if (isMissing(answer?.problem.status)) gone()
+        if (answer?.ok) onView(answer.data)
+        else if (isMissing(answer?.problem.status)) onMissing()
         // Redis is unavailable: retry on another connection.
-        else setTimeout(() => socket.connected && socket.disconnect().connect(), AGAIN_MS)
+        else setTimeout(() => socket.connected && socket.disconnect().connect(), RETRY_MS)
       })
   })
-  socket.on('request:update', (view: PublicView) => view.hash === hash && told(view))
-  socket.on('request:expired', (message: { hash: string }) => message.hash === hash && gone())
+  socket.on('request:update', (view: PublicView) => view.hash === hash && onView(view))
+  socket.on('request:expired', (message: { hash: string }) => message.hash === hash && onMissing())
   return () => socket.close()
 }
 type WatchAnswer = { ok: true; data: PublicView } | { ok: false; problem: { status: number } }
 
 /** Like an EventSource: when the stream ends or breaks, it is requested again from the last id on. */
-function startEvents({ url, hash, told, gone, isStopped }: Ears): () => void {
+function startEvents({ url, hash, onView, onMissing, isStopped }: WatcherContext): () => void {
   const abort = new AbortController()
   let lastId = ''
   const hear = (event: string): void => {
     const field = (name: string): string => event.match(new RegExp(`^${name}: (.*)$`, 'm'))?.[1] ?? ''
     lastId = field('id') || lastId
-    if (field('event') === 'update') told(JSON.parse(field('data')))
-    if (field('event') === 'expired') gone()
+    if (field('event') === 'update') onView(JSON.parse(field('data')))
+    if (field('event') === 'expired') onMissing()
   }
   const listen = async (): Promise<void> => {
     const answer = await fetch(`${url}/api/local-requests/${hash}/events`, {
       headers: lastId === '' ? {} : { 'last-event-id': lastId },
       signal: abort.signal,
     })
-    if (isMissing(answer.status)) gone()
+    if (isMissing(answer.status)) onMissing()
     let text = ''
     for await (const chunk of answer.body?.pipeThrough(new TextDecoderStream()) ?? []) {
       const events = (text + chunk).split('\n\n')
@@ -175,31 +175,31 @@ function startEvents({ url, hash, told, gone, isStopped }: Ears): () => void {
   const run = async (): Promise<void> => {
     while (!isStopped()) {
       await listen().catch(() => {})
-      if (!isStopped()) await sleep(EVENTS_AGAIN_MS)
+      if (!isStopped()) await sleep(EVENTS_RETRY_MS)
     }
   }
   void run()
   return () => abort.abort()
 }
 
-function startPolling(ears: Ears, query: () => string, everyMs: number): () => void {
+function startPolling(context: WatcherContext, query: () => string, everyMs: number): () => void {
   const abort = new AbortController()
   const ask = async (): Promise<void> => {
-    const answer = await fetch(`${ears.url}/api/local-requests/${ears.hash}/status${query()}`, {
+    const answer = await fetch(`${context.url}/api/local-requests/${context.hash}/status${query()}`, {
       signal: abort.signal,
     })
-    if (answer.ok) ears.told((await answer.json()) as PublicView)
+    if (answer.ok) context.onView((await answer.json()) as PublicView)
     else await answer.body?.cancel()
-    if (isMissing(answer.status)) ears.gone()
+    if (isMissing(answer.status)) context.onMissing()
     else if (answer.status !== 200 && answer.status !== 304) throw new Error(`status ${answer.status}`)
   }
   const run = async (): Promise<void> => {
-    while (!ears.isStopped()) {
+    while (!context.isStopped()) {
       const again = await ask().then(
         () => everyMs,
-        () => AGAIN_MS,
+        () => RETRY_MS,
       )
-      if (!ears.isStopped()) await sleep(again)
+      if (!context.isStopped()) await sleep(again)
     }
   }
   void run()

@@ -16,8 +16,8 @@ describe.runIf(onRealRedis)('with Sentinels', { concurrent: true }, () => {
     await Promise.all([users.failFast(), users.verifyRecovery(), users.verifyResubscribed()])
     expect(await topology.master()).not.toBe(master)
     // The former master returns and becomes a replica.
-    await master.startAgain()
-    await users.work()
+    await master.restart()
+    await users.verify()
   }, 40_000)
 
   it('a start fails with one sentence when no Sentinel answers or knows the name', async (ctx) => {

@@ -193,7 +193,7 @@ describe.concurrent('connections', () => {
       const record = aRecord()
       await storeOf(patient).create(record)
       // Writes that had not reached the replica would be lost with the old master, which is not the subject here.
-      await eventually(async () => expect(await next.ask('EXISTS', keys.record(record.hash))).toBe(1))
+      await eventually(async () => expect(await next.run('EXISTS', keys.record(record.hash))).toBe(1))
 
       await next.run('REPLICAOF', 'NO', 'ONE')
       await old.run('REPLICAOF', next.host, next.port)

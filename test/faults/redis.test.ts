@@ -102,12 +102,12 @@ test('running requests go on while Redis is full and submits are refused', async
   )
   ctx.onTestFinished(typeCodes(halfway, () => people))
   await waitUntilRunning(people, 40)
-  await redis.ask('CONFIG', 'SET', 'maxmemory', 1)
+  await redis.run('CONFIG', 'SET', 'maxmemory', 1)
   expect((await trySubmit(halfway)).status).toBe(503)
   // Only requests that are queued again wait for memory: those whose bot is called again with the code.
   const runningOn = people.filter((_, i) => kindOf(i) !== 'called-again')
   expect((await collectOutcome(halfway, runningOn)).byStatus).toEqual({ completed: runningOn.length })
-  await redis.ask('CONFIG', 'SET', 'maxmemory', 0)
+  await redis.run('CONFIG', 'SET', 'maxmemory', 0)
   const ends = await expectSurvival(ctx, halfway, people, { name: 'Redis full' })
   expect(ends).toEqual({ completed: 40 })
   await takesSubmitsAgain(halfway)
@@ -128,8 +128,8 @@ test('every process reconnects when its Redis has become a read-only replica', a
   ctx.onTestFinished(typeCodes(halfway, () => people))
   await waitUntilRunning(people, 20)
   // As in a failover: the replica is promoted, the master demoted, and the address moves shortly after.
-  await next.ask('REPLICAOF', 'NO', 'ONE')
-  await old.ask('REPLICAOF', next.host, next.port)
+  await next.run('REPLICAOF', 'NO', 'ONE')
+  await old.run('REPLICAOF', next.host, next.port)
   expect((await trySubmit(halfway)).status).toBe(503)
   await sleep(1000)
   address.redirectTo(next)
@@ -166,7 +166,7 @@ test('200 running requests survive the death of a Cluster master', async (ctx) =
   )
   ctx.onTestFinished(typeCodes(halfway, () => people))
   await waitUntilRunning(people, 200)
-  await (await cluster.masterOf('{halfway}:inquiries:wait')).end('SIGKILL')
+  await (await cluster.findMaster('{halfway}:inquiries:wait')).end('SIGKILL')
   const ends = await expectSurvival(ctx, halfway, people, {
     name: 'Cluster with one master killed',
     withinMs: 90_000,

@@ -54,7 +54,10 @@ function refusal(
 }
 
 /** Asserts a property of every state of random sequences of commands. */
-function always(claim: (moment: Moment) => void, clock: fc.Arbitrary<number> = anyClock): void {
+function always(
+  claim: (replayed: ReplayedCommand) => void,
+  clock: fc.Arbitrary<number> = forwardOrBackMs,
+): void {
   fc.assert(
     fc.property(commandSequences(anyCommand(), clock), (happened) => replay(happened).forEach(claim)),
     { numRuns: 300 },
@@ -101,7 +104,7 @@ describe('in any life', () => {
   })
 
   it('only an attempt that does not count raises max_attempts', () => {
-    always(({ before, change, after, refusal }) => {
+    always(({ before, command, after, refusal }) => {
       const planned = before.max_attempts
       if (refusal) expect(after.max_attempts).toBe(planned)
       else if (command.type === 'retry')
@@ -111,11 +114,11 @@ describe('in any life', () => {
   })
 
   it('every status is reached by the transition table', () => {
-    always(({ before, change, after, refusal }) => {
+    always(({ before, command, after, refusal }) => {
       if (refusal) return
-      const to = (TRANSITIONS[before.status] as Record<string, Status>)[change.type]
+      const to = (TRANSITIONS[before.status] as Record<string, Status>)[command.type]
       // Two commands lead to two statuses: the last wrong code ends the request.
-      if (change.type === 'reject_otp' || change.type === 'require_otp')
+      if (command.type === 'reject_otp' || command.type === 'require_otp')
         expect(['otp_required', 'failed']).toContain(after.status)
       else expect(after.status).toBe(to)
     })
@@ -275,7 +278,7 @@ describe('what a change does', () => {
   const running = applyCommands(aRecord({ now: T0 }), [START])
 
   it('only the first start sets started_at, and a retry keeps progress, steps and started_at', () => {
-    const far = applyCommands(running, [{ ...step(60), step: 'second' } as Command], T0 + 5 * SECOND)
+    const far = applyCommands(running, [{ ...progressTo(60), step: 'second' } as Command], T0 + 5 * SECOND)
     const retry: Command = {
       type: 'retry',
       attempt: 1,
@@ -321,8 +324,8 @@ describe('what a change does', () => {
   )
 
   it('a later step finishes the steps before it, with their times', () => {
-    const first = applyCommands(running, [{ ...step(10), step: 'first' } as Command], T0 + SECOND)
-    const third = applyCommands(first, [{ ...step(70), step: 'third' } as Command], T0 + 9 * SECOND)
+    const first = applyCommands(running, [{ ...progressTo(10), step: 'first' } as Command], T0 + SECOND)
+    const third = applyCommands(first, [{ ...progressTo(70), step: 'third' } as Command], T0 + 9 * SECOND)
     expect(third.steps).toEqual([
       {
         id: 'first',

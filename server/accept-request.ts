@@ -5,14 +5,12 @@
 import type { EnqueueRequest } from '../core/actions/enqueue-request.ts'
 import type { Service } from '../core/catalog/define-service.ts'
 import { createRecord } from '../core/domain/create-record.ts'
-import { AppError } from '../core/domain/errors.ts'
 import { isFinal, type PublicView, toPublicView } from '../core/domain/record.ts'
-import type { Queues } from '../core/queue/queues.ts'
 import type { InstallationSecret } from '../core/redis/installation-secret.ts'
 import { fingerprint, type Idempotency, type IdempotencyClaim } from '../core/store/idempotency-keys.ts'
 import type { RequestStore } from '../core/store/request-store.ts'
 import { subjectOf } from '../core/store/subject-limits.ts'
-import type { Places } from '../core/store/unfinished-limits.ts'
+import { withStorageErrors } from '../core/store/with-storage-errors.ts'
 import { hashToken } from './ownership.ts'
 import type { Schedule } from './schedule.ts'
 
@@ -35,9 +33,6 @@ export type AcceptRequest = (plan: SubmissionPlan) => Promise<PublicView>
 
 export interface AcceptRequestDeps {
   store: Pick<RequestStore, 'read'>
-  queues: Pick<Queues, 'position'>
-  /** Bounds the number of unfinished requests. */
-  places: Places
   enqueueRequest: EnqueueRequest
   idempotency: Idempotency
   secret: Pick<InstallationSecret, 'digest'>
@@ -75,7 +70,7 @@ export function createAcceptRequest(deps: AcceptRequestDeps): AcceptRequest {
 
 async function createRequest(
   { service, data, schedule, claim, sessionId, submitter, ownerToken }: SubmissionPlan,
-  { queues, places, enqueueRequest, secret, ttlSeconds, now = Date.now }: AcceptRequestDeps,
+  { enqueueRequest, secret, ttlSeconds, now = Date.now }: AcceptRequestDeps,
 ): Promise<PublicView> {
   const { hash, createdAt } = claim
   const record = createRecord({
@@ -90,26 +85,10 @@ async function createRequest(
     now: createdAt,
     ttlSeconds,
   })
-  const position = await withStorageErrors(async () => {
-    await places.reserve(record)
-    await enqueueRequest(record, service).catch(async (error: unknown) => {
-      // The only error that guarantees that nothing was created.
-      if (error instanceof AppError && error.code === 'subject_limit_reached') await places.release(record)
-      throw error
-    })
-    return queues.position(hash, service.queue)
-  })
+  const position = await withStorageErrors(() => enqueueRequest(record, service))
   return toPublicView(record, now(), position)
 }
 
 /** How long the response stays stored: a request that ends at its deadline is readable for another `ttlSeconds`. */
 export const responseTtlSeconds = ({ keptSeconds }: IdempotencyClaim, ttlSeconds: number): number =>
   keptSeconds + ttlSeconds
-
-export async function withStorageErrors<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (cause) {
-    throw cause instanceof AppError ? cause : new AppError('storage_unavailable', { cause })
-  }
-}

@@ -65,14 +65,12 @@ const IDLE_TIMEOUT_MS = 60_000
 const KEEP_ALIVE_TIMEOUT_MS = 75_000
 
 export function composeServer(deps: ServerDeps): ComposedServer {
-  const { log, now, config } = deps
+  const { log, config } = deps
   const core = openCore(deps)
   const { store, queues, live, bus } = core
   const ownership = createOwnership({
     mode: config.server.ownerCheck,
     store,
-    ttlSeconds: config.requestTtlSeconds,
-    now,
   })
   const isAllowedOrigin = createOriginCheck(config.server)
   const sessions = createSessionCookies(deps.secret)
@@ -131,12 +129,11 @@ function composeApp(
 ) {
   const ttlSeconds = config.requestTtlSeconds
   const subjects = createSubjects({ redis, limits: config.server.subjectLimits, now })
+  const places = createPlaces({ redis, limits: config.server, ttlSeconds, now: now ?? Date.now })
   const idempotency = createIdempotency({ redis })
   const acceptRequest = createAcceptRequest({
     store,
-    queues,
-    enqueueRequest: createEnqueueRequest({ store, queues, subjects }),
-    places: createPlaces({ redis, limits: config.server, ttlSeconds, now: now ?? Date.now }),
+    enqueueRequest: createEnqueueRequest({ store, queues, subjects, places }),
     idempotency,
     secret,
     ttlSeconds,

@@ -4,10 +4,10 @@
  *
  * The only place that decides: API, pages and sockets pass on the credentials they were given.
  */
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 import { AppError, nullIfUnreadable } from '../core/domain/errors.ts'
 import type { RequestRecord } from '../core/domain/record.ts'
-import { isRequestHash, notFoundOrExpired } from '../core/domain/request-id.ts'
+import { isRequestHash } from '../core/domain/request-id.ts'
 import type { OwnerCheck } from '../core/runtime/config.ts'
 import type { RequestStore } from '../core/store/request-store.ts'
 
@@ -38,17 +38,7 @@ export interface Ownership {
   ): Promise<Record<string, string> | null>
 }
 
-export function createOwnership({
-  mode,
-  store,
-  ttlSeconds,
-  now = Date.now,
-}: {
-  mode: OwnerCheck
-  store: RequestStore
-  ttlSeconds: number
-  now?: () => number
-}): Ownership {
+export function createOwnership({ mode, store }: { mode: OwnerCheck; store: RequestStore }): Ownership {
   const ownerOnly: Record<OwnerCheck, readonly Permission[]> = {
     off: [],
     actions: ['act'],
@@ -56,10 +46,7 @@ export function createOwnership({
   }
   async function allows(hash: string, credentials: Credentials, permission: Permission): Promise<boolean> {
     if (!ownerOnly[mode].includes(permission)) return true
-    if (!isRequestHash(hash)) throw new AppError('request_not_found')
-    const stored = await store.read(hash)
-    if (!stored) throw notFoundOrExpired(hash, now(), ttlSeconds)
-    return isOwner(stored.record, credentials)
+    return isOwner((await store.get(hash)).record, credentials)
   }
   return {
     allows,
@@ -94,8 +81,8 @@ function isOwner(record: RequestRecord, { sessionId, ownerToken }: Credentials):
 }
 
 /** Takes the same time for any content, so that timing does not reveal how much of a guess is right. */
-const constantTimeEqual = (a: string, b: string): boolean => timingSafeEqual(sha256(a), sha256(b))
-const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest()
+const constantTimeEqual = (a: string, b: string): boolean =>
+  timingSafeEqual(hash('sha256', a, 'buffer'), hash('sha256', b, 'buffer'))
 
 const TOKEN_LENGTH = 32
 const TOKEN = new RegExp(`^[\\w-]{${TOKEN_LENGTH}}$`)
@@ -114,7 +101,7 @@ export const deriveOwnerToken = (seed: string, key: string | null): string =>
     .slice(0, TOKEN_LENGTH)
 
 /** The form in which the record stores a token. */
-export const hashToken = (token: string): string => sha256(token).toString('base64url')
+export const hashToken = (token: string): string => hash('sha256', token, 'base64url')
 
 /** @returns null for anything that does not have the form of an owner token */
 export const parseOwnerToken = (given: unknown): string | null =>

@@ -6,7 +6,8 @@ import { DelayedError } from 'bullmq'
 import type { Service } from '../core/catalog/define-service.ts'
 import { nextRunAt } from '../core/domain/deadline.ts'
 import { isFinal, type RequestRecord } from '../core/domain/record.ts'
-import type { Queues, RequestJob } from '../core/queue/queues.ts'
+import type { RequestJob } from '../core/queue/bullmq.ts'
+import type { Queues } from '../core/queue/queues.ts'
 import type { RequestStore } from '../core/store/request-store.ts'
 
 export interface JobScheduleDeps {

@@ -4,14 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'bullmq'
 import type { ServiceQueue } from '../core/catalog/queue-definitions.ts'
 import { AppError } from '../core/domain/errors.ts'
+import type { JobData } from '../core/queue/bullmq.ts'
 import {
   BLOCK_SECONDS,
   blockingOptions,
   capBlockTimeout,
   hashOf,
-  type JobData,
   type RequestJob,
-} from '../core/queue/queues.ts'
+} from '../core/queue/bullmq.ts'
 import { countRunning } from '../core/redis/away.ts'
 import type { RedisClient } from '../core/redis/connect.ts'
 import type { Log } from '../core/runtime/log.ts'

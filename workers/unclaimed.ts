@@ -5,7 +5,7 @@
  */
 import { DelayedError } from 'bullmq'
 import type { RequestRecord } from '../core/domain/record.ts'
-import type { RequestJob } from '../core/queue/queues.ts'
+import type { RequestJob } from '../core/queue/bullmq.ts'
 
 /** How long another worker may claim it. */
 const UNCLAIMED_MS = 120_000

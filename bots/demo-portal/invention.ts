@@ -1,5 +1,5 @@
 /** Made-up people and figures, derived from what was typed: the same input gives the same ones. */
-import { createHash, randomInt } from 'node:crypto'
+import { hash, randomInt } from 'node:crypto'
 
 export interface Invention {
   /** The next pseudo-random number from 0 to `below` - 1. */
@@ -24,7 +24,7 @@ const LAST_NAMES = [
 export function createInvention(typed: string): Invention {
   let drawn = 0
   const pick = (below: number): number =>
-    createHash('sha256').update(`demo-portal:${drawn++}:${typed}`).digest().readUInt32BE() % below
+    hash('sha256', `demo-portal:${drawn++}:${typed}`, 'buffer').readUInt32BE() % below
   return {
     pick,
     fullName: () => `${FIRST_NAMES[pick(FIRST_NAMES.length)]} ${LAST_NAMES[pick(LAST_NAMES.length)]}`,

@@ -1,53 +1,73 @@
-/** Enqueues a new request: its record with list entry and first check, then its job. */
-
+/** Enqueues a new request: reserves its limits, stores its record with list entry and first check, adds its job. */
 import type { Service } from '../catalog/define-service.ts'
 import { AppError } from '../domain/errors.ts'
 import type { RequestRecord } from '../domain/record.ts'
 import type { Queues } from '../queue/queues.ts'
 import type { RequestStore } from '../store/request-store.ts'
 import type { Subjects } from '../store/subject-limits.ts'
+import type { Places } from '../store/unfinished-limits.ts'
 
 /**
- * Idempotent. Safe to call again for a record whose creator crashed halfway.
+ * Idempotent. Safe to call again for a record whose creator crashed halfway. Takes 3 round trips: limits; record and
+ * round; job and position.
  *
- * @throws AppError `subject_limit_reached` before anything is done, `storage_unavailable`, or what Redis said
+ * @returns the position in the queue, 1 is next; null for a scheduled request
+ * @throws AppError `too_many_unfinished`, `queue_full`, `subject_limit_reached` before anything is stored;
+ * `storage_unavailable`, or an error of Redis
  */
 export type EnqueueRequest = (
   record: RequestRecord,
   service: Pick<Service, 'queue' | 'priority' | 'subject'>,
-) => Promise<void>
+) => Promise<number | null>
+
+interface Dependencies {
+  store: Pick<RequestStore, 'create'>
+  queues: Pick<Queues, 'add'>
+  subjects: Pick<Subjects, 'reserve' | 'release'>
+  /** Without it, unfinished requests are not limited. */
+  places?: Places
+}
 
 export const createEnqueueRequest =
-  ({
-    store,
-    queues,
-    subjects,
-  }: {
-    store: Pick<RequestStore, 'create'>
-    queues: Pick<Queues, 'add'>
-    subjects: Pick<Subjects, 'reserve'>
-  }): EnqueueRequest =>
+  (dependencies: Dependencies): EnqueueRequest =>
   async (record, service) => {
-    // A bot has the code sent before it asks for it, so the limit is checked now.
-    if (record.subject !== undefined) {
-      const at = Date.parse(record.run_at ?? record.created_at)
-      await subjects.reserve('codes', record.subject, record.hash, at).catch(namingField(service.subject))
-    }
+    await reserveLimits(dependencies, record, service.subject)
     // The record first: a worker must never take a job without one. The job is added even if the record exists, because
     // its creator may have crashed in between; BullMQ adds the same id only once.
-    await store.create(record)
-    await queues.add(record, service)
+    return dependencies.queues.add(record, service, dependencies.store.create(record))
   }
 
-/** For a form, a refusal is what is wrong with a field. */
-const namingField =
-  (field = '') =>
-  (error: unknown): never => {
-    if (!(error instanceof AppError) || error.code !== 'subject_limit_reached') throw error
-    const minutes = Math.ceil((error.retryAfterSeconds ?? 0) / 60)
-    throw new AppError(error.code, {
-      detail: error.detail,
-      retryAfterSeconds: error.retryAfterSeconds,
-      errors: [{ field, code: error.code, params: { minutes } }],
-    })
+/** Reserves all limits at the same time; where one is reached, the others are released. */
+async function reserveLimits(
+  { subjects, places }: Dependencies,
+  record: RequestRecord,
+  subjectField: string | undefined,
+): Promise<void> {
+  const { subject, hash } = record
+  const at = Date.parse(record.run_at ?? record.created_at)
+  const [unfinished, code] = await Promise.allSettled([
+    places?.reserve(record),
+    // A bot has the code sent before it asks for it, so the limit is checked now.
+    subject === undefined ? undefined : subjects.reserve('codes', subject, hash, at),
+  ])
+  if (unfinished.status === 'rejected') {
+    if (code.status === 'fulfilled' && subject !== undefined)
+      await subjects.release('codes', subject, hash).catch(() => {})
+    throw unfinished.reason
   }
+  if (code.status === 'rejected') {
+    await places?.release(record).catch(() => {})
+    throw withField(code.reason, subjectField)
+  }
+}
+
+/** In a form, the limit of a person is an error of the field that names them. */
+function withField(error: unknown, field = ''): unknown {
+  if (!(error instanceof AppError) || error.code !== 'subject_limit_reached') return error
+  const minutes = Math.ceil((error.retryAfterSeconds ?? 0) / 60)
+  return new AppError(error.code, {
+    detail: error.detail,
+    retryAfterSeconds: error.retryAfterSeconds,
+    errors: [{ field, code: error.code, params: { minutes } }],
+  })
+}

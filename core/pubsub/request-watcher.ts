@@ -135,7 +135,7 @@ function open(context: Context, hash: string): Entry {
 }
 
 async function follow(context: Context, entry: Entry): Promise<void> {
-  const { store, bus, subscribeTimeoutMs, places, throttleMs, ttlSeconds, now } = context
+  const { store, bus, subscribeTimeoutMs, places, throttleMs, now } = context
   const listener = {
     message: (json: string) => onMessage(context, entry, json),
     gap: () => void refresh(context, entry),
@@ -143,9 +143,7 @@ async function follow(context: Context, entry: Entry): Promise<void> {
   const unsubscribe = await withTimeout(subscribeTimeoutMs, bus.watch(entry.hash, listener))
   if (entry.isClosed) return unsubscribe()
   entry.unsubscribe = unsubscribe
-  const stored = await store.read(entry.hash)
-  if (!stored) throw notFoundOrExpired(entry.hash, now(), ttlSeconds)
-  const update = encode(stored.record, now())
+  const update = encode((await store.get(entry.hash)).record, now())
   if (places && update.position.status === 'pending')
     broadcastPlace(entry, await places.read(update.view).catch(() => null), throttleMs)
   deliver(context, entry, update)

@@ -3,12 +3,13 @@
  * anyone else's. Rounds are BullMQ priorities. The rounds of an urgency start at its base priority, and a round is over
  * when none of its jobs waits. Urgencies do not mix; within a round jobs run first in, first out.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Queue } from 'bullmq'
 import { createBatcher } from '../redis/batch.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { assignRounds } from '../redis/scripts.ts'
 import { replacingWrongTypes } from '../redis/wrong-type.ts'
+import { keysOf, SCORE_PER_PRIORITY } from './bullmq.ts'
 
 /**
  * A submitter's requests beyond the last round share it. Ten urgencies with 2,000 rounds each keep every priority below
@@ -16,13 +17,11 @@ import { replacingWrongTypes } from '../redis/wrong-type.ts'
  * loses the counter at its end, which orders the jobs of a round.
  */
 export const ROUNDS = 2_000
-/** BullMQ's score of a prioritized job is its priority times this, plus a counter. */
-const SCORE_PER_PRIORITY = 2 ** 32
 /** A job is added right after its round was assigned. */
 const ROUNDS_TTL_MS = 2_000
 
 /** Neither session nor address can be read from a submitter's name. */
-const digest = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 12)
+const digest = (text: string): string => hash('sha256', text, 'base64url').slice(0, 12)
 
 /**
  * A submitter as `session.network`, or `network` without a session. Creating sessions costs nothing, so more than a few
@@ -47,7 +46,7 @@ export function createFairShare(redis: RedisClient, queue: Queue, urgency: numbe
   return createBatcher(MAX_BATCH, async (submitters: string[]) => {
     const rounds = await replacingWrongTypes(redis, { [roundsKey]: 'zset' }, () =>
       assignRounds(redis, {
-        prioritizedKey: queue.toKey('prioritized'),
+        prioritizedKey: keysOf(queue).prioritized,
         roundsKey,
         minScore: base * SCORE_PER_PRIORITY,
         maxScore: (base + ROUNDS) * SCORE_PER_PRIORITY,

@@ -1,4 +1,4 @@
-/** Who waits in the queues, and for how long: for those who run Halfway. Looks only. */
+/** What waits in the queues, and for how long: for operators. Reads only. */
 
 import type { ServiceQueue } from '../catalog/queue-definitions.ts'
 import { nullIfUnreadable } from '../domain/errors.ts'
@@ -6,30 +6,30 @@ import { creationTimeOf } from '../domain/request-id.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import type { Log } from '../runtime/log.ts'
 import type { RequestStore } from '../store/request-store.ts'
-import { openQueue } from './queues.ts'
+import { keysOf, openQueue, waitingJobs } from './bullmq.ts'
 
 export interface QueueState {
   queue: string
   waiting: number
   running: number
-  /** Scheduled, between two tries, or waiting for a code without a worker. */
+  /** Scheduled, between two attempts, or waiting for a code without a worker. */
   delayed: number
-  /** Seconds that the oldest of those that wait has waited; null when none does. */
+  /** How long the oldest waiting request has waited, seconds; null when none waits. */
   oldest_seconds: number | null
-  /** How many may run at once; null for any number. */
+  /** How many may run concurrently; null for any number. */
   at_once: number | null
-  /** Seconds for which nothing is begun, because the bot said that it has too much to do. */
+  /** For how long no job is started because a bot answered 429, seconds. */
   held_seconds: number
 }
 
 export interface QueueStats {
   read(): Promise<QueueState[]>
-  /** Hashes of the jobs that nobody works on, by queue. */
+  /** Hashes of the jobs that do not run, by queue. */
   unlockedJobs(): Promise<Map<string, string[]>>
   stop(): Promise<void>
 }
 
-/** Of so many of the oldest hashes it is looked up whether they were scheduled, and have waited for less. */
+/** Scheduled requests have waited for less than their hash says: this many of the oldest records are read for it. */
 const OLDEST = 20
 
 export function createQueueCensus({
@@ -47,16 +47,7 @@ export function createQueueCensus({
 }): QueueStats {
   const open = new Map(queues.map(({ name }) => [name, openQueue(name, redis, log)]))
 
-  const waiting = async (queue: ReturnType<typeof openQueue>): Promise<string[]> => {
-    const { wait, prioritized } = queue.keys as Record<string, string>
-    const [first, then] = await Promise.all([
-      redis.lrange(wait as string, 0, -1),
-      redis.zrange(prioritized as string, '0', '-1'),
-    ])
-    return [...first, ...then]
-  }
-
-  /** A hash says when its request was made; the record, when it was due. */
+  /** The hash has the creation time, the record the time it was due. */
   async function oldestSeconds(hashes: readonly string[]): Promise<number | null> {
     const oldest = hashes
       .map((hash) => ({ hash, since: creationTimeOf(hash, now()) ?? now() }))
@@ -77,7 +68,7 @@ export function createQueueCensus({
         [...open].map(async ([name, queue]) => {
           const [counts, hashes, atOnce, held] = await Promise.all([
             queue.getJobCounts('active', 'delayed'),
-            waiting(queue),
+            waitingJobs(redis, queue),
             queue.getGlobalConcurrency(),
             queue.getRateLimitTtl(),
           ])
@@ -95,8 +86,8 @@ export function createQueueCensus({
     async unlockedJobs() {
       const all = await Promise.all(
         [...open].map(async ([name, queue]): Promise<[string, string[]]> => {
-          const { delayed } = queue.keys as { delayed: string }
-          return [name, [...(await waiting(queue)), ...(await redis.zrange(delayed, '0', '-1'))]]
+          const delayed = await redis.zrange(keysOf(queue).delayed, '0', '-1')
+          return [name, [...(await waitingJobs(redis, queue)), ...delayed]]
         }),
       )
       return new Map(all)

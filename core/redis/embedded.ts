@@ -2,7 +2,7 @@
  * A private Redis for trying out, when the settings name none. Processes of the same project started apart find each
  * other's: the first one starts it, the others join.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import {
   chmodSync,
   existsSync,
@@ -98,7 +98,7 @@ function joinRunning(owner: Owner, ownerFile: string, log: Log): EmbeddedRedis {
 
 /** A folder that only this user can enter: others on the machine must neither read the data nor plant a socket. */
 function privateFolder(): string {
-  const project = createHash('sha256').update(process.cwd()).digest('hex').slice(0, 10)
+  const project = hash('sha256', process.cwd(), 'hex').slice(0, 10)
   const dir = join(tmpdir(), `halfway-${process.getuid?.() ?? 'user'}-${project}`)
   mkdirSync(dir, { recursive: true, mode: 0o700 })
   const { uid } = lstatSync(dir)

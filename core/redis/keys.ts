@@ -6,9 +6,7 @@
  * script may use both.
  */
 
-import { createHash } from 'node:crypto'
-
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url')
+import { hash as digest } from 'node:crypto'
 
 export interface KeyOptions {
   /** KEY_PREFIX. Installations with different prefixes share a Redis without seeing each other. */
@@ -22,7 +20,7 @@ export function createKeys({ keyPrefix = '' }: KeyOptions, { isCluster = false }
   const record = (hash: string): string => `${keyPrefix}local_request:${hash}`
   const own = (what: string): string => `${keyPrefix}halfway:${what}`
   const idempotency = (caller: string, key: string): string =>
-    own(`idempotency:${sha256(`${caller}\n${key}`)}`)
+    own(`idempotency:${digest('sha256', `${caller}\n${key}`, 'base64url')}`)
   const queues = `${keyPrefix}halfway`
   return {
     /** What every other name begins with. */

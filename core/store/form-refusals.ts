@@ -5,9 +5,10 @@
  * Each sender has a few places, and the oldest is overwritten: no sender fills Redis.
  */
 import { nanoid } from 'nanoid'
-import { AppError, type ErrorCode, type FieldError } from '../domain/errors.ts'
+import type { ErrorCode, FieldError } from '../domain/errors.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import type { InstallationSecret } from '../redis/installation-secret.ts'
+import { withStorageErrors } from './with-storage-errors.ts'
 
 export interface Refusal {
   code: ErrorCode
@@ -66,9 +67,8 @@ export function createRefusals({
     },
     async find(id) {
       if (!ID.test(id)) return null
-      const value = await redis.get(redis.names.refusal(id.slice(0, -SECRET_LENGTH))).catch((cause) => {
-        throw new AppError('storage_unavailable', { cause })
-      })
+      const name = redis.names.refusal(id.slice(0, -SECRET_LENGTH))
+      const value = await withStorageErrors(() => redis.get(name))
       const { secret, ...refusal } = JSON.parse(value ?? '{}') as Refusal & { secret?: string }
       return secret === id.slice(-SECRET_LENGTH) ? refusal : null
     },

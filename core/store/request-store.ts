@@ -10,7 +10,7 @@ import type { Command } from '../domain/command.ts'
 import { codeIn } from '../domain/digits.ts'
 import { AppError } from '../domain/errors.ts'
 import type { RequestRecord, StatePosition } from '../domain/record.ts'
-import { isRequestHash } from '../domain/request-id.ts'
+import { isRequestHash, notFoundOrExpired } from '../domain/request-id.ts'
 import { type RejectionCode, transition } from '../domain/state-machine.ts'
 import { inexactAt, inexactWords } from '../records/exact-numbers.ts'
 import { isTooDeep, MAX_STORED_DEPTH } from '../records/json-limits.ts'
@@ -20,6 +20,7 @@ import type { Log } from '../runtime/log.ts'
 import type { StoredRecord } from './record-cache.ts'
 import { createRecordStore, tooManyWriters } from './record-store.ts'
 import { countCode } from './subject-limits.ts'
+import { withStorageErrors } from './with-storage-errors.ts'
 
 export type { StoredRecord }
 
@@ -35,6 +36,8 @@ export interface RequestStore {
    * @throws AppError `storage_unavailable`; `unreadable_record` for an invalid value when no valid record is known
    */
   read(hash: string, atLeast?: StatePosition | null): Promise<StoredRecord | null>
+  /** As `read`, of a request that must exist. @throws AppError `request_not_found`, `request_expired`, and as `read` */
+  get(hash: string): Promise<StoredRecord>
   /** Stores the record, its list entry and the time of its first check. False when the hash already has a record. */
   create(record: RequestRecord): Promise<boolean>
   /**
@@ -84,6 +87,14 @@ export function createRequestStore({
 
   return {
     read: (hash, atLeast) => withStorageErrors(() => records.read(hash, { atLeast })),
+
+    async get(hash) {
+      // A string that is no hash must not become the name of another key.
+      if (!isRequestHash(hash)) throw new AppError('request_not_found')
+      const stored = await withStorageErrors(() => records.read(hash))
+      if (!stored) throw notFoundOrExpired(hash, now(), ttlSeconds)
+      return stored
+    },
 
     create: (record) => withStorageErrors(() => records.create(record)),
 
@@ -160,14 +171,4 @@ function toJson(value: unknown): string | null {
   // A function, say.
   if (json === undefined) throw new AppError('bot_bad_answer', { detail: 'The result is no JSON value.' })
   return json
-}
-
-/** Whatever Redis or the way to it does, callers see one error. Mistakes of our own stay what they are. */
-async function withStorageErrors<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    if (error instanceof AppError || error instanceof TypeError || error instanceof RangeError) throw error
-    throw new AppError('storage_unavailable', { cause: error })
-  }
 }

@@ -3,7 +3,7 @@
  * number may run, on any number of machines; the tasks of a processor that is killed run again elsewhere.
  */
 import { type Job, Worker } from 'bullmq'
-import { blockingOptions, capBlockTimeout } from '../queue/queues.ts'
+import { blockingOptions, capBlockTimeout } from '../queue/bullmq.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Driver } from './drivers/driver.ts'

@@ -1,11 +1,12 @@
 /** Limits calls per minute and network. Counted in Redis, so that all server processes share the counters. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Request, RequestHandler, Response } from 'express'
 import { rateLimit } from 'express-rate-limit'
 import { type RedisReply, RedisStore } from 'rate-limit-redis'
 import { AppError } from '../../core/domain/errors.ts'
 import type { RedisClient } from '../../core/redis/connect.ts'
 import { replacingWrongTypes } from '../../core/redis/wrong-type.ts'
+import { withStorageErrors } from '../../core/store/with-storage-errors.ts'
 import { callerOf } from './caller.ts'
 
 const WINDOW_MS = 60_000
@@ -66,7 +67,7 @@ function createSender(redis: RedisClient) {
   return async (command: string, ...args: string[]): Promise<RedisReply> => {
     if (command === 'SCRIPT') {
       const script = args[1] as string
-      const sha = createHash('sha1').update(script).digest('hex')
+      const sha = hash('sha1', script, 'hex')
       scripts.set(sha, script)
       return sha
     }
@@ -76,13 +77,9 @@ function createSender(redis: RedisClient) {
         if (!script || !error.message.startsWith('NOSCRIPT')) throw error
         return redis.call('EVAL', script, ...args.slice(1))
       })
-    try {
-      // The arguments of EVALSHA: the digest, the number of keys, the counter's key.
-      const key = args[2]
-      const types = command === 'EVALSHA' && key !== undefined ? { [key]: 'string' as const } : {}
-      return (await replacingWrongTypes(redis, types, call)) as RedisReply
-    } catch (cause) {
-      throw new AppError('storage_unavailable', { cause })
-    }
+    // The arguments of EVALSHA: the digest, the number of keys, the counter's key.
+    const key = args[2]
+    const types = command === 'EVALSHA' && key !== undefined ? { [key]: 'string' as const } : {}
+    return withStorageErrors(async () => (await replacingWrongTypes(redis, types, call)) as RedisReply)
   }
 }

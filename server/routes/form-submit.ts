@@ -2,7 +2,7 @@
  * The submit of the form page. The form's hidden key and the submitted values together are the Idempotency-Key: a double
  * submit creates one request; going back and correcting a field creates another.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { RequestActions } from '../../core/actions/request-actions.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import type { PublicView } from '../../core/domain/record.ts'
@@ -43,5 +43,4 @@ export function createFormSubmit({ submit, requests }: { submit: Submit; request
   }
 }
 
-const fingerprint = (...parts: string[]): string =>
-  createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
+const fingerprint = (...parts: string[]): string => hash('sha256', JSON.stringify(parts), 'base64url')

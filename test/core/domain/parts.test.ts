@@ -222,10 +222,10 @@ it('a service whose substep belongs to no earlier step is refused', () => {
   const bad = (steps: typeof threeProviderInquiry.steps) => () =>
     defineService({ ...threeProviderInquiry, messages: {}, steps })
   expect(bad([...others, first as never])).toThrow(
-    'three-provider-inquiry: swift is a part of no step before it',
+    'three-provider-inquiry: swift is a substep of "asking", which is no step before it',
   )
   expect(bad([...threeProviderInquiry.steps, { id: 'x', of: 'swift', title }])).toThrow(
-    'x is a part of no step',
+    'x is a substep of "swift", which is no step before it',
   )
   expect(bad(threeProviderInquiry.steps)).not.toThrow()
 })

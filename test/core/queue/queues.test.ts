@@ -1,7 +1,8 @@
 /** The queues in BullMQ: waiting and delayed jobs, and the limits across all workers. */
 import { Worker } from 'bullmq'
 import { describe, expect, test } from 'vitest'
-import { createQueues, hashOf, type RequestJob } from '../../../core/queue/queues.ts'
+import { hashOf, type RequestJob } from '../../../core/queue/bullmq.ts'
+import { createQueues } from '../../../core/queue/queues.ts'
 import { cleanUp } from '../../helpers/clean-up.ts'
 import { eventually } from '../../helpers/eventually.ts'
 import { useQueue } from '../../helpers/queue.ts'

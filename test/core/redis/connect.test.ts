@@ -52,7 +52,7 @@ describe.runIf(onRealRedis)('a process', () => {
       })
       if (expected.length > 3) {
         const counted = await useCli(redis, { KEY_PREFIX: prefix }).run('doctor')
-        expect(counted.out).toMatch(/Redis connections: .*1 of workers and bots, .*2 that wait for jobs/)
+        expect(counted.out).toMatch(/Redis connections: .*1 of workers and bots, .*2 waiting for jobs/)
       }
       child.process.kill('SIGKILL')
     },

@@ -50,7 +50,7 @@ describe.runIf(onRealRedis)('the private Redis', () => {
     writeFileSync(ownerFile(), JSON.stringify({ ...owner(), ownerPid: 2 ** 22 + 1 }))
     const withOne = child()
     expect(await withOne.ended).toBe(0)
-    expect(withOne.output()).toBe('There are no such requests.\n')
+    expect(withOne.output()).toBe('No requests found.\n')
     expect(await isRedisUp(redis.target.url)).toBe(true)
     await redis.stop()
     await isGone(redis)

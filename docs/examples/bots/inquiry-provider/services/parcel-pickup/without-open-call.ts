@@ -1,0 +1,30 @@
+// bots/inquiry-provider/services/parcel-pickup/without-open-call.ts
+import { parcelPickup } from '../../../../core/catalog/parcel-pickup.ts'
+import { messageBuilder } from '../../../../core/catalog/service-messages.ts'
+import type { CreateHandler } from '../../bot-service.ts'
+import { codeRejected, type SmsSent, smsSent } from '../../sms-sent.ts'
+
+const message = messageBuilder(parcelPickup)
+
+const carrier = (path: string, body: object, signal: AbortSignal): Promise<Response> =>
+  fetch(`https://carrier.example${path}`, { method: 'POST', body: JSON.stringify(body), signal })
+
+export const createHandler: CreateHandler = () => async ({ mobile }, { signal }) => {
+  const sendCode = async (signal: AbortSignal): Promise<SmsSent> => {
+    const { visit } = (await (await carrier('/codes', { mobile }, signal)).json()) as { visit: string }
+    return smsSent(
+      { length: 6, sent_to: '0912***4567', ...message('code_sent'), expires_in: 120 },
+      {
+        // Called with the code, and with the request and signal of this call.
+        async verify(code, { signal }) {
+          const response = await carrier('/pickups', { visit, code }, signal)
+          if (!response.ok) throw codeRejected() // asks again, with one try less; any other failure ends the visit
+          return response.json()
+        },
+        // Called when the user wants another code, or a new attempt begins.
+        resend: ({ signal }) => sendCode(signal),
+      },
+    )
+  }
+  return sendCode(signal)
+}

@@ -1,21 +1,20 @@
-/** What the documents promise and what the code knows are the same: neither may know more. */
-import { readdirSync, readFileSync } from 'node:fs'
+/** The documents name every code, status, field, event, key and property of the code, and no other. */
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { allServices } from '../core/catalog/index.ts'
 import { createRecord } from '../core/domain/create-record.ts'
-import { ERRORS } from '../core/domain/errors.ts'
+import { ERRORS, REQUEST_FAILURE_CODES } from '../core/domain/errors.ts'
 import { STATUSES, toPublicView } from '../core/domain/record.ts'
 import { DRIVER_NAMES } from '../core/runtime/env-schema.ts'
+import { DOCUMENTS, ROOT, read } from './docs/blocks.ts'
 import { keys } from './helpers/keys.ts'
 
-const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
-const api = read('docs/API.md')
+const api = read('docs/HTTP-API.md')
+const sockets = read('docs/SOCKETS.md')
+const bots = read('docs/WRITE-A-BOT.md')
+const quickStart = read('docs/QUICK-START.md')
 const readme = read('README.md')
-const DOCUMENTS = [
-  'README.md',
-  ...readdirSync(new URL('../docs', import.meta.url))
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => `docs/${name}`),
-]
 
 const SERVICE = { slug: 'test', estimatedSeconds: 1, tries: 1, steps: [] }
 const RECORD = createRecord({
@@ -27,13 +26,13 @@ const RECORD = createRecord({
   ttlSeconds: 1,
 })
 
-describe('docs/API.md', () => {
-  test.each(Object.keys(ERRORS))('names the error code %s', (code) => {
+describe('docs/HTTP-API.md', () => {
+  test.each(Object.keys(ERRORS))('docs/HTTP-API.md names the error code %s', (code) => {
     expect(api).toContain(`\`${code}\``)
   })
 
-  test('names no error code of a call that there is not, and each with its HTTP status', () => {
-    const table = api.slice(api.indexOf('## Error codes'), api.indexOf('In `error_data` of a failed request'))
+  test('docs/HTTP-API.md names only error codes that exist, each with its HTTP status', () => {
+    const table = api.slice(api.indexOf('## Error codes'), api.indexOf('`error_data` of a failed request'))
     for (const [, statuses, codes] of table.matchAll(/^\| ([\d, ]+) \| (.+) \|$/gm)) {
       for (const [, code] of (codes ?? '').matchAll(/`(\w+)`/g)) {
         const error = ERRORS[code as keyof typeof ERRORS]
@@ -42,34 +41,61 @@ describe('docs/API.md', () => {
     }
   })
 
-  test.each(STATUSES)('describes the status %s', (status) => {
+  test.each(STATUSES)('docs/HTTP-API.md describes the status %s', (status) => {
     expect(api).toMatch(new RegExp(`^\\| \`${status}\` \\|`, 'm'))
   })
 
-  test.each(Object.keys(toPublicView(RECORD, 0)))('describes the field %s of the public view', (field) => {
-    expect(api.slice(api.indexOf('## The public view'), api.indexOf('## HTTP'))).toContain(`\`${field}\``)
-  })
-
-  test.each(['request:watch', 'request:unwatch', 'request:update', 'request:expired'])(
-    'names the socket event %s',
-    (event) => {
-      expect(api).toContain(`\`${event}\``)
-      expect(read('server/socket-watches.ts')).toContain(`'${event}'`)
+  test.each(Object.keys(toPublicView(RECORD, 0)))(
+    'docs/HTTP-API.md describes the field %s of the public view',
+    (field) => {
+      expect(api.slice(api.indexOf('## The public view'), api.indexOf('## Bodies and errors'))).toContain(
+        `\`${field}\``,
+      )
     },
   )
 
-  test('names the keys and the channel as they are', () => {
-    expect(api).toContain(`\`${keys.record('{hash}')}\``)
-    expect(api).toContain(`\`${keys.channel('{hash}')}\``)
-    expect(api).toContain(`\`${keys.list}\``)
+  test.each(REQUEST_FAILURE_CODES)('docs/HTTP-API.md names the failure %s of a request', (code) => {
+    expect(api.slice(api.indexOf('`error_data` of a failed request'))).toContain(`\`${code}\``)
   })
+})
+
+describe('docs/SOCKETS.md', () => {
+  test.each([
+    'request:watch',
+    'request:unwatch',
+    'request:update',
+    'request:expired',
+    'service:degraded',
+    'service:restored',
+  ])('docs/SOCKETS.md names the event %s', (event) => {
+    expect(sockets).toMatch(new RegExp(`^\\| \`${event}\``, 'm'))
+    expect(read('server/socket-watches.ts')).toContain(`'${event}'`)
+  })
+})
+
+describe('docs/WRITE-A-BOT.md', () => {
+  test('docs/WRITE-A-BOT.md names the keys and the channel as they are', () => {
+    expect(bots).toContain(`\`${keys.record('{hash}')}\``)
+    expect(bots).toContain(`\`${keys.channel('{hash}')}\``)
+    expect(bots).toContain(`\`${keys.list}\``)
+    expect(bots).toContain(`\`${keys.otp('req_…')}\``)
+  })
+})
+
+describe('docs/QUICK-START.md', () => {
+  test.each(allServices().map(({ slug }) => slug))(
+    'docs/QUICK-START.md has example values for the service %s',
+    (slug) => {
+      expect(quickStart).toMatch(new RegExp(`^\\| \`${slug}\` \\|`, 'm'))
+    },
+  )
 })
 
 describe('docs/EMBED.md', () => {
   const page = read('docs/EMBED.md')
   const embedded = read('public/embedded-events.ts') + read('public/halfway-progress.ts')
 
-  test('names every property that the styles have, and no other', () => {
+  test('docs/EMBED.md names every property of the styles, and no other', () => {
     const styles = read('public/styles/tokens.css') + read('public/styles/embedded.css')
     const [inStyles, inPage] = [styles.matchAll(/^ +(--[\w-]+):/gm), page.matchAll(/`(--[\w-]+)`/g)]
     const names = (matches: Iterable<RegExpExecArray>): string[] =>
@@ -77,13 +103,13 @@ describe('docs/EMBED.md', () => {
     expect(names(inPage)).toEqual(names(inStyles))
   })
 
-  test.each(['hash', 'lang', 'owner-token'])('names the attribute %s', (attribute) => {
+  test.each(['hash', 'lang', 'owner-token'])('docs/EMBED.md names the attribute %s', (attribute) => {
     expect(page).toMatch(new RegExp(`^\\| \`${attribute}\` \\|`, 'm'))
     expect(embedded).toContain(`'${attribute}'`)
   })
 
   test.each(['progress', 'otp-required', 'completed', 'failed', 'cancelled', 'expired'])(
-    'names the event %s',
+    'docs/EMBED.md names the event %s',
     (event) => {
       expect(page).toMatch(new RegExp(`^\\| \`${event}\` \\|`, 'm'))
       expect(embedded).toContain(`'${event}'`)
@@ -92,17 +118,17 @@ describe('docs/EMBED.md', () => {
 })
 
 describe('README.md', () => {
-  test('has at most 120 lines', () => {
+  test('README.md has at most 120 lines', () => {
     expect(readme.trimEnd().split('\n').length).toBeLessThanOrEqual(120)
   })
 
-  test('begins with npm install and npm start', () => {
+  test('README.md begins with npm install and npm start', () => {
     expect(/```sh\n([\s\S]*?)```/.exec(readme)?.[1]).toBe('npm install\nnpm start\n')
   })
 })
 
 describe('docs/ORIGINS.md', () => {
-  test('names an existing test for each feature of the earlier systems', () => {
+  test('docs/ORIGINS.md names an existing test for each feature of the earlier systems', () => {
     const rows = [...read('docs/ORIGINS.md').matchAll(/^\| .+ \| .+ \| (.+) \|$/gm)].slice(1)
     expect(rows.length).toBeGreaterThan(20)
     for (const [row, tests = ''] of rows) {
@@ -113,10 +139,31 @@ describe('docs/ORIGINS.md', () => {
   })
 })
 
+/** Documents that are linked before they are written. */
+const UNWRITTEN = ['OPERATE', 'SECURITY', 'SCALE', 'HOW-IT-WORKS'].map((name) => `docs/${name}.md`)
+const anchorsOf = (text: string): string[] =>
+  [...text.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replace(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  )
+
 describe('every document', () => {
+  test.each(DOCUMENTS)('%s links only to files and headings that exist', (path) => {
+    for (const [, link = ''] of read(path).matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^https?:/.test(link)) continue
+      const [file = '', anchor] = link.split('#')
+      const target = file === '' ? path : join(dirname(path), file)
+      if (UNWRITTEN.includes(target)) continue
+      expect(existsSync(join(ROOT, target)), link).toBe(true)
+      if (anchor) expect(anchorsOf(read(target)), link).toContain(anchor)
+    }
+  })
+
   test.each(DOCUMENTS)('%s names only npm scripts that exist', (path) => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
-    for (const [, name] of read(path).matchAll(/npm run ([\w:-]+)(?![\w:*-])/g))
+    for (const [, name] of read(path).matchAll(/npm run ([\w:-]*\w)(?![\w:-])/g))
       expect(scripts).toHaveProperty([name as string])
   })
 })
@@ -136,7 +183,7 @@ describe('docs/PERFORMANCE.md', () => {
 describe('docs/CONCURRENCY.md', () => {
   const page = read('docs/CONCURRENCY.md')
 
-  test('names every code that a task may fail with, and every driver', () => {
+  test('docs/CONCURRENCY.md names every code that a task may fail with, and every driver', () => {
     const errors = read('core/tasks/task-errors.ts')
     const codes = [...errors.slice(0, errors.indexOf('An error as it travels')).matchAll(/\| '(\w+)'/g)]
     expect(codes.length).toBeGreaterThan(8)

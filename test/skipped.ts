@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { TestCase } from 'vitest/node'
 
-/** Skipped tests in files with these imports need a browser; all others need a real Redis. */
+/** Skipped tests name what they need, `(needs jq)`; of the others those in files with these imports need a browser, the rest a real Redis. */
 const USES_BROWSER = /from '\.\.?\/(?:helpers\/)?(?:chromium|browsers)\.ts'/
 
 export function summarizeSkipped(skipped: readonly TestCase[]): string {
@@ -16,6 +16,8 @@ export function summarizeSkipped(skipped: readonly TestCase[]): string {
 }
 
 function skipReason({ module, fullName }: TestCase): string {
+  const [, program] = /\(needs ([\w, -]+)\)$/.exec(fullName) ?? []
+  if (program) return program
   if (!USES_BROWSER.test(readFileSync(module.moduleId, 'utf8'))) return 'redis-server'
   return fullName.includes('Firefox') ? 'Firefox' : 'Chromium'
 }

@@ -49,14 +49,21 @@ const originalPaths: Plugin = {
   },
 }
 
-export default async function bundle({ provide }: TestProject): Promise<() => void> {
-  const dir = mkdtempSync(join(tmpdir(), 'halfway-bundles-'))
-  const assets = join(dir, 'assets')
-  const building = promisify(execFile)(process.execPath, [join(ROOT, 'public/build.mjs'), assets])
+/**
+ * Bundles the processes into `dir`, with the preload that runs them.
+ *
+ * @param more further entry points, relative to the project's root
+ * @param plugins asked before the others
+ * @returns the preload (`--require`)
+ */
+export async function bundleProcesses(
+  dir: string,
+  { more = [], plugins = [] }: { more?: string[]; plugins?: Plugin[] } = {},
+): Promise<string> {
   const runBundled = join(dir, 'run-bundled.cjs')
   copyFileSync(join(import.meta.dirname, 'run-bundled.cjs'), runBundled)
   await build({
-    entryPoints: [...MAINS, './test/helpers/fixtures/*.ts'],
+    entryPoints: [...MAINS, ...more],
     absWorkingDir: ROOT,
     outbase: ROOT,
     outdir: dir,
@@ -71,9 +78,17 @@ export default async function bundle({ provide }: TestProject): Promise<() => vo
     banner: {
       js: `import * as nodeModule from 'node:module'; const require = nodeModule.createRequire(import.meta.url);`,
     },
-    plugins: [originalPaths],
+    plugins: [...plugins, originalPaths],
     logLevel: 'error',
   })
+  return runBundled
+}
+
+export default async function bundle({ provide }: TestProject): Promise<() => void> {
+  const dir = mkdtempSync(join(tmpdir(), 'halfway-bundles-'))
+  const assets = join(dir, 'assets')
+  const building = promisify(execFile)(process.execPath, [join(ROOT, 'public/build.mjs'), assets])
+  const runBundled = await bundleProcesses(dir, { more: ['./test/helpers/fixtures/*.ts'] })
   await building
   copyFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), join(assets, 'axe.js'))
   provide('runBundled', runBundled)

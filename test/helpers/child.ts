@@ -17,9 +17,17 @@ export interface Child {
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
-/** @param file relative to the project's root */
-export function startChild(file: string, args: string[] = [], env: NodeJS.ProcessEnv = {}): Child {
-  const child = spawn(process.execPath, ['--require', inject('runBundled'), file, ...args], {
+/**
+ * @param file relative to the project's root
+ * @param runBundled the preload that has its bundle
+ */
+export function startChild(
+  file: string,
+  args: string[] = [],
+  env: NodeJS.ProcessEnv = {},
+  runBundled = inject('runBundled'),
+): Child {
+  const child = spawn(process.execPath, ['--require', runBundled, file, ...args], {
     cwd: ROOT,
     env: { ...process.env, ...env },
     stdio: ['pipe', 'pipe', 'pipe', 'ipc'],

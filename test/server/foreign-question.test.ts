@@ -1,4 +1,4 @@
-/** A bot with only a Redis client asks for a code, as in docs/API.md. */
+/** A bot that has only a Redis client asks for a code, as docs/WRITE-A-BOT.md says. */
 import { readFileSync } from 'node:fs'
 import { load } from 'cheerio'
 import { Redis } from 'ioredis'
@@ -16,7 +16,7 @@ const { protocol, pathname } = new URL(testRedis.url)
 const plain = protocol === 'unix:' ? new Redis(pathname) : new Redis(testRedis.url)
 afterAll(() => plain.quit())
 
-const document = readFileSync(new URL('../../docs/API.md', import.meta.url), 'utf8')
+const document = readFileSync(new URL('../../docs/WRITE-A-BOT.md', import.meta.url), 'utf8')
 const [, example = ''] = /```js\n(export async function askForCode[\s\S]*?)```/.exec(document) ?? []
 const askForCode = new Function(`${example.replace('export ', '')}; return askForCode`)() as (
   redis: Redis,

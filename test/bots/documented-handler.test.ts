@@ -1,5 +1,4 @@
-/** The handler that CONTRIBUTING.md shows, word for word, against a stand-in for its carrier. */
-import { readFileSync } from 'node:fs'
+/** The handler that docs/ADD-A-SERVICE.md shows, word for word, against a stand-in for its carrier. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
@@ -12,6 +11,7 @@ import { createRunRegistry } from '../../bots/inquiry-provider/run-registry.ts'
 import { createUpdater } from '../../bots/updater.ts'
 import { commonMessage } from '../../core/domain/common-messages.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
+import { type Block, blocksOf } from '../docs/blocks.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { noTasks } from '../helpers/no-tasks.ts'
 import { START, TTL_SECONDS } from '../helpers/record.ts'
@@ -24,7 +24,7 @@ const carrierRequests: { path: string; body: Record<string, string> }[] = []
 const carrier = createServer(async (req, res) => {
   const body = JSON.parse(await text(req))
   carrierRequests.push({ path: req.url ?? '', body })
-  const isWrong = req.url === '/parcels' && body.code !== '222222'
+  const isWrong = req.url === '/pickups' && body.code !== '222222'
   res.statusCode = isWrong ? 403 : 200
   res.end(JSON.stringify({ parcels: 3 }))
 })
@@ -39,19 +39,19 @@ const updater = await createUpdater({ redis: redis.url, log: quiet })
 
 /** A block of code of the document, with the names that its folder would import. */
 function handlerIn(part: string): Handle {
-  const document = readFileSync(new URL('../../CONTRIBUTING.md', import.meta.url), 'utf8')
-  const blocks = [...document.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = '']) => code)
-  const source = blocks.find((code) => code.includes(part)) as string
+  const { text } = blocksOf('docs/ADD-A-SERVICE.md').find((block) => block.text.includes(part)) as Block
+  const source = text.replace(/^import .*$/gm, '')
   const { code } = transformSync(source.replace('https://carrier.example', carrierUrl), {
     loader: 'ts',
     format: 'cjs',
   })
   const module: { exports: { createHandler?: CreateHandler } } = { exports: {} }
-  const say = (key: string) => ({ message: key })
-  new Function('module', 'exports', 'say', 'commonMessage', 'BotFailure', code)(
+  const messageBuilder = () => (key: string) => ({ message: key })
+  new Function('module', 'exports', 'messageBuilder', 'parcelPickup', 'commonMessage', 'BotFailure', code)(
     module,
     module.exports,
-    say,
+    messageBuilder,
+    {},
     commonMessage,
     BotFailure,
   )
@@ -63,7 +63,7 @@ const withoutResend: Handle = async (_data, request) => {
   return request.waitForOtp()
 }
 const handlers = new Map([
-  ['documented', handlerIn('waitForOtp')],
+  ['documented', handlerIn('waitForOtp({')],
   ['without-resend', withoutResend],
 ])
 const runs = createRunRegistry({ updater, handlers, concurrency: noTasks, log: quiet })
@@ -81,7 +81,7 @@ async function started(slug: string) {
   return { hash, answer, prompt, typed, hangUp: () => caller.abort(new Error('enough')) }
 }
 
-test('the handler in CONTRIBUTING.md asks for a code, has another one sent, and asks again after a wrong one', async () => {
+test('the handler of docs/ADD-A-SERVICE.md asks for a code, has another one sent, and asks again after a wrong one', async () => {
   const { hash, answer, prompt, typed } = await started('documented')
   const first = await eventually(async () => {
     const asking = await prompt()

@@ -1,0 +1,202 @@
+/** The documents, run: their services, bots, programs and commands, against one installation that has them. */
+import { spawn, spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { freePort } from '../../core/redis/local-server.ts'
+import { type Block, blocksOf, differences, documentedFiles, noteOf, ROOT } from '../docs/blocks.ts'
+import { botAt, type Installation, listen, startDocumented, WITHOUT_OPEN_CALL } from '../docs/installation.ts'
+import { useBrowser } from '../helpers/browser.ts'
+import { isChromiumMissing } from '../helpers/chromium.ts'
+import { cleanUp } from '../helpers/clean-up.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { findExecutable } from '../helpers/executables.ts'
+import { useFolder } from '../helpers/redis.ts'
+
+const PYTHON = spawnSync('python3', ['--version']).status === 0
+const SHELL = findExecutable('bash') !== undefined && findExecutable('curl') !== undefined
+
+/** Another site, with the page that a test gives it. */
+let page = ''
+const site = createServer((_req, res) => res.setHeader('Content-Type', 'text/html; charset=utf-8').end(page))
+
+let halfway: Installation
+let siteUrl = ''
+beforeAll(async () => {
+  siteUrl = await listen(site)
+  halfway = await startDocumented({ ALLOWED_ORIGINS: siteUrl })
+})
+afterAll(() => halfway?.stop())
+
+type View = Record<string, unknown> & { hash: string; status: string }
+const call = async (path: string, body?: object): Promise<View> => {
+  const headers = { 'content-type': 'application/json' }
+  const options = body ? { method: 'POST', headers, body: JSON.stringify(body) } : {}
+  return (await fetch(halfway.url + path, options)).json() as Promise<View>
+}
+const submit = async (slug: string): Promise<string> => {
+  const body = { service_slug: slug, request_data: { mobile: '09123456789' } }
+  return (await call('/api/local-requests', body)).hash
+}
+const state = (hash: string): Promise<View> => call(`/api/local-requests/${hash}/status`)
+const reaches = (hash: string, status: string): Promise<View> =>
+  eventually(async () => {
+    const view = await state(hash)
+    expect(view, JSON.stringify(view)).toMatchObject({ status })
+    return view
+  })
+const type = (hash: string, otp: string): Promise<View> => call(`/api/local-requests/${hash}/otp`, { otp })
+
+describe('the services of the documents', () => {
+  it('parcel-tracking of README.md has a form and completes with the answer of the carrier', async () => {
+    const page = await fetch(`${halfway.url}/services/parcel-tracking`, { headers: { accept: 'text/html' } })
+    expect(await page.text()).toContain('Asks the carrier where your parcels are.')
+    const view = await reaches(await submit('parcel-tracking'), 'completed')
+    expect(view).toMatchObject({ result_data: { parcels: 3 }, step: 'asking' })
+  })
+
+  it.each(['parcel-pickup', WITHOUT_OPEN_CALL])(
+    '%s of docs/ADD-A-SERVICE.md asks again after a wrong code and completes after the right one',
+    async (slug) => {
+      const hash = await submit(slug)
+      const asked = await reaches(hash, 'otp_required')
+      expect(asked.otp_data).toMatchObject({ length: 6, message_key: 'code_sent', attempts_left: 3 })
+      await type(hash, '111111')
+      await eventually(async () =>
+        expect(await state(hash)).toMatchObject({ status: 'otp_required', otp_data: { attempts_left: 2 } }),
+      )
+      await type(hash, '222222')
+      expect(await reaches(hash, 'completed')).toMatchObject({ result_data: { parcels: 3 } })
+    },
+  )
+})
+
+describe('the bots of the documents', () => {
+  it('my-bot.ts of README.md completes a request', async () => {
+    halfway.route('parcel-tracking', await halfway.startBot('my-bot.ts'))
+    expect(await reaches(await submit('parcel-tracking'), 'completed')).toMatchObject({
+      current_message: expect.any(String),
+      result_data: { parcels: 3 },
+    })
+  })
+
+  it('pickup-bot.ts of docs/WRITE-A-BOT.md asks again after a wrong code and completes after the right one', async () => {
+    halfway.route('parcel-pickup', await halfway.startBot('pickup-bot.ts'))
+    const hash = await submit('parcel-pickup')
+    await reaches(hash, 'otp_required')
+    await type(hash, '111111')
+    await eventually(async () =>
+      expect(await state(hash)).toMatchObject({ status: 'otp_required', otp_data: { attempts_left: 2 } }),
+    )
+    await type(hash, '222222')
+    expect(await reaches(hash, 'completed')).toMatchObject({ result_data: { parcels: 1 } })
+  })
+
+  it.skipIf(!PYTHON)(
+    'pickup_bot.py of docs/WRITE-A-BOT.md reports, asks for a code and completes (needs Python)',
+    async () => {
+      const port = await freePort()
+      const [folder, file] = [useFolder(), 'pickup_bot.py']
+      writeFileSync(join(folder, file), (documentedFiles().get(file) ?? '').replace('9997', String(port)))
+      const hasPackage = spawnSync('python3', ['-c', 'import redis']).status === 0
+      const standIn = hasPackage ? {} : { PYTHONPATH: join(ROOT, 'test/helpers/fixtures/python') }
+      const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...halfway.env, ...standIn }
+      const bot = spawn('python3', [join(folder, file)], {
+        env: { ...env, PYTHONDONTWRITEBYTECODE: '1' },
+        stdio: 'ignore',
+      })
+      cleanUp(() => void bot.kill('SIGKILL'))
+      halfway.route('parcel-pickup', await botAt(port))
+      const hash = await submit('parcel-pickup')
+      expect(await reaches(hash, 'otp_required')).toMatchObject({ progress: 30, otp_data: { length: 6 } })
+      await type(hash, '123456')
+      expect(await reaches(hash, 'completed')).toMatchObject({ result_data: { parcels: 1, digits: 6 } })
+    },
+  )
+})
+
+describe('the client of docs/SOCKETS.md', () => {
+  it('watch.ts of docs/SOCKETS.md follows a request to its final state', async () => {
+    const hash = await submit('parcel-tracking')
+    const client = halfway.startProgram('watch.ts', [halfway.url, hash])
+    await client.waitForOutput('completed 100%')
+    expect(await client.ended).toBe(0)
+  })
+})
+
+describe.skipIf(isChromiumMissing)('the element of docs/EMBED.md', () => {
+  const { open } = useBrowser()
+
+  it('the element of docs/EMBED.md shows a request on another site, which gets its result by the event (needs Chromium)', async () => {
+    const hash = await submit('parcel-tracking')
+    const [html = '', js = '', css = ''] = ['html', 'js', 'css'].map((name) =>
+      blocksOf('docs/EMBED.md')
+        .filter(({ language }) => language === name)
+        .map(({ text }) => text)
+        .join('\n'),
+    )
+    const element = html.replaceAll('https://halfway.example', halfway.url).replaceAll('req_…', hash)
+    page = `<!doctype html><html lang="en"><style>${css}</style>${element}<script type="module">${js}</script></html>`
+    const tab = await open({})
+    const logged = tab.waitForEvent('console', (message) => message.text().includes('parcels'))
+    await tab.goto(siteUrl)
+    await tab.getByRole('heading', { name: 'Your result is ready' }).waitFor()
+    expect(await (await logged).args()[0]?.jsonValue()).toMatchObject({ parcels: 3 })
+  })
+})
+
+describe.skipIf(!SHELL)('the commands of the documents', () => {
+  /** A request that a bot works on until the test ends. */
+  async function startHeld(): Promise<string> {
+    halfway.route('parcel-tracking', await listen(createServer(() => {})))
+    const hash = await submit('parcel-tracking')
+    await reaches(hash, 'processing')
+    return hash
+  }
+  const isRun = (block: Block): boolean =>
+    ['sh', 'json'].includes(block.language) && !block.note.startsWith('not run')
+
+  /** Runs the commands, and compares each answer with the JSON that follows them. */
+  async function runAll(document: string, hash = ''): Promise<void> {
+    const shell = halfway.openShell()
+    shell.hash = hash
+    let answer: string | null = null
+    for (const block of blocksOf(document).filter(isRun)) {
+      const at = `${document}:${block.line}`
+      if (block.language === 'json') {
+        if (answer !== null) expect(differences(JSON.parse(block.text), JSON.parse(answer)), at).toEqual([])
+        answer = null
+        continue
+      }
+      const text = noteOf(block, 'repeat until')
+      answer = await eventually(
+        async () => {
+          const output = await shell.run(block)
+          if (text) expect(output).toContain(text)
+          return output
+        },
+        text ? {} : { withinMs: 0 },
+      )
+    }
+  }
+
+  it('the commands of README.md start each kind of process (needs bash, curl)', () => runAll('README.md'))
+
+  it('the commands of docs/QUICK-START.md lead from submit to result (needs bash, curl)', () =>
+    runAll('docs/QUICK-START.md'))
+
+  it('the commands of docs/HTTP-API.md give the answers that it shows (needs bash, curl)', () =>
+    runAll('docs/HTTP-API.md'))
+
+  it.skipIf(!findExecutable('jq'))(
+    'the commands of docs/WRITE-A-BOT.md report progress with redis-cli (needs bash, curl, jq)',
+    async () => {
+      const hash = await startHeld()
+      await runAll('docs/WRITE-A-BOT.md', hash)
+      await eventually(async () =>
+        expect(await state(hash)).toMatchObject({ progress: 40, current_message: 'Asking the carrier…' }),
+      )
+    },
+  )
+})

@@ -9,17 +9,18 @@ import { cleanUp } from '../helpers/clean-up.ts'
 import { aHash, aRecord, T0 } from '../helpers/record.ts'
 import { blocksOf, DOCUMENTS, differences, noteOf, ROOT, read } from './blocks.ts'
 
-/** Of other writers: their blocks are shown, not run here. */
-const LISTED = new Set([
+/** The documents for users, whose blocks are all run. */
+const FOR_USERS = new Set([
   'QUICK-START',
   'ADD-A-SERVICE',
   'WRITE-A-BOT',
   'HTTP-API',
   'SOCKETS',
   'EMBED',
+  'CONCURRENCY',
   'README',
 ])
-const blocks = DOCUMENTS.filter((path) => LISTED.has(path.replace(/^docs\/|\.md$/g, ''))).flatMap(blocksOf)
+const blocks = DOCUMENTS.filter((path) => FOR_USERS.has(path.replace(/^docs\/|\.md$/g, ''))).flatMap(blocksOf)
 const named = (document: string, note: string) =>
   blocks.filter((block) => block.document === document && block.note === note).map(({ text }) => text)
 

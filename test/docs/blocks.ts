@@ -1,7 +1,8 @@
 /**
  * The fenced blocks of README.md and docs/, which the tests run. A block of a whole file begins with a comment that has its
- * path. An HTML comment in the line before a block says what a test needs to know: `not run: reason`, `from: path`,
- * `needs: program`, `repeat until: text`.
+ * path; docs/examples/ has a copy of each for the compiler (`npx vitest run --project fast test/docs -u` renews the copies). An
+ * HTML comment in the line before a block says what a test needs to know: `not run: reason`, `from: path` (an excerpt of that
+ * file), `needs: program`, `repeat until: text`.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -34,7 +34,7 @@ export interface Installation extends Halfway {
   route(slug: string, url: string): void
   /** Starts a program that a document shows, on a free port instead of its own; returns its address. */
   startBot(path: string): Promise<string>
-  startProgram(path: string, args: string[]): Child
+  startProgram(path: string, args?: string[], env?: NodeJS.ProcessEnv): Child
   /** A shell in which the commands of one document run one after the other. */
   openShell(): Shell
 }
@@ -90,11 +90,11 @@ const documented = (files: Map<string, string>): Plugin => ({
   },
 })
 
-/** A stand-in for the carrier of the documents: sends codes, and knows one that is right. */
+/** A stand-in for the carrier and the providers of the documents: sends codes, and accepts one. */
 const carrier = createServer(async (req, res) => {
   const { code } = req.method === 'POST' ? JSON.parse(await text(req)) : { code: null }
   const isWrong = req.url === '/pickups' && code !== '222222'
-  res.writeHead(isWrong ? 403 : 200).end(JSON.stringify({ parcels: 3, visit: 'visit-1' }))
+  res.writeHead(isWrong ? 403 : 200).end(JSON.stringify({ parcels: 3, visit: 'visit-1', score: 712 }))
 })
 
 /** @param more settings of the installation */
@@ -105,8 +105,9 @@ export async function startDocumented(more: NodeJS.ProcessEnv = {}): Promise<Ins
   const files = [...documentedFiles()].map(([path, source]): [string, string] => [
     path,
     source
-      .replaceAll('https://carrier.example', carrierUrl)
-      .replaceAll('9997', 'Number(process.env.BOT_PORT)'),
+      .replaceAll(/https:\/\/(carrier|\$\{provider\})\.example/g, carrierUrl)
+      .replaceAll('9997', 'Number(process.env.BOT_PORT)')
+      .replaceAll("new URL('./tasks.ts'", "new URL('./tasks.mjs'"),
   ])
   const programs = files.map(([path]) => path).filter((path) => /^[\w-]+\.ts$/.test(path))
   const runBundled = await bundleProcesses(dir, {

@@ -159,7 +159,9 @@ test('a Persian text has Persian digits, letters and punctuation', () => {
 describe.each(allServices())('the bot messages of $slug', ({ slug, messages = {} }) => {
   const handler = read([`bots/inquiry-provider/services/${slug}`])
   const atPortal = handler.includes('/portal/') ? read(['bots/inquiry-provider/services/portal']) : ''
-  const used = [...`${handler}\n${atPortal}`.matchAll(/\b(?:localized|portalMessage)\(\s*'(\w+)'/g)].map((match) => match[1]!)
+  const used = [...`${handler}\n${atPortal}`.matchAll(/\b(?:localized|portalMessage)\(\s*'(\w+)'/g)].map(
+    (match) => match[1]!,
+  )
 
   test('the catalogue has exactly the messages that the bot uses', () => {
     expect(used.length).toBeGreaterThan(2)

@@ -1,0 +1,94 @@
+/** What core/queue/bullmq.ts assumes of BullMQ's internals. A test that fails after an update of BullMQ names what changed. */
+import { type Job, Worker } from 'bullmq'
+import { afterAll, describe, expect, it } from 'vitest'
+import {
+  BLOCK_SECONDS,
+  blockingOptions,
+  COMPACT_JOB,
+  capBlockTimeout,
+  keysOf,
+  openQueue,
+  positionOf,
+  prioritizedJobs,
+  RATE_LIMITED,
+  SCORE_PER_PRIORITY,
+  waitingJobs,
+} from '../../../core/queue/bullmq.ts'
+import { aHash } from '../../helpers/record.ts'
+import { onRealRedis, quiet, useRedis } from '../../helpers/redis.ts'
+
+const redis = await useRedis()
+const client = await redis.connections.connect('patient')
+const queue = openQueue('assumptions', client, quiet)
+const keys = keysOf(queue)
+afterAll(() => queue.close())
+
+const add = async (options: object): Promise<string> => {
+  const hash = aHash()
+  await queue.add('request', {}, { ...COMPACT_JOB, jobId: hash, ...options })
+  return hash
+}
+
+describe('BullMQ', () => {
+  it('scores a job with a priority by the priority times SCORE_PER_PRIORITY plus a counter', async () => {
+    const [first, second] = [await add({ priority: 7 }), await add({ priority: 7 })]
+    const [a, b] = (await client.zmscore(keys.prioritized, first, second)).map(Number) as [number, number]
+    expect(Math.floor(a / SCORE_PER_PRIORITY)).toBe(7)
+    expect(b).toBe(a + 1)
+    expect(await prioritizedJobs(client, queue, [first, aHash(), second])).toEqual([first, second])
+    await queue.obliterate()
+  })
+
+  it('runs jobs without a priority first, in the order of positionOf', async () => {
+    const later = await add({ priority: 1 })
+    const [first, second] = [await add({}), await add({})]
+    const positions = [first, second, later].map((hash) => positionOf(client, queue, hash))
+    expect(await Promise.all(positions)).toEqual([1, 2, 3])
+    expect((await waitingJobs(client, queue)).sort()).toEqual([first, second, later].sort())
+    const taken: string[] = []
+    const worker = new Worker('assumptions', async ({ id }: Job) => void taken.push(id as string), {
+      connection: client,
+      prefix: client.names.queues,
+    })
+    await new Promise<void>((resolve) => worker.once('drained', () => resolve()))
+    await worker.close()
+    expect(taken).toEqual([first, second, later])
+  })
+
+  it.runIf(onRealRedis)('stores a job with COMPACT_JOB as a listpack', async () => {
+    const hash = await add({ priority: 23_282 })
+    expect(await client.object('ENCODING', keys.job(hash))).toBe('listpack')
+    await queue.obliterate()
+  })
+
+  it('holds a queue by a limiter of RATE_LIMITED, which getRateLimitTtl tells from an ordinary window', async () => {
+    await queue.setGlobalRateLimit(5, 1000)
+    expect(await client.hexists(keys.meta, 'max')).toBe(1)
+    await queue.rateLimit(60_000)
+    expect(await client.get(keys.limiter)).toBe(String(RATE_LIMITED))
+    expect(await queue.getRateLimitTtl(RATE_LIMITED)).toBeGreaterThan(50_000)
+    await client.set(keys.limiter, '3', 'PX', 60_000)
+    expect(await queue.getRateLimitTtl(RATE_LIMITED)).toBe(0)
+    await queue.removeGlobalRateLimit()
+    await client.del(keys.limiter)
+  })
+
+  it('keeps the maximum block timeout of a worker where capBlockTimeout sets it', async () => {
+    const worker = new Worker('assumptions', null, {
+      connection: client,
+      prefix: client.names.queues,
+      autorun: false,
+      ...blockingOptions(BLOCK_SECONDS),
+    })
+    const backend = (): object => worker.getBackend()
+    expect(backend()).toHaveProperty('maximumBlockTimeout', 10)
+    expect('blockingConnection' in backend()).toBe(true)
+    capBlockTimeout(worker, BLOCK_SECONDS)
+    expect(backend()).toHaveProperty('maximumBlockTimeout', BLOCK_SECONDS)
+    await worker.close()
+  })
+
+  it('names its keys prefix:queue:name, which `cleanup` and `doctor` rely on', () => {
+    expect(keys.active).toBe(`${client.names.queues}:assumptions:active`)
+  })
+})

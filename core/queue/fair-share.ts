@@ -43,7 +43,7 @@ export type AssignRound = (submitter: string) => Promise<number>
 export function createFairShare(redis: RedisClient, queue: Queue, urgency: number): AssignRound {
   const base = (urgency - 1) * ROUNDS
   const roundsKey = `${queue.toKey('turns')}:${urgency}`
-  return createBatcher(MAX_BATCH, async (submitters: string[]) => {
+  return createBatcher(MAX_BATCH, async (submitters: readonly string[]) => {
     const rounds = await replacingWrongTypes(redis, { [roundsKey]: 'zset' }, () =>
       assignRounds(redis, {
         prioritizedKey: keysOf(queue).prioritized,

@@ -36,9 +36,9 @@ export function createBatchedGet(redis: RedisClient): GetValue {
   // One command must not name keys of several nodes.
   if (redis instanceof Cluster) return readOne
 
-  return createBatcher(MAX_BATCH, async (keys: string[]) => {
+  return createBatcher(MAX_BATCH, async (keys: readonly string[]) => {
     if (keys.length === 1) return keys.map(readOne)
-    const values = await redis.mget(keys)
+    const values = await redis.mget(...keys)
     return keys.map((key, i) => {
       const text = values[i]
       // What is no string is none to MGET.

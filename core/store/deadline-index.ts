@@ -35,11 +35,14 @@ const REMINDED_AT_ONCE = 250
 export function createDeadlines({ redis }: { redis: RedisClient }): DeadlineIndex {
   const key = redis.names.deadlines
   const onSet = <T>(work: () => Promise<T>): Promise<T> => replacingWrongTypes(redis, { [key]: 'zset' }, work)
-  const schedule = createBatcher(REMINDED_AT_ONCE, async (reminders: [at: number, hash: string][]) => {
-    await onSet(() => redis.zadd(key, ...reminders.flat()))
-    return reminders
-  })
-  const remove = createBatcher(REMINDED_AT_ONCE, async (hashes: string[]) => {
+  const schedule = createBatcher(
+    REMINDED_AT_ONCE,
+    async (reminders: readonly [at: number, hash: string][]) => {
+      await onSet(() => redis.zadd(key, ...reminders.flat()))
+      return reminders
+    },
+  )
+  const remove = createBatcher(REMINDED_AT_ONCE, async (hashes: readonly string[]) => {
     await onSet(() => redis.zrem(key, ...hashes))
     return hashes
   })

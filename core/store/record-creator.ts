@@ -29,7 +29,7 @@ export function createRecordCreator({
 }): (created: NewRecord) => Promise<boolean> {
   const { list, deadlines } = redis.names
 
-  const createByScript = (all: NewRecord[]): Promise<boolean[]> =>
+  const createByScript = (all: readonly NewRecord[]): Promise<boolean[]> =>
     createRequests(redis, {
       listKey: list,
       deadlinesKey: deadlines,
@@ -45,7 +45,7 @@ export function createRecordCreator({
     })
 
   /** The keys are in several slots, which one script must not name. */
-  async function createInCluster(all: NewRecord[]): Promise<boolean[]> {
+  async function createInCluster(all: readonly NewRecord[]): Promise<boolean[]> {
     const [created] = await Promise.all([
       Promise.all(
         all.map(({ record: { hash, expires_at }, raw }) =>
@@ -64,7 +64,7 @@ export function createRecordCreator({
     return created.map((one) => one !== null)
   }
 
-  return createBatcher(MAX_BATCH, (all: NewRecord[]) =>
+  return createBatcher(MAX_BATCH, (all: readonly NewRecord[]) =>
     replacingWrongTypes(redis, { [list]: 'list', [deadlines]: 'zset' }, () =>
       redis instanceof Cluster ? createInCluster(all) : createByScript(all),
     ),

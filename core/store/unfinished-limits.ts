@@ -67,7 +67,7 @@ export function createPlaces({
   now: () => number
 }): Places {
   const { deadlines } = redis.names
-  const reserveAll = createBatcher(RESERVED_AT_ONCE, async (all: Wanted[]) => {
+  const reserveAll = createBatcher(RESERVED_AT_ONCE, async (all: readonly Wanted[]) => {
     const answers = new Map<Wanted, number>()
     const byKey = new Map<string, Wanted[]>()
     for (const wanted of all) byKey.set(wanted.key, [...(byKey.get(wanted.key) ?? []), wanted])

@@ -328,7 +328,7 @@ describe('what a process remembers of requests', () => {
   })
 
   it('is bounded, the oldest goes first', () => {
-    const memory = createRecordCache({ now: Date.now, mostCharacters: 10_000 })
+    const memory = createRecordCache({ now: Date.now, maxCharacters: 10_000 })
     const records = Array.from({ length: 5 }, () => aRecord())
     for (const record of records) memory.set(sized(record, 4000))
     expect(records.map(({ hash }) => memory.get(hash) !== null)).toEqual([false, false, false, true, true])

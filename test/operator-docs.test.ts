@@ -1,0 +1,137 @@
+/** The documents for operators and contributors name what exists, and all of it. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, posix } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { createKeys } from '../core/redis/keys.ts'
+import { ENV_NAMES, envSchema } from '../core/runtime/env-schema.ts'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
+const DOCUMENTS = [
+  'ARCHITECTURE.md',
+  'CONTRIBUTING.md',
+  'docs/HOW-IT-WORKS.md',
+  'docs/OPERATE.md',
+  'docs/SECURITY.md',
+  'docs/SCALE.md',
+  'docs/RELIABILITY.md',
+]
+const FOLDERS = 'core|server|workers|bots|cli|public|bench|test|docs'
+/** As GitHub makes them of headings. */
+const anchorsIn = (text: string): string[] =>
+  [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\s-]/g, '')
+      .replaceAll(' ', '-'),
+  )
+/** The cells of each row of each table in a part of a document. */
+const rowsOf = (text: string): string[][] =>
+  [...text.matchAll(/^\| (.+) \|$/gm)].map(([, row = '']) => row.split(' | '))
+const section = (text: string, heading: string): string => {
+  const start = text.indexOf(`\n${heading}\n`)
+  const level = heading.split(' ')[0] as string
+  const end = text.slice(start + 1).search(new RegExp(`\n#{1,${level.length}} `))
+  return text.slice(start, end < 0 ? undefined : start + 1 + end)
+}
+const quoted = (cell = ''): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, text = '']) => text)
+
+describe.each(DOCUMENTS)('%s', (path) => {
+  const text = read(path)
+
+  it('names only files and folders that exist', () => {
+    const named = [...text.matchAll(new RegExp(`(?<![\\w/])(?:${FOLDERS})/[\\w./-]*[\\w/]`, 'g'))].map(String)
+    expect(named.filter((name) => !name.includes('dist') && !existsSync(join(ROOT, name)))).toEqual([])
+  })
+
+  it('links only to documents and headings that exist', () => {
+    const broken = [...text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)].filter(
+      ([, target = '', anchor]) => {
+        const file = target === '' ? path : posix.join(dirname(path), target)
+        return !existsSync(join(ROOT, file)) || (anchor && !anchorsIn(read(file)).includes(anchor))
+      },
+    )
+    expect(broken.map(([link]) => link)).toEqual([])
+  })
+
+  it('names only npm scripts that exist', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+    for (const [, name = ''] of text.matchAll(/npm run ([\w:-]+)/g)) expect(scripts).toHaveProperty([name])
+  })
+})
+
+describe('ARCHITECTURE.md', () => {
+  const text = read('ARCHITECTURE.md')
+
+  it('has at most 90 lines', () => expect(text.trimEnd().split('\n').length).toBeLessThanOrEqual(90))
+
+  it('has a row for each room of core/', () => {
+    const rooms = rowsOf(section(text, '## Rooms of `core/`')).flatMap(([cell]) => quoted(cell))
+    expect(rooms.sort()).toEqual(readdirSync(join(ROOT, 'core')).sort())
+  })
+})
+
+describe('docs/OPERATE.md', () => {
+  const text = read('docs/OPERATE.md')
+
+  it('lists every setting with its default, and no other', () => {
+    const defaults = envSchema.parse({}) as Record<string, unknown>
+    const shown = (value: unknown): string =>
+      value === undefined || value === '' || (Array.isArray(value) && value.length === 0)
+        ? '–'
+        : `\`${value}\``
+    const rows = rowsOf(section(text, '## Settings')).filter(([name = '']) => /^`[A-Z_]+`$/.test(name))
+    const listed = rows.map(([name, value]) => `${name} ${value}`).sort()
+    expect(listed).toEqual(ENV_NAMES.map((name) => `\`${name}\` ${shown(defaults[name])}`).sort())
+  })
+
+  it('lists every key and channel, and no other of its own', () => {
+    const shape = (name: string): string => name.replace(/\{[a-z]+\}/g, '{}').replace(/[\w-]{43}/g, '{}')
+    const named = rowsOf(section(text, '### Keys')).flatMap(([cell]) => quoted(cell))
+    const { own: _own, queues: _queues, ...keys } = createKeys({})
+    const names = Object.values(keys).map((key) =>
+      typeof key === 'string' ? key : (key as (...args: string[]) => string)('{hash}', '{of}'),
+    )
+    const expected = names.map((name) => (name.endsWith(':{hash}:') ? `${name}{network}` : name)).map(shape)
+    const ofOthers = ['halfway:{}:…', 'halfway:concurrency:…']
+    // A name in braces of its own is no placeholder.
+    expect([...new Set(named.map(shape))].sort()).toEqual(
+      [...new Set([...expected, ...ofOthers])].map(shape).sort(),
+    )
+  })
+
+  it('describes every command of the command line', () => {
+    const names = [...read('cli/program.ts').matchAll(/\.command\('(\w+)'/g)].map(([, name = '']) => name)
+    const rows = rowsOf(section(text, '## Command line')).flatMap(([cell]) => quoted(cell))
+    const commands = new Set(rows.flatMap((row) => row.split(' ')).filter((word) => !word.startsWith('-')))
+    expect(names.length).toBeGreaterThan(8)
+    for (const name of names) expect(commands).toContain(name)
+  })
+
+  it('describes every option of the workers', () => {
+    const rows = rowsOf(section(text, '### Options of the workers')).flatMap(([cell]) => quoted(cell))
+    const options = [...read('workers/options.ts').matchAll(/'(--[\w-]+) /g)].map(([, option]) => option)
+    expect(rows.sort()).toEqual(options.sort())
+  })
+})
+
+describe('docs/RELIABILITY.md', () => {
+  it('shows each fault that the tests report, and no other', () => {
+    const [, table = ''] = /```\nfault .*\n([\s\S]*?)```/.exec(read('docs/RELIABILITY.md')) ?? []
+    const shown = table
+      .trimEnd()
+      .split('\n')
+      .map((row) => row.split(/ {2,}/)[0] as string)
+    const sources = readdirSync(join(ROOT, 'test/faults'))
+      .filter((file) => file.endsWith('.test.ts'))
+      .map((file) => read(`test/faults/${file}`))
+    const names = sources.flatMap((source) =>
+      [...source.matchAll(/\bname: (['`])(.+?)\1/g)].map(
+        ([, , name = '']) => new RegExp(`^${name.replace(/\$\{\w+\}/g, '\\S+')}$`),
+      ),
+    )
+    expect(shown.filter((name) => !names.some((pattern) => pattern.test(name)))).toEqual([])
+    expect(names.filter((pattern) => !shown.some((name) => pattern.test(name)))).toEqual([])
+  })
+})

@@ -70,7 +70,7 @@ async function inThis(all: Installation, command: string): Promise<string> {
 async function expectToStartAndStop({ env }: Installation, name: string, args: string[]): Promise<void> {
   const ports = { PORT: String(await freePort()), LOCAL_API_PORT: String(await freePort()) }
   const child = startScript(name, args, { ...env, ...ports })
-  await child.said('"msg":"started"')
+  await child.waitForOutput('"msg":"started"')
   child.process.kill('SIGTERM')
   expect(await child.ended, child.output()).toBe(0)
 }

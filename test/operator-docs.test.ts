@@ -1,13 +1,11 @@
 /** The documents for operators and contributors name what exists, and all of it. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, posix } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createKeys } from '../core/redis/keys.ts'
 import { ENV_NAMES, envSchema } from '../core/runtime/env-schema.ts'
+import { ROOT, read } from './docs/blocks.ts'
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
 const DOCUMENTS = [
   'ARCHITECTURE.md',
   'CONTRIBUTING.md',
@@ -18,14 +16,6 @@ const DOCUMENTS = [
   'docs/RELIABILITY.md',
 ]
 const FOLDERS = 'core|server|workers|bots|cli|public|bench|test|docs'
-/** As GitHub makes them of headings. */
-const anchorsIn = (text: string): string[] =>
-  [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
-    heading
-      .toLowerCase()
-      .replace(/[^\w\s-]/g, '')
-      .replaceAll(' ', '-'),
-  )
 /** The cells of each row of each table in a part of a document. */
 const rowsOf = (text: string): string[][] =>
   [...text.matchAll(/^\| (.+) \|$/gm)].map(([, row = '']) => row.split(' | '))
@@ -37,36 +27,20 @@ const section = (text: string, heading: string): string => {
 }
 const quoted = (cell = ''): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, text = '']) => text)
 
-describe.each(DOCUMENTS)('%s', (path) => {
-  const text = read(path)
-
-  it('names only files and folders that exist', () => {
-    const named = [...text.matchAll(new RegExp(`(?<![\\w/])(?:${FOLDERS})/[\\w./-]*[\\w/]`, 'g'))].map(String)
-    expect(named.filter((name) => !name.includes('dist') && !existsSync(join(ROOT, name)))).toEqual([])
-  })
-
-  it('links only to documents and headings that exist', () => {
-    const broken = [...text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)].filter(
-      ([, target = '', anchor]) => {
-        const file = target === '' ? path : posix.join(dirname(path), target)
-        return !existsSync(join(ROOT, file)) || (anchor && !anchorsIn(read(file)).includes(anchor))
-      },
-    )
-    expect(broken.map(([link]) => link)).toEqual([])
-  })
-
-  it('names only npm scripts that exist', () => {
-    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
-    for (const [, name = ''] of text.matchAll(/npm run ([\w:-]+)/g)) expect(scripts).toHaveProperty([name])
-  })
+it.each(DOCUMENTS)('%s names only files and folders that exist', (path) => {
+  const named = [...read(path).matchAll(new RegExp(`(?<![\\w/])(?:${FOLDERS})/[\\w./-]*[\\w/]`, 'g'))].map(
+    String,
+  )
+  expect(named.filter((name) => !name.includes('dist') && !existsSync(join(ROOT, name)))).toEqual([])
 })
 
 describe('ARCHITECTURE.md', () => {
   const text = read('ARCHITECTURE.md')
 
-  it('has at most 90 lines', () => expect(text.trimEnd().split('\n').length).toBeLessThanOrEqual(90))
+  it('ARCHITECTURE.md has at most 90 lines', () =>
+    expect(text.trimEnd().split('\n').length).toBeLessThanOrEqual(90))
 
-  it('has a row for each room of core/', () => {
+  it('ARCHITECTURE.md has a row for each room of core/', () => {
     const rooms = rowsOf(section(text, '## Rooms of `core/`')).flatMap(([cell]) => quoted(cell))
     expect(rooms.sort()).toEqual(readdirSync(join(ROOT, 'core')).sort())
   })
@@ -75,7 +49,7 @@ describe('ARCHITECTURE.md', () => {
 describe('docs/OPERATE.md', () => {
   const text = read('docs/OPERATE.md')
 
-  it('lists every setting with its default, and no other', () => {
+  it('docs/OPERATE.md lists every setting with its default, and no other', () => {
     const defaults = envSchema.parse({}) as Record<string, unknown>
     const shown = (value: unknown): string =>
       value === undefined || value === '' || (Array.isArray(value) && value.length === 0)
@@ -86,7 +60,7 @@ describe('docs/OPERATE.md', () => {
     expect(listed).toEqual(ENV_NAMES.map((name) => `\`${name}\` ${shown(defaults[name])}`).sort())
   })
 
-  it('lists every key and channel, and no other of its own', () => {
+  it('docs/OPERATE.md lists every key and channel, and no other of its own', () => {
     const shape = (name: string): string => name.replace(/\{[a-z]+\}/g, '{}').replace(/[\w-]{43}/g, '{}')
     const named = rowsOf(section(text, '### Keys')).flatMap(([cell]) => quoted(cell))
     const { own: _own, queues: _queues, ...keys } = createKeys({})
@@ -101,7 +75,7 @@ describe('docs/OPERATE.md', () => {
     )
   })
 
-  it('describes every command of the command line', () => {
+  it('docs/OPERATE.md describes every command of the command line', () => {
     const names = [...read('cli/program.ts').matchAll(/\.command\('(\w+)'/g)].map(([, name = '']) => name)
     const rows = rowsOf(section(text, '## Command line')).flatMap(([cell]) => quoted(cell))
     const commands = new Set(rows.flatMap((row) => row.split(' ')).filter((word) => !word.startsWith('-')))
@@ -109,7 +83,7 @@ describe('docs/OPERATE.md', () => {
     for (const name of names) expect(commands).toContain(name)
   })
 
-  it('describes every option of the workers', () => {
+  it('docs/OPERATE.md describes every option of the workers', () => {
     const rows = rowsOf(section(text, '### Options of the workers')).flatMap(([cell]) => quoted(cell))
     const options = [...read('workers/options.ts').matchAll(/'(--[\w-]+) /g)].map(([, option]) => option)
     expect(rows.sort()).toEqual(options.sort())
@@ -117,7 +91,7 @@ describe('docs/OPERATE.md', () => {
 })
 
 describe('docs/RELIABILITY.md', () => {
-  it('shows each fault that the tests report, and no other', () => {
+  it('docs/RELIABILITY.md shows each fault that the tests report, and no other', () => {
     const [, table = ''] = /```\nfault .*\n([\s\S]*?)```/.exec(read('docs/RELIABILITY.md')) ?? []
     const shown = table
       .trimEnd()

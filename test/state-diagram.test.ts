@@ -1,8 +1,8 @@
 /** The state diagram in docs/HOW-IT-WORKS.md, generated from the transition table. */
-import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { STATUSES } from '../core/domain/record.ts'
 import { TRANSITIONS } from '../core/domain/state-machine.ts'
+import { read } from './docs/blocks.ts'
 
 /** Mermaid source: one arrow for each pair of states, with the commands that lead along it. */
 function stateDiagram(): string {
@@ -17,7 +17,6 @@ function stateDiagram(): string {
 }
 
 it('the state diagram of docs/HOW-IT-WORKS.md is the transition table', () => {
-  const page = readFileSync(new URL('../docs/HOW-IT-WORKS.md', import.meta.url), 'utf8')
-  const [, shown] = /```mermaid\n([\s\S]*?)\n```/.exec(page) ?? []
+  const [, shown] = /```mermaid\n([\s\S]*?)\n```/.exec(read('docs/HOW-IT-WORKS.md')) ?? []
   expect(shown, 'copy the expected text into the block of the document').toBe(stateDiagram())
 })

@@ -42,7 +42,7 @@ export interface Installation extends Halfway {
 export interface Shell {
   /** The request that `req_…` means: the one given, else the one submitted last. */
   hash: string
-  run(block: Block): Promise<string>
+  run(block: Pick<Block, 'text'>): Promise<string>
 }
 
 export const listen = async (server: Server): Promise<string> => {
@@ -148,7 +148,13 @@ export async function startDocumented(more: NodeJS.ProcessEnv = {}): Promise<Ins
       return botAt(botPort)
     },
     openShell: () =>
-      openShell(halfway, { ...env, PORT: port, LOCAL_API_PORT: botsPort, DOCS_RUN_BUNDLED: runBundled }),
+      openShell(halfway, {
+        ...env,
+        PORT: port,
+        LOCAL_API_PORT: botsPort,
+        LOCAL_API_URL: halfway.botUrl,
+        DOCS_RUN_BUNDLED: runBundled,
+      }),
   }
 }
 

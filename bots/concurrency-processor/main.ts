@@ -3,7 +3,6 @@
 import { isAway } from '../../core/redis/away.ts'
 import { openRedis } from '../../core/redis/connect.ts'
 import { runProcess } from '../../core/runtime/process.ts'
-import { concurrencyTarget } from '../../core/tasks/compose.ts'
 import { createPoolDriver } from '../../core/tasks/drivers/pool.ts'
 import { startProcessor } from '../../core/tasks/processor.ts'
 import { createConcurrencyNames } from '../../core/tasks/protocol.ts'
@@ -16,7 +15,7 @@ await runProcess(
   async ({ config, log, register, shutdown, leaveWhen }) => {
     const options = readOptions(process.argv.slice(2), config.concurrency)
     if (!options) return shutdown('only help was asked for')
-    const target = concurrencyTarget(config.redis, options.connection)
+    const target = options.connection
     const blockMs = options.sleep * 1000
     const connections = await register('redis', openRedis(target, log, { ...config.connections, blockMs }))
     const redis = await connections.connect('patient')

@@ -2,9 +2,11 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { MAX_TIMER_SECONDS, parseOptions, wholeNumber } from '../../core/runtime/command-line.ts'
 import type { Config } from '../../core/runtime/config.ts'
+import { findConnection, type NamedConnections } from '../../core/runtime/named-connections.ts'
+import type { RedisTarget } from '../../core/runtime/redis-target.ts'
 
 export interface ProcessorOptions {
-  connection: string
+  connection: RedisTarget
   queuePrefix: string
   /** Seconds until it ends; 0 for never. */
   timeout: number
@@ -19,15 +21,15 @@ export interface ProcessorOptions {
 /** @returns null after --help was printed  @throws StartupError that describes invalid options */
 export function readOptions(
   args: readonly string[],
-  { connection, prefix }: Config['concurrency'],
+  { redis, connections, prefix }: Config['concurrency'],
 ): ProcessorOptions | null {
   const command = new Command('npm run concurrency:processor --')
     .description('Runs tasks of the redis driver.')
     .option(
       '--connection <redis>',
-      'default, or the address of a Redis (CONCURRENCY_REDIS_CONNECTION)',
+      'a name: default, or one of REDIS_CONNECTIONS; or the address of a Redis (CONCURRENCY_REDIS_CONNECTION)',
+      connection(connections),
       redis,
-      connection,
     )
     .option('--queue-prefix <prefix>', 'first part of the keys (CONCURRENCY_REDIS_PREFIX)', prefix)
     .option(
@@ -53,12 +55,13 @@ export function readOptions(
   return parseOptions(command, args)
 }
 
-function redis(text: string): string {
-  if (text === 'default' || /^(rediss?|unix):\/\/./.test(text)) return text
-  throw new InvalidArgumentError(
-    'Use "default" or an address that begins with redis://, rediss:// or unix://.',
-  )
-}
+const connection =
+  (connections: NamedConnections) =>
+  (text: string): RedisTarget => {
+    const found = findConnection(connections, text)
+    if (typeof found === 'string') throw new InvalidArgumentError(`It ${found}.`)
+    return found
+  }
 
 function url(text: string): string {
   if (/^file:\/\/./.test(text)) return text

@@ -3,16 +3,14 @@
 import { openRedis } from '../../core/redis/connect.ts'
 import type { Config } from '../../core/runtime/config.ts'
 import { StartupError } from '../../core/runtime/startup-error.ts'
-import { concurrencyTarget } from '../../core/tasks/compose.ts'
 import { createConcurrencyNames } from '../../core/tasks/protocol.ts'
 import { quiet } from '../installation.ts'
 import { type Finding, ok } from './check-result.ts'
 
 export async function checkProcessors(config: Config): Promise<Finding[]> {
-  const { driver, connection, prefix } = config.concurrency
+  const { driver, redis: target, prefix } = config.concurrency
   const check = 'Tasks'
   if (driver !== 'redis') return [ok(check, `run here (${driver})`)]
-  const target = concurrencyTarget(config.redis, connection)
   const names = createConcurrencyNames(prefix, { isCluster: target.kind === 'cluster' })
   try {
     const connections = await openRedis(target, quiet, { ...config.connections, joinOnly: true })

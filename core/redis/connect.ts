@@ -10,8 +10,8 @@
  * Redis): whoever has asked something and hears nothing at all for a while hangs up, and something is asked every second.
  */
 import { Cluster, type Redis, type RedisOptions } from 'ioredis'
-import type { RedisTarget } from '../runtime/config.ts'
 import type { Log } from '../runtime/log.ts'
+import type { RedisTarget } from '../runtime/redis-target.ts'
 import { StartupError } from '../runtime/startup-error.ts'
 import { joinRunningEmbedded, startOrJoinEmbedded } from './embedded.ts'
 import { createKeys, type KeyOptions, type Keys } from './keys.ts'

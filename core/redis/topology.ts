@@ -3,8 +3,8 @@
  * Sentinels name, a Cluster. Whatever moves there, the same client goes on.
  */
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
-import type { RedisTarget } from '../runtime/config.ts'
 import { parseRedisAddress } from '../runtime/redis-address.ts'
+import type { RedisTarget } from '../runtime/redis-target.ts'
 
 export type RealTarget = Exclude<RedisTarget, { kind: 'embedded' }>
 type ClusterTarget = Extract<RedisTarget, { kind: 'cluster' }>

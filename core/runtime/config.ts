@@ -5,23 +5,11 @@
 
 import type { DriverName } from './env-schema.ts'
 import { type Env, envSchema } from './env-schema.ts'
+import { findConnection, type NamedConnections } from './named-connections.ts'
 import { checkRedisAddress, parseRedisAddress } from './redis-address.ts'
+import type { RedisTarget } from './redis-target.ts'
 import { SettingsError } from './startup-error.ts'
 import { findWeakness } from './token-strength.ts'
-
-/** The Redis that the settings name; `embedded` when they name none. */
-export type RedisTarget =
-  | { kind: 'single'; url: string }
-  | { kind: 'single'; host: string; port: number; password?: string; db: number }
-  | {
-      kind: 'sentinel'
-      sentinels: { host: string; port: number }[]
-      name: string
-      password?: string
-      db: number
-    }
-  | { kind: 'cluster'; nodes: { host: string; port: number }[]; password?: string }
-  | { kind: 'embedded' }
 
 export type OwnerCheck = 'off' | 'actions' | 'all'
 
@@ -83,8 +71,9 @@ export interface Config {
     readonly driver: DriverName
     /** Maximum number of processes or threads. */
     readonly poolSize: number
-    /** `default` for Halfway's own Redis, otherwise an address. */
-    readonly connection: string
+    readonly redis: RedisTarget
+    /** What `--connection` may name. */
+    readonly connections: NamedConnections
     readonly prefix: string
   }
   readonly demoPortal: { readonly port: number; readonly speed: number }
@@ -105,6 +94,10 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   const invalid = parsed.error?.issues.map((issue) => `${issue.path[0]?.toString()}: ${issue.message}`) ?? []
   // An invalid setting still counts as set, so that it is reported once.
   const complaints = [...removedSettings(given), ...invalid, ...crossFieldErrors(parsed.data ?? given)]
+  if (parsed.success) {
+    const found = findConnection(namedConnections(parsed.data), parsed.data.CONCURRENCY_REDIS_CONNECTION)
+    if (typeof found === 'string') complaints.push(`CONCURRENCY_REDIS_CONNECTION: ${found}`)
+  }
   if (!parsed.success || complaints.length > 0) {
     throw new SettingsError([...new Set(complaints)])
   }
@@ -169,6 +162,7 @@ function ineffective(s: { [name in keyof Env]?: unknown }, targetCount: number):
 }
 
 function toConfig(s: Env): Config {
+  const connections = namedConnections(s)
   return {
     production: s.NODE_ENV === 'production',
     redis: redisTarget(s),
@@ -210,13 +204,22 @@ function toConfig(s: Env): Config {
     concurrency: {
       driver: s.CONCURRENCY_DRIVER,
       poolSize: s.CONCURRENCY_POOL_SIZE,
-      connection: s.CONCURRENCY_REDIS_CONNECTION,
+      redis: findConnection(connections, s.CONCURRENCY_REDIS_CONNECTION) as RedisTarget,
+      connections,
       // Installations that share a Redis must not run each other's tasks.
       prefix: s.CONCURRENCY_REDIS_PREFIX ?? `${s.KEY_PREFIX}halfway:concurrency:`,
     },
     demoPortal: { port: s.DEMO_PORTAL_PORT, speed: s.DEMO_PORTAL_SPEED },
     linkCheck: { allowPrivate: s.LINK_CHECK_ALLOW_PRIVATE },
   }
+}
+
+function namedConnections(s: Env): NamedConnections {
+  const others = Object.entries(s.REDIS_CONNECTIONS).map(([name, url]): [string, RedisTarget] => [
+    name,
+    { kind: 'single', url },
+  ])
+  return { default: redisTarget(s), ...Object.fromEntries(others) }
 }
 
 function redisTarget(s: Env): RedisTarget {

@@ -63,6 +63,29 @@ const redisAddress = z.string().superRefine((text, context) => {
   if (fault !== null) context.addIssue({ code: 'custom', message: fault })
 })
 
+/** `name=address` with commas between, as an object. A comma in a password is written as %2C. */
+const redisConnections = z.string().transform((text, context) => {
+  const named: Record<string, string> = {}
+  for (const part of text
+    .split(',')
+    .map((one) => one.trim())
+    .filter(Boolean)) {
+    const [, name, address = ''] = /^([\w-]+)=(.*)$/.exec(part) ?? []
+    const fault =
+      name === undefined ? 'must be name=redis://…, with commas between' : checkRedisAddress(address)
+    if (fault !== null || name === 'default' || name === undefined) {
+      const message =
+        name === 'default'
+          ? 'must not name "default", which is the Redis of Halfway'
+          : `${name ?? ''} ${fault}`
+      context.addIssue({ code: 'custom', message: message.trim() })
+      return z.NEVER
+    }
+    named[name] = address
+  }
+  return named
+})
+
 function splitHostPort(text: string): { host: string; port: number } {
   const at = text.lastIndexOf(':')
   return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) }
@@ -86,6 +109,7 @@ export const envSchema = z.object({
   REDIS_CONNECT_TIMEOUT_MS: milliseconds(100).default(3000),
   REDIS_COMMAND_TIMEOUT_MS: milliseconds(50).default(700),
   REDIS_KEEP_ALIVE_MS: milliseconds(0).default(5000),
+  REDIS_CONNECTIONS: redisConnections.default({}),
   KEY_PREFIX: z
     .string()
     .regex(/^[A-Za-z0-9_.:-]{1,64}$/, 'letters, digits, dot, dash, colon and underscore, 64 at most')
@@ -122,13 +146,7 @@ export const envSchema = z.object({
   OWNER_CHECK: z.enum(['off', 'actions', 'all']).default('off'),
   CONCURRENCY_DRIVER: z.enum(DRIVER_NAMES).default('process'),
   CONCURRENCY_POOL_SIZE: count(1, 1000).default(8),
-  CONCURRENCY_REDIS_CONNECTION: z
-    .string()
-    .superRefine((text, context) => {
-      const fault = text === 'default' ? null : checkRedisAddress(text)
-      if (fault !== null) context.addIssue({ code: 'custom', message: `is not "default", and ${fault}` })
-    })
-    .default('default'),
+  CONCURRENCY_REDIS_CONNECTION: z.string().default('default'),
   CONCURRENCY_REDIS_PREFIX: z
     .string()
     .regex(/^[A-Za-z0-9_.:-]{1,64}$/, 'letters, digits, dot, dash, colon and underscore, 64 at most')

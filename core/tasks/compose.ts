@@ -10,21 +10,17 @@ import { createConcurrencyNames } from './protocol.ts'
 import { loadTasks } from './task.ts'
 import { type Concurrency, createConcurrency } from './task-runner.ts'
 
-/** The Redis of the redis driver: Halfway's own, or the one at a URL. */
-export const concurrencyTarget = (redis: Config['redis'], connection: string): Config['redis'] =>
-  connection === 'default' ? redis : { kind: 'single', url: connection }
-
 /** @param tasks URL of the module that exports the tasks */
 export function openConcurrency({
   config,
   tasks,
   log,
 }: {
-  config: Pick<Config, 'redis' | 'connections' | 'concurrency'>
+  config: Pick<Config, 'connections' | 'concurrency'>
   tasks: string
   log: Log
 }): Concurrency {
-  const { driver: defaultDriver, poolSize: maxWorkers, connection, prefix } = config.concurrency
+  const { driver: defaultDriver, poolSize: maxWorkers, redis: target, prefix } = config.concurrency
   return createConcurrency({
     driver: defaultDriver,
     log,
@@ -33,7 +29,6 @@ export function openConcurrency({
       process: () => createPoolDriver({ runtime: 'child_process', tasks, maxWorkers }),
       fork: () => createPoolDriver({ runtime: 'worker_threads', tasks, maxWorkers }),
       async redis() {
-        const target = concurrencyTarget(config.redis, connection)
         const connections = await openRedis(target, log, config.connections)
         const redis = await connections.connect('patient')
         const blocking = await connections.connect('patient')

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openRedis, type RedisConnections } from '../../core/redis/connect.ts'
 import { installedServer, type RedisServer, startRedisServer } from '../../core/redis/local-server.ts'
-import type { RedisTarget } from '../../core/runtime/config.ts'
 import { createLog } from '../../core/runtime/log.ts'
+import type { RedisTarget } from '../../core/runtime/redis-target.ts'
 import { cleanUp } from './clean-up.ts'
 
 export interface TestRedis {

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { createKeys } from '../../../core/redis/keys.ts'
-import { loadConfig, type RedisTarget } from '../../../core/runtime/config.ts'
+import { loadConfig } from '../../../core/runtime/config.ts'
 import { ENV_NAMES } from '../../../core/runtime/env-schema.ts'
+import type { RedisTarget } from '../../../core/runtime/redis-target.ts'
 import { StartupError } from '../../../core/runtime/startup-error.ts'
 
 const PRODUCTION = {
@@ -61,7 +62,13 @@ describe('the settings', () => {
         timeoutSeconds: 180,
         token: 'local-development-only',
       },
-      concurrency: { driver: 'process', poolSize: 8, connection: 'default', prefix: 'halfway:concurrency:' },
+      concurrency: {
+        driver: 'process',
+        poolSize: 8,
+        redis: { kind: 'embedded' },
+        connections: { default: { kind: 'embedded' } },
+        prefix: 'halfway:concurrency:',
+      },
       demoPortal: { port: 9998, speed: 1 },
       linkCheck: { allowPrivate: false },
     })
@@ -207,6 +214,29 @@ describe('Redis settings', () => {
     { REDIS_DB: '0' },
   ])('redundant Redis settings that agree are accepted: %j', (env) => {
     expect(errorsOf(env)).toEqual([])
+  })
+
+  it('CONCURRENCY_REDIS_CONNECTION is a name of REDIS_CONNECTIONS or an address', () => {
+    const REDIS_CONNECTIONS = 'concurrency=redis://c/1, other=redis://o'
+    const targetOf = (CONCURRENCY_REDIS_CONNECTION: string) =>
+      loadConfig({ REDIS_CONNECTIONS, CONCURRENCY_REDIS_CONNECTION }).concurrency.redis
+    expect(targetOf('concurrency')).toEqual({ kind: 'single', url: 'redis://c/1' })
+    expect(targetOf('redis://x')).toEqual({ kind: 'single', url: 'redis://x' })
+    expect(targetOf('default')).toEqual({ kind: 'embedded' })
+  })
+
+  it.each([
+    [{ CONCURRENCY_REDIS_CONNECTION: 'nowhere' }, 'names no connection; there are: default'],
+    [{ CONCURRENCY_REDIS_CONNECTION: 'constructor' }, 'names no connection'],
+    [
+      { CONCURRENCY_REDIS_CONNECTION: 'b', REDIS_CONNECTIONS: 'a=redis://x' },
+      'names no connection; there are: default, a',
+    ],
+    [{ REDIS_CONNECTIONS: 'default=redis://x' }, 'must not name "default"'],
+    [{ REDIS_CONNECTIONS: 'redis://x' }, 'must be name=redis://'],
+    [{ REDIS_CONNECTIONS: 'a=http://x' }, 'a must be an address that begins with redis://'],
+  ])('named connections that are wrong are refused: %j', (env, message) => {
+    expect(errorsOf(env)).toEqual([expect.stringContaining(message)])
   })
 
   it.each(['REDIS_URL', 'CONCURRENCY_REDIS_CONNECTION'])(

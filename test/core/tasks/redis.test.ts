@@ -201,12 +201,16 @@ describe.concurrent('the driver redis', { timeout: 60_000 }, () => {
 
 describe('the processor’s command line', () => {
   const start = (...args: string[]): Child =>
-    startChild('bots/concurrency-processor/main.ts', args, { REDIS_URL: redis.url, LOG_LEVEL: 'info' })
+    startChild('bots/concurrency-processor/main.ts', args, {
+      REDIS_URL: redis.url,
+      REDIS_CONNECTIONS: `other=${redis.url}`,
+      LOG_LEVEL: 'info',
+    })
 
   test('the processor exits with code 0 after --timeout seconds', async () => {
     const processor = start(
       '--connection',
-      redis.url,
+      'other',
       '--queue-prefix',
       'timed',
       '--timeout',
@@ -222,7 +226,10 @@ describe('the processor’s command line', () => {
 
   test.each([
     [['--concurrency', '0'], /whole number from 1 to 1000/],
-    [['--connection', 'elsewhere'], /"default" or an address/],
+    [
+      ['--connection', 'elsewhere'],
+      /It names no connection; there are: default, other \(REDIS_CONNECTIONS names more\)/,
+    ],
     [['--workers', '2'], /unknown option '--workers'/],
   ])('the processor refuses the arguments %j with a message', async (args, words) => {
     const processor = start(...args)

@@ -41,7 +41,7 @@ export async function seed(redis: RedisClient, count: number): Promise<string[]>
   const now = Date.now()
   const underWay = UNDER_WAY.reduce<RequestRecord>((record, command) => {
     const result = transition(record, command, { now, ttlSeconds: TTL_SECONDS })
-    if (!result.ok) throw new Error(result.refusal)
+    if (!result.ok) throw new Error(result.rejection)
     return result.record
   }, pendingRecord(now))
   const hashes = Array.from({ length: count }, () => createRequestHash(now))

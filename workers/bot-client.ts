@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { commonMessage } from '../core/domain/common-messages.ts'
 import { AppError } from '../core/domain/errors.ts'
 import { messageKeySchema } from '../core/domain/message.ts'
-import { inexactIn, inexactWords } from '../core/records/exact-numbers.ts'
+import { describeInexact, findInexactInJson } from '../core/records/exact-numbers.ts'
 
 const text = (maxLength: number, fallback: string) =>
   z
@@ -208,8 +208,8 @@ function parseAnswer(text: string, status: number): BotAnswer {
   const json = parseJson(text)
   const answer = answerSchema.safeParse(json)
   if (answer.success) {
-    const inexact = answer.data.status === 'success' ? inexactIn(text, 'data') : null
-    if (inexact !== null) throw new AppError('bot_bad_answer', { detail: inexactWords(inexact) })
+    const inexact = answer.data.status === 'success' ? findInexactInJson(text, 'data') : null
+    if (inexact !== null) throw new AppError('bot_bad_answer', { detail: describeInexact(inexact) })
     return answer.data
   }
   // A proxy or a crashing server answers HTML or other JSON: temporary.

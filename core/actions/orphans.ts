@@ -9,7 +9,7 @@ import { isRequestHash } from '../domain/request-id.ts'
 import type { QueueStats } from '../queue/queue-stats.ts'
 import type { Queues } from '../queue/queues.ts'
 import type { RedisClient } from '../redis/connect.ts'
-import { existing } from '../redis/existing.ts'
+import { findExistingKeys } from '../redis/existing.ts'
 import { findEndless } from '../redis/scripts.ts'
 import type { RequestStore } from '../store/request-store.ts'
 
@@ -62,7 +62,7 @@ async function findOrphans(context: Context): Promise<Orphans> {
     redis.zrange(names.deadlines, '0', '-1'),
   ])
   const hashes = new Set([...listed, ...scheduled, ...jobs.map(({ hash }) => hash)])
-  const records = await existing(redis, [...hashes].map(names.record))
+  const records = await findExistingKeys(redis, [...hashes].map(names.record))
   const isMissing = (hash: string): boolean => !records.has(names.record(hash))
   return {
     list_entries: [...new Set(listed)].filter(isMissing),

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { otpWaitEndsAt } from '../domain/deadline.ts'
 import type { ChannelSubscriber } from '../pubsub/channel-subscriber.ts'
 import type { RedisClient } from '../redis/connect.ts'
-import { replacingWrongTypes } from '../redis/wrong-type.ts'
+import { retryWithoutWrongTypes } from '../redis/wrong-type.ts'
 import type { RequestStore } from '../store/request-store.ts'
 import { retryUnavailable } from '../store/retry-unavailable.ts'
 
@@ -49,7 +49,7 @@ export function createOtpMailbox({
 }): OtpMailbox {
   const take = (hash: string): Promise<string | null> => {
     const box = redis.names.otp(hash)
-    return replacingWrongTypes(redis, { [box]: 'string' }, () => redis.getdel(box))
+    return retryWithoutWrongTypes(redis, { [box]: 'string' }, () => redis.getdel(box))
   }
 
   async function waitFor(

@@ -3,7 +3,7 @@ import { nanoid } from 'nanoid'
 import type { Service } from '../catalog/define-service.ts'
 import { findService } from '../catalog/index.ts'
 import type { Command } from '../domain/command.ts'
-import { otpFault } from '../domain/digits.ts'
+import { describeOtpFault } from '../domain/digits.ts'
 import { AppError } from '../domain/errors.ts'
 import { type PublicView, type RequestRecord, toPublicView } from '../domain/record.ts'
 import { isRequestHash, notFoundOrExpired } from '../domain/request-id.ts'
@@ -87,7 +87,7 @@ async function apply(
     throw new AppError(refusal, { retryAfterSeconds: secondsUntilResend(stored, now()) })
   if (refusal === 'invalid_otp' && change.type === 'submit_otp')
     throw new AppError(refusal, {
-      detail: otpFault(change.otp, stored?.record.otp_data?.length ?? null) ?? undefined,
+      detail: describeOtpFault(change.otp, stored?.record.otp_data?.length ?? null) ?? undefined,
     })
   throw new AppError(refusal)
 }

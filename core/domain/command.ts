@@ -1,17 +1,17 @@
-/** What may be asked of a request: the input of the state machine. */
+/** Commands: the input of the state machine. */
 import type { LocalizedMessage } from './message.ts'
 import type { OtpRequest } from './otp-prompt.ts'
 import type { RequestFailure, RequestRecord, SubstepReport } from './record.ts'
 
 export type Message = Partial<LocalizedMessage>
-/** Its words are the error's; its key is the error's code, where no other is given. */
+/** Its text is the error's message; its key is the error's code unless another one is given. */
 export type Failure = { error: RequestFailure } & Pick<LocalizedMessage, 'message_key' | 'message_params'>
 
-/** What somebody wants to happen. Changes of a bot or worker carry the attempt they belong to. */
+/** A requested change. Commands of a bot or worker carry the attempt that they belong to. */
 export type Command =
   /**
-   * `limitSeconds` is the most that all attempts together may take, waits for a person not counted. `tries`, with the first
-   * one, is how many there will be, whatever was planned.
+   * `limitSeconds` limits all attempts together, without the time spent waiting for codes. `tries`, on the first start,
+   * replaces `max_attempts`.
    */
   | { type: 'start'; attempt: number; limitSeconds?: number; tries?: number }
   | ({
@@ -21,7 +21,7 @@ export type Command =
       step?: string
       parts?: SubstepReport[]
     } & Message)
-  /** `counts: false`: no work was begun, or not by its own fault ended: the attempt is made good by one more. */
+  /** `counts: false`: the attempt never started, or a worker that stops gave it back; `max_attempts` is raised by one. */
   | ({ type: 'retry'; attempt: number; nextRetryAt: number; counts?: boolean } & Failure)
   | { type: 'require_otp'; attempt: number; otp: OtpRequest }
   | ({ type: 'reject_otp'; attempt: number } & Message)
@@ -31,7 +31,7 @@ export type Command =
    */
   | { type: 'submit_otp'; otp: string; tryId?: string }
   | { type: 'resend_otp' }
-  /** The bot that waits for the code has no other one sent. */
+  /** The waiting bot does not support resending the code. */
   | { type: 'withdraw_resend'; attempt: number }
   | ({ type: 'complete'; attempt: number; result: unknown } & Message)
   | ({ type: 'fail'; attempt?: number } & Failure)

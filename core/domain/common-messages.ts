@@ -1,4 +1,4 @@
-/** What core, workers and bots say about any request, whatever the service: `message.*` and errors of requests. */
+/** Messages common to all services: `message.*` and the texts of request failures. */
 
 import type { TextKey } from '../i18n/en.ts'
 import type { CompiledMessage } from '../i18n/formatter.ts'
@@ -8,7 +8,7 @@ import { REQUEST_FAILURE_CODES, type RequestFailureCode } from './errors.ts'
 import type { LocalizedMessage } from './message.ts'
 
 type NameIn<Key extends string> = Key extends `message.${infer Name}` ? Name : never
-/** As bots and records know them: without what says where the catalogue has them. */
+/** A key as records and bots use it, without the catalogue's prefix `message.` or `error.`. */
 export type CommonKey = NameIn<TextKey> | RequestFailureCode
 
 const textKeys: ReadonlyMap<CommonKey, TextKey> = new Map([
@@ -18,7 +18,7 @@ const textKeys: ReadonlyMap<CommonKey, TextKey> = new Map([
     .map((key) => [key.slice('message.'.length) as CommonKey, key] as const),
 ])
 
-/** By key, in one language. */
+/** All common messages of one language, by key. */
 export const commonMessages = (locale: Locale): Record<CommonKey, CompiledMessage> => {
   const { texts } = createTexts(locale)
   return Object.fromEntries([...textKeys].map(([key, textKey]) => [key, texts[textKey]])) as Record<
@@ -27,7 +27,7 @@ export const commonMessages = (locale: Locale): Record<CommonKey, CompiledMessag
   >
 }
 
-/** Says it: the English words, and the key for everybody else. */
+/** A common message as records store it: English text, key and parameters. */
 export const commonMessage = (key: CommonKey, params?: MessageParams): LocalizedMessage => ({
   message: createTexts('en').t(textKeys.get(key) as TextKey, params),
   message_key: key,

@@ -1,15 +1,15 @@
 /** The order of two states of one request. */
 import { isFinal, type RequestRecord, type StatePosition } from './record.ts'
 
-/** Newer means greater by (`version`, `updated_at`): the rule for everything that shows a request. */
+/** Newer means greater by (`version`, `updated_at`). Everything that displays a request uses this order. */
 export const isNewer = (
   a: Pick<StatePosition, 'version' | 'updated_at'>,
   b: Pick<StatePosition, 'version' | 'updated_at'>,
 ): boolean => (a.version !== b.version ? a.version > b.version : a.updated_at > b.updated_at)
 
 /**
- * How `next` relates to a known position of the same request. A `regression` takes back what was committed or shown:
- * another program stored what it had read earlier, or a fail-over lost the last writes.
+ * How `next` relates to a known position of the same request. A `regression` would undo a committed or displayed state:
+ * another program stored an outdated record, or a fail-over lost the last writes.
  */
 export function compare(known: ComparedPosition, next: ComparedPosition): 'newer' | 'same' | 'regression' {
   if (next.version === known.version && isSameWrite(known, next)) return 'same'

@@ -1,10 +1,10 @@
+/** Builds the first record of a request. */
 import { commonMessage } from './common-messages.ts'
 import { toIso } from './iso-time.ts'
 import { setMessage } from './message.ts'
 import type { RequestRecord } from './record.ts'
 import { initialSteps } from './steps.ts'
 
-/** The first record of a request. */
 export function createRecord(input: {
   hash: string
   service: {
@@ -20,7 +20,7 @@ export function createRecord(input: {
   submitter?: string
   subject?: string
   priority?: number
-  /** When it is due, milliseconds; at once when left out. */
+  /** Scheduled start, milliseconds; immediately when left out. */
   runAt?: number | null
   retryOf?: string
   now: number

@@ -1,6 +1,6 @@
 /**
- * The one catalogue of what can go wrong. Code decides on `code`, never on a message; HTTP status, and whether trying
- * again can help, follow from it. Every code has a title in `texts/` under `error.{code}`.
+ * The catalogue of errors. Programs decide by `code`, never by a message; it determines the HTTP status and whether a retry
+ * can help. Every code has a title in `core/i18n/` under `error.{code}`.
  */
 export const ERRORS = {
   invalid_json: { status: 400, retryable: false },
@@ -37,7 +37,7 @@ export const ERRORS = {
   unreadable_record: { status: 500, retryable: false },
   storage_unavailable: { status: 503, retryable: true },
   queue_full: { status: 503, retryable: true },
-  // Of a request rather than of a call.
+  // Errors of requests; those above are errors of calls.
   bot_unavailable: { status: 502, retryable: true },
   bot_busy: { status: 429, retryable: true },
   bot_bad_answer: { status: 502, retryable: false },
@@ -52,7 +52,7 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS
 
-/** Those that a request fails with, or is tried again after: they stand in `error_data`, and are keys of messages. */
+/** Codes with which an attempt or a request fails. They are stored in `error_data`, and are keys of messages. */
 export const REQUEST_FAILURE_CODES = [
   'bot_unavailable',
   'bot_busy',
@@ -75,16 +75,16 @@ export type RequestFailureCode = (typeof REQUEST_FAILURE_CODES)[number]
 export const isRequestFailureCode = (code: string): code is RequestFailureCode =>
   (REQUEST_FAILURE_CODES as readonly string[]).includes(code)
 
-/** What is wrong with one field of a submitted form. `code` has its words in `texts/` under `field_error.{code}`. */
+/** An invalid field of a submitted form. The text of `code` is `field_error.{code}` in `core/i18n/`. */
 export interface FieldError {
   field: string
   code: string
-  /** What its words name beside the field, such as a limit. */
+  /** Parameters of the text, such as a limit. */
   params?: Record<string, string | number>
 }
 
 export interface ErrorDetails {
-  /** One sentence for the person who will read it: what is wrong with this very call. */
+  /** One sentence for people: what is wrong with this particular call. */
   detail?: string
   errors?: FieldError[]
   retryAfterSeconds?: number
@@ -111,11 +111,11 @@ export class AppError extends Error {
   }
 }
 
-/** Whether another program left something in a record that is no request. */
+/** Whether another program replaced a record by an invalid value. */
 export const isUnreadable = (error: unknown): boolean =>
   error instanceof AppError && error.code === 'unreadable_record'
 
-/** For looking at many requests: one that cannot be read is left out, and every other error is thrown. */
+/** For reads of many requests: an unreadable one becomes null, every other error is thrown. */
 export function nullIfUnreadable(error: unknown): null {
   if (!isUnreadable(error)) throw error
   return null

@@ -28,7 +28,7 @@ export const failureMessage = ({
 })
 
 /** Whether the text has no visible character. */
-export const isBlank = (words: string | undefined): boolean => !words || !/[^\s\p{C}]/u.test(words)
+export const isBlank = (text: string | undefined): boolean => !text || !/[^\s\p{C}]/u.test(text)
 
 /** Key and parameters as another program may give them. An invalid one reads as absent. */
 export const messageKeySchema = {
@@ -56,7 +56,7 @@ export function setMessage(
   next.message_fingerprint = messageFingerprint(next)
 }
 
-/** The key of a message that another program wrote; none where it changed the text and left our key beside it. */
+/** The key of a message that another program wrote; none if it changed the text and left the key. */
 export function trustedMessageKey(foreign: StoredMessage): Omit<StoredMessage, 'current_message'> {
   const { message_key, message_params, message_fingerprint } = foreign
   const present = messageFingerprint(foreign)

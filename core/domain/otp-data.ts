@@ -1,44 +1,44 @@
-/** What a record keeps of questions for one-time codes. Nothing secret: the code itself lives in the otp box only. */
+/** Prompts for one-time codes as records store them. They contain no secret: the code has a key of its own. */
 
 import type { MessageParams } from '../i18n/localize-message.ts'
 import type { IsoTime } from './iso-time.ts'
 
-/** An open question for a one-time code. Holds nothing secret: the code itself lives in the otp box only. */
+/** An open prompt for a one-time code, as the public view shows it. */
 export interface OtpPrompt {
   id: string
-  /** How many characters the code has; null when the bot does not know. */
+  /** Number of characters of the code; null when the bot does not know it. */
   length: number | null
   charset: 'digits'
-  /** Where the code went, masked: `0912***4567`. */
+  /** The masked recipient of the code: `0912***4567`. */
   sent_to: string | null
   message: string | null
   message_key?: string
   message_params?: MessageParams
   expires_at: IsoTime
-  /** Null where the bot has no other code sent. */
+  /** Null when the bot does not support resending. */
   resend_available_at: IsoTime | null
   attempts_left: number
-  /** Why the person is asked again: the last code was wrong. */
+  /** Set when the last code was wrong. */
   error: { code: 'otp_rejected'; message: string } | null
 }
 
-/** The prompt as the record keeps it: with what the rules need to remember. */
+/** The prompt as the record stores it, with the internal state of its rules. */
 export interface StoredOtpPrompt extends OtpPrompt {
   requested_at: IsoTime
-  /** How often the person asked for another code instead of this one or those before it. */
+  /** Number of resends that the submitter requested, over all prompts of the request. */
   resends: number
-  /** The bot does not wait with its call open: it is called again with the code. */
+  /** The bot has ended its call: it is called again with the code. */
   recall: boolean
-  /** The person waits for another code: the bot has not asked anew yet. */
+  /** The submitter requested another code, and the bot has not sent the next prompt yet. */
   resend_requested: boolean
 }
 
 /**
- * What questions for a code have used up of a request. It outlives the questions themselves, which a new attempt drops
- * and another program may replace.
+ * Limits of codes per request, over all its prompts. They outlive a prompt, which a new attempt deletes and another program
+ * may replace.
  */
 export interface OtpLimits
   extends Pick<StoredOtpPrompt, 'attempts_left' | 'resends' | 'resend_available_at'> {
-  /** The code that was handed over last and may be right, as it is counted for its person (core/store/subject-limits.ts). */
+  /** Id of the last try whose outcome is unknown, as counted for its subject (core/store/subject-limits.ts). */
   last_try?: string
 }

@@ -1,21 +1,21 @@
 /**
- * The rules of an open question for a one-time code: how long it stands, how many wrong codes it bears, and when
- * another code may be sent. Pure, like the state machine that uses them.
+ * The rules of a prompt for a one-time code: how long it is open, how many wrong codes it allows, and when another code may
+ * be sent. Pure, like the state machine that uses them.
  */
-import { otpFault } from './digits.ts'
+import { describeOtpFault } from './digits.ts'
 import { type IsoTime, toIso } from './iso-time.ts'
 import type { LocalizedMessage } from './message.ts'
 import type { OtpLimits, StoredOtpPrompt } from './otp-data.ts'
 import type { RequestRecord } from './record.ts'
 
-/** What a bot says when it asks for a code; everything else has a sensible default. */
+/** The prompt as a bot requests it; everything but the id has a default. */
 export interface OtpRequest extends Partial<LocalizedMessage> {
   id: string
   length?: number
   sent_to?: string
-  /** Seconds the person has; never beyond the request's own end. */
+  /** Seconds until the code expires; limited by the end of the request. */
   expires_in?: number
-  /** The bot's call has ended: it is called again with the code. */
+  /** The bot ends its call and is called again with the code. */
   recall?: boolean
 }
 
@@ -27,12 +27,12 @@ export const OTP_DEFAULTS = {
 } as const
 
 /**
- * A question as it is without any before it. It means that a new code was sent, so it has a deadline of its own; how many
- * questions there can be is bounded by the tries and resends of the request.
+ * A prompt with the default limits. Each prompt stands for a newly sent code, so each has a deadline of its own; the number of
+ * prompts is limited by the tries and resends of the request.
  *
- * @param latest when the request itself ends, milliseconds
+ * @param latest when the request itself expires, milliseconds
  */
-export function firstPrompt(
+export function createPrompt(
   otp: OtpRequest,
   { at, latest }: { at: number; latest: number },
 ): StoredOtpPrompt {
@@ -56,60 +56,62 @@ export function firstPrompt(
   }
 }
 
-/** The next question of a request, which goes on with the tries and resends that are left; null when no try is. */
+/** The next prompt of a request, with its remaining tries and resends; null when no try is left. */
 export function nextPrompt(before: RequestRecord, otp: OtpRequest, at: number): StoredOtpPrompt | null {
-  const limits = before.otp_limits ?? (before.otp_data && limitsOf(before.otp_data))
-  const prompt = withinLimits(firstPrompt(otp, { at, latest: Date.parse(before.expires_at) }), limits)
+  const limits = before.otp_limits ?? (before.otp_data && toOtpLimits(before.otp_data))
+  const prompt = applyOtpLimits(createPrompt(otp, { at, latest: Date.parse(before.expires_at) }), limits)
   if (prompt.attempts_left === 0) return null
   const open = before.status === 'otp_required' ? before.otp_data : null
   return open ? { ...prompt, requested_at: open.requested_at } : prompt
 }
 
-/** What is left when a question ends unanswered: a code whose attempt has failed was not found wrong. */
-export const limitsLeft = ({ otp_data, otp_limits }: RequestRecord): OtpLimits | undefined =>
-  otp_data ? limitsOf(otp_data) : otp_limits
+/** The limits after a prompt that ended unanswered: the code of a failed attempt does not count as wrong. */
+export const remainingOtpLimits = ({ otp_data, otp_limits }: RequestRecord): OtpLimits | undefined =>
+  otp_data ? toOtpLimits(otp_data) : otp_limits
 
-/** What a question leaves for those after it. */
-export const limitsOf = ({ attempts_left, resends, resend_available_at }: StoredOtpPrompt): OtpLimits => ({
+export const toOtpLimits = ({ attempts_left, resends, resend_available_at }: StoredOtpPrompt): OtpLimits => ({
   attempts_left,
   resends,
   resend_available_at,
 })
 
-/** What a code that is handed over leaves, should it be wrong. One that is overtaken by a resend may never be tried. */
-export const limitsAfterCode = (prompt: StoredOtpPrompt, tryId?: string): OtpLimits => ({
-  ...limitsOf(prompt),
+/** Counts a submitted code as wrong in advance. One overtaken by a resend may never be tried, so it is not counted. */
+export const otpLimitsAfterCode = (prompt: StoredOtpPrompt, tryId?: string): OtpLimits => ({
+  ...toOtpLimits(prompt),
   ...(tryId !== undefined && { last_try: tryId }),
   attempts_left: prompt.resend_requested ? prompt.attempts_left : Math.max(0, prompt.attempts_left - 1),
 })
 
-/** No question gives back what the request has used up. */
-export function withinLimits(prompt: StoredOtpPrompt, limits: OtpLimits | null | undefined): StoredOtpPrompt {
+/** Limits a prompt by what earlier prompts of the request have used up. */
+export function applyOtpLimits(
+  prompt: StoredOtpPrompt,
+  limits: OtpLimits | null | undefined,
+): StoredOtpPrompt {
   if (!limits) return prompt
   const { attempts_left, resends, resend_available_at } = limits
   return {
     ...prompt,
     attempts_left: Math.min(prompt.attempts_left, attempts_left),
     resends: Math.max(prompt.resends, resends),
-    resend_available_at: laterOf(prompt.resend_available_at, resend_available_at),
+    resend_available_at: later(prompt.resend_available_at, resend_available_at),
   }
 }
 
-const laterOf = (a: IsoTime | null, b: IsoTime | null): IsoTime | null =>
+const later = (a: IsoTime | null, b: IsoTime | null): IsoTime | null =>
   a && b ? toIso(Math.max(Date.parse(a), Date.parse(b))) : a
 
-/** Why a code cannot be handed over now; null when it can. */
+/** Why a code cannot be submitted now; null when it can. */
 export function codeRejection(
   prompt: StoredOtpPrompt,
   typed: string,
   now: number,
 ): 'invalid_otp' | 'otp_attempts_exhausted' | 'otp_expired' | null {
-  if (otpFault(typed, prompt.length) !== null) return 'invalid_otp'
+  if (describeOtpFault(typed, prompt.length) !== null) return 'invalid_otp'
   if (prompt.attempts_left <= 0) return 'otp_attempts_exhausted'
   return now >= Date.parse(prompt.expires_at) ? 'otp_expired' : null
 }
 
-/** Why no other code can be asked for now; null when it can. */
+/** Why a resend cannot be requested now; null when it can. */
 export function resendRejection(
   prompt: StoredOtpPrompt,
   now: number,
@@ -135,7 +137,7 @@ export function withFailedAttempt(
   }
 }
 
-/** The wait for another code doubles each time: 30 s, 60 s, 120 s … */
+/** The delay until the next resend doubles each time: 30 s, 60 s, 120 s … */
 export function withResendRequested(prompt: StoredOtpPrompt, at: number): StoredOtpPrompt {
   const waitSeconds = OTP_DEFAULTS.resendCooldownSeconds * 2 ** (prompt.resends + 1)
   return {

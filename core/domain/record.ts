@@ -1,7 +1,7 @@
 /**
- * What a request is: the record as it lies in Redis, and the public view that everybody may see.
+ * The record of a request as stored in Redis, and its public view.
  *
- * The names are the outside contract: bots in any language read and write the record's JSON.
+ * Field names are a contract: bots in any language read and write the record's JSON.
  */
 import type { MessageParams } from '../i18n/localize-message.ts'
 import type { IsoTime } from './iso-time.ts'
@@ -11,15 +11,15 @@ export const STATUSES = ['pending', 'processing', 'otp_required', 'completed', '
 export type Status = (typeof STATUSES)[number]
 
 const FINAL: ReadonlySet<Status> = new Set(['completed', 'failed', 'cancelled'])
-/** Nothing ever changes a final request again. */
+/** A final request never changes again. */
 export const isFinal = (status: Status): boolean => FINAL.has(status)
 
-/** When people are warned that what they look at will be gone. */
+/** How long before the expiry a page shows a warning. */
 const EXPIRING_MS = 120_000
 export const isExpiring = ({ expires_at }: Pick<PublicView, 'expires_at'>, now: number): boolean =>
   Date.parse(expires_at) - now < EXPIRING_MS
 
-/** Not begun, and not to begin at once. */
+/** Not started, and due at a given time. */
 export const isScheduled = ({ status, run_at }: Pick<PublicView, 'status' | 'run_at'>): boolean =>
   status === 'pending' && run_at !== null
 
@@ -28,12 +28,12 @@ export interface Step {
   state: 'waiting' | 'current' | 'done'
   started_at: IsoTime | null
   finished_at: IsoTime | null
-  /** The step that it is a part of. Parts run side by side; how far each is, 0 to 100, and how it ended if not well. */
+  /** The parent step of a substep. Substeps run concurrently; only they have `progress` (0 to 100) and an `outcome`. */
   of?: string
   progress?: number
   outcome?: 'failed' | 'skipped'
 }
-/** What a bot tells of a part. */
+/** A substep as a bot reports it. */
 export type SubstepReport = Pick<Step, 'id' | 'state' | 'progress' | 'outcome'>
 
 export type { OtpPrompt, StoredOtpPrompt }
@@ -49,11 +49,11 @@ export interface RequestRecord {
   service_slug: string
   user_id: string | number | null
   session_id: string | null
-  /** Who sent it, as a digest: each one's requests take turns with those of the others (core/queue/fair-share.ts). */
+  /** Digest of the submitter, for fair scheduling (core/queue/fair-share.ts). */
   submitter?: string
-  /** Who is asked for codes, as a keyed digest (core/store/subject-limits.ts). */
+  /** Keyed digest of the recipient of codes (core/store/subject-limits.ts). */
   subject?: string
-  /** SHA-256 of the token that its submitter was given, base64url; null when nobody was given one. */
+  /** SHA-256 of the submitter's owner token, base64url; null when none was issued. */
   owner_hash: string | null
   status: Status
   step: string | null
@@ -73,15 +73,15 @@ export interface RequestRecord {
   error_data: RequestFailure | null
   cancelled_by: 'user' | 'operator' | 'deadline' | 'superseded' | null
   steps: Step[]
-  /** 0 until a worker took it; each take-over adds one. A write of an older attempt is refused. */
+  /** 0 before the first start; each start adds one. A write of an older attempt is refused. */
   attempt: number
   max_attempts: number
   next_retry_at: IsoTime | null
-  /** When it should be done. Only ever moves later while a person is being waited for, so the shown rest never grows. */
+  /** Estimated end. It moves later only by the time spent waiting for a code, so the displayed remaining time never grows. */
   estimated_end_at: IsoTime | null
   /**
-   * When the work must be done: the service's limit from the start of the first attempt, moved by as long as a person
-   * was being waited for. Null until it is started.
+   * Deadline of all attempts: the service's limit, counted from the first start and extended by the time spent waiting for
+   * codes. Null before the first start.
    */
   deadline_at: IsoTime | null
   /** The highest progress so far: a foreign writer that lowers `progress` does not move the bar back. */
@@ -90,11 +90,11 @@ export interface RequestRecord {
   version: number
   /** Random id of the write; without it two writers could commit identical records. Absent in the first write. */
   revision?: string
-  /** How urgent it is, 1 to 10, where its submitter has said so; else its service says. */
+  /** 1 (most urgent) to 10, as requested by the submitter; absent for the default of the service. */
   priority?: number
-  /** When it is due; absent when that was at once. */
+  /** Scheduled start; absent for an immediate one. */
   run_at?: IsoTime | null
-  /** The failed request of which it is another try. */
+  /** Hash of the failed request that was retried as this one. */
   retry_of?: string | null
   created_at: IsoTime
   started_at: IsoTime | null
@@ -114,7 +114,7 @@ export interface StatePosition {
   expires_at: IsoTime
 }
 
-/** The same object for the status call, the socket, the event stream and the channel. */
+/** The public part of a request: the same object in the status response, the socket, the event stream and the channel. */
 export interface PublicView extends StatePosition {
   service_slug: string
   step: string | null
@@ -134,9 +134,9 @@ export interface PublicView extends StatePosition {
   otp_data: OtpPrompt | null
   result_data: unknown
   error_data: RequestFailure | null
-  /** When it is due, of one that was not to run at once. */
+  /** Scheduled start; null for an immediate one. */
   run_at: IsoTime | null
-  /** The failed request that was sent again as this one. */
+  /** Hash of the failed request that was retried as this one. */
   retry_of: string | null
   created_at: IsoTime
   started_at: IsoTime | null
@@ -144,15 +144,15 @@ export interface PublicView extends StatePosition {
 }
 
 /**
- * What anybody who knows the hash may see. `request_data`, `user_id` and `session_id` have no way in: the view is
- * built field by field, never by taking fields away.
+ * The view for everyone who knows the hash. It is built field by field, never by removing fields, so `request_data`,
+ * `user_id` and `session_id` cannot leak into it.
  *
  * @param now milliseconds; the estimate of the remaining time depends on it
- * @param place in the queue, 1 is next
+ * @param place position in the queue, 1 is next
  */
 export function toPublicView(record: RequestRecord, now: number, place: number | null = null): PublicView {
   return {
-    // Its position first, and in this order: there it can be read without the rest (seal.ts).
+    // The position first and in this order: `peekPosition` of codec.ts reads it without parsing the rest.
     hash: record.hash,
     version: record.version,
     updated_at: record.updated_at,
@@ -208,7 +208,7 @@ function publicPrompt(prompt: StoredOtpPrompt | null): OtpPrompt | null {
 
 const STEP_FIELDS = new Set(['id', 'state', 'started_at', 'finished_at', 'of', 'progress', 'outcome'])
 
-/** Whether a newer version of ours, or another program, keeps more in a step than this version knows. */
+/** Whether a step has fields of another program or of a newer version. */
 export function hasUnknownFields(step: Step): boolean {
   for (const name in step) if (!STEP_FIELDS.has(name)) return true
   return false
@@ -220,13 +220,13 @@ const publicStep = (step: Step): Step =>
 const publicError = (error: RequestFailure | null): RequestFailure | null =>
   error && { code: error.code, message: error.message, retryable: error.retryable }
 
-/** Stands still while queued and while a person is being waited for; never grows, never negative. */
+/** Constant while queued and while waiting for a code; never grows, never negative. */
 function remainingSeconds(record: RequestRecord, now: number): number {
   if (isFinal(record.status)) return 0
   if (!record.estimated_end_at) return record.estimated_duration
-  const asked = record.status === 'otp_required' ? record.otp_data?.requested_at : undefined
-  // A clock that is behind the last writer's must not make the rest grow.
-  const from = asked ? Date.parse(asked) : Math.max(now, Date.parse(record.updated_at))
+  const otpRequestedAt = record.status === 'otp_required' ? record.otp_data?.requested_at : undefined
+  // A clock behind that of the last writer must not increase the remaining time.
+  const from = otpRequestedAt ? Date.parse(otpRequestedAt) : Math.max(now, Date.parse(record.updated_at))
   const rest = Math.ceil((Date.parse(record.estimated_end_at) - from) / 1000)
   return Math.max(0, Math.min(rest, record.estimated_duration))
 }

@@ -1,25 +1,25 @@
 /**
- * The life of a request: one table, and one pure function over it. No clock, no I/O: the same record and change
- * always give the same answer, so the rules are tested as properties and hold in every process alike.
+ * The state machine of a request: one transition table, and one pure function over it. Without clock and I/O the same record
+ * and command always give the same result, so the rules are tested as properties and hold in every process alike.
  *
- *   pending       created, its job is queued; leaves when a worker takes it, or by cancel or failure
- *   processing    a worker has it (or waits for the next try); steps and progress move
- *   otp_required  a bot asked for a code; leaves when a code is handed over
- *   completed, failed, cancelled   final: nothing ever changes it again, but its time is renewed once on arrival
+ *   pending       created, its job is queued; left when a worker starts it, by cancellation or by failure
+ *   processing    a worker runs it, or its next attempt is not due yet
+ *   otp_required  a bot requested a code; left when a code is submitted
+ *   completed, failed, cancelled   final: it never changes again. Its expiry is renewed once, on entry
  */
 
 import type { Command, Failure, Message } from './command.ts'
 import { commonMessage } from './common-messages.ts'
-import { resumeClocks, shortenEstimate } from './deadline.ts'
+import { extendDeadlines, lowerEstimate } from './deadline.ts'
 import { toIso } from './iso-time.ts'
 import { failureMessage, isBlank, setMessage } from './message.ts'
 import {
   codeRejection,
-  limitsAfterCode,
-  limitsLeft,
-  limitsOf,
   nextPrompt,
+  otpLimitsAfterCode,
+  remainingOtpLimits,
   resendRejection,
+  toOtpLimits,
   withFailedAttempt,
   withResendRequested,
 } from './otp-prompt.ts'
@@ -32,7 +32,7 @@ import {
 } from './record.ts'
 import { applySubstepReports, completeAll, moveToStep, resetSubsteps } from './steps.ts'
 
-/** What may happen in which state, and where it leads. */
+/** The commands allowed in each status, with the status that follows. */
 export const TRANSITIONS = {
   pending: {
     start: 'processing',
@@ -69,7 +69,7 @@ export const TRANSITIONS = {
   cancelled: {},
 } as const satisfies Record<Status, Partial<Record<Command['type'], Status>>>
 
-/** Why a change was not made; also an error code of the catalogue. */
+/** Why a command was rejected; also an error code of the catalogue. */
 export type RejectionCode =
   | 'already_final'
   | 'stale_attempt'
@@ -82,30 +82,30 @@ export type RejectionCode =
   | 'resend_exhausted'
   | 'otp_attempts_exhausted'
 
-export type TransitionResult = { ok: true; record: RequestRecord } | { ok: false; refusal: RejectionCode }
+export type TransitionResult = { ok: true; record: RequestRecord } | { ok: false; rejection: RejectionCode }
 
 export interface TransitionContext {
-  /** Milliseconds at which the change happens. */
+  /** Time of the change, milliseconds. */
   now: number
-  /** Seconds a record lives after its creation, and once more after its end. */
+  /** Lifetime of a record, seconds, counted from its creation and again from its end. */
   ttlSeconds: number
 }
 
-/** The next record, or why there is none. Never changes its arguments. */
+/** Applies a command. Never changes its arguments. */
 export function transition(
   record: RequestRecord,
-  change: Command,
+  command: Command,
   { now, ttlSeconds }: TransitionContext,
 ): TransitionResult {
-  const refusal = rejectionFor(record, change, now)
-  if (refusal) return { ok: false, refusal }
+  const rejection = rejectionFor(record, command, now)
+  if (rejection) return { ok: false, rejection: rejection }
 
   const at = Math.max(now, Date.parse(record.updated_at))
-  const to = (TRANSITIONS[record.status] as Partial<Record<Command['type'], Status>>)[change.type] as Status
+  const to = (TRANSITIONS[record.status] as Partial<Record<Command['type'], Status>>)[command.type] as Status
   const next: RequestRecord = { ...record, status: to, version: record.version + 1, updated_at: toIso(at) }
-  if (record.status === 'otp_required' && to !== 'otp_required') resumeClocks(next, record, at)
-  applyEffects(next, record, change, at)
-  if (next.status === 'otp_required' && next.otp_data) next.otp_limits = limitsOf(next.otp_data)
+  if (record.status === 'otp_required' && to !== 'otp_required') extendDeadlines(next, record, at)
+  applyEffects(next, record, command, at)
+  if (next.status === 'otp_required' && next.otp_data) next.otp_limits = toOtpLimits(next.otp_data)
   if (isFinal(next.status)) {
     next.completed_at = toIso(at)
     next.expires_at = toIso(at + ttlSeconds * 1000)
@@ -114,64 +114,64 @@ export function transition(
   return { ok: true, record: next }
 }
 
-function rejectionFor(record: RequestRecord, change: Command, now: number): RejectionCode | null {
+function rejectionFor(record: RequestRecord, command: Command, now: number): RejectionCode | null {
   if (isFinal(record.status)) return 'already_final'
-  if (change.type === 'start') {
-    if (change.attempt <= record.attempt) return 'stale_attempt'
-  } else if ('attempt' in change && change.attempt !== undefined && change.attempt !== record.attempt) {
+  if (command.type === 'start') {
+    if (command.attempt <= record.attempt) return 'stale_attempt'
+  } else if ('attempt' in command && command.attempt !== undefined && command.attempt !== record.attempt) {
     return 'stale_attempt'
   }
-  const allowed = change.type in TRANSITIONS[record.status]
-  if (change.type === 'reject_otp' && !record.otp_data) return 'otp_not_expected'
-  if (change.type !== 'submit_otp' && change.type !== 'resend_otp')
+  const allowed = command.type in TRANSITIONS[record.status]
+  if (command.type === 'reject_otp' && !record.otp_data) return 'otp_not_expected'
+  if (command.type !== 'submit_otp' && command.type !== 'resend_otp')
     return allowed ? null : 'invalid_transition'
   if (!allowed || !record.otp_data) return 'otp_not_expected'
-  return change.type === 'submit_otp'
-    ? codeRejection(record.otp_data, change.otp, now)
+  return command.type === 'submit_otp'
+    ? codeRejection(record.otp_data, command.otp, now)
     : resendRejection(record.otp_data, now)
 }
 
-/** What a change does beyond the status, the version and the time. `next` is a copy and may be written to. */
-function applyEffects(next: RequestRecord, before: RequestRecord, change: Command, at: number): void {
-  switch (change.type) {
+/** Applies a command beyond status, version and time. Writes to `next`, which is a copy. */
+function applyEffects(next: RequestRecord, before: RequestRecord, command: Command, at: number): void {
+  switch (command.type) {
     case 'start':
-      next.attempt = change.attempt
-      if (before.attempt === 0 && change.tries !== undefined) next.max_attempts = change.tries
-      // A take-over from a dead worker may go beyond what was planned; nobody is shown the fourth of three.
-      next.max_attempts = Math.max(next.max_attempts, change.attempt)
+      next.attempt = command.attempt
+      if (before.attempt === 0 && command.tries !== undefined) next.max_attempts = command.tries
+      // A takeover from a dead worker may exceed the planned attempts; raised, so that no page shows attempt 4 of 3.
+      next.max_attempts = Math.max(next.max_attempts, command.attempt)
       next.started_at ??= toIso(at)
       next.estimated_end_at ??= toIso(at + next.estimated_duration * 1000)
-      if (change.limitSeconds !== undefined) next.deadline_at ??= toIso(at + change.limitSeconds * 1000)
-      next.otp_limits = limitsLeft(before)
+      if (command.limitSeconds !== undefined) next.deadline_at ??= toIso(at + command.limitSeconds * 1000)
+      next.otp_limits = remainingOtpLimits(before)
       next.next_retry_at = next.otp_data = null
       next.steps = resetSubsteps(next.steps)
       return
     case 'progress':
       next.started_at ??= toIso(at)
       next.next_retry_at = null
-      raiseProgress(next, change.progress)
-      if (change.step !== undefined) {
-        next.step = change.step
-        next.steps = moveToStep(next.steps, change.step, at)
+      raiseProgress(next, command.progress)
+      if (command.step !== undefined) {
+        next.step = command.step
+        next.steps = moveToStep(next.steps, command.step, at)
       }
-      if (change.parts) next.steps = applySubstepReports(next.steps, change.parts, at)
-      setMessage(next, change)
-      shortenEstimate(next, at)
+      if (command.parts) next.steps = applySubstepReports(next.steps, command.parts, at)
+      setMessage(next, command)
+      lowerEstimate(next, at)
       return
     case 'retry':
-      next.next_retry_at = toIso(change.nextRetryAt)
-      if (change.counts === false) next.max_attempts++
-      next.otp_limits = limitsLeft(before)
+      next.next_retry_at = toIso(command.nextRetryAt)
+      if (command.counts === false) next.max_attempts++
+      next.otp_limits = remainingOtpLimits(before)
       next.otp_data = null
-      setMessage(next, failureMessage(change))
+      setMessage(next, failureMessage(command))
       return
     case 'require_otp':
       next.started_at ??= toIso(at)
-      ask(next, nextPrompt(before, change.otp, at), change.otp)
+      requireOtp(next, nextPrompt(before, command.otp, at), command.otp)
       return
     case 'reject_otp': {
-      const message = isBlank(change.message) ? commonMessage('otp_rejected') : change
-      ask(next, next.otp_data && withFailedAttempt(next.otp_data, message.message ?? '', at), message)
+      const message = isBlank(command.message) ? commonMessage('otp_rejected') : command
+      requireOtp(next, next.otp_data && withFailedAttempt(next.otp_data, message.message ?? '', at), message)
       return
     }
     case 'resend_otp':
@@ -183,37 +183,37 @@ function applyEffects(next: RequestRecord, before: RequestRecord, change: Comman
     case 'complete':
       next.progress = next.max_progress = 100
       next.steps = completeAll(next.steps, at)
-      next.result_data = change.result ?? null
+      next.result_data = command.result ?? null
       setMessage(
         next,
-        isBlank(change.message) && change.message_key === undefined ? commonMessage('done') : change,
+        isBlank(command.message) && command.message_key === undefined ? commonMessage('done') : command,
       )
       return
     case 'fail':
-      setFailure(next, change)
+      setFailure(next, command)
       return
     case 'cancel':
-      next.cancelled_by = change.by
+      next.cancelled_by = command.by
       setMessage(next, commonMessage('cancelled'))
       return
     case 'submit_otp':
-      if (next.otp_data) next.otp_limits = limitsAfterCode(next.otp_data, change.tryId)
+      if (next.otp_data) next.otp_limits = otpLimitsAfterCode(next.otp_data, command.tryId)
       return
   }
 }
 
-/** Never down, not across a retry either, and never 100 before it is done. */
+/** Progress never decreases, not across a retry either, and is at most 99 before completion. */
 function raiseProgress(next: RequestRecord, progress: number): void {
-  const wanted = Number.isFinite(progress) ? Math.floor(progress) : 0
+  const whole = Number.isFinite(progress) ? Math.floor(progress) : 0
   next.progress = next.max_progress = Math.max(
     next.progress,
     next.max_progress,
-    Math.min(99, Math.max(0, wanted)),
+    Math.min(99, Math.max(0, whole)),
   )
 }
 
-/** Asks for a code, or ends the request where no try is left. */
-function ask(next: RequestRecord, prompt: StoredOtpPrompt | null, message: Message): void {
+/** Opens the prompt; fails the request when no try is left. */
+function requireOtp(next: RequestRecord, prompt: StoredOtpPrompt | null, message: Message): void {
   if (prompt) {
     next.otp_data = prompt
     setMessage(next, message)

@@ -4,7 +4,7 @@
  */
 import { type Job, Queue, type Worker, type WorkerOptions } from 'bullmq'
 import type { RedisClient } from '../redis/connect.ts'
-import { existing } from '../redis/existing.ts'
+import { findExistingKeys } from '../redis/existing.ts'
 import type { Log } from '../runtime/log.ts'
 
 /** A job's data, beside its id. */
@@ -81,7 +81,7 @@ export async function prioritizedJobs(
   const { prioritized, job } = keysOf(queue)
   const scores = await redis.zmscore(prioritized, ...ids)
   const listed = ids.filter((_, i) => scores[i] !== null)
-  const present = await existing(redis, listed.map(job), { isOneSlot: true })
+  const present = await findExistingKeys(redis, listed.map(job), { isOneSlot: true })
   return listed.filter((id) => present.has(job(id)))
 }
 

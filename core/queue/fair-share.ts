@@ -8,7 +8,7 @@ import type { Queue } from 'bullmq'
 import { createBatcher } from '../redis/batch.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { assignRounds } from '../redis/scripts.ts'
-import { replacingWrongTypes } from '../redis/wrong-type.ts'
+import { retryWithoutWrongTypes } from '../redis/wrong-type.ts'
 import { keysOf, SCORE_PER_PRIORITY } from './bullmq.ts'
 
 /**
@@ -44,7 +44,7 @@ export function createFairShare(redis: RedisClient, queue: Queue, urgency: numbe
   const base = (urgency - 1) * ROUNDS
   const roundsKey = `${queue.toKey('turns')}:${urgency}`
   return createBatcher(MAX_BATCH, async (submitters: readonly string[]) => {
-    const rounds = await replacingWrongTypes(redis, { [roundsKey]: 'zset' }, () =>
+    const rounds = await retryWithoutWrongTypes(redis, { [roundsKey]: 'zset' }, () =>
       assignRounds(redis, {
         prioritizedKey: keysOf(queue).prioritized,
         roundsKey,

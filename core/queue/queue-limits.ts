@@ -5,7 +5,7 @@
 import type { Queue } from 'bullmq'
 import type { ServiceQueue } from '../catalog/queue-definitions.ts'
 import type { RedisClient } from '../redis/connect.ts'
-import { replacingWrongTypes } from '../redis/wrong-type.ts'
+import { retryWithoutWrongTypes } from '../redis/wrong-type.ts'
 import type { Log } from '../runtime/log.ts'
 import { keysOf, MAX_EVENTS, RATE_LIMITED } from './bullmq.ts'
 
@@ -50,7 +50,7 @@ export function createQueueLimits({
     const restMs = Math.ceil((heldUntil.get(name) ?? 0) - performance.now())
     if (restMs <= 0) return void heldUntil.delete(name)
     const queue = find({ name })
-    const presentMs = await replacingWrongTypes(redis, { [keysOf(queue).limiter]: 'string' }, () =>
+    const presentMs = await retryWithoutWrongTypes(redis, { [keysOf(queue).limiter]: 'string' }, () =>
       queue.getRateLimitTtl(RATE_LIMITED),
     )
     // rateLimit() also shortens: a longer hold of another process stays.

@@ -1,39 +1,39 @@
 /**
- * Numbers that change when JSON is parsed: whole ones beyond 2^53, which become a neighbour, and those without limits,
- * which become none. A result with one of them is refused by the place where it stands.
+ * Finds numbers that parsing or writing JSON would change: integers beyond 2^53, which lose digits, and numbers beyond the
+ * range of a double, which become null. A result that contains one is refused with its path.
  */
 
-const MAYBE = /\d{16}|[eE]\+?\d{3}/
+const MAY_BE_INEXACT = /\d{16}|[eE]\+?\d{3}/
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
 const INTEGER = /^-?\d+$/
 const NUMBER_CHARACTER = /[\d.eE+-]/
-/** Beyond this a number is written with an exponent, so that nobody takes its digits for exact. */
+/** From here JavaScript writes a number with an exponent, so its digits do not look exact. */
 const MAX_PLAIN = 1e21
 
-/** The same JSON with such numbers as strings of their digits: what other programs wrote is shown as they wrote it. */
-export const quoteInexact = (json: string): string => (MAYBE.test(json) ? quote(json, '') : json)
+/** The JSON with such numbers as strings, so that the digits another program wrote are preserved. */
+export const quoteInexact = (json: string): string => (MAY_BE_INEXACT.test(json) ? quote(json, '') : json)
 
-/** Where in a field of a JSON object the first such number stands, as `data.lines[2].id`; null for none. */
-export function inexactIn(json: string, field: string): string | null {
-  if (!MAYBE.test(json)) return null
-  // No text of anybody's begins so.
+/** Path of the first such number in a field of a JSON object, as `data.lines[2].id`; null for none. */
+export function findInexactInJson(json: string, field: string): string | null {
+  if (!MAY_BE_INEXACT.test(json)) return null
+  // No real text starts with control characters.
   const mark = '\u0001inexact\u0001'
   const marked = quote(json, '\\u0001inexact\\u0001')
   const value = (JSON.parse(marked) as Record<string, unknown>)[field]
-  return pathTo(value, (part) => typeof part === 'string' && part.startsWith(mark), field)
+  return findPath(value, (part) => typeof part === 'string' && part.startsWith(mark), field)
 }
 
-/** Where in a value the first such number stands, or one that JSON does not have: NaN, Infinity, a BigInt. */
-export const inexactAt = (value: unknown): string | null =>
-  pathTo(value, (part) => {
+/** Path of the first such number in a value, or of one that JSON cannot represent: NaN, Infinity, a BigInt. */
+export const findInexact = (value: unknown): string | null =>
+  findPath(value, (part) => {
     if (typeof part === 'bigint') return true
     if (typeof part !== 'number') return false
     if (!Number.isFinite(part)) return true
     return Number.isInteger(part) && !Number.isSafeInteger(part) && Math.abs(part) < MAX_PLAIN
   })
 
-/** Told to whoever wrote the bot. */
-export const inexactWords = (path: string): string =>
+/** For the author of the bot. */
+export const describeInexact = (path: string): string =>
   `The bot gave a number that JSON cannot carry exactly${path && ` at ${path}`}: send it as a string.`
 
 function quote(json: string, prefix: string): string {
@@ -70,20 +70,20 @@ function endOfString(json: string, start: number): number {
   return json.length
 }
 
-/** The first part that fits, depth first; values may be cyclic. */
-function pathTo(root: unknown, fits: (value: unknown) => boolean, name = ''): string | null {
+/** Path of the first matching value, depth first; values may be cyclic. */
+function findPath(root: unknown, matches: (value: unknown) => boolean, name = ''): string | null {
   const seen = new WeakSet<object>()
-  const open: { value: unknown; path: string }[] = [{ value: root, path: name }]
-  for (let next = open.pop(); next; next = open.pop()) {
+  const pending: { value: unknown; path: string }[] = [{ value: root, path: name }]
+  for (let next = pending.pop(); next; next = pending.pop()) {
     const { value, path } = next
-    if (fits(value)) return path
+    if (matches(value)) return path
     if (typeof value !== 'object' || value === null || seen.has(value)) continue
     seen.add(value)
     const parts = Object.entries(value).map(([key, part]) => ({
       value: part,
       path: Array.isArray(value) ? `${path}[${key}]` : path ? `${path}.${key}` : key,
     }))
-    for (const part of parts.reverse()) open.push(part)
+    for (const part of parts.reverse()) pending.push(part)
   }
   return null
 }

@@ -1,4 +1,4 @@
-/** What is read of a record that another program wrote: what must be right is checked, the rest is put right. */
+/** Schema of a record that another program wrote: essential fields are checked, all others fall back to a default. */
 import { z } from 'zod'
 import { toIso } from '../domain/iso-time.ts'
 import { isBlank, messageKeySchema } from '../domain/message.ts'
@@ -10,24 +10,24 @@ const shortText = z.string().transform((text) => text.slice(0, 2000))
 const wholeSeconds = z.coerce.number().int().nonnegative().max(86_400)
 const count = z.number().int().nonnegative().max(1_000_000_000)
 
-/** What is right; the rest becomes undefined. */
-const ifRight = <T extends z.ZodType>(type: T) => type.optional().catch(undefined)
+/** An invalid value becomes undefined. */
+const ifValid = <T extends z.ZodType>(type: T) => type.optional().catch(undefined)
 
-/** Written by a bot that knows the public view: each field counts by itself, and what only our rules need may be missing. */
+/** A bot may know only the public view: each field is read by itself, and internal ones may be absent. */
 const foreignPrompt = z.object({
-  id: ifRight(z.string().min(1).max(200)),
-  length: ifRight(z.number().int().positive().max(100).nullable()),
-  sent_to: ifRight(shortText.nullable()),
-  message: ifRight(shortText.nullable()),
+  id: ifValid(z.string().min(1).max(200)),
+  length: ifValid(z.number().int().positive().max(100).nullable()),
+  sent_to: ifValid(shortText.nullable()),
+  message: ifValid(shortText.nullable()),
   ...messageKeySchema,
-  expires_at: ifRight(isoTime),
-  resend_available_at: ifRight(isoTime.nullable()),
-  attempts_left: ifRight(count),
-  error: ifRight(z.object({ code: z.literal('otp_rejected'), message: shortText.catch('') }).nullable()),
-  requested_at: ifRight(isoTime),
-  resends: ifRight(count),
-  resend_requested: ifRight(z.boolean()),
-  recall: ifRight(z.boolean()),
+  expires_at: ifValid(isoTime),
+  resend_available_at: ifValid(isoTime.nullable()),
+  attempts_left: ifValid(count),
+  error: ifValid(z.object({ code: z.literal('otp_rejected'), message: shortText.catch('') }).nullable()),
+  requested_at: ifValid(isoTime),
+  resends: ifValid(count),
+  resend_requested: ifValid(z.boolean()),
+  recall: ifValid(z.boolean()),
 })
 
 const text = z.union([z.string(), z.number()]).transform((value) => String(value).slice(0, 2000))
@@ -38,9 +38,9 @@ const foreignError = z.object({
   retryable: z.boolean().catch(false),
 })
 
-/** What is no object is the message itself; of several errors the first one counts. */
-function asError(value: unknown): unknown {
-  if (Array.isArray(value)) return value.length > 0 ? asError(value[0]) : null
+/** A string or a number is the message; of a list the first error counts. */
+function toErrorObject(value: unknown): unknown {
+  if (Array.isArray(value)) return value.length > 0 ? toErrorObject(value[0]) : null
   return typeof value === 'string' || typeof value === 'number' ? { message: value } : value
 }
 
@@ -54,7 +54,6 @@ const foreignStep = z.object({
   outcome: z.enum(['failed', 'skipped']).optional().catch(undefined),
 })
 
-/** Reads what another program may have made of a record: what must be right is checked, the rest is put right. */
 export const foreignRecordSchema = z.object({
   hash: z.string().catch(''),
   service_slug: z.string().max(200).catch(''),
@@ -65,7 +64,7 @@ export const foreignRecordSchema = z.object({
   priority: z.number().int().min(1).max(10).optional().catch(undefined),
   run_at: isoTime.nullable().optional().catch(undefined),
   retry_of: z.string().max(200).nullable().optional().catch(undefined),
-  // Nonsense must not open what was somebody's: it becomes what no token fits.
+  // An invalid owner must not make the request public: it becomes a hash that no token has.
   owner_hash: z.string().max(200).nullable().default(null).catch('nobody'),
   status: z.enum(STATUSES),
   step: shortText.nullable().catch(null),
@@ -92,10 +91,10 @@ export const foreignRecordSchema = z.object({
     .unknown()
     .optional()
     .transform((value): unknown => value ?? null),
-  error_data: z.preprocess(asError, foreignError.nullable()).catch(null),
+  error_data: z.preprocess(toErrorObject, foreignError.nullable()).catch(null),
   cancelled_by: z.enum(['user', 'operator', 'deadline', 'superseded']).nullable().catch(null),
-  // Undefined where they are nonsense: then the service's count.
-  steps: ifRight(z.array(foreignStep).max(100)),
+  // Invalid steps become undefined; those of the service replace them.
+  steps: ifValid(z.array(foreignStep).max(100)),
   attempt: count.catch(0),
   max_attempts: z.number().int().positive().catch(1),
   next_retry_at: nullableTime,

@@ -1,12 +1,12 @@
 /**
- * What other programs make of a record. Any program may read a record's JSON, change it and write it back; here such a
- * write is read with care and made one of ours again.
+ * Reads records that other programs wrote. Any program may read a record's JSON, change it and write it back; such a write is
+ * parsed leniently and normalized to a valid own record.
  */
 import type { z } from 'zod'
 import { findService } from '../catalog/index.ts'
 import { toIso } from '../domain/iso-time.ts'
 import { isBlank, trustedMessageKey } from '../domain/message.ts'
-import { firstPrompt, limitsOf, withinLimits } from '../domain/otp-prompt.ts'
+import { applyOtpLimits, createPrompt, toOtpLimits } from '../domain/otp-prompt.ts'
 import {
   isFinal,
   type RequestFailure,
@@ -29,20 +29,20 @@ import { isTooDeep } from './json-limits.ts'
 import { unknownFields, withUnknownFields } from './unknown-fields.ts'
 import { isOldRecord, upgradeRecord } from './upgrade-record.ts'
 
-/** More than any record of ours can have: a result of 256 kB, a form of 64 kB, and their escapes. */
+/** More than an own record can have: a result of 256 kB, a form of 64 kB, and their escapes. */
 export const MAX_RECORD_CHARACTERS = 1024 * 1024
-/** Some editors and platforms put it before text; JSON does not know it. */
+/** Some editors and platforms write it before text; JSON does not allow it. */
 const BYTE_ORDER_MARK = /^\ufeff/
-/** How far another machine's clock may be ahead before its times are taken for nonsense. */
+/** How far another machine's clock may be ahead before its times are ignored. */
 const CLOCK_SKEW_MS = 60_000
 
-/** A record as another program wrote it; the times it may have left out are still open. */
+/** A record as another program wrote it; times may be absent. */
 export type ForeignRecord = Omit<z.infer<typeof foreignRecordSchema>, 'steps'> & { steps: Step[] }
 
 /**
- * Null when it is no record at all: not JSON, no object, no known status, or far too long for one.
+ * Null when it is no record: not JSON, no object, no known status, nested too deep or too long.
  *
- * @param hash the one it was found under; left out, it is the one it gives itself
+ * @param hash the hash of its key; left out, the record's own field is used
  */
 export function parseForeignRecord(json: string, hash?: string): ForeignRecord | null {
   if (json.length > MAX_RECORD_CHARACTERS || isTooDeep(json)) return null
@@ -51,7 +51,7 @@ export function parseForeignRecord(json: string, hash?: string): ForeignRecord |
     if (!isObject(value)) return null
     const given = isOldRecord(value) ? upgradeRecord(value) : value
     const record = foreignRecordSchema.parse(given)
-    const known = withUnknown({ ...record, steps: stepsOf(record) }, given)
+    const known = withUnknown({ ...record, steps: toSteps(record) }, given)
     return { ...known, hash: hash ?? record.hash }
   } catch {
     return null
@@ -59,11 +59,11 @@ export function parseForeignRecord(json: string, hash?: string): ForeignRecord |
 }
 
 /** The steps given, or those of the service where they are missing or invalid. */
-function stepsOf({ steps, service_slug }: z.infer<typeof foreignRecordSchema>): Step[] {
+function toSteps({ steps, service_slug }: z.infer<typeof foreignRecordSchema>): Step[] {
   return dropOrphanSubsteps(steps ?? initialSteps(findService(service_slug)?.steps ?? []))
 }
 
-/** What this version does not know stays where it was. */
+/** Keeps fields that this version does not know. */
 function withUnknown(read: ForeignRecord, given: Record<string, unknown>): ForeignRecord {
   const steps: unknown[] = Array.isArray(given.steps) ? given.steps : []
   return {
@@ -78,7 +78,7 @@ function withUnknown(read: ForeignRecord, given: Record<string, unknown>): Forei
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** What is wrong with it, for the log. */
+/** Why it is no record, for the log. */
 export function describeInvalid(json: string): string {
   if (json.length > MAX_RECORD_CHARACTERS) return 'far too long'
   if (isTooDeep(json)) return 'nested too deep'
@@ -92,8 +92,8 @@ export function describeInvalid(json: string): string {
 }
 
 /**
- * A record that another program wrote, made one of ours again: the next version, with nothing gone back, and with its
- * promised end (a plain SETEX slides the key's life; the record's own `expires_at` holds).
+ * Makes a valid own record of a foreign one: the next version, with progress that never decreases and with its promised expiry
+ * (a plain SETEX extends the TTL of the key, but the record's `expires_at` holds).
  */
 export function normalizeForeignRecord(
   foreign: ForeignRecord,
@@ -103,7 +103,7 @@ export function normalizeForeignRecord(
   const created = foreign.created_at ? Math.min(at, Date.parse(foreign.created_at)) : at
   const status = foreign.completed_at ? inferFinalStatus(foreign) : foreign.status
   const completed = isFinal(status) ? resolveCompletedAt(foreign, created, at) : null
-  // One that is not due yet lives from when it is.
+  // The lifetime of a scheduled request starts when it is due.
   const begins = Math.max(at, foreign.run_at ? Date.parse(foreign.run_at) : 0)
   const ends =
     completed === null
@@ -113,7 +113,7 @@ export function normalizeForeignRecord(
   const record: RequestRecord = {
     ...foreign,
     ...trustedMessageKey(foreign),
-    otp_data: status === 'otp_required' || foreign.otp_data ? promptOf(foreign, at, ends) : null,
+    otp_data: status === 'otp_required' || foreign.otp_data ? toPrompt(foreign, at, ends) : null,
     status,
     progress: status === 'completed' ? 100 : maxProgress,
     max_progress: status === 'completed' ? 100 : maxProgress,
@@ -124,61 +124,61 @@ export function normalizeForeignRecord(
     expires_at: toIso(ends),
   }
   if (isFinal(status)) record.otp_data = record.next_retry_at = null
-  if (status === 'failed') record.error_data = errorOf(record)
+  if (status === 'failed') record.error_data = toFailure(record)
   if (status === 'processing' && record.step) record.steps = moveToStep(record.steps, record.step, at)
   if (status === 'completed') record.steps = completeAll(record.steps, at)
-  if (status === 'otp_required' && record.otp_data) record.otp_limits = limitsOf(record.otp_data)
+  if (status === 'otp_required' && record.otp_data) record.otp_limits = toOtpLimits(record.otp_data)
   return record
 }
 
-/** What the other program says of its question, the rest as usual, and no more than the request has left. */
-function promptOf(
+/** The prompt of the other program, completed by defaults and limited by what the request has left. */
+function toPrompt(
   { otp_data, otp_limits, version }: ForeignRecord,
   at: number,
   latest: number,
 ): StoredOtpPrompt {
-  const said = Object.entries(otp_data ?? {}).filter(([, value]) => value !== undefined)
+  const given = Object.entries(otp_data ?? {}).filter(([, value]) => value !== undefined)
   const prompt: StoredOtpPrompt = {
-    ...firstPrompt({ id: `otp-${version + 1}` }, { at, latest }),
-    ...Object.fromEntries(said),
+    ...createPrompt({ id: `otp-${version + 1}` }, { at, latest }),
+    ...Object.fromEntries(given),
   }
   if (Date.parse(prompt.expires_at) > latest) prompt.expires_at = toIso(latest)
-  return withinLimits(prompt, otp_limits)
+  return applyOtpLimits(prompt, otp_limits)
 }
 
-/** An error without words of its own is explained by the message, or at least by its code. */
-function errorOf({ error_data, current_message }: RequestRecord): RequestFailure {
+/** An error without a message gets the request's message, else its code. */
+function toFailure({ error_data, current_message }: RequestRecord): RequestFailure {
   const error = error_data ?? { code: 'failed', message: '', retryable: false }
   if (!isBlank(error.message)) return error
   return { ...error, message: current_message ?? (error_data ? error.code : '') }
 }
 
-/** Final is final: a writer that overlooked the end (it changed only the status or the progress) does not undo it. */
+/** Final stays final: a record with `completed_at` and another status gets the final status that its data implies. */
 function inferFinalStatus({ status, result_data, error_data }: ForeignRecord): Status {
   if (isFinal(status)) return status
   if (error_data) return 'failed'
   return result_data === null ? 'cancelled' : 'completed'
 }
 
-/** Now, or a little later when the other machine's clock says so: time never goes back. */
+/** Now, or a little later when the other machine's clock is ahead: the time never decreases. */
 function resolveUpdatedAt({ updated_at }: ForeignRecord, now: number): number {
   const claimed = updated_at ? Date.parse(updated_at) : 0
   return claimed > now + CLOCK_SKEW_MS ? now : Math.max(now, claimed)
 }
 
-/** When it ended, if the record says so believably. From then it lives once more, whoever touches it afterwards. */
+/** The record's own end time if it is plausible, else now. Its lifetime is counted again from there. */
 function resolveCompletedAt({ completed_at }: ForeignRecord, created: number, at: number): number {
   const claimed = completed_at ? Date.parse(completed_at) : at
   return claimed >= created && claimed <= at ? claimed : at
 }
 
-/** An end that is not after the beginning promises nothing; some programs write both alike. */
+/** An `expires_at` that is not after the creation is ignored: some programs write both alike. */
 function resolveExpiresAt({ expires_at }: ForeignRecord, created: number, latest: number): number {
   const promised = expires_at ? Date.parse(expires_at) : latest
   return promised > Math.max(created, 0) ? Math.min(promised, latest) : latest
 }
 
-/** A part of nothing, or of another part, is a step of its own. */
+/** A substep whose parent is missing, or is a substep itself, becomes a top-level step. */
 function dropOrphanSubsteps(steps: Step[]): Step[] {
   const parents = new Set(steps.filter(({ of }) => of === undefined).map(({ id }) => id))
   return steps.map((step) => {

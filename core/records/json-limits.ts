@@ -1,9 +1,9 @@
 /**
- * Counts what a JSON text is made of before it is parsed: parsing a million keys or brackets blocks the process for
- * seconds, this takes a millisecond a megabyte and makes no objects.
+ * Checks depth and number of values of a JSON text before it is parsed: parsing a million keys or brackets blocks the process
+ * for seconds; this takes a millisecond per megabyte and allocates no objects.
  */
 export interface JsonLimits {
-  /** Objects and lists inside each other. */
+  /** Nested objects and lists. */
   maxDepth: number
   /** Members of one object. */
   maxMembers: number
@@ -17,14 +17,14 @@ const BACKSLASH = 0x5c
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d]
 
 /**
- * Whether a text is right, the parser says.
+ * Does not validate the JSON: the parser does.
  *
  * @param json UTF-8
  * @returns the limit that is exceeded; null for none
  */
 export function exceededLimit(json: Uint8Array, limits: JsonLimits): keyof JsonLimits | null {
   const { maxDepth, maxMembers, maxValues } = limits
-  // Commas seen in each open object; NaN for a list, whose members only count in all.
+  // Commas per open object; NaN for a list, whose members count only towards `maxValues`.
   const commas = new Float64Array(maxDepth + 1)
   let depth = 0
   let values = 1
@@ -43,18 +43,18 @@ export function exceededLimit(json: Uint8Array, limits: JsonLimits): keyof JsonL
       if (depth > 0) depth--
     } else if (byte === COMMA) {
       if (++values > maxValues) return 'maxValues'
-      const inThis = (commas[depth] ?? 0) + 1
-      if (inThis >= maxMembers) return 'maxMembers'
-      commas[depth] = inThis
+      const members = (commas[depth] ?? 0) + 1
+      if (members >= maxMembers) return 'maxMembers'
+      commas[depth] = members
     }
   }
   return null
 }
 
-/** More than anybody reads, and far less than what walks a value (JSON.stringify, Socket.IO, templates) has stack for. */
+/** Far below the depth at which recursive code (JSON.stringify, Socket.IO, templates) overflows the stack. */
 export const MAX_STORED_DEPTH = 200
 
-/** Whether a record or a result is nested too deep to be kept. */
+/** Whether a record or a result is nested too deep to be stored. */
 export const isTooDeep = (json: string): boolean =>
   exceededLimit(Buffer.from(json), {
     maxDepth: MAX_STORED_DEPTH,

@@ -6,7 +6,7 @@
 
 import { isNewer } from '../domain/compare.ts'
 import { toIso } from '../domain/iso-time.ts'
-import { limitsOf, withinLimits } from '../domain/otp-prompt.ts'
+import { applyOtpLimits, toOtpLimits } from '../domain/otp-prompt.ts'
 import { isFinal, type RequestRecord, type StatePosition } from '../domain/record.ts'
 import type { TransitionContext } from '../domain/state-machine.ts'
 import { applySubstepReports, completeAll, moveToStep } from '../domain/steps.ts'
@@ -123,8 +123,8 @@ function mergeOtpPrompt(
   const asks =
     normalized.status === 'otp_required' && (isOnTop || (own.status !== 'otp_required' && isAnother))
   if (asks && normalized.otp_data) {
-    const otp_data = withinLimits(normalized.otp_data, own.otp_limits)
-    return { ...merged, status: 'otp_required', otp_data, otp_limits: limitsOf(otp_data) }
+    const otp_data = applyOtpLimits(normalized.otp_data, own.otp_limits)
+    return { ...merged, status: 'otp_required', otp_data, otp_limits: toOtpLimits(otp_data) }
   }
   if (normalized.status === 'processing' && (isOnTop || own.status === 'pending'))
     return { ...merged, status: 'processing', otp_data: normalized.otp_data ?? own.otp_data }

@@ -1,4 +1,4 @@
-/** Every field that a record may have, with the value that stands for an absent one. */
+/** All fields of a record, with the default of an absent one. */
 import type { RequestRecord } from '../domain/record.ts'
 
 /**

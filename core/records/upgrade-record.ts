@@ -1,6 +1,6 @@
 /**
- * Reads records that version 0.1 wrote: without the fields that were still as at creation, and with short steps.
- * Records live for half an hour, so this file goes with the release after next.
+ * Reads records that version 0.1 wrote: without the fields that had not changed since creation, and with compact steps.
+ * Records live for half an hour, so this file can be deleted in the release after next.
  *
  *   "waits", ["runs", "28.546Z"], ["is-done", "28.546Z", "9:01.002Z"], ["was-skipped", null, null]
  *

@@ -1,10 +1,10 @@
-/** What lets a process stop while Redis is away: nothing is at work, and nothing more will come of waiting. */
+/** Detects when a process can stop while Redis is away: no work is running, and commands only wait for the connection. */
 import type { RedisClient } from './connect.ts'
 
-/** Whether commands wait for Redis now, rather than being answered. */
+/** Whether commands wait for the connection now. */
 export const isAway = ({ status }: RedisClient): boolean => status !== 'ready'
 
-/** The same work, and whether none of it is going on. */
+/** Wraps `work` and counts the calls that are running. */
 export function countRunning<Args extends unknown[]>(work: (...args: Args) => Promise<void>) {
   let running = 0
   return {

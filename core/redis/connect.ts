@@ -1,13 +1,13 @@
 /**
  * Connections to the Redis that the settings name: single (TCP, TLS or unix socket), Sentinel or Cluster.
  *
- * A process opens at most three kinds, and for each there is one right behaviour while Redis is away:
- *   fail-fast   the server's commands: an answer within a second, never a waiting line
- *   patient     workers and bots: wait for Redis, then go on
- *   subscriber  hears channels; the update bus sees to it that it hears them again after a pause
+ * A process opens up to three roles, which differ in their behaviour while Redis is away:
+ *   fail-fast   commands of the server: they fail within a second and are never queued offline
+ *   patient     commands of workers and bots: they wait for the connection
+ *   subscriber  pub/sub; the channel subscriber resubscribes after a reconnect
  *
- * Every one of them is replaced when it is dead without having been closed (a network that drops packets, a frozen
- * Redis): whoever has asked something and hears nothing at all for a while hangs up, and something is asked every second.
+ * A connection that is dead but not closed (a network that drops packets, a frozen Redis) is detected and replaced: each one
+ * sends a PING per second, and is closed after a time without any reply.
  */
 import { Cluster, type Redis, type RedisOptions } from 'ioredis'
 import type { Log } from '../runtime/log.ts'
@@ -15,53 +15,53 @@ import type { RedisTarget } from '../runtime/redis-target.ts'
 import { StartupError } from '../runtime/startup-error.ts'
 import { joinRunningEmbedded, startOrJoinEmbedded } from './embedded.ts'
 import { createKeys, type KeyOptions, type Keys } from './keys.ts'
-import { reasonOf } from './redis-error.ts'
+import { describeReason } from './redis-error.ts'
 import { SCRIPTS, type Scripts } from './scripts.ts'
 import {
   createClient,
   createCluster,
   createClusterSubscriber,
   describeTarget,
-  nodesOf,
-  spareInfo,
+  listNodes,
+  skipForbiddenInfo,
 } from './topology.ts'
 
 export type Role = 'fail-fast' | 'patient' | 'subscriber'
 
-/** A connection knows the names of its installation. */
+/** A connection with the key names of its installation. */
 export type RedisClient = (Redis | Cluster) & Scripts & { readonly names: Keys }
 
-/** How to connect, beside where: `Config['connections']`; what is left out has its default. */
+/** Options of all connections: `Config['connections']` and those of a role. */
 export interface ConnectionSettings extends KeyOptions {
   connectTimeoutMs?: number
-  /** Of the fail-fast connection: the others wait. */
+  /** Only of the fail-fast role; the others wait. */
   commandTimeoutMs?: number
-  /** How long a connection is idle before the system probes it. */
+  /** Idle time before the system sends TCP keep-alive probes. */
   keepAliveMs?: number
-  /** Whoever only looks: a private Redis is neither started nor stopped. */
+  /** For read-only commands: a running embedded Redis is used, but neither started nor stopped. */
   joinOnly?: boolean
-  /** Of the connections that wait for jobs: how long one question for a job may take. */
+  /** How long a blocking command may wait for a job. */
   blockMs?: number
 }
 
 export interface RedisConnections {
-  /** Where it connects to, without a password: for messages and logs. */
+  /** The target without a password, for messages and logs. */
   readonly address: string
-  /** Resolves once connected. @throws StartupError in one sentence when Redis does not answer */
+  /** Resolves once connected. @throws StartupError when Redis does not answer */
   connect(role: Role): Promise<RedisClient>
-  /** Closes every connection it opened, the youngest first, then an embedded Redis of its own. */
+  /** Closes its connections in reverse order, then stops an embedded Redis that it started. */
   stop(): Promise<void>
 }
 
 const PING_INTERVAL_MS = 1000
-/** What a question may take beyond the second after which it is asked: no answer until then means silence. */
+/** Tolerance for a reply, added to the time until the next PING. */
 const SLACK_MS = 200
-/** Longer than any command of ours takes, but for the workers' waiting for jobs (`blockMs`). */
+/** Longer than any command takes, except the blocking ones of the workers (`blockMs`). */
 const SOCKET_TIMEOUT_MS = 3200
 
 /**
- * Answers of a Redis that is not, or not yet, the one to talk to: what was the master is a replica now, or reads its
- * data. Scripts of an older Redis say so in the middle of their error.
+ * Errors of a server that is not, or not yet, the master: it has become a replica, or is loading its data. An older Redis
+ * reports errors of commands in a script in the middle of the message.
  */
 const isFailoverError = ({ message }: Error): boolean =>
   /(?:^|: -)(?:READONLY|LOADING|MASTERDOWN|UNBLOCKED) /.test(message)
@@ -77,7 +77,7 @@ const OPTIONS: Record<Role, RedisOptions> = {
     maxRetriesPerRequest: null,
     reconnectOnError: (error) => isFailoverError(error) && 2,
   },
-  // The update bus subscribes again itself: it must know when that is confirmed, and when it is not.
+  // The channel subscriber resubscribes itself: it must know whether that was confirmed.
   subscriber: {
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
@@ -98,7 +98,7 @@ function timeLimits(
   { connectTimeoutMs = 3000, commandTimeoutMs = 700, keepAliveMs = 5000, blockMs = 0 }: ConnectionSettings,
 ): RedisOptions {
   const shared = { connectTimeout: connectTimeoutMs, keepAlive: keepAliveMs }
-  // With one command unanswered for longer, those behind it in the pipeline would wait in vain, too.
+  // When a command gets no reply for longer, those behind it in the pipeline get none either.
   if (role === 'fail-fast')
     return { ...shared, commandTimeout: commandTimeoutMs, socketTimeout: commandTimeoutMs + SLACK_MS }
   return { ...shared, socketTimeout: Math.max(SOCKET_TIMEOUT_MS, blockMs + PING_INTERVAL_MS + SLACK_MS) }
@@ -122,7 +122,7 @@ export async function openRedis(
     if (real.kind !== 'cluster') return createClient(real, options)
     if (role !== 'subscriber') return createCluster(real, options)
     return createClusterSubscriber(real, options, () =>
-      open.flatMap(({ client }) => (client instanceof Cluster ? nodesOf(client) : [])),
+      open.flatMap(({ client }) => (client instanceof Cluster ? listNodes(client) : [])),
     )
   }
 
@@ -143,7 +143,7 @@ export async function openRedis(
       } catch (cause) {
         client.disconnect()
         throw new StartupError(
-          `Redis at ${address} does not answer (${reasonOf(cause)}); start it or correct the REDIS_ settings.`,
+          `Redis at ${address} does not answer (${describeReason(cause)}); start it or correct the REDIS_ settings.`,
           { cause },
         )
       }
@@ -165,7 +165,7 @@ export async function openRedis(
   }
 }
 
-/** Resolves once it answers; rejects with what an event said, since `connect` only says that the connection is closed. */
+/** Resolves after the first reply; rejects with the error of an event, as `connect` only reports a closed connection. */
 async function start(client: Redis | Cluster): Promise<void> {
   let reason: Error | undefined
   const recordError = (error: Error): void => {
@@ -177,9 +177,9 @@ async function start(client: Redis | Cluster): Promise<void> {
     await client.connect()
     if ((await client.ping().catch(unlessItCannotSave)) !== 'PONG')
       throw new Error('Protocol error: no answer to PING')
-    // ioredis would only tell of it by an event, and go on in database 0.
+    // ioredis would report a failed SELECT only by an event, and continue in database 0.
     if (!(client instanceof Cluster) && client.options.db) await client.select(client.options.db)
-    await spareInfo(client)
+    await skipForbiddenInfo(client)
   } catch (error) {
     throw reason ?? error
   } finally {
@@ -188,25 +188,25 @@ async function start(client: Redis | Cluster): Promise<void> {
   }
 }
 
-/** A Redis that cannot save to its disk refuses PING as it refuses writes: it answers, and reads go on. */
+/** A Redis that cannot save to its disk refuses PING as well as writes, but it is up and serves reads. */
 function unlessItCannotSave(error: Error): 'PONG' {
   if (/^MISCONF/.test(error.message)) return 'PONG'
   throw error
 }
 
-/** Only the question counts: what hears nothing after it is ended by its `socketTimeout`. */
+/** The reply is ignored: without one, `socketTimeout` closes the connection. */
 function pingAll(client: Redis | Cluster): void {
   const connections = client instanceof Cluster ? client.nodes('all') : [client]
-  for (const one of connections) if (one.status === 'ready') one.ping().catch(() => {})
+  for (const connection of connections) if (connection.status === 'ready') connection.ping().catch(() => {})
 }
 
-/** One line when Redis goes, one when it is back: never one a try. */
+/** Logs one line when the connection is lost and one when it is restored, none per retry. */
 function logConnectionState(client: Redis | Cluster, role: Role, log: Log): void {
   let away = false
   client.on('error', (error: Error) => {
     if (away) return
     away = true
-    log.warn({ connection: role, reason: reasonOf(error) }, 'Redis is away')
+    log.warn({ connection: role, reason: describeReason(error) }, 'Redis is away')
   })
   client.on('ready', () => {
     if (away) log.info({ connection: role }, 'Redis is back')

@@ -1,6 +1,6 @@
 /**
- * A private Redis for trying out, when the settings name none. Processes of the same project started apart find each
- * other's: the first one starts it, the others join.
+ * A private Redis for development, used when the settings name none. The first process of a project folder starts it, the
+ * others join it.
  */
 import { hash } from 'node:crypto'
 import {
@@ -23,7 +23,7 @@ import { describeTarget } from './topology.ts'
 
 export interface EmbeddedRedis {
   target: { kind: 'single'; url: string }
-  /** Stops the server when it is ours to stop; a joined one stays. */
+  /** Stops the server if this process owns it; a joined one keeps running. */
   stop(): Promise<void>
 }
 
@@ -47,7 +47,7 @@ export async function startOrJoinEmbedded(log: Log): Promise<EmbeddedRedis> {
       continue
     }
     try {
-      // Somebody may have finished starting it between our look and our lock.
+      // Another process may have started it between the check and the lock.
       const other = readOwner(ownerFile)
       if (other && (await isRedisUp(other.url))) return joinRunning(other, ownerFile, log)
       const server = await startRedisServer({ dir, log })
@@ -68,7 +68,7 @@ export async function startOrJoinEmbedded(log: Log): Promise<EmbeddedRedis> {
   )
 }
 
-/** One that runs, for who only looks at it: neither started nor, whoever its owner was, stopped. */
+/** Joins a running server for read-only use: it is neither started nor stopped, even if its owner has died. */
 export async function joinRunningEmbedded(): Promise<EmbeddedRedis> {
   const owner = readOwner(join(privateFolder(), 'owner.json'))
   if (!owner || !(await isRedisUp(owner.url)))
@@ -78,7 +78,7 @@ export async function joinRunningEmbedded(): Promise<EmbeddedRedis> {
   return { target: { kind: 'single', url: owner.url }, stop: async () => {} }
 }
 
-/** An owner that died without stopping its server leaves it to the next one who joins. */
+/** Takes over the ownership if the owner died without stopping the server. */
 function joinRunning(owner: Owner, ownerFile: string, log: Log): EmbeddedRedis {
   const orphaned = !isAlive(owner.ownerPid)
   if (orphaned) writeOwner(ownerFile, { ...owner, ownerPid: process.pid })
@@ -96,14 +96,14 @@ function joinRunning(owner: Owner, ownerFile: string, log: Log): EmbeddedRedis {
   }
 }
 
-/** A folder that only this user can enter: others on the machine must neither read the data nor plant a socket. */
+/** A folder that only this user can access: other users must neither read the data nor place a socket there. */
 function privateFolder(): string {
   const project = hash('sha256', process.cwd(), 'hex').slice(0, 10)
   const dir = join(tmpdir(), `halfway-${process.getuid?.() ?? 'user'}-${project}`)
   mkdirSync(dir, { recursive: true, mode: 0o700 })
   const { uid } = lstatSync(dir)
   if (process.getuid && (uid !== process.getuid() || lstatSync(dir).isSymbolicLink())) {
-    throw new StartupError(`${dir} belongs to somebody else; remove it or set REDIS_URL.`)
+    throw new StartupError(`${dir} belongs to another user; remove it or set REDIS_URL.`)
   }
   chmodSync(dir, 0o700)
   return dir
@@ -114,7 +114,7 @@ function tryLock(lock: string): boolean {
     mkdirSync(lock)
     return true
   } catch {
-    // Left behind by one who was killed while starting.
+    // A stale lock: its process was killed while starting.
     if (existsSync(lock) && Date.now() - lstatSync(lock).mtimeMs > READY_WITHIN_MS)
       rmSync(lock, { recursive: true, force: true })
     return false

@@ -1,5 +1,5 @@
 /**
- * A Redis server of one's own, as a child process: an installed redis-server or valkey-server on a unix socket without
+ * Runs a private Redis server as a child process: an installed redis-server or valkey-server on a unix socket without
  * persistence, else js-redis-server (JavaScript, a dev dependency) on a free port of the loopback address, with a password.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
@@ -19,7 +19,7 @@ const STOP_WITHIN_MS = 500
 export const READY_WITHIN_MS = 10_000
 
 export interface RedisServer {
-  /** With the password of a JavaScript one: not for logs. */
+  /** Contains the password of js-redis-server: not for logs. */
   url: string
   pid: number
   process: ChildProcess
@@ -27,10 +27,10 @@ export interface RedisServer {
 }
 
 /**
- * Starts a server of one's own in `dir`.
+ * Starts a server in `dir`.
  *
- * @param engine `any` takes an installed one if there is one; `js` always the JavaScript one
- * @param port of the loopback address, where an installed one is to listen instead of on a unix socket
+ * @param engine `any` prefers an installed server; `js` is always js-redis-server
+ * @param port a port of the loopback address for an installed server, which listens on a unix socket otherwise
  */
 export async function startRedisServer({
   dir,
@@ -66,9 +66,9 @@ export async function startRedisServer({
       if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
       const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
       child.kill('SIGTERM')
-      // There is nothing in it that would have to be saved.
-      const patience = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS)
-      return ended.finally(() => clearTimeout(patience))
+      // Its data is not persisted, so a kill loses nothing.
+      const killTimer = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS)
+      return ended.finally(() => clearTimeout(killTimer))
     },
   }
 }
@@ -80,14 +80,14 @@ export function installedServer(): string | null {
   return null
 }
 
-/** In a process group of its own: Ctrl-C in a terminal must reach Redis last, when everybody has finished with it. */
+/** In a process group of its own: Ctrl-C in a terminal must not stop Redis before the processes that use it. */
 function spawnInstalled(command: string, dir: string, port?: number): { url: string; child: ChildProcess } {
   const socket = join(dir, 'redis.sock')
-  const where =
+  const listenArgs =
     port === undefined
       ? ['--port', '0', '--unixsocket', socket, '--unixsocketperm', '700']
       : ['--port', String(port), '--bind', '127.0.0.1']
-  const args = [...where, '--dir', dir]
+  const args = [...listenArgs, '--dir', dir]
   const memoryOnly = [
     '--save',
     '',
@@ -95,7 +95,7 @@ function spawnInstalled(command: string, dir: string, port?: number): { url: str
     'no',
     '--maxmemory-policy',
     'noeviction',
-    // It would keep the arguments of slow commands, and one of ours hands over a code.
+    // The slow log stores arguments of commands, which may contain a one-time code.
     '--slowlog-log-slower-than',
     '-1',
     '--daemonize',
@@ -118,7 +118,7 @@ async function spawnJavaScript(log?: Log): Promise<{ url: string; child: ChildPr
     )
   }
   log?.warn(
-    '=== No Redis is configured or installed: using one written in JavaScript. FOR TRYING OUT ONLY; all data is gone on stop. ===',
+    '=== No Redis is configured or installed: using one written in JavaScript. FOR DEVELOPMENT ONLY; all data is lost on stop. ===',
   )
   const child = spawn(process.execPath, [JS_SERVER], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -135,11 +135,11 @@ async function spawnJavaScript(log?: Log): Promise<{ url: string; child: ChildPr
   return { url: `redis://:${password}@127.0.0.1:${port}`, child }
 }
 
-/** Below the ports that systems give to outgoing connections (32768 on Linux): one of those may be taken a moment later. */
+/** Below the ephemeral ports of outgoing connections (from 32768 on Linux), any of which may be taken a moment later. */
 const FREE_PORTS = { from: 20_000, to: 32_000 }
 const MAX_PORT_TRIES = 100
 
-/** A port of the loopback address that nobody uses just now. */
+/** A port of the loopback address that is free now. */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < MAX_PORT_TRIES; tries++) {
     const port = randomInt(FREE_PORTS.from, FREE_PORTS.to)
@@ -155,7 +155,7 @@ const isFree = (port: number): Promise<boolean> =>
     server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
   })
 
-/** Whether a Redis answers there now. */
+/** Whether a Redis answers at the address. */
 export async function isRedisUp(url: string): Promise<boolean> {
   const options = { lazyConnect: true, retryStrategy: null, connectTimeout: 1000, commandTimeout: 1000 }
   const client = url.startsWith('unix:') ? new Redis(new URL(url).pathname, options) : new Redis(url, options)

@@ -1,4 +1,4 @@
-/** Remembers of the latest keys that they were seen: for what is logged once a request. */
+/** Detects the first occurrence of a key, for messages that are logged once per request. Stores the last 1,000 keys. */
 const MAX_KEYS = 1000
 
 /** @returns whether a key is seen for the first time */

@@ -1,4 +1,4 @@
-/** Why Redis, or the way to it, failed: in words for people. */
+/** Describes errors of Redis and of its connection for people. */
 
 const REASONS: readonly [RegExp, string][] = [
   [/NOAUTH/, 'it wants a password'],
@@ -12,14 +12,14 @@ const REASONS: readonly [RegExp, string][] = [
   [/timed out|timeout/i, 'no answer in time'],
 ]
 
-/** What a failed command says, as a sentence. */
+/** The error of a failed command as a sentence. */
 export function describeRedisError(error: unknown): string {
   if (error instanceof Error && error.name === 'ReplyError')
     return `Redis refuses a command: ${error.message}`
-  return `Redis does not answer (${reasonOf(error)}).`
+  return `Redis does not answer (${describeReason(error)}).`
 }
 
-export function reasonOf(error: unknown): string {
+export function describeReason(error: unknown): string {
   const { code, message, lastNodeError } = error as { code?: string; message?: string; lastNodeError?: Error }
   const text = lastNodeError?.message ?? message ?? ''
   const known = REASONS.find(([pattern]) => pattern.test(text))

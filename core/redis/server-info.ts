@@ -1,38 +1,38 @@
-/** What a Redis says about itself: for `doctor`, which judges it. Looks only; null is what it does not tell. */
+/** Reads settings and statistics of Redis for `doctor`, without changing anything. Null is what the server does not report. */
 import { Cluster, type Redis } from 'ioredis'
 import type { RedisClient } from './connect.ts'
 
 export interface RedisServerInfo {
   version: string | null
-  /** What it does when it is full; `noeviction` is the only right answer. */
+  /** `maxmemory-policy`; only `noeviction` is safe. */
   evictionPolicy: string | null
   memory: Memory | null
-  /** Whether requests outlive its restart. */
+  /** Whether requests survive a restart of the server. */
   appendOnly: boolean | null
-  /** Microseconds from which a command is kept with its arguments; -1 for never. */
+  /** Duration from which a command is stored with its arguments, microseconds; -1 for never. */
   slowLogMicroseconds: number | null
-  /** How many connections of Halfway there are, by what they are for. */
+  /** Number of this installation's connections, by role. */
   connections: Record<string, number> | null
 }
 
 export interface Memory {
   usedBytes: number
-  /** 0 for no limit of its own. */
+  /** 0 without a limit. */
   maxBytes: number
 }
 
-const mastersOf = (client: RedisClient): Redis[] =>
+const masterNodes = (client: RedisClient): Redis[] =>
   client instanceof Cluster ? client.nodes('master') : [client]
 
-/** Of each master there is: several in a Cluster. */
+/** One entry per master; a Cluster has several. */
 export async function getServerInfo(client: RedisClient): Promise<RedisServerInfo[]> {
-  return Promise.all(mastersOf(client).map((node) => factsOf(node, client.names.queues)))
+  return Promise.all(masterNodes(client).map((node) => readNode(node, client.names.queues)))
 }
 
-/** How much of its memory is used, of the fullest master, 1 for all of it; null where there is no limit. */
+/** Used share of `maxmemory` of the fullest master, 0 to 1; null without a limit. */
 export async function memoryShare(client: RedisClient): Promise<number | null> {
   const all = await Promise.all(
-    mastersOf(client).map(async (node) => memoryOf(readInfo(await node.info('memory')))),
+    masterNodes(client).map(async (node) => toMemory(parseInfo(await node.info('memory')))),
   )
   const shares = all.flatMap((memory) =>
     memory && memory.maxBytes > 0 ? [memory.usedBytes / memory.maxBytes] : [],
@@ -40,26 +40,26 @@ export async function memoryShare(client: RedisClient): Promise<number | null> {
   return shares.length === 0 ? null : Math.max(...shares)
 }
 
-async function factsOf(node: Redis, ours: string): Promise<RedisServerInfo> {
+async function readNode(node: Redis, connectionPrefix: string): Promise<RedisServerInfo> {
   const [info, slowLog, clients] = await Promise.all([
-    seen(node.info()),
-    seen(node.config('GET', 'slowlog-log-slower-than')),
-    seen(node.client('LIST')),
+    nullIfRefused(node.info()),
+    nullIfRefused(node.config('GET', 'slowlog-log-slower-than')),
+    nullIfRefused(node.client('LIST')),
   ])
-  const facts = readInfo(String(info ?? ''))
+  const facts = parseInfo(String(info ?? ''))
   const appendOnly = facts.get('aof_enabled')
   return {
     version: facts.get('redis_version') ?? null,
     evictionPolicy: facts.get('maxmemory_policy') ?? null,
-    memory: memoryOf(facts),
+    memory: toMemory(facts),
     appendOnly: appendOnly === undefined ? null : appendOnly === '1',
     slowLogMicroseconds: wholeNumber((slowLog as string[] | null)?.[1]),
-    connections: typeof clients === 'string' ? countConnections(clients, ours) : null,
+    connections: typeof clients === 'string' ? countConnections(clients, connectionPrefix) : null,
   }
 }
 
-/** A managed Redis may refuse what it is asked; that the connection broke is for the caller. */
-async function seen<T>(answer: Promise<T>): Promise<T | null> {
+/** Null when the command is refused, as managed services do; other errors are thrown. */
+async function nullIfRefused<T>(answer: Promise<T>): Promise<T | null> {
   try {
     return await answer
   } catch (error) {
@@ -68,7 +68,7 @@ async function seen<T>(answer: Promise<T>): Promise<T | null> {
   }
 }
 
-function memoryOf(facts: Map<string, string>): Memory | null {
+function toMemory(facts: Map<string, string>): Memory | null {
   const usedBytes = wholeNumber(facts.get('used_memory'))
   const maxBytes = wholeNumber(facts.get('maxmemory'))
   return usedBytes === null || maxBytes === null ? null : { usedBytes, maxBytes }
@@ -76,18 +76,18 @@ function memoryOf(facts: Map<string, string>): Memory | null {
 
 const wholeNumber = (text: unknown): number | null => (/^-?\d+$/.test(String(text)) ? Number(text) : null)
 
-/** By the names that `connect.ts` and BullMQ give them. */
-function countConnections(clients: string, ours: string): Record<string, number> {
+/** Counts them by the connection names that `connect.ts` and BullMQ set. */
+function countConnections(clients: string, connectionPrefix: string): Record<string, number> {
   const counts: Record<string, number> = {}
   for (const [, name] of clients.matchAll(/ name=(\S+)/g)) {
-    if (!name?.startsWith(ours)) continue
+    if (!name?.startsWith(connectionPrefix)) continue
     const kind = /:(fail-fast|patient|subscriber)$/.exec(name)?.[1] ?? 'blocking'
     counts[kind] = (counts[kind] ?? 0) + 1
   }
   return counts
 }
 
-const readInfo = (text: string): Map<string, string> =>
+const parseInfo = (text: string): Map<string, string> =>
   new Map(
     [...text.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name, value]) => [name as string, value as string]),
   )

@@ -1,6 +1,6 @@
 /**
- * One client for each way in which Redis may stand somewhere: a single server (TCP, TLS or unix socket), the master that
- * Sentinels name, a Cluster. Whatever moves there, the same client goes on.
+ * Creates the client for each topology: a single server (TCP, TLS or unix socket), a master behind Sentinels, a Cluster. A client
+ * stays usable through failovers.
  */
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { parseRedisAddress } from '../runtime/redis-address.ts'
@@ -10,23 +10,22 @@ export type RealTarget = Exclude<RedisTarget, { kind: 'embedded' }>
 type ClusterTarget = Extract<RedisTarget, { kind: 'cluster' }>
 type Node = ClusterTarget['nodes'][number]
 
-/** How long a Cluster is left alone before the same command is tried again. */
+/** Delay before a Cluster command is retried. */
 const RETRY_DELAY_MS = 100
 const SENTINEL_ANSWERS_WITHIN_MS = 1000
 
 export function createClient(target: Exclude<RealTarget, ClusterTarget>, options: RedisOptions): Redis {
   const client = new Redis({ ...options, ...connectionOptions(target) })
-  // Each of the many commands that are answered by a replica at once hangs up, and listens for the end of it.
+  // Each of the many commands that a replica refuses at the same time disconnects, and adds a listener for the end of it.
   client.on('connect', () => client.stream.setMaxListeners(0))
   corkWrites(client)
   return client
 }
 
 /**
- * Commands that are given in one turn of the event loop leave in one write, which is most of what a command costs. Each
- * stays a command of its own: of a pipeline that was answered in part when the connection broke, ioredis gives the rest
- * up; and in a Cluster, of one only some of which a failover lets pass, it hands the redirections of the others to the
- * caller instead of following them.
+ * Sends all commands of one event-loop tick in one write to the socket, which is most of the cost of a command. They stay
+ * separate commands, because a pipeline of ioredis has two faults: when the connection breaks after some replies, the rest is
+ * not retried; and when a failover redirects some commands of a Cluster, the caller gets those redirections as errors.
  */
 function corkWrites(client: Redis): void {
   const send = client.sendCommand.bind(client)
@@ -48,8 +47,8 @@ export function createCluster({ nodes, password }: ClusterTarget, options: Redis
     lazyConnect,
     enableOfflineQueue,
     maxRedirections: limitMs === undefined ? Number.POSITIVE_INFINITY : Math.ceil(limitMs / RETRY_DELAY_MS),
-    // Who connects while the Cluster is not whole would never hear how that ended, BullMQ's workers among them;
-    // commands find out for themselves, and are tried again.
+    // With the check, a client that connects while the Cluster is down never becomes ready, BullMQ's workers included.
+    // Without it, commands fail and are retried.
     enableReadyCheck: false,
     retryDelayOnMoved: RETRY_DELAY_MS,
     retryDelayOnFailover: RETRY_DELAY_MS,
@@ -59,33 +58,36 @@ export function createCluster({ nodes, password }: ClusterTarget, options: Redis
   })
   cluster.on('+node', corkWrites)
   if (limitMs !== undefined) limitCommands(cluster, limitMs)
-  // Where to begin when all connections were lost: the nodes of the settings may have left the Cluster long before.
-  cluster.on('refresh', () => void Object.assign(cluster, { startupNodes: [...nodes, ...nodesOf(cluster)] }))
+  // Where to reconnect after all connections were lost: the nodes of the settings may have left the Cluster.
+  cluster.on(
+    'refresh',
+    () => void Object.assign(cluster, { startupNodes: [...nodes, ...listNodes(cluster)] }),
+  )
   return cluster
 }
 
 /**
- * A command's time runs from when it is given; by itself it would begin when a node takes it, and that may last. And one
- * that has failed for its caller is not tried again.
+ * Starts the timeout of a command when it is issued; ioredis starts it only when a node accepts the command, which may take
+ * long. A command that has timed out is not retried.
  */
 function limitCommands(cluster: Cluster, limitMs: number): void {
   const send = cluster.sendCommand.bind(cluster)
   cluster.sendCommand = (command, ...rest) => {
     command.setTimeout(limitMs)
     const answer = send(command, ...rest)
-    const tryAgainOrReject = command.reject
+    const retryOrReject = command.reject
     command.reject = (error) => {
-      if (!command.isSettled) tryAgainOrReject(error)
+      if (!command.isSettled) retryOrReject(error)
     }
     return answer
   }
 }
 
 /**
- * The one who listens in a Cluster: a plain connection to any node, since what is published reaches them all. Each try
- * to connect goes to another one. (A Cluster client would do so too, but without telling when it hears again.)
+ * The subscriber in a Cluster: a plain connection to a random node, since a published message reaches all nodes. Each attempt
+ * to connect chooses another one. (A Cluster client would do the same, but does not report when it has resubscribed.)
  *
- * @param known the nodes that there are just now; none when nobody knows
+ * @param known the current nodes; empty when they are unknown
  */
 export function createClusterSubscriber(
   { nodes, password }: ClusterTarget,
@@ -110,7 +112,7 @@ export function createClusterSubscriber(
   return subscriber
 }
 
-export const nodesOf = (cluster: Cluster): Node[] =>
+export const listNodes = (cluster: Cluster): Node[] =>
   cluster.nodes('all').map(({ options }) => ({ host: options.host as string, port: options.port as number }))
 
 function connectionOptions(target: Exclude<RealTarget, ClusterTarget>): RedisOptions {
@@ -122,23 +124,23 @@ function connectionOptions(target: Exclude<RealTarget, ClusterTarget>): RedisOpt
     return { host: target.host, port: target.port, password: target.password, db: target.db }
   const address = parseRedisAddress(target.url)
   if ('path' in address) return address
-  const { tls, ...place } = address
-  return { ...place, ...(tls && { tls: {} }) }
+  const { tls, ...options } = address
+  return { ...options, ...(tls && { tls: {} }) }
 }
 
-/** Without a password: for messages and logs. */
+/** The target without a password, for messages and logs. */
 export function describeTarget(target: RealTarget): string {
   if (target.kind === 'cluster') return target.nodes.map((node) => `${node.host}:${node.port}`).join(',')
   if (target.kind === 'sentinel') return `Sentinel master "${target.name}"`
-  const place = connectionOptions(target)
-  return place.path ?? `${place.host}:${place.port}`
+  const options = connectionOptions(target)
+  return options.path ?? `${options.host}:${options.port}`
 }
 
 /**
- * Without the right to INFO, BullMQ would not start and ioredis would warn at each connection: neither asks for it then,
- * nor do the connections that BullMQ makes by these options.
+ * Disables INFO for a user without permission for it: BullMQ would not start, and ioredis would warn on each connection. BullMQ
+ * copies these options for its own connections.
  */
-export async function spareInfo(client: Redis | Cluster): Promise<void> {
+export async function skipForbiddenInfo(client: Redis | Cluster): Promise<void> {
   const options = client instanceof Cluster ? client.options.redisOptions : client.options
   try {
     await client.info('server')

@@ -1,13 +1,13 @@
 /**
- * Keys of ours that another program has replaced by a value of another type hold nothing of use, and every command on
- * them fails until they are gone. They are deleted, and the work is done once more.
+ * Repairs own keys that another program has replaced by a value of another type. Every command on such a key fails, so it is
+ * deleted and the work is repeated once.
  */
 import type { RedisClient } from './connect.ts'
 
 type KeyType = 'string' | 'list' | 'zset' | 'hash'
 
-/** @param types of the keys that `work` uses; what has no type of these, or the right one, is left alone */
-export async function replacingWrongTypes<T>(
+/** @param types the expected type of each key that `work` uses */
+export async function retryWithoutWrongTypes<T>(
   redis: RedisClient,
   types: Readonly<Record<string, KeyType>>,
   work: () => Promise<T>,

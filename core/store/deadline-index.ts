@@ -7,7 +7,7 @@ import { isRequestHash } from '../domain/request-id.ts'
 import { createBatcher } from '../redis/batch.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { takeDue } from '../redis/scripts.ts'
-import { replacingWrongTypes } from '../redis/wrong-type.ts'
+import { retryWithoutWrongTypes } from '../redis/wrong-type.ts'
 
 /** When the rescuer checks a request first: early enough for a service with a short limit, and for a lost job. */
 export const FIRST_CHECK_MS = 10_000
@@ -34,7 +34,7 @@ const REMINDED_AT_ONCE = 250
 
 export function createDeadlines({ redis }: { redis: RedisClient }): DeadlineIndex {
   const key = redis.names.deadlines
-  const onSet = <T>(work: () => Promise<T>): Promise<T> => replacingWrongTypes(redis, { [key]: 'zset' }, work)
+  const onSet = <T>(work: () => Promise<T>): Promise<T> => retryWithoutWrongTypes(redis, { [key]: 'zset' }, work)
   const schedule = createBatcher(
     REMINDED_AT_ONCE,
     async (reminders: readonly [at: number, hash: string][]) => {

@@ -7,7 +7,7 @@
 import type { RequestRecord } from '../domain/record.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { addFailure } from '../redis/scripts.ts'
-import { replacingWrongTypes } from '../redis/wrong-type.ts'
+import { retryWithoutWrongTypes } from '../redis/wrong-type.ts'
 import { parseObject } from './parse-object.ts'
 
 /** How many are kept, and how long: the oldest go first. */
@@ -55,7 +55,7 @@ export function createFailures({
 }): FailedRequests {
   const { failed, failedEntries } = redis.names
   const onKeys = <T>(work: () => Promise<T>): Promise<T> =>
-    replacingWrongTypes(redis, { [failed]: 'zset', [failedEntries]: 'hash' }, work)
+    retryWithoutWrongTypes(redis, { [failed]: 'zset', [failedEntries]: 'hash' }, work)
   const retriedAs = (hash: string): string => `${hash} retried`
 
   async function read(hashes: readonly string[]): Promise<FailedRequest[]> {

@@ -7,7 +7,7 @@ import { AppError } from '../domain/errors.ts'
 import type { PublicView } from '../domain/record.ts'
 import { isRequestHash } from '../domain/request-id.ts'
 import type { RedisClient } from '../redis/connect.ts'
-import { replacingWrongTypes } from '../redis/wrong-type.ts'
+import { retryWithoutWrongTypes } from '../redis/wrong-type.ts'
 import { parseObject } from './parse-object.ts'
 
 export interface IdempotencyClaim {
@@ -50,7 +50,7 @@ function readClaim(json: string | null): IdempotencyClaim | null {
 
 export function createIdempotency({ redis }: { redis: RedisClient }): Idempotency {
   const read = (name: string): Promise<string | null> =>
-    replacingWrongTypes(redis, { [name]: 'string' }, () => redis.get(name))
+    retryWithoutWrongTypes(redis, { [name]: 'string' }, () => redis.get(name))
 
   const getResponse = async (caller: string, key: string): Promise<PublicView | null> => {
     const found = parseObject<PublicView>(await read(redis.names.idempotencyAnswer(caller, key)))

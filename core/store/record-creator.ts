@@ -7,7 +7,7 @@ import type { RequestRecord } from '../domain/record.ts'
 import { createBatcher } from '../redis/batch.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { createRequests } from '../redis/scripts.ts'
-import { replacingWrongTypes } from '../redis/wrong-type.ts'
+import { retryWithoutWrongTypes } from '../redis/wrong-type.ts'
 import { firstCheckOf } from './deadline-index.ts'
 
 /** How many requests the list keeps. */
@@ -65,7 +65,7 @@ export function createRecordCreator({
   }
 
   return createBatcher(MAX_BATCH, (all: readonly NewRecord[]) =>
-    replacingWrongTypes(redis, { [list]: 'list', [deadlines]: 'zset' }, () =>
+    retryWithoutWrongTypes(redis, { [list]: 'list', [deadlines]: 'zset' }, () =>
       redis instanceof Cluster ? createInCluster(all) : createByScript(all),
     ),
   )

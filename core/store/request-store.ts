@@ -7,15 +7,15 @@
  */
 
 import type { Command } from '../domain/command.ts'
-import { codeIn } from '../domain/digits.ts'
+import { extractOtp } from '../domain/digits.ts'
 import { AppError } from '../domain/errors.ts'
 import type { RequestRecord, StatePosition } from '../domain/record.ts'
 import { isRequestHash, notFoundOrExpired } from '../domain/request-id.ts'
 import { type RejectionCode, transition } from '../domain/state-machine.ts'
-import { inexactAt, inexactWords } from '../records/exact-numbers.ts'
+import { describeInexact, findInexact } from '../records/exact-numbers.ts'
 import { isTooDeep, MAX_STORED_DEPTH } from '../records/json-limits.ts'
 import type { RedisClient } from '../redis/connect.ts'
-import { replacingWrongTypes } from '../redis/wrong-type.ts'
+import { retryWithoutWrongTypes } from '../redis/wrong-type.ts'
 import type { Log } from '../runtime/log.ts'
 import type { StoredRecord } from './record-cache.ts'
 import { createRecordStore, tooManyWriters } from './record-store.ts'
@@ -75,7 +75,7 @@ export function createRequestStore({
   const records = createRecordStore({ redis, ttlSeconds, now, log })
   const rules = () => ({ now: now(), ttlSeconds })
   const onList = <T>(work: () => Promise<T>): Promise<T> =>
-    replacingWrongTypes(redis, { [redis.names.list]: 'list' }, work)
+    retryWithoutWrongTypes(redis, { [redis.names.list]: 'list' }, work)
 
   /** The question stands already: a count that is missed must not undo it. */
   async function countSent({ subject, hash, version }: RequestRecord): Promise<void> {
@@ -109,7 +109,7 @@ export function createRequestStore({
           const advanced = transition(stored.record, change, rules())
           if (!advanced.ok) {
             // What is remembered may be old: only the present record may refuse.
-            if (conflicts > 0 || !remembered) return { ok: false, refusal: advanced.refusal, stored }
+            if (conflicts > 0 || !remembered) return { ok: false, refusal: advanced.rejection, stored }
             stored = await records.read(hash, { atLeast: stored.record, isWriter: true })
             continue
           }
@@ -136,15 +136,15 @@ export function createRequestStore({
 
 /** The code to hand over together with the change. */
 const codeOf = (change: Command, { otp_data }: RequestRecord): string | undefined =>
-  change.type === 'submit_otp' ? codeIn(change.otp, otp_data?.length ?? null) : undefined
+  change.type === 'submit_otp' ? extractOtp(change.otp, otp_data?.length ?? null) : undefined
 
 /** A bot that is given a code and asks again has had another one sent, which nobody reserved. */
 const isUnaskedCode = ({ type }: Command, { status, otp_data: answered }: RequestRecord): boolean =>
   type === 'require_otp' && status === 'processing' && answered !== null && !answered.resend_requested
 
 function checkResult(result: unknown): void {
-  const inexact = inexactAt(result)
-  if (inexact !== null) throw new AppError('bot_bad_answer', { detail: inexactWords(inexact) })
+  const inexact = findInexact(result)
+  if (inexact !== null) throw new AppError('bot_bad_answer', { detail: describeInexact(inexact) })
   const json = toJson(result ?? null)
   if (json === null || isTooDeep(json)) {
     throw new AppError('result_too_large', {

@@ -12,7 +12,7 @@ import type { RequestRecord } from '../domain/record.ts'
 import { createBatcher } from '../redis/batch.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { reservePlaces } from '../redis/scripts.ts'
-import { replacingWrongTypes } from '../redis/wrong-type.ts'
+import { retryWithoutWrongTypes } from '../redis/wrong-type.ts'
 import { firstCheckOf } from './deadline-index.ts'
 
 export interface UnfinishedLimits {
@@ -76,7 +76,7 @@ export function createPlaces({
         const isReminders = key === deadlines
         // A reminder that is overdue for longer than a record lives reminds of nothing: no worker was there to take it.
         const until = isReminders ? now() - ttlSeconds * 1000 : now()
-        const given = await replacingWrongTypes(redis, { [key]: 'zset' }, () =>
+        const given = await retryWithoutWrongTypes(redis, { [key]: 'zset' }, () =>
           reservePlaces(redis, {
             key,
             freeUntil: until,

@@ -5,7 +5,7 @@ import { rateLimit } from 'express-rate-limit'
 import { type RedisReply, RedisStore } from 'rate-limit-redis'
 import { AppError } from '../../core/domain/errors.ts'
 import type { RedisClient } from '../../core/redis/connect.ts'
-import { replacingWrongTypes } from '../../core/redis/wrong-type.ts'
+import { retryWithoutWrongTypes } from '../../core/redis/wrong-type.ts'
 import { withStorageErrors } from '../../core/store/with-storage-errors.ts'
 import { callerOf } from './caller.ts'
 
@@ -80,6 +80,6 @@ function createSender(redis: RedisClient) {
     // The arguments of EVALSHA: the digest, the number of keys, the counter's key.
     const key = args[2]
     const types = command === 'EVALSHA' && key !== undefined ? { [key]: 'string' as const } : {}
-    return withStorageErrors(async () => (await replacingWrongTypes(redis, types, call)) as RedisReply)
+    return withStorageErrors(async () => (await retryWithoutWrongTypes(redis, types, call)) as RedisReply)
   }
 }

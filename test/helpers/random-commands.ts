@@ -113,6 +113,6 @@ export function replay(
     const before = record
     const result = transition(before, command, { now, ttlSeconds: TTL_SECONDS })
     if (result.ok) record = result.record
-    return { before, command: command, now, after: record, refusal: result.ok ? null : result.refusal }
+    return { before, command: command, now, after: record, refusal: result.ok ? null : result.rejection }
   })
 }

@@ -57,7 +57,7 @@ export function applyCommands(
 ): RequestRecord {
   return commands.reduce((before, change) => {
     const result = transition(before, change, { now, ttlSeconds: TTL_SECONDS })
-    if (!result.ok) throw new Error(`${change.type} was refused: ${result.refusal}`)
+    if (!result.ok) throw new Error(`${change.type} was refused: ${result.rejection}`)
     return result.record
   }, record)
 }

@@ -24,7 +24,7 @@ function history(...commands: Command[]): PublicView[] {
   commands.forEach((command, i) => {
     const now = T0 + (i + 1) * 1000
     const result = transition(record, command, { now, ttlSeconds: 1800 })
-    if (!result.ok) throw new Error(result.refusal)
+    if (!result.ok) throw new Error(result.rejection)
     record = result.record
     views.push(toPublicView(record, now))
   })

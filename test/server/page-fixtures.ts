@@ -35,7 +35,7 @@ function viewOf(
   for (const change of changes) {
     now += 1000
     const advanced = transition(record, change, { now, ttlSeconds: TTL })
-    if (!advanced.ok) throw new Error(`${change.type}: ${advanced.refusal}`)
+    if (!advanced.ok) throw new Error(`${change.type}: ${advanced.rejection}`)
     record = advanced.record
   }
   return toPublicView(record, now, record.status === 'pending' && !made.runAt ? 3 : null)

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { defineService, type Service, validateRequestData } from '../../../core/catalog/define-service.ts'
 import { allServices, findService } from '../../../core/catalog/index.ts'
-import { codeIn, normalizeDigits, toLatinDigits } from '../../../core/domain/digits.ts'
+import { extractOtp, normalizeDigits, toLatinDigits } from '../../../core/domain/digits.ts'
 
 const credit = findService('credit-score-rating') as Service
 const links = findService('link-check') as Service
@@ -56,20 +56,20 @@ describe('a code', () => {
     '123456', ' 123 456 ', '123-456', '12 34 56', 'G-123456', 'G‑123456', 'FB-123456 is your code', '１２３４５６', '۱۲۳۴۵۶', '\u2066123456\u2069',
     '\u202b۱۲۳۴۵۶\u202c', '123\u200b456', '<#> 123456 is your code for 2 minutes', 'Your code: 123-456. Do not share it.',
     'Your code is 123456.\n\n@example.com #123456', 'کد تأیید شما: ۱۲۳۴۵۶\nاعتبار: ۲ دقیقه', 'Code 123456, from 09121234567', 'Bank 30001234: code 123456, 10:45',
-  ])('codeIn finds the code of six digits in %j', (typed) => {
-    expect(codeIn(typed, 6)).toBe('123456')
+  ])('extractOtp finds the code of six digits in %j', (typed) => {
+    expect(extractOtp(typed, 6)).toBe('123456')
   }) // biome-ignore format: a list
 
   it.each(['123456 or 654321', 'G-12345', 'no digits', '', '1234567', '12345', 'call 09121234567'])(
-    'codeIn does not guess a code of six digits in %j',
+    'extractOtp does not guess a code of six digits in %j',
     (typed) => {
-      expect(codeIn(typed, 6)).toBe(normalizeDigits(typed))
+      expect(extractOtp(typed, 6)).toBe(normalizeDigits(typed))
     },
   )
 
-  it('codeIn returns the typed text for a code of unknown length', () => {
-    expect(codeIn('۱۲ ۳۴', null)).toBe('1234')
-    expect(codeIn('G-123456', null)).toBe('G123456')
+  it('extractOtp returns the typed text for a code of unknown length', () => {
+    expect(extractOtp('۱۲ ۳۴', null)).toBe('1234')
+    expect(extractOtp('G-123456', null)).toBe('G123456')
   })
 })
 

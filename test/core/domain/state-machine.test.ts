@@ -40,7 +40,7 @@ function advanced(
   now = Date.parse(record.updated_at),
 ): RequestRecord {
   const answer = transition(record, command, rulesAt(now))
-  if (!answer.ok) throw new Error(`${command.type} was refused: ${answer.refusal}`)
+  if (!answer.ok) throw new Error(`${command.type} was refused: ${answer.rejection}`)
   return answer.record
 }
 
@@ -50,7 +50,7 @@ function refusal(
   now = Date.parse(record.updated_at),
 ): RejectionCode | null {
   const answer = transition(record, command, rulesAt(now))
-  return answer.ok ? null : answer.refusal
+  return answer.ok ? null : answer.rejection
 }
 
 /** Asserts a property of every state of random sequences of commands. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { inexactAt, inexactIn, quoteInexact } from '../../../core/records/exact-numbers.ts'
+import { findInexact, findInexactInJson, quoteInexact } from '../../../core/records/exact-numbers.ts'
 
 const LONG = '12345678901234567890'
 
@@ -29,11 +29,11 @@ describe('a JSON text', () => {
   })
 
   it('names the first place of such a number in a field', () => {
-    expect(inexactIn(`{"trace":${LONG},"data":{"lines":[{"id":1},{"id":${LONG}}]}}`, 'data')).toBe(
+    expect(findInexactInJson(`{"trace":${LONG},"data":{"lines":[{"id":1},{"id":${LONG}}]}}`, 'data')).toBe(
       'data.lines[1].id',
     )
-    expect(inexactIn(`{"trace":${LONG},"data":{"id":"${LONG}"}}`, 'data')).toBeNull()
-    expect(inexactIn(`{"data":${LONG}}`, 'data')).toBe('data')
+    expect(findInexactInJson(`{"trace":${LONG},"data":{"id":"${LONG}"}}`, 'data')).toBeNull()
+    expect(findInexactInJson(`{"data":${LONG}}`, 'data')).toBe('data')
   })
 })
 
@@ -46,12 +46,12 @@ describe('a value', () => {
     [2 ** 53, ''],
     [{ a: 2 ** 53 - 1, b: 6.02e23, c: 0.1, d: LONG, e: null, f: true }, null],
   ])('%o names the place of what JSON cannot carry: %s', (value, path) => {
-    expect(inexactAt(value)).toBe(path)
+    expect(findInexact(value)).toBe(path)
   })
 
   it('that contains itself comes to an end', () => {
     const cyclic: Record<string, unknown> = { a: 1 }
     cyclic.self = cyclic
-    expect(inexactAt(cyclic)).toBeNull()
+    expect(findInexact(cyclic)).toBeNull()
   })
 })

@@ -127,8 +127,8 @@ async function applyCommand(
 ): Promise<StoredRecord> {
   const result = await retryUnavailable(() => store.apply(hash, command), { signal })
   if (result.ok) return result.stored
-  const detail = `${command.type} of ${hash} was refused: ${result.refusal}`
-  throw new AppError(result.refusal, { detail })
+  const detail = `${command.type} of ${hash} was refused: ${result.rejection}`
+  throw new AppError(result.rejection, { detail })
 }
 
 /** Reads the attempt once, at the first write, so that an attempt that takes over fences this program off. */

@@ -109,8 +109,8 @@ function createUpdaterOn(deps: {
     subscriber: deps.subscriber,
     log: deps.log,
   })
-  const watcher = createRequestWatcher({ store, bus: channels, log: deps.log, ttlSeconds, now })
-  const otpMailbox = createOtpMailbox({ redis: deps.commands, bus: channels, store, now })
+  const watcher = createRequestWatcher({ store, channels, log: deps.log, ttlSeconds, now })
+  const otpMailbox = createOtpMailbox({ redis: deps.commands, channels, store, now })
   const bind = createBind({ store, otpMailbox, log })
   const updaters = new Map<string, RequestUpdater>()
 
@@ -137,7 +137,10 @@ function createUpdaterOn(deps: {
         if (isFinal(view.status)) onEnded('already_final')
         else if (view.attempt > attempt()) onEnded('stale_attempt')
       }
-      const watch = await watcher.watch(hash, { update: check, expired: () => onEnded('request_expired') })
+      const watch = await watcher.watch(hash, {
+        onUpdate: check,
+        onExpired: () => onEnded('request_expired'),
+      })
       check(watch.latest)
       return watch.stop
     },

@@ -3,16 +3,16 @@
 import { createEnqueueRequest, type EnqueueRequest } from '../core/actions/enqueue-request.ts'
 import { createRequestActions, type RequestActions } from '../core/actions/request-actions.ts'
 import { allQueues } from '../core/catalog/index.ts'
-import { createQueueCensus, type QueueStats } from '../core/queue/queue-stats.ts'
+import { createQueueStats, type QueueStats } from '../core/queue/queue-stats.ts'
 import { createQueues, type Queues } from '../core/queue/queues.ts'
 import { startClock } from '../core/redis/clock.ts'
 import { openRedis, type RedisClient, type RedisConnections } from '../core/redis/connect.ts'
 import type { Config } from '../core/runtime/config.ts'
 import { createLog } from '../core/runtime/log.ts'
-import { createDeadlines, type DeadlineIndex } from '../core/store/deadline-index.ts'
-import { createFailures, type FailedRequests } from '../core/store/failed-requests.ts'
+import { createDeadlineIndex, type DeadlineIndex } from '../core/store/deadline-index.ts'
+import { createFailedRequests, type FailedRequests } from '../core/store/failed-requests.ts'
 import { createRequestStore, type RequestStore } from '../core/store/request-store.ts'
-import { createSubjects } from '../core/store/subject-limits.ts'
+import { createSubjectLimiter } from '../core/store/subject-limits.ts'
 
 export interface Installation {
   config: Config
@@ -21,11 +21,11 @@ export interface Installation {
   address: string
   store: RequestStore
   requests: RequestActions
-  deadlines: DeadlineIndex
+  deadlineIndex: DeadlineIndex
   failures: FailedRequests
-  intake: EnqueueRequest
+  enqueue: EnqueueRequest
   queues: Queues
-  census: QueueStats
+  queueStats: QueueStats
   /** Milliseconds since 1970, by the clock of the records. */
   now: () => number
   /** Opens a connection for subscriptions. */
@@ -60,24 +60,24 @@ async function assemble(config: Config, connections: RedisConnections): Promise<
   const ttlSeconds = config.requestTtlSeconds
   const store = createRequestStore({ redis, ttlSeconds, now })
   const queues = createQueues({ redis, log: quiet, now })
-  const deadlines = createDeadlines({ redis })
-  const subjects = createSubjects({ redis, limits: config.server.subjectLimits, now })
-  const census = createQueueCensus({ redis, store, log: quiet, queues: allQueues(), now })
+  const deadlineIndex = createDeadlineIndex({ redis })
+  const subjectLimiter = createSubjectLimiter({ redis, limits: config.server.subjectLimits, now })
+  const queueStats = createQueueStats({ redis, store, log: quiet, queues: allQueues(), now })
   return {
     config,
     redis,
     address: connections.address,
     store,
-    requests: createRequestActions({ store, queues, subjects, ttlSeconds, now }),
-    deadlines,
-    failures: createFailures({ redis, now }),
-    intake: createEnqueueRequest({ store, queues, subjects }),
+    requests: createRequestActions({ store, queues, subjectLimiter, ttlSeconds, now }),
+    deadlineIndex,
+    failures: createFailedRequests({ redis, now }),
+    enqueue: createEnqueueRequest({ store, queues, subjectLimiter }),
     queues,
-    census,
+    queueStats,
     now,
     subscriber: () => connections.connect('subscriber'),
     async stop() {
-      await Promise.all([queues.stop(), census.stop()])
+      await Promise.all([queues.stop(), queueStats.stop()])
       clock.stop()
       await connections.stop()
     },

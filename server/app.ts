@@ -38,7 +38,7 @@ export interface AppDeps {
   submit: Submit
   requests: RequestActions
   failures: Pick<FailedRequests, 'find'>
-  live: RequestWatcher
+  watcher: RequestWatcher
   health: Health
   ownership: Ownership
   sessions: SessionCookies
@@ -67,7 +67,7 @@ export function createApp(deps: AppDeps): RequestListener {
     submit,
     requests,
     failures,
-    live,
+    watcher,
     health,
     ownership,
     sessions,
@@ -78,7 +78,7 @@ export function createApp(deps: AppDeps): RequestListener {
     log,
   } = deps
   const logsCalls = log.isLevelEnabled('debug')
-  const answerStatus = createAnswerStatus({ requests, live, stopping })
+  const answerStatus = createAnswerStatus({ requests, watcher, stopping })
   const limitSubmits = limitPerMinute(deps.redis, 'submit', settings.submitsPerMinute)
   const limitBatches = limitPerMinute(deps.redis, 'batch', settings.batchesPerMinute)
   const limitActions = limitPerMinute(deps.redis, 'action', settings.actionsPerMinute)
@@ -105,7 +105,7 @@ export function createApp(deps: AppDeps): RequestListener {
     createLocalRequestRoutes({
       submit,
       requests,
-      live,
+      watcher,
       health,
       answerStatus,
       ownership,

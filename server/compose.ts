@@ -6,19 +6,19 @@ import { createRequestActions } from '../core/actions/request-actions.ts'
 import { allQueues } from '../core/catalog/index.ts'
 import { createChannelSubscriber } from '../core/pubsub/channel-subscriber.ts'
 import { createRequestWatcher, type RequestWatcher } from '../core/pubsub/request-watcher.ts'
-import { createQueuePlaces } from '../core/queue/queue-positions.ts'
+import { createQueuePositions } from '../core/queue/queue-positions.ts'
 import { createQueues, type Queues } from '../core/queue/queues.ts'
 import { createReadiness } from '../core/queue/readiness.ts'
 import type { RedisClient } from '../core/redis/connect.ts'
 import type { InstallationSecret } from '../core/redis/installation-secret.ts'
 import type { Config } from '../core/runtime/config.ts'
 import type { Log } from '../core/runtime/log.ts'
-import { createFailures } from '../core/store/failed-requests.ts'
+import { createFailedRequests } from '../core/store/failed-requests.ts'
 import { createRefusals } from '../core/store/form-refusals.ts'
 import { createIdempotency } from '../core/store/idempotency-keys.ts'
 import { createRequestStore, type RequestStore } from '../core/store/request-store.ts'
-import { createSubjects } from '../core/store/subject-limits.ts'
-import { createPlaces } from '../core/store/unfinished-limits.ts'
+import { createSubjectLimiter } from '../core/store/subject-limits.ts'
+import { createUnfinishedLimiter } from '../core/store/unfinished-limits.ts'
 import { createAcceptRequest } from './accept-request.ts'
 import { type AppDeps, createApp } from './app.ts'
 import { openAssets } from './assets.ts'
@@ -46,7 +46,7 @@ export interface ServerDeps {
 export interface ComposedServer {
   readonly http: HttpServer
   readonly store: RequestStore
-  readonly live: RequestWatcher
+  readonly watcher: RequestWatcher
   readonly queues: Queues
   /** Ends open responses, closes remaining HTTP connections after 2 s, releases everything but the Redis connections. */
   stop(): Promise<void>
@@ -67,7 +67,7 @@ const KEEP_ALIVE_TIMEOUT_MS = 75_000
 export function composeServer(deps: ServerDeps): ComposedServer {
   const { log, config } = deps
   const core = openCore(deps)
-  const { store, queues, live, bus } = core
+  const { store, queues, watcher, channels } = core
   const ownership = createOwnership({
     mode: config.server.ownerCheck,
     store,
@@ -81,12 +81,20 @@ export function composeServer(deps: ServerDeps): ComposedServer {
   const app = composeApp(deps, core, { ownership, isAllowedOrigin, sessions, stopping: stopping.signal })
   const http = createServer({ keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS }, app)
   http.setTimeout(IDLE_TIMEOUT_MS)
-  const relay = createRelay({ http, live, health: bus.health, ownership, sessions, isAllowedOrigin, log })
+  const relay = createRelay({
+    http,
+    watcher,
+    health: channels.health,
+    ownership,
+    sessions,
+    isAllowedOrigin,
+    log,
+  })
 
   return {
     http,
     store,
-    live,
+    watcher,
     queues,
     async stop() {
       stopping.abort()
@@ -97,8 +105,8 @@ export function composeServer(deps: ServerDeps): ComposedServer {
       await closed
       clearTimeout(closeTimer)
       await queues.stop()
-      live.stop()
-      bus.stop()
+      watcher.stop()
+      channels.stop()
     },
   }
 }
@@ -107,33 +115,38 @@ export function composeServer(deps: ServerDeps): ComposedServer {
 function openCore({ redis, subscriber, config, log, now }: ServerDeps) {
   const ttlSeconds = config.requestTtlSeconds
   const store = createRequestStore({ redis, ttlSeconds, now, log })
-  const bus = createChannelSubscriber({ redis, subscriber, log })
+  const channels = createChannelSubscriber({ redis, subscriber, log })
   const queues = createQueues({ redis, log, now })
-  const live = createRequestWatcher({
+  const watcher = createRequestWatcher({
     store,
-    bus,
+    channels,
     log,
     ttlSeconds,
     subscribeTimeoutMs: SUBSCRIBE_TIMEOUT_MS,
     throttleMs: THROTTLE_MS,
-    places: createQueuePlaces({ queues, now }),
+    queuePositions: createQueuePositions({ queues, now }),
     now,
   })
-  return { store, bus, queues, live }
+  return { store, channels, queues, watcher }
 }
 
 function composeApp(
   { redis, secret, config, assets, log, now }: ServerDeps,
-  { store, bus, queues, live }: ReturnType<typeof openCore>,
+  { store, channels, queues, watcher }: ReturnType<typeof openCore>,
   access: Pick<AppDeps, 'ownership' | 'isAllowedOrigin' | 'sessions' | 'stopping'>,
 ) {
   const ttlSeconds = config.requestTtlSeconds
-  const subjects = createSubjects({ redis, limits: config.server.subjectLimits, now })
-  const places = createPlaces({ redis, limits: config.server, ttlSeconds, now: now ?? Date.now })
+  const subjectLimiter = createSubjectLimiter({ redis, limits: config.server.subjectLimits, now })
+  const unfinishedLimiter = createUnfinishedLimiter({
+    redis,
+    limits: config.server,
+    ttlSeconds,
+    now: now ?? Date.now,
+  })
   const idempotency = createIdempotency({ redis })
   const acceptRequest = createAcceptRequest({
     store,
-    enqueueRequest: createEnqueueRequest({ store, queues, subjects, places }),
+    enqueueRequest: createEnqueueRequest({ store, queues, subjectLimiter, unfinishedLimiter }),
     idempotency,
     secret,
     ttlSeconds,
@@ -150,10 +163,10 @@ function composeApp(
       ttlSeconds,
       now,
     }),
-    requests: createRequestActions({ store, queues, subjects, ttlSeconds, now }),
-    failures: createFailures({ redis, now }),
-    live,
-    health: bus.health,
+    requests: createRequestActions({ store, queues, subjectLimiter, ttlSeconds, now }),
+    failures: createFailedRequests({ redis, now }),
+    watcher,
+    health: channels.health,
     pages: createPages({ ttlSeconds, asset: files.href, now }),
     refusedForms: createRefusedForms({
       refusals: createRefusals({ redis, secret, ttlSeconds }),

@@ -18,8 +18,8 @@ import {
   type ClientSocket,
   createSocketWatches,
   type ServerEvents,
+  type SocketState,
   toRejection,
-  type Watcher,
 } from './socket-watches.ts'
 
 type HandshakeRequest = { _query: { sid?: string } }
@@ -38,7 +38,7 @@ export interface Relay {
 
 export function createRelay({
   http,
-  live,
+  watcher,
   health,
   ownership,
   sessions,
@@ -46,7 +46,7 @@ export function createRelay({
   log,
 }: {
   http: HttpServer
-  live: RequestWatcher
+  watcher: RequestWatcher
   health: Health
   ownership: Ownership
   sessions: SessionCookies
@@ -54,7 +54,7 @@ export function createRelay({
   log: Log
 }): Relay {
   const io = openSocketServer(http, isAllowedOrigin)
-  const watches = createSocketWatches({ live, ownership, log })
+  const watches = createSocketWatches({ watcher, ownership, log })
 
   const limits = new WeakMap<ClientSocket['conn'], SocketLimits>()
   io.engine.on('connection', (connection: ClientSocket['conn']) => {
@@ -62,7 +62,7 @@ export function createRelay({
   })
 
   io.on('connection', (socket: ClientSocket) => {
-    const watcher: Watcher = {
+    const state: SocketState = {
       socket,
       limits: limits.get(socket.conn) as SocketLimits,
       sessionId: sessions.read(socket.handshake.headers.cookie),
@@ -71,16 +71,16 @@ export function createRelay({
     releaseHandshake(socket)
     if (!health.isUp) socket.emit('service:degraded')
     socket.use((event, next) => {
-      if (watcher.limits.allowsMessage()) return next()
+      if (state.limits.allowsMessage()) return next()
       const acknowledge: unknown = event.at(-1)
       if (typeof acknowledge === 'function') acknowledge(toRejection(TOO_MANY_MESSAGES))
     })
     socket.on('request:watch', (message, acknowledge) => {
-      if (typeof acknowledge === 'function') void watches.watch(watcher, message, acknowledge)
+      if (typeof acknowledge === 'function') void watches.watch(state, message, acknowledge)
     })
-    socket.on('request:unwatch', (message) => watches.unwatch(watcher, message))
+    socket.on('request:unwatch', (message) => watches.unwatch(state, message))
     socket.on('disconnect', () => {
-      watches.unwatchAll(watcher)
+      watches.unwatchAll(state)
       // There is only one namespace: a client that left it has no use for the connection.
       socket.conn.close()
     })

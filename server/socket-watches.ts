@@ -27,7 +27,7 @@ export interface ServerEvents {
 export type ClientSocket = Socket<ClientEvents, ServerEvents>
 
 /** The state of one socket. Small, because a server has many sockets. */
-export interface Watcher {
+export interface SocketState {
   socket: ClientSocket
   limits: SocketLimits
   sessionId: string | null
@@ -36,9 +36,9 @@ export interface Watcher {
 }
 
 export interface SocketWatches {
-  watch(watcher: Watcher, message: unknown, acknowledge: Acknowledge): Promise<void>
-  unwatch(watcher: Watcher, message: unknown): void
-  unwatchAll(watcher: Watcher): void
+  watch(state: SocketState, message: unknown, acknowledge: Acknowledge): Promise<void>
+  unwatch(state: SocketState, message: unknown): void
+  unwatchAll(state: SocketState): void
 }
 
 const watchMessageSchema = z.object({
@@ -48,22 +48,26 @@ const watchMessageSchema = z.object({
 })
 
 export function createSocketWatches({
-  live,
+  watcher,
   ownership,
   log,
 }: {
-  live: RequestWatcher
+  watcher: RequestWatcher
   ownership: Ownership
   log: Log
 }): SocketWatches {
   /** Watching a request again replaces the watch and returns the current state. */
-  async function startWatch(watcher: Watcher, hash: string, ownerToken: string | null): Promise<PublicView> {
-    const { socket, sessionId, watches } = watcher
-    stopWatch(watcher, hash)
+  async function startWatch(
+    state: SocketState,
+    hash: string,
+    ownerToken: string | null,
+  ): Promise<PublicView> {
+    const { socket, sessionId, watches } = state
+    stopWatch(state, hash)
     const started = ownership.check(hash, { sessionId, ownerToken }, 'read').then(() =>
-      live.watch(hash, {
-        update: (update) => sendUpdate(socket.conn, update),
-        expired: () => {
+      watcher.watch(hash, {
+        onUpdate: (update) => sendUpdate(socket.conn, update),
+        onExpired: () => {
           watches.delete(hash)
           socket.emit('request:expired', { hash })
         },
@@ -82,14 +86,14 @@ export function createSocketWatches({
   }
 
   return {
-    async watch(watcher, message, acknowledge) {
-      const { limits, watches } = watcher
+    async watch(state, message, acknowledge) {
+      const { limits, watches } = state
       try {
         const { hash, owner_token } = parseWatchMessage(message)
         if (!watches.has(hash) && watches.size >= MAX_WATCHED) {
           throw new AppError('rate_limited', { detail: `A socket watches at most ${MAX_WATCHED} requests.` })
         }
-        acknowledge({ ok: true, data: await startWatch(watcher, hash, parseOwnerToken(owner_token)) })
+        acknowledge({ ok: true, data: await startWatch(state, hash, parseOwnerToken(owner_token)) })
         limits.markSuccess()
       } catch (error) {
         const problem = error instanceof AppError ? error : new AppError('internal_error', { cause: error })
@@ -99,19 +103,19 @@ export function createSocketWatches({
       }
     },
 
-    unwatch(watcher, message) {
+    unwatch(state, message) {
       const parsed = watchMessageSchema.safeParse(message)
-      if (parsed.success && stopWatch(watcher, parsed.data.hash)) watcher.limits.markSuccess()
+      if (parsed.success && stopWatch(state, parsed.data.hash)) state.limits.markSuccess()
     },
 
-    unwatchAll(watcher) {
-      for (const hash of [...watcher.watches.keys()]) stopWatch(watcher, hash)
+    unwatchAll(state) {
+      for (const hash of [...state.watches.keys()]) stopWatch(state, hash)
     },
   }
 }
 
 /** @returns whether the request was being watched */
-function stopWatch({ watches }: Watcher, hash: string): boolean {
+function stopWatch({ watches }: SocketState, hash: string): boolean {
   watches.get(hash)?.then(
     (stop) => stop(),
     () => {},

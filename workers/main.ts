@@ -11,10 +11,10 @@ import { isAway } from '../core/redis/away.ts'
 import { startClock } from '../core/redis/clock.ts'
 import { openRedis } from '../core/redis/connect.ts'
 import { type ProcessContext, runProcess } from '../core/runtime/process.ts'
-import { createDeadlines } from '../core/store/deadline-index.ts'
-import { createFailures } from '../core/store/failed-requests.ts'
+import { createDeadlineIndex } from '../core/store/deadline-index.ts'
+import { createFailedRequests } from '../core/store/failed-requests.ts'
 import { createRequestStore } from '../core/store/request-store.ts'
-import { createSubjects } from '../core/store/subject-limits.ts'
+import { createSubjectLimiter } from '../core/store/subject-limits.ts'
 import { createBotClient } from './bot-client.ts'
 import { readOptions, type WorkerOptions } from './options.ts'
 import { createRequestWorker } from './request-worker.ts'
@@ -40,13 +40,13 @@ async function openParts({ config, log, register }: ProcessContext, blockSeconds
   const clock = await register('clock', startClock({ redis, log }))
   const now = (): number => clock.now()
   const store = createRequestStore({ redis, ttlSeconds, now, log })
-  const bus = await register(
+  const channels = await register(
     'channel subscriber',
     createChannelSubscriber({ redis, subscriber: await connections.connect('subscriber'), log }),
   )
   const watcher = await register(
     'request watcher',
-    createRequestWatcher({ store, bus, log, ttlSeconds, now }),
+    createRequestWatcher({ store, channels, log, ttlSeconds, now }),
   )
   const bot = await register(
     'bot client',
@@ -59,9 +59,9 @@ async function openParts({ config, log, register }: ProcessContext, blockSeconds
     now,
     store,
     watcher,
-    otpMailbox: createOtpMailbox({ redis, bus, store, now }),
-    deadlines: createDeadlines({ redis }),
-    subjects: createSubjects({ redis, limits: config.server.subjectLimits, now }),
+    otpMailbox: createOtpMailbox({ redis, channels, store, now }),
+    deadlineIndex: createDeadlineIndex({ redis }),
+    subjectLimiter: createSubjectLimiter({ redis, limits: config.server.subjectLimits, now }),
     bot,
     queues,
     findService,
@@ -94,7 +94,7 @@ async function startWorkers(
       log: log.child({ queue: queue.name }),
     }),
   )
-  const rescuer = startRescuer({ ...parts, failures: createFailures({ redis, now }), log })
+  const rescuer = startRescuer({ ...parts, failures: createFailedRequests({ redis, now }), log })
   await register('rescuer', rescuer)
   redis.on('ready', () => void rescuer.checkAll())
   leaveWhen(() => isAway(redis) && workers.every((worker) => worker.isIdle()))

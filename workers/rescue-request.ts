@@ -14,7 +14,7 @@ import { OTP_EXPIRED, TIMED_OUT } from './failure-reasons.ts'
 
 export interface RescueDeps {
   store: RequestStore
-  deadlines: DeadlineIndex
+  deadlineIndex: DeadlineIndex
   queues: Pick<Queues, 'addIfMissing' | 'promote'>
   failures: Pick<FailedRequests, 'add'>
   findService: (slug: string) => Service | undefined
@@ -32,29 +32,29 @@ export const CHECK_AGAIN_MS = 10_000
 
 /** @returns a function that checks one request and schedules its next check */
 export function createRescue(deps: RescueDeps): (hash: string) => Promise<void> {
-  const { store, deadlines, queues, failures, findService, log, now } = deps
+  const { store, deadlineIndex, queues, failures, findService, log, now } = deps
 
   async function check(hash: string): Promise<void> {
     const record = (await store.read(hash))?.record
     if (record?.status === 'failed') await failures.add(record)
-    if (!record || isFinal(record.status)) return deadlines.remove(hash)
+    if (!record || isFinal(record.status)) return deadlineIndex.remove(hash)
     const timeoutAt = timesOutAt(record) ?? Number.POSITIVE_INFINITY
     if (now() >= timeoutAt + SLACK_MS) return fail(record)
     if (record.status === 'pending') {
       const startsAt = nextRunAt(record)
       // A scheduled request needs its job only when it is due: that is soon enough to restore it.
-      if (startsAt !== null && now() < startsAt) return deadlines.schedule(hash, startsAt + LATE_MS)
+      if (startsAt !== null && now() < startsAt) return deadlineIndex.schedule(hash, startsAt + LATE_MS)
       return restoreJob(record)
     }
     await restoreJob(record)
-    await deadlines.schedule(hash, Math.min(now() + CHECK_AGAIN_MS, timeoutAt + SLACK_MS))
+    await deadlineIndex.schedule(hash, Math.min(now() + CHECK_AGAIN_MS, timeoutAt + SLACK_MS))
   }
 
   async function fail({ hash, status }: RequestRecord): Promise<void> {
     const failure = status === 'otp_required' ? OTP_EXPIRED : TIMED_OUT
     const outcome = await store.apply(hash, { type: 'fail', ...failure })
     if (outcome.ok) log.warn({ hash, reason: failure.error.code }, 'failed a request that no worker ended')
-    await deadlines.remove(hash)
+    await deadlineIndex.remove(hash)
   }
 
   /**

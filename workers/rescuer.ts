@@ -34,7 +34,7 @@ export interface Rescuer {
 }
 
 export function startRescuer(deps: RescuerDeps): Rescuer {
-  const { store, deadlines, queues, log, everyMs = INTERVAL_MS, now } = deps
+  const { store, deadlineIndex, queues, log, everyMs = INTERVAL_MS, now } = deps
   const check = createRescue(deps)
   let stopped = false
   let timer: NodeJS.Timeout | undefined
@@ -48,7 +48,7 @@ export function startRescuer(deps: RescuerDeps): Rescuer {
       // A record that another program broke stays so until that repairs it; the first reader has logged it.
       const level = isUnreadable(error) ? 'debug' : 'warn'
       log[level]({ err: error, hash }, 'could not check a request')
-      await deadlines.schedule(hash, now() + CHECK_AGAIN_MS)
+      await deadlineIndex.schedule(hash, now() + CHECK_AGAIN_MS)
     }
   }
 
@@ -68,7 +68,7 @@ export function startRescuer(deps: RescuerDeps): Rescuer {
   async function checkDue(): Promise<void> {
     try {
       for (let takes = 0; takes < MAX_TAKES && !stopped; takes++) {
-        const due = await deadlines.take(now(), TAKE_BATCH, now() + CHECK_QUEUED_AGAIN_MS)
+        const due = await deadlineIndex.take(now(), TAKE_BATCH, now() + CHECK_QUEUED_AGAIN_MS)
         await checkEach(due)
         if (due.length < TAKE_BATCH) break
       }
@@ -83,7 +83,7 @@ export function startRescuer(deps: RescuerDeps): Rescuer {
 
   async function checkAll(): Promise<void> {
     try {
-      await deadlines.scheduleMissing(await store.listRecent(ALL), now())
+      await deadlineIndex.scheduleMissing(await store.listRecent(ALL), now())
     } catch (error) {
       log.debug({ err: error }, 'could not schedule checks of all requests')
     }

@@ -76,7 +76,7 @@ export function createRetryPolicy({ store, queue, queues, tries, log, now }: Ret
 
   async function fail(record: RequestRecord, failure: Failure): Promise<void> {
     const outcome = await store.apply(record.hash, { type: 'fail', attempt: record.attempt, ...failure })
-    if (!outcome.ok) log.debug({ hash: record.hash, refusal: outcome.refusal }, 'the failure was refused')
+    if (!outcome.ok) log.debug({ hash: record.hash, rejection: outcome.rejection }, 'the failure was refused')
   }
 
   return { retryOrFail, fail }

@@ -68,8 +68,8 @@ export function createAttemptRunner({ store, watcher, bot, log, now }: AttemptDe
     }
     try {
       const listener: UpdateListener = {
-        update: ({ view }) => onUpdate(view),
-        expired: () => abort.abort(new AppError('request_expired')),
+        onUpdate: ({ view }) => onUpdate(view),
+        onExpired: () => abort.abort(new AppError('request_expired')),
       }
       const watch = await retryUnavailable(() => watcher.watch(record.hash, listener), { signal })
       try {
@@ -102,7 +102,7 @@ export function createAttemptRunner({ store, watcher, bot, log, now }: AttemptDe
     }
     // A bot with an updater has usually written its result already, and that one counts; this is for bots that only answer.
     const outcome = await write(hash, { type: 'complete', attempt, result: answer.data ?? null }, signal)
-    if (!outcome.ok) log.debug({ hash, refusal: outcome.refusal }, 'the result was refused')
+    if (!outcome.ok) log.debug({ hash, rejection: outcome.rejection }, 'the result was refused')
     return ENDED
   }
 
@@ -116,7 +116,7 @@ export function createAttemptRunner({ store, watcher, bot, log, now }: AttemptDe
     signal: AbortSignal,
   ): Promise<AttemptOutcome> {
     const written = await write(hash, command, signal)
-    if (!written.ok) throw new AppError(written.refusal)
+    if (!written.ok) throw new AppError(written.rejection)
     const { status, otp_data: prompt } = written.stored.record
     // The last wrong code ends the request.
     return status === 'otp_required' && prompt ? { is: 'waiting', until: otpWaitEndsAt(prompt) } : ENDED

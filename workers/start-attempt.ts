@@ -7,14 +7,14 @@ import type { Log } from '../core/runtime/log.ts'
 import { type DeadlineIndex, FIRST_CHECK_MS } from '../core/store/deadline-index.ts'
 import type { RequestStore, StoredRecord } from '../core/store/request-store.ts'
 import { MAX_RETRY_WAIT_MS } from '../core/store/retry-unavailable.ts'
-import { reserveForNextAttempt, type Subjects } from '../core/store/subject-limits.ts'
+import { reserveForNextAttempt, type SubjectLimiter } from '../core/store/subject-limits.ts'
 import { OTP_EXPIRED, TOO_MANY_CODES_SENT } from './failure-reasons.ts'
 
 export interface AttemptStarterDeps {
   store: RequestStore
   otpMailbox: OtpMailbox
-  deadlines: Pick<DeadlineIndex, 'schedule'>
-  subjects: Pick<Subjects, 'reserve'>
+  deadlineIndex: Pick<DeadlineIndex, 'schedule'>
+  subjectLimiter: Pick<SubjectLimiter, 'reserve'>
   /** Attempts per request; overrides the service's `tries`. */
   tries?: number
   fail: (record: RequestRecord, failure: Failure) => Promise<void>
@@ -43,7 +43,7 @@ const isAttemptRunning = ({ status, next_retry_at }: RequestRecord): boolean =>
 
 /** @returns a function that starts or resumes the attempt of a request */
 export function createAttemptStarter(deps: AttemptStarterDeps) {
-  const { store, otpMailbox, deadlines, subjects, tries, fail, stopping, log, now } = deps
+  const { store, otpMailbox, deadlineIndex, subjectLimiter, tries, fail, stopping, log, now } = deps
   /** Null when there is nothing to do; 'later' when the request must be read again. */
   async function startOrResume(before: StoredRecord, limitSeconds: number): Promise<Work | 'later' | null> {
     const { hash, status, otp_data: prompt, attempt: last } = before.record
@@ -57,14 +57,14 @@ export function createAttemptStarter(deps: AttemptStarterDeps) {
       return null
     }
     if (isAttemptRunning(before.record) && (await changesDuringWait(before.record))) return 'later'
-    if (!(await reserveForNextAttempt(subjects, before.record))) {
+    if (!(await reserveForNextAttempt(subjectLimiter, before.record))) {
       await fail(before.record, TOO_MANY_CODES_SENT)
       return null
     }
     const start = { type: 'start', attempt: last + 1, limitSeconds, tries } as const
     const [started] = await Promise.all([store.apply(hash, start), scheduleCheck(hash)])
     if (started.ok) return { record: started.stored.record }
-    log.debug({ hash, refusal: started.refusal }, 'could not start an attempt')
+    log.debug({ hash, rejection: started.rejection }, 'could not start an attempt')
     return null
   }
 
@@ -73,7 +73,7 @@ export function createAttemptStarter(deps: AttemptStarterDeps) {
    * finds the request when it checks all of them.
    */
   const scheduleCheck = (hash: string): Promise<void> =>
-    deadlines
+    deadlineIndex
       .schedule(hash, now() + FIRST_CHECK_MS)
       .catch((error) => log.debug({ err: error, hash }, 'could not schedule a check by the rescuer'))
 

@@ -40,11 +40,11 @@ export async function list(
  * Holds only the newest in memory while it reads all of them, which may be a hundred thousand.
  */
 async function readNewest(
-  { store, deadlines }: Installation,
+  { store, deadlineIndex }: Installation,
   matches: (record: RequestRecord) => boolean,
   limit: number,
 ): Promise<{ newest: RequestRecord[]; count: number }> {
-  const [recent, scheduled] = await Promise.all([store.listRecent(ALL), deadlines.all()])
+  const [recent, scheduled] = await Promise.all([store.listRecent(ALL), deadlineIndex.all()])
   const hashes = [...new Set([...recent, ...scheduled])]
   let newest: RequestRecord[] = []
   let count = 0

@@ -3,8 +3,8 @@ import { allServices } from '../../core/catalog/index.ts'
 import type { Installation } from '../installation.ts'
 import { type Context, duration, EXIT, type ExitCode, table } from '../terminal.ts'
 
-export async function queues(context: Context, { census, failures }: Installation): Promise<ExitCode> {
-  const [states, failed] = await Promise.all([census.read(), failures.list()])
+export async function queues(context: Context, { queueStats, failures }: Installation): Promise<ExitCode> {
+  const [states, failed] = await Promise.all([queueStats.read(), failures.list()])
   const queueOf = new Map(allServices().map(({ slug, queue }) => [slug, queue.name]))
   const rows = states.map((state) => ({
     ...state,

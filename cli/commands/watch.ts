@@ -14,8 +14,14 @@ const POSITION_INTERVAL_MS = 2_000
 /** @throws AppError `request_not_found`, `request_expired` */
 export async function watch(context: Context, installation: Installation, hash: string): Promise<ExitCode> {
   const { store, requests, redis, config, now } = installation
-  const bus = createChannelSubscriber({ redis, subscriber: await installation.subscriber(), log: quiet })
-  const watcher = createRequestWatcher({ store, bus, log: quiet, ttlSeconds: config.requestTtlSeconds, now })
+  const channels = createChannelSubscriber({ redis, subscriber: await installation.subscriber(), log: quiet })
+  const watcher = createRequestWatcher({
+    store,
+    channels,
+    log: quiet,
+    ttlSeconds: config.requestTtlSeconds,
+    now,
+  })
   const isInteractive = Boolean(context.out.isTTY && context.input.isTTY)
   const renderer =
     isInteractive && !context.json ? createBarRenderer(context, requests) : createLineRenderer(context)
@@ -29,8 +35,8 @@ export async function watch(context: Context, installation: Installation, hash: 
     if (!isUnchanged) changed.abort()
   }
   const subscription = await watcher.watch(hash, {
-    update: ({ view }) => onView(view),
-    expired() {
+    onUpdate: ({ view }) => onView(view),
+    onExpired() {
       error = new AppError('request_expired', { detail: `${hash} has expired.` })
       changed.abort()
     },
@@ -59,7 +65,7 @@ export async function watch(context: Context, installation: Installation, hash: 
     clearInterval(positionTimer)
     subscription.stop()
     watcher.stop()
-    bus.stop()
+    channels.stop()
   }
 }
 

@@ -43,8 +43,8 @@ export async function checkWrites({ redis }: Installation): Promise<Finding[]> {
   return [{ check, result: 'fail', found: refusal, todo }]
 }
 
-export async function checkRequests({ failures, deadlines }: Installation): Promise<Finding[]> {
-  const unfinished = (await deadlines.all()).length
+export async function checkRequests({ failures, deadlineIndex }: Installation): Promise<Finding[]> {
+  const unfinished = (await deadlineIndex.all()).length
   const failed = await failures.count()
   const found = `${plural(unfinished, 'request')} unfinished, ${failed} failed in the last ${duration(7 * 86_400)}`
   return [ok('Requests', found)]

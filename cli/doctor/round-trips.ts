@@ -17,7 +17,7 @@ const POLL_INTERVAL_MS = 50
 
 export async function checkChannel({ redis, subscriber, now }: Installation): Promise<Finding[]> {
   const check = 'Live updates'
-  const bus = createChannelSubscriber({ redis, subscriber: await subscriber(), log: quiet })
+  const channels = createChannelSubscriber({ redis, subscriber: await subscriber(), log: quiet })
   try {
     const hash = createRequestHash(now())
     let onMessage = (): void => {}
@@ -25,9 +25,9 @@ export async function checkChannel({ redis, subscriber, now }: Installation): Pr
       onMessage = () => resolve(true)
       setTimeout(resolve, MESSAGE_TIMEOUT_MS, false).unref()
     })
-    await bus.watch(hash, { message: onMessage, gap: () => {} })
+    await channels.subscribe(hash, { onMessage, onGap: () => {} })
     const startedAt = performance.now()
-    await bus.publishHint(hash)
+    await channels.publishHint(hash)
     if (await received)
       return [
         ok(check, `a published message came back after ${Math.round(performance.now() - startedAt)} ms`),
@@ -35,7 +35,7 @@ export async function checkChannel({ redis, subscriber, now }: Installation): Pr
     const todo = 'Check whether an ACL or a proxy blocks PUBLISH and SUBSCRIBE.'
     return [{ check, result: 'fail', found: 'a published message did not come back', todo }]
   } finally {
-    bus.stop()
+    channels.stop()
   }
 }
 
@@ -48,7 +48,7 @@ export async function checkJobs(installation: Installation): Promise<Finding[]> 
 }
 
 async function checkQueue(
-  { redis, queues, census, now }: Installation,
+  { redis, queues, queueStats, now }: Installation,
   queue: ServiceQueue,
 ): Promise<Finding> {
   const check = `Queue ${queue.name}`
@@ -66,7 +66,7 @@ async function checkQueue(
   } finally {
     await queues.remove(hash, queue).catch(() => {})
   }
-  const states = await census.read()
+  const states = await queueStats.read()
   const state = states.find((one) => one.queue === queue.name) as QueueState
   return explainNotTaken(queue, state, hasWorker)
 }

@@ -4,8 +4,8 @@ import { AppError } from '../domain/errors.ts'
 import type { RequestRecord } from '../domain/record.ts'
 import type { Queues } from '../queue/queues.ts'
 import type { RequestStore } from '../store/request-store.ts'
-import type { Subjects } from '../store/subject-limits.ts'
-import type { Places } from '../store/unfinished-limits.ts'
+import type { SubjectLimiter } from '../store/subject-limits.ts'
+import type { UnfinishedLimiter } from '../store/unfinished-limits.ts'
 
 /**
  * Idempotent. Safe to call again for a record whose creator crashed halfway. Takes 3 round trips: limits; record and
@@ -23,9 +23,9 @@ export type EnqueueRequest = (
 interface Dependencies {
   store: Pick<RequestStore, 'create'>
   queues: Pick<Queues, 'add'>
-  subjects: Pick<Subjects, 'reserve' | 'release'>
+  subjectLimiter: Pick<SubjectLimiter, 'reserve' | 'release'>
   /** Without it, unfinished requests are not limited. */
-  places?: Places
+  unfinishedLimiter?: UnfinishedLimiter
 }
 
 export const createEnqueueRequest =
@@ -39,24 +39,24 @@ export const createEnqueueRequest =
 
 /** Reserves all limits at the same time; where one is reached, the others are released. */
 async function reserveLimits(
-  { subjects, places }: Dependencies,
+  { subjectLimiter, unfinishedLimiter }: Dependencies,
   record: RequestRecord,
   subjectField: string | undefined,
 ): Promise<void> {
   const { subject, hash } = record
   const at = Date.parse(record.run_at ?? record.created_at)
   const [unfinished, code] = await Promise.allSettled([
-    places?.reserve(record),
+    unfinishedLimiter?.reserve(record),
     // A bot has the code sent before it asks for it, so the limit is checked now.
-    subject === undefined ? undefined : subjects.reserve('codes', subject, hash, at),
+    subject === undefined ? undefined : subjectLimiter.reserve('codes', subject, hash, at),
   ])
   if (unfinished.status === 'rejected') {
     if (code.status === 'fulfilled' && subject !== undefined)
-      await subjects.release('codes', subject, hash).catch(() => {})
+      await subjectLimiter.release('codes', subject, hash).catch(() => {})
     throw unfinished.reason
   }
   if (code.status === 'rejected') {
-    await places?.release(record).catch(() => {})
+    await unfinishedLimiter?.release(record).catch(() => {})
     throw withField(code.reason, subjectField)
   }
 }

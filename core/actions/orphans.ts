@@ -31,7 +31,7 @@ interface Context {
   redis: RedisClient
   store: Pick<RequestStore, 'read'>
   queues: Pick<Queues, 'remove'>
-  census: Pick<QueueStats, 'unlockedJobs'>
+  queueStats: Pick<QueueStats, 'unlockedJobs'>
 }
 
 export function createOrphans(context: Context) {
@@ -49,9 +49,9 @@ export function createOrphans(context: Context) {
 }
 
 async function findOrphans(context: Context): Promise<Orphans> {
-  const { redis, census } = context
+  const { redis, queueStats } = context
   const { names } = redis
-  const idle = await census.unlockedJobs()
+  const idle = await queueStats.unlockedJobs()
   const jobs = [...idle].flatMap(([queue, hashes]) => hashes.map((hash) => ({ queue, hash })))
   const jobKeys = new Set(jobs.map(({ queue, hash }) => `${names.queues}:${queue}:${hash}`))
   for (const queue of idle.keys())

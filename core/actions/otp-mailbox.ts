@@ -38,12 +38,12 @@ export interface OtpMailbox {
 
 export function createOtpMailbox({
   redis,
-  bus,
+  channels,
   store,
   now = Date.now,
 }: {
   redis: RedisClient
-  bus: ChannelSubscriber
+  channels: ChannelSubscriber
   store: RequestStore
   now?: () => number
 }): OtpMailbox {
@@ -58,9 +58,12 @@ export function createOtpMailbox({
   ): Promise<OtpWaitResult> {
     const bell = createSignal()
     // Listen first, then look: a code that comes between the two rings the bell.
-    const stop = await retryUnavailable(() => bus.watch(hash, { message: bell.ring, gap: bell.ring }), {
-      signal,
-    })
+    const stop = await retryUnavailable(
+      () => channels.subscribe(hash, { onMessage: bell.ring, onGap: bell.ring }),
+      {
+        signal,
+      },
+    )
     signal?.addEventListener('abort', bell.ring)
     try {
       // A request for another code is passed on once: the bot may need a moment, or have its reasons not to ask anew.

@@ -7,10 +7,10 @@ import { describeOtpFault } from '../domain/digits.ts'
 import { AppError } from '../domain/errors.ts'
 import { type PublicView, type RequestRecord, toPublicView } from '../domain/record.ts'
 import { isRequestHash, notFoundOrExpired } from '../domain/request-id.ts'
-import { createQueuePlaces } from '../queue/queue-positions.ts'
+import { createQueuePositions } from '../queue/queue-positions.ts'
 import type { Queues } from '../queue/queues.ts'
 import type { RequestStore, StoredRecord } from '../store/request-store.ts'
-import type { SubjectCount, Subjects } from '../store/subject-limits.ts'
+import type { SubjectCount, SubjectLimiter } from '../store/subject-limits.ts'
 
 export interface RequestActions {
   /** @throws AppError `request_not_found`, `request_expired`, `storage_unavailable`, as all of these */
@@ -30,7 +30,7 @@ export interface RequestActions {
 interface Context {
   store: RequestStore
   queues: Queues
-  subjects: Subjects
+  subjectLimiter: SubjectLimiter
   ttlSeconds: number
   now: () => number
 }
@@ -41,12 +41,12 @@ export function createRequestActions({
 }: Omit<Context, 'now'> & { now?: () => number }): RequestActions {
   const context: Context = { ...dependencies, now }
   const { store, queues } = context
-  const places = createQueuePlaces({ queues, now })
+  const queuePositions = createQueuePositions({ queues, now })
   return {
     async view(hash) {
       const { record } = await store.get(hash)
       // Without the position the view is still right.
-      const place = await places.read({ ...record, run_at: record.run_at ?? null }).catch(() => null)
+      const place = await queuePositions.read({ ...record, run_at: record.run_at ?? null }).catch(() => null)
       return toPublicView(record, now(), place)
     },
 
@@ -81,15 +81,15 @@ async function apply(
   if (!isRequestHash(hash)) throw new AppError('request_not_found')
   const outcome = await store.apply(hash, change, options)
   if (outcome.ok) return outcome.stored.record
-  const { refusal, stored } = outcome
-  if (refusal === 'request_not_found') throw notFoundOrExpired(hash, now(), ttlSeconds)
-  if (refusal === 'resend_not_yet' && stored)
-    throw new AppError(refusal, { retryAfterSeconds: secondsUntilResend(stored, now()) })
-  if (refusal === 'invalid_otp' && change.type === 'submit_otp')
-    throw new AppError(refusal, {
+  const { rejection, stored } = outcome
+  if (rejection === 'request_not_found') throw notFoundOrExpired(hash, now(), ttlSeconds)
+  if (rejection === 'resend_not_yet' && stored)
+    throw new AppError(rejection, { retryAfterSeconds: secondsUntilResend(stored, now()) })
+  if (rejection === 'invalid_otp' && change.type === 'submit_otp')
+    throw new AppError(rejection, {
       detail: describeOtpFault(change.otp, stored?.record.otp_data?.length ?? null) ?? undefined,
     })
-  throw new AppError(refusal)
+  throw new AppError(rejection)
 }
 
 /** Applies a command that counts for the limits of the person who is asked for codes. */
@@ -100,11 +100,11 @@ async function applyCounted(
   id: string,
   change: Command,
 ): Promise<RequestRecord> {
-  const { subjects } = context
+  const { subjectLimiter } = context
   let reservedFor: string | undefined
   const reserve = async ({ subject }: RequestRecord): Promise<void> => {
     if (subject === undefined) return
-    await subjects.reserve(count, subject, id)
+    await subjectLimiter.reserve(count, subject, id)
     reservedFor = subject
   }
   try {
@@ -113,7 +113,7 @@ async function applyCounted(
     // Where Redis did not answer, the command may have been applied.
     const mayBeApplied = error instanceof AppError && error.code === 'storage_unavailable'
     if (reservedFor !== undefined && !mayBeApplied)
-      await subjects.release(count, reservedFor, id).catch(() => {})
+      await subjectLimiter.release(count, reservedFor, id).catch(() => {})
     throw error
   }
 }

@@ -29,14 +29,14 @@ export type RetryResult =
 export function createRetry({
   store,
   failures,
-  intake,
+  enqueue,
   findService,
   ttlSeconds,
   now = Date.now,
 }: {
   store: Pick<RequestStore, 'read'>
   failures: FailedRequests
-  intake: EnqueueRequest
+  enqueue: EnqueueRequest
   findService: (slug: string) => Service | undefined
   ttlSeconds: number
   now?: () => number
@@ -56,7 +56,7 @@ export function createRetry({
     // Claimed before and never made: whoever was about to died.
     if (claimed !== mine && (await store.read(claimed))) return { ok: false, hash, reason: 'already_retried' }
     try {
-      await intake(copyForRetry(record, claimed, service), service)
+      await enqueue(copyForRetry(record, claimed, service), service)
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'subject_limit_reached') throw error
       return { ok: false, hash, reason: error.code }

@@ -25,9 +25,9 @@ export function parseUpdate(json: string): EncodedUpdate | null {
 }
 
 export interface UpdateListener {
-  update(update: EncodedUpdate): void
+  onUpdate(update: EncodedUpdate): void
   /** The request has expired; nothing follows. */
-  expired(): void
+  onExpired(): void
 }
 
 /** The state that this needs for each request. */
@@ -89,7 +89,7 @@ export function flush(state: BroadcastState, update = latestOf(state)): void {
   for (const [listener, received] of state.listeners) {
     if (received === update.json) continue
     state.listeners.set(listener, update.json)
-    listener.update(update)
+    listener.onUpdate(update)
   }
 }
 

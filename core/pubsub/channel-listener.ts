@@ -1,7 +1,7 @@
 /** Receives the messages of a channel. */
 export interface ChannelListener {
   /** A message as it was published. Own ones end with the suffix of `codec.ts`, foreign ones do not. */
-  message(json: string): void
+  onMessage(json: string): void
   /** Messages may have been missed: read the record again. */
-  gap(): void
+  onGap(): void
 }

@@ -1,7 +1,7 @@
 /**
  * Subscribes to the channels of requests: one subscription per request, however many listen, on one connection per process.
  *
- * Pub/sub delivers at most once. So a listener must read the record after `watch` has resolved, and again on every `gap`:
+ * Pub/sub delivers at most once. So a listener must read the record after `subscribe` has resolved, and again on every `onGap`:
  * then it misses nothing, whatever happens to the connection.
  */
 import type { RedisClient } from '../redis/connect.ts'
@@ -11,7 +11,7 @@ import { type Health, startSubscriberCheck } from './subscriber-health.ts'
 
 export interface ChannelSubscriber {
   /** Resolves with the function that stops it, once Redis has confirmed the subscription; waits while Redis is away. */
-  watch(hash: string, listener: ChannelListener): Promise<() => void>
+  subscribe(hash: string, listener: ChannelListener): Promise<() => void>
   /** Publishes that the record may have changed; subscribers read it. */
   publishHint(hash: string): Promise<void>
   readonly health: Health
@@ -42,7 +42,7 @@ export function createChannelSubscriber({
   const subscriptions = createSubscriptions(subscriber, log)
   const check = startSubscriberCheck({ redis, subscriber, listen: subscriptions.listen, log })
   return {
-    watch: (hash, listener) => subscriptions.listen(redis.names.channel(hash), listener),
+    subscribe: (hash, listener) => subscriptions.listen(redis.names.channel(hash), listener),
     async publishHint(hash) {
       await redis.publish(redis.names.channel(hash), '{}')
     },
@@ -59,7 +59,7 @@ function createSubscriptions(subscriber: RedisClient, log: Log) {
   const isCurrent = (channel: Channel): boolean => channels.get(channel.name) === channel
 
   const onMessage = (name: string, json: string): void => {
-    for (const listener of channels.get(name)?.listeners ?? []) listener.message(json)
+    for (const listener of channels.get(name)?.listeners ?? []) listener.onMessage(json)
   }
 
   /** False on failure. After a lost connection `onReady` subscribes again. */
@@ -83,7 +83,7 @@ function createSubscriptions(subscriber: RedisClient, log: Log) {
     for (let from = 0; from < all.length; from += BATCH_SIZE) {
       const batch = all.slice(from, from + BATCH_SIZE).filter(isCurrent)
       if (!(await subscribe(batch))) return
-      for (const { listeners } of batch) for (const listener of listeners) listener.gap()
+      for (const { listeners } of batch) for (const listener of listeners) listener.onGap()
     }
   }
   subscriber.on('message', onMessage)

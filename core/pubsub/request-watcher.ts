@@ -66,7 +66,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1
 
 interface Options {
   store: RequestStore
-  bus: ChannelSubscriber
+  channels: ChannelSubscriber
   log: Log
   ttlSeconds: number
   /** Fail when Redis does not confirm a subscription in time. Without it, wait. */
@@ -74,7 +74,7 @@ interface Options {
   /** A listener receives at most one state in this time, the newest; the first and a final one immediately. Default: all. */
   throttleMs?: number
   /** Without it, no queue positions are delivered. */
-  places?: QueuePositionSource
+  queuePositions?: QueuePositionSource
   now?: () => number
 }
 
@@ -135,17 +135,17 @@ function open(context: Context, hash: string): Entry {
 }
 
 async function follow(context: Context, entry: Entry): Promise<void> {
-  const { store, bus, subscribeTimeoutMs, places, throttleMs, now } = context
+  const { store, channels, subscribeTimeoutMs, queuePositions, throttleMs, now } = context
   const listener = {
-    message: (json: string) => onMessage(context, entry, json),
-    gap: () => void refresh(context, entry),
+    onMessage: (json: string) => onMessage(context, entry, json),
+    onGap: () => void refresh(context, entry),
   }
-  const unsubscribe = await withTimeout(subscribeTimeoutMs, bus.watch(entry.hash, listener))
+  const unsubscribe = await withTimeout(subscribeTimeoutMs, channels.subscribe(entry.hash, listener))
   if (entry.isClosed) return unsubscribe()
   entry.unsubscribe = unsubscribe
   const update = encode((await store.get(entry.hash)).record, now())
-  if (places && update.position.status === 'pending')
-    broadcastPlace(entry, await places.read(update.view).catch(() => null), throttleMs)
+  if (queuePositions && update.position.status === 'pending')
+    broadcastPlace(entry, await queuePositions.read(update.view).catch(() => null), throttleMs)
   deliver(context, entry, update)
 }
 
@@ -163,7 +163,7 @@ function onMessage(context: Context, entry: Entry, json: string): void {
 }
 
 function deliver(context: Context, entry: Entry, update: EncodedUpdate): void {
-  const { places, throttleMs, now } = context
+  const { queuePositions, throttleMs, now } = context
   const { latest: before } = entry
   const { position } = update
   // A read may be overtaken by a message.
@@ -173,7 +173,7 @@ function deliver(context: Context, entry: Entry, update: EncodedUpdate): void {
   entry.leaveQueue?.()
   entry.leaveQueue =
     (position.status === 'pending' &&
-      places?.follow(update.view, (place) => broadcastPlace(entry, place, throttleMs))) ||
+      queuePositions?.follow(update.view, (place) => broadcastPlace(entry, place, throttleMs))) ||
     null
   broadcast(entry, update, throttleMs)
 }
@@ -230,7 +230,7 @@ function onExpired(context: Context, entry: Entry): void {
   flush(entry)
   const listeners = [...entry.listeners.keys()]
   close(context, entry)
-  for (const listener of listeners) listener.expired()
+  for (const listener of listeners) listener.onExpired()
 }
 
 function close({ entries }: Context, entry: Entry): void {

@@ -61,12 +61,12 @@ export function startSubscriberCheck({
   let retry: NodeJS.Timeout | undefined
 
   const listening = listen(channel, {
-    message: (text) => {
+    onMessage: (text) => {
       received = text
       failures = 0
       health.set(true)
     },
-    gap: () => {
+    onGap: () => {
       gaps++
     },
   })

@@ -6,7 +6,7 @@ import type { Queues } from './queues.ts'
 
 type Queued = Pick<PublicView, 'hash' | 'status' | 'service_slug' | 'run_at'>
 
-export interface QueuePlaces {
+export interface QueuePositions {
   /** 1 is next; null when it does not wait in a queue (any more, or yet). */
   read(request: Queued): Promise<number | null>
   /** Calls back with each new place; returns the way to stop. */
@@ -17,13 +17,13 @@ const EVERY_MS = 1000
 /** Three short commands each; where more are followed, each is looked up less often. */
 const MAX_AT_ONCE = 500
 
-export function createQueuePlaces({
+export function createQueuePositions({
   queues,
   now = Date.now,
 }: {
   queues: Pick<Queues, 'position'>
   now?: () => number
-}): QueuePlaces {
+}): QueuePositions {
   /** The one that was looked up longest ago first. */
   const followed = new Map<Queued, (place: number | null) => void>()
   let isRunning = false

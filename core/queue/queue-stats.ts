@@ -32,7 +32,7 @@ export interface QueueStats {
 /** Scheduled requests have waited for less than their hash says: this many of the oldest records are read for it. */
 const OLDEST = 20
 
-export function createQueueCensus({
+export function createQueueStats({
   redis,
   store,
   log,

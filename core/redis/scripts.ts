@@ -139,7 +139,7 @@ export const reserveInWindow = (
     at,
     now,
     windowMs,
-    places,
+    maxPerHour: places,
   }: {
     key: string
     /** The same id reserves once. */
@@ -148,7 +148,7 @@ export const reserveInWindow = (
     at: number
     now: number
     windowMs: number
-    places: number
+    maxPerHour: number
   },
 ): Promise<number> => redis.runReserveInWindow(key, id, at, now, windowMs, places)
 

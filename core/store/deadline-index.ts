@@ -32,9 +32,10 @@ export interface DeadlineIndex {
 
 const REMINDED_AT_ONCE = 250
 
-export function createDeadlines({ redis }: { redis: RedisClient }): DeadlineIndex {
+export function createDeadlineIndex({ redis }: { redis: RedisClient }): DeadlineIndex {
   const key = redis.names.deadlines
-  const onSet = <T>(work: () => Promise<T>): Promise<T> => retryWithoutWrongTypes(redis, { [key]: 'zset' }, work)
+  const onSet = <T>(work: () => Promise<T>): Promise<T> =>
+    retryWithoutWrongTypes(redis, { [key]: 'zset' }, work)
   const schedule = createBatcher(
     REMINDED_AT_ONCE,
     async (reminders: readonly [at: number, hash: string][]) => {

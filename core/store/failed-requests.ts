@@ -46,7 +46,7 @@ export interface FailedRequests {
   claimRetry(failed: string, hash: string): Promise<string>
 }
 
-export function createFailures({
+export function createFailedRequests({
   redis,
   now = Date.now,
 }: {

@@ -16,7 +16,7 @@ import { commitRequest } from '../redis/scripts.ts'
 import type { Log } from '../runtime/log.ts'
 import { createBatchedGet, type GetValue, mayBeInexact, type Value, WRONG_TYPE } from './batched-get.ts'
 import { decodeOwn, textOf } from './decode-value.ts'
-import { createFailures, type FailedRequests } from './failed-requests.ts'
+import { createFailedRequests, type FailedRequests } from './failed-requests.ts'
 import { createRecordCache, type RecordCache, type StoredRecord } from './record-cache.ts'
 import { createRecordCreator } from './record-creator.ts'
 import { releaseFinal } from './release-final.ts'
@@ -68,7 +68,7 @@ export function createRecordStore(options: Options): RecordStore {
     ...options,
     cache: createRecordCache({ now }),
     getValue: createBatchedGet(redis),
-    failures: createFailures({ redis, now }),
+    failures: createFailedRequests({ redis, now }),
     isFirstInvalid: createOnce(),
     isFirstUnknownStep: createOnce(),
   }

@@ -27,7 +27,7 @@ export type { StoredRecord }
 export type ApplyResult =
   | { ok: true; stored: StoredRecord }
   /** `stored` is the record that refused; null when there is none. */
-  | { ok: false; refusal: RejectionCode | 'request_not_found'; stored: StoredRecord | null }
+  | { ok: false; rejection: RejectionCode | 'request_not_found'; stored: StoredRecord | null }
 
 export interface RequestStore {
   /**
@@ -105,11 +105,11 @@ export function createRequestStore({
         let stored = remembered ?? (await records.read(hash, { isWriter: true }))
         let isReserved = reserve === undefined
         for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
-          if (!stored) return { ok: false, refusal: 'request_not_found', stored: null }
+          if (!stored) return { ok: false, rejection: 'request_not_found', stored: null }
           const advanced = transition(stored.record, change, rules())
           if (!advanced.ok) {
             // What is remembered may be old: only the present record may refuse.
-            if (conflicts > 0 || !remembered) return { ok: false, refusal: advanced.rejection, stored }
+            if (conflicts > 0 || !remembered) return { ok: false, rejection: advanced.rejection, stored }
             stored = await records.read(hash, { atLeast: stored.record, isWriter: true })
             continue
           }

@@ -17,7 +17,7 @@ import type { SubjectLimits } from '../runtime/config.ts'
 
 export type SubjectCount = 'codes' | 'tries'
 
-export interface Subjects {
+export interface SubjectLimiter {
   /**
    * @param id names the reservation; the same one twice counts once
    * @param at when it counts, milliseconds; now when left out
@@ -29,7 +29,7 @@ export interface Subjects {
 
 const WINDOW_MS = 3_600_000
 
-export function createSubjects({
+export function createSubjectLimiter({
   redis,
   limits,
   now = Date.now,
@@ -37,8 +37,8 @@ export function createSubjects({
   redis: RedisClient
   limits: SubjectLimits
   now?: () => number
-}): Subjects {
-  const places = { codes: limits.codesPerHour, tries: limits.wrongCodesPerHour }
+}): SubjectLimiter {
+  const maxPerHour = { codes: limits.codesPerHour, tries: limits.wrongCodesPerHour }
   return {
     async reserve(count, subject, id, at = now()) {
       const freeAt = await reserveInWindow(redis, {
@@ -47,13 +47,13 @@ export function createSubjects({
         at,
         now: now(),
         windowMs: WINDOW_MS,
-        places: places[count],
+        maxPerHour: maxPerHour[count],
       })
       if (freeAt === 0) return
       const seconds = Math.max(1, Math.ceil((freeAt - now()) / 1000))
       const what = count === 'codes' ? 'codes were sent' : 'codes were typed wrong'
       throw new AppError('subject_limit_reached', {
-        detail: `${places[count]} ${what} within an hour, which is the most for one person.`,
+        detail: `${maxPerHour[count]} ${what} within an hour, which is the most for one person.`,
         retryAfterSeconds: seconds,
       })
     },
@@ -80,12 +80,12 @@ export function subjectOf(
 
 /** Where an attempt has asked for a code, the next one has another one sent: false when that is one too many. */
 export async function reserveForNextAttempt(
-  subjects: Pick<Subjects, 'reserve'>,
+  subjectLimiter: Pick<SubjectLimiter, 'reserve'>,
   { subject, otp_limits, hash, attempt }: RequestRecord,
 ): Promise<boolean> {
   if (subject === undefined || !otp_limits) return true
   try {
-    await subjects.reserve('codes', subject, `${hash}:attempt:${attempt + 1}`)
+    await subjectLimiter.reserve('codes', subject, `${hash}:attempt:${attempt + 1}`)
     return true
   } catch (error) {
     if (error instanceof AppError && error.code === 'subject_limit_reached') return false
@@ -102,7 +102,7 @@ export async function countCode(redis: RedisClient, subject: string, id: string,
     at: now,
     now,
     windowMs: WINDOW_MS,
-    places: Number.MAX_SAFE_INTEGER,
+    maxPerHour: Number.MAX_SAFE_INTEGER,
   })
 }
 

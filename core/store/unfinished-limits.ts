@@ -27,7 +27,7 @@ type Unfinished = Pick<
   'hash' | 'service_slug' | 'submitter' | 'created_at' | 'run_at' | 'expires_at'
 >
 
-export interface Places {
+export interface UnfinishedLimiter {
   /** To be called before the record is made. @throws AppError `too_many_unfinished`, `queue_full` */
   reserve(request: Unfinished): Promise<void>
   /** The request is not made after all. */
@@ -55,7 +55,7 @@ interface Wanted {
 const HAS_PLACE = 1
 const NO_PLACE = 0
 
-export function createPlaces({
+export function createUnfinishedLimiter({
   redis,
   limits,
   ttlSeconds,
@@ -65,7 +65,7 @@ export function createPlaces({
   limits: UnfinishedLimits
   ttlSeconds: number
   now: () => number
-}): Places {
+}): UnfinishedLimiter {
   const { deadlines } = redis.names
   const reserveAll = createBatcher(RESERVED_AT_ONCE, async (all: readonly Wanted[]) => {
     const answers = new Map<Wanted, number>()

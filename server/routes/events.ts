@@ -14,12 +14,12 @@ const HEADERS = {
 const MAX_UNSENT_BYTES = 1024 * 1024
 
 export function createEventStream({
-  live,
+  watcher,
   health,
   stopping,
   heartbeatMs = HEARTBEAT_MS,
 }: {
-  live: RequestWatcher
+  watcher: RequestWatcher
   health: Health
   stopping: AbortSignal
   heartbeatMs?: number
@@ -31,9 +31,9 @@ export function createEventStream({
     const buffered: (() => void)[] = []
     let isOpen = false
     const whenOpen = (deliver: () => void): void => (isOpen ? deliver() : void buffered.push(deliver))
-    const subscription = await live.watch(hash, {
-      update: (update) => whenOpen(() => send(update)),
-      expired: () => whenOpen(() => end(`event: expired\ndata: ${JSON.stringify({ hash })}\n\n`)),
+    const subscription = await watcher.watch(hash, {
+      onUpdate: (update) => whenOpen(() => send(update)),
+      onExpired: () => whenOpen(() => end(`event: expired\ndata: ${JSON.stringify({ hash })}\n\n`)),
     })
     const { latest } = subscription
     // No reader: a HEAD call, or a client that disconnected meanwhile.

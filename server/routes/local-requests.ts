@@ -18,7 +18,7 @@ import { createSubmitRoute, MAX_BATCH_BYTES } from './submit.ts'
 export interface LocalRequestDeps {
   submit: Submit
   requests: RequestActions
-  live: RequestWatcher
+  watcher: RequestWatcher
   health: Health
   answerStatus: AnswerStatus
   ownership: Ownership
@@ -33,7 +33,7 @@ export interface LocalRequestDeps {
 export function createLocalRequestRoutes({
   submit,
   requests,
-  live,
+  watcher,
   health,
   answerStatus,
   ownership,
@@ -65,7 +65,7 @@ export function createLocalRequestRoutes({
     .all(methodNotAllowed('GET', 'HEAD'))
   router
     .route('/:hash/events')
-    .get(requireRead, createEventStream({ live, health, stopping }))
+    .get(requireRead, createEventStream({ watcher, health, stopping }))
     .all(methodNotAllowed('GET', 'HEAD'))
 
   router

@@ -49,11 +49,11 @@ export type AnswerStatus = (
 
 export function createAnswerStatus({
   requests,
-  live,
+  watcher,
   stopping,
 }: {
   requests: RequestActions
-  live: RequestWatcher
+  watcher: RequestWatcher
   /** Aborts when the server stops. */
   stopping: AbortSignal
 }): AnswerStatus {
@@ -61,7 +61,7 @@ export function createAnswerStatus({
     const view = await requests.view(hash)
     if (waitSeconds === 0 || after === null || view.version > after)
       return sendStatus(res, view, tags, after, headers)
-    const newer = await waitForNewer(live, { hash, tags, after, waitSeconds }, res, stopping)
+    const newer = await waitForNewer(watcher, { hash, tags, after, waitSeconds }, res, stopping)
     sendStatus(res, newer ?? view, tags, newer ? null : after, headers)
   }
 }
@@ -119,7 +119,7 @@ function readNumber(req: Request, name: string, max = Number.MAX_SAFE_INTEGER): 
 
 /** @returns null when nothing newer arrived in time, the client disconnected, or the server is stopping */
 async function waitForNewer(
-  live: RequestWatcher,
+  watcher: RequestWatcher,
   { hash, tags, after, waitSeconds }: StatusQuery & { after: number },
   res: ServerResponse,
   stopping: AbortSignal,
@@ -130,9 +130,9 @@ async function waitForNewer(
   const isKnown = (view: PublicView): boolean =>
     view.version < after ||
     (view.version === after && (view.queue_position === null || knownTags.has(etagOf(view))))
-  const subscription = await live.watch(hash, {
-    update: ({ view }) => !isKnown(view) && resolve(view),
-    expired: () => reject(new AppError('request_expired')),
+  const subscription = await watcher.watch(hash, {
+    onUpdate: ({ view }) => !isKnown(view) && resolve(view),
+    onExpired: () => reject(new AppError('request_expired')),
   })
   const timer = setTimeout(stopWaiting, waitSeconds * 1000)
   res.on('close', stopWaiting)

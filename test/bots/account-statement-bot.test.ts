@@ -40,7 +40,7 @@ const SENT = {
 }
 
 const redis = await useRedis()
-const { store, applyCommand, live } = await useRequests(redis)
+const { store, applyCommand, watcher } = await useRequests(redis)
 const updater = await createUpdater({ redis: redis.url, log: quiet })
 const logged: string[] = []
 const log = createLog('bots', 'trace', { write: (line) => void logged.push(line) })
@@ -61,10 +61,10 @@ async function givenRequest(portal: string, requestData: Record<string, string> 
   const runs = createRunRegistry({ updater, handlers, concurrency: noTasks, log })
   stops.push(runs.stop)
   const seen: { progress: number; step: string | null; message: string | null }[] = []
-  const watch = await live.watch(hash, {
-    update: ({ view }) =>
+  const watch = await watcher.watch(hash, {
+    onUpdate: ({ view }) =>
       void seen.push({ progress: view.progress, step: view.step, message: view.current_message }),
-    expired: () => {},
+    onExpired: () => {},
   })
   return {
     hash,

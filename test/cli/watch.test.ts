@@ -7,7 +7,7 @@ import { useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 
 const redis = await useRedis()
-const { store, given, applyCommand, otpBox } = await useRequests(redis)
+const { store, given, applyCommand, otpMailbox } = await useRequests(redis)
 const cli = useCli(redis)
 
 const DONE = { type: 'complete', attempt: 1, result: { score: 712 } } as const
@@ -96,7 +96,7 @@ describe('on a terminal', () => {
     await eventually(() => expect(run.out().slice(before)).toContain('Type the 6 digits'))
     run.type('۱۲۳۴۵۶\r')
     await eventually(async () => expect((await store.read(hash))?.record.status).toBe('processing'))
-    expect(await otpBox.take(hash)).toBe('123456')
+    expect(await otpMailbox.take(hash)).toBe('123456')
     await applyCommand(hash, DONE)
     const { code, out } = await run.ended
     expect(code).toBe(0)
@@ -113,7 +113,7 @@ describe('on a terminal', () => {
     run.type('Bank Example\rYour code: 424242\rValid for 2 minutes')
     run.type('\r')
     await eventually(async () => expect((await store.read(hash))?.record.status).toBe('processing'))
-    expect(await otpBox.take(hash)).toBe('424242')
+    expect(await otpMailbox.take(hash)).toBe('424242')
     await applyCommand(hash, DONE)
     expect((await run.ended).code).toBe(0)
   })

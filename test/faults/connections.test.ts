@@ -85,16 +85,16 @@ describe.concurrent('connections', () => {
     it('the channel subscriber reports the gap to every listener after a dead connection', async (ctx) => {
       const proxy = await toRedis()
       const [client, subscriber] = await connect(ctx, proxy, 'patient', 'subscriber')
-      const bus = createChannelSubscriber({ redis: client, subscriber, log: quiet })
-      ctx.onTestFinished(() => bus.stop())
+      const channels = createChannelSubscriber({ redis: client, subscriber, log: quiet })
+      ctx.onTestFinished(() => channels.stop())
       const received = new Set<string>()
       // More channels than one SUBSCRIBE holds.
       const hashes = Array.from({ length: 1200 }, () => aHash())
       await Promise.all(
         hashes.map((hash) =>
-          bus.watch(hash, {
-            message: () => void received.add(hash),
-            gap: () => void direct.publish(keys.channel(hash), 'after the gap'),
+          channels.subscribe(hash, {
+            onMessage: () => void received.add(hash),
+            onGap: () => void direct.publish(keys.channel(hash), 'after the gap'),
           }),
         ),
       )
@@ -147,12 +147,12 @@ describe.concurrent('connections', () => {
       ctx.onTestFinished(() => server.end('SIGKILL'))
       const [patient, failFast, subscriber] = await connect(ctx, server, 'patient', 'fail-fast', 'subscriber')
       const store = createRequestStore({ redis: patient, ttlSeconds: TTL_SECONDS })
-      const bus = createChannelSubscriber({ redis: patient, subscriber, log: quiet })
-      ctx.onTestFinished(() => bus.stop())
+      const channels = createChannelSubscriber({ redis: patient, subscriber, log: quiet })
+      ctx.onTestFinished(() => channels.stop())
       const record = aRecord()
       await store.create(record)
       let gaps = 0
-      await bus.watch(record.hash, { message: () => {}, gap: () => void gaps++ })
+      await channels.subscribe(record.hash, { onMessage: () => {}, onGap: () => void gaps++ })
 
       server.freeze()
       const started = store.apply(record.hash, START)
@@ -218,13 +218,13 @@ describe.concurrent('connections', () => {
       const { proxy, next } = await twoServers(ctx)
       const [patient, subscriber] = await connect(ctx, proxy, 'patient', 'subscriber')
       const { log, lines } = collectLog()
-      const bus = createChannelSubscriber({ redis: patient, subscriber, log })
-      ctx.onTestFinished(() => bus.stop())
+      const channels = createChannelSubscriber({ redis: patient, subscriber, log })
+      ctx.onTestFinished(() => channels.stop())
       const hash = aHash()
       const received: string[] = []
-      await bus.watch(hash, {
-        message: (text) => void received.push(text),
-        gap: () => void patient.publish(keys.channel(hash), 'after the gap'),
+      await channels.subscribe(hash, {
+        onMessage: (text) => void received.push(text),
+        onGap: () => void patient.publish(keys.channel(hash), 'after the gap'),
       })
       await next.run('REPLICAOF', 'NO', 'ONE')
       proxy.redirectTo(next)

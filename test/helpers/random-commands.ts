@@ -94,7 +94,7 @@ export interface ReplayedCommand {
   command: Command
   now: number
   after: RequestRecord
-  refusal: RejectionCode | null
+  rejection: RejectionCode | null
 }
 
 /** Applies the commands one after the other, and returns each with the record before and after. */
@@ -113,6 +113,6 @@ export function replay(
     const before = record
     const result = transition(before, command, { now, ttlSeconds: TTL_SECONDS })
     if (result.ok) record = result.record
-    return { before, command: command, now, after: record, refusal: result.ok ? null : result.rejection }
+    return { before, command, now, after: record, rejection: result.ok ? null : result.rejection }
   })
 }

@@ -13,7 +13,7 @@ import { startClock } from '../../core/redis/clock.ts'
 import { openRedis, type RedisClient } from '../../core/redis/connect.ts'
 import { openInstallationSecret } from '../../core/redis/installation-secret.ts'
 import { loadConfig } from '../../core/runtime/config.ts'
-import { createDeadlines } from '../../core/store/deadline-index.ts'
+import { createDeadlineIndex } from '../../core/store/deadline-index.ts'
 import { createIdempotency } from '../../core/store/idempotency-keys.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
 import { identify } from '../../server/middleware/caller.ts'
@@ -61,10 +61,10 @@ export async function useRedisUsers(
   onTestFinished(() => clock.stop())
   const servers = createRequestStore({ redis: failFast, ttlSeconds: TTL_SECONDS, now: clock.now })
   const bots = createRequestStore({ redis: patient, ttlSeconds: TTL_SECONDS, now: clock.now })
-  const bus = createChannelSubscriber({ redis: patient, subscriber, log: quiet })
-  onTestFinished(() => bus.stop())
-  const otpBox = createOtpMailbox({ redis: patient, bus, store: bots })
-  const deadlines = createDeadlines({ redis: failFast })
+  const channels = createChannelSubscriber({ redis: patient, subscriber, log: quiet })
+  onTestFinished(() => channels.stop())
+  const otpMailbox = createOtpMailbox({ redis: patient, channels, store: bots })
+  const deadlineIndex = createDeadlineIndex({ redis: failFast })
   const idempotency = createIdempotency({ redis: failFast })
   const secret = await openInstallationSecret(failFast)
   onTestFinished(() => secret.stop())
@@ -89,14 +89,14 @@ export async function useRedisUsers(
 
   const apply = async (store: typeof bots, hash: string, change: Command): Promise<void> => {
     const outcome = await store.apply(hash, change)
-    if (!outcome.ok) throw new Error(`${change.type} was refused: ${outcome.refusal}`)
+    if (!outcome.ok) throw new Error(`${change.type} was refused: ${outcome.rejection}`)
   }
   const watched = aRecord()
   await servers.create(watched)
   let gaps = 0
   let received = 0
   await apply(bots, watched.hash, START)
-  await bus.watch(watched.hash, { message: () => void received++, gap: () => void gaps++ })
+  await channels.subscribe(watched.hash, { onMessage: () => void received++, onGap: () => void gaps++ })
 
   const verifyDelivery = async (): Promise<void> => {
     const before = received
@@ -110,12 +110,12 @@ export async function useRedisUsers(
     await apply(bots, record.hash, START)
     await apply(bots, record.hash, REQUIRE_OTP)
     await apply(servers, record.hash, { type: 'submit_otp', otp: '123456' })
-    expect(await otpBox.take(record.hash)).toBe('123456')
+    expect(await otpMailbox.take(record.hash)).toBe('123456')
     expect(await servers.listRecent(1)).toContain(record.hash)
 
-    await deadlines.schedule(record.hash, clock.now())
-    expect(await deadlines.take(clock.now() + 1000, 100, clock.now() + 1000)).toContain(record.hash)
-    await deadlines.remove(record.hash)
+    await deadlineIndex.schedule(record.hash, clock.now())
+    expect(await deadlineIndex.take(clock.now() + 1000, 100, clock.now() + 1000)).toContain(record.hash)
+    await deadlineIndex.remove(record.hash)
     const claim = { fingerprint: 'f', hash: record.hash, createdAt: 1, keptSeconds: 60, seed: 's' }
     expect(await idempotency.claim(record.hash, 'key', claim)).toEqual(claim)
     expect(await idempotency.claim(record.hash, 'key', { ...claim, seed: 'other' })).toEqual(claim)

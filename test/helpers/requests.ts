@@ -14,9 +14,9 @@ export interface Requests {
   client: RedisClient
   subscriber: RedisClient
   store: RequestStore
-  bus: ChannelSubscriber
-  live: RequestWatcher
-  otpBox: OtpMailbox
+  channels: ChannelSubscriber
+  watcher: RequestWatcher
+  otpMailbox: OtpMailbox
   /** Creates a request and applies the commands. */
   given(...commands: Command[]): Promise<StoredRecord>
   /** Throws with the reason when the command is rejected. */
@@ -31,21 +31,21 @@ export async function useRequests(redis: TestRedis): Promise<Requests> {
   const client = await redis.connections.connect('patient')
   const subscriber = await redis.connections.connect('subscriber')
   const store = createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
-  const bus = createChannelSubscriber({ redis: client, subscriber, log: quiet })
-  const live = createRequestWatcher({ store, bus, log: quiet, ttlSeconds: TTL_SECONDS })
+  const channels = createChannelSubscriber({ redis: client, subscriber, log: quiet })
+  const watcher = createRequestWatcher({ store, channels, log: quiet, ttlSeconds: TTL_SECONDS })
 
   const applyCommand: Requests['applyCommand'] = async (hash, command) => {
     const result = await store.apply(hash, command)
-    if (!result.ok) throw new Error(`${command.type} was refused: ${result.refusal}`)
+    if (!result.ok) throw new Error(`${command.type} was refused: ${result.rejection}`)
     return result.stored
   }
   return {
     client,
     subscriber,
     store,
-    bus,
-    live,
-    otpBox: createOtpMailbox({ redis: client, bus, store }),
+    channels,
+    watcher,
+    otpMailbox: createOtpMailbox({ redis: client, channels, store }),
     applyCommand,
     async given(...commands) {
       const record = aRecord()

@@ -109,7 +109,7 @@ export async function useServer(
     },
     async apply(hash, command) {
       const result = await apply(hash, command)
-      if (!result.ok) throw new Error(`${command.type} was refused: ${result.refusal}`)
+      if (!result.ok) throw new Error(`${command.type} was refused: ${result.rejection}`)
     },
     stop,
   }

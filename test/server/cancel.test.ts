@@ -61,7 +61,7 @@ describe('a cancel', () => {
       REQUIRE_OTP,
       { ...START, attempt: 2 },
     ] as const) {
-      expect(await store.apply(hash, late)).toMatchObject({ ok: false, refusal: 'already_final' })
+      expect(await store.apply(hash, late)).toMatchObject({ ok: false, rejection: 'already_final' })
     }
     expect(await redis.get(keys.record(hash))).toBe(before)
   })

@@ -13,9 +13,9 @@ import { useRequests } from '../helpers/requests.ts'
 import { useServer } from '../helpers/server.ts'
 
 const testRedis = await useRedis()
-const { client: redis, bus, foreignWrite } = await useRequests(testRedis)
+const { client: redis, channels, foreignWrite } = await useRequests(testRedis)
 const server = await useServer(testRedis)
-const { address, api, live, given, apply } = server
+const { address, api, watcher, given, apply } = server
 
 const COMPLETE = { type: 'complete', attempt: 1, result: { score: 712 } } as const
 const eventsUrl = (hash: string): string => `/api/local-requests/${hash}/events`
@@ -183,7 +183,7 @@ describe('a refused event stream', () => {
     expect(res.headers.allow).toBe('GET, HEAD')
     const head = await api.head(eventsUrl(hash)).expect(200)
     expect(head.headers['content-type']).toMatch(/^text\/event-stream/)
-    await eventually(() => expect(live.size).toBe(0))
+    await eventually(() => expect(watcher.size).toBe(0))
   })
 })
 
@@ -193,7 +193,7 @@ describe('an open event stream', () => {
     const { signal } = new AbortController()
     app.get(
       '/api/local-requests/:hash/events',
-      createEventStream({ live, health: bus.health, stopping: signal, heartbeatMs: 20 }),
+      createEventStream({ watcher, health: channels.health, stopping: signal, heartbeatMs: 20 }),
     )
     const http = createServer(app)
     await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
@@ -215,13 +215,13 @@ describe('an open event stream', () => {
         () => null,
       )
       // Once the server is subscribing, before it has answered.
-      await eventually(() => expect(live.size).toBeGreaterThan(0), { everyMs: 0 })
+      await eventually(() => expect(watcher.size).toBeGreaterThan(0), { everyMs: 0 })
       abort.abort()
       await opening
     }
     await eventually(async () => {
       const channels = await redis.call('PUBSUB', 'CHANNELS', keys.channel('*'))
-      expect({ followed: live.size, channels }).toEqual({ followed: 0, channels: [] })
+      expect({ followed: watcher.size, channels }).toEqual({ followed: 0, channels: [] })
     })
   })
 
@@ -248,7 +248,7 @@ describe('an open event stream', () => {
     })
     app.get(
       '/api/local-requests/:hash/events',
-      createEventStream({ live, health: bus.health, stopping: never, heartbeatMs: 1 }),
+      createEventStream({ watcher, health: channels.health, stopping: never, heartbeatMs: 1 }),
     )
     const http = createServer(app)
     await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
@@ -258,9 +258,9 @@ describe('an open event stream', () => {
     const reader = connect(port, '127.0.0.1')
     reader.pause()
     for (const hash of hashes) reader.write(`GET ${eventsUrl(hash)} HTTP/1.1\r\nHost: x\r\n\r\n`)
-    await eventually(() => expect(live.size).toBeGreaterThan(5))
+    await eventually(() => expect(watcher.size).toBeGreaterThan(5))
     for (const hash of hashes) await apply(hash, { ...COMPLETE, result: 'x'.repeat(250_000) })
-    await eventually(() => expect(live.size).toBe(0))
+    await eventually(() => expect(watcher.size).toBe(0))
     expect(errors).toEqual([])
     reader.destroy()
     await new Promise((resolve) => http.close(resolve))

@@ -15,13 +15,17 @@ const testRedis = await useRedis()
 const redis = await testRedis.connections.connect('patient')
 const { api, given, apply } = await useServer(testRedis, { log })
 
-const bus = createChannelSubscriber({
+const channels = createChannelSubscriber({
   redis,
   subscriber: await testRedis.connections.connect('subscriber'),
   log: quiet,
 })
 /** The bot's mailbox for codes. */
-const otpBox = createOtpMailbox({ redis, bus, store: createRequestStore({ redis, ttlSeconds: TTL_SECONDS }) })
+const otpMailbox = createOtpMailbox({
+  redis,
+  channels,
+  store: createRequestStore({ redis, ttlSeconds: TTL_SECONDS }),
+})
 
 const otpUrl = (hash: string): string => `/api/local-requests/${hash}/otp`
 const send = (hash: string, otp: unknown) => api.post(otpUrl(hash)).send({ otp })
@@ -43,13 +47,13 @@ describe('a code', () => {
     expect(res.headers['cache-control']).toBe('no-store')
     expect(res.body).toMatchObject({ hash, status: 'processing', requires_otp: false, otp_data: null })
     expect(res.body).toEqual(await statusOf(hash))
-    expect(await otpBox.take(hash)).toBe('123456')
-    expect(await otpBox.take(hash)).toBeNull()
+    expect(await otpMailbox.take(hash)).toBe('123456')
+    expect(await otpMailbox.take(hash)).toBeNull()
   })
 
   test('an accepted code reaches a waiting bot immediately', async () => {
     const hash = await given([START, REQUIRE_OTP])
-    const waiting = otpBox.waitFor(hash)
+    const waiting = otpMailbox.waitFor(hash)
     await send(hash, '123456').expect(202)
     expect(await waiting).toEqual({ code: '123456' })
   })
@@ -67,14 +71,14 @@ describe('a code', () => {
     ]) {
       const hash = await given([START, REQUIRE_OTP])
       await send(hash, typed).expect(202)
-      expect(await otpBox.take(hash)).toBe('012345')
+      expect(await otpMailbox.take(hash)).toBe('012345')
     }
   })
 
   test('a code may be a JSON number', async () => {
     const hash = await given([START, REQUIRE_OTP])
     await send(hash, 123456).expect(202)
-    expect(await otpBox.take(hash)).toBe('123456')
+    expect(await otpMailbox.take(hash)).toBe('123456')
   })
 
   test("a stored code expires at its prompt's deadline", async () => {
@@ -100,7 +104,7 @@ describe('a code', () => {
       otp_data: { attempts_left: 2, error: { code: 'otp_rejected' } },
     })
     await send(hash, '222222').expect(202)
-    expect(await otpBox.take(hash)).toBe('222222')
+    expect(await otpMailbox.take(hash)).toBe('222222')
   })
 
   test('of two concurrent codes for one prompt exactly one is accepted', async () => {
@@ -110,7 +114,7 @@ describe('a code', () => {
       expect(answers.map((res) => res.status).sort()).toEqual([202, 409])
       expect(answers.find((res) => res.status === 409)?.body.code).toBe('otp_not_expected')
       const taken = answers[0]?.status === 202 ? '111111' : '222222'
-      expect(await otpBox.take(hash)).toBe(taken)
+      expect(await otpMailbox.take(hash)).toBe(taken)
       expect((await statusOf(hash)).version).toBe(4)
     }
   })
@@ -272,7 +276,7 @@ test('a code is stored only under its own key, and nowhere once it has been take
   await apply(hash, START)
   await apply(hash, ask({ length: 12 }))
   const channel: string[] = []
-  await bus.watch(hash, { message: (json) => channel.push(json), gap: () => {} })
+  await channels.subscribe(hash, { onMessage: (json) => channel.push(json), onGap: () => {} })
 
   await api
     .post(otpUrl(hash))
@@ -285,7 +289,7 @@ test('a code is stored only under its own key, and nowhere once it has been take
   expect(await redis.get(keys.record(hash))).not.toContain(CODE)
   expect(await redis.hgetall(`halfway:inquiries:${hash}`)).not.toContain(CODE)
 
-  expect(await otpBox.take(hash)).toBe(CODE)
+  expect(await otpMailbox.take(hash)).toBe(CODE)
   expect(await redisContents(redis)).not.toContain(CODE)
   await apply(hash, COMPLETE)
   expect(await redisContents(redis)).not.toContain(CODE)

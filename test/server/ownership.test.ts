@@ -411,7 +411,7 @@ describe('a socket', () => {
       const { watch, updates } = connect(all, credentials)
       for (const owner_token of [undefined, null, '', 'x'.repeat(32), `${TOKEN}x`, [TOKEN], { TOKEN }, 1])
         expect(await watch({ hash, owner_token })).toEqual(notOwner)
-      await eventually(() => expect(all.live.size).toBe(0))
+      await eventually(() => expect(all.watcher.size).toBe(0))
       await all.apply(hash, progressTo(10 + updates.length))
       // Events sent before an acknowledgement arrive before it.
       expect(await watch({ hash })).toEqual(notOwner)
@@ -441,7 +441,7 @@ describe('a socket', () => {
       if (leave === 'unwatch') socket.emit('request:unwatch', { hash })
       else socket.disconnect()
       await answer
-      await eventually(() => expect(all.live.size).toBe(0))
+      await eventually(() => expect(all.watcher.size).toBe(0))
     }
   })
 

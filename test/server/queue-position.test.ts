@@ -2,19 +2,19 @@
 import { io, type Socket } from 'socket.io-client'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { PublicView } from '../../core/domain/record.ts'
-import { createQueuePlaces } from '../../core/queue/queue-positions.ts'
+import { createQueuePositions } from '../../core/queue/queue-positions.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { aHash, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 
 const redis = await useRedis()
-const { address, api, apply, live } = await useServer(redis)
+const { address, api, apply, watcher } = await useServer(redis)
 
 const closing: (() => void)[] = []
 afterEach(async () => {
   for (const close of closing.splice(0)) close()
-  await eventually(() => expect(live.size).toBe(0))
+  await eventually(() => expect(watcher.size).toBe(0))
 })
 
 async function submit(): Promise<{ hash: string; queue_position: number }> {
@@ -79,7 +79,7 @@ describe('the queue position', () => {
       api.get(callOf(hash, 'status?after=1&wait=20')),
       api.get(callOf(hash, 'status?wait=20')).set('If-None-Match', etag as string),
     ].map((call) => call.then(({ status, body }) => [status, body.version, body.queue_position]))
-    await eventually(() => expect(live.size).toBe(1))
+    await eventually(() => expect(watcher.size).toBe(1))
     await api.post(callOf(first.hash, 'cancel')).expect(200)
     expect(await Promise.all(waiting)).toEqual([
       [200, 1, place - 1],
@@ -113,7 +113,7 @@ describe('the queue position', () => {
 describe('watching queue positions', () => {
   it('queue positions of all watched requests are read together, and not at all without a watcher', async () => {
     const queries: string[] = []
-    const places = createQueuePlaces({
+    const queuePositions = createQueuePositions({
       queues: {
         async position(hash) {
           queries.push(hash)
@@ -128,10 +128,12 @@ describe('watching queue positions', () => {
       run_at: null,
     } as const
     const moves: (number | null)[] = []
-    const stops = [1, 2, 3].map(() => places.follow({ ...view, hash: aHash() }, (place) => moves.push(place)))
+    const stops = [1, 2, 3].map(() =>
+      queuePositions.follow({ ...view, hash: aHash() }, (place) => moves.push(place)),
+    )
     await eventually(() => expect(moves).toEqual([1, 2, 3]))
     for (const stop of stops) stop()
-    const later = places.follow(view, () => {})
+    const later = queuePositions.follow(view, () => {})
     await eventually(() => expect(queries).toContain(view.hash))
     later()
     expect(queries).toHaveLength(4)

@@ -14,9 +14,9 @@ const server = await useServer(await useRedis())
 /** All states that a watcher receives, including the first one. */
 async function watch(hash: string): Promise<PublicView[]> {
   const seen: PublicView[] = []
-  const { latest } = await server.live.watch(hash, {
-    update: ({ view }) => seen.push(view),
-    expired: () => {},
+  const { latest } = await server.watcher.watch(hash, {
+    onUpdate: ({ view }) => seen.push(view),
+    onExpired: () => {},
   })
   seen.unshift(latest.view)
   return seen

@@ -2,14 +2,14 @@
 import { describe, expect, test } from 'vitest'
 import type { Command } from '../../core/domain/command.ts'
 import { createTexts, LOCALES } from '../../core/i18n/index.ts'
-import { createFailures } from '../../core/store/failed-requests.ts'
+import { createFailedRequests } from '../../core/store/failed-requests.ts'
 import { aHash, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { useServer } from '../helpers/server.ts'
 import { at, openBrowser, textOf } from './page-browser.ts'
 
 const testRedis = await useRedis()
-const failures = createFailures({ redis: await testRedis.connections.connect('patient') })
+const failures = createFailedRequests({ redis: await testRedis.connections.connect('patient') })
 const { address, api, given, apply } = await useServer(testRedis)
 
 const CREDIT = 'credit-score-rating'

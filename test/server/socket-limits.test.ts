@@ -13,7 +13,7 @@ import { useServer } from '../helpers/server.ts'
 
 const testRedis = await useRedis()
 const { foreignWrite, subscriptions, applyCommand } = await useRequests(testRedis)
-const { address, http, live, store, given, apply } = await useServer(testRedis)
+const { address, http, watcher, store, given, apply } = await useServer(testRedis)
 
 /** The server's sides of the connections, by client port. */
 const served = new Map<number, TcpSocket>()
@@ -233,7 +233,7 @@ describe('a client that does not read', () => {
     await eventually(() => expect(page.updates).toHaveLength(128))
     expect(page.updates.filter((view) => view.is_completed)).toHaveLength(64)
     page.socket.disconnect()
-    await eventually(() => expect(live.size).toBe(0))
+    await eventually(() => expect(watcher.size).toBe(0))
   })
 
   test('a socket that sends pings without reading the pongs is closed', async () => {
@@ -263,6 +263,6 @@ describe('a client that does not read', () => {
     const tcp = served.get(reader.localPort as number) as TcpSocket
     while (!tcp.destroyed) await writeMuch(hash)
     expect(tcp.writableLength).toBeLessThan(2 * 1024 * 1024)
-    await eventually(() => expect(live.size).toBe(0))
+    await eventually(() => expect(watcher.size).toBe(0))
   })
 })

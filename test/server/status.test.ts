@@ -8,14 +8,14 @@ import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 
 const testRedis = await useRedis()
 const { client: redis, foreignWrite, subscriptions } = await useRequests(testRedis)
-const { address, api, live, given, apply } = await useServer(testRedis)
+const { address, api, watcher, given, apply } = await useServer(testRedis)
 
 const statusUrl = (hash: string, query = ''): string => `/api/local-requests/${hash}/status${query}`
 const look = (hash: string, query = '') => api.get(statusUrl(hash, query))
 const COMPLETE = { type: 'complete', attempt: 1, result: { score: 712 } } as const
 
 /** Resolves once the server watches a request for the long poll. */
-const longPollStarts = (): Promise<void> => eventually(() => expect(live.size).toBe(1))
+const longPollStarts = (): Promise<void> => eventually(() => expect(watcher.size).toBe(1))
 
 describe('the status', () => {
   test('the status is the public view with exactly the documented fields', async () => {
@@ -267,7 +267,7 @@ describe('the long poll', () => {
     abort.abort()
     expect(await gone).toBe('gone')
     await eventually(async () => expect(await subscriptions(hash)).toBe(0))
-    expect(live.size).toBe(0)
+    expect(watcher.size).toBe(0)
   })
 
   test.each([

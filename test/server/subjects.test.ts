@@ -6,9 +6,9 @@ import { creditScoreRating } from '../../core/catalog/credit-score-rating.ts'
 import { findService } from '../../core/catalog/index.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createQueues } from '../../core/queue/queues.ts'
-import { createFailures } from '../../core/store/failed-requests.ts'
+import { createFailedRequests } from '../../core/store/failed-requests.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
-import { createSubjects } from '../../core/store/subject-limits.ts'
+import { createSubjectLimiter } from '../../core/store/subject-limits.ts'
 import { keys } from '../helpers/keys.ts'
 import { START, TTL_SECONDS } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
@@ -197,12 +197,12 @@ describe('the limit of codes per subject', () => {
     await apply(hash, FAIL)
     for (let i = 0; i < 4; i++) await submitted(mobile)
     const queues = createQueues({ redis, log: quiet })
-    const subjects = createSubjects({ redis, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } })
-    const intake = createEnqueueRequest({ store, queues, subjects })
+    const subjectLimiter = createSubjectLimiter({ redis, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } })
+    const enqueue = createEnqueueRequest({ store, queues, subjectLimiter })
     const retry = createRetry({
       store,
-      failures: createFailures({ redis }),
-      intake,
+      failures: createFailedRequests({ redis }),
+      enqueue,
       findService,
       ttlSeconds: TTL_SECONDS,
     })

@@ -6,8 +6,8 @@ import { createRecord } from '../../core/domain/create-record.ts'
 import { isFinal, type RequestRecord } from '../../core/domain/record.ts'
 import { createQueues, type Queues } from '../../core/queue/queues.ts'
 import type { RedisClient } from '../../core/redis/connect.ts'
-import { createDeadlines } from '../../core/store/deadline-index.ts'
-import { createSubjects } from '../../core/store/subject-limits.ts'
+import { createDeadlineIndex } from '../../core/store/deadline-index.ts'
+import { createSubjectLimiter } from '../../core/store/subject-limits.ts'
 import { createBotClient } from '../../workers/bot-client.ts'
 import {
   createRequestWorker,
@@ -42,10 +42,13 @@ let made = 0
 
 /** To be awaited at the top of a test file. */
 export async function useLines(redis: TestRedis) {
-  const { client, store, live, otpBox } = await useRequests(redis)
+  const { client, store, watcher, otpMailbox } = await useRequests(redis)
   const bot = await useForeignBot()
-  const deadlines = createDeadlines({ redis: client })
-  const subjects = createSubjects({ redis: client, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } })
+  const deadlineIndex = createDeadlineIndex({ redis: client })
+  const subjectLimiter = createSubjectLimiter({
+    redis: client,
+    limits: { codesPerHour: 5, wrongCodesPerHour: 10 },
+  })
 
   function useLine({
     limits = {},
@@ -99,10 +102,10 @@ export async function useLines(redis: TestRedis) {
           queues,
           redis: client,
           store,
-          watcher: live,
-          otpMailbox: otpBox,
-          deadlines,
-          subjects,
+          watcher,
+          otpMailbox,
+          deadlineIndex,
+          subjectLimiter,
           bot: calls,
           findService: (slug) => (slug === service.slug ? service : undefined),
           concurrency: 1,

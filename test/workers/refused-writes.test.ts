@@ -11,9 +11,9 @@ import { createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts
 import { createRequestWatcher } from '../../core/pubsub/request-watcher.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { openRedis } from '../../core/redis/connect.ts'
-import { createDeadlines } from '../../core/store/deadline-index.ts'
+import { createDeadlineIndex } from '../../core/store/deadline-index.ts'
 import { createRequestStore, type RequestStore } from '../../core/store/request-store.ts'
-import { createSubjects } from '../../core/store/subject-limits.ts'
+import { createSubjectLimiter } from '../../core/store/subject-limits.ts'
 import { createBotClient } from '../../workers/bot-client.ts'
 import { createRequestWorker } from '../../workers/request-worker.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -43,12 +43,12 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 },
     const connections = await openRedis({ kind: 'single', url: redis.settings.REDIS_URL as string }, quiet)
     const client = await connections.connect('patient')
     store = createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
-    const bus = createChannelSubscriber({
+    const channels = createChannelSubscriber({
       redis: client,
       subscriber: await connections.connect('subscriber'),
       log: quiet,
     })
-    const watcher = createRequestWatcher({ store, bus, log: quiet, ttlSeconds: TTL_SECONDS })
+    const watcher = createRequestWatcher({ store, channels, log: quiet, ttlSeconds: TTL_SECONDS })
     const queues = createQueues({ redis: client, log: quiet })
     const count = (hash: string, error: unknown): never => {
       refusals.set(hash, (refusals.get(hash) ?? 0) + 1)
@@ -66,9 +66,12 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 },
         redis: client,
         store: counting,
         watcher,
-        otpMailbox: createOtpMailbox({ redis: client, bus, store }),
-        deadlines: createDeadlines({ redis: client }),
-        subjects: createSubjects({ redis: client, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } }),
+        otpMailbox: createOtpMailbox({ redis: client, channels, store }),
+        deadlineIndex: createDeadlineIndex({ redis: client }),
+        subjectLimiter: createSubjectLimiter({
+          redis: client,
+          limits: { codesPerHour: 5, wrongCodesPerHour: 10 },
+        }),
         bot: createBotClient({ url: bot.url, token: 'a-token-of-the-tests' }),
         findService: () => ONCE,
         concurrency: 10,
@@ -83,7 +86,7 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 },
       () => admin.disconnect(),
       () => connections.stop(),
       () => queues.stop(),
-      () => bus.stop(),
+      () => channels.stop(),
       () => watcher.stop(),
     )
     for (const worker of workers) stops.push(() => worker.stop())

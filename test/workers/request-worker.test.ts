@@ -13,9 +13,9 @@ import { createRequestWatcher } from '../../core/pubsub/request-watcher.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { encodeRecord } from '../../core/records/codec.ts'
 import { MAX_STORED_DEPTH } from '../../core/records/json-limits.ts'
-import { createDeadlines } from '../../core/store/deadline-index.ts'
+import { createDeadlineIndex } from '../../core/store/deadline-index.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
-import { createSubjects } from '../../core/store/subject-limits.ts'
+import { createSubjectLimiter } from '../../core/store/subject-limits.ts'
 import { createBotClient } from '../../workers/bot-client.ts'
 import { createRequestWorker, type RequestWorkerDeps } from '../../workers/request-worker.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -75,15 +75,15 @@ const services = new Map([STEADY, HURRIED, PATIENT, MEASURED, ONCE].map((service
 const { connections } = await useRedis()
 const redis = await connections.connect('patient')
 const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS })
-const bus = createChannelSubscriber({
+const channels = createChannelSubscriber({
   redis,
   subscriber: await connections.connect('subscriber'),
   log: quiet,
 })
-const watcher = createRequestWatcher({ store, bus, log: quiet, ttlSeconds: TTL_SECONDS })
-const otpMailbox = createOtpMailbox({ redis, bus, store })
-const deadlines = createDeadlines({ redis })
-const subjects = createSubjects({ redis, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } })
+const watcher = createRequestWatcher({ store, channels, log: quiet, ttlSeconds: TTL_SECONDS })
+const otpMailbox = createOtpMailbox({ redis, channels, store })
+const deadlineIndex = createDeadlineIndex({ redis })
+const subjectLimiter = createSubjectLimiter({ redis, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } })
 const queues = createQueues({ redis, log: quiet })
 const bot = await useForeignBot()
 
@@ -96,8 +96,8 @@ const startWorker = ({ url = bot.url, ...fields }: Partial<RequestWorkerDeps> & 
     store,
     watcher,
     otpMailbox,
-    deadlines,
-    subjects,
+    deadlineIndex,
+    subjectLimiter,
     bot: client,
     findService: (slug) => services.get(slug),
     concurrency: 10,
@@ -120,7 +120,7 @@ const worker = startWorker({ drainMs: 0 })
 afterAll(async () => {
   await worker.stop()
   watcher.stop()
-  bus.stop()
+  channels.stop()
   await queues.stop()
 })
 
@@ -142,7 +142,7 @@ async function submit({
   const hash = await makeRecord(service)
   bot.replies(hash, ...replies)
   const views: PublicView[] = []
-  await watcher.watch(hash, { update: ({ view }) => views.push(view), expired: () => {} })
+  await watcher.watch(hash, { onUpdate: ({ view }) => views.push(view), onExpired: () => {} })
   await queues.add(await record(hash), { queue })
   return { hash, views }
 }

@@ -4,8 +4,8 @@ import { findService } from '../../core/catalog/index.ts'
 import { linkCheck } from '../../core/catalog/link-check.ts'
 import { toIso } from '../../core/domain/iso-time.ts'
 import { createQueues } from '../../core/queue/queues.ts'
-import { createDeadlines } from '../../core/store/deadline-index.ts'
-import { createFailures } from '../../core/store/failed-requests.ts'
+import { createDeadlineIndex } from '../../core/store/deadline-index.ts'
+import { createFailedRequests } from '../../core/store/failed-requests.ts'
 import { createRequestStore, type StoredRecord } from '../../core/store/request-store.ts'
 import { type Rescuer, startRescuer } from '../../workers/rescuer.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -16,9 +16,9 @@ import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
 const { connections } = await useRedis()
 const redis = await connections.connect('patient')
 const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS })
-const deadlines = createDeadlines({ redis })
+const deadlineIndex = createDeadlineIndex({ redis })
 const queues = createQueues({ redis, log: quiet })
-const failures = createFailures({ redis })
+const failures = createFailedRequests({ redis })
 const rescuers: Rescuer[] = []
 afterAll(async () => {
   await Promise.all(rescuers.map((rescuer) => rescuer.stop()))
@@ -30,7 +30,7 @@ const PRIORITIZED = 'halfway:crawls:prioritized'
 
 const submit = async (): Promise<string> => {
   const record = aRecord({ service_slug: linkCheck.slug })
-  await Promise.all([store.create(record), deadlines.schedule(record.hash, Date.now())])
+  await Promise.all([store.create(record), deadlineIndex.schedule(record.hash, Date.now())])
   await queues.add(record, linkCheck)
   return record.hash
 }
@@ -49,11 +49,11 @@ describe('deadlines that are due', () => {
     const hashes = await Promise.all(Array.from({ length: 50 }, submit))
     await makeAllDue(hashes)
     const [now, again] = [Date.now(), Date.now() + 30_000]
-    const taken = await Promise.all(Array.from({ length: 5 }, () => deadlines.take(now, 20, again)))
+    const taken = await Promise.all(Array.from({ length: 5 }, () => deadlineIndex.take(now, 20, again)))
     expect(taken.flat().sort()).toEqual([...hashes].sort())
-    expect(await deadlines.take(now, 100, again)).toEqual([])
-    expect((await deadlines.take(again, 100, again)).sort()).toEqual([...hashes].sort())
-    await Promise.all(hashes.map(deadlines.remove))
+    expect(await deadlineIndex.take(now, 100, again)).toEqual([])
+    expect((await deadlineIndex.take(again, 100, again)).sort()).toEqual([...hashes].sort())
+    await Promise.all(hashes.map(deadlineIndex.remove))
   })
 })
 
@@ -66,7 +66,7 @@ describe('a request whose job waits in its queue', () => {
     await makeAllDue([hash])
     const rescuer = startRescuer({
       store,
-      deadlines,
+      deadlineIndex,
       queues,
       failures,
       findService,
@@ -90,9 +90,9 @@ describe(`with ${WAITING} requests in a queue`, () => {
     if (onRealRedis) await redis.config('RESETSTAT')
     for (let i = 0; i < 3; i++)
       rescuers.push(
-        startRescuer({ store, deadlines, queues, failures, findService, log: quiet, now: Date.now }),
+        startRescuer({ store, deadlineIndex, queues, failures, findService, log: quiet, now: Date.now }),
       )
-    await eventually(async () => expect(await deadlines.take(Date.now(), 1, Date.now())).toEqual([]), {
+    await eventually(async () => expect(await deadlineIndex.take(Date.now(), 1, Date.now())).toEqual([]), {
       everyMs: 100,
     })
     if (onRealRedis) {

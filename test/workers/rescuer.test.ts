@@ -4,8 +4,8 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { findService } from '../../core/catalog/index.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createQueues } from '../../core/queue/queues.ts'
-import { createDeadlines } from '../../core/store/deadline-index.ts'
-import { createFailures } from '../../core/store/failed-requests.ts'
+import { createDeadlineIndex } from '../../core/store/deadline-index.ts'
+import { createFailedRequests } from '../../core/store/failed-requests.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
 import { startRescuer } from '../../workers/rescuer.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -15,14 +15,23 @@ import { quiet, useRedis } from '../helpers/redis.ts'
 const { connections } = await useRedis()
 const redis = await connections.connect('patient')
 const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS })
-const deadlines = createDeadlines({ redis })
+const deadlineIndex = createDeadlineIndex({ redis })
 const crawls = new Queue('crawls', { connection: redis, prefix: redis.names.queues })
-const failures = createFailures({ redis })
+const failures = createFailedRequests({ redis })
 const queues = createQueues({ redis, log: quiet })
 
 // Several, like the several worker processes of an installation.
 const rescuers = [1, 2, 3].map(() =>
-  startRescuer({ store, deadlines, queues, failures, findService, log: quiet, everyMs: 10, now: Date.now }),
+  startRescuer({
+    store,
+    deadlineIndex,
+    queues,
+    failures,
+    findService,
+    log: quiet,
+    everyMs: 10,
+    now: Date.now,
+  }),
 )
 afterAll(async () => {
   await Promise.all(rescuers.map((rescuer) => rescuer.stop()))
@@ -39,7 +48,7 @@ async function abandoned(
   const made = changes.map((change) => (typeof change === 'function' ? change(now) : change))
   const record = applyCommands(aRecord({ now, service_slug: 'link-check' }), made, now)
   await store.create(record)
-  await deadlines.schedule(record.hash, Date.now())
+  await deadlineIndex.schedule(record.hash, Date.now())
   return record.hash
 }
 
@@ -100,7 +109,7 @@ describe('a request without a living worker', () => {
 
   test('a final or missing request is removed from the deadlines', async () => {
     const final = await abandoned(1, START, { type: 'cancel', by: 'user' })
-    await deadlines.schedule('req_never_was_there_at_all', Date.now())
+    await deadlineIndex.schedule('req_never_was_there_at_all', Date.now())
     await eventually(async () => {
       expect(await scheduledCheck(final)).toBeNull()
       expect(await scheduledCheck('req_never_was_there_at_all')).toBeNull()
@@ -130,7 +139,7 @@ describe('a request whose job was lost', () => {
 
   test('checkAll restores a job that was lost together with its deadline', async () => {
     const hash = await abandoned(1)
-    await deadlines.remove(hash)
+    await deadlineIndex.remove(hash)
     await eventually(async () => expect(await scheduledCheck(hash)).toBeNull())
     await rescuers[0]?.checkAll()
     await eventually(async () => expect(await waitingJobs(hash)).toBe(1))
@@ -156,7 +165,7 @@ describe('a job that is delayed for too long', () => {
   test('an overdue job, delayed by a machine with a wrong clock, is promoted', async () => {
     const hash = await abandoned(7, START, retryIn(1))
     await crawls.add('request', { hash }, { jobId: hash, delay: 600_000 })
-    await deadlines.schedule(hash, Date.now())
+    await deadlineIndex.schedule(hash, Date.now())
     await eventually(async () => expect(await crawls.getJobState(hash)).toBe('waiting'))
     expect(await waitingJobs(hash)).toBe(1)
   })
@@ -164,7 +173,7 @@ describe('a job that is delayed for too long', () => {
   test('a delayed job is not promoted before its request is due', async () => {
     const hash = await abandoned(4, START, retryIn(1))
     await crawls.add('request', { hash }, { jobId: hash, delay: 600_000 })
-    await deadlines.schedule(hash, Date.now())
+    await deadlineIndex.schedule(hash, Date.now())
     await eventually(async () =>
       expect(Number(await scheduledCheck(hash))).toBeGreaterThan(Date.now() + 1000),
     )
@@ -177,7 +186,7 @@ describe('a job that is delayed for too long', () => {
     await redis.hset(`halfway:crawls:${hash}`, { name: 'request', data: '{}', opts: '{}' })
     await redis.lrem('halfway:crawls:wait', 0, hash)
     await redis.lpush('halfway:crawls:active', hash)
-    await deadlines.schedule(hash, Date.now())
+    await deadlineIndex.schedule(hash, Date.now())
     await eventually(async () =>
       expect(Number(await scheduledCheck(hash))).toBeGreaterThan(Date.now() + 1000),
     )

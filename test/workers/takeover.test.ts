@@ -59,7 +59,7 @@ describe('a worker that loses its lock', () => {
     await first.waitForOutput('attempt ended with the request')
     expect(await store.apply(hash, { type: 'progress', attempt: 1, progress: 10 })).toMatchObject({
       ok: false,
-      refusal: 'already_final',
+      rejection: 'already_final',
     })
     expect(await recordOf(hash)).toEqual(done)
     await Promise.all([first, second].map(kill))
@@ -81,7 +81,7 @@ describe('a worker that loses its lock', () => {
     await startWorker()
     await bot.call(hash, 2)
     const late = { type: 'progress', attempt: 1, progress: 70 } as const
-    expect(await store.apply(hash, late)).toMatchObject({ ok: false, refusal: 'stale_attempt' })
+    expect(await store.apply(hash, late)).toMatchObject({ ok: false, rejection: 'stale_attempt' })
     await store.apply(hash, { type: 'progress', attempt: 2, progress: 5 })
     expect(await recordOf(hash)).toMatchObject({ status: 'processing', attempt: 2, progress: 60 })
   })

@@ -5,8 +5,8 @@ import { linkCheck } from '../../core/catalog/link-check.ts'
 import { createRecord } from '../../core/domain/create-record.ts'
 import { isFinal, type RequestRecord } from '../../core/domain/record.ts'
 import { createQueues } from '../../core/queue/queues.ts'
-import { createDeadlines } from '../../core/store/deadline-index.ts'
-import { createSubjects } from '../../core/store/subject-limits.ts'
+import { createDeadlineIndex } from '../../core/store/deadline-index.ts'
+import { createSubjectLimiter } from '../../core/store/subject-limits.ts'
 import { createBotClient } from '../../workers/bot-client.ts'
 import { createRequestWorker, type RequestWorkerDeps } from '../../workers/request-worker.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -24,7 +24,7 @@ const BRAND_NEW: Service = {
 /** The answer of a bot that does not know the service. */
 const NOT_KNOWN = json({ status: 'error', code: 'unknown_service', message: 'No.', retryable: false }, 404)
 
-const { client, store, live, otpBox } = await useRequests(await useRedis())
+const { client, store, watcher, otpMailbox } = await useRequests(await useRedis())
 const queues = createQueues({ redis: client, log: quiet })
 const bot = await useForeignBot()
 afterAll(() => queues.stop())
@@ -37,10 +37,13 @@ function startWorker({ knows, ...fields }: { knows: boolean } & Partial<RequestW
     queues,
     redis: client,
     store,
-    watcher: live,
-    otpMailbox: otpBox,
-    deadlines: createDeadlines({ redis: client }),
-    subjects: createSubjects({ redis: client, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } }),
+    watcher,
+    otpMailbox,
+    deadlineIndex: createDeadlineIndex({ redis: client }),
+    subjectLimiter: createSubjectLimiter({
+      redis: client,
+      limits: { codesPerHour: 5, wrongCodesPerHour: 10 },
+    }),
     bot: calls,
     findService(slug) {
       if (knows) return BRAND_NEW

@@ -6,7 +6,7 @@ import { aHash, REQUIRE_OTP, START, TTL_SECONDS } from '../../helpers/record.ts'
 import { onRealRedis, useRedis } from '../../helpers/redis.ts'
 import { useRequests } from '../../helpers/requests.ts'
 
-const { client, store, otpBox, given, applyCommand, subscriptions } = await useRequests(await useRedis())
+const { client, store, otpMailbox, given, applyCommand, subscriptions } = await useRequests(await useRedis())
 const CODE = '483920'
 
 const REPLACE: Command = { type: 'require_otp', attempt: 1, otp: { id: 'otp-2' } }
@@ -18,7 +18,7 @@ const leftAlone = (hash: string) => eventually(async () => expect(await subscrip
 describe('a bot that waits for a code', () => {
   it('has it as soon as it is handed over, woken instead of polling', async () => {
     const { record } = await given(START, REQUIRE_OTP)
-    const waiting = otpBox.waitFor(record.hash)
+    const waiting = otpMailbox.waitFor(record.hash)
     await waits(record.hash)
     await handOver(record.hash)
     expect(await waiting).toEqual({ code: CODE })
@@ -28,18 +28,18 @@ describe('a bot that waits for a code', () => {
   it('has it at once when it was there before', async () => {
     const { record } = await given(START, REQUIRE_OTP)
     await handOver(record.hash)
-    expect(await otpBox.waitFor(record.hash)).toEqual({ code: CODE })
+    expect(await otpMailbox.waitFor(record.hash)).toEqual({ code: CODE })
   })
 
   it('has it even if it is handed over while the bot begins to wait', async () => {
     const { record } = await given(START, REQUIRE_OTP)
-    const [answer] = await Promise.all([otpBox.waitFor(record.hash), handOver(record.hash)])
+    const [answer] = await Promise.all([otpMailbox.waitFor(record.hash), handOver(record.hash)])
     expect(answer).toEqual({ code: CODE })
   })
 
   it('has the one that won when two are handed over at once', async () => {
     const { record } = await given(START, REQUIRE_OTP)
-    const waiting = otpBox.waitFor(record.hash)
+    const waiting = otpMailbox.waitFor(record.hash)
     const outcomes = await Promise.all([handOver(record.hash, '111111'), handOver(record.hash, '222222')])
     expect(outcomes.filter(({ ok }) => ok)).toHaveLength(1)
     expect(await waiting).toEqual({ code: outcomes[0]?.ok ? '111111' : '222222' })
@@ -49,12 +49,12 @@ describe('a bot that waits for a code', () => {
     const { record } = await given(START, REQUIRE_OTP)
     const enough = new AbortController()
     const waiting = [1, 2].map(() =>
-      otpBox.waitFor(record.hash, { signal: enough.signal }).catch(() => 'nothing'),
+      otpMailbox.waitFor(record.hash, { signal: enough.signal }).catch(() => 'nothing'),
     )
     await waits(record.hash)
     await handOver(record.hash)
     expect(await Promise.race(waiting)).toEqual({ code: CODE })
-    expect(await otpBox.take(record.hash)).toBeNull()
+    expect(await otpMailbox.take(record.hash)).toBeNull()
     enough.abort()
     expect(await Promise.all(waiting)).toContain('nothing')
   })
@@ -62,9 +62,9 @@ describe('a bot that waits for a code', () => {
   it('can wait again after a wrong code', async () => {
     const { record } = await given(START, REQUIRE_OTP)
     await handOver(record.hash, '000000')
-    expect(await otpBox.waitFor(record.hash)).toEqual({ code: '000000' })
+    expect(await otpMailbox.waitFor(record.hash)).toEqual({ code: '000000' })
     await applyCommand(record.hash, { type: 'reject_otp', attempt: 1 })
-    const again = otpBox.waitFor(record.hash)
+    const again = otpMailbox.waitFor(record.hash)
     await handOver(record.hash)
     expect(await again).toEqual({ code: CODE })
   })
@@ -75,13 +75,13 @@ describe('a bot that waits for a code', () => {
       attempt: 1,
       otp: { id: 'x', expires_in: 0.2 },
     })
-    expect(await otpBox.waitFor(record.hash)).toEqual({ refused: 'otp_expired' })
+    expect(await otpMailbox.waitFor(record.hash)).toEqual({ refused: 'otp_expired' })
     expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(record.otp_data?.expires_at as string))
   })
 
   it('is told when the request ends meanwhile', async () => {
     const { record } = await given(START, REQUIRE_OTP)
-    const waiting = otpBox.waitFor(record.hash)
+    const waiting = otpMailbox.waitFor(record.hash)
     await waits(record.hash)
     await applyCommand(record.hash, { type: 'cancel', by: 'user' })
     expect(await waiting).toEqual({ refused: 'already_final' })
@@ -89,15 +89,15 @@ describe('a bot that waits for a code', () => {
   })
 
   it('is told when there is no such request', async () => {
-    expect(await otpBox.waitFor(aHash())).toEqual({ refused: 'request_not_found' })
+    expect(await otpMailbox.waitFor(aHash())).toEqual({ refused: 'request_not_found' })
   })
 
   it('stops with the signal’s reason, before or while it waits', async () => {
     const { record } = await given(START, REQUIRE_OTP)
     const reason = new Error('cancelled')
-    await expect(otpBox.waitFor(record.hash, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+    await expect(otpMailbox.waitFor(record.hash, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
     const stop = new AbortController()
-    const waiting = otpBox.waitFor(record.hash, { signal: stop.signal })
+    const waiting = otpMailbox.waitFor(record.hash, { signal: stop.signal })
     await waits(record.hash)
     stop.abort(reason)
     await expect(waiting).rejects.toBe(reason)
@@ -110,13 +110,13 @@ describe('a bot that waits for a code', () => {
       otp: { id: 'otp-1', expires_in: 0.05 },
     } as Command)
     let told = 0
-    const waiting = otpBox.waitFor(record.hash, {
+    const waiting = otpMailbox.waitFor(record.hash, {
       onExpired: async () => void told++,
       onResend: async () => void (await applyCommand(record.hash, REPLACE)),
     })
     await eventually(() => expect(told).toBe(1))
     expect(await store.apply(record.hash, { type: 'submit_otp', otp: CODE })).toMatchObject({
-      refusal: 'otp_expired',
+      rejection: 'otp_expired',
     })
     const later = createRequestStore({
       redis: client,
@@ -138,7 +138,7 @@ describe('a bot that waits for a code', () => {
       now: () => Date.now() + 31_000,
     })
     expect((await later.apply(record.hash, { type: 'resend_otp' })).ok).toBe(true)
-    const waiting = otpBox.waitFor(record.hash, {
+    const waiting = otpMailbox.waitFor(record.hash, {
       onResend: async () => void (await applyCommand(record.hash, REPLACE)),
     })
     await eventually(async () => expect((await store.read(record.hash))?.record.otp_data?.id).toBe('otp-2'))
@@ -153,7 +153,7 @@ describe('a bot that waits for a code', () => {
       sent++
       await applyCommand(record.hash, { type: 'require_otp', attempt: 1, otp: { id: `otp-${sent + 1}` } })
     }
-    const waiting = otpBox.waitFor(record.hash, { onResend })
+    const waiting = otpMailbox.waitFor(record.hash, { onResend })
     await waits(record.hash)
     for (const wanted of [1, 2]) {
       const later = createRequestStore({
@@ -171,7 +171,7 @@ describe('a bot that waits for a code', () => {
 
   it.runIf(onRealRedis)('has a code that was handed over while the connection was broken', async () => {
     const { record } = await given(START, REQUIRE_OTP)
-    const waiting = otpBox.waitFor(record.hash)
+    const waiting = otpMailbox.waitFor(record.hash)
     await waits(record.hash)
     await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
     await handOver(record.hash)

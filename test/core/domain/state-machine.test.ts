@@ -33,7 +33,7 @@ import {
 const SECOND = 1000
 const rulesAt = (now: number) => ({ now, ttlSeconds: TTL_SECONDS })
 
-/** Applies a command, or fails the test with the refusal. */
+/** Applies a command, or fails the test with the rejection. */
 function advanced(
   record: RequestRecord,
   command: Command,
@@ -44,7 +44,7 @@ function advanced(
   return answer.record
 }
 
-function refusal(
+function rejection(
   record: RequestRecord,
   command: Command,
   now = Date.parse(record.updated_at),
@@ -66,9 +66,9 @@ function always(
 
 describe('in any life', () => {
   it('final stays final', () => {
-    always(({ before, after, refusal }) => {
+    always(({ before, after, rejection }) => {
       if (!isFinal(before.status)) return
-      expect(refusal).toBe('already_final')
+      expect(rejection).toBe('already_final')
       expect(after).toBe(before)
     })
   })
@@ -84,16 +84,16 @@ describe('in any life', () => {
     always(({ after }) => expect(after.progress === 100).toBe(after.status === 'completed'))
   })
 
-  it('the version grows by exactly one with every accepted change and stands still at a refusal', () => {
-    always(({ before, after, refusal }) => expect(after.version).toBe(before.version + (refusal ? 0 : 1)))
+  it('the version grows by exactly one with every accepted change and stands still at a rejection', () => {
+    always(({ before, after, rejection }) => expect(after.version).toBe(before.version + (rejection ? 0 : 1)))
   })
 
   it('writes of other attempts are refused, and only a start with a greater number takes over', () => {
-    always(({ before, command, after, refusal }) => {
+    always(({ before, command, after, rejection }) => {
       if (isFinal(before.status) || !('attempt' in command) || command.attempt === undefined) return
       const mine =
         command.type === 'start' ? command.attempt > before.attempt : command.attempt === before.attempt
-      if (!mine) expect(refusal).toBe('stale_attempt')
+      if (!mine) expect(rejection).toBe('stale_attempt')
       else if (command.type === 'start') expect(after.attempt).toBe(command.attempt)
       else expect(after.attempt).toBe(before.attempt)
     })
@@ -104,9 +104,9 @@ describe('in any life', () => {
   })
 
   it('only an attempt that does not count raises max_attempts', () => {
-    always(({ before, command, after, refusal }) => {
+    always(({ before, command, after, rejection }) => {
       const planned = before.max_attempts
-      if (refusal) expect(after.max_attempts).toBe(planned)
+      if (rejection) expect(after.max_attempts).toBe(planned)
       else if (command.type === 'retry')
         expect(after.max_attempts).toBe(planned + (command.counts === false ? 1 : 0))
       else expect(after.max_attempts).toBe(Math.max(planned, after.attempt))
@@ -114,8 +114,8 @@ describe('in any life', () => {
   })
 
   it('every status is reached by the transition table', () => {
-    always(({ before, command, after, refusal }) => {
-      if (refusal) return
+    always(({ before, command, after, rejection }) => {
+      if (rejection) return
       const to = (TRANSITIONS[before.status] as Record<string, Status>)[command.type]
       // Two commands lead to two statuses: the last wrong code ends the request.
       if (command.type === 'reject_otp' || command.type === 'require_otp')
@@ -255,7 +255,7 @@ describe('the table', () => {
       const later = T0 + 60 * SECOND
       const named =
         command.type in TRANSITIONS[status] && (command.type !== 'reject_otp' || record.otp_data !== null)
-      expect(refusal(record, command, later) === null, `${command.type} from ${status}`).toBe(named)
+      expect(rejection(record, command, later) === null, `${command.type} from ${status}`).toBe(named)
     }
   })
 
@@ -264,7 +264,7 @@ describe('the table', () => {
   })
 
   it('a second start of the same attempt is refused', () => {
-    expect(refusal(RUNNING, { type: 'start', attempt: 1 })).toBe('stale_attempt')
+    expect(rejection(RUNNING, { type: 'start', attempt: 1 })).toBe('stale_attempt')
   })
 
   it('a failure without an attempt ends the request of any attempt', () => {
@@ -424,12 +424,12 @@ describe('a question for a code', () => {
   it('an OTP prompt accepts one code and refuses a second', () => {
     const typed = advanced(asked, submit)
     expect(typed.status).toBe('processing')
-    expect(refusal(typed, submit)).toBe('otp_not_expected')
+    expect(rejection(typed, submit)).toBe('otp_not_expected')
   })
 
   it('an OTP prompt refuses a code at or after its deadline', () => {
-    expect(refusal(asked, submit, T0 + 120 * SECOND - 1)).toBeNull()
-    expect(refusal(asked, submit, T0 + 120 * SECOND)).toBe('otp_expired')
+    expect(rejection(asked, submit, T0 + 120 * SECOND - 1)).toBeNull()
+    expect(rejection(asked, submit, T0 + 120 * SECOND)).toBe('otp_expired')
   })
 
   it('each wrong code uses an attempt and keeps the deadline; the last one fails the request', () => {
@@ -469,12 +469,12 @@ describe('a question for a code', () => {
     let record = asked
     let now = T0
     for (const waitSeconds of [30, 60, 120, 240, 480]) {
-      expect(refusal(record, resend, now + waitSeconds * SECOND - 1)).toBe('resend_not_yet')
+      expect(rejection(record, resend, now + waitSeconds * SECOND - 1)).toBe('resend_not_yet')
       now += waitSeconds * SECOND
       record = advanced(record, resend, now)
     }
     expect(record.otp_data?.resends).toBe(OTP_DEFAULTS.maxResends)
-    expect(refusal(record, resend, now + 3600 * SECOND)).toBe('resend_exhausted')
+    expect(rejection(record, resend, now + 3600 * SECOND)).toBe('resend_exhausted')
   })
 
   it('a repeated OTP prompt keeps attempts, resends and their wait, and has its own deadline', () => {
@@ -516,9 +516,9 @@ describe('a question for a code', () => {
       questions++
       expect(questions).toBeLessThanOrEqual(OTP_DEFAULTS.attempts + OTP_DEFAULTS.maxResends)
       now = Math.max(now, Date.parse(record.otp_data?.resend_available_at as string))
-      if (!refusal(record, resend, now)) record = advanced(record, resend, now)
+      if (!rejection(record, resend, now)) record = advanced(record, resend, now)
       now = Math.max(T0, Date.parse(record.otp_data?.expires_at as string) - 1)
-      record = applyCommands(record, [refusal(record, submit, now) ? resend : submit, again], now)
+      record = applyCommands(record, [rejection(record, submit, now) ? resend : submit, again], now)
     }
     expect(record.error_data?.code).toBe('otp_attempts_exhausted')
   })
@@ -543,7 +543,7 @@ describe('a question for a code', () => {
   })
 
   it('a request without an OTP prompt refuses submitted, rejected and resent codes', () => {
-    for (const change of [submit, resend, reject]) expect(refusal(running, change)).toBe('otp_not_expected')
+    for (const change of [submit, resend, reject]) expect(rejection(running, change)).toBe('otp_not_expected')
   })
 })
 

@@ -8,44 +8,44 @@ import { aHash } from '../../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../../helpers/redis.ts'
 import { useRequests } from '../../helpers/requests.ts'
 
-const { client, subscriber, bus, subscriptions } = await useRequests(await useRedis())
+const { client, subscriber, channels, subscriptions } = await useRequests(await useRedis())
 const publish = (hash: string, text: string) => client.publish(keys.channel(hash), text)
 
-function ear() {
-  const heard: string[] = []
+function createListener() {
+  const received: string[] = []
   let gaps = 0
   return {
-    heard,
+    received,
     get gaps() {
       return gaps
     },
-    message: (json: string) => void heard.push(json),
-    gap: () => void gaps++,
+    onMessage: (json: string) => void received.push(json),
+    onGap: () => void gaps++,
   }
 }
 
-describe('the update bus', () => {
-  it('a listener receives everything published after watch has resolved', async () => {
+describe('the channel subscriber', () => {
+  it('a listener receives everything published after subscribe has resolved', async () => {
     const hash = aHash()
-    const mine = ear()
-    const stop = await bus.watch(hash, mine)
+    const mine = createListener()
+    const stop = await channels.subscribe(hash, mine)
     await publish(hash, 'one')
     await publish(hash, 'two')
-    await eventually(() => expect(mine.heard).toEqual(['one', 'two']))
+    await eventually(() => expect(mine.received).toEqual(['one', 'two']))
     stop()
   })
 
-  it('watch resolves only after Redis has confirmed the subscription', async () => {
+  it('subscribe resolves only after Redis has confirmed the subscription', async () => {
     let confirm = () => {}
     const confirmed = new Promise<void>((resolve) => {
       confirm = resolve
     })
     const slow = Object.create(subscriber, { subscribe: { value: () => confirmed } }) as RedisClient
-    const slowBus = createChannelSubscriber({ redis: client, subscriber: slow, log: quiet })
+    const slowSubscriber = createChannelSubscriber({ redis: client, subscriber: slow, log: quiet })
     const hash = aHash()
     const order: string[] = []
-    const watching = [ear(), ear()].map((one) =>
-      slowBus.watch(hash, one).then((stop) => {
+    const watching = [createListener(), createListener()].map((one) =>
+      slowSubscriber.subscribe(hash, one).then((stop) => {
         order.push('may read')
         return stop
       }),
@@ -59,56 +59,57 @@ describe('the update bus', () => {
 
   it('a listener receives messages of its own request only', async () => {
     const [a, b] = [aHash(), aHash()]
-    const [mine, other] = [ear(), ear()]
-    const stops = [await bus.watch(a, mine), await bus.watch(b, other)]
+    const [mine, other] = [createListener(), createListener()]
+    const stops = [await channels.subscribe(a, mine), await channels.subscribe(b, other)]
     await publish(a, 'for a')
     await publish(b, 'for b')
-    await eventually(() => expect(other.heard).toEqual(['for b']))
-    expect(mine.heard).toEqual(['for a'])
+    await eventually(() => expect(other.received).toEqual(['for b']))
+    expect(mine.received).toEqual(['for a'])
     for (const stop of stops) stop()
   })
 
   it('several listeners of a request share one subscription, which ends with the last', async () => {
     const hash = aHash()
-    const ears = [ear(), ear(), ear()]
-    const stops = await Promise.all(ears.map((one) => bus.watch(hash, one)))
+    const listeners = [createListener(), createListener(), createListener()]
+    const stops = await Promise.all(listeners.map((one) => channels.subscribe(hash, one)))
     expect(await subscriptions(hash)).toBe(1)
     stops[0]?.()
     stops[1]?.()
     // The second stop has no effect.
     stops[1]?.()
     await publish(hash, 'still here')
-    await eventually(() => expect(ears[2]?.heard).toEqual(['still here']))
-    expect(ears[0]?.heard).toEqual([])
+    await eventually(() => expect(listeners[2]?.received).toEqual(['still here']))
+    expect(listeners[0]?.received).toEqual([])
     stops[2]?.()
     await eventually(async () => expect(await subscriptions(hash)).toBe(0))
   })
 
   it('a listener added while the last one leaves receives messages', async () => {
     const hash = aHash()
-    let stop = await bus.watch(hash, ear())
+    let stop = await channels.subscribe(hash, createListener())
     for (let round = 0; round < 50; round++) {
-      const next = ear()
+      const next = createListener()
       if (round % 2) stop()
-      const arriving = bus.watch(hash, next)
+      const arriving = channels.subscribe(hash, next)
       if (round % 2 === 0) stop()
       stop = await arriving
       await publish(hash, `round ${round}`)
-      await eventually(() => expect(next.heard).toEqual([`round ${round}`]))
+      await eventually(() => expect(next.received).toEqual([`round ${round}`]))
     }
     stop()
   })
 
-  it('a watch started while the connection is down resolves once it is back', async () => {
-    const [before, as, during] = [ear(), ear(), ear()]
-    const stops = [await bus.watch(aHash(), before)]
+  it('a subscription started while the connection is down resolves once it is back', async () => {
+    const [before, early, during] = [createListener(), createListener(), createListener()]
+    const stops = [await channels.subscribe(aHash(), before)]
     const hash = aHash()
-    const begun = bus.watch(hash, as)
+    const whileConnected = channels.subscribe(hash, early)
     ;(subscriber as Redis).stream.destroy()
     await eventually(() => expect(subscriber.status).not.toBe('ready'), { everyMs: 1 })
-    stops.push(await bus.watch(hash, during), await begun)
+    stops.push(await channels.subscribe(hash, during), await whileConnected)
     await publish(hash, 'back again')
-    for (const { heard } of [as, during]) await eventually(() => expect(heard).toEqual(['back again']))
+    for (const { received } of [early, during])
+      await eventually(() => expect(received).toEqual(['back again']))
     expect(before.gaps).toBe(1)
     for (const stop of stops) stop()
   })
@@ -117,16 +118,16 @@ describe('the update bus', () => {
     'a listener is notified of a gap after a lost connection has been restored',
     async () => {
       const hash = aHash()
-      const heard: string[] = []
+      const received: string[] = []
       let gaps = 0
-      const stop = await bus.watch(hash, {
-        message: (json) => void heard.push(json),
+      const stop = await channels.subscribe(hash, {
+        onMessage: (json) => void received.push(json),
         // The gap is over: everything published from here on must be received.
-        gap: () => void publish(hash, `after gap ${++gaps}`),
+        onGap: () => void publish(hash, `after gap ${++gaps}`),
       })
       for (const broken of [1, 2, 3]) {
         await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
-        await eventually(() => expect(heard).toContain(`after gap ${broken}`))
+        await eventually(() => expect(received).toContain(`after gap ${broken}`))
       }
       expect([await subscriptions(hash), gaps]).toEqual([1, 3])
       stop()

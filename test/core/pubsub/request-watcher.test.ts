@@ -13,12 +13,18 @@ import { useRequests } from '../../helpers/requests.ts'
 import { collectLog } from '../../helpers/server.ts'
 
 const redis = await useRedis()
-const { client, store, bus, live, given, applyCommand, foreignWrite, subscriptions } =
+const { client, store, channels, watcher, given, applyCommand, foreignWrite, subscriptions } =
   await useRequests(redis)
 
 /** A watcher with another store, or another pace of updates. */
 const liveOn = (changed: Partial<RequestStore>, throttleMs?: number, log = quiet) =>
-  createRequestWatcher({ store: { ...store, ...changed }, bus, log, ttlSeconds: TTL_SECONDS, throttleMs })
+  createRequestWatcher({
+    store: { ...store, ...changed },
+    channels,
+    log,
+    ttlSeconds: TTL_SECONDS,
+    throttleMs,
+  })
 /** The store of another process, with an empty cache. */
 const another = () => createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
 
@@ -27,8 +33,8 @@ function page(): UpdateListener & { views: PublicView[]; ends: number } {
   return {
     views,
     ends: 0,
-    update: ({ view }) => void views.push(view),
-    expired() {
+    onUpdate: ({ view }) => void views.push(view),
+    onExpired() {
       this.ends++
     },
   }
@@ -40,7 +46,7 @@ describe('a watched request', () => {
   it('a watcher receives the current state, then every newer one in order', async () => {
     const { record } = await given(START)
     const mine = page()
-    const watch = await live.watch(record.hash, mine)
+    const watch = await watcher.watch(record.hash, mine)
     expect(watch.latest.view).toMatchObject({ version: 2, status: 'processing' })
     expect(JSON.parse(watch.latest.json)).toEqual(watch.latest.view)
     for (const progress of [10, 20, 30]) await applyCommand(record.hash, progressTo(progress))
@@ -61,8 +67,11 @@ describe('a watched request', () => {
   it('a state is encoded once for all watchers', async () => {
     const { record } = await given(START)
     const encoded: string[] = []
-    const listener: UpdateListener = { update: ({ json }) => void encoded.push(json), expired: () => {} }
-    const watches = [await live.watch(record.hash, listener), await live.watch(record.hash, { ...listener })]
+    const listener: UpdateListener = { onUpdate: ({ json }) => void encoded.push(json), onExpired: () => {} }
+    const watches = [
+      await watcher.watch(record.hash, listener),
+      await watcher.watch(record.hash, { ...listener }),
+    ]
     await applyCommand(record.hash, progressTo(10))
     await eventually(() => expect(encoded).toHaveLength(2))
     expect(encoded[0]).toBe(encoded[1])
@@ -71,11 +80,11 @@ describe('a watched request', () => {
 
   it('a watcher added while the last one leaves receives updates', async () => {
     const { record } = await given(START)
-    let before = await live.watch(record.hash, page())
+    let before = await watcher.watch(record.hash, page())
     for (let round = 1; round <= 50; round++) {
       const next = page()
       if (round % 2) before.stop()
-      const arriving = live.watch(record.hash, next)
+      const arriving = watcher.watch(record.hash, next)
       if (round % 2 === 0) before.stop()
       before = await arriving
       await applyCommand(record.hash, progressTo(round))
@@ -100,7 +109,7 @@ describe('a watched request', () => {
       },
     })
     const heardToo = page()
-    const other = await live.watch(record.hash, heardToo)
+    const other = await watcher.watch(record.hash, heardToo)
     const watching = slow.watch(record.hash, page())
     await eventually(() => expect(heardToo.views).toHaveLength(1))
     finishReading()
@@ -114,10 +123,10 @@ describe('a watched request', () => {
     const { record } = await given(START)
     const order: string[] = []
     const inOrder = createRequestWatcher({
-      bus: {
-        ...bus,
-        async watch(hash, listener) {
-          const stop = await bus.watch(hash, listener)
+      channels: {
+        ...channels,
+        async subscribe(hash, listener) {
+          const stop = await channels.subscribe(hash, listener)
           await client.ping()
           order.push('heard')
           return stop
@@ -141,7 +150,7 @@ describe('a watched request', () => {
   it('a watcher does not receive states that are not newer than the last', async () => {
     const { record } = await given(START, progressTo(10))
     const mine = page()
-    const watch = await live.watch(record.hash, mine)
+    const watch = await watcher.watch(record.hash, mine)
     const old: PublicView = { ...watch.latest.view, version: 1, progress: 1 }
     await client.publish(keys.channel(record.hash), encodeView(old))
     await client.publish(keys.channel(record.hash), encodeView(watch.latest.view))
@@ -169,7 +178,7 @@ describe('when another program writes', () => {
   it('a foreign update is shown immediately as a new version without private fields', async () => {
     const { record } = await given(START)
     const mine = page()
-    const watch = await live.watch(record.hash, mine)
+    const watch = await watcher.watch(record.hash, mine)
     await foreignWrite(record.hash, { progress: 55, current_message: 'From elsewhere' })
     await eventually(() => expect(mine.views).toHaveLength(1))
     expect(mine.views[0]).toMatchObject({ progress: 55, current_message: 'From elsewhere', version: 3 })
@@ -180,7 +189,7 @@ describe('when another program writes', () => {
   it('a published record, identical to the stored one, is not passed on with its private fields', async () => {
     const { record } = await given(START)
     const mine = page()
-    const watch = await live.watch(record.hash, mine)
+    const watch = await watcher.watch(record.hash, mine)
     await client.publish(keys.channel(record.hash), encodeRecord({ ...record, version: 99 }))
     await applyCommand(record.hash, progressTo(20))
     await eventually(() => expect(mine.views.at(-1)?.progress).toBe(20))
@@ -198,7 +207,7 @@ describe('when another program writes', () => {
   ])('%s on the channel, those who watch are none the worse', async (_what, nonsense) => {
     const { record } = await given(START)
     const mine = page()
-    const watch = await live.watch(record.hash, mine)
+    const watch = await watcher.watch(record.hash, mine)
     await client.publish(keys.channel(record.hash), nonsense)
     await applyCommand(record.hash, progressTo(20))
     await eventually(() => expect(versions(mine)).toEqual([3]))
@@ -236,7 +245,7 @@ describe('when another program writes', () => {
   it('a new watcher of an invalid record receives the last valid state', async () => {
     const { record } = await given(START, progressTo(20))
     await client.set(keys.record(record.hash), 'nonsense')
-    const watch = await live.watch(record.hash, page())
+    const watch = await watcher.watch(record.hash, page())
     expect(watch.latest.view).toMatchObject({ version: 3, progress: 20 })
     watch.stop()
   })
@@ -254,7 +263,7 @@ describe('when another program writes', () => {
   it('a request whose record was invalid is shown again once the record is repaired', async () => {
     const { record, raw } = await given(START)
     const mine = page()
-    const watch = await live.watch(record.hash, mine)
+    const watch = await watcher.watch(record.hash, mine)
     await client.set(keys.record(record.hash), 'nonsense')
     await client.publish(keys.channel(record.hash), 'nonsense')
     await client.set(keys.record(record.hash), raw)
@@ -339,9 +348,9 @@ describe('states that come faster than they may be told', () => {
     const mine = page()
     const watch = await paced.watch(hash, {
       ...mine,
-      update(update) {
+      onUpdate(update) {
         heardAt.push(performance.now())
-        mine.update(update)
+        mine.onUpdate(update)
       },
     })
     const others: [number, ReturnType<typeof page>][] = []
@@ -400,7 +409,7 @@ describe('when its time is over', () => {
     const record = aRecord({ ttlSeconds: 0.3 })
     await store.create(record)
     const mine = page()
-    const watch = await live.watch(record.hash, mine)
+    const watch = await watcher.watch(record.hash, mine)
     await applyCommand(record.hash, { type: 'cancel', by: 'user' })
     await eventually(() => expect(mine.views.at(-1)?.is_cancelled).toBe(true))
     await eventually(() => expect(Date.now()).toBeGreaterThan(Date.parse(record.expires_at) + 50))
@@ -413,7 +422,7 @@ describe.runIf(onRealRedis)('when the connection breaks', () => {
   it('a watcher receives the newest state after CLIENT KILL TYPE pubsub', async () => {
     const { record } = await given(START)
     const mine = page()
-    const watch = await live.watch(record.hash, mine)
+    const watch = await watcher.watch(record.hash, mine)
     for (const progress of [20, 40, 60]) {
       await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
       await applyCommand(record.hash, progressTo(progress))
@@ -426,7 +435,7 @@ describe.runIf(onRealRedis)('when the connection breaks', () => {
   it('a new watch fails within its time limit while Redis is unavailable, and works when it is back', async () => {
     const impatient = createRequestWatcher({
       store,
-      bus,
+      channels,
       log: quiet,
       ttlSeconds: TTL_SECONDS,
       subscribeTimeoutMs: 300,

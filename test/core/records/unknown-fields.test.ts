@@ -34,7 +34,7 @@ const countIn = (value: unknown): number => JSON.stringify(value).split(MARK).le
 
 async function applyCommand(hash: string, change: Command): Promise<RequestRecord> {
   const outcome = await another().apply(hash, change)
-  if (!outcome.ok) throw new Error(outcome.refusal)
+  if (!outcome.ok) throw new Error(outcome.rejection)
   return outcome.stored.record
 }
 

@@ -133,16 +133,16 @@ describe.runIf(onRealRedis)('the private Redis', () => {
 
 describe('the JavaScript Redis', async () => {
   const redis = await useRedis({ engine: 'js' })
-  const { client, store, given, applyCommand, foreignWrite, live, otpBox } = await useRequests(redis)
+  const { client, store, given, applyCommand, foreignWrite, watcher, otpMailbox } = await useRequests(redis)
 
   it('the JavaScript Redis takes a request from submit to result', async () => {
     const { record } = await given(START, progressTo(30), REQUIRE_OTP)
     const views: number[] = []
-    const watch = await live.watch(record.hash, {
-      update: ({ view }) => void views.push(view.version),
-      expired: () => {},
+    const watch = await watcher.watch(record.hash, {
+      onUpdate: ({ view }) => void views.push(view.version),
+      onExpired: () => {},
     })
-    const waiting = otpBox.waitFor(record.hash)
+    const waiting = otpMailbox.waitFor(record.hash)
     await applyCommand(record.hash, { type: 'submit_otp', otp: '123456' })
     expect(await waiting).toEqual({ code: '123456' })
     await applyCommand(record.hash, { type: 'complete', attempt: 1, result: { score: 712 } })

@@ -5,8 +5,8 @@ import { createQueues } from '../../../core/queue/queues.ts'
 import { queuesWithoutWorker, startHeartbeat } from '../../../core/queue/worker-heartbeat.ts'
 import { openRedis, type RedisClient } from '../../../core/redis/connect.ts'
 import { createKeys, type KeyOptions } from '../../../core/redis/keys.ts'
-import { createDeadlines } from '../../../core/store/deadline-index.ts'
-import { createFailures } from '../../../core/store/failed-requests.ts'
+import { createDeadlineIndex } from '../../../core/store/deadline-index.ts'
+import { createFailedRequests } from '../../../core/store/failed-requests.ts'
 import { createIdempotency } from '../../../core/store/idempotency-keys.ts'
 import { createRequestStore } from '../../../core/store/request-store.ts'
 import { eventually } from '../../helpers/eventually.ts'
@@ -21,13 +21,13 @@ async function useInstallation(options: KeyOptions) {
   const redis: RedisClient = await connections.connect('patient')
   const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS })
   const queues = createQueues({ redis, log: quiet, services: [QUEUE] })
-  const bus = createChannelSubscriber({
+  const channels = createChannelSubscriber({
     redis,
     subscriber: await connections.connect('subscriber'),
     log: quiet,
   })
   afterAll(async () => {
-    bus.stop()
+    channels.stop()
     await queues.stop()
     await connections.stop()
   })
@@ -35,9 +35,9 @@ async function useInstallation(options: KeyOptions) {
     redis,
     store,
     queues,
-    bus,
-    deadlines: createDeadlines({ redis }),
-    failures: createFailures({ redis }),
+    channels,
+    deadlineIndex: createDeadlineIndex({ redis }),
+    failures: createFailedRequests({ redis }),
     idempotency: createIdempotency({ redis }),
   }
 }
@@ -88,7 +88,7 @@ describe('with another KEY_PREFIX an installation does not see the other’s', (
       await mine.store.create(record)
       expect(await mine.store.read(record.hash)).not.toBeNull()
       expect(await theirs.store.read(record.hash)).toBeNull()
-      expect(await theirs.store.apply(record.hash, START)).toMatchObject({ refusal: 'request_not_found' })
+      expect(await theirs.store.apply(record.hash, START)).toMatchObject({ rejection: 'request_not_found' })
       expect(await mine.store.apply(record.hash, START)).toMatchObject({ ok: true })
       expect(await theirs.store.read(record.hash)).toBeNull()
     }
@@ -108,12 +108,12 @@ describe('with another KEY_PREFIX an installation does not see the other’s', (
 
   test('reminders of another installation are not due', async () => {
     const hash = aHash()
-    await one.deadlines.schedule(hash, 1000)
-    expect(await one.deadlines.take(2000, 10, 2000)).toEqual([hash])
-    expect(await two.deadlines.take(2000, 10, 2000)).toEqual([])
-    await two.deadlines.remove(hash)
-    expect(await one.deadlines.take(2000, 10, 2000)).toEqual([hash])
-    await one.deadlines.remove(hash)
+    await one.deadlineIndex.schedule(hash, 1000)
+    expect(await one.deadlineIndex.take(2000, 10, 2000)).toEqual([hash])
+    expect(await two.deadlineIndex.take(2000, 10, 2000)).toEqual([])
+    await two.deadlineIndex.remove(hash)
+    expect(await one.deadlineIndex.take(2000, 10, 2000)).toEqual([hash])
+    await one.deadlineIndex.remove(hash)
   })
 
   test('failed requests of another installation are not listed', async () => {
@@ -159,9 +159,9 @@ describe('with another KEY_PREFIX', () => {
   test('with another KEY_PREFIX an installation receives no updates of another one, even for the same hash', async () => {
     const record = aRecord()
     const heard: string[] = []
-    for (const [name, { store, bus }] of Object.entries({ usual, otherKeys })) {
+    for (const [name, { store, channels }] of Object.entries({ usual, otherKeys })) {
       await store.create(record)
-      await bus.watch(record.hash, { message: () => void heard.push(name), gap: () => {} })
+      await channels.subscribe(record.hash, { onMessage: () => void heard.push(name), onGap: () => {} })
     }
     await usual.store.apply(record.hash, START)
     await otherKeys.store.apply(record.hash, START)

@@ -4,24 +4,27 @@ import { createEnqueueRequest } from '../../../core/actions/enqueue-request.ts'
 import { linkCheck } from '../../../core/catalog/link-check.ts'
 import type { PublicView } from '../../../core/domain/record.ts'
 import { createQueues } from '../../../core/queue/queues.ts'
-import { createDeadlines } from '../../../core/store/deadline-index.ts'
-import { createFailures } from '../../../core/store/failed-requests.ts'
+import { createDeadlineIndex } from '../../../core/store/deadline-index.ts'
+import { createFailedRequests } from '../../../core/store/failed-requests.ts'
 import { createIdempotency } from '../../../core/store/idempotency-keys.ts'
-import { createSubjects } from '../../../core/store/subject-limits.ts'
+import { createSubjectLimiter } from '../../../core/store/subject-limits.ts'
 import { keys } from '../../helpers/keys.ts'
 import { aHash, aRecord, REQUIRE_OTP, START } from '../../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../../helpers/redis.ts'
 import { useRequests } from '../../helpers/requests.ts'
 
 const redis = await useRedis()
-const { client, store, otpBox, given, applyCommand } = await useRequests(redis)
+const { client, store, otpMailbox, given, applyCommand } = await useRequests(redis)
 const queues = createQueues({ redis: client, log: quiet })
 afterAll(() => queues.stop())
-const deadlines = createDeadlines({ redis: client })
-const failures = createFailures({ redis: client })
+const deadlineIndex = createDeadlineIndex({ redis: client })
+const failures = createFailedRequests({ redis: client })
 const idempotency = createIdempotency({ redis: client })
-const subjects = createSubjects({ redis: client, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } })
-const intake = createEnqueueRequest({ store, queues, subjects })
+const subjectLimiter = createSubjectLimiter({
+  redis: client,
+  limits: { codesPerHour: 5, wrongCodesPerHour: 10 },
+})
+const enqueue = createEnqueueRequest({ store, queues, subjectLimiter })
 
 /** Makes a value of this type. */
 const MAKE: Record<string, (key: string) => Promise<unknown>> = {
@@ -46,7 +49,7 @@ describe('a request is taken in', () => {
       expect(await store.listRecent(10)).toEqual([])
       await replace(keys.list, type)
       const record = aRecord()
-      await intake(record, linkCheck)
+      await enqueue(record, linkCheck)
       expect(await store.listRecent(10)).toEqual([record.hash])
     },
   )
@@ -55,11 +58,11 @@ describe('a request is taken in', () => {
     'a submit succeeds and is scheduled with a %s in place of the reminders',
     async (type) => {
       await replace(keys.deadlines, type)
-      expect(await deadlines.take(Date.now(), 10, Date.now() + 1e6)).toEqual([])
+      expect(await deadlineIndex.take(Date.now(), 10, Date.now() + 1e6)).toEqual([])
       await replace(keys.deadlines, type)
       const record = aRecord()
-      await intake(record, linkCheck)
-      expect(await deadlines.all()).toEqual([record.hash])
+      await enqueue(record, linkCheck)
+      expect(await deadlineIndex.all()).toEqual([record.hash])
     },
   )
 
@@ -68,7 +71,7 @@ describe('a request is taken in', () => {
     async (type) => {
       for (let level = 1; level <= 10; level++) await replace(`halfway:crawls:turns:${level}`, type)
       const record = aRecord()
-      await intake(record, linkCheck)
+      await enqueue(record, linkCheck)
       expect(await queues.has(record.hash, linkCheck.queue)).toBe(true)
     },
   )
@@ -79,7 +82,7 @@ describe('what is no hash', () => {
     const [hash, bytes] = [aHash(), Buffer.from([0x72, 0x65, 0x71, 0x5f, 0xe3])]
     await client.zadd(keys.deadlines, 1, hash, 1, bytes, 1, '', 1, 'x y')
     await client.lpush(keys.list, bytes, '', hash)
-    expect(await deadlines.take(Date.now(), 10, 2)).toEqual([hash])
+    expect(await deadlineIndex.take(Date.now(), 10, 2)).toEqual([hash])
     expect(await client.zrange(keys.deadlines, 0, '2', 'BYSCORE')).toEqual([hash])
     expect((await store.listRecent(3))[0]).toBe(hash)
     expect(await store.listRecent(3)).toHaveLength(1)
@@ -90,10 +93,10 @@ describe('a code', () => {
   it.each(otherThan('string'))('a code is handed over with a %s in place of its mailbox', async (type) => {
     const { hash } = (await given(START, REQUIRE_OTP)).record
     await replace(keys.otp(hash), type)
-    expect(await otpBox.take(hash)).toBeNull()
+    expect(await otpMailbox.take(hash)).toBeNull()
     await replace(keys.otp(hash), type)
     await applyCommand(hash, { type: 'submit_otp', otp: '483920' })
-    expect(await otpBox.take(hash)).toBe('483920')
+    expect(await otpMailbox.take(hash)).toBe('483920')
   })
 })
 

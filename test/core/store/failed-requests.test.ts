@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Command } from '../../../core/domain/command.ts'
 import type { RequestRecord } from '../../../core/domain/record.ts'
 import {
-  createFailures,
+  createFailedRequests,
   FAILED_REQUEST_TTL_SECONDS,
   MAX_FAILED_REQUESTS,
 } from '../../../core/store/failed-requests.ts'
@@ -14,7 +14,7 @@ import { redisContents } from '../../helpers/redis-contents.ts'
 import { useRequests } from '../../helpers/requests.ts'
 
 const { client, store, given, applyCommand, foreignWrite } = await useRequests(await useRedis())
-const failures = createFailures({ redis: client })
+const failures = createFailedRequests({ redis: client })
 
 const NOW = Date.now()
 const WORDS = 'Ann Smith, 0912 345 6789, is not known to the portal'
@@ -161,7 +161,7 @@ describe('no more are kept', () => {
     await client.del(keys.failed, keys.failedEntries)
     await failures.add(old)
     expect(await failures.count()).toBe(1)
-    const later = createFailures({ redis: client, now: () => NOW + 120_000 })
+    const later = createFailedRequests({ redis: client, now: () => NOW + 120_000 })
     expect(await later.count()).toBe(0)
     expect(await later.list()).toEqual([])
 

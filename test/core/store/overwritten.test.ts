@@ -308,7 +308,7 @@ describe('nonsense in the place of a record', () => {
       status: 'completed',
       result_data: { score: 712 },
     })
-    expect(await another().apply(hash, CANCEL)).toMatchObject({ ok: false, refusal: 'already_final' })
+    expect(await another().apply(hash, CANCEL)).toMatchObject({ ok: false, rejection: 'already_final' })
   })
 
   it('does not make a request live longer than promised', async () => {

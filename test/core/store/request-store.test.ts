@@ -39,7 +39,7 @@ const codeOf = (work: Promise<unknown>): Promise<string> =>
     () => 'no error',
     (error: AppError) => error.code,
   )
-const refusalOf = (outcome: ApplyResult) => (outcome.ok ? null : outcome.refusal)
+const refusalOf = (outcome: ApplyResult) => (outcome.ok ? null : outcome.rejection)
 
 describe('a request in Redis', () => {
   it('is read as it was created, and not created twice', async () => {
@@ -54,7 +54,11 @@ describe('a request in Redis', () => {
   it('that is not there reads as null and refuses changes', async () => {
     const hash = aHash()
     expect(await store.read(hash)).toBeNull()
-    expect(await store.apply(hash, START)).toEqual({ ok: false, refusal: 'request_not_found', stored: null })
+    expect(await store.apply(hash, START)).toEqual({
+      ok: false,
+      rejection: 'request_not_found',
+      stored: null,
+    })
   })
 
   it('tells everybody every change, without private fields', async () => {
@@ -72,7 +76,7 @@ describe('a request in Redis', () => {
     const late = await store.apply(record.hash, progressTo(80))
     expect(late).toMatchObject({
       ok: false,
-      refusal: 'already_final',
+      rejection: 'already_final',
       stored: { record: { status: 'cancelled', version: 3 } },
     })
   })

@@ -424,5 +424,5 @@ test('a closed page sends no request and leaves no connection', async () => {
   for (const { page, since } of silent) expect(page.proxy.requests.filter(({ at }) => at > since)).toEqual([])
   for (const page of pages) page.connection.close()
   await eventually(() => expect(pages.flatMap((page) => page.proxy.openRequests())).toEqual([]))
-  await eventually(() => expect([server.live.size, guarded.live.size]).toEqual([0, 0]))
+  await eventually(() => expect([server.watcher.size, guarded.watcher.size]).toEqual([0, 0]))
 })

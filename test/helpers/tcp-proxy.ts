@@ -17,6 +17,8 @@ export interface TcpProxy extends Address {
   redirectTo(target: Address | { path: string }): void
   /** How many connections it has accepted so far. */
   readonly connections: number
+  /** How often a client has sent something after it had received an answer, over all connections. */
+  readonly roundTrips: number
 }
 
 const proxies = new Set<{ close(): void }>()
@@ -40,6 +42,7 @@ function forwardBytes(bytes: number, from: Socket, into: Socket): void {
 export async function startTcpProxy(target: Address | { path: string }): Promise<TcpProxy> {
   let to = target
   let connections = 0
+  let roundTrips = 0
   const open = new Set<Socket>()
   const pairs = new Map<Socket, Socket>()
   const server = createServer((client) => {
@@ -49,6 +52,14 @@ export async function startTcpProxy(target: Address | { path: string }): Promise
     client.on('close', () => pairs.delete(client))
     join(client, upstream)
     join(upstream, client)
+    let isAnswered = true
+    client.on('data', () => {
+      if (isAnswered) roundTrips++
+      isAnswered = false
+    })
+    upstream.on('data', () => {
+      isAnswered = true
+    })
   })
   function join(from: Socket, into: Socket): void {
     open.add(from)
@@ -84,6 +95,9 @@ export async function startTcpProxy(target: Address | { path: string }): Promise
     },
     get connections() {
       return connections
+    },
+    get roundTrips() {
+      return roundTrips
     },
   }
 }

@@ -1,0 +1,41 @@
+/** How often the server waits for Redis in one call. */
+import { expect, test } from 'vitest'
+import { REQUIRE_OTP, START } from '../helpers/record.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
+import { startTcpProxy } from '../helpers/tcp-proxy.ts'
+
+const redis = await useRedis()
+const target = new URL(redis.url)
+const isSocket = target.protocol === 'unix:'
+const proxy = await startTcpProxy(
+  isSocket ? { path: target.pathname } : { host: target.hostname, port: Number(target.port) },
+)
+const address = `127.0.0.1:${proxy.port}`
+const url = isSocket ? `redis://${address}` : redis.url.replace(target.host, address)
+const server = await useServer({ ...redis, url })
+
+/** The fewest of several calls: pings add some by chance. */
+async function roundTripsOf(call: () => Promise<unknown>): Promise<number> {
+  const counts: number[] = []
+  for (let i = 0; i < 8; i++) {
+    const before = proxy.roundTrips
+    await call()
+    counts.push(proxy.roundTrips - before)
+  }
+  return Math.min(...counts)
+}
+
+test('a submit takes 4 round trips: rate limit, other limits, record and round, job and position', async () => {
+  const submit = () => server.api.post('/api/local-requests').send(CREDIT_SCORE).expect(202)
+  await submit()
+  expect(await roundTripsOf(submit)).toBe(4)
+})
+
+test('a code takes 2 round trips if this process has read the request: rate limit and commit', async () => {
+  const hashes = await Promise.all(Array.from({ length: 8 }, () => server.given([START, REQUIRE_OTP])))
+  for (const hash of hashes) await server.api.get(`/api/local-requests/${hash}/status`).expect(200)
+  const submitCode = () =>
+    server.api.post(`/api/local-requests/${hashes.pop()}/otp`).send({ otp: '483920' }).expect(202)
+  expect(await roundTripsOf(submitCode)).toBe(2)
+})

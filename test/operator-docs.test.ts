@@ -51,10 +51,9 @@ describe('docs/OPERATE.md', () => {
 
   it('docs/OPERATE.md lists every setting with its default, and no other', () => {
     const defaults = envSchema.parse({}) as Record<string, unknown>
-    const shown = (value: unknown): string =>
-      value === undefined || value === '' || (Array.isArray(value) && value.length === 0)
-        ? '–'
-        : `\`${value}\``
+    const isEmpty = (value: unknown): boolean =>
+      value === undefined || (typeof value === 'object' && Object.keys(value as object).length === 0)
+    const shown = (value: unknown): string => (value === '' || isEmpty(value) ? '–' : `\`${value}\``)
     const rows = rowsOf(section(text, '## Settings')).filter(([name = '']) => /^`[A-Z_]+`$/.test(name))
     const listed = rows.map(([name, value]) => `${name} ${value}`).sort()
     expect(listed).toEqual(ENV_NAMES.map((name) => `\`${name}\` ${shown(defaults[name])}`).sort())

@@ -6,8 +6,8 @@ import { duration, plural } from '../terminal.ts'
 import { type Finding, notVisible, ok } from './check-result.ts'
 
 const MIN_VERSION = [6, 2] as const
-/** Record and job of one request, without its result. */
-const BYTES_PER_REQUEST = 1_500
+/** Record, job, scheduled check and limits of one request, without its result. */
+const BYTES_PER_REQUEST = 2_800
 /** Room for fewer is a warning: a busy half hour needs more. */
 const MIN_ROOM = 10_000
 const MEGABYTE = 1024 * 1024

@@ -1,6 +1,6 @@
 /**
- * The box in which a code travels from the person to the bot: filled in the same step as the change that hands it over
- * (`submit_otp` of the request store), taken out once, gone with the code's own deadline.
+ * Hands a one-time code from the submitter to the bot. The code is stored by the same script as `submit_otp`, taken once
+ * (GETDEL), and expires at the deadline of its prompt.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { otpWaitEndsAt } from '../domain/deadline.ts'
@@ -18,21 +18,21 @@ export interface WaitForOtpOptions {
   /** Ends the wait with the signal's reason. */
   signal?: AbortSignal
   /**
-   * The person asked for another code: send it, then ask again with `require_otp`. With this the wait outlasts the
-   * prompt's deadline for a while, since another code can still be asked for. Without it nobody is offered another one.
+   * Called when the submitter requests another code: send it, then call `require_otp` again. With it the wait continues for
+   * a while after the prompt's deadline, because another code can still be requested. Without it no resend is offered.
    */
   onResend?: () => Promise<void>
-  /** The deadline of the code is over, and another one may still be asked for: told once a prompt. */
+  /** Called once per prompt when its code has expired while a resend is still allowed. */
   onExpired?: () => Promise<void>
 }
 
-/** A timer that is set for longer than 2^31 ms fires at once. */
-const LONGEST_WAIT_MS = 60_000
+/** `setTimeout` fires immediately for more than 2^31 ms. */
+const MAX_WAIT_MS = 60_000
 
 export interface OtpMailbox {
-  /** Takes the code out, if there is one. */
+  /** Takes the code; null when there is none. */
   take(hash: string): Promise<string | null>
-  /** Waits, woken by the hand-over, until there is a code, the prompt's deadline is over, or the request has ended. */
+  /** Resolves when there is a code, the prompt has expired, or the request has ended. */
   waitFor(hash: string, options?: WaitForOtpOptions): Promise<OtpWaitResult>
 }
 
@@ -48,25 +48,25 @@ export function createOtpMailbox({
   now?: () => number
 }): OtpMailbox {
   const take = (hash: string): Promise<string | null> => {
-    const box = redis.names.otp(hash)
-    return retryWithoutWrongTypes(redis, { [box]: 'string' }, () => redis.getdel(box))
+    const key = redis.names.otp(hash)
+    return retryWithoutWrongTypes(redis, { [key]: 'string' }, () => redis.getdel(key))
   }
 
   async function waitFor(
     hash: string,
     { signal, onResend, onExpired }: WaitForOtpOptions = {},
   ): Promise<OtpWaitResult> {
-    const bell = createSignal()
-    // Listen first, then look: a code that comes between the two rings the bell.
+    const changed = createSignal()
+    // Subscribe before the first look: a code that comes between the two sets the signal.
     const stop = await retryUnavailable(
-      () => channels.subscribe(hash, { onMessage: bell.ring, onGap: bell.ring }),
+      () => channels.subscribe(hash, { onMessage: changed.set, onGap: changed.set }),
       {
         signal,
       },
     )
-    signal?.addEventListener('abort', bell.ring)
+    signal?.addEventListener('abort', changed.set)
     try {
-      // A request for another code is passed on once: the bot may need a moment, or have its reasons not to ask anew.
+      // Each resend is passed to the bot once: it may need a moment, or have reasons not to prompt again.
       let handledResend = ''
       let expired = ''
       let withdrawn = ''
@@ -85,9 +85,9 @@ export function createOtpMailbox({
           await store.apply(hash, { type: 'withdraw_resend', attempt })
           continue
         }
-        const asked = `${prompt.id} ${prompt.resends}`
-        if (prompt.resend_requested && asked !== handledResend && onResend) {
-          handledResend = asked
+        const resend = `${prompt.id} ${prompt.resends}`
+        if (prompt.resend_requested && resend !== handledResend && onResend) {
+          handledResend = resend
           await onResend()
           continue
         }
@@ -99,10 +99,10 @@ export function createOtpMailbox({
           await onExpired?.()
         }
         const restMs = (now() < expiresAt ? expiresAt : closesAt) - now()
-        await bell.heard(Math.min(restMs, LONGEST_WAIT_MS))
+        await changed.wait(Math.min(restMs, MAX_WAIT_MS))
       }
     } finally {
-      signal?.removeEventListener('abort', bell.ring)
+      signal?.removeEventListener('abort', changed.set)
       stop()
     }
   }
@@ -110,25 +110,25 @@ export function createOtpMailbox({
   return { take, waitFor }
 }
 
-/** Remembers a ring that came while nobody was listening. */
-function createSignal(): { ring: () => void; heard: (limitMs: number) => Promise<void> } {
-  let rung = false
+/** A signal that stays set until the next wait, so that one set between two waits is not lost. */
+function createSignal(): { set: () => void; wait: (timeoutMs: number) => Promise<void> } {
+  let isSet = false
   let wake: (() => void) | null = null
   return {
-    ring() {
-      rung = true
+    set() {
+      isSet = true
       wake?.()
     },
-    async heard(limitMs) {
+    async wait(timeoutMs) {
       const timeout = new AbortController()
-      if (!rung) {
-        const ring = new Promise<void>((resolve) => {
+      if (!isSet) {
+        const woken = new Promise<void>((resolve) => {
           wake = resolve
         })
-        await Promise.race([ring, sleep(limitMs, undefined, { signal: timeout.signal }).catch(() => {})])
+        await Promise.race([woken, sleep(timeoutMs, undefined, { signal: timeout.signal }).catch(() => {})])
       }
       timeout.abort()
-      rung = false
+      isSet = false
       wake = null
     },
   }

@@ -53,7 +53,7 @@ export function createRetry({
     await failures.add(record)
     const mine = createRequestHash(now())
     const claimed = await failures.claimRetry(hash, mine)
-    // Claimed before and never made: whoever was about to died.
+    // A claim without a request: its creator crashed, so the request is created now.
     if (claimed !== mine && (await store.read(claimed))) return { ok: false, hash, reason: 'already_retried' }
     try {
       await enqueue(copyForRetry(record, claimed, service), service)

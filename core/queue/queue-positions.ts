@@ -1,4 +1,4 @@
-/** The places in the queue of requests that wait: looked up for one, and followed for those that somebody watches. */
+/** Queue positions of waiting requests: read once, or followed for watched requests. */
 
 import { findService } from '../catalog/index.ts'
 import type { PublicView } from '../domain/record.ts'
@@ -7,14 +7,14 @@ import type { Queues } from './queues.ts'
 type Queued = Pick<PublicView, 'hash' | 'status' | 'service_slug' | 'run_at'>
 
 export interface QueuePositions {
-  /** 1 is next; null when it does not wait in a queue (any more, or yet). */
+  /** 1 is next; null when it does not wait in a queue. */
   read(request: Queued): Promise<number | null>
   /** Calls back with each new place; returns the way to stop. */
   follow(request: Queued, onMove: (place: number | null) => void): () => void
 }
 
 const EVERY_MS = 1000
-/** Three short commands each; where more are followed, each is looked up less often. */
+/** Per second, three short commands each. With more followed requests each is read less often. */
 const MAX_AT_ONCE = 500
 
 export function createQueuePositions({
@@ -24,7 +24,7 @@ export function createQueuePositions({
   queues: Pick<Queues, 'position'>
   now?: () => number
 }): QueuePositions {
-  /** The one that was looked up longest ago first. */
+  /** In the order of their last read, the longest ago first. */
   const followed = new Map<Queued, (place: number | null) => void>()
   let isRunning = false
 
@@ -34,7 +34,7 @@ export function createQueuePositions({
     return queue ? queues.position(hash, queue) : null
   }
 
-  /** All are asked for in one turn of the event loop, and so in one round trip. */
+  /** All in one event-loop tick, and so in one round trip. */
   async function lookUp(): Promise<void> {
     const turn = [...followed.keys()].slice(0, MAX_AT_ONCE)
     for (const request of turn) {
@@ -43,7 +43,7 @@ export function createQueuePositions({
       followed.set(request, onMove)
     }
     await Promise.all(
-      // Without an answer the last place stands.
+      // After an error the last position stays.
       turn.map((request) =>
         read(request).then(
           (place) => followed.get(request)?.(place),

@@ -1,4 +1,4 @@
-/** Whether requests can be served end to end, and what is in the way where they cannot. */
+/** Whether requests can be served end to end, and if not, why. */
 import type { RedisClient } from '../redis/connect.ts'
 import { memoryShare } from '../redis/server-info.ts'
 import { queuesWithoutWorker } from './worker-heartbeat.ts'
@@ -10,13 +10,13 @@ export const NEARLY_FULL = 0.9
 export interface Readiness {
   /** `ok`, or what is wrong in a sentence. */
   checks: Record<'redis' | 'writes' | 'workers', string>
-  /** What works, but not for long. */
+  /** What works now, but not for long. */
   warnings: Record<string, string>
 }
 
-/** An answer is given again for so long: whoever asks more often costs Redis nothing. */
-const KEPT_MS = 1_000
-const PROBE_LASTS_SECONDS = 10
+/** Answers are cached this long, so that frequent probes cost Redis nothing. */
+const CACHE_MS = 1_000
+const PROBE_TTL_SECONDS = 10
 const NO_ANSWER = 'Redis does not answer'
 
 const REFUSALS: readonly [RegExp, string][] = [
@@ -27,10 +27,10 @@ const REFUSALS: readonly [RegExp, string][] = [
   [/^NO(?:PERM|AUTH)/, 'Redis refuses writes: its user has no right to write keys of Halfway'],
 ]
 
-/** Null when Redis takes a write, else why it does not. */
+/** Null when Redis accepts a write, else why not. */
 export async function tryToWrite(redis: RedisClient): Promise<string | null> {
   try {
-    await redis.set(redis.names.writeProbe, '1', 'EX', PROBE_LASTS_SECONDS)
+    await redis.set(redis.names.writeProbe, '1', 'EX', PROBE_TTL_SECONDS)
     return null
   } catch (error) {
     const { name, message } = error as Error
@@ -50,7 +50,7 @@ export function createReadiness({ redis, queues }: { redis: RedisClient; queues:
     const [answers, refusal, missing, share] = await Promise.all([
       redis.ping().then(
         () => true,
-        // What cannot save to its disk refuses even this.
+        // A Redis that cannot save to its disk refuses even this.
         (error: Error) => error.name === 'ReplyError',
       ),
       tryToWrite(redis),
@@ -69,7 +69,7 @@ export function createReadiness({ redis, queues }: { redis: RedisClient; queues:
   return {
     check() {
       const now = performance.now()
-      if (last === null || now - last.at > KEPT_MS) last = { at: now, answer: look() }
+      if (last === null || now - last.at > CACHE_MS) last = { at: now, answer: look() }
       return last.answer
     },
   }

@@ -1,11 +1,11 @@
-/** Workers say again and again which queues they take jobs from, so that others can see a queue that nobody takes from. */
+/** Heartbeats: workers announce the queues that they consume, so that a queue without a worker is noticed. */
 
 import type { RedisClient } from '../redis/connect.ts'
 import type { Log } from '../runtime/log.ts'
 
-const EVERY_MS = 5_000
-const LASTS_SECONDS = 15
-/** What workers of older versions write: one key, whatever queues they take. */
+const INTERVAL_MS = 5_000
+const TTL_SECONDS = 15
+/** Written by workers of older versions: one key for all queues. */
 const ALL_QUEUES = '1'
 /** What is written there for servers of older versions. */
 const SOME_QUEUES = 'some'
@@ -34,12 +34,12 @@ export function startHeartbeat({
     const queues = takenQueues()
     if (queues.length === 0) return
     const writes = [
-      redis.set(names.workersAlive, SOME_QUEUES, 'EX', LASTS_SECONDS),
-      ...queues.map((queue) => redis.set(names.workersOf(queue), '1', 'EX', LASTS_SECONDS)),
+      redis.set(names.workersAlive, SOME_QUEUES, 'EX', TTL_SECONDS),
+      ...queues.map((queue) => redis.set(names.workersOf(queue), '1', 'EX', TTL_SECONDS)),
     ]
     Promise.all(writes).catch((error: unknown) => log.debug({ err: error }, 'no sign of life given'))
   }
   announce()
-  const timer = setInterval(announce, EVERY_MS)
+  const timer = setInterval(announce, INTERVAL_MS)
   return { stop: () => clearInterval(timer) }
 }

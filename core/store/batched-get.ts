@@ -1,21 +1,21 @@
-/** Reads strings, those that are asked for at once with one command. */
+/** Reads strings, those of one event-loop tick with one command. */
 import { isUtf8 } from 'node:buffer'
 import { Cluster } from 'ioredis'
 import { createBatcher } from '../redis/batch.ts'
 import type { RedisClient } from '../redis/connect.ts'
 
-/** What stands for a value that is no string, here and in the scripts. */
+/** Stands for a value that is no string, here and in the scripts. */
 export const WRONG_TYPE = 'WRONGTYPE'
-/** Of other programs' commands none should wait for long. */
+/** Keeps the command short for the other clients of Redis. */
 const MAX_BATCH = 100
 
-/** The exact value: its text, or its bytes where these are no UTF-8. */
+/** The exact value: text, or bytes when it is not UTF-8. */
 export type Value = string | Buffer
 
-/** Null when there is nothing of this name; `WRONG_TYPE` when it is no string. */
+/** Null when the key does not exist; `WRONG_TYPE` when it is no string. */
 export type GetValue = (key: string) => Promise<Value | null>
 
-/** Stands in decoded text for every byte that is no UTF-8: such a text may not be what Redis has. */
+/** Replaces every byte that is not UTF-8, so a text with it may differ from the value in Redis. */
 const REPLACEMENT = '\ufffd'
 export const mayBeInexact = (text: string): boolean => text.includes(REPLACEMENT)
 
@@ -33,7 +33,7 @@ export function createBatchedGet(redis: RedisClient): GetValue {
       throw error
     }
   }
-  // One command must not name keys of several nodes.
+  // In a Cluster one command must not name keys of several slots.
   if (redis instanceof Cluster) return readOne
 
   return createBatcher(MAX_BATCH, async (keys: readonly string[]) => {
@@ -41,7 +41,7 @@ export function createBatchedGet(redis: RedisClient): GetValue {
     const values = await redis.mget(...keys)
     return keys.map((key, i) => {
       const text = values[i]
-      // What is no string is none to MGET.
+      // MGET returns null for a value that is no string.
       return typeof text !== 'string' || mayBeInexact(text) ? readOne(key) : text
     })
   })

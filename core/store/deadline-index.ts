@@ -1,6 +1,6 @@
 /**
- * When somebody should look after a request, whoever was meant to may be dead by then. A hash in here is no more than
- * a reminder: what is due, the record says.
+ * When the rescuer should check each request, because its worker may be dead by then. Only a reminder: the record says
+ * what is due.
  */
 import type { RequestRecord } from '../domain/record.ts'
 import { isRequestHash } from '../domain/request-id.ts'
@@ -16,34 +16,31 @@ export const firstCheckOf = ({ run_at, created_at }: Pick<RequestRecord, 'run_at
   Date.parse(run_at ?? created_at) + FIRST_CHECK_MS
 
 export interface DeadlineIndex {
-  /** Reminds of this request at that time, milliseconds; a later call moves it. */
+  /** Schedules the next check of a request, milliseconds since 1970. A later call moves it. */
   schedule(hash: string, at: number): Promise<void>
-  /** Reminds of those that nobody is reminded of. */
+  /** Schedules a check of those requests that have none. */
   scheduleMissing(hashes: readonly string[], at: number): Promise<void>
   remove(hash: string): Promise<void>
   /**
-   * Hashes whose time has come, the oldest first. They are taken: nobody is reminded of them before `again`.
-   * What is no hash is removed, by its bytes.
+   * Takes the hashes that are due, the oldest first; they are due again at `nextAt`. Members that are no hashes are removed,
+   * by their bytes.
    */
-  take(now: number, atMost: number, again: number): Promise<string[]>
-  /** Every hash that somebody is reminded of. */
+  take(now: number, limit: number, nextAt: number): Promise<string[]>
+  /** Every hash with a scheduled check. */
   all(): Promise<string[]>
 }
 
-const REMINDED_AT_ONCE = 250
+const MAX_BATCH = 250
 
 export function createDeadlineIndex({ redis }: { redis: RedisClient }): DeadlineIndex {
   const key = redis.names.deadlines
   const onSet = <T>(work: () => Promise<T>): Promise<T> =>
     retryWithoutWrongTypes(redis, { [key]: 'zset' }, work)
-  const schedule = createBatcher(
-    REMINDED_AT_ONCE,
-    async (reminders: readonly [at: number, hash: string][]) => {
-      await onSet(() => redis.zadd(key, ...reminders.flat()))
-      return reminders
-    },
-  )
-  const remove = createBatcher(REMINDED_AT_ONCE, async (hashes: readonly string[]) => {
+  const schedule = createBatcher(MAX_BATCH, async (reminders: readonly [at: number, hash: string][]) => {
+    await onSet(() => redis.zadd(key, ...reminders.flat()))
+    return reminders
+  })
+  const remove = createBatcher(MAX_BATCH, async (hashes: readonly string[]) => {
     await onSet(() => redis.zrem(key, ...hashes))
     return hashes
   })
@@ -57,10 +54,10 @@ export function createDeadlineIndex({ redis }: { redis: RedisClient }): Deadline
     async remove(hash) {
       await remove(hash)
     },
-    async take(now, atMost, again) {
-      const members = await onSet(() => takeDue(redis, { key, now, limit: atMost, nextAt: again }))
-      const strange = members.filter((member) => !isRequestHash(member.toString()))
-      if (strange.length > 0) await redis.zrem(key, ...strange)
+    async take(now, limit, nextAt) {
+      const members = await onSet(() => takeDue(redis, { key, now, limit, nextAt }))
+      const invalid = members.filter((member) => !isRequestHash(member.toString()))
+      if (invalid.length > 0) await redis.zrem(key, ...invalid)
       return members.map(String).filter(isRequestHash)
     },
     all: async () => (await onSet(() => redis.zrange(key, '0', '-1'))).filter(isRequestHash),

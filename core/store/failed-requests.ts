@@ -1,7 +1,6 @@
 /**
- * What is left of requests that failed, for those who run Halfway: which, when, why, after how many attempts. Nothing of
- * what people sent, and none of a bot's own words, which may name them: an error's code and the key of its text outlive
- * the record, nothing else does.
+ * Failed requests, for operators: which, when, why, after how many attempts. Only the error's code and message key outlive
+ * the record: neither form data nor a bot's message, which may contain it.
  */
 
 import type { RequestRecord } from '../domain/record.ts'
@@ -10,7 +9,7 @@ import { addFailure } from '../redis/scripts.ts'
 import { retryWithoutWrongTypes } from '../redis/wrong-type.ts'
 import { parseObject } from './parse-object.ts'
 
-/** How many are kept, and how long: the oldest go first. */
+/** The oldest entries beyond these limits are removed. */
 export const MAX_FAILED_REQUESTS = 1_000
 export const FAILED_REQUEST_TTL_SECONDS = 7 * 24 * 3600
 
@@ -19,7 +18,7 @@ export interface FailedRequestEntry {
   service_slug: string
   /** As in `error_data`. */
   code: string
-  /** The key of what was said about it. */
+  /** The key of the failure's message. */
   message_key: string
   retryable: boolean
   attempts: number
@@ -28,20 +27,20 @@ export interface FailedRequestEntry {
 }
 
 export type FailedRequest = FailedRequestEntry & {
-  /** The request that it was sent again as; null when it was not. */
+  /** The hash of its retry; null when it was not retried. */
   retried_as: string | null
 }
 
 export interface FailedRequests {
-  /** Keeps it, once; a record that has not failed is nothing to keep. */
+  /** Adds a failed request once. Ignores other records. */
   add(record: RequestRecord): Promise<void>
   /** The newest first. */
   list(): Promise<FailedRequest[]>
   find(hash: string): Promise<FailedRequest | null>
   count(): Promise<number>
   /**
-   * Claims the right to send it again as `hash`.
-   * @returns this hash, or the one that it was sent again as before
+   * Claims the retry of a failed request under this hash.
+   * @returns this hash, or that of an earlier claim
    */
   claimRetry(failed: string, hash: string): Promise<string>
 }
@@ -111,6 +110,6 @@ export function createFailedRequests({
 const isEntry = (given: Partial<FailedRequestEntry> | null): given is FailedRequestEntry =>
   typeof given?.hash === 'string' && typeof given.code === 'string' && typeof given.failed_at === 'string'
 
-/** A bot may have put its own words there, or a number that is somebody's: neither outlives the record. */
+/** Undefined for what is no identifier: a bot may have put private data there. */
 const safeCode = (given: string | undefined): string | undefined =>
   given !== undefined && /^[a-z][\w.:-]{0,99}$/i.test(given) ? given : undefined

@@ -1,8 +1,7 @@
 /**
- * Why a form was refused, and what was typed into it: kept for the page that the sender is redirected to, so that "Back"
- * and a reload never send the form again. Never a one-time code.
- *
- * Each sender has a few places, and the oldest is overwritten: no sender fills Redis.
+ * Why a form was refused, and its values, stored for the page that the browser is redirected to, so that "Back" and reload
+ * never submit the form again. Never contains a one-time code. Each sender has a fixed number of slots, and the oldest is
+ * overwritten, so that no sender fills Redis.
  */
 import { nanoid } from 'nanoid'
 import type { ErrorCode, FieldError } from '../domain/errors.ts'
@@ -13,22 +12,22 @@ import { withStorageErrors } from './with-storage-errors.ts'
 export interface Refusal {
   code: ErrorCode
   errors?: FieldError[]
-  /** When it may be tried again, in milliseconds since 1970. */
+  /** When a retry is allowed, milliseconds since 1970. */
   retryAt?: number
   /** The form's hidden key. */
   key?: string | null
   /** As typed, by field. */
   values?: Record<string, string>
-  /** The form of a code: its prompt, and what was typed with every digit as 0. */
+  /** For the form of a code: its prompt, and the typed text with every digit replaced by 0. */
   prompt?: { id: string; typed: string }
-  /** The session that sent the form, the only one that may see this; null for a browser without cookies. */
+  /** Only the session that sent the form may see this; null for a browser without cookies. */
   sessionId: string | null
 }
 
 export interface Refusals {
   /**
-   * @param sender whose places are used: an address
-   * @returns an id that cannot be guessed; null where it is too large to be kept, or Redis takes no writes
+   * @param sender the address whose slots are used
+   * @returns an unguessable id; null when the refusal is too large or Redis accepts no writes
    */
   keep(sender: string, refusal: Refusal): Promise<string | null>
   /** @throws AppError `storage_unavailable` */
@@ -36,7 +35,7 @@ export interface Refusals {
 }
 
 const MAX_BYTES = 8 * 1024
-const PLACES_PER_SENDER = 16
+const SLOTS_PER_SENDER = 16
 const SENDER_LENGTH = 12
 const SECRET_LENGTH = 21
 const ID = new RegExp(`^[\\w-]{${SENDER_LENGTH}}[0-9a-f][\\w-]{${SECRET_LENGTH}}$`)
@@ -57,7 +56,7 @@ export function createRefusals({
       const value = JSON.stringify({ ...refusal, secret })
       if (Buffer.byteLength(value) > MAX_BYTES) return null
       const from = digest('refusal', sender).slice(0, SENDER_LENGTH)
-      const place = from + (count++ % PLACES_PER_SENDER).toString(16)
+      const place = from + (count++ % SLOTS_PER_SENDER).toString(16)
       try {
         await redis.set(redis.names.refusal(place), value, 'EX', ttlSeconds)
         return place + secret

@@ -1,6 +1,6 @@
 /**
- * What an Idempotency-Key stands for, kept as long as the request it made. The caller who claims it first makes the
- * request; whoever comes again with the same key and body is given the first answer.
+ * Idempotency-Keys. The first caller claims the key and creates the request; a repeated submit with the same key and body
+ * gets the first response. Both are stored as long as the request can be read.
  */
 import { createHmac } from 'node:crypto'
 import { AppError } from '../domain/errors.ts'
@@ -11,34 +11,34 @@ import { retryWithoutWrongTypes } from '../redis/wrong-type.ts'
 import { parseObject } from './parse-object.ts'
 
 export interface IdempotencyClaim {
-  /** Of the body, keyed with the caller's key: says nothing to who does not know both. */
+  /** HMAC of the body, keyed with the Idempotency-Key. */
   fingerprint: string
   hash: string
   createdAt: number
-  /** How long it is remembered without an answer, seconds: as long as its request may be unfinished. */
+  /** TTL without a response, seconds: as long as the request may be unfinished. */
   keptSeconds: number
-  /** Random. With the key, which is not kept, it gives the submitter's token anew. */
+  /** Random. Together with the Idempotency-Key, which is not stored, it gives the owner token again. */
   seed: string
 }
 
 export interface Idempotency {
-  /** The claim that stands; null when nobody has claimed the key. */
+  /** Null when the key is not claimed. */
   find(caller: string, key: string): Promise<IdempotencyClaim | null>
-  /** Claims the key, or returns the claim that stands. */
+  /** Claims the key, or returns the earlier claim. */
   claim(caller: string, key: string, mine: IdempotencyClaim): Promise<IdempotencyClaim>
-  /** The first answer; null while it is being made. */
+  /** The first response; null until it is saved. */
   getResponse(caller: string, key: string): Promise<PublicView | null>
   /**
-   * Remembers this answer if it is the first, and returns the first: all who ask at once are told the same.
-   * @param keptSeconds how long from now claim and answer are remembered: as long as the request may be read
+   * Saves the response unless there is one, and returns the first: concurrent callers get the same.
+   * @param keptSeconds TTL of claim and response, seconds: as long as the request can be read
    */
-  saveResponse(caller: string, key: string, getResponse: PublicView, keptSeconds: number): Promise<PublicView>
+  saveResponse(caller: string, key: string, response: PublicView, keptSeconds: number): Promise<PublicView>
 }
 
 export const fingerprint = (key: string, body: unknown): string =>
   createHmac('sha256', key).update(JSON.stringify(body)).digest('base64url')
 
-/** How often a key is claimed that others claim and let go of in between. */
+/** How often a claim is retried whose key expires between the attempts. */
 const MAX_TRIES = 10
 
 function readClaim(json: string | null): IdempotencyClaim | null {
@@ -69,7 +69,7 @@ export function createIdempotency({ redis }: { redis: RedisClient }): Idempotenc
         if (await redis.set(name, JSON.stringify(mine), 'EX', mine.keptSeconds, 'NX')) return mine
         const present = readClaim(await read(name))
         if (present) return present
-        // Gone since, or something that another program has left there and that is no claim.
+        // It has expired since, or is no claim.
         await redis.del(name)
       }
       throw new AppError('storage_unavailable')

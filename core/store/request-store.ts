@@ -69,7 +69,7 @@ export function createRequestStore({
   ttlSeconds: number
   /** Milliseconds since 1970. */
   now?: () => number
-  /** Where nonsense in a record is told, once a request; left out, nowhere. */
+  /** Logs invalid records, once per request. */
   log?: Log
 }): RequestStore {
   const records = createRecordStore({ redis, ttlSeconds, now, log })
@@ -101,15 +101,15 @@ export function createRequestStore({
     async apply(hash, change, { reserve } = {}) {
       if (change.type === 'complete') checkResult(change.result)
       return withStorageErrors(async () => {
-        const remembered = records.cached(hash)
-        let stored = remembered ?? (await records.read(hash, { isWriter: true }))
+        const cached = records.cached(hash)
+        let stored = cached ?? (await records.read(hash, { isWriter: true }))
         let isReserved = reserve === undefined
         for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
           if (!stored) return { ok: false, rejection: 'request_not_found', stored: null }
           const advanced = transition(stored.record, change, rules())
           if (!advanced.ok) {
-            // What is remembered may be old: only the present record may refuse.
-            if (conflicts > 0 || !remembered) return { ok: false, rejection: advanced.rejection, stored }
+            // A cached record may be outdated: only the stored one may reject.
+            if (conflicts > 0 || !cached) return { ok: false, rejection: advanced.rejection, stored }
             stored = await records.read(hash, { atLeast: stored.record, isWriter: true })
             continue
           }
@@ -138,7 +138,7 @@ export function createRequestStore({
 const codeOf = (change: Command, { otp_data }: RequestRecord): string | undefined =>
   change.type === 'submit_otp' ? extractOtp(change.otp, otp_data?.length ?? null) : undefined
 
-/** A bot that is given a code and asks again has had another one sent, which nobody reserved. */
+/** A bot that prompts again after it got a code has had another one sent, which was not reserved. */
 const isUnaskedCode = ({ type }: Command, { status, otp_data: answered }: RequestRecord): boolean =>
   type === 'require_otp' && status === 'processing' && answered !== null && !answered.resend_requested
 
@@ -168,7 +168,6 @@ function toJson(value: unknown): string | null {
     if (cause instanceof RangeError) return null
     throw new AppError('bot_bad_answer', { detail: 'The result cannot be written as JSON.', cause })
   }
-  // A function, say.
   if (json === undefined) throw new AppError('bot_bad_answer', { detail: 'The result is no JSON value.' })
   return json
 }

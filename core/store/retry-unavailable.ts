@@ -1,17 +1,17 @@
 /**
- * Repeats what Redis refuses for a moment (NOREPLICAS, MISCONF, BUSY, OOM and the like): what a bot has done must not be
- * done again only because its answer could not be written at once.
+ * Retries what Redis refuses temporarily (NOREPLICAS, MISCONF, BUSY, OOM and others), so that a bot's work is not repeated
+ * only because its result could not be written immediately.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../domain/errors.ts'
 
 const FIRST_WAIT_MS = 50
-/** So soon after Redis accepts writes again everything that waited for it is written. */
+/** The longest wait between two attempts: pending writes are done this soon after Redis accepts them again. */
 export const MAX_RETRY_WAIT_MS = 500
-/** No request is worked on for longer. */
+/** No attempt takes longer. */
 const MAX_RETRY_MS = 300_000
 
-/** What Redis says while it is up but does not do what it is asked; scripts say so in the middle of their error. */
+/** Errors of a Redis that is up but refuses commands. In the error of a script they are in the middle. */
 const REFUSAL = /\b(?:NOREPLICAS|MISCONF|BUSY|LOADING|OOM|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b/
 
 /** Whether the same may succeed a moment later. */

@@ -1,10 +1,10 @@
 /**
- * Limits for the person who is asked. Whoever knows somebody's number can have codes sent to it, with as many requests as
- * they like: so codes and wrong tries are counted for the number itself, over all requests of the installation.
+ * Limits per subject: the person whose phone receives the codes. Anyone who knows a number could have codes sent to it by
+ * many requests, so codes and wrong tries are counted for the number itself, over all requests of the installation.
  *
- * The window is a sliding hour. A code is reserved before anything is sent, a try before the code is handed over, each
- * by one script: requests at the same time cannot take more than there is. What was reserved in vain is given back. A
- * refusal is not counted, so being refused never prolongs the wait.
+ * The window is a sliding hour. A code is reserved before it is sent, a try before the code is handed over, each by one
+ * script, so that concurrent requests cannot exceed the limit. Unused reservations are released. A rejected reservation
+ * does not count, so it never prolongs the wait.
  */
 
 import type { Service } from '../catalog/define-service.ts'
@@ -64,8 +64,8 @@ export function createSubjectLimiter({
 }
 
 /**
- * Who is asked, as a digest that nobody makes without the installation's secret; undefined where the service names nobody.
- * The same number is the same subject in all services.
+ * The subject as a digest, keyed with the installation's secret; undefined for a service without one. The same number is
+ * the same subject in all services.
  *
  * @param data as validated, in its plain form
  */
@@ -78,7 +78,7 @@ export function subjectOf(
   return field && secret.digest('subject', `${field.type}:${data[field.name]}`)
 }
 
-/** Where an attempt has asked for a code, the next one has another one sent: false when that is one too many. */
+/** Reserves the code that a retry will send, if the attempt before has prompted for one. False when the limit is reached. */
 export async function reserveForNextAttempt(
   subjectLimiter: Pick<SubjectLimiter, 'reserve'>,
   { subject, otp_limits, hash, attempt }: RequestRecord,
@@ -93,7 +93,7 @@ export async function reserveForNextAttempt(
   }
 }
 
-/** A code that was sent though nobody asked for another one: it counts, but can no longer be refused. */
+/** Counts a code that was sent without a reservation, beyond the limit too. */
 export async function countCode(redis: RedisClient, subject: string, id: string, now: number): Promise<void> {
   const key = redis.names.subject('codes', subject)
   await reserveInWindow(redis, {
@@ -106,13 +106,13 @@ export async function countCode(redis: RedisClient, subject: string, id: string,
   })
 }
 
-/** What a request that has ended reserved in vain: its code, if none can have been sent, and the try that was right. */
+/** Releases what a final request reserved and did not use: its code, if none can have been sent, and the correct try. */
 export async function releaseUnused(redis: RedisClient, record: RequestRecord): Promise<void> {
-  const { subject, status, hash, attempt, otp_limits: asked } = record
+  const { subject, status, hash, attempt, otp_limits } = record
   if (subject === undefined || !isFinal(status)) return
-  // Cancelled while a bot was at work, a code may be on its way though nothing was asked yet.
-  if (!asked && (status !== 'cancelled' || attempt === 0))
+  // A request that was cancelled during an attempt may have had a code sent before the bot prompted for it.
+  if (!otp_limits && (status !== 'cancelled' || attempt === 0))
     await redis.zrem(redis.names.subject('codes', subject), hash)
-  if (status === 'completed' && asked?.last_try)
-    await redis.zrem(redis.names.subject('tries', subject), asked.last_try)
+  if (status === 'completed' && otp_limits?.last_try)
+    await redis.zrem(redis.names.subject('tries', subject), otp_limits.last_try)
 }

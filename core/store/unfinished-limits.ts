@@ -1,9 +1,9 @@
 /**
- * How many requests may be unfinished at a time, scheduled ones included: of one submitter, in one queue, in all. Each
- * bound is a sorted set of hashes, checked and added to by one script, so that submits at the same time cannot pass it.
+ * Limits of unfinished requests, scheduled ones included: per submitter, per queue, in all. Each is a sorted set of hashes
+ * that one script checks and extends, so that concurrent submits cannot exceed it.
  *
- * A place is free again when its request becomes final, whoever ended it. What nobody freed is free when the record's life
- * is over: that is the score. All that waits has a reminder, so the set of reminders is the bound for all.
+ * A place is free when its request is final. A place that is never released is free when the record expires, which is the
+ * score. The deadline index holds every unfinished request, so it is the set for the limit of all.
  */
 
 import { findService } from '../catalog/index.ts'
@@ -16,7 +16,7 @@ import { retryWithoutWrongTypes } from '../redis/wrong-type.ts'
 import { firstCheckOf } from './deadline-index.ts'
 
 export interface UnfinishedLimits {
-  /** Of one session, and of one address. */
+  /** Per session, and per address. */
   maxUnfinishedPerSubmitter: number
   maxUnfinishedPerQueue: number
   maxUnfinished: number
@@ -28,16 +28,16 @@ type Unfinished = Pick<
 >
 
 export interface UnfinishedLimiter {
-  /** To be called before the record is made. @throws AppError `too_many_unfinished`, `queue_full` */
+  /** Call it before the record is created. @throws AppError `too_many_unfinished`, `queue_full` */
   reserve(request: Unfinished): Promise<void>
-  /** The request is not made after all. */
+  /** For a request that is not created after all. */
   release(request: Unfinished): Promise<void>
 }
 
-/** What one submitter waits for is done sooner than what everybody does. */
+/** Retry-After. One submitter's requests finish sooner than a full queue. */
 const SUBMITTER_RETRY_SECONDS = 10
 const QUEUE_RETRY_SECONDS = 30
-const RESERVED_AT_ONCE = 250
+const MAX_BATCH = 250
 
 const submitterKeys = ({ names }: RedisClient, { submitter }: Unfinished): string[] =>
   submitter?.split('.').map((part) => names.unfinished(`submitter:${part}`)) ?? []
@@ -67,21 +67,21 @@ export function createUnfinishedLimiter({
   now: () => number
 }): UnfinishedLimiter {
   const { deadlines } = redis.names
-  const reserveAll = createBatcher(RESERVED_AT_ONCE, async (all: readonly Wanted[]) => {
+  const reserveAll = createBatcher(MAX_BATCH, async (all: readonly Wanted[]) => {
     const answers = new Map<Wanted, number>()
     const byKey = new Map<string, Wanted[]>()
     for (const wanted of all) byKey.set(wanted.key, [...(byKey.get(wanted.key) ?? []), wanted])
     await Promise.all(
       [...byKey].map(async ([key, some]) => {
-        const isReminders = key === deadlines
-        // A reminder that is overdue for longer than a record lives reminds of nothing: no worker was there to take it.
-        const until = isReminders ? now() - ttlSeconds * 1000 : now()
+        const isDeadlineIndex = key === deadlines
+        // A check overdue for longer than a record lives is for nothing: no worker was there to take it.
+        const until = isDeadlineIndex ? now() - ttlSeconds * 1000 : now()
         const given = await retryWithoutWrongTypes(redis, { [key]: 'zset' }, () =>
           reservePlaces(redis, {
             key,
             freeUntil: until,
             maxMembers: (some[0] as Wanted).max,
-            expires: !isReminders,
+            expires: !isDeadlineIndex,
             members: some,
           }),
         )
@@ -113,7 +113,7 @@ export function createUnfinishedLimiter({
   }
 }
 
-/** The request is final: its places are free. A failed one keeps its reminder, until its failure is known to be kept. */
+/** Releases the places of a final request. A failed one keeps its check until its failure is listed. */
 export async function releasePlaces(
   redis: RedisClient,
   request: Unfinished & Pick<RequestRecord, 'status'>,

@@ -1,10 +1,10 @@
-/** Whether a proxy stands in front that the settings do not trust: noticed by servers, told by `doctor`. */
+/** Whether requests come through a proxy that TRUST_PROXY does not name: recorded by servers, reported by `doctor`. */
 import type { RedisClient } from '../redis/connect.ts'
 
-const REMEMBERED_SECONDS = 3600
+const TTL_SECONDS = 3600
 
-export async function rememberUntrustedProxy(redis: RedisClient): Promise<void> {
-  await redis.set(redis.names.untrustedProxy, '1', 'EX', REMEMBERED_SECONDS)
+export async function recordUntrustedProxy(redis: RedisClient): Promise<void> {
+  await redis.set(redis.names.untrustedProxy, '1', 'EX', TTL_SECONDS)
 }
 
 export const hasUntrustedProxy = async (redis: RedisClient): Promise<boolean> =>

@@ -5,7 +5,7 @@
 import type { RequestHandler } from 'express'
 import type { RedisClient } from '../../core/redis/connect.ts'
 import type { Log } from '../../core/runtime/log.ts'
-import { rememberUntrustedProxy } from '../../core/store/untrusted-proxy.ts'
+import { recordUntrustedProxy } from '../../core/store/untrusted-proxy.ts'
 
 const RECORD_INTERVAL_MS = 60_000
 
@@ -20,7 +20,7 @@ export function warnOfUntrustedProxy({ redis, log }: { redis: RedisClient; log: 
       )
     if (recordedAt === null || performance.now() - recordedAt > RECORD_INTERVAL_MS) {
       recordedAt = performance.now()
-      rememberUntrustedProxy(redis).catch(() => {})
+      recordUntrustedProxy(redis).catch(() => {})
     }
     next()
   }

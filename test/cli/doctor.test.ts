@@ -7,7 +7,7 @@ import { Worker } from 'bullmq'
 import { afterAll, describe, expect, test } from 'vitest'
 import { allQueues, allServices } from '../../core/catalog/index.ts'
 import { freePort } from '../../core/redis/local-server.ts'
-import { rememberUntrustedProxy } from '../../core/store/untrusted-proxy.ts'
+import { recordUntrustedProxy } from '../../core/store/untrusted-proxy.ts'
 import { createConcurrencyNames } from '../../core/tasks/protocol.ts'
 import { useCli } from '../helpers/cli.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -113,7 +113,7 @@ describe('doctor', () => {
 
   test('doctor warns of an untrusted proxy', async () => {
     expect((await findings({})).get('Proxy')).toMatchObject({ result: 'ok' })
-    await rememberUntrustedProxy(client)
+    await recordUntrustedProxy(client)
     expect((await findings({})).get('Proxy')).toMatchObject({
       result: 'warn',
       todo: expect.stringContaining('TRUST_PROXY'),

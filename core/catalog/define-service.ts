@@ -42,7 +42,7 @@ export interface Service<MessageKey extends string = string> {
   steps: readonly { id: string; title: Localized; of?: string }[]
   /** The usual duration, shown before submitting and counted down during the run. */
   estimatedSeconds: number
-  /** Replaces LOCAL_API_TIMEOUT for this service: the limit of one call of the bot, 300 at most, not counting the wait for a code. */
+  /** Replaces LOCAL_API_TIMEOUT: seconds for all attempts together, 300 at most, waits for a code not counted. */
   limitSeconds?: number
   /** Attempts at most, when the bot fails with retryable errors. */
   tries: number

@@ -39,7 +39,7 @@ export interface BroadcastState {
   /** The newest state as text: parsed it takes three times the memory. */
   json: string
   /** The position in the queue while it waits there. Not part of the record, so no published view has it. */
-  place: number | null
+  queuePosition: number | null
   sentAt: number
   timer: NodeJS.Timeout | undefined
   isClosed: boolean
@@ -49,7 +49,7 @@ export const createBroadcastState = (): BroadcastState => ({
   listeners: new Map(),
   latest: null,
   json: '',
-  place: null,
+  queuePosition: null,
   sentAt: Number.NEGATIVE_INFINITY,
   timer: undefined,
   isClosed: false,
@@ -60,7 +60,7 @@ export const latestOf = ({ latest, json }: BroadcastState): EncodedUpdate | null
 
 /** @param everyMs the shortest time between two updates; states in between are merged into the newest. 0 sends each immediately */
 export function broadcast(state: BroadcastState, newer: EncodedUpdate, everyMs: number): void {
-  const update = withPlace(newer, state.place)
+  const update = withQueuePosition(newer, state.queuePosition)
   state.latest = update.position
   state.json = update.json
   if (state.listeners.size === 0) return
@@ -70,16 +70,20 @@ export function broadcast(state: BroadcastState, newer: EncodedUpdate, everyMs: 
 }
 
 /** Sends the same state with another queue position. */
-export function broadcastPlace(state: BroadcastState, place: number | null, everyMs: number): void {
-  if (place === state.place) return
-  state.place = place
+export function broadcastPosition(
+  state: BroadcastState,
+  queuePosition: number | null,
+  everyMs: number,
+): void {
+  if (queuePosition === state.queuePosition) return
+  state.queuePosition = queuePosition
   const latest = latestOf(state)
   if (latest) broadcast(state, latest, everyMs)
 }
 
-function withPlace(update: EncodedUpdate, place: number | null): EncodedUpdate {
-  if (update.position.status !== 'pending' || update.view.queue_position === place) return update
-  return parseUpdate(encodeView({ ...update.view, queue_position: place })) as EncodedUpdate
+function withQueuePosition(update: EncodedUpdate, queuePosition: number | null): EncodedUpdate {
+  if (update.position.status !== 'pending' || update.view.queue_position === queuePosition) return update
+  return parseUpdate(encodeView({ ...update.view, queue_position: queuePosition })) as EncodedUpdate
 }
 
 export function flush(state: BroadcastState, update = latestOf(state)): void {

@@ -5,5 +5,5 @@ export interface QueuePositionSource {
   /** 1 is next; null when the request does not wait in a queue. */
   read(request: PublicView): Promise<number | null>
   /** Calls back with each new position. Returns the function that stops it. */
-  follow(request: PublicView, onMove: (place: number | null) => void): () => void
+  follow(request: PublicView, onMove: (queuePosition: number | null) => void): () => void
 }

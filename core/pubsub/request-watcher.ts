@@ -17,7 +17,7 @@ import type { RequestStore } from '../store/request-store.ts'
 import {
   type BroadcastState,
   broadcast,
-  broadcastPlace,
+  broadcastPosition,
   cancel,
   createBroadcastState,
   type EncodedUpdate,
@@ -145,7 +145,7 @@ async function follow(context: Context, entry: Entry): Promise<void> {
   entry.unsubscribe = unsubscribe
   const update = encode((await store.get(entry.hash)).record, now())
   if (queuePositions && update.position.status === 'pending')
-    broadcastPlace(entry, await queuePositions.read(update.view).catch(() => null), throttleMs)
+    broadcastPosition(entry, await queuePositions.read(update.view).catch(() => null), throttleMs)
   deliver(context, entry, update)
 }
 
@@ -173,7 +173,9 @@ function deliver(context: Context, entry: Entry, update: EncodedUpdate): void {
   entry.leaveQueue?.()
   entry.leaveQueue =
     (position.status === 'pending' &&
-      queuePositions?.follow(update.view, (place) => broadcastPlace(entry, place, throttleMs))) ||
+      queuePositions?.follow(update.view, (queuePosition) =>
+        broadcastPosition(entry, queuePosition, throttleMs),
+      )) ||
     null
   broadcast(entry, update, throttleMs)
 }

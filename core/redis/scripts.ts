@@ -37,7 +37,7 @@ type Runs<Name extends keyof Scripts> = Pick<Scripts, Name>
 /** @returns 1 when stored, else the present value ('WRONGTYPE' for no string), null when the record is missing */
 export const commitRequest = (
   redis: Runs<'runCommitRequest'>,
-  { recordKey, otpKey, backupKey, before, value, expiresAt, channel, view, isBackedUp, backupUntil, otp }: {
+  { recordKey, otpKey, backupKey, before, value, expiresAt, channel, view, backupUntil, otp }: {
     recordKey: string
     otpKey: string
     backupKey: string
@@ -48,8 +48,6 @@ export const commitRequest = (
     expiresAt: number
     channel: string
     view: string
-    /** False updates the backup only where there is one. */
-    isBackedUp: boolean
     backupUntil: number
     /** A code to store, or null to delete the stored one; left out, it stays. */
     otp?: { code: string; expiresAt: number } | null
@@ -57,7 +55,7 @@ export const commitRequest = (
 ): Promise<1 | string | null> =>
   redis.runCommitRequest(
     recordKey, otpKey, backupKey,
-    before, value, expiresAt, channel, view, isBackedUp ? 1 : 0, backupUntil,
+    before, value, expiresAt, channel, view, backupUntil,
     ...(otp ? [otp.code, otp.expiresAt] : otp === null ? [''] : []),
   ) // biome-ignore format: one line of keys
 

@@ -140,7 +140,6 @@ async function write(
     expiresAt,
     channel: redis.names.channel(hash),
     view: encodeView(toPublicView(next, now())),
-    isBackedUp: repairs > 0 || isBackedUp(next, otp),
     backupUntil: Math.min(now() + BACKUP_TTL_MS, expiresAt),
     otp: otpChange(next, otp),
   })
@@ -226,13 +225,6 @@ function evict({ cache }: Context, hash: string): null {
   cache.remove(hash)
   return null
 }
-
-/**
- * Plain progress is not backed up: the next report replaces it. Once a foreign write was seen, every write is, because the
- * script refreshes a backup that exists.
- */
-const isBackedUp = (next: RequestRecord, otp: string | undefined): boolean =>
-  next.status !== 'processing' || otp !== undefined
 
 class TooManyWriters extends AppError {
   constructor() {

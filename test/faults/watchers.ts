@@ -31,7 +31,7 @@ const POLL_MS = 1000
 /** The server's `retry:` value. */
 const EVENTS_RETRY_MS = 2000
 
-// What connection.ts asks the browser.
+// What public/connection/connection-status.ts reads from the browser.
 Object.defineProperty(globalThis, 'navigator', { value: { onLine: true }, configurable: true })
 
 /** @param url a server's address */

@@ -8,10 +8,9 @@
 --         ARGV[3] when it expires, in milliseconds since 1970
 --         ARGV[4] the request's channel
 --         ARGV[5] the public view
---         ARGV[6] 1 writes the backup, 0 updates it only where there is one
---         ARGV[7] when the backup expires, in milliseconds since 1970
---         ARGV[8] the code to store; '' deletes the code, absent leaves it
---         ARGV[9] when the code expires, in milliseconds since 1970
+--         ARGV[6] when the backup expires, in milliseconds since 1970
+--         ARGV[7] the code to store; '' deletes the code, absent leaves it
+--         ARGV[8] when the code expires, in milliseconds since 1970
 -- Output: 1 stored; the present value when another write came first, WRONGTYPE when it is no string;
 --         nil when the record is missing
 -- Event:  PUBLISH ARGV[4] ARGV[5]
@@ -21,12 +20,8 @@ if present ~= ARGV[1] then return present end
 -- A full Redis refuses a script's first write if it may need memory, and lets pass what follows one that needs none.
 redis.call('PEXPIREAT', KEYS[1], ARGV[3])
 redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3])
-if ARGV[6] == '1' then
-  redis.call('SET', KEYS[3], ARGV[2], 'PXAT', ARGV[7])
-else
-  redis.call('SET', KEYS[3], ARGV[2], 'XX', 'PXAT', ARGV[7])
-end
-if ARGV[8] == '' then redis.call('DEL', KEYS[2]) end
-if ARGV[9] then redis.call('SET', KEYS[2], ARGV[8], 'PXAT', ARGV[9]) end
+redis.call('SET', KEYS[3], ARGV[2], 'PXAT', ARGV[6])
+if ARGV[7] == '' then redis.call('DEL', KEYS[2]) end
+if ARGV[8] then redis.call('SET', KEYS[2], ARGV[7], 'PXAT', ARGV[8]) end
 redis.call('PUBLISH', ARGV[4], ARGV[5])
 return 1

@@ -83,18 +83,6 @@ describe('a write of ours that another program overwrites', () => {
     })
   })
 
-  it('is not lost for whoever wrote it, though nobody else knew of it', async () => {
-    const { hash } = (await given(START)).record
-    const write = await foreignReader(hash)
-    const known = await applyCommand(hash, progressTo(60, 'Ours'))
-    await write({ progress: 40, current_message: 'Theirs' })
-    // Another process takes it in before.
-    expect(await recordOf(another(), hash)).toMatchObject({ progress: 40 })
-    const { record } = await applyCommand(hash, { type: 'progress', attempt: 1, progress: 50 })
-    expect(record).toMatchObject({ progress: 60, current_message: 'Ours' })
-    expect(record.version).toBeGreaterThan(known.record.version)
-  })
-
   it('does not bring the question back when the code was handed over, nor empty its box', async () => {
     const { hash } = (await given(START, REQUIRE_OTP)).record
     const write = await foreignReader(hash)
@@ -136,26 +124,30 @@ describe('six processes that read a foreign write at the same time', () => {
   })
 })
 
-describe('the guard', () => {
-  const guarded = async (hash: string) => (await client.exists(keys.backup(hash))) === 1
-
-  it('costs a request nothing that no other program touches, until it ends', async () => {
-    const { hash } = (await given(START, progressTo(10), progressTo(20))).record
-    expect(await guarded(hash)).toBe(false)
-    await applyCommand(hash, COMPLETE)
-    expect(await guarded(hash)).toBe(true)
+describe('the backup of a record', () => {
+  it('is the last own write, for 60 seconds', async () => {
+    const { hash } = (await given(START, progressTo(10))).record
+    expect(await client.get(keys.backup(hash))).toBe(await client.get(keys.record(hash)))
     const lifeMs = await client.pttl(keys.backup(hash))
     expect(lifeMs).toBeGreaterThan(50_000)
     expect(lifeMs).toBeLessThanOrEqual(60_000)
   })
 
-  it('is kept for every write from the first that another program made', async () => {
-    const { hash } = (await given(START, progressTo(10))).record
-    await foreignWrite(hash, { progress: 20 })
-    await recordOf(another(), hash)
-    expect(await client.get(keys.backup(hash))).toBe(await client.get(keys.record(hash)))
-    await applyCommand(hash, progressTo(30))
-    expect(await client.get(keys.backup(hash))).toBe(await client.get(keys.record(hash)))
+  it('keeps a progress report that another program overwrites with what it had read before', async () => {
+    const { hash } = (await given(START, progressTo(20, 'Before'))).record
+    const stale = JSON.parse((await client.get(keys.record(hash))) ?? '')
+    await applyCommand(hash, progressTo(50, 'Own'))
+    await client.setex(
+      keys.record(hash),
+      60,
+      JSON.stringify({ ...stale, progress: 25, current_message: 'Foreign' }),
+    )
+    // This process has neither a cached record nor a position that was shown.
+    expect(await recordOf(another(), hash)).toMatchObject({
+      progress: 50,
+      current_message: 'Own',
+      version: 5,
+    })
   })
 
   it('does not outlive the record', async () => {
@@ -288,12 +280,14 @@ describe('nonsense in the place of a record', () => {
   )
 
   it.each(kinds)(
-    '(%s) is mended by whoever remembers the record, and by nobody else',
+    '(%s) is repaired from the backup, and without one by a process that has cached the record',
     async (_kind, leave) => {
       const { hash } = (await given(START, progressTo(20, 'Good'))).record
       const own = another()
       await own.read(hash)
       await leave(hash)
+      expect(await recordOf(another(), hash)).toMatchObject({ progress: 20, current_message: 'Good' })
+      await client.del(keys.backup(hash))
       expect(await codeOf(another().read(hash))).toBe('unreadable_record')
       expect(await codeOf(another().apply(hash, progressTo(30)))).toBe('unreadable_record')
       expect((await own.apply(hash, CANCEL)).ok).toBe(true)

@@ -2,10 +2,10 @@
 
 import type { ServiceQueue } from '../catalog/queue-definitions.ts'
 import { nullIfUnreadable } from '../domain/errors.ts'
+import type { RequestRecord } from '../domain/record.ts'
 import { creationTimeOf } from '../domain/request-id.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import type { Log } from '../runtime/log.ts'
-import type { RequestStore } from '../store/request-store.ts'
 import { keysOf, openQueue, waitingJobs } from './bullmq.ts'
 
 export interface QueueState {
@@ -40,7 +40,8 @@ export function createQueueStats({
   now = Date.now,
 }: {
   redis: RedisClient
-  store: Pick<RequestStore, 'read'>
+  /** The request store. */
+  store: { read(hash: string): Promise<{ record: Pick<RequestRecord, 'run_at'> } | null> }
   log: Log
   queues: readonly ServiceQueue[]
   now?: () => number

@@ -7,7 +7,7 @@ import { type Finding, notVisible, ok } from './check-result.ts'
 
 const MIN_VERSION = [6, 2] as const
 /** Record, job, scheduled check and limits of one request, without its result. */
-const BYTES_PER_REQUEST = 2_800
+const BYTES_PER_REQUEST = 2_600
 /** Room for fewer is a warning: a busy half hour needs more. */
 const MIN_ROOM = 10_000
 const MEGABYTE = 1024 * 1024

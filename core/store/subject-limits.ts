@@ -28,6 +28,8 @@ export interface SubjectLimiter {
 }
 
 const WINDOW_MS = 3_600_000
+/** 128 bits in base64url. */
+const DIGEST_LENGTH = 22
 
 export function createSubjectLimiter({
   redis,
@@ -75,7 +77,7 @@ export function subjectOf(
   secret: Pick<InstallationSecret, 'digest'>,
 ): string | undefined {
   const field = fields.find(({ name }) => name === subject)
-  return field && secret.digest('subject', `${field.type}:${data[field.name]}`)
+  return field && secret.digest('subject', `${field.type}:${data[field.name]}`).slice(0, DIGEST_LENGTH)
 }
 
 /** Reserves the code that a retry will send, if the attempt before has prompted for one. False when the limit is reached. */

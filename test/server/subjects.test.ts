@@ -273,7 +273,7 @@ describe('the stored phone number', () => {
     await typed(hash).expect(202)
     for (let i = 0; i < 5; i++) await submit(mobile)
     const record = (await store.read(hash))?.record
-    expect(record?.subject).toMatch(/^[\w-]{43}$/)
+    expect(record?.subject).toMatch(/^[\w-]{22}$/)
     expect(await redisContents(redis, '*subject*')).toContain(record?.subject)
     expect(await redisContents(redis, '*subject*')).not.toContain(mobile.slice(1))
     const status = await api.get(`/api/local-requests/${hash}/status`).expect(200)

@@ -62,7 +62,7 @@ describe('a submitted request', () => {
       session_id: null,
       owner_hash: null,
       submitter: expect.stringMatching(/^[\w-]{12}$/),
-      subject: expect.stringMatching(/^[\w-]{43}$/),
+      subject: expect.stringMatching(/^[\w-]{22}$/),
       status: 'pending',
       step: null,
       progress: 0,

@@ -89,7 +89,7 @@ test('a batch of 10,000 is accepted and finished although every process is resta
     note: [
       `taken in ${acceptedAfter.toFixed(1)} s, done after ${finishedAfter.toFixed(0)} s`,
       `${(fullest - before).toFixed(0)} MB in Redis when all were taken`,
-      `${again} begun again`,
+      `${again} started again`,
     ].join('; '),
   }
   expect(completed).toBe(REQUESTS)

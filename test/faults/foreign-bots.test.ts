@@ -206,6 +206,6 @@ test('invalid JSON in the record and on the channel shows the last valid state a
     for (const { close } of [page, late]) close()
     survived++
   }
-  ctx.task.meta.fault = { name: 'nonsense in the record', requests: INVALID_JSON.length, survived }
+  ctx.task.meta.fault = { name: 'invalid values in the record', requests: INVALID_JSON.length, survived }
   expect(lines.join('')).not.toContain('private-')
 })

@@ -132,7 +132,7 @@ export async function collectOutcome(
   people: readonly Person[],
   { withinMs = 60_000 } = {},
 ): Promise<Outcome> {
-  const truths = new Map<string, PublicView | 'gone' | null>()
+  const truths = new Map<string, PublicView | 'missing' | null>()
   const ask = async ({ hash }: Person): Promise<void> => {
     const known = truths.get(hash)
     if (known) return
@@ -144,7 +144,7 @@ export async function collectOutcome(
       truths.set(hash, isFinal(view.status) ? view : null)
     } else {
       await answer.body?.cancel()
-      if (answer.status === 404 || answer.status === 410) truths.set(hash, 'gone')
+      if (answer.status === 404 || answer.status === 410) truths.set(hash, 'missing')
     }
   }
   const isOver = async (): Promise<void> => {
@@ -168,7 +168,7 @@ export async function collectOutcome(
   }
   for (const person of people) {
     const truth = truths.get(person.hash) ?? null
-    const status = truth === 'gone' ? 'gone' : (truth?.status ?? 'not final')
+    const status = truth === 'missing' ? 'missing' : (truth?.status ?? 'not final')
     outcome.byStatus[status] = (outcome.byStatus[status] ?? 0) + 1
     const complaints =
       truth === null ? ['is not final'] : person.watchers.flatMap((watcher) => findFaults(watcher, truth))
@@ -176,7 +176,8 @@ export async function collectOutcome(
     else outcome.wrong.push(`${person.hash}: ${complaints.join('; ')}`)
     for (const watcher of person.watchers) {
       watcher.stop()
-      const endedAt = truth === null || truth === 'gone' ? Number.NaN : Date.parse(truth.completed_at ?? '')
+      const endedAt =
+        truth === null || truth === 'missing' ? Number.NaN : Date.parse(truth.completed_at ?? '')
       const ms = (watcher.settledAt ?? 0) - endedAt
       if (ms > outcome.slowest.ms) outcome.slowest = { ms, way: watcher.way }
     }
@@ -184,10 +185,10 @@ export async function collectOutcome(
   return outcome
 }
 
-function findFaults(watcher: Watcher, truth: PublicView | 'gone'): string[] {
+function findFaults(watcher: Watcher, truth: PublicView | 'missing'): string[] {
   const { way, shown, isGone, wentBack } = watcher
   const complaints = wentBack.map((what) => `${way} was told to go back: ${what}`)
-  if (truth === 'gone') {
+  if (truth === 'missing') {
     if (!isGone) complaints.push(`${way} does not know that it is gone`)
   } else if (describeEnd(shown) !== describeEnd(truth)) {
     complaints.push(`${way} shows ${describeEnd(shown)}, the truth is ${describeEnd(truth)}`)
@@ -239,7 +240,7 @@ export async function expectSurvival(
   const { requests, survived, byStatus, slowest } = outcome
   const ends = Object.entries(byStatus).map(([status, count]) => `${count} ${status}`)
   const figures = note ? [note()] : []
-  if (slowest.way) figures.push(`the last to know (${slowest.way}) after ${(slowest.ms / 1000).toFixed(1)} s`)
+  if (slowest.way) figures.push(`slowest client (${slowest.way}) ${(slowest.ms / 1000).toFixed(1)} s`)
   task.meta.fault = { name, requests, survived, note: [...ends, ...figures].join(', ') }
   expectAllSurvived(outcome)
   expectNoSecrets(installation, people)

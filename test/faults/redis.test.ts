@@ -88,7 +88,7 @@ test('pages report that requests are missing when Redis comes back empty', async
   await redis.end('SIGKILL')
   await redis.restart({ empty: true })
   const ends = await expectSurvival(ctx, halfway, people, { name: 'Redis killed, back empty' })
-  expect(ends).toEqual({ gone: 40 })
+  expect(ends).toEqual({ missing: 40 })
   await takesSubmitsAgain(halfway)
   const after = await submitMany(10, () => submitAndWatch(halfway, plainScript(2, 100)))
   expect((await collectOutcome(halfway, after)).byStatus).toEqual({ completed: 10 })

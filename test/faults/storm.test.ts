@@ -56,7 +56,7 @@ test('in a storm of kills every request ends once, and every watcher sees the en
   await expectSurvival(ctx, halfway, people, {
     name: 'storm: a random kill every second for 60 s',
     withinMs: 120_000,
-    note: () => `killed: ${hits.join(', ')}; begun again: ${again()}`,
+    note: () => `killed: ${hits.join(', ')}; started again: ${again()}`,
   })
   expect(people.length).toBe(PEOPLE)
   expect([...finals].filter(([, states]) => states.length > 1)).toEqual([])

@@ -2,10 +2,14 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { FIELD_TYPES } from '../core/catalog/fields.ts'
 import { allServices } from '../core/catalog/index.ts'
 import { createRecord } from '../core/domain/create-record.ts'
 import { ERRORS, REQUEST_FAILURE_CODES } from '../core/domain/errors.ts'
 import { STATUSES, toPublicView } from '../core/domain/record.ts'
+import { TRANSITIONS } from '../core/domain/state-machine.ts'
+import { errors } from '../core/i18n/en-errors.ts'
+import { createKeys } from '../core/redis/keys.ts'
 import { DRIVER_NAMES } from '../core/runtime/env-schema.ts'
 import { DOCUMENTS, ROOT, read } from './docs/blocks.ts'
 import { keys } from './helpers/keys.ts'
@@ -45,6 +49,13 @@ describe('docs/HTTP-API.md', () => {
     expect(api).toMatch(new RegExp(`^\\| \`${status}\` \\|`, 'm'))
   })
 
+  test.each(STATUSES)('docs/HTTP-API.md names each status that may follow %s', (status) => {
+    const [, next = ''] = new RegExp(`^\\| \`${status}\` \\| .* \\| (.*) \\|$`, 'm').exec(api) ?? []
+    const documented = [...next.matchAll(/`(\w+)`/g)].map(([, name]) => name)
+    const following = Object.values(TRANSITIONS[status]).filter((to) => to !== status)
+    expect(documented.sort()).toEqual([...new Set<string>(following)].sort())
+  })
+
   test.each(Object.keys(toPublicView(RECORD, 0)))(
     'docs/HTTP-API.md describes the field %s of the public view',
     (field) => {
@@ -56,6 +67,15 @@ describe('docs/HTTP-API.md', () => {
 
   test.each(REQUEST_FAILURE_CODES)('docs/HTTP-API.md names the failure %s of a request', (code) => {
     expect(api.slice(api.indexOf('`error_data` of a failed request'))).toContain(`\`${code}\``)
+  })
+
+  test('docs/HTTP-API.md names every code of a field error, and no other', () => {
+    const table = api.slice(api.indexOf('### Codes of field errors'))
+    const documented = [...table.matchAll(/^\| .+ \| (`.+) \|$/gm)].flatMap(([, codes = '']) =>
+      [...codes.replace(/\([^)]*\)/g, '').matchAll(/`(\w+)`/g)].map(([, code]) => code),
+    )
+    const codes = Object.keys(errors).filter((key) => key.startsWith('field_error.'))
+    expect(documented.sort()).toEqual(codes.map((key) => key.slice('field_error.'.length)).sort())
   })
 })
 
@@ -73,12 +93,20 @@ describe('docs/SOCKETS.md', () => {
   })
 })
 
+describe('docs/ADD-A-SERVICE.md', () => {
+  test('docs/ADD-A-SERVICE.md names every type of a field', () => {
+    const [row = ''] = /^\| `fields` \|.*$/m.exec(read('docs/ADD-A-SERVICE.md')) ?? []
+    for (const type of Object.keys(FIELD_TYPES)) expect(row).toContain(`\`${type}\``)
+  })
+})
+
 describe('docs/WRITE-A-BOT.md', () => {
   test('docs/WRITE-A-BOT.md names the keys and the channel as they are', () => {
     expect(bots).toContain(`\`${keys.record('{hash}')}\``)
     expect(bots).toContain(`\`${keys.channel('{hash}')}\``)
     expect(bots).toContain(`\`${keys.list}\``)
     expect(bots).toContain(`\`${keys.otp('req_…')}\``)
+    expect(bots).toContain(`\`${createKeys({ keyPrefix: 'second:' }).otp('req_…')}\``)
   })
 })
 
@@ -179,10 +207,10 @@ describe('docs/PERFORMANCE.md', () => {
   })
 })
 
-describe('docs/CONCURRENCY.md', () => {
-  const page = read('docs/CONCURRENCY.md')
+describe('docs/PARALLEL-TASKS.md', () => {
+  const page = read('docs/PARALLEL-TASKS.md')
 
-  test('docs/CONCURRENCY.md names every code that a task may fail with, and every driver', () => {
+  test('docs/PARALLEL-TASKS.md names every code that a task may fail with, and every driver', () => {
     const errors = read('core/tasks/task-errors.ts')
     const codes = [...errors.slice(0, errors.indexOf('An error as it travels')).matchAll(/\| '(\w+)'/g)]
     expect(codes.length).toBeGreaterThan(8)

@@ -17,7 +17,7 @@ const FOR_USERS = new Set([
   'HTTP-API',
   'SOCKETS',
   'EMBED',
-  'CONCURRENCY',
+  'PARALLEL-TASKS',
   'README',
 ])
 const blocks = DOCUMENTS.filter((path) => FOR_USERS.has(path.replace(/^docs\/|\.md$/g, ''))).flatMap(blocksOf)

@@ -125,8 +125,8 @@ describe('the client of docs/SOCKETS.md', () => {
   })
 })
 
-describe('the tasks of docs/CONCURRENCY.md', () => {
-  it('ask.ts of docs/CONCURRENCY.md gets the results of its tasks in order', async () => {
+describe('the tasks of docs/PARALLEL-TASKS.md', () => {
+  it('ask.ts of docs/PARALLEL-TASKS.md gets the results of its tasks in order', async () => {
     const caller = halfway.startProgram('ask.ts', [], { CONCURRENCY_DRIVER: 'sync' })
     await caller.waitForOutput('scores 712 and 712')
     expect(await caller.ended).toBe(0)
@@ -194,8 +194,8 @@ describe.skipIf(!SHELL)('the commands of the documents', () => {
   it('the commands of docs/QUICK-START.md lead from submit to result (needs bash, curl)', () =>
     runAll('docs/QUICK-START.md'))
 
-  it('the commands of docs/CONCURRENCY.md start a processor (needs bash, curl)', () =>
-    runAll('docs/CONCURRENCY.md'))
+  it('the commands of docs/PARALLEL-TASKS.md start a processor (needs bash, curl)', () =>
+    runAll('docs/PARALLEL-TASKS.md'))
 
   it('the commands of docs/HTTP-API.md give the answers that it shows (needs bash, curl)', () =>
     runAll('docs/HTTP-API.md'))

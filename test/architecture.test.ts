@@ -3,11 +3,32 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { findFunctions, readSourceCode, wordsOfIdentifier } from './helpers/source-code.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const PROCESSES = ['server', 'workers', 'bots', 'cli']
 const FOLDERS = ['core', ...PROCESSES, 'public', 'bench', 'test']
 const LONGEST = 250
+const MAX_FUNCTION_LINES = 80
+
+/** Words with a standard term that says the same (CONTRIBUTING.md), as parts of identifiers. */
+const DIALECT_IN_NAMES = new Set(
+  (
+    'told tell tells telling say says said saying gather gathers gathered echo nonsense anew ear ears bell patience oddity ' +
+    'whoever somebody someone anybody nobody everybody ours theirs hear hears heard begun mend mends mended ' +
+    'forget forgets forgotten remember remembers remembered'
+  ).split(' '),
+)
+/** The same in comments and test names, without the words that are plain English there. */
+const DIALECT_IN_PROSE =
+  /\b(?:told|gathers?|gathered|nonsense|anew|ears?|patience|oddity|whoever|somebody|anybody|nobody|ours|theirs|hears?|heard|begun|mends?|mended)\b/gi
+
+const EXPORTED_DECLARATION =
+  /^export (?:default )?(?:abstract )?(?:async )?(?:const|let|function\*?|class|interface|type|enum) ([\w$]+)/gm
+/** Exports that several files must have. */
+const SHARED_EXPORTS: Readonly<Record<string, string>> = {
+  createHandler: 'the entry point of every bot service (bots/inquiry-provider/bot-service.ts)',
+}
 
 interface Source {
   /** From the project's root, with slashes. */
@@ -280,6 +301,54 @@ describe('the house', () => {
         .filter(({ lines }) => lines > LONGEST)
         .map(({ path, lines }) => `${path}: ${lines} lines`),
       'at 250 lines find the second duty of a file, and give it a name and a file of its own',
+    )
+  })
+
+  it(`no function is longer than ${MAX_FUNCTION_LINES} lines`, () => {
+    expectNone(
+      sources.flatMap(({ path, text }) =>
+        findFunctions(readSourceCode(text).code)
+          .filter(({ lines }) => lines > MAX_FUNCTION_LINES)
+          .map(({ line, lines }) => `${path}:${line}: ${lines} lines`),
+      ),
+      'a long function has several duties; give each of them a name and what it needs as parameters',
+    )
+  })
+
+  it('no two files export the same name', () => {
+    const files = new Map<string, Set<string>>()
+    for (const { path, text } of sources)
+      for (const [, name = ''] of readSourceCode(text).code.matchAll(EXPORTED_DECLARATION))
+        files.set(name, (files.get(name) ?? new Set()).add(path))
+    expectNone(
+      [...files]
+        .filter(([name, { size }]) => size > 1 && !(name in SHARED_EXPORTS))
+        .map(([name, paths]) => `${name}: ${[...paths].join(', ')}`),
+      'an exported name has one meaning in the repository, so that it can be searched for',
+    )
+  })
+
+  it('no identifier contains a word of the private dialect', () => {
+    expectNone(
+      all.flatMap(({ path, text }) => {
+        const identifiers = new Set(readSourceCode(text).code.match(/[A-Za-z_$][\w$]*/g))
+        return [...identifiers]
+          .filter((name) => wordsOfIdentifier(name).some((word) => DIALECT_IN_NAMES.has(word)))
+          .map((name) => `${path}: ${name}`)
+      }),
+      'use the standard term: notify or publish, invalid, own and foreign, timeout, received, delete',
+    )
+  })
+
+  it('no comment and no test name contains a word of the private dialect', () => {
+    expectNone(
+      all.flatMap(({ path, text }) => {
+        const { comments, names } = readSourceCode(text)
+        return [...comments, ...names]
+          .flatMap((prose) => prose.match(DIALECT_IN_PROSE) ?? [])
+          .map((word) => `${path}: ${word}`)
+      }),
+      'name the real subject (a client, a worker, the submitter) and use the standard term',
     )
   })
 

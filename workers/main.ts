@@ -16,13 +16,13 @@ import { createFailedRequests } from '../core/store/failed-requests.ts'
 import { createRequestStore } from '../core/store/request-store.ts'
 import { createSubjectLimiter } from '../core/store/subject-limits.ts'
 import { createBotClient } from './bot-client.ts'
-import { readOptions, type WorkerOptions } from './options.ts'
+import { parseWorkerOptions, type WorkerOptions } from './options.ts'
 import { createRequestWorker } from './request-worker.ts'
 import { startRescuer } from './rescuer.ts'
 import { createWorkerLimits } from './worker-limits.ts'
 
 await runProcess({ name: 'workers', env: process.env }, async (context) => {
-  const options = readOptions(process.argv.slice(2), allQueues())
+  const options = parseWorkerOptions(process.argv.slice(2), allQueues())
   if (!options) return context.shutdown('only --help was requested')
   const parts = await openParts(context, options.sleep ?? BLOCK_SECONDS)
   await parts.queues.applyLimits()

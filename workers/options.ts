@@ -20,7 +20,10 @@ export interface WorkerOptions {
  * @returns null when `--help` was given, whose text has been written
  * @throws StartupError naming what is wrong
  */
-export function readOptions(args: readonly string[], queues: readonly ServiceQueue[]): WorkerOptions | null {
+export function parseWorkerOptions(
+  args: readonly string[],
+  queues: readonly ServiceQueue[],
+): WorkerOptions | null {
   const names = queues.map(({ name }) => name)
   const addQueue = (name: string, others: string[] = []): string[] => {
     if (!names.includes(name)) throw new InvalidArgumentError(`There are these queues: ${names.join(', ')}.`)

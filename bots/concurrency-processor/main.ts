@@ -6,14 +6,14 @@ import { runProcess } from '../../core/runtime/process.ts'
 import { createPoolDriver } from '../../core/tasks/drivers/pool.ts'
 import { startProcessor } from '../../core/tasks/processor.ts'
 import { createConcurrencyNames } from '../../core/tasks/protocol.ts'
-import { readOptions } from './options.ts'
+import { parseProcessorArguments } from './options.ts'
 
 const TASKS = new URL('../inquiry-provider/tasks.ts', import.meta.url).href
 
 await runProcess(
   { name: 'processor', env: process.env },
   async ({ config, log, register, shutdown, leaveWhen }) => {
-    const options = readOptions(process.argv.slice(2), config.concurrency)
+    const options = parseProcessorArguments(process.argv.slice(2), config.concurrency)
     if (!options) return shutdown('only help was asked for')
     const target = options.connection
     const blockMs = options.sleep * 1000

@@ -5,7 +5,7 @@ import type { Config } from '../../core/runtime/config.ts'
 import { findConnection, type NamedConnections } from '../../core/runtime/named-connections.ts'
 import type { RedisTarget } from '../../core/runtime/redis-target.ts'
 
-export interface ProcessorOptions {
+export interface ProcessorArguments {
   connection: RedisTarget
   queuePrefix: string
   /** Seconds until it ends; 0 for never. */
@@ -19,10 +19,10 @@ export interface ProcessorOptions {
 }
 
 /** @returns null after --help was printed  @throws StartupError that describes invalid options */
-export function readOptions(
+export function parseProcessorArguments(
   args: readonly string[],
   { redis, connections, prefix }: Config['concurrency'],
-): ProcessorOptions | null {
+): ProcessorArguments | null {
   const command = new Command('npm run concurrency:processor --')
     .description('Runs tasks of the redis driver.')
     .option(

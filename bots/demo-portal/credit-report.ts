@@ -1,7 +1,7 @@
 /** A made-up credit report. All but the reference is derived from the national code: the same code, the same score. */
 import { createInvention, newReference, toDay } from './invention.ts'
 
-export interface CreditReport {
+export interface PortalCreditReport {
   fullName: string
   /** 0 to 900. */
   score: number
@@ -14,7 +14,7 @@ export interface CreditReport {
 }
 
 /** @param now milliseconds */
-export function makeCreditReport(nationalCode: string, now: number): CreditReport {
+export function makeCreditReport(nationalCode: string, now: number): PortalCreditReport {
   const { pick, fullName } = createInvention(nationalCode)
   const score = pick(901)
   return {
@@ -28,7 +28,7 @@ export function makeCreditReport(nationalCode: string, now: number): CreditRepor
   }
 }
 
-export function toRating(score: number): CreditReport['rating'] {
+export function toRating(score: number): PortalCreditReport['rating'] {
   if (score >= 720) return 'A'
   if (score >= 600) return 'B'
   if (score >= 450) return 'C'

@@ -12,7 +12,7 @@ export interface PageError {
 /** Renders a page as the response. */
 export type Show = (res: Response, view: string, data?: Record<string, unknown>) => void
 
-export function createPages(): Show {
+export function createPageRenderer(): Show {
   const views = new Eta({ views: join(import.meta.dirname, 'views'), cache: true })
   return (res, view, data = {}) => {
     res.type('html').send(views.render(`./${view}`, data))

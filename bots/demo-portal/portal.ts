@@ -9,7 +9,7 @@ import { FIELD_TYPES } from '../../core/catalog/fields.ts'
 import type { Log } from '../../core/runtime/log.ts'
 import { createInbox, type Inbox } from './inbox.ts'
 import { createPace } from './pace.ts'
-import { createPages, type PageError, type Show } from './pages.ts'
+import { createPageRenderer, type PageError, type Show } from './pages.ts'
 import { addProviders } from './providers.ts'
 import { createSessions } from './sessions.ts'
 import { createVisit } from './visit.ts'
@@ -28,7 +28,7 @@ export function createPortal({ speed, log, random = Math.random, now = Date.now 
   const inbox = createInbox(now)
   const sessions = createSessions(now)
   const pace = createPace(speed)
-  const show = createPages()
+  const show = createPageRenderer()
 
   const app = express()
   app.disable('x-powered-by')

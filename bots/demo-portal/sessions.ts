@@ -1,8 +1,8 @@
 /** Sessions, in memory only. A session ends after ten minutes without a request. */
 import { randomBytes } from 'node:crypto'
-import type { CreditReport } from './credit-report.ts'
+import type { PortalCreditReport } from './credit-report.ts'
 import { createExpiringMap } from './expiring-map.ts'
-import type { Statement } from './statement.ts'
+import type { PortalStatement } from './statement.ts'
 
 /** Two areas: credit reports at the root, and account statements. */
 export type Area = '' | 'account/'
@@ -26,8 +26,8 @@ export interface Session {
   mobile: string
   captchaAnswer: number | null
   code: SentCode | null
-  report: CreditReport | null
-  statement: Statement | null
+  report: PortalCreditReport | null
+  statement: PortalStatement | null
 }
 
 interface SentCode {

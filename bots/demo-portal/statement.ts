@@ -1,7 +1,7 @@
 /** A made-up account statement, derived from the account number. Its lines end some days before today. */
 import { createInvention, newReference, toDay } from './invention.ts'
 
-export interface Statement {
+export interface PortalStatement {
   /** Only the last four digits. */
   account: string
   holder: string
@@ -35,7 +35,7 @@ const OUT = [
 const formatted = (rials: number): string => rials.toLocaleString('en-US')
 
 /** @param now milliseconds */
-export function makeStatement(accountNumber: string, now: number): Statement {
+export function makeStatement(accountNumber: string, now: number): PortalStatement {
   const { pick, fullName } = createInvention(accountNumber)
   const holder = fullName()
   const count = 8 + pick(13)

@@ -20,7 +20,7 @@ interface SubmittedForm {
   arrivedAtMs: number
 }
 
-export type Step = (session: Session, form: SubmittedForm) => Outcome
+export type PortalStep = (session: Session, form: SubmittedForm) => Outcome
 
 /** What each area asks for besides the mobile number. */
 export const SUBJECTS = {
@@ -43,7 +43,7 @@ export function createSteps({
   now: () => number
 }) {
   const signIn =
-    (area: Area, next: Stage): Step =>
+    (area: Area, next: Stage): PortalStep =>
     (session, { field }) => {
       const { name, label } = SUBJECTS[area]
       const subject = FIELD_TYPES[name].schema.safeParse(field(name))
@@ -57,7 +57,7 @@ export function createSteps({
       return { next }
     }
 
-  const answerCaptcha: Step = (session, { field }) => {
+  const answerCaptcha: PortalStep = (session, { field }) => {
     if (normalizeDigits(field('answer')) !== String(session.captchaAnswer)) {
       return { error: { code: 'captcha-wrong', text: 'That was not it. Here is another question.' } }
     }
@@ -69,7 +69,7 @@ export function createSteps({
 
   /** A new code replaces the last one and resets the tries. */
   const sendCode =
-    (next: Stage): Step =>
+    (next: Stage): PortalStep =>
     (session) => {
       if (session.code) session.notice = 'Another code is on its way. The one before no longer works.'
       const digits = String(randomInt(1_000_000)).padStart(6, '0')
@@ -79,7 +79,7 @@ export function createSteps({
     }
 
   const checkCode =
-    (next: Stage, onConfirmed: (session: Session) => void): Step =>
+    (next: Stage, onConfirmed: (session: Session) => void): PortalStep =>
     (session, { field, arrivedAtMs }) => {
       const { code } = session
       if (!code || arrivedAtMs >= code.sentAtMs + CODE_LIFE_MS) {
@@ -95,7 +95,7 @@ export function createSteps({
         : { over: { code: 'code-locked', text: 'The code was wrong three times. Your session is over.' } }
     }
 
-  const makeReport: Step = (session) => {
+  const makeReport: PortalStep = (session) => {
     session.report = makeCreditReport(session.subject, now())
     return { next: 'report' }
   }

@@ -10,7 +10,7 @@ import type { Pace, Seconds } from './pace.ts'
 import type { PageError, Show } from './pages.ts'
 import { type Area, newSecret, type Session, type Sessions, type Stage } from './sessions.ts'
 import { makeStatement } from './statement.ts'
-import { createSteps, type Step, SUBJECTS } from './steps.ts'
+import { createSteps, type PortalStep, SUBJECTS } from './steps.ts'
 
 const COOKIE = 'portal_session'
 
@@ -74,7 +74,7 @@ function createRoutes({ sessions, pace, show, now }: VisitDeps) {
   }
 
   /** @param subpath for a second form of the page, below the page's own path */
-  function addForm(stage: Stage, seconds: Seconds, step: Step, subpath = ''): void {
+  function addForm(stage: Stage, seconds: Seconds, step: PortalStep, subpath = ''): void {
     const atStage = requireStage(stage)
     const before = [atStage, readBody, useToken(show), pace.takes(seconds), atStage]
     router.post(toPath(stage) + subpath, ...before, (req, res) => {

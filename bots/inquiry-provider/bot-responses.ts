@@ -7,13 +7,13 @@ import { BotFailure } from '../bot-failure.ts'
 import type { OtpOptions } from '../updater.ts'
 import { type SmsSent, secondsLeft } from './sms-sent.ts'
 
-export type BotAnswer =
+export type BotResponse =
   | { status: 'success'; code: string; message: string; data: unknown }
   | { status: 'success'; code: 'SMS_SENT'; message: string; otp_data: OtpOptions }
   | ({ status: 'error'; code: string; retryable: boolean } & LocalizedMessage)
 
 /** Also used to repeat a lost answer, so `expires_in` is what is left of it. */
-export const otpSent = (session: SmsSent): BotAnswer => ({
+export const otpSent = (session: SmsSent): BotResponse => ({
   status: 'success',
   code: 'SMS_SENT',
   message: session.otpOptions.message ?? 'A code was sent.',
@@ -23,7 +23,7 @@ export const otpSent = (session: SmsSent): BotAnswer => ({
   },
 })
 
-export const success = (data: unknown): BotAnswer => ({
+export const success = (data: unknown): BotResponse => ({
   status: 'success',
   code: 'COMPLETED',
   message: 'Done.',
@@ -31,7 +31,7 @@ export const success = (data: unknown): BotAnswer => ({
 })
 
 /** The text of an unexpected error is not passed on: it may contain request data. */
-export function errorResponse(error: unknown): BotAnswer {
+export function errorResponse(error: unknown): BotResponse {
   if (error instanceof BotFailure) return toAnswer(error, error.localizedMessage)
   if (error instanceof AppError) return toAnswer(error, toLocalizedMessage(error.message))
   return toAnswer({ code: 'bot_crashed', retryable: true }, commonMessage('bot_crashed'))
@@ -40,7 +40,7 @@ export function errorResponse(error: unknown): BotAnswer {
 const toAnswer = (
   { code, retryable }: { code: string; retryable: boolean },
   localizedMessage: LocalizedMessage,
-): BotAnswer => ({
+): BotResponse => ({
   status: 'error',
   code,
   ...localizedMessage,

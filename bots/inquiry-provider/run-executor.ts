@@ -6,14 +6,14 @@ import { isUnavailable, retryUnavailable } from '../../core/store/retry-unavaila
 import type { Concurrency } from '../../core/tasks/task-runner.ts'
 import { BotFailure } from '../bot-failure.ts'
 import type { RequestUpdater, Updater } from '../updater.ts'
-import { type BotAnswer, otpSent, success } from './bot-responses.ts'
+import { type BotResponse, otpSent, success } from './bot-responses.ts'
 import type { BotRequest, Handle } from './bot-service.ts'
 import { createParallel } from './parallel.ts'
 import type { PendingOtpSessions } from './pending-otp-sessions.ts'
 import { isCodeRejection, isFresh, isSmsSent, type SmsSent, sessionLost } from './sms-sent.ts'
 import type { UnstoredResults } from './unstored-results.ts'
 
-export interface BotCall {
+export interface IncomingCall {
   slug: string
   hash: string
   /** X-Attempt; null for the attempt in the record. */
@@ -39,7 +39,9 @@ interface RunExecutorDeps {
 }
 
 /** @returns the function that executes a run. It rejects with whatever ended the run without a result. */
-export function createRunExecutor(deps: RunExecutorDeps): (call: BotCall, run: Run) => Promise<BotAnswer> {
+export function createRunExecutor(
+  deps: RunExecutorDeps,
+): (call: IncomingCall, run: Run) => Promise<BotResponse> {
   const { updater, handlers, log, otpSessions, unstoredResults } = deps
   return async (call, run) => {
     const { slug, hash } = call
@@ -117,7 +119,7 @@ function toBotRequest(
 /** The first call of a request runs the handler. A call with a code resumes its session; one without resends the code. */
 function callHandler(
   handlers: RunExecutorDeps['handlers'],
-  { slug, data, otp }: BotCall,
+  { slug, data, otp }: IncomingCall,
   session: SmsSent | undefined,
   request: BotRequest,
 ): Promise<unknown> {
@@ -146,7 +148,7 @@ async function storeResult(
 /** SMS_SENT again, where the last such answer was lost: the code is still valid, and the record does not ask for one yet. */
 function repeatedAnswer(
   session: SmsSent | undefined,
-  { otp }: BotCall,
+  { otp }: IncomingCall,
   { status }: RequestRecord,
 ): { result: SmsSent } | undefined {
   const isLost = session && otp === undefined && status !== 'otp_required' && isFresh(session)

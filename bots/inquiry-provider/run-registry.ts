@@ -9,14 +9,14 @@ import type { Log } from '../../core/runtime/log.ts'
 import type { Concurrency } from '../../core/tasks/task-runner.ts'
 import { BotFailure } from '../bot-failure.ts'
 import type { Updater } from '../updater.ts'
-import { type BotAnswer, errorResponse } from './bot-responses.ts'
+import { type BotResponse, errorResponse } from './bot-responses.ts'
 import type { Handle } from './bot-service.ts'
 import { createPendingOtpSessions } from './pending-otp-sessions.ts'
-import { type BotCall, createRunExecutor, type Run } from './run-executor.ts'
+import { createRunExecutor, type IncomingCall, type Run } from './run-executor.ts'
 import { isCodeRejection } from './sms-sent.ts'
 import { createUnstoredResults } from './unstored-results.ts'
 
-interface ConnectedCall extends BotCall {
+interface ConnectedCall extends IncomingCall {
   /** Aborts when this caller disconnects. */
   caller: AbortSignal
 }
@@ -24,7 +24,7 @@ interface ConnectedCall extends BotCall {
 interface ActiveRun extends Run {
   otp: string | undefined
   callers: number
-  answer: Promise<BotAnswer>
+  answer: Promise<BotResponse>
 }
 
 export interface RunRegistry {
@@ -34,7 +34,7 @@ export interface RunRegistry {
   /** How many sessions wait for a code while no call is open. */
   readonly pendingOtpSessions: number
   /** Resolves with the answer for the caller; never rejects. */
-  run(call: ConnectedCall): Promise<BotAnswer>
+  run(call: ConnectedCall): Promise<BotResponse>
   /** No call is accepted any more. */
   readonly isStopping: boolean
   /** Lets running handlers finish for `drainMs`, then aborts them, and resolves once they have ended. */
@@ -61,7 +61,7 @@ export function createRunRegistry(options: RunRegistryOptions): RunRegistry {
   const execute = createRunExecutor({ ...options, otpSessions, unstoredResults })
   let isStopping = false
 
-  async function run(call: ConnectedCall): Promise<BotAnswer> {
+  async function run(call: ConnectedCall): Promise<BotResponse> {
     const { hash } = call
     for (;;) {
       if (isStopping) return errorResponse(stoppingError())
@@ -79,7 +79,7 @@ export function createRunRegistry(options: RunRegistryOptions): RunRegistry {
     }
   }
 
-  function startRun(call: BotCall): ActiveRun {
+  function startRun(call: IncomingCall): ActiveRun {
     const current: ActiveRun = {
       attempt: call.attempt ?? 0,
       otp: call.otp,
@@ -124,7 +124,7 @@ export function createRunRegistry(options: RunRegistryOptions): RunRegistry {
 }
 
 /** A caller that disconnects aborts the run, unless another caller waits for it too. */
-async function attachCaller(current: ActiveRun, caller: AbortSignal): Promise<BotAnswer> {
+async function attachCaller(current: ActiveRun, caller: AbortSignal): Promise<BotResponse> {
   current.callers++
   const leave = (): void => {
     current.callers--

@@ -10,7 +10,7 @@ import { isRequestHash } from '../../core/domain/request-id.ts'
 import { exceededLimit } from '../../core/records/json-limits.ts'
 import type { Log } from '../../core/runtime/log.ts'
 import { BotFailure } from '../bot-failure.ts'
-import type { BotAnswer } from './bot-responses.ts'
+import type { BotResponse } from './bot-responses.ts'
 import type { RunRegistry } from './run-registry.ts'
 
 /** `otp` has no fixed form: each portal has its own, and handlers only pass it on. */
@@ -18,7 +18,7 @@ const callSchema = z
   .object({ requestHash: z.string().refine(isRequestHash), otp: z.string().min(1).max(64).optional() })
   .catchall(z.unknown())
 
-type SendAnswer = (res: Response, status: number, body: BotAnswer) => void
+type SendAnswer = (res: Response, status: number, body: BotResponse) => void
 
 const readBody = express.json({
   limit: '256kb',

@@ -1,5 +1,5 @@
 /** Texts of errors by code: `error.*` of calls and requests, `field_error.*` of one form field. */
-export const errors = {
+export const enErrors = {
   'field_error.required': '{label} is missing',
   'field_error.unknown_field': '{label} is not asked for here',
   'field_error.not_text': '{label} must be one value',

@@ -2,9 +2,9 @@
  * All texts of the pages, as ICU messages. Keys are flat. `live.*` and `message.*` are sent to the browser with each request
  * page; `message.*` are the messages common to all services; `error.*` and `field_error.*` are named after their codes.
  */
-import { errors } from './en-errors.ts'
+import { enErrors } from './en-errors.ts'
 export const en = {
-  ...errors,
+  ...enErrors,
 
   'site.name': 'Halfway',
   'site.skip': 'Skip to the content',

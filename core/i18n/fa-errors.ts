@@ -1,5 +1,5 @@
 /** See `en-errors.ts`. */
-export const errors = {
+export const faErrors = {
   'field_error.required': '\u2068{label}\u2069 وارد نشده است',
   'field_error.unknown_field': '\u2068{label}\u2069 اینجا خواسته نشده است',
   'field_error.not_text': 'برای \u2068{label}\u2069 فقط یک مقدار وارد کنید',

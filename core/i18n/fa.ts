@@ -4,10 +4,10 @@
  */
 
 import type { TextKey } from './en.ts'
-import { errors } from './fa-errors.ts'
+import { faErrors } from './fa-errors.ts'
 
 export const fa: Readonly<Record<TextKey, string>> = {
-  ...errors,
+  ...faErrors,
 
   // A name stays as it is; the Persian word would speak of a friend who leaves halfway.
   'site.name': 'Halfway',

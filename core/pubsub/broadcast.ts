@@ -87,7 +87,7 @@ function withQueuePosition(update: EncodedUpdate, queuePosition: number | null):
 }
 
 export function flush(state: BroadcastState, update = latestOf(state)): void {
-  cancel(state)
+  cancelBroadcast(state)
   if (!update) return
   state.sentAt = performance.now()
   for (const [listener, received] of state.listeners) {
@@ -97,7 +97,7 @@ export function flush(state: BroadcastState, update = latestOf(state)): void {
   }
 }
 
-export function cancel(state: BroadcastState): void {
+export function cancelBroadcast(state: BroadcastState): void {
   if (state.timer) clearTimeout(state.timer)
   state.timer = undefined
 }

@@ -18,7 +18,7 @@ import {
   type BroadcastState,
   broadcast,
   broadcastPosition,
-  cancel,
+  cancelBroadcast,
   createBroadcastState,
   type EncodedUpdate,
   flush,
@@ -238,7 +238,7 @@ function onExpired(context: Context, entry: Entry): void {
 function close({ entries }: Context, entry: Entry): void {
   entry.isClosed = true
   clearTimeout(entry.readTimer)
-  cancel(entry)
+  cancelBroadcast(entry)
   entry.leaveQueue?.()
   entry.unsubscribe?.()
   if (entries.get(entry.hash) === entry) entries.delete(entry.hash)

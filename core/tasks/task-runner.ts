@@ -11,14 +11,14 @@ import type { DriverName } from '../runtime/env-schema.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Driver } from './drivers/driver.ts'
 import { startAll } from './start-tasks.ts'
-import type { Run, RunOptions, TaskCall } from './task.ts'
+import type { RunOptions, RunTasks, TaskCall } from './task.ts'
 import type { TaskError } from './task-errors.ts'
 
 export type Settled<Result> = { ok: true; value: Result } | { ok: false; error: TaskError }
 
 export interface Concurrency {
   /** Resolves with all results. The first error rejects and aborts the rest. @throws TaskError */
-  run: Run
+  run: RunTasks
   /**
    * Runs them once `after` has closed (a response that has been sent), else in the next turn of the event loop. Nothing
    * waits for the results; errors are logged and counted.

@@ -42,7 +42,7 @@ export interface RunOptions {
   limit?: number
 }
 
-export type Run = <const Calls extends readonly TaskCall[]>(
+export type RunTasks = <const Calls extends readonly TaskCall[]>(
   calls: Calls,
   options?: RunOptions,
 ) => Promise<ResultsOf<Calls>>

@@ -19,14 +19,14 @@ export interface TransportEvents {
   /** The transport works, whether or not there was anything to deliver. */
   up(): void
   /** It does not work, or no longer, and retries by itself. */
-  down(failure?: Failure): void
+  down(failure?: TransportFailure): void
   /** The server has lost its storage, or has it back: until then the page may be out of date. */
   degraded(isDegraded: boolean): void
   /** No transport will deliver anything more. */
   end(reason: CloseReason): void
 }
 
-export interface Failure {
+export interface TransportFailure {
   /** How long the transport waits before its next try because the server asked for it. */
   pauseMs?: number
   /** The server's error code. */

@@ -2,12 +2,12 @@
 import { describe, expect, test } from 'vitest'
 import { allQueues } from '../../core/catalog/index.ts'
 import { StartupError } from '../../core/runtime/startup-error.ts'
-import { readOptions } from '../../workers/options.ts'
+import { parseWorkerOptions } from '../../workers/options.ts'
 import { createWorkerLimits } from '../../workers/worker-limits.ts'
 import { startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
 
-const read = (...args: string[]) => readOptions(args, allQueues())
+const read = (...args: string[]) => parseWorkerOptions(args, allQueues())
 
 function refusal(...args: string[]): string {
   try {
@@ -19,7 +19,7 @@ function refusal(...args: string[]): string {
   throw new Error(`${args.join(' ')} was accepted`)
 }
 
-describe('readOptions', () => {
+describe('parseWorkerOptions', () => {
   test('an empty command line sets no option', () => {
     expect(read()).toEqual({})
   })

@@ -3,10 +3,10 @@
  * without following it. Requests go out in the order in which links are found, so a page's links are checked soon after it.
  */
 import { extractLinks } from './extract-links.ts'
-import type { Answer, Fetcher } from './fetcher.ts'
+import type { Fetcher, FetchResult } from './fetcher.ts'
 import { createFrontier, type Frontier, type Target } from './frontier.ts'
 import type { Limits } from './limits.ts'
-import type { Finding, Findings } from './report.ts'
+import type { LinkFinding, LinkFindings } from './report.ts'
 import { createSite, type Site } from './site.ts'
 import type { StartPage } from './start-page.ts'
 import { isHeadUnreliable, judge, type Verdict } from './verdict.ts'
@@ -18,7 +18,7 @@ export interface CrawlState {
   pagesFound: number
   linksLeft: number
   broken: number
-  lastBroken: Finding | null
+  lastBroken: LinkFinding | null
 }
 
 interface CrawlOptions {
@@ -27,7 +27,7 @@ interface CrawlOptions {
   fetcher: Fetcher
   limits: Limits
   /** Filled during the crawl. */
-  findings: Findings
+  findings: LinkFindings
   onChange: (state: CrawlState) => void
   /** When it fires, the crawl resolves with what it has found. When the fetcher's own signal fires, it rejects. */
   timeout: AbortSignal
@@ -72,7 +72,7 @@ export async function crawl(options: CrawlOptions): Promise<void> {
 function createVisitor({ fetcher, findings, onChange }: CrawlOptions, site: Site, frontier: Frontier) {
   const read = new Set<string>()
   /** By origin. A failed lookup may take seconds, and a thousand links may have the same host name. */
-  const lookupFailures = new Map<string, Answer>()
+  const lookupFailures = new Map<string, FetchResult>()
 
   async function visit(target: Target): Promise<void> {
     const { url, origin, isPage, wasRequested } = target
@@ -91,7 +91,7 @@ function createVisitor({ fetcher, findings, onChange }: CrawlOptions, site: Site
     settle(target, answer)
   }
 
-  function settle(target: Target, answer: Answer): void {
+  function settle(target: Target, answer: FetchResult): void {
     const verdict = judge(answer)
     if (verdict.is === 'skipped') findings.skipped.push({ url: target.url, reason: verdict.reason })
     const finding = toFinding(target, answer, verdict)
@@ -123,13 +123,13 @@ function createVisitor({ fetcher, findings, onChange }: CrawlOptions, site: Site
   return { visit, settle }
 }
 
-const LOOKUP_FAILURES: ReadonlySet<Answer['failure']> = new Set([
+const LOOKUP_FAILURES: ReadonlySet<FetchResult['failure']> = new Set([
   'dns_failed',
   'dns_unavailable',
   'private_address',
 ])
 
-const INVALID: Answer = {
+const INVALID: FetchResult = {
   url: '',
   redirects: [],
   status: null,
@@ -141,8 +141,8 @@ const INVALID: Answer = {
 /** Without the page itself, which would stay in memory until the end. */
 function toFinding(
   link: Target,
-  { status, redirects, url, milliseconds }: Answer,
+  { status, redirects, url, milliseconds }: FetchResult,
   verdict: Verdict,
-): Finding {
+): LinkFinding {
   return { link, verdict, status, redirects, endedAt: url, milliseconds }
 }

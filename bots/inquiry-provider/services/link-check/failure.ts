@@ -20,9 +20,9 @@ export const FAILURES = {
   request_failed: { reason: 'the request failed', transient: false },
 } as const
 
-export type Failure = keyof typeof FAILURES
+export type LinkFailure = keyof typeof FAILURES
 
-const BY_CODE: Readonly<Record<string, Failure>> = {
+const BY_CODE: Readonly<Record<string, LinkFailure>> = {
   ENOTFOUND: 'dns_failed',
   ENODATA: 'dns_failed',
   EAI_AGAIN: 'dns_unavailable',
@@ -42,7 +42,7 @@ const BY_CODE: Readonly<Record<string, Failure>> = {
 }
 
 /** @param error of `fetch`; the first known error in its chain of causes counts */
-export function classifyFailure(error: unknown): Failure {
+export function classifyFailure(error: unknown): LinkFailure {
   if (error instanceof AddressNotAllowed) return 'private_address'
   if (!(error instanceof Error)) return 'request_failed'
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''

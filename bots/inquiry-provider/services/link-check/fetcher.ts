@@ -4,11 +4,11 @@
  */
 import { Agent, fetch } from 'undici'
 import { normalizeUrl } from './extract-links.ts'
-import { classifyFailure, type Failure } from './failure.ts'
+import { classifyFailure, type LinkFailure } from './failure.ts'
 import type { Limits } from './limits.ts'
 import type { Connect } from './public-only.ts'
 
-export interface Answer {
+export interface FetchResult {
   /** After redirects. */
   url: string
   /** The redirects in their order. */
@@ -16,13 +16,13 @@ export interface Answer {
   /** Null when no answer came. */
   status: number | null
   /** Null when an answer came. */
-  failure: Failure | null
-  page: Page | null
+  failure: LinkFailure | null
+  page: FetchedPage | null
   /** For all hops, until the wanted page was read. */
   milliseconds: number
 }
 
-export interface Page {
+export interface FetchedPage {
   html: Buffer
   charset: string | undefined
   /** The page is longer than the limit. */
@@ -34,7 +34,7 @@ export interface Fetcher {
    * @param isWanted whether the HTML at this address is to be read; called with the address after redirects
    * @throws the signal's reason, once it has fired
    */
-  request(url: string, method: 'GET' | 'HEAD', isWanted?: (url: string) => boolean): Promise<Answer>
+  request(url: string, method: 'GET' | 'HEAD', isWanted?: (url: string) => boolean): Promise<FetchResult>
   /** Closes all connections immediately. */
   close(): Promise<void>
 }
@@ -46,7 +46,7 @@ const HEADERS = {
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 const HTML = /^\s*(?:text\/html|application\/xhtml\+xml)\s*(?:;|$)/i
 
-type Hop = Pick<Answer, 'status' | 'failure' | 'page'> & { location: string | null }
+type Hop = Pick<FetchResult, 'status' | 'failure' | 'page'> & { location: string | null }
 
 /** @param connect opens sockets (public-only.ts); without it every address is allowed */
 export function createFetcher(deps: { connect?: Connect; signal: AbortSignal; limits: Limits }): Fetcher {
@@ -88,12 +88,12 @@ export function createFetcher(deps: { connect?: Connect; signal: AbortSignal; li
   return {
     async request(start, method, isWanted = () => false) {
       const startedAt = performance.now()
-      const redirects: Answer['redirects'] = []
-      const end = (url: string, { status, failure, page }: Omit<Hop, 'location'>): Answer => {
+      const redirects: FetchResult['redirects'] = []
+      const end = (url: string, { status, failure, page }: Omit<Hop, 'location'>): FetchResult => {
         const milliseconds = Math.round(performance.now() - startedAt)
         return { url, redirects, status, failure, page, milliseconds }
       }
-      const stopAt = (url: string, failure: Failure): Answer =>
+      const stopAt = (url: string, failure: LinkFailure): FetchResult =>
         end(url, { status: null, failure, page: null })
 
       for (let url = start; ; ) {
@@ -118,7 +118,7 @@ async function readPage(
   response: Awaited<ReturnType<typeof fetch>>,
   charset: string | undefined,
   limit: number,
-): Promise<Page> {
+): Promise<FetchedPage> {
   const chunks: Uint8Array[] = []
   let size = 0
   // Leaving the loop early cancels the rest of the body.

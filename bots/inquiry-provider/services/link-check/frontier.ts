@@ -1,7 +1,7 @@
 /** The addresses that a crawl has found, each once and in order, within the limits of pages, links and connections. */
 import type { Link } from './extract-links.ts'
 import type { Limits } from './limits.ts'
-import type { Findings } from './report.ts'
+import type { LinkFindings } from './report.ts'
 import type { Site } from './site.ts'
 
 export interface Target {
@@ -34,7 +34,7 @@ export interface Frontier {
 }
 
 /** @param findings notes what is left out because of the limits */
-export function createFrontier(site: Site, limits: Limits, findings: Findings): Frontier {
+export function createFrontier(site: Site, limits: Limits, findings: LinkFindings): Frontier {
   const targets = new Map<string, Target>()
   const queue: Target[] = []
   const runningByOrigin = new Map<string, number>()

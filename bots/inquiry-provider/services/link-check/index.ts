@@ -18,7 +18,7 @@ import { createFetcher } from './fetcher.ts'
 import { LIMITS, type Limits } from './limits.ts'
 import { createProgress } from './progress.ts'
 import { type Connect, connectPublicOnly } from './public-only.ts'
-import { type Findings, type Report, writeReport } from './report.ts'
+import { type LinkFindings, type Report, writeReport } from './report.ts'
 import { openStartPage, parseStartUrl } from './start-page.ts'
 
 const localized = messageBuilder(linkCheck)
@@ -66,7 +66,7 @@ export function createLinkCheck({
       })
       const start = await openStartPage(fetcher, startUrl)
       await progress.startStep('crawling', { progress: 5, message: localized('start_page_read') })
-      const findings: Findings = {
+      const findings: LinkFindings = {
         settled: [],
         broken: [],
         skipped: [],
@@ -136,7 +136,7 @@ function describe({
   })
 }
 
-const summarize = ({ pagesRead, broken }: Findings): LocalizedMessage =>
+const summarize = ({ pagesRead, broken }: LinkFindings): LocalizedMessage =>
   localized('summarizing', { read: pagesRead, broken: broken.length })
 
 /** Settles with `work`, or rejects with the signal's reason as soon as it fires. */

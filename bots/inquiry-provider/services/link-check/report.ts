@@ -2,7 +2,7 @@
  * The findings of a run, and its report. Lists are bounded so that the JSON fits into a record; each has a total, so that a
  * cut is visible.
  */
-import type { Answer } from './fetcher.ts'
+import type { FetchResult } from './fetcher.ts'
 import type { Verdict } from './verdict.ts'
 
 /** The first page with the link, and the number of further ones. `found_on` is null for the start page. */
@@ -50,26 +50,26 @@ const URL_LENGTH = 500
 const REPORT_BYTES = 200_000
 
 /** The outcome for one address. */
-export interface Finding {
+export interface LinkFinding {
   /** `alsoOn` still grows during the run. */
   link: { url: string; foundOn: string | null; alsoOn: number }
   verdict: Verdict
   status: number | null
-  redirects: Answer['redirects']
+  redirects: FetchResult['redirects']
   endedAt: string
   milliseconds: number
 }
 
-export interface Findings {
-  settled: Finding[]
-  broken: Finding[]
+export interface LinkFindings {
+  settled: LinkFinding[]
+  broken: LinkFinding[]
   skipped: { url: string; reason: string }[]
   pagesRead: number
   notChecked: number
   truncations: Set<Truncation>
 }
 
-export function writeReport(startUrl: string, findings: Findings, durationMs: number): Report {
+export function writeReport(startUrl: string, findings: LinkFindings, durationMs: number): Report {
   const checked = findings.settled.filter(({ verdict }) => verdict.is !== 'skipped').sort(byPage)
   const broken = checked.filter(({ verdict }) => verdict.is === 'broken')
   const unsure = checked.filter(({ verdict }) => verdict.is === 'unsure')
@@ -110,22 +110,22 @@ export function writeReport(startUrl: string, findings: Findings, durationMs: nu
 }
 
 /** By page, so that pages can be repaired one after the other. The order is deterministic. */
-function byPage(a: Finding, b: Finding): number {
+function byPage(a: LinkFinding, b: LinkFinding): number {
   const [one, other] = [`${a.link.foundOn ?? ''} ${a.link.url}`, `${b.link.foundOn ?? ''} ${b.link.url}`]
   return one < other ? -1 : one > other ? 1 : 0
 }
 
-const toOccurrences = ({ link }: Finding): Occurrences => ({
+const toOccurrences = ({ link }: LinkFinding): Occurrences => ({
   found_on: link.foundOn && cut(link.foundOn),
   also_on: link.alsoOn,
 })
 
-function toProblem(finding: Finding): Problem {
+function toProblem(finding: LinkFinding): Problem {
   const { link, status, verdict } = finding
   return { url: cut(link.url), status, code: verdict.code, reason: verdict.reason, ...toOccurrences(finding) }
 }
 
-function toRedirected(finding: Finding): Report['redirected'][number] {
+function toRedirected(finding: LinkFinding): Report['redirected'][number] {
   const { link, redirects, endedAt } = finding
   return {
     url: cut(link.url),

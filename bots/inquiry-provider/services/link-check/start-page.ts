@@ -4,16 +4,16 @@ import { linkCheck } from '../../../../core/catalog/link-check.ts'
 import { messageBuilder } from '../../../../core/catalog/service-messages.ts'
 import { BotFailure } from '../../../bot-failure.ts'
 import { normalizeUrl } from './extract-links.ts'
-import type { Failure } from './failure.ts'
-import type { Answer, Fetcher, Page } from './fetcher.ts'
+import type { LinkFailure } from './failure.ts'
+import type { FetchedPage, Fetcher, FetchResult } from './fetcher.ts'
 import { judge } from './verdict.ts'
 
 const localized = messageBuilder(linkCheck)
 
-export type StartPage = Answer & { page: Page }
+export type StartPage = FetchResult & { page: FetchedPage }
 
 /** The site answers, but not with a page. */
-const START_PAGE_FAILURES: ReadonlySet<Failure> = new Set([
+const START_PAGE_FAILURES: ReadonlySet<LinkFailure> = new Set([
   'bad_answer',
   'bad_redirect',
   'redirect_loop',

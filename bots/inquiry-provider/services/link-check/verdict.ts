@@ -9,7 +9,7 @@
  */
 import { STATUS_CODES } from 'node:http'
 import { FAILURES } from './failure.ts'
-import type { Answer } from './fetcher.ts'
+import type { FetchResult } from './fetcher.ts'
 
 export interface Verdict {
   is: 'fine' | 'broken' | 'unsure' | 'skipped'
@@ -28,7 +28,7 @@ export function judge({
   status,
   failure,
   redirects,
-}: Pick<Answer, 'status' | 'failure' | 'redirects'>): Verdict {
+}: Pick<FetchResult, 'status' | 'failure' | 'redirects'>): Verdict {
   if (failure) {
     const { reason, transient } = FAILURES[failure]
     return {
@@ -50,7 +50,7 @@ export function judge({
 }
 
 /** Many servers answer HEAD wrongly or not at all, so GET is tried before such an answer counts. */
-export const isHeadUnreliable = ({ status, failure }: Pick<Answer, 'status' | 'failure'>): boolean =>
+export const isHeadUnreliable = ({ status, failure }: Pick<FetchResult, 'status' | 'failure'>): boolean =>
   status === null
     ? failure === 'connection_lost' || failure === 'bad_answer'
     : status >= 400 && status !== 429

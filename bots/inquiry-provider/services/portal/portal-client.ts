@@ -6,7 +6,13 @@ import { CookieJar } from 'tough-cookie'
 import { fetch, type Response } from 'undici'
 import { BotFailure } from '../../../bot-failure.ts'
 import { sessionLost } from '../../sms-sent.ts'
-import { type PortalForm, type PortalPage, portalChanged, portalMessage, readPage } from './portal-page.ts'
+import {
+  type PortalForm,
+  type PortalPage,
+  parsePortalPage,
+  portalChanged,
+  portalMessage,
+} from './portal-page.ts'
 
 export interface PortalClient {
   /** @param path from the portal's root  @throws BotFailure as `submit` */
@@ -94,7 +100,7 @@ function parseAnswer({ status, headers }: Response, text: string, address: URL):
     return { redirect: new URL(target, address) }
   }
   if (!headers.get('content-type')?.startsWith('text/html')) throw portalChanged('it answers with no page')
-  return { page: readPage(text, address) }
+  return { page: parsePortalPage(text, address) }
 }
 
 async function readText(response: Response): Promise<string> {

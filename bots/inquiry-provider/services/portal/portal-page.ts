@@ -38,7 +38,7 @@ export const portalChanged = (what: string): BotFailure =>
     message: `The portal is not as we know it: ${what}.`,
   })
 
-export function readPage(html: string, address: URL): PortalPage {
+export function parsePortalPage(html: string, address: URL): PortalPage {
   const $ = load(html)
   const find = (name: string) => $('form[method=post]').filter((_, form) => $(form).attr('name') === name)
   return {

@@ -12,7 +12,7 @@ import { TaskError } from '../../../../core/tasks/task-errors.ts'
 import type { Settled } from '../../../../core/tasks/task-runner.ts'
 import { BotFailure } from '../../../bot-failure.ts'
 import type { BotRequest, CreateHandler } from '../../bot-service.ts'
-import { type Answer, askProvider, PROVIDERS, USUAL_SECONDS } from './tasks.ts'
+import { askProvider, PROVIDERS, type ProviderAnswer, USUAL_SECONDS } from './tasks.ts'
 
 const NEED = 2
 
@@ -46,7 +46,7 @@ async function askAll(
   { parallel, log, signal }: BotRequest,
   baseUrl: string,
   nationalCode: string,
-): Promise<Settled<Answer>[]> {
+): Promise<Settled<ProviderAnswer>[]> {
   const parts = PROVIDERS.map((provider) => ({
     step: provider,
     weight: USUAL_SECONDS[provider],

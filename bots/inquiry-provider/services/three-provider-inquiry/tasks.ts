@@ -15,7 +15,7 @@ const answer = z.object({
   checked_at: z.iso.datetime(),
   confidence: z.number().min(0).max(100),
 })
-export type Answer = z.infer<typeof answer>
+export type ProviderAnswer = z.infer<typeof answer>
 
 export const askProvider = defineTask(
   'ask-provider',

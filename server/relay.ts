@@ -89,7 +89,7 @@ export function createRelay({
   health.onChange((isUp) => io.emit(isUp ? 'service:restored' : 'service:degraded'))
 
   return {
-    // Not io.close(), which also closes the HTTP server. Not io.disconnectSockets(): a client told to disconnect does
+    // Not io.close(), which also closes the HTTP server. Not io.disconnectSockets(): a client that is sent a disconnect does
     // not reconnect, but one whose connection closes does.
     stop: () => void io.engine.close(),
   }

@@ -33,7 +33,7 @@ import { withTimeout } from './with-timeout.ts'
 export type { EncodedUpdate, UpdateListener }
 
 export interface Subscription {
-  /** The newest state at the moment of watching; the listener hears only newer ones. */
+  /** The newest state at the moment of watching; the listener receives only newer ones. */
   latest: EncodedUpdate
   stop(): void
 }

@@ -30,7 +30,7 @@ export interface Config {
     readonly keepAliveMs: number
   }
   readonly requestTtlSeconds: number
-  /** How long running work may continue after a process was told to stop. */
+  /** How long running work may continue after a process received a signal to stop. */
   readonly drainSeconds: number
   readonly logLevel: string
   readonly server: {

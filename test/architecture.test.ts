@@ -1,9 +1,9 @@
-/** The rules of the house (ARCHITECTURE.md), checked over what stands in the files; each says why it is there. */
+/** Checks the rules of ARCHITECTURE.md against the source files. Each rule states its reason. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { findFunctions, readSourceCode, wordsOfIdentifier } from './helpers/source-code.ts'
+import { findFunctions, readSourceCode, type SourceCode, wordsOfIdentifier } from './helpers/source-code.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const PROCESSES = ['server', 'workers', 'bots', 'cli']
@@ -36,7 +36,9 @@ interface Source {
   text: string
   /** Without comments. */
   code: string
-  /** What it imports: paths from the root for files of ours, names for packages. */
+  /** For rules about words: also without strings, and what was left out. */
+  parsed: SourceCode
+  /** Paths from the root for own files, names for packages. */
   imports: string[]
 }
 
@@ -60,18 +62,18 @@ function readSource(path: string): Source {
         ? relative(ROOT, join(ROOT, dirname(path), target)).replaceAll('\\', '/')
         : target,
   )
-  return { path, text, code, imports }
+  return { path, text, code, parsed: readSourceCode(text), imports }
 }
 
 const files = FOLDERS.flatMap(filesBelow)
 const all = [...files.filter((path) => path.endsWith('.ts')), 'start.ts'].map(readSource)
 const folderOf = (path: string) => path.split('/')[0] as string
 const measuring = all.filter(({ path }) => folderOf(path) === 'bench')
-/** What is shipped. */
+/** The shipped code. */
 const sources = all.filter(({ path }) => !['test', 'bench'].includes(folderOf(path)))
 const isRoot = ({ path }: Source) => path === 'start.ts' || basename(path) === 'main.ts'
 
-/** Every place that breaks a rule, as `file: what`; the reason stands beside an empty list in the message. */
+/** @param breaches as `file: what`; a failure shows them with the reason of the rule */
 function expectNone(breaches: string[], reason: string): void {
   expect(breaches, reason).toEqual([])
 }
@@ -79,12 +81,12 @@ const importing = (from: (source: Source) => boolean, what: (target: string) => 
   among
     .filter(from)
     .flatMap(({ path, imports }) => imports.filter(what).map((target) => `${path}: ${target}`))
-const saying = (pattern: RegExp, allowed: (path: string) => boolean) =>
+const findMatches = (pattern: RegExp, allowed: (path: string) => boolean) =>
   sources
     .filter(({ path }) => !allowed(path))
     .flatMap(({ path, code }) => [...code.matchAll(pattern)].map(([found]) => `${path}: ${found}`))
 
-/** The rooms of core/, the lower ones first. Those in one row do not know each other. */
+/** The rooms of core/, the lower ones first. Rooms of one row do not import each other. */
 const ROOMS = [
   ['i18n', 'runtime'],
   ['domain', 'redis'],
@@ -99,7 +101,7 @@ const levelOf = (path: string): number => ROOMS.findIndex((row) => row.includes(
 /** Files that import each other, directly or over others: each group once. */
 function importCircles(): string[] {
   const targetsOf = new Map(sources.map(({ path, imports }) => [path, imports]))
-  const reached = new Map<string, Set<string>>()
+  const reachable = new Map<string, Set<string>>()
   for (const { path } of sources) {
     const seen = new Set<string>()
     const open = [path]
@@ -109,19 +111,19 @@ function importCircles(): string[] {
           seen.add(target)
           open.push(target)
         }
-    reached.set(path, seen)
+    reachable.set(path, seen)
   }
   const circles = sources
     .map(({ path }) => [
       path,
-      ...[...(reached.get(path) ?? [])].filter((other) => reached.get(other)?.has(path)),
+      ...[...(reachable.get(path) ?? [])].filter((other) => reachable.get(other)?.has(path)),
     ])
-    .filter(([path = '']) => reached.get(path)?.has(path))
+    .filter(([path = '']) => reachable.get(path)?.has(path))
     .map((group) => [...new Set(group)].sort().join(' <-> '))
   return [...new Set(circles)]
 }
 
-describe('the house', () => {
+describe('architecture', () => {
   it('each room of core imports only lower rooms', () => {
     const inCore = sources.filter(({ path }) => path.startsWith('core/'))
     expectNone(
@@ -188,7 +190,7 @@ describe('the house', () => {
     )
   })
 
-  it('measurements know only what core and bots give to anybody', () => {
+  it('measurements import only core and the updater of bots', () => {
     expectNone(
       importing(
         () => true,
@@ -213,14 +215,16 @@ describe('the house', () => {
 
   it('only a main.ts and start.ts read the environment', () => {
     expectNone(
-      saying(/\bprocess\s*\.\s*env\b|\bfrom ['"]node:process['"]/g, (path) => isRoot({ path } as Source)),
+      findMatches(/\bprocess\s*\.\s*env\b|\bfrom ['"]node:process['"]/g, (path) =>
+        isRoot({ path } as Source),
+      ),
       'settings are read once and checked at once (core/runtime/config.ts); everything else is given what it needs',
     )
   })
 
   it('only core/runtime/process.ts and start.ts listen for signals or end the process', () => {
     expectNone(
-      saying(/\bprocess\s*\.\s*(?:on|once|addListener|exit|abort)\s*\(|\bprocess\.exitCode\b/g, (path) =>
+      findMatches(/\bprocess\s*\.\s*(?:on|once|addListener|exit|abort)\s*\(|\bprocess\.exitCode\b/g, (path) =>
         ['core/runtime/process.ts', 'start.ts', 'public/build.mjs'].includes(path),
       ),
       'a process stops in one way, in reverse order (core/runtime/process.ts): who exits elsewhere leaves the others hanging',
@@ -229,7 +233,7 @@ describe('the house', () => {
 
   it('only core/redis builds keys', () => {
     expectNone(
-      saying(/['"`]local_request[^'"`]*/g, (path) => path.startsWith('core/redis/')),
+      findMatches(/['"`]local_request[^'"`]*/g, (path) => path.startsWith('core/redis/')),
       'a key or channel that is written in two places drifts apart',
     )
   })
@@ -237,17 +241,17 @@ describe('the house', () => {
   it('only the store writes records, and only the store and pubsub publish', () => {
     const reason = 'every write is checked, versioned and published in one step'
     expectNone(
-      saying(/\.\s*(?:eval|evalsha|evalsha_ro|fcall|defineCommand)\s*\(/g, (path) =>
+      findMatches(/\.\s*(?:eval|evalsha|evalsha_ro|fcall|defineCommand)\s*\(/g, (path) =>
         path.startsWith('core/redis/'),
       ),
       reason,
     )
     expectNone(
-      saying(/\bcommitRequest\(redis/g, (path) => path.startsWith('core/store/')),
+      findMatches(/\bcommitRequest\(redis/g, (path) => path.startsWith('core/store/')),
       reason,
     )
     expectNone(
-      saying(/\.\s*s?publish\s*\(/g, (path) => /^core\/(?:store|pubsub)\//.test(path)),
+      findMatches(/\.\s*s?publish\s*\(/g, (path) => /^core\/(?:store|pubsub)\//.test(path)),
       reason,
     )
   })
@@ -255,15 +259,15 @@ describe('the house', () => {
   it('only core/redis opens connections', () => {
     expectNone(
       [
-        ...saying(/\bnew\s+(?:Redis|Cluster)\s*\(/g, (path) => path.startsWith('core/redis/')),
-        ...saying(/\bfrom ['"]ioredis['"]/g, (path) => path.startsWith('core/')),
+        ...findMatches(/\bnew\s+(?:Redis|Cluster)\s*\(/g, (path) => path.startsWith('core/redis/')),
+        ...findMatches(/\bfrom ['"]ioredis['"]/g, (path) => path.startsWith('core/')),
       ],
       'single, Sentinel and Cluster, and what to do while Redis is away, are decided in one place (core/redis/connect.ts)',
     )
   })
 
   it('only core decides a next state', () => {
-    const beginning = sources.filter(({ code }) =>
+    const withInitialSteps = sources.filter(({ code }) =>
       /import \{ initialSteps \} from '[./a-z]*steps\.ts'/.test(code),
     )
     expectNone(
@@ -286,9 +290,9 @@ describe('the house', () => {
           (breach) =>
             !breach.endsWith('core/domain/otp-prompt.ts') || !breach.startsWith('bots/request-updater.ts'),
         )
-        // How all steps begin is no next state.
-        .filter((breach) => !beginning.some(({ path }) => breach === `${path}: core/domain/steps.ts`))
-        // Only to say what is wrong with a message.
+        // The initial steps of a service are no next state.
+        .filter((breach) => !withInitialSteps.some(({ path }) => breach === `${path}: core/domain/steps.ts`))
+        // Only to describe an invalid message.
         .filter((breach) => breach !== 'core/pubsub/request-watcher.ts: core/records/foreign-record.ts'),
       'the rules live once, in the state machine; everything else goes through the store',
     )
@@ -306,8 +310,8 @@ describe('the house', () => {
 
   it(`no function is longer than ${MAX_FUNCTION_LINES} lines`, () => {
     expectNone(
-      sources.flatMap(({ path, text }) =>
-        findFunctions(readSourceCode(text).code)
+      sources.flatMap(({ path, parsed }) =>
+        findFunctions(parsed.code)
           .filter(({ lines }) => lines > MAX_FUNCTION_LINES)
           .map(({ line, lines }) => `${path}:${line}: ${lines} lines`),
       ),
@@ -316,12 +320,12 @@ describe('the house', () => {
   })
 
   it('no two files export the same name', () => {
-    const files = new Map<string, Set<string>>()
-    for (const { path, text } of sources)
-      for (const [, name = ''] of readSourceCode(text).code.matchAll(EXPORTED_DECLARATION))
-        files.set(name, (files.get(name) ?? new Set()).add(path))
+    const exporters = new Map<string, Set<string>>()
+    for (const { path, parsed } of sources)
+      for (const [, name = ''] of parsed.code.matchAll(EXPORTED_DECLARATION))
+        exporters.set(name, (exporters.get(name) ?? new Set()).add(path))
     expectNone(
-      [...files]
+      [...exporters]
         .filter(([name, { size }]) => size > 1 && !(name in SHARED_EXPORTS))
         .map(([name, paths]) => `${name}: ${[...paths].join(', ')}`),
       'an exported name has one meaning in the repository, so that it can be searched for',
@@ -330,8 +334,8 @@ describe('the house', () => {
 
   it('no identifier contains a word of the private dialect', () => {
     expectNone(
-      all.flatMap(({ path, text }) => {
-        const identifiers = new Set(readSourceCode(text).code.match(/[A-Za-z_$][\w$]*/g))
+      all.flatMap(({ path, parsed }) => {
+        const identifiers = new Set(parsed.code.match(/[A-Za-z_$][\w$]*/g))
         return [...identifiers]
           .filter((name) => wordsOfIdentifier(name).some((word) => DIALECT_IN_NAMES.has(word)))
           .map((name) => `${path}: ${name}`)
@@ -342,12 +346,11 @@ describe('the house', () => {
 
   it('no comment and no test name contains a word of the private dialect', () => {
     expectNone(
-      all.flatMap(({ path, text }) => {
-        const { comments, names } = readSourceCode(text)
-        return [...comments, ...names]
+      all.flatMap(({ path, parsed: { comments, names } }) =>
+        [...comments, ...names]
           .flatMap((prose) => prose.match(DIALECT_IN_PROSE) ?? [])
-          .map((word) => `${path}: ${word}`)
-      }),
+          .map((word) => `${path}: ${word}`),
+      ),
       'name the real subject (a client, a worker, the submitter) and use the standard term',
     )
   })
@@ -368,7 +371,7 @@ describe('the house', () => {
     )
   })
 
-  it('what tests share has no hook of its own when it is imported', () => {
+  it('test helpers register no hooks on import', () => {
     expectNone(
       all
         .filter(({ path }) => path.startsWith('test/') && !path.startsWith('test/faults/'))
@@ -394,9 +397,11 @@ describe('the house', () => {
     )
   })
 
-  it('has found its files', () => {
+  it('the rules read all files', () => {
     expect(sources.length).toBeGreaterThan(40)
     expect(measuring.length).toBeGreaterThan(20)
     expect(all.find(({ path }) => path === 'core/redis/connect.ts')?.imports).toContain('core/redis/keys.ts')
+    expect(sources.flatMap(({ parsed }) => findFunctions(parsed.code)).length).toBeGreaterThan(400)
+    expect(all.flatMap(({ parsed }) => parsed.names)).toContain('the rules read all files')
   })
 })

@@ -37,7 +37,7 @@ const obedient: Handle = (_data, request) =>
 const HANDLERS = new Map<string, Handle>([
   ['gated', gated],
   ['obedient', obedient],
-  ['quick', async (data) => ({ echo: data })],
+  ['quick', async (data) => ({ received: data })],
   ['large', async () => 'x'.repeat(300_000)],
   [
     'closed',
@@ -372,7 +372,12 @@ describe('the bot server', () => {
       .send({ mobile: '09123456789', requestHash: record.hash })
     expect([status, body]).toEqual([
       200,
-      { status: 'success', code: 'COMPLETED', message: 'Done.', data: { echo: { mobile: '09123456789' } } },
+      {
+        status: 'success',
+        code: 'COMPLETED',
+        message: 'Done.',
+        data: { received: { mobile: '09123456789' } },
+      },
     ])
   })
 

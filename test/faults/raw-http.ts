@@ -26,7 +26,7 @@ export function exchange(
   return new Promise((resolve, reject) => {
     const tcp = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
     let received = Buffer.alloc(0)
-    const begun = performance.now()
+    const startedAt = performance.now()
     // When this process was late, the answer has already arrived: read it before giving up.
     const late = setTimeout(() => setImmediate(giveUp), limitMs)
     const giveUp = (): void => {
@@ -40,7 +40,10 @@ export function exchange(
       if (!answer && !isEnd) return
       clearTimeout(late)
       tcp.destroy()
-      resolve({ ...(answer ?? { status: null, headers: {}, body: '' }), tookMs: performance.now() - begun })
+      resolve({
+        ...(answer ?? { status: null, headers: {}, body: '' }),
+        tookMs: performance.now() - startedAt,
+      })
     }
     tcp.on('data', (data) => {
       received = Buffer.concat([received, data])

@@ -18,7 +18,7 @@ import { type Kind, toRequestData } from './scripted.ts'
 
 /** One attempt to submit. */
 async function trySubmit({ urls }: Installation): Promise<{ status: number; tookMs: number }> {
-  const begun = performance.now()
+  const startedAt = performance.now()
   const answer = await fetch(`${urls[0]}/api/local-requests`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -28,7 +28,7 @@ async function trySubmit({ urls }: Installation): Promise<{ status: number; took
     }),
   })
   await answer.body?.cancel()
-  return { status: answer.status, tookMs: performance.now() - begun }
+  return { status: answer.status, tookMs: performance.now() - startedAt }
 }
 
 const takesSubmitsAgain = (halfway: Installation): Promise<void> =>

@@ -153,7 +153,7 @@ type WatchAnswer = { ok: true; data: PublicView } | { ok: false; problem: { stat
 function startEvents({ url, hash, onView, onMissing, isStopped }: WatcherContext): () => void {
   const abort = new AbortController()
   let lastId = ''
-  const hear = (event: string): void => {
+  const onEvent = (event: string): void => {
     const field = (name: string): string => event.match(new RegExp(`^${name}: (.*)$`, 'm'))?.[1] ?? ''
     lastId = field('id') || lastId
     if (field('event') === 'update') onView(JSON.parse(field('data')))
@@ -169,7 +169,7 @@ function startEvents({ url, hash, onView, onMissing, isStopped }: WatcherContext
     for await (const chunk of answer.body?.pipeThrough(new TextDecoderStream()) ?? []) {
       const events = (text + chunk).split('\n\n')
       text = events.pop() ?? ''
-      events.forEach(hear)
+      events.forEach(onEvent)
     }
   }
   const run = async (): Promise<void> => {

@@ -33,7 +33,7 @@ export function useBrowser({ full = false } = {}): TestBrowser {
   }
 }
 
-/** The errors of a page that nobody sees, and what it requested. */
+/** Errors that a page does not show, and its requests. */
 export interface PageTraffic {
   /** Of the last navigation. */
   status: number

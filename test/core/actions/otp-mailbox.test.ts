@@ -16,7 +16,7 @@ const waits = (hash: string) => eventually(async () => expect(await subscription
 const leftAlone = (hash: string) => eventually(async () => expect(await subscriptions(hash)).toBe(0))
 
 describe('a bot that waits for a code', () => {
-  it('has it as soon as it is handed over, woken instead of polling', async () => {
+  it('a waiting bot receives a code when it is submitted, without polling', async () => {
     const { record } = await given(START, REQUIRE_OTP)
     const waiting = otpMailbox.waitFor(record.hash)
     await waits(record.hash)
@@ -25,19 +25,19 @@ describe('a bot that waits for a code', () => {
     await leftAlone(record.hash)
   })
 
-  it('has it at once when it was there before', async () => {
+  it('a code submitted before the wait is received immediately', async () => {
     const { record } = await given(START, REQUIRE_OTP)
     await handOver(record.hash)
     expect(await otpMailbox.waitFor(record.hash)).toEqual({ code: CODE })
   })
 
-  it('has it even if it is handed over while the bot begins to wait', async () => {
+  it('a code submitted while the wait starts is received', async () => {
     const { record } = await given(START, REQUIRE_OTP)
     const [answer] = await Promise.all([otpMailbox.waitFor(record.hash), handOver(record.hash)])
     expect(answer).toEqual({ code: CODE })
   })
 
-  it('has the one that won when two are handed over at once', async () => {
+  it('of two codes submitted concurrently the accepted one is received', async () => {
     const { record } = await given(START, REQUIRE_OTP)
     const waiting = otpMailbox.waitFor(record.hash)
     const outcomes = await Promise.all([handOver(record.hash, '111111'), handOver(record.hash, '222222')])
@@ -45,7 +45,7 @@ describe('a bot that waits for a code', () => {
     expect(await waiting).toEqual({ code: outcomes[0]?.ok ? '111111' : '222222' })
   })
 
-  it('takes it out once: of two that wait only one has it', async () => {
+  it('of two waiting bots only one receives the code', async () => {
     const { record } = await given(START, REQUIRE_OTP)
     const enough = new AbortController()
     const waiting = [1, 2].map(() =>
@@ -59,7 +59,7 @@ describe('a bot that waits for a code', () => {
     expect(await Promise.all(waiting)).toContain('nothing')
   })
 
-  it('can wait again after a wrong code', async () => {
+  it('a bot can wait again after a wrong code', async () => {
     const { record } = await given(START, REQUIRE_OTP)
     await handOver(record.hash, '000000')
     expect(await otpMailbox.waitFor(record.hash)).toEqual({ code: '000000' })
@@ -69,7 +69,7 @@ describe('a bot that waits for a code', () => {
     expect(await again).toEqual({ code: CODE })
   })
 
-  it('is told when the code’s deadline is over', async () => {
+  it('waitFor returns otp_expired when the code has expired', async () => {
     const { record } = await given(START, {
       type: 'require_otp',
       attempt: 1,
@@ -79,7 +79,7 @@ describe('a bot that waits for a code', () => {
     expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(record.otp_data?.expires_at as string))
   })
 
-  it('is told when the request ends meanwhile', async () => {
+  it('waitFor returns already_final when the request ends during the wait', async () => {
     const { record } = await given(START, REQUIRE_OTP)
     const waiting = otpMailbox.waitFor(record.hash)
     await waits(record.hash)
@@ -88,11 +88,11 @@ describe('a bot that waits for a code', () => {
     await leftAlone(record.hash)
   })
 
-  it('is told when there is no such request', async () => {
+  it('waitFor returns request_not_found for a missing request', async () => {
     expect(await otpMailbox.waitFor(aHash())).toEqual({ refused: 'request_not_found' })
   })
 
-  it('stops with the signal’s reason, before or while it waits', async () => {
+  it('waitFor rejects with the reason of its signal, before and during the wait', async () => {
     const { record } = await given(START, REQUIRE_OTP)
     const reason = new Error('cancelled')
     await expect(otpMailbox.waitFor(record.hash, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
@@ -104,17 +104,17 @@ describe('a bot that waits for a code', () => {
     await leftAlone(record.hash)
   })
 
-  it('is told once that the code’s time is over, and goes on waiting for another one', async () => {
+  it('onExpired is called once when the code has expired, and the wait continues for a resend', async () => {
     const { record } = await given(START, {
       ...REQUIRE_OTP,
       otp: { id: 'otp-1', expires_in: 0.05 },
     } as Command)
-    let told = 0
+    let notified = 0
     const waiting = otpMailbox.waitFor(record.hash, {
-      onExpired: async () => void told++,
+      onExpired: async () => void notified++,
       onResend: async () => void (await applyCommand(record.hash, REPLACE)),
     })
-    await eventually(() => expect(told).toBe(1))
+    await eventually(() => expect(notified).toBe(1))
     expect(await store.apply(record.hash, { type: 'submit_otp', otp: CODE })).toMatchObject({
       rejection: 'otp_expired',
     })
@@ -127,10 +127,10 @@ describe('a bot that waits for a code', () => {
     await eventually(async () => expect((await store.read(record.hash))?.record.otp_data?.id).toBe('otp-2'))
     await handOver(record.hash)
     expect(await waiting).toEqual({ code: CODE })
-    expect(told).toBe(1)
+    expect(notified).toBe(1)
   })
 
-  it('hears of a wish for another code that was there before it began to wait', async () => {
+  it('a resend requested before the wait is reported to onResend', async () => {
     const { record } = await given(START, REQUIRE_OTP)
     const later = createRequestStore({
       redis: client,
@@ -146,7 +146,7 @@ describe('a bot that waits for a code', () => {
     expect(await waiting).toEqual({ code: CODE })
   })
 
-  it('is asked once to send another code each time the person wants one', async () => {
+  it('onResend is called once for each requested resend', async () => {
     const { record } = await given(START, REQUIRE_OTP)
     let sent = 0
     const onResend = async () => {
@@ -169,7 +169,7 @@ describe('a bot that waits for a code', () => {
     expect(sent).toBe(2)
   })
 
-  it.runIf(onRealRedis)('has a code that was handed over while the connection was broken', async () => {
+  it.runIf(onRealRedis)('a code submitted while the connection is broken is received', async () => {
     const { record } = await given(START, REQUIRE_OTP)
     const waiting = otpMailbox.waitFor(record.hash)
     await waits(record.hash)

@@ -20,11 +20,11 @@ const keyed = applyCommands(aRecord({ now: T0 }), [
 
 /** The record after another program has read, changed and written it, without an own state to compare it with. */
 function putBack(record: RequestRecord, change: Record<string, unknown>): RequestRecord {
-  const theirs = parseForeignRecord(JSON.stringify({ ...record, ...change }))
-  if (!theirs) throw new Error('no record')
-  return reconcile(null, theirs, rules)
+  const foreign = parseForeignRecord(JSON.stringify({ ...record, ...change }))
+  if (!foreign) throw new Error('no record')
+  return reconcile(null, foreign, rules)
 }
-const saidIn = ({ current_message, message_key, message_params }: RequestRecord) => [
+const messageOf = ({ current_message, message_key, message_params }: RequestRecord) => [
   current_message,
   message_key,
   message_params,
@@ -32,28 +32,28 @@ const saidIn = ({ current_message, message_key, message_params }: RequestRecord)
 
 describe('a program that writes a record back', () => {
   it('a foreign write that changes only the message removes its old key', () => {
-    expect(saidIn(putBack(keyed, { current_message: 'حل کپچا...' }))).toEqual([
+    expect(messageOf(putBack(keyed, { current_message: 'حل کپچا...' }))).toEqual([
       'حل کپچا...',
       undefined,
       undefined,
     ])
     const first = putBack(aRecord({ now: T0 }), { status: 'processing', current_message: 'Begun' })
-    expect(saidIn(first)).toEqual(['Begun', undefined, undefined])
+    expect(messageOf(first)).toEqual(['Begun', undefined, undefined])
   })
 
   it('a foreign write that leaves the message keeps its key', () => {
-    expect(saidIn(putBack(keyed, { progress: 30 }))).toEqual(['Page 7', 'page', { page: 7 }])
+    expect(messageOf(putBack(keyed, { progress: 30 }))).toEqual(['Page 7', 'page', { page: 7 }])
   })
 
   it('a foreign write that sets the message key is accepted, with a new or the same message', () => {
     const other = putBack(keyed, { current_message: 'صفحهٔ ۸', message_params: { page: 8 } })
-    expect(saidIn(other)).toEqual(['صفحهٔ ۸', 'page', { page: 8 }])
-    expect(saidIn(putBack(other, { message_key: 'done', message_params: {} }))).toEqual([
+    expect(messageOf(other)).toEqual(['صفحهٔ ۸', 'page', { page: 8 }])
+    expect(messageOf(putBack(other, { message_key: 'done', message_params: {} }))).toEqual([
       'صفحهٔ ۸',
       'done',
       {},
     ])
-    expect(saidIn(putBack(other, { current_message: 'Only words' }))).toEqual([
+    expect(messageOf(putBack(other, { current_message: 'Only words' }))).toEqual([
       'Only words',
       undefined,
       undefined,
@@ -80,13 +80,17 @@ describe('a failure', () => {
 
 describe('a question for a code', () => {
   it('an OTP prompt keeps its message key', () => {
-    const told = { message: 'A code', message_key: 'code_sent', message_params: { sent_to: '0912***4567' } }
-    const asked = applyCommands(keyed, [{ type: 'require_otp', attempt: 1, otp: { id: 'o', ...told } }])
+    const message = {
+      message: 'A code',
+      message_key: 'code_sent',
+      message_params: { sent_to: '0912***4567' },
+    }
+    const asked = applyCommands(keyed, [{ type: 'require_otp', attempt: 1, otp: { id: 'o', ...message } }])
     expect(toPublicView(asked, T0)).toMatchObject({
       current_message: 'A code',
       message_key: 'code_sent',
-      otp_data: told,
+      otp_data: message,
     })
-    expect(putBack(asked, { progress: 40 }).otp_data).toMatchObject(told)
+    expect(putBack(asked, { progress: 40 }).otp_data).toMatchObject(message)
   })
 })

@@ -77,14 +77,14 @@ describe('parts of a step', () => {
   })
 
   it('a finished substep keeps its outcome', () => {
-    const begun = later(asking, report(undefined, [{ id: 'a', state: 'current', progress: 50 }]))
-    const over = later(begun, report(undefined, [{ id: 'a', state: 'done', outcome: 'failed' }]))
+    const started = later(asking, report(undefined, [{ id: 'a', state: 'current', progress: 50 }]))
+    const over = later(started, report(undefined, [{ id: 'a', state: 'done', outcome: 'failed' }]))
     expect(stepOf(over, 'a')).toEqual({
       id: 'a',
       of: 'asking',
       state: 'done',
       outcome: 'failed',
-      started_at: begun.updated_at,
+      started_at: started.updated_at,
       finished_at: over.updated_at,
     })
     for (const state of ['current', 'waiting', 'done'] as const)
@@ -205,13 +205,13 @@ describe('parts that another program wrote', () => {
   })
 
   it('substeps of a foreign write are applied on top of a concurrent own write', () => {
-    const ours = later(asking, report(undefined, [{ id: 'a', state: 'done' }]))
+    const own = later(asking, report(undefined, [{ id: 'a', state: 'done' }]))
     const steps = asking.steps.map((step) =>
       step.id === 'b' ? { ...step, state: 'current', progress: 5 } : step,
     )
-    const theirs = parseForeignRecord(JSON.stringify({ ...asking, steps }))
-    if (!theirs) throw new Error('not readable as a record')
-    const merged = reconcile(ours, theirs, rules)
+    const foreign = parseForeignRecord(JSON.stringify({ ...asking, steps }))
+    if (!foreign) throw new Error('not readable as a record')
+    const merged = reconcile(own, foreign, rules)
     expect(statesOf(merged)).toBe('first done, asking current, a done, b current, c waiting, last waiting')
   })
 })

@@ -163,8 +163,8 @@ describe('our mark', () => {
 
   it.each(['', 'nonsense', 'null', '17', '[]', '{}', '{"version":"7"}'])(
     'a suffix after %j does not make it an own record',
-    (nonsense) => {
-      expect([decodeRecord(`${nonsense}\t`), decodeView(`${nonsense}\t `)]).toEqual([null, null])
+    (invalid) => {
+      expect([decodeRecord(`${invalid}\t`), decodeView(`${invalid}\t `)]).toEqual([null, null])
     },
   )
 })

@@ -42,8 +42,8 @@ describe('a hash', () => {
     null,
     undefined,
     {},
-  ])('%j is none', (nonsense) => {
-    expect(isRequestHash(nonsense)).toBe(false)
+  ])('%j is none', (invalid) => {
+    expect(isRequestHash(invalid)).toBe(false)
   })
 
   it('a request hash with a creation time in the future or before the first release has no age', () => {

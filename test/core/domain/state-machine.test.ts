@@ -315,8 +315,8 @@ describe('what a change does', () => {
 
   it.each([Number.NaN, Number.POSITIVE_INFINITY, -5])(
     'an invalid progress of %s is ignored, and the rest of its command is applied',
-    (nonsense) => {
-      expect(advanced(advanced(running, progressTo(40)), progressTo(nonsense, 'Still here'))).toMatchObject({
+    (invalid) => {
+      expect(advanced(advanced(running, progressTo(40)), progressTo(invalid, 'Still here'))).toMatchObject({
         progress: 40,
         current_message: 'Still here',
       })
@@ -480,19 +480,19 @@ describe('a question for a code', () => {
   it('a repeated OTP prompt keeps attempts, resends and their wait, and has its own deadline', () => {
     const second = applyCommands(asked, [submit, reject])
     const resent = advanced(second, resend, T0 + 30 * SECOND)
-    const anew = advanced(resent, { type: 'require_otp', attempt: 1, otp: { id: 'otp-2' } }, T0 + 31 * SECOND)
-    expect(anew.otp_data).toMatchObject({ id: 'otp-2', resends: 1, attempts_left: 2 })
-    expect(anew.otp_data?.resend_available_at).toBe(resent.otp_data?.resend_available_at)
-    expect(ms(anew.otp_data?.expires_at)).toBe(151 * SECOND)
+    const next = advanced(resent, { type: 'require_otp', attempt: 1, otp: { id: 'otp-2' } }, T0 + 31 * SECOND)
+    expect(next.otp_data).toMatchObject({ id: 'otp-2', resends: 1, attempts_left: 2 })
+    expect(next.otp_data?.resend_available_at).toBe(resent.otp_data?.resend_available_at)
+    expect(ms(next.otp_data?.expires_at)).toBe(151 * SECOND)
   })
 
   const again: Command = { type: 'require_otp', attempt: 1, otp: { id: 'otp-2' } }
 
   it('an OTP prompt keeps attempts, resends and their wait when a code is submitted during a resend', () => {
     const resent = advanced(applyCommands(asked, [submit, reject]), resend, T0 + 30 * SECOND)
-    const anew = advanced(advanced(resent, submit, T0 + 31 * SECOND), again, T0 + 32 * SECOND)
-    expect(anew.otp_data).toMatchObject({ id: 'otp-2', resends: 1, attempts_left: 2 })
-    expect(ms(anew.otp_data?.resend_available_at)).toBe(90 * SECOND)
+    const next = advanced(advanced(resent, submit, T0 + 31 * SECOND), again, T0 + 32 * SECOND)
+    expect(next.otp_data).toMatchObject({ id: 'otp-2', resends: 1, attempts_left: 2 })
+    expect(ms(next.otp_data?.resend_available_at)).toBe(90 * SECOND)
   })
 
   it('an OTP prompt after a submitted code costs an attempt, and the last attempt ends the request', () => {

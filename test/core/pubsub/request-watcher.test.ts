@@ -108,10 +108,10 @@ describe('a watched request', () => {
         return stored
       },
     })
-    const heardToo = page()
-    const other = await watcher.watch(record.hash, heardToo)
+    const secondPage = page()
+    const other = await watcher.watch(record.hash, secondPage)
     const watching = slow.watch(record.hash, page())
-    await eventually(() => expect(heardToo.views).toHaveLength(1))
+    await eventually(() => expect(secondPage.views).toHaveLength(1))
     finishReading()
     const watch = await watching
     expect(watch.latest.view).toMatchObject({ progress: 77, version: 3 })
@@ -204,11 +204,11 @@ describe('when another program writes', () => {
     ['null under our mark', 'null\t '],
     ['a version that is no number', '{"version":"x"}\t '],
     ['ten megabytes', 'x'.repeat(10_000_000)],
-  ])('%s on the channel, those who watch are none the worse', async (_what, nonsense) => {
+  ])('watchers are not affected by %s on the channel', async (_what, invalid) => {
     const { record } = await given(START)
     const mine = page()
     const watch = await watcher.watch(record.hash, mine)
-    await client.publish(keys.channel(record.hash), nonsense)
+    await client.publish(keys.channel(record.hash), invalid)
     await applyCommand(record.hash, progressTo(20))
     await eventually(() => expect(versions(mine)).toEqual([3]))
     watch.stop()
@@ -306,7 +306,7 @@ describe('when something older comes back', () => {
   })
 })
 
-describe('states that come faster than they may be told', () => {
+describe('states that change faster than the throttle allows', () => {
   const HOUR_MS = 3_600_000
 
   it('rapid states are throttled except the first and the final; a new watcher receives the newest', async () => {
@@ -345,12 +345,12 @@ describe('states that come faster than they may be told', () => {
     const mergeMs = 60
     const { hash } = (await given(START)).record
     const paced = liveOn({}, mergeMs)
-    const heardAt: number[] = []
+    const receivedAt: number[] = []
     const mine = page()
     const watch = await paced.watch(hash, {
       ...mine,
       onUpdate(update) {
-        heardAt.push(performance.now())
+        receivedAt.push(performance.now())
         mine.onUpdate(update)
       },
     })
@@ -363,11 +363,11 @@ describe('states that come faster than they may be told', () => {
     }
     await eventually(() => expect(mine.views.at(-1)?.progress).toBe(98))
     for (const [first, other] of [[2, mine], ...others] as typeof others) {
-      const heard = [first, ...versions(other)]
-      expect(heard).toEqual([...new Set(heard)].sort((a, b) => a - b))
-      expect(heard.at(-1)).toBe(101)
+      const received = [first, ...versions(other)]
+      expect(received).toEqual([...new Set(received)].sort((a, b) => a - b))
+      expect(received.at(-1)).toBe(101)
     }
-    const pauses = heardAt.slice(1).map((at, n) => at - (heardAt[n] as number))
+    const pauses = receivedAt.slice(1).map((at, n) => at - (receivedAt[n] as number))
     // A timer of Node may be a millisecond early.
     expect(Math.min(...pauses, mergeMs)).toBeGreaterThanOrEqual(mergeMs - 2)
     watch.stop()

@@ -16,7 +16,7 @@ async function addAll({ add }: TestQueue, submitters: readonly string[], priorit
 }
 const turnsOf = ({ key }: TestQueue, urgency = 5): string => key(`turns:${urgency}`)
 
-describe('a person’s hundred requests', () => {
+describe('a hundred requests of one submitter', () => {
   test('a hundred requests of one submitter do not delay the only request of another', async () => {
     const line = useQueue(redis)
     await addAll(line, HUNDRED)
@@ -50,7 +50,7 @@ describe('a person’s hundred requests', () => {
   })
 })
 
-describe('people who wait', () => {
+describe('waiting submitters', () => {
   test('submitters alternate regardless of who came first', async () => {
     const line = useQueue(redis)
     await addAll(line, ['ann', 'ann', 'ann', 'bob', 'bob', 'bob', 'cid'])
@@ -213,7 +213,7 @@ describe('levels of urgency', () => {
   })
 })
 
-describe('whatever comes in whichever order', () => {
+describe('any requests in any order', () => {
   const arrivals = fc.array(
     fc.record({ who: fc.constantFrom('ann', 'bob', 'cid'), priority: fc.constantFrom(1, 5, 10) }),
     { minLength: 1, maxLength: 24 },

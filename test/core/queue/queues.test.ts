@@ -15,7 +15,7 @@ const inMs = (ms: number): string => new Date(Date.now() + ms).toISOString()
 
 /** Two workers, each on a connection of its own as in two processes, and the jobs they have started. */
 async function twoWorkers(line: ReturnType<typeof useQueue>) {
-  const begun: { hash: string; at: number }[] = []
+  const started: { hash: string; at: number }[] = []
   let running = 0
   let most = 0
   let release!: () => void
@@ -23,7 +23,7 @@ async function twoWorkers(line: ReturnType<typeof useQueue>) {
     release = resolve
   })
   const work = async (job: RequestJob): Promise<void> => {
-    begun.push({ hash: hashOf(job), at: performance.now() })
+    started.push({ hash: hashOf(job), at: performance.now() })
     most = Math.max(most, ++running)
     await released
     running--
@@ -38,7 +38,7 @@ async function twoWorkers(line: ReturnType<typeof useQueue>) {
     cleanUp(() => worker.close(true))
     await worker.waitUntilReady()
   }
-  return { begun, release, most: () => most }
+  return { started: started, release, most: () => most }
 }
 
 describe('a job', () => {
@@ -60,11 +60,13 @@ describe('a job', () => {
   test('the job of a started request runs before the most urgent ones', async () => {
     const line = useQueue(redis)
     await line.add('ann', { priority: 1 })
-    const begun = [
+    const started = [
       await line.add('bob', { status: 'processing' }),
       await line.add('cid', { status: 'processing' }),
     ]
-    expect(await Promise.all(begun.map(({ hash }) => line.queues.position(hash, line.queue)))).toEqual([1, 2])
+    expect(await Promise.all(started.map(({ hash }) => line.queues.position(hash, line.queue)))).toEqual([
+      1, 2,
+    ])
     expect(await line.takeAll()).toEqual(['bob', 'cid', 'ann'])
   })
 
@@ -144,10 +146,10 @@ describe('the limits of a queue', () => {
     await line.queues.applyLimits()
     const workers = await twoWorkers(line)
     for (let i = 0; i < 8; i++) await line.add('ann')
-    await eventually(() => expect(workers.begun).toHaveLength(3))
+    await eventually(() => expect(workers.started).toHaveLength(3))
     expect(await redis.llen(line.key('active'))).toBe(3)
     workers.release()
-    await eventually(() => expect(workers.begun).toHaveLength(8))
+    await eventually(() => expect(workers.started).toHaveLength(8))
     expect(workers.most()).toBe(3)
   })
 
@@ -157,8 +159,8 @@ describe('the limits of a queue', () => {
     const workers = await twoWorkers(line)
     workers.release()
     for (let i = 0; i < 6; i++) await line.add('ann')
-    await eventually(() => expect(workers.begun).toHaveLength(6))
-    const [first, , , fourth, fifth] = workers.begun.map(({ at }) => at)
+    await eventually(() => expect(workers.started).toHaveLength(6))
+    const [first, , , fourth, fifth] = workers.started.map(({ at }) => at)
     // In sequence they would take three seconds.
     expect((fourth ?? 0) - (first ?? 0)).toBeLessThan(2500)
     expect((fifth ?? 0) - (first ?? 0)).toBeGreaterThan(900)

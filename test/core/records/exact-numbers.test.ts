@@ -5,7 +5,7 @@ import { findInexact, findInexactInJson, quoteInexact } from '../../../core/reco
 const LONG = '12345678901234567890'
 
 describe('a JSON text', () => {
-  it('keeps the digits of whole numbers beyond 2^53 as strings, and nothing else changes', () => {
+  it('quoteInexact turns integers beyond 2^53 into strings and changes nothing else', () => {
     for (const [given, kept] of [
       [`{"a":${LONG},"b":[-${LONG}, 1]}`, `{"a":"${LONG}","b":["-${LONG}", 1]}`],
       [`{"a":"${LONG}","${LONG}":1}`, `{"a":"${LONG}","${LONG}":1}`],
@@ -18,7 +18,7 @@ describe('a JSON text', () => {
       expect(quoteInexact(given as string)).toBe(kept)
   })
 
-  it('of any value is read as the same value', () => {
+  it('quoteInexact keeps the JSON of any value', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         const json = JSON.stringify(value)
@@ -28,7 +28,7 @@ describe('a JSON text', () => {
     )
   })
 
-  it('names the first place of such a number in a field', () => {
+  it('findInexactInJson returns the path of the first inexact number of a field', () => {
     expect(findInexactInJson(`{"trace":${LONG},"data":{"lines":[{"id":1},{"id":${LONG}}]}}`, 'data')).toBe(
       'data.lines[1].id',
     )
@@ -45,11 +45,11 @@ describe('a value', () => {
     [{ a: Number(LONG) }, 'a'],
     [2 ** 53, ''],
     [{ a: 2 ** 53 - 1, b: 6.02e23, c: 0.1, d: LONG, e: null, f: true }, null],
-  ])('%o names the place of what JSON cannot carry: %s', (value, path) => {
+  ])('findInexact returns the path of a number that JSON cannot carry: %o, %s', (value, path) => {
     expect(findInexact(value)).toBe(path)
   })
 
-  it('that contains itself comes to an end', () => {
+  it('findInexact accepts a cyclic value', () => {
     const cyclic: Record<string, unknown> = { a: 1 }
     cyclic.self = cyclic
     expect(findInexact(cyclic)).toBeNull()

@@ -21,7 +21,7 @@ function touched(record: object, changes: Record<string, unknown>, now = T0): Re
   return normalizeForeignRecord(parsed, { ...rules, now })
 }
 
-/** JSON of any shape, and of the shape of a record with nonsense in some of its fields. */
+/** JSON of any shape, and of the shape of a record with some invalid fields. */
 const anyTime = fc.oneof(
   fc.date({ noInvalidDate: true }).map((date) => date.toISOString()),
   fc.integer({ min: -DAY, max: DAY }).map((ms) => iso(T0 + ms)),
@@ -34,14 +34,18 @@ const anyValue = fc.oneof(
   fc.constantFrom(...STATUSES),
 )
 const names = Object.keys(running) as (keyof RequestRecord)[]
-const nonsenseIn = (record: RequestRecord) =>
+const withInvalidFields = (record: RequestRecord) =>
   fc
     .dictionary(fc.constantFrom(...names, '__proto__', 'constructor', 'x'), anyValue)
     .map((changes) => JSON.stringify({ ...record, ...changes }))
-const anyForeign = fc.oneof(nonsenseIn(running), nonsenseIn(completed), nonsenseIn(aRecord({ now: T0 })))
+const anyForeign = fc.oneof(
+  withInvalidFields(running),
+  withInvalidFields(completed),
+  withInvalidFields(aRecord({ now: T0 })),
+)
 
 describe('what another program wrote', () => {
-  it('is read or not, but no string ever makes the reader throw', () => {
+  it('parseForeignRecord never throws, whatever the string is', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json(), anyForeign), (json) => void parseForeignRecord(json)),
     )
@@ -59,11 +63,11 @@ describe('what another program wrote', () => {
     ['a resurrected record', '{"progress":50}'],
     ['only a prototype', '{"__proto__":{"hash":"x","status":"pending"}}'],
     ['ten megabytes', JSON.stringify({ ...running, result_data: 'x'.repeat(10 * 1024 * 1024) })],
-  ])('is no record if it is %s', (_what, json) => {
+  ])('parseForeignRecord returns null for %s', (_what, json) => {
     expect(parseForeignRecord(json)).toBeNull()
   })
 
-  it('cannot reach the prototype of anything', () => {
+  it('a foreign record cannot change a prototype', () => {
     const json = `{"__proto__":{"polluted":1},"hash":"x","status":"pending","request_data":{"__proto__":{"polluted":1}}}`
     const parsed = parseForeignRecord(json)
     expect(parsed?.status).toBe('pending')
@@ -71,7 +75,7 @@ describe('what another program wrote', () => {
     expect((parsed as { polluted?: number }).polluted).toBeUndefined()
   })
 
-  it('is put right wherever it is nonsense, and lives on under the same rules', () => {
+  it('a foreign record with invalid fields is normalized to a valid record', () => {
     fc.assert(
       fc.property(anyForeign, (json) => {
         const parsed = parseForeignRecord(json)
@@ -96,7 +100,7 @@ describe('what another program wrote', () => {
     )
   })
 
-  it('shows nothing private, whatever it holds', () => {
+  it('the view of a foreign record contains nothing private', () => {
     const secret = fc.constantFrom(PRIVATE.request, PRIVATE.session, PRIVATE.user)
     const secrets = fc.record({
       request_data: fc.oneof(secret, fc.dictionary(fc.string(), fc.oneof(secret, fc.array(secret)))),
@@ -118,13 +122,13 @@ describe('what another program wrote', () => {
 })
 
 describe('a record that another program wrote back', () => {
-  it('is the next version, stamped now', () => {
+  it('a foreign record becomes the next version with the current time', () => {
     const later = touched(running, { progress: 60, step: 'third' }, T0 + 5000)
     expect(later).toMatchObject({ version: running.version + 1, progress: 60, updated_at: iso(T0 + 5000) })
     expect(later.steps.map(({ state }) => state)).toEqual(['done', 'done', 'current'])
   })
 
-  it('keeps the progress that was reached when the other goes back', () => {
+  it('a foreign record with lower progress keeps the highest progress', () => {
     expect(touched(running, { progress: 10 }).progress).toBe(40)
   })
 
@@ -137,11 +141,11 @@ describe('a record that another program wrote back', () => {
     [null, 40],
     ['much', 40],
     [[], 40],
-  ])('with progress %j shows %i', (progress, shown) => {
+  ])('a foreign record with the progress %j shows %i', (progress, shown) => {
     expect(touched(running, { progress }).progress).toBe(shown)
   })
 
-  it('stays final when the other undoes only the status', () => {
+  it('a foreign record with completed_at stays final, even with another status', () => {
     for (const status of ['pending', 'processing', 'otp_required'])
       expect(touched(completed, { status })).toMatchObject({
         status: 'completed',
@@ -156,7 +160,7 @@ describe('a record that another program wrote back', () => {
     expect(touched(failed, { status: 'processing' }).status).toBe('failed')
   })
 
-  it('that it completed lives once more from then, whether or not it wrote the time', () => {
+  it('a foreign record that completes gets a new lifetime, with or without its own completed_at', () => {
     for (const completed_at of [null, iso(T0 + 60_000)]) {
       const done = touched(
         running,
@@ -172,40 +176,40 @@ describe('a record that another program wrote back', () => {
     }
   })
 
-  it('after its end, does not live longer for being written again', () => {
+  it('a final foreign record that is written again does not live longer', () => {
     expect(touched(completed, { current_message: 'Again' }, T0 + 600_000).expires_at).toBe(
       completed.expires_at,
     )
   })
 
-  it('keeps its promised end, and one in the far future is cut to a whole life', () => {
+  it('a foreign record keeps its expires_at, limited to a full lifetime', () => {
     expect(touched(running, { progress: 50 }, T0 + 600_000).expires_at).toBe(running.expires_at)
     expect(touched(running, { expires_at: iso(T0 + 365 * DAY) }).expires_at).toBe(
       iso(T0 + TTL_SECONDS * 1000),
     )
   })
 
-  it('with an end that equals its beginning, as some programs write it, has a whole life', () => {
+  it('a foreign record with expires_at equal to created_at gets a full lifetime', () => {
     expect(touched(running, { expires_at: running.created_at }).expires_at).toBe(iso(T0 + TTL_SECONDS * 1000))
   })
 
-  it('with a time of change in the far future neither lives nor counts from there', () => {
+  it('a foreign record with updated_at in the far future gets the current time', () => {
     const record = touched(running, { updated_at: '9999-12-31T23:59:59.000Z' })
     expect(record).toMatchObject({ updated_at: iso(T0), expires_at: running.expires_at })
   })
 
-  it('with a clock a little ahead does not go back in time', () => {
+  it('a foreign record of a clock slightly ahead keeps its time', () => {
     expect(touched(running, { updated_at: iso(T0 + 2000) }).updated_at).toBe(iso(T0 + 2000))
   })
 
-  it('that asks for a code without saying more has a prompt all the same', () => {
+  it('a foreign record with otp_required and no otp_data gets a default prompt', () => {
     expect(touched(running, { status: 'otp_required' }).otp_data).toMatchObject({
       charset: 'digits',
       attempts_left: 3,
     })
   })
 
-  it('that asks for a code as the public view shows it keeps every field', () => {
+  it('a foreign record with the prompt of a public view keeps all its fields', () => {
     const question = {
       id: 'sms-1',
       length: 5,
@@ -230,7 +234,7 @@ describe('a record that another program wrote back', () => {
     ['resend_available_at', 30, iso(T0 + 30_000)],
     ['attempts_left', 'two', 3],
     ['error', 'wrong', null],
-  ])('that asks for a code with a wrong %s, %s, loses nothing else', (field, wrong, instead) => {
+  ])('a foreign prompt with an invalid %s, %s, keeps its other fields', (field, wrong, instead) => {
     const question = { id: 'sms-1', length: 5, sent_to: '0912***4567', message: 'Type it.', attempts_left: 2 }
     const record = touched(running, { status: 'otp_required', otp_data: { ...question, [field]: wrong } })
     expect(record.otp_data).toMatchObject({ ...question, [field]: instead })
@@ -258,12 +262,12 @@ describe('a record that another program wrote back', () => {
     [[], { code: 'failed', message: 'Half way there' }],
     [true, { code: 'failed', message: 'Half way there' }],
     ['', { code: 'failed', message: 'Half way there' }],
-  ])('that failed with %j as its error says why', (error_data, said) => {
+  ])('a foreign error_data of %j is normalized', (error_data, expected) => {
     const record = touched(running, { status: 'failed', current_message: 'Half way there', error_data })
-    expect(record.error_data).toEqual({ ...said, retryable: false })
+    expect(record.error_data).toEqual({ ...expected, retryable: false })
   })
 
-  it('with an error that has only a code and no message at all says the code', () => {
+  it('a foreign error without any message shows its code', () => {
     const record = touched(running, {
       status: 'failed',
       current_message: ' ',
@@ -272,7 +276,7 @@ describe('a record that another program wrote back', () => {
     expect(record.error_data?.message).toBe('portal_closed')
   })
 
-  it.each([101, 5000])('with %i steps shows those of its service', (count) => {
+  it.each([101, 5000])('a foreign record with %i steps gets the steps of its service', (count) => {
     const steps = Array.from({ length: count }, (_, i) => ({
       id: `step-${i}`, state: 'waiting', started_at: null, finished_at: null,
     })) // biome-ignore format: one step
@@ -283,13 +287,13 @@ describe('a record that another program wrote back', () => {
     ]) // biome-ignore format: the steps of the service
   })
 
-  it('that failed says why, in the words of its message if there are no others', () => {
+  it('a foreign error without a message gets the message of the request', () => {
     expect(touched(running, { status: 'failed', current_message: 'Portal is closed' }).error_data).toEqual({
       code: 'failed', message: 'Portal is closed', retryable: false,
     }) // biome-ignore format: one error
   })
 
-  it('with hardly more than a status is a request', () => {
+  it('a foreign record with little more than a status is accepted', () => {
     const record = touched({}, { hash: 'req_0123456789abcdef', status: 'processing', progress: 20 })
     expect(record).toMatchObject({ progress: 20, version: 1, attempt: 0, created_at: iso(T0), steps: [] })
     expect(encodeRecord(record)).toContain('"status":"processing"')

@@ -26,7 +26,7 @@ function sizeOf(value: unknown): Size {
 }
 
 describe('the limits of a JSON text', () => {
-  it('are exceeded exactly where the parsed value exceeds them', () => {
+  it('exceededLimit agrees with the parsed value', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 6 }), fc.constantFrom(undefined, 2), (value, indent) => {
         const text = JSON.stringify(value, null, indent)
@@ -41,12 +41,12 @@ describe('the limits of a JSON text', () => {
     )
   })
 
-  it('count nothing inside of strings', () => {
+  it('exceededLimit ignores brackets and commas in strings', () => {
     const text = JSON.stringify({ 'a,[{"': '[[[[{{{{,,,,\\"]]]]', b: '\\' })
     expect(exceeded(text, { maxDepth: 1, maxMembers: 2, maxValues: 3 })).toBeNull()
   })
 
-  it('hold for a text that ends in the middle, and for one with too many closing brackets', () => {
+  it('exceededLimit accepts truncated JSON and surplus closing brackets', () => {
     expect(exceeded('"', { maxDepth: 1 })).toBeNull()
     expect(exceeded('"\\', { maxDepth: 1 })).toBeNull()
     expect(exceeded(`${']'.repeat(10)}[[[`, { maxDepth: 2 })).toBe('maxDepth')

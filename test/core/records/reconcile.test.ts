@@ -47,7 +47,7 @@ function merged(known: RequestRecord, base: object, changes: Record<string, unkn
   return reconcile(known, parsed, rules)
 }
 
-const ours = [
+const ownRecords = [
   read,
   overwritten(progressTo(60, 'Ours')),
   overwritten(REQUIRE_OTP),
@@ -61,20 +61,20 @@ const ours = [
 const anyValue = fc.oneof(fc.jsonValue(), fc.maxSafeInteger(), fc.constantFrom(...STATUSES, iso(T0), 'read'))
 const anyForeign = fc
   .tuple(
-    fc.constantFrom<object>(read, ...ours, {}),
+    fc.constantFrom<object>(read, ...ownRecords, {}),
     fc.dictionary(fc.constantFrom(...Object.keys(read), '__proto__', 'constructor'), anyValue),
     fc.constantFrom(...STATUSES),
   )
   .map(([base, changes, status]) => parseForeignRecord(JSON.stringify({ status, ...base, ...changes })))
-const anyKnown = fc.constantFrom(...ours)
+const anyKnown = fc.constantFrom(...ownRecords)
 const anyShown = fc.option(
   fc.constantFrom<StatePosition>(
-    ...ours.filter(({ status }) => !isFinal(status)).map((record) => toPublicView(record, T0)),
+    ...ownRecords.filter(({ status }) => !isFinal(status)).map((record) => toPublicView(record, T0)),
   ),
 )
 
-describe('whatever another program puts in the place of what we wrote', () => {
-  it('nothing goes back, and it is a request that lives on under the same rules', () => {
+describe('any foreign value in place of an own record', () => {
+  it('a reconciled record never regresses and stays a valid record', () => {
     fc.assert(
       fc.property(anyKnown, anyForeign, anyShown, (known, foreign, shown) => {
         if (!foreign) return
@@ -98,9 +98,9 @@ describe('whatever another program puts in the place of what we wrote', () => {
     // A busy machine needs longer for all of them.
   }, 60_000)
 
-  it('whose it is and what was asked stays ours', () => {
+  it('a reconciled record keeps its own request data, user, session, owner and deadline', () => {
     fc.assert(
-      fc.property(fc.constantFrom(...ours), anyForeign, (known, foreign) => {
+      fc.property(fc.constantFrom(...ownRecords), anyForeign, (known, foreign) => {
         if (!foreign) return
         const record = reconcile(known, foreign, rules)
         for (const field of ['request_data', 'user_id', 'session_id', 'owner_hash', 'deadline_at'] as const)
@@ -110,10 +110,10 @@ describe('whatever another program puts in the place of what we wrote', () => {
     )
   })
 
-  it('a final state of ours stays as it was written', () => {
+  it('an own final state is not changed by a foreign write', () => {
     fc.assert(
       fc.property(
-        fc.constantFrom(...ours.filter(({ status }) => isFinal(status))),
+        fc.constantFrom(...ownRecords.filter(({ status }) => isFinal(status))),
         anyForeign,
         (end, foreign) => {
           if (!foreign) return
@@ -124,7 +124,7 @@ describe('whatever another program puts in the place of what we wrote', () => {
     )
   })
 
-  it('and is read again and again, it settles', () => {
+  it('a reconciled record that is read again does not change', () => {
     fc.assert(
       fc.property(anyKnown, anyForeign, (known, foreign) => {
         if (!foreign) return
@@ -135,22 +135,22 @@ describe('whatever another program puts in the place of what we wrote', () => {
   })
 })
 
-describe('another program that had not read our last write', () => {
-  it('reports progress, step and message on top of it', () => {
+describe('a foreign write not based on the last own write', () => {
+  it('an unbased foreign write reports progress, step and message', () => {
     const report = { progress: 70, step: 'third', current_message: 'Theirs' }
     const record = merged(overwritten(progressTo(60, 'Ours')), read, report)
     expect(record).toMatchObject({ ...report, version: 5 })
     expect(record.steps.map(({ state }) => state)).toEqual(['done', 'done', 'current'])
   })
 
-  it('changes nothing when it is behind', () => {
+  it('an unbased foreign write that is behind changes nothing', () => {
     const known = overwritten({ ...progressTo(60, 'Ours'), step: 'second' } as Command)
     const record = merged(known, read, { progress: 50, step: 'first', current_message: 'Theirs' })
     expect(record).toMatchObject({ progress: 60, step: 'second', current_message: 'Ours', version: 5 })
     expect(record.steps).toEqual(known.steps)
   })
 
-  it('ends the request, unless a newer attempt has taken it over', () => {
+  it('an unbased foreign write ends the request, unless a newer attempt has started', () => {
     const end = { status: 'completed', result_data: { score: 1 }, current_message: 'Theirs' }
     expect(merged(overwritten(progressTo(60)), read, end)).toMatchObject({ ...end, progress: 100 })
     const failed = { status: 'failed', error_data: { code: 'y', message: 'Y', retryable: false } }
@@ -159,7 +159,7 @@ describe('another program that had not read our last write', () => {
     expect(merged(second, read, end)).toMatchObject({ status: 'processing', attempt: 2, result_data: null })
   })
 
-  it('asks for a code that we had not heard of', () => {
+  it('an unbased foreign write opens a new prompt', () => {
     expect(merged(overwritten(progressTo(60)), read, { status: 'otp_required' }).otp_data).toMatchObject({
       attempts_left: 3,
     })
@@ -169,7 +169,7 @@ describe('another program that had not read our last write', () => {
     expect(record).toMatchObject({ status: 'otp_required', otp_data: { id: 'another' } })
   })
 
-  it('does not ask again for the code that was handed over', () => {
+  it('an unbased foreign write does not reopen an answered prompt', () => {
     const asked = overwritten(REQUIRE_OTP)
     const handed = named(applyCommands(asked, [HAND_OVER]), 'handed')
     const record = merged(handed, asked, { progress: 50, current_message: 'Theirs' })
@@ -177,7 +177,7 @@ describe('another program that had not read our last write', () => {
     expect(record.otp_data).toEqual(handed.otp_data)
   })
 
-  it('does not take back a question of ours', () => {
+  it('an unbased foreign write does not close an own prompt', () => {
     expect(merged(overwritten(REQUIRE_OTP), read, { progress: 70 })).toMatchObject({
       status: 'otp_required',
       otp_data: { id: 'otp-1' },
@@ -186,10 +186,10 @@ describe('another program that had not read our last write', () => {
   })
 })
 
-describe('another program that had read our last write', () => {
+describe('a foreign write based on the last own write', () => {
   const asked = overwritten(REQUIRE_OTP)
 
-  it('is believed though it goes on from a question, and though it counts no versions', () => {
+  it('a based foreign write may leave a prompt, also without counting versions', () => {
     for (const version of [asked.version, 0, undefined])
       expect(
         merged(asked, asked, { status: 'processing', version, current_message: 'Got it' }),
@@ -200,9 +200,9 @@ describe('another program that had read our last write', () => {
       })
   })
 
-  it('cannot take back progress though it writes the JSON anew', () => {
-    const anew = { status: 'processing', progress: 10, version: 9, current_message: 'Theirs' }
-    expect(merged(read, {}, anew)).toMatchObject({
+  it('a based foreign write cannot lower the progress, even with new JSON', () => {
+    const rewritten = { status: 'processing', progress: 10, version: 9, current_message: 'Theirs' }
+    expect(merged(read, {}, rewritten)).toMatchObject({
       progress: 40,
       version: 10,
       attempt: 1,
@@ -212,10 +212,10 @@ describe('another program that had read our last write', () => {
   })
 })
 
-describe('a position that was shown before a fail-over lost it', () => {
+describe('a position shown before a fail-over lost it', () => {
   const shown = toPublicView(overwritten(progressTo(60, 'Shown')), T0)
 
-  it('is where version, attempt and progress continue; the rest is what is stored', () => {
+  it('reconcile continues version, attempt and progress from a position shown before a fail-over', () => {
     expect(reconcile(null, read, rules, { ...shown, attempt: 2 })).toMatchObject({
       version: shown.version + 1,
       attempt: 2,
@@ -228,7 +228,7 @@ describe('a position that was shown before a fail-over lost it', () => {
 })
 
 describe('latestKnown', () => {
-  it('is the newest record that is known, or null', () => {
+  it('latestKnown returns the newest record, or null', () => {
     const newer = overwritten(progressTo(60))
     expect(latestKnown([null, read, newer, undefined])).toBe(newer)
     expect(latestKnown([])).toBeNull()

@@ -1,4 +1,4 @@
-/** A rolling deploy: what a newer version of ours keeps in a record survives the writes of this one, and is not shown. */
+/** A rolling deploy: fields that a newer version stores in a record survive the writes of this one, and are not shown. */
 import { describe, expect, it } from 'vitest'
 import { creditScoreRating } from '../../../core/catalog/credit-score-rating.ts'
 import type { Command } from '../../../core/domain/command.ts'
@@ -39,7 +39,7 @@ async function applyCommand(hash: string, change: Command): Promise<RequestRecor
 }
 
 const at = (progress: number, step: string): Command => ({ type: 'progress', attempt: 1, progress, step })
-const begun = (...changes: Command[]) =>
+const startedRecord = (...changes: Command[]) =>
   newer(applyCommands(aRecord({ service: creditScoreRating }), [START, ...changes]))
 
 describe('fields that this version does not know', () => {
@@ -59,8 +59,8 @@ describe('fields that this version does not know', () => {
     ['a result', { type: 'complete', attempt: 1, result: 1 }],
     ['a failure', { type: 'fail', error: { code: 'x', message: 'X', retryable: false } }],
     ['a cancel', { type: 'cancel', by: 'user' }],
-  ])('survive %s in the record and in its steps', async (_name, change) => {
-    const record = begun(at(10, 'authentication'))
+  ])('unknown fields of the record and its steps survive %s', async (_name, change) => {
+    const record = startedRecord(at(10, 'authentication'))
     await write(record.hash, encodeRecord(record))
     await applyCommand(record.hash, change)
     const now = await stored(record.hash)
@@ -68,8 +68,8 @@ describe('fields that this version does not know', () => {
     expect(countIn(now.steps)).toBe(record.steps.length)
   })
 
-  it('survive in a question through a wrong code and a resend', async () => {
-    const record = begun(REQUIRE_OTP)
+  it('unknown fields of a prompt survive a wrong code and a resend', async () => {
+    const record = startedRecord(REQUIRE_OTP)
     await write(record.hash, encodeRecord(record))
     for (const change of [
       { type: 'submit_otp', otp: '483920' },
@@ -79,7 +79,7 @@ describe('fields that this version does not know', () => {
     expect((await stored(record.hash)).otp_data).toMatchObject({ newer: MARK, attempts_left: 2 })
   })
 
-  it('survive in steps of which none is begun', async () => {
+  it('unknown fields of waiting steps survive', async () => {
     const record = newer(aRecord({ service: creditScoreRating }))
     await write(record.hash, encodeRecord(record))
     await applyCommand(record.hash, START)
@@ -90,8 +90,8 @@ describe('fields that this version does not know', () => {
     ['runs', [at(10, 'authentication')]],
     ['asks for a code', [REQUIRE_OTP]],
     ['has failed', [{ type: 'fail', error: { code: 'x', message: 'X', retryable: false } }]],
-  ])('survive another program that writes a request which %s', async (_name, changes) => {
-    const record = begun(...changes)
+  ])('unknown fields survive a foreign write of a request which %s', async (_name, changes) => {
+    const record = startedRecord(...changes)
     await write(
       record.hash,
       JSON.stringify({ ...JSON.parse(encodeRecord(record)), current_message: 'Theirs' }),
@@ -99,7 +99,7 @@ describe('fields that this version does not know', () => {
     const read = (await another().read(record.hash))?.record as RequestRecord
     expect(read).toMatchObject({ ...NEWER, current_message: 'Theirs' })
     expect(countIn(await stored(record.hash))).toBe(countIn(record))
-    // Somebody who knew the request before takes the fields over, too.
+    // A process that has cached the request before adopts the fields, too.
     await write(record.hash, JSON.stringify({ ...(await stored(record.hash)), region: `${MARK}-2` }))
     expect((await another().read(record.hash))?.record).toMatchObject({ region: `${MARK}-2` })
   })
@@ -108,16 +108,16 @@ describe('fields that this version does not know', () => {
     ['runs', [at(10, 'authentication')]],
     ['asks for a code', [REQUIRE_OTP]],
     ['has failed', [{ type: 'fail', error: { code: 'x', message: 'X', retryable: false } }]],
-  ])('are never shown of a request that %s', async (_name, changes) => {
-    const record = begun(...changes)
+  ])('the view of a request that %s has no unknown fields', async (_name, changes) => {
+    const record = startedRecord(...changes)
     expect(countIn(toPublicView(record, Date.now()))).toBe(0)
     await write(record.hash, JSON.stringify(record))
     const read = (await another().read(record.hash))?.record as RequestRecord
     expect(countIn(toPublicView(read, Date.now()))).toBe(0)
   })
 
-  it('of another program are left out where they are longer than 16 kB together', async () => {
-    const record = begun()
+  it('unknown fields of more than 16 kB together are dropped', async () => {
+    const record = startedRecord()
     await write(record.hash, JSON.stringify({ ...record, blob: 'x'.repeat(17_000) }))
     const read = (await another().read(record.hash))?.record as RequestRecord
     expect(read.status).toBe('processing')
@@ -129,8 +129,8 @@ describe('a status that this version does not know', () => {
   const paused = (record: RequestRecord) =>
     encodeRecord({ ...record, status: 'paused' as RequestRecord['status'] })
 
-  it('leaves the last good state shown where the process knows one', async () => {
-    const record = begun()
+  it('a record with an unknown status shows the last known state', async () => {
+    const record = startedRecord()
     await write(record.hash, encodeRecord(record))
     const store = another()
     await store.read(record.hash)
@@ -138,8 +138,8 @@ describe('a status that this version does not know', () => {
     expect((await store.read(record.hash))?.record.status).toBe('processing')
   })
 
-  it('is told as what cannot be read where the process knows none', async () => {
-    const record = begun()
+  it('a record with an unknown status is unreadable when no state is known', async () => {
+    const record = startedRecord()
     await write(record.hash, paused(record))
     const refused = { code: 'unreadable_record' }
     await expect(another().read(record.hash)).rejects.toMatchObject(refused)

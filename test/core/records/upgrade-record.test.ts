@@ -32,7 +32,7 @@ const RUNNING_STEPS = [
 ] // biome-ignore format: a table
 
 describe('a record that version 0.1 stored', () => {
-  it('that was pending gets the steps of its service and every absent field', () => {
+  it('an old pending record gets the steps of its service and all absent fields', () => {
     expect(decoded(OLD.pending)).toMatchObject({
       status: 'pending',
       steps: initialSteps(creditScoreRating.steps),
@@ -45,7 +45,7 @@ describe('a record that version 0.1 stored', () => {
   })
 
   it.each(['processing', 'otp_required', 'foreign'] as const)(
-    'that was %s gets its short steps and times whole',
+    'an old %s record gets full steps and times',
     (name) => {
       expect(decoded(OLD[name])).toMatchObject({
         steps: RUNNING_STEPS,
@@ -56,24 +56,24 @@ describe('a record that version 0.1 stored', () => {
     },
   )
 
-  it('that was completed keeps skipped steps, result and end', () => {
+  it('an old completed record keeps skipped steps, result and end', () => {
     const { steps, result_data, completed_at } = decoded(OLD.completed)
     expect(steps.map(({ state }) => state)).toEqual(steps.map(() => 'done'))
     expect(steps[3]).toEqual({ id: 'waiting_otp', state: 'done', started_at: null, finished_at: null })
     expect([result_data, completed_at]).toEqual([{ score: 731 }, '2026-06-01T12:04:10.000Z'])
   })
 
-  it('keeps substeps, which were stored whole', () => {
+  it('an old record keeps its substeps', () => {
     expect(decoded(OLD.parts).steps[1]).toMatchObject({ id: 'swift', of: 'asking', state: 'waiting' })
   })
 
-  it('has none of the old field names afterwards', () => {
+  it('an upgraded record has none of the old field names', () => {
     for (const json of Object.values(OLD))
       for (const name of ['write_id', 'reached', 'guarded', 'message_seal'])
         expect(decoded(json)).not.toHaveProperty(name)
   })
 
-  it('that another program changed and wrote back is read with the change', () => {
+  it('an old record changed by another program is read with the change', () => {
     const changed = JSON.stringify({ ...JSON.parse(OLD.processing), progress: 60 })
     expect(parseForeignRecord(changed, HASH)).toMatchObject({
       progress: 60,
@@ -82,14 +82,14 @@ describe('a record that version 0.1 stored', () => {
     })
   })
 
-  it('with an invalid short step reads its time as null', () => {
+  it('an old record with an invalid step time reads it as null', () => {
     const broken = decoded(JSON.stringify({ ...JSON.parse(OLD.processing), steps: [['authentication', 7]] }))
     expect(broken.steps).toEqual([
       { id: 'authentication', state: 'current', started_at: null, finished_at: null },
     ])
   })
 
-  it('in Redis is changed and then stored whole', async () => {
+  it('an old record in Redis is stored in the new form by its next write', async () => {
     await client.set(
       keys.record(HASH),
       `${JSON.stringify({ ...JSON.parse(OLD.pending), expires_at: '2099-01-01T00:00:00.000Z' })}\t`,

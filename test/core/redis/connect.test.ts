@@ -70,10 +70,10 @@ describe('the time limits', () => {
 
   const takes = async (settings: ConnectionSettings, port: number): Promise<number> => {
     const connections = await openRedis({ kind: 'single', host: '127.0.0.1', port, db: 0 }, quiet, settings)
-    const begun = performance.now()
+    const startedAt = performance.now()
     await expect(connections.connect('fail-fast')).rejects.toThrow(/does not answer \(no answer in time\)/)
     await connections.stop()
-    return performance.now() - begun
+    return performance.now() - startedAt
   }
 
   test('the timeouts of commands and connections apply when Redis does not answer', async () => {

@@ -80,17 +80,17 @@ test('in a Cluster all keys of the queues lie in one slot', () => {
 
 describe('with another KEY_PREFIX an installation does not see the other’s', () => {
   test('requests of another installation do not exist', async () => {
-    for (const [mine, theirs] of [
+    for (const [mine, other] of [
       [one, two],
       [two, one],
     ] as const) {
       const record = aRecord()
       await mine.store.create(record)
       expect(await mine.store.read(record.hash)).not.toBeNull()
-      expect(await theirs.store.read(record.hash)).toBeNull()
-      expect(await theirs.store.apply(record.hash, START)).toMatchObject({ rejection: 'request_not_found' })
+      expect(await other.store.read(record.hash)).toBeNull()
+      expect(await other.store.apply(record.hash, START)).toMatchObject({ rejection: 'request_not_found' })
       expect(await mine.store.apply(record.hash, START)).toMatchObject({ ok: true })
-      expect(await theirs.store.read(record.hash)).toBeNull()
+      expect(await other.store.read(record.hash)).toBeNull()
     }
   })
 
@@ -127,10 +127,10 @@ describe('with another KEY_PREFIX an installation does not see the other’s', (
 
   test('Idempotency-Keys of another installation are free', async () => {
     const claim = () => ({ fingerprint: 'x', hash: aHash(), createdAt: 0, keptSeconds: 60, seed: '' })
-    const [mine, theirs] = [claim(), claim()]
+    const [mine, other] = [claim(), claim()]
     expect(await one.idempotency.claim('a caller', 'key', mine)).toEqual(mine)
     expect(await two.idempotency.find('a caller', 'key')).toBeNull()
-    expect(await two.idempotency.claim('a caller', 'key', theirs)).toEqual(theirs)
+    expect(await two.idempotency.claim('a caller', 'key', other)).toEqual(other)
   })
 
   test('rate limits do not count the calls of another installation', () => {
@@ -158,14 +158,14 @@ describe('with another KEY_PREFIX', () => {
 
   test('with another KEY_PREFIX an installation receives no updates of another one, even for the same hash', async () => {
     const record = aRecord()
-    const heard: string[] = []
+    const received: string[] = []
     for (const [name, { store, channels }] of Object.entries({ usual, otherKeys })) {
       await store.create(record)
-      await channels.subscribe(record.hash, { onMessage: () => void heard.push(name), onGap: () => {} })
+      await channels.subscribe(record.hash, { onMessage: () => void received.push(name), onGap: () => {} })
     }
     await usual.store.apply(record.hash, START)
     await otherKeys.store.apply(record.hash, START)
-    await eventually(() => expect(heard).toContain('otherKeys'))
-    expect(heard).toEqual(['usual', 'otherKeys'])
+    await eventually(() => expect(received).toContain('otherKeys'))
+    expect(received).toEqual(['usual', 'otherKeys'])
   })
 })

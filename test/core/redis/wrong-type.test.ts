@@ -136,10 +136,10 @@ describe('what has failed', () => {
 
   it.each(['', 'no JSON', 'null', '[]', '{"code":1}'])(
     'failed requests are listed without an entry that is %j',
-    async (nonsense) => {
+    async (invalid) => {
       const [broken, whole] = [(await given(START)).record.hash, (await given(START)).record.hash]
       for (const hash of [broken, whole]) await applyCommand(hash, FAIL)
-      await client.hset(keys.failedEntries, broken, nonsense)
+      await client.hset(keys.failedEntries, broken, invalid)
       const listed = (await failures.list()).map(({ hash }) => hash)
       expect(listed).toContain(whole)
       expect(listed).not.toContain(broken)
@@ -149,7 +149,7 @@ describe('what has failed', () => {
 
 describe('an idempotency key', () => {
   const claim = () => ({ fingerprint: 'f', hash: aHash(), createdAt: Date.now(), keptSeconds: 60, seed: 's' })
-  const nonsense: [string, (key: string) => Promise<unknown>][] = [
+  const invalid: [string, (key: string) => Promise<unknown>][] = [
     ...otherThan('string').map((type): [string, (key: string) => Promise<unknown>] => [
       `a ${type}`,
       (key) => replace(key, type),
@@ -162,7 +162,7 @@ describe('an idempotency key', () => {
     ),
   ]
 
-  it.each(nonsense)(
+  it.each(invalid)(
     'an Idempotency-Key is claimed and answered where another program has left %s',
     async (_name, leave) => {
       const key = aHash()

@@ -33,15 +33,15 @@ async function given(name: string, count: number): Promise<string[]> {
 const valuesOf = (keys: string[]): string[] => keys.map((key) => `value of ${key}`)
 const allOf = (keys: string[], read: GetValue) => Promise.all(keys.map(read))
 
-describe('what is asked in one turn', () => {
-  test('costs one command, and each asker gets their own value', async () => {
+describe('reads of one event-loop tick', () => {
+  test('reads of one tick take one command and each returns its own value', async () => {
     const { asked, read } = counted()
     const keys = await given('own', 20)
     expect(await allOf(keys, read)).toEqual(valuesOf(keys))
     expect(asked).toEqual(['mget 20'])
   })
 
-  test('costs one command for askers who do not know of each other', async () => {
+  test('independent reads of one tick take one command', async () => {
     const { asked, read } = counted()
     const keys = await given('strangers', 3)
     const ask = async (key: string) => {
@@ -53,7 +53,7 @@ describe('what is asked in one turn', () => {
     expect(asked).toEqual(['mget 3'])
   })
 
-  test('by one alone is a GET', async () => {
+  test('a single read is a GET', async () => {
     const { asked, read } = counted()
     const [key = ''] = await given('alone', 1)
     expect(await read(key)).toBe(`value of ${key}`)
@@ -61,14 +61,14 @@ describe('what is asked in one turn', () => {
     expect(asked).toEqual(['get 1', 'get 1'])
   })
 
-  test('twice is told to both', async () => {
+  test('two reads of the same key in one tick both return its value', async () => {
     const { asked, read } = counted()
     const [key = ''] = await given('twice', 1)
     expect(await allOf([key, key], read)).toEqual(valuesOf([key, key]))
     expect(asked).toEqual(['mget 2'])
   })
 
-  test('is null where there is nothing, and an empty text where that is the value', async () => {
+  test('a missing key reads as null, an empty value as an empty text', async () => {
     const { read } = counted()
     const [key = ''] = await given('some', 1)
     await client.set('some:empty', '')
@@ -80,7 +80,7 @@ describe('what is asked in one turn', () => {
     ])
   })
 
-  test('is said to be of the wrong type where it is a list, alone or among others', async () => {
+  test('a list reads as WRONG_TYPE, alone or in a batch', async () => {
     const { read } = counted()
     const [key = ''] = await given('typed', 1)
     await client.lpush('typed:list', 'not a text')
@@ -92,14 +92,14 @@ describe('what is asked in one turn', () => {
     ])
   })
 
-  test('is asked a hundred at a time, so that nobody else has to wait for long', async () => {
+  test('a batch has at most a hundred keys', async () => {
     const { asked, read } = counted()
     const keys = await given('many', 201)
     expect(await allOf(keys, read)).toEqual(valuesOf(keys))
     expect(asked).toEqual(['mget 100', 'mget 100', 'get 1'])
   })
 
-  test('sees what is written in that turn, also what is written after it was asked for', async () => {
+  test('a read returns what is written in the same tick, also after the call', async () => {
     const { read } = counted()
     const [key = ''] = await given('written', 1)
     const before = read(key)
@@ -108,7 +108,7 @@ describe('what is asked in one turn', () => {
   })
 })
 
-test('what is asked in another turn is asked anew', async () => {
+test('reads of different ticks are different commands', async () => {
   const { asked, read } = counted()
   const [key = ''] = await given('turns', 1)
   const first = read(key)
@@ -121,7 +121,7 @@ test('what is asked in another turn is asked anew', async () => {
 
 // Last: the Redis of this file comes back empty.
 describe.runIf(onRealRedis)('while Redis is away', () => {
-  test('everybody who asks is told so, and those who ask later are answered', async () => {
+  test('reads during an outage fail, later ones succeed', async () => {
     const connection = await redis.connections.connect('fail-fast')
     const { asked, read } = counted(connection)
     const keys = Array.from({ length: 150 }, (_, i) => `away:${i}`)
@@ -135,7 +135,7 @@ describe.runIf(onRealRedis)('while Redis is away', () => {
     })
   })
 
-  test('all that hangs unanswered in one command is told so', async () => {
+  test('all reads of an unanswered batch fail', async () => {
     const connection = await redis.connections.connect('fail-fast')
     const { read } = counted(connection)
     const pid = Number(/process_id:(\d+)/.exec(await client.info('server'))?.[1])

@@ -35,7 +35,7 @@ const aFailed = (agoMs: number, fields: Partial<RequestRecord> = {}): RequestRec
 const kept = () => redisContents(client, '*{failed}*')
 
 describe('a request that failed', () => {
-  test('is kept with what failed, when, why and after how many attempts', async () => {
+  test('a failed request is listed with service, time, error code and attempts', async () => {
     const { record } = await given(START)
     const { record: failed } = await applyCommand(record.hash, FAIL)
     expect(await failures.find(record.hash)).toEqual({
@@ -51,7 +51,7 @@ describe('a request that failed', () => {
     })
   })
 
-  test('leaves nothing of what was sent, of whose it is, or of the bot’s own words', async () => {
+  test('the list of failed requests contains no submitted data, no submitter and no text of a bot', async () => {
     const { record } = await given(START)
     await applyCommand(record.hash, FAIL)
     await client.del(keys.record(record.hash))
@@ -61,7 +61,7 @@ describe('a request that failed', () => {
       expect(contents, secret).not.toContain(secret)
   })
 
-  test('by too many wrong codes is kept, too', async () => {
+  test('a request failed by too many wrong codes is listed', async () => {
     const { record } = await given(START, REQUIRE_OTP)
     for (let left = 3; left > 0; left--) {
       await applyCommand(record.hash, { type: 'submit_otp', otp: '000000' })
@@ -70,7 +70,7 @@ describe('a request that failed', () => {
     expect(await failures.find(record.hash)).toMatchObject({ code: 'otp_attempts_exhausted', attempts: 1 })
   })
 
-  test('by what another program wrote is kept, too, as soon as anybody reads it', async () => {
+  test('a request failed by another program is listed on the next read', async () => {
     const { record } = await given(START)
     await foreignWrite(record.hash, {
       status: 'failed',
@@ -81,7 +81,7 @@ describe('a request that failed', () => {
     expect(await kept()).not.toContain('Ann')
   })
 
-  test('is kept without words that a bot has put where its code and key belong', async () => {
+  test('free text in place of an error code or a message key is not listed', async () => {
     for (const words of [WORDS, '09123456789', 'x'.repeat(100_000)]) {
       const { record } = await given(START)
       await foreignWrite(record.hash, {
@@ -94,7 +94,7 @@ describe('a request that failed', () => {
     }
   })
 
-  test('is kept once, as it was first', async () => {
+  test('a failed request is listed once, in its first form', async () => {
     const failed = aFailed(1000)
     const before = await failures.count()
     await failures.add(failed)
@@ -106,7 +106,7 @@ describe('a request that failed', () => {
     })
   })
 
-  test('is listed before those that failed earlier', async () => {
+  test('failed requests are listed newest first', async () => {
     const [early, late] = [aFailed(-60_000), aFailed(-61_000)]
     await failures.add(late)
     await failures.add(early)
@@ -116,7 +116,7 @@ describe('a request that failed', () => {
 
 describe('a request that has not failed', () => {
   test.each(['completed', 'cancelled', 'processing'] as const)(
-    'but is %s is nothing to keep',
+    'a %s request is not listed as failed',
     async (status) => {
       const record = aFailed(0, { status })
       await failures.add(record)
@@ -124,13 +124,13 @@ describe('a request that has not failed', () => {
     },
   )
 
-  test('is not found', async () => {
+  test('a request that has not failed is not found in the list', async () => {
     expect(await failures.find(aHash())).toBeNull()
   })
 })
 
-describe('the right to send it again', () => {
-  test('is one’s who claims it first; all others are told as what it was sent', async () => {
+describe('the claim of a retry', () => {
+  test('the first claim of a retry wins, and all others return its hash', async () => {
     const failed = aFailed(0)
     await failures.add(failed)
     const claims = Array.from({ length: 20 }, () => aHash())
@@ -142,8 +142,8 @@ describe('the right to send it again', () => {
   })
 })
 
-describe('no more are kept', () => {
-  test('than a thousand: the oldest go first, with who sent them again', async () => {
+describe('the limits of the list', () => {
+  test('the list of failed requests has at most 1,000 entries; the oldest are removed with their retries', async () => {
     const oldest = aFailed(10 * 3_600_000)
     await failures.add(oldest)
     await failures.claimRetry(oldest.hash, aHash())
@@ -156,7 +156,7 @@ describe('no more are kept', () => {
     expect(await client.hlen(keys.failedEntries)).toBeLessThanOrEqual(MAX_FAILED_REQUESTS + 1)
   })
 
-  test('than those of a week, whether or not another one fails', async () => {
+  test('failed requests are listed for a week, even if no other request fails', async () => {
     const old = aFailed(FAILED_REQUEST_TTL_SECONDS * 1000 - 60_000)
     await client.del(keys.failed, keys.failedEntries)
     await failures.add(old)

@@ -12,7 +12,7 @@ const refusals = createRefusals({ redis, secret, ttlSeconds: 60 })
 const REFUSAL: Refusal = { code: 'validation_failed', values: { mobile: '0912' }, key: 'k', sessionId: null }
 const keysOfRefusals = async () => (await redis.keys('*')).filter((key) => key.includes('refusal:'))
 
-it('a refusal is found by its id alone, for as long as it is kept', async () => {
+it('a refusal is found by its id until it expires', async () => {
   const id = (await refusals.keep('192.0.2.1', REFUSAL)) as string
   expect(await refusals.find(id)).toEqual(REFUSAL)
   for (const other of [
@@ -28,13 +28,13 @@ it('a refusal is found by its id alone, for as long as it is kept', async () => 
   expect(await redis.ttl(key as string)).toBeGreaterThan(50)
 })
 
-it('an id tells nothing of the sender, and is never the same', async () => {
+it('the id of a refusal is unique and reveals nothing of the sender', async () => {
   const ids = await Promise.all([1, 2, 3].map(() => refusals.keep('192.0.2.2', REFUSAL)))
   expect(new Set(ids).size).toBe(3)
   expect(String(ids[0])).not.toContain('192.0.2.2')
 })
 
-it('a sender has sixteen places, and the oldest refusal makes room', async () => {
+it('a sender has sixteen slots, and a new refusal overwrites the oldest', async () => {
   const before = (await keysOfRefusals()).length
   const ids: (string | null)[] = []
   for (let n = 0; n < 40; n++) ids.push(await refusals.keep('192.0.2.3', REFUSAL))
@@ -46,6 +46,6 @@ it('a sender has sixteen places, and the oldest refusal makes room', async () =>
   ])
 })
 
-it('a refusal over 8 kB is not kept', async () => {
+it('a refusal over 8 kB is not stored', async () => {
   expect(await refusals.keep('192.0.2.4', { ...REFUSAL, values: { mobile: 'x'.repeat(9000) } })).toBeNull()
 })

@@ -28,9 +28,9 @@ async function writesOf(connection: RedisClient, work: () => unknown) {
 
 const fifty = Array.from({ length: 50 }, (_, i) => i)
 
-describe('commands of one turn', () => {
+describe('commands of one event-loop tick', () => {
   test.each<Role>(['fail-fast', 'patient', 'subscriber'])(
-    'of a %s connection leave in one write',
+    'commands of one tick on a %s connection are sent in one write',
     async (role) => {
       const connection = await redis.connections.connect(role)
       const answers: Promise<unknown>[] = []
@@ -42,7 +42,7 @@ describe('commands of one turn', () => {
     },
   )
 
-  test('leave in one write whoever gives them', async () => {
+  test('commands of one tick from different callers are sent in one write', async () => {
     const answers: Promise<unknown>[] = []
     const ask = async (i: number): Promise<void> => {
       // Each comes by a way of its own length, as calls do.
@@ -55,7 +55,7 @@ describe('commands of one turn', () => {
     expect(await client.mget(fifty.map((i) => `many:${i}`))).toEqual(fifty.map(String))
   })
 
-  test('are answered each on its own, also those that fail', async () => {
+  test('commands of one write have separate results, including failures', async () => {
     await client.lpush('a-list', 'not a number')
     const outcomes = await Promise.allSettled(
       fifty.map((i) => (i % 10 === 9 ? client.incr('a-list') : client.set(`own:${i}`, i, 'GET'))),
@@ -65,12 +65,12 @@ describe('commands of one turn', () => {
     )
   })
 
-  test('of another turn leave in another write', async () => {
+  test('commands of different ticks are sent in different writes', async () => {
     expect(await writesOf(client, () => client.ping())).toEqual([1])
     expect(await writesOf(client, () => [client.ping(), client.ping()])).toEqual([2])
   })
 
-  test('keep their order with a transaction among them', async () => {
+  test('commands of one tick keep their order around a transaction', async () => {
     const [first, both, last] = await Promise.all([
       client.rpush('order', 'a'),
       client.multi().rpush('order', 'b').rpush('order', 'c').exec(),
@@ -104,7 +104,7 @@ describe('when the connection breaks in the middle of fifty', () => {
   ] as const
   const countTo = (count: number) => fifty.slice(1, count + 1)
 
-  test.each(BROKEN)('%s, a patient one answers all of them, and counts on', async (of, bytes, least) => {
+  test.each(BROKEN)('%s, a patient connection completes all commands', async (of, bytes, least) => {
     const { proxy, connection } = await throughProxy('patient')
     const key = `patient:${of}`
     proxy.breakAfter(bytes, of)
@@ -115,15 +115,18 @@ describe('when the connection breaks in the middle of fifty', () => {
     expect(await connection.incr(key)).toBe((answers.at(-1) as number) + 1)
   })
 
-  test.each(BROKEN)('%s, a fail-fast one fails at once what is not answered', async (of, bytes, least) => {
-    const { proxy, connection } = await throughProxy('fail-fast')
-    proxy.breakAfter(bytes, of)
-    const outcomes = await Promise.allSettled(fifty.map(() => connection.incr(`fast:${of}`)))
-    expect(outcomes).not.toContainEqual({ status: 'rejected', reason: new Error('Command timed out') })
-    const answered = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? outcome.value : []))
-    expect(answered).toEqual(countTo(answered.length))
-    expect(outcomes.findIndex(({ status }) => status === 'rejected')).toBe(answered.length)
-    expect(answered.length).toBeGreaterThanOrEqual(least)
-    await eventually(async () => expect(await connection.ping()).toBe('PONG'))
-  })
+  test.each(BROKEN)(
+    '%s, a fail-fast connection rejects unanswered commands immediately',
+    async (of, bytes, least) => {
+      const { proxy, connection } = await throughProxy('fail-fast')
+      proxy.breakAfter(bytes, of)
+      const outcomes = await Promise.allSettled(fifty.map(() => connection.incr(`fast:${of}`)))
+      expect(outcomes).not.toContainEqual({ status: 'rejected', reason: new Error('Command timed out') })
+      const answered = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? outcome.value : []))
+      expect(answered).toEqual(countTo(answered.length))
+      expect(outcomes.findIndex(({ status }) => status === 'rejected')).toBe(answered.length)
+      expect(answered.length).toBeGreaterThanOrEqual(least)
+      await eventually(async () => expect(await connection.ping()).toBe('PONG'))
+    },
+  )
 })

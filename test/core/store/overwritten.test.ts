@@ -22,7 +22,7 @@ const { client, store, given, applyCommand, foreignWrite } = await useRequests(r
 const another = (log?: Log): RequestStore =>
   createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS, log })
 
-/** Another program reads now, and writes what it made of that when it is told to. */
+/** Another program reads now, and writes its change when the returned function is called. */
 async function foreignReader(hash: string): Promise<(change: Record<string, unknown>) => Promise<unknown>> {
   const record = JSON.parse((await client.get(keys.record(hash))) as string) as RequestRecord
   return (change) => client.setex(keys.record(hash), 9999, JSON.stringify({ ...record, ...change }))
@@ -44,12 +44,12 @@ const COMPLETE: Command = { type: 'complete', attempt: 1, result: { score: 712 }
 const CANCEL: Command = { type: 'cancel', by: 'user' }
 const FAIL: Command = { type: 'fail', error: { code: 'x', message: 'X', retryable: false } }
 
-describe('a write of ours that another program overwrites', () => {
+describe('an own write that another program overwrites', () => {
   it.each([
     ['the end', COMPLETE],
     ['the cancel', CANCEL],
     ['the failure', FAIL],
-  ])('%s stands again as soon as anybody reads', async (_what, change) => {
+  ])('%s is restored by the next read after a foreign overwrite', async (_what, change) => {
     const { hash } = (await given(START, progressTo(30))).record
     const write = await foreignReader(hash)
     const { record: end } = await applyCommand(hash, change)
@@ -63,7 +63,7 @@ describe('a write of ours that another program overwrites', () => {
     expect(await client.call('PEXPIRETIME', keys.record(hash))).toBe(Date.parse(end.expires_at))
   })
 
-  it('stays with what the other has to report, once the request is known to be written by others', async () => {
+  it('an overwritten state is merged with the foreign report once foreign writes are known', async () => {
     const { hash } = (await given(START)).record
     await foreignWrite(hash, { progress: 20 })
     await applyCommand(hash, progressTo(30, 'Ours'))
@@ -83,7 +83,7 @@ describe('a write of ours that another program overwrites', () => {
     })
   })
 
-  it('does not bring the question back when the code was handed over, nor empty its box', async () => {
+  it('a foreign overwrite after a submitted code neither reopens the prompt nor deletes the code', async () => {
     const { hash } = (await given(START, REQUIRE_OTP)).record
     const write = await foreignReader(hash)
     await applyCommand(hash, { type: 'submit_otp', otp: '483920' })
@@ -92,7 +92,7 @@ describe('a write of ours that another program overwrites', () => {
     expect(await client.get(keys.otp(hash))).toBe('483920')
   })
 
-  it('that deletes the record is believed', async () => {
+  it('a deleted record is missing', async () => {
     const { hash } = (await given(START, COMPLETE)).record
     await client.del(keys.record(hash))
     expect(await store.read(hash)).toBeNull()
@@ -103,7 +103,7 @@ describe('a write of ours that another program overwrites', () => {
 })
 
 describe('six processes that read a foreign write at the same time', () => {
-  it('run fewer commit scripts than there are processes', async () => {
+  it('six processes that read a foreign write run fewer than six commit scripts', async () => {
     let commits = 0
     const counting: RedisClient = Object.create(client)
     counting.runCommitRequest = (...args) => {
@@ -125,7 +125,7 @@ describe('six processes that read a foreign write at the same time', () => {
 })
 
 describe('the backup of a record', () => {
-  it('is the last own write, for 60 seconds', async () => {
+  it('the backup is the last own write, for 60 seconds', async () => {
     const { hash } = (await given(START, progressTo(10))).record
     expect(await client.get(keys.backup(hash))).toBe(await client.get(keys.record(hash)))
     const lifeMs = await client.pttl(keys.backup(hash))
@@ -133,7 +133,7 @@ describe('the backup of a record', () => {
     expect(lifeMs).toBeLessThanOrEqual(60_000)
   })
 
-  it('keeps a progress report that another program overwrites with what it had read before', async () => {
+  it('the backup keeps a progress report that another program overwrites with an older record', async () => {
     const { hash } = (await given(START, progressTo(20, 'Before'))).record
     const stale = JSON.parse((await client.get(keys.record(hash))) ?? '')
     await applyCommand(hash, progressTo(50, 'Own'))
@@ -150,7 +150,7 @@ describe('the backup of a record', () => {
     })
   })
 
-  it('does not outlive the record', async () => {
+  it('the backup does not outlive the record', async () => {
     const record = aRecord({ ttlSeconds: 30 })
     await store.create(record)
     await applyCommand(record.hash, ASK_BEFORE_START)
@@ -165,7 +165,7 @@ describe('a version that goes back', () => {
   const failOver = (hash: string, raw: Value, { expires_at }: RequestRecord) =>
     client.set(keys.record(hash), raw, 'PXAT', Date.parse(expires_at))
 
-  it('continues from the position that a client was shown', async () => {
+  it('a regressed version continues from the position that a client was shown', async () => {
     const early = await given(START, progressTo(20, 'Early'))
     const { hash } = early.record
     const late = await applyCommand(hash, progressTo(60, 'Late'))
@@ -177,7 +177,7 @@ describe('a version that goes back', () => {
     expect(await client.get(keys.record(hash))).toBe(stored?.raw)
   })
 
-  it('after an end that was shown is not written again, however often it is read', async () => {
+  it('a record older than a final state that was shown is not rewritten by reads', async () => {
     const early = await given(START, progressTo(20))
     const { hash } = early.record
     const shown = toPublicView((await applyCommand(hash, COMPLETE)).record, Date.now())
@@ -186,7 +186,7 @@ describe('a version that goes back', () => {
       expect((await another().read(hash, shown))?.record).toMatchObject({ status: 'processing', version: 3 })
   })
 
-  it('is brought forward by the writer that remembers a newer one', async () => {
+  it('a regressed record is repaired by the writer that cached a newer one', async () => {
     const early = await given(START, progressTo(20))
     const { hash } = early.record
     const own = another()
@@ -196,7 +196,7 @@ describe('a version that goes back', () => {
     expect(outcome).toMatchObject({ ok: true, stored: { record: { version: 6, progress: 70 } } })
   })
 
-  it('is brought forward by whoever has read a newer one', async () => {
+  it('a regressed record is repaired by a process that has read a newer one', async () => {
     const early = await given(START, progressTo(20))
     const { hash } = early.record
     const polled = another()
@@ -206,14 +206,14 @@ describe('a version that goes back', () => {
     expect(await recordOf(polled, hash)).toMatchObject({ version: 5, progress: 60, current_message: 'Late' })
   })
 
-  it('of a request that is gone does not come back with a new one of its name', async () => {
+  it('a cached record does not return when its request was deleted and created again', async () => {
     const { record } = await given(START, progressTo(20))
     await client.del(keys.record(record.hash))
     await store.create({ ...record, version: 1, progress: 0 })
     expect(await recordOf(store, record.hash)).toMatchObject({ version: 1, progress: 0 })
   })
 
-  it('never goes back for one process, whatever another program does with the versions', async () => {
+  it('versions never decrease for one process, whatever another program writes', async () => {
     const { hash } = (await given(START, progressTo(20))).record
     let last: PublicView | null = null
     for (const version of [0, undefined, -5, 'x', 2, 1e12, null]) {
@@ -225,7 +225,7 @@ describe('a version that goes back', () => {
     }
   })
 
-  it('that was only a late answer changes nothing', async () => {
+  it('a late response with an older version changes nothing', async () => {
     const early = await given(START, progressTo(20))
     const { hash } = early.record
     const late = await applyCommand(hash, progressTo(60))
@@ -237,7 +237,7 @@ describe('a version that goes back', () => {
   })
 })
 
-describe('nonsense in the place of a record', () => {
+describe('an invalid value in place of a record', () => {
   const put = (value: string) => (hash: string) => client.set(keys.record(hash), value)
   const kinds: [string, (hash: string) => Promise<unknown>][] = [
     ['no JSON', put('progress: 50')],
@@ -257,7 +257,7 @@ describe('nonsense in the place of a record', () => {
   ]
 
   it.each(kinds)(
-    '(%s) is shown as the last good state, logged once, and mended by the next write',
+    'an invalid value (%s) is shown as the last valid state, logged once, and repaired by the next write',
     async (kind, leave) => {
       const { log, lines } = collectLog()
       const own = another(log)
@@ -280,7 +280,7 @@ describe('nonsense in the place of a record', () => {
   )
 
   it.each(kinds)(
-    '(%s) is repaired from the backup, and without one by a process that has cached the record',
+    'an invalid value (%s) is repaired from the backup, and without one by a process that has cached the record',
     async (_kind, leave) => {
       const { hash } = (await given(START, progressTo(20, 'Good'))).record
       const own = another()
@@ -295,7 +295,7 @@ describe('nonsense in the place of a record', () => {
     },
   )
 
-  it('hides no end of the last minute from anybody', async () => {
+  it('an invalid value hides no final state of the last minute', async () => {
     const { hash } = (await given(START, COMPLETE)).record
     await client.set(keys.record(hash), 'nonsense')
     expect(await recordOf(another(), hash)).toMatchObject({
@@ -305,7 +305,7 @@ describe('nonsense in the place of a record', () => {
     expect(await another().apply(hash, CANCEL)).toMatchObject({ ok: false, rejection: 'already_final' })
   })
 
-  it('does not make a request live longer than promised', async () => {
+  it('an invalid value does not extend the lifetime of a request', async () => {
     const record = aRecord({ ttlSeconds: 0.2 })
     await store.create(record)
     await client.set(keys.record(record.hash), 'nonsense')
@@ -315,13 +315,13 @@ describe('nonsense in the place of a record', () => {
   })
 })
 
-describe('what a process remembers of requests', () => {
+describe('the record cache', () => {
   const sized = (record: RequestRecord, size: number) => ({
     record,
     raw: encodeRecord(record).replace('\t', `${' '.repeat(size - encodeRecord(record).length)}\t`),
   })
 
-  it('is bounded, the oldest goes first', () => {
+  it('the record cache is bounded and evicts the oldest record', () => {
     const memory = createRecordCache({ now: Date.now, maxCharacters: 10_000 })
     const records = Array.from({ length: 5 }, () => aRecord())
     for (const record of records) memory.set(sized(record, 4000))
@@ -330,7 +330,7 @@ describe('what a process remembers of requests', () => {
     expect(records.map(({ hash }) => memory.get(hash) !== null)).toEqual([false, false, false, true, false])
   })
 
-  it('is forgotten soon after its time', () => {
+  it('a cached record is evicted soon after it expires', () => {
     vi.useFakeTimers()
     try {
       const memory = createRecordCache({ now: Date.now })
@@ -345,7 +345,7 @@ describe('what a process remembers of requests', () => {
 })
 
 describe.runIf(onRealRedis)('when Redis is full', () => {
-  it('running requests go on to their end, new ones are refused', async () => {
+  it('with a full Redis running requests end and new ones are refused', async () => {
     const { hash } = (await given()).record
     const touched = (await given(START)).record.hash
     await client.config('SET', 'maxmemory', '1')
@@ -378,7 +378,7 @@ describe.runIf(onRealRedis)('when Redis is full', () => {
     expect(await store.create(aRecord())).toBe(true)
   })
 
-  it('or a replica, a fail-fast store says that it cannot write', async () => {
+  it('a fail-fast store rejects writes to a full Redis or a replica', async () => {
     const fast = createRequestStore({
       redis: await redis.connections.connect('fail-fast'),
       ttlSeconds: TTL_SECONDS,
@@ -395,7 +395,7 @@ describe.runIf(onRealRedis)('when Redis is full', () => {
   })
 })
 
-describe('a program that writes faster than anybody can answer', () => {
+describe('a program that writes faster than the store can commit', () => {
   /** A store that another program overtakes at each of its writes. */
   function overtakenAt(hash: string) {
     let writes = 0
@@ -407,7 +407,7 @@ describe('a program that writes faster than anybody can answer', () => {
     return { late: createRequestStore({ redis, ttlSeconds: TTL_SECONDS }), writes: () => writes }
   }
 
-  it('ends a reading and a change with an error instead of keeping them for ever', async () => {
+  it('reads and writes fail instead of looping when another program keeps writing', async () => {
     const { hash } = (await given(START)).record
     const { late, writes } = overtakenAt(hash)
     await client.set(keys.record(hash), JSON.stringify({ status: 'processing' }))
@@ -417,7 +417,7 @@ describe('a program that writes faster than anybody can answer', () => {
     expect((await recordOf(store, hash)).status).toBe('processing')
   })
 
-  it('leaves a reading with the last good state, where one is known', async () => {
+  it('a read returns the last valid state when another program keeps writing', async () => {
     const { hash } = (await given(START, progressTo(30, 'Ours'))).record
     const { late } = overtakenAt(hash)
     await late.read(hash)

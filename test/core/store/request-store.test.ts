@@ -25,10 +25,10 @@ async function expectLifeAsPromised(hash: string): Promise<void> {
 /** Everything published about a request from now on. */
 async function listen(hash: string): Promise<PublicView[]> {
   const subscriber = await redis.connections.connect('subscriber')
-  const heard: PublicView[] = []
-  subscriber.on('message', (_channel, json) => heard.push(JSON.parse(json) as PublicView))
+  const received: PublicView[] = []
+  subscriber.on('message', (_channel, json) => received.push(JSON.parse(json) as PublicView))
   await subscriber.subscribe(keys.channel(hash))
-  return heard
+  return received
 }
 
 /** The store of another process, which remembers no request yet. */
@@ -42,7 +42,7 @@ const codeOf = (work: Promise<unknown>): Promise<string> =>
 const refusalOf = (outcome: ApplyResult) => (outcome.ok ? null : outcome.rejection)
 
 describe('a request in Redis', () => {
-  it('is read as it was created, and not created twice', async () => {
+  it('a request is read as it was created, and cannot be created twice', async () => {
     const record = aRecord()
     expect(await store.create(record)).toBe(true)
     expect((await store.read(record.hash))?.record).toEqual(record)
@@ -51,7 +51,7 @@ describe('a request in Redis', () => {
     expect((await store.listRecent(1))[0]).toBe(record.hash)
   })
 
-  it('that is not there reads as null and refuses changes', async () => {
+  it('a missing request reads as null and rejects commands', async () => {
     const hash = aHash()
     expect(await store.read(hash)).toBeNull()
     expect(await store.apply(hash, START)).toEqual({
@@ -61,17 +61,21 @@ describe('a request in Redis', () => {
     })
   })
 
-  it('tells everybody every change, without private fields', async () => {
+  it('every change is published, without private fields', async () => {
     const { record } = await given()
-    const heard = await listen(record.hash)
+    const received = await listen(record.hash)
     await applyCommand(record.hash, START)
     await applyCommand(record.hash, progressTo(30, 'Halfway there'))
-    await eventually(() => expect(heard.map(({ version }) => version)).toEqual([2, 3]))
-    expect(heard[1]).toMatchObject({ status: 'processing', progress: 30, current_message: 'Halfway there' })
-    expect(JSON.stringify(heard)).not.toContain('private-')
+    await eventually(() => expect(received.map(({ version }) => version)).toEqual([2, 3]))
+    expect(received[1]).toMatchObject({
+      status: 'processing',
+      progress: 30,
+      current_message: 'Halfway there',
+    })
+    expect(JSON.stringify(received)).not.toContain('private-')
   })
 
-  it('that ended refuses what comes late, and says how it stands', async () => {
+  it('a final request rejects late commands and returns its record', async () => {
     const { record } = await given(START, { type: 'cancel', by: 'user' })
     const late = await store.apply(record.hash, progressTo(80))
     expect(late).toMatchObject({
@@ -81,7 +85,7 @@ describe('a request in Redis', () => {
     })
   })
 
-  it('lives exactly as long as it says, whatever is written', async () => {
+  it('the key of a request expires exactly at expires_at, after every write', async () => {
     const { record } = await given()
     const { hash } = record
     await expectLifeAsPromised(hash)
@@ -94,7 +98,7 @@ describe('a request in Redis', () => {
     await expectLifeAsPromised(hash)
   })
 
-  it('keeps a result of 256 kB, and a greater one is refused before anything is written', async () => {
+  it('a result of 256 kB is stored, and a larger one is refused before the write', async () => {
     const { record } = await given(START)
     const tooLarge = store.apply(record.hash, {
       type: 'complete',
@@ -110,13 +114,13 @@ describe('a request in Redis', () => {
     })
   })
 
-  it('measures a result in bytes, not in characters', async () => {
+  it('the size of a result is measured in bytes, not in characters', async () => {
     const { record } = await given(START)
     const persian = { type: 'complete', attempt: 1, result: 'س'.repeat(MAX_RESULT_BYTES / 2) } as const
     expect(await codeOf(store.apply(record.hash, persian))).toBe('result_too_large')
   })
 
-  it.each([201, 100_000])('refuses a result that is nested %i levels deep', async (depth) => {
+  it.each([201, 100_000])('a result nested %i levels deep is refused', async (depth) => {
     const { record } = await given(START)
     const result: unknown = JSON.parse(`${'['.repeat(depth)}${']'.repeat(depth)}`)
     const tooDeep = store.apply(record.hash, { type: 'complete', attempt: 1, result })
@@ -125,7 +129,7 @@ describe('a request in Redis', () => {
   })
 
   it.each([1n, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 60])(
-    'refuses a result with %s by the place where it stands, instead of blaming Redis or changing it',
+    'a result with %s is refused with its path',
     async (n) => {
       const { record } = await given(START)
       await expect(
@@ -137,9 +141,9 @@ describe('a request in Redis', () => {
 })
 
 describe('many writers', () => {
-  it('50 at once on one request lose no update', async () => {
+  it('50 concurrent writers of one request lose no update', async () => {
     const { record } = await given(START)
-    const heard = await listen(record.hash)
+    const received = await listen(record.hash)
     const names = Array.from({ length: 50 }, (_, i) => `writer ${i}`)
     // Half of them begin from what they remember, half are processes of their own that read first.
     const written = await Promise.all(
@@ -152,12 +156,12 @@ describe('many writers', () => {
     ).toEqual(names.map((_, i) => i + 3))
     const end = await store.read(record.hash)
     expect(end?.record).toMatchObject({ version: 52, progress: 49 })
-    await eventually(() => expect(heard).toHaveLength(50))
-    expect(heard.map(({ current_message }) => current_message).sort()).toEqual([...names].sort())
-    expect(heard.map(({ version }) => version)).toEqual(names.map((_, i) => i + 3))
+    await eventually(() => expect(received).toHaveLength(50))
+    expect(received.map(({ current_message }) => current_message).sort()).toEqual([...names].sort())
+    expect(received.map(({ version }) => version)).toEqual(names.map((_, i) => i + 3))
   })
 
-  it('of ends at once, exactly one wins', async () => {
+  it('of several concurrent final commands exactly one is applied', async () => {
     const { record } = await given(START)
     const ends: Command[] = [
       { type: 'complete', attempt: 1, result: 1 },
@@ -170,7 +174,7 @@ describe('many writers', () => {
     expect(outcomes.filter((outcome) => refusalOf(outcome) === 'already_final')).toHaveLength(3)
   })
 
-  it('of the very same change in the same millisecond, exactly one wins', async () => {
+  it('of identical commands in the same millisecond exactly one is applied', async () => {
     const { record } = await given(START)
     const stopped = createRequestStore({
       redis: client,
@@ -183,7 +187,7 @@ describe('many writers', () => {
     expect(outcomes.filter(({ ok }) => ok)).toHaveLength(1)
   })
 
-  it('know their own write again when a broken connection has sent it twice', async () => {
+  it('a write that ioredis sends twice after a broken connection counts once', async () => {
     const { record } = await given(START)
     const twice = Object.create(client) as RedisClient
     twice.runCommitRequest = async (...args) => {
@@ -195,7 +199,7 @@ describe('many writers', () => {
     expect((await store.read(record.hash))?.record).toMatchObject({ attempt: 2, version: 3 })
   })
 
-  it('that remember the last record need one round trip each, and one more only after a conflict', async () => {
+  it('a write based on a cached record takes one round trip, and one more only after a conflict', async () => {
     const { hash } = (await given(START)).record
     const trips: string[] = []
     const counting = new Proxy(client, {
@@ -218,7 +222,7 @@ describe('many writers', () => {
   })
 
   it.runIf(onRealRedis)(
-    'that remember the last record send one script call each, and nothing else',
+    'a write based on a cached record sends one script call and nothing else',
     async () => {
       const { hash } = (await given(START)).record
       await client.config('RESETSTAT')
@@ -231,7 +235,7 @@ describe('many writers', () => {
     },
   )
 
-  it('whose record is stale are refused by the present one, not by what they remember', async () => {
+  it('a write based on an outdated cached record is rejected only by the stored one', async () => {
     const { hash } = (await given(START)).record
     const [behind, alsoBehind] = [another(), another()]
     for (const process of [behind, alsoBehind]) await process.read(hash)
@@ -242,9 +246,9 @@ describe('many writers', () => {
 })
 
 describe('a foreign write', () => {
-  it('is shown as a new version, and keeps its promised end', async () => {
+  it('a foreign write is shown as a new version and keeps its expires_at', async () => {
     const { record } = await given(START, progressTo(20))
-    const heard = await listen(record.hash)
+    const received = await listen(record.hash)
     await foreignWrite(record.hash, { progress: 60, current_message: 'From elsewhere' })
     expect((await store.read(record.hash))?.record).toMatchObject({
       progress: 60,
@@ -252,13 +256,13 @@ describe('a foreign write', () => {
       expires_at: record.expires_at,
     })
     await expectLifeAsPromised(record.hash)
-    // What the other program published itself, then ours.
-    await eventually(() => expect(heard.map(({ version }) => version)).toEqual([3, 4]))
-    expect(heard[1]).toMatchObject({ progress: 60, current_message: 'From elsewhere' })
-    expect(JSON.stringify(heard[1])).not.toContain('private-')
+    // What the other program published itself, then the own update.
+    await eventually(() => expect(received.map(({ version }) => version)).toEqual([3, 4]))
+    expect(received[1]).toMatchObject({ progress: 60, current_message: 'From elsewhere' })
+    expect(JSON.stringify(received[1])).not.toContain('private-')
   })
 
-  it('between our reading and our writing is not lost', async () => {
+  it('a foreign write between an own read and an own write is not lost', async () => {
     const { hash } = (await given(START, progressTo(20))).record
     await foreignWrite(hash, { progress: 60, current_message: 'From elsewhere' })
     const { record } = await applyCommand(hash, { ...progressTo(30), step: 'second' } as Command)
@@ -271,7 +275,7 @@ describe('a foreign write', () => {
     await expectLifeAsPromised(hash)
   })
 
-  it('is adopted once, however many read it at the same time', async () => {
+  it('a foreign write read concurrently is committed once', async () => {
     const { record } = await given(START)
     await foreignWrite(record.hash, { progress: 60 })
     const read = await Promise.all(Array.from({ length: 20 }, () => store.read(record.hash)))
@@ -288,15 +292,15 @@ describe('a foreign write', () => {
       'ten megabytes',
       JSON.stringify({ status: 'processing', hash: 'x', result_data: 'x'.repeat(10_000_000) }),
     ],
-  ])('of %s is told as unreadable and left alone', async (_what, nonsense) => {
+  ])('a foreign value of %s is unreadable and stays unchanged', async (_what, invalid) => {
     const hash = aHash()
-    await client.setex(keys.record(hash), 60, nonsense)
+    await client.setex(keys.record(hash), 60, invalid)
     expect(await codeOf(store.read(hash))).toBe('unreadable_record')
     expect(await codeOf(store.apply(hash, START))).toBe('unreadable_record')
-    expect(await client.get(keys.record(hash))).toBe(nonsense)
+    expect(await client.get(keys.record(hash))).toBe(invalid)
   })
 
-  it('under a hash of its own making is shown just the same', async () => {
+  it('a foreign record under a hash that Halfway did not create is shown', async () => {
     const hash = 'req_made-elsewhere'
     await client.setex(keys.record(hash), 60, JSON.stringify({ status: 'processing', progress: 900 }))
     expect((await store.read(hash))?.record).toMatchObject({ hash, progress: 99, version: 1 })
@@ -306,19 +310,19 @@ describe('a foreign write', () => {
 describe('the one-time code', () => {
   const CODE = '483920'
 
-  it('goes into its box with the change that hands it over, and into nothing else', async () => {
+  it('a code is stored in the mailbox with its submit_otp, and nowhere else', async () => {
     const { record } = await given(START, REQUIRE_OTP)
-    const heard = await listen(record.hash)
+    const received = await listen(record.hash)
     const { record: handed } = await applyCommand(record.hash, { type: 'submit_otp', otp: CODE })
     expect(await client.get(keys.otp(record.hash))).toBe(CODE)
     expect(await client.call('PEXPIRETIME', keys.otp(record.hash))).toBe(
       Date.parse(handed.otp_data?.expires_at as string),
     )
-    await eventually(() => expect(heard).toHaveLength(1))
-    expect(JSON.stringify([handed, heard, await client.get(keys.record(record.hash))])).not.toContain(CODE)
+    await eventually(() => expect(received).toHaveLength(1))
+    expect(JSON.stringify([handed, received, await client.get(keys.record(record.hash))])).not.toContain(CODE)
   })
 
-  it('of two hand-overs at once only the winner’s lies in the box', async () => {
+  it('of two concurrently submitted codes only the accepted one is in the mailbox', async () => {
     const { record } = await given(START, REQUIRE_OTP)
     const codes = ['111111', '222222']
     const outcomes = await Promise.all(
@@ -331,7 +335,7 @@ describe('the one-time code', () => {
   it.each<[string, Command]>([
     ['a new question', REQUIRE_OTP],
     ['the end', { type: 'cancel', by: 'user' }],
-  ])('does not outlive %s: the box is emptied', async (_what, change) => {
+  ])('a code does not outlive %s', async (_what, change) => {
     const { record } = await given(START, REQUIRE_OTP)
     await applyCommand(record.hash, { type: 'submit_otp', otp: CODE })
     await applyCommand(record.hash, change)
@@ -340,7 +344,7 @@ describe('the one-time code', () => {
 })
 
 describe.runIf(onRealRedis)('when Redis goes away', () => {
-  it('a fail-fast store says so, and works again when Redis is back', async () => {
+  it('a fail-fast store rejects while Redis is away, and works when it is back', async () => {
     const fast = createRequestStore({
       redis: await redis.connections.connect('fail-fast'),
       ttlSeconds: TTL_SECONDS,

@@ -11,7 +11,7 @@ const CODE = '483920'
 
 const REPLACE: Command = { type: 'require_otp', attempt: 1, otp: { id: 'otp-2' } }
 const handOver = (hash: string, otp = CODE) => store.apply(hash, { type: 'submit_otp', otp })
-/** The bot waits once its subscription stands. */
+/** Resolves once the bot has subscribed. */
 const waits = (hash: string) => eventually(async () => expect(await subscriptions(hash)).toBe(1))
 const leftAlone = (hash: string) => eventually(async () => expect(await subscriptions(hash)).toBe(0))
 

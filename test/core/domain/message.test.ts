@@ -30,7 +30,7 @@ const messageOf = ({ current_message, message_key, message_params }: RequestReco
   message_params,
 ]
 
-describe('a program that writes a record back', () => {
+describe('a foreign write of a message', () => {
   it('a foreign write that changes only the message removes its old key', () => {
     expect(messageOf(putBack(keyed, { current_message: 'حل کپچا...' }))).toEqual([
       'حل کپچا...',
@@ -78,7 +78,7 @@ describe('a failure', () => {
   })
 })
 
-describe('a question for a code', () => {
+describe('an OTP prompt', () => {
   it('an OTP prompt keeps its message key', () => {
     const message = {
       message: 'A code',

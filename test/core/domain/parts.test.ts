@@ -1,4 +1,4 @@
-/** Parts of a step: side by side while it is the current one, and over with it. */
+/** Substeps: they run concurrently while their step is current, and end with it. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { defineService } from '../../../core/catalog/define-service.ts'
@@ -45,7 +45,7 @@ const statesOf = ({ steps }: RequestRecord): string =>
 
 const asking = later(started, report('asking'))
 
-describe('parts of a step', () => {
+describe('substeps', () => {
   it('a new record contains substeps and leaves plain steps as they are', () => {
     expect(started.steps[2]).toEqual({
       id: 'a', state: 'waiting', started_at: null, finished_at: null, of: 'asking',
@@ -174,7 +174,7 @@ describe('parts of a step', () => {
 const isPercent = (value: unknown): boolean =>
   Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 100
 
-describe('parts that another program wrote', () => {
+describe('substeps of a foreign write', () => {
   const written = (record: RequestRecord, steps: unknown): RequestRecord => {
     const parsed = parseForeignRecord(JSON.stringify({ ...record, steps }))
     if (!parsed) throw new Error('not readable as a record')

@@ -77,7 +77,7 @@ describe('the public view', () => {
   })
 })
 
-describe('newer', () => {
+describe('isNewer', () => {
   it('the newer state has the higher version, or the later time with equal versions', () => {
     const at = (version: number, updated_at: string) => ({ version, updated_at })
     expect(isNewer(at(2, 'a'), at(1, 'b'))).toBe(true)
@@ -111,7 +111,7 @@ describe('compare', () => {
   })
 })
 
-describe('where a view stands', () => {
+describe('the position of a view', () => {
   const FIELDS = ['hash', 'version', 'updated_at', 'status', 'progress', 'attempt', 'expires_at'] as const
   const positionOf = (record: RequestRecord) =>
     Object.fromEntries(FIELDS.map((field) => [field, record[field]]))
@@ -142,7 +142,7 @@ describe('where a view stands', () => {
   })
 })
 
-describe('our mark', () => {
+describe('the suffix of own writes', () => {
   const view = toPublicView(running, T0)
 
   it('own records and views carry the suffix and are valid JSON', () => {

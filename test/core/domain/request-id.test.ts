@@ -42,7 +42,7 @@ describe('a hash', () => {
     null,
     undefined,
     {},
-  ])('%j is none', (invalid) => {
+  ])('the value %j is no request hash', (invalid) => {
     expect(isRequestHash(invalid)).toBe(false)
   })
 

@@ -64,8 +64,8 @@ function always(
   )
 }
 
-describe('in any life', () => {
-  it('final stays final', () => {
+describe('any sequence of commands', () => {
+  it('a final request stays final', () => {
     always(({ before, after, rejection }) => {
       if (!isFinal(before.status)) return
       expect(rejection).toBe('already_final')
@@ -223,7 +223,7 @@ function deepFreeze<T>(value: T): T {
   return Object.freeze(value)
 }
 
-describe('the table', () => {
+describe('the transition table', () => {
   const RUNNING = applyCommands(aRecord({ now: T0 }), [START, progressTo(40)])
   const RECORDS: Record<Status, RequestRecord> = {
     pending: aRecord({ now: T0 }),
@@ -274,7 +274,7 @@ describe('the table', () => {
   })
 })
 
-describe('what a change does', () => {
+describe('the effects of a command', () => {
   const running = applyCommands(aRecord({ now: T0 }), [START])
 
   it('only the first start sets started_at, and a retry keeps progress, steps and started_at', () => {
@@ -387,7 +387,7 @@ describe('what a change does', () => {
   })
 })
 
-describe('a question for a code', () => {
+describe('an OTP prompt', () => {
   const running = applyCommands(aRecord({ now: T0 }), [START, progressTo(30)])
   const asked = applyCommands(running, [REQUIRE_OTP])
   const submit: Command = { type: 'submit_otp', otp: '483920' }
@@ -547,7 +547,7 @@ describe('a question for a code', () => {
   })
 })
 
-describe('the deadline of the work', () => {
+describe('the work deadline', () => {
   const limited: Command = { type: 'start', attempt: 1, limitSeconds: 100 }
 
   it('the work deadline counts from the start of the first attempt for all attempts together', () => {

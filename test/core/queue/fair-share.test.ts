@@ -1,4 +1,4 @@
-/** Fair scheduling as BullMQ's own scripts see it: submitters take turns in a queue. */
+/** Fair scheduling as BullMQ's own scripts see it: the waiting requests of submitters alternate. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ROUNDS, submitterOf } from '../../../core/queue/fair-share.ts'
@@ -73,7 +73,7 @@ describe('waiting submitters', () => {
     expect((await line.takeAll()).join(' ')).toBe('bob cid ann bob cid cid')
   })
 
-  test('requests without a submitter share one turn', async () => {
+  test('requests without a submitter count as one submitter', async () => {
     const line = useQueue(redis)
     for (let i = 0; i < 3; i++) await line.add('', { submitter: undefined })
     await line.add('bob')

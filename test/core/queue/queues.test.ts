@@ -78,7 +78,7 @@ describe('a job', () => {
     expect(await line.takeAll()).toEqual(['ann', 'bob'])
   })
 
-  test('only a lost job is added again; adding an existing one takes no turn', async () => {
+  test('only a lost job is added again; adding an existing one assigns no round', async () => {
     const line = useQueue(redis)
     const [kept, lost] = [await line.add('ann'), await line.add('bob')]
     await line.queues.remove(lost.hash, line.queue)

@@ -14,7 +14,7 @@ const iso = (ms: number) => new Date(ms).toISOString()
 const running = applyCommands(aRecord({ now: T0 }), [START, { ...progressTo(40), step: 'second' } as Command])
 const completed = applyCommands(running, [{ type: 'complete', attempt: 1, result: { score: 712 } }])
 
-/** What becomes of a record when another program changes some fields of it and writes it back. */
+/** Normalizes a record after another program has changed some of its fields. */
 function touched(record: object, changes: Record<string, unknown>, now = T0): RequestRecord {
   const parsed = parseForeignRecord(JSON.stringify({ ...record, ...changes }))
   if (!parsed) throw new Error('not readable as a record')

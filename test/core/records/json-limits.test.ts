@@ -1,4 +1,4 @@
-/** What a JSON text is made of, counted without parsing it. */
+/** Limits of JSON, checked without parsing it. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { exceededLimit } from '../../../core/records/json-limits.ts'
@@ -12,7 +12,7 @@ interface Size {
   members: number
   values: number
 }
-/** The same, of what was parsed. Empty objects and lists count as if they had a member. */
+/** The same for the parsed value. Empty objects and lists count as if they had a member. */
 function sizeOf(value: unknown): Size {
   if (typeof value !== 'object' || value === null) return { depth: 0, members: 0, values: 0 }
   const parts = Object.values(value)

@@ -37,10 +37,10 @@ const read = named(
   ]),
   'read',
 )
-/** What we wrote after another program had read `read`. */
+/** Own writes after another program has read `read`. */
 const overwritten = (...changes: Command[]) => named(applyCommands(read, changes), 'overwritten')
 
-/** What becomes of a request when another program writes back what it had read, changed. */
+/** Reconciles a changed copy of what another program had read. */
 function merged(known: RequestRecord, base: object, changes: Record<string, unknown>): RequestRecord {
   const parsed = parseForeignRecord(JSON.stringify({ ...base, ...changes }))
   if (!parsed) throw new Error('not readable as a record')

@@ -11,13 +11,13 @@ import { useRedis } from '../../helpers/redis.ts'
 import { useRequests } from '../../helpers/requests.ts'
 
 const { client } = await useRequests(await useRedis())
-/** A process that knows of no request yet. */
+/** A process with an empty cache. */
 const another = () => createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
 
 const MARK = 'from-a-newer-version'
 const NEWER = { region: MARK, audit: { by: [MARK] } }
 
-/** A record as a newer version may write it: with more in it, and in what is in it. */
+/** A record as a newer version may write it, with more fields at every level. */
 function newer(record: RequestRecord): RequestRecord {
   const add = <T>(part: T): T => (part ? { ...part, newer: MARK } : part)
   return {

@@ -67,7 +67,7 @@ describe.runIf(onRealRedis)('the private Redis', () => {
     const { serverPid } = owner()
     expect(Number(/process_id:(\d+)/.exec(info)?.[1])).toBe(serverPid)
     await connections.stop()
-    // Only the one who started it stops it.
+    // Only the process that started it stops it.
     for (const redis of started) await redis.stop()
     await isGone(started[0] as EmbeddedRedis)
     await eventually(() => expect(() => process.kill(serverPid, 0)).toThrow())
@@ -99,7 +99,7 @@ describe.runIf(onRealRedis)('the private Redis', () => {
     const info = await (await connections.connect('patient')).info('server')
     expect(Number(/process_id:(\d+)/.exec(info)?.[1])).toBe(serverPid)
     await connections.stop()
-    // Those who joined go first; the one who started it takes it along.
+    // Processes that joined leave it running; the one that started it stops it.
     const isOwner = (child: (typeof others)[number]) => child.process.pid === ownerPid
     for (const child of others.filter((child) => !isOwner(child))) child.process.stdin?.end()
     for (const child of others.filter((child) => !isOwner(child))) expect(await child.ended).toBe(0)

@@ -1,4 +1,4 @@
-/** A Redis that comes back empty: what every worker has set at its start is there again. */
+/** A Redis that returns empty: what every worker has set at its start is set again. */
 import { describe, expect, test } from 'vitest'
 import { createQueues } from '../../../core/queue/queues.ts'
 import { cleanUp } from '../../helpers/clean-up.ts'
@@ -39,7 +39,7 @@ describe('a Redis that was emptied', () => {
     cleanUp(() => queues.stop())
     await queues.applyLimits()
     await redis.hset(line.key('meta'), 'concurrency', 7)
-    // Both are looked at together.
+    // Both are checked at the same time.
     await redis.del(other.key('meta'))
     await eventually(async () => expect(await metaOf(other)).toMatchObject({ concurrency: '3' }))
     expect(await metaOf(line)).toMatchObject({ concurrency: '7' })

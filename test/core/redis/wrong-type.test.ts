@@ -26,7 +26,7 @@ const subjectLimiter = createSubjectLimiter({
 })
 const enqueue = createEnqueueRequest({ store, queues, subjectLimiter })
 
-/** Makes a value of this type. */
+/** Writes a value of this type. */
 const MAKE: Record<string, (key: string) => Promise<unknown>> = {
   string: (key) => client.set(key, 'x'),
   list: (key) => client.rpush(key, 'x'),
@@ -41,7 +41,7 @@ async function replace(key: string, type: string): Promise<void> {
   await MAKE[type]?.(key)
 }
 
-describe('a request is taken in', () => {
+describe('a submit', () => {
   it.each(otherThan('list'))(
     'a submit succeeds and is listed with a %s in place of the list of requests',
     async (type) => {
@@ -77,7 +77,7 @@ describe('a request is taken in', () => {
   )
 })
 
-describe('what is no hash', () => {
+describe('an invalid hash', () => {
   it('an entry that is not a hash is neither listed nor due, and is removed from the reminders', async () => {
     const [hash, bytes] = [aHash(), Buffer.from([0x72, 0x65, 0x71, 0x5f, 0xe3])]
     await client.zadd(keys.deadlines, 1, hash, 1, bytes, 1, '', 1, 'x y')
@@ -100,8 +100,8 @@ describe('a code', () => {
   })
 })
 
-describe('a guarded write', () => {
-  it.each(otherThan('string'))('a guarded write succeeds with a %s in place of its guard', async (type) => {
+describe('a write with a backup', () => {
+  it.each(otherThan('string'))('a write succeeds with a %s in place of its backup', async (type) => {
     const { hash } = (await given(START)).record
     await replace(keys.backup(hash), type)
     const foreign = JSON.stringify({
@@ -114,7 +114,7 @@ describe('a guarded write', () => {
   })
 })
 
-describe('what has failed', () => {
+describe('the list of failed requests', () => {
   const FAIL = { type: 'fail', error: { code: 'x', message: 'X', retryable: false } } as const
 
   it.each([

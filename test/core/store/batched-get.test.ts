@@ -1,4 +1,4 @@
-/** Values that are read in one turn of the event loop are read with one command. */
+/** Reads of one event-loop tick share one command. */
 import { describe, expect, test } from 'vitest'
 import type { RedisClient } from '../../../core/redis/connect.ts'
 import { createBatchedGet, type GetValue, type Value, WRONG_TYPE } from '../../../core/store/batched-get.ts'
@@ -8,7 +8,7 @@ import { onRealRedis, useRedis } from '../../helpers/redis.ts'
 const redis = await useRedis()
 const client = await redis.connections.connect('patient')
 
-/** Reads on a connection that counts what it is asked: `get 1` is a GET, `mget 7` one command for seven keys. */
+/** Reads on a connection that records its commands: `get 1` is a GET, `mget 7` one command for seven keys. */
 function counted(connection: RedisClient = client) {
   const asked: string[] = []
   const counting = new Proxy(connection, {
@@ -24,7 +24,7 @@ function counted(connection: RedisClient = client) {
   return { asked, read: createBatchedGet(counting) }
 }
 
-/** So many keys of this name, each with a value of its own. */
+/** This many keys with this name, each with a value of its own. */
 async function given(name: string, count: number): Promise<string[]> {
   const keys = Array.from({ length: count }, (_, i) => `${name}:${i}`)
   await client.mset(keys.flatMap((key) => [key, `value of ${key}`]))
@@ -45,7 +45,7 @@ describe('reads of one event-loop tick', () => {
     const { asked, read } = counted()
     const keys = await given('strangers', 3)
     const ask = async (key: string) => {
-      // Each comes by a way of its own length, as calls do.
+      // Each caller takes a different number of microtasks.
       for (let i = 0; i < key.length; i++) await null
       return read(key)
     }

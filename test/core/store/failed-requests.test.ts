@@ -1,4 +1,4 @@
-/** What is left of requests that failed. */
+/** The list of failed requests. */
 import { describe, expect, test } from 'vitest'
 import type { Command } from '../../../core/domain/command.ts'
 import type { RequestRecord } from '../../../core/domain/record.ts'
@@ -23,7 +23,7 @@ const FAIL: Command = {
   attempt: 1,
   error: { code: 'not_registered', message: WORDS, retryable: false },
 }
-/** One that failed so many milliseconds ago. */
+/** A request that failed this many milliseconds ago. */
 const aFailed = (agoMs: number, fields: Partial<RequestRecord> = {}): RequestRecord => ({
   ...aRecord(),
   status: 'failed',

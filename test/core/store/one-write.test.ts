@@ -1,4 +1,4 @@
-/** Commands that are given in one turn of the event loop leave in one write, and stay commands of their own. */
+/** Commands of one event-loop tick are sent in one write, and stay separate commands. */
 import { describe, expect, test, vi } from 'vitest'
 import { openRedis, type RedisClient, type Role } from '../../../core/redis/connect.ts'
 import { cleanUp } from '../../helpers/clean-up.ts'
@@ -9,7 +9,7 @@ import { startTcpProxy } from '../../helpers/tcp-proxy.ts'
 const redis = await useRedis()
 const client = await redis.connections.connect('patient')
 
-/** How many writes to its connection `work` leads to, and how many commands go with them. */
+/** Counts the writes to the connection during `work`, and the commands in them. */
 async function writesOf(connection: RedisClient, work: () => unknown) {
   const { stream } = connection as unknown as {
     stream: Record<'_write' | '_writev', (...args: never[]) => void>
@@ -17,7 +17,7 @@ async function writesOf(connection: RedisClient, work: () => unknown) {
   const one = vi.spyOn(stream, '_write')
   const many = vi.spyOn(stream, '_writev')
   work()
-  // What was given in this turn has left before anything else happens.
+  // Commands of this tick are sent before anything else happens.
   await new Promise<void>((resolve) => process.nextTick(resolve))
   const chunks = many.mock.calls.map(([given]) => (given as unknown as unknown[]).length)
   const counted = [...one.mock.calls.map(() => 1), ...chunks]
@@ -45,7 +45,7 @@ describe('commands of one event-loop tick', () => {
   test('commands of one tick from different callers are sent in one write', async () => {
     const answers: Promise<unknown>[] = []
     const ask = async (i: number): Promise<void> => {
-      // Each comes by a way of its own length, as calls do.
+      // Each caller takes a different number of microtasks.
       for (let n = 0; n < i; n++) await null
       answers.push(client.set(`many:${i}`, i))
     }
@@ -97,7 +97,7 @@ describe('when the connection breaks in the middle of fifty', () => {
     cleanUp(() => connections.stop())
     return { proxy, connection: await connections.connect(role) }
   }
-  /** Some ten of fifty questions, some twenty of their answers; of these ten are there in any case. */
+  /** Bytes of about ten of the fifty commands, and of about twenty of their replies, of which ten arrive in any case. */
   const BROKEN = [
     ['requests', 400, 0],
     ['responses', 91, 10],

@@ -18,7 +18,7 @@ import { collectLog } from '../../helpers/server.ts'
 const redis = await useRedis()
 const { client, store, given, applyCommand, foreignWrite } = await useRequests(redis)
 
-/** The store of another process, which knows of no request yet. */
+/** The store of another process, with an empty cache. */
 const another = (log?: Log): RequestStore =>
   createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS, log })
 
@@ -161,7 +161,7 @@ describe('the backup of a record', () => {
 })
 
 describe('a version that goes back', () => {
-  /** Puts back what stood there earlier, as a fail-over that has lost the last writes. */
+  /** Restores an earlier value, as a fail-over that has lost the last writes. */
   const failOver = (hash: string, raw: Value, { expires_at }: RequestRecord) =>
     client.set(keys.record(hash), raw, 'PXAT', Date.parse(expires_at))
 
@@ -396,7 +396,7 @@ describe.runIf(onRealRedis)('when Redis is full', () => {
 })
 
 describe('a program that writes faster than the store can commit', () => {
-  /** A store that another program overtakes at each of its writes. */
+  /** A store whose every write conflicts with one of another program. */
   function overtakenAt(hash: string) {
     let writes = 0
     const redis: RedisClient = Object.create(client)

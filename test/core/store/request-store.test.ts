@@ -13,7 +13,7 @@ import { useRequests } from '../../helpers/requests.ts'
 const redis = await useRedis()
 const { client, store, given, applyCommand, foreignWrite } = await useRequests(redis)
 
-/** The life that Redis gives the key, against the one that the record promises. */
+/** Expiry of the key in Redis, and the expires_at of the record. */
 async function expectLifeAsPromised(hash: string): Promise<void> {
   const [expiry, raw] = await Promise.all([
     client.call('PEXPIRETIME', keys.record(hash)),
@@ -31,7 +31,7 @@ async function listen(hash: string): Promise<PublicView[]> {
   return received
 }
 
-/** The store of another process, which remembers no request yet. */
+/** The store of another process, with an empty cache. */
 const another = (redis = client) => createRequestStore({ redis, ttlSeconds: TTL_SECONDS })
 
 const codeOf = (work: Promise<unknown>): Promise<string> =>
@@ -145,7 +145,7 @@ describe('many writers', () => {
     const { record } = await given(START)
     const received = await listen(record.hash)
     const names = Array.from({ length: 50 }, (_, i) => `writer ${i}`)
-    // Half of them begin from what they remember, half are processes of their own that read first.
+    // Half of them use a cached record, half are other processes that read first.
     const written = await Promise.all(
       names.map((name, i) => (i % 2 ? store : another()).apply(record.hash, progressTo(i, name))),
     )
@@ -230,7 +230,7 @@ describe('many writers', () => {
       const calls = [
         ...(await client.info('commandstats')).matchAll(/cmdstat_(evalsha|eval|get):calls=(\d+)/g),
       ]
-      // The one GET a call is the script's own.
+      // The one GET per call is the script's own.
       expect(calls.map(([, name, count]) => `${name} ${count}`).sort()).toEqual(['evalsha 10', 'get 10'])
     },
   )
@@ -358,7 +358,7 @@ describe.runIf(onRealRedis)('when Redis goes away', () => {
     expect(answers).toEqual(['storage_unavailable', 'storage_unavailable', 'storage_unavailable'])
     await redis.restart()
     await eventually(async () => expect(await fast.create(record)).toBe(true))
-    // The script is not known to the new server: it is sent again by itself.
+    // The new server does not know the script: ioredis sends it again.
     expect((await fast.apply(record.hash, START)).ok).toBe(true)
   })
 

@@ -75,19 +75,19 @@ export function createRequestActions({
 async function apply(
   { store, ttlSeconds, now }: Context,
   hash: string,
-  change: Command,
+  command: Command,
   options?: Parameters<RequestStore['apply']>[2],
 ): Promise<RequestRecord> {
   if (!isRequestHash(hash)) throw new AppError('request_not_found')
-  const outcome = await store.apply(hash, change, options)
+  const outcome = await store.apply(hash, command, options)
   if (outcome.ok) return outcome.stored.record
   const { rejection, stored } = outcome
   if (rejection === 'request_not_found') throw notFoundOrExpired(hash, now(), ttlSeconds)
   if (rejection === 'resend_not_yet' && stored)
     throw new AppError(rejection, { retryAfterSeconds: secondsUntilResend(stored, now()) })
-  if (rejection === 'invalid_otp' && change.type === 'submit_otp')
+  if (rejection === 'invalid_otp' && command.type === 'submit_otp')
     throw new AppError(rejection, {
-      detail: describeOtpFault(change.otp, stored?.record.otp_data?.length ?? null) ?? undefined,
+      detail: describeOtpFault(command.otp, stored?.record.otp_data?.length ?? null) ?? undefined,
     })
   throw new AppError(rejection)
 }
@@ -98,7 +98,7 @@ async function applyCounted(
   count: SubjectCount,
   hash: string,
   id: string,
-  change: Command,
+  command: Command,
 ): Promise<RequestRecord> {
   const { subjectLimiter } = context
   let reservedFor: string | undefined
@@ -108,7 +108,7 @@ async function applyCounted(
     reservedFor = subject
   }
   try {
-    return await apply(context, hash, change, { reserve })
+    return await apply(context, hash, command, { reserve })
   } catch (error) {
     // Where Redis did not answer, the command may have been applied.
     const mayBeApplied = error instanceof AppError && error.code === 'storage_unavailable'

@@ -47,7 +47,7 @@ export interface RequestStore {
    */
   apply(
     hash: string,
-    change: Command,
+    command: Command,
     options?: { reserve?: (record: RequestRecord) => Promise<void> },
   ): Promise<ApplyResult>
   /** Hashes of the latest requests, newest first; some may have expired. */
@@ -98,15 +98,15 @@ export function createRequestStore({
 
     create: (record) => withStorageErrors(() => records.create(record)),
 
-    async apply(hash, change, { reserve } = {}) {
-      if (change.type === 'complete') checkResult(change.result)
+    async apply(hash, command, { reserve } = {}) {
+      if (command.type === 'complete') checkResult(command.result)
       return withStorageErrors(async () => {
         const cached = records.cached(hash)
         let stored = cached ?? (await records.read(hash, { isWriter: true }))
         let isReserved = reserve === undefined
         for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
           if (!stored) return { ok: false, rejection: 'request_not_found', stored: null }
-          const advanced = transition(stored.record, change, rules())
+          const advanced = transition(stored.record, command, rules())
           if (!advanced.ok) {
             // A cached record may be outdated: only the stored one may reject.
             if (conflicts > 0 || !cached) return { ok: false, rejection: advanced.rejection, stored }
@@ -115,9 +115,9 @@ export function createRequestStore({
           }
           if (!isReserved) await reserve?.(stored.record)
           isReserved = true
-          const after = await records.commit(stored, advanced.record, codeOf(change, stored.record))
+          const after = await records.commit(stored, advanced.record, codeOf(command, stored.record))
           if (after.written) {
-            if (isUnaskedCode(change, stored.record)) await countSent(after.stored.record)
+            if (isUnaskedCode(command, stored.record)) await countSent(after.stored.record)
             return { ok: true, stored: after.stored }
           }
           stored = after.stored
@@ -135,8 +135,8 @@ export function createRequestStore({
 }
 
 /** The code to hand over together with the change. */
-const codeOf = (change: Command, { otp_data }: RequestRecord): string | undefined =>
-  change.type === 'submit_otp' ? extractOtp(change.otp, otp_data?.length ?? null) : undefined
+const codeOf = (command: Command, { otp_data }: RequestRecord): string | undefined =>
+  command.type === 'submit_otp' ? extractOtp(command.otp, otp_data?.length ?? null) : undefined
 
 /** A bot that prompts again after it got a code has had another one sent, which was not reserved. */
 const isUnaskedCode = ({ type }: Command, { status, otp_data: answered }: RequestRecord): boolean =>

@@ -55,9 +55,9 @@ export function applyCommands(
   commands: readonly Command[],
   now = Date.parse(record.updated_at),
 ): RequestRecord {
-  return commands.reduce((before, change) => {
-    const result = transition(before, change, { now, ttlSeconds: TTL_SECONDS })
-    if (!result.ok) throw new Error(`${change.type} was refused: ${result.rejection}`)
+  return commands.reduce((before, command) => {
+    const result = transition(before, command, { now, ttlSeconds: TTL_SECONDS })
+    if (!result.ok) throw new Error(`${command.type} was refused: ${result.rejection}`)
     return result.record
   }, record)
 }

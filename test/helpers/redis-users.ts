@@ -87,9 +87,9 @@ export async function useRedisUsers(
   worker.on('error', () => {})
   onTestFinished(() => worker.close(true))
 
-  const apply = async (store: typeof bots, hash: string, change: Command): Promise<void> => {
-    const outcome = await store.apply(hash, change)
-    if (!outcome.ok) throw new Error(`${change.type} was refused: ${outcome.rejection}`)
+  const apply = async (store: typeof bots, hash: string, command: Command): Promise<void> => {
+    const outcome = await store.apply(hash, command)
+    if (!outcome.ok) throw new Error(`${command.type} was refused: ${outcome.rejection}`)
   }
   const watched = aRecord()
   await servers.create(watched)

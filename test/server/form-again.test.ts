@@ -29,7 +29,7 @@ async function afterwards(...changes: Command[]): Promise<{ mine: Browser; hash:
   await mine.open(FORM)
   const sent = await mine.post(FORM, { ...FIELDS, mobile: '۰۹۱۲ 345 6789' }).expect(303)
   const hash = String(sent.headers.location?.split('/').pop())
-  for (const change of changes) await apply(hash, change)
+  for (const command of changes) await apply(hash, command)
   return { mine, hash }
 }
 const linkOn = async (browser: Browser, hash: string): Promise<string> =>

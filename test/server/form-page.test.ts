@@ -206,7 +206,7 @@ describe('a submitted form', () => {
 
 describe('a form sent again after the end of its request', () => {
   const error = { code: 'timed_out', message: 'too late', retryable: true }
-  const change = (change: Command) => (hash: string) => apply(hash, change)
+  const change = (command: Command) => (hash: string) => apply(hash, command)
   const ends: [string, (hash: string) => Promise<unknown>][] = [
     ['was cancelled', change({ type: 'cancel', by: 'user' })],
     ['failed', change({ type: 'fail', error })],

@@ -32,10 +32,10 @@ function viewOf(
     ttlSeconds: TTL,
     ...made,
   })
-  for (const change of changes) {
+  for (const command of changes) {
     now += 1000
-    const advanced = transition(record, change, { now, ttlSeconds: TTL })
-    if (!advanced.ok) throw new Error(`${change.type}: ${advanced.rejection}`)
+    const advanced = transition(record, command, { now, ttlSeconds: TTL })
+    if (!advanced.ok) throw new Error(`${command.type}: ${advanced.rejection}`)
     record = advanced.record
   }
   return toPublicView(record, now, record.status === 'pending' && !made.runAt ? 3 : null)

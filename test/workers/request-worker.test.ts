@@ -173,13 +173,13 @@ const delayOf = (view: PublicView): number =>
   Date.parse(view.next_retry_at ?? '') - Date.parse(view.updated_at)
 
 /** Writes what a bot or the server would write meanwhile. */
-async function apply(hash: string, change: Command): Promise<void> {
-  const outcome = await store.apply(hash, change)
+async function apply(hash: string, command: Command): Promise<void> {
+  const outcome = await store.apply(hash, command)
   expect(outcome).toMatchObject({ ok: true })
   // As the server does.
-  if (change.type === 'submit_otp' || change.type === 'resend_otp')
+  if (command.type === 'submit_otp' || command.type === 'resend_otp')
     await queues.promote(await record(hash), { queue: inquiryQueue })
-  if (change.type === 'cancel') await queues.remove(hash, inquiryQueue).catch(() => {})
+  if (command.type === 'cancel') await queues.remove(hash, inquiryQueue).catch(() => {})
 }
 
 /** The contents of the queues, without their event streams, which hold ids only and are trimmed by BullMQ. */
@@ -395,10 +395,10 @@ describe('a bug in an attempt', () => {
   test('an unexpected error in an attempt counts as a failure', async () => {
     const broken: typeof store = {
       ...store,
-      apply: (hash, change, options) =>
-        change.type === 'complete'
+      apply: (hash, command, options) =>
+        command.type === 'complete'
           ? Promise.reject(new TypeError('no such thing'))
-          : store.apply(hash, change, options),
+          : store.apply(hash, command, options),
     }
     const other = startWorker({ queue: crawlQueue, store: broken })
     const { hash } = await submit({

@@ -150,10 +150,10 @@ describe('substeps', () => {
     fc.assert(
       fc.property(fc.array(anyChange, { maxLength: 12 }), (changes) => {
         let record = started
-        for (const change of changes) {
+        for (const command of changes) {
           if (record.status === 'completed') break
           const before = record
-          record = later(record, change)
+          record = later(record, command)
           const mains = record.steps.filter(({ of }) => of === undefined)
           expect(mains.map(({ state }) => state).join(' ')).toMatch(/^(done ?)*(current ?)?(waiting ?)*$/)
           const parent = stepOf(record, 'asking').state

@@ -32,8 +32,8 @@ const write = (hash: string, json: string) => client.setex(keys.record(hash), 60
 const stored = async (hash: string) => JSON.parse((await client.get(keys.record(hash))) as string)
 const countIn = (value: unknown): number => JSON.stringify(value).split(MARK).length - 1
 
-async function applyCommand(hash: string, change: Command): Promise<RequestRecord> {
-  const outcome = await another().apply(hash, change)
+async function applyCommand(hash: string, command: Command): Promise<RequestRecord> {
+  const outcome = await another().apply(hash, command)
   if (!outcome.ok) throw new Error(outcome.rejection)
   return outcome.stored.record
 }
@@ -59,10 +59,10 @@ describe('fields that this version does not know', () => {
     ['a result', { type: 'complete', attempt: 1, result: 1 }],
     ['a failure', { type: 'fail', error: { code: 'x', message: 'X', retryable: false } }],
     ['a cancel', { type: 'cancel', by: 'user' }],
-  ])('unknown fields of the record and its steps survive %s', async (_name, change) => {
+  ])('unknown fields of the record and its steps survive %s', async (_name, command) => {
     const record = startedRecord(at(10, 'authentication'))
     await write(record.hash, encodeRecord(record))
-    await applyCommand(record.hash, change)
+    await applyCommand(record.hash, command)
     const now = await stored(record.hash)
     expect(now).toMatchObject(NEWER)
     expect(countIn(now.steps)).toBe(record.steps.length)
@@ -71,11 +71,11 @@ describe('fields that this version does not know', () => {
   it('unknown fields of a prompt survive a wrong code and a resend', async () => {
     const record = startedRecord(REQUIRE_OTP)
     await write(record.hash, encodeRecord(record))
-    for (const change of [
+    for (const command of [
       { type: 'submit_otp', otp: '483920' },
       { type: 'reject_otp', attempt: 1 },
     ] as Command[])
-      await applyCommand(record.hash, change)
+      await applyCommand(record.hash, command)
     expect((await stored(record.hash)).otp_data).toMatchObject({ newer: MARK, attempts_left: 2 })
   })
 

@@ -366,7 +366,7 @@ describe.runIf(onRealRedis)('when Redis is full', () => {
         { type: 'start', attempt: 2 },
         { type: 'complete', attempt: 2, result: { score: 712 } },
       ]
-      for (const change of changes) await applyCommand(hash, change)
+      for (const command of changes) await applyCommand(hash, command)
       expect(await recordOf(another(), hash)).toMatchObject({
         status: 'completed',
         result_data: { score: 712 },

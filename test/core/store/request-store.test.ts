@@ -89,8 +89,8 @@ describe('a request in Redis', () => {
     const { record } = await given()
     const { hash } = record
     await expectLifeAsPromised(hash)
-    for (const change of [START, progressTo(10), REQUIRE_OTP]) {
-      expect((await applyCommand(hash, change)).record.expires_at).toBe(record.expires_at)
+    for (const command of [START, progressTo(10), REQUIRE_OTP]) {
+      expect((await applyCommand(hash, command)).record.expires_at).toBe(record.expires_at)
       await expectLifeAsPromised(hash)
     }
     const { record: done } = await applyCommand(hash, { type: 'complete', attempt: 1, result: 1 })
@@ -169,7 +169,7 @@ describe('many writers', () => {
       { type: 'cancel', by: 'user' },
       { type: 'cancel', by: 'user' },
     ]
-    const outcomes = await Promise.all(ends.map((change) => store.apply(record.hash, change)))
+    const outcomes = await Promise.all(ends.map((command) => store.apply(record.hash, command)))
     expect(outcomes.filter(({ ok }) => ok)).toHaveLength(1)
     expect(outcomes.filter((outcome) => refusalOf(outcome) === 'already_final')).toHaveLength(3)
   })
@@ -335,10 +335,10 @@ describe('the one-time code', () => {
   it.each<[string, Command]>([
     ['a new question', REQUIRE_OTP],
     ['the end', { type: 'cancel', by: 'user' }],
-  ])('a code does not outlive %s', async (_what, change) => {
+  ])('a code does not outlive %s', async (_what, command) => {
     const { record } = await given(START, REQUIRE_OTP)
     await applyCommand(record.hash, { type: 'submit_otp', otp: CODE })
-    await applyCommand(record.hash, change)
+    await applyCommand(record.hash, command)
     expect(await client.exists(keys.otp(record.hash))).toBe(0)
   })
 })

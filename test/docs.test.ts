@@ -8,7 +8,7 @@ import { createRecord } from '../core/domain/create-record.ts'
 import { ERRORS, REQUEST_FAILURE_CODES } from '../core/domain/errors.ts'
 import { STATUSES, toPublicView } from '../core/domain/record.ts'
 import { TRANSITIONS } from '../core/domain/state-machine.ts'
-import { errors } from '../core/i18n/en-errors.ts'
+import { enErrors } from '../core/i18n/en-errors.ts'
 import { createKeys } from '../core/redis/keys.ts'
 import { DRIVER_NAMES } from '../core/runtime/env-schema.ts'
 import { DOCUMENTS, ROOT, read } from './docs/blocks.ts'
@@ -74,7 +74,7 @@ describe('docs/HTTP-API.md', () => {
     const documented = [...table.matchAll(/^\| .+ \| (`.+) \|$/gm)].flatMap(([, codes = '']) =>
       [...codes.replace(/\([^)]*\)/g, '').matchAll(/`(\w+)`/g)].map(([, code]) => code),
     )
-    const codes = Object.keys(errors).filter((key) => key.startsWith('field_error.'))
+    const codes = Object.keys(enErrors).filter((key) => key.startsWith('field_error.'))
     expect(documented.sort()).toEqual(codes.map((key) => key.slice('field_error.'.length)).sort())
   })
 })

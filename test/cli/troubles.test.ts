@@ -130,6 +130,7 @@ describe.runIf(onRealRedis)('a Redis', () => {
       keys.workersAlive,
       keys.writeProbe,
       keys.record(hash),
+      keys.backup(hash),
     ]
     const queues = allQueues().flatMap(({ name }) =>
       ['wait', 'prioritized', 'delayed', 'active', 'meta', 'id', 'pc'].map(

@@ -106,18 +106,18 @@ export function createRequestStore({
         let isReserved = reserve === undefined
         for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
           if (!stored) return { ok: false, rejection: 'request_not_found', stored: null }
-          const advanced = transition(stored.record, command, rules())
-          if (!advanced.ok) {
+          const result = transition(stored.record, command, rules())
+          if (!result.ok) {
             // A cached record may be outdated: only the stored one may reject.
-            if (conflicts > 0 || !cached) return { ok: false, rejection: advanced.rejection, stored }
+            if (conflicts > 0 || !cached) return { ok: false, rejection: result.rejection, stored }
             stored = await records.read(hash, { atLeast: stored.record, isWriter: true })
             continue
           }
           if (!isReserved) await reserve?.(stored.record)
           isReserved = true
-          const after = await records.commit(stored, advanced.record, codeOf(command, stored.record))
+          const after = await records.commit(stored, result.record, codeOf(command, stored.record))
           if (after.written) {
-            if (isUnaskedCode(command, stored.record)) await countSent(after.stored.record)
+            if (isUnreservedCode(command, stored.record)) await countSent(after.stored.record)
             return { ok: true, stored: after.stored }
           }
           stored = after.stored
@@ -139,7 +139,7 @@ const codeOf = (command: Command, { otp_data }: RequestRecord): string | undefin
   command.type === 'submit_otp' ? extractOtp(command.otp, otp_data?.length ?? null) : undefined
 
 /** A bot that prompts again after it got a code has had another one sent, which was not reserved. */
-const isUnaskedCode = ({ type }: Command, { status, otp_data: answered }: RequestRecord): boolean =>
+const isUnreservedCode = ({ type }: Command, { status, otp_data: answered }: RequestRecord): boolean =>
   type === 'require_otp' && status === 'processing' && answered !== null && !answered.resend_requested
 
 function checkResult(result: unknown): void {

@@ -149,7 +149,7 @@ function addMaintenanceCommands(program: Command, onInstallation: OnInstallation
     .action(onInstallation(queues))
   program
     .command('cleanup')
-    .description('removes stray list entries and reminders, orphaned jobs and keys')
+    .description('removes list entries, scheduled checks, jobs and keys that no request needs')
     .option('--dry-run', 'only print what would be removed')
     .action(onInstallation(cleanup))
 }

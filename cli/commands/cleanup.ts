@@ -22,7 +22,7 @@ export async function cleanup(
 function report(found: Orphans, dryRun: boolean): string[] {
   const kinds: [string, string[]][] = [
     ['stray list entries', found.list_entries],
-    ['stray reminders', found.reminders],
+    ['stray checks', found.reminders],
     ['orphaned jobs', found.jobs.map(({ queue, hash }) => `${hash} in ${queue}`)],
     ['orphaned keys', found.keys],
   ]

@@ -1,6 +1,6 @@
 /**
- * When the rescuer should check each request, because its worker may be dead by then. Only a reminder: the record says
- * what is due.
+ * When the rescuer should check each request, because its worker may be dead by then. A scheduled check is a hint: the
+ * record says what is due.
  */
 import type { RequestRecord } from '../domain/record.ts'
 import { isRequestHash } from '../domain/request-id.ts'
@@ -36,9 +36,9 @@ export function createDeadlineIndex({ redis }: { redis: RedisClient }): Deadline
   const key = redis.names.deadlines
   const onSet = <T>(work: () => Promise<T>): Promise<T> =>
     retryWithoutWrongTypes(redis, { [key]: 'zset' }, work)
-  const schedule = createBatcher(MAX_BATCH, async (reminders: readonly [at: number, hash: string][]) => {
-    await onSet(() => redis.zadd(key, ...reminders.flat()))
-    return reminders
+  const schedule = createBatcher(MAX_BATCH, async (checks: readonly [at: number, hash: string][]) => {
+    await onSet(() => redis.zadd(key, ...checks.flat()))
+    return checks
   })
   const remove = createBatcher(MAX_BATCH, async (hashes: readonly string[]) => {
     await onSet(() => redis.zrem(key, ...hashes))

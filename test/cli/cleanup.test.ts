@@ -52,7 +52,7 @@ describe('cleanup', () => {
     const before = await redisContents(client, '*')
     const dry = await cli.run('cleanup', '--dry-run')
     expect(dry.out).toContain(`stray list entries: 1\n  ${missing}\n`)
-    expect(dry.out).toContain(`stray reminders: 1\n  ${missing}\n`)
+    expect(dry.out).toContain(`stray checks: 1\n  ${missing}\n`)
     expect(dry.out).toContain(`orphaned jobs: 1\n  ${missing} in crawls\n`)
     expect(dry.out).toMatch(/Would remove 3 items\.\n$/)
     expect(await redisContents(client, '*')).toEqual(before)

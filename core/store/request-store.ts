@@ -55,7 +55,7 @@ export interface RequestStore {
 }
 
 export const MAX_RESULT_BYTES = 256 * 1024
-/** With this many writers faster in a row something else is wrong. */
+/** A write fails after this many conflicts in a row, which no real load causes. */
 const MAX_CONFLICTS = 1000
 
 export function createRequestStore({
@@ -65,7 +65,7 @@ export function createRequestStore({
   log,
 }: {
   redis: RedisClient
-  /** The life of a record, REQUEST_TTL. */
+  /** REQUEST_TTL. */
   ttlSeconds: number
   /** Milliseconds since 1970. */
   now?: () => number
@@ -77,7 +77,7 @@ export function createRequestStore({
   const onList = <T>(work: () => Promise<T>): Promise<T> =>
     retryWithoutWrongTypes(redis, { [redis.names.list]: 'list' }, work)
 
-  /** The question stands already: a count that is missed must not undo it. */
+  /** Best effort: the prompt is written already. */
   async function countSent({ subject, hash, version }: RequestRecord): Promise<void> {
     if (subject === undefined) return
     await countCode(redis, subject, `${hash}:${version}`, now()).catch((error: unknown) =>

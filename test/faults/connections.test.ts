@@ -230,7 +230,7 @@ describe.concurrent('connections', () => {
       proxy.redirectTo(next)
       patient.disconnect(true)
       await eventually(() => expect(received).toEqual(['after the gap']), { withinMs: 8000 })
-      expect(lines.join()).toContain('does not arrive')
+      expect(lines.join()).toContain('do not arrive')
     }, 15_000)
   })
 

@@ -22,7 +22,7 @@ export type EnqueueRequest = (
 
 interface Dependencies {
   store: Pick<RequestStore, 'create'>
-  queues: Pick<Queues, 'add'>
+  queues: Pick<Queues, 'addNew'>
   subjectLimiter: Pick<SubjectLimiter, 'reserve' | 'release'>
   /** Without it, unfinished requests are not limited. */
   unfinishedLimiter?: UnfinishedLimiter
@@ -34,7 +34,7 @@ export const createEnqueueRequest =
     await reserveLimits(dependencies, record, service.subject)
     // The record first: a worker must never take a job without one. The job is added even if the record exists, because
     // its creator may have crashed in between; BullMQ adds the same id only once.
-    return dependencies.queues.add(record, service, dependencies.store.create(record))
+    return dependencies.queues.addNew(record, service, dependencies.store.create(record))
   }
 
 /** Reserves all limits at the same time; where one is reached, the others are released. */

@@ -30,11 +30,15 @@ export interface Queues {
   /**
    * Adds the job of a request: a pending one in its round, a scheduled one delayed, a started one ahead of all. Idempotent
    * while the job exists.
+   */
+  add(request: QueuedRequest, where: QueueTarget): Promise<void>
+  /**
+   * As `add`, for a new request.
    *
    * @param stored the job is added once this has resolved; its round is assigned meanwhile
-   * @returns the position, 1 is next; null when it does not wait
+   * @returns the position, 1 is next; null when it does not wait. It arrives with the answer of the add
    */
-  add(request: QueuedRequest, where: QueueTarget, stored?: Promise<unknown>): Promise<number | null>
+  addNew(request: QueuedRequest, where: QueueTarget, stored: Promise<unknown>): Promise<number | null>
   /** Adds the job again when it was lost. */
   addIfMissing(request: QueuedRequest, where: QueueTarget): Promise<void>
   /** Those of these requests that are pending and whose job waits with a priority: a few commands for all of them. */
@@ -85,7 +89,8 @@ export function createQueues({
   const has: Queues['has'] = async (hash, queue) => (await redis.exists(find(queue).toKey(hash))) === 1
 
   return {
-    add: (request, where, stored) => add(context, request, where, stored),
+    add: (request, where) => add(context, request, where),
+    addNew: (request, where, stored) => addNew(context, request, where, stored),
     addIfMissing: (request, where) => addIfMissing(context, request, where),
     async inLine(hashes) {
       const prioritized = await Promise.all(
@@ -139,27 +144,36 @@ function priorityFor(
   return assignRound(submitter ?? '')
 }
 
-async function add(
+type JobOrder = { priority: number } | { delay: number }
+
+async function orderOf(context: Context, request: QueuedRequest, where: QueueTarget): Promise<JobOrder> {
+  const { status, run_at } = request
+  const delay = run_at ? Math.max(0, Date.parse(run_at) - context.now()) : 0
+  return status === 'pending' && delay === 0
+    ? { priority: await priorityFor(context, request, where) }
+    : { delay }
+}
+
+async function add(context: Context, request: QueuedRequest, where: QueueTarget): Promise<void> {
+  await addJob(context, request, where, await orderOf(context, request, where))
+}
+
+const addJob = (context: Context, { hash }: QueuedRequest, { queue }: QueueTarget, order: JobOrder) =>
+  findQueue(context, queue).add('request', {}, { ...COMPACT_JOB, jobId: hash, ...order })
+
+async function addNew(
   context: Context,
   request: QueuedRequest,
   where: QueueTarget,
-  stored?: Promise<unknown>,
+  stored: Promise<unknown>,
 ): Promise<number | null> {
-  const { redis, now } = context
-  const { hash, status, run_at } = request
-  const delay = run_at ? Math.max(0, Date.parse(run_at) - now()) : 0
-  const waits = status === 'pending' && delay === 0
-  const [order] = await Promise.all([
-    waits ? priorityFor(context, request, where).then((priority) => ({ priority })) : { delay },
-    stored,
-  ])
-  const queue = findQueue(context, where.queue)
-  const adding = queue.add('request', {}, { ...COMPACT_JOB, jobId: hash, ...order })
-  if (!waits) return adding.then(() => null)
+  const [order] = await Promise.all([orderOf(context, request, where), stored])
+  const adding = addJob(context, request, where, order)
+  if ('delay' in order) return adding.then(() => null)
+  const position = () => positionOf(context.redis, findQueue(context, where.queue), request.hash)
   // Read on the same connection one tick later, the position arrives together with the answer of the add.
-  const reading = nextTick().then(() => positionOf(redis, queue, hash))
-  const [position] = await Promise.all([reading, adding])
-  return position ?? positionOf(redis, queue, hash)
+  const [early] = await Promise.all([nextTick().then(position), adding])
+  return early ?? position()
 }
 
 async function addIfMissing(context: Context, request: QueuedRequest, where: QueueTarget): Promise<void> {

@@ -4,7 +4,6 @@
  */
 import { LRUCache } from 'lru-cache'
 import type { RequestRecord } from '../domain/record.ts'
-import { decodeRecord } from '../records/codec.ts'
 import type { Value } from './batched-get.ts'
 
 /**
@@ -16,17 +15,18 @@ export interface StoredRecord {
   raw: Value
 }
 /** As Halfway wrote it, which is always text. */
-type OwnStoredRecord = StoredRecord & { raw: string }
+export type OwnStoredRecord = StoredRecord & { raw: string }
 
 export interface RecordCache {
   set(stored: OwnStoredRecord): void
   /** False, and unchanged, when the cached record is newer, or another write of the same version. */
   setIfNewer(stored: OwnStoredRecord): boolean
-  get(hash: string): StoredRecord | null
+  get(hash: string): OwnStoredRecord | null
   remove(hash: string): void
 }
 
-/** In all. A record has some 1,400 characters, one with a large result 300,000. */
+/** A record has some 1,400 characters, and takes 5 kB decoded; one with a large result has 300,000. */
+const MAX_RECORDS = 1_000
 const MAX_CHARACTERS = 2_500_000
 /** Private data must not outlive its record by much, in memory either. */
 const PURGE_INTERVAL_MS = 60_000
@@ -38,8 +38,8 @@ export function createRecordCache({
   now: () => number
   maxCharacters?: number
 }): RecordCache {
-  /** Text takes a third of the memory of a decoded record. */
-  const cache = new LRUCache<string, { raw: string; version: number }>({
+  const cache = new LRUCache<string, OwnStoredRecord>({
+    max: MAX_RECORDS,
     maxSize: maxCharacters,
     sizeCalculation: ({ raw }) => raw.length,
     // An expired record still tells that its request has expired, until it is purged.
@@ -59,8 +59,9 @@ export function createRecordCache({
     }, PURGE_INTERVAL_MS).unref()
   }
 
-  function set({ raw, record: { hash, version, expires_at } }: OwnStoredRecord): void {
-    cache.set(hash, { raw, version }, { ttl: Math.max(1, Date.parse(expires_at) - now()) })
+  function set(stored: OwnStoredRecord): void {
+    const { hash, expires_at } = stored.record
+    cache.set(hash, stored, { ttl: Math.max(1, Date.parse(expires_at) - now()) })
     purgeLater()
   }
 
@@ -69,14 +70,11 @@ export function createRecordCache({
     remove: (hash) => void cache.delete(hash),
     setIfNewer(stored) {
       const cached = cache.get(stored.record.hash)
-      if (cached && cached.version >= stored.record.version) return cached.raw === stored.raw
+      if (cached === stored) return true
+      if (cached && cached.record.version >= stored.record.version) return cached.raw === stored.raw
       set(stored)
       return true
     },
-    get(hash) {
-      const raw = cache.get(hash)?.raw
-      const record = raw === undefined ? null : decodeRecord(raw)
-      return raw !== undefined && record ? { record, raw } : null
-    },
+    get: (hash) => cache.get(hash) ?? null,
   }
 }

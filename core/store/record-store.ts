@@ -15,9 +15,14 @@ import { createOnce } from '../redis/once.ts'
 import { commitRequest } from '../redis/scripts.ts'
 import type { Log } from '../runtime/log.ts'
 import { createBatchedGet, type GetValue, mayBeInexact, type Value, WRONG_TYPE } from './batched-get.ts'
-import { decodeOwn, textOf } from './decode-value.ts'
+import { decodeCached, decodeOwn, textOf } from './decode-value.ts'
 import { createFailedRequests, type FailedRequests } from './failed-requests.ts'
-import { createRecordCache, type RecordCache, type StoredRecord } from './record-cache.ts'
+import {
+  createRecordCache,
+  type OwnStoredRecord,
+  type RecordCache,
+  type StoredRecord,
+} from './record-cache.ts'
 import { createRecordCreator } from './record-creator.ts'
 import { releaseFinal } from './release-final.ts'
 
@@ -93,15 +98,17 @@ async function read(context: Context, hash: string, options: ReadOptions = {}): 
   // After a final state a client needs nothing more, and its result cannot be restored from a position.
   const atLeast = shown && !isFinal(shown.status) ? shown : null
   let raw = await getValue(redis.names.record(hash))
+  let own = decodeCached(cache, hash, raw)
   let backup: Value | null | undefined
-  if (raw !== null && !isWriter && !decodeOwn(hash, raw)) {
+  if (raw !== null && !isWriter && !own) {
     await sleep(Math.random() * MAX_ADOPTION_DELAY_MS)
     const keys = [redis.names.record(hash), redis.names.backup(hash)] as const
     ;[raw = null, backup] = await Promise.all(keys.map(getValue))
+    own = decodeCached(cache, hash, raw)
   }
   if (raw === null) return evict(context, hash)
   try {
-    return await resolve(context, hash, raw, { atLeast, backup })
+    return await resolve(context, hash, raw, own, { atLeast, backup })
   } catch (error) {
     // A state that is not written yet is not shown yet. A write based on the cached record fails its compare-and-set.
     const last = error instanceof TooManyWriters ? cache.get(hash) : null
@@ -151,7 +158,9 @@ async function write(
   }
   const present = answer !== null && mayBeInexact(answer) ? await getValue(redis.names.record(hash)) : answer
   const stored =
-    present === null ? evict(context, hash) : await resolve(context, hash, present, { atLeast, repairs })
+    present === null
+      ? evict(context, hash)
+      : await resolve(context, hash, present, decodeCached(cache, hash, present), { atLeast, repairs })
   return { written: false, stored }
 }
 
@@ -167,10 +176,10 @@ function resolve(
   context: Context,
   hash: string,
   raw: Value,
+  own: OwnStoredRecord | null,
   options: ResolveOptions,
 ): StoredRecord | null | Promise<StoredRecord | null> {
   const { atLeast, repairs = 0 } = options
-  const own = decodeOwn(hash, raw)
   const isRegression = own !== null && atLeast !== null && compare(atLeast, own.record) === 'regression'
   if (own && !isRegression && context.cache.setIfNewer(own)) return own
   if (repairs === MAX_REPAIRS) throw tooManyWriters()

@@ -63,6 +63,8 @@ describe('a workers’ process that is stopped', { timeout: 30_000 }, () => {
     expect(await recordOf(hash)).toMatchObject({ status: 'completed', attempt: 1, result_data: 'finished' })
     expect(await recordOf(next)).toMatchObject({ status: 'pending' })
     expect([bot.calls(hash).length, bot.calls(next).length]).toEqual([1, 0])
+    // Neither a later worker nor its rescuer takes it.
+    await store.apply(next, { type: 'cancel', by: 'operator' })
     await queues.remove(next, linkCheck.queue)
   })
 

@@ -12,7 +12,7 @@ export type BotResponse =
   | { status: 'success'; code: 'SMS_SENT'; message: string; otp_data: OtpOptions }
   | ({ status: 'error'; code: string; retryable: boolean } & LocalizedMessage)
 
-/** Also used to repeat a lost answer, so `expires_in` is what is left of it. */
+/** Also used to repeat a lost answer, so `expires_in` is the time that remains. */
 export const otpSent = (session: SmsSent): BotResponse => ({
   status: 'success',
   code: 'SMS_SENT',

@@ -77,7 +77,7 @@ function createSubscriptions(subscriber: RedisClient, log: Log) {
   }
 
   // The gap ends when Redis has confirmed the subscriptions, not when the connection is ready: a read between the two
-  // would miss what is published right after it.
+  // would miss a message published right after it.
   const onReady = async (): Promise<void> => {
     const all = [...channels.values()]
     for (let from = 0; from < all.length; from += BATCH_SIZE) {

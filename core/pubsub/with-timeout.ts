@@ -1,5 +1,6 @@
 /** Limits how long opening something may take. What opens too late is closed again. */
 import { AppError } from '../domain/errors.ts'
+import { withStorageErrors } from '../store/with-storage-errors.ts'
 
 /** @throws AppError `storage_unavailable` when it takes longer, or fails otherwise */
 export async function withTimeout<T extends () => void>(
@@ -12,10 +13,10 @@ export async function withTimeout<T extends () => void>(
     timer = setTimeout(() => reject(new AppError('storage_unavailable')), limitMs)
   })
   try {
-    return await Promise.race([work, late])
+    return await withStorageErrors(() => Promise.race([work, late]))
   } catch (error) {
     work.then((stop) => stop()).catch(() => {})
-    throw error instanceof AppError ? error : new AppError('storage_unavailable', { cause: error })
+    throw error
   } finally {
     clearTimeout(timer)
   }

@@ -57,7 +57,7 @@ export function createQueueLimits({
     if (presentMs < restMs) await queue.rateLimit(restMs)
   }
 
-  /** Only what is missing: during a rolling deploy, old processes must not undo the limits of new ones. */
+  /** Sets only missing limits: during a rolling deploy, old processes must not undo the limits of new ones. */
   async function restoreOne(limits: ServiceQueue): Promise<void> {
     const isMissing = (await redis.hexists(keysOf(find(limits)).meta, 'max')) === 0
     if (isMissing) await setOne(limits)

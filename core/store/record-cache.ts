@@ -8,7 +8,7 @@ import type { Value } from './batched-get.ts'
 
 /**
  * A record and the exact value it was read as, which a compare-and-set compares. When that value is invalid, the record is
- * the last valid one, and the next write repairs it.
+ * the last valid one, and the next write repairs it. Callers share it with the cache and must not change it.
  */
 export interface StoredRecord {
   record: RequestRecord

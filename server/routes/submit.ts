@@ -27,12 +27,13 @@ const MAX_COUNTED_BODY_BYTES = 256 * 1024
 const BRIEF_PROBLEM_BYTES = 72
 /**
  * Entries of a batch are processed in slices: each step of a slice is one round trip to Redis. With a slow Redis a large
- * slice would exceed the command timeout, and valid requests would be refused.
+ * slice would exceed the command timeout of 700 ms, and valid requests would be refused. A slice doubles only while twice
+ * its time is less than half of that.
  */
-const MIN_SLICE = 10
+const MIN_SLICE = 5
 const MAX_SLICE = 100
-const FAST_SLICE_MS = 300
-const SLOW_SLICE_MS = 600
+const FAST_SLICE_MS = 150
+const SLOW_SLICE_MS = 300
 
 type BriefProblem = Pick<Problem, 'status' | 'code'>
 type Entry = { index: number; error: AppError } | ({ index: number } & ReturnType<typeof toResponse>)

@@ -86,8 +86,8 @@ const findMatches = (pattern: RegExp, allowed: (path: string) => boolean) =>
     .filter(({ path }) => !allowed(path))
     .flatMap(({ path, code }) => [...code.matchAll(pattern)].map(([found]) => `${path}: ${found}`))
 
-/** The rooms of core/, the lower ones first. Rooms of one row do not import each other. */
-const ROOMS = [
+/** The layers of core/, the lowest first. Folders of one layer do not import each other. */
+const LAYERS = [
   ['i18n', 'runtime'],
   ['domain', 'redis'],
   ['presentation', 'catalog'],
@@ -96,7 +96,8 @@ const ROOMS = [
   ['pubsub', 'queue'],
   ['actions', 'tasks'],
 ]
-const levelOf = (path: string): number => ROOMS.findIndex((row) => row.includes(path.split('/')[1] ?? ''))
+const levelOf = (path: string): number =>
+  LAYERS.findIndex((layer) => layer.includes(path.split('/')[1] ?? ''))
 
 /** Files that import each other, directly or over others: each group once. */
 function importCircles(): string[] {
@@ -124,11 +125,11 @@ function importCircles(): string[] {
 }
 
 describe('architecture', () => {
-  it('each room of core imports only lower rooms', () => {
+  it('each folder of core imports only from lower layers', () => {
     const inCore = sources.filter(({ path }) => path.startsWith('core/'))
     expectNone(
       inCore.filter(({ path }) => levelOf(path) < 0).map(({ path }) => path),
-      'every file of core/ is in a room of the list, in the place that its imports allow',
+      'every folder of core/ is in a layer of the list, in the place that its imports allow',
     )
     expectNone(
       inCore.flatMap(({ path, imports }) =>
@@ -137,7 +138,7 @@ describe('architecture', () => {
           .filter((target) => levelOf(target) >= levelOf(path))
           .map((target) => `${path}: ${target}`),
       ),
-      'a lower room can be read, tested and changed without knowing what is built on it',
+      'a lower layer can be read, tested and changed without knowing what is built on it',
     )
   })
 

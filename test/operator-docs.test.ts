@@ -40,9 +40,9 @@ describe('ARCHITECTURE.md', () => {
   it('ARCHITECTURE.md has at most 90 lines', () =>
     expect(text.trimEnd().split('\n').length).toBeLessThanOrEqual(90))
 
-  it('ARCHITECTURE.md has a row for each room of core/', () => {
-    const rooms = rowsOf(section(text, '## Rooms of `core/`')).flatMap(([cell]) => quoted(cell))
-    expect(rooms.sort()).toEqual(readdirSync(join(ROOT, 'core')).sort())
+  it('ARCHITECTURE.md names each folder of core/ in a layer', () => {
+    const folders = rowsOf(section(text, '## Layers of `core/`')).flatMap(([cell]) => quoted(cell))
+    expect(folders.sort()).toEqual(readdirSync(join(ROOT, 'core')).sort())
   })
 })
 

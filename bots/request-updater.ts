@@ -14,10 +14,10 @@ import { BotFailure } from './bot-failure.ts'
 
 export type OtpOptions = Omit<OtpRequest, 'id' | 'recall'>
 
-/** Bound to one attempt of one request. Calls resolve once Redis has stored the report, or has dropped a progress update. */
+/** Bound to one attempt of one request. Calls resolve once Redis has stored the report, or a progress update was dropped. */
 export interface RequestUpdater {
   /**
-   * @param progress 0 to 99; a value below the highest one so far changes nothing
+   * @param progress 0 to 99; a value below the highest one so far leaves the progress there, and step and message still count
    * @param step one of the service's steps
    * @param message a text for all viewers, or one with a key that each viewer reads in their own language; a blank one changes nothing
    * @param parts states of the current step's substeps: all, or those that have changed

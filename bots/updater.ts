@@ -8,7 +8,7 @@
  *   await updater.markAsCompleted(hash, { score: 712 })
  *
  * While Redis refuses writes (NOREPLICAS, MISCONF, BUSY, …) progress updates are dropped, and everything else is retried
- * until Redis accepts it.
+ * until Redis accepts it, for 300 s at most. While Redis is away every call waits until it is back.
  *
  * A write that is too late (cancelled, expired, already final, taken over by a newer attempt) is refused: the call rejects
  * with an AppError that has the reason as its code, and the bot should stop.

@@ -7,7 +7,10 @@ export type Message = Partial<LocalizedMessage>
 /** Its text is the error's message; its key is the error's code unless another one is given. */
 export type Failure = { error: RequestFailure } & Pick<LocalizedMessage, 'message_key' | 'message_params'>
 
-/** A requested change. Commands of a bot or worker carry the attempt that they belong to. */
+/**
+ * A requested change. Commands of an attempt carry its number; any other than the record's is refused. A `fail` for a lost job or
+ * a passed deadline belongs to no attempt and has none.
+ */
 export type Command =
   /**
    * `limitSeconds` limits all attempts together, without the time spent waiting for codes. `tries`, on the first start,

@@ -91,11 +91,8 @@ describe('docs/OPERATE.md', () => {
 
 describe('docs/RELIABILITY.md', () => {
   it('docs/RELIABILITY.md shows each fault that the tests report, and no other', () => {
-    const [, table = ''] = /```\nfault .*\n([\s\S]*?)```/.exec(read('docs/RELIABILITY.md')) ?? []
-    const shown = table
-      .trimEnd()
-      .split('\n')
-      .map((row) => row.split(/ {2,}/)[0] as string)
+    const faults = section(read('docs/RELIABILITY.md'), '## Faults and outcomes')
+    const shown = rowsOf(faults).flatMap(([cell]) => quoted(cell))
     const sources = readdirSync(join(ROOT, 'test/faults'))
       .filter((file) => file.endsWith('.test.ts'))
       .map((file) => read(`test/faults/${file}`))

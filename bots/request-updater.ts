@@ -9,7 +9,7 @@ import type { OtpRequest } from '../core/domain/otp-prompt.ts'
 import type { SubstepReport } from '../core/domain/record.ts'
 import type { Log } from '../core/runtime/log.ts'
 import type { RequestStore, StoredRecord } from '../core/store/request-store.ts'
-import { isUnavailable, retryUnavailable } from '../core/store/retry-unavailable.ts'
+import { isUnavailable, retryUnavailable } from '../core/store/storage-errors.ts'
 import { BotFailure } from './bot-failure.ts'
 
 export type OtpOptions = Omit<OtpRequest, 'id' | 'recall'>

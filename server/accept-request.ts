@@ -9,8 +9,8 @@ import { isFinal, type PublicView, toPublicView } from '../core/domain/record.ts
 import type { InstallationSecret } from '../core/redis/installation-secret.ts'
 import { fingerprint, type Idempotency, type IdempotencyClaim } from '../core/store/idempotency-keys.ts'
 import type { RequestStore } from '../core/store/request-store.ts'
+import { withStorageErrors } from '../core/store/storage-errors.ts'
 import { subjectOf } from '../core/store/subject-limits.ts'
-import { withStorageErrors } from '../core/store/with-storage-errors.ts'
 import { hashToken } from './ownership.ts'
 import type { Schedule } from './schedule.ts'
 

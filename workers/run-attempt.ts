@@ -11,7 +11,7 @@ import { isFinal, type PublicView, type RequestRecord } from '../core/domain/rec
 import type { RequestWatcher, UpdateListener } from '../core/pubsub/request-watcher.ts'
 import type { Log } from '../core/runtime/log.ts'
 import type { ApplyResult, RequestStore } from '../core/store/request-store.ts'
-import { retryUnavailable } from '../core/store/retry-unavailable.ts'
+import { retryUnavailable } from '../core/store/storage-errors.ts'
 import { type BotClient, BotNotReached } from './bot-client.ts'
 import { createPausableTimeout } from './pausable-timeout.ts'
 

@@ -6,7 +6,7 @@ import type { RequestRecord } from '../core/domain/record.ts'
 import type { Log } from '../core/runtime/log.ts'
 import { type DeadlineIndex, FIRST_CHECK_MS } from '../core/store/deadline-index.ts'
 import type { RequestStore, StoredRecord } from '../core/store/request-store.ts'
-import { MAX_RETRY_WAIT_MS } from '../core/store/retry-unavailable.ts'
+import { MAX_RETRY_WAIT_MS } from '../core/store/storage-errors.ts'
 import { reserveForNextAttempt, type SubjectLimiter } from '../core/store/subject-limits.ts'
 import { OTP_EXPIRED, TOO_MANY_CODES_SENT } from './failure-reasons.ts'
 

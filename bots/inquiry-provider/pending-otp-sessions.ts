@@ -2,7 +2,7 @@
  * Sessions of handlers that answered SMS_SENT, by request hash, until the next call, the end of the request, or `lifeMs`. In
  * memory only and bounded: a request whose session is lost starts again.
  */
-import { isUnavailable } from '../../core/store/retry-unavailable.ts'
+import { isUnavailable } from '../../core/store/storage-errors.ts'
 import type { Updater } from '../updater.ts'
 import type { SmsSent } from './sms-sent.ts'
 

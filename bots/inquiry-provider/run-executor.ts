@@ -2,7 +2,7 @@
 import { AppError } from '../../core/domain/errors.ts'
 import type { RequestRecord } from '../../core/domain/record.ts'
 import type { Log } from '../../core/runtime/log.ts'
-import { isUnavailable, retryUnavailable } from '../../core/store/retry-unavailable.ts'
+import { isUnavailable, retryUnavailable } from '../../core/store/storage-errors.ts'
 import type { Concurrency } from '../../core/tasks/task-runner.ts'
 import { BotFailure } from '../bot-failure.ts'
 import type { RequestUpdater, Updater } from '../updater.ts'

@@ -8,7 +8,7 @@ import type { ChannelSubscriber } from '../pubsub/channel-subscriber.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { retryWithoutWrongTypes } from '../redis/wrong-type.ts'
 import type { RequestStore } from '../store/request-store.ts'
-import { retryUnavailable } from '../store/retry-unavailable.ts'
+import { retryUnavailable } from '../store/storage-errors.ts'
 
 export type OtpWaitResult =
   | { code: string }

@@ -1,6 +1,6 @@
 /** Limits how long opening something may take. What opens too late is closed again. */
 import { AppError } from '../domain/errors.ts'
-import { withStorageErrors } from '../store/with-storage-errors.ts'
+import { withStorageErrors } from '../store/storage-errors.ts'
 
 /** @throws AppError `storage_unavailable` when it takes longer, or fails otherwise */
 export async function withTimeout<T extends () => void>(

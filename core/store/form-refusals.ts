@@ -7,7 +7,7 @@ import { nanoid } from 'nanoid'
 import type { ErrorCode, FieldError } from '../domain/errors.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import type { InstallationSecret } from '../redis/installation-secret.ts'
-import { withStorageErrors } from './with-storage-errors.ts'
+import { withStorageErrors } from './storage-errors.ts'
 
 export interface Refusal {
   code: ErrorCode

@@ -19,8 +19,8 @@ import { retryWithoutWrongTypes } from '../redis/wrong-type.ts'
 import type { Log } from '../runtime/log.ts'
 import type { StoredRecord } from './record-cache.ts'
 import { createRecordStore, tooManyWriters } from './record-store.ts'
+import { withStorageErrors } from './storage-errors.ts'
 import { countCode } from './subject-limits.ts'
-import { withStorageErrors } from './with-storage-errors.ts'
 
 export type { StoredRecord }
 

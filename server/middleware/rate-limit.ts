@@ -6,7 +6,7 @@ import { type RedisReply, RedisStore } from 'rate-limit-redis'
 import { AppError } from '../../core/domain/errors.ts'
 import type { RedisClient } from '../../core/redis/connect.ts'
 import { retryWithoutWrongTypes } from '../../core/redis/wrong-type.ts'
-import { withStorageErrors } from '../../core/store/with-storage-errors.ts'
+import { withStorageErrors } from '../../core/store/storage-errors.ts'
 import { callerOf } from './caller.ts'
 
 const WINDOW_MS = 60_000

@@ -1,6 +1,5 @@
 /** Events of an embedded request for the host page: each newer state once, and each kind of state when it is reached. */
-import { isNewer } from '../core/domain/compare.ts'
-import { isFinal, type PublicView } from '../core/domain/record.ts'
+import { isFinal, isNewer, type PublicView } from '../core/domain/record.ts'
 
 /** `detail` is the public view of the request. */
 export type EmbedEvent = 'progress' | 'otp-required' | 'completed' | 'failed' | 'cancelled'

@@ -2,8 +2,7 @@
  * The state of a request page and its reducer. All transports feed it, in any order and repeatedly: a view that is not
  * newer than the shown one changes nothing.
  */
-import { isNewer } from '../core/domain/compare.ts'
-import { isFinal, isScheduled, type PublicView } from '../core/domain/record.ts'
+import { isFinal, isNewer, isScheduled, type PublicView } from '../core/domain/record.ts'
 
 /**
  * `connecting` lasts until the first transport works and is not shown. `degraded`: the server is up, but its storage is

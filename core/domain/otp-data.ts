@@ -1,4 +1,4 @@
-/** Prompts for one-time codes as records store them. They contain no secret: the code has a key of its own. */
+/** Prompts for one-time codes: as records store them, and their public part. They contain no secret: the code has a key of its own. */
 
 import type { MessageParams } from '../i18n/localize-message.ts'
 import type { IsoTime } from './iso-time.ts'
@@ -41,4 +41,23 @@ export interface OtpLimits
   extends Pick<StoredOtpPrompt, 'attempts_left' | 'resends' | 'resend_available_at'> {
   /** Id of the last try whose outcome is unknown, as counted for its subject (core/store/subject-limits.ts). */
   last_try?: string
+}
+
+/** What everyone who knows the hash may see of it, built field by field as the public view. */
+export function toPublicPrompt(prompt: StoredOtpPrompt | null): OtpPrompt | null {
+  if (!prompt) return null
+  const { message_key, message_params } = prompt
+  return {
+    id: prompt.id,
+    length: prompt.length,
+    charset: prompt.charset,
+    sent_to: prompt.sent_to,
+    message: prompt.message,
+    ...(message_key !== undefined && { message_key }),
+    ...(message_params !== undefined && { message_params }),
+    expires_at: prompt.expires_at,
+    resend_available_at: prompt.resend_available_at,
+    attempts_left: prompt.attempts_left,
+    error: prompt.error,
+  }
 }

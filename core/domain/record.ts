@@ -5,7 +5,7 @@
  */
 import type { MessageParams } from '../i18n/localize-message.ts'
 import type { IsoTime } from './iso-time.ts'
-import type { OtpLimits, OtpPrompt, StoredOtpPrompt } from './otp-data.ts'
+import { type OtpLimits, type OtpPrompt, type StoredOtpPrompt, toPublicPrompt } from './otp-data.ts'
 
 export const STATUSES = ['pending', 'processing', 'otp_required', 'completed', 'failed', 'cancelled'] as const
 export type Status = (typeof STATUSES)[number]
@@ -114,6 +114,32 @@ export interface StatePosition {
   expires_at: IsoTime
 }
 
+/** Newer means greater by (`version`, `updated_at`). Everything that displays a request uses this order. */
+export const isNewer = (
+  a: Pick<StatePosition, 'version' | 'updated_at'>,
+  b: Pick<StatePosition, 'version' | 'updated_at'>,
+): boolean => (a.version !== b.version ? a.version > b.version : a.updated_at > b.updated_at)
+
+/**
+ * How `next` relates to a known position of the same request. A `regression` would undo a committed or displayed state:
+ * another program stored an outdated record, or a fail-over lost the last writes.
+ */
+export function compare(known: ComparedPosition, next: ComparedPosition): 'newer' | 'same' | 'regression' {
+  if (next.version === known.version && isSameWrite(known, next)) return 'same'
+  const goesBack =
+    next.version <= known.version ||
+    next.progress < known.progress ||
+    next.attempt < known.attempt ||
+    (isFinal(known.status) && !isFinal(next.status))
+  return goesBack ? 'regression' : 'newer'
+}
+
+/** Views have no revision, and the first record has none. */
+type ComparedPosition = StatePosition & Pick<RequestRecord, 'revision'>
+const isSameWrite = (a: ComparedPosition, b: ComparedPosition): boolean =>
+  a.updated_at === b.updated_at &&
+  (a.revision === undefined || b.revision === undefined || a.revision === b.revision)
+
 /** The public part of a request: the same object in the status response, the socket, the event stream and the channel. */
 export interface PublicView extends StatePosition {
   service_slug: string
@@ -177,7 +203,7 @@ export function toPublicView(record: RequestRecord, now: number, place: number |
     queue_position: record.status === 'pending' ? place : null,
     max_attempts: record.max_attempts,
     next_retry_at: record.next_retry_at,
-    otp_data: record.status === 'otp_required' ? publicPrompt(record.otp_data) : null,
+    otp_data: record.status === 'otp_required' ? toPublicPrompt(record.otp_data) : null,
     result_data: record.status === 'completed' ? (record.result_data ?? null) : null,
     error_data: record.status === 'failed' ? publicError(record.error_data) : null,
     run_at: record.run_at ?? null,
@@ -185,24 +211,6 @@ export function toPublicView(record: RequestRecord, now: number, place: number |
     created_at: record.created_at,
     started_at: record.started_at,
     completed_at: record.completed_at,
-  }
-}
-
-function publicPrompt(prompt: StoredOtpPrompt | null): OtpPrompt | null {
-  if (!prompt) return null
-  const { message_key, message_params } = prompt
-  return {
-    id: prompt.id,
-    length: prompt.length,
-    charset: prompt.charset,
-    sent_to: prompt.sent_to,
-    message: prompt.message,
-    ...(message_key !== undefined && { message_key }),
-    ...(message_params !== undefined && { message_params }),
-    expires_at: prompt.expires_at,
-    resend_available_at: prompt.resend_available_at,
-    attempts_left: prompt.attempts_left,
-    error: prompt.error,
   }
 }
 

@@ -6,9 +6,8 @@
  * one published after it is received. After a reconnect the record is read again, and at `expires_at` it is looked up. A
  * foreign message, and a regression, is never delivered: it only triggers a read.
  */
-import { compare } from '../domain/compare.ts'
 import { isUnreadable } from '../domain/errors.ts'
-import { isFinal, type RequestRecord, STATUSES, toPublicView } from '../domain/record.ts'
+import { compare, isFinal, type RequestRecord, STATUSES, toPublicView } from '../domain/record.ts'
 import { notFoundOrExpired } from '../domain/request-id.ts'
 import { encodeView } from '../records/codec.ts'
 import { describeInvalid, parseForeignRecord } from '../records/foreign-record.ts'

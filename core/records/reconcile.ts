@@ -4,10 +4,9 @@
  * no versions, or when a fail-over lost the last writes.
  */
 
-import { isNewer } from '../domain/compare.ts'
 import { toIso } from '../domain/iso-time.ts'
 import { applyOtpLimits, toOtpLimits } from '../domain/otp-prompt.ts'
-import { isFinal, type RequestRecord, type StatePosition } from '../domain/record.ts'
+import { isFinal, isNewer, type RequestRecord, type StatePosition } from '../domain/record.ts'
 import type { TransitionContext } from '../domain/state-machine.ts'
 import { applySubstepReports, completeAll, moveToStep } from '../domain/steps.ts'
 import { type ForeignRecord, normalizeForeignRecord } from './foreign-record.ts'

@@ -4,9 +4,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nanoid } from 'nanoid'
-import { compare } from '../domain/compare.ts'
 import { AppError } from '../domain/errors.ts'
-import { isFinal, type RequestRecord, type StatePosition, toPublicView } from '../domain/record.ts'
+import { compare, isFinal, type RequestRecord, type StatePosition, toPublicView } from '../domain/record.ts'
 import { encodeRecord, encodeView } from '../records/codec.ts'
 import { describeInvalid, parseForeignRecord } from '../records/foreign-record.ts'
 import { latestKnown, reconcile } from '../records/reconcile.ts'

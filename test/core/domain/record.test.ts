@@ -1,8 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { compare, isNewer } from '../../../core/domain/compare.ts'
 import { toIso } from '../../../core/domain/iso-time.ts'
-import { type RequestRecord, toPublicView } from '../../../core/domain/record.ts'
+import { compare, isNewer, type RequestRecord, toPublicView } from '../../../core/domain/record.ts'
 import {
   decodeRecord,
   decodeView,

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Command } from '../../../core/domain/command.ts'
-import { compare } from '../../../core/domain/compare.ts'
 import {
+  compare,
   isFinal,
   type RequestRecord,
   STATUSES,

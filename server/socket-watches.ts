@@ -9,7 +9,7 @@ import type { Log } from '../core/runtime/log.ts'
 import { type Ownership, parseOwnerToken } from './ownership.ts'
 import { type Problem, toProblem } from './problem.ts'
 import { MAX_WATCHED, type SocketLimits } from './socket-limits.ts'
-import { sendUpdate } from './websocket-frame.ts'
+import { createUpdateSender } from './websocket-frame.ts'
 
 export type WatchResponse = { ok: true; data: PublicView } | { ok: false; problem: Problem }
 type Acknowledge = (response: WatchResponse) => void
@@ -66,7 +66,7 @@ export function createSocketWatches({
     stopWatch(state, hash)
     const started = ownership.check(hash, { sessionId, ownerToken }, 'read').then(() =>
       watcher.watch(hash, {
-        onUpdate: (update) => sendUpdate(socket.conn, update),
+        onUpdate: createUpdateSender(socket.conn),
         onExpired: () => {
           watches.delete(hash)
           socket.emit('request:expired', { hash })

@@ -22,13 +22,15 @@ interface Packet {
 /** Weak, so that personal data is freed with its update. */
 const packets = new WeakMap<EncodedUpdate, Packet>()
 
-/** All sockets that receive the same update share its packet and its frame. */
-export function sendUpdate(connection: Socket['conn'], update: EncodedUpdate): void {
-  const present = packets.get(update)
-  if (present) present.framed ??= { wsPreEncodedFrame: [frameOf(present.text)] }
-  const packet = present ?? { text: `${EVENT}["request:update",${update.json}]` }
-  if (!present) packets.set(update, packet)
-  connection.send(packet.text, packet.framed as object | undefined)
-}
+/** @returns sends an update to the connection. All sockets that receive the same update share its packet and its frame. */
+export const createUpdateSender =
+  (connection: Socket['conn']) =>
+  (update: EncodedUpdate): void => {
+    const present = packets.get(update)
+    if (present) present.framed ??= { wsPreEncodedFrame: [frameOf(present.text)] }
+    const packet = present ?? { text: `${EVENT}["request:update",${update.json}]` }
+    if (!present) packets.set(update, packet)
+    connection.send(packet.text, packet.framed as object | undefined)
+  }
 
 const frameOf = (packet: string): Buffer => Buffer.concat(Sender.frame(Buffer.from(MESSAGE + packet), TEXT))

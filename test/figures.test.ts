@@ -1,0 +1,96 @@
+/**
+ * How many of the project's files one progress write and one push to a socket enter: a file counts when one of its
+ * functions is called, by V8's precise coverage.
+ */
+import { Session } from 'node:inspector/promises'
+import { relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Redis } from 'ioredis'
+import { io } from 'socket.io-client'
+import { expect, test } from 'vitest'
+import { createUpdater } from '../bots/updater.ts'
+import type { PublicView } from '../core/domain/record.ts'
+import { encodeView } from '../core/records/codec.ts'
+import { cleanUp } from './helpers/clean-up.ts'
+import { keys } from './helpers/keys.ts'
+import { START } from './helpers/record.ts'
+import { useRedis } from './helpers/redis.ts'
+import { useServer } from './helpers/server.ts'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const SHIPPED = /^(?:core|bots|server)\//
+const CALLS = 8
+const MAX_FILES_OF_A_PROGRESS_WRITE = 17
+const MAX_FILES_OF_A_PUSH = 7
+
+const redis = await useRedis()
+const server = await useServer(redis)
+
+const session = new Session()
+session.connect()
+cleanUp(async () => {
+  // Coverage keeps V8 from optimizing what later files of this worker run.
+  await session.post('Profiler.stopPreciseCoverage')
+  session.disconnect()
+})
+await session.post('Profiler.enable')
+await session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: false })
+
+/** The files with a function that was called since the last coverage was taken. */
+async function takeCalledFiles(): Promise<Set<string>> {
+  const { result } = await session.post('Profiler.takePreciseCoverage')
+  const called = result.filter(({ functions }) =>
+    functions.some(({ ranges }) => ranges.some(({ count }) => count > 0)),
+  )
+  const paths = called.map(({ url }) => relative(ROOT, url.startsWith('file:') ? fileURLToPath(url) : url))
+  return new Set(paths.map((path) => path.replaceAll('\\', '/')).filter((path) => SHIPPED.test(path)))
+}
+
+/** The files that each of several calls enters: timers add others by chance. */
+async function filesEnteredBy(call: () => Promise<unknown>): Promise<string[]> {
+  // The first call opens, reads and caches what later ones find.
+  await call()
+  const runs: Set<string>[] = []
+  for (let i = 0; i < CALLS; i++) {
+    await takeCalledFiles()
+    await call()
+    runs.push(await takeCalledFiles())
+  }
+  const [first = new Set<string>(), ...others] = runs
+  return [...first].filter((path) => others.every((run) => run.has(path))).sort()
+}
+
+function expectFiles(files: string[], max: number, entered: string[]): void {
+  expect(files, files.join('\n')).toEqual(expect.arrayContaining(entered))
+  expect(files.length, files.join('\n')).toBeLessThanOrEqual(max)
+}
+
+test(`a progress write enters at most ${MAX_FILES_OF_A_PROGRESS_WRITE} files`, async () => {
+  const updater = await createUpdater({ redis: redis.url })
+  cleanUp(() => updater.stop())
+  const hash = await server.given([START])
+  let progress = 10
+  const files = await filesEnteredBy(() => updater.updateProgress(hash, progress++, 'second', 'Signing in…'))
+  expect((await updater.read(hash))?.progress).toBe(progress - 1)
+  expectFiles(files, MAX_FILES_OF_A_PROGRESS_WRITE, ['bots/updater.ts', 'core/redis/scripts.ts'])
+})
+
+test(`a push to a socket enters at most ${MAX_FILES_OF_A_PUSH} files`, async () => {
+  // A client of its own, because the publisher is another process.
+  const publisher = new Redis(redis.url.replace('unix://', ''))
+  cleanUp(() => publisher.disconnect())
+  const hash = await server.given([START])
+  const socket = io(server.address, { transports: ['websocket'], forceNew: true, reconnection: false })
+  cleanUp(() => void socket.disconnect())
+  const { data } = await socket.timeout(10_000).emitWithAck('request:watch', { hash })
+  const messages = Array.from({ length: CALLS + 1 }, (_, i) =>
+    encodeView({ ...(data as PublicView), version: data.version + i + 1, progress: 10 + i }),
+  )
+  const channel = keys.channel(hash)
+  const files = await filesEnteredBy(async () => {
+    const pushed = new Promise((resolve) => socket.once('request:update', resolve))
+    await publisher.publish(channel, messages.shift() as string)
+    await pushed
+  })
+  expectFiles(files, MAX_FILES_OF_A_PUSH, ['core/pubsub/request-watcher.ts', 'server/websocket-frame.ts'])
+})

@@ -10,6 +10,9 @@ const PROCESSES = ['server', 'workers', 'bots', 'cli']
 const FOLDERS = ['core', ...PROCESSES, 'public', 'bench', 'test']
 const LONGEST = 250
 const MAX_FUNCTION_LINES = 80
+/** What core/ has now, so that growth is noticed: the lines rounded up to the next hundred. */
+const MAX_ARROWS = 31
+const MAX_CORE_LINES = 8_200
 
 /** Words with a standard term that says the same (CONTRIBUTING.md), as parts of identifiers. */
 const DIALECT_IN_NAMES = new Set(
@@ -96,8 +99,18 @@ const LAYERS = [
   ['pubsub', 'queue'],
   ['actions', 'tasks'],
 ]
-const levelOf = (path: string): number =>
-  LAYERS.findIndex((layer) => layer.includes(path.split('/')[1] ?? ''))
+const FOLDER_COUNT = LAYERS.flat().length
+const folderOfCore = (path: string): string => path.split('/')[1] ?? ''
+const levelOf = (path: string): number => LAYERS.findIndex((layer) => layer.includes(folderOfCore(path)))
+const inCore = sources.filter(({ path }) => folderOf(path) === 'core')
+/** The imports between folders of core/. */
+const coreImports = inCore.flatMap(({ path, imports }) =>
+  imports
+    .filter((target) => folderOf(target) === 'core' && folderOfCore(target) !== folderOfCore(path))
+    .map((target) => ({ path, target, arrow: `${folderOfCore(path)} -> ${folderOfCore(target)}` })),
+)
+/** Without comments and blank lines. */
+const codeLinesOf = ({ code }: Source): number => code.split('\n').filter((line) => line.trim() !== '').length
 
 /** Files that import each other, directly or over others: each group once. */
 function importCircles(): string[] {
@@ -125,21 +138,35 @@ function importCircles(): string[] {
 }
 
 describe('architecture', () => {
-  it('each folder of core imports only from lower layers', () => {
-    const inCore = sources.filter(({ path }) => path.startsWith('core/'))
+  it(`core has ${FOLDER_COUNT} folders, and each file is in one of them`, () => {
+    const folders = new Set(inCore.map(({ path }) => folderOfCore(path)))
+    expect(
+      [...folders].sort(),
+      'every file of core/ is in a folder of the list, in the layer that its imports allow',
+    ).toEqual(LAYERS.flat().sort())
+  })
+
+  it('no import between folders of core leads upward', () => {
     expectNone(
-      inCore.filter(({ path }) => levelOf(path) < 0).map(({ path }) => path),
-      'every folder of core/ is in a layer of the list, in the place that its imports allow',
-    )
-    expectNone(
-      inCore.flatMap(({ path, imports }) =>
-        imports
-          .filter((target) => target.startsWith('core/') && target.split('/')[1] !== path.split('/')[1])
-          .filter((target) => levelOf(target) >= levelOf(path))
-          .map((target) => `${path}: ${target}`),
-      ),
+      coreImports
+        .filter(({ path, target }) => levelOf(target) >= levelOf(path))
+        .map(({ path, target }) => `${path}: ${target}`),
       'a lower layer can be read, tested and changed without knowing what is built on it',
     )
+  })
+
+  it(`at most ${MAX_ARROWS} arrows lead from one folder of core to another`, () => {
+    const arrows = new Set(coreImports.map(({ arrow }) => arrow))
+    expect(arrows.size, [...arrows].sort().join('\n')).toBeGreaterThan(FOLDER_COUNT)
+    expect(arrows.size, [...arrows].sort().join('\n')).toBeLessThanOrEqual(MAX_ARROWS)
+  })
+
+  it(`core has at most ${MAX_CORE_LINES} lines of code, without comments and blank lines`, () => {
+    const lines = inCore.reduce((sum, source) => sum + codeLinesOf(source), 0)
+    expect(
+      lines,
+      'core/ has grown: remove what is not needed before you raise the limit',
+    ).toBeLessThanOrEqual(MAX_CORE_LINES)
   })
 
   it('no files import each other in a circle', () => {

@@ -1,9 +1,11 @@
 /** Whatever Redis and bots do, a command ends with a sentence and an exit code, never with a stack trace. */
+import { once } from 'node:events'
 import { createServer as createHttpServer, type RequestListener } from 'node:http'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { allQueues } from '../../core/catalog/index.ts'
 import { type CliRun, useCli } from '../helpers/cli.ts'
+import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/keys.ts'
 import { aHash, START } from '../helpers/record.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
@@ -152,10 +154,19 @@ describe.runIf(onRealRedis)('a Redis', () => {
 })
 
 describe('a connection', () => {
-  /** A proxy to the Redis of this test that closes after this many chunks of the client. */
-  async function useCuttingProxy(chunks: number): Promise<string> {
+  /** A proxy to the Redis of this test that closes after this many chunks of the client, or when `cut` is called. */
+  async function useCuttingProxy(chunks: number) {
     const open = new Set<Socket>()
     let left = chunks
+    let isCut = false
+    /** Resolves once the connections are closed. */
+    async function cut(): Promise<void> {
+      isCut = true
+      server.close()
+      const closed = [...open].filter((one) => !one.closed).map((one) => once(one, 'close'))
+      for (const one of open) one.destroy()
+      await Promise.all(closed)
+    }
     const server = createServer((socket) => {
       const { hostname, port, pathname } = new URL(redis.url)
       const upstream = redis.url.startsWith('unix:') ? connect(pathname) : connect(Number(port), hostname)
@@ -163,12 +174,11 @@ describe('a connection', () => {
       upstream.pipe(socket)
       socket.on('data', (data) => {
         left--
-        if (left > 0) return void upstream.write(data)
-        server.close()
-        for (const one of open) one.destroy()
+        if (left > 0) upstream.write(data)
+        else void cut()
       })
     })
-    return `redis://${await listening(server)}`
+    return { url: `redis://${await listening(server)}`, cut, isCut: () => isCut }
   }
 
   test.each([1, 2, 3, 5, 8, 12, 20])(
@@ -183,11 +193,15 @@ describe('a connection', () => {
         ['doctor'],
         ['cleanup', '--dry-run'],
       ]) {
-        const url = await useCuttingProxy(chunks)
-        const cli = useCli({ url }, { LOCAL_API_URL: NO_BOT })
+        const proxy = await useCuttingProxy(chunks)
+        const cli = useCli(proxy, { LOCAL_API_URL: NO_BOT })
         const run = cli.start(args)
-        // `watch` waits for Redis until it is interrupted.
-        if (args[0] === 'watch') setTimeout(() => run.interrupt(), 1000)
+        if (args[0] === 'watch') {
+          // It shows a state once it follows the request; after the cut it waits for Redis until it is interrupted.
+          await eventually(() => expect(proxy.isCut() || run.out() !== '').toBe(true))
+          await proxy.cut()
+          run.interrupt()
+        }
         expectSentences(`${args.join(' ')} cut after ${chunks}`, await run.ended)
       }
     },

@@ -1,5 +1,5 @@
 /**
- * Creates the request of a validated submission: its record, its job, its place among the unfinished requests. Where the
+ * Creates the request of a validated submission: its record, its job, its reservations within the limits. Where the
  * service deduplicates, an identical running request of the session is returned instead.
  */
 import type { EnqueueRequest } from '../core/actions/enqueue-request.ts'

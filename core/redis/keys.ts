@@ -46,7 +46,7 @@ export function createKeys({ keyPrefix = '' }: KeyOptions, { isCluster = false }
     /** The first response to it. */
     idempotencyAnswer: (caller: string, key: string): string => `${idempotency(caller, key)}:answer`,
     /** Why a form of this sender was refused (`form-refusals.ts`). */
-    refusal: (place: string): string => own(`refusal:${place}`),
+    refusal: (slot: string): string => own(`refusal:${slot}`),
     rateLimit: (what: string): string => own(`rate:${what}:`),
     /** Hashes by the time of their next check, a sorted set. */
     deadlines: own('deadlines'),

@@ -12,7 +12,7 @@ export const SCRIPTS = {
   runAssignRounds: { lua: script('assign-rounds'), numberOfKeys: 2 },
   runAddFailure: { lua: script('add-failure'), numberOfKeys: 2 },
   runReserveInWindow: { lua: script('reserve-in-window'), numberOfKeys: 1 },
-  runReservePlaces: { lua: script('reserve-places'), numberOfKeys: 1 },
+  runReserveWithinLimit: { lua: script('reserve-within-limit'), numberOfKeys: 1 },
   runTakeDue: { lua: script('take-due'), numberOfKeys: 1 },
   runFindEndless: { lua: script('find-endless') },
   runFindPending: { lua: script('find-pending') },
@@ -27,7 +27,7 @@ export interface Scripts {
   runAssignRounds(...args: Argument[]): Promise<number[]>
   runAddFailure(...args: Argument[]): Promise<0 | 1>
   runReserveInWindow(...args: Argument[]): Promise<number>
-  runReservePlaces(...args: Argument[]): Promise<(0 | 1 | 2)[]>
+  runReserveWithinLimit(...args: Argument[]): Promise<(0 | 1 | 2)[]>
   runTakeDueBuffer(...args: Argument[]): Promise<Buffer[]>
   runFindEndless(...args: Argument[]): Promise<string[]>
   runFindPending(...args: Argument[]): Promise<(0 | 1)[]>
@@ -128,7 +128,7 @@ export const addFailure = (
   },
 ): Promise<0 | 1> => redis.runAddFailure(indexKey, entriesKey, hash, failedAt, entry, maxEntries, ttlMs)
 
-/** @returns 0 when reserved, else when a place is free again */
+/** @returns 0 when reserved, else when the next reservation is possible */
 export const reserveInWindow = (
   redis: Runs<'runReserveInWindow'>,
   {
@@ -137,7 +137,7 @@ export const reserveInWindow = (
     at,
     now,
     windowMs,
-    maxPerHour: places,
+    maxPerHour,
   }: {
     key: string
     /** The same id reserves once. */
@@ -148,23 +148,23 @@ export const reserveInWindow = (
     windowMs: number
     maxPerHour: number
   },
-): Promise<number> => redis.runReserveInWindow(key, id, at, now, windowMs, places)
+): Promise<number> => redis.runReserveInWindow(key, id, at, now, windowMs, maxPerHour)
 
-/** @returns for each member 1 reserved, 2 was reserved before, 0 no place */
-export const reservePlaces = (
-  redis: Runs<'runReservePlaces'>,
-  { key, freeUntil, maxMembers, expires, members }: {
+/** @returns for each member 1 added, 2 was a member before, 0 limit reached */
+export const reserveWithinLimit = (
+  redis: Runs<'runReserveWithinLimit'>,
+  { key, removeUntil, maxMembers, expires, members }: {
     key: string
-    /** Places with a score up to this are free. */
-    freeUntil: number
+    /** Members with a score up to this are removed first. */
+    removeUntil: number
     maxMembers: number
-    /** Whether the set expires with its last place. */
+    /** Whether the set expires with its last member. */
     expires: boolean
     members: readonly { score: number; hash: string }[]
   },
 ): Promise<(0 | 1 | 2)[]> =>
-  redis.runReservePlaces(
-    key, freeUntil, maxMembers, expires ? 1 : 0, ...members.flatMap(({ score, hash }) => [score, hash]),
+  redis.runReserveWithinLimit(
+    key, removeUntil, maxMembers, expires ? 1 : 0, ...members.flatMap(({ score, hash }) => [score, hash]),
   ) // biome-ignore format: one line of keys
 
 /** @returns due members, the oldest first, scheduled again for `nextAt` */

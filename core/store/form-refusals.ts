@@ -56,10 +56,10 @@ export function createRefusals({
       const value = JSON.stringify({ ...refusal, secret })
       if (Buffer.byteLength(value) > MAX_BYTES) return null
       const from = digest('refusal', sender).slice(0, SENDER_LENGTH)
-      const place = from + (count++ % SLOTS_PER_SENDER).toString(16)
+      const slot = from + (count++ % SLOTS_PER_SENDER).toString(16)
       try {
-        await redis.set(redis.names.refusal(place), value, 'EX', ttlSeconds)
-        return place + secret
+        await redis.set(redis.names.refusal(slot), value, 'EX', ttlSeconds)
+        return slot + secret
       } catch {
         return null
       }

@@ -3,18 +3,21 @@ import type { RedisClient } from '../redis/connect.ts'
 import type { Log } from '../runtime/log.ts'
 import type { FailedRequests } from './failed-requests.ts'
 import { releaseUnused } from './subject-limits.ts'
-import { releasePlaces } from './unfinished-limits.ts'
+import { releaseUnfinished } from './unfinished-limits.ts'
 
 /**
  * Releases the limits that a final request counted for, and lists a failed one. The record is final already: what fails
- * here the rescuer retries, and places that are not released expire with the record.
+ * here the rescuer retries, and reservations that are not released expire with the record.
  */
 export async function releaseFinal(
   { redis, failures, log }: { redis: RedisClient; failures: FailedRequests; log?: Log },
   record: RequestRecord,
 ): Promise<void> {
-  await Promise.all([failures.add(record), releasePlaces(redis, record), releaseUnused(redis, record)]).catch(
-    (error: unknown) =>
-      log?.debug({ err: error, hash: record.hash }, 'could not release what a final request held'),
+  await Promise.all([
+    failures.add(record),
+    releaseUnfinished(redis, record),
+    releaseUnused(redis, record),
+  ]).catch((error: unknown) =>
+    log?.debug({ err: error, hash: record.hash }, 'could not release what a final request held'),
   )
 }

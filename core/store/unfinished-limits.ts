@@ -2,8 +2,8 @@
  * Limits of unfinished requests, scheduled ones included: per submitter, per queue, in all. Each is a sorted set of hashes
  * that one script checks and extends, so that concurrent submits cannot exceed it.
  *
- * A place is free when its request is final. A place that is never released is free when the record expires, which is the
- * score. The deadline index holds every unfinished request, so it is the set for the limit of all.
+ * A hash is removed when its request is final. The score is the time when the record expires, after which a hash that was
+ * never removed no longer counts. The deadline index holds every unfinished request, so it is the set for the limit of all.
  */
 
 import { findService } from '../catalog/index.ts'
@@ -11,7 +11,7 @@ import { AppError } from '../domain/errors.ts'
 import type { RequestRecord } from '../domain/record.ts'
 import { createBatcher } from '../redis/batch.ts'
 import type { RedisClient } from '../redis/connect.ts'
-import { reservePlaces } from '../redis/scripts.ts'
+import { reserveWithinLimit } from '../redis/scripts.ts'
 import { retryWithoutWrongTypes } from '../redis/wrong-type.ts'
 import { firstCheckOf } from './deadline-index.ts'
 
@@ -52,8 +52,8 @@ interface Wanted {
   score: number
   hash: string
 }
-const HAS_PLACE = 1
-const NO_PLACE = 0
+const ADDED = 1
+const LIMIT_REACHED = 0
 
 export function createUnfinishedLimiter({
   redis,
@@ -77,22 +77,22 @@ export function createUnfinishedLimiter({
         // A check overdue for longer than a record lives is for nothing: no worker was there to take it.
         const until = isDeadlineIndex ? now() - ttlSeconds * 1000 : now()
         const given = await retryWithoutWrongTypes(redis, { [key]: 'zset' }, () =>
-          reservePlaces(redis, {
+          reserveWithinLimit(redis, {
             key,
-            freeUntil: until,
+            removeUntil: until,
             maxMembers: (some[0] as Wanted).max,
             expires: !isDeadlineIndex,
             members: some,
           }),
         )
-        for (const [i, wanted] of some.entries()) answers.set(wanted, given[i] ?? NO_PLACE)
+        for (const [i, wanted] of some.entries()) answers.set(wanted, given[i] ?? LIMIT_REACHED)
       }),
     )
     return all.map((wanted) => answers.get(wanted) as number)
   })
 
   return {
-    release: (request) => releasePlaces(redis, { ...request, status: 'cancelled' }),
+    release: (request) => releaseUnfinished(redis, { ...request, status: 'cancelled' }),
     async reserve(request) {
       const { hash } = request
       const score = Date.parse(request.expires_at)
@@ -103,18 +103,18 @@ export function createUnfinishedLimiter({
         { key: deadlines, score: firstCheckOf(request), hash, max: limits.maxUnfinished },
       ]
       const answers = await Promise.all(wanted.map(reserveAll))
-      if (!answers.includes(NO_PLACE)) return
-      const taken = wanted.filter((_, i) => answers[i] === HAS_PLACE)
-      await Promise.all(taken.map(({ key }) => redis.zrem(key, hash)))
-      throw bySubmitter.some((_, i) => answers[i] === NO_PLACE)
+      if (!answers.includes(LIMIT_REACHED)) return
+      const added = wanted.filter((_, i) => answers[i] === ADDED)
+      await Promise.all(added.map(({ key }) => redis.zrem(key, hash)))
+      throw bySubmitter.some((_, i) => answers[i] === LIMIT_REACHED)
         ? new AppError('too_many_unfinished', { retryAfterSeconds: SUBMITTER_RETRY_SECONDS })
         : new AppError('queue_full', { retryAfterSeconds: QUEUE_RETRY_SECONDS })
     },
   }
 }
 
-/** Releases the places of a final request. A failed one keeps its check until its failure is listed. */
-export async function releasePlaces(
+/** Removes a final request from the sets. A failed one keeps its check until its failure is listed. */
+export async function releaseUnfinished(
   redis: RedisClient,
   request: Unfinished & Pick<RequestRecord, 'status'>,
 ): Promise<void> {

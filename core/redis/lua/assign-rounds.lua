@@ -27,9 +27,10 @@ local lasts = {}
 local function lastOf(name)
   return lasts[name] or math.max(tonumber(redis.call('ZSCORE', KEYS[2], name) or 0), over)
 end
--- A network has a few places in each round. The one whose last round is the latest before the wanted one fits best, so
--- that a session with many requests keeps to one place; without a free one, the round after the earliest is taken.
-local function takePlace(network, wanted)
+-- A network has ARGV[6] lanes, each with one request in a round. The lane whose last round is the latest before the wanted
+-- one fits best, so that a session with many requests keeps to one lane; without a free lane, the round after the earliest
+-- is taken.
+local function assignInLane(network, wanted)
   local best, earliest
   for n = 1, tonumber(ARGV[6]) do
     local name = network .. '#' .. n
@@ -45,7 +46,7 @@ for i = 7, #ARGV do
   local submitter, network = string.match(ARGV[i], '^([^.]*)%.(.*)$')
   submitter = submitter or ARGV[i]
   local round = math.min(lastOf(submitter) + 1, tonumber(ARGV[4]))
-  if network then round = math.min(takePlace(network, round), tonumber(ARGV[4])) end
+  if network then round = math.min(assignInLane(network, round), tonumber(ARGV[4])) end
   lasts[submitter] = round
   rounds[i - 6] = round
 end

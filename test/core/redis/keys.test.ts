@@ -61,7 +61,7 @@ test('by default every key has the name of the contract', () => {
   expect(names.channel('req_x')).toBe('local_request_updates:req_x')
   expect(names.otp('req_x')).toBe('halfway:otp:{local_request:req_x}')
   expect(names.backup('req_x')).toBe('halfway:backup:{local_request:req_x}')
-  expect(names.refusal('place')).toBe('halfway:refusal:place')
+  expect(names.refusal('slot')).toBe('halfway:refusal:slot')
   expect(names.rateLimit('submit')).toBe('halfway:rate:submit:')
   expect(names.idempotency('a caller', 'a key')).toMatch(/^halfway:idempotency:[\w-]{43}$/)
 })

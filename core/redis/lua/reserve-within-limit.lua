@@ -1,11 +1,11 @@
--- Reserves places in a set with a maximum number of members.
+-- Adds members to a sorted set, up to a maximum number of members.
 --
--- Input:  KEYS[1] members by when their places are free again (milliseconds since 1970), a sorted set
---         ARGV[1] places with a score up to this are free
+-- Input:  KEYS[1] the members by when they expire (milliseconds since 1970), a sorted set
+--         ARGV[1] members with a score up to this are removed first
 --         ARGV[2] the maximum number of members
---         ARGV[3] 1 when the set expires with its last place, else 0
+--         ARGV[3] 1 when the set expires with its last member, else 0
 --         ARGV[4...] a score and a member for each reservation
--- Output: for each in order 1 reserved, 2 was reserved before, 0 no place
+-- Output: for each in order 1 added, 2 was a member before, 0 limit reached
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
 local count = redis.call('ZCARD', KEYS[1])
 local answers = {}

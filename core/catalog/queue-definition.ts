@@ -1,0 +1,24 @@
+/**
+ * The queue of a service. Its limits hold over all workers together. Services that call the same portal share a queue;
+ * services that must not share limits have separate ones.
+ */
+import { z } from 'zod'
+
+export const queueSchema = z.strictObject({
+  /** As in the worker's option `--queue`. */
+  name: z
+    .string()
+    .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'must be lower-case letters and digits, with single dashes between')
+    .max(64),
+  /** How many requests may run concurrently; unlimited when left out. */
+  concurrency: z.number().int().min(1).max(10_000).optional(),
+  /** How many requests may start within `seconds`; unlimited when left out. */
+  rate: z
+    .strictObject({
+      requests: z.number().int().min(1).max(1_000_000),
+      seconds: z.number().positive().max(86_400),
+    })
+    .optional(),
+})
+
+export type ServiceQueue = z.output<typeof queueSchema>

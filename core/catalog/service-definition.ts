@@ -1,0 +1,151 @@
+/**
+ * The definition of a service, as a bot announces it: JSON in snake_case. One schema checks it, types it, and gives the
+ * JSON Schema for editors. Its defaults are filled in, so the rest of the code reads no absent settings.
+ */
+import { z } from 'zod'
+import { compile } from '../i18n/compile-messages.ts'
+import { fieldSchema } from './field-definition.ts'
+import { queueSchema } from './queue-definition.ts'
+import { resultSchema } from './result-definition.ts'
+import { textSchema } from './text.ts'
+
+export const PRIORITIES = 10
+export const DEFAULT_PRIORITY = 5
+const MAX_LIMIT_SECONDS = 3600
+const MAX_STEPS = 50
+const MAX_FIELDS = 50
+const MAX_MESSAGES = 200
+/** Where neither the service nor its steps say how long it usually takes. */
+const DEFAULT_SECONDS = 60
+
+const id = z
+  .string()
+  .regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be lower-case letters, digits and underscores, 64 at most')
+const slug = z
+  .string()
+  .max(64)
+  .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'must be lower-case letters and digits, with single dashes between')
+
+const stepSchema = z.strictObject({
+  /** What the bot reports. */
+  id,
+  title: textSchema(100),
+  /** Makes it a substep of the step with that id, which must precede it. Substeps run concurrently. */
+  of: id.optional(),
+  usual_seconds: z.number().positive().max(MAX_LIMIT_SECONDS).optional(),
+})
+
+/** How long a request waits before its next attempt. */
+const backoffSchema = z.strictObject({
+  /** `exponential` doubles the wait after each failed attempt. */
+  type: z.enum(['fixed', 'exponential']).default('exponential'),
+  /** Before the second attempt. */
+  seconds: z.number().min(0).max(MAX_LIMIT_SECONDS).default(5),
+  /** Upper bound of the exponential wait. */
+  max_seconds: z.number().min(0).max(MAX_LIMIT_SECONDS).optional(),
+  /** Up to this share of the wait is subtracted at random, so that requests that failed together do not retry together. */
+  jitter: z.number().min(0).max(1).default(0.2),
+})
+export type Backoff = z.output<typeof backoffSchema>
+
+const shape = z.strictObject({
+  /** For editors. */
+  $schema: z.string().optional(),
+  slug,
+  title: textSchema(100),
+  description: textSchema(1000).default(''),
+  /** One character, such as an emoji, shown beside the title. */
+  icon: z.string().min(1).max(16).optional(),
+  fields: z.array(fieldSchema).max(MAX_FIELDS).default([]),
+  /** In order. */
+  steps: z.array(stepSchema).max(MAX_STEPS).default([]),
+  result: resultSchema.default({ fields: [] }),
+  /** Messages of the bot in ICU syntax, by key; the key of a failure is its code. */
+  messages: z
+    .record(z.string().min(1).max(100), textSchema(2000))
+    .refine((all) => Object.keys(all).length <= MAX_MESSAGES, `must have at most ${MAX_MESSAGES} messages`)
+    .default({}),
+  /** The usual duration, shown before submitting and counted down during the run. Default: the sum of the steps. */
+  usual_seconds: z.number().positive().max(MAX_LIMIT_SECONDS).optional(),
+  /** For all attempts together, waits for the submitter not counted; replaces LOCAL_API_TIMEOUT. */
+  limit_seconds: z.number().int().min(1).max(MAX_LIMIT_SECONDS).optional(),
+  /** Attempts at most, when the bot fails with retryable errors. */
+  tries: z.number().int().min(1).max(100).default(3),
+  backoff: backoffSchema.prefault({}),
+  /** Whether the form says that the submitter is asked for a code. */
+  asks_for_code: z.boolean().default(false),
+  /** The field that names the recipient of codes. Codes sent to it and wrong codes for it are limited over all requests. */
+  subject: id.optional(),
+  /** Its requests share this queue's limits with the other services of the queue. Default: a queue of its own. */
+  queue: queueSchema.optional(),
+  /** Default priority of its requests, 1 (most urgent) to 10. */
+  priority: z.number().int().min(1).max(PRIORITIES).default(DEFAULT_PRIORITY),
+  /** `active`: the same submitter with the same data gets their unfinished request instead of a second one. */
+  dedupe: z.literal('active').optional(),
+})
+
+export const serviceSchema = shape
+  .superRefine(checkReferences)
+  .transform(({ $schema: _forEditors, ...service }) => ({
+    ...service,
+    queue: service.queue ?? { name: service.slug },
+    usual_seconds: service.usual_seconds ?? (sumOfSteps(service.steps) || DEFAULT_SECONDS),
+  }))
+
+/** As a bot writes it. */
+export type ServiceDefinition = z.input<typeof serviceSchema>
+/** As the rest of the code reads it. */
+export type Service = z.output<typeof serviceSchema>
+
+const sumOfSteps = (steps: readonly z.output<typeof stepSchema>[]): number =>
+  steps.reduce((sum, { of, usual_seconds = 0 }) => (of === undefined ? sum + usual_seconds : sum), 0)
+
+/** Names that must exist elsewhere in the definition, and must be there once. */
+function checkReferences(
+  { fields, steps, subject, messages }: z.output<typeof shape>,
+  context: z.RefinementCtx,
+): void {
+  const complain = (path: (string | number)[], message: string): void =>
+    context.addIssue({ code: 'custom', path, message })
+  steps.forEach((step, i) => {
+    const before = steps.slice(0, i)
+    if (before.some((other) => other.id === step.id)) complain(['steps', i, 'id'], 'is there twice')
+    const parent = before.find((other) => other.id === step.of)
+    if (step.of !== undefined && (!parent || parent.of !== undefined))
+      complain(['steps', i, 'of'], 'must be a step before it that is no substep')
+  })
+  fields.forEach((field, i) => {
+    if (fields.slice(0, i).some(({ name }) => name === field.name))
+      complain(['fields', i, 'name'], 'is there twice')
+  })
+  const subjectField = fields.find(({ name }) => name === subject)
+  if (subject !== undefined && !subjectField?.required)
+    complain(['subject'], 'must be a required field of the service')
+  for (const [key, text] of Object.entries(messages))
+    for (const words of typeof text === 'string' ? [text] : Object.values(text))
+      if (!canCompile(words)) complain(['messages', key], 'must be ICU message syntax')
+}
+
+function canCompile(message: string): boolean {
+  try {
+    compile({ message })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** @returns the service, or everything that is wrong with it, as `fields[2].type: …` */
+export function parseService(
+  definition: unknown,
+): { ok: true; service: Service } | { ok: false; errors: string[] } {
+  const parsed = serviceSchema.safeParse(definition)
+  if (parsed.success) return { ok: true, service: parsed.data }
+  return { ok: false, errors: parsed.error.issues.map(({ path, message }) => `${toPath(path)}: ${message}`) }
+}
+
+const toPath = (path: readonly PropertyKey[]): string =>
+  path
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
+    .join('')
+    .slice(1) || 'definition'

@@ -14,8 +14,8 @@ import { StartupError } from './core/runtime/startup-error.ts'
 import { visible, visibleLog } from './core/runtime/visible-text.ts'
 
 const PROCESSES = [
-  { name: 'portal', main: 'bots/demo-portal/main.ts' },
-  { name: 'bots', main: 'bots/inquiry-provider/main.ts' },
+  { name: 'portal', main: 'bots/examples/demo-portal/main.ts' },
+  { name: 'bots', main: 'bots/examples/main.ts' },
   // After the bots, so that the workers stop first: open calls can still be answered.
   { name: 'workers', main: 'workers/main.ts' },
   { name: 'server', main: 'server/main.ts' },

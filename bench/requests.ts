@@ -1,5 +1,5 @@
 /** The requests that the benchmark works with. */
-import type { Service } from '../core/catalog/define-service.ts'
+import type { Service } from '../core/catalog/service-definition.ts'
 import { findService } from '../core/catalog/index.ts'
 import type { Command } from '../core/domain/command.ts'
 import { createRecord } from '../core/domain/create-record.ts'

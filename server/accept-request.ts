@@ -3,7 +3,7 @@
  * service deduplicates, an identical running request of the session is returned instead.
  */
 import type { EnqueueRequest } from '../core/actions/enqueue-request.ts'
-import type { Service } from '../core/catalog/define-service.ts'
+import type { Service } from '../core/catalog/service-definition.ts'
 import { createRecord } from '../core/domain/create-record.ts'
 import { isFinal, type PublicView, toPublicView } from '../core/domain/record.ts'
 import type { InstallationSecret } from '../core/redis/installation-secret.ts'
@@ -20,7 +20,7 @@ export const MAX_ENDED_CHECKED = 20
 /** A validated submission and the claim its request is created under. */
 export interface SubmissionPlan {
   service: Service
-  data: Record<string, string>
+  data: Record<string, unknown>
   schedule: Schedule
   claim: IdempotencyClaim
   submitter: string

@@ -6,6 +6,7 @@ import express, { type RequestHandler } from 'express'
 import helmet from 'helmet'
 import { pinoHttp } from 'pino-http'
 import type { RequestActions } from '../core/actions/request-actions.ts'
+import type { Catalog } from '../core/catalog/catalog.ts'
 import type { RequestWatcher } from '../core/pubsub/request-watcher.ts'
 import type { Health } from '../core/pubsub/subscriber-health.ts'
 import type { Readiness } from '../core/queue/readiness.ts'
@@ -35,6 +36,7 @@ import { captureHeaders, createStatusFastPath, rethrow } from './status-fast-pat
 import type { Submit } from './submit-request.ts'
 
 export interface AppDeps {
+  catalog: Catalog
   submit: Submit
   requests: RequestActions
   failures: Pick<FailedRequests, 'find'>
@@ -64,6 +66,7 @@ export interface AppDeps {
 
 export function createApp(deps: AppDeps): RequestListener {
   const {
+    catalog,
     submit,
     requests,
     failures,
@@ -99,7 +102,7 @@ export function createApp(deps: AppDeps): RequestListener {
   app.use(warnOfUntrustedProxy({ redis: deps.redis, log }))
   app.use(checkOrigin(deps.isAllowedOrigin), identify(sessions))
 
-  app.use('/api/services', compressed, createServiceRoutes())
+  app.use('/api/services', compressed, createServiceRoutes(catalog))
   app.use(
     '/api/local-requests',
     createLocalRequestRoutes({
@@ -120,9 +123,10 @@ export function createApp(deps: AppDeps): RequestListener {
   app.use(
     startSession(sessions, { always: settings.ownerCheck !== 'off' }),
     persistLocale,
-    cutTrailingMarks,
+    cutTrailingMarks(catalog),
     compressed,
     createPageRoutes({
+      catalog,
       pages,
       submit,
       requests,
@@ -135,7 +139,7 @@ export function createApp(deps: AppDeps): RequestListener {
     }),
   )
   app.use(notFound)
-  app.use(handleErrors({ log, renderPage: createRenderProblem(pages, refusedForms) }))
+  app.use(handleErrors({ log, renderPage: createRenderProblem({ catalog, pages, refusedForms }) }))
 
   // The fast path skips the ownership check of reads and the log of calls.
   if (settings.ownerCheck === 'all' || logsCalls) return app

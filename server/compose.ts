@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events'
 import { createServer, type Server as HttpServer } from 'node:http'
 import { createEnqueueRequest } from '../core/actions/enqueue-request.ts'
 import { createRequestActions } from '../core/actions/request-actions.ts'
-import { allQueues } from '../core/catalog/index.ts'
+import { type Catalog, queuesOf } from '../core/catalog/catalog.ts'
 import { createChannelSubscriber } from '../core/pubsub/channel-subscriber.ts'
 import { createRequestWatcher, type RequestWatcher } from '../core/pubsub/request-watcher.ts'
 import { createQueuePositions } from '../core/queue/queue-positions.ts'
@@ -35,6 +35,7 @@ export interface ServerDeps {
   redis: RedisClient
   subscriber: RedisClient
   secret: Pick<InstallationSecret, 'digest'>
+  catalog: Catalog
   config: Pick<Config, 'requestTtlSeconds' | 'server'>
   /** The folder of the built browser files. */
   assets: string
@@ -112,11 +113,11 @@ export function composeServer(deps: ServerDeps): ComposedServer {
 }
 
 /** What the server uses of core: requests in Redis, their queues, their updates. */
-function openCore({ redis, subscriber, config, log, now }: ServerDeps) {
+function openCore({ redis, subscriber, catalog, config, log, now }: ServerDeps) {
   const ttlSeconds = config.requestTtlSeconds
-  const store = createRequestStore({ redis, ttlSeconds, now, log })
+  const store = createRequestStore({ redis, ttlSeconds, now, log, catalog })
   const channels = createChannelSubscriber({ redis, subscriber, log })
-  const queues = createQueues({ redis, log, now })
+  const queues = createQueues({ redis, log, queueList: () => queuesOf(catalog), now })
   const watcher = createRequestWatcher({
     store,
     channels,
@@ -124,14 +125,14 @@ function openCore({ redis, subscriber, config, log, now }: ServerDeps) {
     ttlSeconds,
     subscribeTimeoutMs: SUBSCRIBE_TIMEOUT_MS,
     throttleMs: THROTTLE_MS,
-    queuePositions: createQueuePositions({ queues, now }),
+    queuePositions: createQueuePositions({ queues, catalog, now }),
     now,
   })
   return { store, channels, queues, watcher }
 }
 
 function composeApp(
-  { redis, secret, config, assets, log, now }: ServerDeps,
+  { redis, secret, catalog, config, assets, log, now }: ServerDeps,
   { store, channels, queues, watcher }: ReturnType<typeof openCore>,
   access: Pick<AppDeps, 'ownership' | 'isAllowedOrigin' | 'sessions' | 'stopping'>,
 ) {
@@ -155,7 +156,9 @@ function composeApp(
   const files = openAssets(assets)
   return createApp({
     ...access,
+    catalog,
     submit: createSubmit({
+      catalog,
       acceptRequest,
       idempotency,
       ownerCheck: config.server.ownerCheck,
@@ -163,18 +166,18 @@ function composeApp(
       ttlSeconds,
       now,
     }),
-    requests: createRequestActions({ store, queues, subjectLimiter, ttlSeconds, now }),
+    requests: createRequestActions({ store, queues, subjectLimiter, catalog, ttlSeconds, now }),
     failures: createFailedRequests({ redis, now }),
     watcher,
     health: channels.health,
-    pages: createPages({ ttlSeconds, asset: files.href, now }),
+    pages: createPages({ catalog, ttlSeconds, asset: files.href, now }),
     refusedForms: createRefusedForms({
       refusals: createRefusals({ redis, secret, ttlSeconds }),
       sessions: access.sessions,
       now,
     }),
     redis,
-    readiness: createReadiness({ redis, queues: allQueues().map(({ name }) => name) }),
+    readiness: createReadiness({ redis, queues: () => queuesOf(catalog).map(({ name }) => name) }),
     assets: files,
     settings: config.server,
     log,

@@ -1,6 +1,6 @@
 /** When a request runs and its priority, as its submitter asks for. */
 import { z } from 'zod'
-import { PRIORITIES } from '../core/catalog/define-service.ts'
+import { PRIORITIES } from '../core/catalog/service-definition.ts'
 import type { FieldError } from '../core/domain/errors.ts'
 
 /** Unvalidated input. */

@@ -1,7 +1,8 @@
 /** Submits a request: validates it and creates it once per Idempotency-Key and body. */
 import { nanoid } from 'nanoid'
-import { type Service, validateRequestData } from '../core/catalog/define-service.ts'
-import { findService } from '../core/catalog/index.ts'
+import type { Catalog } from '../core/catalog/catalog.ts'
+import { validateRequestData } from '../core/catalog/request-data.ts'
+import type { Service } from '../core/catalog/service-definition.ts'
 import { AppError } from '../core/domain/errors.ts'
 import type { PublicView } from '../core/domain/record.ts'
 import { createRequestHash } from '../core/domain/request-id.ts'
@@ -37,6 +38,7 @@ export interface Submitted {
 }
 
 export function createSubmit({
+  catalog,
   acceptRequest,
   idempotency,
   ownerCheck,
@@ -44,6 +46,7 @@ export function createSubmit({
   ttlSeconds,
   now = Date.now,
 }: {
+  catalog: Pick<Catalog, 'find'>
   acceptRequest: AcceptRequest
   idempotency: Idempotency
   ownerCheck: OwnerCheck
@@ -62,7 +65,7 @@ export function createSubmit({
   return async (submission) => {
     const { slug, caller, idempotencyKey, sessionId, network, scheduleOptions } = submission
     const createdAt = now()
-    const validated = validate(submission, limits, await validationTime(submission, createdAt))
+    const validated = validate(catalog, submission, limits, await validationTime(submission, createdAt))
     const newClaim = createClaim(createdAt, validated.schedule, ttlSeconds)
     const ownerTokenFor = ({ seed }: IdempotencyClaim) =>
       ownerCheck === 'off' ? null : deriveOwnerToken(seed, idempotencyKey)
@@ -100,11 +103,12 @@ export function createSubmit({
 
 /** @throws AppError with every error at once */
 function validate(
+  catalog: Pick<Catalog, 'find'>,
   { slug, requestData, scheduleOptions = {} }: Submission,
   limits: ScheduleLimits,
   now: number,
-): { service: Service; data: Record<string, string>; schedule: Schedule } {
-  const service = findService(slug)
+): { service: Service; data: Record<string, unknown>; schedule: Schedule } {
+  const service = catalog.find(slug)
   if (!service)
     throw new AppError('unknown_service', { detail: `There is no service "${slug.slice(0, 100)}".` })
   const validated = validateRequestData(service, requestData)

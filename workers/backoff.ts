@@ -1,6 +1,6 @@
 /** The delay before the next attempt of a request, milliseconds. */
 
-import type { Backoff } from '../core/catalog/define-service.ts'
+import type { Backoff } from '../core/catalog/service-definition.ts'
 import type { RequestRecord } from '../core/domain/record.ts'
 
 type Attempts = Pick<RequestRecord, 'attempt' | 'max_attempts'>
@@ -40,8 +40,8 @@ export function notReachedDelayMs(
 }
 
 function backoffMs(
-  { type, seconds, maxSeconds = Number.POSITIVE_INFINITY }: Backoff,
+  { type, seconds, max_seconds = Number.POSITIVE_INFINITY }: Backoff,
   failed: number,
 ): number {
-  return Math.min(maxSeconds, type === 'fixed' ? seconds : seconds * 2 ** (failed - 1)) * 1000
+  return Math.min(max_seconds, type === 'fixed' ? seconds : seconds * 2 ** (failed - 1)) * 1000
 }

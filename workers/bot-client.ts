@@ -41,12 +41,17 @@ const answerSchema = z.discriminatedUnion('status', [
 export type BotAnswer = z.infer<typeof answerSchema>
 
 export interface BotCall {
+  /** Where the bot is: `http://host:port`. */
+  url: string
+  token: string
   slug: string
   hash: string
   attempt: number
   requestData: Record<string, unknown>
   /** The code, for a bot that answered `SMS_SENT` before. */
   otp?: string
+  /** The attempt has begun before: the bot joins the call to what it runs, or answers `session_lost`. */
+  isResumed?: boolean
   /** Aborting it closes the connection, by which the bot knows that it should stop. */
   signal: AbortSignal
 }
@@ -70,7 +75,7 @@ const MAX_ANSWER_BYTES = 1024 * 1024
 /** A reused connection that the bot has closed fails within this time. */
 const STALE_WITHIN_MS = 1_000
 
-export function createBotClient({ url, token }: { url: string; token: string }): BotClient {
+export function createBotClient(): BotClient {
   // The caller's signal is the only timeout: undici's own 300 s would abort a bot that waits for a code.
   const options = {
     headersTimeout: 0,
@@ -82,7 +87,7 @@ export function createBotClient({ url, token }: { url: string; token: string }):
   const unpooled = new Agent({ ...options, pipelining: 0 })
 
   function send(
-    { slug, hash, attempt, requestData, otp, signal }: BotCall,
+    { url, token, slug, hash, attempt, requestData, otp, isResumed = false, signal }: BotCall,
     dispatcher: Agent,
   ): Promise<Response> {
     return fetch(`${url.replace(/\/$/, '')}/api/services/${encodeURIComponent(slug)}`, {
@@ -95,6 +100,7 @@ export function createBotClient({ url, token }: { url: string; token: string }):
         authorization: `Bearer ${token}`,
         'idempotency-key': hash,
         'x-attempt': String(attempt),
+        ...(isResumed && { 'x-resume': 'true' }),
       },
       body: JSON.stringify({ ...requestData, requestHash: hash, ...(otp !== undefined && { otp }) }),
     })

@@ -3,12 +3,15 @@
  * is the truth and alone counts attempts; the job only says which request is to be worked on.
  */
 import { DelayedError } from 'bullmq'
-import type { Service } from '../core/catalog/define-service.ts'
+import type { Catalog } from '../core/catalog/catalog.ts'
+import type { Service } from '../core/catalog/service-definition.ts'
 import { AppError } from '../core/domain/errors.ts'
 import { isFinal, type RequestRecord } from '../core/domain/record.ts'
 import { hashOf, type RequestJob } from '../core/queue/bullmq.ts'
 import type { Log } from '../core/runtime/log.ts'
+import type { StoredRecord } from '../core/store/request-store.ts'
 import { isUnavailable, retryUnavailable } from '../core/store/storage-errors.ts'
+import type { BotRouter, ChosenBot } from './bot-router.ts'
 import { INTERNAL_ERROR, UNKNOWN_SERVICE } from './failure-reasons.ts'
 import { createJobSchedule, type JobScheduleDeps } from './job-schedule.ts'
 import { createRetryPolicy, endsAt, type FailedAttempt, type RetryPolicyDeps } from './retry-policy.ts'
@@ -22,19 +25,23 @@ export interface JobHandlerDeps
     RetryPolicyDeps,
     JobScheduleDeps {
   queues: RetryPolicyDeps['queues'] & JobScheduleDeps['queues']
-  findService: (slug: string) => Service | undefined
+  catalog: Pick<Catalog, 'find'>
+  bots: BotRouter
   /** Called before an attempt is started, or resumed with a code. */
   onAttempt?: () => void
   /** The time limit of a request whose service sets none of its own, seconds. */
   timeoutSeconds: number
   /** How long at least a request of an unknown service is left to other workers before this one checks it again. */
   unclaimedDelayMs?: number
-  /** Whether the worker accepts no further jobs. */
-  isClosing: () => boolean
+  /** Aborts when the worker accepts no further jobs. */
+  closing: AbortSignal
 }
 
+/** When a request is tried again that found no bot with room. */
+const NO_ROOM_MS = 300
+
 export function createJobHandler(deps: JobHandlerDeps): (job: RequestJob) => Promise<void> {
-  const { store, findService, stopping, isClosing, log, now } = deps
+  const { store, catalog, bots, closing, stopping, log, now } = deps
   const runAttempt = createAttemptRunner(deps)
   const { retryOrFail, fail } = createRetryPolicy(deps)
   const startOrResume = createAttemptStarter({ ...deps, fail })
@@ -45,19 +52,29 @@ export function createJobHandler(deps: JobHandlerDeps): (job: RequestJob) => Pro
     const hash = hashOf(job)
     const stored = await store.read(hash)
     if (!stored || isFinal(stored.record.status)) return log.debug({ hash }, 'nothing to do for a job')
-    const service = findService(stored.record.service_slug)
+    const service = catalog.find(stored.record.service_slug)
     if (!service) return failOrLeave(job, stored.record)
     await schedule.delayUnlessDue(job, stored.record, service)
     // BullMQ was waiting for a job when the worker began to close: this one is for another worker.
-    if (isClosing()) return schedule.delay(job, stored.record, now())
+    if (closing.aborted) return schedule.delay(job, stored.record, now())
+    const bot = await bots.choose(stored.record)
+    if (bot === null) return schedule.delay(job, stored.record, now() + NO_ROOM_MS * (0.5 + Math.random()))
+    try {
+      await attempt(job, stored, service, bot)
+    } finally {
+      await bot.release()
+    }
+  }
+
+  async function attempt(job: RequestJob, stored: StoredRecord, service: Service, bot: ChosenBot): Promise<void> {
     deps.onAttempt?.()
-    const limitSeconds = service.limitSeconds ?? deps.timeoutSeconds
-    const work = await startOrResume(stored, limitSeconds)
+    const limitSeconds = service.limit_seconds ?? deps.timeoutSeconds
+    const work = await startOrResume(stored, { limitSeconds, bot: bot.address })
     if (work === null) return
     if (work === 'later') return schedule.delay(job, stored.record, now())
 
     const { record } = work
-    const outcome = await runLogged(work, limitSeconds)
+    const outcome = await runLogged(work, bot, limitSeconds)
     if (outcome.is === 'ended') return
     if (outcome.is === 'waiting') {
       await unclaimed.markClaimed(job)
@@ -67,12 +84,16 @@ export function createJobHandler(deps: JobHandlerDeps): (job: RequestJob) => Pro
     if (next) return schedule.delay(job, next.record, next.at)
   }
 
-  async function runLogged({ record, otp }: Work, limitSeconds: number): Promise<AttemptOutcome> {
+  async function runLogged(work: Work, bot: ChosenBot, limitSeconds: number): Promise<AttemptOutcome> {
+    const { record, otp, isResumed } = work
     const { hash, service_slug: service, attempt } = record
     const attemptLog = log.child({ hash, service, attempt })
-    attemptLog.info(otp === undefined ? 'attempt started' : 'attempt resumed with the code')
+    attemptLog.info(
+      { bot: bot.url },
+      otp !== undefined ? 'attempt resumed with the code' : isResumed ? 'attempt resumed' : 'attempt started',
+    )
     const startedAt = performance.now()
-    const outcome = await runAttempt(record, { limitSeconds, stopping, otp })
+    const outcome = await runAttempt(work, { bot, limitSeconds, closing, stopping })
     logOutcome(attemptLog, outcome, Math.round(performance.now() - startedAt))
     return outcome
   }

@@ -3,7 +3,7 @@
  * job of BullMQ; the record says until when.
  */
 import { DelayedError } from 'bullmq'
-import type { Service } from '../core/catalog/define-service.ts'
+import type { Service } from '../core/catalog/service-definition.ts'
 import { nextRunAt } from '../core/domain/deadline.ts'
 import { isFinal, type RequestRecord } from '../core/domain/record.ts'
 import type { RequestJob } from '../core/queue/bullmq.ts'

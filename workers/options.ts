@@ -1,6 +1,6 @@
 /** The options of the workers' command line: `npm run start:workers -- --queue crawls --concurrency 20`. */
 import { Command, InvalidArgumentError } from 'commander'
-import type { ServiceQueue } from '../core/catalog/queue-definitions.ts'
+import { queueName } from '../core/catalog/queue-definition.ts'
 import { MAX_TIMER_SECONDS, parseOptions, wholeNumber } from '../core/runtime/command-line.ts'
 
 export interface WorkerOptions {
@@ -20,18 +20,15 @@ export interface WorkerOptions {
  * @returns null when `--help` was given, whose text has been written
  * @throws StartupError naming what is wrong
  */
-export function parseWorkerOptions(
-  args: readonly string[],
-  queues: readonly ServiceQueue[],
-): WorkerOptions | null {
-  const names = queues.map(({ name }) => name)
+export function parseWorkerOptions(args: readonly string[]): WorkerOptions | null {
   const addQueue = (name: string, others: string[] = []): string[] => {
-    if (!names.includes(name)) throw new InvalidArgumentError(`There are these queues: ${names.join(', ')}.`)
+    if (!queueName.safeParse(name).success)
+      throw new InvalidArgumentError('A queue has lower-case letters and digits, with single dashes between.')
     return [...new Set([...others, name])]
   }
   const command = new Command('npm run start:workers --')
     .description('Takes jobs from the queues and calls the bots.')
-    .option('--queue <name>', `take jobs of this queue only; may be repeated: ${names.join(', ')}`, addQueue)
+    .option('--queue <name>', 'take jobs of this queue only; may be repeated', addQueue)
     .option('--concurrency <n>', 'concurrent requests per queue (WORKER_CONCURRENCY)', wholeNumber(1, 1000))
     .option('--tries <n>', 'attempts per request, instead of those of its service', wholeNumber(1, 100))
     .option(

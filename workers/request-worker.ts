@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'bullmq'
-import type { ServiceQueue } from '../core/catalog/queue-definitions.ts'
+import type { ServiceQueue } from '../core/catalog/queue-definition.ts'
 import { AppError } from '../core/domain/errors.ts'
 import type { JobData } from '../core/queue/bullmq.ts'
 import {
@@ -19,7 +19,7 @@ import type { RequestStore } from '../core/store/request-store.ts'
 import { WORKER_LOST } from './failure-reasons.ts'
 import { createJobHandler, delayOnError, type JobHandlerDeps } from './job-handler.ts'
 
-export interface RequestWorkerDeps extends Omit<JobHandlerDeps, 'stopping' | 'isClosing'> {
+export interface RequestWorkerDeps extends Omit<JobHandlerDeps, 'stopping' | 'closing'> {
   queue: ServiceQueue
   redis: RedisClient
   concurrency: number
@@ -49,8 +49,9 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
   const stopping = new AbortController()
   // Each running attempt adds a listener.
   setMaxListeners(0, stopping.signal)
-  let closing = false
-  const handleJob = createJobHandler({ ...deps, stopping: stopping.signal, isClosing: () => closing })
+  const closing = new AbortController()
+  setMaxListeners(0, closing.signal)
+  const handleJob = createJobHandler({ ...deps, stopping: stopping.signal, closing: closing.signal })
   const { run, isIdle } = countRunning(delayOnError(handleJob, { log, stopping: stopping.signal, lockMs }))
   const worker = openWorker(deps, lockMs, run)
   worker.on('error', (error) => log.debug({ err: error }, 'queue connection error'))
@@ -58,11 +59,11 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
   worker.on('failed', (job) => job?.deferredFailure && void failLostRequest(store, hashOf(job), log))
 
   const close = (): Promise<void> => {
-    closing = true
+    closing.abort(new AppError('worker_stopping'))
     return worker.close()
   }
   return {
-    isConsuming: () => !closing && worker.isRunning() && !worker.isPaused(),
+    isConsuming: () => !closing.signal.aborted && worker.isRunning() && !worker.isPaused(),
     isIdle,
     finish: close,
     async stop() {

@@ -2,7 +2,7 @@
  * Checks one request: fails it when its time is over, even if its worker and its bot are dead, and restores its job when
  * that was never queued or has been lost.
  */
-import type { Service } from '../core/catalog/define-service.ts'
+import type { Catalog } from '../core/catalog/catalog.ts'
 import { nextRunAt, timesOutAt } from '../core/domain/deadline.ts'
 import { isFinal, type RequestRecord } from '../core/domain/record.ts'
 import type { Queues } from '../core/queue/queues.ts'
@@ -17,7 +17,7 @@ export interface RescueDeps {
   deadlineIndex: DeadlineIndex
   queues: Pick<Queues, 'addIfMissing' | 'promote'>
   failures: Pick<FailedRequests, 'add'>
-  findService: (slug: string) => Service | undefined
+  catalog: Pick<Catalog, 'find'>
   log: Log
   /** Milliseconds since 1970, by the clock of the records. */
   now: () => number
@@ -32,7 +32,7 @@ export const CHECK_AGAIN_MS = 10_000
 
 /** @returns a function that checks one request and schedules its next check */
 export function createRescue(deps: RescueDeps): (hash: string) => Promise<void> {
-  const { store, deadlineIndex, queues, failures, findService, log, now } = deps
+  const { store, deadlineIndex, queues, failures, catalog, log, now } = deps
 
   async function check(hash: string): Promise<void> {
     const record = (await store.read(hash))?.record
@@ -62,7 +62,7 @@ export function createRescue(deps: RescueDeps): (hash: string) => Promise<void> 
    * still delayed although its request is due. A job that a worker holds is left alone.
    */
   async function restoreJob(record: RequestRecord): Promise<void> {
-    const service = findService(record.service_slug)
+    const service = catalog.find(record.service_slug)
     if (!service) return
     const dueAt = nextRunAt(record)
     if (record.status === 'pending' && dueAt === null) return queues.addIfMissing(record, service)

@@ -1,7 +1,7 @@
 /** Decides what follows a failed attempt: another one, if it may succeed and there is time for it, or the failure of the request. */
 
-import type { Service } from '../core/catalog/define-service.ts'
-import type { ServiceQueue } from '../core/catalog/queue-definitions.ts'
+import type { Service } from '../core/catalog/service-definition.ts'
+import type { ServiceQueue } from '../core/catalog/queue-definition.ts'
 import type { Failure } from '../core/domain/command.ts'
 import { timesOutAt } from '../core/domain/deadline.ts'
 import type { RequestRecord } from '../core/domain/record.ts'
@@ -39,17 +39,24 @@ export function createRetryPolicy({ store, queue, queues, tries, log, now }: Ret
   ): Promise<{ record: RequestRecord; at: number } | null> {
     const { error, message_key, message_params } = failed
     const failure = { error, message_key, message_params }
-    const counts = failed.is === 'failed'
+    // Work whose session was lost begins again once, whatever the service's tries.
+    const counts = failed.is === 'failed' && error.code !== 'session_lost'
     // A busy bot is busy for every request of the queue.
     if (failed.is === 'not_reached' && error.code === 'bot_busy')
       await queues.hold(queue, Math.min(MAX_HOLD_MS, Math.max(MIN_HOLD_MS, failed.retryAfterMs)))
     // The deadline may have moved meanwhile: it excludes the time spent waiting for a code.
     const latest = await store.read(record.hash)
     if (!latest) return null
-    const at = Math.round(now() + delayMs(record, service, failed))
+    // The bot keeps the session of the code: the attempt goes on at another worker.
+    if (failed.is === 'given_back' && latest.record.status === 'otp_required')
+      return { record: latest.record, at: now() }
+    const isSessionLost = error.code === 'session_lost'
+    const at = Math.round(now() + (isSessionLost ? 0 : delayMs(record, service, failed)))
     const isTooLate = at >= endsAt(latest.record)
     // The time limit is that of the request, not of the attempt: whether to retry is up to the submitter.
-    const maySucceed = failed.is !== 'failed' || (error.retryable && error.code !== 'timed_out')
+    const maySucceed =
+      failed.is !== 'failed' ||
+      (isSessionLost ? !latest.record.session_lost : error.retryable && error.code !== 'timed_out')
     if (!maySucceed || isTooLate || (counts && record.attempt >= record.max_attempts)) {
       await fail(record, failure)
       return null

@@ -13,7 +13,9 @@ import type { Log } from '../core/runtime/log.ts'
 import type { ApplyResult, RequestStore } from '../core/store/request-store.ts'
 import { retryUnavailable } from '../core/store/storage-errors.ts'
 import { type BotClient, BotNotReached } from './bot-client.ts'
+import type { ChosenBot } from './bot-router.ts'
 import { createPausableTimeout } from './pausable-timeout.ts'
+import type { Work } from './start-attempt.ts'
 
 export type AttemptOutcome =
   /** The request is final, or a newer attempt was started. */
@@ -38,20 +40,22 @@ export interface AttemptDeps {
 const ENDED: AttemptOutcome = { is: 'ended' }
 
 export interface AttemptContext {
+  bot: ChosenBot
   /** The time limit of the request, for the message of a timeout. */
   limitSeconds: number
+  /** Aborts when the worker accepts no further jobs: an attempt that waits for a code is left to another worker. */
+  closing: AbortSignal
   /** Aborts when the worker stops. */
   stopping: AbortSignal
-  /** The code, for a bot that is called again. */
-  otp?: string
 }
 
 /** @returns a function that runs one attempt */
 export function createAttemptRunner({ store, watcher, bot, log, now }: AttemptDeps) {
   async function runAttempt(
-    record: RequestRecord,
-    { limitSeconds, stopping, otp }: AttemptContext,
+    work: Work,
+    { bot: chosen, limitSeconds, closing, stopping }: AttemptContext,
   ): Promise<AttemptOutcome> {
+    const { record } = work
     const abort = new AbortController()
     const { signal } = abort
     const timeout = createPausableTimeout(remainingMs(record, now()), () =>
@@ -60,11 +64,19 @@ export function createAttemptRunner({ store, watcher, bot, log, now }: AttemptDe
     const onStop = (): void => abort.abort(stopping.reason)
     if (stopping.aborted) onStop()
     else stopping.addEventListener('abort', onStop)
+    // The bot keeps its session meanwhile, so the attempt goes on at another worker.
+    let isWaiting = false
+    const onClosing = (): void => {
+      if (isWaiting && chosen.address !== undefined) abort.abort(closing.reason)
+    }
+    closing.addEventListener('abort', onClosing)
     const onUpdate = ({ status, attempt: latestAttempt }: PublicView): void => {
       if (isFinal(status)) abort.abort(new AppError('already_final'))
       else if (latestAttempt > record.attempt) abort.abort(new AppError('stale_attempt'))
       else if (status === 'otp_required') timeout.pause()
       else timeout.resume()
+      isWaiting = status === 'otp_required'
+      if (closing.aborted) onClosing()
     }
     try {
       const listener: UpdateListener = {
@@ -74,7 +86,7 @@ export function createAttemptRunner({ store, watcher, bot, log, now }: AttemptDe
       const watch = await retryUnavailable(() => watcher.watch(record.hash, listener), { signal })
       try {
         onUpdate(watch.latest.view)
-        return await callBot(record, signal, otp)
+        return await callBot(work, chosen, signal)
       } finally {
         watch.stop()
       }
@@ -83,12 +95,19 @@ export function createAttemptRunner({ store, watcher, bot, log, now }: AttemptDe
     } finally {
       timeout.stop()
       stopping.removeEventListener('abort', onStop)
+      closing.removeEventListener('abort', onClosing)
     }
   }
 
-  async function callBot(record: RequestRecord, signal: AbortSignal, otp?: string): Promise<AttemptOutcome> {
+  async function callBot(work: Work, chosen: ChosenBot, signal: AbortSignal): Promise<AttemptOutcome> {
+    const { record, otp, isResumed } = work
     const { hash, attempt, service_slug: slug, request_data: requestData } = record
-    const answer = await bot.call({ slug, hash, attempt, requestData, otp, signal })
+    const { url, token } = chosen
+    const call = { url, token, slug, hash, attempt, requestData, otp, isResumed, signal }
+    const answer = await bot.call(call).catch((error: unknown) => {
+      const needsSession = isResumed || otp !== undefined
+      throw needsSession && error instanceof BotNotReached ? new AppError('session_lost') : error
+    })
     if (answer.status === 'error') {
       const { status: _error, code, retryable, ...localized } = answer
       if (code === 'OTP_REJECTED')

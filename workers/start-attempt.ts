@@ -29,6 +29,8 @@ export interface Work {
   record: RequestRecord
   /** The code, for a bot that is called again. */
   otp?: string
+  /** The bot runs this attempt already, and waits for the code. */
+  isResumed?: boolean
 }
 
 /**
@@ -44,8 +46,15 @@ const isAttemptRunning = ({ status, next_retry_at }: RequestRecord): boolean =>
 /** @returns a function that starts or resumes the attempt of a request */
 export function createAttemptStarter(deps: AttemptStarterDeps) {
   const { store, otpMailbox, deadlineIndex, subjectLimiter, tries, fail, stopping, log, now } = deps
-  /** Null when there is nothing to do; 'later' when the request must be read again. */
-  async function startOrResume(before: StoredRecord, limitSeconds: number): Promise<Work | 'later' | null> {
+  /**
+   * Null when there is nothing to do; 'later' when the request must be read again.
+   *
+   * @param bot the address of the bot that the attempt will be given to, where it announced itself
+   */
+  async function startOrResume(
+    before: StoredRecord,
+    { limitSeconds, bot }: { limitSeconds: number; bot: string | undefined },
+  ): Promise<Work | 'later' | null> {
     const { hash, status, otp_data: prompt, attempt: last } = before.record
     if (prompt?.recall && status === 'processing') {
       const code = await otpMailbox.take(hash)
@@ -56,12 +65,14 @@ export function createAttemptStarter(deps: AttemptStarterDeps) {
       await fail(before.record, OTP_EXPIRED)
       return null
     }
+    if (status === 'otp_required' && bot !== undefined && bot === before.record.bot)
+      return { record: before.record, isResumed: true }
     if (isAttemptRunning(before.record) && (await changesDuringWait(before.record))) return 'later'
     if (!(await reserveForNextAttempt(subjectLimiter, before.record))) {
       await fail(before.record, TOO_MANY_CODES_SENT)
       return null
     }
-    const start = { type: 'start', attempt: last + 1, limitSeconds, tries } as const
+    const start = { type: 'start', attempt: last + 1, limitSeconds, tries, bot } as const
     const [started] = await Promise.all([store.apply(hash, start), scheduleCheck(hash)])
     if (started.ok) return { record: started.stored.record }
     log.debug({ hash, rejection: started.rejection }, 'could not start an attempt')

@@ -8,7 +8,7 @@ import { startProcessor } from '../../core/tasks/processor.ts'
 import { createConcurrencyNames } from '../../core/tasks/protocol.ts'
 import { parseProcessorArguments } from './options.ts'
 
-const TASKS = new URL('../inquiry-provider/tasks.ts', import.meta.url).href
+const TASKS = new URL('../examples/tasks.ts', import.meta.url).href
 
 await runProcess(
   { name: 'processor', env: process.env },

@@ -1,7 +1,7 @@
 /** Checks pub/sub and the queues with a test message and test jobs that belong to no request. */
 
 import { allQueues } from '../../core/catalog/index.ts'
-import type { ServiceQueue } from '../../core/catalog/queue-definitions.ts'
+import type { ServiceQueue } from '../../core/catalog/queue-definition.ts'
 import { createRequestHash } from '../../core/domain/request-id.ts'
 import { createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts'
 import type { QueueState } from '../../core/queue/queue-stats.ts'

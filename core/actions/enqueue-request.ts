@@ -1,5 +1,5 @@
 /** Enqueues a new request: reserves its limits, stores its record with list entry and first check, adds its job. */
-import type { Service } from '../catalog/define-service.ts'
+import type { Service } from '../catalog/service-definition.ts'
 import { AppError } from '../domain/errors.ts'
 import type { RequestRecord } from '../domain/record.ts'
 import type { Queues } from '../queue/queues.ts'

@@ -1,7 +1,7 @@
 /** What a client does with a request: view it, cancel it, submit a code, ask for another one. */
 import { nanoid } from 'nanoid'
-import type { Service } from '../catalog/define-service.ts'
-import { findService } from '../catalog/index.ts'
+import type { Catalog } from '../catalog/catalog.ts'
+import type { Service } from '../catalog/service-definition.ts'
 import type { Command } from '../domain/command.ts'
 import { describeOtpFault } from '../domain/digits.ts'
 import { AppError } from '../domain/errors.ts'
@@ -31,6 +31,7 @@ interface Context {
   store: RequestStore
   queues: Queues
   subjectLimiter: SubjectLimiter
+  catalog: Pick<Catalog, 'find'>
   ttlSeconds: number
   now: () => number
 }
@@ -41,7 +42,7 @@ export function createRequestActions({
 }: Omit<Context, 'now'> & { now?: () => number }): RequestActions {
   const context: Context = { ...dependencies, now }
   const { store, queues } = context
-  const queuePositions = createQueuePositions({ queues, now })
+  const queuePositions = createQueuePositions({ queues, catalog: context.catalog, now })
   return {
     async view(hash) {
       const { record } = await store.get(hash)
@@ -52,7 +53,7 @@ export function createRequestActions({
 
     async cancel(hash, by = 'user') {
       const record = await apply(context, hash, { type: 'cancel', by })
-      await notifyQueue(record, ({ queue }) => queues.remove(hash, queue))
+      await notifyQueue(context, record, ({ queue }) => queues.remove(hash, queue))
       return toPublicView(record, now())
     },
 
@@ -120,17 +121,18 @@ async function applyCounted(
 
 /** Best effort: the record is written already, and the job reads it when its time comes. */
 async function notifyQueue(
+  { catalog }: Context,
   { service_slug }: RequestRecord,
   notify: (service: Service) => Promise<void>,
 ): Promise<void> {
-  const service = findService(service_slug)
+  const service = catalog.find(service_slug)
   if (service) await notify(service).catch(() => {})
 }
 
 /** A bot that ended its call to wait for the code has to be called again. */
-async function resumeJob({ queues }: Context, record: RequestRecord): Promise<void> {
+async function resumeJob(context: Context, record: RequestRecord): Promise<void> {
   if (!record.otp_data?.recall) return
-  await notifyQueue(record, (service) => queues.promote(record, service))
+  await notifyQueue(context, record, (service) => context.queues.promote(record, service))
 }
 
 /** At least 1: a client that waits that long must not be rejected again. */

@@ -3,7 +3,7 @@
  * `retry_of`. Only while the old one's record lives, for nothing of what people sent outlives that; and only once.
  */
 
-import type { Service } from '../catalog/define-service.ts'
+import type { Service } from '../catalog/service-definition.ts'
 import { createRecord } from '../domain/create-record.ts'
 import { AppError } from '../domain/errors.ts'
 import type { RequestRecord } from '../domain/record.ts'

@@ -4,6 +4,11 @@
  */
 import { z } from 'zod'
 
+export const queueName = z
+  .string()
+  .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'must be lower-case letters and digits, with single dashes between')
+  .max(64)
+
 export const queueSchema = z.strictObject({
   /** As in the worker's option `--queue`. */
   name: z

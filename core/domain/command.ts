@@ -14,9 +14,9 @@ export type Failure = { error: RequestFailure } & Pick<LocalizedMessage, 'messag
 export type Command =
   /**
    * `limitSeconds` limits all attempts together, without the time spent waiting for codes. `tries`, on the first start,
-   * replaces `max_attempts`.
+   * replaces `max_attempts`. `bot` is the address of the bot that the attempt is given to.
    */
-  | { type: 'start'; attempt: number; limitSeconds?: number; tries?: number }
+  | { type: 'start'; attempt: number; limitSeconds?: number; tries?: number; bot?: string }
   | ({
       type: 'progress'
       attempt: number

@@ -9,7 +9,8 @@ export function createRecord(input: {
   hash: string
   service: {
     slug: string
-    estimatedSeconds: number
+    queue: { name: string }
+    usual_seconds: number
     tries: number
     steps: readonly { id: string; of?: string }[]
   }
@@ -31,6 +32,7 @@ export function createRecord(input: {
   const record: RequestRecord = {
     hash: input.hash,
     service_slug: input.service.slug,
+    queue: input.service.queue.name,
     user_id: input.userId ?? null,
     session_id: input.sessionId,
     owner_hash: input.ownerHash ?? null,
@@ -43,7 +45,7 @@ export function createRecord(input: {
     step: null,
     progress: 0,
     current_message: null,
-    estimated_duration: input.service.estimatedSeconds,
+    estimated_duration: input.service.usual_seconds,
     request_data: input.requestData,
     otp_data: null,
     result_data: null,

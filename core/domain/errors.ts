@@ -14,6 +14,7 @@ export const ERRORS = {
   request_not_found: { status: 404, retryable: false },
   method_not_allowed: { status: 405, retryable: false },
   not_acceptable: { status: 406, retryable: false },
+  slug_taken: { status: 409, retryable: false },
   already_final: { status: 409, retryable: false },
   not_completed: { status: 409, retryable: true },
   resend_not_offered: { status: 409, retryable: false },
@@ -37,6 +38,7 @@ export const ERRORS = {
   unreadable_record: { status: 500, retryable: false },
   storage_unavailable: { status: 503, retryable: true },
   queue_full: { status: 503, retryable: true },
+  too_many_services: { status: 503, retryable: false },
   // Errors of requests; those above are errors of calls.
   bot_unavailable: { status: 502, retryable: true },
   bot_busy: { status: 429, retryable: true },
@@ -47,6 +49,7 @@ export const ERRORS = {
   worker_stopping: { status: 503, retryable: true },
   worker_lost: { status: 500, retryable: false },
   timed_out: { status: 504, retryable: true },
+  session_lost: { status: 502, retryable: true },
   result_too_large: { status: 413, retryable: false },
 } as const satisfies Record<string, { status: number; retryable: boolean }>
 
@@ -63,6 +66,7 @@ export const REQUEST_FAILURE_CODES = [
   'worker_stopping',
   'worker_lost',
   'timed_out',
+  'session_lost',
   'result_too_large',
   'otp_expired',
   'otp_attempts_exhausted',

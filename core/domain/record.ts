@@ -49,6 +49,12 @@ export interface RequestRecord {
   service_slug: string
   user_id: string | number | null
   session_id: string | null
+  /** The queue of its job; absent in a record that another program created. */
+  queue?: string
+  /** The address of the bot that its last attempt was given to; absent where that did not announce itself. */
+  bot?: string
+  /** The session of a code was lost once, and the work began again. */
+  session_lost?: boolean
   /** Digest of the submitter, for fair scheduling (core/queue/fair-share.ts). */
   submitter?: string
   /** Keyed digest of the recipient of codes (core/store/subject-limits.ts). */

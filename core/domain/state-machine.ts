@@ -142,6 +142,7 @@ function applyEffects(next: RequestRecord, before: RequestRecord, command: Comma
       next.started_at ??= toIso(at)
       next.estimated_end_at ??= toIso(at + next.estimated_duration * 1000)
       if (command.limitSeconds !== undefined) next.deadline_at ??= toIso(at + command.limitSeconds * 1000)
+      next.bot = command.bot
       next.otp_limits = remainingOtpLimits(before)
       next.next_retry_at = next.otp_data = null
       next.steps = resetSubsteps(next.steps)
@@ -161,6 +162,7 @@ function applyEffects(next: RequestRecord, before: RequestRecord, command: Comma
     case 'retry':
       next.next_retry_at = toIso(command.nextRetryAt)
       if (command.counts === false) next.max_attempts++
+      if (command.error.code === 'session_lost') next.session_lost = true
       next.otp_limits = remainingOtpLimits(before)
       next.otp_data = null
       setMessage(next, failureMessage(command))

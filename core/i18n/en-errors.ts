@@ -20,6 +20,7 @@ export const enErrors = {
   'field_error.url_invalid': '{label} must be a web address, such as https://example.com',
   'field_error.subject_limit_reached':
     '{label} has had too many codes in the last hour. Please try again in {minutes, plural, one {# minute} other {# minutes}}.',
+  'field_error.invalid_definition': '{label}: {reason}',
   'field_error.invalid': '{label} is not right',
   'error.invalid_json': 'We could not read what was sent',
   'error.invalid_parameter': 'Something in this address is not right',
@@ -32,6 +33,7 @@ export const enErrors = {
   'error.request_not_found': 'There is no such request',
   'error.method_not_allowed': 'This page cannot do that',
   'error.not_acceptable': 'This is not available in the form you asked for',
+  'error.slug_taken': 'This service belongs to another bot',
   'error.already_final': 'This request is already over',
   'error.not_completed': 'This request is not done yet',
   'error.otp_not_expected': 'No code is needed right now',
@@ -48,6 +50,7 @@ export const enErrors = {
   'error.rate_limited': 'That was too often',
   'error.too_many_unfinished': 'Too many of your requests are not finished yet',
   'error.queue_full': 'Too many requests are waiting',
+  'error.too_many_services': 'There are too many services',
   'error.otp_attempts_exhausted': 'The code was wrong too many times',
   'error.resend_not_yet': 'A new code cannot be sent yet',
   'error.resend_exhausted': 'No more codes can be sent',
@@ -64,5 +67,6 @@ export const enErrors = {
   'error.worker_lost': 'The work was lost on our side',
   'error.worker_stopping': 'The work was interrupted by a restart on our side',
   'error.timed_out': 'The service did not answer in time',
+  'error.session_lost': 'The session that the code belongs to is over',
   'error.result_too_large': 'The result is too large to keep',
 } as const

@@ -22,6 +22,7 @@ export const faErrors = {
     '\u2068{label}\u2069 باید نشانی یک وب‌گاه باشد، مانند \u2066https://example.com\u2069',
   'field_error.subject_limit_reached':
     'در یک ساعت گذشته کدهای زیادی به \u2068{label}\u2069 فرستاده شده است. لطفاً {minutes, number} دقیقهٔ دیگر دوباره تلاش کنید.',
+  'field_error.invalid_definition': '{label}: {reason}',
   'field_error.invalid': '\u2068{label}\u2069 درست نیست',
   'error.invalid_json': 'آنچه فرستاده شد خوانده نشد',
   'error.invalid_parameter': 'بخشی از این نشانی درست نیست',
@@ -34,6 +35,7 @@ export const faErrors = {
   'error.request_not_found': 'چنین درخواستی وجود ندارد',
   'error.method_not_allowed': 'این کار در این صفحه ممکن نیست',
   'error.not_acceptable': 'این مورد به شکلی که خواسته‌اید در دسترس نیست',
+  'error.slug_taken': 'این خدمت از آنِ ربات دیگری است',
   'error.already_final': 'این درخواست پیش‌تر پایان یافته است',
   'error.not_completed': 'این درخواست هنوز انجام نشده است',
   'error.otp_not_expected': 'اکنون کدی لازم نیست',
@@ -50,6 +52,7 @@ export const faErrors = {
   'error.rate_limited': 'دفعات درخواست بیش از اندازه بود',
   'error.too_many_unfinished': 'تعداد درخواست‌های ناتمام شما بیش از اندازه است',
   'error.queue_full': 'درخواست‌های در نوبت بیش از اندازه است',
+  'error.too_many_services': 'تعداد خدمت‌ها بیش از حد است',
   'error.otp_attempts_exhausted': 'کد چند بار اشتباه وارد شد',
   'error.resend_not_yet': 'هنوز نمی‌توان کد جدید فرستاد',
   'error.resend_exhausted': 'دیگر نمی‌توان کد جدید فرستاد',
@@ -66,5 +69,6 @@ export const faErrors = {
   'error.worker_lost': 'انجام کار از سوی ما ناتمام ماند',
   'error.worker_stopping': 'کار با راه‌اندازی دوبارهٔ سامانهٔ ما ناتمام ماند',
   'error.timed_out': 'سرویس به‌موقع پاسخ نداد',
+  'error.session_lost': 'نشستی که این کد به آن تعلق دارد پایان یافته است',
   'error.result_too_large': 'نتیجه بزرگ‌تر از آن است که نگه داشته شود',
 } as const

@@ -95,7 +95,6 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'message.done': 'انجام شد.',
   'message.cancelled': 'لغو شد.',
   'message.otp_rejected': 'این کد درست نبود.',
-  'message.session_lost': 'نشستی که این کد به آن تعلق دارد پایان یافته است.',
   'message.timed_out_after': 'کار بیش از {seconds, number} ثانیه طول کشید.',
   'message.no_reason': 'سرویس نتوانست کار را انجام دهد و دلیلی نگفت.',
 

@@ -3,7 +3,7 @@
  * Redis that comes back empty gets them again from every process that has set them.
  */
 import type { Queue } from 'bullmq'
-import type { ServiceQueue } from '../catalog/queue-definitions.ts'
+import type { ServiceQueue } from '../catalog/queue-definition.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { retryWithoutWrongTypes } from '../redis/wrong-type.ts'
 import type { Log } from '../runtime/log.ts'
@@ -24,12 +24,13 @@ export interface QueueLimits {
 export function createQueueLimits({
   redis,
   log,
-  services,
+  queues,
   find,
 }: {
   redis: RedisClient
   log: Log
-  services: readonly ServiceQueue[]
+  /** The queues that exist at present. */
+  queues: () => readonly ServiceQueue[]
   find: (queue: ServiceQueue) => Queue
 }): QueueLimits {
   /** When this process's hold of each queue ends, by the monotonic clock. */
@@ -42,8 +43,8 @@ export function createQueueLimits({
     const { requests, seconds } = limits.rate ?? { requests: UNLIMITED, seconds: 1 }
     await redis.hset(keysOf(queue).meta, 'opts.maxLenEvents', MAX_EVENTS)
     await queue.setGlobalRateLimit(requests, seconds * 1000)
-    if (limits.maxConcurrent === undefined) await queue.removeGlobalConcurrency()
-    else await queue.setGlobalConcurrency(limits.maxConcurrent)
+    if (limits.concurrency === undefined) await queue.removeGlobalConcurrency()
+    else await queue.setGlobalConcurrency(limits.concurrency)
   }
 
   async function holdOne({ name }: Pick<ServiceQueue, 'name'>): Promise<void> {
@@ -65,7 +66,7 @@ export function createQueueLimits({
   }
 
   function restore(): void {
-    Promise.all(services.map(restoreOne)).catch((error: unknown) =>
+    Promise.all(queues().map(restoreOne)).catch((error: unknown) =>
       log.debug({ err: error }, 'the limits of the queues were not restored'),
     )
   }
@@ -80,7 +81,7 @@ export function createQueueLimits({
   return {
     async set() {
       keep()
-      await Promise.all(services.map(setOne))
+      await Promise.all(queues().map(setOne))
     },
     async hold({ name }, ms) {
       heldUntil.set(name, Math.max(heldUntil.get(name) ?? 0, performance.now() + ms))

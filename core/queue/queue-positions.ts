@@ -1,6 +1,6 @@
 /** Queue positions of waiting requests: read once, or followed for watched requests. */
 
-import { findService } from '../catalog/index.ts'
+import type { Catalog } from '../catalog/catalog.ts'
 import type { PublicView } from '../domain/record.ts'
 import type { Queues } from './queues.ts'
 
@@ -19,9 +19,11 @@ const MAX_AT_ONCE = 500
 
 export function createQueuePositions({
   queues,
+  catalog,
   now = Date.now,
 }: {
   queues: Pick<Queues, 'position'>
+  catalog: Pick<Catalog, 'find'>
   now?: () => number
 }): QueuePositions {
   /** In the order of their last read, the longest ago first. */
@@ -30,7 +32,7 @@ export function createQueuePositions({
 
   async function read({ hash, status, service_slug, run_at }: Queued): Promise<number | null> {
     const isDue = run_at === null || Date.parse(run_at) <= now()
-    const queue = status === 'pending' && isDue ? findService(service_slug)?.queue : undefined
+    const queue = status === 'pending' && isDue ? catalog.find(service_slug)?.queue : undefined
     return queue ? queues.position(hash, queue) : null
   }
 

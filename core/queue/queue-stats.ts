@@ -1,6 +1,6 @@
 /** What waits in the queues, and for how long: for operators. Reads only. */
 
-import type { ServiceQueue } from '../catalog/queue-definitions.ts'
+import type { ServiceQueue } from '../catalog/queue-definition.ts'
 import { nullIfUnreadable } from '../domain/errors.ts'
 import type { RequestRecord } from '../domain/record.ts'
 import { creationTimeOf } from '../domain/request-id.ts'

@@ -1,13 +1,12 @@
 /**
- * The queues, on BullMQ: one per queue name of the catalogue. A job only says that a request waits. Its id is the hash of
+ * The queues, on BullMQ: one per queue name of the services, opened at its first use. A job only says that a request waits. Its id is the hash of
  * the request and it has no data, so that nothing private is in a queue, an event or a log of it.
  */
 import { setImmediate as nextTick } from 'node:timers/promises'
 import type { Queue } from 'bullmq'
 import { Cluster } from 'ioredis'
-import { DEFAULT_PRIORITY, type Service } from '../catalog/define-service.ts'
-import { allQueues } from '../catalog/index.ts'
-import type { ServiceQueue } from '../catalog/queue-definitions.ts'
+import type { ServiceQueue } from '../catalog/queue-definition.ts'
+import { DEFAULT_PRIORITY, type Service } from '../catalog/service-definition.ts'
 import type { RequestRecord } from '../domain/record.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { findPending } from '../redis/scripts.ts'
@@ -24,7 +23,7 @@ import { type AssignRound, createFairShare } from './fair-share.ts'
 import { createQueueLimits } from './queue-limits.ts'
 
 type QueuedRequest = Pick<RequestRecord, 'hash' | 'status' | 'submitter' | 'priority' | 'run_at'>
-type QueueTarget = Pick<Service, 'queue' | 'priority'>
+type QueueTarget = Pick<Service, 'queue'> & Partial<Pick<Service, 'priority'>>
 
 export interface Queues {
   /**
@@ -64,7 +63,7 @@ export interface Queues {
 
 interface Context {
   redis: RedisClient
-  queues: ReadonlyMap<string, Queue<JobData>>
+  open: (name: string) => Queue<JobData>
   /** By queue and urgency. */
   fairShares: Map<string, AssignRound>
   now: () => number
@@ -73,19 +72,25 @@ interface Context {
 export function createQueues({
   redis,
   log,
-  services = allQueues(),
+  queueList,
   now = Date.now,
 }: {
   redis: RedisClient
   log: Log
-  services?: readonly ServiceQueue[]
+  /** The queues that exist at present. */
+  queueList: () => readonly ServiceQueue[]
   /** Milliseconds since 1970, by the clock of the records. */
   now?: () => number
 }): Queues {
-  const queues = new Map(services.map(({ name }) => [name, openQueue(name, redis, log)]))
-  const context: Context = { redis, queues, fairShares: new Map(), now }
-  const find = (queue: ServiceQueue): Queue<JobData> => findQueue(context, queue)
-  const limits = createQueueLimits({ redis, log, services, find })
+  const opened = new Map<string, Queue<JobData>>()
+  function open(name: string): Queue<JobData> {
+    const queue = opened.get(name) ?? openQueue(name, redis, log)
+    opened.set(name, queue)
+    return queue
+  }
+  const context: Context = { redis, open, fairShares: new Map(), now }
+  const find = ({ name }: Pick<ServiceQueue, 'name'>): Queue<JobData> => open(name)
+  const limits = createQueueLimits({ redis, log, queues: queueList, find })
   const has: Queues['has'] = async (hash, queue) => (await redis.exists(find(queue).toKey(hash))) === 1
 
   return {
@@ -94,7 +99,7 @@ export function createQueues({
     addIfMissing: (request, where) => addIfMissing(context, request, where),
     async inLine(hashes) {
       const prioritized = await Promise.all(
-        [...queues.values()].map((queue) => prioritizedJobs(redis, queue, hashes)),
+        queueList().map((queue) => prioritizedJobs(redis, find(queue), hashes)),
       )
       return new Set(await onlyPending(redis, prioritized.flat()))
     },
@@ -119,15 +124,9 @@ export function createQueues({
     hold: limits.hold,
     async stop() {
       limits.stop()
-      await Promise.all([...queues.values()].map((queue) => queue.close()))
+      await Promise.all([...opened.values()].map((queue) => queue.close()))
     },
   }
-}
-
-function findQueue({ queues }: Context, { name }: ServiceQueue): Queue<JobData> {
-  const queue = queues.get(name)
-  if (!queue) throw new Error(`no service uses the queue "${name}"`)
-  return queue
 }
 
 /** Rounds of requests that are added at the same time are assigned by one script. */
@@ -139,7 +138,7 @@ function priorityFor(
   const { redis, fairShares } = context
   const urgency = priority ?? where.priority ?? DEFAULT_PRIORITY
   const name = `${queue.name}:${urgency}`
-  const assignRound = fairShares.get(name) ?? createFairShare(redis, findQueue(context, queue), urgency)
+  const assignRound = fairShares.get(name) ?? createFairShare(redis, context.open(queue.name), urgency)
   fairShares.set(name, assignRound)
   return assignRound(submitter ?? '')
 }
@@ -159,7 +158,7 @@ async function add(context: Context, request: QueuedRequest, where: QueueTarget)
 }
 
 const addJob = (context: Context, { hash }: QueuedRequest, { queue }: QueueTarget, order: JobOrder) =>
-  findQueue(context, queue).add('request', {}, { ...COMPACT_JOB, jobId: hash, ...order })
+  context.open(queue.name).add('request', {}, { ...COMPACT_JOB, jobId: hash, ...order })
 
 async function addNew(
   context: Context,
@@ -170,14 +169,14 @@ async function addNew(
   const [order] = await Promise.all([orderOf(context, request, where), stored])
   const adding = addJob(context, request, where, order)
   if ('delay' in order) return adding.then(() => null)
-  const position = () => positionOf(context.redis, findQueue(context, where.queue), request.hash)
+  const position = () => positionOf(context.redis, context.open(where.queue.name), request.hash)
   // Read on the same connection one tick later, the position arrives together with the answer of the add.
   const [early] = await Promise.all([nextTick().then(position), adding])
   return early ?? position()
 }
 
 async function addIfMissing(context: Context, request: QueuedRequest, where: QueueTarget): Promise<void> {
-  const queue = findQueue(context, where.queue)
+  const queue = context.open(where.queue.name)
   const { hash } = request
   // BullMQ moves a job between its lists in one step: a job that is in none of them is lost, even if its hash exists.
   const [exists, state] = await Promise.all([

@@ -41,7 +41,7 @@ export async function tryToWrite(redis: RedisClient): Promise<string | null> {
 }
 
 /** @param queues the names of the queues from which jobs must be taken */
-export function createReadiness({ redis, queues }: { redis: RedisClient; queues: readonly string[] }): {
+export function createReadiness({ redis, queues }: { redis: RedisClient; queues: () => readonly string[] }): {
   check(): Promise<Readiness>
 } {
   let last: { at: number; answer: Promise<Readiness> } | null = null
@@ -54,7 +54,7 @@ export function createReadiness({ redis, queues }: { redis: RedisClient; queues:
         (error: Error) => error.name === 'ReplyError',
       ),
       tryToWrite(redis),
-      queuesWithoutWorker(redis, queues).catch(() => null),
+      queuesWithoutWorker(redis, queues()).catch(() => null),
       memoryShare(redis).catch(() => null),
     ])
     const warnings: Readiness['warnings'] = {}

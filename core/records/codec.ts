@@ -8,7 +8,6 @@ import {
   type Status,
 } from '../domain/record.ts'
 import { EMPTY_RECORD } from './record-fields.ts'
-import { isOldRecord, upgradeRecord } from './upgrade-record.ts'
 
 /**
  * Every own record and view ends with a suffix of white space, which any JSON parser ignores. It is lost when another
@@ -25,8 +24,7 @@ export function decodeRecord(json: string): RequestRecord | null {
   const fields = decode(json, OWN_RECORD_SUFFIX)
   // A newer version may have more statuses: its record is read like another program's.
   if (!fields || !STATUSES.includes(fields.status as Status)) return null
-  const current = isOldRecord(fields) ? upgradeRecord(fields) : fields
-  return { ...EMPTY_RECORD, ...current } as unknown as RequestRecord
+  return { ...EMPTY_RECORD, ...fields } as unknown as RequestRecord
 }
 export const decodeView = (json: string): PublicView | null =>
   decode(json, OWN_VIEW_SUFFIX) as PublicView | null

@@ -3,7 +3,7 @@
  * parsed leniently and normalized to a valid own record.
  */
 import type { z } from 'zod'
-import { findService } from '../catalog/index.ts'
+import type { Catalog } from '../catalog/catalog.ts'
 import { toIso } from '../domain/iso-time.ts'
 import { isBlank, trustedMessageKey } from '../domain/message.ts'
 import { applyOtpLimits, createPrompt, toOtpLimits } from '../domain/otp-prompt.ts'
@@ -27,7 +27,6 @@ import {
 } from './foreign-record-schema.ts'
 import { isTooDeep } from './json-limits.ts'
 import { unknownFields, withUnknownFields } from './unknown-fields.ts'
-import { isOldRecord, upgradeRecord } from './upgrade-record.ts'
 
 /** More than an own record can have: a result of 256 kB, a form of 64 kB, and their escapes. */
 export const MAX_RECORD_CHARACTERS = 1024 * 1024
@@ -43,15 +42,19 @@ export type ForeignRecord = Omit<z.infer<typeof foreignRecordSchema>, 'steps'> &
  * Null when it is no record: not JSON, no object, no known status, nested too deep or too long.
  *
  * @param hash the hash of its key; left out, the record's own field is used
+ * @param catalog gives the steps of the service where the record has none
  */
-export function parseForeignRecord(json: string, hash?: string): ForeignRecord | null {
+export function parseForeignRecord(
+  json: string,
+  hash?: string,
+  catalog?: Pick<Catalog, 'find'>,
+): ForeignRecord | null {
   if (json.length > MAX_RECORD_CHARACTERS || isTooDeep(json)) return null
   try {
     const value: unknown = JSON.parse(quoteInexact(json.replace(BYTE_ORDER_MARK, '')))
     if (!isObject(value)) return null
-    const given = isOldRecord(value) ? upgradeRecord(value) : value
-    const record = foreignRecordSchema.parse(given)
-    const known = withUnknown({ ...record, steps: toSteps(record) }, given)
+    const record = foreignRecordSchema.parse(value)
+    const known = withUnknown({ ...record, steps: toSteps(record, catalog) }, value)
     return { ...known, hash: hash ?? record.hash }
   } catch {
     return null
@@ -59,8 +62,11 @@ export function parseForeignRecord(json: string, hash?: string): ForeignRecord |
 }
 
 /** The steps given, or those of the service where they are missing or invalid. */
-function toSteps({ steps, service_slug }: z.infer<typeof foreignRecordSchema>): Step[] {
-  return dropOrphanSubsteps(steps ?? initialSteps(findService(service_slug)?.steps ?? []))
+function toSteps(
+  { steps, service_slug }: z.infer<typeof foreignRecordSchema>,
+  catalog: Pick<Catalog, 'find'> | undefined,
+): Step[] {
+  return dropOrphanSubsteps(steps ?? initialSteps(catalog?.find(service_slug)?.steps ?? []))
 }
 
 /** Keeps fields that this version does not know. */

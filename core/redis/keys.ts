@@ -58,6 +58,23 @@ export function createKeys({ keyPrefix = '' }: KeyOptions, { isCluster = false }
     workersAlive: own('workers_alive'),
     /** The heartbeat of workers that consume this queue. */
     workersOf: (queue: string): string => own(`workers_alive:${queue}`),
+    /** What bots have announced (`core/store/service-registry.ts`); in a Cluster all in one slot. */
+    services: {
+      /** Definitions and their owners, a hash. */
+      all: own('{services}:all'),
+      /** Bots by service and address, a hash. */
+      bots: own('{services}:bots'),
+      /** The same by when they were announced last, a sorted set. */
+      seen: own('{services}:seen'),
+      /** Replaced definitions by when they were announced last, a sorted set. */
+      older: own('{services}:older'),
+      /** A counter of changes. */
+      version: own('{services}:version'),
+      /** When each bot was chosen last, a sorted set of addresses. */
+      chosen: own('{services}:chosen'),
+      /** The requests that a bot runs by when their leases end, a sorted set of hashes. */
+      running: (address: string): string => own(`{services}:running:${address}`),
+    },
     /** Written to check whether Redis accepts writes. */
     writeProbe: own('write_probe'),
     /** The installation's secret (`installation-secret.ts`). */

@@ -16,6 +16,8 @@ export const SCRIPTS = {
   runTakeDue: { lua: script('take-due'), numberOfKeys: 1 },
   runFindEndless: { lua: script('find-endless') },
   runFindPending: { lua: script('find-pending') },
+  runReserveBot: { lua: script('reserve-bot') },
+  runAnnounceService: { lua: script('announce-service'), numberOfKeys: 5 },
 }
 
 type Argument = string | number | Buffer
@@ -31,6 +33,8 @@ export interface Scripts {
   runTakeDueBuffer(...args: Argument[]): Promise<Buffer[]>
   runFindEndless(...args: Argument[]): Promise<string[]>
   runFindPending(...args: Argument[]): Promise<(0 | 1)[]>
+  runReserveBot(...args: Argument[]): Promise<number>
+  runAnnounceService(...args: Argument[]): Promise<string>
 }
 type Runs<Name extends keyof Scripts> = Pick<Scripts, Name>
 
@@ -182,3 +186,45 @@ export const findPending = (
   redis: Runs<'runFindPending'>,
   recordKeys: readonly string[],
 ): Promise<(0 | 1)[]> => redis.runFindPending(recordKeys.length, ...recordKeys)
+
+/** @returns `ok`, `older` when another definition stands, `full`, or `owner {name}` when another one owns the slug */
+export const announceService = (
+  redis: Runs<'runAnnounceService'>,
+  { keys, slug, owner, definition, fingerprint, address, bot, now, silentUntil, expiredUntil, maxServices, maxBots, ttlMs }: {
+    keys: { all: string; bots: string; seen: string; older: string; version: string }
+    slug: string
+    owner: string
+    definition: string
+    fingerprint: string
+    /** Empty for a definition without a bot. */
+    address: string
+    /** What is stored for the bot. */
+    bot: string
+    now: number
+    silentUntil: number
+    expiredUntil: number
+    maxServices: number
+    maxBots: number
+    ttlMs: number
+  },
+): Promise<string> =>
+  redis.runAnnounceService(
+    keys.all, keys.bots, keys.seen, keys.older, keys.version,
+    slug, owner, definition, fingerprint, address, bot, now, silentUntil, expiredUntil, maxServices, maxBots, ttlMs,
+  ) // biome-ignore format: one line of keys
+
+/** @returns the index of the chosen bot; -1 when none has room */
+export const reserveBot = async (
+  redis: Runs<'runReserveBot'>,
+  { chosenKey, hash, now, leaseUntil, bots }: {
+    chosenKey: string
+    hash: string
+    now: number
+    leaseUntil: number
+    bots: readonly { key: string; address: string; concurrency: number }[]
+  },
+): Promise<number> =>
+  (await redis.runReserveBot(
+    1 + bots.length, chosenKey, ...bots.map(({ key }) => key),
+    now, leaseUntil, hash, ...bots.flatMap(({ address, concurrency }) => [address, concurrency]),
+  )) - 1 // biome-ignore format: one line of keys

@@ -65,6 +65,15 @@ export interface Config {
     readonly port: number
     readonly timeoutSeconds: number
     readonly token: string
+    /** Tokens by the name of the bot; that of LOCAL_API_TOKEN is `default`. */
+    readonly tokens: ReadonlyMap<string, string>
+    /** Where bots may be: host names, addresses, networks, `loopback`. */
+    readonly addresses: readonly string[]
+    /** Where a bot of this installation listens, and the address it announces. */
+    readonly host: string
+    readonly address: string
+    /** How many requests a bot of this installation runs at once. */
+    readonly concurrency: number
   }
   /** Parallel tasks (core/tasks/). */
   readonly concurrency: {
@@ -76,8 +85,6 @@ export interface Config {
     readonly connections: NamedConnections
     readonly prefix: string
   }
-  readonly demoPortal: { readonly port: number; readonly speed: number }
-  readonly linkCheck: { readonly allowPrivate: boolean }
 }
 
 /** Used only outside production, where workers and bots connect over the loopback address. */
@@ -200,6 +207,11 @@ function toConfig(s: Env): Config {
       port: s.LOCAL_API_PORT,
       timeoutSeconds: s.LOCAL_API_TIMEOUT,
       token: s.LOCAL_API_TOKEN ?? DEVELOPMENT_TOKEN,
+      tokens: new Map([['default', s.LOCAL_API_TOKEN ?? DEVELOPMENT_TOKEN], ...Object.entries(s.BOT_TOKENS)]),
+      addresses: s.BOT_ADDRESSES,
+      host: s.BOT_HOST,
+      address: s.BOT_ADDRESS ?? `http://127.0.0.1:${s.LOCAL_API_PORT}`,
+      concurrency: s.BOT_CONCURRENCY,
     },
     concurrency: {
       driver: s.CONCURRENCY_DRIVER,
@@ -209,8 +221,6 @@ function toConfig(s: Env): Config {
       // Installations that share a Redis must not run each other's tasks.
       prefix: s.CONCURRENCY_REDIS_PREFIX ?? `${s.KEY_PREFIX}halfway:concurrency:`,
     },
-    demoPortal: { port: s.DEMO_PORTAL_PORT, speed: s.DEMO_PORTAL_SPEED },
-    linkCheck: { allowPrivate: s.LINK_CHECK_ALLOW_PRIVATE },
   }
 }
 

@@ -11,7 +11,6 @@ const port = z.coerce.number().int().min(1).max(65_535)
 const seconds = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
 const milliseconds = (min: number) => z.coerce.number().int().min(min).max(600_000)
 const count = (min: number, max = 1_000_000) => z.coerce.number().int().min(min).max(max)
-const flag = z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1')
 const hostPort = z
   .string()
   .regex(/^[^\s:/@]+:\d{1,5}$|^\[[0-9a-f:]+\]:\d{1,5}$/i, 'must be host:port')
@@ -91,6 +90,39 @@ function splitHostPort(text: string): { host: string; port: number } {
   return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) }
 }
 
+const token = z
+  .string()
+  .min(16, 'must have at least 16 characters')
+  .regex(
+    /^[\x21-\x7e]*$/,
+    'must be ASCII characters without spaces and line breaks: it is sent in a header',
+  )
+
+/** `name:token` with commas between, as an object. */
+const botTokens = z.string().transform((text, context) => {
+  const named: Record<string, string> = {}
+  for (const part of text.split(',').map((one) => one.trim())) {
+    const [, name, value = ''] = /^([\w-]{1,64}):(.*)$/.exec(part) ?? []
+    const fault =
+      name === undefined ? 'must be name:token, with commas between'
+      : name === 'default' ? 'must not name "default", which is the name of LOCAL_API_TOKEN'
+      : Object.hasOwn(named, name) ? `${name} is there twice`
+      : token.safeParse(value).error?.issues[0]?.message // biome-ignore format: a table
+    if (fault !== undefined || name === undefined) {
+      context.addIssue({ code: 'custom', message: fault ?? '' })
+      return z.NEVER
+    }
+    named[name] = value
+  }
+  return named
+})
+
+/** A host name, an address or a network; `loopback` for this machine. */
+const botHost = z.string().refine(
+  (text) => isProxy(text) || /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(text),
+  'must be host names, addresses and networks such as bots.example.com or 10.0.0.0/8, or loopback',
+)
+
 export const envSchema = z.object({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
   PORT: port.default(3000),
@@ -119,14 +151,12 @@ export const envSchema = z.object({
     .default('http://127.0.0.1:9999'),
   LOCAL_API_PORT: port.default(9999),
   LOCAL_API_TIMEOUT: seconds(1, 300).default(180),
-  LOCAL_API_TOKEN: z
-    .string()
-    .min(16, 'must have at least 16 characters')
-    .regex(
-      /^[\x21-\x7e]*$/,
-      'must be ASCII characters without spaces and line breaks: it is sent in a header',
-    )
-    .optional(),
+  LOCAL_API_TOKEN: token.optional(),
+  BOT_TOKENS: botTokens.default({}),
+  BOT_ADDRESSES: list.pipe(z.array(botHost).min(1)).default(['loopback']),
+  BOT_HOST: z.string().default('127.0.0.1'),
+  BOT_ADDRESS: webUrl.refine(isPlainAddress, 'must have no user, password, query or #').optional(),
+  BOT_CONCURRENCY: count(1, 10_000).default(100),
   WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(1000).default(10),
   DRAIN_SECONDS: seconds(0, 3600).default(30),
   REQUEST_TTL: seconds(1, 86_400).default(1800),
@@ -151,9 +181,6 @@ export const envSchema = z.object({
     .string()
     .regex(/^[A-Za-z0-9_.:-]{1,64}$/, 'letters, digits, dot, dash, colon and underscore, 64 at most')
     .optional(),
-  DEMO_PORTAL_PORT: port.default(9998),
-  DEMO_PORTAL_SPEED: z.coerce.number().min(0.1).max(10_000).default(1),
-  LINK_CHECK_ALLOW_PRIVATE: flag.default(false),
 })
 
 /** The names of all settings, for the test that compares them with the documents. */

@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nanoid } from 'nanoid'
+import type { Catalog } from '../catalog/catalog.ts'
 import { AppError } from '../domain/errors.ts'
 import { compare, isFinal, type RequestRecord, type StatePosition, toPublicView } from '../domain/record.ts'
 import { encodeRecord, encodeView } from '../records/codec.ts'
@@ -50,6 +51,8 @@ interface Context {
   ttlSeconds: number
   now: () => number
   log?: Log
+  /** Gives the steps of a record that another program created without any. */
+  catalog?: Pick<Catalog, 'find'>
   cache: RecordCache
   getValue: GetValue
   failures: FailedRequests
@@ -64,7 +67,7 @@ const MAX_REPAIRS = 20
 /** Readers of a foreign write wait a random time up to this: the first one commits it, the others find it done. */
 const MAX_ADOPTION_DELAY_MS = 30
 
-type Options = Pick<Context, 'redis' | 'ttlSeconds' | 'now' | 'log'>
+type Options = Pick<Context, 'redis' | 'ttlSeconds' | 'now' | 'log' | 'catalog'>
 
 export function createRecordStore(options: Options): RecordStore {
   const { redis, now } = options
@@ -198,7 +201,7 @@ async function repair(
   const backup = backupRaw ? decodeOwn(hash, backupRaw) : null
   const known = latestKnown([backup?.record, cache.get(hash)?.record])
   // Bytes that are not UTF-8 are shown as replacement characters.
-  const present = own ?? parseForeignRecord(textOf(raw), hash)
+  const present = own ?? parseForeignRecord(textOf(raw), hash, context.catalog)
   if (!present) return fallbackForInvalid(context, hash, raw, known)
   const next = reconcile(known, present, { now: now(), ttlSeconds }, atLeast)
   return (await write(context, raw, next, { previous: known, atLeast, repairs: repairs + 1 })).stored

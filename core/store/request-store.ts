@@ -6,6 +6,7 @@
  * record and the change is made to that one, so no update is lost.
  */
 
+import type { Catalog } from '../catalog/catalog.ts'
 import type { Command } from '../domain/command.ts'
 import { extractOtp } from '../domain/digits.ts'
 import { AppError } from '../domain/errors.ts'
@@ -63,6 +64,7 @@ export function createRequestStore({
   ttlSeconds,
   now = Date.now,
   log,
+  catalog,
 }: {
   redis: RedisClient
   /** REQUEST_TTL. */
@@ -71,8 +73,10 @@ export function createRequestStore({
   now?: () => number
   /** Logs invalid records, once per request. */
   log?: Log
+  /** Gives the steps of a record that another program created without any. */
+  catalog?: Pick<Catalog, 'find'>
 }): RequestStore {
-  const records = createRecordStore({ redis, ttlSeconds, now, log })
+  const records = createRecordStore({ redis, ttlSeconds, now, log, catalog })
   const rules = () => ({ now: now(), ttlSeconds })
   const onList = <T>(work: () => Promise<T>): Promise<T> =>
     retryWithoutWrongTypes(redis, { [redis.names.list]: 'list' }, work)

@@ -7,7 +7,7 @@
  * does not count, so it never prolongs the wait.
  */
 
-import type { Service } from '../catalog/define-service.ts'
+import type { Service } from '../catalog/service-definition.ts'
 import { AppError } from '../domain/errors.ts'
 import { isFinal, type RequestRecord } from '../domain/record.ts'
 import type { RedisClient } from '../redis/connect.ts'
@@ -73,7 +73,7 @@ export function createSubjectLimiter({
  */
 export function subjectOf(
   { subject, fields }: Pick<Service, 'subject' | 'fields'>,
-  data: Readonly<Record<string, string>>,
+  data: Readonly<Record<string, unknown>>,
   secret: Pick<InstallationSecret, 'digest'>,
 ): string | undefined {
   const field = fields.find(({ name }) => name === subject)

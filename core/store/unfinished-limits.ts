@@ -6,7 +6,6 @@
  * never removed no longer counts. The deadline index holds every unfinished request, so it is the set for the limit of all.
  */
 
-import { findService } from '../catalog/index.ts'
 import { AppError } from '../domain/errors.ts'
 import type { RequestRecord } from '../domain/record.ts'
 import { createBatcher } from '../redis/batch.ts'
@@ -24,7 +23,7 @@ export interface UnfinishedLimits {
 
 type Unfinished = Pick<
   RequestRecord,
-  'hash' | 'service_slug' | 'submitter' | 'created_at' | 'run_at' | 'expires_at'
+  'hash' | 'queue' | 'submitter' | 'created_at' | 'run_at' | 'expires_at'
 >
 
 export interface UnfinishedLimiter {
@@ -41,10 +40,8 @@ const MAX_BATCH = 250
 
 const submitterKeys = ({ names }: RedisClient, { submitter }: Unfinished): string[] =>
   submitter?.split('.').map((part) => names.unfinished(`submitter:${part}`)) ?? []
-const queueKeys = ({ names }: RedisClient, { service_slug }: Unfinished): string[] => {
-  const service = findService(service_slug)
-  return service ? [names.unfinished(`queue:${service.queue.name}`)] : []
-}
+const queueKeys = ({ names }: RedisClient, { queue }: Unfinished): string[] =>
+  queue === undefined ? [] : [names.unfinished(`queue:${queue}`)]
 
 interface Wanted {
   key: string

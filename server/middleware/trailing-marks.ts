@@ -3,14 +3,16 @@
  * direction mark. The redirect leads to the intended page.
  */
 import type { RequestHandler } from 'express'
-import { findService } from '../../core/catalog/index.ts'
+import type { Catalog } from '../../core/catalog/catalog.ts'
 import { isRequestHash } from '../../core/domain/request-id.ts'
 
-export const cutTrailingMarks: RequestHandler = (req, res, next) => {
+export const cutTrailingMarks =
+  (catalog: Pick<Catalog, 'find'>): RequestHandler =>
+  (req, res, next) => {
   const [, before = '', last = ''] = /^(\/services\/(?:[^/]+\/[^/]+\/)?)([^/]+)$/.exec(req.path) ?? []
   const name = /^([\w-]+)[^\w-]+$/.exec(decoded(last))?.[1]
   const isLooking = req.method === 'GET' || req.method === 'HEAD'
-  if (!isLooking || name === undefined || !(isRequestHash(name) || findService(name))) return next()
+  if (!isLooking || name === undefined || !(isRequestHash(name) || catalog.find(name))) return next()
   res.set('Cache-Control', 'no-store').redirect(303, before + name + req.originalUrl.slice(req.path.length))
 }
 

@@ -1,7 +1,8 @@
 /** The models of the form page and of the list of services. */
 
-import type { Service } from '../../core/catalog/define-service.ts'
+import type { Service } from '../../core/catalog/service-definition.ts'
 import { FIELD_TYPES, type FieldType } from '../../core/catalog/fields.ts'
+import { textIn } from '../../core/catalog/text.ts'
 import type { AppError } from '../../core/domain/errors.ts'
 import type { Locale, Texts } from '../../core/i18n/index.ts'
 import { formatDuration, formatRemaining } from '../../core/presentation/format-duration.ts'
@@ -60,28 +61,28 @@ export function formModel(
   const mistakes = input.refusal?.errors ?? []
   const fields = service.fields.map((field): FieldModel => {
     const id = `field-${field.name}`
-    const label = field.label[locale]
+    const label = textIn(field.label, locale)
     const error = mistakes.find((mistake) => mistake.field === field.name)
     return {
       id,
       name: field.name,
       label,
-      hint: field.hint[locale],
+      hint: textIn(field.hint ?? '', locale),
       example: field.example ? localizeDigits(locale, field.example) : null,
       value: input.values[field.name] ?? '',
       error: error ? fieldErrorMessage(t, error, label) : null,
       describedBy: error ? `${id}-error ${id}-hint` : `${id}-hint`,
-      input: FIELD_TYPES[field.type].input,
+      input: FIELD_TYPES[field.type as keyof typeof FIELD_TYPES].input,
     }
   })
   return {
-    title: service.title[locale],
-    description: service.description[locale],
+    title: textIn(service.title, locale),
+    description: textIn(service.description, locale),
     action: formLink(service.slug),
     key: input.key,
     notes: [
-      t('form.usually', { duration: formatRemaining(t, service.estimatedSeconds) }),
-      ...(service.usesOtp ? [t('form.asks_for_code')] : []),
+      t('form.usually', { duration: formatRemaining(t, service.usual_seconds) }),
+      ...(service.asks_for_code ? [t('form.asks_for_code')] : []),
       t('form.kept', { duration: formatDuration(t, ttlSeconds) }),
     ],
     fields,
@@ -126,11 +127,11 @@ export interface ServiceCard {
 }
 
 export const serviceCard = (service: Service, { t, locale }: Texts): ServiceCard => ({
-  title: service.title[locale],
-  description: service.description[locale],
+  title: textIn(service.title, locale),
+  description: textIn(service.description, locale),
   href: formLink(service.slug),
   notes: [
-    t('services.usually', { duration: formatRemaining(t, service.estimatedSeconds) }),
-    ...(service.usesOtp ? [t('services.asks_for_code')] : []),
+    t('services.usually', { duration: formatRemaining(t, service.usual_seconds) }),
+    ...(service.asks_for_code ? [t('services.asks_for_code')] : []),
   ],
 })

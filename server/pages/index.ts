@@ -1,7 +1,7 @@
 /** Each page as a function from its data to HTML. Sets no status or headers and reads no requests. */
 
-import type { Service } from '../../core/catalog/define-service.ts'
-import { allServices } from '../../core/catalog/index.ts'
+import type { Catalog } from '../../core/catalog/catalog.ts'
+import type { Service } from '../../core/catalog/service-definition.ts'
 import type { AppError } from '../../core/domain/errors.ts'
 import type { PublicView } from '../../core/domain/record.ts'
 import { createTexts, LANGUAGES, LOCALES, type Locale } from '../../core/i18n/index.ts'
@@ -47,6 +47,7 @@ interface Frame {
 }
 
 export interface PagesOptions {
+  catalog: Catalog
   /** How long a record is kept; the form states it. */
   ttlSeconds: number
   /** Returns the address of a file of `public/dist`. */
@@ -56,6 +57,7 @@ export interface PagesOptions {
 }
 
 export function createPages({
+  catalog,
   ttlSeconds,
   asset = (name) => `/assets/${name}`,
   now = Date.now,
@@ -90,7 +92,7 @@ export function createPages({
     services(context) {
       const texts = createTexts(context.locale)
       const title = texts.t('services.title')
-      const cards = allServices().map((service) => serviceCard(service, texts))
+      const cards = catalog.all().map((service) => serviceCard(service, texts))
       return write('services', context, { title }, { heading: title, cards })
     },
 
@@ -103,28 +105,30 @@ export function createPages({
 
     request(context, view, input = {}) {
       const texts = createTexts(context.locale)
-      const request = requestModel(view, texts, now())
+      const service = catalog.find(view.service_slug)
+      const request = requestModel(view, service, texts, now())
       const isFinished = view.is_completed || view.is_failed || view.is_cancelled
-      const code = codeFormModel(view, texts, now(), input)
+      const code = codeFormModel(view, service, texts, now(), input)
       const title = input.problem
         ? texts.t('form.error_title', { title: request.description.title })
         : request.description.title
       const { icon } = request.description
       const frame: Frame = { title, icon, isPrivate: true, script: 'progress.js' }
       return isFinished
-        ? write('result', context, frame, { request, outcome: outcomeModel(view, texts, input) })
+        ? write('result', context, frame, { request, outcome: outcomeModel(view, service, texts, input) })
         : write('progress', context, frame, { request, code, mayAct: input.mayAct ?? true })
     },
 
     confirmCancel(context, view) {
       const texts = createTexts(context.locale)
-      const request = requestModel(view, texts, now())
+      const service = catalog.find(view.service_slug)
+      const request = requestModel(view, service, texts, now())
       return write('cancel', context, { title: texts.t('cancel.title'), isPrivate: true }, { request })
     },
 
     problem(context, error, slug) {
       const texts = createTexts(context.locale)
-      const problem = problemModel(error, texts, slug, context.address)
+      const problem = problemModel(error, texts, slug && catalog.find(slug) ? slug : null, context.address)
       return write('problem', context, { title: problem.title, isPrivate: true }, { problem })
     },
   }

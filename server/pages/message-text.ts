@@ -1,16 +1,18 @@
 /** The messages of a request in the language of the viewer. */
 
+import type { Service } from '../../core/catalog/service-definition.ts'
 import { messagesOfService } from '../../core/catalog/service-messages.ts'
 import type { PublicView } from '../../core/domain/record.ts'
 import type { Locale } from '../../core/i18n/index.ts'
 import { createLocalizer, type Localize } from '../../core/i18n/localize-message.ts'
 
-export const localizerFor = (view: PublicView, locale: Locale): Localize =>
-  createLocalizer(locale, messagesOfService(view.service_slug, locale))
+export const localizerFor = (service: Service | undefined, locale: Locale): Localize =>
+  createLocalizer(locale, messagesOfService(service, locale))
 
 /** Why a request failed; `words` is null without a message. `isStandardText`: the message is the catalogue's own text. */
 export function describeFailure(
   view: PublicView,
+  service: Service | undefined,
   locale: Locale,
 ): { words: string | null; isStandardText: boolean } {
   const error = view.error_data
@@ -23,7 +25,7 @@ export function describeFailure(
     message_params: view.message_params,
   }
   return {
-    words: localizerFor(view, locale)(message) || null,
-    isStandardText: localizerFor(view, 'en')({ ...message, message: null }) === error.message,
+    words: localizerFor(service, locale)(message) || null,
+    isStandardText: localizerFor(service, 'en')({ ...message, message: null }) === error.message,
   }
 }

@@ -1,4 +1,5 @@
 /** The model of the page of a finished request. */
+import type { Service } from '../../core/catalog/service-definition.ts'
 import type { PublicView } from '../../core/domain/record.ts'
 import type { Texts } from '../../core/i18n/index.ts'
 import { formatElapsed } from '../../core/presentation/describe-request.ts'
@@ -29,12 +30,13 @@ export interface OutcomeModel {
 
 export function outcomeModel(
   view: PublicView,
+  service: Service | undefined,
   { t, locale }: Texts,
   { retriedAs = null }: { retriedAs?: string | null } = {},
 ): OutcomeModel {
-  const { stepTitles, labelOf, headline, hasForm } = serviceLabels(view, locale)
+  const { stepTitles, labelOf, headline, hasForm } = serviceLabels(view, service, locale)
   const { first, rest } = splitHeadline(view.result_data, headline)
-  const failure = describeFailure(view, locale)
+  const failure = describeFailure(view, service, locale)
   const error = view.error_data
   return {
     heading: t(view.is_completed ? 'result.title' : `live.status.${view.status}`),

@@ -1,6 +1,5 @@
 /** The model of the error page. */
 
-import { findService } from '../../core/catalog/index.ts'
 import type { AppError } from '../../core/domain/errors.ts'
 import { isTextKey, type Texts } from '../../core/i18n/index.ts'
 import { formatDuration } from '../../core/presentation/format-duration.ts'
@@ -27,7 +26,7 @@ export function adviceFor({ code, retryAfterSeconds: seconds }: AppError, t: Tex
 }
 
 /**
- * @param slug the service in the address, whose form the page offers
+ * @param slug the service in the address, whose form the page offers; null where there is none
  * @param address the called path and query
  */
 export function problemModel(
@@ -38,7 +37,7 @@ export function problemModel(
 ): ProblemModel {
   // What a page of another site may not send can be sent from the server's own page at the same address.
   const again = error.retryable || error.code === 'origin_not_allowed' ? withoutRefusal(address) : null
-  const form = slug && findService(slug) ? formLink(slug) : null
+  const form = slug && formLink(slug)
   return {
     status: error.status,
     title: t(`error.${error.code}`),

@@ -1,5 +1,6 @@
 /** The model of the pages of one request: running, waiting for a code, or finished. */
 
+import type { Service } from '../../core/catalog/service-definition.ts'
 import { messagesOfService } from '../../core/catalog/service-messages.ts'
 import { isExpiring, isFinal, isScheduled, type PublicView } from '../../core/domain/record.ts'
 import type { CompiledMessage } from '../../core/i18n/formatter.ts'
@@ -39,10 +40,15 @@ export interface RequestModel {
   data: PageData
 }
 
-export function requestModel(view: PublicView, { t, locale, live }: Texts, now: number): RequestModel {
-  const { title, stepTitles } = serviceLabels(view, locale)
+export function requestModel(
+  view: PublicView,
+  service: Service | undefined,
+  { t, locale, live }: Texts,
+  now: number,
+): RequestModel {
+  const { title, stepTitles } = serviceLabels(view, service, locale)
   const links = requestLinks(view)
-  const localize = localizerFor(view, locale)
+  const localize = localizerFor(service, locale)
   const remainingSeconds = view.estimated_remaining_time
   return {
     service: title,
@@ -59,7 +65,7 @@ export function requestModel(view: PublicView, { t, locale, live }: Texts, now: 
       stepTitles,
       links: { progress: links.progress, result: links.result, status: links.status },
       texts: live,
-      messages: isFinal(view.status) ? {} : messagesOfService(view.service_slug, locale),
+      messages: isFinal(view.status) ? {} : messagesOfService(service, locale),
     },
   }
 }
@@ -90,6 +96,7 @@ export interface CodeFormInput {
 
 export function codeFormModel(
   view: PublicView,
+  service: Service | undefined,
   { t, locale }: Texts,
   now: number,
   input: CodeFormInput,
@@ -101,7 +108,7 @@ export function codeFormModel(
     : 0
   // `?resent` stays in the address on a reload: a finished countdown or a wrong code shows that it no longer applies.
   const resent = Boolean(input.resent) && !input.problem && !prompt.error && resendInSeconds > 0
-  const localize = localizerFor(view, locale)
+  const localize = localizerFor(service, locale)
   const message = localize(prompt)
   return {
     title: t('code.title'),

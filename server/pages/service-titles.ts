@@ -1,6 +1,8 @@
 /** The titles of a request's service. Records of other programs may name a service that is not in the catalogue. */
 
-import { findService } from '../../core/catalog/index.ts'
+import type { Service } from '../../core/catalog/service-definition.ts'
+import type { ResultField } from '../../core/catalog/result-definition.ts'
+import { type Text, textIn } from '../../core/catalog/text.ts'
 import type { PublicView } from '../../core/domain/record.ts'
 import type { Locale } from '../../core/i18n/index.ts'
 import { humanise } from './humanise.ts'
@@ -16,15 +18,19 @@ export interface ServiceLabels {
   hasForm: boolean
 }
 
-export function serviceLabels(view: PublicView, locale: Locale): ServiceLabels {
-  const service = findService(view.service_slug)
-  const titles = new Map(service?.steps.map((step) => [step.id, step.title[locale]]))
-  const labels = new Map(Object.entries(service?.resultLabels ?? {}))
+/** @param service undefined where no service has the view's slug */
+export function serviceLabels(view: PublicView, service: Service | undefined, locale: Locale): ServiceLabels {
+  const titles = new Map(service?.steps.map((step) => [step.id, textIn(step.title, locale)]))
+  const labels = new Map(labelsBelow(service?.result.fields ?? []))
   return {
-    title: service?.title[locale] ?? humanise(view.service_slug || 'request'),
+    title: service ? textIn(service.title, locale) : humanise(view.service_slug || 'request'),
     stepTitles: Object.fromEntries(view.steps.map(({ id }) => [id, titles.get(id) ?? humanise(id)])),
-    labelOf: (name) => labels.get(name)?.[locale] ?? humanise(name),
-    headline: service?.headline ?? null,
+    labelOf: (name) => textIn(labels.get(name) ?? humanise(name), locale),
+    headline: service?.result.headline ?? null,
     hasForm: service !== undefined,
   }
 }
+
+/** The labels of result fields at any depth. */
+const labelsBelow = (fields: readonly ResultField[]): [string, Text][] =>
+  fields.flatMap(({ name, label, columns = [] }) => [...labelsBelow(columns), [name, label]])

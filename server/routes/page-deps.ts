@@ -1,6 +1,7 @@
 /** The dependencies of the page routes. */
 import type { RequestHandler } from 'express'
 import type { RequestActions } from '../../core/actions/request-actions.ts'
+import type { Catalog } from '../../core/catalog/catalog.ts'
 import type { FailedRequests } from '../../core/store/failed-requests.ts'
 import type { Ownership } from '../ownership.ts'
 import type { Pages } from '../pages/index.ts'
@@ -8,6 +9,7 @@ import type { Submit } from '../submit-request.ts'
 import type { RefusedForms } from './refused-forms.ts'
 
 export interface PageDeps {
+  catalog: Pick<Catalog, 'find'>
   pages: Pages
   submit: Submit
   requests: RequestActions

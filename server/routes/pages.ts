@@ -4,8 +4,7 @@
  */
 import { type Request, type RequestHandler, Router } from 'express'
 import { nanoid } from 'nanoid'
-import type { Service } from '../../core/catalog/define-service.ts'
-import { findService } from '../../core/catalog/index.ts'
+import type { Service } from '../../core/catalog/service-definition.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import { callerOf, keepsSessionCookie } from '../middleware/caller.ts'
 import { pageContext } from '../middleware/locale.ts'
@@ -17,9 +16,15 @@ import { addRequestForms } from './request-forms.ts'
 import { addRequestPages } from './request-pages.ts'
 
 export function createPageRoutes(deps: PageDeps): Router {
-  const { pages, ownership, refusedForms, needsCookies, limitSubmits } = deps
+  const { catalog, pages, ownership, refusedForms, needsCookies, limitSubmits } = deps
   const router = Router()
   const submitForm = createFormSubmit(deps)
+
+  function requireService(req: Request): Service {
+    const service = catalog.find(String(req.params.slug))
+    if (!service) throw new AppError('unknown_service')
+    return service
+  }
 
   const lacksCookies = (req: Request): boolean => needsCookies && !keepsSessionCookie(req)
 
@@ -86,10 +91,4 @@ const setPrivateHeaders: RequestHandler = (_req, res, next) => {
     'X-Robots-Tag': 'noindex, nofollow',
   })
   next()
-}
-
-function requireService(req: Request): Service {
-  const service = findService(String(req.params.slug))
-  if (!service) throw new AppError('unknown_service')
-  return service
 }

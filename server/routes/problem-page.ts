@@ -6,7 +6,7 @@
  */
 import type { Request, Response } from 'express'
 import { nanoid } from 'nanoid'
-import { findService } from '../../core/catalog/index.ts'
+import type { Catalog } from '../../core/catalog/catalog.ts'
 import type { AppError, ErrorCode } from '../../core/domain/errors.ts'
 import { pageContext } from '../middleware/locale.ts'
 import type { Pages } from '../pages/index.ts'
@@ -16,13 +16,21 @@ import type { RefusedForms } from './refused-forms.ts'
 
 export type RenderProblem = (req: Request, res: Response, error: AppError) => Promise<void>
 
-export function createRenderProblem(pages: Pages, refusedForms: RefusedForms): RenderProblem {
+export function createRenderProblem({
+  catalog,
+  pages,
+  refusedForms,
+}: {
+  catalog: Pick<Catalog, 'find'>
+  pages: Pages
+  refusedForms: RefusedForms
+}): RenderProblem {
   return async (req, res, error) => {
     // An error handler belongs to no route, so there is no `req.params`.
     const [, slug = null, page] = /^\/services\/([^/]+)\/?(.*)$/.exec(req.path) ?? []
     res.set('X-Robots-Tag', 'noindex, nofollow')
     const isForm = req.method === 'POST' && slug !== null
-    const service = isForm && !page ? findService(slug) : undefined
+    const service = isForm && !page ? catalog.find(slug) : undefined
     if (service && (await tryReadForm(req, res, error))) {
       const { key, values } = parseFormBody(req)
       if (await refusedForms.redirect(req, res, error, formLink(service.slug), { key, values })) return

@@ -1,11 +1,12 @@
 /** `GET /api/services`: the catalogue, for programs that build their own forms. */
 import { Router } from 'express'
-import { allServices } from '../../core/catalog/index.ts'
+import type { Catalog } from '../../core/catalog/catalog.ts'
+import type { Service } from '../../core/catalog/service-definition.ts'
 import { methodNotAllowed } from '../middleware/errors.ts'
 
-export function createServiceRoutes(): Router {
+export function createServiceRoutes(catalog: Pick<Catalog, 'all'>): Router {
   const router = Router()
-  const catalogue = allServices().map((service) => ({
+  const describe = (service: Service) => ({
     slug: service.slug,
     title: service.title,
     description: service.description,
@@ -17,13 +18,13 @@ export function createServiceRoutes(): Router {
       required: true,
     })),
     steps: service.steps,
-    estimated_duration: service.estimatedSeconds,
-    asks_for_code: service.usesOtp,
+    estimated_duration: service.usual_seconds,
+    asks_for_code: service.asks_for_code,
     form_url: `/services/${service.slug}`,
-  }))
+  })
   router
     .route('/')
-    .get((_req, res) => void res.json({ services: catalogue }))
+    .get((_req, res) => void res.json({ services: catalog.all().map(describe) }))
     .all(methodNotAllowed('GET', 'HEAD'))
   return router
 }

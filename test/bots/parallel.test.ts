@@ -1,7 +1,7 @@
 /** Reports and results of `request.parallel`; the tasks end when the test lets them. */
 import { beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { createParallel, type ParallelOptions, type Part } from '../../bots/inquiry-provider/parallel.ts'
+import { createParallel, type ParallelOptions, type Part } from '../../bots/bot-server/parallel.ts'
 import { toLocalizedMessage } from '../../core/domain/message.ts'
 import type { SubstepReport } from '../../core/domain/record.ts'
 import { createSyncDriver } from '../../core/tasks/drivers/sync.ts'

@@ -1,7 +1,7 @@
 /** Redis refuses writes for a moment while bots report: no work is done twice. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Handle } from '../../bots/inquiry-provider/bot-service.ts'
-import { createRunRegistry, type RunRegistry } from '../../bots/inquiry-provider/run-registry.ts'
+import type { Handle } from '../../bots/bot-server/define-service.ts'
+import { createRunRegistry, type RunRegistry } from '../../bots/bot-server/run-registry.ts'
 import { createUpdater, type Updater } from '../../bots/updater.ts'
 import type { RequestRecord } from '../../core/domain/record.ts'
 import { openRedis } from '../../core/redis/connect.ts'

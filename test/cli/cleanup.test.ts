@@ -1,7 +1,7 @@
 /** `cleanup`: removes what belongs to no request, and nothing else. */
 import { afterAll, describe, expect, test } from 'vitest'
 import type { Orphans } from '../../core/actions/orphans.ts'
-import { linkCheck } from '../../core/catalog/link-check.ts'
+import { linkCheck } from '../../bots/examples/link-check/definition.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { useCli } from '../helpers/cli.ts'
 import { keys } from '../helpers/keys.ts'

@@ -1,7 +1,7 @@
 /** `failed` and `queues`: lists failed requests, retries them, and shows the queues. */
 import { afterAll, describe, expect, test } from 'vitest'
-import { creditScoreRating } from '../../core/catalog/credit-score-rating.ts'
-import { linkCheck } from '../../core/catalog/link-check.ts'
+import { creditScoreRating } from '../../bots/examples/credit-score-rating/definition.ts'
+import { linkCheck } from '../../bots/examples/link-check/definition.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { useCli } from '../helpers/cli.ts'

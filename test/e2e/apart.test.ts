@@ -29,7 +29,7 @@ let bots: Child
 const socket = io(address, { transports: ['websocket'] })
 beforeAll(async () => {
   ;[bots] = (await Promise.all(
-    ['bots/inquiry-provider/main.ts', 'bots/demo-portal/main.ts', 'workers/main.ts', 'server/main.ts'].map(
+    ['bots/examples/main.ts', 'bots/examples/demo-portal/main.ts', 'workers/main.ts', 'server/main.ts'].map(
       start,
     ),
   )) as [Child]
@@ -66,7 +66,7 @@ describe('a bot that is killed', () => {
     const { attempt } = seen.at(-1) as PublicView
     bots.process.kill('SIGKILL')
     await bots.ended
-    bots = await start('bots/inquiry-provider/main.ts')
+    bots = await start('bots/examples/main.ts')
     await eventually(
       () => {
         expect(seen.at(-1)?.requires_otp).toBe(true)
@@ -104,7 +104,7 @@ describe('a bot that has answered SMS_SENT', () => {
     await eventually(async () => expect((await view()).requires_otp).toBe(true), { withinMs: 20_000 })
     bots.process.kill('SIGKILL')
     await bots.ended
-    bots = await start('bots/inquiry-provider/main.ts')
+    bots = await start('bots/examples/main.ts')
     await submitCode()
 
     await eventually(async () => expect(await view()).toMatchObject({ requires_otp: true, attempt: 2 }), {

@@ -1,7 +1,7 @@
 /** Whole journeys in a real browser, with the real processes and the demo portal's codes. */
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { creditScoreRating } from '../../core/catalog/credit-score-rating.ts'
+import { creditScoreRating } from '../../bots/examples/credit-score-rating/definition.ts'
 import { createTexts } from '../../core/i18n/index.ts'
 import { type PageTraffic, recordTraffic, useBrowser } from '../helpers/browser.ts'
 import { isChromiumMissing } from '../helpers/chromium.ts'

@@ -200,7 +200,7 @@ describe('a credit score request', () => {
 describe('a link check request', () => {
   const pages: Record<string, string> = {
     '/docs/': '<a href="a.html">a</a> <a href="b.html">b</a> <a href="/docs/missing.html">missing</a>',
-    '/docs/a.html': '<a href="./">home</a> <a href="moved.html">moved</a>',
+    '/docs/a.html': '<a href=".//">home</a> <a href="moved.html">moved</a>',
     '/docs/b.html': '<a href="a.html">a</a>',
   }
   let site: Server

@@ -2,7 +2,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, describe, expect, it } from 'vitest'
-import { linkCheck } from '../../core/catalog/link-check.ts'
+import { linkCheck } from '../../bots/examples/link-check/definition.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { freePort } from '../../core/redis/local-server.ts'
 import { type Child, startScript } from '../helpers/child.ts'

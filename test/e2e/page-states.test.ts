@@ -1,8 +1,8 @@
 /** Every page in every state, from real records, in a real browser. */
 import type { Locator, Page } from 'playwright-core'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
-import { creditScoreRating } from '../../core/catalog/credit-score-rating.ts'
-import { threeProviderInquiry } from '../../core/catalog/three-provider-inquiry.ts'
+import { creditScoreRating } from '../../bots/examples/credit-score-rating/definition.ts'
+import { threeProviderInquiry } from '../../bots/examples/three-provider-inquiry/definition.ts'
 import type { Command } from '../../core/domain/command.ts'
 import type { TextKey } from '../../core/i18n/en.ts'
 import type { Translate } from '../../core/i18n/formatter.ts'

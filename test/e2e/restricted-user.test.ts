@@ -34,7 +34,7 @@ describe.skipIf(!onRealRedis)('a restricted Redis user', { timeout: 60_000 }, ()
     const children = [
       ['server/main.ts', 'server is ready'],
       ['workers/main.ts', 'workers are ready'],
-      ['bots/inquiry-provider/main.ts', 'bots are ready'],
+      ['bots/examples/main.ts', 'bots are ready'],
     ].map(([file, ready]) => ({ child: startChild(file as string, [], env), ready: ready as string }))
     await Promise.all(children.map(({ child, ready }) => child.waitForOutput(ready)))
 

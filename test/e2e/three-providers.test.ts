@@ -1,6 +1,6 @@
 /** Three providers queried concurrently by the real processes, watched in a real browser. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { threeProviderInquiry } from '../../core/catalog/three-provider-inquiry.ts'
+import { threeProviderInquiry } from '../../bots/examples/three-provider-inquiry/definition.ts'
 import { createTexts } from '../../core/i18n/index.ts'
 import { recordTraffic, useBrowser } from '../helpers/browser.ts'
 import { isChromiumMissing } from '../helpers/chromium.ts'

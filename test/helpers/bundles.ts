@@ -26,8 +26,8 @@ const MAINS = [
   'start.ts',
   'server/main.ts',
   'workers/main.ts',
-  'bots/inquiry-provider/main.ts',
-  'bots/demo-portal/main.ts',
+  'bots/examples/main.ts',
+  'bots/examples/demo-portal/main.ts',
   'bots/concurrency-processor/main.ts',
   'cli/main.ts',
 ]

@@ -1,7 +1,7 @@
 /** Messages by key on the pages, in the language of the viewer: from the record to the script's data. */
 import { type CheerioAPI, load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
-import { creditScoreRating } from '../../core/catalog/credit-score-rating.ts'
+import { creditScoreRating } from '../../bots/examples/credit-score-rating/definition.ts'
 import { messageBuilder } from '../../core/catalog/service-messages.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createPages } from '../../server/pages/index.ts'

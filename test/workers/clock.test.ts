@@ -1,7 +1,7 @@
 /** Workers on machines whose clocks are ten minutes off keep every time of a request. */
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { linkCheck } from '../../core/catalog/link-check.ts'
+import { linkCheck } from '../../bots/examples/link-check/definition.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { type Child, startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'

@@ -1,8 +1,8 @@
 /** The workers' process with --queue, --max-jobs and --max-time. */
 import { afterAll, describe, expect, test } from 'vitest'
-import { creditScoreRating } from '../../core/catalog/credit-score-rating.ts'
+import { creditScoreRating } from '../../bots/examples/credit-score-rating/definition.ts'
 import type { Service } from '../../core/catalog/define-service.ts'
-import { linkCheck } from '../../core/catalog/link-check.ts'
+import { linkCheck } from '../../bots/examples/link-check/definition.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'

@@ -2,7 +2,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, describe, expect, test } from 'vitest'
-import { linkCheck } from '../../core/catalog/link-check.ts'
+import { linkCheck } from '../../bots/examples/link-check/definition.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { freePort } from '../../core/redis/local-server.ts'
 import { type Child, startChild } from '../helpers/child.ts'
@@ -117,7 +117,7 @@ describe('workers and bots that are stopped at the same time', { timeout: 30_000
       DRAIN_SECONDS: '20',
     }
     const [bots, workers] = await Promise.all([
-      start('bots/inquiry-provider/main.ts', 'bots are ready', settings),
+      start('bots/examples/main.ts', 'bots are ready', settings),
       startWorkers(settings),
     ])
     const url = `http://127.0.0.1:${(site.address() as AddressInfo).port}/`

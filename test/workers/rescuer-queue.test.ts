@@ -1,7 +1,7 @@
 /** The rescuer with many waiting requests: it reads only those whose job is lost. */
 import { afterAll, describe, expect, test } from 'vitest'
 import { findService } from '../../core/catalog/index.ts'
-import { linkCheck } from '../../core/catalog/link-check.ts'
+import { linkCheck } from '../../bots/examples/link-check/definition.ts'
 import { toIso } from '../../core/domain/iso-time.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { createDeadlineIndex } from '../../core/store/deadline-index.ts'

@@ -1,6 +1,6 @@
 /** A worker that is frozen or killed with a job: another one takes the job over, and writes of the first one are refused. */
 import { afterAll, describe, expect, test } from 'vitest'
-import { linkCheck } from '../../core/catalog/link-check.ts'
+import { linkCheck } from '../../bots/examples/link-check/definition.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
 import { type Child, startChild } from '../helpers/child.ts'

@@ -1,7 +1,7 @@
 /** A rolling deploy: some workers, or the bots they call, do not know a service. */
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { Service } from '../../core/catalog/define-service.ts'
-import { linkCheck } from '../../core/catalog/link-check.ts'
+import { linkCheck } from '../../bots/examples/link-check/definition.ts'
 import { createRecord } from '../../core/domain/create-record.ts'
 import { isFinal, type RequestRecord } from '../../core/domain/record.ts'
 import { createQueues } from '../../core/queue/queues.ts'

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { defineService } from '../../../core/catalog/define-service.ts'
-import { threeProviderInquiry } from '../../../core/catalog/three-provider-inquiry.ts'
+import { threeProviderInquiry } from '../../../bots/examples/three-provider-inquiry/definition.ts'
 import type { Command } from '../../../core/domain/command.ts'
 import {
   type RequestRecord,

@@ -1,6 +1,6 @@
 /** A rolling deploy: fields that a newer version stores in a record survive the writes of this one, and are not shown. */
 import { describe, expect, it } from 'vitest'
-import { creditScoreRating } from '../../../core/catalog/credit-score-rating.ts'
+import { creditScoreRating } from '../../../bots/examples/credit-score-rating/definition.ts'
 import type { Command } from '../../../core/domain/command.ts'
 import { type RequestRecord, toPublicView } from '../../../core/domain/record.ts'
 import { encodeRecord } from '../../../core/records/codec.ts'

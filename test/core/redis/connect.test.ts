@@ -31,7 +31,7 @@ describe.runIf(onRealRedis)('a process', () => {
       'workers are ready',
     ],
     ['workers/main.ts', ['--queue', 'crawls'], ['patient', 'subscriber', 'blocking'], 'workers are ready'],
-    ['bots/inquiry-provider/main.ts', [], ['patient', 'subscriber'], 'bots are ready'],
+    ['bots/examples/main.ts', [], ['patient', 'subscriber'], 'bots are ready'],
   ])(
     '%s %j holds one connection for commands, one that listens, and one for each queue it waits at',
     async (file, args, expected, ready) => {

@@ -1,7 +1,7 @@
 /** Another program has written values of another type, or invalid ones, to keys of Halfway: requests are served all the same. */
 import { afterAll, describe, expect, it } from 'vitest'
 import { createEnqueueRequest } from '../../../core/actions/enqueue-request.ts'
-import { linkCheck } from '../../../core/catalog/link-check.ts'
+import { linkCheck } from '../../../bots/examples/link-check/definition.ts'
 import type { PublicView } from '../../../core/domain/record.ts'
 import { createQueues } from '../../../core/queue/queues.ts'
 import { createDeadlineIndex } from '../../../core/store/deadline-index.ts'

@@ -1,0 +1,169 @@
+/** Executes one run: calls the handler, or resumes the session it left, and stores the result. */
+import { AppError } from '../../core/domain/errors.ts'
+import type { RequestRecord } from '../../core/domain/record.ts'
+import type { Log } from '../../core/runtime/log.ts'
+import { isUnavailable, retryUnavailable } from '../../core/store/storage-errors.ts'
+import type { Concurrency } from '../../core/tasks/task-runner.ts'
+import { BotFailure } from '../bot-failure.ts'
+import type { RequestUpdater, Updater } from '../updater.ts'
+import { type BotResponse, otpSent, success } from './bot-responses.ts'
+import type { BotRequest, Handle } from './define-service.ts'
+import { createParallel } from './parallel.ts'
+import type { PendingOtpSessions } from './pending-otp-sessions.ts'
+import { isCodeRejection, isFresh, isSmsSent, type SmsSent, sessionLost } from './sms-sent.ts'
+import type { UnstoredResults } from './unstored-results.ts'
+
+export interface IncomingCall {
+  slug: string
+  hash: string
+  /** X-Attempt; null for the attempt in the record. */
+  attempt: number | null
+  data: Record<string, string>
+  /** The code that an earlier answer asked for. */
+  otp?: string
+}
+
+export interface Run {
+  /** Raised by a newer attempt that calls during the run. */
+  attempt: number
+  abort: AbortController
+}
+
+interface RunExecutorDeps {
+  updater: Updater
+  handlers: ReadonlyMap<string, Handle>
+  concurrency: Concurrency
+  log: Log
+  otpSessions: PendingOtpSessions
+  unstoredResults: UnstoredResults
+}
+
+/** @returns the function that executes a run. It rejects with whatever ended the run without a result. */
+export function createRunExecutor(
+  deps: RunExecutorDeps,
+): (call: IncomingCall, run: Run) => Promise<BotResponse> {
+  const { updater, handlers, log, otpSessions, unstoredResults } = deps
+  return async (call, run) => {
+    const { slug, hash } = call
+    const { signal } = run.abort
+    const record = await retryUnavailable(() => updater.read(hash), { signal })
+    if (!record) throw new AppError('request_not_found', { detail: 'The request has expired.' })
+    if (record.status === 'completed') return success(record.result_data)
+    if (call.attempt === null) run.attempt = Math.max(run.attempt, record.attempt)
+
+    const runLog = log.child({ hash, service: slug, attempt: run.attempt })
+    const stopWatching = await abortOnEnd(updater, hash, run)
+    let session: SmsSent | undefined
+    try {
+      signal.throwIfAborted()
+      const { request, markAsCompleted } = toBotRequest(deps, hash, run, runLog)
+      const unstored = unstoredResults.take(hash)
+      if (!unstored) session = otpSessions.take(hash)
+      const repeated = unstored ?? repeatedAnswer(session, call, record)
+      runLog.info(repeated ? 'run repeats its last answer' : 'run started')
+      const result = repeated ? repeated.result : await callHandler(handlers, call, session, request)
+      // A result counts although the run may be aborted by now: the record decides whether it is still wanted.
+      if (isSmsSent(result)) {
+        await otpSessions.set(hash, result)
+        signal.throwIfAborted()
+        runLog.info('run waits to be called with the code')
+        return otpSent(result)
+      }
+      // The run's own last write must not abort it. From here on the record decides.
+      stopWatching()
+      await storeResult(unstoredResults, hash, result, markAsCompleted)
+      runLog.info('run completed')
+      return success(result)
+    } catch (error) {
+      const cause = signal.aborted ? signal.reason : error
+      if (session && isCodeRejection(cause)) await otpSessions.set(hash, session)
+      logFailure(runLog, cause)
+      throw cause
+    } finally {
+      stopWatching()
+    }
+  }
+}
+
+/** Aborts the run when its request ends or a newer attempt takes over. */
+function abortOnEnd(updater: Updater, hash: string, run: Run): Promise<() => void> {
+  const watch = () =>
+    updater.onEnd(
+      hash,
+      () => run.attempt,
+      (reason) => run.abort.abort(new AppError(reason)),
+    )
+  return retryUnavailable(watch, { signal: run.abort.signal })
+}
+
+function toBotRequest(
+  { updater, concurrency }: RunExecutorDeps,
+  hash: string,
+  run: Run,
+  runLog: Log,
+): { request: BotRequest } & Pick<RequestUpdater, 'markAsCompleted'> {
+  const { signal } = run.abort
+  const bound = updater.bind(hash, () => run.attempt, signal)
+  const { markAsCompleted, markAsFailed: _leftToWorker, ...reports } = bound
+  const request: BotRequest = {
+    ...reports,
+    hash,
+    signal,
+    log: runLog,
+    waitForOtp: (options) => reports.waitForOtp({ signal, ...options }),
+    parallel: createParallel({ concurrency, signal, updateProgress: reports.updateProgress }),
+  }
+  return { request, markAsCompleted }
+}
+
+/** The first call of a request runs the handler. A call with a code resumes its session; one without resends the code. */
+function callHandler(
+  handlers: RunExecutorDeps['handlers'],
+  { slug, data, otp }: IncomingCall,
+  session: SmsSent | undefined,
+  request: BotRequest,
+): Promise<unknown> {
+  if (otp === undefined)
+    return session ? session.resend(request) : (handlers.get(slug) as Handle)(data, request)
+  if (!session) throw sessionLost()
+  return session.verify(otp, request)
+}
+
+/** A result that cannot be stored now is answered to the worker, or to the attempt that calls next. */
+async function storeResult(
+  unstoredResults: UnstoredResults,
+  hash: string,
+  result: unknown,
+  markAsCompleted: RequestUpdater['markAsCompleted'],
+): Promise<void> {
+  try {
+    await markAsCompleted(result)
+  } catch (error) {
+    const isStale = error instanceof AppError && error.code === 'stale_attempt'
+    if (isStale || isUnavailable(error)) unstoredResults.set(hash, result)
+    if (!isUnavailable(error)) throw error
+  }
+}
+
+/** SMS_SENT again, where the last such answer was lost: the code is still valid, and the record does not ask for one yet. */
+function repeatedAnswer(
+  session: SmsSent | undefined,
+  { otp }: IncomingCall,
+  { status }: RequestRecord,
+): { result: SmsSent } | undefined {
+  const isLost = session && otp === undefined && status !== 'otp_required' && isFresh(session)
+  return isLost ? { result: session } : undefined
+}
+
+function logFailure(log: Log, cause: unknown): void {
+  if (cause instanceof BotFailure || cause instanceof AppError)
+    log.info({ reason: cause.code }, 'run ended without a result')
+  else log.error({ where: stackWithoutMessage(cause) }, 'run ended without a result')
+}
+
+/** An unexpected error for the log: its class and stack frames. Its message may contain what the submitter typed. */
+function stackWithoutMessage(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error
+  const frames = (error.stack ?? '').split('\n').filter((line) => /^ {4}at /.test(line))
+  return [error.constructor.name, ...frames].join('\n')
+}

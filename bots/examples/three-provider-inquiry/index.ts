@@ -1,0 +1,65 @@
+/**
+ * Asks three providers for a score concurrently, and takes the more confident answer as soon as two have arrived. Steps as
+ * in core/catalog/three-provider-inquiry.ts.
+ *
+ * Failures: `too_few_answers` is retried.
+ */
+
+import { messageBuilder } from '../../../core/catalog/service-messages.ts'
+import { threeProviderInquiry } from './definition.ts'
+import { task } from '../../../core/tasks/task.ts'
+import { TaskError } from '../../../core/tasks/task-errors.ts'
+import type { Settled } from '../../../core/tasks/task-runner.ts'
+import { BotFailure } from '../../bot-failure.ts'
+import type { BotRequest, CreateHandler } from '../../bot-server/define-service.ts'
+import { askProvider, PROVIDERS, type ProviderAnswer, USUAL_SECONDS } from './tasks.ts'
+
+const NEED = 2
+
+const localized = messageBuilder(threeProviderInquiry)
+
+export const createHandler: CreateHandler =
+  ({ demoPortalUrl }) =>
+  async ({ national_code = '' }, request) => {
+    const localizedMessage = localized('asking_providers', { providers: PROVIDERS.length })
+    await request.updateProgress(5, 'asking', localizedMessage)
+    const outcomes = await askAll(request, demoPortalUrl, national_code)
+    const answers = outcomes.flatMap((outcome, i) =>
+      outcome.ok ? [{ ...outcome.value, provider: PROVIDERS[i] }] : [],
+    )
+    await request.updateProgress(90, 'comparing', localized('comparing_answers', { answers: answers.length }))
+    const { score, rating, provider, confidence, checked_at } = answers.reduce((best, answer) =>
+      answer.confidence > best.confidence ? answer : best,
+    )
+    return {
+      score,
+      rating,
+      provider,
+      confidence,
+      checked_at,
+      answered: answers.length,
+      asked: PROVIDERS.length,
+    }
+  }
+
+async function askAll(
+  { parallel, log, signal }: BotRequest,
+  baseUrl: string,
+  nationalCode: string,
+): Promise<Settled<ProviderAnswer>[]> {
+  const parts = PROVIDERS.map((provider) => ({
+    step: provider,
+    weight: USUAL_SECONDS[provider],
+    call: task(askProvider, { baseUrl, provider, nationalCode }),
+  }))
+  try {
+    return await parallel(parts, { from: 5, to: 90, need: NEED })
+  } catch (error) {
+    if (signal.aborted || !(error instanceof TaskError)) throw error
+    log.info({ task: error.task, reason: error.code }, 'too few providers have answered')
+    throw new BotFailure('too_few_answers', localized('too_few_answers', { need: NEED }), {
+      retryable: true,
+      cause: error,
+    })
+  }
+}

@@ -1,0 +1,32 @@
+/** The services that are known: from bots' announcements (core/store/live-catalog.ts), or a fixed list. */
+import type { ServiceQueue } from './queue-definition.ts'
+import type { Service } from './service-definition.ts'
+
+export interface Catalog {
+  /** In the order of their slugs. */
+  all(): readonly Service[]
+  find(slug: string): Service | undefined
+}
+
+export function createCatalog(services: readonly Service[]): Catalog {
+  const sorted = [...services].sort((a, b) => (a.slug < b.slug ? -1 : 1))
+  const bySlug = new Map(sorted.map((service) => [service.slug, service]))
+  return { all: () => sorted, find: (slug) => bySlug.get(slug) }
+}
+
+/** Every queue that some service uses. Where services state different limits for one queue, the strictest hold. */
+export function queuesOf(catalog: Catalog): ServiceQueue[] {
+  const queues = new Map<string, ServiceQueue>()
+  for (const { queue } of catalog.all()) {
+    const present = queues.get(queue.name)
+    queues.set(queue.name, present ? strictest(present, queue) : queue)
+  }
+  return [...queues.values()]
+}
+
+function strictest(a: ServiceQueue, b: ServiceQueue): ServiceQueue {
+  const concurrency = Math.min(a.concurrency ?? Number.POSITIVE_INFINITY, b.concurrency ?? Number.POSITIVE_INFINITY)
+  const perSecond = ({ rate }: ServiceQueue): number => (rate ? rate.requests / rate.seconds : Number.POSITIVE_INFINITY)
+  const rate = perSecond(a) <= perSecond(b) ? a.rate : b.rate
+  return { name: a.name, ...(Number.isFinite(concurrency) && { concurrency }), ...(rate && { rate }) }
+}

@@ -1,0 +1,85 @@
+/** Follows what bots announce: the catalogue of this process, at most half a second behind Redis. */
+import { type Catalog, createCatalog } from '../catalog/catalog.ts'
+import type { Log } from '../runtime/log.ts'
+import { type AnnouncedBot, type ServiceRegistry, SILENT_AFTER_MS } from './service-registry.ts'
+
+export interface LiveCatalog extends Catalog {
+  /** The bots that serve it and accept new requests, those first that were heard within the last minute. */
+  botsOf(slug: string): readonly AnnouncedBot[]
+  /** All bots of the service, those that are draining too. */
+  findBot(slug: string, address: string): AnnouncedBot | undefined
+  /** Whether no bot of the service was heard for a minute. */
+  isSilent(slug: string): boolean
+  /** Calls back after each change. */
+  onChange(listener: () => void): void
+  /** Reads the newest state now. */
+  refresh(): Promise<void>
+  stop(): void
+}
+
+const EVERY_MS = 500
+
+/** Resolves once it has been read. @throws an error of Redis */
+export async function openLiveCatalog({
+  registry,
+  log,
+  now = Date.now,
+  everyMs = EVERY_MS,
+}: {
+  registry: ServiceRegistry
+  log: Log
+  now?: () => number
+  everyMs?: number
+}): Promise<LiveCatalog> {
+  const listeners: (() => void)[] = []
+  let catalog = createCatalog([])
+  let bots: readonly AnnouncedBot[] = []
+  let heard: ReadonlyMap<string, number> = new Map()
+  let version: string | null = null
+  let timer: NodeJS.Timeout | undefined
+  let isStopped = false
+
+  async function refresh(): Promise<void> {
+    const [latest, heardNow] = await Promise.all([registry.version(), registry.heard()])
+    heard = heardNow
+    if (latest === version) return
+    const announced = await registry.read()
+    version = announced.version
+    bots = announced.bots
+    catalog = createCatalog(announced.services)
+    for (const listener of listeners) listener()
+  }
+
+  async function follow(): Promise<void> {
+    // While Redis is away the last known services stay.
+    await refresh().catch((error: unknown) => log.debug({ err: error }, 'the services could not be read'))
+    if (!isStopped) timer = setTimeout(follow, everyMs).unref()
+  }
+
+  const heardAt = ({ slug, address }: Pick<AnnouncedBot, 'slug' | 'address'>): number =>
+    heard.get(`${slug} ${address}`) ?? 0
+  const isHeard = (at: number): boolean => now() - at < SILENT_AFTER_MS
+
+  await refresh()
+  timer = setTimeout(follow, everyMs).unref()
+  return {
+    all: () => catalog.all(),
+    find: (slug) => catalog.find(slug),
+    botsOf(slug) {
+      const serving = bots.filter((bot) => bot.slug === slug && !bot.draining)
+      const live = serving.filter((bot) => isHeard(heardAt(bot)))
+      return live.length > 0 ? live : serving
+    },
+    findBot: (slug, address) => bots.find((bot) => bot.slug === slug && bot.address === address),
+    isSilent(slug) {
+      const times = [...heard].filter(([member]) => member.startsWith(`${slug} `)).map(([, at]) => at)
+      return !times.some(isHeard)
+    },
+    onChange: (listener) => void listeners.push(listener),
+    refresh,
+    stop() {
+      isStopped = true
+      clearTimeout(timer)
+    },
+  }
+}

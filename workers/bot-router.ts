@@ -1,0 +1,78 @@
+/** Chooses the bot for an attempt: one that announced the service and has room, or LOCAL_API_URL where none did. */
+import { isAllowedAddress } from '../core/runtime/bot-addresses.ts'
+import type { Config } from '../core/runtime/config.ts'
+import type { Log } from '../core/runtime/log.ts'
+import type { RequestRecord } from '../core/domain/record.ts'
+import { createOnce } from '../core/redis/once.ts'
+import type { BotLeases } from '../core/store/bot-leases.ts'
+import type { LiveCatalog } from '../core/store/live-catalog.ts'
+import type { AnnouncedBot } from '../core/store/service-registry.ts'
+
+export interface ChosenBot {
+  /** `http://host:port`. */
+  url: string
+  token: string
+  /** As announced; undefined for LOCAL_API_URL. */
+  address?: string
+  /** To be called once the attempt has ended. */
+  release(): Promise<void>
+}
+
+export interface BotRouter {
+  /**
+   * A request that waits for an answer, or whose attempt was interrupted, stays with its bot.
+   *
+   * @returns null when no bot has room
+   */
+  choose(record: RequestRecord): Promise<ChosenBot | null>
+}
+
+export function createBotRouter({
+  catalog,
+  leases,
+  settings,
+  log,
+}: {
+  catalog: Pick<LiveCatalog, 'botsOf' | 'findBot'>
+  leases: Pick<BotLeases, 'reserve' | 'hold' | 'release'>
+  settings: Pick<Config['bots'], 'url' | 'token' | 'tokens' | 'addresses'>
+  log: Log
+}): BotRouter {
+  const isFirst = createOnce()
+  const local: ChosenBot = { url: settings.url, token: settings.token, release: async () => {} }
+
+  function isUsable({ address, name, slug }: AnnouncedBot): boolean {
+    const fault = !isAllowedAddress(address, settings.addresses)
+      ? 'its address is not within BOT_ADDRESSES'
+      : settings.tokens.has(name) ? null : 'its token was withdrawn' // biome-ignore format: a table
+    if (fault !== null && isFirst(`${address} ${fault}`))
+      log.warn({ address, bot: name, service: slug, why: fault }, 'a bot is not called')
+    return fault === null
+  }
+
+  const toChosen = ({ address, name }: AnnouncedBot, hash: string): ChosenBot => ({
+    url: address,
+    address,
+    token: settings.tokens.get(name) as string,
+    release: () =>
+      leases
+        .release(hash, address)
+        .catch((error: unknown) => log.debug({ err: error, hash }, 'a lease was not given back')),
+  })
+
+  return {
+    async choose(record) {
+      const { hash, service_slug: slug, bot: last } = record
+      const present = last === undefined ? undefined : catalog.findBot(slug, last)
+      const isStarted = record.status !== 'pending' && record.next_retry_at === null
+      if (isStarted && present && isUsable(present) && (record.otp_data || !present.draining)) {
+        await leases.hold(hash, present.address)
+        return toChosen(present, hash)
+      }
+      const announced = catalog.botsOf(slug)
+      if (announced.length === 0) return local
+      const bot = await leases.reserve(hash, announced.filter(isUsable))
+      return bot && toChosen(bot, hash)
+    },
+  }
+}

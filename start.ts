@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import pretty from 'pino-pretty'
 import { openRedis } from './core/redis/connect.ts'
@@ -13,13 +14,14 @@ import { runProcess, type Stoppable } from './core/runtime/process.ts'
 import { StartupError } from './core/runtime/startup-error.ts'
 import { visible, visibleLog } from './core/runtime/visible-text.ts'
 
+/** The examples may be removed: what is not there is not started. */
 const PROCESSES = [
   { name: 'portal', main: 'bots/examples/demo-portal/main.ts' },
   { name: 'bots', main: 'bots/examples/main.ts' },
   // After the bots, so that the workers stop first: open calls can still be answered.
   { name: 'workers', main: 'workers/main.ts' },
   { name: 'server', main: 'server/main.ts' },
-] as const
+].filter(({ main }) => existsSync(main))
 
 /** Short, so that Ctrl-C is quick: nothing else of this installation is left to continue the work. */
 const DRAIN_SECONDS = '3'
@@ -52,15 +54,17 @@ await runProcess({ name: 'halfway', env: process.env, logTo: output }, async ({ 
     process.kill(process.pid, 'SIGTERM')
   }
   // Started concurrently, since each takes a while to load; registered in order, so that they stop in reverse order.
-  const starting = PROCESSES.map(({ name, main }) => keepRunning(name, main, env, log, () => stopAll(name)))
+  const notes: string[] = []
+  const starting = PROCESSES.map(({ name, main }) =>
+    keepRunning(name, main, env, log, {
+      onNotes: (lines) => notes.push(...lines),
+      onRestartFailed: () => stopAll(name),
+    }),
+  )
   for (const child of starting) child.catch(() => {})
   for (const [i, { name }] of PROCESSES.entries()) await register(name, starting[i] as Promise<Stoppable>)
 
-  const lines = [
-    `Halfway is ready:  http://localhost:${config.server.port}`,
-    `SMS inbox (demo):  http://127.0.0.1:${config.demoPortal.port}`,
-    'Stop with Ctrl-C.',
-  ]
+  const lines = [`Halfway is ready:  http://localhost:${config.server.port}`, ...notes, 'Stop with Ctrl-C.']
   process.stdout.write(`\n${lines.map((line) => `  ${line}\n`).join('')}\n`)
 })
 
@@ -75,10 +79,10 @@ async function keepRunning(
   main: string,
   env: NodeJS.ProcessEnv,
   log: Log,
-  onRestartFailed: () => void,
+  { onNotes, onRestartFailed }: { onNotes: (lines: string[]) => void; onRestartFailed: () => void },
 ): Promise<Stoppable> {
   let stopping = false
-  let child = await startChild(name, main, env)
+  let child = await startChild(name, main, env, onNotes)
   const watch = (): void => {
     child.once('exit', async (code, signal) => {
       if (stopping) return
@@ -102,7 +106,12 @@ async function keepRunning(
 }
 
 /** Resolves once the process reports that it has started. @throws StartupError when it exits before */
-async function startChild(name: string, main: string, env: NodeJS.ProcessEnv): Promise<ChildProcess> {
+async function startChild(
+  name: string,
+  main: string,
+  env: NodeJS.ProcessEnv,
+  onNotes: (lines: string[]) => void = () => {},
+): Promise<ChildProcess> {
   // In its own process group: Ctrl-C reaches only this process, which then stops the others in order.
   const child = spawn(process.execPath, [...process.execArgv, main], {
     env,
@@ -116,7 +125,10 @@ async function startChild(name: string, main: string, env: NodeJS.ProcessEnv): P
     process.stderr.write(`${visible(line)}\n`)
   })
   await new Promise<void>((resolve, reject) => {
-    child.once('message', () => resolve())
+    child.once('message', (lines: string[]) => {
+      onNotes(lines)
+      resolve()
+    })
     child.once('error', reject)
     child.once('exit', () =>
       reject(new StartupError(`The ${name} did not start. ${hasPrinted ? 'See above.' : ''}`)),

@@ -1,6 +1,5 @@
 /** The requests that the benchmark works with. */
 import type { Service } from '../core/catalog/service-definition.ts'
-import { findService } from '../core/catalog/index.ts'
 import type { Command } from '../core/domain/command.ts'
 import { createRecord } from '../core/domain/create-record.ts'
 import type { RequestRecord } from '../core/domain/record.ts'
@@ -8,9 +7,10 @@ import { createRequestHash } from '../core/domain/request-id.ts'
 import { transition } from '../core/domain/state-machine.ts'
 import { encodeRecord } from '../core/records/codec.ts'
 import type { RedisClient } from '../core/redis/connect.ts'
+import { catalog } from '../test/helpers/services.ts'
 
 export const TTL_SECONDS = 1800
-export const SERVICE = findService('credit-score-rating') as Service
+export const SERVICE = catalog.find('credit-score-rating') as Service
 export const REQUEST_DATA = { mobile: '09123456789', national_code: '0012345679' }
 /** The step and progress of a request under way; a bot that reports them again changes only the message. */
 export const STEP = SERVICE.steps[2]?.id

@@ -76,12 +76,16 @@ export interface UpdaterOptions {
 /** How many requests the unbound methods keep the first attempt of. */
 const MAX_UPDATERS = 1000
 
-export async function createUpdater({
+export const createUpdater = async (options: UpdaterOptions): Promise<Updater> =>
+  (await openUpdater(options)).updater
+
+/** An updater with its connection and clock. */
+export async function openUpdater({
   redis,
   connections: settings,
   ttlSeconds = 1800,
   log = createLog('bot', 'warn'),
-}: UpdaterOptions): Promise<Updater> {
+}: UpdaterOptions): Promise<{ updater: Updater; redis: RedisClient; now: () => number }> {
   const target: RedisTarget = typeof redis === 'string' ? { kind: 'single', url: redis } : redis
   const connections = await openRedis(target, log, settings)
   const commands = await connections.connect('patient')
@@ -91,7 +95,9 @@ export async function createUpdater({
     clock.stop()
     return connections.stop()
   }
-  return createUpdaterOn({ commands, subscriber, ttlSeconds, log, now: () => clock.now(), stop })
+  const now = (): number => clock.now()
+  const updater = createUpdaterOn({ commands, subscriber, ttlSeconds, log, now, stop })
+  return { updater, redis: commands, now }
 }
 
 function createUpdaterOn(deps: {

@@ -2,7 +2,7 @@
 
 import { createEnqueueRequest, type EnqueueRequest } from '../core/actions/enqueue-request.ts'
 import { createRequestActions, type RequestActions } from '../core/actions/request-actions.ts'
-import { allQueues } from '../core/catalog/index.ts'
+import { queuesOf } from '../core/catalog/catalog.ts'
 import { createQueueStats, type QueueStats } from '../core/queue/queue-stats.ts'
 import { createQueues, type Queues } from '../core/queue/queues.ts'
 import { startClock } from '../core/redis/clock.ts'
@@ -11,7 +11,9 @@ import type { Config } from '../core/runtime/config.ts'
 import { createLog } from '../core/runtime/log.ts'
 import { createDeadlineIndex, type DeadlineIndex } from '../core/store/deadline-index.ts'
 import { createFailedRequests, type FailedRequests } from '../core/store/failed-requests.ts'
+import { type LiveCatalog, openLiveCatalog } from '../core/store/live-catalog.ts'
 import { createRequestStore, type RequestStore } from '../core/store/request-store.ts'
+import { createServiceRegistry, type ServiceRegistry } from '../core/store/service-registry.ts'
 import { createSubjectLimiter } from '../core/store/subject-limits.ts'
 
 export interface Installation {
@@ -19,6 +21,9 @@ export interface Installation {
   redis: RedisClient
   /** The address of Redis, without its password. */
   address: string
+  /** The services as announced; followed while the command runs. */
+  catalog: LiveCatalog
+  registry: ServiceRegistry
   store: RequestStore
   requests: RequestActions
   deadlineIndex: DeadlineIndex
@@ -58,17 +63,22 @@ async function assemble(config: Config, connections: RedisConnections): Promise<
   const clock = await startClock({ redis, log: quiet })
   const now = (): number => clock.now()
   const ttlSeconds = config.requestTtlSeconds
-  const store = createRequestStore({ redis, ttlSeconds, now })
-  const queues = createQueues({ redis, log: quiet, now })
+  const registry = createServiceRegistry({ redis, now })
+  const catalog = await openLiveCatalog({ registry, log: quiet, now })
+  const queueList = () => queuesOf(catalog)
+  const store = createRequestStore({ redis, ttlSeconds, now, catalog })
+  const queues = createQueues({ redis, log: quiet, queueList, now })
   const deadlineIndex = createDeadlineIndex({ redis })
   const subjectLimiter = createSubjectLimiter({ redis, limits: config.server.subjectLimits, now })
-  const queueStats = createQueueStats({ redis, store, log: quiet, queues: allQueues(), now })
+  const queueStats = createQueueStats({ redis, store, log: quiet, queues: queueList(), now })
   return {
     config,
     redis,
     address: connections.address,
+    catalog,
+    registry,
     store,
-    requests: createRequestActions({ store, queues, subjectLimiter, ttlSeconds, now }),
+    requests: createRequestActions({ store, queues, subjectLimiter, catalog, ttlSeconds, now }),
     deadlineIndex,
     failures: createFailedRequests({ redis, now }),
     enqueue: createEnqueueRequest({ store, queues, subjectLimiter }),
@@ -78,6 +88,7 @@ async function assemble(config: Config, connections: RedisConnections): Promise<
     subscriber: () => connections.connect('subscriber'),
     async stop() {
       await Promise.all([queues.stop(), queueStats.stop()])
+      catalog.stop()
       clock.stop()
       await connections.stop()
     },

@@ -1,6 +1,5 @@
 /** Defines the commands and their options, and turns every error into one sentence and an exit code. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { allServices } from '../core/catalog/index.ts'
 import { AppError } from '../core/domain/errors.ts'
 import { STATUSES } from '../core/domain/record.ts'
 import { isRequestHash } from '../core/domain/request-id.ts'
@@ -103,11 +102,7 @@ function addRequestCommands(program: Command, onInstallation: OnInstallation): v
     .command('list')
     .description('lists the requests, newest first')
     .addOption(new Option('--status <status>', 'only requests with this status').choices(STATUSES))
-    .addOption(
-      new Option('--service <slug>', 'only requests of this service').choices(
-        allServices().map(({ slug }) => slug),
-      ),
-    )
+    .option('--service <slug>', 'only requests of this service')
     .option('--limit <n>', 'maximum number of requests', wholeNumber(1, 100_000), 100)
     .action(onInstallation(list))
   program

@@ -11,10 +11,12 @@ import type { RequestWatcher } from '../core/pubsub/request-watcher.ts'
 import type { Health } from '../core/pubsub/subscriber-health.ts'
 import type { Readiness } from '../core/queue/readiness.ts'
 import type { RedisClient } from '../core/redis/connect.ts'
-import type { OwnerCheck } from '../core/runtime/config.ts'
+import type { Config, OwnerCheck } from '../core/runtime/config.ts'
 import type { Log } from '../core/runtime/log.ts'
 import type { FailedRequests } from '../core/store/failed-requests.ts'
+import type { ServiceRegistry } from '../core/store/service-registry.ts'
 import type { Assets } from './assets.ts'
+import { requireBotToken } from './middleware/bot-token.ts'
 import { identify, startSession } from './middleware/caller.ts'
 import { handleErrors, notFound } from './middleware/errors.ts'
 import { persistLocale } from './middleware/locale.ts'
@@ -24,6 +26,7 @@ import { cutTrailingMarks } from './middleware/trailing-marks.ts'
 import { warnOfUntrustedProxy } from './middleware/untrusted-proxy.ts'
 import type { Ownership } from './ownership.ts'
 import type { Pages } from './pages/index.ts'
+import { createBotServiceRoutes } from './routes/bot-services.ts'
 import { createHealthRoutes } from './routes/health.ts'
 import { createLocalRequestRoutes } from './routes/local-requests.ts'
 import { createPageRoutes } from './routes/pages.ts'
@@ -37,6 +40,8 @@ import type { Submit } from './submit-request.ts'
 
 export interface AppDeps {
   catalog: Catalog
+  registry: Pick<ServiceRegistry, 'announce'>
+  bots: Pick<Config['bots'], 'tokens' | 'addresses'>
   submit: Submit
   requests: RequestActions
   failures: Pick<FailedRequests, 'find'>
@@ -102,6 +107,11 @@ export function createApp(deps: AppDeps): RequestListener {
   app.use(warnOfUntrustedProxy({ redis: deps.redis, log }))
   app.use(checkOrigin(deps.isAllowedOrigin), identify(sessions))
 
+  app.use(
+    '/api/bots/services',
+    requireBotToken(deps.bots.tokens),
+    createBotServiceRoutes({ registry: deps.registry, addresses: deps.bots.addresses }),
+  )
   app.use('/api/services', compressed, createServiceRoutes(catalog))
   app.use(
     '/api/local-requests',

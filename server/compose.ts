@@ -17,6 +17,7 @@ import { createFailedRequests } from '../core/store/failed-requests.ts'
 import { createRefusals } from '../core/store/form-refusals.ts'
 import { createIdempotency } from '../core/store/idempotency-keys.ts'
 import { createRequestStore, type RequestStore } from '../core/store/request-store.ts'
+import type { ServiceRegistry } from '../core/store/service-registry.ts'
 import { createSubjectLimiter } from '../core/store/subject-limits.ts'
 import { createUnfinishedLimiter } from '../core/store/unfinished-limits.ts'
 import { createAcceptRequest } from './accept-request.ts'
@@ -36,7 +37,8 @@ export interface ServerDeps {
   subscriber: RedisClient
   secret: Pick<InstallationSecret, 'digest'>
   catalog: Catalog
-  config: Pick<Config, 'requestTtlSeconds' | 'server'>
+  registry: Pick<ServiceRegistry, 'announce'>
+  config: Pick<Config, 'requestTtlSeconds' | 'server' | 'bots'>
   /** The folder of the built browser files. */
   assets: string
   log: Log
@@ -132,7 +134,7 @@ function openCore({ redis, subscriber, catalog, config, log, now }: ServerDeps) 
 }
 
 function composeApp(
-  { redis, secret, catalog, config, assets, log, now }: ServerDeps,
+  { redis, secret, catalog, registry, config, assets, log, now }: ServerDeps,
   { store, channels, queues, watcher }: ReturnType<typeof openCore>,
   access: Pick<AppDeps, 'ownership' | 'isAllowedOrigin' | 'sessions' | 'stopping'>,
 ) {
@@ -157,6 +159,8 @@ function composeApp(
   return createApp({
     ...access,
     catalog,
+    registry,
+    bots: config.bots,
     submit: createSubmit({
       catalog,
       acceptRequest,

@@ -7,6 +7,8 @@ import { openRedis } from '../core/redis/connect.ts'
 import { openInstallationSecret } from '../core/redis/installation-secret.ts'
 import { listen, runProcess } from '../core/runtime/process.ts'
 import { StartupError } from '../core/runtime/startup-error.ts'
+import { openLiveCatalog } from '../core/store/live-catalog.ts'
+import { createServiceRegistry } from '../core/store/service-registry.ts'
 import { composeServer } from './compose.ts'
 
 const ASSETS = fileURLToPath(new URL('../public/dist', import.meta.url))
@@ -19,9 +21,11 @@ await runProcess({ name: 'server', env: process.env }, async ({ config, log, reg
   const subscriber = await connections.connect('subscriber')
   const { now } = await register('clock', startClock({ redis, log }))
   const secret = await register('installation secret', openInstallationSecret(redis))
+  const registry = createServiceRegistry({ redis, now })
+  const catalog = await register('services', openLiveCatalog({ registry, log, now }))
   const { http } = await register(
     'server',
-    composeServer({ redis, subscriber, secret, config, assets: ASSETS, log, now }),
+    composeServer({ redis, subscriber, secret, catalog, registry, config, assets: ASSETS, log, now }),
   )
   await listen(http, { port: config.server.port, host: config.server.host, setting: 'PORT' })
   log.info(

@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { FIELD_TYPES } from '../core/catalog/fields.ts'
-import { allServices } from '../core/catalog/index.ts'
 import { createRecord } from '../core/domain/create-record.ts'
 import { ERRORS, REQUEST_FAILURE_CODES } from '../core/domain/errors.ts'
 import { STATUSES, toPublicView } from '../core/domain/record.ts'
@@ -13,6 +12,7 @@ import { createKeys } from '../core/redis/keys.ts'
 import { DRIVER_NAMES } from '../core/runtime/env-schema.ts'
 import { DOCUMENTS, ROOT, read } from './docs/blocks.ts'
 import { keys } from './helpers/keys.ts'
+import { catalog } from './helpers/services.ts'
 
 const api = read('docs/HTTP-API.md')
 const sockets = read('docs/SOCKETS.md')
@@ -111,7 +111,7 @@ describe('docs/WRITE-A-BOT.md', () => {
 })
 
 describe('docs/QUICK-START.md', () => {
-  test.each(allServices().map(({ slug }) => slug))(
+  test.each(catalog.all().map(({ slug }) => slug))(
     'docs/QUICK-START.md has example values for the service %s',
     (slug) => {
       expect(quickStart).toMatch(new RegExp(`^\\| \`${slug}\` \\|`, 'm'))

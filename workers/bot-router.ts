@@ -1,9 +1,10 @@
 /** Chooses the bot for an attempt: one that announced the service and has room, or LOCAL_API_URL where none did. */
+
+import type { RequestRecord } from '../core/domain/record.ts'
+import { createOnce } from '../core/redis/once.ts'
 import { isAllowedAddress } from '../core/runtime/bot-addresses.ts'
 import type { Config } from '../core/runtime/config.ts'
 import type { Log } from '../core/runtime/log.ts'
-import type { RequestRecord } from '../core/domain/record.ts'
-import { createOnce } from '../core/redis/once.ts'
 import type { BotLeases } from '../core/store/bot-leases.ts'
 import type { LiveCatalog } from '../core/store/live-catalog.ts'
 import type { AnnouncedBot } from '../core/store/service-registry.ts'

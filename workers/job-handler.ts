@@ -66,7 +66,12 @@ export function createJobHandler(deps: JobHandlerDeps): (job: RequestJob) => Pro
     }
   }
 
-  async function attempt(job: RequestJob, stored: StoredRecord, service: Service, bot: ChosenBot): Promise<void> {
+  async function attempt(
+    job: RequestJob,
+    stored: StoredRecord,
+    service: Service,
+    bot: ChosenBot,
+  ): Promise<void> {
     deps.onAttempt?.()
     const limitSeconds = service.limit_seconds ?? deps.timeoutSeconds
     const work = await startOrResume(stored, { limitSeconds, bot: bot.address })

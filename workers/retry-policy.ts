@@ -1,7 +1,7 @@
 /** Decides what follows a failed attempt: another one, if it may succeed and there is time for it, or the failure of the request. */
 
-import type { Service } from '../core/catalog/service-definition.ts'
 import type { ServiceQueue } from '../core/catalog/queue-definition.ts'
+import type { Service } from '../core/catalog/service-definition.ts'
 import type { Failure } from '../core/domain/command.ts'
 import { timesOutAt } from '../core/domain/deadline.ts'
 import type { RequestRecord } from '../core/domain/record.ts'

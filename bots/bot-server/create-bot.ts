@@ -1,44 +1,48 @@
-/** Composes the bots' process: updater, run registry, HTTP server. */
+/** A bot: an HTTP server that runs the handlers of its services, and announces them. */
 import { createServer } from 'node:http'
-import { listen, type ProcessContext } from '../../core/runtime/process.ts'
+import type { ProcessContext } from '../../core/runtime/process.ts'
+import { listen } from '../../core/runtime/process.ts'
+import { createServiceRegistry } from '../../core/store/service-registry.ts'
 import type { Concurrency } from '../../core/tasks/task-runner.ts'
-import { createUpdater } from '../updater.ts'
-import type { Handle } from './define-service.ts'
+import { openUpdater } from '../updater.ts'
+import { startAnnouncer } from './announcer.ts'
+import type { BotService } from './define-service.ts'
 import { createRunRegistry } from './run-registry.ts'
 import { createBotServer } from './server.ts'
 
 const CLOSE_CONNECTIONS_AFTER_MS = 1_000
 
-/**
- * @param handlers by the service's slug
- * @param concurrency runs the tasks of the handlers
- */
-export async function startProvider(
+/** @param concurrency runs the tasks of the handlers */
+export async function startBot(
   { config, log, register }: ProcessContext,
-  handlers: ReadonlyMap<string, Handle>,
+  services: readonly BotService[],
   concurrency: Concurrency,
 ): Promise<void> {
-  const updater = await register(
-    'updater',
-    createUpdater({
-      redis: config.redis,
-      connections: config.connections,
-      ttlSeconds: config.requestTtlSeconds,
-      log,
-    }),
-  )
-  const runs = createRunRegistry({ updater, handlers, concurrency, log, drainMs: config.drainSeconds * 1000 })
-  const server = createServer(createBotServer({ runs, token: config.bots.token, log }))
+  const { bots, connections, drainSeconds, requestTtlSeconds: ttlSeconds } = config
+  const { updater, redis, now } = await openUpdater({ redis: config.redis, connections, ttlSeconds, log })
+  await register('updater', updater)
+  const runs = createRunRegistry({
+    updater,
+    handlers: new Map(services.map(({ service, handle }) => [service.slug, handle])),
+    concurrency,
+    log,
+    drainMs: drainSeconds * 1000,
+  })
+  const server = createServer(createBotServer({ runs, token: bots.token, log }))
   await register('http server', {
     async stop() {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       await runs.stop()
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       // Every call is answered: connections that remain are idle.
       const timer = setTimeout(() => server.closeAllConnections(), CLOSE_CONNECTIONS_AFTER_MS)
       await closed
       clearTimeout(timer)
     },
   })
-  await listen(server, { port: config.bots.port, host: '127.0.0.1', setting: 'LOCAL_API_PORT' })
-  log.info({ address: `http://127.0.0.1:${config.bots.port}`, services: runs.services }, 'bots are ready')
+  await listen(server, { port: bots.port, host: bots.host, setting: 'LOCAL_API_PORT' })
+  const bot = { name: 'default', address: bots.address, concurrency: bots.concurrency }
+  const announcer = startAnnouncer({ registry: createServiceRegistry({ redis, now }), services, bot, log })
+  await register('announcer', { stop: () => announcer.drain() })
+  await announcer.announced
+  log.info({ address: bots.address, services: runs.services }, 'bots are ready')
 }

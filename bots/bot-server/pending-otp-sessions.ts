@@ -11,6 +11,7 @@ export interface PendingOtpSessions {
   set(hash: string, sent: SmsSent): Promise<void>
   /** Returns and removes it. */
   take(hash: string): SmsSent | undefined
+  has(hash: string): boolean
   readonly size: number
   stop(): void
 }
@@ -71,6 +72,7 @@ export function createPendingOtpSessions({
       }
     },
     take: drop,
+    has: (hash) => entries.has(hash),
     get size() {
       return entries.size
     },

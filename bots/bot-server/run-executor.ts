@@ -18,14 +18,18 @@ export interface IncomingCall {
   hash: string
   /** X-Attempt; null for the attempt in the record. */
   attempt: number | null
-  data: Record<string, string>
+  data: Record<string, unknown>
   /** The code that an earlier answer asked for. */
   otp?: string
+  /** The attempt has begun before: another worker has taken it over. */
+  isResumed?: boolean
 }
 
 export interface Run {
   /** Raised by a newer attempt that calls during the run. */
   attempt: number
+  /** Whether the handler waits for the submitter. */
+  isWaiting: boolean
   abort: AbortController
 }
 
@@ -110,7 +114,14 @@ function toBotRequest(
     hash,
     signal,
     log: runLog,
-    waitForOtp: (options) => reports.waitForOtp({ signal, ...options }),
+    async waitForOtp(options) {
+      run.isWaiting = true
+      try {
+        return await reports.waitForOtp({ signal, ...options })
+      } finally {
+        run.isWaiting = false
+      }
+    },
     parallel: createParallel({ concurrency, signal, updateProgress: reports.updateProgress }),
   }
   return { request, markAsCompleted }

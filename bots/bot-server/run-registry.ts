@@ -13,7 +13,7 @@ import { type BotResponse, errorResponse } from './bot-responses.ts'
 import type { Handle } from './define-service.ts'
 import { createPendingOtpSessions } from './pending-otp-sessions.ts'
 import { createRunExecutor, type IncomingCall, type Run } from './run-executor.ts'
-import { isCodeRejection } from './sms-sent.ts'
+import { isCodeRejection, sessionLost } from './sms-sent.ts'
 import { createUnstoredResults } from './unstored-results.ts'
 
 interface ConnectedCall extends IncomingCall {
@@ -37,7 +37,10 @@ export interface RunRegistry {
   run(call: ConnectedCall): Promise<BotResponse>
   /** No call is accepted any more. */
   readonly isStopping: boolean
-  /** Lets running handlers finish for `drainMs`, then aborts them, and resolves once they have ended. */
+  /**
+   * Accepts only calls of requests that it runs or keeps a session of. Waits until these have ended, for `drainMs` at most,
+   * then aborts them.
+   */
   stop(): Promise<void>
 }
 
@@ -53,6 +56,8 @@ export interface RunRegistryOptions {
   otpSessionLifeMs?: number
 }
 
+const DRAIN_CHECK_MS = 50
+
 export function createRunRegistry(options: RunRegistryOptions): RunRegistry {
   const { updater, handlers, drainMs = 0 } = options
   const running = new Map<string, ActiveRun>()
@@ -64,8 +69,10 @@ export function createRunRegistry(options: RunRegistryOptions): RunRegistry {
   async function run(call: ConnectedCall): Promise<BotResponse> {
     const { hash } = call
     for (;;) {
-      if (isStopping) return errorResponse(stoppingError())
       const present = running.get(hash)
+      // While it drains, what has begun may end.
+      if (isStopping && !present && !otpSessions.has(hash)) return errorResponse(stoppingError())
+      if (!present && call.isResumed && !otpSessions.has(hash)) return errorResponse(sessionLost())
       if (!present) return attachCaller(startRun(call), call.caller)
       if (!present.abort.signal.aborted && (call.otp === undefined || call.otp === present.otp)) {
         present.attempt = Math.max(present.attempt, call.attempt ?? 0)
@@ -84,6 +91,7 @@ export function createRunRegistry(options: RunRegistryOptions): RunRegistry {
       attempt: call.attempt ?? 0,
       otp: call.otp,
       callers: 0,
+      isWaiting: false,
       abort: new AbortController(),
       answer: Promise.resolve(errorResponse(null)),
     }
@@ -108,27 +116,33 @@ export function createRunRegistry(options: RunRegistryOptions): RunRegistry {
     run,
     async stop() {
       isStopping = true
-      const drained = new AbortController()
-      const answers = Promise.allSettled([...running.values()].map(({ answer }) => answer))
-      const timeout = sleep(drainMs, undefined, { signal: drained.signal }).then(
-        () => running.forEach(({ abort }) => void abort.abort(stoppingError())),
-        () => {},
-      )
-      await answers
-      drained.abort()
-      await timeout
+      const until = performance.now() + drainMs
+      const isOver = (): boolean => running.size === 0 && otpSessions.size === 0
+      while (!isOver() && performance.now() < until) await sleep(DRAIN_CHECK_MS)
+      running.forEach(({ abort }) => void abort.abort(stoppingError()))
+      await Promise.allSettled([...running.values()].map(({ answer }) => answer))
       otpSessions.stop()
       unstoredResults.stop()
     },
   }
 }
 
-/** A caller that disconnects aborts the run, unless another caller waits for it too. */
+/** How long a run that waits for the submitter is kept without a caller: another worker takes over within this time. */
+const KEEP_WAITING_MS = 60_000
+
+/**
+ * A caller that disconnects aborts the run, unless another caller waits for it too. A run that waits for the submitter is
+ * kept for the next worker.
+ */
 async function attachCaller(current: ActiveRun, caller: AbortSignal): Promise<BotResponse> {
   current.callers++
   const leave = (): void => {
     current.callers--
-    if (current.callers === 0) current.abort.abort(caller.reason)
+    const abortUnlessCalled = (): void => {
+      if (current.callers === 0) current.abort.abort(caller.reason)
+    }
+    if (current.isWaiting) setTimeout(abortUnlessCalled, KEEP_WAITING_MS).unref()
+    else abortUnlessCalled()
   }
   if (caller.aborted) leave()
   else caller.addEventListener('abort', leave, { once: true })

@@ -79,7 +79,8 @@ function runService(runs: RunRegistry, answer: SendAnswer): RequestHandler<{ slu
       slug,
       hash: requestHash,
       attempt: Number.isInteger(attempt) && attempt > 0 ? attempt : null,
-      data: data as Record<string, string>,
+      data,
+      isResumed: req.get('x-resume') === 'true',
       otp,
       caller,
     })

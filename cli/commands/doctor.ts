@@ -1,7 +1,7 @@
 /** `doctor`: checks everything that Halfway needs, dependencies first. */
 import { type Config, loadConfig } from '../../core/runtime/config.ts'
 import { SettingsError } from '../../core/runtime/startup-error.ts'
-import { checkBots } from '../doctor/bots.ts'
+import { checkBots, checkServices } from '../doctor/bots.ts'
 import { type Finding, ok, tryCheck } from '../doctor/check-result.ts'
 import { checkProcessors } from '../doctor/processors.ts'
 import { checkProxy } from '../doctor/proxy.ts'
@@ -19,6 +19,7 @@ const CHECKS: readonly [check: string, run: (installation: Installation) => Prom
   ['Redis writes', checkWrites],
   ['Requests', checkRequests],
   ['Live updates', checkChannel],
+  ['Services', checkServices],
   ['Queues', checkJobs],
   ['Proxy', checkProxy],
   ['Tasks', ({ config }) => checkProcessors(config)],
@@ -36,11 +37,11 @@ export async function doctor(context: Context): Promise<ExitCode> {
   const config = readSettings(context, report)
   if (config) {
     const isTokenSet = Boolean(context.env.LOCAL_API_TOKEN)
-    report(...(await tryCheck('Bots', () => checkBots(config, isTokenSet))))
     const installation = await connect(config, report)
     try {
       for (const [check, run] of installation ? CHECKS : [])
         report(...(await tryCheck(check, () => run(installation as Installation))))
+      if (installation) report(...(await tryCheck('Bots', () => checkBots(installation, isTokenSet))))
     } finally {
       await installation?.stop()
     }

@@ -1,7 +1,6 @@
 /** `failed list` and `failed retry`: lists failed requests and retries them. */
 
 import { createRetry, type RetryResult } from '../../core/actions/retry-request.ts'
-import { findService } from '../../core/catalog/index.ts'
 import { nullIfUnreadable } from '../../core/domain/errors.ts'
 import type { FailedRequest } from '../../core/store/failed-requests.ts'
 import type { Installation } from '../installation.ts'
@@ -57,7 +56,6 @@ export async function retryFailed(
   }
   const retry = createRetry({
     ...installation,
-    findService,
     ttlSeconds: installation.config.requestTtlSeconds,
   })
   const results: RetryResult[] = []

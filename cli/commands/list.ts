@@ -19,7 +19,12 @@ export async function list(
   installation: Installation,
   { status, service, limit }: { status?: Status; service?: string; limit: number },
 ): Promise<ExitCode> {
-  const { now } = installation
+  const { now, catalog } = installation
+  if (service !== undefined && !catalog.find(service)) {
+    const known = catalog.all().map(({ slug }) => slug)
+    context.printError(`halfway: there is no service "${service}"; there are: ${known.join(', ') || 'none'}.`)
+    return EXIT.usage
+  }
   const matches = (record: RequestRecord): boolean =>
     (!status || record.status === status) && (!service || record.service_slug === service)
   const { newest, count } = await readNewest(installation, matches, limit)

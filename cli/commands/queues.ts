@@ -1,11 +1,13 @@
 /** `queues`: the state of each queue. */
-import { allServices } from '../../core/catalog/index.ts'
 import type { Installation } from '../installation.ts'
 import { type Context, duration, EXIT, type ExitCode, table } from '../terminal.ts'
 
-export async function queues(context: Context, { queueStats, failures }: Installation): Promise<ExitCode> {
+export async function queues(
+  context: Context,
+  { queueStats, failures, catalog }: Installation,
+): Promise<ExitCode> {
   const [states, failed] = await Promise.all([queueStats.read(), failures.list()])
-  const queueOf = new Map(allServices().map(({ slug, queue }) => [slug, queue.name]))
+  const queueOf = new Map(catalog.all().map(({ slug, queue }) => [slug, queue.name]))
   const rows = states.map((state) => ({
     ...state,
     failed: failed.filter(({ service_slug }) => queueOf.get(service_slug) === state.queue).length,

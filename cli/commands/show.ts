@@ -1,6 +1,5 @@
 /** `show <hash>`: the public view of a request, or with `--raw` its whole record, including private fields. */
 
-import { findService } from '../../core/catalog/index.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import type { PublicView } from '../../core/domain/record.ts'
 import type { Installation } from '../installation.ts'
@@ -8,7 +7,7 @@ import { type Context, definitionList, duration, EXIT, type ExitCode, jsonLines,
 
 export async function show(
   context: Context,
-  { store, requests, redis, failures, now }: Installation,
+  { catalog, store, requests, redis, failures, now }: Installation,
   hash: string,
   { raw = false }: { raw?: boolean },
 ): Promise<ExitCode> {
@@ -23,20 +22,33 @@ export async function show(
   const retriedAs = view.is_failed ? (await failures.find(hash))?.retried_as : null
   const ttlMs = await redis.pttl(redis.names.record(hash))
   if (context.json) context.printJson(view)
-  else context.print(...describeView(view, { now: now(), ttlMs, retriedAs: retriedAs ?? null }))
+  else
+    context.print(
+      ...describeView(view, {
+        now: now(),
+        ttlMs,
+        retriedAs: retriedAs ?? null,
+        isKnown: catalog.find(view.service_slug) !== undefined,
+      }),
+    )
   return EXIT.done
 }
 
 function describeView(
   view: PublicView,
-  { now, ttlMs, retriedAs }: { now: number; ttlMs: number; retriedAs: string | null },
+  {
+    now,
+    ttlMs,
+    retriedAs,
+    isKnown,
+  }: { now: number; ttlMs: number; retriedAs: string | null; isKnown: boolean },
 ): string[] {
   const ago = (iso: string | null): string | null =>
     iso &&
     `${iso} (${duration(Math.abs(now - Date.parse(iso)) / 1000)} ${Date.parse(iso) > now ? 'from now' : 'ago'})`
   const pairs: [string, string | number | null][] = [
     ['Request', view.hash],
-    ['Service', `${view.service_slug}${findService(view.service_slug) ? '' : ' (unknown here)'}`],
+    ['Service', `${view.service_slug}${isKnown ? '' : ' (unknown here)'}`],
     ['Status', view.status],
     ['Progress', `${view.progress} %`],
     ['Message', view.current_message],

@@ -1,20 +1,72 @@
-/** Checks that the bots are reachable, accept the token, and know every service of the catalog. */
-
-import { allServices } from '../../core/catalog/index.ts'
-import type { Config } from '../../core/runtime/config.ts'
+/** Checks the services that bots have announced, and that their bots are reachable and accept the token. */
+import type { AnnouncedBot } from '../../core/store/service-registry.ts'
+import type { Installation } from '../installation.ts'
 import { type Finding, ok } from './check-result.ts'
 
 const TIMEOUT_MS = 5_000
 
+export async function checkServices({ catalog, registry }: Installation): Promise<Finding[]> {
+  const services = catalog.all()
+  if (services.length === 0) {
+    const todo = 'Start the bots (npm run start:bots): they announce their services.'
+    return [{ check: 'Services', result: 'fail', found: 'no bot has announced one', todo }]
+  }
+  const conflicts = await registry.conflicts()
+  return services.map(({ slug }): Finding => {
+    const check = `Service ${slug}`
+    if (conflicts.includes(slug)) {
+      const todo = 'Restart the bots that run the older version of the service.'
+      return {
+        check,
+        result: 'warn',
+        found: 'two bots announce different definitions, the newer one counts',
+        todo,
+      }
+    }
+    if (catalog.isSilent(slug)) {
+      const todo = 'Start its bots: its requests wait for them.'
+      return { check, result: 'warn', found: 'its bots have been silent for more than a minute', todo }
+    }
+    const count = catalog.botsOf(slug).length
+    return ok(
+      check,
+      count === 0 ? 'announced, served at LOCAL_API_URL' : `${count} bot${count === 1 ? '' : 's'}`,
+    )
+  })
+}
+
 /** @param isTokenSet false when no token is configured: `npm start` then generates one that this command does not know */
-export async function checkBots({ bots }: Config, isTokenSet: boolean): Promise<Finding[]> {
-  const url = bots.url.replace(/\/$/, '')
+export async function checkBots(
+  { catalog, config: { bots } }: Installation,
+  isTokenSet: boolean,
+): Promise<Finding[]> {
+  const announced = catalog.all().flatMap(({ slug }) => catalog.botsOf(slug))
+  const byAddress = new Map(announced.map((bot) => [bot.address, bot]))
+  const hasLocal = catalog.all().some(({ slug }) => catalog.botsOf(slug).length === 0)
+  const all: Pick<AnnouncedBot, 'address' | 'name'>[] = [
+    ...byAddress.values(),
+    ...(hasLocal ? [{ address: bots.url.replace(/\/$/, ''), name: 'default' }] : []),
+  ]
+  const findings = all.map((bot) => checkBot(bot, bots.tokens.get(bot.name), isTokenSet))
+  return (await Promise.all(findings)).flat()
+}
+
+async function checkBot(
+  { address, name }: Pick<AnnouncedBot, 'address' | 'name'>,
+  token: string | undefined,
+  isTokenSet: boolean,
+): Promise<Finding[]> {
+  const check = `Bot at ${address}`
   const get = (path: string): Promise<Response> =>
-    fetch(url + path, {
-      headers: { authorization: `Bearer ${bots.token}` },
+    fetch(address + path, {
+      headers: { authorization: `Bearer ${token}` },
       signal: AbortSignal.timeout(TIMEOUT_MS),
       redirect: 'error',
     })
+  if (token === undefined) {
+    const todo = `Add its token to BOT_TOKENS, as ${name}:token.`
+    return [{ check, result: 'fail', found: `its token "${name}" was withdrawn`, todo }]
+  }
   let response: Response
   try {
     const health = await get('/health')
@@ -22,44 +74,18 @@ export async function checkBots({ bots }: Config, isTokenSet: boolean): Promise<
     response = await get('/api/services')
   } catch (error) {
     const { message, cause } = error as Error & { cause?: { code?: string; message?: string } }
-    const todo = 'Start the bots (npm run start:bots), or correct LOCAL_API_URL.'
-    const found = `no answer from ${url} (${cause?.code ?? cause?.message ?? message})`
-    return [{ check: 'Bots', result: 'fail', found, todo }]
+    const todo = 'Start it, or correct the address that it announces (BOT_ADDRESS).'
+    return [{ check, result: 'fail', found: `no answer (${cause?.code ?? cause?.message ?? message})`, todo }]
   }
-  const reached = ok('Bots', `answer at ${url}`)
   if (response.status === 401 || response.status === 403) {
-    const check = 'Token of the bots'
-    if (isTokenSet)
+    if (!isTokenSet) {
+      const todo = 'Set LOCAL_API_TOKEN to check it.'
       return [
-        reached,
-        {
-          check,
-          result: 'fail',
-          found: 'refused',
-          todo: 'Set the same LOCAL_API_TOKEN for workers and bots.',
-        },
+        { check, result: 'warn', found: 'answers; its token is unknown here: npm start generates one', todo },
       ]
-    const todo = 'Set LOCAL_API_TOKEN to check it and the services of the bots.'
-    return [reached, { check, result: 'warn', found: 'unknown here: npm start generates one', todo }]
+    }
+    const todo = 'Set the same token for workers and bots.'
+    return [{ check, result: 'fail', found: 'refuses the token', todo }]
   }
-  if (response.status >= 500) {
-    const todo = 'See the log of the bots.'
-    const found = `status ${response.status} for the list of their services`
-    return [reached, { check: 'Services of the bots', result: 'fail', found, todo }]
-  }
-  const body = (await response.json().catch(() => null)) as { services?: unknown } | null
-  const known = Array.isArray(body?.services) ? body.services : null
-  // Other bots need not list their services.
-  if (!known) return [reached, ok('Token of the bots', 'accepted')]
-  const missing = allServices().filter(({ slug }) => !known.includes(slug))
-  const found: Finding =
-    missing.length === 0
-      ? ok('Services of the bots', `all ${allServices().length}`)
-      : {
-          check: 'Services of the bots',
-          result: 'fail',
-          found: `missing: ${missing.map(({ slug }) => slug).join(', ')}`,
-          todo: 'Add their handlers to bots/inquiry-provider/services/index.ts, and restart the bots.',
-        }
-  return [reached, ok('Token of the bots', 'accepted'), found]
+  return [ok(check, 'answers and accepts the token')]
 }

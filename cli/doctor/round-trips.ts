@@ -1,6 +1,6 @@
 /** Checks pub/sub and the queues with a test message and test jobs that belong to no request. */
 
-import { allQueues } from '../../core/catalog/index.ts'
+import { queuesOf } from '../../core/catalog/catalog.ts'
 import type { ServiceQueue } from '../../core/catalog/queue-definition.ts'
 import { createRequestHash } from '../../core/domain/request-id.ts'
 import { createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts'
@@ -41,7 +41,7 @@ export async function checkChannel({ redis, subscriber, now }: Installation): Pr
 
 /** Adds a job to each queue. The worker that takes it finds no such request and does nothing. */
 export async function checkJobs(installation: Installation): Promise<Finding[]> {
-  const findings = allQueues().map((queue) =>
+  const findings = queuesOf(installation.catalog).map((queue) =>
     tryCheck(`Queue ${queue.name}`, async () => [await checkQueue(installation, queue)]),
   )
   return (await Promise.all(findings)).flat()
@@ -72,7 +72,7 @@ async function checkQueue(
 }
 
 function explainNotTaken(
-  { name, maxConcurrent }: ServiceQueue,
+  { name, concurrency }: ServiceQueue,
   { running, held_seconds: held }: QueueState,
   hasWorker: boolean,
 ): Finding {
@@ -86,6 +86,6 @@ function explainNotTaken(
     return { check, result: 'fail', found: 'no worker takes jobs from it', todo }
   }
   const found = `no worker took a job within ${JOB_TIMEOUT_MS / 1000} s, ${running} are running`
-  const todo = `All may be busy: start more workers, raise WORKER_CONCURRENCY${maxConcurrent ? ' or maxConcurrent of the queue' : ''}.`
+  const todo = `All may be busy: start more workers, raise WORKER_CONCURRENCY${concurrency ? ' or the concurrency of the queue' : ''}.`
   return { check, result: 'warn', found, todo }
 }

@@ -3,6 +3,7 @@
  * `retry_of`. Only while the old one's record lives, for nothing of what people sent outlives that; and only once.
  */
 
+import type { Catalog } from '../catalog/catalog.ts'
 import type { Service } from '../catalog/service-definition.ts'
 import { createRecord } from '../domain/create-record.ts'
 import { AppError } from '../domain/errors.ts'
@@ -30,14 +31,14 @@ export function createRetry({
   store,
   failures,
   enqueue,
-  findService,
+  catalog,
   ttlSeconds,
   now = Date.now,
 }: {
   store: Pick<RequestStore, 'read'>
   failures: FailedRequests
   enqueue: EnqueueRequest
-  findService: (slug: string) => Service | undefined
+  catalog: Pick<Catalog, 'find'>
   ttlSeconds: number
   now?: () => number
 }) {
@@ -47,7 +48,7 @@ export function createRetry({
     if (!record)
       return { ok: false, hash, reason: (await failures.find(hash)) ? 'data_deleted' : 'not_found' }
     if (record.status !== 'failed') return { ok: false, hash, reason: 'not_failed' }
-    const service = findService(record.service_slug)
+    const service = catalog.find(record.service_slug)
     if (!service) return { ok: false, hash, reason: 'unknown_service' }
 
     await failures.add(record)

@@ -25,8 +25,12 @@ export function queuesOf(catalog: Catalog): ServiceQueue[] {
 }
 
 function strictest(a: ServiceQueue, b: ServiceQueue): ServiceQueue {
-  const concurrency = Math.min(a.concurrency ?? Number.POSITIVE_INFINITY, b.concurrency ?? Number.POSITIVE_INFINITY)
-  const perSecond = ({ rate }: ServiceQueue): number => (rate ? rate.requests / rate.seconds : Number.POSITIVE_INFINITY)
+  const concurrency = Math.min(
+    a.concurrency ?? Number.POSITIVE_INFINITY,
+    b.concurrency ?? Number.POSITIVE_INFINITY,
+  )
+  const perSecond = ({ rate }: ServiceQueue): number =>
+    rate ? rate.requests / rate.seconds : Number.POSITIVE_INFINITY
   const rate = perSecond(a) <= perSecond(b) ? a.rate : b.rate
   return { name: a.name, ...(Number.isFinite(concurrency) && { concurrency }), ...(rate && { rate }) }
 }

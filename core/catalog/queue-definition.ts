@@ -11,10 +11,7 @@ export const queueName = z
 
 export const queueSchema = z.strictObject({
   /** As in the worker's option `--queue`. */
-  name: z
-    .string()
-    .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'must be lower-case letters and digits, with single dashes between')
-    .max(64),
+  name: queueName,
   /** How many requests may run concurrently; unlimited when left out. */
   concurrency: z.number().int().min(1).max(10_000).optional(),
   /** How many requests may start within `seconds`; unlimited when left out. */

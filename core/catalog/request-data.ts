@@ -6,7 +6,10 @@ import type { Service } from './service-definition.ts'
 export type Validated = { ok: true; data: Record<string, unknown> } | { ok: false; errors: FieldError[] }
 
 /** Reports all fields that are invalid, missing or unknown; valid values are returned normalized. */
-export function validateRequestData(service: Pick<Service, 'fields'>, input: Record<string, unknown>): Validated {
+export function validateRequestData(
+  service: Pick<Service, 'fields'>,
+  input: Record<string, unknown>,
+): Validated {
   const data: Record<string, unknown> = {}
   const errors: FieldError[] = []
   for (const { name, type } of service.fields) {

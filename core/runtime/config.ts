@@ -87,8 +87,8 @@ export interface Config {
   }
 }
 
-/** Used only outside production, where workers and bots connect over the loopback address. */
-const DEVELOPMENT_TOKEN = 'local-development-only'
+/** Used only outside production, where all processes connect over the loopback address. */
+export const DEVELOPMENT_TOKEN = 'local-development-only'
 
 /** @throws SettingsError naming every invalid setting */
 export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {

@@ -93,10 +93,7 @@ function splitHostPort(text: string): { host: string; port: number } {
 const token = z
   .string()
   .min(16, 'must have at least 16 characters')
-  .regex(
-    /^[\x21-\x7e]*$/,
-    'must be ASCII characters without spaces and line breaks: it is sent in a header',
-  )
+  .regex(/^[\x21-\x7e]*$/, 'must be ASCII characters without spaces and line breaks: it is sent in a header')
 
 /** `name:token` with commas between, as an object. */
 const botTokens = z.string().transform((text, context) => {
@@ -118,10 +115,12 @@ const botTokens = z.string().transform((text, context) => {
 })
 
 /** A host name, an address or a network; `loopback` for this machine. */
-const botHost = z.string().refine(
-  (text) => isProxy(text) || /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(text),
-  'must be host names, addresses and networks such as bots.example.com or 10.0.0.0/8, or loopback',
-)
+const botHost = z
+  .string()
+  .refine(
+    (text) => isProxy(text) || /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(text),
+    'must be host names, addresses and networks such as bots.example.com or 10.0.0.0/8, or loopback',
+  )
 
 export const envSchema = z.object({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),

@@ -18,6 +18,8 @@ export interface ProcessContext {
   log: Log
   /** Registers a part that has started, or is starting, to be stopped with the process. */
   register<T extends Stoppable>(name: string, part: T | Promise<T>): Promise<T>
+  /** A line for the person who ran `npm start`, printed once everything has started. */
+  note(line: string): void
   /** Stops the process as a signal would: its work is done. */
   shutdown(why: string): void
   /** A process that is stopping abandons its parts once `isStuck` has been true for 3 s. */
@@ -34,6 +36,7 @@ const FORCE_EXIT_AFTER_MS = 500
 interface RunningProcess {
   log: Log
   parts: { name: string; part: Promise<Stoppable> }[]
+  notes: string[]
   started: boolean
   /** By the monotonic clock. */
   stoppingSince: number | null
@@ -55,6 +58,7 @@ export async function runProcess(
   const running: RunningProcess = {
     log: createLog(name, 'info', logTo),
     parts: [],
+    notes: [],
     started: false,
     stoppingSince: null,
     exitCode: 0,
@@ -74,6 +78,7 @@ export async function runProcess(
         running.parts.push({ name: partName, part: Promise.resolve(part) })
         return part
       },
+      note: (line) => void running.notes.push(line),
       shutdown: (why) => void stop(running, 0, why),
       leaveWhen: (isStuck) => {
         running.isStuck = isStuck
@@ -82,7 +87,7 @@ export async function runProcess(
     if (running.stoppingSince !== null) return
     running.started = true
     running.log.info('started')
-    process.send?.('started')
+    process.send?.(running.notes)
   } catch (error) {
     if (error instanceof StartupError) process.stderr.write(`${visibleLines(`${name}: ${error.message}`)}\n`)
     else running.log.fatal({ err: error }, 'could not start')

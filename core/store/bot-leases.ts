@@ -44,7 +44,9 @@ export function createBotLeases({
 
   const timer = setInterval(() => {
     for (const [hash, address] of held)
-      extend(hash, address).catch((error: unknown) => log.debug({ err: error, hash }, 'a lease was not renewed'))
+      extend(hash, address).catch((error: unknown) =>
+        log.debug({ err: error, hash }, 'a lease was not renewed'),
+      )
   }, RENEW_EVERY_MS).unref()
 
   return {

@@ -86,7 +86,11 @@ export function createServiceRegistry({
         definition: json,
         fingerprint: digest('sha256', json, 'base64url').slice(0, 22),
         address: bot?.address ?? '',
-        bot: JSON.stringify({ name: owner, concurrency: bot?.concurrency ?? 0, draining: bot?.draining ?? false }),
+        bot: JSON.stringify({
+          name: owner,
+          concurrency: bot?.concurrency ?? 0,
+          draining: bot?.draining ?? false,
+        }),
         now: at,
         silentUntil: at - SILENT_AFTER_MS,
         expiredUntil: at - KEPT_MS,
@@ -152,7 +156,15 @@ function toBot([member, json]: [string, string]): AnnouncedBot[] {
   const [slug = '', address = ''] = member.split(' ')
   const value = parseJson(json) as Partial<AnnouncedBot> | undefined
   if (address === '' || typeof value?.concurrency !== 'number') return []
-  return [{ slug, address, name: String(value.name), concurrency: value.concurrency, draining: value.draining === true }]
+  return [
+    {
+      slug,
+      address,
+      name: String(value.name),
+      concurrency: value.concurrency,
+      draining: value.draining === true,
+    },
+  ]
 }
 
 /** @returns undefined for invalid JSON */

@@ -21,10 +21,7 @@ export interface UnfinishedLimits {
   maxUnfinished: number
 }
 
-type Unfinished = Pick<
-  RequestRecord,
-  'hash' | 'queue' | 'submitter' | 'created_at' | 'run_at' | 'expires_at'
->
+type Unfinished = Pick<RequestRecord, 'hash' | 'queue' | 'submitter' | 'created_at' | 'run_at' | 'expires_at'>
 
 export interface UnfinishedLimiter {
   /** Call it before the record is created. @throws AppError `too_many_unfinished`, `queue_full` */

@@ -1,7 +1,7 @@
 /** The models of the form page and of the list of services. */
 
-import type { Service } from '../../core/catalog/service-definition.ts'
 import { FIELD_TYPES, type FieldType } from '../../core/catalog/fields.ts'
+import type { Service } from '../../core/catalog/service-definition.ts'
 import { textIn } from '../../core/catalog/text.ts'
 import type { AppError } from '../../core/domain/errors.ts'
 import type { Locale, Texts } from '../../core/i18n/index.ts'

@@ -1,7 +1,7 @@
 /** The titles of a request's service. Records of other programs may name a service that is not in the catalogue. */
 
-import type { Service } from '../../core/catalog/service-definition.ts'
 import type { ResultField } from '../../core/catalog/result-definition.ts'
+import type { Service } from '../../core/catalog/service-definition.ts'
 import { type Text, textIn } from '../../core/catalog/text.ts'
 import type { PublicView } from '../../core/domain/record.ts'
 import type { Locale } from '../../core/i18n/index.ts'

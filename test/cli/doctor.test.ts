@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { Worker } from 'bullmq'
 import { afterAll, describe, expect, test } from 'vitest'
-import { allQueues, allServices } from '../../core/catalog/index.ts'
+import { queuesOf } from '../../core/catalog/catalog.ts'
 import { freePort } from '../../core/redis/local-server.ts'
 import { recordUntrustedProxy } from '../../core/store/untrusted-proxy.ts'
 import { createConcurrencyNames } from '../../core/tasks/protocol.ts'
@@ -13,6 +13,7 @@ import { useCli } from '../helpers/cli.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
+import { catalog } from '../helpers/services.ts'
 
 const redis = await useRedis()
 const { client } = await useRequests(redis)
@@ -36,9 +37,9 @@ async function useBot(services: string[]): Promise<string> {
   afterAll(() => void server.close())
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
-const slugs = allServices().map(({ slug }) => slug)
+const slugs = catalog.all().map(({ slug }) => slug)
 const LOCAL_API_URL = await useBot(slugs)
-const workers = allQueues().map(
+const workers = queuesOf(catalog).map(
   ({ name }) =>
     new Worker(name, async () => {}, {
       connection: client,
@@ -63,7 +64,7 @@ describe('doctor', () => {
     expect(out).toMatch(/^✓ Services of the bots: all 4$/m)
     expect(out).toMatch(/^✓ Redis: answers at /m)
     expect(out).toMatch(/^✓ Live updates: a published message came back after \d+ ms$/m)
-    for (const { name } of allQueues())
+    for (const { name } of queuesOf(catalog))
       expect(out).toMatch(new RegExp(`^✓ Queue ${name}: a job was taken after \\d+ ms$`, 'm'))
     expect(out).toMatch(/All checks passed\.\n$/)
     expect(code).toBe(0)
@@ -181,7 +182,7 @@ describe('doctor', () => {
   test('doctor reports that no worker takes jobs, and removes its own test jobs', async () => {
     await Promise.all(workers.map((worker) => worker.close(true)))
     const all = await findings({})
-    for (const { name } of allQueues())
+    for (const { name } of queuesOf(catalog))
       expect(all.get(`Queue ${name}`)).toMatchObject({
         result: 'fail',
         todo: expect.stringContaining(`--queue ${name}`),

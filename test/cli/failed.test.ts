@@ -1,7 +1,5 @@
 /** `failed` and `queues`: lists failed requests, retries them, and shows the queues. */
 import { afterAll, describe, expect, test } from 'vitest'
-import { creditScoreRating } from '../../bots/examples/credit-score-rating/definition.ts'
-import { linkCheck } from '../../bots/examples/link-check/definition.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { useCli } from '../helpers/cli.ts'
@@ -9,10 +7,11 @@ import { keys } from '../helpers/keys.ts'
 import { aRecord, START } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
+import { creditScoreRating, linkCheck } from '../helpers/services.ts'
 
 const redis = await useRedis()
 const { client, store, applyCommand } = await useRequests(redis)
-const queues = createQueues({ redis: client, log: quiet })
+const queues = createQueues({ redis: client, log: quiet, queueList: () => queuesOf(catalog) })
 const cli = useCli(redis)
 afterAll(() => queues.stop())
 

@@ -3,13 +3,14 @@ import { once } from 'node:events'
 import { createServer as createHttpServer, type RequestListener } from 'node:http'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { allQueues } from '../../core/catalog/index.ts'
+import { queuesOf } from '../../core/catalog/catalog.ts'
 import { type CliRun, useCli } from '../helpers/cli.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/keys.ts'
 import { aHash, START } from '../helpers/record.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
+import { catalog } from '../helpers/services.ts'
 
 const redis = await useRedis()
 const { client, given } = await useRequests(redis)
@@ -134,7 +135,7 @@ describe.runIf(onRealRedis)('a Redis', () => {
       keys.record(hash),
       keys.backup(hash),
     ]
-    const queues = allQueues().flatMap(({ name }) =>
+    const queues = queuesOf(catalog).flatMap(({ name }) =>
       ['wait', 'prioritized', 'delayed', 'active', 'meta', 'id', 'pc'].map(
         (part) => `halfway:${name}:${part}`,
       ),

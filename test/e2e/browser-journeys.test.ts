@@ -1,13 +1,13 @@
 /** Whole journeys in a real browser, with the real processes and the demo portal's codes. */
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { creditScoreRating } from '../../bots/examples/credit-score-rating/definition.ts'
 import { createTexts } from '../../core/i18n/index.ts'
 import { type PageTraffic, recordTraffic, useBrowser } from '../helpers/browser.ts'
 import { isChromiumMissing } from '../helpers/chromium.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { type Halfway, startHalfway } from '../helpers/halfway.ts'
 import { hasFocus, tabTo } from '../helpers/keyboard.ts'
+import { creditScoreRating } from '../helpers/services.ts'
 
 const NATIONAL_CODE = '0012345679'
 const inPersian = (digits: string): string => digits.replace(/\d/g, (digit) => '۰۱۲۳۴۵۶۷۸۹'[Number(digit)]!)

@@ -1,8 +1,6 @@
 /** Every page in every state, from real records, in a real browser. */
 import type { Locator, Page } from 'playwright-core'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
-import { creditScoreRating } from '../../bots/examples/credit-score-rating/definition.ts'
-import { threeProviderInquiry } from '../../bots/examples/three-provider-inquiry/definition.ts'
 import type { Command } from '../../core/domain/command.ts'
 import type { TextKey } from '../../core/i18n/en.ts'
 import type { Translate } from '../../core/i18n/formatter.ts'
@@ -18,6 +16,7 @@ import { isChromiumMissing } from '../helpers/chromium.ts'
 import { aHash, progressTo, REQUIRE_OTP, START, TTL_SECONDS } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
+import { creditScoreRating, threeProviderInquiry } from '../helpers/services.ts'
 import { at as pageAt } from '../server/page-browser.ts'
 
 const redis = await useRedis()

@@ -1,10 +1,10 @@
 /** Three providers queried concurrently by the real processes, watched in a real browser. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { threeProviderInquiry } from '../../bots/examples/three-provider-inquiry/definition.ts'
 import { createTexts } from '../../core/i18n/index.ts'
 import { recordTraffic, useBrowser } from '../helpers/browser.ts'
 import { isChromiumMissing } from '../helpers/chromium.ts'
 import { type Halfway, startHalfway } from '../helpers/halfway.ts'
+import { threeProviderInquiry } from '../helpers/services.ts'
 
 /** For this national code the fastest provider is down. */
 const NATIONAL_CODE = '0012345768'

@@ -4,7 +4,6 @@
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { allQueues } from '../../core/catalog/index.ts'
 import { ERRORS, type ErrorCode } from '../../core/domain/errors.ts'
 import { startHeartbeat } from '../../core/queue/worker-heartbeat.ts'
 import { freePort } from '../../core/redis/local-server.ts'
@@ -16,6 +15,8 @@ import { quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 import { type BadInput, badInput, type HttpCase, SECRETS, type SocketCase } from './bad-input-cases.ts'
 import './fault-meta.ts'
+import { queuesOf } from '../../core/catalog/catalog.ts'
+import { catalog } from '../helpers/services.ts'
 import { inspectable } from './inspected-child.ts'
 import { type Exchange, exchange } from './raw-http.ts'
 
@@ -38,7 +39,7 @@ const { env, held } = inspectable(inspectorPort)
 
 const workers = startHeartbeat({
   redis: client,
-  takenQueues: () => allQueues().map(({ name }) => name),
+  takenQueues: () => queuesOf(catalog).map(({ name }) => name),
   log: quiet,
 })
 const server = startChild('server/main.ts', [], {

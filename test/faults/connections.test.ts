@@ -1,7 +1,6 @@
 /** Connections detect by themselves a network that drops packets and a Redis that freezes, moves or fails. */
 import { Worker } from 'bullmq'
 import { describe, expect, it, type TestContext } from 'vitest'
-import { inquiryQueue } from '../../core/catalog/queue-definitions.ts'
 import { createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts'
 import { BLOCK_SECONDS, blockingOptions, capBlockTimeout } from '../../core/queue/bullmq.ts'
 import { createQueues } from '../../core/queue/queues.ts'
@@ -13,6 +12,7 @@ import { aHash, aRecord, START, TTL_SECONDS } from '../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
 import { type RedisProcess, startSingle } from '../helpers/redis-servers.ts'
 import { collectLog } from '../helpers/server.ts'
+import { creditScoreRating } from '../helpers/services.ts'
 import { type Address, startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.ts'
 
 const redis = await useRedis()
@@ -105,7 +105,7 @@ describe.concurrent('connections', () => {
     it('an idle worker keeps its connection and gets the job added while it was dead', async (ctx) => {
       const proxy = await toRedis()
       const [client] = await connect(ctx, proxy, 'patient')
-      const queues = createQueues({ redis: direct, log: quiet })
+      const queues = createQueues({ redis: direct, log: quiet, queueList: () => queuesOf(catalog) })
       ctx.onTestFinished(() => queues.stop())
       const done = new Set<string>()
       const worker = new Worker('inquiries', async (job) => void done.add(job.id as string), {
@@ -134,7 +134,7 @@ describe.concurrent('connections', () => {
       expect(proxy.connections).toBe(connected)
 
       proxy.blackhole()
-      await queues.add(aRecord({ hash: 'req_a' }), { queue: inquiryQueue })
+      await queues.add(aRecord({ hash: 'req_a' }), { queue: creditScoreRating.queue })
       expect(await takes(eventually(() => expect(done).toContain('req_a'), { withinMs: 7000 }))).toBeLessThan(
         5500,
       )

@@ -1,6 +1,6 @@
 /** A queue for one test, and a BullMQ worker that takes its jobs one by one. */
 import { Worker } from 'bullmq'
-import type { ServiceQueue } from '../../core/catalog/queue-definitions.ts'
+import type { ServiceQueue } from '../../core/catalog/queue-definition.ts'
 import type { RequestRecord } from '../../core/domain/record.ts'
 import { hashOf } from '../../core/queue/bullmq.ts'
 import { createQueues, type Queues } from '../../core/queue/queues.ts'
@@ -29,7 +29,7 @@ export function useQueue(
   { now, ...limits }: Partial<ServiceQueue> & { now?: () => number } = {},
 ): TestQueue {
   const queue: ServiceQueue = { name: `test-${++queueCount}`, ...limits }
-  const queues = createQueues({ redis, log: quiet, services: [queue], now })
+  const queues = createQueues({ redis, log: quiet, queueList: () => [queue], now })
   const worker = new Worker(queue.name, null, {
     connection: redis,
     prefix: redis.names.queues,

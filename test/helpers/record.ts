@@ -12,7 +12,8 @@ export const T0 = Date.UTC(2026, 5, 1, 12)
 
 export const SERVICE = {
   slug: 'test-service',
-  estimatedSeconds: 60,
+  queue: { name: 'test-queue' },
+  usual_seconds: 60,
   tries: 3,
   steps: [{ id: 'first' }, { id: 'second' }, { id: 'third' }],
 } as const

@@ -4,7 +4,6 @@ import express from 'express'
 import supertest from 'supertest'
 import { expect, type TestContext } from 'vitest'
 import { createOtpMailbox } from '../../core/actions/otp-mailbox.ts'
-import { inquiryQueue } from '../../core/catalog/queue-definitions.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts'
 import { BLOCK_SECONDS, blockingOptions, capBlockTimeout } from '../../core/queue/bullmq.ts'
@@ -22,6 +21,7 @@ import { createSessionCookies } from '../../server/sessions.ts'
 import { eventually } from './eventually.ts'
 import { aRecord, progressTo, REQUIRE_OTP, START, TTL_SECONDS } from './record.ts'
 import { quiet } from './redis.ts'
+import { creditScoreRating } from './services.ts'
 
 export interface RedisUsers {
   /** A watched request without other writers. */
@@ -75,10 +75,10 @@ export async function useRedisUsers(
   )
 
   const prefix = failFast.names.queues
-  const queues = createQueues({ redis: failFast, log: quiet })
+  const queues = createQueues({ redis: failFast, log: quiet, queueList: () => queuesOf(catalog) })
   onTestFinished(() => queues.stop())
   const done = new Set<string>()
-  const worker = new Worker(inquiryQueue.name, async (job) => void done.add(job.id as string), {
+  const worker = new Worker(creditScoreRating.queue.name, async (job) => void done.add(job.id as string), {
     connection: patient,
     prefix,
     ...blockingOptions(BLOCK_SECONDS),
@@ -121,7 +121,7 @@ export async function useRedisUsers(
     expect(await idempotency.claim(record.hash, 'key', { ...claim, seed: 'other' })).toEqual(claim)
     await supertest(limited).get('/').expect(200, 'let in')
 
-    await queues.add(record, { queue: inquiryQueue })
+    await queues.add(record, { queue: creditScoreRating.queue })
     await eventually(() => expect(done).toContain(record.hash))
     await verifyDelivery()
   }

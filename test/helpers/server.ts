@@ -1,6 +1,7 @@
 /** The server as its process composes it, on a free port in this process, with the Redis of the test file. */
 import type { AddressInfo } from 'node:net'
 import supertest from 'supertest'
+import type { Catalog } from '../../core/catalog/catalog.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { openRedis } from '../../core/redis/connect.ts'
 import { openInstallationSecret } from '../../core/redis/installation-secret.ts'
@@ -8,11 +9,13 @@ import { loadConfig } from '../../core/runtime/config.ts'
 import { createLog, type Log } from '../../core/runtime/log.ts'
 import { listen } from '../../core/runtime/process.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
+import { createServiceRegistry } from '../../core/store/service-registry.ts'
 import { type ComposedServer, composeServer } from '../../server/compose.ts'
 import { createSessionCookies, SESSION_COOKIE } from '../../server/sessions.ts'
 import { cleanUp } from './clean-up.ts'
 import { applyCommands, aRecord } from './record.ts'
 import { quiet, type TestRedis, useFolder } from './redis.ts'
+import { catalog } from './services.ts'
 
 export interface TestServer extends ComposedServer {
   /** Without a slash at the end. */
@@ -52,7 +55,8 @@ export async function useServer(
     settings = {},
     log = quiet,
     assets = useFolder(),
-  }: { settings?: Record<string, string>; log?: Log; assets?: string } = {},
+    services = catalog,
+  }: { settings?: Record<string, string>; log?: Log; assets?: string; services?: Catalog } = {},
 ): Promise<TestServer> {
   const config = loadConfig({
     REDIS_URL: redis.url,
@@ -74,6 +78,8 @@ export async function useServer(
     redis: client,
     secret,
     subscriber: await connections.connect('subscriber'),
+    catalog: services,
+    registry: createServiceRegistry({ redis: client }),
     config,
     assets,
     log,

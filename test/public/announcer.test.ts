@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import { allServices } from '../../core/catalog/index.ts'
 import { commonMessages } from '../../core/domain/common-messages.ts'
 import { createRecord } from '../../core/domain/create-record.ts'
 import { type PublicView, toPublicView } from '../../core/domain/record.ts'
@@ -8,12 +7,13 @@ import { createLocalizer } from '../../core/i18n/localize-message.ts'
 import { createAnnouncer } from '../../public/announcer.ts'
 import type { Page } from '../../public/page-data.ts'
 import { type Connection, firstState } from '../../public/reducer.ts'
+import { catalog } from '../helpers/services.ts'
 
 const T0 = Date.UTC(2026, 5, 1)
 const queued = toPublicView(
   createRecord({
     hash: 'req_abcdefghijklmnopqrstuvwxyz',
-    service: allServices()[0]!,
+    service: catalog.all()[0]!,
     requestData: {},
     sessionId: null,
     now: T0,

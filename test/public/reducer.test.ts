@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { allServices } from '../../core/catalog/index.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createRecord } from '../../core/domain/create-record.ts'
 import { type PublicView, toPublicView } from '../../core/domain/record.ts'
 import { transition } from '../../core/domain/state-machine.ts'
 import { firstState, pageKind, reduce, remainingSeconds } from '../../public/reducer.ts'
+import { catalog } from '../helpers/services.ts'
 
 const T0 = Date.UTC(2026, 5, 1)
 const hash = 'req_abcdefghijklmnopqrstuvwxyz'
@@ -14,7 +14,7 @@ const hash = 'req_abcdefghijklmnopqrstuvwxyz'
 function history(...commands: Command[]): PublicView[] {
   let record = createRecord({
     hash,
-    service: allServices()[0]!,
+    service: catalog.all()[0]!,
     requestData: {},
     sessionId: null,
     now: T0,

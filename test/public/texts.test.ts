@@ -2,7 +2,6 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { IntlMessageFormat } from 'intl-messageformat'
 import { describe, expect, test } from 'vitest'
-import { allServices } from '../../core/catalog/index.ts'
 import { messagesOfService } from '../../core/catalog/service-messages.ts'
 import { commonMessages } from '../../core/domain/common-messages.ts'
 import { ERRORS } from '../../core/domain/errors.ts'
@@ -17,6 +16,7 @@ import {
   formatRemaining,
   roundCountdown,
 } from '../../core/presentation/format-duration.ts'
+import { catalog } from '../helpers/services.ts'
 
 const root = join(import.meta.dirname, '../..')
 const { t } = createTexts('en')
@@ -156,7 +156,7 @@ test('a Persian text has Persian digits, letters and punctuation', () => {
     expectPersianTypography(fa.t(key, sampleParams(LANGUAGES.fa.catalogue[key])), key)
 })
 
-describe.each(allServices())('the bot messages of $slug', ({ slug, messages = {} }) => {
+describe.each(catalog.all())('the bot messages of $slug', ({ slug, messages = {} }) => {
   const handler = read([`bots/inquiry-provider/services/${slug}`])
   const atPortal = handler.includes('/portal/') ? read(['bots/inquiry-provider/services/portal']) : ''
   const used = [...`${handler}\n${atPortal}`.matchAll(/\b(?:localized|portalMessage)\(\s*'(\w+)'/g)].map(

@@ -1,12 +1,12 @@
 import { type CheerioAPI, load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
-import { allServices } from '../../core/catalog/index.ts'
 import type { Command } from '../../core/domain/command.ts'
 import type { RequestRecord } from '../../core/domain/record.ts'
 import { keys } from '../helpers/keys.ts'
 import { START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
+import { catalog } from '../helpers/services.ts'
 import { type Browser, openBrowser, textOf } from './page-browser.ts'
 
 const FORM = '/services/credit-score-rating'
@@ -65,7 +65,7 @@ describe('the form', () => {
     const links = $('main .card a')
       .toArray()
       .map((a) => String($(a).attr('href')))
-    expect(links).toEqual(allServices().map(({ slug }) => `/services/${slug}`))
+    expect(links).toEqual(catalog.all().map(({ slug }) => `/services/${slug}`))
     for (const link of links) {
       const form = await browser.open(link)
       expect(form('form').attr()).toMatchObject({ method: 'post', action: link })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { allQueues } from '../../core/catalog/index.ts'
+import { queuesOf } from '../../core/catalog/catalog.ts'
 import { createReadiness } from '../../core/queue/readiness.ts'
 import { startHeartbeat } from '../../core/queue/worker-heartbeat.ts'
 import { openRedis } from '../../core/redis/connect.ts'
@@ -7,12 +7,13 @@ import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/keys.ts'
 import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
 import { useServer } from '../helpers/server.ts'
+import { catalog } from '../helpers/services.ts'
 
 const testRedis = await useRedis()
 const redis = await testRedis.connections.connect('patient')
 const { api } = await useServer(testRedis)
 
-const QUEUES = allQueues().map(({ name }) => name)
+const QUEUES = queuesOf(catalog).map(({ name }) => name)
 const FINE = { redis: 'ok', writes: 'ok', workers: 'ok' }
 
 const ready = async () => {

@@ -1,10 +1,10 @@
 /** Messages by key on the pages, in the language of the viewer: from the record to the script's data. */
 import { type CheerioAPI, load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
-import { creditScoreRating } from '../../bots/examples/credit-score-rating/definition.ts'
 import { messageBuilder } from '../../core/catalog/service-messages.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createPages } from '../../server/pages/index.ts'
+import { creditScoreRating } from '../helpers/services.ts'
 import { complete, fail, progress, start, T0, TTL, viewAfter } from './page-fixtures.ts'
 
 const pages = createPages({ ttlSeconds: TTL, now: () => T0 + 5000 })

@@ -1,19 +1,19 @@
 /** Requests in every state, made by the real state machine, for tests of pages. */
 
 import type { Service } from '../../core/catalog/define-service.ts'
-import { findService } from '../../core/catalog/index.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createRecord } from '../../core/domain/create-record.ts'
 import { AppError, type ErrorCode } from '../../core/domain/errors.ts'
 import { type PublicView, toPublicView } from '../../core/domain/record.ts'
 import { transition } from '../../core/domain/state-machine.ts'
 import { createPages, type PageContext } from '../../server/pages/index.ts'
+import { catalog } from '../helpers/services.ts'
 
 export const T0 = Date.UTC(2026, 5, 1, 12, 0, 0)
 export const TTL = 1800
 export const HASH = 'req_abcdefghijklmnopqrstu0mpxyz12'
-export const CREDIT = findService('credit-score-rating')!
-const THREE = findService('three-provider-inquiry')!
+export const CREDIT = catalog.find('credit-score-rating')!
+const THREE = catalog.find('three-provider-inquiry')!
 
 /** The view of a request after these commands, one second apart. */
 export const viewAfter = (...changes: Command[]): PublicView => viewOf({}, ...changes)

@@ -1,7 +1,6 @@
 /** Workers on machines whose clocks are ten minutes off keep every time of a request. */
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { linkCheck } from '../../bots/examples/link-check/definition.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { type Child, startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -9,6 +8,7 @@ import { keys } from '../helpers/keys.ts'
 import { aRecord } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
+import { linkCheck } from '../helpers/services.ts'
 import { failure, later, type Reply, silence, smsSent, success, useForeignBot } from './foreign-bot.ts'
 
 const TEN_MINUTES_MS = 600_000
@@ -27,7 +27,7 @@ describe.concurrent.each([
   ['fast', TEN_MINUTES_MS, await useOwnRedis()],
 ])('a worker whose clock is ten minutes %s', { timeout: 60_000 }, (_name, shiftMs, own) => {
   const { url, client, store, applyCommand } = own
-  const queues = createQueues({ redis: client, log: quiet })
+  const queues = createQueues({ redis: client, log: quiet, queueList: () => queuesOf(catalog) })
   let worker: Child
   beforeAll(async () => {
     const args = [url, bot.url, '20000', String(LIMIT_SECONDS)]

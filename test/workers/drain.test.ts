@@ -2,7 +2,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, describe, expect, test } from 'vitest'
-import { linkCheck } from '../../bots/examples/link-check/definition.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { freePort } from '../../core/redis/local-server.ts'
 import { type Child, startChild } from '../helpers/child.ts'
@@ -10,11 +9,12 @@ import { eventually } from '../helpers/eventually.ts'
 import { aRecord } from '../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
+import { linkCheck } from '../helpers/services.ts'
 import { later, silence, success, useForeignBot } from './foreign-bot.ts'
 
 const redis = await useRedis()
 const { client, store } = await useRequests(redis)
-const queues = createQueues({ redis: client, log: quiet })
+const queues = createQueues({ redis: client, log: quiet, queueList: () => queuesOf(catalog) })
 const bot = await useForeignBot()
 afterAll(() => queues.stop())
 

@@ -1,7 +1,7 @@
 /** Test queues with their own service, real workers, and a foreign bot that they call. */
 
 import { defineService, type Service } from '../../core/catalog/define-service.ts'
-import type { ServiceQueue } from '../../core/catalog/queue-definitions.ts'
+import type { ServiceQueue } from '../../core/catalog/queue-definition.ts'
 import { createRecord } from '../../core/domain/create-record.ts'
 import { isFinal, type RequestRecord } from '../../core/domain/record.ts'
 import { createQueues, type Queues } from '../../core/queue/queues.ts'

@@ -1,13 +1,14 @@
 /** The options of the workers' command line: values, errors and help. */
 import { describe, expect, test } from 'vitest'
-import { allQueues } from '../../core/catalog/index.ts'
+import { queuesOf } from '../../core/catalog/catalog.ts'
 import { StartupError } from '../../core/runtime/startup-error.ts'
 import { parseWorkerOptions } from '../../workers/options.ts'
 import { createWorkerLimits } from '../../workers/worker-limits.ts'
 import { startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { catalog } from '../helpers/services.ts'
 
-const read = (...args: string[]) => parseWorkerOptions(args, allQueues())
+const read = (...args: string[]) => parseWorkerOptions(args, queuesOf(catalog))
 
 function refusal(...args: string[]): string {
   try {

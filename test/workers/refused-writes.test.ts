@@ -4,7 +4,6 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createOtpMailbox } from '../../core/actions/otp-mailbox.ts'
 import type { Service } from '../../core/catalog/define-service.ts'
-import { linkCheck } from '../../bots/examples/link-check/definition.ts'
 import { createRecord } from '../../core/domain/create-record.ts'
 import { isFinal, type RequestRecord } from '../../core/domain/record.ts'
 import { createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts'
@@ -20,6 +19,7 @@ import { eventually } from '../helpers/eventually.ts'
 import { aHash, TTL_SECONDS } from '../helpers/record.ts'
 import { onRealRedis, quiet } from '../helpers/redis.ts'
 import { type RedisProcess, startSingle } from '../helpers/redis-servers.ts'
+import { linkCheck } from '../helpers/services.ts'
 import { failure, later, type Reply, smsSent, success, useForeignBot } from './foreign-bot.ts'
 
 const LOCK_MS = 2000
@@ -49,7 +49,7 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 },
       log: quiet,
     })
     const watcher = createRequestWatcher({ store, channels, log: quiet, ttlSeconds: TTL_SECONDS })
-    const queues = createQueues({ redis: client, log: quiet })
+    const queues = createQueues({ redis: client, log: quiet, queueList: () => queuesOf(catalog) })
     const count = (hash: string, error: unknown): never => {
       refusals.set(hash, (refusals.get(hash) ?? 0) + 1)
       throw error

@@ -3,7 +3,6 @@ import { Queue } from 'bullmq'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createOtpMailbox } from '../../core/actions/otp-mailbox.ts'
 import { defineService, type Service } from '../../core/catalog/define-service.ts'
-import { crawlQueue, inquiryQueue } from '../../core/catalog/queue-definitions.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createRecord } from '../../core/domain/create-record.ts'
 import { AppError } from '../../core/domain/errors.ts'
@@ -23,6 +22,7 @@ import { keys } from '../helpers/keys.ts'
 import { aHash, aRecord, TTL_SECONDS } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { redisContents } from '../helpers/redis-contents.ts'
+import { creditScoreRating, linkCheck } from '../helpers/services.ts'
 import {
   endless,
   failure,
@@ -58,7 +58,7 @@ const aService = (slug: string, fields: Partial<Service> = {}): Service =>
     tries: 3,
     backoff: { type: 'exponential', seconds: 0.02 },
     usesOtp: false,
-    queue: inquiryQueue,
+    queue: creditScoreRating.queue,
     ...fields,
   })
 
@@ -90,7 +90,7 @@ const bot = await useForeignBot()
 const startWorker = ({ url = bot.url, ...fields }: Partial<RequestWorkerDeps> & { url?: string } = {}) => {
   const client = createBotClient({ url, token: TOKEN })
   const worker = createRequestWorker({
-    queue: inquiryQueue,
+    queue: creditScoreRating.queue,
     queues,
     redis,
     store,
@@ -136,7 +136,7 @@ async function makeRecord(service: Service, ttlSeconds = TTL_SECONDS): Promise<s
 /** Submits a request as the server does, and collects every view published from then on. */
 async function submit({
   service = STEADY,
-  queue = inquiryQueue,
+  queue = creditScoreRating.queue,
   replies = [] as Parameters<typeof bot.replies>[1][],
 } = {}) {
   const hash = await makeRecord(service)
@@ -178,8 +178,8 @@ async function apply(hash: string, command: Command): Promise<void> {
   expect(outcome).toMatchObject({ ok: true })
   // As the server does.
   if (command.type === 'submit_otp' || command.type === 'resend_otp')
-    await queues.promote(await record(hash), { queue: inquiryQueue })
-  if (command.type === 'cancel') await queues.remove(hash, inquiryQueue).catch(() => {})
+    await queues.promote(await record(hash), { queue: creditScoreRating.queue })
+  if (command.type === 'cancel') await queues.remove(hash, creditScoreRating.queue).catch(() => {})
 }
 
 /** The contents of the queues, without their event streams, which hold ids only and are trimmed by BullMQ. */
@@ -224,7 +224,7 @@ describe('a job', () => {
 
   test('a job without a record is removed without a call', async () => {
     const hash = aHash()
-    await queues.add(aRecord({ hash }), { queue: inquiryQueue })
+    await queues.add(aRecord({ hash }), { queue: creditScoreRating.queue })
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
     expect(bot.calls(hash)).toEqual([])
   })
@@ -400,9 +400,9 @@ describe('a bug in an attempt', () => {
           ? Promise.reject(new TypeError('no such thing'))
           : store.apply(hash, command, options),
     }
-    const other = startWorker({ queue: crawlQueue, store: broken })
+    const other = startWorker({ queue: linkCheck.queue, store: broken })
     const { hash } = await submit({
-      queue: crawlQueue,
+      queue: linkCheck.queue,
       replies: [success(), success(), success(), success()],
     })
     expect(await ended(hash)).toMatchObject({
@@ -419,8 +419,8 @@ describe('a bot that is unreachable', () => {
   test('an unreachable bot is called again until it is back', async () => {
     const stopped = await startForeignBot()
     await stopped.stop()
-    const other = startWorker({ queue: crawlQueue, url: stopped.url })
-    const { hash, views } = await submit({ service: ONCE, queue: crawlQueue })
+    const other = startWorker({ queue: linkCheck.queue, url: stopped.url })
+    const { hash, views } = await submit({ service: ONCE, queue: linkCheck.queue })
     await eventually(() => expect(views.some((view) => view.next_retry_at)).toBe(true))
     const back = await startForeignBot(Number(new URL(stopped.url).port))
     back.replies(hash, success('back again'))
@@ -432,8 +432,8 @@ describe('a bot that is unreachable', () => {
   test('an unreachable bot fails the request once the next attempt would be due after the deadline', async () => {
     const stopped = await startForeignBot()
     await stopped.stop()
-    const other = startWorker({ queue: crawlQueue, url: stopped.url, timeoutSeconds: 2.4 })
-    const { hash, views } = await submit({ service: MEASURED, queue: crawlQueue })
+    const other = startWorker({ queue: linkCheck.queue, url: stopped.url, timeoutSeconds: 2.4 })
+    const { hash, views } = await submit({ service: MEASURED, queue: linkCheck.queue })
     const failed = await ended(hash)
     expect(failed).toMatchObject({
       status: 'failed',
@@ -589,7 +589,7 @@ describe('a job outside the usual path', () => {
     await isDelayed()
     const waiting = await record(hash)
     const before = await queue.getJob(hash)
-    await queues.promote(await record(hash), { queue: inquiryQueue })
+    await queues.promote(await record(hash), { queue: creditScoreRating.queue })
     await eventually(async () =>
       expect((await queue.getJob(hash))?.attemptsStarted).toBe((before?.attemptsStarted ?? 0) + 1),
     )
@@ -603,9 +603,9 @@ describe('a job outside the usual path', () => {
   })
 
   test('a job that stalled too often fails the request as worker_lost', async () => {
-    const { hash } = await submit({ queue: crawlQueue })
+    const { hash } = await submit({ queue: linkCheck.queue })
     await redis.hset(`${PREFIX}:crawls:${hash}`, 'defa', 'job stalled more than allowable limit')
-    const other = startWorker({ queue: crawlQueue })
+    const other = startWorker({ queue: linkCheck.queue })
     expect(await ended(hash)).toMatchObject({
       status: 'failed',
       error_data: { code: 'worker_lost', message: 'The work was lost on our side' },
@@ -616,18 +616,18 @@ describe('a job outside the usual path', () => {
 
   test('a job whose handler throws is delayed for a later run', async () => {
     const full: typeof store = { ...store, read: () => Promise.reject(new AppError('storage_unavailable')) }
-    const { hash } = await submit({ queue: crawlQueue })
-    const other = startWorker({ queue: crawlQueue, store: full })
+    const { hash } = await submit({ queue: linkCheck.queue })
+    const other = startWorker({ queue: linkCheck.queue, store: full })
     await eventually(async () => expect(await redis.zscore(`${PREFIX}:crawls:delayed`, hash)).not.toBeNull())
     await other.stop()
     expect(await record(hash)).toMatchObject({ status: 'pending' })
-    await queues.remove(hash, crawlQueue)
+    await queues.remove(hash, linkCheck.queue)
   })
 
   test('a job whose record is unreadable is removed, and the record left as it is', async () => {
     const broken = () => Promise.reject(new AppError('unreadable_record'))
-    const { hash } = await submit({ queue: crawlQueue })
-    const other = startWorker({ queue: crawlQueue, store: { ...store, read: broken } })
+    const { hash } = await submit({ queue: linkCheck.queue })
+    const other = startWorker({ queue: linkCheck.queue, store: { ...store, read: broken } })
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
     await other.stop()
     expect(await record(hash)).toMatchObject({ status: 'pending' })
@@ -655,10 +655,10 @@ describe('the time limit', () => {
   })
 
   test('the time limit of the settings applies to a service without its own', async () => {
-    const other = startWorker({ queue: crawlQueue, timeoutSeconds: 0.1 })
+    const other = startWorker({ queue: linkCheck.queue, timeoutSeconds: 0.1 })
     const [own, none] = await Promise.all([
-      submit({ service: HURRIED, queue: crawlQueue, replies: [silence] }),
-      submit({ service: STEADY, queue: crawlQueue, replies: [silence] }),
+      submit({ service: HURRIED, queue: linkCheck.queue, replies: [silence] }),
+      submit({ service: STEADY, queue: linkCheck.queue, replies: [silence] }),
     ])
     expect((await ended(own.hash)).error_data?.message).toBe('It took longer than 0.15 seconds.')
     expect((await ended(none.hash)).error_data?.message).toBe('It took longer than 0.1 seconds.')
@@ -741,7 +741,7 @@ describe('a bot that answers SMS_SENT', () => {
   test('a job that waits for a code is removed when its record expires', async () => {
     const hash = await makeRecord(STEADY, 2)
     bot.replies(hash, smsSent())
-    await queues.add(await record(hash), { queue: inquiryQueue })
+    await queues.add(await record(hash), { queue: creditScoreRating.queue })
     await inStatus(hash, 'otp_required')
     await eventually(async () => expect(await redis.exists(keys.record(hash))).toBe(0))
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
@@ -753,7 +753,7 @@ describe('a bot that answers SMS_SENT', () => {
     const first = await inStatus(hash, 'otp_required')
     const later = createRequestStore({ redis, ttlSeconds: TTL_SECONDS, now: () => Date.now() + 31_000 })
     expect(await later.apply(hash, { type: 'resend_otp' })).toMatchObject({ ok: true })
-    await queues.promote(await record(hash), { queue: inquiryQueue })
+    await queues.promote(await record(hash), { queue: creditScoreRating.queue })
     await bot.call(hash, 2)
     const second = await eventually(async () => {
       const found = await record(hash)
@@ -792,7 +792,7 @@ describe('a bot that answers SMS_SENT', () => {
     const longAgo = new Date(Date.now() - 301_000).toISOString()
     const prompt = { ...asked.otp_data, expires_at: longAgo }
     await redis.set(keys.record(hash), encodeRecord({ ...asked, otp_data: prompt } as RequestRecord))
-    await queues.promote(await record(hash), { queue: inquiryQueue })
+    await queues.promote(await record(hash), { queue: creditScoreRating.queue })
     expect(await ended(hash)).toMatchObject({
       status: 'failed',
       attempt: 1,
@@ -824,7 +824,7 @@ describe('a cancel', () => {
     const hash = await makeRecord(STEADY)
     bot.replies(hash, success())
     await apply(hash, { type: 'cancel', by: 'user' })
-    await queues.add(aRecord({ hash }), { queue: inquiryQueue })
+    await queues.add(aRecord({ hash }), { queue: creditScoreRating.queue })
     await eventually(async () => expect(await queueContents()).not.toContain(hash))
     expect(bot.calls(hash)).toEqual([])
     expect(await record(hash)).toMatchObject({ status: 'cancelled', attempt: 0 })
@@ -900,18 +900,18 @@ describe('a request that another worker has taken over', () => {
 describe('a worker that is stopped', () => {
   test('a stopped worker takes no new job and finishes running attempts', async () => {
     const open = later()
-    const other = startWorker({ queue: crawlQueue })
-    const { hash } = await submit({ queue: crawlQueue, replies: [open.reply] })
+    const other = startWorker({ queue: linkCheck.queue })
+    const { hash } = await submit({ queue: linkCheck.queue, replies: [open.reply] })
     await bot.call(hash)
     const stopped = other.stop()
     expect(other.isConsuming()).toBe(false)
-    const waiting = await submit({ queue: crawlQueue, replies: [success('by the next worker')] })
+    const waiting = await submit({ queue: linkCheck.queue, replies: [success('by the next worker')] })
     open.answer(success('finished'))
     await stopped
     expect(await record(hash)).toMatchObject({ status: 'completed', result_data: 'finished' })
     expect(await record(waiting.hash)).toMatchObject({ status: 'pending' })
 
-    const next = startWorker({ queue: crawlQueue })
+    const next = startWorker({ queue: linkCheck.queue })
     expect(await ended(waiting.hash)).toMatchObject({ result_data: 'by the next worker' })
     await next.stop()
   })
@@ -933,22 +933,22 @@ describe('a worker that is stopped', () => {
         return store.read(hash)
       },
     }
-    const other = startWorker({ queue: crawlQueue, store: slow })
-    const { hash } = await submit({ queue: crawlQueue })
+    const other = startWorker({ queue: linkCheck.queue, store: slow })
+    const { hash } = await submit({ queue: linkCheck.queue })
     await reading
     const stopped = other.stop()
     continueRead()
     await stopped
     expect(await record(hash)).toMatchObject({ status: 'pending' })
-    expect(await queues.position(hash, crawlQueue)).toBe(1)
+    expect(await queues.position(hash, linkCheck.queue)).toBe(1)
     expect(bot.calls(hash)).toEqual([])
-    await queues.remove(hash, crawlQueue)
+    await queues.remove(hash, linkCheck.queue)
   })
 
   test('a stopped worker aborts an attempt that exceeds its drain time and leaves it to another worker', async () => {
-    const other = startWorker({ queue: crawlQueue, drainMs: 0 })
+    const other = startWorker({ queue: linkCheck.queue, drainMs: 0 })
     const { hash, views } = await submit({
-      queue: crawlQueue,
+      queue: linkCheck.queue,
       replies: [silence, success('by the next worker')],
     })
     const call = await bot.call(hash)
@@ -963,7 +963,7 @@ describe('a worker that is stopped', () => {
     // Due immediately, for any worker.
     expect(delayOf(views.at(-1) as PublicView)).toBeLessThanOrEqual(0)
 
-    const next = startWorker({ queue: crawlQueue })
+    const next = startWorker({ queue: linkCheck.queue })
     expect(await ended(hash)).toMatchObject({
       status: 'completed',
       attempt: 2,

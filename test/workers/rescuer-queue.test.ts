@@ -1,7 +1,5 @@
 /** The rescuer with many waiting requests: it reads only those whose job is lost. */
 import { afterAll, describe, expect, test } from 'vitest'
-import { findService } from '../../core/catalog/index.ts'
-import { linkCheck } from '../../bots/examples/link-check/definition.ts'
 import { toIso } from '../../core/domain/iso-time.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { createDeadlineIndex } from '../../core/store/deadline-index.ts'
@@ -12,6 +10,7 @@ import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/keys.ts'
 import { aRecord, TTL_SECONDS } from '../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
+import { catalog, linkCheck } from '../helpers/services.ts'
 
 const { connections } = await useRedis()
 const redis = await connections.connect('patient')

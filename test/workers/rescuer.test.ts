@@ -1,7 +1,6 @@
 /** The rescuer: fails requests whose worker and bot are dead, and restores lost jobs. */
 import { Queue } from 'bullmq'
 import { afterAll, describe, expect, test } from 'vitest'
-import { findService } from '../../core/catalog/index.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { createDeadlineIndex } from '../../core/store/deadline-index.ts'
@@ -11,6 +10,7 @@ import { startRescuer } from '../../workers/rescuer.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { applyCommands, aRecord, TTL_SECONDS } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
+import { catalog } from '../helpers/services.ts'
 
 const { connections } = await useRedis()
 const redis = await connections.connect('patient')

@@ -1,12 +1,12 @@
 /** A worker that is frozen or killed with a job: another one takes the job over, and writes of the first one are refused. */
 import { afterAll, describe, expect, test } from 'vitest'
-import { linkCheck } from '../../bots/examples/link-check/definition.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
 import { type Child, startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { aRecord, TTL_SECONDS } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
+import { linkCheck } from '../helpers/services.ts'
 import { silence, success, useForeignBot } from './foreign-bot.ts'
 
 const LOCK_MS = 500

@@ -1,7 +1,6 @@
 /** A rolling deploy: some workers, or the bots they call, do not know a service. */
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { Service } from '../../core/catalog/define-service.ts'
-import { linkCheck } from '../../bots/examples/link-check/definition.ts'
 import { createRecord } from '../../core/domain/create-record.ts'
 import { isFinal, type RequestRecord } from '../../core/domain/record.ts'
 import { createQueues } from '../../core/queue/queues.ts'
@@ -13,6 +12,7 @@ import { eventually } from '../helpers/eventually.ts'
 import { aHash, TTL_SECONDS } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
+import { linkCheck } from '../helpers/services.ts'
 import { failure, json, success, useForeignBot } from './foreign-bot.ts'
 
 const BRAND_NEW: Service = {
@@ -25,7 +25,7 @@ const BRAND_NEW: Service = {
 const NOT_KNOWN = json({ status: 'error', code: 'unknown_service', message: 'No.', retryable: false }, 404)
 
 const { client, store, watcher, otpMailbox } = await useRequests(await useRedis())
-const queues = createQueues({ redis: client, log: quiet })
+const queues = createQueues({ redis: client, log: quiet, queueList: () => queuesOf(catalog) })
 const bot = await useForeignBot()
 afterAll(() => queues.stop())
 

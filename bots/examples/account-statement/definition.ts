@@ -1,8 +1,7 @@
-import { defineDefinition_ } from 'X'
+import type { ServiceDefinition } from '../../../core/catalog/service-definition.ts'
 import { portalMessages } from '../portal/messages.ts'
-import { inquiryQueue } from '../../../core/catalog/queue-definitions.ts'
 
-export const accountStatement = defineService({
+export const definition = {
   slug: 'account-statement',
   title: { en: 'Account statement', fa: 'صورت‌حساب بانکی' },
   description: {
@@ -32,18 +31,26 @@ export const accountStatement = defineService({
     { id: 'verifying_otp', title: { en: 'Check the code', fa: 'بررسی کد' } },
     { id: 'reading_statement', title: { en: 'Read the statement', fa: 'خواندن صورت‌حساب' } },
   ],
-  headline: 'closing_balance',
-  resultLabels: {
-    account_number: { en: 'Account number', fa: 'شمارهٔ حساب' },
-    holder: { en: 'Holder', fa: 'صاحب حساب' },
-    lines: { en: 'Lines', fa: 'گردش حساب' },
-    date: { en: 'Date', fa: 'تاریخ' },
-    description: { en: 'Description', fa: 'شرح' },
-    amount: { en: 'Amount', fa: 'مبلغ' },
-    balance: { en: 'Balance', fa: 'مانده' },
-    closing_balance: { en: 'Closing balance', fa: 'ماندهٔ پایانی' },
-    currency: { en: 'Currency', fa: 'واحد پول' },
-    reference_number: { en: 'Reference number', fa: 'شمارهٔ مرجع' },
+  result: {
+    headline: 'closing_balance',
+    fields: [
+      { name: 'account_number', type: 'text', label: { en: 'Account number', fa: 'شمارهٔ حساب' } },
+      { name: 'holder', type: 'text', label: { en: 'Holder', fa: 'صاحب حساب' } },
+      { name: 'closing_balance', type: 'number', label: { en: 'Closing balance', fa: 'ماندهٔ پایانی' } },
+      { name: 'currency', type: 'text', label: { en: 'Currency', fa: 'واحد پول' } },
+      { name: 'reference_number', type: 'text', label: { en: 'Reference number', fa: 'شمارهٔ مرجع' } },
+      {
+        name: 'lines',
+        type: 'table',
+        label: { en: 'Lines', fa: 'گردش حساب' },
+        columns: [
+          { name: 'date', type: 'date', label: { en: 'Date', fa: 'تاریخ' } },
+          { name: 'description', type: 'text', label: { en: 'Description', fa: 'شرح' } },
+          { name: 'amount', type: 'number', label: { en: 'Amount', fa: 'مبلغ' } },
+          { name: 'balance', type: 'number', label: { en: 'Balance', fa: 'مانده' } },
+        ],
+      },
+    ],
   },
   messages: {
     ...portalMessages,
@@ -66,9 +73,7 @@ export const accountStatement = defineService({
     },
   },
   usual_seconds: 45,
-  tries: 3,
-  backoff: { type: 'exponential', seconds: 5, jitter: 0.2 },
   asks_for_code: true,
   subject: 'mobile',
-  queue: inquiryQueue,
-})
+  queue: { name: 'inquiries' },
+} as const satisfies ServiceDefinition

@@ -1,28 +1,36 @@
 /**
  * Fetches an account's statement: signs in, has a code sent, and ends the call; called again with the code, checks it in the
- * same visit and reads the statement. Steps as in core/catalog/account-statement.ts.
+ * same visit and reads the statement. Steps as in definition.ts.
  *
  * Failures: `portal_unavailable` and `session_lost` are retried; `portal_changed`, `login_refused` and
  * `otp_attempts_exhausted` are final. A wrong code is `OTP_REJECTED`; after an expired one another code is sent.
  */
-import { accountStatement } from './definition.ts'
-import { messageBuilder } from '../../../core/catalog/service-messages.ts'
+
 import { commonMessage } from '../../../core/domain/common-messages.ts'
 import type { LocalizedMessage } from '../../../core/domain/message.ts'
 import { BotFailure } from '../../bot-failure.ts'
-import type { BotRequest, CreateHandler } from '../../bot-server/define-service.ts'
+import {
+  type BotRequest,
+  type BotService,
+  type DataOf,
+  defineService,
+  type Handle,
+} from '../../bot-server/define-service.ts'
+import { messageBuilder } from '../../bot-server/messages.ts'
 import { codeRejected, type SmsSent, smsSent } from '../../bot-server/sms-sent.ts'
 import { createPortalClient, type PortalClient } from '../portal/portal-client.ts'
 import { CODE_LENGTH, CODE_SECONDS, maskMobile } from '../portal/portal-code.ts'
 import type { PortalPage } from '../portal/portal-page.ts'
+import type { ExampleSettings } from '../settings.ts'
+import { definition } from './definition.ts'
 import { readStatement, type Statement } from './statement.ts'
 
-const localized = messageBuilder(accountStatement)
+const localized = messageBuilder(definition)
 
-export const createHandler: CreateHandler =
-  ({ demoPortalUrl }) =>
-  async ({ account_number = '', mobile = '' }, request) => {
-    const portal = createPortalClient({ baseUrl: demoPortalUrl, signal: request.signal })
+const createHandler =
+  ({ portalUrl }: Pick<ExampleSettings, 'portalUrl'>): Handle<DataOf<typeof definition>> =>
+  async ({ account_number, mobile }, request) => {
+    const portal = createPortalClient({ baseUrl: portalUrl, signal: request.signal })
     const sentTo = maskMobile(mobile)
 
     await request.updateProgress(5, 'signing_in', localized('opening_portal'))
@@ -77,3 +85,6 @@ function awaitCode(
     },
   )
 }
+
+export const createService = (settings: Pick<ExampleSettings, 'portalUrl'>): BotService =>
+  defineService(definition, createHandler(settings))

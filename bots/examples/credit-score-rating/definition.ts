@@ -1,8 +1,7 @@
-import { defineDefinition_ } from 'X'
+import type { ServiceDefinition } from '../../../core/catalog/service-definition.ts'
 import { portalMessages } from '../portal/messages.ts'
-import { inquiryQueue } from '../../../core/catalog/queue-definitions.ts'
 
-export const creditScoreRating = defineService({
+export const definition = {
   slug: 'credit-score-rating',
   title: { en: 'Credit score', fa: 'رتبهٔ اعتباری' },
   description: {
@@ -33,15 +32,17 @@ export const creditScoreRating = defineService({
     { id: 'verifying_otp', title: { en: 'Check the code', fa: 'بررسی کد' } },
     { id: 'processing_result', title: { en: 'Read the result', fa: 'خواندن نتیجه' } },
   ],
-  headline: 'score',
-  resultLabels: {
-    score: { en: 'Score', fa: 'امتیاز' },
-    rating: { en: 'Rating', fa: 'رتبه' },
-    open_loans: { en: 'Open loans', fa: 'وام‌های جاری' },
-    bounced_cheques: { en: 'Bounced cheques', fa: 'چک‌های برگشتی' },
-    reference_number: { en: 'Reference number', fa: 'شمارهٔ مرجع' },
-    report_date: { en: 'Date of the report', fa: 'تاریخ گزارش' },
-    full_name: { en: 'Name', fa: 'نام' },
+  result: {
+    headline: 'score',
+    fields: [
+      { name: 'score', type: 'number', label: { en: 'Score', fa: 'امتیاز' } },
+      { name: 'rating', type: 'text', label: { en: 'Rating', fa: 'رتبه' } },
+      { name: 'open_loans', type: 'number', label: { en: 'Open loans', fa: 'وام‌های جاری' } },
+      { name: 'bounced_cheques', type: 'number', label: { en: 'Bounced cheques', fa: 'چک‌های برگشتی' } },
+      { name: 'reference_number', type: 'text', label: { en: 'Reference number', fa: 'شمارهٔ مرجع' } },
+      { name: 'report_date', type: 'date', label: { en: 'Date of the report', fa: 'تاریخ گزارش' } },
+      { name: 'full_name', type: 'text', label: { en: 'Name', fa: 'نام' } },
+    ],
   },
   messages: {
     ...portalMessages,
@@ -75,10 +76,8 @@ export const creditScoreRating = defineService({
     code_too_late: { en: 'The code came too late for the portal.', fa: 'کد دیر به درگاه رسید.' },
   },
   usual_seconds: 60,
-  tries: 3,
-  backoff: { type: 'exponential', seconds: 5, jitter: 0.2 },
   asks_for_code: true,
   subject: 'mobile',
-  queue: inquiryQueue,
+  queue: { name: 'inquiries' },
   dedupe: 'active',
-})
+} as const satisfies ServiceDefinition

@@ -1,30 +1,38 @@
 /**
  * Fetches a credit score from the portal: signs in, solves the captcha, has a code sent, asks the submitter for it, reads the
- * report. Steps as in core/catalog/credit-score-rating.ts.
+ * report. Steps as in definition.ts.
  *
  * Failures: `portal_unavailable`, `session_lost` and `captcha_failed` are retried; `portal_changed`, `login_refused`,
  * `otp_expired` and `otp_attempts_exhausted` are final.
  */
-import { creditScoreRating } from './definition.ts'
-import { messageBuilder } from '../../../core/catalog/service-messages.ts'
+
 import { commonMessage } from '../../../core/domain/common-messages.ts'
 import type { LocalizedMessage } from '../../../core/domain/message.ts'
 import { BotFailure } from '../../bot-failure.ts'
-import type { BotRequest, CreateHandler } from '../../bot-server/define-service.ts'
+import {
+  type BotRequest,
+  type BotService,
+  type DataOf,
+  defineService,
+  type Handle,
+} from '../../bot-server/define-service.ts'
+import { messageBuilder } from '../../bot-server/messages.ts'
 import { createPortalClient, type PortalClient } from '../portal/portal-client.ts'
 import { CODE_LENGTH, CODE_SECONDS, maskMobile } from '../portal/portal-code.ts'
 import type { PortalPage } from '../portal/portal-page.ts'
+import type { ExampleSettings } from '../settings.ts'
 import { solveCaptcha } from './captcha.ts'
 import { readCreditReport } from './credit-report.ts'
+import { definition } from './definition.ts'
 
 const CAPTCHA_TRIES = 3
 
-const localized = messageBuilder(creditScoreRating)
+const localized = messageBuilder(definition)
 
-export const createHandler: CreateHandler =
-  ({ demoPortalUrl }) =>
-  async ({ national_code = '', mobile = '' }, request) => {
-    const portal = createPortalClient({ baseUrl: demoPortalUrl, signal: request.signal })
+const createHandler =
+  ({ portalUrl }: Pick<ExampleSettings, 'portalUrl'>): Handle<DataOf<typeof definition>> =>
+  async ({ national_code, mobile }, request) => {
+    const portal = createPortalClient({ baseUrl: portalUrl, signal: request.signal })
     const sentTo = maskMobile(mobile)
 
     const captchaPage = await signIn(portal, request, { national_code, mobile })
@@ -119,3 +127,6 @@ async function confirmCode(
     await request.updateProgress(70, 'waiting_otp', localized('waiting_for_right_code'))
   }
 }
+
+export const createService = (settings: Pick<ExampleSettings, 'portalUrl'>): BotService =>
+  defineService(definition, createHandler(settings))

@@ -1,7 +1,6 @@
-import { defineDefinition_ } from 'X'
-import { crawlQueue } from '../../../core/catalog/queue-definitions.ts'
+import type { ServiceDefinition } from '../../../core/catalog/service-definition.ts'
 
-export const linkCheck = defineService({
+export const definition = {
   slug: 'link-check',
   title: { en: 'Link check', fa: 'بررسی پیوندها' },
   description: {
@@ -25,32 +24,85 @@ export const linkCheck = defineService({
     { id: 'crawling', title: { en: 'Read the pages', fa: 'خواندن صفحه‌ها' } },
     { id: 'summarizing', title: { en: 'Write the report', fa: 'نوشتن گزارش' } },
   ],
-  headline: 'broken_total',
-  resultLabels: {
-    start_url: { en: 'Start page', fa: 'صفحهٔ آغاز' },
-    pages_checked: { en: 'Pages checked', fa: 'صفحه‌های بررسی‌شده' },
-    links_checked: { en: 'Links checked', fa: 'پیوندهای بررسی‌شده' },
-    links_not_checked: { en: 'Links not checked', fa: 'پیوندهای بررسی‌نشده' },
-    broken: { en: 'Broken', fa: 'خراب' },
-    broken_total: { en: 'Broken in total', fa: 'تعداد خراب‌ها' },
-    unsure: { en: 'Unsure', fa: 'نامطمئن' },
-    unsure_total: { en: 'Unsure in total', fa: 'تعداد نامطمئن‌ها' },
-    redirected: { en: 'Redirected', fa: 'جابه‌جا شده' },
-    redirected_total: { en: 'Redirected in total', fa: 'تعداد جابه‌جاشده‌ها' },
-    slowest: { en: 'Slowest', fa: 'کندترین‌ها' },
-    skipped: { en: 'Skipped', fa: 'کنار گذاشته شده' },
-    skipped_total: { en: 'Skipped in total', fa: 'تعداد کنارگذاشته‌ها' },
-    truncated: { en: 'Truncated', fa: 'ناتمام' },
-    truncated_code: { en: 'Truncated code', fa: 'کد ناتمامی' },
-    duration_seconds: { en: 'Duration in seconds', fa: 'مدت به ثانیه' },
-    url: { en: 'Address', fa: 'نشانی' },
-    to: { en: 'Leads to', fa: 'می‌رسد به' },
-    status: { en: 'Status', fa: 'وضعیت' },
-    code: { en: 'Code', fa: 'کد' },
-    reason: { en: 'Reason', fa: 'دلیل' },
-    found_on: { en: 'Found on', fa: 'یافته در' },
-    also_on: { en: 'Also on', fa: 'همچنین در' },
-    milliseconds: { en: 'Milliseconds', fa: 'میلی‌ثانیه' },
+  result: {
+    headline: 'broken_total',
+    fields: [
+      { name: 'start_url', type: 'url', label: { en: 'Start page', fa: 'صفحهٔ آغاز' } },
+      { name: 'pages_checked', type: 'number', label: { en: 'Pages checked', fa: 'صفحه‌های بررسی‌شده' } },
+      { name: 'links_checked', type: 'number', label: { en: 'Links checked', fa: 'پیوندهای بررسی‌شده' } },
+      {
+        name: 'links_not_checked',
+        type: 'number',
+        label: { en: 'Links not checked', fa: 'پیوندهای بررسی‌نشده' },
+      },
+      {
+        name: 'broken',
+        type: 'table',
+        label: { en: 'Broken', fa: 'خراب' },
+        columns: [
+          { name: 'url', type: 'url', label: { en: 'Address', fa: 'نشانی' } },
+          { name: 'status', type: 'number', label: { en: 'Status', fa: 'وضعیت' } },
+          { name: 'code', type: 'text', label: { en: 'Code', fa: 'کد' } },
+          { name: 'reason', type: 'text', label: { en: 'Reason', fa: 'دلیل' } },
+          { name: 'found_on', type: 'url', label: { en: 'Found on', fa: 'یافته در' } },
+          { name: 'also_on', type: 'number', label: { en: 'Also on', fa: 'همچنین در' } },
+        ],
+      },
+      { name: 'broken_total', type: 'number', label: { en: 'Broken in total', fa: 'تعداد خراب‌ها' } },
+      {
+        name: 'unsure',
+        type: 'table',
+        label: { en: 'Unsure', fa: 'نامطمئن' },
+        columns: [
+          { name: 'url', type: 'url', label: { en: 'Address', fa: 'نشانی' } },
+          { name: 'status', type: 'number', label: { en: 'Status', fa: 'وضعیت' } },
+          { name: 'code', type: 'text', label: { en: 'Code', fa: 'کد' } },
+          { name: 'reason', type: 'text', label: { en: 'Reason', fa: 'دلیل' } },
+          { name: 'found_on', type: 'url', label: { en: 'Found on', fa: 'یافته در' } },
+          { name: 'also_on', type: 'number', label: { en: 'Also on', fa: 'همچنین در' } },
+        ],
+      },
+      { name: 'unsure_total', type: 'number', label: { en: 'Unsure in total', fa: 'تعداد نامطمئن‌ها' } },
+      {
+        name: 'redirected',
+        type: 'table',
+        label: { en: 'Redirected', fa: 'جابه‌جا شده' },
+        columns: [
+          { name: 'url', type: 'url', label: { en: 'Address', fa: 'نشانی' } },
+          { name: 'to', type: 'url', label: { en: 'Leads to', fa: 'می‌رسد به' } },
+          { name: 'status', type: 'number', label: { en: 'Status', fa: 'وضعیت' } },
+          { name: 'found_on', type: 'url', label: { en: 'Found on', fa: 'یافته در' } },
+          { name: 'also_on', type: 'number', label: { en: 'Also on', fa: 'همچنین در' } },
+        ],
+      },
+      {
+        name: 'redirected_total',
+        type: 'number',
+        label: { en: 'Redirected in total', fa: 'تعداد جابه‌جاشده‌ها' },
+      },
+      {
+        name: 'slowest',
+        type: 'table',
+        label: { en: 'Slowest', fa: 'کندترین‌ها' },
+        columns: [
+          { name: 'url', type: 'url', label: { en: 'Address', fa: 'نشانی' } },
+          { name: 'milliseconds', type: 'number', label: { en: 'Milliseconds', fa: 'میلی‌ثانیه' } },
+        ],
+      },
+      {
+        name: 'skipped',
+        type: 'table',
+        label: { en: 'Skipped', fa: 'کنار گذاشته شده' },
+        columns: [
+          { name: 'url', type: 'url', label: { en: 'Address', fa: 'نشانی' } },
+          { name: 'reason', type: 'text', label: { en: 'Reason', fa: 'دلیل' } },
+        ],
+      },
+      { name: 'skipped_total', type: 'number', label: { en: 'Skipped in total', fa: 'تعداد کنارگذاشته‌ها' } },
+      { name: 'truncated', type: 'text', label: { en: 'Truncated', fa: 'ناتمام' } },
+      { name: 'truncated_code', type: 'text', label: { en: 'Truncated code', fa: 'کد ناتمامی' } },
+      { name: 'duration_seconds', type: 'number', label: { en: 'Duration in seconds', fa: 'مدت به ثانیه' } },
+    ],
   },
   messages: {
     opening_site: { en: 'Opening {host}', fa: 'در حال باز کردن \u2066{host}\u2069' },
@@ -95,6 +147,6 @@ export const linkCheck = defineService({
   usual_seconds: 60,
   limit_seconds: 300,
   tries: 2,
-  backoff: { type: 'exponential', seconds: 5, jitter: 0.2 },
-  queue: crawlQueue,
-})
+  // Limited because each crawl makes many requests to other sites over the network of the bots.
+  queue: { name: 'crawls', concurrency: 20 },
+} as const satisfies ServiceDefinition

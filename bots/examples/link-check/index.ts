@@ -8,12 +8,14 @@
  * Not checked: robots.txt (like every link checker it is meant for one's own site), whether the target of a `#fragment`
  * exists, and links that a script creates.
  */
-import { linkCheck } from './definition.ts'
-import { messageBuilder } from '../../../core/catalog/service-messages.ts'
+
 import type { LocalizedMessage } from '../../../core/domain/message.ts'
 import { BotFailure } from '../../bot-failure.ts'
-import type { CreateHandler, Handle } from '../../bot-server/define-service.ts'
+import { type BotService, type DataOf, defineService, type Handle } from '../../bot-server/define-service.ts'
+import { messageBuilder } from '../../bot-server/messages.ts'
+import type { ExampleSettings } from '../settings.ts'
 import { type CrawlState, crawl } from './crawl.ts'
+import { definition } from './definition.ts'
 import { createFetcher } from './fetcher.ts'
 import { LIMITS, type Limits } from './limits.ts'
 import { createProgress } from './progress.ts'
@@ -21,10 +23,10 @@ import { type Connect, connectPublicOnly } from './public-only.ts'
 import { type LinkFindings, type Report, writeReport } from './report.ts'
 import { openStartPage, parseStartUrl } from './start-page.ts'
 
-const localized = messageBuilder(linkCheck)
+const localized = messageBuilder(definition)
 
-export const createHandler: CreateHandler = (settings) =>
-  createLinkCheck({ allowPrivate: settings.linkCheckAllowPrivate })
+export const createService = (settings: Pick<ExampleSettings, 'linkCheckAllowPrivate'>): BotService =>
+  defineService(definition, createLinkCheck({ allowPrivate: settings.linkCheckAllowPrivate }))
 
 interface Options {
   /** Also check sites on this machine and in private networks. */
@@ -38,7 +40,7 @@ export function createLinkCheck({
   allowPrivate,
   limits: given,
   connect = connectPublicOnly(),
-}: Options): Handle {
+}: Options): Handle<DataOf<typeof definition>> {
   const limits: Limits = { ...LIMITS, ...given }
 
   return async (data, request) => {

@@ -1,14 +1,14 @@
 /** Opens the start page. Without it there is nothing to report, so a failure ends the run. */
 import { STATUS_CODES } from 'node:http'
-import { linkCheck } from './definition.ts'
-import { messageBuilder } from '../../../core/catalog/service-messages.ts'
 import { BotFailure } from '../../bot-failure.ts'
+import { messageBuilder } from '../../bot-server/messages.ts'
+import { definition } from './definition.ts'
 import { normalizeUrl } from './extract-links.ts'
 import type { LinkFailure } from './failure.ts'
 import type { FetchedPage, Fetcher, FetchResult } from './fetcher.ts'
 import { judge } from './verdict.ts'
 
-const localized = messageBuilder(linkCheck)
+const localized = messageBuilder(definition)
 
 export type StartPage = FetchResult & { page: FetchedPage }
 

@@ -1,5 +1,5 @@
-/** Messages of all services at the portal (bots/inquiry-provider/services/portal/). */
-import type { Localized } from '../../../core/catalog/define-service.ts'
+/** Messages of all services at the portal. */
+import type { Text } from '../../../core/catalog/text.ts'
 
 export const portalMessages = {
   having_code_sent: {
@@ -33,4 +33,4 @@ export const portalMessages = {
     fa: 'درگاه تغییر کرده است و کار ادامه‌پذیر نیست.',
   },
   portal_session_ended: { en: 'The portal ended the session.', fa: 'درگاه نشست را پایان داد.' },
-} satisfies Record<string, Localized>
+} as const satisfies Record<string, Text>

@@ -1,8 +1,8 @@
 /** A page of the portal, as the bot reads it. */
 import { type CheerioAPI, load } from 'cheerio'
-import { portalMessages } from './messages.ts'
-import { messageBuilder } from '../../../core/catalog/service-messages.ts'
 import { BotFailure } from '../../bot-failure.ts'
+import { messageBuilder } from '../../bot-server/messages.ts'
+import { portalMessages } from './messages.ts'
 
 export interface PortalForm {
   /** Where it is sent, always by POST. */

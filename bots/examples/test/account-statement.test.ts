@@ -1,10 +1,6 @@
 /** The account statement bot against the demo portal, over real HTTP and a real Redis, called as the worker calls it. */
 import type { Server } from 'node:http'
 import { afterAll, describe, expect, test } from 'vitest'
-import { createRunRegistry } from '../../bot-server/run-registry.ts'
-import { createHandlers } from '../services.ts'
-import { createUpdater } from '../../updater.ts'
-import { accountStatement } from '../account-statement/definition.ts'
 import { createRecord } from '../../../core/domain/create-record.ts'
 import { createLog } from '../../../core/runtime/log.ts'
 import { eventually } from '../../../test/helpers/eventually.ts'
@@ -12,6 +8,10 @@ import { noTasks } from '../../../test/helpers/no-tasks.ts'
 import { aHash, REQUIRE_OTP, START, TTL_SECONDS } from '../../../test/helpers/record.ts'
 import { quiet, useRedis } from '../../../test/helpers/redis.ts'
 import { useRequests } from '../../../test/helpers/requests.ts'
+import { createRunRegistry } from '../../bot-server/run-registry.ts'
+import { createUpdater } from '../../updater.ts'
+import { accountStatement } from '../account-statement/definition.ts'
+import { createHandlers } from '../services.ts'
 import {
   healthOf,
   inboxOf,

@@ -1,12 +1,12 @@
 /** The credit score bot against the demo portal, over real HTTP; only the updater is a recording stub. */
 import type { Server } from 'node:http'
 import { describe, expect, test, vi } from 'vitest'
-import type { BotRequest } from '../../bot-server/define-service.ts'
-import { createHandler } from '../credit-score-rating/index.ts'
-import { createPortalClient } from '../portal/portal-client.ts'
-import { creditScoreRating } from '../credit-score-rating/definition.ts'
 import { toLocalizedMessage } from '../../../core/domain/message.ts'
 import { createLog } from '../../../core/runtime/log.ts'
+import type { BotRequest } from '../../bot-server/define-service.ts'
+import { creditScoreRating } from '../credit-score-rating/definition.ts'
+import { createHandler } from '../credit-score-rating/index.ts'
+import { createPortalClient } from '../portal/portal-client.ts'
 import {
   healthOf,
   inboxOf,

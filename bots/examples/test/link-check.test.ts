@@ -2,18 +2,15 @@ import { createServer, type IncomingMessage, type RequestListener, type ServerRe
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
+import { toLocalizedMessage } from '../../../core/domain/message.ts'
+import { createLog } from '../../../core/runtime/log.ts'
 import type { BotRequest } from '../../bot-server/define-service.ts'
+import { linkCheck } from '../link-check/definition.ts'
 import { extractLinks } from '../link-check/extract-links.ts'
 import { createHandler, createLinkCheck } from '../link-check/index.ts'
 import type { Limits } from '../link-check/limits.ts'
-import {
-  connectPublicOnly,
-  type Resolve,
-} from '../link-check/public-only.ts'
+import { connectPublicOnly, type Resolve } from '../link-check/public-only.ts'
 import type { Report } from '../link-check/report.ts'
-import { linkCheck } from '../link-check/definition.ts'
-import { toLocalizedMessage } from '../../../core/domain/message.ts'
-import { createLog } from '../../../core/runtime/log.ts'
 
 const open: { close(): unknown }[] = []
 afterEach(async () => {

@@ -2,8 +2,8 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
-import { createPortal, type PortalOptions } from '../demo-portal/portal.ts'
 import { createLog } from '../../../core/runtime/log.ts'
+import { createPortal, type PortalOptions } from '../demo-portal/portal.ts'
 
 export const MOBILE = '09123456789'
 

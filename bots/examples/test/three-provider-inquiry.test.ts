@@ -1,11 +1,7 @@
 /** Three providers: the demo portal's answers, and the bot's result, over real HTTP and a real Redis. */
 import type { ServerResponse } from 'node:http'
 import { afterAll, describe, expect, test } from 'vitest'
-import { createRunRegistry } from '../../bot-server/run-registry.ts'
-import { createHandler } from '../three-provider-inquiry/index.ts'
-import { createUpdater } from '../../updater.ts'
 import { FIELD_TYPES } from '../../../core/catalog/fields.ts'
-import { threeProviderInquiry } from '../three-provider-inquiry/definition.ts'
 import { createRecord } from '../../../core/domain/create-record.ts'
 import type { RequestRecord } from '../../../core/domain/record.ts'
 import { loadConfig } from '../../../core/runtime/config.ts'
@@ -13,6 +9,10 @@ import { openConcurrency } from '../../../core/tasks/compose.ts'
 import { aHash, START, TTL_SECONDS } from '../../../test/helpers/record.ts'
 import { quiet, useRedis } from '../../../test/helpers/redis.ts'
 import { useRequests } from '../../../test/helpers/requests.ts'
+import { createRunRegistry } from '../../bot-server/run-registry.ts'
+import { createUpdater } from '../../updater.ts'
+import { threeProviderInquiry } from '../three-provider-inquiry/definition.ts'
+import { createHandler } from '../three-provider-inquiry/index.ts'
 import { healthOf, running, start, startPortal, stop } from './local-portal.ts'
 
 const TASKS = new URL('../tasks.ts', import.meta.url).href

@@ -1,7 +1,6 @@
-import { defineDefinition_ } from 'X'
-import { inquiryQueue } from '../../../core/catalog/queue-definitions.ts'
+import type { ServiceDefinition } from '../../../core/catalog/service-definition.ts'
 
-export const threeProviderInquiry = defineService({
+export const definition = {
   slug: 'three-provider-inquiry',
   title: { en: 'Score from three providers', fa: 'امتیاز از سه ارائه‌دهنده' },
   description: {
@@ -24,15 +23,21 @@ export const threeProviderInquiry = defineService({
     { id: 'thorough', of: 'asking', title: { en: 'Thorough', fa: 'موشکاف' } },
     { id: 'comparing', title: { en: 'Compare the answers', fa: 'مقایسهٔ پاسخ‌ها' } },
   ],
-  headline: 'score',
-  resultLabels: {
-    score: { en: 'Score', fa: 'امتیاز' },
-    rating: { en: 'Rating', fa: 'رتبه' },
-    provider: { en: 'Provider', fa: 'ارائه‌دهنده' },
-    confidence: { en: 'Confidence', fa: 'میزان اطمینان' },
-    checked_at: { en: 'Checked', fa: 'زمان بررسی' },
-    answered: { en: 'Providers that answered', fa: 'ارائه‌دهندگانی که پاسخ دادند' },
-    asked: { en: 'Providers asked', fa: 'ارائه‌دهندگانی که پرسیده شدند' },
+  result: {
+    headline: 'score',
+    fields: [
+      { name: 'score', type: 'number', label: { en: 'Score', fa: 'امتیاز' } },
+      { name: 'rating', type: 'text', label: { en: 'Rating', fa: 'رتبه' } },
+      { name: 'provider', type: 'text', label: { en: 'Provider', fa: 'ارائه‌دهنده' } },
+      { name: 'confidence', type: 'number', label: { en: 'Confidence', fa: 'میزان اطمینان' } },
+      { name: 'checked_at', type: 'date', label: { en: 'Checked', fa: 'زمان بررسی' } },
+      {
+        name: 'answered',
+        type: 'number',
+        label: { en: 'Providers that answered', fa: 'ارائه‌دهندگانی که پاسخ دادند' },
+      },
+      { name: 'asked', type: 'number', label: { en: 'Providers asked', fa: 'ارائه‌دهندگانی که پرسیده شدند' } },
+    ],
   },
   messages: {
     asking_providers: {
@@ -49,7 +54,5 @@ export const threeProviderInquiry = defineService({
     },
   },
   usual_seconds: 10,
-  tries: 3,
-  backoff: { type: 'exponential', seconds: 5, jitter: 0.2 },
-  queue: inquiryQueue,
-})
+  queue: { name: 'inquiries' },
+} as const satisfies ServiceDefinition

@@ -1,29 +1,36 @@
 /**
  * Asks three providers for a score concurrently, and takes the more confident answer as soon as two have arrived. Steps as
- * in core/catalog/three-provider-inquiry.ts.
+ * in definition.ts.
  *
  * Failures: `too_few_answers` is retried.
  */
 
-import { messageBuilder } from '../../../core/catalog/service-messages.ts'
-import { threeProviderInquiry } from './definition.ts'
 import { task } from '../../../core/tasks/task.ts'
 import { TaskError } from '../../../core/tasks/task-errors.ts'
 import type { Settled } from '../../../core/tasks/task-runner.ts'
 import { BotFailure } from '../../bot-failure.ts'
-import type { BotRequest, CreateHandler } from '../../bot-server/define-service.ts'
+import {
+  type BotRequest,
+  type BotService,
+  type DataOf,
+  defineService,
+  type Handle,
+} from '../../bot-server/define-service.ts'
+import { messageBuilder } from '../../bot-server/messages.ts'
+import type { ExampleSettings } from '../settings.ts'
+import { definition } from './definition.ts'
 import { askProvider, PROVIDERS, type ProviderAnswer, USUAL_SECONDS } from './tasks.ts'
 
 const NEED = 2
 
-const localized = messageBuilder(threeProviderInquiry)
+const localized = messageBuilder(definition)
 
-export const createHandler: CreateHandler =
-  ({ demoPortalUrl }) =>
-  async ({ national_code = '' }, request) => {
+const createHandler =
+  ({ portalUrl }: Pick<ExampleSettings, 'portalUrl'>): Handle<DataOf<typeof definition>> =>
+  async ({ national_code }, request) => {
     const localizedMessage = localized('asking_providers', { providers: PROVIDERS.length })
     await request.updateProgress(5, 'asking', localizedMessage)
-    const outcomes = await askAll(request, demoPortalUrl, national_code)
+    const outcomes = await askAll(request, portalUrl, national_code)
     const answers = outcomes.flatMap((outcome, i) =>
       outcome.ok ? [{ ...outcome.value, provider: PROVIDERS[i] }] : [],
     )
@@ -63,3 +70,6 @@ async function askAll(
     })
   }
 }
+
+export const createService = (settings: Pick<ExampleSettings, 'portalUrl'>): BotService =>
+  defineService(definition, createHandler(settings))

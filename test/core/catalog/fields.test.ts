@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { defineService, type Service, validateRequestData } from '../../../core/catalog/define-service.ts'
-import { allServices, findService } from '../../../core/catalog/index.ts'
 import { extractOtp, normalizeDigits, toLatinDigits } from '../../../core/domain/digits.ts'
+import { catalog } from '../../helpers/services.ts'
 
-const credit = findService('credit-score-rating') as Service
-const links = findService('link-check') as Service
+const credit = catalog.find('credit-score-rating') as Service
+const links = catalog.find('link-check') as Service
 const MOBILE = '09123456789'
 const CODE = '0012345679'
 
@@ -75,7 +75,7 @@ describe('a code', () => {
 
 describe('a number in JSON', () => {
   it('a JSON number is accepted up to 2^53 - 1 and refused above, where digits are lost', () => {
-    const statement = findService('account-statement') as Service
+    const statement = catalog.find('account-statement') as Service
     const readNumber = (account_number: unknown) =>
       validateRequestData(statement, { account_number, mobile: MOBILE })
     expect(readNumber(9007199254740991)).toMatchObject({
@@ -200,7 +200,7 @@ describe('a form', () => {
   })
 
   it('the examples of all services are valid', () => {
-    for (const service of allServices()) {
+    for (const service of catalog.all()) {
       const examples = Object.fromEntries(service.fields.map(({ name, example }) => [name, example]))
       expect(validateRequestData(service, examples), service.slug).toEqual({ ok: true, data: examples })
     }

@@ -2,7 +2,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { defineService } from '../../../core/catalog/define-service.ts'
-import { threeProviderInquiry } from '../../../bots/examples/three-provider-inquiry/definition.ts'
 import type { Command } from '../../../core/domain/command.ts'
 import {
   type RequestRecord,
@@ -13,6 +12,7 @@ import {
 import { normalizeForeignRecord, parseForeignRecord } from '../../../core/records/foreign-record.ts'
 import { reconcile } from '../../../core/records/reconcile.ts'
 import { applyCommands, aRecord, START, T0, TTL_SECONDS } from '../../helpers/record.ts'
+import { threeProviderInquiry } from '../../helpers/services.ts'
 
 const SERVICE = {
   slug: 'test-service',

@@ -1,6 +1,5 @@
 /** A rolling deploy: fields that a newer version stores in a record survive the writes of this one, and are not shown. */
 import { describe, expect, it } from 'vitest'
-import { creditScoreRating } from '../../../bots/examples/credit-score-rating/definition.ts'
 import type { Command } from '../../../core/domain/command.ts'
 import { type RequestRecord, toPublicView } from '../../../core/domain/record.ts'
 import { encodeRecord } from '../../../core/records/codec.ts'
@@ -9,6 +8,7 @@ import { keys } from '../../helpers/keys.ts'
 import { applyCommands, aRecord, REQUIRE_OTP, START, TTL_SECONDS } from '../../helpers/record.ts'
 import { useRedis } from '../../helpers/redis.ts'
 import { useRequests } from '../../helpers/requests.ts'
+import { creditScoreRating } from '../../helpers/services.ts'
 
 const { client } = await useRequests(await useRedis())
 /** A process with an empty cache. */

@@ -3,13 +3,14 @@
 import type { AddressInfo, Socket } from 'node:net'
 import { createServer } from 'node:net'
 import { afterAll, describe, expect, test } from 'vitest'
-import { allQueues } from '../../../core/catalog/index.ts'
+import { queuesOf } from '../../../core/catalog/catalog.ts'
 import { type ConnectionSettings, openRedis } from '../../../core/redis/connect.ts'
 import { freePort } from '../../../core/redis/local-server.ts'
 import { startChild } from '../../helpers/child.ts'
 import { useCli } from '../../helpers/cli.ts'
 import { eventually } from '../../helpers/eventually.ts'
 import { onRealRedis, quiet, useRedis } from '../../helpers/redis.ts'
+import { catalog } from '../../helpers/services.ts'
 
 const redis = await useRedis()
 const client = await redis.connections.connect('patient')
@@ -27,7 +28,7 @@ describe.runIf(onRealRedis)('a process', () => {
     [
       'workers/main.ts',
       [],
-      ['patient', 'subscriber', ...allQueues().map(() => 'blocking')],
+      ['patient', 'subscriber', ...queuesOf(catalog).map(() => 'blocking')],
       'workers are ready',
     ],
     ['workers/main.ts', ['--queue', 'crawls'], ['patient', 'subscriber', 'blocking'], 'workers are ready'],

@@ -1,7 +1,6 @@
 /** Another program has written values of another type, or invalid ones, to keys of Halfway: requests are served all the same. */
 import { afterAll, describe, expect, it } from 'vitest'
 import { createEnqueueRequest } from '../../../core/actions/enqueue-request.ts'
-import { linkCheck } from '../../../bots/examples/link-check/definition.ts'
 import type { PublicView } from '../../../core/domain/record.ts'
 import { createQueues } from '../../../core/queue/queues.ts'
 import { createDeadlineIndex } from '../../../core/store/deadline-index.ts'
@@ -12,10 +11,11 @@ import { keys } from '../../helpers/keys.ts'
 import { aHash, aRecord, REQUIRE_OTP, START } from '../../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../../helpers/redis.ts'
 import { useRequests } from '../../helpers/requests.ts'
+import { linkCheck } from '../../helpers/services.ts'
 
 const redis = await useRedis()
 const { client, store, otpMailbox, given, applyCommand } = await useRequests(redis)
-const queues = createQueues({ redis: client, log: quiet })
+const queues = createQueues({ redis: client, log: quiet, queueList: () => queuesOf(catalog) })
 afterAll(() => queues.stop())
 const deadlineIndex = createDeadlineIndex({ redis: client })
 const failures = createFailedRequests({ redis: client })

@@ -1,5 +1,5 @@
 /** The requests that the benchmark works with. */
-import type { Service } from '../core/catalog/service-definition.ts'
+import { type ServiceDefinition, serviceSchema } from '../core/catalog/service-definition.ts'
 import type { Command } from '../core/domain/command.ts'
 import { createRecord } from '../core/domain/create-record.ts'
 import type { RequestRecord } from '../core/domain/record.ts'
@@ -7,10 +7,31 @@ import { createRequestHash } from '../core/domain/request-id.ts'
 import { transition } from '../core/domain/state-machine.ts'
 import { encodeRecord } from '../core/records/codec.ts'
 import type { RedisClient } from '../core/redis/connect.ts'
-import { catalog } from '../test/helpers/services.ts'
+import { createServiceRegistry } from '../core/store/service-registry.ts'
 
 export const TTL_SECONDS = 1800
-export const SERVICE = catalog.find('credit-score-rating') as Service
+const DEFINITION: ServiceDefinition = {
+  slug: 'credit-score-rating',
+  title: { en: 'Credit score', fa: 'رتبهٔ اعتباری' },
+  fields: [
+    { name: 'mobile', type: 'mobile', label: { en: 'Mobile number', fa: 'شمارهٔ تلفن همراه' } },
+    { name: 'national_code', type: 'national_code', label: { en: 'National code', fa: 'کد ملی' } },
+  ],
+  steps: [
+    'authentication',
+    'captcha_solving',
+    'sending_otp',
+    'waiting_otp',
+    'verifying_otp',
+    'processing_result',
+  ].map((id) => ({ id, title: id })),
+  usual_seconds: 60,
+  asks_for_code: true,
+  subject: 'mobile',
+  queue: { name: 'inquiries' },
+  dedupe: 'active',
+}
+export const SERVICE = serviceSchema.parse(DEFINITION)
 export const REQUEST_DATA = { mobile: '09123456789', national_code: '0012345679' }
 /** The step and progress of a request under way; a bot that reports them again changes only the message. */
 export const STEP = SERVICE.steps[2]?.id
@@ -52,4 +73,9 @@ export async function seed(redis: RedisClient, count: number): Promise<string[]>
     await pipeline.exec()
   }
   return hashes
+}
+
+/** For servers that are measured: they know only services that were announced. */
+export async function announceService(redis: RedisClient): Promise<void> {
+  await createServiceRegistry({ redis }).announce({ definition: DEFINITION, owner: 'default' })
 }

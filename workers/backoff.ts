@@ -1,6 +1,6 @@
 /** The delay before the next attempt of a request, milliseconds. */
 
-import type { Backoff } from '../core/catalog/service-definition.ts'
+import type { Service } from '../core/catalog/service-definition.ts'
 import type { RequestRecord } from '../core/domain/record.ts'
 
 type Attempts = Pick<RequestRecord, 'attempt' | 'max_attempts'>
@@ -12,13 +12,15 @@ const MAX_UNKNOWN_SERVICE_DELAY_MS = 5_000
 /** Requests that were refused together must not come back together. */
 const JITTER = 0.1
 
+type Delays = Omit<Service['backoff'], 'jitter'> & { jitter?: number }
+
 /**
  * After a failed attempt. Only attempts that count make the delay longer.
  *
  * @param tries planned attempts; each attempt that does not count raises `max_attempts` beyond it
  */
 export function retryDelayMs(
-  backoff: Backoff,
+  backoff: Delays,
   tries: number,
   { attempt, max_attempts }: Attempts,
   random: () => number = Math.random,
@@ -30,7 +32,7 @@ export function retryDelayMs(
 
 /** After an attempt that did not reach the bot: at least the bot's Retry-After. */
 export function notReachedDelayMs(
-  backoff: Backoff,
+  backoff: Delays,
   { attempt }: Attempts,
   { code, retryAfterMs }: { code: string; retryAfterMs: number },
 ): number {
@@ -40,7 +42,7 @@ export function notReachedDelayMs(
 }
 
 function backoffMs(
-  { type, seconds, max_seconds = Number.POSITIVE_INFINITY }: Backoff,
+  { type, seconds, max_seconds = Number.POSITIVE_INFINITY }: Delays,
   failed: number,
 ): number {
   return Math.min(max_seconds, type === 'fixed' ? seconds : seconds * 2 ** (failed - 1)) * 1000

@@ -55,11 +55,11 @@ export function createJobHandler(deps: JobHandlerDeps): (job: RequestJob) => Pro
     const service = catalog.find(stored.record.service_slug)
     if (!service) return failOrLeave(job, stored.record)
     await schedule.delayUnlessDue(job, stored.record, service)
-    // BullMQ was waiting for a job when the worker began to close: this one is for another worker.
-    if (closing.aborted) return schedule.delay(job, stored.record, now())
     const bot = await bots.choose(stored.record)
     if (bot === null) return schedule.delay(job, stored.record, now() + NO_ROOM_MS * (0.5 + Math.random()))
     try {
+      // BullMQ was waiting for a job when the worker began to close: this one is for another worker.
+      if (closing.aborted) return await schedule.delay(job, stored.record, now())
       await attempt(job, stored, service, bot)
     } finally {
       await bot.release()

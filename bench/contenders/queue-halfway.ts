@@ -8,7 +8,12 @@ import { addJobs } from './add-jobs.ts'
 
 const log = createLog('bench', 'warn')
 const connections = await openRedis({ kind: 'single', url: process.env.REDIS_URL as string }, log)
-const queues = createQueues({ redis: await connections.connect('fail-fast'), log, now: Date.now })
+const queues = createQueues({
+  redis: await connections.connect('fail-fast'),
+  log,
+  queueList: () => [SERVICE.queue],
+  now: Date.now,
+})
 
 ready({
   add: (count: number) =>

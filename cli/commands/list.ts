@@ -20,14 +20,15 @@ export async function list(
   { status, service, limit }: { status?: Status; service?: string; limit: number },
 ): Promise<ExitCode> {
   const { now, catalog } = installation
-  if (service !== undefined && !catalog.find(service)) {
+  const matches = (record: RequestRecord): boolean =>
+    (!status || record.status === status) && (!service || record.service_slug === service)
+  const { newest, count } = await readNewest(installation, matches, limit)
+  // Requests may outlive their service, so a service that is unknown here may still have some.
+  if (count === 0 && service !== undefined && !catalog.find(service)) {
     const known = catalog.all().map(({ slug }) => slug)
     context.printError(`halfway: there is no service "${service}"; there are: ${known.join(', ') || 'none'}.`)
     return EXIT.usage
   }
-  const matches = (record: RequestRecord): boolean =>
-    (!status || record.status === status) && (!service || record.service_slug === service)
-  const { newest, count } = await readNewest(installation, matches, limit)
   const views = newest.map((record) => toPublicView(record, now()))
   const omitted = count - views.length
   if (context.json) context.printJson(views)

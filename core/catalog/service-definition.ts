@@ -46,7 +46,6 @@ const backoffSchema = z.strictObject({
   /** Up to this share of the wait is subtracted at random, so that requests that failed together do not retry together. */
   jitter: z.number().min(0).max(1).default(0.2),
 })
-export type Backoff = z.output<typeof backoffSchema>
 
 const shape = z.strictObject({
   /** For editors. */

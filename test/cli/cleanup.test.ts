@@ -1,6 +1,7 @@
 /** `cleanup`: removes what belongs to no request, and nothing else. */
 import { afterAll, describe, expect, test } from 'vitest'
 import type { Orphans } from '../../core/actions/orphans.ts'
+import { queuesOf } from '../../core/catalog/catalog.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { useCli } from '../helpers/cli.ts'
 import { keys } from '../helpers/keys.ts'
@@ -8,7 +9,7 @@ import { aHash, aRecord, START } from '../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
 import { redisContents } from '../helpers/redis-contents.ts'
 import { useRequests } from '../helpers/requests.ts'
-import { linkCheck } from '../helpers/services.ts'
+import { catalog, linkCheck } from '../helpers/services.ts'
 
 const redis = await useRedis()
 const { client, store, given, applyCommand } = await useRequests(redis)

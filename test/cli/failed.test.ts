@@ -1,5 +1,6 @@
 /** `failed` and `queues`: lists failed requests, retries them, and shows the queues. */
 import { afterAll, describe, expect, test } from 'vitest'
+import { queuesOf } from '../../core/catalog/catalog.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { useCli } from '../helpers/cli.ts'
@@ -7,7 +8,7 @@ import { keys } from '../helpers/keys.ts'
 import { aRecord, START } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
-import { creditScoreRating, linkCheck } from '../helpers/services.ts'
+import { catalog, creditScoreRating, linkCheck } from '../helpers/services.ts'
 
 const redis = await useRedis()
 const { client, store, applyCommand } = await useRequests(redis)

@@ -4,6 +4,7 @@ import express from 'express'
 import supertest from 'supertest'
 import { expect, type TestContext } from 'vitest'
 import { createOtpMailbox } from '../../core/actions/otp-mailbox.ts'
+import { queuesOf } from '../../core/catalog/catalog.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts'
 import { BLOCK_SECONDS, blockingOptions, capBlockTimeout } from '../../core/queue/bullmq.ts'
@@ -21,7 +22,7 @@ import { createSessionCookies } from '../../server/sessions.ts'
 import { eventually } from './eventually.ts'
 import { aRecord, progressTo, REQUIRE_OTP, START, TTL_SECONDS } from './record.ts'
 import { quiet } from './redis.ts'
-import { creditScoreRating } from './services.ts'
+import { catalog, creditScoreRating } from './services.ts'
 
 export interface RedisUsers {
   /** A watched request without other writers. */

@@ -5,6 +5,7 @@ import { compile } from '../../core/i18n/compile-messages.ts'
 import { createTexts } from '../../core/i18n/index.ts'
 import { createLocalizer } from '../../core/i18n/localize-message.ts'
 import { describeRequest as describeView } from '../../core/presentation/describe-request.ts'
+import { creditScoreRating } from '../helpers/services.ts'
 import { progress, start, T0, viewAfter } from '../server/page-fixtures.ts'
 
 const texts = compile({
@@ -51,7 +52,7 @@ describe('a Persian page', () => {
   const { t } = createTexts('fa')
   const context = {
     t,
-    read: createLocalizer('fa', JSON.parse(JSON.stringify(messagesOfService('credit-score-rating', 'fa')))),
+    read: createLocalizer('fa', JSON.parse(JSON.stringify(messagesOfService(creditScoreRating, 'fa')))),
     now: T0,
     title: '',
     stepTitles: {},

@@ -64,7 +64,7 @@ test('1,000 concurrent readiness checks cost one write to Redis', async () => {
       return typeof value === 'function' ? value.bind(target) : value
     },
   })
-  const { check } = createReadiness({ redis: counting, queues: QUEUES })
+  const { check } = createReadiness({ redis: counting, queues: () => QUEUES })
   const answers = await Promise.all(Array.from({ length: 1000 }, () => check()))
   expect(new Set(answers).size).toBe(1)
   expect(writes).toBe(1)
@@ -101,7 +101,7 @@ describe.runIf(onRealRedis)('a Redis that refuses writes', () => {
         return typeof value === 'function' ? value.bind(target) : value
       },
     })
-    const { checks } = await createReadiness({ redis: refusing, queues: QUEUES }).check()
+    const { checks } = await createReadiness({ redis: refusing, queues: () => QUEUES }).check()
     expect(checks).toMatchObject({
       redis: 'ok',
       writes: 'Redis refuses writes: it cannot save to its disk',
@@ -113,7 +113,7 @@ describe.runIf(onRealRedis)('a Redis that refuses writes', () => {
     const path = new URL(testRedis.url).pathname
     const connections = await openRedis({ kind: 'single', url: `unix://reader:any@${path}` }, quiet)
     const reader = await connections.connect('fail-fast')
-    const { checks, warnings } = await createReadiness({ redis: reader, queues: QUEUES }).check()
+    const { checks, warnings } = await createReadiness({ redis: reader, queues: () => QUEUES }).check()
     expect(checks).toEqual({
       redis: 'ok',
       writes: 'Redis refuses writes: its user has no right to write keys of Halfway',

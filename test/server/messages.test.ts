@@ -1,14 +1,15 @@
 /** Messages by key on the pages, in the language of the viewer: from the record to the script's data. */
 import { type CheerioAPI, load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
-import { messageBuilder } from '../../core/catalog/service-messages.ts'
+import { messageBuilder } from '../../bots/bot-server/messages.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createPages } from '../../server/pages/index.ts'
-import { creditScoreRating } from '../helpers/services.ts'
+import { definition as creditScoreDefinition } from '../helpers/services/credit-score-rating.ts'
+import { catalog } from '../helpers/services.ts'
 import { complete, fail, progress, start, T0, TTL, viewAfter } from './page-fixtures.ts'
 
-const pages = createPages({ ttlSeconds: TTL, now: () => T0 + 5000 })
-const messageFor = messageBuilder(creditScoreRating)
+const pages = createPages({ catalog, ttlSeconds: TTL, now: () => T0 + 5000 })
+const messageFor = messageBuilder(creditScoreDefinition)
 const ENGLISH = /[A-Za-z]{2,} [a-z]{2,}/
 
 const page = (...changes: Command[]): CheerioAPI =>

@@ -1,6 +1,6 @@
 /** Requests in every state, made by the real state machine, for tests of pages. */
 
-import type { Service } from '../../core/catalog/define-service.ts'
+import type { Service } from '../../core/catalog/service-definition.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createRecord } from '../../core/domain/create-record.ts'
 import { AppError, type ErrorCode } from '../../core/domain/errors.ts'
@@ -130,8 +130,8 @@ export const RESULT = {
   deep: { deep: { deep: { deep: { deep: { deep: 1 } } } } },
 }
 
-export const pages = createPages({ ttlSeconds: TTL, now: () => T0 + 5000 })
-const latePages = createPages({ ttlSeconds: TTL, now: () => T0 + (TTL - 60) * 1000 })
+export const pages = createPages({ catalog, ttlSeconds: TTL, now: () => T0 + 5000 })
+const latePages = createPages({ catalog, ttlSeconds: TTL, now: () => T0 + (TTL - 60) * 1000 })
 
 /** Every page in every state that changes its content, by name. */
 export function pagesFor(reader: PageContext): [string, string][] {

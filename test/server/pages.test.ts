@@ -2,6 +2,7 @@ import { type CheerioAPI, load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
 import { AppError, ERRORS, type ErrorCode } from '../../core/domain/errors.ts'
 import { createPages, type PageContext } from '../../server/pages/index.ts'
+import { catalog } from '../helpers/services.ts'
 import {
   askForCode,
   CREDIT,
@@ -211,7 +212,7 @@ describe('the code prompt', () => {
   })
 
   test('an expired code prompt says so and offers a resend', () => {
-    const late = createPages({ ttlSeconds: TTL, now: () => T0 + 600_000 })
+    const late = createPages({ catalog, ttlSeconds: TTL, now: () => T0 + 600_000 })
     const $ = load(late.request(READER, viewAfter(start, askForCode)))
     expect(text($, '#otp-error')).toMatch(/time for that code is over/)
     expect(text($, '[data-live=resend]')).toBe('Send a new code')

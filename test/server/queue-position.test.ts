@@ -7,6 +7,7 @@ import { eventually } from '../helpers/eventually.ts'
 import { aHash, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
+import { catalog } from '../helpers/services.ts'
 
 const redis = await useRedis()
 const { address, api, apply, watcher } = await useServer(redis)
@@ -114,6 +115,7 @@ describe('watching queue positions', () => {
   it('queue positions of all watched requests are read together, and not at all without a watcher', async () => {
     const queries: string[] = []
     const queuePositions = createQueuePositions({
+      catalog,
       queues: {
         async position(hash) {
           queries.push(hash)

@@ -2,6 +2,7 @@ import { load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
 import { createEnqueueRequest } from '../../core/actions/enqueue-request.ts'
 import { createRetry } from '../../core/actions/retry-request.ts'
+import { queuesOf } from '../../core/catalog/catalog.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { createFailedRequests } from '../../core/store/failed-requests.ts'
@@ -195,14 +196,14 @@ describe('the limit of codes per subject', () => {
     await apply(hash, REQUIRE_OTP)
     await apply(hash, FAIL)
     for (let i = 0; i < 4; i++) await submitted(mobile)
-    const queues = createQueues({ redis, log: quiet })
+    const queues = createQueues({ redis, log: quiet, queueList: () => queuesOf(catalog) })
     const subjectLimiter = createSubjectLimiter({ redis, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } })
     const enqueue = createEnqueueRequest({ store, queues, subjectLimiter })
     const retry = createRetry({
       store,
       failures: createFailedRequests({ redis }),
       enqueue,
-      findService,
+      catalog,
       ttlSeconds: TTL_SECONDS,
     })
     expect(await retry(hash)).toMatchObject({ ok: false, reason: 'subject_limit_reached' })

@@ -61,6 +61,7 @@ describe('a submitted request', () => {
       user_id: null,
       session_id: null,
       owner_hash: null,
+      queue: 'inquiries',
       submitter: expect.stringMatching(/^[\w-]{12}$/),
       subject: expect.stringMatching(/^[\w-]{22}$/),
       status: 'pending',

@@ -32,12 +32,12 @@ describe('retryDelayMs', () => {
     )
   })
 
-  test('maxSeconds caps the delay and changes nothing below it', () => {
+  test('max_seconds caps the delay and changes nothing below it', () => {
     fc.assert(
-      fc.property(type, seconds, seconds, attempts, (type, seconds, maxSeconds, attempt) => {
+      fc.property(type, seconds, seconds, attempts, (type, seconds, max_seconds, attempt) => {
         const planned = retryDelayMs({ type, seconds }, 100, failed(attempt))
-        const wait = retryDelayMs({ type, seconds, maxSeconds }, 100, failed(attempt))
-        expect(wait).toBe(Math.min(planned, maxSeconds * 1000))
+        const wait = retryDelayMs({ type, seconds, max_seconds }, 100, failed(attempt))
+        expect(wait).toBe(Math.min(planned, max_seconds * 1000))
       }),
     )
   })

@@ -23,10 +23,12 @@ import {
 const TOKEN = 'a-token-of-the-tests'
 
 const bot = await useForeignBot()
-const client = createBotClient({ url: bot.url, token: TOKEN })
+const client = createBotClient()
 afterAll(() => client.stop())
 
 const aCall = (fields: Partial<BotCall> = {}): BotCall => ({
+  url: bot.url,
+  token: TOKEN,
   slug: 'credit-score-rating',
   hash: aHash(),
   attempt: 1,
@@ -110,12 +112,10 @@ describe('a call of a bot', () => {
   })
 
   test('a call is sent below the path of the bot’s URL', async () => {
-    const below = createBotClient({ url: `${bot.url}/bots/`, token: TOKEN })
-    const call = aCall({ slug: 'a/b' })
+    const call = aCall({ url: `${bot.url}/bots/`, slug: 'a/b' })
     bot.replies(call.hash, success())
-    await below.call(call)
+    await client.call(call)
     expect((await bot.call(call.hash)).path).toBe('/bots/api/services/a%2Fb')
-    await below.stop()
   })
 })
 
@@ -224,11 +224,10 @@ describe('BotNotReached', () => {
     await stopped.stop()
     const { port } = new URL(stopped.url)
     for (const host of ['127.0.0.1', 'localhost']) {
-      const away = createBotClient({ url: `http://${host}:${port}`, token: TOKEN })
-      const error = await away.call(aCall()).catch((reason: unknown) => reason)
+      const url = `http://${host}:${port}`
+      const error = await client.call(aCall({ url })).catch((reason: unknown) => reason)
       expect(error).toBeInstanceOf(BotNotReached)
       expect(error).toMatchObject({ code: 'bot_unavailable', retryable: true, retryAfterSeconds: undefined })
-      await away.stop()
     }
   })
 
@@ -346,22 +345,18 @@ describe('a reused connection that the bot closes', () => {
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     onTestFinished(() => void server.close())
-    const own = createBotClient({
-      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-      token: TOKEN,
-    })
-    onTestFinished(() => own.stop())
-    return { own, counts: () => ({ asked, connected }) }
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    return { call: () => client.call(aCall({ url })), counts: () => ({ asked, connected }) }
   }
 
   test.each([
     ['with a reset', (socket: Socket) => void socket.resetAndDestroy()],
     ['with an end', (socket: Socket) => void socket.end()],
   ])('a reused connection that closes %s is replaced and the call sent again', async (_how, close) => {
-    const { own, counts } = await startClosingBot(close)
-    expect(await own.call(aCall())).toMatchObject({ data: 'done' })
+    const { call, counts } = await startClosingBot(close)
+    expect(await call()).toMatchObject({ data: 'done' })
     await isIdle()
-    expect(await own.call(aCall())).toMatchObject({ data: 'done' })
+    expect(await call()).toMatchObject({ data: 'done' })
     expect(counts()).toEqual({ asked: 3, connected: 2 })
   })
 
@@ -373,14 +368,10 @@ describe('a reused connection that the bot closes', () => {
     })
     await new Promise<void>((resolve) => dying.listen(0, '127.0.0.1', resolve))
     onTestFinished(() => void dying.close())
-    const own = createBotClient({
-      url: `http://127.0.0.1:${(dying.address() as AddressInfo).port}`,
-      token: TOKEN,
-    })
-    onTestFinished(() => own.stop())
-    expect(await own.call(aCall())).toMatchObject({ data: 'done' })
+    const url = `http://127.0.0.1:${(dying.address() as AddressInfo).port}`
+    expect(await client.call(aCall({ url }))).toMatchObject({ data: 'done' })
     await isIdle()
-    const error = await own.call(aCall()).catch((cause: unknown) => cause)
+    const error = await client.call(aCall({ url })).catch((cause: unknown) => cause)
     expect(error).toMatchObject({ code: 'bot_unavailable' })
     expect(error).not.toBeInstanceOf(BotNotReached)
     expect(asked).toBe(3)
@@ -402,15 +393,14 @@ test('an attempt after the first opens a new connection, so that a load balancer
   await new Promise<void>((resolve) => balancer.listen(0, '127.0.0.1', resolve))
   onTestFinished(() => void balancer.close())
   const { port } = balancer.address() as AddressInfo
-  const own = createBotClient({ url: `http://127.0.0.1:${port}`, token: TOKEN })
-  onTestFinished(() => own.stop())
-  await expect(own.call(aCall())).rejects.toMatchObject({ code: 'unknown_service' })
+  const url = `http://127.0.0.1:${port}`
+  await expect(client.call(aCall({ url }))).rejects.toMatchObject({ code: 'unknown_service' })
   await isIdle()
-  expect(await own.call(aCall({ attempt: 2 }))).toMatchObject({ data: 'by the new bot' })
+  expect(await client.call(aCall({ url, attempt: 2 }))).toMatchObject({ data: 'by the new bot' })
 })
 
 test('stopping the client aborts open calls', async () => {
-  const stopped = createBotClient({ url: bot.url, token: TOKEN })
+  const stopped = createBotClient()
   const call = aCall()
   bot.replies(call.hash, failure('never'), silence)
   await stopped.call(call)

@@ -1,6 +1,7 @@
 /** Workers on machines whose clocks are ten minutes off keep every time of a request. */
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { queuesOf } from '../../core/catalog/catalog.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { type Child, startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
@@ -8,7 +9,7 @@ import { keys } from '../helpers/keys.ts'
 import { aRecord } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
-import { linkCheck } from '../helpers/services.ts'
+import { catalog, linkCheck } from '../helpers/services.ts'
 import { failure, later, type Reply, silence, smsSent, success, useForeignBot } from './foreign-bot.ts'
 
 const TEN_MINUTES_MS = 600_000

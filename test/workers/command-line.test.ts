@@ -1,19 +1,21 @@
 /** The workers' process with --queue, --max-jobs and --max-time. */
 import { afterAll, describe, expect, test } from 'vitest'
-import type { Service } from '../../core/catalog/define-service.ts'
+import { queuesOf } from '../../core/catalog/catalog.ts'
+import type { Service } from '../../core/catalog/service-definition.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { aRecord } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
-import { creditScoreRating, linkCheck } from '../helpers/services.ts'
+import { announceServices, catalog, creditScoreRating, linkCheck } from '../helpers/services.ts'
 import { later, type Reply, success, useForeignBot } from './foreign-bot.ts'
 
 const redis = await useRedis()
 const { client, store } = await useRequests(redis)
 const queues = createQueues({ redis: client, log: quiet, queueList: () => queuesOf(catalog) })
 const bot = await useForeignBot()
+await announceServices(client)
 afterAll(() => queues.stop())
 
 const startWorkers = (...args: string[]) =>

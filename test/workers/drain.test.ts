@@ -2,6 +2,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, describe, expect, test } from 'vitest'
+import { queuesOf } from '../../core/catalog/catalog.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { freePort } from '../../core/redis/local-server.ts'
 import { type Child, startChild } from '../helpers/child.ts'
@@ -9,7 +10,7 @@ import { eventually } from '../helpers/eventually.ts'
 import { aRecord } from '../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
-import { linkCheck } from '../helpers/services.ts'
+import { announceServices, catalog, linkCheck } from '../helpers/services.ts'
 import { later, silence, success, useForeignBot } from './foreign-bot.ts'
 
 const redis = await useRedis()
@@ -17,6 +18,7 @@ const { client, store } = await useRequests(redis)
 const queues = createQueues({ redis: client, log: quiet, queueList: () => queuesOf(catalog) })
 const bot = await useForeignBot()
 afterAll(() => queues.stop())
+await announceServices(client)
 
 async function start(file: string, ready: string, settings: NodeJS.ProcessEnv): Promise<Child> {
   const child = startChild(file, [], {

@@ -1,7 +1,8 @@
 /** Test queues with their own service, real workers, and a foreign bot that they call. */
 
-import { defineService, type Service } from '../../core/catalog/define-service.ts'
+import { createCatalog } from '../../core/catalog/catalog.ts'
 import type { ServiceQueue } from '../../core/catalog/queue-definition.ts'
+import type { Service, ServiceDefinition } from '../../core/catalog/service-definition.ts'
 import { createRecord } from '../../core/domain/create-record.ts'
 import { isFinal, type RequestRecord } from '../../core/domain/record.ts'
 import { createQueues, type Queues } from '../../core/queue/queues.ts'
@@ -19,7 +20,9 @@ import { eventually } from '../helpers/eventually.ts'
 import { aHash, TTL_SECONDS } from '../helpers/record.ts'
 import { quiet, type TestRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
+import { toService } from '../helpers/services.ts'
 import { type ReceivedCall, type Reply, useForeignBot } from './foreign-bot.ts'
+import { onlyBot } from './one-bot.ts'
 
 export interface Submitted {
   submitter?: string
@@ -53,24 +56,18 @@ export async function useLines(redis: TestRedis) {
   function useLine({
     limits = {},
     ...fields
-  }: Partial<Service> & { limits?: Partial<ServiceQueue> } = {}): Line {
+  }: Partial<ServiceDefinition> & { limits?: Partial<ServiceQueue> } = {}): Line {
     const name = `line-${++made}`
     const queue: ServiceQueue = { name, ...limits }
-    const text = { en: name, fa: name }
-    const service = defineService({
+    const service = toService({
       slug: name,
-      title: text,
-      description: text,
-      fields: [],
-      steps: [{ id: 'first', title: text }],
-      estimatedSeconds: 60,
-      tries: 3,
-      backoff: { type: 'fixed', seconds: 0.05 },
-      usesOtp: false,
+      title: name,
+      steps: [{ id: 'first', title: name }],
+      backoff: { type: 'fixed', seconds: 0.05, jitter: 0 },
       queue,
       ...fields,
     })
-    const queues = createQueues({ redis: client, log: quiet, services: [queue] })
+    const queues = createQueues({ redis: client, log: quiet, queueList: () => [queue] })
     cleanUp(() => queues.stop())
     return {
       queue,
@@ -96,7 +93,7 @@ export async function useLines(redis: TestRedis) {
         return hash
       },
       work(deps = {}) {
-        const calls = createBotClient({ url: bot.url, token: 'a-token-of-the-tests' })
+        const calls = createBotClient()
         const worker = createRequestWorker({
           queue,
           queues,
@@ -107,7 +104,8 @@ export async function useLines(redis: TestRedis) {
           deadlineIndex,
           subjectLimiter,
           bot: calls,
-          findService: (slug) => (slug === service.slug ? service : undefined),
+          bots: onlyBot(bot.url),
+          catalog: createCatalog([service]),
           concurrency: 1,
           timeoutSeconds: 30,
           drainMs: 0,

@@ -3,7 +3,8 @@ import { rmSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createOtpMailbox } from '../../core/actions/otp-mailbox.ts'
-import type { Service } from '../../core/catalog/define-service.ts'
+import { queuesOf } from '../../core/catalog/catalog.ts'
+import type { Service } from '../../core/catalog/service-definition.ts'
 import { createRecord } from '../../core/domain/create-record.ts'
 import { isFinal, type RequestRecord } from '../../core/domain/record.ts'
 import { createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts'
@@ -19,11 +20,12 @@ import { eventually } from '../helpers/eventually.ts'
 import { aHash, TTL_SECONDS } from '../helpers/record.ts'
 import { onRealRedis, quiet } from '../helpers/redis.ts'
 import { type RedisProcess, startSingle } from '../helpers/redis-servers.ts'
-import { linkCheck } from '../helpers/services.ts'
+import { catalog, linkCheck } from '../helpers/services.ts'
 import { failure, later, type Reply, smsSent, success, useForeignBot } from './foreign-bot.ts'
+import { onlyBot } from './one-bot.ts'
 
 const LOCK_MS = 2000
-const ONCE: Service = { ...linkCheck, tries: 1, backoff: { type: 'fixed', seconds: 0.01 } }
+const ONCE: Service = { ...linkCheck, tries: 1, backoff: { type: 'fixed', seconds: 0.01, jitter: 0 } }
 
 describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 }, async () => {
   const bot = await useForeignBot()
@@ -72,8 +74,9 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 },
           redis: client,
           limits: { codesPerHour: 5, wrongCodesPerHour: 10 },
         }),
-        bot: createBotClient({ url: bot.url, token: 'a-token-of-the-tests' }),
-        findService: () => ONCE,
+        bot: createBotClient(),
+        bots: onlyBot(bot.url),
+        catalog: { find: () => ONCE },
         concurrency: 10,
         timeoutSeconds: 30,
         drainMs: 0,

@@ -2,7 +2,8 @@
 import { Queue } from 'bullmq'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createOtpMailbox } from '../../core/actions/otp-mailbox.ts'
-import { defineService, type Service } from '../../core/catalog/define-service.ts'
+import { createCatalog } from '../../core/catalog/catalog.ts'
+import type { Service, ServiceDefinition } from '../../core/catalog/service-definition.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createRecord } from '../../core/domain/create-record.ts'
 import { AppError } from '../../core/domain/errors.ts'
@@ -22,7 +23,7 @@ import { keys } from '../helpers/keys.ts'
 import { aHash, aRecord, TTL_SECONDS } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { redisContents } from '../helpers/redis-contents.ts'
-import { creditScoreRating, linkCheck } from '../helpers/services.ts'
+import { creditScoreRating, linkCheck, toService } from '../helpers/services.ts'
 import {
   endless,
   failure,
@@ -40,37 +41,29 @@ import {
   twice,
   useForeignBot,
 } from './foreign-bot.ts'
+import { onlyBot, TOKEN } from './one-bot.ts'
 
 const PREFIX = 'halfway'
-const TOKEN = 'a-token-of-the-tests'
 
-const aService = (slug: string, fields: Partial<Service> = {}): Service =>
-  defineService({
+const aService = (slug: string, fields: Partial<ServiceDefinition> = {}): Service =>
+  toService({
     slug,
-    title: { en: slug, fa: slug },
-    description: { en: slug, fa: slug },
-    fields: [],
-    steps: [{ id: 'first' }, { id: 'second' }].map((step) => ({
-      ...step,
-      title: { en: step.id, fa: step.id },
-    })),
-    estimatedSeconds: 60,
-    tries: 3,
-    backoff: { type: 'exponential', seconds: 0.02 },
-    usesOtp: false,
+    title: slug,
+    steps: ['first', 'second'].map((id) => ({ id, title: id })),
+    backoff: { seconds: 0.02, jitter: 0 },
     queue: creditScoreRating.queue,
     ...fields,
   })
 
 const STEADY = aService('steady')
 /** With a very short time limit. */
-const HURRIED = aService('hurried', { limitSeconds: 0.15 })
+const HURRIED = { ...aService('hurried'), limit_seconds: 0.15 }
 /** With a retry delay longer than any test. */
-const PATIENT = aService('patient', { backoff: { type: 'exponential', seconds: 25 } })
+const PATIENT = aService('patient', { backoff: { seconds: 25, jitter: 0 } })
 /** With retry delays long enough to be distinguished from the time that writing takes. */
-const MEASURED = aService('measured', { backoff: { type: 'exponential', seconds: 0.2 } })
+const MEASURED = aService('measured', { backoff: { seconds: 0.2, jitter: 0 } })
 const ONCE = aService('once', { tries: 1 })
-const services = new Map([STEADY, HURRIED, PATIENT, MEASURED, ONCE].map((service) => [service.slug, service]))
+const services = createCatalog([STEADY, HURRIED, PATIENT, MEASURED, ONCE])
 
 const { connections } = await useRedis()
 const redis = await connections.connect('patient')
@@ -84,11 +77,15 @@ const watcher = createRequestWatcher({ store, channels, log: quiet, ttlSeconds: 
 const otpMailbox = createOtpMailbox({ redis, channels, store })
 const deadlineIndex = createDeadlineIndex({ redis })
 const subjectLimiter = createSubjectLimiter({ redis, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } })
-const queues = createQueues({ redis, log: quiet })
+const queues = createQueues({
+  redis,
+  log: quiet,
+  queueList: () => [creditScoreRating.queue, linkCheck.queue],
+})
 const bot = await useForeignBot()
 
 const startWorker = ({ url = bot.url, ...fields }: Partial<RequestWorkerDeps> & { url?: string } = {}) => {
-  const client = createBotClient({ url, token: TOKEN })
+  const client = createBotClient()
   const worker = createRequestWorker({
     queue: creditScoreRating.queue,
     queues,
@@ -99,7 +96,8 @@ const startWorker = ({ url = bot.url, ...fields }: Partial<RequestWorkerDeps> & 
     deadlineIndex,
     subjectLimiter,
     bot: client,
-    findService: (slug) => services.get(slug),
+    bots: onlyBot(url),
+    catalog: services,
     concurrency: 10,
     timeoutSeconds: 30,
     drainMs: 5000,

@@ -1,5 +1,6 @@
 /** The rescuer with many waiting requests: it reads only those whose job is lost. */
 import { afterAll, describe, expect, test } from 'vitest'
+import { queuesOf } from '../../core/catalog/catalog.ts'
 import { toIso } from '../../core/domain/iso-time.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { createDeadlineIndex } from '../../core/store/deadline-index.ts'
@@ -16,7 +17,7 @@ const { connections } = await useRedis()
 const redis = await connections.connect('patient')
 const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS })
 const deadlineIndex = createDeadlineIndex({ redis })
-const queues = createQueues({ redis, log: quiet })
+const queues = createQueues({ redis, log: quiet, queueList: () => queuesOf(catalog) })
 const failures = createFailedRequests({ redis })
 const rescuers: Rescuer[] = []
 afterAll(async () => {
@@ -68,7 +69,7 @@ describe('a request whose job waits in its queue', () => {
       deadlineIndex,
       queues,
       failures,
-      findService,
+      catalog,
       log: quiet,
       now: Date.now,
     })
@@ -89,7 +90,7 @@ describe(`with ${WAITING} requests in a queue`, () => {
     if (onRealRedis) await redis.config('RESETSTAT')
     for (let i = 0; i < 3; i++)
       rescuers.push(
-        startRescuer({ store, deadlineIndex, queues, failures, findService, log: quiet, now: Date.now }),
+        startRescuer({ store, deadlineIndex, queues, failures, catalog, log: quiet, now: Date.now }),
       )
     await eventually(async () => expect(await deadlineIndex.take(Date.now(), 1, Date.now())).toEqual([]), {
       everyMs: 100,

@@ -1,6 +1,7 @@
 /** The rescuer: fails requests whose worker and bot are dead, and restores lost jobs. */
 import { Queue } from 'bullmq'
 import { afterAll, describe, expect, test } from 'vitest'
+import { queuesOf } from '../../core/catalog/catalog.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { createDeadlineIndex } from '../../core/store/deadline-index.ts'
@@ -18,7 +19,7 @@ const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS })
 const deadlineIndex = createDeadlineIndex({ redis })
 const crawls = new Queue('crawls', { connection: redis, prefix: redis.names.queues })
 const failures = createFailedRequests({ redis })
-const queues = createQueues({ redis, log: quiet })
+const queues = createQueues({ redis, log: quiet, queueList: () => queuesOf(catalog) })
 
 // Several, like the several worker processes of an installation.
 const rescuers = [1, 2, 3].map(() =>
@@ -27,7 +28,7 @@ const rescuers = [1, 2, 3].map(() =>
     deadlineIndex,
     queues,
     failures,
-    findService,
+    catalog,
     log: quiet,
     everyMs: 10,
     now: Date.now,

@@ -1,12 +1,13 @@
 /** A worker that is frozen or killed with a job: another one takes the job over, and writes of the first one are refused. */
 import { afterAll, describe, expect, test } from 'vitest'
+import { queuesOf } from '../../core/catalog/catalog.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
 import { type Child, startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { aRecord, TTL_SECONDS } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
-import { linkCheck } from '../helpers/services.ts'
+import { catalog, linkCheck } from '../helpers/services.ts'
 import { silence, success, useForeignBot } from './foreign-bot.ts'
 
 const LOCK_MS = 500
@@ -14,7 +15,7 @@ const LOCK_MS = 500
 const { url, connections } = await useRedis()
 const redis = await connections.connect('patient')
 const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS })
-const queues = createQueues({ redis, log: quiet })
+const queues = createQueues({ redis, log: quiet, queueList: () => queuesOf(catalog) })
 const bot = await useForeignBot()
 afterAll(() => queues.stop())
 

@@ -73,7 +73,7 @@ describe('a retried request', () => {
   })
 
   test('a request fails if its next attempt would be due after its record expires', async () => {
-    const line = useLine({ backoff: { type: 'fixed', seconds: 20 }, limitSeconds: 300 })
+    const line = useLine({ backoff: { type: 'fixed', seconds: 20 }, limit_seconds: 300 })
     const [short, long] = await Promise.all([
       line.submit({ ttlSeconds: 15, replies: [again] }),
       line.submit({ ttlSeconds: 60, replies: [again] }),

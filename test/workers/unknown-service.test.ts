@@ -1,6 +1,7 @@
 /** A rolling deploy: some workers, or the bots they call, do not know a service. */
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
-import type { Service } from '../../core/catalog/define-service.ts'
+import { queuesOf } from '../../core/catalog/catalog.ts'
+import type { Service } from '../../core/catalog/service-definition.ts'
 import { createRecord } from '../../core/domain/create-record.ts'
 import { isFinal, type RequestRecord } from '../../core/domain/record.ts'
 import { createQueues } from '../../core/queue/queues.ts'
@@ -12,14 +13,15 @@ import { eventually } from '../helpers/eventually.ts'
 import { aHash, TTL_SECONDS } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
-import { linkCheck } from '../helpers/services.ts'
+import { catalog, linkCheck } from '../helpers/services.ts'
 import { failure, json, success, useForeignBot } from './foreign-bot.ts'
+import { onlyBot } from './one-bot.ts'
 
 const BRAND_NEW: Service = {
   ...linkCheck,
   slug: 'brand-new',
   tries: 1,
-  backoff: { type: 'fixed', seconds: 0.02 },
+  backoff: { type: 'fixed', seconds: 0.02, jitter: 0 },
 }
 /** The answer of a bot that does not know the service. */
 const NOT_KNOWN = json({ status: 'error', code: 'unknown_service', message: 'No.', retryable: false }, 404)
@@ -31,7 +33,7 @@ afterAll(() => queues.stop())
 
 function startWorker({ knows, ...fields }: { knows: boolean } & Partial<RequestWorkerDeps>) {
   const refused: string[] = []
-  const calls = createBotClient({ url: bot.url, token: 'a-token-of-the-tests' })
+  const calls = createBotClient()
   const worker = createRequestWorker({
     queue: linkCheck.queue,
     queues,
@@ -45,10 +47,13 @@ function startWorker({ knows, ...fields }: { knows: boolean } & Partial<RequestW
       limits: { codesPerHour: 5, wrongCodesPerHour: 10 },
     }),
     bot: calls,
-    findService(slug) {
-      if (knows) return BRAND_NEW
-      refused.push(slug)
-      return undefined
+    bots: onlyBot(bot.url),
+    catalog: {
+      find(slug) {
+        if (knows) return BRAND_NEW
+        refused.push(slug)
+        return undefined
+      },
     },
     concurrency: 10,
     timeoutSeconds: 30,

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { defineService, type Service, validateRequestData } from '../../../core/catalog/define-service.ts'
+import { defineService, type Service, validateRequestData } from '../../../core/catalog/service-definition.ts'
 import { extractOtp, normalizeDigits, toLatinDigits } from '../../../core/domain/digits.ts'
 import { catalog } from '../../helpers/services.ts'
 

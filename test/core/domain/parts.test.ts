@@ -1,7 +1,6 @@
 /** Substeps: they run concurrently while their step is current, and end with it. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { defineService } from '../../../core/catalog/define-service.ts'
 import type { Command } from '../../../core/domain/command.ts'
 import {
   type RequestRecord,
@@ -12,11 +11,11 @@ import {
 import { normalizeForeignRecord, parseForeignRecord } from '../../../core/records/foreign-record.ts'
 import { reconcile } from '../../../core/records/reconcile.ts'
 import { applyCommands, aRecord, START, T0, TTL_SECONDS } from '../../helpers/record.ts'
-import { threeProviderInquiry } from '../../helpers/services.ts'
 
 const SERVICE = {
   slug: 'test-service',
-  estimatedSeconds: 60,
+  queue: { name: 'test-queue' },
+  usual_seconds: 60,
   tries: 3,
   steps: [
     { id: 'first' },
@@ -214,18 +213,4 @@ describe('substeps of a foreign write', () => {
     const merged = reconcile(own, foreign, rules)
     expect(statesOf(merged)).toBe('first done, asking current, a done, b current, c waiting, last waiting')
   })
-})
-
-it('a service whose substep belongs to no earlier step is refused', () => {
-  const [first, ...others] = threeProviderInquiry.steps
-  const title = threeProviderInquiry.title
-  const bad = (steps: typeof threeProviderInquiry.steps) => () =>
-    defineService({ ...threeProviderInquiry, messages: {}, steps })
-  expect(bad([...others, first as never])).toThrow(
-    'three-provider-inquiry: swift is a substep of "asking", which is no step before it',
-  )
-  expect(bad([...threeProviderInquiry.steps, { id: 'x', of: 'swift', title }])).toThrow(
-    'x is a substep of "swift", which is no step before it',
-  )
-  expect(bad(threeProviderInquiry.steps)).not.toThrow()
 })

@@ -111,11 +111,6 @@ describe('a job', () => {
       low.hash,
     ])
   })
-
-  test('a queue that no service uses is refused by name', async () => {
-    const line = useQueue(redis)
-    await expect(line.queues.add(aRecord(), { queue: { name: 'nowhere' } })).rejects.toThrow('"nowhere"')
-  })
 })
 
 describe('a queue that is held', () => {
@@ -131,7 +126,7 @@ describe('a queue that is held', () => {
 
   test('a short hold does not end a longer one', async () => {
     const line = useQueue(redis)
-    const other = createQueues({ redis, log: quiet, services: [line.queue] })
+    const other = createQueues({ redis, log: quiet, queueList: () => [line.queue] })
     cleanUp(() => other.stop())
     await line.queues.applyLimits()
     await line.queues.hold(line.queue, 60_000)
@@ -142,7 +137,7 @@ describe('a queue that is held', () => {
 
 describe('the limits of a queue', () => {
   test('the concurrency limit of a queue holds across all workers', async () => {
-    const line = useQueue(redis, { maxConcurrent: 3 })
+    const line = useQueue(redis, { concurrency: 3 })
     await line.queues.applyLimits()
     const workers = await twoWorkers(line)
     for (let i = 0; i < 8; i++) await line.add('ann')
@@ -167,11 +162,11 @@ describe('the limits of a queue', () => {
   })
 
   test('limits are removed when the queue no longer defines them', async () => {
-    const line = useQueue(redis, { maxConcurrent: 3, rate: { requests: 4, seconds: 60 } })
+    const line = useQueue(redis, { concurrency: 3, rate: { requests: 4, seconds: 60 } })
     await line.queues.applyLimits()
     const meta = () => redis.hgetall(line.key('meta'))
     expect(await meta()).toMatchObject({ concurrency: '3', max: '4', duration: '60000' })
-    Object.assign(line.queue, { maxConcurrent: undefined, rate: undefined })
+    Object.assign(line.queue, { concurrency: undefined, rate: undefined })
     await line.queues.applyLimits()
     expect(await meta()).not.toHaveProperty('concurrency')
     expect(Number((await meta()).max)).toBeGreaterThan(1_000_000)

@@ -6,6 +6,7 @@ import { transition } from '../../../core/domain/state-machine.ts'
 import { encodeRecord } from '../../../core/records/codec.ts'
 import { normalizeForeignRecord, parseForeignRecord } from '../../../core/records/foreign-record.ts'
 import { applyCommands, aRecord, PRIVATE, progressTo, START, T0, TTL_SECONDS } from '../../helpers/record.ts'
+import { catalog } from '../../helpers/services.ts'
 
 const rules = { now: T0, ttlSeconds: TTL_SECONDS }
 const DAY = 86_400_000
@@ -16,7 +17,7 @@ const completed = applyCommands(running, [{ type: 'complete', attempt: 1, result
 
 /** Normalizes a record after another program has changed some of its fields. */
 function touched(record: object, changes: Record<string, unknown>, now = T0): RequestRecord {
-  const parsed = parseForeignRecord(JSON.stringify({ ...record, ...changes }))
+  const parsed = parseForeignRecord(JSON.stringify({ ...record, ...changes }), undefined, catalog)
   if (!parsed) throw new Error('not readable as a record')
   return normalizeForeignRecord(parsed, { ...rules, now })
 }

@@ -10,7 +10,7 @@ import { startChild } from '../../helpers/child.ts'
 import { useCli } from '../../helpers/cli.ts'
 import { eventually } from '../../helpers/eventually.ts'
 import { onRealRedis, quiet, useRedis } from '../../helpers/redis.ts'
-import { catalog } from '../../helpers/services.ts'
+import { announceServices, catalog } from '../../helpers/services.ts'
 
 const redis = await useRedis()
 const client = await redis.connections.connect('patient')
@@ -32,11 +32,13 @@ describe.runIf(onRealRedis)('a process', () => {
       'workers are ready',
     ],
     ['workers/main.ts', ['--queue', 'crawls'], ['patient', 'subscriber', 'blocking'], 'workers are ready'],
-    ['bots/examples/main.ts', [], ['patient', 'subscriber'], 'bots are ready'],
   ])(
     '%s %j holds one connection for commands, one that listens, and one for each queue it waits at',
     async (file, args, expected, ready) => {
       const prefix = `count-${file.split('/')[0]}-${args.length}:`
+      const own = await openRedis(redis.target, quiet, { keyPrefix: prefix })
+      await announceServices(await own.connect('patient'))
+      await own.stop()
       const child = startChild(file, args, {
         REDIS_URL: redis.url,
         KEY_PREFIX: prefix,

@@ -13,7 +13,7 @@ describe('a Redis that was emptied', () => {
   const HELD = { concurrency: '3', max: '4', duration: '60000', 'opts.maxLenEvents': '100' }
 
   test('an emptied Redis gets the limits of a queue and the rest of its hold again', async () => {
-    const line = useQueue(redis, { maxConcurrent: 3, rate: { requests: 4, seconds: 60 } })
+    const line = useQueue(redis, { concurrency: 3, rate: { requests: 4, seconds: 60 } })
     await line.queues.applyLimits()
     await line.queues.hold(line.queue, 60_000)
     await redis.flushall()
@@ -34,8 +34,8 @@ describe('a Redis that was emptied', () => {
   })
 
   test('an emptied Redis keeps the limits that a newer version has set meanwhile', async () => {
-    const [line, other] = [useQueue(redis, { maxConcurrent: 3 }), useQueue(redis, { maxConcurrent: 3 })]
-    const queues = createQueues({ redis, log: quiet, services: [line.queue, other.queue] })
+    const [line, other] = [useQueue(redis, { concurrency: 3 }), useQueue(redis, { concurrency: 3 })]
+    const queues = createQueues({ redis, log: quiet, queueList: () => [line.queue, other.queue] })
     cleanUp(() => queues.stop())
     await queues.applyLimits()
     await redis.hset(line.key('meta'), 'concurrency', 7)
@@ -50,7 +50,7 @@ describe('a Redis that was emptied', () => {
     async () => {
       const own = await useRedis()
       const client = await own.connections.connect('patient')
-      const line = useQueue(client, { maxConcurrent: 3, rate: { requests: 4, seconds: 60 } })
+      const line = useQueue(client, { concurrency: 3, rate: { requests: 4, seconds: 60 } })
       await line.queues.applyLimits()
       await line.queues.hold(line.queue, 60_000)
       await own.stop()

@@ -20,7 +20,7 @@ async function useInstallation(options: KeyOptions) {
   const connections = await openRedis(target, quiet, options)
   const redis: RedisClient = await connections.connect('patient')
   const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS })
-  const queues = createQueues({ redis, log: quiet, services: [QUEUE] })
+  const queues = createQueues({ redis, log: quiet, queueList: () => [QUEUE] })
   const channels = createChannelSubscriber({
     redis,
     subscriber: await connections.connect('subscriber'),
@@ -67,7 +67,8 @@ test('by default every key has the name of the contract', () => {
 })
 
 test('every name but those of record, list and channel begins with halfway:, after the prefix', () => {
-  for (const [what, name] of Object.entries(createKeys({ keyPrefix: 'app2:' }))) {
+  const { services, ...others } = createKeys({ keyPrefix: 'app2:' })
+  for (const [what, name] of [...Object.entries(others), ...Object.entries(services)]) {
     const text = typeof name === 'string' ? name : (name as (...of: string[]) => string)('a', 'b')
     const isContract = ['record', 'list', 'channel', 'oldSecret'].includes(what)
     expect(text, what).toMatch(isContract ? /^app2:local_request/ : /^app2:halfway/)

@@ -1,6 +1,7 @@
 /** Another program has written values of another type, or invalid ones, to keys of Halfway: requests are served all the same. */
 import { afterAll, describe, expect, it } from 'vitest'
 import { createEnqueueRequest } from '../../../core/actions/enqueue-request.ts'
+import { queuesOf } from '../../../core/catalog/catalog.ts'
 import type { PublicView } from '../../../core/domain/record.ts'
 import { createQueues } from '../../../core/queue/queues.ts'
 import { createDeadlineIndex } from '../../../core/store/deadline-index.ts'
@@ -11,7 +12,7 @@ import { keys } from '../../helpers/keys.ts'
 import { aHash, aRecord, REQUIRE_OTP, START } from '../../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../../helpers/redis.ts'
 import { useRequests } from '../../helpers/requests.ts'
-import { linkCheck } from '../../helpers/services.ts'
+import { catalog, linkCheck } from '../../helpers/services.ts'
 
 const redis = await useRedis()
 const { client, store, otpMailbox, given, applyCommand } = await useRequests(redis)

@@ -61,6 +61,11 @@ describe('the settings', () => {
         port: 9999,
         timeoutSeconds: 180,
         token: 'local-development-only',
+        tokens: new Map([['default', 'local-development-only']]),
+        addresses: ['loopback'],
+        host: '127.0.0.1',
+        address: 'http://127.0.0.1:9999',
+        concurrency: 100,
       },
       concurrency: {
         driver: 'process',
@@ -69,8 +74,6 @@ describe('the settings', () => {
         connections: { default: { kind: 'embedded' } },
         prefix: 'halfway:concurrency:',
       },
-      demoPortal: { port: 9998, speed: 1 },
-      linkCheck: { allowPrivate: false },
     })
   })
 
@@ -97,7 +100,7 @@ describe('the settings', () => {
     const wrong = {
       PORT: '70000', REDIS_URL: 'http://x', KEY_PREFIX: 'a b', LOCAL_API_URL: 'ftp://x', LOCAL_API_TIMEOUT: '301',
       LOCAL_API_TOKEN: 'short', WORKER_CONCURRENCY: '0', REQUEST_TTL: 'long', LOG_LEVEL: 'loud', ALLOWED_ORIGINS: 'x',
-      REDIS_SENTINELS: 'nowhere', REDIS_CLUSTER_NODES: 'a:99999', LINK_CHECK_ALLOW_PRIVATE: 'maybe', NODE_ENV: 'prod',
+      REDIS_SENTINELS: 'nowhere', REDIS_CLUSTER_NODES: 'a:99999', NODE_ENV: 'prod',
       OWNER_CHECK: 'yes',
     } // biome-ignore format: a list
     const named = errorsOf(wrong).map((line) => /^ {2}- (\w+): ./.exec(line)?.[1])

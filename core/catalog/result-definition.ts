@@ -7,7 +7,7 @@ export const RESULT_KINDS = [
 ] as const // biome-ignore format: a list
 export type ResultKind = (typeof RESULT_KINDS)[number]
 
-/** A value of the result; or a column of a `table`, or the items of a `list`. */
+/** A value of the result, or a column of a `table`. */
 export interface ResultField {
   /** The name in the result's JSON. */
   name: string
@@ -19,11 +19,11 @@ export interface ResultField {
   scale?: number
   /** Of a `number`, `percent` or `money`: digits after the decimal point. */
   decimals?: number
-  /** Of `money`: ISO 4217, such as `EUR`; or the name of the field of the result that has it. */
+  /** Of `money`: ISO 4217, such as `EUR`; or the name of a value of the row, or of the result, that has it. */
   currency?: string
   /** Of a `choice`: the label of each value. */
   options?: { value: string; label: Text }[]
-  /** Of a `list`: what each item is; text when left out. */
+  /** Of a `list`: what each item is; text when left out. The list has the settings of its items, such as a currency. */
   items?: ResultKind
   /** Of a `table`. */
   columns?: ResultField[]
@@ -33,9 +33,19 @@ export interface ResultField {
 
 const MAX_RESULT_FIELDS = 100
 
+const name = z
+  .string()
+  .min(1)
+  .max(100)
+  // It becomes a part of an address.
+  .refine(
+    (text) => !/^\.{1,2}$|\p{Surrogate}/u.test(text),
+    'must not be "." or "..", and must be well-formed text',
+  )
+
 const resultFieldSchema: z.ZodType<ResultField> = z.lazy(() =>
   z.strictObject({
-    name: z.string().min(1).max(100),
+    name,
     type: z.enum(RESULT_KINDS),
     label: textSchema(100),
     unit: textSchema(30).optional(),
@@ -53,10 +63,71 @@ const resultFieldSchema: z.ZodType<ResultField> = z.lazy(() =>
   }),
 )
 
-export const resultSchema = z.strictObject({
+const resultShape = z.strictObject({
   /** The field that is shown first, and large. */
   headline: z.string().max(100).optional(),
   fields: z.array(resultFieldSchema).max(MAX_RESULT_FIELDS).default([]),
 })
 
-export type ResultDefinition = z.output<typeof resultSchema>
+export const resultSchema = resultShape.superRefine(({ headline, fields }, context) => {
+  const complain: Complain = (path, message) => context.addIssue({ code: 'custom', path, message })
+  checkFields(fields, ['fields'], complain)
+  if (headline === undefined) return
+  const field = fields.find((each) => each.name === headline)
+  if (!field) complain(['headline'], 'must be the name of a field of the result')
+  else if (!isSingle(field.type)) complain(['headline'], `must not be a ${field.type}: it is shown large`)
+})
+
+export type ResultDefinition = z.output<typeof resultShape>
+
+type Path = readonly (string | number)[]
+type Complain = (path: (string | number)[], message: string) => void
+type Setting = 'unit' | 'scale' | 'decimals' | 'currency' | 'options' | 'items' | 'columns'
+
+const KINDS_OF_SETTING: Readonly<Record<Setting, readonly ResultKind[]>> = {
+  unit: ['number'],
+  scale: ['number'],
+  decimals: ['number', 'percent', 'money'],
+  currency: ['money'],
+  options: ['choice'],
+  items: ['list'],
+  columns: ['table'],
+}
+const REQUIRED: readonly Setting[] = ['options', 'columns']
+const NO_ITEMS: readonly ResultKind[] = ['list', 'table', 'image', 'file']
+/** Whether it is a single value, which fits into a line. */
+const isSingle = (kind: ResultKind): boolean => !NO_ITEMS.includes(kind)
+
+/** What each value is: the items of a list, else the field itself. */
+export const itemKind = ({ type, items = 'text' }: Pick<ResultField, 'type' | 'items'>): ResultKind =>
+  type === 'list' ? items : type
+
+function checkFields(fields: readonly ResultField[], path: Path, complain: Complain, isTable = false): void {
+  fields.forEach((field, i) => {
+    const at = [...path, i]
+    checkSettings(field, at, complain)
+    if (isTwice(fields, i, ({ name }) => name)) complain([...at, 'name'], 'is there twice')
+    if (field.items && !isSingle(field.items))
+      complain([...at, 'items'], `must not be ${NO_ITEMS.join(', ')}`)
+    field.options?.forEach((_option, j, options) => {
+      if (isTwice(options, j, ({ value }) => value))
+        complain([...at, 'options', j, 'value'], 'is there twice')
+    })
+    if (isTable && field.type === 'table') complain([...at, 'type'], 'must not be a table inside a table')
+    else if (field.columns) checkFields(field.columns, [...at, 'columns'], complain, true)
+  })
+}
+
+function checkSettings(field: ResultField, path: Path, complain: Complain): void {
+  for (const [setting, kinds] of Object.entries(KINDS_OF_SETTING) as [Setting, readonly ResultKind[]][]) {
+    const isAllowed =
+      kinds.includes(field.type) || (isSingle(itemKind(field)) && kinds.includes(itemKind(field)))
+    if (field[setting] !== undefined && !isAllowed)
+      complain([...path, setting], `is only for ${kinds.join(', ')}, and this is a ${field.type}`)
+    if (field[setting] === undefined && isAllowed && REQUIRED.includes(setting))
+      complain([...path, setting], `must be there for a ${kinds.join(', ')}`)
+  }
+}
+
+const isTwice = <Item>(items: readonly Item[], i: number, keyOf: (item: Item) => string): boolean =>
+  items.slice(0, i).some((other) => keyOf(other) === keyOf(items[i]!))

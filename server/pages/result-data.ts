@@ -3,7 +3,7 @@
  * the rest nested under headings. All values but dates are text, which the templates escape.
  */
 import type { Texts } from '../../core/i18n/index.ts'
-import { parseResultDate, type ResultDate } from './result-date.ts'
+import { parseResultDate, type ResultDate } from '../../core/catalog/result-date.ts'
 import type { ServiceLabels } from './service-titles.ts'
 
 export type ResultNode =

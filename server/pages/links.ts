@@ -37,6 +37,10 @@ export function requestLinks(view: PublicView): RequestLinks {
   }
 }
 
+/** The image at this path of names and indexes in the request's result. */
+export const resultImageLink = (view: PublicView, path: readonly string[]): string =>
+  `${requestLinks(view).result}/images/${path.map(encodeURIComponent).join('/')}`
+
 /** The page of a refused form, with the id of the refusal. */
 export const refusedLink = (address: string, id: string): string => `${address}?refused=${id}`
 

@@ -4,16 +4,17 @@ import type { PublicView } from '../../core/domain/record.ts'
 import type { Texts } from '../../core/i18n/index.ts'
 import { formatElapsed } from '../../core/presentation/describe-request.ts'
 import { failureAdvice } from './failure-advice.ts'
-import { requestLinks } from './links.ts'
+import { requestLinks, resultImageLink } from './links.ts'
 import { describeFailure } from './message-text.ts'
-import { arrangeResult, type ResultNode } from './result-data.ts'
+import { arrangeResult } from './result-data.ts'
+import type { LabelledNode, ResultNode } from './result-node.ts'
 import { serviceLabels } from './service-titles.ts'
 
 export interface OutcomeModel {
   heading: string
   lead: string | null
   /** The value of the result that is shown first. */
-  headline: { label: string; value: ResultNode } | null
+  headline: LabelledNode | null
   result: ResultNode | null
   /** `message` is the bot's message, unless the lead already contains it. */
   error: { code: string; message: string | null } | null
@@ -34,8 +35,12 @@ export function outcomeModel(
   { t, locale }: Texts,
   { retriedAs = null }: { retriedAs?: string | null } = {},
 ): OutcomeModel {
-  const { stepTitles, labelOf, headline, hasForm } = serviceLabels(view, service, locale)
-  const { first, rest } = splitHeadline(view.result_data, headline)
+  const { stepTitles, hasForm } = serviceLabels(view, service, locale)
+  const { headline, rest } = arrangeResult(view.result_data, service?.result, {
+    t,
+    locale,
+    imageLink: (path) => resultImageLink(view, path),
+  })
   const failure = describeFailure(view, service, locale)
   const error = view.error_data
   return {
@@ -44,11 +49,8 @@ export function outcomeModel(
       view.is_cancelled ? t('cancelled.lead')
       : view.is_failed ? (failure.words ?? t('failed.lead'))
       : null, // biome-ignore format: a table
-    headline:
-      headline !== null && first !== null
-        ? { label: labelOf(headline), value: arrangeResult(first, { t, locale, labelOf }) }
-        : null,
-    result: rest === null ? null : arrangeResult(rest, { t, locale, labelOf }),
+    headline,
+    result: rest,
     error: error && {
       code: error.code,
       message: failure.isStandardText || failure.words === error.message ? null : error.message,
@@ -67,12 +69,4 @@ export function outcomeModel(
           : formatElapsed(t, step.started_at, step.finished_at),
       })),
   }
-}
-
-/** Takes the headline, a scalar value, out of the result; `first` is null when there is none. */
-function splitHeadline(result: unknown, name: string | null): { first: unknown; rest: unknown } {
-  if (name === null || typeof result !== 'object' || result === null) return { first: null, rest: result }
-  const { [name]: first = null, ...rest } = result as Record<string, unknown>
-  if (typeof first === 'object') return { first: null, rest: result }
-  return { first, rest: Object.keys(rest).length === 0 ? null : rest }
 }

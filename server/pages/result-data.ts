@@ -1,85 +1,175 @@
 /**
- * Arranges a bot's result, which is any JSON, for reading: scalars as a definition list, lists of flat objects as tables,
- * the rest nested under headings. All values but dates are text, which the templates escape.
+ * Arranges a bot's result, which is any JSON, for reading: first the values that the service's definition describes, in its
+ * order, then the others. A value that does not fit its definition is shown as if it had none.
  */
-import type { Texts } from '../../core/i18n/index.ts'
-import { parseResultDate, type ResultDate } from '../../core/catalog/result-date.ts'
-import type { ServiceLabels } from './service-titles.ts'
 
-export type ResultNode =
-  /** `number`: must not wrap. */
-  | { kind: 'text' | 'number'; text: string; dir: 'auto' | 'ltr' }
-  | ({ kind: 'date' } & ResultDate)
-  | { kind: 'list'; items: ResultNode[] }
-  | { kind: 'table'; columns: string[]; rows: ResultNode[][] }
-  | {
-      kind: 'group'
-      facts: { label: string; value: ResultNode }[]
-      sections: { label: string; value: ResultNode }[]
-    }
+import { parseResultDate } from '../../core/catalog/result-date.ts'
+import type { ResultDefinition, ResultField, ResultKind } from '../../core/catalog/result-definition.ts'
+import {
+  currencyName, currencyOf, findMisfit, isEmptyValue, isJsonObject, isTableRows, itemField, type JsonObject, ownValue, type ResultFile,
+} from '../../core/catalog/result-values.ts' // biome-ignore format: a list
+import { textIn } from '../../core/catalog/text.ts'
+import { formatDuration } from '../../core/presentation/format-duration.ts'
+import { humanise } from './humanise.ts'
+import { formatFileSize, formatMoney, formatNumber, formatPercent, formattedNode } from './result-formats.ts'
+import {
+  arrangeValue, groupOf, type LabelledNode, plainText, type ResultColumn, type ResultContext, type ResultNode, textNode,
+} from './result-node.ts' // biome-ignore format: a list
 
-export type ResultContext = Pick<Texts, 't' | 'locale'> & Pick<ServiceLabels, 'labelOf'>
+export interface ArrangedResult {
+  /** The value that is shown first, and large. */
+  headline: LabelledNode | null
+  /** Null when there is nothing else to show. */
+  rest: ResultNode | null
+}
 
-/** Deeper values are shown as JSON: tables nested further are unreadable. */
-const MAX_DEPTH = 5
-/** A table with more columns does not fit the page; its rows become a list. */
-const MAX_COLUMNS = 6
+export interface ResultPlace extends ResultContext {
+  /** The address of the image at this path in the result. */
+  imageLink(path: readonly string[]): string
+}
 
-export function arrangeResult(value: unknown, context: ResultContext, depth = 0): ResultNode {
-  if (Array.isArray(value))
-    return value.length === 0 ? plainText(context.t('result.none')) : arrangeList(value, context, depth)
-  if (!isObject(value)) return arrangeScalar(value, context)
-  if (depth >= MAX_DEPTH) return { kind: 'text', text: JSON.stringify(value), dir: 'ltr' }
-  const entries = Object.entries(value).map(([key, part]) => ({
-    label: context.labelOf(key),
-    value: arrangeResult(part, context, depth + 1),
-  }))
-  if (entries.length === 0) return plainText(context.t('result.none'))
+/** Where a value is: the objects that may have its currency, the nearest first, and its path in the result. */
+interface Place extends ResultPlace {
+  siblings: readonly JsonObject[]
+  path: readonly string[]
+}
+
+export function arrangeResult(
+  result: unknown,
+  definition: ResultDefinition | undefined,
+  context: ResultPlace,
+): ArrangedResult {
+  if (result === null || result === undefined) return { headline: null, rest: null }
+  if (!definition || !isJsonObject(result)) return { headline: null, rest: arrangeValue(result, context) }
+  const place: Place = { ...context, siblings: [result], path: [] }
+  const headline = findHeadline(result, definition)
+  const fields = definition.fields.filter((field) => field !== headline && isShown(field, [result]))
+  const entries = [
+    ...fields.map((field) => ({
+      label: textIn(field.label, context.locale),
+      value: arrangeField(ownValue(result, field.name), field, below(place, field.name)),
+    })),
+    ...otherNames([result], definition.fields, [result]).map((name) => ({
+      label: humanise(name),
+      value: arrangeValue(result[name], context, 1),
+    })),
+  ]
   return {
-    kind: 'group',
-    facts: entries.filter((entry) => isFact(entry.value)),
-    sections: entries.filter((entry) => !isFact(entry.value)),
+    headline: headline && {
+      label: textIn(headline.label, context.locale),
+      value: arrangeField(ownValue(result, headline.name), headline, below(place, headline.name)),
+    },
+    rest: entries.length === 0 ? null : groupOf(entries),
   }
 }
 
-function arrangeList(list: unknown[], context: ResultContext, depth: number): ResultNode {
-  if (depth >= MAX_DEPTH) return { kind: 'text', text: JSON.stringify(list), dir: 'ltr' }
-  const columns = list.every(isFlat) ? [...new Set(list.flatMap((row) => Object.keys(row)))] : []
-  if (columns.length === 0 || columns.length > MAX_COLUMNS) {
-    return { kind: 'list', items: list.map((item) => arrangeResult(item, context, depth + 1)) }
+/** Only a single value is shown as one. */
+function findHeadline(result: JsonObject, { headline, fields }: ResultDefinition): ResultField | null {
+  const field = fields.find(({ name }) => name === headline)
+  const value = field && ownValue(result, field.name)
+  return field === undefined || isEmptyValue(value) || typeof value === 'object' ? null : field
+}
+
+const isShown = (field: ResultField, objects: readonly JsonObject[]): boolean =>
+  !field.hide_when_empty || objects.some((object) => !isEmptyValue(ownValue(object, field.name)))
+
+/** The names without a field. A currency is already shown with its amounts. */
+function otherNames(
+  objects: readonly JsonObject[],
+  fields: readonly ResultField[],
+  siblings: readonly JsonObject[],
+): string[] {
+  const described = new Set([
+    ...fields.map(({ name }) => name),
+    ...fields.flatMap((field) => shownCurrencies(field, objects, siblings)),
+  ])
+  return [...new Set(objects.flatMap(Object.keys))].filter((name) => !described.has(name))
+}
+
+/** The names of the values that are shown as the currency of amounts. */
+function shownCurrencies(
+  field: ResultField,
+  objects: readonly JsonObject[],
+  siblings: readonly JsonObject[],
+): string[] {
+  const values = objects.map((object) => ownValue(object, field.name))
+  const rows = values.filter(isTableRows).flat()
+  const ofColumns = (field.columns ?? []).flatMap((column) => shownCurrencies(column, rows, siblings))
+  const name = currencyName(field)
+  const owners = objects.filter((_object, i) => [values[i]].flat().some((value) => typeof value === 'number'))
+  const isShown =
+    owners.length > 0 && owners.every((object) => currencyOf(field, [object, ...siblings]) !== null)
+  return name !== null && isShown ? [...ofColumns, name] : ofColumns
+}
+
+const below = (place: Place, ...names: string[]): Place => ({ ...place, path: [...place.path, ...names] })
+
+function arrangeField(value: unknown, field: ResultField, place: Place): ResultNode {
+  if (isEmptyValue(value)) return plainText(place.t('result.none'))
+  if (findMisfit(value, field) !== null) {
+    // The data of an image are no text to read.
+    if (field.type === 'image' && typeof value === 'string') return plainText(place.t('result.no_image'))
+    return arrangeValue(value, place, place.path.length)
   }
+  return ARRANGE[field.type](value as never, field, place)
+}
+
+const ARRANGE: Readonly<Record<ResultKind, (value: never, field: ResultField, place: Place) => ResultNode>> =
+  {
+    text: (value: string | number | boolean, _field, place) =>
+      typeof value === 'string' ? textNode(value) : arrangeValue(value, place),
+    number: (value: number, field, place) => formattedNode(formatNumber(value, field, place)),
+    percent: (value: number, field, { locale }) => formattedNode(formatPercent(value, field, locale)),
+    money: (value: number, field, { locale, siblings }) =>
+      formattedNode(formatMoney(value, currencyOf(field, siblings), field, locale)),
+    date: (value: string) => ({ kind: 'date', ...parseResultDate(value)! }),
+    duration: (value: number, _field, { t }) => formattedNode(formatDuration(t, value)),
+    url: (value: string) => ({ kind: 'link', text: value, href: value, note: null, dir: 'ltr' }),
+    choice: (value: unknown, { options = [] }, { locale }) =>
+      plainText(textIn(options.find((option) => option.value === String(value))!.label, locale)),
+    list: (values: unknown[], field, place) => ({
+      kind: 'list',
+      items: values.map((item, i) => arrangeField(item, itemField(field), below(place, String(i)))),
+    }),
+    table: arrangeTable,
+    image: (_value, { label }, { imageLink, path, locale }) => ({
+      kind: 'image',
+      src: imageLink(path),
+      alt: textIn(label, locale),
+    }),
+    file: ({ name, size, url }: ResultFile, _field, place) => ({
+      kind: 'link',
+      text: name,
+      href: url ?? null,
+      note: formatFileSize(size, place),
+      dir: 'auto',
+    }),
+  }
+
+const NUMERIC: readonly ResultKind[] = ['number', 'percent', 'money']
+
+function arrangeTable(rows: JsonObject[], { columns = [] }: ResultField, place: Place): ResultNode {
+  const fields = columns.filter((column) => isShown(column, rows))
+  const others = otherNames(rows, columns, place.siblings)
+  const heads: ResultColumn[] = [
+    ...fields.map(({ label, type }) => ({
+      label: textIn(label, place.locale),
+      isNumeric: NUMERIC.includes(type),
+    })),
+    ...others.map((name) => ({ label: humanise(name), isNumeric: false })),
+  ]
   return {
     kind: 'table',
-    columns: columns.map((column) => context.labelOf(column)),
-    rows: (list as Record<string, unknown>[]).map((row) =>
-      columns.map((column) =>
-        Object.hasOwn(row, column) ? arrangeResult(row[column], context, depth + 1) : plainText(''),
+    columns: heads,
+    rows: rows.map((row, i) => [
+      ...fields.map((field) => {
+        if (!Object.hasOwn(row, field.name)) return plainText('')
+        const at = below({ ...place, siblings: [row, ...place.siblings] }, String(i), field.name)
+        return arrangeField(row[field.name], field, at)
+      }),
+      ...others.map((name) =>
+        Object.hasOwn(row, name) ? arrangeValue(row[name], place, place.path.length + 2) : plainText(''),
       ),
-    ),
+    ]),
   }
 }
-
-function arrangeScalar(value: unknown, { t, locale }: ResultContext): ResultNode {
-  if (value === null || value === undefined || value === '') return plainText(t('result.none'))
-  if (typeof value === 'boolean') return plainText(t(value ? 'result.yes' : 'result.no'))
-  // Digits are grouped from five on: a JSON number is an amount or a year. Codes are strings.
-  if (typeof value === 'number') {
-    const format = new Intl.NumberFormat(locale, { useGrouping: 'min2', maximumFractionDigits: 20 })
-    return { kind: 'number', text: format.format(value), dir: 'ltr' }
-  }
-  const text = String(value)
-  const date = parseResultDate(text)
-  if (date) return { kind: 'date', ...date }
-  // Numbers, addresses and ids read left to right in any language; other text has the direction of its own letters.
-  return { kind: 'text', text, dir: /^[\x20-\x7e]*$/.test(text) && /[\d/@]/.test(text) ? 'ltr' : 'auto' }
-}
-
-const isFact = ({ kind }: ResultNode): boolean => kind === 'text' || kind === 'number' || kind === 'date'
-
-const plainText = (text: string): ResultNode => ({ kind: 'text', text, dir: 'auto' })
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-const isFlat = (value: unknown): value is Record<string, unknown> =>
-  isObject(value) && Object.values(value).every((part) => part === null || typeof part !== 'object')

@@ -1,5 +1,7 @@
-/** The pages of one request: progress, code, result, and the question whether to cancel. */
+/** The pages of one request: progress, code, result with its images, and the question whether to cancel. */
 import type { Request, RequestHandler, Router } from 'express'
+import { findResultImage } from '../../core/catalog/result-image.ts'
+import { AppError } from '../../core/domain/errors.ts'
 import { isFinal, type PublicView } from '../../core/domain/record.ts'
 import { pageContext } from '../middleware/locale.ts'
 import { credentialsOf, requireOwner } from '../middleware/owner.ts'
@@ -23,7 +25,7 @@ interface RequestPage {
 }
 
 export function addRequestPages(router: Router, deps: PageDeps): void {
-  const { pages, ownership } = deps
+  const { pages, ownership, requests } = deps
   const requireRead = requireOwner(ownership, 'read')
   const requireAct = requireOwner(ownership, 'act')
   const showPage = createShowPage(deps)
@@ -71,6 +73,13 @@ export function addRequestPages(router: Router, deps: PageDeps): void {
       render: (req, view) => pages.confirmCancel(pageContext(req), view),
     }),
   )
+  // An address of its own, because the pages load no image from anywhere else, `data:` included.
+  router.get('/services/:slug/result/:hash/images/*path', requireRead, async (req, res) => {
+    const view = await requests.view(String(req.params.hash))
+    const image = findResultImage(view.result_data, req.params.path as unknown as string[])
+    if (!image) throw new AppError('not_found')
+    res.type(image.type).send(image.bytes)
+  })
   // The "try again" link of a resend that was refused without a redirect leads here.
   router.get(
     '/services/:slug/resend-otp/:hash',

@@ -8,6 +8,7 @@ import { type PublicView, toPublicView } from '../../core/domain/record.ts'
 import { transition } from '../../core/domain/state-machine.ts'
 import { createPages, type PageContext } from '../../server/pages/index.ts'
 import { catalog } from '../helpers/services.ts'
+import { MISFITS, RESULT_FIELDS, TYPED_RESULT } from '../helpers/typed-result.ts'
 
 export const T0 = Date.UTC(2026, 5, 1, 12, 0, 0)
 export const TTL = 1800
@@ -163,6 +164,18 @@ export function pagesFor(reader: PageContext): [string, string][] {
     ['completed', request(start, progress, complete(RESULT))],
     ['completed with nothing', request(start, complete(null))],
     ['completed with a list', request(start, complete([[1], ['2026-05-01']]))],
+    [
+      'completed with every kind',
+      pages.request(reader, viewAfter(start, complete(TYPED_RESULT)), {
+        result: { headline: 'score', fields: RESULT_FIELDS },
+      }),
+    ],
+    ...MISFITS.map(([type, value, , settings], i): [string, string] => [
+      `completed with a ${type} that does not fit (${i + 1})`,
+      pages.request(reader, viewAfter(start, complete({ x: value })), {
+        result: { fields: [{ name: 'x', type, label: 'X', ...settings }] },
+      }),
+    ]),
     ['failed', request(start, fail('timed_out', 'x'))],
     [
       'failed and retried',

@@ -1,0 +1,260 @@
+/** A result is shown as its definition says; what does not fit is shown as any other value. */
+import { type CheerioAPI, load } from 'cheerio'
+import { describe, expect, test } from 'vitest'
+import type { ResultField } from '../../core/catalog/result-definition.ts'
+import type { Locale } from '../../core/i18n/index.ts'
+import {
+  LARGE_JPEG,
+  LARGEST_JPEG,
+  MISFITS,
+  PNG,
+  RESULT_FIELDS,
+  TYPED_RESULT,
+} from '../helpers/typed-result.ts'
+import { textOf } from './page-browser.ts'
+import { complete, HASH, pages, start, viewAfter } from './page-fixtures.ts'
+
+const IMAGES = `/services/credit-score-rating/result/${HASH}/images`
+
+/** The page of a request that was completed with this result. */
+const pageOf = (
+  result: unknown,
+  fields: ResultField[],
+  headline?: string,
+  locale: Locale = 'en',
+): CheerioAPI =>
+  load(
+    pages.request({ locale, address: '/' }, viewAfter(start, complete(result)), {
+      result: { fields, headline },
+    }),
+  )
+const one = (type: ResultField['type'], more: Partial<ResultField> = {}): ResultField => ({
+  name: 'x',
+  type,
+  label: 'X',
+  ...more,
+})
+/** Without invisible marks, which only keep signs in their place; the spaces of currencies differ between Node versions. */
+const visible = (text: string): string =>
+  text
+    .replace(/[\u200e\u200f]/g, '')
+    .replace(/\s+/g, ' ')
+    .trim()
+/** The shown value, without its label. */
+function shown(value: unknown, field: ResultField, locale: Locale = 'en'): string {
+  const $ = pageOf({ x: value }, [field], undefined, locale)
+  $('.panel').find('h2, h3, dt').remove()
+  return visible($('.panel').text())
+}
+
+describe('a value that fits', () => {
+  const OPTIONS = [
+    { value: 'good', label: { en: 'Good', fa: 'خوب' } },
+    { value: '2', label: 'Two' },
+    { value: 'true', label: 'On' },
+  ]
+  test.each([
+    ['text', {}, '2026-05-01', '2026-05-01', '2026-05-01'],
+    ['text', {}, true, 'Yes', 'بله'],
+    ['text', {}, 12345, '12,345', '۱۲٬۳۴۵'],
+    ['number', {}, 1405, '1405', '۱۴۰۵'],
+    ['number', {}, 0, '0', '۰'],
+    ['number', {}, -12345.678, '-12,345.678', '−۱۲٬۳۴۵٫۶۷۸'],
+    ['number', { decimals: 1 }, 1234.56, '1234.6', '۱۲۳۴٫۶'],
+    ['number', { decimals: 2 }, 5, '5.00', '۵٫۰۰'],
+    ['number', { unit: 'km' }, 12, '12 km', '۱۲ km'],
+    ['number', { unit: { en: 'km', fa: 'کیلومتر' } }, 12, '12 km', '۱۲ کیلومتر'],
+    ['number', { scale: 850 }, 712, '712 of 850', '۷۱۲ از ۸۵۰'],
+    [
+      'number',
+      { scale: 5, decimals: 1, unit: { en: 'stars', fa: 'ستاره' } },
+      4,
+      '4.0 of 5 stars',
+      '۴٫۰ از ۵ ستاره',
+    ],
+    ['percent', {}, 14.3, '14.3%', '۱۴٫۳٪'],
+    ['percent', { decimals: 0 }, 99.5, '100%', '۱۰۰٪'],
+    ['money', { currency: 'EUR' }, 1250.5, '€1,250.50', '۱٬۲۵۰٫۵۰ یورو'],
+    ['money', { currency: 'EUR', decimals: 0 }, -1250, '-€1,250', '−۱٬۲۵۰ یورو'],
+    ['money', { currency: 'IRR' }, 900000, 'IRR 900,000', '۹۰۰٬۰۰۰ ریال'],
+    ['money', {}, 1250.5, '1,250.5', '۱٬۲۵۰٫۵'],
+    ['date', {}, '2026-05-01', 'May 1, 2026', '۱۱ اردیبهشت ۱۴۰۵'],
+    ['duration', {}, 125, '2 min 5 s', '۲ دقیقه و ۵ ثانیه'],
+    ['duration', {}, 0, '0 s', '۰ ثانیه'],
+    ['url', {}, 'https://example.com/a?b', 'https://example.com/a?b', 'https://example.com/a?b'],
+    ['choice', { options: OPTIONS }, 'good', 'Good', 'خوب'],
+    ['choice', { options: OPTIONS }, 2, 'Two', 'Two'],
+    ['choice', { options: OPTIONS }, true, 'On', 'On'],
+    ['list', {}, ['a', 1], 'a 1', 'a ۱'],
+    ['list', { items: 'percent' }, [5, 6.5], '5% 6.5%', '۵٪ ۶٫۵٪'],
+    ['list', { items: 'choice', options: OPTIONS }, ['good'], 'Good', 'خوب'],
+    ['file', {}, { name: 'a.pdf', size: 123456 }, 'a.pdf (123 kB)', 'a.pdf (۱۲۳ کیلوبایت)'],
+    ['file', {}, { name: 'a.pdf', size: 10 }, 'a.pdf (1 kB)', 'a.pdf (۱ کیلوبایت)'],
+    ['file', {}, { name: 'a.pdf', size: 4_560_000 }, 'a.pdf (4.6 MB)', 'a.pdf (۴٫۶ مگابایت)'],
+  ] as [ResultField['type'], Partial<ResultField>, unknown, string, string][])(
+    'a %s with %j: %j',
+    (type, settings, value, en, fa) => {
+      expect(shown(value, one(type, settings))).toBe(en)
+      expect(shown(value, one(type, settings), 'fa')).toBe(fa)
+    },
+  )
+
+  test('the direction of a formatted value is that of its words, whatever its sign', () => {
+    const direction = (value: number, settings: Partial<ResultField>, locale: Locale) =>
+      pageOf({ x: value }, [one('money', settings)], undefined, locale)('.panel dd bdi').attr('dir')
+    expect(direction(-1, { currency: 'EUR' }, 'fa')).toBe('rtl')
+    expect(direction(-1, {}, 'fa')).toBe('ltr')
+    expect(direction(1, { currency: 'IRR' }, 'en')).toBe('ltr')
+  })
+
+  test('an address is a link that passes nothing on', () => {
+    const $ = pageOf({ x: 'https://example.com/?a=1&b="' }, [one('url')])
+    expect($('.panel a').attr()).toEqual({
+      href: 'https://example.com/?a=1&b="',
+      rel: 'noopener noreferrer nofollow',
+    })
+  })
+
+  test('an image is loaded from an address of the request', () => {
+    const columns = [one('image', { name: 'a/b', label: 'In "row"' })]
+    const $ = pageOf({ x: PNG, 'y?': [{}, { 'a/b': PNG }] }, [
+      one('image', { label: { en: 'Photo', fa: 'عکس' } }),
+      one('table', { name: 'y?', columns }),
+    ])
+    expect(
+      $('.panel img')
+        .map((_i, img) => [[$(img).attr('src'), $(img).attr('alt')]])
+        .get(),
+    ).toEqual([
+      [`${IMAGES}/x`, 'Photo'],
+      [`${IMAGES}/y%3F/1/a%2Fb`, 'In "row"'],
+    ])
+    expect($.html()).not.toContain(PNG)
+    expect(pageOf({ x: LARGEST_JPEG }, [one('image')])('.panel img')).toHaveLength(1)
+  })
+
+  test('a file with an address is a link to it', () => {
+    const $ = pageOf({ x: { name: '<a>.pdf', size: 1, url: 'https://example.com/f' } }, [one('file')])
+    expect([$('.panel a').attr('href'), textOf($, '.panel a')]).toEqual(['https://example.com/f', '<a>.pdf'])
+  })
+})
+
+describe('a value that does not fit', () => {
+  test.each(MISFITS.filter(([type]) => type !== 'image'))(
+    'a %s that is %j is shown as without a definition',
+    (type, value, _demand, settings) => {
+      for (const locale of ['en', 'fa'] as const) {
+        const plain = load(pages.request({ locale, address: '/' }, viewAfter(start, complete({ x: value }))))
+        const typed = pageOf({ x: value }, [one(type, settings)], undefined, locale)
+        expect(typed('.panel').html()).toBe(plain('.panel').html())
+        expect(typed('.panel a')).toHaveLength(0)
+      }
+    },
+  )
+
+  test('a text that is no image is not shown, because it is no text to read', () => {
+    for (const value of [LARGE_JPEG, 'data:image/svg+xml;base64,PHN2Zz4=']) {
+      expect(shown(value, one('image'))).toBe('This image cannot be shown. It is in the download.')
+      expect(shown(value, one('image'), 'fa')).toBe('این تصویر را نمی‌توان نشان داد؛ در فایل دریافتی هست.')
+    }
+  })
+
+  test('only the items and cells that do not fit are shown as plain values', () => {
+    expect(shown([5, 'five', null], one('list', { items: 'percent' }))).toBe('5% five none')
+    const columns = [one('percent', { name: 'a', label: 'A' })]
+    const $ = pageOf({ x: [{ a: 5 }, { a: 'five' }, { a: null }, {}] }, [one('table', { columns })])
+    expect(
+      $('.panel td')
+        .map((_i, cell) => $(cell).text().trim())
+        .get(),
+    ).toEqual(['5%', 'five', 'none', ''])
+  })
+
+  test('a result that is no object is shown as without a definition', () => {
+    expect(textOf(pageOf([1, 2], [one('text')]), '.panel')).toBe('Result 1 2')
+    expect(textOf(pageOf(null, [one('text')]), '.panel')).toBe('Result There is nothing to show.')
+  })
+})
+
+describe('the order and choice of values', () => {
+  test('described values come in the order of the definition, the others after them by their names', () => {
+    const fields = [one('text', { name: 'b', label: 'Second' }), one('text', { name: 'a', label: 'First' })]
+    expect(textOf(pageOf({ otherName: 1, a: 'x', b: 'y' }, fields), '.panel .facts')).toBe(
+      'Second y First x Other name 1',
+    )
+  })
+
+  test('an empty value is shown as none, unless it is to be hidden', () => {
+    for (const value of [null, '', [], {}, undefined]) expect(shown(value, one('list'))).toBe('none')
+    const fields = [one('number', { hide_when_empty: true }), one('text', { name: 'y', label: 'Y' })]
+    for (const x of [null, '', [], {}])
+      expect(textOf(pageOf({ x, y: 'z' }, fields), '.panel .facts')).toBe('Y z')
+    expect(textOf(pageOf({ x: 0, y: 'z' }, fields), '.panel .facts')).toBe('X 0 Y z')
+    expect(textOf(pageOf({ y: 'z' }, fields), '.panel .facts')).toBe('Y z')
+  })
+
+  test('a column is hidden when it is empty in all rows', () => {
+    const columns = [
+      one('text', { name: 'a', label: 'A' }),
+      one('text', { name: 'b', label: 'B', hide_when_empty: true }),
+    ]
+    const heads = (rows: object[]) => textOf(pageOf({ x: rows }, [one('table', { columns })]), '.panel th')
+    expect(heads([{ a: 1 }, { a: 2, b: null }])).toBe('A')
+    expect(heads([{ a: 1 }, { a: 2, b: 3, c_d: 4 }])).toBe('ABC d')
+  })
+
+  test('the headline is shown first and large, and not again', () => {
+    const fields = [one('text', { name: 'y', label: 'Y' }), one('number', { scale: 850 })]
+    const $ = pageOf({ y: 'z', x: 712 }, fields, 'x')
+    expect([textOf($, '.panel .headline'), textOf($, '.panel .facts')]).toEqual(['X 712 of 850', 'Y z'])
+    const empty = pageOf({ y: 'z', x: null }, fields, 'x')
+    expect([textOf(empty, '.panel .headline'), textOf(empty, '.panel .facts')]).toEqual(['', 'Y z X none'])
+    expect(textOf(pageOf({ x: { a: 1 } }, fields, 'x'), '.panel .headline')).toBe('')
+    expect(textOf(pageOf({ x: 712 }, [one('number')], 'x'), '.panel')).toBe('Result X 712')
+  })
+
+  test('the currency of an amount is that of its row, else of the result, and is not shown on its own', () => {
+    const money = one('money', { name: 'a', label: 'A', currency: 'unit' })
+    const table = one('table', { columns: [money] })
+    expect(textOf(pageOf({ a: 1, unit: 'EUR' }, [money]), '.panel .facts')).toBe('A €1.00')
+    const rows = pageOf({ x: [{ a: 1 }, { a: 2, unit: 'USD' }], unit: 'EUR' }, [table])
+    expect(
+      rows('.panel td')
+        .map((_i, cell) => rows(cell).text().trim())
+        .get(),
+    ).toEqual(['€1.00', '$2.00'])
+    expect(textOf(rows, '.panel')).not.toContain('Unit')
+    // The currency of a text that is no amount is still shown, and so is one that the definition names.
+    expect(textOf(pageOf({ a: '1', unit: 'EUR' }, [money]), '.panel .facts')).toBe('A 1 Unit EUR')
+    expect(
+      textOf(pageOf({ a: 1, unit: 'EUR' }, [money, one('text', { name: 'unit' })]), '.panel .facts'),
+    ).toBe('A €1.00 X EUR')
+    expect(textOf(pageOf({ a: 1, unit: 'تومان' }, [money]), '.panel .facts')).toBe('A 1 تومان')
+  })
+
+  test('names that all objects inherit are names like others', () => {
+    const fields = [
+      one('text', { name: 'constructor', label: 'C' }),
+      one('text', { name: '__proto__', label: 'P' }),
+    ]
+    expect(textOf(pageOf(JSON.parse('{"__proto__":"p"}'), fields), '.panel .facts')).toBe('C none P p')
+  })
+
+  test('numeric columns are aligned to the end, and each column has a heading cell', () => {
+    const $ = pageOf(TYPED_RESULT, RESULT_FIELDS)
+    const heads = $('.panel th')
+      .map((_i, th) => [[$(th).text(), $(th).attr('scope'), $(th).attr('class')]])
+      .get()
+    expect(heads).toEqual([
+      ['Date', 'col', undefined],
+      ['Description', 'col', undefined],
+      ['Amount', 'col', 'numeric'],
+      ['Stamp', 'col', undefined],
+    ])
+    expect(
+      $('.panel tr:last-child td')
+        .map((_i, td) => $(td).attr('class') ?? '')
+        .get(),
+    ).toEqual(['', '', 'numeric', ''])
+  })
+})

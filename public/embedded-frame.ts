@@ -1,4 +1,5 @@
 /** The frame of an embedded page, and the adaption of the server's HTML to a host page. */
+import { holdImages } from './embedded-images.ts'
 import type { LoadedPage } from './load-page.ts'
 import { keepTyped } from './typed.ts'
 
@@ -78,6 +79,7 @@ function adapt(page: HTMLElement, server: string): HTMLElement {
     makeAbsolute(link, 'href', server)
     link.setAttribute('target', '_blank')
   }
+  holdImages(main)
   for (const field of main.querySelectorAll('input[autofocus]')) field.removeAttribute('autofocus')
   // Applies to the server's own page only: printing, and the advice to keep its address.
   for (const element of main.querySelectorAll('[data-print], .aside')) element.remove()

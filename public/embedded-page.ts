@@ -5,6 +5,7 @@ import { listenToControls } from './controls.ts'
 import { listenToDownloads } from './embedded-downloads.ts'
 import { createEventEmitter, type Emit } from './embedded-events.ts'
 import { createFrame } from './embedded-frame.ts'
+import { loadImages } from './embedded-images.ts'
 import { listenToForms } from './forms.ts'
 import { type LoadedPage, loadPage } from './load-page.ts'
 import { type RequestView, showRequest, type ViewHost } from './request-view.ts'
@@ -76,6 +77,7 @@ export function embed({ root, server, hash, language, ownerToken, emit }: EmbedO
   function place(loaded: LoadedPage, withFocus: boolean): void {
     status = loaded.status
     frame.put(loaded)
+    void loadImages(frame.main, server, headers, signal)
     const next = frame.main.querySelector<HTMLElement>('#otp') ?? frame.main.querySelector<HTMLElement>('h1')
     if (withFocus) next?.focus()
   }

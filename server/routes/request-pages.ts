@@ -76,7 +76,7 @@ export function addRequestPages(router: Router, deps: PageDeps): void {
   // An address of its own, because the pages load no image from anywhere else, `data:` included.
   router.get('/services/:slug/result/:hash/images/*path', requireRead, async (req, res) => {
     const view = await requests.view(String(req.params.hash))
-    const image = findResultImage(view.result_data, req.params.path as unknown as string[])
+    const image = findResultImage(view.result_data, [req.params.path ?? []].flat())
     if (!image) throw new AppError('not_found')
     res.type(image.type).send(image.bytes)
   })

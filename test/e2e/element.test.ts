@@ -5,12 +5,15 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { afterAll, afterEach, describe, expect, inject, it } from 'vitest'
+import { createPages } from '../../server/pages/index.ts'
 import { accessibilityViolations, recordTraffic, useBrowser } from '../helpers/browser.ts'
 import { isChromiumMissing } from '../helpers/chromium.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { aHash, progressTo, REQUIRE_OTP, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
+import { PNG } from '../helpers/typed-result.ts'
+import { at } from '../server/page-browser.ts'
 
 const COMPLETE = { type: 'complete', attempt: 1, result: { score: 712 } } as const
 const DEMO = readFileSync(new URL('../../docs/embed.html', import.meta.url))
@@ -40,6 +43,11 @@ const bodyWith = (elements: string, { address = server.address, head = '', lang 
   <!doctype html><html lang="${lang}"><head><title>A shop</title>${head}
   <script type="module" src="${address}/assets/halfway-progress.js"></script></head>
   <body><main><h1>A shop</h1><label>Its own field <input id="own"></label>${elements}</main></body></html>`
+/** As docs/EMBED.md gives it. */
+const strictPolicy = (address: string): string => {
+  const { origin, host } = new URL(address)
+  return `default-src 'none'; script-src ${origin}; style-src ${origin}; font-src ${origin}; connect-src ${origin} ws://${host}; img-src blob:`
+}
 const element = (hash: string, more = ''): string =>
   `<halfway-progress hash="${hash}"${more}><p>Not yet.</p></halfway-progress>`
 
@@ -262,8 +270,7 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
     })
 
     it('the element works under the strict CSP that its documentation gives', async () => {
-      const { origin, host } = new URL(server.address)
-      policy = `default-src 'none'; script-src ${origin}; style-src ${origin}; font-src ${origin}; connect-src ${origin} ws://${host}`
+      policy = strictPolicy(server.address)
       const page = await open(bodyWith(element(await given([START]), ' lang="fa"')))
       const traffic = recordTraffic(page)
       await page.locator('[data-live=connection][data-state=live]').waitFor()
@@ -292,6 +299,35 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
     await apply(hash, COMPLETE)
     await heading(page, 'Your result is ready')
     expect(await accessibilityViolations(page)).toEqual([])
+  })
+
+  it('the element shows the images of a result, with its owner token where the server requires one', async () => {
+    const submitted = await guarded.api.post('/api/local-requests').send(CREDIT_SCORE).expect(202)
+    const { hash, owner_token: token } = submitted.body as { hash: string; owner_token: string }
+    await guarded.apply(hash, START)
+    await guarded.apply(hash, { ...COMPLETE, result: { photo: PNG } })
+    const page = await browser.open()
+    const { body: view } = await guarded.api
+      .get(`/api/local-requests/${hash}/status`)
+      .set('Authorization', `Bearer ${token}`)
+      .expect(200)
+    // The server has no service whose result has an image, so the page is rendered here.
+    await page.route(`**${at('progress', hash, 'request')}`, async (route) => {
+      const response = await route.fetch()
+      const body = createPages({ ttlSeconds: 1800 }).request({ locale: 'en', address: '/' }, view, {
+        result: { fields: [{ name: 'photo', type: 'image', label: 'Photo' }] },
+      })
+      await route.fulfill({ response, body })
+    })
+    policy = strictPolicy(guarded.address)
+    html = bodyWith(element(hash, ` owner-token="${token}"`), { address: guarded.address })
+    const traffic = recordTraffic(page)
+    await page.goto(siteAddress)
+    const image = page.getByRole('img', { name: 'Photo' })
+    await eventually(async () =>
+      expect(await image.evaluate((img) => (img as HTMLImageElement).naturalWidth)).toBe(120),
+    )
+    expect(traffic.errors).toEqual([])
   })
 
   it('the demo page of the docs works', async () => {

@@ -1,9 +1,9 @@
 /** A definition with a field of each kind, a result that fits it, and values that fit no kind. */
 import type { ResultField } from '../../core/catalog/result-definition.ts'
 
-/** A PNG of 2 × 1 pixels. */
+/** A PNG of 120 × 80 pixels. */
 export const PNG =
-  'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAIAAAB7QOjdAAAADUlEQVR4nGMQSYwFIgAFMwGl5eA80QAAAABJRU5ErkJggg=='
+  'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAHgAAABQCAMAAADlRUG7AAAABlBMVEUUYV3j8O5YvzD7AAAASUlEQVR42u3YsQ0AQAgCQNx/6V/AUpv3qEkuoSTVJE2mewGDwWAwGAw+BFsBDAaDwWAweB82KxgMBoPBYLCfCwwGg8FgMPgD+AG4jhLBgMfkaAAAAABJRU5ErkJggg=='
 
 const both = (en: string, fa: string) => ({ en, fa })
 

@@ -12,6 +12,7 @@ import { aHash, progressTo, REQUIRE_OTP, START, TTL_SECONDS } from '../helpers/r
 import { useRedis } from '../helpers/redis.ts'
 import { redisContents } from '../helpers/redis-contents.ts'
 import { CREDIT_SCORE, collectLog, type TestServer, useServer } from '../helpers/server.ts'
+import { PNG } from '../helpers/typed-result.ts'
 import { at, HTML, openBrowser, textOf } from './page-browser.ts'
 
 const { log, lines: logged } = collectLog()
@@ -57,7 +58,7 @@ const OTHERS: Headers[] = [
   { Authorization: `Basic ${TOKEN}` },
 ]
 
-const DONE: Command = { type: 'complete', attempt: 1, result: { score: 712 } }
+const DONE: Command = { type: 'complete', attempt: 1, result: { score: 712, photo: PNG } }
 interface Call {
   name: string
   method?: 'get' | 'post'
@@ -76,6 +77,12 @@ const READS: Call[] = [
   { name: 'the progress page', path: page('progress'), after: [START], status: 200 },
   { name: 'the code page', path: page('otp'), after: [START, REQUIRE_OTP], status: 200 },
   { name: 'the result page', path: page('result'), after: [START, DONE], status: 200 },
+  {
+    name: 'an image of the result',
+    path: (hash) => `${at('result', hash)}/images/photo`,
+    after: [START, DONE],
+    status: 200,
+  },
   { name: 'the GET of a resend', path: page('resend-otp'), after: [START, REQUIRE_OTP], status: 303 },
 ]
 const ACTS: Call[] = [

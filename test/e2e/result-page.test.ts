@@ -1,0 +1,55 @@
+/** The page of a result with a value of each kind, in a real browser. */
+import type { Page } from 'playwright-core'
+import { describe, expect, inject, test } from 'vitest'
+import { LOCALES, type Locale } from '../../core/i18n/index.ts'
+import { createPages } from '../../server/pages/index.ts'
+import { accessibilityViolations, recordTraffic, requestedHosts, useBrowser } from '../helpers/browser.ts'
+import { isChromiumMissing } from '../helpers/chromium.ts'
+import { START, TTL_SECONDS } from '../helpers/record.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { useServer } from '../helpers/server.ts'
+import { RESULT_FIELDS, TYPED_RESULT } from '../helpers/typed-result.ts'
+import { at } from '../server/page-browser.ts'
+
+const redis = await useRedis()
+const server = await useServer(redis, { assets: inject('assets') })
+const { open } = useBrowser()
+const pages = createPages({ ttlSeconds: TTL_SECONDS })
+
+/** Opens the result page; the server has no service with this definition, so the page is rendered here. */
+async function openResult(page: Page, locale: Locale): Promise<void> {
+  const hash = await server.given([START, { type: 'complete', attempt: 1, result: TYPED_RESULT }])
+  const { body: view } = await server.api.get(`/api/local-requests/${hash}/status`).expect(200)
+  const address = at('result', hash)
+  await page.route(server.address + address, async (route) => {
+    const response = await route.fetch()
+    const body = pages.request({ locale, address }, view, {
+      result: { headline: 'score', fields: RESULT_FIELDS },
+    })
+    await route.fulfill({ response, body })
+  })
+  await page.goto(server.address + address)
+}
+
+describe.skipIf(isChromiumMissing)('a result with a value of each kind', () => {
+  test.each(LOCALES)('is accessible, fits the screen and loads only from the server (%s)', async (locale) => {
+    const page = await open({ viewport: { width: 1200, height: 1000 } })
+    const traffic = recordTraffic(page)
+    await openResult(page, locale)
+    expect(
+      await page
+        .locator('.panel img')
+        .evaluateAll((all) => all.map((img) => (img as HTMLImageElement).naturalWidth)),
+    ).toEqual([120, 120])
+    expect(traffic.errors).toEqual([])
+    expect(requestedHosts(traffic)).toEqual([new URL(server.address).host])
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      expect(await accessibilityViolations(page), colorScheme).toEqual([])
+      for (const width of [1200, 360, 320]) {
+        await page.setViewportSize({ width, height: 1000 })
+        expect(await page.evaluate(() => document.scrollingElement?.scrollWidth), `${width}`).toBe(width)
+      }
+    }
+  })
+})

@@ -2,6 +2,7 @@
 import type { ResultField } from '../../core/catalog/result-definition.ts'
 import { type Text, textIn } from '../../core/catalog/text.ts'
 import type { Locale } from '../../core/i18n/index.ts'
+import { numberFormat } from './number-format.ts'
 import type { ResultContext, ResultNode } from './result-node.ts'
 
 /** A longer text may wrap. */
@@ -14,7 +15,7 @@ const digits = ({ decimals }: ResultField): Intl.NumberFormatOptions =>
 
 export function formatNumber(value: number, field: ResultField, { t, locale }: ResultContext): string {
   // Digits are grouped from five on, because the number may be a year.
-  const format = new Intl.NumberFormat(locale, { useGrouping: 'min2', ...digits(field) })
+  const format = numberFormat(locale, { useGrouping: 'min2', ...digits(field) })
   const { scale, unit } = field
   const number =
     scale === undefined
@@ -24,14 +25,14 @@ export function formatNumber(value: number, field: ResultField, { t, locale }: R
 }
 
 const formatScale = (scale: number, locale: Locale): string =>
-  new Intl.NumberFormat(locale, { useGrouping: 'min2', maximumFractionDigits: 20 }).format(scale)
+  numberFormat(locale, { useGrouping: 'min2', maximumFractionDigits: 20 }).format(scale)
 
 const withUnit = (number: string, unit: Text | undefined, locale: Locale): string =>
   unit === undefined ? number : `${number} ${textIn(unit, locale)}`
 
 /** A value of 14.3 is 14.3 %. */
 export const formatPercent = (value: number, field: ResultField, locale: Locale): string =>
-  new Intl.NumberFormat(locale, { style: 'unit', unit: 'percent', ...digits(field) }).format(value)
+  numberFormat(locale, { style: 'unit', unit: 'percent', ...digits(field) }).format(value)
 
 /** @param currency ISO 4217, or its name */
 export function formatMoney(
@@ -41,35 +42,31 @@ export function formatMoney(
   locale: Locale,
 ): string {
   if (currency === null || !/^[A-Za-z]{3}$/.test(currency)) {
-    const number = new Intl.NumberFormat(locale, digits(field)).format(value)
+    const number = numberFormat(locale, digits(field)).format(value)
     return currency === null ? number : `${number} ${currency}`
   }
   const options = { style: 'currency', currency, ...(field.decimals !== undefined && digits(field)) } as const
-  return locale === 'fa'
-    ? formatPersianMoney(value, options)
-    : new Intl.NumberFormat(locale, options).format(value)
+  return locale === 'fa' ? formatPersianMoney(value, options) : numberFormat(locale, options).format(value)
 }
 
 /** Persian has the currency after the amount, as a word: the symbol where it is a word («ریال»), else the name («یورو»). */
 function formatPersianMoney(value: number, options: Intl.NumberFormatOptions): string {
-  const symbol = new Intl.NumberFormat('fa', options)
+  const symbol = numberFormat('fa', options)
     .formatToParts(value)
     .find(({ type }) => type === 'currency')?.value
   const word = symbol && /\p{Script=Arabic}/u.test(symbol) ? symbol : null
-  return new Intl.NumberFormat('fa', { ...options, currencyDisplay: 'name' })
+  return numberFormat('fa', { ...options, currencyDisplay: 'name' })
     .formatToParts(value)
     .map((part) => (part.type === 'currency' ? (word ?? part.value) : part.value))
     .join('')
 }
 
-const UNITS = ['kilobytes', 'megabytes'] as const
-
 /** @param bytes of a file; at least one kilobyte is shown */
 export function formatFileSize(bytes: number, { t, locale }: ResultContext): string {
   const isLarge = bytes >= 1_000_000
   const size = isLarge ? bytes / 1_000_000 : Math.max(1, bytes / 1000)
-  const format = new Intl.NumberFormat(locale, { maximumFractionDigits: size < 10 && isLarge ? 1 : 0 })
-  return t(`result.${UNITS[isLarge ? 1 : 0]}`, { size: format.format(size) })
+  const format = numberFormat(locale, { maximumFractionDigits: size < 10 && isLarge ? 1 : 0 })
+  return t(isLarge ? 'result.megabytes' : 'result.kilobytes', { size: format.format(size) })
 }
 
 /**

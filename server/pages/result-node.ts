@@ -3,6 +3,7 @@ import { parseResultDate, type ResultDate } from '../../core/catalog/result-date
 import { isEmptyValue, isJsonObject, type JsonObject } from '../../core/catalog/result-values.ts'
 import type { Texts } from '../../core/i18n/index.ts'
 import { humanise } from './humanise.ts'
+import { numberFormat } from './number-format.ts'
 
 /** All values but dates are text, which the templates escape. */
 export type ResultNode =
@@ -69,7 +70,7 @@ function arrangeScalar(value: unknown, { t, locale }: ResultContext): ResultNode
   if (typeof value === 'boolean') return plainText(t(value ? 'result.yes' : 'result.no'))
   // Digits are grouped from five on: a JSON number is an amount or a year. Codes are strings.
   if (typeof value === 'number') {
-    const format = new Intl.NumberFormat(locale, { useGrouping: 'min2', maximumFractionDigits: 20 })
+    const format = numberFormat(locale, { useGrouping: 'min2', maximumFractionDigits: 20 })
     return { kind: 'number', text: format.format(value), dir: 'ltr' }
   }
   const text = String(value)

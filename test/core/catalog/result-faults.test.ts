@@ -48,6 +48,7 @@ describe('faults of a result', () => {
     expect(faultsOf({ x: 1, unit: 'EUR' }, [money])).toEqual([])
     const table = one('table', { columns: [money] })
     expect(faultsOf({ x: [{ x: 1 }] }, [table])).toEqual([`x[0].x: ${fault}`])
+    expect(faultsOf({ x: [{ x: 1, unit: 'EUR' }] }, [table])).toEqual([])
     expect(faultsOf({ x: [{ x: 1 }], unit: 'EUR' }, [one('text', { name: 'unit' }), table])).toEqual([])
   })
 

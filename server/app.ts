@@ -16,7 +16,6 @@ import type { Log } from '../core/runtime/log.ts'
 import type { FailedRequests } from '../core/store/failed-requests.ts'
 import type { ServiceRegistry } from '../core/store/service-registry.ts'
 import type { Assets } from './assets.ts'
-import { requireBotToken } from './middleware/bot-token.ts'
 import { identify, startSession } from './middleware/caller.ts'
 import { handleErrors, notFound } from './middleware/errors.ts'
 import { persistLocale } from './middleware/locale.ts'
@@ -26,7 +25,7 @@ import { cutTrailingMarks } from './middleware/trailing-marks.ts'
 import { warnOfUntrustedProxy } from './middleware/untrusted-proxy.ts'
 import type { Ownership } from './ownership.ts'
 import type { Pages } from './pages/index.ts'
-import { createBotServiceRoutes } from './routes/bot-services.ts'
+import { createBotRoutes } from './routes/bots.ts'
 import { createHealthRoutes } from './routes/health.ts'
 import { createLocalRequestRoutes } from './routes/local-requests.ts'
 import { createPageRoutes } from './routes/pages.ts'
@@ -70,21 +69,7 @@ export interface AppDeps {
 }
 
 export function createApp(deps: AppDeps): RequestListener {
-  const {
-    catalog,
-    submit,
-    requests,
-    failures,
-    watcher,
-    health,
-    ownership,
-    sessions,
-    pages,
-    refusedForms,
-    stopping,
-    settings,
-    log,
-  } = deps
+  const { catalog, submit, requests, watcher, health, ownership, sessions, stopping, settings, log } = deps
   const logsCalls = log.isLevelEnabled('debug')
   const answerStatus = createAnswerStatus({ requests, watcher, stopping })
   const limitSubmits = limitPerMinute(deps.redis, 'submit', settings.submitsPerMinute)
@@ -107,11 +92,7 @@ export function createApp(deps: AppDeps): RequestListener {
   app.use(warnOfUntrustedProxy({ redis: deps.redis, log }))
   app.use(checkOrigin(deps.isAllowedOrigin), identify(sessions))
 
-  app.use(
-    '/api/bots/services',
-    requireBotToken(deps.bots.tokens),
-    createBotServiceRoutes({ registry: deps.registry, addresses: deps.bots.addresses }),
-  )
+  app.use('/api/bots', createBotRoutes({ registry: deps.registry, ...deps.bots }))
   app.use('/api/services', compressed, createServiceRoutes(catalog))
   app.use(
     '/api/local-requests',
@@ -136,20 +117,14 @@ export function createApp(deps: AppDeps): RequestListener {
     cutTrailingMarks(catalog),
     compressed,
     createPageRoutes({
-      catalog,
-      pages,
-      submit,
-      requests,
-      failures,
-      ownership,
-      refusedForms,
+      ...deps,
       needsCookies: settings.ownerCheck !== 'off',
       limitSubmits,
       limitActions,
     }),
   )
   app.use(notFound)
-  app.use(handleErrors({ log, renderPage: createRenderProblem({ catalog, pages, refusedForms }) }))
+  app.use(handleErrors({ log, renderPage: createRenderProblem(deps) }))
 
   // The fast path skips the ownership check of reads and the log of calls.
   if (settings.ownerCheck === 'all' || logsCalls) return app

@@ -30,7 +30,8 @@ const EXPORTED_DECLARATION =
   /^export (?:default )?(?:abstract )?(?:async )?(?:const|let|function\*?|class|interface|type|enum) ([\w$]+)/gm
 /** Exports that several files must have. */
 const SHARED_EXPORTS: Readonly<Record<string, string>> = {
-  createHandler: 'the entry point of every bot service (bots/inquiry-provider/bot-service.ts)',
+  createService: 'the entry point of every example service (bots/examples/services.ts)',
+  definition: 'the definition of every example service',
 }
 
 interface Source {
@@ -72,8 +73,9 @@ const files = FOLDERS.flatMap(filesBelow)
 const all = [...files.filter((path) => path.endsWith('.ts')), 'start.ts'].map(readSource)
 const folderOf = (path: string) => path.split('/')[0] as string
 const measuring = all.filter(({ path }) => folderOf(path) === 'bench')
+const isTest = (path: string): boolean => folderOf(path) === 'test' || path.startsWith('bots/examples/test/')
 /** The shipped code. */
-const sources = all.filter(({ path }) => !['test', 'bench'].includes(folderOf(path)))
+const sources = all.filter(({ path }) => folderOf(path) !== 'bench' && !isTest(path))
 const isRoot = ({ path }: Source) => path === 'start.ts' || basename(path) === 'main.ts'
 
 /** @param breaches as `file: what`; a failure shows them with the reason of the rule */

@@ -50,7 +50,7 @@ export interface BotCall {
   requestData: Record<string, unknown>
   /** The code, for a bot that answered `SMS_SENT` before. */
   otp?: string
-  /** The attempt has begun before: the bot joins the call to what it runs, or answers `session_lost`. */
+  /** The attempt was started before: the bot joins the call to what it runs, or answers `session_lost`. */
   isResumed?: boolean
   /** Aborting it closes the connection, by which the bot knows that it should stop. */
   signal: AbortSignal

@@ -79,7 +79,9 @@ export function createJobHandler(deps: JobHandlerDeps): (job: RequestJob) => Pro
     if (work === 'later') return schedule.delay(job, stored.record, now())
 
     const { record } = work
-    const outcome = await runLogged(work, bot, limitSeconds)
+    const outcome = await logAttempt(log, work, bot, () =>
+      runAttempt(work, { bot, limitSeconds, closing, stopping }),
+    )
     if (outcome.is === 'ended') return
     if (outcome.is === 'waiting') {
       await unclaimed.markClaimed(job)
@@ -87,20 +89,6 @@ export function createJobHandler(deps: JobHandlerDeps): (job: RequestJob) => Pro
     }
     const next = await writeUntilExpiry(record, () => afterFailure(job, record, service, outcome))
     if (next) return schedule.delay(job, next.record, next.at)
-  }
-
-  async function runLogged(work: Work, bot: ChosenBot, limitSeconds: number): Promise<AttemptOutcome> {
-    const { record, otp, isResumed } = work
-    const { hash, service_slug: service, attempt } = record
-    const attemptLog = log.child({ hash, service, attempt })
-    attemptLog.info(
-      { bot: bot.url },
-      otp !== undefined ? 'attempt resumed with the code' : isResumed ? 'attempt resumed' : 'attempt started',
-    )
-    const startedAt = performance.now()
-    const outcome = await runAttempt(work, { bot, limitSeconds, closing, stopping })
-    logOutcome(attemptLog, outcome, Math.round(performance.now() - startedAt))
-    return outcome
   }
 
   async function failOrLeave(job: RequestJob, record: RequestRecord): Promise<void> {
@@ -138,6 +126,26 @@ export function createJobHandler(deps: JobHandlerDeps): (job: RequestJob) => Pro
   }
 
   return handleJob
+}
+
+/** Logs the start of an attempt, and how it ended. */
+async function logAttempt(
+  log: Log,
+  { record, otp, isResumed }: Work,
+  bot: ChosenBot,
+  run: () => Promise<AttemptOutcome>,
+): Promise<AttemptOutcome> {
+  const { hash, service_slug: service, attempt } = record
+  const attemptLog = log.child({ hash, service, attempt })
+  const withCode = otp === undefined ? '' : ' with the code'
+  attemptLog.info(
+    { bot: bot.url },
+    otp !== undefined || isResumed ? `attempt resumed${withCode}` : 'attempt started',
+  )
+  const startedAt = performance.now()
+  const outcome = await run()
+  logOutcome(attemptLog, outcome, Math.round(performance.now() - startedAt))
+  return outcome
 }
 
 function logOutcome(log: Log, outcome: AttemptOutcome, took_ms: number): void {

@@ -7,14 +7,14 @@ import type { Command, Failure } from '../core/domain/command.ts'
 import { commonMessage } from '../core/domain/common-messages.ts'
 import { otpWaitEndsAt } from '../core/domain/deadline.ts'
 import { AppError, isRequestFailureCode } from '../core/domain/errors.ts'
-import { isFinal, type PublicView, type RequestRecord } from '../core/domain/record.ts'
+import type { RequestRecord } from '../core/domain/record.ts'
 import type { RequestWatcher, UpdateListener } from '../core/pubsub/request-watcher.ts'
 import type { Log } from '../core/runtime/log.ts'
 import type { ApplyResult, RequestStore } from '../core/store/request-store.ts'
 import { retryUnavailable } from '../core/store/storage-errors.ts'
+import { createAttemptSignal, type WorkerSignals } from './attempt-signal.ts'
 import { type BotClient, BotNotReached } from './bot-client.ts'
 import type { ChosenBot } from './bot-router.ts'
-import { createPausableTimeout } from './pausable-timeout.ts'
 import type { Work } from './start-attempt.ts'
 
 export type AttemptOutcome =
@@ -39,14 +39,10 @@ export interface AttemptDeps {
 
 const ENDED: AttemptOutcome = { is: 'ended' }
 
-export interface AttemptContext {
+export interface AttemptContext extends WorkerSignals {
   bot: ChosenBot
   /** The time limit of the request, for the message of a timeout. */
   limitSeconds: number
-  /** Aborts when the worker accepts no further jobs: an attempt that waits for a code is left to another worker. */
-  closing: AbortSignal
-  /** Aborts when the worker stops. */
-  stopping: AbortSignal
 }
 
 /** @returns a function that runs one attempt */
@@ -56,36 +52,17 @@ export function createAttemptRunner({ store, watcher, bot, log, now }: AttemptDe
     { bot: chosen, limitSeconds, closing, stopping }: AttemptContext,
   ): Promise<AttemptOutcome> {
     const { record } = work
-    const abort = new AbortController()
-    const { signal } = abort
-    const timeout = createPausableTimeout(remainingMs(record, now()), () =>
-      abort.abort(new AppError('timed_out')),
-    )
-    const onStop = (): void => abort.abort(stopping.reason)
-    if (stopping.aborted) onStop()
-    else stopping.addEventListener('abort', onStop)
-    // The bot keeps its session meanwhile, so the attempt goes on at another worker.
-    let isWaiting = false
-    const onClosing = (): void => {
-      if (isWaiting && chosen.address !== undefined) abort.abort(closing.reason)
-    }
-    closing.addEventListener('abort', onClosing)
-    const onUpdate = ({ status, attempt: latestAttempt }: PublicView): void => {
-      if (isFinal(status)) abort.abort(new AppError('already_final'))
-      else if (latestAttempt > record.attempt) abort.abort(new AppError('stale_attempt'))
-      else if (status === 'otp_required') timeout.pause()
-      else timeout.resume()
-      isWaiting = status === 'otp_required'
-      if (closing.aborted) onClosing()
-    }
+    const keepsSession = chosen.address !== undefined
+    const attempt = createAttemptSignal(record, { closing, stopping, keepsSession, now: now() })
+    const { signal } = attempt
     try {
       const listener: UpdateListener = {
-        onUpdate: ({ view }) => onUpdate(view),
-        onExpired: () => abort.abort(new AppError('request_expired')),
+        onUpdate: ({ view }) => attempt.onUpdate(view),
+        onExpired: attempt.onExpired,
       }
       const watch = await retryUnavailable(() => watcher.watch(record.hash, listener), { signal })
       try {
-        onUpdate(watch.latest.view)
+        attempt.onUpdate(watch.latest.view)
         return await callBot(work, chosen, signal)
       } finally {
         watch.stop()
@@ -93,9 +70,7 @@ export function createAttemptRunner({ store, watcher, bot, log, now }: AttemptDe
     } catch (error) {
       return toOutcome(signal.aborted ? signal.reason : toAppError(error, record, log), limitSeconds)
     } finally {
-      timeout.stop()
-      stopping.removeEventListener('abort', onStop)
-      closing.removeEventListener('abort', onClosing)
+      attempt.stop()
     }
   }
 
@@ -150,10 +125,6 @@ function toAppError(error: unknown, { hash, attempt }: RequestRecord, log: Log):
   log.error({ err: error, hash, attempt }, 'an attempt failed with an unexpected error')
   return new AppError('internal_error', { cause: error })
 }
-
-/** Time left of the request's limit, which covers all its attempts. */
-const remainingMs = ({ deadline_at }: RequestRecord, now: number): number =>
-  deadline_at === null ? 300_000 : Math.max(0, Date.parse(deadline_at) - now)
 
 function toOutcome(error: AppError, limitSeconds: number): AttemptOutcome {
   switch (error.code) {

@@ -21,7 +21,7 @@ export interface IncomingCall {
   data: Record<string, unknown>
   /** The code that an earlier answer asked for. */
   otp?: string
-  /** The attempt has begun before: another worker has taken it over. */
+  /** The attempt was started before: another worker has taken it over. */
   isResumed?: boolean
 }
 

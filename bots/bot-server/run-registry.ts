@@ -70,7 +70,7 @@ export function createRunRegistry(options: RunRegistryOptions): RunRegistry {
     const { hash } = call
     for (;;) {
       const present = running.get(hash)
-      // While it drains, what has begun may end.
+      // While it drains, work that was started may end.
       if (isStopping && !present && !otpSessions.has(hash)) return errorResponse(stoppingError())
       if (!present && call.isResumed && !otpSessions.has(hash)) return errorResponse(sessionLost())
       if (!present) return attachCaller(startRun(call), call.caller)

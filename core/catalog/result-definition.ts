@@ -27,7 +27,7 @@ export interface ResultField {
   items?: ResultKind
   /** Of a `table`. */
   columns?: ResultField[]
-  /** Leaves it out when it is null, empty or missing. Default: shown as "none". */
+  /** Leaves it out when it is null or empty, too. A missing value is always left out. */
   hide_when_empty?: boolean
 }
 

@@ -1,4 +1,4 @@
-/** Which addresses of bots are called (BOT_ADDRESSES): whoever can announce a service must not make workers call anything else. */
+/** Which addresses of bots are called (BOT_ADDRESSES): a program that may announce a service must not make workers call other addresses. */
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 

@@ -4,11 +4,11 @@ import type { Log } from '../runtime/log.ts'
 import { type AnnouncedBot, type ServiceRegistry, SILENT_AFTER_MS } from './service-registry.ts'
 
 export interface LiveCatalog extends Catalog {
-  /** The bots that serve it and accept new requests, those first that were heard within the last minute. */
+  /** The bots that serve it and accept new requests, those only that were announced within the last minute, where there are any. */
   botsOf(slug: string): readonly AnnouncedBot[]
   /** All bots of the service, those that are draining too. */
   findBot(slug: string, address: string): AnnouncedBot | undefined
-  /** Whether no bot of the service was heard for a minute. */
+  /** Whether no bot of the service was announced for a minute. */
   isSilent(slug: string): boolean
   /** Calls back after each change. */
   onChange(listener: () => void): void
@@ -34,14 +34,14 @@ export async function openLiveCatalog({
   const listeners: (() => void)[] = []
   let catalog = createCatalog([])
   let bots: readonly AnnouncedBot[] = []
-  let heard: ReadonlyMap<string, number> = new Map()
+  let announcedTimes: ReadonlyMap<string, number> = new Map()
   let version: string | null = null
   let timer: NodeJS.Timeout | undefined
   let isStopped = false
 
   async function refresh(): Promise<void> {
-    const [latest, heardNow] = await Promise.all([registry.version(), registry.heard()])
-    heard = heardNow
+    const [latest, latestTimes] = await Promise.all([registry.version(), registry.lastAnnounced()])
+    announcedTimes = latestTimes
     if (latest === version) return
     const announced = await registry.read()
     version = announced.version
@@ -56,9 +56,9 @@ export async function openLiveCatalog({
     if (!isStopped) timer = setTimeout(follow, everyMs).unref()
   }
 
-  const heardAt = ({ slug, address }: Pick<AnnouncedBot, 'slug' | 'address'>): number =>
-    heard.get(`${slug} ${address}`) ?? 0
-  const isHeard = (at: number): boolean => now() - at < SILENT_AFTER_MS
+  const announcedAt = ({ slug, address }: Pick<AnnouncedBot, 'slug' | 'address'>): number =>
+    announcedTimes.get(`${slug} ${address}`) ?? 0
+  const isRecent = (at: number): boolean => now() - at < SILENT_AFTER_MS
 
   await refresh()
   timer = setTimeout(follow, everyMs).unref()
@@ -67,13 +67,15 @@ export async function openLiveCatalog({
     find: (slug) => catalog.find(slug),
     botsOf(slug) {
       const serving = bots.filter((bot) => bot.slug === slug && !bot.draining)
-      const live = serving.filter((bot) => isHeard(heardAt(bot)))
+      const live = serving.filter((bot) => isRecent(announcedAt(bot)))
       return live.length > 0 ? live : serving
     },
     findBot: (slug, address) => bots.find((bot) => bot.slug === slug && bot.address === address),
     isSilent(slug) {
-      const times = [...heard].filter(([member]) => member.startsWith(`${slug} `)).map(([, at]) => at)
-      return !times.some(isHeard)
+      const times = [...announcedTimes]
+        .filter(([member]) => member.startsWith(`${slug} `))
+        .map(([, at]) => at)
+      return !times.some(isRecent)
     },
     onChange: (listener) => void listeners.push(listener),
     refresh,

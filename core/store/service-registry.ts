@@ -41,7 +41,7 @@ export interface AnnouncedBot extends BotAddress {
   name: string
 }
 
-/** Everything that is announced, and when each bot was heard last. */
+/** Everything that is announced, and when each bot was announced last. */
 export interface Announced {
   version: string
   services: Service[]
@@ -57,8 +57,8 @@ export interface ServiceRegistry {
   read(): Promise<Announced>
   /** A counter that changes whenever `read` would give something else. */
   version(): Promise<string>
-  /** When each bot was heard last, milliseconds since 1970, by `{slug} {address}`; an empty address for a service without bots. */
-  heard(): Promise<ReadonlyMap<string, number>>
+  /** When each bot was announced last, milliseconds since 1970, by `{slug} {address}`; an empty address for a service without bots. */
+  lastAnnounced(): Promise<ReadonlyMap<string, number>>
   /** Slugs for which a bot announces an outdated definition. */
   conflicts(): Promise<string[]>
 }
@@ -123,7 +123,7 @@ export function createServiceRegistry({
 
     version,
 
-    async heard() {
+    async lastAnnounced() {
       const flat = await redis.zrange(keys.seen, '0', '-1', 'WITHSCORES')
       const pairs = flat.flatMap((member, i): [string, number][] =>
         i % 2 === 0 ? [[member, Number(flat[i + 1])]] : [],

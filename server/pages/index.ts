@@ -8,7 +8,7 @@ import { createTexts, LANGUAGES, LOCALES, type Locale } from '../../core/i18n/in
 import { type FormInput, formModel, serviceCard } from './form-model.ts'
 import { createHtmlParts, type HtmlParts } from './html-parts.ts'
 import { languageLink } from './links.ts'
-import { type OutcomeInput, outcomeModel } from './outcome-model.ts'
+import { outcomeModel } from './outcome-model.ts'
 import { problemModel } from './problem-model.ts'
 import { type CodeFormInput, codeFormModel, requestModel } from './request-model.ts'
 import { loadTemplates } from './templates.ts'
@@ -20,9 +20,11 @@ export interface PageContext {
   address: string
 }
 
-export interface RequestPageInput extends CodeFormInput, OutcomeInput {
+export interface RequestPageInput extends CodeFormInput {
   /** Whether the viewer may enter the code and cancel; the page offers both only then. Default: true. */
   mayAct?: boolean
+  /** The hash of the request that a failed one was retried as. */
+  retriedAs?: string | null
 }
 
 export interface Pages {

@@ -70,8 +70,11 @@ function findHeadline(result: JsonObject, { headline, fields }: ResultDefinition
   return field === undefined || isEmptyValue(value) || typeof value === 'object' ? null : field
 }
 
-const isShown = (field: ResultField, objects: readonly JsonObject[]): boolean =>
-  !field.hide_when_empty || objects.some((object) => !isEmptyValue(ownValue(object, field.name)))
+/** A missing value is left out; an empty one is shown as none, unless its field says otherwise. */
+const isShown = ({ name, hide_when_empty }: ResultField, objects: readonly JsonObject[]): boolean =>
+  objects.some((object) =>
+    hide_when_empty ? !isEmptyValue(ownValue(object, name)) : Object.hasOwn(object, name),
+  )
 
 /** The names without a field. A currency is already shown with its amounts. */
 function otherNames(

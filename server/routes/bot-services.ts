@@ -17,14 +17,13 @@ const announcement = z.strictObject({
   draining: z.boolean().default(false),
 })
 
-export function createBotServiceRoutes({
-  registry,
-  addresses,
-}: {
+export interface BotServiceDeps {
   registry: Pick<ServiceRegistry, 'announce'>
   /** BOT_ADDRESSES. */
   addresses: readonly string[]
-}): Router {
+}
+
+export function createBotServiceRoutes({ registry, addresses }: BotServiceDeps): Router {
   const router = Router()
   router
     .route('/:slug')

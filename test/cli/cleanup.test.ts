@@ -9,10 +9,11 @@ import { aHash, aRecord, START } from '../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
 import { redisContents } from '../helpers/redis-contents.ts'
 import { useRequests } from '../helpers/requests.ts'
-import { catalog, linkCheck } from '../helpers/services.ts'
+import { announceServices, catalog, linkCheck } from '../helpers/services.ts'
 
 const redis = await useRedis()
 const { client, store, given, applyCommand } = await useRequests(redis)
+await announceServices(client)
 const queues = createQueues({ redis: client, log: quiet, queueList: () => queuesOf(catalog) })
 const cli = useCli(redis)
 afterAll(() => queues.stop())

@@ -7,13 +7,14 @@ import { Worker } from 'bullmq'
 import { afterAll, describe, expect, test } from 'vitest'
 import { queuesOf } from '../../core/catalog/catalog.ts'
 import { freePort } from '../../core/redis/local-server.ts'
+import { createServiceRegistry } from '../../core/store/service-registry.ts'
 import { recordUntrustedProxy } from '../../core/store/untrusted-proxy.ts'
 import { createConcurrencyNames } from '../../core/tasks/protocol.ts'
 import { useCli } from '../helpers/cli.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
-import { catalog } from '../helpers/services.ts'
+import { announceServices, catalog, definitions } from '../helpers/services.ts'
 
 const redis = await useRedis()
 const { client } = await useRequests(redis)
@@ -26,19 +27,20 @@ interface Finding {
 }
 const TOKEN = 'a-token-of-the-tests'
 
-/** A bot that requires the token and lists these services. */
-async function useBot(services: string[]): Promise<string> {
+/** A bot that requires the token. */
+async function useBot(): Promise<string> {
   const server = createServer((req, res) => {
     if (req.url === '/health') return void res.end('{}')
     if (req.headers.authorization !== `Bearer ${TOKEN}`) return void res.writeHead(401).end()
-    res.end(JSON.stringify({ services }))
+    res.end(JSON.stringify({ services: [] }))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   afterAll(() => void server.close())
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
-const slugs = catalog.all().map(({ slug }) => slug)
-const LOCAL_API_URL = await useBot(slugs)
+const LOCAL_API_URL = await useBot()
+const registry = createServiceRegistry({ redis: client })
+await announceServices(client)
 const workers = queuesOf(catalog).map(
   ({ name }) =>
     new Worker(name, async () => {}, {
@@ -60,8 +62,8 @@ describe('doctor', () => {
   test('doctor checks every part and exits with 0 when nothing fails', async () => {
     const { code, out } = await useCli(redis, { LOCAL_API_TOKEN: TOKEN, LOCAL_API_URL }).run('doctor')
     expect(out).toMatch(/^✓ Settings: valid$/m)
-    expect(out).toMatch(/^✓ Bots: answer at http:\/\/127\.0\.0\.1:\d+$/m)
-    expect(out).toMatch(/^✓ Services of the bots: all 4$/m)
+    expect(out).toMatch(/^✓ Service link-check: announced, served at LOCAL_API_URL$/m)
+    expect(out).toMatch(/^✓ Bot at http:\/\/127\.0\.0\.1:\d+: answers and accepts the token$/m)
     expect(out).toMatch(/^✓ Redis: answers at /m)
     expect(out).toMatch(/^✓ Live updates: a published message came back after \d+ ms$/m)
     for (const { name } of queuesOf(catalog))
@@ -75,25 +77,51 @@ describe('doctor', () => {
     const { code, out } = await useCli(redis, { PORT: 'x' }).run('doctor')
     expect(code).toBe(1)
     expect(out).toMatch(/^✗ Settings: PORT: /m)
-    expect(out).not.toContain('Bots')
+    expect(out).not.toContain('Bot at')
   })
 
-  test('doctor prints a remedy when the bots are unreachable, refuse the token, or lack a service', async () => {
-    expect(
-      (await findings({ LOCAL_API_URL: `http://127.0.0.1:${await freePort()}` })).get('Bots'),
-    ).toMatchObject({
+  test('doctor prints a remedy when a bot is unreachable, refuses the token, or its token was withdrawn', async () => {
+    const away = `http://127.0.0.1:${await freePort()}`
+    expect((await findings({ LOCAL_API_URL: away })).get(`Bot at ${away}`)).toMatchObject({
       result: 'fail',
       found: expect.stringContaining('ECONNREFUSED'),
-      todo: expect.stringContaining('npm run start:bots'),
+      todo: expect.stringContaining('BOT_ADDRESS'),
     })
-    expect(
-      (await findings({ LOCAL_API_TOKEN: 'another-valid-test-token' })).get('Token of the bots'),
-    ).toMatchObject({
+    const other = { LOCAL_API_TOKEN: 'another-valid-test-token' }
+    expect((await findings(other)).get(`Bot at ${LOCAL_API_URL}`)).toMatchObject({
       result: 'fail',
-      todo: expect.stringContaining('LOCAL_API_TOKEN'),
+      found: 'refuses the token',
     })
-    const poor = await findings({ LOCAL_API_URL: await useBot(slugs.slice(1)) })
-    expect(poor.get('Services of the bots')).toMatchObject({ result: 'fail', found: `missing: ${slugs[0]}` })
+    const address = 'http://127.0.0.1:1'
+    await registry.announce({
+      definition: { slug: 'of-a-crawler', title: 'X', queue: { name: 'crawls' } },
+      owner: 'crawler',
+      bot: { address, concurrency: 1 },
+    })
+    expect((await findings({})).get(`Bot at ${address}`)).toMatchObject({
+      result: 'fail',
+      todo: expect.stringContaining('BOT_TOKENS'),
+    })
+    await client.del(...Object.values(client.names.services).filter((name) => typeof name === 'string'))
+    await announceServices(client)
+  })
+
+  test('doctor names the services that are silent, or announced in two versions, and says when there are none', async () => {
+    await client.zadd(client.names.services.seen, Date.now() - 61_000, 'link-check ')
+    expect((await findings({})).get('Service link-check')).toMatchObject({
+      result: 'warn',
+      found: expect.stringContaining('silent'),
+    })
+    const older = definitions[0]
+    await registry.announce({ definition: { ...older, title: 'Newer' }, owner: 'default' })
+    expect(await registry.announce({ definition: older, owner: 'default' })).toBe('older')
+    expect((await findings({})).get(`Service ${older.slug}`)).toMatchObject({
+      result: 'warn',
+      found: expect.stringContaining('different definitions'),
+    })
+    await client.del(...Object.values(client.names.services).filter((name) => typeof name === 'string'))
+    expect((await findings({})).get('Services')).toMatchObject({ result: 'fail' })
+    await announceServices(client)
   })
 
   test('doctor checks that a processor takes tasks of the redis driver', async () => {

@@ -8,10 +8,11 @@ import { keys } from '../helpers/keys.ts'
 import { aRecord, START } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
-import { catalog, creditScoreRating, linkCheck } from '../helpers/services.ts'
+import { announceServices, catalog, creditScoreRating, linkCheck } from '../helpers/services.ts'
 
 const redis = await useRedis()
 const { client, store, applyCommand } = await useRequests(redis)
+await announceServices(client)
 const queues = createQueues({ redis: client, log: quiet, queueList: () => queuesOf(catalog) })
 const cli = useCli(redis)
 afterAll(() => queues.stop())

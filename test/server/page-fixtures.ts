@@ -1,12 +1,14 @@
 /** Requests in every state, made by the real state machine, for tests of pages. */
 
+import { createCatalog } from '../../core/catalog/catalog.ts'
+import type { ResultDefinition } from '../../core/catalog/result-definition.ts'
 import type { Service } from '../../core/catalog/service-definition.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createRecord } from '../../core/domain/create-record.ts'
 import { AppError, type ErrorCode } from '../../core/domain/errors.ts'
 import { type PublicView, toPublicView } from '../../core/domain/record.ts'
 import { transition } from '../../core/domain/state-machine.ts'
-import { createPages, type PageContext } from '../../server/pages/index.ts'
+import { createPages, type PageContext, type Pages } from '../../server/pages/index.ts'
 import { catalog } from '../helpers/services.ts'
 import { MISFITS, RESULT_FIELDS, TYPED_RESULT } from '../helpers/typed-result.ts'
 
@@ -131,6 +133,9 @@ export const RESULT = {
   deep: { deep: { deep: { deep: { deep: { deep: 1 } } } } },
 }
 
+/** Pages of a service with this result. */
+export const pagesWithResult = (result: ResultDefinition): Pages =>
+  createPages({ catalog: createCatalog([{ ...CREDIT, result }]), ttlSeconds: TTL, now: () => T0 + 5000 })
 export const pages = createPages({ catalog, ttlSeconds: TTL, now: () => T0 + 5000 })
 const latePages = createPages({ catalog, ttlSeconds: TTL, now: () => T0 + (TTL - 60) * 1000 })
 
@@ -166,15 +171,17 @@ export function pagesFor(reader: PageContext): [string, string][] {
     ['completed with a list', request(start, complete([[1], ['2026-05-01']]))],
     [
       'completed with every kind',
-      pages.request(reader, viewAfter(start, complete(TYPED_RESULT)), {
-        result: { headline: 'score', fields: RESULT_FIELDS },
-      }),
+      pagesWithResult({ headline: 'score', fields: RESULT_FIELDS }).request(
+        reader,
+        viewAfter(start, complete(TYPED_RESULT)),
+      ),
     ],
     ...MISFITS.map(([type, value, , settings], i): [string, string] => [
       `completed with a ${type} that does not fit (${i + 1})`,
-      pages.request(reader, viewAfter(start, complete({ x: value })), {
-        result: { fields: [{ name: 'x', type, label: 'X', ...settings }] },
-      }),
+      pagesWithResult({ fields: [{ name: 'x', type, label: 'X', ...settings }] }).request(
+        reader,
+        viewAfter(start, complete({ x: value })),
+      ),
     ]),
     ['failed', request(start, fail('timed_out', 'x'))],
     [

@@ -12,7 +12,7 @@ import {
   TYPED_RESULT,
 } from '../helpers/typed-result.ts'
 import { textOf } from './page-browser.ts'
-import { complete, HASH, pages, start, viewAfter } from './page-fixtures.ts'
+import { complete, HASH, pagesWithResult, start, viewAfter } from './page-fixtures.ts'
 
 const IMAGES = `/services/credit-score-rating/result/${HASH}/images`
 
@@ -24,9 +24,10 @@ const pageOf = (
   locale: Locale = 'en',
 ): CheerioAPI =>
   load(
-    pages.request({ locale, address: '/' }, viewAfter(start, complete(result)), {
-      result: { fields, headline },
-    }),
+    pagesWithResult({ fields, headline }).request(
+      { locale, address: '/' },
+      viewAfter(start, complete(result)),
+    ),
   )
 const one = (type: ResultField['type'], more: Partial<ResultField> = {}): ResultField => ({
   name: 'x',
@@ -144,7 +145,7 @@ describe('a value that does not fit', () => {
     'a %s that is %j is shown as without a definition',
     (type, value, _demand, settings) => {
       for (const locale of ['en', 'fa'] as const) {
-        const plain = load(pages.request({ locale, address: '/' }, viewAfter(start, complete({ x: value }))))
+        const plain = pageOf({ x: value }, [], undefined, locale)
         const typed = pageOf({ x: value }, [one(type, settings)], undefined, locale)
         expect(typed('.panel').html()).toBe(plain('.panel').html())
         expect(typed('.panel a')).toHaveLength(0)

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { compile } from '../i18n/compile-messages.ts'
-import { fieldSchema } from './field-definition.ts'
+import { checkFields, fieldSchema } from './field-definition.ts'
 import { queueSchema } from './queue-definition.ts'
 import { resultSchema } from './result-definition.ts'
 import { textSchema } from './text.ts'
@@ -113,13 +113,10 @@ function checkReferences(
     if (step.of !== undefined && (!parent || parent.of !== undefined))
       complain(['steps', i, 'of'], 'must be a step before it that is no substep')
   })
-  fields.forEach((field, i) => {
-    if (fields.slice(0, i).some(({ name }) => name === field.name))
-      complain(['fields', i, 'name'], 'is there twice')
-  })
+  checkFields(fields, complain)
   const subjectField = fields.find(({ name }) => name === subject)
-  if (subject !== undefined && !subjectField?.required)
-    complain(['subject'], 'must be a required field of the service')
+  if (subject !== undefined && (!subjectField?.required || subjectField.show_when))
+    complain(['subject'], 'must be a required field of the service, without show_when')
   for (const [key, text] of Object.entries(messages))
     for (const words of typeof text === 'string' ? [text] : Object.values(text))
       if (!canCompile(words)) complain(['messages', key], 'must be ICU message syntax')

@@ -8,9 +8,12 @@ const SEPARATOR = /[\s\u2010-\u2015\u2212\uFF0D\-()]/g
 export const toLatinDigits = (text: string): string =>
   text.replace(OTHER_DIGITS, (d) => String(d.charCodeAt(0) & 0xf))
 
+/** Without direction marks and other characters of no width, which pasted text has. */
+export const withoutInvisible = (text: string): string => text.replace(INVISIBLE, '')
+
 /** A typed number as Latin digits without separators. */
 export const normalizeDigits = (text: string): string =>
-  toLatinDigits(text).replace(INVISIBLE, '').replace(SEPARATOR, '')
+  withoutInvisible(toLatinDigits(text)).replace(SEPARATOR, '')
 
 const DIGITS = /\d+/g
 /** Digits in groups, as a code is often written: `123-456`, `12 34 56`. */
@@ -23,7 +26,7 @@ const GROUPED_DIGITS = /\d+(?:[\s\u2010-\u2015\u2212\uFF0D-]\d+)+/g
 export function extractOtp(text: string, length: number | null): string {
   const plain = normalizeDigits(text)
   if (length === null || (plain.length === length && !/\D/.test(plain))) return plain
-  const readable = toLatinDigits(text).replace(INVISIBLE, '')
+  const readable = withoutInvisible(toLatinDigits(text))
   for (const pattern of [DIGITS, GROUPED_DIGITS]) {
     const numbers = new Set((readable.match(pattern) ?? []).map(normalizeDigits))
     const codes = [...numbers].filter((number) => number.length === length)

@@ -85,6 +85,8 @@ export interface FieldError {
   code: string
   /** Parameters of the text, such as a limit. */
   params?: Record<string, string | number>
+  /** The words of the service's definition, in one or several languages, in place of that text. */
+  message?: string | Readonly<Record<string, string>>
 }
 
 export interface ErrorDetails {

@@ -1,6 +1,9 @@
 /** Errors as RFC 9457 problem details, for programs: over HTTP and in socket acknowledgements. */
+
+import { textIn } from '../core/catalog/text.ts'
 import { AppError, type FieldError } from '../core/domain/errors.ts'
 import { createTexts, isTextKey, type Locale, type Texts } from '../core/i18n/index.ts'
+import { localizeDigits } from '../core/presentation/localize-digits.ts'
 
 export interface Problem {
   type: string
@@ -24,7 +27,8 @@ export const MAX_FORM_FIELDS = 500
 export const PROBLEM_TYPE = 'application/problem+json'
 
 export function toProblem(error: AppError, locale: Locale = 'en'): Problem {
-  const { t } = createTexts(locale)
+  const texts = createTexts(locale)
+  const { t } = texts
   const more = Math.max(0, (error.errors?.length ?? 0) - MAX_ERRORS)
   const detail = error.detail ?? (more > 0 ? t('problem.more_errors', { count: more }) : undefined)
   return {
@@ -35,10 +39,10 @@ export function toProblem(error: AppError, locale: Locale = 'en'): Problem {
     ...(detail && { detail }),
     retryable: error.retryable,
     ...(error.errors && {
-      errors: error.errors.slice(0, MAX_ERRORS).map(({ field, code, params }) => ({
-        field,
-        code,
-        message: fieldErrorMessage(t, { code, params }, field),
+      errors: error.errors.slice(0, MAX_ERRORS).map((mistake) => ({
+        field: mistake.field,
+        code: mistake.code,
+        message: fieldErrorMessage(texts, mistake, mistake.field),
       })),
     }),
     ...(more > 0 && { more_errors: more }),
@@ -47,12 +51,25 @@ export function toProblem(error: AppError, locale: Locale = 'en'): Problem {
 
 /** @param label the field's name for programs, its label on the form for people */
 export function fieldErrorMessage(
-  t: Texts['t'],
-  { code, params }: Pick<FieldError, 'code' | 'params'>,
+  { t, locale }: Texts,
+  { code, params, message }: Omit<FieldError, 'field'>,
   label: string,
 ): string {
+  if (message !== undefined) return textIn(message, locale)
   const key = `field_error.${code}`
-  return t(isTextKey(key) ? key : 'field_error.invalid', { ...params, label })
+  return t(isTextKey(key) ? key : 'field_error.invalid', {
+    kind: 'typed',
+    ...localizeDates(locale, params),
+    label,
+  })
+}
+
+function localizeDates(locale: Locale, params: FieldError['params'] = {}): FieldError['params'] {
+  const localized = Object.entries(params).map(([name, value]) => [
+    name,
+    typeof value === 'string' && /^\d{4}-\d\d-\d\d$/.test(value) ? localizeDigits(locale, value) : value,
+  ])
+  return Object.fromEntries(localized)
 }
 
 /** Errors of Express's parsers as AppErrors. @returns null for errors that the caller did not cause */

@@ -1,6 +1,7 @@
 /** Texts of errors by code: `error.*` of calls and requests, `field_error.*` of one form field. */
 export const enErrors = {
-  'field_error.required': '{label} is missing',
+  'field_error.required':
+    '{kind, select, choice {Choose an option for {label}} checkbox {Tick “{label}” to go on} other {{label} is missing}}',
   'field_error.unknown_field': '{label} is not asked for here',
   'field_error.not_text': '{label} must be one value',
   'field_error.inexact_number': '{label} has more digits than a JSON number can carry: send it as text',
@@ -17,6 +18,25 @@ export const enErrors = {
   'field_error.not_object': '{label} must be a JSON object',
   'field_error.not_a_batch': '{label} must be a list of 1 to {most, number, ::group-off} requests',
   'field_error.too_long': '{label} is too long',
+  'field_error.shorter_than':
+    '{label} must have at least {min, plural, one {# character} other {# characters}}',
+  'field_error.longer_than':
+    '{label} must have at most {max, plural, one {# character} other {# characters}}',
+  'field_error.number_invalid': '{label} must be a number',
+  'field_error.number_digits': '{label} has too many digits',
+  'field_error.less_than': '{label} must be {min, number, ::.##########} or more',
+  'field_error.more_than': '{label} must be {max, number, ::.##########} or less',
+  'field_error.email_invalid': '{label} must be an email address, such as name@example.com',
+  'field_error.tel_invalid': '{label} must be a telephone number of 5 to 15 digits',
+  'field_error.date_invalid': '{label} must be a date, such as 2026-01-31',
+  'field_error.earlier_than': '{label} must be {min} or later',
+  'field_error.later_than': '{label} must be {max} or earlier',
+  'field_error.choice_invalid': '{label} must be one of the options',
+  'field_error.checkbox_invalid': '{label} must be true or false',
+  'field_error.iban_form':
+    '{label} must start with two letters and two digits, and have 15 to 34 letters and digits',
+  'field_error.iban_check_digits': '{label} has a mistyped letter or digit, please check it',
+  'field_error.pattern': '{label} does not have the right form',
   'field_error.url_invalid': '{label} must be a web address, such as https://example.com',
   'field_error.subject_limit_reached':
     '{label} has had too many codes in the last hour. Please try again in {minutes, plural, one {# minute} other {# minutes}}.',

@@ -1,6 +1,7 @@
 /** See `en-errors.ts`. */
 export const faErrors = {
-  'field_error.required': '\u2068{label}\u2069 وارد نشده است',
+  'field_error.required':
+    '{kind, select, choice {برای \u2068{label}\u2069 گزینه‌ای انتخاب کنید} checkbox {برای ادامه، «\u2068{label}\u2069» را علامت بزنید} other {\u2068{label}\u2069 را وارد کنید}}',
   'field_error.unknown_field': '\u2068{label}\u2069 اینجا خواسته نشده است',
   'field_error.not_text': 'برای \u2068{label}\u2069 فقط یک مقدار وارد کنید',
   'field_error.inexact_number': 'رقم‌های {label} برای عدد JSON زیاد است: آن را به‌صورت متن بفرستید',
@@ -18,6 +19,25 @@ export const faErrors = {
   'field_error.not_object': '{label} باید یک شیء JSON باشد',
   'field_error.not_a_batch': '{label} باید فهرستی از ۱ تا {most, number, ::group-off} درخواست باشد',
   'field_error.too_long': '\u2068{label}\u2069 بیش از اندازه طولانی است',
+  'field_error.shorter_than': '\u2068{label}\u2069 باید حداقل {min, plural, other {# نویسه}} داشته باشد',
+  'field_error.longer_than': '\u2068{label}\u2069 باید حداکثر {max, plural, other {# نویسه}} داشته باشد',
+  'field_error.number_invalid': '\u2068{label}\u2069 باید عدد باشد',
+  'field_error.number_digits': 'تعداد رقم‌های \u2068{label}\u2069 بیش از اندازه است',
+  'field_error.less_than': '\u2068{label}\u2069 باید {min, number, ::.##########} یا بیشتر باشد',
+  'field_error.more_than': '\u2068{label}\u2069 باید {max, number, ::.##########} یا کمتر باشد',
+  'field_error.email_invalid':
+    '\u2068{label}\u2069 باید نشانی ایمیل باشد، مانند \u2066name@example.com\u2069',
+  'field_error.tel_invalid': '\u2068{label}\u2069 باید شماره‌ای ۵ تا ۱۵ رقمی باشد',
+  'field_error.date_invalid': '\u2068{label}\u2069 باید تاریخ درستی باشد، مانند \u2066۲۰۲۶-۰۱-۳۱\u2069',
+  'field_error.earlier_than': '\u2068{label}\u2069 نباید پیش از \u2066{min}\u2069 باشد',
+  'field_error.later_than': '\u2068{label}\u2069 نباید پس از \u2066{max}\u2069 باشد',
+  'field_error.choice_invalid': '\u2068{label}\u2069 باید یکی از گزینه‌ها باشد',
+  'field_error.checkbox_invalid': '\u2068{label}\u2069 باید \u2066true\u2069 یا \u2066false\u2069 باشد',
+  'field_error.iban_form':
+    '\u2068{label}\u2069 باید با دو حرف لاتین و دو رقم شروع شود و در مجموع ۱۵ تا ۳۴ حرف و رقم داشته باشد',
+  'field_error.iban_check_digits':
+    'یکی از حروف یا رقم‌های \u2068{label}\u2069 اشتباه است؛ لطفاً آن را دوباره بررسی کنید',
+  'field_error.pattern': '\u2068{label}\u2069 شکل درستی ندارد',
   'field_error.url_invalid':
     '\u2068{label}\u2069 باید نشانی یک وب‌گاه باشد، مانند \u2066https://example.com\u2069',
   'field_error.subject_limit_reached':

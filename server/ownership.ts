@@ -35,7 +35,7 @@ export interface Ownership {
     hash: string,
     slug: string,
     sessionId: string | null,
-  ): Promise<Record<string, string> | null>
+  ): Promise<Record<string, unknown> | null>
 }
 
 export function createOwnership({ mode, store }: { mode: OwnerCheck; store: RequestStore }): Ownership {
@@ -57,16 +57,10 @@ export function createOwnership({ mode, store }: { mode: OwnerCheck; store: Requ
       if (!isRequestHash(hash) || sessionId === null) return null
       const stored = await store.read(hash).catch(nullIfUnreadable)
       const isSubmitter = stored?.record.service_slug === slug && isFromSession(stored.record, sessionId)
-      return isSubmitter ? textValues(stored.record.request_data) : null
+      return isSubmitter ? stored.record.request_data : null
     },
   }
 }
-
-/** Another program may have stored any JSON; form fields are text. */
-const textValues = (data: Record<string, unknown>): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(data).filter((each): each is [string, string] => typeof each[1] === 'string'),
-  )
 
 /** Whether this browser session submitted the request. */
 const isFromSession = ({ session_id: owner }: RequestRecord, sessionId: string | null): boolean =>

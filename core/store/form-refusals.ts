@@ -16,8 +16,8 @@ export interface Refusal {
   retryAt?: number
   /** The form's hidden key. */
   key?: string | null
-  /** As typed, by field. */
-  values?: Record<string, string>
+  /** As typed, by field, without secrets. */
+  values?: Record<string, string | string[]>
   /** For the form of a code: its prompt, and the typed text with every digit replaced by 0. */
   prompt?: { id: string; typed: string }
   /** Only the session that sent the form may see this; null for a browser without cookies. */

@@ -1,36 +1,22 @@
 /** The models of the form page and of the list of services. */
 
-import { FIELD_TYPES, type FieldType } from '../../core/catalog/fields.ts'
 import type { Service } from '../../core/catalog/service-definition.ts'
 import { textIn } from '../../core/catalog/text.ts'
 import type { AppError } from '../../core/domain/errors.ts'
-import type { Locale, Texts } from '../../core/i18n/index.ts'
+import type { Texts } from '../../core/i18n/index.ts'
 import { formatDuration, formatRemaining } from '../../core/presentation/format-duration.ts'
 import { fieldErrorMessage, MAX_ERRORS } from '../problem.ts'
+import { type FieldModel, fieldModels } from './field-model.ts'
 import { formLink } from './links.ts'
 import { adviceFor } from './problem-model.ts'
 
 export interface FormInput {
   /** Created with the form: the same form sent twice creates one request. */
   key: string
-  /** Exactly as typed. */
-  values: Readonly<Record<string, string>>
+  /** Exactly as typed, or as stored in a request; null in a new form, which has the defaults. */
+  values: Readonly<Record<string, unknown>> | null
   /** Why a submitted form is shown again. */
   refusal?: AppError
-}
-
-interface FieldModel {
-  id: string
-  name: string
-  label: string
-  hint: string
-  /** A valid value. */
-  example: string | null
-  value: string
-  error: string | null
-  /** The ids for `aria-describedby`. */
-  describedBy: string
-  input: FieldType['input']
 }
 
 export interface FormModel {
@@ -46,7 +32,7 @@ export interface FormModel {
 /** The error summary above a refused form. */
 interface FormSummary {
   title: string
-  /** What to do, when the error concerns no field. */
+  /** What to do: when the error concerns no field, and about secrets, which are not kept. */
   lines: string[]
   /** Every field error, in the same words as at the field; `href` is null for an unknown field. */
   mistakes: { text: string; href: string | null }[]
@@ -54,46 +40,35 @@ interface FormSummary {
 
 export function formModel(
   service: Service,
-  { t, locale }: Texts,
-  input: FormInput,
+  texts: Texts,
+  { key, values, refusal }: FormInput,
   ttlSeconds: number,
 ): FormModel {
-  const mistakes = input.refusal?.errors ?? []
-  const fields = service.fields.map((field): FieldModel => {
-    const id = `field-${field.name}`
-    const label = textIn(field.label, locale)
-    const error = mistakes.find((mistake) => mistake.field === field.name)
-    return {
-      id,
-      name: field.name,
-      label,
-      hint: textIn(field.hint ?? '', locale),
-      example: field.example ? localizeDigits(locale, field.example) : null,
-      value: input.values[field.name] ?? '',
-      error: error ? fieldErrorMessage(t, error, label) : null,
-      describedBy: error ? `${id}-error ${id}-hint` : `${id}-hint`,
-      input: FIELD_TYPES[field.type as keyof typeof FIELD_TYPES].input,
-    }
-  })
+  const { t, locale } = texts
+  const fields = fieldModels({ fields: service.fields, values, mistakes: refusal?.errors ?? [] }, texts)
   return {
     title: textIn(service.title, locale),
     description: textIn(service.description, locale),
     action: formLink(service.slug),
-    key: input.key,
+    key,
     notes: [
       t('form.usually', { duration: formatRemaining(t, service.usual_seconds) }),
       ...(service.asks_for_code ? [t('form.asks_for_code')] : []),
       t('form.kept', { duration: formatDuration(t, ttlSeconds) }),
     ],
     fields,
-    summary: input.refusal ? createSummary(input.refusal, fields, t) : null,
+    summary: refusal ? createSummary(refusal, fields, texts) : null,
   }
 }
 
-function createSummary(refusal: AppError, fields: FieldModel[], t: Texts['t']): FormSummary {
+function createSummary(refusal: AppError, fields: FieldModel[], texts: Texts): FormSummary {
+  const { t } = texts
+  const typeAgain = fields
+    .filter(({ isSecret, applies, error }) => isSecret && applies && error === null)
+    .map(({ label }) => t('form.secret_again', { label }))
   if (!refusal.errors) {
     const hasTyped = fields.some(({ value }) => value !== '')
-    const lines = [...adviceFor(refusal, t), ...(hasTyped ? [t('form.kept_typed')] : [])]
+    const lines = [...adviceFor(refusal, t), ...(hasTyped ? [t('form.kept_typed')] : []), ...typeAgain]
     return { title: t(`error.${refusal.code}`), lines, mistakes: [] }
   }
   const known = new Set(fields.map((field) => field.name))
@@ -101,22 +76,15 @@ function createSummary(refusal: AppError, fields: FieldModel[], t: Texts['t']): 
   const more = others.length - MAX_ERRORS
   return {
     title: t('form.summary'),
-    lines: [],
+    lines: typeAgain,
     mistakes: [
       ...fields.flatMap(({ error, id }) => (error ? [{ text: error, href: `#${id}` }] : [])),
       ...others
         .slice(0, MAX_ERRORS)
-        .map((mistake) => ({ text: fieldErrorMessage(t, mistake, mistake.field), href: null })),
+        .map((mistake) => ({ text: fieldErrorMessage(texts, mistake, mistake.field), href: null })),
       ...(more > 0 ? [{ text: t('problem.more_errors', { count: more }), href: null }] : []),
     ],
   }
-}
-
-/** An example of digits only, such as a phone number, in the digits of the language; any other example unchanged. */
-function localizeDigits(locale: Locale, example: string): string {
-  if (!/^\d+$/.test(example)) return example
-  const format = new Intl.NumberFormat(locale)
-  return example.replace(/\d/g, (digit) => format.format(Number(digit)))
 }
 
 export interface ServiceCard {

@@ -63,7 +63,7 @@ export function createPageRoutes(deps: PageDeps): Router {
     res.send(
       pages.form(pageContext(req), service, {
         key: refused?.key ?? nanoid(),
-        values: values ?? {},
+        values,
         refusal: refused?.error ?? (lacksCookies(req) ? new AppError('cookies_required') : undefined),
       }),
     )
@@ -73,7 +73,7 @@ export function createPageRoutes(deps: PageDeps): Router {
   router.post('/services/:slug', limitSubmits, readForm, async (req, res) => {
     const service = requireService(req)
     if (lacksCookies(req)) throw new AppError('cookies_required')
-    const { key, requestData } = parseFormBody(req)
+    const { key, requestData } = parseFormBody(req, service)
     const view = await submitForm({ slug: service.slug, requestData, key, ...callerOf(res) })
     res.redirect(303, currentPageLink(view))
   })

@@ -1,11 +1,14 @@
 /** Parses a posted form into the submitted values and the hidden key of the page. */
 import express, { type Request } from 'express'
+import { MAX_TEXT_CHARACTERS } from '../../core/catalog/fields.ts'
+import type { Service } from '../../core/catalog/service-definition.ts'
 import { MAX_FORM_FIELDS } from '../problem.ts'
 
-/** A longer value is invalid in every field: its beginning is enough to see why. */
-const MAX_SHOWN_CHARACTERS = 2_100
+/** Longer values are invalid: their beginning is enough to see why. */
+const MAX_SHOWN_CHARACTERS = MAX_TEXT_CHARACTERS + 100
+const MAX_SHOWN_CHOICES = 200
 
-/** Reads the body of a posted form. The forms of the pages have a few short fields. */
+/** Reads the body of a posted form. The forms of the pages have few fields. */
 export const readForm = express.urlencoded({
   extended: false,
   limit: '64kb',
@@ -17,14 +20,23 @@ export interface TypedForm {
   key: string | null
   /** The unvalidated fields, for the service. */
   requestData: Record<string, unknown>
-  /** The same as text, for showing them again. */
-  values: Record<string, string>
+  /** The same as text, for showing them again: without secrets, and without fields that the form does not have. */
+  values: Record<string, string | string[]>
 }
 
-export function parseFormBody(req: Request): TypedForm {
+export function parseFormBody(req: Request, { fields }: Pick<Service, 'fields'>): TypedForm {
   const { _key: key, ...requestData } = (req.body ?? {}) as Record<string, unknown>
-  const values = Object.fromEntries(
-    Object.entries(requestData).map(([name, value]) => [name, String(value).slice(0, MAX_SHOWN_CHARACTERS)]),
-  )
-  return { key: typeof key === 'string' && /^[\w-]{10,64}$/.test(key) ? key : null, values, requestData }
+  const shown = fields.filter(({ name, type }) => type !== 'secret' && Object.hasOwn(requestData, name))
+  const values = shown.map(({ name, type }) => {
+    const value = requestData[name]
+    const isList = type === 'choices' && Array.isArray(value)
+    return [name, isList ? value.slice(0, MAX_SHOWN_CHOICES).map(toShownText) : toShownText(value)]
+  })
+  return {
+    key: typeof key === 'string' && /^[\w-]{10,64}$/.test(key) ? key : null,
+    values: Object.fromEntries(values),
+    requestData,
+  }
 }
+
+const toShownText = (value: unknown): string => String(value).slice(0, MAX_SHOWN_CHARACTERS)

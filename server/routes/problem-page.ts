@@ -32,7 +32,7 @@ export function createRenderProblem({
     const isForm = req.method === 'POST' && slug !== null
     const service = isForm && !page ? catalog.find(slug) : undefined
     if (service && (await tryReadForm(req, res, error))) {
-      const { key, values } = parseFormBody(req)
+      const { key, values } = parseFormBody(req, service)
       if (await refusedForms.redirect(req, res, error, formLink(service.slug), { key, values })) return
       res.send(pages.form(pageContext(req), service, { key: key ?? nanoid(), values, refusal: error }))
     } else {

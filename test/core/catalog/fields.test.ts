@@ -1,11 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { defineService, type Service, validateRequestData } from '../../../core/catalog/service-definition.ts'
+import { validateRequestData } from '../../../core/catalog/request-data.ts'
 import { extractOtp, normalizeDigits, toLatinDigits } from '../../../core/domain/digits.ts'
-import { catalog } from '../../helpers/services.ts'
+import { fieldOf, serviceWith } from '../../helpers/all-fields.ts'
 
-const credit = catalog.find('credit-score-rating') as Service
-const links = catalog.find('link-check') as Service
+const mobileField = fieldOf({ name: 'mobile', type: 'mobile' })
+const credit = serviceWith(mobileField, fieldOf({ name: 'national_code', type: 'national_code' }))
+const links = serviceWith(fieldOf({ name: 'url', type: 'url' }))
+const statement = serviceWith(fieldOf({ name: 'account_number', type: 'account_number' }), mobileField)
 const MOBILE = '09123456789'
 const CODE = '0012345679'
 
@@ -75,7 +77,6 @@ describe('a code', () => {
 
 describe('a number in JSON', () => {
   it('a JSON number is accepted up to 2^53 - 1 and refused above, where digits are lost', () => {
-    const statement = catalog.find('account-statement') as Service
     const readNumber = (account_number: unknown) =>
       validateRequestData(statement, { account_number, mobile: MOBILE })
     expect(readNumber(9007199254740991)).toMatchObject({
@@ -197,19 +198,5 @@ describe('a form', () => {
         (input, mobile) => void validateRequestData(credit, { ...input, mobile }),
       ),
     )
-  })
-
-  it('the examples of all services are valid', () => {
-    for (const service of catalog.all()) {
-      const examples = Object.fromEntries(service.fields.map(({ name, example }) => [name, example]))
-      expect(validateRequestData(service, examples), service.slug).toEqual({ ok: true, data: examples })
-    }
-  })
-})
-
-describe('a service', () => {
-  it('defineService refuses an invalid slug and a limit over 300 s', () => {
-    expect(() => defineService({ ...credit, slug: 'No Slug' })).toThrow('slug')
-    expect(() => defineService({ ...credit, limitSeconds: 301 })).toThrow('300')
   })
 })

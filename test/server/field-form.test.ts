@@ -1,8 +1,11 @@
 /** The form of a service with a field of every type, without script. */
 import { type CheerioAPI, load } from 'cheerio'
+import type { Request } from 'express'
 import { HtmlValidate } from 'html-validate'
 import { describe, expect, inject, it, test } from 'vitest'
-import { LOCALES } from '../../core/i18n/index.ts'
+import { createTexts, LOCALES } from '../../core/i18n/index.ts'
+import { formModel } from '../../server/pages/form-model.ts'
+import { parseFormBody } from '../../server/routes/parse-form.ts'
 import { allFields, fieldOf, READ, serveForm, serviceWith, TYPED } from '../helpers/all-fields.ts'
 import { openBrowser, textOf } from './page-browser.ts'
 
@@ -144,6 +147,31 @@ test('a refused form has all typed and chosen values, but no secret', async () =
       .map((box) => $(box).val()),
   ).toEqual(['copy', 'post'])
   expect($('[name=has_vat]').is('[checked]')).toBe(true)
+})
+
+test('the values of a refused form, which are stored, have no secret and no unknown field', () => {
+  const body = {
+    _key: 'key-of-this-form',
+    password: 's3cret',
+    colour: 'red',
+    wishes: ['copy', 'post'],
+    note: 'a',
+  }
+  const { values, requestData } = parseFormBody({ body } as Request, service)
+  expect(values).toEqual({ wishes: ['copy', 'post'], note: 'a' })
+  expect(requestData).toMatchObject({ password: 's3cret', colour: 'red' })
+})
+
+test('the form of a request that is sent again has its typed data, but no secret', () => {
+  const { fields } = formModel(service, createTexts('en'), { key: 'k', values: READ }, 1800)
+  const shown = Object.fromEntries(fields.map(({ name, value }) => [name, value]))
+  expect(shown).toMatchObject({
+    amount: '2500.5',
+    has_vat: 'true',
+    terms: 'true',
+    birth_date: '1990-02-28',
+    password: '',
+  })
 })
 
 test('a complete form becomes typed data', async () => {

@@ -1,7 +1,7 @@
 /** Texts of errors by code: `error.*` of calls and requests, `field_error.*` of one form field. */
 export const enErrors = {
   'field_error.required':
-    '{kind, select, choice {Choose an option for {label}} checkbox {Tick “{label}” to go on} other {{label} is missing}}',
+    '{kind, select, choice {Choose an option for “{label}”} checkbox {Tick “{label}” to go on} other {{label} is missing}}',
   'field_error.unknown_field': '{label} is not asked for here',
   'field_error.not_text': '{label} must be one value',
   'field_error.inexact_number': '{label} has more digits than a JSON number can carry: send it as text',

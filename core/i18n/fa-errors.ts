@@ -1,7 +1,7 @@
 /** See `en-errors.ts`. */
 export const faErrors = {
   'field_error.required':
-    '{kind, select, choice {برای \u2068{label}\u2069 گزینه‌ای انتخاب کنید} checkbox {برای ادامه، «\u2068{label}\u2069» را علامت بزنید} other {\u2068{label}\u2069 را وارد کنید}}',
+    '{kind, select, choice {برای «\u2068{label}\u2069» گزینه‌ای انتخاب کنید} checkbox {برای ادامه، «\u2068{label}\u2069» را علامت بزنید} other {\u2068{label}\u2069 را وارد کنید}}',
   'field_error.unknown_field': '\u2068{label}\u2069 اینجا خواسته نشده است',
   'field_error.not_text': 'برای \u2068{label}\u2069 فقط یک مقدار وارد کنید',
   'field_error.inexact_number': 'رقم‌های {label} برای عدد JSON زیاد است: آن را به‌صورت متن بفرستید',

@@ -1,7 +1,7 @@
 /** A service with a field of every type, and a server with only its form. */
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import express from 'express'
+import express, { type Request } from 'express'
 import sirv from 'sirv'
 import { validateRequestData } from '../../core/catalog/request-data.ts'
 import { parseService, type Service, type ServiceDefinition } from '../../core/catalog/service-definition.ts'
@@ -185,22 +185,21 @@ export function allFields(): Service {
 export async function serveForm(service: Service, assets: string): Promise<string> {
   const pages = createPages({ ttlSeconds: 1800 })
   const app = express()
-  const contextOf = (query: unknown) => ({
-    locale: ((query as { lang?: string }).lang ?? 'en') as Locale,
-    address: '/',
-  })
+  /** A submitted form is answered in the language of its page. */
+  const contextOf = (req: Request) => {
+    const from = new URL(req.get('referer') ?? 'http://unknown/').searchParams.get('lang')
+    return { locale: (req.query.lang ?? from ?? 'en') as Locale, address: '/' }
+  }
   app.use('/assets', sirv(assets))
   app.get('/', (req, res) => {
-    res.send(pages.form(contextOf(req.query), service, { key: 'key-of-this-form', values: null }))
+    res.send(pages.form(contextOf(req), service, { key: 'key-of-this-form', values: null }))
   })
   app.post('/services/:slug', readForm, (req, res) => {
     const { requestData, values } = parseFormBody(req, service)
     const validated = validateRequestData(service, requestData)
     if (validated.ok) return void res.json(validated.data)
     const refusal = new AppError('validation_failed', { errors: validated.errors })
-    res
-      .status(422)
-      .send(pages.form(contextOf(req.query), service, { key: 'key-of-this-form', values, refusal }))
+    res.status(422).send(pages.form(contextOf(req), service, { key: 'key-of-this-form', values, refusal }))
   })
   const server = await new Promise<Server>((resolve) => {
     const listening = app.listen(0, '127.0.0.1', () => resolve(listening))

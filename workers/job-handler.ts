@@ -87,7 +87,9 @@ export function createJobHandler(deps: JobHandlerDeps): (job: RequestJob) => Pro
       await unclaimed.markClaimed(job)
       return schedule.delay(job, record, outcome.until)
     }
-    const next = await writeUntilExpiry(record, () => afterFailure(job, record, service, outcome))
+    const next = await writeUntilExpiry({ ...deps, fail }, record, () =>
+      afterFailure(job, record, service, outcome),
+    )
     if (next) return schedule.delay(job, next.record, next.at)
   }
 
@@ -112,20 +114,29 @@ export function createJobHandler(deps: JobHandlerDeps): (job: RequestJob) => Pro
     return retryOrFail(record, service, failed)
   }
 
-  /** Repeats a write that Redis refuses while the request lives: without it the bot would be called again for nothing. */
-  async function writeUntilExpiry<T>(record: RequestRecord, write: () => Promise<T>): Promise<T | null> {
-    try {
-      return await retryUnavailable(write, { signal: stopping, maxMs: endsAt(record) - now() })
-    } catch (error) {
-      if (isUnavailable(error)) throw error
-      // A bug would occur again with each attempt, and the bot be called each time.
-      log.error({ err: error, hash: record.hash }, 'could not decide what follows from an attempt')
-      await fail(record, INTERNAL_ERROR)
-      return null
-    }
-  }
-
   return handleJob
+}
+
+/** Repeats a write that Redis refuses while the request lives: without it the bot would be called again for nothing. */
+async function writeUntilExpiry<T>(
+  {
+    stopping,
+    log,
+    now,
+    fail,
+  }: Pick<JobHandlerDeps, 'stopping' | 'log' | 'now'> & Pick<AttemptStarterDeps, 'fail'>,
+  record: RequestRecord,
+  write: () => Promise<T>,
+): Promise<T | null> {
+  try {
+    return await retryUnavailable(write, { signal: stopping, maxMs: endsAt(record) - now() })
+  } catch (error) {
+    if (isUnavailable(error)) throw error
+    // A bug would occur again with each attempt, and the bot be called each time.
+    log.error({ err: error, hash: record.hash }, 'could not decide what follows from an attempt')
+    await fail(record, INTERNAL_ERROR)
+    return null
+  }
 }
 
 /** Logs the start of an attempt, and how it ended. */

@@ -3,13 +3,11 @@
  * names (checked by a test).
  */
 
-import type { DriverName } from './env-schema.ts'
-import { type Env, envSchema } from './env-schema.ts'
+import { type DriverName, type Env, envSchema } from './env-schema.ts'
 import { findConnection, type NamedConnections } from './named-connections.ts'
-import { checkRedisAddress, parseRedisAddress } from './redis-address.ts'
 import type { RedisTarget } from './redis-target.ts'
+import { removedSettings, settingConflicts } from './setting-conflicts.ts'
 import { SettingsError } from './startup-error.ts'
-import { findWeakness } from './token-strength.ts'
 
 export type OwnerCheck = 'off' | 'actions' | 'all'
 
@@ -100,7 +98,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   const parsed = envSchema.safeParse(given)
   const invalid = parsed.error?.issues.map((issue) => `${issue.path[0]?.toString()}: ${issue.message}`) ?? []
   // An invalid setting still counts as set, so that it is reported once.
-  const complaints = [...removedSettings(given), ...invalid, ...crossFieldErrors(parsed.data ?? given)]
+  const complaints = [...removedSettings(given), ...invalid, ...settingConflicts(parsed.data ?? given)]
   if (parsed.success) {
     const found = findConnection(namedConnections(parsed.data), parsed.data.CONCURRENCY_REDIS_CONNECTION)
     if (typeof found === 'string') complaints.push(`CONCURRENCY_REDIS_CONNECTION: ${found}`)
@@ -109,63 +107,6 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     throw new SettingsError([...new Set(complaints)])
   }
   return deepFreeze(toConfig(parsed.data))
-}
-
-/** A removed setting that is silently ignored would mix the requests of two installations. */
-const removedSettings = ({ QUEUE_PREFIX }: Readonly<Record<string, string | undefined>>): string[] =>
-  QUEUE_PREFIX === undefined
-    ? []
-    : ["QUEUE_PREFIX: no longer exists; set KEY_PREFIX, which comes before every key, BullMQ's included"]
-
-/** Errors of settings that are each valid, but not together. */
-function crossFieldErrors(s: { [name in keyof Env]?: unknown }): string[] {
-  const complaints: string[] = []
-  const targets = [
-    s.REDIS_URL && 'REDIS_URL',
-    (s.REDIS_HOST || s.REDIS_PORT) && 'REDIS_HOST/REDIS_PORT',
-    (s.REDIS_SENTINELS || s.REDIS_SENTINEL_NAME) && 'REDIS_SENTINELS',
-    s.REDIS_CLUSTER_NODES && 'REDIS_CLUSTER_NODES',
-  ].filter(Boolean)
-  if (targets.length > 1) complaints.push(`${targets.join(', ')}: name one Redis, not several`)
-  if (Boolean(s.REDIS_SENTINELS) !== Boolean(s.REDIS_SENTINEL_NAME)) {
-    complaints.push('REDIS_SENTINELS and REDIS_SENTINEL_NAME: each needs the other')
-  }
-  if (s.REDIS_CLUSTER_NODES && Number(s.REDIS_DB))
-    complaints.push('REDIS_DB: a Redis Cluster has only database 0')
-  complaints.push(...ineffective(s, targets.length))
-  if (s.NODE_ENV === 'production') {
-    if (targets.length === 0) {
-      complaints.push('REDIS_URL: required in production, where no Redis is started for you')
-    }
-    if (!s.LOCAL_API_TOKEN)
-      complaints.push('LOCAL_API_TOKEN: required in production, shared by workers and bots')
-    const weakness = s.LOCAL_API_TOKEN && findWeakness(String(s.LOCAL_API_TOKEN))
-    if (weakness) complaints.push(`LOCAL_API_TOKEN: ${weakness}; make one with: openssl rand -base64 32`)
-  }
-  return complaints
-}
-
-/** Settings that the named Redis ignores: silently ignored, they would lead to another database than intended. */
-function ineffective(s: { [name in keyof Env]?: unknown }, targetCount: number): string[] {
-  const complaints: string[] = []
-  const url = typeof s.REDIS_URL === 'string' ? s.REDIS_URL : null
-  if (url !== null && checkRedisAddress(url) === null) {
-    const { db = 0, password } = parseRedisAddress(url)
-    if (s.REDIS_DB !== undefined && Number(s.REDIS_DB) !== db)
-      complaints.push(
-        'REDIS_DB: has no effect beside REDIS_URL, which names its own, as in redis://host:6379/1',
-      )
-    if (s.REDIS_PASSWORD !== undefined && s.REDIS_PASSWORD !== password)
-      complaints.push(
-        'REDIS_PASSWORD: has no effect beside REDIS_URL, which has its own, as in redis://:password@host',
-      )
-  }
-  if (targetCount === 0) {
-    const ignored = [Number(s.REDIS_DB) && 'REDIS_DB', s.REDIS_PASSWORD && 'REDIS_PASSWORD'].filter(Boolean)
-    for (const name of ignored)
-      complaints.push(`${name}: has no effect where no Redis is named; set REDIS_HOST, too`)
-  }
-  return complaints
 }
 
 function toConfig(s: Env): Config {

@@ -25,6 +25,7 @@ import {
 } from './record-cache.ts'
 import { createRecordCreator } from './record-creator.ts'
 import { releaseFinal } from './release-final.ts'
+import { TooManyWriters } from './storage-errors.ts'
 
 type CommitResult = { written: true; stored: StoredRecord } | { written: false; stored: StoredRecord | null }
 
@@ -51,7 +52,7 @@ interface Context {
   ttlSeconds: number
   now: () => number
   log?: Log
-  /** Gives the steps of a record that another program created without any. */
+  /** Gives the steps of a foreign record without any. */
   catalog?: Pick<Catalog, 'find'>
   cache: RecordCache
   getValue: GetValue
@@ -184,7 +185,7 @@ function resolve(
   const { atLeast, repairs = 0 } = options
   const isRegression = own !== null && atLeast !== null && compare(atLeast, own.record) === 'regression'
   if (own && !isRegression && context.cache.setIfNewer(own)) return own
-  if (repairs === MAX_REPAIRS) throw tooManyWriters()
+  if (repairs === MAX_REPAIRS) throw new TooManyWriters()
   return repair(context, hash, raw, own?.record ?? null, options)
 }
 
@@ -236,13 +237,6 @@ function evict({ cache }: Context, hash: string): null {
   cache.remove(hash)
   return null
 }
-
-class TooManyWriters extends AppError {
-  constructor() {
-    super('storage_unavailable', { detail: 'Too many programs write this request at the same time.' })
-  }
-}
-export const tooManyWriters = (): AppError => new TooManyWriters()
 
 /** A code is stored with the change that hands it over; a new prompt or the end deletes it. */
 function otpChange({ status, otp_data }: RequestRecord, otp: string | undefined) {

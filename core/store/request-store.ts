@@ -19,8 +19,8 @@ import type { RedisClient } from '../redis/connect.ts'
 import { retryWithoutWrongTypes } from '../redis/wrong-type.ts'
 import type { Log } from '../runtime/log.ts'
 import type { StoredRecord } from './record-cache.ts'
-import { createRecordStore, tooManyWriters } from './record-store.ts'
-import { withStorageErrors } from './storage-errors.ts'
+import { createRecordStore } from './record-store.ts'
+import { TooManyWriters, withStorageErrors } from './storage-errors.ts'
 import { countCode } from './subject-limits.ts'
 
 export type { StoredRecord }
@@ -126,7 +126,7 @@ export function createRequestStore({
           }
           stored = after.stored
         }
-        throw tooManyWriters()
+        throw new TooManyWriters()
       })
     },
 

@@ -55,3 +55,9 @@ export async function retryUnavailable<T>(
     }
   }
 }
+
+export class TooManyWriters extends AppError {
+  constructor() {
+    super('storage_unavailable', { detail: 'Too many programs write this request at the same time.' })
+  }
+}

@@ -1,6 +1,7 @@
 /** `GET /api/services`: the catalogue, for programs that build their own forms. */
 import { Router } from 'express'
 import type { Catalog } from '../../core/catalog/catalog.ts'
+import { describeField } from '../../core/catalog/field-definition.ts'
 import type { Service } from '../../core/catalog/service-definition.ts'
 import { methodNotAllowed } from '../middleware/errors.ts'
 
@@ -10,13 +11,7 @@ export function createServiceRoutes(catalog: Pick<Catalog, 'all'>): Router {
     slug: service.slug,
     title: service.title,
     description: service.description,
-    fields: service.fields.map(({ name, type, label, hint }) => ({
-      name,
-      type,
-      label,
-      hint,
-      required: true,
-    })),
+    fields: service.fields.map(describeField),
     steps: service.steps,
     estimated_duration: service.usual_seconds,
     asks_for_code: service.asks_for_code,

@@ -3,6 +3,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express, { type Request } from 'express'
 import sirv from 'sirv'
+import { createCatalog } from '../../core/catalog/catalog.ts'
 import { validateRequestData } from '../../core/catalog/request-data.ts'
 import { parseService, type Service, type ServiceDefinition } from '../../core/catalog/service-definition.ts'
 import { AppError } from '../../core/domain/errors.ts'
@@ -183,7 +184,7 @@ export function allFields(): Service {
  * @returns its address
  */
 export async function serveForm(service: Service, assets: string): Promise<string> {
-  const pages = createPages({ ttlSeconds: 1800 })
+  const pages = createPages({ catalog: createCatalog([service]), ttlSeconds: 1800 })
   const app = express()
   /** A submitted form is answered in the language of its page. */
   const contextOf = (req: Request) => {

@@ -1,15 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { IntlMessageFormat } from 'intl-messageformat'
-import { describe, expect, test } from 'vitest'
-import { allServices } from '../../core/catalog/index.ts'
-import { messagesOfService } from '../../core/catalog/service-messages.ts'
+import { expect, test } from 'vitest'
 import { commonMessages } from '../../core/domain/common-messages.ts'
 import { ERRORS } from '../../core/domain/errors.ts'
 import { STATUSES } from '../../core/domain/record.ts'
-import { compile } from '../../core/i18n/compile-messages.ts'
 import { en, type TextKey } from '../../core/i18n/en.ts'
-import { createFormatter } from '../../core/i18n/formatter.ts'
 import { createTexts, isTextKey, LANGUAGES, LOCALES } from '../../core/i18n/index.ts'
 import {
   formatAge,
@@ -163,59 +159,11 @@ test('a Persian text has Persian digits, letters and punctuation', () => {
     expectPersianTypography(fa.t(key, sampleParams(LANGUAGES.fa.catalogue[key])), key)
 })
 
-describe.each(allServices())('the bot messages of $slug', ({ slug, messages = {} }) => {
-  const handler = read([`bots/inquiry-provider/services/${slug}`])
-  const atPortal = handler.includes('/portal/') ? read(['bots/inquiry-provider/services/portal']) : ''
-  const used = [...`${handler}\n${atPortal}`.matchAll(/\b(?:localized|portalMessage)\(\s*'(\w+)'/g)].map(
-    (match) => match[1]!,
-  )
-
-  test('the catalogue has exactly the messages that the bot uses', () => {
-    expect(used.length).toBeGreaterThan(2)
-    expect([...new Set(used)].sort()).toEqual(Object.keys(messages).sort())
-  })
-
-  test('each bot message is well formed and has the same parameters in each language', () => {
-    for (const [key, text] of Object.entries(messages))
-      for (const locale of LOCALES)
-        expect(Object.keys(sampleParams(text[locale])).sort(), `${locale} ${key}`).toEqual(
-          Object.keys(sampleParams(text.en)).sort(),
-        )
-  })
-
-  test('a Persian bot message has Persian digits, letters and punctuation', () => {
-    for (const [key, { fa }] of Object.entries(messages)) {
-      const params = sampleParams(fa)
-      for (const counted of [1234, 0, 1]) {
-        const given = Object.entries(params).map(([name, one]) => [name, one === 1234 ? counted : one])
-        const format = createFormatter('fa', compile({ [key]: fa }))
-        expectPersianTypography(format(key, Object.fromEntries(given)), key)
-      }
-    }
-  })
-
-  test('Latin text and parameters in a Persian bot message are isolated from its direction', () => {
-    for (const [key, { fa }] of Object.entries(messages)) {
-      const outside = fa.replace(/\u2066[^\u2069]*\u2069/g, '')
-      // ICU arguments, their types and selectors are not text.
-      const words = outside.replace(/[{](\w+), (number|plural|select),?|[=\w]+ (?=[{])|#/g, '')
-      expect(words, key).not.toMatch(/[A-Za-z]/)
-    }
-  })
-
-  test('no bot message has the key of a common message', () => {
-    expect(Object.keys(messages).filter((key) => Object.hasOwn(commonMessages('en'), key))).toEqual([])
-  })
-
-  test('the pages get the bot messages together with the common ones', () => {
-    const keys = [...Object.keys(messages), ...Object.keys(commonMessages('fa'))]
-    expect(Object.keys(messagesOfService(slug, 'fa')).sort()).toEqual(keys.sort())
-  })
-})
-
 test('the common messages are exactly those that code uses', () => {
   const used = [
-    ...read(['core', 'server', 'workers', 'bots']).matchAll(/\b(?:commonMessage\(|message_key: )'(\w+)'/g),
+    ...read(['core', 'server', 'workers', 'bots/bot-server']).matchAll(
+      /\b(?:commonMessage\(|message_key: )'(\w+)'/g,
+    ),
   ].map((match) => match[1]!)
   const common = Object.keys(commonMessages('en'))
   expect(used.filter((key) => !common.includes(key))).toEqual([])

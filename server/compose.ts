@@ -181,7 +181,15 @@ function composeApp(
       now,
     }),
     redis,
-    readiness: createReadiness({ redis, queues: () => queuesOf(catalog).map(({ name }) => name) }),
+    readiness: createReadiness({
+      redis,
+      queues: () => queuesOf(catalog).map(({ name }) => name),
+      silentServices: () =>
+        catalog
+          .all()
+          .map(({ slug }) => slug)
+          .filter(catalog.isSilent),
+    }),
     assets: files,
     settings: config.server,
     log,

@@ -2,6 +2,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { offerLanguages } from '../core/i18n/index.ts'
+import { loadLanguages } from '../core/i18n/load-languages.ts'
 import { startClock } from '../core/redis/clock.ts'
 import { openRedis } from '../core/redis/connect.ts'
 import { openInstallationSecret } from '../core/redis/installation-secret.ts'
@@ -16,6 +18,7 @@ const ASSETS = fileURLToPath(new URL('../public/dist', import.meta.url))
 await runProcess({ name: 'server', env: process.env }, async ({ config, log, register }) => {
   if (!existsSync(join(ASSETS, 'manifest.json')))
     throw new StartupError('public/dist is missing or incomplete; run: npm run build')
+  offerLanguages(loadLanguages(config.server.languages, config.server.languagesFolder))
   const connections = await register('redis', openRedis(config.redis, log, config.connections))
   const redis = await connections.connect('fail-fast')
   const subscriber = await connections.connect('subscriber')

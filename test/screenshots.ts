@@ -5,7 +5,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
-import { LOCALES } from '../core/i18n/index.ts'
+import { BUILT_IN } from '../core/i18n/index.ts'
 import { launchChromium } from './helpers/chromium.ts'
 import { startHalfway } from './helpers/halfway.ts'
 
@@ -18,7 +18,7 @@ mkdirSync(FOLDER, { recursive: true })
 const halfway = await startHalfway({ DEMO_PORTAL_SPEED: '4', LOG_LEVEL: 'warn' }, ['--import', 'tsx'])
 const browser = await launchChromium()
 try {
-  for (const locale of LOCALES) {
+  for (const locale of Object.keys(BUILT_IN)) {
     const context = await browser.newContext({ locale, viewport: SIZE, deviceScaleFactor: 2 })
     await takeScreenshots(await context.newPage(), (name) => join(FOLDER, `${name}-${locale}.png`))
     await context.close()

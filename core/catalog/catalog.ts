@@ -6,12 +6,14 @@ export interface Catalog {
   /** In the order of their slugs. */
   all(): readonly Service[]
   find(slug: string): Service | undefined
+  /** Whether no bot has announced it for a minute: its requests wait. */
+  isSilent(slug: string): boolean
 }
 
 export function createCatalog(services: readonly Service[]): Catalog {
   const sorted = [...services].sort((a, b) => (a.slug < b.slug ? -1 : 1))
   const bySlug = new Map(sorted.map((service) => [service.slug, service]))
-  return { all: () => sorted, find: (slug) => bySlug.get(slug) }
+  return { all: () => sorted, find: (slug) => bySlug.get(slug), isSilent: () => false }
 }
 
 /** Every queue that some service uses. Where services state different limits for one queue, the strictest hold. */

@@ -2,7 +2,7 @@
 
 import type { TextKey } from '../i18n/en.ts'
 import type { CompiledMessage } from '../i18n/formatter.ts'
-import { createTexts, LANGUAGES, type Locale } from '../i18n/index.ts'
+import { BUILT_IN, createTexts, type Locale } from '../i18n/index.ts'
 import type { MessageParams } from '../i18n/localize-message.ts'
 import { REQUEST_FAILURE_CODES, type RequestFailureCode } from './errors.ts'
 import type { LocalizedMessage } from './message.ts'
@@ -13,7 +13,7 @@ export type CommonKey = NameIn<TextKey> | RequestFailureCode
 
 const textKeys: ReadonlyMap<CommonKey, TextKey> = new Map([
   ...REQUEST_FAILURE_CODES.map((code) => [code, `error.${code}`] as const),
-  ...(Object.keys(LANGUAGES.en.catalogue) as TextKey[])
+  ...(Object.keys(BUILT_IN.en.catalogue) as TextKey[])
     .filter((key) => key.startsWith('message.'))
     .map((key) => [key.slice('message.'.length) as CommonKey, key] as const),
 ])

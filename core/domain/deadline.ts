@@ -42,3 +42,20 @@ export function lowerEstimate(next: RequestRecord, at: number): void {
     next.estimated_end_at ? Math.min(Date.parse(next.estimated_end_at), rest) : rest,
   )
 }
+
+/** Limits up to this fit into the life of a record. */
+const SHORT_LIMIT_MS = 300_000
+/** A request is failed at its deadline within this time, if any process is alive. */
+const DEADLINE_MARGIN_MS = 120_000
+
+/** Whether the work may take longer than the default life of a record leaves room for. */
+export const hasLongLimit = ({ started_at, deadline_at }: RequestRecord): boolean =>
+  started_at !== null &&
+  deadline_at !== null &&
+  Date.parse(deadline_at) - Date.parse(started_at) > SHORT_LIMIT_MS
+
+/** The record expires after the deadline, at which the request fails. */
+export function outliveDeadline(next: RequestRecord): void {
+  const until = Date.parse(next.deadline_at ?? '') + DEADLINE_MARGIN_MS
+  if (until > Date.parse(next.expires_at)) next.expires_at = toIso(until)
+}

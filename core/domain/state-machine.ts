@@ -10,7 +10,7 @@
 
 import type { Command, Failure, Message } from './command.ts'
 import { commonMessage } from './common-messages.ts'
-import { extendDeadlines, lowerEstimate } from './deadline.ts'
+import { extendDeadlines, hasLongLimit, lowerEstimate, outliveDeadline } from './deadline.ts'
 import { toIso } from './iso-time.ts'
 import { failureMessage, isBlank, setMessage } from './message.ts'
 import {
@@ -106,6 +106,7 @@ export function transition(
   if (record.status === 'otp_required' && to !== 'otp_required') extendDeadlines(next, record, at)
   applyEffects(next, record, command, at)
   if (next.status === 'otp_required' && next.otp_data) next.otp_limits = toOtpLimits(next.otp_data)
+  if (hasLongLimit(next)) outliveDeadline(next)
   if (isFinal(next.status)) {
     next.completed_at = toIso(at)
     next.expires_at = toIso(at + ttlSeconds * 1000)

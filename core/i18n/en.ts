@@ -15,11 +15,14 @@ export const en = {
 
   'services.title': 'What can we do for you?',
   'services.lead': 'Each of these takes a moment. You can watch every step, leave and come back.',
+  'services.none': 'There is nothing to choose from right now. Please come back later.',
   'services.usually': 'Usually {duration}',
   'services.asks_for_code': 'Sends you a code',
 
   'form.back': 'All services',
   'form.before': 'Before you start',
+  'form.may_take_longer':
+    'This service is not answering right now, so it may take longer. You can send the form all the same.',
   'form.usually': 'This usually takes {duration}.',
   'form.asks_for_code': 'You will be asked for a code while it runs, so keep your phone at hand.',
   'form.kept': 'What you send and its result are kept for {duration}, then deleted.',

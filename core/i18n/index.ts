@@ -4,23 +4,32 @@ import { en, type TextKey } from './en.ts'
 import { fa } from './fa.ts'
 import { type CompiledMessage, createFormatter, type Translate } from './formatter.ts'
 
-export type Locale = 'en' | 'fa'
+/** A language tag in lower case, such as `en` or `pt-br`. */
+export type Locale = string
 /** Texts that the browser needs to update a request page. */
 export type LiveKey = Extract<TextKey, `live.${string}`>
 
-interface Language {
+export interface Language {
   /** In the language itself. */
   name: string
   dir: 'ltr' | 'rtl'
   catalogue: Readonly<Record<TextKey, string>>
 }
 
-/** The first is the default. */
-export const LANGUAGES: Readonly<Record<Locale, Language>> = {
+export const BUILT_IN: Readonly<Record<'en' | 'fa', Language>> = {
   en: { name: 'English', dir: 'ltr', catalogue: en },
   fa: { name: 'فارسی', dir: 'rtl', catalogue: fa },
 }
-export const LOCALES = Object.keys(LANGUAGES) as Locale[]
+let offered: ReadonlyMap<Locale, Language> = new Map(Object.entries(BUILT_IN))
+
+/** The languages of the pages; the first is the default. */
+export const languages = (): ReadonlyMap<Locale, Language> => offered
+
+/** Sets the languages of this process, before it renders anything. */
+export function offerLanguages(chosen: ReadonlyMap<Locale, Language>): void {
+  offered = chosen
+  cache.clear()
+}
 
 export interface Texts {
   locale: Locale
@@ -35,7 +44,7 @@ const cache = new Map<Locale, Texts>()
 export function createTexts(locale: Locale): Texts {
   let texts = cache.get(locale)
   if (!texts) {
-    const { dir, catalogue } = LANGUAGES[locale]
+    const { dir, catalogue } = offered.get(locale) ?? BUILT_IN.en
     const compiled = compile(catalogue)
     texts = { locale, dir, t: createFormatter(locale, compiled), texts: compiled, live: liveTexts(compiled) }
     cache.set(locale, texts)

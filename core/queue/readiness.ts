@@ -41,9 +41,16 @@ export async function tryToWrite(redis: RedisClient): Promise<string | null> {
 }
 
 /** @param queues the names of the queues from which jobs must be taken */
-export function createReadiness({ redis, queues }: { redis: RedisClient; queues: () => readonly string[] }): {
-  check(): Promise<Readiness>
-} {
+export function createReadiness({
+  redis,
+  queues,
+  silentServices = () => [],
+}: {
+  redis: RedisClient
+  queues: () => readonly string[]
+  /** Slugs of services that no bot has announced for a minute. */
+  silentServices?: () => readonly string[]
+}): { check(): Promise<Readiness> } {
   let last: { at: number; answer: Promise<Readiness> } | null = null
 
   async function look(): Promise<Readiness> {
@@ -60,6 +67,8 @@ export function createReadiness({ redis, queues }: { redis: RedisClient; queues:
     const warnings: Readiness['warnings'] = {}
     if (refusal === null && share !== null && share >= NEARLY_FULL)
       warnings.memory = `Redis is nearly full: ${Math.floor(share * 100)} % of its maxmemory is used`
+    const silent = silentServices()
+    if (silent.length > 0) warnings.services = `no bot has announced ${silent.join(', ')} for a minute`
     return {
       checks: { redis: answers ? OK : NO_ANSWER, writes: refusal ?? OK, workers: workers(missing, refusal) },
       warnings,

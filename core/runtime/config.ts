@@ -41,6 +41,10 @@ export interface Config {
      * addresses and networks: the client's address is the last entry that is none of these.
      */
     readonly trustProxy: number | string[]
+    /** Of the pages, the default first. */
+    readonly languages: readonly string[]
+    /** Where catalogues of other languages than English and Persian are, as `de.json`. */
+    readonly languagesFolder: string | undefined
     readonly submitsPerMinute: number
     /** Submits of up to 1,000 requests each. */
     readonly batchesPerMinute: number
@@ -128,6 +132,8 @@ function toConfig(s: Env): Config {
       port: s.PORT,
       allowedOrigins: s.ALLOWED_ORIGINS,
       trustProxy: s.TRUST_PROXY,
+      languages: s.LANGUAGES,
+      languagesFolder: s.LANGUAGES_FOLDER,
       submitsPerMinute: s.SUBMITS_PER_MINUTE,
       batchesPerMinute: s.BATCHES_PER_MINUTE,
       maxDelaySeconds: s.MAX_DELAY,

@@ -170,6 +170,12 @@ export const envSchema = z.object({
   MAX_UNFINISHED_PER_SUBMITTER: count(1, Number.MAX_SAFE_INTEGER).default(1_000),
   MAX_UNFINISHED_PER_QUEUE: count(1, Number.MAX_SAFE_INTEGER).default(10_000),
   MAX_UNFINISHED: count(1, Number.MAX_SAFE_INTEGER).default(20_000),
+  LANGUAGES: list
+    .pipe(
+      z.array(z.string().regex(/^[a-z]{2,3}(-[a-z0-9]{2,8})*$/, 'must be languages such as en,fa')).min(1),
+    )
+    .default(['en', 'fa']),
+  LANGUAGES_FOLDER: z.string().optional(),
   MAX_DELAY: seconds(0, 14 * 86_400).default(86_400),
   TOP_PRIORITY: count(1, 10).default(5),
   OWNER_CHECK: z.enum(['off', 'actions', 'all']).default('off'),

@@ -8,8 +8,6 @@ export interface LiveCatalog extends Catalog {
   botsOf(slug: string): readonly AnnouncedBot[]
   /** All bots of the service, those that are draining too. */
   findBot(slug: string, address: string): AnnouncedBot | undefined
-  /** Whether no bot of the service was announced for a minute. */
-  isSilent(slug: string): boolean
   /** Calls back after each change. */
   onChange(listener: () => void): void
   /** Reads the newest state now. */

@@ -3,17 +3,17 @@
  * preferred in Accept-Language. Derived from the call alone, so that the error handler knows it whatever middleware ran.
  */
 import type { NextFunction, Request, Response } from 'express'
-import { LOCALES, type Locale } from '../../core/i18n/index.ts'
+import { type Locale, languages } from '../../core/i18n/index.ts'
 import type { PageContext } from '../pages/index.ts'
 
 const COOKIE = 'halfway_lang'
-const STORED_LOCALE = new RegExp(`(?:^|;\\s*)${COOKIE}=(${LOCALES.join('|')})(?:;|$)`)
+const STORED_LOCALE = new RegExp(`(?:^|;\\s*)${COOKIE}=([a-z0-9-]+)(?:;|$)`)
 const YEAR_MS = 365 * 24 * 3600 * 1000
 
 export const localeOf = (req: Request): Locale =>
-  requestedLocale(req) ??
-  (STORED_LOCALE.exec(req.headers.cookie ?? '')?.[1] as Locale | undefined) ??
-  ((req.acceptsLanguages(...LOCALES) || LOCALES[0]) as Locale)
+  offeredLocale(req.query.lang) ??
+  offeredLocale(STORED_LOCALE.exec(req.headers.cookie ?? '')?.[1]) ??
+  (req.acceptsLanguages(...languages().keys()) || ([...languages().keys()][0] as Locale))
 
 /** The pages' own addresses are shorter; a longer one is not repeated on the page. */
 const MAX_ADDRESS_CHARACTERS = 2_000
@@ -31,7 +31,7 @@ export function setLocaleHeaders(req: Request, res: Response): void {
 /** For pages: stores a language from the address in the cookie. */
 export function persistLocale(req: Request, res: Response, next: NextFunction): void {
   setLocaleHeaders(req, res)
-  const requested = requestedLocale(req)
+  const requested = offeredLocale(req.query.lang)
   if (requested) {
     res.cookie(COOKIE, requested, {
       httpOnly: true,
@@ -44,5 +44,5 @@ export function persistLocale(req: Request, res: Response, next: NextFunction): 
   next()
 }
 
-const requestedLocale = (req: Request): Locale | undefined =>
-  LOCALES.find((locale) => locale === req.query.lang)
+const offeredLocale = (locale: unknown): Locale | undefined =>
+  typeof locale === 'string' && languages().has(locale) ? locale : undefined

@@ -21,6 +21,7 @@ export interface FormInput {
 
 export interface FormModel {
   title: string
+  icon: string | null
   description: string
   action: string
   key: string
@@ -42,16 +43,18 @@ export function formModel(
   service: Service,
   texts: Texts,
   { key, values, refusal }: FormInput,
-  ttlSeconds: number,
+  { ttlSeconds, isSilent }: { ttlSeconds: number; isSilent: boolean },
 ): FormModel {
   const { t, locale } = texts
   const fields = fieldModels({ fields: service.fields, values, mistakes: refusal?.errors ?? [] }, texts)
   return {
     title: textIn(service.title, locale),
+    icon: service.icon ?? null,
     description: textIn(service.description, locale),
     action: formLink(service.slug),
     key,
     notes: [
+      ...(isSilent ? [t('form.may_take_longer')] : []),
       t('form.usually', { duration: formatRemaining(t, service.usual_seconds) }),
       ...(service.asks_for_code ? [t('form.asks_for_code')] : []),
       t('form.kept', { duration: formatDuration(t, ttlSeconds) }),
@@ -89,6 +92,7 @@ function createSummary(refusal: AppError, fields: FieldModel[], texts: Texts): F
 
 export interface ServiceCard {
   title: string
+  icon: string | null
   description: string
   href: string
   notes: string[]
@@ -96,6 +100,7 @@ export interface ServiceCard {
 
 export const serviceCard = (service: Service, { t, locale }: Texts): ServiceCard => ({
   title: textIn(service.title, locale),
+  icon: service.icon ?? null,
   description: textIn(service.description, locale),
   href: formLink(service.slug),
   notes: [

@@ -4,7 +4,7 @@ import type { Catalog } from '../../core/catalog/catalog.ts'
 import type { Service } from '../../core/catalog/service-definition.ts'
 import type { AppError } from '../../core/domain/errors.ts'
 import type { PublicView } from '../../core/domain/record.ts'
-import { createTexts, LANGUAGES, LOCALES, type Locale } from '../../core/i18n/index.ts'
+import { createTexts, type Locale, languages } from '../../core/i18n/index.ts'
 import { type FormInput, formModel, serviceCard } from './form-model.ts'
 import { createHtmlParts, type HtmlParts } from './html-parts.ts'
 import { languageLink } from './links.ts'
@@ -78,11 +78,9 @@ export function createPages({
       locale,
       dir,
       t,
-      languages: LOCALES.filter((other) => other !== locale).map((other) => ({
-        ...LANGUAGES[other],
-        locale: other,
-        href: languageLink(address, other),
-      })),
+      languages: [...languages()]
+        .filter(([other]) => other !== locale)
+        .map(([other, language]) => ({ ...language, locale: other, href: languageLink(address, other) })),
       ...parts.get(locale),
       ...content,
     })
@@ -98,7 +96,10 @@ export function createPages({
 
     form(context, service, input) {
       const texts = createTexts(context.locale)
-      const form = formModel(service, texts, input, ttlSeconds)
+      const form = formModel(service, texts, input, {
+        ttlSeconds,
+        isSilent: catalog.isSilent(service.slug),
+      })
       const title = form.summary ? texts.t('form.error_title', { title: form.title }) : form.title
       return write('form', context, { title, script: 'form.js' }, { form })
     },

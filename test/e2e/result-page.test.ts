@@ -1,7 +1,7 @@
 /** The page of a result with a value of each kind, in a real browser. */
 import type { Page } from 'playwright-core'
 import { describe, expect, inject, test } from 'vitest'
-import { LOCALES, type Locale } from '../../core/i18n/index.ts'
+import { BUILT_IN, type Locale } from '../../core/i18n/index.ts'
 import { createPages } from '../../server/pages/index.ts'
 import { accessibilityViolations, recordTraffic, requestedHosts, useBrowser } from '../helpers/browser.ts'
 import { isChromiumMissing } from '../helpers/chromium.ts'
@@ -32,24 +32,27 @@ async function openResult(page: Page, locale: Locale): Promise<void> {
 }
 
 describe.skipIf(isChromiumMissing)('a result with a value of each kind', () => {
-  test.each(LOCALES)('is accessible, fits the screen and loads only from the server (%s)', async (locale) => {
-    const page = await open({ viewport: { width: 1200, height: 1000 } })
-    const traffic = recordTraffic(page)
-    await openResult(page, locale)
-    expect(
-      await page
-        .locator('.panel img')
-        .evaluateAll((all) => all.map((img) => (img as HTMLImageElement).naturalWidth)),
-    ).toEqual([120, 120])
-    expect(traffic.errors).toEqual([])
-    expect(requestedHosts(traffic)).toEqual([new URL(server.address).host])
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme })
-      expect(await accessibilityViolations(page), colorScheme).toEqual([])
-      for (const width of [1200, 360, 320]) {
-        await page.setViewportSize({ width, height: 1000 })
-        expect(await page.evaluate(() => document.scrollingElement?.scrollWidth), `${width}`).toBe(width)
+  test.each(Object.keys(BUILT_IN))(
+    'is accessible, fits the screen and loads only from the server (%s)',
+    async (locale) => {
+      const page = await open({ viewport: { width: 1200, height: 1000 } })
+      const traffic = recordTraffic(page)
+      await openResult(page, locale)
+      expect(
+        await page
+          .locator('.panel img')
+          .evaluateAll((all) => all.map((img) => (img as HTMLImageElement).naturalWidth)),
+      ).toEqual([120, 120])
+      expect(traffic.errors).toEqual([])
+      expect(requestedHosts(traffic)).toEqual([new URL(server.address).host])
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme })
+        expect(await accessibilityViolations(page), colorScheme).toEqual([])
+        for (const width of [1200, 360, 320]) {
+          await page.setViewportSize({ width, height: 1000 })
+          expect(await page.evaluate(() => document.scrollingElement?.scrollWidth), `${width}`).toBe(width)
+        }
       }
-    }
-  })
+    },
+  )
 })

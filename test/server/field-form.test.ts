@@ -3,7 +3,7 @@ import { type CheerioAPI, load } from 'cheerio'
 import type { Request } from 'express'
 import { HtmlValidate } from 'html-validate'
 import { describe, expect, inject, it, test } from 'vitest'
-import { createTexts, LOCALES } from '../../core/i18n/index.ts'
+import { BUILT_IN, createTexts } from '../../core/i18n/index.ts'
 import { formModel } from '../../server/pages/form-model.ts'
 import { parseFormBody } from '../../server/routes/parse-form.ts'
 import { allFields, fieldOf, READ, serveForm, serviceWith, TYPED } from '../helpers/all-fields.ts'
@@ -38,7 +38,7 @@ async function refused(values: Record<string, string | string[]>, lang = 'en'): 
 }
 const open = async (lang = 'en'): Promise<CheerioAPI> => browser.open(`/?lang=${lang}`)
 
-describe.each(LOCALES)('in %s', (lang) => {
+describe.each(Object.keys(BUILT_IN))('in %s', (lang) => {
   it.each([
     ['new', () => browser.get(`/?lang=${lang}`)],
     ['empty', () => browser.post(`${FORM}?lang=${lang}`, '')],
@@ -163,7 +163,7 @@ test('the values of a refused form, which are stored, have no secret and no unkn
 })
 
 test('the form of a request that is sent again has its typed data, but no secret', () => {
-  const { fields } = formModel(service, createTexts('en'), { key: 'k', values: READ }, 1800)
+  const { fields } = formModel(service, createTexts('en'), { key: 'k', values: READ }, { ttlSeconds: 1800, isSilent: false })
   const shown = Object.fromEntries(fields.map(({ name, value }) => [name, value]))
   expect(shown).toMatchObject({
     amount: '2500.5',

@@ -1,7 +1,7 @@
 /** A failed request that was retried: its pages and those of the retry name each other. */
 import { describe, expect, test } from 'vitest'
 import type { Command } from '../../core/domain/command.ts'
-import { createTexts, LOCALES } from '../../core/i18n/index.ts'
+import { BUILT_IN, createTexts } from '../../core/i18n/index.ts'
 import { createFailedRequests } from '../../core/store/failed-requests.ts'
 import { aHash, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
@@ -25,7 +25,7 @@ async function failed(): Promise<string> {
   return hash
 }
 
-describe.each(LOCALES)('in %s', (locale) => {
+describe.each(Object.keys(BUILT_IN))('in %s', (locale) => {
   const { t } = createTexts(locale)
   const browser = openBrowser(address, { 'Accept-Language': locale })
 

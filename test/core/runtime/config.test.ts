@@ -44,6 +44,7 @@ describe('the settings', () => {
         port: 3000,
         allowedOrigins: [],
         trustProxy: 0,
+        languages: ['en', 'fa'],
         submitsPerMinute: 60,
         batchesPerMinute: 20,
         maxDelaySeconds: 86_400,

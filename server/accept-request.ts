@@ -7,6 +7,7 @@ import type { Service } from '../core/catalog/service-definition.ts'
 import { createRecord } from '../core/domain/create-record.ts'
 import { isFinal, type PublicView, toPublicView } from '../core/domain/record.ts'
 import type { InstallationSecret } from '../core/redis/installation-secret.ts'
+import type { SecretBox } from '../core/runtime/secret-box.ts'
 import { fingerprint, type Idempotency, type IdempotencyClaim } from '../core/store/idempotency-keys.ts'
 import type { RequestStore } from '../core/store/request-store.ts'
 import { withStorageErrors } from '../core/store/storage-errors.ts'
@@ -36,6 +37,7 @@ export interface AcceptRequestDeps {
   enqueueRequest: EnqueueRequest
   idempotency: Idempotency
   secret: Pick<InstallationSecret, 'digest'>
+  secretBox: Pick<SecretBox, 'seal'>
   ttlSeconds: number
   now?: () => number
 }
@@ -70,13 +72,13 @@ export function createAcceptRequest(deps: AcceptRequestDeps): AcceptRequest {
 
 async function createRequest(
   { service, data, schedule, claim, sessionId, submitter, ownerToken }: SubmissionPlan,
-  { enqueueRequest, secret, ttlSeconds, now = Date.now }: AcceptRequestDeps,
+  { enqueueRequest, secret, secretBox, ttlSeconds, now = Date.now }: AcceptRequestDeps,
 ): Promise<PublicView> {
   const { hash, createdAt } = claim
   const record = createRecord({
     hash,
     service,
-    requestData: data,
+    requestData: sealSecrets(service, data, secretBox),
     sessionId,
     ownerHash: ownerToken && hashToken(ownerToken),
     submitter,
@@ -92,3 +94,13 @@ async function createRequest(
 /** How long the response stays stored: a request that ends at its deadline is readable for another `ttlSeconds`. */
 export const responseTtlSeconds = ({ keptSeconds }: IdempotencyClaim, ttlSeconds: number): number =>
   keptSeconds + ttlSeconds
+
+/** What was typed into fields of type `secret` is stored sealed. */
+function sealSecrets(
+  { fields }: Pick<Service, 'fields'>,
+  data: Record<string, unknown>,
+  box: Pick<SecretBox, 'seal'>,
+): Record<string, unknown> {
+  const secrets = fields.filter(({ name, type }) => type === 'secret' && Object.hasOwn(data, name))
+  return { ...data, ...Object.fromEntries(secrets.map(({ name }) => [name, box.seal(String(data[name]))])) }
+}

@@ -13,6 +13,7 @@ import type { RedisClient } from '../core/redis/connect.ts'
 import type { InstallationSecret } from '../core/redis/installation-secret.ts'
 import type { Config } from '../core/runtime/config.ts'
 import type { Log } from '../core/runtime/log.ts'
+import { createSecretBox } from '../core/runtime/secret-box.ts'
 import { createFailedRequests } from '../core/store/failed-requests.ts'
 import { createRefusals } from '../core/store/form-refusals.ts'
 import { createIdempotency } from '../core/store/idempotency-keys.ts'
@@ -152,6 +153,7 @@ function composeApp(
     enqueueRequest: createEnqueueRequest({ store, queues, subjectLimiter, unfinishedLimiter }),
     idempotency,
     secret,
+    secretBox: createSecretBox(config.bots.token),
     ttlSeconds,
     now,
   })

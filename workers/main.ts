@@ -14,6 +14,7 @@ import { isAway } from '../core/redis/away.ts'
 import { startClock } from '../core/redis/clock.ts'
 import { openRedis } from '../core/redis/connect.ts'
 import { type ProcessContext, runProcess } from '../core/runtime/process.ts'
+import { createSecretBox } from '../core/runtime/secret-box.ts'
 import { createBotLeases } from '../core/store/bot-leases.ts'
 import { createDeadlineIndex } from '../core/store/deadline-index.ts'
 import { createFailedRequests } from '../core/store/failed-requests.ts'
@@ -75,6 +76,7 @@ async function openParts({ config, log, register }: ProcessContext, blockSeconds
     deadlineIndex: createDeadlineIndex({ redis }),
     subjectLimiter: createSubjectLimiter({ redis, limits: config.server.subjectLimits, now }),
     bot,
+    secretBox: createSecretBox(config.bots.token),
     bots: createBotRouter({ catalog, leases, settings: config.bots, log }),
     queues,
     catalog,

@@ -8,8 +8,10 @@ import { commonMessage } from '../core/domain/common-messages.ts'
 import { otpWaitEndsAt } from '../core/domain/deadline.ts'
 import { AppError, isRequestFailureCode } from '../core/domain/errors.ts'
 import type { RequestRecord } from '../core/domain/record.ts'
+import { openSealed } from '../core/domain/sealed-values.ts'
 import type { RequestWatcher, UpdateListener } from '../core/pubsub/request-watcher.ts'
 import type { Log } from '../core/runtime/log.ts'
+import type { SecretBox } from '../core/runtime/secret-box.ts'
 import type { ApplyResult, RequestStore } from '../core/store/request-store.ts'
 import { retryUnavailable } from '../core/store/storage-errors.ts'
 import { createAttemptSignal, type WorkerSignals } from './attempt-signal.ts'
@@ -32,6 +34,7 @@ export interface AttemptDeps {
   store: RequestStore
   watcher: RequestWatcher
   bot: BotClient
+  secretBox: Pick<SecretBox, 'open'>
   log: Log
   /** Milliseconds since 1970, by the clock of the records. */
   now: () => number
@@ -46,7 +49,7 @@ export interface AttemptContext extends WorkerSignals {
 }
 
 /** @returns a function that runs one attempt */
-export function createAttemptRunner({ store, watcher, bot, log, now }: AttemptDeps) {
+export function createAttemptRunner({ store, watcher, bot, secretBox, log, now }: AttemptDeps) {
   async function runAttempt(
     work: Work,
     { bot: chosen, limitSeconds, closing, stopping }: AttemptContext,
@@ -76,7 +79,9 @@ export function createAttemptRunner({ store, watcher, bot, log, now }: AttemptDe
 
   async function callBot(work: Work, chosen: ChosenBot, signal: AbortSignal): Promise<AttemptOutcome> {
     const { record, otp, isResumed } = work
-    const { hash, attempt, service_slug: slug, request_data: requestData } = record
+    const { hash, attempt, service_slug: slug } = record
+    const requestData = openSealed(record.request_data, secretBox.open)
+    if (requestData === null) throw new AppError('secret_unreadable')
     const { url, token } = chosen
     const call = { url, token, slug, hash, attempt, requestData, otp, isResumed, signal }
     const answer = await bot.call(call).catch((error: unknown) => {

@@ -50,6 +50,7 @@ export function createRetry({
     if (record.status !== 'failed') return { ok: false, hash, reason: 'not_failed' }
     const service = catalog.find(record.service_slug)
     if (!service) return { ok: false, hash, reason: 'unknown_service' }
+    if (lacksSecret(record, service)) return { ok: false, hash, reason: 'data_deleted' }
 
     await failures.add(record)
     const mine = createRequestHash(now())
@@ -82,3 +83,9 @@ export function createRetry({
     })
   }
 }
+
+/** Secrets are deleted when the work ends. */
+const lacksSecret = ({ request_data }: RequestRecord, { fields }: Service): boolean =>
+  fields.some(
+    ({ name, type, required }) => type === 'secret' && required && !Object.hasOwn(request_data, name),
+  )

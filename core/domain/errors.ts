@@ -50,6 +50,7 @@ export const ERRORS = {
   worker_lost: { status: 500, retryable: false },
   timed_out: { status: 504, retryable: true },
   session_lost: { status: 502, retryable: true },
+  secret_unreadable: { status: 500, retryable: false },
   result_too_large: { status: 413, retryable: false },
 } as const satisfies Record<string, { status: number; retryable: boolean }>
 
@@ -67,6 +68,7 @@ export const REQUEST_FAILURE_CODES = [
   'worker_lost',
   'timed_out',
   'session_lost',
+  'secret_unreadable',
   'result_too_large',
   'otp_expired',
   'otp_attempts_exhausted',

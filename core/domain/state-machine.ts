@@ -30,6 +30,7 @@ import {
   type Status,
   type StoredOtpPrompt,
 } from './record.ts'
+import { withoutSealed } from './sealed-values.ts'
 import { applySubstepReports, completeAll, moveToStep, resetSubsteps } from './steps.ts'
 
 /** The commands allowed in each status, with the status that follows. */
@@ -111,6 +112,7 @@ export function transition(
     next.completed_at = toIso(at)
     next.expires_at = toIso(at + ttlSeconds * 1000)
     next.next_retry_at = next.otp_data = null
+    next.request_data = withoutSealed(next.request_data)
   }
   return { ok: true, record: next }
 }

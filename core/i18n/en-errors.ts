@@ -87,6 +87,8 @@ export const enErrors = {
   'error.worker_lost': 'The work was lost on our side',
   'error.worker_stopping': 'The work was interrupted by a restart on our side',
   'error.timed_out': 'The service did not answer in time',
+  'error.secret_unreadable':
+    'Something confidential that you typed can no longer be read, please send it again',
   'error.session_lost': 'The session that the code belongs to is over',
   'error.result_too_large': 'The result is too large to keep',
 } as const

@@ -89,6 +89,7 @@ export const faErrors = {
   'error.worker_lost': 'انجام کار از سوی ما ناتمام ماند',
   'error.worker_stopping': 'کار با راه‌اندازی دوبارهٔ سامانهٔ ما ناتمام ماند',
   'error.timed_out': 'سرویس به‌موقع پاسخ نداد',
+  'error.secret_unreadable': 'اطلاعات محرمانه‌ای که وارد کردید دیگر خوانده نمی‌شود؛ لطفاً دوباره بفرستید',
   'error.session_lost': 'نشستی که این کد به آن تعلق دارد پایان یافته است',
   'error.result_too_large': 'نتیجه بزرگ‌تر از آن است که نگه داشته شود',
 } as const

@@ -15,6 +15,7 @@ import {
   type Step,
   type StoredOtpPrompt,
 } from '../domain/record.ts'
+import { withoutSealed } from '../domain/sealed-values.ts'
 import type { TransitionContext } from '../domain/state-machine.ts'
 import { completeAll, initialSteps, moveToStep } from '../domain/steps.ts'
 import { quoteInexact } from './exact-numbers.ts'
@@ -129,7 +130,10 @@ export function normalizeForeignRecord(
     completed_at: completed === null ? null : toIso(completed),
     expires_at: toIso(ends),
   }
-  if (isFinal(status)) record.otp_data = record.next_retry_at = null
+  if (isFinal(status)) {
+    record.otp_data = record.next_retry_at = null
+    record.request_data = withoutSealed(record.request_data)
+  }
   if (status === 'failed') record.error_data = toFailure(record)
   if (status === 'processing' && record.step) record.steps = moveToStep(record.steps, record.step, at)
   if (status === 'completed') record.steps = completeAll(record.steps, at)

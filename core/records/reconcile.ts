@@ -7,6 +7,7 @@
 import { toIso } from '../domain/iso-time.ts'
 import { applyOtpLimits, toOtpLimits } from '../domain/otp-prompt.ts'
 import { isFinal, isNewer, type RequestRecord, type StatePosition } from '../domain/record.ts'
+import { withoutSealed } from '../domain/sealed-values.ts'
 import type { TransitionContext } from '../domain/state-machine.ts'
 import { applySubstepReports, completeAll, moveToStep } from '../domain/steps.ts'
 import { type ForeignRecord, normalizeForeignRecord } from './foreign-record.ts'
@@ -106,6 +107,7 @@ function mergeFinalState(merged: RequestRecord, normalized: RequestRecord): Requ
     expires_at: normalized.expires_at,
     otp_data: null,
     next_retry_at: null,
+    request_data: withoutSealed(merged.request_data),
   }
 }
 

@@ -163,7 +163,12 @@ test('the values of a refused form, which are stored, have no secret and no unkn
 })
 
 test('the form of a request that is sent again has its typed data, but no secret', () => {
-  const { fields } = formModel(service, createTexts('en'), { key: 'k', values: READ }, { ttlSeconds: 1800, isSilent: false })
+  const { fields } = formModel(
+    service,
+    createTexts('en'),
+    { key: 'k', values: READ },
+    { ttlSeconds: 1800, isSilent: false },
+  )
   const shown = Object.fromEntries(fields.map(({ name, value }) => [name, value]))
   expect(shown).toMatchObject({
     amount: '2500.5',

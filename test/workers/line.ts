@@ -7,6 +7,7 @@ import { createRecord } from '../../core/domain/create-record.ts'
 import { isFinal, type RequestRecord } from '../../core/domain/record.ts'
 import { createQueues, type Queues } from '../../core/queue/queues.ts'
 import type { RedisClient } from '../../core/redis/connect.ts'
+import { createSecretBox } from '../../core/runtime/secret-box.ts'
 import { createDeadlineIndex } from '../../core/store/deadline-index.ts'
 import { createSubjectLimiter } from '../../core/store/subject-limits.ts'
 import { createBotClient } from '../../workers/bot-client.ts'
@@ -22,7 +23,7 @@ import { quiet, type TestRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 import { toService } from '../helpers/services.ts'
 import { type ReceivedCall, type Reply, useForeignBot } from './foreign-bot.ts'
-import { onlyBot } from './one-bot.ts'
+import { onlyBot, TOKEN } from './one-bot.ts'
 
 export interface Submitted {
   submitter?: string
@@ -105,6 +106,7 @@ export async function useLines(redis: TestRedis) {
           subjectLimiter,
           bot: calls,
           bots: onlyBot(bot.url),
+          secretBox: createSecretBox(TOKEN),
           catalog: createCatalog([service]),
           concurrency: 1,
           timeoutSeconds: 30,

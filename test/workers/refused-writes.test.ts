@@ -11,6 +11,7 @@ import { createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts
 import { createRequestWatcher } from '../../core/pubsub/request-watcher.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { openRedis } from '../../core/redis/connect.ts'
+import { createSecretBox } from '../../core/runtime/secret-box.ts'
 import { createDeadlineIndex } from '../../core/store/deadline-index.ts'
 import { createRequestStore, type RequestStore } from '../../core/store/request-store.ts'
 import { createSubjectLimiter } from '../../core/store/subject-limits.ts'
@@ -22,7 +23,7 @@ import { onRealRedis, quiet } from '../helpers/redis.ts'
 import { type RedisProcess, startSingle } from '../helpers/redis-servers.ts'
 import { catalog, linkCheck } from '../helpers/services.ts'
 import { failure, later, type Reply, smsSent, success, useForeignBot } from './foreign-bot.ts'
-import { onlyBot } from './one-bot.ts'
+import { onlyBot, TOKEN } from './one-bot.ts'
 
 const LOCK_MS = 2000
 const ONCE: Service = { ...linkCheck, tries: 1, backoff: { type: 'fixed', seconds: 0.01, jitter: 0 } }
@@ -76,6 +77,7 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 },
         }),
         bot: createBotClient(),
         bots: onlyBot(bot.url),
+        secretBox: createSecretBox(TOKEN),
         catalog: { find: () => ONCE },
         concurrency: 10,
         timeoutSeconds: 30,

@@ -13,6 +13,7 @@ import { createRequestWatcher } from '../../core/pubsub/request-watcher.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { encodeRecord } from '../../core/records/codec.ts'
 import { MAX_STORED_DEPTH } from '../../core/records/json-limits.ts'
+import { createSecretBox } from '../../core/runtime/secret-box.ts'
 import { createDeadlineIndex } from '../../core/store/deadline-index.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
 import { createSubjectLimiter } from '../../core/store/subject-limits.ts'
@@ -97,6 +98,7 @@ const startWorker = ({ url = bot.url, ...fields }: Partial<RequestWorkerDeps> & 
     subjectLimiter,
     bot: client,
     bots: onlyBot(url),
+    secretBox: createSecretBox(TOKEN),
     catalog: services,
     concurrency: 10,
     timeoutSeconds: 30,

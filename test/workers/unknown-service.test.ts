@@ -5,6 +5,7 @@ import type { Service } from '../../core/catalog/service-definition.ts'
 import { createRecord } from '../../core/domain/create-record.ts'
 import { isFinal, type RequestRecord } from '../../core/domain/record.ts'
 import { createQueues } from '../../core/queue/queues.ts'
+import { createSecretBox } from '../../core/runtime/secret-box.ts'
 import { createDeadlineIndex } from '../../core/store/deadline-index.ts'
 import { createSubjectLimiter } from '../../core/store/subject-limits.ts'
 import { createBotClient } from '../../workers/bot-client.ts'
@@ -15,7 +16,7 @@ import { quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 import { catalog, linkCheck } from '../helpers/services.ts'
 import { failure, json, success, useForeignBot } from './foreign-bot.ts'
-import { onlyBot } from './one-bot.ts'
+import { onlyBot, TOKEN } from './one-bot.ts'
 
 const BRAND_NEW: Service = {
   ...linkCheck,
@@ -48,6 +49,7 @@ function startWorker({ knows, ...fields }: { knows: boolean } & Partial<RequestW
     }),
     bot: calls,
     bots: onlyBot(bot.url),
+    secretBox: createSecretBox(TOKEN),
     catalog: {
       find(slug) {
         if (knows) return BRAND_NEW

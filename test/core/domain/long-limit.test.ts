@@ -1,8 +1,10 @@
 /** A service may take up to an hour: its record lives as long as the work, and 1800 s after its end. */
 import { describe, expect, test } from 'vitest'
-import { applyCommands, aRecord, REQUIRE_OTP, START, T0 } from '../../helpers/record.ts'
+import type { Command } from '../../../core/domain/command.ts'
+import { applyCommands, aRecord, REQUIRE_OTP, T0 } from '../../helpers/record.ts'
 
-const HOUR = { ...START, limitSeconds: 3600 }
+const startWith = (limitSeconds: number): Command => ({ type: 'start', attempt: 1, limitSeconds })
+const HOUR = startWith(3600)
 const secondsUntil = (iso: string | null): number => Math.round((Date.parse(iso ?? '') - T0) / 1000)
 
 describe('a request of a service with a limit of an hour', () => {
@@ -28,7 +30,7 @@ describe('a request of a service with a limit of an hour', () => {
 
   test('a limit of 300 s leaves the expiry as it was promised', () => {
     const created = aRecord({ now: T0 })
-    const record = applyCommands(created, [{ ...START, limitSeconds: 300 }])
+    const record = applyCommands(created, [startWith(300)])
     expect(record.expires_at).toBe(created.expires_at)
   })
 })

@@ -80,7 +80,7 @@ export function createJobHandler(deps: JobHandlerDeps): (job: RequestJob) => Pro
 
     const { record } = work
     const outcome = await logAttempt(log, work, bot, () =>
-      runAttempt(work, { bot, limitSeconds, closing, stopping }),
+      runAttempt(work, { bot, result: service.result, limitSeconds, closing, stopping }),
     )
     if (outcome.is === 'ended') return
     if (outcome.is === 'waiting') {

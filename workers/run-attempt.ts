@@ -3,6 +3,8 @@
  * code: a bot that answers `SMS_SENT` is called again once the code is there.
  */
 import { nanoid } from 'nanoid'
+import type { ResultDefinition } from '../core/catalog/result-definition.ts'
+import { findResultFaults } from '../core/catalog/result-faults.ts'
 import type { Command, Failure } from '../core/domain/command.ts'
 import { commonMessage } from '../core/domain/common-messages.ts'
 import { otpWaitEndsAt } from '../core/domain/deadline.ts'
@@ -10,6 +12,7 @@ import { AppError, isRequestFailureCode } from '../core/domain/errors.ts'
 import type { RequestRecord } from '../core/domain/record.ts'
 import { openSealed } from '../core/domain/sealed-values.ts'
 import type { RequestWatcher, UpdateListener } from '../core/pubsub/request-watcher.ts'
+import { createOnce } from '../core/redis/once.ts'
 import type { Log } from '../core/runtime/log.ts'
 import type { SecretBox } from '../core/runtime/secret-box.ts'
 import type { ApplyResult, RequestStore } from '../core/store/request-store.ts'
@@ -44,15 +47,19 @@ const ENDED: AttemptOutcome = { is: 'ended' }
 
 export interface AttemptContext extends WorkerSignals {
   bot: ChosenBot
+  /** What the service's result consists of. */
+  result: ResultDefinition
   /** The time limit of the request, for the message of a timeout. */
   limitSeconds: number
 }
 
 /** @returns a function that runs one attempt */
 export function createAttemptRunner({ store, watcher, bot, secretBox, log, now }: AttemptDeps) {
+  const isFirstFault = createOnce()
+
   async function runAttempt(
     work: Work,
-    { bot: chosen, limitSeconds, closing, stopping }: AttemptContext,
+    { bot: chosen, result, limitSeconds, closing, stopping }: AttemptContext,
   ): Promise<AttemptOutcome> {
     const { record } = work
     const keepsSession = chosen.address !== undefined
@@ -66,7 +73,7 @@ export function createAttemptRunner({ store, watcher, bot, secretBox, log, now }
       const watch = await retryUnavailable(() => watcher.watch(record.hash, listener), { signal })
       try {
         attempt.onUpdate(watch.latest.view)
-        return await callBot(work, chosen, signal)
+        return await callBot(work, { chosen, result, signal })
       } finally {
         watch.stop()
       }
@@ -77,7 +84,10 @@ export function createAttemptRunner({ store, watcher, bot, secretBox, log, now }
     }
   }
 
-  async function callBot(work: Work, chosen: ChosenBot, signal: AbortSignal): Promise<AttemptOutcome> {
+  async function callBot(
+    work: Work,
+    { chosen, result, signal }: { chosen: ChosenBot; result: ResultDefinition; signal: AbortSignal },
+  ): Promise<AttemptOutcome> {
     const { record, otp, isResumed } = work
     const { hash, attempt, service_slug: slug } = record
     const requestData = openSealed(record.request_data, secretBox.open)
@@ -99,6 +109,10 @@ export function createAttemptRunner({ store, watcher, bot, secretBox, log, now }
       const otp = { ...answer.otp_data, id: nanoid(10), recall: true }
       return writeOtpCommand(hash, { type: 'require_otp', attempt, otp }, signal)
     }
+    const faults = findResultFaults(answer.data, result)
+    // Once for each kind of fault: every request of the service has it.
+    if (faults.length > 0 && isFirstFault(`${slug} ${faults}`))
+      log.warn({ hash, service: slug, faults }, 'a result does not fit its definition')
     // A bot with an updater has usually written its result already, and that one counts; this is for bots that only answer.
     const outcome = await write(hash, { type: 'complete', attempt, result: answer.data ?? null }, signal)
     if (!outcome.ok) log.debug({ hash, rejection: outcome.rejection }, 'the result was refused')

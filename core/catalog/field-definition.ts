@@ -25,30 +25,34 @@ const shape = z.strictObject({
   type: z.enum(FIELD_KINDS),
   label: textSchema(100),
   hint: textSchema(300).optional(),
-  /** A valid value, shown with the hint. */
-  example: z.string().max(200).optional(),
-  /** A required `checkbox` must be ticked. */
-  required: z.boolean().default(true),
-  /** A regular expression (RE2 syntax) for the whole normalized value, and the error of a value that does not match. */
-  pattern: z.strictObject({ regex: z.string().min(1).max(500), message: textSchema(200) }).optional(),
-  /** Bounds of a `number` or `date`. */
-  min: bound.optional(),
+  example: z.string().max(200).optional().describe('A valid value, shown with the hint.'),
+  required: z.boolean().default(true).describe('A required `checkbox` must be ticked.'),
+  pattern: z
+    .strictObject({ regex: z.string().min(1).max(500), message: textSchema(200) })
+    .optional()
+    .describe(
+      'A regular expression (RE2 syntax) for the whole normalized value, and the error of a value that does not match.',
+    ),
+  min: bound.optional().describe('Bounds of a `number` or `date`.'),
   max: bound.optional(),
-  /** Bounds in characters of a `text`, `multiline`, `email`, `tel`, `url` or `secret`. */
-  min_length: length.optional(),
+  min_length: length
+    .optional()
+    .describe('Bounds in characters of a `text`, `multiline`, `email`, `tel`, `url` or `secret`.'),
   max_length: length.optional(),
-  /** What the empty form contains. */
-  default: value.optional(),
-  /** The HTML attribute; the field type has a default. */
-  autocomplete: z.string().max(100).optional(),
+  default: value.optional().describe('What the empty form contains.'),
+  autocomplete: z.string().max(100).optional().describe('The HTML attribute; the field type has a default.'),
   /** Of a `choice` or `choices`. */
   options: z
     .array(z.strictObject({ value: z.string().min(1).max(100), label: textSchema(200) }))
     .min(1)
     .max(200)
     .optional(),
-  /** Shown, and required, only when an earlier field has this value; of `choices`, when it is among the chosen. */
-  show_when: z.strictObject({ field: name, equals: value }).optional(),
+  show_when: z
+    .strictObject({ field: name, equals: value })
+    .optional()
+    .describe(
+      'Shown, and required, only when an earlier field has this value; of `choices`, when it is among the chosen.',
+    ),
 })
 
 export const fieldSchema = shape.superRefine((field, context) => {

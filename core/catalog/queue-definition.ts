@@ -10,10 +10,14 @@ export const queueName = z
   .max(64)
 
 export const queueSchema = z.strictObject({
-  /** As in the worker's option `--queue`. */
-  name: queueName,
-  /** How many requests may run concurrently; unlimited when left out. */
-  concurrency: z.number().int().min(1).max(10_000).optional(),
+  name: queueName.describe('As in the worker’s option `--queue`.'),
+  concurrency: z
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .optional()
+    .describe('How many requests may run concurrently; unlimited when left out.'),
   /** How many requests may start within `seconds`; unlimited when left out. */
   rate: z
     .strictObject({

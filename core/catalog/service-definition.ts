@@ -30,21 +30,35 @@ const stepSchema = z.strictObject({
   /** What the bot reports. */
   id,
   title: textSchema(100),
-  /** Makes it a substep of the step with that id, which must precede it. Substeps run concurrently. */
-  of: id.optional(),
+  of: id
+    .optional()
+    .describe(
+      'Makes it a substep of the step with that id, which must precede it. Substeps run concurrently.',
+    ),
   usual_seconds: z.number().positive().max(MAX_LIMIT_SECONDS).optional(),
 })
 
 /** How long a request waits before its next attempt. */
 const backoffSchema = z.strictObject({
-  /** `exponential` doubles the wait after each failed attempt. */
-  type: z.enum(['fixed', 'exponential']).default('exponential'),
-  /** Before the second attempt. */
-  seconds: z.number().min(0).max(MAX_LIMIT_SECONDS).default(5),
-  /** Upper bound of the exponential wait. */
-  max_seconds: z.number().min(0).max(MAX_LIMIT_SECONDS).optional(),
-  /** Up to this share of the wait is subtracted at random, so that requests that failed together do not retry together. */
-  jitter: z.number().min(0).max(1).default(0.2),
+  type: z
+    .enum(['fixed', 'exponential'])
+    .default('exponential')
+    .describe('`exponential` doubles the wait after each failed attempt.'),
+  seconds: z.number().min(0).max(MAX_LIMIT_SECONDS).default(5).describe('Before the second attempt.'),
+  max_seconds: z
+    .number()
+    .min(0)
+    .max(MAX_LIMIT_SECONDS)
+    .optional()
+    .describe('Upper bound of the exponential wait.'),
+  jitter: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.2)
+    .describe(
+      'Up to this share of the wait is subtracted at random, so that requests that failed together do not retry together.',
+    ),
 })
 
 const shape = z.strictObject({
@@ -53,34 +67,70 @@ const shape = z.strictObject({
   slug,
   title: textSchema(100),
   description: textSchema(1000).default(''),
-  /** One character, such as an emoji, shown beside the title. */
-  icon: z.string().min(1).max(16).optional(),
+  icon: z
+    .string()
+    .min(1)
+    .max(16)
+    .optional()
+    .describe('One character, such as an emoji, shown beside the title.'),
   fields: z.array(fieldSchema).max(MAX_FIELDS).default([]),
-  /** In order. */
-  steps: z.array(stepSchema).max(MAX_STEPS).default([]),
+  steps: z.array(stepSchema).max(MAX_STEPS).default([]).describe('In order.'),
   result: resultSchema.default({ fields: [] }),
   /** Messages of the bot in ICU syntax, by key; the key of a failure is its code. */
   messages: z
     .record(z.string().min(1).max(100), textSchema(2000))
     .refine((all) => Object.keys(all).length <= MAX_MESSAGES, `must have at most ${MAX_MESSAGES} messages`)
     .default({}),
-  /** The usual duration, shown before submitting and counted down during the run. Default: the sum of the steps. */
-  usual_seconds: z.number().positive().max(MAX_LIMIT_SECONDS).optional(),
-  /** For all attempts together, waits for the submitter not counted; replaces LOCAL_API_TIMEOUT. */
-  limit_seconds: z.number().int().min(1).max(MAX_LIMIT_SECONDS).optional(),
-  /** Attempts at most, when the bot fails with retryable errors. */
-  tries: z.number().int().min(1).max(100).default(3),
+  usual_seconds: z
+    .number()
+    .positive()
+    .max(MAX_LIMIT_SECONDS)
+    .optional()
+    .describe(
+      'The usual duration, shown before submitting and counted down during the run. Default: the sum of the steps.',
+    ),
+  limit_seconds: z
+    .number()
+    .int()
+    .min(1)
+    .max(MAX_LIMIT_SECONDS)
+    .optional()
+    .describe('For all attempts together, waits for the submitter not counted; replaces LOCAL_API_TIMEOUT.'),
+  tries: z
+    .number()
+    .int()
+    .min(1)
+    .max(100)
+    .default(3)
+    .describe('Attempts at most, when the bot fails with retryable errors.'),
   backoff: backoffSchema.prefault({}),
-  /** Whether the form says that the submitter is asked for a code. */
-  asks_for_code: z.boolean().default(false),
-  /** The field that names the recipient of codes. Codes sent to it and wrong codes for it are limited over all requests. */
-  subject: id.optional(),
-  /** Its requests share this queue's limits with the other services of the queue. Default: a queue of its own. */
-  queue: queueSchema.optional(),
-  /** Default priority of its requests, 1 (most urgent) to 10. */
-  priority: z.number().int().min(1).max(PRIORITIES).default(DEFAULT_PRIORITY),
-  /** `active`: the same submitter with the same data gets their unfinished request instead of a second one. */
-  dedupe: z.literal('active').optional(),
+  asks_for_code: z
+    .boolean()
+    .default(false)
+    .describe('Whether the form says that the submitter is asked for a code.'),
+  subject: id
+    .optional()
+    .describe(
+      'The field that names the recipient of codes. Codes sent to it and wrong codes for it are limited over all requests.',
+    ),
+  queue: queueSchema
+    .optional()
+    .describe(
+      'Its requests share this queue’s limits with the other services of the queue. Default: a queue of its own.',
+    ),
+  priority: z
+    .number()
+    .int()
+    .min(1)
+    .max(PRIORITIES)
+    .default(DEFAULT_PRIORITY)
+    .describe('Default priority of its requests, 1 (most urgent) to 10.'),
+  dedupe: z
+    .literal('active')
+    .optional()
+    .describe(
+      '`active`: the same submitter with the same data gets their unfinished request instead of a second one.',
+    ),
 })
 
 export const serviceSchema = shape

@@ -186,11 +186,7 @@ function composeApp(
     readiness: createReadiness({
       redis,
       queues: () => queuesOf(catalog).map(({ name }) => name),
-      silentServices: () =>
-        catalog
-          .all()
-          .map(({ slug }) => slug)
-          .filter(catalog.isSilent),
+      catalog,
     }),
     assets: files,
     settings: config.server,

@@ -123,6 +123,8 @@ async function startWorkers(
   redis.on('ready', () => void rescuer.checkAll())
   leaveWhen(() => isAway(redis) && workers.isIdle())
   await register('workers', workers)
-  await register('heartbeat', startHeartbeat({ redis, takenQueues: workers.taken, log }))
+  const heartbeat = await register('heartbeat', startHeartbeat({ redis, takenQueues: workers.taken, log }))
+  // A queue that has appeared is announced at once.
+  catalog.onChange(heartbeat.announce)
   log.info({ redis: address, queues: workers.taken() }, 'workers are ready')
 }

@@ -1,4 +1,5 @@
 /** Whether requests can be served end to end, and if not, why. */
+import type { Catalog } from '../catalog/catalog.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { memoryShare } from '../redis/server-info.ts'
 import { queuesWithoutWorker } from './worker-heartbeat.ts'
@@ -17,6 +18,8 @@ export interface Readiness {
 /** Answers are cached this long, so that frequent probes cost Redis nothing. */
 const CACHE_MS = 1_000
 const PROBE_TTL_SECONDS = 10
+/** Workers may take this long to take the jobs of a queue that has appeared. */
+const NEW_QUEUE_MS = 10_000
 const NO_ANSWER = 'Redis does not answer'
 
 const REFUSALS: readonly [RegExp, string][] = [
@@ -44,13 +47,19 @@ export async function tryToWrite(redis: RedisClient): Promise<string | null> {
 export function createReadiness({
   redis,
   queues,
-  silentServices = () => [],
+  catalog,
 }: {
   redis: RedisClient
   queues: () => readonly string[]
-  /** Slugs of services that no bot has announced for a minute. */
-  silentServices?: () => readonly string[]
+  /** For warnings about services whose bots are silent. */
+  catalog?: Pick<Catalog, 'all' | 'isSilent'>
 }): { check(): Promise<Readiness> } {
+  const knownSince = new Map(queues().map((name) => [name, Number.NEGATIVE_INFINITY]))
+  const isEstablished = (name: string): boolean => {
+    const since = knownSince.get(name) ?? performance.now()
+    knownSince.set(name, since)
+    return performance.now() - since >= NEW_QUEUE_MS
+  }
   let last: { at: number; answer: Promise<Readiness> } | null = null
 
   async function look(): Promise<Readiness> {
@@ -61,14 +70,14 @@ export function createReadiness({
         (error: Error) => error.name === 'ReplyError',
       ),
       tryToWrite(redis),
-      queuesWithoutWorker(redis, queues()).catch(() => null),
+      queuesWithoutWorker(redis, queues().filter(isEstablished)).catch(() => null),
       memoryShare(redis).catch(() => null),
     ])
     const warnings: Readiness['warnings'] = {}
     if (refusal === null && share !== null && share >= NEARLY_FULL)
       warnings.memory = `Redis is nearly full: ${Math.floor(share * 100)} % of its maxmemory is used`
-    const silent = silentServices()
-    if (silent.length > 0) warnings.services = `no bot has announced ${silent.join(', ')} for a minute`
+    const services = catalog && describeServices(catalog)
+    if (services) warnings.services = services
     return {
       checks: { redis: answers ? OK : NO_ANSWER, writes: refusal ?? OK, workers: workers(missing, refusal) },
       warnings,
@@ -89,4 +98,12 @@ function workers(missing: string[] | null, refusal: string | null): string {
   // Their signs of life are writes, too.
   if (missing === null || refusal !== null) return `cannot be seen: ${refusal ?? NO_ANSWER}`
   return `no worker takes jobs from ${missing.join(', ')}`
+}
+
+/** Null when a bot of every service was announced within a minute. */
+function describeServices(catalog: Pick<Catalog, 'all' | 'isSilent'>): string | null {
+  const slugs = catalog.all().map(({ slug }) => slug)
+  if (slugs.length === 0) return 'no bot has announced a service'
+  const silent = slugs.filter(catalog.isSilent)
+  return silent.length === 0 ? null : `no bot has announced ${silent.join(', ')} for a minute`
 }

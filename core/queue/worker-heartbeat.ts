@@ -28,7 +28,7 @@ export function startHeartbeat({
   redis: RedisClient
   takenQueues: () => readonly string[]
   log: Log
-}): { stop(): void } {
+}): { announce(): void; stop(): void } {
   const { names } = redis
   const announce = (): void => {
     const queues = takenQueues()
@@ -41,5 +41,5 @@ export function startHeartbeat({
   }
   announce()
   const timer = setInterval(announce, INTERVAL_MS)
-  return { stop: () => clearInterval(timer) }
+  return { announce, stop: () => clearInterval(timer) }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { queuesOf } from '../../core/catalog/catalog.ts'
+import { createCatalog, queuesOf } from '../../core/catalog/catalog.ts'
 import { createReadiness } from '../../core/queue/readiness.ts'
 import { startHeartbeat } from '../../core/queue/worker-heartbeat.ts'
 import { openRedis } from '../../core/redis/connect.ts'
@@ -7,7 +7,7 @@ import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/keys.ts'
 import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
 import { useServer } from '../helpers/server.ts'
-import { catalog } from '../helpers/services.ts'
+import { catalog, toService } from '../helpers/services.ts'
 
 const testRedis = await useRedis()
 const redis = await testRedis.connections.connect('patient')
@@ -53,6 +53,31 @@ test('a worker of an older version, which names no queues, counts for all of the
   await redis.set(keys.workersAlive, '1', 'EX', 15)
   await expectReady({ http: 200, status: 'ok', checks: FINE })
   await deleteHeartbeats()
+})
+
+test('a queue that has appeared does not make a server unready before workers can have noticed it', async () => {
+  const names = [...QUEUES]
+  const { check } = createReadiness({ redis, queues: () => names })
+  const worker = announce(() => QUEUES)
+  await eventually(async () => expect((await check()).checks.workers).toBe('ok'))
+  names.push('brand-new')
+  expect((await createReadiness({ redis, queues: () => names }).check()).checks.workers).toContain(
+    'brand-new',
+  )
+  expect((await check()).checks.workers).toBe('ok')
+  worker.stop()
+  await deleteHeartbeats()
+})
+
+test('services without a bot, and an installation without a service, are warnings of a ready server', async () => {
+  const warningsOf = async (slugs: string[], silent: string[]) => {
+    const services = createCatalog(slugs.map((slug) => toService({ slug, title: slug })))
+    const silentCatalog = { ...services, isSilent: (slug: string) => silent.includes(slug) }
+    return (await createReadiness({ redis, queues: () => [], catalog: silentCatalog }).check()).warnings
+  }
+  expect(await warningsOf(['a', 'b'], [])).toEqual({})
+  expect(await warningsOf(['a', 'b'], ['b'])).toEqual({ services: 'no bot has announced b for a minute' })
+  expect(await warningsOf([], [])).toEqual({ services: 'no bot has announced a service' })
 })
 
 test('1,000 concurrent readiness checks cost one write to Redis', async () => {

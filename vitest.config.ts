@@ -20,7 +20,7 @@ export default defineConfig({
       {
         test: {
           name: 'fast',
-          include: ['test/**/*.test.ts'],
+          include: ['test/**/*.test.ts', 'bots/**/test/*.test.ts'],
           exclude: ['test/e2e/**', 'test/faults/**'],
           isolate: false,
           setupFiles: 'test/helpers/setup.ts',
@@ -32,7 +32,7 @@ export default defineConfig({
       {
         test: {
           name: 'slow',
-          include: ['test/e2e/**/*.test.ts'],
+          include: ['test/e2e/**/*.test.ts', 'bots/**/test/e2e/*.test.ts'],
           isolate: false,
           setupFiles: 'test/helpers/setup.ts',
           testTimeout: 120_000,

@@ -6,7 +6,7 @@ import { load } from 'cheerio'
 import { transformSync } from 'esbuild'
 import { afterAll, expect, test } from 'vitest'
 import { BotFailure } from '../../bots/bot-failure.ts'
-import type { CreateHandler, Handle } from '../../bots/bot-server/define-service.ts'
+import type { Handle } from '../../bots/bot-server/define-service.ts'
 import { createRunRegistry } from '../../bots/bot-server/run-registry.ts'
 import { createUpdater } from '../../bots/updater.ts'
 import { commonMessage } from '../../core/domain/common-messages.ts'
@@ -45,7 +45,7 @@ function handlerIn(part: string): Handle {
     loader: 'ts',
     format: 'cjs',
   })
-  const module: { exports: { createHandler?: CreateHandler } } = { exports: {} }
+  const module: { exports: { createHandler?: () => Handle } } = { exports: {} }
   const messageBuilder = () => (key: string) => ({ message: key })
   new Function('module', 'exports', 'messageBuilder', 'parcelPickup', 'commonMessage', 'BotFailure', code)(
     module,
@@ -55,7 +55,7 @@ function handlerIn(part: string): Handle {
     commonMessage,
     BotFailure,
   )
-  return (module.exports.createHandler as CreateHandler)({ demoPortalUrl: '', linkCheckAllowPrivate: false })
+  return (module.exports.createHandler as () => Handle)()
 }
 
 const withoutResend: Handle = async (_data, request) => {

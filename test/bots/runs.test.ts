@@ -20,7 +20,7 @@ const updater = await createUpdater({ redis: redis.url, log: quiet })
 
 /** One run of the handler `gated`, which the test ends. */
 interface GatedRun {
-  data: Record<string, string>
+  data: Record<string, unknown>
   request: BotRequest
   succeed(result: unknown): void
   fail(error: unknown): void

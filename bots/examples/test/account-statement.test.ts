@@ -10,8 +10,8 @@ import { quiet, useRedis } from '../../../test/helpers/redis.ts'
 import { useRequests } from '../../../test/helpers/requests.ts'
 import { createRunRegistry } from '../../bot-server/run-registry.ts'
 import { createUpdater } from '../../updater.ts'
-import { accountStatement } from '../account-statement/definition.ts'
-import { createHandlers } from '../services.ts'
+import { definition } from '../account-statement/definition.ts'
+import { createService } from '../account-statement/index.ts'
 import {
   healthOf,
   inboxOf,
@@ -53,11 +53,11 @@ afterAll(async () => {
 /** A request that a worker has started, and the bots that it calls for it. */
 async function givenRequest(portal: string, requestData: Record<string, string> = ACCOUNT) {
   const hash = aHash()
-  const service = accountStatement
+  const { service, handle } = createService({ portalUrl: portal })
   const fields = { hash, service, requestData, sessionId: null, now: Date.now(), ttlSeconds: TTL_SECONDS }
   await store.create(createRecord(fields))
   await applyCommand(hash, START)
-  const handlers = createHandlers({ demoPortalUrl: portal, linkCheckAllowPrivate: false })
+  const handlers = new Map([[service.slug, handle]])
   const runs = createRunRegistry({ updater, handlers, concurrency: noTasks, log })
   stops.push(runs.stop)
   const seen: { progress: number; step: string | null; message: string | null }[] = []
@@ -111,7 +111,7 @@ describe('the account statement bot', () => {
     await eventually(() => expect(seen.at(-1)?.progress).toBe(100))
     unwatch()
     const steps = [...new Set(seen.flatMap(({ step }) => step ?? []))]
-    expect(steps).toEqual(accountStatement.steps.map(({ id }) => id))
+    expect(steps).toEqual(definition.steps.map(({ id }) => id))
     for (const secret of [MOBILE, ACCOUNT.account_number, await newestCode(portal)]) {
       expect(JSON.stringify(seen)).not.toContain(secret)
       expect(logged.join('')).not.toContain(secret)

@@ -4,8 +4,8 @@ import { describe, expect, test, vi } from 'vitest'
 import { toLocalizedMessage } from '../../../core/domain/message.ts'
 import { createLog } from '../../../core/runtime/log.ts'
 import type { BotRequest } from '../../bot-server/define-service.ts'
-import { creditScoreRating } from '../credit-score-rating/definition.ts'
-import { createHandler } from '../credit-score-rating/index.ts'
+import { definition } from '../credit-score-rating/definition.ts'
+import { createService } from '../credit-score-rating/index.ts'
 import { createPortalClient } from '../portal/portal-client.ts'
 import {
   healthOf,
@@ -75,7 +75,7 @@ const readsTheInbox =
     newestCode(portal)
 const noSubmitter: Person = () => Promise.reject(new Error('the submitter should not be asked for a code'))
 const run = (portal: string, request: BotRequest): Promise<unknown> =>
-  createHandler({ demoPortalUrl: portal, linkCheckAllowPrivate: false })(PERSON, request)
+  createService({ portalUrl: portal }).handle(PERSON, request)
 
 const wrongCode = async (portal: string): Promise<string> => otherThan(await newestCode(portal))
 
@@ -99,7 +99,7 @@ describe('the credit score bot', () => {
     const recorded = recordRequest(readsTheInbox(portal))
     await run(portal, recorded.request)
     const steps = [...new Set(recorded.progress().map(({ step }) => step))]
-    expect(steps).toEqual(creditScoreRating.steps.map(({ id }) => id))
+    expect(steps).toEqual(definition.steps.map(({ id }) => id))
     const percents = recorded.progress().map(({ progress }) => progress)
     expect(percents).toEqual([...percents].sort((a, b) => a - b))
     expect(recorded.messages().every((message) => message.length > 0)).toBe(true)
@@ -228,7 +228,7 @@ describe('the credit score bot: portal failures', () => {
 
   test('a refused sign-in is a final failure', async () => {
     const portal = await startPortal()
-    const handle = createHandler({ demoPortalUrl: portal, linkCheckAllowPrivate: false })
+    const { handle } = createService({ portalUrl: portal })
     const person = { ...PERSON, national_code: '0012345678' }
     const refused = { code: 'login_refused', retryable: false }
     await expect(handle(person, recordRequest(noSubmitter).request)).rejects.toMatchObject(refused)

@@ -5,9 +5,9 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { toLocalizedMessage } from '../../../core/domain/message.ts'
 import { createLog } from '../../../core/runtime/log.ts'
 import type { BotRequest } from '../../bot-server/define-service.ts'
-import { linkCheck } from '../link-check/definition.ts'
+import { definition } from '../link-check/definition.ts'
 import { extractLinks } from '../link-check/extract-links.ts'
-import { createHandler, createLinkCheck } from '../link-check/index.ts'
+import { createLinkCheck, createService } from '../link-check/index.ts'
 import type { Limits } from '../link-check/limits.ts'
 import { connectPublicOnly, type Resolve } from '../link-check/public-only.ts'
 import type { Report } from '../link-check/report.ts'
@@ -87,7 +87,7 @@ describe('link check: a site', () => {
   it('a site with circular links is read completely, and each broken or redirected link is reported', async () => {
     const elsewhere = await serve({ '/fine.html': '', '/deep/': links('/never-followed') })
     const site = await serve({
-      '/docs/': `${links('a.html', 'b.html#part', '../../../test/bots/', 'mailto:me@example.com', 'javascript:void(0)', 'tel:1', '#top')}
+      '/docs/': `${links('a.html', 'b.html#part', './', 'mailto:me@example.com', 'javascript:void(0)', 'tel:1', '#top')}
         <img src="/logo.png" srcset="small.png 1x, large,wide.png 2x"><link rel="stylesheet" href="style.css">`,
       '/docs/a.html': links(
         'b.html',
@@ -159,7 +159,7 @@ describe('link check: a site', () => {
     const numbers = reports.map(({ progress }) => progress)
     expect(numbers).toEqual(numbers.toSorted((a, b) => a - b))
     expect(numbers.every((n) => Number.isInteger(n) && n > 0 && n < 100)).toBe(true)
-    expect([...new Set(reports.map(({ step }) => step))]).toEqual(linkCheck.steps.map(({ id }) => id))
+    expect([...new Set(reports.map(({ step }) => step))]).toEqual(definition.steps.map(({ id }) => id))
     expect(reports.at(-1)).toEqual({
       progress: 97,
       step: 'summarizing',
@@ -463,7 +463,7 @@ describe('link check: the start page', () => {
     async (host) => {
       const site = await serve({ '/': '' })
       const url = `http://${host}:${new URL(site.origin).port}/`
-      const handle = createHandler({ demoPortalUrl: '', linkCheckAllowPrivate: false })
+      const { handle } = createService({ linkCheckAllowPrivate: false })
       await expect(handle({ url }, botRequest())).rejects.toMatchObject({
         code: 'address_not_allowed',
         retryable: false,
@@ -481,7 +481,7 @@ describe('link check: the start page', () => {
     'http://me:secret@example.com/',
   ])('the start address %j is refused as invalid', async (url) => {
     const handle = createLinkCheck({ allowPrivate: true })
-    await expect(handle({ url } as Record<string, string>, botRequest())).rejects.toMatchObject({
+    await expect(handle({ url } as { url: string }, botRequest())).rejects.toMatchObject({
       code: 'invalid_url',
       retryable: false,
     })

@@ -11,8 +11,7 @@ import { quiet, useRedis } from '../../../test/helpers/redis.ts'
 import { useRequests } from '../../../test/helpers/requests.ts'
 import { createRunRegistry } from '../../bot-server/run-registry.ts'
 import { createUpdater } from '../../updater.ts'
-import { threeProviderInquiry } from '../three-provider-inquiry/definition.ts'
-import { createHandler } from '../three-provider-inquiry/index.ts'
+import { createService } from '../three-provider-inquiry/index.ts'
 import { healthOf, running, start, startPortal, stop } from './local-portal.ts'
 
 const TASKS = new URL('../tasks.ts', import.meta.url).href
@@ -30,16 +29,16 @@ afterAll(async () => {
 })
 
 /** The answer to the worker, and the record after it. */
-async function inquire(demoPortalUrl: string, nationalCode: string) {
-  const handler = createHandler({ demoPortalUrl, linkCheckAllowPrivate: false })
-  const handlers = new Map([[threeProviderInquiry.slug, handler]])
+async function inquire(portalUrl: string, nationalCode: string) {
+  const { service, handle } = createService({ portalUrl })
+  const { slug } = service
+  const handlers = new Map([[slug, handle]])
   const runs = createRunRegistry({ updater, handlers, concurrency, log: quiet })
   const hash = aHash()
   const data = { national_code: nationalCode }
-  const { slug } = threeProviderInquiry
   await store.create(
     createRecord({
-      hash, service: threeProviderInquiry, requestData: data, sessionId: null, now: Date.now(), ttlSeconds: TTL_SECONDS,
+      hash, service, requestData: data, sessionId: null, now: Date.now(), ttlSeconds: TTL_SECONDS,
     }),
   ) // biome-ignore format: a record
   await applyCommand(hash, START)

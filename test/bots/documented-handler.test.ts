@@ -74,11 +74,11 @@ afterAll(async () => {
 
 async function started(slug: string) {
   const { hash } = (await given(START)).record
-  const caller = new AbortController()
-  const answer = runs.run({ slug, hash, attempt: 1, data: { mobile: '09123456789' }, caller: caller.signal })
+  const caller = new AbortController().signal
+  const answer = runs.run({ slug, hash, attempt: 1, data: { mobile: '09123456789' }, caller })
   const prompt = async () => (await api.get(`/api/local-requests/${hash}/status`)).body.otp_data
   const typed = (otp: string) => api.post(`/api/local-requests/${hash}/otp`).send({ otp }).expect(202)
-  return { hash, answer, prompt, typed, hangUp: () => caller.abort(new Error('enough')) }
+  return { hash, answer, prompt, typed }
 }
 
 test('the handler of docs/ADD-A-SERVICE.md asks for a code, has another one sent, and asks again after a wrong one', async () => {
@@ -107,12 +107,12 @@ test('the handler of docs/ADD-A-SERVICE.md asks for a code, has another one sent
 })
 
 test('a handler without resend offers none: the page has no button and the API answers 409', async () => {
-  const { hash, answer, prompt, hangUp } = await started('without-resend')
+  const { hash, answer, prompt } = await started('without-resend')
   await eventually(async () => expect(await prompt()).toMatchObject({ resend_available_at: null }))
   const { body } = await api.post(`/api/local-requests/${hash}/resend-otp`).expect(409)
   expect(body).toMatchObject({ code: 'resend_not_offered', retryable: false })
   const page = await api.get(`/services/test/otp/${hash}`).set('Accept', 'text/html').redirects(1).expect(200)
   expect(load(page.text)('form.resend').attr('hidden')).toBeDefined()
-  hangUp()
+  await api.post(`/api/local-requests/${hash}/cancel`).expect(200)
   await answer
 })

@@ -34,10 +34,17 @@ const obedient: Handle = (_data, request) =>
     started.push({ data: {}, request, succeed: () => {}, fail: reject })
     request.signal.addEventListener('abort', () => setTimeout(() => reject(request.signal.reason), 30))
   })
+const asking: Handle = async (data, request) => {
+  await request.markAsOtpRequired()
+  const waiting = request.waitForOtp()
+  started.push({ data, request, succeed: () => {}, fail: () => {} })
+  return { received: await waiting }
+}
 const HANDLERS = new Map<string, Handle>([
   ['gated', gated],
   ['obedient', obedient],
   ['quick', async (data) => ({ received: data })],
+  ['asking', asking],
   ['large', async () => 'x'.repeat(300_000)],
   [
     'closed',
@@ -262,6 +269,18 @@ describe('the signal of a run', () => {
     expect(await answering).toMatchObject({ status: 'error', code: 'stale_attempt' })
   })
 
+  it('a run that waits for a code outlives its caller, and the next call joins it', async () => {
+    const { record } = await given(START)
+    const leaving = new AbortController()
+    const first = call('asking', record.hash, { caller: leaving.signal })
+    await runOf(record.hash)
+    leaving.abort(new Error('the worker has ended'))
+    const next = call('asking', record.hash)
+    await applyCommand(record.hash, { type: 'submit_otp', otp: '123456' })
+    for (const answer of [first, next])
+      expect(await answer).toMatchObject({ status: 'success', data: { received: '123456' } })
+  })
+
   it('a run that waits for a code is aborted by a cancel', async () => {
     const { record } = await given(START)
     const answering = call('gated', record.hash)
@@ -298,7 +317,7 @@ describe('stopping the bots', () => {
       .set('connection', 'keep-alive')
       .send({ requestHash: hash })
 
-  it('stop lets running handlers finish and refuses new calls', async () => {
+  it('stop lets running handlers finish, which further calls may join, and refuses new requests', async () => {
     const own = draining()
     const { record } = await given(START)
     const other = await given(START)
@@ -306,14 +325,15 @@ describe('stopping the bots', () => {
     const answering = own.run({ slug: 'gated', hash: record.hash, attempt: 1, data: {}, caller })
     const { request, succeed } = await runOf(record.hash)
     const stopped = own.stop()
-    for (const hash of [record.hash, other.record.hash]) {
-      const refusedWith = await own.run({ slug: 'gated', hash, attempt: 1, data: {}, caller })
-      expect(refusedWith).toMatchObject({ code: 'bot_stopping', retryable: true })
-    }
+    const refused = own.run({ slug: 'gated', hash: other.record.hash, attempt: 1, data: {}, caller })
+    expect(await refused).toMatchObject({ code: 'bot_stopping', retryable: true })
+    const joining = own.run({ slug: 'gated', hash: record.hash, attempt: 1, data: {}, caller })
     expect(request.signal.aborted).toBe(false)
     succeed('finished')
-    expect(await answering).toMatchObject({ status: 'success', data: 'finished' })
+    for (const answer of [answering, joining])
+      expect(await answer).toMatchObject({ status: 'success', data: 'finished' })
     await stopped
+    expect(countStarts(record.hash)).toBe(1)
     expect(await read(record.hash)).toMatchObject({ status: 'completed', result_data: 'finished' })
     expect(countStarts(other.record.hash)).toBe(0)
   })
@@ -341,11 +361,12 @@ describe('stopping the bots', () => {
     const server = createServer(createBotServer({ runs: own, token: TOKEN, log: quiet }))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const { record } = await given(START)
+    const other = await given(START)
     const running = post(server, 'gated', record.hash).then((answer) => answer)
     const { succeed } = await runOf(record.hash)
     const stopped = own.stop()
 
-    const late = await post(server, 'gated', record.hash)
+    const late = await post(server, 'gated', other.record.hash)
     expect([late.status, late.body.code]).toEqual([503, 'bot_stopping'])
     expect(late.headers).toMatchObject({ connection: 'close', 'retry-after': '5' })
 

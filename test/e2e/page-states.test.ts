@@ -1,6 +1,7 @@
 /** Every page in every state, from real records, in a real browser. */
 import type { Locator, Page } from 'playwright-core'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
+import { textIn } from '../../core/catalog/text.ts'
 import type { Command } from '../../core/domain/command.ts'
 import type { TextKey } from '../../core/i18n/en.ts'
 import type { Translate } from '../../core/i18n/formatter.ts'
@@ -75,17 +76,17 @@ interface State {
 }
 
 const running = (key: TextKey) => (t: Translate<TextKey>, locale: Locale) =>
-  t(key, { title: creditScoreRating.title[locale], percent: t('live.percent', { value: 0.42 }) })
+  t(key, { title: textIn(creditScoreRating.title, locale), percent: t('live.percent', { value: 0.42 }) })
 const plain = (key: TextKey) => (t: Translate<TextKey>) => t(key)
 
 const STATES: State[] = [
   { name: 'the services', path: () => '/', title: plain('services.title') },
-  { name: 'the form', path: () => FORM, title: (_t, locale) => creditScoreRating.title[locale] },
+  { name: 'the form', path: () => FORM, title: (_t, locale) => textIn(creditScoreRating.title, locale) },
   {
     name: 'the form with mistakes',
     path: () => FORM,
     status: 422,
-    title: (t, locale) => t('form.error_title', { title: creditScoreRating.title[locale] }),
+    title: (t, locale) => t('form.error_title', { title: textIn(creditScoreRating.title, locale) }),
     async act(page) {
       await page.fill('[name=mobile]', '0912')
       await submit(page)
@@ -95,7 +96,7 @@ const STATES: State[] = [
     name: 'too many submits',
     path: () => FORM,
     status: 429,
-    title: (t, locale) => t('form.error_title', { title: creditScoreRating.title[locale] }),
+    title: (t, locale) => t('form.error_title', { title: textIn(creditScoreRating.title, locale) }),
     async act(page) {
       await submit(page)
       await page.goto(server.address + FORM)
@@ -134,7 +135,7 @@ const STATES: State[] = [
       ),
     title: (t, locale) =>
       t('live.title.running', {
-        title: threeProviderInquiry.title[locale],
+        title: textIn(threeProviderInquiry.title, locale),
         percent: t('live.percent', { value: 0.42 }),
       }),
   },

@@ -1,6 +1,7 @@
 /** Connections detect by themselves a network that drops packets and a Redis that freezes, moves or fails. */
 import { Worker } from 'bullmq'
 import { describe, expect, it, type TestContext } from 'vitest'
+import { queuesOf } from '../../core/catalog/catalog.ts'
 import { createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts'
 import { BLOCK_SECONDS, blockingOptions, capBlockTimeout } from '../../core/queue/bullmq.ts'
 import { createQueues } from '../../core/queue/queues.ts'
@@ -12,7 +13,7 @@ import { aHash, aRecord, START, TTL_SECONDS } from '../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
 import { type RedisProcess, startSingle } from '../helpers/redis-servers.ts'
 import { collectLog } from '../helpers/server.ts'
-import { creditScoreRating } from '../helpers/services.ts'
+import { catalog, creditScoreRating } from '../helpers/services.ts'
 import { type Address, startTcpProxy, type TcpProxy } from '../helpers/tcp-proxy.ts'
 
 const redis = await useRedis()

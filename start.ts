@@ -1,27 +1,37 @@
 /**
  * `npm start`: runs everything on a machine with nothing but Node. Starts a private Redis when none is configured, then the
- * demo portal, the bots, the workers and the server as child processes, and stops them in reverse order.
+ * bots, the workers and the server as child processes, and stops them in reverse order. The bots are those of the examples,
+ * with their demo portal, or with `npm start -- --bots bots/mine/main.ts` those of that file.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { Command } from 'commander'
 import pretty from 'pino-pretty'
 import { openRedis } from './core/redis/connect.ts'
 import { startOrJoinEmbedded } from './core/redis/embedded.ts'
+import { parseOptions } from './core/runtime/command-line.ts'
 import type { Log } from './core/runtime/log.ts'
 import { runProcess, type Stoppable } from './core/runtime/process.ts'
 import { StartupError } from './core/runtime/startup-error.ts'
 import { visible, visibleLog } from './core/runtime/visible-text.ts'
 
+interface Part {
+  name: string
+  main: string
+}
+
 /** The examples may be removed: what is not there is not started. */
-const PROCESSES = [
+const EXAMPLES: Part[] = [
   { name: 'portal', main: 'bots/examples/demo-portal/main.ts' },
   { name: 'bots', main: 'bots/examples/main.ts' },
-  // After the bots, so that the workers stop first: open calls can still be answered.
+].filter(({ main }) => existsSync(main))
+/** After the bots, so that these have announced their services, and stop last: open calls can still be answered. */
+const HALFWAY: Part[] = [
   { name: 'workers', main: 'workers/main.ts' },
   { name: 'server', main: 'server/main.ts' },
-].filter(({ main }) => existsSync(main))
+]
 
 /** Short, so that Ctrl-C is quick: nothing else of this installation is left to continue the work. */
 const DRAIN_SECONDS = '3'
@@ -35,7 +45,10 @@ const prettyOutput = pretty({
 /** Prints log lines in a readable form. */
 const output = { write: (line: string) => void prettyOutput.write(visibleLog(line)) }
 
-await runProcess({ name: 'halfway', env: process.env, logTo: output }, async ({ config, log, register }) => {
+await runProcess({ name: 'halfway', env: process.env, logTo: output }, async (context) => {
+  const { config, log, register } = context
+  const bots = parseBots(process.argv.slice(2))
+  if (!bots) return context.shutdown('only --help was requested')
   const env: NodeJS.ProcessEnv = { ...process.env }
   if (config.redis.kind === 'embedded') {
     const redis = await register('private redis', startOrJoinEmbedded(log))
@@ -53,20 +66,37 @@ await runProcess({ name: 'halfway', env: process.env, logTo: output }, async ({ 
     log.error({ process: name }, 'a process exits before it has started, stopping all')
     process.kill(process.pid, 'SIGTERM')
   }
-  // Started concurrently, since each takes a while to load; registered in order, so that they stop in reverse order.
   const notes: string[] = []
-  const starting = PROCESSES.map(({ name, main }) =>
-    keepRunning(name, main, env, log, {
-      onNotes: (lines) => notes.push(...lines),
-      onRestartFailed: () => stopAll(name),
-    }),
-  )
-  for (const child of starting) child.catch(() => {})
-  for (const [i, { name }] of PROCESSES.entries()) await register(name, starting[i] as Promise<Stoppable>)
+  // Started concurrently, since each takes a while to load; registered in order, so that they stop in reverse order.
+  async function startAll(parts: readonly Part[]): Promise<void> {
+    const starting = parts.map(({ name, main }) =>
+      keepRunning(name, main, env, log, {
+        onNotes: (lines) => notes.push(...lines),
+        onRestartFailed: () => stopAll(name),
+      }),
+    )
+    for (const child of starting) child.catch(() => {})
+    for (const [i, { name }] of parts.entries()) await register(name, starting[i] as Promise<Stoppable>)
+  }
+  await startAll(bots)
+  await startAll(HALFWAY)
 
   const lines = [`Halfway is ready:  http://localhost:${config.server.port}`, ...notes, 'Stop with Ctrl-C.']
   process.stdout.write(`\n${lines.map((line) => `  ${line}\n`).join('')}\n`)
 })
+
+/** @returns null after --help was printed  @throws StartupError for a file that does not exist */
+function parseBots(args: readonly string[]): Part[] | null {
+  const command = new Command('npm start --')
+    .description('Starts everything: a Redis unless one is set, the bots, the workers and the server.')
+    .option('--bots <file>', 'main file of the bots, such as bots/mine/main.ts, instead of the examples')
+  const options = parseOptions<{ bots?: string }>(command, args)
+  if (!options) return null
+  const { bots: main } = options
+  if (main === undefined) return EXAMPLES
+  if (!existsSync(main)) throw new StartupError(`--bots: there is no file ${main}.`)
+  return [{ name: 'bots', main }]
+}
 
 /**
  * Starts a process and restarts it whenever it exits unexpectedly, so that requests continue. `onRestartFailed` is called

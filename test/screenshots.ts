@@ -1,5 +1,5 @@
 /**
- * `npm run screenshots`: takes the screenshots of the README. Starts Halfway with its demo portal, completes a request in
+ * `npm run screenshots`: takes the screenshots of the README. Starts Halfway with the bot of the tests, completes a request in
  * each language, and writes docs/screenshots/{page}-{language}.png.
  */
 import { mkdirSync } from 'node:fs'
@@ -15,7 +15,10 @@ const MOBILE = '09123456789'
 const NATIONAL_CODE = '0012345679'
 
 mkdirSync(FOLDER, { recursive: true })
-const halfway = await startHalfway({ DEMO_PORTAL_SPEED: '4', LOG_LEVEL: 'warn' }, ['--import', 'tsx'])
+const halfway = await startHalfway(
+  { TEST_BOT_STEP_MS: '1000', LOG_LEVEL: 'warn' },
+  { preload: ['--import', 'tsx'] },
+)
 const browser = await launchChromium()
 try {
   for (const locale of Object.keys(BUILT_IN)) {

@@ -100,7 +100,7 @@ const carrier = createServer(async (req, res) => {
 /** @param more settings of the installation */
 export async function startDocumented(more: NodeJS.ProcessEnv = {}): Promise<Installation> {
   const carrierUrl = await listen(carrier)
-  const [port, botsPort] = [String(await freePort()), String(await freePort())]
+  const [port, botsPort, portalPort] = (await Promise.all([freePort(), freePort(), freePort()])).map(String)
   const dir = useFolder()
   const files = [...documentedFiles()].map(([path, source]): [string, string] => [
     path,
@@ -131,9 +131,12 @@ export async function startDocumented(more: NodeJS.ProcessEnv = {}): Promise<Ins
     LOCAL_API_TOKEN: TOKEN,
     SUBMITS_PER_MINUTE: '1000',
     ACTIONS_PER_MINUTE: '1000',
+    DEMO_PORTAL_PORT: portalPort,
+    DEMO_PORTAL_SPEED: '40',
+    LINK_CHECK_ALLOW_PRIVATE: 'true',
     ...more,
   }
-  const halfway: Halfway = await startHalfway(settings, ['--require', runBundled])
+  const halfway: Halfway = await startHalfway(settings, { preload: ['--require', runBundled], args: [] })
   const env = { REDIS_URL: halfway.redis.url, LOCAL_API_TOKEN: TOKEN }
   const startProgram = (path: string, args: string[] = [], more: NodeJS.ProcessEnv = {}): Child =>
     startChild(path, args, { ...env, ...more }, runBundled)
@@ -153,6 +156,7 @@ export async function startDocumented(more: NodeJS.ProcessEnv = {}): Promise<Ins
         PORT: port,
         LOCAL_API_PORT: botsPort,
         LOCAL_API_URL: halfway.botUrl,
+        DEMO_PORTAL_PORT: portalPort,
         DOCS_RUN_BUNDLED: runBundled,
       }),
   }
@@ -191,7 +195,7 @@ function openShell(halfway: Halfway, env: NodeJS.ProcessEnv): Shell {
     async run({ text: commands }) {
       const meant = commands
         .replaceAll('localhost:3000', new URL(halfway.url).host)
-        .replaceAll('127.0.0.1:9998', new URL(halfway.portalUrl).host)
+        .replaceAll('127.0.0.1:9998', `127.0.0.1:${env.DEMO_PORTAL_PORT}`)
         .replaceAll('req_…', shell.hash)
         .replaceAll('"otp": "123456"', `"otp": "${code}"`)
       const output = await new Promise<string>((resolve, reject) => {

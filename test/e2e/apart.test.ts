@@ -1,22 +1,25 @@
 /** The processes started separately, as in production, and killed with SIGKILL. */
+import { join } from 'node:path'
 import { io } from 'socket.io-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { PublicView } from '../../core/domain/record.ts'
 import { freePort } from '../../core/redis/local-server.ts'
 import { type Child, startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
-import { useRedis } from '../helpers/redis.ts'
+import { TEST_BOT } from '../helpers/halfway.ts'
+import { useFolder, useRedis } from '../helpers/redis.ts'
+import { newestCode } from '../helpers/test-bot/codes.ts'
 
 const { url: redisUrl } = await useRedis()
-const [port, botPort, portalPort] = (await Promise.all([freePort(), freePort(), freePort()])).map(String)
+const [port, botPort] = (await Promise.all([freePort(), freePort()])).map(String)
+const codes = join(useFolder(), 'codes')
 const address = `http://127.0.0.1:${port}`
 const env = {
   REDIS_URL: redisUrl,
   PORT: port,
   LOCAL_API_PORT: botPort,
   LOCAL_API_URL: `http://127.0.0.1:${botPort}`,
-  DEMO_PORTAL_PORT: portalPort,
-  DEMO_PORTAL_SPEED: '40',
+  TEST_BOT_CODES: codes,
 }
 
 async function start(main: string): Promise<Child> {
@@ -28,11 +31,7 @@ async function start(main: string): Promise<Child> {
 let bots: Child
 const socket = io(address, { transports: ['websocket'] })
 beforeAll(async () => {
-  ;[bots] = (await Promise.all(
-    ['bots/examples/main.ts', 'bots/examples/demo-portal/main.ts', 'workers/main.ts', 'server/main.ts'].map(
-      start,
-    ),
-  )) as [Child]
+  ;[bots] = (await Promise.all([TEST_BOT, 'workers/main.ts', 'server/main.ts'].map(start))) as [Child]
 })
 afterAll(() => void socket.disconnect())
 
@@ -42,12 +41,6 @@ const post = (path: string, body: object): Promise<Response> =>
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
   })
-const newestCode = async (mobile: string): Promise<string> => {
-  const response = await fetch(`http://127.0.0.1:${portalPort}/inbox/${mobile}`, {
-    headers: { accept: 'application/json' },
-  })
-  return ((await response.json()) as { code: string }[])[0]?.code ?? ''
-}
 
 describe('a bot that is killed', () => {
   it('a request whose bot is killed while it waits for a code prompts again and completes', async () => {
@@ -66,7 +59,7 @@ describe('a bot that is killed', () => {
     const { attempt } = seen.at(-1) as PublicView
     bots.process.kill('SIGKILL')
     await bots.ended
-    bots = await start('bots/examples/main.ts')
+    bots = await start(TEST_BOT)
     await eventually(
       () => {
         expect(seen.at(-1)?.requires_otp).toBe(true)
@@ -77,9 +70,9 @@ describe('a bot that is killed', () => {
     expect(seen).toContainEqual(
       expect.objectContaining({ status: 'processing', next_retry_at: expect.any(String) }),
     )
-    expect((await post(`/api/local-requests/${hash}/otp`, { otp: await newestCode(mobile) })).status).toBe(
-      202,
-    )
+    expect(
+      (await post(`/api/local-requests/${hash}/otp`, { otp: await newestCode(codes, mobile) })).status,
+    ).toBe(202)
     await eventually(() => expect(seen.at(-1)?.status).toBe('completed'), { withinMs: 20_000 })
     const progress = seen.map((view) => view.progress)
     expect(progress).toEqual([...progress].sort((a, b) => a - b))
@@ -97,14 +90,14 @@ describe('a bot that has answered SMS_SENT', () => {
     const view = async (): Promise<PublicView> =>
       (await (await fetch(`${address}/api/local-requests/${hash}/status`)).json()) as PublicView
     const submitCode = async (): Promise<void> => {
-      expect((await post(`/api/local-requests/${hash}/otp`, { otp: await newestCode(mobile) })).status).toBe(
-        202,
-      )
+      expect(
+        (await post(`/api/local-requests/${hash}/otp`, { otp: await newestCode(codes, mobile) })).status,
+      ).toBe(202)
     }
     await eventually(async () => expect((await view()).requires_otp).toBe(true), { withinMs: 20_000 })
     bots.process.kill('SIGKILL')
     await bots.ended
-    bots = await start('bots/examples/main.ts')
+    bots = await start(TEST_BOT)
     await submitCode()
 
     await eventually(async () => expect(await view()).toMatchObject({ requires_otp: true, attempt: 2 }), {

@@ -1,6 +1,7 @@
-/** Whole journeys in a real browser, with the real processes and the demo portal's codes. */
+/** Whole journeys in a real browser, with the real processes. */
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { textIn } from '../../core/catalog/text.ts'
 import { createTexts } from '../../core/i18n/index.ts'
 import { type PageTraffic, recordTraffic, useBrowser } from '../helpers/browser.ts'
 import { isChromiumMissing } from '../helpers/chromium.ts'
@@ -33,7 +34,7 @@ describe.skipIf(isChromiumMissing)('a user in a browser', () => {
       const button = (name: string) => page.getByRole('button', { name, exact: true })
 
       await page.goto(`${halfway.url}/`)
-      await tabTo(page, page.getByRole('link', { name: creditScoreRating.title[locale] }))
+      await tabTo(page, page.getByRole('link', { name: textIn(creditScoreRating.title, locale) }))
       await page.keyboard.press('Enter')
       await page.waitForURL(/\/services\/credit-score-rating$/)
       await tabTo(page, page.locator('[name=national_code]'))

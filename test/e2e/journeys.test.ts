@@ -1,6 +1,4 @@
 /** Requests of users and programs, through the real processes of `npm start`. */
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { load } from 'cheerio'
 import { io, type Socket } from 'socket.io-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -80,7 +78,7 @@ async function watch(
 const isFinal = (view: PublicView): boolean => view.is_completed || view.is_failed || view.is_cancelled
 
 describe('a credit score request', () => {
-  it('a credit score request completes with the code from the inbox, and stores the code nowhere', async () => {
+  it('a credit score request completes with the code that was sent, and stores the code nowhere', async () => {
     const { hash } = await submit('credit-score-rating', SUBMITTER)
     const { seen, until } = await watch(hash)
 
@@ -197,37 +195,41 @@ describe('a credit score request', () => {
   })
 })
 
-describe('a link check request', () => {
-  const pages: Record<string, string> = {
-    '/docs/': '<a href="a.html">a</a> <a href="b.html">b</a> <a href="/docs/missing.html">missing</a>',
-    '/docs/a.html': '<a href=".//">home</a> <a href="moved.html">moved</a>',
-    '/docs/b.html': '<a href="a.html">a</a>',
-  }
-  let site: Server
-  let address: string
-
-  beforeAll(async () => {
-    site = createServer((req, res) => {
-      const path = req.url ?? '/'
-      if (path === '/docs/moved.html') return void res.writeHead(301, { location: '/docs/b.html' }).end()
-      const page = pages[path]
-      res.writeHead(page === undefined ? 404 : 200, { 'content-type': 'text/html' }).end(page)
+describe('requests of other kinds', () => {
+  it('a request whose bot ends its call while it waits for the code completes', async () => {
+    const mobile = '09128889900'
+    const { hash } = await submit('account-statement', { account_number: '1234567890123', mobile })
+    const { until } = await watch(hash)
+    await until((view) => view.requires_otp)
+    const code = await halfway.codeSentTo(mobile)
+    expect((await post(`/api/local-requests/${hash}/otp`, { otp: code })).status).toBe(202)
+    expect(await until(isFinal)).toMatchObject({
+      status: 'completed',
+      result_data: { closing_balance: expect.any(Number), lines: [expect.anything()] },
     })
-    await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve))
-    address = `http://127.0.0.1:${(site.address() as AddressInfo).port}/docs/`
   })
-  afterAll(() => void site.close())
 
-  it('a link check reports broken and moved links', async () => {
-    const { hash } = await submit('link-check', { url: address })
+  it('a request shows each of its concurrent tasks as a substep', async () => {
+    const { hash } = await submit('three-provider-inquiry', { national_code: SUBMITTER.national_code })
+    const { seen, until } = await watch(hash)
+    const done = await until(isFinal)
+    expect(done).toMatchObject({ status: 'completed', result_data: { answered: 3, asked: 3 } })
+    const parts = done.steps.filter((step) => step.of === 'asking')
+    expect(parts.map(({ id, state }) => [id, state])).toEqual([
+      ['swift', 'done'],
+      ['steady', 'done'],
+      ['thorough', 'done'],
+    ])
+    expect(seen.some(({ steps }) => steps.some((step) => step.of && step.state === 'current'))).toBe(true)
+  })
+
+  it('the result of a request is served alone', async () => {
+    const url = `${halfway.url}/no-such-page`
+    const { hash } = await submit('link-check', { url })
     const { until } = await watch(hash)
     const done = await until(isFinal)
     expect(done.error_data).toBeNull()
-    expect(done.result_data).toMatchObject({
-      pages_checked: 3,
-      broken: [{ url: `${address}missing.html`, status: 404, found_on: address }],
-      redirected: [{ url: `${address}moved.html`, to: `${address}b.html` }],
-    })
+    expect(done.result_data).toMatchObject({ broken: [{ url, status: 404, found_on: url }] })
     const result = await fetch(`${halfway.url}/api/local-requests/${hash}/result`)
     expect(await result.json()).toEqual(done.result_data)
   })

@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { eventually } from '../helpers/eventually.ts'
-import { startHalfway } from '../helpers/halfway.ts'
+import { startHalfway, TEST_BOT } from '../helpers/halfway.ts'
 
 const expectRefused = (url: string): Promise<void> =>
   expect(fetch(url, { signal: AbortSignal.timeout(1000) })).rejects.toMatchObject({
@@ -22,14 +22,14 @@ describe('npm start', () => {
   it('a stopped npm start ends every process it started, the private Redis included, and exits with 0', async () => {
     const another = await startHalfway()
     expect(await another.stop()).toBe(0)
-    for (const url of [another.url, another.botUrl, another.portalUrl]) await expectRefused(url)
+    for (const url of [another.url, another.botUrl]) await expectRefused(url)
     expect(() => process.kill(another.redis.pid, 0)).toThrow('ESRCH')
   })
 
   it('a killed npm start leaves no process behind', async () => {
     const another = await startHalfway()
     another.process.kill('SIGKILL')
-    for (const url of [another.url, another.botUrl, another.portalUrl]) {
+    for (const url of [another.url, another.botUrl]) {
       await eventually(() => expectRefused(url), { withinMs: 15_000, everyMs: 100 })
     }
     // Its Redis stays for the next start.
@@ -38,15 +38,15 @@ describe('npm start', () => {
   })
 
   it('npm start restarts killed processes, and their requests complete', async () => {
-    const another = await startHalfway({ DEMO_PORTAL_SPEED: '5' })
+    const another = await startHalfway({ TEST_BOT_STEP_MS: '300' })
     const submitted = await fetch(`${another.url}/api/local-requests`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ service_slug: 'link-check', request_data: { url: `${another.portalUrl}/` } }),
+      body: JSON.stringify({ service_slug: 'link-check', request_data: { url: `${another.url}/livez` } }),
     })
     const { status_url } = (await submitted.json()) as { status_url: string }
-    for (const main of ['bots/inquiry-provider', 'server'])
-      process.kill(childPid(another.process.pid, `${main}/main.ts`), 'SIGKILL')
+    for (const main of [TEST_BOT, 'server/main.ts'])
+      process.kill(childPid(another.process.pid, main), 'SIGKILL')
     await eventually(
       async () => {
         const answer = await fetch(another.url + status_url)
@@ -63,6 +63,12 @@ describe('npm start', () => {
     const port = String((taken.address() as AddressInfo).port)
     await expect(startHalfway({ PORT: port })).rejects.toThrow(`Port ${port} is already in use`)
     taken.close()
+  })
+
+  it('npm start names a file of bots that does not exist in one sentence', async () => {
+    await expect(startHalfway({}, { args: ['--bots', 'bots/no-such-bot/main.ts'] })).rejects.toThrow(
+      '--bots: there is no file bots/no-such-bot/main.ts.',
+    )
   })
 
   it('npm start names a Redis that does not answer in one sentence', async () => {

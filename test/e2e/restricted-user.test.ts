@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { freePort } from '../../core/redis/local-server.ts'
 import { startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { TEST_BOT } from '../helpers/halfway.ts'
 import { onRealRedis } from '../helpers/redis.ts'
 import { startSingle } from '../helpers/redis-servers.ts'
 
@@ -27,14 +28,13 @@ describe.skipIf(!onRealRedis)('a restricted Redis user', { timeout: 60_000 }, ()
       LOCAL_API_PORT: String(botsPort),
       LOCAL_API_URL: `http://127.0.0.1:${botsPort}`,
       LOCAL_API_TOKEN: 'a-token-of-the-tests',
-      LINK_CHECK_ALLOW_PRIVATE: 'true',
       NODE_ENV: 'test',
       LOG_LEVEL: 'info',
     }
     const children = [
       ['server/main.ts', 'server is ready'],
       ['workers/main.ts', 'workers are ready'],
-      ['bots/examples/main.ts', 'bots are ready'],
+      [TEST_BOT, 'bots are ready'],
     ].map(([file, ready]) => ({ child: startChild(file as string, [], env), ready: ready as string }))
     await Promise.all(children.map(({ child, ready }) => child.waitForOutput(ready)))
 

@@ -12,7 +12,7 @@ const SUBMITTER = { mobile: '09121112233', national_code: '0012345679' }
 
 describe.concurrent('REQUEST_TTL', () => {
   it('an expired request is sent to its watchers, answers 410, and leaves no key behind', async () => {
-    const halfway = await startHalfway({ REQUEST_TTL: '3', LINK_CHECK_ALLOW_PRIVATE: 'false' })
+    const halfway = await startHalfway({ REQUEST_TTL: '3' })
     const watcher = io(halfway.url, { transports: ['websocket'] })
     const own = await openRedis({ kind: 'single', url: halfway.redis.url }, createLog('test', 'silent'))
     try {

@@ -26,10 +26,9 @@ const MAINS = [
   'start.ts',
   'server/main.ts',
   'workers/main.ts',
-  'bots/examples/main.ts',
-  'bots/examples/demo-portal/main.ts',
-  'bots/concurrency-processor/main.ts',
   'cli/main.ts',
+  './bots/**/main.ts',
+  'test/helpers/test-bot/main.ts',
 ]
 
 /**

@@ -1,4 +1,4 @@
-/** Starts Halfway as `npm start` does: real processes on free ports, with a private Redis. */
+/** Starts Halfway as `npm start` does, with the bot of the tests: real processes on free ports, with a private Redis. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,19 +7,19 @@ import { fileURLToPath } from 'node:url'
 import { inject } from 'vitest'
 import { freePort } from '../../core/redis/local-server.ts'
 import { cleanUp } from './clean-up.ts'
-import { eventually } from './eventually.ts'
+import { newestCode } from './test-bot/codes.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const READY_TIMEOUT_MS = 60_000
+export const TEST_BOT = 'test/helpers/test-bot/main.ts'
 
 export interface Halfway {
   /** Address of the server, without a slash at the end. */
   url: string
-  portalUrl: string
   botUrl: string
   /** The private Redis that it started. */
   redis: { url: string; pid: number }
-  /** The newest code in the SMS inbox of this number, once there is one. */
+  /** The newest code that was sent to this number, once there is one. */
   codeSentTo(mobile: string): Promise<string>
   /** The output of all processes so far. */
   output(): string
@@ -27,18 +27,23 @@ export interface Halfway {
   stop(): Promise<number | null>
 }
 
-/**
- * @param settings environment on top of free ports, a fast demo portal and a private Redis
- * @param preload Node options to run TypeScript; `['--import', 'tsx']` is that of `npm start`
- */
+export interface HalfwayOptions {
+  /** Node options to run TypeScript; `['--import', 'tsx']` is that of `npm start`. */
+  preload?: string[]
+  /** The arguments of `npm start`. */
+  args?: string[]
+}
+
+/** @param settings environment on top of free ports and a private Redis */
 export async function startHalfway(
   settings: NodeJS.ProcessEnv = {},
-  preload = ['--require', inject('runBundled')],
+  { preload = ['--require', inject('runBundled')], args = ['--bots', TEST_BOT] }: HalfwayOptions = {},
 ): Promise<Halfway> {
-  const [port, botPort, portalPort] = await Promise.all([freePort(), freePort(), freePort()])
+  const [port, botPort] = await Promise.all([freePort(), freePort()])
   // Its own TMPDIR, so that no other process joins its private Redis.
   const tmp = mkdtempSync(join(tmpdir(), 'hw-'))
-  const child = spawn(process.execPath, [...preload, 'start.ts'], {
+  const codes = join(tmp, 'codes')
+  const child = spawn(process.execPath, [...preload, 'start.ts', ...args], {
     cwd: ROOT,
     env: {
       PATH: process.env.PATH,
@@ -47,9 +52,7 @@ export async function startHalfway(
       PORT: String(port),
       LOCAL_API_PORT: String(botPort),
       LOCAL_API_URL: `http://127.0.0.1:${botPort}`,
-      DEMO_PORTAL_PORT: String(portalPort),
-      DEMO_PORTAL_SPEED: '40',
-      LINK_CHECK_ALLOW_PRIVATE: 'true',
+      TEST_BOT_CODES: codes,
       SUBJECT_CODES_PER_HOUR: '100000',
       LOG_LEVEL: 'debug',
       ...settings,
@@ -74,10 +77,9 @@ export async function startHalfway(
   })
   return {
     url: `http://127.0.0.1:${port}`,
-    portalUrl: `http://127.0.0.1:${portalPort}`,
     botUrl: `http://127.0.0.1:${botPort}`,
     redis: privateRedis(tmp),
-    codeSentTo: (mobile) => codeFromInbox(`http://127.0.0.1:${portalPort}/inbox/${mobile}`),
+    codeSentTo: (mobile) => newestCode(codes, mobile),
     output: () => output,
     process: child,
     async stop() {
@@ -88,17 +90,6 @@ export async function startHalfway(
     },
   }
 }
-
-const codeFromInbox = (inbox: string): Promise<string> =>
-  eventually(
-    async () => {
-      const response = await fetch(inbox, { headers: { accept: 'application/json' } })
-      const [newest] = (await response.json()) as { code: string }[]
-      if (!newest) throw new Error('no code yet')
-      return newest.code
-    },
-    { withinMs: 30_000, everyMs: 50 },
-  )
 
 function privateRedis(tmp: string): Halfway['redis'] {
   const folder = readdirSync(tmp).find((name) => name.startsWith('halfway-')) ?? ''

@@ -1,19 +1,19 @@
 /** Three providers queried concurrently by the real processes, watched in a real browser. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createTexts } from '../../core/i18n/index.ts'
-import { recordTraffic, useBrowser } from '../helpers/browser.ts'
-import { isChromiumMissing } from '../helpers/chromium.ts'
-import { type Halfway, startHalfway } from '../helpers/halfway.ts'
-import { threeProviderInquiry } from '../helpers/services.ts'
+import { createTexts } from '../../../../core/i18n/index.ts'
+import { recordTraffic, useBrowser } from '../../../../test/helpers/browser.ts'
+import { isChromiumMissing } from '../../../../test/helpers/chromium.ts'
+import { definition } from '../../three-provider-inquiry/definition.ts'
+import { type ExampleHalfway, startExamples } from '../start-examples.ts'
 
 /** For this national code the fastest provider is down. */
 const NATIONAL_CODE = '0012345768'
 
 describe.skipIf(isChromiumMissing)('a three-provider inquiry', () => {
-  let halfway: Halfway
+  let halfway: ExampleHalfway
   const { open } = useBrowser()
   beforeAll(async () => {
-    halfway = await startHalfway({ DEMO_PORTAL_SPEED: '4' })
+    halfway = await startExamples({ DEMO_PORTAL_SPEED: '4' })
   })
   afterAll(() => halfway?.stop())
 
@@ -21,7 +21,7 @@ describe.skipIf(isChromiumMissing)('a three-provider inquiry', () => {
     const { t } = createTexts('en')
     const page = await open({ locale: 'en-GB' })
     const traffic = recordTraffic(page)
-    await page.goto(`${halfway.url}/services/${threeProviderInquiry.slug}`)
+    await page.goto(`${halfway.url}/services/${definition.slug}`)
     await page.fill('[name=national_code]', NATIONAL_CODE)
     await page.click('main form [type=submit]')
     await page.waitForURL(/\/progress\/req_/)

@@ -6,6 +6,7 @@ import type { PublicView } from '../../core/domain/record.ts'
 import { freePort } from '../../core/redis/local-server.ts'
 import { type Child, startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { knowsService } from '../helpers/followed.ts'
 import { TEST_BOT } from '../helpers/halfway.ts'
 import { useFolder, useRedis } from '../helpers/redis.ts'
 import { newestCode } from '../helpers/test-bot/codes.ts'
@@ -18,7 +19,6 @@ const env = {
   REDIS_URL: redisUrl,
   PORT: port,
   LOCAL_API_PORT: botPort,
-  LOCAL_API_URL: `http://127.0.0.1:${botPort}`,
   TEST_BOT_CODES: codes,
 }
 
@@ -32,6 +32,7 @@ let bots: Child
 const socket = io(address, { transports: ['websocket'] })
 beforeAll(async () => {
   ;[bots] = (await Promise.all([TEST_BOT, 'workers/main.ts', 'server/main.ts'].map(start))) as [Child]
+  await knowsService(address, 'credit-score-rating')
 })
 afterAll(() => void socket.disconnect())
 

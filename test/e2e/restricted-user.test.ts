@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { freePort } from '../../core/redis/local-server.ts'
 import { startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { knowsService } from '../helpers/followed.ts'
 import { TEST_BOT } from '../helpers/halfway.ts'
 import { onRealRedis } from '../helpers/redis.ts'
 import { startSingle } from '../helpers/redis-servers.ts'
@@ -26,7 +27,6 @@ describe.skipIf(!onRealRedis)('a restricted Redis user', { timeout: 60_000 }, ()
       REDIS_URL: `redis://halfway:secret@127.0.0.1:${redis.port}`,
       PORT: String(port),
       LOCAL_API_PORT: String(botsPort),
-      LOCAL_API_URL: `http://127.0.0.1:${botsPort}`,
       LOCAL_API_TOKEN: 'a-token-of-the-tests',
       NODE_ENV: 'test',
       LOG_LEVEL: 'info',
@@ -38,6 +38,7 @@ describe.skipIf(!onRealRedis)('a restricted Redis user', { timeout: 60_000 }, ()
     ].map(([file, ready]) => ({ child: startChild(file as string, [], env), ready: ready as string }))
     await Promise.all(children.map(({ child, ready }) => child.waitForOutput(ready)))
 
+    await knowsService(`http://127.0.0.1:${port}`, 'link-check')
     const requests = `http://127.0.0.1:${port}/api/local-requests`
     const response = await fetch(requests, {
       method: 'POST',

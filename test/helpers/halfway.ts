@@ -51,7 +51,6 @@ export async function startHalfway(
       TMPDIR: tmp,
       PORT: String(port),
       LOCAL_API_PORT: String(botPort),
-      LOCAL_API_URL: `http://127.0.0.1:${botPort}`,
       TEST_BOT_CODES: codes,
       SUBJECT_CODES_PER_HOUR: '100000',
       LOG_LEVEL: 'debug',

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { queuesOf } from '../../core/catalog/catalog.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { freePort } from '../../core/redis/local-server.ts'
-import { createServiceRegistry } from '../../core/store/service-registry.ts'
+import { announceServices } from '../helpers/announced.ts'
 import { type Child, startScript } from '../helpers/child.ts'
 import { TEST_BOT } from '../helpers/halfway.ts'
 import {
@@ -16,15 +16,13 @@ import {
 import { aRecord } from '../helpers/record.ts'
 import { quiet, useFolder, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
-import { definition as linkCheckDefinition } from '../helpers/services/link-check.ts'
 import { catalog, linkCheck } from '../helpers/services.ts'
 import { later, success, useForeignBot } from '../workers/foreign-bot.ts'
 
 const redis = await useRedis()
 const { client, store } = await useRequests(redis)
 const queues = createQueues({ redis: client, log: quiet, queueList: () => queuesOf(catalog) })
-// Without a bot: its requests go to LOCAL_API_URL.
-await createServiceRegistry({ redis: client }).announce({ definition: linkCheckDefinition, owner: 'default' })
+await announceServices(client)
 const bot = await useForeignBot()
 afterAll(() => queues.stop())
 

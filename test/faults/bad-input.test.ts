@@ -7,6 +7,7 @@ import { expect, test } from 'vitest'
 import { ERRORS, type ErrorCode } from '../../core/domain/errors.ts'
 import { startHeartbeat } from '../../core/queue/worker-heartbeat.ts'
 import { freePort } from '../../core/redis/local-server.ts'
+import { announceServices } from '../helpers/announced.ts'
 import { startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { openWebSocket } from '../helpers/raw-websocket.ts'
@@ -37,6 +38,7 @@ const [port, inspectorPort] = await Promise.all([freePort(), freePort()])
 const address = `http://127.0.0.1:${port}`
 const { env, held } = inspectable(inspectorPort)
 
+await announceServices(client)
 const workers = startHeartbeat({
   redis: client,
   takenQueues: () => queuesOf(catalog).map(({ name }) => name),

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { expect, type TestContext, test } from 'vitest'
 import type { Status } from '../../core/domain/record.ts'
+import { announceServices } from '../helpers/announced.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { useRedis } from '../helpers/redis.ts'
 import type { Fault } from './fault-meta.ts'
@@ -13,6 +14,7 @@ import { collectOutcome, expectNoSecrets, type Person, plainScript, submitAndWat
 import { WAYS } from './watchers.ts'
 
 const redis = await useRedis()
+await announceServices(await redis.connections.connect('patient'))
 
 interface Call {
   hash: string

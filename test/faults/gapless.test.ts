@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { createUpdater } from '../../bots/updater.ts'
 import type { PublicView } from '../../core/domain/record.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
+import { announceServices } from '../helpers/announced.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { aRecord, PRIVATE, TTL_SECONDS } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
@@ -12,6 +13,7 @@ import { startInstallation } from './installation.ts'
 import { WAYS, type Watcher, watch } from './watchers.ts'
 
 const redis = await useRedis()
+await announceServices(await redis.connections.connect('patient'))
 
 const CLIENTS = 200
 const REQUESTS = 20

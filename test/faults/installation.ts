@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { TestContext } from 'vitest'
 import { freePort } from '../../core/redis/local-server.ts'
+import { knowsService } from '../helpers/announced.ts'
 import { type JournalLine, readJournal } from './scripted.ts'
 
 export type Role = 'server' | 'workers' | 'bots'
@@ -44,7 +45,7 @@ export interface InstallationOptions {
   settings: NodeJS.ProcessEnv
   servers?: number
   workers?: number
-  /** The address of a running bot, instead of the scripted one. */
+  /** The address of a running bot that announces nothing, instead of the scripted one. */
   botUrl?: string
   /** Additional settings of one role. */
   only?: Partial<Record<Role, NodeJS.ProcessEnv>>
@@ -76,7 +77,8 @@ export async function startInstallation(
     HOME: process.env.HOME,
     LOG_LEVEL: 'debug',
     LOCAL_API_PORT: String(botPort),
-    LOCAL_API_URL: options.botUrl ?? `http://127.0.0.1:${botPort}`,
+    BOT_CONCURRENCY: '10000',
+    ...(options.botUrl !== undefined && { LOCAL_API_URL: options.botUrl }),
     LOCAL_API_TOKEN: 'a-token-of-the-fault-tests',
     LOCAL_API_TIMEOUT: '120',
     WORKER_CONCURRENCY: '50',
@@ -169,5 +171,6 @@ export async function startInstallation(
     logs: () => readFileSync(logFile, 'utf8'),
   }
   await Promise.race([Promise.all(members.map((member) => member.up())), ...endedAtStart])
+  await Promise.all(installation.urls.map((url) => knowsService(url, 'credit-score-rating')))
   return installation
 }

@@ -31,7 +31,7 @@ const EXPORTED_DECLARATION =
 /** Exports that several files must have. */
 const SHARED_EXPORTS: Readonly<Record<string, string>> = {
   createService: 'the entry point of every example service (bots/examples/services.ts)',
-  definition: 'the definition of every example service',
+  definition: 'of every example service, and of the services of the tests',
 }
 
 interface Source {
@@ -73,9 +73,9 @@ const files = FOLDERS.flatMap(filesBelow)
 const all = [...files.filter((path) => path.endsWith('.ts')), 'start.ts'].map(readSource)
 const folderOf = (path: string) => path.split('/')[0] as string
 const measuring = all.filter(({ path }) => folderOf(path) === 'bench')
-const isTest = (path: string): boolean => folderOf(path) === 'test' || path.startsWith('bots/examples/test/')
+const isTest = (path: string) => /(?:^|\/)test\//.test(path)
 /** The shipped code. */
-const sources = all.filter(({ path }) => folderOf(path) !== 'bench' && !isTest(path))
+const sources = all.filter(({ path }) => !isTest(path) && folderOf(path) !== 'bench')
 const isRoot = ({ path }: Source) => path === 'start.ts' || basename(path) === 'main.ts'
 
 /** @param breaches as `file: what`; a failure shows them with the reason of the rule */
@@ -203,9 +203,20 @@ describe('architecture', () => {
     expectNone(
       importing(
         () => true,
-        (target) => basename(target) === 'main.ts' || target === 'start.ts' || target.startsWith('test/'),
+        (target) => basename(target) === 'main.ts' || target === 'start.ts' || isTest(target),
       ),
       'a main.ts starts a process when it is imported, and tests are not shipped',
+    )
+  })
+
+  it('nothing outside of bots/examples/ imports an example', () => {
+    expectNone(
+      importing(
+        ({ path }) => !path.startsWith('bots/examples/'),
+        (target) => target.startsWith('bots/examples/'),
+        all,
+      ),
+      'an installation may remove the examples, and everything else works without them',
     )
   })
 
@@ -404,7 +415,7 @@ describe('architecture', () => {
   it('test helpers register no hooks on import', () => {
     expectNone(
       all
-        .filter(({ path }) => path.startsWith('test/') && !path.startsWith('test/faults/'))
+        .filter(({ path }) => isTest(path) && !path.startsWith('test/faults/'))
         .filter(({ path }) => !path.endsWith('.test.ts') && path !== 'test/helpers/setup.ts')
         .flatMap(({ path, code }) =>
           [...code.matchAll(/^(?:before|after)(?:All|Each)\b/gm)].map(([found]) => `${path}: ${found}`),

@@ -159,6 +159,24 @@ describe('SMS_SENT', () => {
 })
 
 describe('SMS_SENT: a lost session', () => {
+  it('bots that stop wait for the codes of their sessions within the drain time', async () => {
+    const own = createRunRegistry({
+      updater,
+      handlers: new Map([['bank', bank]]),
+      concurrency: noTasks,
+      log: quiet,
+      drainMs: 60_000,
+    })
+    const { record } = await given(START)
+    const caller = new AbortController().signal
+    const incoming = { slug: 'bank', hash: record.hash, attempt: 1, data: {}, caller }
+    expect(await own.run(incoming)).toEqual(SENT)
+    const stopped = own.stop()
+    expect(await own.run({ ...incoming, otp: RIGHT })).toMatchObject({ code: 'COMPLETED' })
+    await stopped
+    expect(await read(record.hash)).toMatchObject({ status: 'completed' })
+  })
+
   it('a code fails as session_lost after a restart of the bots, which is retryable', async () => {
     const hash = await waiting()
     const restarted = createRunRegistry({

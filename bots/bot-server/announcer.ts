@@ -11,6 +11,8 @@ import type { BotService } from './define-service.ts'
 export interface Announcer {
   /** Resolves after the first try. */
   readonly announced: Promise<void>
+  /** Announces at once what would be announced later: Redis may have come back empty. */
+  again(): void
   /** Announces that it accepts nothing new. */
   drain(): Promise<void>
   stop(): void
@@ -53,11 +55,13 @@ export function startAnnouncer({
 
   async function announceAll(): Promise<void> {
     const results = await Promise.all(services.map(announce))
+    clearTimeout(timer)
     if (!draining)
       timer = setTimeout(announceAll, results.every(Boolean) ? ANNOUNCE_EVERY_MS : RETRY_MS).unref()
   }
   return {
     announced: announceAll(),
+    again: () => void announceAll(),
     async drain() {
       draining = true
       clearTimeout(timer)

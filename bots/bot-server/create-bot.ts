@@ -44,5 +44,6 @@ export async function startBot(
   const announcer = startAnnouncer({ registry: createServiceRegistry({ redis, now }), services, bot, log })
   await register('announcer', { stop: () => announcer.drain() })
   await announcer.announced
+  redis.on('ready', announcer.again)
   log.info({ address: bots.address, services: runs.services }, 'bots are ready')
 }

@@ -68,7 +68,7 @@ export function createKeys({ keyPrefix = '' }: KeyOptions, { isCluster = false }
       seen: own('{services}:seen'),
       /** Replaced definitions by when they were announced last, a sorted set. */
       older: own('{services}:older'),
-      /** A counter of changes. */
+      /** The id of the latest change. */
       version: own('{services}:version'),
       /** When each bot was chosen last, a sorted set of addresses. */
       chosen: own('{services}:chosen'),

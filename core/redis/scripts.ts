@@ -190,7 +190,7 @@ export const findPending = (
 /** @returns `ok`, `older` when another definition stands, `full`, or `owner {name}` when another one owns the slug */
 export const announceService = (
   redis: Runs<'runAnnounceService'>,
-  { keys, slug, owner, definition, fingerprint, address, bot, now, silentUntil, expiredUntil, maxServices, maxBots, ttlMs }: {
+  { keys, slug, owner, definition, fingerprint, address, bot, now, silentUntil, expiredUntil, maxServices, maxBots, ttlMs, changeId }: {
     keys: { all: string; bots: string; seen: string; older: string; version: string }
     slug: string
     owner: string
@@ -206,11 +206,13 @@ export const announceService = (
     maxServices: number
     maxBots: number
     ttlMs: number
+    /** Unique. */
+    changeId: string
   },
 ): Promise<string> =>
   redis.runAnnounceService(
     keys.all, keys.bots, keys.seen, keys.older, keys.version,
-    slug, owner, definition, fingerprint, address, bot, now, silentUntil, expiredUntil, maxServices, maxBots, ttlMs,
+    slug, owner, definition, fingerprint, address, bot, now, silentUntil, expiredUntil, maxServices, maxBots, ttlMs, changeId,
   ) // biome-ignore format: one line of keys
 
 /** @returns the index of the chosen bot; -1 when none has room */

@@ -34,11 +34,18 @@ export async function openLiveCatalog({
   let bots: readonly AnnouncedBot[] = []
   let announcedTimes: ReadonlyMap<string, number> = new Map()
   let version: string | null = null
+  /** Since when Redis has no services, although it had some. */
+  let emptySince: number | null = null
   let timer: NodeJS.Timeout | undefined
   let isStopped = false
 
   async function refresh(): Promise<void> {
     const [latest, latestTimes] = await Promise.all([registry.version(), registry.lastAnnounced()])
+    const isEmptied = latest === '' && Boolean(version)
+    if (isEmptied) emptySince ??= now()
+    // A Redis that came back empty: bots announce themselves again soon.
+    if (isEmptied && now() - (emptySince as number) < SILENT_AFTER_MS) return
+    emptySince = null
     announcedTimes = latestTimes
     if (latest === version) return
     const announced = await registry.read()

@@ -3,6 +3,7 @@
  * every 15 s; what was not announced for a day is removed.
  */
 import { hash as digest } from 'node:crypto'
+import { nanoid } from 'nanoid'
 import { parseService, type Service } from '../catalog/service-definition.ts'
 import { AppError } from '../domain/errors.ts'
 import type { RedisClient } from '../redis/connect.ts'
@@ -55,7 +56,7 @@ export interface ServiceRegistry {
    */
   announce(announcement: Announcement): Promise<'ok' | 'older'>
   read(): Promise<Announced>
-  /** A counter that changes whenever `read` would give something else. */
+  /** Changes whenever `read` would give something else. */
   version(): Promise<string>
   /** When each bot was announced last, milliseconds since 1970, by `{slug} {address}`; an empty address for a service without bots. */
   lastAnnounced(): Promise<ReadonlyMap<string, number>>
@@ -97,6 +98,7 @@ export function createServiceRegistry({
         maxServices: MAX_SERVICES,
         maxBots: MAX_BOTS,
         ttlMs: KEPT_MS,
+        changeId: nanoid(),
       })
       if (answer === 'full') throw new AppError('too_many_services')
       if (answer.startsWith('owner '))

@@ -7,7 +7,7 @@
 --         KEYS[2] bots, a hash: `{slug} {address}` to an opaque value
 --         KEYS[3] when each of these was announced last (milliseconds since 1970), a sorted set
 --         KEYS[4] replaced definitions, `{slug} {fingerprint}` by when they were announced last, a sorted set
---         KEYS[5] a counter of changes
+--         KEYS[5] the id of the latest change
 --         ARGV[1..4] slug, owner, definition, its fingerprint
 --         ARGV[5] address; empty for a definition without a bot
 --         ARGV[6] the value for KEYS[2]
@@ -16,6 +16,7 @@
 --         ARGV[9] bots announced up to this time are removed, and services without a bot with them
 --         ARGV[10] ARGV[11] the most services and bots
 --         ARGV[12] how long everything is kept after this announcement, in milliseconds
+--         ARGV[13] the id of this change, if it changes something
 -- Output: 'ok', 'older' (another definition stands), 'full', or 'owner {name}' of another owner
 local services, bots, seen, older, version = unpack(KEYS)
 local slug, owner, definition, fingerprint, address, bot, now = unpack(ARGV)
@@ -66,6 +67,6 @@ end
 changed = changed or redis.call('HGET', bots, member) ~= bot
 redis.call('HSET', bots, member, bot)
 redis.call('ZADD', seen, now, member)
-if changed then redis.call('INCR', version) end
+if changed then redis.call('SET', version, ARGV[13]) end
 for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[12]) end
 return is_older and 'older' or 'ok'

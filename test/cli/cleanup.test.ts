@@ -3,13 +3,14 @@ import { afterAll, describe, expect, test } from 'vitest'
 import type { Orphans } from '../../core/actions/orphans.ts'
 import { queuesOf } from '../../core/catalog/catalog.ts'
 import { createQueues } from '../../core/queue/queues.ts'
+import { announceServices } from '../helpers/announced.ts'
 import { useCli } from '../helpers/cli.ts'
 import { keys } from '../helpers/keys.ts'
 import { aHash, aRecord, START } from '../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
 import { redisContents } from '../helpers/redis-contents.ts'
 import { useRequests } from '../helpers/requests.ts'
-import { announceServices, catalog, linkCheck } from '../helpers/services.ts'
+import { catalog, linkCheck } from '../helpers/services.ts'
 
 const redis = await useRedis()
 const { client, store, given, applyCommand } = await useRequests(redis)

@@ -10,11 +10,12 @@ import { freePort } from '../../core/redis/local-server.ts'
 import { createServiceRegistry } from '../../core/store/service-registry.ts'
 import { recordUntrustedProxy } from '../../core/store/untrusted-proxy.ts'
 import { createConcurrencyNames } from '../../core/tasks/protocol.ts'
+import { announceServices } from '../helpers/announced.ts'
 import { useCli } from '../helpers/cli.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
-import { announceServices, catalog, definitions } from '../helpers/services.ts'
+import { catalog, definitions } from '../helpers/services.ts'
 
 const redis = await useRedis()
 const { client } = await useRequests(redis)

@@ -3,12 +3,13 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { queuesOf } from '../../core/catalog/catalog.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createQueues } from '../../core/queue/queues.ts'
+import { announceServices } from '../helpers/announced.ts'
 import { useCli } from '../helpers/cli.ts'
 import { keys } from '../helpers/keys.ts'
 import { aRecord, START } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
-import { announceServices, catalog, creditScoreRating, linkCheck } from '../helpers/services.ts'
+import { catalog, creditScoreRating, linkCheck } from '../helpers/services.ts'
 
 const redis = await useRedis()
 const { client, store, applyCommand } = await useRequests(redis)

@@ -5,13 +5,14 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { afterAll, afterEach, describe, expect, inject, it } from 'vitest'
-import { createPages } from '../../server/pages/index.ts'
+import { createCatalog } from '../../core/catalog/catalog.ts'
 import { accessibilityViolations, recordTraffic, useBrowser } from '../helpers/browser.ts'
 import { isChromiumMissing } from '../helpers/chromium.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { aHash, progressTo, REQUIRE_OTP, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
+import { creditScoreRating } from '../helpers/services.ts'
 import { PNG } from '../helpers/typed-result.ts'
 import { at } from '../server/page-browser.ts'
 
@@ -36,7 +37,15 @@ afterAll(() => void site.close())
 const redis = await useRedis()
 const settings = { ALLOWED_ORIGINS: siteAddress }
 const server = await useServer(redis, { assets, settings })
-const guarded = await useServer(redis, { assets, settings: { ...settings, OWNER_CHECK: 'all' } })
+const withPhoto = {
+  ...creditScoreRating,
+  result: { fields: [{ name: 'photo', type: 'image' as const, label: 'Photo' }] },
+}
+const guarded = await useServer(redis, {
+  assets,
+  settings: { ...settings, OWNER_CHECK: 'all' },
+  services: createCatalog([withPhoto]),
+})
 const { given, apply } = server
 
 const bodyWith = (elements: string, { address = server.address, head = '', lang = 'en' } = {}): string => `
@@ -307,18 +316,6 @@ describe.skipIf(isChromiumMissing)('the element on another site', () => {
     await guarded.apply(hash, START)
     await guarded.apply(hash, { ...COMPLETE, result: { photo: PNG } })
     const page = await browser.open()
-    const { body: view } = await guarded.api
-      .get(`/api/local-requests/${hash}/status`)
-      .set('Authorization', `Bearer ${token}`)
-      .expect(200)
-    // The server has no service whose result has an image, so the page is rendered here.
-    await page.route(`**${at('progress', hash, 'request')}`, async (route) => {
-      const response = await route.fetch()
-      const body = createPages({ ttlSeconds: 1800 }).request({ locale: 'en', address: '/' }, view, {
-        result: { fields: [{ name: 'photo', type: 'image', label: 'Photo' }] },
-      })
-      await route.fulfill({ response, body })
-    })
     policy = strictPolicy(guarded.address)
     html = bodyWith(element(hash, ` owner-token="${token}"`), { address: guarded.address })
     const traffic = recordTraffic(page)

@@ -1,34 +1,25 @@
 /** The page of a result with a value of each kind, in a real browser. */
 import type { Page } from 'playwright-core'
 import { describe, expect, inject, test } from 'vitest'
+import { createCatalog } from '../../core/catalog/catalog.ts'
 import { BUILT_IN, type Locale } from '../../core/i18n/index.ts'
-import { createPages } from '../../server/pages/index.ts'
 import { accessibilityViolations, recordTraffic, requestedHosts, useBrowser } from '../helpers/browser.ts'
 import { isChromiumMissing } from '../helpers/chromium.ts'
-import { START, TTL_SECONDS } from '../helpers/record.ts'
+import { START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { useServer } from '../helpers/server.ts'
+import { creditScoreRating } from '../helpers/services.ts'
 import { RESULT_FIELDS, TYPED_RESULT } from '../helpers/typed-result.ts'
 import { at } from '../server/page-browser.ts'
 
 const redis = await useRedis()
-const server = await useServer(redis, { assets: inject('assets') })
+const service = { ...creditScoreRating, result: { headline: 'score', fields: RESULT_FIELDS } }
+const server = await useServer(redis, { assets: inject('assets'), services: createCatalog([service]) })
 const { open } = useBrowser()
-const pages = createPages({ ttlSeconds: TTL_SECONDS })
 
-/** Opens the result page; the server has no service with this definition, so the page is rendered here. */
 async function openResult(page: Page, locale: Locale): Promise<void> {
   const hash = await server.given([START, { type: 'complete', attempt: 1, result: TYPED_RESULT }])
-  const { body: view } = await server.api.get(`/api/local-requests/${hash}/status`).expect(200)
-  const address = at('result', hash)
-  await page.route(server.address + address, async (route) => {
-    const response = await route.fetch()
-    const body = pages.request({ locale, address }, view, {
-      result: { headline: 'score', fields: RESULT_FIELDS },
-    })
-    await route.fulfill({ response, body })
-  })
-  await page.goto(server.address + address)
+  await page.goto(`${server.address}${at('result', hash)}?lang=${locale}`)
 }
 
 describe.skipIf(isChromiumMissing)('a result with a value of each kind', () => {

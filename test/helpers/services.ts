@@ -1,8 +1,6 @@
 /** The services of the tests. They belong to no bot: a test that needs one running brings its own. */
 import { createCatalog } from '../../core/catalog/catalog.ts'
 import { parseService, type Service, type ServiceDefinition } from '../../core/catalog/service-definition.ts'
-import type { RedisClient } from '../../core/redis/connect.ts'
-import { createServiceRegistry } from '../../core/store/service-registry.ts'
 import { definition as accountStatementDefinition } from './services/account-statement.ts'
 import { definition as creditScoreDefinition } from './services/credit-score-rating.ts'
 import { definition as linkCheckDefinition } from './services/link-check.ts'
@@ -27,9 +25,3 @@ export const threeProviderInquiry = toService(threeProviderDefinition)
 export const linkCheck = toService(linkCheckDefinition)
 
 export const catalog = createCatalog([creditScoreRating, accountStatement, threeProviderInquiry, linkCheck])
-
-/** Announces all of them, for processes that read them from Redis. Their requests go to LOCAL_API_URL. */
-export async function announceServices(redis: RedisClient): Promise<void> {
-  const registry = createServiceRegistry({ redis })
-  for (const definition of definitions) await registry.announce({ definition, owner: 'default' })
-}

@@ -6,11 +6,12 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { queuesOf } from '../../../core/catalog/catalog.ts'
 import { type ConnectionSettings, openRedis } from '../../../core/redis/connect.ts'
 import { freePort } from '../../../core/redis/local-server.ts'
+import { announceServices } from '../../helpers/announced.ts'
 import { startChild } from '../../helpers/child.ts'
 import { useCli } from '../../helpers/cli.ts'
 import { eventually } from '../../helpers/eventually.ts'
 import { onRealRedis, quiet, useRedis } from '../../helpers/redis.ts'
-import { announceServices, catalog } from '../../helpers/services.ts'
+import { catalog } from '../../helpers/services.ts'
 
 const redis = await useRedis()
 const client = await redis.connections.connect('patient')

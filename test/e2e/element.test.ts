@@ -14,7 +14,6 @@ import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 import { creditScoreRating } from '../helpers/services.ts'
 import { PNG } from '../helpers/typed-result.ts'
-import { at } from '../server/page-browser.ts'
 
 const COMPLETE = { type: 'complete', attempt: 1, result: { score: 712 } } as const
 const DEMO = readFileSync(new URL('../../docs/embed.html', import.meta.url))

@@ -18,7 +18,9 @@ const server = await useServer(redis, { assets: inject('assets'), services: crea
 const { open } = useBrowser()
 
 async function openResult(page: Page, locale: Locale): Promise<void> {
-  const hash = await server.given([START, { type: 'complete', attempt: 1, result: TYPED_RESULT }])
+  const hash = await server.given([START, { type: 'complete', attempt: 1, result: TYPED_RESULT }], {
+    service_slug: service.slug,
+  })
   await page.goto(`${server.address}${at('result', hash)}?lang=${locale}`)
 }
 

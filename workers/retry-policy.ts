@@ -47,8 +47,9 @@ export function createRetryPolicy({ store, queue, queues, tries, log, now }: Ret
     // The deadline may have moved meanwhile: it excludes the time spent waiting for a code.
     const latest = await store.read(record.hash)
     if (!latest) return null
-    // The bot keeps the session of the code: the attempt goes on at another worker.
-    if (failed.is === 'given_back' && latest.record.status === 'otp_required')
+    // The bot that asked keeps its session: the attempt goes on at another worker.
+    const { otp_data: prompt, bot } = latest.record
+    if (failed.is === 'given_back' && prompt && !prompt.recall && bot !== undefined)
       return { record: latest.record, at: now() }
     const isSessionLost = error.code === 'session_lost'
     const at = Math.round(now() + (isSessionLost ? 0 : delayMs(record, service, failed)))

@@ -65,7 +65,8 @@ export function createAttemptStarter(deps: AttemptStarterDeps) {
       await fail(before.record, OTP_EXPIRED)
       return null
     }
-    if (status === 'otp_required' && bot !== undefined && bot === before.record.bot)
+    // The bot that asked keeps its session, also while it checks the code.
+    if (prompt && isAttemptRunning(before.record) && bot !== undefined && bot === before.record.bot)
       return { record: before.record, isResumed: true }
     if (isAttemptRunning(before.record) && (await changesDuringWait(before.record))) return 'later'
     if (!(await reserveForNextAttempt(subjectLimiter, before.record))) {

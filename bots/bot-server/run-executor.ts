@@ -28,8 +28,8 @@ export interface IncomingCall {
 export interface Run {
   /** Raised by a newer attempt that calls during the run. */
   attempt: number
-  /** Whether the handler waits for the submitter. */
-  isWaiting: boolean
+  /** Whether the handler has asked the submitter: its session is worth keeping. */
+  hasAsked: boolean
   abort: AbortController
 }
 
@@ -114,13 +114,9 @@ function toBotRequest(
     hash,
     signal,
     log: runLog,
-    async waitForOtp(options) {
-      run.isWaiting = true
-      try {
-        return await reports.waitForOtp({ signal, ...options })
-      } finally {
-        run.isWaiting = false
-      }
+    waitForOtp(options) {
+      run.hasAsked = true
+      return reports.waitForOtp({ signal, ...options })
     },
     parallel: createParallel({ concurrency, signal, updateProgress: reports.updateProgress }),
   }

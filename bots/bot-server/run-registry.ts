@@ -91,7 +91,7 @@ export function createRunRegistry(options: RunRegistryOptions): RunRegistry {
       attempt: call.attempt ?? 0,
       otp: call.otp,
       callers: 0,
-      isWaiting: false,
+      hasAsked: false,
       abort: new AbortController(),
       answer: Promise.resolve(errorResponse(null)),
     }
@@ -127,12 +127,12 @@ export function createRunRegistry(options: RunRegistryOptions): RunRegistry {
   }
 }
 
-/** How long a run that waits for the submitter is kept without a caller: another worker takes over within this time. */
+/** How long a run that has asked the submitter is kept without a caller: another worker takes over within this time. */
 const KEEP_WAITING_MS = 60_000
 
 /**
- * A caller that disconnects aborts the run, unless another caller waits for it too. A run that waits for the submitter is
- * kept for the next worker.
+ * A caller that disconnects aborts the run, unless another caller waits for it too. A run that has asked the
+ * submitter is kept for the next worker.
  */
 async function attachCaller(current: ActiveRun, caller: AbortSignal): Promise<BotResponse> {
   current.callers++
@@ -141,7 +141,7 @@ async function attachCaller(current: ActiveRun, caller: AbortSignal): Promise<Bo
     const abortUnlessCalled = (): void => {
       if (current.callers === 0) current.abort.abort(caller.reason)
     }
-    if (current.isWaiting) setTimeout(abortUnlessCalled, KEEP_WAITING_MS).unref()
+    if (current.hasAsked) setTimeout(abortUnlessCalled, KEEP_WAITING_MS).unref()
     else abortUnlessCalled()
   }
   if (caller.aborted) leave()

@@ -12,7 +12,7 @@ import { eventually } from '../helpers/eventually.ts'
 import { quiet, useFolder, useRedis } from '../helpers/redis.ts'
 import { useServer } from '../helpers/server.ts'
 import { newestCode } from '../helpers/test-bot/codes.ts'
-import type { Fault } from './fault-meta.ts'
+import './fault-meta.ts'
 
 const REQUESTS = 200
 const TOKEN = 'a-token-of-the-tests'
@@ -37,10 +37,13 @@ async function startWorkers(): Promise<Child> {
   return child
 }
 
-async function startBots(): Promise<Child> {
+async function startBots(host = '127.0.0.1'): Promise<Child> {
+  const port = String(await freePort())
   const child = startChild('test/helpers/test-bot/main.ts', [], {
     ...shared,
-    LOCAL_API_PORT: String(await freePort()),
+    LOCAL_API_PORT: port,
+    BOT_HOST: host,
+    BOT_ADDRESS: `http://${host}:${port}`,
     TEST_BOT_STEP_MS: '30',
     TEST_BOT_CODES: codes,
   })
@@ -96,17 +99,29 @@ async function person(service_slug: string, n: number): Promise<Outcome> {
   }
 }
 
-test.each([
-  ['account-statement', 'the bot ends its call'],
-  ['credit-score-rating', 'the bot waits in its call'],
-])(
+/** Submits all of them, a few a second. */
+const submitAll = (slug: string, offset: number): Promise<Outcome[]> =>
+  Promise.all(
+    Array.from({ length: REQUESTS }, async (_, i) => {
+      await sleep(i * 60)
+      return person(slug, offset + i)
+    }),
+  )
+const describeWrong = (outcomes: Outcome[]): string[] =>
+  outcomes.map(({ view, prompts, typed }) => `${view.status} ${view.error_data?.code} ${prompts} ${typed}`)
+
+test.for([
+  ['account-statement', 'the bot ends its call', 0],
+  ['credit-score-rating', 'the bot waits in its call', 1000],
+] as const)(
   'nobody types a code twice for %s, where %s, while workers and bots are restarted one by one',
   {
     timeout: 240_000,
   },
-  async (slug, how) => {
+  async ([slug, how, offset], ctx) => {
     const workers = [await startWorkers(), await startWorkers()]
-    const bots = [await startBots(), await startBots()]
+    // The second one is on another address, as a bot on another machine is.
+    const bots = [await startBots(), await startBots('127.0.0.2')]
     await eventually(() => expect(services.botsOf(slug)).toHaveLength(2))
     let isOver = false
     const restarts = (async () => {
@@ -115,30 +130,47 @@ test.each([
         await restartEach(bots, startBots)
       }
     })()
-    const people = Promise.all(
-      Array.from({ length: REQUESTS }, async (_, i) => {
-        await sleep(i * 60)
-        return person(slug, slug === 'account-statement' ? i : 1000 + i)
-      }),
-    )
-    const outcomes = await people
+    const outcomes = await submitAll(slug, offset)
     isOver = true
     await restarts
     const right = outcomes.filter(
       ({ view, prompts, typed }) => view.status === 'completed' && prompts === 1 && typed === 1,
     )
-    const fault: Fault = {
-      name: `rolling restart of workers and bots, ${how}`,
+    ctx.task.meta.fault = {
+      name: `workers and bots restarted one by one, ${how}`,
       requests: REQUESTS,
       survived: right.length,
-      note: 'each typed one code',
+      note: 'one code each',
     }
-    expect.getState().currentTestName
-    const wrong = outcomes.filter((one) => !right.includes(one))
-    expect(
-      wrong.map(({ view, prompts, typed }) => `${view.status} ${view.error_data?.code} ${prompts} ${typed}`),
-      JSON.stringify(fault),
-    ).toEqual([])
+    expect(describeWrong(outcomes.filter((one) => !right.includes(one)))).toEqual([])
     for (const { process } of [...workers, ...bots]) process.kill('SIGTERM')
+    await Promise.all([...workers, ...bots].map(({ ended }) => ended))
   },
 )
+
+test('a request whose bot is killed while it waits for a code begins again by itself, once, with a new code', {
+  timeout: 240_000,
+}, async (ctx) => {
+  const slug = 'account-statement'
+  const workers = await startWorkers()
+  const [killed, other] = [await startBots(), await startBots()]
+  await eventually(() => expect(services.botsOf(slug)).toHaveLength(2))
+  const ending = submitAll(slug, 2000)
+  await sleep(6_000)
+  killed.process.kill('SIGKILL')
+  const outcomes = await ending
+  const again = outcomes.filter(({ prompts }) => prompts === 2)
+  const right = outcomes.filter(({ view, prompts }) => view.status === 'completed' && prompts <= 2)
+  ctx.task.meta.fault = {
+    name: 'bot killed while people type codes',
+    requests: REQUESTS,
+    survived: right.length,
+    note: `${again.length} typed a second code`,
+  }
+  expect(describeWrong(outcomes.filter((one) => !right.includes(one)))).toEqual([])
+  expect(again.length).toBeGreaterThan(0)
+  expect(again.length).toBeLessThan(REQUESTS / 2)
+  expect(workers.output()).toContain('"reason":"session_lost"')
+  for (const { process } of [workers, other]) process.kill('SIGTERM')
+  await Promise.all([workers.ended, other.ended])
+})

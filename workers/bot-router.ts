@@ -26,7 +26,16 @@ export interface BotRouter {
    * @returns null when no bot has room
    */
   choose(record: RequestRecord): Promise<ChosenBot | null>
+  /**
+   * Gives the bot of this request, which could not be reached, no new ones for a while.
+   *
+   * @returns whether the service has another bot
+   */
+  avoid(record: RequestRecord): boolean
 }
+
+/** Longer than a restart usually takes; a bot that is gone is silent after a minute. */
+const AVOID_MS = 15_000
 
 export function createBotRouter({
   catalog,
@@ -34,12 +43,16 @@ export function createBotRouter({
   settings,
   log,
 }: {
-  catalog: Pick<LiveCatalog, 'botsOf' | 'findBot'>
+  catalog: Pick<LiveCatalog, 'botsOf' | 'findBot' | 'hasBots'>
   leases: Pick<BotLeases, 'reserve' | 'hold' | 'release'>
   settings: Pick<Config['bots'], 'url' | 'token' | 'tokens' | 'addresses'>
   log: Log
 }): BotRouter {
   const isFirst = createOnce()
+  /** Until when each address gets no new request, by the monotonic clock. */
+  const avoidedUntil = new Map<string, number>()
+  const isAvoided = ({ address }: AnnouncedBot): boolean =>
+    (avoidedUntil.get(address) ?? 0) > performance.now()
   const local: ChosenBot = { url: settings.url, token: settings.token, release: async () => {} }
 
   function isUsable({ address, name, slug }: AnnouncedBot): boolean {
@@ -70,10 +83,16 @@ export function createBotRouter({
         await leases.hold(hash, present.address)
         return toChosen(present, hash)
       }
-      const announced = catalog.botsOf(slug)
-      if (announced.length === 0) return local
-      const bot = await leases.reserve(hash, announced.filter(isUsable))
+      if (!catalog.hasBots(slug)) return local
+      const usable = catalog.botsOf(slug).filter(isUsable)
+      const reachable = usable.filter((bot) => !isAvoided(bot))
+      const bot = await leases.reserve(hash, reachable.length > 0 ? reachable : usable)
       return bot && toChosen(bot, hash)
+    },
+    avoid({ service_slug: slug, bot: address }) {
+      if (address === undefined) return false
+      avoidedUntil.set(address, performance.now() + AVOID_MS)
+      return catalog.botsOf(slug).some((bot) => !isAvoided(bot) && isUsable(bot))
     },
   }
 }

@@ -111,7 +111,8 @@ export function createJobHandler(deps: JobHandlerDeps): (job: RequestJob) => Pro
       await fail(record, UNKNOWN_SERVICE)
       return null
     }
-    return retryOrFail(record, service, failed)
+    const isAway = failed.is === 'not_reached' && failed.error.code === 'bot_unavailable'
+    return retryOrFail(record, service, failed, { atOnce: isAway && bots.avoid(record) })
   }
 
   return handleJob

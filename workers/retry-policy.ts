@@ -31,11 +31,15 @@ const MIN_HOLD_MS = 1_000
 const MAX_HOLD_MS = 900_000
 
 export function createRetryPolicy({ store, queue, queues, tries, log, now }: RetryPolicyDeps) {
-  /** @returns the updated record and when its next attempt is due, in ms; null when there is none */
+  /**
+   * @param options.atOnce another bot can take the next attempt, so nothing is waited for
+   * @returns the updated record and when its next attempt is due, in ms; null when there is none
+   */
   async function retryOrFail(
     record: RequestRecord,
     service: Service,
     failed: FailedAttempt,
+    { atOnce = false }: { atOnce?: boolean } = {},
   ): Promise<{ record: RequestRecord; at: number } | null> {
     const { error, message_key, message_params } = failed
     const failure = { error, message_key, message_params }
@@ -52,7 +56,7 @@ export function createRetryPolicy({ store, queue, queues, tries, log, now }: Ret
     if (failed.is === 'given_back' && prompt && !prompt.recall && bot !== undefined)
       return { record: latest.record, at: now() }
     const isSessionLost = error.code === 'session_lost'
-    const at = Math.round(now() + (isSessionLost ? 0 : delayMs(record, service, failed)))
+    const at = Math.round(now() + (isSessionLost || atOnce ? 0 : delayMs(record, service, failed)))
     const isTooLate = at >= endsAt(latest.record)
     // The time limit is that of the request, not of the attempt: whether to retry is up to the submitter.
     const maySucceed =

@@ -1,6 +1,6 @@
 /**
  * Results that Redis did not accept, by request hash: the next call is answered with the result, and the work is not done
- * twice. In memory, for the longest time that a request may run (300 s).
+ * twice. In memory, for the longest time that a request may run (an hour).
  */
 export interface UnstoredResults {
   set(hash: string, result: unknown): void
@@ -9,7 +9,7 @@ export interface UnstoredResults {
   stop(): void
 }
 
-const LIFE_MS = 300_000
+const LIFE_MS = 3_600_000
 const MAX_RESULTS = 1000
 
 export function createUnstoredResults(): UnstoredResults {

@@ -190,6 +190,25 @@ export function parseService(
   return { ok: false, errors: parsed.error.issues.map(({ path, message }) => `${toPath(path)}: ${message}`) }
 }
 
+/**
+ * As `parseService`, of a definition that was accepted before, perhaps by a newer version: properties that this one does not
+ * know are left out.
+ */
+export function parseStoredService(definition: unknown): Service | null {
+  const copy: unknown = structuredClone(definition)
+  for (let rounds = 0; rounds < 10; rounds++) {
+    const parsed = serviceSchema.safeParse(copy)
+    if (parsed.success) return parsed.data
+    const unknown = parsed.error.issues.filter((issue) => issue.code === 'unrecognized_keys')
+    if (unknown.length < parsed.error.issues.length) return null
+    for (const { path, keys } of unknown) {
+      const owner = path.reduce<unknown>((value, part) => (value as Record<PropertyKey, unknown>)[part], copy)
+      for (const key of keys) delete (owner as Record<string, unknown>)[key]
+    }
+  }
+  return null
+}
+
 const toPath = (path: readonly PropertyKey[]): string =>
   path
     .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))

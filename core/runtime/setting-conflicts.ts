@@ -31,6 +31,10 @@ export function settingConflicts(s: { [name in keyof Env]?: unknown }): string[]
     }
     if (!s.LOCAL_API_TOKEN)
       complaints.push('LOCAL_API_TOKEN: required in production, shared by workers and bots')
+    for (const [name, token] of Object.entries((s.BOT_TOKENS ?? {}) as Record<string, string>)) {
+      const fault = typeof token === 'string' ? findWeakness(token) : null
+      if (fault) complaints.push(`BOT_TOKENS: ${name}: ${fault}; make one with: openssl rand -base64 32`)
+    }
     const weakness = s.LOCAL_API_TOKEN && findWeakness(String(s.LOCAL_API_TOKEN))
     if (weakness) complaints.push(`LOCAL_API_TOKEN: ${weakness}; make one with: openssl rand -base64 32`)
   }

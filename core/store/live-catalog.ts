@@ -6,6 +6,8 @@ import { type AnnouncedBot, type ServiceRegistry, SILENT_AFTER_MS } from './serv
 export interface LiveCatalog extends Catalog {
   /** The bots that serve it and accept new requests, those only that were announced within the last minute, where there are any. */
   botsOf(slug: string): readonly AnnouncedBot[]
+  /** Whether bots have announced it, those that are draining too. */
+  hasBots(slug: string): boolean
   /** All bots of the service, those that are draining too. */
   findBot(slug: string, address: string): AnnouncedBot | undefined
   /** Calls back after each change. */
@@ -75,6 +77,7 @@ export async function openLiveCatalog({
       const live = serving.filter((bot) => isRecent(announcedAt(bot)))
       return live.length > 0 ? live : serving
     },
+    hasBots: (slug) => bots.some((bot) => bot.slug === slug),
     findBot: (slug, address) => bots.find((bot) => bot.slug === slug && bot.address === address),
     isSilent(slug) {
       const times = [...announcedTimes]

@@ -4,7 +4,7 @@
  */
 import { hash as digest } from 'node:crypto'
 import { nanoid } from 'nanoid'
-import { parseService, type Service } from '../catalog/service-definition.ts'
+import { parseService, parseStoredService, type Service } from '../catalog/service-definition.ts'
 import { AppError } from '../domain/errors.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { announceService } from '../redis/scripts.ts'
@@ -116,10 +116,7 @@ export function createServiceRegistry({
       ])
       const services = Object.entries(all)
         .filter(([field]) => field.endsWith(' definition'))
-        .flatMap(([, json]) => {
-          const parsed = parseService(parseJson(json))
-          return parsed.ok ? [parsed.service] : []
-        })
+        .flatMap(([, json]) => parseStoredService(parseJson(json)) ?? [])
       return { version: readVersion, services, bots: Object.entries(bots).flatMap(toBot) }
     },
 

@@ -71,6 +71,7 @@ async function call(path: string, body?: object): Promise<{ status: number; body
   const answer = await fetch(`${address}/api/local-requests${path}`, {
     ...(body && { method: 'POST', body: JSON.stringify(body) }),
     headers: { 'content-type': 'application/json' },
+    signal: AbortSignal.timeout(20_000),
   })
   return { status: answer.status, body: (await answer.json()) as PublicView }
 }

@@ -27,6 +27,7 @@ function useRouter(bots: Partial<AnnouncedBot>[], settings: Record<string, strin
   )
   const router = createBotRouter({
     catalog: {
+      hasBots: () => all.length > 0,
       botsOf: () => all.filter(({ draining }) => !draining),
       findBot: (_slug, address) => all.find((bot) => bot.address === address),
     },
@@ -85,4 +86,22 @@ test('a new attempt may go to any bot, and an interrupted one stays with its bot
   const interrupted = (bot: string) => applyCommands(aRecord(), [start(bot)])
   expect(await router.choose(interrupted(addresses[0] as string))).toMatchObject({ address: addresses[0] })
   expect(await router.choose(interrupted(addresses[1] as string))).toMatchObject({ address: addresses[0] })
+})
+
+test('a bot that could not be reached gets no new request for a while, unless there is no other', async () => {
+  const { router, addresses } = useRouter([
+    { address: 'http://127.0.0.1:9400' },
+    { address: 'http://127.0.0.1:9401' },
+  ])
+  const [first, second] = addresses as [string, string]
+  expect(router.avoid(applyCommands(aRecord(), [start(first)]))).toBe(true)
+  for (let i = 0; i < 3; i++) expect(await router.choose(aRecord())).toMatchObject({ address: second })
+  expect(router.avoid(applyCommands(aRecord(), [start(second)]))).toBe(false)
+  expect(await router.choose(aRecord())).not.toBeNull()
+  expect(router.avoid(applyCommands(aRecord(), [start()]))).toBe(false)
+})
+
+test('a request whose only bot drains waits for another one, and does not go to LOCAL_API_URL', async () => {
+  const { router } = useRouter([{ draining: true }])
+  expect(await router.choose(aRecord())).toBeNull()
 })

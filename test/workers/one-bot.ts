@@ -5,4 +5,5 @@ export const TOKEN = 'a-token-of-the-tests'
 
 export const onlyBot = (url: string): BotRouter => ({
   choose: async () => ({ url, token: TOKEN, release: async () => {} }),
+  avoid: () => false,
 })

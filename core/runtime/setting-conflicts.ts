@@ -31,10 +31,7 @@ export function settingConflicts(s: { [name in keyof Env]?: unknown }): string[]
     }
     if (!s.LOCAL_API_TOKEN)
       complaints.push('LOCAL_API_TOKEN: required in production, shared by workers and bots')
-    for (const [name, token] of Object.entries((s.BOT_TOKENS ?? {}) as Record<string, string>)) {
-      const fault = typeof token === 'string' ? findWeakness(token) : null
-      if (fault) complaints.push(`BOT_TOKENS: ${name}: ${fault}; make one with: openssl rand -base64 32`)
-    }
+    complaints.push(...weakBotTokens(s.BOT_TOKENS))
     const weakness = s.LOCAL_API_TOKEN && findWeakness(String(s.LOCAL_API_TOKEN))
     if (weakness) complaints.push(`LOCAL_API_TOKEN: ${weakness}; make one with: openssl rand -base64 32`)
   }
@@ -63,4 +60,13 @@ function ineffective(s: { [name in keyof Env]?: unknown }, targetCount: number):
       complaints.push(`${name}: has no effect where no Redis is named; set REDIS_HOST, too`)
   }
   return complaints
+}
+
+/** @param tokens by name; text where they are no valid list */
+function weakBotTokens(tokens: unknown): string[] {
+  if (typeof tokens !== 'object' || tokens === null) return []
+  return Object.entries(tokens).flatMap(([name, token]) => {
+    const weakness = findWeakness(String(token))
+    return weakness ? [`BOT_TOKENS: ${name}: ${weakness}; make one with: openssl rand -base64 32`] : []
+  })
 }

@@ -108,6 +108,21 @@ describe('the settings', () => {
     expect(named).toEqual(expect.arrayContaining(Object.keys(wrong)))
   })
 
+  it('production refuses a weak token of a bot, and an invalid list of tokens is named once', () => {
+    expect(errorsOf({ ...PRODUCTION, BOT_TOKENS: 'crawler:aaaaaaaaaaaaaaaa' })).toEqual([
+      expect.stringMatching(/BOT_TOKENS: crawler: /),
+    ])
+    for (const invalid of [
+      'crawler',
+      'crawler:short',
+      'a:0123456789abcdef,a:0123456789abcdef',
+      'default:0123456789abcdef',
+    ])
+      expect(errorsOf({ ...PRODUCTION, BOT_TOKENS: invalid })).toEqual([
+        expect.stringContaining('BOT_TOKENS: '),
+      ])
+  })
+
   it('the removed QUEUE_PREFIX is refused, with KEY_PREFIX named instead', () => {
     expect(errorsOf({ QUEUE_PREFIX: 'second' })).toEqual([
       expect.stringMatching(/QUEUE_PREFIX: no longer exists; set KEY_PREFIX/),

@@ -113,6 +113,18 @@ describe('an announcement', () => {
   })
 })
 
+test('a definition with properties of a newer version is read without them', async () => {
+  await announce()
+  const newer = { ...A, colour: 'red', fields: [{ name: 'x', type: 'text', label: 'X', shade: 1 }] }
+  await redis.hset(redis.names.services.all, 'a definition', JSON.stringify(newer))
+  expect((await registry.read()).services).toMatchObject([{ slug: 'a', fields: [{ name: 'x' }] }])
+  expect(await registry.read()).not.toHaveProperty('services.0.colour')
+  for (const broken of ['{', '1', JSON.stringify({ ...newer, title: 7 })]) {
+    await redis.hset(redis.names.services.all, 'a definition', broken)
+    expect((await registry.read()).services).toEqual([])
+  }
+})
+
 describe('two definitions of one slug', () => {
   test('the newer definition stands, also when the bot with the older one announces it again', async () => {
     await announce(A, BOT)

@@ -1,9 +1,11 @@
 /** A bot: an HTTP server that runs the handlers of its services, and announces them. */
 import { createServer } from 'node:http'
+import type { Log } from '../../core/runtime/log.ts'
 import type { ProcessContext } from '../../core/runtime/process.ts'
 import { listen } from '../../core/runtime/process.ts'
 import { createServiceRegistry } from '../../core/store/service-registry.ts'
-import type { Concurrency } from '../../core/tasks/task-runner.ts'
+import { createSyncDriver } from '../../core/tasks/drivers/sync.ts'
+import { type Concurrency, createConcurrency } from '../../core/tasks/task-runner.ts'
 import { openUpdater } from '../updater.ts'
 import { startAnnouncer } from './announcer.ts'
 import type { BotService } from './define-service.ts'
@@ -12,11 +14,11 @@ import { createBotServer } from './server.ts'
 
 const CLOSE_CONNECTIONS_AFTER_MS = 1_000
 
-/** @param concurrency runs the tasks of the handlers */
+/** @param concurrency runs the tasks of the handlers; left out, they have none */
 export async function startBot(
   { config, log, register }: ProcessContext,
   services: readonly BotService[],
-  concurrency: Concurrency,
+  concurrency: Concurrency = withoutTasks(log),
 ): Promise<void> {
   const { bots, connections, drainSeconds, requestTtlSeconds: ttlSeconds } = config
   const { updater, redis, now } = await openUpdater({ redis: config.redis, connections, ttlSeconds, log })
@@ -46,4 +48,13 @@ export async function startBot(
   await announcer.announced
   redis.on('ready', announcer.again)
   log.info({ address: bots.address, services: runs.services }, 'bots are ready')
+}
+
+function withoutTasks(log: Log): Concurrency {
+  const open = () => createSyncDriver(new Map())
+  return createConcurrency({
+    driver: 'sync',
+    drivers: { sync: open, process: open, fork: open, redis: open },
+    log,
+  })
 }

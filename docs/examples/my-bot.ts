@@ -1,15 +1,6 @@
 // my-bot.ts
-import { createServer } from 'node:http'
-import { json } from 'node:stream/consumers'
-import { createUpdater } from './bots/updater.ts'
+import { startBot } from './bots/bot-server/create-bot.ts'
+import { runProcess } from './core/runtime/process.ts'
+import { parcelTracking } from './parcel-tracking/index.ts'
 
-const updater = await createUpdater({ redis: process.env.REDIS_URL ?? 'redis://127.0.0.1:6379' })
-const track = async ({ requestHash }: { requestHash: string }): Promise<object> => {
-  await updater.updateProgress(requestHash, 50, 'asking', 'Asking the carrier…')
-  return { status: 'success', data: { parcels: 3 } }
-}
-createServer(async (req, res) => {
-  const answer = json(req).then((call) => track(call as { requestHash: string }))
-  const failed = (error: Error) => ({ status: 'error', code: 'crashed', message: error.message })
-  res.end(JSON.stringify(await answer.catch(failed)))
-}).listen(9997, '127.0.0.1')
+await runProcess({ name: 'my-bot', env: process.env }, (context) => startBot(context, [parcelTracking]))

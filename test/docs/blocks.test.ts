@@ -84,10 +84,11 @@ describe('the call and the answers of docs/WRITE-A-BOT.md', () => {
   const called = async () => {
     if (!bot.listening) await new Promise<void>((resolve) => bot.listen(0, '127.0.0.1', resolve))
     const url = `http://127.0.0.1:${(bot.address() as AddressInfo).port}`
-    const client = createBotClient({ url, token: 'documented-bot-token' })
+    const client = createBotClient()
     cleanUp(() => client.stop())
     const { signal } = new AbortController()
-    return client.call({ slug: 'parcel-tracking', hash: aHash(), attempt: 1, requestData: {}, signal })
+    const call = { slug: 'parcel-tracking', hash: aHash(), attempt: 1, requestData: {}, signal }
+    return client.call({ url, token: 'documented-bot-token', ...call })
   }
   cleanUp(() => void bot.close())
 

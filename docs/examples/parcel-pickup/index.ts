@@ -1,13 +1,13 @@
-// bots/inquiry-provider/services/parcel-pickup/index.ts
-import { parcelPickup } from '../../../../core/catalog/parcel-pickup.ts'
-import { messageBuilder } from '../../../../core/catalog/service-messages.ts'
-import { commonMessage } from '../../../../core/domain/common-messages.ts'
-import { BotFailure } from '../../../bot-failure.ts'
-import type { CreateHandler } from '../../bot-service.ts'
+// parcel-pickup/index.ts
+import { BotFailure } from '../bots/bot-failure.ts'
+import { defineService } from '../bots/bot-server/define-service.ts'
+import { messageBuilder } from '../bots/bot-server/messages.ts'
+import { commonMessage } from '../core/domain/common-messages.ts'
+import { definition } from './definition.ts'
 
-const message = messageBuilder(parcelPickup)
+const message = messageBuilder(definition)
 
-export const createHandler: CreateHandler = () => async ({ mobile }, request) => {
+export const parcelPickup = defineService(definition, async ({ mobile }, request) => {
   const carrier = (path: string, body: object): Promise<Response> =>
     fetch(`https://carrier.example${path}`, { method: 'POST', body: JSON.stringify(body), signal: request.signal })
   const sendCode = async (): Promise<void> => {
@@ -26,4 +26,4 @@ export const createHandler: CreateHandler = () => async ({ mobile }, request) =>
     if (!(await request.rejectOtp()))
       throw new BotFailure('otp_attempts_exhausted', commonMessage('otp_attempts_exhausted'))
   }
-}
+})

@@ -1,15 +1,15 @@
-// bots/inquiry-provider/services/parcel-pickup/without-open-call.ts
-import { parcelPickup } from '../../../../core/catalog/parcel-pickup.ts'
-import { messageBuilder } from '../../../../core/catalog/service-messages.ts'
-import type { CreateHandler } from '../../bot-service.ts'
-import { codeRejected, type SmsSent, smsSent } from '../../sms-sent.ts'
+// parcel-pickup/without-open-call.ts
+import { defineService } from '../bots/bot-server/define-service.ts'
+import { messageBuilder } from '../bots/bot-server/messages.ts'
+import { codeRejected, type SmsSent, smsSent } from '../bots/bot-server/sms-sent.ts'
+import { definition } from './definition.ts'
 
-const message = messageBuilder(parcelPickup)
+const message = messageBuilder(definition)
 
 const carrier = (path: string, body: object, signal: AbortSignal): Promise<Response> =>
   fetch(`https://carrier.example${path}`, { method: 'POST', body: JSON.stringify(body), signal })
 
-export const createHandler: CreateHandler = () => async ({ mobile }, { signal }) => {
+export const parcelPickup = defineService(definition, async ({ mobile }, { signal }) => {
   const sendCode = async (signal: AbortSignal): Promise<SmsSent> => {
     const { visit } = (await (await carrier('/codes', { mobile }, signal)).json()) as { visit: string }
     return smsSent(
@@ -27,4 +27,4 @@ export const createHandler: CreateHandler = () => async ({ mobile }, { signal })
     )
   }
   return sendCode(signal)
-}
+})

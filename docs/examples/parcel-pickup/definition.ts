@@ -1,11 +1,11 @@
-// core/catalog/parcel-pickup.ts
-import { defineService } from './define-service.ts'
-import { inquiryQueue } from './queue-definitions.ts'
+// parcel-pickup/definition.ts
+import type { ServiceDefinition } from '../core/catalog/service-definition.ts'
 
-export const parcelPickup = defineService({
+export const definition = {
   slug: 'parcel-pickup',
   title: { en: 'Parcel pickup', fa: 'جمع‌آوری مرسوله' },
   description: { en: 'Books a pickup with the carrier.', fa: 'جمع‌آوری مرسوله را نزد شرکت حمل ثبت می‌کند.' },
+  icon: '📦',
   fields: [
     {
       name: 'mobile',
@@ -16,9 +16,13 @@ export const parcelPickup = defineService({
     },
   ],
   steps: [
-    { id: 'sending_code', title: { en: 'Send the code', fa: 'ارسال کد' } },
-    { id: 'booking', title: { en: 'Book the pickup', fa: 'ثبت جمع‌آوری' } },
+    { id: 'sending_code', title: { en: 'Send the code', fa: 'ارسال کد' }, usual_seconds: 5 },
+    { id: 'booking', title: { en: 'Book the pickup', fa: 'ثبت جمع‌آوری' }, usual_seconds: 25 },
   ],
+  result: {
+    headline: 'parcels',
+    fields: [{ name: 'parcels', type: 'number', label: { en: 'Parcels', fa: 'مرسوله‌ها' } }],
+  },
   messages: {
     sending_code: { en: 'Having a code sent…', fa: 'در حال ارسال کد…' },
     code_sent: { en: 'The carrier has sent a code.', fa: 'شرکت حمل کدی فرستاد.' },
@@ -28,14 +32,8 @@ export const parcelPickup = defineService({
     },
     carrier_unavailable: { en: 'The carrier does not answer.', fa: 'شرکت حمل پاسخ نمی‌دهد.' },
   },
-  resultLabels: { parcels: { en: 'Parcels', fa: 'مرسوله‌ها' } },
-  headline: 'parcels',
-  estimatedSeconds: 30,
-  limitSeconds: 120,
-  tries: 3,
-  backoff: { type: 'exponential', seconds: 5, maxSeconds: 60, jitter: 0.2 },
-  usesOtp: true,
+  limit_seconds: 120,
+  asks_for_code: true,
   subject: 'mobile',
-  queue: inquiryQueue,
-  priority: 5,
-})
+  queue: { name: 'carrier', concurrency: 5 },
+} as const satisfies ServiceDefinition

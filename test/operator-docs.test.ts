@@ -14,6 +14,8 @@ const DOCUMENTS = [
   'docs/SECURITY.md',
   'docs/SCALE.md',
   'docs/RELIABILITY.md',
+  'docs/ADD-A-SERVICE.md',
+  'docs/WRITE-A-BOT.md',
 ]
 const FOLDERS = 'core|server|workers|bots|cli|public|bench|test|docs'
 /** The cells of each row of each table in a part of a document. */
@@ -28,7 +30,7 @@ const section = (text: string, heading: string): string => {
 const quoted = (cell = ''): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, text = '']) => text)
 
 it.each(DOCUMENTS)('%s names only files and folders that exist', (path) => {
-  const named = [...read(path).matchAll(new RegExp(`(?<![\\w/])(?:${FOLDERS})/[\\w./-]*[\\w/]`, 'g'))].map(
+  const named = [...read(path).matchAll(new RegExp(`(?<![\\w/-])(?:${FOLDERS})/[\\w./-]*[\\w/]`, 'g'))].map(
     String,
   )
   expect(named.filter((name) => !name.includes('dist') && !existsSync(join(ROOT, name)))).toEqual([])
@@ -62,8 +64,8 @@ describe('docs/OPERATE.md', () => {
   it('docs/OPERATE.md lists every key and channel, and no other of its own', () => {
     const shape = (name: string): string => name.replace(/\{[a-z]+\}/g, '{}').replace(/[\w-]{43}/g, '{}')
     const named = rowsOf(section(text, '### Keys')).flatMap(([cell]) => quoted(cell))
-    const { own: _own, queues: _queues, ...keys } = createKeys({})
-    const names = Object.values(keys).map((key) =>
+    const { own: _own, queues: _queues, services, ...keys } = createKeys({})
+    const names = [...Object.values(keys), ...Object.values(services)].map((key) =>
       typeof key === 'string' ? key : (key as (...args: string[]) => string)('{hash}', '{of}'),
     )
     const expected = names.map((name) => (name.endsWith(':{hash}:') ? `${name}{network}` : name)).map(shape)

@@ -1,10 +1,13 @@
 /** The documents for operators and contributors name what exists, and all of it. */
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { languages } from '../core/i18n/index.ts'
+import { loadLanguages } from '../core/i18n/load-languages.ts'
 import { createKeys } from '../core/redis/keys.ts'
 import { ENV_NAMES, envSchema } from '../core/runtime/env-schema.ts'
 import { ROOT, read } from './docs/blocks.ts'
+import { useFolder } from './helpers/redis.ts'
 
 const DOCUMENTS = [
   'ARCHITECTURE.md',
@@ -74,6 +77,19 @@ describe('docs/OPERATE.md', () => {
     expect([...new Set(named.map(shape))].sort()).toEqual(
       [...new Set([...expected, ...ofOthers])].map(shape).sort(),
     )
+  })
+
+  it('the language file of docs/OPERATE.md is accepted, and texts it lacks are English', () => {
+    const folder = useFolder()
+    const [, file = ''] = /```json\n([\s\S]*?)```/.exec(section(text, '### Languages')) ?? []
+    writeFileSync(join(folder, 'de.json'), file)
+    const german = loadLanguages(['en', 'de'], folder).get('de')
+    expect(german).toMatchObject({ name: 'Deutsch', dir: 'ltr' })
+    const { catalogue } = languages().get('en') as { catalogue: Record<string, string> }
+    const translated = Object.keys(JSON.parse(file).texts)
+    expect(translated.length).toBeGreaterThan(1)
+    for (const [key, words] of Object.entries(german?.catalogue ?? {}))
+      expect(words === catalogue[key], key).toBe(!translated.includes(key))
   })
 
   it('docs/OPERATE.md describes every command of the command line', () => {

@@ -6,12 +6,14 @@ import { load } from 'cheerio'
 import { transformSync } from 'esbuild'
 import { afterAll, expect, test } from 'vitest'
 import { BotFailure } from '../../bots/bot-failure.ts'
-import type { Handle } from '../../bots/bot-server/define-service.ts'
+import { type BotService, defineService, type Handle } from '../../bots/bot-server/define-service.ts'
+import { messageBuilder } from '../../bots/bot-server/messages.ts'
 import { createRunRegistry } from '../../bots/bot-server/run-registry.ts'
 import { createUpdater } from '../../bots/updater.ts'
 import { commonMessage } from '../../core/domain/common-messages.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
-import { type Block, blocksOf } from '../docs/blocks.ts'
+import { definition } from '../../docs/examples/parcel-pickup/definition.ts'
+import { documentedFiles } from '../docs/blocks.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { noTasks } from '../helpers/no-tasks.ts'
 import { START, TTL_SECONDS } from '../helpers/record.ts'
@@ -37,25 +39,24 @@ const { client, given } = await useRequests(redis)
 const { api } = await useServer(redis)
 const updater = await createUpdater({ redis: redis.url, log: quiet })
 
-/** A block of code of the document, with the names that its folder would import. */
-function handlerIn(part: string): Handle {
-  const { text } = blocksOf('docs/ADD-A-SERVICE.md').find((block) => block.text.includes(part)) as Block
-  const source = text.replace(/^import .*$/gm, '')
+/** The handler of a file that the document shows, with the names that it imports. */
+function handlerOf(path: string): Handle {
+  const source =
+    documentedFiles()
+      .get(path)
+      ?.replace(/^import .*$/gm, '') ?? ''
   const { code } = transformSync(source.replace('https://carrier.example', carrierUrl), {
     loader: 'ts',
     format: 'cjs',
   })
-  const module: { exports: { createHandler?: () => Handle } } = { exports: {} }
-  const messageBuilder = () => (key: string) => ({ message: key })
-  new Function('module', 'exports', 'messageBuilder', 'parcelPickup', 'commonMessage', 'BotFailure', code)(
+  const names = { definition, defineService, messageBuilder, commonMessage, BotFailure }
+  const module: { exports: { parcelPickup?: BotService } } = { exports: {} }
+  new Function('module', 'exports', ...Object.keys(names), code)(
     module,
     module.exports,
-    messageBuilder,
-    {},
-    commonMessage,
-    BotFailure,
+    ...Object.values(names),
   )
-  return (module.exports.createHandler as () => Handle)()
+  return (module.exports.parcelPickup as BotService).handle
 }
 
 const withoutResend: Handle = async (_data, request) => {
@@ -63,7 +64,7 @@ const withoutResend: Handle = async (_data, request) => {
   return request.waitForOtp()
 }
 const handlers = new Map([
-  ['documented', handlerIn('waitForOtp({')],
+  ['documented', handlerOf('parcel-pickup/index.ts')],
   ['without-resend', withoutResend],
 ])
 const runs = createRunRegistry({ updater, handlers, concurrency: noTasks, log: quiet })
@@ -85,7 +86,7 @@ test('the handler of docs/ADD-A-SERVICE.md asks for a code, has another one sent
   const { hash, answer, prompt, typed } = await started('documented')
   const first = await eventually(async () => {
     const asking = await prompt()
-    expect(asking).toMatchObject({ length: 6, message: 'code_sent', attempts_left: 3 })
+    expect(asking).toMatchObject({ length: 6, message_key: 'code_sent', attempts_left: 3 })
     return asking
   })
   expect(first.resend_available_at).toMatch(/Z$/)

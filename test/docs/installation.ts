@@ -1,10 +1,10 @@
 /**
- * An installation that has what the documents add: their services in the catalogue and at the bots, their programs beside it.
+ * An installation that has what the documents add: the bots that they show, which announce their services, and their programs.
  * The commands of the documents run in a shell of their own, with this installation behind the addresses that they name.
  */
 import { execFile } from 'node:child_process'
 import { chmodSync, writeFileSync } from 'node:fs'
-import { createServer, request, type Server } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -17,23 +17,19 @@ import { eventually } from '../helpers/eventually.ts'
 import { findExecutable } from '../helpers/executables.ts'
 import { type Halfway, startHalfway } from '../helpers/halfway.ts'
 import { useFolder } from '../helpers/redis.ts'
-import { type Block, documentedFiles, ROOT, read } from './blocks.ts'
+import { type Block, documentedFiles, ROOT } from './blocks.ts'
 
 const TOKEN = 'token-of-documented-bots'
 /** The service of the handler that lets go of its call. */
 export const WITHOUT_OPEN_CALL = 'parcel-pickup-without-open-call'
-const HANDLERS = {
-  'parcel-tracking': './parcel-tracking/index.ts',
-  'parcel-pickup': './parcel-pickup/index.ts',
-  [WITHOUT_OPEN_CALL]: './parcel-pickup/without-open-call.ts',
-}
+const SERVICES = ['parcel-tracking', 'parcel-pickup', WITHOUT_OPEN_CALL]
 
 export interface Installation extends Halfway {
   env: NodeJS.ProcessEnv
-  /** Sends the calls for a service to the bot at this address instead of the installation's own. */
-  route(slug: string, url: string): void
-  /** Starts a program that a document shows, on a free port instead of its own; returns its address. */
-  startBot(path: string): Promise<string>
+  /** Announces a service as a bot in any language does. */
+  announce(definition: { slug: string; title: string }, address: string): Promise<void>
+  /** Resolves once the server knows all of these services. */
+  knows(slugs: readonly string[]): Promise<void>
   startProgram(path: string, args?: string[], env?: NodeJS.ProcessEnv): Child
   /** A shell in which the commands of one document run one after the other. */
   openShell(): Shell
@@ -52,28 +48,18 @@ export const listen = async (server: Server): Promise<string> => {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-/** Inserts text after a marker that must be there. */
-const insert = (source: string, marker: string, added: string): string => {
-  if (!source.includes(marker)) throw new Error(`there is no ${marker}`)
-  return source.replace(marker, marker + added)
-}
+/** Serves the services of docs/ADD-A-SERVICE.md; the second form of its handler has a slug of its own. */
+const BOT = 'documented-bot.ts'
+const BOT_SOURCE = `
+import { startBot } from './bots/bot-server/create-bot.ts'
+import { runProcess } from './core/runtime/process.ts'
+import { parcelPickup } from './parcel-pickup/index.ts'
+import { parcelPickup as other } from './parcel-pickup/without-open-call.ts'
 
-/** The files of the documents by absolute path, and the two lists in which they name their services. */
-function withLists(files: Map<string, string>): Map<string, string> {
-  const catalogue = 'core/catalog/index.ts'
-  const handlers = 'bots/inquiry-provider/services/index.ts'
-  const imports = `import { parcelTracking } from './parcel-tracking.ts'\nimport { parcelPickup } from './parcel-pickup.ts'\n`
-  const services = `, parcelTracking, parcelPickup, { ...parcelPickup, slug: '${WITHOUT_OPEN_CALL}' }`
-  files.set(catalogue, imports + insert(read(catalogue), '[creditScoreRating', services))
-  const handlerImports = Object.entries(HANDLERS).map(
-    ([slug, path]) =>
-      `import { createHandler as ${slug.replaceAll('-', '_')} } from ${JSON.stringify(path)}\n`,
-  )
-  const entries = Object.keys(HANDLERS).map((slug) => `\n  '${slug}': ${slug.replaceAll('-', '_')},`)
-  const list = 'const SERVICES: Record<string, CreateHandler> = {'
-  files.set(handlers, handlerImports.join('') + insert(read(handlers), list, entries.join('')))
-  return new Map([...files].map(([path, source]) => [join(ROOT, path), source]))
-}
+const slug = '${WITHOUT_OPEN_CALL}'
+const renamed = { ...other, definition: { ...other.definition, slug }, service: { ...other.service, slug } }
+await runProcess({ name: 'documented-bot', env: process.env }, (context) => startBot(context, [parcelPickup, renamed]))
+`
 
 const documented = (files: Map<string, string>): Plugin => ({
   name: 'documented',
@@ -102,32 +88,19 @@ export async function startDocumented(more: NodeJS.ProcessEnv = {}): Promise<Ins
   const carrierUrl = await listen(carrier)
   const [port, botsPort, portalPort] = (await Promise.all([freePort(), freePort(), freePort()])).map(String)
   const dir = useFolder()
-  const files = [...documentedFiles()].map(([path, source]): [string, string] => [
+  const sources = [...documentedFiles(), [BOT, BOT_SOURCE] as const]
+  const files = sources.map(([path, source]): [string, string] => [
     path,
     source
       .replaceAll(/https:\/\/(carrier|\$\{provider\})\.example/g, carrierUrl)
-      .replaceAll('9997', 'Number(process.env.BOT_PORT)')
       .replaceAll("new URL('./tasks.ts'", "new URL('./tasks.mjs'"),
   ])
   const programs = files.map(([path]) => path).filter((path) => /^[\w-]+\.ts$/.test(path))
   const runBundled = await bundleProcesses(dir, {
     more: programs.map((path) => `./${path}`),
-    plugins: [documented(withLists(new Map(files)))],
-  })
-  const routes = new Map<string, string>()
-  const dispatcher = createServer((req, res) => {
-    const target = routes.get((req.url ?? '').split('/').at(-1) ?? '') ?? halfway.botUrl
-    const { method, headers } = req
-    const call = request(target + req.url, { method, headers }, (answer) => {
-      res.writeHead(answer.statusCode ?? 502, answer.headers)
-      answer.pipe(res)
-    })
-    call.on('error', () => res.destroy())
-    res.on('close', () => call.destroy())
-    req.pipe(call)
+    plugins: [documented(new Map(files.map(([path, source]) => [join(ROOT, path), source])))],
   })
   const settings = {
-    LOCAL_API_URL: await listen(dispatcher),
     LOCAL_API_TOKEN: TOKEN,
     SUBMITS_PER_MINUTE: '1000',
     ACTIONS_PER_MINUTE: '1000',
@@ -140,16 +113,38 @@ export async function startDocumented(more: NodeJS.ProcessEnv = {}): Promise<Ins
   const env = { REDIS_URL: halfway.redis.url, LOCAL_API_TOKEN: TOKEN }
   const startProgram = (path: string, args: string[] = [], more: NodeJS.ProcessEnv = {}): Child =>
     startChild(path, args, { ...env, ...more }, runBundled)
+  const announce: Installation['announce'] = async (definition, address) => {
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` }
+    const body = JSON.stringify({ definition, address, concurrency: 10 })
+    const url = `${halfway.url}/api/bots/services/${definition.slug}`
+    const { ok, status } = await fetch(url, { method: 'PUT', headers, body })
+    if (!ok) throw new Error(`the announcement was answered ${status}`)
+    await knows([definition.slug])
+  }
+  const knows: Installation['knows'] = (slugs) =>
+    eventually(async () => {
+      const { services } = (await (await fetch(`${halfway.url}/api/services`)).json()) as {
+        services: { slug: string }[]
+      }
+      const known = services.map(({ slug }) => slug)
+      const missing = slugs.filter((slug) => !known.includes(slug))
+      if (missing.length > 0) throw new Error(`the server does not know ${missing}`)
+    })
+  for (const bot of ['my-bot.ts', BOT]) startProgram(bot, [], { LOCAL_API_PORT: String(await freePort()) })
+  await knows(SERVICES)
+  // A worker reports a new queue within seconds.
+  await eventually(
+    async () => {
+      if (!(await fetch(`${halfway.url}/readyz`)).ok) throw new Error('the queues have no worker yet')
+    },
+    { withinMs: 30_000 },
+  )
   return {
     ...halfway,
     env,
-    route: (slug, url) => void routes.set(slug, url),
+    announce,
+    knows,
     startProgram,
-    async startBot(path) {
-      const botPort = String(await freePort())
-      startProgram(path, [], { BOT_PORT: botPort })
-      return botAt(botPort)
-    },
     openShell: () =>
       openShell(halfway, {
         ...env,
@@ -160,13 +155,6 @@ export async function startDocumented(more: NodeJS.ProcessEnv = {}): Promise<Ins
         DOCS_RUN_BUNDLED: runBundled,
       }),
   }
-}
-
-/** The address of a bot on this port, once it answers; a call before that would wait for the service's backoff. */
-export async function botAt(port: string | number): Promise<string> {
-  const url = `http://127.0.0.1:${port}`
-  await eventually(() => fetch(url, { method: 'POST', body: '{}' }))
-  return url
 }
 
 /** Programs that the commands name, in a folder at the front of PATH. */

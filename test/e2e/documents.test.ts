@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../../core/redis/local-server.ts'
 import { type Block, blocksOf, differences, documentedFiles, noteOf, ROOT } from '../docs/blocks.ts'
-import { botAt, type Installation, listen, startDocumented, WITHOUT_OPEN_CALL } from '../docs/installation.ts'
+import { type Installation, listen, startDocumented, WITHOUT_OPEN_CALL } from '../docs/installation.ts'
 import { useBrowser } from '../helpers/browser.ts'
 import { isChromiumMissing } from '../helpers/chromium.ts'
 import { cleanUp } from '../helpers/clean-up.ts'
@@ -35,8 +35,8 @@ const call = async (path: string, body?: object): Promise<View> => {
   const options = body ? { method: 'POST', headers, body: JSON.stringify(body) } : {}
   return (await fetch(halfway.url + path, options)).json() as Promise<View>
 }
-const submit = async (slug: string): Promise<string> => {
-  const body = { service_slug: slug, request_data: { mobile: '09123456789' } }
+const submit = async (slug: string, request_data: object = { mobile: '09123456789' }): Promise<string> => {
+  const body = { service_slug: slug, request_data }
   return (await call('/api/local-requests', body)).hash
 }
 const state = (hash: string): Promise<View> => call(`/api/local-requests/${hash}/status`)
@@ -49,7 +49,7 @@ const reaches = (hash: string, status: string): Promise<View> =>
 const type = (hash: string, otp: string): Promise<View> => call(`/api/local-requests/${hash}/otp`, { otp })
 
 describe('the services of the documents', () => {
-  it('parcel-tracking of README.md has a form and completes with the answer of the carrier', async () => {
+  it('parcel-tracking of README.md, served by its my-bot.ts, has a form and completes with the answer of the carrier', async () => {
     const page = await fetch(`${halfway.url}/services/parcel-tracking`, { headers: { accept: 'text/html' } })
     expect(await page.text()).toContain('Asks the carrier where your parcels are.')
     const view = await reaches(await submit('parcel-tracking'), 'completed')
@@ -73,45 +73,31 @@ describe('the services of the documents', () => {
 })
 
 describe('the bots of the documents', () => {
-  it('my-bot.ts of README.md completes a request', async () => {
-    halfway.route('parcel-tracking', await halfway.startBot('my-bot.ts'))
-    expect(await reaches(await submit('parcel-tracking'), 'completed')).toMatchObject({
-      current_message: expect.any(String),
-      result_data: { parcels: 3 },
-    })
-  })
-
-  it('pickup-bot.ts of docs/WRITE-A-BOT.md asks again after a wrong code and completes after the right one', async () => {
-    halfway.route('parcel-pickup', await halfway.startBot('pickup-bot.ts'))
-    const hash = await submit('parcel-pickup')
-    await reaches(hash, 'otp_required')
-    await type(hash, '111111')
-    await eventually(async () =>
-      expect(await state(hash)).toMatchObject({ status: 'otp_required', otp_data: { attempts_left: 2 } }),
-    )
-    await type(hash, '222222')
-    expect(await reaches(hash, 'completed')).toMatchObject({ result_data: { parcels: 1 } })
-  })
-
   it.skipIf(!PYTHON)(
-    'pickup_bot.py of docs/WRITE-A-BOT.md reports, asks for a code and completes (needs Python)',
+    'pickup_bot.py of docs/WRITE-A-BOT.md announces itself, reports, asks for a code and completes (needs Python)',
     async () => {
       const port = await freePort()
       const [folder, file] = [useFolder(), 'pickup_bot.py']
-      writeFileSync(join(folder, file), (documentedFiles().get(file) ?? '').replace('9997', String(port)))
+      writeFileSync(join(folder, file), (documentedFiles().get(file) ?? '').replaceAll('9997', String(port)))
       const hasPackage = spawnSync('python3', ['-c', 'import redis']).status === 0
       const standIn = hasPackage ? {} : { PYTHONPATH: join(ROOT, 'test/helpers/fixtures/python') }
-      const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...halfway.env, ...standIn }
+      const { PATH, HOME } = process.env
+      const env = { PATH, HOME, HALFWAY_URL: halfway.url, ...halfway.env, ...standIn }
       const bot = spawn('python3', [join(folder, file)], {
         env: { ...env, PYTHONDONTWRITEBYTECODE: '1' },
         stdio: 'ignore',
       })
       cleanUp(() => void bot.kill('SIGKILL'))
-      halfway.route('parcel-pickup', await botAt(port))
-      const hash = await submit('parcel-pickup')
+      await halfway.knows(['parcel-collection'])
+      const hash = await submit('parcel-collection')
       expect(await reaches(hash, 'otp_required')).toMatchObject({ progress: 30, otp_data: { length: 6 } })
       await type(hash, '123456')
       expect(await reaches(hash, 'completed')).toMatchObject({ result_data: { parcels: 1, digits: 6 } })
+      const headers = { authorization: `Bearer ${halfway.env.LOCAL_API_TOKEN}`, 'x-resume': 'true' }
+      const body = JSON.stringify({ mobile: '09123456789', requestHash: hash })
+      const url = `http://127.0.0.1:${port}/api/services/parcel-collection`
+      const lost = await fetch(url, { method: 'POST', headers, body })
+      expect(await lost.json()).toMatchObject({ status: 'error', code: 'session_lost' })
     },
   )
 })
@@ -154,14 +140,23 @@ describe.skipIf(isChromiumMissing)('the element of docs/EMBED.md', () => {
   })
 })
 
+/** A request that a bot works on until the test ends. */
+async function startHeld(): Promise<string> {
+  await halfway.announce({ slug: 'held', title: 'Held' }, await listen(createServer(() => {})))
+  const hash = await submit('held', {})
+  await reaches(hash, 'processing')
+  return hash
+}
+
+describe('the program of docs/WRITE-A-BOT.md', () => {
+  it('report.ts of docs/WRITE-A-BOT.md reports progress of the request that it is given', async () => {
+    const hash = await startHeld()
+    expect(await halfway.startProgram('report.ts', [hash]).ended).toBe(0)
+    expect(await state(hash)).toMatchObject({ progress: 40, current_message: 'Asking the carrier…' })
+  })
+})
+
 describe.skipIf(!SHELL)('the commands of the documents', () => {
-  /** A request that a bot works on until the test ends. */
-  async function startHeld(): Promise<string> {
-    halfway.route('parcel-tracking', await listen(createServer(() => {})))
-    const hash = await submit('parcel-tracking')
-    await reaches(hash, 'processing')
-    return hash
-  }
   const isRun = (block: Block): boolean =>
     ['sh', 'json'].includes(block.language) && !block.note.startsWith('not run')
 

@@ -93,6 +93,23 @@ describe('docs/SOCKETS.md', () => {
 })
 
 describe('docs/WRITE-A-BOT.md', () => {
+  test('docs/WRITE-A-BOT.md lists each field of an announcement, and each header of a call', () => {
+    const announcing = bots.slice(bots.indexOf('## Announce'), bots.indexOf('## The call'))
+    const [, shape = ''] =
+      /const announcement = z\.strictObject\(\{(.*?)\n\}\)/s.exec(read('server/routes/bot-services.ts')) ?? []
+    const fields = [...shape.matchAll(/^ {2}(\w+):/gm)].map(([, name]) => name)
+    const listed = [...announcing.matchAll(/^\| `(\w+)` \| (?:required|–|`)/gm)].map(([, name]) => name)
+    expect(listed.sort()).toEqual(['definition', ...fields].sort())
+    const headers = [...read('workers/bot-client.ts').matchAll(/'(x-[\w-]+|idempotency-key)'/g)].map(
+      ([, name]) => name,
+    )
+    const inTable = [...bots.matchAll(/^\| `([\w-]+)(?:: true)?` \|/gm)].map(([, name = '']) =>
+      name.toLowerCase(),
+    )
+    expect(headers.length).toBe(3)
+    for (const header of headers) expect(inTable).toContain(header)
+  })
+
   test('docs/WRITE-A-BOT.md names the keys and the channel as they are', () => {
     expect(bots).toContain(`\`${keys.record('{hash}')}\``)
     expect(bots).toContain(`\`${keys.channel('{hash}')}\``)

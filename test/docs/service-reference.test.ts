@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { FIELD_KINDS, fieldSchema } from '../../core/catalog/field-definition.ts'
 import { RESULT_KINDS, resultSchema } from '../../core/catalog/result-definition.ts'
-import { serviceSchema } from '../../core/catalog/service-definition.ts'
-import { read } from './blocks.ts'
+import { parseService, serviceSchema } from '../../core/catalog/service-definition.ts'
+import { blocksOf, read } from './blocks.ts'
 
 const text = read('docs/ADD-A-SERVICE.md')
 
@@ -64,6 +64,13 @@ describe('the definition of a service in docs/ADD-A-SERVICE.md', () => {
       else expect(given, property).not.toMatch(/^`(?![A-Z])/)
     }
   })
+})
+
+test('each definition in JSON of docs/ADD-A-SERVICE.md is valid', () => {
+  const definitions = blocksOf('docs/ADD-A-SERVICE.md').filter(({ language }) => language === 'json')
+  expect(definitions.length).toBeGreaterThan(0)
+  for (const block of definitions)
+    expect(parseService(JSON.parse(block.text)), block.text).toMatchObject({ ok: true })
 })
 
 describe('the types in docs/ADD-A-SERVICE.md', () => {

@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../core/redis/local-server.ts'
 import type { Call, Reply } from './agent.ts'
+import { announceService } from './requests.ts'
 
 export interface MeasuredProcess {
   /** Calls a handler of the process (agent.ts). */
@@ -92,6 +93,7 @@ export async function startHalfway(env: NodeJS.ProcessEnv): Promise<MeasuredServ
     HOST: '127.0.0.1',
     PORT: String(port),
   }
+  await announceService(env.REDIS_URL as string)
   const server = await startProcess('server/main.ts', { ...settings, ...env }, 'server is ready')
   return { ...server, url: `http://127.0.0.1:${port}` }
 }

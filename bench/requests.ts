@@ -6,7 +6,8 @@ import type { RequestRecord } from '../core/domain/record.ts'
 import { createRequestHash } from '../core/domain/request-id.ts'
 import { transition } from '../core/domain/state-machine.ts'
 import { encodeRecord } from '../core/records/codec.ts'
-import type { RedisClient } from '../core/redis/connect.ts'
+import { openRedis, type RedisClient } from '../core/redis/connect.ts'
+import { createLog } from '../core/runtime/log.ts'
 import { createServiceRegistry } from '../core/store/service-registry.ts'
 
 export const TTL_SECONDS = 1800
@@ -76,6 +77,9 @@ export async function seed(redis: RedisClient, count: number): Promise<string[]>
 }
 
 /** For servers that are measured: they know only services that were announced. */
-export async function announceService(redis: RedisClient): Promise<void> {
+export async function announceService(redisUrl: string): Promise<void> {
+  const connections = await openRedis({ kind: 'single', url: redisUrl }, createLog('bench', 'warn'))
+  const redis = await connections.connect('patient')
   await createServiceRegistry({ redis }).announce({ definition: DEFINITION, owner: 'default' })
+  await connections.stop()
 }

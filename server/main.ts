@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { offerLanguages } from '../core/i18n/index.ts'
-import { loadLanguages } from '../core/i18n/load-languages.ts'
 import { startClock } from '../core/redis/clock.ts'
 import { openRedis } from '../core/redis/connect.ts'
 import { openInstallationSecret } from '../core/redis/installation-secret.ts'
@@ -12,6 +11,7 @@ import { StartupError } from '../core/runtime/startup-error.ts'
 import { openLiveCatalog } from '../core/store/live-catalog.ts'
 import { createServiceRegistry } from '../core/store/service-registry.ts'
 import { composeServer } from './compose.ts'
+import { loadLanguages } from './load-languages.ts'
 
 const ASSETS = fileURLToPath(new URL('../public/dist', import.meta.url))
 

@@ -11,10 +11,10 @@ import { otpWaitEndsAt } from '../core/domain/deadline.ts'
 import { AppError, isRequestFailureCode } from '../core/domain/errors.ts'
 import type { RequestRecord } from '../core/domain/record.ts'
 import { openSealed } from '../core/domain/sealed-values.ts'
+import type { SecretBox } from '../core/domain/secret-box.ts'
 import type { RequestWatcher, UpdateListener } from '../core/pubsub/request-watcher.ts'
 import { createOnce } from '../core/redis/once.ts'
 import type { Log } from '../core/runtime/log.ts'
-import type { SecretBox } from '../core/runtime/secret-box.ts'
 import type { ApplyResult, RequestStore } from '../core/store/request-store.ts'
 import { retryUnavailable } from '../core/store/storage-errors.ts'
 import { createAttemptSignal, type WorkerSignals } from './attempt-signal.ts'
@@ -55,7 +55,7 @@ export interface AttemptContext extends WorkerSignals {
 
 /** @returns a function that runs one attempt */
 export function createAttemptRunner({ store, watcher, bot, secretBox, log, now }: AttemptDeps) {
-  const isFirstFault = createOnce()
+  const logFaults = createFaultLog(log)
 
   async function runAttempt(
     work: Work,
@@ -109,10 +109,7 @@ export function createAttemptRunner({ store, watcher, bot, secretBox, log, now }
       const otp = { ...answer.otp_data, id: nanoid(10), recall: true }
       return writeOtpCommand(hash, { type: 'require_otp', attempt, otp }, signal)
     }
-    const faults = findResultFaults(answer.data, result)
-    // Once for each kind of fault: every request of the service has it.
-    if (faults.length > 0 && isFirstFault(`${slug} ${faults}`))
-      log.warn({ hash, service: slug, faults }, 'a result does not fit its definition')
+    logFaults(record, answer.data, result)
     // A bot with an updater has usually written its result already, and that one counts; this is for bots that only answer.
     const outcome = await write(hash, { type: 'complete', attempt, result: answer.data ?? null }, signal)
     if (!outcome.ok) log.debug({ hash, rejection: outcome.rejection }, 'the result was refused')
@@ -136,6 +133,20 @@ export function createAttemptRunner({ store, watcher, bot, secretBox, log, now }
   }
 
   return runAttempt
+}
+
+/** Logs what in a result does not fit its definition: once for each kind of fault, since every request of the service has it. */
+function createFaultLog(log: Log) {
+  const isFirst = createOnce()
+  return (
+    { hash, service_slug: service }: RequestRecord,
+    result: unknown,
+    definition: ResultDefinition,
+  ): void => {
+    const faults = findResultFaults(result, definition)
+    if (faults.length > 0 && isFirst(`${service} ${faults}`))
+      log.warn({ hash, service, faults }, 'a result does not fit its definition')
+  }
 }
 
 /** A bug of our own ends the attempt and counts as a failure: the same call may trigger it again. */

@@ -1,6 +1,7 @@
-/** Sealed values of `request_data` (core/runtime/secret-box.ts): they go to the bot only, and are deleted with the work's end. */
-import type { Sealed } from '../runtime/secret-box.ts'
+/** Sealed values of `request_data` (secret-box.ts): they go to the bot only, and are deleted with the work's end. */
+
 import type { RequestRecord } from './record.ts'
+import type { Sealed } from './secret-box.ts'
 
 type RequestData = RequestRecord['request_data']
 

@@ -1,4 +1,4 @@
-/** Rolling restarts of workers and of bots while people type codes: nobody types a code twice. */
+/** Rolling restarts of workers and of bots while people type codes: each types one code. */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
@@ -112,10 +112,10 @@ const describeWrong = (outcomes: Outcome[]): string[] =>
   outcomes.map(({ view, prompts, typed }) => `${view.status} ${view.error_data?.code} ${prompts} ${typed}`)
 
 test.for([
-  ['account-statement', 'the bot ends its call', 0],
-  ['credit-score-rating', 'the bot waits in its call', 1000],
+  ['account-statement', 'SMS_SENT', 0],
+  ['credit-score-rating', 'open-call', 1000],
 ] as const)(
-  'nobody types a code twice for %s, where %s, while workers and bots are restarted one by one',
+  'each person types one code for %s (%s) while workers and bots are restarted one by one',
   {
     timeout: 240_000,
   },

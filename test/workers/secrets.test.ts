@@ -1,8 +1,8 @@
 /** What is typed into a field of type `secret`: only the bot reads it, and it is deleted with the end of the work. */
 import { describe, expect, test } from 'vitest'
 import { createCatalog, queuesOf } from '../../core/catalog/catalog.ts'
+import { createSecretBox } from '../../core/domain/secret-box.ts'
 import { createQueues } from '../../core/queue/queues.ts'
-import { createSecretBox } from '../../core/runtime/secret-box.ts'
 import { createDeadlineIndex } from '../../core/store/deadline-index.ts'
 import { createSubjectLimiter } from '../../core/store/subject-limits.ts'
 import { createBotClient } from '../../workers/bot-client.ts'

@@ -2,11 +2,11 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { languages, offerLanguages } from '../../../core/i18n/index.ts'
-import { loadLanguages } from '../../../core/i18n/load-languages.ts'
-import { cleanUp } from '../../helpers/clean-up.ts'
-import { useFolder, useRedis } from '../../helpers/redis.ts'
-import { useServer } from '../../helpers/server.ts'
+import { languages, offerLanguages } from '../../core/i18n/index.ts'
+import { loadLanguages } from '../../server/load-languages.ts'
+import { cleanUp } from '../helpers/clean-up.ts'
+import { useFolder, useRedis } from '../helpers/redis.ts'
+import { useServer } from '../helpers/server.ts'
 
 const folder = useFolder()
 const write = (name: string, content: unknown) =>

@@ -6,9 +6,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { StartupError } from '../runtime/startup-error.ts'
-import { compile } from './compile-messages.ts'
-import { BUILT_IN, isTextKey, type Language, type Locale } from './index.ts'
+import { compile } from '../core/i18n/compile-messages.ts'
+import { BUILT_IN, isTextKey, type Language, type Locale } from '../core/i18n/index.ts'
+import { StartupError } from '../core/runtime/startup-error.ts'
 
 const fileSchema = z.strictObject({
   /** In the language itself. */

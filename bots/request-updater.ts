@@ -1,20 +1,19 @@
 /** A bot's reports on one request. Each is one command of its attempt, applied in Redis. */
-import { nanoid } from 'nanoid'
+import type { BotReports } from '../core/actions/bot-reports.ts'
 import type { OtpMailbox, WaitForOtpOptions } from '../core/actions/otp-mailbox.ts'
-import type { Command } from '../core/domain/command.ts'
+import type { OtpOptions } from '../core/domain/command.ts'
 import { commonMessage } from '../core/domain/common-messages.ts'
-import { AppError, type ErrorCode } from '../core/domain/errors.ts'
-import { isBlank, type LocalizedMessage, toLocalizedMessage } from '../core/domain/message.ts'
-import type { OtpRequest } from '../core/domain/otp-prompt.ts'
+import { AppError } from '../core/domain/errors.ts'
+import { type LocalizedMessage, toLocalizedMessage } from '../core/domain/message.ts'
 import type { SubstepReport } from '../core/domain/record.ts'
 import type { Log } from '../core/runtime/log.ts'
-import type { RequestStore, StoredRecord } from '../core/store/request-store.ts'
+import type { RequestStore } from '../core/store/request-store.ts'
 import { isUnavailable, retryUnavailable } from '../core/store/storage-errors.ts'
 import { BotFailure } from './bot-failure.ts'
 
-export type OtpOptions = Omit<OtpRequest, 'id' | 'recall'>
+export type { OtpOptions }
 
-/** Bound to one attempt of one request. Calls resolve once Redis has stored the report, or a progress update was dropped. */
+/** Bound to one attempt of one request. Calls resolve once the report is stored, or a progress update was dropped. */
 export interface RequestUpdater {
   /**
    * @param progress 0 to 99; a value below the highest one so far leaves the progress there, and step and message still count
@@ -48,103 +47,79 @@ export interface RequestUpdater {
   ): Promise<void>
 }
 
-/** A result refused with one of these fails the request with the same code. */
-const UNSTORABLE_RESULT: ReadonlySet<ErrorCode> = new Set(['result_too_large', 'bot_bad_answer'])
-
 interface BindDeps {
   store: RequestStore
+  reports: BotReports
   otpMailbox: OtpMailbox
   log: Log
 }
 
-type Bind = (hash: string, attempt?: () => number, signal?: AbortSignal) => RequestUpdater
+/** Once `signal` aborts, a report that is refused for the moment is not retried. */
+export type BindUpdater = (hash: string, attempt?: () => number, signal?: AbortSignal) => RequestUpdater
 
-export function createBind({ store, otpMailbox, log }: BindDeps): Bind {
+export function createBind({ store, reports, otpMailbox, log }: BindDeps): BindUpdater {
   return (hash, givenAttempt, signal) => {
-    const firstAttempt = createFirstAttempt(store, hash)
-    const currentAttempt = async (): Promise<number> =>
-      givenAttempt?.() ?? retryUnavailable(firstAttempt, { signal })
-    const write = (command: Command): Promise<StoredRecord> => applyCommand(store, hash, command, signal)
-    const noRetry = AbortSignal.abort()
+    const firstAttempt = createFirstAttempt(async () => (await store.read(hash))?.record.attempt, hash)
+    const write = async <T>(report: (attempt: number) => Promise<T>): Promise<T> => {
+      const attempt = givenAttempt?.() ?? (await retryUnavailable(firstAttempt, { signal }))
+      return retryUnavailable(() => report(attempt), { signal })
+    }
     return {
       async updateProgress(progress, step, message, parts) {
         try {
           const attempt = givenAttempt?.() ?? (await firstAttempt())
-          const command = { type: 'progress', attempt, progress, step, parts, ...toPartial(message) } as const
-          await applyCommand(store, hash, command, noRetry)
+          await reports.progress(hash, attempt, { progress, step, parts, ...toPartialMessage(message) })
         } catch (error) {
           if (!isUnavailable(error)) throw error
           log.debug({ err: error, hash }, 'a progress update was dropped')
         }
       },
       async markAsOtpRequired(otp = {}) {
-        const attempt = await currentAttempt()
-        await write({ type: 'require_otp', attempt, otp: { ...otp, id: nanoid(10) } })
+        await write((attempt) => reports.ask(hash, attempt, otp))
       },
       async waitForOtp(options) {
         const answer = await otpMailbox.waitFor(hash, options)
         if ('code' in answer) return answer.code
-        if (answer.refused === 'otp_expired')
-          throw new BotFailure('otp_expired', commonMessage('otp_expired'))
-        throw new AppError(answer.refused)
+        throw answer.refused === 'otp_expired' ? otpExpired() : new AppError(answer.refused)
       },
       async rejectOtp(message) {
-        const attempt = await currentAttempt()
-        const { record } = await write({ type: 'reject_otp', attempt, ...toPartial(message) })
+        const record = await write((attempt) => reports.reject(hash, attempt, toPartialMessage(message)))
         return record.status === 'otp_required'
       },
       async markAsCompleted(result) {
-        const attempt = await currentAttempt()
-        try {
-          await write({ type: 'complete', attempt, result })
-        } catch (error) {
-          if (error instanceof AppError && UNSTORABLE_RESULT.has(error.code)) {
-            const { code, message } = error
-            await write({ type: 'fail', attempt, error: { code, message, retryable: false } })
-          }
-          throw error
-        }
+        await write((attempt) => reports.complete(hash, attempt, result))
       },
-      async markAsFailed(reason, { code = 'failed', retryable = false } = {}) {
-        const given = toLocalizedMessage(reason)
-        const { message, ...key } = isBlank(given.message) ? commonMessage('no_reason') : given
-        const error = { code, message, retryable }
-        await write({ type: 'fail', attempt: await currentAttempt(), error, ...key })
+      async markAsFailed(reason, error) {
+        await write((attempt) => reports.fail(hash, attempt, { ...toLocalizedMessage(reason), ...error }))
       },
     }
   }
 }
 
-const toPartial = (message: string | LocalizedMessage | undefined): Partial<LocalizedMessage> =>
-  message === undefined ? {} : toLocalizedMessage(message)
+export const otpExpired = (): BotFailure => new BotFailure('otp_expired', commonMessage('otp_expired'))
 
-/** @param signal once aborted, a write that Redis refuses is not retried */
-async function applyCommand(
-  store: RequestStore,
+export const toPartialMessage = (
+  message: string | LocalizedMessage | undefined,
+): Partial<LocalizedMessage> => (message === undefined ? {} : toLocalizedMessage(message))
+
+/**
+ * Reads the attempt once, at the first write, so that an attempt that takes over fences this program off.
+ *
+ * @param read resolves with undefined when the request does not exist
+ */
+export function createFirstAttempt(
+  read: () => Promise<number | undefined>,
   hash: string,
-  command: Command,
-  signal: AbortSignal | undefined,
-): Promise<StoredRecord> {
-  const result = await retryUnavailable(() => store.apply(hash, command), { signal })
-  if (result.ok) return result.stored
-  const detail = `${command.type} of ${hash} was refused: ${result.rejection}`
-  throw new AppError(result.rejection, { detail })
-}
-
-/** Reads the attempt once, at the first write, so that an attempt that takes over fences this program off. */
-function createFirstAttempt(store: RequestStore, hash: string): () => Promise<number> {
+): () => Promise<number> {
   let found: Promise<number> | null = null
-  async function read(): Promise<number> {
-    const stored = await store.read(hash)
-    if (!stored)
-      throw new AppError('request_not_found', {
-        detail: `The request ${hash} does not exist or has expired.`,
-      })
-    return stored.record.attempt
+  async function readExisting(): Promise<number> {
+    const attempt = await read()
+    if (attempt !== undefined) return attempt
+    throw new AppError('request_not_found', { detail: `The request ${hash} does not exist or has expired.` })
   }
   return () => {
-    found ??= read().catch((error: unknown) => {
-      // Not found, or Redis unavailable: the next write reads again.
+    found ??= readExisting().catch((error: unknown) => {
+      // Not found, or unavailable: the next write reads again.
       found = null
       throw error
     })

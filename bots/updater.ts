@@ -1,5 +1,6 @@
 /**
- * What any Node program imports to report on a request: `createUpdater({ redis })`, then one call for each step.
+ * What any Node program imports to report on a request: `createUpdater({ redis })`, then one call for each step. With
+ * `createUpdater({ url, token })` it needs no Redis: it calls the server at `url` with the token of a bot.
  *
  *   const updater = await createUpdater({ redis: 'redis://127.0.0.1:6379' })
  *   await updater.updateProgress(hash, 30, 'authentication', 'Signing in…')
@@ -8,7 +9,8 @@
  *   await updater.markAsCompleted(hash, { score: 712 })
  *
  * While Redis refuses writes (NOREPLICAS, MISCONF, BUSY, …) progress updates are dropped, and everything else is retried
- * until Redis accepts it, for 300 s at most. While Redis is away every call waits until it is back.
+ * until Redis accepts it, for 300 s at most. While Redis is away every call waits until it is back. Over HTTP, the same holds
+ * for a server that does not answer or that answers 503.
  *
  * A write that is too late (cancelled, expired, already final, taken over by a newer attempt) is refused: the call rejects
  * with an AppError that has the reason as its code, and the bot should stop.
@@ -20,8 +22,8 @@
  *   await request.updateProgress(30)
  */
 
-import { createOtpMailbox, type WaitForOtpOptions } from '../core/actions/otp-mailbox.ts'
-import type { LocalizedMessage } from '../core/domain/message.ts'
+import { createBotReports } from '../core/actions/bot-reports.ts'
+import { createOtpMailbox } from '../core/actions/otp-mailbox.ts'
 import { isFinal } from '../core/domain/record.ts'
 import { createChannelSubscriber } from '../core/pubsub/channel-subscriber.ts'
 import { createRequestWatcher, type EncodedUpdate } from '../core/pubsub/request-watcher.ts'
@@ -29,41 +31,14 @@ import { startClock } from '../core/redis/clock.ts'
 import { type ConnectionSettings, openRedis, type RedisClient } from '../core/redis/connect.ts'
 import { createLog, type Log } from '../core/runtime/log.ts'
 import type { RedisTarget } from '../core/runtime/redis-target.ts'
-import { createRequestStore, type StoredRecord } from '../core/store/request-store.ts'
+import { createRequestStore } from '../core/store/request-store.ts'
+import { createHttpUpdater } from './http-updater.ts'
 import { createBind, type OtpOptions, type RequestUpdater } from './request-updater.ts'
+import { createUnboundMethods, type EndReason, type Updater } from './updater-interface.ts'
 
-export type { OtpOptions, RequestUpdater }
+export type { EndReason, OtpOptions, RequestUpdater, Updater }
 
-export interface Updater {
-  updateProgress(hash: string, ...report: Parameters<RequestUpdater['updateProgress']>): Promise<void>
-  markAsOtpRequired(hash: string, otp?: OtpOptions): Promise<void>
-  waitForOtp(hash: string, options?: WaitForOtpOptions): Promise<string>
-  rejectOtp(hash: string, message?: string | LocalizedMessage): Promise<boolean>
-  markAsCompleted(hash: string, result: unknown): Promise<void>
-  markAsFailed(
-    hash: string,
-    message: string | LocalizedMessage,
-    error?: { code?: string; retryable?: boolean },
-  ): Promise<void>
-  /**
-   * The same methods bound to one request. `attempt` is read at each write; left out, the attempt at the first write counts.
-   * Once `signal` aborts, a write that Redis refuses is not retried.
-   */
-  bind(hash: string, attempt?: () => number, signal?: AbortSignal): RequestUpdater
-  /** The record of the request; null when it has expired. */
-  read(hash: string): Promise<StoredRecord['record'] | null>
-  /**
-   * Calls back when this attempt has nothing more to do: its request is final or expired, or a newer attempt has taken
-   * over. Resolves with a function that stops watching.
-   */
-  onEnd(hash: string, attempt: () => number, onEnded: (reason: EndReason) => void): Promise<() => void>
-  /** Closes the connections it opened. */
-  stop(): Promise<void>
-}
-
-export type EndReason = 'already_final' | 'request_expired' | 'stale_attempt'
-
-export interface UpdaterOptions {
+export interface RedisUpdaterOptions {
   /** A URL (`redis://…`, `unix://…`) or a target as in core/runtime/config.ts; the updater opens its own connections. */
   redis: string | RedisTarget
   /** Prefixes and timeouts, where they differ from the defaults. */
@@ -73,19 +48,26 @@ export interface UpdaterOptions {
   log?: Log
 }
 
-/** How many requests the unbound methods keep the first attempt of. */
-const MAX_UPDATERS = 1000
+export interface HttpUpdaterOptions {
+  /** The address of the server: `http://host:port`. */
+  url: string
+  /** LOCAL_API_TOKEN, or one of BOT_TOKENS. */
+  token: string
+  log?: Log
+}
 
-export const createUpdater = async (options: UpdaterOptions): Promise<Updater> =>
-  (await openUpdater(options)).updater
+export const createUpdater = async (options: RedisUpdaterOptions | HttpUpdaterOptions): Promise<Updater> =>
+  'url' in options
+    ? createHttpUpdater({ log: createLog('bot', 'warn'), ...options })
+    : (await openUpdater(options)).updater
 
-/** An updater with its connection and clock. */
+/** An updater over Redis, with its connection and clock. */
 export async function openUpdater({
   redis,
   connections: settings,
   ttlSeconds = 1800,
   log = createLog('bot', 'warn'),
-}: UpdaterOptions): Promise<{ updater: Updater; redis: RedisClient; now: () => number }> {
+}: RedisUpdaterOptions): Promise<{ updater: Updater; redis: RedisClient; now: () => number }> {
   const target: RedisTarget = typeof redis === 'string' ? { kind: 'single', url: redis } : redis
   const connections = await openRedis(target, log, settings)
   const commands = await connections.connect('patient')
@@ -117,25 +99,10 @@ function createUpdaterOn(deps: {
   })
   const watcher = createRequestWatcher({ store, channels, log: deps.log, ttlSeconds, now })
   const otpMailbox = createOtpMailbox({ redis: deps.commands, channels, store, now })
-  const bind = createBind({ store, otpMailbox, log })
-  const updaters = new Map<string, RequestUpdater>()
-
-  function updaterOf(hash: string): RequestUpdater {
-    const present = updaters.get(hash)
-    if (present) return present
-    const bound = bind(hash)
-    updaters.set(hash, bound)
-    if (updaters.size > MAX_UPDATERS) updaters.delete(updaters.keys().next().value as string)
-    return bound
-  }
+  const bind = createBind({ store, reports: createBotReports({ store }), otpMailbox, log })
 
   return {
-    updateProgress: (hash, ...rest) => updaterOf(hash).updateProgress(...rest),
-    markAsOtpRequired: (hash, otp) => updaterOf(hash).markAsOtpRequired(otp),
-    waitForOtp: (hash, options) => updaterOf(hash).waitForOtp(options),
-    rejectOtp: (hash, message) => updaterOf(hash).rejectOtp(message),
-    markAsCompleted: (hash, result) => updaterOf(hash).markAsCompleted(result),
-    markAsFailed: (hash, message, error) => updaterOf(hash).markAsFailed(message, error),
+    ...createUnboundMethods(bind),
     bind,
     read: async (hash) => (await store.read(hash))?.record ?? null,
     onEnd: async (hash, attempt, onEnded) => {

@@ -3,7 +3,7 @@
  * follow immediately, once each time they become true. The live regions are outside of `<main>`, so they outlive a change
  * of content.
  */
-import { isExpiring } from '../core/domain/record.ts'
+import { isExpiring } from '../core/domain/view-times.ts'
 import type { LiveKey } from '../core/i18n/index.ts'
 import { describeRequest } from '../core/presentation/describe-request.ts'
 import type { Page } from './page-data.ts'

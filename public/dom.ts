@@ -1,5 +1,5 @@
 /** Writes a state into the server's HTML. Elements are found by `data-live`; a page may lack any of them. */
-import { isExpiring } from '../core/domain/record.ts'
+import { isExpiring } from '../core/domain/view-times.ts'
 import type { RequestDescription } from '../core/presentation/describe-request.ts'
 import { formatCodeExpired, roundCountdown } from '../core/presentation/format-duration.ts'
 import { type Page, serverLanguage } from './page-data.ts'

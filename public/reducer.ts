@@ -65,10 +65,11 @@ function applyView(state: State, view: PublicView, at: number): State {
   if (view.hash !== state.view.hash) return state
   const isNew = isNewer(view, state.view)
   if (!isNew && (isNewer(state.view, view) || isFinal(view.status))) return state
-  // Queue position and estimate change without a new version. A null position means only that it was not looked up.
+  // These change without a new version. Null means only that they were not looked up.
   const { estimated_remaining_time } = view
   const queue_position = view.queue_position ?? state.view.queue_position
-  const next = isNew ? view : { ...state.view, queue_position, estimated_remaining_time }
+  const bot_seen_at = view.bot_seen_at ?? state.view.bot_seen_at
+  const next = isNew ? view : { ...state.view, queue_position, bot_seen_at, estimated_remaining_time }
   const seconds = Math.min(remainingSeconds(state, at), view.estimated_remaining_time)
   return { ...state, view: next, remaining: { seconds, at } }
 }

@@ -25,6 +25,7 @@ import { cutTrailingMarks } from './middleware/trailing-marks.ts'
 import { warnOfUntrustedProxy } from './middleware/untrusted-proxy.ts'
 import type { Ownership } from './ownership.ts'
 import type { Pages } from './pages/index.ts'
+import type { BotRequestDeps } from './routes/bot-requests.ts'
 import { createBotRoutes } from './routes/bots.ts'
 import { createHealthRoutes } from './routes/health.ts'
 import { createLocalRequestRoutes } from './routes/local-requests.ts'
@@ -40,7 +41,7 @@ import type { Submit } from './submit-request.ts'
 export interface AppDeps {
   catalog: Catalog
   registry: Pick<ServiceRegistry, 'announce'>
-  bots: Pick<Config['bots'], 'tokens' | 'addresses'>
+  bots: Pick<Config['bots'], 'tokens' | 'addresses'> & Pick<BotRequestDeps, 'store' | 'reports' | 'waits'>
   submit: Submit
   requests: RequestActions
   failures: Pick<FailedRequests, 'find'>
@@ -92,7 +93,7 @@ export function createApp(deps: AppDeps): RequestListener {
   app.use(warnOfUntrustedProxy({ redis: deps.redis, log }))
   app.use(checkOrigin(deps.isAllowedOrigin), identify(sessions))
 
-  app.use('/api/bots', createBotRoutes({ registry: deps.registry, ...deps.bots }))
+  app.use('/api/bots', createBotRoutes({ ...deps, ...deps.bots }))
   app.use('/api/services', compressed, createServiceRoutes(catalog))
   app.use(
     '/api/local-requests',

@@ -1,7 +1,10 @@
 /** Composes the server from its parts, for its process and for tests. Does not listen yet. */
 import { setMaxListeners } from 'node:events'
 import { createServer, type Server as HttpServer } from 'node:http'
+import { createBotReports } from '../core/actions/bot-reports.ts'
+import { createBotWaits } from '../core/actions/bot-waits.ts'
 import { createEnqueueRequest } from '../core/actions/enqueue-request.ts'
+import { createOtpMailbox } from '../core/actions/otp-mailbox.ts'
 import { createRequestActions } from '../core/actions/request-actions.ts'
 import { type Catalog, queuesOf } from '../core/catalog/catalog.ts'
 import { createSecretBox } from '../core/domain/secret-box.ts'
@@ -162,7 +165,18 @@ function composeApp(
     ...access,
     catalog,
     registry,
-    bots: config.bots,
+    bots: {
+      ...config.bots,
+      store,
+      reports: createBotReports({ store }),
+      waits: createBotWaits({
+        redis,
+        store,
+        watcher,
+        otpMailbox: createOtpMailbox({ redis, channels, store, now }),
+        now,
+      }),
+    },
     submit: createSubmit({
       catalog,
       acceptRequest,

@@ -75,10 +75,12 @@ function localizeDates(locale: Locale, params: FieldError['params'] = {}): Field
 /** Errors of Express's parsers as AppErrors. @returns null for errors that the caller did not cause */
 export function fromHttpError(error: unknown): AppError | null {
   if (error instanceof AppError) return error
-  const { status, type } = error as { status?: number; type?: string }
+  const { status, type, limit } = error as { status?: number; type?: string; limit?: number }
   switch (type) {
     case 'entity.too.large':
-      return new AppError('body_too_large', { detail: 'A body has at most 64 kB, that of a batch 4 MB.' })
+      return new AppError('body_too_large', {
+        detail: limit === undefined ? undefined : `This body has at most ${Math.round(limit / 1024)} kB.`,
+      })
     case 'parameters.too.many':
       return new AppError('body_too_large', { detail: `A form has at most ${MAX_FORM_FIELDS} fields.` })
     case 'entity.parse.failed':

@@ -1,11 +1,11 @@
 /** Executes one run: calls the handler, or resumes the session it left, and stores the result. */
 import { AppError } from '../../core/domain/errors.ts'
-import type { RequestRecord } from '../../core/domain/record.ts'
 import type { Log } from '../../core/runtime/log.ts'
 import { isUnavailable, retryUnavailable } from '../../core/store/storage-errors.ts'
 import type { Concurrency } from '../../core/tasks/task-runner.ts'
 import { BotFailure } from '../bot-failure.ts'
 import type { RequestUpdater, Updater } from '../updater.ts'
+import type { RequestState } from '../updater-interface.ts'
 import { type BotResponse, otpSent, success } from './bot-responses.ts'
 import type { BotRequest, Handle } from './define-service.ts'
 import { createParallel } from './parallel.ts'
@@ -156,7 +156,7 @@ async function storeResult(
 function repeatedAnswer(
   session: SmsSent | undefined,
   { otp }: IncomingCall,
-  { status }: RequestRecord,
+  { status }: RequestState,
 ): { result: SmsSent } | undefined {
   const isLost = session && otp === undefined && status !== 'otp_required' && isFresh(session)
   return isLost ? { result: session } : undefined

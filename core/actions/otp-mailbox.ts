@@ -111,7 +111,7 @@ export function createOtpMailbox({
 }
 
 /** A signal that stays set until the next wait, so that one set between two waits is not lost. */
-function createSignal(): { set: () => void; wait: (timeoutMs: number) => Promise<void> } {
+export function createSignal(): { set: () => void; wait: (timeoutMs: number) => Promise<void> } {
   let isSet = false
   let wake: (() => void) | null = null
   return {

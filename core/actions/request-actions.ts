@@ -45,10 +45,11 @@ export function createRequestActions({
   const queuePositions = createQueuePositions({ queues, catalog: context.catalog, now })
   return {
     async view(hash) {
-      const { record } = await store.get(hash)
+      // In one round trip.
+      const [{ record }, botSeenAt] = await Promise.all([store.get(hash), store.lastHeartbeat(hash)])
       // Without the position the view is still right.
       const place = await queuePositions.read({ ...record, run_at: record.run_at ?? null }).catch(() => null)
-      return toPublicView(record, now(), place)
+      return toPublicView(record, now(), place, botSeenAt)
     },
 
     async cancel(hash, by = 'user') {

@@ -8,12 +8,23 @@ export interface Catalog {
   find(slug: string): Service | undefined
   /** Whether no bot has announced it for a minute: its requests wait. */
   isSilent(slug: string): boolean
+  /** The name of the token that announced the service first; undefined for an unknown service. */
+  ownerOf(slug: string): string | undefined
 }
 
-export function createCatalog(services: readonly Service[]): Catalog {
+/** @param owners by slug */
+export function createCatalog(
+  services: readonly Service[],
+  owners: ReadonlyMap<string, string> = new Map(),
+): Catalog {
   const sorted = [...services].sort((a, b) => (a.slug < b.slug ? -1 : 1))
   const bySlug = new Map(sorted.map((service) => [service.slug, service]))
-  return { all: () => sorted, find: (slug) => bySlug.get(slug), isSilent: () => false }
+  return {
+    all: () => sorted,
+    find: (slug) => bySlug.get(slug),
+    isSilent: () => false,
+    ownerOf: (slug) => owners.get(slug),
+  }
 }
 
 /** Every queue that some service uses. Where services state different limits for one queue, the strictest hold. */

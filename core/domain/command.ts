@@ -3,6 +3,8 @@ import type { LocalizedMessage } from './message.ts'
 import type { OtpRequest } from './otp-prompt.ts'
 import type { RequestFailure, RequestRecord, SubstepReport } from './record.ts'
 
+/** A prompt as a bot asks for it. */
+export type OtpOptions = Omit<OtpRequest, 'id' | 'recall'>
 export type Message = Partial<LocalizedMessage>
 /** Its text is the error's message; its key is the error's code unless another one is given. */
 export type Failure = { error: RequestFailure } & Pick<LocalizedMessage, 'message_key' | 'message_params'>

@@ -15,6 +15,8 @@ export interface OtpRequest extends Partial<LocalizedMessage> {
   sent_to?: string
   /** Seconds until the code expires; limited by the end of the request. */
   expires_in?: number
+  /** Whether the bot can send another code; true when left out. */
+  resend?: boolean
   /** The bot ends its call and is called again with the code. */
   recall?: boolean
 }
@@ -46,7 +48,7 @@ export function createPrompt(
     message: otp.message ?? null,
     ...(otp.message_key && { message_key: otp.message_key, message_params: otp.message_params ?? {} }),
     expires_at: toIso(Math.max(at, Math.min(at + seconds * 1000, latest))),
-    resend_available_at: toIso(at + OTP_DEFAULTS.resendCooldownSeconds * 1000),
+    resend_available_at: otp.resend === false ? null : toIso(at + OTP_DEFAULTS.resendCooldownSeconds * 1000),
     attempts_left: OTP_DEFAULTS.attempts,
     error: null,
     requested_at: toIso(at),

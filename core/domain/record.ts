@@ -14,11 +14,6 @@ const FINAL: ReadonlySet<Status> = new Set(['completed', 'failed', 'cancelled'])
 /** A final request never changes again. */
 export const isFinal = (status: Status): boolean => FINAL.has(status)
 
-/** How long before the expiry a page shows a warning. */
-const EXPIRING_MS = 120_000
-export const isExpiring = ({ expires_at }: Pick<PublicView, 'expires_at'>, now: number): boolean =>
-  Date.parse(expires_at) - now < EXPIRING_MS
-
 /** Not started, and due at a given time. */
 export const isScheduled = ({ status, run_at }: Pick<PublicView, 'status' | 'run_at'>): boolean =>
   status === 'pending' && run_at !== null
@@ -161,6 +156,8 @@ export interface PublicView extends StatePosition {
   is_expired: boolean
   steps: Step[]
   queue_position: number | null
+  /** When the bot of a running request was last known to be alive, in an answer to a status call; else null. */
+  bot_seen_at: IsoTime | null
   max_attempts: number
   next_retry_at: IsoTime | null
   otp_data: OtpPrompt | null
@@ -182,7 +179,12 @@ export interface PublicView extends StatePosition {
  * @param now milliseconds; the estimate of the remaining time depends on it
  * @param place position in the queue, 1 is next
  */
-export function toPublicView(record: RequestRecord, now: number, place: number | null = null): PublicView {
+export function toPublicView(
+  record: RequestRecord,
+  now: number,
+  place: number | null = null,
+  botSeenAt: IsoTime | null = null,
+): PublicView {
   return {
     // The position first and in this order: `peekPosition` of codec.ts reads it without parsing the rest.
     hash: record.hash,
@@ -207,6 +209,7 @@ export function toPublicView(record: RequestRecord, now: number, place: number |
     is_expired: now >= Date.parse(record.expires_at),
     steps: record.steps.some(hasUnknownFields) ? record.steps.map(publicStep) : record.steps,
     queue_position: record.status === 'pending' ? place : null,
+    bot_seen_at: record.status === 'processing' ? botSeenAt : null,
     max_attempts: record.max_attempts,
     next_retry_at: record.next_retry_at,
     otp_data: record.status === 'otp_required' ? toPublicPrompt(record.otp_data) : null,

@@ -67,6 +67,7 @@ export const en = {
   'live.duration.minutes_seconds': '{minutes, number} min {seconds, number} s',
   'live.age.now': 'just now',
   'live.age.seconds': '{seconds, number} seconds ago',
+  'live.age.alive': 'heard from {seconds, plural, =0 {just now} other {# s ago}}',
   'live.age.silent': 'No update for {minutes, plural, one {# minute} other {# minutes}}, still waiting',
   'live.queue': '{place, plural, =1 {You are next.} other {Place {place, number} in the queue.}}',
   'live.starts_in': 'Starts in {duration}.',

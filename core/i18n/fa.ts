@@ -73,6 +73,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'live.duration.minutes_seconds': '{minutes, number} دقیقه و {seconds, number} ثانیه',
   'live.age.now': 'همین حالا',
   'live.age.seconds': '{seconds, number} ثانیه پیش',
+  'live.age.alive': 'آخرین نشانهٔ فعالیت: {seconds, plural, =0 {همین حالا} other {# ثانیه پیش}}',
   'live.age.silent': '{minutes, number} دقیقه است که خبر تازه‌ای نرسیده، همچنان منتظریم',
   'live.queue': '{place, plural, =1 {نوبت بعدی شما هستید.} other {جایگاه شما در صف: {place, number}}}',
   'live.starts_in': '{duration} دیگر آغاز می‌شود.',

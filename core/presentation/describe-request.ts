@@ -3,10 +3,18 @@
  * it, so that they never differ.
  */
 import { isFinal, isScheduled, type PublicView, type Step } from '../domain/record.ts'
+import { isBotSeenSince } from '../domain/view-times.ts'
 import type { Translate } from '../i18n/formatter.ts'
 import type { LiveKey } from '../i18n/index.ts'
 import type { Localize } from '../i18n/localize-message.ts'
-import { formatAge, formatDuration, formatRemaining, formatUntil, roundCountdown } from './format-duration.ts'
+import {
+  formatAge,
+  formatBotSeen,
+  formatDuration,
+  formatRemaining,
+  formatUntil,
+  roundCountdown,
+} from './format-duration.ts'
 
 export interface RequestDescription {
   /** For the tab. The state comes first, because a tab shows only a few characters. */
@@ -63,7 +71,7 @@ export function describeRequest(view: PublicView, context: DescribeContext): Req
     queue: queueText(view, context),
     attempt: attemptText(view, context),
     message: lastMessage(view, context.read),
-    age: view.status === 'processing' ? formatAge(t, secondsBetween(view.updated_at, context.now)) : null,
+    age: view.status === 'processing' ? ageText(view, context) : null,
     steps: stepsBelow(view).map((step) => describeStep(view, step, context)),
     otherStep: otherStep(view),
   }
@@ -72,6 +80,12 @@ export function describeRequest(view: PublicView, context: DescribeContext): Req
 function remaining({ started_at }: PublicView, { t, remainingSeconds }: DescribeContext): string {
   const duration = formatRemaining(t, remainingSeconds)
   return started_at || remainingSeconds <= 0 ? duration : t('live.remaining.usually', { duration })
+}
+
+/** How old the last update is. While there is none, that the bot is alive. */
+function ageText(view: PublicView, { t, now }: DescribeContext): string {
+  const alive = isBotSeenSince(view) ? formatBotSeen(t, secondsBetween(view.bot_seen_at ?? '', now)) : null
+  return alive ?? formatAge(t, secondsBetween(view.updated_at, now))
 }
 
 /** Null for a final request: it has no current step. */

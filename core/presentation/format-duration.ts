@@ -35,6 +35,11 @@ export function formatAge(t: T, seconds: number): string {
   return t('live.age.silent', { minutes: Math.floor(seconds / 60) })
 }
 
+/** How long ago the bot was known to be alive; null when that says nothing about now. */
+export function formatBotSeen(t: T, seconds: number): string | null {
+  return seconds < 60 ? t('live.age.alive', { seconds: Math.floor(seconds / 5) * 5 }) : null
+}
+
 /** In steps of five seconds, below ten in single ones: a number that changes every second is distracting. */
 export const roundCountdown = (seconds: number): number =>
   seconds > 10 ? Math.ceil(seconds / 5) * 5 : Math.ceil(seconds)

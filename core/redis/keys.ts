@@ -36,6 +36,10 @@ export function createKeys({ keyPrefix = '' }: KeyOptions, { isCluster = false }
 
     /** The one-time code on its way to the bot: a string, taken once (GETDEL). */
     otp: (hash: string): string => own(`otp:{${record(hash)}}`),
+    /** Set once the bot was informed of this resend, which the prompt's id and a number name. */
+    resendTaken: (hash: string, resend: string): string => own(`resend_taken:{${record(hash)}}:${resend}`),
+    /** When its bot was last known to be alive, milliseconds since 1970: a string. */
+    heartbeat: (hash: string): string => own(`heartbeat:{${record(hash)}}`),
     /** The last own write, for a minute: a program that overwrites the record does not touch this. */
     backup: (hash: string): string => own(`backup:{${record(hash)}}`),
     /** A channel on which a process receives its own probes. */

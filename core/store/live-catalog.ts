@@ -53,7 +53,7 @@ export async function openLiveCatalog({
     const announced = await registry.read()
     version = announced.version
     bots = announced.bots
-    catalog = createCatalog(announced.services)
+    catalog = createCatalog(announced.services, announced.owners)
     for (const listener of listeners) listener()
   }
 
@@ -72,6 +72,7 @@ export async function openLiveCatalog({
   return {
     all: () => catalog.all(),
     find: (slug) => catalog.find(slug),
+    ownerOf: (slug) => catalog.ownerOf(slug),
     botsOf(slug) {
       const serving = bots.filter((bot) => bot.slug === slug && !bot.draining)
       const live = serving.filter((bot) => isRecent(announcedAt(bot)))

@@ -43,6 +43,8 @@ export interface RecordStore {
   cached(hash: string): StoredRecord | null
   /** Null when there is none or it has expired. */
   read(hash: string, options?: ReadOptions): Promise<StoredRecord | null>
+  /** Read together with the records of the same moment. */
+  getValue: GetValue
   /** Stores `next` if `before` is still the stored value. Returns the record that is stored afterwards, null when it is missing. */
   commit(before: StoredRecord, next: RequestRecord, otp?: string): Promise<CommitResult>
 }
@@ -83,6 +85,7 @@ export function createRecordStore(options: Options): RecordStore {
   const create = createRecordCreator(options)
   return {
     cached: context.cache.get,
+    getValue: context.getValue,
     async create(record) {
       const raw = encodeRecord(record)
       const isCreated = await create({ record, raw })

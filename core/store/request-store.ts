@@ -18,6 +18,7 @@ import { isTooDeep, MAX_STORED_DEPTH } from '../records/json-limits.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { retryWithoutWrongTypes } from '../redis/wrong-type.ts'
 import type { Log } from '../runtime/log.ts'
+import { createHeartbeats, type Heartbeats } from './heartbeats.ts'
 import type { StoredRecord } from './record-cache.ts'
 import { createRecordStore } from './record-store.ts'
 import { TooManyWriters, withStorageErrors } from './storage-errors.ts'
@@ -30,7 +31,7 @@ export type ApplyResult =
   /** `stored` is the record that refused; null when there is none. */
   | { ok: false; rejection: RejectionCode | 'request_not_found'; stored: StoredRecord | null }
 
-export interface RequestStore {
+export interface RequestStore extends Heartbeats {
   /**
    * Null when there is none or it has expired. A foreign write is reconciled and committed before it is returned, and so
    * is a record older than `atLeast`, the position a client was already shown.
@@ -130,6 +131,8 @@ export function createRequestStore({
       })
     },
 
+    ...createHeartbeats({ redis, records, now }),
+
     listRecent: (count) =>
       withStorageErrors(async () => {
         const listed = await onList(() => redis.lrange(redis.names.list, 0, count - 1))
@@ -146,7 +149,8 @@ const codeOf = (command: Command, { otp_data }: RequestRecord): string | undefin
 const isUnreservedCode = ({ type }: Command, { status, otp_data: answered }: RequestRecord): boolean =>
   type === 'require_otp' && status === 'processing' && answered !== null && !answered.resend_requested
 
-function checkResult(result: unknown): void {
+/** @throws AppError `result_too_large`, `bot_bad_answer` */
+export function checkResult(result: unknown): void {
   const inexact = findInexact(result)
   if (inexact !== null) throw new AppError('bot_bad_answer', { detail: describeInexact(inexact) })
   const json = toJson(result ?? null)

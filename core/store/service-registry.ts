@@ -46,6 +46,8 @@ export interface AnnouncedBot extends BotAddress {
 export interface Announced {
   version: string
   services: Service[]
+  /** The names of their owners, by slug. */
+  owners: ReadonlyMap<string, string>
   bots: AnnouncedBot[]
 }
 
@@ -117,7 +119,13 @@ export function createServiceRegistry({
       const services = Object.entries(all)
         .filter(([field]) => field.endsWith(' definition'))
         .flatMap(([, json]) => parseStoredService(parseJson(json)) ?? [])
-      return { version: readVersion, services, bots: Object.entries(bots).flatMap(toBot) }
+      const owners = services.map(({ slug }): [string, string] => [slug, all[`${slug} owner`] ?? ''])
+      return {
+        version: readVersion,
+        services,
+        owners: new Map(owners),
+        bots: Object.entries(bots).flatMap(toBot),
+      }
     },
 
     version,

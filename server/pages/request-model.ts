@@ -2,7 +2,8 @@
 
 import type { Service } from '../../core/catalog/service-definition.ts'
 import { messagesOfService } from '../../core/catalog/service-messages.ts'
-import { isExpiring, isFinal, isScheduled, type PublicView } from '../../core/domain/record.ts'
+import { isFinal, isScheduled, type PublicView } from '../../core/domain/record.ts'
+import { isExpiring } from '../../core/domain/view-times.ts'
 import type { CompiledMessage } from '../../core/i18n/formatter.ts'
 import type { LiveKey, Texts } from '../../core/i18n/index.ts'
 import {

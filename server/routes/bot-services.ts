@@ -8,6 +8,7 @@ import { withStorageErrors } from '../../core/store/storage-errors.ts'
 import { botOf } from '../middleware/bot-token.ts'
 import { methodNotAllowed } from '../middleware/errors.ts'
 import { jsonBody, readObject } from './parse-json.ts'
+import { parseWith } from './parse-with.ts'
 
 const MAX_BYTES = 256 * 1024
 
@@ -28,11 +29,11 @@ export function createBotServiceRoutes({ registry, addresses }: BotServiceDeps):
   router
     .route('/:slug')
     .put(...jsonBody(MAX_BYTES), async (req, res) => {
-      const body = readObject(req.body)
-      const { address, concurrency, draining } = parse(body)
+      const { definition: given, ...fields } = readObject(req.body)
+      const { address, concurrency, draining } = parseWith(announcement, fields)
       if (address !== undefined && !isAllowedAddress(address, addresses))
         throw invalid('address', 'must be http://host:port within BOT_ADDRESSES')
-      const definition = readObject(body.definition, 'definition')
+      const definition = readObject(given, 'definition')
       if (definition.slug !== req.params.slug)
         throw invalid('definition.slug', 'must be the slug in the address of the call')
       const bot =
@@ -45,18 +46,6 @@ export function createBotServiceRoutes({ registry, addresses }: BotServiceDeps):
     })
     .all(methodNotAllowed('PUT'))
   return router
-}
-
-function parse({ definition: _checked, ...fields }: Record<string, unknown>): z.output<typeof announcement> {
-  const parsed = announcement.safeParse(fields)
-  if (parsed.success) return parsed.data
-  throw new AppError('validation_failed', {
-    errors: parsed.error.issues.map(({ path, message }) => ({
-      field: String(path[0] ?? 'body'),
-      code: 'invalid_definition',
-      params: { reason: message },
-    })),
-  })
 }
 
 const invalid = (field: string, reason: string): AppError =>

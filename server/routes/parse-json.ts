@@ -8,15 +8,23 @@ import { paced } from '../pace.ts'
 export const MAX_REQUEST_BYTES = 64 * 1024
 /** Enough for a batch of 1,000 requests with 40 fields each. */
 const LIMITS: JsonLimits = { maxDepth: 32, maxMembers: 200, maxValues: 50_000 }
-const LIMIT_DETAILS: Record<keyof JsonLimits, string> = {
-  maxDepth: `A body is nested at most ${LIMITS.maxDepth} deep.`,
-  maxMembers: `An object has at most ${LIMITS.maxMembers} members.`,
-  maxValues: `A body has at most ${LIMITS.maxValues} values.`,
-}
+const describeLimit = (name: keyof JsonLimits, limits: JsonLimits): string =>
+  ({
+    maxDepth: `A body is nested at most ${limits.maxDepth} deep.`,
+    maxMembers: `An object has at most ${limits.maxMembers} members.`,
+    maxValues: `A body has at most ${limits.maxValues} values.`,
+  })[name]
 const IDEMPOTENCY_KEY = /^[\x20-\x7e]{1,255}$/
 
-/** @param limitLarge runs for bodies that exceed the size of one request: before the body is read, if its headers show or allow that */
-export const jsonBody = (maxBytes: number, limitLarge?: RequestHandler): RequestHandler[] => [
+/**
+ * @param limitLarge runs for bodies that exceed the size of one request: before the body is read, if its headers show or allow that
+ * @param limits of its content
+ */
+export const jsonBody = (
+  maxBytes: number,
+  limitLarge?: RequestHandler,
+  limits: JsonLimits = LIMITS,
+): RequestHandler[] => [
   requireJson,
   (req, res, next) => (limitLarge && mayBeLarge(req) ? limitLarge(req, res, next) : next()),
   express.raw({ limit: maxBytes, type: 'application/json' }),
@@ -27,7 +35,9 @@ export const jsonBody = (maxBytes: number, limitLarge?: RequestHandler): Request
   },
   async (req, res, next) => {
     const bytes: Buffer = req.body
-    req.body = await (bodyBytes(res) > MAX_REQUEST_BYTES ? paced(() => parse(bytes)) : parse(bytes))
+    req.body = await (bodyBytes(res) > MAX_REQUEST_BYTES
+      ? paced(() => parse(bytes, limits))
+      : parse(bytes, limits))
     next()
   },
 ]
@@ -37,10 +47,10 @@ const mayBeLarge = (req: Request): boolean =>
   Number(req.get('content-length')) > MAX_REQUEST_BYTES || req.get('content-encoding') !== undefined
 
 /** An empty body counts as `{}`, so that the error names the missing fields. */
-function parse(bytes: Buffer): unknown {
+function parse(bytes: Buffer, limits: JsonLimits): unknown {
   if (bytes.length === 0) return {}
-  const exceeded = exceededLimit(bytes, LIMITS)
-  if (exceeded) throw new AppError('body_too_large', { detail: LIMIT_DETAILS[exceeded] })
+  const exceeded = exceededLimit(bytes, limits)
+  if (exceeded) throw new AppError('body_too_large', { detail: describeLimit(exceeded, limits) })
   try {
     const text = new TextDecoder().decode(bytes)
     if (/^\s*[[{]/.test(text)) return JSON.parse(text)

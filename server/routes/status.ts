@@ -8,6 +8,7 @@ import { z } from 'zod'
 import type { RequestActions } from '../../core/actions/request-actions.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import { isFinal, type PublicView } from '../../core/domain/record.ts'
+import { isBotSeenSince } from '../../core/domain/view-times.ts'
 import type { RequestWatcher } from '../../core/pubsub/request-watcher.ts'
 
 export const MAX_WAIT_SECONDS = 25
@@ -18,11 +19,13 @@ const wholeNumber = z
   .transform(Number)
 
 /**
- * The version identifies the state. The queue position changes without a new version, so it is part of the tag; the estimated
- * remaining time is not.
+ * The version identifies the state. The queue position changes without a new version, so it is part of the tag, and so is
+ * the sign of life of a bot that has not reported for long; the estimated remaining time is not.
  */
-const etagOf = (view: PublicView): string =>
-  view.queue_position === null ? `"${view.version}"` : `"${view.version}-${view.queue_position}"`
+function etagOf(view: PublicView): string {
+  if (view.queue_position !== null) return `"${view.version}-${view.queue_position}"`
+  return isBotSeenSince(view) ? `"${view.version}-${view.bot_seen_at}"` : `"${view.version}"`
+}
 
 /** The Retry-After of a running request: seconds until the next poll is useful. */
 export const retryAfterHeader = (view: PublicView): string => (view.status === 'processing' ? '2' : '5')
@@ -71,8 +74,8 @@ export const createStatus =
   (answerStatus: AnswerStatus): RequestHandler =>
   async (req, res) => {
     const tags = parseEtags(req)
-    const after = readNumber(req, 'after') ?? newestVersion(tags)
-    const waitSeconds = readNumber(req, 'wait', MAX_WAIT_SECONDS) ?? 0
+    const after = readQueryNumber(req, 'after') ?? newestVersion(tags)
+    const waitSeconds = readQueryNumber(req, 'wait', MAX_WAIT_SECONDS) ?? 0
     await answerStatus(res, { hash: req.params.hash as string, tags, after, waitSeconds })
   }
 
@@ -108,7 +111,8 @@ export function newestVersion(tags: readonly string[]): number | null {
   return versions.length > 0 ? Math.max(...versions) : null
 }
 
-function readNumber(req: Request, name: string, max = Number.MAX_SAFE_INTEGER): number | null {
+/** @throws AppError `invalid_parameter` */
+export function readQueryNumber(req: Request, name: string, max = Number.MAX_SAFE_INTEGER): number | null {
   const given = req.query[name]
   if (given === undefined) return null
   const parsed = wholeNumber.safeParse(given)

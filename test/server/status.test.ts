@@ -44,6 +44,7 @@ describe('the status', () => {
         { id: 'third', state: 'waiting', started_at: null, finished_at: null },
       ],
       queue_position: null,
+      bot_seen_at: null,
       attempt: 1,
       max_attempts: 3,
       next_retry_at: null,

@@ -106,7 +106,7 @@ function createReport({
       return (await retryUnavailable(send, { signal })).body
     } catch (error) {
       if (tries === 1 || isUnavailable(error)) throw error
-      const state = await calls.state(hash).catch(() => null)
+      const state = await retryUnavailable(() => calls.state(hash), { signal })
       if (state?.attempt !== attempt || !isApplied(state)) throw error
       return { status: state.status }
     }

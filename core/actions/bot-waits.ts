@@ -18,7 +18,7 @@ interface Deps {
   redis: RedisClient
   store: RequestStore
   watcher: RequestWatcher
-  otpMailbox: Pick<OtpMailbox, 'take'>
+  otpMailbox: Pick<OtpMailbox, 'take' | 'giveBack'>
   now?: () => number
 }
 
@@ -30,13 +30,18 @@ interface AttemptOf {
 /** Both resolve with null once the signal aborts, and wait for nothing when it is aborted already. */
 export interface BotWaits {
   /**
-   * Resolves with an answer once, and once with each resend that the submitter requests.
+   * Resolves with an answer once, and once with each resend that the submitter requests. Of several waits for the same
+   * request only the newest receives it: the others may be of connections that are lost.
    *
    * @param options.canResend false withdraws the offer of another code
+   * @param options.isLeft whether nobody receives the answer any more: then it is kept for the next wait
    * @throws AppError `otp_expired`, `otp_not_expected` when nothing was asked, `already_final`, `stale_attempt`,
    * `request_expired`, `storage_unavailable`
    */
-  answer(of: AttemptOf, options: { signal: AbortSignal; canResend: boolean }): Promise<BotAnswered | null>
+  answer(
+    of: AttemptOf,
+    options: { signal: AbortSignal; canResend: boolean; isLeft: () => boolean },
+  ): Promise<BotAnswered | null>
   /** @throws AppError `request_not_found`, `storage_unavailable` */
   stop(of: AttemptOf, options: { signal: AbortSignal }): Promise<StopReason | null>
 }
@@ -50,6 +55,9 @@ export const createBotWaits = (deps: Deps): BotWaits => ({
 })
 
 function createAnswerWait({ redis, store, watcher, otpMailbox, now = Date.now }: Deps): BotWaits['answer'] {
+  /** The newest wait for each request. */
+  const newest = new Map<string, ReturnType<typeof createSignal>>()
+
   async function takeResend({ hash, expires_at }: RequestRecord, prompt: StoredOtpPrompt): Promise<boolean> {
     if (!prompt.resend_requested) return false
     const key = redis.names.resendTaken(hash, `${prompt.id}:${prompt.resends}`)
@@ -59,14 +67,15 @@ function createAnswerWait({ redis, store, watcher, otpMailbox, now = Date.now }:
   /** What there is now; else how long it may be waited for. */
   async function look(
     { hash, attempt }: AttemptOf,
-    canResend: boolean,
+    { canResend, isLeft }: { canResend: boolean; isLeft: () => boolean },
   ): Promise<{ found: BotAnswered } | { waitMs: number }> {
     const { record } = await store.get(hash)
     checkAttempt(record, attempt)
     const prompt = record.otp_data
     if (!prompt) throw new AppError('otp_not_expected')
     const code = await withStorageErrors(() => otpMailbox.take(hash))
-    if (code !== null) return { found: { answer: code } }
+    if (code !== null && isLeft()) await withStorageErrors(() => otpMailbox.giveBack(hash, code, prompt))
+    else if (code !== null) return { found: { answer: code } }
     const isOffered = prompt.resend_available_at !== null
     if (canResend && isOffered && (await withStorageErrors(() => takeResend(record, prompt))))
       return { found: { resend_requested: true } }
@@ -77,13 +86,14 @@ function createAnswerWait({ redis, store, watcher, otpMailbox, now = Date.now }:
     return { waitMs: closesAt - now() }
   }
 
-  return async (of, { signal, canResend }) => {
+  return async (of, { signal, ...options }) => {
     const changed = createSignal()
     const watch = await watcher.watch(of.hash, { onUpdate: changed.set, onExpired: changed.set })
     signal.addEventListener('abort', changed.set)
+    newest.set(of.hash, changed)
     try {
       for (;;) {
-        const seen = await look(of, canResend)
+        const seen = newest.get(of.hash) === changed ? await look(of, options) : { waitMs: MAX_WAIT_MS }
         if ('found' in seen) return seen.found
         if (signal.aborted) return null
         await changed.wait(Math.min(seen.waitMs, MAX_WAIT_MS))
@@ -91,6 +101,7 @@ function createAnswerWait({ redis, store, watcher, otpMailbox, now = Date.now }:
         if (signal.aborted) return null
       }
     } finally {
+      if (newest.get(of.hash) === changed) newest.delete(of.hash)
       signal.removeEventListener('abort', changed.set)
       watch.stop()
     }

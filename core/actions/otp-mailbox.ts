@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { otpWaitEndsAt } from '../domain/deadline.ts'
+import type { StoredOtpPrompt } from '../domain/otp-data.ts'
 import type { ChannelSubscriber } from '../pubsub/channel-subscriber.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { retryWithoutWrongTypes } from '../redis/wrong-type.ts'
@@ -32,6 +33,8 @@ const MAX_WAIT_MS = 60_000
 export interface OtpMailbox {
   /** Takes the code; null when there is none. */
   take(hash: string): Promise<string | null>
+  /** Keeps a code that was taken in vain, unless there is a newer one. */
+  giveBack(hash: string, code: string, prompt: Pick<StoredOtpPrompt, 'expires_at'>): Promise<void>
   /** Resolves when there is a code, the prompt has expired, or the request has ended. */
   waitFor(hash: string, options?: WaitForOtpOptions): Promise<OtpWaitResult>
 }
@@ -107,7 +110,11 @@ export function createOtpMailbox({
     }
   }
 
-  return { take, waitFor }
+  async function giveBack(hash: string, code: string, { expires_at }: Pick<StoredOtpPrompt, 'expires_at'>) {
+    await redis.set(redis.names.otp(hash), code, 'PXAT', Date.parse(expires_at), 'NX')
+  }
+
+  return { take, giveBack, waitFor }
 }
 
 /** A signal that stays set until the next wait, so that one set between two waits is not lost. */

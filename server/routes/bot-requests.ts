@@ -76,7 +76,8 @@ export function createBotRequestRoutes({
     .get(requireOwn, async (req, res) => {
       const canResend = readFlag(req, 'resend') ?? true
       const attempt = { hash: hashOf(req), attempt: attemptOf(req) }
-      sendFound(res, await waits.answer(attempt, { signal: waitSignal(req, res, stopping), canResend }))
+      const signal = waitSignal(req, res, stopping)
+      sendFound(res, await waits.answer(attempt, { signal, canResend, isLeft: () => res.closed }))
     })
     .all(methodNotAllowed('GET'))
   router

@@ -76,7 +76,7 @@ export async function startHostileProxy(target: string): Promise<HostileProxy> {
     })
     upstream.on('error', () => res.destroy())
     res.on('close', () => upstream.destroy())
-    upstream.end()
+    req.pipe(upstream)
   })
   server.on('connection', (connection) => {
     connections.add(connection)

@@ -1,14 +1,16 @@
 /** A bot: an HTTP server that runs the handlers of its services, and announces them. */
 import { createServer } from 'node:http'
+import type { Config } from '../../core/runtime/config.ts'
 import type { Log } from '../../core/runtime/log.ts'
-import type { ProcessContext } from '../../core/runtime/process.ts'
-import { listen } from '../../core/runtime/process.ts'
-import { createServiceRegistry } from '../../core/store/service-registry.ts'
+import { listen, type ProcessContext, type Stoppable } from '../../core/runtime/process.ts'
+import { createServiceRegistry, type ServiceRegistry } from '../../core/store/service-registry.ts'
 import { createSyncDriver } from '../../core/tasks/drivers/sync.ts'
 import { type Concurrency, createConcurrency } from '../../core/tasks/task-runner.ts'
-import { openUpdater } from '../updater.ts'
+import { createHttpUpdater } from '../http-updater.ts'
+import { openUpdater, type Updater } from '../updater.ts'
 import { startAnnouncer } from './announcer.ts'
 import type { BotService } from './define-service.ts'
+import { createHttpRegistry } from './http-registry.ts'
 import { createRunRegistry } from './run-registry.ts'
 import { createBotServer } from './server.ts'
 
@@ -20,9 +22,10 @@ export async function startBot(
   services: readonly BotService[],
   concurrency: Concurrency = withoutTasks(log),
 ): Promise<void> {
-  const { bots, connections, drainSeconds, requestTtlSeconds: ttlSeconds } = config
-  const { updater, redis, now } = await openUpdater({ redis: config.redis, connections, ttlSeconds, log })
+  const { bots, drainSeconds } = config
+  const { updater, registry, onReconnect } = await connect(config, log)
   await register('updater', updater)
+  await register('registry', registry)
   const runs = createRunRegistry({
     updater,
     handlers: new Map(services.map(({ service, handle }) => [service.slug, handle])),
@@ -30,7 +33,7 @@ export async function startBot(
     log,
     drainMs: drainSeconds * 1000,
   })
-  const server = createServer(createBotServer({ runs, token: bots.token, log }))
+  const server = createServer(createBotServer({ runs, token: bots.ownToken, log }))
   await register('http server', {
     async stop() {
       await runs.stop()
@@ -43,10 +46,10 @@ export async function startBot(
   })
   await listen(server, { port: bots.port, host: bots.host, setting: 'LOCAL_API_PORT' })
   const bot = { name: 'default', address: bots.address, concurrency: bots.concurrency }
-  const announcer = startAnnouncer({ registry: createServiceRegistry({ redis, now }), services, bot, log })
+  const announcer = startAnnouncer({ registry, services, bot, log })
   await register('announcer', { stop: () => announcer.drain() })
   await announcer.announced
-  redis.on('ready', announcer.again)
+  onReconnect(announcer.again)
   log.info({ address: bots.address, services: runs.services }, 'bots are ready')
 }
 
@@ -57,4 +60,29 @@ function withoutTasks(log: Log): Concurrency {
     drivers: { sync: open, process: open, fork: open, redis: open },
     log,
   })
+}
+
+interface Halfway {
+  updater: Updater
+  registry: Pick<ServiceRegistry, 'announce'> & Stoppable
+  /** Calls back when a lost connection is there again. */
+  onReconnect(listener: () => void): void
+}
+
+/** Over HTTP where HALFWAY_URL names a server, without any connection to Redis. */
+async function connect(
+  { bots, redis: target, connections, requestTtlSeconds: ttlSeconds }: Config,
+  log: Log,
+): Promise<Halfway> {
+  if (bots.halfwayUrl !== null) {
+    const access = { url: bots.halfwayUrl, token: bots.ownToken }
+    const updater = createHttpUpdater({ ...access, log })
+    return { updater, registry: createHttpRegistry(access), onReconnect() {} }
+  }
+  const { updater, redis, now } = await openUpdater({ redis: target, connections, ttlSeconds, log })
+  return {
+    updater,
+    registry: { ...createServiceRegistry({ redis, now }), stop() {} },
+    onReconnect: (listener) => void redis.on('ready', listener),
+  }
 }

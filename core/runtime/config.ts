@@ -3,6 +3,7 @@
  * names (checked by a test).
  */
 
+import { randomBytes } from 'node:crypto'
 import { type DriverName, type Env, envSchema } from './env-schema.ts'
 import { findConnection, type NamedConnections } from './named-connections.ts'
 import type { RedisTarget } from './redis-target.ts'
@@ -76,6 +77,10 @@ export interface Config {
     readonly address: string
     /** How many requests a bot of this installation runs at once. */
     readonly concurrency: number
+    /** The server that a bot calls instead of Redis; null for Redis. */
+    readonly halfwayUrl: string | null
+    /** With which a bot calls the server and is called. */
+    readonly ownToken: string
   }
   /** Parallel tasks (core/tasks/). */
   readonly concurrency: {
@@ -115,8 +120,12 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
 
 function toConfig(s: Env): Config {
   const connections = namedConnections(s)
+  const isProduction = s.NODE_ENV === 'production'
+  // A bot of production with a token of its own may have no other one. Nobody knows the one that replaces it.
+  const localToken =
+    s.LOCAL_API_TOKEN ?? (isProduction ? randomBytes(32).toString('base64url') : DEVELOPMENT_TOKEN)
   return {
-    production: s.NODE_ENV === 'production',
+    production: isProduction,
     redis: redisTarget(s),
     connections: {
       keyPrefix: s.KEY_PREFIX,
@@ -153,12 +162,14 @@ function toConfig(s: Env): Config {
       url: s.LOCAL_API_URL,
       port: s.LOCAL_API_PORT,
       timeoutSeconds: s.LOCAL_API_TIMEOUT,
-      token: s.LOCAL_API_TOKEN ?? DEVELOPMENT_TOKEN,
-      tokens: new Map([['default', s.LOCAL_API_TOKEN ?? DEVELOPMENT_TOKEN], ...Object.entries(s.BOT_TOKENS)]),
+      token: localToken,
+      tokens: new Map([['default', localToken], ...Object.entries(s.BOT_TOKENS)]),
       addresses: s.BOT_ADDRESSES,
       host: s.BOT_HOST,
       address: s.BOT_ADDRESS ?? `http://127.0.0.1:${s.LOCAL_API_PORT}`,
       concurrency: s.BOT_CONCURRENCY,
+      halfwayUrl: s.HALFWAY_URL ?? null,
+      ownToken: s.BOT_TOKEN ?? localToken,
     },
     concurrency: {
       driver: s.CONCURRENCY_DRIVER,
@@ -190,7 +201,10 @@ function redisTarget(s: Env): RedisTarget {
   if (s.REDIS_HOST || s.REDIS_PORT) {
     return { kind: 'single', host: s.REDIS_HOST ?? '127.0.0.1', port: s.REDIS_PORT ?? 6379, ...access }
   }
-  return { kind: 'embedded' }
+  // A process of production that needs a Redis reports that there is none. Bots with HALFWAY_URL need none.
+  return s.NODE_ENV === 'production'
+    ? { kind: 'single', host: '127.0.0.1', port: 6379, ...access }
+    : { kind: 'embedded' }
 }
 
 function deepFreeze<T extends object>(value: T): T {

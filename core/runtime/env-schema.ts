@@ -156,6 +156,8 @@ export const envSchema = z.object({
   BOT_HOST: z.string().default('127.0.0.1'),
   BOT_ADDRESS: webUrl.refine(isPlainAddress, 'must have no user, password, query or #').optional(),
   BOT_CONCURRENCY: count(1, 10_000).default(100),
+  HALFWAY_URL: webUrl.refine(isPlainAddress, 'must have no user, password, query or #').optional(),
+  BOT_TOKEN: token.optional(),
   WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(1000).default(10),
   DRAIN_SECONDS: seconds(0, 3600).default(30),
   REQUEST_TTL: seconds(1, 86_400).default(1800),

@@ -24,16 +24,20 @@ export function settingConflicts(s: { [name in keyof Env]?: unknown }): string[]
   }
   if (s.REDIS_CLUSTER_NODES && Number(s.REDIS_DB))
     complaints.push('REDIS_DB: a Redis Cluster has only database 0')
+  if (s.BOT_TOKEN && !s.HALFWAY_URL)
+    complaints.push('BOT_TOKEN: has no effect without HALFWAY_URL, the server that the bot calls with it')
   complaints.push(...ineffective(s, targets.length))
   if (s.NODE_ENV === 'production') {
-    if (targets.length === 0) {
+    if (targets.length === 0 && !s.HALFWAY_URL) {
       complaints.push('REDIS_URL: required in production, where no Redis is started for you')
     }
-    if (!s.LOCAL_API_TOKEN)
+    if (!s.LOCAL_API_TOKEN && !s.BOT_TOKEN)
       complaints.push('LOCAL_API_TOKEN: required in production, shared by workers and bots')
     complaints.push(...weakBotTokens(s.BOT_TOKENS))
-    const weakness = s.LOCAL_API_TOKEN && findWeakness(String(s.LOCAL_API_TOKEN))
-    if (weakness) complaints.push(`LOCAL_API_TOKEN: ${weakness}; make one with: openssl rand -base64 32`)
+    for (const name of ['LOCAL_API_TOKEN', 'BOT_TOKEN'] as const) {
+      const weakness = s[name] && findWeakness(String(s[name]))
+      if (weakness) complaints.push(`${name}: ${weakness}; make one with: openssl rand -base64 32`)
+    }
   }
   return complaints
 }

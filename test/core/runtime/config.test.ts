@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { createKeys } from '../../../core/redis/keys.ts'
-import { loadConfig } from '../../../core/runtime/config.ts'
+import { DEVELOPMENT_TOKEN, loadConfig } from '../../../core/runtime/config.ts'
 import { ENV_NAMES } from '../../../core/runtime/env-schema.ts'
 import type { RedisTarget } from '../../../core/runtime/redis-target.ts'
 import { StartupError } from '../../../core/runtime/startup-error.ts'
@@ -67,6 +67,8 @@ describe('the settings', () => {
         host: '127.0.0.1',
         address: 'http://127.0.0.1:9999',
         concurrency: 100,
+        halfwayUrl: null,
+        ownToken: 'local-development-only',
       },
       concurrency: {
         driver: 'process',
@@ -157,6 +159,35 @@ describe('production', () => {
     expect(errorsOf({ ...PRODUCTION, LOCAL_API_TOKEN: undefined })).toEqual([
       expect.stringContaining('LOCAL_API_TOKEN'),
     ])
+  })
+})
+
+describe('a bot without Redis', () => {
+  const token = () => randomBytes(24).toString('base64url')
+  const BOT = { NODE_ENV: 'production', HALFWAY_URL: 'https://halfway.example', BOT_TOKEN: token() }
+
+  it('needs the address of the server and its own token, in production too', () => {
+    const { bots, redis } = loadConfig(BOT)
+    expect(bots).toMatchObject({ halfwayUrl: BOT.HALFWAY_URL, ownToken: BOT.BOT_TOKEN })
+    expect(redis.kind).toBe('single')
+    expect(bots.token).not.toBe(DEVELOPMENT_TOKEN)
+    expect(bots.tokens.get('default')).toBe(bots.token)
+  })
+
+  it('uses LOCAL_API_TOKEN where it has no token of its own', () => {
+    const shared = token()
+    const { bots } = loadConfig({ HALFWAY_URL: BOT.HALFWAY_URL, LOCAL_API_TOKEN: shared })
+    expect(bots.ownToken).toBe(shared)
+  })
+
+  it('a token without the server, and a weak one, are refused', () => {
+    expect(errorsOf({ BOT_TOKEN: BOT.BOT_TOKEN })).toEqual([
+      expect.stringContaining('BOT_TOKEN: has no effect'),
+    ])
+    expect(errorsOf({ ...BOT, BOT_TOKEN: 'choose-a-long-random-secret' })).toEqual([
+      expect.stringContaining('BOT_TOKEN: is an example'),
+    ])
+    expect(errorsOf({ HALFWAY_URL: 'redis://localhost' })).toEqual([expect.stringContaining('HALFWAY_URL')])
   })
 })
 

@@ -12,8 +12,13 @@ const MAX_BATCH = 100
 /** The exact value: text, or bytes when it is not UTF-8. */
 export type Value = string | Buffer
 
-/** Null when the key does not exist; `WRONG_TYPE` when it is no string. */
-export type GetValue = (key: string) => Promise<Value | null>
+/**
+ * Null when the key does not exist; `WRONG_TYPE` when it is no string.
+ *
+ * @param key
+ * @param isOptional the key usually does not exist, and a value that is no string counts as none: read without a check
+ */
+export type GetValue = (key: string, isOptional?: boolean) => Promise<Value | null>
 
 /** Replaces every byte that is not UTF-8, so a text with it may differ from the value in Redis. */
 const REPLACEMENT = '\ufffd'
@@ -36,13 +41,15 @@ export function createBatchedGet(redis: RedisClient): GetValue {
   // In a Cluster one command must not name keys of several slots.
   if (redis instanceof Cluster) return readOne
 
-  return createBatcher(MAX_BATCH, async (keys: readonly string[]) => {
-    if (keys.length === 1) return keys.map(readOne)
-    const values = await redis.mget(...keys)
-    return keys.map((key, i) => {
-      const text = values[i]
+  const read = createBatcher(MAX_BATCH, async (keys: readonly { key: string; isOptional: boolean }[]) => {
+    if (keys.length === 1) return keys.map(({ key }) => readOne(key))
+    const values = await redis.mget(...keys.map(({ key }) => key))
+    return keys.map(({ key, isOptional }, i) => {
+      const text = values[i] ?? null
+      if (isOptional && text === null) return null
       // MGET returns null for a value that is no string.
-      return typeof text !== 'string' || mayBeInexact(text) ? readOne(key) : text
+      return text === null || mayBeInexact(text) ? readOne(key) : text
     })
   })
+  return (key, isOptional = false) => read({ key, isOptional })
 }

@@ -27,7 +27,7 @@ export function createHeartbeats({
       if (!isRequestHash(hash)) return null
       const last = records.cached(hash)
       if (last && last.record.status !== 'processing') return null
-      const stored = await withStorageErrors(() => records.getValue(redis.names.heartbeat(hash)))
+      const stored = await withStorageErrors(() => records.getValue(redis.names.heartbeat(hash), true))
       const at = Number(stored ?? Number.NaN)
       return Number.isSafeInteger(at) && at > 0 && at < MAX_MS ? toIso(at) : null
     },

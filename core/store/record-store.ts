@@ -109,7 +109,7 @@ async function read(context: Context, hash: string, options: ReadOptions = {}): 
   if (raw !== null && !isWriter && !own) {
     await sleep(Math.random() * MAX_ADOPTION_DELAY_MS)
     const keys = [redis.names.record(hash), redis.names.backup(hash)] as const
-    ;[raw = null, backup] = await Promise.all(keys.map(getValue))
+    ;[raw = null, backup] = await Promise.all(keys.map((key) => getValue(key)))
     own = decodeCached(cache, hash, raw)
   }
   if (raw === null) return evict(context, hash)

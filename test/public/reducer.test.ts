@@ -122,6 +122,24 @@ describe('the reducer', () => {
   })
 })
 
+describe('the sign of life of the bot', () => {
+  const views = history(start, progress(10), progress(20))
+  const running = views[2] as PublicView
+  const seen = { ...running, bot_seen_at: new Date(T0 + 60_000).toISOString() }
+
+  test('a view of the same version adds it, and one that lacks it leaves it', () => {
+    const shown = reduce(firstState(running, T0), { type: 'view', view: seen, at: T0 })
+    expect(shown.view.bot_seen_at).toBe(seen.bot_seen_at)
+    expect(reduce(shown, { type: 'view', view: running, at: T0 }).view.bot_seen_at).toBe(seen.bot_seen_at)
+  })
+
+  test('a newer version replaces it', () => {
+    const shown = firstState(seen, T0)
+    const next = reduce(shown, { type: 'view', view: views[3] as PublicView, at: T0 })
+    expect(next.view.bot_seen_at).toBeNull()
+  })
+})
+
 describe('the kind of page', () => {
   const [queued, running, further, waiting, replacedPrompt] = history(start, progress(30), requireOtp, {
     ...requireOtp,

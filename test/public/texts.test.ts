@@ -9,6 +9,7 @@ import { en, type TextKey } from '../../core/i18n/en.ts'
 import { BUILT_IN, createTexts, isTextKey } from '../../core/i18n/index.ts'
 import {
   formatAge,
+  formatBotSeen,
   formatDuration,
   formatRemaining,
   roundCountdown,
@@ -220,4 +221,15 @@ test('durations and countdowns are rounded', () => {
     '1 min 35 s',
   ])
   expect([28, 11, 9.2, -3].map(roundCountdown)).toEqual([30, 15, 10, -3])
+})
+
+test('the sign of life of a bot is in steps of five seconds, and says nothing after a minute', () => {
+  expect([0, 4.9, 5, 9, 59].map((seconds) => formatBotSeen(t, seconds))).toEqual([
+    'heard from just now',
+    'heard from just now',
+    'heard from 5 s ago',
+    'heard from 5 s ago',
+    'heard from 55 s ago',
+  ])
+  expect(formatBotSeen(t, 60)).toBeNull()
 })

@@ -39,3 +39,9 @@ test('a code takes 2 round trips if this process has read the request: rate limi
     server.api.post(`/api/local-requests/${hashes.pop()}/otp`).send({ otp: '483920' }).expect(202)
   expect(await roundTripsOf(submitCode)).toBe(2)
 })
+
+test('a status takes 1 round trip, with the sign of life of the bot', async () => {
+  const hashes = await Promise.all(Array.from({ length: 8 }, () => server.given([START])))
+  const status = () => server.api.get(`/api/local-requests/${hashes.pop()}/status`).expect(200)
+  expect(await roundTripsOf(status)).toBe(1)
+})

@@ -31,7 +31,7 @@ async function given(name: string, count: number): Promise<string[]> {
   return keys
 }
 const valuesOf = (keys: string[]): string[] => keys.map((key) => `value of ${key}`)
-const allOf = (keys: string[], read: GetValue) => Promise.all(keys.map(read))
+const allOf = (keys: string[], read: GetValue) => Promise.all(keys.map((key) => read(key)))
 
 describe('reads of one event-loop tick', () => {
   test('reads of one tick take one command and each returns its own value', async () => {
@@ -125,7 +125,8 @@ describe.runIf(onRealRedis)('while Redis is away', () => {
     const connection = await redis.connections.connect('fail-fast')
     const { asked, read } = counted(connection)
     const keys = Array.from({ length: 150 }, (_, i) => `away:${i}`)
-    const outcomes = (): Promise<PromiseSettledResult<Value | null>[]> => Promise.allSettled(keys.map(read))
+    const outcomes = (): Promise<PromiseSettledResult<Value | null>[]> =>
+      Promise.allSettled(keys.map((key) => read(key)))
     await redis.stop()
     for (const { status } of await outcomes()) expect(status).toBe('rejected')
     expect(asked).toEqual(['mget 100', 'mget 50'])
@@ -141,7 +142,7 @@ describe.runIf(onRealRedis)('while Redis is away', () => {
     const pid = Number(/process_id:(\d+)/.exec(await client.info('server'))?.[1])
     process.kill(pid, 'SIGSTOP')
     try {
-      const outcomes = await Promise.allSettled(['hang:1', 'hang:2', 'hang:3'].map(read))
+      const outcomes = await Promise.allSettled(['hang:1', 'hang:2', 'hang:3'].map((key) => read(key)))
       expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
     } finally {
       process.kill(pid, 'SIGCONT')

@@ -14,6 +14,7 @@ import type { RedisClient } from '../core/redis/connect.ts'
 import type { Config, OwnerCheck } from '../core/runtime/config.ts'
 import type { Log } from '../core/runtime/log.ts'
 import type { FailedRequests } from '../core/store/failed-requests.ts'
+import type { RequestFiles } from '../core/store/request-files.ts'
 import type { ServiceRegistry } from '../core/store/service-registry.ts'
 import type { Assets } from './assets.ts'
 import { identify, startSession } from './middleware/caller.ts'
@@ -42,6 +43,7 @@ export interface AppDeps {
   catalog: Catalog
   registry: Pick<ServiceRegistry, 'announce'>
   bots: Pick<Config['bots'], 'tokens' | 'addresses'> & Pick<BotRequestDeps, 'store' | 'reports' | 'waits'>
+  files: RequestFiles
   submit: Submit
   requests: RequestActions
   failures: Pick<FailedRequests, 'find'>

@@ -20,6 +20,7 @@ import type { Log } from '../core/runtime/log.ts'
 import { createFailedRequests } from '../core/store/failed-requests.ts'
 import { createRefusals } from '../core/store/form-refusals.ts'
 import { createIdempotency } from '../core/store/idempotency-keys.ts'
+import { createRequestFiles } from '../core/store/request-files.ts'
 import { createRequestStore, type RequestStore } from '../core/store/request-store.ts'
 import type { ServiceRegistry } from '../core/store/service-registry.ts'
 import { createSubjectLimiter } from '../core/store/subject-limits.ts'
@@ -186,6 +187,7 @@ function composeApp(
       ttlSeconds,
       now,
     }),
+    files: createRequestFiles({ redis }),
     requests: createRequestActions({ store, queues, subjectLimiter, catalog, ttlSeconds, now }),
     failures: createFailedRequests({ redis, now }),
     watcher,

@@ -79,7 +79,7 @@ export function fromHttpError(error: unknown): AppError | null {
   switch (type) {
     case 'entity.too.large':
       return new AppError('body_too_large', {
-        detail: limit === undefined ? undefined : `This body has at most ${Math.round(limit / 1024)} kB.`,
+        detail: limit === undefined ? undefined : `This body has at most ${formatLimit(limit)}.`,
       })
     case 'parameters.too.many':
       return new AppError('body_too_large', { detail: `A form has at most ${MAX_FORM_FIELDS} fields.` })
@@ -97,3 +97,6 @@ export function fromHttpError(error: unknown): AppError | null {
     ? new AppError('invalid_parameter', { cause: error })
     : null
 }
+
+const formatLimit = (bytes: number): string =>
+  bytes < 1024 * 1024 ? `${Math.round(bytes / 1024)} kB` : `${Math.round(bytes / 1024 / 1024)} MB`

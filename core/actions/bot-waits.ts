@@ -34,7 +34,7 @@ export interface BotWaits {
    * request only the newest receives it: the others may be of connections that are lost.
    *
    * @param options.canResend false withdraws the offer of another code
-   * @param options.isLeft whether nobody receives the answer any more: then it is kept for the next wait
+   * @param options.isLeft whether the caller has left: then the answer is kept for the next wait
    * @throws AppError `otp_expired`, `otp_not_expected` when nothing was asked, `already_final`, `stale_attempt`,
    * `request_expired`, `storage_unavailable`
    */

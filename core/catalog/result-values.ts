@@ -5,13 +5,17 @@ import type { ResultField, ResultKind } from './result-definition.ts'
 import { itemKind } from './result-definition.ts'
 import { parseResultImage } from './result-image.ts'
 
-/** A file of a result. `url` is where it can be downloaded. */
+/** A file of a result: one that the bot has stored with the request, or one at another address. */
 export interface ResultFile {
   name: string
   /** In bytes. */
   size: number
+  /** Of a stored file. */
+  id?: string
+  /** Where another one can be downloaded. */
   url?: string
 }
+const FILE_ID = /^\d{1,9}\.\d$/
 
 export type JsonObject = Readonly<Record<string, unknown>>
 
@@ -35,6 +39,7 @@ export const isResultFile = (value: unknown): value is ResultFile =>
   value.name !== '' &&
   isFiniteNumber(value.size) &&
   value.size >= 0 &&
+  (value.id === undefined || (typeof value.id === 'string' && FILE_ID.test(value.id))) &&
   (value.url === undefined || isWebAddress(value.url))
 
 export const isTableRows = (value: unknown): value is JsonObject[] =>
@@ -79,7 +84,10 @@ const RULES: Readonly<Record<ResultKind, Rule>> = {
     fits: (value) => parseResultImage(value) !== null,
     demand: 'must be a data: address of a PNG, JPEG, GIF or WebP image in base64, of at most 100 kB',
   },
-  file: { fits: isResultFile, demand: 'must be an object with name, size in bytes, and an optional url' },
+  file: {
+    fits: isResultFile,
+    demand: 'must be an object with name, size in bytes, and an optional id or url',
+  },
 }
 
 /** What the value, which is not empty, would have to be; null when it fits. Not the items of a list, nor the cells of a table. */

@@ -34,14 +34,7 @@ export function createKeys({ keyPrefix = '' }: KeyOptions, { isCluster = false }
     list: `${keyPrefix}local_requests_list`,
     channel: (hash: string): string => `${keyPrefix}local_request_updates:${hash}`,
 
-    /** The one-time code on its way to the bot: a string, taken once (GETDEL). */
-    otp: (hash: string): string => own(`otp:{${record(hash)}}`),
-    /** Set once the bot was informed of this resend, which the prompt's id and a number name. */
-    resendTaken: (hash: string, resend: string): string => own(`resend_taken:{${record(hash)}}:${resend}`),
-    /** When its bot was last known to be alive, milliseconds since 1970: a string. */
-    heartbeat: (hash: string): string => own(`heartbeat:{${record(hash)}}`),
-    /** The last own write, for a minute: a program that overwrites the record does not touch this. */
-    backup: (hash: string): string => own(`backup:{${record(hash)}}`),
+    ...createRequestKeys((what, hash) => own(`${what}:{${record(hash)}}`)),
     /** A channel on which a process receives its own probes. */
     subscriberCheck: (id: string): string => own(`subscriber_check:${id}`),
 
@@ -93,3 +86,19 @@ export function createKeys({ keyPrefix = '' }: KeyOptions, { isCluster = false }
     failedEntries: own('{failed}:entries'),
   } as const
 }
+
+/** What belongs to a request, beside its record. */
+const createRequestKeys = (beside: (what: string, hash: string) => string) => ({
+  /** The one-time code on its way to the bot: a string, taken once (GETDEL). */
+  otp: (hash: string): string => beside('otp', hash),
+  /** Set once the bot was informed of this resend, which the prompt's id and a number name. */
+  resendTaken: (hash: string, resend: string): string => `${beside('resend_taken', hash)}:${resend}`,
+  /** When its bot was last known to be alive, milliseconds since 1970: a string. */
+  heartbeat: (hash: string): string => beside('heartbeat', hash),
+  /** The names and types of its files by id, a hash. */
+  files: (hash: string): string => beside('files', hash),
+  /** The content of a file: a string. */
+  file: (hash: string, id: string): string => `${beside('file', hash)}:${id}`,
+  /** The last own write, for a minute: a program that overwrites the record does not touch this. */
+  backup: (hash: string): string => beside('backup', hash),
+})

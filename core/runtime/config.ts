@@ -121,7 +121,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
 function toConfig(s: Env): Config {
   const connections = namedConnections(s)
   const isProduction = s.NODE_ENV === 'production'
-  // A bot of production with a token of its own may have no other one. Nobody knows the one that replaces it.
+  // A bot of production with a token of its own may have no other one. A random one in its place lets no call in.
   const localToken =
     s.LOCAL_API_TOKEN ?? (isProduction ? randomBytes(32).toString('base64url') : DEVELOPMENT_TOKEN)
   return {

@@ -2,6 +2,7 @@ import type { RequestRecord } from '../domain/record.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import type { Log } from '../runtime/log.ts'
 import type { FailedRequests } from './failed-requests.ts'
+import { releaseFiles } from './request-files.ts'
 import { releaseUnused } from './subject-limits.ts'
 import { releaseUnfinished } from './unfinished-limits.ts'
 
@@ -17,6 +18,7 @@ export async function releaseFinal(
     failures.add(record),
     releaseUnfinished(redis, record),
     releaseUnused(redis, record),
+    releaseFiles(redis, record),
   ]).catch((error: unknown) =>
     log?.debug({ err: error, hash: record.hash }, 'could not release what a final request held'),
   )

@@ -41,6 +41,10 @@ export function requestLinks(view: PublicView): RequestLinks {
 export const resultImageLink = (view: PublicView, path: readonly string[]): string =>
   `${requestLinks(view).result}/images/${path.map(encodeURIComponent).join('/')}`
 
+/** The file with this id of the request's result. */
+export const resultFileLink = (view: PublicView, id: string): string =>
+  `${requestLinks(view).result}/files/${encodeURIComponent(id)}`
+
 /** The page of a refused form, with the id of the refusal. */
 export const refusedLink = (address: string, id: string): string => `${address}?refused=${id}`
 

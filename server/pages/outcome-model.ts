@@ -4,7 +4,7 @@ import type { PublicView } from '../../core/domain/record.ts'
 import type { Texts } from '../../core/i18n/index.ts'
 import { formatElapsed } from '../../core/presentation/describe-request.ts'
 import { failureAdvice } from './failure-advice.ts'
-import { requestLinks, resultImageLink } from './links.ts'
+import { requestLinks, resultFileLink, resultImageLink } from './links.ts'
 import { describeFailure } from './message-text.ts'
 import { arrangeResult } from './result-data.ts'
 import type { LabelledNode, ResultNode } from './result-node.ts'
@@ -40,6 +40,7 @@ export function outcomeModel(
     t,
     locale,
     imageLink: (path) => resultImageLink(view, path),
+    fileLink: (id) => resultFileLink(view, id),
   })
   const failure = describeFailure(view, service, locale)
   const error = view.error_data

@@ -26,6 +26,8 @@ export interface ArrangedResult {
 export interface ResultPlace extends ResultContext {
   /** The address of the image at this path in the result. */
   imageLink(path: readonly string[]): string
+  /** The address of the file with this id. */
+  fileLink(id: string): string
 }
 
 /** Where a value is: the objects that may have its currency, the nearest first, and its path in the result. */
@@ -140,10 +142,11 @@ const ARRANGE: Readonly<Record<ResultKind, (value: never, field: ResultField, pl
       src: imageLink(path),
       alt: textIn(label, locale),
     }),
-    file: ({ name, size, url }: ResultFile, _field, place) => ({
+    file: ({ name, size, url, id }: ResultFile, _field, place) => ({
       kind: 'link',
       text: name,
-      href: url ?? null,
+      href: id === undefined ? (url ?? null) : place.fileLink(id),
+      isDownload: id !== undefined,
       note: formatFileSize(size, place),
       dir: 'auto',
     }),

@@ -11,7 +11,14 @@ export type ResultNode =
   | { kind: 'text' | 'number'; text: string; dir: Direction }
   | ({ kind: 'date' } & ResultDate)
   /** Without `href` it is only text. `note` follows it. */
-  | { kind: 'link'; text: string; href: string | null; note: string | null; dir: Direction }
+  | {
+      kind: 'link'
+      text: string
+      href: string | null
+      isDownload?: boolean
+      note: string | null
+      dir: Direction
+    }
   | { kind: 'image'; src: string; alt: string }
   | { kind: 'list'; items: ResultNode[] }
   | { kind: 'table'; columns: ResultColumn[]; rows: ResultNode[][] }

@@ -7,9 +7,12 @@ import type { Catalog } from '../../core/catalog/catalog.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import type { RequestRecord } from '../../core/domain/record.ts'
 import { MAX_STORED_DEPTH } from '../../core/records/json-limits.ts'
+import type { RequestFiles } from '../../core/store/request-files.ts'
 import type { RequestStore } from '../../core/store/request-store.ts'
 import { botOf } from '../middleware/bot-token.ts'
 import { methodNotAllowed } from '../middleware/errors.ts'
+import { attemptOf, calledHash } from './bot-call.ts'
+import { receiveFile } from './bot-files.ts'
 import { askBody, completeBody, failBody, progressBody, rejectBody } from './bot-report-schemas.ts'
 import { jsonBody, MAX_REQUEST_BYTES, readObject } from './parse-json.ts'
 import { parseWith } from './parse-with.ts'
@@ -21,6 +24,7 @@ export interface BotRequestDeps {
   store: Pick<RequestStore, 'get' | 'heartbeat'>
   reports: BotReports
   waits: BotWaits
+  files: RequestFiles
   /** Aborts when the server stops: long polls end immediately. */
   stopping: AbortSignal
 }
@@ -37,13 +41,14 @@ export function createBotRequestRoutes({
   store,
   reports,
   waits,
+  files,
   stopping,
 }: BotRequestDeps): Router {
   const router = Router()
 
   /** @throws AppError `request_not_found` for a request of a service that another token owns, and as `store.get` */
   async function checkOwner(req: Request, res: Response): Promise<void> {
-    const { record } = await store.get(hashOf(req))
+    const { record } = await store.get(calledHash(req))
     const bot = botOf(res)
     const isOwn = bot === DEFAULT_BOT || catalog.ownerOf(record.service_slug) === bot
     if (!isOwn) throw new AppError('request_not_found')
@@ -56,17 +61,22 @@ export function createBotRequestRoutes({
   })
   router
     .route('/:hash')
-    .get(requireOwn, async (req, res) => void res.json(await requests.view(hashOf(req))))
+    .get(requireOwn, async (req, res) => void res.json(await requests.view(calledHash(req))))
     .all(methodNotAllowed('GET', 'HEAD'))
   addReports(router, requireOwn, reports)
   router
     .route('/:hash/heartbeat')
     .post(requireOwn, async (req, res) => {
-      const { record } = await store.get(hashOf(req))
+      const { record } = await store.get(calledHash(req))
       checkAttempt(record, attemptOf(req))
       await store.heartbeat(record)
       res.status(204).end()
     })
+    .all(methodNotAllowed('POST'))
+
+  router
+    .route('/:hash/files')
+    .post(requireOwn, ...receiveFile({ store, files }))
     .all(methodNotAllowed('POST'))
 
   router
@@ -75,7 +85,7 @@ export function createBotRequestRoutes({
     .head(methodNotAllowed('GET'))
     .get(requireOwn, async (req, res) => {
       const canResend = readFlag(req, 'resend') ?? true
-      const attempt = { hash: hashOf(req), attempt: attemptOf(req) }
+      const attempt = { hash: calledHash(req), attempt: attemptOf(req) }
       const signal = waitSignal(req, res, stopping)
       sendFound(res, await waits.answer(attempt, { signal, canResend, isLeft: () => res.closed }))
     })
@@ -84,7 +94,7 @@ export function createBotRequestRoutes({
     .route('/:hash/control')
     .head(methodNotAllowed('GET'))
     .get(async (req, res) => {
-      const attempt = { hash: hashOf(req), attempt: attemptOf(req) }
+      const attempt = { hash: calledHash(req), attempt: attemptOf(req) }
       const signal = waitSignal(req, res, stopping)
       try {
         await checkOwner(req, res)
@@ -106,7 +116,7 @@ function addReports(router: Router, requireOwn: RequestHandler, reports: BotRepo
     router
       .route(`/:hash/${path}`)
       .post(requireOwn, ...parse, async (req, res) => {
-        res.json(await report(hashOf(req), attemptOf(req), readObject(req.body)))
+        res.json(await report(calledHash(req), attemptOf(req), readObject(req.body)))
       })
       .all(methodNotAllowed('POST'))
   }
@@ -140,21 +150,6 @@ function addReports(router: Router, requireOwn: RequestHandler, reports: BotRepo
 }
 
 const positionOf = ({ status, version }: RequestRecord) => ({ status, version })
-
-const hashOf = (req: Request): string => String(req.params.hash)
-
-/** @throws AppError `validation_failed` */
-function attemptOf(req: Request): number {
-  const given = req.get('x-attempt')
-  if (given !== undefined && /^\d{1,9}$/.test(given)) return Number(given)
-  throw new AppError('validation_failed', {
-    errors: [
-      given === undefined
-        ? { field: 'X-Attempt', code: 'required' }
-        : { field: 'X-Attempt', code: 'invalid_definition', params: { reason: 'must be a whole number' } },
-    ],
-  })
-}
 
 /** @throws AppError `invalid_parameter` */
 function readFlag(req: Request, name: string): boolean | null {

@@ -3,6 +3,7 @@ import type { RequestHandler } from 'express'
 import type { RequestActions } from '../../core/actions/request-actions.ts'
 import type { Catalog } from '../../core/catalog/catalog.ts'
 import type { FailedRequests } from '../../core/store/failed-requests.ts'
+import type { RequestFiles } from '../../core/store/request-files.ts'
 import type { Ownership } from '../ownership.ts'
 import type { Pages } from '../pages/index.ts'
 import type { Submit } from '../submit-request.ts'
@@ -14,6 +15,7 @@ export interface PageDeps {
   submit: Submit
   requests: RequestActions
   failures: Pick<FailedRequests, 'find'>
+  files: Pick<RequestFiles, 'find'>
   ownership: Ownership
   refusedForms: RefusedForms
   /** Whether only the session that submits a form may see its request. */

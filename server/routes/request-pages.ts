@@ -25,7 +25,7 @@ interface RequestPage {
 }
 
 export function addRequestPages(router: Router, deps: PageDeps): void {
-  const { pages, ownership, requests } = deps
+  const { pages, ownership, requests, files } = deps
   const requireRead = requireOwner(ownership, 'read')
   const requireAct = requireOwner(ownership, 'act')
   const showPage = createShowPage(deps)
@@ -79,6 +79,15 @@ export function addRequestPages(router: Router, deps: PageDeps): void {
     const image = findResultImage(view.result_data, [req.params.path ?? []].flat())
     if (!image) throw new AppError('not_found')
     res.type(image.type).send(image.bytes)
+  })
+  // As a download, because it may be a document with script.
+  router.get('/services/:slug/result/:hash/files/:id', requireRead, async (req, res) => {
+    const hash = String(req.params.hash)
+    const view = await requests.view(hash)
+    const file = view.is_completed ? await files.find(hash, String(req.params.id)) : null
+    if (!file) throw new AppError('not_found')
+    // Express would add a charset.
+    res.attachment(file.name).setHeader('Content-Type', file.type).send(file.bytes)
   })
   // The "try again" link of a resend that was refused without a redirect leads here.
   router.get(

@@ -82,7 +82,7 @@ export const LARGEST_JPEG = `data:image/jpeg;base64,${base64(JPEG_START, 100 * 1
 const IMAGE = 'must be a data: address of a PNG, JPEG, GIF or WebP image in base64, of at most 100 kB'
 const DATE = 'must be an ISO 8601 date, such as 2026-01-31 or 2026-01-31T09:15:00Z'
 const ADDRESS = 'must be an address that starts with http:// or https://'
-const FILE = 'must be an object with name, size in bytes, and an optional url'
+const FILE = 'must be an object with name, size in bytes, and an optional id or url'
 
 /** Kind, a value that does not fit it, what it would have to be, and the settings of the field. */
 export const MISFITS: [ResultField['type'], unknown, string, Partial<ResultField>?][] = [

@@ -20,7 +20,7 @@ describe('the public view', () => {
     expect(Object.keys(view).sort()).toEqual(
       [
       'hash', 'service_slug', 'status', 'step', 'progress', 'current_message', 'message_key', 'message_params', 'estimated_remaining_time',
-      'requires_otp', 'is_completed', 'is_failed', 'is_cancelled', 'is_expired', 'steps', 'queue_position', 'attempt',
+      'requires_otp', 'is_completed', 'is_failed', 'is_cancelled', 'is_expired', 'steps', 'queue_position', 'bot_seen_at', 'attempt',
       'max_attempts', 'next_retry_at', 'otp_data', 'result_data', 'error_data', 'run_at', 'retry_of', 'version', 'created_at', 'started_at',
       'updated_at', 'completed_at', 'expires_at',
       ].sort(),

@@ -9,12 +9,13 @@ import type { SubstepReport } from '../core/domain/record.ts'
 import type { Log } from '../core/runtime/log.ts'
 import type { RequestStore } from '../core/store/request-store.ts'
 import { isUnavailable, retryUnavailable } from '../core/store/storage-errors.ts'
+import { type Ask, createAsk } from './ask.ts'
 import { BotFailure } from './bot-failure.ts'
 
 export type { OtpOptions }
 
 /** Bound to one attempt of one request. Calls resolve once the report is stored, or a progress update was dropped. */
-export interface RequestUpdater {
+export interface RequestUpdater extends Ask {
   /**
    * @param progress 0 to 99; a value below the highest one so far leaves the progress there, and step and message still count
    * @param step one of the service's steps
@@ -27,14 +28,19 @@ export interface RequestUpdater {
     message?: string | LocalizedMessage,
     parts?: SubstepReport[],
   ): Promise<void>
-  /** Asks the submitter for a code. Resolves once the prompt is stored; `waitForOtp` gives the code. */
+  /**
+   * Asks the submitter for a code, or another question of `otp.kind`. Resolves once it is stored; `waitForOtp` gives the
+   * answer. `askCode` and the others do both.
+   *
+   * @throws AppError `bot_bad_answer` for an invalid question
+   */
   markAsOtpRequired(otp?: OtpOptions): Promise<void>
   /**
-   * Resolves with the code that the submitter typed.
+   * Resolves with the code that the submitter typed, or with another answer.
    * @throws BotFailure `otp_expired` when none was typed in time; AppError when the request has ended
    */
   waitForOtp(options?: WaitForOtpOptions): Promise<string>
-  /** The code was wrong: asks again while tries are left, else fails the request. True when it asked again. */
+  /** The answer was wrong: asks again while tries are left, else fails the request. True when it asked again. */
   rejectOtp(message?: string | LocalizedMessage): Promise<boolean>
   /**
    * @param result JSON of at most 256 kB
@@ -64,7 +70,7 @@ export function createBind({ store, reports, otpMailbox, log }: BindDeps): BindU
       const attempt = givenAttempt?.() ?? (await retryUnavailable(firstAttempt, { signal }))
       return retryUnavailable(() => report(attempt), { signal })
     }
-    return {
+    const methods: Omit<RequestUpdater, keyof Ask> = {
       async updateProgress(progress, step, message, parts) {
         try {
           const attempt = givenAttempt?.() ?? (await firstAttempt())
@@ -93,6 +99,7 @@ export function createBind({ store, reports, otpMailbox, log }: BindDeps): BindU
         await write((attempt) => reports.fail(hash, attempt, { ...toLocalizedMessage(reason), ...error }))
       },
     }
+    return { ...methods, ...createAsk(methods) }
   }
 }
 

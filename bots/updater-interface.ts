@@ -2,10 +2,13 @@
 import type { WaitForOtpOptions } from '../core/actions/otp-mailbox.ts'
 import type { LocalizedMessage } from '../core/domain/message.ts'
 import type { RequestRecord } from '../core/domain/record.ts'
+import type { Question } from './ask.ts'
 import type { BindUpdater, OtpOptions, RequestUpdater } from './request-updater.ts'
 
 export interface Updater {
   updateProgress(hash: string, ...report: Parameters<RequestUpdater['updateProgress']>): Promise<void>
+  /** Asks the submitter and waits for the answer. */
+  ask(hash: string, question: Question): Promise<string>
   markAsOtpRequired(hash: string, otp?: OtpOptions): Promise<void>
   waitForOtp(hash: string, options?: WaitForOtpOptions): Promise<string>
   rejectOtp(hash: string, message?: string | LocalizedMessage): Promise<boolean>
@@ -55,6 +58,7 @@ export function createUnboundMethods(bind: BindUpdater): UnboundMethods {
 
   return {
     updateProgress: (hash, ...rest) => updaterOf(hash).updateProgress(...rest),
+    ask: (hash, question) => updaterOf(hash).ask(question),
     markAsOtpRequired: (hash, otp) => updaterOf(hash).markAsOtpRequired(otp),
     waitForOtp: (hash, options) => updaterOf(hash).waitForOtp(options),
     rejectOtp: (hash, message) => updaterOf(hash).rejectOtp(message),

@@ -4,8 +4,7 @@
  *
  *   const updater = await createUpdater({ redis: 'redis://127.0.0.1:6379' })
  *   await updater.updateProgress(hash, 30, 'authentication', 'Signing in…')
- *   await updater.markAsOtpRequired(hash, { sent_to: '0912***4567', length: 6 })
- *   const code = await updater.waitForOtp(hash)
+ *   const code = await updater.ask(hash, { kind: 'code', sentTo: '0912***4567', length: 6 })
  *   await updater.markAsCompleted(hash, { score: 712 })
  *
  * While Redis refuses writes (NOREPLICAS, MISCONF, BUSY, …) progress updates are dropped, and everything else is retried

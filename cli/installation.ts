@@ -78,7 +78,7 @@ async function assemble(config: Config, connections: RedisConnections): Promise<
     catalog,
     registry,
     store,
-    requests: createRequestActions({ store, queues, subjectLimiter, catalog, ttlSeconds, now }),
+    requests: createRequestActions({ redis, store, queues, subjectLimiter, catalog, ttlSeconds, now }),
     deadlineIndex,
     failures: createFailedRequests({ redis, now }),
     enqueue: createEnqueueRequest({ store, queues, subjectLimiter }),

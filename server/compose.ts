@@ -188,7 +188,7 @@ function composeApp(
       now,
     }),
     files: createRequestFiles({ redis }),
-    requests: createRequestActions({ store, queues, subjectLimiter, catalog, ttlSeconds, now }),
+    requests: createRequestActions({ redis, store, queues, subjectLimiter, catalog, ttlSeconds, now }),
     failures: createFailedRequests({ redis, now }),
     watcher,
     health: channels.health,

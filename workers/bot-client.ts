@@ -1,6 +1,7 @@
 /** Calls a bot over HTTP and parses its answer. Whatever a bot answers becomes a `BotAnswer` or an `AppError`. */
 import { Agent, buildConnector, fetch, type Response } from 'undici'
 import { z } from 'zod'
+import { type AskedQuestion, parseQuestionOfBot } from '../core/catalog/question.ts'
 import { commonMessage } from '../core/domain/common-messages.ts'
 import { AppError } from '../core/domain/errors.ts'
 import { messageKeySchema } from '../core/domain/message.ts'
@@ -12,13 +13,6 @@ const text = (maxLength: number, fallback: string) =>
     .min(1)
     .catch(fallback)
     .transform((value) => value.slice(0, maxLength))
-const otpSchema = z.object({
-  length: z.number().int().min(3).max(12).optional().catch(undefined),
-  sent_to: z.string().max(200).optional().catch(undefined),
-  message: z.string().max(500).optional().catch(undefined),
-  ...messageKeySchema,
-  expires_in: z.number().int().min(1).max(600).optional().catch(undefined),
-})
 
 /** Only `status` must be valid: finished work is not discarded for an invalid message. */
 const answerSchema = z.discriminatedUnion('status', [
@@ -26,7 +20,7 @@ const answerSchema = z.discriminatedUnion('status', [
     status: z.literal('success'),
     code: text(100, 'COMPLETED'),
     data: z.unknown().optional(),
-    otp_data: otpSchema.optional().catch({}),
+    otp_data: z.record(z.string(), z.unknown()).optional().catch({}),
   }),
   z
     .object({
@@ -38,7 +32,12 @@ const answerSchema = z.discriminatedUnion('status', [
     })
     .transform((answer) => (answer.message ? answer : { ...answer, ...commonMessage('no_reason') })),
 ])
-export type BotAnswer = z.infer<typeof answerSchema>
+type ParsedAnswer = z.infer<typeof answerSchema>
+type Success = Extract<ParsedAnswer, { status: 'success' }>
+export type BotAnswer =
+  | Exclude<ParsedAnswer, Success>
+  /** The question of an answer `SMS_SENT`. */
+  | (Omit<Success, 'otp_data'> & { otp_data?: AskedQuestion })
 
 export interface BotCall {
   /** Where the bot is: `http://host:port`. */
@@ -216,7 +215,7 @@ function parseAnswer(text: string, status: number): BotAnswer {
   if (answer.success) {
     const inexact = answer.data.status === 'success' ? findInexactInJson(text, 'data') : null
     if (inexact !== null) throw new AppError('bot_bad_answer', { detail: describeInexact(inexact) })
-    return answer.data
+    return withQuestion(answer.data)
   }
   // A proxy or a crashing server answers HTML or other JSON: temporary.
   if (status >= 500 || status === 408) throw new AppError('bot_unavailable')
@@ -226,6 +225,13 @@ function parseAnswer(text: string, status: number): BotAnswer {
         ? 'The bot did not answer with JSON.'
         : 'The bot answered with an unknown JSON shape.',
   })
+}
+
+function withQuestion(answer: ParsedAnswer): BotAnswer {
+  if (answer.status === 'error') return answer
+  const { otp_data, ...rest } = answer
+  if (answer.code !== 'SMS_SENT' || otp_data === undefined) return rest
+  return { ...rest, otp_data: parseQuestionOfBot(otp_data, { lenient: true }) }
 }
 
 /** @returns undefined for invalid JSON */

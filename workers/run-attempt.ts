@@ -128,6 +128,8 @@ export function createAttemptRunner({ store, watcher, bot, secretBox, log, now }
     const written = await write(hash, command, signal)
     if (!written.ok) throw new AppError(written.rejection)
     const { status, otp_data: prompt } = written.stored.record
+    // The code came before the question: the bot is called again with it.
+    if (status === 'processing' && prompt?.recall) return { is: 'waiting', until: now() }
     // The last wrong code ends the request.
     return status === 'otp_required' && prompt ? { is: 'waiting', until: otpWaitEndsAt(prompt) } : ENDED
   }

@@ -1,8 +1,10 @@
 /** Executes one run: calls the handler, or resumes the session it left, and stores the result. */
+import type { WaitForOtpOptions } from '../../core/actions/otp-mailbox.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import type { Log } from '../../core/runtime/log.ts'
 import { isUnavailable, retryUnavailable } from '../../core/store/storage-errors.ts'
 import type { Concurrency } from '../../core/tasks/task-runner.ts'
+import { createAsk } from '../ask.ts'
 import { BotFailure } from '../bot-failure.ts'
 import type { RequestUpdater, Updater } from '../updater.ts'
 import type { RequestState } from '../updater-interface.ts'
@@ -109,15 +111,19 @@ function toBotRequest(
   const { signal } = run.abort
   const bound = updater.bind(hash, () => run.attempt, signal)
   const { markAsCompleted, markAsFailed: _leftToWorker, ...reports } = bound
-  const request: BotRequest = {
+  const waiting = {
     ...reports,
-    hash,
-    signal,
-    log: runLog,
-    waitForOtp(options) {
+    waitForOtp(options: WaitForOtpOptions = {}) {
       run.hasAsked = true
       return reports.waitForOtp({ signal, ...options })
     },
+  }
+  const request: BotRequest = {
+    ...waiting,
+    ...createAsk(waiting),
+    hash,
+    signal,
+    log: runLog,
     parallel: createParallel({ concurrency, signal, updateProgress: reports.updateProgress }),
   }
   return { request, markAsCompleted }

@@ -5,6 +5,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import express, { type ErrorRequestHandler, type RequestHandler, type Response } from 'express'
 import { z } from 'zod'
+import { MAX_TEXT_ANSWER } from '../../core/domain/answer.ts'
 import { AppError, type ErrorCode } from '../../core/domain/errors.ts'
 import { isRequestHash } from '../../core/domain/request-id.ts'
 import { exceededLimit } from '../../core/records/json-limits.ts'
@@ -13,9 +14,12 @@ import { BotFailure } from '../bot-failure.ts'
 import type { BotResponse } from './bot-responses.ts'
 import type { RunRegistry } from './run-registry.ts'
 
-/** `otp` has no fixed form: each portal has its own, and handlers only pass it on. */
+/** `otp` has no fixed form: it is a code, or the answer to another question, and handlers only pass it on. */
 const callSchema = z
-  .object({ requestHash: z.string().refine(isRequestHash), otp: z.string().min(1).max(64).optional() })
+  .object({
+    requestHash: z.string().refine(isRequestHash),
+    otp: z.string().min(1).max(MAX_TEXT_ANSWER).optional(),
+  })
   .catchall(z.unknown())
 
 type SendAnswer = (res: Response, status: number, body: BotResponse) => void

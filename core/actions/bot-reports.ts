@@ -1,5 +1,6 @@
 /** What a bot reports on one attempt of a request: for the updater, and for the server's API of bots. */
 import { nanoid } from 'nanoid'
+import { parseQuestionOfBot } from '../catalog/question.ts'
 import type { Command, OtpOptions } from '../domain/command.ts'
 import { commonMessage } from '../domain/common-messages.ts'
 import { AppError, type ErrorCode } from '../domain/errors.ts'
@@ -49,8 +50,10 @@ export function createBotReports({ store }: { store: Pick<RequestStore, 'apply'>
 
   return {
     progress: (hash, attempt, report) => apply(hash, { type: 'progress', attempt, ...report }),
-    ask: (hash, attempt, otp) =>
-      apply(hash, { type: 'require_otp', attempt, otp: { ...otp, id: nanoid(10) } }),
+    async ask(hash, attempt, otp) {
+      if (otp.kind !== undefined && otp.kind !== 'code') parseQuestionOfBot(otp)
+      return apply(hash, { type: 'require_otp', attempt, otp: { ...otp, id: nanoid(10) } })
+    },
     reject: (hash, attempt, message) => apply(hash, { type: 'reject_otp', attempt, ...message }),
     async complete(hash, attempt, result) {
       try {

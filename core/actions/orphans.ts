@@ -20,7 +20,7 @@ export interface Orphans {
   reminders: string[]
   /** Jobs that do not run, of requests that are missing or final. */
   jobs: { queue: string; hash: string }[]
-  /** Keys without an expiry: records, codes, backups, Idempotency-Keys, and what BullMQ left of lost jobs. */
+  /** Keys without an expiry: records, codes, pictures, backups, Idempotency-Keys, and what BullMQ left of lost jobs. */
   keys: string[]
 }
 
@@ -98,7 +98,7 @@ async function endlessKeys(context: Context, jobKeys: ReadonlySet<string>): Prom
 function isOfOneRequest({ names }: RedisClient, key: string): boolean {
   const record = names.record('')
   if (key.startsWith(record)) return isRequestHash(key.slice(record.length))
-  return /^(?:otp|backup|idempotency):|:req_[\w-]+$/.test(key.slice(names.own.length))
+  return /^(?:otp|early_otp|image|backup|idempotency):|:req_[\w-]+$/.test(key.slice(names.own.length))
 }
 
 /** In a Cluster one script must not name keys of several slots. */

@@ -1,16 +1,22 @@
-/** What a client does with a request: view it, cancel it, submit a code, ask for another one. */
+/** What a client does with a request: view it, cancel it, answer its question, ask for another code. */
 import { nanoid } from 'nanoid'
 import type { Catalog } from '../catalog/catalog.ts'
+import type { Image } from '../catalog/image.ts'
 import type { Service } from '../catalog/service-definition.ts'
+import { describeAnswerFault } from '../domain/answer.ts'
 import type { Command } from '../domain/command.ts'
-import { describeOtpFault } from '../domain/digits.ts'
 import { AppError } from '../domain/errors.ts'
+import { kindOf } from '../domain/otp-data.ts'
 import { type PublicView, type RequestRecord, toPublicView } from '../domain/record.ts'
 import { isRequestHash, notFoundOrExpired } from '../domain/request-id.ts'
 import { createQueuePositions } from '../queue/queue-positions.ts'
 import type { Queues } from '../queue/queues.ts'
+import type { RedisClient } from '../redis/connect.ts'
+import { findImage } from '../store/question-images.ts'
 import type { RequestStore, StoredRecord } from '../store/request-store.ts'
+import { withStorageErrors } from '../store/storage-errors.ts'
 import type { SubjectCount, SubjectLimiter } from '../store/subject-limits.ts'
+import { acceptEarlyCode } from './early-code.ts'
 
 export interface RequestActions {
   /** @throws AppError `request_not_found`, `request_expired`, `storage_unavailable`, as all of these */
@@ -18,6 +24,8 @@ export interface RequestActions {
   /** @throws AppError `already_final` */
   cancel(hash: string, by?: 'user' | 'operator'): Promise<PublicView>
   /**
+   * Submits a code or another answer. A code that comes before the question is kept for it.
+   *
    * @param otp as typed, digits of any keyboard
    * @throws AppError `otp_not_expected`, `already_final`, `invalid_otp` (costs no try), `otp_expired`, `otp_attempts_exhausted`,
    * `subject_limit_reached` with `retryAfterSeconds`
@@ -25,9 +33,12 @@ export interface RequestActions {
   submitOtp(hash: string, otp: string): Promise<PublicView>
   /** @throws AppError `otp_not_expected`, `already_final`, `resend_not_yet` with `retryAfterSeconds`, `resend_exhausted`, `subject_limit_reached` likewise */
   resendOtp(hash: string): Promise<PublicView>
+  /** The picture of the question with this id. @throws AppError `not_found` */
+  image(hash: string, id: string): Promise<Image>
 }
 
 interface Context {
+  redis: RedisClient
   store: RequestStore
   queues: Queues
   subjectLimiter: SubjectLimiter
@@ -59,10 +70,17 @@ export function createRequestActions({
     },
 
     async submitOtp(hash, otp) {
-      const tryId = nanoid()
-      const record = await applyCounted(context, 'tries', hash, tryId, { type: 'submit_otp', otp, tryId })
-      await resumeJob(context, record)
+      const record = await submit(context, hash, otp).catch((error) => submitEarly(context, hash, otp, error))
       return toPublicView(record, now())
+    },
+
+    async image(hash, id) {
+      const { record } = await store.get(hash)
+      const { otp_data: prompt, status } = record
+      const isAsked = status === 'otp_required' && prompt?.has_image && prompt.id === id
+      const image = isAsked ? await withStorageErrors(() => findImage(context.redis, hash, id)) : null
+      if (!image) throw new AppError('not_found')
+      return image
     },
 
     async resendOtp(hash) {
@@ -71,6 +89,30 @@ export function createRequestActions({
       return toPublicView(record, now())
     },
   }
+}
+
+async function submit(
+  context: Context,
+  hash: string,
+  otp: string,
+  tryId: string = nanoid(),
+): Promise<RequestRecord> {
+  const record = await applyCounted(context, 'tries', hash, tryId, { type: 'submit_otp', otp, tryId })
+  await resumeJob(context, record)
+  return record
+}
+
+/** @param error why the code was not accepted as the answer to a question */
+async function submitEarly(
+  context: Context,
+  hash: string,
+  otp: string,
+  error: unknown,
+): Promise<RequestRecord> {
+  if (!(error instanceof AppError) || error.code !== 'otp_not_expected') throw error
+  const early = await acceptEarlyCode(context, hash, otp)
+  if (early === null) throw error
+  return early.submit ? submit(context, hash, early.submit.otp, early.submit.tryId) : early.record
 }
 
 /** @throws AppError with the code of the rejection */
@@ -89,7 +131,7 @@ async function apply(
     throw new AppError(rejection, { retryAfterSeconds: secondsUntilResend(stored, now()) })
   if (rejection === 'invalid_otp' && command.type === 'submit_otp')
     throw new AppError(rejection, {
-      detail: describeOtpFault(command.otp, stored?.record.otp_data?.length ?? null) ?? undefined,
+      detail: describeAnswerFault(stored?.record.otp_data ?? {}, command.otp) ?? undefined,
     })
   throw new AppError(rejection)
 }
@@ -104,8 +146,8 @@ async function applyCounted(
 ): Promise<RequestRecord> {
   const { subjectLimiter } = context
   let reservedFor: string | undefined
-  const reserve = async ({ subject }: RequestRecord): Promise<void> => {
-    if (subject === undefined) return
+  const reserve = async ({ subject, otp_data }: RequestRecord): Promise<void> => {
+    if (subject === undefined || kindOf(otp_data ?? {}) !== 'code') return
     await subjectLimiter.reserve(count, subject, id)
     reservedFor = subject
   }

@@ -31,7 +31,7 @@ export type Command =
   | { type: 'require_otp'; attempt: number; otp: OtpRequest }
   | ({ type: 'reject_otp'; attempt: number } & Message)
   /**
-   * `otp` is the code as typed, perhaps within the message that brought it. It is never stored in the record.
+   * `otp` is the answer as typed, a code perhaps within the message that brought it. It is never stored in the record.
    * `tryId` identifies the try in the limit of wrong codes.
    */
   | { type: 'submit_otp'; otp: string; tryId?: string }

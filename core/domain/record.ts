@@ -212,7 +212,7 @@ export function toPublicView(
     bot_seen_at: record.status === 'processing' ? botSeenAt : null,
     max_attempts: record.max_attempts,
     next_retry_at: record.next_retry_at,
-    otp_data: record.status === 'otp_required' ? toPublicPrompt(record.otp_data) : null,
+    otp_data: record.status === 'otp_required' ? toPublicPrompt(record.otp_data, record.hash) : null,
     result_data: record.status === 'completed' ? (record.result_data ?? null) : null,
     error_data: record.status === 'failed' ? publicError(record.error_data) : null,
     run_at: record.run_at ?? null,

@@ -4,7 +4,7 @@
  *
  *   pending       created, its job is queued; left when a worker starts it, by cancellation or by failure
  *   processing    a worker runs it, or its next attempt is not due yet
- *   otp_required  a bot requested a code; left when a code is submitted
+ *   otp_required  a bot asked for a code or another answer; left when it is submitted
  *   completed, failed, cancelled   final: it never changes again. Its expiry is renewed once, on entry
  */
 
@@ -13,6 +13,7 @@ import { commonMessage } from './common-messages.ts'
 import { extendDeadlines, hasLongLimit, lowerEstimate, outliveDeadline } from './deadline.ts'
 import { toIso } from './iso-time.ts'
 import { failureMessage, isBlank, setMessage } from './message.ts'
+import { kindOf } from './otp-data.ts'
 import {
   codeRejection,
   nextPrompt,
@@ -106,7 +107,8 @@ export function transition(
   const next: RequestRecord = { ...record, status: to, version: record.version + 1, updated_at: toIso(at) }
   if (record.status === 'otp_required' && to !== 'otp_required') extendDeadlines(next, record, at)
   applyEffects(next, record, command, at)
-  if (next.status === 'otp_required' && next.otp_data) next.otp_limits = toOtpLimits(next.otp_data)
+  if (next.status === 'otp_required' && next.otp_data)
+    next.otp_limits = toOtpLimits(next.otp_data) ?? next.otp_limits
   if (hasLongLimit(next)) outliveDeadline(next)
   if (isFinal(next.status)) {
     next.completed_at = toIso(at)
@@ -175,7 +177,7 @@ function applyEffects(next: RequestRecord, before: RequestRecord, command: Comma
       requireOtp(next, nextPrompt(before, command.otp, at), command.otp)
       return
     case 'reject_otp': {
-      const message = isBlank(command.message) ? commonMessage('otp_rejected') : command
+      const message = isBlank(command.message) ? rejectionMessage(before) : command
       requireOtp(next, next.otp_data && withFailedAttempt(next.otp_data, message.message ?? '', at), message)
       return
     }
@@ -202,7 +204,8 @@ function applyEffects(next: RequestRecord, before: RequestRecord, command: Comma
       setMessage(next, commonMessage('cancelled'))
       return
     case 'submit_otp':
-      if (next.otp_data) next.otp_limits = otpLimitsAfterCode(next.otp_data, command.tryId)
+      if (next.otp_data && kindOf(next.otp_data) === 'code')
+        next.otp_limits = otpLimitsAfterCode(next.otp_data, command.tryId)
       return
   }
 }
@@ -227,6 +230,9 @@ function requireOtp(next: RequestRecord, prompt: StoredOtpPrompt | null, message
     setFailure(next, { error: OTP_ATTEMPTS_EXHAUSTED })
   }
 }
+
+const rejectionMessage = ({ otp_data }: RequestRecord) =>
+  commonMessage(otp_data && kindOf(otp_data) !== 'code' ? 'answer_rejected' : 'otp_rejected')
 
 const OTP_ATTEMPTS_EXHAUSTED: RequestFailure = {
   code: 'otp_attempts_exhausted',

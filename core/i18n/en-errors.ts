@@ -41,6 +41,7 @@ export const enErrors = {
   'field_error.subject_limit_reached':
     '{label} has had too many codes in the last hour. Please try again in {minutes, plural, one {# minute} other {# minutes}}.',
   'field_error.invalid_definition': '{label}: {reason}',
+  'field_error.invalid_question': '{label}: {reason}',
   'field_error.invalid': '{label} is not right',
   'error.invalid_json': 'We could not read what was sent',
   'error.invalid_parameter': 'Something in this address is not right',

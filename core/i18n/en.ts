@@ -102,6 +102,7 @@ export const en = {
   'message.done': 'Done.',
   'message.cancelled': 'Cancelled.',
   'message.otp_rejected': 'That code was not right.',
+  'message.answer_rejected': 'That answer was not accepted.',
   'message.timed_out_after': 'It took longer than {seconds, plural, one {# second} other {# seconds}}.',
   'message.no_reason': 'The service could not do it, and did not say why.',
 

@@ -43,6 +43,7 @@ export const faErrors = {
   'field_error.subject_limit_reached':
     'در یک ساعت گذشته کدهای زیادی به \u2068{label}\u2069 فرستاده شده است. لطفاً {minutes, number} دقیقهٔ دیگر دوباره تلاش کنید.',
   'field_error.invalid_definition': '{label}: {reason}',
+  'field_error.invalid_question': '{label}: {reason}',
   'field_error.invalid': '\u2068{label}\u2069 درست نیست',
   'error.invalid_json': 'آنچه فرستاده شد خوانده نشد',
   'error.invalid_parameter': 'بخشی از این نشانی درست نیست',

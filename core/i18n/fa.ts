@@ -108,6 +108,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'message.done': 'انجام شد.',
   'message.cancelled': 'لغو شد.',
   'message.otp_rejected': 'این کد درست نبود.',
+  'message.answer_rejected': 'این پاسخ پذیرفته نشد.',
   'message.timed_out_after': 'کار بیش از {seconds, number} ثانیه طول کشید.',
   'message.no_reason': 'سرویس نتوانست کار را انجام دهد و دلیلی نگفت.',
 

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { toIso } from '../domain/iso-time.ts'
 import { isBlank, messageKeySchema } from '../domain/message.ts'
 import { STATUSES } from '../domain/record.ts'
+import { parseForeignQuestion } from './foreign-question.ts'
 
 const isoTime = z.iso.datetime({ offset: true }).transform((text) => toIso(Date.parse(text)))
 const nullableTime = isoTime.nullable().catch(null)
@@ -13,8 +14,19 @@ const count = z.number().int().nonnegative().max(1_000_000_000)
 /** An invalid value becomes undefined. */
 const ifValid = <T extends z.ZodType>(type: T) => type.optional().catch(undefined)
 
+const questionFields = {
+  kind: z.unknown().optional(),
+  max_length: z.unknown().optional(),
+  options: z.unknown().optional(),
+  confirm_label: z.unknown().optional(),
+  decline_label: z.unknown().optional(),
+  image: z.unknown().optional(),
+  has_image: z.unknown().optional(),
+}
+
 /** A bot may know only the public view: each field is read by itself, and internal ones may be absent. */
-const foreignPrompt = z.object({
+const promptFields = z.object({
+  ...questionFields,
   id: ifValid(z.string().min(1).max(200)),
   length: ifValid(z.number().int().positive().max(100).nullable()),
   sent_to: ifValid(shortText.nullable()),
@@ -29,6 +41,12 @@ const foreignPrompt = z.object({
   resend_requested: ifValid(z.boolean()),
   recall: ifValid(z.boolean()),
 })
+const foreignPrompt = promptFields.transform(
+  ({ kind, max_length, options, confirm_label, decline_label, image, has_image, ...prompt }) => ({
+    ...prompt,
+    ...parseForeignQuestion({ kind, max_length, options, confirm_label, decline_label, image, has_image }),
+  }),
+)
 
 const text = z.union([z.string(), z.number()]).transform((value) => String(value).slice(0, 2000))
 
@@ -113,7 +131,7 @@ export const foreignRecordSchema = z.object({
   expires_at: isoTime.optional().catch(undefined),
 })
 
-export const PROMPT_FIELDS = new Set([...Object.keys(foreignPrompt.shape), 'charset'])
+export const PROMPT_FIELDS = new Set([...Object.keys(promptFields.shape), 'charset', 'image_url'])
 export const ERROR_FIELDS = new Set(Object.keys(foreignError.shape))
 export const STEP_FIELDS = new Set(Object.keys(foreignStep.shape))
 

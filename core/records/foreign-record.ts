@@ -137,7 +137,8 @@ export function normalizeForeignRecord(
   if (status === 'failed') record.error_data = toFailure(record)
   if (status === 'processing' && record.step) record.steps = moveToStep(record.steps, record.step, at)
   if (status === 'completed') record.steps = completeAll(record.steps, at)
-  if (status === 'otp_required' && record.otp_data) record.otp_limits = toOtpLimits(record.otp_data)
+  if (status === 'otp_required' && record.otp_data)
+    record.otp_limits = toOtpLimits(record.otp_data) ?? record.otp_limits
   return record
 }
 
@@ -149,7 +150,7 @@ function toPrompt(
 ): StoredOtpPrompt {
   const given = Object.entries(otp_data ?? {}).filter(([, value]) => value !== undefined)
   const prompt: StoredOtpPrompt = {
-    ...createPrompt({ id: `otp-${version + 1}` }, { at, latest }),
+    ...createPrompt({ id: `otp-${version + 1}`, kind: otp_data?.kind }, { at, latest }),
     ...Object.fromEntries(given),
   }
   if (Date.parse(prompt.expires_at) > latest) prompt.expires_at = toIso(latest)

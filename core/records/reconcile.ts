@@ -125,7 +125,12 @@ function mergeOtpPrompt(
     normalized.status === 'otp_required' && (isOnTop || (own.status !== 'otp_required' && isAnother))
   if (asks && normalized.otp_data) {
     const otp_data = applyOtpLimits(normalized.otp_data, own.otp_limits)
-    return { ...merged, status: 'otp_required', otp_data, otp_limits: toOtpLimits(otp_data) }
+    return {
+      ...merged,
+      status: 'otp_required',
+      otp_data,
+      otp_limits: toOtpLimits(otp_data) ?? own.otp_limits,
+    }
   }
   if (normalized.status === 'processing' && (isOnTop || own.status === 'pending'))
     return { ...merged, status: 'processing', otp_data: normalized.otp_data ?? own.otp_data }

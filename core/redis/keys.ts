@@ -89,8 +89,12 @@ export function createKeys({ keyPrefix = '' }: KeyOptions, { isCluster = false }
 
 /** What belongs to a request, beside its record. */
 const createRequestKeys = (beside: (what: string, hash: string) => string) => ({
-  /** The one-time code on its way to the bot: a string, taken once (GETDEL). */
+  /** The code, or another answer, on its way to the bot: a string, taken once (GETDEL). */
   otp: (hash: string): string => beside('otp', hash),
+  /** A code that came before the question (`core/store/early-codes.ts`). */
+  earlyOtp: (hash: string): string => beside('early_otp', hash),
+  /** The picture of a question (`core/store/question-images.ts`). */
+  image: (hash: string): string => beside('image', hash),
   /** Set once the bot was informed of this resend, which the prompt's id and a number name. */
   resendTaken: (hash: string, resend: string): string => `${beside('resend_taken', hash)}:${resend}`,
   /** When its bot was last known to be alive, milliseconds since 1970: a string. */

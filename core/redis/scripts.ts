@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 const script = (name: string): string => readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8')
 /** For ioredis. Without `numberOfKeys` the number is the first argument. */
 export const SCRIPTS = {
-  runCommitRequest: { lua: script('commit-request'), numberOfKeys: 3 },
+  runCommitRequest: { lua: script('commit-request') },
   runCreateRequests: { lua: script('create-requests') },
   runAssignRounds: { lua: script('assign-rounds'), numberOfKeys: 2 },
   runAddFailure: { lua: script('add-failure'), numberOfKeys: 2 },
@@ -41,10 +41,12 @@ type Runs<Name extends keyof Scripts> = Pick<Scripts, Name>
 /** @returns 1 when stored, else the present value ('WRONGTYPE' for no string), null when the record is missing */
 export const commitRequest = (
   redis: Runs<'runCommitRequest'>,
-  { recordKey, otpKey, backupKey, before, value, expiresAt, channel, view, backupUntil, otp }: {
+  { recordKey, otpKey, backupKey, deletedKeys, before, value, expiresAt, channel, view, backupUntil, otp }: {
     recordKey: string
     otpKey: string
     backupKey: string
+    /** Keys of the request that are deleted with the write. */
+    deletedKeys: readonly string[]
     /** The value that was read. */
     before: string | Buffer
     value: string
@@ -58,7 +60,7 @@ export const commitRequest = (
   },
 ): Promise<1 | string | null> =>
   redis.runCommitRequest(
-    recordKey, otpKey, backupKey,
+    3 + deletedKeys.length, recordKey, otpKey, backupKey, ...deletedKeys,
     before, value, expiresAt, channel, view, backupUntil,
     ...(otp ? [otp.code, otp.expiresAt] : otp === null ? [''] : []),
   ) // biome-ignore format: one line of keys

@@ -6,7 +6,7 @@ import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pin
 import { visibleJson } from './visible-text.ts'
 
 const SECRET_NAMES = [
-  'otp', 'otp_data', 'request_data', 'result_data', 'data', 'body', 'token', 'password', 'mobile', 'national_code', 'account_number',
+  'otp', 'otp_data', 'answer', 'request_data', 'result_data', 'data', 'body', 'token', 'password', 'mobile', 'national_code', 'account_number',
   'session_id', 'user_id', 'owner_token', 'ownerToken', 'owner_hash', 'authorization', 'cookie', '["set-cookie"]',
 ] // biome-ignore format: a list
 const redacted = SECRET_NAMES.flatMap((name) =>

@@ -17,6 +17,7 @@ import type { Log } from '../runtime/log.ts'
 import { createBatchedGet, type GetValue, mayBeInexact, type Value, WRONG_TYPE } from './batched-get.ts'
 import { decodeCached, decodeOwn, textOf } from './decode-value.ts'
 import { createFailedRequests, type FailedRequests } from './failed-requests.ts'
+import { storeImage } from './question-images.ts'
 import {
   createRecordCache,
   type OwnStoredRecord,
@@ -141,18 +142,19 @@ async function write(
 ): Promise<CommitResult> {
   const { redis, cache, getValue, now } = context
   const { hash } = next
-  const record: RequestRecord = { ...next, revision: nanoid(10) }
+  const record: RequestRecord = { ...(await storeImage(redis, next)), revision: nanoid(10) }
   const raw = encodeRecord(record)
   const expiresAt = Date.parse(next.expires_at)
   const answer = await commitRequest(redis, {
     recordKey: redis.names.record(hash),
     otpKey: redis.names.otp(hash),
     backupKey: redis.names.backup(hash),
+    deletedKeys: isFinal(next.status) ? [redis.names.earlyOtp(hash), redis.names.image(hash)] : [],
     before,
     value: raw,
     expiresAt,
     channel: redis.names.channel(hash),
-    view: encodeView(toPublicView(next, now())),
+    view: encodeView(toPublicView(record, now())),
     backupUntil: Math.min(now() + BACKUP_TTL_MS, expiresAt),
     otp: otpChange(next, otp),
   })

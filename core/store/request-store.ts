@@ -7,9 +7,10 @@
  */
 
 import type { Catalog } from '../catalog/catalog.ts'
+import { normalizeAnswer } from '../domain/answer.ts'
 import type { Command } from '../domain/command.ts'
-import { extractOtp } from '../domain/digits.ts'
 import { AppError } from '../domain/errors.ts'
+import { kindOf } from '../domain/otp-data.ts'
 import type { RequestRecord, StatePosition } from '../domain/record.ts'
 import { isRequestHash, notFoundOrExpired } from '../domain/request-id.ts'
 import { type RejectionCode, transition } from '../domain/state-machine.ts'
@@ -18,6 +19,7 @@ import { isTooDeep, MAX_STORED_DEPTH } from '../records/json-limits.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { retryWithoutWrongTypes } from '../redis/wrong-type.ts'
 import type { Log } from '../runtime/log.ts'
+import { earlyTryId, takeEarlyCode } from './early-codes.ts'
 import { createHeartbeats, type Heartbeats } from './heartbeats.ts'
 import type { StoredRecord } from './record-cache.ts'
 import { createRecordStore } from './record-store.ts'
@@ -90,7 +92,11 @@ export function createRequestStore({
     )
   }
 
-  return {
+  /** The record once a code that came before this question is submitted, if there is one. */
+  const afterEarlyCode = async (asked: StoredRecord, command: Command): Promise<StoredRecord> =>
+    asksForCode(command) ? submitEarlyCode({ redis, log, store }, asked) : asked
+
+  const store: RequestStore = {
     read: (hash, atLeast) => withStorageErrors(() => records.read(hash, { atLeast })),
 
     async get(hash) {
@@ -123,7 +129,7 @@ export function createRequestStore({
           const after = await records.commit(stored, result.record, codeOf(command, stored.record))
           if (after.written) {
             if (isUnreservedCode(command, stored.record)) await countSent(after.stored.record)
-            return { ok: true, stored: after.stored }
+            return { ok: true, stored: await afterEarlyCode(after.stored, command) }
           }
           stored = after.stored
         }
@@ -139,15 +145,44 @@ export function createRequestStore({
         return listed.filter(isRequestHash)
       }),
   }
+  return store
 }
 
-/** The code to hand over together with the change. */
+/** The answer to hand over together with the change. */
 const codeOf = (command: Command, { otp_data }: RequestRecord): string | undefined =>
-  command.type === 'submit_otp' ? extractOtp(command.otp, otp_data?.length ?? null) : undefined
+  command.type === 'submit_otp' ? normalizeAnswer(otp_data ?? {}, command.otp) : undefined
+
+const asksForCode = (command: Command): boolean =>
+  command.type === 'require_otp' && kindOf(command.otp) === 'code'
+
+async function submitEarlyCode(
+  { redis, log, store }: { redis: RedisClient; log?: Log; store: Pick<RequestStore, 'apply'> },
+  asked: StoredRecord,
+): Promise<StoredRecord> {
+  const { record } = asked
+  if (record.status !== 'otp_required') return asked
+  try {
+    const otp = await takeEarlyCode(redis, record)
+    if (otp === null) return asked
+    const command: Command = { type: 'submit_otp', otp, tryId: earlyTryId(record) }
+    return (await store.apply(record.hash, command)).stored ?? asked
+  } catch (error) {
+    // The question stands: the submitter types the code again.
+    log?.debug({ err: error, hash: record.hash }, 'an early code was not submitted')
+    return asked
+  }
+}
 
 /** A bot that prompts again after it got a code has had another one sent, which was not reserved. */
-const isUnreservedCode = ({ type }: Command, { status, otp_data: answered }: RequestRecord): boolean =>
-  type === 'require_otp' && status === 'processing' && answered !== null && !answered.resend_requested
+const isUnreservedCode = (
+  command: Command,
+  { status, otp_data: answered, otp_limits }: RequestRecord,
+): boolean =>
+  asksForCode(command) &&
+  status === 'processing' &&
+  answered !== null &&
+  otp_limits !== undefined &&
+  !answered.resend_requested
 
 /** @throws AppError `result_too_large`, `bot_bad_answer` */
 export function checkResult(result: unknown): void {

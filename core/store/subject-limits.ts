@@ -14,6 +14,7 @@ import type { RedisClient } from '../redis/connect.ts'
 import type { InstallationSecret } from '../redis/installation-secret.ts'
 import { reserveInWindow } from '../redis/scripts.ts'
 import type { SubjectLimits } from '../runtime/config.ts'
+import { earlyTryId } from './early-codes.ts'
 
 export type SubjectCount = 'codes' | 'tries'
 
@@ -115,6 +116,7 @@ export async function releaseUnused(redis: RedisClient, record: RequestRecord): 
   // A request that was cancelled during an attempt may have had a code sent before the bot prompted for it.
   if (!otp_limits && (status !== 'cancelled' || attempt === 0))
     await redis.zrem(redis.names.subject('codes', subject), hash)
+  if (!otp_limits) await redis.zrem(redis.names.subject('tries', subject), earlyTryId(record))
   if (status === 'completed' && otp_limits?.last_try)
     await redis.zrem(redis.names.subject('tries', subject), otp_limits.last_try)
 }

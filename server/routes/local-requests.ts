@@ -90,6 +90,15 @@ export function createLocalRequestRoutes({
     )
     .all(methodNotAllowed('POST'))
 
+  // An address of its own: the record and its view are sent far more often than the picture is shown.
+  router
+    .route('/:hash/otp/image')
+    .get(requireRead, async (req, res) => {
+      const image = await requests.image(hashOf(req), String(req.query.id ?? ''))
+      res.set('Cache-Control', 'no-store').type(image.type).send(image.bytes)
+    })
+    .all(methodNotAllowed('GET', 'HEAD'))
+
   router
     .route('/:hash/resend-otp')
     .post(...requireAct, async (req, res) => sendView(res, 202, await requests.resendOtp(hashOf(req))))

@@ -106,13 +106,20 @@ export function parseSubmission(object: Record<string, unknown>): ParsedSubmissi
   }
 }
 
+/** The answer to a question: `otp`, or `answer`, which is the same by another name. */
 export function readOtp(body: unknown): string {
-  const { otp, ...unknown } = (isObject(body) ? body : {}) as Record<string, unknown>
+  const { otp, answer, ...unknown } = (isObject(body) ? body : {}) as Record<string, unknown>
   const errors = unknownFieldErrors(unknown)
-  if (otp === undefined || otp === '') errors.push({ field: 'otp', code: 'required' })
-  else if (typeof otp !== 'string' && typeof otp !== 'number') errors.push({ field: 'otp', code: 'not_text' })
+  if (otp !== undefined && answer !== undefined)
+    throw new AppError('validation_failed', {
+      detail: 'Send either otp or answer.',
+      errors: [...errors, { field: 'answer', code: 'unknown_field' }],
+    })
+  const [field, given] = answer === undefined ? ['otp', otp] : ['answer', answer]
+  if (given === undefined || given === '') errors.push({ field, code: 'required' })
+  else if (typeof given !== 'string' && typeof given !== 'number') errors.push({ field, code: 'not_text' })
   if (errors.length > 0) throw new AppError('validation_failed', { errors })
-  return String(otp)
+  return String(given)
 }
 
 export function readIdempotencyKey(req: Request): string | null {

@@ -3,6 +3,7 @@
 -- Input:  KEYS[1] the record
 --         KEYS[2] the one-time code
 --         KEYS[3] the backup: the last own write, for a reader that finds the record overwritten
+--         KEYS[4] and further ones are deleted
 --         ARGV[1] the value that was read; WRONGTYPE when it was no string
 --         ARGV[2] the value to store
 --         ARGV[3] when it expires, in milliseconds since 1970
@@ -23,5 +24,6 @@ redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3])
 redis.call('SET', KEYS[3], ARGV[2], 'PXAT', ARGV[6])
 if ARGV[7] == '' then redis.call('DEL', KEYS[2]) end
 if ARGV[8] then redis.call('SET', KEYS[2], ARGV[7], 'PXAT', ARGV[8]) end
+for i = 4, #KEYS do redis.call('DEL', KEYS[i]) end
 redis.call('PUBLISH', ARGV[4], ARGV[5])
 return 1

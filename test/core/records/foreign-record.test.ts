@@ -223,7 +223,7 @@ describe('a record that another program wrote back', () => {
       error: { code: 'otp_rejected', message: 'Not that one.' },
     }
     const record = touched(running, { status: 'otp_required', otp_data: question })
-    expect(toPublicView(record, T0).otp_data).toEqual(question)
+    expect(toPublicView(record, T0).otp_data).toEqual({ ...question, kind: 'code' })
   })
 
   it.each([

@@ -49,8 +49,9 @@ export function createAnnouncer(
 function alarms({ view, connection }: State, now: number, connectedAt: number): [LiveKey, Region][] {
   const isLong = now - connectedAt > ALARM_AFTER_MS
   const isDegraded = connection === 'degraded'
+  const isForCode = view.otp_data === null || view.otp_data.kind === 'code'
   const all: [LiveKey, Region, boolean][] = [
-    ['live.announce.code', 'assertive', view.requires_otp],
+    [isForCode ? 'live.announce.code' : 'live.announce.answer', 'assertive', view.requires_otp],
     ['live.status.completed', 'polite', view.is_completed],
     ['live.status.failed', 'assertive', view.is_failed],
     ['live.status.cancelled', 'polite', view.is_cancelled],

@@ -1,7 +1,7 @@
 /** Writes a state into the server's HTML. Elements are found by `data-live`; a page may lack any of them. */
 import { isExpiring } from '../core/domain/view-times.ts'
 import type { RequestDescription } from '../core/presentation/describe-request.ts'
-import { formatCodeExpired, roundCountdown } from '../core/presentation/format-duration.ts'
+import { formatCodeExpired, formatResend } from '../core/presentation/format-duration.ts'
 import { type Page, serverLanguage } from './page-data.ts'
 import { isStale, type State } from './reducer.ts'
 
@@ -82,7 +82,7 @@ function showPrompt(main: HTMLElement, { view }: State, { t, clock }: Page): voi
   if (resend.form) resend.form.hidden = !isOffered
   const seconds = isOffered ? Math.ceil((Date.parse(prompt.resend_available_at ?? '') - clock()) / 1000) : 0
   resend.disabled = seconds > 0
-  write(resend, seconds > 0 ? t('live.resend_in', { seconds: roundCountdown(seconds) }) : t('live.resend'))
+  write(resend, formatResend(t, prompt, seconds))
   write(find(main, 'resend-wait'), null)
   write(
     find(main, 'code-over'),

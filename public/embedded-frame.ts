@@ -80,7 +80,8 @@ function adapt(page: HTMLElement, server: string): HTMLElement {
     link.setAttribute('target', '_blank')
   }
   holdImages(main)
-  for (const field of main.querySelectorAll('input[autofocus]')) field.removeAttribute('autofocus')
+  for (const field of main.querySelectorAll(':is(input, select)[autofocus]'))
+    field.removeAttribute('autofocus')
   // Applies to the server's own page only: printing, and the advice to keep its address.
   for (const element of main.querySelectorAll('[data-print], .aside')) element.remove()
   return main

@@ -30,15 +30,17 @@ export function listenToForms({ root, headers, signal, onPage, onRefused }: Form
       const form = event.target as HTMLFormElement
       if (form.method === 'dialog') return
       event.preventDefault()
-      if (!isSending) void send(form)
+      if (!isSending) void send(form, (event as SubmitEvent).submitter)
     },
     { signal },
   )
 
-  async function send(form: HTMLFormElement): Promise<void> {
+  async function send(form: HTMLFormElement, submitter: HTMLElement | null): Promise<void> {
     isSending = true
-    const restore = showSending(form)
+    const restore = showSending(form, submitter)
     const body = new URLSearchParams([...new FormData(form)].map(([name, value]) => [name, String(value)]))
+    // The answer of a form with two buttons is the pressed one.
+    if (submitter instanceof HTMLButtonElement && submitter.name) body.append(submitter.name, submitter.value)
     const page = await fetch(form.action, {
       method: 'POST',
       body,

@@ -54,10 +54,11 @@ function place(loaded: LoadedPage): boolean {
   document.title = loaded.title
   title = null
   history.replaceState(history.state, '', loaded.address)
-  const code = main().querySelector<HTMLInputElement>('#otp')
+  const field = main().querySelector<HTMLElement>('#otp')
   // A code prompt may take the focus: the page before had no field to type in. Otherwise the focus moves only when its
   // element was replaced: to the new heading.
-  if (code) code.select()
+  if (field instanceof HTMLInputElement && field.type === 'text') field.select()
+  else if (field) field.focus()
   else if (hadFocus) main().querySelector<HTMLElement>('h1')?.focus()
   return true
 }

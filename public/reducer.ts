@@ -55,8 +55,9 @@ export function remainingSeconds({ view, remaining }: State, now: number): numbe
 
 /** Views of the same kind differ in numbers only; a view of another kind needs another page of the server. */
 export function pageKind(view: PublicView): string {
-  // Regardless of other changes the page stays while a code is being typed.
-  if (view.requires_otp) return 'code'
+  // Regardless of other changes the page stays while a code is being typed. Another question needs another form.
+  const { otp_data: prompt } = view
+  if (view.requires_otp) return prompt && prompt.kind !== 'code' ? `${prompt.kind} ${prompt.id}` : 'code'
   const kind = isFinal(view.status) ? view.status : isScheduled(view) ? 'scheduled' : 'running'
   return [kind, ...view.steps.map((step) => step.id)].join(' ')
 }

@@ -3,8 +3,8 @@
  *
  * @returns restores the button
  */
-export function showSending(form: HTMLFormElement): () => void {
-  const button = form.querySelector<HTMLElement>('[data-sending]')
+export function showSending(form: HTMLFormElement, pressed: HTMLElement | null = null): () => void {
+  const button = pressed ?? form.querySelector<HTMLElement>('[data-sending]')
   if (!button?.dataset.sending || button.ariaBusy) return () => {}
   const text = button.textContent
   button.ariaBusy = 'true'

@@ -1,14 +1,12 @@
-/** Renderer for an interactive terminal: a progress bar, and a prompt when a code is needed. */
+/** Renderer for an interactive terminal: a progress bar, and a prompt when a code or another answer is needed. */
 
 import type { RequestActions } from '../../core/actions/request-actions.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import type { OtpPrompt, PublicView } from '../../core/domain/record.ts'
 import { type Context, describeError, jsonLines } from '../terminal.ts'
+import { askQuestion, RESEND_WORD } from './ask-question.ts'
 import { type Bar, createPrompts } from './prompts.ts'
 import type { Renderer } from './renderer.ts'
-
-/** Typed instead of a code, to request a new one. */
-const RESEND_WORD = 'new'
 
 export function createBarRenderer(context: Context, requests: RequestActions): Renderer {
   const prompts = createPrompts(context)
@@ -30,17 +28,14 @@ export function createBarRenderer(context: Context, requests: RequestActions): R
 
   async function promptForOtp(view: PublicView, prompt: OtpPrompt, changed: AbortSignal): Promise<void> {
     stopBar(statusLine(view))
-    if (prompt.error) prompts.warn(`Wrong code; ${prompt.attempts_left} tries are left.`)
-    const digits = prompt.length ? `${prompt.length} digits` : 'code'
-    // A terminal keeps its output: the code must not be part of it.
-    const typed = await prompts.askSecret(
-      `Type the ${digits}${prompt.sent_to ? ` sent to ${prompt.sent_to}` : ''}, or "${RESEND_WORD}" for a new code`,
-      { emptyHint: 'Type the code you were sent.', signal: changed },
-    )
+    const isCode = prompt.kind === 'code'
+    const [wrong, answered] = isCode ? ['code', 'the code can be typed'] : ['answer', 'it can be answered']
+    if (prompt.error) prompts.warn(`Wrong ${wrong}; ${prompt.attempts_left} tries are left.`)
+    const typed = await askQuestion(prompts, prompt, changed)
     if (changed.aborted) return
-    if (typed === null) return prompts.info('Waiting; the code can be typed on the request’s page, too.')
+    if (typed === null) return prompts.info(`Waiting; ${answered} on the request’s page, too.`)
     try {
-      await (typed.trim() === RESEND_WORD
+      await (typed.trim() === RESEND_WORD && (isCode || prompt.resend_available_at !== null)
         ? requests.resendOtp(view.hash)
         : requests.submitOtp(view.hash, typed))
     } catch (error) {

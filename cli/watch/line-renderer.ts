@@ -27,7 +27,12 @@ export function createLineRenderer(context: Context): Renderer {
 function stateLine(view: PublicView): string {
   const { status, step, current_message: message, queue_position: position } = view
   const parts = [status, step, message]
-  if (view.requires_otp) parts.push(`Type the code${sentTo(view)} on the request's page.`)
+  if (view.requires_otp)
+    parts.push(
+      view.otp_data && view.otp_data.kind !== 'code'
+        ? "Answer on the request's page."
+        : `Type the code${sentTo(view)} on the request's page.`,
+    )
   if (status === 'pending' && position !== null) parts.push(`position ${position} in the queue`)
   if (status === 'pending' && view.run_at) parts.push(`starts at ${view.run_at}`)
   if (view.next_retry_at) parts.push(`next attempt at ${view.next_retry_at}`)

@@ -1,6 +1,6 @@
 /** The progress bar and prompts of @clack, on the terminal of a command. Text is escaped before @clack styles it. */
 import { Transform } from 'node:stream'
-import { isCancel, log, password, progress } from '@clack/prompts'
+import { confirm, isCancel, log, password, progress, select, text } from '@clack/prompts'
 import { visible } from '../../core/runtime/visible-text.ts'
 import type { Context } from '../terminal.ts'
 
@@ -18,6 +18,17 @@ export interface Prompts {
   error(text: string): void
   /** The input is not echoed. Null when the prompt is dismissed. */
   askSecret(question: string, options: { emptyHint: string; signal: AbortSignal }): Promise<string | null>
+  /** Null when the prompt is dismissed, as for the next two. */
+  askText(question: string, options: { emptyHint: string; signal: AbortSignal }): Promise<string | null>
+  /** Resolves with the value of the chosen option. */
+  choose(
+    question: string,
+    options: { options: readonly { value: string; label: string }[]; signal: AbortSignal },
+  ): Promise<string | null>
+  confirm(
+    question: string,
+    options: { yes: string; no: string; signal: AbortSignal },
+  ): Promise<boolean | null>
 }
 
 export function createPrompts({ out, input }: Pick<Context, 'out' | 'input'>): Prompts {
@@ -45,6 +56,35 @@ export function createPrompts({ out, input }: Pick<Context, 'out' | 'input'>): P
       })
       input.unpipe(joined)
       return isCancel(typed) ? null : typed
+    },
+    async askText(question, { emptyHint, signal }) {
+      const typed = await text({
+        ...streams,
+        signal,
+        message: visible(question),
+        validate: (value) => (value?.trim() ? undefined : emptyHint),
+      })
+      return isCancel(typed) ? null : typed
+    },
+    async choose(question, { options, signal }) {
+      const chosen = await select<string>({
+        ...streams,
+        signal,
+        message: visible(question),
+        options: options.map(({ value, label }) => ({ value, label: visible(label) })),
+      })
+      return isCancel(chosen) ? null : chosen
+    },
+    async confirm(question, { yes, no, signal }) {
+      const answer = await confirm({
+        ...streams,
+        signal,
+        message: visible(question),
+        active: visible(yes),
+        inactive: visible(no),
+        initialValue: false,
+      })
+      return isCancel(answer) ? null : answer
     },
   }
 }

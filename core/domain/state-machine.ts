@@ -232,7 +232,7 @@ function requireOtp(next: RequestRecord, prompt: StoredOtpPrompt | null, message
 }
 
 const rejectionMessage = ({ otp_data }: RequestRecord) =>
-  commonMessage(otp_data && kindOf(otp_data) !== 'code' ? 'answer_rejected' : 'otp_rejected')
+  otp_data && kindOf(otp_data) !== 'code' ? commonMessage('answer_rejected') : commonMessage('otp_rejected')
 
 const OTP_ATTEMPTS_EXHAUSTED: RequestFailure = {
   code: 'otp_attempts_exhausted',

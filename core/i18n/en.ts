@@ -3,8 +3,10 @@
  * page; `message.*` are the messages common to all services; `error.*` and `field_error.*` are named after their codes.
  */
 import { enErrors } from './en-errors.ts'
+import { enQuestions } from './en-questions.ts'
 export const en = {
   ...enErrors,
+  ...enQuestions,
 
   'site.name': 'Halfway',
   'site.skip': 'Skip to the content',
@@ -102,7 +104,6 @@ export const en = {
   'message.done': 'Done.',
   'message.cancelled': 'Cancelled.',
   'message.otp_rejected': 'That code was not right.',
-  'message.answer_rejected': 'That answer was not accepted.',
   'message.timed_out_after': 'It took longer than {seconds, plural, one {# second} other {# seconds}}.',
   'message.no_reason': 'The service could not do it, and did not say why.',
 

@@ -5,9 +5,11 @@
 
 import type { TextKey } from './en.ts'
 import { faErrors } from './fa-errors.ts'
+import { faQuestions } from './fa-questions.ts'
 
 export const fa: Readonly<Record<TextKey, string>> = {
   ...faErrors,
+  ...faQuestions,
 
   // A name stays as it is; the Persian word would speak of a friend who leaves halfway.
   'site.name': 'Halfway',
@@ -108,7 +110,6 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'message.done': 'انجام شد.',
   'message.cancelled': 'لغو شد.',
   'message.otp_rejected': 'این کد درست نبود.',
-  'message.answer_rejected': 'این پاسخ پذیرفته نشد.',
   'message.timed_out_after': 'کار بیش از {seconds, number} ثانیه طول کشید.',
   'message.no_reason': 'سرویس نتوانست کار را انجام دهد و دلیلی نگفت.',
 

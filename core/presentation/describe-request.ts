@@ -102,8 +102,11 @@ const isBetweenAttempts = (view: PublicView): boolean =>
 
 function heading(view: PublicView) {
   if (isScheduled(view)) return 'live.status.scheduled'
-  return isBetweenAttempts(view) ? 'live.status.retrying' : (`live.status.${view.status}` as const)
+  return isBetweenAttempts(view) ? 'live.status.retrying' : (`live.status.${statusText(view)}` as const)
 }
+
+const statusText = (view: PublicView) =>
+  view.requires_otp && view.otp_data && view.otp_data.kind !== 'code' ? 'answer_required' : view.status
 
 /** Start time of a scheduled request, else its position in the queue. */
 function queueText(view: PublicView, { t, now }: DescribeContext): string | null {
@@ -120,8 +123,10 @@ export function formatElapsed(t: Translate<LiveKey>, from: string | null, to: st
 const secondsBetween = (iso: string, ms: number): number => Math.max(0, (ms - Date.parse(iso)) / 1000)
 
 function tabTitle(view: PublicView, percent: string, { t, title }: DescribeContext): string {
-  if (view.status === 'processing') return t('live.title.running', { percent, title })
-  return t(`live.title.${view.status}`, { title })
+  const status = statusText(view)
+  return status === 'processing'
+    ? t('live.title.running', { percent, title })
+    : t(`live.title.${status}`, { title })
 }
 
 function valueText(view: PublicView, { t, stepTitles }: DescribeContext): string {

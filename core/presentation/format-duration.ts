@@ -44,6 +44,24 @@ export function formatBotSeen(t: T, seconds: number): string | null {
 export const roundCountdown = (seconds: number): number =>
   seconds > 10 ? Math.ceil(seconds / 5) * 5 : Math.ceil(seconds)
 
-/** For an expired code: offers a new one, where the bot supports resending. */
-export const formatCodeExpired = (t: T, prompt: Pick<OtpPrompt, 'resend_available_at'> | null): string =>
-  t(prompt && prompt.resend_available_at === null ? 'live.code_over_for_good' : 'live.code_over')
+type Resend = Pick<OtpPrompt, 'kind' | 'resend_available_at'>
+
+/** For an expired code or question: offers a new one, where the bot supports resending. */
+export function formatCodeExpired(t: T, prompt: Resend | null): string {
+  const isOver = prompt !== null && prompt.resend_available_at === null
+  if (!prompt || prompt.kind === 'code') return t(isOver ? 'live.code_over_for_good' : 'live.code_over')
+  if (isOver) return t('live.question_over')
+  return t(prompt.kind === 'image' ? 'live.question_over_image' : 'live.question_over_text')
+}
+
+const RESEND_TEXTS = {
+  code: ['live.resend', 'live.resend_in'],
+  text: ['live.resend_text', 'live.resend_text_in'],
+  image: ['live.resend_image', 'live.resend_image_in'],
+} as const
+
+/** The button that asks for another code or picture; with `seconds` it is not available yet. */
+export function formatResend(t: T, { kind }: Pick<Resend, 'kind'>, seconds: number): string {
+  const [now, later] = RESEND_TEXTS[kind === 'code' || kind === 'image' ? kind : 'text']
+  return seconds > 0 ? t(later, { seconds: roundCountdown(seconds) }) : t(now)
+}

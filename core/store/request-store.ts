@@ -84,14 +84,6 @@ export function createRequestStore({
   const onList = <T>(work: () => Promise<T>): Promise<T> =>
     retryWithoutWrongTypes(redis, { [redis.names.list]: 'list' }, work)
 
-  /** Best effort: the prompt is written already. */
-  async function countSent({ subject, hash, version }: RequestRecord): Promise<void> {
-    if (subject === undefined) return
-    await countCode(redis, subject, `${hash}:${version}`, now()).catch((error: unknown) =>
-      log?.debug({ err: error, hash }, 'a code that was sent was not counted'),
-    )
-  }
-
   /** The record once a code that came before this question is submitted, if there is one. */
   const afterEarlyCode = async (asked: StoredRecord, command: Command): Promise<StoredRecord> =>
     asksForCode(command) ? submitEarlyCode({ redis, log, store }, asked) : asked
@@ -128,7 +120,8 @@ export function createRequestStore({
           isReserved = true
           const after = await records.commit(stored, result.record, codeOf(command, stored.record))
           if (after.written) {
-            if (isUnreservedCode(command, stored.record)) await countSent(after.stored.record)
+            if (isUnreservedCode(command, stored.record))
+              await countSent({ redis, log, now }, after.stored.record)
             return { ok: true, stored: await afterEarlyCode(after.stored, command) }
           }
           stored = after.stored
@@ -151,6 +144,17 @@ export function createRequestStore({
 /** The answer to hand over together with the change. */
 const codeOf = (command: Command, { otp_data }: RequestRecord): string | undefined =>
   command.type === 'submit_otp' ? normalizeAnswer(otp_data ?? {}, command.otp) : undefined
+
+/** Best effort: the prompt is written already. */
+async function countSent(
+  { redis, log, now }: { redis: RedisClient; log?: Log; now: () => number },
+  { subject, hash, version }: RequestRecord,
+): Promise<void> {
+  if (subject === undefined) return
+  await countCode(redis, subject, `${hash}:${version}`, now()).catch((error: unknown) =>
+    log?.debug({ err: error, hash }, 'a code that was sent was not counted'),
+  )
+}
 
 const asksForCode = (command: Command): boolean =>
   command.type === 'require_otp' && kindOf(command.otp) === 'code'

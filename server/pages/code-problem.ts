@@ -1,27 +1,36 @@
-/** Why a code was refused, in words that say what to do next. */
+/** Why an answer was refused, in words that say what to do next. */
+import { answerFault, maxAnswerLength } from '../../core/domain/answer.ts'
 import { normalizeDigits } from '../../core/domain/digits.ts'
 import type { AppError } from '../../core/domain/errors.ts'
 import type { OtpPrompt } from '../../core/domain/record.ts'
 import type { Texts } from '../../core/i18n/index.ts'
 import { formatCodeExpired, formatDuration } from '../../core/presentation/format-duration.ts'
 
-/** @param typed the submitted code; never repeated on the page */
+/** @param typed the submitted answer; never repeated on the page */
 export function codeProblem(t: Texts['t'], error: AppError, prompt: OtpPrompt | null, typed: string): string {
   switch (error.code) {
     case 'invalid_otp':
-      return invalidCodeProblem(t, prompt, normalizeDigits(typed))
+      return !prompt || prompt.kind === 'code'
+        ? invalidCodeProblem(t, prompt, normalizeDigits(typed))
+        : invalidAnswerProblem(t, prompt, typed)
     case 'otp_expired':
       return formatCodeExpired(t, prompt)
     case 'otp_attempts_exhausted':
-      return t('code.error.none_left')
+      return noneLeft(t, prompt)
     case 'rate_limited':
       return t('code.error.rate_limited', { duration: formatDuration(t, error.retryAfterSeconds ?? 60) })
     case 'subject_limit_reached':
       return t('code.error.subject_limit', { duration: formatDuration(t, error.retryAfterSeconds ?? 60) })
-    case 'resend_not_yet':
-      return t('code.error.resend_not_yet', { seconds: error.retryAfterSeconds ?? 1 })
+    case 'resend_not_yet': {
+      const seconds = error.retryAfterSeconds ?? 1
+      if (!prompt || prompt.kind === 'code') return t('code.error.resend_not_yet', { seconds })
+      return t(prompt.kind === 'image' ? 'question.resend_wait.image' : 'question.resend_wait.text', {
+        seconds,
+      })
+    }
     case 'resend_exhausted':
-      return t('code.error.resend_exhausted')
+      if (!prompt || prompt.kind === 'code') return t('code.error.resend_exhausted')
+      return t(`question.error.resend_exhausted.${prompt.kind === 'image' ? 'image' : 'text'}`)
     default:
       return t(`error.${error.code}`)
   }
@@ -36,9 +45,21 @@ function invalidCodeProblem(t: Texts['t'], prompt: OtpPrompt | null, code: strin
   return t('error.invalid_otp')
 }
 
-/** The problem in the prompt itself: a wrong code, no attempts left, or an expired code. */
+function invalidAnswerProblem(t: Texts['t'], prompt: OtpPrompt, typed: string): string {
+  const fault = answerFault(prompt, typed)
+  if (fault === 'too_long') return t('question.error.too_long', { max: maxAnswerLength(prompt) })
+  if (fault === 'control_characters') return t('question.error.control_characters')
+  return prompt.kind === 'code' ? t('code.error.missing') : t(`question.error.missing.${prompt.kind}`)
+}
+
+const noneLeft = (t: Texts['t'], prompt: OtpPrompt | null): string =>
+  t(!prompt || prompt.kind === 'code' ? 'code.error.none_left' : 'question.error.none_left')
+
+/** The problem in the prompt itself: a wrong answer, no attempts left, or an expired code. */
 export function promptProblem(t: Texts['t'], prompt: OtpPrompt, now: number): string | null {
-  if (prompt.attempts_left <= 0) return t('code.error.none_left')
+  const left = prompt.attempts_left
+  if (left <= 0) return noneLeft(t, prompt)
   if (now >= Date.parse(prompt.expires_at)) return formatCodeExpired(t, prompt)
-  return prompt.error ? t('code.error.wrong', { left: prompt.attempts_left }) : null
+  if (!prompt.error) return null
+  return t(prompt.kind === 'code' ? 'code.error.wrong' : 'question.error.wrong', { left })
 }

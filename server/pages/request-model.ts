@@ -6,12 +6,7 @@ import { isFinal, isScheduled, type PublicView } from '../../core/domain/record.
 import { isExpiring } from '../../core/domain/view-times.ts'
 import type { CompiledMessage } from '../../core/i18n/formatter.ts'
 import type { LiveKey, Texts } from '../../core/i18n/index.ts'
-import {
-  describeRequest,
-  lastMessage,
-  type RequestDescription,
-} from '../../core/presentation/describe-request.ts'
-import { promptProblem } from './code-problem.ts'
+import { describeRequest, type RequestDescription } from '../../core/presentation/describe-request.ts'
 import { type RequestLinks, requestLinks } from './links.ts'
 import { localizerFor } from './message-text.ts'
 import { serviceLabels } from './service-titles.ts'
@@ -68,61 +63,5 @@ export function requestModel(
       texts: live,
       messages: isFinal(view.status) ? {} : messagesOfService(service, locale),
     },
-  }
-}
-
-export interface CodeFormModel {
-  title: string
-  sentTo: string | null
-  message: string | null
-  hint: string | null
-  expiresAt: string
-  error: string | null
-  /** Seconds until a resend is allowed; 0 when it is now. */
-  resendInSeconds: number
-  /** Null when no resend is offered. */
-  resendAt: string | null
-  resent: boolean
-  focus: boolean
-}
-
-export interface CodeFormInput {
-  /** What was wrong with the code just submitted. */
-  problem?: string
-  /** Whether a resend has just been requested. */
-  resent?: boolean
-  /** Whether to focus the code field, because this is the code page. */
-  focus?: boolean
-}
-
-export function codeFormModel(
-  view: PublicView,
-  service: Service | undefined,
-  { t, locale }: Texts,
-  now: number,
-  input: CodeFormInput,
-): CodeFormModel | null {
-  const prompt = view.otp_data
-  if (!view.requires_otp || !prompt) return null
-  const resendInSeconds = prompt.resend_available_at
-    ? Math.max(0, Math.ceil((Date.parse(prompt.resend_available_at) - now) / 1000))
-    : 0
-  // `?resent` stays in the address on a reload: a finished countdown or a wrong code shows that it no longer applies.
-  const resent = Boolean(input.resent) && !input.problem && !prompt.error && resendInSeconds > 0
-  const localize = localizerFor(service, locale)
-  const message = localize(prompt)
-  return {
-    title: t('code.title'),
-    sentTo: prompt.sent_to,
-    // The page already shows the bot's last message below.
-    message: message === lastMessage(view, localize) ? null : message,
-    hint: prompt.length ? t('code.hint_length', { length: prompt.length }) : null,
-    expiresAt: prompt.expires_at,
-    // While a new code is on its way, the previous code's problem no longer matters.
-    error: input.problem ?? (resent ? null : promptProblem(t, prompt, now)),
-    resendInSeconds,
-    resendAt: prompt.resend_available_at,
-    resent,
-    focus: Boolean(input.focus),
   }
 }

@@ -1,4 +1,4 @@
-/** Where and how the refusal of a code, or of a resend, is shown. */
+/** Where and how the refusal of a code or another answer, or of a resend, is shown. */
 import type { ErrorRequestHandler, Request } from 'express'
 import { normalizeDigits } from '../../core/domain/digits.ts'
 import { AppError } from '../../core/domain/errors.ts'
@@ -40,7 +40,7 @@ export function createHandleCodeRefusal({
     // `otp_not_expected` and yet awaited again: another tab's code came first, and was wrong.
     if (!view.requires_otp || error.code === 'otp_not_expected')
       return res.redirect(303, currentPageLink(view))
-    const prompt = { id: view.otp_data?.id ?? '', typed: maskCode(submittedCode(req)) }
+    const prompt = { id: view.otp_data?.id ?? '', typed: maskAnswer(view, submittedCode(req)) }
     if (await refusedForms.redirect(req, res, error, requestLinks(view).otp, { prompt })) return
     const refused = { error, prompt }
     refusedForms.setStatus(res, refused)
@@ -60,8 +60,13 @@ export function codeProblemFor(
 
 export const submittedCode = (req: Request): string => (typeof req.body?.otp === 'string' ? req.body.otp : '')
 
-/** Replaces the code by text that has the same problem of form, so that the code itself is stored nowhere. */
-const maskCode = (typed: string): string => {
+/** Replaces the answer by text that has the same problem of form, so that the answer itself is stored nowhere. */
+function maskAnswer({ otp_data: prompt }: PublicView, typed: string): string {
+  if (prompt && prompt.kind !== 'code')
+    return typed
+      .trim()
+      .slice(0, 300)
+      .replace(/\P{Cc}/gu, 'x')
   const code = normalizeDigits(typed)
   return /^\d*$/.test(code) ? '0'.repeat(Math.min(code.length, 100)) : 'x'
 }

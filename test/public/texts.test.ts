@@ -95,6 +95,8 @@ test('every composed text belongs to an existing code or state', () => {
     'live.status.scheduled',
     'live.title.running',
     'live.step.done_in',
+    'live.status.answer_required',
+    'live.title.answer_required',
   ])
   expect(Object.keys(en).filter((key) => prefixes.test(key) && !extra.has(key))).toEqual([])
 })

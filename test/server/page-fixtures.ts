@@ -6,9 +6,11 @@ import type { Service } from '../../core/catalog/service-definition.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createRecord } from '../../core/domain/create-record.ts'
 import { AppError, type ErrorCode } from '../../core/domain/errors.ts'
+import type { OtpRequest } from '../../core/domain/otp-prompt.ts'
 import { type PublicView, toPublicView } from '../../core/domain/record.ts'
 import { transition } from '../../core/domain/state-machine.ts'
 import { createPages, type PageContext, type Pages } from '../../server/pages/index.ts'
+import { PNG } from '../helpers/pictures.ts'
 import { catalog } from '../helpers/services.ts'
 import { MISFITS, RESULT_FIELDS, TYPED_RESULT } from '../helpers/typed-result.ts'
 
@@ -70,6 +72,25 @@ export const askForCode: Command = {
   type: 'require_otp',
   attempt: 1,
   otp: { id: 'otp-1', length: 6, sent_to: '0912***4567' },
+}
+const ask = (otp: Omit<OtpRequest, 'id'>): Command => ({
+  type: 'require_otp',
+  attempt: 1,
+  otp: { id: 'question-1', ...otp },
+})
+const options = (count: number) =>
+  Array.from({ length: count }, (_, n) => ({
+    value: `v${n}`,
+    label: { en: `Account ${n}`, fa: `حساب ${n}` },
+  }))
+/** Questions of each kind, by name. */
+export const QUESTIONS: Readonly<Record<string, Command>> = {
+  text: ask({ kind: 'text', message: 'Which street do you live in?', max_length: 60 }),
+  'text without a message': ask({ kind: 'text', sent_to: 'a***@example.com' }),
+  radios: ask({ kind: 'choice', message: 'Which account?', options: options(3) }),
+  select: ask({ kind: 'choice', options: options(20) }),
+  confirm: ask({ kind: 'confirm', message: 'May we open the account?', confirm_label: 'Open <it>' }),
+  image: ask({ kind: 'image', image: PNG }),
 }
 export const complete = (result: unknown): Command => ({ type: 'complete', attempt: 1, result })
 export const fail = (code: string, message: string): Command => ({
@@ -164,6 +185,15 @@ export function pagesFor(reader: PageContext): [string, string][] {
     ['code with problem', pages.request(reader, code, { problem: '…', focus: true })],
     ['code rejected', request(start, askForCode, submit, reject)],
     ['code resent', pages.request(reader, code, { resent: true })],
+    ...Object.entries(QUESTIONS).flatMap(([kind, question]): [string, string][] => [
+      [`question: ${kind}`, pages.request(reader, viewAfter(start, question), { focus: true })],
+      [`question with problem: ${kind}`, pages.request(reader, viewAfter(start, question), { problem: '…' })],
+      [`question resent: ${kind}`, pages.request(reader, viewAfter(start, question), { resent: true })],
+    ]),
+    [
+      'question without permission',
+      pages.request(reader, viewAfter(start, QUESTIONS.confirm!), { mayAct: false }),
+    ],
     ['code without permission', pages.request(reader, code, { mayAct: false })],
     ['cancel', pages.confirmCancel(reader, viewAfter(start))],
     ['completed', request(start, progress, complete(RESULT))],

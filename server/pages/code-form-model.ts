@@ -1,0 +1,146 @@
+/** The model of the form in which the submitter answers a question, a code or one of another kind. */
+import type { Service } from '../../core/catalog/service-definition.ts'
+import { type Text, textIn } from '../../core/catalog/text.ts'
+import type { OtpPrompt, PublicView } from '../../core/domain/record.ts'
+import type { Texts } from '../../core/i18n/index.ts'
+import { lastMessage } from '../../core/presentation/describe-request.ts'
+import { promptProblem } from './code-problem.ts'
+import { localizerFor } from './message-text.ts'
+
+export interface CodeFormModel {
+  control: 'code' | 'text' | 'radios' | 'select' | 'confirm' | 'image'
+  title: string
+  sentTo: string | null
+  message: string | null
+  label: string
+  hint: string | null
+  /** Of a choice; of a confirm the two buttons. */
+  options: { id: string; value: string; label: string }[]
+  imageUrl: string | null
+  expiresAt: string
+  error: string | null
+  /** Seconds until a resend is allowed; 0 when it is now. */
+  resendInSeconds: number
+  /** Null when no resend is offered. */
+  resendAt: string | null
+  resent: boolean
+  focus: boolean
+  texts: CodeFormTexts
+}
+
+/** The texts that depend on the kind, as keys of the catalogue. */
+const TEXTS = {
+  code: {
+    sentTo: 'code.sent_to',
+    until: 'code.until',
+    failed: 'code.failed',
+    resend: 'code.resend_text',
+    resendWait: 'code.resend_wait',
+    resendFailed: 'code.resend_failed',
+    resendButton: 'live.resend',
+    resent: 'code.resent',
+    notYours: 'code.not_yours',
+  },
+  text: {
+    sentTo: 'question.sent_to',
+    until: 'question.until',
+    failed: 'question.failed',
+    resend: 'question.resend.text',
+    resendWait: 'question.resend_wait.text',
+    resendFailed: 'question.resend_failed.text',
+    resendButton: 'live.resend_text',
+    resent: 'question.resent.text',
+    notYours: 'question.not_yours',
+  },
+  image: {
+    sentTo: 'question.sent_to',
+    until: 'question.until',
+    failed: 'question.failed',
+    resend: 'question.resend.image',
+    resendWait: 'question.resend_wait.image',
+    resendFailed: 'question.resend_failed.image',
+    resendButton: 'live.resend_image',
+    resent: 'question.resent.image',
+    notYours: 'question.not_yours',
+  },
+} as const
+type CodeFormTexts = (typeof TEXTS)[keyof typeof TEXTS]
+
+export interface CodeFormInput {
+  /** What was wrong with the answer just submitted. */
+  problem?: string
+  /** Whether a resend has just been requested. */
+  resent?: boolean
+  /** Whether to focus the field, because this is the code page. */
+  focus?: boolean
+}
+
+export function codeFormModel(
+  view: PublicView,
+  service: Service | undefined,
+  texts: Texts,
+  now: number,
+  input: CodeFormInput,
+): CodeFormModel | null {
+  const { t, locale } = texts
+  const prompt = view.otp_data
+  if (!view.requires_otp || !prompt) return null
+  const resendInSeconds = prompt.resend_available_at
+    ? Math.max(0, Math.ceil((Date.parse(prompt.resend_available_at) - now) / 1000))
+    : 0
+  // `?resent` stays in the address on a reload: a finished countdown or a wrong code shows that it no longer applies.
+  const resent = Boolean(input.resent) && !input.problem && !prompt.error && resendInSeconds > 0
+  const localize = localizerFor(service, locale)
+  const { kind } = prompt
+  const question = localize(prompt)
+  // The page already shows the bot's last message below.
+  const note = question === lastMessage(view, localize) ? null : question
+  return {
+    control: controlOf(prompt),
+    title: kind === 'code' ? t('code.title') : question || t(`question.title.${kind}`),
+    sentTo: prompt.sent_to,
+    message: kind === 'code' ? note : null,
+    label:
+      kind === 'code' ? t('code.label') : t(kind === 'image' ? 'question.label_image' : 'question.label'),
+    hint: hintOf(prompt, t),
+    options: optionsOf(prompt, texts),
+    imageUrl: prompt.image_url ?? null,
+    expiresAt: prompt.expires_at,
+    // While a new code is on its way, the previous code's problem no longer matters.
+    error: input.problem ?? (resent ? null : promptProblem(t, prompt, now)),
+    resendInSeconds,
+    resendAt: prompt.resend_available_at,
+    resent,
+    focus: Boolean(input.focus),
+    texts: kind === 'code' || kind === 'image' ? TEXTS[kind] : TEXTS.text,
+  }
+}
+
+const MAX_RADIOS = 5
+
+function controlOf({ kind, options = [] }: OtpPrompt): CodeFormModel['control'] {
+  if (kind !== 'choice') return kind
+  return options.length <= MAX_RADIOS ? 'radios' : 'select'
+}
+
+function hintOf({ kind, length, max_length }: OtpPrompt, t: Texts['t']): string | null {
+  if (kind === 'code') return length ? t('code.hint_length', { length }) : null
+  return kind === 'text' && max_length !== undefined ? t('question.max', { max: max_length }) : null
+}
+
+function optionsOf(prompt: OtpPrompt, { t, locale }: Texts): CodeFormModel['options'] {
+  const { kind, options = [], confirm_label, decline_label } = prompt
+  const given: { value: string; label: Text }[] =
+    kind === 'confirm'
+      ? [
+          { value: 'yes', label: confirm_label ?? t('question.yes') },
+          { value: 'no', label: decline_label ?? t('question.no') },
+        ]
+      : [...options]
+  return given.map(({ value, label }, i) => ({
+    // The first one is the field that errors and the focus lead to.
+    id: i === 0 ? 'otp' : `otp-${i + 1}`,
+    value,
+    label: textIn(label, locale),
+  }))
+}

@@ -13,7 +13,11 @@ export function keepTyped(from: ParentNode, to: ParentNode): void {
   const after = [...to.querySelectorAll<Control>(CONTROLS)]
   for (const before of from.querySelectorAll<Control>(CONTROLS)) {
     const control = after.find(
-      (other) => other.name === before.name && (!isCheckable(before) || other.value === before.value),
+      (other) =>
+        other.name === before.name &&
+        // The answer to one question is none to the next one.
+        other.form?.dataset.question === before.form?.dataset.question &&
+        (!isCheckable(before) || other.value === before.value),
     )
     if (!control) continue
     if (isCheckable(before) && isCheckable(control)) control.checked = before.checked

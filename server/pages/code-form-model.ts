@@ -1,6 +1,7 @@
 /** The model of the form in which the submitter answers a question, a code or one of another kind. */
 import type { Service } from '../../core/catalog/service-definition.ts'
 import { type Text, textIn } from '../../core/catalog/text.ts'
+import { MAX_TEXT_ANSWER } from '../../core/domain/answer.ts'
 import type { OtpPrompt, PublicView } from '../../core/domain/record.ts'
 import type { Texts } from '../../core/i18n/index.ts'
 import { lastMessage } from '../../core/presentation/describe-request.ts'
@@ -8,6 +9,8 @@ import { promptProblem } from './code-problem.ts'
 import { localizerFor } from './message-text.ts'
 
 export interface CodeFormModel {
+  /** What was typed is kept while this stays the same. */
+  question: string
   control: 'code' | 'text' | 'radios' | 'select' | 'confirm' | 'image'
   title: string
   sentTo: string | null
@@ -96,6 +99,7 @@ export function codeFormModel(
   // The page already shows the bot's last message below.
   const note = question === lastMessage(view, localize) ? null : question
   return {
+    question: kind === 'code' ? kind : `${kind} ${prompt.id}`,
     control: controlOf(prompt),
     title: kind === 'code' ? t('code.title') : question || t(`question.title.${kind}`),
     sentTo: prompt.sent_to,
@@ -125,7 +129,8 @@ function controlOf({ kind, options = [] }: OtpPrompt): CodeFormModel['control'] 
 
 function hintOf({ kind, length, max_length }: OtpPrompt, t: Texts['t']): string | null {
   if (kind === 'code') return length ? t('code.hint_length', { length }) : null
-  return kind === 'text' && max_length !== undefined ? t('question.max', { max: max_length }) : null
+  const isShort = kind === 'text' && max_length !== undefined && max_length < MAX_TEXT_ANSWER
+  return isShort ? t('question.max', { max: max_length }) : null
 }
 
 function optionsOf(prompt: OtpPrompt, { t, locale }: Texts): CodeFormModel['options'] {

@@ -1,7 +1,9 @@
 /** `watch`: follows a request to its end, with and without a terminal. */
 import { describe, expect, test } from 'vitest'
+import type { Command } from '../../core/domain/command.ts'
 import { useCli } from '../helpers/cli.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { PNG } from '../helpers/pictures.ts'
 import { aRecord, progressTo, REQUIRE_OTP, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
@@ -117,6 +119,56 @@ describe('on a terminal', () => {
     await applyCommand(hash, DONE)
     expect((await run.ended).code).toBe(0)
   })
+
+  const ask = (otp: object): Command => ({ type: 'require_otp', attempt: 1, otp: { id: 'q-1', ...otp } })
+  const OPTIONS = [
+    { value: 'a', label: { en: 'First', fa: 'اول' } },
+    { value: 'b', label: 'Second' },
+  ]
+  const DOWN = '\u001b[B'
+
+  test.each([
+    [
+      'text',
+      { kind: 'text', message: 'Which street?' },
+      /Which street\? \(or "new" to have it sent again\)/,
+      'Main Street\r',
+      'Main Street',
+    ],
+    [
+      'choice',
+      { kind: 'choice', message: 'Which one?', options: OPTIONS },
+      /Which one\?[\s\S]*First[\s\S]*Second/,
+      `${DOWN}\r`,
+      'b',
+    ],
+    [
+      'confirm',
+      { kind: 'confirm', message: 'Go on?', confirm_label: 'Go on' },
+      /Go on\?[\s\S]*Go on \/ .*No/,
+      'y',
+      'yes',
+    ],
+    [
+      'image',
+      { kind: 'image', image: PNG },
+      /The picture is on the request’s page, and at \/api\/local-requests\/req_.*\/otp\/image\?id=q-1\.[\s\S]*Type what you see/,
+      'x7Kp\r',
+      'x7Kp',
+    ],
+  ] as const)(
+    'watch asks a question of the kind %s in its own form',
+    async (_kind, question, shown, typed, answer) => {
+      const hash = await started()
+      await applyCommand(hash, ask(question))
+      const run = cli.start(['watch', hash], { isTerminal: true })
+      await eventually(() => expect(run.out()).toMatch(shown))
+      run.type(typed)
+      await eventually(async () => expect(await otpMailbox.take(hash)).toBe(answer))
+      await applyCommand(hash, DONE)
+      expect((await run.ended).code).toBe(0)
+    },
+  )
 
   test('an open prompt stays until it changes, and closes when another client submits the code', async () => {
     const hash = await started()

@@ -2,6 +2,7 @@ import { type AddressInfo, createServer as createTcpServer, type Socket } from '
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { AppError, type ErrorCode } from '../../core/domain/errors.ts'
 import { type BotCall, BotNotReached, createBotClient } from '../../workers/bot-client.ts'
+import { PNG, pngOfBytes } from '../helpers/pictures.ts'
 import { aHash } from '../helpers/record.ts'
 import {
   endless,
@@ -140,6 +141,36 @@ describe('an accepted answer', () => {
     for (const invalid of [{ length: 'six' }, { expires_in: -1 }, 'soon', null]) {
       expect(await callWith(smsSent(invalid))).toMatchObject({ code: 'SMS_SENT', otp_data: {} })
     }
+  })
+
+  test('SMS_SENT may ask any kind of question, without invalid hints', async () => {
+    const options = [
+      { value: 'a', label: 'A' },
+      { value: 'b', label: { en: 'B', fa: 'ب' } },
+    ]
+    for (const otp_data of [
+      { kind: 'text', max_length: 40, message: 'Which street?' },
+      { kind: 'choice', options },
+      { kind: 'confirm', confirm_label: 'Go on', decline_label: { en: 'Stop' } },
+      { kind: 'image', image: PNG },
+    ]) {
+      expect(await callWith(smsSent(otp_data))).toMatchObject({ code: 'SMS_SENT', otp_data })
+    }
+    const withInvalid = { kind: 'text', max_length: 999, message: 7, expires_in: 'soon', sent_to: 'a***' }
+    expect(await callWith(smsSent(withInvalid))).toMatchObject({
+      otp_data: { kind: 'text', sent_to: 'a***' },
+    })
+  })
+
+  test.each([
+    ['an unknown kind', { kind: 'video' }, 'kind must be code, text, choice, confirm, image'],
+    ['a choice without options', { kind: 'choice' }, 'options'],
+    ['an image of more than 64 kB', { kind: 'image', image: pngOfBytes(64 * 1024 + 1) }, 'image must be'],
+  ])('SMS_SENT with %s is a bad answer that names it', async (_what, otp_data, reason) => {
+    await expect(callWith(smsSent(otp_data))).rejects.toMatchObject({
+      code: 'bot_bad_answer',
+      detail: expect.stringContaining(reason),
+    })
   })
 
   test('an error is accepted under any HTTP status', async () => {

@@ -15,6 +15,7 @@ import { createQueues } from '../../core/queue/queues.ts'
 import { encodeRecord } from '../../core/records/codec.ts'
 import { MAX_STORED_DEPTH } from '../../core/records/json-limits.ts'
 import { createDeadlineIndex } from '../../core/store/deadline-index.ts'
+import { keepEarlyCode } from '../../core/store/early-codes.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
 import { createSubjectLimiter } from '../../core/store/subject-limits.ts'
 import { createBotClient } from '../../workers/bot-client.ts'
@@ -714,6 +715,32 @@ describe('a bot that answers SMS_SENT', () => {
     ])
     expect(bot.calls(hash).map((call) => call.headers['x-attempt'])).toEqual(['1', '1'])
     expect(await redis.exists(keys.otp(hash))).toBe(0)
+  })
+
+  test('a question of another kind is asked, and the bot is called again with the answer', async () => {
+    const options = ['a', 'b'].map((value) => ({ value, label: value.toUpperCase() }))
+    const { hash } = await submit({ replies: [smsSent({ kind: 'choice', options }), success()] })
+    expect((await inStatus(hash, 'otp_required')).otp_data).toMatchObject({ kind: 'choice', options })
+    await apply(hash, { type: 'submit_otp', otp: 'b' })
+    expect(await ended(hash)).toMatchObject({ status: 'completed' })
+    expect(bot.calls(hash)[1]?.body).toMatchObject({ otp: 'b' })
+  })
+
+  test('an invalid question fails the request with the reason', async () => {
+    const { hash } = await submit({ replies: [smsSent({ kind: 'choice' })] })
+    expect(await ended(hash)).toMatchObject({
+      status: 'failed',
+      error_data: { code: 'bot_bad_answer', message: expect.stringContaining('options') },
+    })
+  })
+
+  test('a code that came before SMS_SENT is given to the bot immediately', async () => {
+    const { hash } = await submit({ replies: [slowly(smsSent({ length: 6 })), success()] })
+    await bot.call(hash)
+    const { record } = await store.get(hash)
+    await keepEarlyCode(redis, record, '483920')
+    expect(await ended(hash)).toMatchObject({ status: 'completed', attempt: 1 })
+    expect(bot.calls(hash)[1]?.body).toMatchObject({ otp: '483920' })
   })
 
   test('SMS_SENT in answer to a code requests another code', async () => {

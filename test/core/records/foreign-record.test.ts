@@ -5,6 +5,7 @@ import { isFinal, type RequestRecord, STATUSES, toPublicView } from '../../../co
 import { transition } from '../../../core/domain/state-machine.ts'
 import { encodeRecord } from '../../../core/records/codec.ts'
 import { normalizeForeignRecord, parseForeignRecord } from '../../../core/records/foreign-record.ts'
+import { PNG, SVG } from '../../helpers/pictures.ts'
 import { applyCommands, aRecord, PRIVATE, progressTo, START, T0, TTL_SECONDS } from '../../helpers/record.ts'
 import { catalog } from '../../helpers/services.ts'
 
@@ -201,6 +202,34 @@ describe('a record that another program wrote back', () => {
 
   it('a foreign record of a clock slightly ahead keeps its time', () => {
     expect(touched(running, { updated_at: iso(T0 + 2000) }).updated_at).toBe(iso(T0 + 2000))
+  })
+
+  it.each([
+    [
+      { kind: 'text', max_length: 20 },
+      { kind: 'text', max_length: 20 },
+    ],
+    [
+      { kind: 'confirm', confirm_label: 'Go on' },
+      { kind: 'confirm', confirm_label: 'Go on', resend_available_at: null },
+    ],
+    [
+      { kind: 'image', image: PNG },
+      { kind: 'image', image: PNG },
+    ],
+    [
+      { kind: 'image', has_image: true },
+      { kind: 'image', has_image: true },
+    ],
+    [{ kind: null }, { kind: 'code' }],
+    // What cannot be shown in its own form is asked as a text.
+    [{ kind: 'choice' }, { kind: 'text', max_length: 200 }],
+    [{ kind: 'image', image: SVG }, { kind: 'text' }],
+    [{ kind: 'image' }, { kind: 'text' }],
+    [{ kind: 'video' }, { kind: 'text' }],
+    [{ kind: ['text'] }, { kind: 'text' }],
+  ])('a foreign prompt %j is read as %j', (otp_data, expected) => {
+    expect(touched(running, { status: 'otp_required', otp_data }).otp_data).toMatchObject(expected)
   })
 
   it('a foreign record with otp_required and no otp_data gets a default prompt', () => {

@@ -77,7 +77,7 @@ export function createRequestActions({
     async image(hash, id) {
       const { record } = await store.get(hash)
       const { otp_data: prompt, status } = record
-      const isAsked = status === 'otp_required' && prompt?.has_image && prompt.id === id
+      const isAsked = status === 'otp_required' && prompt?.has_image
       const image = isAsked ? await withStorageErrors(() => findImage(context.redis, hash, id)) : null
       if (!image) throw new AppError('not_found')
       return image

@@ -299,7 +299,7 @@ describe('SMS_SENT: a call with the code', () => {
     expect((await post().send({ ...body, otp: RIGHT })).body).toMatchObject({ code: 'COMPLETED' })
   })
 
-  it.each([17, '', {}, null, 'x'.repeat(65)])('the code %j is refused as invalid', async (otp) => {
+  it.each([17, '', {}, null, 'x'.repeat(201)])('the code %j is refused as invalid', async (otp) => {
     const { record } = await given(START)
     const { status, body } = await post().send({ requestHash: record.hash, otp })
     expect([status, body.code]).toEqual([422, 'validation_failed'])

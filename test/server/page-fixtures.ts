@@ -43,6 +43,11 @@ function viewOf(
     if (!advanced.ok) throw new Error(`${command.type}: ${advanced.rejection}`)
     record = advanced.record
   }
+  if (record.otp_data?.image) {
+    // As the store keeps it: the picture is in a key of its own.
+    const { image: _image, ...prompt } = record.otp_data
+    record = { ...record, otp_data: { ...prompt, has_image: true } }
+  }
   return toPublicView(record, now, record.status === 'pending' && !made.runAt ? 3 : null)
 }
 
@@ -81,15 +86,15 @@ const ask = (otp: Omit<OtpRequest, 'id'>): Command => ({
 const options = (count: number) =>
   Array.from({ length: count }, (_, n) => ({
     value: `v${n}`,
-    label: { en: `Account ${n}`, fa: `حساب ${n}` },
+    label: { en: `Account ${n}`, fa: `حساب ${n.toLocaleString('fa')}` },
   }))
 /** Questions of each kind, by name. */
 export const QUESTIONS: Readonly<Record<string, Command>> = {
-  text: ask({ kind: 'text', message: 'Which street do you live in?', max_length: 60 }),
+  text: ask({ kind: 'text', message: 'در کدام خیابان زندگی می‌کنید؟', max_length: 60 }),
   'text without a message': ask({ kind: 'text', sent_to: 'a***@example.com' }),
-  radios: ask({ kind: 'choice', message: 'Which account?', options: options(3) }),
+  radios: ask({ kind: 'choice', message: 'کدام حساب؟', options: options(3) }),
   select: ask({ kind: 'choice', options: options(20) }),
-  confirm: ask({ kind: 'confirm', message: 'May we open the account?', confirm_label: 'Open <it>' }),
+  confirm: ask({ kind: 'confirm', message: 'حساب را باز کنیم؟', confirm_label: '<باز> کنید' }),
   image: ask({ kind: 'image', image: PNG }),
 }
 export const complete = (result: unknown): Command => ({ type: 'complete', attempt: 1, result })

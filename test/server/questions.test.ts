@@ -295,6 +295,16 @@ describe('a code that comes before the question', () => {
     expect(await redis.zcard(keys.subject('tries', subject))).toBe(0)
   })
 
+  test('a right early code is no wrong try once its request is completed', async () => {
+    const hash = await running('09120000011')
+    const { subject } = JSON.parse((await redis.get(keys.record(hash))) ?? '')
+    await answer(hash, { otp: '111111' }).expect(202)
+    await apply(hash, ask({ length: 6 }))
+    expect(await redis.zcard(keys.subject('tries', subject))).toBe(1)
+    await apply(hash, COMPLETE)
+    expect(await redis.zcard(keys.subject('tries', subject))).toBe(0)
+  })
+
   test('no early code is accepted before the start, after a question, or of a service that asks for none', async () => {
     const { hash: pending } = (
       await api

@@ -91,6 +91,7 @@ describe('the status', () => {
     expect(askForCode.body).toMatchObject({ status: 'otp_required', requires_otp: true })
     expect(askForCode.body.otp_data).toEqual({
       id: 'otp-1',
+      kind: 'code',
       length: 6,
       charset: 'digits',
       sent_to: '0912***4567',

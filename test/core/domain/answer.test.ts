@@ -110,7 +110,7 @@ describe('limits', () => {
     expect(record).toMatchObject({ status: 'failed', error_data: { code: 'otp_attempts_exhausted' } })
   })
 
-  it('other questions use up no tries of codes, and codes none of theirs', () => {
+  it('other questions use up no tries of codes, and codes no tries of other questions', () => {
     const record = applyCommands(
       asked({ length: 4 }),
       [

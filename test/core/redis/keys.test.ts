@@ -60,6 +60,8 @@ test('by default every key has the name of the contract', () => {
   expect(names.record('req_x')).toBe('local_request:req_x')
   expect(names.channel('req_x')).toBe('local_request_updates:req_x')
   expect(names.otp('req_x')).toBe('halfway:otp:{local_request:req_x}')
+  expect(names.earlyOtp('req_x')).toBe('halfway:early_otp:{local_request:req_x}')
+  expect(names.image('req_x')).toBe('halfway:image:{local_request:req_x}')
   expect(names.backup('req_x')).toBe('halfway:backup:{local_request:req_x}')
   expect(names.refusal('slot')).toBe('halfway:refusal:slot')
   expect(names.rateLimit('submit')).toBe('halfway:rate:submit:')

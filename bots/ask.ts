@@ -10,11 +10,11 @@
  *   })
  */
 import type { WaitForOtpOptions } from '../core/actions/otp-mailbox.ts'
+import type { OtpOptions } from '../core/domain/command.ts'
 import { commonMessage } from '../core/domain/common-messages.ts'
 import { type LocalizedMessage, toLocalizedMessage } from '../core/domain/message.ts'
 import type { AnswerOption, QuestionDetails } from '../core/domain/otp-data.ts'
 import { BotFailure } from './bot-failure.ts'
-import type { OtpOptions } from '../core/domain/command.ts'
 
 interface AskOptions {
   /** The question, or a note to it. */

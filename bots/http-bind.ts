@@ -4,10 +4,16 @@ import { type LocalizedMessage, toLocalizedMessage } from '../core/domain/messag
 import type { Log } from '../core/runtime/log.ts'
 import { checkResult } from '../core/store/request-store.ts'
 import { isUnavailable, retryUnavailable } from '../core/store/storage-errors.ts'
+import { type Ask, createAsk } from './ask.ts'
 import type { HalfwayAnswer } from './halfway-client.ts'
 import { createHttpAnswers } from './http-answers.ts'
 import type { RequestCalls } from './request-calls.ts'
-import { type BindUpdater, createFirstAttempt, toPartialMessage } from './request-updater.ts'
+import {
+  type BindUpdater,
+  createFirstAttempt,
+  type RequestUpdater,
+  toPartialMessage,
+} from './request-updater.ts'
 import type { RequestState } from './updater-interface.ts'
 
 /** What the server accepts, and what a record keeps. */
@@ -28,7 +34,7 @@ export function createHttpBind({ calls, log }: { calls: RequestCalls; log: Log }
       givenAttempt?.() ?? retryUnavailable(firstAttempt, { signal })
     const answers = createHttpAnswers()
     const report = createReport({ calls, hash, attemptOf, signal })
-    return {
+    const methods: Omit<RequestUpdater, keyof Ask> = {
       async updateProgress(progress, step, message, parts) {
         try {
           const attempt = givenAttempt?.() ?? (await firstAttempt())
@@ -71,6 +77,7 @@ export function createHttpBind({ calls, log }: { calls: RequestCalls; log: Log }
         await report('fail', body, isFailed)
       },
     }
+    return { ...methods, ...createAsk(methods) }
   }
 }
 

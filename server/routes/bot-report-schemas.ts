@@ -24,15 +24,9 @@ export const progressBody = z.strictObject({
     .optional(),
 })
 
-export const askBody = z.strictObject({
-  kind: z.literal('code').default('code'),
-  length: z.number().int().min(3).max(12).optional(),
-  sent_to: z.string().max(200).optional(),
-  ...message,
-  message: z.string().max(500).optional(),
-  /** Seconds. */
-  expires_in: z.number().positive().max(600).optional(),
-  /** Whether the bot can send another code. */
+/** Beside the question itself (`core/catalog/question.ts`). */
+export const askOptions = z.object({
+  /** Whether the bot can send another code, or show another picture. */
   resend: z.boolean().default(false),
 })
 

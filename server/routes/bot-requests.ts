@@ -4,6 +4,7 @@ import { type BotReports, checkAttempt } from '../../core/actions/bot-reports.ts
 import type { BotWaits } from '../../core/actions/bot-waits.ts'
 import type { RequestActions } from '../../core/actions/request-actions.ts'
 import type { Catalog } from '../../core/catalog/catalog.ts'
+import { askSchema } from '../../core/catalog/question.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import type { RequestRecord } from '../../core/domain/record.ts'
 import { MAX_STORED_DEPTH } from '../../core/records/json-limits.ts'
@@ -13,7 +14,7 @@ import { botOf } from '../middleware/bot-token.ts'
 import { methodNotAllowed } from '../middleware/errors.ts'
 import { attemptOf, calledHash } from './bot-call.ts'
 import { receiveFile } from './bot-files.ts'
-import { askBody, completeBody, failBody, progressBody, rejectBody } from './bot-report-schemas.ts'
+import { askOptions, completeBody, failBody, progressBody, rejectBody } from './bot-report-schemas.ts'
 import { jsonBody, MAX_REQUEST_BYTES, readObject } from './parse-json.ts'
 import { parseWith } from './parse-with.ts'
 import { MAX_WAIT_SECONDS, readQueryNumber } from './status.ts'
@@ -32,6 +33,8 @@ export interface BotRequestDeps {
 /** The token of LOCAL_API_TOKEN, which may act on every request. */
 const DEFAULT_BOT = 'default'
 /** More than a result that fits, so that one that does not is refused by what it is. */
+/** The picture of a question has at most 64 kB, a third more in base64. */
+const MAX_QUESTION_BODY_BYTES = 128 * 1024
 const MAX_RESULT_BODY_BYTES = 1024 * 1024
 const RESULT_LIMITS = { maxDepth: MAX_STORED_DEPTH + 2, maxMembers: 10_000, maxValues: 100_000 }
 
@@ -123,14 +126,16 @@ function addReports(router: Router, requireOwn: RequestHandler, reports: BotRepo
   add('progress', async (hash, attempt, body) =>
     positionOf(await reports.progress(hash, attempt, parseWith(progressBody, body))),
   )
-  add('ask', async (hash, attempt, body) => {
-    const { kind: _code, ...otp } = parseWith(askBody, body)
-    const { otp_data: prompt, updated_at } = await reports.ask(hash, attempt, otp)
+  const ask: Report = async (hash, attempt, body) => {
+    const { resend } = parseWith(askOptions, body)
+    const question = parseWith(askSchema, body)
+    const { otp_data: prompt, updated_at } = await reports.ask(hash, attempt, { ...question, resend })
     // No try was left, and the request has failed.
     if (!prompt) throw new AppError('already_final')
     const { id, expires_at } = prompt
     return { id, expires_at, expires_in: (Date.parse(expires_at) - Date.parse(updated_at)) / 1000 }
-  })
+  }
+  add('ask', ask, jsonBody(MAX_QUESTION_BODY_BYTES))
   add('reject', async (hash, attempt, body) => {
     const record = await reports.reject(hash, attempt, parseWith(rejectBody, body))
     return {

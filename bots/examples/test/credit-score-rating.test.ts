@@ -1,8 +1,10 @@
 /** The credit score bot against the demo portal, over real HTTP; only the updater is a recording stub. */
 import type { Server } from 'node:http'
 import { describe, expect, test, vi } from 'vitest'
-import { toLocalizedMessage } from '../../../core/domain/message.ts'
+import type { WaitForOtpOptions } from '../../../core/actions/otp-mailbox.ts'
+import { type LocalizedMessage, toLocalizedMessage } from '../../../core/domain/message.ts'
 import { createLog } from '../../../core/runtime/log.ts'
+import { createAsk } from '../../ask.ts'
 import type { BotRequest } from '../../bot-server/define-service.ts'
 import { definition } from '../credit-score-rating/definition.ts'
 import { createService } from '../credit-score-rating/index.ts'
@@ -39,22 +41,26 @@ type Person = (onResend: () => Promise<void>) => Promise<string>
 function recordRequest(person: Person, abort = new AbortController()) {
   const reports: Report[] = []
   let tries = 3
-  const request: BotRequest = {
-    hash: 'req_of-this-test',
-    signal: abort.signal,
-    log: createLog('bot', 'silent'),
-    async updateProgress(progress, step = '', message = '') {
+  const asking = {
+    async updateProgress(progress: number, step = '', message: string | LocalizedMessage = '') {
       reports.push({ progress, step, message: toLocalizedMessage(message).message })
     },
-    async markAsOtpRequired(asked) {
+    async markAsOtpRequired(asked: Parameters<BotRequest['markAsOtpRequired']>[0]) {
       tries = 3
       reports.push({ asked })
     },
-    waitForOtp: ({ onResend = async () => {} } = {}) => person(onResend),
-    async rejectOtp(rejected = '') {
+    waitForOtp: ({ onResend = async () => {} }: WaitForOtpOptions = {}) => person(onResend),
+    async rejectOtp(rejected: string | LocalizedMessage = '') {
       reports.push({ rejected: toLocalizedMessage(rejected).message })
       return --tries > 0
     },
+  }
+  const request: BotRequest = {
+    ...asking,
+    ...createAsk(asking),
+    hash: 'req_of-this-test',
+    signal: abort.signal,
+    log: createLog('bot', 'silent'),
     parallel: () => Promise.reject(new Error('it should run no tasks')),
   }
   const progress = (): Extract<Report, { step: string }>[] => reports.filter((report) => 'step' in report)

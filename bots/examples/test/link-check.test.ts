@@ -71,6 +71,12 @@ function botRequest(signal = new AbortController().signal): BotRequest & { repor
     markAsOtpRequired: never,
     waitForOtp: never,
     rejectOtp: never,
+    ask: never,
+    askCode: never,
+    askText: never,
+    askChoice: never,
+    askConfirm: never,
+    askImage: never,
     parallel: never,
   }
 }

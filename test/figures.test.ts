@@ -20,7 +20,7 @@ import { useServer } from './helpers/server.ts'
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const SHIPPED = /^(?:core|bots|server)\//
 const CALLS = 8
-const MAX_FILES_OF_A_PROGRESS_WRITE = 17
+const MAX_FILES_OF_A_PROGRESS_WRITE = 19
 const MAX_FILES_OF_A_PUSH = 7
 
 const redis = await useRedis()

@@ -18,7 +18,7 @@ import type { Log } from '../core/runtime/log.ts'
 import type { ApplyResult, RequestStore } from '../core/store/request-store.ts'
 import { retryUnavailable } from '../core/store/storage-errors.ts'
 import { createAttemptSignal, type WorkerSignals } from './attempt-signal.ts'
-import { type BotClient, BotNotReached } from './bot-client.ts'
+import { type BotAnswer, type BotClient, BotNotReached } from './bot-client.ts'
 import type { ChosenBot } from './bot-router.ts'
 import type { Work } from './start-attempt.ts'
 
@@ -88,16 +88,9 @@ export function createAttemptRunner({ store, watcher, bot, secretBox, log, now }
     work: Work,
     { chosen, result, signal }: { chosen: ChosenBot; result: ResultDefinition; signal: AbortSignal },
   ): Promise<AttemptOutcome> {
-    const { record, otp, isResumed } = work
-    const { hash, attempt, service_slug: slug } = record
-    const requestData = openSealed(record.request_data, secretBox.open)
-    if (requestData === null) throw new AppError('secret_unreadable')
-    const { url, token } = chosen
-    const call = { url, token, slug, hash, attempt, requestData, otp, isResumed, signal }
-    const answer = await bot.call(call).catch((error: unknown) => {
-      const needsSession = isResumed || otp !== undefined
-      throw needsSession && error instanceof BotNotReached ? new AppError('session_lost') : error
-    })
+    const { record } = work
+    const { hash, attempt } = record
+    const answer = await sendCall({ bot, secretBox }, work, chosen, signal)
     if (answer.status === 'error') {
       const { status: _error, code, retryable, ...localized } = answer
       if (code === 'OTP_REJECTED')
@@ -135,6 +128,24 @@ export function createAttemptRunner({ store, watcher, bot, secretBox, log, now }
   }
 
   return runAttempt
+}
+
+/** @throws AppError `secret_unreadable`, `session_lost`, and as the client's `call` */
+async function sendCall(
+  { bot, secretBox }: Pick<AttemptDeps, 'bot' | 'secretBox'>,
+  { record, otp, isResumed }: Work,
+  { url, token }: ChosenBot,
+  signal: AbortSignal,
+): Promise<BotAnswer> {
+  const { hash, attempt, service_slug: slug } = record
+  const requestData = openSealed(record.request_data, secretBox.open)
+  if (requestData === null) throw new AppError('secret_unreadable')
+  try {
+    return await bot.call({ url, token, slug, hash, attempt, requestData, otp, isResumed, signal })
+  } catch (error) {
+    const needsSession = isResumed || otp !== undefined
+    throw needsSession && error instanceof BotNotReached ? new AppError('session_lost') : error
+  }
 }
 
 /** Logs what in a result does not fit its definition: once for each kind of fault, since every request of the service has it. */

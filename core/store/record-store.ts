@@ -142,7 +142,8 @@ async function write(
 ): Promise<CommitResult> {
   const { redis, cache, getValue, now } = context
   const { hash } = next
-  const record: RequestRecord = { ...(await storeImage(redis, next)), revision: nanoid(10) }
+  const kept = next.otp_data?.image === undefined ? next : await storeImage(redis, next)
+  const record: RequestRecord = { ...kept, revision: nanoid(10) }
   const raw = encodeRecord(record)
   const expiresAt = Date.parse(next.expires_at)
   const answer = await commitRequest(redis, {

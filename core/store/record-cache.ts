@@ -22,7 +22,7 @@ export interface RecordCache {
   /** False, and unchanged, when the cached record is newer, or another write of the same version. */
   setIfNewer(stored: OwnStoredRecord): boolean
   get(hash: string): OwnStoredRecord | null
-  remove(hash: string): void
+  remove(hash: string): null
 }
 
 /** A record has some 1,400 characters, and takes 5 kB decoded; one with a large result has 300,000. */
@@ -67,7 +67,10 @@ export function createRecordCache({
 
   return {
     set,
-    remove: (hash) => void cache.delete(hash),
+    remove(hash) {
+      cache.delete(hash)
+      return null
+    },
     setIfNewer(stored) {
       const cached = cache.get(stored.record.hash)
       if (cached === stored) return true

@@ -113,7 +113,7 @@ async function read(context: Context, hash: string, options: ReadOptions = {}): 
     ;[raw = null, backup] = await Promise.all(keys.map((key) => getValue(key)))
     own = decodeCached(cache, hash, raw)
   }
-  if (raw === null) return evict(context, hash)
+  if (raw === null) return cache.remove(hash)
   try {
     return await resolve(context, hash, raw, own, { atLeast, backup })
   } catch (error) {
@@ -168,7 +168,7 @@ async function write(
   const present = answer !== null && mayBeInexact(answer) ? await getValue(redis.names.record(hash)) : answer
   const stored =
     present === null
-      ? evict(context, hash)
+      ? cache.remove(hash)
       : await resolve(context, hash, present, decodeCached(cache, hash, present), { atLeast, repairs })
   return { written: false, stored }
 }
@@ -237,11 +237,6 @@ function logUnknownStep({ log, isFirstUnknownStep }: Context, record: RequestRec
   // What is no identifier may be private data.
   const named = /^[a-z][a-z_.:-]{0,63}$/i.test(step) ? { step } : {}
   log?.warn({ hash, service: service_slug, ...named }, 'a bot reported a step that its service does not have')
-}
-
-function evict({ cache }: Context, hash: string): null {
-  cache.remove(hash)
-  return null
 }
 
 /** A code is stored with the change that hands it over; a new prompt or the end deletes it. */

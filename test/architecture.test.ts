@@ -49,7 +49,7 @@ interface Source {
 function filesBelow(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = `${folder}/${entry.name}`
-    if (entry.isDirectory()) return entry.name === 'dist' ? [] : filesBelow(path)
+    if (entry.isDirectory()) return ['dist', '__pycache__'].includes(entry.name) ? [] : filesBelow(path)
     return [path]
   })
 }

@@ -7,6 +7,7 @@ import { wholeNumber } from '../core/runtime/command-line.ts'
 import { loadConfig } from '../core/runtime/config.ts'
 import { StartupError } from '../core/runtime/startup-error.ts'
 import { visible } from '../core/runtime/visible-text.ts'
+import { type BotTestFlags, botTest } from './commands/bot-test.ts'
 import { cancel } from './commands/cancel.ts'
 import { cleanup } from './commands/cleanup.ts'
 import { doctor } from './commands/doctor.ts'
@@ -42,6 +43,22 @@ const parseHash = (text: string): string => {
   if (!isRequestHash(text))
     throw new InvalidArgumentError('A hash is req_ and 16 to 64 letters, digits, - and _.')
   return text
+}
+
+const parseUrl = (text: string): string => {
+  if (!/^https?:\/\//.test(text) || !URL.canParse(text))
+    throw new InvalidArgumentError('It must be http://host:port.')
+  return text
+}
+
+function parseData(text: string): Record<string, unknown> {
+  try {
+    const data: unknown = JSON.parse(text)
+    if (typeof data === 'object' && data !== null && !Array.isArray(data)) return { ...data }
+  } catch {
+    // Refused below.
+  }
+  throw new InvalidArgumentError('It must be a JSON object.')
 }
 
 /** Makes an action out of a command that works on the installation. */
@@ -87,6 +104,9 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     .action(async () => {
       code = await doctor(context())
     })
+  addBotTest(program, async (...args) => {
+    code = await botTest(context(), ...args)
+  })
 
   try {
     // Error messages about the command line repeat what was typed.
@@ -95,6 +115,27 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
   } catch (error) {
     return reportError(error, context())
   }
+}
+
+function addBotTest(program: Command, run: (url: string, flags: BotTestFlags) => Promise<void>): void {
+  program
+    .command('bot-test')
+    .description('plays worker, person and network against a bot, and prints what it does wrong')
+    .argument('[url]', 'where the bot listens', parseUrl, 'http://127.0.0.1:9999')
+    .option('--run <command>', 'starts the bot, which is then also stopped')
+    .option('--pid <id>', 'the process of a bot that runs, to stop it', wholeNumber(1, 4_194_304))
+    .option(
+      '--server-port <port>',
+      'where the bot reports: its HALFWAY_URL is http://127.0.0.1:{port}',
+      wholeNumber(0, 65_535),
+      3000,
+    )
+    .option('--service <slug>', 'the service to test; default: the first one')
+    .option('--definition <file>', 'the definition of a service that is not announced')
+    .option('--data <json>', 'data of the request, in place of the examples', parseData)
+    .option('--code <code>', 'the right code, for a bot that asks for one')
+    .option('--token <token>', 'the token of calls; default: BOT_TOKEN, LOCAL_API_TOKEN')
+    .action(run)
 }
 
 function addRequestCommands(program: Command, onInstallation: OnInstallation): void {

@@ -1,0 +1,202 @@
+/** Plays worker, person and network against one bot, and reports what it does wrong. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseService, type Service } from '../../core/catalog/service-definition.ts'
+import { type BotCaller, createBotCaller, replyWithin } from './bot-call.ts'
+import { type BotProcess, processOf, startBotProcess } from './bot-process.ts'
+import { checkBadBodies, checkHealth, checkKnownServices, checkResume, checkToken } from './checks/calls.ts'
+import { checkCodes } from './checks/codes.ts'
+import { checkDrain } from './checks/drain.ts'
+import { checkSameHash, checkServerAway } from './checks/repetitions.ts'
+import {
+  checkCompletion, checkProgress, checkReports, checkResult, checkSilence, checkSize,
+} from './checks/run.ts' // biome-ignore format: a list
+import { checkCancel, checkClosedCall, checkLateSuccess } from './checks/stops.ts'
+import { exampleData } from './example-data.ts'
+import {
+  createKit, type Finding, type FinishedRun, fail, KIT_LIMITS, type Kit, type KitLimits, pass, skip, type Verdict,
+} from './kit.ts' // biome-ignore format: a list
+import { type PlayedServer, startPlayedServer } from './played-server.ts'
+
+export interface BotTestOptions {
+  /** The bot: `http://host:port`. */
+  url: string
+  token: string
+  /** Where the bot reports to. */
+  serverPort: number
+  /** The first one that is announced when left out. */
+  slug?: string
+  /** For a bot that announces nothing. */
+  definition?: unknown
+  /** Values that replace the examples of the definition. */
+  data?: Record<string, unknown>
+  code?: string
+  /** Starts the bot. */
+  command?: string
+  /** The bot runs already. */
+  pid?: number
+  /** The environment of the command. */
+  env: NodeJS.ProcessEnv
+  limits?: Partial<KitLimits>
+  signal: AbortSignal
+  /** Called with each result as soon as it is known. */
+  onVerdict?(verdict: Verdict): void
+}
+
+const DEFAULT_RUN_MS = 180_000
+const READY_CHECK_MS = 50
+
+/** @throws StartupError when the port of the server is taken */
+export async function runBotTest(options: BotTestOptions): Promise<Verdict[]> {
+  const { token, signal } = options
+  const server = await startPlayedServer({ port: options.serverPort, token })
+  const caller = createBotCaller(options.url)
+  const process = openProcess(options, server)
+  const verdicts: Verdict[] = []
+  const add = (check: string, finding: Finding): void => {
+    verdicts.push({ check, ...finding })
+    options.onVerdict?.({ check, ...finding })
+  }
+  try {
+    const limits = { ...KIT_LIMITS, run: DEFAULT_RUN_MS, ...options.limits }
+    const parts = { options, server, caller, process, limits }
+    if (!(await isListening(parts))) add('answers', fail(describeAbsence(parts)))
+    else await runChecks(parts, add)
+  } catch (error) {
+    if (!signal.aborted) throw error
+  } finally {
+    process?.kill()
+    await Promise.all([caller.stop(), server.stop()])
+  }
+  return verdicts
+}
+
+interface TestParts {
+  options: BotTestOptions
+  server: PlayedServer
+  caller: BotCaller
+  process: BotProcess | null
+  limits: KitLimits
+}
+
+function openProcess(
+  { command, pid, env, url, token }: BotTestOptions,
+  server: PlayedServer,
+): BotProcess | null {
+  if (pid !== undefined) return processOf(pid)
+  if (command === undefined) return null
+  const port = new URL(url).port || '80'
+  return startBotProcess(command, {
+    ...env,
+    HALFWAY_URL: server.url,
+    BOT_TOKEN: token,
+    LOCAL_API_TOKEN: token,
+    BOT_PORT: port,
+    LOCAL_API_PORT: port,
+    BOT_ADDRESS: url,
+  })
+}
+
+/** Waits until the bot answers anything. */
+async function isListening({ options, caller, process, limits }: TestParts): Promise<boolean> {
+  const { signal } = options
+  const until = performance.now() + limits.announce
+  for (;;) {
+    const { status } = await replyWithin(caller.start({ method: 'GET', path: '/health' }), limits.answer)
+    if (status > 0) return true
+    const hasEnded = process !== null && !process.isRunning()
+    if (hasEnded || performance.now() > until) return false
+    await sleep(READY_CHECK_MS, undefined, { signal })
+  }
+}
+
+function describeAbsence({ options, process }: TestParts): string {
+  const output = process?.output().trim()
+  return `nothing answers at ${options.url}${output ? `; the output of the command ends: ${output}` : ''}`
+}
+
+async function runChecks(parts: TestParts, add: (check: string, finding: Finding) => void): Promise<void> {
+  const { options, server, caller, process, limits } = parts
+  const { service, slug, finding } = await findService(parts)
+  add('announces', finding)
+  const example = service
+    ? exampleData(service, options.data ?? {})
+    : { ok: true as const, data: options.data ?? {} }
+  if (!example.ok) return add('request data', fail(example.why))
+  const { token, code = null, signal } = options
+  const { data } = example
+  const run = options.limits?.run ?? ((service?.limit_seconds ?? 0) * 1000 || DEFAULT_RUN_MS)
+  const kit = createKit({
+    slug, service, data, token, code, signal, server, caller, process, limits: { ...limits, run },
+  }) // biome-ignore format: a list
+
+  add('health', await checkHealth(kit))
+  add('token', await checkToken(kit))
+  add('services', await checkKnownServices(kit))
+  add('bad bodies', await checkBadBodies(kit))
+  add('session_lost', await checkResume(kit))
+  const reference = await kit.finish(kit.open())
+  add('completes', checkCompletion(reference))
+  for (const [check, finding] of describeRun(kit, reference)) add(check, finding)
+  add('code', await checkCodes(kit, reference))
+  add('same hash twice', await checkSameHash(kit, reference))
+  add('closed call', await checkClosedCall(kit))
+  add('cancel', await checkCancel(kit))
+  add('late success', await checkLateSuccess(kit))
+  add('server away', await checkServerAway(kit, reference))
+  add('drain', await checkDrain(kit, reference))
+}
+
+const describeRun = (kit: Kit, reference: FinishedRun): [string, Finding][] => [
+  ['reports', checkReports(kit, reference)],
+  ['progress', checkProgress(kit, reference)],
+  ['silence', checkSilence(kit, reference)],
+  ['result', checkResult(kit, reference)],
+  ['size', checkSize(reference)],
+]
+
+interface FoundService {
+  service: Service | null
+  slug: string
+  finding: Finding
+}
+
+/** The service to test: as it is announced, else as the options define it. */
+async function findService({ options, server, limits, process }: TestParts): Promise<FoundService> {
+  const { definition, slug: wanted, signal, token } = options
+  const isWanted = ({ slug }: { slug: string }): boolean => wanted === undefined || slug === wanted
+  if (definition !== undefined) return readDefinition(definition, skip('the definition is given'))
+  const until = performance.now() + limits.announce
+  for (;;) {
+    const found = server.announcements.find(isWanted)
+    if (found) return readDefinition(found.definition, pass(`announces "${found.slug}"`), found.slug)
+    const hasEnded = process !== null && !process.isRunning()
+    if (performance.now() > until || hasEnded) break
+    await sleep(READY_CHECK_MS, undefined, { signal })
+  }
+  const [fault] = server.faults
+  const why = fault ?? `start it with HALFWAY_URL=${server.url} and the token ${token}`
+  const seconds = limits.announce / 1000
+  return {
+    service: null,
+    slug: wanted ?? '',
+    finding: fail(
+      `nothing is announced within ${seconds} s (${why}); or give its definition with --definition`,
+    ),
+  }
+}
+
+/** @param announcedAs the slug in the address of the announcement */
+function readDefinition(definition: unknown, finding: Finding, announcedAs?: string): FoundService {
+  const { slug: given } = (definition ?? {}) as { slug?: unknown }
+  const slug = announcedAs ?? String(given)
+  const parsed = parseService(definition)
+  if (!parsed.ok)
+    return { service: null, slug, finding: fail(`the definition is invalid: ${parsed.errors.join('; ')}`) }
+  if (parsed.service.slug !== slug)
+    return {
+      service: parsed.service,
+      slug,
+      finding: fail(`it announces "${parsed.service.slug}" at the address of "${slug}"`),
+    }
+  return { service: parsed.service, slug, finding }
+}

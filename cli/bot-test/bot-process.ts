@@ -23,7 +23,12 @@ export function startBotProcess(command: string, env: NodeJS.ProcessEnv): BotPro
   child.stdout.on('data', append)
   child.stderr.on('data', append)
   child.on('error', (error) => append(Buffer.from(error.message)))
-  return { ...processOf(-(child.pid ?? 0)), output: () => output }
+  let isRunning = true
+  // Every process of the command has closed its output: the shell may end before the bot does.
+  child.once('close', () => {
+    isRunning = false
+  })
+  return { ...processOf(-(child.pid ?? 0)), isRunning: () => isRunning, output: () => output }
 }
 
 /** @param pid negative for a process group */

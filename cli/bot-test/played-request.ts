@@ -35,7 +35,8 @@ export interface PlayedRequest {
   readonly polledAt: number
   /** Whether the bot asks, and the person has no code to type. */
   readonly isStuck: boolean
-  record(report: Report): void
+  /** @param isApplied whether the server takes it: only then the person is asked */
+  record(report: Report, isApplied: boolean): void
   recordFault(fault: string): void
   recordPoll(what: 'answer' | 'control'): void
   /** Ends the request: its reports are refused from now on. */
@@ -83,9 +84,9 @@ export function createPlayedRequest(hash: string, script: Script = {}): PlayedRe
     get isStuck() {
       return isStuck
     },
-    record(report) {
+    record(report, isApplied) {
       reports.push(report)
-      if (report.what === 'ask' || report.what === 'reject') {
+      if (isApplied && (report.what === 'ask' || report.what === 'reject')) {
         typed = codes.shift()
         isStuck = typed === undefined
       }

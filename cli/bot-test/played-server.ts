@@ -145,7 +145,7 @@ async function serveReport(
   }
   const report: Report = { what, body: body as Report['body'], at: performance.now() }
   const refusal = request.script.refuse?.(report) ?? null
-  request.record(report)
+  request.record(report, refusal === null && request.stop === null)
   await request.script.delay?.(report)
   if (refusal === 'broken') return void res.destroy()
   if (refusal === 503) return problem(res, 503, 'storage_unavailable')

@@ -110,8 +110,14 @@ function toBotRequest(
 ): { request: BotRequest } & Pick<RequestUpdater, 'markAsCompleted'> {
   const { signal } = run.abort
   const bound = updater.bind(hash, () => run.attempt, signal)
+<<<<<<< HEAD
   const { markAsCompleted, markAsFailed: _leftToWorker, ...reports } = bound
   const waiting = {
+=======
+  const { markAsCompleted, markAsFailed: _leftToWorker } = bound
+  const reports = reportsUntil(signal, bound)
+  const request: BotRequest = {
+>>>>>>> 81bbeac (Let an aborted run report nothing more)
     ...reports,
     waitForOtp(options: WaitForOtpOptions = {}) {
       run.hasAsked = true
@@ -127,6 +133,24 @@ function toBotRequest(
     parallel: createParallel({ concurrency, signal, updateProgress: reports.updateProgress }),
   }
   return { request, markAsCompleted }
+}
+
+type Reports = Omit<RequestUpdater, 'markAsCompleted' | 'markAsFailed'>
+
+/** An aborted run reports nothing more: it would ask the submitter for a code that no call waits for. */
+function reportsUntil(signal: AbortSignal, reports: Reports): Reports {
+  const checked =
+    <Args extends unknown[], Answer>(report: (...args: Args) => Promise<Answer>) =>
+    async (...args: Args): Promise<Answer> => {
+      signal.throwIfAborted()
+      return report(...args)
+    }
+  return {
+    updateProgress: checked(reports.updateProgress),
+    markAsOtpRequired: checked(reports.markAsOtpRequired),
+    waitForOtp: reports.waitForOtp,
+    rejectOtp: checked(reports.rejectOtp),
+  }
 }
 
 /** The first call of a request runs the handler. A call with a code resumes its session; one without resends the code. */

@@ -293,6 +293,19 @@ describe('the signal of a run', () => {
     expect(await answering).toMatchObject({ code: 'already_final' })
   })
 
+  it('a run that was aborted reports nothing more', async () => {
+    const { record } = await given(START)
+    const disconnect = new AbortController()
+    const answering = call('gated', record.hash, { caller: disconnect.signal })
+    const { request, fail } = await runOf(record.hash)
+    disconnect.abort(new BotFailure('caller_gone', 'Gone.'))
+    await expect(request.updateProgress(50)).rejects.toMatchObject({ code: 'caller_gone' })
+    await expect(request.markAsOtpRequired()).rejects.toMatchObject({ code: 'caller_gone' })
+    fail(new BotFailure('enough', 'Enough.'))
+    await answering
+    expect(await read(record.hash)).toMatchObject({ progress: 0, status: 'processing' })
+  })
+
   it('a run is aborted when the registry stops, which waits for it and accepts no call', async () => {
     const { record } = await given(START)
     const stopping = createRunRegistry({ updater, handlers: HANDLERS, concurrency: noTasks, log: quiet })

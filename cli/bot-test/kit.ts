@@ -35,9 +35,9 @@ export const KIT_LIMITS: Omit<KitLimits, 'run'> = {
 }
 
 /** The most that the server stores. */
-export const MAX_RESULT_BYTES = 256 * 1024
+export const RESULT_LIMIT_BYTES = 256 * 1024
 
-export interface Verdict {
+export interface CheckVerdict {
   check: string
   result: 'ok' | 'fail' | 'skip'
   /** What was observed; of a failure what is wrong, and why. */
@@ -45,11 +45,11 @@ export interface Verdict {
 }
 
 /** A check without its name. */
-export type Finding = Omit<Verdict, 'check'>
+export type CheckFinding = Omit<CheckVerdict, 'check'>
 
-export const pass = (why: string): Finding => ({ result: 'ok', why })
-export const fail = (why: string): Finding => ({ result: 'fail', why })
-export const skip = (why: string): Finding => ({ result: 'skip', why })
+export const pass = (why: string): CheckFinding => ({ result: 'ok', why })
+export const fail = (why: string): CheckFinding => ({ result: 'fail', why })
+export const skip = (why: string): CheckFinding => ({ result: 'skip', why })
 
 export interface FinishedRun {
   request: PlayedRequest
@@ -111,7 +111,7 @@ export function createKit(parts: KitParts): Kit {
     return { request, reply, took: reply.at - startedAt, asked }
   }
 
-  /** Closes a call that takes too long, or that waits for a code that nobody types. */
+  /** Closes a call that takes too long, or that waits for a code that is never typed. */
   async function within(
     milliseconds: number,
     request: PlayedRequest,
@@ -149,7 +149,7 @@ export function codeOf(reply: BotReply): string | undefined {
 }
 
 /** Whether the bot completed it; else why not. */
-export function describeFailure({ request, reply }: FinishedRun): string | null {
+export function describeRunFailure({ request, reply }: FinishedRun): string | null {
   const message = readReply(reply)
   if (request.isStuck || codeOf(reply) === 'SMS_SENT')
     return 'it asks for a code: give the right one with --code'

@@ -5,7 +5,7 @@ import type { ReportName } from './report-schemas.ts'
 /** Why an attempt has nothing more to do. */
 type StopReason = 'already_final' | 'stale_attempt'
 
-export interface Report {
+export interface BotReport {
   what: ReportName
   body: Readonly<Record<string, unknown>>
   /** Monotonic clock, milliseconds. */
@@ -15,16 +15,18 @@ export interface Report {
 /** What the network and the server do to a report. */
 export interface Script {
   /** Awaited before the report is answered. */
-  delay?(report: Report): Promise<unknown>
+  delay?(report: BotReport): Promise<unknown>
   /** Instead of the usual answer: the server is away, the connection breaks, or the request has ended. */
-  refuse?(report: Report): 503 | 'broken' | 409 | null
+  refuse?(report: BotReport): 503 | 'broken' | 409 | null
   /** What the person types, one code for each question. */
   codes?: string[]
+  /** The person wants another code before typing one. */
+  wantsResend?: boolean
 }
 
 export interface PlayedRequest {
   readonly hash: string
-  readonly reports: readonly Report[]
+  readonly reports: readonly BotReport[]
   /** Reports that the server refuses as invalid. */
   readonly faults: readonly string[]
   readonly script: Script
@@ -36,15 +38,18 @@ export interface PlayedRequest {
   /** Whether the bot asks, and the person has no code to type. */
   readonly isStuck: boolean
   /** @param isApplied whether the server takes it: only then the person is asked */
-  record(report: Report, isApplied: boolean): void
+  record(report: BotReport, isApplied: boolean): void
   recordFault(fault: string): void
   recordPoll(what: 'answer' | 'control'): void
   /** Ends the request: its reports are refused from now on. */
   end(reason: StopReason): void
-  /** Takes what the person typed. */
-  takeAnswer(): string | undefined
+  /**
+   * Takes what the person did: the answer of a poll, once.
+   * @param canResend whether the bot can send another code
+   */
+  takeAnswer(canResend: boolean): { answer: string } | { resend_requested: true } | null
   /** Resolves with the first report of this kind, or undefined when `signal` aborts. Heartbeats are no reports. */
-  nextReport(signal: AbortSignal, isWanted?: (report: Report) => boolean): Promise<Report | undefined>
+  nextReport(signal: AbortSignal, isWanted?: (report: BotReport) => boolean): Promise<BotReport | undefined>
   /** Resolves when something has changed, or `signal` aborts. */
   changed(signal: AbortSignal): Promise<void>
 }
@@ -52,10 +57,11 @@ export interface PlayedRequest {
 export function createPlayedRequest(hash: string, script: Script = {}): PlayedRequest {
   const events = new EventEmitter()
   events.setMaxListeners(0)
-  const reports: Report[] = []
+  const reports: BotReport[] = []
   const faults: string[] = []
   const codes = [...(script.codes ?? [])]
   let typed: string | undefined
+  let { wantsResend = false } = script
   let stop: StopReason | null = null
   let isControlled = false
   let isStuck = false
@@ -87,7 +93,8 @@ export function createPlayedRequest(hash: string, script: Script = {}): PlayedRe
     record(report, isApplied) {
       reports.push(report)
       if (isApplied && (report.what === 'ask' || report.what === 'reject')) {
-        typed = codes.shift()
+        // A person who wants another code types the next one.
+        typed = wantsResend ? codes[0] : codes.shift()
         isStuck = typed === undefined
       }
       events.emit('change')
@@ -101,10 +108,16 @@ export function createPlayedRequest(hash: string, script: Script = {}): PlayedRe
       stop ??= reason
       events.emit('change')
     },
-    takeAnswer() {
+    takeAnswer(canResend) {
+      if (wantsResend && canResend) {
+        wantsResend = false
+        isStuck = false
+        typed = undefined
+        return { resend_requested: true }
+      }
       const answer = typed
       typed = undefined
-      return answer
+      return answer === undefined ? null : { answer }
     },
     async nextReport(signal, isWanted = isWork) {
       for (;;) {
@@ -118,4 +131,4 @@ export function createPlayedRequest(hash: string, script: Script = {}): PlayedRe
 }
 
 /** A report of the handler: heartbeats come from the library. */
-export const isWork = ({ what }: Report): boolean => what !== 'heartbeat'
+export const isWork = ({ what }: BotReport): boolean => what !== 'heartbeat'

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 import { listen } from '../../core/runtime/process.ts'
-import type { PlayedRequest, Report } from './played-request.ts'
+import type { BotReport, PlayedRequest } from './played-request.ts'
 import { findReportFault, isReportName } from './report-schemas.ts'
 
 export interface PlayedAnnouncement {
@@ -123,16 +123,22 @@ async function servePoll(
   for (;;) {
     if (request.stop !== null && what === 'control') return send(res, 200, { stop: request.stop })
     if (request.stop !== null) return problem(res, 409, request.stop)
-    const answer = what === 'answer' ? request.takeAnswer() : undefined
-    if (answer !== undefined) return send(res, 200, { answer })
+    const answer = what === 'answer' ? request.takeAnswer(canResend(request, searchParams)) : null
+    if (answer !== null) return send(res, 200, answer)
     if (over.aborted) return void res.writeHead(204).end()
     await request.changed(over)
   }
 }
 
+/** As the bot said when it asked, and says when it waits. */
+function canResend({ reports }: PlayedRequest, query: URLSearchParams): boolean {
+  const question = reports.findLast(({ what }) => what === 'ask')
+  return question?.body.resend === true && query.get('resend') !== 'false'
+}
+
 async function serveReport(
   request: PlayedRequest,
-  what: Report['what'],
+  what: BotReport['what'],
   { req, res }: Exchange,
 ): Promise<void> {
   const body = what === 'heartbeat' ? {} : await json(req).catch(() => null)
@@ -143,7 +149,7 @@ async function serveReport(
     request.recordFault(`${what}: ${fault}`)
     return problem(res, 422, 'validation_failed')
   }
-  const report: Report = { what, body: body as Report['body'], at: performance.now() }
+  const report: BotReport = { what, body: body as BotReport['body'], at: performance.now() }
   const refusal = request.script.refuse?.(report) ?? null
   request.record(report, refusal === null && request.stop === null)
   await request.script.delay?.(report)
@@ -153,13 +159,13 @@ async function serveReport(
   answerReport(request, what, res)
 }
 
-function answerReport(request: PlayedRequest, what: Report['what'], res: ServerResponse): void {
+function answerReport(request: PlayedRequest, what: BotReport['what'], res: ServerResponse): void {
   if (what === 'complete' || what === 'fail') request.end('already_final')
   if (what === 'heartbeat') res.writeHead(204).end()
   else send(res, 200, bodyAfter(request, what))
 }
 
-function bodyAfter(request: PlayedRequest, what: Report['what']): object {
+function bodyAfter(request: PlayedRequest, what: BotReport['what']): object {
   if (what === 'reject') return { asks_again: true, attempts_left: 2 }
   if (what !== 'ask') return { status: statusOf(request), version: request.reports.length }
   const expires_at = new Date(Date.now() + ANSWER_EXPIRES_SECONDS * 1000).toISOString()

@@ -8,12 +8,12 @@ import { checkCodes } from './checks/codes.ts'
 import { checkDrain } from './checks/drain.ts'
 import { checkSameHash, checkServerAway } from './checks/repetitions.ts'
 import {
-  checkCompletion, checkProgress, checkReports, checkResult, checkSilence, checkSize,
+  checkCompletion, checkFit, checkProgress, checkReports, checkSilence, checkSize,
 } from './checks/run.ts' // biome-ignore format: a list
 import { checkCancel, checkClosedCall, checkLateSuccess } from './checks/stops.ts'
 import { exampleData } from './example-data.ts'
-import {
-  createKit, type Finding, type FinishedRun, fail, KIT_LIMITS, type Kit, type KitLimits, pass, skip, type Verdict,
+import {type CheckFinding, type CheckVerdict,
+  createKit, type FinishedRun, fail, KIT_LIMITS, type Kit, type KitLimits, pass, skip, 
 } from './kit.ts' // biome-ignore format: a list
 import { type PlayedServer, startPlayedServer } from './played-server.ts'
 
@@ -39,20 +39,20 @@ export interface BotTestOptions {
   limits?: Partial<KitLimits>
   signal: AbortSignal
   /** Called with each result as soon as it is known. */
-  onVerdict?(verdict: Verdict): void
+  onVerdict?(verdict: CheckVerdict): void
 }
 
 const DEFAULT_RUN_MS = 180_000
 const READY_CHECK_MS = 50
 
 /** @throws StartupError when the port of the server is taken */
-export async function runBotTest(options: BotTestOptions): Promise<Verdict[]> {
+export async function runBotTest(options: BotTestOptions): Promise<CheckVerdict[]> {
   const { token, signal } = options
   const server = await startPlayedServer({ port: options.serverPort, token })
   const caller = createBotCaller(options.url)
   const process = openProcess(options, server)
-  const verdicts: Verdict[] = []
-  const add = (check: string, finding: Finding): void => {
+  const verdicts: CheckVerdict[] = []
+  const add = (check: string, finding: CheckFinding): void => {
     verdicts.push({ check, ...finding })
     options.onVerdict?.({ check, ...finding })
   }
@@ -114,7 +114,10 @@ function describeAbsence({ options, process }: TestParts): string {
   return `nothing answers at ${options.url}${output ? `; the output of the command ends: ${output}` : ''}`
 }
 
-async function runChecks(parts: TestParts, add: (check: string, finding: Finding) => void): Promise<void> {
+async function runChecks(
+  parts: TestParts,
+  add: (check: string, finding: CheckFinding) => void,
+): Promise<void> {
   const { options, server, caller, process, limits } = parts
   const { service, slug, finding } = await findService(parts)
   add('announces', finding)
@@ -146,18 +149,18 @@ async function runChecks(parts: TestParts, add: (check: string, finding: Finding
   add('drain', await checkDrain(kit, reference))
 }
 
-const describeRun = (kit: Kit, reference: FinishedRun): [string, Finding][] => [
+const describeRun = (kit: Kit, reference: FinishedRun): [string, CheckFinding][] => [
   ['reports', checkReports(kit, reference)],
   ['progress', checkProgress(kit, reference)],
   ['silence', checkSilence(kit, reference)],
-  ['result', checkResult(kit, reference)],
+  ['result', checkFit(kit, reference)],
   ['size', checkSize(reference)],
 ]
 
 interface FoundService {
   service: Service | null
   slug: string
-  finding: Finding
+  finding: CheckFinding
 }
 
 /** The service to test: as it is announced, else as the options define it. */
@@ -186,7 +189,7 @@ async function findService({ options, server, limits, process }: TestParts): Pro
 }
 
 /** @param announcedAs the slug in the address of the announcement */
-function readDefinition(definition: unknown, finding: Finding, announcedAs?: string): FoundService {
+function readDefinition(definition: unknown, finding: CheckFinding, announcedAs?: string): FoundService {
   const { slug: given } = (definition ?? {}) as { slug?: unknown }
   const slug = announcedAs ?? String(given)
   const parsed = parseService(definition)

@@ -1,19 +1,19 @@
 /** What a bot must refuse, and what it must know. */
 import { type BotReply, type CallOptions, codeIn, describeReply, replyWithin } from '../bot-call.ts'
-import { type Finding, fail, type Kit, pass } from '../kit.ts'
+import { type CheckFinding, fail, type Kit, pass } from '../kit.ts'
 
 /** The answer to a call that needs no work. */
 const answerTo = ({ caller, limits }: Kit, options: CallOptions): Promise<BotReply> =>
   replyWithin(caller.start(options), limits.answer)
 
-export async function checkHealth(kit: Kit): Promise<Finding> {
+export async function checkHealth(kit: Kit): Promise<CheckFinding> {
   const reply = await answerTo(kit, { method: 'GET', path: '/health' })
   return reply.status === 200
     ? pass('GET /health answers 200 without a token')
     : fail(`GET /health: ${describeReply(reply)}, must be 200 without a token: proxies and "doctor" ask it`)
 }
 
-export async function checkToken(kit: Kit): Promise<Finding> {
+export async function checkToken(kit: Kit): Promise<CheckFinding> {
   for (const [what, token] of [
     ['without a token', undefined],
     ['with a wrong token', `${kit.token}-wrong`],
@@ -29,7 +29,7 @@ export async function checkToken(kit: Kit): Promise<Finding> {
   return pass('calls without the token are refused')
 }
 
-export async function checkKnownServices(kit: Kit): Promise<Finding> {
+export async function checkKnownServices(kit: Kit): Promise<CheckFinding> {
   const { slug, token } = kit
   const list = await answerTo(kit, { method: 'GET', path: '/api/services', token })
   const { services } = (list.body ?? {}) as { services?: unknown }
@@ -53,7 +53,7 @@ const BAD_BODIES = [
   ['a hash of another form', '{"requestHash":"req_../../etc"}'],
 ] as const
 
-export async function checkBadBodies(kit: Kit): Promise<Finding> {
+export async function checkBadBodies(kit: Kit): Promise<CheckFinding> {
   for (const [what, body] of BAD_BODIES) {
     const path = `/api/services/${kit.slug}`
     const reply = await answerTo(kit, { path, token: kit.token, body })
@@ -66,7 +66,7 @@ export async function checkBadBodies(kit: Kit): Promise<Finding> {
     : fail(`after bodies that cannot be read: GET /health: ${describeReply(health)}`)
 }
 
-export async function checkResume(kit: Kit): Promise<Finding> {
+export async function checkResume(kit: Kit): Promise<CheckFinding> {
   const request = kit.open()
   const reply = await answerTo(kit, {
     path: `/api/services/${kit.slug}`,

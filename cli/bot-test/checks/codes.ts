@@ -1,9 +1,9 @@
 /** A bot that asks for a code: a wrong one, then the right one. */
 import { readReply } from '../bot-call.ts'
 import {
+  type CheckFinding,
   codeOf,
-  describeFailure,
-  type Finding,
+  describeRunFailure,
   type FinishedRun,
   fail,
   type Kit,
@@ -16,7 +16,7 @@ import type { PlayedRequest } from '../played-request.ts'
 const wrongCode = (code: string): string =>
   code.replace(/[0-9]/g, (digit) => String((Number(digit) + 1) % 10)).replace(/^\D*$/, `${code}x`)
 
-export async function checkCodes(kit: Kit, reference: FinishedRun): Promise<Finding> {
+export async function checkCodes(kit: Kit, reference: FinishedRun): Promise<CheckFinding> {
   const { code } = kit
   if (reference.asked === null) return skip('it asks for no code')
   if (code === null) return skip('give the right code with --code')
@@ -27,7 +27,7 @@ export async function checkCodes(kit: Kit, reference: FinishedRun): Promise<Find
       : await finishByCalls(kit, kit.open({ codes: [] }), wrong, code)
   if (typeof run === 'string') return fail(run)
   const isRejected = run.request.reports.some(({ what }) => what === 'reject')
-  const failure = describeFailure(run)
+  const failure = describeRunFailure(run)
   if (reference.asked === 'report' && !isRejected)
     return fail(
       failure === null
@@ -36,9 +36,16 @@ export async function checkCodes(kit: Kit, reference: FinishedRun): Promise<Find
     )
   if (failure !== null) return fail(`a wrong code, then the right one: ${failure}`)
   const leak = findLeak(run, [wrong, code])
-  return leak === null
-    ? pass('a wrong code is rejected, the right one accepted')
-    : fail(`a code is in ${leak}: codes are secrets`)
+  if (leak !== null) return fail(`a code is in ${leak}: codes are secrets`)
+  return (await checkResend(kit, code)) ?? pass('a wrong code is rejected, the right one accepted')
+}
+
+/** The person wants another code, where the bot offers that. */
+async function checkResend(kit: Kit, code: string): Promise<CheckFinding | null> {
+  const request = kit.open({ codes: [code], wantsResend: true })
+  const failure = describeRunFailure(await kit.finish(request))
+  if (failure === null) return null
+  return fail(`the submitter asked for another code: ${failure}. The bot sends one and asks again`)
 }
 
 /** The second way: each code comes with a call. */

@@ -1,6 +1,14 @@
 /** A bot that is stopped: it refuses new requests, and finishes those that run. */
 import { describeReply } from '../bot-call.ts'
-import { describeFailure, type Finding, type FinishedRun, fail, type Kit, pass, skip } from '../kit.ts'
+import {
+  type CheckFinding,
+  describeRunFailure,
+  type FinishedRun,
+  fail,
+  type Kit,
+  pass,
+  skip,
+} from '../kit.ts'
 import { missingRun } from './run.ts'
 import { createHold, hasReported } from './stops.ts'
 
@@ -8,7 +16,7 @@ import { createHold, hasReported } from './stops.ts'
 const SIGNAL_MS = 500
 const CHECK_MS = 20
 
-export async function checkDrain(kit: Kit, reference: FinishedRun): Promise<Finding> {
+export async function checkDrain(kit: Kit, reference: FinishedRun): Promise<CheckFinding> {
   const { process, limits, wait } = kit
   if (!process) return skip('give its process with --pid, or start it with --run')
   const missing = missingRun(reference)
@@ -21,7 +29,7 @@ export async function checkDrain(kit: Kit, reference: FinishedRun): Promise<Find
   await until(kit, () => isDraining(kit), SIGNAL_MS)
   const refused = isSeen ? await checkRefusal(kit) : null
   hold.release()
-  const failure = describeFailure(await kit.finish(request, call))
+  const failure = describeRunFailure(await kit.finish(request, call))
   if (refused) return refused
   if (failure !== null && isSeen) return fail(`a request that ran at SIGTERM was not finished: ${failure}`)
   if (!(await until(kit, () => !process.isRunning(), limits.exit)))
@@ -39,7 +47,7 @@ export async function checkDrain(kit: Kit, reference: FinishedRun): Promise<Find
 const isDraining = ({ server }: Kit): boolean => server.announcements.some(({ draining }) => draining)
 
 /** A new request after SIGTERM: 503, or no connection. Both are no attempt for the worker. */
-async function checkRefusal(kit: Kit): Promise<Finding | null> {
+async function checkRefusal(kit: Kit): Promise<CheckFinding | null> {
   const probe = kit.open()
   const call = kit.call(probe)
   const reply = await Promise.race([call.reply, kit.wait(kit.limits.stop)])

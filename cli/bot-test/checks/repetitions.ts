@@ -1,8 +1,8 @@
 /** Calls that come twice, and a server that is away for a moment. */
 import { isDeepStrictEqual } from 'node:util'
 import { type BotReply, describeReply, readReply } from '../bot-call.ts'
-import { describeFailure, type Finding, type FinishedRun, fail, type Kit, pass } from '../kit.ts'
-import { isWork, type Report } from '../played-request.ts'
+import { type CheckFinding, describeRunFailure, type FinishedRun, fail, type Kit, pass } from '../kit.ts'
+import { type BotReport, isWork } from '../played-request.ts'
 import { missingReports, missingRun } from './run.ts'
 import { createHold, hasReported } from './stops.ts'
 
@@ -15,10 +15,10 @@ const dataOf = (reply: BotReply): unknown => {
 }
 
 /** Reports that come once in a run. */
-const signatureOf = ({ what, body }: Report): string =>
+const signatureOf = ({ what, body }: BotReport): string =>
   JSON.stringify([what, body.progress, body.step, body.message, body.parts])
 
-export async function checkSameHash(kit: Kit, reference: FinishedRun): Promise<Finding> {
+export async function checkSameHash(kit: Kit, reference: FinishedRun): Promise<CheckFinding> {
   const missing = missingRun(reference)
   if (missing) return missing
   const hold = createHold()
@@ -29,7 +29,7 @@ export async function checkSameHash(kit: Kit, reference: FinishedRun): Promise<F
   hold.release()
   const [first, second] = await Promise.all(calls.map((call) => kit.finish(request, call)))
   const [earliest] = request.reports.filter(isWork)
-  const count = (reports: readonly Report[]): number =>
+  const count = (reports: readonly BotReport[]): number =>
     reports.filter((one) => earliest && signatureOf(one) === signatureOf(earliest)).length
   if (count(request.reports) > Math.max(1, count(reference.request.reports)))
     return fail(
@@ -46,7 +46,7 @@ export async function checkSameHash(kit: Kit, reference: FinishedRun): Promise<F
 }
 
 /** The first report meets a server that restarts, the second a connection that breaks. */
-export async function checkServerAway(kit: Kit, reference: FinishedRun): Promise<Finding> {
+export async function checkServerAway(kit: Kit, reference: FinishedRun): Promise<CheckFinding> {
   const missing = missingRun(reference) ?? missingReports(reference)
   if (missing) return missing
   let reports = 0
@@ -57,7 +57,7 @@ export async function checkServerAway(kit: Kit, reference: FinishedRun): Promise
       return ([503, 'broken'] as const)[reports - 1] ?? null
     },
   })
-  const failure = describeFailure(await kit.finish(request))
+  const failure = describeRunFailure(await kit.finish(request))
   return failure === null
     ? pass('it completes although reports failed with 503 and a broken connection')
     : fail(

@@ -1,8 +1,8 @@
 /** What one whole run shows. */
 import { findResultFaults } from '../../../core/catalog/result-faults.ts'
 import { readReply } from '../bot-call.ts'
-import {
-  describeFailure, type Finding, type FinishedRun, fail, type Kit, MAX_RESULT_BYTES, pass, skip,
+import {type CheckFinding, 
+  describeRunFailure, type FinishedRun, fail, type Kit, pass, RESULT_LIMIT_BYTES, skip,
 } from '../kit.ts' // biome-ignore format: a list
 import { isWork } from '../played-request.ts'
 
@@ -11,25 +11,25 @@ const NO_REPORTS = 'it reports nothing, only answers'
 const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(1)} s`
 
 /** Whether there is nothing to see, because the run could not end. */
-export function missingRun(run: FinishedRun): Finding | null {
-  return describeFailure(run) === null ? null : skip('needs a run that completes')
+export function missingRun(run: FinishedRun): CheckFinding | null {
+  return describeRunFailure(run) === null ? null : skip('needs a run that completes')
 }
-export const missingReports = ({ request }: FinishedRun): Finding | null =>
+export const missingReports = ({ request }: FinishedRun): CheckFinding | null =>
   request.reports.some(isWork) ? null : skip(NO_REPORTS)
 
-export function checkCompletion(run: FinishedRun): Finding {
-  const failure = describeFailure(run)
+export function checkCompletion(run: FinishedRun): CheckFinding {
+  const failure = describeRunFailure(run)
   if (failure !== null) return fail(failure)
   return pass(`completed after ${seconds(run.took)}`)
 }
 
-export function checkReports({ server }: Kit, { request }: FinishedRun): Finding {
+export function checkReports({ server }: Kit, { request }: FinishedRun): CheckFinding {
   const [fault] = [...request.faults, ...server.faults]
   if (fault !== undefined) return fail(`the server refuses a call: ${fault}`)
   return missingReports({ request } as FinishedRun) ?? pass(`${request.reports.length} valid reports`)
 }
 
-export function checkProgress({ service }: Kit, run: FinishedRun): Finding {
+export function checkProgress({ service }: Kit, run: FinishedRun): CheckFinding {
   const none = missingReports(run)
   if (none) return none
   const steps = new Set(service?.steps.map(({ id }) => id))
@@ -50,7 +50,7 @@ export function checkProgress({ service }: Kit, run: FinishedRun): Finding {
   return pass('progress only grows, and its steps are known')
 }
 
-export function checkResult({ service }: Kit, run: FinishedRun): Finding {
+export function checkFit({ service }: Kit, run: FinishedRun): CheckFinding {
   const missing = missingRun(run)
   if (missing) return missing
   if (!service) return skip('no definition is known')
@@ -59,12 +59,12 @@ export function checkResult({ service }: Kit, run: FinishedRun): Finding {
   return fail(`the result does not fit its definition: ${[...new Set(faults)].join('; ')}`)
 }
 
-export function checkSize(run: FinishedRun): Finding {
+export function checkSize(run: FinishedRun): CheckFinding {
   const missing = missingRun(run)
   if (missing) return missing
   const bytes = Math.max(...resultsOf(run).map((one) => Buffer.byteLength(JSON.stringify(one ?? null))))
   const shown = `${Math.ceil(bytes / 1024)} kB`
-  return bytes <= MAX_RESULT_BYTES
+  return bytes <= RESULT_LIMIT_BYTES
     ? pass(`the result has ${shown}`)
     : fail(`the result has ${shown}: with more than 256 kB the request fails with result_too_large`)
 }
@@ -77,7 +77,7 @@ function resultsOf({ request, reply }: FinishedRun): unknown[] {
 }
 
 /** While it waits for the submitter, a bot may be silent. */
-export function checkSilence({ limits }: Kit, { request, reply, took }: FinishedRun): Finding {
+export function checkSilence({ limits }: Kit, { request, reply, took }: FinishedRun): CheckFinding {
   let last = reply.at - took
   let isAsking = false
   let longest = 0

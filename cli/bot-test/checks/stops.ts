@@ -1,13 +1,13 @@
 /** A bot stops when nothing wants its work any more. */
 import { describeReply, readReply, replyWithin } from '../bot-call.ts'
-import { type Finding, fail, type Kit, pass, skip } from '../kit.ts'
-import { isWork, type PlayedRequest, type Report } from '../played-request.ts'
+import { type CheckFinding, fail, type Kit, pass, skip } from '../kit.ts'
+import { type BotReport, isWork, type PlayedRequest } from '../played-request.ts'
 
 /** Beyond the contract: for the way of the answer. */
 const MARGIN_MS = 250
 
 /** Holds every report until it is released. */
-export function createHold(): { delay: (report: Report) => Promise<unknown>; release(): void } {
+export function createHold(): { delay: (report: BotReport) => Promise<unknown>; release(): void } {
   let release = (): void => {}
   const released = new Promise<void>((resolve) => {
     release = resolve
@@ -35,7 +35,7 @@ function laterThan({ reports, polledAt }: PlayedRequest, at: number): string | n
 }
 
 /** The worker closes the connection. The report that is open then is answered late, so that every further one can be seen. */
-export async function checkClosedCall(kit: Kit): Promise<Finding> {
+export async function checkClosedCall(kit: Kit): Promise<CheckFinding> {
   const { limits, wait } = kit
   const hold = createHold()
   const request = kit.open({ delay: hold.delay })
@@ -60,7 +60,7 @@ export async function checkClosedCall(kit: Kit): Promise<Finding> {
 const MAX_REFUSED_REPORTS = 2
 
 /** The submitter cancels: reports are refused with 409, and `control` says stop. */
-export async function checkCancel(kit: Kit): Promise<Finding> {
+export async function checkCancel(kit: Kit): Promise<CheckFinding> {
   const { limits, wait } = kit
   const request = kit.open()
   const call = kit.call(request)
@@ -86,7 +86,7 @@ export async function checkCancel(kit: Kit): Promise<Finding> {
 const MAX_REPETITIONS = 2
 
 /** The submitter cancels just before the bot is done. */
-export async function checkLateSuccess(kit: Kit): Promise<Finding> {
+export async function checkLateSuccess(kit: Kit): Promise<CheckFinding> {
   const request = kit.open({ refuse: ({ what }) => (what === 'complete' ? 409 : null) })
   const call = kit.call(request)
   const completions = (): number => request.reports.filter(({ what }) => what === 'complete').length

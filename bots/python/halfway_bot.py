@@ -33,7 +33,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import (
     Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple,
 )
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 __all__ = ["Bot", "BotFailure", "Cancelled", "ReportRefused", "Request"]
 
@@ -201,11 +201,9 @@ class _Server:
     """Calls the server's API of bots."""
 
     def __init__(self, url: str, token: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("HALFWAY_URL must be an http or https address.")
+        parts = _parse_url(url)
         self._is_secure = parts.scheme == "https"
-        self._host = parts.hostname
+        self._host = parts.hostname or ""
         self._port = parts.port
         self._base = parts.path.rstrip("/") + "/api/bots"
         self._token = token
@@ -469,7 +467,7 @@ class Bot:
         self.token = token or _setting("BOT_TOKEN", "LOCAL_API_TOKEN")
         if not self.token:
             if not (_is_local(self.host)
-                    and _is_local(urlsplit(url).hostname or "")):
+                    and _is_local(_parse_url(url).hostname or "")):
                 raise ValueError("Set BOT_TOKEN, as in the server's settings.")
             self.token = DEVELOPMENT_TOKEN
         self._given_address = address or _setting("BOT_ADDRESS")
@@ -1055,6 +1053,13 @@ def _number(given: Optional[int], default: int, *names: str) -> int:
     if not re.fullmatch(r"\d{1,6}", text):
         raise ValueError(f"{names[0]} must be a whole number.")
     return int(text)
+
+
+def _parse_url(url: str) -> SplitResult:
+    parts = urlsplit(url)
+    if parts.scheme in ("http", "https") and parts.hostname:
+        return parts
+    raise ValueError("HALFWAY_URL must be an http or https address.")
 
 
 def _is_local(host: str) -> bool:

@@ -400,7 +400,8 @@ describe('architecture', () => {
     expectNone(
       files.filter(
         (path) =>
-          basename(path) !== 'README.md' &&
+          // A Python module is imported by the name of its file.
+          !/^[a-z0-9]+(?:_[a-z0-9]+)*\.py$|^README\.md$/.test(basename(path)) &&
           !/^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.(?:test|config))?\.[a-z0-9]+$/.test(basename(path)),
       ),
       'file names are kebab-case nouns, alike on every file system',

@@ -4,7 +4,7 @@ import { AppError } from '../../core/domain/errors.ts'
 import type { Log } from '../../core/runtime/log.ts'
 import { isUnavailable, retryUnavailable } from '../../core/store/storage-errors.ts'
 import type { Concurrency } from '../../core/tasks/task-runner.ts'
-import { createAsk } from '../ask.ts'
+import { type Ask, createAsk } from '../ask.ts'
 import { BotFailure } from '../bot-failure.ts'
 import type { RequestUpdater, Updater } from '../updater.ts'
 import type { RequestState } from '../updater-interface.ts'
@@ -110,14 +110,9 @@ function toBotRequest(
 ): { request: BotRequest } & Pick<RequestUpdater, 'markAsCompleted'> {
   const { signal } = run.abort
   const bound = updater.bind(hash, () => run.attempt, signal)
-<<<<<<< HEAD
-  const { markAsCompleted, markAsFailed: _leftToWorker, ...reports } = bound
-  const waiting = {
-=======
   const { markAsCompleted, markAsFailed: _leftToWorker } = bound
   const reports = reportsUntil(signal, bound)
-  const request: BotRequest = {
->>>>>>> 81bbeac (Let an aborted run report nothing more)
+  const waiting = {
     ...reports,
     waitForOtp(options: WaitForOtpOptions = {}) {
       run.hasAsked = true
@@ -135,7 +130,7 @@ function toBotRequest(
   return { request, markAsCompleted }
 }
 
-type Reports = Omit<RequestUpdater, 'markAsCompleted' | 'markAsFailed'>
+type Reports = Omit<RequestUpdater, 'markAsCompleted' | 'markAsFailed' | keyof Ask>
 
 /** An aborted run reports nothing more: it would ask the submitter for a code that no call waits for. */
 function reportsUntil(signal: AbortSignal, reports: Reports): Reports {

@@ -8,6 +8,7 @@ export const FIELD_KINDS = [
   'text', 'multiline', 'number', 'email', 'tel', 'url', 'date', 'choice', 'choices', 'checkbox', 'secret',
   'mobile', 'national_code', 'account_number', 'iban',
 ] as const // biome-ignore format: a list
+export type FieldKind = (typeof FIELD_KINDS)[number]
 
 /** Fields of the call to a bot that is not the form's: `requestHash` is no valid name anyway, as is the form's own `_key`. */
 const RESERVED_NAMES: ReadonlySet<string> = new Set(['otp'])

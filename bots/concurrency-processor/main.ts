@@ -1,20 +1,25 @@
 /** A processor of tasks: `npm run concurrency:processor`. Any number may run, on any number of machines. */
 
+import { existsSync } from 'node:fs'
 import { isAway } from '../../core/redis/away.ts'
 import { openRedis } from '../../core/redis/connect.ts'
 import { runProcess } from '../../core/runtime/process.ts'
+import { StartupError } from '../../core/runtime/startup-error.ts'
 import { createPoolDriver } from '../../core/tasks/drivers/pool.ts'
 import { startProcessor } from '../../core/tasks/processor.ts'
 import { createConcurrencyNames } from '../../core/tasks/protocol.ts'
 import { parseProcessorArguments } from './options.ts'
 
-const TASKS = new URL('../examples/tasks.ts', import.meta.url).href
+/** The tasks of the examples, which may be removed. */
+const EXAMPLE_TASKS = new URL('../examples/tasks.ts', import.meta.url)
 
 await runProcess(
   { name: 'processor', env: process.env },
   async ({ config, log, register, shutdown, leaveWhen }) => {
     const options = parseProcessorArguments(process.argv.slice(2), config.concurrency)
     if (!options) return shutdown('only help was asked for')
+    const tasks = options.tasks ?? (existsSync(EXAMPLE_TASKS) ? EXAMPLE_TASKS.href : undefined)
+    if (tasks === undefined) throw new StartupError('Name the module with the tasks: --tasks file:///…')
     const target = options.connection
     const blockMs = options.sleep * 1000
     const connections = await register('redis', openRedis(target, log, { ...config.connections, blockMs }))
@@ -22,7 +27,7 @@ await runProcess(
     const names = createConcurrencyNames(options.queuePrefix, { isCluster: target.kind === 'cluster' })
     const pool = createPoolDriver({
       runtime: 'worker_threads',
-      tasks: options.tasks ?? TASKS,
+      tasks,
       maxWorkers: options.concurrency,
     })
     await register('pool', pool)

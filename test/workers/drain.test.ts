@@ -8,12 +8,14 @@ import { freePort } from '../../core/redis/local-server.ts'
 import { announceServices } from '../helpers/announced.ts'
 import { type Child, startChild } from '../helpers/child.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { TEST_BOT } from '../helpers/halfway.ts'
 import { aRecord } from '../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 import { catalog, linkCheck } from '../helpers/services.ts'
 import { later, silence, success, useForeignBot } from './foreign-bot.ts'
 
+const TASKS = new URL('../helpers/fixtures/tasks.ts', import.meta.url).href
 const redis = await useRedis()
 const { client, store } = await useRequests(redis)
 const queues = createQueues({ redis: client, log: quiet, queueList: () => queuesOf(catalog) })
@@ -21,8 +23,13 @@ const bot = await useForeignBot()
 afterAll(() => queues.stop())
 await announceServices(client)
 
-async function start(file: string, ready: string, settings: NodeJS.ProcessEnv): Promise<Child> {
-  const child = startChild(file, [], {
+async function start(
+  file: string,
+  ready: string,
+  settings: NodeJS.ProcessEnv,
+  args: string[] = [],
+): Promise<Child> {
+  const child = startChild(file, args, {
     REDIS_URL: redis.url,
     LOCAL_API_TOKEN: 'a-token-of-the-tests',
     LOG_LEVEL: 'info',
@@ -92,11 +99,11 @@ describe('a workers’ process that is stopped', { timeout: 30_000 }, () => {
 
 describe.runIf(onRealRedis)('while Redis is away', () => {
   test.each([
-    ['workers', 'workers/main.ts', 'workers are ready'],
-    ['a processor of tasks', 'bots/concurrency-processor/main.ts', 'processor is ready'],
-  ])('idle %s exit with 0 long before DRAIN_SECONDS while Redis is away', async (_, file, ready) => {
+    ['workers', 'workers/main.ts', 'workers are ready', []],
+    ['a processor of tasks', 'bots/concurrency-processor/main.ts', 'processor is ready', ['--tasks', TASKS]],
+  ])('idle %s exit with 0 long before DRAIN_SECONDS while Redis is away', async (_, file, ready, args) => {
     const ownRedis = await useRedis()
-    const child = await start(file, ready, { REDIS_URL: ownRedis.url, DRAIN_SECONDS: '300' })
+    const child = await start(file, ready, { REDIS_URL: ownRedis.url, DRAIN_SECONDS: '300' }, args)
     await ownRedis.stop()
     await child.waitForOutput('Redis is away')
     child.process.kill('SIGTERM')
@@ -116,11 +123,10 @@ describe('workers and bots that are stopped at the same time', { timeout: 30_000
     const settings = {
       LOCAL_API_PORT: String(port),
       LOCAL_API_URL: `http://127.0.0.1:${port}`,
-      LINK_CHECK_ALLOW_PRIVATE: 'true',
       DRAIN_SECONDS: '20',
     }
     const [bots, workers] = await Promise.all([
-      start('bots/examples/main.ts', 'bots are ready', settings),
+      start(TEST_BOT, 'bots are ready', settings),
       startWorkers(settings),
     ])
     const url = `http://127.0.0.1:${(site.address() as AddressInfo).port}/`

@@ -52,7 +52,7 @@ CALL_TIMEOUT_SECONDS = 10.0
 HEARTBEAT_SECONDS = 10.0
 #: The longest that the server waits before it answers.
 MAX_WAIT_SECONDS = 25
-#: How long a run that waits for a code is kept for the next worker.
+#: How long a run that has asked the submitter is kept for the next worker.
 KEEP_WAITING_SECONDS = 60.0
 #: How soon a caller that has closed its connection is noticed.
 DISCONNECT_CHECK_SECONDS = 0.1
@@ -143,7 +143,7 @@ class _Run:
         self.attempt = attempt
         self.data = data
         self.callers = 0
-        self.is_waiting = False
+        self.has_asked = False
         self.reason = ""
         self.cancelled = threading.Event()
         self.done = threading.Event()
@@ -350,22 +350,34 @@ class Request:
         after a wrong one the submitter is asked again. Raises BotFailure
         when the code expires or no try is left.
         """
+        return self.ask("code", length=length, sent_to=sent_to,
+                        message=message, message_key=message_key,
+                        message_params=message_params,
+                        expires_in=expires_in, resend=resend, verify=verify)
+
+    def ask(self, kind: str, *,
+            resend: Optional[Callable[[], object]] = None,
+            verify: Optional[Callable[[str], object]] = None,
+            **question: Any) -> str:
+        """Asks a question of another kind, and returns the answer.
+
+        `question` is what the server knows of the kind, such as `options`
+        of a `choice`.
+        """
         self._question = _without_none({
-            "length": length, "sent_to": sent_to, "message": message,
-            "message_key": message_key, "message_params": message_params,
-            "expires_in": expires_in, "resend": resend is not None})
+            "kind": kind, **question, "resend": resend is not None})
         self._resend = resend
         self._repeat("ask", self._question)
-        code = self._wait_for_code()
-        while verify is not None and not verify(code):
-            code = self.reject_code()
-        return code
+        answer = self._wait_for_answer()
+        while verify is not None and not verify(answer):
+            answer = self.reject_code()
+        return answer
 
     def reject_code(self, message: Optional[str] = None, *,
                     message_key: Optional[str] = None,
                     message_params: Optional[Mapping[str, Any]] = None
                     ) -> str:
-        """The code was wrong: asks again, and returns the next code.
+        """The answer was wrong: asks again, and returns the next one.
 
         Raises BotFailure when no try is left.
         """
@@ -376,31 +388,28 @@ class Request:
             "otp_required": {"asks_again": True}, "failed": {}})
         if answer.get("asks_again") is not True:
             raise _failure("otp_attempts_exhausted")
-        return self._wait_for_code()
+        return self._wait_for_answer()
 
-    def _wait_for_code(self) -> str:
+    def _wait_for_answer(self) -> str:
         resend = "true" if self._resend else "false"
         path = f"answer?wait={MAX_WAIT_SECONDS}&resend={resend}"
-        self._run.is_waiting = True
-        try:
-            while True:
-                self.check()
-                try:
-                    _, body = self._call("GET", path, None, MAX_WAIT_SECONDS)
-                except _Unavailable:
-                    self.sleep(RETRY_SECONDS)
-                    continue
-                except ReportRefused as error:
-                    if error.code == "otp_expired":
-                        raise _failure("otp_expired") from None
-                    raise
-                if "answer" in body:
-                    return str(body["answer"])
-                if body.get("resend_requested") is True and self._resend:
-                    self._resend()
-                    self._repeat("ask", self._question)
-        finally:
-            self._run.is_waiting = False
+        self._run.has_asked = True
+        while True:
+            self.check()
+            try:
+                _, body = self._call("GET", path, None, MAX_WAIT_SECONDS)
+            except _Unavailable:
+                self.sleep(RETRY_SECONDS)
+                continue
+            except ReportRefused as error:
+                if error.code == "otp_expired":
+                    raise _failure("otp_expired") from None
+                raise
+            if "answer" in body:
+                return str(body["answer"])
+            if body.get("resend_requested") is True and self._resend:
+                self._resend()
+                self._repeat("ask", self._question)
 
     def _post(self, what: str, body: object) -> Dict[str, Any]:
         return self._call("POST", what, body)[1]
@@ -656,10 +665,11 @@ class Bot:
         def cancel_unless_called() -> None:
             if run.callers == 0:
                 run.cancel("caller_gone")
-        if not run.is_waiting:
+        if not run.has_asked:
             cancel_unless_called()
             return
-        # Another worker takes over while the submitter types.
+        # Another worker takes over, so that the submitter need not start
+        # again.
         timer = threading.Timer(KEEP_WAITING_SECONDS, cancel_unless_called)
         timer.daemon = True
         timer.start()

@@ -111,6 +111,11 @@ describe.skipIf(isPythonMissing)('a bot in Python', () => {
     expect(failures(await testBot(ASKING, { code: '222222' }))).toEqual([])
   })
 
+  it('asks questions of other kinds (needs Python)', async () => {
+    const data = { mobile: '09123456789', task: 'choice' }
+    expect(failures(await testBot(ASKING, { code: 'b', data }))).toEqual([])
+  })
+
   it('answers failures with their codes, and a crash without its text (needs Python)', async () => {
     const bot = await startBot(ASKING, 'asking')
     const answer = async (task: string) => (await bot.call({ mobile: '09123456789', task })).body

@@ -1,7 +1,7 @@
 /** Plays the server for a bot: its API of bots, without Redis. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { json } from 'node:stream/consumers'
+import { buffer, json } from 'node:stream/consumers'
 import { listen } from '../../core/runtime/process.ts'
 import type { BotReport, PlayedRequest } from './played-request.ts'
 import { findReportFault, isReportName } from './report-schemas.ts'
@@ -101,6 +101,7 @@ async function serveRequest(request: PlayedRequest, what: string, exchange: Exch
   if (req.method === 'GET' && what === '') send(res, 200, { status: statusOf(request) })
   else if (req.method === 'GET' && (what === 'answer' || what === 'control'))
     await servePoll(request, what, exchange)
+  else if (req.method === 'POST' && what === 'files') await serveFile(request, exchange)
   else if (req.method === 'POST' && isReportName(what)) await serveReport(request, what, exchange)
   else return false
   return true
@@ -128,6 +129,13 @@ async function servePoll(
     if (over.aborted) return void res.writeHead(204).end()
     await request.changed(over)
   }
+}
+
+async function serveFile({ stop, hash }: PlayedRequest, { req, res }: Exchange): Promise<void> {
+  const { byteLength: size } = await buffer(req)
+  if (stop !== null) return problem(res, 409, stop)
+  const name = new URL(req.url ?? '/', 'http://server').searchParams.get('name')
+  send(res, 201, { name, size, id: hash.slice(-10) })
 }
 
 /** As the bot said when it asked, and says when it waits. */

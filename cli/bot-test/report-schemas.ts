@@ -1,5 +1,6 @@
 /** What a bot may report, as the server checks it. */
 import { z } from 'zod'
+import { askSchema } from '../../core/catalog/question.ts'
 
 const message = {
   message: z.string().max(2000).optional(),
@@ -13,7 +14,6 @@ const part = z.strictObject({
   outcome: z.enum(['failed', 'skipped']).optional(),
 })
 
-/** Of a question only what every kind has: its own settings are the server's to check. */
 const schemas = {
   progress: z.strictObject({
     progress: z.number(),
@@ -22,15 +22,7 @@ const schemas = {
     ...message,
   }),
   heartbeat: z.looseObject({}),
-  ask: z.looseObject({
-    ...message,
-    message: z.string().max(500).optional(),
-    kind: z.string().max(20).optional(),
-    length: z.number().int().min(3).max(12).optional(),
-    sent_to: z.string().max(200).optional(),
-    expires_in: z.number().positive().max(600).optional(),
-    resend: z.boolean().optional(),
-  }),
+  ask: z.looseObject({ resend: z.boolean().optional() }).pipe(askSchema),
   reject: z.strictObject(message),
   complete: z.strictObject({ result: z.unknown() }),
   fail: z.strictObject({

@@ -68,7 +68,15 @@ async function finishByCalls(
   return { request, reply, took: reply.at - startedAt, asked: 'sms_sent' }
 }
 
+/** Shorter ones occur by chance. */
+const MIN_SECRET_LENGTH = 4
+
 function findLeak({ request, reply }: FinishedRun, codes: string[]): string | null {
+  // The values of a choice are public.
+  const isSecret = request.reports.every(
+    ({ what, body }) => what !== 'ask' || (body.kind ?? 'code') === 'code',
+  )
+  if (!isSecret || codes.some(({ length }) => length < MIN_SECRET_LENGTH)) return null
   const contains = (value: unknown): boolean => codes.some((one) => JSON.stringify(value).includes(one))
   const report = request.reports.find(({ body }) => contains(body))
   if (report) return `a report (${report.what})`

@@ -83,13 +83,14 @@ test(`a push to a socket enters at most ${MAX_FILES_OF_A_PUSH} files`, async () 
   const socket = io(server.address, { transports: ['websocket'], forceNew: true, reconnection: false })
   cleanUp(() => void socket.disconnect())
   const { data } = await socket.timeout(10_000).emitWithAck('request:watch', { hash })
-  const messages = Array.from({ length: CALLS + 1 }, (_, i) =>
-    encodeView({ ...(data as PublicView), version: data.version + i + 1, progress: 10 + i }),
-  )
+  let { version } = data as PublicView
   const channel = keys.channel(hash)
   const files = await filesEnteredBy(async () => {
-    const pushed = new Promise((resolve) => socket.once('request:update', resolve))
-    await publisher.publish(channel, messages.shift() as string)
+    const next = { ...(data as PublicView), version: ++version, progress: 10 + version }
+    const pushed = new Promise<void>((resolve) => {
+      socket.on('request:update', (view: PublicView) => view.version === next.version && resolve())
+    })
+    await publisher.publish(channel, encodeView(next))
     await pushed
   })
   expectFiles(files, MAX_FILES_OF_A_PUSH, ['core/pubsub/request-watcher.ts', 'server/websocket-frame.ts'])

@@ -32,9 +32,9 @@ export interface BotRequestDeps {
 
 /** The token of LOCAL_API_TOKEN, which may act on every request. */
 const DEFAULT_BOT = 'default'
-/** More than a result that fits, so that one that does not is refused by what it is. */
 /** The picture of a question has at most 64 kB, a third more in base64. */
 const MAX_QUESTION_BODY_BYTES = 128 * 1024
+/** More than a result that fits, so that one that does not is refused by what it is. */
 const MAX_RESULT_BODY_BYTES = 1024 * 1024
 const RESULT_LIMITS = { maxDepth: MAX_STORED_DEPTH + 2, maxMembers: 10_000, maxValues: 100_000 }
 
@@ -128,7 +128,7 @@ function addReports(router: Router, requireOwn: RequestHandler, reports: BotRepo
   )
   const ask: Report = async (hash, attempt, body) => {
     const { resend } = parseWith(askOptions, body)
-    const question = parseWith(askSchema, body)
+    const question = parseWith(askSchema, body, 'invalid_question')
     const { otp_data: prompt, updated_at } = await reports.ask(hash, attempt, { ...question, resend })
     // No try was left, and the request has failed.
     if (!prompt) throw new AppError('already_final')

@@ -2,14 +2,18 @@
 import type { z } from 'zod'
 import { AppError } from '../../core/domain/errors.ts'
 
-/** @throws AppError `validation_failed` with everything that is wrong */
-export function parseWith<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
+/** @param code of the field errors. @throws AppError `validation_failed` with everything that is wrong */
+export function parseWith<Schema extends z.ZodType>(
+  schema: Schema,
+  body: unknown,
+  code = 'invalid_definition',
+): z.output<Schema> {
   const parsed = schema.safeParse(body)
   if (parsed.success) return parsed.data
   throw new AppError('validation_failed', {
     errors: parsed.error.issues.map(({ path, message }) => ({
       field: path.length === 0 ? 'body' : path.join('.').slice(0, 100),
-      code: 'invalid_definition',
+      code,
       params: { reason: message },
     })),
   })

@@ -227,6 +227,14 @@ describe('what is refused', () => {
     expect((await view(hash)).version).toBe(2)
   })
 
+  it('an invalid question, with the place of each mistake', async () => {
+    const hash = await server.given([START])
+    const options = [{ value: 'a', label: 'A' }, { value: 'b' }]
+    const { status, body } = await report(hash, 'ask', { kind: 'choice', options })
+    expect(status).toBe(422)
+    expect(body).toMatchObject({ errors: [{ field: 'options.1.label', code: 'invalid_question' }] })
+  })
+
   it('another method, another media type, and a wait that is too long', async () => {
     const hash = await server.given([START, REQUIRE_OTP])
     await submitCode(hash)

@@ -20,9 +20,11 @@ import { useFolder } from '../helpers/redis.ts'
 import { type Block, documentedFiles, ROOT } from './blocks.ts'
 
 const TOKEN = 'token-of-documented-bots'
+/** Of the bot over HTTP, which has a token of its own. */
+export const BOT_TOKEN = 'token-of-the-bot-over-http'
 /** The service of the handler that lets go of its call. */
 export const WITHOUT_OPEN_CALL = 'parcel-pickup-without-open-call'
-const SERVICES = ['parcel-tracking', 'parcel-pickup', WITHOUT_OPEN_CALL]
+const SERVICES = ['parcel-tracking', 'parcel-pickup', WITHOUT_OPEN_CALL, 'bank-transfer']
 
 export interface Installation extends Halfway {
   env: NodeJS.ProcessEnv
@@ -48,9 +50,10 @@ export const listen = async (server: Server): Promise<string> => {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-/** Serves the services of docs/ADD-A-SERVICE.md; the second form of its handler has a slug of its own. */
+/** Serves the services of docs/ADD-A-SERVICE.md and docs/WRITE-A-BOT.md; the second form of its handler has a slug of its own. */
 const BOT = 'documented-bot.ts'
 const BOT_SOURCE = `
+import { bankTransfer } from './bank-transfer/index.ts'
 import { startBot } from './bots/bot-server/create-bot.ts'
 import { runProcess } from './core/runtime/process.ts'
 import { parcelPickup } from './parcel-pickup/index.ts'
@@ -58,7 +61,7 @@ import { parcelPickup as other } from './parcel-pickup/without-open-call.ts'
 
 const slug = '${WITHOUT_OPEN_CALL}'
 const renamed = { ...other, definition: { ...other.definition, slug }, service: { ...other.service, slug } }
-await runProcess({ name: 'documented-bot', env: process.env }, (context) => startBot(context, [parcelPickup, renamed]))
+await runProcess({ name: 'documented-bot', env: process.env }, (context) => startBot(context, [parcelPickup, renamed, bankTransfer]))
 `
 
 const documented = (files: Map<string, string>): Plugin => ({
@@ -76,10 +79,10 @@ const documented = (files: Map<string, string>): Plugin => ({
   },
 })
 
-/** A stand-in for the carrier and the providers of the documents: sends codes, and accepts one. */
+/** A stand-in for the carrier, the bank and the providers of the documents: sends codes, and accepts one. */
 const carrier = createServer(async (req, res) => {
   const { code } = req.method === 'POST' ? JSON.parse(await text(req)) : { code: null }
-  const isWrong = req.url === '/pickups' && code !== '222222'
+  const isWrong = ['/pickups', '/transfers'].includes(req.url ?? '') && code !== '222222'
   res.writeHead(isWrong ? 403 : 200).end(JSON.stringify({ parcels: 3, visit: 'visit-1', score: 712 }))
 })
 
@@ -92,7 +95,7 @@ export async function startDocumented(more: NodeJS.ProcessEnv = {}): Promise<Ins
   const files = sources.map(([path, source]): [string, string] => [
     path,
     source
-      .replaceAll(/https:\/\/(carrier|\$\{provider\})\.example/g, carrierUrl)
+      .replaceAll(/https:\/\/(carrier|bank|\$\{provider\})\.example/g, carrierUrl)
       .replaceAll("new URL('./tasks.ts'", "new URL('./tasks.mjs'"),
   ])
   const programs = files.map(([path]) => path).filter((path) => /^[\w-]+\.ts$/.test(path))
@@ -102,6 +105,7 @@ export async function startDocumented(more: NodeJS.ProcessEnv = {}): Promise<Ins
   })
   const settings = {
     LOCAL_API_TOKEN: TOKEN,
+    BOT_TOKENS: `returns:${BOT_TOKEN}`,
     SUBMITS_PER_MINUTE: '1000',
     ACTIONS_PER_MINUTE: '1000',
     DEMO_PORTAL_PORT: portalPort,

@@ -4,15 +4,24 @@ import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openUpdater } from '../../bots/updater.ts'
 import { freePort } from '../../core/redis/local-server.ts'
+import { createRequestStore } from '../../core/store/request-store.ts'
 import { type Block, blocksOf, differences, documentedFiles, noteOf, ROOT } from '../docs/blocks.ts'
-import { type Installation, listen, startDocumented, WITHOUT_OPEN_CALL } from '../docs/installation.ts'
+import {
+  BOT_TOKEN,
+  type Installation,
+  listen,
+  startDocumented,
+  WITHOUT_OPEN_CALL,
+} from '../docs/installation.ts'
 import { useBrowser } from '../helpers/browser.ts'
 import { isChromiumMissing } from '../helpers/chromium.ts'
 import { cleanUp } from '../helpers/clean-up.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { findExecutable } from '../helpers/executables.ts'
-import { useFolder } from '../helpers/redis.ts'
+import { TTL_SECONDS } from '../helpers/record.ts'
+import { quiet, useFolder } from '../helpers/redis.ts'
 
 const PYTHON = spawnSync('python3', ['--version']).status === 0
 const SHELL = findExecutable('bash') !== undefined && findExecutable('curl') !== undefined
@@ -46,7 +55,22 @@ const reaches = (hash: string, status: string): Promise<View> =>
     expect(view, JSON.stringify(view)).toMatchObject({ status })
     return view
   })
+const answer = (hash: string, answer: string): Promise<View> =>
+  call(`/api/local-requests/${hash}/otp`, { answer })
 const type = (hash: string, otp: string): Promise<View> => call(`/api/local-requests/${hash}/otp`, { otp })
+
+/** As if the user had waited until that is possible; resolves once the bot has asked again. */
+async function requestAnotherCode(hash: string): Promise<void> {
+  const { redis, updater } = await openUpdater({ redis: halfway.redis.url, log: quiet })
+  const { id } = (await state(hash)).otp_data as { id: string }
+  const now = (): number => Date.now() + 31_000
+  const store = createRequestStore({ redis, ttlSeconds: TTL_SECONDS, now })
+  expect(await store.apply(hash, { type: 'resend_otp' })).toMatchObject({ ok: true })
+  await updater.stop()
+  await eventually(async () =>
+    expect(await state(hash)).toMatchObject({ otp_data: { id: expect.not.stringMatching(id) } }),
+  )
+}
 
 describe('the services of the documents', () => {
   it('parcel-tracking of README.md, served by its my-bot.ts, has a form and completes with the answer of the carrier', async () => {
@@ -70,6 +94,29 @@ describe('the services of the documents', () => {
       expect(await reaches(hash, 'completed')).toMatchObject({ result_data: { parcels: 3 } })
     },
   )
+})
+
+describe('the questions of docs/WRITE-A-BOT.md', () => {
+  it('bank-transfer of docs/WRITE-A-BOT.md asks one question after the other, the code again after a wrong one', async () => {
+    const hash = await submit('bank-transfer')
+    const asks = (question: object): Promise<void> =>
+      eventually(async () =>
+        expect(await state(hash)).toMatchObject({ status: 'otp_required', otp_data: question }),
+      )
+    await asks({ kind: 'choice', options: [{ value: 'savings' }, { value: 'current' }] })
+    await answer(hash, 'current')
+    await asks({ kind: 'text', max_length: 35 })
+    await answer(hash, 'Rent')
+    await asks({ kind: 'confirm', message: 'Transfer from current?', confirm_label: 'Transfer' })
+    await answer(hash, 'yes')
+    await asks({ kind: 'code', sent_to: '0912***6789', resend_available_at: expect.any(String) })
+    await requestAnotherCode(hash)
+    await answer(hash, '111111')
+    await asks({ error: { message: 'The bank does not accept this code.' }, attempts_left: 2 })
+    await answer(hash, '222222')
+    const result_data = { transferred: true, account: 'current', reference: 'Rent' }
+    expect(await reaches(hash, 'completed')).toMatchObject({ result_data })
+  })
 })
 
 describe('the bots of the documents', () => {
@@ -100,6 +147,40 @@ describe('the bots of the documents', () => {
       expect(await lost.json()).toMatchObject({ status: 'error', code: 'session_lost' })
     },
   )
+})
+
+describe.skipIf(!PYTHON)('the bot over HTTP of docs/WRITE-A-BOT.md', () => {
+  it('pickup_bot_over_http.py of docs/WRITE-A-BOT.md has a token of its own and no Redis, and asks again after a wrong code (needs Python)', async () => {
+    const port = await freePort()
+    const [folder, file] = [useFolder(), 'pickup_bot_over_http.py']
+    writeFileSync(join(folder, file), (documentedFiles().get(file) ?? '').replaceAll('9996', String(port)))
+    const { PATH, HOME } = process.env
+    const env = { PATH, HOME, HALFWAY_URL: halfway.url, BOT_TOKEN, PYTHONDONTWRITEBYTECODE: '1' }
+    const bot = spawn('python3', [join(folder, file)], { env, stdio: 'ignore' })
+    cleanUp(() => void bot.kill('SIGKILL'))
+    await halfway.knows(['parcel-return'])
+    const hash = await submit('parcel-return')
+    const asked = await reaches(hash, 'otp_required')
+    expect(asked).toMatchObject({ progress: 30, otp_data: { length: 6, sent_to: '0912***6789' } })
+    await requestAnotherCode(hash)
+    await type(hash, '000000')
+    await eventually(async () =>
+      expect(await state(hash)).toMatchObject({ status: 'otp_required', otp_data: { attempts_left: 2 } }),
+    )
+    await type(hash, '123456')
+    expect(await reaches(hash, 'completed')).toMatchObject({ result_data: { parcels: 1 } })
+
+    const cancelled = await submit('parcel-return')
+    await reaches(cancelled, 'otp_required')
+    await call(`/api/local-requests/${cancelled}/cancel`, {})
+    const headers = { authorization: `Bearer ${BOT_TOKEN}`, 'x-attempt': '1', 'x-resume': 'true' }
+    const body = JSON.stringify({ mobile: '09123456789', requestHash: cancelled })
+    const url = `http://127.0.0.1:${port}/api/services/parcel-return`
+    await eventually(async () => {
+      const stopped = await (await fetch(url, { method: 'POST', headers, body })).json()
+      expect(stopped).toMatchObject({ status: 'error', code: 'session_lost' })
+    })
+  })
 })
 
 describe('the client of docs/SOCKETS.md', () => {
@@ -153,6 +234,16 @@ describe('the program of docs/WRITE-A-BOT.md', () => {
     const hash = await startHeld()
     expect(await halfway.startProgram('report.ts', [hash]).ended).toBe(0)
     expect(await state(hash)).toMatchObject({ progress: 40, current_message: 'Asking the carrier…' })
+  })
+
+  it('report-over-http.ts of docs/WRITE-A-BOT.md asks and reports without Redis', async () => {
+    const hash = await startHeld()
+    const env = { HALFWAY_URL: halfway.url, BOT_TOKEN: halfway.env.LOCAL_API_TOKEN, REDIS_URL: '' }
+    const program = halfway.startProgram('report-over-http.ts', [hash], env)
+    expect(await reaches(hash, 'otp_required')).toMatchObject({ otp_data: { kind: 'choice' } })
+    await answer(hash, 'savings')
+    expect(await program.ended).toBe(0)
+    expect(await state(hash)).toMatchObject({ progress: 60, current_message: 'Reading savings…' })
   })
 })
 

@@ -10,6 +10,7 @@ import { enErrors } from '../core/i18n/en-errors.ts'
 import { createKeys } from '../core/redis/keys.ts'
 import { DRIVER_NAMES } from '../core/runtime/env-schema.ts'
 import { DOCUMENTS, ROOT, read } from './docs/blocks.ts'
+import { isRemovedExample } from './helpers/examples.ts'
 import { keys } from './helpers/keys.ts'
 import { catalog } from './helpers/services.ts'
 
@@ -192,6 +193,7 @@ describe('every document', () => {
       if (/^https?:/.test(link)) continue
       const [file = '', anchor] = link.split('#')
       const target = file === '' ? path : join(dirname(path), file)
+      if (isRemovedExample(target)) continue
       expect(existsSync(join(ROOT, target)), link).toBe(true)
       if (anchor) expect(anchorsOf(read(target)), link).toContain(anchor)
     }

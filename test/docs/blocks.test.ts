@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { toPublicView } from '../../core/domain/record.ts'
 import { createBotClient } from '../../workers/bot-client.ts'
 import { cleanUp } from '../helpers/clean-up.ts'
+import { isRemovedExample } from '../helpers/examples.ts'
 import { aHash, aRecord, T0 } from '../helpers/record.ts'
 import { blocksOf, DOCUMENTS, differences, noteOf, ROOT, read } from './blocks.ts'
 
@@ -35,6 +36,7 @@ describe('the code blocks of the documents', () => {
     for (const block of blocks.filter(({ language }) => language === 'ts')) {
       const source = noteOf(block, 'from')
       const at = `${block.document}:${block.line}`
+      if (source && isRemovedExample(source)) continue
       if (source) expect(read(source), at).toContain(block.text)
       else expect(block.path, at).not.toBeNull()
     }

@@ -201,7 +201,7 @@ describe.concurrent('the driver redis', { timeout: 60_000 }, () => {
 
 describe('the processor’s command line', () => {
   const start = (...args: string[]): Child =>
-    startChild('bots/concurrency-processor/main.ts', args, {
+    startChild('bots/concurrency-processor/main.ts', ['--tasks', TASKS, ...args], {
       REDIS_URL: redis.url,
       REDIS_CONNECTIONS: `other=${redis.url}`,
       LOG_LEVEL: 'info',

@@ -29,6 +29,7 @@ export async function startBot(
   const runs = createRunRegistry({
     updater,
     handlers: new Map(services.map(({ service, handle }) => [service.slug, handle])),
+    ...(!config.production && { steps: new Map(services.map(stepIds)) }),
     concurrency,
     log,
     drainMs: drainSeconds * 1000,
@@ -52,6 +53,11 @@ export async function startBot(
   onReconnect(announcer.again)
   log.info({ address: bots.address, services: runs.services }, 'bots are ready')
 }
+
+const stepIds = ({ service }: BotService): [string, ReadonlySet<string>] => [
+  service.slug,
+  new Set(service.steps.map(({ id }) => id)),
+]
 
 function withoutTasks(log: Log): Concurrency {
   const open = () => createSyncDriver(new Map())

@@ -38,6 +38,8 @@ export interface Run {
 interface RunExecutorDeps {
   updater: Updater
   handlers: ReadonlyMap<string, Handle>
+  /** The step ids of each service; a run that reports another one fails. Left out, it is shown as given. */
+  steps?: ReadonlyMap<string, ReadonlySet<string>>
   concurrency: Concurrency
   log: Log
   otpSessions: PendingOtpSessions
@@ -62,7 +64,7 @@ export function createRunExecutor(
     let session: SmsSent | undefined
     try {
       signal.throwIfAborted()
-      const { request, markAsCompleted } = toBotRequest(deps, hash, run, runLog)
+      const { request, markAsCompleted } = toBotRequest(deps, call, run, runLog)
       const unstored = unstoredResults.take(hash)
       if (!unstored) session = otpSessions.take(hash)
       const repeated = unstored ?? repeatedAnswer(session, call, record)
@@ -103,15 +105,15 @@ function abortOnEnd(updater: Updater, hash: string, run: Run): Promise<() => voi
 }
 
 function toBotRequest(
-  { updater, concurrency }: RunExecutorDeps,
-  hash: string,
+  { updater, concurrency, steps }: RunExecutorDeps,
+  { hash, slug }: IncomingCall,
   run: Run,
   runLog: Log,
 ): { request: BotRequest } & Pick<RequestUpdater, 'markAsCompleted'> {
   const { signal } = run.abort
   const bound = updater.bind(hash, () => run.attempt, signal)
   const { markAsCompleted, markAsFailed: _leftToWorker } = bound
-  const reports = reportsUntil(signal, bound)
+  const reports = checkSteps(reportsUntil(signal, bound), slug, steps?.get(slug))
   const waiting = {
     ...reports,
     waitForOtp(options: WaitForOtpOptions = {}) {
@@ -145,6 +147,18 @@ function reportsUntil(signal: AbortSignal, reports: Reports): Reports {
     markAsOtpRequired: checked(reports.markAsOtpRequired),
     waitForOtp: reports.waitForOtp,
     rejectOtp: checked(reports.rejectOtp),
+  }
+}
+
+function checkSteps(reports: Reports, slug: string, known: ReadonlySet<string> | undefined): Reports {
+  if (!known) return reports
+  return {
+    ...reports,
+    async updateProgress(progress, step, ...rest) {
+      if (step !== undefined && !known.has(step))
+        throw new BotFailure('unknown_step', `The service "${slug}" has no step "${step}".`)
+      await reports.updateProgress(progress, step, ...rest)
+    },
   }
 }
 

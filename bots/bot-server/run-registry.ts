@@ -47,6 +47,8 @@ export interface RunRegistry {
 export interface RunRegistryOptions {
   updater: Updater
   handlers: ReadonlyMap<string, Handle>
+  /** In development: the step ids of each service, which fails a run that reports another one. */
+  steps?: ReadonlyMap<string, ReadonlySet<string>>
   /** Runs the tasks of the handlers. */
   concurrency: Concurrency
   log: Log

@@ -509,3 +509,41 @@ describe('the bot server', () => {
     expect((await allowed('quick').send({ requestHash: aHash() })).status).toBe(410)
   })
 })
+
+describe('a step that the service does not have', () => {
+  const stepped: Handle = async (_data, request) => {
+    await request.updateProgress(10, 'first')
+    await request.updateProgress(20, 'no-such-step')
+    return 'done'
+  }
+  const runOnce = async (steps?: ReadonlyMap<string, ReadonlySet<string>>) => {
+    const own = createRunRegistry({
+      updater,
+      handlers: new Map([['stepped', stepped]]),
+      steps,
+      concurrency: noTasks,
+      log: quiet,
+    })
+    const { hash } = (await given(START)).record
+    const caller = new AbortController().signal
+    const answer = await own.run({ slug: 'stepped', hash, attempt: 1, data: {}, caller })
+    await own.stop()
+    return { answer, record: (await store.read(hash))?.record }
+  }
+
+  it('a run that reports it fails in development, with its name', async () => {
+    const { answer, record } = await runOnce(new Map([['stepped', new Set(['first'])]]))
+    expect(answer).toMatchObject({
+      code: 'unknown_step',
+      message: 'The service "stepped" has no step "no-such-step".',
+      retryable: false,
+    })
+    expect(record).toMatchObject({ step: 'first', progress: 10 })
+  })
+
+  it('it is shown as given in production', async () => {
+    const { answer, record } = await runOnce()
+    expect(answer).toMatchObject({ status: 'success' })
+    expect(record).toMatchObject({ status: 'completed', step: 'no-such-step' })
+  })
+})

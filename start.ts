@@ -1,11 +1,12 @@
 /**
- * `npm start`: runs everything on a machine with nothing but Node. Starts a private Redis when none is configured, then the
- * bots, the workers and the server as child processes, and stops them in reverse order. The bots are those of the examples,
- * with their demo portal, or with `npm start -- --bots bots/mine/main.ts` those of that file.
+ * `npm start`, and `halfway start` of the package: runs everything on a machine with nothing but Node. Starts a private Redis
+ * when none is configured, then the bots, the workers and the server as child processes, and stops them in reverse order. The
+ * bots are those of the examples, with their demo portal, or with `--bots` those of a main file or of a folder of services.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
+import { extname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Command } from 'commander'
 import pretty from 'pino-pretty'
@@ -20,17 +21,21 @@ import { visible, visibleLog } from './core/runtime/visible-text.ts'
 interface Part {
   name: string
   main: string
+  args?: string[]
 }
+
+/** The file of a process beside this one: in the package both are compiled. */
+const fileOf = (process: string): string => join(import.meta.dirname, `${process}${extname(import.meta.url)}`)
 
 /** The examples may be removed: what is not there is not started. */
 const EXAMPLES: Part[] = [
-  { name: 'portal', main: 'bots/examples/demo-portal/main.ts' },
-  { name: 'bots', main: 'bots/examples/main.ts' },
+  { name: 'portal', main: fileOf('bots/examples/demo-portal/main') },
+  { name: 'bots', main: fileOf('bots/examples/main') },
 ].filter(({ main }) => existsSync(main))
 /** After the bots, so that these have announced their services, and stop last: open calls can still be answered. */
 const HALFWAY: Part[] = [
-  { name: 'workers', main: 'workers/main.ts' },
-  { name: 'server', main: 'server/main.ts' },
+  { name: 'workers', main: fileOf('workers/main') },
+  { name: 'server', main: fileOf('server/main') },
 ]
 
 /** Short, so that Ctrl-C is quick: nothing else of this installation is left to continue the work. */
@@ -69,10 +74,10 @@ await runProcess({ name: 'halfway', env: process.env, logTo: output }, async (co
   const notes: string[] = []
   // Started concurrently, since each takes a while to load; registered in order, so that they stop in reverse order.
   async function startAll(parts: readonly Part[]): Promise<void> {
-    const starting = parts.map(({ name, main }) =>
-      keepRunning(name, main, env, log, {
+    const starting = parts.map((part) =>
+      keepRunning(part, env, log, {
         onNotes: (lines) => notes.push(...lines),
-        onRestartFailed: () => stopAll(name),
+        onRestartFailed: () => stopAll(part.name),
       }),
     )
     for (const child of starting) child.catch(() => {})
@@ -85,17 +90,21 @@ await runProcess({ name: 'halfway', env: process.env, logTo: output }, async (co
   process.stdout.write(`\n${lines.map((line) => `  ${line}\n`).join('')}\n`)
 })
 
-/** @returns null after --help was printed  @throws StartupError for a file that does not exist */
+/** @returns null after --help was printed  @throws StartupError for a path that does not exist */
 function parseBots(args: readonly string[]): Part[] | null {
   const command = new Command('npm start --')
     .description('Starts everything: a Redis unless one is set, the bots, the workers and the server.')
-    .option('--bots <file>', 'main file of the bots, such as bots/mine/main.ts, instead of the examples')
+    .option(
+      '--bots <path>',
+      'the bots instead of the examples: a folder of services, or the main file of a bot',
+    )
   const options = parseOptions<{ bots?: string }>(command, args)
   if (!options) return null
-  const { bots: main } = options
-  if (main === undefined) return EXAMPLES
-  if (!existsSync(main)) throw new StartupError(`--bots: there is no file ${main}.`)
-  return [{ name: 'bots', main }]
+  const { bots: path } = options
+  if (path === undefined) return EXAMPLES
+  if (!existsSync(path)) throw new StartupError(`--bots: there is no file ${path}.`)
+  if (!statSync(path).isDirectory()) return [{ name: 'bots', main: path }]
+  return [{ name: 'bots', main: fileOf('bots/service-folder/main'), args: [path] }]
 }
 
 /**
@@ -105,20 +114,20 @@ function parseBots(args: readonly string[]): Part[] | null {
  * @throws StartupError when the first start fails
  */
 async function keepRunning(
-  name: string,
-  main: string,
+  part: Part,
   env: NodeJS.ProcessEnv,
   log: Log,
   { onNotes, onRestartFailed }: { onNotes: (lines: string[]) => void; onRestartFailed: () => void },
 ): Promise<Stoppable> {
+  const { name } = part
   let stopping = false
-  let child = await startChild(name, main, env, onNotes)
+  let child = await startChild(part, env, onNotes)
   const watch = (): void => {
     child.once('exit', async (code, signal) => {
       if (stopping) return
       log.error({ process: name, code, signal }, 'a process exited unexpectedly, restarting it')
       try {
-        child = await startChild(name, main, env)
+        child = await startChild(part, env)
         if (stopping) await stopChild(child)
         else watch()
       } catch {
@@ -137,13 +146,12 @@ async function keepRunning(
 
 /** Resolves once the process reports that it has started. @throws StartupError when it exits before */
 async function startChild(
-  name: string,
-  main: string,
+  { name, main, args = [] }: Part,
   env: NodeJS.ProcessEnv,
   onNotes: (lines: string[]) => void = () => {},
 ): Promise<ChildProcess> {
   // In its own process group: Ctrl-C reaches only this process, which then stops the others in order.
-  const child = spawn(process.execPath, [...process.execArgv, main], {
+  const child = spawn(process.execPath, [...process.execArgv, main, ...args], {
     env,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

@@ -54,9 +54,9 @@ export interface RequestUpdater extends Ask {
 }
 
 interface BindDeps {
-  store: RequestStore
+  store: Pick<RequestStore, 'read'>
   reports: BotReports
-  otpMailbox: OtpMailbox
+  otpMailbox: Pick<OtpMailbox, 'waitFor'>
   log: Log
 }
 

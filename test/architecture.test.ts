@@ -76,7 +76,9 @@ const measuring = all.filter(({ path }) => folderOf(path) === 'bench')
 const isTest = (path: string) => /(?:^|\/)test\//.test(path)
 /** The shipped code. */
 const sources = all.filter(({ path }) => !isTest(path) && folderOf(path) !== 'bench')
-const isRoot = ({ path }: Source) => path === 'start.ts' || basename(path) === 'main.ts'
+/** bots/index.ts is the entry of programs that have no main.ts here. */
+const isRoot = ({ path }: Source) =>
+  path === 'start.ts' || path === 'bots/index.ts' || basename(path) === 'main.ts'
 
 /** @param breaches as `file: what`; a failure shows them with the reason of the rule */
 function expectNone(breaches: string[], reason: string): void {
@@ -254,7 +256,7 @@ describe('architecture', () => {
     )
   })
 
-  it('only a main.ts and start.ts read the environment', () => {
+  it('only a main.ts, start.ts and bots/index.ts read the environment', () => {
     expectNone(
       findMatches(/\bprocess\s*\.\s*env\b|\bfrom ['"]node:process['"]/g, (path) =>
         isRoot({ path } as Source),

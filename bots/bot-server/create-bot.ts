@@ -18,7 +18,7 @@ const CLOSE_CONNECTIONS_AFTER_MS = 1_000
 
 /** @param concurrency runs the tasks of the handlers; left out, they have none */
 export async function startBot(
-  { config, log, register }: ProcessContext,
+  { config, log, register }: Pick<ProcessContext, 'config' | 'log' | 'register'>,
   services: readonly BotService[],
   concurrency: Concurrency = withoutTasks(log),
 ): Promise<void> {

@@ -59,7 +59,7 @@ export const codeRejected = (
   message: string | LocalizedMessage = commonMessage('otp_rejected'),
 ): BotFailure => new BotFailure(REJECTED, message)
 
-export const isCodeRejection = (reason: unknown): boolean =>
+export const isCodeRejection = (reason: unknown): reason is { localizedMessage?: LocalizedMessage } =>
   (reason as { code?: unknown } | null | undefined)?.code === REJECTED
 
 /** The session of the code no longer exists: the work has to start again. */

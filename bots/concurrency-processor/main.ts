@@ -1,6 +1,6 @@
 /** A processor of tasks: `npm run concurrency:processor`. Any number may run, on any number of machines. */
-
 import { existsSync } from 'node:fs'
+import { extname } from 'node:path'
 import { isAway } from '../../core/redis/away.ts'
 import { openRedis } from '../../core/redis/connect.ts'
 import { runProcess } from '../../core/runtime/process.ts'
@@ -10,8 +10,8 @@ import { startProcessor } from '../../core/tasks/processor.ts'
 import { createConcurrencyNames } from '../../core/tasks/protocol.ts'
 import { parseProcessorArguments } from './options.ts'
 
-/** The tasks of the examples, which may be removed. */
-const EXAMPLE_TASKS = new URL('../examples/tasks.ts', import.meta.url)
+/** The tasks of the examples, which may be removed. In the package the file is compiled, as this one is. */
+const EXAMPLE_TASKS = new URL(`../examples/tasks${extname(import.meta.url)}`, import.meta.url)
 
 await runProcess(
   { name: 'processor', env: process.env },

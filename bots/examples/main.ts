@@ -1,11 +1,13 @@
 /** The process of the example bots: `npm run start:bots`. Listens on the loopback address only. */
+import { extname } from 'node:path'
 import { runProcess } from '../../core/runtime/process.ts'
 import { openConcurrency } from '../../core/tasks/compose.ts'
 import { startBot } from '../bot-server/create-bot.ts'
 import { createServices } from './services.ts'
 import { loadExampleSettings } from './settings.ts'
 
-const TASKS = new URL('./tasks.ts', import.meta.url).href
+/** In the package the file is compiled, as this one is. */
+const TASKS = new URL(`./tasks${extname(import.meta.url)}`, import.meta.url).href
 
 await runProcess({ name: 'bots', env: process.env }, async (context) => {
   const { config, log, register } = context

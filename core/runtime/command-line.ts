@@ -16,25 +16,28 @@ export const wholeNumber =
   }
 
 /**
- * Parses the options of a process that takes no arguments.
+ * Parses the command line of a process.
  *
  * @param args without the names of program and file
  * @returns null when `--help` was given, whose text has been written
  * @throws StartupError naming what is wrong
  */
-export function parseOptions<Options extends object>(
-  command: Command,
-  args: readonly string[],
-): Options | null {
+export function parseArguments(command: Command, args: readonly string[]): Command | null {
   command
     .allowExcessArguments(false)
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
   try {
-    return command.parse(args, { from: 'user' }).opts<Options>()
+    return command.parse(args, { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return null
     throw new StartupError(`${error.message.replace(/^error: /, '')} (see --help)`)
   }
 }
+
+/** As parseArguments, of a process that takes options only. */
+export const parseOptions = <Options extends object>(
+  command: Command,
+  args: readonly string[],
+): Options | null => parseArguments(command, args)?.opts<Options>() ?? null

@@ -185,6 +185,12 @@ export async function runCommand(
   process.off('SIGTERM', interrupt)
 }
 
+/** Of a program that is not run by `runProcess`: the first signal stops its part and then ends the process. */
+export function onStopSignal(stop: () => Promise<void>): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void stop().finally(() => process.exit()))
+}
+
 /** @throws StartupError when the port is in use or not allowed */
 export function listen(
   server: import('node:http').Server,

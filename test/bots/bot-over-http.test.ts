@@ -59,9 +59,6 @@ await startBot(
       parts.push(started)
       return started
     },
-    note() {},
-    shutdown() {},
-    leaveWhen() {},
   },
   [greeting],
   noTasks,

@@ -1,0 +1,30 @@
+/**
+ * Builds `dist/`, which is the npm package: every process as JavaScript with its types, file by file, and beside each file
+ * what it reads by path. The assets of the pages are built first, into `public/dist/`, and copied.
+ */
+import { spawnSync } from 'node:child_process'
+import { cp, rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dirname, extname, join } from 'node:path'
+
+const ROOT = import.meta.dirname
+const DIST = join(ROOT, 'dist')
+const FOLDERS = ['core', 'server', 'workers', 'bots', 'cli']
+const READ_BY_PATH = new Set(['.lua', '.eta', '.mjs', '.css'])
+
+function run(...args) {
+  const { status } = spawnSync(process.execPath, args, { cwd: ROOT, stdio: 'inherit' })
+  if (status !== 0) process.exit(status ?? 1)
+}
+
+const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'))
+
+run(join(ROOT, 'public/build.mjs'))
+await rm(DIST, { recursive: true, force: true })
+run(join(typescript, 'bin/tsc'), '--project', 'tsconfig.build.json')
+for (const folder of FOLDERS)
+  await cp(join(ROOT, folder), join(DIST, folder), {
+    recursive: true,
+    filter: (path) => !path.endsWith('/test') && (!extname(path) || READ_BY_PATH.has(extname(path))),
+  })
+await cp(join(ROOT, 'public/dist'), join(DIST, 'public/dist'), { recursive: true })

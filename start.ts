@@ -12,7 +12,7 @@ import { Command } from 'commander'
 import pretty from 'pino-pretty'
 import { openRedis } from './core/redis/connect.ts'
 import { startOrJoinEmbedded } from './core/redis/embedded.ts'
-import { parseOptions } from './core/runtime/command-line.ts'
+import { commandName, parseOptions } from './core/runtime/command-line.ts'
 import type { Log } from './core/runtime/log.ts'
 import { runProcess, type Stoppable } from './core/runtime/process.ts'
 import { StartupError } from './core/runtime/startup-error.ts'
@@ -92,7 +92,7 @@ await runProcess({ name: 'halfway', env: process.env, logTo: output }, async (co
 
 /** @returns null after --help was printed  @throws StartupError for a path that does not exist */
 function parseBots(args: readonly string[]): Part[] | null {
-  const command = new Command('npm start --')
+  const command = new Command(commandName('npm start --', 'halfway start'))
     .description('Starts everything: a Redis unless one is set, the bots, the workers and the server.')
     .option(
       '--bots <path>',

@@ -3,7 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { AppError } from '../core/domain/errors.ts'
 import { STATUSES } from '../core/domain/record.ts'
 import { isRequestHash } from '../core/domain/request-id.ts'
-import { wholeNumber } from '../core/runtime/command-line.ts'
+import { commandName, wholeNumber } from '../core/runtime/command-line.ts'
 import { loadConfig } from '../core/runtime/config.ts'
 import { StartupError } from '../core/runtime/startup-error.ts'
 import { visible } from '../core/runtime/visible-text.ts'
@@ -12,6 +12,7 @@ import { cancel } from './commands/cancel.ts'
 import { cleanup } from './commands/cleanup.ts'
 import { doctor } from './commands/doctor.ts'
 import { listFailed, retryFailed } from './commands/failed.ts'
+import { init } from './commands/init.ts'
 import { list } from './commands/list.ts'
 import { queues } from './commands/queues.ts'
 import { show } from './commands/show.ts'
@@ -29,15 +30,22 @@ import {
 
 const DESCRIPTION =
   'Manages the requests, queues and failures of the installation that the settings (environment, .env) name.'
+const NAME = commandName('npm run cli --', 'halfway')
+/** The command of the package starts these too. */
+const PROCESSES = commandName(
+  '',
+  `
+Processes: ${NAME} start, ${NAME} server, ${NAME} workers, ${NAME} bots <folder>, ${NAME} processor.\n`,
+)
 const EXIT_CODES = `
 Exit codes: 0 done; 1 refused or failed; 2 invalid command line;
 3 no such request; 4 Redis is unavailable or a setting is invalid.
 
 Examples:
-  npm run cli -- list --status failed
-  npm run cli -- watch req_…
-  npm run cli -- failed retry --all
-  npm run cli -- queues --json | jq '.[].waiting'`
+  ${NAME} list --status failed
+  ${NAME} watch req_…
+  ${NAME} failed retry --all
+  ${NAME} queues --json | jq '.[].waiting'`
 
 const parseHash = (text: string): string => {
   if (!isRequestHash(text))
@@ -82,10 +90,10 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
       }
     }
 
-  const program = new Command('npm run cli --')
+  const program = new Command(NAME)
     .description(DESCRIPTION)
     .option('--json', 'print JSON')
-    .addHelpText('after', EXIT_CODES)
+    .addHelpText('after', PROCESSES + EXIT_CODES)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => context().print(...text.trimEnd().split('\n')),
@@ -107,6 +115,14 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
   addBotTest(program, async (...args) => {
     code = await botTest(context(), ...args)
   })
+  program
+    .command('init')
+    .description('writes a project with one service of its own')
+    .argument('<folder>', 'the folder, which it creates')
+    .option('--halfway <version>', 'the version, folder or file of Halfway that the project depends on')
+    .action(async (folder: string, options: { halfway?: string }) => {
+      code = await init(context(), folder, options)
+    })
 
   try {
     // Error messages about the command line repeat what was typed.

@@ -1,7 +1,7 @@
 /** The options of the workers' command line: `npm run start:workers -- --queue crawls --concurrency 20`. */
 import { Command, InvalidArgumentError } from 'commander'
 import { queueName } from '../core/catalog/queue-definition.ts'
-import { MAX_TIMER_SECONDS, parseOptions, wholeNumber } from '../core/runtime/command-line.ts'
+import { commandName, MAX_TIMER_SECONDS, parseOptions, wholeNumber } from '../core/runtime/command-line.ts'
 
 export interface WorkerOptions {
   /** Undefined for all queues. */
@@ -26,7 +26,7 @@ export function parseWorkerOptions(args: readonly string[]): WorkerOptions | nul
       throw new InvalidArgumentError('A queue has lower-case letters and digits, with single dashes between.')
     return [...new Set([...others, name])]
   }
-  const command = new Command('npm run start:workers --')
+  const command = new Command(commandName('npm run start:workers --', 'halfway workers'))
     .description('Takes jobs from the queues and calls the bots.')
     .option('--queue <name>', 'take jobs of this queue only; may be repeated', addQueue)
     .option('--concurrency <n>', 'concurrent requests per queue (WORKER_CONCURRENCY)', wholeNumber(1, 1000))

@@ -1,6 +1,6 @@
 /** Command line options of the processor. */
 import { Command, InvalidArgumentError } from 'commander'
-import { MAX_TIMER_SECONDS, parseOptions, wholeNumber } from '../../core/runtime/command-line.ts'
+import { commandName, MAX_TIMER_SECONDS, parseOptions, wholeNumber } from '../../core/runtime/command-line.ts'
 import type { Config } from '../../core/runtime/config.ts'
 import { findConnection, type NamedConnections } from '../../core/runtime/named-connections.ts'
 import type { RedisTarget } from '../../core/runtime/redis-target.ts'
@@ -23,7 +23,7 @@ export function parseProcessorArguments(
   args: readonly string[],
   { redis, connections, prefix }: Config['concurrency'],
 ): ProcessorArguments | null {
-  const command = new Command('npm run concurrency:processor --')
+  const command = new Command(commandName('npm run concurrency:processor --', 'halfway processor'))
     .description('Runs tasks of the redis driver.')
     .option(
       '--connection <redis>',

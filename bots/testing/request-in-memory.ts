@@ -86,11 +86,13 @@ export function createRequestInMemory({
   async function answer(): Promise<string> {
     const prompt = record.otp_data
     if (record.status !== 'otp_required' || !prompt) throw new AppError('otp_not_expected')
+    const kind = prompt.kind ?? 'code'
     const given = answerOf(prompt)
     if (given === undefined)
-      throw new Error(`The handler asks for a ${prompt.kind ?? 'code'}, and the test has no answer left.`)
+      throw new Error(`The handler asks for a ${kind}, and the test has no answer left.`)
     if (given === null) throw otpExpired()
-    await applyOrThrow({ type: 'submit_otp', otp: given })
+    const applied = await apply(hash, { type: 'submit_otp', otp: given })
+    if (!applied.ok) throw new Error(`"${given}" is no answer to a ${kind}: ${applied.rejection}.`)
     return normalizeAnswer(prompt, given)
   }
 

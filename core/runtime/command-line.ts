@@ -5,6 +5,10 @@ import { StartupError } from './startup-error.ts'
 /** 24 days: a timer of Node longer than 24.8 days fires immediately. */
 export const MAX_TIMER_SECONDS = 24 * 86_400
 
+/** How the command is typed: with the package, whose files are compiled, or in the repository. */
+export const commandName = (inRepository: string, ofPackage: string): string =>
+  import.meta.url.endsWith('.ts') ? inRepository : ofPackage
+
 /** @returns a parser of an option's value, which throws InvalidArgumentError */
 export const wholeNumber =
   (min: number, max: number) =>

@@ -14,7 +14,7 @@ const expectRefused = (url: string): Promise<void> =>
 /** From /proc, which Linux has. */
 function childPid(parent: number | undefined, main: string): number {
   const children = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ')
-  const child = children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`\0${main}`))
+  const child = children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`${main}\0`))
   return Number(child)
 }
 

@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { cp, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, extname, join } from 'node:path'
+import { build } from 'esbuild'
 
 const ROOT = import.meta.dirname
 const DIST = join(ROOT, 'dist')
@@ -17,7 +18,8 @@ function run(...args) {
   if (status !== 0) process.exit(status ?? 1)
 }
 
-const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'))
+const require = createRequire(import.meta.url)
+const typescript = dirname(require.resolve('typescript/package.json'))
 
 run(join(ROOT, 'public/build.mjs'))
 await rm(DIST, { recursive: true, force: true })
@@ -28,3 +30,24 @@ for (const folder of FOLDERS)
     filter: (path) => !path.endsWith('/test') && (!extname(path) || READ_BY_PATH.has(extname(path))),
   })
 await cp(join(ROOT, 'public/dist'), join(DIST, 'public/dist'), { recursive: true })
+
+// The JavaScript Redis is bundled: as a dependency it would bring a second ioredis, which BullMQ would then load.
+const jsRedis = dirname(dirname(require.resolve('js-redis-server')))
+const lua = createRequire(join(jsRedis, 'package.json')).resolve('lua-redis-wasm')
+await build({
+  entryPoints: [join(ROOT, 'core/redis/js-server.mjs')],
+  outfile: join(DIST, 'core/redis/js-server.mjs'),
+  allowOverwrite: true,
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'esm',
+  external: ['ioredis', 'redis'],
+  legalComments: 'inline',
+  logLevel: 'warning',
+})
+for (const name of ['redis_lua.mjs', 'redis_lua.wasm'])
+  await cp(join(dirname(lua), name), join(DIST, 'core/redis', name))
+await cp(join(jsRedis, 'LICENSE'), join(DIST, 'core/redis/js-redis-server.license.txt'))
+for (const name of ['LICENSE', 'THIRD_PARTY_NOTICES.md'])
+  await cp(join(dirname(lua), '..', name), join(DIST, 'core/redis', `lua-redis-wasm-${name.toLowerCase()}`))

@@ -1,6 +1,6 @@
 /**
  * Runs a private Redis server as a child process: an installed redis-server or valkey-server on a unix socket without
- * persistence, else js-redis-server (JavaScript, a dev dependency) on a free port of the loopback address, with a password.
+ * persistence, else js-redis-server (JavaScript, a dev dependency that the npm package contains) on a free port of the loopback address, with a password.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes, randomInt } from 'node:crypto'
@@ -110,7 +110,8 @@ function spawnInstalled(command: string, dir: string, port?: number): { url: str
 
 async function spawnJavaScript(log?: Log): Promise<{ url: string; child: ChildProcess }> {
   try {
-    createRequire(import.meta.url).resolve('js-redis-server')
+    // The npm package contains it bundled, in JS_SERVER.
+    if (import.meta.url.endsWith('.ts')) createRequire(import.meta.url).resolve('js-redis-server')
   } catch (cause) {
     throw new StartupError(
       'No Redis is configured or installed, and the one for development (js-redis-server) is missing: install redis-server or set REDIS_URL.',

@@ -21,7 +21,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts', 'bots/**/test/*.test.ts'],
-          exclude: ['test/e2e/**', 'test/faults/**'],
+          exclude: ['test/e2e/**', 'test/package/**', 'test/faults/**'],
           isolate: false,
           setupFiles: 'test/helpers/setup.ts',
           // For what hangs: no test is measured by it, so that a busy machine fails none.
@@ -32,7 +32,7 @@ export default defineConfig({
       {
         test: {
           name: 'slow',
-          include: ['test/e2e/**/*.test.ts', 'bots/**/test/e2e/*.test.ts'],
+          include: ['test/e2e/**/*.test.ts', 'test/package/**/*.test.ts', 'bots/**/test/e2e/*.test.ts'],
           isolate: false,
           setupFiles: 'test/helpers/setup.ts',
           testTimeout: 120_000,

@@ -11,7 +11,7 @@ export interface BotOptions {
   services: readonly BotService[]
   /** The address of the server: the bot reports over HTTP and needs no Redis (HALFWAY_URL). */
   url?: string
-  /** The token that the bot announces with and is called with (BOT_TOKEN). */
+  /** The token that the bot announces with and is called with (BOT_TOKEN; without `url` LOCAL_API_TOKEN). */
   token?: string
   /** The address of the Redis of the installation (REDIS_URL). Not needed with `url`. */
   redis?: string
@@ -75,7 +75,7 @@ export async function openBot(options: BotOptions, env: NodeJS.ProcessEnv): Prom
 function settingsOf({ url, token, redis, port, host, address, concurrency }: BotOptions): NodeJS.ProcessEnv {
   const settings = {
     HALFWAY_URL: url,
-    BOT_TOKEN: token,
+    [url === undefined ? 'LOCAL_API_TOKEN' : 'BOT_TOKEN']: token,
     REDIS_URL: redis,
     LOCAL_API_PORT: port,
     BOT_HOST: host,

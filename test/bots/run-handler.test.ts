@@ -1,0 +1,72 @@
+/** `halfway/test`: one request through a handler, in process. */
+import { describe, expect, it } from 'vitest'
+import { codeRejected, defineService, smsSent } from '../../bots/index.ts'
+import { type RunHandlerOptions, runHandler } from '../../bots/testing/run-handler.ts'
+
+const service = defineService(
+  {
+    slug: 'booking',
+    title: 'Booking',
+    fields: [{ name: 'name', type: 'text', label: 'Name' }],
+    steps: [{ id: 'booking', title: 'Book' }],
+  },
+  async ({ name }, request) => {
+    await request.updateProgress(10, 'booking', 'Booking…')
+    if (!(await request.askConfirm({ message: 'With a call?' })))
+      return smsSent(
+        { length: 4 },
+        {
+          async verify(code) {
+            if (code !== '1111') throw codeRejected()
+            return { name, code }
+          },
+          resend: async () => null,
+        },
+      )
+    const code = await request.askCode({ length: 6, verify: (typed) => typed === '123456' })
+    return { name, code }
+  },
+)
+const run = (answers: RunHandlerOptions['answers'], data: Record<string, unknown> = { name: ' Ada ' }) =>
+  runHandler(service, data, { answers })
+
+describe('runHandler', () => {
+  it('returns the result, the reports and the questions', async () => {
+    const { result, reports, questions } = await run(['yes', '999999', '۱۲۳۴۵۶'])
+    expect(result).toEqual({ name: 'Ada', code: '123456' })
+    expect(reports).toEqual([{ progress: 10, step: 'booking', message: 'Booking…' }])
+    expect(questions).toMatchObject([
+      { kind: 'confirm', message: 'With a call?' },
+      { kind: 'code', length: 6 },
+    ])
+  })
+
+  it('calls a handler that answers SMS_SENT again with the code, until one is right', async () => {
+    const { result, questions } = await run(['no', '2222', '1111'])
+    expect(result).toEqual({ name: 'Ada', code: '1111' })
+    expect(questions).toMatchObject([{ kind: 'confirm' }, { kind: 'code', length: 4 }])
+  })
+
+  it('answers may be a function of the question', async () => {
+    const { result } = await run(({ kind }) => (kind === 'confirm' ? 'yes' : '123456'))
+    expect(result).toMatchObject({ code: '123456' })
+  })
+
+  it('rejects as the handler does when codes are wrong or a question expires', async () => {
+    const wrong = ['999999', '999999', '999999']
+    await expect(run(['yes', ...wrong])).rejects.toMatchObject({ code: 'otp_attempts_exhausted' })
+    await expect(run(['no', '2222', '2222', '2222', '1111'])).rejects.toMatchObject({ code: 'OTP_REJECTED' })
+    await expect(run([null])).rejects.toMatchObject({ code: 'otp_expired' })
+  })
+
+  it('names invalid data, an invalid answer and a missing one', async () => {
+    await expect(run([], {})).rejects.toThrow('The form of "booking" refuses the data: name (required).')
+    await expect(run(['perhaps'])).rejects.toThrow('"perhaps" is no answer to a confirm: invalid_otp.')
+    await expect(run([])).rejects.toThrow('The handler asks for a confirm, and the test has no answer left.')
+  })
+
+  it('refuses a result that a request cannot keep', async () => {
+    const large = defineService({ slug: 'large', title: 'Large' }, async () => 'x'.repeat(300 * 1024))
+    await expect(runHandler(large)).rejects.toMatchObject({ code: 'result_too_large' })
+  })
+})

@@ -67,7 +67,11 @@ export function createAttemptRunner({ store, watcher, bot, secretBox, log, now }
     const { signal } = attempt
     try {
       const listener: UpdateListener = {
-        onUpdate: ({ view }) => attempt.onUpdate(view),
+        onUpdate({ view }) {
+          // A bot with an updater writes its result itself, and the attempt ends before the bot's answer.
+          if (view.status === 'completed') logFaults(record, view.result_data, result)
+          attempt.onUpdate(view)
+        },
         onExpired: attempt.onExpired,
       }
       const watch = await retryUnavailable(() => watcher.watch(record.hash, listener), { signal })

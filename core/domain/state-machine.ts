@@ -204,6 +204,8 @@ function applyEffects(next: RequestRecord, before: RequestRecord, command: Comma
       setMessage(next, commonMessage('cancelled'))
       return
     case 'submit_otp':
+      // Until the bot reports, the page would go on to say that the answer was wrong.
+      if (next.otp_data?.error) setMessage(next, commonMessage('checking'))
       if (next.otp_data && kindOf(next.otp_data) === 'code')
         next.otp_limits = otpLimitsAfterCode(next.otp_data, command.tryId)
       return

@@ -12,6 +12,7 @@ export const enQuestions = {
   'live.resend_image_in': 'Show another picture (in {seconds, number} s)',
 
   'message.answer_rejected': 'That answer was not accepted.',
+  'message.checking': 'Checking…',
 
   'question.title.text': 'Please answer a question',
   'question.title.choice': 'Please choose an answer',

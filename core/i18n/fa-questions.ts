@@ -13,6 +13,7 @@ export const faQuestions: Record<keyof typeof enQuestions, string> = {
   'live.resend_image_in': 'تصویر دیگر ({seconds, number} ثانیهٔ دیگر)',
 
   'message.answer_rejected': 'این پاسخ پذیرفته نشد.',
+  'message.checking': 'در حال بررسی…',
 
   'question.title.text': 'لطفاً به یک پرسش پاسخ دهید',
   'question.title.choice': 'لطفاً یکی را انتخاب کنید',

@@ -450,6 +450,15 @@ describe('an OTP prompt', () => {
     })
   })
 
+  it('the next code replaces the message of the wrong one', () => {
+    const rejected = advanced(advanced(asked, submit), { ...reject, message: 'Not that one.' })
+    expect(rejected.current_message).toBe('Not that one.')
+    expect(advanced(rejected, submit)).toMatchObject({
+      current_message: 'Checking…',
+      message_key: 'checking',
+    })
+  })
+
   it('exhausted OTP attempts fail the request with their own message and key', () => {
     const keyed: Command = {
       type: 'progress',

@@ -9,6 +9,7 @@ import { type Concurrency, createConcurrency } from '../../core/tasks/task-runne
 import { createHttpUpdater } from '../http-updater.ts'
 import { openUpdater, type Updater } from '../updater.ts'
 import { startAnnouncer } from './announcer.ts'
+import { stepIds } from './check-steps.ts'
 import type { BotService } from './define-service.ts'
 import { createHttpRegistry } from './http-registry.ts'
 import { createRunRegistry } from './run-registry.ts'
@@ -29,7 +30,9 @@ export async function startBot(
   const runs = createRunRegistry({
     updater,
     handlers: new Map(services.map(({ service, handle }) => [service.slug, handle])),
-    ...(!config.production && { steps: new Map(services.map(stepIds)) }),
+    ...(!config.production && {
+      steps: new Map(services.map(({ service }) => [service.slug, stepIds(service)])),
+    }),
     concurrency,
     log,
     drainMs: drainSeconds * 1000,
@@ -53,11 +56,6 @@ export async function startBot(
   onReconnect(announcer.again)
   log.info({ address: bots.address, services: runs.services }, 'bots are ready')
 }
-
-const stepIds = ({ service }: BotService): [string, ReadonlySet<string>] => [
-  service.slug,
-  new Set(service.steps.map(({ id }) => id)),
-]
 
 function withoutTasks(log: Log): Concurrency {
   const open = () => createSyncDriver(new Map())

@@ -9,6 +9,7 @@ import { BotFailure } from '../bot-failure.ts'
 import type { RequestUpdater, Updater } from '../updater.ts'
 import type { RequestState } from '../updater-interface.ts'
 import { type BotResponse, otpSent, success } from './bot-responses.ts'
+import { checkSteps } from './check-steps.ts'
 import type { BotRequest, Handle } from './define-service.ts'
 import { createParallel } from './parallel.ts'
 import type { PendingOtpSessions } from './pending-otp-sessions.ts'
@@ -147,18 +148,6 @@ function reportsUntil(signal: AbortSignal, reports: Reports): Reports {
     markAsOtpRequired: checked(reports.markAsOtpRequired),
     waitForOtp: reports.waitForOtp,
     rejectOtp: checked(reports.rejectOtp),
-  }
-}
-
-function checkSteps(reports: Reports, slug: string, known: ReadonlySet<string> | undefined): Reports {
-  if (!known) return reports
-  return {
-    ...reports,
-    async updateProgress(progress, step, ...rest) {
-      if (step !== undefined && !known.has(step))
-        throw new BotFailure('unknown_step', `The service "${slug}" has no step "${step}".`)
-      await reports.updateProgress(progress, step, ...rest)
-    },
   }
 }
 

@@ -3,10 +3,12 @@
  * workers. The request passes through the same state machine and the same checks as in production.
  */
 import { validateRequestData } from '../../core/catalog/request-data.ts'
+import { findResultFaults } from '../../core/catalog/result-faults.ts'
 import { createLog } from '../../core/runtime/log.ts'
 import { createSyncDriver } from '../../core/tasks/drivers/sync.ts'
 import type { TaskDefinition, TaskRegistry } from '../../core/tasks/task.ts'
 import { createConcurrency } from '../../core/tasks/task-runner.ts'
+import { checkSteps, stepIds } from '../bot-server/check-steps.ts'
 import type { BotRequest, BotService } from '../bot-server/define-service.ts'
 import { createParallel } from '../bot-server/parallel.ts'
 import { isSmsSent } from '../bot-server/sms-sent.ts'
@@ -32,6 +34,8 @@ export interface RunHandlerOptions {
 
 export interface HandlerRun {
   result: unknown
+  /** What in the result does not fit the definition, such as `lines[2].amount: must be a number`. */
+  faults: string[]
   /** What the handler reported, in order. */
   reports: ShownProgress[]
   /** The questions as the page shows them; another code of the same question is one more. */
@@ -60,7 +64,8 @@ export async function runHandler(
     log,
   })
   await inMemory.start()
-  const { markAsCompleted, markAsFailed: _leftToWorker, ...methods } = inMemory.updater
+  const { markAsCompleted, markAsFailed: _leftToWorker, ...updater } = inMemory.updater
+  const methods = checkSteps(updater, service.slug, stepIds(service))
   const registry: TaskRegistry = new Map(tasks.map((task) => [task.name, task]))
   const open = () => createSyncDriver(registry)
   const concurrency = createConcurrency({
@@ -79,7 +84,8 @@ export async function runHandler(
     const returned = await handle(validated.data, request)
     const result = isSmsSent(returned) ? await continueWithCodes(returned, request, inMemory) : returned
     await markAsCompleted(result)
-    return { result, reports: inMemory.reports, questions: inMemory.questions }
+    const faults = findResultFaults(result, service.result)
+    return { result, faults, reports: inMemory.reports, questions: inMemory.questions }
   } finally {
     await concurrency.stop()
   }

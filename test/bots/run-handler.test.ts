@@ -65,6 +65,23 @@ describe('runHandler', () => {
     await expect(run([])).rejects.toThrow('The handler asks for a confirm, and the test has no answer left.')
   })
 
+  it('refuses a report of a step that the definition does not have', async () => {
+    const steps = [{ id: 'only', title: 'Only' }]
+    const typo = defineService({ slug: 'typo', title: 'Typo', steps }, (_data, request) =>
+      request.updateProgress(10, 'onyl', 'Working…'),
+    )
+    await expect(runHandler(typo)).rejects.toMatchObject({ code: 'unknown_step' })
+  })
+
+  it('names what in the result does not fit the definition', async () => {
+    const fields = [{ name: 'parcels', type: 'number' as const, label: 'Parcels' }]
+    const misfit = defineService({ slug: 'misfit', title: 'Misfit', result: { fields } }, async () => ({
+      parcels: 'many',
+    }))
+    const { faults } = await runHandler(misfit)
+    expect(faults).toEqual(['parcels: must be a number'])
+  })
+
   it('refuses a result that a request cannot keep', async () => {
     const large = defineService({ slug: 'large', title: 'Large' }, async () => 'x'.repeat(300 * 1024))
     await expect(runHandler(large)).rejects.toMatchObject({ code: 'result_too_large' })

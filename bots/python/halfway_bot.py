@@ -266,9 +266,9 @@ class _Server:
         details = [str(body.get("detail") or "")]
         for error in body.get("errors") or []:
             if isinstance(error, dict):
-                details.append(f"{error.get('field')}: "
-                               f"{error.get('message') or error.get('code')}")
-        detail = " ".join(text for text in details if text)
+                field, text = str(error.get("field")), str(error.get("message") or error.get("code"))
+                details.append(text if text.startswith(field) else f"{field}: {text}")
+        detail = "\n  ".join(text for text in details if text)
         raise ReportRefused(status, str(code or status), detail)
 
 

@@ -25,7 +25,7 @@ export async function init(
     '  npm install',
     '  npm start',
     '',
-    'Then open http://localhost:3000 and change services/hello/index.js.',
+    'Then open http://localhost:3000. After a change of services/hello/index.js, start it again.',
   )
   return EXIT.done
 }

@@ -38,7 +38,7 @@ Then open http://localhost:3000. \`npm start\` runs the server, the workers, the
 none, a private Redis that keeps nothing.
 
 Each folder of \`services/\` with an \`index.js\` is a service: its definition (the form, the steps, the result) and the function
-that does the work. \`npm test\` runs it without Redis and server.
+that does the work. Start again after a change. \`npm test\` runs it without Redis and server.
 
 In production each part is one process: \`npx halfway server\`, \`npx halfway workers\` and \`npx halfway bots services\`.
 `

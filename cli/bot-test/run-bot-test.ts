@@ -1,6 +1,7 @@
 /** Plays worker, person and network against one bot, and reports what it does wrong. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseService, type Service } from '../../core/catalog/service-definition.ts'
+import { StartupError } from '../../core/runtime/startup-error.ts'
 import { type BotCaller, createBotCaller, replyWithin } from './bot-call.ts'
 import { type BotProcess, processOf, startBotProcess } from './bot-process.ts'
 import { checkBadBodies, checkHealth, checkKnownServices, checkResume, checkToken } from './checks/calls.ts'
@@ -45,12 +46,12 @@ export interface BotTestOptions {
 const DEFAULT_RUN_MS = 180_000
 const READY_CHECK_MS = 50
 
-/** @throws StartupError when the port of the server is taken */
+/** @throws StartupError when the port of the server is taken, or another bot answers where `command` is to start one */
 export async function runBotTest(options: BotTestOptions): Promise<CheckVerdict[]> {
   const { token, signal } = options
   const server = await startPlayedServer({ port: options.serverPort, token })
   const caller = createBotCaller(options.url)
-  const process = openProcess(options, server)
+  let process: BotProcess | null = null
   const verdicts: CheckVerdict[] = []
   const add = (check: string, finding: CheckFinding): void => {
     verdicts.push({ check, ...finding })
@@ -58,6 +59,11 @@ export async function runBotTest(options: BotTestOptions): Promise<CheckVerdict[
   }
   try {
     const limits = { ...KIT_LIMITS, run: DEFAULT_RUN_MS, ...options.limits }
+    if (options.command !== undefined && (await isAnswered(caller, limits)))
+      throw new StartupError(
+        `Something answers at ${options.url} already; stop the bot that runs there, or name a free port.`,
+      )
+    process = openProcess(options, server)
     const parts = { options, server, caller, process, limits }
     if (!(await isListening(parts))) add('answers', fail(describeAbsence(parts)))
     else await runChecks(parts, add)
@@ -96,13 +102,17 @@ function openProcess(
   })
 }
 
+async function isAnswered(caller: BotCaller, limits: Pick<KitLimits, 'answer'>): Promise<boolean> {
+  const { status } = await replyWithin(caller.start({ method: 'GET', path: '/health' }), limits.answer)
+  return status > 0
+}
+
 /** Waits until the bot answers anything. */
 async function isListening({ options, caller, process, limits }: TestParts): Promise<boolean> {
   const { signal } = options
   const until = performance.now() + limits.announce
   for (;;) {
-    const { status } = await replyWithin(caller.start({ method: 'GET', path: '/health' }), limits.answer)
-    if (status > 0) return true
+    if (await isAnswered(caller, limits)) return true
     const hasEnded = process !== null && !process.isRunning()
     if (hasEnded || performance.now() > until) return false
     await sleep(READY_CHECK_MS, undefined, { signal })

@@ -202,6 +202,13 @@ describe('the command line of bot-test', () => {
     expect(err).toContain('--server-port')
     expect(code).toBe(4)
   })
+
+  it('starts no bot where another one answers', async () => {
+    const taken = await startAnsweringBot()
+    const { code, err } = await cli.run('bot-test', taken, '--server-port', '0', '--run', tinyBot())
+    expect(err).toContain(`Something answers at ${taken} already`)
+    expect(code).toBe(4)
+  })
 })
 
 describe('the data of a request', () => {

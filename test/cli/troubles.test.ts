@@ -168,8 +168,8 @@ describe('a connection', () => {
       for (const one of open) one.destroy()
       await Promise.all(closed)
     }
+    const { hostname, port, pathname, username, password } = new URL(redis.url)
     const server = createServer((socket) => {
-      const { hostname, port, pathname } = new URL(redis.url)
       const upstream = redis.url.startsWith('unix:') ? connect(pathname) : connect(Number(port), hostname)
       for (const one of [socket, upstream]) open.add(one.on('error', () => {}))
       upstream.pipe(socket)
@@ -179,7 +179,8 @@ describe('a connection', () => {
         else void cut()
       })
     })
-    return { url: `redis://${await listening(server)}`, cut, isCut: () => isCut }
+    const credentials = password && `${username}:${password}@`
+    return { url: `redis://${credentials}${await listening(server)}`, cut, isCut: () => isCut }
   }
 
   test.each([1, 2, 3, 5, 8, 12, 20])(

@@ -26,7 +26,7 @@ export interface HalfwayClient {
    * that it cannot for the moment; the signal's reason
    */
   call(call: HalfwayCall): Promise<HalfwayAnswer>
-  /** Aborts what is open. */
+  /** Aborts all open calls. */
   stop(): Promise<void>
 }
 

@@ -14,7 +14,7 @@ const PROCESSES: ReadonlyMap<string, string> = new Map([
 ])
 
 const main = PROCESSES.get(process.argv[2] ?? '')
-// What is left are the arguments of the process.
+// The process parses the remaining arguments itself.
 if (main) process.argv.splice(2, 1)
 // In the package all files are compiled, as this one is.
 await import(new URL(`${main ?? './main'}${extname(import.meta.url)}`, import.meta.url).href)

@@ -48,7 +48,7 @@ export function startAnnouncer({
     if (fault === null) lastFault.delete(slug)
     else if (lastFault.get(slug) !== fault) {
       lastFault.set(slug, fault)
-      log.warn({ service: slug, why: fault }, 'a service is not announced as it is')
+      log.warn({ service: slug, why: fault }, 'the announcement of a service was not accepted')
     }
     return fault === null
   }

@@ -22,7 +22,7 @@ export interface BotRequest extends Omit<RequestUpdater, 'markAsCompleted' | 'ma
 export type Handle<Data = Record<string, unknown>> = (data: Data, request: BotRequest) => Promise<unknown>
 
 export interface BotService {
-  /** As it is announced. */
+  /** The definition that is announced to the server. */
   readonly definition: ServiceDefinition
   readonly service: Service
   readonly handle: Handle

@@ -14,7 +14,7 @@ import type { Log } from '../../core/runtime/log.ts'
 import { type ApplyResult, checkResult } from '../../core/store/request-store.ts'
 import { createBind, type OtpOptions, otpExpired, type RequestUpdater } from '../request-updater.ts'
 
-/** A question as it is asked. */
+/** The prompt of a question, as the record stores it. */
 export type AskedPrompt = Readonly<StoredOtpPrompt>
 /** The submitter's answer; `null` for none before the question expires, `undefined` where the test has none. */
 export type AnswerOf = (question: AskedPrompt) => string | null | undefined

@@ -27,7 +27,7 @@ export interface CallOptions {
   /** Undefined for a call without one. */
   token?: string
   headers?: Record<string, string>
-  /** Text is sent as it is. */
+  /** A string is sent unchanged; any other value as JSON. */
   body?: unknown
 }
 

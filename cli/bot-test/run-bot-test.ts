@@ -173,7 +173,7 @@ interface FoundService {
   finding: CheckFinding
 }
 
-/** The service to test: as it is announced, else as the options define it. */
+/** The service to test: its announcement, else the definition of the options. */
 async function findService({ options, server, limits, process }: TestParts): Promise<FoundService> {
   const { definition, slug: wanted, signal, token } = options
   const isWanted = ({ slug }: { slug: string }): boolean => wanted === undefined || slug === wanted

@@ -19,7 +19,7 @@ const KINDS = {
   blocking: 'waiting for jobs',
 }
 
-const INFO_TODO = 'Grant the user of Redis the right to INFO, or check it yourself.'
+const INFO_ADVICE = 'Grant the user of Redis the right to INFO, or check it yourself.'
 
 export const checkFacts = async ({ redis }: Installation): Promise<Finding[]> => {
   const nodes = await getServerInfo(redis)
@@ -52,7 +52,7 @@ export async function checkRequests({ failures, deadlineIndex }: Installation): 
 
 function version({ version: found }: RedisServerInfo): Finding {
   const check = 'Redis version'
-  if (found === null) return notVisible(check, 'its version', INFO_TODO)
+  if (found === null) return notVisible(check, 'its version', INFO_ADVICE)
   const [major = 0, minor = 0] = found.split('.').map(Number)
   const isOld = major < MIN_VERSION[0] || (major === MIN_VERSION[0] && minor < MIN_VERSION[1])
   if (!isOld) return ok(check, found)
@@ -69,7 +69,7 @@ function policy({ evictionPolicy: found }: RedisServerInfo): Finding {
 
 function memory({ memory: reported }: RedisServerInfo): Finding {
   const check = 'Redis memory'
-  if (reported === null) return notVisible(check, 'how full it is', INFO_TODO)
+  if (reported === null) return notVisible(check, 'how full it is', INFO_ADVICE)
   const { usedBytes, maxBytes } = reported
   const used = `${Math.round(usedBytes / MEGABYTE)} MB used`
   if (maxBytes === 0) return ok(check, `${used}, no maxmemory set`)

@@ -1,6 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
+/** `npm run test:deployment`. */
+const DEPLOYMENT = ['test/faults/{dockerfile,behind-proxy}.test.ts']
+
 /**
  * `npm test`: fast files first, one more at once than there are cores; then the slow ones, whole processes end to end,
  * with time limits of their own, so that their load never makes a fast test late. `npm run test:faults`: whatever can
@@ -44,12 +47,24 @@ export default defineConfig({
         test: {
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
+          exclude: DEPLOYMENT,
           setupFiles: 'test/helpers/setup.ts',
           testTimeout: 180_000,
           hookTimeout: 60_000,
           // One at a time: each has a dozen processes of its own to keep the machine busy.
           fileParallelism: false,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          // Builds the image of the Dockerfile, and minutes of load on an idle machine, by nginx and HAProxy.
+          name: 'deployment',
+          include: DEPLOYMENT,
+          setupFiles: 'test/helpers/setup.ts',
+          hookTimeout: 300_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

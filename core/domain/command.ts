@@ -1,7 +1,10 @@
 /** Commands: the input of the state machine. */
+import type { Expectation } from './arrival.ts'
 import type { LocalizedMessage } from './message.ts'
 import type { OtpRequest } from './otp-prompt.ts'
-import type { RequestFailure, RequestRecord, SubstepReport } from './record.ts'
+import type { RequestRecord } from './record.ts'
+import type { RequestFailure } from './request-failure.ts'
+import type { SubstepReport } from './step.ts'
 
 /** A prompt as a bot asks for it. */
 export type OtpOptions = Omit<OtpRequest, 'id' | 'recall'>
@@ -16,9 +19,16 @@ export type Failure = { error: RequestFailure } & Pick<LocalizedMessage, 'messag
 export type Command =
   /**
    * `limitSeconds` limits all attempts together, without the time spent waiting for codes. `tries`, on the first start,
-   * replaces `max_attempts`. `bot` is the address of the bot that the attempt is given to.
+   * replaces `max_attempts`. `bot` is the address of the bot that the attempt is given to. `expected` is how long it will take.
    */
-  | { type: 'start'; attempt: number; limitSeconds?: number; tries?: number; bot?: string }
+  | {
+      type: 'start'
+      attempt: number
+      limitSeconds?: number
+      tries?: number
+      bot?: string
+      expected?: Expectation
+    }
   | ({
       type: 'progress'
       attempt: number
@@ -40,4 +50,7 @@ export type Command =
   | { type: 'withdraw_resend'; attempt: number }
   | ({ type: 'complete'; attempt: number; result: unknown } & Message)
   | ({ type: 'fail'; attempt?: number } & Failure)
-  | { type: 'cancel'; by: NonNullable<RequestRecord['cancelled_by']> }
+  /** `reason` is read by the person; only an operator gives one. */
+  | { type: 'cancel'; by: NonNullable<RequestRecord['cancelled_by']>; reason?: string }
+  /** The submitter wants a request that has ended to be kept longer. */
+  | { type: 'keep' }

@@ -6,6 +6,8 @@ import { BUILT_IN, createTexts, type Locale } from '../i18n/index.ts'
 import type { MessageParams } from '../i18n/localize-message.ts'
 import { REQUEST_FAILURE_CODES, type RequestFailureCode } from './errors.ts'
 import type { LocalizedMessage } from './message.ts'
+import { kindOf } from './otp-data.ts'
+import type { RequestRecord } from './record.ts'
 
 type NameIn<Key extends string> = Key extends `message.${infer Name}` ? Name : never
 /** A key as records and bots use it, without the catalogue's prefix `message.` or `error.`. */
@@ -33,3 +35,25 @@ export const commonMessage = (key: CommonKey, params?: MessageParams): Localized
   message_key: key,
   ...(params && { message_params: params }),
 })
+
+/** The message of another attempt, until its bot reports. */
+export const startingOver = ({
+  attempt,
+  max_attempts: max,
+}: Pick<RequestRecord, 'attempt' | 'max_attempts'>): LocalizedMessage =>
+  commonMessage('starting_over', { attempt, max })
+
+type Asked = Pick<RequestRecord, 'otp_data'>
+
+const isForCode = ({ otp_data }: Asked): boolean => kindOf(otp_data ?? {}) === 'code'
+
+/** Of a question whose bot has no words for it. */
+export const neededMessage = (asked: Asked): LocalizedMessage =>
+  isForCode(asked) ? commonMessage('code_needed') : commonMessage('answer_needed')
+
+/** Of an answer on its way to the bot. */
+export const receivedMessage = (asked: Asked): LocalizedMessage =>
+  isForCode(asked) ? commonMessage('code_received') : commonMessage('checking')
+
+export const rejectionMessage = (asked: Asked): LocalizedMessage =>
+  isForCode(asked) ? commonMessage('otp_rejected') : commonMessage('answer_rejected')

@@ -26,22 +26,25 @@ export function nextRunAt({ status, run_at, next_retry_at, otp_data }: RequestRe
   return status === 'processing' && next_retry_at ? Date.parse(next_retry_at) : null
 }
 
-/** Extends deadline and estimate by the time spent waiting for the code. */
+/** Extends deadline and estimate by the time spent waiting for the code, which request and current step keep. */
 export function extendDeadlines(next: RequestRecord, before: RequestRecord, at: number): void {
   if (!before.otp_data) return
   const waitedMs = at - Date.parse(before.otp_data.requested_at)
-  const later = (end: string | null): string | null => end && toIso(Date.parse(end) + waitedMs)
+  const later = <End extends string | null | undefined>(end: End): End | string =>
+    end && toIso(Date.parse(end) + waitedMs)
   next.estimated_end_at = later(before.estimated_end_at)
+  next.earliest_end_at = later(before.earliest_end_at)
   next.deadline_at = later(before.deadline_at)
-}
-
-/** Lowers the estimate to the remaining share of the usual duration. It never moves later. */
-export function lowerEstimate(next: RequestRecord, at: number): void {
-  const rest = at + (next.estimated_duration * 1000 * (100 - next.progress)) / 100
-  next.estimated_end_at = toIso(
-    next.estimated_end_at ? Math.min(Date.parse(next.estimated_end_at), rest) : rest,
+  next.waited_ms = (before.waited_ms ?? 0) + waitedMs
+  next.steps = next.steps.map((step) =>
+    step.state === 'current' && step.of === undefined
+      ? { ...step, waited_ms: (step.waited_ms ?? 0) + waitedMs }
+      : step,
   )
 }
+
+/** How much longer a request that has ended may be kept, counted from when that is asked for. */
+export const KEEP_MS = 24 * 3_600_000
 
 /** Limits up to this fit into the life of a record. */
 const SHORT_LIMIT_MS = 300_000

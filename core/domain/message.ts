@@ -4,7 +4,8 @@
  */
 import { z } from 'zod'
 import type { MessageParams } from '../i18n/localize-message.ts'
-import type { RequestFailure, RequestRecord } from './record.ts'
+import type { RequestRecord } from './record.ts'
+import type { RequestFailure } from './request-failure.ts'
 
 /** Text, in English where it has a key; the key names a message of the service or a common one. */
 export interface LocalizedMessage {
@@ -29,6 +30,12 @@ export const failureMessage = ({
 
 /** Whether the text has no visible character. */
 export const isBlank = (text: string | undefined): boolean => !text || !/[^\s\p{C}]/u.test(text)
+
+/** The given message; the standard one where it has neither text nor key. */
+export const orStandard = (
+  given: Partial<LocalizedMessage>,
+  standard: LocalizedMessage,
+): Partial<LocalizedMessage> => (isBlank(given.message) && given.message_key === undefined ? standard : given)
 
 /** Key and parameters as another program may give them. An invalid one reads as absent. */
 export const messageKeySchema = {

@@ -45,6 +45,8 @@ export interface OtpPrompt extends QuestionDetails {
   expires_at: IsoTime
   /** Null when the bot does not support resending. */
   resend_available_at: IsoTime | null
+  /** How often another code may still be asked for; null when the bot does not support it. */
+  resends_left: number | null
   attempts_left: number
   /** Set when the last answer was wrong. */
   error: { code: 'otp_rejected'; message: string } | null
@@ -53,7 +55,7 @@ export interface OtpPrompt extends QuestionDetails {
 }
 
 /** The prompt as the record stores it, with the internal state of its rules. */
-export interface StoredOtpPrompt extends Omit<OtpPrompt, 'kind' | 'image_url'> {
+export interface StoredOtpPrompt extends Omit<OtpPrompt, 'kind' | 'image_url' | 'resends_left'> {
   /** Absent for a code. */
   kind?: QuestionKind
   /** The picture as a `data:` address until the store has written it to its own key; then `has_image`. */
@@ -67,6 +69,9 @@ export interface StoredOtpPrompt extends Omit<OtpPrompt, 'kind' | 'image_url'> {
   /** The submitter requested another code, and the bot has not sent the next prompt yet. */
   resend_requested: boolean
 }
+
+/** Of codes per request, of other questions each. */
+export const MAX_RESENDS = 5
 
 export const kindOf = ({ kind }: { kind?: QuestionKind }): QuestionKind => kind ?? 'code'
 
@@ -97,6 +102,7 @@ export function toPublicPrompt(prompt: StoredOtpPrompt | null, hash: string): Ot
     ...(message_params !== undefined && { message_params }),
     expires_at: prompt.expires_at,
     resend_available_at: prompt.resend_available_at,
+    resends_left: prompt.resend_available_at === null ? null : Math.max(0, MAX_RESENDS - prompt.resends),
     attempts_left: prompt.attempts_left,
     error: prompt.error,
   }

@@ -7,6 +7,7 @@ import { type IsoTime, toIso } from './iso-time.ts'
 import type { LocalizedMessage } from './message.ts'
 import {
   kindOf,
+  MAX_RESENDS,
   type OtpLimits,
   type QuestionDetails,
   type QuestionKind,
@@ -38,7 +39,7 @@ export const OTP_DEFAULTS = {
   resendCooldownSeconds: 30,
   /** Nothing is sent to a phone for another picture. */
   imageCooldownSeconds: 5,
-  maxResends: 5,
+  maxResends: MAX_RESENDS,
 } as const
 
 const cooldownSeconds = ({ kind }: { kind?: QuestionKind }): number =>
@@ -184,4 +185,10 @@ export function withResendRequested(prompt: StoredOtpPrompt, at: number): Stored
     resend_available_at: toIso(at + waitSeconds * 1000),
     error: null,
   }
+}
+
+/** A code is stored with the change that hands it over; a new prompt or the end deletes it. */
+export function otpChange({ status, otp_data }: RequestRecord, otp: string | undefined) {
+  if (otp !== undefined && otp_data) return { code: otp, expiresAt: Date.parse(otp_data.expires_at) }
+  return status === 'processing' ? undefined : null
 }

@@ -4,40 +4,26 @@
  * Field names are a contract: bots in any language read and write the record's JSON.
  */
 import type { MessageParams } from '../i18n/localize-message.ts'
+import type { Expectation, Range } from './arrival.ts'
+import { remainingRange, secondsToLatestEnd } from './expected-end.ts'
 import type { IsoTime } from './iso-time.ts'
 import { type OtpLimits, type OtpPrompt, type StoredOtpPrompt, toPublicPrompt } from './otp-data.ts'
+import { type PublicFailure, publicFailure, type RequestFailure } from './request-failure.ts'
+import type { Step } from './step.ts'
+import type { QueueHold } from './waiting.ts'
 
 export const STATUSES = ['pending', 'processing', 'otp_required', 'completed', 'failed', 'cancelled'] as const
 export type Status = (typeof STATUSES)[number]
 
 const FINAL: ReadonlySet<Status> = new Set(['completed', 'failed', 'cancelled'])
-/** A final request never changes again. */
+/** A final request changes no more, except that it may be kept longer once. */
 export const isFinal = (status: Status): boolean => FINAL.has(status)
 
 /** Not started, and due at a given time. */
 export const isScheduled = ({ status, run_at }: Pick<PublicView, 'status' | 'run_at'>): boolean =>
   status === 'pending' && run_at !== null
 
-export interface Step {
-  id: string
-  state: 'waiting' | 'current' | 'done'
-  started_at: IsoTime | null
-  finished_at: IsoTime | null
-  /** The parent step of a substep. Substeps run concurrently; only they have `progress` (0 to 100) and an `outcome`. */
-  of?: string
-  progress?: number
-  outcome?: 'failed' | 'skipped'
-}
-/** A substep as a bot reports it. */
-export type SubstepReport = Pick<Step, 'id' | 'state' | 'progress' | 'outcome'>
-
 export type { OtpPrompt, StoredOtpPrompt }
-
-export interface RequestFailure {
-  code: string
-  message: string
-  retryable: boolean
-}
 
 export interface RequestRecord {
   hash: string
@@ -50,7 +36,7 @@ export interface RequestRecord {
   bot?: string
   /** The session of a code was lost once, and the work began again. */
   session_lost?: boolean
-  /** Digest of the submitter, for fair scheduling (core/queue/fair-share.ts). */
+  /** Keyed digest of the submitter, for fair scheduling (core/queue/fair-share.ts). */
   submitter?: string
   /** Keyed digest of the recipient of codes (core/store/subject-limits.ts). */
   subject?: string
@@ -73,24 +59,34 @@ export interface RequestRecord {
   result_data: unknown
   error_data: RequestFailure | null
   cancelled_by: 'user' | 'operator' | 'deadline' | 'superseded' | null
+  cancel_reason?: string
   steps: Step[]
   /** 0 before the first start; each start adds one. A write of an older attempt is refused. */
   attempt: number
   max_attempts: number
   next_retry_at: IsoTime | null
-  /** Estimated end. It moves later only by the time spent waiting for a code, so the displayed remaining time never grows. */
-  estimated_end_at: IsoTime | null
   /**
-   * Deadline of all attempts: the service's limit, counted from the first start and extended by the time spent waiting for
-   * codes. Null before the first start.
+   * The latest expected end. It moves later by the time spent waiting for a code, and where a step took longer than expected
+   * or another attempt starts: then `is_late` is true.
    */
+  estimated_end_at: IsoTime | null
+  /** The earliest expected end; absent where nothing is expected. */
+  earliest_end_at?: IsoTime
+  is_late?: boolean
+  /** What the last runs of the service let expect (arrival.ts), as of the start of the attempt; absent with too few runs. */
+  expected?: Expectation
+  /** Of all attempts: the service's limit from the first start, and the time spent waiting for codes. Null before that. */
   deadline_at: IsoTime | null
+  /** How long it waited for answers, milliseconds; absent where it did not. */
+  waited_ms?: number
   /** The highest progress so far: a foreign writer that lowers `progress` does not move the bar back. */
   max_progress: number
   /** Grows by one with every write. */
   version: number
   /** Random id of the write; without it two writers could commit identical records. Absent in the first write. */
   revision?: string
+  /** The span of the last write that was traced (write-traces.ts). */
+  traceparent?: string
   /** 1 (most urgent) to 10, as requested by the submitter; absent for the default of the service. */
   priority?: number
   /** Scheduled start; absent for an immediate one. */
@@ -102,6 +98,8 @@ export interface RequestRecord {
   updated_at: IsoTime
   completed_at: IsoTime | null
   expires_at: IsoTime
+  /** It is kept longer, which is possible once. */
+  kept?: boolean
 }
 
 /** Orders the states of one request: enough to drop stale ones without parsing the view. */
@@ -148,24 +146,33 @@ export interface PublicView extends StatePosition {
   current_message: string | null
   message_key?: string
   message_params?: MessageParams
+  /** Seconds until the latest expected end. */
   estimated_remaining_time: number
+  /** Seconds until the earliest and the latest expected end, which nine in ten requests keep; null with too few runs. */
+  estimated_remaining_range: Range | null
+  /** It takes longer than was expected before. */
+  is_late: boolean
   requires_otp: boolean
   is_completed: boolean
   is_failed: boolean
   is_cancelled: boolean
   is_expired: boolean
+  /** Set once it is kept longer. */
+  is_kept?: true
   steps: Step[]
   queue_position: number | null
+  /** While the operator holds the queue in which it waits; else null. */
+  queue_hold: QueueHold | null
   /** When the bot of a running request was last known to be alive, in an answer to a status call; else null. */
   bot_seen_at: IsoTime | null
   max_attempts: number
   next_retry_at: IsoTime | null
   otp_data: OtpPrompt | null
   result_data: unknown
-  error_data: RequestFailure | null
-  /** Scheduled start; null for an immediate one. */
+  error_data: PublicFailure | null
+  /** Why the operator cancelled it, for the person; null without a reason. */
+  cancel_reason: string | null
   run_at: IsoTime | null
-  /** Hash of the failed request that was retried as this one. */
   retry_of: string | null
   created_at: IsoTime
   started_at: IsoTime | null
@@ -175,14 +182,10 @@ export interface PublicView extends StatePosition {
 /**
  * The view for everyone who knows the hash. It is built field by field, never by removing fields, so `request_data`,
  * `user_id` and `session_id` cannot leak into it.
- *
- * @param now milliseconds; the estimate of the remaining time depends on it
- * @param place position in the queue, 1 is next
  */
 export function toPublicView(
   record: RequestRecord,
   now: number,
-  place: number | null = null,
   botSeenAt: IsoTime | null = null,
 ): PublicView {
   return {
@@ -201,20 +204,25 @@ export function toPublicView(
       message_key: record.message_key,
       message_params: record.message_params ?? {},
     }),
-    estimated_remaining_time: remainingSeconds(record, now),
+    estimated_remaining_time: isFinal(record.status) ? 0 : secondsToLatestEnd(record, now),
+    estimated_remaining_range: isFinal(record.status) ? null : remainingRange(record, now),
+    is_late: record.is_late ?? false,
     requires_otp: record.status === 'otp_required',
     is_completed: record.status === 'completed',
     is_failed: record.status === 'failed',
     is_cancelled: record.status === 'cancelled',
     is_expired: now >= Date.parse(record.expires_at),
+    ...(record.kept && { is_kept: true }),
     steps: record.steps.some(hasUnknownFields) ? record.steps.map(publicStep) : record.steps,
-    queue_position: record.status === 'pending' ? place : null,
+    queue_position: null,
+    queue_hold: null,
     bot_seen_at: record.status === 'processing' ? botSeenAt : null,
     max_attempts: record.max_attempts,
     next_retry_at: record.next_retry_at,
     otp_data: record.status === 'otp_required' ? toPublicPrompt(record.otp_data, record.hash) : null,
     result_data: record.status === 'completed' ? (record.result_data ?? null) : null,
-    error_data: record.status === 'failed' ? publicError(record.error_data) : null,
+    error_data: record.status === 'failed' ? publicFailure(record.error_data) : null,
+    cancel_reason: record.status === 'cancelled' ? (record.cancel_reason ?? null) : null,
     run_at: record.run_at ?? null,
     retry_of: record.retry_of ?? null,
     created_at: record.created_at,
@@ -223,27 +231,13 @@ export function toPublicView(
   }
 }
 
-const STEP_FIELDS = new Set(['id', 'state', 'started_at', 'finished_at', 'of', 'progress', 'outcome'])
+const STEP_FIELDS = new Set('id state started_at finished_at of progress outcome waited_ms'.split(' '))
 
 /** Whether a step has fields of another program or of a newer version. */
-export function hasUnknownFields(step: Step): boolean {
+function hasUnknownFields(step: Step): boolean {
   for (const name in step) if (!STEP_FIELDS.has(name)) return true
   return false
 }
 
 const publicStep = (step: Step): Step =>
   Object.fromEntries(Object.entries(step).filter(([name]) => STEP_FIELDS.has(name))) as unknown as Step
-
-const publicError = (error: RequestFailure | null): RequestFailure | null =>
-  error && { code: error.code, message: error.message, retryable: error.retryable }
-
-/** Constant while queued and while waiting for a code; never grows, never negative. */
-function remainingSeconds(record: RequestRecord, now: number): number {
-  if (isFinal(record.status)) return 0
-  if (!record.estimated_end_at) return record.estimated_duration
-  const otpRequestedAt = record.status === 'otp_required' ? record.otp_data?.requested_at : undefined
-  // A clock behind that of the last writer must not increase the remaining time.
-  const from = otpRequestedAt ? Date.parse(otpRequestedAt) : Math.max(now, Date.parse(record.updated_at))
-  const rest = Math.ceil((Date.parse(record.estimated_end_at) - from) / 1000)
-  return Math.max(0, Math.min(rest, record.estimated_duration))
-}

@@ -7,8 +7,9 @@ import { AppError } from './errors.ts'
 
 const TIME_LENGTH = 8
 const OWN_FORM = /^req_[A-Za-z0-9_-]{21}([0-9a-z]{8})$/
-/** Records of other programs may have any hash of this form. */
-const ANY_FORM = /^req_[A-Za-z0-9_-]{16,64}$/
+/** Records of other programs may have any hash of this form. Here it stands within a text, such as an address. */
+export const REQUEST_HASH = /req_[A-Za-z0-9_-]{16,64}/
+const ANY_FORM = new RegExp(`^${REQUEST_HASH.source}$`)
 /** No own hash is older: a random one that happens to look like a time must not read as an expired request. */
 const FIRST_RELEASE = Date.UTC(2026, 0, 1)
 

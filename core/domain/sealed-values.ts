@@ -1,8 +1,11 @@
 /** Sealed values of `request_data` (secret-box.ts): they go to the bot only, and are deleted with the work's end. */
 
 import type { RequestRecord } from './record.ts'
-import type { Sealed } from './secret-box.ts'
 
+/** A value that `secret-box.ts` has sealed. */
+interface Sealed {
+  sealed: string
+}
 type RequestData = RequestRecord['request_data']
 
 export const isSealed = (value: unknown): value is Sealed =>

@@ -5,14 +5,22 @@
  *   pending       created, its job is queued; left when a worker starts it, by cancellation or by failure
  *   processing    a worker runs it, or its next attempt is not due yet
  *   otp_required  a bot asked for a code or another answer; left when it is submitted
- *   completed, failed, cancelled   final: it never changes again. Its expiry is renewed once, on entry
+ *   completed, failed, cancelled   final: only its expiry changes, which is renewed on entry, and once more by `keep`
  */
 
+import { toCancelReason } from './cancel-reason.ts'
 import type { Command, Failure, Message } from './command.ts'
-import { commonMessage } from './common-messages.ts'
-import { extendDeadlines, hasLongLimit, lowerEstimate, outliveDeadline } from './deadline.ts'
+import {
+  commonMessage,
+  neededMessage,
+  receivedMessage,
+  rejectionMessage,
+  startingOver,
+} from './common-messages.ts'
+import { extendDeadlines, hasLongLimit, KEEP_MS, outliveDeadline } from './deadline.ts'
+import { expectEnd, updateExpectedEnd } from './expected-end.ts'
 import { toIso } from './iso-time.ts'
-import { failureMessage, isBlank, setMessage } from './message.ts'
+import { failureMessage, isBlank, orStandard, setMessage } from './message.ts'
 import { kindOf } from './otp-data.ts'
 import {
   codeRejection,
@@ -24,15 +32,10 @@ import {
   withFailedAttempt,
   withResendRequested,
 } from './otp-prompt.ts'
-import {
-  isFinal,
-  type RequestFailure,
-  type RequestRecord,
-  type Status,
-  type StoredOtpPrompt,
-} from './record.ts'
+import { isFinal, type RequestRecord, type Status, type StoredOtpPrompt } from './record.ts'
+import type { RequestFailure } from './request-failure.ts'
 import { withoutSealed } from './sealed-values.ts'
-import { applySubstepReports, completeAll, moveToStep, resetSubsteps } from './steps.ts'
+import { applySubstepReports, completeAll, moveToStep, raiseProgress, resetSubsteps } from './steps.ts'
 
 /** The commands allowed in each status, with the status that follows. */
 export const TRANSITIONS = {
@@ -66,14 +69,16 @@ export const TRANSITIONS = {
     fail: 'failed',
     cancel: 'cancelled',
   },
-  completed: {},
-  failed: {},
-  cancelled: {},
+  completed: { keep: 'completed' },
+  failed: { keep: 'failed' },
+  cancelled: { keep: 'cancelled' },
 } as const satisfies Record<Status, Partial<Record<Command['type'], Status>>>
 
 /** Why a command was rejected; also an error code of the catalogue. */
 export type RejectionCode =
   | 'already_final'
+  | 'not_final'
+  | 'already_kept'
   | 'stale_attempt'
   | 'invalid_transition'
   | 'otp_not_expected'
@@ -101,7 +106,6 @@ export function transition(
 ): TransitionResult {
   const rejection = rejectionFor(record, command, now)
   if (rejection) return { ok: false, rejection: rejection }
-
   const at = Math.max(now, Date.parse(record.updated_at))
   const to = (TRANSITIONS[record.status] as Partial<Record<Command['type'], Status>>)[command.type] as Status
   const next: RequestRecord = { ...record, status: to, version: record.version + 1, updated_at: toIso(at) }
@@ -110,7 +114,7 @@ export function transition(
   if (next.status === 'otp_required' && next.otp_data)
     next.otp_limits = toOtpLimits(next.otp_data) ?? next.otp_limits
   if (hasLongLimit(next)) outliveDeadline(next)
-  if (isFinal(next.status)) {
+  if (isFinal(next.status) && !isFinal(record.status)) {
     next.completed_at = toIso(at)
     next.expires_at = toIso(at + ttlSeconds * 1000)
     next.next_retry_at = next.otp_data = null
@@ -120,6 +124,7 @@ export function transition(
 }
 
 function rejectionFor(record: RequestRecord, command: Command, now: number): RejectionCode | null {
+  if (command.type === 'keep') return keepRejection(record)
   if (isFinal(record.status)) return 'already_final'
   if (command.type === 'start') {
     if (command.attempt <= record.attempt) return 'stale_attempt'
@@ -136,6 +141,9 @@ function rejectionFor(record: RequestRecord, command: Command, now: number): Rej
     : resendRejection(record.otp_data, now)
 }
 
+const keepRejection = ({ status, kept }: RequestRecord): RejectionCode | null =>
+  !isFinal(status) ? 'not_final' : kept ? 'already_kept' : null
+
 /** Applies a command beyond status, version and time. Writes to `next`, which is a copy. */
 function applyEffects(next: RequestRecord, before: RequestRecord, command: Command, at: number): void {
   switch (command.type) {
@@ -145,12 +153,15 @@ function applyEffects(next: RequestRecord, before: RequestRecord, command: Comma
       // A takeover from a dead worker may exceed the planned attempts; raised, so that no page shows attempt 4 of 3.
       next.max_attempts = Math.max(next.max_attempts, command.attempt)
       next.started_at ??= toIso(at)
-      next.estimated_end_at ??= toIso(at + next.estimated_duration * 1000)
+      expectEnd(next, command.expected, at)
       if (command.limitSeconds !== undefined) next.deadline_at ??= toIso(at + command.limitSeconds * 1000)
       next.bot = command.bot
       next.otp_limits = remainingOtpLimits(before)
       next.next_retry_at = next.otp_data = null
       next.steps = resetSubsteps(next.steps)
+      // Until its bot reports one.
+      next.step = null
+      if (next.attempt > 1) setMessage(next, startingOver(next))
       return
     case 'progress':
       next.started_at ??= toIso(at)
@@ -162,7 +173,7 @@ function applyEffects(next: RequestRecord, before: RequestRecord, command: Comma
       }
       if (command.parts) next.steps = applySubstepReports(next.steps, command.parts, at)
       setMessage(next, command)
-      lowerEstimate(next, at)
+      updateExpectedEnd(next, before, at)
       return
     case 'retry':
       next.next_retry_at = toIso(command.nextRetryAt)
@@ -191,50 +202,38 @@ function applyEffects(next: RequestRecord, before: RequestRecord, command: Comma
       next.progress = next.max_progress = 100
       next.steps = completeAll(next.steps, at)
       next.result_data = command.result ?? null
-      setMessage(
-        next,
-        isBlank(command.message) && command.message_key === undefined ? commonMessage('done') : command,
-      )
+      setMessage(next, orStandard(command, commonMessage('done')))
       return
     case 'fail':
       setFailure(next, command)
       return
     case 'cancel':
       next.cancelled_by = command.by
+      if (command.by === 'operator') next.cancel_reason = toCancelReason(command.reason)
       setMessage(next, commonMessage('cancelled'))
       return
+    case 'keep':
+      next.kept = true
+      next.expires_at = toIso(Math.max(at + KEEP_MS, Date.parse(before.expires_at)))
+      return
     case 'submit_otp':
-      // Until the bot reports, the page would go on to say that the answer was wrong.
-      if (next.otp_data?.error) setMessage(next, commonMessage('checking'))
+      setMessage(next, receivedMessage(before))
       if (next.otp_data && kindOf(next.otp_data) === 'code')
         next.otp_limits = otpLimitsAfterCode(next.otp_data, command.tryId)
       return
   }
 }
 
-/** Progress never decreases, not across a retry either, and is at most 99 before completion. */
-function raiseProgress(next: RequestRecord, progress: number): void {
-  const whole = Number.isFinite(progress) ? Math.floor(progress) : 0
-  next.progress = next.max_progress = Math.max(
-    next.progress,
-    next.max_progress,
-    Math.min(99, Math.max(0, whole)),
-  )
-}
-
 /** Opens the prompt; fails the request when no try is left. */
 function requireOtp(next: RequestRecord, prompt: StoredOtpPrompt | null, message: Message): void {
   if (prompt) {
     next.otp_data = prompt
-    setMessage(next, message)
+    setMessage(next, orStandard(message, neededMessage(next)))
   } else {
     next.status = 'failed'
     setFailure(next, { error: OTP_ATTEMPTS_EXHAUSTED })
   }
 }
-
-const rejectionMessage = ({ otp_data }: RequestRecord) =>
-  otp_data && kindOf(otp_data) !== 'code' ? commonMessage('answer_rejected') : commonMessage('otp_rejected')
 
 const OTP_ATTEMPTS_EXHAUSTED: RequestFailure = {
   code: 'otp_attempts_exhausted',

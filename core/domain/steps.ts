@@ -3,7 +3,8 @@
  * run concurrently while it is current and end with it.
  */
 import { toIso } from './iso-time.ts'
-import type { Step, SubstepReport } from './record.ts'
+import type { RequestRecord } from './record.ts'
+import type { Step, SubstepReport } from './step.ts'
 
 const NOT_STARTED = { state: 'waiting', started_at: null, finished_at: null } as const
 
@@ -59,7 +60,7 @@ const isSubstepOfCurrent = (steps: readonly Step[], step: Step): boolean =>
 function toWaiting(step: Step): Step {
   const isUntouched = step.state === 'waiting' && step.started_at === null && step.finished_at === null
   if (isUntouched && step.progress === undefined && step.outcome === undefined) return step
-  const { progress: _over, outcome: _old, ...kept } = step
+  const { progress: _over, outcome: _old, waited_ms: _waited, ...kept } = step
   return { ...kept, ...NOT_STARTED }
 }
 
@@ -82,4 +83,14 @@ function toDone(step: Step, at: number, outcome?: Step['outcome']): Step {
   if (step.state === 'done') return step
   const { progress: _over, ...rest } = step
   return { ...rest, state: 'done', finished_at: step.started_at && toIso(at), ...(outcome && { outcome }) }
+}
+
+/** Progress never decreases, not across a retry either, and is at most 99 before completion. */
+export function raiseProgress(next: RequestRecord, progress: number): void {
+  const whole = Number.isFinite(progress) ? Math.floor(progress) : 0
+  next.progress = next.max_progress = Math.max(
+    next.progress,
+    next.max_progress,
+    Math.min(99, Math.max(0, whole)),
+  )
 }

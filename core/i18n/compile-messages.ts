@@ -13,6 +13,8 @@ export function compile<Key extends string>(
 }
 
 function compileOne(message: string): CompiledMessage {
+  // Most messages have no syntax, and every process parses the catalogue when it starts.
+  if (!/[{}']/.test(message)) return message
   // Messages are plain text: a "<" is a character, never markup.
   const pieces = new IntlMessageFormat(message, 'en', undefined, { ignoreTag: true }).getAst()
   const [first] = pieces

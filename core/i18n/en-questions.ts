@@ -1,18 +1,16 @@
 /** Texts about questions of other kinds than codes. */
 export const enQuestions = {
-  'live.status.answer_required': 'An answer is needed',
+  'live.status.answer_required': 'Answer needed',
   'live.title.answer_required': 'Answer needed · {title}',
   'live.announce.answer': 'An answer is needed to go on.',
   'live.question_over': 'The time to answer is over.',
   'live.question_over_text': 'The time to answer is over. Have it sent again.',
   'live.question_over_image': 'The time to answer is over. Have another picture shown.',
   'live.resend_text': 'Send it again',
-  'live.resend_text_in': 'Send it again (in {seconds, number} s)',
   'live.resend_image': 'Show another picture',
-  'live.resend_image_in': 'Show another picture (in {seconds, number} s)',
 
   'message.answer_rejected': 'That answer was not accepted.',
-  'message.checking': 'Checking…',
+  'message.checking': 'We have your answer, checking it…',
 
   'question.title.text': 'Please answer a question',
   'question.title.choice': 'Please choose an answer',
@@ -23,7 +21,7 @@ export const enQuestions = {
   'question.alt': 'The picture with the text to type',
   'question.sent_to': 'It was sent to {target}.',
   'question.max': 'At most {max, plural, one {# character} other {# characters}}',
-  'question.until': 'You can answer until {time}.',
+  'question.until': 'You can answer for {left}, until {time}.',
   'question.yes': 'Yes',
   'question.no': 'No',
   'question.failed': 'Your answer was not sent. Please try again.',

@@ -8,12 +8,10 @@ export const faQuestions: Record<keyof typeof enQuestions, string> = {
   'live.question_over_text': 'مهلت پاسخ تمام شده است. لطفاً ارسال دوباره را بزنید.',
   'live.question_over_image': 'مهلت پاسخ تمام شده است. لطفاً تصویر دیگری بگیرید.',
   'live.resend_text': 'ارسال دوباره',
-  'live.resend_text_in': 'ارسال دوباره ({seconds, number} ثانیهٔ دیگر)',
   'live.resend_image': 'تصویر دیگر',
-  'live.resend_image_in': 'تصویر دیگر ({seconds, number} ثانیهٔ دیگر)',
 
   'message.answer_rejected': 'این پاسخ پذیرفته نشد.',
-  'message.checking': 'در حال بررسی…',
+  'message.checking': 'پاسخ شما رسید؛ در حال بررسی آن هستیم…',
 
   'question.title.text': 'لطفاً به یک پرسش پاسخ دهید',
   'question.title.choice': 'لطفاً یکی را انتخاب کنید',
@@ -24,7 +22,7 @@ export const faQuestions: Record<keyof typeof enQuestions, string> = {
   'question.alt': 'تصویری که باید متن آن را وارد کنید',
   'question.sent_to': 'به {target} فرستاده شد.',
   'question.max': 'حداکثر {max, number} نویسه',
-  'question.until': 'تا ساعت {time} می‌توانید پاسخ دهید.',
+  'question.until': 'تا ساعت {time} می‌توانید پاسخ دهید ({left} فرصت دارید).',
   'question.yes': 'بله',
   'question.no': 'خیر',
   'question.failed': 'پاسخ شما ارسال نشد. لطفاً دوباره تلاش کنید.',

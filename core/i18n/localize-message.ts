@@ -1,5 +1,6 @@
 /** Formats messages in the viewer's language. */
 import { type CompiledMessage, createFormatter } from './formatter.ts'
+import { localizeNumberText } from './localize-digits.ts'
 
 /** Parameters of a message with a key. */
 export type MessageParams = Record<string, string | number>
@@ -25,9 +26,20 @@ export function createLocalizer(
   const t = createFormatter(locale, messages)
   return ({ message, message_key: key, message_params: params = {} }) => {
     if (key === undefined || !Object.hasOwn(messages, key)) return message
-    return hasAllParams(messages[key] as CompiledMessage, params) ? t(key, params) : message
+    return hasAllParams(messages[key] as CompiledMessage, params)
+      ? t(key, withDigits(locale, params))
+      : message
   }
 }
+
+/** Telephone and account numbers as the page writes them. */
+const withDigits = (locale: string, params: MessageParams): MessageParams =>
+  Object.fromEntries(
+    Object.entries(params).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? localizeNumberText(locale, value) : value,
+    ]),
+  )
 
 /** Whether every parameter of the text is given, and is finite where the text formats a number. */
 function hasAllParams(text: CompiledMessage, params: MessageParams): boolean {

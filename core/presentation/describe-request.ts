@@ -2,25 +2,22 @@
  * The texts of a request page. Pure, and used both by the server, which renders the page, and by the browser, which updates
  * it, so that they never differ.
  */
-import { isFinal, isScheduled, type PublicView, type Step } from '../domain/record.ts'
+import { isFinal, isScheduled, type PublicView } from '../domain/record.ts'
+import type { Step } from '../domain/step.ts'
 import { isBotSeenSince } from '../domain/view-times.ts'
 import type { Translate } from '../i18n/formatter.ts'
 import type { LiveKey } from '../i18n/index.ts'
 import type { Localize } from '../i18n/localize-message.ts'
-import {
-  formatAge,
-  formatBotSeen,
-  formatDuration,
-  formatRemaining,
-  formatUntil,
-  roundCountdown,
-} from './format-duration.ts'
+import { type ArrivalContext, arrivalText } from './arrival-text.ts'
+import { formatAge, formatBotSeen, formatDuration, formatRemaining, formatUntil } from './format-duration.ts'
 
 export interface RequestDescription {
   /** For the tab. The state comes first, because a tab shows only a few characters. */
   title: string
   /** The tab's icon by its name in public/icons.mjs. */
   icon: string
+  /** The drawing of the state by its name in server/pages/templates/drawing.eta. */
+  drawing: string
   heading: string
   percent: string
   /** For `aria-valuetext`. */
@@ -28,9 +25,18 @@ export interface RequestDescription {
   remaining: string
   /** Null hides the element. */
   queue: string | null
+  /** That the operator holds the queue. */
+  hold: string | null
   attempt: string | null
-  message: string
+  /** Null while the prompt says it. */
+  message: string | null
   age: string | null
+  /** What to do about a silence of several times the usual duration. */
+  advice: string | null
+  /** How long there was no word: 0 below 10 s, 1 below a minute, 2, and 3 with `advice`. */
+  silence: 0 | 1 | 2 | 3
+  /** The status, or that the bar stands still between two attempts. */
+  bar: PublicView['status'] | 'paused'
   steps: DescribedStep[]
   /** The step as the bot reported it, where the service has no step of that name. */
   otherStep: string | null
@@ -41,51 +47,61 @@ interface DescribedStep {
   title: string
   state: Step['state']
   text: string
+  /** Its usual duration is known, and shown while it waits. */
+  isTimed: boolean
   outcome?: Step['outcome']
   /** Substeps, which run concurrently. */
   parts: DescribedStep[]
 }
 
-export interface DescribeContext {
-  t: Translate<LiveKey>
+export interface DescribeContext extends ArrivalContext {
   read: Localize
-  /** Milliseconds, by the server's clock. */
-  now: number
   /** The service's title. */
   title: string
   stepTitles: Readonly<Record<string, string>>
-  /** The view's estimate, or the browser's countdown of it. */
-  remainingSeconds: number
 }
 
-export function describeRequest(view: PublicView, context: DescribeContext): RequestDescription {
+export function describeRequest(stored: PublicView, context: DescribeContext): RequestDescription {
   const { t } = context
+  const view = isStartingOver(stored) ? { ...stored, steps: stored.steps.map(toWaiting) } : stored
   const percent = t('live.percent', { value: view.progress / 100 })
+  const silence = silenceOf(view, context)
   return {
     title: tabTitle(view, percent, context),
     icon: `icon-${view.status === 'processing' ? Math.floor(view.progress / 10) * 10 : view.status}`,
-    heading: t(heading(view)),
+    drawing: isScheduled(view) ? 'scheduled' : isBetweenAttempts(view) ? 'retrying' : statusText(view),
+    heading: t(silence === 3 ? 'live.status.silent' : heading(view, context.now)),
     percent,
     value: valueText(view, context),
-    remaining: remaining(view, context),
+    remaining: arrivalText(view, context),
     queue: queueText(view, context),
+    hold: view.queue_hold && t('live.hold', { message: view.queue_hold.message ?? '' }),
     attempt: attemptText(view, context),
-    message: lastMessage(view, context.read),
-    age: view.status === 'processing' ? ageText(view, context) : null,
+    message: shownMessage(view, context),
+    age: isWorking(view) ? ageText(view, context) : null,
+    advice: silence === 3 ? t('live.silence_advice') : null,
+    silence,
+    bar: isBetweenAttempts(view) ? 'paused' : view.status,
     steps: stepsBelow(view).map((step) => describeStep(view, step, context)),
     otherStep: otherStep(view),
   }
-}
-
-function remaining({ started_at }: PublicView, { t, remainingSeconds }: DescribeContext): string {
-  const duration = formatRemaining(t, remainingSeconds)
-  return started_at || remainingSeconds <= 0 ? duration : t('live.remaining.usually', { duration })
 }
 
 /** How old the last update is. While there is none, that the bot is alive. */
 function ageText(view: PublicView, { t, now }: DescribeContext): string {
   const alive = isBotSeenSince(view) ? formatBotSeen(t, secondsBetween(view.bot_seen_at ?? '', now)) : null
   return alive ?? formatAge(t, secondsBetween(view.updated_at, now))
+}
+
+/** Times the usual duration after which a silence is no longer usual. */
+const UNUSUAL = 3
+
+function silenceOf(view: PublicView, { now, pace }: DescribeContext): RequestDescription['silence'] {
+  const seconds = isWorking(view) ? secondsBetween(view.updated_at, now) : 0
+  if (seconds < 10) return 0
+  if (seconds < 60) return 1
+  const usually = pace.steps[view.step ?? ''] ?? pace.typical
+  return seconds >= UNUSUAL * usually ? 3 : 2
 }
 
 /** Null for a final request: it has no current step. */
@@ -96,23 +112,61 @@ const otherStep = ({ status, step, steps }: PublicView): string | null =>
 export const lastMessage = (view: PublicView, read: Localize): string =>
   read({ ...view, message: view.current_message }) || read({ message: '', message_key: 'received' })
 
+/** Messages that the prompt itself says, or that are over once there is a prompt. */
+const PROMPT_MESSAGES = [
+  'code_needed',
+  'answer_needed',
+  'otp_rejected',
+  'answer_rejected',
+  'code_received',
+  'checking',
+]
+
+/** Between two attempts the reason, where it has a translation: untranslated words of a bot are left out. */
+function shownMessage(view: PublicView, { t, read }: DescribeContext): string | null {
+  if (isNext(view)) return t('live.queue', { place: 1 })
+  if (isBetweenAttempts(view)) return read({ ...view, message: null })
+  const isInPrompt =
+    PROMPT_MESSAGES.includes(view.message_key ?? '') || view.current_message === view.otp_data?.message
+  return view.requires_otp && isInPrompt ? null : lastMessage(view, read)
+}
+
+const isWorking = (view: PublicView): boolean => view.status === 'processing' && !isBetweenAttempts(view)
+
+/** A further attempt, whose bot has reported no step yet: what the one before did is repeated. */
+const isStartingOver = (view: PublicView): boolean => isWorking(view) && view.step === null
+
+const toWaiting = (step: Step): Step => ({ ...step, state: 'waiting', outcome: undefined })
+
+/** The message says it, unless the queue is held. */
+const isNext = (view: PublicView): boolean => view.queue_position === 1 && !view.queue_hold
+
 /** An attempt has failed and the next one has not started. */
 const isBetweenAttempts = (view: PublicView): boolean =>
   view.status === 'processing' && view.next_retry_at !== null
 
-function heading(view: PublicView) {
+function heading(view: PublicView, now: number) {
   if (isScheduled(view)) return 'live.status.scheduled'
-  return isBetweenAttempts(view) ? 'live.status.retrying' : (`live.status.${statusText(view)}` as const)
+  if (isBetweenAttempts(view)) return 'live.status.retrying'
+  if (view.status === 'processing' && view.message_key === 'code_received') return 'live.status.checking_code'
+  if (view.status === 'processing' && view.message_key === 'checking') return 'live.status.checking_answer'
+  if (statusText(view) === 'otp_required' && view.otp_data && Date.parse(view.otp_data.expires_at) <= now)
+    return 'live.status.code_expired'
+  return `live.status.${statusText(view)}` as const
 }
 
 const statusText = (view: PublicView) =>
   view.requires_otp && view.otp_data && view.otp_data.kind !== 'code' ? 'answer_required' : view.status
 
 /** Start time of a scheduled request, else its position in the queue. */
-function queueText(view: PublicView, { t, now }: DescribeContext): string | null {
+function queueText(view: PublicView, { t, now, pace }: DescribeContext): string | null {
   const seconds = isScheduled(view) ? (Date.parse(view.run_at ?? '') - now) / 1000 : 0
-  if (seconds > 0) return t('live.starts_in', { duration: formatUntil(t, seconds) })
-  return view.queue_position === null ? null : t('live.queue', { place: view.queue_position })
+  if (seconds > 0) return t('live.starts_in', { until: formatUntil(t, seconds) })
+  if (view.queue_position === null || isNext(view)) return null
+  const ahead = view.queue_position - 1
+  if (ahead === 0 || pace.queueSeconds === null || view.queue_hold)
+    return t('live.queue', { place: view.queue_position })
+  return t('live.queue_wait', { ahead, duration: formatRemaining(t, Math.max(1, ahead * pace.queueSeconds)) })
 }
 
 /** Duration of a step or a request that has ended; null while it runs. */
@@ -142,27 +196,30 @@ function valueText(view: PublicView, { t, stepTitles }: DescribeContext): string
   })
 }
 
-/** Null for the first attempt. */
+/** Null for the first attempt, and while the message says it. Between two attempts it counts down. */
 function attemptText(view: PublicView, { t, now }: DescribeContext): string | null {
-  const max = view.max_attempts
+  const { max_attempts: max, message_key } = view
   if (!isBetweenAttempts(view))
-    return view.attempt > 1 ? t('live.attempt', { attempt: view.attempt, max }) : null
-  const attempt = Math.min(view.attempt + 1, max)
-  const seconds = roundCountdown((Date.parse(view.next_retry_at ?? '') - now) / 1000)
+    return view.attempt > 1 && message_key !== 'starting_over'
+      ? t('live.attempt', { attempt: view.attempt, max })
+      : null
+  const seconds = (Date.parse(view.next_retry_at ?? '') - now) / 1000
   return seconds > 0
-    ? t('live.attempt_in', { attempt, max, seconds })
-    : t('live.attempt_now', { attempt, max })
+    ? t('live.attempt_in', { attempt: view.attempt, max, until: formatUntil(t, seconds) })
+    : t('live.attempt_now', { attempt: view.attempt, max })
 }
 
 /** Top-level steps, or the substeps of one. */
 const stepsBelow = (view: PublicView, of?: string): Step[] => view.steps.filter((step) => step.of === of)
 
 function describeStep(view: PublicView, step: Step, context: DescribeContext): DescribedStep {
+  const isWaiting = isBetweenAttempts(view) && step.state === 'current' && step.of === undefined
   return {
     id: step.id,
     title: context.stepTitles[step.id] ?? step.id,
     state: step.state,
-    text: stepText(step, context.t),
+    text: isWaiting ? context.t('live.step.paused') : stepText(step, context),
+    isTimed: context.pace.steps[step.id] !== undefined,
     outcome: step.outcome,
     parts:
       step.of === undefined ? stepsBelow(view, step.id).map((part) => describeStep(view, part, context)) : [],
@@ -170,11 +227,15 @@ function describeStep(view: PublicView, step: Step, context: DescribeContext): D
 }
 
 function stepText(
-  { state, outcome, progress, started_at, finished_at }: Step,
-  t: Translate<LiveKey>,
+  { id, state, outcome, progress, started_at, finished_at }: Step,
+  { t, pace }: DescribeContext,
 ): string {
   if (outcome) return t(outcome === 'failed' ? 'live.part.failed' : 'live.part.skipped')
   if (state === 'current' && progress) return t('live.part.percent', { value: progress / 100 })
   const done = state === 'done' && formatElapsed(t, started_at, finished_at)
-  return done ? t('live.step.done_in', { duration: done }) : t(`live.step.${state}`)
+  if (done) return t('live.step.done_in', { duration: done })
+  const usual = state === 'waiting' && pace.steps[id]
+  return usual
+    ? t('live.step_usually', { duration: formatDuration(t, Math.max(1, usual)) })
+    : t(`live.step.${state}`)
 }

@@ -12,20 +12,32 @@ export function formatRemaining(t: T, seconds: number): string {
   return t('live.remaining.minutes', { minutes: Math.round(seconds / 60) })
 }
 
-/** To the second. */
+/** To the second below an hour, to the minute below a day, else to the hour. */
 export function formatDuration(t: T, seconds: number): string {
   const whole = Math.max(0, Math.round(seconds))
-  const minutes = Math.floor(whole / 60)
-  if (minutes === 0) return t('live.duration.seconds', { seconds: whole })
-  if (whole % 60 === 0) return t('live.duration.minutes', { minutes })
-  return t('live.duration.minutes_seconds', { minutes, seconds: whole % 60 })
+  if (whole < 60) return t('live.duration.seconds', { seconds: whole })
+  if (whole < 3600) {
+    const [minutes, rest] = [Math.floor(whole / 60), whole % 60]
+    if (rest === 0) return t('live.duration.minutes', { minutes })
+    return t('live.duration.minutes_seconds', { minutes, seconds: rest })
+  }
+  const allMinutes = Math.round(whole / 60)
+  if (allMinutes < 24 * 60) {
+    const [hours, minutes] = [Math.floor(allMinutes / 60), allMinutes % 60]
+    if (minutes === 0) return t('live.duration.hours', { hours })
+    return t('live.duration.hours_minutes', { hours, minutes })
+  }
+  const allHours = Math.round(whole / 3600)
+  const [days, hours] = [Math.floor(allHours / 24), allHours % 24]
+  return hours === 0 ? t('live.duration.days', { days }) : t('live.duration.days_hours', { days, hours })
 }
 
-/** Time until a start, in the largest unit that fits. */
+/** Time until a start, in the largest unit that fits: "in 2 hours". */
 export function formatUntil(t: T, seconds: number): string {
-  if (seconds > 5400) return t('live.duration.hours', { hours: Math.round(seconds / 3600) })
-  if (seconds > 60) return t('live.duration.minutes', { minutes: Math.ceil(seconds / 60) })
-  return t('live.duration.seconds', { seconds: roundCountdown(seconds) })
+  if (seconds > 129_600) return t('live.until.days', { days: Math.round(seconds / 86_400) })
+  if (seconds > 5400) return t('live.until.hours', { hours: Math.round(seconds / 3600) })
+  if (seconds > 60) return t('live.until.minutes', { minutes: Math.ceil(seconds / 60) })
+  return t('live.until.seconds', { seconds: roundCountdown(seconds) })
 }
 
 /** Age of the last message. From a minute on the text says that there was no update, because people start to doubt then. */
@@ -54,14 +66,18 @@ export function formatCodeExpired(t: T, prompt: Resend | null): string {
   return t(prompt.kind === 'image' ? 'live.question_over_image' : 'live.question_over_text')
 }
 
-const RESEND_TEXTS = {
-  code: ['live.resend', 'live.resend_in'],
-  text: ['live.resend_text', 'live.resend_text_in'],
-  image: ['live.resend_image', 'live.resend_image_in'],
-} as const
+/** For how long an answer is accepted; null when no longer. */
+export const formatValidity = (t: T, expiresAt: string, now: number): string | null =>
+  now < Date.parse(expiresAt) ? formatRemaining(t, (Date.parse(expiresAt) - now) / 1000) : null
 
-/** The button that asks for another code or picture; with `seconds` it is not available yet. */
-export function formatResend(t: T, { kind }: Pick<Resend, 'kind'>, seconds: number): string {
-  const [now, later] = RESEND_TEXTS[kind === 'code' || kind === 'image' ? kind : 'text']
-  return seconds > 0 ? t(later, { seconds: roundCountdown(seconds) }) : t(now)
+/** How often a code or picture can be sent again, and when next; null where it cannot be sent again at all. */
+export function formatResends(
+  t: T,
+  { kind, resend_available_at, resends_left: left }: Pick<OtpPrompt, keyof Resend | 'resends_left'>,
+  now: number,
+): { text: string; seconds: number } | null {
+  if (resend_available_at === null || left === null) return null
+  const seconds = Math.max(0, Math.ceil((Date.parse(resend_available_at) - now) / 1000))
+  const key = kind === 'code' || kind === 'image' ? kind : 'text'
+  return { text: t(`live.resends_left.${key}`, { left, seconds: roundCountdown(seconds) }), seconds }
 }

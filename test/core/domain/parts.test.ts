@@ -2,12 +2,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Command } from '../../../core/domain/command.ts'
-import {
-  type RequestRecord,
-  type Step,
-  type SubstepReport,
-  toPublicView,
-} from '../../../core/domain/record.ts'
+import { type RequestRecord, toPublicView } from '../../../core/domain/record.ts'
+import type { Step, SubstepReport } from '../../../core/domain/step.ts'
 import { normalizeForeignRecord, parseForeignRecord } from '../../../core/records/foreign-record.ts'
 import { reconcile } from '../../../core/records/reconcile.ts'
 import { applyCommands, aRecord, START, T0, TTL_SECONDS } from '../../helpers/record.ts'

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { toIso } from '../../../core/domain/iso-time.ts'
 import { compare, isNewer, type RequestRecord, toPublicView } from '../../../core/domain/record.ts'
+import { withWaiting } from '../../../core/domain/waiting.ts'
 import {
   decodeRecord,
   decodeView,
@@ -19,8 +20,8 @@ describe('the public view', () => {
     const view = toPublicView(running, T0)
     expect(Object.keys(view).sort()).toEqual(
       [
-      'hash', 'service_slug', 'status', 'step', 'progress', 'current_message', 'message_key', 'message_params', 'estimated_remaining_time',
-      'requires_otp', 'is_completed', 'is_failed', 'is_cancelled', 'is_expired', 'steps', 'queue_position', 'bot_seen_at', 'attempt',
+      'cancel_reason', 'hash', 'service_slug', 'status', 'step', 'progress', 'current_message', 'message_key', 'message_params', 'estimated_remaining_time', 'estimated_remaining_range', 'is_late',
+      'requires_otp', 'is_completed', 'is_failed', 'is_cancelled', 'is_expired', 'steps', 'queue_position', 'queue_hold', 'bot_seen_at', 'attempt',
       'max_attempts', 'next_retry_at', 'otp_data', 'result_data', 'error_data', 'run_at', 'retry_of', 'version', 'created_at', 'started_at',
       'updated_at', 'completed_at', 'expires_at',
       ].sort(),
@@ -37,7 +38,8 @@ describe('the public view', () => {
   it('the public view shows an open OTP prompt without its internal fields', () => {
     const asked = applyCommands(running, [REQUIRE_OTP])
     expect(Object.keys(toPublicView(asked, T0).otp_data ?? {}).sort()).toEqual([
-      'attempts_left', 'charset', 'error', 'expires_at', 'id', 'kind', 'length', 'message', 'resend_available_at', 'sent_to',
+      'attempts_left', 'charset', 'error', 'expires_at', 'id', 'kind', 'length', 'message', 'resend_available_at', 'resends_left',
+      'sent_to',
     ]) // biome-ignore format: as in the contract
     expect(toPublicView(asked, T0).requires_otp).toBe(true)
     expect(
@@ -62,9 +64,15 @@ describe('the public view', () => {
     })
   })
 
-  it('the public view shows a queue position only while the request waits there', () => {
-    expect(toPublicView(aRecord({ now: T0 }), T0, 3).queue_position).toBe(3)
-    expect(toPublicView(running, T0, 3).queue_position).toBeNull()
+  it('a record does not say where its request stands in the queue', () => {
+    const view = toPublicView(aRecord({ now: T0 }), T0)
+    expect(view).toMatchObject({ queue_position: null, queue_hold: null, estimated_remaining_range: null })
+    expect(withWaiting(view, { position: 3, hold: null, range: [70, 90] })).toEqual({
+      ...view,
+      queue_position: 3,
+      estimated_remaining_time: 90,
+      estimated_remaining_range: [70, 90],
+    })
   })
 
   it('a request is expired from the exact millisecond of expires_at', () => {

@@ -259,8 +259,8 @@ describe('the transition table', () => {
     }
   })
 
-  it('a final status has no transitions', () => {
-    for (const status of STATUSES.filter(isFinal)) expect(TRANSITIONS[status]).toEqual({})
+  it('a final status stays, and its only command is keep', () => {
+    for (const status of STATUSES.filter(isFinal)) expect(TRANSITIONS[status]).toEqual({ keep: status })
   })
 
   it('a second start of the same attempt is refused', () => {
@@ -454,8 +454,36 @@ describe('an OTP prompt', () => {
     const rejected = advanced(advanced(asked, submit), { ...reject, message: 'Not that one.' })
     expect(rejected.current_message).toBe('Not that one.')
     expect(advanced(rejected, submit)).toMatchObject({
-      current_message: 'Checking…',
-      message_key: 'checking',
+      current_message: 'We have your code, checking it…',
+      message_key: 'code_received',
+    })
+  })
+
+  it('a code that was typed is said to be checked, until another one is asked for', () => {
+    const typed = advanced(asked, submit)
+    expect(typed).toMatchObject({ message_key: 'code_received' })
+    expect(advanced(typed, { type: 'require_otp', attempt: 1, otp: { id: 'otp-2' } })).toMatchObject({
+      message_key: 'code_needed',
+    })
+    const question = advanced(asked, { type: 'require_otp', attempt: 1, otp: { id: 'text-1', kind: 'text' } })
+    expect(question).toMatchObject({ message_key: 'answer_needed' })
+    expect(advanced(question, { type: 'submit_otp', otp: 'yes' })).toMatchObject({ message_key: 'checking' })
+  })
+
+  it('another attempt says that it starts over, until its bot reports', () => {
+    const retry: Command = {
+      type: 'retry',
+      attempt: 1,
+      nextRetryAt: T0,
+      error: { code: 'timed_out', message: 'x', retryable: true },
+    }
+    const reached: Command = { type: 'progress', attempt: 1, progress: 10, step: 'second' }
+    const retried = applyCommands(aRecord(), [START, reached, retry, { type: 'start', attempt: 2 }])
+    expect(retried).toMatchObject({
+      current_message: 'Starting over (attempt 2 of 3).',
+      step: null,
+      message_key: 'starting_over',
+      message_params: { attempt: 2, max: 3 },
     })
   })
 

@@ -1,0 +1,49 @@
+/** Where a request stands that has not started. It is not in the record: it changes without a write to it. */
+import type { Range } from './arrival.ts'
+import type { IsoTime } from './iso-time.ts'
+
+/** Set by an operator: no request of the queue starts. */
+export interface QueueHold {
+  /** The operator's words; null for the standard ones. */
+  message: string | null
+  since: IsoTime
+}
+
+export interface Waiting {
+  /** 1 is next; null before it is due. */
+  position: number | null
+  hold: QueueHold | null
+  /** Seconds until the earliest and the latest expected end; null with too few runs. */
+  range: Range | null
+}
+
+/** What the requests of a service take. */
+export interface QueuePace {
+  /** The whole work; null with too few runs. */
+  total: Range | null
+  /** Seconds for which each request before one delays it; null when unknown. */
+  queueSeconds: number | null
+}
+
+/** Its start time or its place in the queue, and the work. */
+export function expectedRange(
+  { run_at }: { run_at: IsoTime | null },
+  position: number | null,
+  { total, queueSeconds }: QueuePace,
+  now: number,
+): Range | null {
+  const ahead = position === null ? 0 : position - 1
+  if (!total || (ahead > 0 && queueSeconds === null)) return null
+  const untilStart = run_at === null ? 0 : Math.max(0, (Date.parse(run_at) - now) / 1000)
+  const wait = untilStart + ahead * (queueSeconds ?? 0)
+  return [Math.floor(wait + total[0]), Math.ceil(wait + total[1])]
+}
+
+/** The view of a request that has not started. */
+export const withWaiting = <View extends object>(view: View, { position, hold, range }: Waiting): View => ({
+  ...view,
+  queue_position: position,
+  queue_hold: hold,
+  estimated_remaining_range: range,
+  ...(range && { estimated_remaining_time: range[1] }),
+})

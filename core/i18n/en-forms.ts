@@ -1,0 +1,38 @@
+/** The English texts of the list of services and of forms. */
+
+export const enForms = {
+  'services.title': 'What can we do for you?',
+  'services.lead': 'Each of these takes a moment. You can watch every step, leave and come back.',
+  'services.list': 'Services',
+  'services.none': 'There is nothing to choose from right now. Please come back later.',
+  'services.closed': 'Closed at the moment',
+  'services.usually': 'Usually {duration}',
+  'services.asks_for_code': 'Sends you a code',
+  'form.back': 'All services',
+  'form.before': 'Before you start',
+  'form.may_take_longer':
+    'This service is not answering right now, so it may take longer. You can send the form all the same.',
+  'form.held': 'Requests are accepted, but do not start at the moment.',
+  'form.closed': 'This service is closed at the moment.',
+  'form.failing': 'This service is not working at the moment. Please try again later.',
+  'form.usually': 'This usually takes {duration}.',
+  'form.lately': 'Lately it took {duration}.',
+  'form.waiting': '{count, plural, one {One request is} other {# requests are}} waiting now.',
+  'form.waiting_for':
+    '{count, plural, one {One request is} other {# requests are}} waiting now: {duration} until yours starts.',
+  'form.asks_for_code': 'You will be asked for a code while it runs, so keep your phone at hand.',
+  'form.kept': 'What you send and its result are kept for {duration}, then deleted.',
+  'form.example': '(for example {example})',
+  'form.example_only': 'For example {example}',
+  'form.optional': '(optional)',
+  'form.choose': 'Please choose',
+  'form.none': 'None of these',
+  'form.only_if': 'Only if “{label}” is “{value}”.',
+  'form.only_if_ticked': 'Only if “{label}” is ticked.',
+  'form.only_if_not_ticked': 'Only if “{label}” is not ticked.',
+  'form.secret_again': 'Please type {label} again: it is not kept.',
+  'form.submit': 'Start',
+  'form.error_title': 'Error: {title}',
+  'form.summary': 'Please correct the following',
+  'form.kept_typed': 'What you typed is still here.',
+} as const

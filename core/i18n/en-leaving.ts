@@ -1,0 +1,51 @@
+/** Texts of the list of own requests, of the code on another device, and of keeping and deleting requests. */
+export const enLeaving = {
+  'own.title': 'Your requests',
+  'own.lead': 'Started in this browser. Only you see this list.',
+  'own.started': 'Started at {time}',
+
+  'device.offer': 'Continue on another device',
+  'device.text':
+    'Point the camera of your phone at this picture, or open the link there. It opens only a field for the code.',
+  'device.once':
+    'It works once, as long as this code is asked for. Anyone with this link can type the code, and sees nothing else.',
+  'share.title': 'Share this result',
+  'share.text':
+    'Anyone with this link can see this page until {time}, but change nothing. Give it only to people you trust.',
+  'share.send': 'Send the link',
+  'share.end': 'Stop sharing',
+  'share.ended': 'Sharing has stopped. The links you made no longer show anything.',
+  'share.failed': 'That did not work. Please try again.',
+  'share.result': 'The result is ready',
+  'share.received': 'Someone shared this page with you. You can look at it, but change nothing.',
+  'device.local': 'This link only opens on this computer.',
+  'device.open': 'Open the link',
+  'device.qr': 'QR code of the link below',
+  'device.copy': 'Copy the link',
+  'device.failed': 'The link was not made. Please try again.',
+  'device.title': 'Type the code',
+  'device.lead': 'The request on your other device is waiting for the code that you were sent.',
+  'device.sent_title': 'Thank you',
+  'device.sent': 'The code was handed over. You can close this page: the other device goes on.',
+
+  'life.title': 'What is kept',
+  'life.until': 'The request, what you typed and the result are kept until {time}, then deleted.',
+  'life.until_without_result': 'The request and what you typed are kept until {time}, then deleted.',
+  'life.until_shared': 'This page is kept until {time}, then deleted.',
+  'life.kept': 'This is longer than usual, as you asked.',
+  'life.keep': 'Keep for 24 hours',
+  'life.keep_failed': 'Nothing was changed. Please try again.',
+  'life.delete': 'Delete now',
+
+  'delete.title': 'Delete this request now?',
+  'delete.text':
+    'The request, what you typed, the result and its files are deleted at once, on every device. This cannot be undone.',
+  'delete.keep': 'No, keep it',
+  'delete.confirm': 'Yes, delete it',
+  'delete.failed': 'The request was not deleted. Please try again.',
+
+  'problem_text.link_revoked':
+    'The person who shared it has ended it, or what it showed is deleted. If you still need to see it, please ask that person.',
+  'problem_text.link_over':
+    'A link like this works once, and only while its code is asked for. If the code is still needed, please look at the device on which you started.',
+} as const

@@ -1,0 +1,37 @@
+/** Texts about what happened to a request, and about what goes on while nothing seems to. */
+export const enTimeline = {
+  'live.silence_advice': 'You can also cancel and try again later.',
+  'live.as_of.reconnecting': 'Reconnecting… Last update {time}.',
+  'live.as_of.degraded': 'The service has a problem. Last update {time}.',
+  'live.as_of.offline': 'Offline. Last update {time}.',
+  'message.code_needed': 'A code is needed to go on.',
+  'message.code_received': 'We have your code, checking it…',
+  'message.starting_over': 'Starting over (attempt {attempt, number} of {max, number}).',
+  'timeline.title': 'What happened',
+  'timeline.show': 'Show what happened so far',
+  'timeline.earlier': 'Earlier messages are no longer kept.',
+  'failed.attempt_message': 'Attempt {attempt, number}, in the words of the service',
+  'failed.step': 'stopped here',
+  'failed.not_reached': 'not reached',
+  'failed.help': 'If you ask for help, give this reference:',
+  'failed.contact': 'Contact:',
+  'live.resends_left.code':
+    '{left, plural, =0 {No more codes can be sent.} one {One more code can be sent{seconds, plural, =0 {.} other {, in # s.}}} other {# more codes can be sent{seconds, plural, =0 {.} other {, the next in # s.}}}}',
+  'live.timeline.started': 'The work has started.',
+  'live.timeline.attempt': 'Attempt {attempt, number} has started.',
+  'live.timeline.attempt_failed': 'Attempt {attempt, number} did not work.',
+  'live.timeline.attempt_failed_because': 'Attempt {attempt, number} did not work. {reason}',
+  'live.timeline.failed': 'It ended without a result.',
+  'live.timeline.failed_again': 'Attempt {attempt, number} did not work. No further attempt.',
+  'live.timeline.waited': 'waited {duration}',
+  'live.timeline.cancelled_by.user': 'Cancelled from this page.',
+  'live.timeline.cancelled_by.operator': 'Cancelled by the operator.',
+  'live.timeline.cancelled_by.deadline': 'Stopped: its time was over.',
+  'live.timeline.cancelled_by.superseded': 'Replaced by another request.',
+  'live.timeline.cancelled_by.unknown': 'Cancelled.',
+  'live.resends_left.text':
+    '{left, plural, =0 {It cannot be sent again.} one {It can be sent once more{seconds, plural, =0 {.} other {, in # s.}}} other {It can be sent # more times{seconds, plural, =0 {.} other {, the next in # s.}}}}',
+  'live.resends_left.image':
+    '{left, plural, =0 {No other picture can be shown.} one {One more picture can be shown{seconds, plural, =0 {.} other {, in # s.}}} other {# more pictures can be shown{seconds, plural, =0 {.} other {, the next in # s.}}}}',
+  'message.answer_needed': 'An answer is needed to go on.',
+} as const

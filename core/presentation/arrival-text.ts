@@ -1,0 +1,96 @@
+/** When a request will be ready, in words: a range of seconds below a minute, else of clock times or minutes. */
+import type { Range } from '../domain/arrival.ts'
+import type { PublicView } from '../domain/record.ts'
+import type { QueuePace } from '../domain/waiting.ts'
+import type { Translate } from '../i18n/formatter.ts'
+import type { LiveKey } from '../i18n/index.ts'
+import { formatRemaining } from './format-duration.ts'
+
+type T = Translate<LiveKey>
+
+/** A time of the day, such as `16:34`, in the viewer's time zone. */
+export type FormatClock = (ms: number) => string
+
+/** What a request of the service takes, from its last runs or else as its definition says. */
+export interface ServicePace extends QueuePace {
+  /** The usual seconds of the whole work. */
+  typical: number
+  /** Seconds of each step, where known. */
+  steps: Readonly<Record<string, number>>
+}
+
+export interface ArrivalContext {
+  t: T
+  /** Milliseconds, by the server's clock. */
+  now: number
+  /** The view's estimate, or the browser's countdown of it. */
+  remainingSeconds: number
+  /** The same of the earliest expected end; null where nothing is expected. */
+  earliestSeconds: number | null
+  /** Left out where the viewer's time zone is unknown. */
+  clockTime?: FormatClock
+  pace: ServicePace
+}
+
+/** When it will be ready; while an answer is needed, how long it takes from then on. */
+export function arrivalText(view: PublicView, context: ArrivalContext): string {
+  const { t, remainingSeconds, earliestSeconds, pace } = context
+  // When a held queue goes on is unknown.
+  if (!view.started_at && (earliestSeconds === null || view.queue_hold))
+    return t('live.remaining.usually', { duration: formatRemaining(t, pace.typical) })
+  const duration = formatRemaining(t, remainingSeconds)
+  if (view.next_retry_at !== null) return arrivalAfterRetry(view.next_retry_at, context)
+  // The person is waited for, not the work.
+  if (view.requires_otp && remainingSeconds <= 0) return ''
+  if (earliestSeconds === null || remainingSeconds <= 0) return duration
+  const range: Range = [Math.min(earliestSeconds, remainingSeconds), remainingSeconds]
+  if (view.requires_otp) {
+    const isCode = !view.otp_data || view.otp_data.kind === 'code'
+    return t(isCode ? 'live.arrival.after_code' : 'live.arrival.after_answer', {
+      duration: formatRange(t, range),
+    })
+  }
+  const arrival = formatArrival(range, context)
+  return view.is_late ? t('live.arrival.late', { arrival }) : arrival
+}
+
+/** The next attempt starts over. */
+function arrivalAfterRetry(retryAt: string, context: ArrivalContext): string {
+  const { t, now, pace } = context
+  const wait = Math.max(0, (Date.parse(retryAt) - now) / 1000)
+  return pace.total
+    ? formatArrival([wait + pace.total[0], wait + pace.total[1]], context)
+    : formatRemaining(t, wait + pace.typical)
+}
+
+/** "Ready in 20 to 40 seconds", "Ready about 16:34 (16:33 to 16:36)". */
+function formatArrival([earliest, latest]: Range, { t, now, clockTime }: ArrivalContext): string {
+  if (latest < 60) return t('live.arrival.seconds', secondsOf(earliest, latest))
+  if (!clockTime) return t('live.arrival.minutes', minutesOf(earliest, latest))
+  const at = (seconds: number): string => clockTime(now + seconds * 1000)
+  const time = at((earliest + latest) / 2)
+  // "About" says as much as both ends of a minute.
+  if (latest - earliest <= 60) return t('live.arrival.at', { time })
+  return t('live.arrival.between', { time, from: at(earliest), to: at(latest) })
+}
+
+/** "20 to 40 seconds", "2 to 3 minutes". */
+const formatRange = (t: T, [earliest, latest]: Range): string =>
+  latest < 60
+    ? t('live.range.seconds', secondsOf(earliest, latest))
+    : t('live.range.minutes', minutesOf(earliest, latest))
+
+/** What it usually takes. A range from below a minute to above one would say little: that is the typical duration. */
+export const formatPace = (t: T, { total, typical }: Pick<ServicePace, 'total' | 'typical'>): string =>
+  total && (total[0] >= 60 || total[1] < 60) ? formatRange(t, total) : formatRemaining(t, typical)
+
+/** In steps of five seconds, outward, so that the text changes seldom and stays true. */
+function secondsOf(earliest: number, latest: number): { from: number; to: number } {
+  const to = Math.max(5, Math.ceil(latest / 5) * 5)
+  return { from: Math.min(Math.floor(earliest / 5) * 5, to), to }
+}
+
+function minutesOf(earliest: number, latest: number): { from: number; to: number } {
+  const to = Math.max(1, Math.ceil(latest / 60))
+  return { from: Math.min(Math.floor(earliest / 60), to), to }
+}

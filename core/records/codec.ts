@@ -7,6 +7,7 @@ import {
   type StatePosition,
   type Status,
 } from '../domain/record.ts'
+import { MAX_STORED_ENTRIES, type TimelineChange } from '../domain/timeline.ts'
 import { EMPTY_RECORD } from './record-fields.ts'
 
 /**
@@ -17,6 +18,16 @@ import { EMPTY_RECORD } from './record-fields.ts'
 const OWN_RECORD_SUFFIX = '\t'
 const OWN_VIEW_SUFFIX = '\t '
 export const encodeRecord = (record: RequestRecord): string => JSON.stringify(record) + OWN_RECORD_SUFFIX
+/**
+ * As `encodeRecord`, without the times that only a start sets: they read as null, and a new record fits into a smaller size
+ * class of Redis' allocator (a tenth of the memory of a pending request).
+ */
+export const encodeNewRecord = (record: RequestRecord): string =>
+  encodeRecord({
+    ...record,
+    estimated_end_at: record.estimated_end_at ?? undefined,
+    deadline_at: record.deadline_at ?? undefined,
+  } as RequestRecord)
 export const encodeView = (view: PublicView): string => JSON.stringify(view) + OWN_VIEW_SUFFIX
 
 /** Null when Halfway did not write it. */
@@ -29,6 +40,14 @@ export function decodeRecord(json: string): RequestRecord | null {
 export const decodeView = (json: string): PublicView | null =>
   decode(json, OWN_VIEW_SUFFIX) as PublicView | null
 
+/** As `commitRequest` takes it: the time, 24 characters, and the rest as JSON. */
+export function encodeTimelineChange(
+  change: TimelineChange | null,
+): { entry: string; keep: number } | undefined {
+  if (!change) return undefined
+  const { at, ...rest } = change.entry
+  return { entry: at + JSON.stringify(rest), keep: change.isRepeated ? 0 : MAX_STORED_ENTRIES }
+}
 /** The start of every own view. */
 const VIEW_HEADER =
   /^\{"hash":"([\w-]+)","version":(\d+),"updated_at":"([\w:.-]+)","status":"(\w+)","progress":(\d+),"attempt":(\d+),"expires_at":"([\w:.-]+)",/

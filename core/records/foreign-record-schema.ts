@@ -1,8 +1,10 @@
 /** Schema of a record that another program wrote: essential fields are checked, all others fall back to a default. */
 import { z } from 'zod'
+import { toCancelReason } from '../domain/cancel-reason.ts'
 import { toIso } from '../domain/iso-time.ts'
 import { isBlank, messageKeySchema } from '../domain/message.ts'
 import { STATUSES } from '../domain/record.ts'
+import type { FailureCause } from '../domain/request-failure.ts'
 import { parseForeignQuestion } from './foreign-question.ts'
 
 const isoTime = z.iso.datetime({ offset: true }).transform((text) => toIso(Date.parse(text)))
@@ -10,6 +12,8 @@ const nullableTime = isoTime.nullable().catch(null)
 const shortText = z.string().transform((text) => text.slice(0, 2000))
 const wholeSeconds = z.coerce.number().int().nonnegative().max(86_400)
 const count = z.number().int().nonnegative().max(1_000_000_000)
+
+const range = z.tuple([z.number().nonnegative(), z.number().nonnegative()]).readonly()
 
 /** An invalid value becomes undefined. */
 const ifValid = <T extends z.ZodType>(type: T) => type.optional().catch(undefined)
@@ -54,6 +58,11 @@ const foreignError = z.object({
   code: text.pipe(z.string().min(1)).catch('failed'),
   message: text.catch(''),
   retryable: z.boolean().catch(false),
+  // What another program puts there may be private.
+  cause: z
+    .unknown()
+    .transform((): FailureCause | undefined => undefined)
+    .optional(),
 })
 
 /** A string or a number is the message; of a list the first error counts. */
@@ -70,6 +79,7 @@ const foreignStep = z.object({
   of: z.string().optional().catch(undefined),
   progress: z.number().transform(clampPercent).optional().catch(undefined),
   outcome: z.enum(['failed', 'skipped']).optional().catch(undefined),
+  waited_ms: ifValid(count),
 })
 
 export const foreignRecordSchema = z.object({
@@ -114,24 +124,36 @@ export const foreignRecordSchema = z.object({
     .transform((value): unknown => value ?? null),
   error_data: z.preprocess(toErrorObject, foreignError.nullable()).catch(null),
   cancelled_by: z.enum(['user', 'operator', 'deadline', 'superseded']).nullable().catch(null),
+  cancel_reason: ifValid(z.string().transform(toCancelReason)),
   // Invalid steps become undefined; those of the service replace them.
   steps: ifValid(z.array(foreignStep).max(100)),
   attempt: count.catch(0),
   max_attempts: z.number().int().positive().catch(1),
   next_retry_at: nullableTime,
   estimated_end_at: nullableTime,
+  earliest_end_at: ifValid(isoTime),
+  is_late: ifValid(z.boolean()),
+  expected: ifValid(z.object({ total: range, steps: z.record(z.string(), range) })),
   deadline_at: nullableTime,
+  waited_ms: ifValid(count),
   max_progress: z.number().int().min(0).max(100).catch(0),
   version: count.catch(0),
   revision: z.string().max(64).optional().catch(undefined),
+  traceparent: z.string().max(64).optional().catch(undefined),
   created_at: isoTime.optional().catch(undefined),
   started_at: nullableTime,
   updated_at: isoTime.optional().catch(undefined),
   completed_at: nullableTime,
   expires_at: isoTime.optional().catch(undefined),
+  kept: ifValid(z.boolean()),
 })
 
-export const PROMPT_FIELDS = new Set([...Object.keys(promptFields.shape), 'charset', 'image_url'])
+export const PROMPT_FIELDS = new Set([
+  ...Object.keys(promptFields.shape),
+  'charset',
+  'image_url',
+  'resends_left',
+])
 export const ERROR_FIELDS = new Set(Object.keys(foreignError.shape))
 export const STEP_FIELDS = new Set(Object.keys(foreignStep.shape))
 

@@ -4,19 +4,15 @@
  */
 import type { z } from 'zod'
 import type { Catalog } from '../catalog/catalog.ts'
+import { KEEP_MS } from '../domain/deadline.ts'
 import { toIso } from '../domain/iso-time.ts'
 import { isBlank, trustedMessageKey } from '../domain/message.ts'
 import { applyOtpLimits, createPrompt, toOtpLimits } from '../domain/otp-prompt.ts'
-import {
-  isFinal,
-  type RequestFailure,
-  type RequestRecord,
-  type Status,
-  type Step,
-  type StoredOtpPrompt,
-} from '../domain/record.ts'
+import { isFinal, type RequestRecord, type Status, type StoredOtpPrompt } from '../domain/record.ts'
+import type { RequestFailure } from '../domain/request-failure.ts'
 import { withoutSealed } from '../domain/sealed-values.ts'
 import type { TransitionContext } from '../domain/state-machine.ts'
+import type { Step } from '../domain/step.ts'
 import { completeAll, initialSteps, moveToStep } from '../domain/steps.ts'
 import { quoteInexact } from './exact-numbers.ts'
 import {
@@ -112,10 +108,11 @@ export function normalizeForeignRecord(
   const completed = isFinal(status) ? resolveCompletedAt(foreign, created, at) : null
   // The lifetime of a scheduled request starts when it is due.
   const begins = Math.max(at, foreign.run_at ? Date.parse(foreign.run_at) : 0)
+  const endsAfter = (from: number): number => from + ttlSeconds * 1000
   const ends =
-    completed === null
-      ? resolveExpiresAt(foreign, created, begins + ttlSeconds * 1000)
-      : completed + ttlSeconds * 1000
+    completed === null ? resolveExpiresAt(foreign, created, endsAfter(begins))
+    : foreign.kept ? resolveExpiresAt(foreign, created, endsAfter(completed) + KEEP_MS)
+    : endsAfter(completed) // biome-ignore format: a table
   const maxProgress = Math.min(99, Math.max(foreign.max_progress, clampPercent(foreign.progress)))
   const record: RequestRecord = {
     ...foreign,

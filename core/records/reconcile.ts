@@ -103,6 +103,7 @@ function mergeFinalState(merged: RequestRecord, normalized: RequestRecord): Requ
     result_data: normalized.result_data,
     error_data: normalized.error_data,
     cancelled_by: normalized.cancelled_by,
+    cancel_reason: normalized.cancel_reason,
     completed_at: normalized.completed_at,
     expires_at: normalized.expires_at,
     otp_data: null,

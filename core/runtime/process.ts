@@ -2,10 +2,11 @@
  * The lifecycle of every process: starts its parts in order and stops them in reverse order, within a time limit. A part is
  * anything with a `stop`. A failed start is one sentence on standard error; a second signal ends the process immediately.
  */
-import { existsSync } from 'node:fs'
 import type { DestinationStream } from 'pino'
 import { type Config, loadConfig } from './config.ts'
+import { sealsData } from './data-box.ts'
 import { createLog, type Log } from './log.ts'
+import { loadSettingsFile } from './settings-file.ts'
 import { StartupError } from './startup-error.ts'
 import { visible, visibleLines } from './visible-text.ts'
 
@@ -16,6 +17,8 @@ export interface Stoppable {
 export interface ProcessContext {
   config: Config
   log: Log
+  /** For the audit log, whatever LOG_LEVEL says, unless that is `silent`. */
+  auditLog: Log
   /** Registers a part that has started, or is starting, to be stopped with the process. */
   register<T extends Stoppable>(name: string, part: T | Promise<T>): Promise<T>
   /** A line for the person who ran `npm start`, printed once everything has started. */
@@ -56,7 +59,7 @@ export async function runProcess(
   start: (context: ProcessContext) => Promise<void>,
 ): Promise<void> {
   const running: RunningProcess = {
-    log: createLog(name, 'info', logTo),
+    log: createLog(name, 'info', { destination: logTo }),
     parts: [],
     notes: [],
     started: false,
@@ -67,13 +70,17 @@ export async function runProcess(
   }
   stopOnSignals(running)
   try {
-    if (existsSync('.env')) process.loadEnvFile('.env')
+    loadSettingsFile()
     const config = loadConfig(env)
-    running.log = createLog(name, config.logLevel, logTo)
+    running.log = createLog(name, config.logLevel, {
+      destination: logTo,
+      wholeErrors: !config.production,
+    })
     running.stopLimitMs += config.drainSeconds * 1000
     await start({
       config,
       log: running.log,
+      auditLog: createLog('audit', config.logLevel === 'silent' ? 'silent' : 'info', { destination: logTo }),
       async register(partName, part) {
         running.parts.push({ name: partName, part: Promise.resolve(part) })
         return part
@@ -87,6 +94,7 @@ export async function runProcess(
     if (running.stoppingSince !== null) return
     running.started = true
     running.log.info('started')
+    if (config.production && isReadable(config)) running.log.warn(NOTHING_SEALED)
     process.send?.(running.notes)
   } catch (error) {
     if (error instanceof StartupError) process.stderr.write(`${visibleLines(`${name}: ${error.message}`)}\n`)
@@ -94,6 +102,13 @@ export async function runProcess(
     await stop(running, 1, 'could not start')
   }
 }
+
+/** A bot that reports over HTTP stores nothing itself. */
+const isReadable = ({ connections, bots }: Config): boolean =>
+  !sealsData(connections.dataKeys) && bots.halfwayUrl === null
+
+const NOTHING_SEALED =
+  'DATA_KEY names no key that seals: what people type, codes and results can be read in Redis, its files and its replicas'
 
 function stopOnSignals(running: RunningProcess): void {
   // A closed pipe or a full disk is no reason to stop working.
@@ -179,7 +194,7 @@ export async function runCommand(
   process.on('unhandledRejection', fail)
   // The reader of the pipe has closed it, as `head` does.
   process.stdout.on('error', () => process.exit(0))
-  if (existsSync('.env')) process.loadEnvFile('.env')
+  loadSettingsFile()
   process.exitCode = await command(env, abort.signal)
   process.off('SIGINT', interrupt)
   process.off('SIGTERM', interrupt)
@@ -197,7 +212,7 @@ export function listen(
   { port, host, setting }: { port: number; host: string; setting: string },
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
+    const onError = (error: NodeJS.ErrnoException): void => {
       if (error.code === 'EADDRINUSE') {
         reject(
           new StartupError(
@@ -211,7 +226,13 @@ export function listen(
           ),
         )
       } else reject(error)
+    }
+    server.once('error', onError)
+    server.listen(port, host, () => {
+      server.off('error', onError)
+      // Without a free file descriptor no connection can be accepted: those that are open go on.
+      server.on('error', () => {})
+      resolve()
     })
-    server.listen(port, host, resolve)
   })
 }

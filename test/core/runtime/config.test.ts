@@ -32,6 +32,8 @@ describe('the settings', () => {
       redis: { kind: 'embedded' },
       connections: {
         keyPrefix: '',
+        clusterChannels: 'plain',
+        dataKeys: [],
         connectTimeoutMs: 3000,
         commandTimeoutMs: 700,
         keepAliveMs: 5000,
@@ -39,12 +41,15 @@ describe('the settings', () => {
       requestTtlSeconds: 1800,
       drainSeconds: 30,
       logLevel: 'info',
+      metrics: { host: '127.0.0.1', ports: {} },
+      isTraced: false,
       server: {
         host: '0.0.0.0',
         port: 3000,
         allowedOrigins: [],
         trustProxy: 0,
         languages: ['en', 'fa'],
+        site: { links: [], timeZone: 'UTC', hasCredit: true },
         submitsPerMinute: 60,
         batchesPerMinute: 20,
         maxDelaySeconds: 86_400,
@@ -52,9 +57,27 @@ describe('the settings', () => {
         maxUnfinishedPerSubmitter: 1000,
         maxUnfinishedPerQueue: 10_000,
         maxUnfinished: 20_000,
+        closeAfterFailures: 0,
         actionsPerMinute: 60,
+        socketsPerAddress: 100,
+        streamsPerAddress: 50,
+        statusReadsPerMinute: 12_000,
         ownerCheck: 'off',
+        allowedHosts: [],
+        keepLonger: false,
         subjectLimits: { codesPerHour: 5, wrongCodesPerHour: 10 },
+        console: null,
+        submitters: { ways: ['anyone'], keyDigests: {}, keysFile: undefined, header: undefined, jwt: null },
+      },
+      push: {
+        isOn: true,
+        contact: 'mailto:webmaster@example.com',
+        hosts: [
+          'fcm.googleapis.com',
+          '*.push.services.mozilla.com',
+          '*.push.apple.com',
+          '*.notify.windows.com',
+        ],
       },
       worker: { concurrency: 10 },
       bots: {
@@ -62,7 +85,7 @@ describe('the settings', () => {
         port: 9999,
         timeoutSeconds: 180,
         token: 'local-development-only',
-        tokens: new Map([['default', 'local-development-only']]),
+        tokens: new Map([['default', ['local-development-only']]]),
         addresses: ['loopback'],
         host: '127.0.0.1',
         address: 'http://127.0.0.1:9999',
@@ -104,10 +127,21 @@ describe('the settings', () => {
       PORT: '70000', REDIS_URL: 'http://x', KEY_PREFIX: 'a b', LOCAL_API_URL: 'ftp://x', LOCAL_API_TIMEOUT: '301',
       LOCAL_API_TOKEN: 'short', WORKER_CONCURRENCY: '0', REQUEST_TTL: 'long', LOG_LEVEL: 'loud', ALLOWED_ORIGINS: 'x',
       REDIS_SENTINELS: 'nowhere', REDIS_CLUSTER_NODES: 'a:99999', NODE_ENV: 'prod',
-      OWNER_CHECK: 'yes',
+      OWNER_CHECK: 'yes', PUSH: 'maybe', PUSH_CONTACT: 'http://x.example', PUSH_HOSTS: 'https://x.example/path',
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318',
     } // biome-ignore format: a list
     const named = errorsOf(wrong).map((line) => /^ {2}- (\w+): ./.exec(line)?.[1])
     expect(named).toEqual(expect.arrayContaining(Object.keys(wrong)))
+  })
+
+  it('requests are traced where a collector is named', () => {
+    expect(loadConfig({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' }).isTraced).toBe(true)
+  })
+
+  it('production refuses a weak token of metrics', () => {
+    expect(errorsOf({ ...PRODUCTION, METRICS_TOKEN: 'choose-a-long-random-secret' })).toEqual([
+      expect.stringMatching(/METRICS_TOKEN: .*openssl rand/),
+    ])
   })
 
   it('production refuses a weak token of a bot, and an invalid list of tokens is named once', () => {
@@ -118,11 +152,49 @@ describe('the settings', () => {
       'crawler',
       'crawler:short',
       'a:0123456789abcdef,a:0123456789abcdef',
+      'a:0123456789abcdef,b:0123456789abcdef',
+      'a:0123456789abcdef,a:123456789abcdef0,a:23456789abcdef01',
       'default:0123456789abcdef',
     ])
       expect(errorsOf({ ...PRODUCTION, BOT_TOKENS: invalid })).toEqual([
         expect.stringContaining('BOT_TOKENS: '),
       ])
+  })
+
+  it.each([
+    [{ SUBMITTERS: 'everyone' }, 'SUBMITTERS'],
+    [{ SUBMITTERS: 'keys' }, 'API_KEYS or API_KEYS_FILE'],
+    [{ API_KEYS: 'shop:0123456789abcdef' }, 'API_KEYS'],
+    [{ SUBMITTERS: 'keys', API_KEYS: 'shop:short' }, 'API_KEYS'],
+    [{ SUBMITTERS: 'header' }, 'SUBMITTER_HEADER'],
+    [{ SUBMITTERS: 'header', SUBMITTER_HEADER: 'X-User', TRUST_PROXY: '1' }, 'SUBMITTER_HEADER'],
+    [{ SUBMITTERS: 'jwt', JWT_ISSUER: 'https://x.example', JWT_AUDIENCE: 'x' }, 'JWT_JWKS_URL'],
+    [{ JWT_AUDIENCE: 'x' }, 'JWT_AUDIENCE'],
+    [{ ...PRODUCTION, SUBMITTERS: 'keys', API_KEYS: 'shop:aaaaaaaaaaaaaaaa' }, 'API_KEYS: shop'],
+    [
+      {
+        ...PRODUCTION,
+        SUBMITTERS: 'jwt',
+        JWT_ISSUER: 'https://x.example',
+        JWT_AUDIENCE: 'x',
+        JWT_JWKS_URL: 'http://x.example/keys',
+      },
+      'JWT_JWKS_URL',
+    ],
+  ])('who may submit is refused without what it needs: %j', (settings, named) => {
+    expect(errorsOf(settings)).toEqual([expect.stringContaining(`- ${named}: `)])
+  })
+
+  it('the configuration has digests of API keys only', () => {
+    const config = loadConfig({ SUBMITTERS: 'keys,anyone', API_KEYS: 'shop:0123456789abcdef' })
+    expect(JSON.stringify(config)).not.toContain('0123456789abcdef')
+    expect(config.server.submitters.keyDigests.shop).toEqual([expect.stringMatching(/^[0-9a-f]{64}$/)])
+  })
+
+  it('a bot may have two tokens, the newer one first', () => {
+    const { bots } = loadConfig({ BOT_TOKENS: 'a:0123456789abcdef,b:23456789abcdef01,a:123456789abcdef0' })
+    expect(bots.tokens.get('a')).toEqual(['0123456789abcdef', '123456789abcdef0'])
+    expect(bots.tokens.get('b')).toEqual(['23456789abcdef01'])
   })
 
   it('the removed QUEUE_PREFIX is refused, with KEY_PREFIX named instead', () => {
@@ -171,7 +243,7 @@ describe('a bot without Redis', () => {
     expect(bots).toMatchObject({ halfwayUrl: BOT.HALFWAY_URL, ownToken: BOT.BOT_TOKEN })
     expect(redis.kind).toBe('single')
     expect(bots.token).not.toBe(DEVELOPMENT_TOKEN)
-    expect(bots.tokens.get('default')).toBe(bots.token)
+    expect(bots.tokens.get('default')).toEqual([bots.token])
   })
 
   it('uses LOCAL_API_TOKEN where it has no token of its own', () => {
@@ -229,15 +301,115 @@ describe('Redis settings', () => {
     }) // biome-ignore format: one target
   })
 
-  it('REDIS_CLUSTER_NODES select a Cluster, where all keys of the queues share a slot', () => {
+  it('REDIS_CLUSTER_NODES select a Cluster, where all keys of a queue share a slot', () => {
     const config = loadConfig({ REDIS_CLUSTER_NODES: '[::1]:7000,10.0.0.1:7001' })
     expect(config.redis).toEqual({
       kind: 'cluster', password: undefined, nodes: [{ host: '::1', port: 7000 }, { host: '10.0.0.1', port: 7001 }],
     }) // biome-ignore format: one target
-    expect(createKeys(config.connections, { isCluster: true }).queues).toBe('{halfway}')
+    expect(createKeys(config.connections, { isCluster: true }).queue('crawls')).toBe('halfway:{crawls}')
+  })
+
+  it('sharded channels need a Cluster', () => {
+    const REDIS_CLUSTER_CHANNELS = 'sharded'
+    expect(errorsOf({ REDIS_CLUSTER_CHANNELS })).toEqual([
+      expect.stringMatching(/REDIS_CLUSTER_CHANNELS: only a Redis Cluster/),
+    ])
+    const { connections } = loadConfig({ REDIS_CLUSTER_CHANNELS, REDIS_CLUSTER_NODES: '10.0.0.1:7001' })
+    expect(connections.clusterChannels).toBe('sharded')
+  })
+
+  it('the addresses of Sentinels name TLS and the user of the Sentinels, REDIS_USERNAME the user of the Redis behind them', () => {
+    const others = { REDIS_SENTINEL_NAME: 'm', REDIS_USERNAME: 'works', REDIS_PASSWORD: 'p' }
+    const expected = {
+      kind: 'sentinel', name: 'm', db: 0, tls: true, username: 'works', password: 'p',
+      sentinels: [{ host: 'a', port: 26379 }, { host: '::1', port: 26380 }], sentinelUsername: 'asks', sentinelPassword: 's,p',
+    } // biome-ignore format: one target
+    const addresses = 'rediss://asks:s%2Cp@a:26379, rediss://[::1]:26380'
+    expect(redisOf({ ...others, REDIS_SENTINELS: addresses })).toEqual(expected)
+    expect(
+      redisOf({
+        ...others,
+        REDIS_SENTINELS: 'rediss://a:26379,rediss://[::1]:26380',
+        REDIS_SENTINEL_USERNAME: 'asks',
+        REDIS_SENTINEL_PASSWORD: 's,p',
+      }),
+    ).toEqual(expected)
+  })
+
+  it('the user and password of a Cluster are in its addresses, or in REDIS_USERNAME and REDIS_PASSWORD', () => {
+    const expected = {
+      kind: 'cluster',
+      tls: true,
+      nodes: [{ host: 'a', port: 1 }],
+      username: 'u',
+      password: 'p',
+    }
+    expect(redisOf({ REDIS_CLUSTER_NODES: 'rediss://u:p@a:1' })).toEqual(expected)
+    const apart = { REDIS_CLUSTER_NODES: 'rediss://a:1', REDIS_USERNAME: 'u', REDIS_PASSWORD: 'p' }
+    expect(redisOf(apart)).toEqual(expected)
+  })
+
+  it('the files of TLS are for every connection', () => {
+    const files = { REDIS_TLS_CA: '/ca', REDIS_TLS_CERT: '/cert', REDIS_TLS_KEY: '/key' }
+    for (const named of [
+      { REDIS_URL: 'rediss://x' },
+      { REDIS_CLUSTER_NODES: 'rediss://x:1' },
+      { REDIS_CONNECTIONS: 'tasks=rediss://x' },
+    ])
+      expect(loadConfig({ ...files, ...named }).connections.tls).toEqual({
+        ca: '/ca',
+        cert: '/cert',
+        key: '/key',
+      })
   })
 
   it.each([
+    ['REDIS_PASSWRD', 'REDIS_PASSWORD'],
+    ['REDIS_USER', 'REDIS_USERNAME'],
+    ['REDIS_CLUSTER', 'REDIS_CLUSTER_NODES'],
+    ['REDIS_SENTINEL', 'REDIS_SENTINELS'],
+    ['REDIS_TLS_CA_FILE', 'REDIS_TLS_CA'],
+  ])('a setting of Redis that does not exist is refused with the nearest name: %s', (name, nearest) => {
+    expect(errorsOf({ REDIS_HOST: 'redis', [name]: 'secret-value' })).toEqual([
+      `  - ${name}: there is no such setting; did you mean ${nearest}?`,
+    ])
+  })
+
+  it('the variables that Kubernetes sets for services named redis and redis-master change nothing', () => {
+    const links = {
+      REDIS_SERVICE_HOST: '10.0.0.1',
+      REDIS_SERVICE_PORT: '6379',
+      REDIS_SERVICE_PORT_CLIENT: '6379',
+      REDIS_PORT: 'tcp://10.0.0.1:6379',
+      REDIS_PORT_6379_TCP: 'tcp://10.0.0.1:6379',
+      REDIS_PORT_6379_TCP_PROTO: 'tcp',
+      REDIS_PORT_6379_TCP_PORT: '6379',
+      REDIS_PORT_6379_TCP_ADDR: '10.0.0.1',
+      REDIS_MASTER_SERVICE_HOST: '10.0.0.2',
+      REDIS_MASTER_PORT: 'tcp://10.0.0.2:6379',
+      REDIS_MASTER_PORT_6379_TCP_ADDR: '10.0.0.2',
+    }
+    expect(loadConfig(links)).toEqual(loadConfig({}))
+    expect(redisOf({ ...links, REDIS_HOST: 'r' })).toMatchObject({ host: 'r', port: 6379 })
+  })
+
+  it.each([
+    [{ REDIS_URL: 'redis://u:p@x', REDIS_USERNAME: 'v' }, 'REDIS_USERNAME: has no effect beside REDIS_URL'],
+    [{ REDIS_HOST: 'x', REDIS_USERNAME: 'u' }, 'REDIS_USERNAME: needs REDIS_PASSWORD'],
+    [{ REDIS_HOST: 'x', REDIS_SENTINEL_PASSWORD: 'p' }, 'no effect without REDIS_SENTINELS'],
+    [
+      { REDIS_CLUSTER_NODES: 'rediss://u:p@a:1', REDIS_PASSWORD: 'q' },
+      'no effect beside the addresses of REDIS_CLUSTER_NODES',
+    ],
+    [{ REDIS_CLUSTER_NODES: 'rediss://a:1,redis://b:1' }, 'TLS is for all of them'],
+    [{ REDIS_CLUSTER_NODES: 'rediss://u:p@a:1,rediss://v:p@b:1' }, 'several users or passwords'],
+    [{ REDIS_CLUSTER_NODES: 'rediss://a' }, 'with a port such as'],
+    [{ REDIS_CLUSTER_NODES: 'rediss://a:1/2' }, 'must not name a database'],
+    [
+      { REDIS_URL: 'redis://x', REDIS_TLS_CA: '/ca' },
+      'no effect without an address that begins with rediss://',
+    ],
+    [{ REDIS_URL: 'rediss://x', REDIS_TLS_KEY: '/key' }, 'each needs the other'],
     [{ REDIS_URL: 'redis://x', REDIS_HOST: 'y' }, 'name one Redis, not several'],
     [{ REDIS_SENTINELS: 'a:1' }, 'each needs the other'],
     [{ REDIS_SENTINEL_NAME: 'm' }, 'each needs the other'],
@@ -337,6 +509,35 @@ describe('the address of the bots', () => {
   )
 })
 
+describe('production and the address of the bots', () => {
+  const withUrl = (LOCAL_API_URL: string, settings = {}) =>
+    errorsOf({ ...PRODUCTION, LOCAL_API_URL, ...settings })
+
+  it('production refuses plain http to another host, and says how to allow it', () => {
+    expect(withUrl('http://bots.internal:9999')).toEqual([
+      '  - LOCAL_API_URL: sends the token and what people typed to bots.internal over plain http; use https://, or allow it by name with PLAIN_HTTP_BOTS=bots.internal',
+    ])
+    // BOT_ADDRESSES says which bots are called, not how.
+    expect(withUrl('http://10.0.0.7', { BOT_ADDRESSES: '10.0.0.0/8' })).toHaveLength(1)
+    expect(withUrl('http://bots.internal', { PLAIN_HTTP_BOTS: 'other.internal' })).toHaveLength(1)
+  })
+
+  it.each([
+    ['http://127.0.0.1:9999', {}],
+    ['http://localhost:9999', {}],
+    ['http://[::1]:9999', {}],
+    ['https://bots.example:9999', {}],
+    ['http://bots.internal:9999/base', { PLAIN_HTTP_BOTS: 'other.internal, Bots.internal' }],
+    ['http://10.0.0.7:9999', { PLAIN_HTTP_BOTS: '10.0.0.0/8' }],
+  ])('production calls bots at %s with %j', (url, settings) => {
+    expect(withUrl(url, settings)).toEqual([])
+  })
+
+  it('outside production plain http to another host is accepted', () => {
+    expect(errorsOf({ LOCAL_API_URL: 'http://bots.internal' })).toEqual([])
+  })
+})
+
 describe('.env.example', () => {
   const text = readFileSync(new URL('../../../.env.example', import.meta.url), 'utf8').split('\n')
   const settings = text.flatMap((line, i) => {
@@ -369,15 +570,20 @@ describe('.env.example', () => {
   })
 
   it('.env.example shows a valid value for every setting', () => {
-    const all = Object.fromEntries(settings.map(({ name, value }) => [name, value]))
+    const all = {
+      ...Object.fromEntries(settings.map(({ name, value }) => [name, value])),
+      SUBMITTERS: 'keys,jwt',
+    }
     const alternatives = [
       ['REDIS_URL'],
       ['REDIS_HOST', 'REDIS_PORT'],
-      ['REDIS_SENTINELS', 'REDIS_SENTINEL_NAME'],
+      ['REDIS_SENTINELS', 'REDIS_SENTINEL_NAME', 'REDIS_SENTINEL_USERNAME', 'REDIS_SENTINEL_PASSWORD'],
       ['REDIS_CLUSTER_NODES'],
     ]
+    // Of these one is enough, and an example of a token is refused, so that no console has it. A header needs a list of proxies.
+    const ofConsole = ['ADMIN_TOKEN', 'ADMIN_HEADER', 'SUBMITTER_HEADER']
     for (const names of alternatives) {
-      const others = alternatives.flat().filter((name) => !names.includes(name))
+      const others = [...ofConsole, ...alternatives.flat().filter((name) => !names.includes(name))]
       expect(
         errorsOf(Object.fromEntries(Object.entries(all).filter(([name]) => !others.includes(name)))),
       ).toEqual([])

@@ -5,14 +5,14 @@ import { createLog, type Log } from '../../../core/runtime/log.ts'
 const SECRET = 'very-secret-483920'
 
 /** @returns what is written when `work` logs */
-function written(work: (log: Log) => void, level = 'trace'): string {
+function written(work: (log: Log) => void, level = 'trace', wholeErrors = true): string {
   let text = ''
   const destination = {
     write(line: string) {
       text += line
     },
   }
-  work(createLog('test', level, destination))
+  work(createLog('test', level, { destination, wholeErrors }))
   return text
 }
 
@@ -38,6 +38,19 @@ describe('createLog', () => {
     expect(JSON.parse(line)).toMatchObject({ msg: words, words, err: { message: words } })
   })
 
+  it('a log that nothing reads drops lines beyond 8 MB, and counts them once it is read again', () => {
+    const lines: string[] = []
+    const pipe = { writableLength: 8 * 1024 * 1024 + 1, write: (line: string) => void lines.push(line) }
+    const log = createLog('test', 'info', { destination: pipe })
+    for (const word of ['one', 'two']) log.info(word)
+    expect(lines).toEqual([])
+    pipe.writableLength = 0
+    log.info('three')
+    log.info('four')
+    const read = lines.map((line) => JSON.parse(line))
+    expect(read.map(({ msg, lines: dropped }) => dropped ?? msg)).toEqual([2, 'three', 'four'])
+  })
+
   it('the log writes nothing below its level', () => {
     expect(written((log) => log.info('hello'), 'warn')).toBe('')
   })
@@ -45,17 +58,17 @@ describe('createLog', () => {
   it.each([
     'otp', 'otp_data', 'request_data', 'result_data', 'data', 'body', 'token', 'password', 'mobile', 'national_code',
     'session_id', 'user_id', 'owner_token', 'ownerToken', 'owner_hash', 'authorization', 'cookie', 'set-cookie',
-  ])('the log redacts %s up to four levels deep, in lists and in child loggers', (name) => {
+  ])('the log redacts %s at any depth, in lists and in child loggers', (name) => {
     const text = written((log) => {
       log.info({ [name]: SECRET })
       log.info({ a: { [name]: SECRET } })
       log.info({ a: { b: { [name]: SECRET } } })
-      log.info({ req: { headers: { more: { [name]: { value: SECRET } } } } })
+      log.info({ req: { headers: { more: { much: { deeper: { [name]: { value: SECRET } } } } } } })
       log.info({ list: [{ [name]: SECRET }] })
       log.child({ [name]: SECRET }).info('child')
     })
     expect(text).not.toContain(SECRET)
-    expect(text.trim().split('\n')).toHaveLength(6)
+    expect(text.trim().split('\n').map((line) => JSON.parse(line).level)).toEqual(Array(6).fill(30))
   }) // biome-ignore format: a list
 
   it('the log writes name, code, message, stack and causes of an error, and no other property', () => {
@@ -78,5 +91,47 @@ describe('createLog', () => {
     for (const thrown of ['text', undefined, null, 17, circular, new Error('x'.repeat(100_000))]) {
       expect(written((log) => log.error({ err: thrown }, 'failed')).length).toBeLessThan(100_000)
     }
+  })
+
+  it('the log names no hash of a request, in fields, messages and errors', () => {
+    const hash = 'req_o6iG9ef2y25raJ88gx9ljmx21i6d3'
+    const text = written((log) => {
+      log.child({ hash }).error({ err: new Error(`WRONGTYPE local_request:${hash}`) }, `about ${hash}`)
+    })
+    expect(text).not.toContain(hash.slice(4))
+    expect(JSON.parse(text).hash).toBe('[secret]')
+  })
+
+  it('in development the log has the whole error, of a handler too, with stack and cause', () => {
+    const error = new Error('no score for 0012345679', { cause: new TypeError('fetch failed') })
+    for (const key of ['err', 'handler_err'])
+      expect(JSON.parse(written((log) => log.error({ [key]: error })))[key]).toMatchObject({
+        type: 'Error',
+        message: 'no score for 0012345679',
+        stack: expect.stringContaining('log.test.ts'),
+        cause: { type: 'TypeError', message: 'fetch failed' },
+      })
+  })
+
+  it('in production the log leaves out messages that may quote what a person typed', () => {
+    const inProduction = (fields: object): string => written((log) => log.error(fields), 'trace', false)
+    for (const error of [
+      new Error('Sara 0012345679'),
+      new SyntaxError('Unexpected token S, "Sara 0012345679"'),
+    ]) {
+      const text = inProduction({ err: new Error('wrapped', { cause: error }) })
+      expect(text).not.toMatch(/Sara|0012345679/)
+      expect(JSON.parse(text).err.cause).toMatchObject({
+        type: error.name,
+        stack: expect.stringContaining('at '),
+      })
+    }
+    const own = new TypeError("Cannot read properties of undefined (reading 'score') of 0012345679")
+    expect(JSON.parse(inProduction({ err: own })).err.message).toBe(
+      "Cannot read properties of undefined (reading 'score') of …",
+    )
+    expect(inProduction({ handler_err: own })).not.toContain('score')
+    const refused = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:6379'), { syscall: 'connect' })
+    expect(JSON.parse(inProduction({ err: refused })).err.message).toBe(refused.message)
   })
 })

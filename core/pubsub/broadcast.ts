@@ -1,5 +1,6 @@
 /** Sends the newest state of a request to its listeners: throttled, and a final one immediately. */
 import { isFinal, type PublicView, type StatePosition } from '../domain/record.ts'
+import { type Waiting, withWaiting } from '../domain/waiting.ts'
 import { decodeView, encodeView, peekPosition } from '../records/codec.ts'
 
 /** A view as JSON, encoded once for all listeners and parsed only when `view` is read. */
@@ -38,8 +39,8 @@ export interface BroadcastState {
   latest: StatePosition | null
   /** The newest state as text: parsed it takes three times the memory. */
   json: string
-  /** The position in the queue while it waits there. Not part of the record, so no published view has it. */
-  queuePosition: number | null
+  /** Where it stands while it waits. Not part of the record, so no published view has it. */
+  waiting: Waiting | null
   sentAt: number
   timer: NodeJS.Timeout | undefined
   isClosed: boolean
@@ -49,7 +50,7 @@ export const createBroadcastState = (): BroadcastState => ({
   listeners: new Map(),
   latest: null,
   json: '',
-  queuePosition: null,
+  waiting: null,
   sentAt: Number.NEGATIVE_INFINITY,
   timer: undefined,
   isClosed: false,
@@ -60,7 +61,7 @@ export const latestOf = ({ latest, json }: BroadcastState): EncodedUpdate | null
 
 /** @param everyMs the shortest time between two updates; states in between are merged into the newest. 0 sends each immediately */
 export function broadcast(state: BroadcastState, newer: EncodedUpdate, everyMs: number): void {
-  const update = withQueuePosition(newer, state.queuePosition)
+  const update = addWaiting(newer, state.waiting)
   state.latest = update.position
   state.json = update.json
   if (state.listeners.size === 0) return
@@ -69,21 +70,19 @@ export function broadcast(state: BroadcastState, newer: EncodedUpdate, everyMs: 
   else state.timer ??= setTimeout(flush, Math.ceil(restMs), state).unref()
 }
 
-/** Sends the same state with another queue position. */
-export function broadcastPosition(
-  state: BroadcastState,
-  queuePosition: number | null,
-  everyMs: number,
-): void {
-  if (queuePosition === state.queuePosition) return
-  state.queuePosition = queuePosition
+/** Sends the same state with another queue position or hold. A newer estimate alone is for those who come later. */
+export function broadcastWaiting(state: BroadcastState, waiting: Waiting | null, everyMs: number): void {
+  const [before, now] = [state.waiting, waiting].map((one) => JSON.stringify([one?.position, one?.hold]))
+  state.waiting = waiting
   const latest = latestOf(state)
-  if (latest) broadcast(state, latest, everyMs)
+  if (!latest) return
+  if (before === now) state.json = addWaiting(latest, waiting).json
+  else broadcast(state, latest, everyMs)
 }
 
-function withQueuePosition(update: EncodedUpdate, queuePosition: number | null): EncodedUpdate {
-  if (update.position.status !== 'pending' || update.view.queue_position === queuePosition) return update
-  return parseUpdate(encodeView({ ...update.view, queue_position: queuePosition })) as EncodedUpdate
+function addWaiting(update: EncodedUpdate, waiting: Waiting | null): EncodedUpdate {
+  if (!waiting || update.position.status !== 'pending') return update
+  return parseUpdate(encodeView(withWaiting(update.view, waiting))) as EncodedUpdate
 }
 
 export function flush(state: BroadcastState, update = latestOf(state)): void {

@@ -1,13 +1,19 @@
 /**
- * Subscribes to the channels of requests: one subscription per request, however many listen, on one connection per process.
+ * Subscribes to the channels of requests: one subscription per request, however many listen, on one connection per process; to
+ * sharded channels of a Cluster on one connection per master.
  *
  * Pub/sub delivers at most once. So a listener must read the record after `subscribe` has resolved, and again on every `onGap`:
  * then it misses nothing, whatever happens to the connection.
  */
-import type { RedisClient } from '../redis/connect.ts'
+import { Cluster } from 'ioredis'
+import { nanoid } from 'nanoid'
+import type { RedisClient, SubscriberClient } from '../redis/connect.ts'
 import type { Log } from '../runtime/log.ts'
+import { publishHint } from '../store/publish-hint.ts'
+import { openMessage } from '../store/sealed-fields.ts'
 import type { ChannelListener } from './channel-listener.ts'
-import { type Health, startSubscriberCheck } from './subscriber-health.ts'
+import { createShardedSubscriptions } from './sharded-subscriptions.ts'
+import { createHealth, endListening, type Health, startSubscriberCheck } from './subscriber-health.ts'
 
 export interface ChannelSubscriber {
   /** Resolves with the function that stops it, once Redis has confirmed the subscription; waits while Redis is away. */
@@ -29,36 +35,93 @@ interface Channel {
 /** Channels that are subscribed again together after a reconnect: their listeners read once Redis has confirmed the batch. */
 const BATCH_SIZE = 500
 
-export function createChannelSubscriber({
-  redis,
-  subscriber,
-  log,
-}: {
+type Listen = (hash: string, listener: ChannelListener) => Promise<() => void>
+
+/** The channels of one kind. */
+interface Lane {
+  listen: Listen
+  health: Health
+  stop(): void
+}
+
+interface Deps {
   /** Publishes the probes that `subscriber` must receive. */
   redis: RedisClient
-  subscriber: RedisClient
+  subscriber: SubscriberClient
   log: Log
-}): ChannelSubscriber {
-  const subscriptions = createSubscriptions(subscriber, log)
-  const check = startSubscriberCheck({ redis, subscriber, listen: subscriptions.listen, log })
+}
+
+export function createChannelSubscriber(deps: Deps): ChannelSubscriber {
+  const { redis } = deps
+  const { plain, sharded } = redis.names.channelsOf('')
+  const lanes = [...(plain ? [openPlainLane(deps)] : []), ...(sharded ? [openShardedLane(deps)] : [])]
+  const [lane] = lanes as [Lane]
   return {
-    subscribe: (hash, listener) => subscriptions.listen(redis.names.channel(hash), listener),
-    async publishHint(hash) {
-      await redis.publish(redis.names.channel(hash), '{}')
+    subscribe: lanes.length === 1 ? lane.listen : listenOnAll(lanes),
+    publishHint: (hash) => publishHint(redis, hash),
+    health: lanes.length === 1 ? lane.health : healthOfAll(lanes),
+    stop() {
+      for (const one of lanes) one.stop()
     },
+  }
+}
+
+function openPlainLane({ redis, subscriber, log }: Deps): Lane {
+  const { names } = redis
+  const { listen, stop } = createSubscriptions(subscriber, log)
+  const channel = names.subscriberCheck(nanoid())
+  const publish = (text: string) => redis.publish(channel, text)
+  const check = startSubscriberCheck({ channel, publish, subscriber, listen, log })
+  return {
+    listen: (hash, listener) => listen(names.channel(hash), listener),
     health: check,
     stop() {
       check.stop()
-      subscriptions.stop()
+      stop()
     },
   }
+}
+
+function openShardedLane({ redis, subscriber, log }: Deps): Lane {
+  const { openShard } = subscriber
+  if (!(redis instanceof Cluster) || !openShard) throw new Error('only a Cluster has sharded channels')
+  const { listen, health, stop } = createShardedSubscriptions({ cluster: redis, openShard, log })
+  return {
+    listen: (hash, listener) => listen(redis.names.channelsOf(hash).sharded, listener),
+    health,
+    stop,
+  }
+}
+
+const listenOnAll =
+  (lanes: readonly Lane[]): Listen =>
+  async (hash, listener) => {
+    const starting = lanes.map(({ listen }) => listen(hash, listener))
+    try {
+      const stops = await Promise.all(starting)
+      return () => {
+        for (const stop of stops) stop()
+      }
+    } catch (error) {
+      for (const one of starting) void endListening(one)
+      throw error
+    }
+  }
+
+function healthOfAll(lanes: readonly Lane[]): Health {
+  const health = createHealth()
+  const update = (): void => health.set(lanes.every((lane) => lane.health.isUp))
+  for (const lane of lanes) lane.health.onChange(update)
+  return health
 }
 
 function createSubscriptions(subscriber: RedisClient, log: Log) {
   const channels = new Map<string, Channel>()
   const isCurrent = (channel: Channel): boolean => channels.get(channel.name) === channel
 
-  const onMessage = (name: string, json: string): void => {
+  const onMessage = (name: string, message: string): void => {
+    const { box } = subscriber
+    const json = box.opens ? openMessage(box, message) : message
     for (const listener of channels.get(name)?.listeners ?? []) listener.onMessage(json)
   }
 

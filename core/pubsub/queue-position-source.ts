@@ -1,9 +1,10 @@
 /** Where a watcher gets queue positions from. They change without a new version of the record. */
 import type { PublicView } from '../domain/record.ts'
+import type { Waiting } from '../domain/waiting.ts'
 
 export interface QueuePositionSource {
-  /** 1 is next; null when the request does not wait in a queue. */
-  read(request: PublicView): Promise<number | null>
-  /** Calls back with each new position. Returns the function that stops it. */
-  follow(request: PublicView, onMove: (queuePosition: number | null) => void): () => void
+  /** Null when the request does not wait. */
+  read(request: PublicView): Promise<Waiting | null>
+  /** Calls back again and again. Returns the function that stops it. */
+  follow(request: PublicView, onRead: (waiting: Waiting | null) => void): () => void
 }

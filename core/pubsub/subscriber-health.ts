@@ -2,6 +2,7 @@
  * Checks that published messages arrive. A connection may be alive and answer every command, and yet receive no message:
  * one to a replica that was cut off from its master, for instance. A connection that misses its own probe is replaced.
  */
+import type { Redis } from 'ioredis'
 import { nanoid } from 'nanoid'
 import type { RedisClient } from '../redis/connect.ts'
 import type { Log } from '../runtime/log.ts'
@@ -19,7 +20,7 @@ export interface Health {
   onChange(listener: (isUp: boolean) => void): () => void
 }
 
-function createHealth(): Health & { set(isUp: boolean): void; clear(): void } {
+export function createHealth(): Health & { set(isUp: boolean): void; clear(): void } {
   const listeners = new Set<(isUp: boolean) => void>()
   let isUp = true
   return {
@@ -39,19 +40,24 @@ function createHealth(): Health & { set(isUp: boolean): void; clear(): void } {
   }
 }
 
+export interface SubscriberCheck extends Health {
+  stop(): void
+}
+
 export function startSubscriberCheck({
-  redis,
+  channel,
+  publish,
   subscriber,
   listen,
   log,
 }: {
-  redis: RedisClient
-  subscriber: RedisClient
-  /** Resolves once messages of this channel are received. */
-  listen(channel: string, listener: ChannelListener): Promise<unknown>
+  channel: string
+  publish(text: string): Promise<unknown>
+  subscriber: RedisClient | Redis
+  /** Resolves once messages of this channel are received, with the function that stops it. */
+  listen(channel: string, listener: ChannelListener): Promise<() => void>
   log: Log
-}): Health & { stop(): void } {
-  const channel = redis.names.subscriberCheck(nanoid())
+}): SubscriberCheck {
   const health = createHealth()
   let expected = ''
   let received = ''
@@ -77,7 +83,7 @@ export function startSubscriberCheck({
     expected = nanoid()
     const gapsBefore = gaps
     await listening
-    await redis.publish(channel, expected)
+    await publish(expected)
     const published = expected
     const check = (): void => {
       expected = ''
@@ -113,6 +119,14 @@ export function startSubscriberCheck({
       clearTimeout(timeout)
       clearTimeout(retry)
       health.clear()
+      void endListening(listening)
     },
   }
 }
+
+/** Once it has started. */
+export const endListening = (starting: Promise<() => void>): Promise<void> =>
+  starting.then(
+    (stop) => stop(),
+    () => {},
+  )

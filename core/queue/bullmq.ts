@@ -2,9 +2,11 @@
  * Everything that relies on how BullMQ stores jobs, which its API does not promise. `test/core/queue/bullmq.test.ts` has a
  * test for each assumption, so that an update of BullMQ that breaks one is noticed there.
  */
-import { type Job, Queue, type Worker, type WorkerOptions } from 'bullmq'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Job, Queue, type Telemetry, type Worker, type WorkerOptions } from 'bullmq'
 import type { RedisClient } from '../redis/connect.ts'
 import { findExistingKeys } from '../redis/existing.ts'
+import { scanSortedSet, sliceList } from '../redis/slices.ts'
 import type { Log } from '../runtime/log.ts'
 
 /** A job's data, beside its id. */
@@ -30,11 +32,12 @@ export const MAX_EVENTS = 100
 export const COMPACT_JOB = { attempts: undefined }
 
 /** On a connection that the queue does not own. */
-export function openQueue(name: string, redis: RedisClient, log: Log): Queue<JobData> {
+export function openQueue(name: string, redis: RedisClient, log: Log, telemetry?: Telemetry): Queue<JobData> {
   const queue = new Queue<JobData>(name, {
     connection: redis,
-    prefix: redis.names.queues,
+    prefix: redis.names.queue(name),
     skipWaitingForReady: true,
+    telemetry,
     streams: { events: { maxLen: MAX_EVENTS } },
   })
   queue.on('error', (error) => log.debug({ err: error, queue: name }, 'a queue lost its connection'))
@@ -53,34 +56,97 @@ export const keysOf = (queue: Queue) => ({
   job: (id: string): string => queue.toKey(id),
 })
 
-/** Jobs of `wait` run before those of `prioritized`. Null when the job is in neither. */
+/** How far a position in `wait` is looked for: finding one takes as long as the list is. */
+const MAX_SEARCHED = 10_000
+
+/** Jobs of `wait` run before those of `prioritized`. Null when the job is in neither, or too far back in `wait`. */
 export async function positionOf(redis: RedisClient, queue: Queue, id: string): Promise<number | null> {
-  const { wait, prioritized } = keysOf(queue)
-  const [index, first, rank] = await Promise.all([
-    redis.lpos(wait, id),
+  const position = await positionOfPrioritized(redis, queue, id)
+  if (position !== null) return position
+  const { wait } = keysOf(queue)
+  const [index, length] = await Promise.all([
+    redis.lpos(wait, id, 'RANK', -1, 'MAXLEN', MAX_SEARCHED),
     redis.llen(wait),
-    redis.zrank(prioritized, id),
   ])
-  if (index !== null) return first - index
+  return index === null ? null : length - index
+}
+
+/** The same for a job of `prioritized`. */
+export async function positionOfPrioritized(
+  redis: RedisClient,
+  queue: Queue,
+  id: string,
+): Promise<number | null> {
+  const { wait, prioritized } = keysOf(queue)
+  const [first, rank] = await Promise.all([redis.llen(wait), redis.zrank(prioritized, id)])
   return rank === null ? null : first + rank + 1
 }
 
-/** Ids of all waiting jobs. */
-export async function waitingJobs(redis: RedisClient, queue: Queue): Promise<string[]> {
+/** Removes a job's entries from the queue's event stream, which BullMQ limits only by its length. */
+export async function removeEvents(redis: RedisClient, queue: Queue, id: string): Promise<void> {
+  const events = queue.toKey('events')
+  const found = await redis.xrange(events, '-', '+')
+  const ofJob = found.filter(([, fields]) => fields.includes(id)).map(([entry]) => entry)
+  if (ofJob.length > 0) await redis.xdel(events, ...ofJob)
+}
+
+/** @param before milliseconds since 1970: older events are removed */
+export const trimEvents = async (redis: RedisClient, queue: Queue, before: number): Promise<void> => {
+  await redis.xtrim(queue.toKey('events'), 'MINID', Math.floor(before))
+}
+
+/** Ids of the waiting jobs that run next, of both kinds. */
+export async function nextJobs(redis: RedisClient, queue: Queue, count: number): Promise<string[]> {
   const { wait, prioritized } = keysOf(queue)
-  const [first, then] = await Promise.all([redis.lrange(wait, 0, -1), redis.zrange(prioritized, '0', '-1')])
+  const [first, then] = await Promise.all([
+    redis.lrange(wait, -count, -1),
+    redis.zrange(prioritized, '0', String(count - 1)),
+  ])
   return [...first, ...then]
 }
 
-/** Those of these jobs that wait with a priority and whose hash exists. */
+/** Ids of all jobs that do not run, read in slices. */
+export async function unlockedJobs(redis: RedisClient, queue: Queue): Promise<string[]> {
+  const { wait, prioritized, delayed } = keysOf(queue)
+  const ids = new Set<string>()
+  for (const slices of [
+    sliceList(redis, wait),
+    scanSortedSet(redis, prioritized),
+    scanSortedSet(redis, delayed),
+  ])
+    for await (const slice of slices) for (const id of slice) ids.add(id)
+  return [...ids]
+}
+
+/** Ids of jobs that run, and of those that wait for their next attempt or a code; of many, the first to go on. */
+export async function startedJobs(redis: RedisClient, queue: Queue, count: number): Promise<string[]> {
+  const { active, delayed } = keysOf(queue)
+  const [running, paused] = await Promise.all([
+    redis.lrange(active, 0, count - 1),
+    redis.zrange(delayed, '0', String(count - 1)),
+  ])
+  return [...running, ...paused]
+}
+
+/** Those of these jobs that wait with a priority. */
+export async function onlyPrioritized(
+  redis: RedisClient,
+  queue: Queue,
+  ids: readonly string[],
+): Promise<string[]> {
+  if (ids.length === 0) return []
+  const scores = await redis.zmscore(keysOf(queue).prioritized, ...ids)
+  return ids.filter((_, i) => scores[i] !== null)
+}
+
+/** As `onlyPrioritized`, of jobs whose hash exists. */
 export async function prioritizedJobs(
   redis: RedisClient,
   queue: Queue,
   ids: readonly string[],
 ): Promise<string[]> {
-  const { prioritized, job } = keysOf(queue)
-  const scores = await redis.zmscore(prioritized, ...ids)
-  const listed = ids.filter((_, i) => scores[i] !== null)
+  const { job } = keysOf(queue)
+  const listed = await onlyPrioritized(redis, queue, ids)
   const present = await findExistingKeys(redis, listed.map(job), { isOneSlot: true })
   return listed.filter((id) => present.has(job(id)))
 }
@@ -108,4 +174,22 @@ export function capBlockTimeout(worker: Worker, sleepSeconds: number): void {
   // Without the right to call INFO it assumes a Redis that blocks for whole seconds only; supported ones are newer.
   const { blockingConnection } = backend as { blockingConnection?: object }
   if (blockingConnection) Object.defineProperty(blockingConnection, 'capabilities', FRACTIONS_OF_SECONDS)
+}
+
+const RETRY_AFTER_ERROR_MS = 500
+/**
+ * After an error that is not of the connection, such as a missing right, BullMQ asks for the next job again at once, and
+ * without an end: nothing else of the process would run.
+ */
+export function slowDownAfterErrors(worker: Worker): void {
+  const backend = worker.getBackend()
+  const moveToActive = backend.moveToActive.bind(backend)
+  backend.moveToActive = async (...args: Parameters<typeof moveToActive>) => {
+    try {
+      return await moveToActive(...args)
+    } catch (error) {
+      if (!worker.closing) await sleep(RETRY_AFTER_ERROR_MS)
+      throw error
+    }
+  }
 }

@@ -3,7 +3,6 @@
  * anyone else's. Rounds are BullMQ priorities. The rounds of an urgency start at its base priority, and a round is over
  * when none of its jobs waits. Urgencies do not mix; within a round jobs run first in, first out.
  */
-import { hash } from 'node:crypto'
 import type { Queue } from 'bullmq'
 import { createBatcher } from '../redis/batch.ts'
 import type { RedisClient } from '../redis/connect.ts'
@@ -20,17 +19,14 @@ export const ROUNDS = 2_000
 /** A job is added right after its round was assigned. */
 const ROUNDS_TTL_MS = 2_000
 
-/** Neither session nor address can be read from a submitter's name. */
-const digest = (text: string): string => hash('sha256', text, 'base64url').slice(0, 12)
+const shorten = (digest: string): string => digest.slice(0, 12)
 
 /**
  * A submitter as `session.network`, or `network` without a session. Creating sessions costs nothing, so more than a few
- * sessions of one network share its rounds.
+ * sessions of one network share its rounds. Both are keyed digests, so neither session nor address can be computed from it.
  */
-export function submitterOf(sessionId: string | null, network: string): string {
-  const networkDigest = digest(`address:${network}`)
-  return sessionId === null ? networkDigest : `${digest(sessionId)}.${networkDigest}`
-}
+export const submitterOf = (sessionId: string | null, network: string): string =>
+  sessionId === null ? shorten(network) : `${shorten(sessionId)}.${shorten(network)}`
 
 /** Sessions of one network with a request in each round. */
 const SESSIONS_PER_ROUND = 3

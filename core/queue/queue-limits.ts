@@ -17,6 +17,7 @@ const CHECK_EVERY_MS = 2_000
 export interface QueueLimits {
   /** Sets the limits of all queues, and sets them again where they are missing. */
   set(): Promise<void>
+  setOne(queue: ServiceQueue): Promise<void>
   hold(queue: ServiceQueue, ms: number): Promise<void>
   stop(): void
 }
@@ -79,6 +80,7 @@ export function createQueueLimits({
   }
 
   return {
+    setOne,
     async set() {
       keep()
       await Promise.all(queues().map(setOne))

@@ -1,16 +1,20 @@
-/** Queue positions of waiting requests: read once, or followed for watched requests. */
+/** Where waiting requests stand in their queues: read once, or followed for watched requests. */
 
 import type { Catalog } from '../catalog/catalog.ts'
+import type { Service } from '../catalog/service-definition.ts'
 import type { PublicView } from '../domain/record.ts'
+import { expectedRange, type QueueHold, type QueuePace, type Waiting } from '../domain/waiting.ts'
 import type { Queues } from './queues.ts'
 
 type Queued = Pick<PublicView, 'hash' | 'status' | 'service_slug' | 'run_at'>
 
 export interface QueuePositions {
-  /** 1 is next; null when it does not wait in a queue. */
-  read(request: Queued): Promise<number | null>
-  /** Calls back with each new place; returns the way to stop. */
-  follow(request: Queued, onMove: (place: number | null) => void): () => void
+  /** Null when it does not wait. */
+  read(request: Queued): Promise<Waiting | null>
+  /** Calls back again and again; returns the way to stop. */
+  follow(request: Queued, onRead: (waiting: Waiting | null) => void): () => void
+  /** Of a request whose position is known. */
+  describe(request: Pick<Queued, 'run_at'>, service: Service, position: number | null): Waiting
 }
 
 const EVERY_MS = 1000
@@ -20,35 +24,49 @@ const MAX_AT_ONCE = 500
 export function createQueuePositions({
   queues,
   catalog,
+  paceOf = () => ({ total: null, queueSeconds: null }),
+  holdOf = () => null,
   now = Date.now,
 }: {
   queues: Pick<Queues, 'position'>
   catalog: Pick<Catalog, 'find'>
+  /** Default: nothing is expected. */
+  paceOf?: (service: Service) => QueuePace
+  /** By the name of the queue. Default: no queue is held. */
+  holdOf?: (queue: string) => QueueHold | null
   now?: () => number
 }): QueuePositions {
   /** In the order of their last read, the longest ago first. */
-  const followed = new Map<Queued, (place: number | null) => void>()
+  const followed = new Map<Queued, (waiting: Waiting | null) => void>()
   let isRunning = false
 
-  async function read({ hash, status, service_slug, run_at }: Queued): Promise<number | null> {
+  async function read(request: Queued): Promise<Waiting | null> {
+    const { hash, status, service_slug, run_at } = request
+    const service = status === 'pending' ? catalog.find(service_slug) : undefined
+    if (!service) return null
     const isDue = run_at === null || Date.parse(run_at) <= now()
-    const queue = status === 'pending' && isDue ? catalog.find(service_slug)?.queue : undefined
-    return queue ? queues.position(hash, queue) : null
+    return describe(request, service, isDue ? await queues.position(hash, service.queue) : null)
   }
+
+  const describe: QueuePositions['describe'] = (request, service, position) => ({
+    position,
+    hold: position === null ? null : holdOf(service.queue.name),
+    range: expectedRange(request, position, paceOf(service), now()),
+  })
 
   /** All in one event-loop tick, and so in one round trip. */
   async function lookUp(): Promise<void> {
     const turn = [...followed.keys()].slice(0, MAX_AT_ONCE)
     for (const request of turn) {
-      const onMove = followed.get(request) as (place: number | null) => void
+      const onRead = followed.get(request) as (waiting: Waiting | null) => void
       followed.delete(request)
-      followed.set(request, onMove)
+      followed.set(request, onRead)
     }
     await Promise.all(
       // After an error the last position stays.
       turn.map((request) =>
         read(request).then(
-          (place) => followed.get(request)?.(place),
+          (waiting) => followed.get(request)?.(waiting),
           () => {},
         ),
       ),
@@ -65,9 +83,10 @@ export function createQueuePositions({
 
   return {
     read,
-    follow({ hash, status, service_slug, run_at }, onMove) {
+    describe,
+    follow({ hash, status, service_slug, run_at }, onRead) {
       const request = { hash, status, service_slug, run_at }
-      followed.set(request, onMove)
+      followed.set(request, onRead)
       run()
       return () => void followed.delete(request)
     },

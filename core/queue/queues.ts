@@ -3,7 +3,7 @@
  * the request and it has no data, so that nothing private is in a queue, an event or a log of it.
  */
 import { setImmediate as nextTick } from 'node:timers/promises'
-import type { Queue } from 'bullmq'
+import type { Queue, Telemetry } from 'bullmq'
 import { Cluster } from 'ioredis'
 import type { ServiceQueue } from '../catalog/queue-definition.ts'
 import { DEFAULT_PRIORITY, type Service } from '../catalog/service-definition.ts'
@@ -16,8 +16,11 @@ import {
   type JobData,
   openQueue,
   positionOf,
+  positionOfPrioritized,
   prioritizedJobs,
   type RequestJob,
+  removeEvents,
+  trimEvents,
 } from './bullmq.ts'
 import { type AssignRound, createFairShare } from './fair-share.ts'
 import { createQueueLimits } from './queue-limits.ts'
@@ -52,10 +55,21 @@ export interface Queues {
   has(hash: string, queue: ServiceQueue): Promise<boolean>
   /** Removes a job. A running one is locked and stays; its worker notices the end of the request itself. */
   remove(hash: string, queue: ServiceQueue): Promise<void>
+  /** How many requests wait for their turn. */
+  waiting(queue: ServiceQueue): Promise<number>
+  /** As `remove`, with what the queue's events say of the job. */
+  erase(hash: string, queue: ServiceQueue): Promise<void>
+  /** Removes the events of all queues that are older, milliseconds since 1970. */
+  trimEvents(before: number): Promise<void>
   /** 1 is next; null when it does not wait in this queue. */
   position(hash: string, queue: ServiceQueue): Promise<number | null>
   /** Sets the limits of all queues for all workers, and again in a Redis that lost them. */
   applyLimits(): Promise<void>
+  /** Starts no job of this queue, on any worker, until it is resumed. */
+  pause(name: string): Promise<void>
+  resume(name: string): Promise<void>
+  /** Sets the limits of one queue for all workers. */
+  setLimits(queue: ServiceQueue): Promise<void>
   /** Starts no job of this queue for a time, on any worker. A longer hold stays. */
   hold(queue: ServiceQueue, ms: number): Promise<void>
   stop(): Promise<void>
@@ -73,18 +87,20 @@ export function createQueues({
   redis,
   log,
   queueList,
+  telemetry,
   now = Date.now,
 }: {
   redis: RedisClient
   log: Log
   /** The queues that exist at present. */
   queueList: () => readonly ServiceQueue[]
+  telemetry?: Telemetry
   /** Milliseconds since 1970, by the clock of the records. */
   now?: () => number
 }): Queues {
   const opened = new Map<string, Queue<JobData>>()
   function open(name: string): Queue<JobData> {
-    const queue = opened.get(name) ?? openQueue(name, redis, log)
+    const queue = opened.get(name) ?? openQueue(name, redis, log, telemetry)
     opened.set(name, queue)
     return queue
   }
@@ -119,7 +135,18 @@ export function createQueues({
     async remove(hash, queue) {
       await find(queue).remove(hash)
     },
+    waiting: (queue) => find(queue).getJobCountByTypes('waiting', 'prioritized'),
+    async erase(hash, queue) {
+      await find(queue).remove(hash)
+      await removeEvents(redis, find(queue), hash)
+    },
+    async trimEvents(before) {
+      await Promise.all(queueList().map((queue) => trimEvents(redis, find(queue), before)))
+    },
     position: (hash, queue) => positionOf(redis, find(queue), hash),
+    pause: (name) => find({ name }).pause(),
+    resume: (name) => find({ name }).resume(),
+    setLimits: limits.setOne,
     applyLimits: limits.set,
     hold: limits.hold,
     async stop() {
@@ -169,10 +196,11 @@ async function addNew(
   const [order] = await Promise.all([orderOf(context, request, where), stored])
   const adding = addJob(context, request, where, order)
   if ('delay' in order) return adding.then(() => null)
-  const position = () => positionOf(context.redis, context.open(where.queue.name), request.hash)
-  // Read on the same connection one tick later, the position arrives together with the answer of the add.
-  const [early] = await Promise.all([nextTick().then(position), adding])
-  return early ?? position()
+  const queue = context.open(where.queue.name)
+  // Sent on the same connection one tick after the add, it arrives together with the add's answer.
+  const reading = nextTick().then(() => positionOfPrioritized(context.redis, queue, request.hash))
+  const [position] = await Promise.all([reading, adding])
+  return position
 }
 
 async function addIfMissing(context: Context, request: QueuedRequest, where: QueueTarget): Promise<void> {

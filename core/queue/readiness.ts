@@ -1,18 +1,18 @@
 /** Whether requests can be served end to end, and if not, why. */
 import type { Catalog } from '../catalog/catalog.ts'
+import type { Fault } from '../domain/fault.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { memoryShare } from '../redis/server-info.ts'
 import { queuesWithoutWorker } from './worker-heartbeat.ts'
 
-export const OK = 'ok'
 /** From this share of its memory on, a Redis is nearly full. */
 export const NEARLY_FULL = 0.9
 
 export interface Readiness {
-  /** `ok`, or what is wrong in a sentence. */
-  checks: Record<'redis' | 'writes' | 'workers', string>
+  /** What is wrong with each. */
+  checks: Record<'redis' | 'writes' | 'workers', readonly Fault[]>
   /** What works now, but not for long. */
-  warnings: Record<string, string>
+  warnings: Partial<Record<'memory' | 'services', readonly Fault[]>>
 }
 
 /** Answers are cached this long, so that frequent probes cost Redis nothing. */
@@ -20,18 +20,18 @@ const CACHE_MS = 1_000
 const PROBE_TTL_SECONDS = 10
 /** Workers may take this long to take the jobs of a queue that has appeared. */
 const NEW_QUEUE_MS = 10_000
-const NO_ANSWER = 'Redis does not answer'
+const NO_ANSWER: Fault = { code: 'no_answer' }
 
-const REFUSALS: readonly [RegExp, string][] = [
-  [/^OOM/, 'Redis is full and refuses writes'],
-  [/^READONLY/, 'Redis refuses writes: it is a replica'],
-  [/^MISCONF/, 'Redis refuses writes: it cannot save to its disk'],
-  [/^NOREPLICAS/, 'Redis refuses writes: it has too few replicas'],
-  [/^NO(?:PERM|AUTH)/, 'Redis refuses writes: its user has no right to write keys of Halfway'],
+const REFUSALS: readonly [RegExp, Fault['code']][] = [
+  [/^OOM/, 'full'],
+  [/^READONLY/, 'replica'],
+  [/^MISCONF/, 'disk'],
+  [/^NOREPLICAS/, 'few_replicas'],
+  [/^NO(?:PERM|AUTH)/, 'no_write_right'],
 ]
 
 /** Null when Redis accepts a write, else why not. */
-export async function tryToWrite(redis: RedisClient): Promise<string | null> {
+export async function tryToWrite(redis: RedisClient): Promise<Fault | null> {
   try {
     await redis.set(redis.names.writeProbe, '1', 'EX', PROBE_TTL_SECONDS)
     return null
@@ -39,7 +39,8 @@ export async function tryToWrite(redis: RedisClient): Promise<string | null> {
     const { name, message } = error as Error
     if (name !== 'ReplyError') return NO_ANSWER
     const known = REFUSALS.find(([pattern]) => pattern.test(message))
-    return known?.[1] ?? `Redis refuses writes (${/^[A-Z]+/.exec(message)?.[0] ?? 'ERR'})`
+    if (known) return { code: known[1] }
+    return { code: 'refused', params: { error: /^[A-Z]+/.exec(message)?.[0] ?? 'ERR' } }
   }
 }
 
@@ -51,8 +52,8 @@ export function createReadiness({
 }: {
   redis: RedisClient
   queues: () => readonly string[]
-  /** For warnings about services whose bots are silent. */
-  catalog?: Pick<Catalog, 'all' | 'isSilent'>
+  /** For warnings about services whose bots are silent or stopping. */
+  catalog?: Pick<Catalog, 'all' | 'isSilent' | 'isStopping'>
 }): { check(): Promise<Readiness> } {
   const knownSince = new Map(queues().map((name) => [name, Number.NEGATIVE_INFINITY]))
   const isEstablished = (name: string): boolean => {
@@ -63,7 +64,7 @@ export function createReadiness({
   let last: { at: number; answer: Promise<Readiness> } | null = null
 
   async function look(): Promise<Readiness> {
-    const [answers, refusal, missing, share] = await Promise.all([
+    const [answers, refusal, missing, share, forbidden] = await Promise.all([
       redis.ping().then(
         () => true,
         // A Redis that cannot save to its disk refuses even this.
@@ -72,14 +73,23 @@ export function createReadiness({
       tryToWrite(redis),
       queuesWithoutWorker(redis, queues().filter(isEstablished)).catch(() => null),
       memoryShare(redis).catch(() => null),
+      redis.refusal().catch(() => null),
     ])
     const warnings: Readiness['warnings'] = {}
     if (refusal === null && share !== null && share >= NEARLY_FULL)
-      warnings.memory = `Redis is nearly full: ${Math.floor(share * 100)} % of its maxmemory is used`
-    const services = catalog && describeServices(catalog)
-    if (services) warnings.services = services
+      warnings.memory = [{ code: 'nearly_full', params: { percent: Math.floor(share * 100) } }]
+    const services = catalog ? faultsOfServices(catalog) : []
+    if (services.length > 0) warnings.services = services
     return {
-      checks: { redis: answers ? OK : NO_ANSWER, writes: refusal ?? OK, workers: workers(missing, refusal) },
+      checks: {
+        redis: !answers
+          ? [NO_ANSWER]
+          : forbidden
+            ? [{ code: 'rights', params: { sentence: forbidden } }]
+            : [],
+        writes: refusal ? [refusal] : [],
+        workers: workers(missing, refusal),
+      },
       warnings,
     }
   }
@@ -93,17 +103,20 @@ export function createReadiness({
   }
 }
 
-function workers(missing: string[] | null, refusal: string | null): string {
-  if (missing?.length === 0) return OK
+function workers(missing: string[] | null, refusal: Fault | null): Fault[] {
+  if (missing?.length === 0) return []
   // Their signs of life are writes, too.
-  if (missing === null || refusal !== null) return `cannot be seen: ${refusal ?? NO_ANSWER}`
-  return `no worker takes jobs from ${missing.join(', ')}`
+  if (missing === null || refusal !== null) return [{ code: 'unseen', cause: refusal ?? NO_ANSWER }]
+  return [{ code: 'untaken', params: { queues: missing.join(', ') } }]
 }
 
-/** Null when a bot of every service was announced within a minute. */
-function describeServices(catalog: Pick<Catalog, 'all' | 'isSilent'>): string | null {
+/** None when a bot of every service was announced within a minute and accepts requests. */
+function faultsOfServices(catalog: Pick<Catalog, 'all' | 'isSilent' | 'isStopping'>): Fault[] {
   const slugs = catalog.all().map(({ slug }) => slug)
-  if (slugs.length === 0) return 'no bot has announced a service'
+  if (slugs.length === 0) return [{ code: 'no_services' }]
   const silent = slugs.filter(catalog.isSilent)
-  return silent.length === 0 ? null : `no bot has announced ${silent.join(', ')} for a minute`
+  const stopping = slugs.filter((slug) => catalog.isStopping(slug) && !catalog.isSilent(slug))
+  const fault = (code: Fault['code'], services: readonly string[]): Fault[] =>
+    services.length > 0 ? [{ code, params: { services: services.join(', ') } }] : []
+  return [...fault('silent', silent), ...fault('stopping', stopping)]
 }

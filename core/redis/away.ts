@@ -9,6 +9,7 @@ export function countRunning<Args extends unknown[]>(work: (...args: Args) => Pr
   let running = 0
   return {
     isIdle: (): boolean => running === 0,
+    running: (): number => running,
     async run(...args: Args): Promise<void> {
       running++
       try {

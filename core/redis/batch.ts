@@ -5,15 +5,17 @@ import DataLoader from 'dataloader'
  * 29 % of status answers per second.
  *
  * @param handleBatch returns the results in the order of the keys; what it throws rejects all calls of the batch
+ * @param schedule runs the batch later; the end of the tick when left out
  */
 export function createBatcher<Key, Result>(
   maxBatchSize: number,
   handleBatch: (keys: readonly Key[]) => Promise<readonly (Result | Promise<Result>)[]>,
+  schedule: (run: () => void) => void = setImmediate,
 ): (key: Key) => Promise<Result> {
   const loader = new DataLoader<Key, Result>(async (keys) => (await handleBatch(keys)) as Result[], {
     cache: false,
     maxBatchSize,
-    batchScheduleFn: setImmediate,
+    batchScheduleFn: schedule,
   })
   return (key) => loader.load(key)
 }

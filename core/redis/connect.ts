@@ -10,98 +10,59 @@
  * sends a PING per second, and is closed after a time without any reply.
  */
 import { Cluster, type Redis, type RedisOptions } from 'ioredis'
+import { createDataBox, type DataBox } from '../runtime/data-box.ts'
 import type { Log } from '../runtime/log.ts'
 import type { RedisTarget } from '../runtime/redis-target.ts'
 import { StartupError } from '../runtime/startup-error.ts'
+import { type ConnectionSettings, optionsOf, type Role, retryDelay } from './connection-options.ts'
+import { checkDataKey } from './data-key.ts'
 import { joinRunningEmbedded, startOrJoinEmbedded } from './embedded.ts'
-import { createKeys, type KeyOptions, type Keys } from './keys.ts'
-import { describeReason } from './redis-error.ts'
-import { SCRIPTS, type Scripts } from './scripts.ts'
+import { createKeys, type Keys } from './keys.ts'
+import type { Scripts } from './lua-scripts.ts'
+import { createOpenConnections } from './open-connections.ts'
+import { describeConnectError, isVague } from './redis-error.ts'
+import { findMissingRights } from './rights.ts'
+import { missingIn, requireRights, watchRights } from './rights-watch.ts'
+import { openTls } from './tls.ts'
 import {
   createClient,
   createCluster,
   createClusterSubscriber,
+  createShard,
   describeTarget,
+  findServerFault,
+  hasTls,
+  isInfoRefused,
   listNodes,
-  skipForbiddenInfo,
+  tryInfo,
+  userOf,
+  WITHOUT_INFO,
 } from './topology.ts'
 
-export type Role = 'fail-fast' | 'patient' | 'subscriber'
+export type { ConnectionSettings, Role }
 
-/** A connection with the key names of its installation. */
-export type RedisClient = (Redis | Cluster) & Scripts & { readonly names: Keys }
+/** A connection with the key names of its installation, and what seals its data. */
+export type RedisClient = (Redis | Cluster) &
+  Scripts & {
+    readonly names: Keys
+    readonly box: DataBox
+    /** What Redis refuses its user since a command was refused, as a sentence; null when nothing is. */
+    refusal(): Promise<string | null>
+  }
 
-/** Options of all connections: `Config['connections']` and those of a role. */
-export interface ConnectionSettings extends KeyOptions {
-  connectTimeoutMs?: number
-  /** Only of the fail-fast role; the others wait. */
-  commandTimeoutMs?: number
-  /** Idle time before the system sends TCP keep-alive probes. */
-  keepAliveMs?: number
-  /** For read-only commands: a running embedded Redis is used, but neither started nor stopped. */
-  joinOnly?: boolean
-  /** How long a blocking command may wait for a job. */
-  blockMs?: number
+/** A connection for pub/sub. */
+export type SubscriberClient = RedisClient & {
+  /** In a Cluster with sharded channels: opens another one to the node at this address. It is closed with the others. */
+  openShard?(address: string): Redis
 }
 
 export interface RedisConnections {
   /** The target without a password, for messages and logs. */
   readonly address: string
   /** Resolves once connected. @throws StartupError when Redis does not answer */
-  connect(role: Role): Promise<RedisClient>
+  connect(role: Role): Promise<SubscriberClient>
   /** Closes its connections in reverse order, then stops an embedded Redis that it started. */
   stop(): Promise<void>
-}
-
-const PING_INTERVAL_MS = 1000
-/** Tolerance for a reply, added to the time until the next PING. */
-const SLACK_MS = 200
-/** Longer than any command takes, except the blocking ones of the workers (`blockMs`). */
-const SOCKET_TIMEOUT_MS = 3200
-
-/**
- * Errors of a server that is not, or not yet, the master: it has become a replica, or is loading its data. An older Redis
- * reports errors of commands in a script in the middle of the message.
- */
-const isFailoverError = ({ message }: Error): boolean =>
-  /(?:^|: -)(?:READONLY|LOADING|MASTERDOWN|UNBLOCKED) /.test(message)
-
-const OPTIONS: Record<Role, RedisOptions> = {
-  'fail-fast': {
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    reconnectOnError: isFailoverError,
-  },
-  patient: {
-    maxRetriesPerRequest: null,
-    reconnectOnError: (error) => isFailoverError(error) && 2,
-  },
-  // The channel subscriber resubscribes itself: it must know whether that was confirmed.
-  subscriber: {
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    autoResubscribe: false,
-  },
-}
-
-const SHARED: RedisOptions = {
-  lazyConnect: true,
-  disconnectTimeout: 500,
-  maxLoadingRetryTime: 1000,
-  retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 5), 1000),
-  scripts: SCRIPTS,
-}
-
-function timeLimits(
-  role: Role,
-  { connectTimeoutMs = 3000, commandTimeoutMs = 700, keepAliveMs = 5000, blockMs = 0 }: ConnectionSettings,
-): RedisOptions {
-  const shared = { connectTimeout: connectTimeoutMs, keepAlive: keepAliveMs }
-  // When a command gets no reply for longer, those behind it in the pipeline get none either.
-  if (role === 'fail-fast')
-    return { ...shared, commandTimeout: commandTimeoutMs, socketTimeout: commandTimeoutMs + SLACK_MS }
-  return { ...shared, socketTimeout: Math.max(SOCKET_TIMEOUT_MS, blockMs + PING_INTERVAL_MS + SLACK_MS) }
 }
 
 export async function openRedis(
@@ -109,61 +70,81 @@ export async function openRedis(
   log: Log,
   settings: ConnectionSettings = {},
 ): Promise<RedisConnections> {
-  const embedded =
-    target.kind !== 'embedded'
-      ? null
-      : await (settings.joinOnly ? joinRunningEmbedded() : startOrJoinEmbedded(log))
+  const join = settings.joinOnly ? joinRunningEmbedded : startOrJoinEmbedded
+  const embedded = target.kind === 'embedded' ? await join(log) : null
   const real = embedded?.target ?? (target as Exclude<RedisTarget, { kind: 'embedded' }>)
   const address = describeTarget(real)
+  const tls = hasTls(real) ? openTls(settings.tls) : undefined
   const names = createKeys(settings, { isCluster: real.kind === 'cluster' })
-  const open: { client: Redis | Cluster; stop(): void }[] = []
+  const box = createDataBox(settings.dataKeys ?? [])
+  // Tasks may be on another Redis, where their user may read nothing else.
+  let isKeyChecked = typeof settings.rights === 'object'
+  let hasInfo = true
+  const user = userOf(real)
+  const findMissing = async (): Promise<string[]> => {
+    const commands = open.clients().find(({ status }) => status === 'ready')
+    return settings.rights && commands ? findMissingRights(commands, names, settings.rights) : []
+  }
+  const watch = watchRights({ user, findMissing, log })
+  const open = createOpenConnections(log, settings)
 
   function create(role: Role, options: RedisOptions): Redis | Cluster {
     if (real.kind !== 'cluster') return createClient(real, options)
     if (role !== 'subscriber') return createCluster(real, options)
     return createClusterSubscriber(real, options, () =>
-      open.flatMap(({ client }) => (client instanceof Cluster ? listNodes(client) : [])),
+      open.clients().flatMap((client) => (client instanceof Cluster ? listNodes(client) : [])),
     )
   }
 
-  return {
+  const connections: RedisConnections = {
     address,
     async connect(role) {
       let started = false
-      const client = create(role, {
-        ...SHARED,
-        ...OPTIONS[role],
-        ...timeLimits(role, settings),
+      const options = {
+        ...optionsOf(role, settings, watch.notice),
+        ...(tls && { tls }),
+        ...(hasInfo ? {} : WITHOUT_INFO),
         connectionName: `${names.queues}:${role}`,
-        sentinelRetryStrategy: (times) => (started ? SHARED.retryStrategy?.(times) : null),
-      })
+        sentinelRetryStrategy: (times: number) => (started ? retryDelay(times) : null),
+      }
+      const client = create(role, options)
       try {
         await start(client)
+        hasInfo &&= await tryInfo(client)
         started = true
+        if (!isKeyChecked && role !== 'subscriber') await checkDataKey(client, box, names.dataKey)
+        isKeyChecked ||= role !== 'subscriber'
       } catch (cause) {
         client.disconnect()
-        throw new StartupError(
-          `Redis at ${address} does not answer (${describeReason(cause)}); start it or correct the REDIS_ settings.`,
-          { cause },
-        )
+        if (cause instanceof StartupError) throw cause
+        if (hasInfo && isInfoRefused(cause as Error)) {
+          hasInfo = false
+          return connections.connect(role)
+        }
+        requireRights(user, missingIn(cause as Error))
+        const fault = isVague(cause) ? await findServerFault(real, options) : undefined
+        throw noAnswer(address, describeConnectError(cause, { tls, fault }), cause)
       }
-      logConnectionState(client, role, log)
-      const heartbeat = setInterval(() => pingAll(client), PING_INTERVAL_MS).unref()
-      open.push({
-        client,
-        stop() {
-          clearInterval(heartbeat)
-          client.disconnect()
-        },
-      })
-      return Object.assign(client, { names }) as RedisClient
+      open.keep(client, role)
+      if (open.clients().length === 1) requireRights(user, await findMissing())
+      const shards = real.kind === 'cluster' && {
+        openShard: (address: string) => open.keep(createShard(real, options, address), role),
+      }
+      return Object.assign(client, { names, box, refusal: watch.refusal, ...shards }) as SubscriberClient
     },
     async stop() {
-      for (const { stop } of open.splice(0).reverse()) stop()
+      open.stop()
       await embedded?.stop()
     },
   }
+  return connections
 }
+
+const noAnswer = (address: string, reason: string, cause: unknown): StartupError =>
+  new StartupError(
+    `Redis at ${address} does not answer (${reason}); start it or correct the REDIS_ settings.`,
+    { cause },
+  )
 
 /** Resolves after the first reply; rejects with the error of an event, as `connect` only reports a closed connection. */
 async function start(client: Redis | Cluster): Promise<void> {
@@ -171,20 +152,18 @@ async function start(client: Redis | Cluster): Promise<void> {
   const recordError = (error: Error): void => {
     reason = error
   }
-  client.on('error', recordError)
-  client.on('sentinelError', recordError)
+  const events = ['error', 'sentinelError', 'node error']
+  for (const event of events) client.on(event, recordError)
   try {
     await client.connect()
     if ((await client.ping().catch(unlessItCannotSave)) !== 'PONG')
       throw new Error('Protocol error: no answer to PING')
     // ioredis would report a failed SELECT only by an event, and continue in database 0.
     if (!(client instanceof Cluster) && client.options.db) await client.select(client.options.db)
-    await skipForbiddenInfo(client)
   } catch (error) {
     throw reason ?? error
   } finally {
-    client.off('error', recordError)
-    client.off('sentinelError', recordError)
+    for (const event of events) client.off(event, recordError)
   }
 }
 
@@ -192,24 +171,4 @@ async function start(client: Redis | Cluster): Promise<void> {
 function unlessItCannotSave(error: Error): 'PONG' {
   if (/^MISCONF/.test(error.message)) return 'PONG'
   throw error
-}
-
-/** The reply is ignored: without one, `socketTimeout` closes the connection. */
-function pingAll(client: Redis | Cluster): void {
-  const connections = client instanceof Cluster ? client.nodes('all') : [client]
-  for (const connection of connections) if (connection.status === 'ready') connection.ping().catch(() => {})
-}
-
-/** Logs one line when the connection is lost and one when it is restored, none per retry. */
-function logConnectionState(client: Redis | Cluster, role: Role, log: Log): void {
-  let away = false
-  client.on('error', (error: Error) => {
-    if (away) return
-    away = true
-    log.warn({ connection: role, reason: describeReason(error) }, 'Redis is away')
-  })
-  client.on('ready', () => {
-    if (away) log.info({ connection: role }, 'Redis is back')
-    away = false
-  })
 }

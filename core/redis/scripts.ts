@@ -2,49 +2,16 @@
  * The Lua scripts, each as a function with named fields. The header of each script says what it does; its keys and
  * arguments are positional, and this is the only file that puts them in order.
  */
-import { readFileSync } from 'node:fs'
-
-const script = (name: string): string => readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8')
-/** For ioredis. Without `numberOfKeys` the number is the first argument. */
-export const SCRIPTS = {
-  runCommitRequest: { lua: script('commit-request') },
-  runCreateRequests: { lua: script('create-requests') },
-  runAssignRounds: { lua: script('assign-rounds'), numberOfKeys: 2 },
-  runAddFailure: { lua: script('add-failure'), numberOfKeys: 2 },
-  runReserveInWindow: { lua: script('reserve-in-window'), numberOfKeys: 1 },
-  runReserveWithinLimit: { lua: script('reserve-within-limit'), numberOfKeys: 1 },
-  runTakeDue: { lua: script('take-due'), numberOfKeys: 1 },
-  runFindEndless: { lua: script('find-endless') },
-  runFindPending: { lua: script('find-pending') },
-  runReserveBot: { lua: script('reserve-bot') },
-  runAnnounceService: { lua: script('announce-service'), numberOfKeys: 5 },
-}
-
-type Argument = string | number | Buffer
-
-/** What ioredis adds to a client for SCRIPTS. */
-export interface Scripts {
-  runCommitRequest(...args: Argument[]): Promise<1 | string | null>
-  runCreateRequests(...args: Argument[]): Promise<(0 | 1)[]>
-  runAssignRounds(...args: Argument[]): Promise<number[]>
-  runAddFailure(...args: Argument[]): Promise<0 | 1>
-  runReserveInWindow(...args: Argument[]): Promise<number>
-  runReserveWithinLimit(...args: Argument[]): Promise<(0 | 1 | 2)[]>
-  runTakeDueBuffer(...args: Argument[]): Promise<Buffer[]>
-  runFindEndless(...args: Argument[]): Promise<string[]>
-  runFindPending(...args: Argument[]): Promise<(0 | 1)[]>
-  runReserveBot(...args: Argument[]): Promise<number>
-  runAnnounceService(...args: Argument[]): Promise<string>
-}
-type Runs<Name extends keyof Scripts> = Pick<Scripts, Name>
+import type { Runs } from './lua-scripts.ts'
 
 /** @returns 1 when stored, else the present value ('WRONGTYPE' for no string), null when the record is missing */
 export const commitRequest = (
   redis: Runs<'runCommitRequest'>,
-  { recordKey, otpKey, backupKey, deletedKeys, before, value, expiresAt, channel, view, backupUntil, otp }: {
+  { recordKey, otpKey, backupKey, timelineKey, deletedKeys, before, value, expiresAt, channels, view, backupUntil, timelineEntry, otp }: {
     recordKey: string
     otpKey: string
     backupKey: string
+    timelineKey: string
     /** Keys of the request that are deleted with the write. */
     deletedKeys: readonly string[]
     /** The value that was read. */
@@ -52,16 +19,20 @@ export const commitRequest = (
     value: string
     /** Milliseconds since 1970, as all times here. */
     expiresAt: number
-    channel: string
+    /** '' for one that is not used. */
+    channels: { plain: string; sharded: string }
     view: string
     backupUntil: number
+    /** The entry to add to the timeline, of which `keep` are kept; with `keep` 0 it replaces the last one. */
+    timelineEntry?: { entry: string; keep: number }
     /** A code to store, or null to delete the stored one; left out, it stays. */
     otp?: { code: string; expiresAt: number } | null
   },
 ): Promise<1 | string | null> =>
   redis.runCommitRequest(
-    3 + deletedKeys.length, recordKey, otpKey, backupKey, ...deletedKeys,
-    before, value, expiresAt, channel, view, backupUntil,
+    4 + deletedKeys.length, recordKey, otpKey, backupKey, timelineKey, ...deletedKeys,
+    before, value, expiresAt, channels.plain, view, backupUntil, timelineEntry?.entry ?? '', timelineEntry?.keep ?? 0,
+    channels.sharded,
     ...(otp ? [otp.code, otp.expiresAt] : otp === null ? [''] : []),
   ) // biome-ignore format: one line of keys
 
@@ -156,6 +127,13 @@ export const reserveInWindow = (
   },
 ): Promise<number> => redis.runReserveInWindow(key, id, at, now, windowMs, maxPerHour)
 
+export const addNewest = (
+  redis: Runs<'runAddNewest'>,
+  { key, score, member, maxMembers, ttlMs }: {
+    key: string; score: number; member: string; maxMembers: number; ttlMs: number
+  },
+): Promise<1> => redis.runAddNewest(key, score, member, maxMembers, ttlMs) // biome-ignore format: short
+
 /** @returns for each member 1 added, 2 was a member before, 0 limit reached */
 export const reserveWithinLimit = (
   redis: Runs<'runReserveWithinLimit'>,
@@ -232,3 +210,21 @@ export const reserveBot = async (
     1 + bots.length, chosenKey, ...bots.map(({ key }) => key),
     now, leaseUntil, hash, ...bots.flatMap(({ address, concurrency }) => [address, concurrency]),
   )) - 1 // biome-ignore format: one line of keys
+
+/** @returns whether the service was closed or opened */
+export const noteEnd = async (
+  redis: Runs<'runNoteEnd'>,
+  { controlsKey, streakKey, field, code, closeAfter, closed, streakSeconds }: {
+    controlsKey: string
+    streakKey: string
+    /** Of the service in the hash of controls. */
+    field: string
+    /** Empty for a completed request. */
+    code: string
+    closeAfter: number
+    /** The value of a closed service. */
+    closed: string
+    streakSeconds: number
+  },
+): Promise<boolean> =>
+  (await redis.runNoteEnd(controlsKey, streakKey, field, code, closeAfter, closed, streakSeconds)) === 1 // biome-ignore format: one line of keys

@@ -21,23 +21,33 @@ export interface Memory {
   maxBytes: number
 }
 
-const masterNodes = (client: RedisClient): Redis[] =>
+export type RedisNode = Redis
+
+export const listMasters = (client: RedisClient): RedisNode[] =>
   client instanceof Cluster ? client.nodes('master') : [client]
 
 /** One entry per master; a Cluster has several. */
 export async function getServerInfo(client: RedisClient): Promise<RedisServerInfo[]> {
-  return Promise.all(masterNodes(client).map((node) => readNode(node, client.names.queues)))
+  return Promise.all(listMasters(client).map((node) => readNode(node, client.names.queues)))
+}
+
+const usedShare = ({ usedBytes, maxBytes }: Memory): number => (maxBytes > 0 ? usedBytes / maxBytes : 0)
+
+/** Of the fullest master; null where it does not say. */
+export async function readMemory(client: RedisClient): Promise<Memory | null> {
+  const all = await Promise.all(
+    listMasters(client).map(async (node) =>
+      toMemory(parseInfo((await nullIfRefused(node.info('memory'))) ?? '')),
+    ),
+  )
+  const known = all.filter((memory) => memory !== null)
+  return known.sort((a, b) => usedShare(b) - usedShare(a))[0] ?? null
 }
 
 /** Used share of `maxmemory` of the fullest master, 0 to 1; null without a limit. */
 export async function memoryShare(client: RedisClient): Promise<number | null> {
-  const all = await Promise.all(
-    masterNodes(client).map(async (node) => toMemory(parseInfo(await node.info('memory')))),
-  )
-  const shares = all.flatMap((memory) =>
-    memory && memory.maxBytes > 0 ? [memory.usedBytes / memory.maxBytes] : [],
-  )
-  return shares.length === 0 ? null : Math.max(...shares)
+  const memory = await readMemory(client)
+  return memory && memory.maxBytes > 0 ? usedShare(memory) : null
 }
 
 async function readNode(node: Redis, connectionPrefix: string): Promise<RedisServerInfo> {
@@ -59,7 +69,7 @@ async function readNode(node: Redis, connectionPrefix: string): Promise<RedisSer
 }
 
 /** Null when the command is refused, as managed services do; other errors are thrown. */
-async function nullIfRefused<T>(answer: Promise<T>): Promise<T | null> {
+export async function nullIfRefused<T>(answer: Promise<T>): Promise<T | null> {
   try {
     return await answer
   } catch (error) {

@@ -4,7 +4,7 @@
  */
 import type { RedisClient } from './connect.ts'
 
-type KeyType = 'string' | 'list' | 'zset' | 'hash'
+type KeyType = 'string' | 'list' | 'zset' | 'hash' | 'stream'
 
 /** @param types the expected type of each key that `work` uses */
 export async function retryWithoutWrongTypes<T>(

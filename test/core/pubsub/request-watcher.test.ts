@@ -2,12 +2,13 @@ import { describe, expect, it } from 'vitest'
 import type { Command } from '../../../core/domain/command.ts'
 import { AppError } from '../../../core/domain/errors.ts'
 import type { PublicView } from '../../../core/domain/record.ts'
+import { shortReference } from '../../../core/domain/short-reference.ts'
 import { createRequestWatcher, type UpdateListener } from '../../../core/pubsub/request-watcher.ts'
 import { encodeRecord, encodeView } from '../../../core/records/codec.ts'
 import { createRequestStore, type RequestStore } from '../../../core/store/request-store.ts'
 import { eventually } from '../../helpers/eventually.ts'
 import { keys } from '../../helpers/keys.ts'
-import { aHash, aRecord, progressTo, START, TTL_SECONDS } from '../../helpers/record.ts'
+import { aHash, aRecord, progressTo, START, TOO_LONG, TTL_SECONDS } from '../../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../../helpers/redis.ts'
 import { useRequests } from '../../helpers/requests.ts'
 import { collectLog } from '../../helpers/server.ts'
@@ -22,7 +23,6 @@ const liveOn = (changed: Partial<RequestStore>, throttleMs?: number, log = quiet
     store: { ...store, ...changed },
     channels,
     log,
-    ttlSeconds: TTL_SECONDS,
     throttleMs,
   })
 /** The store of another process, with an empty cache. */
@@ -140,7 +140,6 @@ describe('a watched request', () => {
         },
       },
       log: quiet,
-      ttlSeconds: TTL_SECONDS,
     })
     const watch = await inOrder.watch(record.hash, page())
     expect(order).toEqual(['heard', 'read'])
@@ -203,7 +202,7 @@ describe('when another program writes', () => {
     ['no JSON under our mark', 'nonsense\t '],
     ['null under our mark', 'null\t '],
     ['a version that is no number', '{"version":"x"}\t '],
-    ['ten megabytes', 'x'.repeat(10_000_000)],
+    ['a text that is too long', TOO_LONG],
   ])('watchers are not affected by %s on the channel', async (_what, invalid) => {
     const { record } = await given(START)
     const mine = page()
@@ -231,13 +230,13 @@ describe('when another program writes', () => {
     )
     const mine = page()
     const watch = await own.watch(record.hash, mine)
-    for (let n = 0; n < 4; n++) await client.publish(keys.channel(record.hash), 'x'.repeat(10_000_000))
+    for (let n = 0; n < 4; n++) await client.publish(keys.channel(record.hash), TOO_LONG)
     for (let n = 0; n < 200; n++) await client.publish(keys.channel(record.hash), '[]')
     await applyCommand(record.hash, progressTo(20))
     await eventually(() => expect(versions(mine)).toEqual([3]))
     expect(most).toBe(1)
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([
-      { level: 40, hash: record.hash, kind: 'far too long' },
+      { level: 40, request: shortReference(record.hash), kind: 'far too long' },
     ])
     watch.stop()
   })
@@ -438,7 +437,6 @@ describe.runIf(onRealRedis)('when the connection breaks', () => {
       store,
       channels,
       log: quiet,
-      ttlSeconds: TTL_SECONDS,
       subscribeTimeoutMs: 300,
     })
     const { record } = await given()

@@ -7,12 +7,13 @@ import {
   COMPACT_JOB,
   capBlockTimeout,
   keysOf,
+  nextJobs,
   openQueue,
   positionOf,
   prioritizedJobs,
   RATE_LIMITED,
   SCORE_PER_PRIORITY,
-  waitingJobs,
+  unlockedJobs,
 } from '../../../core/queue/bullmq.ts'
 import { aHash } from '../../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../../helpers/redis.ts'
@@ -44,7 +45,8 @@ describe('BullMQ', () => {
     const [first, second] = [await add({}), await add({})]
     const positions = [first, second, later].map((hash) => positionOf(client, queue, hash))
     expect(await Promise.all(positions)).toEqual([1, 2, 3])
-    expect((await waitingJobs(client, queue)).sort()).toEqual([first, second, later].sort())
+    expect(await nextJobs(client, queue, 1)).toEqual([first, later])
+    expect((await unlockedJobs(client, queue)).sort()).toEqual([first, second, later].sort())
     const taken: string[] = []
     const worker = new Worker('assumptions', async ({ id }: Job) => void taken.push(id as string), {
       connection: client,
@@ -53,6 +55,14 @@ describe('BullMQ', () => {
     await new Promise<void>((resolve) => worker.once('drained', () => resolve()))
     await worker.close()
     expect(taken).toEqual([first, second, later])
+  })
+
+  it('a job is looked for among the next 10,000 of the list that has no index', async () => {
+    const ids = Array.from({ length: 10_001 }, (_, i) => `job-${i}`)
+    await client.lpush(keys.wait, ...ids)
+    const found = ['job-0', 'job-9999', 'job-10000'].map((id) => positionOf(client, queue, id))
+    expect(await Promise.all(found)).toEqual([1, 10_000, null])
+    await client.del(keys.wait)
   })
 
   it.runIf(onRealRedis)('stores a job with COMPACT_JOB as a listpack', async () => {

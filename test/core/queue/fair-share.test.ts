@@ -9,33 +9,33 @@ const { connections } = await useRedis()
 const redis = await connections.connect('patient')
 
 const DAY_MS = 86_400_000
-const HUNDRED = Array.from({ length: 100 }, () => 'ann')
+const MANY = Array.from({ length: 30 }, () => 'ann')
 
 async function addAll({ add }: TestQueue, submitters: readonly string[], priority?: number): Promise<void> {
   for (const submitter of submitters) await add(submitter, { priority })
 }
 const turnsOf = ({ key }: TestQueue, urgency = 5): string => key(`turns:${urgency}`)
 
-describe('a hundred requests of one submitter', () => {
-  test('a hundred requests of one submitter do not delay the only request of another', async () => {
+describe('many requests of one submitter', () => {
+  test('many requests of one submitter do not delay the only request of another', async () => {
     const line = useQueue(redis)
-    await addAll(line, HUNDRED)
+    await addAll(line, MANY)
     await line.add('bob')
     expect(await line.takeAll(3)).toEqual(['ann', 'bob', 'ann'])
   })
 
-  test('a hundred requests added concurrently do not delay the only request of another submitter', async () => {
+  test('many requests added concurrently do not delay the only request of another submitter', async () => {
     const line = useQueue(redis)
-    await Promise.all(HUNDRED.map((ann) => line.add(ann)))
+    await Promise.all(MANY.map((ann) => line.add(ann)))
     const { hash } = await line.add('bob')
     expect(await line.queues.position(hash, line.queue)).toBe(2)
-    expect(await line.takeAll()).toEqual(['ann', 'bob', ...HUNDRED.slice(1)])
+    expect(await line.takeAll()).toEqual(['ann', 'bob', ...MANY.slice(1)])
   })
 
-  test('a hundred requests, half of them done, do not delay the only request of another submitter', async () => {
+  test('many requests, half of them done, do not delay the only request of another submitter', async () => {
     const line = useQueue(redis)
-    await addAll(line, HUNDRED)
-    await line.takeAll(50)
+    await addAll(line, MANY)
+    await line.takeAll(15)
     await line.add('bob')
     expect(await line.takeAll(3)).toEqual(['ann', 'bob', 'ann'])
   })
@@ -85,14 +85,13 @@ describe('waiting submitters', () => {
     ])
   })
 
-  test('submitters are stored in Redis as digests only', async () => {
+  test('a session and its network are two submitters in Redis, by the beginning of their digests', async () => {
     const line = useQueue(redis)
-    await line.add(submitterOf(null, '192.0.2.77'))
-    await line.add(submitterOf('session-of-somebody--', '192.0.2.77'))
+    await line.add(submitterOf(null, 'network-digest-1'))
+    await line.add(submitterOf('session-digest-1', 'network-digest-1'))
     const people = await redis.zrange(turnsOf(line), '0', '-1')
     expect(people).toHaveLength(3)
     for (const person of people) expect(person).toMatch(/^[\w-]{12}(#1)?$/)
-    expect(submitterOf(null, '192.0.2.78')).not.toBe(submitterOf(null, '192.0.2.77'))
   })
 })
 
@@ -101,11 +100,11 @@ describe('sessions of one network', () => {
 
   test('sessions of one network have three requests in each round, however many sessions there are', async () => {
     const line = useQueue(redis)
-    await addAll(line, sessions(58))
+    await addAll(line, sessions(20))
     await line.add('bob.elsewhere')
     await line.add('cid')
     expect(await line.takeAll(5)).toEqual(['s0.net', 's1.net', 's2.net', 'bob.elsewhere', 'cid'])
-    expect(await line.takeAll()).toEqual(sessions(58).slice(3))
+    expect(await line.takeAll()).toEqual(sessions(20).slice(3))
   })
 
   test('sessions of one network that come concurrently have three requests in each round', async () => {
@@ -115,11 +114,11 @@ describe('sessions of one network', () => {
     expect(await line.queues.position(hash, line.queue)).toBe(4)
   })
 
-  test('a session with a hundred requests does not delay other sessions of its network', async () => {
+  test('a session with many requests does not delay other sessions of its network', async () => {
     const line = useQueue(redis)
     await addAll(
       line,
-      HUNDRED.map((ann) => `${ann}.net`),
+      MANY.map((ann) => `${ann}.net`),
     )
     await addAll(line, ['bob.net', 'cid.net', 'dan.net'])
     expect(await line.takeAll(5)).toEqual(['ann.net', 'bob.net', 'cid.net', 'ann.net', 'dan.net'])
@@ -157,7 +156,7 @@ describe('rounds', () => {
 
   test('rounds that ended long ago do not delay a submitter', async () => {
     const line = useQueue(redis)
-    await addAll(line, HUNDRED)
+    await addAll(line, MANY)
     await line.takeAll()
     // Simulates an hour later.
     await redis.pexpire(turnsOf(line), DAY_MS - 3_600_000)
@@ -206,9 +205,9 @@ describe('levels of urgency', () => {
 
   test('each level of urgency counts its own rounds', async () => {
     const line = useQueue(redis)
-    await addAll(line, HUNDRED, 1)
+    await addAll(line, MANY, 1)
     await addAll(line, ['ann', 'ann', 'bob'], 2)
-    expect(await line.takeAll(100)).toEqual(HUNDRED)
+    expect(await line.takeAll(30)).toEqual(MANY)
     expect(await line.takeAll()).toEqual(['ann', 'bob', 'ann'])
   })
 })

@@ -69,16 +69,20 @@ test('by default every key has the name of the contract', () => {
 })
 
 test('every name but those of record, list and channel begins with halfway:, after the prefix', () => {
-  const { services, ...others } = createKeys({ keyPrefix: 'app2:' })
-  for (const [what, name] of [...Object.entries(others), ...Object.entries(services)]) {
+  const { services, controls, channelsOf, ...others } = createKeys({ keyPrefix: 'app2:' })
+  for (const [what, name] of [others, services, controls].flatMap((group) => Object.entries(group))) {
     const text = typeof name === 'string' ? name : (name as (...of: string[]) => string)('a', 'b')
     const isContract = ['record', 'list', 'channel', 'oldSecret'].includes(what)
     expect(text, what).toMatch(isContract ? /^app2:local_request/ : /^app2:halfway/)
   }
+  expect(channelsOf('a')).toEqual({ plain: 'app2:local_request_updates:a', sharded: '' })
 })
 
-test('in a Cluster all keys of the queues lie in one slot', () => {
-  expect(createKeys({ keyPrefix: 'a:' }, { isCluster: true }).queues).toBe('{a:halfway}')
+test('in a Cluster all keys of a queue lie in one slot, elsewhere all queues have one prefix', () => {
+  expect(createKeys({ keyPrefix: 'a:' }, { isCluster: true }).queue('inquiries')).toBe(
+    'a:halfway:{inquiries}',
+  )
+  expect(createKeys({ keyPrefix: 'a:' }).queue('inquiries')).toBe('a:halfway')
 })
 
 describe('with another KEY_PREFIX an installation does not see the other’s', () => {

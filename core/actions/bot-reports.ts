@@ -5,7 +5,9 @@ import type { Command, OtpOptions } from '../domain/command.ts'
 import { commonMessage } from '../domain/common-messages.ts'
 import { AppError, type ErrorCode } from '../domain/errors.ts'
 import { isBlank, type LocalizedMessage } from '../domain/message.ts'
-import { isFinal, type RequestRecord, type SubstepReport } from '../domain/record.ts'
+import { isFinal, type RequestRecord } from '../domain/record.ts'
+import type { SubstepReport } from '../domain/step.ts'
+import type { NewFile, RequestFiles, StoredFile } from '../store/request-files.ts'
 import type { RequestStore } from '../store/request-store.ts'
 
 export interface ProgressReport extends Partial<LocalizedMessage> {
@@ -20,7 +22,7 @@ export interface FailureReport extends LocalizedMessage {
 }
 
 /**
- * Each resolves with the record that is stored afterwards.
+ * The reports resolve with the record that is stored afterwards.
  *
  * @throws AppError the reason for which the report is refused, such as `already_final` and `stale_attempt`;
  * `storage_unavailable`
@@ -33,6 +35,15 @@ export interface BotReports {
   /** @throws AppError `result_too_large`, `bot_bad_answer` (no JSON), after failing the request with that code */
   complete(hash: string, attempt: number, result: unknown): Promise<RequestRecord>
   fail(hash: string, attempt: number, failure: FailureReport): Promise<RequestRecord>
+  /** The bot is alive and has nothing to report. Progress and version stay. */
+  heartbeat(hash: string, attempt: number): Promise<void>
+  /** @throws AppError `validation_failed`, `body_too_large` */
+  addFile(hash: string, attempt: number, file: NewFile): Promise<StoredFile>
+}
+
+interface Deps {
+  store: Pick<RequestStore, 'apply' | 'get' | 'heartbeat'>
+  files: Pick<RequestFiles, 'add'>
 }
 
 /** A result refused with one of these fails the request with the same code. */
@@ -40,12 +51,19 @@ const UNSTORABLE_RESULT: ReadonlySet<ErrorCode> = new Set(['result_too_large', '
 export const isUnstorableResult = (error: unknown): error is AppError =>
   error instanceof AppError && UNSTORABLE_RESULT.has(error.code)
 
-export function createBotReports({ store }: { store: Pick<RequestStore, 'apply'> }): BotReports {
+export function createBotReports({ store, files }: Deps): BotReports {
   async function apply(hash: string, command: Command): Promise<RequestRecord> {
     const result = await store.apply(hash, command)
     if (result.ok) return result.stored.record
     const detail = `${command.type} of ${hash} was refused: ${result.rejection}`
     throw new AppError(result.rejection, { detail })
+  }
+
+  /** For what changes no record. */
+  async function recordOf(hash: string, attempt: number): Promise<RequestRecord> {
+    const { record } = await store.get(hash)
+    checkAttempt(record, attempt)
+    return record
   }
 
   return {
@@ -64,6 +82,8 @@ export function createBotReports({ store }: { store: Pick<RequestStore, 'apply'>
       }
     },
     fail: (hash, attempt, failure) => apply(hash, toFail(attempt, failure)),
+    heartbeat: async (hash, attempt) => store.heartbeat(await recordOf(hash, attempt)),
+    addFile: async (hash, attempt, file) => files.add(await recordOf(hash, attempt), file),
   }
 }
 

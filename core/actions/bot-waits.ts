@@ -60,8 +60,12 @@ function createAnswerWait({ redis, store, watcher, otpMailbox, now = Date.now }:
 
   async function takeResend({ hash, expires_at }: RequestRecord, prompt: StoredOtpPrompt): Promise<boolean> {
     if (!prompt.resend_requested) return false
-    const key = redis.names.resendTaken(hash, `${prompt.id}:${prompt.resends}`)
-    return (await redis.set(key, '1', 'PXAT', Date.parse(expires_at), 'NX')) === 'OK'
+    const key = redis.names.resendTaken(hash)
+    const [isFirst] = await Promise.all([
+      redis.hsetnx(key, `${prompt.id}:${prompt.resends}`, '1'),
+      redis.pexpireat(key, Date.parse(expires_at)),
+    ])
+    return isFirst === 1
   }
 
   /** What there is now; else how long it may be waited for. */

@@ -4,6 +4,7 @@ import { AppError } from '../domain/errors.ts'
 import type { RequestRecord } from '../domain/record.ts'
 import type { Queues } from '../queue/queues.ts'
 import type { RequestStore } from '../store/request-store.ts'
+import type { SessionRequests } from '../store/session-requests.ts'
 import type { SubjectLimiter } from '../store/subject-limits.ts'
 import type { UnfinishedLimiter } from '../store/unfinished-limits.ts'
 
@@ -20,26 +21,28 @@ export type EnqueueRequest = (
   service: Pick<Service, 'queue' | 'priority' | 'subject'>,
 ) => Promise<number | null>
 
-interface Dependencies {
+export interface EnqueueDeps {
   store: Pick<RequestStore, 'create'>
   queues: Pick<Queues, 'addNew'>
   subjectLimiter: Pick<SubjectLimiter, 'reserve' | 'release'>
+  sessionRequests: Pick<SessionRequests, 'add'>
   /** Without it, unfinished requests are not limited. */
   unfinishedLimiter?: UnfinishedLimiter
 }
 
 export const createEnqueueRequest =
-  (dependencies: Dependencies): EnqueueRequest =>
+  (dependencies: EnqueueDeps): EnqueueRequest =>
   async (record, service) => {
     await reserveLimits(dependencies, record, service.subject)
     // The record first: a worker must never take a job without one. The job is added even if the record exists, because
     // its creator may have crashed in between; BullMQ adds the same id only once.
-    return dependencies.queues.addNew(record, service, dependencies.store.create(record))
+    const { queues, store, sessionRequests } = dependencies
+    return queues.addNew(record, service, Promise.all([store.create(record), sessionRequests.add(record)]))
   }
 
 /** Reserves all limits at the same time; where one is reached, the others are released. */
 async function reserveLimits(
-  { subjectLimiter, unfinishedLimiter }: Dependencies,
+  { subjectLimiter, unfinishedLimiter }: EnqueueDeps,
   record: RequestRecord,
   subjectField: string | undefined,
 ): Promise<void> {

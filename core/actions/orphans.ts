@@ -11,6 +11,7 @@ import type { Queues } from '../queue/queues.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { findExistingKeys } from '../redis/existing.ts'
 import { findEndless } from '../redis/scripts.ts'
+import { scanSortedSet, sliceList } from '../redis/slices.ts'
 import type { RequestStore } from '../store/request-store.ts'
 
 export interface Orphans {
@@ -20,10 +21,12 @@ export interface Orphans {
   reminders: string[]
   /** Jobs that do not run, of requests that are missing or final. */
   jobs: { queue: string; hash: string }[]
-  /** Keys without an expiry: records, codes, pictures, backups, Idempotency-Keys, and what BullMQ left of lost jobs. */
+  /** Keys without an expiry: records, codes, pictures, push subscriptions, timelines, backups, Idempotency-Keys, and what BullMQ left of lost jobs. */
   keys: string[]
 }
 
+/** Of a job: its queue and its id. */
+const JOB_KEY = /:([^:{}]+):(req_[\w-]+)$/
 /** Commands that are sent in one write. */
 const BATCH_SIZE = 1_000
 
@@ -31,7 +34,7 @@ interface Context {
   redis: RedisClient
   store: Pick<RequestStore, 'read'>
   queues: Pick<Queues, 'remove'>
-  queueStats: Pick<QueueStats, 'unlockedJobs'>
+  queueStats: Pick<QueueStats, 'unlockedJobs' | 'jobState'>
 }
 
 export function createOrphans(context: Context) {
@@ -53,23 +56,29 @@ async function findOrphans(context: Context): Promise<Orphans> {
   const { names } = redis
   const idle = await queueStats.unlockedJobs()
   const jobs = [...idle].flatMap(([queue, hashes]) => hashes.map((hash) => ({ queue, hash })))
-  const jobKeys = new Set(jobs.map(({ queue, hash }) => `${names.queues}:${queue}:${hash}`))
+  const keyOf = (queue: string, what: string): string => `${names.queue(queue)}:${queue}:${what}`
+  const jobKeys = new Set(jobs.map(({ queue, hash }) => keyOf(queue, hash)))
   for (const queue of idle.keys())
-    for (const hash of await redis.lrange(`${names.queues}:${queue}:active`, 0, -1))
-      jobKeys.add(`${names.queues}:${queue}:${hash}`)
+    for (const hash of await redis.lrange(keyOf(queue, 'active'), 0, -1)) jobKeys.add(keyOf(queue, hash))
   const [listed, scheduled] = await Promise.all([
-    redis.lrange(names.list, 0, -1),
-    redis.zrange(names.deadlines, '0', '-1'),
+    allOf(sliceList(redis, names.list)),
+    allOf(scanSortedSet(redis, names.deadlines)),
   ])
   const hashes = new Set([...listed, ...scheduled, ...jobs.map(({ hash }) => hash)])
   const records = await findExistingKeys(redis, [...hashes].map(names.record))
   const isMissing = (hash: string): boolean => !records.has(names.record(hash))
   return {
-    list_entries: [...new Set(listed)].filter(isMissing),
+    list_entries: listed.filter(isMissing),
     reminders: scheduled.filter(isMissing),
     jobs: await filterAsync(jobs, async ({ hash }) => isMissing(hash) || isFinished(context, hash)),
     keys: await endlessKeys(context, jobKeys),
   }
+}
+
+async function allOf(slices: AsyncIterable<string[]>): Promise<string[]> {
+  const all = new Set<string>()
+  for await (const slice of slices) for (const one of slice) all.add(one)
+  return [...all]
 }
 
 async function isFinished({ store }: Context, hash: string): Promise<boolean> {
@@ -84,7 +93,7 @@ async function endlessKeys(context: Context, jobKeys: ReadonlySet<string>): Prom
   const { names } = redis
   const found: string[] = []
   for (const node of redis instanceof Cluster ? redis.nodes('master') : [redis as Redis]) {
-    for (const pattern of new Set([`${names.record('')}*`, `${names.own}*`, `${names.queues}:*`])) {
+    for (const pattern of [`${names.record('')}*`, `${names.own}*`]) {
       const stream = node.scanStream({ match: escapeGlob(pattern), count: 2_500 })
       for await (const keys of stream as AsyncIterable<string[]>) {
         const candidates = keys.filter((key) => isOfOneRequest(redis, key) && !jobKeys.has(key))
@@ -98,7 +107,9 @@ async function endlessKeys(context: Context, jobKeys: ReadonlySet<string>): Prom
 function isOfOneRequest({ names }: RedisClient, key: string): boolean {
   const record = names.record('')
   if (key.startsWith(record)) return isRequestHash(key.slice(record.length))
-  return /^(?:otp|early_otp|image|backup|idempotency):|:req_[\w-]+$/.test(key.slice(names.own.length))
+  return /^(?:otp|early_otp|image|push|timeline|backup|idempotency):|:req_[\w-]+$/.test(
+    key.slice(names.own.length),
+  )
 }
 
 /** In a Cluster one script must not name keys of several slots. */
@@ -112,10 +123,15 @@ const isEndless =
   async (key: string): Promise<boolean> =>
     (await redis.pttl(key)) === -1
 
-/** Reading a record gives it its expiry back when a program's plain SET took it away, unless it is invalid. */
+/**
+ * A job may have been added since the queues were read. Reading a record gives it its expiry back when a program's plain SET
+ * took it away, unless it is invalid.
+ */
 const staysEndless =
-  ({ redis, store }: Context) =>
+  ({ redis, store, queueStats }: Context) =>
   async (key: string): Promise<boolean> => {
+    const [, queue, job] = key.startsWith(redis.names.queues) ? (JOB_KEY.exec(key) ?? []) : []
+    if (queue && job) return (await queueStats.jobState(job, { name: queue })) === 'unknown'
     const hash = key.slice(redis.names.record('').length)
     if (!isRequestHash(hash)) return true
     await store.read(hash).catch(nullIfUnreadable)

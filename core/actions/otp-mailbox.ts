@@ -50,9 +50,10 @@ export function createOtpMailbox({
   store: RequestStore
   now?: () => number
 }): OtpMailbox {
-  const take = (hash: string): Promise<string | null> => {
+  const take = async (hash: string): Promise<string | null> => {
     const key = redis.names.otp(hash)
-    return retryWithoutWrongTypes(redis, { [key]: 'string' }, () => redis.getdel(key))
+    const stored = await retryWithoutWrongTypes(redis, { [key]: 'string' }, () => redis.getdel(key))
+    return stored === null ? null : redis.box.open(key, stored)
   }
 
   async function waitFor(
@@ -111,7 +112,8 @@ export function createOtpMailbox({
   }
 
   async function giveBack(hash: string, code: string, { expires_at }: Pick<StoredOtpPrompt, 'expires_at'>) {
-    await redis.set(redis.names.otp(hash), code, 'PXAT', Date.parse(expires_at), 'NX')
+    const key = redis.names.otp(hash)
+    await redis.set(key, redis.box.seal(key, code), 'PXAT', Date.parse(expires_at), 'NX')
   }
 
   return { take, giveBack, waitFor }

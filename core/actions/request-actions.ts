@@ -8,21 +8,28 @@ import type { Command } from '../domain/command.ts'
 import { AppError } from '../domain/errors.ts'
 import { kindOf } from '../domain/otp-data.ts'
 import { type PublicView, type RequestRecord, toPublicView } from '../domain/record.ts'
-import { isRequestHash, notFoundOrExpired } from '../domain/request-id.ts'
-import { createQueuePositions } from '../queue/queue-positions.ts'
+import { isRequestHash } from '../domain/request-id.ts'
+import type { TimelineEntry } from '../domain/timeline.ts'
+import { withWaiting } from '../domain/waiting.ts'
+import type { QueuePositions } from '../queue/queue-positions.ts'
 import type { Queues } from '../queue/queues.ts'
 import type { RedisClient } from '../redis/connect.ts'
+import { keepResponses } from '../store/idempotency-keys.ts'
 import { findImage } from '../store/question-images.ts'
 import type { RequestStore, StoredRecord } from '../store/request-store.ts'
 import { withStorageErrors } from '../store/storage-errors.ts'
 import type { SubjectCount, SubjectLimiter } from '../store/subject-limits.ts'
+import { readTimeline } from '../store/timeline.ts'
+import { createDeleteRequest, type DeleteRequest } from './delete-request.ts'
 import { acceptEarlyCode } from './early-code.ts'
 
 export interface RequestActions {
   /** @throws AppError `request_not_found`, `request_expired`, `storage_unavailable`, as all of these */
   view(hash: string): Promise<PublicView>
-  /** @throws AppError `already_final` */
-  cancel(hash: string, by?: 'user' | 'operator'): Promise<PublicView>
+  /** What viewers of the request saw, the oldest first. @throws AppError `storage_unavailable` */
+  timeline(view: PublicView): Promise<TimelineEntry[]>
+  /** @param reason of an operator, for the person. @throws AppError `already_final` */
+  cancel(hash: string, by?: 'user' | 'operator', reason?: string): Promise<PublicView>
   /**
    * Submits a code or another answer. A code that comes before the question is kept for it.
    *
@@ -33,6 +40,10 @@ export interface RequestActions {
   submitOtp(hash: string, otp: string): Promise<PublicView>
   /** @throws AppError `otp_not_expected`, `already_final`, `resend_not_yet` with `retryAfterSeconds`, `resend_exhausted`, `subject_limit_reached` likewise */
   resendOtp(hash: string): Promise<PublicView>
+  /** Keeps a request that has ended for 24 hours, once. @throws AppError `keep_not_offered`, `not_final`, `already_kept` */
+  keep(hash: string): Promise<PublicView>
+  /** Removes a request that has ended, and all that belongs to it. @throws AppError `not_final` */
+  delete: DeleteRequest
   /** The picture of the question with this id. @throws AppError `not_found` */
   image(hash: string, id: string): Promise<Image>
 }
@@ -41,9 +52,12 @@ interface Context {
   redis: RedisClient
   store: RequestStore
   queues: Queues
+  queuePositions: Pick<QueuePositions, 'read'>
   subjectLimiter: SubjectLimiter
   catalog: Pick<Catalog, 'find'>
   ttlSeconds: number
+  /** KEEP_LONGER. */
+  keepLonger?: boolean
   now: () => number
 }
 
@@ -52,19 +66,21 @@ export function createRequestActions({
   ...dependencies
 }: Omit<Context, 'now'> & { now?: () => number }): RequestActions {
   const context: Context = { ...dependencies, now }
-  const { store, queues } = context
-  const queuePositions = createQueuePositions({ queues, catalog: context.catalog, now })
+  const { redis, store, queues, queuePositions, keepLonger } = context
   return {
     async view(hash) {
       // In one round trip.
       const [{ record }, botSeenAt] = await Promise.all([store.get(hash), store.lastHeartbeat(hash)])
       // Without the position the view is still right.
-      const place = await queuePositions.read({ ...record, run_at: record.run_at ?? null }).catch(() => null)
-      return toPublicView(record, now(), place, botSeenAt)
+      const view = toPublicView(record, now(), botSeenAt)
+      const waiting = await queuePositions.read(view).catch(() => null)
+      return waiting ? withWaiting(view, waiting) : view
     },
 
-    async cancel(hash, by = 'user') {
-      const record = await apply(context, hash, { type: 'cancel', by })
+    timeline: (view) => readTimeline(context.redis, view),
+
+    async cancel(hash, by = 'user', reason) {
+      const record = await apply(context, hash, { type: 'cancel', by, reason })
       await notifyQueue(context, record, ({ queue }) => queues.remove(hash, queue))
       return toPublicView(record, now())
     },
@@ -73,6 +89,21 @@ export function createRequestActions({
       const record = await submit(context, hash, otp).catch((error) => submitEarly(context, hash, otp, error))
       return toPublicView(record, now())
     },
+
+    async keep(hash) {
+      if (!keepLonger) throw new AppError('keep_not_offered')
+      const record = await apply(context, hash, { type: 'keep' })
+      const expiresAt = Date.parse(record.expires_at)
+      await withStorageErrors(() =>
+        Promise.all([
+          keepResponses(redis, hash, expiresAt - now()),
+          redis.pexpireat(redis.names.timeline(hash), expiresAt),
+        ]),
+      )
+      return toPublicView(record, now())
+    },
+
+    delete: createDeleteRequest(context),
 
     async image(hash, id) {
       const { record } = await store.get(hash)
@@ -117,7 +148,7 @@ async function submitEarly(
 
 /** @throws AppError with the code of the rejection */
 async function apply(
-  { store, ttlSeconds, now }: Context,
+  { store, now }: Context,
   hash: string,
   command: Command,
   options?: Parameters<RequestStore['apply']>[2],
@@ -126,7 +157,7 @@ async function apply(
   const outcome = await store.apply(hash, command, options)
   if (outcome.ok) return outcome.stored.record
   const { rejection, stored } = outcome
-  if (rejection === 'request_not_found') throw notFoundOrExpired(hash, now(), ttlSeconds)
+  if (rejection === 'request_not_found') throw await store.whyMissing(hash)
   if (rejection === 'resend_not_yet' && stored)
     throw new AppError(rejection, { retryAfterSeconds: secondsUntilResend(stored, now()) })
   if (rejection === 'invalid_otp' && command.type === 'submit_otp')

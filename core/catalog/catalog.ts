@@ -8,6 +8,10 @@ export interface Catalog {
   find(slug: string): Service | undefined
   /** Whether no bot has announced it for a minute: its requests wait. */
   isSilent(slug: string): boolean
+  /** Whether all its bots are stopping or have stopped, so that none accepts requests. */
+  isStopping(slug: string): boolean
+  /** How many requests its bots run at once; null where no bot has announced itself. */
+  capacityOf(slug: string): number | null
   /** The name of the token that announced the service first; undefined for an unknown service. */
   ownerOf(slug: string): string | undefined
 }
@@ -23,6 +27,8 @@ export function createCatalog(
     all: () => sorted,
     find: (slug) => bySlug.get(slug),
     isSilent: () => false,
+    isStopping: () => false,
+    capacityOf: () => null,
     ownerOf: (slug) => owners.get(slug),
   }
 }

@@ -27,8 +27,9 @@ const shape = z.strictObject({
   hint: textSchema(300).optional(),
   example: z.string().max(200).optional().describe('A valid value, shown with the hint.'),
   required: z.boolean().default(true).describe('A required `checkbox` must be ticked.'),
+  // A longer one is not worth compiling.
   pattern: z
-    .strictObject({ regex: z.string().min(1).max(500), message: textSchema(200) })
+    .strictObject({ regex: z.string().min(1).max(500, { abort: true }), message: textSchema(200) })
     .optional()
     .describe(
       'A regular expression (RE2 syntax) for the whole normalized value, and the error of a value that does not match.',

@@ -7,6 +7,14 @@ export const RESULT_KINDS = [
 ] as const // biome-ignore format: a list
 export type ResultKind = (typeof RESULT_KINDS)[number]
 
+/** What numbers from this one on mean, up to the next range. */
+export interface ResultRange {
+  from: number
+  label: Text
+  /** Shown as a colour beside the label. */
+  tone?: 'good' | 'fair' | 'poor'
+}
+
 /** A value of the result, or a column of a `table`. */
 export interface ResultField {
   /** The name in the result's JSON. */
@@ -17,6 +25,8 @@ export interface ResultField {
   unit?: Text
   /** Of a `number`: what it is out of, as in 712 of 850. */
   scale?: number
+  /** Of a `number` or `percent`: what it means, the lowest first. */
+  ranges?: ResultRange[]
   /** Of a `number`, `percent` or `money`: digits after the decimal point. */
   decimals?: number
   /** Of `money`: ISO 4217, such as `EUR`; or the name of a value of the row, or of the result, that has it. */
@@ -27,7 +37,13 @@ export interface ResultField {
   items?: ResultKind
   /** Of a `table`. */
   columns?: ResultField[]
-  /** Leaves it out when it is null or empty, too. A missing value is always left out. */
+  /** Of a `table`: the column whose equal values put rows into one group. */
+  group_by?: string
+  /** Of a `table`: the name of the value beside it that has the number of all rows, where the table has only the first ones. */
+  total?: string
+  /** Of a `table`: the columns that are drawn as a line. */
+  plot?: { x: string; y: string }
+  /** Without it, or with true, a null or empty value is left out; with false it is shown as none. */
   hide_when_empty?: boolean
 }
 
@@ -50,6 +66,17 @@ const resultFieldSchema: z.ZodType<ResultField> = z.lazy(() =>
     label: textSchema(100),
     unit: textSchema(30).optional(),
     scale: z.number().positive().optional(),
+    ranges: z
+      .array(
+        z.strictObject({
+          from: z.number(),
+          label: textSchema(100),
+          tone: z.enum(['good', 'fair', 'poor']).optional(),
+        }),
+      )
+      .min(1)
+      .max(20)
+      .optional(),
     decimals: z.number().int().min(0).max(20).optional(),
     currency: z.string().min(1).max(100).optional(),
     options: z
@@ -59,6 +86,9 @@ const resultFieldSchema: z.ZodType<ResultField> = z.lazy(() =>
       .optional(),
     items: z.enum(RESULT_KINDS).optional(),
     columns: z.array(resultFieldSchema).min(1).max(20).optional(),
+    group_by: z.string().max(100).optional(),
+    total: z.string().min(1).max(100).optional(),
+    plot: z.strictObject({ x: z.string().max(100), y: z.string().max(100) }).optional(),
     hide_when_empty: z.boolean().optional(),
   }),
 )
@@ -82,17 +112,23 @@ export type ResultDefinition = z.output<typeof resultShape>
 
 type Path = readonly (string | number)[]
 type Complain = (path: (string | number)[], message: string) => void
-type Setting = 'unit' | 'scale' | 'decimals' | 'currency' | 'options' | 'items' | 'columns'
+type Setting = Exclude<keyof ResultField, 'name' | 'type' | 'label' | 'hide_when_empty'>
 
 const KINDS_OF_SETTING: Readonly<Record<Setting, readonly ResultKind[]>> = {
   unit: ['number'],
   scale: ['number'],
+  ranges: ['number', 'percent'],
   decimals: ['number', 'percent', 'money'],
   currency: ['money'],
   options: ['choice'],
   items: ['list'],
   columns: ['table'],
+  group_by: ['table'],
+  total: ['table'],
+  plot: ['table'],
 }
+/** Shown as numbers, aligned to the end in tables. */
+export const NUMERIC: readonly ResultKind[] = ['number', 'percent', 'money']
 const REQUIRED: readonly Setting[] = ['options', 'columns']
 const NO_ITEMS: readonly ResultKind[] = ['list', 'table', 'image', 'file']
 /** Whether it is a single value, which fits into a line. */
@@ -113,9 +149,26 @@ function checkFields(fields: readonly ResultField[], path: Path, complain: Compl
       if (isTwice(options, j, ({ value }) => value))
         complain([...at, 'options', j, 'value'], 'is there twice')
     })
+    field.ranges?.forEach(({ from }, j, ranges) => {
+      if (j > 0 && from <= ranges[j - 1]!.from)
+        complain([...at, 'ranges', j, 'from'], 'must be more than in the range before')
+    })
+    checkColumnNames(field, at, complain)
     if (isTable && field.type === 'table') complain([...at, 'type'], 'must not be a table inside a table')
     else if (field.columns) checkFields(field.columns, [...at, 'columns'], complain, true)
   })
+}
+
+/** The columns that a table is grouped and drawn by. */
+function checkColumnNames({ columns = [], group_by, plot }: ResultField, at: Path, complain: Complain): void {
+  const named = { group_by, 'plot.x': plot?.x, 'plot.y': plot?.y }
+  for (const [setting, name] of Object.entries(named)) {
+    const path = [...at, ...setting.split('.')]
+    const column = columns.find((each) => each.name === name)
+    if (name !== undefined && !column) complain(path, 'must be the name of a column')
+    else if (setting === 'plot.y' && column && !NUMERIC.includes(column.type))
+      complain(path, `must be a column of ${NUMERIC.join(', ')}`)
+  }
 }
 
 function checkSettings(field: ResultField, path: Path, complain: Complain): void {

@@ -38,7 +38,9 @@ function checkObject(
     const below = { path: place.path + field.name, kind: place.kind + field.name }
     if (!isEmptyValue(value)) checkValue(value, field, siblings, complain, below)
   }
-  const names = new Set(fields.flatMap((field) => [field.name, currencyName(field) ?? field.name]))
+  const names = new Set(
+    fields.flatMap((field) => [field.name, currencyName(field) ?? field.name, field.total ?? field.name]),
+  )
   for (const name of Object.keys(object))
     if (!names.has(name)) {
       const shown = SAFE_NAME.test(name) ? name : '(other name)'

@@ -1,7 +1,7 @@
 /** Which values of a result fit which kind of field. */
 
 import { parseResultDate } from './result-date.ts'
-import type { ResultField, ResultKind } from './result-definition.ts'
+import type { ResultField, ResultKind, ResultRange } from './result-definition.ts'
 import { itemKind } from './result-definition.ts'
 import { parseResultImage } from './result-image.ts'
 
@@ -116,3 +116,7 @@ export function currencyOf(field: ResultField, siblings: readonly JsonObject[]):
   const value = owner && ownValue(owner, name)
   return typeof value === 'string' && value !== '' ? value : null
 }
+
+/** What a number means; null below the lowest range. */
+export const rangeOf = (value: number, { ranges = [] }: ResultField): ResultRange | null =>
+  ranges.findLast(({ from }) => value >= from) ?? null

@@ -2,6 +2,7 @@
  * Which bots run which requests, over all workers: a lease for each, renewed while the call is open, so that a worker that
  * crashes gives its leases back.
  */
+import { shortReference } from '../domain/short-reference.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { reserveBot } from '../redis/scripts.ts'
 import type { Log } from '../runtime/log.ts'
@@ -22,6 +23,14 @@ export interface BotLeases {
   release(hash: string, address: string): Promise<void>
   stop(): void
 }
+
+/** How many requests each of these bots runs, in their order. */
+export const countLeases = (
+  redis: RedisClient,
+  addresses: readonly string[],
+  now: number,
+): Promise<number[]> =>
+  Promise.all(addresses.map((address) => redis.zcount(redis.names.services.running(address), now, '+inf')))
 
 export function createBotLeases({
   redis,
@@ -45,7 +54,7 @@ export function createBotLeases({
   const timer = setInterval(() => {
     for (const [hash, address] of held)
       extend(hash, address).catch((error: unknown) =>
-        log.debug({ err: error, hash }, 'a lease was not renewed'),
+        log.debug({ err: error, request: shortReference(hash) }, 'a lease was not renewed'),
       )
   }, RENEW_EVERY_MS).unref()
 

@@ -7,6 +7,7 @@ import { isRequestHash } from '../domain/request-id.ts'
 import { createBatcher } from '../redis/batch.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { takeDue } from '../redis/scripts.ts'
+import { scanSortedSet } from '../redis/slices.ts'
 import { retryWithoutWrongTypes } from '../redis/wrong-type.ts'
 
 /** When the rescuer checks a request first: early enough for a service with a short limit, and for a lost job. */
@@ -26,14 +27,23 @@ export interface DeadlineIndex {
    * by their bytes.
    */
   take(now: number, limit: number, nextAt: number): Promise<string[]>
-  /** Every hash with a scheduled check. */
-  all(): Promise<string[]>
+  count(): Promise<number>
+  /** Hashes by when they are checked next. */
+  list(from: number, count: number): Promise<string[]>
+  /** Every hash with a scheduled check, in slices and in no order; some may come twice. */
+  scan(): AsyncIterable<string[]>
 }
 
 const MAX_BATCH = 250
 
-export function createDeadlineIndex({ redis }: { redis: RedisClient }): DeadlineIndex {
-  const key = redis.names.deadlines
+/** @param key the sorted set: by default that of the rescuer */
+export function createDeadlineIndex({
+  redis,
+  key = redis.names.deadlines,
+}: {
+  redis: RedisClient
+  key?: string
+}): DeadlineIndex {
   const onSet = <T>(work: () => Promise<T>): Promise<T> =>
     retryWithoutWrongTypes(redis, { [key]: 'zset' }, work)
   const schedule = createBatcher(MAX_BATCH, async (checks: readonly [at: number, hash: string][]) => {
@@ -60,6 +70,12 @@ export function createDeadlineIndex({ redis }: { redis: RedisClient }): Deadline
       if (invalid.length > 0) await redis.zrem(key, ...invalid)
       return members.map(String).filter(isRequestHash)
     },
-    all: async () => (await onSet(() => redis.zrange(key, '0', '-1'))).filter(isRequestHash),
+    count: () => onSet(() => redis.zcard(key)),
+    list: async (from, count) =>
+      (await onSet(() => redis.zrange(key, String(from), String(from + count - 1)))).filter(isRequestHash),
+    async *scan() {
+      await onSet(() => redis.zcard(key))
+      for await (const slice of scanSortedSet(redis, key)) yield slice.filter(isRequestHash)
+    },
   }
 }

@@ -22,7 +22,8 @@ export async function keepEarlyCode(
   { hash, attempt }: RequestRecord,
   code: string,
 ): Promise<void> {
-  await redis.set(redis.names.earlyOtp(hash), `${attempt} ${code}`, 'PX', EARLY_CODE_TTL_MS)
+  const key = redis.names.earlyOtp(hash)
+  await redis.set(key, redis.box.seal(key, `${attempt} ${code}`), 'PX', EARLY_CODE_TTL_MS)
 }
 
 /** Returns and removes it; null when there is none for this attempt. */
@@ -33,5 +34,6 @@ export async function takeEarlyCode(
   const key = redis.names.earlyOtp(hash)
   const stored = await retryWithoutWrongTypes(redis, { [key]: 'string' }, () => redis.getdel(key))
   const prefix = `${attempt} `
-  return stored?.startsWith(prefix) ? stored.slice(prefix.length) : null
+  const opened = stored === null ? null : redis.box.open(key, stored)
+  return opened?.startsWith(prefix) ? opened.slice(prefix.length) : null
 }

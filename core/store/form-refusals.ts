@@ -58,7 +58,8 @@ export function createRefusals({
       const from = digest('refusal', sender).slice(0, SENDER_LENGTH)
       const slot = from + (count++ % SLOTS_PER_SENDER).toString(16)
       try {
-        await redis.set(redis.names.refusal(slot), value, 'EX', ttlSeconds)
+        const key = redis.names.refusal(slot)
+        await redis.set(key, redis.box.seal(key, value), 'EX', ttlSeconds)
         return slot + secret
       } catch {
         return null
@@ -68,7 +69,8 @@ export function createRefusals({
       if (!ID.test(id)) return null
       const name = redis.names.refusal(id.slice(0, -SECRET_LENGTH))
       const value = await withStorageErrors(() => redis.get(name))
-      const { secret, ...refusal } = JSON.parse(value ?? '{}') as Refusal & { secret?: string }
+      const json = value === null ? null : redis.box.open(name, value)
+      const { secret, ...refusal } = JSON.parse(json ?? '{}') as Refusal & { secret?: string }
       return secret === id.slice(-SECRET_LENGTH) ? refusal : null
     },
   }

@@ -7,11 +7,12 @@ import { AppError } from '../domain/errors.ts'
 import type { PublicView } from '../domain/record.ts'
 import { isRequestHash } from '../domain/request-id.ts'
 import type { RedisClient } from '../redis/connect.ts'
+import type { InstallationSecret } from '../redis/installation-secret.ts'
 import { retryWithoutWrongTypes } from '../redis/wrong-type.ts'
 import { parseObject } from './parse-object.ts'
 
 export interface IdempotencyClaim {
-  /** HMAC of the body, keyed with the Idempotency-Key. */
+  /** Of the Idempotency-Key and the body. */
   fingerprint: string
   hash: string
   createdAt: number
@@ -35,7 +36,16 @@ export interface Idempotency {
   saveResponse(caller: string, key: string, response: PublicView, keptSeconds: number): Promise<PublicView>
 }
 
-export const fingerprint = (key: string, body: unknown): string =>
+/** A digest of a key and what was sent with it. It cannot be computed without the secret of the installation. */
+export type Fingerprint = (key: string, body: unknown) => string
+
+export const createFingerprint =
+  ({ digest }: Pick<InstallationSecret, 'digest'>): Fingerprint =>
+  (key, body) =>
+    digest('idempotency', JSON.stringify([key, body]))
+
+/** As the release before made it: its claims live on when it is replaced. Read, never stored. */
+export const fingerprintBefore: Fingerprint = (key, body) =>
   createHmac('sha256', key).update(JSON.stringify(body)).digest('base64url')
 
 /** How often a claim is retried whose key expires between the attempts. */
@@ -75,12 +85,38 @@ export function createIdempotency({ redis }: { redis: RedisClient }): Idempotenc
       throw new AppError('storage_unavailable')
     },
     async saveResponse(caller, key, mine, keptSeconds) {
+      const claim = redis.names.idempotency(caller, key)
       const name = redis.names.idempotencyAnswer(caller, key)
-      await redis.expire(redis.names.idempotency(caller, key), keptSeconds)
-      if (await redis.set(name, JSON.stringify(mine), 'EX', keptSeconds, 'NX')) return mine
+      const responses = redis.names.responses(mine.hash)
+      const [, isFirst] = await Promise.all([
+        redis.expire(claim, keptSeconds),
+        redis.set(name, JSON.stringify(mine), 'EX', keptSeconds, 'NX'),
+        retryWithoutWrongTypes(redis, { [responses]: 'list' }, () =>
+          Promise.all([redis.rpush(responses, claim, name), redis.expire(responses, keptSeconds)]),
+        ),
+      ])
+      if (isFirst) return mine
       const first = await getResponse(caller, key)
       if (!first) await redis.set(name, JSON.stringify(mine), 'EX', keptSeconds)
       return first ?? mine
     },
   }
+}
+
+const listResponses = (redis: RedisClient, hash: string): Promise<string[]> => {
+  const key = redis.names.responses(hash)
+  return retryWithoutWrongTypes(redis, { [key]: 'list' }, () => redis.lrange(key, 0, -1))
+}
+
+/** Deletes the claims and responses of a request, so that the same submit makes another one. */
+export async function removeResponses(redis: RedisClient, hash: string): Promise<void> {
+  await Promise.all((await listResponses(redis, hash)).map((key) => redis.del(key)))
+}
+
+/** Keeps the claims and responses of a request for at least so long, milliseconds. */
+export async function keepResponses(redis: RedisClient, hash: string, ms: number): Promise<void> {
+  const keys = [...(await listResponses(redis, hash)), redis.names.responses(hash)]
+  const rests = await Promise.all(keys.map((key) => redis.pttl(key)))
+  const shorter = keys.filter((_, i) => (rests[i] ?? 0) > 0 && (rests[i] ?? 0) < ms)
+  await Promise.all(shorter.map((key) => redis.pexpire(key, ms)))
 }

@@ -67,25 +67,28 @@ export async function openLiveCatalog({
     announcedTimes.get(`${slug} ${address}`) ?? 0
   const isRecent = (at: number): boolean => now() - at < SILENT_AFTER_MS
 
+  function botsOf(slug: string): readonly AnnouncedBot[] {
+    const serving = bots.filter((bot) => bot.slug === slug && !bot.draining)
+    const live = serving.filter((bot) => isRecent(announcedAt(bot)))
+    return live.length > 0 ? live : serving
+  }
+
   await refresh()
   timer = setTimeout(follow, everyMs).unref()
   return {
     all: () => catalog.all(),
     find: (slug) => catalog.find(slug),
     ownerOf: (slug) => catalog.ownerOf(slug),
-    botsOf(slug) {
-      const serving = bots.filter((bot) => bot.slug === slug && !bot.draining)
-      const live = serving.filter((bot) => isRecent(announcedAt(bot)))
-      return live.length > 0 ? live : serving
+    botsOf,
+    capacityOf(slug) {
+      const serving = botsOf(slug)
+      return serving.length === 0 ? null : serving.reduce((sum, { concurrency }) => sum + concurrency, 0)
     },
     hasBots: (slug) => bots.some((bot) => bot.slug === slug),
     findBot: (slug, address) => bots.find((bot) => bot.slug === slug && bot.address === address),
-    isSilent(slug) {
-      const times = [...announcedTimes]
-        .filter(([member]) => member.startsWith(`${slug} `))
-        .map(([, at]) => at)
-      return !times.some(isRecent)
-    },
+    isSilent: (slug) =>
+      ![...announcedTimes].some(([member, at]) => member.startsWith(`${slug} `) && isRecent(at)),
+    isStopping: (slug) => bots.some((bot) => bot.slug === slug) && botsOf(slug).length === 0,
     onChange: (listener) => void listeners.push(listener),
     refresh,
     stop() {

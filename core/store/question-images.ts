@@ -16,7 +16,7 @@ export async function storeImage(redis: RedisClient, record: RequestRecord): Pro
   const { image, ...rest } = prompt
   const key = redis.names.image(hash)
   const expiresAt = Math.min(otpWaitEndsAt(prompt), Date.parse(record.expires_at))
-  await redis.set(key, `${prompt.id} ${image}`, 'PXAT', expiresAt)
+  await redis.set(key, redis.box.seal(key, `${prompt.id} ${image}`), 'PXAT', expiresAt)
   return { ...record, otp_data: { ...rest, has_image: true } }
 }
 
@@ -24,7 +24,8 @@ export async function storeImage(redis: RedisClient, record: RequestRecord): Pro
 export async function findImage(redis: RedisClient, hash: string, id: string): Promise<Image | null> {
   const key = redis.names.image(hash)
   const stored = await retryWithoutWrongTypes(redis, { [key]: 'string' }, () => redis.get(key))
-  return stored?.startsWith(`${id} `)
-    ? parseImage(stored.slice(id.length + 1), MAX_QUESTION_IMAGE_BYTES)
+  const opened = stored === null ? null : redis.box.open(key, stored)
+  return opened?.startsWith(`${id} `)
+    ? parseImage(opened.slice(id.length + 1), MAX_QUESTION_IMAGE_BYTES)
     : null
 }

@@ -3,7 +3,7 @@
  * fallback when another program stored an invalid or older value.
  */
 import { LRUCache } from 'lru-cache'
-import type { RequestRecord } from '../domain/record.ts'
+import { isFinal, type RequestRecord } from '../domain/record.ts'
 import type { Value } from './batched-get.ts'
 
 /**
@@ -30,6 +30,8 @@ const MAX_RECORDS = 1_000
 const MAX_CHARACTERS = 2_500_000
 /** Private data must not outlive its record by much, in memory either. */
 const PURGE_INTERVAL_MS = 60_000
+/** One that has ended is rarely written again, and may be deleted by another process at any time. */
+const FINAL_TTL_MS = 60_000
 
 export function createRecordCache({
   now,
@@ -60,8 +62,9 @@ export function createRecordCache({
   }
 
   function set(stored: OwnStoredRecord): void {
-    const { hash, expires_at } = stored.record
-    cache.set(hash, stored, { ttl: Math.max(1, Date.parse(expires_at) - now()) })
+    const { hash, status, expires_at } = stored.record
+    const restMs = Date.parse(expires_at) - now()
+    cache.set(hash, stored, { ttl: Math.max(1, isFinal(status) ? Math.min(restMs, FINAL_TTL_MS) : restMs) })
     purgeLater()
   }
 

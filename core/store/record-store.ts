@@ -5,18 +5,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nanoid } from 'nanoid'
 import type { Catalog } from '../catalog/catalog.ts'
-import { AppError } from '../domain/errors.ts'
+import { otpChange } from '../domain/otp-prompt.ts'
 import { compare, isFinal, type RequestRecord, type StatePosition, toPublicView } from '../domain/record.ts'
-import { encodeRecord, encodeView } from '../records/codec.ts'
-import { describeInvalid, parseForeignRecord } from '../records/foreign-record.ts'
+import { changeOfTimeline } from '../domain/timeline.ts'
+import { encodeNewRecord, encodeRecord, encodeTimelineChange, encodeView } from '../records/codec.ts'
 import { latestKnown, reconcile } from '../records/reconcile.ts'
 import type { RedisClient } from '../redis/connect.ts'
-import { createOnce } from '../redis/once.ts'
 import { commitRequest } from '../redis/scripts.ts'
 import type { Log } from '../runtime/log.ts'
-import { createBatchedGet, type GetValue, mayBeInexact, type Value, WRONG_TYPE } from './batched-get.ts'
-import { decodeCached, decodeOwn, textOf } from './decode-value.ts'
+import { createBatchedGet, type GetValue, mayBeInexact, type Value } from './batched-get.ts'
+import { decodeCached, decodeOwn, parseForeign } from './decode-value.ts'
 import { createFailedRequests, type FailedRequests } from './failed-requests.ts'
+import { createInvalidFallback } from './invalid-values.ts'
 import { storeImage } from './question-images.ts'
 import {
   createRecordCache,
@@ -26,7 +26,11 @@ import {
 } from './record-cache.ts'
 import { createRecordCreator } from './record-creator.ts'
 import { releaseFinal } from './release-final.ts'
+import { sealFields } from './sealed-fields.ts'
 import { TooManyWriters } from './storage-errors.ts'
+import { createUnknownStepLog } from './unknown-step-log.ts'
+import type { WriteObserver } from './write-observer.ts'
+import type { TraceWrite } from './write-traces.ts'
 
 type CommitResult = { written: true; stored: StoredRecord } | { written: false; stored: StoredRecord | null }
 
@@ -57,11 +61,15 @@ interface Context {
   log?: Log
   /** Gives the steps of a foreign record without any. */
   catalog?: Pick<Catalog, 'find'>
+  /** Called once with a question that another program wrote. Resolves with the record that is stored afterwards. */
+  onQuestion(asked: StoredRecord): Promise<StoredRecord>
+  observer?: WriteObserver
+  traceWrite?: TraceWrite
   cache: RecordCache
   getValue: GetValue
   failures: FailedRequests
-  isFirstInvalid: ReturnType<typeof createOnce>
-  isFirstUnknownStep: ReturnType<typeof createOnce>
+  fallbackForInvalid: ReturnType<typeof createInvalidFallback>
+  logUnknownStep: ReturnType<typeof createUnknownStepLog>
 }
 
 /** How slow a program's GET, change, SETEX may be until its stale write loses an own one. */
@@ -71,31 +79,36 @@ const MAX_REPAIRS = 20
 /** Readers of a foreign write wait a random time up to this: the first one commits it, the others find it done. */
 const MAX_ADOPTION_DELAY_MS = 30
 
-type Options = Pick<Context, 'redis' | 'ttlSeconds' | 'now' | 'log' | 'catalog'>
+type Options = Omit<Context, 'cache' | 'getValue' | 'failures' | 'fallbackForInvalid' | 'logUnknownStep'>
 
 export function createRecordStore(options: Options): RecordStore {
-  const { redis, now } = options
+  const { redis, now, log, observer, traceWrite } = options
   const context: Context = {
     ...options,
     cache: createRecordCache({ now }),
     getValue: createBatchedGet(redis),
     failures: createFailedRequests({ redis, now }),
-    isFirstInvalid: createOnce(),
-    isFirstUnknownStep: createOnce(),
+    fallbackForInvalid: createInvalidFallback(options),
+    logUnknownStep: createUnknownStepLog(log),
   }
   const create = createRecordCreator(options)
+  async function createNew(record: RequestRecord): Promise<{ written: boolean }> {
+    const raw = encodeNewRecord(sealed(redis, record))
+    const written = await create({ record, raw })
+    if (written) context.cache.set({ record, raw })
+    return { written }
+  }
   return {
     cached: context.cache.get,
     getValue: context.getValue,
     async create(record) {
-      const raw = encodeRecord(record)
-      const isCreated = await create({ record, raw })
-      if (isCreated) context.cache.set({ record, raw })
-      return isCreated
+      const { written } = await (traceWrite ? traceWrite(record, createNew) : createNew(record))
+      if (written) observer?.onCommit(null, record)
+      return written
     },
     read: (hash, options) => read(context, hash, options),
-    commit: (before, next, otp) =>
-      write(context, before.raw, next, { previous: before.record, atLeast: before.record, otp }),
+    commit: ({ raw, record }, next, otp) =>
+      write(context, raw, next, { previous: record, atLeast: record, otp }),
   }
 }
 
@@ -105,13 +118,13 @@ async function read(context: Context, hash: string, options: ReadOptions = {}): 
   // After a final state a client needs nothing more, and its result cannot be restored from a position.
   const atLeast = shown && !isFinal(shown.status) ? shown : null
   let raw = await getValue(redis.names.record(hash))
-  let own = decodeCached(cache, hash, raw)
+  let own = decodeCached(redis.box, cache, hash, raw)
   let backup: Value | null | undefined
   if (raw !== null && !isWriter && !own) {
     await sleep(Math.random() * MAX_ADOPTION_DELAY_MS)
-    const keys = [redis.names.record(hash), redis.names.backup(hash)] as const
+    const keys = [redis.names.record(hash), redis.names.backup(hash)]
     ;[raw = null, backup] = await Promise.all(keys.map((key) => getValue(key)))
-    own = decodeCached(cache, hash, raw)
+    own = decodeCached(redis.box, cache, hash, raw)
   }
   if (raw === null) return cache.remove(hash)
   try {
@@ -124,52 +137,68 @@ async function read(context: Context, hash: string, options: ReadOptions = {}): 
   }
 }
 
+const sealed = <T extends { hash: string }>({ box }: RedisClient, fields: T): T =>
+  box.seals ? sealFields(box, fields) : fields
+
 interface WriteOptions extends Partial<ResolveOptions> {
   /** The record before the write, where there was one. */
   previous?: RequestRecord | null
   otp?: string
 }
 
+const write: typeof compareAndSet = (context, before, next, how) =>
+  context.traceWrite
+    ? context.traceWrite(next, (traced) => compareAndSet(context, before, traced, how))
+    : compareAndSet(context, before, next, how)
+
 /**
  * `revision` distinguishes this write from an identical one of another process, and identifies it when ioredis sends the
  * command again after a broken connection.
  */
-async function write(
+async function compareAndSet(
   context: Context,
   before: Value,
   next: RequestRecord,
   { previous, otp, atLeast = null, repairs = 0 }: WriteOptions,
 ): Promise<CommitResult> {
-  const { redis, cache, getValue, now } = context
+  const { redis, cache, getValue, now, observer } = context
   const { hash } = next
-  const kept = next.otp_data?.image === undefined ? next : await storeImage(redis, next)
+  const kept = next.otp_data?.image ? await storeImage(redis, next) : next
   const record: RequestRecord = { ...kept, revision: nanoid(10) }
-  const raw = encodeRecord(record)
+  const raw = encodeRecord(sealed(redis, record))
   const expiresAt = Date.parse(next.expires_at)
   const answer = await commitRequest(redis, {
     recordKey: redis.names.record(hash),
     otpKey: redis.names.otp(hash),
     backupKey: redis.names.backup(hash),
+    timelineKey: redis.names.timeline(hash),
     deletedKeys: isFinal(next.status) ? [redis.names.earlyOtp(hash), redis.names.image(hash)] : [],
     before,
     value: raw,
     expiresAt,
-    channel: redis.names.channel(hash),
-    view: encodeView(toPublicView(record, now())),
+    channels: redis.names.channelsOf(hash),
+    view: encodeView(sealed(redis, toPublicView(record, now()))),
     backupUntil: Math.min(now() + BACKUP_TTL_MS, expiresAt),
-    otp: otpChange(next, otp),
+    timelineEntry: encodeTimelineChange(changeOfTimeline(previous ?? null, record)),
+    otp: otpChange(next, otp && redis.box.seal(redis.names.otp(hash), otp)),
   })
   if (answer === 1 || answer === raw) {
     cache.set({ record, raw })
-    if (isFinal(record.status)) await releaseFinal(context, record)
-    if (record.step !== previous?.step) logUnknownStep(context, record)
+    // As it was given: only over an earlier write it has a revision.
+    observer?.onCommit(previous ?? null, next)
+    if (isFinal(record.status)) await releaseFinal(context, record, previous ?? null)
+    if (record.step !== previous?.step) context.logUnknownStep(record)
     return { written: true, stored: { record, raw } }
   }
+  if (answer !== null) observer?.onConflict()
   const present = answer !== null && mayBeInexact(answer) ? await getValue(redis.names.record(hash)) : answer
   const stored =
     present === null
       ? cache.remove(hash)
-      : await resolve(context, hash, present, decodeCached(cache, hash, present), { atLeast, repairs })
+      : await resolve(context, hash, present, decodeCached(redis.box, cache, hash, present), {
+          atLeast,
+          repairs,
+        })
   return { written: false, stored }
 }
 
@@ -205,42 +234,15 @@ async function repair(
 ): Promise<StoredRecord | null> {
   const { redis, cache, getValue, now, ttlSeconds } = context
   const backupRaw = own || backupRead !== undefined ? backupRead : await getValue(redis.names.backup(hash))
-  const backup = backupRaw ? decodeOwn(hash, backupRaw) : null
+  const backup = backupRaw ? decodeOwn(redis.box, hash, backupRaw) : null
   const known = latestKnown([backup?.record, cache.get(hash)?.record])
   // Bytes that are not UTF-8 are shown as replacement characters.
-  const present = own ?? parseForeignRecord(textOf(raw), hash, context.catalog)
-  if (!present) return fallbackForInvalid(context, hash, raw, known)
+  const present = own ?? parseForeign(redis.box, hash, raw, context.catalog)
+  if (!present) return context.fallbackForInvalid(hash, raw, known)
   const next = reconcile(known, present, { now: now(), ttlSeconds }, atLeast)
-  return (await write(context, raw, next, { previous: known, atLeast, repairs: repairs + 1 })).stored
-}
-
-/** The last valid record, as long as the request would have lived. */
-function fallbackForInvalid(
-  { log, now, isFirstInvalid }: Context,
-  hash: string,
-  raw: Value,
-  last: RequestRecord | null,
-): StoredRecord | null {
-  const kind = raw === WRONG_TYPE ? 'no string' : describeInvalid(textOf(raw))
-  if (isFirstInvalid(hash)) log?.warn({ hash, kind }, 'another program stored an invalid record')
-  if (!last)
-    throw new AppError('unreadable_record', {
-      detail: 'Another program stored a value here that is no request record.',
-    })
-  return now() < Date.parse(last.expires_at) ? { record: last, raw } : null
-}
-
-/** The step is shown as given; the log tells the author of the bot. */
-function logUnknownStep({ log, isFirstUnknownStep }: Context, record: RequestRecord): void {
-  const { hash, service_slug, step, steps } = record
-  if (step === null || steps.some(({ id }) => id === step) || !isFirstUnknownStep(hash)) return
-  // What is no identifier may be private data.
-  const named = /^[a-z][a-z_.:-]{0,63}$/i.test(step) ? { step } : {}
-  log?.warn({ hash, service: service_slug, ...named }, 'a bot reported a step that its service does not have')
-}
-
-/** A code is stored with the change that hands it over; a new prompt or the end deletes it. */
-function otpChange({ status, otp_data }: RequestRecord, otp: string | undefined) {
-  if (otp !== undefined && otp_data) return { code: otp, expiresAt: Date.parse(otp_data.expires_at) }
-  return status === 'processing' ? undefined : null
+  const after = await write(context, raw, next, { previous: known, atLeast, repairs: repairs + 1 })
+  if (!after.written) return after.stored
+  if (!own) context.observer?.onForeignWrite()
+  const asks = next.status === 'otp_required' && known?.status !== 'otp_required'
+  return asks ? context.onQuestion(after.stored) : after.stored
 }

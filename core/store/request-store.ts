@@ -12,7 +12,8 @@ import type { Command } from '../domain/command.ts'
 import { AppError } from '../domain/errors.ts'
 import { kindOf } from '../domain/otp-data.ts'
 import type { RequestRecord, StatePosition } from '../domain/record.ts'
-import { isRequestHash, notFoundOrExpired } from '../domain/request-id.ts'
+import { isRequestHash } from '../domain/request-id.ts'
+import { shortReference } from '../domain/short-reference.ts'
 import { type RejectionCode, transition } from '../domain/state-machine.ts'
 import { describeInexact, findInexact } from '../records/exact-numbers.ts'
 import { isTooDeep, MAX_STORED_DEPTH } from '../records/json-limits.ts'
@@ -23,15 +24,21 @@ import { earlyTryId, takeEarlyCode } from './early-codes.ts'
 import { createHeartbeats, type Heartbeats } from './heartbeats.ts'
 import type { StoredRecord } from './record-cache.ts'
 import { createRecordStore } from './record-store.ts'
+import { whyMissing } from './request-removal.ts'
 import { TooManyWriters, withStorageErrors } from './storage-errors.ts'
 import { countCode } from './subject-limits.ts'
+import type { WriteObserver } from './write-observer.ts'
+import type { TraceWrite } from './write-traces.ts'
 
 export type { StoredRecord }
 
-export type ApplyResult =
-  | { ok: true; stored: StoredRecord }
-  /** `stored` is the record that refused; null when there is none. */
-  | { ok: false; rejection: RejectionCode | 'request_not_found'; stored: StoredRecord | null }
+/** `stored` is the record that refused; null when there is none. */
+interface Refused {
+  ok: false
+  rejection: RejectionCode | 'request_not_found'
+  stored: StoredRecord | null
+}
+export type ApplyResult = { ok: true; stored: StoredRecord } | Refused
 
 export interface RequestStore extends Heartbeats {
   /**
@@ -42,6 +49,8 @@ export interface RequestStore extends Heartbeats {
   read(hash: string, atLeast?: StatePosition | null): Promise<StoredRecord | null>
   /** As `read`, of a request that must exist. @throws AppError `request_not_found`, `request_expired`, and as `read` */
   get(hash: string): Promise<StoredRecord>
+  /** Why there is no such request: `request_expired`, also for a removed one, or `request_not_found`. */
+  whyMissing(hash: string): Promise<AppError>
   /** Stores the record, its list entry and the time of its first check. False when the hash already has a record. */
   create(record: RequestRecord): Promise<boolean>
   /**
@@ -54,21 +63,17 @@ export interface RequestStore extends Heartbeats {
     command: Command,
     options?: { reserve?: (record: RequestRecord) => Promise<void> },
   ): Promise<ApplyResult>
-  /** Hashes of the latest requests, newest first; some may have expired. */
-  listRecent(count: number): Promise<string[]>
+  /** Hashes of the latest requests, newest first, without the first `from`; some may have expired. */
+  listRecent(count: number, from?: number): Promise<string[]>
+  /** How many the list of the latest has. */
+  countRecent(): Promise<number>
 }
 
 export const MAX_RESULT_BYTES = 256 * 1024
 /** A write fails after this many conflicts in a row, which no real load causes. */
 const MAX_CONFLICTS = 1000
 
-export function createRequestStore({
-  redis,
-  ttlSeconds,
-  now = Date.now,
-  log,
-  catalog,
-}: {
+interface Options {
   redis: RedisClient
   /** REQUEST_TTL. */
   ttlSeconds: number
@@ -78,15 +83,25 @@ export function createRequestStore({
   log?: Log
   /** Gives the steps of a record that another program created without any. */
   catalog?: Pick<Catalog, 'find'>
-}): RequestStore {
-  const records = createRecordStore({ redis, ttlSeconds, now, log, catalog })
+  /** Counts the writes. */
+  observer?: WriteObserver
+  /** Makes a span of each write. */
+  traceWrite?: TraceWrite
+}
+
+export function createRequestStore(options: Options): RequestStore {
+  const { redis, ttlSeconds, now = Date.now, log, observer } = options
+  /** The record once a code that came before this question is submitted, if there is one. */
+  const withEarlyCode = (asked: StoredRecord): Promise<StoredRecord> =>
+    submitEarlyCode({ redis, log, store }, asked)
+  const records = createRecordStore({ ...options, now, onQuestion: withEarlyCode })
+  const refuse = (rejection: Refused['rejection'], stored: StoredRecord | null): Refused => {
+    observer?.onRefusal(rejection)
+    return { ok: false, rejection, stored }
+  }
   const rules = () => ({ now: now(), ttlSeconds })
   const onList = <T>(work: () => Promise<T>): Promise<T> =>
     retryWithoutWrongTypes(redis, { [redis.names.list]: 'list' }, work)
-
-  /** The record once a code that came before this question is submitted, if there is one. */
-  const afterEarlyCode = async (asked: StoredRecord, command: Command): Promise<StoredRecord> =>
-    asksForCode(command) ? submitEarlyCode({ redis, log, store }, asked) : asked
 
   const store: RequestStore = {
     read: (hash, atLeast) => withStorageErrors(() => records.read(hash, { atLeast })),
@@ -95,9 +110,11 @@ export function createRequestStore({
       // A string that is no hash must not become the name of another key.
       if (!isRequestHash(hash)) throw new AppError('request_not_found')
       const stored = await withStorageErrors(() => records.read(hash))
-      if (!stored) throw notFoundOrExpired(hash, now(), ttlSeconds)
+      if (!stored) throw await store.whyMissing(hash)
       return stored
     },
+
+    whyMissing: (hash) => whyMissing(redis, hash, now(), ttlSeconds),
 
     create: (record) => withStorageErrors(() => records.create(record)),
 
@@ -108,11 +125,11 @@ export function createRequestStore({
         let stored = cached ?? (await records.read(hash, { isWriter: true }))
         let isReserved = reserve === undefined
         for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
-          if (!stored) return { ok: false, rejection: 'request_not_found', stored: null }
+          if (!stored) return refuse('request_not_found', null)
           const result = transition(stored.record, command, rules())
           if (!result.ok) {
             // A cached record may be outdated: only the stored one may reject.
-            if (conflicts > 0 || !cached) return { ok: false, rejection: result.rejection, stored }
+            if (conflicts > 0 || !cached) return refuse(result.rejection, stored)
             stored = await records.read(hash, { atLeast: stored.record, isWriter: true })
             continue
           }
@@ -122,7 +139,8 @@ export function createRequestStore({
           if (after.written) {
             if (isUnreservedCode(command, stored.record))
               await countSent({ redis, log, now }, after.stored.record)
-            return { ok: true, stored: await afterEarlyCode(after.stored, command) }
+            const asks = command.type === 'require_otp'
+            return { ok: true, stored: asks ? await withEarlyCode(after.stored) : after.stored }
           }
           stored = after.stored
         }
@@ -132,9 +150,11 @@ export function createRequestStore({
 
     ...createHeartbeats({ redis, records, now }),
 
-    listRecent: (count) =>
+    countRecent: () => withStorageErrors(() => onList(() => redis.llen(redis.names.list))),
+
+    listRecent: (count, from = 0) =>
       withStorageErrors(async () => {
-        const listed = await onList(() => redis.lrange(redis.names.list, 0, count - 1))
+        const listed = await onList(() => redis.lrange(redis.names.list, from, from + count - 1))
         return listed.filter(isRequestHash)
       }),
   }
@@ -152,7 +172,7 @@ async function countSent(
 ): Promise<void> {
   if (subject === undefined) return
   await countCode(redis, subject, `${hash}:${version}`, now()).catch((error: unknown) =>
-    log?.debug({ err: error, hash }, 'a code that was sent was not counted'),
+    log?.debug({ err: error, request: shortReference(hash) }, 'a code that was sent was not counted'),
   )
 }
 
@@ -164,7 +184,7 @@ async function submitEarlyCode(
   asked: StoredRecord,
 ): Promise<StoredRecord> {
   const { record } = asked
-  if (record.status !== 'otp_required') return asked
+  if (record.status !== 'otp_required' || kindOf(record.otp_data ?? {}) !== 'code') return asked
   try {
     const otp = await takeEarlyCode(redis, record)
     if (otp === null) return asked
@@ -172,7 +192,7 @@ async function submitEarlyCode(
     return (await store.apply(record.hash, command)).stored ?? asked
   } catch (error) {
     // The question stands: the submitter types the code again.
-    log?.debug({ err: error, hash: record.hash }, 'an early code was not submitted')
+    log?.debug({ err: error, request: shortReference(record.hash) }, 'an early code was not submitted')
     return asked
   }
 }

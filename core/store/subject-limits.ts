@@ -7,13 +7,14 @@
  * does not count, so it never prolongs the wait.
  */
 
+import { nanoid } from 'nanoid'
 import type { Service } from '../catalog/service-definition.ts'
 import { AppError } from '../domain/errors.ts'
 import { isFinal, type RequestRecord } from '../domain/record.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import type { InstallationSecret } from '../redis/installation-secret.ts'
 import { reserveInWindow } from '../redis/scripts.ts'
-import type { SubjectLimits } from '../runtime/config.ts'
+import type { Config } from '../runtime/config.ts'
 import { earlyTryId } from './early-codes.ts'
 
 export type SubjectCount = 'codes' | 'tries'
@@ -36,10 +37,13 @@ export function createSubjectLimiter({
   redis,
   limits,
   now = Date.now,
+  onLimit,
 }: {
   redis: RedisClient
-  limits: SubjectLimits
+  limits: Config['server']['subjectLimits']
   now?: () => number
+  /** Called when the limit is reached. */
+  onLimit?: (limit: 'subject') => void
 }): SubjectLimiter {
   const maxPerHour = { codes: limits.codesPerHour, tries: limits.wrongCodesPerHour }
   return {
@@ -53,6 +57,7 @@ export function createSubjectLimiter({
         maxPerHour: maxPerHour[count],
       })
       if (freeAt === 0) return
+      onLimit?.('subject')
       const seconds = Math.max(1, Math.ceil((freeAt - now()) / 1000))
       const what = count === 'codes' ? 'codes were sent' : 'codes were typed wrong'
       throw new AppError('subject_limit_reached', {
@@ -107,6 +112,22 @@ export async function countCode(redis: RedisClient, subject: string, id: string,
     windowMs: WINDOW_MS,
     maxPerHour: Number.MAX_SAFE_INTEGER,
   })
+}
+
+/** What a request has counted goes on to count, under names that do not contain its hash. */
+export async function detachCounts(
+  redis: RedisClient,
+  { subject, hash }: Pick<RequestRecord, 'subject' | 'hash'>,
+): Promise<void> {
+  if (subject === undefined) return
+  const counts: SubjectCount[] = ['codes', 'tries']
+  for (const key of counts.map((count) => redis.names.subject(count, subject))) {
+    const found = await redis.zrange(key, '0', '-1', 'WITHSCORES')
+    for (let i = 0; i < found.length; i += 2) {
+      const [id = '', score = ''] = found.slice(i, i + 2)
+      if (id.startsWith(hash)) await redis.multi().zrem(key, id).zadd(key, score, nanoid()).exec()
+    }
+  }
 }
 
 /** Releases what a final request reserved and did not use: its code, if none can have been sent, and the correct try. */

@@ -21,7 +21,17 @@ export interface UnfinishedLimits {
   maxUnfinished: number
 }
 
-type Unfinished = Pick<RequestRecord, 'hash' | 'queue' | 'submitter' | 'created_at' | 'run_at' | 'expires_at'>
+type Unfinished = Pick<
+  RequestRecord,
+  'hash' | 'queue' | 'submitter' | 'user_id' | 'created_at' | 'run_at' | 'expires_at'
+>
+
+/** Of one user, in place of those of all, or beside them. */
+export interface OwnUnfinishedLimits {
+  max_unfinished?: number | undefined
+  /** The part of each queue's limit that their requests may take, up to 1. */
+  queue_share?: number | undefined
+}
 
 export interface UnfinishedLimiter {
   /** Call it before the record is created. @throws AppError `too_many_unfinished`, `queue_full` */
@@ -40,6 +50,12 @@ const submitterKeys = ({ names }: RedisClient, { submitter }: Unfinished): strin
 const queueKeys = ({ names }: RedisClient, { queue }: Unfinished): string[] =>
   queue === undefined ? [] : [names.unfinished(`queue:${queue}`)]
 
+/** The requests of one user in one queue. */
+const shareKeys = ({ names }: RedisClient, { queue, submitter, user_id }: Unfinished): string[] =>
+  queue === undefined || submitter === undefined || typeof user_id !== 'string'
+    ? []
+    : [names.unfinished(`submitter:${submitter}:${queue}`)]
+
 interface Wanted {
   key: string
   max: number
@@ -54,11 +70,16 @@ export function createUnfinishedLimiter({
   limits,
   ttlSeconds,
   now,
+  onLimit,
+  ownLimitsOf = () => ({}),
 }: {
   redis: RedisClient
   limits: UnfinishedLimits
   ttlSeconds: number
   now: () => number
+  /** Called when the limit of a submitter, or of a queue or all, is reached. */
+  onLimit?: (limit: 'submitter' | 'queue') => void
+  ownLimitsOf?: (userId: RequestRecord['user_id']) => OwnUnfinishedLimits
 }): UnfinishedLimiter {
   const { deadlines } = redis.names
   const reserveAll = createBatcher(MAX_BATCH, async (all: readonly Wanted[]) => {
@@ -90,9 +111,20 @@ export function createUnfinishedLimiter({
     async reserve(request) {
       const { hash } = request
       const score = Date.parse(request.expires_at)
-      const bySubmitter = submitterKeys(redis, request)
+      const own = ownLimitsOf(request.user_id)
+      const max = own.max_unfinished ?? limits.maxUnfinishedPerSubmitter
+      const shareMax = Math.max(1, Math.floor((own.queue_share ?? 0) * limits.maxUnfinishedPerQueue))
+      const bySubmitter = [
+        ...submitterKeys(redis, request).map((key) => ({ key, score, hash, max })),
+        ...(own.queue_share === undefined ? [] : shareKeys(redis, request)).map((key) => ({
+          key,
+          score,
+          hash,
+          max: shareMax,
+        })),
+      ]
       const wanted: Wanted[] = [
-        ...bySubmitter.map((key) => ({ key, score, hash, max: limits.maxUnfinishedPerSubmitter })),
+        ...bySubmitter,
         ...queueKeys(redis, request).map((key) => ({ key, score, hash, max: limits.maxUnfinishedPerQueue })),
         { key: deadlines, score: firstCheckOf(request), hash, max: limits.maxUnfinished },
       ]
@@ -100,7 +132,9 @@ export function createUnfinishedLimiter({
       if (!answers.includes(LIMIT_REACHED)) return
       const added = wanted.filter((_, i) => answers[i] === ADDED)
       await Promise.all(added.map(({ key }) => redis.zrem(key, hash)))
-      throw bySubmitter.some((_, i) => answers[i] === LIMIT_REACHED)
+      const isOfSubmitter = bySubmitter.some((_, i) => answers[i] === LIMIT_REACHED)
+      onLimit?.(isOfSubmitter ? 'submitter' : 'queue')
+      throw isOfSubmitter
         ? new AppError('too_many_unfinished', { retryAfterSeconds: SUBMITTER_RETRY_SECONDS })
         : new AppError('queue_full', { retryAfterSeconds: QUEUE_RETRY_SECONDS })
     },
@@ -112,7 +146,7 @@ export async function releaseUnfinished(
   redis: RedisClient,
   request: Unfinished & Pick<RequestRecord, 'status'>,
 ): Promise<void> {
-  const keys = [...submitterKeys(redis, request), ...queueKeys(redis, request)]
+  const keys = [...submitterKeys(redis, request), ...shareKeys(redis, request), ...queueKeys(redis, request)]
   if (request.status !== 'failed') keys.push(redis.names.deadlines)
   await Promise.all(keys.map((key) => redis.zrem(key, request.hash)))
 }

@@ -29,10 +29,13 @@ export function openConcurrency({
       process: () => createPoolDriver({ runtime: 'child_process', tasks, maxWorkers }),
       fork: () => createPoolDriver({ runtime: 'worker_threads', tasks, maxWorkers }),
       async redis() {
-        const connections = await openRedis(target, log, config.connections)
+        const names = createConcurrencyNames(prefix, { isCluster: target.kind === 'cluster' })
+        const connections = await openRedis(target, log, {
+          ...config.connections,
+          rights: { tasks: names.queues },
+        })
         const redis = await connections.connect('patient')
         const blocking = await connections.connect('patient')
-        const names = createConcurrencyNames(prefix, { isCluster: target.kind === 'cluster' })
         const driver = createRedisDriver({ redis, blocking, names, log })
         return {
           run: driver.run,

@@ -93,7 +93,10 @@ export function startProcessor(options: ProcessorOptions): Processor {
       decodeResult(name, outcome)
     } catch (error) {
       failed++
-      log.warn({ err: error, task: name, code: (error as TaskError).code }, 'a deferred task has failed')
+      log.warn(
+        { handler_err: error, task: name, code: (error as TaskError).code },
+        'a deferred task has failed',
+      )
     }
   }
 

@@ -73,7 +73,7 @@ export function createConcurrency({ driver: defaultDriver, drivers, log }: Concu
       if (settled.status === 'fulfilled') continue
       deferred.failed++
       const { task, code } = settled.reason as TaskError
-      log.warn({ err: settled.reason, task, code }, 'a deferred task has failed')
+      log.warn({ handler_err: settled.reason, task, code }, 'a deferred task has failed')
     }
   }
 

@@ -23,7 +23,9 @@ export function createTaskStorage({
 }): TaskStorage {
   return {
     async read(id) {
-      const json = await redis.get(names.task(id))
+      const key = names.task(id)
+      const stored = await redis.get(key)
+      const json = stored === null ? null : redis.box.open(key, stored)
       return json === null ? null : (JSON.parse(json) as TaskMessage)
     },
     async delete(id) {
@@ -39,7 +41,10 @@ export function createTaskStorage({
     },
     async reply(caller, reply) {
       const key = names.replies(caller)
-      const transaction = redis.multi().rpush(key, JSON.stringify(reply)).pexpire(key, REPLY_TTL_MS)
+      const transaction = redis
+        .multi()
+        .rpush(key, redis.box.seal(key, JSON.stringify(reply)))
+        .pexpire(key, REPLY_TTL_MS)
       if ('outcome' in reply) transaction.del(names.task(reply.id))
       await transaction.exec()
     },

@@ -67,7 +67,8 @@ export function createRedisDriver(options: RedisDriverOptions): Driver {
     const message: TaskMessage = { name, args, timeout, caller: detached ? null : caller }
     // The processor that takes the task checks that its caller lives.
     if (!detached) await lease.ensure()
-    await redis.set(names.task(id), JSON.stringify(message), 'PX', TASK_TTL_MS + timeout * 1000)
+    const key = names.task(id)
+    await redis.set(key, redis.box.seal(key, JSON.stringify(message)), 'PX', TASK_TTL_MS + timeout * 1000)
     await queue.add('task', {}, { jobId: id })
     const one = pending.get(id)
     if (one) one.isQueued = true
@@ -209,8 +210,9 @@ function startReplyReader(
   async function readReplies(): Promise<void> {
     while (!stopped) {
       try {
-        const [, json] = (await blocking.blpop(key, REPLY_WAIT_SECONDS)) ?? []
-        if (json !== undefined) onReply(JSON.parse(json) as TaskReply)
+        const [, reply] = (await blocking.blpop(key, REPLY_WAIT_SECONDS)) ?? []
+        const json = reply === undefined ? null : blocking.box.open(key, reply)
+        if (json !== null) onReply(JSON.parse(json) as TaskReply)
       } catch (error) {
         if (stopped) return
         log.debug({ err: error }, 'replies could not be read')

@@ -1,5 +1,6 @@
 /** What the definitions of fields must not contradict. */
-import { describe, expect, it } from 'vitest'
+import { RE2JS } from 're2js'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { describeField } from '../../../core/catalog/field-definition.ts'
 import { parseService } from '../../../core/catalog/service-definition.ts'
 import { allFields, type FieldDefinition, fieldOf } from '../../helpers/all-fields.ts'
@@ -68,6 +69,37 @@ describe('a field definition', () => {
       expect.stringMatching(/^fields\[0\]\.pattern: must be a regular expression in RE2 syntax \(.+\)$/),
     ])
   })
+
+  it.each([
+    ['a{1,1000}'.repeat(6)],
+    ['((x{1,20}){1,40}y){5}('.concat('z?){900,}')],
+    ['([^]a]{999}[[:alpha:]]\\pL{9}){500}'],
+    ['\\Q{{{'.concat('a'.repeat(90), '\\E\\x{10}').concat('{1000}'.repeat(1), 'b{1000}'.repeat(5))],
+  ])('the pattern %j, whose repetitions take long to compile, is refused without that', (regex) => {
+    const compile = vi.spyOn(RE2JS, 'compile')
+    onTestFinished(() => compile.mockRestore())
+    expect(errorsOf({ max_length: 1, pattern: { ...pattern, regex } })).toEqual([
+      expect.stringMatching(/^fields\[0\]\.pattern: is too large: .* 5000 characters/),
+    ])
+    expect(compile).not.toHaveBeenCalled()
+  })
+
+  it('a pattern that is too long is refused once, without its text', () => {
+    const compile = vi.spyOn(RE2JS, 'compile')
+    onTestFinished(() => compile.mockRestore())
+    for (const regex of ['('.repeat(2000), 'x'.repeat(501)])
+      expect(errorsOf({ pattern: { ...pattern, regex }, example: 'x' })).toEqual([
+        'fields[0].pattern.regex: Too big: expected string to have <=500 characters',
+      ])
+    expect(compile).not.toHaveBeenCalled()
+  })
+
+  it.each([['(a{2,30}|[^{]{1000})\\{5000'], ['\\p{Greek}{40}[\\]{9}]'], ['a{,9}{'], ['(?:x{0,99}){10}']])(
+    'the pattern %j with few repetitions is accepted',
+    (regex) => {
+      expect(errorsOf({ max_length: 100, pattern: { ...pattern, regex } })).toEqual([])
+    },
+  )
 
   it('a pattern that is too large for its values is refused with the length that it allows', () => {
     const field: Partial<FieldDefinition> = { pattern: { ...pattern, regex: '(a?){1000}b' } }

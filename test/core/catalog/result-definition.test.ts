@@ -17,7 +17,16 @@ describe('the definition of a result', () => {
 
   it.each([
     ['number', { unit: 'km', scale: 850, decimals: 1 }],
-    ['percent', { decimals: 2 }],
+    ['percent', { decimals: 2, ranges: [{ from: -1.5, label: 'Low' }] }],
+    [
+      'number',
+      {
+        ranges: [
+          { from: 0, label: 'Low', tone: 'poor' },
+          { from: 600, label: { en: 'High', fa: 'زیاد' }, tone: 'good' },
+        ],
+      },
+    ],
     ['money', { currency: 'EUR', decimals: 0 }],
     ['choice', { options: OPTIONS }],
     ['list', {}],
@@ -25,6 +34,15 @@ describe('the definition of a result', () => {
     ['list', { items: 'choice', options: OPTIONS }],
     ['table', { columns: [field({ type: 'money', currency: 'currency' }), field({ name: 'y' })] }],
     ['table', { columns: [field({ type: 'list', items: 'url' })] }],
+    [
+      'table',
+      {
+        columns: [field({}), field({ name: 'y', type: 'number' })],
+        group_by: 'x',
+        total: 'rows_total',
+        plot: { x: 'x', y: 'y' },
+      },
+    ],
   ] as [ResultField['type'], object][])('accepts a %s with %j', (type, settings) => {
     expect(faultsOf([field({ type, hide_when_empty: true, ...settings })])).toEqual([])
   })
@@ -40,6 +58,33 @@ describe('the definition of a result', () => {
     ['choice', {}, 'options: must be there for a choice'],
     ['list', { items: 'choice' }, 'options: must be there for a choice'],
     ['choice', { options: [...OPTIONS, ...OPTIONS] }, 'options.1.value: is there twice'],
+    [
+      'money',
+      { ranges: [{ from: 0, label: 'A' }] },
+      'ranges: is only for number, percent, and this is a money',
+    ],
+    [
+      'number',
+      {
+        ranges: [
+          { from: 5, label: 'A' },
+          { from: 5, label: 'B' },
+        ],
+      },
+      'ranges.1.from: must be more than in the range before',
+    ],
+    ['text', { total: 'y' }, 'total: is only for table, and this is a text'],
+    ['table', { columns: [field({})], group_by: 'y' }, 'group_by: must be the name of a column'],
+    [
+      'table',
+      { columns: [field({ type: 'number' })], plot: { x: 'y', y: 'x' } },
+      'plot.x: must be the name of a column',
+    ],
+    [
+      'table',
+      { columns: [field({})], plot: { x: 'x', y: 'x' } },
+      'plot.y: must be a column of number, percent, money',
+    ],
     ['text', { items: 'text' }, 'items: is only for list, and this is a text'],
     ['list', { items: 'table' }, 'items: must not be list, table, image, file'],
     ['list', { items: 'image' }, 'items: must not be list, table, image, file'],

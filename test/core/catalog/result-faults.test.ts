@@ -52,6 +52,11 @@ describe('faults of a result', () => {
     expect(faultsOf({ x: [{ x: 1 }], unit: 'EUR' }, [one('text', { name: 'unit' }), table])).toEqual([])
   })
 
+  it('the number of all rows of a table is no fault', () => {
+    const table = one('table', { columns: [one('number')], total: 'all' })
+    expect(faultsOf({ x: [{ x: 1 }], all: 3 }, [table])).toEqual([])
+  })
+
   it('names are given only where they cannot be data, and never values', () => {
     const faults = faultsOf({ 'ali@example.com': 1, '09123456789': 1, other: 1, x: 'secret' }, [
       one('number'),

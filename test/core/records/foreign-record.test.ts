@@ -248,11 +248,13 @@ describe('a record that another program wrote back', () => {
       message: 'Type the code.',
       expires_at: iso(T0 + 90_000),
       resend_available_at: iso(T0 + 45_000),
+      resends_left: 4,
       attempts_left: 2,
       error: { code: 'otp_rejected', message: 'Not that one.' },
     }
     const record = touched(running, { status: 'otp_required', otp_data: question })
-    expect(toPublicView(record, T0).otp_data).toEqual({ ...question, kind: 'code' })
+    expect(toPublicView(record, T0).otp_data).toEqual({ ...question, kind: 'code', resends_left: 5 })
+    expect(record.otp_data).not.toHaveProperty('resends_left')
   })
 
   it.each([

@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest'
 import type { Command } from '../../../core/domain/command.ts'
 import type { AppError } from '../../../core/domain/errors.ts'
 import { type PublicView, type RequestRecord, toPublicView } from '../../../core/domain/record.ts'
+import { shortReference } from '../../../core/domain/short-reference.ts'
 import { encodeRecord } from '../../../core/records/codec.ts'
 import type { RedisClient } from '../../../core/redis/connect.ts'
 import type { Log } from '../../../core/runtime/log.ts'
@@ -10,7 +11,15 @@ import { createRecordCache } from '../../../core/store/record-cache.ts'
 import { createRequestStore, type RequestStore } from '../../../core/store/request-store.ts'
 import { eventually } from '../../helpers/eventually.ts'
 import { keys } from '../../helpers/keys.ts'
-import { aHash, aRecord, progressTo, REQUIRE_OTP, START, TTL_SECONDS } from '../../helpers/record.ts'
+import {
+  aHash,
+  aRecord,
+  progressTo,
+  REQUIRE_OTP,
+  START,
+  TOO_LONG,
+  TTL_SECONDS,
+} from '../../helpers/record.ts'
 import { onRealRedis, useRedis } from '../../helpers/redis.ts'
 import { useRequests } from '../../helpers/requests.ts'
 import { collectLog } from '../../helpers/server.ts'
@@ -246,7 +255,7 @@ describe('an invalid value in place of a record', () => {
     ['no object', put('17')],
     ['wrong fields', put('{"progress":50}')],
     ['wrong fields', put('{"__proto__":{"status":"pending"},"status":{"x":1}}')],
-    ['far too long', put(JSON.stringify({ status: 'processing', result_data: 'x'.repeat(10_000_000) }))],
+    ['far too long', put(JSON.stringify({ status: 'processing', result_data: TOO_LONG }))],
     [
       'no string',
       async (hash) => {
@@ -265,7 +274,9 @@ describe('an invalid value in place of a record', () => {
       const known = await own.read(hash)
       await leave(hash)
       for (let n = 0; n < 3; n++) expect(await own.read(hash)).toMatchObject({ record: known?.record })
-      expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ level: 40, hash, kind }])
+      expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+        { level: 40, request: shortReference(hash), kind },
+      ])
       expect(await own.apply(hash, progressTo(30))).toMatchObject({
         ok: true,
         stored: { record: { version: 4, progress: 30, current_message: 'Good' } },
@@ -306,7 +317,7 @@ describe('an invalid value in place of a record', () => {
   })
 
   it('an invalid value does not extend the lifetime of a request', async () => {
-    const record = aRecord({ ttlSeconds: 0.2 })
+    const record = aRecord({ ttlSeconds: 1 })
     await store.create(record)
     await client.set(keys.record(record.hash), 'nonsense')
     expect((await store.read(record.hash))?.record).toEqual(record)

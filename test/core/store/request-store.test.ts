@@ -6,7 +6,15 @@ import type { RedisClient } from '../../../core/redis/connect.ts'
 import { type ApplyResult, createRequestStore, MAX_RESULT_BYTES } from '../../../core/store/request-store.ts'
 import { eventually } from '../../helpers/eventually.ts'
 import { keys } from '../../helpers/keys.ts'
-import { aHash, aRecord, progressTo, REQUIRE_OTP, START, TTL_SECONDS } from '../../helpers/record.ts'
+import {
+  aHash,
+  aRecord,
+  progressTo,
+  REQUIRE_OTP,
+  START,
+  TOO_LONG,
+  TTL_SECONDS,
+} from '../../helpers/record.ts'
 import { onRealRedis, useRedis } from '../../helpers/redis.ts'
 import { useRequests } from '../../helpers/requests.ts'
 
@@ -288,10 +296,7 @@ describe('a foreign write', () => {
     ['null under our mark', 'null\t'],
     ['no object', '[1,2,3]'],
     ['no request', '{"progress":50}'],
-    [
-      'ten megabytes',
-      JSON.stringify({ status: 'processing', hash: 'x', result_data: 'x'.repeat(10_000_000) }),
-    ],
+    ['too many characters', JSON.stringify({ status: 'processing', hash: 'x', result_data: TOO_LONG })],
   ])('a foreign value of %s is unreadable and stays unchanged', async (_what, invalid) => {
     const hash = aHash()
     await client.setex(keys.record(hash), 60, invalid)

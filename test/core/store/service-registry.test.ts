@@ -170,6 +170,13 @@ describe('the catalogue of a process', () => {
     const catalog = await useCatalog()
     expect(catalog.botsOf('a').map(({ address }) => address)).toEqual([BOT.address])
     expect(catalog.findBot('a', OTHER.address)).toMatchObject({ draining: true })
+    expect(catalog.isStopping('a')).toBe(false)
+  })
+
+  test('a service is stopping while all its bots drain', async () => {
+    await announce(A, { ...BOT, draining: true } as typeof BOT)
+    const catalog = await useCatalog()
+    expect([catalog.isStopping('a'), catalog.isStopping('unknown')]).toEqual([true, false])
   })
 
   test('a bot that has been silent for a minute gets requests only where no other serves the service', async () => {

@@ -32,7 +32,7 @@ const redis = await useRedis()
 const folder = useFolder()
 
 beforeAll(async () => {
-  const args = ['--tasks', TASKS, '--timeout', '0', '--concurrency', '4']
+  const args = ['--tasks', TASKS, '--timeout', '0', '--concurrency', '2']
   const settings = { REDIS_URL: redis.url, LOG_LEVEL: 'info' }
   const processors = [1, 2].map(() => startChild('bots/concurrency-processor/main.ts', args, settings))
   await Promise.all(processors.map((one) => one.waitForOutput('processor is ready')))
@@ -50,7 +50,11 @@ const failure = async (promise: Promise<unknown>): Promise<TaskError> => {
 describe.each(DRIVER_NAMES)('the driver %s', (driver) => {
   let concurrency: Concurrency
   beforeAll(() => {
-    const config = loadConfig({ REDIS_URL: redis.url, CONCURRENCY_DRIVER: driver })
+    const config = loadConfig({
+      REDIS_URL: redis.url,
+      CONCURRENCY_DRIVER: driver,
+      CONCURRENCY_POOL_SIZE: '2',
+    })
     concurrency = openConcurrency({ config, tasks: TASKS, log: quiet })
   })
   afterAll(() => concurrency.stop())
@@ -76,7 +80,7 @@ describe.each(DRIVER_NAMES)('the driver %s', (driver) => {
       index: 1,
     })
     expect(error).toBeInstanceOf(Error)
-    expect(error.stack).toContain('fixtures/tasks.ts')
+    expect(error.stack).toMatch(/fixtures\/tasks\.[tj]s/)
   })
 
   test('the first error of a task rejects run and aborts the other tasks', async () => {
@@ -112,7 +116,7 @@ describe.each(DRIVER_NAMES)('the driver %s', (driver) => {
 
   test('onProgress receives the progress that a task reports', async () => {
     const percents: number[] = []
-    await run([task(steps, { ms: 120 }, { onProgress: (percent) => percents.push(percent) })])
+    await run([task(steps, { ms: 300 }, { onProgress: (percent) => percents.push(percent) })])
     expect(percents).toEqual([25, 50, 75])
   })
 
@@ -152,10 +156,10 @@ describe.each(DRIVER_NAMES)('the driver %s', (driver) => {
     await eventually(() => expect(concurrency.deferred()).toEqual(expected))
   })
 
-  test('run runs 1,000 tasks', async () => {
-    const results = await run(Array.from({ length: 1000 }, (_, n) => task(double, { n })))
-    expect(results).toEqual(Array.from({ length: 1000 }, (_, n) => n * 2))
-  }, 60_000)
+  test('run runs many more tasks than there are processes and threads', async () => {
+    const results = await run(Array.from({ length: 100 }, (_, n) => task(double, { n })))
+    expect(results).toEqual(Array.from({ length: 100 }, (_, n) => n * 2))
+  })
 
   test('run runs no more tasks concurrently than its limit', async () => {
     const startedAt = performance.now()
@@ -167,7 +171,7 @@ describe.each(DRIVER_NAMES)('the driver %s', (driver) => {
   })
 
   test(`tasks run in ${driver === 'sync' ? 'this process' : 'more than one process or thread'}`, async () => {
-    const places = await run(Array.from({ length: 8 }, () => task(where, { ms: 300 })))
+    const places = await run(Array.from({ length: 4 }, () => task(where, { ms: 200 })))
     if (driver === 'sync') return expect(new Set(places)).toEqual(new Set([`${process.pid}:0`]))
     expect(new Set(places).size).toBeGreaterThan(1)
     for (const place of places) expect(place).not.toBe(`${process.pid}:0`)

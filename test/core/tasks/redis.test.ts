@@ -1,7 +1,8 @@
 /** Failures of the redis driver: processors and callers that die, and no processor. */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parseProcessorArguments } from '../../../bots/concurrency-processor/options.ts'
 import { loadConfig } from '../../../core/runtime/config.ts'
 import { openConcurrency } from '../../../core/tasks/compose.ts'
 import { createRedisDriver } from '../../../core/tasks/drivers/redis.ts'
@@ -22,10 +23,10 @@ const folder = useFolder()
 const PATIENT = { withinMs: 25_000, everyMs: 100 }
 
 let made = 0
-/** A prefix of its own, its callers and its processors. */
-function usePlace() {
-  const prefix = `place-${++made}`
-  const [file, until] = [join(folder, `${prefix}.journal`), join(folder, `${prefix}.until`)]
+/** A journal of its own, and the callers and processors of a prefix, by default one of its own. */
+function usePlace(prefix = `place-${made + 1}`) {
+  made++
+  const [file, until] = [join(folder, `${made}.journal`), join(folder, `${made}.until`)]
   const settings = { REDIS_URL: redis.url, CONCURRENCY_DRIVER: 'redis', CONCURRENCY_REDIS_PREFIX: prefix }
   const concurrency = openConcurrency({ config: loadConfig(settings), tasks: TASKS, log: quiet })
   afterAll(() => concurrency.stop())
@@ -45,15 +46,23 @@ function usePlace() {
       await child.waitForOutput('processor is ready')
       return child
     },
+    /** Without those that stay, and those that expire. */
     keys: async () =>
       (await client.keys(`${prefix}:*`)).filter(
-        (key) => !/:(tasks:(id|meta|events|stalled-check|marker)|processors|lease:.*)$/.test(key),
+        (key) => !/:(tasks:(id|meta|events|stalled-check|marker)|processors|(lease|aborted):.*)$/.test(key),
       ),
   }
 }
+/** The prefix of two processors that no test kills. */
+const SHARED = 'shared'
 const pidOf = (line: string | undefined): number => Number(/(\d+):\d+$/.exec(line ?? '')?.[1])
 
 describe.concurrent('the driver redis', { timeout: 60_000 }, () => {
+  beforeAll(async () => {
+    const { startProcessor } = usePlace(SHARED)
+    await Promise.all([startProcessor('--concurrency', '2'), startProcessor('--concurrency', '2')])
+  })
+
   test('the task of a killed processor runs again on another one', async () => {
     const place = usePlace()
     const processors = await Promise.all([place.startProcessor(), place.startProcessor()])
@@ -121,8 +130,7 @@ describe.concurrent('the driver redis', { timeout: 60_000 }, () => {
   })
 
   test('a task that runs on a processor ends when its caller aborts it', async () => {
-    const place = usePlace()
-    await place.startProcessor()
+    const place = usePlace(SHARED)
     const { file, until, concurrency } = place
     const abort = new AbortController()
     const calls = [task(journal, { file, until, line: 'started' })]
@@ -134,13 +142,11 @@ describe.concurrent('the driver redis', { timeout: 60_000 }, () => {
   })
 
   test("driver('redis') uses the Redis of CONCURRENCY_REDIS_CONNECTION", async () => {
-    const place = usePlace()
-    await place.startProcessor()
     const config = loadConfig({
       REDIS_URL: 'redis://127.0.0.1:1',
       CONCURRENCY_DRIVER: 'sync',
       CONCURRENCY_REDIS_CONNECTION: redis.url,
-      CONCURRENCY_REDIS_PREFIX: place.prefix,
+      CONCURRENCY_REDIS_PREFIX: SHARED,
     })
     const concurrency = openConcurrency({ config, tasks: TASKS, log: quiet })
     const [here] = await concurrency.run([task(where, { ms: 1 })])
@@ -151,11 +157,7 @@ describe.concurrent('the driver redis', { timeout: 60_000 }, () => {
   })
 
   test('tasks are shared among processors, and their results are deleted from Redis', async () => {
-    const place = usePlace()
-    await Promise.all([
-      place.startProcessor('--concurrency', '2'),
-      place.startProcessor('--concurrency', '2'),
-    ])
+    const place = usePlace(SHARED)
     const places = await place.concurrency.run(Array.from({ length: 8 }, () => task(where, { ms: 400 })))
     expect(new Set(places.map(pidOf)).size).toBe(2)
     await eventually(async () => expect(await place.keys()).toEqual([]))
@@ -224,16 +226,20 @@ describe('the processor’s command line', () => {
     expect(await processor.ended).toBe(0)
   })
 
+  test('the processor refuses invalid arguments with a message', async () => {
+    const processor = start('--concurrency', '0')
+    expect(await processor.ended).toBe(1)
+    expect(processor.output()).toMatch(/whole number from 1 to 1000/)
+  })
+
   test.each([
-    [['--concurrency', '0'], /whole number from 1 to 1000/],
     [
       ['--connection', 'elsewhere'],
       /It names no connection; there are: default, other \(REDIS_CONNECTIONS names more\)/,
     ],
     [['--workers', '2'], /unknown option '--workers'/],
-  ])('the processor refuses the arguments %j with a message', async (args, words) => {
-    const processor = start(...args)
-    expect(await processor.ended).toBe(1)
-    expect(processor.output()).toMatch(words)
+  ])('the arguments %j are refused', (args, words) => {
+    const { concurrency } = loadConfig({ REDIS_URL: redis.url, REDIS_CONNECTIONS: `other=${redis.url}` })
+    expect(() => parseProcessorArguments(args, concurrency)).toThrow(words)
   })
 })

@@ -1,0 +1,7 @@
+import type { RedisClient } from '../redis/connect.ts'
+
+/** Publishes that a record may have changed: who watches the request reads it. */
+export async function publishHint(redis: RedisClient, hash: string): Promise<void> {
+  const { plain, sharded } = redis.names.channelsOf(hash)
+  await Promise.all([plain && redis.publish(plain, '{}'), sharded && redis.spublish(sharded, '{}')])
+}

@@ -1,48 +1,13 @@
 /** Calls a bot over HTTP and parses its answer. Whatever a bot answers becomes a `BotAnswer` or an `AppError`. */
-import { Agent, buildConnector, fetch, type Response } from 'undici'
-import { z } from 'zod'
-import { type AskedQuestion, parseQuestionOfBot } from '../core/catalog/question.ts'
-import { commonMessage } from '../core/domain/common-messages.ts'
+import { Agent, buildConnector, type Dispatcher, request } from 'undici'
 import { AppError } from '../core/domain/errors.ts'
-import { messageKeySchema } from '../core/domain/message.ts'
-import { describeInexact, findInexactInJson } from '../core/records/exact-numbers.ts'
-
-const text = (maxLength: number, fallback: string) =>
-  z
-    .string()
-    .min(1)
-    .catch(fallback)
-    .transform((value) => value.slice(0, maxLength))
-
-/** Only `status` must be valid: finished work is not discarded for an invalid message. */
-const answerSchema = z.discriminatedUnion('status', [
-  z.object({
-    status: z.literal('success'),
-    code: text(100, 'COMPLETED'),
-    data: z.unknown().optional(),
-    otp_data: z.record(z.string(), z.unknown()).optional().catch({}),
-  }),
-  z
-    .object({
-      status: z.literal('error'),
-      code: text(100, 'failed'),
-      message: text(2000, ''),
-      ...messageKeySchema,
-      retryable: z.boolean().catch(false),
-    })
-    .transform((answer) => (answer.message ? answer : { ...answer, ...commonMessage('no_reason') })),
-])
-type ParsedAnswer = z.infer<typeof answerSchema>
-type Success = Extract<ParsedAnswer, { status: 'success' }>
-export type BotAnswer =
-  | Exclude<ParsedAnswer, Success>
-  /** The question of an answer `SMS_SENT`. */
-  | (Omit<Success, 'otp_data'> & { otp_data?: AskedQuestion })
+import { shortReference } from '../core/domain/short-reference.ts'
+import { type BotAnswer, parseAnswer, parseRefusal } from './bot-answer.ts'
 
 export interface BotCall {
   /** Where the bot is: `http://host:port`. */
   url: string
-  token: string
+  tokens: readonly string[]
   slug: string
   hash: string
   attempt: number
@@ -51,6 +16,7 @@ export interface BotCall {
   otp?: string
   /** The attempt was started before: the bot joins the call to what it runs, or answers `session_lost`. */
   isResumed?: boolean
+  traceparent?: string
   /** Aborting it closes the connection, by which the bot knows that it should stop. */
   signal: AbortSignal
 }
@@ -67,6 +33,8 @@ export interface BotClient {
   call(call: BotCall): Promise<BotAnswer>
   stop(): Promise<void>
 }
+
+type Response = Dispatcher.ResponseData
 
 /** Fits the largest result and the JSON around it. */
 const MAX_ANSWER_BYTES = 1024 * 1024
@@ -86,54 +54,57 @@ export function createBotClient(): BotClient {
   const unpooled = new Agent({ ...options, pipelining: 0 })
 
   function send(
-    { url, token, slug, hash, attempt, requestData, otp, isResumed = false, signal }: BotCall,
+    { url, slug, hash, attempt, requestData, otp, isResumed = false, traceparent, signal }: BotCall,
+    token: string,
     dispatcher: Agent,
   ): Promise<Response> {
-    return fetch(`${url.replace(/\/$/, '')}/api/services/${encodeURIComponent(slug)}`, {
+    return request(`${url.replace(/\/$/, '')}/api/services/${encodeURIComponent(slug)}`, {
       method: 'POST',
       dispatcher,
       signal,
-      redirect: 'error',
       headers: {
         'content-type': 'application/json',
         authorization: `Bearer ${token}`,
         'idempotency-key': hash,
         'x-attempt': String(attempt),
+        'x-request-id': shortReference(hash),
         ...(isResumed && { 'x-resume': 'true' }),
+        ...(traceparent && { traceparent }),
       },
       body: JSON.stringify({ ...requestData, requestHash: hash, ...(otp !== undefined && { otp }) }),
     })
   }
 
   /** A bot may close an idle connection at the moment it is reused. Sending again is safe: the Idempotency-Key is the same. */
-  async function sendWithRetry(call: BotCall): Promise<Response> {
+  async function sendWithRetry(call: BotCall, token: string): Promise<Response> {
     // Behind a load balancer, the pooled connection may lead to the same bot that did not know the service.
-    if (call.attempt > 1) return send(call, unpooled)
+    if (call.attempt > 1) return send(call, token, unpooled)
     const startedAt = performance.now()
     try {
-      return await send(call, agent)
+      return await send(call, token, agent)
     } catch (error) {
       call.signal.throwIfAborted()
       if (!wasReused(error) || performance.now() - startedAt > STALE_WITHIN_MS) throw error
-      return send(call, unpooled)
+      return send(call, token, unpooled)
     }
+  }
+
+  async function sendWithTokens(call: BotCall): Promise<Response> {
+    for (const token of call.tokens) {
+      const response = await sendWithRetry(call, token)
+      if (response.statusCode !== 401 && response.statusCode !== 403) return response
+      // An unread body would keep its connection busy.
+      await response.body.dump()
+    }
+    throw new AppError('bot_unauthorized')
   }
 
   return {
     async call(call) {
       const { signal } = call
       try {
-        const response = await sendWithRetry(call)
-        if (response.status === 401 || response.status === 403) {
-          // An unread body would keep its connection busy.
-          await response.body?.cancel()
-          throw new AppError('bot_unauthorized')
-        }
-        if (response.status === 429 || response.status === 503) throw await toBusyError(response)
-        const answer = parseAnswer(await readText(response), response.status)
-        if (response.status === 404 && answer.code === 'unknown_service')
-          throw new BotNotReached('unknown_service')
-        return answer
+        const response = await sendWithTokens(call)
+        return await readAnswer(response)
       } catch (error) {
         signal.throwIfAborted()
         if (error instanceof AppError) throw error
@@ -144,6 +115,18 @@ export function createBotClient(): BotClient {
       await Promise.all([agent.destroy(), unpooled.destroy()])
     },
   }
+}
+
+async function readAnswer(response: Response): Promise<BotAnswer> {
+  const { statusCode } = response
+  if (statusCode === 429 || statusCode === 503) throw await toBusyError(response)
+  if (statusCode >= 300 && statusCode < 400) {
+    await response.body.dump()
+    throw new AppError('bot_unavailable', { detail: 'The bot answered with a redirect.' })
+  }
+  const answer = parseAnswer(await readText(response), statusCode)
+  if (statusCode === 404 && answer.code === 'unknown_service') throw new BotNotReached('unknown_service')
+  return answer
 }
 
 const reusedConnections = new WeakSet<Error>()
@@ -162,25 +145,23 @@ function markReused(connect: buildConnector.connector): buildConnector.connector
 
 /** Whether the call failed on a connection that had received an answer before. */
 function wasReused(error: unknown): boolean {
-  const { cause } = error as { cause?: Error & { socket?: { bytesRead?: number } } }
-  return cause !== undefined && (reusedConnections.has(cause) || (cause.socket?.bytesRead ?? 0) > 0)
+  const { socket } = error as { socket?: { bytesRead?: number } }
+  return reusedConnections.has(error as Error) || (socket?.bytesRead ?? 0) > 0
 }
 
 /** Whether no connection was established: refused, unknown host, unreachable, or timed out. */
 function neverConnected(error: unknown): boolean {
-  const { cause } = error as { cause?: NodeJS.ErrnoException & { errors?: NodeJS.ErrnoException[] } }
   // For a host with several addresses there is one error per address.
-  const { code, syscall } = cause?.errors?.[0] ?? cause ?? {}
+  const { errors } = error as { errors?: NodeJS.ErrnoException[] }
+  const { code, syscall } = errors?.[0] ?? (error as NodeJS.ErrnoException)
   return syscall === 'connect' || syscall === 'getaddrinfo' || code === 'UND_ERR_CONNECT_TIMEOUT'
 }
 
 /** The HTTP status decides the code, except `bot_stopping`; the body only adds the message. */
 async function toBusyError(response: Response): Promise<BotNotReached> {
-  const body = parseJson(await readText(response).catch(() => ''))
-  const answer = answerSchema.safeParse(body).data
-  const failure = answer?.status === 'error' ? answer : undefined
+  const failure = parseRefusal(await readText(response).catch(() => ''))
   const unavailable = failure?.code === 'bot_stopping' ? 'bot_stopping' : 'bot_unavailable'
-  return new BotNotReached(response.status === 429 ? 'bot_busy' : unavailable, {
+  return new BotNotReached(response.statusCode === 429 ? 'bot_busy' : unavailable, {
     detail: failure?.message,
     retryAfterSeconds: parseRetryAfter(response),
   })
@@ -188,9 +169,9 @@ async function toBusyError(response: Response): Promise<BotNotReached> {
 
 /** In seconds. A date is relative to the bot's clock, which the `Date` header states. */
 function parseRetryAfter({ headers }: Response): number | undefined {
-  const text = headers.get('retry-after')?.trim() ?? ''
+  const text = String(headers['retry-after'] ?? '').trim()
   if (/^\d+$/.test(text)) return Number(text)
-  const botNow = Date.parse(headers.get('date') ?? '')
+  const botNow = Date.parse(String(headers.date ?? ''))
   const seconds = Math.ceil((Date.parse(text) - (Number.isNaN(botNow) ? Date.now() : botNow)) / 1000)
   return Number.isNaN(seconds) ? undefined : Math.max(0, seconds)
 }
@@ -198,7 +179,7 @@ function parseRetryAfter({ headers }: Response): number | undefined {
 async function readText(response: Response): Promise<string> {
   const chunks: Uint8Array[] = []
   let bytes = 0
-  for await (const chunk of response.body ?? []) {
+  for await (const chunk of response.body) {
     bytes += chunk.byteLength
     if (bytes > MAX_ANSWER_BYTES)
       throw new AppError('bot_bad_answer', {
@@ -207,38 +188,4 @@ async function readText(response: Response): Promise<string> {
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')
-}
-
-function parseAnswer(text: string, status: number): BotAnswer {
-  const json = parseJson(text)
-  const answer = answerSchema.safeParse(json)
-  if (answer.success) {
-    const inexact = answer.data.status === 'success' ? findInexactInJson(text, 'data') : null
-    if (inexact !== null) throw new AppError('bot_bad_answer', { detail: describeInexact(inexact) })
-    return withQuestion(answer.data)
-  }
-  // A proxy or a crashing server answers HTML or other JSON: temporary.
-  if (status >= 500 || status === 408) throw new AppError('bot_unavailable')
-  throw new AppError('bot_bad_answer', {
-    detail:
-      json === undefined
-        ? 'The bot did not answer with JSON.'
-        : 'The bot answered with an unknown JSON shape.',
-  })
-}
-
-function withQuestion(answer: ParsedAnswer): BotAnswer {
-  if (answer.status === 'error') return answer
-  const { otp_data, ...rest } = answer
-  if (answer.code !== 'SMS_SENT' || otp_data === undefined) return rest
-  return { ...rest, otp_data: parseQuestionOfBot(otp_data, { lenient: true }) }
-}
-
-/** @returns undefined for invalid JSON */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

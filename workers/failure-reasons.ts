@@ -3,6 +3,7 @@
 import type { Failure } from '../core/domain/command.ts'
 import { commonMessage } from '../core/domain/common-messages.ts'
 import type { RequestFailureCode } from '../core/domain/errors.ts'
+import type { FailureCause } from '../core/domain/request-failure.ts'
 
 /** @param retryable whether a new request of the same data may succeed */
 const failureFor = (code: RequestFailureCode, retryable: boolean): Failure => ({
@@ -10,7 +11,11 @@ const failureFor = (code: RequestFailureCode, retryable: boolean): Failure => ({
 })
 
 export const UNKNOWN_SERVICE = failureFor('unknown_service', false)
-export const INTERNAL_ERROR = failureFor('internal_error', true)
+/** @param cause the error of our own */
+export const internalError = (cause: FailureCause): Failure => {
+  const { error } = failureFor('internal_error', true)
+  return { error: { ...error, cause } }
+}
 /** Shown before the next attempt where a bot does not know the service (yet): the request itself is fine. */
 export const BOT_UNAVAILABLE = failureFor('bot_unavailable', true)
 export const OTP_EXPIRED = failureFor('otp_expired', true)

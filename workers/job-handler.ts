@@ -7,16 +7,29 @@ import type { Catalog } from '../core/catalog/catalog.ts'
 import type { Service } from '../core/catalog/service-definition.ts'
 import { AppError } from '../core/domain/errors.ts'
 import { isFinal, type RequestRecord } from '../core/domain/record.ts'
+import { shortReference } from '../core/domain/short-reference.ts'
+import type { WriterWatcher } from '../core/pubsub/request-watcher.ts'
 import { hashOf, type RequestJob } from '../core/queue/bullmq.ts'
+import { describeOwnCause } from '../core/runtime/error-cause.ts'
 import type { Log } from '../core/runtime/log.ts'
+import type { Tracing } from '../core/runtime/tracing.ts'
 import type { StoredRecord } from '../core/store/request-store.ts'
+import type { RunTimes } from '../core/store/run-times.ts'
 import { isUnavailable, retryUnavailable } from '../core/store/storage-errors.ts'
-import type { BotRouter, ChosenBot } from './bot-router.ts'
-import { INTERNAL_ERROR, UNKNOWN_SERVICE } from './failure-reasons.ts'
+import { logAttempt } from './attempt-log.ts'
+import { withBot, withSubscription } from './attempt-resources.ts'
+import type { BotRouter } from './bot-router.ts'
+import { internalError, UNKNOWN_SERVICE } from './failure-reasons.ts'
 import { createJobSchedule, type JobScheduleDeps } from './job-schedule.ts'
 import { createRetryPolicy, endsAt, type FailedAttempt, type RetryPolicyDeps } from './retry-policy.ts'
-import { type AttemptDeps, type AttemptOutcome, createAttemptRunner } from './run-attempt.ts'
-import { type AttemptStarterDeps, createAttemptStarter, type Work } from './start-attempt.ts'
+import {
+  type AttemptContext,
+  type AttemptDeps,
+  type AttemptOutcome,
+  createAttemptRunner,
+} from './run-attempt.ts'
+import { type AttemptStarterDeps, createAttemptStarter } from './start-attempt.ts'
+import { traceAttempts } from './traces.ts'
 import { createUnclaimedJobs } from './unclaimed.ts'
 
 export interface JobHandlerDeps
@@ -26,7 +39,10 @@ export interface JobHandlerDeps
     JobScheduleDeps {
   queues: RetryPolicyDeps['queues'] & JobScheduleDeps['queues']
   catalog: Pick<Catalog, 'find'>
+  watcher: Pick<WriterWatcher, 'subscribe'>
   bots: BotRouter
+  runTimes: Pick<RunTimes, 'add' | 'expectation'>
+  tracing?: Tracing
   /** Called before an attempt is started, or resumed with a code. */
   onAttempt?: () => void
   /** The time limit of a request whose service sets none of its own, seconds. */
@@ -37,12 +53,15 @@ export interface JobHandlerDeps
   closing: AbortSignal
 }
 
+/** What is said by or of a bot that is being restarted: another one may take the request at once. */
+const AWAY: ReadonlySet<string> = new Set(['bot_unavailable', 'bot_stopping'])
+
 /** When a request is tried again that found no bot with room. */
-const NO_ROOM_MS = 300
+const noRoomMs = (): number => 150 + Math.random() * 300
 
 export function createJobHandler(deps: JobHandlerDeps): (job: RequestJob) => Promise<void> {
-  const { store, catalog, bots, closing, stopping, log, now } = deps
-  const runAttempt = createAttemptRunner(deps)
+  const { store, watcher, catalog, bots, runTimes, closing, stopping, log, now } = deps
+  const runAttempt = traceAttempts(createAttemptRunner(deps), deps.tracing)
   const { retryOrFail, fail } = createRetryPolicy(deps)
   const startOrResume = createAttemptStarter({ ...deps, fail })
   const schedule = createJobSchedule(deps)
@@ -51,38 +70,41 @@ export function createJobHandler(deps: JobHandlerDeps): (job: RequestJob) => Pro
   async function handleJob(job: RequestJob): Promise<void> {
     const hash = hashOf(job)
     const stored = await store.read(hash)
-    if (!stored || isFinal(stored.record.status)) return log.debug({ hash }, 'nothing to do for a job')
+    if (!stored || isFinal(stored.record.status)) return logIdle(log, hash)
     const service = catalog.find(stored.record.service_slug)
     if (!service) return failOrLeave(job, stored.record)
     await schedule.delayUnlessDue(job, stored.record, service)
-    const bot = await bots.choose(stored.record)
-    if (bot === null) return schedule.delay(job, stored.record, now() + NO_ROOM_MS * (0.5 + Math.random()))
-    try {
-      // BullMQ was waiting for a job when the worker began to close: this one is for another worker.
-      if (closing.aborted) return await schedule.delay(job, stored.record, now())
-      await attempt(job, stored, service, bot)
-    } finally {
-      await bot.release()
-    }
+    await withSubscription(watcher.subscribe(hash), (subscribing) =>
+      withBot(bots, stored.record, async (bot) => {
+        if (bot === null) return schedule.delay(job, stored.record, now() + noRoomMs())
+        const subscription = await subscribing
+        // BullMQ was waiting for a job when the worker began to close: this one is for another worker.
+        if (closing.aborted) return schedule.delay(job, stored.record, now())
+        await attempt(job, stored, service, { bot, subscription })
+      }),
+    )
   }
 
   async function attempt(
     job: RequestJob,
     stored: StoredRecord,
     service: Service,
-    bot: ChosenBot,
-  ): Promise<void> {
+    { bot, subscription }: Pick<AttemptContext, 'bot' | 'subscription'>,
+  ) {
     deps.onAttempt?.()
     const limitSeconds = service.limit_seconds ?? deps.timeoutSeconds
-    const work = await startOrResume(stored, { limitSeconds, bot: bot.address })
+    const expected = await runTimes.expectation(service)
+    const work = await startOrResume(stored, { limitSeconds, bot: bot.address, expected })
     if (work === null) return
     if (work === 'later') return schedule.delay(job, stored.record, now())
 
     const { record } = work
     const outcome = await logAttempt(log, work, bot, () =>
-      runAttempt(work, { bot, result: service.result, limitSeconds, closing, stopping }),
+      runAttempt(work, { bot, subscription, result: service.result, limitSeconds, closing, stopping }),
     )
-    if (outcome.is === 'ended') return
+    judgeBot(bots, record, outcome, limitSeconds * 1000)
+    // Not waited for: the job is done.
+    if (outcome.is === 'ended') return void runTimes.add(service, outcome.completed, record.expected)
     if (outcome.is === 'waiting') {
       await unclaimed.markClaimed(job)
       return schedule.delay(job, record, outcome.until)
@@ -95,7 +117,7 @@ export function createJobHandler(deps: JobHandlerDeps): (job: RequestJob) => Pro
 
   async function failOrLeave(job: RequestJob, record: RequestRecord): Promise<void> {
     if (await unclaimed.isTimedOut(job)) return fail(record, UNKNOWN_SERVICE)
-    log.debug({ hash: record.hash, service: record.service_slug }, 'left a request of an unknown service')
+    log.debug({ request: shortReference(record.hash) }, 'left a request of an unknown service')
     return unclaimed.delay(job, record)
   }
 
@@ -111,12 +133,25 @@ export function createJobHandler(deps: JobHandlerDeps): (job: RequestJob) => Pro
       await fail(record, UNKNOWN_SERVICE)
       return null
     }
-    const isAway = failed.is === 'not_reached' && failed.error.code === 'bot_unavailable'
-    return retryOrFail(record, service, failed, { atOnce: isAway && bots.avoid(record) })
+    const atOnce = failed.is === 'not_reached' && AWAY.has(failed.error.code) && bots.avoid(record)
+    return retryOrFail(record, service, failed, { atOnce })
   }
 
   return handleJob
 }
+
+const NO_ANSWER: ReadonlySet<string> = new Set(['timed_out', 'bot_unavailable', 'internal_error'])
+
+/** An answer, or a result by the updater of the bot, ends that a silent one is avoided. */
+function judgeBot(bots: BotRouter, record: RequestRecord, outcome: AttemptOutcome, limitMs: number): void {
+  const failure = outcome.is === 'failed' ? outcome.error.code : null
+  const hasEnded = outcome.is === 'ended' && outcome.completed !== undefined
+  if (failure === 'timed_out') bots.avoid(record, limitMs)
+  else if (hasEnded || outcome.is === 'waiting' || (failure !== null && !NO_ANSWER.has(failure)))
+    bots.trust(record)
+}
+const logIdle = (log: Log, hash: string): void =>
+  log.debug({ request: shortReference(hash) }, 'nothing to do for a job')
 
 /** Repeats a write that Redis refuses while the request lives: without it the bot would be called again for nothing. */
 async function writeUntilExpiry<T>(
@@ -134,38 +169,12 @@ async function writeUntilExpiry<T>(
   } catch (error) {
     if (isUnavailable(error)) throw error
     // A bug would occur again with each attempt, and the bot be called each time.
-    log.error({ err: error, hash: record.hash }, 'could not decide what follows from an attempt')
-    await fail(record, INTERNAL_ERROR)
+    log.error(
+      { err: error, request: shortReference(record.hash) },
+      'could not decide what follows from an attempt',
+    )
+    await fail(record, internalError(describeOwnCause(error, record.request_data)))
     return null
-  }
-}
-
-/** Logs the start of an attempt, and how it ended. */
-async function logAttempt(
-  log: Log,
-  { record, otp, isResumed }: Work,
-  bot: ChosenBot,
-  run: () => Promise<AttemptOutcome>,
-): Promise<AttemptOutcome> {
-  const { hash, service_slug: service, attempt } = record
-  const attemptLog = log.child({ hash, service, attempt })
-  const withCode = otp === undefined ? '' : ' with the code'
-  attemptLog.info(
-    { bot: bot.url },
-    otp !== undefined || isResumed ? `attempt resumed${withCode}` : 'attempt started',
-  )
-  const startedAt = performance.now()
-  const outcome = await run()
-  logOutcome(attemptLog, outcome, Math.round(performance.now() - startedAt))
-  return outcome
-}
-
-function logOutcome(log: Log, outcome: AttemptOutcome, took_ms: number): void {
-  if (outcome.is === 'ended') log.info({ took_ms }, 'attempt ended with the request')
-  else if (outcome.is === 'waiting') log.info({ took_ms }, 'waiting for a code, without holding a worker')
-  else {
-    const { code: reason, retryable } = outcome.error
-    log.info({ took_ms, reason, retryable, bot_reached: outcome.is !== 'not_reached' }, 'attempt failed')
   }
 }
 
@@ -186,7 +195,7 @@ export function delayOnError(
     } catch (error) {
       if (error instanceof DelayedError) throw error
       const reason = error instanceof AppError ? error.code : undefined
-      log.warn({ err: error, hash: hashOf(job), reason }, 'could not handle a job')
+      log.warn({ err: error, request: shortReference(hashOf(job)), reason }, 'could not handle a job')
       if (reason === 'unreadable_record') return
       const delay = () => job.moveToDelayed(Date.now() + UNEXPECTED_ERROR_DELAY_MS, job.token)
       await retryUnavailable(delay, { signal: stopping, maxMs: lockMs })

@@ -8,6 +8,8 @@ export interface QueueWorkers {
   /** Queues whose jobs are taken. */
   taken(): string[]
   isIdle(): boolean
+  /** How many jobs each queue's worker runs. */
+  running(): [queue: string, jobs: number][]
   /** Accepts no further jobs. Resolves once the running ones have ended. */
   finish(): Promise<void>
   /** The same, within the drain time. */
@@ -55,6 +57,7 @@ export function createQueueWorkers({
   return {
     taken: () => [...workers].filter(([, worker]) => worker.isConsuming()).map(([name]) => name),
     isIdle: () => [...workers.values()].every((worker) => worker.isIdle()),
+    running: () => [...workers].map(([name, worker]) => [name, worker.running()]),
     finish: () => forAll((worker) => worker.finish()),
     stop: () => forAll((worker) => worker.stop()),
   }

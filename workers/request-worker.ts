@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'bullmq'
 import type { ServiceQueue } from '../core/catalog/queue-definition.ts'
 import { AppError } from '../core/domain/errors.ts'
+import { shortReference } from '../core/domain/short-reference.ts'
 import type { JobData } from '../core/queue/bullmq.ts'
 import {
   BLOCK_SECONDS,
@@ -11,6 +12,7 @@ import {
   capBlockTimeout,
   hashOf,
   type RequestJob,
+  slowDownAfterErrors,
 } from '../core/queue/bullmq.ts'
 import { countRunning } from '../core/redis/away.ts'
 import type { RedisClient } from '../core/redis/connect.ts'
@@ -21,6 +23,8 @@ import { createJobHandler, delayOnError, type JobHandlerDeps } from './job-handl
 
 export interface RequestWorkerDeps extends Omit<JobHandlerDeps, 'stopping' | 'closing'> {
   queue: ServiceQueue
+  /** Called with each job that is taken. */
+  onJob?: () => void
   redis: RedisClient
   concurrency: number
   /** How long one blocking call waits for a job. */
@@ -34,6 +38,8 @@ export interface RequestWorkerDeps extends Omit<JobHandlerDeps, 'stopping' | 'cl
 export interface RequestWorker {
   isConsuming(): boolean
   isIdle(): boolean
+  /** How many jobs it runs. */
+  running(): number
   /** Accepts no further jobs. Resolves once the running ones have ended, however long that takes. */
   finish(): Promise<void>
   /** The same, but an attempt that takes longer than `drainMs` is aborted and left to another worker. */
@@ -52,8 +58,11 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
   const closing = new AbortController()
   setMaxListeners(0, closing.signal)
   const handleJob = createJobHandler({ ...deps, stopping: stopping.signal, closing: closing.signal })
-  const { run, isIdle } = countRunning(delayOnError(handleJob, { log, stopping: stopping.signal, lockMs }))
+  const { run, isIdle, running } = countRunning(
+    delayOnError(handleJob, { log, stopping: stopping.signal, lockMs }),
+  )
   const worker = openWorker(deps, lockMs, run)
+  worker.on('active', () => deps.onJob?.())
   worker.on('error', (error) => log.debug({ err: error }, 'queue connection error'))
   // BullMQ itself fails a job only after too many stalls: no worker will get it again.
   worker.on('failed', (job) => job?.deferredFailure && void failLostRequest(store, hashOf(job), log))
@@ -65,6 +74,7 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
   return {
     isConsuming: () => !closing.signal.aborted && worker.isRunning() && !worker.isPaused(),
     isIdle,
+    running,
     finish: close,
     async stop() {
       const closed = close()
@@ -81,14 +91,15 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
 }
 
 function openWorker(
-  { queue, redis, concurrency, sleepSeconds = BLOCK_SECONDS }: RequestWorkerDeps,
+  { queue, redis, concurrency, sleepSeconds = BLOCK_SECONDS, tracing }: RequestWorkerDeps,
   lockMs: number,
   run: (job: RequestJob) => Promise<void>,
 ): Worker<JobData> {
   const worker = new Worker<JobData>(queue.name, run, {
     connection: redis,
-    prefix: redis.names.queues,
+    prefix: redis.names.queue(queue.name),
     concurrency,
+    telemetry: tracing?.queueTelemetry,
     ...blockingOptions(sleepSeconds),
     removeOnComplete: { count: 0 },
     removeOnFail: { count: 0 },
@@ -98,6 +109,7 @@ function openWorker(
     maxStalledCount: 3,
   })
   capBlockTimeout(worker, sleepSeconds)
+  slowDownAfterErrors(worker)
   return worker
 }
 
@@ -105,6 +117,6 @@ async function failLostRequest(store: RequestStore, hash: string, log: Log): Pro
   try {
     await store.apply(hash, { type: 'fail', ...WORKER_LOST })
   } catch (error) {
-    log.warn({ err: error, hash }, 'could not fail the request of a lost job')
+    log.warn({ err: error, request: shortReference(hash) }, 'could not fail the request of a lost job')
   }
 }

@@ -5,6 +5,7 @@
 import type { Catalog } from '../core/catalog/catalog.ts'
 import { nextRunAt, timesOutAt } from '../core/domain/deadline.ts'
 import { isFinal, type RequestRecord } from '../core/domain/record.ts'
+import { shortReference } from '../core/domain/short-reference.ts'
 import type { Queues } from '../core/queue/queues.ts'
 import type { Log } from '../core/runtime/log.ts'
 import type { DeadlineIndex } from '../core/store/deadline-index.ts'
@@ -53,7 +54,11 @@ export function createRescue(deps: RescueDeps): (hash: string) => Promise<void> 
   async function fail({ hash, status }: RequestRecord): Promise<void> {
     const failure = status === 'otp_required' ? OTP_EXPIRED : TIMED_OUT
     const outcome = await store.apply(hash, { type: 'fail', ...failure })
-    if (outcome.ok) log.warn({ hash, reason: failure.error.code }, 'failed a request that no worker ended')
+    if (outcome.ok)
+      log.warn(
+        { request: shortReference(hash), reason: failure.error.code },
+        'failed a request that no worker ended',
+      )
     await deadlineIndex.remove(hash)
   }
 

@@ -5,6 +5,7 @@ import type { Service } from '../core/catalog/service-definition.ts'
 import type { Failure } from '../core/domain/command.ts'
 import { timesOutAt } from '../core/domain/deadline.ts'
 import type { RequestRecord } from '../core/domain/record.ts'
+import { shortReference } from '../core/domain/short-reference.ts'
 import type { Queues } from '../core/queue/queues.ts'
 import type { Log } from '../core/runtime/log.ts'
 import type { RequestStore } from '../core/store/request-store.ts'
@@ -88,7 +89,11 @@ export function createRetryPolicy({ store, queue, queues, tries, log, now }: Ret
 
   async function fail(record: RequestRecord, failure: Failure): Promise<void> {
     const outcome = await store.apply(record.hash, { type: 'fail', attempt: record.attempt, ...failure })
-    if (!outcome.ok) log.debug({ hash: record.hash, rejection: outcome.rejection }, 'the failure was refused')
+    if (!outcome.ok)
+      log.debug(
+        { request: shortReference(record.hash), rejection: outcome.rejection },
+        'the failure was refused',
+      )
   }
 
   return { retryOrFail, fail }

@@ -1,8 +1,9 @@
 /** Starts an attempt, or resumes the one whose bot answered `SMS_SENT` and waits to be called again with the code. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { OtpMailbox } from '../core/actions/otp-mailbox.ts'
-import type { Failure } from '../core/domain/command.ts'
+import type { Command, Failure } from '../core/domain/command.ts'
 import type { RequestRecord } from '../core/domain/record.ts'
+import { shortReference } from '../core/domain/short-reference.ts'
 import type { Log } from '../core/runtime/log.ts'
 import { type DeadlineIndex, FIRST_CHECK_MS } from '../core/store/deadline-index.ts'
 import type { RequestStore, StoredRecord } from '../core/store/request-store.ts'
@@ -25,8 +26,12 @@ export interface AttemptStarterDeps {
   now: () => number
 }
 
+type StartCommand = Extract<Command, { type: 'start' }>
+
 export interface Work {
   record: RequestRecord
+  /** The record is as this worker has just written it. */
+  isStarted?: boolean
   /** The code, for a bot that is called again. */
   otp?: string
   /** The bot runs this attempt already, and waits for the code. */
@@ -49,11 +54,11 @@ export function createAttemptStarter(deps: AttemptStarterDeps) {
   /**
    * Null when there is nothing to do; 'later' when the request must be read again.
    *
-   * @param bot the address of the bot that the attempt will be given to, where it announced itself
+   * @param start.bot the address of the bot that the attempt will be given to, where it announced itself
    */
   async function startOrResume(
     before: StoredRecord,
-    { limitSeconds, bot }: { limitSeconds: number; bot: string | undefined },
+    { limitSeconds, bot, expected }: Pick<StartCommand, 'bot' | 'expected'> & { limitSeconds: number },
   ): Promise<Work | 'later' | null> {
     const { hash, status, otp_data: prompt, attempt: last } = before.record
     if (prompt?.recall && status === 'processing') {
@@ -73,10 +78,10 @@ export function createAttemptStarter(deps: AttemptStarterDeps) {
       await fail(before.record, TOO_MANY_CODES_SENT)
       return null
     }
-    const start = { type: 'start', attempt: last + 1, limitSeconds, tries, bot } as const
+    const start: StartCommand = { type: 'start', attempt: last + 1, limitSeconds, tries, bot, expected }
     const [started] = await Promise.all([store.apply(hash, start), scheduleCheck(hash)])
-    if (started.ok) return { record: started.stored.record }
-    log.debug({ hash, rejection: started.rejection }, 'could not start an attempt')
+    if (started.ok) return { record: started.stored.record, isStarted: true }
+    log.debug({ request: shortReference(hash), rejection: started.rejection }, 'could not start an attempt')
     return null
   }
 
@@ -87,7 +92,9 @@ export function createAttemptStarter(deps: AttemptStarterDeps) {
   const scheduleCheck = (hash: string): Promise<void> =>
     deadlineIndex
       .schedule(hash, now() + FIRST_CHECK_MS)
-      .catch((error) => log.debug({ err: error, hash }, 'could not schedule a check by the rescuer'))
+      .catch((error) =>
+        log.debug({ err: error, request: shortReference(hash) }, 'could not schedule a check by the rescuer'),
+      )
 
   /** Gives the worker that started the attempt time to write its outcome. @returns whether the request changed */
   async function changesDuringWait({ hash, status, next_retry_at }: RequestRecord): Promise<boolean> {

@@ -1,6 +1,7 @@
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { AppError, type ErrorCode } from '../../core/domain/errors.ts'
+import { shortReference } from '../../core/domain/short-reference.ts'
 import { type BotCall, BotNotReached, createBotClient } from '../../workers/bot-client.ts'
 import { PNG, pngOfBytes } from '../helpers/pictures.ts'
 import { aHash } from '../helpers/record.ts'
@@ -29,7 +30,7 @@ afterAll(() => client.stop())
 
 const aCall = (fields: Partial<BotCall> = {}): BotCall => ({
   url: bot.url,
-  token: TOKEN,
+  tokens: [TOKEN],
   slug: 'credit-score-rating',
   hash: aHash(),
   attempt: 1,
@@ -91,6 +92,7 @@ describe('a call of a bot', () => {
       'content-type': 'application/json',
       'idempotency-key': call.hash,
       'x-attempt': '2',
+      'x-request-id': shortReference(call.hash),
     })
   })
 
@@ -190,6 +192,26 @@ describe('an accepted answer', () => {
       code: 'failed',
       retryable: false,
     })
+  })
+})
+
+describe('a token that is being replaced', () => {
+  const onlyWith =
+    (token: string): Reply =>
+    (res, ...rest) =>
+      (res.req.headers.authorization === `Bearer ${token}` ? success() : html(401))(res, ...rest)
+
+  test.each(['the-newer-token', 'the-older-token'])('a bot that has %s is called', async (accepted) => {
+    const call = aCall({ tokens: ['the-newer-token', 'the-older-token'] })
+    bot.replies(call.hash, onlyWith(accepted), onlyWith(accepted))
+    expect(await client.call(call)).toMatchObject({ status: 'success' })
+  })
+
+  test('a bot that has neither is not tried a third time', async () => {
+    const call = aCall({ tokens: ['the-newer-token', 'the-older-token'] })
+    bot.replies(call.hash, html(401), html(401), success())
+    await expect(client.call(call)).rejects.toMatchObject({ code: 'bot_unauthorized' })
+    expect(bot.calls(call.hash)).toHaveLength(2)
   })
 })
 

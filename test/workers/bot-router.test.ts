@@ -1,5 +1,5 @@
 /** Which bot a worker calls. */
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { loadConfig } from '../../core/runtime/config.ts'
 import { createBotLeases } from '../../core/store/bot-leases.ts'
 import type { AnnouncedBot } from '../../core/store/service-registry.ts'
@@ -46,7 +46,7 @@ test('a request of a service without announced bots goes to LOCAL_API_URL', asyn
 
 test('a bot is called with the token that it announced itself with', async () => {
   const { router } = useRouter([{ name: 'crawler' }])
-  expect(await router.choose(aRecord())).toMatchObject({ token: CRAWLER_TOKEN })
+  expect(await router.choose(aRecord())).toMatchObject({ tokens: [CRAWLER_TOKEN] })
 })
 
 test('a bot outside BOT_ADDRESSES, or whose token was withdrawn, is not called, which is logged once', async () => {
@@ -99,6 +99,32 @@ test('a bot that could not be reached gets no new request for a while, unless th
   expect(router.avoid(applyCommands(aRecord(), [start(second)]))).toBe(false)
   expect(await router.choose(aRecord())).not.toBeNull()
   expect(router.avoid(applyCommands(aRecord(), [start()]))).toBe(false)
+})
+
+test('a bot that did not answer gets one request in the time that it was silent, until it answers', async (ctx) => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+  ctx.onTestFinished(() => void vi.useRealTimers())
+  const { router, addresses } = useRouter([
+    { address: 'http://127.0.0.1:9500' },
+    { address: 'http://127.0.0.1:9501' },
+  ])
+  const [silent, other] = addresses as [string, string]
+  const called = async (): Promise<(string | undefined)[]> => {
+    const chosen = [
+      await router.choose(aRecord()),
+      await router.choose(aRecord()),
+      await router.choose(aRecord()),
+    ]
+    return chosen.map((bot) => bot?.address)
+  }
+  const silenced = applyCommands(aRecord(), [start(silent)])
+  router.avoid(silenced, 180_000)
+  expect(await called()).toEqual([other, other, other])
+  vi.advanceTimersByTime(181_000)
+  expect((await called()).filter((address) => address === silent)).toHaveLength(1)
+  expect(await called()).toEqual([other, other, other])
+  router.trust(silenced)
+  expect((await called()).filter((address) => address === silent).length).toBeGreaterThan(1)
 })
 
 test('a request whose only bot drains waits for another one, and does not go to LOCAL_API_URL', async () => {

@@ -5,10 +5,11 @@ import type { ServiceQueue } from '../../core/catalog/queue-definition.ts'
 import type { Service, ServiceDefinition } from '../../core/catalog/service-definition.ts'
 import { createRecord } from '../../core/domain/create-record.ts'
 import { isFinal, type RequestRecord } from '../../core/domain/record.ts'
-import { createSecretBox } from '../../core/domain/secret-box.ts'
 import { createQueues, type Queues } from '../../core/queue/queues.ts'
 import type { RedisClient } from '../../core/redis/connect.ts'
+import { createSecretBox } from '../../core/runtime/secret-box.ts'
 import { createDeadlineIndex } from '../../core/store/deadline-index.ts'
+import { createRunTimes } from '../../core/store/run-times.ts'
 import { createSubjectLimiter } from '../../core/store/subject-limits.ts'
 import { createBotClient } from '../../workers/bot-client.ts'
 import {
@@ -107,6 +108,7 @@ export async function useLines(redis: TestRedis) {
           bot: calls,
           bots: onlyBot(bot.url),
           secretBox: createSecretBox(TOKEN),
+          runTimes: createRunTimes({ redis: client }),
           catalog: createCatalog([service]),
           concurrency: 1,
           timeoutSeconds: 30,

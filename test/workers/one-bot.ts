@@ -4,6 +4,7 @@ import type { BotRouter } from '../../workers/bot-router.ts'
 export const TOKEN = 'a-token-of-the-tests'
 
 export const onlyBot = (url: string): BotRouter => ({
-  choose: async () => ({ url, token: TOKEN, release: async () => {} }),
+  choose: async () => ({ url, tokens: [TOKEN], release: async () => {} }),
   avoid: () => false,
+  trust: () => {},
 })

@@ -7,13 +7,14 @@ import { queuesOf } from '../../core/catalog/catalog.ts'
 import type { Service } from '../../core/catalog/service-definition.ts'
 import { createRecord } from '../../core/domain/create-record.ts'
 import { isFinal, type RequestRecord } from '../../core/domain/record.ts'
-import { createSecretBox } from '../../core/domain/secret-box.ts'
 import { createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts'
 import { createRequestWatcher } from '../../core/pubsub/request-watcher.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { openRedis } from '../../core/redis/connect.ts'
+import { createSecretBox } from '../../core/runtime/secret-box.ts'
 import { createDeadlineIndex } from '../../core/store/deadline-index.ts'
 import { createRequestStore, type RequestStore } from '../../core/store/request-store.ts'
+import { createRunTimes } from '../../core/store/run-times.ts'
 import { createSubjectLimiter } from '../../core/store/subject-limits.ts'
 import { createBotClient } from '../../workers/bot-client.ts'
 import { createRequestWorker } from '../../workers/request-worker.ts'
@@ -51,7 +52,7 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 },
       subscriber: await connections.connect('subscriber'),
       log: quiet,
     })
-    const watcher = createRequestWatcher({ store, channels, log: quiet, ttlSeconds: TTL_SECONDS })
+    const watcher = createRequestWatcher({ store, channels, log: quiet })
     const queues = createQueues({ redis: client, log: quiet, queueList: () => queuesOf(catalog) })
     const count = (hash: string, error: unknown): never => {
       refusals.set(hash, (refusals.get(hash) ?? 0) + 1)
@@ -78,6 +79,7 @@ describe.skipIf(!onRealRedis)('while Redis refuses writes', { timeout: 30_000 },
         bot: createBotClient(),
         bots: onlyBot(bot.url),
         secretBox: createSecretBox(TOKEN),
+        runTimes: createRunTimes({ redis: client }),
         catalog: { find: () => ONCE },
         concurrency: 10,
         timeoutSeconds: 30,

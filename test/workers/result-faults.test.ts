@@ -1,5 +1,7 @@
 /** The log of a worker names what in a result does not fit the definition of the service. */
+
 import { expect, test } from 'vitest'
+import { shortReference } from '../../core/domain/short-reference.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
@@ -36,6 +38,10 @@ test('a result that the bot’s updater writes before the answer is checked', as
   line.work({ log })
   await bot.call(hash)
   await store.apply(hash, { type: 'complete', attempt: 1, result: { parcels: 'many' } })
-  await eventually(() => expect(logged()).toMatchObject([{ hash, faults: ['parcels: must be a number'] }]))
+  await eventually(() =>
+    expect(logged()).toMatchObject([
+      { request: shortReference(hash), faults: ['parcels: must be a number'] },
+    ]),
+  )
   open.answer(success({ parcels: 'many' }))
 })

@@ -1,9 +1,10 @@
 /** What is typed into a field of type `secret`: only the bot reads it, and it is deleted with the end of the work. */
 import { describe, expect, test } from 'vitest'
 import { createCatalog, queuesOf } from '../../core/catalog/catalog.ts'
-import { createSecretBox } from '../../core/domain/secret-box.ts'
 import { createQueues } from '../../core/queue/queues.ts'
+import { createSecretBox } from '../../core/runtime/secret-box.ts'
 import { createDeadlineIndex } from '../../core/store/deadline-index.ts'
+import { createRunTimes } from '../../core/store/run-times.ts'
 import { createSubjectLimiter } from '../../core/store/subject-limits.ts'
 import { createBotClient } from '../../workers/bot-client.ts'
 import { createRequestWorker } from '../../workers/request-worker.ts'
@@ -52,6 +53,7 @@ function startWorker(token = TOKEN): void {
     bot: calls,
     bots: onlyBot(bot.url),
     secretBox: createSecretBox(token),
+    runTimes: createRunTimes({ redis: client }),
     catalog,
     concurrency: 1,
     timeoutSeconds: 30,
@@ -65,11 +67,11 @@ function startWorker(token = TOKEN): void {
     await queues.stop()
   })
 }
-async function submit(): Promise<string> {
+async function submit(more = {}): Promise<string> {
   const request_data = { user: 'ann', password: SECRET }
   const { body } = await api
     .post('/api/local-requests')
-    .send({ service_slug: service.slug, request_data })
+    .send({ service_slug: service.slug, request_data, ...more })
     .expect(202)
   return body.hash
 }
@@ -96,7 +98,8 @@ describe('a secret', () => {
     bot.replies(failing, failure('no'))
     await eventually(async () => expect(await recordOf(failing)).toMatchObject({ status: 'failed' }))
     expect((await recordOf(failing))?.request_data).toEqual({ user: 'ann' })
-    const cancelled = await submit()
+    // Scheduled, so that the worker does not take it before.
+    const cancelled = await submit({ delay: 60 })
     await api.post(`/api/local-requests/${cancelled}/cancel`).expect(200)
     expect((await recordOf(cancelled))?.request_data).toEqual({ user: 'ann' })
   })

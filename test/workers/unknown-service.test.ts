@@ -4,9 +4,10 @@ import { queuesOf } from '../../core/catalog/catalog.ts'
 import type { Service } from '../../core/catalog/service-definition.ts'
 import { createRecord } from '../../core/domain/create-record.ts'
 import { isFinal, type RequestRecord } from '../../core/domain/record.ts'
-import { createSecretBox } from '../../core/domain/secret-box.ts'
 import { createQueues } from '../../core/queue/queues.ts'
+import { createSecretBox } from '../../core/runtime/secret-box.ts'
 import { createDeadlineIndex } from '../../core/store/deadline-index.ts'
+import { createRunTimes } from '../../core/store/run-times.ts'
 import { createSubjectLimiter } from '../../core/store/subject-limits.ts'
 import { createBotClient } from '../../workers/bot-client.ts'
 import { createRequestWorker, type RequestWorkerDeps } from '../../workers/request-worker.ts'
@@ -50,6 +51,7 @@ function startWorker({ knows, ...fields }: { knows: boolean } & Partial<RequestW
     bot: calls,
     bots: onlyBot(bot.url),
     secretBox: createSecretBox(TOKEN),
+    runTimes: createRunTimes({ redis: client }),
     catalog: {
       find(slug) {
         if (knows) return BRAND_NEW

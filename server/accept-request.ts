@@ -6,14 +6,19 @@ import type { EnqueueRequest } from '../core/actions/enqueue-request.ts'
 import type { Service } from '../core/catalog/service-definition.ts'
 import { createRecord } from '../core/domain/create-record.ts'
 import { isFinal, type PublicView, toPublicView } from '../core/domain/record.ts'
-import type { SecretBox } from '../core/domain/secret-box.ts'
+import { shortReference } from '../core/domain/short-reference.ts'
+import { withWaiting } from '../core/domain/waiting.ts'
+import type { QueuePositions } from '../core/queue/queue-positions.ts'
 import type { InstallationSecret } from '../core/redis/installation-secret.ts'
-import { fingerprint, type Idempotency, type IdempotencyClaim } from '../core/store/idempotency-keys.ts'
+import type { Log } from '../core/runtime/log.ts'
+import type { SecretBox } from '../core/runtime/secret-box.ts'
+import type { Fingerprint, Idempotency, IdempotencyClaim } from '../core/store/idempotency-keys.ts'
 import type { RequestStore } from '../core/store/request-store.ts'
 import { withStorageErrors } from '../core/store/storage-errors.ts'
 import { subjectOf } from '../core/store/subject-limits.ts'
 import { hashToken } from './ownership.ts'
 import type { Schedule } from './schedule.ts'
+import type { User } from './sign-in.ts'
 
 /** How many ended requests with the same content are checked for a running one before another is created. */
 export const MAX_ENDED_CHECKED = 20
@@ -26,33 +31,41 @@ export interface SubmissionPlan {
   claim: IdempotencyClaim
   submitter: string
   sessionId: string | null
+  callId: string
+  user: User | null
   ownerToken: string | null
 }
 
-/** @throws AppError `subject_limit_reached`, `too_many_unfinished`, `queue_full`, `storage_unavailable` */
+/** @throws AppError `service_closed`, `subject_limit_reached`, `too_many_unfinished`, `queue_full`, `storage_unavailable` */
 export type AcceptRequest = (plan: SubmissionPlan) => Promise<PublicView>
 
 export interface AcceptRequestDeps {
   store: Pick<RequestStore, 'read'>
   enqueueRequest: EnqueueRequest
+  queuePositions: Pick<QueuePositions, 'describe'>
+  /** @throws AppError `service_closed`, `queue_full` */
+  admit(slug: string): Promise<void>
   idempotency: Idempotency
+  fingerprint: Fingerprint
   secret: Pick<InstallationSecret, 'digest'>
   secretBox: Pick<SecretBox, 'seal'>
   ttlSeconds: number
+  log: Log
   now?: () => number
 }
 
 export function createAcceptRequest(deps: AcceptRequestDeps): AcceptRequest {
-  const { store, idempotency, ttlSeconds, now = Date.now } = deps
+  const { store, idempotency, fingerprint, ttlSeconds, now = Date.now } = deps
 
   return async (plan) => {
-    const { service, data, schedule, sessionId, claim: newClaim } = plan
-    // Only a session identifies a submitter: many people may share an address, so a program without a session always
-    // gets a request of its own.
+    const { service, data, schedule, claim: newClaim } = plan
+    // Only a person who is signed in and a session identify a submitter: many people may share an address or an API key,
+    // so a program always gets a request of its own.
     const mayDeduplicate = service.dedupe === 'active' && schedule.runAt === null
-    if (!mayDeduplicate || sessionId === null) return createRequest(plan, deps)
-    const caller = `active:${sessionId}`
-    let key = fingerprint(sessionId, [service.slug, data])
+    const submitter = plan.user ? plan.user.isPerson && plan.user.digest : plan.sessionId
+    if (!mayDeduplicate || !submitter) return createRequest(plan, deps)
+    const caller = `active:${submitter}`
+    let key = fingerprint(submitter, [service.slug, data])
     for (let ended = 0; ended < MAX_ENDED_CHECKED; ended++) {
       const claim = await withStorageErrors(() => idempotency.claim(caller, key, newClaim))
       const stored = await store.read(claim.hash)
@@ -71,15 +84,18 @@ export function createAcceptRequest(deps: AcceptRequestDeps): AcceptRequest {
 }
 
 async function createRequest(
-  { service, data, schedule, claim, sessionId, submitter, ownerToken }: SubmissionPlan,
-  { enqueueRequest, secret, secretBox, ttlSeconds, now = Date.now }: AcceptRequestDeps,
+  { service, data, schedule, claim, sessionId, user, submitter, callId, ownerToken }: SubmissionPlan,
+  deps: AcceptRequestDeps,
 ): Promise<PublicView> {
+  const { enqueueRequest, queuePositions, admit, secret, secretBox, ttlSeconds, log, now = Date.now } = deps
+  await admit(service.slug)
   const { hash, createdAt } = claim
   const record = createRecord({
     hash,
     service,
     requestData: sealSecrets(service, data, secretBox),
     sessionId,
+    userId: user?.id ?? null,
     ownerHash: ownerToken && hashToken(ownerToken),
     submitter,
     subject: subjectOf(service, data, secret),
@@ -88,7 +104,9 @@ async function createRequest(
     ttlSeconds,
   })
   const position = await withStorageErrors(() => enqueueRequest(record, service))
-  return toPublicView(record, now(), position)
+  log.info({ call_id: callId, request: shortReference(hash), service: service.slug }, 'request accepted')
+  const view = toPublicView(record, now())
+  return withWaiting(view, queuePositions.describe(view, service, position))
 }
 
 /** How long the response stays stored: a request that ends at its deadline is readable for another `ttlSeconds`. */

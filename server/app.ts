@@ -1,83 +1,124 @@
 /** The Express app: common middleware, the API, the pages, the error handler. Listens to nothing. */
 import type { RequestListener } from 'node:http'
 import compression from 'compression'
-import cors from 'cors'
 import express, { type RequestHandler } from 'express'
-import helmet from 'helmet'
-import { pinoHttp } from 'pino-http'
 import type { RequestActions } from '../core/actions/request-actions.ts'
 import type { Catalog } from '../core/catalog/catalog.ts'
+import { createTexts } from '../core/i18n/index.ts'
 import type { RequestWatcher } from '../core/pubsub/request-watcher.ts'
 import type { Health } from '../core/pubsub/subscriber-health.ts'
+import type { Queues } from '../core/queue/queues.ts'
 import type { Readiness } from '../core/queue/readiness.ts'
 import type { RedisClient } from '../core/redis/connect.ts'
+import type { InstallationSecret } from '../core/redis/installation-secret.ts'
 import type { Config, OwnerCheck } from '../core/runtime/config.ts'
 import type { Log } from '../core/runtime/log.ts'
+import type { Tracing } from '../core/runtime/tracing.ts'
+import type { CodeLinks } from '../core/store/code-links.ts'
 import type { FailedRequests } from '../core/store/failed-requests.ts'
+import type { Fingerprint } from '../core/store/idempotency-keys.ts'
+import type { LiveControls } from '../core/store/operator-controls.ts'
 import type { RequestFiles } from '../core/store/request-files.ts'
 import type { ServiceRegistry } from '../core/store/service-registry.ts'
-import type { Assets } from './assets.ts'
+import { limitOpen } from './address-limits.ts'
+import type { AddressOf } from './client-address.ts'
+import { limitReads, limitStreams } from './middleware/address-limits.ts'
+import { identifyCall } from './middleware/call-id.ts'
+import { logCalls } from './middleware/call-log.ts'
 import { identify, startSession } from './middleware/caller.ts'
 import { handleErrors, notFound } from './middleware/errors.ts'
-import { persistLocale } from './middleware/locale.ts'
+import { checkHost, type RefuseHost } from './middleware/host.ts'
+import { localeOf, persistLocale, setLocaleHeaders } from './middleware/locale.ts'
 import { checkOrigin, type IsAllowedOrigin } from './middleware/origin.ts'
-import { limitPerMinute } from './middleware/rate-limit.ts'
+import { type LimitName, limitPerMinute, type OwnLimitOf } from './middleware/rate-limit.ts'
+import { captureHeaders, responseHeaders } from './middleware/response-headers.ts'
 import { cutTrailingMarks } from './middleware/trailing-marks.ts'
 import { warnOfUntrustedProxy } from './middleware/untrusted-proxy.ts'
+import type { OwnRequests } from './own-requests.ts'
 import type { Ownership } from './ownership.ts'
 import type { Pages } from './pages/index.ts'
+import { siteManifest } from './pages/site.ts'
+import type { OnRefusal } from './refused-calls.ts'
+import { continueTraces } from './request-traces.ts'
 import type { BotRequestDeps } from './routes/bot-requests.ts'
 import { createBotRoutes } from './routes/bots.ts'
 import { createHealthRoutes } from './routes/health.ts'
 import { createLocalRequestRoutes } from './routes/local-requests.ts'
 import { createPageRoutes } from './routes/pages.ts'
 import { createRenderProblem } from './routes/problem-page.ts'
+import type { PushDeps } from './routes/push-subscriptions.ts'
 import type { RefusedForms } from './routes/refused-forms.ts'
 import { createServiceRoutes } from './routes/services.ts'
 import { createAnswerStatus } from './routes/status.ts'
+import type { ServerMetrics } from './server-metrics.ts'
 import type { SessionCookies } from './sessions.ts'
-import { captureHeaders, createStatusFastPath, rethrow } from './status-fast-path.ts'
+import type { SignIn } from './sign-in.ts'
+import type { SiteLook } from './site/site.ts'
+import { createStatusFastPath, rethrow } from './status-fast-path.ts'
 import type { Submit } from './submit-request.ts'
+import type { ViewLinks } from './view-links.ts'
 
 export interface AppDeps {
   catalog: Catalog
+  controls: Pick<LiveControls, 'current'>
   registry: Pick<ServiceRegistry, 'announce'>
   bots: Pick<Config['bots'], 'tokens' | 'addresses'> & Pick<BotRequestDeps, 'store' | 'reports' | 'waits'>
   files: RequestFiles
+  queues: Pick<Queues, 'waiting'>
   submit: Submit
+  fingerprint: Fingerprint
   requests: RequestActions
   failures: Pick<FailedRequests, 'find'>
+  codeLinks: CodeLinks
+  viewLinks: ViewLinks
+  ownRequests: OwnRequests
   watcher: RequestWatcher
   health: Health
   ownership: Ownership
   sessions: SessionCookies
+  signIn: SignIn
+  secret: Pick<InstallationSecret, 'digest'>
   isAllowedOrigin: IsAllowedOrigin
+  refuseHost: RefuseHost
+  onRefusal: OnRefusal
+  addressOf: AddressOf
   pages: Pages
   refusedForms: RefusedForms
+  push: Pick<PushDeps, 'subscriptions' | 'settings' | 'now'>
   /** The fail-fast connection, for rate limits. */
   redis: RedisClient
+  metrics?: ServerMetrics
+  tracing?: Pick<Tracing, 'continueTrace'>
+  /** Answers `/metrics`, where METRICS_TOKEN is set. */
+  metricsRoute?: RequestHandler
   /** Answers `/readyz`. */
   readiness: { check(): Promise<Readiness> }
   stopping: AbortSignal
-  assets: Pick<Assets, 'serve'>
+  /** What is served under `/assets/`. */
+  assets: { serve: RequestHandler[]; href: (name: string) => string }
+  site: Pick<SiteLook, 'name'>
+  /** The operators' console, where it is on. */
+  console: RequestHandler | null
   settings: {
     allowedOrigins: readonly string[]
     trustProxy: number | string[]
     submitsPerMinute: number
     batchesPerMinute: number
     actionsPerMinute: number
+    streamsPerAddress: number
+    statusReadsPerMinute: number
     ownerCheck: OwnerCheck
+    publicUrl: string | undefined
   }
   log: Log
 }
 
 export function createApp(deps: AppDeps): RequestListener {
-  const { catalog, submit, requests, watcher, health, ownership, sessions, stopping, settings, log } = deps
+  const { catalog, submit, requests, watcher, health, ownership, stopping, settings, log } = deps
   const logsCalls = log.isLevelEnabled('debug')
-  const answerStatus = createAnswerStatus({ requests, watcher, stopping })
-  const limitSubmits = limitPerMinute(deps.redis, 'submit', settings.submitsPerMinute)
-  const limitBatches = limitPerMinute(deps.redis, 'batch', settings.batchesPerMinute)
-  const limitActions = limitPerMinute(deps.redis, 'action', settings.actionsPerMinute)
+  const counters = deps.metrics?.transports
+  const answerStatus = createAnswerStatus({ requests, watcher, stopping, counters })
+  const limits = createCallLimits(deps)
 
   const app = express()
   app.set('trust proxy', settings.trustProxy)
@@ -85,99 +126,84 @@ export function createApp(deps: AppDeps): RequestListener {
   app.set('etag', false)
   app.disable('x-powered-by')
 
-  const onEveryResponse: RequestHandler[] = [securityHeaders()]
-  if (settings.allowedOrigins.length > 0) onEveryResponse.push(crossOrigin(settings.allowedOrigins))
-  app.use(...onEveryResponse)
+  const onEveryResponse = responseHeaders(settings.allowedOrigins)
+  app.use(...onEveryResponse, identifyCall)
   app.use(createHealthRoutes(deps.readiness))
+  if (deps.metricsRoute) app.get('/metrics', deps.metricsRoute)
   if (logsCalls) app.use(logCalls(log))
+  app.use(checkHost(deps.refuseHost))
   app.get('/api/local-requests/:hash/status', rethrow)
-  app.use('/assets', deps.assets.serve)
+  app.use('/assets', ...deps.assets.serve)
+  // Outside of /assets: a service worker serves the pages below its own address.
+  app.get('/service-worker.js', ...deps.assets.serve)
+  app.get('/manifest.webmanifest', (req, res) => {
+    setLocaleHeaders(req, res)
+    const manifest = siteManifest(createTexts(localeOf(req)), deps.site, deps.assets.href)
+    res.type('application/manifest+json').set('Cache-Control', 'no-cache').send(JSON.stringify(manifest))
+  })
   app.use(warnOfUntrustedProxy({ redis: deps.redis, log }))
-  app.use(checkOrigin(deps.isAllowedOrigin), identify(sessions))
+  app.use(checkOrigin(deps.isAllowedOrigin), identify(deps))
+  if (deps.tracing) app.use(continueTraces(deps.tracing))
 
   app.use('/api/bots', createBotRoutes({ ...deps, ...deps.bots }))
-  app.use('/api/services', compressed, createServiceRoutes(catalog))
+  app.use('/api/services', compressed, createServiceRoutes(catalog, deps.controls))
   app.use(
     '/api/local-requests',
     createLocalRequestRoutes({
+      catalog,
       submit,
       requests,
       watcher,
       health,
       answerStatus,
       ownership,
+      signIn: deps.signIn,
+      push: { ...deps.push, catalog },
+      viewLinks: deps.viewLinks,
+      publicUrl: settings.publicUrl,
       stopping,
-      limitSubmits,
-      limitBatches,
-      limitActions,
+      counters,
+      log,
+      ...limits,
     }),
   )
   app.use('/api', notFound)
+  if (deps.console) app.use('/admin', deps.console)
 
   app.use(
-    startSession(sessions, { always: settings.ownerCheck !== 'off' }),
+    startSession(deps.sessions, { always: settings.ownerCheck !== 'off' }),
     persistLocale,
     cutTrailingMarks(catalog),
     compressed,
     createPageRoutes({
       ...deps,
       needsCookies: settings.ownerCheck !== 'off',
-      limitSubmits,
-      limitActions,
+      publicUrl: settings.publicUrl,
+      ...limits,
     }),
   )
   app.use(notFound)
-  app.use(handleErrors({ log, renderPage: createRenderProblem(deps) }))
+  app.use(handleErrors({ ...deps, renderPage: createRenderProblem(deps) }))
 
   // The fast path skips the ownership check of reads and the log of calls.
   if (settings.ownerCheck === 'all' || logsCalls) return app
-  return createStatusFastPath(app, answerStatus, captureHeaders(...onEveryResponse))
-}
-
-/**
- * No inline or foreign content, no framing. `same-origin` hides a request's address, which grants access to it, from other
- * sites, and lets the server's own pages send the Origin or Referer that middleware/origin.ts checks.
- */
-function securityHeaders() {
-  return helmet({
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: {
-        defaultSrc: ["'none'"],
-        scriptSrc: ["'self'"],
-        styleSrc: ["'self'"],
-        imgSrc: ["'self'"],
-        fontSrc: ["'self'"],
-        connectSrc: ["'self'"],
-        formAction: ["'self'"],
-        baseUri: ["'none'"],
-        frameAncestors: ["'none'"],
-      },
-    },
-    referrerPolicy: { policy: 'same-origin' },
-    frameguard: { action: 'deny' },
-    // HSTS covers a whole domain: the operator sets it at the TLS proxy.
-    strictTransportSecurity: false,
+  return createStatusFastPath(app, answerStatus, {
+    headers: captureHeaders(...onEveryResponse),
+    refuseHost: deps.refuseHost,
+    countRead: limits.countRead,
   })
 }
 
-/**
- * CORS for pages of the allowed sites. They may read and act as programs do, with a request's hash and, under OWNER_CHECK,
- * its owner token, but without the visitor's cookies.
- */
-function crossOrigin(origins: readonly string[]): RequestHandler {
-  const handle = cors({
-    origin: [...origins],
-    methods: ['GET', 'HEAD', 'POST'],
-    allowedHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'If-None-Match', 'Last-Event-ID'],
-    exposedHeaders: ['ETag', 'Idempotency-Replayed', 'Location', 'Retry-After'],
-    maxAge: 24 * 3600,
-  })
-  return (req, res, next) => {
-    // An OPTIONS call that is no preflight goes to the routes, which refuse the method.
-    const isPreflight = req.headers['access-control-request-method'] !== undefined
-    if (req.method === 'OPTIONS' && !isPreflight) return next()
-    handle(req, res, next)
+function createCallLimits({ redis, settings, addressOf, signIn, metrics }: AppDeps) {
+  const onLimit = metrics?.onLimit
+  const limitCalls = (name: LimitName, limit: number, ownLimitOf?: OwnLimitOf): RequestHandler =>
+    limitPerMinute(redis, name, limit, onLimit, ownLimitOf)
+  return {
+    limitSubmits: limitCalls('submit', settings.submitsPerMinute, signIn.submitsPerMinute),
+    limitBatches: limitCalls('batch', settings.batchesPerMinute),
+    limitActions: limitCalls('action', settings.actionsPerMinute),
+    limitStreams: limitStreams(limitOpen(settings.streamsPerAddress), onLimit),
+    countRead: limitReads(settings.statusReadsPerMinute, addressOf, onLimit),
   }
 }
 
@@ -189,16 +215,3 @@ const compressed = compression({
   filter: (req, res) =>
     !String(res.getHeader('Cache-Control')).includes('no-store') && compression.filter(req, res),
 })
-
-/** Logs method, path, status and time; never headers, queries or bodies, which hold personal data. */
-function logCalls(log: Log) {
-  return pinoHttp({
-    logger: log,
-    quietReqLogger: true,
-    customLogLevel: (_req, res, error) => (error || res.statusCode >= 500 ? 'warn' : 'debug'),
-    serializers: {
-      req: ({ method, url }: { method: string; url: string }) => ({ method, path: url.split('?')[0] }),
-      res: ({ statusCode }: { statusCode: number }) => ({ status: statusCode }),
-    },
-  })
-}

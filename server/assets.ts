@@ -14,9 +14,13 @@ export interface Assets {
 /** The end of a path such as `/style.0123456789.css`. */
 const HASHED = /\.[0-9a-f]{10}(\.\w+)$/
 
+/** With half of the servers of each version, a file is missed once in sixteen requests. */
+const MAX_REDIRECTS = 3
+
 /**
  * A hashed name always means the same bytes. During a deploy, a page or an embedded element of another version requests
- * names whose hash is not in this build: it gets this version's file, uncached.
+ * names whose hash is not in this build. It is sent to the same address again, where a proxy may choose a server of that
+ * version; at last it gets this version's file. Neither answer is cached.
  */
 export function openAssets(folder: string): Assets {
   const manifest = join(folder, 'manifest.json')
@@ -28,9 +32,14 @@ export function openAssets(folder: string): Assets {
     href: (name) => `/assets/${hashed[name] ?? name}`,
     serve(req, res, next) {
       files(req, res, () => {
-        const [path = '', query] = req.url.split('?', 2)
+        const { path } = req
         if (!HASHED.test(path)) return next()
-        req.url = path.replace(HASHED, '$1') + (query === undefined ? '' : `?${query}`)
+        const redirects = Number(req.query.redirects ?? 0)
+        if (redirects < MAX_REDIRECTS) {
+          setHeaders(res, '')
+          return res.redirect(302, `${req.baseUrl}${path}?redirects=${redirects + 1}`)
+        }
+        req.url = path.replace(HASHED, '$1')
         files(req, res, next)
       })
     },

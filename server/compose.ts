@@ -1,54 +1,50 @@
 /** Composes the server from its parts, for its process and for tests. Does not listen yet. */
 import { setMaxListeners } from 'node:events'
-import { createServer, type Server as HttpServer } from 'node:http'
+import type { Server as HttpServer } from 'node:http'
+import { Server as NetServer } from 'node:net'
 import { createBotReports } from '../core/actions/bot-reports.ts'
-import { createBotWaits } from '../core/actions/bot-waits.ts'
-import { createEnqueueRequest } from '../core/actions/enqueue-request.ts'
-import { createOtpMailbox } from '../core/actions/otp-mailbox.ts'
 import { createRequestActions } from '../core/actions/request-actions.ts'
-import { type Catalog, queuesOf } from '../core/catalog/catalog.ts'
-import { createSecretBox } from '../core/domain/secret-box.ts'
-import { createChannelSubscriber } from '../core/pubsub/channel-subscriber.ts'
-import { createRequestWatcher, type RequestWatcher } from '../core/pubsub/request-watcher.ts'
-import { createQueuePositions } from '../core/queue/queue-positions.ts'
-import { createQueues, type Queues } from '../core/queue/queues.ts'
+import { queuesOf } from '../core/catalog/catalog.ts'
+import type { RequestWatcher } from '../core/pubsub/request-watcher.ts'
+import type { Queues } from '../core/queue/queues.ts'
 import { createReadiness } from '../core/queue/readiness.ts'
-import type { RedisClient } from '../core/redis/connect.ts'
-import type { InstallationSecret } from '../core/redis/installation-secret.ts'
 import type { Config } from '../core/runtime/config.ts'
-import type { Log } from '../core/runtime/log.ts'
+import { createCodeLinks } from '../core/store/code-links.ts'
 import { createFailedRequests } from '../core/store/failed-requests.ts'
 import { createRefusals } from '../core/store/form-refusals.ts'
-import { createIdempotency } from '../core/store/idempotency-keys.ts'
+import { createFingerprint } from '../core/store/idempotency-keys.ts'
 import { createRequestFiles } from '../core/store/request-files.ts'
-import { createRequestStore, type RequestStore } from '../core/store/request-store.ts'
+import type { RequestStore } from '../core/store/request-store.ts'
 import type { ServiceRegistry } from '../core/store/service-registry.ts'
+import { createSessionRequests } from '../core/store/session-requests.ts'
 import { createSubjectLimiter } from '../core/store/subject-limits.ts'
-import { createUnfinishedLimiter } from '../core/store/unfinished-limits.ts'
-import { createAcceptRequest } from './accept-request.ts'
+import { limitOpen } from './address-limits.ts'
 import { type AppDeps, createApp } from './app.ts'
 import { openAssets } from './assets.ts'
-import { createOriginCheck } from './middleware/origin.ts'
-import { createOwnership } from './ownership.ts'
-import { createPages } from './pages/index.ts'
+import { type Access, type AccessDeps, openAccess } from './compose-access.ts'
+import { type Core, type CoreDeps, openBotWaits, openCore } from './compose-core.ts'
+import { composePush } from './compose-push.ts'
+import { composeSubmit } from './compose-submit.ts'
+import { limitConnections } from './connection-limit.ts'
+import { composeConsole } from './console/compose-console.ts'
+import { createHttpServer, type HttpServerOptions } from './http-server.ts'
+import { createOwnRequests } from './own-requests.ts'
+import { createPages, type Pages, type PagesOptions } from './pages/index.ts'
+import { servicePace } from './pages/service-pace.ts'
 import { createRelay } from './relay.ts'
+import { traceSubmits } from './request-traces.ts'
+import { createMetricsRoute } from './routes/metrics.ts'
 import { createRefusedForms } from './routes/refused-forms.ts'
-import { createSessionCookies } from './sessions.ts'
-import { createSubmit } from './submit-request.ts'
+import { openSite } from './site/site.ts'
+import { findThroughLinks, showThroughLinks, watchThroughLinks } from './through-links.ts'
 
-export interface ServerDeps {
-  /** The fail-fast connection. */
-  redis: RedisClient
-  subscriber: RedisClient
-  secret: Pick<InstallationSecret, 'digest'>
-  catalog: Catalog
-  registry: Pick<ServiceRegistry, 'announce'>
-  config: Pick<Config, 'requestTtlSeconds' | 'server' | 'bots'>
+export interface ServerDeps extends CoreDeps, AccessDeps {
+  registry: Pick<ServiceRegistry, 'announce' | 'read' | 'lastAnnounced'>
+  config: Pick<Config, 'requestTtlSeconds' | 'server' | 'bots' | 'push' | 'metrics'>
   /** The folder of the built browser files. */
   assets: string
-  log: Log
-  /** Redis's clock (core/redis/clock.ts), which all times of a request come from: milliseconds since 1970. */
-  now?: () => number
+  /** Tests set other ones. */
+  http?: HttpServerOptions
 }
 
 export interface ComposedServer {
@@ -60,43 +56,34 @@ export interface ComposedServer {
   stop(): Promise<void>
 }
 
-const SUBSCRIBE_TIMEOUT_MS = 900
-/** 20 states a second are as many as anyone can read. */
-const THROTTLE_MS = 50
 const CLOSE_TIMEOUT_MS = 2_000
-/** A client that has accepted no data for so long is treated as disconnected. Streams and long polls write more often. */
-const IDLE_TIMEOUT_MS = 60_000
-/**
- * Longer than the 60 s for which proxies keep idle connections, so that the proxy closes them, never the server under a
- * request. Node's default of 5 s is the interval at which pages poll.
- */
-const KEEP_ALIVE_TIMEOUT_MS = 75_000
+/** A request that a proxy has sent on a new connection is read by then. */
+const CLOSE_IDLE_MS = 300
 
 export function composeServer(deps: ServerDeps): ComposedServer {
   const { log, config } = deps
   const core = openCore(deps)
-  const { store, queues, watcher, channels } = core
-  const ownership = createOwnership({
-    mode: config.server.ownerCheck,
-    store,
-  })
-  const isAllowedOrigin = createOriginCheck(config.server)
-  const sessions = createSessionCookies(deps.secret)
+  const { store, queues, channels } = core
+  const { stop: stopAccess, ...access } = openAccess(deps, store)
+  const watcher = watchThroughLinks(core.watcher, access.viewLinks)
   const stopping = new AbortController()
   // Every open stream and long poll adds a listener.
   setMaxListeners(0, stopping.signal)
-
-  const app = composeApp(deps, core, { ownership, isAllowedOrigin, sessions, stopping: stopping.signal })
-  const http = createServer({ keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS }, app)
-  http.setTimeout(IDLE_TIMEOUT_MS)
+  const app = composeApp(deps, { ...core, watcher }, { ...access, stopping: stopping.signal })
+  const http = createHttpServer(app, deps.http)
+  limitConnections(http, { log })
   const relay = createRelay({
     http,
     watcher,
     health: channels.health,
-    ownership,
-    sessions,
-    isAllowedOrigin,
+    ...access,
+    handshake: {
+      ...access,
+      takeSocket: limitOpen(config.server.socketsPerAddress),
+      onLimit: core.metrics?.onLimit,
+    },
     log,
+    metrics: core.metrics,
   })
 
   return {
@@ -105,13 +92,17 @@ export function composeServer(deps: ServerDeps): ComposedServer {
     watcher,
     queues,
     async stop() {
+      // Not as http.close(), which also closes connections whose first request has not been read yet.
+      const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(http, () => resolve()))
       stopping.abort()
-      const closed = new Promise<void>((resolve) => http.close(() => resolve()))
       relay.stop()
       // An idle keep-alive connection must not delay the exit of the process.
+      const idleTimer = setInterval(() => http.closeIdleConnections(), CLOSE_IDLE_MS)
       const closeTimer = setTimeout(() => http.closeAllConnections(), CLOSE_TIMEOUT_MS)
       await closed
+      clearInterval(idleTimer)
       clearTimeout(closeTimer)
+      await stopAccess()
       await queues.stop()
       watcher.stop()
       channels.stop()
@@ -119,93 +110,102 @@ export function composeServer(deps: ServerDeps): ComposedServer {
   }
 }
 
-/** What the server uses of core: requests in Redis, their queues, their updates. */
-function openCore({ redis, subscriber, catalog, config, log, now }: ServerDeps) {
+function composeApp(deps: ServerDeps, core: Core, access: Omit<Access, 'stop'> & Pick<AppDeps, 'stopping'>) {
+  const { redis, secret, catalog, controls, registry, config, assets, log, now } = deps
+  const { store, channels, queues, watcher, metrics } = core
   const ttlSeconds = config.requestTtlSeconds
-  const store = createRequestStore({ redis, ttlSeconds, now, log, catalog })
-  const channels = createChannelSubscriber({ redis, subscriber, log })
-  const queues = createQueues({ redis, log, queueList: () => queuesOf(catalog), now })
-  const watcher = createRequestWatcher({
-    store,
-    channels,
-    log,
-    ttlSeconds,
-    subscribeTimeoutMs: SUBSCRIBE_TIMEOUT_MS,
-    throttleMs: THROTTLE_MS,
-    queuePositions: createQueuePositions({ queues, catalog, now }),
-    now,
-  })
-  return { store, channels, queues, watcher }
-}
-
-function composeApp(
-  { redis, secret, catalog, registry, config, assets, log, now }: ServerDeps,
-  { store, channels, queues, watcher }: ReturnType<typeof openCore>,
-  access: Pick<AppDeps, 'ownership' | 'isAllowedOrigin' | 'sessions' | 'stopping'>,
-) {
-  const ttlSeconds = config.requestTtlSeconds
-  const subjectLimiter = createSubjectLimiter({ redis, limits: config.server.subjectLimits, now })
-  const unfinishedLimiter = createUnfinishedLimiter({
+  const onLimit = metrics?.onLimit
+  const subjectLimiter = createSubjectLimiter({ redis, limits: config.server.subjectLimits, now, onLimit })
+  const sessionRequests = createSessionRequests({ redis, now })
+  const fingerprint = createFingerprint(secret)
+  const actions = createRequestActions({
     redis,
-    limits: config.server,
-    ttlSeconds,
-    now: now ?? Date.now,
-  })
-  const idempotency = createIdempotency({ redis })
-  const acceptRequest = createAcceptRequest({
     store,
-    enqueueRequest: createEnqueueRequest({ store, queues, subjectLimiter, unfinishedLimiter }),
-    idempotency,
-    secret,
-    secretBox: createSecretBox(config.bots.token),
+    queues,
+    queuePositions: core.queuePositions,
+    subjectLimiter,
+    catalog,
     ttlSeconds,
+    keepLonger: config.server.keepLonger,
     now,
   })
   const files = openAssets(assets)
+  const requests = showThroughLinks(actions, access.viewLinks)
+  const requestFiles = findThroughLinks(createRequestFiles({ redis }), access.viewLinks)
+  const { push, pushKey } = composePush({ redis, secret, config, now })
+  const { site, serve } = openSite(config.server.site, assets)
+  const failures = createFailedRequests({ redis, now })
+  const queueNames = (): string[] => queuesOf(catalog).map(({ name }) => name)
+  const readiness = createReadiness({ redis, queues: queueNames, catalog })
   return createApp({
     ...access,
+    secret,
     catalog,
+    controls,
     registry,
-    bots: {
-      ...config.bots,
-      store,
-      reports: createBotReports({ store }),
-      waits: createBotWaits({
-        redis,
-        store,
-        watcher,
-        otpMailbox: createOtpMailbox({ redis, channels, store, now }),
-        now,
+    bots: composeBots(deps, core, requestFiles),
+    submit: traceSubmits(
+      composeSubmit({ ...deps, metrics }, core, {
+        signIn: access.signIn,
+        subjectLimiter,
+        sessionRequests,
+        fingerprint,
       }),
-    },
-    submit: createSubmit({
-      catalog,
-      acceptRequest,
-      idempotency,
-      ownerCheck: config.server.ownerCheck,
-      limits: config.server,
-      ttlSeconds,
-      now,
-    }),
-    files: createRequestFiles({ redis }),
-    requests: createRequestActions({ redis, store, queues, subjectLimiter, catalog, ttlSeconds, now }),
-    failures: createFailedRequests({ redis, now }),
+      deps.tracing,
+    ),
+    queues,
+    files: requestFiles,
+    fingerprint,
+    requests,
+    codeLinks: createCodeLinks({ redis }),
+    ownRequests: createOwnRequests({ sessionRequests, requests, ownership: access.ownership }),
+    failures,
     watcher,
     health: channels.health,
-    pages: createPages({ catalog, ttlSeconds, asset: files.href, now }),
+    pages: composePages(deps, core, { asset: files.href, site, pushKey }),
+    push,
     refusedForms: createRefusedForms({
       refusals: createRefusals({ redis, secret, ttlSeconds }),
       sessions: access.sessions,
       now,
     }),
     redis,
-    readiness: createReadiness({
-      redis,
-      queues: () => queuesOf(catalog).map(({ name }) => name),
-      catalog,
-    }),
-    assets: files,
+    metrics,
+    tracing: deps.tracing,
+    metricsRoute: createMetricsRoute(deps.metrics, config.metrics.token),
+    readiness,
+    assets: { serve: [serve, files.serve], href: files.href },
+    site,
+    console: composeConsole({
+      ...deps, ...core, ...access, requests, failures, readiness, subjectLimiter, sessionRequests, site, asset: files.href,
+    }), // biome-ignore format: a list
     settings: config.server,
     log,
   })
 }
+
+const composeBots = (
+  { config, redis, now }: ServerDeps,
+  core: Core,
+  files: AppDeps['files'],
+): AppDeps['bots'] => ({
+  ...config.bots,
+  store: core.store,
+  reports: createBotReports({ store: core.store, files }),
+  waits: openBotWaits({ redis, now }, core),
+})
+const composePages = (
+  { catalog, controls, config, now }: ServerDeps,
+  { runTimes }: Core,
+  look: Required<Pick<PagesOptions, 'asset' | 'site'>> & Pick<PagesOptions, 'pushKey'>,
+): Pages =>
+  createPages({
+    ...look,
+    catalog,
+    controls,
+    paceOf: (service) => servicePace(service, service ? runTimes.latestEstimate(service) : null, catalog),
+    ttlSeconds: config.requestTtlSeconds,
+    contact: config.server.contact,
+    keepsLonger: config.server.keepLonger,
+    now,
+  })

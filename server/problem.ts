@@ -3,7 +3,7 @@
 import { textIn } from '../core/catalog/text.ts'
 import { AppError, type FieldError } from '../core/domain/errors.ts'
 import { createTexts, isTextKey, type Locale, type Texts } from '../core/i18n/index.ts'
-import { localizeDigits } from '../core/presentation/localize-digits.ts'
+import { localizeDigits } from '../core/i18n/localize-digits.ts'
 
 export interface Problem {
   type: string
@@ -13,6 +13,8 @@ export interface Problem {
   code: string
   detail?: string
   retryable: boolean
+  /** The id of the call, as in the header X-Request-Id and in the log. */
+  call_id?: string
   /** Every invalid field of a submitted form. */
   errors?: { field: string; code: string; message: string }[]
   /** How many further errors were left out of `errors`. */
@@ -21,12 +23,13 @@ export interface Problem {
 
 /** Maximum number of field errors listed in one problem. */
 export const MAX_ERRORS = 20
+const MAX_ERROR_CHARACTERS = 400
 /** Maximum number of fields of a posted form. */
 export const MAX_FORM_FIELDS = 500
 
 export const PROBLEM_TYPE = 'application/problem+json'
 
-export function toProblem(error: AppError, locale: Locale = 'en'): Problem {
+export function toProblem(error: AppError, locale: Locale = 'en', callId?: string): Problem {
   const texts = createTexts(locale)
   const { t } = texts
   const more = Math.max(0, (error.errors?.length ?? 0) - MAX_ERRORS)
@@ -38,16 +41,21 @@ export function toProblem(error: AppError, locale: Locale = 'en'): Problem {
     code: error.code,
     ...(detail && { detail }),
     retryable: error.retryable,
+    ...(callId !== undefined && { call_id: callId }),
     ...(error.errors && {
       errors: error.errors.slice(0, MAX_ERRORS).map((mistake) => ({
-        field: mistake.field,
+        field: shortened(mistake.field),
         code: mistake.code,
-        message: fieldErrorMessage(texts, mistake, mistake.field),
+        message: shortened(fieldErrorMessage(texts, mistake, mistake.field)),
       })),
     }),
     ...(more > 0 && { more_errors: more }),
   }
 }
+
+/** Names that a caller made up may have any length. */
+const shortened = (text: string): string =>
+  text.length <= MAX_ERROR_CHARACTERS ? text : `${text.slice(0, MAX_ERROR_CHARACTERS - 1)}…`
 
 /** @param label the field's name for programs, its label on the form for people */
 export function fieldErrorMessage(

@@ -3,30 +3,18 @@
  * offered, so that server processes need no sticky sessions; a page that cannot open one uses the event stream or polls.
  */
 import type { Server as HttpServer } from 'node:http'
-import { Server } from 'socket.io'
 import { AppError } from '../core/domain/errors.ts'
 import type { RequestWatcher } from '../core/pubsub/request-watcher.ts'
 import type { Health } from '../core/pubsub/subscriber-health.ts'
 import type { Log } from '../core/runtime/log.ts'
-import { ignoreForeignUpgrades } from './http-upgrade.ts'
-import type { IsAllowedOrigin } from './middleware/origin.ts'
+import type { IsHttps } from './client-address.ts'
 import type { Ownership } from './ownership.ts'
+import type { ServerMetrics } from './server-metrics.ts'
 import type { SessionCookies } from './sessions.ts'
+import type { SignIn } from './sign-in.ts'
+import { type HandshakeDeps, openSocketServer } from './socket-handshake.ts'
 import { limitSocket, MESSAGES_PER_SECOND, type SocketLimits } from './socket-limits.ts'
-import {
-  type ClientEvents,
-  type ClientSocket,
-  createSocketWatches,
-  type ServerEvents,
-  type SocketState,
-  toRejection,
-} from './socket-watches.ts'
-
-type HandshakeRequest = { _query: { sid?: string } }
-
-const MAX_MESSAGE_BYTES = 4096
-/** From opening a connection to joining the namespace; the project's own clients join immediately. */
-const CONNECT_TIMEOUT_MS = 5_000
+import { type ClientSocket, createSocketWatches, type SocketState, toRejection } from './socket-watches.ts'
 
 const TOO_MANY_MESSAGES = new AppError('rate_limited', {
   detail: `A socket sends at most ${MESSAGES_PER_SECOND} messages a second.`,
@@ -42,19 +30,31 @@ export function createRelay({
   health,
   ownership,
   sessions,
-  isAllowedOrigin,
+  signIn,
+  isHttps,
+  handshake,
   log,
+  metrics,
 }: {
   http: HttpServer
   watcher: RequestWatcher
   health: Health
   ownership: Ownership
   sessions: SessionCookies
-  isAllowedOrigin: IsAllowedOrigin
+  signIn: Pick<SignIn, 'userOf'>
+  isHttps: IsHttps
+  handshake: HandshakeDeps
   log: Log
+  metrics?: ServerMetrics
 }): Relay {
-  const io = openSocketServer(http, isAllowedOrigin)
-  const watches = createSocketWatches({ watcher, ownership, log })
+  const io = openSocketServer(http, handshake)
+  const watches = createSocketWatches({
+    watcher,
+    ownership,
+    onRefusal: handshake.onRefusal,
+    log,
+    counter: metrics?.transports.websocket,
+  })
 
   const limits = new WeakMap<ClientSocket['conn'], SocketLimits>()
   io.engine.on('connection', (connection: ClientSocket['conn']) => {
@@ -65,13 +65,19 @@ export function createRelay({
     const state: SocketState = {
       socket,
       limits: limits.get(socket.conn) as SocketLimits,
-      sessionId: sessions.read(socket.handshake.headers.cookie),
+      sessionId: sessions.read(socket.handshake.headers.cookie, isHttps(socket.request)),
+      userId: signIn.userOf(socket.request).then(
+        (user) => user?.id ?? null,
+        () => null,
+      ),
       watches: new Map(),
     }
     releaseHandshake(socket)
     if (!health.isUp) socket.emit('service:degraded')
     socket.use((event, next) => {
       if (state.limits.allowsMessage()) return next()
+      metrics?.onLimit('socket')
+      handshake.onRefusal({ action: 'socket', reason: 'rate_limited' })
       const acknowledge: unknown = event.at(-1)
       if (typeof acknowledge === 'function') acknowledge(toRejection(TOO_MANY_MESSAGES))
     })
@@ -93,25 +99,6 @@ export function createRelay({
     // not reconnect, but one whose connection closes does.
     stop: () => void io.engine.close(),
   }
-}
-
-function openSocketServer(http: HttpServer, isAllowedOrigin: IsAllowedOrigin) {
-  const io = new Server<ClientEvents, ServerEvents>(http, {
-    transports: ['websocket'],
-    serveClient: false,
-    maxHttpBufferSize: MAX_MESSAGE_BYTES,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    destroyUpgrade: false,
-    allowRequest: (req, decide) => decide(null, isAllowedOrigin(req)),
-  })
-  ignoreForeignUpgrades(http, { exceptPath: `${io.path()}/` })
-  // A handshake with a session id (`sid`) asks to change the transport, and there is only one.
-  io.engine.use((req: HandshakeRequest, res: { req: unknown }, next: (error?: Error) => void) => {
-    // The socket keeps `res` as long as it lives, and `res` would keep the request.
-    res.req = null
-    next(req._query.sid === undefined ? undefined : new Error('a connection has one transport'))
-  })
-  return io
 }
 
 /** Drops the handshake request: it is not needed once the socket is open, and would stay in memory as long as that. */

@@ -64,6 +64,11 @@ export function limitSocket(connection: Connection, log: Log): SocketLimits {
     if (unsentPongs > MAX_FAILURES_IN_A_ROW || !tryTake(heartbeats)) drop('too many heartbeats')
   })
 
+  // This server sends no such pings, so there is no pong to answer.
+  websocket.on('pong', () => {
+    if (!tryTake(heartbeats)) drop('too many heartbeats')
+  })
+
   connection.on('close', () => {
     if (!tcp.destroyed) setTimeout(() => tcp.destroy(), CLOSE_TIMEOUT_MS).unref()
   })

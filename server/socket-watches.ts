@@ -8,7 +8,10 @@ import type { RequestWatcher } from '../core/pubsub/request-watcher.ts'
 import type { Log } from '../core/runtime/log.ts'
 import { type Ownership, parseOwnerToken } from './ownership.ts'
 import { type Problem, toProblem } from './problem.ts'
+import type { OnRefusal } from './refused-calls.ts'
+import type { TransportCounter } from './server-metrics.ts'
 import { MAX_WATCHED, type SocketLimits } from './socket-limits.ts'
+import { isViewToken } from './view-links.ts'
 import { createUpdateSender } from './websocket-frame.ts'
 
 export type WatchResponse = { ok: true; data: PublicView } | { ok: false; problem: Problem }
@@ -31,6 +34,7 @@ export interface SocketState {
   socket: ClientSocket
   limits: SocketLimits
   sessionId: string | null
+  userId: Promise<string | null>
   /** By hash; the value resolves with the function that ends the watch. */
   watches: Map<string, Promise<() => void>>
 }
@@ -42,7 +46,7 @@ export interface SocketWatches {
 }
 
 const watchMessageSchema = z.object({
-  hash: z.string().refine(isRequestHash),
+  hash: z.string().refine((hash) => isRequestHash(hash) || isViewToken(hash)),
   version: z.number().int().optional(),
   owner_token: z.unknown().optional(),
 })
@@ -50,12 +54,22 @@ const watchMessageSchema = z.object({
 export function createSocketWatches({
   watcher,
   ownership,
+  onRefusal,
   log,
+  counter,
 }: {
   watcher: RequestWatcher
   ownership: Ownership
+  onRefusal: OnRefusal
   log: Log
+  counter?: TransportCounter
 }): SocketWatches {
+  const remove = (state: SocketState, hash: string): boolean => removeWatch(state, hash, counter)
+  const stopWatch = (state: SocketState, hash: string): boolean => {
+    endWatch(state, hash)
+    return remove(state, hash)
+  }
+
   /** Watching a request again replaces the watch and returns the current state. */
   async function startWatch(
     state: SocketState,
@@ -64,11 +78,13 @@ export function createSocketWatches({
   ): Promise<PublicView> {
     const { socket, sessionId, watches } = state
     stopWatch(state, hash)
-    const started = ownership.check(hash, { sessionId, ownerToken }, 'read').then(() =>
+    const check = async (): Promise<void> =>
+      ownership.check(hash, { sessionId, userId: await state.userId, ownerToken }, 'read')
+    const started = check().then(() =>
       watcher.watch(hash, {
-        onUpdate: createUpdateSender(socket.conn),
+        onUpdate: createUpdateSender(socket.conn, counter),
         onExpired: () => {
-          watches.delete(hash)
+          remove(state, hash)
           socket.emit('request:expired', { hash })
         },
       }),
@@ -77,10 +93,11 @@ export function createSocketWatches({
     // `started` is awaited below and reports a failure; `stop` may have no reader, so its rejection is ignored here.
     stop.catch(() => {})
     watches.set(hash, stop)
+    if (counter) counter.watchers++
     try {
       return (await started).latest.view
     } catch (error) {
-      if (watches.get(hash) === stop) watches.delete(hash)
+      if (watches.get(hash) === stop) remove(state, hash)
       throw error
     }
   }
@@ -99,6 +116,7 @@ export function createSocketWatches({
         const problem = error instanceof AppError ? error : new AppError('internal_error', { cause: error })
         if (problem.status === 500) log.error({ err: problem }, 'a watch failed')
         if (problem.status >= 500) limits.markSuccess()
+        onRefusal({ action: 'socket', reason: problem.code })
         acknowledge(toRejection(problem))
       }
     },
@@ -114,13 +132,18 @@ export function createSocketWatches({
   }
 }
 
-/** @returns whether the request was being watched */
-function stopWatch({ watches }: SocketState, hash: string): boolean {
+function endWatch({ watches }: SocketState, hash: string): void {
   watches.get(hash)?.then(
     (stop) => stop(),
     () => {},
   )
-  return watches.delete(hash)
+}
+
+/** @returns whether the request was being watched */
+function removeWatch({ watches }: SocketState, hash: string, counter?: TransportCounter): boolean {
+  const isRemoved = watches.delete(hash)
+  if (isRemoved && counter) counter.watchers--
+  return isRemoved
 }
 
 export const toRejection = (error: AppError): WatchResponse => ({ ok: false, problem: toProblem(error) })
@@ -129,7 +152,7 @@ function parseWatchMessage(message: unknown): z.infer<typeof watchMessageSchema>
   const parsed = watchMessageSchema.safeParse(message)
   if (parsed.success) return parsed.data
   const { hash } = (message ?? {}) as { hash?: unknown }
-  throw typeof hash === 'string' && !isRequestHash(hash)
+  throw typeof hash === 'string' && !isRequestHash(hash) && !isViewToken(hash)
     ? new AppError('request_not_found')
     : new AppError('invalid_parameter', { detail: 'Send { hash, version?, owner_token? }.' })
 }

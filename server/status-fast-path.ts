@@ -3,10 +3,12 @@
  * much as the answer itself. Only the plain call is answered here. Calls with options, from other origins or with an error
  * go on to the app, whose route uses the same code.
  */
-import { IncomingMessage, type RequestListener, ServerResponse } from 'node:http'
-import { Socket } from 'node:net'
+import type { IncomingMessage, RequestListener } from 'node:http'
 import type { Express, RequestHandler } from 'express'
 import { isRequestHash } from '../core/domain/request-id.ts'
+import type { CountRead } from './middleware/address-limits.ts'
+import { CALL_ID_HEADER, createCallId } from './middleware/call-id.ts'
+import type { RefuseHost } from './middleware/host.ts'
 import { type AnswerStatus, newestVersion, parseEtags } from './routes/status.ts'
 
 const PATH_PREFIX = '/api/local-requests/'
@@ -20,18 +22,27 @@ export const rethrow: RequestHandler = (req, _res, next) => next(failures.get(re
 export function createStatusFastPath(
   app: Express,
   answerStatus: AnswerStatus,
-  headers: readonly string[],
+  {
+    headers,
+    refuseHost,
+    countRead,
+  }: { headers: readonly string[]; refuseHost: RefuseHost; countRead: CountRead },
 ): RequestListener {
   return (req, res) => {
     const hash = matchPlainStatus(req)
-    if (hash === null) return app(req, res)
+    if (hash === null || refuseHost(req)) return app(req, res)
+    const fail = (error: unknown): void => {
+      failures.set(req, error)
+      app(req, res)
+    }
+    try {
+      countRead(req)
+    } catch (error) {
+      return fail(error)
+    }
     const tags = parseEtags(req)
-    answerStatus(res, { hash, tags, after: newestVersion(tags), waitSeconds: 0 }, headers).catch(
-      (error: unknown) => {
-        failures.set(req, error)
-        app(req, res)
-      },
-    )
+    const withId = [...headers, CALL_ID_HEADER, createCallId(req)]
+    answerStatus(res, { hash, tags, after: newestVersion(tags), waitSeconds: 0 }, withId).catch(fail)
   }
 }
 
@@ -41,12 +52,4 @@ function matchPlainStatus({ method, url = '', headers }: IncomingMessage): strin
   if (headers.origin !== undefined) return null
   const hash = url.slice(PATH_PREFIX.length, -PATH_SUFFIX.length)
   return isRequestHash(hash) ? hash : null
-}
-
-/** The headers that this middleware sets on every response, as the flat list that `writeHead` takes without checking each. */
-export function captureHeaders(...middleware: RequestHandler[]): string[] {
-  const req = new IncomingMessage(new Socket())
-  const res = new ServerResponse(req)
-  for (const set of middleware) set(req as never, res as never, () => {})
-  return Object.entries(res.getHeaders()).flatMap(([name, value]) => [name, String(value)])
 }

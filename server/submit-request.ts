@@ -8,11 +8,17 @@ import type { PublicView } from '../core/domain/record.ts'
 import { createRequestHash } from '../core/domain/request-id.ts'
 import { submitterOf } from '../core/queue/fair-share.ts'
 import type { OwnerCheck } from '../core/runtime/config.ts'
-import { fingerprint, type Idempotency, type IdempotencyClaim } from '../core/store/idempotency-keys.ts'
+import {
+  type Fingerprint,
+  fingerprintBefore,
+  type Idempotency,
+  type IdempotencyClaim,
+} from '../core/store/idempotency-keys.ts'
 import { withStorageErrors } from '../core/store/storage-errors.ts'
 import { type AcceptRequest, responseTtlSeconds } from './accept-request.ts'
 import { deriveOwnerToken } from './ownership.ts'
 import { readSchedule, type Schedule, type ScheduleLimits, type ScheduleOptions } from './schedule.ts'
+import type { User } from './sign-in.ts'
 
 export interface Submission {
   slug: string
@@ -23,11 +29,14 @@ export interface Submission {
   caller: string
   idempotencyKey: string | null
   sessionId: string | null
-  /** The network it was sent from, for fair scheduling. */
+  user: User | null
+  /** The network it was sent from, for fair scheduling among those who are not signed in. */
   network: string
+  /** The id of the call, for the log. */
+  callId: string
 }
 
-/** @throws AppError `unknown_service`, `validation_failed` with every invalid field, `idempotency_key_reused`, `subject_limit_reached`, `too_many_unfinished`, `queue_full`, `storage_unavailable` */
+/** @throws AppError `unknown_service`, `validation_failed` with every invalid field, `idempotency_key_reused`, `service_closed`, `subject_limit_reached`, `too_many_unfinished`, `queue_full`, `storage_unavailable` */
 export type Submit = (submission: Submission) => Promise<Submitted>
 
 export interface Submitted {
@@ -41,6 +50,7 @@ export function createSubmit({
   catalog,
   acceptRequest,
   idempotency,
+  fingerprint,
   ownerCheck,
   limits,
   ttlSeconds,
@@ -49,6 +59,7 @@ export function createSubmit({
   catalog: Pick<Catalog, 'find'>
   acceptRequest: AcceptRequest
   idempotency: Idempotency
+  fingerprint: Fingerprint
   ownerCheck: OwnerCheck
   limits: ScheduleLimits
   ttlSeconds: number
@@ -63,7 +74,7 @@ export function createSubmit({
   }
 
   return async (submission) => {
-    const { slug, caller, idempotencyKey, sessionId, network, scheduleOptions } = submission
+    const { slug, caller, idempotencyKey, sessionId, user, network, callId, scheduleOptions } = submission
     const createdAt = now()
     const validated = validate(catalog, submission, limits, await validationTime(submission, createdAt))
     const newClaim = createClaim(createdAt, validated.schedule, ttlSeconds)
@@ -73,8 +84,10 @@ export function createSubmit({
       acceptRequest({
         ...validated,
         claim,
-        submitter: submitterOf(sessionId, network),
+        submitter: user ? submitterOf(null, user.digest) : submitterOf(sessionId, network),
         sessionId,
+        callId,
+        user,
         ownerToken: ownerTokenFor(claim),
       })
     const toSubmitted = (claim: IdempotencyClaim, view: PublicView): Submitted => ({
@@ -85,9 +98,11 @@ export function createSubmit({
     })
     if (idempotencyKey === null) return toSubmitted(newClaim, await accept(newClaim))
 
-    newClaim.fingerprint = fingerprint(idempotencyKey, [slug, validated.data, scheduleOptions ?? {}])
+    const sent = [slug, validated.data, scheduleOptions ?? {}]
+    newClaim.fingerprint = fingerprint(idempotencyKey, sent)
     const claim = await withStorageErrors(() => idempotency.claim(caller, idempotencyKey, newClaim))
-    if (claim.fingerprint !== newClaim.fingerprint) throw new AppError('idempotency_key_reused')
+    if (![newClaim.fingerprint, fingerprintBefore(idempotencyKey, sent)].includes(claim.fingerprint))
+      throw new AppError('idempotency_key_reused')
     const response =
       claim === newClaim
         ? null

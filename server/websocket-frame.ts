@@ -5,6 +5,7 @@
 import type { Socket } from 'socket.io'
 import * as ws from 'ws'
 import type { EncodedUpdate } from '../core/pubsub/request-watcher.ts'
+import type { TransportCounter } from './server-metrics.ts'
 
 /** Missing in the types of `ws`; Socket.IO itself uses it to send to rooms. */
 const { Sender } = ws as unknown as { Sender: { frame(data: Buffer, options: object): Buffer[] } }
@@ -24,13 +25,14 @@ const packets = new WeakMap<EncodedUpdate, Packet>()
 
 /** @returns sends an update to the connection. All sockets that receive the same update share its packet and its frame. */
 export const createUpdateSender =
-  (connection: Socket['conn']) =>
+  (connection: Socket['conn'], counter?: TransportCounter) =>
   (update: EncodedUpdate): void => {
     const present = packets.get(update)
     if (present) present.framed ??= { wsPreEncodedFrame: [frameOf(present.text)] }
     const packet = present ?? { text: `${EVENT}["request:update",${update.json}]` }
     if (!present) packets.set(update, packet)
     connection.send(packet.text, packet.framed as object | undefined)
+    counter?.pushed(update.position)
   }
 
 const frameOf = (packet: string): Buffer => Buffer.concat(Sender.frame(Buffer.from(MESSAGE + packet), TEXT))

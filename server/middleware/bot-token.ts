@@ -9,8 +9,10 @@ import { DEVELOPMENT_TOKEN } from '../../core/runtime/config.ts'
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
 
 /** @param tokens by the name of the bot */
-export function requireBotToken(tokens: ReadonlyMap<string, string>): RequestHandler {
-  const expected = [...tokens].map(([name, token]) => ({ name, digest: digest(`Bearer ${token}`), token }))
+export function requireBotToken(tokens: ReadonlyMap<string, readonly string[]>): RequestHandler {
+  const expected = [...tokens].flatMap(([name, some]) =>
+    some.map((token) => ({ name, digest: digest(`Bearer ${token}`), token })),
+  )
   return (req, res, next) => {
     const given = digest(req.get('authorization') ?? '')
     const bot = expected.find((one) => timingSafeEqual(one.digest, given))

@@ -1,8 +1,12 @@
 /** Turns every error into a problem response, or into a page for browsers; no error leaves the server raw. */
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
 import { AppError } from '../../core/domain/errors.ts'
+import { REQUEST_HASH } from '../../core/domain/request-id.ts'
+import { shortReference } from '../../core/domain/short-reference.ts'
 import type { Log } from '../../core/runtime/log.ts'
 import { fromHttpError, PROBLEM_TYPE, toProblem } from '../problem.ts'
+import type { OnRefusal } from '../refused-calls.ts'
+import { callIdOf } from './call-id.ts'
 import { localeOf, setLocaleHeaders } from './locale.ts'
 
 export const notFound: RequestHandler = () => {
@@ -20,18 +24,25 @@ export const methodNotAllowed =
 
 export function handleErrors({
   log,
+  onRefusal,
   renderPage,
 }: {
   log: Log
+  onRefusal: OnRefusal
   renderPage: (req: Request, res: Response, error: AppError) => Promise<void>
 }): ErrorRequestHandler {
   // Express recognises an error handler by its four parameters.
   return async (raw, req, res, _next) => {
+    const callId = callIdOf(res)
     const error = fromHttpError(raw) ?? new AppError('internal_error', { cause: raw })
     // A full queue is no failure, and there may be thousands of such calls.
     if (error.code === 'queue_full') log.debug({ code: error.code, method: req.method }, 'call refused')
     else if (error.status >= 500)
-      log.error({ err: error, method: req.method, route: req.route?.path }, 'call failed')
+      log.error(
+        { call_id: callId, ...requestIn(req), err: error, method: req.method, route: req.route?.path },
+        'call failed',
+      )
+    onRefusal({ action: 'call', reason: error.code, req, ...requestIn(req) })
     if (res.headersSent) return void res.destroy()
     if (error.retryAfterSeconds !== undefined) res.set('Retry-After', String(error.retryAfterSeconds))
     else if (error.status === 503) res.set('Retry-After', '5')
@@ -43,9 +54,15 @@ export function handleErrors({
         return await renderPage(req, res, error)
       } catch (cause) {
         // Otherwise Express would send its stack.
-        log.error({ err: cause }, 'rendering the error page failed')
+        log.error({ call_id: callId, err: cause }, 'rendering the error page failed')
       }
     }
-    res.type(PROBLEM_TYPE).send(JSON.stringify(toProblem(error, localeOf(req))))
+    res.type(PROBLEM_TYPE).send(JSON.stringify(toProblem(error, localeOf(req), callId)))
   }
+}
+
+/** The request that the address names. */
+function requestIn({ originalUrl }: Request): { request?: string } {
+  const [hash] = REQUEST_HASH.exec(originalUrl) ?? []
+  return hash === undefined ? {} : { request: shortReference(hash) }
 }

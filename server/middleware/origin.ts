@@ -3,9 +3,12 @@
  * socket. Programs send no Origin and pass.
  */
 import type { IncomingMessage } from 'node:http'
-import express, { type RequestHandler } from 'express'
+import type { RequestHandler } from 'express'
 import { AppError } from '../../core/domain/errors.ts'
 import type { Config } from '../../core/runtime/config.ts'
+import { createTrust, type TrustsProxy } from '../client-address.ts'
+
+export const FOREIGN_ORIGIN = 'This call comes from a page of another site.'
 
 /** Whether the server's own page, a page of an allowed site, or a program sent this. */
 export type IsAllowedOrigin = (req: IncomingMessage) => boolean
@@ -22,12 +25,13 @@ export function createOriginCheck({
   allowedOrigins,
   trustProxy,
 }: Pick<Config['server'], 'allowedOrigins' | 'trustProxy'>): IsAllowedOrigin {
-  const trusts = express().set('trust proxy', trustProxy).get('trust proxy fn') as TrustsProxy
+  const trusts = createTrust(trustProxy)
   return (req) => {
     const { origin, referer, 'sec-fetch-site': site } = req.headers
     if (origin !== undefined && allowedOrigins.includes(origin)) return true
     if (site !== undefined) return site === 'same-origin' || site === 'none'
-    const sender = origin ?? referer
+    // A proxy may leave an empty Origin where it removes one.
+    const sender = origin || referer
     if (!sender) return true
     return URL.canParse(sender) && new URL(sender).host === calledHost(req, trusts)
   }
@@ -37,14 +41,13 @@ export const checkOrigin =
   (isAllowed: IsAllowedOrigin): RequestHandler =>
   (req, _res, next) => {
     if (req.method === 'GET' || req.method === 'HEAD' || isAllowed(req)) return next()
-    throw new AppError('origin_not_allowed', { detail: 'This call comes from a page of another site.' })
+    throw new AppError('origin_not_allowed', { detail: FOREIGN_ORIGIN })
   }
 
-type TrustsProxy = (address: string | undefined, hop: number) => boolean
-
 /** The called host, in the form it has in an Origin. */
-function calledHost({ headers, socket }: IncomingMessage, trusts: TrustsProxy): string | undefined {
+export function calledHost({ headers, socket }: IncomingMessage, trusts: TrustsProxy): string | undefined {
   const forwarded = trusts(socket.remoteAddress, 0) ? headers['x-forwarded-host'] : undefined
-  const [host] = String(forwarded ?? headers.host).split(',')
+  // Proxies append to the list; a Host is one name.
+  const host = forwarded === undefined ? headers.host : String(forwarded).split(',')[0]
   return host?.trim().toLowerCase()
 }

@@ -14,5 +14,6 @@ export const requireOwner =
 
 export const credentialsOf = (req: Request, res: Response): Credentials => ({
   sessionId: callerOf(res).sessionId,
+  userId: callerOf(res).user?.id ?? null,
   ownerToken: parseOwnerToken(BEARER.exec(req.get('authorization') ?? '')?.[1]),
 })

@@ -1,4 +1,4 @@
-/** Limits calls per minute and network. Counted in Redis, so that all server processes share the counters. */
+/** Limits calls per minute and user or network. Counted in Redis, so that all server processes share the counters. */
 import { hash } from 'node:crypto'
 import type { Request, RequestHandler, Response } from 'express'
 import { rateLimit } from 'express-rate-limit'
@@ -7,40 +7,49 @@ import { AppError } from '../../core/domain/errors.ts'
 import type { RedisClient } from '../../core/redis/connect.ts'
 import { retryWithoutWrongTypes } from '../../core/redis/wrong-type.ts'
 import { withStorageErrors } from '../../core/store/storage-errors.ts'
-import { callerOf } from './caller.ts'
+import { type Caller, callerOf, countedAs } from './caller.ts'
 
 const WINDOW_MS = 60_000
 
+/** The limit of one caller, in place of the general one. */
+export type OwnLimitOf = (caller: Pick<Caller, 'user'>) => number | undefined
+
+export type LimitName = 'submit' | 'batch' | 'action' | 'sign_in'
+
 /**
  * While Redis is unavailable it answers 503 immediately; the handlers after it would fail as well. While Redis is out of
- * memory it cannot count: actions pass uncounted, so that running requests can go on, and submits are refused.
+ * memory it cannot count: actions pass uncounted, so that running requests can go on; all else is refused.
  */
 export function limitPerMinute(
   redis: RedisClient,
-  name: 'submit' | 'batch' | 'action',
+  name: LimitName,
   limit: number,
+  onLimit?: (limit: LimitName) => void,
+  ownLimitOf?: OwnLimitOf,
 ): RequestHandler {
+  const limitOf = (res: Response): number => ownLimitOf?.(callerOf(res)) ?? limit
   const limiter = rateLimit({
     windowMs: WINDOW_MS,
-    limit,
+    limit: (_req, res) => limitOf(res as Response),
     standardHeaders: 'draft-8',
     legacyHeaders: false,
     identifier: name,
-    keyGenerator: (_req, res) => callerOf(res as Response).network,
+    keyGenerator: (_req, res) => countedAs(callerOf(res as Response)),
     store: new RedisStore({ prefix: redis.names.rateLimit(name), sendCommand: createSender(redis) }),
-    handler: (req) => {
+    handler: (req, res) => {
+      onLimit?.(name)
       const resetAt =
         (req as unknown as { rateLimit?: { resetTime?: Date } }).rateLimit?.resetTime?.getTime() ??
         Date.now() + WINDOW_MS
       const retryAfterSeconds = Math.max(1, Math.ceil((resetAt - Date.now()) / 1000))
       throw new AppError('rate_limited', {
-        detail: `At most ${limit} a minute; try again in ${retryAfterSeconds} s.`,
+        detail: `At most ${limitOf(res as Response)} a minute; try again in ${retryAfterSeconds} s.`,
         retryAfterSeconds,
       })
     },
   })
   if (name === 'batch') return countOnce(limiter)
-  if (name === 'submit') return limiter
+  if (name !== 'action') return limiter
   return (req, res, next) =>
     limiter(req, res, (error?: unknown) => (isOutOfMemory(error) ? next() : next(error as Error | undefined)))
 }

@@ -3,8 +3,11 @@ import type { Service } from '../../core/catalog/service-definition.ts'
 import { type Text, textIn } from '../../core/catalog/text.ts'
 import { MAX_TEXT_ANSWER } from '../../core/domain/answer.ts'
 import type { OtpPrompt, PublicView } from '../../core/domain/record.ts'
+import type { TextKey } from '../../core/i18n/en.ts'
 import type { Texts } from '../../core/i18n/index.ts'
+import { isNumberText, localizeNumberText } from '../../core/i18n/localize-digits.ts'
 import { lastMessage } from '../../core/presentation/describe-request.ts'
+import { formatCodeExpired, formatResends, formatValidity } from '../../core/presentation/format-duration.ts'
 import { promptProblem } from './code-problem.ts'
 import { localizerFor } from './message-text.ts'
 
@@ -13,6 +16,7 @@ export interface CodeFormModel {
   question: string
   control: 'code' | 'text' | 'radios' | 'select' | 'confirm' | 'image'
   title: string
+  /** In the digits of the language. */
   sentTo: string | null
   message: string | null
   label: string
@@ -21,10 +25,17 @@ export interface CodeFormModel {
   options: { id: string; value: string; label: string }[]
   imageUrl: string | null
   expiresAt: string
+  /** For how long it is open, in words; null when it no longer is. */
+  validity: string | null
+  /** Nothing can be answered any more. */
+  isClosed: boolean
+  /** That the time is over, and what to do. */
+  over: string | null
   error: string | null
-  /** Seconds until a resend is allowed; 0 when it is now. */
-  resendInSeconds: number
-  /** Null when no resend is offered. */
+  /** How often it can be sent again, and when; null when the bot does not offer it. */
+  resends: string | null
+  canResend: boolean
+  /** When it can be sent again, for pages without script, whose countdown would stand still; null when now or never. */
   resendAt: string | null
   resent: boolean
   focus: boolean
@@ -34,11 +45,10 @@ export interface CodeFormModel {
 /** The texts that depend on the kind, as keys of the catalogue. */
 const TEXTS = {
   code: {
-    sentTo: 'code.sent_to',
+    sentTo: 'code.title_sent_to',
     until: 'code.until',
     failed: 'code.failed',
     resend: 'code.resend_text',
-    resendWait: 'code.resend_wait',
     resendFailed: 'code.resend_failed',
     resendButton: 'live.resend',
     resent: 'code.resent',
@@ -49,7 +59,6 @@ const TEXTS = {
     until: 'question.until',
     failed: 'question.failed',
     resend: 'question.resend.text',
-    resendWait: 'question.resend_wait.text',
     resendFailed: 'question.resend_failed.text',
     resendButton: 'live.resend_text',
     resent: 'question.resent.text',
@@ -60,14 +69,20 @@ const TEXTS = {
     until: 'question.until',
     failed: 'question.failed',
     resend: 'question.resend.image',
-    resendWait: 'question.resend_wait.image',
     resendFailed: 'question.resend_failed.image',
     resendButton: 'live.resend_image',
     resent: 'question.resent.image',
     notYours: 'question.not_yours',
   },
 } as const
-type CodeFormTexts = (typeof TEXTS)[keyof typeof TEXTS]
+type CodeFormTexts = Readonly<Record<keyof (typeof TEXTS)['code'], TextKey>>
+
+function textsOf({ kind, sent_to }: OtpPrompt): CodeFormTexts {
+  const texts: CodeFormTexts = kind === 'code' || kind === 'image' ? TEXTS[kind] : TEXTS.text
+  return kind === 'code' && sent_to && isNumberText(sent_to)
+    ? { ...texts, sentTo: 'code.title_sent_to_number' }
+    : texts
+}
 
 export interface CodeFormInput {
   /** What was wrong with the answer just submitted. */
@@ -88,13 +103,13 @@ export function codeFormModel(
   const { t, locale } = texts
   const prompt = view.otp_data
   if (!view.requires_otp || !prompt) return null
-  const resendInSeconds = prompt.resend_available_at
-    ? Math.max(0, Math.ceil((Date.parse(prompt.resend_available_at) - now) / 1000))
-    : 0
+  const resends = formatResends(t, prompt, now)
   // `?resent` stays in the address on a reload: a finished countdown or a wrong code shows that it no longer applies.
-  const resent = Boolean(input.resent) && !input.problem && !prompt.error && resendInSeconds > 0
+  const resent = Boolean(input.resent) && !input.problem && !prompt.error && (resends?.seconds ?? 0) > 0
   const localize = localizerFor(service, locale)
   const { kind } = prompt
+  const validity = formatValidity(t, prompt.expires_at, now)
+  const over = validity === null && !resent ? formatCodeExpired(t, prompt) : null
   const question = localize(prompt)
   // The page already shows the bot's last message below.
   const note = question === lastMessage(view, localize) ? null : question
@@ -102,7 +117,7 @@ export function codeFormModel(
     question: kind === 'code' ? kind : `${kind} ${prompt.id}`,
     control: controlOf(prompt),
     title: kind === 'code' ? t('code.title') : question || t(`question.title.${kind}`),
-    sentTo: prompt.sent_to,
+    sentTo: prompt.sent_to && localizeNumberText(locale, prompt.sent_to),
     message: kind === 'code' ? note : null,
     label:
       kind === 'code' ? t('code.label') : t(kind === 'image' ? 'question.label_image' : 'question.label'),
@@ -110,13 +125,17 @@ export function codeFormModel(
     options: optionsOf(prompt, texts),
     imageUrl: prompt.image_url ?? null,
     expiresAt: prompt.expires_at,
+    validity,
+    isClosed: validity === null || prompt.attempts_left <= 0,
     // While a new code is on its way, the previous code's problem no longer matters.
-    error: input.problem ?? (resent ? null : promptProblem(t, prompt, now)),
-    resendInSeconds,
-    resendAt: prompt.resend_available_at,
+    over,
+    error: resent || input.problem === over ? null : (input.problem ?? promptProblem(t, prompt)),
+    resends: resends?.text ?? null,
+    canResend: prompt.resends_left !== 0,
+    resendAt: prompt.resends_left !== 0 && resends && resends.seconds > 0 ? prompt.resend_available_at : null,
     resent,
     focus: Boolean(input.focus),
-    texts: kind === 'code' || kind === 'image' ? TEXTS[kind] : TEXTS.text,
+    texts: textsOf(prompt),
   }
 }
 

@@ -55,11 +55,10 @@ function invalidAnswerProblem(t: Texts['t'], prompt: OtpPrompt, typed: string): 
 const noneLeft = (t: Texts['t'], prompt: OtpPrompt | null): string =>
   t(!prompt || prompt.kind === 'code' ? 'code.error.none_left' : 'question.error.none_left')
 
-/** The problem in the prompt itself: a wrong answer, no attempts left, or an expired code. */
-export function promptProblem(t: Texts['t'], prompt: OtpPrompt, now: number): string | null {
+/** The problem in the prompt itself: a wrong answer, or no attempts left. */
+export function promptProblem(t: Texts['t'], prompt: OtpPrompt): string | null {
   const left = prompt.attempts_left
   if (left <= 0) return noneLeft(t, prompt)
-  if (now >= Date.parse(prompt.expires_at)) return formatCodeExpired(t, prompt)
   if (!prompt.error) return null
   return t(prompt.kind === 'code' ? 'code.error.wrong' : 'question.error.wrong', { left })
 }

@@ -1,9 +1,9 @@
 /** What to do about a failed request: correct the data, get another code, try again, or wait for the operator. */
 import { ERRORS } from '../../core/domain/errors.ts'
-import type { RequestFailure } from '../../core/domain/record.ts'
+import type { PublicFailure } from '../../core/domain/request-failure.ts'
 import type { TextKey } from '../../core/i18n/en.ts'
 
-export function failureAdvice({ code, retryable }: RequestFailure): TextKey {
+export function failureAdvice({ code, retryable }: PublicFailure): TextKey {
   if (code === 'otp_expired' || code === 'otp_attempts_exhausted') return 'failed.turn.code'
   if (retryable) return 'failed.turn.retry'
   // A bot's own error codes concern the submitted data; the codes in ERRORS concern the system.

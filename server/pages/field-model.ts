@@ -6,7 +6,7 @@ import { expectedValue, isShown } from '../../core/catalog/show-when.ts'
 import { textIn } from '../../core/catalog/text.ts'
 import type { FieldError } from '../../core/domain/errors.ts'
 import type { Locale, Texts } from '../../core/i18n/index.ts'
-import { localizeDigits } from '../../core/presentation/localize-digits.ts'
+import { localizeDigits } from '../../core/i18n/localize-digits.ts'
 import { fieldErrorMessage } from '../problem.ts'
 
 /** Up to this many options are radio buttons. */

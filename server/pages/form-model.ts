@@ -4,7 +4,10 @@ import type { Service } from '../../core/catalog/service-definition.ts'
 import { textIn } from '../../core/catalog/text.ts'
 import type { AppError } from '../../core/domain/errors.ts'
 import type { Texts } from '../../core/i18n/index.ts'
+import type { ServicePace } from '../../core/presentation/arrival-text.ts'
+import { formatPace } from '../../core/presentation/arrival-text.ts'
 import { formatDuration, formatRemaining } from '../../core/presentation/format-duration.ts'
+import type { Controls } from '../../core/store/operator-controls.ts'
 import { fieldErrorMessage, MAX_ERRORS } from '../problem.ts'
 import { type FieldModel, fieldModels } from './field-model.ts'
 import { formLink } from './links.ts'
@@ -17,6 +20,8 @@ export interface FormInput {
   values: Readonly<Record<string, unknown>> | null
   /** Why a submitted form is shown again. */
   refusal?: AppError
+  /** How many requests wait in its queue. */
+  waiting?: number
 }
 
 export interface FormModel {
@@ -26,6 +31,7 @@ export interface FormModel {
   action: string
   key: string
   notes: string[]
+  notice: ServiceNotice | null
   fields: FieldModel[]
   summary: FormSummary | null
 }
@@ -39,11 +45,27 @@ interface FormSummary {
   mistakes: { text: string; href: string | null }[]
 }
 
+export interface FormContext {
+  ttlSeconds: number
+  isSilent: boolean
+  pace: ServicePace
+  notice?: ServiceNotice | null
+}
+
+/** What an operator, or repeated failures, changed for everyone. */
+export interface ServiceNotice {
+  title: string
+  /** The operator's own words. */
+  message: string | null
+  /** Nothing can be sent. */
+  isClosed: boolean
+}
+
 export function formModel(
   service: Service,
   texts: Texts,
-  { key, values, refusal }: FormInput,
-  { ttlSeconds, isSilent }: { ttlSeconds: number; isSilent: boolean },
+  { key, values, refusal, waiting = 0 }: FormInput,
+  { ttlSeconds, isSilent, pace, notice = null }: FormContext,
 ): FormModel {
   const { t, locale } = texts
   const fields = fieldModels({ fields: service.fields, values, mistakes: refusal?.errors ?? [] }, texts)
@@ -53,15 +75,22 @@ export function formModel(
     description: textIn(service.description, locale),
     action: formLink(service.slug),
     key,
+    notice,
     notes: [
       ...(isSilent ? [t('form.may_take_longer')] : []),
-      t('form.usually', { duration: formatRemaining(t, service.usual_seconds) }),
+      t(pace.total ? 'form.lately' : 'form.usually', { duration: formatPace(t, pace) }),
+      ...(waiting > 0 ? [waitingNote(waiting, pace, texts)] : []),
       ...(service.asks_for_code ? [t('form.asks_for_code')] : []),
       t('form.kept', { duration: formatDuration(t, ttlSeconds) }),
     ],
     fields,
     summary: refusal ? createSummary(refusal, fields, texts) : null,
   }
+}
+
+function waitingNote(count: number, { queueSeconds }: ServicePace, { t }: Texts): string {
+  if (queueSeconds === null) return t('form.waiting', { count })
+  return t('form.waiting_for', { count, duration: formatRemaining(t, Math.max(1, count * queueSeconds)) })
 }
 
 function createSummary(refusal: AppError, fields: FieldModel[], texts: Texts): FormSummary {
@@ -90,6 +119,19 @@ function createSummary(refusal: AppError, fields: FieldModel[], texts: Texts): F
   }
 }
 
+export function serviceNotice(
+  { slug, queue }: Pick<Service, 'slug' | 'queue'>,
+  { closed, held }: Controls,
+  t: Texts['t'],
+): ServiceNotice | null {
+  const closure = closed.get(slug)
+  if (closure?.by === 'failures')
+    return { title: t('form.failing'), message: closure.message, isClosed: false }
+  if (closure) return { title: t('form.closed'), message: closure.message, isClosed: true }
+  const hold = held.get(queue.name)
+  return hold ? { title: t('form.held'), message: hold.message, isClosed: false } : null
+}
+
 export interface ServiceCard {
   title: string
   icon: string | null
@@ -98,13 +140,19 @@ export interface ServiceCard {
   notes: string[]
 }
 
-export const serviceCard = (service: Service, { t, locale }: Texts): ServiceCard => ({
+export const serviceCard = (
+  service: Service,
+  { t, locale }: Texts,
+  pace: ServicePace,
+  notice: ServiceNotice | null,
+): ServiceCard => ({
   title: textIn(service.title, locale),
   icon: service.icon ?? null,
   description: textIn(service.description, locale),
   href: formLink(service.slug),
   notes: [
-    t('services.usually', { duration: formatRemaining(t, service.usual_seconds) }),
+    ...(notice?.isClosed ? [t('services.closed')] : []),
+    t('services.usually', { duration: formatPace(t, pace) }),
     ...(service.asks_for_code ? [t('services.asks_for_code')] : []),
   ],
 })

@@ -11,8 +11,14 @@ export interface RequestLinks {
   result: string
   cancel: string
   resend: string
+  device: string
+  share: string
+  unshare: string
+  keep: string
+  delete: string
   status: string
   download: string
+  csv: string
 }
 
 export const formLink = (slug: string): string => `/services/${encodeURIComponent(slug)}`
@@ -32,8 +38,14 @@ export function requestLinks(view: PublicView): RequestLinks {
     result: `${form}/result/${view.hash}`,
     cancel: `${form}/cancel/${view.hash}`,
     resend: `${form}/resend-otp/${view.hash}`,
+    device: `${form}/device/${view.hash}`,
+    share: `${form}/share/${view.hash}`,
+    unshare: `${form}/unshare/${view.hash}`,
+    keep: `${form}/keep/${view.hash}`,
+    delete: `${form}/delete/${view.hash}`,
     status: `${api}/status`,
     download: `${api}/result`,
+    csv: `${api}/result.csv`,
   }
 }
 
@@ -44,6 +56,18 @@ export const resultImageLink = (view: PublicView, path: readonly string[]): stri
 /** The file with this id of the request's result. */
 export const resultFileLink = (view: PublicView, id: string): string =>
   `${requestLinks(view).result}/files/${encodeURIComponent(id)}`
+
+/** The page of the code, with the link that opens its field on another device. */
+export const codeWithDeviceLink = (view: PublicView, token: string): string =>
+  `${requestLinks(view).otp}?device=${token}`
+
+/** The page of the result, with a link that only shows it, or where all such links were ended. */
+export const resultWithShared = (view: PublicView, token: string | null): string =>
+  `${requestLinks(view).result}?shared=${token ?? ''}`
+
+export const codeTokenLink = (token: string): string => `/c/${token}`
+/** What the other device shows once it has handed over the code. */
+export const CODE_SENT_LINK = '/c/sent'
 
 /** The page of a refused form, with the id of the refusal. */
 export const refusedLink = (address: string, id: string): string => `${address}?refused=${id}`

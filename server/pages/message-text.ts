@@ -9,7 +9,10 @@ import { createLocalizer, type Localize } from '../../core/i18n/localize-message
 export const localizerFor = (service: Service | undefined, locale: Locale): Localize =>
   createLocalizer(locale, messagesOfService(service, locale))
 
-/** Why a request failed; `words` is null without a message. `isStandardText`: the message is the catalogue's own text. */
+/**
+ * Why a request failed, in words of the catalogue or of the service's definition; null where the bot's have no translation.
+ * `isStandardText`: the bot's message is that text in English.
+ */
 export function describeFailure(
   view: PublicView,
   service: Service | undefined,
@@ -24,8 +27,13 @@ export function describeFailure(
     message_key: (isLast && view.message_key) || error.code,
     message_params: view.message_params,
   }
+  const words = localizerFor(service, locale)({ ...message, message: null })
+  const isStandardText = localizerFor(service, 'en')({ ...message, message: null }) === error.message
   return {
-    words: localizerFor(service, locale)(message) || null,
-    isStandardText: localizerFor(service, 'en')({ ...message, message: null }) === error.message,
+    words: words && (isStandardText || words !== error.message) ? asSentence(words) : words,
+    isStandardText,
   }
 }
+
+/** The texts of errors are also headings, which have no full stop. */
+const asSentence = (text: string): string => (/[\p{L}\p{N}]$/u.test(text) ? `${text}.` : text)

@@ -1,73 +1,163 @@
 /** The model of the page of a finished request. */
 import type { Service } from '../../core/catalog/service-definition.ts'
 import type { PublicView } from '../../core/domain/record.ts'
+import { shortReference } from '../../core/domain/short-reference.ts'
+import type { Step } from '../../core/domain/step.ts'
+import type { TimelineEntry } from '../../core/domain/timeline.ts'
 import type { Texts } from '../../core/i18n/index.ts'
 import { formatElapsed } from '../../core/presentation/describe-request.ts'
+import { isViewToken } from '../view-links.ts'
 import { failureAdvice } from './failure-advice.ts'
 import { requestLinks, resultFileLink, resultImageLink } from './links.ts'
 import { describeFailure } from './message-text.ts'
-import { arrangeResult } from './result-data.ts'
-import type { LabelledNode, ResultNode } from './result-node.ts'
+import { hasTable } from './result-csv.ts'
+import { type ArrangedResult, arrangeResult } from './result-data.ts'
+import type { ResultNode } from './result-node.ts'
 import { serviceLabels } from './service-titles.ts'
+import { lastReason, ownReasons } from './timeline-model.ts'
 
 export interface OutcomeModel {
   heading: string
   lead: string | null
+  /** Why the attempt before failed, where the last one has no words. */
+  reasonBefore: string | null
   /** The value of the result that is shown first. */
-  headline: LabelledNode | null
+  headline: ArrangedResult['headline']
   result: ResultNode | null
+  /** Whether the result can be downloaded as a table. */
+  hasTable: boolean
   /** `message` is the bot's message, unless the lead already contains it. */
-  error: { code: string; message: string | null } | null
+  error: { code: string; message: string | null; attempts: { attempt: number; message: string }[] } | null
+  /** The short reference, for a telephone call; null where the request is seen by a view-only link. */
+  reference: string | null
+  /** Whom people ask about a failure; null for a request that did not fail. */
+  help: { contact: Contact | null } | null
   /** The page of the request that this one was retried as. */
   retriedAs: string | null
+  isShareable: boolean
   /** What to do about the failure. */
   advice: string | null
+  /** What was submitted is the likely cause. */
+  mustCorrect: boolean
   /** Where to start a new request; the list of services when the service is not in the catalogue. */
   again: string
   /** The time from start to end. */
   elapsed: string | null
-  steps: { title: string; isPart: boolean; elapsed: string | null }[]
+  steps: {
+    title: string
+    isPart: boolean
+    elapsed: string | null
+    isWhereItFailed: boolean
+    isNotReached: boolean
+  }[]
 }
 
-export function outcomeModel(
+/** Words, or an address with a link. */
+interface Contact {
+  text: string
+  href: string | null
+}
+
+/** The result of a request, for reading. */
+export const arrangeOutcome = (
   view: PublicView,
   service: Service | undefined,
-  { t, locale }: Texts,
-  { retriedAs = null }: { retriedAs?: string | null } = {},
-): OutcomeModel {
-  const { stepTitles, hasForm } = serviceLabels(view, service, locale)
-  const { headline, rest } = arrangeResult(view.result_data, service?.result, {
+  { t, locale }: Pick<Texts, 't' | 'locale'>,
+): ArrangedResult =>
+  arrangeResult(view.result_data, service?.result, {
     t,
     locale,
     imageLink: (path) => resultImageLink(view, path),
     fileLink: (id) => resultFileLink(view, id),
   })
+
+export function outcomeModel(
+  view: PublicView,
+  service: Service | undefined,
+  { t, locale }: Texts,
+  {
+    retriedAs = null,
+    isShareable = true,
+    contact,
+    timeline = [],
+  }: {
+    retriedAs?: string | null
+    isShareable?: boolean
+    contact?: string
+    timeline?: readonly TimelineEntry[]
+  } = {},
+): OutcomeModel {
+  const { stepTitles, hasForm } = serviceLabels(view, service, locale)
+  const { headline, rest } = arrangeOutcome(view, service, { t, locale })
   const failure = describeFailure(view, service, locale)
   const error = view.error_data
   return {
-    heading: t(view.is_completed ? 'result.title' : `live.status.${view.status}`),
+    heading: t(
+      view.is_completed
+        ? isViewToken(view.hash)
+          ? 'share.result'
+          : 'result.title'
+        : `live.status.${view.status}`,
+    ),
     lead:
-      view.is_cancelled ? t('cancelled.lead')
-      : view.is_failed ? (failure.words ?? t('failed.lead'))
+      view.cancel_reason ? t('cancelled.reason', { reason: view.cancel_reason })
+      : view.is_cancelled ? t('cancelled.lead')
+      : view.is_failed ? (failure.words ?? plainLead(view, stepTitles, t))
       : null, // biome-ignore format: a table
+    reasonBefore: view.is_failed && !failure.words ? lastReason(timeline, service, { t, locale }) : null,
     headline,
     result: rest,
+    hasTable: hasTable(rest),
     error: error && {
       code: error.code,
       message: failure.isStandardText || failure.words === error.message ? null : error.message,
+      attempts: ownReasons(timeline, service),
     },
+    reference: isViewToken(view.hash) ? null : shortReference(view.hash),
+    help: view.is_failed && !isViewToken(view.hash) ? { contact: contactOf(contact) } : null,
     retriedAs: retriedAs && requestLinks({ ...view, hash: retriedAs }).progress,
+    isShareable,
     advice: error && t(failureAdvice(error)),
+    mustCorrect: error !== null && failureAdvice(error) === 'failed.turn.check',
     again: hasForm ? requestLinks(view)[view.is_completed ? 'form' : 'again'] : '/',
     elapsed: formatElapsed(t, view.started_at, view.completed_at),
     steps: view.steps
-      .filter((step) => step.started_at || step.outcome)
+      .filter((step) => step.started_at || step.outcome || (view.is_failed && step.of === undefined))
       .map((step) => ({
         title: stepTitles[step.id] ?? step.id,
         isPart: step.of !== undefined,
-        elapsed: step.outcome
-          ? t(step.outcome === 'failed' ? 'live.part.failed' : 'live.part.skipped')
-          : formatElapsed(t, step.started_at, step.finished_at),
+        elapsed: stepOutcome(step, view, t),
+        isWhereItFailed: isWhereItFailed(step, view),
+        isNotReached: isNotReached(step, view),
       })),
   }
+}
+
+/** Of a failure without words of its own. */
+function plainLead(view: PublicView, stepTitles: Readonly<Record<string, string>>, t: Texts['t']): string {
+  const step = view.steps.find((step) => isWhereItFailed(step, view))
+  return step ? t('failed.lead_at', { step: stepTitles[step.id] ?? step.id }) : t('failed.lead')
+}
+
+/** Of a request that failed or was cancelled. */
+const isWhereItStopped = ({ of, state }: Step, { is_completed }: PublicView): boolean =>
+  !is_completed && of === undefined && state === 'current'
+
+const isWhereItFailed = (step: Step, view: PublicView): boolean =>
+  view.is_failed && isWhereItStopped(step, view)
+
+const isNotReached = ({ state }: Step, { is_failed }: PublicView): boolean => is_failed && state === 'waiting'
+
+function stepOutcome(step: Step, view: PublicView, t: Texts['t']): string | null {
+  if (step.outcome) return t(step.outcome === 'failed' ? 'live.part.failed' : 'live.part.skipped')
+  if (isWhereItStopped(step, view)) return t('failed.step')
+  if (isNotReached(step, view)) return t('failed.not_reached')
+  return formatElapsed(t, step.started_at, step.finished_at)
+}
+
+function contactOf(contact: string | undefined): Contact | null {
+  if (contact === undefined) return null
+  const address = /^[^\s:/]+@[^\s:/]+$/.test(contact) ? `mailto:${contact}` : contact
+  const isAddress = /^(?:https?:\/\/|mailto:|tel:)\S+$/i.test(address)
+  return { text: contact.replace(/^(?:mailto|tel):/i, ''), href: isAddress ? address : null }
 }

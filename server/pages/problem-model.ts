@@ -6,15 +6,22 @@ import { formatDuration } from '../../core/presentation/format-duration.ts'
 import { formLink, withoutRefusal } from './links.ts'
 
 export interface ProblemModel {
-  status: number
+  /** The status; null where the title says as much. */
+  eyebrow: string | null
   title: string
+  /** The name of the drawing in templates/drawing.eta. */
+  drawing: string
   /** What to do now. */
   lines: string[]
   /** The form of the service in the address. */
   form: string | null
   /** The same address, when another try can help. */
   again: string | null
+  /** The list of services, unless it is as far away. */
+  services: { isOnlyWay: boolean } | null
 }
+
+const DRAWINGS: Readonly<Record<number, string>> = { 404: 'missing', 410: 'gone', 500: 'away', 503: 'away' }
 
 /** What to do about an error, and when. */
 export function adviceFor({ code, retryAfterSeconds: seconds }: AppError, t: Texts['t']): string[] {
@@ -38,11 +45,14 @@ export function problemModel(
   // What a page of another site may not send can be sent from the server's own page at the same address.
   const again = error.retryable || error.code === 'origin_not_allowed' ? withoutRefusal(address) : null
   const form = slug && formLink(slug)
+  const isAway = error.status === 503 && again !== null
   return {
-    status: error.status,
+    eyebrow: error.status === 410 ? null : t('problem.status', { status: error.status }),
     title: t(`error.${error.code}`),
+    drawing: DRAWINGS[error.status] ?? 'failed',
     lines: adviceFor(error, t),
-    form: form === again ? null : form,
+    form: isAway || form === again ? null : form,
     again,
+    services: isAway ? null : { isOnlyWay: !again && !form },
   }
 }

@@ -4,21 +4,30 @@
  */
 
 import { parseResultDate } from '../../core/catalog/result-date.ts'
-import type { ResultDefinition, ResultField, ResultKind } from '../../core/catalog/result-definition.ts'
 import {
-  currencyName, currencyOf, findMisfit, isEmptyValue, isJsonObject, isTableRows, itemField, type JsonObject, ownValue, type ResultFile,
+  NUMERIC,
+  type ResultDefinition,
+  type ResultField,
+  type ResultKind,
+} from '../../core/catalog/result-definition.ts'
+import {
+  currencyName, currencyOf, findMisfit, isEmptyValue, isJsonObject, isTableRows, itemField, type JsonObject, ownValue, 
+  type ResultFile,rangeOf,
 } from '../../core/catalog/result-values.ts' // biome-ignore format: a list
 import { textIn } from '../../core/catalog/text.ts'
 import { formatDuration } from '../../core/presentation/format-duration.ts'
 import { humanise } from './humanise.ts'
 import { formatFileSize, formatMoney, formatNumber, formatPercent, formattedNode } from './result-formats.ts'
+import { type Gauge, gaugeOf } from './result-gauge.ts'
 import {
-  arrangeValue, groupOf, type LabelledNode, plainText, type ResultColumn, type ResultContext, type ResultNode, textNode,
+  groupOf, type LabelledNode, plainText, type ResultColumn, type ResultContext, type ResultNode, textNode,
 } from './result-node.ts' // biome-ignore format: a list
+import { arrangeCell, arrangeValue, fitsTable, isNumericColumn, listOf } from './result-plain.ts'
+import { tableOf } from './result-table.ts'
 
 export interface ArrangedResult {
   /** The value that is shown first, and large. */
-  headline: LabelledNode | null
+  headline: (LabelledNode & { gauge: Gauge | null }) | null
   /** Null when there is nothing else to show. */
   rest: ResultNode | null
 }
@@ -59,6 +68,7 @@ export function arrangeResult(
   return {
     headline: headline && {
       label: textIn(headline.label, context.locale),
+      gauge: gaugeOf(ownValue(result, headline.name), headline, context),
       value: arrangeField(ownValue(result, headline.name), headline, below(place, headline.name)),
     },
     rest: entries.length === 0 ? null : groupOf(entries),
@@ -72,13 +82,13 @@ function findHeadline(result: JsonObject, { headline, fields }: ResultDefinition
   return field === undefined || isEmptyValue(value) || typeof value === 'object' ? null : field
 }
 
-/** A missing value is left out; an empty one is shown as none, unless its field says otherwise. */
+/** A missing value is left out, and so is an empty one unless its field says otherwise. */
 const isShown = ({ name, hide_when_empty }: ResultField, objects: readonly JsonObject[]): boolean =>
   objects.some((object) =>
-    hide_when_empty ? !isEmptyValue(ownValue(object, name)) : Object.hasOwn(object, name),
+    hide_when_empty === false ? Object.hasOwn(object, name) : !isEmptyValue(ownValue(object, name)),
   )
 
-/** The names without a field. A currency is already shown with its amounts. */
+/** The names without a field that have values. Currencies and totals are already shown where they belong. */
 function otherNames(
   objects: readonly JsonObject[],
   fields: readonly ResultField[],
@@ -87,8 +97,10 @@ function otherNames(
   const described = new Set([
     ...fields.map(({ name }) => name),
     ...fields.flatMap((field) => shownCurrencies(field, objects, siblings)),
+    ...fields.flatMap(({ name, total }) => (isTableRows(objects[0]?.[name]) && total ? [total] : [])),
   ])
-  return [...new Set(objects.flatMap(Object.keys))].filter((name) => !described.has(name))
+  const names = objects.flatMap((object) => Object.keys(object).filter((name) => !isEmptyValue(object[name])))
+  return [...new Set(names)].filter((name) => !described.has(name))
 }
 
 /** The names of the values that are shown as the currency of amounts. */
@@ -114,21 +126,27 @@ function arrangeField(value: unknown, field: ResultField, place: Place): ResultN
   if (findMisfit(value, field) !== null) {
     // The data of an image are no text to read.
     if (field.type === 'image' && typeof value === 'string') return plainText(place.t('result.no_image'))
-    return arrangeValue(value, place, place.path.length)
+    return arrangeValue(field.type === 'choice' ? asWords(value) : value, place, place.path.length)
   }
   return ARRANGE[field.type](value as never, field, place)
 }
 
+/** A value that a choice does not know, such as `not_found`: identifiers are no words. */
+const asWords = (value: unknown): unknown =>
+  typeof value === 'string' && /^[a-z][a-z0-9]*([_-][a-z0-9]+)*$/i.test(value) ? humanise(value) : value
+
 const ARRANGE: Readonly<Record<ResultKind, (value: never, field: ResultField, place: Place) => ResultNode>> =
   {
     text: (value: string | number | boolean, _field, place) =>
-      typeof value === 'string' ? textNode(value) : arrangeValue(value, place),
-    number: (value: number, field, place) => formattedNode(formatNumber(value, field, place)),
-    percent: (value: number, field, { locale }) => formattedNode(formatPercent(value, field, locale)),
+      typeof value === 'string' ? textNode(value, place.locale) : arrangeValue(value, place),
+    number: (value: number, field, place) =>
+      withMeaning(formattedNode(formatNumber(value, field, place), value), value, field, place),
+    percent: (value: number, field, place) =>
+      withMeaning(formattedNode(formatPercent(value, field, place.locale), value), value, field, place),
     money: (value: number, field, { locale, siblings }) =>
-      formattedNode(formatMoney(value, currencyOf(field, siblings), field, locale)),
+      formattedNode(formatMoney(value, currencyOf(field, siblings), field, locale), value),
     date: (value: string) => ({ kind: 'date', ...parseResultDate(value)! }),
-    duration: (value: number, _field, { t }) => formattedNode(formatDuration(t, value)),
+    duration: (value: number, _field, { t }) => formattedNode(formatDuration(t, value), value),
     url: (value: string) => ({ kind: 'link', text: value, href: value, note: null, dir: 'ltr' }),
     choice: (value: unknown, { options = [] }, { locale }) =>
       plainText(textIn(options.find((option) => option.value === String(value))!.label, locale)),
@@ -152,30 +170,60 @@ const ARRANGE: Readonly<Record<ResultKind, (value: never, field: ResultField, pl
     }),
   }
 
-const NUMERIC: readonly ResultKind[] = ['number', 'percent', 'money']
+function withMeaning(
+  node: ReturnType<typeof formattedNode>,
+  value: number,
+  field: ResultField,
+  { locale }: Place,
+): ResultNode {
+  const range = rangeOf(value, field)
+  if (range === null) return node
+  return { ...node, meaning: { label: textIn(range.label, locale), tone: range.tone ?? 'plain' } }
+}
 
-function arrangeTable(rows: JsonObject[], { columns = [] }: ResultField, place: Place): ResultNode {
+function arrangeTable(rows: JsonObject[], field: ResultField, place: Place): ResultNode {
+  const { columns = [], group_by, plot, total = '' } = field
   const fields = columns.filter((column) => isShown(column, rows))
   const others = otherNames(rows, columns, place.siblings)
+  if (!fitsTable(rows.length, fields.length + others.length)) return listOf(rows, place, place.path.length)
   const heads: ResultColumn[] = [
-    ...fields.map(({ label, type }) => ({
-      label: textIn(label, place.locale),
-      isNumeric: NUMERIC.includes(type),
+    ...fields.map((column) => ({
+      label: textIn(column.label, place.locale),
+      isNumeric: NUMERIC.includes(column.type) || column.type === 'duration',
+      unit: unitOf(column, rows, place),
     })),
-    ...others.map((name) => ({ label: humanise(name), isNumeric: false })),
+    ...others.map((name) => ({ label: humanise(name), isNumeric: isNumericColumn(rows, name) })),
   ]
-  return {
-    kind: 'table',
-    columns: heads,
-    rows: rows.map((row, i) => [
-      ...fields.map((field) => {
-        if (!Object.hasOwn(row, field.name)) return plainText('')
-        const at = below({ ...place, siblings: [row, ...place.siblings] }, String(i), field.name)
-        return arrangeField(row[field.name], field, at)
-      }),
-      ...others.map((name) =>
-        Object.hasOwn(row, name) ? arrangeValue(row[name], place, place.path.length + 2) : plainText(''),
-      ),
-    ]),
-  }
+  const cells = rows.map((row, i) => [
+    ...fields.map((column) => {
+      const value = ownValue(row, column.name)
+      if (isEmptyValue(value) && column.hide_when_empty !== false) return plainText('')
+      const at = below({ ...place, siblings: [row, ...place.siblings] }, String(i), column.name)
+      return arrangeField(value, column, at)
+    }),
+    ...others.map((name) => arrangeCell(ownValue(row, name), place, place.path.length + 2)),
+  ])
+  const indexOf = (name: string): number => fields.findIndex((column) => column.name === name)
+  const axes = plot && { x: indexOf(plot.x), y: indexOf(plot.y), label: heads[indexOf(plot.y)]?.label ?? '' }
+  const all = ownValue(place.siblings[0]!, total)
+  return tableOf(
+    {
+      columns: heads,
+      rows: cells,
+      groupBy: group_by === undefined ? -1 : indexOf(group_by),
+      total: typeof all === 'number' ? all : undefined,
+      axes: axes && Math.min(axes.x, axes.y) >= 0 ? axes : undefined,
+    },
+    place,
+  )
+}
+
+/** What the numbers of a column are in; null where it is not the same in all rows. */
+function unitOf(column: ResultField, rows: readonly JsonObject[], place: Place): ResultColumn['unit'] {
+  if (column.type === 'percent') return '%'
+  if (column.type === 'duration') return 's'
+  if (column.type !== 'money') return column.unit && textIn(column.unit, place.locale)
+  const currencies = new Set(rows.map((row) => currencyOf(column, [row, ...place.siblings])))
+  const [currency] = currencies
+  return currencies.size === 1 ? (currency ?? undefined) : null
 }

@@ -24,7 +24,7 @@ export function formatNumber(value: number, field: ResultField, { t, locale }: R
   return withUnit(number, unit, locale)
 }
 
-const formatScale = (scale: number, locale: Locale): string =>
+export const formatScale = (scale: number, locale: Locale): string =>
   numberFormat(locale, { useGrouping: 'min2', maximumFractionDigits: 20 }).format(scale)
 
 const withUnit = (number: string, unit: Text | undefined, locale: Locale): string =>
@@ -41,6 +41,12 @@ export function formatMoney(
   field: ResultField,
   locale: Locale,
 ): string {
+  const amount = formatAmount(value, currency, field, locale)
+  // The hyphen of the English format is too short beside large amounts.
+  return value < 0 ? amount.replace('-', '\u2212') : amount
+}
+
+function formatAmount(value: number, currency: string | null, field: ResultField, locale: Locale): string {
   if (currency === null || !/^[A-Za-z]{3}$/.test(currency)) {
     const number = numberFormat(locale, digits(field)).format(value)
     return currency === null ? number : `${number} ${currency}`
@@ -73,12 +79,13 @@ export function formatFileSize(bytes: number, { t, locale }: ResultContext): str
  * A formatted value. Its direction is that of its first letter; `dir=auto` would follow the invisible mark before a Persian
  * minus sign.
  */
-export function formattedNode(text: string): ResultNode {
+export function formattedNode(text: string, number?: number): ResultNode & { kind: 'number' | 'text' } {
   const [letter] = /\p{L}/u.exec(text) ?? []
   const isRightToLeft = letter !== undefined && /[\p{Script=Arabic}\p{Script=Hebrew}]/u.test(letter)
   return {
     kind: text.length <= MAX_UNBROKEN ? 'number' : 'text',
     text,
     dir: isRightToLeft ? 'rtl' : 'ltr',
+    number,
   }
 }

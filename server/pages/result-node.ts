@@ -1,14 +1,19 @@
-/** The parts of a shown result, and plain values, which no definition describes, as such parts. */
-import { parseResultDate, type ResultDate } from '../../core/catalog/result-date.ts'
-import { isEmptyValue, isJsonObject, type JsonObject } from '../../core/catalog/result-values.ts'
-import type { Texts } from '../../core/i18n/index.ts'
-import { humanise } from './humanise.ts'
-import { numberFormat } from './number-format.ts'
+/** The parts of a shown result. */
+import type { ResultDate } from '../../core/catalog/result-date.ts'
+import type { Locale, Texts } from '../../core/i18n/index.ts'
+import { localizeNumberText } from '../../core/i18n/localize-digits.ts'
 
 /** All values but dates are text, which the templates escape. */
 export type ResultNode =
   /** `number`: must not wrap. */
-  | { kind: 'text' | 'number'; text: string; dir: Direction }
+  | {
+      kind: 'text' | 'number'
+      text: string
+      dir: Direction
+      /** The number that is formatted as this text. */
+      number?: number
+      meaning?: Meaning
+    }
   | ({ kind: 'date' } & ResultDate)
   /** Without `href` it is only text. `note` follows it. */
   | {
@@ -21,81 +26,109 @@ export type ResultNode =
     }
   | { kind: 'image'; src: string; alt: string }
   | { kind: 'list'; items: ResultNode[] }
-  | { kind: 'table'; columns: ResultColumn[]; rows: ResultNode[][] }
+  | ResultTable
   | { kind: 'group'; facts: LabelledNode[]; sections: LabelledNode[] }
 
 type Direction = 'auto' | 'ltr' | 'rtl'
-export type ResultColumn = { label: string; isNumeric: boolean }
 export type LabelledNode = { label: string; value: ResultNode }
+/** What a number means. Words say it; the tone is only a colour. */
+export type Meaning = { label: string; tone: 'good' | 'fair' | 'poor' | 'plain' }
+
+export interface ResultColumn {
+  label: string
+  isNumeric: boolean
+  /** What its numbers are in, for files, whose cells are bare numbers; null where each row has its own. */
+  unit?: string | null
+}
+
+/** How the cells of a column stand in a card, as which a narrow screen shows a row. */
+export interface TableColumn extends ResultColumn {
+  /** Too long for half a line. */
+  isWide: boolean
+  /** Read without its label. */
+  isPlain: boolean
+}
+
+export interface ResultTable {
+  kind: 'table'
+  columns: TableColumn[]
+  groups: ResultRows[]
+  /** How many rows there are, in words. */
+  count: string
+  /** Says that further rows are not in the result. */
+  note: string | null
+  /** What shows the rows that are hidden at first; null when none are. */
+  showAll: string | null
+  plot: Plot | null
+  /** Another table of the result has columns of the same kinds, which stand below each other. */
+  isAligned: boolean
+}
+
+/** Rows with the same value in the column that groups them. */
+export interface ResultRows {
+  /** Null in a table without groups, and for rows without the value. */
+  label: LabelledNode | null
+  count: string
+  rows: { cells: ResultNode[]; isHidden: boolean }[]
+}
+
+export interface Plot {
+  label: string
+  /** Points of a polyline in a box of `width` × `height`. */
+  points: string
+  /** The first and the last point on the lower edge, to close the area below the line. */
+  base: { from: string; to: string }
+  /** The height of the number 0, where the line crosses it. */
+  zero: number | null
+  /** Where the lowest and the highest number are. */
+  marks: Point[]
+  width: number
+  height: number
+  facts: { label: string; value: ResultNode; at: ResultNode }[]
+}
+
+export interface Point {
+  x: number
+  y: number
+}
 
 export type ResultContext = Pick<Texts, 't' | 'locale'>
-
-/** Deeper values are shown as JSON: tables nested further are unreadable. */
-const MAX_DEPTH = 5
-/** A table with more columns does not fit the page; its rows become a list. */
-const MAX_COLUMNS = 6
-
-/** Scalars as a definition list, lists of flat objects as tables, the rest nested under headings. */
-export function arrangeValue(value: unknown, context: ResultContext, depth = 0): ResultNode {
-  if (isEmptyValue(value)) return plainText(context.t('result.none'))
-  if (Array.isArray(value)) return arrangeList(value, context, depth)
-  if (!isJsonObject(value)) return arrangeScalar(value, context)
-  if (depth >= MAX_DEPTH) return { kind: 'text', text: JSON.stringify(value), dir: 'ltr' }
-  return groupOf(
-    Object.entries(value).map(([key, part]) => ({
-      label: humanise(key),
-      value: arrangeValue(part, context, depth + 1),
-    })),
-  )
-}
 
 /** Values that fit into a line come first, the others follow under headings. */
 export const groupOf = (entries: LabelledNode[]): ResultNode => ({
   kind: 'group',
   facts: entries.filter((entry) => isFact(entry.value)),
-  sections: entries.filter((entry) => !isFact(entry.value)),
+  sections: alignTables(entries.filter((entry) => !isFact(entry.value))),
 })
 
-function arrangeList(list: unknown[], context: ResultContext, depth: number): ResultNode {
-  if (depth >= MAX_DEPTH) return { kind: 'text', text: JSON.stringify(list), dir: 'ltr' }
-  const columns = list.every(isFlat) ? [...new Set(list.flatMap((row) => Object.keys(row)))] : []
-  if (columns.length === 0 || columns.length > MAX_COLUMNS) {
-    return { kind: 'list', items: list.map((item) => arrangeValue(item, context, depth + 1)) }
-  }
-  return {
-    kind: 'table',
-    columns: columns.map((column) => ({ label: humanise(column), isNumeric: false })),
-    rows: (list as JsonObject[]).map((row) =>
-      columns.map((column) =>
-        Object.hasOwn(row, column) ? arrangeValue(row[column], context, depth + 1) : plainText(''),
-      ),
-    ),
-  }
+function alignTables(sections: LabelledNode[]): LabelledNode[] {
+  const shapes = sections.map(({ value }) => shapeOf(value))
+  const seen = new Set<string | null>()
+  const repeated = new Set(shapes.filter((shape) => seen.size === seen.add(shape).size))
+  return sections.map(({ label, value }, i) => {
+    const isAligned = shapes[i] !== null && repeated.has(shapes[i] ?? null)
+    return { label, value: value.kind === 'table' ? { ...value, isAligned } : value }
+  })
 }
 
-function arrangeScalar(value: unknown, { t, locale }: ResultContext): ResultNode {
-  if (typeof value === 'boolean') return plainText(t(value ? 'result.yes' : 'result.no'))
-  // Digits are grouped from five on: a JSON number is an amount or a year. Codes are strings.
-  if (typeof value === 'number') {
-    const format = numberFormat(locale, { useGrouping: 'min2', maximumFractionDigits: 20 })
-    return { kind: 'number', text: format.format(value), dir: 'ltr' }
-  }
-  const text = String(value)
-  const date = parseResultDate(text)
-  if (date) return { kind: 'date', ...date }
-  return textNode(text)
+/** Longer numbers, such as amounts, need the width of their content. */
+const MAX_ALIGNED_DIGITS = 6
+
+/** The kinds of a table's columns; null where they cannot have the widths of other tables. */
+function shapeOf(node: ResultNode): string | null {
+  if (node.kind !== 'table') return null
+  const cells = node.groups.flatMap(({ rows }) => rows.flatMap((row) => row.cells))
+  const isLong = cells.some((cell) => cell.kind === 'number' && cell.text.length > MAX_ALIGNED_DIGITS)
+  return isLong ? null : node.columns.map(({ isNumeric }) => (isNumeric ? 'number' : 'text')).join(' ')
 }
 
 /** Numbers, addresses and ids read left to right in any language; other text has the direction of its own letters. */
-export const textNode = (text: string): ResultNode => ({
+export const textNode = (text: string, locale: Locale): ResultNode => ({
   kind: 'text',
-  text,
+  text: localizeNumberText(locale, text),
   dir: /^[\x20-\x7e]*$/.test(text) && /[\d/@]/.test(text) ? 'ltr' : 'auto',
 })
 
 export const plainText = (text: string): ResultNode => ({ kind: 'text', text, dir: 'auto' })
 
 const isFact = ({ kind }: ResultNode): boolean => !['list', 'table', 'group'].includes(kind)
-
-const isFlat = (value: unknown): value is JsonObject =>
-  isJsonObject(value) && Object.values(value).every((part) => part === null || typeof part !== 'object')

@@ -1,4 +1,4 @@
-/** Loads and compiles the templates in this folder. They escape values, except in `<%~ %>`. */
+/** Loads and compiles the templates of a folder and of this one. They escape values, except in `<%~ %>`. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { Eta } from 'eta'
@@ -7,12 +7,13 @@ const FOLDER = join(import.meta.dirname, 'templates')
 
 export type Render = (template: string, data: object) => string
 
-export function loadTemplates(): Render {
+export function loadTemplates(more: readonly string[] = []): Render {
   const eta = new Eta({ autoTrim: ['nl', false] })
-  for (const file of readdirSync(FOLDER)) {
-    if (file.endsWith('.eta'))
-      eta.loadTemplate(`@${basename(file, '.eta')}`, readFileSync(join(FOLDER, file), 'utf8'))
-  }
+  for (const folder of [FOLDER, ...more])
+    for (const file of readdirSync(folder)) {
+      if (file.endsWith('.eta'))
+        eta.loadTemplate(`@${basename(file, '.eta')}`, readFileSync(join(folder, file), 'utf8'))
+    }
   return (template, data) => eta.render(`@${template}`, data)
 }
 

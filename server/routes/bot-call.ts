@@ -12,7 +12,7 @@ export function attemptOf(req: Request): number {
     errors: [
       given === undefined
         ? { field: 'X-Attempt', code: 'required' }
-        : { field: 'X-Attempt', code: 'invalid_definition', params: { reason: 'must be a whole number' } },
+        : { field: 'X-Attempt', code: 'invalid_report', params: { reason: 'must be a whole number' } },
     ],
   })
 }

@@ -26,8 +26,8 @@ export const progressBody = z.strictObject({
 
 /** Beside the question itself (`core/catalog/question.ts`). */
 export const askOptions = z.object({
-  /** Whether the bot can send another code, or show another picture. */
-  resend: z.boolean().default(false),
+  /** Whether the bot can send another code, or show another picture; true when left out. */
+  resend: z.boolean().optional(),
 })
 
 export const rejectBody = z.strictObject(message)

@@ -1,6 +1,6 @@
 /** `/api/bots/requests/{hash}`: what the bot of a request reports and waits for. */
 import { type Request, type RequestHandler, type Response, Router } from 'express'
-import { type BotReports, checkAttempt } from '../../core/actions/bot-reports.ts'
+import type { BotReports } from '../../core/actions/bot-reports.ts'
 import type { BotWaits } from '../../core/actions/bot-waits.ts'
 import type { RequestActions } from '../../core/actions/request-actions.ts'
 import type { Catalog } from '../../core/catalog/catalog.ts'
@@ -8,7 +8,6 @@ import { askSchema } from '../../core/catalog/question.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import type { RequestRecord } from '../../core/domain/record.ts'
 import { MAX_STORED_DEPTH } from '../../core/records/json-limits.ts'
-import type { RequestFiles } from '../../core/store/request-files.ts'
 import type { RequestStore } from '../../core/store/request-store.ts'
 import { botOf } from '../middleware/bot-token.ts'
 import { methodNotAllowed } from '../middleware/errors.ts'
@@ -22,10 +21,9 @@ import { MAX_WAIT_SECONDS, readQueryNumber } from './status.ts'
 export interface BotRequestDeps {
   catalog: Pick<Catalog, 'ownerOf'>
   requests: Pick<RequestActions, 'view'>
-  store: Pick<RequestStore, 'get' | 'heartbeat'>
+  store: Pick<RequestStore, 'get'>
   reports: BotReports
   waits: BotWaits
-  files: RequestFiles
   /** Aborts when the server stops: long polls end immediately. */
   stopping: AbortSignal
 }
@@ -44,7 +42,6 @@ export function createBotRequestRoutes({
   store,
   reports,
   waits,
-  files,
   stopping,
 }: BotRequestDeps): Router {
   const router = Router()
@@ -70,16 +67,14 @@ export function createBotRequestRoutes({
   router
     .route('/:hash/heartbeat')
     .post(requireOwn, async (req, res) => {
-      const { record } = await store.get(calledHash(req))
-      checkAttempt(record, attemptOf(req))
-      await store.heartbeat(record)
+      await reports.heartbeat(calledHash(req), attemptOf(req))
       res.status(204).end()
     })
     .all(methodNotAllowed('POST'))
 
   router
     .route('/:hash/files')
-    .post(requireOwn, ...receiveFile({ store, files }))
+    .post(requireOwn, ...receiveFile(reports))
     .all(methodNotAllowed('POST'))
 
   router

@@ -30,7 +30,7 @@ export function createBotServiceRoutes({ registry, addresses }: BotServiceDeps):
     .route('/:slug')
     .put(...jsonBody(MAX_BYTES), async (req, res) => {
       const { definition: given, ...fields } = readObject(req.body)
-      const { address, concurrency, draining } = parseWith(announcement, fields)
+      const { address, concurrency, draining } = parseWith(announcement, fields, 'invalid_definition')
       if (address !== undefined && !isAllowedAddress(address, addresses))
         throw invalid('address', 'must be http://host:port within BOT_ADDRESSES')
       const definition = readObject(given, 'definition')

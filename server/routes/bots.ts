@@ -6,7 +6,7 @@ import { type BotServiceDeps, createBotServiceRoutes } from './bot-services.ts'
 
 export interface BotRouteDeps extends BotServiceDeps, BotRequestDeps {
   /** By the name of the bot. */
-  tokens: ReadonlyMap<string, string>
+  tokens: ReadonlyMap<string, readonly string[]>
 }
 
 export function createBotRoutes({ tokens, ...deps }: BotRouteDeps): Router {

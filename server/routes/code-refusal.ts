@@ -11,7 +11,7 @@ import { currentPageLink, requestLinks } from '../pages/links.ts'
 import type { PageDeps } from './page-deps.ts'
 import type { FoundRefusal } from './refused-forms.ts'
 
-const SHOWN_ON_CODE_PAGE: ReadonlySet<string> = new Set([
+export const SHOWN_ON_CODE_PAGE: ReadonlySet<string> = new Set([
   'already_final',
   'otp_not_expected',
   'otp_expired',
@@ -43,10 +43,10 @@ export function createHandleCodeRefusal({
     const prompt = { id: view.otp_data?.id ?? '', typed: maskAnswer(view, submittedCode(req)) }
     if (await refusedForms.redirect(req, res, error, requestLinks(view).otp, { prompt })) return
     const refused = { error, prompt }
+    const problem = codeProblemFor(req, view, refused)
+    const timeline = await requests.timeline(view).catch(() => [])
     refusedForms.setStatus(res, refused)
-    res.send(
-      pages.request(pageContext(req), view, { problem: codeProblemFor(req, view, refused), focus: true }),
-    )
+    res.send(pages.request(pageContext(req), view, { problem, timeline, focus: true }))
   }
 }
 
@@ -61,7 +61,7 @@ export function codeProblemFor(
 export const submittedCode = (req: Request): string => (typeof req.body?.otp === 'string' ? req.body.otp : '')
 
 /** Replaces the answer by text that has the same problem of form, so that the answer itself is stored nowhere. */
-function maskAnswer({ otp_data: prompt }: PublicView, typed: string): string {
+export function maskAnswer({ otp_data: prompt }: PublicView, typed: string): string {
   if (prompt && prompt.kind !== 'code')
     return typed
       .trim()

@@ -1,8 +1,9 @@
 /** `GET …/events`: the request's states as server-sent events, up to the final one. */
-import type { RequestHandler } from 'express'
+import type { RequestHandler, Response } from 'express'
 import { isFinal } from '../../core/domain/record.ts'
 import type { EncodedUpdate, RequestWatcher } from '../../core/pubsub/request-watcher.ts'
 import type { Health } from '../../core/pubsub/subscriber-health.ts'
+import type { TransportCounter } from '../server-metrics.ts'
 
 const HEARTBEAT_MS = 15_000
 const HEADERS = {
@@ -18,11 +19,13 @@ export function createEventStream({
   health,
   stopping,
   heartbeatMs = HEARTBEAT_MS,
+  counter,
 }: {
   watcher: RequestWatcher
   health: Health
   stopping: AbortSignal
   heartbeatMs?: number
+  counter?: TransportCounter
 }): RequestHandler {
   return async (req, res) => {
     const hash = req.params.hash as string
@@ -32,7 +35,11 @@ export function createEventStream({
     let isOpen = false
     const whenOpen = (deliver: () => void): void => (isOpen ? deliver() : void buffered.push(deliver))
     const subscription = await watcher.watch(hash, {
-      onUpdate: (update) => whenOpen(() => send(update)),
+      onUpdate: (update) =>
+        whenOpen(() => {
+          send(update)
+          counter?.pushed(update.position)
+        }),
       onExpired: () => whenOpen(() => end(`event: expired\ndata: ${JSON.stringify({ hash })}\n\n`)),
     })
     const { latest } = subscription
@@ -59,6 +66,7 @@ export function createEventStream({
     }
     const close = (): void => end('')
     res.on('close', stop)
+    if (counter) countWatcher(counter, res)
     stopping.addEventListener('abort', close)
     res.writeHead(200, HEADERS)
     write('retry: 2000\n\n')
@@ -85,4 +93,11 @@ export function createEventStream({
     for (const deliver of buffered) deliver()
     if (stopping.aborted) close()
   }
+}
+
+function countWatcher(counter: TransportCounter, res: Response): void {
+  counter.watchers++
+  res.on('close', () => {
+    counter.watchers--
+  })
 }

@@ -2,10 +2,10 @@
  * The submit of the form page. The form's hidden key and the submitted values together are the Idempotency-Key: a double
  * submit creates one request; going back and correcting a field creates another.
  */
-import { hash } from 'node:crypto'
 import type { RequestActions } from '../../core/actions/request-actions.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import type { PublicView } from '../../core/domain/record.ts'
+import type { Fingerprint } from '../../core/store/idempotency-keys.ts'
 import { MAX_ENDED_CHECKED } from '../accept-request.ts'
 import type { Caller } from '../middleware/caller.ts'
 import type { Submit } from '../submit-request.ts'
@@ -18,9 +18,17 @@ export interface FormSubmission extends Caller {
 }
 
 /** @throws AppError like `Submit` */
-export function createFormSubmit({ submit, requests }: { submit: Submit; requests: RequestActions }) {
+export function createFormSubmit({
+  submit,
+  requests,
+  fingerprint,
+}: {
+  submit: Submit
+  requests: RequestActions
+  fingerprint: Fingerprint
+}) {
   return async ({ key, ...submission }: FormSubmission): Promise<PublicView> => {
-    let idempotencyKey = key && fingerprint(key, JSON.stringify(submission.requestData))
+    let idempotencyKey = key && fingerprint(key, submission.requestData)
     for (let ended = 0; ended < MAX_ENDED_CHECKED; ended++) {
       const { view, replayed } = await submit({ ...submission, idempotencyKey })
       if (!replayed || !idempotencyKey) return view
@@ -42,5 +50,3 @@ export function createFormSubmit({ submit, requests }: { submit: Submit; request
     }
   }
 }
-
-const fingerprint = (...parts: string[]): string => hash('sha256', JSON.stringify(parts), 'base64url')

@@ -1,6 +1,8 @@
 /** Health checks: `/livez` says whether the process is up, `/readyz` whether requests can be served end to end. */
 import { Router } from 'express'
-import { OK, type Readiness } from '../../core/queue/readiness.ts'
+import type { Fault } from '../../core/domain/fault.ts'
+import { describeInEnglish } from '../../core/presentation/describe-fault.ts'
+import type { Readiness } from '../../core/queue/readiness.ts'
 
 export function createHealthRoutes(readiness: { check(): Promise<Readiness> }): Router {
   const router = Router()
@@ -11,12 +13,16 @@ export function createHealthRoutes(readiness: { check(): Promise<Readiness> }): 
   router.get('/livez', (_req, res) => void res.json({ status: 'ok' }))
   router.get('/readyz', async (_req, res) => {
     const { checks, warnings } = await readiness.check()
-    const ready = Object.values(checks).every((result) => result === OK)
+    const ready = Object.values(checks).every((faults) => faults.length === 0)
     res.status(ready ? 200 : 503).json({
       status: ready ? 'ok' : 'unavailable',
-      checks,
-      ...(Object.keys(warnings).length > 0 && { warnings }),
+      checks: describeEach(checks),
+      ...(Object.keys(warnings).length > 0 && { warnings: describeEach(warnings) }),
     })
   })
   return router
 }
+
+/** `ok`, or what is wrong in a sentence. */
+const describeEach = (faults: Readonly<Record<string, readonly Fault[]>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(faults).map(([name, some]) => [name, describeInEnglish(some) || 'ok']))

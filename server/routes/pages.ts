@@ -2,21 +2,25 @@
  * The pages, which all work without script. Each address of a request shows its current state, or redirects to the page of
  * that state.
  */
-import { type Request, type RequestHandler, Router } from 'express'
+import { type Request, type RequestHandler, type Response, Router } from 'express'
 import { nanoid } from 'nanoid'
 import type { Service } from '../../core/catalog/service-definition.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import { callerOf, keepsSessionCookie } from '../middleware/caller.ts'
 import { pageContext } from '../middleware/locale.ts'
+import { credentialsOf } from '../middleware/owner.ts'
+import { requireSubmitter } from '../middleware/submitter.ts'
 import { cookieMarkOf, currentPageLink, withCookieMark, withoutCookieMark } from '../pages/links.ts'
+import { createCodeLinkRoutes } from './code-links.ts'
 import { createFormSubmit } from './form-submit.ts'
 import type { PageDeps } from './page-deps.ts'
 import { parseFormBody, readForm } from './parse-form.ts'
 import { addRequestForms } from './request-forms.ts'
 import { addRequestPages } from './request-pages.ts'
+import { addShareForms } from './share-forms.ts'
 
 export function createPageRoutes(deps: PageDeps): Router {
-  const { catalog, pages, ownership, refusedForms, needsCookies, limitSubmits } = deps
+  const { catalog, pages, queues, ownRequests, ownership, refusedForms, needsCookies, limitSubmits } = deps
   const router = Router()
   const submitForm = createFormSubmit(deps)
 
@@ -26,7 +30,11 @@ export function createPageRoutes(deps: PageDeps): Router {
     return service
   }
 
+  /** The form is shown without it while Redis is away. */
+  const countWaiting = ({ queue }: Service): Promise<number> => queues.waiting(queue).catch(() => 0)
+
   const lacksCookies = (req: Request): boolean => needsCookies && !keepsSessionCookie(req)
+  const maySubmit = (req: Request, res: Response): boolean => deps.signIn.maySubmit(req, callerOf(res).user)
 
   /**
    * Checks whether the browser accepts cookies before the user types anything: the first response sets a cookie and redirects
@@ -40,10 +48,14 @@ export function createPageRoutes(deps: PageDeps): Router {
     return mark === 'none' ? null : withoutCookieMark(req.originalUrl)
   }
 
-  router.get('/', (req, res) => {
+  router.get('/', async (req, res) => {
     // The response sets a session cookie, which a shared cache must not serve to others.
-    res.set('Cache-Control', 'private, no-cache')
-    res.send(pages.services(pageContext(req)))
+    const { sessionId, user } = callerOf(res)
+    // A session that this response starts has no requests.
+    const own =
+      sessionId !== null && keepsSessionCookie(req) ? await ownRequests.list(sessionId, user?.id ?? null) : []
+    res.set('Cache-Control', own.length > 0 ? 'no-store' : 'private, no-cache')
+    res.send(pages.services(pageContext(req), own))
   })
 
   router.get('/services/:slug', async (req, res) => {
@@ -59,18 +71,19 @@ export function createPageRoutes(deps: PageDeps): Router {
     refusedForms.setStatus(res, refused)
     const values =
       refused?.values ??
-      (await ownership.submittedValues(String(again), service.slug, callerOf(res).sessionId))
+      (await ownership.submittedValues(String(again), service.slug, credentialsOf(req, res)))
     res.send(
       pages.form(pageContext(req), service, {
         key: refused?.key ?? nanoid(),
         values,
-        refusal: refused?.error ?? (lacksCookies(req) ? new AppError('cookies_required') : undefined),
+        refusal: refused?.error ?? findObstacle(maySubmit(req, res), lacksCookies(req)),
+        waiting: await countWaiting(service),
       }),
     )
   })
 
   // A refused form is shown again by the error handler (problem-page.ts).
-  router.post('/services/:slug', limitSubmits, readForm, async (req, res) => {
+  router.post('/services/:slug', limitSubmits, requireSubmitter(deps.signIn), readForm, async (req, res) => {
     const service = requireService(req)
     if (lacksCookies(req)) throw new AppError('cookies_required')
     const { key, requestData } = parseFormBody(req, service)
@@ -81,7 +94,15 @@ export function createPageRoutes(deps: PageDeps): Router {
   router.use('/services/:slug/:page/:hash', setPrivateHeaders)
   addRequestPages(router, deps)
   addRequestForms(router, deps)
+  addShareForms(router, deps)
+  router.use('/c', createCodeLinkRoutes(deps))
   return router
+}
+
+/** Why a form could not be sent. */
+function findObstacle(maySubmit: boolean, lacksCookies: boolean): AppError | undefined {
+  if (!maySubmit) return new AppError('not_signed_in')
+  return lacksCookies ? new AppError('cookies_required') : undefined
 }
 
 /** Nothing of a request may stay in a cache or reach a search engine. */

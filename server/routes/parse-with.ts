@@ -6,7 +6,7 @@ import { AppError } from '../../core/domain/errors.ts'
 export function parseWith<Schema extends z.ZodType>(
   schema: Schema,
   body: unknown,
-  code = 'invalid_definition',
+  code = 'invalid_report',
 ): z.output<Schema> {
   const parsed = schema.safeParse(body)
   if (parsed.success) return parsed.data

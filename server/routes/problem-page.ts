@@ -45,8 +45,8 @@ export function createRenderProblem({
 
 /** The page that shows the outcome of a form of a request page; null when the path is no such form. */
 function pageAfterForm(page: string, path: string): string | null {
-  if (!/^(?:otp|resend-otp|cancel)\/[^/]+$/.test(page)) return null
-  return path.replace('/resend-otp/', '/otp/')
+  if (!/^(?:otp|resend-otp|device|cancel|keep|delete)\/[^/]+$/.test(page)) return null
+  return path.replace(/\/(?:resend-otp|device)\//, '/otp/').replace('/keep/', '/result/')
 }
 
 /** Errors of the body itself: there are no values to show again. */

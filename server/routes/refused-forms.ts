@@ -5,7 +5,7 @@
 import type { Request, Response } from 'express'
 import { AppError } from '../../core/domain/errors.ts'
 import type { Refusal, Refusals } from '../../core/store/form-refusals.ts'
-import { callerOf } from '../middleware/caller.ts'
+import { callerOf, countedAs } from '../middleware/caller.ts'
 import { refusedLink } from '../pages/links.ts'
 import type { SessionCookies } from '../sessions.ts'
 
@@ -36,7 +36,9 @@ export interface FoundRefusal extends RefusedInput {
 
 /** Whether the error concerns the form or the time it was sent; other errors the target page shows by itself. */
 const isShownAfterRedirect = ({ code, status }: AppError): boolean =>
-  code === 'cookies_required' || ([422, 429, 503].includes(status) && code !== 'storage_unavailable')
+  code === 'cookies_required' ||
+  code === 'not_signed_in' ||
+  ([422, 429, 503].includes(status) && code !== 'storage_unavailable')
 
 export function createRefusedForms({
   refusals,
@@ -53,8 +55,8 @@ export function createRefusedForms({
       const { code, errors, retryAfterSeconds } = error
       const retryAt = retryAfterSeconds === undefined ? undefined : now() + retryAfterSeconds * 1000
       // Only a session that the browser sent: it may refuse the one that this response offers.
-      const sessionId = sessions.read(req.headers.cookie)
-      const id = await refusals.keep(callerOf(res).network, {
+      const sessionId = sessions.read(req.headers.cookie, req.secure)
+      const id = await refusals.keep(countedAs(callerOf(res)), {
         ...input,
         code,
         errors,
@@ -71,7 +73,7 @@ export function createRefusedForms({
       const refusal = typeof req.query.refused === 'string' && (await refusals.find(req.query.refused))
       if (!refusal) return null
       const { code, errors, retryAt, sessionId, ...input } = refusal
-      if (sessionId !== null && sessionId !== sessions.read(req.headers.cookie)) return null
+      if (sessionId !== null && sessionId !== sessions.read(req.headers.cookie, req.secure)) return null
       const retryAfterSeconds = retryAt && Math.ceil((retryAt - now()) / 1000)
       const mayRetry = retryAfterSeconds !== undefined && retryAfterSeconds <= 0
       return { ...input, error: mayRetry ? undefined : new AppError(code, { errors, retryAfterSeconds }) }

@@ -1,14 +1,15 @@
-/** The forms on the pages of a request: submit a code, request another one, cancel. */
+/** The forms on the pages of a request: submit a code, request another one, cancel, keep, delete. */
 import type { Request, Response, Router } from 'express'
-import { AppError } from '../../core/domain/errors.ts'
+import { AppError, type ErrorCode } from '../../core/domain/errors.ts'
+import type { PublicView } from '../../core/domain/record.ts'
 import { requireOwner } from '../middleware/owner.ts'
-import { currentPageLink, requestLinks } from '../pages/links.ts'
+import { codeWithDeviceLink, currentPageLink, requestLinks } from '../pages/links.ts'
 import { createHandleCodeRefusal, submittedCode } from './code-refusal.ts'
 import type { PageDeps } from './page-deps.ts'
 import { readForm } from './parse-form.ts'
 
 export function addRequestForms(router: Router, deps: PageDeps): void {
-  const { requests, ownership, limitActions } = deps
+  const { requests, codeLinks, ownership, limitActions } = deps
   const requireAct = requireOwner(ownership, 'act')
   const handleCodeRefusal = createHandleCodeRefusal(deps)
   const hashOf = (req: Request): string => String(req.params.hash)
@@ -39,12 +40,47 @@ export function addRequestForms(router: Router, deps: PageDeps): void {
     limitActions,
     requireAct,
     async (req: Request, res: Response) => {
-      const view = await requests.cancel(hashOf(req)).catch((error) => {
-        // Too late to cancel: the page of the outcome says how the request ended.
-        if (error instanceof AppError && error.code === 'already_final') return requests.view(hashOf(req))
-        throw error
-      })
+      // Too late to cancel: the page of the outcome says how the request ended.
+      const view = await requests.cancel(hashOf(req)).catch(viewIf(req, 'already_final'))
       res.redirect(303, currentPageLink(view))
     },
   )
+
+  router.post('/services/:slug/keep/:hash', limitActions, requireAct, async (req: Request, res: Response) => {
+    // Another tab was first: the page says until when it is kept.
+    const view = await requests.keep(hashOf(req)).catch(viewIf(req, 'already_kept', 'not_final'))
+    res.redirect(303, currentPageLink(view))
+  })
+
+  router.post(
+    '/services/:slug/delete/:hash',
+    limitActions,
+    requireAct,
+    async (req: Request, res: Response) => {
+      const view = await requests.view(hashOf(req))
+      await requests.delete(view.hash).catch(viewIf(req, 'not_final'))
+      // The page says that the request is deleted.
+      res.redirect(303, currentPageLink(view))
+    },
+  )
+
+  router.post(
+    '/services/:slug/device/:hash',
+    limitActions,
+    requireAct,
+    async (req: Request, res: Response) => {
+      const view = await requests.view(hashOf(req))
+      const prompt = view.otp_data
+      if (prompt?.kind !== 'code') return res.redirect(303, currentPageLink(view))
+      res.redirect(303, codeWithDeviceLink(view, await codeLinks.create(view.hash, prompt)))
+    },
+  )
+
+  /** The present state where one of these codes refuses the action. */
+  function viewIf(req: Request, ...codes: ErrorCode[]): (error: unknown) => Promise<PublicView> {
+    return (error) => {
+      if (error instanceof AppError && codes.includes(error.code)) return requests.view(hashOf(req))
+      throw error
+    }
+  }
 }

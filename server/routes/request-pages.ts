@@ -1,13 +1,22 @@
-/** The pages of one request: progress, code, result with its images, and the question whether to cancel. */
+/** The pages of one request: progress, code, result with its images, and the questions whether to cancel and to delete. */
 import type { Request, RequestHandler, Router } from 'express'
 import { findResultImage } from '../../core/catalog/result-image.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import { isFinal, type PublicView } from '../../core/domain/record.ts'
+
+import type { TimelineEntry } from '../../core/domain/timeline.ts'
+
+import { REMOVED } from '../../core/store/failed-requests.ts'
+
 import { pageContext } from '../middleware/locale.ts'
 import { credentialsOf, requireOwner } from '../middleware/owner.ts'
+import type { DeviceLink } from '../pages/device-model.ts'
+import type { SharedLink } from '../pages/index.ts'
 import { addressableSlug, currentPageLink, type RequestLinks, requestLinks } from '../pages/links.ts'
+import { findDeviceLink } from './code-links.ts'
 import { codeProblemFor } from './code-refusal.ts'
 import type { PageDeps } from './page-deps.ts'
+import { findShared } from './share-forms.ts'
 
 /** What a page shows besides the request itself. */
 interface PageState {
@@ -15,6 +24,13 @@ interface PageState {
   /** What was wrong with a code. */
   problem: string | undefined
   retriedAs: string | null
+  timeline: TimelineEntry[]
+  /** Whether others can open its address. */
+  isShareable: boolean
+  /** The link that opens the field of the code on another device. */
+  device: DeviceLink | null
+  /** Null when none was asked for. */
+  shared: SharedLink | null
 }
 
 interface RequestPage {
@@ -25,7 +41,7 @@ interface RequestPage {
 }
 
 export function addRequestPages(router: Router, deps: PageDeps): void {
-  const { pages, ownership, requests, files } = deps
+  const { pages, ownership } = deps
   const requireRead = requireOwner(ownership, 'read')
   const requireAct = requireOwner(ownership, 'act')
   const showPage = createShowPage(deps)
@@ -36,7 +52,8 @@ export function addRequestPages(router: Router, deps: PageDeps): void {
     showPage({
       link: 'progress',
       isShownFor: isRunning,
-      render: (req, view, { mayAct }) => pages.request(pageContext(req), view, { mayAct }),
+      render: (req, view, { mayAct, timeline }) =>
+        pages.request(pageContext(req), view, { mayAct, timeline }),
     }),
   )
   router.get(
@@ -45,8 +62,7 @@ export function addRequestPages(router: Router, deps: PageDeps): void {
     showPage({
       link: 'result',
       isShownFor: (view) => isFinal(view.status),
-      render: (req, view, { mayAct, retriedAs }) =>
-        pages.request(pageContext(req), view, { mayAct, retriedAs }),
+      render: (req, view, state) => pages.request(pageContext(req), view, state),
     }),
   )
   router.get(
@@ -55,12 +71,14 @@ export function addRequestPages(router: Router, deps: PageDeps): void {
     showPage({
       link: 'otp',
       isShownFor: (view) => view.requires_otp,
-      render: (req, view, { mayAct, problem }) =>
+      render: (req, view, { mayAct, problem, timeline, device }) =>
         pages.request(pageContext(req), view, {
           mayAct,
           problem,
+          timeline,
           focus: true,
           resent: 'resent' in req.query,
+          device,
         }),
     }),
   )
@@ -73,6 +91,27 @@ export function addRequestPages(router: Router, deps: PageDeps): void {
       render: (req, view) => pages.confirmCancel(pageContext(req), view),
     }),
   )
+  router.get(
+    '/services/:slug/delete/:hash',
+    requireAct,
+    showPage({
+      link: 'delete',
+      isShownFor: (view) => isFinal(view.status),
+      render: (req, view) => pages.confirmDelete(pageContext(req), view),
+    }),
+  )
+  addDownloads(router, deps)
+  // The "try again" link of a form that was refused without a redirect leads here.
+  router.get(
+    ['resend-otp', 'device', 'keep', 'share', 'unshare'].map((page) => `/services/:slug/${page}/:hash`),
+    requireRead,
+    showPage({ link: 'progress', isShownFor: () => false, render: () => '' }),
+  )
+}
+
+/** Images and files of results. */
+function addDownloads(router: Router, { requests, ownership, files }: PageDeps): void {
+  const requireRead = requireOwner(ownership, 'read')
   // An address of its own, because the pages load no image from anywhere else, `data:` included.
   router.get('/services/:slug/result/:hash/images/*path', requireRead, async (req, res) => {
     const view = await requests.view(String(req.params.hash))
@@ -86,19 +125,15 @@ export function addRequestPages(router: Router, deps: PageDeps): void {
     const view = await requests.view(hash)
     const file = view.is_completed ? await files.find(hash, String(req.params.id)) : null
     if (!file) throw new AppError('not_found')
+    res.set('Content-Security-Policy', "default-src 'none'; sandbox")
     // Express would add a charset.
     res.attachment(file.name).setHeader('Content-Type', file.type).send(file.bytes)
   })
-  // The "try again" link of a resend that was refused without a redirect leads here.
-  router.get(
-    '/services/:slug/resend-otp/:hash',
-    requireRead,
-    showPage({ link: 'otp', isShownFor: () => false, render: () => '' }),
-  )
 }
 
 /** Shows the page to requests whose state has it; redirects others to the page of their state. */
-function createShowPage({ requests, failures, ownership, refusedForms }: PageDeps) {
+function createShowPage(deps: PageDeps) {
+  const { requests, failures, ownership, refusedForms } = deps
   /** Optional: without it the page is still correct. */
   const findRetry = async (hash: string): Promise<string | null> =>
     (await failures.find(hash).catch(() => null))?.retried_as ?? null
@@ -116,9 +151,18 @@ function createShowPage({ requests, failures, ownership, refusedForms }: PageDep
       const isForPrompt = isForCode && refused.prompt?.id === view.otp_data?.id
       if (isForPrompt) refusedForms.setStatus(res, refused)
       const problem = isForPrompt ? codeProblemFor(req, view, refused) : undefined
-      const retriedAs = view.is_failed ? await findRetry(view.hash) : null
-      res.send(render(req, view, { mayAct, problem, retriedAs }))
+      const retry = view.is_failed ? await findRetry(view.hash) : null
+      const retriedAs = retry === REMOVED ? null : retry
+      // Optional as well.
+      const timeline = await requests.timeline(view).catch(() => [])
+      const isShareable = view.is_completed && (await ownership.allows(view.hash, NO_CREDENTIALS, 'read'))
+      const device = mayAct ? await findDeviceLink(deps, req, view) : null
+      const shared = mayAct ? await findShared(deps, req, view) : null
+      res.send(render(req, view, { mayAct, problem, retriedAs, timeline, isShareable, device, shared }))
     }
 }
+
+/** Of a visitor who only knows the address. */
+const NO_CREDENTIALS = { sessionId: null, userId: null, ownerToken: null }
 
 const isRunning = (view: PublicView): boolean => !isFinal(view.status)

@@ -3,9 +3,13 @@ import { Router } from 'express'
 import type { Catalog } from '../../core/catalog/catalog.ts'
 import { describeField } from '../../core/catalog/field-definition.ts'
 import type { Service } from '../../core/catalog/service-definition.ts'
+import type { LiveControls } from '../../core/store/operator-controls.ts'
 import { methodNotAllowed } from '../middleware/errors.ts'
 
-export function createServiceRoutes(catalog: Pick<Catalog, 'all'>): Router {
+export function createServiceRoutes(
+  catalog: Pick<Catalog, 'all'>,
+  controls: Pick<LiveControls, 'current'>,
+): Router {
   const router = Router()
   const describe = (service: Service) => ({
     slug: service.slug,
@@ -17,6 +21,8 @@ export function createServiceRoutes(catalog: Pick<Catalog, 'all'>): Router {
     result: service.result,
     estimated_duration: service.usual_seconds,
     asks_for_code: service.asks_for_code,
+    is_closed: controls.current().closed.has(service.slug),
+    is_held: controls.current().held.has(service.queue.name),
     form_url: `/services/${service.slug}`,
   })
   router

@@ -10,6 +10,7 @@ import { AppError } from '../../core/domain/errors.ts'
 import { isFinal, type PublicView } from '../../core/domain/record.ts'
 import { isBotSeenSince } from '../../core/domain/view-times.ts'
 import type { RequestWatcher } from '../../core/pubsub/request-watcher.ts'
+import type { ServerMetrics } from '../server-metrics.ts'
 
 export const MAX_WAIT_SECONDS = 25
 
@@ -19,11 +20,12 @@ const wholeNumber = z
   .transform(Number)
 
 /**
- * The version identifies the state. The queue position changes without a new version, so it is part of the tag, and so is
+ * The version identifies the state. Queue position and hold change without a new version, so they are part of the tag, and so is
  * the sign of life of a bot that has not reported for long; the estimated remaining time is not.
  */
 function etagOf(view: PublicView): string {
-  if (view.queue_position !== null) return `"${view.version}-${view.queue_position}"`
+  if (view.queue_position !== null)
+    return `"${view.version}-${view.queue_position}${view.queue_hold ? '-held' : ''}"`
   return isBotSeenSince(view) ? `"${view.version}-${view.bot_seen_at}"` : `"${view.version}"`
 }
 
@@ -54,18 +56,30 @@ export function createAnswerStatus({
   requests,
   watcher,
   stopping,
+  counters,
 }: {
   requests: RequestActions
   watcher: RequestWatcher
   /** Aborts when the server stops. */
   stopping: AbortSignal
+  counters?: ServerMetrics['transports']
 }): AnswerStatus {
   return async (res, { hash, tags, after, waitSeconds }, headers = []) => {
     const view = await requests.view(hash)
-    if (waitSeconds === 0 || after === null || view.version > after)
-      return sendStatus(res, view, tags, after, headers)
-    const newer = await waitForNewer(watcher, { hash, tags, after, waitSeconds }, res, stopping)
+    if (waitSeconds === 0 || after === null || view.version > after) {
+      const isNew = sendStatus(res, view, tags, after, headers)
+      if (isNew && counters) counters.poll.deliveries++
+      return
+    }
+    const counter = counters?.long_poll
+    if (counter) counter.watchers++
+    const newer = await waitForNewer(watcher, { hash, tags, after, waitSeconds }, res, stopping).finally(
+      () => {
+        if (counter) counter.watchers--
+      },
+    )
     sendStatus(res, newer ?? view, tags, newer ? null : after, headers)
+    if (newer) counter?.pushed(newer)
   }
 }
 
@@ -79,19 +93,23 @@ export const createStatus =
     await answerStatus(res, { hash: req.params.hash as string, tags, after, waitSeconds })
   }
 
+/** @returns false when the caller has this state already */
 function sendStatus(
   res: ServerResponse,
   view: PublicView,
   tags: readonly string[],
   after: number | null,
   baseHeaders: readonly string[],
-): void {
+): boolean {
   const tag = etagOf(view)
   const headers = [...baseHeaders, 'ETag', tag, 'Cache-Control', 'no-store']
   if (!isFinal(view.status)) headers.push('Retry-After', retryAfterHeader(view))
   const known =
     tags.includes(tag) || tags.includes('*') || (after !== null && tags.length === 0 && view.version <= after)
-  if (known) return void res.writeHead(304, headers).end()
+  if (known) {
+    res.writeHead(304, headers).end()
+    return false
+  }
   const json = JSON.stringify(view)
   headers.push(
     'Content-Type',
@@ -100,6 +118,7 @@ function sendStatus(
     String(Buffer.byteLength(json)),
   )
   res.writeHead(200, headers).end(json)
+  return true
 }
 
 export const parseEtags = ({ headers }: IncomingMessage): string[] =>

@@ -2,6 +2,8 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { AppError, type FieldError } from '../../core/domain/errors.ts'
 import type { PublicView } from '../../core/domain/record.ts'
+import type { Log } from '../../core/runtime/log.ts'
+import { callIdOf } from '../middleware/call-id.ts'
 import { type Caller, callerOf } from '../middleware/caller.ts'
 import { localeOf } from '../middleware/locale.ts'
 import { paced, runSerially } from '../pace.ts'
@@ -36,16 +38,16 @@ const FAST_SLICE_MS = 150
 const SLOW_SLICE_MS = 300
 
 type BriefProblem = Pick<Problem, 'status' | 'code'>
-type Entry = { index: number; error: AppError } | ({ index: number } & ReturnType<typeof toResponse>)
+type Entry = { index: number; error: AppError } | { index: number; json: string }
 
-export function createSubmitRoute({
-  submit,
-  limitBatches,
-}: {
+interface SubmitRouteDeps {
   submit: Submit
   /** Counts a batch once, however often it is called. */
   limitBatches: RequestHandler
-}): RequestHandler {
+  log: Log
+}
+
+export function createSubmitRoute({ submit, limitBatches, log }: SubmitRouteDeps): RequestHandler {
   const submitOne = (
     body: Record<string, unknown>,
     from: Caller & { idempotencyKey: string | null },
@@ -59,10 +61,12 @@ export function createSubmitRoute({
         if (Buffer.byteLength(JSON.stringify(entry)) > MAX_REQUEST_BYTES) throw tooLarge()
         const from = { ...callerOf(res), idempotencyKey: key === null ? null : `${key}\n${i}` }
         const submitted = await submitOne(readObject(entry, 'A request'), from)
-        return { index: i, ...(submitted.replayed && { replayed: true }), ...toResponse(submitted) }
+        return {
+          index: i,
+          json: toJson(submitted, { index: i, ...(submitted.replayed && { replayed: true }) }),
+        }
       } catch (error) {
-        const known = error instanceof AppError ? error : new AppError('internal_error', { cause: error })
-        return { index: i, error: known }
+        return { index: i, error: toEntryError(error, log, res) }
       }
     }
     const entries: Entry[] = []
@@ -83,18 +87,19 @@ export function createSubmitRoute({
     const countedBodyBytes =
       req.get('content-encoding') === undefined ? Math.min(bodyBytes(res), MAX_COUNTED_BODY_BYTES) : 0
     const limitProblem = limitProblems(countedBodyBytes + MAX_PROBLEM_BYTES - refused * BRIEF_PROBLEM_BYTES)
-    const responses = await Promise.all(
+    const answers = await Promise.all(
       entries.map((entry) =>
         'error' in entry
-          ? paced(() => ({
-              index: entry.index,
-              problem: limitProblem(() => toProblem(entry.error, locale), entry.error),
-            }))
-          : entry,
+          ? paced(() => {
+              const problem = limitProblem(() => toProblem(entry.error, locale), entry.error)
+              return JSON.stringify({ index: entry.index, problem })
+            })
+          : entry.json,
       ),
     )
     res.status(202).set('Cache-Control', 'no-store')
-    await paced(() => res.json({ accepted: entries.length - refused, refused, requests: responses }))
+    const counts = `"accepted":${entries.length - refused},"refused":${refused}`
+    await paced(() => res.type('json').send(`{${counts},"requests":[${answers.join()}]}`))
   }
 
   return async (req, res, next) => {
@@ -115,8 +120,14 @@ export function createSubmitRoute({
       .set('Retry-After', retryAfterHeader(view))
       .set('Cache-Control', 'no-store')
     if (submitted.replayed) res.set('Idempotency-Replayed', 'true')
-    res.json(toResponse(submitted))
+    res.type('json').send(toJson(submitted))
   }
+}
+
+function toEntryError(error: unknown, log: Log, res: Response): AppError {
+  if (error instanceof AppError) return error
+  log.error({ call_id: callIdOf(res), err: error }, 'an entry of a batch failed')
+  return new AppError('internal_error', { cause: error })
 }
 
 /**
@@ -135,11 +146,11 @@ function limitProblems(maxBytes: number) {
   }
 }
 
-const toResponse = ({ view, ownerToken }: Submitted) => ({
-  ...requestUrls(view),
-  ...(ownerToken && { owner_token: ownerToken }),
-  ...view,
-})
+/** As text: copies of an object with so many fields cost more than the rest of the answer. */
+const toJson = ({ view, ownerToken }: Submitted, first: object = {}): string => {
+  const own = { ...first, ...requestUrls(view), ...(ownerToken && { owner_token: ownerToken }) }
+  return `${JSON.stringify(own).slice(0, -1)},${JSON.stringify(view).slice(1)}`
+}
 
 function requestUrls({ hash, service_slug }: PublicView) {
   const api = `/api/local-requests/${hash}`

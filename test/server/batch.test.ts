@@ -137,14 +137,16 @@ describe('a batch', () => {
     expect(entriesOf(first).map(({ hash }) => hash)).not.toContain(alone.body.hash)
   })
 
-  test('a batch of 1,000 requests is accepted in one call with few round trips to Redis', async () => {
+  test('a batch of many requests is accepted in one call with few round trips to Redis', async () => {
+    // The JavaScript one copies a whole sorted set for each command.
+    const size = onRealRedis ? 1000 : 200
     const stat = async (name: string): Promise<number> =>
       Number(new RegExp(`${name}:(\\d+)`).exec(await redis.info('stats'))?.[1])
     const names = ['total_commands_processed', 'total_reads_processed']
     const before = onRealRedis ? await Promise.all(names.map(stat)) : []
-    const { body } = await sendAll(count(1000)).expect(202)
-    expect(body).toMatchObject({ accepted: 1000, refused: 0 })
-    expect(new Set(entriesOf(body).map(({ hash }) => hash)).size).toBe(1000)
+    const { body } = await sendAll(count(size)).expect(202)
+    expect(body).toMatchObject({ accepted: size, refused: 0 })
+    expect(new Set(entriesOf(body).map(({ hash }) => hash)).size).toBe(size)
     if (!onRealRedis) return
     const after = await Promise.all(names.map(stat))
     const [commands = 0, reads = 0] = after.map((n, i) => n - (before[i] ?? 0))

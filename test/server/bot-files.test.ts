@@ -73,6 +73,7 @@ it('a page of another site cannot be passed off as a page of the server', async 
   for (const id of ['1.1', '1.2', '1.3']) {
     const { headers } = await fileOf(hash, id).expect(200)
     expect(headers['content-disposition']).toMatch(/^attachment/)
+    expect(headers['content-security-policy']).toBe("default-src 'none'; sandbox")
     expect(headers['content-security-policy']).toContain("default-src 'none'")
     types.push(headers['content-type'] ?? '')
   }

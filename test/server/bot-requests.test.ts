@@ -235,6 +235,27 @@ describe('what is refused', () => {
     expect(body).toMatchObject({ errors: [{ field: 'options.1.label', code: 'invalid_question' }] })
   })
 
+  it('an invalid report, with the place of each mistake', async () => {
+    const hash = await server.given([START])
+    for (const [what, body, field] of [
+      ['progress', { progress: 'half' }, 'progress'],
+      ['progress', { progress: 1, parts: [{ id: 'a', state: 'new' }] }, 'parts.0.state'],
+      ['complete', {}, 'result'],
+      ['fail', { code: '' }, 'code'],
+      ['reject', { message: 5 }, 'message'],
+    ] as const)
+      expect(await report(hash, what, body)).toMatchObject({
+        status: 422,
+        body: { errors: [{ field, code: 'invalid_report', message: expect.not.stringContaining(field) }] },
+      })
+    expect(await report(hash, 'progress', { progress: 1, colour: 1 })).toMatchObject({
+      body: { errors: [{ field: 'body', code: 'invalid_report', message: 'Unrecognized key: "colour"' }] },
+    })
+    expect((await report(hash, 'progress', { progress: 1 }, { attempt: 'first' })).body).toMatchObject({
+      errors: [{ field: 'X-Attempt', code: 'invalid_report', message: 'must be a whole number' }],
+    })
+  })
+
   it('another method, another media type, and a wait that is too long', async () => {
     const hash = await server.given([START, REQUIRE_OTP])
     await submitCode(hash)
@@ -287,9 +308,11 @@ describe('the answer', () => {
     expect((await poll(hash, 'answer')).status).toBe(204)
   })
 
-  it('another code is offered only by a bot that can send one', async () => {
+  it('another code is offered unless the bot says that it can send none', async () => {
     const hash = await server.given([START])
     await report(hash, 'ask')
+    expect((await view(hash)).otp_data.resend_available_at).not.toBeNull()
+    await report(hash, 'ask', { resend: false })
     expect((await view(hash)).otp_data.resend_available_at).toBeNull()
     await report(hash, 'ask', { resend: true })
     expect((await view(hash)).otp_data.resend_available_at).not.toBeNull()
@@ -299,7 +322,7 @@ describe('the answer', () => {
 
   it('the end of the prompt is otp_expired', async () => {
     const hash = await server.given([START])
-    await report(hash, 'ask', { expires_in: 0.2 })
+    await report(hash, 'ask', { expires_in: 0.2, resend: false })
     expect(await poll(hash, 'answer?wait=25')).toMatchObject({ status: 410, body: { code: 'otp_expired' } })
   })
 

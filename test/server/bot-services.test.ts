@@ -15,9 +15,10 @@ const services = await openLiveCatalog({ registry, log: quiet, everyMs: 20 })
 cleanUp(() => services.stop())
 const TOKEN = 'the-token-of-this-installation'
 const CRAWLER_TOKEN = 'the-token-of-the-crawler'
+const NEWER_CRAWLER_TOKEN = 'the-next-token-of-the-crawler'
 const { api } = await useServer(redis, {
   services,
-  settings: { LOCAL_API_TOKEN: TOKEN, BOT_TOKENS: `crawler:${CRAWLER_TOKEN}` },
+  settings: { LOCAL_API_TOKEN: TOKEN, BOT_TOKENS: `crawler:${NEWER_CRAWLER_TOKEN},crawler:${CRAWLER_TOKEN}` },
 })
 
 const definition = {
@@ -58,6 +59,13 @@ describe('announcing a service over HTTP', () => {
     expect(await registry.version()).toBe(version)
   })
 
+  test('both tokens of a name announce the same service, so that one can replace the other', async () => {
+    const crawls = { ...definition, slug: 'crawls' }
+    for (const token of [CRAWLER_TOKEN, NEWER_CRAWLER_TOKEN, CRAWLER_TOKEN])
+      await put({ definition: crawls }, { slug: 'crawls', token }).expect(200)
+    await put({ definition: crawls }, { slug: 'crawls' }).expect(409)
+  })
+
   test('a slug of another token is refused with 409, which names the owner', async () => {
     const { body } = await put({ definition }, { token: CRAWLER_TOKEN }).expect(409)
     expect(body).toMatchObject({ code: 'slug_taken', detail: expect.stringContaining('"default"') })
@@ -77,6 +85,23 @@ describe('announcing a service over HTTP', () => {
     expect(answer.body.errors).toContainEqual(expect.objectContaining({ field, message: expect.any(String) }))
   }) // biome-ignore format: a table
 
+  test('a mistake of a definition has its place in field alone, in every language', async () => {
+    const fields = [
+      { name: 'a', type: 'text', label: 'A' },
+      { name: 'b', type: 'choice', label: 'B' },
+    ]
+    for (const language of ['en', 'fa']) {
+      const { body } = await put({ definition: { ...definition, fields } }).set('Accept-Language', language)
+      expect(body.errors).toEqual([
+        {
+          field: 'fields[1].options',
+          code: 'invalid_definition',
+          message: 'are required of a choice',
+        },
+      ])
+    }
+  })
+
   test('a definition that is no object, too large, or has 10,000 fields gets a short answer', async () => {
     const fields = Array.from({ length: 10_000 }, (_, i) => ({ name: `f${i}`, type: 'text', label: 'F' }))
     for (const [body, status] of [
@@ -85,6 +110,9 @@ describe('announcing a service over HTTP', () => {
       [{ definition: { ...definition, description: 'x'.repeat(300_000) } }, 413],
       [{ definition: { ...definition, fields } }, 413],
       [{ definition: { ...definition, fields: fields.slice(0, 150) } }, 422],
+      [{ definition: { ...definition, ['x'.repeat(60_000)]: 1 } }, 422],
+      [{ definition, ['x'.repeat(60_000)]: 1 }, 422],
+      [{ definition: { ...definition, messages: { ['x'.repeat(60_000)]: 'X' } } }, 422],
     ] as const) {
       const answer = await put(body)
       expect(answer.status).toBe(status)

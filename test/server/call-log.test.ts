@@ -1,5 +1,7 @@
 /** The log of calls: all of them with LOG_LEVEL=debug, failures only with info. */
+
 import { describe, expect, test } from 'vitest'
+import { shortReference } from '../../core/domain/short-reference.ts'
 import { keys } from '../helpers/keys.ts'
 import { aHash, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
@@ -8,9 +10,14 @@ import { CREDIT_SCORE, collectLog, useServer } from '../helpers/server.ts'
 const redis = await useRedis()
 const client = await redis.connections.connect('patient')
 
+/** As the log names a request. */
+const withReference = (path: string): string => path.replace(/req_[\w-]+/, shortReference)
+
 interface Line {
   level: number
   msg: string
+  call_id?: string
+  request?: string
   req?: { method: string; path: string }
   res?: { status: number }
   err?: { error_code?: string }
@@ -47,7 +54,7 @@ describe('with LOG_LEVEL=debug', () => {
         .toMatchObject([
           {
             level: 20,
-            req: { method: method.toUpperCase(), path },
+            req: { id: expect.any(String), method: method.toUpperCase(), path: withReference(path) },
             res: { status },
             responseTime: expect.any(Number),
           },
@@ -70,24 +77,58 @@ describe('with LOG_LEVEL=debug', () => {
 })
 
 describe('with LOG_LEVEL=info', () => {
-  test('LOG_LEVEL=info logs no successful call', async () => {
-    const { api, calls, lines, stop } = await serverWith('info')
+  test('LOG_LEVEL=info logs of successful calls only the accepted request, by its reference', async () => {
+    const { api, calls, logged, lines, stop } = await serverWith('info')
     for (const { method, path, status, ...call } of calls)
       await api[method](path)
         .send('body' in call ? call.body : undefined)
         .expect(status)
     await stop()
-    expect(lines).toEqual([])
+    expect(logged()).toMatchObject([
+      { msg: 'request accepted', call_id: expect.any(String), request: expect.stringMatching(/^\w{8}$/) },
+    ])
+    expect(lines.join('')).not.toContain('req_')
   })
 
   test('LOG_LEVEL=info logs a call that fails', async () => {
-    const { api, logged } = await serverWith('info')
+    const { api, logged, lines } = await serverWith('info')
     const hash = aHash()
     await client.lpush(keys.record(hash), 'not a text')
-    await api.get(`/api/local-requests/${hash}/status`).expect(500)
+    const { body, headers } = await api
+      .get(`/api/local-requests/${hash}/status`)
+      .set('X-Request-Id', 'from-the-proxy.1')
+      .expect(500)
+    expect([body.call_id, headers['x-request-id']]).toEqual(['from-the-proxy.1', 'from-the-proxy.1'])
     expect(logged()).toMatchObject([
-      { level: 40, msg: 'another program stored an invalid record' },
-      { level: 50, msg: 'call failed', err: { error_code: 'unreadable_record' } },
+      { level: 40, msg: 'another program stored an invalid record', request: shortReference(hash) },
+      {
+        level: 50,
+        msg: 'call failed',
+        call_id: 'from-the-proxy.1',
+        request: shortReference(hash),
+        err: { error_code: 'unreadable_record' },
+      },
     ])
+    expect(lines.join('')).not.toContain(hash)
+  })
+})
+
+describe('the id of a call', () => {
+  test.each(['two words', 'x'.repeat(101), 'a"b', 'a\u00e9'])(
+    'the id %j that a caller sends is replaced by a new one',
+    async (given) => {
+      const { api } = await serverWith('info')
+      const call = api.get('/nowhere').set('X-Request-Id', Buffer.from(given, 'utf8').toString('latin1'))
+      const { headers } = await call.expect(404)
+      expect(headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/)
+    },
+  )
+
+  test('two calls have two ids, which stand in their problems', async () => {
+    const { api } = await serverWith('info')
+    const ids = await Promise.all(
+      [1, 2].map(async () => (await api.get('/api/nothing').expect(404)).body.call_id as string),
+    )
+    expect(new Set(ids).size).toBe(2)
   })
 })

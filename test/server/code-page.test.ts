@@ -31,7 +31,9 @@ async function changePrompt(hash: string, change: object): Promise<void> {
 describe('the code page', () => {
   test('the code page shows the target, length and expiry of the code and focuses its only field', async () => {
     const $ = await browser.open(at('otp', await given([START, REQUIRE_OTP])))
-    expect(textOf($, '.panel-ask')).toMatch(/sent to 0912\*\*\*4567.*6 digits.*Valid until/)
+    expect(textOf($, '.panel-ask')).toMatch(
+      /sent to 0912\*\*\*4567.*6 digits.*Valid for about 2 minutes, until/,
+    )
     expect($('#otp').attr()).toMatchObject({ autofocus: '', autocomplete: 'one-time-code', dir: 'ltr' })
     expect($('title').text()).toMatch(/^Code needed/)
     expect($('#otp-error')).toHaveLength(0)
@@ -62,7 +64,7 @@ describe('the code page', () => {
     await send(hash, '123456').expect(303)
     await apply(hash, REJECT)
     await browser.get(at('otp', hash)).expect(303).expect('Location', at('result', hash))
-    expect(textOf(await browser.open(at('result', hash)), '.lead')).toBe('The code was wrong too many times')
+    expect(textOf(await browser.open(at('result', hash)), '.lead')).toBe('The code was wrong too many times.')
   })
 })
 
@@ -86,8 +88,8 @@ describe('a submitted code', () => {
   })
 
   const wrongForms = [
-    ['', 'Type the code you were sent'],
-    [' - ', 'Type the code you were sent'],
+    ['', 'Type the code first'],
+    [' - ', 'Type the code first'],
     ['12a456', 'The code has digits only'],
     ['<script>alert(1)</script>', 'The code has digits only'],
     ['۹۸۷', 'The code has 6 digits, you typed 3'],
@@ -114,7 +116,7 @@ describe('a submitted code', () => {
     const hash = await given([START, REQUIRE_OTP])
     for (const body of ['', 'code=123456', 'otp=123456&otp=654321']) {
       const { text } = await browser.refused(at('otp', hash), body).expect(422)
-      expect(textOf(load(text), '#otp-error')).toBe('Type the code you were sent')
+      expect(textOf(load(text), '#otp-error')).toBe('Type the code first')
     }
   })
 
@@ -126,8 +128,11 @@ describe('a submitted code', () => {
     ]
     for (const text of pages) {
       const $ = load(text)
-      expect(textOf($, '#otp-error')).toBe('The time for that code is over. Have a new one sent.')
-      expect($(`form[action="${at('resend-otp', hash)}"] button`)).toHaveLength(1)
+      expect(textOf($, '#otp-over')).toBe('Request a new one to go on.')
+      expect($('#otp-error')).toHaveLength(0)
+      // The field is closed, and the new code is the main action.
+      expect($('form[data-closed] #otp:disabled')).toHaveLength(1)
+      expect($(`form[action="${at('resend-otp', hash)}"] button`).attr('class')).toBe('button')
     }
     expect(await redis.exists(keys.otp(hash))).toBe(0)
   })
@@ -192,12 +197,14 @@ describe('a resend', () => {
   test('an accepted resend is shown as on its way and restarts the cooldown', async () => {
     const hash = await given([START, ask({ expires_in: 300 })], secondsAgo(31))
     const first = await browser.open(at('otp', hash))
-    expect(first('[data-live=resend-wait]')).toHaveLength(0)
+    expect(textOf(first, '[data-live=resend-wait]')).toBe('5 more codes can be sent.')
     const { headers } = await resend(hash).expect(303)
     expect(headers.location).toBe(`${at('otp', hash)}?resent`)
     const $ = await browser.open(headers.location as string)
     expect(textOf($, '[role=status].notice')).toBe('A new code is on its way.')
-    expect(textOf($, '[data-live=resend-wait]')).toMatch(/^A new code can be sent in (60|5\d) s\.$/)
+    expect(textOf($, '[data-live=resend-wait]')).toMatch(
+      /^4 more codes can be sent, the next in (60|5\d) s\.$/,
+    )
     expect($('#otp-error')).toHaveLength(0)
   })
 

@@ -23,7 +23,10 @@ const target =
   url.protocol === 'unix:' ? { path: url.pathname } : { host: url.hostname, port: Number(url.port) }
 const proxy: TcpProxy = await startTcpProxy(target)
 const password = url.password && `:${url.password}@`
-const server = await useServer({ ...redis, url: `redis://${password}127.0.0.1:${proxy.port}` })
+const server = await useServer(
+  { ...redis, url: `redis://${password}127.0.0.1:${proxy.port}` },
+  { settings: { REDIS_COMMAND_TIMEOUT_MS: '700' } },
+)
 
 const closing: (() => void)[] = []
 afterAll(() => {

@@ -167,7 +167,7 @@ test('the form of a request that is sent again has its typed data, but no secret
     service,
     createTexts('en'),
     { key: 'k', values: READ },
-    { ttlSeconds: 1800, isSilent: false },
+    { ttlSeconds: 1800, isSilent: false, pace: { total: null, typical: 60, steps: {}, queueSeconds: null } },
   )
   const shown = Object.fromEntries(fields.map(({ name, value }) => [name, value]))
   expect(shown).toMatchObject({

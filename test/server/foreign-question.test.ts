@@ -1,8 +1,10 @@
 /** A bot that has only a Redis client asks for a code, as docs/WRITE-A-BOT.md says. */
+
 import { readFileSync } from 'node:fs'
 import { load } from 'cheerio'
 import { Redis } from 'ioredis'
 import { afterAll, expect, test } from 'vitest'
+import { shortReference } from '../../core/domain/short-reference.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
@@ -53,7 +55,8 @@ test('an unknown step is logged once, without personal data, and shown on the pa
     await plain.setex(key, 1800, JSON.stringify({ ...JSON.parse((await plain.get(key)) ?? ''), ...change }))
   }
   const hash = await given([START])
-  const about = () => logged.filter((line) => line.includes(hash)).map((line) => JSON.parse(line))
+  const about = () =>
+    logged.filter((line) => line.includes(shortReference(hash))).map((line) => JSON.parse(line))
   for (const step of ['checking ۰۹۱۲ 09123456789', 'another_step']) {
     await write(hash, { step, progress: 40 })
     const { text } = await api

@@ -33,7 +33,13 @@ async function afterwards(...changes: Command[]): Promise<{ mine: Browser; hash:
   return { mine, hash }
 }
 const linkOn = async (browser: Browser, hash: string): Promise<string> =>
-  String((await browser.open(`${FORM}/result/${hash}`))('main .actions .button').first().attr('href'))
+  String(
+    (await browser.open(`${FORM}/result/${hash}`))(
+      'main .actions a[href*="/services/credit-score-rating"]:not([data-opens])',
+    )
+      .last()
+      .attr('href'),
+  )
 
 async function valuesAt(browser: Browser, path: string): Promise<object> {
   // A browser without a session first passes the cookie check.

@@ -32,8 +32,8 @@ const summaryOf = ($: ReturnType<typeof load>) =>
 
 test('an invalid form lists each error in a summary that links to its field, with the same words there', async () => {
   const { $ } = await mistaken({ _key: KEY, mobile: '0812', national_code: '0012345678' })
-  expect($('title').text()).toBe('Error: Credit score · Halfway')
-  expect(textOf($, '.error-summary h2')).toBe('There is a problem')
+  expect($('title').text()).toBe('Error: Credit score · Online services')
+  expect(textOf($, '.error-summary h2')).toBe('Please correct the following')
   const summary = summaryOf($)
   expect(summary).toEqual([
     ['Mobile number must have 11 digits and start with 09', '#field-mobile'],
@@ -76,8 +76,8 @@ test('an empty form reports every field as required', async () => {
   for (const fields of [{}, '', { mobile: '', national_code: ' \t' }]) {
     const { $ } = await mistaken(fields)
     expect(summaryOf($)).toEqual([
-      ['Mobile number is missing', '#field-mobile'],
-      ['National code is missing', '#field-national_code'],
+      ['Fill in “Mobile number”', '#field-mobile'],
+      ['Fill in “National code”', '#field-national_code'],
     ])
   }
 })

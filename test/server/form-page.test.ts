@@ -115,7 +115,7 @@ describe('a submitted form', () => {
       service_slug: 'credit-score-rating',
       status: 'pending',
       request_data: FIELDS,
-      session_id: expect.stringMatching(/^[\w-]{21}$/),
+      session_id: expect.stringMatching(/^[\w-]{43}$/),
     })
     expect(JSON.stringify(record)).not.toContain(key)
     expect(textOf(await browser.open(`${FORM}/progress/${hash}`), 'h1')).toBe('Waiting for its turn')

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createCatalog, queuesOf } from '../../core/catalog/catalog.ts'
+import { describeInEnglish } from '../../core/presentation/describe-fault.ts'
 import { createReadiness } from '../../core/queue/readiness.ts'
 import { startHeartbeat } from '../../core/queue/worker-heartbeat.ts'
 import { openRedis } from '../../core/redis/connect.ts'
@@ -59,28 +60,33 @@ test('a queue that has appeared does not make a server unready before workers ca
   const names = [...QUEUES]
   const { check } = createReadiness({ redis, queues: () => names })
   const worker = announce(() => QUEUES)
-  await eventually(async () => expect((await check()).checks.workers).toBe('ok'))
+  await eventually(async () => expect((await check()).checks.workers).toEqual([]))
   names.push('brand-new')
-  expect((await createReadiness({ redis, queues: () => names }).check()).checks.workers).toContain(
-    'brand-new',
-  )
+  expect((await createReadiness({ redis, queues: () => names }).check()).checks.workers).toEqual([
+    { code: 'untaken', params: { queues: 'brand-new' } },
+  ])
   const before = await check()
   // A result is cached for a second.
   await eventually(async () => expect(await check()).not.toBe(before))
-  expect((await check()).checks.workers).toBe('ok')
+  expect((await check()).checks.workers).toEqual([])
   worker.stop()
   await deleteHeartbeats()
 })
 
 test('services without a bot, and an installation without a service, are warnings of a ready server', async () => {
-  const warningsOf = async (slugs: string[], silent: string[]) => {
+  const warningsOf = async (slugs: string[], silent: string[], stopping: string[] = []) => {
     const services = createCatalog(slugs.map((slug) => toService({ slug, title: slug })))
-    const silentCatalog = { ...services, isSilent: (slug: string) => silent.includes(slug) }
-    return (await createReadiness({ redis, queues: () => [], catalog: silentCatalog }).check()).warnings
+    const isSilent = (slug: string) => silent.includes(slug)
+    const silentCatalog = { ...services, isSilent, isStopping: (slug: string) => stopping.includes(slug) }
+    const { warnings } = await createReadiness({ redis, queues: () => [], catalog: silentCatalog }).check()
+    return warnings.services && describeInEnglish(warnings.services)
   }
-  expect(await warningsOf(['a', 'b'], [])).toEqual({})
-  expect(await warningsOf(['a', 'b'], ['b'])).toEqual({ services: 'no bot has announced b for a minute' })
-  expect(await warningsOf([], [])).toEqual({ services: 'no bot has announced a service' })
+  expect(await warningsOf(['a', 'b'], [])).toBeUndefined()
+  expect(await warningsOf(['a', 'b'], ['b'])).toBe('no bot has announced b for a minute')
+  expect(await warningsOf(['a', 'b', 'c'], ['b'], ['a', 'b'])).toBe(
+    'no bot has announced b for a minute; no bot accepts requests of a: all are stopping or have stopped',
+  )
+  expect(await warningsOf([], [])).toBe('no bot has announced a service')
 })
 
 test('1,000 concurrent readiness checks cost one write to Redis', async () => {
@@ -130,10 +136,8 @@ describe.runIf(onRealRedis)('a Redis that refuses writes', () => {
       },
     })
     const { checks } = await createReadiness({ redis: refusing, queues: () => QUEUES }).check()
-    expect(checks).toMatchObject({
-      redis: 'ok',
-      writes: 'Redis refuses writes: it cannot save to its disk',
-    })
+    expect(checks.redis).toEqual([])
+    expect(describeInEnglish(checks.writes)).toBe('Redis refuses writes: it cannot save to its disk')
   })
 
   test('a Redis user without write permission is named in the checks', async () => {
@@ -142,11 +146,10 @@ describe.runIf(onRealRedis)('a Redis that refuses writes', () => {
     const connections = await openRedis({ kind: 'single', url: `unix://reader:any@${path}` }, quiet)
     const reader = await connections.connect('fail-fast')
     const { checks, warnings } = await createReadiness({ redis: reader, queues: () => QUEUES }).check()
-    expect(checks).toEqual({
-      redis: 'ok',
-      writes: 'Redis refuses writes: its user has no right to write keys of Halfway',
-      workers: expect.stringContaining('cannot be seen'),
-    })
+    expect(checks.redis).toEqual([])
+    const refusal = 'Redis refuses writes: its user has no right to write keys of Halfway'
+    expect(describeInEnglish(checks.writes)).toBe(refusal)
+    expect(describeInEnglish(checks.workers)).toBe(`cannot be seen: ${refusal}`)
     // It may not read the memory either, so there is no warning.
     expect(warnings).toEqual({})
     await connections.stop()

@@ -158,7 +158,7 @@ test('a rate-limited Persian page has its seconds in Persian digits', async () =
   await eager.refused(FORM).expect(422)
   const $ = load((await eager.refused(FORM).expect(429)).text)
   expect(textOf($, 'main')).toMatch(
-    /دفعات درخواست بیش از اندازه بود .*لطفاً پس از (?:[۰-۹]+ ثانیه|۱ دقیقه) دوباره تلاش کنید/,
+    /در مدت کوتاهی درخواست‌های زیادی فرستاده شد .*لطفاً پس از (?:[۰-۹]+ ثانیه|۱ دقیقه) دوباره تلاش کنید/,
   )
   await limited.stop()
 })
@@ -172,6 +172,6 @@ test.runIf(onRealRedis)(
     const { text } = await openBrowser(address, { 'Accept-Language': 'fa' })
       .get(at('progress', hash))
       .expect(503)
-    expect(textOf(load(text), 'h1')).toBe('سامانه چند لحظه در دسترس نیست')
+    expect(textOf(load(text), 'h1')).toBe('سامانه موقتاً در دسترس نیست')
   },
 )

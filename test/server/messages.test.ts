@@ -31,7 +31,7 @@ describe('a Persian page', () => {
     ['running', [start, { ...progress, ...messageFor('solving_captcha') }]],
     ['awaiting a code', [start, askForCode]],
     ['between two attempts', [start, retry('bot_busy', 'Too many people')]],
-    ['failed', [start, fail('timed_out', 'The service did not answer in time')]],
+    ['failed', [start, fail('timed_out', 'The service did not answer in time.')]],
     ['failed with a service message', [start, { ...fail('captcha_failed', messageFor('captcha_failed', { tries: 3 }).message), message_params: { tries: 3 } } as Command]],
     ['cancelled', [start, { type: 'cancel', by: 'user' }]],
   ])('the Persian page of a request that is %s has no English sentence', (_state, changes) => {
@@ -40,10 +40,10 @@ describe('a Persian page', () => {
 
   test("a Persian page shows a bot's message by key and passes the texts to its script", () => {
     const $ = page(start, { ...progress, ...messageFor('solving_captcha') })
-    expect(text($, '[data-live=message]')).toBe('در حال حل کپچا…')
+    expect(text($, '[data-live=message]')).toBe('در حال عبور از کد امنیتی…')
     const { view, messages } = dataOf($)
     expect(view).toMatchObject({ current_message: 'Solving the captcha…', message_key: 'solving_captcha' })
-    expect(messages).toMatchObject({ solving_captcha: 'در حال حل کپچا…', done: 'انجام شد.' })
+    expect(messages).toMatchObject({ solving_captcha: 'در حال عبور از کد امنیتی…', done: 'انجام شد.' })
     expect(Array.isArray(messages.captcha_failed)).toBe(true)
   })
 
@@ -51,7 +51,7 @@ describe('a Persian page', () => {
     const later = { ...progress, ...messageFor('waiting_for_right_code') }
     expect(text(page(start, askForCode), '.panel-ask bdi')).not.toContain('کدی ۶ رقمی')
     expect(text(page(start, askForCode, later), '.panel-ask')).toContain(
-      'درگاه کدی ۶ رقمی به \u20660912***4567\u2069 فرستاد.',
+      'درگاه کدی ۶ رقمی به \u2066۰۹۱۲***۴۵۶۷\u2069 فرستاد.',
     )
     expect(text(page(start, askForCode, later), '[data-live=message]')).toBe(
       'آن کد درست نبود. در انتظار کد درست…',
@@ -84,7 +84,7 @@ describe('a failure', () => {
   test("a failure is shown in the service's text for its code", () => {
     const $ = page(start, fail('login_refused', messageFor('login_refused').message))
     expect(text($, '.lead')).toBe(login)
-    expect(text($, 'details')).toBe('جزئیات فنی کد خطاlogin_refused')
+    expect(text($, '.technical')).toBe('جزئیات فنی کد خطاlogin_refused')
   })
 
   test("a bot's own failure message is shown in the technical details", () => {
@@ -97,7 +97,9 @@ describe('a failure', () => {
     const { error_data } = viewAfter(start, fail('tax_office_closed', 'اداره بسته است'))
     const before = viewAfter(start, { ...progress, ...messageFor('solving_captcha') })
     const ended = { ...before, status: 'failed' as const, is_failed: true, error_data }
-    expect(text(load(pages.request({ locale: 'fa', address: '/' }, ended)), '.lead')).toBe('اداره بسته است')
+    const $ = load(pages.request({ locale: 'fa', address: '/' }, ended))
+    expect(text($, '.lead')).toBe('درخواست در مرحلهٔ «عبور از کد امنیتی» بدون نتیجه پایان یافت.')
+    expect(text($, 'details')).toContain('اداره بسته است')
   })
 
   test('an English failure does not repeat its message in the details', () => {

@@ -1,6 +1,7 @@
 import { load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
 import type { Command } from '../../core/domain/command.ts'
+import { shortReference } from '../../core/domain/short-reference.ts'
 import { keys } from '../helpers/keys.ts'
 import { aHash, progressTo, REQUIRE_OTP, START, TTL_SECONDS } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
@@ -81,37 +82,42 @@ describe('the outcome', () => {
   test('the outcome of a completed request shows its result, download and reference', async () => {
     const result = { credit_score: 712, portal: '<b>Bold & Co</b>', loans: [{ bank: 'ملی', open: true }] }
     const { $, hash } = await outcomeOf(START, progressTo(40), complete(result))
-    expect($('title').text()).toBe('Done · Credit score · Halfway')
+    expect($('title').text()).toBe('Done · Credit score · Online services')
     expect(textOf($, 'h1')).toBe('Your result is ready')
     expect(textOf($, '.panel .facts')).toBe('Credit score 712 Portal <b>Bold & Co</b>')
     expect(textOf($, '.panel th')).toBe('BankOpen')
-    expect(textOf($, '#reference')).toBe(hash)
+    expect(textOf($, '#reference')).toBe(shortReference(hash))
     const { expires_at } = await recordOf(hash)
     expect($(`time[datetime="${expires_at}"]`).length).toBeGreaterThan(0)
-    const download = await browser.get(String($('a[download]').attr('href'))).expect(200)
+    const download = await browser.get(String($('a[download$=json]').attr('href'))).expect(200)
     expect(download.body).toEqual(result)
     expect($(`main a[href="/services/${CREDIT}"]`).text()).toBe('New request')
   })
 
-  test("the outcome of a failed request uses the text of its code, else the bot's message", async () => {
+  test("the outcome of a failed request uses the text of its code, and puts the bot's own words into the details", async () => {
     const known = await outcomeOf(START, fail('bot_unavailable', 'ECONNREFUSED', true))
-    expect(known.$('title').text()).toBe('Failed · Credit score · Halfway')
+    expect(known.$('title').text()).toBe('Failed · Credit score · Online services')
     expect(textOf(known.$, 'h1')).toBe('This did not work')
-    expect(textOf(known.$, '.lead')).toBe('The service that does the work could not be reached')
-    expect(textOf(known.$, 'main')).toContain('This may pass. You can try again now.')
+    expect(textOf(known.$, '.lead')).toBe('The service that does the work could not be reached.')
+    expect(textOf(known.$, 'main')).toContain('The problem may be temporary. You can try again now.')
     expect(textOf(known.$, 'details')).toContain('ECONNREFUSED')
     expect(textOf(known.$, `main a[href="/services/${CREDIT}?again=${known.hash}"]`)).toBe('Try again')
 
     const message = 'The portal knows nobody <script>alert(1)</script>'
     const { $ } = await outcomeOf(START, fail('no_such_person', message))
-    expect(textOf($, '.lead')).toBe(message)
+    expect(textOf($, '.lead')).toBe('The request ended without a result.')
+    expect(textOf($, 'details')).toContain(message)
     expect(textOf($, 'main')).toContain('Please check what you typed and try again.')
   })
 
   test.each([
-    ['timed_out', true, 'This may pass. You can try again now.'],
-    ['of_a_bot', true, 'This may pass. You can try again now.'],
-    ['bot_bad_answer', false, 'This is for us to mend; nothing you typed was wrong. Please try again later.'],
+    ['timed_out', true, 'The problem may be temporary. You can try again now.'],
+    ['of_a_bot', true, 'The problem may be temporary. You can try again now.'],
+    [
+      'bot_bad_answer',
+      false,
+      'The problem is on our side; nothing you typed was wrong. Please try again later.',
+    ],
     ['otp_expired', false, 'You can try again. Please keep your phone at hand for the code.'],
     ['otp_attempts_exhausted', true, 'You can try again. Please keep your phone at hand for the code.'],
     ['of_a_bot', false, 'Please check what you typed and try again. If it ends the same way, '],
@@ -145,10 +151,20 @@ describe('the outcome', () => {
     }
   })
 
+  test('the outcome of a cancelled request says at which step it stopped', async () => {
+    const { $ } = await outcomeOf(
+      START,
+      { type: 'progress', attempt: 1, progress: 20, step: 'first' },
+      CANCEL,
+    )
+    expect(textOf($, '.step-times tbody tr:last-child')).toBe('Firststopped here')
+    expect($('.failed-here')).toHaveLength(0)
+  })
+
   test('the outcome of a cancelled request offers to start again', async () => {
     const { $, hash } = await outcomeOf(CANCEL)
-    expect($('title').text()).toBe('Cancelled · Credit score · Halfway')
-    expect(textOf($, `main a[href="/services/${CREDIT}?again=${hash}"]`)).toBe('Try again')
+    expect($('title').text()).toBe('Cancelled · Credit score · Online services')
+    expect(textOf($, `main a[href="/services/${CREDIT}?again=${hash}"]`)).toBe('Start again')
     expect($('a[download], details')).toHaveLength(0)
   })
 

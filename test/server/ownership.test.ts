@@ -58,7 +58,7 @@ const OTHERS: Headers[] = [
   { Authorization: `Basic ${TOKEN}` },
 ]
 
-const DONE: Command = { type: 'complete', attempt: 1, result: { score: 712, photo: PNG } }
+const DONE: Command = { type: 'complete', attempt: 1, result: { score: 712, photo: PNG, rows: [{ a: 1 }] } }
 interface Call {
   name: string
   method?: 'get' | 'post'
@@ -74,6 +74,7 @@ const READS: Call[] = [
   { name: 'the long poll', path: api('status?after=1&wait=20'), after: [START], status: 200 },
   { name: 'the events', path: api('events'), after: [START, DONE], status: 200 },
   { name: 'the result', path: api('result'), after: [START, DONE], status: 200 },
+  { name: 'the tables of the result', path: api('result.csv'), after: [START, DONE], status: 200 },
   { name: 'the progress page', path: page('progress'), after: [START], status: 200 },
   { name: 'the code page', path: page('otp'), after: [START, REQUIRE_OTP], status: 200 },
   { name: 'the result page', path: page('result'), after: [START, DONE], status: 200 },
@@ -112,19 +113,22 @@ function send(server: TestServer, { method = 'get', path, body }: Call, hash: st
   return call.type('form').set('Accept', HTML).send(body)
 }
 
-async function expectRefused(server: TestServer, call: Call, credentials: Headers): Promise<void> {
+/** Each of these callers is refused, and none of them does anything to the request. */
+async function expectRefused(server: TestServer, call: Call, callers: Headers[]): Promise<void> {
   const hash = await owned(server, call.after)
   const before = await redis.get(keys.record(hash))
-  const res = await send(server, call, hash, credentials)
-  expect(res.status, JSON.stringify(credentials)).toBe(403)
-  expect(res.headers['cache-control']).toBe('no-store')
-  if (isPage(call.path(hash))) {
-    expect(res.headers['content-type']).toMatch(/^text\/html/)
-    expect(textOf(load(res.text), 'h1')).toBe('This request belongs to somebody else')
-    expect(res.text).not.toContain(hash)
-  } else {
-    expect(res.headers['content-type']).toMatch(/^application\/problem\+json/)
-    expect(res.body).toMatchObject({ status: 403, code: 'not_owner', retryable: false })
+  for (const credentials of callers) {
+    const res = await send(server, call, hash, credentials)
+    expect(res.status, JSON.stringify(credentials)).toBe(403)
+    expect(res.headers['cache-control']).toBe('no-store')
+    if (isPage(call.path(hash))) {
+      expect(res.headers['content-type']).toMatch(/^text\/html/)
+      expect(textOf(load(res.text), 'h1')).toBe('This request belongs to somebody else')
+      expect(res.text).not.toContain(hash)
+    } else {
+      expect(res.headers['content-type']).toMatch(/^application\/problem\+json/)
+      expect(res.body).toMatchObject({ status: 403, code: 'not_owner', retryable: false })
+    }
   }
   expect(await redis.get(keys.record(hash))).toBe(before)
   expect(await redis.exists(keys.otp(hash))).toBe(0)
@@ -140,11 +144,20 @@ async function expectAnswered(
   expect(res.status, JSON.stringify(credentials)).toBe(call.status)
 }
 
+/** All of them may read the same request. */
+async function expectRead(server: TestServer, call: Call, callers: Headers[]): Promise<void> {
+  const hash = await owned(server, call.after)
+  for (const credentials of callers)
+    expect((await send(server, call, hash, credentials)).status, JSON.stringify(credentials)).toBe(
+      call.status,
+    )
+}
+
 describe('with OWNER_CHECK=all', () => {
   test.each([...READS, ...ACTS])(
     'OWNER_CHECK=all: $name is refused to other callers and does nothing',
     async (call) => {
-      for (const credentials of OTHERS) await expectRefused(all, call, credentials)
+      await expectRefused(all, call, OTHERS)
     },
   )
 
@@ -186,15 +199,25 @@ describe('with OWNER_CHECK=all', () => {
 })
 
 describe('with OWNER_CHECK=actions', () => {
-  test.each(READS)(
-    'OWNER_CHECK=actions: $name is open to anyone credentials knows the hash',
-    async (call) => {
-      for (const credentials of OTHERS) await expectAnswered(actions, call, credentials)
-    },
+  test('the result page offers its owner a link for others, and others its own address', async () => {
+    for (const server of [all, actions]) {
+      const { text } = await server.api
+        .get(at('result', await owned(server, [START, DONE])))
+        .set(cookie(SESSION))
+      expect(load(text)('form.share')).toHaveLength(1)
+      expect(load(text)('[data-share]')).toHaveLength(0)
+    }
+    const { text } = await actions.api.get(at('result', await owned(actions, [START, DONE])))
+    expect(load(text)('form.share')).toHaveLength(0)
+    expect(load(text)('[data-share]')).toHaveLength(1)
+  })
+
+  test.each(READS)('OWNER_CHECK=actions: $name is open to anyone who knows the hash', (call) =>
+    expectRead(actions, call, OTHERS),
   )
 
   test.each(ACTS)('OWNER_CHECK=actions: $name is open to the owner alone', async (call) => {
-    for (const credentials of OTHERS) await expectRefused(actions, call, credentials)
+    await expectRefused(actions, call, OTHERS)
     for (const credentials of Object.values(OWNER)) await expectAnswered(actions, call, credentials)
   })
 })
@@ -221,21 +244,21 @@ describe('the pages of a running request', () => {
     for (const credentials of OTHERS) {
       const $ = await shown(actions, hash, page, credentials)
       expect($(OFFERS)).toHaveLength(0)
-      expect(textOf($, 'main').includes('Whoever started this request types the code.')).toBe(
+      expect(textOf($, 'main').includes('Only the person who started this request can type the code.')).toBe(
         after.length > 1,
       )
     }
     for (const credentials of Object.values(OWNER)) {
       const $ = await shown(actions, hash, page, credentials)
       expect($(OFFERS).length).toBeGreaterThan(3)
-      expect(textOf($, 'main')).not.toContain('Whoever started')
+      expect(textOf($, 'main')).not.toContain('Only the person who started')
     }
   })
 
   test('OWNER_CHECK=off: the pages offer all actions to every viewer', async () => {
     const $ = await shown(off, await owned(off, [START, REQUIRE_OTP]), 'otp', {})
     expect($('#otp, [data-live=resend], dialog')).toHaveLength(3)
-    expect(textOf($, 'main')).not.toContain('Whoever started')
+    expect(textOf($, 'main')).not.toContain('Only the person who started')
   })
 
   test("a rate-limited stranger does not get the owner's page, with OWNER_CHECK=all or actions", async () => {
@@ -252,22 +275,24 @@ describe('the pages of a running request', () => {
       await post({}).expect(403)
       // A caller without read permission gets 403.
       const stranger = await post({}).expect(OWNER_CHECK === 'all' ? 403 : 429)
-      if (OWNER_CHECK === 'actions') expect(textOf(load(stranger.text), 'h1')).toBe('That was too often')
+      if (OWNER_CHECK === 'actions')
+        expect(textOf(load(stranger.text), 'h1')).toBe('Too many requests in a short time')
       expect(load(stranger.text)('[role=progressbar], #otp')).toHaveLength(0)
       const owner = await post(cookie(SESSION)).expect(429)
-      expect(textOf(load(owner.text), '#otp-error')).toMatch(/^That was too often/)
+      expect(textOf(load(owner.text), '#otp-error')).toMatch(/^Too many requests in a short time/)
       await limited.stop()
     }
   })
 })
 
 describe('with OWNER_CHECK=off', () => {
-  test.each([...READS, ...ACTS])(
-    'OWNER_CHECK=off: $name is open to anyone credentials knows the hash',
-    async (call) => {
-      for (const credentials of OTHERS) await expectAnswered(off, call, credentials)
-    },
+  test.each(READS)('OWNER_CHECK=off: $name is open to anyone who knows the hash', (call) =>
+    expectRead(off, call, OTHERS),
   )
+
+  test.each(ACTS)('OWNER_CHECK=off: $name is open to anyone who knows the hash', async (call) => {
+    for (const credentials of OTHERS) await expectAnswered(off, call, credentials)
+  })
 
   test('OWNER_CHECK=off: a submit returns no owner token and stores none', async () => {
     const { body } = await off.api.post(SUBMIT).send(CREDIT_SCORE).expect(202)
@@ -378,7 +403,7 @@ describe('records of other programs', () => {
   const status = (hash: string, credentials: Headers = {}) =>
     all.api.get(`${SUBMIT}/${hash}/status`).set(credentials)
 
-  test('a foreign record without an owner stays open to anyone credentials knows the hash', async () => {
+  test('a foreign record without an owner stays open to anyone who knows the hash', async () => {
     const hash = await write({ progress: 40 })
     expect((await status(hash).expect(200)).body).toMatchObject({ progress: 40 })
     await all.api.post(`${SUBMIT}/${hash}/cancel`).expect(200)

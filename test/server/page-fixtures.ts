@@ -48,7 +48,8 @@ function viewOf(
     const { image: _image, ...prompt } = record.otp_data
     record = { ...record, otp_data: { ...prompt, has_image: true } }
   }
-  return toPublicView(record, now, record.status === 'pending' && !made.runAt ? 3 : null)
+  const view = toPublicView(record, now)
+  return record.status === 'pending' && !made.runAt ? { ...view, queue_position: 3 } : view
 }
 
 export const start: Command = { type: 'start', attempt: 1 }
@@ -106,9 +107,9 @@ export const fail = (code: string, message: string): Command => ({
 
 export const cancel: Command = { type: 'cancel', by: 'user' }
 
-const submit: Command = { type: 'submit_otp', otp: '483920' }
+export const submit: Command = { type: 'submit_otp', otp: '483920' }
 const reject: Command = { type: 'reject_otp', attempt: 1 }
-const retry: Command = {
+export const retry: Command = {
   type: 'retry',
   attempt: 1,
   nextRetryAt: T0 + 24_000,
@@ -163,6 +164,7 @@ export const RESULT = {
 export const pagesWithResult = (result: ResultDefinition): Pages =>
   createPages({ catalog: createCatalog([{ ...CREDIT, result }]), ttlSeconds: TTL, now: () => T0 + 5000 })
 export const pages = createPages({ catalog, ttlSeconds: TTL, now: () => T0 + 5000 })
+const keepingPages = createPages({ catalog, ttlSeconds: TTL, keepsLonger: true, now: () => T0 + 5000 })
 const latePages = createPages({ catalog, ttlSeconds: TTL, now: () => T0 + (TTL - 60) * 1000 })
 
 /** Every page in every state that changes its content, by name. */
@@ -173,6 +175,10 @@ export function pagesFor(reader: PageContext): [string, string][] {
   const code = viewAfter(start, askForCode)
   return [
     ['services', pages.services(reader)],
+    [
+      'services with own requests',
+      pages.services(reader, [code, viewAfter(start, progress), viewAfter(cancel)]),
+    ],
     ['form', form({})],
     ['form with values', form({ mobile: '09123456789', national_code: '0012345679' })],
     ['form with errors', form({ mobile: '0912"><b>' }, MISTAKES)],
@@ -189,6 +195,13 @@ export function pagesFor(reader: PageContext): [string, string][] {
     ['code', pages.request(reader, code, { focus: true })],
     ['code with problem', pages.request(reader, code, { problem: '…', focus: true })],
     ['code rejected', request(start, askForCode, submit, reject)],
+    [
+      'code with a link for another device',
+      pages.request(reader, code, { device: { href: 'http://localhost/c/code_x', prompt: 'otp-1' } }),
+    ],
+    ['code on another device', pages.code(reader, code, { action: '/c/code_x' })],
+    ['code on another device with problem', pages.code(reader, code, { action: '/c/code_x', problem: '…' })],
+    ['code sent', pages.codeSent(reader)],
     ['code resent', pages.request(reader, code, { resent: true })],
     ...Object.entries(QUESTIONS).flatMap(([kind, question]): [string, string][] => [
       [`question: ${kind}`, pages.request(reader, viewAfter(start, question), { focus: true })],
@@ -201,6 +214,9 @@ export function pagesFor(reader: PageContext): [string, string][] {
     ],
     ['code without permission', pages.request(reader, code, { mayAct: false })],
     ['cancel', pages.confirmCancel(reader, viewAfter(start))],
+    ['delete', pages.confirmDelete(reader, viewAfter(start, complete(1)))],
+    ['kept longer', request(start, complete(1), { type: 'keep' })],
+    ['may be kept longer', keepingPages.request(reader, viewAfter(start, complete(1)))],
     ['completed', request(start, progress, complete(RESULT))],
     ['completed with nothing', request(start, complete(null))],
     ['completed with a list', request(start, complete([[1], ['2026-05-01']]))],

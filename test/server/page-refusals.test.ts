@@ -74,7 +74,7 @@ describe('a form sent by a page of another site', () => {
 
 /** Expects the form with the values that were sent. */
 function expectKept($: CheerioAPI, sent: Record<string, string>): void {
-  expect($('title').text()).toBe('Error: Credit score · Halfway')
+  expect($('title').text()).toBe('Error: Credit score · Online services')
   expect($('form.form').attr()).toMatchObject({ method: 'post', action: FORM })
   for (const [name, value] of Object.entries(sent)) expect($(`input[name=${name}]`).val()).toBe(value)
   expect($('[aria-invalid]')).toHaveLength(0)
@@ -106,7 +106,7 @@ describe('rate-limited forms', () => {
     expect(headers).toMatchObject({ 'cache-control': 'no-store', 'x-robots-tag': 'noindex, nofollow' })
     const $ = load(text)
     expectKept($, typed)
-    expect(textOf($, '.error-summary h2')).toBe('That was too often')
+    expect(textOf($, '.error-summary h2')).toBe('Too many requests in a short time')
     expect(textOf($, '.error-summary')).toContain(inWords(headers))
     expect($('input[name=_key]').val()).toBe(KEY)
     await limited.stop()
@@ -139,7 +139,7 @@ describe('rate-limited forms', () => {
     const eager = openBrowser(limited.address, { 'X-Forwarded-For': '192.0.2.74' })
     await eager.refused(FORM).expect(422)
     const { text, headers } = await eager.refused(FORM, { mobile: 'x'.repeat(65 * 1024) }).expect(429)
-    expect(textOf(load(text), 'h1')).toBe('That was too often')
+    expect(textOf(load(text), 'h1')).toBe('Too many requests in a short time')
     expect(textOf(load(text), 'main')).toContain(inWords(headers))
     await limited.stop()
   })
@@ -153,13 +153,13 @@ describe('rate-limited forms', () => {
       const { text, headers } = await eager.refused(at(page, hash), { otp: '123456' }).expect(429)
       expect(headers).toMatchObject({ 'cache-control': 'no-store' })
       const $ = load(text)
-      expect(textOf($, '#otp-error')).toBe(`That was too often. ${inWords(headers)}`)
+      expect(textOf($, '#otp-error')).toBe(`Too many requests in a short time. ${inWords(headers)}`)
       expect($('title').text()).toMatch(/^Error: Code needed/)
       expect($('#otp').attr('value')).toBeUndefined()
       expect(text).not.toContain('123456')
     }
     const { text, headers } = await eager.refused(at('cancel', hash)).expect(429)
-    expect(textOf(load(text), 'h1')).toBe('That was too often')
+    expect(textOf(load(text), 'h1')).toBe('Too many requests in a short time')
     expect(textOf(load(text), 'main')).toContain(inWords(headers))
     const next = String(load(text)('main .button').first().attr('href'))
     // GETs are not rate-limited.
@@ -194,7 +194,7 @@ test.runIf(onRealRedis)(
     expect(form.headers).toMatchObject({ 'retry-after': '5', 'cache-control': 'no-store' })
     expectKept(load(form.text), { _key: KEY, ...CREDIT_SCORE.request_data })
     expect(textOf(load(form.text), '.error-summary')).toMatch(
-      /^We are away for a moment Nothing is lost\. Please try again in a moment\./,
+      /^We are temporarily unavailable Nothing is lost\. Please try again in a moment\./,
     )
     for (const call of [
       ...PAGES.map((page) => () => browser.get(at(page, hash))),
@@ -204,7 +204,7 @@ test.runIf(onRealRedis)(
         .expect(503)
         .expect('Content-Type', /^text\/html/)
       expect(headers).toMatchObject({ 'retry-after': '5', 'cache-control': 'no-store' })
-      expect(textOf(load(text), 'h1')).toBe('We are away for a moment')
+      expect(textOf(load(text), 'h1')).toBe('We are temporarily unavailable')
       expect(textOf(load(text), 'main .button:first-child')).toBe('Try again')
     }
     await browser.get('/').expect(200)

@@ -1,6 +1,7 @@
 import { type CheerioAPI, load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
 import { AppError, ERRORS, type ErrorCode } from '../../core/domain/errors.ts'
+import { shortReference } from '../../core/domain/short-reference.ts'
 import { createPages, type PageContext } from '../../server/pages/index.ts'
 import { catalog } from '../helpers/services.ts'
 import {
@@ -35,7 +36,7 @@ describe('every page', () => {
       const $ = load(html)
       expect($('html').attr()).toMatchObject({ lang: 'en', dir: 'ltr' })
       expect($('main h1')).toHaveLength(1)
-      expect($('title').text()).toMatch(/\S · Halfway$/)
+      expect($('title').text()).toMatch(/\S · Online services$/)
     },
   )
 
@@ -121,7 +122,7 @@ describe('a running request', () => {
     expect($('.bar-fill').attr('width')).toBe('42%')
     expect($('[aria-current=step]').attr('data-step')).toBe('captcha_solving')
     expect(text($, '[data-live=message]')).toBe('<b>حل</b> کپچا')
-    expect($('title').text()).toBe('42% · Credit score · Halfway')
+    expect($('title').text()).toBe('42% · Credit score · Online services')
   })
 
   test('a running request shows the substeps below their step, each with its own text', () => {
@@ -138,11 +139,11 @@ describe('a running request', () => {
       expect(parts.map((part) => $(part).attr('data-state'))).toEqual(['failed', 'current', 'waiting'])
       return parts.map((part) => $(part).text().replace(/\s+/g, ' ').trim())
     }
-    expect(wordsOf(READER)).toEqual(['Swift failed', 'Steady now, 40%', 'Thorough to do'])
+    expect(wordsOf(READER)).toEqual(['Swift failed', 'Steady 40%', 'Thorough not started'])
     expect(wordsOf(PERSIAN)).toEqual([
-      'تندرو ناموفق',
-      expect.stringMatching(/^استوار در حال انجام، .*۴۰٪/),
-      'موشکاف در نوبت',
+      'چابک ناموفق',
+      expect.stringMatching(/^استوار .*۴۰٪/),
+      'موشکاف هنوز شروع نشده',
     ])
   })
 
@@ -177,7 +178,7 @@ describe('a running request', () => {
     const error = { code: 'timed_out', message: 'x', retryable: true }
     const $ = requestPage(start, { type: 'retry', attempt: 1, nextRetryAt: T0 + 24_000, error })
     expect(text($, 'h1')).toBe('Trying again soon')
-    expect(text($, '[data-live=attempt]')).toBe('Attempt 2 of 3, next try in 20 s')
+    expect(text($, '[data-live=attempt]')).toBe('Attempt 1 of 3 did not work; next try in 20 s.')
   })
 
   test('a request of an unknown service is shown', () => {
@@ -189,7 +190,9 @@ describe('a running request', () => {
 describe('the code prompt', () => {
   test('the code prompt shows target and length, with one field that accepts a pasted code', () => {
     const $ = requestPage(start, askForCode)
-    expect(text($, '.panel-ask')).toMatch(/sent to 0912\*\*\*4567.*6 digits.*Valid until/)
+    expect(text($, '.panel-ask')).toMatch(
+      /sent to 0912\*\*\*4567.*6 digits.*Valid for about 2 minutes, until/,
+    )
     expect($('#otp').attr()).toMatchObject({
       inputmode: 'numeric',
       autocomplete: 'one-time-code',
@@ -198,7 +201,9 @@ describe('the code prompt', () => {
     })
     expect($('#otp').attr('maxlength')).toBeUndefined()
     expect($('title').text()).toMatch(/^Code needed/)
-    expect(text($, '[data-live=resend-wait]')).toBe('A new code can be sent in 27 s.')
+    expect(text($, '[data-live=resend-wait]')).toBe('5 more codes can be sent, the next in 30 s.')
+    // A countdown would stand still.
+    expect(text($, '.resend .without-script')).toMatch(/^The next one at .* UTC\.$/)
   })
 
   test('the code prompt shows the attempts left after a wrong code', () => {
@@ -214,8 +219,8 @@ describe('the code prompt', () => {
   test('an expired code prompt says so and offers a resend', () => {
     const late = createPages({ catalog, ttlSeconds: TTL, now: () => T0 + 600_000 })
     const $ = load(late.request(READER, viewAfter(start, askForCode)))
-    expect(text($, '#otp-error')).toMatch(/time for that code is over/)
-    expect(text($, '[data-live=resend]')).toBe('Send a new code')
+    expect(text($, '#otp-over')).toBe('Request a new one to go on.')
+    expect(text($, '[data-live=resend]')).toBe('Request a new code')
   })
 })
 
@@ -230,7 +235,7 @@ describe('the end', () => {
     }
     const $ = requestPage(start, progress, complete(result))
     expect(text($, 'h1')).toBe('Your result is ready')
-    expect(text($, '.panel .facts')).toMatch(/Credit score 712.*Is final Yes.*Nothing none/)
+    expect(text($, '.panel .facts')).toBe('Credit score 712 Is final Yes')
     expect(
       $('.panel th')
         .toArray()
@@ -238,13 +243,13 @@ describe('the end', () => {
     ).toEqual(['URL', 'Status'])
     expect($('.panel td').first().text().trim()).toBe('https://x/<i>')
     expect($('i')).toHaveLength(0)
-    expect($('#reference').text()).toBe(HASH)
+    expect($('#reference').text()).toBe(shortReference(HASH))
     expect(
       $('time')
         .toArray()
         .map((time) => $(time).attr('datetime')),
     ).toContain(viewAfter(start, progress, complete(result)).expires_at)
-    expect($('a[download]').attr('href')).toBe(`/api/local-requests/${HASH}/result`)
+    expect($('a[download$=json]').attr('href')).toBe(`/api/local-requests/${HASH}/result`)
   })
 
   test.each([null, [], {}, 'plain words', 7, [[1], [2]], { a: null }])(
@@ -256,7 +261,7 @@ describe('the end', () => {
 
   test('the headline of a result is shown first, apart from the rest', () => {
     const $ = requestPage(start, complete({ rating: 'A', score: 712 }))
-    expect(text($, '.panel .headline')).toBe('Score 712')
+    expect(text($, '.panel .headline')).toBe('Score 712 of 900 Good')
     expect(text($, '.panel .facts')).toBe('Rating A')
   })
 
@@ -268,26 +273,30 @@ describe('the end', () => {
   )
 
   test('a result that is only a headline has no empty rest', () => {
-    expect(text(requestPage(start, complete({ score: 712 })), '.panel')).toBe('Result Score 712')
+    expect(text(requestPage(start, complete({ score: 712 })), '.panel')).toBe('Result Score 712 of 900 Good')
   })
 
   test("a failure with a known code shows its text, with the bot's message in the details", () => {
     const $ = requestPage(start, fail('bot_unavailable', 'ECONNREFUSED'))
-    expect(text($, '.lead')).toBe('The service that does the work could not be reached')
-    expect(text($, 'details')).toContain('ECONNREFUSED')
+    expect(text($, '.lead')).toBe('The service that does the work could not be reached.')
+    expect(text($, '.technical')).toContain('ECONNREFUSED')
     expect($('main .actions a').attr('href')).toBe(`/services/credit-score-rating?again=${HASH}`)
   })
 
-  test("a failure with a bot's own code shows the bot's message", () => {
-    expect(
-      text(requestPage(start, fail('no_such_person', 'The portal knows nobody with this code')), '.lead'),
-    ).toBe('The portal knows nobody with this code')
+  test("a bot's words without a translation are in the technical details, with their origin", () => {
+    const $ = requestPage(start, fail('no_such_person', 'The portal knows nobody with this code'))
+    expect(text($, '.lead')).toBe('The request ended without a result.')
+    expect(text($, '.technical')).toMatch(
+      /In the words of the service ?The portal knows nobody with this code$/,
+    )
+    $('script').remove()
+    expect(text($, 'main').match(/The portal knows nobody/g)).toHaveLength(1)
   })
 
   test('a cancelled request offers to start again', () => {
     const $ = requestPage({ type: 'cancel', by: 'user' })
     expect(text($, 'h1')).toBe('Cancelled')
-    expect(text($, 'main .actions')).toBe('Try again')
+    expect(text($, `main a[href="/services/credit-score-rating?again=${HASH}"]`)).toBe('Start again')
   })
 })
 
@@ -308,22 +317,21 @@ describe('a problem', () => {
     const $ = problem(new AppError('request_expired'))
     expect($('a[href="/here"]')).toHaveLength(0)
     expect($('main a[href="/services/credit-score-rating"]')).toHaveLength(1)
+    expect($('.eyebrow')).toHaveLength(0)
+  })
+
+  test('the only way on from a problem is its main one', () => {
+    const lost = load(pages.problem(READER, new AppError('not_found'), null))
+    expect(lost('.actions .button').attr('class')).toBe('button')
+    expect(text(problem(new AppError('storage_unavailable')), '.actions')).toBe('Try again')
   })
 })
 
 describe('in Persian', () => {
-  test.each(everyPersianPage)(
-    'the Persian page "%s" reads from right to left in the Persian font',
-    (_name, html) => {
-      const $ = load(html)
-      expect($('html').attr()).toMatchObject({ lang: 'fa', dir: 'rtl' })
-      expect($('link[as=font]').attr('href')).toBe('/assets/vazirmatn.woff2')
-      expect($('title').text()).toMatch(/[\u0600-\u06ff].* · Halfway$/)
-    },
-  )
-
-  test.each(everyPage)('the English page "%s" does not load the Persian font', (_name, html) => {
-    expect(html).not.toContain('vazirmatn')
+  test.each(everyPersianPage)('the Persian page "%s" reads from right to left', (_name, html) => {
+    const $ = load(html)
+    expect($('html').attr()).toMatchObject({ lang: 'fa', dir: 'rtl' })
+    expect($('title').text()).toMatch(/[\u0600-\u06ff].* · سرویس‌های آنلاین$/)
   })
 
   test.each(everyPersianPage)(
@@ -352,21 +360,21 @@ describe('in Persian', () => {
   test.each(everyPersianPage)(
     'the Persian page "%s" has no English word and no western digit',
     (_name, html) => {
-      expect(ownWords(html).replace('JSON', '')).not.toMatch(/[A-Za-z0-9]/)
+      expect(ownWords(html).replaceAll(/JSON|CSV|PDF/g, '')).not.toMatch(/[A-Za-z0-9]/)
     },
   )
 
   test('a running request in Persian has Persian steps and passes Persian texts to the script', () => {
     const $ = load(pages.request(PERSIAN, viewAfter(start, progress)))
-    expect($('[role=progressbar]').attr('aria-valuetext')).toBe('۴۲ درصد، مرحلهٔ ۲ از ۶: حل کپچا')
-    expect($('title').text()).toBe('۴۲٪ · رتبهٔ اعتباری · Halfway')
+    expect($('[role=progressbar]').attr('aria-valuetext')).toBe('۴۲ درصد، مرحلهٔ ۲ از ۶: عبور از کد امنیتی')
+    expect($('title').text()).toBe('۴۲٪ · رتبهٔ اعتباری · سرویس‌های آنلاین')
     const { texts } = JSON.parse($('#page-data').text())
     expect(texts['live.status.failed']).toBe('انجام نشد')
   })
 
   test("a Persian page shows phone numbers, codes and hashes left to right and isolates a bot's text", () => {
     const code = load(pages.request(PERSIAN, viewAfter(start, askForCode)))
-    expect(code('.panel-ask bdi[dir=ltr]').text()).toBe('0912***4567')
+    expect(code('.panel-ask bdi[dir=ltr]').text()).toBe('۰۹۱۲***۴۵۶۷')
     expect(code('#otp').attr('dir')).toBe('ltr')
     expect(load(pages.request(PERSIAN, viewAfter(start, progress)))('bdi[data-live=message]')).toHaveLength(1)
     const result = load(pages.request(PERSIAN, viewAfter(start, complete({ score: 712, id: 'a1' }))))

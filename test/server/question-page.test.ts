@@ -55,10 +55,10 @@ describe('the form of a question', () => {
     const hash = await asked({ kind: 'text', message: 'Which street?', max_length: 60 })
     const $ = await open(hash)
     expect(textOf($, '#code-title')).toBe('Which street?')
-    expect(textOf($, 'h1')).toBe('An answer is needed')
+    expect(textOf($, 'h1')).toBe('Answer needed')
     expect($('title').text()).toMatch(/^Answer needed/)
     expect(textOf($, 'label[for=otp]')).toBe('Your answer')
-    expect(textOf($, '#otp-hint')).toMatch(/^At most 60 characters · You can answer until/)
+    expect(textOf($, '#otp-hint')).toMatch(/^At most 60 characters You can answer for about 2 minutes, until/)
     expect($('#otp').attr()).toMatchObject({ type: 'text', dir: 'auto', name: 'otp', autofocus: '' })
     expect($('#otp').attr('inputmode')).toBeUndefined()
     await expectAccepted(hash, 'Main Street 5')
@@ -111,7 +111,9 @@ describe('the form of a question', () => {
       autocapitalize: 'none',
     })
     expect(textOf($, 'form.resend button')).toBe('Show another picture')
-    expect(textOf($, 'form.resend p')).toMatch(/^Hard to read\? Another picture can be shown in [45] s\.$/)
+    expect(textOf($, 'form.resend p')).toMatch(
+      /^Hard to read\? 5 more pictures can be shown, the next in [45] s\. The next one at .* UTC\.$/,
+    )
     await expectAccepted(hash, 'x7Kp')
   })
 

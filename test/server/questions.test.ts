@@ -54,6 +54,14 @@ async function asked(otp: Omit<OtpRequest, 'id'>): Promise<string> {
   return hash
 }
 
+/** As a bot that has only a Redis client. */
+async function askByRecord(hash: string, otp_data: Record<string, unknown>): Promise<void> {
+  const record = JSON.parse((await redis.get(keys.record(hash))) ?? '')
+  const text = JSON.stringify({ ...record, status: 'otp_required', otp_data })
+  await redis.setex(keys.record(hash), TTL_SECONDS, text)
+  await redis.publish(keys.channel(hash), text)
+}
+
 describe('an answer', () => {
   test.each([
     ['text', {}, ' Main Street 5 ', 'Main Street 5'],
@@ -233,6 +241,40 @@ describe('a code that comes before the question', () => {
     expect(await statusOf(hash)).toMatchObject({ status: 'processing', otp_data: null })
     expect(await otpMailbox.take(hash)).toBe('483920')
     expect(await redis.exists(keys.earlyOtp(hash))).toBe(0)
+  })
+
+  test('an early code answers the question of a bot that writes the record itself, once', async () => {
+    const hash = await running('09120000012')
+    const { subject } = JSON.parse((await redis.get(keys.record(hash))) ?? '')
+    await answer(hash, { otp: '483920' }).expect(202)
+    await askByRecord(hash, { id: 'sms-1', length: 6 })
+    expect(await statusOf(hash)).toMatchObject({ status: 'processing', otp_data: null })
+    expect(await otpMailbox.take(hash)).toBe('483920')
+    expect(await redis.exists(keys.earlyOtp(hash))).toBe(0)
+    expect(await redis.zcard(keys.subject('tries', subject))).toBe(1)
+    const wrong = { code: 'otp_rejected', message: 'Wrong.' }
+    await askByRecord(hash, { id: 'sms-2', length: 6, error: wrong })
+    expect(await statusOf(hash)).toMatchObject({ status: 'otp_required', otp_data: { attempts_left: 2 } })
+    expect(await otpMailbox.take(hash)).toBeNull()
+  })
+
+  test('an early code of another attempt, kind or form leaves such a question open', async () => {
+    const questions = [
+      { id: 'a', length: 4 },
+      { id: 'b', kind: 'text' },
+      { id: 'c', length: 6 },
+    ]
+    for (const [i, question] of questions.entries()) {
+      const hash = await running(`0912000002${i}`)
+      await answer(hash, { otp: '483920' }).expect(202)
+      if (question.id === 'c') await apply(hash, { type: 'start', attempt: 2 })
+      await askByRecord(hash, question)
+      expect(await statusOf(hash)).toMatchObject({
+        status: 'otp_required',
+        otp_data: { id: question.id, attempts_left: 3 },
+      })
+      expect(await otpMailbox.take(hash)).toBeNull()
+    }
   })
 
   test('an early code is in no record, view or log, and is deleted when the request ends', async () => {

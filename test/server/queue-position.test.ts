@@ -129,9 +129,9 @@ describe('watching queue positions', () => {
       service_slug: 'credit-score-rating',
       run_at: null,
     } as const
-    const moves: (number | null)[] = []
+    const moves: (number | null | undefined)[] = []
     const stops = [1, 2, 3].map(() =>
-      queuePositions.follow({ ...view, hash: aHash() }, (place) => moves.push(place)),
+      queuePositions.follow({ ...view, hash: aHash() }, (waiting) => moves.push(waiting?.position)),
     )
     await eventually(() => expect(moves).toEqual([1, 2, 3]))
     for (const stop of stops) stop()

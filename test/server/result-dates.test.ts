@@ -40,12 +40,12 @@ test.each([
   [
     '2026-05-01T21:30:00Z',
     {
-      words: '۱۱ اردیبهشت ۱۴۰۵، ۲۱:۳۰ به وقت گرینویچ',
+      words: '۱۱ اردیبهشت ۱۴۰۵ ساعت ۲۱:۳۰ به وقت گرینویچ',
       datetime: '2026-05-01T21:30:00.000Z',
       'data-local': 'moment',
     },
   ],
-  ['2026-05-01T09:15', { words: '۱۱ اردیبهشت ۱۴۰۵، ۹:۱۵', datetime: '2026-05-01T09:15' }],
+  ['2026-05-01T09:15', { words: '۱۱ اردیبهشت ۱۴۰۵ ساعت ۹:۱۵', datetime: '2026-05-01T09:15' }],
 ] as const)('the result value %s is shown in the Persian calendar on a Persian page', (value, expected) => {
   expect(shown(value, 'fa')).toEqual(expected)
 })

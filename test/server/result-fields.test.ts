@@ -54,6 +54,10 @@ describe('a value that fits', () => {
     { value: '2', label: 'Two' },
     { value: 'true', label: 'On' },
   ]
+  const RANGES = [
+    { from: 0, label: { en: 'Low', fa: 'کم' }, tone: 'poor' },
+    { from: 600, label: { en: 'High', fa: 'زیاد' }, tone: 'good' },
+  ]
   test.each([
     ['text', {}, '2026-05-01', '2026-05-01', '2026-05-01'],
     ['text', {}, true, 'Yes', 'بله'],
@@ -76,13 +80,19 @@ describe('a value that fits', () => {
     ['percent', {}, 14.3, '14.3%', '۱۴٫۳٪'],
     ['percent', { decimals: 0 }, 99.5, '100%', '۱۰۰٪'],
     ['money', { currency: 'EUR' }, 1250.5, '€1,250.50', '۱٬۲۵۰٫۵۰ یورو'],
-    ['money', { currency: 'EUR', decimals: 0 }, -1250, '-€1,250', '−۱٬۲۵۰ یورو'],
+    ['money', { currency: 'EUR', decimals: 0 }, -1250, '−€1,250', '−۱٬۲۵۰ یورو'],
     ['money', { currency: 'IRR' }, 900000, 'IRR 900,000', '۹۰۰٬۰۰۰ ریال'],
     ['money', {}, 1250.5, '1,250.5', '۱٬۲۵۰٫۵'],
     ['date', {}, '2026-05-01', 'May 1, 2026', '۱۱ اردیبهشت ۱۴۰۵'],
     ['duration', {}, 125, '2 min 5 s', '۲ دقیقه و ۵ ثانیه'],
     ['duration', {}, 0, '0 s', '۰ ثانیه'],
-    ['url', {}, 'https://example.com/a?b', 'https://example.com/a?b', 'https://example.com/a?b'],
+    ['duration', {}, 10_800, '3 hours', '۳ ساعت'],
+    ['number', { ranges: RANGES }, 599.9, '599.9 Low', '۵۹۹٫۹ کم'],
+    ['number', { ranges: RANGES, scale: 900 }, 600, '600 of 900 High', '۶۰۰ از ۹۰۰ زیاد'],
+    ['number', { ranges: RANGES }, -1, '-1', '−۱'],
+    ['percent', { ranges: RANGES }, 5, '5% Low', '۵٪ کم'],
+    ['url', {}, 'https://example.com/a?b', 'example.com/a?b', 'example.com/a?b'],
+    ['url', {}, 'http://example.com/a?b', 'http://example.com/a?b', 'http://example.com/a?b'],
     ['choice', { options: OPTIONS }, 'good', 'Good', 'خوب'],
     ['choice', { options: OPTIONS }, 2, 'Two', 'Two'],
     ['choice', { options: OPTIONS }, true, 'On', 'On'],
@@ -141,7 +151,7 @@ describe('a value that fits', () => {
 })
 
 describe('a value that does not fit', () => {
-  test.each(MISFITS.filter(([type]) => type !== 'image'))(
+  test.each(MISFITS.filter(([type]) => !['image', 'choice'].includes(type)))(
     'a %s that is %j is shown as without a definition',
     (type, value, _demand, settings) => {
       for (const locale of ['en', 'fa'] as const) {
@@ -152,6 +162,14 @@ describe('a value that does not fit', () => {
       }
     },
   )
+
+  test('a value that a choice does not know is shown in words, never as an identifier', () => {
+    const choice = one('choice', { options: [{ value: 'a', label: 'A' }] })
+    expect(shown('http_418', choice)).toBe('HTTP 418')
+    expect(shown('tooLate', choice)).toBe('Too late')
+    expect(shown('Not so, sorry', choice)).toBe('Not so, sorry')
+    expect(shown(3, choice, 'fa')).toBe('۳')
+  })
 
   test('a text that is no image is not shown, because it is no text to read', () => {
     for (const value of [LARGE_JPEG, 'data:image/svg+xml;base64,PHN2Zz4=']) {
@@ -168,7 +186,7 @@ describe('a value that does not fit', () => {
       $('.panel td')
         .map((_i, cell) => $(cell).text().trim())
         .get(),
-    ).toEqual(['5%', 'five', 'none', ''])
+    ).toEqual(['5%', 'five', '', ''])
   })
 
   test('a result that is no object is shown as without a definition', () => {
@@ -185,23 +203,33 @@ describe('the order and choice of values', () => {
     )
   })
 
-  test('an empty value is shown as none, unless it is to be hidden', () => {
-    for (const value of [null, '', [], {}, undefined]) expect(shown(value, one('list'))).toBe('none')
-    const fields = [one('number', { hide_when_empty: true }), one('text', { name: 'y', label: 'Y' })]
+  test('an empty value is left out, unless its field says otherwise', () => {
+    const fields = [one('number'), one('text', { name: 'y', label: 'Y' })]
     for (const x of [null, '', [], {}])
-      expect(textOf(pageOf({ x, y: 'z' }, fields), '.panel .facts')).toBe('Y z')
+      expect(textOf(pageOf({ x, y: 'z', other: x }, fields), '.panel .facts')).toBe('Y z')
     expect(textOf(pageOf({ x: 0, y: 'z' }, fields), '.panel .facts')).toBe('X 0 Y z')
     expect(textOf(pageOf({ y: 'z' }, fields), '.panel .facts')).toBe('Y z')
+    expect(textOf(pageOf({ x: null, other: [] }, fields), '.panel')).toBe('Result There is nothing to show.')
+    for (const value of [null, '', [], {}]) {
+      expect(shown(value, one('list', { hide_when_empty: false }))).toBe('none')
+      expect(textOf(pageOf({ a: { b: value, c: 1 } }, []), '.panel .facts')).toBe('C 1')
+    }
   })
 
-  test('a column is hidden when it is empty in all rows', () => {
+  test('a column is left out when it is empty in all rows', () => {
     const columns = [
       one('text', { name: 'a', label: 'A' }),
-      one('text', { name: 'b', label: 'B', hide_when_empty: true }),
+      one('text', { name: 'b', label: 'B' }),
+      one('text', { name: 'c', label: 'C', hide_when_empty: false }),
     ]
     const heads = (rows: object[]) => textOf(pageOf({ x: rows }, [one('table', { columns })]), '.panel th')
-    expect(heads([{ a: 1 }, { a: 2, b: null }])).toBe('A')
-    expect(heads([{ a: 1 }, { a: 2, b: 3, c_d: 4 }])).toBe('ABC d')
+    expect(heads([{ a: 1 }, { a: 2, b: null, d: '' }])).toBe('A')
+    expect(
+      heads([
+        { a: 1, c: null },
+        { a: 2, b: 3, d_e: 4 },
+      ]),
+    ).toBe('ABCD e')
   })
 
   test('the headline is shown first and large, and not again', () => {
@@ -209,7 +237,7 @@ describe('the order and choice of values', () => {
     const $ = pageOf({ y: 'z', x: 712 }, fields, 'x')
     expect([textOf($, '.panel .headline'), textOf($, '.panel .facts')]).toEqual(['X 712 of 850', 'Y z'])
     const empty = pageOf({ y: 'z', x: null }, fields, 'x')
-    expect([textOf(empty, '.panel .headline'), textOf(empty, '.panel .facts')]).toEqual(['', 'Y z X none'])
+    expect([textOf(empty, '.panel .headline'), textOf(empty, '.panel .facts')]).toEqual(['', 'Y z'])
     expect(textOf(pageOf({ x: { a: 1 } }, fields, 'x'), '.panel .headline')).toBe('')
     expect(textOf(pageOf({ x: 712 }, [one('number')], 'x'), '.panel')).toBe('Result X 712')
   })
@@ -256,6 +284,6 @@ describe('the order and choice of values', () => {
       $('.panel tr:last-child td')
         .map((_i, td) => $(td).attr('class') ?? '')
         .get(),
-    ).toEqual(['', '', 'numeric', ''])
+    ).toEqual(['', '', 'numeric', 'wide blank'])
   })
 })

@@ -32,6 +32,18 @@ test('a submit takes 4 round trips: rate limit, other limits, record and round, 
   expect(await roundTripsOf(submit)).toBe(4)
 })
 
+test('a submit of a browser session takes as many, although it is listed', async () => {
+  const cookie = server.sessionCookie('session-0000000000001')
+  const submit = () =>
+    server.api
+      .post('/api/local-requests')
+      .set('Cookie', cookie)
+      .send({ service_slug: 'link-check', request_data: { url: 'https://example.com/' } })
+      .expect(202)
+  await submit()
+  expect(await roundTripsOf(submit)).toBe(4)
+})
+
 test('a code takes 2 round trips if this process has read the request: rate limit and commit', async () => {
   const hashes = await Promise.all(Array.from({ length: 8 }, () => server.given([START, REQUIRE_OTP])))
   for (const hash of hashes) await server.api.get(`/api/local-requests/${hash}/status`).expect(200)

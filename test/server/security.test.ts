@@ -83,8 +83,10 @@ describe('every response', () => {
         "form-action 'self'",
         "frame-ancestors 'none'",
         "img-src 'self'",
+        "manifest-src 'self'",
         "script-src 'self'",
         "style-src 'self'",
+        "worker-src 'self'",
       ])
       expect(headers, path).toMatchObject({
         'referrer-policy': 'same-origin',
@@ -130,6 +132,7 @@ describe('a cross-site call of a browser', () => {
     { Origin: `http://${hostname}:1` },
     { Origin: 'https://friend.example.evil.example' },
     { Referer: 'https://evil.example/' },
+    { Origin: '', Referer: 'https://evil.example/' },
     { Origin: 'http://outside.example', 'X-Forwarded-Host': 'inside.example' },
     { 'Sec-Fetch-Site': 'cross-site' },
   ]
@@ -232,6 +235,7 @@ describe('an error', () => {
       status: 500,
       code: 'internal_error',
       retryable: true,
+      call_id: problem.headers['x-request-id'],
     })
     const page = await api.get(`/services/test-service/progress/${hash}`).set(asBrowser).expect(500)
     expect(page.headers['content-type']).toMatch(/^text\/html/)
@@ -245,7 +249,7 @@ describe('an error', () => {
     const renderPage = () => {
       throw new TypeError('cannot read properties of undefined')
     }
-    app.use(() => Promise.reject(new Error('first')), handleErrors({ log, renderPage }))
+    app.use(() => Promise.reject(new Error('first')), handleErrors({ log, onRefusal: () => {}, renderPage }))
     const res = await supertest(app).get('/').set(asBrowser).expect(500)
     expect(res.headers['content-type']).toMatch(/^application\/problem\+json/)
     expect(JSON.parse(res.text)).toMatchObject({ code: 'internal_error' })
@@ -432,10 +436,12 @@ test('no file outside the assets is served', async () => {
 test('the session cookie is HttpOnly, SameSite and, over TLS, Secure', async () => {
   const plain = await api.get('/')
   expect(plain.headers['set-cookie']?.[0]).toMatch(
-    /^halfway_session=[\w-]{21}\.[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax$/,
+    /^halfway_session=[\w-]{21}\.\w{8}\.[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax$/,
   )
   const behindTls = await api.get('/').set('X-Forwarded-Proto', 'https')
-  expect(behindTls.headers['set-cookie']?.[0]).toMatch(/; HttpOnly; Secure; SameSite=Lax$/)
+  expect(behindTls.headers['set-cookie']?.[0]).toMatch(
+    /^__Host-halfway_session=\S+; Path=\/; HttpOnly; Secure; SameSite=Lax$/,
+  )
   const [cookie] = (plain.headers['set-cookie']?.[0] ?? '').split(';')
   expect((await api.get('/').set('Cookie', cookie as string)).headers).not.toHaveProperty('set-cookie')
   for (const forged of [
@@ -445,6 +451,7 @@ test('the session cookie is HttpOnly, SameSite and, over TLS, Secure', async () 
     '{"$gt":""}1234567890a',
     'x'.repeat(21),
     `${'x'.repeat(21)}.${'y'.repeat(43)}`,
+    `${'x'.repeat(21)}.mx23bua3.${'y'.repeat(43)}`,
   ]) {
     expect((await api.get('/').set('Cookie', `halfway_session=${forged}`)).headers).toHaveProperty(
       'set-cookie',

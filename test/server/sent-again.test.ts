@@ -42,14 +42,14 @@ describe.each(Object.keys(BUILT_IN))('in %s', (locale) => {
     const retry_of = aHash()
     const hash = await given([START], { service_slug: CREDIT, retry_of })
     const running = await browser.open(at('progress', hash, CREDIT))
-    const note = running('p.note').filter((_, p) => running(p).text().includes(retry_of))
-    expect(note.text()).toBe(t('progress.retry_of', { reference: retry_of }))
-    expect(note.find('bdi[dir=ltr]').text()).toBe(retry_of)
+    const link = running(`p.note a[href="${at('progress', retry_of, CREDIT)}"]`)
+    expect(link.text()).toBe(t('progress.earlier'))
+    expect(link.parent().text()).toBe(t('progress.retry_of', { earlier: t('progress.earlier') }))
 
     await apply(hash, { type: 'cancel', by: 'user' })
     const over = await browser.open(at('result', hash, CREDIT))
     const fact = over('.facts div').filter((_, div) => over(div).find('dt').text() === t('result.retry_of'))
-    expect(fact.find('dd').text()).toBe(retry_of)
+    expect(fact.find('dd a bdi[dir=ltr]').text()).toBe(retry_of)
   })
 })
 
@@ -57,7 +57,7 @@ test('the page of a request that is no retry names no original request', async (
   const hash = await given([START], { service_slug: CREDIT })
   const { t } = createTexts('en')
   const $ = await openBrowser(address).open(at('progress', hash, CREDIT))
-  expect(textOf($, 'main')).not.toContain(t('progress.retry_of', { reference: '' }).slice(0, 15))
+  expect(textOf($, 'main')).not.toContain(t('progress.retry_of', { earlier: '' }).slice(0, 15))
   expect((await api.get(`/api/local-requests/${hash}/status`)).body.retry_of).toBeNull()
 })
 

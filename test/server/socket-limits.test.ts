@@ -137,6 +137,7 @@ describe('a socket with only failures', () => {
     },
     'sends Engine.IO heartbeats': (socket) => socket.send('3'),
     'sends WebSocket pings': (socket) => socket.frame(OPCODE.ping, ''),
+    'sends WebSocket pongs': (socket) => socket.frame(OPCODE.pong, ''),
   }
   for (const [what, fail] of Object.entries(failures)) {
     test(`a socket that only ${what} is closed`, async () => {

@@ -6,7 +6,8 @@ import type { Express, RequestHandler } from 'express'
 import supertest, { type Response } from 'supertest'
 import { describe, expect, test } from 'vitest'
 import { AppError } from '../../core/domain/errors.ts'
-import { captureHeaders, createStatusFastPath } from '../../server/status-fast-path.ts'
+import { captureHeaders } from '../../server/middleware/response-headers.ts'
+import { createStatusFastPath } from '../../server/status-fast-path.ts'
 import { cleanUp } from '../helpers/clean-up.ts'
 import { keys } from '../helpers/keys.ts'
 import { aHash, PRIVATE, progressTo, REQUIRE_OTP, START, TTL_SECONDS } from '../helpers/record.ts'
@@ -29,11 +30,13 @@ const guarded = await useServer(redis, { settings: { OWNER_CHECK: 'all' } })
 
 const statusOf = (hash: string): string => `/api/local-requests/${hash}/status`
 
-/** The parts of a response that must be equal: all but the current time. */
+/** The parts of a response that must be equal: all but the current time and the id of the call. */
 function comparable({ status, headers, text }: Response) {
-  const { date, ...others } = headers
+  const { date, 'x-request-id': id, ...others } = headers
   expect(date).toBeDefined()
-  return { status, headers: others, text: text.replace(/"estimated_remaining_time":\d+/, '') }
+  expect(id).toMatch(/^[0-9a-f-]{36}$/)
+  const same = text.replace(/"estimated_remaining_time":\d+/, '').replace(`"call_id":"${id}"`, '')
+  return { status, headers: others, text: same }
 }
 
 /** Calls the status plainly and in every variant, expects equal responses and returns the first. */
@@ -168,7 +171,7 @@ describe('HEAD', () => {
     const { headers, text } = await plain.api.head(statusOf(hash)).expect(200)
     expect(text).toBeUndefined()
     const { headers: whole } = await plain.api.get(statusOf(hash)).expect(200)
-    expect({ ...headers, date: 0 }).toEqual({ ...whole, date: 0 })
+    expect({ ...headers, date: 0 }).toEqual({ ...whole, date: 0, 'x-request-id': headers['x-request-id'] })
   })
 
   test.each(['post', 'put', 'patch', 'delete', 'options'] as const)(
@@ -262,7 +265,7 @@ describe('which calls take the fast path', () => {
         await answer(hash)
         res.writeHead(200, [...headers]).end(JSON.stringify({ hash, tags, after, waitSeconds }))
       },
-      captureHeaders(always),
+      { headers: captureHeaders(always), refuseHost: () => null, countRead: () => {} },
     )
     const http: Server = createServer(listener)
     await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))

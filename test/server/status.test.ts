@@ -18,6 +18,19 @@ const COMPLETE = { type: 'complete', attempt: 1, result: { score: 712 } } as con
 const longPollStarts = (): Promise<void> => eventually(() => expect(watcher.size).toBe(1))
 
 describe('the status', () => {
+  test('the address of the request itself answers as its status does', async () => {
+    const hash = await given([START, progressTo(30)])
+    const read = (path: string, tag = '') =>
+      api.get(`/api/local-requests/${hash}${path}`).set('If-None-Match', tag)
+    const [own, status] = [await read('').expect(200), await read('/status').expect(200)]
+    expect(own.body).toEqual(status.body)
+    for (const name of ['etag', 'retry-after', 'cache-control', 'content-type'])
+      expect(own.headers[name], name).toBe(status.headers[name])
+    await read('', own.headers.etag).expect(304)
+    await api.get(`/api/local-requests/${hash}?after=1&wait=1`).expect(200)
+    await api.get(`/api/local-requests/${aHash()}`).expect(404)
+  })
+
   test('the status is the public view with exactly the documented fields', async () => {
     const hash = await given([
       START,
@@ -33,6 +46,8 @@ describe('the status', () => {
       progress: 50,
       current_message: 'حل کپچا...',
       estimated_remaining_time: 30,
+      estimated_remaining_range: null,
+      is_late: false,
       requires_otp: false,
       is_completed: false,
       is_failed: false,
@@ -44,6 +59,7 @@ describe('the status', () => {
         { id: 'third', state: 'waiting', started_at: null, finished_at: null },
       ],
       queue_position: null,
+      queue_hold: null,
       bot_seen_at: null,
       attempt: 1,
       max_attempts: 3,
@@ -51,6 +67,7 @@ describe('the status', () => {
       otp_data: null,
       result_data: null,
       error_data: null,
+      cancel_reason: null,
       run_at: null,
       retry_of: null,
       version: 3,
@@ -78,7 +95,7 @@ describe('the status', () => {
         'user_id',
         'session_id',
         'requested_at',
-        'resends',
+        '"resends"',
       ]) {
         expect(text + JSON.stringify(headers)).not.toContain(hidden)
       }
@@ -98,6 +115,7 @@ describe('the status', () => {
       message: null,
       expires_at: expect.stringMatching(/Z$/),
       resend_available_at: expect.stringMatching(/Z$/),
+      resends_left: 5,
       attempts_left: 3,
       error: null,
     })
@@ -306,7 +324,7 @@ describe('the status of a missing request', () => {
   })
 
   test('the status is 410 once REQUEST_TTL has passed', async () => {
-    const short = await useServer(testRedis, { settings: { REQUEST_TTL: '1' } })
+    const short = await useServer(testRedis, { settings: { REQUEST_TTL: '3' } })
     const { hash } = (await short.api.post('/api/local-requests').send(CREDIT_SCORE)).body
     await short.api.get(statusUrl(hash)).expect(200)
     await short.api.get(statusUrl(hash, '?after=1&wait=25')).expect(410)

@@ -1,12 +1,12 @@
 import { load } from 'cheerio'
 import { describe, expect, test } from 'vitest'
-import { createEnqueueRequest } from '../../core/actions/enqueue-request.ts'
 import { createRetry } from '../../core/actions/retry-request.ts'
 import { queuesOf } from '../../core/catalog/catalog.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { createFailedRequests } from '../../core/store/failed-requests.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
+import { createSessionRequests } from '../../core/store/session-requests.ts'
 import { createSubjectLimiter } from '../../core/store/subject-limits.ts'
 import { keys } from '../helpers/keys.ts'
 import { START, TTL_SECONDS } from '../helpers/record.ts'
@@ -198,15 +198,20 @@ describe('the limit of codes per subject', () => {
     for (let i = 0; i < 4; i++) await submitted(mobile)
     const queues = createQueues({ redis, log: quiet, queueList: () => queuesOf(catalog) })
     const subjectLimiter = createSubjectLimiter({ redis, limits: { codesPerHour: 5, wrongCodesPerHour: 10 } })
-    const enqueue = createEnqueueRequest({ store, queues, subjectLimiter })
+    const failures = createFailedRequests({ redis })
     const retry = createRetry({
+      redis,
       store,
-      failures: createFailedRequests({ redis }),
-      enqueue,
+      failures,
+      queues,
+      sessionRequests: createSessionRequests({ redis }),
+      subjectLimiter,
+      limits: { maxUnfinished: 1, maxUnfinishedPerQueue: 1, maxUnfinishedPerSubmitter: 1 },
       catalog,
       ttlSeconds: TTL_SECONDS,
     })
-    expect(await retry(hash)).toMatchObject({ ok: false, reason: 'subject_limit_reached' })
+    expect(await retry(hash, 'one')).toMatchObject({ ok: false, reason: 'subject_limit_reached' })
+    expect(await failures.find(hash)).toMatchObject({ retried_as: null })
     await queues.stop()
   })
 })

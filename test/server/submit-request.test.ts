@@ -12,7 +12,7 @@ const SUBMIT = '/api/local-requests'
 
 const testRedis = await useRedis()
 const redis = await testRedis.connections.connect('patient')
-const { address, api, apply, sessionCookie } = await useServer(testRedis)
+const { address, api, apply, sessionCookie, sessionIdOf } = await useServer(testRedis)
 
 const submit = (body: object = CREDIT_SCORE) => api.post(SUBMIT).send(body)
 const readRecord = async (hash: string): Promise<RequestRecord> =>
@@ -108,7 +108,7 @@ describe('a submitted request', () => {
   test('a submitted request belongs to the session of the browser', async () => {
     const session = 'session-with-21-chars'
     const res = await submit().set('Cookie', `other=1; ${sessionCookie(session)}`)
-    expect((await readRecord(res.body.hash)).session_id).toBe(session)
+    expect((await readRecord(res.body.hash)).session_id).toBe(sessionIdOf(session))
     expect(JSON.stringify(res.body)).not.toContain(session)
   })
 
@@ -329,8 +329,7 @@ describe('an Idempotency-Key', () => {
     const names = (await redis.keys('*')).join()
     expect(names).toContain('halfway:idempotency:')
     expect(names).not.toContain(key)
-    // The rate limiter's key has the address; the Idempotency-Key's must not.
-    expect(names.replaceAll(/halfway:rate:[^,]+/g, '')).not.toContain('192.0.2.77')
+    expect(names).not.toContain('192.0.2.77')
   })
 
   test('an Idempotency-Key that is too long or not printable is refused', async () => {

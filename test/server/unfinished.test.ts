@@ -1,6 +1,7 @@
 /** Limits of unfinished requests: per submitter, per queue, in total. */
 import { describe, expect, it } from 'vitest'
 import type { Command } from '../../core/domain/command.ts'
+import { createKeys } from '../../core/redis/keys.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/keys.ts'
 import { START } from '../helpers/record.ts'
@@ -144,14 +145,17 @@ describe('the limit of unfinished requests per submitter', () => {
   })
 })
 
+let places = 0
+/** The settings of an installation of its own in the same Redis. */
+const aPlace = () => ({ KEY_PREFIX: `place-${++places}:` })
+
 describe.each([
   ['the queue limit', { MAX_UNFINISHED_PER_QUEUE: '2' }, 202],
   ['the installation limit', { MAX_UNFINISHED: '2' }, 503],
 ] as const)('%s of unfinished requests', (_what, settings, inAnotherQueue) => {
   it('a full queue or installation refuses every submitter until a request ends', async () => {
-    const own = await useRedis()
     const { log, lines } = collectLog('info')
-    const full = await useServer(own, { settings, log })
+    const full = await useServer(testRedis, { settings: { ...settings, ...aPlace() }, log })
     const all = await Promise.all(Array.from({ length: 10 }, () => submit(newAddress(), CREDIT_SCORE, full)))
     const taken = all.filter(({ status }) => status === 202)
     expect(taken).toHaveLength(2)
@@ -165,14 +169,15 @@ describe.each([
   })
 
   it('expired requests free a full queue or installation, without a worker', async () => {
-    const own = await useRedis()
-    const full = await useServer(own, { settings: { ...settings, REQUEST_TTL: '1' } })
-    const client = await own.connections.connect('patient')
+    const place = aPlace()
+    const { deadlines } = createKeys({ keyPrefix: place.KEY_PREFIX })
+    const full = await useServer(testRedis, { settings: { ...settings, ...place, REQUEST_TTL: '4' } })
     for (let i = 0; i < 2; i++) await submit(newAddress(), CREDIT_SCORE, full).expect(202)
     await submit(newAddress(), CREDIT_SCORE, full).expect(503)
     // Makes their reminders overdue.
-    for (const hash of await client.zrange(keys.deadlines, '0', '-1'))
-      await client.zadd(keys.deadlines, Date.now() - 2000, hash)
+    const hashes = await redis.zrange(deadlines, '0', '-1')
+    expect(hashes).toHaveLength(2)
+    for (const hash of hashes) await redis.zadd(deadlines, Date.now() - 2000, hash)
     await eventually(async () => void (await submit(newAddress(), CREDIT_SCORE, full).expect(202)))
   })
 })

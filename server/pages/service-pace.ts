@@ -1,0 +1,46 @@
+/** What a request of a service takes, for its form and its pages: from its last runs, or else as its definition says. */
+import type { Catalog } from '../../core/catalog/catalog.ts'
+import type { Service } from '../../core/catalog/service-definition.ts'
+import type { ServiceEstimate } from '../../core/domain/arrival.ts'
+import type { QueuePace } from '../../core/domain/waiting.ts'
+import type { ServicePace } from '../../core/presentation/arrival-text.ts'
+
+/** As a definition without a duration. */
+const UNKNOWN_SECONDS = 60
+
+export function servicePace(
+  service: Service | undefined,
+  estimate: ServiceEstimate | null,
+  catalog: Pick<Catalog, 'capacityOf'>,
+): ServicePace {
+  const steps = (service?.steps ?? []).flatMap(({ id, usual_seconds }): [string, number][] => {
+    const seconds = estimate?.usual[id] ?? usual_seconds
+    return seconds === undefined ? [] : [[id, seconds]]
+  })
+  return {
+    typical: estimate?.typical ?? service?.usual_seconds ?? UNKNOWN_SECONDS,
+    steps: Object.fromEntries(steps),
+    ...queuePace(service, estimate, catalog),
+  }
+}
+
+export const queuePace = (
+  service: Service | undefined,
+  estimate: ServiceEstimate | null,
+  catalog: Pick<Catalog, 'capacityOf'>,
+): QueuePace => ({
+  total: estimate?.total ?? null,
+  queueSeconds: service && estimate ? queueSeconds(service, estimate.typical, catalog) : null,
+})
+
+/** Its bots together, or the limits of its queue, decide how soon the next request starts. */
+function queueSeconds(
+  { slug, queue: { concurrency, rate } }: Service,
+  typical: number,
+  catalog: Pick<Catalog, 'capacityOf'>,
+): number | null {
+  const capacity = catalog.capacityOf(slug)
+  if (capacity === null) return null
+  const atOnce = Math.min(capacity, concurrency ?? Number.POSITIVE_INFINITY)
+  return Math.max(typical / atOnce, rate ? rate.seconds / rate.requests : 0)
+}

@@ -1,0 +1,54 @@
+/** The model of a request's timeline: folded on the page of a running request, whole on the page of a finished one. */
+import type { Service } from '../../core/catalog/service-definition.ts'
+import { MAX_STORED_ENTRIES, type TimelineEntry } from '../../core/domain/timeline.ts'
+import type { Texts } from '../../core/i18n/index.ts'
+import { type DescribedEntry, describeTimeline } from '../../core/presentation/describe-timeline.ts'
+import { localizerFor } from './message-text.ts'
+
+export interface TimelineModel {
+  entries: DescribedEntry[]
+  /** After the first entry others are missing. */
+  isCut: boolean
+}
+
+export function timelineModel(
+  timeline: readonly TimelineEntry[],
+  service: Service | undefined,
+  stepTitles: Readonly<Record<string, string>>,
+  { t, locale }: Texts,
+): TimelineModel {
+  const read = localizerFor(service, locale)
+  return {
+    entries: describeTimeline(timeline, { t, read, stepTitles }),
+    isCut: timeline.length > MAX_STORED_ENTRIES,
+  }
+}
+
+/** Why the last attempt failed of which it is known in the viewer's language. */
+export function lastReason(
+  timeline: readonly TimelineEntry[],
+  service: Service | undefined,
+  { t, locale }: Pick<Texts, 't' | 'locale'>,
+): string | null {
+  const read = localizerFor(service, locale)
+  for (const { next_retry_at, attempt, message_key, message_params } of timeline.toReversed()) {
+    const reason = next_retry_at === undefined ? null : read({ message: null, message_key, message_params })
+    if (reason) return t('failed.reason_before', { attempt, reason })
+  }
+  return null
+}
+
+/** The words with which a bot gave up each attempt before the last one, where they are not those of the catalogue. */
+export function ownReasons(
+  timeline: readonly TimelineEntry[],
+  service: Service | undefined,
+): { attempt: number; message: string }[] {
+  const read = localizerFor(service, 'en')
+  return timeline.flatMap(({ next_retry_at, attempt, message, message_key, message_params }) =>
+    next_retry_at !== undefined &&
+    message !== null &&
+    read({ message: null, message_key, message_params }) !== message
+      ? [{ attempt, message }]
+      : [],
+  )
+}

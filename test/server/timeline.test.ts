@@ -1,0 +1,109 @@
+import { load } from 'cheerio'
+import { describe, expect, test } from 'vitest'
+import type { Command } from '../../core/domain/command.ts'
+import { shortReference } from '../../core/domain/short-reference.ts'
+import { keys } from '../helpers/keys.ts'
+import { aHash, PRIVATE, progressTo, REQUIRE_OTP, START } from '../helpers/record.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { useServer } from '../helpers/server.ts'
+import { creditScoreRating } from '../helpers/services.ts'
+import { at, openBrowser, textOf } from './page-browser.ts'
+
+const redis = await useRedis()
+const client = await redis.connections.connect('patient')
+const { api, address, given, apply } = await useServer(redis, {
+  settings: { CONTACT: 'mailto:help@example.com' },
+})
+const browser = openBrowser(address)
+const SLUG = creditScoreRating.slug
+
+const step = (id: string, message: string, attempt = 1): Command =>
+  ({ ...progressTo(20, message), step: id, attempt }) as Command
+const RETRY: Command = {
+  type: 'retry',
+  attempt: 1,
+  nextRetryAt: Date.now(),
+  error: { code: 'bot_unavailable', message: 'ECONNREFUSED 10.0.0.1', retryable: true },
+}
+const FAIL: Command = {
+  type: 'fail',
+  attempt: 2,
+  error: { code: 'portal_closed', message: '<b>HTTP 418</b>', retryable: true },
+}
+
+/** A request of the credit score after these changes, each written by itself. */
+async function after(...commands: Command[]): Promise<string> {
+  const hash = await given([], { service: creditScoreRating })
+  for (const command of commands) await apply(hash, command)
+  return hash
+}
+const failed = () =>
+  after(START, step('captcha_solving', 'Solving'), RETRY, { type: 'start', attempt: 2 }, FAIL)
+
+describe('GET /api/local-requests/{hash}/timeline', () => {
+  test('the timeline has what viewers saw, and nothing private', async () => {
+    const hash = await after(START, step('captcha_solving', 'Solving'), REQUIRE_OTP, {
+      type: 'submit_otp',
+      otp: '918273',
+    })
+    const { body, text, headers } = await api.get(`/api/local-requests/${hash}/timeline`).expect(200)
+    expect(headers['cache-control']).toBe('no-store')
+    expect(body.entries).toMatchObject([
+      { status: 'pending', attempt: 0, message_key: 'received' },
+      { status: 'processing', attempt: 1, message: null },
+      { step: 'captcha_solving', message: 'Solving' },
+      { status: 'otp_required', asked: 'code' },
+      { status: 'processing', message_key: 'code_received' },
+    ])
+    for (const secret of [...Object.values(PRIVATE), '918273']) expect(text).not.toContain(secret)
+  })
+
+  test('the timeline of a missing request is 404, and its methods are GET and HEAD', async () => {
+    await api.get(`/api/local-requests/${aHash()}/timeline`).expect(404)
+    await api.post(`/api/local-requests/${aHash()}/timeline`).expect(405)
+  })
+})
+
+describe('the page', () => {
+  test('the page of a running request has its timeline folded, and the last entry for its script', async () => {
+    const hash = await after(START, step('captcha_solving', 'Solving <b>'))
+    const { text } = await browser.get(at('progress', hash, SLUG)).expect(200)
+    const $ = load(text)
+    expect($('details.timeline-box').attr('open')).toBeUndefined()
+    expect($('details .timeline-entry').length).toBe(3)
+    expect(textOf($, '.timeline-entry:last-child .timeline-content')).toBe('Solving <b>')
+    expect(JSON.parse($('#page-data').text()).lastEntry).toMatchObject({ message: 'Solving <b>' })
+  })
+
+  test('a failed page marks its step, lists each attempt, and gives a reference and a contact', async () => {
+    const hash = await failed()
+    const $ = await browser.open(at('result', hash, SLUG))
+    expect(textOf($, '.lead')).toBe('The request ended without a result, at the step “Solve the captcha”.')
+    expect(textOf($, '.lead + p')).toBe(
+      'Attempt 1 failed: The service that does the work could not be reached.',
+    )
+    expect(textOf($, '.failed-here')).toBe('Solve the captchastopped here')
+    expect(textOf($, 'tbody tr:last-child')).toMatch(/not reached$/)
+    expect($('section .timeline [data-kind=failed]')).toHaveLength(2)
+    expect(textOf($, '.timeline')).toMatch(
+      /Attempt 1 did not work. The service that does the work could not be reached.*Starting over \(attempt 2 of 3\)/,
+    )
+    expect(textOf($, '#reference')).toBe(shortReference(hash))
+    expect($('[data-copies=reference]')).toHaveLength(1)
+    expect($('.help a').attr('href')).toBe('mailto:help@example.com')
+    expect(textOf($, '.help a')).toBe('help@example.com')
+    // The bot's words, with their origin, only in the details.
+    expect(textOf($, '.technical')).toMatch(/Attempt 1, in the words of the service ?ECONNREFUSED/)
+    expect(textOf($, '.technical')).toContain('<b>HTTP 418</b>')
+    $('.technical, script').remove()
+    expect(textOf($, 'main')).not.toMatch(/ECONNREFUSED|HTTP 418/)
+  })
+
+  test('a page without its timeline is right in everything else', async () => {
+    const hash = await failed()
+    await client.set(keys.timeline(hash), 'another program put this here')
+    const $ = await browser.open(at('result', hash, SLUG))
+    expect($('.timeline-entry')).toHaveLength(1)
+    expect(textOf($, 'h1')).toBe('This did not work')
+  })
+})

@@ -5,9 +5,9 @@
  */
 import { isExpiring } from '../core/domain/view-times.ts'
 import type { LiveKey } from '../core/i18n/index.ts'
-import { describeRequest } from '../core/presentation/describe-request.ts'
+import { describeState } from './describe-state.ts'
 import type { Page } from './page-data.ts'
-import { isStale, remainingSeconds, type State } from './reducer.ts'
+import { isStale, type State } from './reducer.ts'
 
 const POLITE_INTERVAL_MS = 15_000
 const ALARM_AFTER_MS = 10_000
@@ -38,8 +38,7 @@ export function createAnnouncer(
     const reached = milestone(state)
     const isNew = state.view.status === 'processing' && reached !== announced
     if (!isNew || now - politeAt < POLITE_INTERVAL_MS) return
-    const seconds = remainingSeconds(state, now)
-    announce('polite', describeRequest(state.view, { ...page, now, remainingSeconds: seconds }).value)
+    announce('polite', describeState(state, page).value)
     politeAt = now
     announced = reached
   }

@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
+import { subsetOf } from './font.mjs'
 import { icons } from './icons.mjs'
 
 const here = import.meta.dirname
@@ -43,11 +44,10 @@ const bundle = (files, options) =>
     ...options,
   })
 
-// Persian letters only, all weights in one file: the rest of a Persian page is in the fonts of the system.
 const vazirmatn = dirname(fileURLToPath(import.meta.resolve('vazirmatn/package.json')))
-await copyFile(
-  join(vazirmatn, 'misc/Non-Latin/fonts/webfonts/Vazirmatn-NL[wght].woff2'),
+await writeFile(
   join(dist, 'vazirmatn.woff2'),
+  await subsetOf(join(vazirmatn, 'misc/Non-Latin/fonts/webfonts/Vazirmatn-NL[wght].woff2')),
 )
 await copyFile(join(vazirmatn, 'OFL.txt'), join(dist, 'vazirmatn-license.txt'))
 await addHashed('vazirmatn.woff2')
@@ -61,10 +61,11 @@ const fontByHash = {
     }))
   },
 }
-await bundle(['style.css'], { plugins: [fontByHash] })
+await bundle(['style.css', 'console.css'], { plugins: [fontByHash] })
 await addHashed('style.css')
+await addHashed('console.css')
 
-await bundle(['progress.ts', 'form.ts', 'halfway-progress.ts'], {
+await bundle(['progress.ts', 'form.ts', 'home.ts', 'console.ts', 'halfway-progress.ts'], {
   alias: { [parser]: requireFromFormatter.resolve(`${parser}/no-parser.js`) },
   format: 'esm',
   define: {
@@ -74,7 +75,14 @@ await bundle(['progress.ts', 'form.ts', 'halfway-progress.ts'], {
 })
 await addHashed('progress.js')
 await addHashed('form.js')
+await addHashed('home.js')
+await addHashed('console.js')
 
+// At an address of its own, where its map is not.
+await bundle(['service-worker.ts'], { format: 'iife', sourcemap: false })
+
+for (const name of await readdir(join(here, 'icons')))
+  await copyFile(join(here, 'icons', name), join(dist, name))
 for (const [name, svg] of Object.entries(icons)) await writeFile(join(dist, `${name}.svg`), svg)
 await writeFile(join(dist, 'manifest.json'), JSON.stringify(hashed))
 

@@ -1,4 +1,4 @@
-/** Buttons that need script: confirm a cancellation, copy, print. One listener, since the content may be replaced. */
+/** Buttons that need script: confirm a cancellation, copy, share, print. One listener, since the content may be replaced. */
 import { readPage } from './page-data.ts'
 
 /** @param root the document, or the shadow root of the element */
@@ -13,11 +13,15 @@ export function listenToControls(root: Document | ShadowRoot, check: () => void,
       event.preventDefault()
       const dialog = root.getElementById(control.dataset.opens) as HTMLDialogElement | null
       dialog?.showModal()
-    } else if (control.dataset.live === 'check') {
+    } else if (control.dataset.live === 'check' || control.dataset.live === 'check-now') {
       event.preventDefault()
       check()
     } else if (control.dataset.copies) {
-      void copy(control, root.getElementById(control.dataset.copies)?.textContent ?? '')
+      const copied = root.getElementById(control.dataset.copies) as HTMLAnchorElement | null
+      // Of a link its address.
+      void copy(control, copied?.href ?? copied?.textContent ?? '')
+    } else if (control.dataset.share) {
+      void share(control, new URL(control.dataset.share, location.href).href)
     } else if ('print' in control.dataset) window.print()
   }
   root.addEventListener('click', act, { signal })
@@ -27,4 +31,11 @@ async function copy(button: HTMLElement, text: string): Promise<void> {
   await navigator.clipboard.writeText(text)
   const words = readPage(button)?.t('live.copied')
   if (words) button.textContent = words
+}
+
+/** By the dialog of the system; where there is none, the address is copied. */
+async function share(button: HTMLElement, url: string): Promise<void> {
+  if (!navigator.share) return copy(button, url)
+  // Closing the dialog rejects.
+  await navigator.share({ title: document.title, url }).catch(() => {})
 }

@@ -1,29 +1,35 @@
 /** Writes a state into the server's HTML. Elements are found by `data-live`; a page may lack any of them. */
 import { isExpiring } from '../core/domain/view-times.ts'
 import type { RequestDescription } from '../core/presentation/describe-request.ts'
-import { formatCodeExpired, formatResend } from '../core/presentation/format-duration.ts'
+import { formatTime } from '../core/presentation/format-time.ts'
 import { type Page, serverLanguage } from './page-data.ts'
 import { isStale, type State } from './reducer.ts'
 
-const find = (main: HTMLElement, name: string): HTMLElement | null =>
+export const find = (main: HTMLElement, name: string): HTMLElement | null =>
   main.querySelector(`[data-live="${name}"]`)
 
 export function showState(main: HTMLElement, state: State, words: RequestDescription, page: Page): void {
+  // A shorter message after a longer one would move everything below it.
+  const message = find(main, 'message')
+  if (message) message.style.minHeight = `${message.offsetHeight}px`
   for (const name of [
     'heading',
     'percent',
     'remaining',
     'queue',
+    'hold',
     'attempt',
     'message',
     'age',
+    'advice',
     'otherStep',
   ] as const) {
     write(find(main, name), words[name])
   }
+  find(main, 'age')?.setAttribute('data-silence', String(words.silence))
   showBar(main, state, words)
+  main.querySelector('.drawing')?.setAttribute('data-drawing', words.drawing)
   showSteps(main, words)
-  showPrompt(main, state, page)
   showConnection(main, state, page)
 }
 
@@ -39,25 +45,44 @@ const lastWritten = new WeakMap<HTMLElement, string>()
  * Writes only a changed text: writing the same one again would drop the selection, make screen readers repeat it, and
  * replace its translation.
  */
-function write(element: HTMLElement | null, text: string | null): void {
+export function write(element: HTMLElement | null, text: string | null): void {
   if (!element) return
-  if (element.hidden !== (text === null)) element.hidden = text === null
+  element.hidden = text === null
   if (text === null) return
   const before = lastWritten.get(element) ?? element.textContent
   lastWritten.set(element, text)
   if (before !== text) element.textContent = text
 }
 
-function showBar(main: HTMLElement, { view }: State, { value }: RequestDescription): void {
+function showBar(main: HTMLElement, { shown }: State, { value, bar: look }: RequestDescription): void {
   const bar = find(main, 'bar')
-  bar?.setAttribute('data-status', view.status)
-  bar?.setAttribute('aria-valuenow', String(view.progress))
-  bar?.setAttribute('aria-valuetext', value)
-  bar?.querySelector('.bar-fill')?.setAttribute('width', `${view.progress}%`)
-  bar?.querySelector('.bar-tip')?.setAttribute('cx', `${view.progress}%`)
-  const sheen = bar?.querySelector<HTMLElement>('.bar-sheen')
-  if (sheen) sheen.style.inlineSize = `${view.progress}%`
+  if (!bar) return
+  bar.dataset.status = look
+  bar.setAttribute('aria-valuenow', String(Math.floor(shown)))
+  bar.setAttribute('aria-valuetext', value)
+  fillBar(bar, shown)
+  const sheen = bar.querySelector<HTMLElement>('.bar-sheen')
+  if (sheen) sheen.style.inlineSize = `${shown}%`
 }
+
+function fillBar(bar: HTMLElement, percent: number): void {
+  bar.querySelector('.bar-fill')?.setAttribute('width', `${percent}%`)
+  bar.querySelector('.bar-tip')?.setAttribute('cx', `${percent}%`)
+}
+
+/** How long the bar takes to close; the tick of the result page takes as long. */
+const CLOSING_MS = 300
+
+/** Fills the bar before the page of the result replaces it. Resolves at once for those who want no motion. */
+export async function closeBar(main: HTMLElement): Promise<void> {
+  const bar = find(main, 'bar')
+  if (!bar || document.hidden || !allowsMotion()) return
+  bar.classList.add('closing')
+  fillBar(bar, 100)
+  await new Promise((resolve) => setTimeout(resolve, CLOSING_MS))
+}
+
+export const allowsMotion = (): boolean => !matchMedia('(prefers-reduced-motion: reduce)').matches
 
 function showSteps(main: HTMLElement, { steps }: RequestDescription): void {
   const items = main.querySelectorAll<HTMLElement>('[data-step]')
@@ -73,53 +98,44 @@ function showSteps(main: HTMLElement, { steps }: RequestDescription): void {
   })
 }
 
-/** Updates the deadline and the resend button of the prompt, and never the field: the user may be typing. */
-function showPrompt(main: HTMLElement, { view }: State, { t, clock }: Page): void {
-  const prompt = view.otp_data
-  const resend = find(main, 'resend') as HTMLButtonElement | null
-  if (!prompt || !resend) return
-  const isOffered = prompt.resend_available_at !== null
-  if (resend.form) resend.form.hidden = !isOffered
-  const seconds = isOffered ? Math.ceil((Date.parse(prompt.resend_available_at ?? '') - clock()) / 1000) : 0
-  resend.disabled = seconds > 0
-  write(resend, formatResend(t, prompt, seconds))
-  write(find(main, 'resend-wait'), null)
-  write(
-    find(main, 'code-over'),
-    clock() < Date.parse(prompt.expires_at) ? null : formatCodeExpired(t, prompt),
-  )
-  const until = find(main, 'code-until')?.querySelector('time')
-  if (until && until.dateTime !== prompt.expires_at) {
-    until.dateTime = prompt.expires_at
-    showLocalTimes(main)
+/** Trouble is shown once, on top; the line below the steps keeps its room. */
+function showConnection(main: HTMLElement, { connection, asOf }: State, { t }: Page): void {
+  const trouble = isStale(connection) ? connection : null
+  main.classList.toggle('stale', trouble !== null)
+  const banner = find(main, 'banner')
+  if (banner) banner.hidden = !trouble
+  const note = find(main, 'connection')
+  if (trouble) {
+    const time = new Intl.DateTimeFormat(serverLanguage(main), { timeStyle: 'short' }).format(asOf)
+    banner?.setAttribute('data-state', trouble)
+    write(find(main, 'as-of'), t(`live.as_of.${trouble}`, { time }))
+    if (note) note.dataset.state = 'stale'
+    // Without storage the work may stand still, too.
+    if (trouble !== 'degraded') write(note, t('live.meanwhile'))
+  } else if (connection !== 'connecting') {
+    if (note) note.dataset.state = connection
+    write(note, t(`live.connection.${connection as 'live' | 'polling'}`))
+    write(find(main, 'check'), connection === 'live' ? null : t('live.check'))
   }
 }
 
-function showConnection(main: HTMLElement, { connection }: State, { t }: Page): void {
-  const isLost = isStale(connection)
-  main.classList.toggle('stale', isLost)
-  if (connection === 'connecting') return
-  const note = find(main, 'connection')
-  if (note) note.dataset.state = connection
-  write(note, t(`live.connection.${connection}`))
-  write(find(main, 'check'), connection === 'live' ? null : t(isLost ? 'live.try_now' : 'live.check'))
-}
+const STYLES = ['moment', 'second'] as const
 
 /** Rewrites the server's UTC times in the viewer's time zone. */
 export function showLocalTimes(main: HTMLElement): void {
   for (const time of main.querySelectorAll<HTMLTimeElement>('time[data-local]')) {
-    const dateStyle = time.dataset.local === 'moment' ? 'medium' : undefined
-    time.textContent = new Intl.DateTimeFormat(serverLanguage(main), {
-      dateStyle,
-      timeStyle: 'short',
-    }).format(new Date(time.dateTime))
+    const { local, since } = time.dataset
+    const style = STYLES.find((one) => one === local) ?? 'time'
+    time.textContent = formatTime(serverLanguage(main), time.dateTime, style, { since })
   }
 }
 
-/** Shows the buttons that need script. */
-export function revealControls(main: HTMLElement): void {
-  const canCopy = 'clipboard' in navigator
-  for (const control of main.querySelectorAll<HTMLElement>('[data-print], [data-copies]')) {
-    control.hidden = 'copies' in control.dataset && !canCopy
+/** Hides the buttons for what this browser cannot do. */
+export function hideUnsupported(main: HTMLElement): void {
+  for (const control of main.querySelectorAll<HTMLElement>('[data-copies], [data-share]')) {
+    // Sharing copies where there is no other way; beside a button for that it is of no use.
+    control.hidden =
+      !('share' in navigator && control.dataset.share) &&
+      (!('clipboard' in navigator) || control.matches('[data-copies] ~ *'))
   }
 }

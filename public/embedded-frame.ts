@@ -42,7 +42,18 @@ export function createFrame(root: ShadowRoot, server: string): Frame {
   }
 
   function followScheme(): void {
-    if (isStyled) darken(style.sheet as CSSStyleSheet, getComputedStyle(root.host).colorScheme)
+    if (!isStyled) return
+    const { colorScheme } = getComputedStyle(root.host)
+    for (const { sheet } of root.querySelectorAll('link')) if (sheet) darken(sheet, colorScheme)
+  }
+
+  /** The operator's colours, after those that they replace. */
+  function addSiteStyle(path: string): void {
+    if (root.querySelector('link[data-site]')) return
+    const href = new URL(path, server).href
+    const site = make('link', { rel: 'stylesheet', href, crossorigin: '', 'data-site': '' })
+    site.onload = followScheme
+    box.before(site)
   }
 
   return {
@@ -60,6 +71,7 @@ export function createFrame(root: ShadowRoot, server: string): Frame {
       box.dataset.locale = page.lang
       box.dir = page.dir
       if (page.lang === 'fa') addFont(server)
+      if (page.style) addSiteStyle(page.style)
       // Only now, since the server has answered: a failed stylesheet is not loaded again.
       if (!style.isConnected) root.prepend(style)
     },
@@ -70,6 +82,7 @@ export function createFrame(root: ShadowRoot, server: string): Frame {
 /** Adapts content to a host page, which has a main part and a level 1 heading of its own. */
 function adapt(page: HTMLElement, server: string): HTMLElement {
   const main = make('div', { id: 'main', tabindex: '-1' })
+  holdImages(page)
   main.append(...page.childNodes)
   for (const heading of main.querySelectorAll('h1, h2, h3, h4, h5, h6')) {
     heading.setAttribute('aria-level', String(Number(heading.tagName[1]) + 1))
@@ -79,11 +92,10 @@ function adapt(page: HTMLElement, server: string): HTMLElement {
     makeAbsolute(link, 'href', server)
     link.setAttribute('target', '_blank')
   }
-  holdImages(main)
   for (const field of main.querySelectorAll(':is(input, select)[autofocus]'))
     field.removeAttribute('autofocus')
-  // Applies to the server's own page only: printing, and the advice to keep its address.
-  for (const element of main.querySelectorAll('[data-print], .aside')) element.remove()
+  // Applies to the server's own page only: printing and sharing it, and the advice to keep its address.
+  for (const element of main.querySelectorAll('[data-print], [data-share], .share, .aside')) element.remove()
   return main
 }
 
@@ -95,7 +107,7 @@ function darken({ cssRules }: CSSStyleSheet, scheme: string): void {
   const canBeLight = !scheme.includes('dark') || scheme.includes('light')
   const whenDark = canBeLight ? '(prefers-color-scheme: dark)' : 'all'
   for (const rule of cssRules) {
-    const isDarkRule = rule instanceof CSSMediaRule && rule.cssText.includes('--ink:')
+    const isDarkRule = rule instanceof CSSMediaRule && rule.cssText.includes('--accent:')
     if (isDarkRule) rule.media.mediaText = scheme.includes('dark') ? whenDark : 'not all'
   }
 }
@@ -106,7 +118,7 @@ const fontSize = (element: Element): number => Number.parseFloat(getComputedStyl
 /** `@font-face` in a shadow tree has no effect: only a document has fonts. */
 function addFont(server: string): void {
   if ([...document.fonts].some(({ family }) => family === 'Vazirmatn')) return
-  document.fonts.add(new FontFace('Vazirmatn', `url(${server}/assets/${FONT_FILE})`, { weight: '100 900' }))
+  document.fonts.add(new FontFace('Vazirmatn', `url(${server}/assets/${FONT_FILE})`, { weight: '400 700' }))
 }
 
 function make<Tag extends keyof HTMLElementTagNameMap>(

@@ -3,7 +3,10 @@
  * the server requires one.
  */
 
-/** Keeps the browser from loading an image by itself, from the host page's address. */
+/**
+ * Keeps the browser from loading an image by itself, from the host page's address. Firefox loads it as soon as it belongs
+ * to the document of the host page.
+ */
 export function holdImages(main: HTMLElement): void {
   for (const image of main.querySelectorAll('img[src]')) {
     image.setAttribute('data-src', image.getAttribute('src') ?? '')

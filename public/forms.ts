@@ -1,5 +1,5 @@
 /**
- * Sends the forms of a request's page (code, resend, cancel) by script. The server's answer replaces the content without a
+ * Sends the forms of a request's page (code, resend, cancel, keep, delete) by script. The server's answer replaces the content without a
  * reload, so that connection, announcements and notifications keep their state.
  */
 import type { LiveKey } from '../core/i18n/index.ts'
@@ -47,12 +47,13 @@ export function listenToForms({ root, headers, signal, onPage, onRefused }: Form
       headers: { Accept: 'text/html', ...headers },
       signal: AbortSignal.timeout(RESPONSE_TIMEOUT_MS),
     })
-      .then(async (response) => (await readPageResponse(response)) ?? new Error('the response is not a page'))
+      .then(async (response) => (await readPageResponse(response)) ?? new Error('not a page'))
       .catch((error: Error) => error)
     isSending = false
     restore()
     if (signal?.aborted) return
-    if (!(page instanceof Error) && readPage(page.main)) return onPage(page)
+    // The page of a request that was deleted has no data of one.
+    if (!(page instanceof Error) && (readPage(page.main) || page.status === 410)) return onPage(page)
     showProblem(form, page)
     onRefused()
   }
@@ -63,7 +64,7 @@ function showProblem(form: HTMLFormElement, page: LoadedPage | Error): void {
   const texts =
     page instanceof Error
       ? [readPage(form)?.t(failureReason(page))]
-      : [...page.main.querySelectorAll('h1, h1 ~ p')].map((element) => element.textContent)
+      : [...page.main.querySelectorAll('h1, .page-head ~ p')].map((element) => element.textContent)
   // Temporary errors only: otherwise the server's page has the whole text.
   if (page instanceof Error || page.status >= 429) texts.unshift(form.dataset.failed)
   form.querySelector(':scope > .field-error')?.remove()

@@ -7,8 +7,7 @@ const WARN = '#b7791f'
 const BAD = '#c0392b'
 const SOFT = '#7b868a'
 
-const svg = (content) =>
-  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><title>Halfway</title>${content}</svg>\n`
+const svg = (content) => `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">${content}</svg>\n`
 const disc = (colour, sign) =>
   svg(
     `<circle cx="16" cy="16" r="15" fill="${colour}"/>` +

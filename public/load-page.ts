@@ -9,6 +9,9 @@ export interface LoadedPage {
   /** The server's, not one that a translating browser has set. */
   lang: string
   dir: string
+  /** The path of the operator's style sheet. */
+  style: string | null
+  /** Still of its own document, where no image loads. */
   main: HTMLElement
   /** The parts around it, by selector. */
   around: [string, Element][]
@@ -43,10 +46,11 @@ export async function readPageResponse(response: Response): Promise<LoadedPage |
       title: page.title,
       lang: serverLanguage(page.documentElement),
       dir,
-      main: document.adoptNode(main),
+      style: page.querySelector('link[data-site]')?.getAttribute('href') ?? null,
+      main,
       around: AROUND.flatMap((name): [string, Element][] => {
         const part = page.querySelector(name)
-        return part ? [[name, document.adoptNode(part)]] : []
+        return part ? [[name, part]] : []
       }),
     }
   )

@@ -2,44 +2,68 @@
  * "Notify me when it's done": browser notifications for users in another tab or window. The permission is requested on
  * that click only, and a page that has the focus notifies of nothing.
  */
-import { isFinal, type PublicView } from '../core/domain/record.ts'
+import { newsOf } from '../core/domain/news.ts'
+import type { PublicView } from '../core/domain/record.ts'
 import type { RequestDescription } from '../core/presentation/describe-request.ts'
 import { serverLanguage } from './page-data.ts'
+import { canPush, isSubscribed, subscribe, unsubscribe } from './push.ts'
 
 const find = (name: string): HTMLElement | null => document.querySelector(`[data-live="${name}"]`)
 
 /** @returns call it on every change and every second: updates the button, and notifies */
 export function offerNotifications(): (view: PublicView, words: RequestDescription) => void {
   if (!canNotify()) return () => {}
-  let known: string | null = null
+  let latest: PublicView | null = null
+  /** Whether pushes come, too. Where they fail, the page notifies while it is open. */
+  let isPushed = false
+  /** Clicks one after the other. */
+  let pushing: Promise<void> = Promise.resolve()
 
   document.addEventListener('click', async ({ target }) => {
-    const button = (target as Element).closest('[data-live="notify"]')
-    if (!button) return
+    const button = (target as Element).closest<HTMLElement>('[data-live="notify"]')
+    if (!button || !latest) return
     const wanted = button.getAttribute('aria-pressed') !== 'true'
     if (wanted) await Notification.requestPermission()
     setWanted(wanted && Notification.permission === 'granted')
     show(find('notify-blocked'), wanted && Notification.permission === 'denied')
-    showButton()
+    showButton(isPushed)
+    const view = latest
+    if (canPush(button)) pushing = pushing.then(() => setPushed(view, button))
   })
 
+  async function setPushed(view: PublicView, button: HTMLElement): Promise<void> {
+    const done = isWanted() ? subscribe(view, button) : unsubscribe(view.hash)
+    isPushed = await done.then(isWanted, () => false)
+    showButton(isPushed)
+  }
+
+  /** After a reload, and in another tab. */
+  async function findSubscription({ hash }: PublicView): Promise<void> {
+    if (!canPush(find('notify'))) return
+    isPushed = await isSubscribed(hash).catch(() => false)
+    if (isPushed) setWanted(true)
+  }
+
   return (view, words) => {
-    showButton()
-    const reached = isFinal(view.status) ? view.status : (view.otp_data?.id ?? '')
+    const known = latest && newsOf(latest)
+    if (!latest) void findSubscription(view)
+    latest = view
+    showButton(isPushed)
+    const news = newsOf(view)
     // The state in which the page was opened is no news.
-    const isNew = known !== null && reached !== known && reached !== ''
-    known = reached
-    if (isNew && isWanted() && !document.hasFocus()) notify(view, words)
+    const isNew = known !== null && news !== known && news !== ''
+    if (isNew && isWanted() && !document.hasFocus()) void notify(view, words)
   }
 }
 
 /**
- * False over plain HTTP, in browsers without notifications, in a frame (which may not request permission) and on phones,
- * where only service workers may notify: there the constructor throws. Without permission the constructor shows nothing.
+ * False over plain HTTP, in browsers without notifications, in a frame (which may not request permission) and, where there
+ * are no pushes, on phones, where only service workers may notify: there the constructor throws. Without permission the
+ * constructor shows nothing.
  */
 function canNotify(): boolean {
   if (!('Notification' in window) || !isSecureContext || window.top !== window) return false
-  if (Notification.permission === 'granted') return true
+  if (Notification.permission === 'granted' || canPush(find('notify'))) return true
   try {
     new Notification('')
     return true
@@ -49,10 +73,11 @@ function canNotify(): boolean {
 }
 
 /** Hidden when the user has denied notifications: only the browser's settings can change that. */
-function showButton(): void {
+function showButton(isPushed: boolean): void {
   const button = find('notify')
   show(button, Notification.permission !== 'denied')
   button?.setAttribute('aria-pressed', String(isWanted()))
+  show(find('notify-closed'), isPushed && isWanted())
 }
 
 function show(element: HTMLElement | null, isShown: boolean): void {
@@ -64,10 +89,15 @@ const setWanted = (isWanted: boolean): void =>
   history.replaceState({ ...history.state, notify: isWanted }, '')
 const isWanted = (): boolean => history.state?.notify === true && Notification.permission === 'granted'
 
-function notify({ hash }: PublicView, { title }: RequestDescription): void {
+async function notify({ hash }: PublicView, { title }: RequestDescription): Promise<void> {
+  const lang = serverLanguage(document.body)
+  const dir = document.documentElement.dir as NotificationDirection
+  const options: NotificationOptions = { tag: hash, lang, dir, data: location.pathname }
   try {
-    const lang = serverLanguage(document.body)
-    const notification = new Notification(title, { tag: hash, lang, dir: lang === 'fa' ? 'rtl' : 'ltr' })
+    // The push about it takes its place: both have the same tag.
+    const worker = await navigator.serviceWorker?.getRegistration()
+    if (worker) return await worker.showNotification(title, options)
+    const notification = new Notification(title, options)
     notification.onclick = () => {
       window.focus()
       notification.close()

@@ -1,5 +1,6 @@
 /** The script of a request page: keeps it up to date in place. */
 import { listenToControls } from './controls.ts'
+import { allowsMotion } from './dom.ts'
 import { listenToForms } from './forms.ts'
 import { listenToLanguageLink } from './language.ts'
 import { type LoadedPage, loadPage } from './load-page.ts'
@@ -7,9 +8,11 @@ import { offerNotifications } from './notifications.ts'
 import { serverLanguage } from './page-data.ts'
 import { type RequestView, showRequest, type ViewHost } from './request-view.ts'
 import { keepTyped } from './typed.ts'
+import { listenForCodes } from './web-otp.ts'
 
 const notify = offerNotifications()
 const main = (): HTMLElement => document.getElementById('main') as HTMLElement
+const awaitCode = listenForCodes(main)
 
 /** The title that was written last; null when the server's is shown. */
 let title: string | null = null
@@ -20,7 +23,7 @@ const host: ViewHost = {
 
   async load(path) {
     const loaded = await loadPage(path)
-    return loaded !== null && place(loaded)
+    return loaded !== null && (await place(loaded))
   },
 
   announce(region, text) {
@@ -38,16 +41,30 @@ const host: ViewHost = {
     }
     showIcon(words.icon)
     notify(view, words)
+    // Only who may answer has the field.
+    const hasField = main().querySelector('[autocomplete="one-time-code"]') !== null
+    awaitCode(hasField ? (view.otp_data?.id ?? null) : null)
   },
 }
 
 /** @returns false when the whole page must be loaded instead */
-function place(loaded: LoadedPage): boolean {
+async function place(loaded: LoadedPage): Promise<boolean> {
   // The language was changed in another tab: direction, font and the parts around the content differ.
   if (loaded.lang !== serverLanguage(document.documentElement)) {
     location.replace(loaded.address)
     return false
   }
+  await withTransition(() => replaceMain(loaded))
+  return true
+}
+
+/** Fades from one state to the next, where the browser can and the viewer wants motion. */
+async function withTransition(change: () => void): Promise<void> {
+  if (!document.startViewTransition || !allowsMotion()) return change()
+  await document.startViewTransition(change).updateCallbackDone
+}
+
+function replaceMain(loaded: LoadedPage): void {
   const hadFocus = main().contains(document.activeElement)
   keepTyped(main(), loaded.main)
   main().replaceWith(loaded.main)
@@ -60,7 +77,6 @@ function place(loaded: LoadedPage): boolean {
   if (field instanceof HTMLInputElement && field.type === 'text') field.select()
   else if (field) field.focus()
   else if (hadFocus) main().querySelector<HTMLElement>('h1')?.focus()
-  return true
 }
 
 function showIcon(name: string): void {
@@ -72,7 +88,9 @@ function showIcon(name: string): void {
 const view: RequestView | null = showRequest(host)
 const refresh = (): void => view?.refresh()
 listenToControls(document, refresh)
-const replacePage = (page: LoadedPage): void => void (place(page) && view?.pageReplaced())
+async function replacePage(page: LoadedPage): Promise<void> {
+  if (await place(page)) view?.pageReplaced()
+}
 listenToLanguageLink(replacePage)
 listenToForms({
   root: document,

@@ -11,14 +11,20 @@ import { isFinal, isNewer, isScheduled, type PublicView } from '../core/domain/r
 export type Connection = 'connecting' | 'live' | 'reconnecting' | 'polling' | 'degraded' | 'offline'
 
 /** Whether the page may be out of date. */
-export const isStale = (connection: Connection): boolean =>
+export const isStale = (
+  connection: Connection,
+): connection is Exclude<Connection, 'connecting' | 'live' | 'polling'> =>
   connection === 'offline' || connection === 'reconnecting' || connection === 'degraded'
 
 export interface State {
   view: PublicView
-  /** The remaining seconds, and when they were estimated. The shown rest never grows. */
-  remaining: { seconds: number; at: number }
+  /** Seconds until the latest and the earliest expected end, and when they were estimated. */
+  remaining: { seconds: number; earliest: number | null; at: number }
   connection: Connection
+  /** The progress as shown, percent: it moves on between two reports, and never back. */
+  shown: number
+  /** When the page was known to be up to date, milliseconds. */
+  asOf: number
   gone: boolean
 }
 
@@ -26,14 +32,19 @@ export type Event =
   | { type: 'view'; view: PublicView; at: number }
   /** The record is missing or expired. */
   | { type: 'gone' }
-  | { type: 'connection'; connection: Connection }
+  | { type: 'connection'; connection: Connection; at: number }
 
 export const firstState = (view: PublicView, at: number): State => ({
   view,
-  remaining: { seconds: view.estimated_remaining_time, at },
+  remaining: remainingOf(view, at),
+  shown: view.progress,
   connection: 'connecting',
+  asOf: at,
   gone: false,
 })
+
+/** The time that the page shows: it stands still while the page may be out of date. */
+export const shownTime = (state: State, now: number): number => (isStale(state.connection) ? state.asOf : now)
 
 /** Returns the same object when nothing changed. */
 export function reduce(state: State, event: Event): State {
@@ -43,14 +54,30 @@ export function reduce(state: State, event: Event): State {
     case 'gone':
       return state.gone ? state : { ...state, gone: true }
     case 'connection':
-      return state.connection === event.connection ? state : { ...state, connection: event.connection }
+      return applyConnection(state, event.connection, event.at)
   }
 }
 
-/** Whole seconds left. Counts down only while the bot works: queue and code prompt stop the clock. */
-export function remainingSeconds({ view, remaining }: State, now: number): number {
-  if (view.status !== 'processing') return remaining.seconds
-  return Math.max(0, Math.ceil(remaining.seconds - (now - remaining.at) / 1000))
+const remainingOf = (view: PublicView, at: number): State['remaining'] => ({
+  seconds: view.estimated_remaining_time,
+  earliest: view.estimated_remaining_range?.[0] ?? null,
+  at,
+})
+
+/** Whole seconds left. Counts down while the bot works and until a scheduled start: queue and code prompt stop the clock. */
+export const remainingSeconds = (state: State, now: number): number =>
+  countDown(state, state.remaining.seconds, now)
+
+/** As `remainingSeconds`, until the earliest expected end; null where nothing is expected. */
+export const earliestSeconds = (state: State, now: number): number | null =>
+  state.remaining.earliest === null ? null : countDown(state, state.remaining.earliest, now)
+
+function countDown({ view, remaining: { at } }: State, seconds: number, now: number): number {
+  const until =
+    view.status === 'processing' ? now
+    : isScheduled(view) ? Math.min(now, Date.parse(view.run_at ?? ''))
+    : at // biome-ignore format: a table
+  return Math.max(0, Math.ceil(seconds - Math.max(0, until - at) / 1000))
 }
 
 /** Views of the same kind differ in numbers only; a view of another kind needs another page of the server. */
@@ -58,8 +85,23 @@ export function pageKind(view: PublicView): string {
   // Regardless of other changes the page stays while a code is being typed. Another question needs another form.
   const { otp_data: prompt } = view
   if (view.requires_otp) return prompt && prompt.kind !== 'code' ? `${prompt.kind} ${prompt.id}` : 'code'
-  const kind = isFinal(view.status) ? view.status : isScheduled(view) ? 'scheduled' : 'running'
+  // Where it is kept longer, the page says until when.
+  const kind =
+    isFinal(view.status) ? `${view.status} ${view.expires_at}`
+    : isScheduled(view) ? 'scheduled'
+    : 'running' // biome-ignore format: a table
   return [kind, ...view.steps.map((step) => step.id)].join(' ')
+}
+
+/** A loss is shown once it has lasted for so long. */
+const LOSS_SHOWN_AFTER_MS = 2000
+
+function applyConnection(state: State, connection: Connection, at: number): State {
+  if (state.connection === connection) return state
+  const wasUp = state.connection === 'live' || state.connection === 'polling'
+  const isUp = !isStale(connection)
+  const asOf = isUp ? at : wasUp ? Math.max(state.asOf, at - LOSS_SHOWN_AFTER_MS) : state.asOf
+  return { ...state, connection, asOf }
 }
 
 function applyView(state: State, view: PublicView, at: number): State {
@@ -67,10 +109,22 @@ function applyView(state: State, view: PublicView, at: number): State {
   const isNew = isNewer(view, state.view)
   if (!isNew && (isNewer(state.view, view) || isFinal(view.status))) return state
   // These change without a new version. Null means only that they were not looked up.
-  const { estimated_remaining_time } = view
-  const queue_position = view.queue_position ?? state.view.queue_position
-  const bot_seen_at = view.bot_seen_at ?? state.view.bot_seen_at
-  const next = isNew ? view : { ...state.view, queue_position, bot_seen_at, estimated_remaining_time }
-  const seconds = Math.min(remainingSeconds(state, at), view.estimated_remaining_time)
-  return { ...state, view: next, remaining: { seconds, at } }
+  const { queue_position, queue_hold, estimated_remaining_time } = view
+  const next = isNew
+    ? view
+    : {
+        ...state.view,
+        estimated_remaining_time,
+        bot_seen_at: view.bot_seen_at ?? state.view.bot_seen_at,
+        ...(queue_position !== null && { queue_position, queue_hold }),
+      }
+  const shown = Math.max(state.shown, next.progress)
+  return { ...state, view: next, shown, asOf: at, remaining: nextRemaining(state, view, at) }
+}
+
+/** The shown rest grows only together with the reason: it is late, or another attempt has started. */
+function nextRemaining(state: State, view: PublicView, at: number): State['remaining'] {
+  const next = remainingOf(view, at)
+  const mayGrow = view.is_late || view.attempt > state.view.attempt || state.view.started_at === null
+  return mayGrow ? next : { ...next, seconds: Math.min(remainingSeconds(state, at), next.seconds) }
 }

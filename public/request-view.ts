@@ -3,11 +3,14 @@
  * source of truth; the script saves the reloads.
  */
 import { isFinal } from '../core/domain/record.ts'
-import { describeRequest, type RequestDescription } from '../core/presentation/describe-request.ts'
+import type { RequestDescription } from '../core/presentation/describe-request.ts'
 import { type Announce, createAnnouncer, type Region } from './announcer.ts'
-import { revealControls, showExpiring, showLocalTimes, showState } from './dom.ts'
+import { describeState, easeProgress } from './describe-state.ts'
+import { closeBar, hideUnsupported, showExpiring, showLocalTimes, showState } from './dom.ts'
 import { type Page, readPage } from './page-data.ts'
-import { type Event, firstState, pageKind, reduce, remainingSeconds, type State } from './reducer.ts'
+import { showPrompt } from './prompt.ts'
+import { type Event, firstState, pageKind, reduce, type State } from './reducer.ts'
+import { createTimeline } from './timeline.ts'
 import { createViewConnection } from './view-connection.ts'
 
 /** Between two loads of the page, when one failed or brought an older state. */
@@ -60,6 +63,7 @@ export function showRequest(host: ViewHost): RequestView | null {
     dispatch,
   })
   const reload = createReload(host)
+  const continueTimeline = createTimeline()
   const announce: Announce = createAnnouncer(state, page.clock(), host.announce)
 
   function dispatch(event: Event): void {
@@ -71,17 +75,18 @@ export function showRequest(host: ViewHost): RequestView | null {
   /** Runs on every change and every second, because words like "1 minute ago" age. */
   function show(): void {
     const now = page.clock()
+    state = easeProgress(state, page)
     announce(state, page)
-    const words = describeRequest(state.view, {
-      ...page,
-      now,
-      remainingSeconds: remainingSeconds(state, now),
-    })
+    const words = describeState(state, page)
     host.onChange(state, words, page)
     showExpiring(host.main(), state, page)
     if (Date.parse(state.view.expires_at) < now) state = reduce(state, { type: 'gone' })
     if (state.gone || pageKind(state.view) !== shownKind) void loadPage()
-    else if (!isFinal(state.view.status)) showState(host.main(), state, words, page)
+    else if (!isFinal(state.view.status)) {
+      showState(host.main(), state, words, page)
+      showPrompt(host.main(), state.view.otp_data, page)
+      continueTimeline(host.main(), state.view, page)
+    }
   }
 
   /** The state needs another kind of page, which the server has. */
@@ -99,9 +104,9 @@ export function showRequest(host: ViewHost): RequestView | null {
     }
     page = fresh
     shownKind = pageKind(page.view)
+    if (page.view.is_completed) host.main().classList.add('just-done')
     state = reduce({ ...state, gone: false }, { type: 'view', view: page.view, at: page.clock() })
-    if (isFinal(state.view.status)) connection.close()
-    else connection.open()
+    connection.open()
     show()
   }
 
@@ -113,14 +118,14 @@ export function showRequest(host: ViewHost): RequestView | null {
 
   const ticker = setInterval(show, 1000)
   prepare(host.main())
-  if (!isFinal(state.view.status)) connection.open()
+  connection.open()
   show()
   return { refresh: connection.refresh, pageReplaced, stop }
 }
 
 function prepare(main: HTMLElement): Page | null {
   showLocalTimes(main)
-  revealControls(main)
+  hideUnsupported(main)
   return readPage(main)
 }
 
@@ -134,6 +139,7 @@ function createReload(host: ViewHost): (state: State, page: Page) => Promise<boo
     // An open dialog is answered first, unless its question no longer applies.
     if (!isFinal(view.status) && !gone && host.main().querySelector('dialog[open]')) return false
     isLoading = true
+    if (view.is_completed) await closeBar(host.main())
     const isLoaded = await host.load(isFinal(view.status) ? links.result : links.progress)
     isLoading = false
     lastLoadAt = Date.now()

@@ -1,11 +1,13 @@
-/** The connection of a request view: open while the request runs, and driven by the browser's network and page events. */
+/** The connection of a request view, driven by the browser's network and page events. */
+import { isFinal } from '../core/domain/record.ts'
 import { connect, type LiveConnection } from './connection/connect.ts'
+import { watchFinal } from './connection/final-watch.ts'
 import { isMultiplexed } from './connection/multiplexed.ts'
 import type { Page } from './page-data.ts'
 import type { Event, State } from './reducer.ts'
 
 export interface ViewConnection {
-  /** Does nothing when it is open. */
+  /** Does nothing when it is open. A request that has ended has another one than before. */
   open(): void
   close(): void
   /** Checks the status immediately. */
@@ -32,6 +34,7 @@ export function createViewConnection({
   signal,
 }: ViewConnectionOptions): ViewConnection {
   let connection: LiveConnection | null = null
+  let isForFinal = false
 
   /** The server has a page that gives the reason. */
   function handleEnd(): void {
@@ -40,7 +43,11 @@ export function createViewConnection({
   }
 
   function open(): void {
-    connection ??= connect({
+    const isEnded = isFinal(state().view.status)
+    if (connection && isForFinal !== isEnded) close()
+    isForFinal = isEnded
+    const start = isEnded ? watchFinal : connect
+    connection ??= start({
       hash: state().view.hash,
       ownerToken,
       statusUrl: new URL(page().links.status, server).href,
@@ -49,25 +56,26 @@ export function createViewConnection({
       onView: (view) => dispatch({ type: 'view', view, at: page().clock() }),
       onGone: handleEnd,
       onNotOwner: handleEnd,
-      onConnection: (connection) => dispatch({ type: 'connection', connection }),
+      onConnection: (connection) => dispatch({ type: 'connection', connection, at: page().clock() }),
     })
     connection.setHidden(document.hidden)
   }
 
   window.addEventListener('online', () => connection?.reconnect(), { signal })
-  window.addEventListener('offline', () => dispatch({ type: 'connection', connection: 'offline' }), {
-    signal,
-  })
+  const showOffline = (): void => dispatch({ type: 'connection', connection: 'offline', at: page().clock() })
+  window.addEventListener('offline', showOffline, { signal })
   // After sleep, another tab or the back-forward cache, updates may have been missed.
   document.addEventListener('visibilitychange', () => connection?.setHidden(document.hidden), { signal })
   window.addEventListener('pageshow', (event) => event.persisted && connection?.reconnect(), { signal })
 
+  function close(): void {
+    connection?.close()
+    connection = null
+  }
+
   return {
     open,
-    close() {
-      connection?.close()
-      connection = null
-    },
+    close,
     refresh: () => connection?.refresh(),
   }
 }

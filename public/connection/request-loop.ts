@@ -124,7 +124,7 @@ export async function get(
 /** Checks the hash, because a captive portal answers every request with its login page. */
 export async function readView(response: Response, { hash }: WatchTarget): Promise<PublicView> {
   const view = (await response.json()) as PublicView
-  if (view?.hash !== hash) throw new Error('not the view of this request')
+  if (view?.hash !== hash) throw new Error('another request')
   return view
 }
 

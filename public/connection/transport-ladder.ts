@@ -127,7 +127,8 @@ export class TransportLadder {
       down: ({ pauseMs = 0, code } = {}) => {
         if (isStopped()) return
         if (code === 'storage_unavailable') events.degraded(true)
-        const mayComeBack = active.isUp || pauseMs > 0
+        // A limit of streams lets this one in again when others have closed; it does not apply to the next transport.
+        const mayComeBack = active.isUp || (pauseMs > 0 && code !== 'rate_limited')
         active.isUp = false
         events.down()
         if (this.#active.length > index + 1) return

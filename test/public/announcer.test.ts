@@ -29,7 +29,8 @@ function createTestAnnouncer(first: PublicView) {
   const announced: string[] = []
   const { t } = createTexts('en')
   const read = createLocalizer('en', commonMessages('en'))
-  const page = { title: 'Credit score', stepTitles: {}, t, read, clock: () => now } as unknown as Page
+  const pace = { total: null, typical: 60, steps: {}, queueSeconds: null }
+  const page = { title: 'Credit score', stepTitles: {}, t, read, pace, clock: () => now } as unknown as Page
   const announce = createAnnouncer(firstState(first, T0), T0, (region, text) =>
     announced.push(`${region}: ${text}`),
   )

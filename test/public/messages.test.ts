@@ -56,7 +56,10 @@ describe('a Persian page', () => {
     now: T0,
     title: '',
     stepTitles: {},
+    usual: { service: 60, steps: {} },
     remainingSeconds: 60,
+    earliestSeconds: null,
+    pace: { total: null, typical: 60, steps: {}, queueSeconds: null },
   }
   const shown = (...changes: Parameters<typeof viewAfter>) =>
     describeView(viewAfter(...changes), context).message
@@ -68,21 +71,28 @@ describe('a Persian page', () => {
 
   test('a Persian page localizes a keyed message and shows one without a key as given', () => {
     expect(shown(start, { ...progress, ...keyedMessage })).toBe(
-      'درگاه پاسخ کپچا را نپذیرفت، دوباره تلاش می‌شود (۲ از ۳)…',
+      'درگاه کد امنیتی را نپذیرفت؛ دوباره تلاش می‌کنیم (۲ از ۳)…',
     )
     expect(shown(start, { ...progress, message: 'Plain words' })).toBe('Plain words')
   })
 
-  test('a Persian page localizes the messages of a new request, a wrong code and a failed attempt', () => {
+  test('a Persian page localizes the messages of a new request and a failed attempt', () => {
     expect(shown()).toBe('درخواست شما رسید.')
     const error = { code: 'bot_busy', message: 'Too many people', retryable: true }
     expect(shown(start, { type: 'retry', attempt: 1, nextRetryAt: T0 + 9000, error })).toBe(
-      'سرویسی که کار را انجام می‌دهد بیش از اندازه مشغول بود',
+      'سرویسی که کار را انجام می‌دهد بیش از اندازه مشغول بود.',
     )
+    // Untranslated words of a bot are left out.
+    const unknown = { ...error, code: 'x' }
+    expect(shown(start, { type: 'retry', attempt: 1, nextRetryAt: T0 + 9000, error: unknown })).toBeNull()
+  })
+
+  test('a wrong code is shown by the prompt, and not a second time', () => {
     const requireOtp = { type: 'require_otp', attempt: 1, otp: { id: 'otp-1' } } as const
-    expect(
-      shown(start, requireOtp, { type: 'submit_otp', otp: '483920' }, { type: 'reject_otp', attempt: 1 }),
-    ).toBe('این کد درست نبود.')
+    const submit = { type: 'submit_otp', otp: '483920' } as const
+    expect(shown(start, requireOtp)).toBeNull()
+    expect(shown(start, requireOtp, submit)).toBe('کد شما رسید؛ در حال بررسی آن هستیم…')
+    expect(shown(start, requireOtp, submit, { type: 'reject_otp', attempt: 1 })).toBeNull()
   })
 
   test('a view without a message shows the message of a new request', () => {

@@ -20,7 +20,7 @@ function history(...commands: Command[]): PublicView[] {
     now: T0,
     ttlSeconds: 1800,
   })
-  const views = [toPublicView(record, T0, 2)]
+  const views: PublicView[] = [{ ...toPublicView(record, T0), queue_position: 2 }]
   commands.forEach((command, i) => {
     const now = T0 + (i + 1) * 1000
     const result = transition(record, command, { now, ttlSeconds: 1800 })
@@ -81,6 +81,15 @@ describe('the reducer', () => {
     expect(state.view.queue_position).toBe(2)
   })
 
+  test('the hold of a queue comes and goes without a new version', () => {
+    const [queued] = history()
+    const queue_hold = { message: 'Back at 5.', since: queued!.created_at }
+    const held = reduce(firstState(queued!, T0), viewEvent({ ...queued!, queue_hold }))
+    expect(held.view.queue_hold).toEqual(queue_hold)
+    expect(reduce(held, viewEvent({ ...queued!, queue_position: null })).view.queue_hold).toEqual(queue_hold)
+    expect(reduce(held, viewEvent(queued!)).view.queue_hold).toBeNull()
+  })
+
   test('a view of another request is ignored', () => {
     const [first, second] = history(start)
     const state = firstState(first!, T0)
@@ -116,6 +125,15 @@ describe('the reducer', () => {
     expect(remainingSeconds(state, T0 + 60_000)).toBe(waiting.estimated_remaining_time)
   })
 
+  test('the remaining time of a scheduled request counts down to its start, and then stands still', () => {
+    const [queued] = history()
+    const run_at = new Date(T0 + 60_000).toISOString()
+    const state = firstState({ ...queued!, run_at, estimated_remaining_time: 90 }, T0)
+    const at = (seconds: number): number => remainingSeconds(state, T0 + seconds * 1000)
+    expect([at(0), at(20), at(60), at(300)]).toEqual([90, 70, 30, 30])
+    expect(remainingSeconds(firstState(queued!, T0), T0 + 60_000)).toBe(queued!.estimated_remaining_time)
+  })
+
   test('a request that is gone stays in the state as gone', () => {
     const [view] = history()
     expect(reduce(firstState(view!, T0), { type: 'gone' }).gone).toBe(true)
@@ -137,6 +155,24 @@ describe('the sign of life of the bot', () => {
     const shown = firstState(seen, T0)
     const next = reduce(shown, { type: 'view', view: views[3] as PublicView, at: T0 })
     expect(next.view.bot_seen_at).toBeNull()
+  })
+})
+
+describe('the time as of which a page is right', () => {
+  const [queued] = history()
+  const connection = (connection: 'live' | 'reconnecting' | 'offline', seconds: number) =>
+    ({ type: 'connection', connection, at: T0 + seconds * 1000 }) as const
+
+  test('a page whose connection is lost is right as of the moment before the loss was noticed', () => {
+    const live = reduce(firstState(queued!, T0), connection('live', 1))
+    const lost = reduce(live, connection('reconnecting', 30))
+    expect(lost.asOf).toBe(T0 + 28_000)
+    // What follows of the same loss changes nothing.
+    expect(reduce(lost, connection('offline', 60)).asOf).toBe(T0 + 28_000)
+  })
+
+  test('a page that never had a connection is right as of its rendering', () => {
+    expect(reduce(firstState(queued!, T0), connection('reconnecting', 6)).asOf).toBe(T0)
   })
 })
 

@@ -5,13 +5,17 @@ import { expect, test } from 'vitest'
 import { commonMessages } from '../../core/domain/common-messages.ts'
 import { ERRORS } from '../../core/domain/errors.ts'
 import { STATUSES } from '../../core/domain/record.ts'
+import { createConsoleTexts } from '../../core/i18n/console-texts.ts'
 import { en, type TextKey } from '../../core/i18n/en.ts'
+import { type ConsoleKey, enConsole } from '../../core/i18n/en-console.ts'
+import { faConsole } from '../../core/i18n/fa-console.ts'
 import { BUILT_IN, createTexts, isTextKey } from '../../core/i18n/index.ts'
 import {
   formatAge,
   formatBotSeen,
   formatDuration,
   formatRemaining,
+  formatUntil,
   roundCountdown,
 } from '../../core/presentation/format-duration.ts'
 
@@ -26,7 +30,8 @@ const read = (folders: string[]): string =>
       ),
     )
     .filter(
-      (file) => /\.(ts|eta)$/.test(file) && !/i18n\/(en|fa)\.ts$/.test(file) && !file.includes('/dist/'),
+      (file) =>
+        /\.(ts|eta)$/.test(file) && !/i18n\/(en|fa)(-console)?\.ts$/.test(file) && !file.includes('/dist/'),
     )
     .map((file) => readFileSync(file, 'utf8'))
     .join('\n')
@@ -39,7 +44,12 @@ const DERIVED: string[] = [
   ...Object.keys(ERRORS).flatMap((code) => [`error.${code}`, `problem_text.${code}`]),
   ...STATUSES.flatMap((status) => [`live.status.${status}`, `live.title.${status}`]),
   ...['waiting', 'current', 'done'].map((state) => `live.step.${state}`),
-  ...['live', 'reconnecting', 'polling', 'degraded', 'offline'].map((state) => `live.connection.${state}`),
+  ...['live', 'polling'].map((state) => `live.connection.${state}`),
+  ...['reconnecting', 'degraded', 'offline'].map((state) => `live.as_of.${state}`),
+  ...['code', 'text', 'image'].map((kind) => `live.resends_left.${kind}`),
+  ...['user', 'operator', 'deadline', 'superseded', 'unknown'].map(
+    (by) => `live.timeline.cancelled_by.${by}`,
+  ),
   ...Object.keys(en).filter((key) => /^(field_error|message)\./.test(key)),
 ]
 
@@ -67,9 +77,9 @@ test('every code that a field can be refused with has a text', () => {
   for (const code of codes) expect(en, code).toHaveProperty([`field_error.${code}`])
 })
 
-test('the text of a field error names the field', () => {
+test('the text of a field error names the field, unless it is for programs', () => {
   for (const key of Object.keys(en))
-    if (key.startsWith('field_error.'))
+    if (key.startsWith('field_error.') && en[key as TextKey] !== '{reason}')
       expect(t(key as TextKey, { ...sampleParams(en[key as TextKey]), label: 'Mobile number' })).toMatch(
         /Mobile number/,
       )
@@ -78,7 +88,7 @@ test('the text of a field error names the field', () => {
 test('every key that code or a template names is in the catalogue', () => {
   const named = [...sources.matchAll(/\b(?:t|fill)\(\s*'([a-z_]+(?:\.[a-z_]+)+)'/g)].map((match) => match[1]!)
   expect(named.length).toBeGreaterThan(60)
-  expect(named.filter((key) => !isTextKey(key))).toEqual([])
+  expect(named.filter((key) => !isTextKey(key) && !Object.hasOwn(enConsole, key))).toEqual([])
 })
 
 test('the catalogue has no unused text', () => {
@@ -87,14 +97,44 @@ test('the catalogue has no unused text', () => {
   expect(unused).toEqual([])
 })
 
+/** Of the console, by the place in code that composes them. */
+const DERIVED_OF_CONSOLE =
+  /^console\.(?:now|requests|failed|queues|audit\.|served\.|check\.|fault\.|redis\.|asks\.|cancelled_by\.|refused\.|state\.)/
+
+test('the console has no unused text', () => {
+  const unused = Object.keys(enConsole).filter(
+    (key) => !DERIVED_OF_CONSOLE.test(key) && !sources.includes(`'${key}'`),
+  )
+  expect(unused).toEqual([])
+})
+
+test('each Persian text of the console has the parameters of the English one, and Persian typography', () => {
+  const keys = Object.keys(enConsole) as ConsoleKey[]
+  expect(Object.keys(faConsole).sort()).toEqual([...keys].sort())
+  const { t } = createConsoleTexts('fa')
+  for (const key of keys) {
+    const params = sampleParams(faConsole[key])
+    expect(Object.keys(params).sort(), key).toEqual(Object.keys(sampleParams(enConsole[key])).sort())
+    expectPersianTypography(t(key, params), key)
+  }
+})
+
 test('every composed text belongs to an existing code or state', () => {
   const prefixes = /^(error|problem_text|live\.status|live\.title|live\.step|live\.connection)\./
   const extra = new Set([
     ...DERIVED,
+    'live.status.checking_answer',
+    'live.status.checking_code',
+    'live.status.code_expired',
     'live.status.retrying',
     'live.status.scheduled',
+    'live.status.silent',
     'live.title.running',
     'live.step.done_in',
+    'live.step.paused',
+    // Announced.
+    'live.connection.degraded',
+    'live.connection.offline',
     'live.status.answer_required',
     'live.title.answer_required',
   ])
@@ -186,10 +226,13 @@ test('numbers and durations are formatted in Persian', () => {
     'حدود یک دقیقه',
     'کمتر از یک دقیقه',
   ])
-  expect([12, 120, 95].map((seconds) => formatDuration(fa, seconds))).toEqual([
+  expect([12, 120, 95, 10_800, 5400, 180_000].map((seconds) => formatDuration(fa, seconds))).toEqual([
     '۱۲ ثانیه',
     '۲ دقیقه',
     '۱ دقیقه و ۳۵ ثانیه',
+    '۳ ساعت',
+    '۱ ساعت و ۳۰ دقیقه',
+    '۲ روز و ۲ ساعت',
   ])
 })
 
@@ -208,7 +251,7 @@ test('the remaining time is formatted in rounded units', () => {
 test('the age of the last update says after a minute that there was none', () => {
   expect([3, 25, 61, 130].map((seconds) => formatAge(t, seconds))).toEqual([
     'just now',
-    '20 seconds ago',
+    'last update 20 seconds ago',
     'No update for 1 minute, still waiting',
     'No update for 2 minutes, still waiting',
   ])
@@ -221,6 +264,21 @@ test('durations and countdowns are rounded', () => {
     '2 minutes',
     '30 minutes',
     '1 min 35 s',
+  ])
+  expect([3600, 10_800, 5432, 86_399, 86_400, 93_600, 180_000].map((s) => formatDuration(t, s))).toEqual([
+    '1 hour',
+    '3 hours',
+    '1 h 31 min',
+    '1 day',
+    '1 day',
+    '1 day 2 hours',
+    '2 days 2 hours',
+  ])
+  expect([50, 3000, 10_800, 172_800].map((s) => formatUntil(t, s))).toEqual([
+    'in 50 s',
+    'in 50 minutes',
+    'in 3 hours',
+    'in 2 days',
   ])
   expect([28, 11, 9.2, -3].map(roundCountdown)).toEqual([30, 15, 10, -3])
 })

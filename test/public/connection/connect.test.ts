@@ -23,6 +23,7 @@ Object.defineProperty(globalThis, 'navigator', { value: { onLine: true }, config
 const redis = await useRedis()
 const server = await useServer(redis)
 const guarded = await useServer(redis, { settings: { OWNER_CHECK: 'all' } })
+const crowded = await useServer(redis, { settings: { SOCKETS_PER_ADDRESS: '1', STREAMS_PER_ADDRESS: '1' } })
 const { given, apply } = server
 const COMPLETE = { type: 'complete', attempt: 1, result: { score: 712 } } as const
 const SOON = { withinMs: 20_000 }
@@ -145,6 +146,17 @@ describe.concurrent('a page', () => {
     }
   })
 
+  test('a page whose address has all its sockets falls back to the event stream, and to polling when it has all its streams', async () => {
+    const first = await open({}, { at: crowded })
+    await settled(first, 'live', ['socket'])
+    const second = await open({}, { at: crowded })
+    await settled(second, 'live', ['stream'])
+    const third = await open({}, { at: crowded })
+    await settled(third, 'polling', [])
+    await receives(third, 10)
+    for (const page of [first, second, third]) page.connection.close()
+  })
+
   test('a page without a socket polls over HTTP/1.1, where an event stream would hold one of few connections', async () => {
     const page = await open({ socket: 'refuse' }, { isMultiplexed: false })
     await settled(page, 'polling', [])
@@ -230,16 +242,27 @@ describe.concurrent('a page', () => {
   })
 
   test('a page shows no loss that is short, and starts no other transport', async () => {
-    const page = await open()
-    await settled(page, 'live', ['socket'])
-    page.proxy.cut('socket')
-    await eventually(() =>
-      expect(page.proxy.requests.filter(({ kind }) => kind === 'socket')).toHaveLength(2),
-    )
-    await receives(page, 10)
-    expect(page.shown).toEqual(['live'])
-    expect(requestedKinds(page)).not.toContain('stream')
-    page.connection.close()
+    /** Resolves with whether the page was connected again before a loss is shown, which a busy machine may delay. */
+    async function loseShortly(): Promise<boolean> {
+      const page = await open()
+      await settled(page, 'live', ['socket'])
+      const lostAt = performance.now()
+      page.proxy.cut('socket')
+      await eventually(() =>
+        expect(page.proxy.requests.filter(({ kind }) => kind === 'socket')).toHaveLength(2),
+      )
+      await receives(page, 10)
+      const isShort = performance.now() - lostAt < 1500
+      if (isShort) {
+        expect(page.shown).toEqual(['live'])
+        expect(requestedKinds(page)).not.toContain('stream')
+      }
+      page.connection.close()
+      return isShort
+    }
+    let isShort = false
+    for (let tries = 0; tries < 10 && !isShort; tries++) isShort = await loseShortly()
+    expect(isShort).toBe(true)
   })
 
   test('a page reconnects by the same transport when the server is back', async () => {

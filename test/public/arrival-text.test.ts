@@ -1,0 +1,158 @@
+/** When a request will be ready, in words. */
+import { describe, expect, it } from 'vitest'
+import type { Command } from '../../core/domain/command.ts'
+import { toIso } from '../../core/domain/iso-time.ts'
+import type { PublicView, RequestRecord } from '../../core/domain/record.ts'
+import { toPublicView } from '../../core/domain/record.ts'
+import { expectedRange, type Waiting, withWaiting } from '../../core/domain/waiting.ts'
+import { createTexts } from '../../core/i18n/index.ts'
+import { createLocalizer } from '../../core/i18n/localize-message.ts'
+import { formatPace, type ServicePace } from '../../core/presentation/arrival-text.ts'
+import { describeRequest } from '../../core/presentation/describe-request.ts'
+import { applyCommands, aRecord, REQUIRE_OTP, T0 } from '../helpers/record.ts'
+
+const expected = { total: [95, 215], steps: {} } as const
+const started = applyCommands(aRecord({ now: T0 }), [{ type: 'start', attempt: 1, expected }])
+const PACE: ServicePace = { total: [30, 50], typical: 40, steps: { second: 7 }, queueSeconds: 20 }
+
+function describeAs(
+  view: Partial<PublicView> = {},
+  { locale = 'en', pace = PACE, hasClock = true, record = started } = {},
+) {
+  const shown = { ...toPublicView(record, T0), ...view }
+  const clock = new Intl.DateTimeFormat(locale, { timeStyle: 'short', hourCycle: 'h23', timeZone: 'UTC' })
+  return describeRequest(shown, {
+    t: createTexts(locale).t,
+    read: createLocalizer(locale, {}),
+    now: T0,
+    title: '',
+    stepTitles: {},
+    remainingSeconds: shown.estimated_remaining_time,
+    earliestSeconds: shown.estimated_remaining_range?.[0] ?? null,
+    clockTime: hasClock ? (ms) => clock.format(ms) : undefined,
+    pace,
+  })
+}
+const ready = (...args: Parameters<typeof describeAs>) => describeAs(...args).remaining
+const range = (earliest: number, latest: number): Partial<PublicView> => ({
+  estimated_remaining_range: [earliest, latest],
+  estimated_remaining_time: latest,
+})
+
+describe('a running request', () => {
+  it('is ready about a time, within a range of times', () => {
+    expect(ready()).toBe('Ready about 12:02 (12:01 to 12:03)')
+    expect(ready({}, { locale: 'fa' })).toBe('حدود ساعت ۱۲:۰۲ آماده می‌شود (بین ۱۲:۰۱ و ۱۲:۰۳)')
+    expect(ready(range(70, 80))).toBe('Ready about 12:01')
+    expect(ready(range(100, 150))).toBe('Ready about 12:02')
+  })
+
+  it('is ready in so many minutes where the time zone is unknown', () => {
+    expect(ready({}, { hasClock: false })).toBe('Ready in 1 to 4 minutes')
+  })
+
+  it('is ready in so many seconds below a minute', () => {
+    expect(ready(range(22, 38))).toBe('Ready in 20 to 40 seconds')
+    expect(ready(range(2, 3))).toBe('Ready in up to 5 seconds')
+    expect(ready(range(22, 38), { locale: 'fa' })).toBe('۲۰ تا ۴۰ ثانیهٔ دیگر آماده می‌شود')
+  })
+
+  it('says why the time has moved later', () => {
+    expect(ready({ ...range(22, 38), is_late: true })).toBe(
+      'Taking longer than usual. Ready in 20 to 40 seconds',
+    )
+    expect(ready(range(0, 0))).toBe('taking longer than usual')
+  })
+
+  it('says what follows its code', () => {
+    const record = applyCommands(started, [REQUIRE_OTP])
+    expect(ready(range(22, 38), { record })).toBe('After your code: 20 to 40 seconds')
+  })
+
+  it('has a rounded duration where nothing is expected', () => {
+    expect(ready({ estimated_remaining_range: null, estimated_remaining_time: 120 })).toBe('about 2 minutes')
+  })
+})
+
+describe('a request that has not started', () => {
+  const record = aRecord({ now: T0 })
+  const waiting = ({
+    position = null,
+    hold = null,
+    run_at = null,
+  }: Partial<Waiting & { run_at: string | null }>) =>
+    withWaiting(
+      { ...toPublicView(record, T0), run_at },
+      { position, hold, range: expectedRange({ run_at }, position, PACE, T0) },
+    )
+
+  it('counts those before it', () => {
+    const fourth = waiting({ position: 4 })
+    expect(ready(fourth, { record })).toBe('Ready about 12:01')
+    expect(describeAs(fourth, { record }).queue).toBe('3 requests before you, about a minute.')
+    expect(describeAs(waiting({ position: 1 }), { record })).toMatchObject({
+      message: 'You are next.',
+      queue: null,
+      remaining: 'Ready in 30 to 50 seconds',
+      hold: null,
+    })
+  })
+
+  it('counts from its start time', () => {
+    expect(ready(waiting({ run_at: toIso(T0 + 3_600_000) }), { record })).toBe('Ready about 13:00')
+  })
+
+  it('says that its queue is held, in the words of the operator, and promises no time', () => {
+    const hold = { message: 'Back at 5.', since: toIso(T0) }
+    expect(describeAs(waiting({ position: 1, hold }), { record })).toMatchObject({
+      hold: 'Requests do not start at the moment. Yours keeps its place. \u2068Back at 5.\u2069',
+      message: 'We have your request.',
+      queue: 'You are next.',
+      remaining: 'usually less than a minute',
+    })
+    const quiet = waiting({ position: 4, hold: { ...hold, message: null } })
+    expect(describeAs(quiet, { record, locale: 'fa' })).toMatchObject({
+      hold: 'درخواست‌ها فعلاً شروع نمی‌شوند. جای شما در صف محفوظ است. \u2068\u2069',
+      queue: 'نفر ۴ صف هستید.',
+    })
+  })
+
+  it('usually takes a range of seconds or of minutes, and its typical time where a range would say little', () => {
+    const usually = (total: readonly [number, number] | null): string =>
+      formatPace(createTexts('en').t, { total, typical: 62 })
+    expect(usually([20, 38])).toBe('20 to 40 seconds')
+    expect(usually([70, 170])).toBe('1 to 3 minutes')
+    expect(usually([51, 69])).toBe('about a minute')
+    expect(usually(null)).toBe('about a minute')
+  })
+
+  it('says what the definition says, with too few runs', () => {
+    const pace = { ...PACE, total: null, queueSeconds: null }
+    expect(ready({ queue_position: 4 }, { record, pace })).toBe('usually less than a minute')
+    expect(describeAs({ queue_position: 4 }, { record, pace }).queue).toBe('Place 4 in the queue.')
+  })
+
+  it('says how long each step usually takes', () => {
+    expect(describeAs({}, { record }).steps.map(({ text }) => text)).toEqual([
+      'not started',
+      'usually 7 s',
+      'not started',
+    ])
+  })
+})
+
+describe('the steps of a further attempt', () => {
+  const at = (attempt: number, step: string): Command => ({ type: 'progress', attempt, progress: 20, step })
+  const error = { code: 'timed_out', message: 'x', retryable: true }
+  const again = applyCommands(started, [
+    at(1, 'third'),
+    { type: 'retry', attempt: 1, nextRetryAt: T0, error },
+    { type: 'start', attempt: 2 },
+  ])
+  const states = (record: RequestRecord) => describeAs({}, { record }).steps.map(({ state }) => state)
+
+  it('are all to come until its bot reports one, with words of its own or without', () => {
+    expect(states(again)).toEqual(['waiting', 'waiting', 'waiting'])
+    expect(states(applyCommands(again, [at(2, 'second')]))).toEqual(['done', 'current', 'waiting'])
+  })
+})

@@ -152,6 +152,7 @@ function toOtpOptions(question: Question): OtpOptions {
     kind,
     ...(message !== undefined && toLocalizedMessage(message)),
     ...(expiresIn !== undefined && { expires_in: expiresIn }),
+    resend: 'resend' in question && question.resend !== undefined,
     ...('sentTo' in question && question.sentTo !== undefined && { sent_to: question.sentTo }),
   }
   switch (question.kind) {

@@ -1,6 +1,7 @@
 /** Calls the server's API of bots. Whatever it answers becomes a value or an AppError. */
 import { Agent, fetch, type Response } from 'undici'
 import { AppError, ERRORS, type ErrorCode } from '../core/domain/errors.ts'
+import type { RequestFile } from '../core/store/request-files.ts'
 
 export interface HalfwayCall {
   method: 'GET' | 'POST' | 'PUT'
@@ -10,6 +11,8 @@ export interface HalfwayCall {
   attempt?: number
   /** JSON. */
   body?: unknown
+  /** In place of `body`. */
+  file?: Pick<RequestFile, 'type' | 'bytes'>
   /** How long the server may wait before it answers. */
   waitSeconds?: number
   signal?: AbortSignal
@@ -33,18 +36,32 @@ export interface HalfwayClient {
 const CONNECT_TIMEOUT_MS = 5_000
 /** Beside the time that the server waits. */
 const ANSWER_TIMEOUT_MS = 10_000
+/** A file has up to 5 MB. */
+const FILE_TIMEOUT_MS = 60_000
 
-/** @param options.url the server: `http://host:port` */
-export function createHalfwayClient({ url, token }: { url: string; token: string }): HalfwayClient {
+/**
+ * @param options.url the server: `http://host:port`
+ * @param options.traceparent the header of the active span
+ */
+export function createHalfwayClient({
+  url,
+  token,
+  traceparent: activeSpan,
+}: {
+  url: string
+  token: string
+  traceparent?: () => string | undefined
+}): HalfwayClient {
   const agent = new Agent({ connect: { timeout: CONNECT_TIMEOUT_MS } })
   const stopping = new AbortController()
   const base = `${url.replace(/\/+$/, '')}/api/bots`
 
   async function send(
-    { method, path, attempt, body, waitSeconds = 0 }: HalfwayCall,
+    { method, path, attempt, body, file, waitSeconds = 0 }: HalfwayCall,
     signal: AbortSignal,
   ): Promise<HalfwayAnswer> {
     const separator = path.includes('?') ? '&' : '?'
+    const traceparent = activeSpan?.()
     const response = await fetch(
       `${base}${path}${waitSeconds > 0 ? `${separator}wait=${waitSeconds}` : ''}`,
       {
@@ -57,8 +74,11 @@ export function createHalfwayClient({ url, token }: { url: string; token: string
           authorization: `Bearer ${token}`,
           ...(attempt !== undefined && { 'x-attempt': String(attempt) }),
           ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...(file && { 'content-type': file.type }),
+          ...(traceparent && { traceparent }),
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
+        ...(file && { body: new Uint8Array(file.bytes) }),
       },
     )
     if (response.ok) return { body: response.status === 204 ? null : await readJson(response) }
@@ -87,8 +107,8 @@ export function createHalfwayClient({ url, token }: { url: string; token: string
   }
 }
 
-const timeoutOf = ({ waitSeconds = 0 }: HalfwayCall): AbortSignal =>
-  AbortSignal.timeout(waitSeconds * 1000 + ANSWER_TIMEOUT_MS)
+const timeoutOf = ({ waitSeconds = 0, file }: HalfwayCall): AbortSignal =>
+  AbortSignal.timeout(waitSeconds * 1000 + (file ? FILE_TIMEOUT_MS : ANSWER_TIMEOUT_MS))
 
 /** As AbortSignal.any, but leaves nothing at signals that live long. */
 function firstOf(signals: readonly AbortSignal[]): { signal: AbortSignal; release(): void } {
@@ -121,7 +141,10 @@ function toError(status: number, problem: Record<string, unknown> | null): AppEr
 
 /** With every field that was wrong. */
 function detailOf(detail: unknown, errors: unknown): string | undefined {
-  const messages = (Array.isArray(errors) ? errors : []).map((error) => String(error?.message))
+  const messages = (Array.isArray(errors) ? errors : []).map((error) => {
+    const [field, message] = [String(error?.field), String(error?.message)]
+    return message.startsWith(field) ? message : `${field}: ${message}`
+  })
   const parts = [...(typeof detail === 'string' ? [detail] : []), ...messages]
   return parts.length > 0 ? parts.join(' ') : undefined
 }

@@ -2,6 +2,7 @@
 import { isUnstorableResult, unstorableFailure } from '../core/actions/bot-reports.ts'
 import { type LocalizedMessage, toLocalizedMessage } from '../core/domain/message.ts'
 import type { Log } from '../core/runtime/log.ts'
+import { type StoredFile, toRequestFile } from '../core/store/request-files.ts'
 import { checkResult } from '../core/store/request-store.ts'
 import { isUnavailable, retryUnavailable } from '../core/store/storage-errors.ts'
 import { type Ask, createAsk } from './ask.ts'
@@ -11,6 +12,7 @@ import type { RequestCalls } from './request-calls.ts'
 import {
   type BindUpdater,
   createFirstAttempt,
+  dropUnavailable,
   type RequestUpdater,
   toPartialMessage,
 } from './request-updater.ts'
@@ -42,13 +44,24 @@ export function createHttpBind({ calls, log }: { calls: RequestCalls; log: Log }
           const body = { progress: finite, step, parts, ...shortened(toPartialMessage(message)) }
           await calls.post(hash, 'progress', attempt, body)
         } catch (error) {
-          if (!isUnavailable(error)) throw error
-          log.debug({ err: error, hash }, 'a progress update was dropped')
+          dropUnavailable(error, { log, hash, what: 'progress update' })
         }
       },
+      async heartbeat() {
+        try {
+          await calls.post(hash, 'heartbeat', givenAttempt?.() ?? (await firstAttempt()))
+        } catch (error) {
+          dropUnavailable(error, { log, hash, what: 'heartbeat' })
+        }
+      },
+      async addFile(given) {
+        const file = toRequestFile(given)
+        const attempt = await attemptOf()
+        const { body } = await retryUnavailable(() => calls.addFile(hash, attempt, file), { signal })
+        return body as unknown as StoredFile
+      },
       async markAsOtpRequired(otp = {}) {
-        // Whether the bot can send another code is known only once it waits; until then it is offered.
-        const body = { resend: true, ...otp, ...shortened(otp, MAX_PROMPT_MESSAGE) }
+        const body = { ...otp, ...shortened(otp, MAX_PROMPT_MESSAGE) }
         answers.asked(await report('ask', body, () => false))
       },
       waitForOtp: (options) =>

@@ -1,5 +1,6 @@
 /** The updater over HTTP: each report is a call of the server, so that a bot needs no Redis and no password of it. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { shortReference } from '../core/domain/short-reference.ts'
 import type { Log } from '../core/runtime/log.ts'
 import { createHalfwayClient } from './halfway-client.ts'
 import { LONGEST_WAIT_SECONDS } from './http-answers.ts'
@@ -10,8 +11,11 @@ import { createUnboundMethods, type EndReason, type Updater } from './updater-in
 /** Before a call that failed is repeated. */
 const RETRY_MS = 500
 
-export function createHttpUpdater({ url, token, log }: { url: string; token: string; log: Log }): Updater {
-  const client = createHalfwayClient({ url, token })
+export function createHttpUpdater({
+  log,
+  ...access
+}: { log: Log } & Parameters<typeof createHalfwayClient>[0]): Updater {
+  const client = createHalfwayClient(access)
   const calls = createRequestCalls(client)
   const stopping = new AbortController()
   const bind = createHttpBind({ calls, log })
@@ -59,7 +63,10 @@ async function watchEnd(
       } catch (error) {
         if (isOver()) return
         if (isMissing(error)) return onEnded('request_expired')
-        log.debug({ err: error, hash }, 'the end of a request could not be watched, trying again')
+        log.debug(
+          { err: error, request: shortReference(hash) },
+          'the end of a request could not be watched, trying again',
+        )
         await sleep(RETRY_MS)
       }
     }

@@ -16,7 +16,13 @@ export {
 } from './bot-server/define-service.ts'
 export { messageBuilder } from './bot-server/messages.ts'
 export { codeRejected, type SmsSent, smsSent } from './bot-server/sms-sent.ts'
-export { createUpdater, type HttpUpdaterOptions, type RedisUpdaterOptions } from './updater.ts'
+export {
+  createUpdater,
+  type HttpUpdaterOptions,
+  type NewFile,
+  type RedisUpdaterOptions,
+  type StoredFile,
+} from './updater.ts'
 export type { Updater } from './updater-interface.ts'
 export type { Bot, BotOptions }
 

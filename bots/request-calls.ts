@@ -1,12 +1,15 @@
 /** The calls of the server's API about one request of a bot. */
 import { AppError } from '../core/domain/errors.ts'
+import type { RequestFile } from '../core/store/request-files.ts'
 import type { HalfwayAnswer, HalfwayClient } from './halfway-client.ts'
 import type { RequestState } from './updater-interface.ts'
 
 export interface RequestCalls {
   /** Null when the request does not exist any more. */
   state(hash: string): Promise<RequestState | null>
-  post(hash: string, what: string, attempt: number, body: unknown): Promise<HalfwayAnswer>
+  /** @param body left out, the call has none */
+  post(hash: string, what: string, attempt: number, body?: unknown): Promise<HalfwayAnswer>
+  addFile(hash: string, attempt: number, file: RequestFile): Promise<HalfwayAnswer>
   /** A long poll. */
   poll(
     hash: string,
@@ -31,6 +34,13 @@ export function createRequestCalls(client: HalfwayClient): RequestCalls {
     },
     post: (hash, what, attempt, body) =>
       client.call({ method: 'POST', path: `${pathOf(hash)}/${what}`, attempt, body }),
+    addFile: (hash, attempt, { name, ...file }) =>
+      client.call({
+        method: 'POST',
+        path: `${pathOf(hash)}/files?name=${encodeURIComponent(name)}`,
+        attempt,
+        file,
+      }),
     poll: (hash, what, { attempt, waitSeconds, signal }) =>
       client.call({
         method: 'GET',

@@ -5,16 +5,18 @@ import type { OtpOptions } from '../core/domain/command.ts'
 import { commonMessage } from '../core/domain/common-messages.ts'
 import { AppError } from '../core/domain/errors.ts'
 import { type LocalizedMessage, toLocalizedMessage } from '../core/domain/message.ts'
-import type { SubstepReport } from '../core/domain/record.ts'
+import { shortReference } from '../core/domain/short-reference.ts'
+import type { SubstepReport } from '../core/domain/step.ts'
 import type { Log } from '../core/runtime/log.ts'
+import type { NewFile, StoredFile } from '../core/store/request-files.ts'
 import type { RequestStore } from '../core/store/request-store.ts'
 import { isUnavailable, retryUnavailable } from '../core/store/storage-errors.ts'
 import { type Ask, createAsk } from './ask.ts'
 import { BotFailure } from './bot-failure.ts'
 
-export type { OtpOptions }
+export type { NewFile, OtpOptions, StoredFile }
 
-/** Bound to one attempt of one request. Calls resolve once the report is stored, or a progress update was dropped. */
+/** Bound to one attempt of one request. Calls resolve once the report is stored, or a report of progress or a heartbeat was dropped. */
 export interface RequestUpdater extends Ask {
   /**
    * @param progress 0 to 99; a value below the highest one so far leaves the progress there, and step and message still count
@@ -28,6 +30,15 @@ export interface RequestUpdater extends Ask {
     message?: string | LocalizedMessage,
     parts?: SubstepReport[],
   ): Promise<void>
+  /** Says that the bot is alive while it has nothing to report. Progress and version stay. */
+  heartbeat(): Promise<void>
+  /**
+   * Stores a file beside the request, five at most; those of a new attempt replace those of the one before.
+   *
+   * @returns what the result refers to the file by, as the value of a field of type `file`
+   * @throws AppError `validation_failed` for an invalid name, an empty file and the sixth, `body_too_large` for more than 5 MB
+   */
+  addFile(file: NewFile): Promise<StoredFile>
   /**
    * Asks the submitter for a code, or another question of `otp.kind`. Resolves once it is stored; `waitForOtp` gives the
    * answer. `askCode` and the others do both.
@@ -76,10 +87,17 @@ export function createBind({ store, reports, otpMailbox, log }: BindDeps): BindU
           const attempt = givenAttempt?.() ?? (await firstAttempt())
           await reports.progress(hash, attempt, { progress, step, parts, ...toPartialMessage(message) })
         } catch (error) {
-          if (!isUnavailable(error)) throw error
-          log.debug({ err: error, hash }, 'a progress update was dropped')
+          dropUnavailable(error, { log, hash, what: 'progress update' })
         }
       },
+      async heartbeat() {
+        try {
+          await reports.heartbeat(hash, givenAttempt?.() ?? (await firstAttempt()))
+        } catch (error) {
+          dropUnavailable(error, { log, hash, what: 'heartbeat' })
+        }
+      },
+      addFile: (file) => write((attempt) => reports.addFile(hash, attempt, file)),
       async markAsOtpRequired(otp = {}) {
         await write((attempt) => reports.ask(hash, attempt, otp))
       },
@@ -101,6 +119,15 @@ export function createBind({ store, reports, otpMailbox, log }: BindDeps): BindU
     }
     return { ...methods, ...createAsk(methods) }
   }
+}
+
+/** For what the next report makes up for. @throws whatever else it is */
+export function dropUnavailable(
+  error: unknown,
+  { log, hash, what }: { log: Log; hash: string; what: string },
+): void {
+  if (!isUnavailable(error)) throw error
+  log.debug({ err: error, request: shortReference(hash) }, `a ${what} was dropped`)
 }
 
 export const otpExpired = (): BotFailure => new BotFailure('otp_expired', commonMessage('otp_expired'))

@@ -3,10 +3,12 @@ import type { WaitForOtpOptions } from '../core/actions/otp-mailbox.ts'
 import type { LocalizedMessage } from '../core/domain/message.ts'
 import type { RequestRecord } from '../core/domain/record.ts'
 import type { Question } from './ask.ts'
-import type { BindUpdater, OtpOptions, RequestUpdater } from './request-updater.ts'
+import type { BindUpdater, NewFile, OtpOptions, RequestUpdater, StoredFile } from './request-updater.ts'
 
 export interface Updater {
   updateProgress(hash: string, ...report: Parameters<RequestUpdater['updateProgress']>): Promise<void>
+  heartbeat(hash: string): Promise<void>
+  addFile(hash: string, file: NewFile): Promise<StoredFile>
   /** Asks the submitter and waits for the answer. */
   ask(hash: string, question: Question): Promise<string>
   markAsOtpRequired(hash: string, otp?: OtpOptions): Promise<void>
@@ -58,6 +60,8 @@ export function createUnboundMethods(bind: BindUpdater): UnboundMethods {
 
   return {
     updateProgress: (hash, ...rest) => updaterOf(hash).updateProgress(...rest),
+    heartbeat: (hash) => updaterOf(hash).heartbeat(),
+    addFile: (hash, file) => updaterOf(hash).addFile(file),
     ask: (hash, question) => updaterOf(hash).ask(question),
     markAsOtpRequired: (hash, otp) => updaterOf(hash).markAsOtpRequired(otp),
     waitForOtp: (hash, options) => updaterOf(hash).waitForOtp(options),

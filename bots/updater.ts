@@ -7,7 +7,7 @@
  *   const code = await updater.ask(hash, { kind: 'code', sentTo: '0912***4567', length: 6 })
  *   await updater.markAsCompleted(hash, { score: 712 })
  *
- * While Redis refuses writes (NOREPLICAS, MISCONF, BUSY, …) progress updates are dropped, and everything else is retried
+ * While Redis refuses writes (NOREPLICAS, MISCONF, BUSY, …) progress updates and heartbeats are dropped, and everything else is retried
  * until Redis accepts it, for 300 s at most. While Redis is away every call waits until it is back. Over HTTP, the same holds
  * for a server that does not answer or that answers 503.
  *
@@ -30,12 +30,21 @@ import { startClock } from '../core/redis/clock.ts'
 import { type ConnectionSettings, openRedis, type RedisClient } from '../core/redis/connect.ts'
 import { createLog, type Log } from '../core/runtime/log.ts'
 import type { RedisTarget } from '../core/runtime/redis-target.ts'
+import { createRequestFiles } from '../core/store/request-files.ts'
 import { createRequestStore } from '../core/store/request-store.ts'
+import type { WriteObserver } from '../core/store/write-observer.ts'
+import type { TraceWrite } from '../core/store/write-traces.ts'
 import { createHttpUpdater } from './http-updater.ts'
-import { createBind, type OtpOptions, type RequestUpdater } from './request-updater.ts'
+import {
+  createBind,
+  type NewFile,
+  type OtpOptions,
+  type RequestUpdater,
+  type StoredFile,
+} from './request-updater.ts'
 import { createUnboundMethods, type EndReason, type Updater } from './updater-interface.ts'
 
-export type { EndReason, OtpOptions, RequestUpdater, Updater }
+export type { EndReason, NewFile, OtpOptions, RequestUpdater, StoredFile, Updater }
 
 export interface RedisUpdaterOptions {
   /** A URL (`redis://…`, `unix://…`) or a target as in core/runtime/config.ts; the updater opens its own connections. */
@@ -45,6 +54,10 @@ export interface RedisUpdaterOptions {
   /** REQUEST_TTL of the server. */
   ttlSeconds?: number
   log?: Log
+  /** Counts its writes. */
+  observer?: WriteObserver
+  /** Makes a span of each write. */
+  traceWrite?: TraceWrite
 }
 
 export interface HttpUpdaterOptions {
@@ -66,6 +79,8 @@ export async function openUpdater({
   connections: settings,
   ttlSeconds = 1800,
   log = createLog('bot', 'warn'),
+  observer,
+  traceWrite,
 }: RedisUpdaterOptions): Promise<{ updater: Updater; redis: RedisClient; now: () => number }> {
   const target: RedisTarget = typeof redis === 'string' ? { kind: 'single', url: redis } : redis
   const connections = await openRedis(target, log, settings)
@@ -77,7 +92,7 @@ export async function openUpdater({
     return connections.stop()
   }
   const now = (): number => clock.now()
-  const updater = createUpdaterOn({ commands, subscriber, ttlSeconds, log, now, stop })
+  const updater = createUpdaterOn({ commands, subscriber, ttlSeconds, log, observer, traceWrite, now, stop })
   return { updater, redis: commands, now }
 }
 
@@ -86,19 +101,22 @@ function createUpdaterOn(deps: {
   subscriber: RedisClient
   ttlSeconds: number
   log: Log
+  observer?: WriteObserver
+  traceWrite?: TraceWrite
   now: () => number
   stop: () => Promise<void>
 }): Updater {
-  const { now, ttlSeconds, log } = deps
-  const store = createRequestStore({ redis: deps.commands, ttlSeconds, now, log: deps.log })
+  const { now, ttlSeconds, log, observer, traceWrite } = deps
+  const store = createRequestStore({ redis: deps.commands, ttlSeconds, now, log, observer, traceWrite })
   const channels = createChannelSubscriber({
     redis: deps.commands,
     subscriber: deps.subscriber,
     log: deps.log,
   })
-  const watcher = createRequestWatcher({ store, channels, log: deps.log, ttlSeconds, now })
+  const watcher = createRequestWatcher({ store, channels, log: deps.log, now })
   const otpMailbox = createOtpMailbox({ redis: deps.commands, channels, store, now })
-  const bind = createBind({ store, reports: createBotReports({ store }), otpMailbox, log })
+  const files = createRequestFiles({ redis: deps.commands })
+  const bind = createBind({ store, reports: createBotReports({ store, files }), otpMailbox, log })
 
   return {
     ...createUnboundMethods(bind),

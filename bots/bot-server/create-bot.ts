@@ -1,9 +1,17 @@
 /** A bot: an HTTP server that runs the handlers of its services, and announces them. */
 import { createServer } from 'node:http'
+import { type Catalog, createCatalog } from '../../core/catalog/catalog.ts'
 import type { Config } from '../../core/runtime/config.ts'
 import type { Log } from '../../core/runtime/log.ts'
+import type { Metrics } from '../../core/runtime/metrics.ts'
+import { startMetrics } from '../../core/runtime/metrics-listener.ts'
 import { listen, type ProcessContext, type Stoppable } from '../../core/runtime/process.ts'
+import { startTracing } from '../../core/runtime/start-tracing.ts'
+import type { Tracing } from '../../core/runtime/tracing.ts'
+import { createRequestEnds } from '../../core/store/request-ends.ts'
 import { createServiceRegistry, type ServiceRegistry } from '../../core/store/service-registry.ts'
+import { createWriteObserver, observeEnds } from '../../core/store/write-observer.ts'
+import { createTraceWrite } from '../../core/store/write-traces.ts'
 import { createSyncDriver } from '../../core/tasks/drivers/sync.ts'
 import { type Concurrency, createConcurrency } from '../../core/tasks/task-runner.ts'
 import { createHttpUpdater } from '../http-updater.ts'
@@ -19,12 +27,16 @@ const CLOSE_CONNECTIONS_AFTER_MS = 1_000
 
 /** @param concurrency runs the tasks of the handlers; left out, they have none */
 export async function startBot(
-  { config, log, register }: Pick<ProcessContext, 'config' | 'log' | 'register'>,
+  context: Pick<ProcessContext, 'config' | 'log' | 'register'>,
   services: readonly BotService[],
-  concurrency: Concurrency = withoutTasks(log),
+  concurrency: Concurrency = withoutTasks(context.log),
 ): Promise<void> {
+  const { config, log, register } = context
   const { bots, drainSeconds } = config
-  const { updater, registry, onReconnect } = await connect(config, log)
+  const tracing = await startTracing('bots', context)
+  const metrics = await startMetrics('bots', context)
+  const catalog = createCatalog(services.map(({ service }) => service))
+  const { updater, registry, onReconnect } = await connect(config, log, { metrics, tracing, catalog })
   await register('updater', updater)
   await register('registry', registry)
   const runs = createRunRegistry({
@@ -35,6 +47,7 @@ export async function startBot(
     }),
     concurrency,
     log,
+    tracing,
     drainMs: drainSeconds * 1000,
   })
   const server = createServer(createBotServer({ runs, token: bots.ownToken, log }))
@@ -75,15 +88,25 @@ interface Halfway {
 
 /** Over HTTP where HALFWAY_URL names a server, without any connection to Redis. */
 async function connect(
-  { bots, redis: target, connections, requestTtlSeconds: ttlSeconds }: Config,
+  { bots, redis: target, connections, requestTtlSeconds: ttlSeconds, server }: Config,
   log: Log,
+  { metrics, tracing, catalog }: { metrics?: Metrics; tracing?: Tracing; catalog: Catalog },
 ): Promise<Halfway> {
   if (bots.halfwayUrl !== null) {
     const access = { url: bots.halfwayUrl, token: bots.ownToken }
-    const updater = createHttpUpdater({ ...access, log })
+    const updater = createHttpUpdater({ ...access, log, traceparent: tracing?.traceparent })
     return { updater, registry: createHttpRegistry(access), onReconnect() {} }
   }
-  const { updater, redis, now } = await openUpdater({ redis: target, connections, ttlSeconds, log })
+  let onEnd: ReturnType<typeof createRequestEnds> | undefined
+  const { updater, redis, now } = await openUpdater({
+    redis: target,
+    connections: { ...connections, rights: 'bots', onPing: metrics?.onPing },
+    ttlSeconds,
+    log,
+    observer: observeEnds(metrics && createWriteObserver(metrics, catalog), (record) => onEnd?.(record)),
+    traceWrite: tracing && createTraceWrite(tracing, catalog),
+  })
+  onEnd = createRequestEnds({ redis, closeAfterFailures: server.closeAfterFailures, log, now })
   return {
     updater,
     registry: { ...createServiceRegistry({ redis, now }), stop() {} },

@@ -7,6 +7,8 @@ import type { Parallel } from './parallel.ts'
 /** What a handler is given: the updater bound to its request, and a signal to stop. */
 export interface BotRequest extends Omit<RequestUpdater, 'markAsCompleted' | 'markAsFailed'> {
   readonly hash: string
+  /** The number of the attempt, 1 for the first. A newer one that joins the running work raises it. */
+  readonly attempt: number
   /** Fires on cancel, expiry, take-over by a newer attempt, disconnect of the caller, and stop of the server. */
   readonly signal: AbortSignal
   /** Never log what the submitter typed. */

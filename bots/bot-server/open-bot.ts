@@ -1,8 +1,8 @@
 /** A bot as a part of another program, with a handle to stop it. */
-import { existsSync } from 'node:fs'
 import { loadConfig } from '../../core/runtime/config.ts'
 import { createLog, type Log } from '../../core/runtime/log.ts'
 import { onStopSignal, type Stoppable } from '../../core/runtime/process.ts'
+import { loadSettingsFile } from '../../core/runtime/settings-file.ts'
 import { openConcurrency } from '../../core/tasks/compose.ts'
 import { startBot } from './create-bot.ts'
 import type { BotService } from './define-service.ts'
@@ -37,10 +37,10 @@ export interface Bot {
 }
 
 export async function openBot(options: BotOptions, env: NodeJS.ProcessEnv): Promise<Bot> {
-  if (existsSync('.env')) process.loadEnvFile('.env')
+  loadSettingsFile()
   const config = loadConfig({ ...env, ...settingsOf(options) })
   const { services, tasks, stopOnSignals = true } = options
-  const log = options.log ?? createLog('bot', config.logLevel)
+  const log = options.log ?? createLog('bot', config.logLevel, { wholeErrors: !config.production })
   const parts: { name: string; part: Promise<Stoppable> }[] = []
   async function register<T extends Stoppable>(name: string, part: T | Promise<T>): Promise<T> {
     parts.push({ name, part: Promise.resolve(part) })

@@ -1,7 +1,7 @@
 /** `request.parallel`: runs tasks concurrently and shows each as a substep of the current step. */
 
 import type { LocalizedMessage } from '../../core/domain/message.ts'
-import type { SubstepReport } from '../../core/domain/record.ts'
+import type { SubstepReport } from '../../core/domain/step.ts'
 import type { TaskCall } from '../../core/tasks/task.ts'
 import { TaskError } from '../../core/tasks/task-errors.ts'
 import type { Concurrency, Settled } from '../../core/tasks/task-runner.ts'

@@ -1,6 +1,7 @@
 /** Executes one run: calls the handler, or resumes the session it left, and stores the result. */
 import type { WaitForOtpOptions } from '../../core/actions/otp-mailbox.ts'
 import { AppError } from '../../core/domain/errors.ts'
+import { shortReference } from '../../core/domain/short-reference.ts'
 import type { Log } from '../../core/runtime/log.ts'
 import { isUnavailable, retryUnavailable } from '../../core/store/storage-errors.ts'
 import type { Concurrency } from '../../core/tasks/task-runner.ts'
@@ -11,6 +12,7 @@ import type { RequestState } from '../updater-interface.ts'
 import { type BotResponse, otpSent, success } from './bot-responses.ts'
 import { checkSteps } from './check-steps.ts'
 import type { BotRequest, Handle } from './define-service.ts'
+import { createMistakeLog, type MistakeLog } from './mistake-log.ts'
 import { createParallel } from './parallel.ts'
 import type { PendingOtpSessions } from './pending-otp-sessions.ts'
 import { isCodeRejection, isFresh, isSmsSent, type SmsSent, sessionLost } from './sms-sent.ts'
@@ -24,6 +26,7 @@ export interface IncomingCall {
   data: Record<string, unknown>
   /** The code that an earlier answer asked for. */
   otp?: string
+  traceparent?: string
   /** The attempt was started before: another worker has taken it over. */
   isResumed?: boolean
 }
@@ -52,6 +55,7 @@ export function createRunExecutor(
   deps: RunExecutorDeps,
 ): (call: IncomingCall, run: Run) => Promise<BotResponse> {
   const { updater, handlers, log, otpSessions, unstoredResults } = deps
+  const mistakes = createMistakeLog(deps)
   return async (call, run) => {
     const { slug, hash } = call
     const { signal } = run.abort
@@ -60,12 +64,12 @@ export function createRunExecutor(
     if (record.status === 'completed') return success(record.result_data)
     if (call.attempt === null) run.attempt = Math.max(run.attempt, record.attempt)
 
-    const runLog = log.child({ hash, service: slug, attempt: run.attempt })
+    const runLog = log.child({ request: shortReference(hash), service: slug, attempt: run.attempt })
     const stopWatching = await abortOnEnd(updater, hash, run)
     let session: SmsSent | undefined
     try {
       signal.throwIfAborted()
-      const { request, markAsCompleted } = toBotRequest(deps, call, run, runLog)
+      const { request, markAsCompleted } = toBotRequest(deps, call, run, { log: runLog, mistakes })
       const unstored = unstoredResults.take(hash)
       if (!unstored) session = otpSessions.take(hash)
       const repeated = unstored ?? repeatedAnswer(session, call, record)
@@ -78,6 +82,7 @@ export function createRunExecutor(
         runLog.info('run waits to be called with the code')
         return otpSent(result)
       }
+      if (result === undefined) mistakes.noResult(slug)
       // The run's own last write must not abort it. From here on the record decides.
       stopWatching()
       await storeResult(unstoredResults, hash, result, markAsCompleted)
@@ -109,14 +114,21 @@ function toBotRequest(
   { updater, concurrency, steps }: RunExecutorDeps,
   { hash, slug }: IncomingCall,
   run: Run,
-  runLog: Log,
+  { log, mistakes }: { log: Log; mistakes: MistakeLog },
 ): { request: BotRequest } & Pick<RequestUpdater, 'markAsCompleted'> {
   const { signal } = run.abort
   const bound = updater.bind(hash, () => run.attempt, signal)
   const { markAsCompleted, markAsFailed: _leftToWorker } = bound
-  const reports = checkSteps(reportsUntil(signal, bound), slug, steps?.get(slug))
+  const reports = checkSteps(reportsUntil(signal, bound), slug, steps?.get(slug), (step) =>
+    mistakes.unknownStep(slug, step),
+  )
   const waiting = {
     ...reports,
+    // Before the question is known to anyone: a worker that stops leaves the call in the moment in which it sees it.
+    markAsOtpRequired(...question: Parameters<typeof reports.markAsOtpRequired>) {
+      run.hasAsked = true
+      return reports.markAsOtpRequired(...question)
+    },
     waitForOtp(options: WaitForOtpOptions = {}) {
       run.hasAsked = true
       return reports.waitForOtp({ signal, ...options })
@@ -126,8 +138,11 @@ function toBotRequest(
     ...waiting,
     ...createAsk(waiting),
     hash,
+    get attempt() {
+      return run.attempt
+    },
     signal,
-    log: runLog,
+    log,
     parallel: createParallel({ concurrency, signal, updateProgress: reports.updateProgress }),
   }
   return { request, markAsCompleted }
@@ -145,6 +160,8 @@ function reportsUntil(signal: AbortSignal, reports: Reports): Reports {
     }
   return {
     updateProgress: checked(reports.updateProgress),
+    heartbeat: checked(reports.heartbeat),
+    addFile: checked(reports.addFile),
     markAsOtpRequired: checked(reports.markAsOtpRequired),
     waitForOtp: reports.waitForOtp,
     rejectOtp: checked(reports.rejectOtp),
@@ -192,13 +209,10 @@ function repeatedAnswer(
 
 function logFailure(log: Log, cause: unknown): void {
   if (cause instanceof BotFailure || cause instanceof AppError)
-    log.info({ reason: cause.code }, 'run ended without a result')
-  else log.error({ where: stackWithoutMessage(cause) }, 'run ended without a result')
+    log.info({ reason: cause.code, ...behind(cause) }, 'run ended without a result')
+  else log.error({ handler_err: cause }, 'run ended without a result')
 }
 
-/** An unexpected error for the log: its class and stack frames. Its message may contain what the submitter typed. */
-function stackWithoutMessage(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error
-  const frames = (error.stack ?? '').split('\n').filter((line) => /^ {4}at /.test(line))
-  return [error.constructor.name, ...frames].join('\n')
-}
+/** What a handler caught and passed on as the cause of a failure. */
+const behind = ({ cause }: Error): { handler_err?: unknown } =>
+  cause === undefined ? {} : { handler_err: cause }

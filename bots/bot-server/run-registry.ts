@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { commonMessage } from '../../core/domain/common-messages.ts'
 import type { Log } from '../../core/runtime/log.ts'
+import type { Tracing } from '../../core/runtime/tracing.ts'
 import type { Concurrency } from '../../core/tasks/task-runner.ts'
 import { BotFailure } from '../bot-failure.ts'
 import type { Updater } from '../updater.ts'
@@ -13,6 +14,7 @@ import { type BotResponse, errorResponse } from './bot-responses.ts'
 import type { Handle } from './define-service.ts'
 import { createPendingOtpSessions } from './pending-otp-sessions.ts'
 import { createRunExecutor, type IncomingCall, type Run } from './run-executor.ts'
+import { traceRuns } from './run-traces.ts'
 import { isCodeRejection, sessionLost } from './sms-sent.ts'
 import { createUnstoredResults } from './unstored-results.ts'
 
@@ -52,6 +54,7 @@ export interface RunRegistryOptions {
   /** Runs the tasks of the handlers. */
   concurrency: Concurrency
   log: Log
+  tracing?: Tracing
   /** How long runs may continue after `stop`. */
   drainMs?: number
   /** How long the session of a handler that answered SMS_SENT is kept. */
@@ -65,7 +68,7 @@ export function createRunRegistry(options: RunRegistryOptions): RunRegistry {
   const running = new Map<string, ActiveRun>()
   const otpSessions = createPendingOtpSessions({ updater, lifeMs: options.otpSessionLifeMs })
   const unstoredResults = createUnstoredResults()
-  const execute = createRunExecutor({ ...options, otpSessions, unstoredResults })
+  const execute = traceRuns(createRunExecutor({ ...options, otpSessions, unstoredResults }), options.tracing)
   let isStopping = false
 
   async function run(call: ConnectedCall): Promise<BotResponse> {

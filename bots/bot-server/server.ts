@@ -9,6 +9,7 @@ import { MAX_TEXT_ANSWER } from '../../core/domain/answer.ts'
 import { AppError, type ErrorCode } from '../../core/domain/errors.ts'
 import { isRequestHash } from '../../core/domain/request-id.ts'
 import { exceededLimit } from '../../core/records/json-limits.ts'
+import { describeCause } from '../../core/runtime/error-cause.ts'
 import type { Log } from '../../core/runtime/log.ts'
 import { BotFailure } from '../bot-failure.ts'
 import type { BotResponse } from './bot-responses.ts'
@@ -85,6 +86,7 @@ function runService(runs: RunRegistry, answer: SendAnswer): RequestHandler<{ slu
       attempt: Number.isInteger(attempt) && attempt > 0 ? attempt : null,
       data,
       isResumed: req.get('x-resume') === 'true',
+      traceparent: req.get('traceparent'),
       otp,
       caller,
     })
@@ -109,7 +111,8 @@ function answerError(log: Log, answer: SendAnswer): ErrorRequestHandler {
     const code: ErrorCode = ERROR_CODES.get(status) ?? 'internal_error'
     // Not the parser's message: it quotes what was sent.
     const message = status === 500 ? 'Something went wrong.' : 'The body could not be read.'
-    answer(res, status, { ...errorBody(code, message), retryable: status === 500 })
+    const cause = status === 500 ? { cause: describeCause(thrown) } : {}
+    answer(res, status, { ...errorBody(code, message), retryable: status === 500, ...cause })
   }
 }
 

@@ -22,9 +22,13 @@ await runProcess(
     if (tasks === undefined) throw new StartupError('Name the module with the tasks: --tasks file:///…')
     const target = options.connection
     const blockMs = options.sleep * 1000
-    const connections = await register('redis', openRedis(target, log, { ...config.connections, blockMs }))
-    const redis = await connections.connect('patient')
     const names = createConcurrencyNames(options.queuePrefix, { isCluster: target.kind === 'cluster' })
+    const rights = { tasks: names.queues }
+    const connections = await register(
+      'redis',
+      openRedis(target, log, { ...config.connections, blockMs, rights }),
+    )
+    const redis = await connections.connect('patient')
     const pool = createPoolDriver({
       runtime: 'worker_threads',
       tasks,

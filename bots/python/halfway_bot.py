@@ -17,6 +17,7 @@ reports to the server. README.md describes the settings.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import http.client
 import json
@@ -31,9 +32,10 @@ import time
 import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import (
-    Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple,
+    Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set,
+    Tuple, Union,
 )
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 __all__ = ["Bot", "BotFailure", "Cancelled", "ReportRefused", "Request"]
 
@@ -60,10 +62,14 @@ DISCONNECT_CHECK_SECONDS = 0.1
 CONNECTION_SECONDS = 30.0
 MAX_BODY_BYTES = 256 * 1024
 MAX_RESULT_BYTES = 256 * 1024
+MAX_FILE_BYTES = 5 * 1024 * 1024
 MAX_KEPT_RESULTS = 1000
+MAX_WARNINGS = 1000
 
+REFERENCE_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 REQUEST_HASH = re.compile(r"req_[A-Za-z0-9_-]{16,64}")
 SERVICE_PATH = re.compile(r"/api/services/([^/]+)")
+TRACEPARENT = re.compile(r"[0-9a-f-]{1,100}")
 #: The request or the attempt is over.
 ENDS = {"already_final", "stale_attempt", "request_expired",
         "request_not_found"}
@@ -89,6 +95,17 @@ HTTP_STATUS = {
 RETRY_AFTER_SECONDS = {"bot_busy": 1, "bot_stopping": 5}
 RETRYABLE = {"bot_busy", "bot_stopping", "bot_crashed", "session_lost",
              "caller_gone"}
+
+#: What a value of a result must be, by the type of its field.
+RESULT_TYPES: Dict[str, Tuple[Tuple[type, ...], str]] = {
+    **{name: ((int, float), "must be a number")
+       for name in ("number", "percent", "money", "duration")},
+    **{name: ((str,), "must be text")
+       for name in ("date", "url", "image", "choice")},
+    **{name: ((list, tuple), "must be a list") for name in ("list", "table")},
+    "text": ((str, int, float, bool), "must be text, a number or a boolean"),
+    "file": ((dict,), "must be an object with a name"),
+}
 
 Answer = Tuple[int, Dict[str, Any]]
 Handler = Callable[[Dict[str, Any], "Request"], Any]
@@ -129,6 +146,13 @@ class ReportRefused(Exception):
         self.code = code
 
 
+class _File(NamedTuple):
+    """A body that is no JSON."""
+
+    content: bytes
+    content_type: str
+
+
 class _Unavailable(Exception):
     """The server does not answer, or not now."""
 
@@ -137,11 +161,14 @@ class _Run:
     """One execution of a handler, however many calls wait for it."""
 
     def __init__(self, slug: str, request_hash: str, attempt: int,
-                 data: Dict[str, Any]) -> None:
+                 data: Dict[str, Any], traceparent: str = "") -> None:
         self.slug = slug
         self.hash = request_hash
+        self.reference = _short_reference(request_hash)
         self.attempt = attempt
         self.data = data
+        #: The header of the call, which the reports pass on.
+        self.traceparent = traceparent
         self.callers = 0
         self.has_asked = False
         self.reason = ""
@@ -209,19 +236,24 @@ class _Server:
         self._token = token
 
     def call(self, method: str, path: str, body: object = None, *,
-             attempt: Optional[int] = None, wait: int = 0,
+             run: Optional[_Run] = None, wait: int = 0,
              poll: Optional[_Run] = None) -> Tuple[int, Dict[str, Any]]:
         """Returns status and JSON of a successful answer.
 
-        `poll` is the run whose end closes the connection. Raises
+        `run` is what the call reports on, and `poll` the run whose end
+        closes the connection. Raises
         ReportRefused, or _Unavailable when a repetition may help.
         """
         headers = {"Authorization": f"Bearer {self._token}",
                    "Accept": "application/json"}
-        if attempt is not None:
-            headers["X-Attempt"] = str(attempt)
+        if run is not None:
+            headers["X-Attempt"] = str(run.attempt)
+            if run.traceparent:
+                headers["traceparent"] = run.traceparent
         content = None
-        if body is not None:
+        if isinstance(body, _File):
+            content, headers["Content-Type"] = body
+        elif body is not None:
             content = _to_json(body)
             headers["Content-Type"] = "application/json"
         timeout = CALL_TIMEOUT_SECONDS + wait
@@ -275,9 +307,11 @@ class _Server:
 class Request:
     """What a handler reports to, and learns from, about its request."""
 
-    def __init__(self, run: _Run, server: _Server) -> None:
+    def __init__(self, run: _Run, server: _Server,
+                 on_step: Callable[[str], object]) -> None:
         self._run = run
         self._server = server
+        self._on_step = on_step
         self._question: Dict[str, Any] = {}
         self._resend: Optional[Callable[[], object]] = None
 
@@ -323,17 +357,37 @@ class Request:
             "message_key": message_key, "message_params": message_params,
             "parts": parts})
         self.check()
+        if step is not None:
+            self._on_step(step)
         try:
             self._post("progress", body)
         except _Unavailable as error:
-            LOG.debug("progress of %s was dropped: %s", self.hash, error)
+            LOG.debug("progress of %s was dropped: %s",
+                      self._run.reference, error)
 
     def heartbeat(self) -> None:
         """Reports that the bot is alive; the bot does so every 10 s."""
         try:
             self._post("heartbeat", None)
         except _Unavailable as error:
-            LOG.debug("heartbeat of %s was dropped: %s", self.hash, error)
+            LOG.debug("heartbeat of %s was dropped: %s",
+                      self._run.reference, error)
+
+    def add_file(self, name: str, content: Union[bytes, str],
+                 content_type: str = "application/octet-stream"
+                 ) -> Dict[str, Any]:
+        """Stores a file, and returns what the result refers to it by.
+
+        A text is stored as UTF-8. A request has five files at most, each
+        of 1 byte to 5 MB. Raises ReportRefused for another one.
+        """
+        data = content.encode() if isinstance(content, str) else content
+        # The server would close the connection while it is sent.
+        if len(data) > MAX_FILE_BYTES:
+            raise ReportRefused(413, "body_too_large",
+                                "A file has at most 5 MB.")
+        return self._repeat(f"files?name={quote(name, safe='')}",
+                            _File(data, content_type))
 
     def ask_code(self, *, length: Optional[int] = None,
                  sent_to: Optional[str] = None,
@@ -420,7 +474,7 @@ class Request:
         path = f"/requests/{self.hash}/{what}"
         try:
             return self._server.call(
-                method, path, body, attempt=self._run.attempt, wait=wait,
+                method, path, body, run=self._run, wait=wait,
                 poll=self._run if wait else None)
         except ReportRefused as error:
             if error.code not in ENDS:
@@ -483,6 +537,7 @@ class Bot:
         self._server = _Server(url, self.token)
         self._services: Dict[str, Tuple[Dict[str, Any], Handler]] = {}
         self._faults: Dict[str, str] = {}
+        self._warned: Set[str] = set()
         self._runs: Dict[str, _Run] = {}
         self._results: Dict[str, Tuple[float, object]] = {}
         self._calls = 0
@@ -530,7 +585,13 @@ class Bot:
             ended.set()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
-        self.start()
+        try:
+            self.start()
+        except OSError as error:
+            raise SystemExit(
+                f"The bot cannot listen at {self.host}:{self.port} "
+                f"({error.strerror or error}). "
+                "Set BOT_PORT to a free port.") from None
         ended.wait()
         self.stop()
 
@@ -608,6 +669,7 @@ class Bot:
 
     def handle_call(self, slug: str, data: Dict[str, Any], *,
                     request_hash: str, attempt: int, is_resumed: bool,
+                    traceparent: str,
                     is_closed: Callable[[], bool]) -> Optional[Answer]:
         """Returns the answer; None when the caller has left."""
         with self._lock:
@@ -615,7 +677,7 @@ class Bot:
         try:
             while True:
                 run, refused = self._join(slug, data, request_hash, attempt,
-                                          is_resumed)
+                                          is_resumed, traceparent)
                 if run is None:
                     return _error_answer(refused)
                 is_joined = refused == ""
@@ -632,7 +694,8 @@ class Bot:
                 self._calls -= 1
 
     def _join(self, slug: str, data: Dict[str, Any], request_hash: str,
-              attempt: int, is_resumed: bool) -> Tuple[Optional[_Run], str]:
+              attempt: int, is_resumed: bool, traceparent: str
+              ) -> Tuple[Optional[_Run], str]:
         """Returns the run to wait for, or why there is none.
 
         With both, the run is over soon and must be waited for first.
@@ -651,10 +714,10 @@ class Bot:
                 return None, "session_lost"
             if len(self._runs) >= self.concurrency:
                 return None, "bot_busy"
-            run = _Run(slug, request_hash, attempt, data)
+            run = _Run(slug, request_hash, attempt, data, traceparent)
             run.callers = 1
             self._runs[request_hash] = run
-        _start_thread(lambda: self._execute(run), f"run {request_hash}")
+        _start_thread(lambda: self._execute(run), f"run {run.reference}")
         return run, ""
 
     def _leave(self, run: _Run) -> None:
@@ -675,8 +738,8 @@ class Bot:
         timer.start()
 
     def _execute(self, run: _Run) -> None:
-        _start_thread(lambda: self._watch(run), f"watch {run.hash}")
-        LOG.info("%s %s: started", run.slug, run.hash)
+        _start_thread(lambda: self._watch(run), f"watch {run.reference}")
+        LOG.info("%s %s: started", run.slug, run.reference)
         try:
             run.answer = self._answer_of(run)
         finally:
@@ -684,7 +747,7 @@ class Bot:
                 self._runs.pop(run.hash, None)
             run.done.set()
             run.close_polls()
-            LOG.info("%s %s: %s", run.slug, run.hash,
+            LOG.info("%s %s: %s", run.slug, run.reference,
                      run.answer[1].get("code"))
 
     def _watch(self, run: _Run) -> None:
@@ -696,12 +759,11 @@ class Bot:
             started_at = time.monotonic()
             try:
                 if started_at - beaten_at >= HEARTBEAT_SECONDS:
-                    self._server.call("POST", f"{path}/heartbeat",
-                                      attempt=run.attempt)
+                    self._server.call("POST", f"{path}/heartbeat", run=run)
                     beaten_at = started_at
                 _, body = self._server.call(
                     "GET", f"{path}/control?wait={wait}", wait=wait,
-                    attempt=run.attempt, poll=run)
+                    run=run, poll=run)
                 if body.get("stop"):
                     run.cancel(str(body["stop"]))
             except ReportRefused as error:
@@ -720,8 +782,13 @@ class Bot:
         try:
             is_kept, result = self._take_result(run.hash)
             if not is_kept:
-                handler = self._services[run.slug][1]
-                result = handler(run.data, Request(run, self._server))
+                definition, handler = self._services[run.slug]
+                result = handler(run.data, Request(
+                    run, self._server,
+                    lambda step: self._check_step(definition, step)))
+                for fault in _result_faults(definition, result):
+                    self._warn(f"{run.slug} returned a result that does not "
+                               f"fit its definition: {fault}")
         except Cancelled as error:
             return _error_answer(run.reason or error.reason)
         except Exception as error:
@@ -731,9 +798,10 @@ class Bot:
                 return 200, _failure_body(error)
             # Its message may contain what the submitter typed.
             frames = "".join(traceback.format_tb(error.__traceback__))
-            LOG.error("%s %s: %s\n%s", run.slug, run.hash,
+            LOG.error("%s %s: %s\n%s", run.slug, run.reference,
                       type(error).__name__, frames)
-            return _error_answer("bot_crashed")
+            status, body = _error_answer("bot_crashed")
+            return status, {**body, "cause": _cause_of(error)}
         try:
             size = len(_to_json(result))
         except _NoJson:
@@ -741,6 +809,23 @@ class Bot:
         if size > MAX_RESULT_BYTES:
             return _error_answer("result_too_large")
         return self._complete(run, result)
+
+    def _check_step(self, definition: Dict[str, Any], step: str) -> None:
+        known = [str(each.get("id"))
+                 for each in _dicts(definition.get("steps"))]
+        # What is no identifier may be private data.
+        if step not in known and re.fullmatch(r"[A-Za-z][A-Za-z_.:-]{0,63}",
+                                              step):
+            self._warn(f"{definition['slug']} reported a step that it does "
+                       f"not have: {step} (its steps: {', '.join(known)})")
+
+    def _warn(self, text: str) -> None:
+        """Once for each text."""
+        with self._lock:
+            if text in self._warned or len(self._warned) >= MAX_WARNINGS:
+                return
+            self._warned.add(text)
+        LOG.warning("%s", text)
 
     def _complete(self, run: _Run, result: object) -> Answer:
         """Stores the result. It counts although the run may be cancelled:
@@ -755,7 +840,7 @@ class Bot:
             try:
                 self._server.call(
                     "POST", f"/requests/{run.hash}/complete",
-                    {"result": result}, attempt=run.attempt)
+                    {"result": result}, run=run)
                 return success
             except ReportRefused as error:
                 if (is_repeated and _status_of(self._server, run)
@@ -877,10 +962,13 @@ class _CallHandler(BaseHTTPRequestHandler):
             self._send_answer(_error_answer("session_lost"))
             return
         attempt = self.headers.get("X-Attempt", "")
+        traceparent = self.headers.get("traceparent", "")
         answer = bot.handle_call(
             slug, data, request_hash=request_hash,
             attempt=int(attempt) if re.fullmatch(r"\d{1,9}", attempt) else 0,
             is_resumed=self.headers.get("X-Resume") == "true",
+            traceparent=(traceparent if TRACEPARENT.fullmatch(traceparent)
+                         else ""),
             is_closed=self._is_closed)
         if answer is None:
             self.close_connection = True
@@ -1000,11 +1088,37 @@ def _refuse_constant(name: str) -> None:
 def _status_of(server: _Server, run: _Run) -> str:
     """The status of the request; empty when it is unknown."""
     try:
-        _, view = server.call("GET", f"/requests/{run.hash}",
-                              attempt=run.attempt)
+        _, view = server.call("GET", f"/requests/{run.hash}", run=run)
     except (_Unavailable, ReportRefused):
         return ""
     return str(view.get("status", ""))
+
+
+def _dicts(values: object) -> List[Dict[str, Any]]:
+    items = values if isinstance(values, (list, tuple)) else []
+    return [item for item in items if isinstance(item, dict)]
+
+
+def _result_faults(definition: Mapping[str, Any], result: object
+                   ) -> List[str]:
+    """Names, never values: they are logged. The worker checks the rest."""
+    layout = definition.get("result")
+    fields = _dicts(layout.get("fields") if isinstance(layout, dict) else [])
+    if not fields or result is None:
+        return []
+    if not isinstance(result, dict):
+        return ["it must be an object"]
+    faults = []
+    for field in fields:
+        name = str(field.get("name"))
+        value = result.get(name)
+        types, fault = RESULT_TYPES.get(str(field.get("type")), ((), ""))
+        is_right = (isinstance(value, types)
+                    and (bool in types or not isinstance(value, bool))
+                    and (dict not in types or "name" in value))
+        if types and value is not None and not is_right:
+            faults.append(f"{name} {fault}")
+    return faults
 
 
 def _failure(code: str) -> BotFailure:
@@ -1039,6 +1153,29 @@ def _call_safely(callback: Callable[[], object]) -> None:
         callback()
     except Exception as error:
         LOG.debug("a callback of a cancel failed: %s", type(error).__name__)
+
+
+def _cause_of(error: BaseException) -> Dict[str, str]:
+    """Class and place; its message may contain what the submitter typed."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__)
+              if frame.filename != __file__]
+    cause = {"name": type(error).__name__}
+    if frames:
+        # The deepest frame of the bot itself, where it can be told apart.
+        folder = os.getcwd() + os.sep
+        own = [frame for frame in frames
+               if frame.filename.startswith(folder)] or frames
+        path = own[-1].filename
+        name = (os.path.relpath(path) if path.startswith(folder)
+                else os.path.basename(path))
+        cause["at"] = f"{name.replace(os.sep, '/')}:{own[-1].lineno}"
+    return cause
+
+
+def _short_reference(request_hash: str) -> str:
+    """Names a request in logs, as servers and workers do. It opens nothing."""
+    digest = hashlib.sha256(request_hash.encode()).digest()
+    return "".join(REFERENCE_ALPHABET[byte % 32] for byte in digest[:8])
 
 
 def _start_thread(target: Callable[[], object],

@@ -11,6 +11,13 @@ import type { RequestRecord, StoredOtpPrompt } from '../../core/domain/record.ts
 import { createRequestHash } from '../../core/domain/request-id.ts'
 import { transition } from '../../core/domain/state-machine.ts'
 import type { Log } from '../../core/runtime/log.ts'
+import {
+  checkFileCount,
+  type NewFile,
+  type RequestFile,
+  type StoredFile,
+  toRequestFile,
+} from '../../core/store/request-files.ts'
 import { type ApplyResult, checkResult } from '../../core/store/request-store.ts'
 import { createBind, type OtpOptions, otpExpired, type RequestUpdater } from '../request-updater.ts'
 
@@ -27,11 +34,16 @@ export interface ShownProgress {
   message_key?: string
 }
 
+/** A file that the handler stored, with its id in the result. */
+export type AddedFile = RequestFile & Pick<StoredFile, 'id'>
+
 export interface RequestInMemory {
   readonly hash: string
   readonly updater: RequestUpdater
   readonly reports: ShownProgress[]
   readonly questions: AskedPrompt[]
+  readonly files: AddedFile[]
+  readonly attempt: number
   start(): Promise<void>
   /** Asks for a code that ends the call. */
   askAgainLater(otp: OtpOptions): Promise<void>
@@ -67,6 +79,7 @@ export function createRequestInMemory({
   })
   const reports: ShownProgress[] = []
   const questions: AskedPrompt[] = []
+  const files: AddedFile[] = []
 
   async function apply(_hash: string, command: Command): Promise<ApplyResult> {
     if (command.type === 'complete') checkResult(command.result)
@@ -96,9 +109,13 @@ export function createRequestInMemory({
     return normalizeAnswer(prompt, given)
   }
 
-  const botReports = createBotReports({ store: { apply } })
+  const read = async () => ({ record, raw: '' })
+  const botReports = createBotReports({
+    store: { apply, get: read, heartbeat: async () => {} },
+    files: { add: async (_record, file) => addFile(files, file) },
+  })
   const bind = createBind({
-    store: { read: async () => ({ record, raw: '' }) },
+    store: { read },
     reports: botReports,
     otpMailbox: { waitFor: async () => ({ code: await answer() }) },
     log,
@@ -108,6 +125,8 @@ export function createRequestInMemory({
     updater: bind(hash, () => ATTEMPT),
     reports,
     questions,
+    files,
+    attempt: ATTEMPT,
     start: () => applyOrThrow({ type: 'start', attempt: ATTEMPT, limitSeconds: service.limit_seconds }),
     askAgainLater: (otp) =>
       applyOrThrow({ type: 'require_otp', attempt: ATTEMPT, otp: { ...otp, id: nanoid(10), recall: true } }),
@@ -115,6 +134,14 @@ export function createRequestInMemory({
     reject: async ({ localizedMessage }) =>
       (await botReports.reject(hash, ATTEMPT, localizedMessage ?? {})).status === 'otp_required',
   }
+}
+
+function addFile(files: AddedFile[], given: NewFile): StoredFile {
+  const file = toRequestFile(given)
+  checkFileCount(files.length)
+  const id = `${ATTEMPT}.${files.length + 1}`
+  files.push({ ...file, id })
+  return { name: file.name, size: file.bytes.length, id }
 }
 
 const toShownProgress = ({ progress, step, current_message, message_key }: RequestRecord): ShownProgress => ({

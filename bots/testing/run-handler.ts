@@ -14,6 +14,7 @@ import { createParallel } from '../bot-server/parallel.ts'
 import { isSmsSent } from '../bot-server/sms-sent.ts'
 import { continueWithCodes } from './continue-with-codes.ts'
 import {
+  type AddedFile,
   type AnswerOf,
   type AskedPrompt,
   createRequestInMemory,
@@ -21,7 +22,7 @@ import {
 } from './request-in-memory.ts'
 
 export { BotFailure } from '../bot-failure.ts'
-export type { AnswerOf, AskedPrompt, ShownProgress }
+export type { AddedFile, AnswerOf, AskedPrompt, ShownProgress }
 
 export interface RunHandlerOptions {
   /** The submitter's answers, in the order of the questions, or a function of the question. `null` lets a question expire. */
@@ -40,6 +41,8 @@ export interface HandlerRun {
   reports: ShownProgress[]
   /** The questions as the page shows them; another code of the same question is one more. */
   questions: AskedPrompt[]
+  /** What it stored with `addFile`. */
+  files: AddedFile[]
 }
 
 /**
@@ -76,6 +79,7 @@ export async function runHandler(
   const request: BotRequest = {
     ...methods,
     hash: inMemory.hash,
+    attempt: inMemory.attempt,
     signal,
     log,
     parallel: createParallel({ concurrency, signal, updateProgress: methods.updateProgress }),
@@ -85,7 +89,8 @@ export async function runHandler(
     const result = isSmsSent(returned) ? await continueWithCodes(returned, request, inMemory) : returned
     await markAsCompleted(result)
     const faults = findResultFaults(result, service.result)
-    return { result, faults, reports: inMemory.reports, questions: inMemory.questions }
+    const { reports, questions, files } = inMemory
+    return { result, faults, reports, questions, files }
   } finally {
     await concurrency.stop()
   }

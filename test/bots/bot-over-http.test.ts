@@ -2,6 +2,7 @@
 import { afterAll, expect, it } from 'vitest'
 import { startBot } from '../../bots/bot-server/create-bot.ts'
 import { defineService } from '../../bots/bot-server/define-service.ts'
+import { createHttpRegistry } from '../../bots/bot-server/http-registry.ts'
 import { freePort } from '../../core/redis/local-server.ts'
 import { loadConfig } from '../../core/runtime/config.ts'
 import type { Stoppable } from '../../core/runtime/process.ts'
@@ -77,6 +78,17 @@ it('it announces its services to the server, and owns them', async () => {
   expect(catalog.botsOf('greeting')).toEqual([
     { slug: 'greeting', name: 'greeter', address: config.bots.address, concurrency: 100, draining: false },
   ])
+})
+
+it('the server names each mistake of a definition with its place', async () => {
+  const announcing = createHttpRegistry({ url: server.address, token: TOKEN })
+  cleanUp(() => announcing.stop())
+  const wrong = { slug: 'greeting', title: '', fields: [{ name: 'a', type: 'colour', label: 'A' }] }
+  const detail = expect.stringMatching(/invalid\. title: (?!title).* fields\[0\]\.type: (?!fields)/)
+  await expect(announcing.announce({ definition: wrong, owner: '' })).rejects.toMatchObject({
+    code: 'validation_failed',
+    detail,
+  })
 })
 
 it('it runs a request from its call to its result', async () => {

@@ -3,6 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { createUpdater, type EndReason, type Updater } from '../../bots/updater.ts'
 import { commonMessage } from '../../core/domain/common-messages.ts'
 import { DEVELOPMENT_TOKEN } from '../../core/runtime/config.ts'
+import { createRequestFiles } from '../../core/store/request-files.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { startHostileProxy } from '../helpers/hostile-proxy.ts'
@@ -17,6 +18,7 @@ const CODE = '483920'
 const redis = await useRedis()
 const server = await useServer(redis)
 const { client, store, given, applyCommand } = await useRequests(redis)
+const files = createRequestFiles({ redis: client })
 const overRedis = await createUpdater({ redis: redis.url, log: quiet })
 const overHttp = await createUpdater({ url: `${server.address}/`, token: DEVELOPMENT_TOKEN, log: quiet })
 afterAll(async () => {
@@ -110,6 +112,46 @@ describe.each([
     }
     expect(askedAgain).toEqual([true, true, false])
     expect(await read(hash)).toMatchObject({ error_data: { code: 'otp_attempts_exhausted' } })
+  })
+
+  it('addFile stores a file beside the record and resolves with what the result refers to it by', async () => {
+    const { hash } = (await given(START)).record
+    const statement = {
+      name: 'گزارش "1".pdf',
+      bytes: Buffer.from('%PDF-1.7 \u0000ÿ'),
+      type: 'application/pdf',
+    }
+    const first = await updater.addFile(hash, statement)
+    expect(first).toEqual({ name: statement.name, size: statement.bytes.length, id: '1.1' })
+    const second = await updater.addFile(hash, { name: 'note.txt', bytes: 'متن' })
+    expect(second).toEqual({ name: 'note.txt', size: 6, id: '1.2' })
+    expect(await files.find(hash, '1.1')).toEqual(statement)
+    expect(await files.find(hash, '1.2')).toMatchObject({ type: 'application/octet-stream' })
+    await updater.markAsCompleted(hash, { statement: first })
+    const { service_slug } = (await read(hash)) as { service_slug: string }
+    const address = `/services/${service_slug}/result/${hash}/files/1.1`
+    const { body } = await server.api.get(address).buffer(true).expect(200)
+    expect(Buffer.compare(body, statement.bytes)).toBe(0)
+  })
+
+  it('addFile refuses an empty file, one over 5 MB, an invalid name, and the sixth file', async () => {
+    const { hash } = (await given(START)).record
+    const add = (name: string, bytes: string | Buffer) => updater.addFile(hash, { name, bytes })
+    await expect(add('a/b', 'x')).rejects.toMatchObject({ code: 'validation_failed' })
+    await expect(add('a', '')).rejects.toMatchObject({ code: 'validation_failed' })
+    const tooLarge = add('a', Buffer.alloc(5 * 1024 * 1024 + 1))
+    await expect(tooLarge).rejects.toMatchObject({ code: 'body_too_large' })
+    for (const name of ['1', '2', '3', '4', '5']) await add(name, name)
+    await expect(add('6', '6')).rejects.toMatchObject({ code: 'validation_failed' })
+    expect(await files.find(hash, '1.5')).toMatchObject({ name: '5' })
+  })
+
+  it('a heartbeat is shown, and changes no version', async () => {
+    const { version, hash } = (await given(START)).record
+    expect(await store.lastHeartbeat(hash)).toBeNull()
+    await updater.heartbeat(hash)
+    expect(await store.lastHeartbeat(hash)).not.toBeNull()
+    expect((await read(hash))?.version).toBe(version)
   })
 
   it('waitForOtp rejects with otp_expired when no code was typed in time', async () => {
@@ -215,6 +257,8 @@ describe.each([
       () => bound.markAsOtpRequired(),
       () => bound.markAsCompleted(1),
       () => bound.markAsFailed('Closed'),
+      () => bound.heartbeat(),
+      () => bound.addFile({ name: 'late.txt', bytes: 'late' }),
     ])
       await expect(late()).rejects.toMatchObject({ code: 'stale_attempt' })
     attempt = 2

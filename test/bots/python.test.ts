@@ -1,4 +1,5 @@
 /** The library for bots in Python, and its example. */
+import { spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -8,11 +9,14 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { startBotProcess } from '../../cli/bot-test/bot-process.ts'
 import type { CheckVerdict } from '../../cli/bot-test/kit.ts'
 import { type BotTestOptions, runBotTest } from '../../cli/bot-test/run-bot-test.ts'
+import { shortReference } from '../../core/domain/short-reference.ts'
 import { freePort } from '../../core/redis/local-server.ts'
 import { cleanUp } from '../helpers/clean-up.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { isPythonMissing } from '../helpers/python.ts'
-import { aHash } from '../helpers/record.ts'
+import { aHash, START } from '../helpers/record.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { useServer } from '../helpers/server.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const EXAMPLE = `python3 "${join(ROOT, 'bots/python/examples/file_checksum.py')}"`
@@ -31,6 +35,10 @@ async function serve(handle: RequestListener): Promise<string> {
   })
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
+
+const redis = await useRedis()
+const server = await useServer(redis, { settings: { LOCAL_API_TOKEN: TOKEN } })
+const ON_SERVER = { HALFWAY_URL: server.address }
 
 const site = await serve((req, res) => {
   if (req.url === '/moved') return void res.writeHead(302, { location: '/file' }).end()
@@ -70,6 +78,7 @@ interface PythonBot {
 }
 interface CallOptions {
   hash?: string
+  headers?: Record<string, string>
   signal?: AbortSignal
 }
 
@@ -91,11 +100,11 @@ async function startBot(command: string, slug: string, settings: NodeJS.ProcessE
     terminate: bot.terminate,
     isRunning: bot.isRunning,
     health: async () => (await fetch(`${url}/health`)).json() as Promise<{ running: number }>,
-    async call(data, { hash = aHash(), signal } = {}) {
+    async call(data, { hash = aHash(), headers = {}, signal } = {}) {
       const response = await fetch(`${url}/api/services/${slug}`, {
         method: 'POST',
         signal,
-        headers: { authorization: `Bearer ${TOKEN}`, 'x-attempt': '1', connection: 'close' },
+        headers: { authorization: `Bearer ${TOKEN}`, 'x-attempt': '1', connection: 'close', ...headers },
         body: JSON.stringify({ ...data, requestHash: hash }),
       })
       return { status: response.status, body: (await response.json()) as Record<string, unknown> }
@@ -116,6 +125,71 @@ describe.skipIf(isPythonMissing)('a bot in Python', () => {
     expect(failures(await testBot(ASKING, { code: 'b', data }))).toEqual([])
   })
 
+  it('stores files for its result (needs Python)', async () => {
+    const bot = await startBot(ASKING, 'asking', ON_SERVER)
+    const hash = await server.given([START], { service_slug: 'asking' })
+    const { body } = await bot.call({ task: 'file' }, { hash })
+    const document = { name: 'گزارش 1.pdf', size: 7, id: '1.2' }
+    expect(body).toMatchObject({ status: 'success', data: { document } })
+    const fileOf = (id: string) => server.api.get(`/services/asking/result/${hash}/files/${id}`).buffer(true)
+    expect((await fileOf('1.2').expect(200)).body.toString('latin1')).toBe('%PDF \u0000\xff')
+    const { text, headers } = await fileOf('1.1').expect(200)
+    expect([text, headers['content-type']]).toEqual(['متن', 'text/plain; charset=utf-8'])
+    const other = await server.given([START], { service_slug: 'asking' })
+    expect((await bot.call({ task: 'large file' }, { hash: other })).body).toMatchObject({
+      code: 'bot_crashed',
+    })
+    expect(bot.output()).toContain('ReportRefused')
+  })
+
+  it('passes the traceparent of a call on with each of its reports, and no other header value (needs Python)', async () => {
+    const reports: [path: string, traceparent: string | undefined][] = []
+    const url = await serve((req, res) => {
+      const { traceparent } = req.headers
+      reports.push([req.url?.replace(/.*\//, '') ?? '', traceparent?.toString()])
+      res.writeHead(200, { 'content-type': 'application/json' }).end('{}')
+    })
+    const bot = await startBot(ASKING, 'asking', { HALFWAY_URL: url })
+    const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
+    const run = async (given: string) => {
+      const hash = aHash()
+      await bot.call({ task: 'list' }, { hash, headers: { traceparent: given } })
+      return reports.splice(0).filter(([path]) => path === 'progress' || path === 'complete')
+    }
+    expect(await run(traceparent)).toEqual([
+      ['progress', traceparent],
+      ['complete', traceparent],
+    ])
+    expect(await run('Sara')).toEqual([
+      ['progress', undefined],
+      ['complete', undefined],
+    ])
+  })
+
+  it('warns once of a step that the service does not have, and of results that do not fit (needs Python)', async () => {
+    const bot = await startBot(ASKING, 'asking', ON_SERVER)
+    for (const task of ['misfit', 'misfit', 'list', 'list']) {
+      const hash = await server.given([START], { service_slug: 'asking' })
+      expect((await bot.call({ task }, { hash })).body).toMatchObject({ status: 'success' })
+    }
+    const warnings = bot.output().match(/WARNING .*: asking .*/g) ?? []
+    expect(warnings.map((line) => line.replace(/.*: asking /, ''))).toEqual([
+      'reported a step that it does not have: third (its steps: first, second)',
+      'returned a result that does not fit its definition: count must be a number',
+      'returned a result that does not fit its definition: document must be an object with a name',
+      'returned a result that does not fit its definition: it must be an object',
+    ])
+  })
+
+  it('says in one sentence that its port is taken, and exits with 1 (needs Python)', async () => {
+    const env = { ...process.env, ...ENV, BOT_PORT: new URL(site).port, BOT_TOKEN: TOKEN }
+    const { status, stderr } = spawnSync(ASKING, { shell: true, env, encoding: 'utf8' })
+    expect(stderr).toMatch(
+      /^The bot cannot listen at 127\.0\.0\.1:\d+ \(.+\)\. Set BOT_PORT to a free port\.\n$/,
+    )
+    expect(status).toBe(1)
+  })
+
   it('answers failures with their codes, and a crash without its text (needs Python)', async () => {
     const bot = await startBot(ASKING, 'asking')
     const answer = async (task: string) => (await bot.call({ mobile: '09123456789', task })).body
@@ -125,7 +199,14 @@ describe.skipIf(isPythonMissing)('a bot in Python', () => {
       message: 'The portal is closed.',
       retryable: true,
     })
-    expect(await answer('crash')).toMatchObject({ code: 'bot_crashed', retryable: true })
+    const hash = aHash()
+    expect((await bot.call({ mobile: '09123456789', task: 'crash' }, { hash })).body).toMatchObject({
+      code: 'bot_crashed',
+      retryable: true,
+      cause: { name: 'RuntimeError', at: expect.stringMatching(/asking_bot\.py:\d+$/) },
+    })
+    expect(bot.output()).toContain(`asking ${shortReference(hash)}: started`)
+    expect(bot.output()).not.toContain(hash)
     expect(await answer('nan')).toMatchObject({ code: 'bot_bad_answer', retryable: false })
     expect(await answer('large')).toMatchObject({ code: 'result_too_large', retryable: false })
     expect(bot.output()).toMatch(/RuntimeError\n( .*\n)+ +File .*asking_bot\.py/)

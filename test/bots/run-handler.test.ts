@@ -47,6 +47,32 @@ describe('runHandler', () => {
     expect(questions).toMatchObject([{ kind: 'confirm' }, { kind: 'code', length: 4 }])
   })
 
+  it('returns the files that the handler stored, which are limited as in production', async () => {
+    const storing = defineService(
+      {
+        slug: 'statement',
+        title: 'Statement',
+        fields: [{ name: 'count', type: 'number', label: 'Count' }],
+        result: { fields: [{ name: 'first', type: 'file', label: 'First' }] },
+      },
+      async ({ count }, request) => {
+        await request.heartbeat()
+        const stored = []
+        for (let i = 0; i < count; i++)
+          stored.push(await request.addFile({ name: `${request.attempt}-${i}.txt`, bytes: 'متن' }))
+        return { first: stored[0] }
+      },
+    )
+    const { result, faults, files } = await runHandler(storing, { count: 2 })
+    expect(result).toEqual({ first: { name: '1-0.txt', size: 6, id: '1.1' } })
+    expect(faults).toEqual([])
+    expect(files.map(({ id, name, type, bytes }) => [id, name, type, String(bytes)])).toEqual([
+      ['1.1', '1-0.txt', 'application/octet-stream', 'متن'],
+      ['1.2', '1-1.txt', 'application/octet-stream', 'متن'],
+    ])
+    await expect(runHandler(storing, { count: 6 })).rejects.toMatchObject({ code: 'validation_failed' })
+  })
+
   it('answers may be a function of the question', async () => {
     const { result } = await run(({ kind }) => (kind === 'confirm' ? 'yes' : '123456'))
     expect(result).toMatchObject({ code: '123456' })

@@ -12,6 +12,7 @@ import { noTasks } from '../helpers/no-tasks.ts'
 import { aHash, START } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
+import { collectLog } from '../helpers/server.ts'
 
 const TOKEN = 'a-token-for-these-tests'
 const redis = await useRedis()
@@ -58,6 +59,8 @@ const http = createServer(createBotServer({ runs, token: TOKEN, log: quiet }))
 await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
 const address = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
 afterAll(async () => {
+  // A test that failed has not ended its run, which would be waited for.
+  for (const { fail } of started) fail(new Error('the tests have ended'))
   await runs.stop()
   await updater.stop()
   http.closeAllConnections()
@@ -117,10 +120,16 @@ describe('a run of a handler', () => {
     expect((await read(record.hash))?.status).toBe('processing')
   })
 
-  it('an unexpected error is answered as bot_crashed without its text, which may contain data', async () => {
+  it('an unexpected error is answered as bot_crashed with its class and place, without its text, which may contain data', async () => {
     const { record } = await given(START)
     const answer = await call('broken', record.hash)
-    expect(answer).toMatchObject({ status: 'error', code: 'bot_crashed', retryable: true })
+    expect(answer).toMatchObject({
+      status: 'error',
+      code: 'bot_crashed',
+      retryable: true,
+      cause: { name: 'TypeError', at: expect.stringMatching(/^test\/bots\/runs\.test\.ts:\d+$/) },
+    })
+    expect(JSON.stringify(answer)).not.toContain('cannot read')
     expect(JSON.stringify(answer)).not.toContain('0012345679')
   })
 
@@ -293,6 +302,25 @@ describe('the signal of a run', () => {
     expect(await answering).toMatchObject({ code: 'already_final' })
   })
 
+  it('a request has the attempt of its newest caller, a heartbeat, and files for its result', async () => {
+    const { record } = await given(START)
+    const answering = call('gated', record.hash)
+    const { request, succeed } = await runOf(record.hash)
+    expect(request.attempt).toBe(1)
+    await request.heartbeat()
+    expect(await store.lastHeartbeat(record.hash)).not.toBeNull()
+    // Before the record says so: a run that learns of attempt 2 first is aborted.
+    const joined = call('gated', record.hash, { attempt: 2 })
+    expect(request.attempt).toBe(2)
+    await applyCommand(record.hash, { type: 'start', attempt: 2 })
+    const document = await request.addFile({ name: 'report.txt', bytes: 'x', type: 'text/plain' })
+    succeed({ document })
+    for (const answer of [answering, joined]) expect(await answer).toMatchObject({ status: 'success' })
+    expect((await read(record.hash))?.result_data).toEqual({
+      document: { name: 'report.txt', size: 1, id: '2.1' },
+    })
+  })
+
   it('a run that was aborted reports nothing more', async () => {
     const { record } = await given(START)
     const disconnect = new AbortController()
@@ -301,6 +329,8 @@ describe('the signal of a run', () => {
     disconnect.abort(new BotFailure('caller_gone', 'Gone.'))
     await expect(request.updateProgress(50)).rejects.toMatchObject({ code: 'caller_gone' })
     await expect(request.markAsOtpRequired()).rejects.toMatchObject({ code: 'caller_gone' })
+    await expect(request.heartbeat()).rejects.toMatchObject({ code: 'caller_gone' })
+    await expect(request.addFile({ name: 'a', bytes: 'a' })).rejects.toMatchObject({ code: 'caller_gone' })
     fail(new BotFailure('enough', 'Enough.'))
     await answering
     expect(await read(record.hash)).toMatchObject({ progress: 0, status: 'processing' })
@@ -510,19 +540,42 @@ describe('the bot server', () => {
   })
 })
 
+describe('a handler that returns nothing', () => {
+  it.each([
+    ['development', new Map([['silent', new Set<string>()]]), 1],
+    ['production', undefined, 0],
+  ])('it completes the request, and is named once in %s', async (_mode, steps, warnings) => {
+    const { log, lines } = collectLog('warn')
+    const handlers = new Map<string, Handle>([
+      ['silent', async () => undefined],
+      ['empty', async () => null],
+    ])
+    const own = createRunRegistry({ updater, handlers, steps, concurrency: noTasks, log })
+    for (const slug of ['silent', 'silent', 'empty']) {
+      const { hash } = (await given(START)).record
+      const caller = new AbortController().signal
+      expect(await own.run({ slug, hash, attempt: 1, data: {}, caller })).toMatchObject({ status: 'success' })
+      expect((await store.read(hash))?.record.status).toBe('completed')
+    }
+    await own.stop()
+    const found = lines.map((line) => JSON.parse(line))
+    expect(found.map(({ service }) => service)).toEqual(Array(warnings).fill('silent'))
+  })
+})
+
 describe('a step that the service does not have', () => {
   const stepped: Handle = async (_data, request) => {
     await request.updateProgress(10, 'first')
     await request.updateProgress(20, 'no-such-step')
     return 'done'
   }
-  const runOnce = async (steps?: ReadonlyMap<string, ReadonlySet<string>>) => {
+  const runOnce = async (steps?: ReadonlyMap<string, ReadonlySet<string>>, log = quiet) => {
     const own = createRunRegistry({
       updater,
       handlers: new Map([['stepped', stepped]]),
       steps,
       concurrency: noTasks,
-      log: quiet,
+      log,
     })
     const { hash } = (await given(START)).record
     const caller = new AbortController().signal
@@ -539,6 +592,14 @@ describe('a step that the service does not have', () => {
       retryable: false,
     })
     expect(record).toMatchObject({ step: 'first', progress: 10 })
+  })
+
+  it('its name is logged in development', async () => {
+    const { log, lines } = collectLog('warn')
+    await runOnce(new Map([['stepped', new Set(['first'])]]), log)
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      expect.objectContaining({ service: 'stepped', step: 'no-such-step', level: 40 }),
+    ])
   })
 
   it('it is shown as given in production', async () => {

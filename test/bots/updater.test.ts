@@ -2,6 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { createUpdater, type EndReason } from '../../bots/updater.ts'
 import { commonMessage } from '../../core/domain/common-messages.ts'
 import { AppError } from '../../core/domain/errors.ts'
+import { shortReference } from '../../core/domain/short-reference.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/keys.ts'
@@ -70,7 +71,9 @@ describe('the updater: reports', () => {
     await noisy.updateProgress(record.hash, 20, 'first')
     await noisy.updateProgress(record.hash, 30, 'no_such_step')
     await noisy.updateProgress(record.hash, 40, 'nor_this')
-    const about = lines.map((line) => JSON.parse(line)).filter(({ hash }) => hash === record.hash)
+    const about = lines
+      .map((line) => JSON.parse(line))
+      .filter(({ request }) => request === shortReference(record.hash))
     expect(about).toEqual([
       expect.objectContaining({ level: 40, step: 'no_such_step', service: record.service_slug }),
     ])

@@ -18,7 +18,8 @@ const LIFE_MS = 5 * 60_000
 const MAX_NUMBERS = 10_000
 const MAX_MESSAGES = 10
 
-export function createInbox(now: () => number): Inbox {
+/** @param site the host name of the pages on which the codes are typed */
+export function createInbox(now: () => number, site: string): Inbox {
   const numbers = createExpiringMap<Sms[]>({ lifeMs: LIFE_MS, maxEntries: MAX_NUMBERS, now })
 
   const messages = (mobile: string): Sms[] =>
@@ -27,7 +28,8 @@ export function createInbox(now: () => number): Inbox {
   return {
     messages,
     send(mobile, code) {
-      const text = `DEMO portal: your code is ${code}. It is valid for 2 minutes.`
+      // The last line lets a browser put the code into the page of that site (WebOTP).
+      const text = `DEMO portal: your code is ${code}. It is valid for 2 minutes.\n\n@${site} #${code}`
       const sms = { code, text, sent_at: new Date(now()).toISOString() }
       numbers.set(mobile, [sms, ...messages(mobile)].slice(0, MAX_MESSAGES))
     },

@@ -5,8 +5,8 @@ import { loadExampleSettings } from '../settings.ts'
 import { createPortal } from './portal.ts'
 
 await runProcess({ name: 'portal', env: process.env }, async ({ log, register, note }) => {
-  const { portalPort, portalSpeed, portalUrl } = loadExampleSettings(process.env)
-  const server = createServer(createPortal({ speed: portalSpeed, log }))
+  const { portalPort, portalSpeed, portalSite, portalUrl } = loadExampleSettings(process.env)
+  const server = createServer(createPortal({ speed: portalSpeed, site: portalSite, log }))
   await register('http server', {
     async stop() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))

@@ -18,14 +18,22 @@ export interface PortalOptions {
   /** Divides every delay; at 1 a whole visit takes 8 to 40 s. */
   speed: number
   log: Log
+  /** The host name of the pages on which the codes are typed. Default: localhost. */
+  site?: string
   /** 0 to 1, drawn for each right captcha answer: below 0.25 the answer is rejected all the same. */
   random?: () => number
   /** Milliseconds since 1970; for expiry, not for the delays. */
   now?: () => number
 }
 
-export function createPortal({ speed, log, random = Math.random, now = Date.now }: PortalOptions): Express {
-  const inbox = createInbox(now)
+export function createPortal({
+  speed,
+  log,
+  site = 'localhost',
+  random = Math.random,
+  now = Date.now,
+}: PortalOptions): Express {
+  const inbox = createInbox(now, site)
   const sessions = createSessions(now)
   const pace = createPace(speed)
   const show = createPageRenderer()

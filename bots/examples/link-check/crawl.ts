@@ -19,6 +19,7 @@ export interface CrawlState {
   linksLeft: number
   broken: number
   lastBroken: LinkFinding | null
+  lastChecked: string
 }
 
 interface CrawlOptions {
@@ -93,7 +94,7 @@ function createVisitor({ fetcher, findings, onChange }: CrawlOptions, site: Site
 
   function settle(target: Target, answer: FetchResult): void {
     const verdict = judge(answer)
-    if (verdict.is === 'skipped') findings.skipped.push({ url: target.url, reason: verdict.reason })
+    if (verdict.is === 'skipped') findings.skipped.push({ url: target.url, code: verdict.code })
     const finding = toFinding(target, answer, verdict)
     findings.settled.push(finding)
     if (verdict.is === 'broken') findings.broken.push(finding)
@@ -106,14 +107,14 @@ function createVisitor({ fetcher, findings, onChange }: CrawlOptions, site: Site
       linksLeft: frontier.size - findings.settled.length,
       broken: findings.broken.length,
       lastBroken: findings.broken.at(-1) ?? null,
+      lastChecked: target.url,
     })
   }
 
   function readLinks(url: string, { html, charset, isCut }: StartPage['page']): void {
     read.add(url)
     findings.pagesRead++
-    if (isCut)
-      findings.skipped.push({ url, reason: 'only the beginning of this page was read: it is too long' })
+    if (isCut) findings.skipped.push({ url, code: 'page_cut' })
     for (const link of extractLinks(html, { url, charset })) {
       const target = frontier.add(link, url)
       if (target && !link.valid) settle(target, INVALID)

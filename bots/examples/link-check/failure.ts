@@ -1,23 +1,25 @@
 /** Classifies why a request got no answer, by the errors of undici and of Node's sockets, resolver and TLS. */
-import { AddressNotAllowed } from './public-only.ts'
+import { AddressNotAllowed } from '../../../core/runtime/public-only.ts'
 
-/** `reason` is the text in the report. A `transient` failure may not occur again a moment later. */
+/** A `transient` failure may not occur again a moment later. */
 export const FAILURES = {
-  private_address: { reason: 'not checked: private address', transient: false },
-  not_http: { reason: 'not checked: leads to something else than a web page', transient: false },
-  invalid_address: { reason: 'this is not a valid address', transient: false },
-  timed_out: { reason: 'no answer in time', transient: true },
-  dns_failed: { reason: 'there is no such server name', transient: false },
-  dns_unavailable: { reason: 'the server name could not be looked up', transient: true },
-  connection_refused: { reason: 'the server refused the connection', transient: false },
-  connection_lost: { reason: 'the server closed the connection', transient: true },
-  unreachable: { reason: 'there is no way to this server', transient: false },
-  tls_failed: { reason: 'the server has no valid certificate', transient: false },
-  bad_answer: { reason: 'the server did not answer in proper HTTP', transient: false },
-  bad_redirect: { reason: 'redirects to no valid address', transient: false },
-  redirect_loop: { reason: 'redirects in a circle', transient: false },
-  too_many_redirects: { reason: 'redirects too many times', transient: false },
-  request_failed: { reason: 'the request failed', transient: false },
+  private_address: { transient: false },
+  port_not_allowed: { transient: false },
+  robots_denied: { transient: false },
+  not_http: { transient: false },
+  invalid_address: { transient: false },
+  timed_out: { transient: true },
+  dns_failed: { transient: false },
+  dns_unavailable: { transient: true },
+  connection_refused: { transient: false },
+  connection_lost: { transient: true },
+  unreachable: { transient: false },
+  tls_failed: { transient: false },
+  bad_answer: { transient: false },
+  bad_redirect: { transient: false },
+  redirect_loop: { transient: false },
+  too_many_redirects: { transient: false },
+  request_failed: { transient: false },
 } as const
 
 export type LinkFailure = keyof typeof FAILURES

@@ -4,7 +4,8 @@ export const LIMITS = {
   pages: 500,
   /** Other addresses checked. */
   links: 2000,
-  /** The run then reports what it has, before the worker's limit of 300 s. */
+  /** For another run of the same site to end, and for this run, which then reports what it has; together less than limit_seconds. */
+  waitMs: 290_000,
   totalMs: 280_000,
   /** One request, from the lookup to the last byte read. */
   requestMs: 15_000,

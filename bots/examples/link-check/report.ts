@@ -3,21 +3,15 @@
  * cut is visible.
  */
 import type { FetchResult } from './fetcher.ts'
+import { TRUNCATIONS, type Truncation } from './reasons.ts'
 import type { Verdict } from './verdict.ts'
 
-/** The first page with the link, and the number of further ones. `found_on` is null for the start page. */
+/** The first page with the link, and the number of further ones, if any. `found_on` is null for the start page. */
 interface Occurrences {
   found_on: string | null
-  also_on: number
+  also_on?: number
 }
-type Problem = { url: string; status: number | null; code: string; reason: string } & Occurrences
-
-const TRUNCATIONS = {
-  time_limit: 'The time was over before everything was checked.',
-  link_limit: 'The site has more links than are checked in one run.',
-  page_limit: 'The site has more pages than are read in one run; the links to the others were checked.',
-} as const
-type Truncation = keyof typeof TRUNCATIONS
+type Problem = { url: string; status: number | null; code: string } & Occurrences
 
 export interface Report {
   start_url: string
@@ -25,7 +19,7 @@ export interface Report {
   pages_checked: number
   /** Different addresses that were requested, including these pages. */
   links_checked: number
-  /** Addresses that were found but not requested, see `truncated`. */
+  /** Addresses that were found but not requested, see `truncated_code`. */
   links_not_checked: number
   broken: Problem[]
   broken_total: number
@@ -36,10 +30,9 @@ export interface Report {
   redirected: ({ url: string; to: string; status: number } & Occurrences)[]
   redirected_total: number
   slowest: { url: string; milliseconds: number }[]
-  skipped: { url: string; reason: string }[]
+  skipped: { url: string; code: string }[]
   skipped_total: number
-  /** Why not everything was checked, in one sentence; null when everything was. */
-  truncated: string | null
+  /** Why not everything was checked; null when everything was. */
   truncated_code: Truncation | null
   duration_seconds: number
 }
@@ -63,7 +56,7 @@ export interface LinkFinding {
 export interface LinkFindings {
   settled: LinkFinding[]
   broken: LinkFinding[]
-  skipped: { url: string; reason: string }[]
+  skipped: { url: string; code: string }[]
   pagesRead: number
   notChecked: number
   truncations: Set<Truncation>
@@ -77,8 +70,7 @@ export function writeReport(startUrl: string, findings: LinkFindings, durationMs
   const slowest = checked
     .filter(({ status }) => status !== null)
     .sort((a, b) => b.milliseconds - a.milliseconds)
-  const truncation =
-    (Object.keys(TRUNCATIONS) as Truncation[]).find((code) => findings.truncations.has(code)) ?? null
+  const truncation = TRUNCATIONS.map(({ value }) => value).find((code) => findings.truncations.has(code))
 
   // The lists take their share of the bytes in this order: `slowest`, the shortest one, first.
   const take = createBudget(REPORT_BYTES)
@@ -100,11 +92,10 @@ export function writeReport(startUrl: string, findings: LinkFindings, durationMs
     slowest: slowestFew,
     skipped: take(
       MAX_ENTRIES.skipped,
-      findings.skipped.map(({ url, reason }) => ({ url: cut(url), reason })),
+      findings.skipped.map(({ url, code }) => ({ url: cut(url), code })),
     ),
     skipped_total: findings.skipped.length,
-    truncated: truncation && TRUNCATIONS[truncation],
-    truncated_code: truncation,
+    truncated_code: truncation ?? null,
     duration_seconds: Math.round(durationMs / 1000),
   }
 }
@@ -117,12 +108,12 @@ function byPage(a: LinkFinding, b: LinkFinding): number {
 
 const toOccurrences = ({ link }: LinkFinding): Occurrences => ({
   found_on: link.foundOn && cut(link.foundOn),
-  also_on: link.alsoOn,
+  ...(link.alsoOn > 0 && { also_on: link.alsoOn }),
 })
 
 function toProblem(finding: LinkFinding): Problem {
   const { link, status, verdict } = finding
-  return { url: cut(link.url), status, code: verdict.code, reason: verdict.reason, ...toOccurrences(finding) }
+  return { url: cut(link.url), status, code: verdict.code, ...toOccurrences(finding) }
 }
 
 function toRedirected(finding: LinkFinding): Report['redirected'][number] {

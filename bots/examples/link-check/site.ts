@@ -3,11 +3,11 @@ export interface Site {
   origin: string
   /** Pages of the site are read; other addresses are only checked. */
   contains(url: string): boolean
-  /** An address for messages: shortened, and without the query, which may be confidential. */
+  /** An address for messages: shortened to one line of a phone, and without the query, which may be confidential. */
   show(url: string): string
 }
 
-const MAX_SHOWN = 80
+const MAX_SHOWN = 28
 
 export function createSite(startPage: string): Site {
   const { origin, pathname } = new URL(startPage)
@@ -16,10 +16,14 @@ export function createSite(startPage: string): Site {
     origin,
     contains: (url) => url.startsWith(folder),
     show(url) {
-      if (!URL.canParse(url)) return 'an invalid address'
-      const { origin: shownOrigin, host, pathname: path } = new URL(url)
-      const text = shownOrigin === origin ? path : host + path
-      return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN - 1)}…` : text
+      const text = URL.canParse(url) ? nameOf(new URL(url), origin) : url.replace(/[?#].*/s, '')
+      if (text.length <= MAX_SHOWN) return text
+      // The host and the end say more than the folders between.
+      const start = text.slice(0, Math.min(text.indexOf('/') + 1 || MAX_SHOWN, MAX_SHOWN - 9))
+      return `${start}…${text.slice(start.length + 1 - MAX_SHOWN)}`
     },
   }
 }
+
+const nameOf = ({ origin, host, pathname }: URL, shownOrigin: string): string =>
+  origin === shownOrigin ? pathname : host + pathname

@@ -40,6 +40,9 @@ export async function openStartPage(fetcher: Fetcher, url: string): Promise<Star
     const redirected = answer.redirects.length > 0 ? 'yes' : 'no'
     throw new BotFailure('address_not_allowed', localized('address_not_allowed', { redirected }))
   }
+  if (failure === 'port_not_allowed' || failure === 'robots_denied') {
+    throw new BotFailure('address_not_allowed', localized(failure))
+  }
   if (failure && START_PAGE_FAILURES.has(failure)) {
     throw new BotFailure('start_page_failed', localized('start_page_failed', { why: failure }))
   }

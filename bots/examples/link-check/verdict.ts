@@ -5,46 +5,37 @@
  *   broken    4xx, 5xx, no answer, no such server, no valid certificate, redirects that lead nowhere
  *   unsure    401, 403, 407, 429, 451, 999: the server refuses programs, visitors without an account or a country. A person
  *             with a browser may see a page, so "broken" would be a false alarm
- *   skipped   a private address, or a redirect to something that is no web page
+ *   skipped   a private address, a port that is not called, what robots.txt excludes, or a redirect to something that is no web page
  */
-import { STATUS_CODES } from 'node:http'
 import { FAILURES } from './failure.ts'
 import type { FetchResult } from './fetcher.ts'
 
 export interface Verdict {
   is: 'fine' | 'broken' | 'unsure' | 'skipped'
-  /** For programs: `http_404`, or a failure's name. */
+  /** `http_404`, or a failure's name; reasons.ts has the words. */
   code: string
-  /** For people. */
-  reason: string
   /** A retry may give another answer. */
   isTransient: boolean
 }
 
 const REFUSED: ReadonlySet<number> = new Set([401, 403, 407, 429, 451, 999])
-const NOT_CHECKED: ReadonlySet<string> = new Set(['private_address', 'not_http'])
+const NOT_CHECKED: ReadonlySet<string> = new Set([
+  'private_address',
+  'port_not_allowed',
+  'robots_denied',
+  'not_http',
+])
 
-export function judge({
-  status,
-  failure,
-  redirects,
-}: Pick<FetchResult, 'status' | 'failure' | 'redirects'>): Verdict {
+export function judge({ status, failure }: Pick<FetchResult, 'status' | 'failure'>): Verdict {
   if (failure) {
-    const { reason, transient } = FAILURES[failure]
-    return {
-      is: NOT_CHECKED.has(failure) ? 'skipped' : 'broken',
-      code: failure,
-      reason,
-      isTransient: transient,
-    }
+    const { transient } = FAILURES[failure]
+    return { is: NOT_CHECKED.has(failure) ? 'skipped' : 'broken', code: failure, isTransient: transient }
   }
   const code = `http_${status}`
-  if (status !== null && status < 400) return { is: 'fine', code, reason: 'found', isTransient: false }
-  const phrase = STATUS_CODES[status ?? 0] ?? 'an unknown answer'
+  if (status !== null && status < 400) return { is: 'fine', code, isTransient: false }
   return {
     is: REFUSED.has(status ?? 0) ? 'unsure' : 'broken',
     code,
-    reason: redirects.length > 0 ? `${phrase}, after a redirect` : phrase,
     isTransient: (status ?? 0) >= 500 || status === 408,
   }
 }

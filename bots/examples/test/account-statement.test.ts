@@ -43,7 +43,7 @@ const redis = await useRedis()
 const { store, applyCommand, watcher } = await useRequests(redis)
 const updater = await createUpdater({ redis: redis.url, log: quiet })
 const logged: string[] = []
-const log = createLog('bots', 'trace', { write: (line) => void logged.push(line) })
+const log = createLog('bots', 'trace', { destination: { write: (line) => void logged.push(line) } })
 const stops: (() => Promise<void>)[] = []
 afterAll(async () => {
   await Promise.all(stops.map((each) => each()))

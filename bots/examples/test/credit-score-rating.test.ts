@@ -58,7 +58,10 @@ function recordRequest(person: Person, abort = new AbortController()) {
   const request: BotRequest = {
     ...asking,
     ...createAsk(asking),
+    heartbeat: async () => {},
+    addFile: () => Promise.reject(new Error('it should store no file')),
     hash: 'req_of-this-test',
+    attempt: 1,
     signal: abort.signal,
     log: createLog('bot', 'silent'),
     parallel: () => Promise.reject(new Error('it should run no tasks')),

@@ -15,6 +15,7 @@ export async function startExamples(settings: NodeJS.ProcessEnv = {}): Promise<E
     DEMO_PORTAL_PORT: portalPort,
     DEMO_PORTAL_SPEED: '40',
     LINK_CHECK_ALLOW_PRIVATE: 'true',
+    LINK_CHECK_REQUESTS_PER_SECOND: '1000',
   }
   const halfway = await startHalfway({ ...portal, ...settings }, { args: [] })
   const portalUrl = `http://127.0.0.1:${portalPort}`

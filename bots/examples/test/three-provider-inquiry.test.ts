@@ -112,6 +112,12 @@ describe('the demo providers', () => {
   })
 })
 
+const TIMED_SCORE = {
+  score: expect.any(Number),
+  confidence: expect.any(Number),
+  seconds: expect.toSatisfy((seconds) => seconds >= 0),
+}
+
 /** The portal, but one provider answers otherwise, or never. */
 const inFrontOf = (
   portal: string,
@@ -136,8 +142,18 @@ describe('the three-provider bot', () => {
       ...body,
       checked_at: expect.stringMatching(/Z$/),
       provider: 'steady',
-      answered: 2,
-      asked: 3,
+      chosen_because: 'most_confident',
+      providers: [
+        { provider: 'swift', outcome: 'answered', ...TIMED_SCORE },
+        {
+          provider: 'steady',
+          outcome: 'taken',
+          score: body.score,
+          confidence: body.confidence,
+          seconds: TIMED_SCORE.seconds,
+        },
+        { provider: 'thorough', outcome: 'not_needed' },
+      ],
     })
     expect(partsOf(record)).toEqual({ swift: 'done', steady: 'done', thorough: 'skipped' })
   })
@@ -145,7 +161,10 @@ describe('the three-provider bot', () => {
   test('an inquiry completes with the two other providers where one is down', async () => {
     const portal = await startPortal()
     const { record } = await inquire(portal, EVEN)
-    expect(record.result_data).toMatchObject({ provider: 'thorough', answered: 2, asked: 3 })
+    expect(record.result_data).toMatchObject({
+      provider: 'thorough',
+      providers: [{ outcome: 'failed' }, { outcome: 'answered' }, { outcome: 'taken' }],
+    })
     expect(partsOf(record)).toEqual({ swift: 'failed', steady: 'done', thorough: 'done' })
   })
 
@@ -160,6 +179,7 @@ describe('the three-provider bot', () => {
       message: 'Fewer than 2 providers answered, which is too few to compare.',
       message_key: 'too_few_answers',
       message_params: { need: 2 },
+      cause: { name: 'BotFailure', at: expect.stringContaining('tasks.ts') },
     })
     expect(partsOf(record)).toMatchObject({ swift: 'failed', steady: 'failed' })
     expect(JSON.stringify(answer)).not.toContain(EVEN)

@@ -32,22 +32,25 @@ const createHandler =
     await request.updateProgress(5, 'asking', localizedMessage)
     const outcomes = await askAll(request, portalUrl, national_code)
     const answers = outcomes.flatMap((outcome, i) =>
-      outcome.ok ? [{ ...outcome.value, provider: PROVIDERS[i] }] : [],
+      outcome.ok ? [{ ...outcome.value, provider: PROVIDERS[i]! }] : [],
     )
     await request.updateProgress(90, 'comparing', localized('comparing_answers', { answers: answers.length }))
-    const { score, rating, provider, confidence, checked_at } = answers.reduce((best, answer) =>
+    const { seconds: _seconds, ...best } = answers.reduce((best, answer) =>
       answer.confidence > best.confidence ? answer : best,
     )
     return {
-      score,
-      rating,
-      provider,
-      confidence,
-      checked_at,
-      answered: answers.length,
-      asked: PROVIDERS.length,
+      ...best,
+      chosen_because: 'most_confident',
+      providers: outcomes.map((outcome, i) => describeOutcome(outcome, PROVIDERS[i]!, best.provider)),
     }
   }
+
+/** A row of the result: what this provider answered, and whether it is the one that was taken. */
+function describeOutcome(outcome: Settled<ProviderAnswer>, provider: string, taken: string) {
+  if (!outcome.ok) return { provider, outcome: outcome.error.code === 'aborted' ? 'not_needed' : 'failed' }
+  const { score, confidence, seconds } = outcome.value
+  return { provider, outcome: provider === taken ? 'taken' : 'answered', score, confidence, seconds }
+}
 
 async function askAll(
   { parallel, log, signal }: BotRequest,

@@ -15,7 +15,9 @@ const answer = z.object({
   checked_at: z.iso.datetime(),
   confidence: z.number().min(0).max(100),
 })
-export type ProviderAnswer = z.infer<typeof answer>
+/** With how long it took. */
+const timedAnswer = answer.extend({ seconds: z.number().min(0) })
+export type ProviderAnswer = z.infer<typeof timedAnswer>
 
 export const askProvider = defineTask(
   'ask-provider',
@@ -25,7 +27,7 @@ export const askProvider = defineTask(
       provider: z.enum(PROVIDERS),
       nationalCode: z.string().regex(/^\d{10}$/),
     }),
-    result: answer,
+    result: timedAnswer,
   },
   async ({ baseUrl, provider, nationalCode }, { signal, progress }) => {
     const url = new URL(`/providers/${provider}/score`, baseUrl)
@@ -40,7 +42,8 @@ export const askProvider = defineTask(
       const response = await fetch(url, { signal, headers: { accept: 'application/json' } })
       if (!response.ok)
         throw new BotFailure('provider_unavailable', `${provider} answers ${response.status}.`)
-      return answer.parse(await response.json())
+      const seconds = Math.round((performance.now() - startedAt) / 100) / 10
+      return { ...answer.parse(await response.json()), seconds }
     } finally {
       clearInterval(ticker)
     }

@@ -4,14 +4,22 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, describe, expect, it } from 'vitest'
 import { createQueues } from '../../../../core/queue/queues.ts'
 import { freePort } from '../../../../core/redis/local-server.ts'
+import { startChild } from '../../../../test/helpers/child.ts'
 import { eventually } from '../../../../test/helpers/eventually.ts'
-import { expectStopped, signalNpm, startCommand } from '../../../../test/helpers/npm-commands.ts'
+import {
+  expectStopped,
+  LOCAL_API_TOKEN,
+  signalNpm,
+  startCommand,
+} from '../../../../test/helpers/npm-commands.ts'
 import { aRecord } from '../../../../test/helpers/record.ts'
-import { quiet, useFolder, useRedis } from '../../../../test/helpers/redis.ts'
+import { quiet, useRedis } from '../../../../test/helpers/redis.ts'
 import { useRequests } from '../../../../test/helpers/requests.ts'
 import { createService } from '../../link-check/index.ts'
+import { loadExampleSettings } from '../../settings.ts'
+import { startExamples } from '../start-examples.ts'
 
-const { service: linkCheck } = createService({ linkCheckAllowPrivate: true })
+const { service: linkCheck } = createService({ linkCheck: loadExampleSettings({}).linkCheck })
 
 const redis = await useRedis()
 const { client, store } = await useRequests(redis)
@@ -31,10 +39,13 @@ describe('a signal to npm', () => {
     const url = `http://127.0.0.1:${(site.address() as AddressInfo).port}/`
     const port = await freePort()
     const settings = { LOCAL_API_PORT: String(port), LOCAL_API_URL: `http://127.0.0.1:${port}` }
-    const [bots, workers] = await Promise.all([
-      start('start:bots', { ...settings, LINK_CHECK_ALLOW_PRIVATE: 'true' }),
-      start('start:workers', settings),
-    ])
+    const env = { REDIS_URL: redis.url, LOCAL_API_TOKEN, ...settings }
+    startChild('workers/main.ts', [], env)
+    const bots = await start('start:bots', {
+      ...env,
+      LINK_CHECK_ALLOW_PRIVATE: 'true',
+      LINK_CHECK_REQUESTS_PER_SECOND: '1000',
+    })
     const record = aRecord({ service_slug: linkCheck.slug, request_data: { url } })
     await store.create(record)
     await queues.add(record, linkCheck)
@@ -48,8 +59,6 @@ describe('a signal to npm', () => {
     await eventually(async () =>
       expect((await store.read(record.hash))?.record).toMatchObject({ status: 'completed', attempt: 1 }),
     )
-    signalNpm(workers)
-    await expectStopped(workers)
     clearInterval(answering)
     site.closeAllConnections()
     site.close()
@@ -61,22 +70,11 @@ describe('a signal to npm', () => {
     await expectStopped(portal)
   })
 
-  it('a signal to npm start ends the bots and the demo portal that it has started', async () => {
-    const ports = await Promise.all([freePort(), freePort(), freePort()])
-    const [server, bots, portal] = ports.map(String)
-    const all = await start('start', {
-      REDIS_URL: '',
-      TMPDIR: useFolder(),
-      PORT: server,
-      LOCAL_API_PORT: bots,
-      DEMO_PORTAL_PORT: portal,
-    })
-    expect(all.output()).toContain(`SMS inbox (demo):  http://127.0.0.1:${portal}`)
-    signalNpm(all)
-    await expectStopped(all)
-    for (const port of ports)
-      await expect(fetch(`http://127.0.0.1:${port}`)).rejects.toMatchObject({
-        cause: { code: 'ECONNREFUSED' },
-      })
+  it('a stopped start ends the bots and the demo portal that it has started', async () => {
+    const all = await startExamples()
+    expect(all.output()).toContain(`SMS inbox (demo):  ${all.portalUrl}`)
+    expect(await all.stop()).toBe(0)
+    for (const url of [all.url, all.botUrl, all.portalUrl])
+      await expect(fetch(url)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } })
   })
 })

@@ -2,14 +2,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTexts } from '../../../../core/i18n/index.ts'
 import { recordTraffic, useBrowser } from '../../../../test/helpers/browser.ts'
-import { isChromiumMissing } from '../../../../test/helpers/chromium.ts'
+import { isBrowserMissing } from '../../../../test/helpers/browsers.ts'
 import { definition } from '../../three-provider-inquiry/definition.ts'
 import { type ExampleHalfway, startExamples } from '../start-examples.ts'
 
 /** For this national code the fastest provider is down. */
 const NATIONAL_CODE = '0012345768'
 
-describe.skipIf(isChromiumMissing)('a three-provider inquiry', () => {
+describe.skipIf(isBrowserMissing)('a three-provider inquiry', () => {
   let halfway: ExampleHalfway
   const { open } = useBrowser()
   beforeAll(async () => {
@@ -34,7 +34,7 @@ describe.skipIf(isChromiumMissing)('a three-provider inquiry', () => {
     expect(await page.locator('.part').count()).toBe(3)
     expect(await page.locator('[aria-current]').getAttribute('data-step')).toBe('asking')
     await words('thorough', 'current')
-      .filter({ hasText: /now, \d+%/ })
+      .filter({ hasText: /^\d+%$/ })
       .waitFor()
     await page.getByRole('heading', { level: 1, name: t('result.title') }).waitFor()
     expect(await page.locator('td.part-of + td').allTextContents()).toEqual([

@@ -12,8 +12,8 @@ import { Command } from 'commander'
 import pretty from 'pino-pretty'
 import { openRedis } from './core/redis/connect.ts'
 import { startOrJoinEmbedded } from './core/redis/embedded.ts'
-import { commandName, parseOptions } from './core/runtime/command-line.ts'
-import type { Log } from './core/runtime/log.ts'
+import { commandName, parseOptions, wholeNumber } from './core/runtime/command-line.ts'
+import { keepRunning } from './core/runtime/keep-running.ts'
 import { runProcess, type Stoppable } from './core/runtime/process.ts'
 import { StartupError } from './core/runtime/startup-error.ts'
 import { visible, visibleLog } from './core/runtime/visible-text.ts'
@@ -22,6 +22,7 @@ interface Part {
   name: string
   main: string
   args?: string[]
+  env?: NodeJS.ProcessEnv
 }
 
 /** The file of a process beside this one: in the package both are compiled. */
@@ -33,10 +34,23 @@ const EXAMPLES: Part[] = [
   { name: 'bots', main: fileOf('bots/examples/main') },
 ].filter(({ main }) => existsSync(main))
 /** After the bots, so that these have announced their services, and stop last: open calls can still be answered. */
-const HALFWAY: Part[] = [
-  { name: 'workers', main: fileOf('workers/main') },
-  { name: 'server', main: fileOf('server/main') },
+const partsOfHalfway = (processes: number): Part[] => [
+  ...Array.from({ length: processes }, (_, i) => ({
+    name: processes === 1 ? 'workers' : `workers ${i + 1}`,
+    main: fileOf('workers/main'),
+    env: metricsPortOf(i),
+  })),
+  {
+    name: 'server',
+    main: fileOf('server/main'),
+    args: processes === 1 ? [] : ['--processes', String(processes)],
+  },
 ]
+/** Each process has metrics of its own, at the next port. */
+const metricsPortOf = (i: number): NodeJS.ProcessEnv => {
+  const first = process.env.WORKER_METRICS_PORT
+  return first ? { WORKER_METRICS_PORT: String(Number(first) + i) } : {}
+}
 
 /** Short, so that Ctrl-C is quick: nothing else of this installation is left to continue the work. */
 const DRAIN_SECONDS = '3'
@@ -52,8 +66,8 @@ const output = { write: (line: string) => void prettyOutput.write(visibleLog(lin
 
 await runProcess({ name: 'halfway', env: process.env, logTo: output }, async (context) => {
   const { config, log, register } = context
-  const bots = parseBots(process.argv.slice(2))
-  if (!bots) return context.shutdown('only --help was requested')
+  const options = parseStartOptions(process.argv.slice(2))
+  if (!options) return context.shutdown('only --help was requested')
   const env: NodeJS.ProcessEnv = { ...process.env }
   if (config.redis.kind === 'embedded') {
     const redis = await register('private redis', startOrJoinEmbedded(log))
@@ -74,74 +88,41 @@ await runProcess({ name: 'halfway', env: process.env, logTo: output }, async (co
   const notes: string[] = []
   // Started concurrently, since each takes a while to load; registered in order, so that they stop in reverse order.
   async function startAll(parts: readonly Part[]): Promise<void> {
+    const onNotes = (lines: string[]): void => void notes.push(...lines)
     const starting = parts.map((part) =>
-      keepRunning(part, env, log, {
-        onNotes: (lines) => notes.push(...lines),
+      keepRunning(part.name, () => startChild(part, { ...env, ...part.env }, onNotes), {
+        log,
         onRestartFailed: () => stopAll(part.name),
       }),
     )
     for (const child of starting) child.catch(() => {})
     for (const [i, { name }] of parts.entries()) await register(name, starting[i] as Promise<Stoppable>)
   }
-  await startAll(bots)
-  await startAll(HALFWAY)
+  await startAll(options.bots)
+  await startAll(partsOfHalfway(options.processes))
 
   const lines = [`Halfway is ready:  http://localhost:${config.server.port}`, ...notes, 'Stop with Ctrl-C.']
   process.stdout.write(`\n${lines.map((line) => `  ${line}\n`).join('')}\n`)
 })
 
 /** @returns null after --help was printed  @throws StartupError for a path that does not exist */
-function parseBots(args: readonly string[]): Part[] | null {
+function parseStartOptions(args: readonly string[]): { bots: Part[]; processes: number } | null {
   const command = new Command(commandName('npm start --', 'halfway start'))
     .description('Starts everything: a Redis unless one is set, the bots, the workers and the server.')
     .option(
       '--bots <path>',
       'the bots instead of the examples: a folder of services, or the main file of a bot',
     )
-  const options = parseOptions<{ bots?: string }>(command, args)
-  if (!options) return null
-  const { bots: path } = options
+    .option('--processes <n>', 'how many servers, which share the port, and workers', wholeNumber(1, 256), 1)
+  const options = parseOptions<{ bots?: string; processes: number }>(command, args)
+  return options && { bots: botsAt(options.bots), processes: options.processes }
+}
+
+function botsAt(path: string | undefined): Part[] {
   if (path === undefined) return EXAMPLES
   if (!existsSync(path)) throw new StartupError(`--bots: there is no file ${path}.`)
   if (!statSync(path).isDirectory()) return [{ name: 'bots', main: path }]
   return [{ name: 'bots', main: fileOf('bots/service-folder/main'), args: [path] }]
-}
-
-/**
- * Starts a process and restarts it whenever it exits unexpectedly, so that requests continue. `onRestartFailed` is called
- * when a restart fails.
- *
- * @throws StartupError when the first start fails
- */
-async function keepRunning(
-  part: Part,
-  env: NodeJS.ProcessEnv,
-  log: Log,
-  { onNotes, onRestartFailed }: { onNotes: (lines: string[]) => void; onRestartFailed: () => void },
-): Promise<Stoppable> {
-  const { name } = part
-  let stopping = false
-  let child = await startChild(part, env, onNotes)
-  const watch = (): void => {
-    child.once('exit', async (code, signal) => {
-      if (stopping) return
-      log.error({ process: name, code, signal }, 'a process exited unexpectedly, restarting it')
-      try {
-        child = await startChild(part, env)
-        if (stopping) await stopChild(child)
-        else watch()
-      } catch {
-        if (!stopping) onRestartFailed()
-      }
-    })
-  }
-  watch()
-  return {
-    stop() {
-      stopping = true
-      return stopChild(child)
-    },
-  }
 }
 
 /** Resolves once the process reports that it has started. @throws StartupError when it exits before */
@@ -173,11 +154,4 @@ async function startChild(
     )
   })
   return child
-}
-
-function stopChild(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-  child.kill('SIGTERM')
-  return exited
 }

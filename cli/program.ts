@@ -1,24 +1,30 @@
-/** Defines the commands and their options, and turns every error into one sentence and an exit code. */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+/**
+ * Defines the commands and their options, and turns every error into one sentence and an exit code. A command is loaded when it
+ * runs: a health check runs every few seconds on each container, and needs little of what the others load.
+ */
+import { Argument, Command, CommanderError, Option } from 'commander'
 import { AppError } from '../core/domain/errors.ts'
 import { STATUSES } from '../core/domain/record.ts'
-import { isRequestHash } from '../core/domain/request-id.ts'
 import { commandName, wholeNumber } from '../core/runtime/command-line.ts'
 import { loadConfig } from '../core/runtime/config.ts'
 import { StartupError } from '../core/runtime/startup-error.ts'
 import { visible } from '../core/runtime/visible-text.ts'
-import { type BotTestFlags, botTest } from './commands/bot-test.ts'
-import { cancel } from './commands/cancel.ts'
-import { cleanup } from './commands/cleanup.ts'
-import { doctor } from './commands/doctor.ts'
-import { listFailed, retryFailed } from './commands/failed.ts'
-import { init } from './commands/init.ts'
-import { list } from './commands/list.ts'
-import { queues } from './commands/queues.ts'
-import { show } from './commands/show.ts'
-import { watch } from './commands/watch.ts'
-import { type Installation, openInstallation } from './installation.ts'
+import type { BotTestFlags } from './commands/bot-test.ts'
+import type { CheckedProcess } from './commands/healthcheck.ts'
+import { addMaintenanceCommands } from './maintenance-commands.ts'
+import type { OnInstallation } from './on-installation.ts'
+import { addQueueCommands, addServiceCommands } from './operate-commands.ts'
 import {
+  NAMED,
+  parseAge,
+  parseData,
+  parseReason,
+  parseRequest,
+  parseRequests,
+  parseUrl,
+} from './parse-arguments.ts'
+import {
+  CommandRefusal,
   type Context,
   createContext,
   describeError,
@@ -43,36 +49,9 @@ Exit codes: 0 done; 1 refused or failed; 2 invalid command line;
 
 Examples:
   ${NAME} list --status failed
-  ${NAME} watch req_…
+  ${NAME} watch 7KQ2M4XR
   ${NAME} failed retry --all
   ${NAME} queues --json | jq '.[].waiting'`
-
-const parseHash = (text: string): string => {
-  if (!isRequestHash(text))
-    throw new InvalidArgumentError('A hash is req_ and 16 to 64 letters, digits, - and _.')
-  return text
-}
-
-const parseUrl = (text: string): string => {
-  if (!/^https?:\/\//.test(text) || !URL.canParse(text))
-    throw new InvalidArgumentError('It must be http://host:port.')
-  return text
-}
-
-function parseData(text: string): Record<string, unknown> {
-  try {
-    const data: unknown = JSON.parse(text)
-    if (typeof data === 'object' && data !== null && !Array.isArray(data)) return { ...data }
-  } catch {
-    // Refused below.
-  }
-  throw new InvalidArgumentError('It must be a JSON object.')
-}
-
-/** Makes an action out of a command that works on the installation. */
-type OnInstallation = <Args extends unknown[]>(
-  run: (context: Context, installation: Installation, ...args: Args) => Promise<ExitCode>,
-) => (...args: Args) => Promise<void>
 
 /** @returns the exit code */
 export async function runCli(args: readonly string[], terminal: Terminal): Promise<number> {
@@ -80,8 +59,9 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
   let json = false
   const context = (): Context => createContext(terminal, json)
   const onInstallation: OnInstallation =
-    (run) =>
+    (load) =>
     async (...commandArgs) => {
+      const [run, { openInstallation }] = await Promise.all([load(), import('./installation.ts')])
       const installation = await openInstallation(loadConfig(terminal.env))
       try {
         code = await run(context(), installation, ...commandArgs)
@@ -98,6 +78,7 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     .configureOutput({
       writeOut: (text) => context().print(...text.trimEnd().split('\n')),
       writeErr: (text) => context().printError(text.trimEnd()),
+      getOutHelpWidth: () => terminal.out.columns ?? 80,
     })
     .configureHelp({ showGlobalOptions: true })
     .hook('preAction', (_program, command) => {
@@ -105,14 +86,22 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     })
   addRequestCommands(program, onInstallation)
   addFailedCommands(program, onInstallation)
+  addQueueCommands(program, onInstallation)
+  addServiceCommands(program, onInstallation)
   addMaintenanceCommands(program, onInstallation)
   program
     .command('doctor')
     .description('checks every part of the installation, and prints how to fix what is wrong')
     .action(async () => {
+      const { doctor } = await import('./commands/doctor.ts')
       code = await doctor(context())
     })
+  addHealthcheck(program, async (name) => {
+    const { healthcheck } = await import('./commands/healthcheck.ts')
+    code = await healthcheck(context(), name)
+  })
   addBotTest(program, async (...args) => {
+    const { botTest } = await import('./commands/bot-test.ts')
     code = await botTest(context(), ...args)
   })
   program
@@ -121,6 +110,7 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     .argument('<folder>', 'the folder, which it creates')
     .option('--halfway <version>', 'the version, folder or file of Halfway that the project depends on')
     .action(async (folder: string, options: { halfway?: string }) => {
+      const { init } = await import('./commands/init.ts')
       code = await init(context(), folder, options)
     })
 
@@ -131,6 +121,14 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
   } catch (error) {
     return reportError(error, context())
   }
+}
+
+function addHealthcheck(program: Command, run: (name: CheckedProcess) => Promise<void>): void {
+  program
+    .command('healthcheck')
+    .description('whether a process of this host is alive: the health check of its container')
+    .addArgument(new Argument('[process]').choices(['server', 'workers', 'bots']).default('server'))
+    .action(run)
 }
 
 function addBotTest(program: Command, run: (url: string, flags: BotTestFlags) => Promise<void>): void {
@@ -160,24 +158,29 @@ function addRequestCommands(program: Command, onInstallation: OnInstallation): v
     .description('lists the requests, newest first')
     .addOption(new Option('--status <status>', 'only requests with this status').choices(STATUSES))
     .option('--service <slug>', 'only requests of this service')
+    .option('--code <code>', 'only requests that failed with this code')
+    .option('--older-than <time>', 'only requests created so long ago: 90s, 10m, 2h or 1d', parseAge)
     .option('--limit <n>', 'maximum number of requests', wholeNumber(1, 100_000), 100)
-    .action(onInstallation(list))
+    .option('--all', 'looks for them among all requests, not only the newest 2,000')
+    .option('--watch', 'prints the list again every two seconds, until interrupted')
+    .action(onInstallation(async () => (await import('./commands/list.ts')).list))
   program
     .command('show')
-    .description('shows one request: status, steps, times')
-    .argument('<hash>', 'the request', parseHash)
+    .description('shows one request: status, steps, times, what happened')
+    .argument('<request>', NAMED, parseRequest)
     .option('--raw', 'the whole record, including the submitted data')
-    .action(onInstallation(show))
+    .action(onInstallation(async () => (await import('./commands/show.ts')).show))
   program
     .command('watch')
     .description('follows a request to its end, asks for the code, prints the result')
-    .argument('<hash>', 'the request', parseHash)
-    .action(onInstallation(watch))
+    .argument('<request>', NAMED, parseRequest)
+    .action(onInstallation(async () => (await import('./commands/watch.ts')).watch))
   program
     .command('cancel')
-    .description('cancels a request, whether it waits or runs')
-    .argument('<hash>', 'the request', parseHash)
-    .action(onInstallation(cancel))
+    .description('cancels requests, whether they wait or run')
+    .argument('<requests...>', NAMED, parseRequests)
+    .option('--reason <text>', 'why, for the person to read; at most 200 characters', parseReason)
+    .action(onInstallation(async () => (await import('./commands/cancel.ts')).cancel))
 }
 
 function addFailedCommands(program: Command, onInstallation: OnInstallation): void {
@@ -185,31 +188,22 @@ function addFailedCommands(program: Command, onInstallation: OnInstallation): vo
   failed
     .command('list', { isDefault: true })
     .description('lists them, newest first')
-    .action(onInstallation(listFailed))
+    .option('--code <code>', 'only those that failed with this code')
+    .action(onInstallation(async () => (await import('./commands/failed.ts')).listFailed))
   failed
     .command('retry')
     .description('retries one or all of them, while their submitted data exists')
-    .argument('[hash]', 'the request', parseHash)
+    .argument('[requests...]', NAMED, parseRequests)
     .option('--all', 'every one that has not been retried yet')
-    .action(onInstallation(retryFailed))
-}
-
-function addMaintenanceCommands(program: Command, onInstallation: OnInstallation): void {
-  program
-    .command('queues')
-    .description('counts waiting, running, delayed and failed requests of each queue')
-    .action(onInstallation(queues))
-  program
-    .command('cleanup')
-    .description('removes list entries, scheduled checks, jobs and keys that no request needs')
-    .option('--dry-run', 'only print what would be removed')
-    .action(onInstallation(cleanup))
+    .option('--code <code>', 'with --all, only those that failed with this code')
+    .action(onInstallation(async () => (await import('./commands/failed.ts')).retryFailed))
 }
 
 function reportError(error: unknown, { printError }: Context): ExitCode {
   // Commander has printed it.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage
   printError(`halfway: ${describeError(error)}`)
+  if (error instanceof CommandRefusal) return EXIT.failed
   if (error instanceof StartupError) return EXIT.unavailable
   if (!(error instanceof AppError)) return isBug(error) ? EXIT.failed : EXIT.unavailable
   if (error.code === 'request_not_found' || error.code === 'request_expired') return EXIT.notFound

@@ -3,17 +3,19 @@
  * bots and other programs have put into Redis is always escaped.
  */
 import type { Readable, Writable } from 'node:stream'
+import { WriteStream } from 'node:tty'
 import { AppError } from '../core/domain/errors.ts'
 import { createTexts } from '../core/i18n/index.ts'
 import { describeRedisError } from '../core/redis/redis-error.ts'
 import { StartupError } from '../core/runtime/startup-error.ts'
-import { displayWidth, visible, visibleJson, visibleLines } from '../core/runtime/visible-text.ts'
+import { visibleJson, visibleLines } from '../core/runtime/visible-text.ts'
+import { type Line, type Rows, render, styled, table, wrapLine } from './layout.ts'
 
 export interface Terminal {
   env: NodeJS.ProcessEnv
   /** Aborted by Ctrl-C. */
   signal: AbortSignal
-  out: Writable & { isTTY?: boolean }
+  out: Writable & { isTTY?: boolean; columns?: number; rows?: number }
   err: Writable
   input: Readable & { isTTY?: boolean; setRawMode?(isRaw: boolean): unknown }
 }
@@ -21,22 +23,61 @@ export interface Terminal {
 /** What every command receives beside its own options. */
 export interface Context extends Omit<Terminal, 'err'> {
   json: boolean
-  /** Each is one line: line breaks inside are escaped. */
-  print(...lines: string[]): void
+  /** Each is one line: line breaks inside are escaped. On a terminal what is too wide is wrapped. */
+  print(...lines: Line[]): void
+  /** @param optional headings of columns that a narrow terminal does without, the first to go first */
+  printTable(rows: Rows, optional?: readonly string[]): void
+  /** Names and values, one pair per line, those without a value left out. */
+  printPairs(pairs: Rows): void
+  /** What was done: the object for `--json`, else the sentence. */
+  printDone(done: object, sentence: string): void
   /** For `--json`: indented, or in one line per event. */
   printJson(value: unknown, options?: { inOneLine?: boolean }): void
   /** Prints to standard error. */
   printError(text: string): void
+  /** Of a terminal; elsewhere nothing is written. */
+  clearScreen(): void
 }
 
+const DEFAULT_WIDTH = 80
+
+/** NO_COLOR and TERM=dumb switch colours off, FORCE_COLOR on where there is no terminal. */
+const isColourful = ({ isTTY }: Terminal['out'], env: NodeJS.ProcessEnv): boolean =>
+  (isTTY || env.FORCE_COLOR !== undefined) && WriteStream.prototype.getColorDepth(env) > 2
+
+const CLEAR_SCREEN = '\u001b[2J\u001b[H'
+
 export function createContext({ err, ...terminal }: Terminal, json: boolean): Context {
-  const { out } = terminal
+  const { out, env } = terminal
+  const hasColour = isColourful(out, env)
+  /** What is piped is complete, for programs. */
+  const width = out.isTTY ? (out.columns ?? DEFAULT_WIDTH) : null
+  const print: Context['print'] = (...lines) => {
+    const fitting = width === null ? lines : lines.flatMap((line) => wrapLine(line, width))
+    out.write(fitting.map((line) => `${render(line, hasColour)}\n`).join(''))
+  }
+  const printJson: Context['printJson'] = (value, { inOneLine = false } = {}) =>
+    void out.write(`${visibleJson(JSON.stringify(value, null, inOneLine ? 0 : 2))}\n`)
   return {
     ...terminal,
     json,
-    print: (...lines) => void out.write(lines.map((line) => `${visible(line)}\n`).join('')),
-    printJson: (value, { inOneLine = false } = {}) =>
-      void out.write(`${visibleJson(JSON.stringify(value, null, inOneLine ? 0 : 2))}\n`),
+    print,
+    printJson,
+    printDone: (done, sentence) => (json ? printJson(done) : print(sentence)),
+    printTable([heading = [], ...rows], optional) {
+      const headings = heading.map((text) => styled('bold', String(text)))
+      print(...table([headings, ...rows], width, optional))
+    },
+    printPairs(pairs) {
+      const given = pairs.filter(([, value]) => value !== null)
+      print(
+        ...table(
+          given.map(([name, ...values]) => [`${name}:`, ...values]),
+          width,
+        ),
+      )
+    },
+    clearScreen: () => void (out.isTTY && out.write(CLEAR_SCREEN)),
     printError: (text) => void err.write(`${visibleLines(text)}\n`),
   }
 }
@@ -53,35 +94,6 @@ export const EXIT = {
   unavailable: 4,
 } as const
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
-
-/** @returns aligned lines; the first row is the heading */
-export function table(rows: readonly (readonly (string | number | null)[])[]): string[] {
-  const cells = rows.map((row) => row.map((cell) => visible(String(cell ?? '–'))))
-  const widths = (cells[0] ?? []).map((_, column) =>
-    cells.reduce((max, row) => Math.max(max, displayWidth(row[column] ?? '')), 0),
-  )
-  return cells.map((row) =>
-    row
-      .map((cell, i) => cell + ' '.repeat((widths[i] ?? 0) - displayWidth(cell)))
-      .join('  ')
-      .trimEnd(),
-  )
-}
-
-const MAX_CELL_CHARACTERS = 32
-
-/** Truncates a table cell, so that a long word of a bot does not push the other columns off the screen. */
-export function brief(text: string): string
-export function brief(text: string | null): string | null
-export function brief(text: string | null): string | null {
-  const characters = [...visible(String(text ?? ''))]
-  if (text === null || characters.length <= MAX_CELL_CHARACTERS) return text
-  return `${characters.slice(0, MAX_CELL_CHARACTERS - 1).join('')}…`
-}
-
-/** Names and values, one pair per line. */
-export const definitionList = (pairs: readonly (readonly [string, string | number | null])[]): string[] =>
-  table(pairs.map(([name, value]) => [`${name}:`, value]))
 
 /** Indented JSON, as lines. */
 export const jsonLines = (value: unknown): string[] => JSON.stringify(value, null, 2).split('\n')
@@ -112,9 +124,12 @@ export const plural = (count: number, one: string, many = `${one}s`): string =>
 export const isBug = (error: unknown): boolean =>
   [TypeError, RangeError, ReferenceError, SyntaxError].some((kind) => error instanceof kind)
 
+/** What a command cannot do, in a sentence. */
+export class CommandRefusal extends Error {}
+
 /** @returns the error as a sentence, with its code */
 export function describeError(error: unknown): string {
-  if (error instanceof StartupError) return error.message
+  if (error instanceof StartupError || error instanceof CommandRefusal) return error.message
   if (isBug(error)) return `Unexpected error: ${String(error)}`
   if (!(error instanceof AppError)) return describeRedisError(error)
   if (error.code === 'storage_unavailable' && error.cause) return describeRedisError(error.cause)

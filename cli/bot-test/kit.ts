@@ -42,10 +42,12 @@ export interface CheckVerdict {
   result: 'ok' | 'fail' | 'skip'
   /** What was observed; of a failure what is wrong, and why. */
   why: string
+  /** The last lines that the command of the bot printed, of the first check that failed because the bot crashed. */
+  output?: string[]
 }
 
-/** A check without its name. */
-export type CheckFinding = Omit<CheckVerdict, 'check'>
+/** A check without its name and output. */
+export type CheckFinding = Omit<CheckVerdict, 'check' | 'output'>
 
 export const pass = (why: string): CheckFinding => ({ result: 'ok', why })
 export const fail = (why: string): CheckFinding => ({ result: 'fail', why })

@@ -141,7 +141,7 @@ async function serveFile({ stop, hash }: PlayedRequest, { req, res }: Exchange):
 /** As the bot said when it asked, and says when it waits. */
 function canResend({ reports }: PlayedRequest, query: URLSearchParams): boolean {
   const question = reports.findLast(({ what }) => what === 'ask')
-  return question?.body.resend === true && query.get('resend') !== 'false'
+  return question?.body.resend !== false && query.get('resend') !== 'false'
 }
 
 async function serveReport(

@@ -45,6 +45,9 @@ export interface BotTestOptions {
 
 const DEFAULT_RUN_MS = 180_000
 const READY_CHECK_MS = 50
+const OUTPUT_DELAY_MS = 300
+/** Of the output of a bot that crashed. */
+const SHOWN_LINES = 10
 
 /** @throws StartupError when the port of the server is taken, or another bot answers where `command` is to start one */
 export async function runBotTest(options: BotTestOptions): Promise<CheckVerdict[]> {
@@ -53,9 +56,14 @@ export async function runBotTest(options: BotTestOptions): Promise<CheckVerdict[
   const caller = createBotCaller(options.url)
   let process: BotProcess | null = null
   const verdicts: CheckVerdict[] = []
-  const add = (check: string, finding: CheckFinding): void => {
-    verdicts.push({ check, ...finding })
-    options.onVerdict?.({ check, ...finding })
+  const add = async (check: string, finding: CheckFinding): Promise<void> => {
+    const isFirstCrash = isCrash(finding) && !verdicts.some(isCrash)
+    // What it printed before its answer may still be in the pipe.
+    if (isFirstCrash && process) await sleep(OUTPUT_DELAY_MS)
+    const output = isFirstCrash ? lastLines(process?.output() ?? '') : []
+    const verdict: CheckVerdict = { check, ...finding, ...(output.length > 0 && { output }) }
+    verdicts.push(verdict)
+    options.onVerdict?.(verdict)
   }
   try {
     const limits = { ...KIT_LIMITS, run: DEFAULT_RUN_MS, ...options.limits }
@@ -65,7 +73,7 @@ export async function runBotTest(options: BotTestOptions): Promise<CheckVerdict[
       )
     process = openProcess(options, server)
     const parts = { options, server, caller, process, limits }
-    if (!(await isListening(parts))) add('answers', fail(describeAbsence(parts)))
+    if (!(await isListening(parts))) await add('answers', fail(describeAbsence(parts)))
     else await runChecks(parts, add)
   } catch (error) {
     if (!signal.aborted) throw error
@@ -75,6 +83,11 @@ export async function runBotTest(options: BotTestOptions): Promise<CheckVerdict[
   }
   return verdicts
 }
+
+const isCrash = ({ result, why }: CheckFinding): boolean => result === 'fail' && why.includes('bot_crashed')
+
+const lastLines = (output: string): string[] =>
+  output.trimEnd() === '' ? [] : output.trimEnd().split('\n').slice(-SHOWN_LINES)
 
 interface TestParts {
   options: BotTestOptions
@@ -126,11 +139,11 @@ function describeAbsence({ options, process }: TestParts): string {
 
 async function runChecks(
   parts: TestParts,
-  add: (check: string, finding: CheckFinding) => void,
+  add: (check: string, finding: CheckFinding) => Promise<void>,
 ): Promise<void> {
   const { options, server, caller, process, limits } = parts
   const { service, slug, finding } = await findService(parts)
-  add('announces', finding)
+  await add('announces', finding)
   const example = service
     ? exampleData(service, options.data ?? {})
     : { ok: true as const, data: options.data ?? {} }
@@ -142,21 +155,21 @@ async function runChecks(
     slug, service, data, token, code, signal, server, caller, process, limits: { ...limits, run },
   }) // biome-ignore format: a list
 
-  add('health', await checkHealth(kit))
-  add('token', await checkToken(kit))
-  add('services', await checkKnownServices(kit))
-  add('bad bodies', await checkBadBodies(kit))
-  add('session_lost', await checkResume(kit))
+  await add('health', await checkHealth(kit))
+  await add('token', await checkToken(kit))
+  await add('services', await checkKnownServices(kit))
+  await add('bad bodies', await checkBadBodies(kit))
+  await add('session_lost', await checkResume(kit))
   const reference = await kit.finish(kit.open())
-  add('completes', checkCompletion(reference))
-  for (const [check, finding] of describeRun(kit, reference)) add(check, finding)
-  add('code', await checkCodes(kit, reference))
-  add('same hash twice', await checkSameHash(kit, reference))
-  add('closed call', await checkClosedCall(kit))
-  add('cancel', await checkCancel(kit))
-  add('late success', await checkLateSuccess(kit))
-  add('server away', await checkServerAway(kit, reference))
-  add('drain', await checkDrain(kit, reference))
+  await add('completes', checkCompletion(reference))
+  for (const [check, finding] of describeRun(kit, reference)) await add(check, finding)
+  await add('code', await checkCodes(kit, reference))
+  await add('same hash twice', await checkSameHash(kit, reference))
+  await add('closed call', await checkClosedCall(kit))
+  await add('cancel', await checkCancel(kit))
+  await add('late success', await checkLateSuccess(kit))
+  await add('server away', await checkServerAway(kit, reference))
+  await add('drain', await checkDrain(kit, reference))
 }
 
 const describeRun = (kit: Kit, reference: FinishedRun): [string, CheckFinding][] => [

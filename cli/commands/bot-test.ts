@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { AppError } from '../../core/domain/errors.ts'
 import { DEVELOPMENT_TOKEN } from '../../core/runtime/config.ts'
 import { runBotTest } from '../bot-test/run-bot-test.ts'
-import { type Context, EXIT, type ExitCode, plural, table } from '../terminal.ts'
+import { styled } from '../layout.ts'
+import { type Context, EXIT, type ExitCode, plural } from '../terminal.ts'
 
 export interface BotTestFlags {
   serverPort: number
@@ -16,7 +17,7 @@ export interface BotTestFlags {
   pid?: number
 }
 
-const SYMBOLS = { ok: '✓', fail: '✗', skip: '–' } as const
+const SYMBOLS = { ok: styled('green', '✓'), fail: styled('red', '✗'), skip: '–' } as const
 
 export async function botTest(context: Context, url: string, flags: BotTestFlags): Promise<ExitCode> {
   const { env, signal } = context
@@ -37,7 +38,13 @@ export async function botTest(context: Context, url: string, flags: BotTestFlags
   if (context.json) context.printJson(verdicts)
   else {
     const rows = verdicts.map(({ check, result, why }) => [check, SYMBOLS[result], why])
-    context.print(...table([['CHECK', '', 'WHAT WAS SEEN'], ...rows]))
+    context.printTable([['CHECK', '', 'WHAT WAS SEEN'], ...rows])
+    for (const { check, output = [] } of verdicts)
+      if (output.length > 0)
+        context.print(
+          `The output of the bot ends, where the check "${check}" failed:`,
+          ...output.map((line) => `    ${line}`),
+        )
     const skipped = verdicts.filter(({ result }) => result === 'skip').length
     const counts = `${plural(verdicts.length, 'check')}, ${failed} failed, ${skipped} not applicable`
     context.print(signal.aborted ? `Interrupted: ${counts}.` : `${counts}.`)

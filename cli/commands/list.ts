@@ -1,84 +1,97 @@
-/** `list`: lists requests, newest first. */
-import { nullIfUnreadable } from '../../core/domain/errors.ts'
-import {
-  isScheduled,
-  type PublicView,
-  type RequestRecord,
-  type Status,
-  toPublicView,
-} from '../../core/domain/record.ts'
+/** `list`: lists requests, newest first; with `--watch` again and again. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isScheduled, type PublicView, toPublicView } from '../../core/domain/record.ts'
+import { shortReference } from '../../core/domain/short-reference.ts'
+import type { RequestFilter, RequestList, RequestPage } from '../../core/store/request-list.ts'
 import type { Installation } from '../installation.ts'
-import { brief, type Context, duration, EXIT, type ExitCode, plural, table } from '../terminal.ts'
+import { type Cell, styledStatus } from '../layout.ts'
+import { type Context, duration, EXIT, type ExitCode, plural } from '../terminal.ts'
 
-/** As many as the list of recent requests holds. */
-const ALL = 10_000
-const READ_BATCH = 2_000
+type ListOptions = RequestFilter & { olderThan?: number; limit: number; all?: boolean; watch?: boolean }
+
+const WATCH_INTERVAL_MS = 2_000
 
 export async function list(
   context: Context,
   installation: Installation,
-  { status, service, limit }: { status?: Status; service?: string; limit: number },
+  options: ListOptions,
 ): Promise<ExitCode> {
-  const { now, catalog } = installation
-  const matches = (record: RequestRecord): boolean =>
-    (!status || record.status === status) && (!service || record.service_slug === service)
-  const { newest, count } = await readNewest(installation, matches, limit)
+  for (;;) {
+    if (options.watch) context.clearScreen()
+    const code = await printList(context, installation, options)
+    if (!options.watch || code !== EXIT.done) return code
+    // An interrupt ends the wait.
+    await sleep(WATCH_INTERVAL_MS, undefined, { signal: context.signal }).catch(() => {})
+    if (context.signal.aborted) return EXIT.done
+  }
+}
+
+async function printList(
+  context: Context,
+  installation: Installation,
+  { limit, all, olderThan, watch = false, ...filter }: ListOptions,
+): Promise<ExitCode> {
+  const { now, catalog, requestList } = installation
+  const { service } = filter
+  const shown = watch ? Math.min(limit, rowsOnScreen(context)) : limit
+  const { newest, next } = await readPages(
+    requestList,
+    { ...filter, olderThanSeconds: olderThan },
+    { limit: shown, all },
+  )
   // Requests may outlive their service, so a service that is unknown here may still have some.
-  if (count === 0 && service !== undefined && !catalog.find(service)) {
+  if (newest.length === 0 && service !== undefined && !catalog.find(service)) {
     const known = catalog.all().map(({ slug }) => slug)
     context.printError(`halfway: there is no service "${service}"; there are: ${known.join(', ') || 'none'}.`)
     return EXIT.usage
   }
   const views = newest.map((record) => toPublicView(record, now()))
-  const omitted = count - views.length
-  if (context.json) context.printJson(views)
+  if (context.json) context.printJson(views, { inOneLine: watch })
   else if (views.length === 0) context.print('No requests found.')
   else {
-    context.print(...table([HEADING, ...views.map((view) => row(view, now()))]))
-    if (omitted > 0) context.print(`… and ${omitted} more, see --limit.`)
+    context.printTable([HEADING, ...views.map((view) => row(view, now()))], OPTIONAL)
+    if (next !== null && views.length === shown) context.print('… and more, see --limit.')
     else context.print(plural(views.length, 'request'))
   }
+  if (next !== null && views.length < shown)
+    context.printError('halfway: only the newest requests were looked at; --all looks at all.')
   return EXIT.done
 }
 
-/**
- * Reads the recent requests and those with a deadline: a request scheduled for tomorrow outlives the list of recent ones.
- * Holds only the newest in memory while it reads all of them, which may be a hundred thousand.
- */
-async function readNewest(
-  { store, deadlineIndex }: Installation,
-  matches: (record: RequestRecord) => boolean,
-  limit: number,
-): Promise<{ newest: RequestRecord[]; count: number }> {
-  const [recent, scheduled] = await Promise.all([store.listRecent(ALL), deadlineIndex.all()])
-  const hashes = [...new Set([...recent, ...scheduled])]
-  let newest: RequestRecord[] = []
-  let count = 0
-  for (let from = 0; from < hashes.length; from += READ_BATCH) {
-    const batch = hashes.slice(from, from + READ_BATCH)
-    // A record that another program made unreadable is skipped.
-    const stored = await Promise.all(batch.map((hash) => store.read(hash).catch(nullIfUnreadable)))
-    const matching = stored.flatMap((one) => (one && matches(one.record) ? one.record : []))
-    count += matching.length
-    newest = [...newest, ...matching].sort(byAge).slice(0, limit)
+/** Page by page: a filter may match few of many requests. */
+async function readPages(
+  list: RequestList,
+  filter: RequestFilter,
+  { limit, all = false }: { limit: number; all?: boolean },
+): Promise<RequestPage> {
+  const page = await list.read(filter, limit)
+  while (all && page.next !== null && page.newest.length < limit) {
+    const { newest, next } = await list.read(filter, limit - page.newest.length, page.next)
+    page.newest.push(...newest)
+    page.next = next
   }
-  return { newest, count }
+  return page
 }
 
-const byAge = (a: RequestRecord, b: RequestRecord): number =>
-  a.created_at < b.created_at ? 1 : a.created_at > b.created_at ? -1 : 0
+/** Without heading, last line and cursor: what scrolls away is not seen again. */
+const rowsOnScreen = ({ out }: Context): number =>
+  out.isTTY && out.rows ? Math.max(1, out.rows - 3) : Number.POSITIVE_INFINITY
 
-const HEADING = ['HASH', 'SERVICE', 'STATUS', 'PROGRESS', 'STEP', 'ATTEMPT', 'AGE', 'DELETED IN']
+const HEADING = ['HASH', 'REFERENCE', 'SERVICE', 'STATUS', 'PROGRESS', 'STEP', 'ATTEMPT', 'AGE', 'DELETED IN']
+const OPTIONAL = ['HASH', 'DELETED IN', 'ATTEMPT']
 
-function row(view: PublicView, now: number): (string | null)[] {
+function row(view: PublicView, now: number): Cell[] {
   const since = (iso: string): string => duration((now - Date.parse(iso)) / 1000)
   const until = (iso: string): string => duration((Date.parse(iso) - now) / 1000)
   return [
     view.hash,
-    brief(view.service_slug),
-    isScheduled(view) && Date.parse(view.run_at ?? '') > now ? `in ${until(view.run_at ?? '')}` : view.status,
+    shortReference(view.hash),
+    view.service_slug,
+    isScheduled(view) && Date.parse(view.run_at ?? '') > now
+      ? `in ${until(view.run_at ?? '')}`
+      : styledStatus(view.status),
     `${view.progress} %`,
-    brief(view.step),
+    view.step,
     view.attempt === 0 ? null : `${view.attempt}/${view.max_attempts}`,
     since(view.created_at),
     until(view.expires_at),

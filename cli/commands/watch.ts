@@ -1,8 +1,9 @@
-/** `watch <hash>`: follows a request to its end, with a bar on a terminal, else with lines, or JSON lines with `--json`. */
+/** `watch`: follows a request to its end, with a bar on a terminal, else with lines, or JSON lines with `--json`. */
 import { AppError } from '../../core/domain/errors.ts'
 import { isFinal, type PublicView } from '../../core/domain/record.ts'
 import { createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts'
 import { createRequestWatcher } from '../../core/pubsub/request-watcher.ts'
+import { findRequest } from '../find-request.ts'
 import { type Installation, quiet } from '../installation.ts'
 import { type Context, EXIT, type ExitCode } from '../terminal.ts'
 import { createBarRenderer } from '../watch/bar-renderer.ts'
@@ -12,16 +13,11 @@ import { createLineRenderer } from '../watch/line-renderer.ts'
 const POSITION_INTERVAL_MS = 2_000
 
 /** @throws AppError `request_not_found`, `request_expired` */
-export async function watch(context: Context, installation: Installation, hash: string): Promise<ExitCode> {
-  const { store, requests, redis, config, now } = installation
+export async function watch(context: Context, installation: Installation, name: string): Promise<ExitCode> {
+  const hash = await findRequest(installation, name)
+  const { store, requests, redis, now } = installation
   const channels = createChannelSubscriber({ redis, subscriber: await installation.subscriber(), log: quiet })
-  const watcher = createRequestWatcher({
-    store,
-    channels,
-    log: quiet,
-    ttlSeconds: config.requestTtlSeconds,
-    now,
-  })
+  const watcher = createRequestWatcher({ store, channels, log: quiet, now })
   const isInteractive = Boolean(context.out.isTTY && context.input.isTTY)
   const renderer =
     isInteractive && !context.json ? createBarRenderer(context, requests) : createLineRenderer(context)

@@ -13,7 +13,11 @@ export async function checkProcessors(config: Config): Promise<Finding[]> {
   if (driver !== 'redis') return [ok(check, `run here (${driver})`)]
   const names = createConcurrencyNames(prefix, { isCluster: target.kind === 'cluster' })
   try {
-    const connections = await openRedis(target, quiet, { ...config.connections, joinOnly: true })
+    const connections = await openRedis(target, quiet, {
+      ...config.connections,
+      joinOnly: true,
+      rights: { tasks: names.queues },
+    })
     const hasProcessor = await connections
       .connect('fail-fast')
       .then((redis) => redis.exists(names.processors))

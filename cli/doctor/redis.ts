@@ -1,6 +1,9 @@
 /** Checks version, memory, persistence and settings of Redis. */
+import { describeInEnglish } from '../../core/presentation/describe-fault.ts'
 import { NEARLY_FULL, tryToWrite } from '../../core/queue/readiness.ts'
+import { findMissingRights } from '../../core/redis/rights.ts'
 import { getServerInfo, type RedisServerInfo } from '../../core/redis/server-info.ts'
+import { sealsData } from '../../core/runtime/data-box.ts'
 import type { Installation } from '../installation.ts'
 import { duration, plural } from '../terminal.ts'
 import { type Finding, notVisible, ok } from './check-result.ts'
@@ -19,7 +22,8 @@ const KINDS = {
   blocking: 'waiting for jobs',
 }
 
-const INFO_ADVICE = 'Grant the user of Redis the right to INFO, or check it yourself.'
+const INFO_ADVICE =
+  'Grant the user of Redis the right to INFO. Where a managed Redis has none, look at the pages of its provider.'
 
 export const checkFacts = async ({ redis }: Installation): Promise<Finding[]> => {
   const nodes = await getServerInfo(redis)
@@ -40,11 +44,28 @@ export async function checkWrites({ redis }: Installation): Promise<Finding[]> {
   const refusal = await tryToWrite(redis)
   if (refusal === null) return [ok(check, 'are accepted')]
   const todo = 'New requests are refused, and running ones cannot end: fix this first.'
-  return [{ check, result: 'fail', found: refusal, todo }]
+  return [{ check, result: 'fail', found: describeInEnglish([refusal]), todo }]
+}
+
+export async function checkSealing({ config }: Installation): Promise<Finding[]> {
+  const check = 'Data in Redis'
+  if (sealsData(config.connections.dataKeys))
+    return [ok(check, 'what people type, codes and results are sealed')]
+  const found = 'can be read by everyone who reads Redis, its files or its replicas'
+  if (!config.production) return [ok(check, found)]
+  return [{ check, result: 'warn', found, todo: 'Set DATA_KEY, see docs/SECURITY.md.' }]
+}
+
+export async function checkRights({ redis }: Installation): Promise<Finding[]> {
+  const check = 'Redis rights'
+  const missing = await findMissingRights(redis, redis.names, 'cli')
+  if (missing.length === 0) return [ok(check, 'enough for every command')]
+  const todo = 'Grant them to the user of Redis: docs/SECURITY.md, "Rights in Redis", has the ACL lines.'
+  return [{ check, result: 'fail', found: `no right to ${missing.join(', ')}`, todo }]
 }
 
 export async function checkRequests({ failures, deadlineIndex }: Installation): Promise<Finding[]> {
-  const unfinished = (await deadlineIndex.all()).length
+  const unfinished = await deadlineIndex.count()
   const failed = await failures.count()
   const found = `${plural(unfinished, 'request')} unfinished, ${failed} failed in the last ${duration(7 * 86_400)}`
   return [ok('Requests', found)]
@@ -106,7 +127,7 @@ function connections(nodes: readonly RedisServerInfo[]): Finding {
     return notVisible(
       check,
       'who is connected',
-      'Grant the user of Redis the right to CLIENT LIST, or check it yourself.',
+      'Grant the user of Redis the right to CLIENT LIST. Where a managed Redis has none, look at the pages of its provider.',
     )
   const counted = Object.entries(KINDS).map(([kind, words]) => {
     const count = visible.reduce((sum, counts) => sum + (counts[kind] ?? 0), 0)

@@ -143,6 +143,19 @@ describe.concurrent('bot-test', () => {
     expect(verdicts.get('announces')?.why).toMatch(/start it with HALFWAY_URL=http:\/\/127\.0\.0\.1:\d+ /)
   })
 
+  it('the first check that fails as bot_crashed has the last lines of the output of the bot', async () => {
+    const verdicts = [...(await testBot('crashes')).values()]
+    const shown = verdicts.filter(({ output }) => output !== undefined)
+    expect(shown).toHaveLength(1)
+    expect(shown[0]).toMatchObject({ check: 'completes', result: 'fail' })
+    expect(shown[0]?.why).toContain('bot_crashed')
+    expect(shown[0]?.output).toHaveLength(10)
+    expect(shown[0]?.output?.slice(-2)).toEqual([
+      'Error: the portal has no form',
+      '    at work (tiny-bot.mjs)',
+    ])
+  })
+
   it('a command that ends is reported with its output', async () => {
     const verdicts = await testBot('', { command: 'echo no such bot' })
     expect([...verdicts.values()]).toEqual([
@@ -168,6 +181,14 @@ describe('the command line of bot-test', () => {
     expect(out).toMatch(/^announces +✓ +announces "tiny"$/m)
     expect(out).toMatch(/^19 checks, 0 failed, 0 not applicable\.$/m)
     expect(code).toBe(0)
+  })
+
+  it('prints the last lines of a bot that crashed below the table', async () => {
+    const run = ['--server-port', '0', '--run', tinyBot('crashes'), '--code', '222222']
+    const { out } = await cli.run('bot-test', await url(), ...run)
+    expect(out).toMatch(
+      /\nThe output of the bot ends, where the check "completes" failed:\n( {4}in between\n){8} {4}Error: the portal has no form\n {8}at work/,
+    )
   })
 
   it('prints JSON with --json, uses --definition, --data and --token, and exits with 1 when a check fails', async () => {

@@ -6,7 +6,10 @@ import { join } from 'node:path'
 import { Worker } from 'bullmq'
 import { afterAll, describe, expect, test } from 'vitest'
 import { queuesOf } from '../../core/catalog/catalog.ts'
+import type { Service } from '../../core/catalog/service-definition.ts'
+import { toIso } from '../../core/domain/iso-time.ts'
 import { freePort } from '../../core/redis/local-server.ts'
+import { createRunTimes } from '../../core/store/run-times.ts'
 import { createServiceRegistry } from '../../core/store/service-registry.ts'
 import { recordUntrustedProxy } from '../../core/store/untrusted-proxy.ts'
 import { createConcurrencyNames } from '../../core/tasks/protocol.ts'
@@ -69,7 +72,7 @@ describe('doctor', () => {
     expect(out).toMatch(/^✓ Live updates: a published message came back after \d+ ms$/m)
     for (const { name } of queuesOf(catalog))
       expect(out).toMatch(new RegExp(`^✓ Queue ${name}: a job was taken after \\d+ ms$`, 'm'))
-    expect(out).toMatch(/All checks passed\.\n$/)
+    expect(out).toMatch(/^No problem, \d warnings?: (Redis [\w ]+(, )?)+\.\n$/m)
     expect(code).toBe(0)
     expect(await client.keys('*req_*')).toEqual([])
   })
@@ -79,6 +82,7 @@ describe('doctor', () => {
     expect(code).toBe(1)
     expect(out).toMatch(/^✗ Settings: PORT: /m)
     expect(out).not.toContain('Bot at')
+    expect(out).toMatch(/\n1 problem: Settings\.\n$/)
   })
 
   test('doctor prints a remedy when a bot is unreachable, refuses the token, or its token was withdrawn', async () => {
@@ -107,6 +111,15 @@ describe('doctor', () => {
     await announceServices(client)
   })
 
+  test('doctor does not warn of the token that npm start makes, which only the processes have', async () => {
+    const found = await findings({ LOCAL_API_TOKEN: '', NODE_ENV: 'development' })
+    expect(found.get(`Bot at ${LOCAL_API_URL}`)).toMatchObject({
+      result: 'ok',
+      found: expect.stringContaining('LOCAL_API_TOKEN is not set here'),
+      todo: null,
+    })
+  })
+
   test('doctor names the services that are silent, or announced in two versions, and says when there are none', async () => {
     await client.zadd(client.names.services.seen, Date.now() - 61_000, 'link-check ')
     expect((await findings({})).get('Service link-check')).toMatchObject({
@@ -123,6 +136,27 @@ describe('doctor', () => {
     await client.del(...Object.values(client.names.services).filter((name) => typeof name === 'string'))
     expect((await findings({})).get('Services')).toMatchObject({ result: 'fail' })
     await announceServices(client)
+  })
+
+  test('doctor says how many of the last requests ended when announced', async () => {
+    const service = catalog.find('link-check') as Service
+    const times = createRunTimes({ redis: client })
+    const at = (seconds: number) => toIso(seconds * 1000)
+    const took = (seconds: number) =>
+      times.add(
+        service,
+        { attempt: 1, started_at: at(0), completed_at: at(seconds), steps: [] },
+        { total: [10, 20], steps: {} },
+      )
+    expect((await findings({})).get('Times of link-check')).toBeUndefined()
+    await Promise.all(Array.from({ length: 19 }, () => took(15)))
+    await took(30)
+    expect((await findings({})).get('Times of link-check')).toMatchObject({
+      result: 'ok',
+      found: '95 % of the last 20 requests ended when announced',
+    })
+    await Promise.all(Array.from({ length: 10 }, () => took(30)))
+    expect((await findings({})).get('Times of link-check')).toMatchObject({ result: 'warn' })
   })
 
   test('doctor checks that a processor takes tasks of the redis driver', async () => {

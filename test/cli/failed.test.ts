@@ -2,6 +2,7 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import { queuesOf } from '../../core/catalog/catalog.ts'
 import type { Command } from '../../core/domain/command.ts'
+import { shortReference } from '../../core/domain/short-reference.ts'
 import { createQueues } from '../../core/queue/queues.ts'
 import { announceServices } from '../helpers/announced.ts'
 import { useCli } from '../helpers/cli.ts'
@@ -50,7 +51,10 @@ describe('failed list', () => {
     const hash = await failedRequest()
     const { out } = await cli.run('failed', 'list')
     expect(out).toMatch(
-      new RegExp(`^${hash} +credit-score-rating +portal_unavailable +1 +\\d s ago +possible$`, 'm'),
+      new RegExp(
+        `^${hash} +${shortReference(hash)} +credit-score-rating +portal_unavailable +1 +\\d s ago +possible +–$`,
+        'm',
+      ),
     )
     const json = JSON.stringify(await cli.json('failed'))
     for (const secret of ['09123456789', '0012345679', 'a-session', 'Private']) {
@@ -58,6 +62,22 @@ describe('failed list', () => {
       expect(json).not.toContain(secret)
     }
   })
+})
+
+test('failed list and show print the error behind a failure, of a deleted request too', async () => {
+  const cause = { name: 'TypeError', message: "reading 'score'", at: 'workers/run-attempt.ts:98' }
+  const record = aRecord({ service_slug: creditScoreRating.slug })
+  await store.create(record)
+  await applyCommand(record.hash, START)
+  const error = { code: 'internal_error', message: 'It failed.', retryable: true, cause }
+  await applyCommand(record.hash, { type: 'fail', attempt: 1, error })
+  const shown = "TypeError: reading 'score' (workers/run-attempt.ts:98)"
+  expect((await cli.run('failed', 'list')).out).toContain(shown)
+  expect(await listed(record.hash)).toMatchObject({ cause })
+  expect((await cli.run('show', record.hash)).out).toContain(`Cause:       ${shown}\n`)
+  expect(await cli.json('show', record.hash)).toMatchObject({ cause })
+  await client.del(keys.record(record.hash))
+  expect((await cli.run('show', record.hash)).out).toContain(shown)
 })
 
 describe('failed retry', () => {
@@ -123,6 +143,45 @@ describe('failed retry', () => {
   })
 })
 
+describe('failed retry --all with little room', () => {
+  const small = useCli(redis, { MAX_UNFINISHED_PER_QUEUE: '6', MAX_UNFINISHED: '1000' })
+
+  test('failed retry --all leaves half of the places of a queue to people, says how many stay and why, and sends them later', async () => {
+    await client.del(
+      keys.failed,
+      keys.failedEntries,
+      keys.unfinished(`queue:${creditScoreRating.queue.name}`),
+    )
+    const hashes = []
+    for (let i = 0; i < 8; i++) hashes.push(await failedRequest({ queue: creditScoreRating.queue.name }))
+    const { code, out } = await small.run('failed', 'retry', '--all')
+    expect(code).toBe(0)
+    expect(out.match(/was retried as/g)).toHaveLength(3)
+    expect(out).toContain('3 of 8 requests retried.\n5 stay in the list: half of the places')
+    expect(out).not.toContain('was not retried')
+    const stay = (await cli.json<Listed[]>('failed', 'list')).filter((one) => one.can_be_retried)
+    expect(stay).toHaveLength(5)
+    expect(await client.zcard(keys.unfinished(`queue:${creditScoreRating.queue.name}`))).toBe(3)
+
+    // One that an operator names is sent, whatever the limits say.
+    expect(await small.run('failed', 'retry', stay[0]?.hash ?? '')).toMatchObject({ code: 0 })
+    const json = await small.json<{ ok: boolean; reason?: string }[]>('failed', 'retry', '--all')
+    expect(json.map(({ reason }) => reason)).toEqual(Array(4).fill('no_room'))
+    await client.del(keys.unfinished(`queue:${creditScoreRating.queue.name}`))
+    expect((await small.run('failed', 'retry', '--all')).out).toContain('3 of 4 requests retried.')
+  })
+
+  test('failed retry --all leaves half of what its submitter may have unfinished to them', async () => {
+    await client.del(keys.failed, keys.failedEntries)
+    const submitter = 'of-one-person'
+    for (let i = 0; i < 3; i++) await failedRequest({ submitter })
+    const limited = useCli(redis, { MAX_UNFINISHED_PER_SUBMITTER: '2' })
+    const { out } = await limited.run('failed', 'retry', '--all')
+    expect(out).toContain('1 of 3 requests retried.')
+    expect(out).toContain('its submitter has half as many unfinished requests as they may have')
+  })
+})
+
 describe('queues', () => {
   test('queues counts waiting, delayed and failed requests, and prints the waiting time of the oldest', async () => {
     const at = Date.now()
@@ -151,6 +210,8 @@ describe('queues', () => {
     expect(crawls?.held_seconds).toBeGreaterThan(20)
     expect(inquiries).toMatchObject({ queue: 'inquiries', at_once: null, held_seconds: 0 })
     expect(inquiries?.failed).toBeGreaterThan(0)
-    expect((await cli.run('queues')).out).toMatch(/^crawls +2 +0 of 20 +1 +0 +1 min 3\d s +(30|2\d) s$/m)
+    expect((await cli.run('queues')).out).toMatch(
+      /^crawls +2 +0 of 20 +1 +0 +1 min 3\d s +held for (30|2\d) s$/m,
+    )
   })
 })

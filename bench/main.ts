@@ -9,6 +9,8 @@ import { relay } from './relay.ts'
 import { formatJson, formatText, type Row } from './report.ts'
 import { status } from './status.ts'
 import { submit } from './submit.ts'
+import { waiting } from './waiting.ts'
+import { work } from './work.ts'
 
 const SECTIONS: Record<string, (redis: BenchRedis) => Promise<Row[]>> = {
   status,
@@ -17,7 +19,11 @@ const SECTIONS: Record<string, (redis: BenchRedis) => Promise<Row[]>> = {
   queue,
   memory,
   submit,
+  work,
+  waiting,
 }
+/** It takes ten minutes, and compares Halfway with itself: only when it is named. */
+const NAMED_ONLY = 'waiting'
 
 // Exit runs the exit handlers, which stop Redis. The measured processes exit when their IPC channel closes.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
@@ -31,7 +37,7 @@ const options = parseOptions<{ json?: true; only?: string[] }>(
 if (options) {
   const results: { section: string; rows: Row[] }[] = []
   for (const [section, measure] of Object.entries(SECTIONS)) {
-    if (options.only && !options.only.includes(section)) continue
+    if (!(options.only?.includes(section) ?? section !== NAMED_ONLY)) continue
     const redis = await startRedis()
     const rows = await measure(redis)
     await redis.stop()

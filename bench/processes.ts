@@ -84,16 +84,31 @@ export async function startContenderServer(name: string, env: NodeJS.ProcessEnv)
   return { ...contender, url: await contender.call('url') }
 }
 
-/** Halfway's server as `npm run start:server` starts it. */
-export async function startHalfway(env: NodeJS.ProcessEnv): Promise<MeasuredServer> {
+const SETTINGS = {
+  NODE_ENV: 'production',
+  LOCAL_API_TOKEN: randomBytes(24).toString('base64url'),
+  HOST: '127.0.0.1',
+  // Counted as usual, and never reached.
+  SOCKETS_PER_ADDRESS: '1000000',
+  STREAMS_PER_ADDRESS: '1000000',
+  STATUS_READS_PER_MINUTE: '1000000000',
+}
+
+/**
+ * Halfway's server as `npm run start:server` starts it.
+ *
+ * @param bot the address of the bot that announces the service
+ */
+export async function startHalfway(env: NodeJS.ProcessEnv, bot?: string): Promise<MeasuredServer> {
   const port = await freePort()
-  const settings = {
-    NODE_ENV: 'production',
-    LOCAL_API_TOKEN: randomBytes(24).toString('base64url'),
-    HOST: '127.0.0.1',
-    PORT: String(port),
-  }
-  await announceService(env.REDIS_URL as string)
-  const server = await startProcess('server/main.ts', { ...settings, ...env }, 'server is ready')
+  await announceService(env.REDIS_URL as string, bot)
+  const server = await startProcess(
+    'server/main.ts',
+    { ...SETTINGS, ...env, PORT: String(port) },
+    'server is ready',
+  )
   return { ...server, url: `http://127.0.0.1:${port}` }
 }
+
+export const startWorkers = (env: NodeJS.ProcessEnv): Promise<MeasuredProcess> =>
+  startProcess('workers/main.ts', { ...SETTINGS, ...env }, 'workers are ready')

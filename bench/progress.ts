@@ -1,4 +1,5 @@
 /** Progress writes of a bot: one writer, 100 writers at a time, and one writer whose Redis is 2 ms away. */
+import { randomBytes } from 'node:crypto'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { startContender } from './processes.ts'
 import type { BenchRedis } from './redis.ts'
@@ -11,33 +12,34 @@ const MS_PER_ROUND = 200
 const ONE_WAY_MS = 1
 const ROUNDS = { warmUp: 10, rounds: 16 }
 
+/** With DATA_KEY the first write seals, and later ones keep what did not change. */
+const DATA_KEY = randomBytes(32).toString('base64')
+
 export async function progress(redis: BenchRedis): Promise<Row[]> {
-  const farUrl = await startDelayedRedis(redis.url)
-  const measure = async (what: string, writers: number, url = redis.url): Promise<Row> => {
-    const start = async (name: string) => {
-      const bot = await startContender(name, { REDIS_URL: url })
-      const hashes = await seed(redis.client, writers)
-      return { stop: bot.stop, writesPerSecond: () => bot.call<number>('write', hashes, MS_PER_ROUND) }
-    }
-    const [halfway, byHand] = [await start('progress-halfway'), await start('progress-by-hand')]
+  const start = async (name: string, writers: number, env: NodeJS.ProcessEnv) => {
+    const bot = await startContender(name, { REDIS_URL: redis.url, ...env })
+    const hashes = await seed(redis.client, writers)
+    return { stop: bot.stop, writesPerSecond: () => bot.call<number>('write', hashes, MS_PER_ROUND) }
+  }
+  const measure = async (what: string, writers: number, env = {}, isSealed = false): Promise<Row> => {
+    const other = await start(isSealed ? 'progress-halfway' : 'progress-by-hand', writers, env)
+    const halfway = await start('progress-halfway', writers, isSealed ? { DATA_KEY } : env)
     const measured = await alternate(ROUNDS, {
       halfway: halfway.writesPerSecond,
-      byHand: byHand.writesPerSecond,
+      other: other.writesPerSecond,
     })
-    for (const bot of [halfway, byHand]) await bot.stop()
-    return {
-      what,
-      unit: '/s',
-      halfway: measured.halfway,
-      beside: 'GET + SETEX + PUBLISH',
-      other: measured.byHand,
-      target: { min: 1.5 },
-    }
+    for (const bot of [halfway, other]) await bot.stop()
+    const beside = isSealed ? 'without DATA_KEY' : 'GET + SETEX + PUBLISH'
+    return { what, unit: '/s', beside, ...measured, target: { min: isSealed ? 0.95 : 1.5 } }
   }
   return [
     await measure('progress writes a second of one bot', 1),
-    await measure('progress writes a second, Redis 2 ms away', 1, farUrl),
+    await measure('progress writes a second, Redis 2 ms away', 1, {
+      REDIS_URL: await startDelayedRedis(redis.url),
+    }),
     await measure(`progress writes a second, ${WRITERS} at a time`, WRITERS),
+    // Last: an installation that has a key starts no process without it.
+    await measure('progress writes a second, with DATA_KEY', 1, {}, true),
   ]
 }
 

@@ -77,9 +77,13 @@ export async function seed(redis: RedisClient, count: number): Promise<string[]>
 }
 
 /** For servers that are measured: they know only services that were announced. */
-export async function announceService(redisUrl: string): Promise<void> {
+export async function announceService(redisUrl: string, bot?: string): Promise<void> {
   const connections = await openRedis({ kind: 'single', url: redisUrl }, createLog('bench', 'warn'))
   const redis = await connections.connect('patient')
-  await createServiceRegistry({ redis }).announce({ definition: DEFINITION, owner: 'default' })
+  await createServiceRegistry({ redis }).announce({
+    definition: DEFINITION,
+    owner: 'default',
+    ...(bot && { bot: { address: bot, concurrency: 100 } }),
+  })
   await connections.stop()
 }

@@ -4,7 +4,9 @@ import { ready } from '../agent.ts'
 import { PROGRESS, STEP, TTL_SECONDS } from '../requests.ts'
 import { writeFor } from './write-for.ts'
 
-const updater = await createUpdater({ redis: process.env.REDIS_URL as string, ttlSeconds: TTL_SECONDS })
+const { REDIS_URL = '', DATA_KEY } = process.env
+const dataKeys = DATA_KEY ? [Buffer.from(DATA_KEY, 'base64')] : []
+const updater = await createUpdater({ redis: REDIS_URL, ttlSeconds: TTL_SECONDS, connections: { dataKeys } })
 
 ready({
   write: (hashes: string[], ms: number) =>

@@ -12,7 +12,7 @@ const LONGEST = 250
 const MAX_FUNCTION_LINES = 80
 /** What core/ has now, so that growth is noticed: the lines rounded up to the next hundred. */
 const MAX_ARROWS = 31
-const MAX_CORE_LINES = 10_200
+const MAX_CORE_LINES = 15_800
 
 /** Words with a standard term that says the same (CONTRIBUTING.md), as parts of identifiers. */
 const DIALECT_IN_NAMES = new Set(
@@ -336,7 +336,7 @@ describe('architecture', () => {
         // The initial steps of a service are no next state.
         .filter((breach) => !withInitialSteps.some(({ path }) => breach === `${path}: core/domain/steps.ts`))
         // Only to describe an invalid message.
-        .filter((breach) => breach !== 'core/pubsub/request-watcher.ts: core/records/foreign-record.ts'),
+        .filter((breach) => breach !== 'core/pubsub/watched-request.ts: core/records/foreign-record.ts'),
       'the rules live once, in the state machine; everything else goes through the store',
     )
   })

@@ -107,7 +107,7 @@ describe('docs/WRITE-A-BOT.md', () => {
     const inTable = [...bots.matchAll(/^\| `([\w-]+)(?:: true)?` \|/gm)].map(([, name = '']) =>
       name.toLowerCase(),
     )
-    expect(headers.length).toBe(3)
+    expect(headers.length).toBe(4)
     for (const header of headers) expect(inTable).toContain(header)
   })
 
@@ -186,7 +186,7 @@ const anchorsOf = (text: string): string[] =>
   )
 
 describe('every document', () => {
-  const all = [...DOCUMENTS, 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md']
+  const all = [...DOCUMENTS, 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md']
 
   test.each(all)('%s links only to files and headings that exist', (path) => {
     for (const [, link = ''] of read(path).matchAll(/\]\(([^)\s]+)\)/g)) {

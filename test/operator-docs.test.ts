@@ -13,15 +13,20 @@ import { useFolder } from './helpers/redis.ts'
 const DOCUMENTS = [
   'ARCHITECTURE.md',
   'CONTRIBUTING.md',
+  'SECURITY.md',
   'docs/HOW-IT-WORKS.md',
   'docs/OPERATE.md',
+  'docs/DEPLOY.md',
+  'docs/CONSOLE.md',
+  'docs/METRICS.md',
+  'docs/RUNBOOK.md',
   'docs/SECURITY.md',
   'docs/SCALE.md',
   'docs/RELIABILITY.md',
   'docs/ADD-A-SERVICE.md',
   'docs/WRITE-A-BOT.md',
 ]
-const FOLDERS = 'core|server|workers|bots|cli|public|bench|test|docs'
+const FOLDERS = 'core|server|workers|bots|cli|public|bench|test|docs|deploy'
 /** The cells of each row of each table in a part of a document. */
 const rowsOf = (text: string): string[][] =>
   [...text.matchAll(/^\| (.+) \|$/gm)].map(([, row = '']) => row.split(' | '))
@@ -69,12 +74,24 @@ describe('docs/OPERATE.md', () => {
   it('docs/OPERATE.md lists every key and channel, and no other of its own', () => {
     const shape = (name: string): string => name.replace(/\{[a-z]+\}/g, '{}').replace(/[\w-]{43}/g, '{}')
     const named = rowsOf(section(text, '### Keys')).flatMap(([cell]) => quoted(cell))
-    const { own: _own, queues: _queues, services, ...keys } = createKeys({})
-    const names = [...Object.values(keys), ...Object.values(services)].map((key) =>
-      typeof key === 'string' ? key : (key as (...args: string[]) => string)('{hash}', '{of}'),
-    )
+    const {
+      own: _own,
+      queues: _queues,
+      queue: _queue,
+      channelsOf: _,
+      services,
+      controls,
+      ...keys
+    } = createKeys({})
+    const inCluster = createKeys({ clusterChannels: 'sharded' }, { isCluster: true })
+    const names = [keys, services, controls]
+      .flatMap((group): unknown[] => Object.values(group))
+      .map((key) =>
+        typeof key === 'string' ? key : (key as (...args: string[]) => string)('{hash}', '{of}'),
+      )
     const expected = names.map((name) => (name.endsWith(':{hash}:') ? `${name}{network}` : name)).map(shape)
-    const ofOthers = ['halfway:{}:…', 'halfway:concurrency:…']
+    const { sharded } = inCluster.channelsOf('{hash}')
+    const ofOthers = ['halfway:{}:…', 'halfway:concurrency:…', sharded]
     // A name in braces of its own is no placeholder.
     expect([...new Set(named.map(shape))].sort()).toEqual(
       [...new Set([...expected, ...ofOthers])].map(shape).sort(),

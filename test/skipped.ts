@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs'
 import type { TestCase } from 'vitest/node'
 
-/** Skipped tests name what they need, `(needs jq)`; of the others those in files with these imports need a browser, the rest a real Redis. */
-const USES_BROWSER = /from '\.[^']*\/(?:chromium|browsers)\.ts'/
+/** Skipped tests name what they need, `(needs jq)`; of the others those in files with this import need a browser, the rest a real Redis. */
+const USES_BROWSER = /from '\.[^']*\/browsers\.ts'/
 
 export function summarizeSkipped(skipped: readonly TestCase[]): string {
   const counts = new Map<string, number>()

@@ -90,7 +90,7 @@ describe('the call and the answers of docs/WRITE-A-BOT.md', () => {
     cleanUp(() => client.stop())
     const { signal } = new AbortController()
     const call = { slug: 'parcel-tracking', hash: aHash(), attempt: 1, requestData: {}, signal }
-    return client.call({ url, token: 'documented-bot-token', ...call })
+    return client.call({ url, tokens: ['documented-bot-token'], ...call })
   }
   cleanUp(() => void bot.close())
 
@@ -104,7 +104,7 @@ describe('the call and the answers of docs/WRITE-A-BOT.md', () => {
     }
     const [call = ''] = blocks.filter(({ language }) => language === 'http').map(({ text }) => text)
     const names = [...call.matchAll(/^([\w-]+): /gm)].map(([, name]) => String(name).toLowerCase())
-    expect(names.length).toBe(4)
+    expect(names.length).toBe(5)
     expect(Object.keys(headers)).toEqual(expect.arrayContaining(names))
   })
 })

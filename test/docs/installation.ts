@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { Plugin } from 'esbuild'
+import { shortReference } from '../../core/domain/short-reference.ts'
 import { freePort } from '../../core/redis/local-server.ts'
 import { bundleProcesses } from '../helpers/bundles.ts'
 import { type Child, startChild } from '../helpers/child.ts'
@@ -38,7 +39,7 @@ export interface Installation extends Halfway {
 }
 
 export interface Shell {
-  /** The request that `req_…` means: the one given, else the one submitted last. */
+  /** The request that `req_…` and the reference of the documents mean: the one given, else the one submitted last. */
   hash: string
   run(block: Pick<Block, 'text'>): Promise<string>
 }
@@ -111,12 +112,13 @@ export async function startDocumented(more: NodeJS.ProcessEnv = {}): Promise<Ins
     DEMO_PORTAL_PORT: portalPort,
     DEMO_PORTAL_SPEED: '40',
     LINK_CHECK_ALLOW_PRIVATE: 'true',
+    LINK_CHECK_REQUESTS_PER_SECOND: '1000',
     ...more,
   }
   const halfway: Halfway = await startHalfway(settings, { preload: ['--require', runBundled], args: [] })
   const env = { REDIS_URL: halfway.redis.url, LOCAL_API_TOKEN: TOKEN }
   const startProgram = (path: string, args: string[] = [], more: NodeJS.ProcessEnv = {}): Child =>
-    startChild(path, args, { ...env, ...more }, runBundled)
+    startChild(path, args, { ...env, ...more }, ['--require', runBundled])
   const announce: Installation['announce'] = async (definition, address) => {
     const headers = { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` }
     const body = JSON.stringify({ definition, address, concurrency: 10 })
@@ -188,7 +190,13 @@ function openShell(halfway: Halfway, env: NodeJS.ProcessEnv): Shell {
       const meant = commands
         .replaceAll('localhost:3000', new URL(halfway.url).host)
         .replaceAll('127.0.0.1:9998', `127.0.0.1:${env.DEMO_PORTAL_PORT}`)
+        // Processes that are started in this shell have a port of their own.
+        .replaceAll(
+          'npm run cli -- healthcheck',
+          `PORT=${new URL(halfway.url).port} npm run cli -- healthcheck`,
+        )
         .replaceAll('req_…', shell.hash)
+        .replaceAll('7KQ2M4XR', shortReference(shell.hash))
         .replaceAll('"otp": "123456"', `"otp": "${code}"`)
       const output = await new Promise<string>((resolve, reject) => {
         const options = { cwd, env: { ...env, PATH: path, HOME: process.env.HOME, DOCS_ROOT: ROOT } }

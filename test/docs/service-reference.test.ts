@@ -105,8 +105,14 @@ describe('the types in docs/ADD-A-SERVICE.md', () => {
     'a result of type %s takes what its row says',
     (cell, _value, _shown, takes) => {
       const type = unquoted(cell)
-      const columns = [{ name: 'b', type: 'text', label: 'B' }]
-      const settings = { unit: 'km', scale: 9, decimals: 1, currency: 'EUR', options, items: 'text', columns }
+      const columns = [
+        { name: 'b', type: 'text', label: 'B' },
+        { name: 'n', type: 'number', label: 'N' },
+      ]
+      const settings = {
+        unit: 'km', scale: 9, ranges: [{ from: 0, label: 'A' }], decimals: 1, currency: 'EUR', options, items: 'text', columns,
+        group_by: 'b', total: 'c', plot: { x: 'b', y: 'n' },
+      } // biome-ignore format: a list
       const field = {
         name: 'a',
         type,

@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import { createTexts } from '../../core/i18n/index.ts'
 import { useBrowser } from '../helpers/browser.ts'
-import { isChromiumMissing } from '../helpers/chromium.ts'
+import { isBrowserMissing } from '../helpers/browsers.ts'
 import { REQUIRE_OTP, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { code } from '../helpers/request-page.ts'
@@ -20,7 +20,7 @@ async function send(page: Page, nationalCode: string): Promise<void> {
   await page.getByRole('button', { name: t('form.submit') }).click()
 }
 
-describe.skipIf(isChromiumMissing).each([
+describe.skipIf(isBrowserMissing).each([
   ['with script', true],
   ['without script', false],
 ])('%s', (_name, javaScriptEnabled) => {

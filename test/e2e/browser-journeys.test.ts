@@ -1,10 +1,10 @@
-/** Whole journeys in a real browser, with the real processes. */
+/** Whole journeys in each browser, with the real processes. */
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { textIn } from '../../core/catalog/text.ts'
 import { createTexts } from '../../core/i18n/index.ts'
 import { type PageTraffic, recordTraffic, useBrowser } from '../helpers/browser.ts'
-import { isChromiumMissing } from '../helpers/chromium.ts'
+import { BROWSERS } from '../helpers/browsers.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { type Halfway, startHalfway } from '../helpers/halfway.ts'
 import { hasFocus, tabTo } from '../helpers/keyboard.ts'
@@ -13,21 +13,27 @@ import { creditScoreRating } from '../helpers/services.ts'
 const NATIONAL_CODE = '0012345679'
 const inPersian = (digits: string): string => digits.replace(/\d/g, (digit) => '۰۱۲۳۴۵۶۷۸۹'[Number(digit)]!)
 
-describe.skipIf(isChromiumMissing)('a user in a browser', () => {
-  let halfway: Halfway
-  const { open, closeTabs } = useBrowser()
-  beforeAll(async () => {
-    halfway = await startHalfway()
-  })
-  afterEach(closeTabs)
-  afterAll(() => halfway?.stop())
+/** Each has an inbox of its own. */
+let mobiles = 0
+const newMobile = (): string => `0912000000${++mobiles}`
 
-  it.each([
-    { locale: 'en', browserLocale: 'en-GB', mobile: '09120000001', typed: (text: string) => text },
-    { locale: 'fa', browserLocale: 'fa-IR', mobile: '09120000002', typed: inPersian },
+let halfway: Halfway
+beforeAll(async () => {
+  if (BROWSERS.some(({ isMissing }) => !isMissing)) halfway = await startHalfway()
+})
+afterAll(() => halfway?.stop())
+
+describe.each(BROWSERS.map((kind) => ({ kind, ...kind })))('a user in $name', ({ kind, isMissing }) => {
+  const { open, closeTabs } = useBrowser({ kind })
+  afterEach(closeTabs)
+
+  it.skipIf(isMissing).each([
+    { locale: 'en', browserLocale: 'en-GB', typed: (text: string) => text },
+    { locale: 'fa', browserLocale: 'fa-IR', typed: inPersian },
   ] as const)(
     'a user gets to the result by keyboard alone, and the browser stores no code: $locale',
-    async ({ locale, browserLocale, mobile, typed }) => {
+    async ({ locale, browserLocale, typed }) => {
+      const mobile = newMobile()
       const { t } = createTexts(locale)
       const page = await open({ locale: browserLocale })
       const traffic = recordTraffic(page)
@@ -60,8 +66,8 @@ describe.skipIf(isChromiumMissing)('a user in a browser', () => {
     },
   )
 
-  it('a user gets to the result without script', async () => {
-    const mobile = '09120000003'
+  it.skipIf(isMissing)('a user gets to the result without script', async () => {
+    const mobile = newMobile()
     const page = await open({ javaScriptEnabled: false })
     await page.goto(`${halfway.url}/services/credit-score-rating`)
     await page.fill('[name=mobile]', mobile)
@@ -84,8 +90,6 @@ describe.skipIf(isChromiumMissing)('a user in a browser', () => {
 
 /** Every place where a browser may store, show or send typed text. */
 async function storedByBrowser(page: Page, { addresses }: PageTraffic): Promise<string> {
-  const context = page.context()
-  const devtools = await context.newCDPSession(page)
   const inPage = await page.evaluate(async () => ({
     address: location.href,
     title: document.title,
@@ -94,7 +98,7 @@ async function storedByBrowser(page: Page, { addresses }: PageTraffic): Promise<
     session: { ...sessionStorage },
     databases: await indexedDB.databases(),
     caches: await caches.keys(),
+    visited: navigation.entries().map((entry) => [entry.url, entry.getState()]),
   }))
-  const visited = await devtools.send('Page.getNavigationHistory')
-  return JSON.stringify([inPage, visited, await context.cookies(), [...addresses]])
+  return JSON.stringify([inPage, await page.context().cookies(), [...addresses]])
 }

@@ -16,7 +16,7 @@ import {
   WITHOUT_OPEN_CALL,
 } from '../docs/installation.ts'
 import { useBrowser } from '../helpers/browser.ts'
-import { isChromiumMissing } from '../helpers/chromium.ts'
+import { isBrowserMissing } from '../helpers/browsers.ts'
 import { cleanUp } from '../helpers/clean-up.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { findExecutable } from '../helpers/executables.ts'
@@ -200,10 +200,10 @@ describe('the tasks of docs/PARALLEL-TASKS.md', () => {
   })
 })
 
-describe.skipIf(isChromiumMissing)('the element of docs/EMBED.md', () => {
+describe.skipIf(isBrowserMissing)('the element of docs/EMBED.md', () => {
   const { open } = useBrowser()
 
-  it('the element of docs/EMBED.md shows a request on another site, which gets its result by the event (needs Chromium)', async () => {
+  it('the element of docs/EMBED.md shows a request on another site, which gets its result by the event (needs a browser)', async () => {
     const hash = await submit('parcel-tracking')
     const [html = '', js = '', css = ''] = ['html', 'js', 'css'].map((name) =>
       blocksOf('docs/EMBED.md')

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, inject, it } from 'vitest'
 import { BUILT_IN } from '../../core/i18n/index.ts'
 import { allFields, READ, serveForm, TYPED } from '../helpers/all-fields.ts'
 import { accessibilityViolations, recordTraffic, useBrowser } from '../helpers/browser.ts'
-import { isChromiumMissing } from '../helpers/chromium.ts'
+import { isBrowserMissing } from '../helpers/browsers.ts'
 
 const address = await serveForm(allFields(), inject('assets'))
 const { open, closeTabs } = useBrowser()
@@ -29,7 +29,7 @@ async function fill(page: Page): Promise<void> {
   }
 }
 
-describe.skipIf(isChromiumMissing)('a form with all fields', () => {
+describe.skipIf(isBrowserMissing)('a form with all fields', () => {
   afterEach(closeTabs)
 
   describe.each(Object.keys(BUILT_IN))('in %s', (lang) => {

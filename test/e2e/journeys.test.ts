@@ -7,17 +7,19 @@ import { openRedis, type RedisClient, type RedisConnections } from '../../core/r
 import { createLog } from '../../core/runtime/log.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { type Halfway, startHalfway } from '../helpers/halfway.ts'
+import { usePushService } from '../helpers/push-service.ts'
 import { redisContents } from '../helpers/redis-contents.ts'
 
 const SUBMITTER = { mobile: '09121112233', national_code: '0012345679' }
 
+const pushService = await usePushService()
 let halfway: Halfway
 let connections: RedisConnections
 let redis: RedisClient
 let socket: Socket
 
 beforeAll(async () => {
-  halfway = await startHalfway()
+  halfway = await startHalfway({ PUSH_HOSTS: pushService.origin })
   connections = await openRedis({ kind: 'single', url: halfway.redis.url }, createLog('test', 'silent'))
   redis = await connections.connect('patient')
   socket = io(halfway.url, { transports: ['websocket'] })
@@ -213,7 +215,7 @@ describe('requests of other kinds', () => {
     const { hash } = await submit('three-provider-inquiry', { national_code: SUBMITTER.national_code })
     const { seen, until } = await watch(hash)
     const done = await until(isFinal)
-    expect(done).toMatchObject({ status: 'completed', result_data: { answered: 3, asked: 3 } })
+    expect(done).toMatchObject({ status: 'completed', result_data: { provider: 'thorough' } })
     const parts = done.steps.filter((step) => step.of === 'asking')
     expect(parts.map(({ id, state }) => [id, state])).toEqual([
       ['swift', 'done'],
@@ -232,6 +234,20 @@ describe('requests of other kinds', () => {
     expect(done.result_data).toMatchObject({ broken: [{ url, status: 404, found_on: url }] })
     const result = await fetch(`${halfway.url}/api/local-requests/${hash}/result`)
     expect(await result.json()).toEqual(done.result_data)
+  })
+})
+
+describe('a subscription', () => {
+  it('the workers push the end of a request once to the browser that subscribed', async () => {
+    const { hash } = await submit('three-provider-inquiry', { national_code: SUBMITTER.national_code })
+    const endpoint = pushService.endpoint('journey')
+    expect((await post(`/api/local-requests/${hash}/push-subscriptions`, { endpoint })).status).toBe(204)
+    await (await watch(hash)).until(isFinal)
+    await eventually(async () => expect(await redis.exists(redis.names.push(hash))).toBe(0))
+    expect(pushService.of('journey')).toMatchObject([
+      { fault: null, contact: 'mailto:webmaster@example.com' },
+    ])
+    expect(halfway.output()).not.toContain(endpoint)
   })
 })
 

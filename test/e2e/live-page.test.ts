@@ -5,8 +5,8 @@ import type { PublicView } from '../../core/domain/record.ts'
 import { createTexts } from '../../core/i18n/index.ts'
 import { freePort } from '../../core/redis/local-server.ts'
 import { recordTraffic, useBrowser } from '../helpers/browser.ts'
+import { isBrowserMissing } from '../helpers/browsers.ts'
 import { type Child, startChild } from '../helpers/child.ts'
-import { isChromiumMissing } from '../helpers/chromium.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { hasFocus, tabTo } from '../helpers/keyboard.ts'
 import { progressTo, REQUIRE_OTP, START } from '../helpers/record.ts'
@@ -35,21 +35,21 @@ const REJECT = { type: 'reject_otp', attempt: 1 } as const
 const readStatus = async (hash: string): Promise<string | undefined> =>
   (await store.read(hash))?.record.status
 
-describe.skipIf(isChromiumMissing)('a page of a running request', () => {
+describe.skipIf(isBrowserMissing)('a page of a running request', () => {
   afterEach(closeTabs)
 
   it('a page shows its queue position from the first moment on, and each new one', async () => {
     const submit = async (): Promise<PublicView> =>
       (await api.post('/api/local-requests').send(CREDIT_SCORE).expect(202)).body
-    const [before, own] = [await submit(), await submit()]
+    const [before, , own] = [await submit(), await submit(), await submit()]
     const page = await open()
     await page.addInitScript(recordPlaces)
     await watch(own.hash, page)
     await api.post(`/api/local-requests/${before.hash}/cancel`).expect(200)
-    const moved = t('live.queue', { place: 1 })
+    const moved = t('live.queue', { place: 2 })
     await live(page, 'queue').filter({ hasText: moved }).waitFor()
     const shown = await page.evaluate(() => (globalThis as unknown as { places: string[] }).places)
-    expect(shown).toEqual([t('live.queue', { place: 2 }), moved])
+    expect(shown).toEqual([t('live.queue', { place: 3 }), moved])
   })
 
   it('a page whose server is killed shows that it reconnects, keeps its state, and recovers by itself', async () => {
@@ -63,12 +63,16 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
     const first = await start()
     const page = await open()
     await watch(hash, page, `http://127.0.0.1:${port}`)
+    const top = (await page.locator('h1').boundingBox())?.y
     first.process.kill('SIGKILL')
     await first.ended
     await isConnected(page, 'reconnecting')
     await apply(hash, progressTo(60))
     expect(await live(page, 'percent').textContent()).toBe('30%')
-    expect(await live(page, 'connection').textContent()).toBe(t('live.connection.reconnecting'))
+    // The banner covers the header of the site: nothing moves.
+    expect(await live(page, 'as-of').textContent()).toMatch(/^Reconnecting… Last update \d.*\.$/)
+    expect(await live(page, 'connection').textContent()).toBe('Your request goes on meanwhile.')
+    expect((await page.locator('h1').boundingBox())?.y).toBe(top)
     await start()
     await isConnected(page, 'live')
     await shows(page, 60)
@@ -142,8 +146,8 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
       .waitFor()
     expect(await hasFocus(code(page))).toBe(true)
     await typeCode(page)
-    await heading(page, t('live.status.processing')).waitFor()
-    expect(await hasFocus(heading(page, t('live.status.processing')))).toBe(true)
+    await heading(page, t('live.status.checking_code')).waitFor()
+    expect(await hasFocus(heading(page, t('live.status.checking_code')))).toBe(true)
     expect(await page.evaluate(() => 'isTheSame' in globalThis)).toBe(true)
     expect(await readStatus(hash)).toBe('processing')
   })
@@ -194,19 +198,64 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
     expect(await code(page).inputValue()).toBe('123456')
     await page.unroute(/\/otp\//)
     await code(page).press('Enter')
-    await heading(page, t('live.status.processing')).waitFor()
+    await heading(page, t('live.status.checking_code')).waitFor()
   })
 
-  it('a page shows that a code has expired as soon as it has', async () => {
+  it('a page takes a code out of its SMS, and closes the field as soon as the code has expired', async () => {
     const hash = await given([START, REQUIRE_OTP])
     const page = await open()
+    await page.addInitScript(offerCodeOfSms, '483920')
     await page.clock.install()
     await watch(hash, page)
     const over = page.getByRole('alert').filter({ hasText: t('live.code_over') })
-    await code(page).waitFor()
+    await expect.poll(() => code(page).inputValue()).toBe('483920')
     expect(await over.count()).toBe(0)
+    expect(await live(page, 'code-left').textContent()).toBe(t('live.remaining.minutes', { minutes: 2 }))
+    await code(page).focus()
     await page.clock.fastForward(600_000)
     await over.waitFor()
+    const another = page.getByRole('button', { name: t('live.resend') })
+    expect([await code(page).isDisabled(), await code(page).inputValue(), await hasFocus(another)]).toEqual([
+      true,
+      '483920',
+      true,
+    ])
+    // The next one opens it again.
+    await apply(hash, { type: 'require_otp', attempt: 1, otp: { id: 'otp-2', length: 6, expires_in: 900 } })
+    await over.waitFor({ state: 'hidden' })
+    expect([await code(page).isDisabled(), await code(page).inputValue()]).toEqual([false, '483920'])
+  })
+
+  it('a page continues its timeline with what arrives, and counts down between two attempts', async () => {
+    const step = { ...progressTo(10, 'Signing in…'), step: 'first' } as const
+    const hash = await given([START, step])
+    const page = await open()
+    await page.clock.install()
+    await watch(hash, page)
+    const texts = (): Promise<string[]> => page.locator('.timeline-text').allTextContents()
+    expect(await texts()).toEqual([t('message.received')])
+    expect(await page.getByText(t('timeline.show')).isVisible()).toBe(false)
+    await apply(hash, progressTo(20, 'Asking…'))
+    await page.getByText(t('timeline.show')).click()
+    await apply(hash, {
+      type: 'retry',
+      attempt: 1,
+      nextRetryAt: Date.now() + 600_000,
+      error: { code: 'bot_busy', message: 'x', retryable: true },
+    })
+    await page.locator('[data-live=bar][data-status=paused]').waitFor()
+    expect(await live(page, 'attempt').textContent()).toMatch(/next try in \d+ minutes/)
+    expect(await page.locator('[aria-current=step] .step-state').textContent()).toBe(t('live.step.paused'))
+    await apply(hash, { type: 'start', attempt: 2 })
+    await expect
+      .poll(async () => (await texts()).slice(1))
+      .toEqual([
+        'Asking…',
+        t('live.timeline.attempt_failed_because', { attempt: 1, reason: t('error.bot_busy') }),
+        t('message.starting_over', { attempt: 2, max: 3 }),
+      ])
+    await page.clock.fastForward(300_000)
+    await live(page, 'advice').waitFor()
   })
 
   it('an open dialog stays open when the page has to change', async () => {
@@ -268,7 +317,7 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
   it('a page shows a degraded server in the colours of a lost network', async () => {
     const page = await open()
     await watch(await given([START, progressTo(10)]), page)
-    const noteStyle = (): Promise<string[]> => live(page, 'connection').evaluate(styleOf)
+    const noteStyle = (): Promise<string[]> => live(page, 'banner').evaluate(styleOf)
     await page.route(/\/status$/, (route) =>
       route.fulfill({ status: 503, json: { code: 'storage_unavailable' } }),
     )
@@ -345,7 +394,7 @@ describe.skipIf(isChromiumMissing)('a page of a running request', () => {
 })
 
 // Concurrently, because they wait for polls.
-describe.skipIf(isChromiumMissing).concurrent('a page without a socket', () => {
+describe.skipIf(isBrowserMissing).concurrent('a page without a socket', () => {
   afterAll(closeTabs)
 
   it('a page without a socket polls over HTTP/1.1, without an event stream, and gets to the result', async () => {
@@ -444,4 +493,11 @@ function recordAnnouncements(): void {
       if (element.textContent) announced.push({ region, text: element.textContent, at: Date.now() })
     }).observe(element, { childList: true, characterData: true, subtree: true })
   }
+}
+
+/** As a browser with WebOTP does when an SMS arrives and the person agrees. */
+function offerCodeOfSms(code: string): void {
+  const credentials = { get: async () => ({ code }) }
+  Object.assign(globalThis, { OTPCredential: class {} })
+  Object.defineProperty(navigator, 'credentials', { value: credentials })
 }

@@ -19,13 +19,6 @@ function childPid(parent: number | undefined, main: string): number {
 }
 
 describe('npm start', () => {
-  it('a stopped npm start ends every process it started, the private Redis included, and exits with 0', async () => {
-    const another = await startHalfway()
-    expect(await another.stop()).toBe(0)
-    for (const url of [another.url, another.botUrl]) await expectRefused(url)
-    expect(() => process.kill(another.redis.pid, 0)).toThrow('ESRCH')
-  })
-
   it('a killed npm start leaves no process behind', async () => {
     const another = await startHalfway()
     another.process.kill('SIGKILL')
@@ -37,7 +30,7 @@ describe('npm start', () => {
     await another.stop()
   })
 
-  it('npm start restarts killed processes, and their requests complete', async () => {
+  it('npm start restarts killed processes, whose requests complete, and ends every process when it is stopped', async () => {
     const another = await startHalfway({ TEST_BOT_STEP_MS: '300' })
     const submitted = await fetch(`${another.url}/api/local-requests`, {
       method: 'POST',
@@ -55,6 +48,9 @@ describe('npm start', () => {
       { withinMs: 60_000, everyMs: 200 },
     )
     expect(await another.stop()).toBe(0)
+    for (const url of [another.url, another.botUrl]) await expectRefused(url)
+    // The private Redis, too.
+    expect(() => process.kill(another.redis.pid, 0)).toThrow('ESRCH')
   })
 
   it('npm start names a port that is in use in one sentence', async () => {

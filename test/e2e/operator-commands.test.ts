@@ -9,7 +9,7 @@ import { findExecutable } from '../helpers/executables.ts'
 import { aRecord, TTL_SECONDS } from '../helpers/record.ts'
 import { onRealRedis, quiet } from '../helpers/redis.ts'
 
-const blocks = ['docs/OPERATE.md', 'CHANGELOG.md']
+const blocks = ['docs/OPERATE.md', 'docs/RUNBOOK.md', 'CHANGELOG.md']
   .flatMap(blocksOf)
   .filter(({ language }) => language === 'sh')
 const commands = [...new Set(blocks.flatMap(({ text }) => text.trim().split('\n')))]
@@ -41,7 +41,7 @@ async function createFor(command: string, store: RequestStore): Promise<string> 
   return record.hash
 }
 
-describe.skipIf(!installation)('commands of docs/OPERATE.md and CHANGELOG.md', () => {
+describe.skipIf(!installation)('commands of docs/OPERATE.md, docs/RUNBOOK.md and CHANGELOG.md', () => {
   it.each(commands)('%s does what the document says', async (command) => {
     const { shell, store } = installation as NonNullable<typeof installation>
     shell.hash = await createFor(command, store)

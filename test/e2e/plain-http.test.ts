@@ -1,12 +1,15 @@
 /** Pages without TLS at a host name of the local network, where browsers send no Sec-Fetch-Site. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Browser, Page } from 'puppeteer-core'
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTexts } from '../../core/i18n/index.ts'
-import { BROWSERS, HOSTS } from '../helpers/browsers.ts'
+import { useBrowser } from '../helpers/browser.ts'
+import { BROWSERS } from '../helpers/browsers.ts'
 import { cleanUp } from '../helpers/clean-up.ts'
 import { type Halfway, startHalfway } from '../helpers/halfway.ts'
+import { HOSTS } from '../helpers/hosts.ts'
+import { code, heading } from '../helpers/request-page.ts'
 
 const { t } = createTexts('en')
 const NATIONAL_CODE = '0012345679'
@@ -21,48 +24,33 @@ describe.skipIf(BROWSERS.every(({ isMissing }) => isMissing))('over plain http a
   afterAll(() => halfway?.stop())
 
   const MOBILES = ['09120000003', '09120000004']
-  describe.each(BROWSERS.map((browser, i) => ({ ...browser, mobile: MOBILES[i]! })))(
+  describe.each(BROWSERS.map((kind, i) => ({ ...kind, kind, mobile: MOBILES[i]! })))(
     'in $name',
-    ({ isMissing, mobile, launch }) => {
-      let browser: Browser
-      beforeAll(async () => {
-        if (!isMissing) browser = await launch()
-      })
-      afterAll(() => browser?.close())
+    ({ kind, isMissing, mobile }) => {
+      const { open } = useBrowser({ kind })
 
-      async function openTab(): Promise<Page> {
-        const context = await browser.createBrowserContext()
-        return context.newPage()
-      }
       async function submit(page: Page, mobile: string): Promise<void> {
         await page.goto(`${server}/services/credit-score-rating`)
         await page.locator('[name=mobile]').fill(mobile)
         await page.locator('[name=national_code]').fill(NATIONAL_CODE)
-        await press(page, t('form.submit'))
-        await page.waitForFunction(() => location.pathname.includes('/progress/'))
+        await page.getByRole('button', { name: t('form.submit') }).click()
+        await page.waitForURL(/\/progress\//)
       }
-      const press = (page: Page, words: string): Promise<void> =>
-        page.locator(`::-p-xpath(//button[normalize-space()='${words}'])`).click()
-      /** From the document: over BiDi `page.url()` may still be that of the previous page. */
-      const currentPath = (page: Page): Promise<string> => page.evaluate(() => location.pathname)
-      const hasHeading = (page: Page, words: string) =>
-        page.waitForSelector(`::-p-xpath(//h1[normalize-space()=${JSON.stringify(words)}])`)
 
       it.skipIf(isMissing)('a user gets from the form to the result over plain HTTP', async () => {
-        const page = await openTab()
+        const page = await open()
         await submit(page, mobile)
-        const code = await halfway.codeSentTo(mobile)
-        await page.locator('#otp').fill(code)
-        await press(page, t('code.submit'))
-        await hasHeading(page, t('result.title'))
+        await code(page).fill(await halfway.codeSentTo(mobile))
+        await page.getByRole('button', { name: t('code.submit'), exact: true }).click()
+        await heading(page, t('result.title')).waitFor()
       })
 
       it.skipIf(isMissing)(
         'a form of another site is refused over plain HTTP, whatever its referrer policy',
         async () => {
-          const page = await openTab()
+          const page = await open()
           await submit(page, mobile)
-          const pathname = await currentPath(page)
+          const { pathname } = new URL(page.url())
           const targets = ['/services/credit-score-rating', pathname.replace('progress', 'cancel')]
           for (const policy of ['no-referrer', 'same-origin', 'unsafe-url']) {
             const foreign = await serveForeignPage(
@@ -72,15 +60,11 @@ describe.skipIf(BROWSERS.every(({ isMissing }) => isMissing))('over plain http a
             for (const i of targets.keys()) {
               await page.goto(foreign)
               await page.locator(`form:nth-of-type(${i + 1}) button`).click()
-              await page.waitForFunction(
-                (words) => document.querySelector('#main')?.textContent.includes(words),
-                {},
-                t('error.origin_not_allowed'),
-              )
+              await page.locator('#main', { hasText: t('error.origin_not_allowed') }).waitFor()
             }
           }
           await page.goto(server + pathname)
-          expect(await currentPath(page)).toContain('/progress/')
+          expect(page.url()).toContain('/progress/')
         },
       )
     },

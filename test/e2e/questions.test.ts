@@ -9,7 +9,7 @@ import { BUILT_IN } from '../../core/i18n/index.ts'
 import { createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
 import { accessibilityViolations, useBrowser } from '../helpers/browser.ts'
-import { isChromiumMissing } from '../helpers/chromium.ts'
+import { isBrowserMissing } from '../helpers/browsers.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { GIF, PNG } from '../helpers/pictures.ts'
 import { START, TTL_SECONDS } from '../helpers/record.ts'
@@ -61,7 +61,7 @@ const KINDS: [string, Omit<OtpRequest, 'id'>, (page: Page) => Promise<void>, str
     { kind: 'text', message: 'Which street?' },
     async (page) => {
       await page.getByLabel('Your answer').fill('Main Street 5')
-      await page.getByRole('button', { name: 'Continue' }).click()
+      await page.getByRole('button', { name: 'Continue', exact: true }).click()
     },
     'Main Street 5',
   ],
@@ -70,7 +70,7 @@ const KINDS: [string, Omit<OtpRequest, 'id'>, (page: Page) => Promise<void>, str
     { kind: 'choice', message: 'Which account?', options: options(3) },
     async (page) => {
       await page.getByLabel('Account 1').check()
-      await page.getByRole('button', { name: 'Continue' }).click()
+      await page.getByRole('button', { name: 'Continue', exact: true }).click()
     },
     'v1',
   ],
@@ -79,7 +79,7 @@ const KINDS: [string, Omit<OtpRequest, 'id'>, (page: Page) => Promise<void>, str
     { kind: 'choice', options: options(8) },
     async (page) => {
       await page.getByLabel('Your answer').selectOption('Account 7')
-      await page.getByRole('button', { name: 'Continue' }).click()
+      await page.getByRole('button', { name: 'Continue', exact: true }).click()
     },
     'v7',
   ],
@@ -95,7 +95,7 @@ const KINDS: [string, Omit<OtpRequest, 'id'>, (page: Page) => Promise<void>, str
     async (page) => {
       await isShown(page)
       await page.getByLabel('Text in the picture').fill('x7Kp')
-      await page.getByRole('button', { name: 'Continue' }).click()
+      await page.getByRole('button', { name: 'Continue', exact: true }).click()
     },
     'x7Kp',
   ],
@@ -109,7 +109,7 @@ const isShown = (page: Page): Promise<void> =>
     ).toBeGreaterThan(0),
   )
 
-describe.skipIf(isChromiumMissing)('a question', () => {
+describe.skipIf(isBrowserMissing)('a question', () => {
   afterEach(closeTabs)
 
   it.each(KINDS)(
@@ -119,11 +119,11 @@ describe.skipIf(isChromiumMissing)('a question', () => {
       const page = await open()
       await page.goto(address + at('progress', hash))
       await ask(hash, question)
-      await page.locator('h1', { hasText: 'An answer is needed' }).waitFor()
+      await page.locator('h1', { hasText: 'Answer needed' }).waitFor()
       expect(await page.title()).toMatch(/^Answer needed/)
       await answer(page)
       await arrives(hash, expected)
-      await page.locator('h1', { hasText: 'Working on it' }).waitFor()
+      await page.locator('h1', { hasText: 'Checking your answer' }).waitFor()
     },
   )
 

@@ -1,4 +1,4 @@
-/** A Redis user without the right to INFO, CONFIG and CLIENT, as with hosted Redis. */
+/** A managed Redis: its user may not call INFO, CONFIG and CLIENT, or it has no such commands. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -12,10 +12,17 @@ import { startSingle } from '../helpers/redis-servers.ts'
 
 const RIGHTS = ['on', '>secret', '~*', '&*', '+@all', '-@dangerous', '-@admin', '-info', '-config', '-client']
 
+const RENAMED = { 'rename-command': ['INFO ""', 'CONFIG ""', 'CLIENT ""'] }
+
+const ALL = ['on', '>secret', '~*', '&*', '+@all']
+
 describe.skipIf(!onRealRedis)('a restricted Redis user', { timeout: 60_000 }, () => {
-  test('server, workers, bots and CLI start with a Redis user without INFO, and a request completes', async () => {
-    const redis = await startSingle()
-    await redis.run('ACL', 'SETUSER', 'halfway', ...RIGHTS)
+  test.each([
+    ['a user without INFO, CONFIG and CLIENT', {}],
+    ['no commands INFO, CONFIG and CLIENT', RENAMED],
+  ])('with %s every process and the command line run, and a request completes', async (_what, conf) => {
+    const redis = await startSingle(conf)
+    await redis.run('ACL', 'SETUSER', 'halfway', ...(conf === RENAMED ? ALL : RIGHTS))
     const site = createServer((_req, res) => {
       res.writeHead(200, { 'content-type': 'text/html' }).end('<title>A page</title>')
     })
@@ -60,6 +67,23 @@ describe.skipIf(!onRealRedis)('a restricted Redis user', { timeout: 60_000 }, ()
     const cli = startChild('cli/main.ts', ['list'], env)
     expect(await cli.ended).toBe(0)
     expect(cli.output()).toContain(hash)
+    const doctor = startChild('cli/main.ts', ['doctor', '--json'], env)
+    await doctor.ended
+    const findings = JSON.parse(/^\[[\s\S]*\]$/m.exec(doctor.output())?.[0] ?? '[]') as {
+      check: string
+      result: string
+      found: string
+    }[]
+    const unseen = findings.filter(({ found }) => found.startsWith('could not see'))
+    expect(unseen.map(({ check }) => check)).toEqual([
+      'Redis version',
+      'Redis when full',
+      'Redis memory',
+      'Redis persistence',
+      'Redis slow log',
+      'Redis connections',
+    ])
+    expect(findings.filter(({ result }) => result === 'fail')).toEqual([])
     for (const { child } of children) child.process.kill('SIGTERM')
     expect(await Promise.all(children.map(({ child }) => child.ended))).toEqual([0, 0, 0])
   })

@@ -4,7 +4,7 @@ import { describe, expect, inject, test } from 'vitest'
 import { createCatalog } from '../../core/catalog/catalog.ts'
 import { BUILT_IN, type Locale } from '../../core/i18n/index.ts'
 import { accessibilityViolations, recordTraffic, requestedHosts, useBrowser } from '../helpers/browser.ts'
-import { isChromiumMissing } from '../helpers/chromium.ts'
+import { isBrowserMissing } from '../helpers/browsers.ts'
 import { START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { useServer } from '../helpers/server.ts'
@@ -17,14 +17,17 @@ const service = { ...creditScoreRating, result: { headline: 'score', fields: RES
 const server = await useServer(redis, { assets: inject('assets'), services: createCatalog([service]) })
 const { open } = useBrowser()
 
+/** More rows than are shown at first. */
+const RESULT = { ...TYPED_RESULT, lines: Array.from({ length: 12 }, () => TYPED_RESULT.lines).flat() }
+
 async function openResult(page: Page, locale: Locale): Promise<void> {
-  const hash = await server.given([START, { type: 'complete', attempt: 1, result: TYPED_RESULT }], {
+  const hash = await server.given([START, { type: 'complete', attempt: 1, result: RESULT }], {
     service_slug: service.slug,
   })
   await page.goto(`${server.address}${at('result', hash)}?lang=${locale}`)
 }
 
-describe.skipIf(isChromiumMissing)('a result with a value of each kind', () => {
+describe.skipIf(isBrowserMissing)('a result with a value of each kind', () => {
   test.each(Object.keys(BUILT_IN))(
     'is accessible, fits the screen and loads only from the server (%s)',
     async (locale) => {
@@ -35,7 +38,7 @@ describe.skipIf(isChromiumMissing)('a result with a value of each kind', () => {
         await page
           .locator('.panel img')
           .evaluateAll((all) => all.map((img) => (img as HTMLImageElement).naturalWidth)),
-      ).toEqual([120, 120])
+      ).toEqual(Array.from({ length: 13 }, () => 120))
       expect(traffic.errors).toEqual([])
       expect(requestedHosts(traffic)).toEqual([new URL(server.address).host])
       for (const colorScheme of ['light', 'dark'] as const) {
@@ -48,4 +51,68 @@ describe.skipIf(isChromiumMissing)('a result with a value of each kind', () => {
       }
     },
   )
+
+  test('shows the other rows of a long table on request, and all of them in print', async () => {
+    const page = await open({ viewport: { width: 1200, height: 1000 } })
+    await openResult(page, 'en')
+    const shown = () => page.locator('.table-box tbody tr:visible').count()
+    const display = (selector: string) =>
+      page
+        .locator(selector)
+        .first()
+        .evaluate((element) => getComputedStyle(element).display)
+    expect(await shown()).toBe(20)
+    await page.emulateMedia({ media: 'print' })
+    expect(await shown()).toBe(24)
+    expect(await display('.table-box thead')).toBe('table-header-group')
+    expect(await page.locator('.button:visible, .actions:visible, .show-all:visible').count()).toBe(0)
+    await page.emulateMedia({ media: 'screen' })
+    await page.getByLabel('Show all 24 rows').check()
+    expect(await shown()).toBe(24)
+
+    // As cards: the same roles, and the words of the headings beside the values.
+    await page.setViewportSize({ width: 320, height: 1000 })
+    expect(await display('.table-box td')).toBe('flex')
+    expect(await page.getByRole('columnheader').allTextContents()).toEqual([
+      'Date',
+      'Description',
+      'Amount',
+      'Stamp',
+    ])
+    expect(await page.getByRole('row').count()).toBe(25)
+    const box = page.locator('.table-box')
+    expect(await box.evaluate((element) => element.scrollWidth - element.clientWidth)).toBe(0)
+  })
+
+  test('makes a link for others, sends and copies it, and ends it', async () => {
+    const page = await open({ permissions: ['clipboard-read', 'clipboard-write'] })
+    await page.addInitScript(() => {
+      Object.assign(navigator, {
+        share: async ({ url }: { url: string }) => {
+          document.title = url
+        },
+      })
+    })
+    await openResult(page, 'en')
+    await page.locator('form.share button').click()
+    const link = await page.locator('#share-link').evaluate((element) => (element as HTMLAnchorElement).href)
+    expect(link).toContain('/result/view_')
+    const share = page.locator('section.share [data-share]')
+    await share.click()
+    expect(await page.title()).toBe(link)
+    await page.getByRole('button', { name: 'Copy the link' }).click()
+    await page.getByRole('button', { name: 'Copied' }).waitFor()
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(link)
+    await page.getByRole('button', { name: 'Stop sharing' }).click()
+    await page.getByText('Sharing has stopped.').waitFor()
+  })
+
+  test('offers to copy the link, and to send it only where the system has a dialog for that', async () => {
+    const page = await open()
+    await page.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, 'share'))
+    await openResult(page, 'en')
+    await page.locator('form.share button').click()
+    await page.getByRole('button', { name: 'Copy the link' }).waitFor()
+    expect(await page.getByRole('button', { name: 'Send the link' }).count()).toBe(0)
+  })
 })

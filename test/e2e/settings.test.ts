@@ -13,10 +13,11 @@ const SUBMITTER = { mobile: '09121112233', national_code: '0012345768' }
 
 describe.concurrent('REQUEST_TTL', () => {
   it('an expired request is sent to its watchers, answers 410, and leaves no key behind', async () => {
-    const halfway = await startHalfway({ REQUEST_TTL: '3' })
+    const halfway = await startHalfway({ REQUEST_TTL: '6' })
     const watcher = io(halfway.url, { transports: ['websocket'] })
     const own = await openRedis({ kind: 'single', url: halfway.redis.url }, createLog('test', 'silent'))
     try {
+      await new Promise<void>((resolve) => watcher.once('connect', resolve))
       const answer = await fetch(`${halfway.url}/api/local-requests`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', 'idempotency-key': 'once' },

@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import { createTexts } from '../../core/i18n/index.ts'
 import { useBrowser } from '../helpers/browser.ts'
-import { isChromiumMissing } from '../helpers/chromium.ts'
+import { isBrowserMissing } from '../helpers/browsers.ts'
 import { progressTo, REQUIRE_OTP, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { code, live, typeCode, watchAt } from '../helpers/request-page.ts'
@@ -23,7 +23,7 @@ async function openTranslated(hash: string): Promise<Page> {
   return page
 }
 
-describe.skipIf(isChromiumMissing)('a translated page', () => {
+describe.skipIf(isBrowserMissing)('a translated page', () => {
   afterEach(closeTabs)
 
   it('a translated page stays translated, and shows translated updates', async () => {
@@ -47,15 +47,15 @@ describe.skipIf(isChromiumMissing)('a translated page', () => {
   it('a translated page counts down to a resend, shows a wrong code, and accepts the right one in place', async () => {
     const hash = await given([START, REQUIRE_OTP])
     const page = await openTranslated(hash)
-    await live(page, 'resend')
-      .filter({ hasText: /^DE .*\d/ })
+    await live(page, 'resend-wait')
+      .filter({ hasText: /^DE .*next in \d/ })
       .waitFor()
-    const first = await live(page, 'resend').textContent()
+    const first = await live(page, 'resend-wait').textContent()
     await page.clock.runFor(11_000)
-    await live(page, 'resend')
-      .filter({ hasText: /^DE .*\d/ })
+    await live(page, 'resend-wait')
+      .filter({ hasText: /^DE .*next in \d/ })
       .waitFor()
-    expect(await live(page, 'resend').textContent()).not.toBe(first)
+    expect(await live(page, 'resend-wait').textContent()).not.toBe(first)
 
     await code(page).fill('123')
     await page.keyboard.press('Enter')
@@ -66,7 +66,7 @@ describe.skipIf(isChromiumMissing)('a translated page', () => {
     await page.clock.runFor(3000)
     expect(await error.isVisible()).toBe(true)
     await typeCode(page)
-    await page.locator('h1', { hasText: `DE ${t('live.status.processing')}` }).waitFor()
+    await page.locator('h1', { hasText: `DE ${t('live.status.checking_code')}` }).waitFor()
     expect(await page.evaluate(() => 'isTheSame' in globalThis)).toBe(true)
   })
 })

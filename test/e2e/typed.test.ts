@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core'
 import { afterEach, describe, expect, inject, it } from 'vitest'
 import { createTexts } from '../../core/i18n/index.ts'
 import { useBrowser } from '../helpers/browser.ts'
-import { isChromiumMissing } from '../helpers/chromium.ts'
+import { isBrowserMissing } from '../helpers/browsers.ts'
 import { REQUIRE_OTP, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { code, isConnected } from '../helpers/request-page.ts'
@@ -24,7 +24,7 @@ const changeLanguage = async (page: Page, to: string): Promise<void> => {
   await page.locator(`html[lang=${to}]`).waitFor()
 }
 
-describe.skipIf(isChromiumMissing)('typed values', () => {
+describe.skipIf(isBrowserMissing)('typed values', () => {
   afterEach(closeTabs)
 
   it('a typed code of the wrong length stays in its field', async () => {

@@ -1,6 +1,7 @@
 /** Generators of input: valid, nearly valid and invalid. */
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
+import { badAnnouncement } from './bad-announcements.ts'
 
 /** Values used in this suite only, so that a search of the log finds leaks. */
 export const SECRETS = {
@@ -369,6 +370,10 @@ const aimed: fc.Arbitrary<Shot> = fc.oneof(
       ),
       fc.oneof(fc.constant(none), body),
     ),
+  },
+  {
+    weight: 2,
+    arbitrary: badAnnouncement(slugs).map(({ path, ...content }) => ({ method: 'PUT', path, content })),
   },
   {
     weight: 4,

@@ -14,18 +14,21 @@ import { openWebSocket } from '../helpers/raw-websocket.ts'
 import { aHash, progressTo, REQUIRE_OTP, START, TTL_SECONDS } from '../helpers/record.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
+import { ANNOUNCED, STRANGER_TOKEN } from './bad-announcements.ts'
 import { type BadInput, badInput, type HttpCase, SECRETS, type SocketCase } from './bad-input-cases.ts'
 import './fault-meta.ts'
 import { queuesOf } from '../../core/catalog/catalog.ts'
+import { type Exchange, exchange } from '../helpers/raw-http.ts'
 import { catalog } from '../helpers/services.ts'
 import { inspectable } from './inspected-child.ts'
-import { type Exchange, exchange } from './raw-http.ts'
 
 const REQUESTS = 10_000
 const CONCURRENCY = 20
 /** The same requests each time; a failure prints the seed and the request. */
 const SEED = 20_260_801
 const MAX_ANSWER_MS = 1_000
+/** However large what was sent is. */
+const MAX_PROBLEM_LENGTH = 10_000
 /** Warm-up, while V8 compiles the server. */
 const MAX_FIRST_ANSWER_MS = 10_000
 /** The wait that a long poll asks for. */
@@ -41,7 +44,7 @@ const { env, held } = inspectable(inspectorPort)
 await announceServices(client)
 const workers = startHeartbeat({
   redis: client,
-  takenQueues: () => queuesOf(catalog).map(({ name }) => name),
+  takenQueues: () => [...queuesOf(catalog).map(({ name }) => name), ...ANNOUNCED],
   log: quiet,
 })
 const server = startChild('server/main.ts', [], {
@@ -51,11 +54,15 @@ const server = startChild('server/main.ts', [], {
   REDIS_URL: redis.url,
   LOG_LEVEL: 'debug',
   TRUST_PROXY: '1',
+  BOT_TOKENS: `stranger:${STRANGER_TOKEN}`,
   SUBMITS_PER_MINUTE: '1000000',
   MAX_UNFINISHED_PER_SUBMITTER: '1000000',
   MAX_UNFINISHED_PER_QUEUE: '1000000',
   MAX_UNFINISHED: '1000000',
   ACTIONS_PER_MINUTE: '1000000',
+  SOCKETS_PER_ADDRESS: '0',
+  STREAMS_PER_ADDRESS: '0',
+  STATUS_READS_PER_MINUTE: '0',
 })
 let complaints = ''
 let log = ''
@@ -122,12 +129,12 @@ const seen = new Set<string>()
 const REACHED = [
   '200', '202', '303', '304', 'invalid_json', 'invalid_parameter', 'not_found', 'unknown_service', 'request_not_found', 'method_not_allowed',
   'origin_not_allowed', 'already_final', 'not_completed', 'otp_not_expected', 'request_expired', 'body_too_large', 'unsupported_media_type',
-  'validation_failed', 'invalid_otp', 'resend_not_yet',
+  'validation_failed', 'invalid_otp', 'resend_not_yet', 'unauthorized', 'slug_taken',
 ] // biome-ignore format: a list
 
-function checkAnswer({ status, headers, body }: Exchange, isHalfwayAnswer: boolean): void {
+function checkAnswer({ status, headers, body }: Exchange, isCall: boolean): void {
   if (status === null) {
-    expect(isHalfwayAnswer, 'hung up on without an answer').toBe(false)
+    expect(isCall, 'hung up on without an answer').toBe(false)
     return
   }
   seen.add(String(status))
@@ -138,20 +145,19 @@ function checkAnswer({ status, headers, body }: Exchange, isHalfwayAnswer: boole
     expect(body).not.toContain(inside)
   const type = headers['content-type']
   if (type?.startsWith('application/problem+json')) checkProblem(status, body)
-  // Node itself refuses what is not HTTP, without a body.
-  else if (isHalfwayAnswer && status >= 400 && (type !== undefined || body !== ''))
-    expect(type).toMatch(/^text\/html/)
+  else if (status >= 400) expect(type).toMatch(/^text\/html/)
 }
 
 function checkProblem(status: number, body: string): void {
   if (body === '') return
+  expect(body.length).toBeLessThan(MAX_PROBLEM_LENGTH)
   const problem = JSON.parse(body)
   expect(problem).toMatchObject({ status, title: expect.any(String), retryable: expect.any(Boolean) })
   seen.add(problem.code)
   expect(Object.keys(ERRORS)).toContain(problem.code)
   expect(ERRORS[problem.code as ErrorCode].status).toBe(status)
   expect(problem.type).toBe(`urn:halfway:problem:${problem.code}`)
-  const known = ['type', 'title', 'status', 'code', 'detail', 'retryable', 'errors']
+  const known = ['type', 'title', 'status', 'code', 'detail', 'retryable', 'errors', 'more_errors', 'call_id']
   expect(Object.keys(problem).filter((key) => !known.includes(key))).toEqual([])
   for (const error of problem.errors ?? [])
     expect(error).toEqual({
@@ -190,7 +196,7 @@ async function send(input: BadInput): Promise<void> {
   if (ended !== null) throw new Error(`the server has ended with ${ended}`)
   try {
     if (input.kind === 'socket') await tryFrames(input)
-    else if (input.kind === 'http') checkAnswer(await sendHttp(input), !input.path.startsWith('/socket.io/'))
+    else if (input.kind === 'http') checkAnswer(await sendHttp(input), true)
     else checkAnswer(await exchange(port, input.bytes, { hangUp: true, limitMs: answerWithinMs }), false)
   } catch (error) {
     throw new Error(`${describe(input)}: ${(error as Error).message}`, { cause: error })
@@ -227,10 +233,19 @@ async function sendMany(count: number, seed: number): Promise<void> {
     throw new Error(`seed ${seed}, path ${run.counterexamplePath}`, { cause: run.errorInstance })
 }
 
+/** All but those that the cases announce. */
+async function servicesOf(): Promise<unknown[]> {
+  const { services } = (await (await fetch(`${address}/api/services`)).json()) as {
+    services: { slug: string }[]
+  }
+  return services.filter(({ slug }) => !ANNOUNCED.includes(slug))
+}
+
 const KILOBYTE = 1024
 
 test('invalid input neither fails nor slows the server, and leaves nothing in its memory or log', async (ctx) => {
   await server.waitForOutput('server is ready')
+  const services = await servicesOf()
   await fillMemory()
   await sendMany(REQUESTS / 5, SEED + 1)
   const before = await held()
@@ -254,6 +269,7 @@ test('invalid input neither fails nor slows the server, and leaves nothing in it
   // The generator still reaches the rules behind input validation.
   expect([...seen.keys()]).toEqual(expect.arrayContaining([...REACHED]))
   expect(grownPerRequest).toBeLessThan(KILOBYTE / 4)
+  expect(await servicesOf()).toEqual(services)
 
   expect(
     (await exchange(port, Buffer.from('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n'), { limitMs: 1000 })).status,

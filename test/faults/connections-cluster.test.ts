@@ -7,6 +7,7 @@ import { onRealRedis, quiet } from '../helpers/redis.ts'
 import { type RedisProcess, startCluster } from '../helpers/redis-servers.ts'
 import { useRedisUsers } from '../helpers/redis-users.ts'
 
+const SHARDED = { REDIS_CLUSTER_CHANNELS: 'sharded' }
 const only = ({ host, port }: RedisProcess) => ({ REDIS_CLUSTER_NODES: `${host}:${port}` })
 
 describe.runIf(onRealRedis)('in a Cluster', { concurrent: true }, () => {
@@ -31,6 +32,31 @@ describe.runIf(onRealRedis)('in a Cluster', { concurrent: true }, () => {
     await Promise.all([users.failFast(), users.verifyRecovery()])
     master.thaw()
     await users.verify()
+  }, 40_000)
+
+  for (const how of ['killed', 'frozen'] as const)
+    it(`with sharded channels a watcher misses nothing after the master of its request was ${how}`, async (ctx) => {
+      const topology = await startCluster()
+      const users = await useRedisUsers(ctx, { ...topology.settings, ...SHARDED })
+      await users.verify()
+      const master = await topology.findMaster(keys.record(users.hash))
+      if (how === 'killed') await master.end('SIGKILL')
+      else master.freeze()
+      await Promise.all([users.verifyResubscribed(), users.verifyRecovery()])
+      if (how === 'killed') await master.restart()
+      else master.thaw()
+      await users.verify()
+    }, 40_000)
+
+  it('with sharded channels a watcher misses nothing when a replica takes over from its living master', async (ctx) => {
+    const topology = await startCluster()
+    const users = await useRedisUsers(ctx, { ...topology.settings, ...SHARDED })
+    await users.verify()
+    const master = await topology.findMaster(keys.record(users.hash))
+    const replica = topology.nodes[topology.nodes.indexOf(master) + 3]
+    await replica?.run('CLUSTER', 'FAILOVER')
+    await Promise.all([users.verifyResubscribed(), users.verifyRecovery()])
+    expect(await topology.findMaster(keys.record(users.hash))).toBe(replica)
   }, 40_000)
 
   it('a patient connection to an incomplete Cluster waits until it is complete', async (ctx) => {

@@ -2,12 +2,14 @@
  * Other programs write the records of running requests by GET, SETEX and PUBLISH while a Halfway bot does, and leave invalid
  * values: no own write is lost, and no page goes back.
  */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { io } from 'socket.io-client'
 import { afterAll, expect, test } from 'vitest'
 import { createUpdater } from '../../bots/updater.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import { isFinal, type PublicView, type RequestRecord } from '../../core/domain/record.ts'
+import { shortReference } from '../../core/domain/short-reference.ts'
 import type { WatchResponse } from '../../server/socket-watches.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/keys.ts'
@@ -197,9 +199,9 @@ test('invalid JSON in the record and on the channel shows the last valid state a
     expect(await status(hash)).toMatchObject(repaired)
     expectNothingWentBack(page.views)
     const logged = lines.map((line) => JSON.parse(line)).filter((line) => line.level >= 40)
-    expect(logged.map((line) => [line.level, line.hash])).toEqual([
-      [40, hash],
-      [40, hash],
+    expect(logged.map((line) => [line.level, line.request])).toEqual([
+      [40, shortReference(hash)],
+      [40, shortReference(hash)],
     ])
     expect(new Set(logged.map(({ msg }) => msg)).size).toBe(2)
     expect(({} as { is_completed?: true }).is_completed).toBeUndefined()

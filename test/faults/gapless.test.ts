@@ -1,34 +1,85 @@
-/** Despite lost connections no client misses the final state, and none receives an older state than before. */
+/**
+ * Despite lost connections, and moved slots of a Cluster, no client misses the final state, and none receives an older state than
+ * before.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { expect, type TestContext, test } from 'vitest'
 import { createUpdater } from '../../bots/updater.ts'
 import type { PublicView } from '../../core/domain/record.ts'
+import { openRedis } from '../../core/redis/connect.ts'
+import { loadConfig } from '../../core/runtime/config.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
 import { announceServices } from '../helpers/announced.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { keys } from '../helpers/keys.ts'
 import { aRecord, PRIVATE, TTL_SECONDS } from '../helpers/record.ts'
-import { useRedis } from '../helpers/redis.ts'
+import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
+import { startCluster } from '../helpers/redis-servers.ts'
 import './fault-meta.ts'
 import { startInstallation } from './installation.ts'
 import { WAYS, type Watcher, watch } from './watchers.ts'
 
 const redis = await useRedis()
-await announceServices(await redis.connections.connect('patient'))
+
+/** The settings that name it, and what breaks all subscriptions. */
+interface Broken {
+  kind: 'single' | 'Cluster'
+  settings: Record<string, string>
+  breakSubscriptions(hash: string): Promise<void>
+}
+
+const single = async (): Promise<Broken> => {
+  const client = await redis.connections.connect('patient')
+  return {
+    kind: 'single',
+    settings: { REDIS_URL: redis.url },
+    async breakSubscriptions() {
+      await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    },
+  }
+}
+
+/** There the slot of the request moves as well. */
+async function cluster({ onTestFinished }: Pick<TestContext, 'onTestFinished'>): Promise<Broken> {
+  const topology = await startCluster()
+  onTestFinished(() => topology.stop())
+  return {
+    kind: 'Cluster',
+    settings: { ...topology.settings, REDIS_CLUSTER_CHANNELS: 'sharded' },
+    async breakSubscriptions(hash) {
+      for (const node of topology.nodes) await node.run('CLIENT', 'KILL', 'TYPE', 'pubsub')
+      await topology.moveSlot(keys.record(hash))
+    },
+  }
+}
 
 const CLIENTS = 200
 const REQUESTS = 20
 const UPDATES_A_SECOND = 100
 const SECONDS = 15
 
-test('200 clients that reconnect end on the last version despite lost subscriptions and restarts', async (ctx) => {
-  const halfway = await startInstallation(ctx, {
-    settings: { REDIS_URL: redis.url },
-    workers: 0,
-    botUrl: 'http://127.0.0.1:9',
-  })
+test('200 clients that reconnect end on the last version despite lost subscriptions and restarts', (ctx) =>
+  comeAndGo(ctx, single))
+
+// A loaded machine makes it red: writes wait while slots move.
+test.runIf(onRealRedis && process.env.HALFWAY_TEST_SHARDED !== undefined)(
+  'the same with sharded channels of a Cluster, whose slots move',
+  (ctx) => comeAndGo(ctx, cluster),
+)
+
+async function comeAndGo(
+  ctx: TestContext,
+  open: (ctx: Pick<TestContext, 'onTestFinished'>) => Promise<Broken>,
+): Promise<void> {
+  const { kind, settings, breakSubscriptions } = await open(ctx)
+  const config = loadConfig(settings)
+  const connections = await openRedis(config.redis, quiet, config.connections)
+  ctx.onTestFinished(() => connections.stop())
+  const client = await connections.connect('patient')
+  await announceServices(client)
+  const halfway = await startInstallation(ctx, { settings, workers: 0, botUrl: 'http://127.0.0.1:9' })
   const url = halfway.urls[0] as string
-  const client = await redis.connections.connect('patient')
-  const updater = await createUpdater({ redis: redis.url })
+  const updater = await createUpdater({ redis: config.redis, connections: config.connections })
   ctx.onTestFinished(() => updater.stop())
   const store = createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
   const hashes: string[] = []
@@ -43,7 +94,7 @@ test('200 clients that reconnect end on the last version despite lost subscripti
   const clients: Watcher[] = []
   const wentBack: string[] = []
   /** Disconnects at a random moment and reconnects shortly after with the version it saw last. */
-  const comeAndGo = async (i: number): Promise<void> => {
+  const reconnect = async (i: number): Promise<void> => {
     const way = WAYS[i % WAYS.length] as (typeof WAYS)[number]
     const hash = hashes[i % REQUESTS] as string
     let last: PublicView | null = null
@@ -60,7 +111,7 @@ test('200 clients that reconnect end on the last version despite lost subscripti
       await sleep(Math.random() * 300)
     }
   }
-  const coming = Array.from({ length: CLIENTS }, (_, i) => comeAndGo(i))
+  const coming = Array.from({ length: CLIENTS }, (_, i) => reconnect(i))
 
   const startedAt = performance.now()
   let written = 0
@@ -84,7 +135,7 @@ test('200 clients that reconnect end on the last version despite lost subscripti
   const killing = (async () => {
     for (; kills < SECONDS - 1; kills++) {
       await whenWritten((kills + 1) / SECONDS)
-      await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+      await breakSubscriptions(hashes[kills % REQUESTS] as string)
     }
   })()
   await whenWritten(1 / 4)
@@ -93,7 +144,7 @@ test('200 clients that reconnect end on the last version despite lost subscripti
   await halfway.servers[0]?.kill('SIGKILL')
   await Promise.all([writing, killing])
   // The request ends while no client is subscribed.
-  await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+  await breakSubscriptions(hashes[0] as string)
   await Promise.all(hashes.map((hash) => updater.markAsCompleted(hash, { done: hash })))
   isOver = true
   await Promise.all(coming)
@@ -109,7 +160,7 @@ test('200 clients that reconnect end on the last version despite lost subscripti
   )
   wentBack.push(...clients.flatMap((watcher) => watcher.wentBack))
   ctx.task.meta.fault = {
-    name: 'clients come and go',
+    name: `clients come and go, ${kind}`,
     requests: CLIENTS,
     survived: right.length,
     note: `${written} updates, ${kills} subscriptions killed, 2 restarts`,
@@ -120,4 +171,4 @@ test('200 clients that reconnect end on the last version despite lost subscripti
   expect(
     clients.filter((watcher) => !right.includes(watcher)).map(({ way, shown }) => `${way} ${shown?.version}`),
   ).toEqual([])
-})
+}

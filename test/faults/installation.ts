@@ -4,11 +4,11 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { TestContext } from 'vitest'
+import { inject, type TestContext } from 'vitest'
 import { freePort } from '../../core/redis/local-server.ts'
 import { knowsService } from '../helpers/announced.ts'
 import { type JournalLine, readJournal } from './scripted.ts'
@@ -45,10 +45,16 @@ export interface InstallationOptions {
   settings: NodeJS.ProcessEnv
   servers?: number
   workers?: number
+  /** Scripted ones, each at its own address. */
+  bots?: number
   /** The address of a running bot that announces nothing, instead of the scripted one. */
   botUrl?: string
   /** Additional settings of one role. */
   only?: Partial<Record<Role, NodeJS.ProcessEnv>>
+  /** The limit of open files of the role's processes; needs `prlimit`. */
+  openFiles?: Partial<Record<Role, number>>
+  /** Where the output goes instead of the log file: a full device, or a pipe that is closed or never read. */
+  output?: 'full' | 'closed' | 'unread'
   /** A file that the role's processes preload. */
   preload?: Partial<Record<Role, string>>
 }
@@ -70,13 +76,11 @@ export async function startInstallation(
   const folder = mkdtempSync(join(tmpdir(), 'halfway-faults-'))
   const journalFile = join(folder, 'journal')
   const logFile = join(folder, 'log')
-  const log = openSync(logFile, 'a')
-  const botPort = await freePort()
+  const log = openSync(options.output === 'full' ? '/dev/full' : logFile, 'a')
   const shared: NodeJS.ProcessEnv = {
     PATH: process.env.PATH,
     HOME: process.env.HOME,
     LOG_LEVEL: 'debug',
-    LOCAL_API_PORT: String(botPort),
     BOT_CONCURRENCY: '10000',
     ...(options.botUrl !== undefined && { LOCAL_API_URL: options.botUrl }),
     LOCAL_API_TOKEN: 'a-token-of-the-fault-tests',
@@ -87,6 +91,9 @@ export async function startInstallation(
     MAX_UNFINISHED_PER_QUEUE: '1000000',
     MAX_UNFINISHED: '1000000',
     ACTIONS_PER_MINUTE: '1000000',
+    SOCKETS_PER_ADDRESS: '0',
+    STREAMS_PER_ADDRESS: '0',
+    STATUS_READS_PER_MINUTE: '0',
     SUBJECT_CODES_PER_HOUR: '1000000',
     SUBJECT_WRONG_CODES_PER_HOUR: '1000000',
     FAULT_JOURNAL: journalFile,
@@ -101,15 +108,22 @@ export async function startInstallation(
     let up: Promise<void>
     const start = (): void => {
       const preload = options.preload?.[role]
-      child = spawn(
+      const openFiles = options.openFiles?.[role]
+      const output = options.output === undefined || options.output === 'full' ? log : 'pipe'
+      const command = [
+        ...(openFiles === undefined ? [] : ['prlimit', `--nofile=${openFiles}:${openFiles}`]),
         process.execPath,
-        [...(preload ? ['--import', preload] : []), '--import', 'tsx', MAINS[role]],
-        {
-          cwd: ROOT,
-          env: { ...shared, ...options.only?.[role], ...settings },
-          stdio: ['ignore', log, log, 'ipc'],
-        },
-      )
+        ...(preload ? ['--import', preload] : []),
+        '--require',
+        inject('runBundled'),
+        MAINS[role],
+      ]
+      child = spawn(command[0] as string, command.slice(1), {
+        cwd: ROOT,
+        env: { ...shared, ...options.only?.[role], ...settings },
+        stdio: ['ignore', output, output, 'ipc'],
+      })
+      if (options.output === 'closed') for (const pipe of [child.stdout, child.stderr]) pipe?.destroy()
       up = new Promise((resolve) => child.once('message', () => resolve()))
       child.once('exit', (code, signal) => {
         ends.push(code ?? signal ?? -1)
@@ -153,7 +167,10 @@ export async function startInstallation(
   const ports = await Promise.all(Array.from({ length: options.servers ?? 1 }, freePort))
   const servers = ports.map((port) => startMember('server', { PORT: String(port), HOST: '127.0.0.1' }))
   const workers = Array.from({ length: options.workers ?? 1 }, () => startMember('workers'))
-  const bots = options.botUrl === undefined ? [startMember('bots')] : []
+  const botPorts = await Promise.all(
+    Array.from({ length: options.botUrl === undefined ? (options.bots ?? 1) : 0 }, freePort),
+  )
+  const bots = botPorts.map((port) => startMember('bots', { LOCAL_API_PORT: String(port) }))
   const members = [...servers, ...workers, ...bots]
 
   onTestFinished(async () => {
@@ -168,7 +185,7 @@ export async function startInstallation(
     workers,
     bots,
     journal: () => readJournal(journalFile),
-    logs: () => readFileSync(logFile, 'utf8'),
+    logs: () => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : ''),
   }
   await Promise.race([Promise.all(members.map((member) => member.up())), ...endedAtStart])
   await Promise.all(installation.urls.map((url) => knowsService(url, 'credit-score-rating')))

@@ -1,6 +1,8 @@
 /** Faulty machines: a wrong clock, a full disk. */
+
 import { execFileSync } from 'node:child_process'
 import { beforeEach, expect, test } from 'vitest'
+import { shortReference } from '../../core/domain/short-reference.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { startInstallation } from './installation.ts'
@@ -70,5 +72,5 @@ test('processes whose log disk is full keep working and log again once there is 
   expect(halfway.logs().length).toBe(full)
   roomFor('unlimited')
   const { hash } = await submitAndWatch(halfway, plainScript(1, 0))
-  await eventually(() => expect(halfway.logs()).toContain(hash))
+  await eventually(() => expect(halfway.logs()).toContain(shortReference(hash)))
 })

@@ -81,8 +81,12 @@ export async function submitMany(
   return people
 }
 
-/** Types each sent code as soon as the request waits for it, until stopped. */
-export function typeCodes(installation: Installation, people: () => readonly Person[]): () => void {
+/** Types each sent code as soon as the request waits for it, until stopped. Reports the answers, null where there was none. */
+export function typeCodes(
+  installation: Pick<Installation, 'urls' | 'journal'>,
+  people: () => readonly Person[],
+  onAnswer: (hash: string, status: number | null) => void = () => {},
+): () => void {
   let isStopped = false
   const typed = new Set<string>()
   const type = async (person: Person, codes: Map<string, string>): Promise<void> => {
@@ -96,9 +100,10 @@ export function typeCodes(installation: Installation, people: () => readonly Per
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ otp: code }),
       signal: AbortSignal.timeout(5000),
-    })
-    await answer.body?.cancel()
-    if (answer.status < 500) typed.add(id)
+    }).catch(() => null)
+    onAnswer(person.hash, answer?.status ?? null)
+    await answer?.body?.cancel()
+    if (answer && answer.status < 500) typed.add(id)
   }
   const run = async (): Promise<void> => {
     while (!isStopped) {

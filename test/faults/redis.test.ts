@@ -155,25 +155,29 @@ test('200 running requests survive a Sentinel failover', async (ctx) => {
   await takesSubmitsAgain(halfway)
 })
 
-test('200 running requests survive the death of a Cluster master', async (ctx) => {
-  const cluster = await startCluster()
-  ctx.onTestFinished(() => cluster.stop())
-  const halfway = await startInstallation(ctx, { settings: cluster.settings, workers: 2, only: ROOMY })
-  const people = await submitMany(
-    200,
-    (i) => submitAndWatch(halfway, { kind: kindOf(i), steps: 20, everyMs: 500 }),
-    40,
-  )
-  ctx.onTestFinished(typeCodes(halfway, () => people))
-  await waitUntilRunning(people, 200)
-  await (await cluster.findMaster('{halfway}:inquiries:wait')).end('SIGKILL')
-  const ends = await expectSurvival(ctx, halfway, people, {
-    name: 'Cluster with one master killed',
-    withinMs: 90_000,
-  })
-  expect(ends).toEqual({ completed: 200 })
-  await takesSubmitsAgain(halfway)
-})
+test.for(process.env.HALFWAY_TEST_SHARDED === undefined ? ['plain'] : ['plain', 'sharded'])(
+  '200 running requests survive the death of a Cluster master, with %s channels',
+  async (channels, ctx) => {
+    const cluster = await startCluster()
+    ctx.onTestFinished(() => cluster.stop())
+    const settings = { ...cluster.settings, REDIS_CLUSTER_CHANNELS: channels }
+    const halfway = await startInstallation(ctx, { settings, workers: 2, only: ROOMY })
+    const people = await submitMany(
+      200,
+      (i) => submitAndWatch(halfway, { kind: kindOf(i), steps: 20, everyMs: 500 }),
+      40,
+    )
+    ctx.onTestFinished(typeCodes(halfway, () => people))
+    await waitUntilRunning(people, 200)
+    await (await cluster.findMaster('halfway:{inquiries}:inquiries:wait')).end('SIGKILL')
+    const ends = await expectSurvival(ctx, halfway, people, {
+      name: `Cluster with one master killed, ${channels} channels`,
+      withinMs: 90_000,
+    })
+    expect(ends).toEqual({ completed: 200 })
+    await takesSubmitsAgain(halfway)
+  },
+)
 
 /** All 200 concurrently. */
 const ROOMY = { workers: { WORKER_CONCURRENCY: '150' } }

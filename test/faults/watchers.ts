@@ -6,10 +6,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { io } from 'socket.io-client'
 import { isFinal, type PublicView } from '../../core/domain/record.ts'
 import { connect } from '../../public/connection/connect.ts'
-import { firstState, reduce } from '../../public/reducer.ts'
+import { firstState, isStale, reduce } from '../../public/reducer.ts'
 
 export type Way = 'page' | 'socket' | 'events' | 'long-poll' | 'poll'
 export const WAYS: readonly Way[] = ['page', 'socket', 'events', 'long-poll', 'poll']
+
+export interface Silence {
+  /** Without the time in which this process was late itself: it stands in for hundreds of browsers. */
+  ms: number
+  wallMs: number
+  /** The states before and after it, and when it ended. */
+  what: string
+}
 
 export interface Watcher {
   readonly way: Way
@@ -22,6 +30,10 @@ export interface Watcher {
   readonly settledAt: number | null
   /** Every state that was older than the one before, also after a reconnect. */
   readonly wentBack: readonly string[]
+  /** The longest time without news, of a request that is not at its end and waits for no answer. */
+  readonly longestSilence: Silence
+  /** What the page showed of a bad connection. */
+  readonly troubles: readonly string[]
   stop(): void
 }
 
@@ -34,13 +46,33 @@ const EVENTS_RETRY_MS = 2000
 // What public/connection/connection-status.ts reads from the browser.
 Object.defineProperty(globalThis, 'navigator', { value: { onLine: true }, configurable: true })
 
+const TICK_MS = 20
+
+/** Milliseconds in which this process kept up. */
+function createOwnClock(): () => number {
+  let ownMs = 0
+  let tickedAt = performance.now()
+  setInterval(() => {
+    const now = performance.now()
+    ownMs += Math.min(now - tickedAt, 2 * TICK_MS)
+    tickedAt = now
+  }, TICK_MS).unref()
+  return () => ownMs
+}
+let ownClock: (() => number) | undefined
+
 /** @param url a server's address */
 export function watch(way: Way, url: string, hash: string): Watcher {
-  const seen: { shown: PublicView | null; isGone: boolean; settledAt: number | null; wentBack: string[] } = {
-    shown: null,
+  ownClock ??= createOwnClock()
+  const now = ownClock
+  const seen = {
+    shown: null as PublicView | null,
     isGone: false,
-    settledAt: null,
-    wentBack: [],
+    settledAt: null as number | null,
+    wentBack: [] as string[],
+    newsAt: { own: now(), wall: performance.now() },
+    longestSilence: { ms: 0, wallMs: 0, what: '' } as Silence,
+    troubles: [] as string[],
   }
   let isStopped = false
   let stopWay: (() => void) | undefined
@@ -56,9 +88,14 @@ export function watch(way: Way, url: string, hash: string): Watcher {
     if (isStopped) return
     const before = seen.shown
     if (before && (view.version < before.version || view.progress < before.progress))
-      seen.wentBack.push(
-        `${before.version} (${before.status}, ${before.progress} %) → ${view.version} (${view.status}, ${view.progress} %)`,
-      )
+      seen.wentBack.push(`${describe(before)} → ${describe(view)}`)
+    if (view.version !== before?.version) {
+      const newsAt = { own: now(), wall: performance.now() }
+      const [ms, wallMs] = [newsAt.own - seen.newsAt.own, newsAt.wall - seen.newsAt.wall]
+      const what = `${describe(before)} → ${describe(view)} at ${new Date().toISOString()}`
+      if (!before?.requires_otp && ms > seen.longestSilence.ms) seen.longestSilence = { ms, wallMs, what }
+      seen.newsAt = newsAt
+    }
     seen.shown = view
     if (isFinal(view.status)) settle()
   }
@@ -72,6 +109,7 @@ export function watch(way: Way, url: string, hash: string): Watcher {
     hash,
     onView,
     onMissing,
+    onTrouble: (what) => void seen.troubles.push(what),
     isStopped: () => isStopped,
     version: () => seen.shown?.version ?? 0,
   })
@@ -89,15 +127,23 @@ export function watch(way: Way, url: string, hash: string): Watcher {
       return seen.settledAt
     },
     wentBack: seen.wentBack,
+    get longestSilence() {
+      return seen.longestSilence
+    },
+    troubles: seen.troubles,
     stop,
   }
 }
+
+const describe = (view: PublicView | null): string =>
+  view ? `${view.version} (${view.status}, ${view.progress} %)` : 'nothing'
 
 interface WatcherContext {
   url: string
   hash: string
   onView(view: PublicView): void
   onMissing(): void
+  onTrouble(what: string): void
   isStopped(): boolean
   version(): number
 }
@@ -111,7 +157,7 @@ const START: Record<Way, (context: WatcherContext) => () => void> = {
 }
 
 /** The connection and the reducer of the page; the shown state is compared. */
-function startPage({ url, hash, onView, onMissing }: WatcherContext): () => void {
+function startPage({ url, hash, onView, onMissing, onTrouble }: WatcherContext): () => void {
   let state: ReturnType<typeof firstState> | null = null
   const connection = connect({
     hash,
@@ -125,7 +171,7 @@ function startPage({ url, hash, onView, onMissing }: WatcherContext): () => void
     },
     onGone: onMissing,
     onNotOwner: onMissing,
-    onConnection: () => {},
+    onConnection: (connection) => isStale(connection) && onTrouble(connection),
   })
   return () => connection.close()
 }

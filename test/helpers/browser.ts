@@ -1,9 +1,10 @@
-/** Chromium for tests: one per file, its tabs, their traffic and errors, and accessibility checks. */
+/** A browser for tests: one per file, its tabs, their traffic and errors, and accessibility checks. */
 import type Axe from 'axe-core'
 import type { RunOptions } from 'axe-core'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll } from 'vitest'
-import { isChromiumMissing, launchChromium } from './chromium.ts'
+import { BROWSER, inFirefox } from './browsers.ts'
+import { emulate, setFontSizeInFirefox } from './firefox.ts'
 
 export interface TestBrowser {
   /** Opens a tab in a context of its own, with its own cookies and these options. */
@@ -15,22 +16,34 @@ export interface TestBrowser {
 /**
  * Call it at the top of a test file: one browser for all its tests.
  *
- * @param full as `launchChromium` takes it
+ * @param full as `launch` takes it
  */
-export function useBrowser({ full = false } = {}): TestBrowser {
+export function useBrowser({ full = false, kind = BROWSER } = {}): TestBrowser {
   let browser: Browser
   beforeAll(async () => {
-    if (isChromiumMissing) return
-    browser = await launchChromium({ full })
+    if (!kind.isMissing) browser = await kind.launch({ full })
   })
   afterAll(() => browser?.close())
   return {
-    // Without a GPU animations keep the processor busy; one test checks them.
-    open: async (options) => (await browser.newContext({ reducedMotion: 'reduce', ...options })).newPage(),
+    async open(options) {
+      // Without a GPU animations keep the processor busy; one test checks them.
+      const all = { reducedMotion: 'reduce', ...options } as const
+      const page = await (await browser.newContext(all)).newPage()
+      if (kind.name === 'Firefox') await emulate(page, all)
+      return page
+    },
     async closeTabs() {
       await Promise.all((browser?.contexts() ?? []).map((context) => context.close()))
     },
   }
+}
+
+/** The font size that the user has set for pages. */
+export async function setFontSize(page: Page, pixels: number): Promise<void> {
+  if (inFirefox) return setFontSizeInFirefox(page, pixels)
+  const devtools = await page.context().newCDPSession(page)
+  await devtools.send('Page.enable')
+  await devtools.send('Page.setFontSizes', { fontSizes: { standard: pixels } })
 }
 
 /** Errors that a page does not show, and its requests. */

@@ -3,11 +3,19 @@
  * starts in a quarter of the time of tsx with a thousand files; nothing else about the processes differs.
  */
 import { execFile } from 'node:child_process'
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { basename, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { build, type Plugin } from 'esbuild'
 import type { TestProject } from 'vitest/node'
@@ -22,6 +30,8 @@ declare module 'vitest' {
 }
 
 const ROOT = join(import.meta.dirname, '../..')
+const BUILD_ASSETS = fileURLToPath(new URL('../../public/build.mjs', import.meta.url))
+const POOL_WORKER = fileURLToPath(new URL('./pool-worker.ts', import.meta.url))
 const MAINS = [
   'start.ts',
   'server/main.ts',
@@ -30,22 +40,62 @@ const MAINS = [
   './bots/**/main.ts',
   'test/helpers/test-bot/main.ts',
 ]
+/** The modules with tasks that bundled processes run. */
+const TASKS = [
+  'test/helpers/fixtures/tasks.ts',
+  'test/helpers/test-bot/tasks.ts',
+  ...readdirSync(join(ROOT, 'bots'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => basename(path) === 'tasks.ts')
+    .map((path) => `bots/${path.replaceAll('\\', '/')}`),
+]
 
 /**
  * Keeps the original path of each module, so that it finds the files beside it, such as templates and Lua scripts.
  * Tinypool needs that as well, because it starts a file of its own.
+ *
+ * @param poolEntry the URL of what a process or thread of the pool loads first
  */
-const originalPaths: Plugin = {
+const originalPaths = (poolEntry: string): Plugin => ({
   name: 'original-paths',
   setup({ onLoad }) {
     onLoad({ filter: /\.[jt]s$/ }, ({ path }) => {
       if (path.includes('node_modules') && !path.includes('node_modules/tinypool/')) return null
       const contents = readFileSync(path, 'utf8')
+        .replace("'../pool-entry.mjs'", JSON.stringify(poolEntry))
         .replaceAll('import.meta.dirname', JSON.stringify(join(path, '..')))
         .replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href))
       return { contents, loader: 'ts' }
     })
   },
+})
+
+/**
+ * Bundles what the pool of a bundled process starts into `dir`, as in the npm package: without tsx, which would take most
+ * of the time of each process and thread.
+ *
+ * @returns the URL of what the pool loads first
+ */
+async function bundlePool(dir: string): Promise<string> {
+  mkdirSync(dir)
+  copyFileSync(join(ROOT, 'core/tasks/pool-entry.mjs'), join(dir, 'pool-entry.mjs'))
+  writeFileSync(join(dir, 'package.json'), '{ "type": "module" }')
+  const url = (path: string): string => JSON.stringify(pathToFileURL(`${path}/`).href)
+  await build({
+    entryPoints: [
+      { in: POOL_WORKER, out: 'pool-worker' },
+      ...TASKS.map((file) => ({ in: file, out: file.replace(/\.ts$/, '') })),
+    ],
+    absWorkingDir: ROOT,
+    outdir: dir,
+    bundle: true,
+    splitting: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    define: { SOURCES: url(ROOT), BUNDLES: url(dir) },
+    logLevel: 'error',
+  })
+  return pathToFileURL(join(dir, 'pool-entry.mjs')).href
 }
 
 /**
@@ -77,7 +127,7 @@ export async function bundleProcesses(
     banner: {
       js: `import * as nodeModule from 'node:module'; const require = nodeModule.createRequire(import.meta.url);`,
     },
-    plugins: [...plugins, originalPaths],
+    plugins: [...plugins, originalPaths(await bundlePool(join(dir, 'pool')))],
     logLevel: 'error',
   })
   return runBundled
@@ -86,8 +136,10 @@ export async function bundleProcesses(
 export default async function bundle({ provide }: TestProject): Promise<() => void> {
   const dir = mkdtempSync(join(tmpdir(), 'halfway-bundles-'))
   const assets = join(dir, 'assets')
-  const building = promisify(execFile)(process.execPath, [join(ROOT, 'public/build.mjs'), assets])
-  const runBundled = await bundleProcesses(dir, { more: ['./test/helpers/fixtures/*.ts'] })
+  const building = promisify(execFile)(process.execPath, [BUILD_ASSETS, assets])
+  const runBundled = await bundleProcesses(dir, {
+    more: ['./test/helpers/fixtures/*.ts', './test/faults/fixtures/*.ts'],
+  })
   await building
   copyFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), join(assets, 'axe.js'))
   provide('runBundled', runBundled)

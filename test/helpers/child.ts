@@ -19,16 +19,18 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 /**
  * @param file relative to the project's root
- * @param runBundled the preload that has its bundle
+ * @param preload Node options to run TypeScript; by default those that run its bundle
+ * @param cwd its working directory; another one than the project's root needs the bundle
  */
 export function startChild(
   file: string,
   args: string[] = [],
   env: NodeJS.ProcessEnv = {},
-  runBundled = inject('runBundled'),
+  preload = ['--require', inject('runBundled')],
+  cwd = ROOT,
 ): Child {
-  const child = spawn(process.execPath, ['--require', runBundled, file, ...args], {
-    cwd: ROOT,
+  const child = spawn(process.execPath, [...preload, file, ...args], {
+    cwd,
     env: { ...process.env, ...env },
     stdio: ['pipe', 'pipe', 'pipe', 'ipc'],
   })

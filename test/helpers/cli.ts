@@ -26,16 +26,16 @@ export interface TestCli {
   /** Runs with `--json` and parses the output. */
   json<T>(...args: string[]): Promise<T>
   /** Starts a command that runs on. */
-  start(args: string[], options?: { isTerminal?: boolean }): RunningCli
+  start(args: string[], options?: { isTerminal?: boolean; columns?: number }): RunningCli
 }
 
 const ESCAPE_SEQUENCES = new RegExp(`${String.fromCharCode(27)}\\[[0-9;?]*[ -/]*[@-~]`, 'g')
 
 /** @param settings environment on top of the test's Redis */
 export function useCli(redis: Pick<TestRedis, 'url'>, settings: NodeJS.ProcessEnv = {}): TestCli {
-  const start: TestCli['start'] = (args, { isTerminal = false } = {}) => {
+  const start: TestCli['start'] = (args, { isTerminal = false, columns = 100 } = {}) => {
     const [out, err, input] = [new PassThrough(), new PassThrough(), new PassThrough()]
-    Object.assign(out, { isTTY: isTerminal, columns: 100, rows: 30 })
+    Object.assign(out, { isTTY: isTerminal, columns, rows: 30 })
     // Raw mode is a feature of terminals; the test's input needs none.
     Object.assign(input, { isTTY: isTerminal, setRawMode: () => input })
     let [outText, errText] = ['', '']

@@ -17,7 +17,7 @@ export interface Halfway {
   /** Address of the server, without a slash at the end. */
   url: string
   botUrl: string
-  /** The private Redis that it started. */
+  /** The private Redis that it started, or that of REDIS_URL. */
   redis: { url: string; pid: number }
   /** The newest code that was sent to this number, once there is one. */
   codeSentTo(mobile: string): Promise<string>
@@ -52,6 +52,9 @@ export async function startHalfway(
       PORT: String(port),
       LOCAL_API_PORT: String(botPort),
       TEST_BOT_CODES: codes,
+      SOCKETS_PER_ADDRESS: '0',
+      STREAMS_PER_ADDRESS: '0',
+      STATUS_READS_PER_MINUTE: '0',
       SUBJECT_CODES_PER_HOUR: '100000',
       LOG_LEVEL: 'debug',
       ...settings,
@@ -77,7 +80,7 @@ export async function startHalfway(
   return {
     url: `http://127.0.0.1:${port}`,
     botUrl: `http://127.0.0.1:${botPort}`,
-    redis: privateRedis(tmp),
+    redis: settings.REDIS_URL ? { url: settings.REDIS_URL, pid: 0 } : privateRedis(tmp),
     codeSentTo: (mobile) => newestCode(codes, mobile),
     output: () => output,
     process: child,

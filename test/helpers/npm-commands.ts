@@ -3,11 +3,12 @@ import { expect } from 'vitest'
 import { type Child, startScript } from './child.ts'
 import { eventually } from './eventually.ts'
 
+export const LOCAL_API_TOKEN = 'a-token-of-the-tests'
 const SETTINGS = {
   LOG_LEVEL: 'info',
   NODE_ENV: 'test',
   DRAIN_SECONDS: '20',
-  LOCAL_API_TOKEN: 'a-token-of-the-tests',
+  LOCAL_API_TOKEN,
 }
 
 /** Resolves once the command has started. @param env names the Redis in REDIS_URL */

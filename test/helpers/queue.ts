@@ -32,7 +32,7 @@ export function useQueue(
   const queues = createQueues({ redis, log: quiet, queueList: () => [queue], now })
   const worker = new Worker(queue.name, null, {
     connection: redis,
-    prefix: redis.names.queues,
+    prefix: redis.names.queue(queue.name),
     autorun: false,
   })
   cleanUp(() => worker.close())
@@ -64,6 +64,6 @@ export function useQueue(
       }
       return taken
     },
-    key: (name) => `${redis.names.queues}:${queue.name}:${name}`,
+    key: (name) => `${redis.names.queue(queue.name)}:${queue.name}:${name}`,
   }
 }

@@ -1,8 +1,9 @@
 /** Random sequences of commands, for property-based tests of the state machine. */
 import fc from 'fast-check'
 import type { Command } from '../../core/domain/command.ts'
-import type { RequestRecord, SubstepReport } from '../../core/domain/record.ts'
+import type { RequestRecord } from '../../core/domain/record.ts'
 import { type RejectionCode, transition } from '../../core/domain/state-machine.ts'
+import type { SubstepReport } from '../../core/domain/step.ts'
 import { aRecord, SERVICE, T0, TTL_SECONDS } from './record.ts'
 
 const SECOND = 1000

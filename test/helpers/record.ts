@@ -5,8 +5,11 @@ import { createRecord } from '../../core/domain/create-record.ts'
 import type { RequestRecord } from '../../core/domain/record.ts'
 import { createRequestHash } from '../../core/domain/request-id.ts'
 import { transition } from '../../core/domain/state-machine.ts'
+import { MAX_RECORD_CHARACTERS } from '../../core/records/foreign-record.ts'
 
 export const TTL_SECONDS = 1800
+/** More than is read of a record. */
+export const TOO_LONG = 'x'.repeat(MAX_RECORD_CHARACTERS + 1)
 /** The start time of tests with their own clock. */
 export const T0 = Date.UTC(2026, 5, 1, 12)
 

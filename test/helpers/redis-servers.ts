@@ -13,13 +13,15 @@ import { eventually } from './eventually.ts'
 import { useFolder } from './redis.ts'
 
 /** Lines of a redis.conf; a name with several values has several lines. */
-type RedisConf = Record<string, string | string[]>
+export type RedisConf = Record<string, string | string[]>
 /** Environment variables for the processes. */
 type Settings = Record<string, string>
 
 export interface RedisProcess {
   readonly host: string
   readonly port: number
+  /** Where it speaks TLS; undefined where it does not. */
+  readonly tlsPort: number | undefined
   readonly settings: Settings
   readonly isRunning: boolean
   /** Runs one command on a connection of its own. */
@@ -47,6 +49,8 @@ export interface SentinelTopology extends Topology {
 export interface ClusterTopology extends Topology {
   /** The master of the key's slot. */
   findMaster(key: string): Promise<RedisProcess>
+  /** Moves the slot of this key to another master, with `meanwhile` between its keys and itself. */
+  moveSlot(key: string, meanwhile?: () => Promise<void>): Promise<void>
   readonly nodes: readonly RedisProcess[]
 }
 
@@ -56,20 +60,39 @@ const killAll = async (all: RedisProcess[]): Promise<void> => {
   await Promise.all(all.map((server) => server.end('SIGKILL')))
 }
 
+/** Lines for TLS: a server has a port for it, too, and speaks it to the other servers. */
+export const tlsConf = (ca: string, { cert, key }: { cert: string; key: string }): RedisConf => ({
+  'tls-port': '',
+  'tls-cert-file': cert,
+  'tls-key-file': key,
+  'tls-ca-cert-file': ca,
+  'tls-auth-clients': 'no',
+  'tls-replication': 'yes',
+  'tls-cluster': 'yes',
+})
+
 /** @param conf as in redis.conf, such as `{ appendonly: 'yes', maxmemory: '3mb' }`; by default nothing is saved */
 export const startSingle = (conf: RedisConf = {}): Promise<RedisProcess> => startServer(() => conf)
 
-/** Three Sentinels, a master and a replica; a dead master is replaced after about two seconds. */
-export async function startSentinel(): Promise<SentinelTopology> {
-  const first = await startServer(() => ({}))
-  const second = await startServer(() => ({ replicaof: `127.0.0.1 ${first.port}` }))
+/**
+ * Three Sentinels, a master and a replica; a dead master is replaced after about two seconds.
+ *
+ * @param conf of all of them
+ * @param users further lines of the Sentinels
+ */
+export async function startSentinel(conf: RedisConf = {}, users: RedisConf = {}): Promise<SentinelTopology> {
+  const first = await startServer(() => conf)
+  const masterPort = first.tlsPort ?? first.port
+  const second = await startServer(() => ({ replicaof: `127.0.0.1 ${masterPort}`, ...conf }))
   const dataNodes = [first, second]
   const sentinels = await Promise.all(
     [1, 2, 3].map(() =>
       startServer(
         () => ({
+          ...conf,
+          ...users,
           sentinel: [
-            `monitor ${MASTER_NAME} 127.0.0.1 ${first.port} 2`,
+            `monitor ${MASTER_NAME} 127.0.0.1 ${masterPort} 2`,
             `down-after-milliseconds ${MASTER_NAME} 1000`,
             `failover-timeout ${MASTER_NAME} 3000`,
           ],
@@ -91,14 +114,14 @@ export async function startSentinel(): Promise<SentinelTopology> {
   )
   return {
     settings: {
-      REDIS_SENTINELS: sentinels.map(({ port }) => `127.0.0.1:${port}`).join(','),
+      REDIS_SENTINELS: addressesOf(sentinels),
       REDIS_SENTINEL_NAME: MASTER_NAME,
     },
     dataNodes,
     async master() {
       const [sentinel] = sentinels as [RedisProcess]
       const [, port] = (await sentinel.run('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER_NAME)) as string[]
-      return dataNodes.find((node) => node.port === Number(port)) as RedisProcess
+      return dataNodes.find((node) => (node.tlsPort ?? node.port) === Number(port)) as RedisProcess
     },
     stop: () => killAll([...sentinels, ...dataNodes]),
   }
@@ -119,7 +142,7 @@ export async function startCluster(conf: RedisConf = {}): Promise<ClusterTopolog
   )
   const [first, ...others] = nodes as [RedisProcess, ...RedisProcess[]]
   const masters = nodes.slice(0, 3)
-  const ids = await Promise.all(nodes.map((node) => node.run('CLUSTER', 'MYID')))
+  const ids = (await Promise.all(nodes.map((node) => node.run('CLUSTER', 'MYID')))) as string[]
   const busPorts = await Promise.all(
     nodes.map(async (node) => String(((await node.run('CONFIG', 'GET', 'cluster-port')) as string[])[1])),
   )
@@ -152,19 +175,37 @@ export async function startCluster(conf: RedisConf = {}): Promise<ClusterTopolog
     },
     { withinMs: 15_000, everyMs: 50 },
   )
+  const findMaster: ClusterTopology['findMaster'] = async (key) => {
+    const alive = nodes.find((node) => node.isRunning) as RedisProcess
+    const slot = Number(await alive.run('CLUSTER', 'KEYSLOT', key))
+    const ranges = (await alive.run('CLUSTER', 'SLOTS')) as [number, number, [string, number]][]
+    const [, , [, port] = ['', 0]] = ranges.find(([from, to]) => from <= slot && slot <= to) ?? []
+    return nodes.find((node) => node.port === port) as RedisProcess
+  }
   return {
-    settings: { REDIS_CLUSTER_NODES: nodes.map(({ port }) => `127.0.0.1:${port}`).join(',') },
+    settings: { REDIS_CLUSTER_NODES: addressesOf(nodes) },
     nodes,
-    async findMaster(key) {
-      const alive = nodes.find((node) => node.isRunning) as RedisProcess
-      const slot = Number(await alive.run('CLUSTER', 'KEYSLOT', key))
-      const ranges = (await alive.run('CLUSTER', 'SLOTS')) as [number, number, [string, number]][]
-      const [, , [, port] = ['', 0]] = ranges.find(([from, to]) => from <= slot && slot <= to) ?? []
-      return nodes.find((node) => node.port === port) as RedisProcess
+    findMaster,
+    async moveSlot(key, meanwhile) {
+      const from = await findMaster(key)
+      const to = masters.find((node) => node !== from) as RedisProcess
+      const [fromId, toId] = [from, to].map((node) => ids[nodes.indexOf(node)] as string) as [string, string]
+      const slot = Number(await from.run('CLUSTER', 'KEYSLOT', key))
+      await to.run('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId)
+      await from.run('CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId)
+      const keys = (await from.run('CLUSTER', 'GETKEYSINSLOT', slot, 1000)) as string[]
+      if (keys.length > 0) await from.run('MIGRATE', to.host, to.port, '', 0, 2000, 'KEYS', ...keys)
+      await meanwhile?.()
+      for (const node of [to, from]) await node.run('CLUSTER', 'SETSLOT', slot, 'NODE', toId)
     },
     stop: () => killAll(nodes),
   }
 }
+
+const addressesOf = (servers: readonly RedisProcess[]): string =>
+  servers
+    .map(({ port, tlsPort }) => (tlsPort ? `rediss://localhost:${tlsPort}` : `127.0.0.1:${port}`))
+    .join(',')
 
 /** Retries on another port when this one was taken meanwhile. */
 async function startServer(
@@ -172,7 +213,9 @@ async function startServer(
   kind: 'server' | 'sentinel' = 'server',
 ): Promise<RedisProcess> {
   for (let tries = 1; ; tries++) {
-    const server = createServer(await freePort(), await conf(), kind)
+    const given = await conf()
+    const tlsPort = 'tls-port' in given ? await freePort() : undefined
+    const server = createServer(await freePort(), tlsPort, given, kind)
     try {
       await server.restart({ empty: true })
       return server
@@ -182,8 +225,14 @@ async function startServer(
   }
 }
 
-function createServer(port: number, conf: RedisConf, kind: 'server' | 'sentinel'): RedisProcess {
+function createServer(
+  port: number,
+  tlsPort: number | undefined,
+  given: RedisConf,
+  kind: 'server' | 'sentinel',
+): RedisProcess {
   const base: RedisConf = { port: String(port), bind: '127.0.0.1' }
+  const conf = tlsPort === undefined ? given : { ...given, 'tls-port': String(tlsPort) }
   const serverDefaults: RedisConf = { save: '', 'repl-diskless-sync-delay': '0' }
   let dir = ''
   let child: ChildProcess | null = null
@@ -197,6 +246,8 @@ function createServer(port: number, conf: RedisConf, kind: 'server' | 'sentinel'
       retryStrategy: null,
       commandTimeout: 2000,
       protocol: 2,
+      // It sends INFO, which a test may rename.
+      enableReadyCheck: false,
     })
     client.on('error', () => {})
     try {
@@ -210,7 +261,10 @@ function createServer(port: number, conf: RedisConf, kind: 'server' | 'sentinel'
   return {
     host: '127.0.0.1',
     port,
-    settings: { REDIS_URL: `redis://127.0.0.1:${port}` },
+    tlsPort,
+    settings: {
+      REDIS_URL: tlsPort ? `rediss://localhost:${tlsPort}` : `redis://127.0.0.1:${port}`,
+    },
     get isRunning() {
       return isRunning()
     },

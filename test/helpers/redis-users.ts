@@ -16,6 +16,7 @@ import { loadConfig } from '../../core/runtime/config.ts'
 import { createDeadlineIndex } from '../../core/store/deadline-index.ts'
 import { createIdempotency } from '../../core/store/idempotency-keys.ts'
 import { createRequestStore } from '../../core/store/request-store.ts'
+import { createAddressOf, createTrust } from '../../server/client-address.ts'
 import { identify } from '../../server/middleware/caller.ts'
 import { limitPerMinute } from '../../server/middleware/rate-limit.ts'
 import { createSessionCookies } from '../../server/sessions.ts'
@@ -27,7 +28,7 @@ import { catalog, creditScoreRating } from './services.ts'
 export interface RedisUsers {
   /** A watched request without other writers. */
   readonly hash: string
-  /** All keys of the queues are in the slot of this one. */
+  /** All keys of the queue are in the slot of this one. */
   readonly queuePrefix: string
   readonly subscriber: RedisClient
   /** Throws the first error. */
@@ -70,12 +71,17 @@ export async function useRedisUsers(
   const secret = await openInstallationSecret(failFast)
   onTestFinished(() => secret.stop())
   const limited = express().use(
-    identify(createSessionCookies(secret)),
+    identify({
+      sessions: createSessionCookies(secret),
+      secret,
+      signIn: { userOf: async () => null },
+      addressOf: createAddressOf(createTrust(0)),
+    }),
     limitPerMinute(failFast, 'submit', 1000),
     (_req, res) => void res.send('let in'),
   )
 
-  const prefix = failFast.names.queues
+  const prefix = failFast.names.queue(creditScoreRating.queue.name)
   const queues = createQueues({ redis: failFast, log: quiet, queueList: () => queuesOf(catalog) })
   onTestFinished(() => queues.stop())
   const done = new Set<string>()
@@ -101,7 +107,7 @@ export async function useRedisUsers(
 
   const verifyDelivery = async (): Promise<void> => {
     const before = received
-    await patient.publish(`local_request_updates:${watched.hash}`, '{}')
+    await channels.publishHint(watched.hash)
     await eventually(() => expect(received).toBeGreaterThan(before), { withinMs: 1000 })
   }
 

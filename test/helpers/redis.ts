@@ -1,7 +1,11 @@
 /**
  * A private Redis for one test file: the installed server, or the JavaScript one where there is none or with
- * HALFWAY_TEST_REDIS=js in the environment. Cleaned up after the file, and after Ctrl-C.
+ * HALFWAY_TEST_REDIS=js in the environment. Cleaned up after the file, and after Ctrl-C. The JavaScript servers of
+ * the files of one process are in one process (js-redis.mjs).
  */
+import { type ChildProcess, fork } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { on } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,6 +38,32 @@ export function useFolder(): string {
   return dir
 }
 
+let host: ChildProcess | undefined
+let asked = 0
+
+/** Has the process of the JavaScript servers, which it starts before the first, start or stop one. */
+async function askHost(what: { password: string } | { stop: number }): Promise<number> {
+  host ??= fork(new URL('./js-redis.mjs', import.meta.url), { execArgv: [], stdio: 'inherit' })
+  const id = ++asked
+  host.send({ id, ...what })
+  for await (const [answer] of on(host, 'message', { close: ['exit'] }))
+    if (answer.id === id) return answer.port
+  throw new Error('the process of the JavaScript servers has ended')
+}
+
+async function startJavaScript(): Promise<Pick<RedisServer, 'url' | 'stop'>> {
+  const password = randomBytes(24).toString('base64url')
+  const port = await askHost({ password })
+  let stopped: Promise<unknown> | null = null
+  return {
+    url: `redis://:${password}@127.0.0.1:${port}`,
+    async stop() {
+      stopped ??= askHost({ stop: port })
+      await stopped
+    },
+  }
+}
+
 /** Await it at the top of a test file. */
 export async function useRedis({
   engine = onRealRedis ? 'any' : 'js',
@@ -41,22 +71,20 @@ export async function useRedis({
   engine?: 'any' | 'js'
 } = {}): Promise<TestRedis> {
   const dir = useFolder()
-  let server = await startRedisServer({ dir, engine })
-  // When the process ends before the tests, afterAll does not run: kill the server then.
-  cleanUp(() => void server.process.kill('SIGKILL'))
+  const start = () => (engine === 'js' ? startJavaScript() : startRedisServer({ dir, engine }))
+  let server = await start()
+  // When the process ends before the tests, afterAll does not run: stop the server then.
+  cleanUp(() => server.stop())
   const target: RedisTarget = { kind: 'single', url: server.url }
   const connections = await openRedis(target, quiet)
-  cleanUp(async () => {
-    await connections.stop()
-    await server.stop()
-  })
+  cleanUp(() => connections.stop())
   return {
     url: server.url,
     target,
     connections,
     stop: () => server.stop(),
     async restart() {
-      const again: RedisServer = await startRedisServer({ dir, engine })
+      const again = await start()
       if (again.url !== server.url) throw new Error('only an installed Redis restarts at the same address')
       server = again
     },

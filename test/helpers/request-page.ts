@@ -9,8 +9,9 @@ export const shows = (page: Page, percent: number): Promise<void> =>
   live(page, 'percent')
     .filter({ hasText: `${percent}%` })
     .waitFor()
+/** Trouble is shown on top of the page. */
 export const isConnected = (page: Page, state: string): Promise<void> =>
-  page.locator(`[data-live=connection][data-state=${state}]`).waitFor()
+  page.locator(`:is([data-live=connection], [data-live=banner])[data-state=${state}]:visible`).waitFor()
 export const progressUrl = (hash: string, server: string): string => server + at('progress', hash)
 
 /** Opens the page and waits until it is live. */

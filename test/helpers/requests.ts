@@ -3,7 +3,7 @@
 import { createOtpMailbox, type OtpMailbox } from '../../core/actions/otp-mailbox.ts'
 import type { Command } from '../../core/domain/command.ts'
 import { type ChannelSubscriber, createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts'
-import { createRequestWatcher, type RequestWatcher } from '../../core/pubsub/request-watcher.ts'
+import { createRequestWatcher, type WriterWatcher } from '../../core/pubsub/request-watcher.ts'
 import type { RedisClient } from '../../core/redis/connect.ts'
 import { createRequestStore, type RequestStore, type StoredRecord } from '../../core/store/request-store.ts'
 import { keys } from './keys.ts'
@@ -15,7 +15,7 @@ export interface Requests {
   subscriber: RedisClient
   store: RequestStore
   channels: ChannelSubscriber
-  watcher: RequestWatcher
+  watcher: WriterWatcher
   otpMailbox: OtpMailbox
   /** Creates a request and applies the commands. */
   given(...commands: Command[]): Promise<StoredRecord>
@@ -32,7 +32,7 @@ export async function useRequests(redis: TestRedis): Promise<Requests> {
   const subscriber = await redis.connections.connect('subscriber')
   const store = createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
   const channels = createChannelSubscriber({ redis: client, subscriber, log: quiet })
-  const watcher = createRequestWatcher({ store, channels, log: quiet, ttlSeconds: TTL_SECONDS })
+  const watcher = createRequestWatcher({ store, channels, log: quiet })
 
   const applyCommand: Requests['applyCommand'] = async (hash, command) => {
     const result = await store.apply(hash, command)

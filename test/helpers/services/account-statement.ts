@@ -5,8 +5,8 @@ export const definition = {
   slug: 'account-statement',
   title: { en: 'Account statement', fa: 'صورت‌حساب بانکی' },
   description: {
-    en: 'Fetches the latest lines of an account. The portal sends a code to your mobile; you type it here.',
-    fa: 'آخرین گردش‌های حساب شما را می‌گیرد. درگاه کدی به تلفن همراه شما می‌فرستد که اینجا وارد می‌کنید.',
+    en: 'Fetches the latest transactions of an account. The portal sends a code to your mobile; you type it here.',
+    fa: 'آخرین تراکنش‌های حساب شما گرفته می‌شود. درگاه کدی به تلفن همراه شما می‌فرستد که اینجا وارد می‌کنید.',
   },
   fields: [
     {
@@ -26,7 +26,7 @@ export const definition = {
   ],
   steps: [
     { id: 'signing_in', title: { en: 'Sign in to the portal', fa: 'ورود به درگاه' } },
-    { id: 'sending_otp', title: { en: 'Have a code sent', fa: 'درخواست ارسال کد' } },
+    { id: 'sending_otp', title: { en: 'Request a code', fa: 'درخواست کد' } },
     { id: 'waiting_otp', title: { en: 'Wait for your code', fa: 'انتظار برای کد شما' } },
     { id: 'verifying_otp', title: { en: 'Check the code', fa: 'بررسی کد' } },
     { id: 'reading_statement', title: { en: 'Read the statement', fa: 'خواندن صورت‌حساب' } },
@@ -36,18 +36,23 @@ export const definition = {
     fields: [
       { name: 'account_number', type: 'text', label: { en: 'Account number', fa: 'شمارهٔ حساب' } },
       { name: 'holder', type: 'text', label: { en: 'Holder', fa: 'صاحب حساب' } },
-      { name: 'closing_balance', type: 'number', label: { en: 'Closing balance', fa: 'ماندهٔ پایانی' } },
-      { name: 'currency', type: 'text', label: { en: 'Currency', fa: 'واحد پول' } },
+      {
+        name: 'closing_balance',
+        type: 'money',
+        label: { en: 'Closing balance', fa: 'ماندهٔ پایانی' },
+        currency: 'currency',
+      },
       { name: 'reference_number', type: 'text', label: { en: 'Reference number', fa: 'شمارهٔ مرجع' } },
       {
         name: 'lines',
         type: 'table',
-        label: { en: 'Lines', fa: 'گردش حساب' },
+        label: { en: 'Transactions', fa: 'تراکنش‌ها' },
+        plot: { x: 'date', y: 'balance' },
         columns: [
           { name: 'date', type: 'date', label: { en: 'Date', fa: 'تاریخ' } },
           { name: 'description', type: 'text', label: { en: 'Description', fa: 'شرح' } },
-          { name: 'amount', type: 'number', label: { en: 'Amount', fa: 'مبلغ' } },
-          { name: 'balance', type: 'number', label: { en: 'Balance', fa: 'مانده' } },
+          { name: 'amount', type: 'money', label: { en: 'Amount', fa: 'مبلغ' }, currency: 'currency' },
+          { name: 'balance', type: 'money', label: { en: 'Balance', fa: 'مانده' }, currency: 'currency' },
         ],
       },
     ],
@@ -60,8 +65,8 @@ export const definition = {
       fa: 'در حال ورود با شمارهٔ حساب…',
     },
     late_having_another_sent: {
-      en: 'That code came too late for the portal. Having another code sent to {sent_to}…',
-      fa: 'آن کد دیر به درگاه رسید. در حال درخواست ارسال کد جدید به \u2066{sent_to}\u2069…',
+      en: 'That code came too late for the portal. Requesting another code for {sent_to}…',
+      fa: 'آن کد دیر به درگاه رسید. در حال درخواست کد جدید برای \u2066{sent_to}\u2069…',
     },
     reading_statement: {
       en: 'The code was right. Reading the statement…',

@@ -26,8 +26,8 @@ export const definition = {
   ],
   steps: [
     { id: 'authentication', title: { en: 'Sign in to the portal', fa: 'ورود به درگاه' } },
-    { id: 'captcha_solving', title: { en: 'Solve the captcha', fa: 'حل کپچا' } },
-    { id: 'sending_otp', title: { en: 'Have a code sent', fa: 'درخواست ارسال کد' } },
+    { id: 'captcha_solving', title: { en: 'Solve the captcha', fa: 'عبور از کد امنیتی' } },
+    { id: 'sending_otp', title: { en: 'Request a code', fa: 'درخواست کد' } },
     { id: 'waiting_otp', title: { en: 'Wait for your code', fa: 'انتظار برای کد شما' } },
     { id: 'verifying_otp', title: { en: 'Check the code', fa: 'بررسی کد' } },
     { id: 'processing_result', title: { en: 'Read the result', fa: 'خواندن نتیجه' } },
@@ -35,7 +35,19 @@ export const definition = {
   result: {
     headline: 'score',
     fields: [
-      { name: 'score', type: 'number', label: { en: 'Score', fa: 'امتیاز' } },
+      {
+        name: 'score',
+        type: 'number',
+        label: { en: 'Score', fa: 'امتیاز' },
+        scale: 900,
+        ranges: [
+          { from: 0, label: { en: 'Very poor', fa: 'خیلی ضعیف' }, tone: 'poor' },
+          { from: 250, label: { en: 'Poor', fa: 'ضعیف' }, tone: 'poor' },
+          { from: 450, label: { en: 'Fair', fa: 'متوسط' }, tone: 'fair' },
+          { from: 600, label: { en: 'Good', fa: 'خوب' }, tone: 'good' },
+          { from: 720, label: { en: 'Very good', fa: 'خیلی خوب' }, tone: 'good' },
+        ],
+      },
       { name: 'rating', type: 'text', label: { en: 'Rating', fa: 'رتبه' } },
       { name: 'open_loans', type: 'number', label: { en: 'Open loans', fa: 'وام‌های جاری' } },
       { name: 'bounced_cheques', type: 'number', label: { en: 'Bounced cheques', fa: 'چک‌های برگشتی' } },
@@ -48,14 +60,14 @@ export const definition = {
     ...portalMessages,
     opening_portal: { en: 'Opening the credit portal…', fa: 'در حال باز کردن درگاه اعتبارسنجی…' },
     signing_in: { en: 'Signing in to the credit portal…', fa: 'در حال ورود به درگاه اعتبارسنجی…' },
-    solving_captcha: { en: 'Solving the captcha…', fa: 'در حال حل کپچا…' },
+    solving_captcha: { en: 'Solving the captcha…', fa: 'در حال عبور از کد امنیتی…' },
     solving_captcha_again: {
       en: 'The portal turned the captcha down, trying again ({number, number} of {total, number})…',
-      fa: 'درگاه پاسخ کپچا را نپذیرفت، دوباره تلاش می‌شود ({number, number} از {total, number})…',
+      fa: 'درگاه کد امنیتی را نپذیرفت؛ دوباره تلاش می‌کنیم ({number, number} از {total, number})…',
     },
     code_expired: {
-      en: 'The time for this code is over. You can have a new one sent.',
-      fa: 'مهلت این کد تمام شده است. می‌توانید کد جدید بخواهید.',
+      en: 'This code has expired. You can request a new one.',
+      fa: 'مهلت این کد تمام شده است. می‌توانید کد جدید بگیرید.',
     },
     waiting_for_right_code: {
       en: 'That code was not right. Waiting for the right one…',
@@ -71,7 +83,7 @@ export const definition = {
     },
     captcha_failed: {
       en: 'The portal turned the captcha down {tries, plural, one {once} other {# times}}.',
-      fa: 'درگاه پاسخ کپچا را {tries, number} بار نپذیرفت.',
+      fa: 'درگاه کد امنیتی را {tries, number} بار نپذیرفت.',
     },
     code_too_late: { en: 'The code came too late for the portal.', fa: 'کد دیر به درگاه رسید.' },
   },

@@ -5,7 +5,7 @@ export const definition = {
   title: { en: 'Link check', fa: 'بررسی پیوندها' },
   description: {
     en: 'Reads a website page by page and lists the links that are broken, moved or slow.',
-    fa: 'یک وب‌گاه را صفحه به صفحه می‌خواند و پیوندهای خراب، جابه‌جا شده یا کند را فهرست می‌کند.',
+    fa: 'وب‌گاه صفحه‌به‌صفحه خوانده و پیوندهای خراب، جابه‌جاشده یا کند فهرست می‌شود.',
   },
   fields: [
     {
@@ -20,14 +20,14 @@ export const definition = {
     },
   ],
   steps: [
-    { id: 'fetching_start_page', title: { en: 'Open the start page', fa: 'باز کردن صفحهٔ آغاز' } },
+    { id: 'fetching_start_page', title: { en: 'Open the start page', fa: 'باز کردن صفحهٔ نخست' } },
     { id: 'crawling', title: { en: 'Read the pages', fa: 'خواندن صفحه‌ها' } },
     { id: 'summarizing', title: { en: 'Write the report', fa: 'نوشتن گزارش' } },
   ],
   result: {
     headline: 'broken_total',
     fields: [
-      { name: 'start_url', type: 'url', label: { en: 'Start page', fa: 'صفحهٔ آغاز' } },
+      { name: 'start_url', type: 'url', label: { en: 'Start page', fa: 'صفحهٔ نخست' } },
       { name: 'pages_checked', type: 'number', label: { en: 'Pages checked', fa: 'صفحه‌های بررسی‌شده' } },
       { name: 'links_checked', type: 'number', label: { en: 'Links checked', fa: 'پیوندهای بررسی‌شده' } },
       {
@@ -44,8 +44,8 @@ export const definition = {
           { name: 'status', type: 'number', label: { en: 'Status', fa: 'وضعیت' } },
           { name: 'code', type: 'text', label: { en: 'Code', fa: 'کد' } },
           { name: 'reason', type: 'text', label: { en: 'Reason', fa: 'دلیل' } },
-          { name: 'found_on', type: 'url', label: { en: 'Found on', fa: 'یافته در' } },
-          { name: 'also_on', type: 'number', label: { en: 'Also on', fa: 'همچنین در' } },
+          { name: 'found_on', type: 'url', label: { en: 'Found on', fa: 'صفحه' } },
+          { name: 'also_on', type: 'number', label: { en: 'Also on', fa: 'در صفحه‌های دیگر' } },
         ],
       },
       { name: 'broken_total', type: 'number', label: { en: 'Broken in total', fa: 'تعداد خراب‌ها' } },
@@ -58,21 +58,21 @@ export const definition = {
           { name: 'status', type: 'number', label: { en: 'Status', fa: 'وضعیت' } },
           { name: 'code', type: 'text', label: { en: 'Code', fa: 'کد' } },
           { name: 'reason', type: 'text', label: { en: 'Reason', fa: 'دلیل' } },
-          { name: 'found_on', type: 'url', label: { en: 'Found on', fa: 'یافته در' } },
-          { name: 'also_on', type: 'number', label: { en: 'Also on', fa: 'همچنین در' } },
+          { name: 'found_on', type: 'url', label: { en: 'Found on', fa: 'صفحه' } },
+          { name: 'also_on', type: 'number', label: { en: 'Also on', fa: 'در صفحه‌های دیگر' } },
         ],
       },
       { name: 'unsure_total', type: 'number', label: { en: 'Unsure in total', fa: 'تعداد نامطمئن‌ها' } },
       {
         name: 'redirected',
         type: 'table',
-        label: { en: 'Redirected', fa: 'جابه‌جا شده' },
+        label: { en: 'Redirected', fa: 'جابه‌جاشده' },
         columns: [
           { name: 'url', type: 'url', label: { en: 'Address', fa: 'نشانی' } },
-          { name: 'to', type: 'url', label: { en: 'Leads to', fa: 'می‌رسد به' } },
+          { name: 'to', type: 'url', label: { en: 'Leads to', fa: 'مقصد' } },
           { name: 'status', type: 'number', label: { en: 'Status', fa: 'وضعیت' } },
-          { name: 'found_on', type: 'url', label: { en: 'Found on', fa: 'یافته در' } },
-          { name: 'also_on', type: 'number', label: { en: 'Also on', fa: 'همچنین در' } },
+          { name: 'found_on', type: 'url', label: { en: 'Found on', fa: 'صفحه' } },
+          { name: 'also_on', type: 'number', label: { en: 'Also on', fa: 'در صفحه‌های دیگر' } },
         ],
       },
       {
@@ -92,13 +92,17 @@ export const definition = {
       {
         name: 'skipped',
         type: 'table',
-        label: { en: 'Skipped', fa: 'کنار گذاشته شده' },
+        label: { en: 'Skipped', fa: 'کنارگذاشته‌شده' },
         columns: [
           { name: 'url', type: 'url', label: { en: 'Address', fa: 'نشانی' } },
           { name: 'reason', type: 'text', label: { en: 'Reason', fa: 'دلیل' } },
         ],
       },
-      { name: 'skipped_total', type: 'number', label: { en: 'Skipped in total', fa: 'تعداد کنارگذاشته‌ها' } },
+      {
+        name: 'skipped_total',
+        type: 'number',
+        label: { en: 'Skipped in total', fa: 'تعداد کنارگذاشته‌شده‌ها' },
+      },
       { name: 'truncated', type: 'text', label: { en: 'Truncated', fa: 'ناتمام' } },
       { name: 'truncated_code', type: 'text', label: { en: 'Truncated code', fa: 'کد ناتمامی' } },
       { name: 'duration_seconds', type: 'number', label: { en: 'Duration in seconds', fa: 'مدت به ثانیه' } },
@@ -106,7 +110,7 @@ export const definition = {
   },
   messages: {
     opening_site: { en: 'Opening {host}', fa: 'در حال باز کردن \u2066{host}\u2069' },
-    start_page_read: { en: 'The start page was read', fa: 'صفحهٔ آغاز خوانده شد' },
+    start_page_read: { en: 'The start page was read', fa: 'صفحهٔ نخست خوانده شد' },
     pages_read: {
       en: '{read, number} of {found, plural, one {# page} other {# pages}} read{left, plural, =0 {} one {, # link left to check} other {, # links left to check}}, {broken, plural, =0 {no broken links} one {# broken link} other {# broken links}} so far',
       fa: '{read, number} از {found, number} صفحه خوانده شد{left, plural, =0 {} other {، # پیوند مانده است}}، {broken, plural, =0 {تا اینجا هیچ پیوند خرابی پیدا نشد} other {تا اینجا # پیوند خراب پیدا شد}}',
@@ -133,11 +137,11 @@ export const definition = {
     },
     start_page_failed: {
       en: 'The start page could not be opened: {why, select, bad_answer {the server did not answer in proper HTTP} bad_redirect {redirects to no valid address} redirect_loop {redirects in a circle} too_many_redirects {redirects too many times} other {not checked: leads to something else than a web page}}.',
-      fa: 'صفحهٔ آغاز باز نشد: {why, select, bad_answer {پاسخ سرور \u2066HTTP\u2069 درست نیست} bad_redirect {به نشانی نامعتبری هدایت می‌کند} redirect_loop {در یک حلقه هدایت می‌کند} too_many_redirects {بارها هدایت می‌کند} other {به چیزی جز صفحهٔ وب می‌رسد}}.',
+      fa: 'صفحهٔ نخست باز نشد: {why, select, bad_answer {پاسخ سرور \u2066HTTP\u2069 درست نیست} bad_redirect {به نشانی نامعتبری هدایت می‌کند} redirect_loop {در یک حلقه هدایت می‌کند} too_many_redirects {بارها هدایت می‌کند} other {به چیزی جز صفحهٔ وب می‌رسد}}.',
     },
     start_page_answers: {
       en: 'The start page answers {answer}.',
-      fa: 'صفحهٔ آغاز با خطا پاسخ داد: \u2066{answer}\u2069',
+      fa: 'صفحهٔ نخست با خطا پاسخ داد: \u2066{answer}\u2069',
     },
     not_html: {
       en: 'This address leads to something that is no HTML page, so there are no links to check.',

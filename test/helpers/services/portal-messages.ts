@@ -3,8 +3,8 @@ import type { Text } from '../../../core/catalog/text.ts'
 
 export const portalMessages = {
   having_code_sent: {
-    en: 'Having a code sent to {sent_to}…',
-    fa: 'در حال درخواست ارسال کد به \u2066{sent_to}\u2069…',
+    en: 'Requesting a code for {sent_to}…',
+    fa: 'در حال درخواست کد برای \u2066{sent_to}\u2069…',
   },
   code_sent: {
     en: 'The portal has sent a code to {sent_to}.',
@@ -15,8 +15,8 @@ export const portalMessages = {
     fa: 'درگاه کدی {digits, number} رقمی به \u2066{sent_to}\u2069 فرستاد.',
   },
   having_another_sent: {
-    en: 'Having another code sent to {sent_to}…',
-    fa: 'در حال درخواست ارسال کد جدید به \u2066{sent_to}\u2069…',
+    en: 'Requesting another code for {sent_to}…',
+    fa: 'در حال درخواست کد جدید برای \u2066{sent_to}\u2069…',
   },
   another_sent: {
     en: 'The portal has sent another code to {sent_to}. The one before no longer works.',
@@ -30,7 +30,7 @@ export const portalMessages = {
   },
   portal_changed: {
     en: 'The portal is not as we know it, so we cannot go on.',
-    fa: 'درگاه تغییر کرده است و کار ادامه‌پذیر نیست.',
+    fa: 'درگاه تغییر کرده است و نمی‌توانیم ادامه دهیم.',
   },
-  portal_session_ended: { en: 'The portal ended the session.', fa: 'درگاه نشست را پایان داد.' },
+  portal_session_ended: { en: 'The portal ended the session.', fa: 'درگاه به نشست پایان داد.' },
 } as const satisfies Record<string, Text>

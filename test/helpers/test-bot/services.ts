@@ -145,8 +145,13 @@ function threeProviderHandler({ stepMs }: TestBotSettings): Handle<DataOf<typeof
       ...answers.at(-1),
       rating: 'B',
       checked_at: new Date().toISOString(),
-      answered: answers.length,
-      asked: providers.length,
+      chosen_because: 'most_confident',
+      providers: answers.map(({ provider, score, confidence }, i) => ({
+        provider,
+        outcome: i === answers.length - 1 ? 'taken' : 'answered',
+        score,
+        confidence,
+      })),
     }
   }
 }

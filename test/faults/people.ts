@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, type TestContext } from 'vitest'
 import './fault-meta.ts'
 import { isFinal, type PublicView } from '../../core/domain/record.ts'
+import { shortReference } from '../../core/domain/short-reference.ts'
 import { eventually } from '../helpers/eventually.ts'
 import type { Installation } from './installation.ts'
 import { type Script, toRequestData } from './scripted.ts'
@@ -205,9 +206,25 @@ function findFaults(watcher: Watcher, truth: PublicView | 'missing'): string[] {
 const describeEnd = (view: PublicView | null): string =>
   view ? JSON.stringify([view.status, view.completed_at, view.result_data, view.error_data]) : 'nothing'
 
-/** Fails with the whole list when a request was lost. */
-function expectAllSurvived({ requests, survived, wrong, byStatus }: Outcome): void {
-  expect({ survived, wrong, byStatus }).toEqual({ survived: requests, wrong: [], byStatus })
+/** Fails with the whole list when a request was lost, and with the log of one of them. */
+function expectAllSurvived(
+  { requests, survived, wrong, byStatus }: Outcome,
+  installation: Installation,
+): void {
+  const log = wrong.length > 0 ? logOf(installation, wrong[0] as string) : []
+  expect({ survived, wrong, byStatus, log }).toEqual({ survived: requests, wrong: [], byStatus, log: [] })
+}
+
+/** The last lines about a lost request, and the last warnings and starts of all processes. */
+function logOf({ logs, servers, workers, bots }: Installation, wrong: string): string[] {
+  const reference = shortReference(wrong.split(':')[0] as string)
+  const lines = logs().split('\n')
+  const ends = [...servers, ...workers, ...bots].map(({ role, ends }) => `${role} ended: ${ends.join(', ')}`)
+  return [
+    ...ends,
+    ...lines.filter((line) => /"level":[456]0|"msg":"(started|stopp)/.test(line)).slice(-20),
+    ...lines.filter((line) => line.includes(reference)).slice(-20),
+  ]
 }
 
 /** Asserts that the output of the processes contains no submitted data, code or result. */
@@ -247,7 +264,7 @@ export async function expectSurvival(
   const figures = note ? [note()] : []
   if (slowest.way) figures.push(`slowest client (${slowest.way}) ${(slowest.ms / 1000).toFixed(1)} s`)
   task.meta.fault = { name, requests, survived, note: [...ends, ...figures].join(', ') }
-  expectAllSurvived(outcome)
+  expectAllSurvived(outcome, installation)
   expectNoSecrets(installation, people)
   return byStatus
 }

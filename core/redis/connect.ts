@@ -125,6 +125,8 @@ export async function openRedis(
         const fault = isVague(cause) ? await findServerFault(real, options) : undefined
         throw noAnswer(address, describeConnectError(cause, { tls, fault }), cause)
       }
+      // For BullMQ's copies of it: a lazy one that could not connect the first time would never be used, though it reconnects.
+      client.options.lazyConnect = false
       open.keep(client, role)
       if (open.clients().length === 1) requireRights(user, await findMissing())
       const shards = real.kind === 'cluster' && {

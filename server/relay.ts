@@ -13,8 +13,14 @@ import type { ServerMetrics } from './server-metrics.ts'
 import type { SessionCookies } from './sessions.ts'
 import type { SignIn } from './sign-in.ts'
 import { type HandshakeDeps, openSocketServer } from './socket-handshake.ts'
-import { limitSocket, MESSAGES_PER_SECOND, type SocketLimits } from './socket-limits.ts'
-import { type ClientSocket, createSocketWatches, type SocketState, toRejection } from './socket-watches.ts'
+import { allowsMessage, limitSocket, MESSAGES_PER_SECOND } from './socket-limits.ts'
+import {
+  type Acknowledge,
+  type ClientSocket,
+  createSocketWatches,
+  type SocketState,
+  toRejection,
+} from './socket-watches.ts'
 
 const TOO_MANY_MESSAGES = new AppError('rate_limited', {
   detail: `A socket sends at most ${MESSAGES_PER_SECOND} messages a second.`,
@@ -56,40 +62,42 @@ export function createRelay({
     counter: metrics?.transports.websocket,
   })
 
-  const limits = new WeakMap<ClientSocket['conn'], SocketLimits>()
-  io.engine.on('connection', (connection: ClientSocket['conn']) => {
-    limits.set(connection, limitSocket(connection, log))
-  })
+  io.engine.on('connection', (connection: ClientSocket['conn']) => limitSocket(connection, log))
 
-  io.on('connection', (socket: ClientSocket) => {
-    const state: SocketState = {
-      socket,
-      limits: limits.get(socket.conn) as SocketLimits,
-      sessionId: sessions.read(socket.handshake.headers.cookie, isHttps(socket.request)),
-      userId: signIn.userOf(socket.request).then(
-        (user) => user?.id ?? null,
-        () => null,
-      ),
-      watches: new Map(),
-    }
-    releaseHandshake(socket)
-    if (!health.isUp) socket.emit('service:degraded')
-    socket.use((event, next) => {
-      if (state.limits.allowsMessage()) return next()
+  function allows(socket: ClientSocket): boolean {
+    const isAllowed = allowsMessage(socket.conn)
+    if (!isAllowed) {
       metrics?.onLimit('socket')
       handshake.onRefusal({ action: 'socket', reason: 'rate_limited' })
-      const acknowledge: unknown = event.at(-1)
-      if (typeof acknowledge === 'function') acknowledge(toRejection(TOO_MANY_MESSAGES))
-    })
-    socket.on('request:watch', (message, acknowledge) => {
-      if (typeof acknowledge === 'function') void watches.watch(state, message, acknowledge)
-    })
-    socket.on('request:unwatch', (message) => watches.unwatch(state, message))
-    socket.on('disconnect', () => {
-      watches.unwatchAll(state)
-      // There is only one namespace: a client that left it has no use for the connection.
-      socket.conn.close()
-    })
+    }
+    return isAllowed
+  }
+
+  // Shared by all sockets, as there are many.
+  function onWatch(this: ClientSocket, message: unknown, acknowledge: Acknowledge): void {
+    const isAllowed = allows(this)
+    if (typeof acknowledge !== 'function') return
+    if (isAllowed) void watches.watch(this, message, acknowledge)
+    else acknowledge(toRejection(TOO_MANY_MESSAGES))
+  }
+  function onUnwatch(this: ClientSocket, message: unknown): void {
+    if (allows(this)) watches.unwatch(this, message)
+  }
+  function onDisconnect(this: ClientSocket): void {
+    watches.unwatchAll(this)
+    // There is only one namespace: a client that left it has no use for the connection.
+    this.conn.close()
+  }
+
+  io.on('connection', (socket: ClientSocket) => {
+    const sessionId = sessions.read(socket.handshake.headers.cookie, isHttps(socket.request))
+    socket.data = { sessionId, userId: null, watches: new Map() }
+    void keepUserId(socket.data, signIn.userOf(socket.request))
+    releaseHandshake(socket)
+    if (!health.isUp) socket.emit('service:degraded')
+    socket.on('request:watch', onWatch)
+    socket.on('request:unwatch', onUnwatch)
+    socket.on('disconnect', onDisconnect)
   })
 
   health.onChange((isUp) => io.emit(isUp ? 'service:restored' : 'service:degraded'))
@@ -101,9 +109,18 @@ export function createRelay({
   }
 }
 
-/** Drops the handshake request: it is not needed once the socket is open, and would stay in memory as long as that. */
+/** Keeps the promise only until it has resolved. */
+async function keepUserId(state: SocketState, signingIn: ReturnType<SignIn['userOf']>): Promise<void> {
+  state.userId = signingIn.then(
+    (user) => user?.id ?? null,
+    () => null,
+  )
+  state.userId = await state.userId
+}
+
+/** Drops the handshake: it is not needed once the socket is open, and would stay in memory as long as that. */
 function releaseHandshake(socket: ClientSocket): void {
   Object.assign(socket.conn, { request: null })
   Object.assign(socket.conn.transport, { req: null })
-  socket.handshake.headers = {}
+  Object.assign(socket, { handshake: null })
 }

@@ -92,7 +92,7 @@ function countSocket(
   { addressOf, takeSocket, onLimit }: HandshakeDeps,
 ): AppError | null {
   const release = takeSocket(networkOf(addressOf(req)))
-  if (release) req.socket.once('close', release)
+  if (release) req.socket.on('close', release)
   else onLimit?.('open_socket')
   return release ? null : TOO_MANY
 }

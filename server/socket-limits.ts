@@ -5,6 +5,7 @@
  */
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
+import type { Socket as TcpSocket } from 'node:net'
 import type { Socket } from 'socket.io'
 import type { Log } from '../core/runtime/log.ts'
 
@@ -22,63 +23,96 @@ const CLOSE_TIMEOUT_MS = 1_000
 
 type Connection = Socket['conn']
 
-export interface SocketLimits {
-  /** Takes one message from the rate limit; false when it is used up. */
-  allowsMessage(): boolean
-  /** Resets the failures: the last message succeeded, or failed through no fault of its sender. */
-  markSuccess(): void
+interface Usage {
+  readonly tcp: TcpSocket
+  readonly log: Log
+  readonly messages: Bucket
+  /** Null until there is a first one. */
+  heartbeats: Bucket | null
+  failuresInARow: number
+  unflushedChars: number
+  unsentPongs: number
 }
 
-export function limitSocket(connection: Connection, log: Log): SocketLimits {
-  const tcp = connection.request.socket
-  const messages = fullBucket()
-  const heartbeats = fullBucket()
-  let failuresInARow = 0
-  let unflushedChars = 0
-  let unsentPongs = 0
+/** By connection, and by the WebSocket beneath it. Listeners are shared and find it here: closures for each socket take more memory. */
+const usages = new WeakMap<EventEmitter | Connection, Usage>()
+const usageOf = (emitter: EventEmitter | Connection): Usage => usages.get(emitter) as Usage
 
-  // Not close(), which waits until the client has read everything.
-  const drop = (reason: string): void => {
-    if (tcp.destroyed) return
-    log.debug({ reason }, 'socket dropped')
-    tcp.destroy()
+/** Takes one message from the rate limit; false when it is used up. */
+export const allowsMessage = (connection: Connection): boolean => tryTake(usageOf(connection).messages)
+
+/** Resets the failures: the last message succeeded, or failed through no fault of its sender. */
+export function markSuccess(connection: Connection): void {
+  usageOf(connection).failuresInARow = 0
+}
+
+export function limitSocket(connection: Connection, log: Log): void {
+  const { socket: tcp, websocket } = connection.request as IncomingMessage & { websocket: EventEmitter }
+  const usage: Usage = {
+    tcp,
+    log,
+    messages: fullBucket(),
+    heartbeats: null,
+    failuresInARow: 0,
+    unflushedChars: 0,
+    unsentPongs: 0,
   }
+  usages.set(connection, usage)
+  usages.set(websocket, usage)
+  connection.on('packet', onPacket)
+  connection.on('packetCreate', onPacketCreate)
+  connection.on('flush', onFlush)
+  connection.on('close', onClose)
+  websocket.on('ping', onPing)
+  websocket.on('pong', onPong)
+}
 
-  connection.on('packet', ({ type }: { type: string }) => {
-    if (type === 'message') {
-      if (++failuresInARow > MAX_FAILURES_IN_A_ROW) drop('too many failures in a row')
-    } else if (!tryTake(heartbeats)) drop('too many heartbeats')
-  })
-  // Every sent packet passes here, and stays in the connection until the TCP socket has accepted the ones before it.
-  connection.on('packetCreate', ({ data }: { data?: string }) => {
-    if (unflushedChars + tcp.writableLength > MAX_UNSENT_CHARS) drop('too much unread')
-    else unflushedChars += data?.length ?? 0
-  })
-  connection.on('flush', () => {
-    unflushedChars = 0
-  })
-  // The WebSocket library answers protocol-level pings itself. An unsent pong takes far more memory than its bytes.
-  const { websocket } = connection.request as IncomingMessage & { websocket: EventEmitter }
-  websocket.on('ping', () => {
-    unsentPongs = tcp.writableLength === 0 ? 0 : unsentPongs + 1
-    if (unsentPongs > MAX_FAILURES_IN_A_ROW || !tryTake(heartbeats)) drop('too many heartbeats')
-  })
+// Not close(), which waits until the client has read everything.
+function drop({ tcp, log }: Usage, reason: string): void {
+  if (tcp.destroyed) return
+  log.debug({ reason }, 'socket dropped')
+  tcp.destroy()
+}
 
-  // This server sends no such pings, so there is no pong to answer.
-  websocket.on('pong', () => {
-    if (!tryTake(heartbeats)) drop('too many heartbeats')
-  })
+function takeHeartbeat(usage: Usage): boolean {
+  usage.heartbeats ??= fullBucket()
+  return tryTake(usage.heartbeats)
+}
 
-  connection.on('close', () => {
-    if (!tcp.destroyed) setTimeout(() => tcp.destroy(), CLOSE_TIMEOUT_MS).unref()
-  })
+function onPacket(this: Connection, { type }: { type: string }): void {
+  const usage = usageOf(this)
+  if (type === 'message') {
+    if (++usage.failuresInARow > MAX_FAILURES_IN_A_ROW) drop(usage, 'too many failures in a row')
+  } else if (!takeHeartbeat(usage)) drop(usage, 'too many heartbeats')
+}
 
-  return {
-    allowsMessage: () => tryTake(messages),
-    markSuccess() {
-      failuresInARow = 0
-    },
-  }
+// Every sent packet passes here, and stays in the connection until the TCP socket has accepted the ones before it.
+function onPacketCreate(this: Connection, { data }: { data?: string }): void {
+  const usage = usageOf(this)
+  if (usage.unflushedChars + usage.tcp.writableLength > MAX_UNSENT_CHARS) drop(usage, 'too much unread')
+  else usage.unflushedChars += data?.length ?? 0
+}
+
+function onFlush(this: Connection): void {
+  usageOf(this).unflushedChars = 0
+}
+
+function onClose(this: Connection): void {
+  const { tcp } = usageOf(this)
+  if (!tcp.destroyed) setTimeout(() => tcp.destroy(), CLOSE_TIMEOUT_MS).unref()
+}
+
+// The WebSocket library answers protocol-level pings itself. An unsent pong takes far more memory than its bytes.
+function onPing(this: EventEmitter): void {
+  const usage = usageOf(this)
+  usage.unsentPongs = usage.tcp.writableLength === 0 ? 0 : usage.unsentPongs + 1
+  if (usage.unsentPongs > MAX_FAILURES_IN_A_ROW || !takeHeartbeat(usage)) drop(usage, 'too many heartbeats')
+}
+
+// This server sends no such pings, so there is no pong to answer.
+function onPong(this: EventEmitter): void {
+  const usage = usageOf(this)
+  if (!takeHeartbeat(usage)) drop(usage, 'too many heartbeats')
 }
 
 /**

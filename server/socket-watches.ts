@@ -4,18 +4,18 @@ import { z } from 'zod'
 import { AppError } from '../core/domain/errors.ts'
 import type { PublicView } from '../core/domain/record.ts'
 import { isRequestHash } from '../core/domain/request-id.ts'
-import type { RequestWatcher } from '../core/pubsub/request-watcher.ts'
+import type { RequestWatcher, UpdateListener } from '../core/pubsub/request-watcher.ts'
 import type { Log } from '../core/runtime/log.ts'
 import { type Ownership, parseOwnerToken } from './ownership.ts'
 import { type Problem, toProblem } from './problem.ts'
 import type { OnRefusal } from './refused-calls.ts'
 import type { TransportCounter } from './server-metrics.ts'
-import { MAX_WATCHED, type SocketLimits } from './socket-limits.ts'
+import { MAX_WATCHED, markSuccess } from './socket-limits.ts'
 import { isViewToken } from './view-links.ts'
-import { createUpdateSender } from './websocket-frame.ts'
+import { sendUpdate, type UpdateTarget } from './websocket-frame.ts'
 
 export type WatchResponse = { ok: true; data: PublicView } | { ok: false; problem: Problem }
-type Acknowledge = (response: WatchResponse) => void
+export type Acknowledge = (response: WatchResponse) => void
 
 export interface ClientEvents {
   'request:watch': (message: unknown, acknowledge: Acknowledge) => void
@@ -27,22 +27,26 @@ export interface ServerEvents {
   'service:degraded': () => void
   'service:restored': () => void
 }
-export type ClientSocket = Socket<ClientEvents, ServerEvents>
+export type ClientSocket = Socket<ClientEvents, ServerEvents, Record<string, never>, SocketState>
 
-/** The state of one socket. Small, because a server has many sockets. */
+/** The `data` of one socket. Small, because a server has many sockets. */
 export interface SocketState {
-  socket: ClientSocket
-  limits: SocketLimits
   sessionId: string | null
-  userId: Promise<string | null>
+  userId: string | null | Promise<string | null>
   /** By hash; the value resolves with the function that ends the watch. */
   watches: Map<string, Promise<() => void>>
 }
 
+/** Its methods are shared by all, and find here what they are called for. */
+interface SocketListener extends UpdateListener, UpdateTarget {
+  readonly socket: ClientSocket
+  readonly hash: string
+}
+
 export interface SocketWatches {
-  watch(state: SocketState, message: unknown, acknowledge: Acknowledge): Promise<void>
-  unwatch(state: SocketState, message: unknown): void
-  unwatchAll(state: SocketState): void
+  watch(socket: ClientSocket, message: unknown, acknowledge: Acknowledge): Promise<void>
+  unwatch(socket: ClientSocket, message: unknown): void
+  unwatchAll(socket: ClientSocket): void
 }
 
 const watchMessageSchema = z.object({
@@ -64,31 +68,28 @@ export function createSocketWatches({
   log: Log
   counter?: TransportCounter
 }): SocketWatches {
-  const remove = (state: SocketState, hash: string): boolean => removeWatch(state, hash, counter)
-  const stopWatch = (state: SocketState, hash: string): boolean => {
-    endWatch(state, hash)
-    return remove(state, hash)
+  const remove = (socket: ClientSocket, hash: string): boolean => removeWatch(socket.data, hash, counter)
+  const stopWatch = (socket: ClientSocket, hash: string): boolean => {
+    endWatch(socket.data, hash)
+    return remove(socket, hash)
+  }
+
+  function onExpired(this: SocketListener): void {
+    const { socket, hash } = this
+    remove(socket, hash)
+    socket.emit('request:expired', { hash })
   }
 
   /** Watching a request again replaces the watch and returns the current state. */
   async function startWatch(
-    state: SocketState,
+    socket: ClientSocket,
     hash: string,
     ownerToken: string | null,
   ): Promise<PublicView> {
-    const { socket, sessionId, watches } = state
-    stopWatch(state, hash)
-    const check = async (): Promise<void> =>
-      ownership.check(hash, { sessionId, userId: await state.userId, ownerToken }, 'read')
-    const started = check().then(() =>
-      watcher.watch(hash, {
-        onUpdate: createUpdateSender(socket.conn, counter),
-        onExpired: () => {
-          remove(state, hash)
-          socket.emit('request:expired', { hash })
-        },
-      }),
-    )
+    const { watches } = socket.data
+    stopWatch(socket, hash)
+    const listener: SocketListener = { socket, hash, counter, onUpdate: sendUpdate, onExpired }
+    const started = checkReader(ownership, socket, hash, ownerToken).then(() => watcher.watch(hash, listener))
     const stop = started.then((watch) => watch.stop)
     // `started` is awaited below and reports a failure; `stop` may have no reader, so its rejection is ignored here.
     stop.catch(() => {})
@@ -97,39 +98,48 @@ export function createSocketWatches({
     try {
       return (await started).latest.view
     } catch (error) {
-      if (watches.get(hash) === stop) remove(state, hash)
+      if (watches.get(hash) === stop) remove(socket, hash)
       throw error
     }
   }
 
   return {
-    async watch(state, message, acknowledge) {
-      const { limits, watches } = state
+    async watch(socket, message, acknowledge) {
+      const { watches } = socket.data
       try {
         const { hash, owner_token } = parseWatchMessage(message)
         if (!watches.has(hash) && watches.size >= MAX_WATCHED) {
           throw new AppError('rate_limited', { detail: `A socket watches at most ${MAX_WATCHED} requests.` })
         }
-        acknowledge({ ok: true, data: await startWatch(state, hash, parseOwnerToken(owner_token)) })
-        limits.markSuccess()
+        acknowledge({ ok: true, data: await startWatch(socket, hash, parseOwnerToken(owner_token)) })
+        markSuccess(socket.conn)
       } catch (error) {
         const problem = error instanceof AppError ? error : new AppError('internal_error', { cause: error })
         if (problem.status === 500) log.error({ err: problem }, 'a watch failed')
-        if (problem.status >= 500) limits.markSuccess()
+        if (problem.status >= 500) markSuccess(socket.conn)
         onRefusal({ action: 'socket', reason: problem.code })
         acknowledge(toRejection(problem))
       }
     },
 
-    unwatch(state, message) {
+    unwatch(socket, message) {
       const parsed = watchMessageSchema.safeParse(message)
-      if (parsed.success && stopWatch(state, parsed.data.hash)) state.limits.markSuccess()
+      if (parsed.success && stopWatch(socket, parsed.data.hash)) markSuccess(socket.conn)
     },
 
-    unwatchAll(state) {
-      for (const hash of [...state.watches.keys()]) stopWatch(state, hash)
+    unwatchAll(socket) {
+      for (const hash of [...socket.data.watches.keys()]) stopWatch(socket, hash)
     },
   }
+}
+
+async function checkReader(
+  ownership: Ownership,
+  { data: { sessionId, userId } }: ClientSocket,
+  hash: string,
+  ownerToken: string | null,
+): Promise<void> {
+  await ownership.check(hash, { sessionId, userId: await userId, ownerToken }, 'read')
 }
 
 function endWatch({ watches }: SocketState, hash: string): void {

@@ -23,16 +23,19 @@ interface Packet {
 /** Weak, so that personal data is freed with its update. */
 const packets = new WeakMap<EncodedUpdate, Packet>()
 
-/** @returns sends an update to the connection. All sockets that receive the same update share its packet and its frame. */
-export const createUpdateSender =
-  (connection: Socket['conn'], counter?: TransportCounter) =>
-  (update: EncodedUpdate): void => {
-    const present = packets.get(update)
-    if (present) present.framed ??= { wsPreEncodedFrame: [frameOf(present.text)] }
-    const packet = present ?? { text: `${EVENT}["request:update",${update.json}]` }
-    if (!present) packets.set(update, packet)
-    connection.send(packet.text, packet.framed as object | undefined)
-    counter?.pushed(update.position)
-  }
+export interface UpdateTarget {
+  readonly socket: Pick<Socket, 'conn'>
+  readonly counter: TransportCounter | undefined
+}
+
+/** Sends an update to the socket. All that receive the same update share its packet and its frame. */
+export function sendUpdate(this: UpdateTarget, update: EncodedUpdate): void {
+  const present = packets.get(update)
+  if (present) present.framed ??= { wsPreEncodedFrame: [frameOf(present.text)] }
+  const packet = present ?? { text: `${EVENT}["request:update",${update.json}]` }
+  if (!present) packets.set(update, packet)
+  this.socket.conn.send(packet.text, packet.framed as object | undefined)
+  this.counter?.pushed(update.position)
+}
 
 const frameOf = (packet: string): Buffer => Buffer.concat(Sender.frame(Buffer.from(MESSAGE + packet), TEXT))

@@ -46,16 +46,6 @@ export interface BroadcastState {
   isClosed: boolean
 }
 
-export const createBroadcastState = (): BroadcastState => ({
-  listeners: new Map(),
-  latest: null,
-  json: '',
-  waiting: null,
-  sentAt: Number.NEGATIVE_INFINITY,
-  timer: undefined,
-  isClosed: false,
-})
-
 export const latestOf = ({ latest, json }: BroadcastState): EncodedUpdate | null =>
   latest && parseUpdate(json)
 

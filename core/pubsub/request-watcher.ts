@@ -8,11 +8,14 @@ import type { RequestRecord } from '../domain/record.ts'
 import { type EncodedUpdate, latestOf, type UpdateListener } from './broadcast.ts'
 import {
   close,
+  DONE,
   deliver,
   encode,
+  LOOK_THROUGH_MS,
   leave,
   open,
   readFirst,
+  scheduleDue,
   type WatchContext,
   type WatchedRequest,
   type WatchOptions,
@@ -53,6 +56,7 @@ export function createRequestWatcher(options: WatchOptions): WriterWatcher {
   const { throttleMs = 0, now = Date.now } = options
   const entries = new Map<string, WatchedRequest>()
   const context: WatchContext = { ...options, throttleMs, now, entries }
+  const timer = setInterval(scheduleDue, LOOK_THROUGH_MS, context).unref()
 
   async function subscribe(hash: string): Promise<EarlySubscription> {
     const entry = entries.get(hash) ?? open(context, hash)
@@ -81,6 +85,7 @@ export function createRequestWatcher(options: WatchOptions): WriterWatcher {
       return entries.size
     },
     stop() {
+      clearInterval(timer)
       for (const entry of entries.values()) close(context, entry)
     },
   }
@@ -96,13 +101,12 @@ async function listen(
   else await read(context, entry)
   const latest = latestOf(entry)
   if (!latest) throw await context.store.whyMissing(entry.hash)
-  const leave = hold(context, entry)
+  entry.refCount++
   entry.listeners.set(listener, latest.json)
   return {
     latest,
     stop() {
-      entry.listeners.delete(listener)
-      leave()
+      if (entry.listeners.delete(listener)) leave(context, entry)
     },
   }
 }
@@ -112,6 +116,7 @@ async function read(context: WatchContext, entry: WatchedRequest): Promise<void>
   entry.ready ??= readFirst(context, entry)
   try {
     await entry.ready
+    entry.ready = DONE
   } catch (error) {
     entry.ready = null
     throw error

@@ -15,7 +15,6 @@ import {
   broadcast,
   broadcastWaiting,
   cancelBroadcast,
-  createBroadcastState,
   type EncodedUpdate,
   flush,
   parseUpdate,
@@ -33,6 +32,8 @@ export interface WatchedRequest extends BroadcastState {
   ready: Promise<void> | null
   unsubscribe: (() => void) | null
   readTimer: NodeJS.Timeout | undefined
+  /** When it is read next, if that has no timer; milliseconds since 1970. */
+  readAt: number
   isReading: boolean
   refreshRequested: boolean
   invalidLogged: boolean
@@ -42,7 +43,13 @@ export interface WatchedRequest extends BroadcastState {
 const RETRY_READ_MS = 250
 /** An invalid record rarely repairs itself. */
 const RETRY_INVALID_MS = 5000
-const MAX_TIMER_MS = 2 ** 31 - 1
+/** Takes the place of promises that have resolved, of which there would be some for each request. */
+export const DONE = Promise.resolve()
+
+/** Reads due later have no timer of their own: a timer takes more memory than the rest of their time. */
+const OWN_TIMER_MS = 10_000
+/** How often those are looked through. */
+export const LOOK_THROUGH_MS = 5_000
 
 export interface WatchOptions {
   store: RequestStore
@@ -64,14 +71,22 @@ export type WatchContext = WatchOptions & {
 }
 
 export function open(context: WatchContext, hash: string): WatchedRequest {
+  // Without a spread, so that all have one hidden class.
   const entry: WatchedRequest = {
-    ...createBroadcastState(),
+    listeners: new Map(),
+    latest: null,
+    json: '',
+    waiting: null,
+    sentAt: Number.NEGATIVE_INFINITY,
+    timer: undefined,
+    isClosed: false,
     hash,
     refCount: 0,
     subscribed: Promise.resolve(),
     ready: null,
     unsubscribe: null,
     readTimer: undefined,
+    readAt: Number.POSITIVE_INFINITY,
     isReading: false,
     refreshRequested: false,
     invalidLogged: false,
@@ -90,6 +105,7 @@ async function subscribe(context: WatchContext, entry: WatchedRequest): Promise<
   const unsubscribe = await withTimeout(subscribeTimeoutMs, channels.subscribe(entry.hash, listener))
   if (entry.isClosed) unsubscribe()
   else entry.unsubscribe = unsubscribe
+  entry.subscribed = DONE
 }
 
 export async function readFirst(context: WatchContext, entry: WatchedRequest): Promise<void> {
@@ -141,9 +157,18 @@ function logInvalidOnce({ log }: WatchContext, entry: WatchedRequest, json: stri
 
 function scheduleRefresh(context: WatchContext, entry: WatchedRequest, inMs: number): void {
   clearTimeout(entry.readTimer)
-  if (entry.isClosed) return
-  const delayMs = Math.min(Math.max(0, inMs) + 5, MAX_TIMER_MS)
-  entry.readTimer = setTimeout(refresh, delayMs, context, entry).unref()
+  entry.readTimer = undefined
+  entry.readAt = context.now() + inMs
+  if (entry.isClosed || inMs > OWN_TIMER_MS) return
+  entry.readTimer = setTimeout(refresh, Math.max(0, inMs) + 5, context, entry).unref()
+}
+
+/** Gives the reads that are due soon a timer. */
+export function scheduleDue(context: WatchContext): void {
+  const dueUntil = context.now() + OWN_TIMER_MS
+  for (const entry of context.entries.values())
+    if (!entry.readTimer && entry.readAt <= dueUntil)
+      scheduleRefresh(context, entry, entry.readAt - context.now())
 }
 
 /** One read at a time; requests for a read during it are answered by one more. */

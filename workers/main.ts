@@ -166,11 +166,12 @@ async function startWorkers(
     catalog,
     only: options.queue,
     log,
-    open: (queue) =>
+    open: (queue, lane) =>
       createRequestWorker({
         ...parts,
         queue,
-        concurrency,
+        lane,
+        concurrency: Math.ceil(concurrency / (queue.lanes ?? 1)),
         onJob: metrics?.openQueue(queue.name),
         tries: options.tries,
         sleepSeconds: options.sleep,

@@ -1,6 +1,7 @@
-/** The workers of a process: one for each queue that a service uses. They come and go with the services. */
+/** The workers of a process: one for each lane of a queue that a service uses. They come and go with the services. */
 import { type Catalog, queuesOf } from '../core/catalog/catalog.ts'
 import type { ServiceQueue } from '../core/catalog/queue-definition.ts'
+import { laneNames } from '../core/queue/lanes.ts'
 import type { Log } from '../core/runtime/log.ts'
 import type { RequestWorker } from './request-worker.ts'
 
@@ -8,7 +9,7 @@ export interface QueueWorkers {
   /** Queues whose jobs are taken. */
   taken(): string[]
   isIdle(): boolean
-  /** How many jobs each queue's worker runs. */
+  /** How many jobs the workers of each queue run. */
   running(): [queue: string, jobs: number][]
   /** Accepts no further jobs. Resolves once the running ones have ended. */
   finish(): Promise<void>
@@ -25,39 +26,51 @@ export function createQueueWorkers({
   catalog: Catalog & { onChange(listener: () => void): void }
   /** The queues to take jobs from; undefined for all. */
   only: readonly string[] | undefined
-  open: (queue: ServiceQueue) => RequestWorker
+  /** Opens the worker of one lane. */
+  open: (queue: ServiceQueue, lane: string) => RequestWorker
   log: Log
 }): QueueWorkers {
-  const workers = new Map<string, RequestWorker>()
+  /** By lane. */
+  const workers = new Map<string, { queue: string; worker: RequestWorker }>()
   let isStopping = false
 
   function follow(): void {
     if (isStopping) return
-    const selected = queuesOf(catalog).filter(({ name }) => only?.includes(name) ?? true)
-    for (const queue of selected) {
-      if (workers.has(queue.name)) continue
-      workers.set(queue.name, open(queue))
-      log.info({ queue: queue.name }, 'taking the jobs of a queue')
+    const selected = queuesOf(catalog)
+      .filter(({ name }) => only?.includes(name) ?? true)
+      .flatMap((queue) => laneNames(queue).map((lane) => ({ queue, lane })))
+    for (const { queue, lane } of selected) {
+      if (workers.has(lane)) continue
+      workers.set(lane, { queue: queue.name, worker: open(queue, lane) })
+      log.info({ queue: lane }, 'taking the jobs of a queue')
     }
-    for (const [name, worker] of workers) {
-      if (selected.some((queue) => queue.name === name)) continue
-      workers.delete(name)
+    for (const [lane, { worker }] of workers) {
+      if (selected.some((one) => one.lane === lane)) continue
+      workers.delete(lane)
       void worker.stop()
-      log.info({ queue: name }, 'no service uses a queue any more')
+      log.info({ queue: lane }, 'no service uses a queue any more')
     }
   }
 
   const forAll = async (end: (worker: RequestWorker) => Promise<void>): Promise<void> => {
     isStopping = true
-    await Promise.all([...workers.values()].map(end))
+    await Promise.all([...workers.values()].map(({ worker }) => end(worker)))
   }
 
   follow()
   catalog.onChange(follow)
   return {
-    taken: () => [...workers].filter(([, worker]) => worker.isConsuming()).map(([name]) => name),
-    isIdle: () => [...workers.values()].every((worker) => worker.isIdle()),
-    running: () => [...workers].map(([name, worker]) => [name, worker.running()]),
+    taken() {
+      const consuming = [...workers.values()].filter(({ worker }) => worker.isConsuming())
+      return [...new Set(consuming.map(({ queue }) => queue))]
+    },
+    isIdle: () => [...workers.values()].every(({ worker }) => worker.isIdle()),
+    running() {
+      const jobs = new Map<string, number>()
+      for (const { queue, worker } of workers.values())
+        jobs.set(queue, (jobs.get(queue) ?? 0) + worker.running())
+      return [...jobs]
+    },
     finish: () => forAll((worker) => worker.finish()),
     stop: () => forAll((worker) => worker.stop()),
   }

@@ -1,4 +1,4 @@
-/** One BullMQ worker on one queue: takes its jobs, hands them to the job handler, and stops within a time limit. */
+/** One BullMQ worker on one lane of a queue: takes its jobs, hands them to the job handler, and stops within a time limit. */
 import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'bullmq'
@@ -23,6 +23,8 @@ import { createJobHandler, delayOnError, type JobHandlerDeps } from './job-handl
 
 export interface RequestWorkerDeps extends Omit<JobHandlerDeps, 'stopping' | 'closing'> {
   queue: ServiceQueue
+  /** The lane of the queue whose jobs it takes; by default the first. */
+  lane?: string
   /** Called with each job that is taken. */
   onJob?: () => void
   redis: RedisClient
@@ -91,13 +93,13 @@ export function createRequestWorker(deps: RequestWorkerDeps): RequestWorker {
 }
 
 function openWorker(
-  { queue, redis, concurrency, sleepSeconds = BLOCK_SECONDS, tracing }: RequestWorkerDeps,
+  { queue, lane = queue.name, redis, concurrency, sleepSeconds = BLOCK_SECONDS, tracing }: RequestWorkerDeps,
   lockMs: number,
   run: (job: RequestJob) => Promise<void>,
 ): Worker<JobData> {
-  const worker = new Worker<JobData>(queue.name, run, {
+  const worker = new Worker<JobData>(lane, run, {
     connection: redis,
-    prefix: redis.names.queue(queue.name),
+    prefix: redis.names.queue(lane),
     concurrency,
     telemetry: tracing?.queueTelemetry,
     ...blockingOptions(sleepSeconds),

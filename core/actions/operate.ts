@@ -58,6 +58,7 @@ export function createOperate({
     },
     async limit(name, limits) {
       const queue = findQueue(name)
+      requireForLanes(queue, limits)
       await controls.setLimits(name, limits)
       const limited = withLimits(queue, await controls.read())
       await queues.setLimits(limited)
@@ -72,6 +73,15 @@ export function createOperate({
       await controls.open(slug)
     },
   }
+}
+
+/** The limits are split among the lanes of a queue. @throws AppError `invalid_parameter` */
+function requireForLanes({ lanes = 1 }: ServiceQueue, limits: ChosenLimits | null): void {
+  const least = Math.min(limits?.concurrency ?? lanes, limits?.rate?.requests ?? lanes)
+  if (least < lanes)
+    throw new AppError('invalid_parameter', {
+      detail: `The queue has ${lanes} lanes, so that ${lanes} is the lowest limit.`,
+    })
 }
 
 /** One paragraph without control characters; null for no text. */

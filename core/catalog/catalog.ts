@@ -33,10 +33,20 @@ export function createCatalog(
   }
 }
 
+/** By the services of a catalogue, which are another list once one has changed. */
+const known = new WeakMap<readonly Service[], readonly ServiceQueue[]>()
+
 /** Every queue that some service uses. Where services state different limits for one queue, the strictest hold. */
-export function queuesOf(catalog: Catalog): ServiceQueue[] {
+export function queuesOf(catalog: Catalog): readonly ServiceQueue[] {
+  const services = catalog.all()
+  const queues = known.get(services) ?? collectQueues(services)
+  known.set(services, queues)
+  return queues
+}
+
+function collectQueues(services: readonly Service[]): ServiceQueue[] {
   const queues = new Map<string, ServiceQueue>()
-  for (const { queue } of catalog.all()) {
+  for (const { queue } of services) {
     const present = queues.get(queue.name)
     queues.set(queue.name, present ? strictest(present, queue) : queue)
   }
@@ -51,5 +61,11 @@ function strictest(a: ServiceQueue, b: ServiceQueue): ServiceQueue {
   const perSecond = ({ rate }: ServiceQueue): number =>
     rate ? rate.requests / rate.seconds : Number.POSITIVE_INFINITY
   const rate = perSecond(a) <= perSecond(b) ? a.rate : b.rate
-  return { name: a.name, ...(Number.isFinite(concurrency) && { concurrency }), ...(rate && { rate }) }
+  const lanes = Math.max(a.lanes ?? 1, b.lanes ?? 1)
+  return {
+    name: a.name,
+    ...(Number.isFinite(concurrency) && { concurrency }),
+    ...(rate && { rate }),
+    ...(lanes > 1 && { lanes }),
+  }
 }

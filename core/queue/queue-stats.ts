@@ -7,7 +7,8 @@ import type { RequestRecord } from '../domain/record.ts'
 import { creationTimeOf } from '../domain/request-id.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import type { Log } from '../runtime/log.ts'
-import { type JobData, nextJobs, onlyPrioritized, openQueue, startedJobs, unlockedJobs } from './bullmq.ts'
+import { nextJobs, onlyPrioritized, startedJobs, unlockedJobs } from './bullmq.ts'
+import { createLanes } from './open-lanes.ts'
 
 export interface QueueState {
   queue: string
@@ -27,7 +28,7 @@ export interface QueueStats {
   read(): Promise<QueueState[]>
   /** Hashes of jobs that run, or wait for their next attempt or a code. */
   startedJobs(): Promise<string[]>
-  /** Hashes of the jobs that do not run, by queue. Reads all of them. */
+  /** Hashes of the jobs that do not run, by lane (lanes.ts). Reads all of them. */
   unlockedJobs(): Promise<Map<string, string[]>>
   /** What BullMQ says of a request's job: `waiting`, `active`, …; `unknown` where there is none. */
   jobState(hash: string, queue: Pick<ServiceQueue, 'name'>): Promise<string>
@@ -52,54 +53,64 @@ interface Deps {
 }
 
 export function createQueueStats({ redis, store, log, queues, now = Date.now }: Deps): QueueStats {
-  const opened = new Map<string, Queue<JobData>>()
-  function open(name: string): Queue<JobData> {
-    const queue = opened.get(name) ?? openQueue(name, redis, log)
-    opened.set(name, queue)
-    return queue
-  }
+  const lanes = createLanes({ redis, log, queueList: queues })
 
   return {
-    read: () =>
-      Promise.all(
-        queues().map(async ({ name }) => {
-          const queue = open(name)
-          const [counts, atOnce, held] = await Promise.all([
-            queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed'),
-            queue.getGlobalConcurrency(),
-            queue.getRateLimitTtl(),
-          ])
-          const { waiting = 0, prioritized = 0, active = 0, delayed = 0 } = counts
+    async read() {
+      return Promise.all(
+        queues().map(async (queue) => {
+          const all = lanes.of(queue)
+          const states = await Promise.all(all.map(readLane))
+          const sum = (of: (state: LaneState) => number): number => states.map(of).reduce((a, b) => a + b, 0)
+          const others = sum(({ active, delayed }) => active + delayed)
           return {
-            queue: name,
-            waiting: waiting + prioritized,
-            running: active,
-            delayed,
+            queue: queue.name,
+            waiting: sum(({ waiting }) => waiting),
+            running: sum(({ active }) => active),
+            delayed: sum(({ delayed }) => delayed),
             oldest_seconds: await oldestSeconds(
               { store, now },
-              await findOldest(redis, queue, active + delayed),
+              await findOldest(redis, queue.name, all, others),
             ),
-            at_once: atOnce,
-            held_seconds: Math.max(0, Math.ceil(held / 1000)),
+            at_once: states.some(({ atOnce }) => atOnce === null) ? null : sum(({ atOnce }) => atOnce ?? 0),
+            held_seconds: Math.max(...states.map(({ heldSeconds }) => heldSeconds)),
           }
         }),
-      ),
+      )
+    },
     async startedJobs() {
-      const all = queues().map(({ name }) => startedJobs(redis, open(name), MAX_JOBS))
+      const all = lanes.all().map((lane) => startedJobs(redis, lane, MAX_JOBS))
       return (await Promise.all(all)).flat()
     },
     async unlockedJobs() {
-      const all = queues().map(
-        async ({ name }): Promise<[string, string[]]> => [name, await unlockedJobs(redis, open(name))],
-      )
+      const all = lanes
+        .all()
+        .map(async (lane): Promise<[string, string[]]> => [lane.name, await unlockedJobs(redis, lane)])
       return new Map(await Promise.all(all))
     },
-    rawQueues: () => queues().map(({ name }) => open(name)),
-    jobState: (hash, { name }) => open(name).getJobState(hash),
-    async stop() {
-      await Promise.all([...opened.values()].map((queue) => queue.close()))
-    },
+    rawQueues: lanes.all,
+    jobState: (hash, queue) => lanes.find(queue, hash).getJobState(hash),
+    stop: lanes.stop,
   }
+}
+
+interface LaneState {
+  waiting: number
+  active: number
+  delayed: number
+  atOnce: number | null
+  heldSeconds: number
+}
+
+async function readLane(lane: Queue): Promise<LaneState> {
+  const [counts, atOnce, held] = await Promise.all([
+    lane.getJobCounts('waiting', 'prioritized', 'active', 'delayed'),
+    lane.getGlobalConcurrency(),
+    lane.getRateLimitTtl(),
+  ])
+  const { waiting = 0, prioritized = 0, active = 0, delayed = 0 } = counts
+  const heldSeconds = Math.max(0, Math.ceil(held / 1000))
+  return { waiting: waiting + prioritized, active, delayed, atOnce, heldSeconds }
 }
 
 /**
@@ -108,13 +119,19 @@ export function createQueueStats({ redis, store, log, queues, now = Date.now }: 
  *
  * @param others how many of the set may not wait
  */
-async function findOldest(redis: RedisClient, queue: Queue, others: number): Promise<string[]> {
+async function findOldest(
+  redis: RedisClient,
+  name: string,
+  lanes: readonly Queue[],
+  others: number,
+): Promise<string[]> {
   const last = Math.min(others + OLDEST, MAX_JOBS) - 1
   const [unfinished, next] = await Promise.all([
-    redis.zrange(redis.names.unfinished(`queue:${queue.name}`), '0', String(last)),
-    nextJobs(redis, queue, OLDEST),
+    redis.zrange(redis.names.unfinished(`queue:${name}`), '0', String(last)),
+    Promise.all(lanes.map((lane) => nextJobs(redis, lane, OLDEST))),
   ])
-  return [...new Set([...(await onlyPrioritized(redis, queue, unfinished)), ...next])]
+  const waiting = await Promise.all(lanes.map((lane) => onlyPrioritized(redis, lane, unfinished)))
+  return [...new Set([...waiting, ...next].flat())]
 }
 
 /** The hash has the creation time, the record the time it was due. */

@@ -14,7 +14,6 @@ import type { Log } from '../runtime/log.ts'
 import {
   COMPACT_JOB,
   type JobData,
-  openQueue,
   positionOf,
   positionOfPrioritized,
   prioritizedJobs,
@@ -23,6 +22,8 @@ import {
   trimEvents,
 } from './bullmq.ts'
 import { type AssignRound, createFairShare } from './fair-share.ts'
+import { inAllLanes, splitQueue } from './lanes.ts'
+import { createLanes, type OpenLanes } from './open-lanes.ts'
 import { createQueueLimits } from './queue-limits.ts'
 
 type QueuedRequest = Pick<RequestRecord, 'hash' | 'status' | 'submitter' | 'priority' | 'run_at'>
@@ -77,8 +78,8 @@ export interface Queues {
 
 interface Context {
   redis: RedisClient
-  open: (name: string) => Queue<JobData>
-  /** By queue and urgency. */
+  lanes: OpenLanes
+  /** By lane and urgency. */
   fairShares: Map<string, AssignRound>
   now: () => number
 }
@@ -98,60 +99,64 @@ export function createQueues({
   /** Milliseconds since 1970, by the clock of the records. */
   now?: () => number
 }): Queues {
-  const opened = new Map<string, Queue<JobData>>()
-  function open(name: string): Queue<JobData> {
-    const queue = opened.get(name) ?? openQueue(name, redis, log, telemetry)
-    opened.set(name, queue)
-    return queue
+  const lanes = createLanes({ redis, log, queueList, telemetry })
+  const context: Context = { redis, lanes, fairShares: new Map(), now }
+  const limits = createQueueLimits({
+    redis,
+    log,
+    queues: () => queueList().flatMap(splitQueue),
+    find: ({ name }) => lanes.open(name),
+  })
+  async function forLanes(queue: Parameters<OpenLanes['of']>[0], work: (lane: Queue<JobData>) => unknown) {
+    await Promise.all(lanes.of(queue).map(work))
   }
-  const context: Context = { redis, open, fairShares: new Map(), now }
-  const find = ({ name }: Pick<ServiceQueue, 'name'>): Queue<JobData> => open(name)
-  const limits = createQueueLimits({ redis, log, queues: queueList, find })
-  const has: Queues['has'] = async (hash, queue) => (await redis.exists(find(queue).toKey(hash))) === 1
+  const has: Queues['has'] = async (hash, queue) =>
+    (await redis.exists(lanes.find(queue, hash).toKey(hash))) === 1
 
   return {
     add: (request, where) => add(context, request, where),
     addNew: (request, where, stored) => addNew(context, request, where, stored),
     addIfMissing: (request, where) => addIfMissing(context, request, where),
     async inLine(hashes) {
-      const prioritized = await Promise.all(
-        queueList().map((queue) => prioritizedJobs(redis, find(queue), hashes)),
-      )
+      const prioritized = await Promise.all(lanes.all().map((lane) => prioritizedJobs(redis, lane, hashes)))
       return new Set(await onlyPending(redis, prioritized.flat()))
     },
     async probe(hash, queue) {
-      await find(queue).add('probe', {}, { ...COMPACT_JOB, jobId: hash })
+      await lanes.find(queue, hash).add('probe', {}, { ...COMPACT_JOB, jobId: hash })
     },
     has,
     async requeueFairly(job, request, where) {
       await job.changePriority({ priority: await priorityFor(context, request, where) })
     },
     async promote(request, where) {
-      const job = await find(where.queue).getJob(request.hash)
+      const job = await lanes.find(where.queue, request.hash).getJob(request.hash)
       if (!job) await add(context, request, where)
       // A job that is not delayed runs or is about to, and reads the record itself.
       else if (await job.isDelayed()) await job.promote().catch(() => {})
     },
-    async remove(hash, queue) {
-      await find(queue).remove(hash)
+    // In each lane: it may have been added when there were fewer.
+    remove: (hash, queue) => forLanes(queue, (lane) => lane.remove(hash)),
+    async waiting(queue) {
+      const counts = lanes.of(queue).map((lane) => lane.getJobCountByTypes('waiting', 'prioritized'))
+      return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
     },
-    waiting: (queue) => find(queue).getJobCountByTypes('waiting', 'prioritized'),
-    async erase(hash, queue) {
-      await find(queue).remove(hash)
-      await removeEvents(redis, find(queue), hash)
-    },
+    erase: (hash, queue) =>
+      forLanes(queue, (lane) => lane.remove(hash).then(() => removeEvents(redis, lane, hash))),
     async trimEvents(before) {
-      await Promise.all(queueList().map((queue) => trimEvents(redis, find(queue), before)))
+      await Promise.all(lanes.all().map((lane) => trimEvents(redis, lane, before)))
     },
-    position: (hash, queue) => positionOf(redis, find(queue), hash),
-    pause: (name) => find({ name }).pause(),
-    resume: (name) => find({ name }).resume(),
-    setLimits: limits.setOne,
+    position: async (hash, queue) =>
+      inAllLanes(lanes.define(queue), await positionOf(redis, lanes.find(queue, hash), hash)),
+    pause: (name) => forLanes({ name }, (lane) => lane.pause()),
+    resume: (name) => forLanes({ name }, (lane) => lane.resume()),
+    async setLimits(queue) {
+      await Promise.all(splitQueue(queue).map(limits.setOne))
+    },
     applyLimits: limits.set,
-    hold: limits.hold,
+    hold: (queue, ms) => forLanes(queue, ({ name }) => limits.hold({ name }, ms)),
     async stop() {
       limits.stop()
-      await Promise.all([...opened.values()].map((queue) => queue.close()))
+      await lanes.stop()
     },
   }
 }
@@ -159,13 +164,14 @@ export function createQueues({
 /** Rounds of requests that are added at the same time are assigned by one script. */
 function priorityFor(
   context: Context,
-  { submitter, priority }: QueuedRequest,
+  { hash, submitter, priority }: QueuedRequest,
   { queue, ...where }: QueueTarget,
 ): Promise<number> {
   const { redis, fairShares } = context
   const urgency = priority ?? where.priority ?? DEFAULT_PRIORITY
-  const name = `${queue.name}:${urgency}`
-  const assignRound = fairShares.get(name) ?? createFairShare(redis, context.open(queue.name), urgency)
+  const lane = context.lanes.find(queue, hash)
+  const name = `${lane.name}:${urgency}`
+  const assignRound = fairShares.get(name) ?? createFairShare(redis, lane, urgency)
   fairShares.set(name, assignRound)
   return assignRound(submitter ?? '')
 }
@@ -185,7 +191,7 @@ async function add(context: Context, request: QueuedRequest, where: QueueTarget)
 }
 
 const addJob = (context: Context, { hash }: QueuedRequest, { queue }: QueueTarget, order: JobOrder) =>
-  context.open(queue.name).add('request', {}, { ...COMPACT_JOB, jobId: hash, ...order })
+  context.lanes.find(queue, hash).add('request', {}, { ...COMPACT_JOB, jobId: hash, ...order })
 
 async function addNew(
   context: Context,
@@ -196,16 +202,16 @@ async function addNew(
   const [order] = await Promise.all([orderOf(context, request, where), stored])
   const adding = addJob(context, request, where, order)
   if ('delay' in order) return adding.then(() => null)
-  const queue = context.open(where.queue.name)
+  const queue = context.lanes.find(where.queue, request.hash)
   // Sent on the same connection one tick after the add, it arrives together with the add's answer.
   const reading = nextTick().then(() => positionOfPrioritized(context.redis, queue, request.hash))
   const [position] = await Promise.all([reading, adding])
-  return position
+  return inAllLanes(context.lanes.define(where.queue), position)
 }
 
 async function addIfMissing(context: Context, request: QueuedRequest, where: QueueTarget): Promise<void> {
-  const queue = context.open(where.queue.name)
   const { hash } = request
+  const queue = context.lanes.find(where.queue, hash)
   // BullMQ moves a job between its lists in one step: a job that is in none of them is lost, even if its hash exists.
   const [exists, state] = await Promise.all([
     context.redis.exists(queue.toKey(hash)),

@@ -2,6 +2,7 @@
 import { Queue } from 'bullmq'
 import { afterAll, expect, test } from 'vitest'
 import { createOrphans } from '../../../core/actions/orphans.ts'
+import { laneOf } from '../../../core/queue/lanes.ts'
 import { createQueueStats } from '../../../core/queue/queue-stats.ts'
 import { createQueues } from '../../../core/queue/queues.ts'
 import { openRedis, type RedisClient } from '../../../core/redis/connect.ts'
@@ -42,6 +43,21 @@ test.runIf(onRealRedis)('queues lie on several masters, and work there with limi
       expect(await line.queues.has(hash, line.queue)).toBe(false)
     }),
   )
+})
+
+test.runIf(onRealRedis)('the lanes of one queue lie on several masters', async () => {
+  const queue = { name: 'spread', lanes: 8 }
+  const queues = createQueues({ redis, log: quiet, queueList: () => [queue] })
+  const masters = new Set<string>()
+  for (let i = 0; i < 40; i++) {
+    const record = aRecord()
+    await queues.add(record, { queue })
+    const key = `${redis.names.queue(laneOf(queue, record.hash))}:${laneOf(queue, record.hash)}:${record.hash}`
+    expect(await redis.exists(key)).toBe(1)
+    masters.add(String((await findMaster(key)).port))
+  }
+  await queues.stop()
+  expect(masters.size).toBe(3)
 })
 
 test.runIf(onRealRedis)(

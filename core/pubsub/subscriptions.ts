@@ -1,0 +1,102 @@
+/** One subscription for each channel, however many listen, on a connection that may be lost and restored at any time. */
+import type { Log } from '../runtime/log.ts'
+import type { ChannelListener } from './channel-listener.ts'
+
+/** The connection. */
+export interface PubSub {
+  readonly isReady: boolean
+  /** Resolves once all are confirmed, also those that it has already. */
+  subscribe(names: readonly string[]): Promise<unknown>
+  /** Of a connection that is lost, too. */
+  unsubscribe(name: string): Promise<unknown>
+}
+
+interface Channel {
+  name: string
+  listeners: Set<ChannelListener>
+  subscribed: Promise<void>
+  confirm(): void
+  reject(error: unknown): void
+}
+
+/** Channels that are subscribed again together after a gap: their listeners read once the batch is confirmed. */
+const BATCH_SIZE = 500
+
+export function createSubscriptions(pubSub: PubSub, log: Log) {
+  const channels = new Map<string, Channel>()
+  const isCurrent = (channel: Channel): boolean => channels.get(channel.name) === channel
+
+  /** False on failure. After a lost connection `repeat` subscribes again. */
+  const subscribe = async (wanted: Channel[]): Promise<boolean> => {
+    if (wanted.length === 0) return true
+    try {
+      await pubSub.subscribe(wanted.map(({ name }) => name))
+      for (const channel of wanted) channel.confirm()
+      return true
+    } catch (error) {
+      log.debug({ err: error }, 'could not subscribe')
+      if (pubSub.isReady) for (const channel of wanted) channel.reject(error)
+      return false
+    }
+  }
+
+  const join = (name: string, listener: ChannelListener): Channel => {
+    const present = channels.get(name)
+    if (present) {
+      present.listeners.add(listener)
+      return present
+    }
+    const channel = openChannel(name, listener)
+    channels.set(name, channel)
+    if (pubSub.isReady) void subscribe([channel])
+    return channel
+  }
+
+  const leave = (channel: Channel, listener: ChannelListener): void => {
+    if (!channel.listeners.delete(listener) || channel.listeners.size > 0 || !isCurrent(channel)) return
+    channels.delete(channel.name)
+    pubSub
+      .unsubscribe(channel.name)
+      .catch((error: unknown) => log.debug({ err: error }, 'could not unsubscribe'))
+  }
+
+  return {
+    deliver(name: string, json: string): void {
+      for (const listener of channels.get(name)?.listeners ?? []) listener.onMessage(json)
+    },
+    /**
+     * After messages may have been lost. The gap ends when the subscriptions are confirmed, not when the connection is ready: a
+     * read between the two would miss a message published right after it.
+     */
+    async repeat(): Promise<void> {
+      const all = [...channels.values()]
+      for (let from = 0; from < all.length; from += BATCH_SIZE) {
+        const batch = all.slice(from, from + BATCH_SIZE).filter(isCurrent)
+        if (!(await subscribe(batch))) return
+        for (const { listeners } of batch) for (const listener of listeners) listener.onGap()
+      }
+    },
+    async listen(name: string, listener: ChannelListener): Promise<() => void> {
+      const channel = join(name, listener)
+      try {
+        await channel.subscribed
+      } catch (error) {
+        leave(channel, listener)
+        throw error
+      }
+      return () => leave(channel, listener)
+    },
+    stop: () => channels.clear(),
+  }
+}
+
+function openChannel(name: string, listener: ChannelListener): Channel {
+  let confirm = (): void => {}
+  let reject = (_error: unknown): void => {}
+  const subscribed = new Promise<void>((resolvePromise, rejectPromise) => {
+    confirm = resolvePromise
+    reject = rejectPromise
+  })
+  subscribed.catch(() => {})
+  return { name, listeners: new Set([listener]), subscribed, confirm, reject }
+}

@@ -10,7 +10,7 @@ import { build } from 'esbuild'
 
 const ROOT = import.meta.dirname
 const DIST = join(ROOT, 'dist')
-const FOLDERS = ['core', 'server', 'workers', 'bots', 'cli']
+const FOLDERS = ['core', 'server', 'workers', 'bridge', 'bots', 'cli']
 const READ_BY_PATH = new Set(['.lua', '.eta', '.mjs', '.css'])
 
 function run(...args) {

@@ -9,6 +9,7 @@ const PROCESSES: ReadonlyMap<string, string> = new Map([
   ['start', '../start'],
   ['server', '../server/main'],
   ['workers', '../workers/main'],
+  ['bridge', '../bridge/main'],
   ['bots', '../bots/service-folder/main'],
   ['processor', '../bots/concurrency-processor/main'],
 ])

@@ -3,6 +3,7 @@ import { type BotWaits, createBotWaits } from '../core/actions/bot-waits.ts'
 import { createOtpMailbox } from '../core/actions/otp-mailbox.ts'
 import { type Catalog, queuesOf } from '../core/catalog/catalog.ts'
 import { createChannelSubscriber } from '../core/pubsub/channel-subscriber.ts'
+import type { NatsLink } from '../core/pubsub/nats-link.ts'
 import { createRequestWatcher, type RequestWatcher } from '../core/pubsub/request-watcher.ts'
 import { createQueuePositions } from '../core/queue/queue-positions.ts'
 import { createQueues } from '../core/queue/queues.ts'
@@ -27,7 +28,8 @@ import { createServerMetrics, withoutMetrics } from './server-metrics.ts'
 export interface CoreDeps {
   /** The fail-fast connection. */
   redis: RedisClient
-  subscriber: RedisClient
+  /** Of Redis, or NATS. */
+  subscriber: RedisClient | NatsLink
   catalog: Catalog & Partial<Pick<LiveCatalog, 'onChange'>>
   /** What operators set at run time. */
   controls: Pick<LiveControls, 'current' | 'refresh'>

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { queuesOf } from '../core/catalog/catalog.ts'
 import { offerLanguages } from '../core/i18n/index.ts'
+import { openNats } from '../core/pubsub/nats-link.ts'
 import { createQueueStats } from '../core/queue/queue-stats.ts'
 import { startClock } from '../core/redis/clock.ts'
 import { openRedis } from '../core/redis/connect.ts'
@@ -42,7 +43,9 @@ async function serve(context: ProcessContext): Promise<void> {
   const settings = { ...config.connections, rights: 'server' as const, onPing: metrics?.onPing }
   const connections = await register('redis', openRedis(config.redis, log, settings))
   const redis = await connections.connect('fail-fast')
-  const subscriber = await connections.connect('subscriber')
+  const subscriber = config.nats
+    ? await register('nats', openNats(config.nats, { name: 'server', log }))
+    : await connections.connect('subscriber')
   const { now } = await register('clock', startClock({ redis, log }))
   const secret = await register('installation secret', openInstallationSecret(redis))
   const audit = createAuditLog({ redis, log: auditLog, process: 'server', now })

@@ -6,13 +6,13 @@ import { describe, expect, it } from 'vitest'
 import { findFunctions, readSourceCode, type SourceCode, wordsOfIdentifier } from './helpers/source-code.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const PROCESSES = ['server', 'workers', 'bots', 'cli']
+const PROCESSES = ['server', 'workers', 'bridge', 'bots', 'cli']
 const FOLDERS = ['core', ...PROCESSES, 'public', 'bench', 'test']
 const LONGEST = 250
 const MAX_FUNCTION_LINES = 80
 /** What core/ has now, so that growth is noticed: the lines rounded up to the next hundred. */
 const MAX_ARROWS = 31
-const MAX_CORE_LINES = 15_900
+const MAX_CORE_LINES = 16_150
 
 /** Words with a standard term that says the same (CONTRIBUTING.md), as parts of identifiers. */
 const DIALECT_IN_NAMES = new Set(
@@ -188,7 +188,7 @@ describe('architecture', () => {
     )
   })
 
-  it('server, workers, bots and cli never import each other', () => {
+  it('server, workers, bridge, bots and cli never import each other', () => {
     expectNone(
       PROCESSES.flatMap((mine) =>
         importing(
@@ -281,7 +281,7 @@ describe('architecture', () => {
     )
   })
 
-  it('only the store writes records, and only the store and pubsub publish', () => {
+  it('only the store writes records, and only the store, pubsub and the bridge publish', () => {
     const reason = 'every write is checked, versioned and published in one step'
     expectNone(
       findMatches(/\.\s*(?:eval|evalsha|evalsha_ro|fcall|defineCommand)\s*\(/g, (path) =>
@@ -294,7 +294,7 @@ describe('architecture', () => {
       reason,
     )
     expectNone(
-      findMatches(/\.\s*s?publish\s*\(/g, (path) => /^core\/(?:store|pubsub)\//.test(path)),
+      findMatches(/\.\s*s?publish\s*\(/g, (path) => /^(?:core\/(?:store|pubsub)|bridge)\//.test(path)),
       reason,
     )
   })

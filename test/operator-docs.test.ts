@@ -26,7 +26,7 @@ const DOCUMENTS = [
   'docs/ADD-A-SERVICE.md',
   'docs/WRITE-A-BOT.md',
 ]
-const FOLDERS = 'core|server|workers|bots|cli|public|bench|test|docs|deploy'
+const FOLDERS = 'core|server|workers|bridge|bots|cli|public|bench|test|docs|deploy'
 /** The cells of each row of each table in a part of a document. */
 const rowsOf = (text: string): string[][] =>
   [...text.matchAll(/^\| (.+) \|$/gm)].map(([, row = '']) => row.split(' | '))

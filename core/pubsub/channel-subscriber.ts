@@ -4,6 +4,8 @@ import type { RedisClient, SubscriberClient } from '../redis/connect.ts'
 import type { Log } from '../runtime/log.ts'
 import { publishHint } from '../store/publish-hint.ts'
 import type { ChannelListener } from './channel-listener.ts'
+import { openNatsFeed } from './nats-feed.ts'
+import type { NatsLink } from './nats-link.ts'
 import { openPlainFeed } from './plain-feed.ts'
 import { createShardedSubscriptions } from './sharded-subscriptions.ts'
 import { createHealth, endListening, type Health } from './subscriber-health.ts'
@@ -20,7 +22,8 @@ export interface ChannelSubscriber {
 
 interface Deps {
   redis: RedisClient
-  subscriber: SubscriberClient
+  /** Of Redis; or NATS, where the messages come from it. */
+  subscriber: SubscriberClient | NatsLink
   log: Log
 }
 
@@ -29,21 +32,20 @@ export function createChannelSubscriber(deps: Deps): ChannelSubscriber {
   return { subscribe: listen, publishHint: (hash) => publishHint(deps.redis, hash), health, stop }
 }
 
-function openFeed(deps: Deps): UpdateFeed {
-  const { plain, sharded } = deps.redis.names.channelsOf('')
-  if (!sharded) return openPlainFeed(deps)
-  return plain ? joinFeeds([openPlainFeed(deps), openShardedFeed(deps)]) : openShardedFeed(deps)
+function openFeed({ redis, subscriber, log }: Deps): UpdateFeed {
+  if ('kind' in subscriber) return openNatsFeed(redis, subscriber, log)
+  const { plain, sharded } = redis.names.channelsOf('')
+  const feeds = [
+    ...(plain ? [openPlainFeed(redis, subscriber, log)] : []),
+    ...(sharded ? [openShardedFeed(redis, subscriber, log)] : []),
+  ]
+  return feeds.length === 1 ? (feeds[0] as UpdateFeed) : joinFeeds(feeds)
 }
 
-function openShardedFeed({ redis, subscriber, log }: Deps): UpdateFeed {
-  const { openShard } = subscriber
+function openShardedFeed(redis: RedisClient, { openShard }: SubscriberClient, log: Log): UpdateFeed {
   if (!(redis instanceof Cluster) || !openShard) throw new Error('only a Cluster has sharded channels')
-  const { listen, health, stop } = createShardedSubscriptions({ cluster: redis, openShard, log })
-  return {
-    listen: (hash, listener) => listen(redis.names.channelsOf(hash).sharded, listener),
-    health,
-    stop,
-  }
+  const { listen, ...feed } = createShardedSubscriptions({ cluster: redis, openShard, log })
+  return { ...feed, listen: (hash, listener) => listen(redis.names.channelsOf(hash).sharded, listener) }
 }
 
 /** For the change from plain to sharded channels: each message arrives on all of them. */

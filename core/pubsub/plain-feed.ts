@@ -2,23 +2,13 @@
 import { nanoid } from 'nanoid'
 import type { RedisClient } from '../redis/connect.ts'
 import type { Log } from '../runtime/log.ts'
-import { openMessage } from '../store/sealed-fields.ts'
 import { startSubscriberCheck } from './subscriber-health.ts'
 import { createSubscriptions } from './subscriptions.ts'
 import type { UpdateFeed } from './update-feed.ts'
 
-export function openPlainFeed({
-  redis,
-  subscriber,
-  log,
-}: {
-  /** Publishes the probes that `subscriber` must receive. */
-  redis: RedisClient
-  subscriber: RedisClient
-  log: Log
-}): UpdateFeed {
+/** @param redis publishes the probes that `subscriber` must receive */
+export function openPlainFeed(redis: RedisClient, subscriber: RedisClient, log: Log): UpdateFeed {
   const { names } = redis
-  const { box } = subscriber
   const { deliver, repeat, listen, stop } = createSubscriptions(
     {
       get isReady() {
@@ -27,11 +17,10 @@ export function openPlainFeed({
       subscribe: (wanted) => subscriber.subscribe(...wanted),
       unsubscribe: async (name) => subscriber.status === 'ready' && subscriber.unsubscribe(name),
     },
+    redis.box,
     log,
   )
-  const onMessage = (name: string, message: string): void =>
-    deliver(name, box.opens ? openMessage(box, message) : message)
-  subscriber.on('message', onMessage)
+  subscriber.on('message', deliver)
   subscriber.on('ready', repeat)
   const channel = names.subscriberCheck(nanoid())
   const publish = (text: string) => redis.publish(channel, text)
@@ -41,7 +30,7 @@ export function openPlainFeed({
     health: check,
     stop() {
       check.stop()
-      subscriber.off('message', onMessage)
+      subscriber.off('message', deliver)
       subscriber.off('ready', repeat)
       stop()
     },

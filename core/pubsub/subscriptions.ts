@@ -1,5 +1,7 @@
 /** One subscription for each channel, however many listen, on a connection that may be lost and restored at any time. */
+import type { DataBox } from '../runtime/data-box.ts'
 import type { Log } from '../runtime/log.ts'
+import { openMessage } from '../store/sealed-fields.ts'
 import type { ChannelListener } from './channel-listener.ts'
 
 /** The connection. */
@@ -22,7 +24,8 @@ interface Channel {
 /** Channels that are subscribed again together after a gap: their listeners read once the batch is confirmed. */
 const BATCH_SIZE = 500
 
-export function createSubscriptions(pubSub: PubSub, log: Log) {
+/** @param box opens what is sealed in messages */
+export function createSubscriptions(pubSub: PubSub, box: DataBox, log: Log) {
   const channels = new Map<string, Channel>()
   const isCurrent = (channel: Channel): boolean => channels.get(channel.name) === channel
 
@@ -55,13 +58,12 @@ export function createSubscriptions(pubSub: PubSub, log: Log) {
   const leave = (channel: Channel, listener: ChannelListener): void => {
     if (!channel.listeners.delete(listener) || channel.listeners.size > 0 || !isCurrent(channel)) return
     channels.delete(channel.name)
-    pubSub
-      .unsubscribe(channel.name)
-      .catch((error: unknown) => log.debug({ err: error }, 'could not unsubscribe'))
+    pubSub.unsubscribe(channel.name).catch(() => {})
   }
 
   return {
-    deliver(name: string, json: string): void {
+    deliver(name: string, message: string): void {
+      const json = box.opens ? openMessage(box, message) : message
       for (const listener of channels.get(name)?.listeners ?? []) listener.onMessage(json)
     },
     /**

@@ -77,8 +77,8 @@ export async function openRedis(
   const tls = hasTls(real) ? openTls(settings.tls) : undefined
   const names = createKeys(settings, { isCluster: real.kind === 'cluster' })
   const box = createDataBox(settings.dataKeys ?? [])
-  // Tasks may be on another Redis, where their user may read nothing else.
-  let isKeyChecked = typeof settings.rights === 'object'
+  // Tasks may be on another Redis, where their user may read nothing else. A bridge opens nothing.
+  let isKeyChecked = typeof settings.rights === 'object' || settings.rights === 'bridge'
   let hasInfo = true
   const user = userOf(real)
   const findMissing = async (): Promise<string[]> => {

@@ -112,6 +112,8 @@ const createChannelNames = (
       plain: channels === 'sharded' ? '' : channel(hash),
       sharded: channels === 'plain' ? '' : channel(`{${record(hash)}}`),
     }),
+    /** Where a bridge carries the messages of a request, in NATS, which takes a dot as the end of a part. */
+    natsSubject: (hash: string): string => `${keyPrefix.replaceAll('.', '%2E')}halfway.updates.${hash}`,
   }
 }
 

@@ -9,7 +9,7 @@ import { Cluster, type Redis, type RedisOptions } from 'ioredis'
 import type { Keys } from './keys.ts'
 
 /** `tasks` are those of the redis driver, below a prefix of their own. */
-export type Rights = 'server' | 'workers' | 'bots' | 'cli' | { tasks: string }
+export type Rights = 'server' | 'workers' | 'bots' | 'cli' | 'bridge' | { tasks: string }
 
 /** In place of a hash, a queue or another variable part of a key. */
 const ANY = 'ANY'
@@ -28,12 +28,13 @@ export const QUEUES =
   'zrange K 0 0|zrangebylex K - +|zrangebyscore K 0 0|zrank K m|zscore K m|zmscore K m|zrevrange K 0 0|zrevrangebyscore K 0 0|' +
   'zremrangebyrank K 0 0|zremrangebyscore K 0 0|xadd K * f v|xlen K|xrange K - +|xdel K 1-1|xtrim K MAXLEN 1'
 
-const COMMANDS: Record<'server' | 'workers' | 'bots' | 'cli' | 'tasks', string> = {
+const COMMANDS: Record<Extract<Rights, string> | 'tasks', string> = {
   server: `${CONNECTION}|${QUEUES}`,
   workers: `${CONNECTION}|${QUEUES}|bzpopmin K 1`,
   bots: `${CONNECTION}|${RECORDS}`,
   tasks: `ping|evalsha x 0|eval x 0|${QUEUES}|bzpopmin K 1|blpop K 1`,
   cli: `${CONNECTION}|${QUEUES}|scan 0`,
+  bridge: 'ping',
 }
 
 /** One key of each pattern. */
@@ -45,6 +46,7 @@ interface SampleKeys {
 
 function sampleKeys(rights: Rights, names: Keys): SampleKeys {
   if (typeof rights === 'object') return { all: [`${rights.tasks}:${ANY}`] }
+  if (rights === 'bridge') return { all: [] }
   if (rights !== 'bots')
     return { all: [names.record(HASH), names.list, `${names.own}${ANY}`, `${names.queues}:${ANY}:wait`] }
   const { services, controls } = names
@@ -109,7 +111,8 @@ async function tryAll(probe: Redis, names: Keys, rights: Rights): Promise<string
   const { plain, sharded } = names.channelsOf(HASH)
   const channelsFor = (prefix: string, of: string): [string, string][] =>
     of && kind !== 'tasks' ? [of, names.subscriberCheck(ANY)].map((channel) => [prefix, channel]) : []
-  const channels = [...channelsFor('', plain), ...channelsFor('s', sharded)]
+  const isBridge = kind === 'bridge'
+  const channels = [...channelsFor('', plain), ...(isBridge ? [] : channelsFor('s', sharded))]
   const commands = COMMANDS[kind]
     .split('|')
     .map((text) => text.split(' ').map((part) => (part === 'K' ? (all.at(-1) as string) : part)))
@@ -127,15 +130,12 @@ async function tryAll(probe: Redis, names: Keys, rights: Rights): Promise<string
   if (refused) return explain(refused, ['multi'])
   // What is not queued would be run.
   if ((await probe.call('ping').catch(() => QUEUED)) !== QUEUED) return []
-  const subscriptions = channels.map(
-    ([prefix, channel]): CommandWithArguments => [`${prefix}subscribe`, channel],
-  )
+  const subscriptions = [
+    ...channels.map(([prefix, channel]) => [`${prefix}subscribe`, channel]),
+    ...(isBridge ? [['psubscribe', names.channel('*')]] : []),
+  ] as ['subscribe' | 'ssubscribe' | 'psubscribe', string][]
   const answers = await Promise.allSettled(queued.map(([name, ...args]) => probe.call(name, ...args)))
-  const subscribed = await Promise.allSettled(
-    subscriptions.map(([name, channel = '']) =>
-      name === 'subscribe' ? probe.subscribe(channel) : probe.ssubscribe(channel),
-    ),
-  )
+  const subscribed = await Promise.allSettled(subscriptions.map(([name, channel]) => probe[name](channel)))
   const tried = [...queued, ...subscriptions]
   const missing = [...answers, ...subscribed].flatMap((answer, i) =>
     answer.status === 'rejected' ? explain(answer.reason as Error, tried[i] as CommandWithArguments) : [],

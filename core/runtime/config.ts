@@ -9,6 +9,7 @@ import { type DriverName, ENV_NAMES, type Env, envSchema } from './env-schema.ts
 import { type ServerLimits, toLimits } from './limit-settings.ts'
 import type { MeasuredProcess } from './metrics.ts'
 import { findConnection, type NamedConnections } from './named-connections.ts'
+import { type NatsConfig, toNatsConfig } from './nats-settings.ts'
 import { namedConnections, redisTarget, tlsFiles } from './redis-settings.ts'
 import type { ClusterChannels, RedisTarget, TlsFiles } from './redis-target.ts'
 import { removedSettings, settingConflicts } from './setting-conflicts.ts'
@@ -34,6 +35,8 @@ export interface Config {
     /** Of all addresses that begin with rediss://. */
     readonly tls: TlsFiles | undefined
   }
+  /** Where servers receive updates from, and bridges carry them to; null for the channels of Redis. */
+  readonly nats: NatsConfig | null
   readonly requestTtlSeconds: number
   /** How long running work may continue after a process received a signal to stop. */
   readonly drainSeconds: number
@@ -168,6 +171,7 @@ function toConfig(s: Env): Config {
       keepAliveMs: s.REDIS_KEEP_ALIVE_MS,
       tls: tlsFiles(s),
     },
+    nats: toNatsConfig(s),
     requestTtlSeconds: s.REQUEST_TTL,
     drainSeconds: s.DRAIN_SECONDS,
     logLevel: s.LOG_LEVEL,

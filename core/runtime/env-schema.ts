@@ -5,6 +5,7 @@ import { consoleSettings } from './console-settings.ts'
 import { dataKeys } from './data-key-setting.ts'
 import { limitSettings } from './limit-settings.ts'
 import { namedTokens, token } from './named-tokens.ts'
+import { natsSettings } from './nats-settings.ts'
 import { redisSettings } from './redis-settings.ts'
 import { commaList, port } from './setting-forms.ts'
 import { siteSettings } from './site-settings.ts'
@@ -87,6 +88,7 @@ export const envSchema = z.object({
   PORT: port.default(3000),
   HOST: z.string().default('0.0.0.0'),
   ...redisSettings,
+  ...natsSettings,
   KEY_PREFIX: z
     .string()
     .regex(/^[A-Za-z0-9_.:-]{1,64}$/, 'letters, digits, dot, dash, colon and underscore, 64 at most')

@@ -94,7 +94,8 @@ export async function runProcess(
     if (running.stoppingSince !== null) return
     running.started = true
     running.log.info('started')
-    if (config.production && isReadable(config)) running.log.warn(NOTHING_SEALED)
+    // A bridge passes on what others have sealed.
+    if (config.production && name !== 'bridge' && isReadable(config)) running.log.warn(NOTHING_SEALED)
     process.send?.(running.notes)
   } catch (error) {
     if (error instanceof StartupError) process.stderr.write(`${visibleLines(`${name}: ${error.message}`)}\n`)

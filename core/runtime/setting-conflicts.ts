@@ -4,6 +4,7 @@ import { consoleConflicts } from './console-settings.ts'
 import { isExampleKey } from './data-key-setting.ts'
 import type { Env } from './env-schema.ts'
 import { weakTokens } from './named-tokens.ts'
+import { natsConflicts } from './nats-settings.ts'
 import { checkRedisAddress, parseRedisAddress } from './redis-address.ts'
 import type { RedisUser } from './redis-target.ts'
 import { submitterConflicts } from './submitter-settings.ts'
@@ -38,6 +39,7 @@ export function settingConflicts(s: { [name in keyof Env]?: unknown }): string[]
     ...ineffective(s, targets.length),
     ...accessConflicts(s),
     ...consoleConflicts(s),
+    ...natsConflicts(s),
     ...submitterConflicts(s),
   )
   if (s.NODE_ENV === 'production') {

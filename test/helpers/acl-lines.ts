@@ -2,7 +2,13 @@
 import { readFileSync } from 'node:fs'
 import type { RedisProcess } from './redis-servers.ts'
 
-export type AclUser = 'halfway-server' | 'halfway-workers' | 'halfway-bots' | 'halfway-cli' | 'halfway-tasks'
+export type AclUser =
+  | 'halfway-server'
+  | 'halfway-workers'
+  | 'halfway-bots'
+  | 'halfway-cli'
+  | 'halfway-bridge'
+  | 'halfway-tasks'
 
 const DOCUMENT = readFileSync(new URL('../../docs/SECURITY.md', import.meta.url), 'utf8')
 

@@ -36,6 +36,7 @@ const MAINS = [
   'start.ts',
   'server/main.ts',
   'workers/main.ts',
+  'bridge/main.ts',
   'cli/main.ts',
   './bots/**/main.ts',
   'test/helpers/test-bot/main.ts',

@@ -18,6 +18,7 @@ const USERS: [AclUser, Rights][] = [
   ['halfway-workers', 'workers'],
   ['halfway-bots', 'bots'],
   ['halfway-cli', 'cli'],
+  ['halfway-bridge', 'bridge'],
   ['halfway-tasks', { tasks: 'halfway:concurrency' }],
 ]
 

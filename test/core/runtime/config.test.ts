@@ -38,6 +38,7 @@ describe('the settings', () => {
         commandTimeoutMs: 700,
         keepAliveMs: 5000,
       },
+      nats: null,
       requestTtlSeconds: 1800,
       drainSeconds: 30,
       logLevel: 'info',
@@ -436,6 +437,45 @@ describe('Redis settings', () => {
     { REDIS_DB: '0' },
   ])('redundant Redis settings that agree are accepted: %j', (env) => {
     expect(errorsOf(env)).toEqual([])
+  })
+
+  it('NATS_URL names one or several servers, with TLS and the user of all of them', () => {
+    const natsOf = (NATS_URL: string, others = {}) => loadConfig({ NATS_URL, ...others }).nats
+    const none = { tls: false, user: undefined, pass: undefined, token: undefined, credsFile: undefined }
+    expect(natsOf('nats://nats')).toEqual({ ...none, servers: ['nats:4222'] })
+    expect(natsOf('nats://u:p%2Fq@a:1, nats://u:p%2Fq@[::1]')).toEqual({
+      ...none,
+      servers: ['a:1', '[::1]:4222'],
+      user: 'u',
+      pass: 'p/q',
+    })
+    expect(natsOf('tls://t0ken@a')).toEqual({ ...none, servers: ['a:4222'], tls: true, token: 't0ken' })
+    expect(natsOf('tls://a', { NATS_CREDS: '/creds' })).toMatchObject({ credsFile: '/creds' })
+    const REDIS_CLUSTER_NODES = 'a:1'
+    expect(natsOf('nats://a', { REDIS_CLUSTER_NODES, REDIS_CLUSTER_CHANNELS: 'both' })).not.toBeNull()
+  })
+
+  it.each([
+    [{ NATS_URL: 'a:4222' }, 'NATS_URL: must be addresses such as'],
+    [{ NATS_URL: 'nats://:s3cret@a/x' }, 'NATS_URL: must be addresses such as'],
+    [{ NATS_URL: 'nats://a?s3cret' }, 'NATS_URL: must be addresses such as'],
+    [{ NATS_URL: 'nats://a,http://b' }, 'NATS_URL: must be addresses such as'],
+    [{ NATS_URL: ',' }, 'NATS_URL: must be addresses such as'],
+    [{ NATS_URL: 'nats://a,tls://b' }, 'NATS_URL: has servers that differ in TLS'],
+    [{ NATS_URL: 'nats://u:s3cret@a,nats://u:other@b' }, 'NATS_URL: has servers that differ in TLS'],
+    [{ NATS_CREDS: '/creds' }, 'NATS_CREDS: has no effect without NATS_URL'],
+    [
+      { NATS_URL: 'nats://u:s3cret@a', NATS_CREDS: '/creds' },
+      'NATS_CREDS: has no effect beside NATS_URL with a user',
+    ],
+    [
+      { NATS_URL: 'nats://a', REDIS_CLUSTER_NODES: 'a:1', REDIS_CLUSTER_CHANNELS: 'sharded' },
+      'NATS_URL: needs REDIS_CLUSTER_CHANNELS=plain or both',
+    ],
+  ])('settings of NATS that are wrong are refused, without a password: %j', (env, message) => {
+    const errors = errorsOf(env)
+    expect(errors).toEqual([expect.stringContaining(message)])
+    expect(errors.join()).not.toContain('s3cret')
   })
 
   it('CONCURRENCY_REDIS_CONNECTION is a name of REDIS_CONNECTIONS or an address', () => {

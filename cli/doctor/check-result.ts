@@ -29,6 +29,7 @@ const REMEDIES: readonly [RegExp, string][] = [
   ],
   [/OOM/, 'Raise maxmemory, or lower REQUEST_TTL: a full Redis refuses new requests.'],
   [/READONLY/, 'Name the master in the REDIS_ settings, not a replica.'],
+  [/^check failed: NATS/, 'Start NATS, or correct NATS_URL.'],
   [/does not answer/, 'Start Redis, or correct the REDIS_ settings.'],
 ]
 

@@ -4,6 +4,7 @@ import { queuesOf } from '../../core/catalog/catalog.ts'
 import type { ServiceQueue } from '../../core/catalog/queue-definition.ts'
 import { createRequestHash } from '../../core/domain/request-id.ts'
 import { createChannelSubscriber } from '../../core/pubsub/channel-subscriber.ts'
+import { openNats } from '../../core/pubsub/nats-link.ts'
 import type { QueueState } from '../../core/queue/queue-stats.ts'
 import { queuesWithoutWorker } from '../../core/queue/worker-heartbeat.ts'
 import { type Installation, quiet } from '../installation.ts'
@@ -15,9 +16,11 @@ const JOB_TIMEOUT_MS = 5_000
 const JOB_TIMEOUT_WITHOUT_WORKER_MS = 1_000
 const POLL_INTERVAL_MS = 50
 
-export async function checkChannel({ redis, subscriber, now }: Installation): Promise<Finding[]> {
+/** By the way of the servers: through Redis, and with NATS_URL also through a bridge and NATS. */
+export async function checkChannel({ redis, subscriber, config, now }: Installation): Promise<Finding[]> {
   const check = 'Live updates'
-  const channels = createChannelSubscriber({ redis, subscriber: await subscriber(), log: quiet })
+  const nats = config.nats && (await openNats(config.nats, { name: 'cli', log: quiet }))
+  const channels = createChannelSubscriber({ redis, subscriber: nats ?? (await subscriber()), log: quiet })
   try {
     const hash = createRequestHash(now())
     let onMessage = (): void => {}
@@ -30,12 +33,18 @@ export async function checkChannel({ redis, subscriber, now }: Installation): Pr
     await channels.publishHint(hash)
     if (await received)
       return [
-        ok(check, `a published message came back after ${Math.round(performance.now() - startedAt)} ms`),
+        ok(
+          check,
+          `a published message came back ${nats ? 'over NATS ' : ''}after ${Math.round(performance.now() - startedAt)} ms`,
+        ),
       ]
-    const todo = 'Check whether an ACL or a proxy blocks PUBLISH and SUBSCRIBE.'
+    const todo = nats
+      ? 'Start a bridge: npm run start:bridge. Where one runs, look at its log.'
+      : 'Check whether an ACL or a proxy blocks PUBLISH and SUBSCRIBE.'
     return [{ check, result: 'fail', found: 'a published message did not come back', todo }]
   } finally {
     channels.stop()
+    await nats?.stop()
   }
 }
 

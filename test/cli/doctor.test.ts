@@ -14,8 +14,10 @@ import { createServiceRegistry } from '../../core/store/service-registry.ts'
 import { recordUntrustedProxy } from '../../core/store/untrusted-proxy.ts'
 import { createConcurrencyNames } from '../../core/tasks/protocol.ts'
 import { announceServices } from '../helpers/announced.ts'
+import { startChild } from '../helpers/child.ts'
 import { useCli } from '../helpers/cli.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { hasNats, startNats } from '../helpers/nats-servers.ts'
 import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 import { catalog, definitions } from '../helpers/services.ts'
@@ -63,6 +65,33 @@ async function findings(settings: NodeJS.ProcessEnv): Promise<Map<string, Findin
 }
 
 describe('doctor', () => {
+  test.runIf(onRealRedis && hasNats)(
+    'with NATS_URL the message comes over NATS, and doctor says what is missing (needs nats-server)',
+    async () => {
+      const nats = await startNats()
+      const settings = { NATS_URL: nats.url }
+      expect((await findings(settings)).get('Live updates')).toMatchObject({
+        result: 'fail',
+        todo: expect.stringMatching(/^Start a bridge: npm run start:bridge\./),
+      })
+      const bridge = startChild('bridge/main.ts', [], {
+        REDIS_URL: redis.url,
+        LOG_LEVEL: 'info',
+        ...settings,
+      })
+      await bridge.waitForOutput('updates are carried')
+      expect((await findings(settings)).get('Live updates')).toMatchObject({
+        result: 'ok',
+        found: expect.stringMatching(/^a published message came back over NATS after \d+ ms$/),
+      })
+      await nats.end()
+      expect((await findings(settings)).get('Live updates')).toMatchObject({
+        result: 'fail',
+        todo: 'Start NATS, or correct NATS_URL.',
+      })
+    },
+  )
+
   test('doctor checks every part and exits with 0 when nothing fails', async () => {
     const { code, out } = await useCli(redis, { LOCAL_API_TOKEN: TOKEN, LOCAL_API_URL }).run('doctor')
     expect(out).toMatch(/^✓ Settings: valid$/m)

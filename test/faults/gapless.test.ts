@@ -1,6 +1,6 @@
 /**
- * Despite lost connections, and moved slots of a Cluster, no client misses the final state, and none receives an older state than
- * before.
+ * Despite lost connections, moved slots of a Cluster, and killed bridges and servers of NATS, no client misses the final state,
+ * and none receives an older state than before.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, type TestContext, test } from 'vitest'
@@ -12,20 +12,22 @@ import { createRequestStore } from '../../core/store/request-store.ts'
 import { announceServices } from '../helpers/announced.ts'
 import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/keys.ts'
+import { hasNats, startNats } from '../helpers/nats-servers.ts'
 import { aRecord, PRIVATE, TTL_SECONDS } from '../helpers/record.ts'
 import { onRealRedis, quiet, useRedis } from '../helpers/redis.ts'
 import { startCluster } from '../helpers/redis-servers.ts'
 import './fault-meta.ts'
-import { startInstallation } from './installation.ts'
+import { type Installation, startInstallation } from './installation.ts'
 import { WAYS, type Watcher, watch } from './watchers.ts'
 
 const redis = await useRedis()
 
 /** The settings that name it, and what breaks all subscriptions. */
 interface Broken {
-  kind: 'single' | 'Cluster'
+  kind: 'single' | 'Cluster' | 'NATS'
   settings: Record<string, string>
-  breakSubscriptions(hash: string): Promise<void>
+  bridges?: number
+  breakSubscriptions(hash: string, halfway: Installation): Promise<void>
 }
 
 const single = async (): Promise<Broken> => {
@@ -53,6 +55,27 @@ async function cluster({ onTestFinished }: Pick<TestContext, 'onTestFinished'>):
   }
 }
 
+/** In turn NATS, the bridge, and its subscription in Redis end. */
+async function overNats(): Promise<Broken> {
+  const nats = await startNats()
+  const client = await redis.connections.connect('patient')
+  let turn = 0
+  return {
+    kind: 'NATS',
+    settings: { REDIS_URL: redis.url, NATS_URL: nats.url },
+    bridges: 1,
+    async breakSubscriptions(_hash, { bridges }) {
+      turn++
+      if (turn % 3 === 0) await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+      else if (turn % 3 === 1) await bridges[0]?.kill('SIGKILL')
+      else {
+        await nats.end()
+        await nats.restart()
+      }
+    },
+  }
+}
+
 const CLIENTS = 200
 const REQUESTS = 20
 const UPDATES_A_SECOND = 100
@@ -67,17 +90,27 @@ test.runIf(onRealRedis && process.env.HALFWAY_TEST_SHARDED !== undefined)(
   (ctx) => comeAndGo(ctx, cluster),
 )
 
+test.runIf(onRealRedis && hasNats)(
+  'the same with NATS, which ends as its bridge does (needs nats-server)',
+  (ctx) => comeAndGo(ctx, overNats),
+)
+
 async function comeAndGo(
   ctx: TestContext,
   open: (ctx: Pick<TestContext, 'onTestFinished'>) => Promise<Broken>,
 ): Promise<void> {
-  const { kind, settings, breakSubscriptions } = await open(ctx)
+  const { kind, settings, bridges, breakSubscriptions } = await open(ctx)
   const config = loadConfig(settings)
   const connections = await openRedis(config.redis, quiet, config.connections)
   ctx.onTestFinished(() => connections.stop())
   const client = await connections.connect('patient')
   await announceServices(client)
-  const halfway = await startInstallation(ctx, { settings, workers: 0, botUrl: 'http://127.0.0.1:9' })
+  const halfway = await startInstallation(ctx, {
+    settings,
+    workers: 0,
+    bridges,
+    botUrl: 'http://127.0.0.1:9',
+  })
   const url = halfway.urls[0] as string
   const updater = await createUpdater({ redis: config.redis, connections: config.connections })
   ctx.onTestFinished(() => updater.stop())
@@ -135,7 +168,7 @@ async function comeAndGo(
   const killing = (async () => {
     for (; kills < SECONDS - 1; kills++) {
       await whenWritten((kills + 1) / SECONDS)
-      await breakSubscriptions(hashes[kills % REQUESTS] as string)
+      await breakSubscriptions(hashes[kills % REQUESTS] as string, halfway)
     }
   })()
   await whenWritten(1 / 4)
@@ -144,7 +177,7 @@ async function comeAndGo(
   await halfway.servers[0]?.kill('SIGKILL')
   await Promise.all([writing, killing])
   // The request ends while no client is subscribed.
-  await breakSubscriptions(hashes[0] as string)
+  await breakSubscriptions(hashes[0] as string, halfway)
   await Promise.all(hashes.map((hash) => updater.markAsCompleted(hash, { done: hash })))
   isOver = true
   await Promise.all(coming)

@@ -13,7 +13,7 @@ import { freePort } from '../../core/redis/local-server.ts'
 import { knowsService } from '../helpers/announced.ts'
 import { type JournalLine, readJournal } from './scripted.ts'
 
-export type Role = 'server' | 'workers' | 'bots'
+export type Role = 'server' | 'workers' | 'bridge' | 'bots'
 
 export interface Member {
   readonly role: Role
@@ -33,6 +33,7 @@ export interface Installation {
   readonly urls: readonly string[]
   readonly servers: readonly Member[]
   readonly workers: readonly Member[]
+  readonly bridges: readonly Member[]
   readonly bots: readonly Member[]
   /** Events of the bots in order; outlives their processes. */
   journal(): JournalLine[]
@@ -45,6 +46,8 @@ export interface InstallationOptions {
   settings: NodeJS.ProcessEnv
   servers?: number
   workers?: number
+  /** None where nothing is said. */
+  bridges?: number
   /** Scripted ones, each at its own address. */
   bots?: number
   /** The address of a running bot that announces nothing, instead of the scripted one. */
@@ -63,6 +66,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const MAINS: Record<Role, string> = {
   server: 'server/main.ts',
   workers: 'workers/main.ts',
+  bridge: 'bridge/main.ts',
   bots: 'test/faults/fixtures/bots.ts',
 }
 /** A process that cannot start must not use the whole machine by restarting. */
@@ -167,11 +171,12 @@ export async function startInstallation(
   const ports = await Promise.all(Array.from({ length: options.servers ?? 1 }, freePort))
   const servers = ports.map((port) => startMember('server', { PORT: String(port), HOST: '127.0.0.1' }))
   const workers = Array.from({ length: options.workers ?? 1 }, () => startMember('workers'))
+  const bridges = Array.from({ length: options.bridges ?? 0 }, () => startMember('bridge'))
   const botPorts = await Promise.all(
     Array.from({ length: options.botUrl === undefined ? (options.bots ?? 1) : 0 }, freePort),
   )
   const bots = botPorts.map((port) => startMember('bots', { LOCAL_API_PORT: String(port) }))
-  const members = [...servers, ...workers, ...bots]
+  const members = [...servers, ...workers, ...bridges, ...bots]
 
   onTestFinished(async () => {
     stopping = true
@@ -183,6 +188,7 @@ export async function startInstallation(
     urls: ports.map((port) => `http://127.0.0.1:${port}`),
     servers,
     workers,
+    bridges,
     bots,
     journal: () => readJournal(journalFile),
     logs: () => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : ''),

@@ -11,7 +11,7 @@ import { expectSettings, SECRETS } from './settings.ts'
 
 const run = promisify(execFile)
 const UNITS = readdirSync(join(ROOT, 'deploy/systemd')).filter((name) => name.endsWith('.service'))
-const INSTANCES: Record<string, string> = { server: '3000', workers: '1', bots: '9991' }
+const INSTANCES: Record<string, string> = { server: '3000', workers: '1', bridge: '1', bots: '9991' }
 /** Of 10, as `systemd-analyze security` counts: 10 is a process without any limit, below 2 is its best mark. */
 const MAX_EXPOSURE = 2
 const isMissing = !findExecutable('systemd-analyze')

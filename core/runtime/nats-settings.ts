@@ -1,4 +1,5 @@
 /** Where NATS is, for servers that receive updates from it and bridges that carry them to it. */
+import { isIP } from 'node:net'
 import querystring from 'node:querystring'
 import { z } from 'zod'
 import { commaList } from './setting-forms.ts'
@@ -17,6 +18,9 @@ export interface NatsConfig {
 const DEFAULT_PORT = '4222'
 const FORM =
   'must be addresses such as nats://host:4222 or tls://user:password@host:4222, with commas between'
+/** The client would compare the certificate with the name localhost. */
+const UNNAMED = 'must have host names, not IP addresses, with tls://'
+const isAddress = (hostname: string): boolean => isIP(hostname.replace(/[[\]]/g, '')) > 0
 const DIFFERENT = 'has servers that differ in TLS, user or password: one connection may go to any of them'
 
 const natsServers = commaList
@@ -29,6 +33,10 @@ const natsServers = commaList
   .refine(
     (all) => new Set(all.map((url) => `${url.protocol}${url.username}:${url.password}`)).size === 1,
     DIFFERENT,
+  )
+  .refine(
+    (all) => all.every(({ protocol, hostname }) => protocol === 'nats:' || !isAddress(hostname)),
+    UNNAMED,
   )
 
 export const natsSettings = {

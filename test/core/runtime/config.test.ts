@@ -463,6 +463,8 @@ describe('Redis settings', () => {
     [{ NATS_URL: ',' }, 'NATS_URL: must be addresses such as'],
     [{ NATS_URL: 'nats://a,tls://b' }, 'NATS_URL: has servers that differ in TLS'],
     [{ NATS_URL: 'nats://u:s3cret@a,nats://u:other@b' }, 'NATS_URL: has servers that differ in TLS'],
+    [{ NATS_URL: 'tls://10.0.0.1' }, 'NATS_URL: must have host names'],
+    [{ NATS_URL: 'tls://a,tls://[::1]:4222' }, 'NATS_URL: must have host names'],
     [{ NATS_CREDS: '/creds' }, 'NATS_CREDS: has no effect without NATS_URL'],
     [
       { NATS_URL: 'nats://u:s3cret@a', NATS_CREDS: '/creds' },

@@ -17,6 +17,8 @@ export interface ChannelSubscriber {
   /** Publishes that the record may have changed; subscribers read it. */
   publishHint(hash: string): Promise<void>
   readonly health: Health
+  /** Whether messages may be missing for seconds before that is noticed: over NATS, whose bridge may be dead. */
+  readonly mayLag: boolean
   stop(): void
 }
 
@@ -29,7 +31,8 @@ interface Deps {
 
 export function createChannelSubscriber(deps: Deps): ChannelSubscriber {
   const { listen, health, stop } = openFeed(deps)
-  return { subscribe: listen, publishHint: (hash) => publishHint(deps.redis, hash), health, stop }
+  const mayLag = 'kind' in deps.subscriber
+  return { subscribe: listen, publishHint: (hash) => publishHint(deps.redis, hash), health, mayLag, stop }
 }
 
 function openFeed({ redis, subscriber, log }: Deps): UpdateFeed {

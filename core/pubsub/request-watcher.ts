@@ -98,9 +98,10 @@ async function listen(
   written: RequestRecord | undefined,
 ): Promise<Subscription> {
   if (written) deliver(context, entry, encode(written, context.now()))
+  else if (entry.latest && context.channels.mayLag) await readFirst(context, entry)
   else await read(context, entry)
   const latest = latestOf(entry)
-  if (!latest) throw await context.store.whyMissing(entry.hash)
+  if (!latest || entry.isClosed) throw await context.store.whyMissing(entry.hash)
   entry.refCount++
   entry.listeners.set(listener, latest.json)
   return {

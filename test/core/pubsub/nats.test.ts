@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Bridge, startBridge } from '../../../bridge/carry-updates.ts'
 import { type ChannelSubscriber, createChannelSubscriber } from '../../../core/pubsub/channel-subscriber.ts'
 import { type NatsLink, openNats } from '../../../core/pubsub/nats-link.ts'
+import { createRequestWatcher, type EncodedUpdate } from '../../../core/pubsub/request-watcher.ts'
 import { type ConnectionSettings, openRedis, type RedisClient } from '../../../core/redis/connect.ts'
 import { createKeys } from '../../../core/redis/keys.ts'
 import { freePort } from '../../../core/redis/local-server.ts'
@@ -312,6 +313,29 @@ describe.runIf(onRealRedis && hasNats)('updates over NATS', () => {
       const waiting = follow(channels)
       await other.restart()
       await expectNothingLost(await waiting, () => becomes(channels, true))
+    },
+  )
+
+  test(
+    names('who joins is shown the newest state, though nothing has noticed yet that the bridge is dead'),
+    async () => {
+      const { bridge, channels } = await single()
+      const store = createRequestStore({ redis: client, ttlSeconds: TTL_SECONDS })
+      const watcher = createRequestWatcher({ store, channels, log: quiet })
+      onTestFinished(() => watcher.stop())
+      const { hash } = aRecord()
+      await store.create(aRecord({ hash }))
+      const shown: string[] = []
+      const listener = {
+        onUpdate: ({ view }: EncodedUpdate) => void shown.push(view.status),
+        onExpired: () => {},
+      }
+      await watcher.watch(hash, listener)
+      bridge.stop()
+      await store.apply(hash, START)
+      const { latest } = await watcher.watch(hash, { onUpdate: () => {}, onExpired: () => {} })
+      expect([latest.view.status, channels.health.isUp]).toEqual(['processing', true])
+      expect(shown).toEqual(['processing'])
     },
   )
 

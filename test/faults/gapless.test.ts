@@ -80,6 +80,9 @@ const CLIENTS = 200
 const REQUESTS = 20
 const UPDATES_A_SECOND = 100
 const SECONDS = 15
+const UPDATES = UPDATES_A_SECOND * SECONDS
+/** A busy machine takes longer to write them. */
+const WRITTEN_WITHIN_MS = 120_000
 
 test('200 clients that reconnect end on the last version despite lost subscriptions and restarts', (ctx) =>
   comeAndGo(ctx, single))
@@ -150,9 +153,9 @@ async function comeAndGo(
   let written = 0
   let kills = 0
   const writing = (async () => {
-    while (performance.now() - startedAt < SECONDS * 1000) {
+    while (written < UPDATES) {
       const due = Math.floor(((performance.now() - startedAt) / 1000) * UPDATES_A_SECOND)
-      while (written < due) {
+      while (written < Math.min(due, UPDATES)) {
         const hash = hashes[written % REQUESTS] as string
         await updater.updateProgress(hash, Math.min(99, written / 20), undefined, `Update ${written}`)
         written++
@@ -161,8 +164,8 @@ async function comeAndGo(
     }
   })()
   const whenWritten = (share: number): Promise<void> =>
-    eventually(() => expect(written).toBeGreaterThanOrEqual(share * SECONDS * UPDATES_A_SECOND), {
-      withinMs: 2 * SECONDS * 1000,
+    eventually(() => expect(written).toBeGreaterThanOrEqual(share * UPDATES), {
+      withinMs: WRITTEN_WITHIN_MS,
       everyMs: 20,
     })
   const killing = (async () => {
@@ -198,7 +201,6 @@ async function comeAndGo(
     survived: right.length,
     note: `${written} updates, ${kills} subscriptions killed, 2 restarts`,
   }
-  expect(written).toBeGreaterThan(UPDATES_A_SECOND * SECONDS * 0.9)
   expect(wentBack).toEqual([])
   for (const secret of Object.values(PRIVATE)) expect(halfway.logs()).not.toContain(secret)
   expect(

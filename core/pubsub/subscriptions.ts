@@ -17,8 +17,8 @@ interface Channel {
   name: string
   listeners: Set<ChannelListener>
   subscribed: Promise<void>
-  confirm(): void
-  reject(error: unknown): void
+  /** Null once it has settled: there are many channels. */
+  waiting: { confirm(): void; reject(error: unknown): void } | null
 }
 
 /** Channels that are subscribed again together after a gap: their listeners read once the batch is confirmed. */
@@ -34,11 +34,11 @@ export function createSubscriptions(pubSub: PubSub, box: DataBox, log: Log) {
     if (wanted.length === 0) return true
     try {
       await pubSub.subscribe(wanted.map(({ name }) => name))
-      for (const channel of wanted) channel.confirm()
+      for (const channel of wanted) settle(channel, ({ confirm }) => confirm())
       return true
     } catch (error) {
       log.debug({ err: error }, 'could not subscribe')
-      if (pubSub.isReady) for (const channel of wanted) channel.reject(error)
+      if (pubSub.isReady) for (const channel of wanted) settle(channel, ({ reject }) => reject(error))
       return false
     }
   }
@@ -92,13 +92,17 @@ export function createSubscriptions(pubSub: PubSub, box: DataBox, log: Log) {
   }
 }
 
+function settle(channel: Channel, how: (waiting: NonNullable<Channel['waiting']>) => void): void {
+  if (!channel.waiting) return
+  how(channel.waiting)
+  channel.waiting = null
+}
+
 function openChannel(name: string, listener: ChannelListener): Channel {
-  let confirm = (): void => {}
-  let reject = (_error: unknown): void => {}
-  const subscribed = new Promise<void>((resolvePromise, rejectPromise) => {
-    confirm = resolvePromise
-    reject = rejectPromise
+  let waiting: Channel['waiting'] = null
+  const subscribed = new Promise<void>((confirm, reject) => {
+    waiting = { confirm, reject }
   })
   subscribed.catch(() => {})
-  return { name, listeners: new Set([listener]), subscribed, confirm, reject }
+  return { name, listeners: new Set([listener]), subscribed, waiting }
 }

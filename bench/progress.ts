@@ -3,14 +3,13 @@ import { randomBytes } from 'node:crypto'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { startContender } from './processes.ts'
 import type { BenchRedis } from './redis.ts'
-import type { Row } from './report.ts'
+import { compare, type Row } from './report.ts'
 import { seed } from './requests.ts'
-import { alternate } from './rounds.ts'
 
 const WRITERS = 100
 const MS_PER_ROUND = 200
 const ONE_WAY_MS = 1
-const ROUNDS = { warmUp: 10, rounds: 16 }
+const ROUNDS = { warmUp: 4, rounds: 12 }
 
 /** With DATA_KEY the first write seals, and later ones keep what did not change. */
 const DATA_KEY = randomBytes(32).toString('base64')
@@ -24,13 +23,13 @@ export async function progress(redis: BenchRedis): Promise<Row[]> {
   const measure = async (what: string, writers: number, env = {}, isSealed = false): Promise<Row> => {
     const other = await start(isSealed ? 'progress-halfway' : 'progress-by-hand', writers, env)
     const halfway = await start('progress-halfway', writers, isSealed ? { DATA_KEY } : env)
-    const measured = await alternate(ROUNDS, {
+    const beside = isSealed ? 'without DATA_KEY' : 'GET + SETEX + PUBLISH'
+    const row = await compare({ what, unit: '/s', beside, target: { min: isSealed ? 0.95 : 1.5 } }, ROUNDS, {
       halfway: halfway.writesPerSecond,
       other: other.writesPerSecond,
     })
     for (const bot of [halfway, other]) await bot.stop()
-    const beside = isSealed ? 'without DATA_KEY' : 'GET + SETEX + PUBLISH'
-    return { what, unit: '/s', beside, ...measured, target: { min: isSealed ? 0.95 : 1.5 } }
+    return row
   }
   return [
     await measure('progress writes a second of one bot', 1),

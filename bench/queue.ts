@@ -1,11 +1,10 @@
 /** Jobs queued, 250 at a time. */
 import { type MeasuredProcess, startContender } from './processes.ts'
 import type { BenchRedis } from './redis.ts'
-import type { Row } from './report.ts'
-import { alternate } from './rounds.ts'
+import { compare, type Row } from './report.ts'
 
 const JOBS_PER_ROUND = 3_000
-const ROUNDS = { warmUp: 6, rounds: 20 }
+const ROUNDS = { warmUp: 3, rounds: 14 }
 
 export async function queue(redis: BenchRedis): Promise<Row[]> {
   const env = { REDIS_URL: redis.url }
@@ -18,16 +17,9 @@ export async function queue(redis: BenchRedis): Promise<Row[]> {
     await redis.client.flushall()
     return rate
   }
-  const measured = await alternate(ROUNDS, { halfway: jobsPerSecond(halfway), bare: jobsPerSecond(bare) })
+  const row = { what: 'jobs queued a second', unit: '/s', beside: 'bare BullMQ', target: { min: 0.9 } }
+  const contenders = { halfway: jobsPerSecond(halfway), other: jobsPerSecond(bare) }
+  const measured = await compare(row, ROUNDS, contenders)
   for (const contender of [halfway, bare]) await contender.stop()
-  return [
-    {
-      what: 'jobs queued a second',
-      unit: '/s',
-      halfway: measured.halfway,
-      beside: 'bare BullMQ',
-      other: measured.bare,
-      target: { min: 0.9 },
-    },
-  ]
+  return [measured]
 }

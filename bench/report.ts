@@ -1,5 +1,5 @@
 /** Results of the benchmark as text and as JSON. */
-import { median, medianRatio } from './rounds.ts'
+import { alternate, median, medianRatio } from './rounds.ts'
 
 export interface Row {
   what: string
@@ -13,6 +13,15 @@ export interface Row {
   /** A bound of the ratio. */
   target?: { min: number } | { max: number }
 }
+
+type Measure = () => Promise<number>
+
+/** Measures both in alternating rounds. */
+export const compare = async (
+  row: Omit<Row, 'halfway' | 'other'>,
+  rounds: { warmUp: number; rounds: number },
+  contenders: { halfway: Measure; other: Measure },
+): Promise<Row> => ({ ...row, ...(await alternate(rounds, contenders)) })
 
 /** With two decimals, as targets are given. */
 const ratioOf = ({ halfway, other }: Row): number => Math.round(medianRatio(halfway, other) * 100) / 100

@@ -11,7 +11,7 @@ const CONNECTIONS = 64
 const RECORDS = 1_000
 const MANY_RECORDS = 100_000
 const MS_PER_ROUND = 200
-const ROUNDS = { warmUp: 8, rounds: 16 }
+const ROUNDS = { warmUp: 5, rounds: 13 }
 
 export async function status(redis: BenchRedis): Promise<Row[]> {
   const many = await seed(redis.client, MANY_RECORDS)

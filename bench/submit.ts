@@ -2,16 +2,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type MeasuredServer, startContenderServer, startHalfway } from './processes.ts'
 import type { BenchRedis } from './redis.ts'
-import type { Row } from './report.ts'
+import { compare, type Row } from './report.ts'
 import { REQUEST_DATA, SERVICE } from './requests.ts'
-import { alternate, median } from './rounds.ts'
+import { median } from './rounds.ts'
 
 const SUBMITS_PER_ROUND = 15
-/** Each submit reaches a server that has finished the one before. */
 const PAUSE_MS = 5
-const ROUNDS = { warmUp: 8, rounds: 16 }
+const ROUNDS = { warmUp: 5, rounds: 13 }
 const BATCH = 1_000
-const BATCH_ROUNDS = { warmUp: 3, rounds: 8 }
+const BATCH_ROUNDS = { warmUp: 2, rounds: 7 }
 const REQUEST = { service_slug: SERVICE.slug, request_data: REQUEST_DATA }
 /** The settings that would refuse this many requests of one submitter. */
 export const UNLIMITED = Object.fromEntries(
@@ -31,42 +30,37 @@ export async function submit(redis: BenchRedis): Promise<Row[]> {
     startHalfway({ ...env, ...UNLIMITED }),
     startContenderServer('submit-by-hand', env),
   ])
-  const p50Ms = (server: MeasuredServer) => async (): Promise<number> => {
-    const latencies: number[] = []
-    for (let i = 0; i < SUBMITS_PER_ROUND; i++) {
-      const sentAt = performance.now()
-      await submitOne(server.url)
-      latencies.push(performance.now() - sentAt)
-      await sleep(PAUSE_MS)
-    }
-    return median(latencies)
-  }
-  const measured = await alternate(ROUNDS, { halfway: p50Ms(halfway), byHand: p50Ms(byHand) })
   const perSecond = (server: MeasuredServer) => async (): Promise<number> => {
     const sentAt = performance.now()
     await submitBatches(server.url, BATCH)
     return (BATCH / (performance.now() - sentAt)) * 1000
   }
-  const batches = await alternate(BATCH_ROUNDS, { halfway: perSecond(halfway), byHand: perSecond(byHand) })
-  for (const server of [halfway, byHand]) await server.stop()
-  return [
-    {
-      what: 'submit until answered, p50',
-      unit: 'ms',
-      halfway: measured.halfway,
-      beside: 'Express + by hand',
-      other: measured.byHand,
-      target: { max: 1.1 },
-    },
-    {
-      what: 'requests a second in batches of 1,000',
-      unit: '/s',
-      halfway: batches.halfway,
-      beside: 'Express + by hand',
-      other: batches.byHand,
-      target: { min: 1 },
-    },
+  const beside = 'Express + by hand'
+  const rows = [
+    await compare({ what: 'submit until answered, p50', unit: 'ms', beside, target: { max: 1.1 } }, ROUNDS, {
+      halfway: p50Ms(() => submitOne(halfway.url)),
+      other: p50Ms(() => submitOne(byHand.url)),
+    }),
+    await compare(
+      { what: 'requests a second in batches of 1,000', unit: '/s', beside, target: { min: 1 } },
+      BATCH_ROUNDS,
+      { halfway: perSecond(halfway), other: perSecond(byHand) },
+    ),
   ]
+  for (const server of [halfway, byHand]) await server.stop()
+  return rows
+}
+
+/** The median of some calls. Each reaches a server that has finished the one before. */
+export const p50Ms = (call: () => Promise<void>) => async (): Promise<number> => {
+  const latencies: number[] = []
+  for (let i = 0; i < SUBMITS_PER_ROUND; i++) {
+    const sentAt = performance.now()
+    await call()
+    latencies.push(performance.now() - sentAt)
+    await sleep(PAUSE_MS)
+  }
+  return median(latencies)
 }
 
 async function post(url: string, body: unknown): Promise<void> {

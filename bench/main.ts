@@ -1,12 +1,14 @@
 /** `npm run bench`: Halfway and other ways to do the same, measured in one run. docs/PERFORMANCE.md explains the results. */
 import { Command } from 'commander'
 import { parseOptions } from '../core/runtime/command-line.ts'
+import { idle } from './idle.ts'
 import { memory } from './memory.ts'
 import { progress } from './progress.ts'
 import { queue } from './queue.ts'
 import { type BenchRedis, startRedis } from './redis.ts'
 import { relay } from './relay.ts'
 import { formatJson, formatText, type Row } from './report.ts'
+import { start } from './start.ts'
 import { status } from './status.ts'
 import { submit } from './submit.ts'
 import { waiting } from './waiting.ts'
@@ -20,6 +22,8 @@ const SECTIONS: Record<string, (redis: BenchRedis) => Promise<Row[]>> = {
   memory,
   submit,
   work,
+  idle,
+  start,
   waiting,
 }
 /** It takes ten minutes, and compares Halfway with itself: only when it is named. */

@@ -10,12 +10,15 @@ const REQUESTS = 10_000
 const FREED_AFTER_MS = 200
 const LIMITS = ['halfway:unfinished:*', 'halfway:subject:*', 'halfway:rate:*']
 
+/** Of Redis, in bytes. */
+export async function usedMemory(client: BenchRedis['client']): Promise<number> {
+  await sleep(FREED_AFTER_MS)
+  return Number(/^used_memory:(\d+)/m.exec(await client.info('memory'))?.[1])
+}
+
 export async function memory(redis: BenchRedis): Promise<Row[]> {
   const { client } = redis
-  const used = async (): Promise<number> => {
-    await sleep(FREED_AFTER_MS)
-    return Number(/^used_memory:(\d+)/m.exec(await client.info('memory'))?.[1])
-  }
+  const used = (): Promise<number> => usedMemory(client)
   /** In all, and without the sets that enforce limits, which the way by hand does not have. */
   const megabytes = async (
     start: () => Promise<MeasuredServer>,

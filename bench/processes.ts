@@ -16,7 +16,7 @@ export interface MeasuredProcess {
 }
 export type MeasuredServer = MeasuredProcess & { url: string }
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
+export const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const AGENT = new URL('./agent.ts', import.meta.url).href
 const MAX_OUTPUT = 5000
 
@@ -84,7 +84,7 @@ export async function startContenderServer(name: string, env: NodeJS.ProcessEnv)
   return { ...contender, url: await contender.call('url') }
 }
 
-const SETTINGS = {
+export const SETTINGS = {
   NODE_ENV: 'production',
   LOCAL_API_TOKEN: randomBytes(24).toString('base64url'),
   HOST: '127.0.0.1',

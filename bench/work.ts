@@ -5,24 +5,23 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Queue } from 'bullmq'
 import { Redis } from 'ioredis'
 import { encodeRecord } from '../core/records/codec.ts'
+import { usedMemory } from './memory.ts'
 import {
   type MeasuredProcess,
+  type MeasuredServer,
   startContender,
   startContenderServer,
   startHalfway,
   startWorkers,
 } from './processes.ts'
 import type { BenchRedis } from './redis.ts'
-import type { Row } from './report.ts'
+import { compare, type Row } from './report.ts'
 import { pendingRecord, SERVICE, TTL_SECONDS } from './requests.ts'
-import { alternate, median } from './rounds.ts'
-import { submitOne, UNLIMITED } from './submit.ts'
+import { p50Ms, submitOne, UNLIMITED } from './submit.ts'
 
 const REQUESTS_PER_ROUND = 600
-const ROUNDS = { warmUp: 3, rounds: 10 }
-const SUBMITS_PER_ROUND = 15
-const SUBMIT_ROUNDS = { warmUp: 6, rounds: 14 }
-const PAUSE_MS = 5
+const ROUNDS = { warmUp: 2, rounds: 8 }
+const SUBMIT_ROUNDS = { warmUp: 4, rounds: 14 }
 const WORKER_CONCURRENCY = '20'
 const ANSWER = JSON.stringify({ status: 'success', code: 'COMPLETED', data: { score: 700 } })
 
@@ -49,11 +48,13 @@ export async function work(redis: BenchRedis): Promise<Row[]> {
     worker: await startContender('work-by-hand', env),
     queue: new Queue('requests', { connection }),
   }
-  const cpu: Record<string, number[]> = { halfway: [], byHand: [] }
+  const cpu = { halfway: [] as number[], other: [] as number[] }
+  const kilobytes = { halfway: [] as number[], other: [] as number[] }
   const perSecond =
     (name: keyof typeof cpu, { worker, queue }: { worker: MeasuredProcess; queue: Queue }) =>
     async (): Promise<number> => {
       await queue.pause()
+      const memory = await usedMemory(redis.client)
       const records = Array.from({ length: REQUESTS_PER_ROUND }, () => pendingRecord())
       const pipeline = connection.pipeline()
       for (const record of records)
@@ -76,32 +77,29 @@ export async function work(redis: BenchRedis): Promise<Row[]> {
         if (!active && !waiting) break
         await sleep(20)
       }
-      cpu[name]?.push(((await worker.cpu()) - before) / REQUESTS_PER_ROUND)
+      cpu[name].push(((await worker.cpu()) - before) / REQUESTS_PER_ROUND)
+      kilobytes[name].push(((await usedMemory(redis.client)) - memory) / REQUESTS_PER_ROUND / 1000)
       return REQUESTS_PER_ROUND / seconds
     }
-  const untilCalled = (url: string) => async (): Promise<number> => {
-    const latencies: number[] = []
-    for (let i = 0; i < SUBMITS_PER_ROUND; i++) {
+  const untilCalled = ({ server }: { server: MeasuredServer }) =>
+    p50Ms(async () => {
       const called = new Promise<void>((resolve) => {
         onCall = resolve
       })
-      const sentAt = performance.now()
-      const submitted = submitOne(url)
+      void submitOne(server.url)
       await called
-      latencies.push(performance.now() - sentAt)
-      await submitted
-      await sleep(PAUSE_MS)
-    }
-    return median(latencies)
-  }
-  const rate = await alternate(ROUNDS, {
-    halfway: perSecond('halfway', halfway),
-    byHand: perSecond('byHand', byHand),
-  })
-  const latency = await alternate(SUBMIT_ROUNDS, {
-    halfway: untilCalled(halfway.server.url),
-    byHand: untilCalled(byHand.server.url),
-  })
+    })
+  const beside = 'by hand'
+  const rate = await compare(
+    { what: 'requests a second of one worker', unit: '/s', beside, target: { min: 0.95 } },
+    ROUNDS,
+    { halfway: perSecond('halfway', halfway), other: perSecond('other', byHand) },
+  )
+  const latency = await compare(
+    { what: 'submit until the bot is called, p50', unit: 'ms', beside, target: { max: 1.15 } },
+    SUBMIT_ROUNDS,
+    { halfway: untilCalled(halfway), other: untilCalled(byHand) },
+  )
   for (const { server, worker, queue } of [halfway, byHand]) {
     await queue.close()
     await worker.stop()
@@ -110,30 +108,14 @@ export async function work(redis: BenchRedis): Promise<Row[]> {
   connection.disconnect()
   bot.closeAllConnections()
   bot.close()
-  const beside = 'by hand'
+  const counted = ({ halfway, other }: typeof cpu) => ({
+    halfway: halfway.slice(ROUNDS.warmUp),
+    other: other.slice(ROUNDS.warmUp),
+  })
   return [
-    {
-      what: 'submit until the bot is called, p50',
-      unit: 'ms',
-      halfway: latency.halfway,
-      beside,
-      other: latency.byHand,
-      target: { max: 1.15 },
-    },
-    {
-      what: 'requests a second of one worker',
-      unit: '/s',
-      halfway: rate.halfway,
-      beside,
-      other: rate.byHand,
-      target: { min: 0.95 },
-    },
-    {
-      what: 'CPU of a request',
-      unit: 'µs',
-      halfway: cpu.halfway?.slice(-ROUNDS.rounds) ?? [],
-      beside,
-      other: cpu.byHand?.slice(-ROUNDS.rounds) ?? [],
-    },
+    latency,
+    rate,
+    { what: 'CPU of a request', unit: 'µs', beside, ...counted(cpu) },
+    { what: 'memory of a finished request', unit: 'kB', beside, ...counted(kilobytes) },
   ]
 }

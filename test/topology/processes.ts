@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { openSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { cleanUp } from '../helpers/clean-up.ts'
+import { eventually } from '../helpers/eventually.ts'
 
 /** So far. */
 export interface Cost {
@@ -25,6 +26,8 @@ export interface Member extends Measured {
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** Of the times in /proc, on Linux. */
 const MS_PER_TICK = 10
+/** It is started again as often as it ends at its start. */
+const RESTARTED_WITHIN_MS = 60_000
 
 function readCost(pid: number): Cost | null {
   try {
@@ -96,7 +99,7 @@ export async function startMember(name: string, start: () => Promise<ChildProces
       const ended = once(child, 'exit')
       child.kill('SIGTERM')
       await ended
-      child = await start()
+      child = await eventually(start, { withinMs: RESTARTED_WITHIN_MS, everyMs: 500 })
     },
   }
 }

@@ -3,12 +3,13 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { wholeNumber } from '../core/runtime/command-line.ts'
 import type { OnInstallation } from './on-installation.ts'
 
-function parseConcurrency(text: string): number | null {
-  return text === 'none' ? null : wholeNumber(1, 10_000)(text)
+// Not null: Commander makes it an empty text.
+function parseConcurrency(text: string): number | 'none' {
+  return text === 'none' ? text : wholeNumber(1, 10_000)(text)
 }
 
-function parseRate(text: string): { requests: number; seconds: number } | null {
-  if (text === 'none') return null
+function parseRate(text: string): { requests: number; seconds: number } | 'none' {
+  if (text === 'none') return text
   const [, requests, seconds] = /^(\d{1,7})\/(\d{1,5})$/.exec(text) ?? []
   if (!requests || !seconds || Number(requests) === 0 || Number(seconds) === 0)
     throw new InvalidArgumentError('It must be such as 10/60: ten within 60 seconds.')

@@ -62,8 +62,8 @@ export async function resumeQueue(
 }
 
 export interface LimitFlags {
-  concurrency?: number | null
-  rate?: ChosenLimits['rate']
+  concurrency?: number | 'none'
+  rate?: { requests: number; seconds: number } | 'none'
   reset?: true
 }
 
@@ -77,7 +77,8 @@ export async function limitQueue(
     context.printError('halfway: say --concurrency, --rate or --reset.')
     return EXIT.usage
   }
-  const chosen = reset ? null : limits
+  const entries = Object.entries(limits).map(([name, value]) => [name, value === 'none' ? null : value])
+  const chosen: ChosenLimits | null = reset ? null : Object.fromEntries(entries)
   const { concurrency, rate } = await audited(installation, { action: 'limit', queue }, () =>
     installation.operate.limit(queue, chosen),
   )

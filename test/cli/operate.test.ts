@@ -38,8 +38,9 @@ test('limits that an operator sets hold at once, until they are reset', async ()
     '60000',
   ])
   expect(await stateOf('crawls')).toMatchObject({ at_once: 3, limits: { concurrency: 3 } })
-  await cli.run('queues', 'limit', 'crawls', '--concurrency', 'none')
-  expect(await stateOf('crawls')).toMatchObject({ at_once: null })
+  const none = await cli.run('queues', 'limit', 'crawls', '--concurrency', 'none', '--rate', 'none')
+  expect(none.out).toBe('crawls: any number at once, any number may start.\n')
+  expect(await stateOf('crawls')).toMatchObject({ at_once: null, limits: { concurrency: null, rate: null } })
   await cli.run('queues', 'limit', 'crawls', '--reset')
   expect(await stateOf('crawls')).toMatchObject({
     at_once: linkCheck.queue.concurrency ?? null,

@@ -1,4 +1,5 @@
 /** The measured installation: Redis with one master or three, servers behind HAProxy, workers, bots and people. */
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -59,7 +60,7 @@ const WATCHERS_OF_A_PROCESS = 5_000
 export const WATCHERS_OF_A_REQUEST = 10
 const SETTINGS = {
   NODE_ENV: 'production',
-  LOCAL_API_TOKEN: 'kT9-vWq2_ZrB7xLm4PdY',
+  LOCAL_API_TOKEN: randomBytes(24).toString('base64url'),
   HOST: '127.0.0.1',
   // A machine that is busy with all of them is no Redis that fails.
   REDIS_CONNECT_TIMEOUT_MS: '10000',

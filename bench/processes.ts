@@ -2,8 +2,11 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../core/redis/local-server.ts'
+import { StartupError } from '../core/runtime/startup-error.ts'
 import type { Call, Reply } from './agent.ts'
 import { announceService } from './requests.ts'
 
@@ -94,8 +97,15 @@ export const SETTINGS = {
   STATUS_READS_PER_MINUTE: '1000000000',
 }
 
+/** The file that a deployed process runs. tsx, for development, adds a call to each function that is created. */
+export function compiled(process: 'server' | 'workers'): string {
+  const file = `dist/${process}/main.js`
+  if (!existsSync(join(ROOT, file))) throw new StartupError(`${file} is missing; run: npm run build`)
+  return file
+}
+
 /**
- * Halfway's server as `npm run start:server` starts it.
+ * Halfway's server as `halfway server` of the package starts it.
  *
  * @param bot the address of the bot that announces the service
  */
@@ -103,7 +113,7 @@ export async function startHalfway(env: NodeJS.ProcessEnv, bot?: string): Promis
   const port = await freePort()
   await announceService(env.REDIS_URL as string, bot)
   const server = await startProcess(
-    'server/main.ts',
+    compiled('server'),
     { ...SETTINGS, ...env, PORT: String(port) },
     'server is ready',
   )
@@ -111,4 +121,4 @@ export async function startHalfway(env: NodeJS.ProcessEnv, bot?: string): Promis
 }
 
 export const startWorkers = (env: NodeJS.ProcessEnv): Promise<MeasuredProcess> =>
-  startProcess('workers/main.ts', { ...SETTINGS, ...env }, 'workers are ready')
+  startProcess(compiled('workers'), { ...SETTINGS, ...env }, 'workers are ready')

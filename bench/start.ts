@@ -1,18 +1,14 @@
 /** The start of a compiled server: how soon it is ready, and its memory then. */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { freePort } from '../core/redis/local-server.ts'
-import { StartupError } from '../core/runtime/startup-error.ts'
-import { pin, ROOT, SETTINGS } from './processes.ts'
+import { compiled, pin, ROOT, SETTINGS } from './processes.ts'
 import type { BenchRedis } from './redis.ts'
 import { compare, type Row } from './report.ts'
 
-const SERVER = 'dist/server/main.js'
 const ROUNDS = { warmUp: 1, rounds: 6 }
 
 export async function start({ url }: BenchRedis): Promise<Row[]> {
-  if (!existsSync(ROOT + SERVER)) throw new StartupError(`${SERVER} is missing; run: npm run build`)
   const megabytes = { halfway: [] as number[], other: [] as number[] }
   const untilReady = (name: keyof typeof megabytes, file: string) => async (): Promise<number> => {
     const env = { ...SETTINGS, REDIS_URL: url, PORT: String(await freePort()) }
@@ -34,7 +30,7 @@ export async function start({ url }: BenchRedis): Promise<Row[]> {
   }
   const beside = 'its libraries alone'
   const row = await compare({ what: 'start of a server until it is ready', unit: 'ms', beside }, ROUNDS, {
-    halfway: untilReady('halfway', SERVER),
+    halfway: untilReady('halfway', compiled('server')),
     other: untilReady('other', 'bench/contenders/start-bare.mjs'),
   })
   return [row, { what: 'memory of a server then', unit: 'MB', beside, ...megabytes }]

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { createQueues } from '../core/queue/queues.ts'
 import { freePort } from '../core/redis/local-server.ts'
 import { createLog } from '../core/runtime/log.ts'
-import { startHalfway, startProcess } from './processes.ts'
+import { compiled, startHalfway, startProcess } from './processes.ts'
 import type { BenchRedis } from './redis.ts'
 import type { Row } from './report.ts'
 import { SERVICE } from './requests.ts'
@@ -121,7 +121,7 @@ async function measure({ client }: BenchRedis, call: () => Promise<unknown>): Pr
 /** The queue is held, so the worker does nothing else. */
 async function measureRescuer({ client }: BenchRedis, env: NodeJS.ProcessEnv): Promise<Cost> {
   const settings = { NODE_ENV: 'production', LOCAL_API_TOKEN: ADMIN_TOKEN }
-  const workers = await startProcess('workers/main.ts', { ...settings, ...env }, '"started"')
+  const workers = await startProcess(compiled('workers'), { ...settings, ...env }, '"started"')
   await sleep(CHECKS_SECONDS * 1000)
   const before = await readStats(client)
   await sleep(CHECKS_SECONDS * 1000)

@@ -62,6 +62,7 @@ export default defineConfig({
           name: 'deployment',
           include: DEPLOYMENT,
           setupFiles: 'test/helpers/setup.ts',
+          testTimeout: 180_000,
           hookTimeout: 300_000,
           fileParallelism: false,
           sequence: { groupOrder: 3 },

@@ -1,5 +1,5 @@
 /**
- * Carries every message on the channels of requests from Redis to NATS, as it is: what is sealed stays sealed.
+ * Carries every message on the channels of requests from Redis to NATS unchanged: sealed values stay sealed.
  *
  * Each sign of life goes the same way, by a channel of its own on the same connection, and is numbered. After a time in which
  * messages may have been lost a number is left out, so that servers know (`core/pubsub/nats-feed.ts`).

@@ -23,7 +23,7 @@ export async function findRequest(
       detail: `No request of those that are still known has a reference that begins with ${name}.`,
     })
   if (found.length === 1) return hash
-  // Two requests can have one reference: only their hashes tell them apart.
+  // Two requests can have the same reference; their hashes differ.
   const isSame = found.every((one) => shortReference(one) === shortReference(hash))
   const candidates = found.slice(0, MAX_NAMED).map((one) => (isSame ? one : shortReference(one)))
   const more = found.length > MAX_NAMED ? ` and ${found.length - MAX_NAMED} more` : ''

@@ -30,9 +30,9 @@ export function styledStatus(status: Status, text: string = status): string | St
 }
 
 const GAP = 2
-/** What is left of a column that is made narrower. */
+/** The least width of a truncated column. */
 const MIN_COLUMN = 8
-/** What the last column, which is wrapped, has at least. */
+/** The least width of the last column, which is wrapped. */
 const MIN_LAST = 16
 
 /**

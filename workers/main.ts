@@ -1,5 +1,5 @@
 /**
- * The workers' process: `npm run start:workers`. One BullMQ worker for each selected queue, and a rescuer. Queues come and
+ * The workers' process: `npm run start:workers`. One BullMQ worker for each lane of a selected queue, and a rescuer. Queues come and
  * go with the services that bots announce.
  */
 

@@ -1,5 +1,5 @@
 /**
- * `healthcheck`: whether a process of this host is alive. A supervisor restarts what is not, so it fails only where a restart
+ * `healthcheck`: whether a process of this host is alive. A supervisor restarts a process that is not, so it fails only where a restart
  * helps: an outage of Redis, which `/readyz` reports, would otherwise restart every process at the same time.
  */
 import { areWorkersAlive } from '../../core/queue/worker-heartbeat.ts'

@@ -34,13 +34,13 @@ export function createCatalog(
 }
 
 /** By the services of a catalogue, which are another list once one has changed. */
-const known = new WeakMap<readonly Service[], readonly ServiceQueue[]>()
+const collected = new WeakMap<readonly Service[], readonly ServiceQueue[]>()
 
 /** Every queue that some service uses. Where services state different limits for one queue, the strictest hold. */
 export function queuesOf(catalog: Catalog): readonly ServiceQueue[] {
   const services = catalog.all()
-  const queues = known.get(services) ?? collectQueues(services)
-  known.set(services, queues)
+  const queues = collected.get(services) ?? collectQueues(services)
+  collected.set(services, queues)
   return queues
 }
 

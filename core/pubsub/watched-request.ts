@@ -46,7 +46,7 @@ const RETRY_INVALID_MS = 5000
 /** Takes the place of promises that have resolved, of which there would be some for each request. */
 export const DONE = Promise.resolve()
 
-/** Reads due later have no timer of their own: a timer takes more memory than the rest of their time. */
+/** A read that is due later has no timer of its own, which would take memory for half an hour. */
 const OWN_TIMER_MS = 10_000
 /** How often those are looked through. */
 export const LOOK_THROUGH_MS = 5_000

@@ -1,5 +1,5 @@
 /**
- * The queues, on BullMQ: one per queue name of the services, opened at its first use. A job only says that a request waits. Its id is the hash of
+ * The queues, on BullMQ: one for each lane (lanes.ts) of a queue of the services, opened at its first use. A job only says that a request waits. Its id is the hash of
  * the request and it has no data, so that nothing private is in a queue, an event or a log of it.
  */
 import { setImmediate as nextTick } from 'node:timers/promises'

@@ -31,7 +31,8 @@ const host: ViewHost = {
     if (element) element.textContent = text
   },
 
-  onChange({ view }, words) {
+  onChange({ view, connection }, words) {
+    if (connection === 'live') cacheStyles()
     // After a wrong code the server's title begins with the error: keep it.
     const isWrong = main().querySelector('[aria-invalid]') !== null
     if (!isWrong && words.title !== title) {
@@ -45,6 +46,12 @@ const host: ViewHost = {
     const hasField = main().querySelector('[autocomplete="one-time-code"]') !== null
     awaitCode(hasField ? (view.otp_data?.id ?? null) : null)
   },
+}
+
+/** On a first visit the styles are a part of the page. Once it is live, their file is loaded for the next page. */
+function cacheStyles(): void {
+  const file = document.querySelector<HTMLLinkElement>('link[rel=alternate]')
+  if (file) file.rel = 'stylesheet'
 }
 
 /** @returns false when the whole page must be loaded instead */

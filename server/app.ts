@@ -22,6 +22,7 @@ import type { RequestFiles } from '../core/store/request-files.ts'
 import type { ServiceRegistry } from '../core/store/service-registry.ts'
 import { limitOpen } from './address-limits.ts'
 import type { AddressOf } from './client-address.ts'
+import type { InlineStyle } from './inline-style.ts'
 import { limitReads, limitStreams } from './middleware/address-limits.ts'
 import { identifyCall } from './middleware/call-id.ts'
 import { logCalls } from './middleware/call-log.ts'
@@ -84,6 +85,7 @@ export interface AppDeps {
   addressOf: AddressOf
   pages: Pages
   refusedForms: RefusedForms
+  inlineStyle: InlineStyle
   push: Pick<PushDeps, 'subscriptions' | 'settings' | 'now'>
   /** The fail-fast connection, for rate limits. */
   redis: RedisClient
@@ -208,10 +210,14 @@ function createCallLimits({ redis, settings, addressOf, signIn, metrics }: AppDe
 }
 
 /**
- * Compresses responses without personal data. A `no-store` response holds personal data next to parts of its address: its
- * compressed length would reveal that data to an attacker who chooses the address (BREACH).
+ * Compresses assets and pages. A `no-store` response holds personal data: beside text that an attacker chose its compressed
+ * length would reveal that data (BREACH). The only text in a page that a link can choose is the query of its address, so
+ * such a page is compressed when its address has none. Answers of the API are small.
  */
 const compressed = compression({
-  filter: (req, res) =>
-    !String(res.getHeader('Cache-Control')).includes('no-store') && compression.filter(req, res),
+  filter(req, res) {
+    const isPersonal = String(res.getHeader('Cache-Control')).includes('no-store')
+    const reflectsNothing = req.method === 'GET' && !req.originalUrl.includes('?')
+    return (!isPersonal || reflectsNothing) && compression.filter(req, res)
+  },
 })

@@ -28,6 +28,7 @@ import { composeSubmit } from './compose-submit.ts'
 import { limitConnections } from './connection-limit.ts'
 import { composeConsole } from './console/compose-console.ts'
 import { createHttpServer, type HttpServerOptions } from './http-server.ts'
+import { openInlineStyle } from './inline-style.ts'
 import { createOwnRequests } from './own-requests.ts'
 import { createPages, type Pages, type PagesOptions } from './pages/index.ts'
 import { servicePace } from './pages/service-pace.ts'
@@ -133,7 +134,7 @@ function composeApp(deps: ServerDeps, core: Core, access: Omit<Access, 'stop'> &
   const requests = showThroughLinks(actions, access.viewLinks)
   const requestFiles = findThroughLinks(createRequestFiles({ redis }), access.viewLinks)
   const { push, pushKey } = composePush({ redis, secret, config, now })
-  const { site, serve } = openSite(config.server.site, assets)
+  const { site, css, serve } = openSite(config.server.site, assets)
   const failures = createFailedRequests({ redis, now })
   const queueNames = (): string[] => queuesOf(catalog).map(({ name }) => name)
   const readiness = createReadiness({ redis, queues: queueNames, catalog })
@@ -169,6 +170,7 @@ function composeApp(deps: ServerDeps, core: Core, access: Omit<Access, 'stop'> &
       sessions: access.sessions,
       now,
     }),
+    inlineStyle: openInlineStyle(assets, css),
     redis,
     metrics,
     tracing: deps.tracing,

@@ -12,6 +12,8 @@ export interface PageContext {
   locale: Locale
   /** The called path and query. */
   address: string
+  /** The styles, to be part of the page (server/inline-style.ts); by default the page links their files. */
+  css?: string
 }
 
 export interface PageFrame {
@@ -52,7 +54,7 @@ export function createPageWriter({
   const render = loadTemplates(templates)
   const parts = new Map<Locale, HtmlParts>()
 
-  return (template, { locale, address }, frame, content) => {
+  return (template, { locale, address, css }, frame, content) => {
     const texts = textsOf(locale)
     const { dir, t } = texts
     if (!parts.has(locale)) parts.set(locale, createHtmlParts(texts, site.timeZone))
@@ -64,6 +66,7 @@ export function createPageWriter({
       icon: 'icon',
       ...frame,
       asset,
+      css: css ?? null,
       site: { ...site, name: textIn(site.name ?? t('site.name'), locale), links: linksIn(site, locale) },
       themeColors: THEME_COLORS,
       pushKey: pushKey?.(),

@@ -7,6 +7,7 @@ import type { CodeLinks } from '../../core/store/code-links.ts'
 import type { FailedRequests } from '../../core/store/failed-requests.ts'
 import type { Fingerprint } from '../../core/store/idempotency-keys.ts'
 import type { RequestFiles } from '../../core/store/request-files.ts'
+import type { InlineStyle } from '../inline-style.ts'
 import type { OwnRequests } from '../own-requests.ts'
 import type { Ownership } from '../ownership.ts'
 import type { Pages } from '../pages/index.ts'
@@ -30,6 +31,7 @@ export interface PageDeps {
   ownership: Ownership
   signIn: Pick<SignIn, 'maySubmit' | 'readsBearer'>
   refusedForms: RefusedForms
+  inlineStyle: InlineStyle
   /** Whether only the session that submits a form may see its request. */
   needsCookies: boolean
   /** PUBLIC_URL. */

@@ -1,5 +1,5 @@
 /** The pages of one request: progress, code, result with its images, and the questions whether to cancel and to delete. */
-import type { Request, RequestHandler, Router } from 'express'
+import type { Request, RequestHandler, Response, Router } from 'express'
 import { findResultImage } from '../../core/catalog/result-image.ts'
 import { AppError } from '../../core/domain/errors.ts'
 import { isFinal, type PublicView } from '../../core/domain/record.ts'
@@ -8,10 +8,11 @@ import type { TimelineEntry } from '../../core/domain/timeline.ts'
 
 import { REMOVED } from '../../core/store/failed-requests.ts'
 
+import { isFirstVisit } from '../inline-style.ts'
 import { pageContext } from '../middleware/locale.ts'
 import { credentialsOf, requireOwner } from '../middleware/owner.ts'
 import type { DeviceLink } from '../pages/device-model.ts'
-import type { SharedLink } from '../pages/index.ts'
+import type { PageContext, SharedLink } from '../pages/index.ts'
 import { addressableSlug, currentPageLink, type RequestLinks, requestLinks } from '../pages/links.ts'
 import { findDeviceLink } from './code-links.ts'
 import { codeProblemFor } from './code-refusal.ts'
@@ -20,6 +21,7 @@ import { findShared } from './share-forms.ts'
 
 /** What a page shows besides the request itself. */
 interface PageState {
+  context: PageContext
   mayAct: boolean
   /** What was wrong with a code. */
   problem: string | undefined
@@ -52,8 +54,8 @@ export function addRequestPages(router: Router, deps: PageDeps): void {
     showPage({
       link: 'progress',
       isShownFor: isRunning,
-      render: (req, view, { mayAct, timeline }) =>
-        pages.request(pageContext(req), view, { mayAct, timeline }),
+      render: (_req, view, { context, mayAct, timeline }) =>
+        pages.request(context, view, { mayAct, timeline }),
     }),
   )
   router.get(
@@ -62,7 +64,7 @@ export function addRequestPages(router: Router, deps: PageDeps): void {
     showPage({
       link: 'result',
       isShownFor: (view) => isFinal(view.status),
-      render: (req, view, state) => pages.request(pageContext(req), view, state),
+      render: (_req, view, { context, ...state }) => pages.request(context, view, state),
     }),
   )
   router.get(
@@ -71,8 +73,8 @@ export function addRequestPages(router: Router, deps: PageDeps): void {
     showPage({
       link: 'otp',
       isShownFor: (view) => view.requires_otp,
-      render: (req, view, { mayAct, problem, timeline, device }) =>
-        pages.request(pageContext(req), view, {
+      render: (req, view, { context, mayAct, problem, timeline, device }) =>
+        pages.request(context, view, {
           mayAct,
           problem,
           timeline,
@@ -88,7 +90,7 @@ export function addRequestPages(router: Router, deps: PageDeps): void {
     showPage({
       link: 'cancel',
       isShownFor: isRunning,
-      render: (req, view) => pages.confirmCancel(pageContext(req), view),
+      render: (_req, view, { context }) => pages.confirmCancel(context, view),
     }),
   )
   router.get(
@@ -97,7 +99,7 @@ export function addRequestPages(router: Router, deps: PageDeps): void {
     showPage({
       link: 'delete',
       isShownFor: (view) => isFinal(view.status),
-      render: (req, view) => pages.confirmDelete(pageContext(req), view),
+      render: (_req, view, { context }) => pages.confirmDelete(context, view),
     }),
   )
   addDownloads(router, deps)
@@ -133,7 +135,12 @@ function addDownloads(router: Router, { requests, ownership, files }: PageDeps):
 
 /** Shows the page to requests whose state has it; redirects others to the page of their state. */
 function createShowPage(deps: PageDeps) {
-  const { requests, failures, ownership, refusedForms } = deps
+  const { requests, failures, ownership, refusedForms, inlineStyle } = deps
+  const contextOf = (req: Request, res: Response): PageContext => {
+    if (!isFirstVisit(req)) return pageContext(req)
+    inlineStyle.allow(res)
+    return { ...pageContext(req), css: inlineStyle.css }
+  }
   /** Optional: without it the page is still correct. */
   const findRetry = async (hash: string): Promise<string | null> =>
     (await failures.find(hash).catch(() => null))?.retried_as ?? null
@@ -158,7 +165,9 @@ function createShowPage(deps: PageDeps) {
       const isShareable = view.is_completed && (await ownership.allows(view.hash, NO_CREDENTIALS, 'read'))
       const device = mayAct ? await findDeviceLink(deps, req, view) : null
       const shared = mayAct ? await findShared(deps, req, view) : null
-      res.send(render(req, view, { mayAct, problem, retriedAs, timeline, isShareable, device, shared }))
+      const context = contextOf(req, res)
+      const state = { context, mayAct, problem, retriedAs, timeline, isShareable, device, shared }
+      res.send(render(req, view, state))
     }
 }
 

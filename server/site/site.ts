@@ -38,9 +38,13 @@ export const PLAIN_SITE: SiteLook = {
 
 /**
  * @param folder of the built browser files
+ * @returns `css` is the text of the style sheet, empty without one
  * @throws StartupError when the logo cannot be used or the colour cannot be read
  */
-export function openSite(config: SiteConfig, folder: string): { site: SiteLook; serve: RequestHandler } {
+export function openSite(
+  config: SiteConfig,
+  folder: string,
+): { site: SiteLook; css: string; serve: RequestHandler } {
   const files = new Map<string, SiteFile>()
   const add = (name: string, file: SiteFile): string => {
     const hash = createHash('sha256').update(file.body).digest('hex').slice(0, 10)
@@ -62,6 +66,7 @@ export function openSite(config: SiteConfig, folder: string): { site: SiteLook; 
       // The element on other sites loads it as well.
       style: style && add('site.css', { type: 'text/css', body: style, headers: SHARED }),
     },
+    css: style ?? '',
     serve(req, res, next) {
       const file = files.get(req.path)
       if (!file || (req.method !== 'GET' && req.method !== 'HEAD')) return next()

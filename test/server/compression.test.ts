@@ -33,9 +33,16 @@ it('pages and lists without data of a request are compressed', async () => {
   }
 })
 
-it('pages, status and event stream of one request are not compressed', async () => {
-  const hash = await given([START])
-  const api = `/api/local-requests/${hash}`
-  for (const path of [at('progress', hash), `${api}/status`, `${api}/events`])
+it('a page of a request is compressed, unless its address repeats text in the page', async () => {
+  const page = at('progress', await given([START]))
+  expect((await encodingOf(page)).encoding).toBe('br')
+  expect((await encodingOf(page, 'gzip')).encoding).toBe('gzip')
+  expect((await encodingOf(`${page}?lang=en`)).encoding).toBeNull()
+  expect((await encodingOf(`${page}?chosen=by-a-link`)).encoding).toBeNull()
+})
+
+it('status and event stream of a request are not compressed', async () => {
+  const api = `/api/local-requests/${await given([START])}`
+  for (const path of [`${api}/status`, `${api}/events`])
     expect([path, (await encodingOf(path)).encoding]).toEqual([path, null])
 })

@@ -1,0 +1,100 @@
+/** The first visit to a request, with nothing in the browser's cache, as on a slow mobile network. */
+import type { Page } from 'playwright-core'
+import { afterEach, describe, expect, inject, it } from 'vitest'
+import { recordTraffic, useBrowser } from '../helpers/browser.ts'
+import { inFirefox, isBrowserMissing } from '../helpers/browsers.ts'
+import { eventually } from '../helpers/eventually.ts'
+import { START } from '../helpers/record.ts'
+import { useRedis } from '../helpers/redis.ts'
+import { isConnected, progressUrl } from '../helpers/request-page.ts'
+import { useServer } from '../helpers/server.ts'
+
+const { address, given } = await useServer(await useRedis(), {
+  assets: inject('assets'),
+  settings: { SITE_COLOR: '#7a1fa2' },
+})
+const { open, closeTabs } = useBrowser()
+
+/** "Slow 3G": 400 kbit/s, and 400 ms for a round trip. */
+const BYTES_PER_MS = 50
+const ROUND_TRIP_MS = 400
+/** What the browser may take for itself of the 1.2 s until the state is painted and the 2.5 s until it is live. */
+const PAINTING_MS = 400
+const CONNECTING_MS = 400
+
+/** Bytes with headers, of what was loaded so far. */
+const loaded = (page: Page): Promise<{ name: string; bytes: number }[]> =>
+  page.evaluate(() =>
+    [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')].map(
+      (entry) => ({ name: entry.name, bytes: (entry as PerformanceResourceTiming).transferSize }),
+    ),
+  )
+const bytesOf = (entries: { bytes: number }[]): number => entries.reduce((sum, { bytes }) => sum + bytes, 0)
+const isPainted = (page: Page): Promise<boolean> =>
+  page.evaluate(() => performance.getEntriesByName('first-contentful-paint').length > 0)
+const styleOf = (page: Page) =>
+  page.evaluate(() => {
+    const { fontSize, backgroundColor } = getComputedStyle(document.body)
+    const { fill } = getComputedStyle(document.querySelector('.bar-fill') as Element)
+    return { fontSize, backgroundColor, fill }
+  })
+
+describe.skipIf(isBrowserMissing)('a first visit', () => {
+  afterEach(closeTabs)
+
+  it.each(['en', 'fa'])('paints the state from the first answer alone: %s', async (locale) => {
+    const page = await open({ locale })
+    let release = (): void => {}
+    const released = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    await page.route('**/assets/**', async (route) => {
+      await released
+      await route.continue()
+    })
+    const { errors } = recordTraffic(page)
+    await page.goto(progressUrl(await given([START]), address), { waitUntil: 'commit' })
+    await eventually(() => isPainted(page))
+    const styles = await styleOf(page)
+    const [document] = (await loaded(page)).filter(({ name }) => name.startsWith(address))
+    expect(ROUND_TRIP_MS + (document?.bytes ?? 0) / BYTES_PER_MS).toBeLessThan(1200 - PAINTING_MS)
+
+    release()
+    await isConnected(page, 'live')
+    await page.waitForLoadState('networkidle')
+    await page.reload()
+    await isConnected(page, 'live')
+    expect(await page.locator('style').count()).toBe(0)
+    expect(await styleOf(page)).toEqual(styles)
+    expect(errors).toEqual([])
+  })
+
+  it.each(['en', 'fa'])('is live after three round trips and few bytes: %s', async (locale) => {
+    const page = await open({ locale })
+    const requested: string[] = []
+    page.on('request', (request) => requested.push(new URL(request.url()).pathname))
+    page.on('websocket', () => requested.push('socket'))
+    await page.goto(progressUrl(await given([START]), address), { waitUntil: 'commit' })
+    await isConnected(page, 'live')
+    const before = requested.slice(0, requested.indexOf('socket'))
+    expect(before.filter((path) => !/\/progress\/|\/progress\.\w+\.js$|icon/.test(path))).toEqual([])
+    const needed = (await loaded(page)).filter(({ name }) => /\/progress[/.]/.test(name))
+    expect(needed).toHaveLength(2)
+    const ms = 3 * ROUND_TRIP_MS + bytesOf(needed) / BYTES_PER_MS
+    expect(ms).toBeLessThan(2500 - CONNECTING_MS)
+  })
+
+  it('loads the file of the styles once it is live, so that the next page has it in the cache', async () => {
+    const page = await open()
+    await page.goto(progressUrl(await given([START]), address))
+    await isConnected(page, 'live')
+    const file = page.locator('link[rel=stylesheet][href*="/style."]')
+    await file.waitFor({ state: 'attached' })
+    await page.waitForLoadState('networkidle')
+    await page.goto(progressUrl(await given([START]), address))
+    const style = (await loaded(page)).find(({ name }) => name.includes('/style.'))
+    // Firefox reports no bytes for what it has in memory either.
+    expect(style?.bytes ?? 0).toBe(0)
+    expect(inFirefox || style !== undefined).toBe(true)
+  })
+})

@@ -32,6 +32,7 @@ export interface SubmissionPlan {
   submitter: string
   sessionId: string | null
   callId: string
+  counted: Promise<void> | undefined
   user: User | null
   ownerToken: string | null
 }
@@ -65,6 +66,7 @@ export function createAcceptRequest(deps: AcceptRequestDeps): AcceptRequest {
     const submitter = plan.user ? plan.user.isPerson && plan.user.digest : plan.sessionId
     if (!mayDeduplicate || !submitter) return createRequest(plan, deps)
     const caller = `active:${submitter}`
+    await plan.counted
     let key = fingerprint(submitter, [service.slug, data])
     for (let ended = 0; ended < MAX_ENDED_CHECKED; ended++) {
       const claim = await withStorageErrors(() => idempotency.claim(caller, key, newClaim))
@@ -84,7 +86,7 @@ export function createAcceptRequest(deps: AcceptRequestDeps): AcceptRequest {
 }
 
 async function createRequest(
-  { service, data, schedule, claim, sessionId, user, submitter, callId, ownerToken }: SubmissionPlan,
+  { service, data, schedule, claim, sessionId, user, submitter, callId, counted, ownerToken }: SubmissionPlan,
   deps: AcceptRequestDeps,
 ): Promise<PublicView> {
   const { enqueueRequest, queuePositions, admit, secret, secretBox, ttlSeconds, log, now = Date.now } = deps
@@ -103,7 +105,7 @@ async function createRequest(
     now: createdAt,
     ttlSeconds,
   })
-  const position = await withStorageErrors(() => enqueueRequest(record, service))
+  const position = await withStorageErrors(() => enqueueRequest(record, service, counted))
   log.info({ call_id: callId, request: shortReference(hash), service: service.slug }, 'request accepted')
   const view = toPublicView(record, now())
   return withWaiting(view, queuePositions.describe(view, service, position))

@@ -34,6 +34,8 @@ export interface Submission {
   network: string
   /** The id of the call, for the log. */
   callId: string
+  /** Nothing is stored before it has resolved; it rejects when the caller's limit is reached. */
+  counted?: Promise<void>
 }
 
 /** @throws AppError `unknown_service`, `validation_failed` with every invalid field, `idempotency_key_reused`, `service_closed`, `subject_limit_reached`, `too_many_unfinished`, `queue_full`, `storage_unavailable` */
@@ -74,7 +76,8 @@ export function createSubmit({
   }
 
   return async (submission) => {
-    const { slug, caller, idempotencyKey, sessionId, user, network, callId, scheduleOptions } = submission
+    const { slug, caller, idempotencyKey, sessionId, user, network, callId, counted, scheduleOptions } =
+      submission
     const createdAt = now()
     const validated = validate(catalog, submission, limits, await validationTime(submission, createdAt))
     const newClaim = createClaim(createdAt, validated.schedule, ttlSeconds)
@@ -87,6 +90,7 @@ export function createSubmit({
         submitter: user ? submitterOf(null, user.digest) : submitterOf(sessionId, network),
         sessionId,
         callId,
+        counted,
         user,
         ownerToken: ownerTokenFor(claim),
       })
@@ -98,6 +102,7 @@ export function createSubmit({
     })
     if (idempotencyKey === null) return toSubmitted(newClaim, await accept(newClaim))
 
+    await counted
     const sent = [slug, validated.data, scheduleOptions ?? {}]
     newClaim.fingerprint = fingerprint(idempotencyKey, sent)
     const claim = await withStorageErrors(() => idempotency.claim(caller, idempotencyKey, newClaim))

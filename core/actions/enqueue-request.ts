@@ -9,9 +9,10 @@ import type { SubjectLimiter } from '../store/subject-limits.ts'
 import type { UnfinishedLimiter } from '../store/unfinished-limits.ts'
 
 /**
- * Idempotent. Safe to call again for a record whose creator crashed halfway. Takes 3 round trips: limits; record and
- * round; job and position.
+ * Idempotent. Safe to call again for a record whose creator crashed halfway. Takes 2 round trips, in a Cluster 3: limits
+ * and round; record, job and position.
  *
+ * @param counted is awaited together with the limits; when it rejects, nothing is stored
  * @returns the position in the queue, 1 is next; null for a scheduled request
  * @throws AppError `too_many_unfinished`, `queue_full`, `subject_limit_reached` before anything is stored;
  * `storage_unavailable`, or an error of Redis
@@ -19,11 +20,12 @@ import type { UnfinishedLimiter } from '../store/unfinished-limits.ts'
 export type EnqueueRequest = (
   record: RequestRecord,
   service: Pick<Service, 'queue' | 'priority' | 'subject'>,
+  counted?: Promise<void>,
 ) => Promise<number | null>
 
 export interface EnqueueDeps {
   store: Pick<RequestStore, 'create'>
-  queues: Pick<Queues, 'addNew'>
+  queues: Pick<Queues, 'prepare'>
   subjectLimiter: Pick<SubjectLimiter, 'reserve' | 'release'>
   sessionRequests: Pick<SessionRequests, 'add'>
   /** Without it, unfinished requests are not limited. */
@@ -32,36 +34,41 @@ export interface EnqueueDeps {
 
 export const createEnqueueRequest =
   (dependencies: EnqueueDeps): EnqueueRequest =>
-  async (record, service) => {
-    await reserveLimits(dependencies, record, service.subject)
+  async (record, service, counted) => {
+    const { queues, store, sessionRequests } = dependencies
+    // A round of a request that is refused is free again after two seconds.
+    const preparing = queues.prepare(record, service)
+    await reserveLimits(dependencies, record, service.subject, [counted, preparing])
+    const addJob = await preparing
     // The record first: a worker must never take a job without one. The job is added even if the record exists, because
     // its creator may have crashed in between; BullMQ adds the same id only once.
-    const { queues, store, sessionRequests } = dependencies
-    return queues.addNew(record, service, Promise.all([store.create(record), sessionRequests.add(record)]))
+    return addJob(Promise.all([store.create(record), sessionRequests.add(record)]))
   }
 
-/** Reserves all limits at the same time; where one is reached, the others are released. */
+/** Reserves all limits at the same time, beside `others`. Where one of these is reached or rejects, the reserved are released. */
 async function reserveLimits(
   { subjectLimiter, unfinishedLimiter }: EnqueueDeps,
   record: RequestRecord,
   subjectField: string | undefined,
+  others: readonly (Promise<unknown> | undefined)[],
 ): Promise<void> {
   const { subject, hash } = record
   const at = Date.parse(record.run_at ?? record.created_at)
-  const [unfinished, code] = await Promise.allSettled([
+  const [unfinished, code, ...rest] = await Promise.allSettled([
     unfinishedLimiter?.reserve(record),
     // A bot has the code sent before it asks for it, so the limit is checked now.
     subject === undefined ? undefined : subjectLimiter.reserve('codes', subject, hash, at),
+    ...others,
   ])
-  if (unfinished.status === 'rejected') {
-    if (code.status === 'fulfilled' && subject !== undefined)
-      await subjectLimiter.release('codes', subject, hash).catch(() => {})
-    throw unfinished.reason
-  }
-  if (code.status === 'rejected') {
+  const failed = [...rest, unfinished, code].find(({ status }) => status === 'rejected')
+  if (!failed) return
+  if (code.status === 'fulfilled' && subject !== undefined)
+    await subjectLimiter.release('codes', subject, hash).catch(() => {})
+  // Unless it is reached, which reserves nothing. What has failed may have been done all the same.
+  if (!(unfinished.status === 'rejected' && unfinished.reason instanceof AppError))
     await unfinishedLimiter?.release(record).catch(() => {})
-    throw withField(code.reason, subjectField)
-  }
+  const { reason } = failed as PromiseRejectedResult
+  throw failed === code ? withField(reason, subjectField) : reason
 }
 
 /** In a form, the limit of a person is an error of the field that names them. */

@@ -34,8 +34,15 @@ export function createLanes({
 }): OpenLanes {
   const opened = new Map<string, Queue<JobData>>()
   function open(lane: string): Queue<JobData> {
-    const queue = opened.get(lane) ?? openQueue(lane, redis, log, telemetry)
+    const present = opened.get(lane)
+    if (present) return present
+    const queue = openQueue(lane, redis, log, telemetry)
     opened.set(lane, queue)
+    // BullMQ asks Redis for its version first, and a queue for which that failed stays useless.
+    queue.waitUntilReady().catch(() => {
+      opened.delete(lane)
+      return queue.close().catch(() => {})
+    })
     return queue
   }
   const define: OpenLanes['define'] = ({ name }) =>

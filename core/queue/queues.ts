@@ -29,19 +29,24 @@ import { createQueueLimits } from './queue-limits.ts'
 type QueuedRequest = Pick<RequestRecord, 'hash' | 'status' | 'submitter' | 'priority' | 'run_at'>
 type QueueTarget = Pick<Service, 'queue'> & Partial<Pick<Service, 'priority'>>
 
+/**
+ * Adds the job of a new request.
+ *
+ * @param storing the write of its record, which has been sent. The job is sent right after it on the same connection, where
+ * Redis runs it second; in a Cluster, where it may go to another node, once the write has resolved
+ * @returns the position, 1 is next; null when it does not wait. It arrives with the answer of the add
+ * @throws what `storing` rejects with; the job may have been added: a worker drops a job without a record
+ */
+export type AddNewJob = (storing: Promise<unknown>) => Promise<number | null>
+
 export interface Queues {
   /**
    * Adds the job of a request: a pending one in its round, a scheduled one delayed, a started one ahead of all. Idempotent
    * while the job exists.
    */
   add(request: QueuedRequest, where: QueueTarget): Promise<void>
-  /**
-   * As `add`, for a new request.
-   *
-   * @param stored the job is added once this has resolved; its round is assigned meanwhile
-   * @returns the position, 1 is next; null when it does not wait. It arrives with the answer of the add
-   */
-  addNew(request: QueuedRequest, where: QueueTarget, stored: Promise<unknown>): Promise<number | null>
+  /** Assigns the round of a new request. Resolves with the function that adds its job. */
+  prepare(request: QueuedRequest, where: QueueTarget): Promise<AddNewJob>
   /** Adds the job again when it was lost. */
   addIfMissing(request: QueuedRequest, where: QueueTarget): Promise<void>
   /** Those of these requests that are pending and whose job waits with a priority: a few commands for all of them. */
@@ -115,7 +120,7 @@ export function createQueues({
 
   return {
     add: (request, where) => add(context, request, where),
-    addNew: (request, where, stored) => addNew(context, request, where, stored),
+    prepare: (request, where) => prepare(context, request, where),
     addIfMissing: (request, where) => addIfMissing(context, request, where),
     async inLine(hashes) {
       const prioritized = await Promise.all(lanes.all().map((lane) => prioritizedJobs(redis, lane, hashes)))
@@ -193,20 +198,22 @@ async function add(context: Context, request: QueuedRequest, where: QueueTarget)
 const addJob = (context: Context, { hash }: QueuedRequest, { queue }: QueueTarget, order: JobOrder) =>
   context.lanes.find(queue, hash).add('request', {}, { ...COMPACT_JOB, jobId: hash, ...order })
 
-async function addNew(
-  context: Context,
-  request: QueuedRequest,
-  where: QueueTarget,
-  stored: Promise<unknown>,
-): Promise<number | null> {
-  const [order] = await Promise.all([orderOf(context, request, where), stored])
-  const adding = addJob(context, request, where, order)
-  if ('delay' in order) return adding.then(() => null)
-  const queue = context.lanes.find(where.queue, request.hash)
-  // Sent on the same connection one tick after the add, it arrives together with the add's answer.
-  const reading = nextTick().then(() => positionOfPrioritized(context.redis, queue, request.hash))
-  const [position] = await Promise.all([reading, adding])
-  return inAllLanes(context.lanes.define(where.queue), position)
+async function prepare(context: Context, request: QueuedRequest, where: QueueTarget): Promise<AddNewJob> {
+  const order = await orderOf(context, request, where)
+
+  return async (storing) => {
+    // It may reject before it is awaited.
+    storing.catch(() => {})
+    // New records of the same tick are sent at its end, see createBatcher.
+    await (context.redis instanceof Cluster ? storing : nextTick())
+    const adding = addJob(context, request, where, order)
+    if ('delay' in order) return Promise.all([storing, adding]).then(() => null)
+    const queue = context.lanes.find(where.queue, request.hash)
+    // Sent one tick after the add, it arrives together with the add's answer.
+    const reading = nextTick().then(() => positionOfPrioritized(context.redis, queue, request.hash))
+    const [position] = await Promise.all([reading, adding, storing])
+    return inAllLanes(context.lanes.define(where.queue), position)
+  }
 }
 
 async function addIfMissing(context: Context, request: QueuedRequest, where: QueueTarget): Promise<void> {

@@ -20,6 +20,8 @@ export interface Caller {
   network: string
   /** The id of the call. */
   callId: string
+  /** Resolves once the call has been counted against its limit; rejects when the limit is reached, see countAlongside. */
+  counted?: Promise<void>
 }
 
 export const callerOf = (res: Response): Caller => res.locals.caller as Caller

@@ -7,6 +7,7 @@ import type { Log } from '../../core/runtime/log.ts'
 import { fromHttpError, PROBLEM_TYPE, toProblem } from '../problem.ts'
 import type { OnRefusal } from '../refused-calls.ts'
 import { callIdOf } from './call-id.ts'
+import { callerOf } from './caller.ts'
 import { localeOf, setLocaleHeaders } from './locale.ts'
 
 export const notFound: RequestHandler = () => {
@@ -32,7 +33,12 @@ export function handleErrors({
   renderPage: (req: Request, res: Response, error: AppError) => Promise<void>
 }): ErrorRequestHandler {
   // Express recognises an error handler by its four parameters.
-  return async (raw, req, res, _next) => {
+  return async (thrown, req, res, _next) => {
+    // A limit that is reached comes before what else is wrong.
+    const raw = await (callerOf(res)?.counted ?? Promise.resolve()).then(
+      () => thrown,
+      (refusal) => refusal,
+    )
     const callId = callIdOf(res)
     const error = fromHttpError(raw) ?? new AppError('internal_error', { cause: raw })
     // A full queue is no failure, and there may be thousands of such calls.

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto'
 import type { Request, RequestHandler, Response } from 'express'
 import { rateLimit } from 'express-rate-limit'
+import { LRUCache } from 'lru-cache'
 import { type RedisReply, RedisStore } from 'rate-limit-redis'
 import { AppError } from '../../core/domain/errors.ts'
 import type { RedisClient } from '../../core/redis/connect.ts'
@@ -10,6 +11,8 @@ import { withStorageErrors } from '../../core/store/storage-errors.ts'
 import { type Caller, callerOf, countedAs } from './caller.ts'
 
 const WINDOW_MS = 60_000
+/** Those refused longest ago are counted alongside again. */
+const MAX_REFUSED = 10_000
 
 /** The limit of one caller, in place of the general one. */
 export type OwnLimitOf = (caller: Pick<Caller, 'user'>) => number | undefined
@@ -28,6 +31,8 @@ export function limitPerMinute(
   ownLimitOf?: OwnLimitOf,
 ): RequestHandler {
   const limitOf = (res: Response): number => ownLimitOf?.(callerOf(res)) ?? limit
+  /** Whose minute is not over, by what is counted: its end, milliseconds since 1970. */
+  const refusedUntil = new LRUCache<string, number>({ max: MAX_REFUSED })
   const limiter = rateLimit({
     windowMs: WINDOW_MS,
     limit: (_req, res) => limitOf(res as Response),
@@ -41,6 +46,7 @@ export function limitPerMinute(
       const resetAt =
         (req as unknown as { rateLimit?: { resetTime?: Date } }).rateLimit?.resetTime?.getTime() ??
         Date.now() + WINDOW_MS
+      refusedUntil.set(countedAs(callerOf(res as Response)), resetAt)
       const retryAfterSeconds = Math.max(1, Math.ceil((resetAt - Date.now()) / 1000))
       throw new AppError('rate_limited', {
         detail: `At most ${limitOf(res as Response)} a minute; try again in ${retryAfterSeconds} s.`,
@@ -49,9 +55,30 @@ export function limitPerMinute(
     },
   })
   if (name === 'batch') return countOnce(limiter)
+  if (name === 'submit') return countAlongside(limiter, refusedUntil)
   if (name !== 'action') return limiter
   return (req, res, next) =>
     limiter(req, res, (error?: unknown) => (isOutOfMemory(error) ? next() : next(error as Error | undefined)))
+}
+
+/**
+ * Counts while the next handlers run, which saves a round trip: they await `counted` of the caller before they store
+ * anything. A caller who was refused is counted first until the minute is over, so that a flood costs no more than its count.
+ */
+function countAlongside(
+  limiter: RequestHandler,
+  refusedUntil: Pick<LRUCache<string, number>, 'get'>,
+): RequestHandler {
+  return (req, res, next) => {
+    const caller = callerOf(res)
+    if ((refusedUntil.get(countedAs(caller)) ?? 0) > Date.now()) return limiter(req, res, next)
+    const counted = new Promise<void>((resolve, reject) => {
+      limiter(req, res, (error?: unknown) => (error ? reject(error) : resolve()))
+    })
+    counted.catch(() => {})
+    res.locals.caller = { ...caller, counted } satisfies Caller
+    next()
+  }
 }
 
 /** A batch is recognised by its size or, once parsed, by its content: it reaches this limit twice and counts once. */

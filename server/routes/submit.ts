@@ -55,6 +55,7 @@ export function createSubmitRoute({ submit, limitBatches, log }: SubmitRouteDeps
 
   /** A batch is many independent submits with one response: an invalid entry does not affect the others. */
   async function submitBatch(req: Request, res: Response, requests: unknown[]): Promise<void> {
+    await callerOf(res).counted
     const key = readIdempotencyKey(req)
     const submitEntry = async (entry: unknown, i: number): Promise<Entry> => {
       try {

@@ -1,7 +1,9 @@
 /** How often the server waits for Redis in one call. */
+import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
+import { eventually } from '../helpers/eventually.ts'
 import { REQUIRE_OTP, START } from '../helpers/record.ts'
-import { useRedis } from '../helpers/redis.ts'
+import { onRealRedis, useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 import { startTcpProxy } from '../helpers/tcp-proxy.ts'
 
@@ -26,10 +28,23 @@ async function roundTripsOf(call: () => Promise<unknown>): Promise<number> {
   return Math.min(...counts)
 }
 
-test('a submit takes 4 round trips: rate limit, other limits, record and round, job and position', async () => {
+test('a submit takes 2 round trips: limits and round; record, job and position', async () => {
   const submit = () => server.api.post('/api/local-requests').send(CREDIT_SCORE).expect(202)
   await submit()
-  expect(await roundTripsOf(submit)).toBe(4)
+  expect(await roundTripsOf(submit)).toBe(2)
+})
+
+test.runIf(onRealRedis)('a submit stores the record before it adds the job', async () => {
+  const monitor = await new Redis(redis.url).monitor()
+  const seen: string[] = []
+  monitor.on('monitor', (_time: string, args: string[]) => seen.push(args.join(' ')))
+  const { body } = await server.api.post('/api/local-requests').send(CREDIT_SCORE).expect(202)
+  const ofRequest = (): string[] => seen.filter((command) => command.includes(body.hash))
+  const findIndex = (pattern: RegExp): number => ofRequest().findIndex((command) => pattern.test(command))
+  await eventually(() => expect(findIndex(/^zrank/i)).toBeGreaterThan(0))
+  monitor.disconnect()
+  expect(findIndex(/^set .*local_request/i)).toBeGreaterThan(0)
+  expect(findIndex(/^zadd \S*:prioritized /i)).toBeGreaterThan(findIndex(/^set .*local_request/i))
 })
 
 test('a submit of a browser session takes as many, although it is listed', async () => {
@@ -41,7 +56,7 @@ test('a submit of a browser session takes as many, although it is listed', async
       .send({ service_slug: 'link-check', request_data: { url: 'https://example.com/' } })
       .expect(202)
   await submit()
-  expect(await roundTripsOf(submit)).toBe(4)
+  expect(await roundTripsOf(submit)).toBe(2)
 })
 
 test('a code takes 2 round trips if this process has read the request: rate limit and commit', async () => {

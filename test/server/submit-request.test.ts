@@ -359,6 +359,34 @@ describe('the rate limit of submits', () => {
     await limited.stop()
   })
 
+  test('a refused submit leaves no reservation behind, and the next ones are only counted', async () => {
+    const limited = await useServer(testRedis, { settings: { SUBMITS_PER_MINUTE: '1' } })
+    const submit = () => limited.api.post(SUBMIT).set('X-Forwarded-For', '192.0.2.14').send(CREDIT_SCORE)
+    const reserved = () => redis.zcard('halfway:unfinished:queue:inquiries')
+    await submit().expect(202)
+    const before = await reserved()
+    await submit().expect(429)
+    expect(await reserved()).toBe(before)
+    await redis.config('RESETSTAT')
+    await submit().expect(429)
+    const commands = await redis.info('commandstats')
+    expect(commands).toMatch(/cmdstat_(incr|evalsha):/)
+    expect(commands).not.toMatch(/cmdstat_zadd/)
+    await limited.stop()
+  })
+
+  test('counts a submit with errors as well, and comes before them', async () => {
+    const limited = await useServer(testRedis, { settings: { SUBMITS_PER_MINUTE: '2' } })
+    const submit = (body: string | object) =>
+      limited.api.post(SUBMIT).type('json').set('X-Forwarded-For', '192.0.2.15').send(body)
+    const invalid = await submit({ service_slug: 'unknown' }).expect(404)
+    expect(invalid.headers.ratelimit).toContain('r=1')
+    expect((await submit('{').expect(400)).headers.ratelimit).toContain('r=0')
+    for (const body of ['{', { service_slug: 'unknown' }, { requests: [CREDIT_SCORE] }])
+      expect((await submit(body).expect(429)).body.code).toBe('rate_limited')
+    await limited.stop()
+  })
+
   test('the rate limit of submits is shared by all server processes', async () => {
     const settings = { SUBMITS_PER_MINUTE: '2' }
     const [one, two] = [await useServer(testRedis, { settings }), await useServer(testRedis, { settings })]
@@ -389,6 +417,16 @@ describe.runIf(onRealRedis)('while Redis is down', () => {
     await eventually(async () => expect((await submit()).status).toBe(202))
   })
 
+  test('a queue that was first used while Redis was down works once Redis is back', async () => {
+    const other = await useServer(testRedis)
+    await testRedis.stop()
+    await other.api.get('/services/credit-score-rating').set('Accept', 'text/html')
+    await testRedis.restart()
+    const again = () => other.api.post(SUBMIT).set('X-Forwarded-For', '192.0.2.13').send(CREDIT_SCORE)
+    await eventually(async () => expect((await again()).status).toBe(202))
+    await other.stop()
+  })
+
   test('the rate limits count again once Redis is back without their scripts', async () => {
     const limited = await useServer(testRedis, { settings: { SUBMITS_PER_MINUTE: '2' } })
     await testRedis.stop()
@@ -410,8 +448,10 @@ describe.runIf(onRealRedis)('while Redis is down', () => {
     } finally {
       process.kill(pid, 'SIGCONT')
     }
-    // Only the rate limit sent a command.
-    expect(await redis.info('commandstats')).toMatch(/cmdstat_evalsha:calls=1,/)
+    // The limits were sent, and nothing after them.
+    const sent = await redis.info('commandstats')
+    expect(sent).toMatch(/cmdstat_evalsha/)
+    expect(sent).not.toMatch(/cmdstat_lpush/)
     await eventually(async () => expect((await submit()).status).toBe(202))
   })
 })

@@ -68,7 +68,7 @@ test('a queue with lanes counts, holds, resumes and removes as one', async () =>
   await queues.applyLimits()
   const records = Array.from({ length: 40 }, () => aRecord())
   const positions = await Promise.all(
-    records.map((record) => queues.addNew(record, { queue }, Promise.resolve())),
+    records.map(async (record) => (await queues.prepare(record, { queue }))(Promise.resolve())),
   )
   for (const count of await lanes()) expect(count).toBeGreaterThan(0)
   expect(Math.min(...positions.map(Number))).toBe(1)

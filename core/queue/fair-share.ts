@@ -33,17 +33,25 @@ const SESSIONS_PER_ROUND = 3
 /** Keeps the script short for the other clients of Redis. */
 const MAX_BATCH = 250
 
-/** Returns the BullMQ priority of a submitter's next request in one queue, of one urgency. */
-export type AssignRound = (submitter: string) => Promise<number>
+export interface Place {
+  /** Of BullMQ. */
+  priority: number
+  /** Of a job that is added now: 1 is next. */
+  position: number
+}
+/** Returns the place of a submitter's next request in one queue, of one urgency. */
+export type AssignRound = (submitter: string) => Promise<Place>
 
 export function createFairShare(redis: RedisClient, queue: Queue, urgency: number): AssignRound {
   const base = (urgency - 1) * ROUNDS
+  const { wait, prioritized } = keysOf(queue)
   const roundsKey = `${queue.toKey('turns')}:${urgency}`
   return createBatcher(MAX_BATCH, async (submitters: readonly string[]) => {
-    const rounds = await retryWithoutWrongTypes(redis, { [roundsKey]: 'zset' }, () =>
+    const places = await retryWithoutWrongTypes(redis, { [roundsKey]: 'zset' }, () =>
       assignRounds(redis, {
-        prioritizedKey: keysOf(queue).prioritized,
+        prioritizedKey: prioritized,
         roundsKey,
+        waitKey: wait,
         minScore: base * SCORE_PER_PRIORITY,
         maxScore: (base + ROUNDS) * SCORE_PER_PRIORITY,
         basePriority: base,
@@ -53,6 +61,6 @@ export function createFairShare(redis: RedisClient, queue: Queue, urgency: numbe
         submitters,
       }),
     )
-    return rounds.map((round) => base + round)
+    return places.map(({ round, position }) => ({ priority: base + round, position }))
   })
 }

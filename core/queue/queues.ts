@@ -2,12 +2,12 @@
  * The queues, on BullMQ: one for each lane (lanes.ts) of a queue of the services, opened at its first use. A job only says that a request waits. Its id is the hash of
  * the request and it has no data, so that nothing private is in a queue, an event or a log of it.
  */
-import { setImmediate as nextTick } from 'node:timers/promises'
 import type { Queue, Telemetry } from 'bullmq'
 import { Cluster } from 'ioredis'
 import type { ServiceQueue } from '../catalog/queue-definition.ts'
 import { DEFAULT_PRIORITY, type Service } from '../catalog/service-definition.ts'
 import type { RequestRecord } from '../domain/record.ts'
+import { endOfTick } from '../redis/batch.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { findPending } from '../redis/scripts.ts'
 import type { Log } from '../runtime/log.ts'
@@ -15,13 +15,12 @@ import {
   COMPACT_JOB,
   type JobData,
   positionOf,
-  positionOfPrioritized,
   prioritizedJobs,
   type RequestJob,
   removeEvents,
   trimEvents,
 } from './bullmq.ts'
-import { type AssignRound, createFairShare } from './fair-share.ts'
+import { type AssignRound, createFairShare, type Place } from './fair-share.ts'
 import { inAllLanes, splitQueue } from './lanes.ts'
 import { createLanes, type OpenLanes } from './open-lanes.ts'
 import { createQueueLimits } from './queue-limits.ts'
@@ -34,7 +33,7 @@ type QueueTarget = Pick<Service, 'queue'> & Partial<Pick<Service, 'priority'>>
  *
  * @param storing the write of its record, which has been sent. The job is sent right after it on the same connection, where
  * Redis runs it second; in a Cluster, where it may go to another node, once the write has resolved
- * @returns the position, 1 is next; null when it does not wait. It arrives with the answer of the add
+ * @returns the position, 1 is next; null for a delayed one
  * @throws what `storing` rejects with; the job may have been added: a worker drops a job without a record
  */
 export type AddNewJob = (storing: Promise<unknown>) => Promise<number | null>
@@ -131,7 +130,8 @@ export function createQueues({
     },
     has,
     async requeueFairly(job, request, where) {
-      await job.changePriority({ priority: await priorityFor(context, request, where) })
+      const { priority } = await assignPlace(context, request, where)
+      await job.changePriority({ priority })
     },
     async promote(request, where) {
       const job = await lanes.find(where.queue, request.hash).getJob(request.hash)
@@ -167,11 +167,11 @@ export function createQueues({
 }
 
 /** Rounds of requests that are added at the same time are assigned by one script. */
-function priorityFor(
+function assignPlace(
   context: Context,
   { hash, submitter, priority }: QueuedRequest,
   { queue, ...where }: QueueTarget,
-): Promise<number> {
+): Promise<Place> {
   const { redis, fairShares } = context
   const urgency = priority ?? where.priority ?? DEFAULT_PRIORITY
   const lane = context.lanes.find(queue, hash)
@@ -181,22 +181,22 @@ function priorityFor(
   return assignRound(submitter ?? '')
 }
 
-type JobOrder = { priority: number } | { delay: number }
+type JobOrder = Place | { delay: number }
 
 async function orderOf(context: Context, request: QueuedRequest, where: QueueTarget): Promise<JobOrder> {
   const { status, run_at } = request
   const delay = run_at ? Math.max(0, Date.parse(run_at) - context.now()) : 0
-  return status === 'pending' && delay === 0
-    ? { priority: await priorityFor(context, request, where) }
-    : { delay }
+  return status === 'pending' && delay === 0 ? assignPlace(context, request, where) : { delay }
 }
 
 async function add(context: Context, request: QueuedRequest, where: QueueTarget): Promise<void> {
   await addJob(context, request, where, await orderOf(context, request, where))
 }
 
-const addJob = (context: Context, { hash }: QueuedRequest, { queue }: QueueTarget, order: JobOrder) =>
-  context.lanes.find(queue, hash).add('request', {}, { ...COMPACT_JOB, jobId: hash, ...order })
+function addJob(context: Context, { hash }: QueuedRequest, { queue }: QueueTarget, order: JobOrder) {
+  const when = 'delay' in order ? order : { priority: order.priority }
+  return context.lanes.find(queue, hash).add('request', {}, { ...COMPACT_JOB, jobId: hash, ...when })
+}
 
 async function prepare(context: Context, request: QueuedRequest, where: QueueTarget): Promise<AddNewJob> {
   const order = await orderOf(context, request, where)
@@ -204,15 +204,10 @@ async function prepare(context: Context, request: QueuedRequest, where: QueueTar
   return async (storing) => {
     // It may reject before it is awaited.
     storing.catch(() => {})
-    // New records of the same tick are sent at its end, see createBatcher.
-    await (context.redis instanceof Cluster ? storing : nextTick())
-    const adding = addJob(context, request, where, order)
-    if ('delay' in order) return Promise.all([storing, adding]).then(() => null)
-    const queue = context.lanes.find(where.queue, request.hash)
-    // Sent one tick after the add, it arrives together with the add's answer.
-    const reading = nextTick().then(() => positionOfPrioritized(context.redis, queue, request.hash))
-    const [position] = await Promise.all([reading, adding, storing])
-    return inAllLanes(context.lanes.define(where.queue), position)
+    // Batched writes of the same tick are sent at its end.
+    await (context.redis instanceof Cluster ? storing : endOfTick())
+    await Promise.all([addJob(context, request, where, order), storing])
+    return 'delay' in order ? null : inAllLanes(context.lanes.define(where.queue), order.position)
   }
 }
 

@@ -6,7 +6,7 @@ const script = (name: string): string => readFileSync(new URL(`./lua/${name}.lua
 export const SCRIPTS = {
   runCommitRequest: { lua: script('commit-request') },
   runCreateRequests: { lua: script('create-requests') },
-  runAssignRounds: { lua: script('assign-rounds'), numberOfKeys: 2 },
+  runAssignRounds: { lua: script('assign-rounds'), numberOfKeys: 3 },
   runAddFailure: { lua: script('add-failure'), numberOfKeys: 2 },
   runReserveInWindow: { lua: script('reserve-in-window'), numberOfKeys: 1 },
   runReserveWithinLimit: { lua: script('reserve-within-limit'), numberOfKeys: 1 },

@@ -61,12 +61,24 @@ export async function createRequests(
   return created.map((one) => one === 1)
 }
 
-/** @returns the round of each submitter, from 1 */
-export const assignRounds = (
+/** @returns for each submitter the round, from 1, and the position of a job that is added to it next, 1 is the first */
+export async function assignRounds(
   redis: Runs<'runAssignRounds'>,
-  { prioritizedKey, roundsKey, minScore, maxScore, basePriority, maxRound, ttlMs, sessionsPerRound, submitters }: {
+  {
+    prioritizedKey,
+    roundsKey,
+    waitKey,
+    minScore,
+    maxScore,
+    basePriority,
+    maxRound,
+    ttlMs,
+    sessionsPerRound,
+    submitters,
+  }: {
     prioritizedKey: string
     roundsKey: string
+    waitKey: string
     /** The scores of this urgency: from `minScore`, below `maxScore`. */
     minScore: number
     maxScore: number
@@ -78,11 +90,13 @@ export const assignRounds = (
     sessionsPerRound: number
     submitters: readonly string[]
   },
-): Promise<number[]> =>
-  redis.runAssignRounds(
-    prioritizedKey, roundsKey,
+): Promise<{ round: number; position: number }[]> {
+  const answer = await redis.runAssignRounds(
+    prioritizedKey, roundsKey, waitKey,
     minScore, maxScore, basePriority, maxRound, ttlMs, sessionsPerRound, ...submitters,
   ) // biome-ignore format: one line of keys
+  return submitters.map((_, i) => ({ round: answer[2 * i] as number, position: answer[2 * i + 1] as number }))
+}
 
 export const addFailure = (
   redis: Runs<'runAddFailure'>,

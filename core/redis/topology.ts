@@ -40,7 +40,8 @@ function corkWrites(client: Redis): void {
     const { stream } = client
     if (!pipeline && stream && stream.writableCorked === 0) {
       stream.cork()
-      process.nextTick(() => stream.uncork())
+      // After all that this callback's promises send as well.
+      queueMicrotask(() => process.nextTick(() => stream.uncork()))
     }
     return send(command, pipeline)
   }

@@ -22,7 +22,7 @@ const redact = (line: string): string =>
 
 export type Log = Logger
 /** `writableLength`: what a stream has not written yet. */
-type LogDestination = DestinationStream & { readonly writableLength?: number }
+export type LogDestination = DestinationStream & { readonly writableLength?: number }
 
 /**
  * A pipe whose reader reads no more takes nothing, and Node keeps what it does not take. Beyond this, lines are dropped until

@@ -6,6 +6,7 @@ import type { DestinationStream } from 'pino'
 import { type Config, loadConfig } from './config.ts'
 import { sealsData } from './data-box.ts'
 import { createLog, type Log } from './log.ts'
+import { standardOutput } from './log-output.ts'
 import { loadSettingsFile } from './settings-file.ts'
 import { StartupError } from './startup-error.ts'
 import { visible, visibleLines } from './visible-text.ts'
@@ -55,7 +56,7 @@ interface RunningProcess {
  * @param logTo where the log is written, standard output by default
  */
 export async function runProcess(
-  { name, env, logTo }: { name: string; env: NodeJS.ProcessEnv; logTo?: DestinationStream },
+  { name, env, logTo = standardOutput }: { name: string; env: NodeJS.ProcessEnv; logTo?: DestinationStream },
   start: (context: ProcessContext) => Promise<void>,
 ): Promise<void> {
   const running: RunningProcess = {

@@ -82,10 +82,15 @@ export function createUnfinishedLimiter({
   ownLimitsOf?: (userId: RequestRecord['user_id']) => OwnUnfinishedLimits
 }): UnfinishedLimiter {
   const { deadlines } = redis.names
-  const reserveAll = createBatcher(MAX_BATCH, async (all: readonly Wanted[]) => {
+  /** The answers for the wanted places of each request. */
+  const reserveAll = createBatcher(MAX_BATCH, async (requests: readonly Wanted[][]) => {
     const answers = new Map<Wanted, number>()
     const byKey = new Map<string, Wanted[]>()
-    for (const wanted of all) byKey.set(wanted.key, [...(byKey.get(wanted.key) ?? []), wanted])
+    for (const wanted of requests.flat()) {
+      const some = byKey.get(wanted.key)
+      if (some) some.push(wanted)
+      else byKey.set(wanted.key, [wanted])
+    }
     await Promise.all(
       [...byKey].map(async ([key, some]) => {
         const isDeadlineIndex = key === deadlines
@@ -103,7 +108,7 @@ export function createUnfinishedLimiter({
         for (const [i, wanted] of some.entries()) answers.set(wanted, given[i] ?? LIMIT_REACHED)
       }),
     )
-    return all.map((wanted) => answers.get(wanted) as number)
+    return requests.map((request) => request.map((wanted) => answers.get(wanted) as number))
   })
 
   return {
@@ -128,7 +133,7 @@ export function createUnfinishedLimiter({
         ...queueKeys(redis, request).map((key) => ({ key, score, hash, max: limits.maxUnfinishedPerQueue })),
         { key: deadlines, score: firstCheckOf(request), hash, max: limits.maxUnfinished },
       ]
-      const answers = await Promise.all(wanted.map(reserveAll))
+      const answers = await reserveAll(wanted)
       if (!answers.includes(LIMIT_REACHED)) return
       const added = wanted.filter((_, i) => answers[i] === ADDED)
       await Promise.all(added.map(({ key }) => redis.zrem(key, hash)))

@@ -41,7 +41,7 @@ test.runIf(onRealRedis)('a submit stores the record before it adds the job', asy
   const { body } = await server.api.post('/api/local-requests').send(CREDIT_SCORE).expect(202)
   const ofRequest = (): string[] => seen.filter((command) => command.includes(body.hash))
   const findIndex = (pattern: RegExp): number => ofRequest().findIndex((command) => pattern.test(command))
-  await eventually(() => expect(findIndex(/^zrank/i)).toBeGreaterThan(0))
+  await eventually(() => expect(findIndex(/^zadd \S*:prioritized /i)).toBeGreaterThan(0))
   monitor.disconnect()
   expect(findIndex(/^set .*local_request/i)).toBeGreaterThan(0)
   expect(findIndex(/^zadd \S*:prioritized /i)).toBeGreaterThan(findIndex(/^set .*local_request/i))

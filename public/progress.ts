@@ -32,7 +32,9 @@ const host: ViewHost = {
   },
 
   onChange({ view, connection }, words) {
-    if (connection === 'live') cacheStyles()
+    // On a first visit the styles are a part of the page: once it is live, their file is loaded for the next one.
+    if (connection === 'live')
+      document.querySelector('link[rel=alternate]')?.setAttribute('rel', 'stylesheet')
     // After a wrong code the server's title begins with the error: keep it.
     const isWrong = main().querySelector('[aria-invalid]') !== null
     if (!isWrong && words.title !== title) {
@@ -46,12 +48,6 @@ const host: ViewHost = {
     const hasField = main().querySelector('[autocomplete="one-time-code"]') !== null
     awaitCode(hasField ? (view.otp_data?.id ?? null) : null)
   },
-}
-
-/** On a first visit the styles are a part of the page. Once it is live, their file is loaded for the next page. */
-function cacheStyles(): void {
-  const file = document.querySelector<HTMLLinkElement>('link[rel=alternate]')
-  if (file) file.rel = 'stylesheet'
 }
 
 /** @returns false when the whole page must be loaded instead */

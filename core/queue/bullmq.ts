@@ -61,25 +61,11 @@ const MAX_SEARCHED = 10_000
 
 /** Jobs of `wait` run before those of `prioritized`. Null when the job is in neither, or too far back in `wait`. */
 export async function positionOf(redis: RedisClient, queue: Queue, id: string): Promise<number | null> {
-  const position = await positionOfPrioritized(redis, queue, id)
-  if (position !== null) return position
-  const { wait } = keysOf(queue)
-  const [index, length] = await Promise.all([
-    redis.lpos(wait, id, 'RANK', -1, 'MAXLEN', MAX_SEARCHED),
-    redis.llen(wait),
-  ])
-  return index === null ? null : length - index
-}
-
-/** The same for a job of `prioritized`. */
-export async function positionOfPrioritized(
-  redis: RedisClient,
-  queue: Queue,
-  id: string,
-): Promise<number | null> {
   const { wait, prioritized } = keysOf(queue)
-  const [first, rank] = await Promise.all([redis.llen(wait), redis.zrank(prioritized, id)])
-  return rank === null ? null : first + rank + 1
+  const [length, rank] = await Promise.all([redis.llen(wait), redis.zrank(prioritized, id)])
+  if (rank !== null) return length + rank + 1
+  const index = await redis.lpos(wait, id, 'RANK', -1, 'MAXLEN', MAX_SEARCHED)
+  return index === null ? null : length - index
 }
 
 /** Removes a job's entries from the queue's event stream, which BullMQ limits only by its length. */

@@ -12,7 +12,7 @@ function runAtEndOfTick(run: () => void): void {
   })
 }
 
-/** Resolves at the end of the event-loop tick, when the batches that were begun in it so far have been sent. */
+/** Resolves at the end of the event-loop tick, when the batches of this tick have been sent. */
 export const endOfTick = (): Promise<void> => new Promise(runAtEndOfTick)
 
 /**

@@ -6,7 +6,8 @@ import type { LogDestination } from './log.ts'
 
 let waiting = ''
 
-function flush(): void {
+/** Called as well when the process exits, see process.ts. */
+export function flushLog(): void {
   if (waiting === '') return
   const text = waiting
   waiting = ''
@@ -18,9 +19,7 @@ export const standardOutput: LogDestination = {
     return process.stdout.writableLength + waiting.length
   },
   write(line) {
-    if (waiting === '') setImmediate(flush)
+    if (waiting === '') setImmediate(flushLog)
     waiting += line
   },
 }
-
-process.on('exit', flush)

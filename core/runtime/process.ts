@@ -6,7 +6,7 @@ import type { DestinationStream } from 'pino'
 import { type Config, loadConfig } from './config.ts'
 import { sealsData } from './data-box.ts'
 import { createLog, type Log } from './log.ts'
-import { standardOutput } from './log-output.ts'
+import { flushLog, standardOutput } from './log-output.ts'
 import { loadSettingsFile } from './settings-file.ts'
 import { StartupError } from './startup-error.ts'
 import { visible, visibleLines } from './visible-text.ts'
@@ -120,6 +120,7 @@ function stopOnSignals(running: RunningProcess): void {
     if (stoppingSince !== null && performance.now() - stoppingSince > FORCE_EXIT_AFTER_MS) process.exit(130)
     void stop(running, 0, signal)
   }
+  process.on('exit', flushLog)
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
   // The IPC channel closes when the parent dies, whatever killed it.

@@ -61,6 +61,7 @@ interface Wanted {
   max: number
   score: number
   hash: string
+  answer?: number
 }
 const ADDED = 1
 const LIMIT_REACHED = 0
@@ -82,21 +83,17 @@ export function createUnfinishedLimiter({
   ownLimitsOf?: (userId: RequestRecord['user_id']) => OwnUnfinishedLimits
 }): UnfinishedLimiter {
   const { deadlines } = redis.names
-  /** The answers for the wanted places of each request. */
+  /** Sets the answer of each place that these requests want. */
   const reserveAll = createBatcher(MAX_BATCH, async (requests: readonly Wanted[][]) => {
-    const answers = new Map<Wanted, number>()
     const byKey = new Map<string, Wanted[]>()
-    for (const wanted of requests.flat()) {
-      const some = byKey.get(wanted.key)
-      if (some) some.push(wanted)
-      else byKey.set(wanted.key, [wanted])
-    }
+    for (const wanted of requests.flat())
+      byKey.get(wanted.key)?.push(wanted) ?? byKey.set(wanted.key, [wanted])
     await Promise.all(
       [...byKey].map(async ([key, some]) => {
         const isDeadlineIndex = key === deadlines
         // A check overdue for longer than a record lives is for nothing: no worker was there to take it.
         const until = isDeadlineIndex ? now() - ttlSeconds * 1000 : now()
-        const given = await retryWithoutWrongTypes(redis, { [key]: 'zset' }, () =>
+        const answers = await retryWithoutWrongTypes(redis, { [key]: 'zset' }, () =>
           reserveWithinLimit(redis, {
             key,
             removeUntil: until,
@@ -105,10 +102,10 @@ export function createUnfinishedLimiter({
             members: some,
           }),
         )
-        for (const [i, wanted] of some.entries()) answers.set(wanted, given[i] ?? LIMIT_REACHED)
+        for (const [i, wanted] of some.entries()) wanted.answer = answers[i]
       }),
     )
-    return requests.map((request) => request.map((wanted) => answers.get(wanted) as number))
+    return requests.map(() => undefined)
   })
 
   return {
@@ -119,25 +116,21 @@ export function createUnfinishedLimiter({
       const own = ownLimitsOf(request.user_id)
       const max = own.max_unfinished ?? limits.maxUnfinishedPerSubmitter
       const shareMax = Math.max(1, Math.floor((own.queue_share ?? 0) * limits.maxUnfinishedPerQueue))
-      const bySubmitter = [
-        ...submitterKeys(redis, request).map((key) => ({ key, score, hash, max })),
-        ...(own.queue_share === undefined ? [] : shareKeys(redis, request)).map((key) => ({
-          key,
-          score,
-          hash,
-          max: shareMax,
-        })),
-      ]
-      const wanted: Wanted[] = [
+      const placeIn = (key: string, max: number, score: number): Wanted => ({ key, max, score, hash })
+      const bySubmitter = submitterKeys(redis, request).map((key) => placeIn(key, max, score))
+      if (own.queue_share !== undefined)
+        bySubmitter.push(...shareKeys(redis, request).map((key) => placeIn(key, shareMax, score)))
+      const wanted = [
         ...bySubmitter,
-        ...queueKeys(redis, request).map((key) => ({ key, score, hash, max: limits.maxUnfinishedPerQueue })),
-        { key: deadlines, score: firstCheckOf(request), hash, max: limits.maxUnfinished },
+        ...queueKeys(redis, request).map((key) => placeIn(key, limits.maxUnfinishedPerQueue, score)),
+        placeIn(deadlines, limits.maxUnfinished, firstCheckOf(request)),
       ]
-      const answers = await reserveAll(wanted)
-      if (!answers.includes(LIMIT_REACHED)) return
-      const added = wanted.filter((_, i) => answers[i] === ADDED)
+      await reserveAll(wanted)
+      const isReached = ({ answer }: Wanted): boolean => answer === LIMIT_REACHED
+      if (!wanted.some(isReached)) return
+      const added = wanted.filter(({ answer }) => answer === ADDED)
       await Promise.all(added.map(({ key }) => redis.zrem(key, hash)))
-      const isOfSubmitter = bySubmitter.some((_, i) => answers[i] === LIMIT_REACHED)
+      const isOfSubmitter = bySubmitter.some(isReached)
       onLimit?.(isOfSubmitter ? 'submitter' : 'queue')
       throw isOfSubmitter
         ? new AppError('too_many_unfinished', { retryAfterSeconds: SUBMITTER_RETRY_SECONDS })

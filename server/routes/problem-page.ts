@@ -56,8 +56,10 @@ const UNREADABLE: ReadonlySet<ErrorCode> = new Set([
   'invalid_parameter',
 ])
 
-/** Reads the form, if the error came before it was read. @returns whether its values are available */
+/** Reads the form, if the error came before it was read. @returns whether its values are available: not where it was too large */
 async function tryReadForm(req: Request, res: Response, error: AppError): Promise<boolean> {
   if (UNREADABLE.has(error.code)) return false
-  return new Promise((resolve) => readForm(req, res, (error?: unknown) => resolve(!error)))
+  return new Promise((resolve) =>
+    readForm(req, res, (error?: unknown) => resolve(!error && req.body !== undefined)),
+  )
 }

@@ -108,7 +108,10 @@ describe('a page', () => {
     ] as const) {
       const res = await browser.get(path).expect(status)
       expect(load(res.text)('html').attr(), path).toMatchObject({ lang: 'fa', dir: 'rtl' })
-      expect(res.headers, path).toMatchObject({ 'content-language': 'fa', vary: 'Accept-Language, Cookie' })
+      expect(res.headers, path).toMatchObject({
+        'content-language': 'fa',
+        vary: expect.stringMatching(/^Accept-Language, Cookie/),
+      })
     }
     const foreign = await browser.post(FORM).set('Sec-Fetch-Site', 'cross-site').expect(403)
     expect(textOf(load(foreign.text), '.error-summary h2')).toBe('این درخواست از وب‌گاه دیگری فرستاده شده است')

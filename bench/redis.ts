@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { openRedis, type RedisClient } from '../core/redis/connect.ts'
 import { freePort, installedServer, startRedisServer } from '../core/redis/local-server.ts'
 import { createLog } from '../core/runtime/log.ts'
@@ -13,6 +14,14 @@ export interface BenchRedis {
   /** For preparing data; nothing that goes through it is measured. */
   client: RedisClient
   stop(): Promise<void>
+}
+
+const FREED_AFTER_MS = 200
+
+/** Of Redis, in bytes. */
+export async function usedMemory(client: BenchRedis['client']): Promise<number> {
+  await sleep(FREED_AFTER_MS)
+  return Number(/^used_memory:(\d+)/m.exec(await client.info('memory'))?.[1])
 }
 
 export async function startRedis(): Promise<BenchRedis> {

@@ -4,11 +4,8 @@ import { WebSocket } from 'ws'
 import { createUpdater } from '../bots/updater.ts'
 import { type MeasuredServer, startContenderServer, startHalfway } from './processes.ts'
 import type { BenchRedis } from './redis.ts'
-import type { Row } from './report.ts'
+import { compare, type Row } from './report.ts'
 import { ATTEMPT, PROGRESS, STEP, seed } from './requests.ts'
-import { alternate } from './rounds.ts'
-
-type Protocol = 'socket.io' | 'ws'
 
 const REQUESTS = 4_000
 /** Watched before the memory is read for the first time, so that what only the first connections allocate is not counted. */
@@ -27,24 +24,20 @@ let received = 0
 
 export async function relay(redis: BenchRedis): Promise<Row[]> {
   const env = { REDIS_URL: redis.url }
-  const [halfway, socketIo, ws] = await Promise.all([
-    startHalfway(env),
-    startContenderServer('relay-socketio', env),
-    startContenderServer('relay-ws', env),
-  ])
+  const [halfway, socketIo] = [await startHalfway(env), await startContenderServer('relay-socketio', env)]
   const updater = await createUpdater({ redis: redis.url })
   let sent = 0
   const update = (hash: string): Promise<void> =>
     updater.bind(hash, () => ATTEMPT).updateProgress(PROGRESS, STEP, `${MESSAGE}${++sent}`)
 
   const kilobytes: number[] = []
-  const cpuPerUpdate = async (server: MeasuredServer, protocol: Protocol) => {
+  const cpuPerUpdate = async (server: MeasuredServer) => {
     const hashes = await seed(redis.client, FIRST_REQUESTS + REQUESTS)
     const watched = hashes.splice(FIRST_REQUESTS)
-    await connect(server.url, protocol, hashes)
+    await connect(server.url, hashes)
     await deliver(hashes, update)
     const before = await server.call<number>('heap')
-    await connect(server.url, protocol, watched)
+    await connect(server.url, watched)
     kilobytes.push(((await server.call<number>('heap')) - before) / REQUESTS / 1000)
     // The first update of a request allocates more than those that follow.
     await deliver(watched, update)
@@ -57,24 +50,15 @@ export async function relay(redis: BenchRedis): Promise<Row[]> {
       return ((await server.cpu()) - cpu) / delivered
     }
   }
-  const contenders = {
-    halfway: await cpuPerUpdate(halfway, 'socket.io'),
-    socketIo: await cpuPerUpdate(socketIo, 'socket.io'),
-    ws: await cpuPerUpdate(ws, 'ws'),
-  }
-  const cpu = await alternate(ROUNDS, contenders)
-  const [memory = 0, memorySocketIo = 0, memoryWs = 0] = kilobytes
-  for (const server of [halfway, socketIo, ws]) await server.stop()
+  const contenders = { halfway: await cpuPerUpdate(halfway), other: await cpuPerUpdate(socketIo) }
+  const beside = 'plain Socket.IO'
+  const what = 'CPU of an update, 4,000 requests'
+  const row = await compare({ what, unit: 'µs', beside, target: { max: 0.9 } }, ROUNDS, contenders)
+  for (const server of [halfway, socketIo]) await server.stop()
   await updater.stop()
-
-  const perUpdate = { what: 'CPU of an update, 4,000 requests', unit: 'µs', halfway: cpu.halfway }
-  const perWatcher = { what: 'memory of an idle watcher', unit: 'kB', halfway: [memory] }
-  return [
-    { ...perUpdate, beside: 'bare ws', other: cpu.ws, target: { max: 1.25 } },
-    { ...perUpdate, beside: 'plain Socket.IO', other: cpu.socketIo },
-    { ...perWatcher, beside: 'bare ws', other: [memoryWs], target: { max: 1.5 } },
-    { ...perWatcher, beside: 'plain Socket.IO', other: [memorySocketIo] },
-  ]
+  const [own = 0, other = 0] = kilobytes
+  const idle = 'memory of an idle watcher'
+  return [row, { what: idle, unit: 'kB', halfway: [own], beside, other: [other], target: { max: 1.3 } }]
 }
 
 /** Updates each of the requests once. @returns how many updates watchers have received */
@@ -94,25 +78,24 @@ async function deliver(hashes: string[], update: (hash: string) => Promise<void>
 }
 
 /** Watches each request over a connection of its own. */
-export async function connect(url: string, protocol: Protocol, hashes: string[]): Promise<void> {
+export async function connect(url: string, hashes: string[]): Promise<void> {
   for (let from = 0; from < hashes.length; from += CONNECTED_TOGETHER)
-    await Promise.all(hashes.slice(from, from + CONNECTED_TOGETHER).map((hash) => watch(url, protocol, hash)))
+    await Promise.all(hashes.slice(from, from + CONNECTED_TOGETHER).map((hash) => watch(url, hash)))
 }
 
-/** Speaks Socket.IO's protocol by hand, so that receiving costs the same from every contender. */
-function watch(url: string, protocol: Protocol, hash: string): Promise<void> {
-  const path = protocol === 'ws' ? '/' : '/socket.io/?EIO=4&transport=websocket'
-  const socket = new WebSocket(url.replace('http', 'ws') + path, { perMessageDeflate: false })
+/** Speaks Socket.IO's protocol by hand, which costs the benchmark less than its client. */
+function watch(url: string, hash: string): Promise<void> {
+  const address = `${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`
+  const socket = new WebSocket(address, { perMessageDeflate: false })
   return new Promise((resolve, reject) => {
     socket.on('error', reject)
-    if (protocol === 'ws') socket.once('open', () => socket.send(hash))
     socket.on('message', (data: Buffer) => {
       if (data.includes(MESSAGE, 0, 'latin1')) return void received++
       const text = data.toString()
       if (text === '2') socket.send('3')
       else if (text.startsWith('0')) socket.send('40')
       else if (text.startsWith('40')) socket.send(`420["request:watch",{"hash":"${hash}"}]`)
-      else if (text === 'watching' || text.startsWith('430[{"ok":true')) resolve()
+      else if (text.startsWith('430[{"ok":true')) resolve()
       else reject(new Error(`unexpected message: ${text}`))
     })
   })

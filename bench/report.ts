@@ -1,5 +1,4 @@
-/** Results of the benchmark as text and as JSON. */
-import { alternate, median, medianRatio } from './rounds.ts'
+/** Measures contenders in alternating rounds, and prints how they compare. */
 
 export interface Row {
   what: string
@@ -14,48 +13,73 @@ export interface Row {
   target?: { min: number } | { max: number }
 }
 
+interface Rounds {
+  /** Run first and not counted. */
+  warmUp: number
+  rounds: number
+}
 type Measure = () => Promise<number>
 
-/** Measures both in alternating rounds. */
+/**
+ * Each round measures every contender once, in the opposite order of the round before: a machine that slows down slows all.
+ *
+ * @param contenders by name, what measures one round
+ * @returns of each contender one value a round, in order
+ */
+export async function alternate<Name extends string>(
+  { warmUp, rounds }: Rounds,
+  contenders: Record<Name, Measure>,
+): Promise<Record<Name, number[]>> {
+  const names = Object.keys(contenders) as Name[]
+  const values = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, number[]>
+  for (let round = -warmUp; round < rounds; round++) {
+    for (const name of round % 2 === 0 ? names : names.toReversed()) {
+      const value = await contenders[name]()
+      if (round >= 0) values[name].push(value)
+    }
+  }
+  return values
+}
+
+/** Measures Halfway and another contender in alternating rounds. */
 export const compare = async (
   row: Omit<Row, 'halfway' | 'other'>,
-  rounds: { warmUp: number; rounds: number },
+  rounds: Rounds,
   contenders: { halfway: Measure; other: Measure },
 ): Promise<Row> => ({ ...row, ...(await alternate(rounds, contenders)) })
 
-/** With two decimals, as targets are given. */
-const ratioOf = ({ halfway, other }: Row): number => Math.round(medianRatio(halfway, other) * 100) / 100
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = Math.floor(sorted.length / 2)
+  const upper = sorted[middle] as number
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2
+}
 
-/** Null without a target. */
-export function isTargetMet(row: Row): boolean | null {
-  if (!row.target) return null
-  return 'min' in row.target ? ratioOf(row) >= row.target.min : ratioOf(row) <= row.target.max
+/** The median of the ratios within each round: not the ratio of the two medians, which may come from different rounds. */
+const ratioOf = ({ halfway, other }: Row): number => {
+  const ratio = median(halfway.map((value, round) => value / (other[round] as number)))
+  // With two decimals, as targets are given.
+  return Math.round(ratio * 100) / 100
 }
 
 function formatTarget(row: Row): string {
   if (!row.target) return ''
-  const bound = 'min' in row.target ? `≥ ${row.target.min}` : `≤ ${row.target.max}`
-  return `${isTargetMet(row) ? '✓' : '✗'} ${bound} ×`
+  const [isMet, bound] =
+    'min' in row.target
+      ? [ratioOf(row) >= row.target.min, `≥ ${row.target.min}`]
+      : [ratioOf(row) <= row.target.max, `≤ ${row.target.max}`]
+  return `${isMet ? '✓' : '✗'} ${bound} ×`
 }
 
 const threeDigits = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 })
 const formatNumber = (value: number): string =>
   value >= 1000 ? Math.round(value).toLocaleString('en') : threeDigits.format(value)
 
-/** One line a row: Halfway's median, the other contender's, the median of the ratios, the target. */
-export const formatText = (rows: readonly Row[]): string =>
-  rows
-    .map((row) => {
-      const halfway = `${formatNumber(median(row.halfway))} ${row.unit}`
-      const other = `${row.beside} ${formatNumber(median(row.other))}`
-      const ratio = `${ratioOf(row).toFixed(2)} ×`
-      const cells = [row.what.padEnd(42), halfway.padEnd(10), other.padEnd(32), ratio, formatTarget(row)]
-      return `  ${cells.join('  ').trimEnd()}\n`
-    })
-    .join('')
-
-export const formatJson = (sections: readonly { section: string; rows: readonly Row[] }[]): unknown =>
-  sections.map(({ section, rows }) => ({
-    section,
-    rows: rows.map((row) => ({ ...row, ratio: ratioOf(row), met: isTargetMet(row) })),
-  }))
+/** One line: Halfway's median, the other contender's, the median of the ratios, the target. */
+export function formatRow(row: Row): string {
+  const halfway = `${formatNumber(median(row.halfway))} ${row.unit}`
+  const other = `${row.beside} ${formatNumber(median(row.other))}`
+  const ratio = `${ratioOf(row).toFixed(2)} ×`
+  const cells = [row.what.padEnd(46), halfway.padEnd(14), other.padEnd(28), ratio, formatTarget(row)]
+  return `  ${cells.join('  ').trimEnd()}\n`
+}

@@ -2,9 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type MeasuredServer, startContenderServer, startHalfway } from './processes.ts'
 import type { BenchRedis } from './redis.ts'
-import { compare, type Row } from './report.ts'
+import { compare, median, type Row } from './report.ts'
 import { REQUEST_DATA, SERVICE } from './requests.ts'
-import { median } from './rounds.ts'
 
 const SUBMITS_PER_ROUND = 15
 const PAUSE_MS = 5

@@ -1,8 +1,7 @@
 /** A bot that reports progress by hand: it reads the record, changes it, writes it back and publishes it. */
 import { Redis } from 'ioredis'
-import { ready } from '../agent.ts'
+import { ready, writeFor } from '../agent.ts'
 import { PROGRESS, STEP, TTL_SECONDS } from '../requests.ts'
-import { writeFor } from './write-for.ts'
 
 const redis = new Redis(process.env.REDIS_URL as string)
 

@@ -1,8 +1,7 @@
 /** A bot that reports progress with Halfway's updater. */
 import { createUpdater } from '../../bots/updater.ts'
-import { ready } from '../agent.ts'
+import { ready, writeFor } from '../agent.ts'
 import { PROGRESS, STEP, TTL_SECONDS } from '../requests.ts'
-import { writeFor } from './write-for.ts'
 
 const { REDIS_URL = '', DATA_KEY } = process.env
 const dataKeys = DATA_KEY ? [Buffer.from(DATA_KEY, 'base64')] : []

@@ -19,6 +19,10 @@ export interface WorkerSignals {
   stopping: AbortSignal
 }
 
+/** Made once: every attempt ends with the first one, and the stack of an error costs more than the rest of it. */
+const ALREADY_FINAL = new AppError('already_final')
+const STALE_ATTEMPT = new AppError('stale_attempt')
+
 /** @param keepsSession whether the bot keeps its session while the request waits for a code and no call is open */
 export function createAttemptSignal(
   record: Pick<RequestRecord, 'attempt' | 'deadline_at'>,
@@ -41,8 +45,8 @@ export function createAttemptSignal(
   return {
     signal: abort.signal,
     onUpdate({ status, attempt }) {
-      if (isFinal(status)) abort.abort(new AppError('already_final'))
-      else if (attempt > record.attempt) abort.abort(new AppError('stale_attempt'))
+      if (isFinal(status)) abort.abort(ALREADY_FINAL)
+      else if (attempt > record.attempt) abort.abort(STALE_ATTEMPT)
       isWaiting = status === 'otp_required'
       if (isWaiting) timeout.pause()
       else timeout.resume()

@@ -11,7 +11,9 @@ const BEGINNING = new RegExp(`^[${ALPHABET}]{4,${LENGTH}}$`)
 
 export function shortReference(hash: string): string {
   const bytes = digest('sha256', hash, 'buffer')
-  return Array.from(bytes.subarray(0, LENGTH), (byte) => ALPHABET[byte % 32]).join('')
+  let reference = ''
+  for (let i = 0; i < LENGTH; i++) reference += ALPHABET[(bytes[i] as number) % 32]
+  return reference
 }
 
 /** As typed: in lower case, in groups, with O for 0 and I or L for 1. Null when it is no short reference. */

@@ -4,8 +4,10 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Job, Queue, type Telemetry, type Worker, type WorkerOptions } from 'bullmq'
+import { createBatcher } from '../redis/batch.ts'
 import type { RedisClient } from '../redis/connect.ts'
 import { findExistingKeys } from '../redis/existing.ts'
+import { findPositions } from '../redis/scripts.ts'
 import { scanSortedSet, sliceList } from '../redis/slices.ts'
 import type { Log } from '../runtime/log.ts'
 
@@ -59,13 +61,26 @@ export const keysOf = (queue: Queue) => ({
 /** How far a position in `wait` is looked for: finding one takes as long as the list is. */
 const MAX_SEARCHED = 10_000
 
-/** Jobs of `wait` run before those of `prioritized`. Null when the job is in neither, or too far back in `wait`. */
-export async function positionOf(redis: RedisClient, queue: Queue, id: string): Promise<number | null> {
-  const { wait, prioritized } = keysOf(queue)
-  const [length, rank] = await Promise.all([redis.llen(wait), redis.zrank(prioritized, id)])
-  if (rank !== null) return length + rank + 1
-  const index = await redis.lpos(wait, id, 'RANK', -1, 'MAXLEN', MAX_SEARCHED)
-  return index === null ? null : length - index
+/** Positions that are looked for in the same tick take one command. */
+const MAX_POSITIONS = 250
+
+/** Returns the position of a job, 1 is next; null when it does not wait, or waits too far back in `wait`. */
+export type FindPosition = (id: string) => Promise<number | null>
+
+/** Jobs of `wait` run before those of `prioritized`. */
+export function createPositionFinder(redis: RedisClient, queue: Queue): FindPosition {
+  const { wait: waitKey, prioritized: prioritizedKey } = keysOf(queue)
+  async function findInWait(id: string): Promise<number | null> {
+    const [index, length] = await Promise.all([
+      redis.lpos(waitKey, id, 'RANK', -1, 'MAXLEN', MAX_SEARCHED),
+      redis.llen(waitKey),
+    ])
+    return index === null ? null : length - index
+  }
+  return createBatcher(MAX_POSITIONS, async (ids: readonly string[]) => {
+    const positions = await findPositions(redis, { waitKey, prioritizedKey, ids })
+    return ids.map((id, i) => positions[i] || findInWait(id))
+  })
 }
 
 /** Removes a job's entries from the queue's event stream, which BullMQ limits only by its length. */

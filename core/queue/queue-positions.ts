@@ -18,7 +18,7 @@ export interface QueuePositions {
 }
 
 const EVERY_MS = 1000
-/** Per second, three short commands each. With more followed requests each is read less often. */
+/** Per second, by a command for each 250 of a queue. With more followed requests each is read less often. */
 const MAX_AT_ONCE = 500
 
 export function createQueuePositions({

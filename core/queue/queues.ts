@@ -13,8 +13,9 @@ import { findPending } from '../redis/scripts.ts'
 import type { Log } from '../runtime/log.ts'
 import {
   COMPACT_JOB,
+  createPositionFinder,
+  type FindPosition,
   type JobData,
-  positionOf,
   prioritizedJobs,
   type RequestJob,
   removeEvents,
@@ -85,6 +86,8 @@ interface Context {
   lanes: OpenLanes
   /** By lane and urgency. */
   fairShares: Map<string, AssignRound>
+  /** By lane. */
+  positionFinders: Map<string, FindPosition>
   now: () => number
 }
 
@@ -104,7 +107,7 @@ export function createQueues({
   now?: () => number
 }): Queues {
   const lanes = createLanes({ redis, log, queueList, telemetry })
-  const context: Context = { redis, lanes, fairShares: new Map(), now }
+  const context: Context = { redis, lanes, fairShares: new Map(), positionFinders: new Map(), now }
   const limits = createQueueLimits({
     redis,
     log,
@@ -151,7 +154,7 @@ export function createQueues({
       await Promise.all(lanes.all().map((lane) => trimEvents(redis, lane, before)))
     },
     position: async (hash, queue) =>
-      inAllLanes(lanes.define(queue), await positionOf(redis, lanes.find(queue, hash), hash)),
+      inAllLanes(lanes.define(queue), await findPosition(context, lanes.find(queue, hash), hash)),
     pause: (name) => forLanes({ name }, (lane) => lane.pause()),
     resume: (name) => forLanes({ name }, (lane) => lane.resume()),
     async setLimits(queue) {
@@ -179,6 +182,16 @@ function assignPlace(
   const assignRound = fairShares.get(name) ?? createFairShare(redis, lane, urgency)
   fairShares.set(name, assignRound)
   return assignRound(submitter ?? '')
+}
+
+function findPosition(
+  { redis, positionFinders }: Context,
+  lane: Queue,
+  hash: string,
+): Promise<number | null> {
+  const find = positionFinders.get(lane.name) ?? createPositionFinder(redis, lane)
+  positionFinders.set(lane.name, find)
+  return find(hash)
 }
 
 type JobOrder = Place | { delay: number }

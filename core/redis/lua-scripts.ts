@@ -13,6 +13,7 @@ export const SCRIPTS = {
   runTakeDue: { lua: script('take-due'), numberOfKeys: 1 },
   runFindEndless: { lua: script('find-endless') },
   runFindPending: { lua: script('find-pending') },
+  runFindPositions: { lua: script('find-positions'), numberOfKeys: 2 },
   runReserveBot: { lua: script('reserve-bot') },
   runAnnounceService: { lua: script('announce-service'), numberOfKeys: 5 },
   runNoteEnd: { lua: script('note-end'), numberOfKeys: 2 },
@@ -32,6 +33,7 @@ export interface Scripts {
   runTakeDueBuffer(...args: Argument[]): Promise<Buffer[]>
   runFindEndless(...args: Argument[]): Promise<string[]>
   runFindPending(...args: Argument[]): Promise<(0 | 1)[]>
+  runFindPositions(...args: Argument[]): Promise<number[]>
   runReserveBot(...args: Argument[]): Promise<number>
   runAnnounceService(...args: Argument[]): Promise<string>
   runNoteEnd(...args: Argument[]): Promise<0 | 1>

@@ -181,6 +181,12 @@ export const findPending = (
   recordKeys: readonly string[],
 ): Promise<(0 | 1)[]> => redis.runFindPending(recordKeys.length, ...recordKeys)
 
+/** @returns for each id the position of its job, 1 is next; 0 when it is not prioritized */
+export const findPositions = (
+  redis: Runs<'runFindPositions'>,
+  { waitKey, prioritizedKey, ids }: { waitKey: string; prioritizedKey: string; ids: readonly string[] },
+): Promise<number[]> => redis.runFindPositions(waitKey, prioritizedKey, ...ids)
+
 /** @returns `ok`, `older` when another definition stands, `full`, or `owner {name}` when another one owns the slug */
 export const announceService = (
   redis: Runs<'runAnnounceService'>,

@@ -22,15 +22,16 @@ const validator = new HtmlValidate({
 const withoutKeyHint = (html: string): string =>
   html.replace(/(<input type="hidden" name="_key" [^>]*?) autocomplete="off"/, '$1')
 
-describe.each(Object.keys(BUILT_IN))('in %s', (locale) => {
-  test.each(pagesFor({ locale, address: '/here?a=1&b' }))(
-    'the page "%s" is valid HTML',
-    async (_name, html) => {
-      const { results } = await validator.validateString(withoutKeyHint(html))
-      const messages = results.flatMap((result) =>
-        result.messages.map(({ ruleId, line, message }) => `${ruleId}, line ${line}: ${message}`),
-      )
-      expect(messages).toEqual([])
-    },
-  )
+const address = '/here?a=1&b'
+describe.each([
+  ...Object.keys(BUILT_IN).map((locale) => ({ locale, address })),
+  { locale: 'en', address, css: 'main { color: #000 }' },
+])('in $locale, with the styles $css', (context) => {
+  test.each(pagesFor(context))('the page "%s" is valid HTML', async (_name, html) => {
+    const { results } = await validator.validateString(withoutKeyHint(html))
+    const messages = results.flatMap((result) =>
+      result.messages.map(({ ruleId, line, message }) => `${ruleId}, line ${line}: ${message}`),
+    )
+    expect(messages).toEqual([])
+  })
 })

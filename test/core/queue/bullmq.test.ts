@@ -6,10 +6,10 @@ import {
   blockingOptions,
   COMPACT_JOB,
   capBlockTimeout,
+  createPositionFinder,
   keysOf,
   nextJobs,
   openQueue,
-  positionOf,
   prioritizedJobs,
   RATE_LIMITED,
   SCORE_PER_PRIORITY,
@@ -22,6 +22,7 @@ const redis = await useRedis()
 const client = await redis.connections.connect('patient')
 const queue = openQueue('assumptions', client, quiet)
 const keys = keysOf(queue)
+const findPosition = createPositionFinder(client, queue)
 afterAll(() => queue.close())
 
 const add = async (options: object): Promise<string> => {
@@ -40,10 +41,10 @@ describe('BullMQ', () => {
     await queue.obliterate()
   })
 
-  it('runs jobs without a priority first, in the order of positionOf', async () => {
+  it('runs jobs without a priority first, in the order of their positions', async () => {
     const later = await add({ priority: 1 })
     const [first, second] = [await add({}), await add({})]
-    const positions = [first, second, later].map((hash) => positionOf(client, queue, hash))
+    const positions = [first, second, later].map((hash) => findPosition(hash))
     expect(await Promise.all(positions)).toEqual([1, 2, 3])
     expect(await nextJobs(client, queue, 1)).toEqual([first, later])
     expect((await unlockedJobs(client, queue)).sort()).toEqual([first, second, later].sort())
@@ -60,9 +61,19 @@ describe('BullMQ', () => {
   it('a job is looked for among the next 10,000 of the list that has no index', async () => {
     const ids = Array.from({ length: 10_001 }, (_, i) => `job-${i}`)
     await client.lpush(keys.wait, ...ids)
-    const found = ['job-0', 'job-9999', 'job-10000'].map((id) => positionOf(client, queue, id))
+    const found = ['job-0', 'job-9999', 'job-10000'].map((id) => findPosition(id))
     expect(await Promise.all(found)).toEqual([1, 10_000, null])
     await client.del(keys.wait)
+  })
+
+  it.runIf(onRealRedis)('the positions of 200 jobs take one command', async () => {
+    const hashes = await Promise.all(Array.from({ length: 200 }, () => add({ priority: 1 })))
+    await findPosition(hashes[0] as string)
+    await client.config('RESETSTAT')
+    const positions = await Promise.all(hashes.map(findPosition))
+    expect(await client.info('commandstats')).toMatch(/cmdstat_evalsha:calls=1,/)
+    expect(positions.sort((a, b) => Number(a) - Number(b))).toEqual(hashes.map((_, i) => i + 1))
+    await queue.obliterate()
   })
 
   it.runIf(onRealRedis)('stores a job with COMPACT_JOB as a listpack', async () => {

@@ -10,7 +10,7 @@ import { eventually } from '../helpers/eventually.ts'
 import { keys } from '../helpers/keys.ts'
 import { REQUIRE_OTP, TTL_SECONDS } from '../helpers/record.ts'
 import { creditScoreRating } from '../helpers/services.ts'
-import { failure, slowly, smsSent, success } from './foreign-bot.ts'
+import { failure, later, smsSent, success } from './foreign-bot.ts'
 import { PREFIX, STEADY, useRequestWorker } from './request-worker-setup.ts'
 
 const {
@@ -75,10 +75,12 @@ describe('a bot that answers SMS_SENT', () => {
   })
 
   test('a code that came before SMS_SENT is given to the bot immediately', async () => {
-    const { hash } = await submit({ replies: [slowly(smsSent({ length: 6 })), success()] })
+    const { reply, answer } = later()
+    const { hash } = await submit({ replies: [reply, success()] })
     await bot.call(hash)
     const { record } = await store.get(hash)
     await keepEarlyCode(redis, record, '483920')
+    answer(smsSent({ length: 6 }))
     expect(await ended(hash)).toMatchObject({ status: 'completed', attempt: 1 })
     expect(bot.calls(hash)[1]?.body).toMatchObject({ otp: '483920' })
   })
@@ -118,8 +120,8 @@ describe('a bot that answers SMS_SENT', () => {
   test('a resend calls the bot that answered SMS_SENT again, without a code', async () => {
     const { hash } = await submit({ replies: [smsSent(), smsSent(), success()] })
     const first = await inStatus(hash, 'otp_required')
-    const later = createRequestStore({ redis, ttlSeconds: TTL_SECONDS, now: () => Date.now() + 31_000 })
-    expect(await later.apply(hash, { type: 'resend_otp' })).toMatchObject({ ok: true })
+    const laterStore = createRequestStore({ redis, ttlSeconds: TTL_SECONDS, now: () => Date.now() + 31_000 })
+    expect(await laterStore.apply(hash, { type: 'resend_otp' })).toMatchObject({ ok: true })
     await queues.promote(await record(hash), { queue: creditScoreRating.queue })
     await bot.call(hash, 2)
     const second = await eventually(async () => {

@@ -22,7 +22,7 @@ export interface InlineStyle {
 export function openInlineStyle(folder: string, siteStyle: string): InlineStyle {
   const file = join(folder, 'style.css')
   const built = existsSync(file) ? readFileSync(file, 'utf8') : ''
-  // Addresses in a style sheet are relative to it, here to the page.
+  // Without the font, which would compete with the script: it is loaded with the file.
   const css =
     built.replace(/\/\*# sourceMappingURL=.*\*\/\s*$/, '').replace(/@font-face\{[^}]*\}/g, '') + siteStyle
   const hash = createHash('sha256').update(css).digest('base64')

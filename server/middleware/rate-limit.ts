@@ -31,7 +31,7 @@ export function limitPerMinute(
   ownLimitOf?: OwnLimitOf,
 ): RequestHandler {
   const limitOf = (res: Response): number => ownLimitOf?.(callerOf(res)) ?? limit
-  /** Whose minute is not over, by what is counted: its end, milliseconds since 1970. */
+  /** When refused callers may call again, milliseconds since 1970, by the key that their calls are counted under. */
   const refusedUntil = new LRUCache<string, number>({ max: MAX_REFUSED })
   const limiter = rateLimit({
     windowMs: WINDOW_MS,

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { createCatalog } from '../../core/catalog/catalog.ts'
 import { createQueueWorkers } from '../../workers/queue-workers.ts'
 import { cleanUp } from '../helpers/clean-up.ts'
+import { eventually } from '../helpers/eventually.ts'
 import { quiet, useRedis } from '../helpers/redis.ts'
 import { success } from './foreign-bot.ts'
 import { useLines } from './line.ts'
@@ -27,5 +28,6 @@ test('the workers of a queue take the jobs of all its lanes, and are named as on
   expect(opened).toEqual([name, `${name}.1`, `${name}.2`, `${name}.3`])
   for (const hash of hashes) expect(await ended(hash)).toMatchObject({ status: 'completed', queue: name })
   expect(workers.taken()).toEqual([name])
-  expect(workers.running()).toEqual([[name, 0]])
+  // A job ends a moment after its request.
+  await eventually(() => expect(workers.running()).toEqual([[name, 0]]))
 })

@@ -9,6 +9,7 @@ import { on } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Redis } from 'ioredis'
 import { openRedis, type RedisConnections } from '../../core/redis/connect.ts'
 import { installedServer, type RedisServer, startRedisServer } from '../../core/redis/local-server.ts'
 import { createLog } from '../../core/runtime/log.ts'
@@ -89,4 +90,13 @@ export async function useRedis({
       server = again
     },
   }
+}
+
+/** Calls `onCommand` with each command that the Redis at `url` gets, as one line, until the file's tests have ended. */
+export async function monitorRedis(url: string, onCommand: (command: string) => void): Promise<void> {
+  // `monitor()` connects a client of its own.
+  const monitor = await new Redis(url, { lazyConnect: true }).monitor()
+  monitor.on('error', () => {})
+  monitor.on('monitor', (_time: string, args: string[]) => onCommand(args.join(' ')))
+  cleanUp(() => monitor.disconnect())
 }

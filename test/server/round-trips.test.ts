@@ -1,9 +1,8 @@
 /** How often the server waits for Redis in one call. */
-import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { eventually } from '../helpers/eventually.ts'
 import { REQUIRE_OTP, START } from '../helpers/record.ts'
-import { onRealRedis, useRedis } from '../helpers/redis.ts'
+import { monitorRedis, onRealRedis, useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 import { startTcpProxy } from '../helpers/tcp-proxy.ts'
 
@@ -35,14 +34,12 @@ test('a submit takes 2 round trips: limits and round; record, job and position',
 })
 
 test.runIf(onRealRedis)('a submit stores the record before it adds the job', async () => {
-  const monitor = await new Redis(redis.url).monitor()
   const seen: string[] = []
-  monitor.on('monitor', (_time: string, args: string[]) => seen.push(args.join(' ')))
+  await monitorRedis(redis.url, (command) => seen.push(command))
   const { body } = await server.api.post('/api/local-requests').send(CREDIT_SCORE).expect(202)
   const ofRequest = (): string[] => seen.filter((command) => command.includes(body.hash))
   const findIndex = (pattern: RegExp): number => ofRequest().findIndex((command) => pattern.test(command))
   await eventually(() => expect(findIndex(/^zadd \S*:prioritized /i)).toBeGreaterThan(0))
-  monitor.disconnect()
   expect(findIndex(/^set .*local_request/i)).toBeGreaterThan(0)
   expect(findIndex(/^zadd \S*:prioritized /i)).toBeGreaterThan(findIndex(/^set .*local_request/i))
 })

@@ -16,7 +16,7 @@ import type { RedisClient } from '../../../../core/redis/connect.ts'
 import { freePort, installedServer, isRedisUp } from '../../../../core/redis/local-server.ts'
 import { cleanUp } from '../../../../test/helpers/clean-up.ts'
 import { eventually } from '../../../../test/helpers/eventually.ts'
-import { onRealRedis, useFolder } from '../../../../test/helpers/redis.ts'
+import { monitorRedis, onRealRedis, useFolder } from '../../../../test/helpers/redis.ts'
 import { redisContents } from '../../../../test/helpers/redis-contents.ts'
 import { type ExampleHalfway, startExamples } from '../start-examples.ts'
 
@@ -38,13 +38,9 @@ describe.skipIf(!onRealRedis)('with DATA_KEY (needs redis-server)', () => {
   beforeAll(async () => {
     const url = await startPersistentRedis(folder)
     redis = new Redis(url, { retryStrategy: () => null }).on('error', () => {})
-    const watched = await new Redis(url).monitor()
-    cleanUp(() => {
-      redis.disconnect()
-      watched.disconnect()
-    })
-    watched.on('monitor', (_time: string, args: string[]) => {
-      monitor += `${args.join(' ')}\n`
+    cleanUp(() => redis.disconnect())
+    await monitorRedis(url, (command) => {
+      monitor += `${command}\n`
     })
     halfway = await startExamples({ REDIS_URL: url, DATA_KEY: randomBytes(32).toString('base64') })
   })

@@ -4,10 +4,24 @@ import { defineConfig } from 'vitest/config'
 /** `npm run test:deployment`. */
 const DEPLOYMENT = ['test/faults/{dockerfile,behind-proxy}.test.ts']
 
+/** `npm run test:slow`: files that start many processes, or have to wait for seconds. */
+const SLOW = [
+  'test/{e2e,package,core/tasks}/**/*.test.ts',
+  'bots/**/test/e2e/*.test.ts',
+  'test/bots/python.test.ts',
+  'test/cli/{bot-test,doctor-security,terminal}.test.ts',
+  'test/core/pubsub/nats.test.ts',
+  'test/core/redis/{embedded,tls}.test.ts',
+  'test/public/connection/connect.test.ts',
+  'test/server/{degraded,idempotency-life}.test.ts',
+  'test/workers/{clock,drain,hanging-bot,refused-writes,takeover,unreached-bots}.test.ts',
+  'test/supply-chain.test.ts',
+]
+
 /**
- * `npm test`: fast files first, one more at once than there are cores; then the slow ones, whole processes end to end,
- * with time limits of their own, so that their load never makes a fast test late. `npm run test:faults`: whatever can
- * be killed is killed.
+ * `npm test`: the fast files, one more at once than there are cores. `npm run test:slow`: the others, with time limits of
+ * their own. `npm run test:all`: both, the slow ones last, so that their load never makes a fast test late.
+ * `npm run test:faults`: whatever can be killed is killed.
  *
  * The files of a worker share its modules (`isolate: false`): to load Express, BullMQ and Socket.IO for each of them
  * took as long as their tests. So a helper does nothing on import that a second file would need again, and what is to
@@ -24,7 +38,7 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts', 'bots/**/test/*.test.ts'],
-          exclude: ['test/e2e/**', 'test/package/**', 'test/faults/**'],
+          exclude: [...SLOW, 'test/faults/**'],
           isolate: false,
           setupFiles: 'test/helpers/setup.ts',
           // For what hangs: no test is measured by it, so that a busy machine fails none.
@@ -35,7 +49,7 @@ export default defineConfig({
       {
         test: {
           name: 'slow',
-          include: ['test/e2e/**/*.test.ts', 'test/package/**/*.test.ts', 'bots/**/test/e2e/*.test.ts'],
+          include: SLOW,
           isolate: false,
           setupFiles: 'test/helpers/setup.ts',
           testTimeout: 120_000,

@@ -44,9 +44,11 @@ interface Key extends KeyLimits {
 export function openApiKeys({
   access: { keyDigests, keysFile },
   log,
+  checkEveryMs = CHECK_EVERY_MS,
 }: {
   access: Pick<SubmitterAccess, 'keyDigests' | 'keysFile'>
   log: Log
+  checkEveryMs?: number
 }): ApiKeys {
   const ofSetting = Object.entries(keyDigests).map(([name, digests]) => toKey(name, digests, {}))
   const taken = Object.keys(keyDigests)
@@ -70,7 +72,7 @@ export function openApiKeys({
     }
   }
   const timer =
-    keysFile === undefined ? undefined : setInterval(() => readAgain(keysFile), CHECK_EVERY_MS).unref()
+    keysFile === undefined ? undefined : setInterval(() => readAgain(keysFile), checkEveryMs).unref()
 
   return {
     nameOf(key) {

@@ -1,5 +1,5 @@
 /**
- * `npm test` and `npm run test:faults`: runs the tests, then prints the table of faults if there is one, what the skipped
+ * `npm test` and `npm run test:…`: runs the tests, then prints the table of faults if there is one, what the skipped
  * tests need, and a last line for people and CI: `N passed, N failed, N skipped`. Takes Vitest's arguments:
  * `npm test -- test/core`, `npm test -- -t "final stays final"`.
  */

@@ -451,6 +451,8 @@ describe.runIf(onRealRedis)('while Redis is down', () => {
   })
 
   test('a submit to a hanging Redis fails after one command timeout', async () => {
+    const server = await useServer(testRedis, { settings: { REDIS_COMMAND_TIMEOUT_MS: '700' } })
+    const submit = () => server.api.post(SUBMIT).send(CREDIT_SCORE)
     const pid = Number(/process_id:(\d+)/.exec(await redis.info('server'))?.[1])
     await redis.config('RESETSTAT')
     process.kill(pid, 'SIGSTOP')
@@ -464,5 +466,6 @@ describe.runIf(onRealRedis)('while Redis is down', () => {
     expect(sent).toMatch(/cmdstat_evalsha/)
     expect(sent).not.toMatch(/cmdstat_lpush/)
     await eventually(async () => expect((await submit()).status).toBe(202))
+    await server.stop()
   })
 })

@@ -66,6 +66,7 @@ export function connect(options: ConnectionOptions): LiveConnection {
   })
   const versionCheck = startVersionCheck(options, {
     isDue: () => !ladder.isPolling && ladder.mode !== null,
+    isProven: () => ladder.isProven,
     isHidden: () => isHidden,
     onVersion: (version) => ladder.stopLagging(version),
     onUnanswered: () => ladder.check(({ isUp }) => isUp),

@@ -71,7 +71,12 @@ export const socketTransport: Transport = (target, events) => {
   })
   socket.on('connect_error', () => fail())
   socket.on('disconnect', () => fail())
-  socket.on('request:update', (view: PublicView) => events.view(view))
+  socket.on('request:update', (view: PublicView) => {
+    events.up()
+    events.view(view)
+  })
+  // By the server, every 25 s.
+  socket.io.on('ping', () => retry.isUp && events.up())
   socket.on('request:expired', ({ hash }: { hash: string }) => hash === target.hash && events.end('gone'))
   socket.on('service:degraded', () => setDegraded(true))
   socket.on('service:restored', () => {
@@ -91,6 +96,7 @@ export const socketTransport: Transport = (target, events) => {
 }
 
 interface Retry {
+  readonly isUp: boolean
   /** The connection works since now, if it did not before. */
   markUp(): void
   /** Runs after a pause that doubles with each failure. */
@@ -112,6 +118,9 @@ function createRetry(run: () => void): Retry {
   }
 
   return {
+    get isUp() {
+      return upSince < Number.POSITIVE_INFINITY
+    },
     now,
     markUp() {
       upSince = Math.min(upSince, performance.now())

@@ -23,6 +23,8 @@ interface ActiveTransport {
   readonly transport: Transport
   handle?: TransportHandle
   isUp: boolean
+  /** How often something has come since it is up: first the answer to its opening, then what the server sends by itself. */
+  arrivals: number
   /** The newest version that it has delivered. */
   version: number
   readonly lagCount: number
@@ -51,6 +53,11 @@ export class TransportLadder {
   get mode(): 'live' | 'polling' | null {
     const used = this.#active.find(({ isUp }) => isUp)
     return used ? (used.transport === pollTransport ? 'polling' : 'live') : null
+  }
+
+  /** Whether what the server sends by itself has come, so that no proxy holds it back. */
+  get isProven(): boolean {
+    return this.#active.some(({ isUp, arrivals }) => isUp && arrivals > 1)
   }
 
   /** Whether polls run, even if a better transport is up by now. */
@@ -94,7 +101,7 @@ export class TransportLadder {
     const { target, transports } = this.#options
     const transport = transports()[index]
     if (!transport) return
-    const active: ActiveTransport = { transport, isUp: false, version: 0, lagCount }
+    const active: ActiveTransport = { transport, isUp: false, arrivals: 0, version: 0, lagCount }
     this.#active[index] = active
     const run = (): void => {
       active.timer = undefined
@@ -119,6 +126,7 @@ export class TransportLadder {
       up: () => {
         if (isStopped()) return
         active.isUp = true
+        active.arrivals++
         clearTimeout(active.timer)
         active.timer = undefined
         this.#stopFrom(index + 1)
@@ -130,6 +138,7 @@ export class TransportLadder {
         // A limit of streams lets this one in again when others have closed; it does not apply to the next transport.
         const mayComeBack = active.isUp || (pauseMs > 0 && code !== 'rate_limited')
         active.isUp = false
+        active.arrivals = 0
         events.down()
         if (this.#active.length > index + 1) return
         const waitMs = mayComeBack ? pauseMs + FALLBACK_MS * (1 + Math.random() / 2) : 0

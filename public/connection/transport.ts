@@ -16,7 +16,7 @@ export interface WatchTarget {
 
 export interface TransportEvents {
   view(view: PublicView): void
-  /** The transport works, whether or not there was anything to deliver. */
+  /** Something has come over the transport, whether or not it was a newer view. */
   up(): void
   /** It does not work, or no longer, and retries by itself. */
   down(failure?: TransportFailure): void

@@ -4,6 +4,8 @@ import { createPoll, POLL_MS } from './poll-transport.ts'
 import { startRequestLoop } from './request-loop.ts'
 import type { TransportEvents, WatchTarget } from './transport.ts'
 
+/** Beside a transport that has shown that it delivers, every third poll is enough. */
+const TICKS_IF_PROVEN = 3
 /** In a hidden page only the title is seen: with a lagging socket it may be this late. */
 const HIDDEN_POLL_MS = 30_000
 
@@ -21,12 +23,15 @@ export function startVersionCheck(
   target: WatchTarget,
   {
     isDue,
+    isProven,
     isHidden,
     onVersion,
     onUnanswered,
     ...events
   }: Pick<TransportEvents, 'view' | 'degraded' | 'end'> & {
     isDue(): boolean
+    /** Whether the transport has shown that it delivers. */
+    isProven(): boolean
     isHidden(): boolean
     onVersion(version: number): void
     /** A poll got no answer: the server, or the network to it, may be down. */
@@ -35,6 +40,7 @@ export function startVersionCheck(
 ): VersionCheck {
   const poll = createPoll(target, events)
   let isForced = false
+  let ticks = 0
   const loop = startRequestLoop(
     {
       down({ code, isUnanswered } = {}) {
@@ -44,7 +50,12 @@ export function startVersionCheck(
       end: events.end,
     },
     async (attempt) => {
-      if (isForced || isDue()) onVersion(await poll(attempt))
+      ticks++
+      const wantedTicks = isProven() && !isHidden() ? TICKS_IF_PROVEN : 1
+      if (isForced || (isDue() && ticks >= wantedTicks)) {
+        onVersion(await poll(attempt))
+        ticks = 0
+      }
       isForced = false
       return isHidden() ? HIDDEN_POLL_MS : POLL_MS
     },

@@ -136,6 +136,21 @@ describe.concurrent('a page', () => {
     page.connection.close()
   })
 
+  test.each(BLOCKED.slice(0, 2))(
+    'a page whose %s has delivered an update polls every 15 s instead of every 5 s',
+    async (kind, treatments) => {
+      const page = await open(treatments)
+      await settled(page, 'live', [kind])
+      await apply(page.hash, progressTo(10))
+      await eventually(() => expect(page.view.progress).toBe(10), SOON)
+      const polls = () => page.proxy.requests.filter(({ kind }) => kind === 'poll')
+      const before = polls().at(-1) ?? page.proxy.requests[0]!
+      await eventually(() => expect(polls().at(-1)?.at).toBeGreaterThan(before.at), { withinMs: 30_000 })
+      expect(polls().at(-1)!.at - before.at).toBeGreaterThan(10_000)
+      page.connection.close()
+    },
+  )
+
   test('a page whose socket is refused or never answered falls back to the event stream', async () => {
     for (const page of await Promise.all([open({ socket: 'refuse' }), open({ socket: 'swallow' })])) {
       await eventually(() => expect(page.proxy.openRequests()).toContain('stream'), SOON)

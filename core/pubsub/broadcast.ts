@@ -41,33 +41,44 @@ export interface BroadcastState {
   json: string
   /** Where it stands while it waits. Not part of the record, so no published view has it. */
   waiting: Waiting | null
+  /** Whether `waiting` has an estimate that `json` does not have yet. */
+  isEstimateNewer: boolean
   sentAt: number
   timer: NodeJS.Timeout | undefined
   isClosed: boolean
 }
 
-export const latestOf = ({ latest, json }: BroadcastState): EncodedUpdate | null =>
-  latest && parseUpdate(json)
+export function latestOf(state: BroadcastState): EncodedUpdate | null {
+  const update = state.latest && parseUpdate(state.json)
+  if (!update || !state.isEstimateNewer) return update
+  const newer = addWaiting(update, state.waiting)
+  state.json = newer.json
+  state.isEstimateNewer = false
+  return newer
+}
 
 /** @param everyMs the shortest time between two updates; states in between are merged into the newest. 0 sends each immediately */
 export function broadcast(state: BroadcastState, newer: EncodedUpdate, everyMs: number): void {
   const update = addWaiting(newer, state.waiting)
   state.latest = update.position
   state.json = update.json
+  state.isEstimateNewer = false
   if (state.listeners.size === 0) return
   const restMs = isFinal(update.position.status) ? 0 : state.sentAt + everyMs - performance.now()
   if (restMs <= 0) flush(state, update)
   else state.timer ??= setTimeout(flush, Math.ceil(restMs), state).unref()
 }
 
-/** Sends the same state with another queue position or hold. A newer estimate alone is for those who come later. */
+/**
+ * Sends the same state with another queue position or hold. A newer estimate alone is for those who come later, and encoded
+ * when they do: it comes every few seconds for each request that waits.
+ */
 export function broadcastWaiting(state: BroadcastState, waiting: Waiting | null, everyMs: number): void {
   const [before, now] = [state.waiting, waiting].map((one) => JSON.stringify([one?.position, one?.hold]))
   state.waiting = waiting
-  const latest = latestOf(state)
-  if (!latest) return
-  if (before === now) state.json = addWaiting(latest, waiting).json
-  else broadcast(state, latest, everyMs)
+  state.isEstimateNewer = before === now
+  const latest = state.isEstimateNewer ? null : latestOf(state)
+  if (latest) broadcast(state, latest, everyMs)
 }
 
 function addWaiting(update: EncodedUpdate, waiting: Waiting | null): EncodedUpdate {

@@ -77,6 +77,7 @@ export function open(context: WatchContext, hash: string): WatchedRequest {
     latest: null,
     json: '',
     waiting: null,
+    isEstimateNewer: false,
     sentAt: Number.NEGATIVE_INFINITY,
     timer: undefined,
     isClosed: false,

@@ -3,6 +3,7 @@ import type { Command } from '../../../core/domain/command.ts'
 import { AppError } from '../../../core/domain/errors.ts'
 import type { PublicView } from '../../../core/domain/record.ts'
 import { shortReference } from '../../../core/domain/short-reference.ts'
+import type { Waiting } from '../../../core/domain/waiting.ts'
 import { createRequestWatcher, type UpdateListener } from '../../../core/pubsub/request-watcher.ts'
 import { encodeRecord, encodeView } from '../../../core/records/codec.ts'
 import { createRequestStore, type RequestStore } from '../../../core/store/request-store.ts'
@@ -62,6 +63,47 @@ describe('a watched request', () => {
     for (const watch of watches) watch.stop()
     expect(own.size).toBe(0)
     await eventually(async () => expect(await subscriptions(record.hash)).toBe(0))
+  })
+
+  it('a newer estimate of a waiting request is sent with its next position, and to those who come later', async () => {
+    const { record } = await given()
+    const at = (position: number, seconds: number): Waiting => ({
+      position,
+      hold: null,
+      range: [seconds, seconds],
+    })
+    let onRead = (_waiting: Waiting): void => {}
+    const own = createRequestWatcher({
+      store,
+      channels,
+      log: quiet,
+      queuePositions: {
+        read: async () => at(2, 60),
+        follow(_request, listener) {
+          onRead = listener
+          return () => {}
+        },
+      },
+    })
+    const estimates = ({ queue_position, estimated_remaining_time }: PublicView) => [
+      queue_position,
+      estimated_remaining_time,
+    ]
+    const [first, later] = [page(), page()]
+    const watches = [await own.watch(record.hash, first)]
+    onRead(at(2, 50))
+    onRead(at(2, 40))
+    expect(first.views).toEqual([])
+    watches.push(await own.watch(record.hash, later))
+    expect(watches.map(({ latest }) => estimates(latest.view))).toEqual([
+      [2, 60],
+      [2, 40],
+    ])
+    onRead(at(1, 20))
+    await eventually(() => {
+      for (const { views } of [first, later]) expect(views.map(estimates)).toEqual([[1, 20]])
+    })
+    for (const watch of watches) watch.stop()
   })
 
   it('a state is encoded once for all watchers', async () => {

@@ -23,6 +23,8 @@ import { describeTarget } from './topology.ts'
 
 export interface EmbeddedRedis {
   target: { kind: 'single'; url: string }
+  /** Lets nothing more join the server if this process owns it: what starts now waits until it has stopped. */
+  close(): void
   /** Stops the server if this process owns it; a joined one keeps running. */
   stop(): Promise<void>
 }
@@ -31,13 +33,16 @@ interface Owner {
   ownerPid: number
   serverPid: number
   url: string
+  /** It is about to stop the server. */
+  isStopping?: boolean
 }
 
-/** Joins the private Redis of this project folder, or starts it. */
+/** Joins the private Redis of this project folder, or starts it. While its owner stops, waits for the end of that. */
 export async function startOrJoinEmbedded(log: Log): Promise<EmbeddedRedis> {
   const dir = privateFolder()
   const ownerFile = join(dir, 'owner.json')
   const lock = join(dir, 'starting')
+  await waitWhileStopping(ownerFile, log)
   const deadline = Date.now() + READY_WITHIN_MS
   while (Date.now() < deadline) {
     const owner = readOwner(ownerFile)
@@ -51,9 +56,11 @@ export async function startOrJoinEmbedded(log: Log): Promise<EmbeddedRedis> {
       const other = readOwner(ownerFile)
       if (other && (await isRedisUp(other.url))) return joinRunning(other, ownerFile, log)
       const server = await startRedisServer({ dir, log })
-      writeOwner(ownerFile, { ownerPid: process.pid, serverPid: server.pid, url: server.url })
+      const own: Owner = { ownerPid: process.pid, serverPid: server.pid, url: server.url }
+      writeOwner(ownerFile, own)
       return {
         target: { kind: 'single', url: server.url },
+        close: () => writeOwner(ownerFile, { ...own, isStopping: true }),
         async stop() {
           rmSync(ownerFile, { force: true })
           await server.stop()
@@ -75,25 +82,39 @@ export async function joinRunningEmbedded(): Promise<EmbeddedRedis> {
     throw new StartupError(
       'No Redis is configured and no private one is running: start Halfway first, or set REDIS_URL.',
     )
-  return { target: { kind: 'single', url: owner.url }, stop: async () => {} }
+  return { target: { kind: 'single', url: owner.url }, close() {}, stop: async () => {} }
 }
 
 /** Takes over the ownership if the owner died without stopping the server. */
 function joinRunning(owner: Owner, ownerFile: string, log: Log): EmbeddedRedis {
   const orphaned = !isAlive(owner.ownerPid)
-  if (orphaned) writeOwner(ownerFile, { ...owner, ownerPid: process.pid })
+  const own: Owner = { ...owner, ownerPid: process.pid, isStopping: false }
+  if (orphaned) writeOwner(ownerFile, own)
   log.info(
     { redis: describeTarget({ kind: 'single', url: owner.url }) },
     'using the private Redis that is already running',
   )
   return {
     target: { kind: 'single', url: owner.url },
+    close() {
+      if (orphaned) writeOwner(ownerFile, { ...own, isStopping: true })
+    },
     async stop() {
       if (!orphaned) return
       rmSync(ownerFile, { force: true })
       if (isAlive(owner.serverPid)) process.kill(owner.serverPid, 'SIGTERM')
     },
   }
+}
+
+async function waitWhileStopping(ownerFile: string, log: Log): Promise<void> {
+  const isStopping = (): boolean => {
+    const owner = readOwner(ownerFile)
+    return owner?.isStopping === true && isAlive(owner.ownerPid)
+  }
+  if (!isStopping()) return
+  log.info('waiting for another Halfway of this folder that is stopping')
+  while (isStopping()) await sleep(100)
 }
 
 /** A folder that only this user can access: other users must neither read the data nor place a socket there. */

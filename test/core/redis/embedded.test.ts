@@ -119,6 +119,20 @@ describe.runIf(onRealRedis)('the private Redis', () => {
     await isGone(heir)
   })
 
+  it('a process that starts while the owner stops waits, and starts a private Redis of its own', async () => {
+    const stopping = await startOrJoinEmbedded(quiet)
+    const { serverPid } = owner()
+    stopping.close()
+    const next = startOrJoinEmbedded(quiet)
+    expect(await isRedisUp(stopping.target.url)).toBe(true)
+    await stopping.stop()
+    const redis = await next
+    expect(owner().serverPid).not.toBe(serverPid)
+    expect(await isRedisUp(redis.target.url)).toBe(true)
+    await redis.stop()
+    await isGone(redis)
+  })
+
   it('a private Redis is started again when only the note of its owner is left', async () => {
     const before = await startOrJoinEmbedded(quiet)
     const note = readFileSync(ownerFile(), 'utf8')

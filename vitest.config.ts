@@ -11,9 +11,9 @@ const SLOW = [
   'test/bots/python.test.ts',
   'test/cli/{bot-test,doctor-security,terminal}.test.ts',
   'test/core/pubsub/nats.test.ts',
-  'test/core/redis/{embedded,tls}.test.ts',
+  'test/core/redis/{connect,embedded,emptied,tls}.test.ts',
   'test/public/connection/connect.test.ts',
-  'test/server/{degraded,idempotency-life}.test.ts',
+  'test/server/{degraded,health,idempotency-life,socket-limits}.test.ts',
   'test/workers/{clock,drain,hanging-bot,refused-writes,takeover,unreached-bots}.test.ts',
   'test/supply-chain.test.ts',
 ]

@@ -90,6 +90,8 @@ export function createRelay({
   }
 
   io.on('connection', (socket: ClientSocket) => {
+    // A client may join twice before it is answered, and the handshake was dropped after the first time.
+    if (!hasHandshake(socket)) return void socket.conn.close()
     const sessionId = sessions.read(socket.handshake.headers.cookie, isHttps(socket.request))
     socket.data = { sessionId, userId: null, watches: new Map() }
     void keepUserId(socket.data, signIn.userOf(socket.request))
@@ -117,6 +119,8 @@ async function keepUserId(state: SocketState, signingIn: ReturnType<SignIn['user
   )
   state.userId = await state.userId
 }
+
+const hasHandshake = ({ conn }: ClientSocket): boolean => Boolean(conn.request)
 
 /** Drops the handshake: it is not needed once the socket is open, and would stay in memory as long as that. */
 function releaseHandshake(socket: ClientSocket): void {

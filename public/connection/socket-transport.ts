@@ -1,5 +1,5 @@
 /** Receives every change over a Socket.IO connection. */
-import { io } from 'socket.io-client'
+import { io, type Socket } from 'socket.io-client'
 import type { PublicView } from '../../core/domain/record.ts'
 import { jittered, type Transport, toCloseReason } from './transport.ts'
 
@@ -26,9 +26,10 @@ export const socketTransport: Transport = (target, events) => {
   /** The server sends this on each connection, before it answers `request:watch`. */
   let isDegraded = false
   const connectTimeout = setTimeout(() => events.down(), CONNECT_TIMEOUT_MS)
+  const connect = createConnect(socket)
   const retry = createRetry(() => {
     if (socket.connected) watch()
-    else socket.connect()
+    else connect()
   })
 
   function watch(): void {
@@ -92,6 +93,19 @@ export const socketTransport: Transport = (target, events) => {
       retry.cancel()
       socket.close()
     },
+  }
+}
+
+/** Connects again, unless that is under way: a socket that joins twice is closed by the server. */
+function createConnect(socket: Socket): () => void {
+  let isConnecting = true
+  const onOutcome = (): void => {
+    isConnecting = false
+  }
+  for (const outcome of ['connect', 'connect_error', 'disconnect'] as const) socket.on(outcome, onOutcome)
+  return () => {
+    if (!isConnecting) socket.connect()
+    isConnecting = true
   }
 }
 

@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
 
 export interface RawWebSocket {
-  /** Sends a text message. In Engine.IO its first character is the packet type: 4 is a message of Socket.IO. */
-  send(text: string): void
+  /** Sends text messages, together. In Engine.IO the first character is the packet type: 4 is a message of Socket.IO. */
+  send(...texts: string[]): void
   frame(opcode: number, payload: string | Buffer): void
   /** Stops reading: once the kernel's buffers are full, the data stays in the server. */
   stopReading(): void
@@ -47,15 +47,16 @@ export async function openWebSocket(
       void closed.then(() => reject(new Error(`closed before "${text}", after: ${received.slice(0, 500)}`)))
     })
 
-  function frame(opcode: number, payload: string | Buffer): void {
+  function encode(opcode: number, payload: string | Buffer): Buffer {
     const data = Buffer.from(payload)
     const mask = randomBytes(4)
     const length =
       data.length < 126 ? [0x80 | data.length] : [0x80 | 126, data.length >> 8, data.length & 0xff]
     for (let i = 0; i < data.length; i++) data[i] = (data[i] as number) ^ (mask[i % 4] as number)
-    tcp.write(Buffer.concat([Buffer.from([0x80 | opcode, ...length]), mask, data]))
+    return Buffer.concat([Buffer.from([0x80 | opcode, ...length]), mask, data])
   }
-  const send = (text: string): void => frame(OPCODE.text, text)
+  const send = (...texts: string[]): void =>
+    void tcp.write(Buffer.concat(texts.map((text) => encode(OPCODE.text, text))))
 
   tcp.write(
     [
@@ -74,7 +75,7 @@ export async function openWebSocket(
   }
   return {
     send,
-    frame,
+    frame: (opcode, payload) => void tcp.write(encode(opcode, payload)),
     stopReading: () => void tcp.pause(),
     received: () => received,
     close: () => void tcp.destroy(),

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { connect, type Socket as TcpSocket } from 'node:net'
+import * as fc from 'fast-check'
 import { io, type Socket } from 'socket.io-client'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import type { PublicView } from '../../core/domain/record.ts'
@@ -199,6 +200,36 @@ describe('a misbehaving connection', () => {
     const socket = await openRaw()
     socket.send('41')
     await socket.closed
+  })
+
+  test('a connection that joins the namespace twice at once is closed, and the server goes on', async () => {
+    const other = await connectPage()
+    const raw = await openRaw({ join: false })
+    raw.send('40', '40')
+    await raw.closed
+    expect(await other.watch({ hash: await given([START]) })).toMatchObject({ ok: true })
+  })
+
+  test('no sequence of packets harms the server', async () => {
+    const hash = await given([START])
+    const packets = [
+      ...['', '0', '1', '2', '3', '5', '6', 'b4AAAA', '4', '40', '40/x,', '40{"pid":"x","offset":"y"}', '41', '41/x,'],
+      ...['42/x,["a"]', '42["disconnect"]', '42["connect"]', '42["__proto__"]', '420["request:watch",null]'],
+      ...[`420["request:watch",{"hash":"${hash}"}]`, '42["request:unwatch"]', '43["x"]', '430["x"]', '44{"message":"x"}'],
+      ...['451-["x",{"_placeholder":true,"num":0}]', '461-0[{"_placeholder":true,"num":0}]'],
+    ] // biome-ignore format: a list
+    const sequence = fc.array(fc.constantFrom(...packets), { minLength: 1, maxLength: 6 })
+    const property = fc.asyncProperty(sequence, sequence, fc.boolean(), async (first, second, join) => {
+      const raw = await openWebSocket(address, { join })
+      raw.send(...first)
+      raw.send(...second)
+      raw.frame(OPCODE.ping, 'all read')
+      await eventually(() => expect(raw.received()).toMatch(/all read|\x88/), { everyMs: 1 })
+      raw.close()
+    })
+    // An uncaught exception of the server fails the run.
+    await fc.assert(property, { numRuns: 500 })
+    expect(await (await connectPage()).watch({ hash })).toMatchObject({ ok: true })
   })
 
   test("a connection that asks to change another one's transport is refused", async () => {

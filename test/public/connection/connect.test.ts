@@ -151,6 +151,17 @@ describe.concurrent('a page', () => {
     },
   )
 
+  test('a page that is refreshed while its socket connects keeps that socket', async () => {
+    const page = await open()
+    while (page.shown.at(-1) !== 'live') {
+      page.connection.refresh()
+      await sleep(1)
+    }
+    await receivesPush(page, 10)
+    expect(page.proxy.requests.filter(({ kind }) => kind === 'socket')).toHaveLength(1)
+    page.connection.close()
+  })
+
   test('a page whose socket is refused or never answered falls back to the event stream', async () => {
     for (const page of await Promise.all([open({ socket: 'refuse' }), open({ socket: 'swallow' })])) {
       await eventually(() => expect(page.proxy.openRequests()).toContain('stream'), SOON)

@@ -69,11 +69,11 @@ await runProcess({ name: 'halfway', env: process.env, logTo: output }, async (co
   const options = parseStartOptions(process.argv.slice(2))
   if (!options) return context.shutdown('only --help was requested')
   const env: NodeJS.ProcessEnv = { ...process.env }
-  let closeRedis = (): void => {}
+  let announceStop = (): void => {}
   if (config.redis.kind === 'embedded') {
     const redis = await register('private redis', startOrJoinEmbedded(log))
     env.REDIS_URL = redis.target.url
-    closeRedis = redis.close
+    announceStop = redis.announceStop
   } else {
     // Checked here, so that a failure is reported once instead of by each process.
     const connections = await openRedis(config.redis, log, config.connections)
@@ -102,8 +102,8 @@ await runProcess({ name: 'halfway', env: process.env, logTo: output }, async (co
   }
   await startAll(options.bots)
   await startAll(partsOfHalfway(options.processes))
-  // Registered last, so stopped first: another start would join a Redis that ends before it is used.
-  await register('use of the private redis', { stop: async () => closeRedis() })
+  // Registered last, so called first: a start meanwhile would join a Redis that is about to end.
+  await register('announcement of the stop', { stop: announceStop })
 
   const lines = [`Halfway is ready:  http://localhost:${config.server.port}`, ...notes, 'Stop with Ctrl-C.']
   process.stdout.write(`\n${lines.map((line) => `  ${line}\n`).join('')}\n`)

@@ -23,8 +23,11 @@ import { describeTarget } from './topology.ts'
 
 export interface EmbeddedRedis {
   target: { kind: 'single'; url: string }
-  /** Lets nothing more join the server if this process owns it: what starts now waits until it has stopped. */
-  close(): void
+  /**
+   * Announces that this process will stop the server, if it owns it: a process that starts from now on waits for that
+   * instead of joining.
+   */
+  announceStop(): void
   /** Stops the server if this process owns it; a joined one keeps running. */
   stop(): Promise<void>
 }
@@ -33,11 +36,11 @@ interface Owner {
   ownerPid: number
   serverPid: number
   url: string
-  /** It is about to stop the server. */
+  /** The owner has announced that it will stop the server. */
   isStopping?: boolean
 }
 
-/** Joins the private Redis of this project folder, or starts it. While its owner stops, waits for the end of that. */
+/** Joins the private Redis of this project folder, or starts it. Waits first while the owner of the present one stops. */
 export async function startOrJoinEmbedded(log: Log): Promise<EmbeddedRedis> {
   const dir = privateFolder()
   const ownerFile = join(dir, 'owner.json')
@@ -60,7 +63,7 @@ export async function startOrJoinEmbedded(log: Log): Promise<EmbeddedRedis> {
       writeOwner(ownerFile, own)
       return {
         target: { kind: 'single', url: server.url },
-        close: () => writeOwner(ownerFile, { ...own, isStopping: true }),
+        announceStop: () => writeOwner(ownerFile, { ...own, isStopping: true }),
         async stop() {
           rmSync(ownerFile, { force: true })
           await server.stop()
@@ -82,7 +85,7 @@ export async function joinRunningEmbedded(): Promise<EmbeddedRedis> {
     throw new StartupError(
       'No Redis is configured and no private one is running: start Halfway first, or set REDIS_URL.',
     )
-  return { target: { kind: 'single', url: owner.url }, close() {}, stop: async () => {} }
+  return { target: { kind: 'single', url: owner.url }, announceStop() {}, stop: async () => {} }
 }
 
 /** Takes over the ownership if the owner died without stopping the server. */
@@ -96,7 +99,7 @@ function joinRunning(owner: Owner, ownerFile: string, log: Log): EmbeddedRedis {
   )
   return {
     target: { kind: 'single', url: owner.url },
-    close() {
+    announceStop() {
       if (orphaned) writeOwner(ownerFile, { ...own, isStopping: true })
     },
     async stop() {

@@ -76,7 +76,7 @@ export const socketTransport: Transport = (target, events) => {
     events.up()
     events.view(view)
   })
-  // By the server, every 25 s.
+  // The server pings every 25 s, which shows as well that nothing holds its messages back.
   socket.io.on('ping', () => retry.isUp && events.up())
   socket.on('request:expired', ({ hash }: { hash: string }) => hash === target.hash && events.end('gone'))
   socket.on('service:degraded', () => setDegraded(true))

@@ -122,7 +122,7 @@ describe.runIf(onRealRedis)('the private Redis', () => {
   it('a process that starts while the owner stops waits, and starts a private Redis of its own', async () => {
     const stopping = await startOrJoinEmbedded(quiet)
     const { serverPid } = owner()
-    stopping.close()
+    stopping.announceStop()
     const next = startOrJoinEmbedded(quiet)
     expect(await isRedisUp(stopping.target.url)).toBe(true)
     await stopping.stop()

@@ -72,6 +72,10 @@ describe.runIf(hasLimits)('a process at its limit of open files (needs prlimit a
   test('a worker without a free file descriptor calls the bot once there is one', async (ctx) => {
     const halfway = await startInstallation(ctx, { settings: SETTINGS })
     const worker = halfway.workers[0] as Member
+    // Once a request has ended, the worker has opened its connections to Redis: it opens those of a queue when it learns of the
+    // queue from a bot, after it says that it is ready.
+    const [first] = await submitMany(1, () => submitAndWatch(halfway, plainScript(1, 0), ['socket']))
+    await eventually(() => expect(first?.watchers[0]?.shown?.status).toBe('completed'))
     const limit = openFiles(worker)
     allowFiles(worker, limit)
     const people = await submitMany(20, () => submitAndWatch(halfway, plainScript(4, 200)))

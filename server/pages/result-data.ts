@@ -17,10 +17,12 @@ import {
 import { textIn } from '../../core/catalog/text.ts'
 import { formatDuration } from '../../core/presentation/format-duration.ts'
 import { humanise } from './humanise.ts'
-import { formatFileSize, formatMoney, formatNumber, formatPercent, formattedNode } from './result-formats.ts'
+import {
+  currencyLabel, formatAmount, formatFileSize, formatMoney, formatNumber, formatPercent, formattedNode,
+} from './result-formats.ts' // biome-ignore format: a list
 import { type Gauge, gaugeOf } from './result-gauge.ts'
 import {
-  groupOf, type LabelledNode, plainText, type ResultColumn, type ResultContext, type ResultNode, textNode,
+  groupOf, headingOf, type LabelledNode, plainText, type ResultColumn, type ResultContext, type ResultNode, textNode,
 } from './result-node.ts' // biome-ignore format: a list
 import { arrangeCell, arrangeValue, fitsTable, isNumericColumn, listOf } from './result-plain.ts'
 import { tableOf } from './result-table.ts'
@@ -43,6 +45,8 @@ export interface ResultPlace extends ResultContext {
 interface Place extends ResultPlace {
   siblings: readonly JsonObject[]
   path: readonly string[]
+  /** In a column whose header has the currency. */
+  isBelowCurrency?: boolean
 }
 
 export function arrangeResult(
@@ -143,8 +147,10 @@ const ARRANGE: Readonly<Record<ResultKind, (value: never, field: ResultField, pl
       withMeaning(formattedNode(formatNumber(value, field, place), value), value, field, place),
     percent: (value: number, field, place) =>
       withMeaning(formattedNode(formatPercent(value, field, place.locale), value), value, field, place),
-    money: (value: number, field, { locale, siblings }) =>
-      formattedNode(formatMoney(value, currencyOf(field, siblings), field, locale), value),
+    money: (value: number, field, { locale, siblings, isBelowCurrency }) => {
+      const format = isBelowCurrency ? formatAmount : formatMoney
+      return formattedNode(format(value, currencyOf(field, siblings), field, locale), value)
+    },
     date: (value: string) => ({ kind: 'date', ...parseResultDate(value)! }),
     duration: (value: number, _field, { t }) => formattedNode(formatDuration(t, value), value),
     url: (value: string) => ({ kind: 'link', text: value, href: value, note: null, dir: 'ltr' }),
@@ -187,24 +193,26 @@ function arrangeTable(rows: JsonObject[], field: ResultField, place: Place): Res
   const others = otherNames(rows, columns, place.siblings)
   if (!fitsTable(rows.length, fields.length + others.length)) return listOf(rows, place, place.path.length)
   const heads: ResultColumn[] = [
-    ...fields.map((column) => ({
-      label: textIn(column.label, place.locale),
-      isNumeric: NUMERIC.includes(column.type) || column.type === 'duration',
-      unit: unitOf(column, rows, place),
-    })),
+    ...fields.map((column) => headOf(column, rows, place)),
     ...others.map((name) => ({ label: humanise(name), isNumeric: isNumericColumn(rows, name) })),
   ]
   const cells = rows.map((row, i) => [
-    ...fields.map((column) => {
+    ...fields.map((column, index) => {
       const value = ownValue(row, column.name)
       if (isEmptyValue(value) && column.hide_when_empty !== false) return plainText('')
-      const at = below({ ...place, siblings: [row, ...place.siblings] }, String(i), column.name)
+      const isBelowCurrency = heads[index]?.currency !== undefined
+      const at = below(
+        { ...place, siblings: [row, ...place.siblings], isBelowCurrency },
+        String(i),
+        column.name,
+      )
       return arrangeField(value, column, at)
     }),
     ...others.map((name) => arrangeCell(ownValue(row, name), place, place.path.length + 2)),
   ])
   const indexOf = (name: string): number => fields.findIndex((column) => column.name === name)
-  const axes = plot && { x: indexOf(plot.x), y: indexOf(plot.y), label: heads[indexOf(plot.y)]?.label ?? '' }
+  const drawn = plot && heads[indexOf(plot.y)]
+  const axes = drawn && { x: indexOf(plot.x), y: indexOf(plot.y), label: headingOf(drawn) }
   const all = ownValue(place.siblings[0]!, total)
   return tableOf(
     {
@@ -216,6 +224,16 @@ function arrangeTable(rows: JsonObject[], field: ResultField, place: Place): Res
     },
     place,
   )
+}
+
+function headOf(column: ResultField, rows: readonly JsonObject[], place: Place): ResultColumn {
+  const unit = unitOf(column, rows, place)
+  return {
+    label: textIn(column.label, place.locale),
+    isNumeric: NUMERIC.includes(column.type) || column.type === 'duration',
+    unit,
+    currency: column.type === 'money' && unit ? currencyLabel(unit, column, place.locale) : undefined,
+  }
 }
 
 /** What the numbers of a column are in; null where it is not the same in all rows. */

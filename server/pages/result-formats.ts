@@ -35,36 +35,62 @@ export const formatPercent = (value: number, field: ResultField, locale: Locale)
   numberFormat(locale, { style: 'unit', unit: 'percent', ...digits(field) }).format(value)
 
 /** @param currency ISO 4217, or its name */
-export function formatMoney(
+export const formatMoney = (
   value: number,
   currency: string | null,
   field: ResultField,
   locale: Locale,
-): string {
-  const amount = formatAmount(value, currency, field, locale)
-  // The hyphen of the English format is too short beside large amounts.
-  return value < 0 ? amount.replace('-', '\u2212') : amount
-}
+): string => joinMoney(moneyParts(value, currency, field, locale))
 
-function formatAmount(value: number, currency: string | null, field: ResultField, locale: Locale): string {
+/** The same without the currency, for a column whose header has it. */
+export const formatAmount = (
+  value: number,
+  currency: string | null,
+  field: ResultField,
+  locale: Locale,
+): string =>
+  joinMoney(
+    moneyParts(value, currency, field, locale).filter(
+      ({ type, value }) => type !== 'currency' && !(type === 'literal' && value.trim() === ''),
+    ),
+  )
+
+/** The currency as `formatMoney` writes it: `IRR` or `$` in English, «ریال» in Persian. */
+export const currencyLabel = (currency: string, field: ResultField, locale: Locale): string =>
+  moneyParts(0, currency, field, locale).find(({ type }) => type === 'currency')?.value ?? currency
+
+type MoneyPart = Pick<Intl.NumberFormatPart, 'type' | 'value'>
+
+// The hyphen of the English format is too short beside large amounts.
+const joinMoney = (parts: readonly MoneyPart[]): string =>
+  parts.map(({ type, value }) => (type === 'minusSign' ? '\u2212' : value)).join('')
+
+function moneyParts(
+  value: number,
+  currency: string | null,
+  field: ResultField,
+  locale: Locale,
+): readonly MoneyPart[] {
   if (currency === null || !/^[A-Za-z]{3}$/.test(currency)) {
-    const number = numberFormat(locale, digits(field)).format(value)
-    return currency === null ? number : `${number} ${currency}`
+    const number = numberFormat(locale, digits(field)).formatToParts(value)
+    const named = { type: 'currency', value: currency ?? '' } as const
+    return currency === null ? number : [...number, { type: 'literal', value: ' ' }, named]
   }
   const options = { style: 'currency', currency, ...(field.decimals !== undefined && digits(field)) } as const
-  return locale === 'fa' ? formatPersianMoney(value, options) : numberFormat(locale, options).format(value)
+  return locale === 'fa'
+    ? persianMoneyParts(value, options)
+    : numberFormat(locale, options).formatToParts(value)
 }
 
 /** Persian has the currency after the amount, as a word: the symbol where it is a word («ریال»), else the name («یورو»). */
-function formatPersianMoney(value: number, options: Intl.NumberFormatOptions): string {
+function persianMoneyParts(value: number, options: Intl.NumberFormatOptions): readonly MoneyPart[] {
   const symbol = numberFormat('fa', options)
     .formatToParts(value)
     .find(({ type }) => type === 'currency')?.value
   const word = symbol && /\p{Script=Arabic}/u.test(symbol) ? symbol : null
   return numberFormat('fa', { ...options, currencyDisplay: 'name' })
     .formatToParts(value)
-    .map((part) => (part.type === 'currency' ? (word ?? part.value) : part.value))
-    .join('')
+    .map((part) => (part.type === 'currency' ? { ...part, value: word ?? part.value } : part))
 }
 
 /** @param bytes of a file; at least one kilobyte is shown */

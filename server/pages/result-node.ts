@@ -39,10 +39,17 @@ export interface ResultColumn {
   isNumeric: boolean
   /** What its numbers are in, for files, whose cells are bare numbers; null where each row has its own. */
   unit?: string | null
+  /** Of all its amounts, which then stand without it. */
+  currency?: string
 }
+
+export const headingOf = ({ label, currency }: ResultColumn): string =>
+  currency ? `${label} (${currency})` : label
 
 /** How the cells of a column stand in a card, as which a narrow screen shows a row. */
 export interface TableColumn extends ResultColumn {
+  /** The label, with the currency. */
+  heading: string
   /** Too long for half a line. */
   isWide: boolean
   /** Read without its label. */
@@ -76,8 +83,6 @@ export interface Plot {
   label: string
   /** Points of a polyline in a box of `width` × `height`. */
   points: string
-  /** The first and the last point on the lower edge, to close the area below the line. */
-  base: { from: string; to: string }
   /** The height of the number 0, where the line crosses it. */
   zero: number | null
   /** Where the lowest and the highest number are. */

@@ -40,7 +40,6 @@ export function plotOf(rows: readonly ResultNode[][], axes: PlotAxes, t: Texts['
   return {
     label: axes.label,
     points: values.map((value) => `${place(value).x},${place(value).y}`).join(' '),
-    base: { from: `${toX(xs[0]!)},${HEIGHT}`, to: `${toX(xs.at(-1)!)},${HEIGHT}` },
     zero: lowest < 0 && highest > 0 ? toY(0) : null,
     marks: extremes.map(place),
     width: WIDTH,

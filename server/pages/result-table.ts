@@ -1,7 +1,7 @@
 /** A table of a result: its rows in groups, of which the page first shows only some, and the line that is drawn of them. */
 import { numberFormat } from './number-format.ts'
-import type {
-  LabelledNode, ResultColumn, ResultContext, ResultNode, ResultTable, TableColumn,
+import {
+  headingOf, type LabelledNode, type ResultColumn, type ResultContext, type ResultNode, type ResultTable, type TableColumn,
 } from './result-node.ts' // biome-ignore format: a list
 import { type PlotAxes, plotOf } from './result-plot.ts'
 
@@ -48,6 +48,7 @@ function columnsOf(columns: readonly ResultColumn[], rows: readonly ResultNode[]
   const texts = columns.filter(({ isNumeric }, i) => !isNumeric && !isWide(i))
   return columns.map((column, i) => ({
     ...column,
+    heading: headingOf(column),
     isWide: isWide(i),
     isPlain: !column.isNumeric && (i === 0 || (texts.length <= 2 && texts.includes(column))),
   }))

@@ -242,6 +242,26 @@ describe('the order and choice of values', () => {
     expect(textOf(pageOf({ x: 712 }, [one('number')], 'x'), '.panel')).toBe('Result X 712')
   })
 
+  test('a column of one currency has it in its heading and in the labels of its cards, not at each amount', () => {
+    const money = one('money', { name: 'a', label: 'A', currency: 'unit' })
+    const table = one('table', { columns: [money], plot: { x: 'a', y: 'a' } })
+    const tableIn = (unit: string | undefined, locale: 'en' | 'fa') => {
+      const $ = pageOf({ x: [{ a: 1234.5 }, { a: -2 }], unit }, [table], undefined, locale)
+      const cells = $('.panel td')
+      return [
+        textOf($, '.panel th'),
+        ...cells.map((_i, cell) => $(cell).text().trim()).get(),
+        cells.attr('data-label'),
+        textOf($, '.plot figcaption'),
+      ]
+    }
+    expect(tableIn('USD', 'en')).toEqual(['A ($)', '1,234.50', '−2.00', 'A ($)', 'A ($)'])
+    expect(tableIn('IRR', 'en')).toEqual(['A (IRR)', '1,235', '−2', 'A (IRR)', 'A (IRR)'])
+    expect(tableIn('IRR', 'fa')).toEqual(['A (ریال)', '۱٬۲۳۵', '\u200e−۲', 'A (ریال)', 'A (ریال)'])
+    expect(tableIn('points', 'en')).toEqual(['A (points)', '1,234.5', '−2', 'A (points)', 'A (points)'])
+    expect(tableIn(undefined, 'en')).toEqual(['A', '1,234.5', '−2', 'A', 'A'])
+  })
+
   test('the currency of an amount is that of its row, else of the result, and is not shown on its own', () => {
     const money = one('money', { name: 'a', label: 'A', currency: 'unit' })
     const table = one('table', { columns: [money] })
@@ -277,7 +297,7 @@ describe('the order and choice of values', () => {
     expect(heads).toEqual([
       ['Date', 'col', undefined],
       ['Description', 'col', undefined],
-      ['Amount', 'col', 'numeric'],
+      ['Amount (IRR)', 'col', 'numeric'],
       ['Stamp', 'col', undefined],
     ])
     expect(

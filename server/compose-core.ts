@@ -2,6 +2,8 @@
 import { type BotWaits, createBotWaits } from '../core/actions/bot-waits.ts'
 import { createOtpMailbox } from '../core/actions/otp-mailbox.ts'
 import { type Catalog, queuesOf } from '../core/catalog/catalog.ts'
+import type { Service } from '../core/catalog/service-definition.ts'
+import type { QueuePace } from '../core/domain/waiting.ts'
 import { createChannelSubscriber } from '../core/pubsub/channel-subscriber.ts'
 import type { NatsLink } from '../core/pubsub/nats-link.ts'
 import { createRequestWatcher, type RequestWatcher } from '../core/pubsub/request-watcher.ts'
@@ -24,6 +26,7 @@ import { createTraceWrite } from '../core/store/write-traces.ts'
 import { queuePace } from './pages/service-pace.ts'
 import { tracePushes } from './request-traces.ts'
 import { createServerMetrics, withoutMetrics } from './server-metrics.ts'
+import { createWorkerSlots } from './worker-slots.ts'
 
 export interface CoreDeps {
   /** The fail-fast connection. */
@@ -72,10 +75,18 @@ export function openCore({
     now,
     onError: (error) => log.debug({ err: error }, 'run times could not be read'),
   })
+  const slotsOf = createWorkerSlots({
+    redis,
+    now,
+    onError: (error) => log.debug({ err: error }, 'the workers could not be read'),
+  })
+  const capacities = { capacityOf: catalog.capacityOf, slotsOf }
+  const paceOf = (service: Service): QueuePace =>
+    queuePace(service, runTimes.latestEstimate(service), capacities)
   const queuePositions = createQueuePositions({
     queues,
     catalog,
-    paceOf: (service) => queuePace(service, runTimes.latestEstimate(service), catalog),
+    paceOf,
     holdOf: (queue) => controls.current().held.get(queue) ?? null,
     now,
   })
@@ -90,7 +101,7 @@ export function openCore({
   })
   const counted = metrics && createServerMetrics(metrics, now)
   // So that the first page of a service already has its estimate.
-  const readRunTimes = (): void => catalog.all().forEach(runTimes.latestEstimate)
+  const readRunTimes = (): void => catalog.all().forEach(paceOf)
   readRunTimes()
   catalog.onChange?.(readRunTimes)
   return {
@@ -100,6 +111,7 @@ export function openCore({
     queuePositions,
     watcher,
     runTimes,
+    capacities,
     closing: createServiceClosing({ redis, controls }),
     memoryLimit: createMemoryLimit(redis),
     metrics: tracing ? tracePushes(counted ?? withoutMetrics(), { tracing, store, catalog }) : counted,

@@ -198,14 +198,14 @@ const composeBots = (
 })
 const composePages = (
   { catalog, controls, config, now }: ServerDeps,
-  { runTimes }: Core,
+  { runTimes, capacities }: Core,
   look: Required<Pick<PagesOptions, 'asset' | 'site'>> & Pick<PagesOptions, 'pushKey'>,
 ): Pages =>
   createPages({
     ...look,
     catalog,
     controls,
-    paceOf: (service) => servicePace(service, service ? runTimes.latestEstimate(service) : null, catalog),
+    paceOf: (service) => servicePace(service, service ? runTimes.latestEstimate(service) : null, capacities),
     ttlSeconds: config.requestTtlSeconds,
     contact: config.server.contact,
     keepsLonger: config.server.keepLonger,

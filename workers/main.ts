@@ -198,7 +198,7 @@ async function startWorkers(
   const running = (): number => workers.running().reduce((sum, [, jobs]) => sum + jobs, 0)
   const signs = await register(
     'signs of life',
-    startWorkerSigns({ redis, takenQueues: workers.taken, running, log, now }),
+    startWorkerSigns({ redis, takenQueues: workers.taken, running, slots: concurrency, log, now }),
   )
   redis.on('ready', signs.give)
   log.info({ redis: address, queues: workers.taken() }, 'workers are ready')

@@ -169,7 +169,7 @@ function applyEffects(next: RequestRecord, before: RequestRecord, command: Comma
       raiseProgress(next, command.progress)
       if (command.step !== undefined) {
         next.step = command.step
-        next.steps = moveToStep(next.steps, command.step, at)
+        next.steps = moveToStep(next.steps, command.step, at, before.step === null)
       }
       if (command.parts) next.steps = applySubstepReports(next.steps, command.parts, at)
       setMessage(next, command)

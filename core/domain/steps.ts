@@ -12,8 +12,13 @@ const NOT_STARTED = { state: 'waiting', started_at: null, finished_at: null } as
 export const initialSteps = (steps: readonly Pick<Step, 'id' | 'of'>[]): Step[] =>
   steps.map(({ id, of }) => ({ id, ...NOT_STARTED, ...(of !== undefined && { of }) }))
 
-/** The steps with `id` as the current one; unchanged when the service has no such step. */
-export function moveToStep(steps: readonly Step[], id: string, at: number): Step[] {
+/**
+ * The steps with `id` as the current one; unchanged when the service has no such step.
+ *
+ * @param isFirstReport of an attempt: what an earlier attempt did is done again, and its times do not count
+ */
+export function moveToStep(before: readonly Step[], id: string, at: number, isFirstReport = false): Step[] {
+  const steps = isFirstReport ? before.map(toWaiting) : before
   const named = steps.find((step) => step.id === id)
   if (!named) return [...steps]
   const index = topLevelIndex(steps, named)

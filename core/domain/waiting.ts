@@ -32,11 +32,12 @@ export function expectedRange(
   { total, queueSeconds }: QueuePace,
   now: number,
 ): Range | null {
-  const ahead = position === null ? 0 : position - 1
-  if (!total || (ahead > 0 && queueSeconds === null)) return null
+  if (!total || (position !== null && position > 1 && queueSeconds === null)) return null
   const untilStart = run_at === null ? 0 : Math.max(0, (Date.parse(run_at) - now) / 1000)
-  const wait = untilStart + ahead * (queueSeconds ?? 0)
-  return [Math.floor(wait + total[0]), Math.ceil(wait + total[1])]
+  // The next one, too, waits until a running one has ended, which may have just started.
+  const [ahead, atMost] = position === null ? [0, 0] : [position - 1, position]
+  const waitOf = (requests: number): number => untilStart + requests * (queueSeconds ?? 0)
+  return [Math.floor(waitOf(ahead) + total[0]), Math.ceil(waitOf(atMost) + total[1])]
 }
 
 /** The view of a request that has not started. */

@@ -26,6 +26,8 @@ export interface WorkerProcess {
   queueCount: number
   /** How many requests it ran at its last sign. */
   running: number
+  /** How many requests of each queue it runs at most; null where an older version does not say. */
+  slots: number | null
   startedSecondsAgo: number
   silentSeconds: number
   /** It is frozen, or was killed, or cannot reach Redis. */
@@ -37,6 +39,7 @@ interface Entry {
   queues: string[]
   queue_count: number
   running: number
+  slots?: number
   started_at: number
   signed_at: number
 }
@@ -51,6 +54,7 @@ export async function readWorkerProcesses(redis: RedisClient, now: number): Prom
       queues: entry.queues,
       queueCount: entry.queue_count,
       running: entry.running,
+      slots: entry.slots ?? null,
       startedSecondsAgo: secondsBetween(entry.started_at, now),
       silentSeconds: secondsBetween(entry.signed_at, now),
       isSilent: now - entry.signed_at > SILENT_MS,
@@ -85,6 +89,7 @@ export function startWorkerSigns({
   redis,
   takenQueues,
   running,
+  slots,
   log,
   now,
   name = `${hostname()}:${process.pid}`,
@@ -93,6 +98,8 @@ export function startWorkerSigns({
   takenQueues: () => readonly string[]
   /** How many requests it runs. */
   running: () => number
+  /** How many requests of each queue it runs at most. */
+  slots: number
   log: Log
   now: () => number
   name?: string
@@ -118,6 +125,7 @@ export function startWorkerSigns({
       queues: queues.slice(0, MAX_QUEUES),
       queue_count: queues.length,
       running: running(),
+      slots,
       started_at: startedAt,
       signed_at: now(),
     }

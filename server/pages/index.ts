@@ -80,7 +80,7 @@ export interface PagesOptions {
 export function createPages({
   catalog,
   controls,
-  paceOf = (service) => servicePace(service, null, catalog),
+  paceOf = (service) => servicePace(service, null, { capacityOf: catalog.capacityOf, slotsOf: () => null }),
   ttlSeconds,
   contact,
   keepsLonger = false,

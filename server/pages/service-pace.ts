@@ -8,10 +8,16 @@ import type { ServicePace } from '../../core/presentation/arrival-text.ts'
 /** As a definition without a duration. */
 const UNKNOWN_SECONDS = 60
 
+/** How many requests the bots of a service, and the workers of a queue, take at once; null when unknown. */
+export interface Capacities {
+  capacityOf: Catalog['capacityOf']
+  slotsOf(queue: string): number | null
+}
+
 export function servicePace(
   service: Service | undefined,
   estimate: ServiceEstimate | null,
-  catalog: Pick<Catalog, 'capacityOf'>,
+  capacities: Capacities,
 ): ServicePace {
   const steps = (service?.steps ?? []).flatMap(({ id, usual_seconds }): [string, number][] => {
     const seconds = estimate?.usual[id] ?? usual_seconds
@@ -20,27 +26,27 @@ export function servicePace(
   return {
     typical: estimate?.typical ?? service?.usual_seconds ?? UNKNOWN_SECONDS,
     steps: Object.fromEntries(steps),
-    ...queuePace(service, estimate, catalog),
+    ...queuePace(service, estimate, capacities),
   }
 }
 
 export const queuePace = (
   service: Service | undefined,
   estimate: ServiceEstimate | null,
-  catalog: Pick<Catalog, 'capacityOf'>,
+  capacities: Capacities,
 ): QueuePace => ({
   total: estimate?.total ?? null,
-  queueSeconds: service && estimate ? queueSeconds(service, estimate.typical, catalog) : null,
+  queueSeconds: service && estimate ? queueSeconds(service, estimate.typical, capacities) : null,
 })
 
-/** Its bots together, or the limits of its queue, decide how soon the next request starts. */
+/** Its bots together, the workers, or the limits of its queue decide how soon the next request starts. */
 function queueSeconds(
-  { slug, queue: { concurrency, rate } }: Service,
+  { slug, queue: { name, concurrency, rate } }: Service,
   typical: number,
-  catalog: Pick<Catalog, 'capacityOf'>,
+  { capacityOf, slotsOf }: Capacities,
 ): number | null {
-  const capacity = catalog.capacityOf(slug)
+  const capacity = capacityOf(slug)
   if (capacity === null) return null
-  const atOnce = Math.min(capacity, concurrency ?? Number.POSITIVE_INFINITY)
+  const atOnce = Math.min(capacity, ...[concurrency, slotsOf(name)].map((limit) => limit ?? Infinity))
   return Math.max(typical / atOnce, rate ? rate.seconds / rate.requests : 0)
 }

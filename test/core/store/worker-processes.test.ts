@@ -17,7 +17,15 @@ let now = START
 async function started(name: string, at: number, queues: string[] = ['crawls']) {
   now = at
   const before = await redis.hlen(keys.workerProcesses)
-  const settings = { redis, takenQueues: () => queues, running: () => 2, log: quiet, now: () => now, name }
+  const settings = {
+    redis,
+    takenQueues: () => queues,
+    running: () => 2,
+    slots: 5,
+    log: quiet,
+    now: () => now,
+    name,
+  }
   const signs = startWorkerSigns(settings)
   onTestFinished(signs.stop)
   await eventually(async () => expect(await redis.hlen(keys.workerProcesses)).toBe(before + 1))
@@ -34,6 +42,7 @@ test('a process is seen with its queues, what it runs and since when', async () 
       queues: ['accounts', 'crawls'],
       queueCount: 2,
       running: 2,
+      slots: 5,
       startedSecondsAgo: 12,
       silentSeconds: 12,
       isSilent: false,
@@ -70,7 +79,14 @@ test('what is older than ten minutes, and what another program has written, is r
   await started('killed:1', START)
   await redis.hset(keys.workerProcesses, 'foreign', 'x')
   expect(await seenAt(seconds(1))).toEqual(['killed:1'])
-  const settings = { redis, takenQueues: () => [], running: () => 0, log: quiet, now: () => seconds(700) }
+  const settings = {
+    redis,
+    takenQueues: () => [],
+    running: () => 0,
+    slots: 5,
+    log: quiet,
+    now: () => seconds(700),
+  }
   onTestFinished(startWorkerSigns({ ...settings, name: 'new:1' }).stop)
   await eventually(async () => expect(await redis.hlen(keys.workerProcesses)).toBe(1))
   expect(await seenAt(seconds(700))).toEqual(['new:1'])

@@ -19,7 +19,7 @@ export function listenToControls(root: Document | ShadowRoot, check: () => void,
     } else if (control.dataset.copies) {
       const copied = root.getElementById(control.dataset.copies) as HTMLAnchorElement | null
       // Of a link its address.
-      void copy(control, copied?.href ?? copied?.textContent ?? '')
+      void copy(control, copied?.href ?? copied?.textContent ?? '', copied)
     } else if (control.dataset.share) {
       void share(control, new URL(control.dataset.share, location.href).href)
     } else if ('print' in control.dataset) window.print()
@@ -27,10 +27,15 @@ export function listenToControls(root: Document | ShadowRoot, check: () => void,
   root.addEventListener('click', act, { signal })
 }
 
-async function copy(button: HTMLElement, text: string): Promise<void> {
-  await navigator.clipboard.writeText(text)
-  const words = readPage(button)?.t('live.copied')
-  if (words) button.textContent = words
+/** @param source selected where the browser refuses the clipboard, to be copied by hand */
+async function copy(button: HTMLElement, text: string, source?: HTMLElement | null): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(text)
+    const words = readPage(button)?.t('live.copied')
+    if (words) button.textContent = words
+  } catch {
+    if (source) getSelection()?.selectAllChildren(source)
+  }
 }
 
 /** By the dialog of the system; where there is none, the address is copied. */

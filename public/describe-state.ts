@@ -2,17 +2,19 @@
 import { describeRequest, type RequestDescription } from '../core/presentation/describe-request.ts'
 import { easedProgress } from './eased-progress.ts'
 import type { Page } from './page-data.ts'
-import { earliestSeconds, remainingSeconds, type State, shownTime } from './reducer.ts'
+import { earliestSeconds, isQueueLate, remainingSeconds, type State, shownTime } from './reducer.ts'
 
 export function describeState(state: State, page: Page): RequestDescription {
   const now = shownTime(state, page.clock())
+  const [earliestWork, latestWork] = page.pace.total ?? [0, 0]
   return describeRequest(
     { ...state.view, progress: Math.floor(state.shown) },
     {
       ...page,
       now,
-      remainingSeconds: remainingSeconds(state, now),
-      earliestSeconds: earliestSeconds(state, now),
+      remainingSeconds: remainingSeconds(state, now, latestWork),
+      earliestSeconds: earliestSeconds(state, now, earliestWork),
+      isQueueLate: isQueueLate(state, now, latestWork),
     },
   )
 }

@@ -16,7 +16,7 @@ export function showState(main: HTMLElement, state: State, words: RequestDescrip
     'heading',
     'percent',
     'remaining',
-    'queue',
+    'startsIn',
     'hold',
     'attempt',
     'message',
@@ -106,7 +106,7 @@ function showConnection(main: HTMLElement, { connection, asOf }: State, { t }: P
   if (banner) banner.hidden = !trouble
   const note = find(main, 'connection')
   if (trouble) {
-    const time = new Intl.DateTimeFormat(serverLanguage(main), { timeStyle: 'short' }).format(asOf)
+    const time = new Intl.DateTimeFormat(serverLanguage(main), { timeStyle: 'medium' }).format(asOf)
     banner?.setAttribute('data-state', trouble)
     write(find(main, 'as-of'), t(`live.as_of.${trouble}`, { time }))
     if (note) note.dataset.state = 'stale'

@@ -6,6 +6,7 @@ import { io, type Socket } from 'socket.io-client'
 import type { PublicView } from '../core/domain/record.ts'
 import { showLocalTimes } from './dom.ts'
 import { loadPage } from './load-page.ts'
+import { serverLanguage } from './page-data.ts'
 
 /** Between two loads of the list, however often requests change. */
 const LOAD_INTERVAL_MS = 1000
@@ -35,6 +36,8 @@ async function load(): Promise<void> {
   isLoadDue = false
   lastLoadAt = performance.now()
   const page = await loadPage(location.href)
+  // The language was changed in another tab.
+  if (page && page.lang !== serverLanguage(document.documentElement)) return location.reload()
   const fresh = page?.main.querySelector<HTMLElement>('#own-requests')
   if (fresh) show(fresh)
 }

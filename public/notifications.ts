@@ -18,6 +18,12 @@ export function offerNotifications(): (view: PublicView, words: RequestDescripti
   let isPushed = false
   /** Clicks one after the other. */
   let pushing: Promise<void> = Promise.resolve()
+  let isPushing = false
+  const showAll = (): void => {
+    showButton()
+    show(find('notify-closed'), isWanted() && isPushed)
+    show(find('notify-open'), isWanted() && !isPushed && !isPushing)
+  }
 
   document.addEventListener('click', async ({ target }) => {
     const button = (target as Element).closest<HTMLElement>('[data-live="notify"]')
@@ -26,15 +32,17 @@ export function offerNotifications(): (view: PublicView, words: RequestDescripti
     if (wanted) await Notification.requestPermission()
     setWanted(wanted && Notification.permission === 'granted')
     show(find('notify-blocked'), wanted && Notification.permission === 'denied')
-    showButton(isPushed)
     const view = latest
-    if (canPush(button)) pushing = pushing.then(() => setPushed(view, button))
+    isPushing = canPush(button)
+    if (isPushing) pushing = pushing.then(() => setPushed(view, button))
+    showAll()
   })
 
   async function setPushed(view: PublicView, button: HTMLElement): Promise<void> {
     const done = isWanted() ? subscribe(view, button) : unsubscribe(view.hash)
     isPushed = await done.then(isWanted, () => false)
-    showButton(isPushed)
+    isPushing = false
+    showAll()
   }
 
   /** After a reload, and in another tab. */
@@ -48,7 +56,7 @@ export function offerNotifications(): (view: PublicView, words: RequestDescripti
     const known = latest && newsOf(latest)
     if (!latest) void findSubscription(view)
     latest = view
-    showButton(isPushed)
+    showAll()
     const news = newsOf(view)
     // The state in which the page was opened is no news.
     const isNew = known !== null && news !== known && news !== ''
@@ -73,11 +81,10 @@ function canNotify(): boolean {
 }
 
 /** Hidden when the user has denied notifications: only the browser's settings can change that. */
-function showButton(isPushed: boolean): void {
+function showButton(): void {
   const button = find('notify')
   show(button, Notification.permission !== 'denied')
   button?.setAttribute('aria-pressed', String(isWanted()))
-  show(find('notify-closed'), isPushed && isWanted())
 }
 
 function show(element: HTMLElement | null, isShown: boolean): void {

@@ -33,7 +33,8 @@ export function readPage(place: HTMLElement): Page | null {
     read: createLocalizer(lang, data.messages),
     clock: () => Date.now() + skew,
     // By the viewer's clock, which the time is compared with.
-    clockTime: (ms) => clockTime.format(ms - skew),
+    // Never broken between the time and AM or PM.
+    clockTime: (ms) => clockTime.format(ms - skew).replace(/\s/g, '\u00a0'),
   }
 }
 

@@ -64,7 +64,10 @@ async function place(loaded: LoadedPage): Promise<boolean> {
 /** Fades from one state to the next, where the browser can and the viewer wants motion. */
 async function withTransition(change: () => void): Promise<void> {
   if (!document.startViewTransition || !allowsMotion()) return change()
-  await document.startViewTransition(change).updateCallbackDone
+  const transition = document.startViewTransition(change)
+  // A transition that is skipped, as in a hidden tab, has changed the page all the same.
+  transition.ready.catch(() => {})
+  await transition.updateCallbackDone
 }
 
 function replaceMain(loaded: LoadedPage): void {

@@ -33,7 +33,9 @@ export function showPrompt(main: HTMLElement, prompt: OtpPrompt | null, page: Pa
     showLocalTimes(main)
   }
   showResend(main, prompt, page, isClosed)
-  if (answer.hasAttribute('data-closed') !== isClosed) setClosed(answer, isClosed, find(main, 'resend'))
+  const resend = find(main, 'resend') as HTMLButtonElement | null
+  const next = resend && !resend.hidden && !resend.disabled ? resend : find(main, 'heading')
+  if (answer.hasAttribute('data-closed') !== isClosed) setClosed(answer, isClosed, next)
 }
 
 function showResend(main: HTMLElement, prompt: OtpPrompt, { t, clock }: Page, isClosed: boolean): void {

@@ -64,21 +64,36 @@ const remainingOf = (view: PublicView, at: number): State['remaining'] => ({
   at,
 })
 
-/** Whole seconds left. Counts down while the bot works and until a scheduled start: queue and code prompt stop the clock. */
-export const remainingSeconds = (state: State, now: number): number =>
-  countDown(state, state.remaining.seconds, now)
+/**
+ * Whole seconds left. Counts down while the bot works, while the queue moves and until a scheduled start: a held queue and a
+ * code prompt stop the clock.
+ *
+ * @param work seconds that the work itself takes: no less is left in a queue
+ */
+export const remainingSeconds = (state: State, now: number, work = 0): number =>
+  countDown(state, state.remaining.seconds, now, work)
 
 /** As `remainingSeconds`, until the earliest expected end; null where nothing is expected. */
-export const earliestSeconds = (state: State, now: number): number | null =>
-  state.remaining.earliest === null ? null : countDown(state, state.remaining.earliest, now)
+export const earliestSeconds = (state: State, now: number, work = 0): number | null =>
+  state.remaining.earliest === null ? null : countDown(state, state.remaining.earliest, now, work)
 
-function countDown({ view, remaining: { at } }: State, seconds: number, now: number): number {
+/** Whether it should have started by now. @param work as for `remainingSeconds` */
+export const isQueueLate = (state: State, now: number, work: number): boolean =>
+  isInMovingQueue(state.view) && secondsLeft(state, state.remaining.seconds, now) < work
+
+const countDown = (state: State, seconds: number, now: number, work: number): number =>
+  Math.max(isInMovingQueue(state.view) ? Math.ceil(work) : 0, secondsLeft(state, seconds, now))
+
+function secondsLeft({ view, remaining: { at } }: State, seconds: number, now: number): number {
   const until =
-    view.status === 'processing' ? now
+    view.status === 'processing' || isInMovingQueue(view) ? now
     : isScheduled(view) ? Math.min(now, Date.parse(view.run_at ?? ''))
     : at // biome-ignore format: a table
-  return Math.max(0, Math.ceil(seconds - Math.max(0, until - at) / 1000))
+  return Math.ceil(seconds - Math.max(0, until - at) / 1000)
 }
+
+const isInMovingQueue = (view: PublicView): boolean =>
+  view.status === 'pending' && !isScheduled(view) && view.queue_position !== null && !view.queue_hold
 
 /** Views of the same kind differ in numbers only; a view of another kind needs another page of the server. */
 export function pageKind(view: PublicView): string {
@@ -122,9 +137,14 @@ function applyView(state: State, view: PublicView, at: number): State {
   return { ...state, view: next, shown, asOf: at, remaining: nextRemaining(state, view, at) }
 }
 
-/** The shown rest grows only together with the reason: it is late, or another attempt has started. */
+/**
+ * The shown rest grows only together with the reason: it is late, or another attempt has started. In a queue it is estimated
+ * again when the place changes: another look at the same place says nothing new.
+ */
 function nextRemaining(state: State, view: PublicView, at: number): State['remaining'] {
   const next = remainingOf(view, at)
+  const isSamePlace = view.queue_position === state.view.queue_position && isInMovingQueue(state.view)
+  if (isInMovingQueue(view) && isSamePlace && next.seconds === state.remaining.seconds) return state.remaining
   const mayGrow = view.is_late || view.attempt > state.view.attempt || state.view.started_at === null
   return mayGrow ? next : { ...next, seconds: Math.min(remainingSeconds(state, at), next.seconds) }
 }

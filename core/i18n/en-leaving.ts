@@ -4,20 +4,20 @@ export const enLeaving = {
   'own.lead': 'Started in this browser. Only you see this list.',
   'own.started': 'Started at {time}',
 
-  'device.offer': 'Continue on another device',
+  'device.offer': 'Enter the code on another device',
   'device.text':
-    'Point the camera of your phone at this picture, or open the link there. It opens only a field for the code.',
+    'Scan this with your phone’s camera, or open the link on your phone. It opens only the field for the code.',
   'device.once':
-    'It works once, as long as this code is asked for. Anyone with this link can type the code, and sees nothing else.',
+    'The link works once, and only while this code is asked for. Anyone who has it can type the code, and sees nothing else.',
   'share.title': 'Share this result',
   'share.text':
-    'Anyone with this link can see this page until {time}, but change nothing. Give it only to people you trust.',
+    'Anyone with this link can see this page until {time}, but not change anything. Give it only to people you trust.',
   'share.send': 'Send the link',
   'share.end': 'Stop sharing',
   'share.ended': 'Sharing has stopped. The links you made no longer show anything.',
   'share.failed': 'That did not work. Please try again.',
   'share.result': 'The result is ready',
-  'share.received': 'Someone shared this page with you. You can look at it, but change nothing.',
+  'share.received': 'Someone shared this page with you. You can view it, but not change anything.',
   'device.local': 'This link only opens on this computer.',
   'device.open': 'Open the link',
   'device.qr': 'QR code of the link below',

@@ -1,6 +1,6 @@
 /** Texts about questions of other kinds than codes. */
 export const enQuestions = {
-  'live.status.answer_required': 'Answer needed',
+  'live.status.answer_required': 'Your answer is needed',
   'live.title.answer_required': 'Answer needed · {title}',
   'live.announce.answer': 'An answer is needed to go on.',
   'live.question_over': 'The time to answer is over.',
@@ -21,7 +21,7 @@ export const enQuestions = {
   'question.alt': 'The picture with the text to type',
   'question.sent_to': 'It was sent to {target}.',
   'question.max': 'At most {max, plural, one {# character} other {# characters}}',
-  'question.until': 'You can answer for {left}, until {time}.',
+  'question.until': 'Answer within {left}, by {time}.',
   'question.yes': 'Yes',
   'question.no': 'No',
   'question.failed': 'Your answer was not sent. Please try again.',

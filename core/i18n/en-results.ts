@@ -15,8 +15,8 @@ export const enResults = {
   'result.retry_of': 'Replaces request',
   'result.copy': 'Copy',
   'result.requested': 'Requested',
-  'result.finished': 'Finished',
-  'result.deleted': 'Deleted at',
+  'result.finished': 'Ended',
+  'result.deleted': 'Online copy deleted',
   'result.about': 'About this request',
   'result.first_rows': 'These are the first {shown, number} of {total, number}.',
   'result.show_all': 'Show all {count, plural, one {# row} other {# rows}}',
@@ -31,5 +31,5 @@ export const enResults = {
   'result.share': 'Share',
   'result.new': 'New request',
   'result.step': 'Step',
-  'result.took': 'Took',
+  'result.took': 'Duration',
 } as const

@@ -1,9 +1,9 @@
 /** Texts about what happened to a request, and about what goes on while nothing seems to. */
 export const enTimeline = {
-  'live.silence_advice': 'You can also cancel and try again later.',
+  'live.silence_advice': 'The work may still finish. You can wait, or cancel and try again later.',
   'live.as_of.reconnecting': 'Reconnecting… Last update {time}.',
   'live.as_of.degraded': 'The service has a problem. Last update {time}.',
-  'live.as_of.offline': 'Offline. Last update {time}.',
+  'live.as_of.offline': 'You are offline. Last update {time}.',
   'message.code_needed': 'A code is needed to go on.',
   'message.code_received': 'We have your code, checking it…',
   'message.starting_over': 'Starting over (attempt {attempt, number} of {max, number}).',

@@ -1,14 +1,15 @@
 import type { enTimeline } from './en-timeline.ts'
 
 export const faTimeline: Record<keyof typeof enTimeline, string> = {
-  'live.silence_advice': 'می‌توانید درخواست را لغو کنید و بعداً دوباره امتحان کنید.',
+  'live.silence_advice':
+    'شاید کار هنوز به نتیجه برسد. می‌توانید منتظر بمانید یا درخواست را لغو کنید و بعداً دوباره امتحان کنید.',
   'live.as_of.reconnecting': 'در حال اتصال دوباره… آخرین خبر: ساعت {time}',
   'live.as_of.degraded': 'سرویس مشکلی دارد. آخرین خبر: ساعت {time}',
-  'live.as_of.offline': 'آفلاین. آخرین خبر: ساعت {time}',
+  'live.as_of.offline': 'اینترنت شما قطع است. آخرین خبر: ساعت {time}',
   'message.code_needed': 'برای ادامه، کد تأیید لازم است.',
   'message.code_received': 'کد شما رسید؛ در حال بررسی آن هستیم…',
   'message.starting_over':
-    'دوباره از ابتدا شروع می‌کنیم (تلاش\u00a0{attempt, number}\u00a0از\u00a0{max, number}).',
+    'شروع دوباره (تلاش\u00a0{attempt, number}\u00a0از\u00a0{max, number}).',
   'timeline.title': 'روند انجام کار',
   'timeline.show': 'نمایش روند کار تا اینجا',
   'timeline.earlier': 'پیام‌های قدیمی‌تر دیگر نگه داشته نمی‌شوند.',

@@ -27,6 +27,8 @@ export interface ArrivalContext {
   remainingSeconds: number
   /** The same of the earliest expected end; null where nothing is expected. */
   earliestSeconds: number | null
+  /** The queue moves slower than it was expected to. */
+  isQueueLate?: boolean
   /** Left out where the viewer's time zone is unknown. */
   clockTime?: FormatClock
   pace: ServicePace
@@ -36,23 +38,31 @@ export interface ArrivalContext {
 export function arrivalText(view: PublicView, context: ArrivalContext): string {
   const { t, remainingSeconds, earliestSeconds, pace } = context
   // When a held queue goes on is unknown.
-  if (!view.started_at && (earliestSeconds === null || view.queue_hold))
+  if (!view.started_at && view.queue_hold) return t('live.arrival.held')
+  if (!view.started_at && earliestSeconds === null)
     return t('live.remaining.usually', { duration: formatRemaining(t, pace.typical) })
   const duration = formatRemaining(t, remainingSeconds)
   if (view.next_retry_at !== null) return arrivalAfterRetry(view.next_retry_at, context)
   // The person is waited for, not the work.
   if (view.requires_otp && remainingSeconds <= 0) return ''
-  if (earliestSeconds === null || remainingSeconds <= 0) return duration
-  const range: Range = [Math.min(earliestSeconds, remainingSeconds), remainingSeconds]
+  const isExpected = earliestSeconds !== null && remainingSeconds > 0
+  const range: Range = [Math.min(earliestSeconds ?? 0, remainingSeconds), remainingSeconds]
   if (view.requires_otp) {
     const isCode = !view.otp_data || view.otp_data.kind === 'code'
     return t(isCode ? 'live.arrival.after_code' : 'live.arrival.after_answer', {
-      duration: formatRange(t, range),
+      duration: isExpected ? formatRange(t, range) : duration,
     })
   }
+  if (earliestSeconds === null && remainingSeconds <= 0 && isWithinUsual(view, context))
+    return t('live.remaining.soon')
+  if (!isExpected) return duration
   const arrival = formatArrival(range, context)
-  return view.is_late ? t('live.arrival.late', { arrival }) : arrival
+  return view.is_late || context.isQueueLate ? t('live.arrival.late', { arrival }) : arrival
 }
+
+/** The usual duration has not passed: with few runs the bot's own percents may promise an earlier end. */
+const isWithinUsual = ({ started_at }: PublicView, { now, pace }: ArrivalContext): boolean =>
+  started_at !== null && now - Date.parse(started_at) < pace.typical * 1000
 
 /** The next attempt starts over. */
 function arrivalAfterRetry(retryAt: string, context: ArrivalContext): string {

@@ -5,11 +5,12 @@
 import { isFinal, isScheduled, type PublicView } from '../domain/record.ts'
 import type { Step } from '../domain/step.ts'
 import { isBotSeenSince } from '../domain/view-times.ts'
-import type { Translate } from '../i18n/formatter.ts'
-import type { LiveKey } from '../i18n/index.ts'
 import type { Localize } from '../i18n/localize-message.ts'
 import { type ArrivalContext, arrivalText } from './arrival-text.ts'
-import { formatAge, formatBotSeen, formatDuration, formatRemaining, formatUntil } from './format-duration.ts'
+import {
+  type DescribedStep, describeStep, isBetweenAttempts, secondsBetween, stepsBelow, untilRetry,
+} from './describe-steps.ts' // biome-ignore format: a list
+import { formatAge, formatBotSeen, formatRemaining, formatUntil } from './format-duration.ts'
 
 export interface RequestDescription {
   /** For the tab. The state comes first, because a tab shows only a few characters. */
@@ -23,8 +24,8 @@ export interface RequestDescription {
   /** For `aria-valuetext`. */
   value: string
   remaining: string
-  /** Null hides the element. */
-  queue: string | null
+  /** Until a scheduled start. Null hides the element. */
+  startsIn: string | null
   /** That the operator holds the queue. */
   hold: string | null
   attempt: string | null
@@ -42,18 +43,6 @@ export interface RequestDescription {
   otherStep: string | null
 }
 
-interface DescribedStep {
-  id: string
-  title: string
-  state: Step['state']
-  text: string
-  /** Its usual duration is known, and shown while it waits. */
-  isTimed: boolean
-  outcome?: Step['outcome']
-  /** Substeps, which run concurrently. */
-  parts: DescribedStep[]
-}
-
 export interface DescribeContext extends ArrivalContext {
   read: Localize
   /** The service's title. */
@@ -69,16 +58,16 @@ export function describeRequest(stored: PublicView, context: DescribeContext): R
   return {
     title: tabTitle(view, percent, context),
     icon: `icon-${view.status === 'processing' ? Math.floor(view.progress / 10) * 10 : view.status}`,
-    drawing: isScheduled(view) ? 'scheduled' : isBetweenAttempts(view) ? 'retrying' : statusText(view),
+    drawing: drawingOf(view, silence),
     heading: t(silence === 3 ? 'live.status.silent' : heading(view, context.now)),
     percent,
     value: valueText(view, context),
     remaining: arrivalText(view, context),
-    queue: queueText(view, context),
+    startsIn: startText(view, context),
     hold: view.queue_hold && t('live.hold', { message: view.queue_hold.message ?? '' }),
     attempt: attemptText(view, context),
     message: shownMessage(view, context),
-    age: isWorking(view) ? ageText(view, context) : null,
+    age: ageText(view, context),
     advice: silence === 3 ? t('live.silence_advice') : null,
     silence,
     bar: isBetweenAttempts(view) ? 'paused' : view.status,
@@ -87,8 +76,17 @@ export function describeRequest(stored: PublicView, context: DescribeContext): R
   }
 }
 
-/** How old the last update is. While there is none, that the bot is alive. */
-function ageText(view: PublicView, { t, now }: DescribeContext): string {
+function drawingOf(view: PublicView, silence: RequestDescription['silence']): string {
+  if (isScheduled(view)) return 'scheduled'
+  if (isBetweenAttempts(view)) return 'retrying'
+  return silence === 3 ? 'silent' : statusText(view)
+}
+
+/** How old the last update is. While there is none, that the bot is alive. Between two attempts when the next one starts. */
+function ageText(view: PublicView, context: DescribeContext): string | null {
+  const { t, now } = context
+  if (isBetweenAttempts(view)) return nextAttemptText(view, context)
+  if (!isWorking(view)) return null
   const alive = isBotSeenSince(view) ? formatBotSeen(t, secondsBetween(view.bot_seen_at ?? '', now)) : null
   return alive ?? formatAge(t, secondsBetween(view.updated_at, now))
 }
@@ -122,10 +120,15 @@ const PROMPT_MESSAGES = [
   'checking',
 ]
 
-/** Between two attempts the reason, where it has a translation: untranslated words of a bot are left out. */
-function shownMessage(view: PublicView, { t, read }: DescribeContext): string | null {
-  if (isNext(view)) return t('live.queue', { place: 1 })
-  if (isBetweenAttempts(view)) return read({ ...view, message: null })
+/**
+ * In a queue the place in it. Between two attempts the reason, where it has a translation: untranslated words of a bot are
+ * left out.
+ */
+function shownMessage(view: PublicView, context: DescribeContext): string | null {
+  const { t, read } = context
+  if (view.queue_position !== null) return placeText(view, view.queue_position, context)
+  if (isBetweenAttempts(view))
+    return read({ ...view, message: null }) ?? t('live.timeline.attempt_failed', { attempt: view.attempt })
   const isInPrompt =
     PROMPT_MESSAGES.includes(view.message_key ?? '') || view.current_message === view.otp_data?.message
   return view.requires_otp && isInPrompt ? null : lastMessage(view, read)
@@ -137,13 +140,6 @@ const isWorking = (view: PublicView): boolean => view.status === 'processing' &&
 const isStartingOver = (view: PublicView): boolean => isWorking(view) && view.step === null
 
 const toWaiting = (step: Step): Step => ({ ...step, state: 'waiting', outcome: undefined })
-
-/** The message says it, unless the queue is held. */
-const isNext = (view: PublicView): boolean => view.queue_position === 1 && !view.queue_hold
-
-/** An attempt has failed and the next one has not started. */
-const isBetweenAttempts = (view: PublicView): boolean =>
-  view.status === 'processing' && view.next_retry_at !== null
 
 function heading(view: PublicView, now: number) {
   if (isScheduled(view)) return 'live.status.scheduled'
@@ -158,23 +154,16 @@ function heading(view: PublicView, now: number) {
 const statusText = (view: PublicView) =>
   view.requires_otp && view.otp_data && view.otp_data.kind !== 'code' ? 'answer_required' : view.status
 
-/** Start time of a scheduled request, else its position in the queue. */
-function queueText(view: PublicView, { t, now, pace }: DescribeContext): string | null {
+function startText(view: PublicView, { t, now }: DescribeContext): string | null {
   const seconds = isScheduled(view) ? (Date.parse(view.run_at ?? '') - now) / 1000 : 0
-  if (seconds > 0) return t('live.starts_in', { until: formatUntil(t, seconds) })
-  if (view.queue_position === null || isNext(view)) return null
-  const ahead = view.queue_position - 1
-  if (ahead === 0 || pace.queueSeconds === null || view.queue_hold)
-    return t('live.queue', { place: view.queue_position })
+  return seconds > 0 ? t('live.starts_in', { until: formatUntil(t, seconds) }) : null
+}
+
+function placeText(view: PublicView, place: number, { t, pace }: DescribeContext): string {
+  const ahead = place - 1
+  if (ahead === 0 || pace.queueSeconds === null || view.queue_hold) return t('live.queue', { place })
   return t('live.queue_wait', { ahead, duration: formatRemaining(t, Math.max(1, ahead * pace.queueSeconds)) })
 }
-
-/** Duration of a step or a request that has ended; null while it runs. */
-export function formatElapsed(t: Translate<LiveKey>, from: string | null, to: string | null): string | null {
-  return from && to ? formatDuration(t, secondsBetween(from, Date.parse(to))) : null
-}
-
-const secondsBetween = (iso: string, ms: number): number => Math.max(0, (ms - Date.parse(iso)) / 1000)
 
 function tabTitle(view: PublicView, percent: string, { t, title }: DescribeContext): string {
   const status = statusText(view)
@@ -196,46 +185,15 @@ function valueText(view: PublicView, { t, stepTitles }: DescribeContext): string
   })
 }
 
-/** Null for the first attempt, and while the message says it. Between two attempts it counts down. */
-function attemptText(view: PublicView, { t, now }: DescribeContext): string | null {
-  const { max_attempts: max, message_key } = view
-  if (!isBetweenAttempts(view))
-    return view.attempt > 1 && message_key !== 'starting_over'
-      ? t('live.attempt', { attempt: view.attempt, max })
-      : null
-  const seconds = (Date.parse(view.next_retry_at ?? '') - now) / 1000
-  return seconds > 0
-    ? t('live.attempt_in', { attempt: view.attempt, max, until: formatUntil(t, seconds) })
-    : t('live.attempt_now', { attempt: view.attempt, max })
+/** Null for the first attempt, between two of them, and while the message says it. */
+function attemptText(view: PublicView, { t }: DescribeContext): string | null {
+  const isShown = view.attempt > 1 && !isBetweenAttempts(view) && view.message_key !== 'starting_over'
+  return isShown ? t('live.attempt', { attempt: view.attempt, max: view.max_attempts }) : null
 }
 
-/** Top-level steps, or the substeps of one. */
-const stepsBelow = (view: PublicView, of?: string): Step[] => view.steps.filter((step) => step.of === of)
-
-function describeStep(view: PublicView, step: Step, context: DescribeContext): DescribedStep {
-  const isWaiting = isBetweenAttempts(view) && step.state === 'current' && step.of === undefined
-  return {
-    id: step.id,
-    title: context.stepTitles[step.id] ?? step.id,
-    state: step.state,
-    text: isWaiting ? context.t('live.step.paused') : stepText(step, context),
-    isTimed: context.pace.steps[step.id] !== undefined,
-    outcome: step.outcome,
-    parts:
-      step.of === undefined ? stepsBelow(view, step.id).map((part) => describeStep(view, part, context)) : [],
-  }
-}
-
-function stepText(
-  { id, state, outcome, progress, started_at, finished_at }: Step,
-  { t, pace }: DescribeContext,
-): string {
-  if (outcome) return t(outcome === 'failed' ? 'live.part.failed' : 'live.part.skipped')
-  if (state === 'current' && progress) return t('live.part.percent', { value: progress / 100 })
-  const done = state === 'done' && formatElapsed(t, started_at, finished_at)
-  if (done) return t('live.step.done_in', { duration: done })
-  const usual = state === 'waiting' && pace.steps[id]
-  return usual
-    ? t('live.step_usually', { duration: formatDuration(t, Math.max(1, usual)) })
-    : t(`live.step.${state}`)
+/** Counts down to the next attempt. */
+function nextAttemptText(view: PublicView, { t, now }: DescribeContext): string {
+  const attempt = view.attempt + 1
+  const max = Math.max(view.max_attempts, attempt)
+  return t('live.attempt_in', { attempt, max, until: untilRetry(view, { t, now }) })
 }

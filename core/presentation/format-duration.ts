@@ -32,12 +32,12 @@ export function formatDuration(t: T, seconds: number): string {
   return hours === 0 ? t('live.duration.days', { days }) : t('live.duration.days_hours', { days, hours })
 }
 
-/** Time until a start, in the largest unit that fits: "in 2 hours". */
+/** Time until a start, in the largest unit that fits: "in 2 hours", "in 90 s"; "any moment now" when it has passed. */
 export function formatUntil(t: T, seconds: number): string {
   if (seconds > 129_600) return t('live.until.days', { days: Math.round(seconds / 86_400) })
   if (seconds > 5400) return t('live.until.hours', { hours: Math.round(seconds / 3600) })
-  if (seconds > 60) return t('live.until.minutes', { minutes: Math.ceil(seconds / 60) })
-  return t('live.until.seconds', { seconds: roundCountdown(seconds) })
+  if (seconds > 120) return t('live.until.minutes', { minutes: Math.ceil(seconds / 60) })
+  return seconds > 0 ? t('live.until.seconds', { seconds: roundCountdown(seconds) }) : t('live.until.now')
 }
 
 /** Age of the last message. From a minute on the text says that there was no update, because people start to doubt then. */
@@ -52,9 +52,12 @@ export function formatBotSeen(t: T, seconds: number): string | null {
   return seconds < 60 ? t('live.age.alive', { seconds: Math.floor(seconds / 5) * 5 }) : null
 }
 
-/** In steps of five seconds, below ten in single ones: a number that changes every second is distracting. */
+/**
+ * In steps of five seconds, from ten on in single ones: a number that changes every second is distracting. Less than a second
+ * above a step counts as the step, so that a wait of ten seconds begins with 10.
+ */
 export const roundCountdown = (seconds: number): number =>
-  seconds > 10 ? Math.ceil(seconds / 5) * 5 : Math.ceil(seconds)
+  seconds < 11 ? Math.min(10, Math.ceil(seconds)) : Math.ceil(Math.floor(seconds) / 5) * 5
 
 type Resend = Pick<OtpPrompt, 'kind' | 'resend_available_at'>
 

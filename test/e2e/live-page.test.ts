@@ -47,7 +47,7 @@ describe.skipIf(isBrowserMissing)('a page of a running request', () => {
     await watch(own.hash, page)
     await api.post(`/api/local-requests/${before.hash}/cancel`).expect(200)
     const moved = t('live.queue', { place: 2 })
-    await live(page, 'queue').filter({ hasText: moved }).waitFor()
+    await live(page, 'message').filter({ hasText: moved }).waitFor()
     const shown = await page.evaluate(() => (globalThis as unknown as { places: string[] }).places)
     expect(shown).toEqual([t('live.queue', { place: 3 }), moved])
   })
@@ -71,7 +71,7 @@ describe.skipIf(isBrowserMissing)('a page of a running request', () => {
     expect(await live(page, 'percent').textContent()).toBe('30%')
     // The banner covers the header of the site: nothing moves.
     expect(await live(page, 'as-of').textContent()).toMatch(/^Reconnecting… Last update \d.*\.$/)
-    expect(await live(page, 'connection').textContent()).toBe('Your request goes on meanwhile.')
+    expect(await live(page, 'connection').textContent()).toBe(t('live.meanwhile'))
     expect((await page.locator('h1').boundingBox())?.y).toBe(top)
     await start()
     await isConnected(page, 'live')
@@ -246,8 +246,8 @@ describe.skipIf(isBrowserMissing)('a page of a running request', () => {
       error: { code: 'bot_busy', message: 'x', retryable: true },
     })
     await page.locator('[data-live=bar][data-status=paused]').waitFor()
-    expect(await live(page, 'attempt').textContent()).toMatch(/next try in \d+ minutes/)
-    expect(await page.locator('[aria-current=step] .step-state').textContent()).toBe(t('live.step.paused'))
+    expect(await live(page, 'age').textContent()).toMatch(/^Attempt 2 of 3 in \d+ minutes/)
+    expect(await page.locator('[aria-current=step] .step-state').textContent()).toMatch(/^again in/)
     await apply(hash, { type: 'start', attempt: 2 })
     await expect
       .poll(async () => (await texts()).slice(1))
@@ -464,7 +464,7 @@ function recordPlaces(): void {
   const places: string[] = []
   Object.assign(globalThis, { places })
   const record = (): void => {
-    const element = document.querySelector<HTMLElement>('[data-live=queue]')
+    const element = document.querySelector<HTMLElement>('[data-live=message]')
     const text = element && (element.hidden ? 'nothing' : (element.textContent ?? ''))
     if (text && places.at(-1) !== text) places.push(text)
   }

@@ -102,6 +102,30 @@ describe.skipIf(isBrowserMissing)('the look of a live run', () => {
     },
   )
 
+  it.each([
+    ['en', 360],
+    ['fa', 360],
+    ['en', 1280],
+  ])(
+    'a failed attempt and the next one shift the layout by less than 0.02: %s, %i px',
+    async (locale, width) => {
+      const page = await open({ locale, viewport: { width, height: 800 } })
+      await page.addInitScript(recordShifts)
+      const hash = await request(START, ...STEPS)
+      await page.goto(at('progress', hash))
+      await isConnected(page, 'live')
+      const error = { code: 'bot_unavailable', message: 'x', retryable: true }
+      await apply(hash, { type: 'retry', attempt: 1, nextRetryAt: Date.now() + 20_000, error })
+      await page.locator('[data-live=bar][data-status=paused]').waitFor()
+      await apply(hash, { type: 'start', attempt: 2 })
+      await page.locator('[data-live=bar][data-status=processing]').waitFor()
+      await apply(hash, { ...progressTo(60, 'Asking the portal…'), attempt: 2 } as Command)
+      await page.locator('[data-live=attempt]:visible').waitFor()
+      expect((await seenBy(page)).shift).toBeLessThan(0.02)
+      await page.context().close()
+    },
+  )
+
   it('a viewer who wants no motion sees the result without the moment before it', async () => {
     const page = await open({ locale: 'en' })
     await page.addInitScript(recordShifts)

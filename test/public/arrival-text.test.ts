@@ -58,19 +58,28 @@ describe('a running request', () => {
   })
 
   it('says why the time has moved later', () => {
-    expect(ready({ ...range(22, 38), is_late: true })).toBe(
-      'Taking longer than usual. Ready in 20 to 40 seconds',
-    )
+    expect(ready({ ...range(22, 38), is_late: true })).toBe('Ready in 20 to 40 seconds, later than usual')
     expect(ready(range(0, 0))).toBe('taking longer than usual')
   })
 
   it('says what follows its code', () => {
     const record = applyCommands(started, [REQUIRE_OTP])
     expect(ready(range(22, 38), { record })).toBe('After your code: 20 to 40 seconds')
+    const few = { estimated_remaining_range: null, estimated_remaining_time: 38 }
+    expect(ready(few, { record })).toBe('After your code: less than a minute')
   })
 
   it('has a rounded duration where nothing is expected', () => {
     expect(ready({ estimated_remaining_range: null, estimated_remaining_time: 120 })).toBe('about 2 minutes')
+  })
+})
+
+describe('a running request of a service with few runs', () => {
+  const few = { estimated_remaining_range: null, estimated_remaining_time: 0, started_at: toIso(T0 - 39_000) }
+
+  it('takes longer than usual only once the duration of its definition has passed', () => {
+    expect(ready(few)).toBe('less than a minute')
+    expect(ready({ ...few, started_at: toIso(T0 - 40_000) })).toBe('taking longer than usual')
   })
 })
 
@@ -89,11 +98,13 @@ describe('a request that has not started', () => {
   it('counts those before it', () => {
     const fourth = waiting({ position: 4 })
     expect(ready(fourth, { record })).toBe('Ready about 12:01')
-    expect(describeAs(fourth, { record }).queue).toBe('3 requests before you, about a minute.')
+    expect(describeAs(fourth, { record }).message).toBe(
+      '3 requests before you: about a minute until your turn.',
+    )
     expect(describeAs(waiting({ position: 1 }), { record })).toMatchObject({
       message: 'You are next.',
-      queue: null,
-      remaining: 'Ready in 30 to 50 seconds',
+      // The one that runs may have just started.
+      remaining: 'Ready about 12:00',
       hold: null,
     })
   })
@@ -106,14 +117,13 @@ describe('a request that has not started', () => {
     const hold = { message: 'Back at 5.', since: toIso(T0) }
     expect(describeAs(waiting({ position: 1, hold }), { record })).toMatchObject({
       hold: 'Requests do not start at the moment. Yours keeps its place. \u2068Back at 5.\u2069',
-      message: 'We have your request.',
-      queue: 'You are next.',
-      remaining: 'usually less than a minute',
+      message: 'You are next.',
+      remaining: 'On hold for now',
     })
     const quiet = waiting({ position: 4, hold: { ...hold, message: null } })
     expect(describeAs(quiet, { record, locale: 'fa' })).toMatchObject({
       hold: 'درخواست‌ها فعلاً شروع نمی‌شوند. جای شما در صف محفوظ است. \u2068\u2069',
-      queue: 'نفر ۴ صف هستید.',
+      message: 'نفر ۴ صف هستید.',
     })
   })
 
@@ -129,7 +139,7 @@ describe('a request that has not started', () => {
   it('says what the definition says, with too few runs', () => {
     const pace = { ...PACE, total: null, queueSeconds: null }
     expect(ready({ queue_position: 4 }, { record, pace })).toBe('usually less than a minute')
-    expect(describeAs({ queue_position: 4 }, { record, pace }).queue).toBe('Place 4 in the queue.')
+    expect(describeAs({ queue_position: 4 }, { record, pace }).message).toBe('Place 4 in the queue.')
   })
 
   it('says how long each step usually takes', () => {

@@ -76,15 +76,17 @@ describe('a Persian page', () => {
     expect(shown(start, { ...progress, message: 'Plain words' })).toBe('Plain words')
   })
 
-  test('a Persian page localizes the messages of a new request and a failed attempt', () => {
-    expect(shown()).toBe('درخواست شما رسید.')
+  test('a Persian page localizes the place of a new request and the message of a failed attempt', () => {
+    expect(shown()).toBe('نفر ۳ صف هستید.')
     const error = { code: 'bot_busy', message: 'Too many people', retryable: true }
     expect(shown(start, { type: 'retry', attempt: 1, nextRetryAt: T0 + 9000, error })).toBe(
-      'سرویسی که کار را انجام می‌دهد بیش از اندازه مشغول بود.',
+      'سرویس بیش از اندازه مشغول بود.',
     )
     // Untranslated words of a bot are left out.
     const unknown = { ...error, code: 'x' }
-    expect(shown(start, { type: 'retry', attempt: 1, nextRetryAt: T0 + 9000, error: unknown })).toBeNull()
+    expect(shown(start, { type: 'retry', attempt: 1, nextRetryAt: T0 + 9000, error: unknown })).toBe(
+      'تلاش ۱ نتیجه نداد.',
+    )
   })
 
   test('a wrong code is shown by the prompt, and not a second time', () => {
@@ -97,7 +99,10 @@ describe('a Persian page', () => {
 
   test('a view without a message shows the message of a new request', () => {
     expect(
-      describeView({ ...viewAfter(), current_message: null, message_key: undefined }, context).message,
+      describeView(
+        { ...viewAfter(), queue_position: null, current_message: null, message_key: undefined },
+        context,
+      ).message,
     ).toBe('درخواست شما رسید.')
   })
 })

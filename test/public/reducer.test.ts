@@ -4,7 +4,14 @@ import type { Command } from '../../core/domain/command.ts'
 import { createRecord } from '../../core/domain/create-record.ts'
 import { type PublicView, toPublicView } from '../../core/domain/record.ts'
 import { transition } from '../../core/domain/state-machine.ts'
-import { firstState, pageKind, reduce, remainingSeconds } from '../../public/reducer.ts'
+import {
+  firstState,
+  isQueueLate,
+  pageKind,
+  reduce,
+  remainingSeconds,
+  type State,
+} from '../../public/reducer.ts'
 import { catalog } from '../helpers/services.ts'
 
 const T0 = Date.UTC(2026, 5, 1)
@@ -40,6 +47,44 @@ const progress = (percent: number): Command => ({
 })
 const requireOtp: Command = { type: 'require_otp', attempt: 1, otp: { id: 'otp-1', length: 6 } }
 const viewEvent = (view: PublicView, at = T0) => ({ type: 'view', view, at }) as const
+
+describe('a place in a queue', () => {
+  const WORK = 30
+  const at = (seconds: number): number => T0 + seconds * 1000
+  const placed = (place: number, seconds: number): PublicView => ({
+    ...history()[0]!,
+    queue_position: place,
+    estimated_remaining_time: seconds,
+    estimated_remaining_range: [seconds - 20, seconds],
+  })
+  const shownAt = (state: State, seconds: number) => [
+    remainingSeconds(state, at(seconds), WORK),
+    isQueueLate(state, at(seconds), WORK),
+  ]
+
+  test('the rest of a queued request counts down to the work itself, and is late from then on', () => {
+    const state = firstState(placed(2, 100), T0)
+    expect([0, 40, 70, 71, 90].map((seconds) => shownAt(state, seconds))).toEqual([
+      [100, false],
+      [60, false],
+      [30, false],
+      [30, true],
+      [30, true],
+    ])
+  })
+
+  test('another look at the same place does not start the count again, a further place does', () => {
+    const looked = reduce(firstState(placed(2, 100), T0), viewEvent(placed(2, 100), at(40)))
+    expect(shownAt(looked, 40)).toEqual([60, false])
+    const moved = reduce(looked, viewEvent(placed(1, 65), at(40)))
+    expect(shownAt(moved, 40)).toEqual([65, false])
+  })
+
+  test('a held queue stops the count', () => {
+    const held = { ...placed(2, 100), queue_hold: { message: null, since: new Date(T0).toISOString() } }
+    expect(shownAt(firstState(held, T0), 40)).toEqual([100, false])
+  })
+})
 
 describe('the reducer', () => {
   test('the reducer shows the newest view, in whatever order and however often views arrive', () => {
@@ -131,7 +176,6 @@ describe('the reducer', () => {
     const state = firstState({ ...queued!, run_at, estimated_remaining_time: 90 }, T0)
     const at = (seconds: number): number => remainingSeconds(state, T0 + seconds * 1000)
     expect([at(0), at(20), at(60), at(300)]).toEqual([90, 70, 30, 30])
-    expect(remainingSeconds(firstState(queued!, T0), T0 + 60_000)).toBe(queued!.estimated_remaining_time)
   })
 
   test('a request that is gone stays in the state as gone', () => {

@@ -130,8 +130,8 @@ test('every composed text belongs to an existing code or state', () => {
     'live.status.scheduled',
     'live.status.silent',
     'live.title.running',
+    'live.step.again',
     'live.step.done_in',
-    'live.step.paused',
     // Announced.
     'live.connection.degraded',
     'live.connection.offline',
@@ -250,7 +250,7 @@ test('the remaining time is formatted in rounded units', () => {
 
 test('the age of the last update says after a minute that there was none', () => {
   expect([3, 25, 61, 130].map((seconds) => formatAge(t, seconds))).toEqual([
-    'just now',
+    'updated just now',
     'last update 20 seconds ago',
     'No update for 1 minute, still waiting',
     'No update for 2 minutes, still waiting',
@@ -280,7 +280,7 @@ test('durations and countdowns are rounded', () => {
     'in 3 hours',
     'in 2 days',
   ])
-  expect([28, 11, 9.2, -3].map(roundCountdown)).toEqual([30, 15, 10, -3])
+  expect([28, 20.9, 11, 10.4, 9.2, -3].map(roundCountdown)).toEqual([30, 20, 15, 10, 10, -3])
 })
 
 test('the sign of life of a bot is in steps of five seconds, and says nothing after a minute', () => {

@@ -30,7 +30,7 @@ test('the page of a running request has the drawings of all states that it can g
     .toArray()
     .map(({ attribs }) => attribs.class)
   expect(names.sort()).toEqual(
-    ['answer_required', 'otp_required', 'pending', 'processing', 'retrying', 'scheduled'].map(
+    ['answer_required', 'otp_required', 'pending', 'processing', 'retrying', 'scheduled', 'silent'].map(
       (name) => `drawing-${name}`,
     ),
   )

@@ -98,7 +98,7 @@ describe('a failure', () => {
     const before = viewAfter(start, { ...progress, ...messageFor('solving_captcha') })
     const ended = { ...before, status: 'failed' as const, is_failed: true, error_data }
     const $ = load(pages.request({ locale: 'fa', address: '/' }, ended))
-    expect(text($, '.lead')).toBe('درخواست در مرحلهٔ «عبور از کد امنیتی» بدون نتیجه پایان یافت.')
+    expect(text($, '.lead')).toBe('کار در مرحلهٔ «عبور از کد امنیتی» متوقف شد و نتیجه‌ای به دست نیامد.')
     expect(text($, 'details')).toContain('اداره بسته است')
   })
 

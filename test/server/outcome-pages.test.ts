@@ -98,7 +98,7 @@ describe('the outcome', () => {
     const known = await outcomeOf(START, fail('bot_unavailable', 'ECONNREFUSED', true))
     expect(known.$('title').text()).toBe('Failed · Credit score · Online services')
     expect(textOf(known.$, 'h1')).toBe('This did not work')
-    expect(textOf(known.$, '.lead')).toBe('The service that does the work could not be reached.')
+    expect(textOf(known.$, '.lead')).toBe('The service could not be reached.')
     expect(textOf(known.$, 'main')).toContain('The problem may be temporary. You can try again now.')
     expect(textOf(known.$, 'details')).toContain('ECONNREFUSED')
     expect(textOf(known.$, `main a[href="/services/${CREDIT}?again=${known.hash}"]`)).toBe('Try again')

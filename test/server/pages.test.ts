@@ -108,7 +108,7 @@ describe('a running request', () => {
   test('a queued request shows its position and the usual duration', () => {
     const $ = requestPage()
     expect(text($, 'h1')).toBe('Waiting for its turn')
-    expect(text($, '[data-live=queue]')).toBe('Place 3 in the queue.')
+    expect(text($, '[data-live=message]')).toBe('Place 3 in the queue.')
     expect(text($, '[data-live=remaining]')).toBe('usually about a minute')
     expect($('[data-live=age]').attr('hidden')).toBeDefined()
   })
@@ -178,7 +178,7 @@ describe('a running request', () => {
     const error = { code: 'timed_out', message: 'x', retryable: true }
     const $ = requestPage(start, { type: 'retry', attempt: 1, nextRetryAt: T0 + 24_000, error })
     expect(text($, 'h1')).toBe('Trying again soon')
-    expect(text($, '[data-live=attempt]')).toBe('Attempt 1 of 3 did not work; next try in 20 s.')
+    expect(text($, '[data-live=age]')).toBe('Attempt 2 of 3 in 20 s')
   })
 
   test('a request of an unknown service is shown', () => {
@@ -278,7 +278,7 @@ describe('the end', () => {
 
   test("a failure with a known code shows its text, with the bot's message in the details", () => {
     const $ = requestPage(start, fail('bot_unavailable', 'ECONNREFUSED'))
-    expect(text($, '.lead')).toBe('The service that does the work could not be reached.')
+    expect(text($, '.lead')).toBe('The service could not be reached.')
     expect(text($, '.technical')).toContain('ECONNREFUSED')
     expect($('main .actions a').attr('href')).toBe(`/services/credit-score-rating?again=${HASH}`)
   })

@@ -136,7 +136,7 @@ describe('a scheduled request', () => {
       const $ = await openBrowser(address, { 'Accept-Language': locale }).open(body.progress_url)
       expect($(`.starts time[datetime="${body.run_at}"]`)).toHaveLength(1)
       expect(textOf($, '.starts')).toMatch(locale === 'en' ? /^\(.*\d/ : /^\(.*ساعت [۰-۹]/)
-      expect(textOf($, '[data-live=queue]')).toMatch(locale === 'en' ? /2 hours/ : /۲ ساعت/)
+      expect(textOf($, '[data-live=startsIn]')).toMatch(locale === 'en' ? /2 hours/ : /۲ ساعت/)
       expect($(`.aside time[datetime="${body.expires_at}"]`)).toHaveLength(1)
     },
   )

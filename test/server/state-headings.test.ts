@@ -14,7 +14,7 @@ test.each([
   ['waits for its next attempt', 'Trying again soon', viewAfter(start, retry)],
   ['asks for a code', 'A code is needed', viewAfter(start, askForCode)],
   ['has a code', 'Checking your code', viewAfter(start, askForCode, submit)],
-  ['asks another question', 'Answer needed', viewAfter(start, QUESTIONS.text!)],
+  ['asks another question', 'Your answer is needed', viewAfter(start, QUESTIONS.text!)],
   [
     'has an answer',
     'Checking your answer',

@@ -78,15 +78,15 @@ describe('the page', () => {
   test('a failed page marks its step, lists each attempt, and gives a reference and a contact', async () => {
     const hash = await failed()
     const $ = await browser.open(at('result', hash, SLUG))
-    expect(textOf($, '.lead')).toBe('The request ended without a result, at the step “Solve the captcha”.')
-    expect(textOf($, '.lead + p')).toBe(
-      'Attempt 1 failed: The service that does the work could not be reached.',
+    expect(textOf($, '.lead')).toBe(
+      'The work stopped at the step “Solve the captcha”, and there is no result.',
     )
+    expect(textOf($, '.lead + p')).toBe('Attempt 1 failed: The service could not be reached.')
     expect(textOf($, '.failed-here')).toBe('Solve the captchastopped here')
     expect(textOf($, 'tbody tr:last-child')).toMatch(/not reached$/)
     expect($('section .timeline [data-kind=failed]')).toHaveLength(2)
     expect(textOf($, '.timeline')).toMatch(
-      /Attempt 1 did not work. The service that does the work could not be reached.*Starting over \(attempt 2 of 3\)/,
+      /Attempt 1 did not work. The service could not be reached.*Starting over \(attempt 2 of 3\)/,
     )
     expect(textOf($, '#reference')).toBe(shortReference(hash))
     expect($('[data-copies=reference]')).toHaveLength(1)

@@ -33,7 +33,7 @@ describe('a bot that is unreachable', () => {
       status: 'failed',
       error_data: {
         code: 'bot_unavailable',
-        message: 'The service that does the work could not be reached.',
+        message: 'The service could not be reached.',
         retryable: true,
       },
     })
@@ -124,8 +124,8 @@ describe('an attempt that did not reach the bot', () => {
   test('an attempt that did not reach the bot publishes the reason: busy, unavailable, or the bot’s message', async () => {
     const ownWords = json({ status: 'error', code: 'busy', message: 'Come again.', retryable: false }, 429)
     for (const [reply, message] of [
-      [html(429), 'The service that does the work was too busy.'],
-      [html(503), 'The service that does the work could not be reached.'],
+      [html(429), 'The service was too busy.'],
+      [html(503), 'The service could not be reached.'],
       [ownWords, 'Come again.'],
     ] as const) {
       const { hash, views } = await submit({ replies: [reply, success()] })
@@ -161,7 +161,7 @@ describe('an attempt that did not reach the bot', () => {
       attempt: 1,
       error_data: {
         code: 'bot_busy',
-        message: 'The service that does the work was too busy.',
+        message: 'The service was too busy.',
         retryable: true,
       },
     })

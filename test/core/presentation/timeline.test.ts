@@ -66,7 +66,7 @@ describe('a timeline', () => {
       'processing | Second | 10 s',
       'otp_required | A code is needed to go on. | waited 10 s',
       'processing | We have your code, checking it… | 10 s',
-      'failed | Attempt 1 did not work. The service that does the work was too busy. | waited 10 s',
+      'failed | Attempt 1 did not work. The service was too busy. | waited 10 s',
       'processing | Starting over (attempt 2 of 3). | 10 s',
       // The bot's own words are no reason for people.
       'failed | Attempt 2 did not work. No further attempt.',
@@ -105,7 +105,7 @@ describe('a running request', () => {
       const { silence, age, advice } = described(record, seconds)
       return [silence, age, advice !== null]
     }
-    expect(shownAt(inFirst, 9)).toEqual([0, 'just now', false])
+    expect(shownAt(inFirst, 9)).toEqual([0, 'updated just now', false])
     expect(shownAt(inFirst, 12)).toEqual([1, 'last update 10 seconds ago', false])
     expect(shownAt(inFirst, 119)).toEqual([2, 'No update for 1 minute, still waiting', false])
     expect(shownAt(inFirst, 120)).toEqual([3, 'No update for 2 minutes, still waiting', true])
@@ -116,6 +116,7 @@ describe('a running request', () => {
       'Working on it',
       'Waiting for the service',
     ])
+    expect([119, 120].map((seconds) => described(inFirst, seconds).drawing)).toEqual(['processing', 'silent'])
   })
 
   it('between two attempts the next one is counted down to, the bar stands still, and no silence is shown', () => {
@@ -124,13 +125,13 @@ describe('a running request', () => {
     expect(waiting).toMatchObject({
       bar: 'paused',
       silence: 0,
-      age: null,
-      message: 'The service that does the work was too busy.',
+      age: 'Attempt 2 of 3 in 15 s',
+      message: 'The service was too busy.',
       heading: 'Trying again soon',
-      attempt: 'Attempt 1 of 3 did not work; next try in 15 s.',
-      steps: [{ text: 'waiting' }, { text: 'not started' }, { text: 'not started' }],
+      attempt: null,
+      steps: [{ text: 'again in 15 s' }, { text: 'not started' }, { text: 'not started' }],
     })
-    expect(described(record, 40).attempt).toBe('Attempt 1 of 3 did not work; the next one starts any moment.')
+    expect(described(record, 40).age).toBe('Attempt 2 of 3 any moment now')
   })
 
   it('the steps of a further attempt wait until it reports', () => {

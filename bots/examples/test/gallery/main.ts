@@ -25,6 +25,8 @@ const ASSETS = join(import.meta.dirname, '../../../../public/dist')
 const WIDTHS = [360, 768, 1280]
 const SCHEMES = ['light', 'dark'] as const
 const TTL_SECONDS = 1800
+/** How long the steps of a service take, beside each other. */
+const WEIGHTS = [3, 5, 2, 6, 2, 4]
 const SESSION = 'a-visitor-of-a-gallery'.slice(0, 21)
 
 /** The page of a picture, and an action on it before the picture is taken. */
@@ -115,10 +117,13 @@ async function learn(): Promise<void> {
       const startedAt = Date.now() - 3_600_000
       const iso = (share: number): string => new Date(startedAt + share * total * 1000).toISOString()
       const own = steps.filter(({ of }) => of === undefined)
+      const weights = own.map((_step, n) => WEIGHTS[n % WEIGHTS.length]!)
+      const sum = weights.reduce((a, b) => a + b, 0)
+      const before = (n: number): number => weights.slice(0, n).reduce((a, b) => a + b, 0) / sum
       const timed = own.map((step, n) => ({
         ...step,
-        started_at: iso(n / own.length),
-        ended_at: iso((n + 1) / own.length),
+        started_at: iso(before(n)),
+        finished_at: iso(before(n + 1)),
         state: 'done',
       }))
       const ended = { attempt: 1, started_at: iso(0), completed_at: iso(1), steps: timed }

@@ -19,6 +19,8 @@ export interface ViewLinks {
   hashOf(token: string): string | null
   /** @throws AppError `storage_unavailable`, as of all these */
   isOpen(token: string): Promise<boolean>
+  /** Whether any link of a request is open. */
+  isShared(hash: string): Promise<boolean>
   /** As long as the request is kept. */
   extend(view: Pick<PublicView, 'hash' | 'expires_at'>): Promise<void>
   /** Ends one link of a request, or all. @returns whether there was one */
@@ -81,6 +83,7 @@ export function createViewLinks({
       const hash = hashOf(token)
       return hash !== null && (await onLinks(hash, (links) => redis.hexists(links, fieldOf(token)))) === 1
     },
+    isShared: async (hash) => (await onLinks(hash, (links) => redis.hlen(links))) > 0,
     async remove(hash, token) {
       const work = (links: string) =>
         token === undefined ? redis.del(links) : redis.hdel(links, fieldOf(token))

@@ -13,6 +13,7 @@ export const enLeaving = {
   'share.text':
     'Anyone with this link can see this page until {time}, but not change anything. Give it only to people you trust.',
   'share.send': 'Send the link',
+  'share.open': 'This page is shared: anyone with a link that you made can see it.',
   'share.end': 'Stop sharing',
   'share.ended': 'Sharing has stopped. The links you made no longer show anything.',
   'share.failed': 'That did not work. Please try again.',

@@ -22,8 +22,6 @@ export const enQuestions = {
   'question.sent_to': 'It was sent to {target}.',
   'question.max': 'At most {max, plural, one {# character} other {# characters}}',
   'question.until': 'Answer within {left}, by {time}.',
-  'question.yes': 'Yes',
-  'question.no': 'No',
   'question.failed': 'Your answer was not sent. Please try again.',
   'question.not_yours':
     'Only the person who started this request can answer. If that was you, please use the browser in which you started it.',

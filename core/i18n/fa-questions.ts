@@ -23,8 +23,6 @@ export const faQuestions: Record<keyof typeof enQuestions, string> = {
   'question.sent_to': 'به {target} فرستاده شد.',
   'question.max': 'حداکثر {max, number} نویسه',
   'question.until': 'تا ساعت {time} می‌توانید پاسخ دهید ({left} فرصت دارید).',
-  'question.yes': 'بله',
-  'question.no': 'خیر',
   'question.failed': 'پاسخ شما ارسال نشد. لطفاً دوباره تلاش کنید.',
   'question.not_yours':
     'فقط کسی که این درخواست را شروع کرده است می‌تواند پاسخ دهد. اگر خود شما بوده‌اید، لطفاً از همان مرورگر استفاده کنید.',

@@ -8,8 +8,7 @@ export const faTimeline: Record<keyof typeof enTimeline, string> = {
   'live.as_of.offline': 'اینترنت شما قطع است. آخرین خبر: ساعت {time}',
   'message.code_needed': 'برای ادامه، کد تأیید لازم است.',
   'message.code_received': 'کد شما رسید؛ در حال بررسی آن هستیم…',
-  'message.starting_over':
-    'شروع دوباره (تلاش\u00a0{attempt, number}\u00a0از\u00a0{max, number}).',
+  'message.starting_over': 'شروع دوباره (تلاش\u00a0{attempt, number}\u00a0از\u00a0{max, number}).',
   'timeline.title': 'روند انجام کار',
   'timeline.show': 'نمایش روند کار تا اینجا',
   'timeline.earlier': 'پیام‌های قدیمی‌تر دیگر نگه داشته نمی‌شوند.',

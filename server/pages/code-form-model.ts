@@ -157,8 +157,8 @@ function optionsOf(prompt: OtpPrompt, { t, locale }: Texts): CodeFormModel['opti
   const given: { value: string; label: Text }[] =
     kind === 'confirm'
       ? [
-          { value: 'yes', label: confirm_label ?? t('question.yes') },
-          { value: 'no', label: decline_label ?? t('question.no') },
+          { value: 'yes', label: confirm_label ?? t('result.yes') },
+          { value: 'no', label: decline_label ?? t('result.no') },
         ]
       : [...options]
   return given.map(({ value, label }, i) => ({

@@ -24,8 +24,10 @@ export type { PageContext }
 
 /** A link that only shows the request. */
 export interface SharedLink {
-  /** Its address; null once it was ended. */
+  /** Its address; null once it was ended, and on a page opened without it. */
   href: string | null
+  /** Whether others can see the page, by this link or another one. */
+  isOpen: boolean
 }
 
 export interface RequestPageInput extends CodeFormInput {

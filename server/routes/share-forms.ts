@@ -30,15 +30,16 @@ export function addShareForms(
   })
 }
 
-/** The link in the address of the page. */
+/** The link in the address of the page, and whether there is any; null for a page that is not shared. */
 export async function findShared(
   { viewLinks, publicUrl }: Pick<PageDeps, 'viewLinks' | 'publicUrl'>,
   req: Request,
   view: PublicView,
 ): Promise<SharedLink | null> {
   const { shared } = req.query
-  if (shared === undefined) return null
-  const token = String(shared)
-  const isOpen = viewLinks.hashOf(token) === view.hash && (await viewLinks.isOpen(token))
-  return { href: isOpen ? absoluteLink(req, publicUrl, currentPageLink({ ...view, hash: token })) : null }
+  const token = String(shared ?? '')
+  if (viewLinks.hashOf(token) === view.hash && (await viewLinks.isOpen(token)))
+    return { href: absoluteLink(req, publicUrl, currentPageLink({ ...view, hash: token })), isOpen: true }
+  const isOpen = view.is_completed && (await viewLinks.isShared(view.hash))
+  return shared === undefined && !isOpen ? null : { href: null, isOpen }
 }

@@ -139,4 +139,20 @@ describe.skipIf(isBrowserMissing)('the home page', () => {
     await item.waitFor({ state: 'detached' })
     expect(await page.locator('#own-requests').isHidden()).toBe(true)
   })
+
+  it('the list of requests keeps the language of its page: it follows to another one as a whole', async () => {
+    const page = await open()
+    await page.goto(`${address}/services/link-check`)
+    await page.locator('[name=url]').fill('https://example.com/')
+    await button(page, t('form.submit')).click()
+    await isConnected(page, 'live')
+    const hash = new URL(page.url()).pathname.split('/').at(-1) as string
+    await page.goto(address)
+    await page.locator(`[data-request="${hash}"]`).getByText(t('live.status.pending')).waitFor()
+    const other = await page.context().newPage()
+    await other.goto(`${address}/?lang=fa`)
+    await apply(hash, START)
+    await page.locator('html[lang=fa] [data-request]').waitFor()
+    expect(await page.title()).toBe(await other.title())
+  })
 })

@@ -228,6 +228,34 @@ describe.skipIf(isBrowserMissing)('a page of a running request', () => {
     expect([await code(page).isDisabled(), await code(page).inputValue()]).toEqual([false, '483920'])
   })
 
+  it('a page moves the focus from an expired code to the heading while no other one can be requested yet', async () => {
+    const otp = { id: 'otp-1', length: 6, expires_in: 10 }
+    const hash = await given([START, { type: 'require_otp', attempt: 1, otp }])
+    const page = await open()
+    await page.clock.install()
+    await watch(hash, page)
+    await code(page).focus()
+    await page.clock.fastForward(15_000)
+    await page
+      .getByRole('alert')
+      .filter({ hasText: t('live.code_over') })
+      .waitFor()
+    expect(await page.getByRole('button', { name: t('live.resend') }).isDisabled()).toBe(true)
+    expect(await hasFocus(page.locator('h1'))).toBe(true)
+  })
+
+  it('a page without its script offers to be checked again', async () => {
+    const page = await open()
+    await page.route('**/progress*.js', (route) => route.abort())
+    await page.goto(progressUrl(await given([START]), address))
+    const check = page.getByRole('link', { name: t('live.check') })
+    expect(await check.isVisible()).toBe(false)
+    await page.evaluate(() => {
+      for (const animation of document.getAnimations()) animation.finish()
+    })
+    expect(await check.isVisible()).toBe(true)
+  })
+
   it('a page continues its timeline with what arrives, and counts down between two attempts', async () => {
     const step = { ...progressTo(10, 'Signing in…'), step: 'first' } as const
     const hash = await given([START, step])

@@ -119,7 +119,7 @@ describe.skipIf(isBrowserMissing)('a question', () => {
       const page = await open()
       await page.goto(address + at('progress', hash))
       await ask(hash, question)
-      await page.locator('h1', { hasText: 'Answer needed' }).waitFor()
+      await page.locator('h1', { hasText: 'Your answer is needed' }).waitFor()
       expect(await page.title()).toMatch(/^Answer needed/)
       await answer(page)
       await arrives(hash, expected)

@@ -66,7 +66,7 @@ describe.skipIf(isBrowserMissing)('a result with a value of each kind', () => {
     expect(await shown()).toBe(24)
     expect(await display('.table-box thead')).toBe('table-header-group')
     expect(await page.locator('.button:visible, .actions:visible, .show-all:visible').count()).toBe(0)
-    expect(await page.locator('.timeline-entry:visible').count()).toBeGreaterThan(1)
+    expect(await page.locator('.timeline-entry:visible').count()).toBeGreaterThan(0)
     await page.emulateMedia({ media: 'screen' })
     await page.getByLabel('Show all 24 rows').check()
     expect(await shown()).toBe(24)

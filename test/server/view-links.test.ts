@@ -164,7 +164,12 @@ test('the result page makes a link on demand, which a stranger opens, and ends a
   expect(load(stranger.text)('main').text()).toContain('Someone shared this page with you')
   expect(load(stranger.text)('main').text()).not.toMatch(/Your result|what you typed/)
 
-  const action = shown('section.share form').attr('action') as string
+  // Opened again without the link: others still see it, and it can be ended.
+  const again = load((await all.api.get(page('result')).set(owner).expect(200)).text)
+  expect(again('section.share').text()).toContain('This page is shared')
+  expect(again('#share-link')).toHaveLength(0)
+  const action = again('section.share form').attr('action') as string
+  expect(shown('section.share form').attr('action')).toBe(action)
   const ended = await all.api.post(action).set(owner).expect(303)
   const after = load(
     (
@@ -176,6 +181,7 @@ test('the result page makes a link on demand, which a stranger opens, and ends a
   )
   expect(after('.notice.share').text()).toContain('Sharing has stopped')
   await all.api.get(href.pathname).set(asBrowser).expect(410)
+  expect(load((await all.api.get(page('result')).set(owner)).text)('.share:not(form)')).toHaveLength(0)
   // A token of another request, or one that was made up, is no link of this page.
   const { text } = await all.api
     .get(`${page('result')}?shared=view_${'A'.repeat(78)}`)

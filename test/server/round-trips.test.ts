@@ -16,15 +16,15 @@ const address = `127.0.0.1:${proxy.port}`
 const url = isSocket ? `redis://${address}` : redis.url.replace(target.host, address)
 const server = await useServer({ ...redis, url })
 
-/** The fewest of several calls: pings add some by chance. */
+/** The median of several calls: by chance a command of another part adds a round trip, or shares one. */
 async function roundTripsOf(call: () => Promise<unknown>): Promise<number> {
   const counts: number[] = []
-  for (let i = 0; i < 8; i++) {
+  for (let i = 0; i < 7; i++) {
     const before = proxy.roundTrips
     await call()
     counts.push(proxy.roundTrips - before)
   }
-  return Math.min(...counts)
+  return counts.sort((a, b) => a - b)[3] as number
 }
 
 test('a submit takes 2 round trips: limits and round; record, job and position', async () => {

@@ -46,7 +46,7 @@ export const enLeaving = {
   'delete.failed': 'The request was not deleted. Please try again.',
 
   'problem_text.link_revoked':
-    'The person who shared it has ended it, or what it showed is deleted. If you still need to see it, please ask that person.',
+    'Sharing was stopped, or the page was deleted. If you still need it, please ask the person who sent you the link.',
   'problem_text.link_over':
     'A link like this works once, and only while its code is asked for. If the code is still needed, please look at the device on which you started.',
 } as const

@@ -84,7 +84,7 @@ export const en = {
   'live.queue': '{place, plural, =1 {You are next.} other {Place {place, number} in the queue.}}',
   'live.queue_wait':
     '{ahead, plural, one {One request before you} other {# requests before you}}: {duration} until your turn.',
-  'live.hold': 'Requests do not start at the moment. Yours keeps its place. \u2068{message}\u2069',
+  'live.hold': 'Requests do not start at the moment. Yours keeps its place.',
   'live.starts_in': 'Starts {until}',
   'live.attempt': 'Attempt {attempt, number} of {max, number}',
   'live.attempt_in': 'Attempt {attempt, number} of {max, number} {until}',
@@ -183,7 +183,7 @@ export const en = {
   'cancelled.again': 'Start again',
   'failed.correct': 'Correct and try again',
   'cancelled.reason': 'Cancelled by the service: {reason}',
-  'cancelled.lead': 'The request was stopped before it was done. Nothing more will be done.',
+  'cancelled.lead': 'The request was stopped before it had finished. Nothing more will be done.',
 
   'problem.status': 'Error {status, number}',
   'problem.more_errors': 'And {count, plural, one {# more mistake} other {# more mistakes}}.',
@@ -201,9 +201,9 @@ export const en = {
   'problem_text.unreadable_record': 'Please start a new request.',
   'problem_text.unsupported_media_type': 'Please go back and send the form from our own page.',
   'problem_text.request_expired':
-    'We keep each request for a short time and then delete it. It may also have been deleted by hand.',
+    'Each request is kept for a short time and then deleted. It can also be deleted earlier, by a button on its page.',
   'problem_text.request_not_found':
-    'Please check the address: it may be cut off. If you were just following this request, it was lost: please send it again.',
+    'The address may be cut off, or the request is gone. Please check the address, or start again.',
   'problem_text.cookies_required':
     'Only the browser that starts a request can see its result here, and a cookie tells which one that is. Please allow cookies for this site, then send the form.',
   'problem_text.not_signed_in':

@@ -15,7 +15,7 @@ export const faTimeline: Record<keyof typeof enTimeline, string> = {
   'failed.attempt_message': 'تلاش {attempt, number} به گفتهٔ سرویس',
   'failed.step': 'اینجا متوقف شد',
   'failed.not_reached': 'به این مرحله نرسید',
-  'failed.help': 'اگر کمک می‌خواهید، این کد را بگویید:',
+  'failed.help': 'اگر کمک می‌خواهید، این کد پیگیری را بگویید:',
   'failed.contact': 'راه تماس:',
   'live.resends_left.code':
     '{left, plural, =0 {دیگر نمی‌توان کد جدید فرستاد.} other {# بار دیگر می‌توانید کد جدید بگیرید{seconds, plural, =0 {.} other {؛ # ثانیهٔ دیگر.}}}}',

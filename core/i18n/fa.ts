@@ -85,7 +85,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'live.age.silent': '{minutes, number} دقیقه است خبر تازه‌ای نرسیده؛ همچنان منتظریم',
   'live.queue': '{place, plural, =1 {نوبت بعدی با شماست.} other {نفر {place, number} صف هستید.}}',
   'live.queue_wait': '{ahead, number} درخواست پیش از شماست؛ {duration} تا نوبت شما.',
-  'live.hold': 'درخواست‌ها فعلاً شروع نمی‌شوند. جای شما در صف محفوظ است. \u2068{message}\u2069',
+  'live.hold': 'درخواست‌ها فعلاً شروع نمی‌شوند. جای شما در صف محفوظ است.',
   'live.starts_in': '{until} شروع می‌شود',
   'live.attempt': 'تلاش\u00a0{attempt, number}\u00a0از\u00a0{max, number}',
   'live.attempt_in': 'تلاش\u00a0{attempt, number}\u00a0از\u00a0{max, number}؛ {until}',
@@ -203,9 +203,9 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'problem_text.unreadable_record': 'لطفاً درخواست جدیدی شروع کنید.',
   'problem_text.unsupported_media_type': 'لطفاً برگردید و فرم را از صفحهٔ خود ما بفرستید.',
   'problem_text.request_expired':
-    'هر درخواست مدت کوتاهی نگه داشته و سپس پاک می‌شود. شاید هم زودتر و دستی پاک شده باشد.',
+    'هر درخواست مدت کوتاهی نگه داشته و سپس پاک می‌شود. شاید هم پیش از آن با دکمهٔ صفحه‌اش پاک شده باشد.',
   'problem_text.request_not_found':
-    'لطفاً نشانی را بررسی کنید؛ شاید کامل نباشد. اگر همین حالا این درخواست را دنبال می‌کردید، از دست رفته است؛ لطفاً آن را دوباره بفرستید.',
+    'شاید نشانی کامل نباشد یا درخواست از بین رفته باشد. لطفاً نشانی را بررسی کنید یا از نو شروع کنید.',
   'problem_text.cookies_required':
     'نتیجه را فقط مرورگری می‌بیند که درخواست را شروع کرده است و ما آن را از روی کوکی می‌شناسیم. لطفاً کوکی‌های این سایت را فعال کنید و سپس فرم را بفرستید.',
   'problem_text.not_signed_in':

@@ -64,7 +64,7 @@ export function describeRequest(stored: PublicView, context: DescribeContext): R
     value: valueText(view, context),
     remaining: arrivalText(view, context),
     startsIn: startText(view, context),
-    hold: view.queue_hold && t('live.hold', { message: view.queue_hold.message ?? '' }),
+    hold: view.queue_hold && `${t('live.hold')}\n${view.queue_hold.message ?? ''}`.trim(),
     attempt: attemptText(view, context),
     message: shownMessage(view, context),
     age: ageText(view, context),

@@ -24,7 +24,10 @@ function createFormat(locale: string, style: TimeStyle, timeZone?: string): Intl
   })
 }
 
-/** @param since a time shown before, whose day a `moment` does not repeat */
+/** So soon after another time, the time of the day is clear without its date. */
+const NEAR_MS = 12 * 3_600_000
+
+/** @param since a time shown before: a `moment` on the same day, or soon after, has no date */
 export function formatTime(
   locale: string,
   iso: string,
@@ -33,7 +36,9 @@ export function formatTime(
 ): string {
   const format = (text: string, as: TimeStyle): string =>
     timeFormat(locale, as, timeZone).format(new Date(text))
-  if (style !== 'moment' || !since || format(iso, 'day') !== format(since, 'day')) return format(iso, style)
+  const isNear = since !== undefined && Math.abs(Date.parse(iso) - Date.parse(since)) < NEAR_MS
+  const isSameDay = since !== undefined && format(iso, 'day') === format(since, 'day')
+  if (style !== 'moment' || !(isNear || isSameDay)) return format(iso, style)
   const time = format(iso, 'time')
   return locale === 'fa' ? `ساعت ${time}` : time
 }

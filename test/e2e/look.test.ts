@@ -109,14 +109,20 @@ describe.skipIf(isBrowserMissing)('the look of a live run', () => {
   ])(
     'a failed attempt and the next one shift the layout by less than 0.02: %s, %i px',
     async (locale, width) => {
-      const page = await open({ locale, viewport: { width, height: 800 } })
+      const page = await open({ locale, reducedMotion: 'no-preference', viewport: { width, height: 800 } })
       await page.addInitScript(recordShifts)
+      const pulse = () =>
+        page
+          .locator('[aria-current=step] .step-title')
+          .evaluate((title) => getComputedStyle(title, '::before').animationName)
       const hash = await request(START, ...STEPS)
       await page.goto(at('progress', hash))
       await isConnected(page, 'live')
       const error = { code: 'bot_unavailable', message: 'x', retryable: true }
+      expect(await pulse()).toBe('breathe')
       await apply(hash, { type: 'retry', attempt: 1, nextRetryAt: Date.now() + 20_000, error })
       await page.locator('[data-live=bar][data-status=paused]').waitFor()
+      expect(await pulse()).toBe('none')
       await apply(hash, { type: 'start', attempt: 2 })
       await page.locator('[data-live=bar][data-status=processing]').waitFor()
       await apply(hash, { ...progressTo(60, 'Asking the portal…'), attempt: 2 } as Command)

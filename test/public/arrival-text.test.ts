@@ -116,13 +116,13 @@ describe('a request that has not started', () => {
   it('says that its queue is held, in the words of the operator, and promises no time', () => {
     const hold = { message: 'Back at 5.', since: toIso(T0) }
     expect(describeAs(waiting({ position: 1, hold }), { record })).toMatchObject({
-      hold: 'Requests do not start at the moment. Yours keeps its place. \u2068Back at 5.\u2069',
+      hold: 'Requests do not start at the moment. Yours keeps its place.\nBack at 5.',
       message: 'You are next.',
       remaining: 'On hold for now',
     })
     const quiet = waiting({ position: 4, hold: { ...hold, message: null } })
     expect(describeAs(quiet, { record, locale: 'fa' })).toMatchObject({
-      hold: 'درخواست‌ها فعلاً شروع نمی‌شوند. جای شما در صف محفوظ است. \u2068\u2069',
+      hold: 'درخواست‌ها فعلاً شروع نمی‌شوند. جای شما در صف محفوظ است.',
       message: 'نفر ۴ صف هستید.',
     })
   })

@@ -54,7 +54,7 @@ describe('cancelling', () => {
       expect(await recordOf(hash)).toMatchObject({ status: 'cancelled', cancelled_by: 'user' })
       const $ = await browser.open(at('result', hash))
       expect(textOf($, 'h1')).toBe('Cancelled')
-      expect(textOf($, '.lead')).toMatch(/stopped before it was done/)
+      expect(textOf($, '.lead')).toMatch(/stopped before it had finished/)
     },
   )
 

@@ -280,7 +280,7 @@ export const REQUESTS: Readonly<Record<string, GivenRequest>> = {
     130,
     start(128),
     step(127, 2, 'fetching_start_page', 'opening_site', { host: 'docs.example.com' }),
-    step(124, 5, 'crawling', 'pages_read', { read: 1, found: 14, left: 80, link: '/' }),
+    step(124, 5, 'crawling', 'pages_read', { read: 1, found: 14, left: 13, link: '/' }),
     step(60, 95, 'summarizing', 'summarizing', { read: 48, broken: 3 }),
     completed(54, LINKS_RESULT),
   ),

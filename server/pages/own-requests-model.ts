@@ -19,13 +19,15 @@ export interface OwnRequest {
   createdAt: string
 }
 
+/** Those that wait for an answer come first. */
 export function ownRequestsModel(
   views: readonly PublicView[],
   catalog: Pick<Catalog, 'find'>,
   { t, locale }: Texts,
   now: number,
 ): OwnRequest[] {
-  return views.map((view) => {
+  const inOrder = views.toSorted((a, b) => Number(b.requires_otp) - Number(a.requires_otp))
+  return inOrder.map((view) => {
     const { title, stepTitles } = serviceLabels(view, catalog.find(view.service_slug), locale)
     const { heading, percent } = describeRequest(view, {
       t,

@@ -3,7 +3,7 @@ import type { CheerioAPI } from 'cheerio'
 import { describe, expect, test } from 'vitest'
 import { createSessionRequests, MAX_LISTED } from '../../core/store/session-requests.ts'
 import { keys } from '../helpers/keys.ts'
-import { aHash, PRIVATE, START } from '../helpers/record.ts'
+import { aHash, PRIVATE, REQUIRE_OTP, START } from '../helpers/record.ts'
 import { useRedis } from '../helpers/redis.ts'
 import { CREDIT_SCORE, useServer } from '../helpers/server.ts'
 import { openBrowser, textOf } from './page-browser.ts'
@@ -51,6 +51,14 @@ describe('the home page', () => {
     expect(ended(`${item} a`).attr('href')).toBe(`${FORM}/result/${first}`)
     expect(ended.html()).not.toContain('private result')
     expect((await browser.get('/')).headers['cache-control']).toBe('no-store')
+  })
+
+  test('it lists what waits for an answer first', async () => {
+    const browser = await visitor()
+    const [first, second] = [await submitIn(browser), await submitIn(browser, 'https://example.org/')]
+    await apply(first, START)
+    await apply(first, REQUIRE_OTP)
+    expect(hashesOf(await browser.open('/'))).toEqual([first, second])
   })
 
   test('it lists nothing of other browsers, and nothing without a session', async () => {

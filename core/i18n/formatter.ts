@@ -6,7 +6,11 @@ import { IntlMessageFormat } from 'intl-messageformat'
 
 type MessageParams = Record<string, string | number>
 
-/** Formats the message of a key. @throws when one of its parameters is missing */
+/**
+ * Formats the message of a key. A page of the release before may lack one, which is then empty.
+ *
+ * @throws when a parameter is missing
+ */
 export type Translate<Key extends string = string> = (key: Key, params?: MessageParams) => string
 
 /** A parsed message: plain text, or the syntax tree of a message with parameters. */
@@ -18,8 +22,8 @@ export function createFormatter<Key extends string>(
 ): Translate<Key> {
   const formats = new Map<Key, IntlMessageFormat>()
   return (key, params) => {
-    const text: CompiledMessage = texts[key]
-    if (typeof text === 'string') return text
+    const text: CompiledMessage | undefined = texts[key]
+    if (typeof text === 'string' || text === undefined) return text ?? ''
     let format = formats.get(key)
     if (!format) {
       format = new IntlMessageFormat(text, locale)

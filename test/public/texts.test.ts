@@ -9,6 +9,7 @@ import { createConsoleTexts } from '../../core/i18n/console-texts.ts'
 import { en, type TextKey } from '../../core/i18n/en.ts'
 import { type ConsoleKey, enConsole } from '../../core/i18n/en-console.ts'
 import { faConsole } from '../../core/i18n/fa-console.ts'
+import { createFormatter } from '../../core/i18n/formatter.ts'
 import { BUILT_IN, createTexts, isTextKey } from '../../core/i18n/index.ts'
 import {
   formatAge,
@@ -139,6 +140,11 @@ test('every composed text belongs to an existing code or state', () => {
     'live.title.answer_required',
   ])
   expect(Object.keys(en).filter((key) => prefixes.test(key) && !extra.has(key))).toEqual([])
+})
+
+test('a text that the page of another release lacks is empty', () => {
+  const texts: Record<string, string> = {}
+  expect(createFormatter('en', texts)('live.new_text', { count: 1 })).toBe('')
 })
 
 test('every text is a well-formed message', () => {

@@ -1,5 +1,7 @@
 /** The states that the gallery shows, as commands of the example services with the times of real requests. */
 
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import {
   parseService,
   type Service,
@@ -7,11 +9,12 @@ import {
 } from '../../../../core/catalog/service-definition.ts'
 import type { Command } from '../../../../core/domain/command.ts'
 import type { OtpRequest } from '../../../../core/domain/otp-prompt.ts'
-import { PNG } from '../../../../test/helpers/typed-result.ts'
 import { definition as accountStatement } from '../../account-statement/definition.ts'
 import { definition as creditScore } from '../../credit-score-rating/definition.ts'
 import { definition as linkCheck } from '../../link-check/definition.ts'
 import { definition as threeProviders } from '../../three-provider-inquiry/definition.ts'
+
+const CAPTCHA_PICTURE = `data:image/png;base64,${readFileSync(join(import.meta.dirname, 'captcha.png'), 'base64')}`
 
 /** A command, and how many seconds before the picture it was given. Times in it are from the picture on. */
 export type Past = readonly [secondsAgo: number, command: Command]
@@ -32,7 +35,17 @@ export function serviceOf(definition: ServiceDefinition): Service {
 }
 
 export const CREDIT = serviceOf(creditScore)
-export const STATEMENT = serviceOf(accountStatement)
+export const STATEMENT = serviceOf({
+  ...accountStatement,
+  messages: {
+    ...accountStatement.messages,
+    which_account: { en: 'Which account?', fa: 'کدام حساب؟' },
+    fee: {
+      en: 'The portal asks for a fee of 20,000 rials. Go on?',
+      fa: 'درگاه ۲۰٬۰۰۰ ریال کارمزد می‌گیرد. ادامه دهیم؟',
+    },
+  },
+})
 export const LINKS = serviceOf(linkCheck)
 export const PROVIDERS = serviceOf(threeProviders)
 
@@ -243,6 +256,7 @@ export const REQUESTS: Readonly<Record<string, GivenRequest>> = {
   'question-choice': question({
     kind: 'choice',
     message: 'Which account?',
+    message_key: 'which_account',
     options: [
       option('a', 'Current account …0123', 'حساب جاری …۰۱۲۳'),
       option('b', 'Savings account …7741', 'حساب پس‌انداز …۷۷۴۱'),
@@ -252,8 +266,9 @@ export const REQUESTS: Readonly<Record<string, GivenRequest>> = {
   'question-confirm': question({
     kind: 'confirm',
     message: 'The portal asks for a fee of 20,000 rials. Go on?',
+    message_key: 'fee',
   }),
-  'question-image': question({ kind: 'image', image: PNG }),
+  'question-image': question({ kind: 'image', image: CAPTCHA_PICTURE }),
   'result-credit': credit(
     140,
     ...UNTIL_CODE.map(([at, command]): Past => [at + 70, command]),

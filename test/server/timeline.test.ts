@@ -94,7 +94,7 @@ describe('the page', () => {
     expect(textOf($, '.help a')).toBe('help@example.com')
     // The bot's words, with their origin, only in the details.
     expect(textOf($, '.technical')).toMatch(/Attempt 1, in the words of the service ?ECONNREFUSED/)
-    expect(textOf($, '.technical')).toContain('<b>HTTP 418</b>')
+    expect(textOf($, '.technical')).toMatch(/Attempt 2, in the words of the service ?.*<b>HTTP 418<\/b>/)
     $('.technical, script').remove()
     expect(textOf($, 'main')).not.toMatch(/ECONNREFUSED|HTTP 418/)
   })

@@ -374,7 +374,8 @@ describe('in Persian', () => {
 
   test("a Persian page shows phone numbers, codes and hashes left to right and isolates a bot's text", () => {
     const code = load(pages.request(PERSIAN, viewAfter(start, askForCode)))
-    expect(code('.panel-ask bdi[dir=ltr]').text()).toBe('۰۹۱۲***۴۵۶۷')
+    for (const place of ['h2', '.sent-to'])
+      expect(code(`.panel-ask ${place} bdi[dir=ltr]`).text()).toBe('۰۹۱۲***۴۵۶۷')
     expect(code('#otp').attr('dir')).toBe('ltr')
     expect(load(pages.request(PERSIAN, viewAfter(start, progress)))('bdi[data-live=message]')).toHaveLength(1)
     const result = load(pages.request(PERSIAN, viewAfter(start, complete({ score: 712, id: 'a1' }))))

@@ -5,7 +5,7 @@ import { readWorkerProcesses, type WorkerProcess } from '../core/store/worker-pr
 /** Workers give a sign of life as often. */
 const CACHED_MS = 5_000
 
-/** @returns a function that says null until it is known, and where no worker takes the queue or one does not say its slots */
+/** @returns null before the first read, for a queue without a worker, and while a worker of an older version takes the queue */
 export function createWorkerSlots({
   redis,
   now,
@@ -13,7 +13,7 @@ export function createWorkerSlots({
 }: {
   redis: RedisClient
   now: () => number
-  /** What is known stays. */
+  /** After an error the last slots that were read are kept. */
   onError: (error: unknown) => void
 }): (queue: string) => number | null {
   let readAt = Number.NEGATIVE_INFINITY

@@ -15,7 +15,7 @@ export const initialSteps = (steps: readonly Pick<Step, 'id' | 'of'>[]): Step[] 
 /**
  * The steps with `id` as the current one; unchanged when the service has no such step.
  *
- * @param isFirstReport of an attempt: what an earlier attempt did is done again, and its times do not count
+ * @param isFirstReport whether it is the first report of an attempt, which resets the states and times of an earlier attempt
  */
 export function moveToStep(before: readonly Step[], id: string, at: number, isFirstReport = false): Step[] {
   const steps = isFirstReport ? before.map(toWaiting) : before

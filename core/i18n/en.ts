@@ -203,7 +203,7 @@ export const en = {
   'problem_text.request_expired':
     'Each request is kept for a short time and then deleted. It can also be deleted earlier, by a button on its page.',
   'problem_text.request_not_found':
-    'The address may be cut off, or the request is gone. Please check the address, or start again.',
+    'The address may be incomplete, or the request no longer exists. Please check the address, or start again.',
   'problem_text.cookies_required':
     'Only the browser that starts a request can see its result here, and a cookie tells which one that is. Please allow cookies for this site, then send the form.',
   'problem_text.not_signed_in':

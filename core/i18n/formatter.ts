@@ -7,7 +7,7 @@ import { IntlMessageFormat } from 'intl-messageformat'
 type MessageParams = Record<string, string | number>
 
 /**
- * Formats the message of a key. A page of the release before may lack one, which is then empty.
+ * Formats the message of a key. Returns an empty string for a missing key: a page of the previous release may lack one.
  *
  * @throws when a parameter is missing
  */

@@ -19,7 +19,7 @@ export interface OwnRequest {
   createdAt: string
 }
 
-/** Those that wait for an answer come first. */
+/** Requests that need a code or an answer come first. */
 export function ownRequestsModel(
   views: readonly PublicView[],
   catalog: Pick<Catalog, 'find'>,

@@ -95,6 +95,20 @@ describe.skipIf(isBrowserMissing)('a request that has ended', () => {
   })
 })
 
+/** The home page with a pending request that was sent in the same browser. */
+async function openListed() {
+  const page = await open()
+  await page.goto(`${address}/services/link-check`)
+  await page.locator('[name=url]').fill('https://example.com/')
+  await button(page, t('form.submit')).click()
+  await isConnected(page, 'live')
+  const hash = new URL(page.url()).pathname.split('/').at(-1) as string
+  await page.goto(address)
+  const item = page.locator(`[data-request="${hash}"]`)
+  await item.getByText(t('live.status.pending')).waitFor()
+  return { page, hash, item }
+}
+
 describe.skipIf(isBrowserMissing)('the home page', () => {
   afterEach(closeTabs)
 
@@ -117,15 +131,7 @@ describe.skipIf(isBrowserMissing)('the home page', () => {
   })
 
   it('it follows the requests of its browser until they are deleted', async () => {
-    const page = await open()
-    await page.goto(`${address}/services/link-check`)
-    await page.locator('[name=url]').fill('https://example.com/')
-    await button(page, t('form.submit')).click()
-    await isConnected(page, 'live')
-    const hash = new URL(page.url()).pathname.split('/').at(-1) as string
-    await page.goto(address)
-    const item = page.locator(`[data-request="${hash}"]`)
-    await item.getByText(t('live.status.pending')).waitFor()
+    const { page, hash, item } = await openListed()
     await item.getByRole('link').focus()
     await apply(hash, START)
     await apply(hash, progressTo(40))
@@ -141,14 +147,7 @@ describe.skipIf(isBrowserMissing)('the home page', () => {
   })
 
   it('the list of requests keeps the language of its page: it follows to another one as a whole', async () => {
-    const page = await open()
-    await page.goto(`${address}/services/link-check`)
-    await page.locator('[name=url]').fill('https://example.com/')
-    await button(page, t('form.submit')).click()
-    await isConnected(page, 'live')
-    const hash = new URL(page.url()).pathname.split('/').at(-1) as string
-    await page.goto(address)
-    await page.locator(`[data-request="${hash}"]`).getByText(t('live.status.pending')).waitFor()
+    const { page, hash } = await openListed()
     const other = await page.context().newPage()
     await other.goto(`${address}/?lang=fa`)
     await apply(hash, START)

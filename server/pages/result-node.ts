@@ -69,6 +69,8 @@ export interface ResultTable {
   plot: Plot | null
   /** Another table of the result has columns of the same kinds, which stand below each other. */
   isAligned: boolean
+  /** Entries of an account, which a narrow screen shows in two lines each, below one heading. */
+  isLedger: boolean
 }
 
 /** Rows with the same value in the column that groups them. */

@@ -39,6 +39,7 @@ export function tableOf(
     showAll: rows.length > SHOWN_ROWS ? t('result.show_all', { count: rows.length }) : null,
     plot: axes ? plotOf(rows, axes, t) : null,
     isAligned: false,
+    isLedger: isLedger(columns, rows),
   }
 }
 
@@ -53,6 +54,14 @@ function columnsOf(columns: readonly ResultColumn[], rows: readonly ResultNode[]
     isPlain: !column.isNumeric && (i === 0 || (texts.length <= 2 && texts.includes(column))),
   }))
 }
+
+/** Entries of an account: a date, a text and two numbers, none of them missing. */
+const isLedger = (columns: readonly ResultColumn[], rows: readonly ResultNode[][]): boolean =>
+  columns.map(({ isNumeric }) => isNumeric).join() === 'false,false,true,true' &&
+  rows.every(([date, text, ...numbers]) => date?.kind === 'date' && isWord(text) && numbers.every(isWord))
+
+const isWord = (node: ResultNode | undefined): boolean =>
+  (node?.kind === 'text' || node?.kind === 'number') && node.text !== ''
 
 const SHORT = ['text', 'number', 'date']
 

@@ -74,6 +74,16 @@ describe('the rows of a table', () => {
     expect(textOf(some, '.panel')).not.toContain('Many')
   })
 
+  test('entries of an account are a ledger, unless a value is missing or another column is there', () => {
+    const columns = [column('d', 'date'), column('t', 'text'), column('n', 'money'), column('m', 'money')]
+    const entry = { d: '2026-05-01', t: 'Rent', n: -5, m: 10 }
+    const ledgersOf = (...rows: object[]): number => pageOf({ x: rows }, table({ columns }))('.ledger').length
+    expect(ledgersOf(entry, { ...entry, n: 3 })).toBe(1)
+    expect(ledgersOf(entry, { ...entry, m: null })).toBe(0)
+    expect(ledgersOf(entry, { ...entry, t: '' })).toBe(0)
+    expect(ledgersOf({ ...entry, more: 1 })).toBe(0)
+  })
+
   test('the columns of tables of one shape stand below each other, unless their numbers are long', () => {
     const [x] = table().fields
     const y: ResultField = { ...(x as ResultField), name: 'y' }

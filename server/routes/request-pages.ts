@@ -136,8 +136,9 @@ function addDownloads(router: Router, { requests, ownership, files }: PageDeps):
 /** Shows the page to requests whose state has it; redirects others to the page of their state. */
 function createShowPage(deps: PageDeps) {
   const { requests, failures, ownership, refusedForms, inlineStyle } = deps
-  const contextOf = (req: Request, res: Response): PageContext => {
-    if (!isFirstVisit(req)) return pageContext(req)
+  /** The styles within the page leave out the font, which only a page that changes can do without. */
+  const contextOf = (req: Request, res: Response, { status }: PublicView): PageContext => {
+    if (!isFirstVisit(req) || isFinal(status)) return pageContext(req)
     inlineStyle.allow(res)
     return { ...pageContext(req), css: inlineStyle.css }
   }
@@ -165,7 +166,7 @@ function createShowPage(deps: PageDeps) {
       const isShareable = view.is_completed && (await ownership.allows(view.hash, NO_CREDENTIALS, 'read'))
       const device = mayAct ? await findDeviceLink(deps, req, view) : null
       const shared = mayAct ? await findShared(deps, req, view) : null
-      const context = contextOf(req, res)
+      const context = contextOf(req, res, view)
       const state = { context, mayAct, problem, retriedAs, timeline, isShareable, device, shared }
       res.send(render(req, view, state))
     }

@@ -44,6 +44,12 @@ describe('the styles of a request page', () => {
     expect([css, linked, policy]).toEqual(['', 2, "'self'"])
   })
 
+  it('are linked with the font on the page of a result, which nothing changes', async () => {
+    const done = await given([START, { type: 'complete', attempt: 1, result: {} }])
+    const { css, linked, policy } = await openPage(at('result', done), NAVIGATION)
+    expect([css, linked, policy]).toEqual(['', 2, "'self'"])
+  })
+
   it('are linked on pages that a browser may cache', async () => {
     const { css, linked, policy } = await openPage('/', NAVIGATION)
     expect([css, linked, policy]).toEqual(['', 2, "'self'"])

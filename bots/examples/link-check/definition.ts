@@ -111,10 +111,11 @@ export const definition = {
         columns: [
           { name: 'url', type: 'url', label: { en: 'Address', fa: 'نشانی' } },
           {
-            name: 'milliseconds',
+            name: 'seconds',
             type: 'number',
             label: { en: 'Time', fa: 'زمان' },
-            unit: { en: 'ms', fa: 'میلی‌ثانیه' },
+            decimals: 1,
+            unit: { en: 's', fa: 'ثانیه' },
           },
         ],
       },

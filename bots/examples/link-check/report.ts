@@ -29,7 +29,7 @@ export interface Report {
   /** `status` is the first redirect's, `to` where the last one led. */
   redirected: ({ url: string; to: string; status: number } & Occurrences)[]
   redirected_total: number
-  slowest: { url: string; milliseconds: number }[]
+  slowest: { url: string; seconds: number }[]
   skipped: { url: string; code: string }[]
   skipped_total: number
   /** Why not everything was checked; null when everything was. */
@@ -76,7 +76,10 @@ export function writeReport(startUrl: string, findings: LinkFindings, durationMs
   const take = createBudget(REPORT_BYTES)
   const slowestFew = take(
     MAX_ENTRIES.slowest,
-    slowest.map(({ link, milliseconds }) => ({ url: cut(link.url), milliseconds })),
+    slowest.map(({ link, milliseconds }) => ({
+      url: cut(link.url),
+      seconds: Math.round(milliseconds / 10) / 100,
+    })),
   )
   return {
     start_url: cut(startUrl),

@@ -100,6 +100,7 @@ describe('the form of a question', () => {
     const $ = await open(hash)
     const image = $('img.code-image')
     expect(image.attr('alt')).toBe('The picture with the text to type')
+    expect(image.next().attr('id')).toBe('otp')
     await browser
       .get(image.attr('src') as string)
       .expect(200)

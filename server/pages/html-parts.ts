@@ -14,7 +14,7 @@ export interface HtmlParts {
    * `time` (of day), `second` (of day) and `moment`: in the zone of the site, until the browser converts them to the viewer's
    * time zone. `day` and `clock` (a local day and time): unchanged.
    *
-   * @param since a time shown before, whose day a `moment` does not repeat
+   * @param since a time shown before, whose day a `moment` does not repeat, nor a `second` its zone
    */
   time(iso: string, style: TimeStyle, since?: string): string
   link(href: string, text: string): string
@@ -48,7 +48,10 @@ export function createHtmlParts({ t, locale }: Pick<Texts, 't' | 'locale'>, time
         return `<time ${datetime}>${escapeHtml(words)}</time>`
       }
       const time = formatTime(locale, iso, style, { since, timeZone })
-      const words = timeZone === 'UTC' ? t('site.time_utc', { time }) : t('site.time_in_zone', { time, zone })
+      const words =
+        style === 'second' && since ? time
+        : timeZone === 'UTC' ? t('site.time_utc', { time })
+        : t('site.time_in_zone', { time, zone }) // biome-ignore format: a table
       const beside = since ? ` data-since="${escapeHtml(since)}"` : ''
       return `<time ${datetime} data-local="${style}"${beside}>${escapeHtml(words)}</time>`
     },

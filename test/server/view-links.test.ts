@@ -209,7 +209,10 @@ test('a token that was made up, or of another installation, is a link that does 
     expect((await watch(off, token)).answer).toMatchObject({ ok: false, problem: { code: 'link_revoked' } })
   }
   const page = await off.api.get(`/services/test-service/progress/${link}`).set(asBrowser).expect(410)
-  expect(load(page.text)('h1').text()).toBe('This link no longer works')
+  const $ = load(page.text)
+  expect($('h1').text()).toBe('This link no longer works')
+  // The result of another person is not to be had from the form.
+  expect($('main a').text()).toBe('All services')
 })
 
 test('a request has at most 20 links, and an unknown one cannot be ended', async () => {

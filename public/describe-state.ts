@@ -12,6 +12,7 @@ export function describeState(state: State, page: Page): RequestDescription {
     {
       ...page,
       now,
+      reason: state.paused ? page.read({ ...state.paused, message: null }) : page.reason,
       remainingSeconds: remainingSeconds(state, now, latestWork),
       earliestSeconds: earliestSeconds(state, now, earliestWork),
       isQueueLate: isQueueLate(state, now, latestWork),

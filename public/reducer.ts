@@ -23,6 +23,8 @@ export interface State {
   connection: Connection
   /** The progress as shown, percent: it moves on between two reports, and never back. */
   shown: number
+  /** The last view between two attempts: why the one before failed. Null before the page has seen one. */
+  paused: PublicView | null
   /** When the page was known to be up to date, milliseconds. */
   asOf: number
   gone: boolean
@@ -40,6 +42,7 @@ export const firstState = (view: PublicView, at: number): State => ({
   shown: view.progress,
   connection: 'connecting',
   asOf: at,
+  paused: null,
   gone: false,
 })
 
@@ -134,7 +137,8 @@ function applyView(state: State, view: PublicView, at: number): State {
         ...(queue_position !== null && { queue_position, queue_hold }),
       }
   const shown = Math.max(state.shown, next.progress)
-  return { ...state, view: next, shown, asOf: at, remaining: nextRemaining(state, view, at) }
+  const paused = next.next_retry_at === null ? state.paused : next
+  return { ...state, view: next, paused, shown, asOf: at, remaining: nextRemaining(state, view, at) }
 }
 
 /**

@@ -6,9 +6,7 @@ export const enForms = {
   'services.list': 'Services',
   'services.none': 'There is nothing to choose from right now. Please come back later.',
   'services.closed': 'Closed at the moment',
-  'services.usually': 'Usually {duration}',
   'services.asks_for_code': 'Sends you a code',
-  'form.back': 'All services',
   'form.before': 'Before you start',
   'form.may_take_longer':
     'This service is not answering right now, so it may take longer. You can send the form all the same.',

@@ -56,9 +56,10 @@ export const en = {
     '{from, plural, =0 {Ready in up to {to, plural, one {a minute} other {# minutes}}} other {Ready in {from, number} to {to, number} minutes}}',
   'live.arrival.at': 'Ready about {time}',
   'live.arrival.between': 'Ready about {time} ({from} to {to})',
-  'live.arrival.after_answer': 'After your answer: {duration}',
-  'live.arrival.after_code': 'After your code: {duration}',
+  'live.arrival.after_answer': 'After {who, select, viewer {the} other {your}} answer: {duration}',
+  'live.arrival.after_code': 'After {who, select, viewer {the} other {your}} code: {duration}',
   'live.arrival.late': '{arrival}, later than usual',
+  'live.arrival.usually': 'Usually takes {duration}',
   'live.arrival.held': 'On hold for now',
   'live.range.seconds':
     '{from, plural, =0 {up to {to, number} seconds} other {{from, number} to {to, number} seconds}}',
@@ -80,6 +81,8 @@ export const en = {
   'live.age.now': 'updated just now',
   'live.age.seconds': 'last update {seconds, number} seconds ago',
   'live.age.alive': 'heard from {seconds, plural, =0 {just now} other {# s ago}}',
+  'live.age.sent':
+    '{minutes, plural, =0 {{seconds, plural, =0 {sent just now} other {sent # seconds ago}}} one {sent a minute ago} other {sent # minutes ago}}',
   'live.age.silent': 'No update for {minutes, plural, one {# minute} other {# minutes}}, still waiting',
   'live.queue': '{place, plural, =1 {You are next.} other {Place {place, number} in the queue.}}',
   'live.queue_wait':

@@ -7,9 +7,7 @@ export const faForms = {
   'services.list': 'سرویس‌ها',
   'services.none': 'اکنون سرویسی برای انتخاب نیست. لطفاً بعداً دوباره سر بزنید.',
   'services.closed': 'فعلاً بسته',
-  'services.usually': 'معمولاً {duration}',
   'services.asks_for_code': 'با کد تأیید',
-  'form.back': 'همهٔ سرویس‌ها',
   'form.before': 'پیش از شروع',
   'form.may_take_longer':
     'این سرویس اکنون پاسخ نمی‌دهد و ممکن است کار بیشتر طول بکشد. با این حال می‌توانید فرم را بفرستید.',

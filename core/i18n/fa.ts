@@ -59,9 +59,10 @@ export const fa: Readonly<Record<TextKey, string>> = {
     '{from, plural, =0 {حداکثر تا {to, number} دقیقهٔ دیگر آماده می‌شود} other {{from, number} تا {to, number} دقیقهٔ دیگر آماده می‌شود}}',
   'live.arrival.at': 'حدود ساعت {time} آماده می‌شود',
   'live.arrival.between': 'حدود ساعت {time} آماده می‌شود (بین {from} و {to})',
-  'live.arrival.after_answer': 'پس از پاسخ شما: {duration}',
-  'live.arrival.after_code': 'پس از وارد کردن کد: {duration}',
+  'live.arrival.after_answer': 'پس از پاسخ{who, select, viewer {} other { شما}}: {duration}',
+  'live.arrival.after_code': 'پس از {who, select, viewer {رسیدن} other {وارد کردن}} کد: {duration}',
   'live.arrival.late': '{arrival}، دیرتر از معمول',
+  'live.arrival.usually': 'معمولاً {duration} طول می‌کشد',
   'live.arrival.held': 'فعلاً متوقف است',
   'live.range.seconds':
     '{from, plural, =0 {حداکثر {to, number} ثانیه} other {{from, number} تا {to, number} ثانیه}}',
@@ -82,6 +83,8 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'live.age.now': 'آخرین خبر: همین حالا',
   'live.age.seconds': 'آخرین خبر: {seconds, number} ثانیه پیش',
   'live.age.alive': 'آخرین نشانهٔ فعالیت: {seconds, plural, =0 {همین حالا} other {# ثانیه پیش}}',
+  'live.age.sent':
+    '{minutes, plural, =0 {{seconds, plural, =0 {همین حالا فرستاده شد} other {# ثانیه پیش فرستاده شد}}} other {# دقیقه پیش فرستاده شد}}',
   'live.age.silent': '{minutes, number} دقیقه است خبر تازه‌ای نرسیده؛ همچنان منتظریم',
   'live.queue': '{place, plural, =1 {نوبت بعدی با شماست.} other {نفر {place, number} صف هستید.}}',
   'live.queue_wait': '{ahead, number} درخواست پیش از شماست؛ {duration} تا نوبت شما.',

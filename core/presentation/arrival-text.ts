@@ -29,6 +29,8 @@ export interface ArrivalContext {
   earliestSeconds: number | null
   /** The queue moves slower than it was expected to. */
   isQueueLate?: boolean
+  /** Sees the request by a view-only link: another person answers. */
+  isViewer?: boolean
   /** Left out where the viewer's time zone is unknown. */
   clockTime?: FormatClock
   pace: ServicePace
@@ -40,7 +42,7 @@ export function arrivalText(view: PublicView, context: ArrivalContext): string {
   // When a held queue goes on is unknown.
   if (!view.started_at && view.queue_hold) return t('live.arrival.held')
   if (!view.started_at && earliestSeconds === null)
-    return t('live.remaining.usually', { duration: formatRemaining(t, pace.typical) })
+    return t('live.arrival.usually', { duration: formatRemaining(t, pace.typical) })
   const duration = formatRemaining(t, remainingSeconds)
   if (view.next_retry_at !== null) return arrivalAfterRetry(view.next_retry_at, context)
   // The person is waited for, not the work.
@@ -51,6 +53,7 @@ export function arrivalText(view: PublicView, context: ArrivalContext): string {
     const isCode = !view.otp_data || view.otp_data.kind === 'code'
     return t(isCode ? 'live.arrival.after_code' : 'live.arrival.after_answer', {
       duration: isExpected ? formatRange(t, range) : duration,
+      who: context.isViewer ? 'viewer' : 'submitter',
     })
   }
   if (earliestSeconds === null && remainingSeconds <= 0 && isWithinUsual(view, context))

@@ -10,7 +10,7 @@ import { type ArrivalContext, arrivalText } from './arrival-text.ts'
 import {
   type DescribedStep, describeStep, isBetweenAttempts, secondsBetween, stepsBelow, untilRetry,
 } from './describe-steps.ts' // biome-ignore format: a list
-import { formatAge, formatBotSeen, formatRemaining, formatUntil } from './format-duration.ts'
+import { formatAge, formatBotSeen, formatRemaining, formatSent, formatUntil } from './format-duration.ts'
 
 export interface RequestDescription {
   /** For the tab. The state comes first, because a tab shows only a few characters. */
@@ -36,7 +36,7 @@ export interface RequestDescription {
   advice: string | null
   /** How long there was no word: 0 below 10 s, 1 below a minute, 2, and 3 with `advice`. */
   silence: 0 | 1 | 2 | 3
-  /** The status, or that the bar stands still between two attempts. */
+  /** The status, or that the bar stands still: between two attempts, and in a held queue. */
   bar: PublicView['status'] | 'paused'
   steps: DescribedStep[]
   /** The step as the bot reported it, where the service has no step of that name. */
@@ -48,6 +48,8 @@ export interface DescribeContext extends ArrivalContext {
   /** The service's title. */
   title: string
   stepTitles: Readonly<Record<string, string>>
+  /** Why the attempt before failed, where it has a translation. */
+  reason?: string | null
 }
 
 export function describeRequest(stored: PublicView, context: DescribeContext): RequestDescription {
@@ -70,7 +72,7 @@ export function describeRequest(stored: PublicView, context: DescribeContext): R
     age: ageText(view, context),
     advice: silence === 3 ? t('live.silence_advice') : null,
     silence,
-    bar: isBetweenAttempts(view) ? 'paused' : view.status,
+    bar: isBetweenAttempts(view) || view.queue_hold ? 'paused' : view.status,
     steps: stepsBelow(view).map((step) => describeStep(view, step, context)),
     otherStep: otherStep(view),
   }
@@ -82,10 +84,15 @@ function drawingOf(view: PublicView, silence: RequestDescription['silence']): st
   return silence === 3 ? 'silent' : statusText(view)
 }
 
-/** How old the last update is. While there is none, that the bot is alive. Between two attempts when the next one starts. */
+/**
+ * How old the last update is. While there is none, that the bot is alive. Between two attempts when the next one starts, in
+ * a queue when the request was sent.
+ */
 function ageText(view: PublicView, context: DescribeContext): string | null {
   const { t, now } = context
   if (isBetweenAttempts(view)) return nextAttemptText(view, context)
+  if (view.status === 'pending' && !isScheduled(view))
+    return formatSent(t, secondsBetween(view.created_at, now))
   if (!isWorking(view)) return null
   const alive = isBotSeenSince(view) ? formatBotSeen(t, secondsBetween(view.bot_seen_at ?? '', now)) : null
   return alive ?? formatAge(t, secondsBetween(view.updated_at, now))
@@ -122,7 +129,7 @@ const PROMPT_MESSAGES = [
 
 /**
  * In a queue the place in it. Between two attempts the reason, where it has a translation: untranslated words of a bot are
- * left out.
+ * left out. The reason is repeated when the next attempt starts over.
  */
 function shownMessage(view: PublicView, context: DescribeContext): string | null {
   const { t, read } = context
@@ -131,7 +138,9 @@ function shownMessage(view: PublicView, context: DescribeContext): string | null
     return read({ ...view, message: null }) ?? t('live.timeline.attempt_failed', { attempt: view.attempt })
   const isInPrompt =
     PROMPT_MESSAGES.includes(view.message_key ?? '') || view.current_message === view.otp_data?.message
-  return view.requires_otp && isInPrompt ? null : lastMessage(view, read)
+  if (view.requires_otp && isInPrompt) return null
+  const reason = view.message_key === 'starting_over' ? context.reason : null
+  return [reason, lastMessage(view, read)].filter(Boolean).join(' ')
 }
 
 const isWorking = (view: PublicView): boolean => view.status === 'processing' && !isBetweenAttempts(view)

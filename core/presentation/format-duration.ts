@@ -47,6 +47,10 @@ export function formatAge(t: T, seconds: number): string {
   return t('live.age.silent', { minutes: Math.floor(seconds / 60) })
 }
 
+/** How long a request has waited in a queue. */
+export const formatSent = (t: T, seconds: number): string =>
+  t('live.age.sent', { minutes: Math.floor(seconds / 60), seconds: Math.floor(seconds / 10) * 10 })
+
 /** How long ago the bot was known to be alive; null when that says nothing about now. */
 export function formatBotSeen(t: T, seconds: number): string | null {
   return seconds < 60 ? t('live.age.alive', { seconds: Math.floor(seconds / 5) * 5 }) : null

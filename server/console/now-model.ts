@@ -146,7 +146,7 @@ function redisModel(info: RedisServerInfo, { t }: ConsoleTexts) {
     version: info.version,
     memory: info.memory && memoryText(info.memory, t),
     policy: info.evictionPolicy,
-    kept: info.appendOnly === null ? null : t(info.appendOnly ? 'console.yes' : 'console.no'),
+    kept: info.appendOnly === null ? null : t(info.appendOnly ? 'result.yes' : 'result.no'),
   }
 }
 

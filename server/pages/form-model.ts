@@ -152,7 +152,7 @@ export const serviceCard = (
   href: formLink(service.slug),
   notes: [
     ...(notice?.isClosed ? [t('services.closed')] : []),
-    t('services.usually', { duration: formatPace(t, pace) }),
+    t('live.arrival.usually', { duration: formatPace(t, pace) }),
     ...(service.asks_for_code ? [t('services.asks_for_code')] : []),
   ],
 })

@@ -91,6 +91,7 @@ export function outcomeModel(
   const { headline, rest } = arrangeOutcome(view, service, { t, locale })
   const failure = describeFailure(view, service, locale)
   const error = view.error_data
+  const before = view.is_failed && !failure.words ? lastReason(timeline, service, locale) : null
   return {
     heading: t(
       view.is_completed
@@ -104,7 +105,7 @@ export function outcomeModel(
       : view.is_cancelled ? t('cancelled.lead')
       : view.is_failed ? (failure.words ?? plainLead(view, stepTitles, t))
       : null, // biome-ignore format: a table
-    reasonBefore: view.is_failed && !failure.words ? lastReason(timeline, service, { t, locale }) : null,
+    reasonBefore: before && t('failed.reason_before', before),
     headline,
     result: rest,
     hasTable: hasTable(rest),

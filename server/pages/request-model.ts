@@ -17,7 +17,7 @@ import { isViewToken } from '../view-links.ts'
 import { type RequestLinks, requestLinks } from './links.ts'
 import { localizerFor } from './message-text.ts'
 import { serviceLabels } from './service-titles.ts'
-import { type TimelineModel, timelineModel } from './timeline-model.ts'
+import { lastReason, type TimelineModel, timelineModel } from './timeline-model.ts'
 
 /** The data that the page's script starts from. */
 export interface PageData {
@@ -26,6 +26,9 @@ export interface PageData {
   now: number
   title: string
   stepTitles: Record<string, string>
+  /** Why the attempt before failed; null where that is unknown. */
+  reason: string | null
+  isViewer: boolean
   /** The last entry of the timeline; null where it could not be read. */
   lastEntry: TimelineEntry | null
   links: Pick<RequestLinks, 'progress' | 'result' | 'status'>
@@ -68,13 +71,17 @@ export function requestModel(
   const { t, locale, live } = texts
   const { title, stepTitles } = serviceLabels(view, service, locale)
   const links = requestLinks(view)
+  const isShared = isViewToken(view.hash)
   const localize = localizerFor(service, locale)
+  const reason = view.attempt > 1 ? (lastReason(timeline, service, locale)?.reason ?? null) : null
   const words: DescribeContext = {
     t,
     read: localize,
     now,
     title,
     stepTitles,
+    reason,
+    isViewer: isShared,
     pace,
     remainingSeconds: view.estimated_remaining_time,
     earliestSeconds: view.estimated_remaining_range?.[0] ?? null,
@@ -86,7 +93,7 @@ export function requestModel(
     links,
     startsAt: isScheduled(view) ? view.run_at : null,
     retryOf: view.retry_of && requestLinks({ ...view, hash: view.retry_of }).progress,
-    isShared: isViewToken(view.hash),
+    isShared,
     isExpiring: isExpiring(view, now),
     timeline: timelineModel(timeline, service, stepTitles, texts),
     data: {
@@ -95,6 +102,8 @@ export function requestModel(
       now,
       title,
       stepTitles,
+      reason,
+      isViewer: isShared,
       lastEntry: timeline.at(-1) ?? null,
       links: { progress: links.progress, result: links.result, status: links.status },
       pace,

@@ -1,7 +1,7 @@
 /** The model of a request's timeline: folded on the page of a running request, whole on the page of a finished one. */
 import type { Service } from '../../core/catalog/service-definition.ts'
 import { MAX_STORED_ENTRIES, type TimelineEntry } from '../../core/domain/timeline.ts'
-import type { Texts } from '../../core/i18n/index.ts'
+import type { Locale, Texts } from '../../core/i18n/index.ts'
 import { type DescribedEntry, describeTimeline } from '../../core/presentation/describe-timeline.ts'
 import { localizerFor } from './message-text.ts'
 
@@ -28,12 +28,12 @@ export function timelineModel(
 export function lastReason(
   timeline: readonly TimelineEntry[],
   service: Service | undefined,
-  { t, locale }: Pick<Texts, 't' | 'locale'>,
-): string | null {
+  locale: Locale,
+): { attempt: number; reason: string } | null {
   const read = localizerFor(service, locale)
   for (const { next_retry_at, attempt, message_key, message_params } of timeline.toReversed()) {
     const reason = next_retry_at === undefined ? null : read({ message: null, message_key, message_params })
-    if (reason) return t('failed.reason_before', { attempt, reason })
+    if (reason) return { attempt, reason }
   }
   return null
 }

@@ -17,7 +17,7 @@ const PACE: ServicePace = { total: [30, 50], typical: 40, steps: { second: 7 }, 
 
 function describeAs(
   view: Partial<PublicView> = {},
-  { locale = 'en', pace = PACE, hasClock = true, record = started } = {},
+  { locale = 'en', pace = PACE, hasClock = true, record = started, isViewer = false } = {},
 ) {
   const shown = { ...toPublicView(record, T0), ...view }
   const clock = new Intl.DateTimeFormat(locale, { timeStyle: 'short', hourCycle: 'h23', timeZone: 'UTC' })
@@ -31,6 +31,7 @@ function describeAs(
     earliestSeconds: shown.estimated_remaining_range?.[0] ?? null,
     clockTime: hasClock ? (ms) => clock.format(ms) : undefined,
     pace,
+    isViewer,
   })
 }
 const ready = (...args: Parameters<typeof describeAs>) => describeAs(...args).remaining
@@ -67,6 +68,13 @@ describe('a running request', () => {
     expect(ready(range(22, 38), { record })).toBe('After your code: 20 to 40 seconds')
     const few = { estimated_remaining_range: null, estimated_remaining_time: 38 }
     expect(ready(few, { record })).toBe('After your code: less than a minute')
+  })
+
+  it('says what follows the code of another person', () => {
+    const record = applyCommands(started, [REQUIRE_OTP])
+    const viewed = (locale: string) => ready(range(22, 38), { record, isViewer: true, locale })
+    expect(viewed('en')).toBe('After the code: 20 to 40 seconds')
+    expect(viewed('fa')).toBe('پس از رسیدن کد: ۲۰ تا ۴۰ ثانیه')
   })
 
   it('has a rounded duration where nothing is expected', () => {
@@ -119,6 +127,7 @@ describe('a request that has not started', () => {
       hold: 'Requests do not start at the moment. Yours keeps its place.\nBack at 5.',
       message: 'You are next.',
       remaining: 'On hold for now',
+      bar: 'paused',
     })
     const quiet = waiting({ position: 4, hold: { ...hold, message: null } })
     expect(describeAs(quiet, { record, locale: 'fa' })).toMatchObject({
@@ -138,8 +147,20 @@ describe('a request that has not started', () => {
 
   it('says what the definition says, with too few runs', () => {
     const pace = { ...PACE, total: null, queueSeconds: null }
-    expect(ready({ queue_position: 4 }, { record, pace })).toBe('usually less than a minute')
+    expect(ready({ queue_position: 4 }, { record, pace })).toBe('Usually takes less than a minute')
     expect(describeAs({ queue_position: 4 }, { record, pace }).message).toBe('Place 4 in the queue.')
+  })
+
+  it('says when it was sent', () => {
+    expect(describeAs({}, { record }).age).toBe('sent just now')
+    const sent = (seconds: number, more = {}) =>
+      describeAs({ created_at: toIso(T0 - seconds * 1000), ...more }, { record }).age
+    expect([sent(25), sent(61), sent(130)]).toEqual([
+      'sent 20 seconds ago',
+      'sent a minute ago',
+      'sent 2 minutes ago',
+    ])
+    expect(sent(25, { run_at: toIso(T0 + 60_000) })).toBeNull()
   })
 
   it('says how long each step usually takes', () => {

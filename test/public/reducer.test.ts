@@ -184,6 +184,16 @@ describe('the reducer', () => {
   })
 })
 
+test('the last view between two attempts is kept, which has the reason of the one before', () => {
+  const [pending, started] = history(start)
+  const paused = { ...started!, version: 5, next_retry_at: new Date(T0).toISOString() }
+  const again = { ...started!, version: 6, attempt: 2 }
+  let state = reduce(firstState(pending!, T0), viewEvent(started!))
+  expect(state.paused).toBeNull()
+  for (const view of [paused, again]) state = reduce(state, viewEvent(view))
+  expect(state).toMatchObject({ view: again, paused })
+})
+
 describe('the sign of life of the bot', () => {
   const views = history(start, progress(10), progress(20))
   const running = views[2] as PublicView

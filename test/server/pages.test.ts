@@ -109,8 +109,8 @@ describe('a running request', () => {
     const $ = requestPage()
     expect(text($, 'h1')).toBe('Waiting for its turn')
     expect(text($, '[data-live=message]')).toBe('Place 3 in the queue.')
-    expect(text($, '[data-live=remaining]')).toBe('usually about a minute')
-    expect($('[data-live=age]').attr('hidden')).toBeDefined()
+    expect(text($, '[data-live=remaining]')).toBe('Usually takes about a minute')
+    expect(text($, '[data-live=age]')).toBe('sent just now')
   })
 
   test("a running request shows percent, step and the bot's message, escaped", () => {

@@ -37,8 +37,9 @@ async function after(...commands: Command[]): Promise<string> {
   for (const command of commands) await apply(hash, command)
   return hash
 }
-const failed = () =>
-  after(START, step('captcha_solving', 'Solving'), RETRY, { type: 'start', attempt: 2 }, FAIL)
+const retried = (...then: Command[]) =>
+  after(START, step('captcha_solving', 'Solving'), RETRY, { type: 'start', attempt: 2 }, ...then)
+const failed = () => retried(FAIL)
 
 describe('GET /api/local-requests/{hash}/timeline', () => {
   test('the timeline has what viewers saw, and nothing private', async () => {
@@ -97,6 +98,25 @@ describe('the page', () => {
     expect(textOf($, '.technical')).toMatch(/Attempt 2, in the words of the service ?.*<b>HTTP 418<\/b>/)
     $('.technical, script').remove()
     expect(textOf($, 'main')).not.toMatch(/ECONNREFUSED|HTTP 418/)
+  })
+
+  test('the page of a second attempt says why it starts over', async () => {
+    const hash = await retried()
+    const $ = await browser.open(at('progress', hash, SLUG))
+    const reason = 'The service could not be reached.'
+    expect(textOf($, '[data-live=message]')).toBe(`${reason} Starting over (attempt 2 of 3).`)
+    expect(JSON.parse($('#page-data').text())).toMatchObject({ reason })
+    await apply(hash, step('captcha_solving', 'Solving', 2))
+    expect(textOf(await browser.open(at('progress', hash, SLUG)), '[data-live=message]')).toBe('Solving')
+  })
+
+  test('the zone of the times stands once, with the first of them', async () => {
+    const $ = await browser.open(at('result', await failed(), SLUG))
+    const times = $('.timeline time')
+      .toArray()
+      .map((time) => $(time).text())
+    expect(times.length).toBeGreaterThan(3)
+    expect(times.map((time) => time.endsWith(' UTC'))).toEqual(times.map((_time, i) => i === 0))
   })
 
   test('a page without its timeline is right in everything else', async () => {

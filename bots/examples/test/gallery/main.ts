@@ -23,6 +23,8 @@ import { CREDIT, type GivenRequest, LINKS, PROVIDERS, REQUESTS, STATEMENT, servi
 
 const ASSETS = join(import.meta.dirname, '../../../../public/dist')
 const WIDTHS = [360, 768, 1280]
+/** A4. */
+const PRINTED_WIDTHS = [794]
 const SCHEMES = ['light', 'dark'] as const
 const TTL_SECONDS = 1800
 /** How long the steps of a service take, beside each other. */
@@ -296,7 +298,7 @@ async function take(browser: Browser, name: string, state: State): Promise<void>
     if (shown.isPrinted) await page.emulateMedia({ media: 'print' })
     for (const scheme of shown.isPrinted ? (['light'] as const) : SCHEMES) {
       await page.emulateMedia({ colorScheme: scheme })
-      for (const width of WIDTHS) {
+      for (const width of shown.isPrinted ? PRINTED_WIDTHS : WIDTHS) {
         await page.setViewportSize({ width, height: 800 })
         await page.waitForTimeout(100)
         await page.screenshot({ path: join(to, `${locale}-${scheme}-${width}.png`), fullPage: true })

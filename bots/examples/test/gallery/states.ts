@@ -168,8 +168,8 @@ const LINKS_RESULT = {
   skipped_total: 0,
   skipped: [],
   slowest: [
-    { url: 'https://docs.example.com/search', milliseconds: 2140 },
-    { url: 'https://blog.example.com/', milliseconds: 1320 },
+    { url: 'https://docs.example.com/search', seconds: 2.14 },
+    { url: 'https://blog.example.com/', seconds: 1.32 },
   ],
   truncated_code: null,
   duration_seconds: 74,
@@ -252,7 +252,7 @@ export const REQUESTS: Readonly<Record<string, GivenRequest>> = {
   code: credit(64, ...UNTIL_CODE, ask(40)),
   'code-wrong': credit(90, ...UNTIL_CODE, ask(40), answer(9), reject(6)),
   'code-checking': credit(90, ...UNTIL_CODE, ask(40), answer(2), VERIFYING(1)),
-  'code-expired': credit(600, ...UNTIL_CODE.map(([at, command]): Past => [at + 500, command]), ask(500)),
+  'code-expired': credit(600, ...UNTIL_CODE.map(([at, command]): Past => [at + 500, command]), ask(540)),
   'question-choice': question({
     kind: 'choice',
     message: 'Which account?',
@@ -267,6 +267,8 @@ export const REQUESTS: Readonly<Record<string, GivenRequest>> = {
     kind: 'confirm',
     message: 'The portal asks for a fee of 20,000 rials. Go on?',
     message_key: 'fee',
+    confirm_label: { en: 'Pay and go on', fa: 'می‌پردازم، ادامه دهید' },
+    decline_label: { en: 'Stop without a statement', fa: 'بدون صورت‌حساب پایان دهید' },
   }),
   'question-image': question({ kind: 'image', image: CAPTCHA_PICTURE }),
   'result-credit': credit(
@@ -336,7 +338,17 @@ export const REQUESTS: Readonly<Record<string, GivenRequest>> = {
       },
     ],
     [50, { type: 'start', attempt: 2 }],
-    [30, { type: 'fail', attempt: 2, ...failure('portal_down', 'ECONNREFUSED 10.0.0.1:443', true) }],
+    [
+      44,
+      {
+        type: 'retry',
+        attempt: 2,
+        nextRetryAt: -34_000,
+        ...failure('bot_unavailable', 'The portal does not answer.', true),
+      },
+    ],
+    [34, { type: 'start', attempt: 3 }],
+    [30, { type: 'fail', attempt: 3, ...failure('portal_down', 'ECONNREFUSED 10.0.0.1:443', true) }],
   ),
   'failed-input': credit(30, start(28), SIGN_IN(26), [
     20,

@@ -164,7 +164,6 @@ export const enConsole = {
   'console.limit.seconds': 'Within seconds',
   'console.limits.set': 'Set limits',
   'console.limits.reset': 'Restore those of the definition',
-  'console.services': 'Services',
   'console.close': 'Close this service',
   'console.close.how': 'No request is accepted. Those that exist go on.',
   'console.closed_since': 'Closed since {time}',

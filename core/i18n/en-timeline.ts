@@ -6,7 +6,7 @@ export const enTimeline = {
   'live.as_of.offline': 'You are offline. Last update {time}.',
   'message.code_needed': 'A code is needed to go on.',
   'message.code_received': 'We have your code, checking it…',
-  'message.starting_over': 'Starting over (attempt {attempt, number} of {max, number}).',
+  'message.starting_over': 'Starting over ({attempt, number}\u00a0of\u00a0{max, number}).',
   'timeline.title': 'What happened',
   'timeline.show': 'Show what happened so far',
   'timeline.earlier': 'Earlier messages are no longer kept.',

@@ -167,7 +167,6 @@ export const faConsole: Readonly<Record<ConsoleKey, string>> = {
   'console.limit.seconds': 'در چند ثانیه',
   'console.limits.set': 'ثبت محدودیت‌ها',
   'console.limits.reset': 'بازگشت به تعریف سرویس',
-  'console.services': 'سرویس‌ها',
   'console.close': 'بستن این سرویس',
   'console.close.how': 'درخواستی پذیرفته نمی‌شود. درخواست‌های موجود ادامه می‌یابند.',
   'console.closed_since': 'بسته از {time}',

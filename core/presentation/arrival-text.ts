@@ -60,7 +60,9 @@ export function arrivalText(view: PublicView, context: ArrivalContext): string {
     return t('live.remaining.soon')
   if (!isExpected) return duration
   const arrival = formatArrival(range, context)
-  return view.is_late || context.isQueueLate ? t('live.arrival.late', { arrival }) : arrival
+  // That it starts over says why.
+  const isLate = view.is_late && view.message_key !== 'starting_over'
+  return isLate || context.isQueueLate ? t('live.arrival.late', { arrival }) : arrival
 }
 
 /** The usual duration has not passed: with few runs the bot's own percents may promise an earlier end. */

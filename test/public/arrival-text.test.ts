@@ -61,6 +61,9 @@ describe('a running request', () => {
   it('says why the time has moved later', () => {
     expect(ready({ ...range(22, 38), is_late: true })).toBe('Ready in 20 to 40 seconds, later than usual')
     expect(ready(range(0, 0))).toBe('taking longer than usual')
+    const again = { ...range(22, 38), is_late: true, attempt: 2, message_key: 'starting_over' }
+    expect(ready(again)).toBe('Ready in 20 to 40 seconds')
+    expect(ready({ ...again, message_key: 'signing_in' })).toMatch(/later than usual$/)
   })
 
   it('says what follows its code', () => {

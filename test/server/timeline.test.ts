@@ -87,7 +87,7 @@ describe('the page', () => {
     expect(textOf($, 'tbody tr:last-child')).toMatch(/not reached$/)
     expect($('section .timeline [data-kind=failed]')).toHaveLength(2)
     expect(textOf($, '.timeline')).toMatch(
-      /Attempt 1 did not work. The service could not be reached.*Starting over \(attempt 2 of 3\)/,
+      /Attempt 1 did not work. The service could not be reached.*Starting over \(2 of 3\)/,
     )
     expect(textOf($, '#reference')).toBe(shortReference(hash))
     expect($('[data-copies=reference]')).toHaveLength(1)
@@ -104,7 +104,7 @@ describe('the page', () => {
     const hash = await retried()
     const $ = await browser.open(at('progress', hash, SLUG))
     const reason = 'The service could not be reached.'
-    expect(textOf($, '[data-live=message]')).toBe(`${reason} Starting over (attempt 2 of 3).`)
+    expect(textOf($, '[data-live=message]')).toBe(`${reason} Starting over (2 of 3).`)
     expect(JSON.parse($('#page-data').text())).toMatchObject({ reason })
     await apply(hash, step('captcha_solving', 'Solving', 2))
     expect(textOf(await browser.open(at('progress', hash, SLUG)), '[data-live=message]')).toBe('Solving')

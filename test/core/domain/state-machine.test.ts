@@ -480,7 +480,7 @@ describe('an OTP prompt', () => {
     const reached: Command = { type: 'progress', attempt: 1, progress: 10, step: 'second' }
     const retried = applyCommands(aRecord(), [START, reached, retry, { type: 'start', attempt: 2 }])
     expect(retried).toMatchObject({
-      current_message: 'Starting over (attempt 2 of 3).',
+      current_message: 'Starting over (2\u00a0of\u00a03).',
       step: null,
       message_key: 'starting_over',
       message_params: { attempt: 2, max: 3 },

@@ -67,7 +67,7 @@ describe('a timeline', () => {
       'otp_required | A code is needed to go on. | waited 10 s',
       'processing | We have your code, checking it… | 10 s',
       'failed | Attempt 1 did not work. The service was too busy. | waited 10 s',
-      'processing | Starting over (attempt 2 of 3). | 10 s',
+      'processing | Starting over (2\u00a0of\u00a03). | 10 s',
       // The bot's own words are no reason for people.
       'failed | Attempt 2 did not work. No further attempt.',
     ])
@@ -139,7 +139,7 @@ describe('a running request', () => {
     const again = transition(record, { type: 'start', attempt: 2 }, { now: T0 + 90_000, ttlSeconds: 1 })
     expect(again.ok && described(again.record, 1)).toMatchObject({
       bar: 'processing',
-      message: 'Starting over (attempt 2 of 3).',
+      message: 'Starting over (2\u00a0of\u00a03).',
       attempt: null,
       value: '10 percent',
       steps: [{ state: 'waiting' }, { state: 'waiting' }, { state: 'waiting' }],

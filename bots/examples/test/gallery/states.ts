@@ -348,6 +348,8 @@ export const REQUESTS: Readonly<Record<string, GivenRequest>> = {
       },
     ],
     [34, { type: 'start', attempt: 3 }],
+    [33, { type: 'progress', attempt: 3, progress: 8, step: 'authentication' }],
+    [31, { type: 'progress', attempt: 3, progress: 22, step: 'captcha_solving' }],
     [30, { type: 'fail', attempt: 3, ...failure('portal_down', 'ECONNREFUSED 10.0.0.1:443', true) }],
   ),
   'failed-input': credit(30, start(28), SIGN_IN(26), [

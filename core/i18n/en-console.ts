@@ -51,8 +51,6 @@ export const enConsole = {
     '{service}: {failed, number} of {ended, number} requests failed in the last two minutes, most often with {code}',
   'console.doctor': 'This command checks more, and says how to fix what it finds: {command}',
 
-  'console.waiting': 'Waiting',
-  'console.running': 'Running',
   'console.oldest': 'Oldest waits',
   'console.ended_hour': 'Ended in the last hour',
   'console.ends': 'Ends per minute, in the last hour',

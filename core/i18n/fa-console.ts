@@ -55,8 +55,6 @@ export const faConsole: Readonly<Record<ConsoleKey, string>> = {
     '{service}: در دو دقیقهٔ گذشته {failed, number} درخواست از {ended, number} درخواست ناموفق بوده است، بیشتر با کد \u2066{code}\u2069',
   'console.doctor': 'این فرمان موارد بیشتری را بررسی می‌کند و راه رفع هر کدام را می‌گوید: {command}',
 
-  'console.waiting': 'در صف',
-  'console.running': 'در حال انجام',
   'console.oldest': 'بیشترین انتظار',
   'console.ended_hour': 'پایان‌یافته در یک ساعت گذشته',
   'console.ends': 'پایان‌یافته‌ها در هر دقیقه از یک ساعت گذشته',

@@ -94,6 +94,8 @@ function ageText(view: PublicView, context: DescribeContext): string | null {
   if (view.status === 'pending' && !isScheduled(view))
     return formatSent(t, secondsBetween(view.created_at, now))
   if (!isWorking(view)) return null
+  // The reason takes the room of the age, which counts from a minute on.
+  if (reasonOf(view, context) && silenceOf(view, context) < 2) return null
   const alive = isBotSeenSince(view) ? formatBotSeen(t, secondsBetween(view.bot_seen_at ?? '', now)) : null
   return alive ?? formatAge(t, secondsBetween(view.updated_at, now))
 }
@@ -139,9 +141,12 @@ function shownMessage(view: PublicView, context: DescribeContext): string | null
   const isInPrompt =
     PROMPT_MESSAGES.includes(view.message_key ?? '') || view.current_message === view.otp_data?.message
   if (view.requires_otp && isInPrompt) return null
-  const reason = view.message_key === 'starting_over' ? context.reason : null
-  return [reason, lastMessage(view, read)].filter(Boolean).join(' ')
+  return [reasonOf(view, context), lastMessage(view, read)].filter(Boolean).join(' ')
 }
+
+/** Why it starts over. */
+const reasonOf = (view: PublicView, { reason }: DescribeContext): string | null =>
+  (view.message_key === 'starting_over' && reason) || null
 
 const isWorking = (view: PublicView): boolean => view.status === 'processing' && !isBetweenAttempts(view)
 

@@ -17,8 +17,8 @@ export function queueModel(
   return {
     name: state.queue,
     facts: [
-      ['console.waiting', number(state.waiting)],
-      ['console.running', number(state.running)],
+      ['console.state.pending', number(state.waiting)],
+      ['console.state.processing', number(state.running)],
       ['console.delayed', number(state.delayed)],
       ['console.at_once', state.at_once === null ? t('console.any_number') : number(state.at_once)],
       ['console.oldest', seconds(state.oldest_seconds)],

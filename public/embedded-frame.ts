@@ -95,7 +95,10 @@ function adapt(page: HTMLElement, server: string): HTMLElement {
   for (const field of main.querySelectorAll(':is(input, select)[autofocus]'))
     field.removeAttribute('autofocus')
   // Applies to the server's own page only: printing and sharing it, and the advice to keep its address.
-  for (const element of main.querySelectorAll('[data-print], [data-share], .share, .aside')) element.remove()
+  for (const element of main.querySelectorAll(
+    '[data-print], [data-share], .share, .aside, section.timeline-box',
+  ))
+    element.remove()
   return main
 }
 

@@ -11,10 +11,9 @@ export const enForms = {
   'form.may_take_longer':
     'This service is not answering right now, so it may take longer. You can send the form all the same.',
   'form.held': 'Requests are accepted, but do not start at the moment.',
-  'form.closed': 'This service is closed at the moment.',
   'form.failing': 'This service is not working at the moment. Please try again later.',
   'form.usually': 'This usually takes {duration}.',
-  'form.lately': 'Lately it took {duration}.',
+  'form.lately': 'Recent requests took {duration}.',
   'form.waiting': '{count, plural, one {One request is} other {# requests are}} waiting now.',
   'form.waiting_for':
     '{count, plural, one {One request is} other {# requests are}} waiting now: {duration} until yours starts.',

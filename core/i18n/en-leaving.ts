@@ -12,6 +12,7 @@ export const enLeaving = {
   'share.title': 'Share this result',
   'share.text':
     'Anyone with this link can see this page until {time}, but not change anything. Give it only to people you trust.',
+  'share.select': 'To copy the link, press and hold it, or right-click it.',
   'share.send': 'Send the link',
   'share.open': 'This page is shared: anyone with a link that you made can see it.',
   'share.end': 'Stop sharing',
@@ -29,7 +30,7 @@ export const enLeaving = {
   'device.sent_title': 'Thank you',
   'device.sent': 'The code was handed over. You can close this page: the other device goes on.',
 
-  'life.title': 'What is kept',
+  'life.title': 'How long this is kept',
   'life.until': 'The request, what you typed and the result are kept until {time}, then deleted.',
   'life.until_without_result': 'The request and what you typed are kept until {time}, then deleted.',
   'life.until_shared': 'This page is kept until {time}, then deleted.',

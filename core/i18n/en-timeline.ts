@@ -10,13 +10,13 @@ export const enTimeline = {
   'timeline.title': 'What happened',
   'timeline.show': 'Show what happened so far',
   'timeline.earlier': 'Earlier messages are no longer kept.',
-  'failed.attempt_message': 'Attempt {attempt, number}, in the words of the service',
+  'failed.attempt_message': 'Attempt {attempt, number}: {message}',
   'failed.step': 'stopped here',
   'failed.not_reached': 'not reached',
   'failed.help': 'If you ask for help, give this reference:',
   'failed.contact': 'Contact:',
   'live.resends_left.code':
-    '{left, plural, =0 {No more codes can be sent.} one {One more code can be sent{seconds, plural, =0 {.} other {, in # s.}}} other {# more codes can be sent{seconds, plural, =0 {.} other {, the next in # s.}}}}',
+    '{left, plural, =0 {No more codes can be sent.} one {You can request one more code{seconds, plural, =0 {.} other {, in # s.}}} other {You can request # more codes{seconds, plural, =0 {.} other {, the next in # s.}}}}',
   'live.timeline.started': 'The work has started.',
   'live.timeline.attempt': 'Attempt {attempt, number} has started.',
   'live.timeline.attempt_failed': 'Attempt {attempt, number} did not work.',
@@ -32,6 +32,6 @@ export const enTimeline = {
   'live.resends_left.text':
     '{left, plural, =0 {It cannot be sent again.} one {It can be sent once more{seconds, plural, =0 {.} other {, in # s.}}} other {It can be sent # more times{seconds, plural, =0 {.} other {, the next in # s.}}}}',
   'live.resends_left.image':
-    '{left, plural, =0 {No other picture can be shown.} one {One more picture can be shown{seconds, plural, =0 {.} other {, in # s.}}} other {# more pictures can be shown{seconds, plural, =0 {.} other {, the next in # s.}}}}',
+    '{left, plural, =0 {No other picture can be shown.} one {You can ask for one more picture{seconds, plural, =0 {.} other {, in # s.}}} other {You can ask for # more pictures{seconds, plural, =0 {.} other {, the next in # s.}}}}',
   'message.answer_needed': 'An answer is needed to go on.',
 } as const

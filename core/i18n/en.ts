@@ -87,13 +87,14 @@ export const en = {
   'live.queue': '{place, plural, =1 {You are next.} other {Place {place, number} in the queue.}}',
   'live.queue_wait':
     '{ahead, plural, one {One request before you} other {# requests before you}}: {duration} until your turn.',
-  'live.hold': 'Requests do not start at the moment. Yours keeps its place.',
+  'live.hold': 'No requests are being started right now. Yours keeps its place.',
   'live.starts_in': 'Starts {until}',
   'live.attempt': 'Attempt {attempt, number} of {max, number}',
   'live.attempt_in': 'Attempt {attempt, number} of {max, number} {until}',
   'live.step.waiting': 'not started',
   'live.step.again': 'again {until}',
   'live.step.current': 'now',
+  'live.step.yours': 'your turn',
   'live.step.done': 'done',
   'live.step.done_in': 'done, {duration}',
   'live.part.failed': 'failed',
@@ -123,7 +124,7 @@ export const en = {
 
   'progress.steps': 'Steps',
   'progress.bar': 'Progress',
-  'progress.manual': 'This page does not update by itself.',
+  'progress.manual': 'As of {time}. This page does not update by itself.',
   'progress.starts': '({time})',
   'progress.retry_of': 'This is another try of {earlier}.',
   'progress.earlier': 'your earlier request',
@@ -171,7 +172,7 @@ export const en = {
 
   'failed.lead': 'The request ended without a result.',
   'failed.lead_at': 'The work stopped at the step “{step}”, and there is no result.',
-  'failed.reason_before': 'Attempt {attempt, number} failed: {reason}',
+  'failed.reason_before': 'The last reason known, from attempt {attempt, number}: {reason}',
   'failed.turn.code': 'You can try again. Please keep your phone at hand for the code.',
   'failed.turn.ours': 'The problem is on our side; nothing you typed was wrong. Please try again later.',
   'failed.turn.retry': 'The problem may be temporary. You can try again now.',
@@ -204,7 +205,7 @@ export const en = {
   'problem_text.unreadable_record': 'Please start a new request.',
   'problem_text.unsupported_media_type': 'Please go back and send the form from our own page.',
   'problem_text.request_expired':
-    'Each request is kept for a short time and then deleted. It can also be deleted earlier, by a button on its page.',
+    'Requests are kept only for a short time. This one’s time is over, or it was deleted earlier.',
   'problem_text.request_not_found':
     'The address may be incomplete, or the request no longer exists. Please check the address, or start again.',
   'problem_text.cookies_required':

@@ -12,7 +12,7 @@ export const faTimeline: Record<keyof typeof enTimeline, string> = {
   'timeline.title': 'روند انجام کار',
   'timeline.show': 'نمایش روند کار تا اینجا',
   'timeline.earlier': 'پیام‌های قدیمی‌تر دیگر نگه داشته نمی‌شوند.',
-  'failed.attempt_message': 'تلاش {attempt, number} به گفتهٔ سرویس',
+  'failed.attempt_message': 'تلاش {attempt, number}: \u2068{message}\u2069',
   'failed.step': 'اینجا متوقف شد',
   'failed.not_reached': 'به این مرحله نرسید',
   'failed.help': 'اگر کمک می‌خواهید، این کد پیگیری را بگویید:',

@@ -95,6 +95,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'live.step.waiting': 'هنوز شروع نشده',
   'live.step.again': 'دوباره {until}',
   'live.step.current': 'در حال انجام',
+  'live.step.yours': 'نوبت شماست',
   'live.step.done': 'انجام شد',
   'live.step.done_in': 'انجام شد ({duration})',
   'live.part.failed': 'ناموفق',
@@ -124,7 +125,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
 
   'progress.steps': 'مراحل',
   'progress.bar': 'پیشرفت',
-  'progress.manual': 'این صفحه خودکار به‌روز نمی‌شود.',
+  'progress.manual': 'وضعیت در ساعت {time}. این صفحه خودکار به‌روز نمی‌شود.',
   'progress.starts': '({time})',
   'progress.retry_of': 'این درخواست، تلاش دوبارهٔ {earlier} شماست.',
   'progress.earlier': 'درخواست قبلی',
@@ -172,7 +173,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
 
   'failed.lead': 'درخواست بدون نتیجه پایان یافت.',
   'failed.lead_at': 'کار در مرحلهٔ «{step}» متوقف شد و نتیجه‌ای به دست نیامد.',
-  'failed.reason_before': 'تلاش {attempt, number} نتیجه نداد: {reason}',
+  'failed.reason_before': 'آخرین دلیلی که می‌دانیم، از تلاش {attempt, number}: {reason}',
   'failed.turn.code': 'می‌توانید دوباره تلاش کنید. لطفاً تلفن همراهتان را برای دریافت کد در دسترس داشته باشید.',
   'failed.turn.ours': 'مشکل از سمت ماست، نه از آنچه وارد کردید. لطفاً بعداً دوباره تلاش کنید.',
   'failed.turn.retry': 'شاید مشکل گذرا باشد. می‌توانید همین حالا دوباره تلاش کنید.',
@@ -206,7 +207,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'problem_text.unreadable_record': 'لطفاً درخواست جدیدی شروع کنید.',
   'problem_text.unsupported_media_type': 'لطفاً برگردید و فرم را از صفحهٔ خود ما بفرستید.',
   'problem_text.request_expired':
-    'هر درخواست مدت کوتاهی نگه داشته و سپس پاک می‌شود. شاید هم پیش از آن با دکمهٔ صفحه‌اش پاک شده باشد.',
+    'درخواست‌ها فقط مدت کوتاهی نگه داشته می‌شوند. زمان این یکی تمام شده یا زودتر پاک شده است.',
   'problem_text.request_not_found':
     'شاید نشانی کامل نباشد یا درخواست از بین رفته باشد. لطفاً نشانی را بررسی کنید یا از نو شروع کنید.',
   'problem_text.cookies_required':

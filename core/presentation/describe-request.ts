@@ -36,7 +36,7 @@ export interface RequestDescription {
   advice: string | null
   /** How long there was no word: 0 below 10 s, 1 below a minute, 2, and 3 with `advice`. */
   silence: 0 | 1 | 2 | 3
-  /** The status, or that the bar stands still: between two attempts, and in a held queue. */
+  /** The status, or that the bar stands still: between two attempts, in a held queue, in a long silence. */
   bar: PublicView['status'] | 'paused'
   steps: DescribedStep[]
   /** The step as the bot reported it, where the service has no step of that name. */
@@ -72,7 +72,7 @@ export function describeRequest(stored: PublicView, context: DescribeContext): R
     age: ageText(view, context),
     advice: silence === 3 ? t('live.silence_advice') : null,
     silence,
-    bar: isBetweenAttempts(view) || view.queue_hold ? 'paused' : view.status,
+    bar: isBetweenAttempts(view) || view.queue_hold || silence === 3 ? 'paused' : view.status,
     steps: stepsBelow(view).map((step) => describeStep(view, step, context)),
     otherStep: otherStep(view),
   }

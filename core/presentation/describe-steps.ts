@@ -16,7 +16,7 @@ export interface DescribedStep {
   parts: DescribedStep[]
 }
 
-export type StepContext = Pick<ArrivalContext, 't' | 'now' | 'pace'> & {
+export type StepContext = Pick<ArrivalContext, 't' | 'now' | 'pace' | 'isViewer'> & {
   stepTitles: Readonly<Record<string, string>>
 }
 
@@ -49,7 +49,9 @@ export function describeStep(view: PublicView, step: Step, context: StepContext)
     state: step.state,
     text: isPaused
       ? context.t('live.step.again', { until: untilRetry(view, context) })
-      : stepText(step, context),
+      : view.requires_otp && step.state === 'current' && !context.isViewer
+        ? context.t('live.step.yours')
+        : stepText(step, context),
     isTimed: context.pace.steps[step.id] !== undefined,
     outcome: step.outcome,
     parts:

@@ -38,7 +38,8 @@ export function describeEntry(
   const { at, status, step } = entry
   const title = step !== null && step !== before?.step ? (context.stepTitles[step] ?? step) : null
   const text = wordsOf(entry, before, context) ?? title ?? context.t(stateKey(entry))
-  return { at, kind: hasFailed(entry) ? 'failed' : status, text }
+  // What has passed goes on no more.
+  return { at, kind: hasFailed(entry) ? 'failed' : status, text: text.replace(/…$/, '') }
 }
 
 /** Waits are named as such: they are not the work's. */

@@ -127,7 +127,7 @@ export function serviceNotice(
   const closure = closed.get(slug)
   if (closure?.by === 'failures')
     return { title: t('form.failing'), message: closure.message, isClosed: false }
-  if (closure) return { title: t('form.closed'), message: closure.message, isClosed: true }
+  if (closure) return { title: t('error.service_closed'), message: closure.message, isClosed: true }
   const hold = held.get(queue.name)
   return hold ? { title: t('form.held'), message: hold.message, isClosed: false } : null
 }

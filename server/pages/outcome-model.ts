@@ -14,7 +14,7 @@ import { hasTable } from './result-csv.ts'
 import { type ArrangedResult, arrangeResult } from './result-data.ts'
 import type { ResultNode } from './result-node.ts'
 import { serviceLabels } from './service-titles.ts'
-import { lastReason, ownReasons } from './timeline-model.ts'
+import { type AttemptMessage, lastReason, ownReasons } from './timeline-model.ts'
 
 export interface OutcomeModel {
   heading: string
@@ -26,8 +26,8 @@ export interface OutcomeModel {
   result: ResultNode | null
   /** Whether the result can be downloaded as a table. */
   hasTable: boolean
-  /** `message` is the bot's message, unless the lead already contains it. */
-  error: { code: string; message: string | null; attempts: { attempt: number; message: string }[] } | null
+  /** `messages` are the bot's, of each attempt, unless they are already shown in the words of the catalogue. */
+  error: { code: string; messages: string[] } | null
   /** The short reference, for a telephone call; null where the request is seen by a view-only link. */
   reference: string | null
   /** Whom people ask about a failure; null for a request that did not fail. */
@@ -111,8 +111,13 @@ export function outcomeModel(
     hasTable: hasTable(rest),
     error: error && {
       code: error.code,
-      message: failure.isStandardText || failure.words === error.message ? null : error.message,
-      attempts: ownReasons(timeline, service),
+      messages: messagesOfAttempts(
+        ownReasons(timeline, service),
+        failure.isStandardText || failure.words === error.message
+          ? []
+          : [{ attempt: view.attempt, message: error.message }],
+        t,
+      ),
     },
     reference: isViewToken(view.hash) ? null : shortReference(view.hash),
     help: view.is_failed && !isViewToken(view.hash) ? { contact: contactOf(contact) } : null,
@@ -132,6 +137,14 @@ export function outcomeModel(
         isNotReached: isNotReached(step, view),
       })),
   }
+}
+
+/** Numbered where there is more than one. */
+function messagesOfAttempts(before: AttemptMessage[], last: AttemptMessage[], t: Texts['t']): string[] {
+  const all = [...before, ...last]
+  return before.length === 0
+    ? all.map(({ message }) => message)
+    : all.map(({ attempt, message }) => t('failed.attempt_message', { attempt, message }))
 }
 
 /** Of a failure without words of its own. */

@@ -2,6 +2,7 @@
 
 import type { Service } from '../../core/catalog/service-definition.ts'
 import { messagesOfService } from '../../core/catalog/service-messages.ts'
+import { toIso } from '../../core/domain/iso-time.ts'
 import { isFinal, isScheduled, type PublicView } from '../../core/domain/record.ts'
 import type { TimelineEntry } from '../../core/domain/timeline.ts'
 import { isExpiring } from '../../core/domain/view-times.ts'
@@ -49,6 +50,10 @@ export interface RequestModel {
   retryOf: string | null
   /** Whether it is seen by a view-only link. */
   isShared: boolean
+  /** A code will be asked for, and has not been yet. */
+  isCodeAhead: boolean
+  /** When the page was written. */
+  asOf: string
   /** Whether it is about to be deleted. */
   isExpiring: boolean
   timeline: TimelineModel
@@ -94,6 +99,9 @@ export function requestModel(
     startsAt: isScheduled(view) ? view.run_at : null,
     retryOf: view.retry_of && requestLinks({ ...view, hash: view.retry_of }).progress,
     isShared,
+    isCodeAhead:
+      Boolean(service?.asks_for_code) && !timeline.some(({ asked }) => asked) && !view.requires_otp,
+    asOf: toIso(now),
     isExpiring: isExpiring(view, now),
     timeline: timelineModel(timeline, service, stepTitles, texts),
     data: {

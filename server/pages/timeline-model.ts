@@ -38,11 +38,16 @@ export function lastReason(
   return null
 }
 
+export interface AttemptMessage {
+  attempt: number
+  message: string
+}
+
 /** The words with which a bot gave up each attempt before the last one, where they are not those of the catalogue. */
 export function ownReasons(
   timeline: readonly TimelineEntry[],
   service: Service | undefined,
-): { attempt: number; message: string }[] {
+): AttemptMessage[] {
   const read = localizerFor(service, 'en')
   return timeline.flatMap(({ next_retry_at, attempt, message, message_key, message_params }) =>
     next_retry_at !== undefined &&

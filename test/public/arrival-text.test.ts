@@ -73,6 +73,16 @@ describe('a running request', () => {
     expect(ready(few, { record })).toBe('After your code: less than a minute')
   })
 
+  it('marks the step of a question as the turn of the submitter, not of a viewer', () => {
+    const record = applyCommands(started, [
+      { type: 'progress', attempt: 1, progress: 20, step: 'first' },
+      REQUIRE_OTP,
+    ])
+    const currentOf = (isViewer: boolean) =>
+      describeAs({}, { record, isViewer }).steps.find(({ state }) => state === 'current')?.text
+    expect([currentOf(false), currentOf(true)]).toEqual(['your turn', 'now'])
+  })
+
   it('says what follows the code of another person', () => {
     const record = applyCommands(started, [REQUIRE_OTP])
     const viewed = (locale: string) => ready(range(22, 38), { record, isViewer: true, locale })
@@ -127,7 +137,7 @@ describe('a request that has not started', () => {
   it('says that its queue is held, in the words of the operator, and promises no time', () => {
     const hold = { message: 'Back at 5.', since: toIso(T0) }
     expect(describeAs(waiting({ position: 1, hold }), { record })).toMatchObject({
-      hold: 'Requests do not start at the moment. Yours keeps its place.\nBack at 5.',
+      hold: 'No requests are being started right now. Yours keeps its place.\nBack at 5.',
       message: 'You are next.',
       remaining: 'On hold for now',
       bar: 'paused',

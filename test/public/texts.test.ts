@@ -133,6 +133,7 @@ test('every composed text belongs to an existing code or state', () => {
     'live.title.running',
     'live.step.again',
     'live.step.done_in',
+    'live.step.yours',
     // Announced.
     'live.connection.degraded',
     'live.connection.offline',

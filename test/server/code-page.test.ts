@@ -197,13 +197,13 @@ describe('a resend', () => {
   test('an accepted resend is shown as on its way and restarts the cooldown', async () => {
     const hash = await given([START, ask({ expires_in: 300 })], secondsAgo(31))
     const first = await browser.open(at('otp', hash))
-    expect(textOf(first, '[data-live=resend-wait]')).toBe('5 more codes can be sent.')
+    expect(textOf(first, '[data-live=resend-wait]')).toBe('You can request 5 more codes.')
     const { headers } = await resend(hash).expect(303)
     expect(headers.location).toBe(`${at('otp', hash)}?resent`)
     const $ = await browser.open(headers.location as string)
     expect(textOf($, '[role=status].notice')).toBe('A new code is on its way.')
     expect(textOf($, '[data-live=resend-wait]')).toMatch(
-      /^4 more codes can be sent, the next in (60|5\d) s\.$/,
+      /^You can request 4 more codes, the next in (60|5\d) s\.$/,
     )
     expect($('#otp-error')).toHaveLength(0)
   })

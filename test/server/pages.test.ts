@@ -113,6 +113,23 @@ describe('a running request', () => {
     expect(text($, '[data-live=age]')).toBe('sent just now')
   })
 
+  test('a page says that a code will be asked for until it was, to those who can type it', () => {
+    const note = 'keep your phone at hand'
+    const pageOf = (...args: Parameters<typeof pages.request>) => text(load(pages.request(...args)), '.leave')
+    const view = viewAfter(start)
+    expect(pageOf(READER, view)).toContain(note)
+    expect(pageOf(READER, view, { mayAct: false })).not.toContain(note)
+    const asked = {
+      at: view.updated_at,
+      status: 'otp_required',
+      attempt: 1,
+      step: null,
+      message: null,
+      asked: 'code',
+    } as const
+    expect(pageOf(READER, view, { timeline: [asked] })).not.toContain(note)
+  })
+
   test("a running request shows percent, step and the bot's message, escaped", () => {
     const $ = requestPage(start, progress)
     expect($('[role=progressbar]').attr()).toMatchObject({
@@ -201,7 +218,7 @@ describe('the code prompt', () => {
     })
     expect($('#otp').attr('maxlength')).toBeUndefined()
     expect($('title').text()).toMatch(/^Code needed/)
-    expect(text($, '[data-live=resend-wait]')).toBe('5 more codes can be sent, the next in 30 s.')
+    expect(text($, '[data-live=resend-wait]')).toBe('You can request 5 more codes, the next in 30 s.')
     // A countdown would stand still.
     expect(text($, '.resend .without-script')).toMatch(/^The next one at .* UTC\.$/)
   })

@@ -113,7 +113,7 @@ describe('the form of a question', () => {
     })
     expect(textOf($, 'form.resend button')).toBe('Show another picture')
     expect(textOf($, 'form.resend p')).toMatch(
-      /^Hard to read\? 5 more pictures can be shown, the next in [45] s\. The next one at .* UTC\.$/,
+      /^Hard to read\? You can ask for 5 more pictures, the next in [45] s\. The next one at .* UTC\.$/,
     )
     await expectAccepted(hash, 'x7Kp')
   })

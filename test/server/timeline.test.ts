@@ -82,7 +82,9 @@ describe('the page', () => {
     expect(textOf($, '.lead')).toBe(
       'The work stopped at the step “Solve the captcha”, and there is no result.',
     )
-    expect(textOf($, '.lead + p')).toBe('Attempt 1 failed: The service could not be reached.')
+    expect(textOf($, '.lead + p')).toBe(
+      'The last reason known, from attempt 1: The service could not be reached.',
+    )
     expect(textOf($, '.failed-here')).toBe('Solve the captchastopped here')
     expect(textOf($, 'tbody tr:last-child')).toMatch(/not reached$/)
     expect($('section .timeline [data-kind=failed]')).toHaveLength(2)
@@ -94,8 +96,12 @@ describe('the page', () => {
     expect($('.help a').attr('href')).toBe('mailto:help@example.com')
     expect(textOf($, '.help a')).toBe('help@example.com')
     // The bot's words, with their origin, only in the details.
-    expect(textOf($, '.technical')).toMatch(/Attempt 1, in the words of the service ?ECONNREFUSED/)
-    expect(textOf($, '.technical')).toMatch(/Attempt 2, in the words of the service ?.*<b>HTTP 418<\/b>/)
+    const words = $('.own-words').toArray()
+    expect(words.map((word) => $(word).text())).toEqual([
+      'Attempt 1: ECONNREFUSED 10.0.0.1',
+      'Attempt 2: <b>HTTP 418</b>',
+    ])
+    expect(textOf($, '.technical')).toContain('In the words of the service')
     $('.technical, script').remove()
     expect(textOf($, 'main')).not.toMatch(/ECONNREFUSED|HTTP 418/)
   })

@@ -91,7 +91,7 @@ test('the hold of a queue reaches the page, the status and the socket of a waiti
   expect(body.queue_hold).toEqual({ message: 'Back at <5>.', since: expect.stringMatching(/Z$/) })
   expect(headers.etag).not.toBe(before)
   const $ = await pageOf(view)
-  expect($('[data-live=hold]').text()).toContain('Requests do not start at the moment.')
+  expect($('[data-live=hold]').text()).toContain('No requests are being started right now.')
   expect($('[data-live=hold]').text()).toContain('Back at <5>.')
   expect($('[data-live=remaining]').text()).toBe('On hold for now')
   await eventually(() => expect(received).toEqual(['Back at <5>.']))

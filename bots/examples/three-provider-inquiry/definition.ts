@@ -11,8 +11,8 @@ export const definition = {
   title: { en: 'Score from three providers', fa: 'امتیاز از سه مرجع' },
   icon: '⚖️',
   description: {
-    en: 'Asks three providers for your score at the same time and takes the most confident answer. Two of them are enough.',
-    fa: 'امتیاز شما هم‌زمان از سه مرجع پرسیده و مطمئن‌ترین پاسخ برگزیده می‌شود. پاسخ دو مرجع کافی است.',
+    en: 'Compares your score at three providers and shows the most reliable one.',
+    fa: 'امتیاز شما از سه مرجع پرسیده و مطمئن‌ترین پاسخ نشان داده می‌شود.',
   },
   fields: [
     {
@@ -47,15 +47,15 @@ export const definition = {
         ],
       },
       { name: 'rating', type: 'text', label: { en: 'Rating', fa: 'رتبه' } },
-      { name: 'provider', type: 'choice', label: { en: 'Taken from', fa: 'برگرفته از' }, options: PROVIDERS },
+      { name: 'provider', type: 'choice', label: { en: 'Source', fa: 'مرجع' }, options: PROVIDERS },
       {
         name: 'chosen_because',
         type: 'choice',
-        label: { en: 'Why this one', fa: 'دلیل انتخاب' },
+        label: { en: 'Chosen because', fa: 'دلیل انتخاب' },
         options: [
           {
             value: 'most_confident',
-            label: { en: 'Most confident of the answers', fa: 'مطمئن‌ترین پاسخ بود' },
+            label: { en: 'Highest confidence', fa: 'مطمئن‌ترین پاسخ بود' },
           },
         ],
       },
@@ -64,7 +64,7 @@ export const definition = {
       {
         name: 'providers',
         type: 'table',
-        label: { en: 'What the providers answered', fa: 'پاسخ مراجع' },
+        label: { en: 'Providers', fa: 'مراجع' },
         columns: [
           {
             name: 'provider',
@@ -77,8 +77,8 @@ export const definition = {
             type: 'choice',
             label: { en: 'Answer', fa: 'پاسخ' },
             options: [
-              { value: 'taken', label: { en: 'Taken', fa: 'انتخاب شد' } },
-              { value: 'answered', label: { en: 'Less confident', fa: 'اطمینان کمتر' } },
+              { value: 'taken', label: { en: 'Chosen', fa: 'انتخاب شد' } },
+              { value: 'answered', label: { en: 'Lower confidence', fa: 'اطمینان کمتر' } },
               { value: 'not_needed', label: { en: 'Not needed', fa: 'لازم نشد' } },
               { value: 'failed', label: { en: 'No answer', fa: 'بی‌پاسخ' } },
             ],

@@ -65,7 +65,7 @@ describe('a timeline', () => {
       'processing | Signing in | 10 s',
       'processing | Second | 10 s',
       'otp_required | A code is needed to go on. | waited 10 s',
-      'processing | We have your code, checking it… | 10 s',
+      'processing | We have your code, checking it | 10 s',
       'failed | Attempt 1 did not work. The service was too busy. | waited 10 s',
       'processing | Starting over (2\u00a0of\u00a03). | 10 s',
       // The bot's own words are no reason for people.
@@ -117,6 +117,7 @@ describe('a running request', () => {
       'Waiting for the service',
     ])
     expect([119, 120].map((seconds) => described(inFirst, seconds).drawing)).toEqual(['processing', 'silent'])
+    expect([119, 120].map((seconds) => described(inFirst, seconds).bar)).toEqual(['processing', 'paused'])
   })
 
   it('between two attempts the next one is counted down to, the bar stands still, and no silence is shown', () => {

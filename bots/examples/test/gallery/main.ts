@@ -217,7 +217,10 @@ const STATES: Record<string, State> = {
   'element-code': ofElement('code'),
   'element-result': ofElement('result-credit'),
   'queued-held': async () => {
-    await createControlStore({ redis: client }).hold(CREDIT.queue.name, 'درگاه تا ساعت ۱۷ در دست تعمیر است.')
+    await createControlStore({ redis: client }).hold(
+      CREDIT.queue.name,
+      'The portal is being repaired.\nدرگاه در دست تعمیر است.',
+    )
     await server.controls.refresh()
     return ofRequest('queued', 'progress')()
   },

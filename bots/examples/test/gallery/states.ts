@@ -41,7 +41,7 @@ export const STATEMENT = serviceOf({
     ...accountStatement.messages,
     which_account: { en: 'Which account?', fa: 'کدام حساب؟' },
     fee: {
-      en: 'The portal asks for a fee of 20,000 rials. Go on?',
+      en: 'The portal asks for a fee of 20,000 rials. Continue?',
       fa: 'درگاه ۲۰٬۰۰۰ ریال کارمزد می‌گیرد. ادامه دهیم؟',
     },
   },
@@ -136,7 +136,10 @@ const PROVIDERS_RESULT = {
   provider: 'steady',
   chosen_because: 'most_confident',
   confidence: 92,
-  checked_at: new Date().toISOString(),
+  // Shortly before the end of its request.
+  get checked_at(): string {
+    return new Date(Date.now() - 21_000).toISOString()
+  },
   providers: [
     { provider: 'swift', outcome: 'answered', score: 640, confidence: 71, seconds: 2.1 },
     { provider: 'steady', outcome: 'taken', score: 655, confidence: 92, seconds: 4.6 },
@@ -265,10 +268,10 @@ export const REQUESTS: Readonly<Record<string, GivenRequest>> = {
   }),
   'question-confirm': question({
     kind: 'confirm',
-    message: 'The portal asks for a fee of 20,000 rials. Go on?',
+    message: 'The portal asks for a fee of 20,000 rials. Continue?',
     message_key: 'fee',
-    confirm_label: { en: 'Pay and go on', fa: 'می‌پردازم، ادامه دهید' },
-    decline_label: { en: 'Stop without a statement', fa: 'بدون صورت‌حساب پایان دهید' },
+    confirm_label: { en: 'Pay 20,000 rials', fa: 'پرداخت ۲۰٬۰۰۰ ریال' },
+    decline_label: { en: 'Do not pay, and stop', fa: 'نمی‌پردازم؛ متوقف شود' },
   }),
   'question-image': question({ kind: 'image', image: CAPTCHA_PICTURE }),
   'result-credit': credit(
@@ -298,6 +301,7 @@ export const REQUESTS: Readonly<Record<string, GivenRequest>> = {
     start(128),
     step(127, 2, 'fetching_start_page', 'opening_site', { host: 'docs.example.com' }),
     step(124, 5, 'crawling', 'pages_read', { read: 1, found: 14, left: 13, link: '/' }),
+    step(61, 90, 'crawling', 'pages_read', { read: 48, found: 48, left: 0, link: '/reference/http' }),
     step(60, 95, 'summarizing', 'summarizing', { read: 48, broken: 3 }),
     completed(54, LINKS_RESULT),
   ),

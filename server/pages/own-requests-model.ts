@@ -19,14 +19,14 @@ export interface OwnRequest {
   createdAt: string
 }
 
-/** Requests that need a code or an answer come first. */
+/** Requests that need a code or an answer come first, then the others that run. */
 export function ownRequestsModel(
   views: readonly PublicView[],
   catalog: Pick<Catalog, 'find'>,
   { t, locale }: Texts,
   now: number,
 ): OwnRequest[] {
-  const inOrder = views.toSorted((a, b) => Number(b.requires_otp) - Number(a.requires_otp))
+  const inOrder = views.toSorted((a, b) => rankOf(a) - rankOf(b))
   return inOrder.map((view) => {
     const { title, stepTitles } = serviceLabels(view, catalog.find(view.service_slug), locale)
     const { heading, percent } = describeRequest(view, {
@@ -51,3 +51,5 @@ export function ownRequestsModel(
     }
   })
 }
+
+const rankOf = ({ requires_otp, status }: PublicView): number => (requires_otp ? 0 : isFinal(status) ? 2 : 1)

@@ -4,12 +4,7 @@
  */
 
 import { parseResultDate } from '../../core/catalog/result-date.ts'
-import {
-  NUMERIC,
-  type ResultDefinition,
-  type ResultField,
-  type ResultKind,
-} from '../../core/catalog/result-definition.ts'
+import type { ResultDefinition, ResultField, ResultKind } from '../../core/catalog/result-definition.ts'
 import {
   currencyName, currencyOf, findMisfit, isEmptyValue, isJsonObject, isTableRows, itemField, type JsonObject, ownValue, 
   type ResultFile,rangeOf,
@@ -17,8 +12,9 @@ import {
 import { textIn } from '../../core/catalog/text.ts'
 import { formatDuration } from '../../core/presentation/format-duration.ts'
 import { humanise } from './humanise.ts'
+import { columnOf } from './result-column.ts'
 import {
-  currencyLabel, formatAmount, formatFileSize, formatMoney, formatNumber, formatPercent, formattedNode,
+  formatAmount, formatFileSize, formatMoney, formatNumber, formatPercent, formattedNode,
 } from './result-formats.ts' // biome-ignore format: a list
 import { type Gauge, gaugeOf } from './result-gauge.ts'
 import {
@@ -47,6 +43,8 @@ interface Place extends ResultPlace {
   path: readonly string[]
   /** In a column whose header has the currency. */
   isBelowCurrency?: boolean
+  /** In a column with negative amounts. */
+  isSigned?: boolean
 }
 
 export function arrangeResult(
@@ -147,9 +145,10 @@ const ARRANGE: Readonly<Record<ResultKind, (value: never, field: ResultField, pl
       withMeaning(formattedNode(formatNumber(value, field, place), value), value, field, place),
     percent: (value: number, field, place) =>
       withMeaning(formattedNode(formatPercent(value, field, place.locale), value), value, field, place),
-    money: (value: number, field, { locale, siblings, isBelowCurrency }) => {
+    money: (value: number, field, { locale, siblings, isBelowCurrency, isSigned }) => {
       const format = isBelowCurrency ? formatAmount : formatMoney
-      return formattedNode(format(value, currencyOf(field, siblings), field, locale), value)
+      const style = { currency: currencyOf(field, siblings), field, locale, isSigned }
+      return formattedNode(format(value, style), value)
     },
     date: (value: string) => ({ kind: 'date', ...parseResultDate(value)! }),
     duration: (value: number, _field, { t }) => formattedNode(formatDuration(t, value), value),
@@ -193,16 +192,16 @@ function arrangeTable(rows: JsonObject[], field: ResultField, place: Place): Res
   const others = otherNames(rows, columns, place.siblings)
   if (!fitsTable(rows.length, fields.length + others.length)) return listOf(rows, place, place.path.length)
   const heads: ResultColumn[] = [
-    ...fields.map((column) => headOf(column, rows, place)),
+    ...fields.map((column) => columnOf(column, rows, place)),
     ...others.map((name) => ({ label: humanise(name), isNumeric: isNumericColumn(rows, name) })),
   ]
   const cells = rows.map((row, i) => [
     ...fields.map((column, index) => {
       const value = ownValue(row, column.name)
       if (isEmptyValue(value) && column.hide_when_empty !== false) return plainText('')
-      const isBelowCurrency = heads[index]?.currency !== undefined
+      const { currency, isSigned } = heads[index] as ResultColumn
       const at = below(
-        { ...place, siblings: [row, ...place.siblings], isBelowCurrency },
+        { ...place, siblings: [row, ...place.siblings], isBelowCurrency: currency !== undefined, isSigned },
         String(i),
         column.name,
       )
@@ -224,24 +223,4 @@ function arrangeTable(rows: JsonObject[], field: ResultField, place: Place): Res
     },
     place,
   )
-}
-
-function headOf(column: ResultField, rows: readonly JsonObject[], place: Place): ResultColumn {
-  const unit = unitOf(column, rows, place)
-  return {
-    label: textIn(column.label, place.locale),
-    isNumeric: NUMERIC.includes(column.type) || column.type === 'duration',
-    unit,
-    currency: column.type === 'money' && unit ? currencyLabel(unit, column, place.locale) : undefined,
-  }
-}
-
-/** What the numbers of a column are in; null where it is not the same in all rows. */
-function unitOf(column: ResultField, rows: readonly JsonObject[], place: Place): ResultColumn['unit'] {
-  if (column.type === 'percent') return '%'
-  if (column.type === 'duration') return 's'
-  if (column.type !== 'money') return column.unit && textIn(column.unit, place.locale)
-  const currencies = new Set(rows.map((row) => currencyOf(column, [row, ...place.siblings])))
-  const [currency] = currencies
-  return currencies.size === 1 ? (currency ?? undefined) : null
 }

@@ -34,30 +34,29 @@ const withUnit = (number: string, unit: Text | undefined, locale: Locale): strin
 export const formatPercent = (value: number, field: ResultField, locale: Locale): string =>
   numberFormat(locale, { style: 'unit', unit: 'percent', ...digits(field) }).format(value)
 
-/** @param currency ISO 4217, or its name */
-export const formatMoney = (
-  value: number,
-  currency: string | null,
-  field: ResultField,
-  locale: Locale,
-): string => joinMoney(moneyParts(value, currency, field, locale))
+/** How an amount of money is written. */
+interface MoneyStyle {
+  /** ISO 4217, or its name. */
+  currency: string | null
+  field: ResultField
+  locale: Locale
+  /** Beside negative amounts a positive one has its sign, too. */
+  isSigned?: boolean
+}
+
+export const formatMoney = (value: number, style: MoneyStyle): string => joinMoney(moneyParts(value, style))
 
 /** The same without the currency, for a column whose header has it. */
-export const formatAmount = (
-  value: number,
-  currency: string | null,
-  field: ResultField,
-  locale: Locale,
-): string =>
+export const formatAmount = (value: number, style: MoneyStyle): string =>
   joinMoney(
-    moneyParts(value, currency, field, locale).filter(
+    moneyParts(value, style).filter(
       ({ type, value }) => type !== 'currency' && !(type === 'literal' && value.trim() === ''),
     ),
   )
 
 /** The currency as `formatMoney` writes it: `IRR` or `$` in English, «ریال» in Persian. */
 export const currencyLabel = (currency: string, field: ResultField, locale: Locale): string =>
-  moneyParts(0, currency, field, locale).find(({ type }) => type === 'currency')?.value ?? currency
+  moneyParts(0, { currency, field, locale }).find(({ type }) => type === 'currency')?.value ?? currency
 
 type MoneyPart = Pick<Intl.NumberFormatPart, 'type' | 'value'>
 
@@ -65,18 +64,15 @@ type MoneyPart = Pick<Intl.NumberFormatPart, 'type' | 'value'>
 const joinMoney = (parts: readonly MoneyPart[]): string =>
   parts.map(({ type, value }) => (type === 'minusSign' ? '\u2212' : value)).join('')
 
-function moneyParts(
-  value: number,
-  currency: string | null,
-  field: ResultField,
-  locale: Locale,
-): readonly MoneyPart[] {
+function moneyParts(value: number, { currency, field, locale, isSigned }: MoneyStyle): readonly MoneyPart[] {
+  const sign = isSigned ? ({ signDisplay: 'exceptZero' } as const) : {}
   if (currency === null || !/^[A-Za-z]{3}$/.test(currency)) {
-    const number = numberFormat(locale, digits(field)).formatToParts(value)
+    const number = numberFormat(locale, { ...digits(field), ...sign }).formatToParts(value)
     const named = { type: 'currency', value: currency ?? '' } as const
     return currency === null ? number : [...number, { type: 'literal', value: ' ' }, named]
   }
-  const options = { style: 'currency', currency, ...(field.decimals !== undefined && digits(field)) } as const
+  const decimals = field.decimals === undefined ? {} : digits(field)
+  const options = { style: 'currency', currency, ...decimals, ...sign } as const
   return locale === 'fa'
     ? persianMoneyParts(value, options)
     : numberFormat(locale, options).formatToParts(value)

@@ -41,6 +41,8 @@ export interface ResultColumn {
   unit?: string | null
   /** Of all its amounts, which then stand without it. */
   currency?: string
+  /** Some of its amounts are negative: the others have their sign, too. */
+  isSigned?: boolean
 }
 
 export const headingOf = ({ label, currency }: ResultColumn): string =>

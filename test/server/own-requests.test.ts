@@ -53,12 +53,15 @@ describe('the home page', () => {
     expect((await browser.get('/')).headers['cache-control']).toBe('no-store')
   })
 
-  test('it lists what waits for an answer first', async () => {
+  test('it lists what waits for an answer first, and what has ended last', async () => {
     const browser = await visitor()
-    const [first, second] = [await submitIn(browser), await submitIn(browser, 'https://example.org/')]
-    await apply(first, START)
-    await apply(first, REQUIRE_OTP)
-    expect(hashesOf(await browser.open('/'))).toEqual([first, second])
+    const asked = await submitIn(browser)
+    const running = await submitIn(browser, 'https://example.org/')
+    const ended = await submitIn(browser, 'https://example.net/')
+    for (const command of [START, REQUIRE_OTP]) await apply(asked, command)
+    for (const command of [START, { type: 'complete', attempt: 1, result: {} } as const])
+      await apply(ended, command)
+    expect(hashesOf(await browser.open('/'))).toEqual([asked, running, ended])
   })
 
   test('it lists nothing of other browsers, and nothing without a session', async () => {

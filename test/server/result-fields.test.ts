@@ -242,7 +242,7 @@ describe('the order and choice of values', () => {
     expect(textOf(pageOf({ x: 712 }, [one('number')], 'x'), '.panel')).toBe('Result X 712')
   })
 
-  test('a column of one currency has it in its heading and in the labels of its cards, not at each amount', () => {
+  test('a column of one currency has it in its heading and in the labels of its cards, not at each amount, and both signs', () => {
     const money = one('money', { name: 'a', label: 'A', currency: 'unit' })
     const table = one('table', { columns: [money], plot: { x: 'a', y: 'a' } })
     const tableIn = (unit: string | undefined, locale: 'en' | 'fa') => {
@@ -255,11 +255,11 @@ describe('the order and choice of values', () => {
         textOf($, '.plot figcaption'),
       ]
     }
-    expect(tableIn('USD', 'en')).toEqual(['A ($)', '1,234.50', '−2.00', 'A ($)', 'A ($)'])
-    expect(tableIn('IRR', 'en')).toEqual(['A (IRR)', '1,235', '−2', 'A (IRR)', 'A (IRR)'])
-    expect(tableIn('IRR', 'fa')).toEqual(['A (ریال)', '۱٬۲۳۵', '\u200e−۲', 'A (ریال)', 'A (ریال)'])
-    expect(tableIn('points', 'en')).toEqual(['A (points)', '1,234.5', '−2', 'A (points)', 'A (points)'])
-    expect(tableIn(undefined, 'en')).toEqual(['A', '1,234.5', '−2', 'A', 'A'])
+    expect(tableIn('USD', 'en')).toEqual(['A ($)', '+1,234.50', '−2.00', 'A ($)', 'A ($)'])
+    expect(tableIn('IRR', 'en')).toEqual(['A (IRR)', '+1,235', '−2', 'A (IRR)', 'A (IRR)'])
+    expect(tableIn('IRR', 'fa')).toEqual(['A (ریال)', '\u200e+۱٬۲۳۵', '\u200e−۲', 'A (ریال)', 'A (ریال)'])
+    expect(tableIn('points', 'en')).toEqual(['A (points)', '+1,234.5', '−2', 'A (points)', 'A (points)'])
+    expect(tableIn(undefined, 'en')).toEqual(['A', '+1,234.5', '−2', 'A', 'A'])
   })
 
   test('the currency of an amount is that of its row, else of the result, and is not shown on its own', () => {

@@ -16,6 +16,7 @@ export function showState(main: HTMLElement, state: State, words: RequestDescrip
     'heading',
     'percent',
     'remaining',
+    'detail',
     'startsIn',
     'hold',
     'attempt',

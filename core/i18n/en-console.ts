@@ -73,7 +73,6 @@ export const enConsole = {
   'console.chart': 'Chart',
   'console.bots': 'Bots',
   'console.bot': 'Bot',
-  'console.workers': 'Workers',
   'console.worker': 'Worker',
   'console.more': '{count, plural, one {and one more} other {and # more}}',
   'console.stands_still': '{lastWord}, stands still',
@@ -202,7 +201,6 @@ export const enConsole = {
   'console.remaining': '{count, plural, one {One more can be sent again.} other {# more can be sent again.}}',
   'console.back': 'Back',
 
-  'console.queue': 'Queue',
   'console.delayed': 'Later',
   'console.at_once': 'At once',
   'console.any_number': 'any number',

@@ -25,7 +25,7 @@ export const en = {
   'site.time_utc': '{time} UTC',
   'site.time_in_zone': '{time} {zone}',
 
-  'live.status.pending': 'Waiting for its turn',
+  'live.status.pending': 'In the queue',
   'live.status.scheduled': 'Scheduled',
   'live.status.processing': 'Working on it',
   'live.status.retrying': 'Trying again soon',
@@ -55,11 +55,11 @@ export const en = {
   'live.arrival.minutes':
     '{from, plural, =0 {Ready in up to {to, plural, one {a minute} other {# minutes}}} other {Ready in {from, number} to {to, number} minutes}}',
   'live.arrival.at': 'Ready about {time}',
-  'live.arrival.between': 'Ready about {time} ({from} to {to})',
+  'live.arrival.range': '{from} to {to}',
   'live.arrival.after_answer': 'After {who, select, viewer {the} other {your}} answer: {duration}',
   'live.arrival.after_code': 'After {who, select, viewer {the} other {your}} code: {duration}',
-  'live.arrival.late': '{arrival}, later than usual',
-  'live.arrival.usually': 'Usually takes {duration}',
+  'live.arrival.late': 'later than usual',
+  'live.arrival.usually': 'Usually {duration}',
   'live.arrival.held': 'On hold for now',
   'live.range.seconds':
     '{from, plural, =0 {up to {to, number} seconds} other {{from, number} to {to, number} seconds}}',
@@ -205,7 +205,7 @@ export const en = {
   'problem_text.unreadable_record': 'Please start a new request.',
   'problem_text.unsupported_media_type': 'Please go back and send the form from our own page.',
   'problem_text.request_expired':
-    'Requests are kept only for a short time. This one’s time is over, or it was deleted earlier.',
+    'Each request is kept for a short time. This one was deleted when that was over, or earlier by you.',
   'problem_text.request_not_found':
     'The address may be incomplete, or the request no longer exists. Please check the address, or start again.',
   'problem_text.cookies_required':

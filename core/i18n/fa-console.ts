@@ -77,7 +77,6 @@ export const faConsole: Readonly<Record<ConsoleKey, string>> = {
   'console.chart': 'نمودار',
   'console.bots': 'ربات‌ها',
   'console.bot': 'ربات',
-  'console.workers': 'کارگرها',
   'console.worker': 'کارگر',
   'console.more': 'و {count, number} مورد دیگر',
   'console.stands_still': '{lastWord}، متوقف مانده',
@@ -204,7 +203,6 @@ export const faConsole: Readonly<Record<ConsoleKey, string>> = {
   'console.remaining': '{count, number} مورد دیگر را می‌توان دوباره فرستاد.',
   'console.back': 'بازگشت',
 
-  'console.queue': 'صف',
   'console.delayed': 'برای بعد',
   'console.at_once': 'هم‌زمان',
   'console.any_number': 'بدون سقف',

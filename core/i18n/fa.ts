@@ -58,11 +58,11 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'live.arrival.minutes':
     '{from, plural, =0 {حداکثر تا {to, number} دقیقهٔ دیگر آماده می‌شود} other {{from, number} تا {to, number} دقیقهٔ دیگر آماده می‌شود}}',
   'live.arrival.at': 'حدود ساعت {time} آماده می‌شود',
-  'live.arrival.between': 'حدود ساعت {time} آماده می‌شود (بین {from} و {to})',
+  'live.arrival.range': 'بین {from} و {to}',
   'live.arrival.after_answer': 'پس از پاسخ{who, select, viewer {} other { شما}}: {duration}',
   'live.arrival.after_code': 'پس از {who, select, viewer {رسیدن} other {وارد کردن}} کد: {duration}',
-  'live.arrival.late': '{arrival}، دیرتر از معمول',
-  'live.arrival.usually': 'معمولاً {duration} طول می‌کشد',
+  'live.arrival.late': 'دیرتر از معمول',
+  'live.arrival.usually': '{duration} طول می‌کشد',
   'live.arrival.held': 'فعلاً متوقف است',
   'live.range.seconds':
     '{from, plural, =0 {حداکثر {to, number} ثانیه} other {{from, number} تا {to, number} ثانیه}}',
@@ -207,7 +207,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'problem_text.unreadable_record': 'لطفاً درخواست جدیدی شروع کنید.',
   'problem_text.unsupported_media_type': 'لطفاً برگردید و فرم را از صفحهٔ خود ما بفرستید.',
   'problem_text.request_expired':
-    'درخواست‌ها فقط مدت کوتاهی نگه داشته می‌شوند. زمان این یکی تمام شده یا زودتر پاک شده است.',
+    'هر درخواست مدت کوتاهی نگه داشته می‌شود. این درخواست پس از آن یا زودتر به خواست شما پاک شده است.',
   'problem_text.request_not_found':
     'شاید نشانی کامل نباشد یا درخواست از بین رفته باشد. لطفاً نشانی را بررسی کنید یا از نو شروع کنید.',
   'problem_text.cookies_required':

@@ -36,57 +36,68 @@ export interface ArrivalContext {
   pace: ServicePace
 }
 
+/** The time, and beside it how sure it is: the range, and that it has become later. */
+export interface Arrival {
+  remaining: string
+  detail: string | null
+}
+
 /** When it will be ready; while an answer is needed, how long it takes from then on. */
-export function arrivalText(view: PublicView, context: ArrivalContext): string {
+export function describeArrival(view: PublicView, context: ArrivalContext): Arrival {
   const { t, remainingSeconds, earliestSeconds, pace } = context
   // When a held queue goes on is unknown.
-  if (!view.started_at && view.queue_hold) return t('live.arrival.held')
+  if (!view.started_at && view.queue_hold) return only(t('live.arrival.held'))
   if (!view.started_at && earliestSeconds === null)
-    return t('live.arrival.usually', { duration: formatRemaining(t, pace.typical) })
-  const duration = formatRemaining(t, remainingSeconds)
+    return only(t('live.arrival.usually', { duration: formatRemaining(t, pace.typical) }))
   if (view.next_retry_at !== null) return arrivalAfterRetry(view.next_retry_at, context)
   // The person is waited for, not the work.
-  if (view.requires_otp && remainingSeconds <= 0) return ''
+  if (view.requires_otp && remainingSeconds <= 0) return only('')
+  const duration = formatRemaining(t, remainingSeconds)
   const isExpected = earliestSeconds !== null && remainingSeconds > 0
   const range: Range = [Math.min(earliestSeconds ?? 0, remainingSeconds), remainingSeconds]
   if (view.requires_otp) {
     const isCode = !view.otp_data || view.otp_data.kind === 'code'
-    return t(isCode ? 'live.arrival.after_code' : 'live.arrival.after_answer', {
-      duration: isExpected ? formatRange(t, range) : duration,
-      who: context.isViewer ? 'viewer' : 'submitter',
-    })
+    const key = isCode ? 'live.arrival.after_code' : 'live.arrival.after_answer'
+    const who = context.isViewer ? 'viewer' : 'submitter'
+    return only(t(key, { duration: isExpected ? formatRange(t, range) : duration, who }))
   }
   if (earliestSeconds === null && remainingSeconds <= 0 && isWithinUsual(view, context))
-    return t('live.remaining.soon')
-  if (!isExpected) return duration
+    return only(t('live.remaining.soon'))
+  if (!isExpected) return only(duration)
   const arrival = formatArrival(range, context)
   // That it starts over says why.
-  const isLate = view.is_late && view.message_key !== 'starting_over'
-  return isLate || context.isQueueLate ? t('live.arrival.late', { arrival }) : arrival
+  if (!context.isQueueLate && (!view.is_late || view.message_key === 'starting_over')) return arrival
+  const late = t('live.arrival.late')
+  return { ...arrival, detail: arrival.detail ? `${arrival.detail} · ${late}` : late }
 }
+
+const only = (remaining: string): Arrival => ({ remaining, detail: null })
 
 /** The usual duration has not passed: with few runs the bot's own percents may promise an earlier end. */
 const isWithinUsual = ({ started_at }: PublicView, { now, pace }: ArrivalContext): boolean =>
   started_at !== null && now - Date.parse(started_at) < pace.typical * 1000
 
 /** The next attempt starts over. */
-function arrivalAfterRetry(retryAt: string, context: ArrivalContext): string {
+function arrivalAfterRetry(retryAt: string, context: ArrivalContext): Arrival {
   const { t, now, pace } = context
   const wait = Math.max(0, (Date.parse(retryAt) - now) / 1000)
   return pace.total
     ? formatArrival([wait + pace.total[0], wait + pace.total[1]], context)
-    : formatRemaining(t, wait + pace.typical)
+    : only(formatRemaining(t, wait + pace.typical))
 }
 
-/** "Ready in 20 to 40 seconds", "Ready about 16:34 (16:33 to 16:36)". */
-function formatArrival([earliest, latest]: Range, { t, now, clockTime }: ArrivalContext): string {
-  if (latest < 60) return t('live.arrival.seconds', secondsOf(earliest, latest))
-  if (!clockTime) return t('live.arrival.minutes', minutesOf(earliest, latest))
+/** "Ready in 20 to 40 seconds", "Ready about 16:34" and "16:33 to 16:36". */
+function formatArrival([earliest, latest]: Range, { t, now, clockTime }: ArrivalContext): Arrival {
+  if (latest < 60) return only(t('live.arrival.seconds', secondsOf(earliest, latest)))
+  if (!clockTime) return only(t('live.arrival.minutes', minutesOf(earliest, latest)))
   const at = (seconds: number): string => clockTime(now + seconds * 1000)
-  const time = at((earliest + latest) / 2)
+  const remaining = t('live.arrival.at', { time: at((earliest + latest) / 2) })
   // "About" says as much as both ends of a minute.
-  if (latest - earliest <= 60) return t('live.arrival.at', { time })
-  return t('live.arrival.between', { time, from: at(earliest), to: at(latest) })
+  const isNarrow = latest - earliest <= 60
+  return {
+    remaining,
+    detail: isNarrow ? null : t('live.arrival.range', { from: at(earliest), to: at(latest) }),
+  }
 }
 
 /** "20 to 40 seconds", "2 to 3 minutes". */

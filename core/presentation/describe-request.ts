@@ -6,13 +6,13 @@ import { isFinal, isScheduled, type PublicView } from '../domain/record.ts'
 import type { Step } from '../domain/step.ts'
 import { isBotSeenSince } from '../domain/view-times.ts'
 import type { Localize } from '../i18n/localize-message.ts'
-import { type ArrivalContext, arrivalText } from './arrival-text.ts'
+import { type Arrival, type ArrivalContext, describeArrival } from './arrival-text.ts'
 import {
   type DescribedStep, describeStep, isBetweenAttempts, secondsBetween, stepsBelow, untilRetry,
 } from './describe-steps.ts' // biome-ignore format: a list
 import { formatAge, formatBotSeen, formatRemaining, formatSent, formatUntil } from './format-duration.ts'
 
-export interface RequestDescription {
+export interface RequestDescription extends Arrival {
   /** For the tab. The state comes first, because a tab shows only a few characters. */
   title: string
   /** The tab's icon by its name in public/icons.mjs. */
@@ -23,7 +23,6 @@ export interface RequestDescription {
   percent: string
   /** For `aria-valuetext`. */
   value: string
-  remaining: string
   /** Until a scheduled start. Null hides the element. */
   startsIn: string | null
   /** That the operator holds the queue. */
@@ -64,7 +63,7 @@ export function describeRequest(stored: PublicView, context: DescribeContext): R
     heading: t(silence === 3 ? 'live.status.silent' : heading(view, context.now)),
     percent,
     value: valueText(view, context),
-    remaining: arrivalText(view, context),
+    ...describeArrival(view, context),
     startsIn: startText(view, context),
     hold: view.queue_hold && `${t('live.hold')}\n${view.queue_hold.message ?? ''}`.trim(),
     attempt: attemptText(view, context),

@@ -41,7 +41,7 @@ export interface OutcomeModel {
   mustCorrect: boolean
   /** Where to start a new request; the list of services when the service is not in the catalogue. */
   again: string
-  /** The time from start to end. */
+  /** The time from the request, of a scheduled one from its start, to the end. */
   elapsed: string | null
   steps: {
     title: string
@@ -126,7 +126,7 @@ export function outcomeModel(
     advice: error && t(failureAdvice(error)),
     mustCorrect: error !== null && failureAdvice(error) === 'failed.turn.check',
     again: hasForm ? requestLinks(view)[view.is_completed ? 'form' : 'again'] : '/',
-    elapsed: formatElapsed(t, view.started_at, view.completed_at),
+    elapsed: formatElapsed(t, view.run_at ? view.started_at : view.created_at, view.completed_at),
     steps: view.steps
       .filter((step) => step.started_at || step.outcome || (view.is_failed && step.of === undefined))
       .map((step) => ({

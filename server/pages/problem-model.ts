@@ -50,7 +50,7 @@ export function problemModel(
   return {
     eyebrow: error.status === 410 ? null : t('problem.status', { status: error.status }),
     title: t(`error.${error.code}`),
-    drawing: DRAWINGS[error.status] ?? 'failed',
+    drawing: error.code === 'link_revoked' ? 'unlinked' : (DRAWINGS[error.status] ?? 'failed'),
     lines: adviceFor(error, t),
     form: isAway || form === again ? null : form,
     again,

@@ -41,7 +41,7 @@ export function plotOf(rows: readonly ResultNode[][], axes: PlotAxes, t: Texts['
     label: axes.label,
     points: values.map((value) => `${place(value).x},${place(value).y}`).join(' '),
     zero: lowest < 0 && highest > 0 ? toY(0) : null,
-    marks: extremes.map(place),
+    marks: [...extremes, last].map(place),
     width: WIDTH,
     height: HEIGHT,
     facts: [

@@ -279,7 +279,7 @@ describe.skipIf(isBrowserMissing)('a page of a running request', () => {
     await expect
       .poll(async () => (await texts()).slice(1))
       .toEqual([
-        'Asking…',
+        'Asking',
         t('live.timeline.attempt_failed_because', { attempt: 1, reason: t('error.bot_busy') }),
         t('message.starting_over', { attempt: 2, max: 3 }),
       ])

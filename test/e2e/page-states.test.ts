@@ -241,7 +241,7 @@ describe.skipIf(isBrowserMissing)('a request page', () => {
     const steps = page.getByRole('list').filter({ has: page.locator('[aria-current=step]') })
     expect(await steps.getByRole('listitem').count()).toBe(creditScoreRating.steps.length)
     expect(await steps.locator('[aria-current=step]').allInnerTexts()).toEqual([
-      expect.stringMatching(/^Solve the captcha\s+now$/),
+      expect.stringMatching(/^Solve the captcha\s+your turn$/),
     ])
     expect(
       await accessibleNode(page.getByRole('textbox', { name: t('code.label'), exact: true })),

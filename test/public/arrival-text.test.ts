@@ -34,7 +34,11 @@ function describeAs(
     isViewer,
   })
 }
-const ready = (...args: Parameters<typeof describeAs>) => describeAs(...args).remaining
+/** As on a wide screen. */
+function ready(...args: Parameters<typeof describeAs>): string {
+  const { remaining, detail } = describeAs(...args)
+  return detail === null ? remaining : `${remaining} (${detail})`
+}
 const range = (earliest: number, latest: number): Partial<PublicView> => ({
   estimated_remaining_range: [earliest, latest],
   estimated_remaining_time: latest,
@@ -59,11 +63,11 @@ describe('a running request', () => {
   })
 
   it('says why the time has moved later', () => {
-    expect(ready({ ...range(22, 38), is_late: true })).toBe('Ready in 20 to 40 seconds, later than usual')
+    expect(ready({ ...range(22, 38), is_late: true })).toBe('Ready in 20 to 40 seconds (later than usual)')
     expect(ready(range(0, 0))).toBe('taking longer than usual')
     const again = { ...range(22, 38), is_late: true, attempt: 2, message_key: 'starting_over' }
     expect(ready(again)).toBe('Ready in 20 to 40 seconds')
-    expect(ready({ ...again, message_key: 'signing_in' })).toMatch(/later than usual$/)
+    expect(ready({ ...again, message_key: 'signing_in' })).toMatch(/later than usual\)$/)
   })
 
   it('says what follows its code', () => {
@@ -160,7 +164,7 @@ describe('a request that has not started', () => {
 
   it('says what the definition says, with too few runs', () => {
     const pace = { ...PACE, total: null, queueSeconds: null }
-    expect(ready({ queue_position: 4 }, { record, pace })).toBe('Usually takes less than a minute')
+    expect(ready({ queue_position: 4 }, { record, pace })).toBe('Usually less than a minute')
     expect(describeAs({ queue_position: 4 }, { record, pace }).message).toBe('Place 4 in the queue.')
   })
 

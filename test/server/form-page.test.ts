@@ -118,7 +118,7 @@ describe('a submitted form', () => {
       session_id: expect.stringMatching(/^[\w-]{43}$/),
     })
     expect(JSON.stringify(record)).not.toContain(key)
-    expect(textOf(await browser.open(`${FORM}/progress/${hash}`), 'h1')).toBe('Waiting for its turn')
+    expect(textOf(await browser.open(`${FORM}/progress/${hash}`), 'h1')).toBe('In the queue')
   })
 
   test('a submitted form accepts Persian and Arabic digits', async () => {

@@ -107,9 +107,9 @@ describe('the form', () => {
 describe('a running request', () => {
   test('a queued request shows its position and the usual duration', () => {
     const $ = requestPage()
-    expect(text($, 'h1')).toBe('Waiting for its turn')
+    expect(text($, 'h1')).toBe('In the queue')
     expect(text($, '[data-live=message]')).toBe('Place 3 in the queue.')
-    expect(text($, '[data-live=remaining]')).toBe('Usually takes about a minute')
+    expect(text($, '[data-live=remaining]')).toBe('Usually about a minute')
     expect(text($, '[data-live=age]')).toBe('sent just now')
   })
 

@@ -27,8 +27,8 @@ const WIDTHS = [360, 768, 1280]
 const PRINTED_WIDTHS = [794]
 const SCHEMES = ['light', 'dark'] as const
 const TTL_SECONDS = 1800
-/** How long the steps of a service take, beside each other. */
-const WEIGHTS = [3, 5, 2, 6, 2, 4]
+/** How long the steps of a service take, beside each other. In a step that waits for a code nothing else is done. */
+const WEIGHTS = [3, 5, 2, 2, 4, 6]
 const SESSION = 'a-visitor-of-a-gallery'.slice(0, 21)
 
 /** The page of a picture, and an action on it before the picture is taken. */
@@ -119,7 +119,7 @@ async function learn(): Promise<void> {
       const startedAt = Date.now() - 3_600_000
       const iso = (share: number): string => new Date(startedAt + share * total * 1000).toISOString()
       const own = steps.filter(({ of }) => of === undefined)
-      const weights = own.map((_step, n) => WEIGHTS[n % WEIGHTS.length]!)
+      const weights = own.map(({ id }, n) => (id === 'waiting_otp' ? 0 : WEIGHTS[n % WEIGHTS.length]!))
       const sum = weights.reduce((a, b) => a + b, 0)
       const before = (n: number): number => weights.slice(0, n).reduce((a, b) => a + b, 0) / sum
       const timed = own.map((step, n) => ({

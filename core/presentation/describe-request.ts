@@ -84,8 +84,8 @@ function drawingOf(view: PublicView, silence: RequestDescription['silence']): st
 }
 
 /**
- * How old the last update is. While there is none, that the bot is alive. Between two attempts when the next one starts, in
- * a queue when the request was sent.
+ * How old the last update is. While there is none, that the bot is alive. Between two attempts when the next one starts, and
+ * then why; in a queue when the request was sent.
  */
 function ageText(view: PublicView, context: DescribeContext): string | null {
   const { t, now } = context
@@ -93,8 +93,9 @@ function ageText(view: PublicView, context: DescribeContext): string | null {
   if (view.status === 'pending' && !isScheduled(view))
     return formatSent(t, secondsBetween(view.created_at, now))
   if (!isWorking(view)) return null
-  // The reason takes the room of the age, which counts from a minute on.
-  if (reasonOf(view, context) && silenceOf(view, context) < 2) return null
+  // Why it starts over. The age counts from a minute on.
+  if (view.message_key === 'starting_over' && context.reason && silenceOf(view, context) < 2)
+    return context.reason
   const alive = isBotSeenSince(view) ? formatBotSeen(t, secondsBetween(view.bot_seen_at ?? '', now)) : null
   return alive ?? formatAge(t, secondsBetween(view.updated_at, now))
 }
@@ -130,7 +131,7 @@ const PROMPT_MESSAGES = [
 
 /**
  * In a queue the place in it. Between two attempts the reason, where it has a translation: untranslated words of a bot are
- * left out. The reason is repeated when the next attempt starts over.
+ * left out.
  */
 function shownMessage(view: PublicView, context: DescribeContext): string | null {
   const { t, read } = context
@@ -139,13 +140,8 @@ function shownMessage(view: PublicView, context: DescribeContext): string | null
     return read({ ...view, message: null }) ?? t('live.timeline.attempt_failed', { attempt: view.attempt })
   const isInPrompt =
     PROMPT_MESSAGES.includes(view.message_key ?? '') || view.current_message === view.otp_data?.message
-  if (view.requires_otp && isInPrompt) return null
-  return [reasonOf(view, context), lastMessage(view, read)].filter(Boolean).join(' ')
+  return view.requires_otp && isInPrompt ? null : lastMessage(view, read)
 }
-
-/** Why it starts over. */
-const reasonOf = (view: PublicView, { reason }: DescribeContext): string | null =>
-  (view.message_key === 'starting_over' && reason) || null
 
 const isWorking = (view: PublicView): boolean => view.status === 'processing' && !isBetweenAttempts(view)
 

@@ -110,7 +110,8 @@ describe('the page', () => {
     const hash = await retried()
     const $ = await browser.open(at('progress', hash, SLUG))
     const reason = 'The service could not be reached.'
-    expect(textOf($, '[data-live=message]')).toBe(`${reason} Starting over (2 of 3).`)
+    expect(textOf($, '[data-live=message]')).toBe('Starting over (2 of 3).')
+    expect(textOf($, '[data-live=age]')).toBe(reason)
     expect(JSON.parse($('#page-data').text())).toMatchObject({ reason })
     await apply(hash, step('captcha_solving', 'Solving', 2))
     expect(textOf(await browser.open(at('progress', hash, SLUG)), '[data-live=message]')).toBe('Solving')

@@ -4,6 +4,9 @@ import type { Step } from '../domain/step.ts'
 import type { ArrivalContext } from './arrival-text.ts'
 import { formatDuration, formatUntil } from './format-duration.ts'
 
+/** A shorter step has no duration: as a wait for an answer, in which no work is done. Seconds. */
+const MIN_USUAL = 1
+
 export interface DescribedStep {
   id: string
   title: string
@@ -52,7 +55,7 @@ export function describeStep(view: PublicView, step: Step, context: StepContext)
       : view.requires_otp && step.state === 'current' && !context.isViewer
         ? context.t('live.step.yours')
         : stepText(step, context),
-    isTimed: context.pace.steps[step.id] !== undefined,
+    isTimed: (context.pace.steps[step.id] ?? 0) >= MIN_USUAL,
     outcome: step.outcome,
     parts:
       step.of === undefined ? stepsBelow(view, step.id).map((part) => describeStep(view, part, context)) : [],
@@ -67,8 +70,8 @@ function stepText(
   if (state === 'current' && progress) return t('live.percent', { value: progress / 100 })
   const done = state === 'done' && formatElapsed(t, started_at, finished_at)
   if (done) return t('live.step.done_in', { duration: done })
-  const usual = state === 'waiting' && pace.steps[id]
-  return usual
-    ? t('live.remaining.usually', { duration: formatDuration(t, Math.max(1, usual)) })
+  const usual = pace.steps[id] ?? 0
+  return state === 'waiting' && usual >= MIN_USUAL
+    ? t('live.remaining.usually', { duration: formatDuration(t, usual) })
     : t(`live.step.${state}`)
 }

@@ -186,6 +186,11 @@ describe('a request that has not started', () => {
       'usually 7 s',
       'not started',
     ])
+    const waits = { ...PACE, steps: { second: 0.4 } }
+    expect(describeAs({}, { record, pace: waits }).steps[1]).toMatchObject({
+      text: 'not started',
+      isTimed: false,
+    })
   })
 })
 

@@ -42,7 +42,7 @@ interface Shown {
   byOther?: boolean
 }
 /** Creates what it shows; called for each language. */
-type State = () => Promise<Shown>
+type State = (locale: string) => Promise<Shown>
 
 const [folder, ...parts] = process.argv.slice(2)
 if (!folder) throw new Error('Usage: npm run gallery -- FOLDER [part of a name …]')
@@ -216,13 +216,11 @@ const STATES: Record<string, State> = {
   'element-running': ofElement('running'),
   'element-code': ofElement('code'),
   'element-result': ofElement('result-credit'),
-  'queued-held': async () => {
-    await createControlStore({ redis: client }).hold(
-      CREDIT.queue.name,
-      'The portal is being repaired.\nدرگاه در دست تعمیر است.',
-    )
+  'queued-held': async (locale) => {
+    const message = locale === 'fa' ? 'درگاه در دست تعمیر است.' : 'The portal is being repaired.'
+    await createControlStore({ redis: client }).hold(CREDIT.queue.name, message)
     await server.controls.refresh()
-    return ofRequest('queued', 'progress')()
+    return ofRequest('queued', 'progress')(locale)
   },
   // The last one: it takes Redis away.
   'problem-503': async () => {
@@ -275,7 +273,7 @@ async function take(browser: Browser, name: string, state: State): Promise<void>
   const to = join(folder as string, name)
   mkdirSync(to, { recursive: true })
   for (const locale of Object.keys(BUILT_IN)) {
-    const shown = await state()
+    const shown = await state(locale)
     const context = await browser.newContext({
       locale,
       timezoneId: locale === 'fa' ? 'Asia/Tehran' : 'Europe/London',

@@ -27,6 +27,20 @@ async function openResult(page: Page, locale: Locale): Promise<void> {
   await page.goto(`${server.address}${at('result', hash)}?lang=${locale}`)
 }
 
+/** The most lines that a number in a table takes. */
+const linesOfNumbers = (page: Page): Promise<number> =>
+  page
+    .locator('.table-box .number')
+    .evaluateAll((all) =>
+      Math.max(
+        ...all.map((number) =>
+          Math.round(
+            number.getBoundingClientRect().height / Number.parseFloat(getComputedStyle(number).lineHeight),
+          ),
+        ),
+      ),
+    )
+
 describe.skipIf(isBrowserMissing)('a result with a value of each kind', () => {
   test.each(Object.keys(BUILT_IN))(
     'is accessible, fits the screen and loads only from the server (%s)',
@@ -47,6 +61,7 @@ describe.skipIf(isBrowserMissing)('a result with a value of each kind', () => {
         for (const width of [1200, 360, 320]) {
           await page.setViewportSize({ width, height: 1000 })
           expect(await page.evaluate(() => document.scrollingElement?.scrollWidth), `${width}`).toBe(width)
+          expect(await linesOfNumbers(page), `${width}`).toBeLessThanOrEqual(2)
         }
       }
     },

@@ -99,7 +99,7 @@ export const en = {
   'live.step.done_in': 'done, {duration}',
   'live.part.failed': 'failed',
   'live.part.skipped': 'not needed',
-  'live.connection.live': 'This page updates by itself.',
+  'live.connection.live': 'Updates by itself.',
   'live.meanwhile': 'Your request continues on our side.',
   'live.connection.polling': 'This page updates every 5 seconds.',
   'live.connection.degraded': 'The service has a problem at the moment. What you see may be out of date.',
@@ -172,7 +172,7 @@ export const en = {
 
   'failed.lead': 'The request ended without a result.',
   'failed.lead_at': 'The work stopped at the step “{step}”, and there is no result.',
-  'failed.reason_before': 'The last reason known, from attempt {attempt, number}: {reason}',
+  'failed.reason_before': 'Attempt {attempt, number} had failed as well: {reason}',
   'failed.turn.code': 'You can try again. Please keep your phone at hand for the code.',
   'failed.turn.ours': 'The problem is on our side; nothing you typed was wrong. Please try again later.',
   'failed.turn.retry': 'The problem may be temporary. You can try again now.',
@@ -205,7 +205,7 @@ export const en = {
   'problem_text.unreadable_record': 'Please start a new request.',
   'problem_text.unsupported_media_type': 'Please go back and send the form from our own page.',
   'problem_text.request_expired':
-    'Each request is kept for a short time. This one was deleted when that was over, or earlier by you.',
+    'Requests are deleted after a short time, or earlier if you choose. This one no longer exists.',
   'problem_text.request_not_found':
     'The address may be incomplete, or the request no longer exists. Please check the address, or start again.',
   'problem_text.cookies_required':

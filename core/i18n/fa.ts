@@ -173,7 +173,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
 
   'failed.lead': 'درخواست بدون نتیجه پایان یافت.',
   'failed.lead_at': 'کار در مرحلهٔ «{step}» متوقف شد و نتیجه‌ای به دست نیامد.',
-  'failed.reason_before': 'آخرین دلیلی که می‌دانیم، از تلاش {attempt, number}: {reason}',
+  'failed.reason_before': 'تلاش {attempt, number} هم نتیجه نداده بود: {reason}',
   'failed.turn.code': 'می‌توانید دوباره تلاش کنید. لطفاً تلفن همراهتان را برای دریافت کد در دسترس داشته باشید.',
   'failed.turn.ours': 'مشکل از سمت ماست، نه از آنچه وارد کردید. لطفاً بعداً دوباره تلاش کنید.',
   'failed.turn.retry': 'شاید مشکل گذرا باشد. می‌توانید همین حالا دوباره تلاش کنید.',
@@ -207,7 +207,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'problem_text.unreadable_record': 'لطفاً درخواست جدیدی شروع کنید.',
   'problem_text.unsupported_media_type': 'لطفاً برگردید و فرم را از صفحهٔ خود ما بفرستید.',
   'problem_text.request_expired':
-    'هر درخواست مدت کوتاهی نگه داشته می‌شود. این درخواست پس از آن یا زودتر به خواست شما پاک شده است.',
+    'درخواست‌ها پس از مدتی کوتاه، یا زودتر به انتخاب خودتان، پاک می‌شوند. این درخواست دیگر وجود ندارد.',
   'problem_text.request_not_found':
     'شاید نشانی کامل نباشد یا درخواست از بین رفته باشد. لطفاً نشانی را بررسی کنید یا از نو شروع کنید.',
   'problem_text.cookies_required':

@@ -82,9 +82,7 @@ describe('the page', () => {
     expect(textOf($, '.lead')).toBe(
       'The work stopped at the step “Solve the captcha”, and there is no result.',
     )
-    expect(textOf($, '.lead + p')).toBe(
-      'The last reason known, from attempt 1: The service could not be reached.',
-    )
+    expect(textOf($, '.lead + p')).toBe('Attempt 1 had failed as well: The service could not be reached.')
     expect(textOf($, '.failed-here')).toBe('Solve the captchastopped here')
     expect(textOf($, 'tbody tr:last-child')).toMatch(/not reached$/)
     expect($('section .timeline [data-kind=failed]')).toHaveLength(2)

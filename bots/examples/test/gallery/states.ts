@@ -41,8 +41,8 @@ export const STATEMENT = serviceOf({
     ...accountStatement.messages,
     which_account: { en: 'Which account?', fa: 'کدام حساب؟' },
     fee: {
-      en: 'The portal asks for a fee of 20,000 rials. Continue?',
-      fa: 'درگاه ۲۰٬۰۰۰ ریال کارمزد می‌گیرد. ادامه دهیم؟',
+      en: 'The portal charges 20,000 rials for the statement. Pay and continue?',
+      fa: 'درگاه برای صورت‌حساب ۲۰٬۰۰۰ ریال می‌گیرد. پرداخت و ادامه؟',
     },
   },
 })
@@ -268,7 +268,7 @@ export const REQUESTS: Readonly<Record<string, GivenRequest>> = {
   }),
   'question-confirm': question({
     kind: 'confirm',
-    message: 'The portal asks for a fee of 20,000 rials. Continue?',
+    message: 'The portal charges 20,000 rials for the statement. Pay and continue?',
     message_key: 'fee',
     confirm_label: { en: 'Pay 20,000 rials', fa: 'پرداخت ۲۰٬۰۰۰ ریال' },
     decline_label: { en: 'Do not pay, and stop', fa: 'نمی‌پردازم؛ متوقف شود' },

@@ -79,8 +79,13 @@ const request = (service: Service, secondsAgo: number, ...past: Past[]): GivenRe
 const SIGN_IN = (at: number) => step(at, 8, 'authentication', 'signing_in')
 const CAPTCHA = (at: number) => step(at, 22, 'captcha_solving', 'solving_captcha')
 const SENDING = (at: number) => step(at, 40, 'sending_otp', 'having_code_sent', { sent_to: '0912***6789' })
-const WAITING = (at: number) => step(at, 55, 'waiting_otp')
-const VERIFYING = (at: number) => step(at, 70, 'verifying_otp')
+const WAITING = (at: number) =>
+  step(at, 55, 'waiting_otp', 'code_of_digits_sent', { digits: 6, sent_to: '0912***6789' })
+const VERIFYING = (at: number) => step(at, 70, 'verifying_otp', 'checking_code')
+const inAttempt = (attempt: number, [secondsAgo, command]: Past): Past => [
+  secondsAgo,
+  { ...command, attempt } as Command,
+]
 const ask = (secondsAgo: number, otp: Partial<OtpRequest> = {}): Past => [
   secondsAgo,
   {
@@ -279,7 +284,7 @@ export const REQUESTS: Readonly<Record<string, GivenRequest>> = {
     ...UNTIL_CODE.map(([at, command]): Past => [at + 70, command]),
     ask(100),
     answer(78),
-    step(76, 80, 'verifying_otp'),
+    step(76, 80, 'verifying_otp', 'checking_code'),
     step(73, 90, 'processing_result', 'reading_report'),
     completed(64, CREDIT_RESULT),
   ),
@@ -288,10 +293,10 @@ export const REQUESTS: Readonly<Record<string, GivenRequest>> = {
     110,
     start(108),
     step(107, 5, 'signing_in', 'signing_in'),
-    step(98, 30, 'sending_otp'),
+    step(98, 30, 'sending_otp', 'having_code_sent', { sent_to: '0912***6789' }),
     ask(92),
     answer(70),
-    step(69, 75, 'verifying_otp'),
+    step(69, 75, 'verifying_otp', 'checking_code'),
     step(65, 85, 'reading_statement', 'reading_statement'),
     completed(58, STATEMENT_RESULT),
   ),
@@ -358,8 +363,8 @@ export const REQUESTS: Readonly<Record<string, GivenRequest>> = {
       },
     ],
     [34, { type: 'start', attempt: 3 }],
-    [33, { type: 'progress', attempt: 3, progress: 8, step: 'authentication' }],
-    [31, { type: 'progress', attempt: 3, progress: 22, step: 'captcha_solving' }],
+    inAttempt(3, SIGN_IN(33)),
+    inAttempt(3, CAPTCHA(31)),
     [30, { type: 'fail', attempt: 3, ...failure('portal_down', 'ECONNREFUSED 10.0.0.1:443', true) }],
   ),
   'failed-input': credit(30, start(28), SIGN_IN(26), [

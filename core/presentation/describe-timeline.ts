@@ -38,7 +38,7 @@ export function describeEntry(
   const { at, status, step } = entry
   const title = step !== null && step !== before?.step ? (context.stepTitles[step] ?? step) : null
   const text = wordsOf(entry, before, context) ?? title ?? context.t(stateKey(entry))
-  // What has passed goes on no more.
+  // Messages end with an ellipsis while something goes on; an entry is in the past.
   return { at, kind: hasFailed(entry) ? 'failed' : status, text: text.replace(/…$/, '') }
 }
 

@@ -47,7 +47,7 @@ export function formatAge(t: T, seconds: number): string {
   return t('live.age.silent', { minutes: Math.floor(seconds / 60) })
 }
 
-/** How long a request has waited in a queue. */
+/** How long ago a waiting request was sent. */
 export const formatSent = (t: T, seconds: number): string =>
   t('live.age.sent', { minutes: Math.floor(seconds / 60), seconds: Math.floor(seconds / 10) * 10 })
 

@@ -44,7 +44,7 @@ export function problemModel(
 ): ProblemModel {
   // What a page of another site may not send can be sent from the server's own page at the same address.
   const again = error.retryable || error.code === 'origin_not_allowed' ? withoutRefusal(address) : null
-  // The result of another person is not to be had by a request of one's own.
+  // A new request would not show the result of another person.
   const form = slug && error.code !== 'link_revoked' ? formLink(slug) : null
   const isAway = error.status === 503 && again !== null
   return {

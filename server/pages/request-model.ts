@@ -29,6 +29,7 @@ export interface PageData {
   stepTitles: Record<string, string>
   /** Why the attempt before failed; null where that is unknown. */
   reason: string | null
+  /** Whether it is seen by a view-only link. */
   isViewer: boolean
   /** The last entry of the timeline; null where it could not be read. */
   lastEntry: TimelineEntry | null
@@ -78,7 +79,8 @@ export function requestModel(
   const links = requestLinks(view)
   const isShared = isViewToken(view.hash)
   const localize = localizerFor(service, locale)
-  const reason = view.attempt > 1 ? (lastReason(timeline, service, locale)?.reason ?? null) : null
+  const last = lastReason(timeline, service, locale)
+  const reason = last?.attempt === view.attempt - 1 ? last.reason : null
   const words: DescribeContext = {
     t,
     read: localize,

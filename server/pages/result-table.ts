@@ -58,9 +58,9 @@ function columnsOf(columns: readonly ResultColumn[], rows: readonly ResultNode[]
 /** Entries of an account: a date, a text and two numbers, none of them missing. */
 const isLedger = (columns: readonly ResultColumn[], rows: readonly ResultNode[][]): boolean =>
   columns.map(({ isNumeric }) => isNumeric).join() === 'false,false,true,true' &&
-  rows.every(([date, text, ...numbers]) => date?.kind === 'date' && isWord(text) && numbers.every(isWord))
+  rows.every(([date, text, ...numbers]) => date?.kind === 'date' && hasText(text) && numbers.every(hasText))
 
-const isWord = (node: ResultNode | undefined): boolean =>
+const hasText = (node: ResultNode | undefined): boolean =>
   (node?.kind === 'text' || node?.kind === 'number') && node.text !== ''
 
 const SHORT = ['text', 'number', 'date']

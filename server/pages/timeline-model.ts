@@ -38,6 +38,7 @@ export function lastReason(
   return null
 }
 
+/** A bot's message about an attempt, which are numbered from 1. */
 export interface AttemptMessage {
   attempt: number
   message: string

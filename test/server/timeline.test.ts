@@ -115,6 +115,15 @@ describe('the page', () => {
     expect(textOf(await browser.open(at('progress', hash, SLUG)), '[data-live=message]')).toBe('Solving')
   })
 
+  test('the page of a third attempt does not repeat the reason of the first one', async () => {
+    const unknown = { code: 'portal_closed', message: 'HTTP 418', retryable: true }
+    const again: Command = { type: 'retry', attempt: 2, nextRetryAt: Date.now(), error: unknown }
+    const hash = await retried(again, { type: 'start', attempt: 3 })
+    const $ = await browser.open(at('progress', hash, SLUG))
+    expect(textOf($, '[data-live=message]')).toBe('Starting over (3 of 3).')
+    expect(textOf($, '[data-live=age]')).toBe('updated just now')
+  })
+
   test('the zone of the times stands once, with the first of them', async () => {
     const $ = await browser.open(at('result', await failed(), SLUG))
     const times = $('.timeline time')

@@ -23,7 +23,7 @@ import { aHash, TTL_SECONDS } from '../helpers/record.ts'
 import { quiet, type TestRedis } from '../helpers/redis.ts'
 import { useRequests } from '../helpers/requests.ts'
 import { toService } from '../helpers/services.ts'
-import { type ReceivedCall, type Reply, useForeignBot } from './foreign-bot.ts'
+import { type Reply, useForeignBot } from './foreign-bot.ts'
 import { onlyBot, TOKEN } from './one-bot.ts'
 
 export interface Submitted {
@@ -147,6 +147,3 @@ export async function useLines(redis: TestRedis) {
         .map(({ hash }) => hash),
   }
 }
-
-/** When a call was received, by the clock of the records. */
-export const timeOf = (call: ReceivedCall): number => performance.timeOrigin + call.at

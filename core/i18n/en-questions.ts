@@ -36,7 +36,6 @@ export const enQuestions = {
   'question.error.missing.text': 'Type your answer',
   'question.error.missing.choice': 'Choose an answer',
   'question.error.missing.confirm': 'Choose one of the two buttons',
-  'question.error.missing.image': 'Type what you see in the picture',
   'question.error.too_long': 'The answer has at most {max, plural, one {# character} other {# characters}}',
   'question.error.control_characters': 'The answer is one line of text',
   'question.error.wrong':

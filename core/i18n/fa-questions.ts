@@ -37,7 +37,6 @@ export const faQuestions: Record<keyof typeof enQuestions, string> = {
   'question.error.missing.text': 'پاسخ خود را وارد کنید',
   'question.error.missing.choice': 'یکی را انتخاب کنید',
   'question.error.missing.confirm': 'یکی از دو دکمه را بزنید',
-  'question.error.missing.image': 'متن داخل تصویر را وارد کنید',
   'question.error.too_long': 'پاسخ حداکثر {max, number} نویسه دارد',
   'question.error.control_characters': 'پاسخ باید یک خط متن ساده باشد',
   'question.error.wrong':

@@ -49,7 +49,9 @@ function invalidAnswerProblem(t: Texts['t'], prompt: OtpPrompt, typed: string): 
   const fault = answerFault(prompt, typed)
   if (fault === 'too_long') return t('question.error.too_long', { max: maxAnswerLength(prompt) })
   if (fault === 'control_characters') return t('question.error.control_characters')
-  return prompt.kind === 'code' ? t('code.error.missing') : t(`question.error.missing.${prompt.kind}`)
+  if (prompt.kind === 'code') return t('code.error.missing')
+  if (prompt.kind === 'image') return t('question.title.image')
+  return t(`question.error.missing.${prompt.kind}`)
 }
 
 const noneLeft = (t: Texts['t'], prompt: OtpPrompt | null): string =>

@@ -17,6 +17,8 @@ export interface OwnRequest {
   /** Null once it has ended. */
   progress: { value: number; text: string } | null
   createdAt: string
+  /** Null while it runs. */
+  endedAt: string | null
 }
 
 /** Requests that need a code or an answer come first, then the others that run. */
@@ -48,6 +50,7 @@ export function ownRequestsModel(
       state: heading,
       progress: isFinal(view.status) ? null : { value: view.progress, text: percent },
       createdAt: view.created_at,
+      endedAt: view.completed_at,
     }
   })
 }

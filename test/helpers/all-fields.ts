@@ -129,7 +129,7 @@ export const ALL_FIELDS: ServiceDefinition = {
       required: false,
       example: 'name@example.com',
     },
-    { name: 'phone', type: 'tel', label: { en: 'Telephone', fa: 'تلفن' }, example: '+44 20 7946 0018' },
+    { name: 'phone', type: 'tel', label: { en: 'Telephone', fa: 'تلفن' }, example: '+98 21 1234 5678' },
     { name: 'site', type: 'url', label: { en: 'Web site', fa: 'وب‌گاه' }, required: false },
     {
       name: 'mobile',
@@ -143,7 +143,7 @@ export const ALL_FIELDS: ServiceDefinition = {
       name: 'iban',
       type: 'iban',
       label: { en: 'IBAN', fa: 'شمارهٔ شبا' },
-      example: 'GB82 WEST 1234 5698 7654 32',
+      example: 'IR05 0170 0000 0012 3456 7890 12',
     },
     { name: 'password', type: 'secret', label: { en: 'Password', fa: 'گذرواژه' } },
     {

@@ -35,7 +35,7 @@ export const definition = {
   ],
   steps: [
     { id: 'fetching_start_page', title: { en: 'Open the start page', fa: 'باز کردن صفحهٔ نخست' } },
-    { id: 'crawling', title: { en: 'Read the pages', fa: 'خواندن صفحه‌ها' } },
+    { id: 'crawling', title: { en: 'Check pages and links', fa: 'بررسی صفحه‌ها و پیوندها' } },
     { id: 'summarizing', title: { en: 'Write the report', fa: 'نوشتن گزارش' } },
   ],
   result: {

@@ -27,7 +27,7 @@ export const definition = {
   steps: [
     { id: 'signing_in', title: { en: 'Sign in to the portal', fa: 'ورود به درگاه' } },
     { id: 'sending_otp', title: { en: 'Request a code', fa: 'درخواست کد' } },
-    { id: 'waiting_otp', title: { en: 'Wait for your code', fa: 'انتظار برای کد شما' } },
+    { id: 'waiting_otp', title: { en: 'Wait for the code', fa: 'انتظار برای کد' } },
     { id: 'verifying_otp', title: { en: 'Check the code', fa: 'بررسی کد' } },
     { id: 'reading_statement', title: { en: 'Read the statement', fa: 'خواندن صورت‌حساب' } },
   ],

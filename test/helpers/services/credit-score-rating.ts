@@ -28,7 +28,7 @@ export const definition = {
     { id: 'authentication', title: { en: 'Sign in to the portal', fa: 'ورود به درگاه' } },
     { id: 'captcha_solving', title: { en: 'Solve the captcha', fa: 'عبور از کد امنیتی' } },
     { id: 'sending_otp', title: { en: 'Request a code', fa: 'درخواست کد' } },
-    { id: 'waiting_otp', title: { en: 'Wait for your code', fa: 'انتظار برای کد شما' } },
+    { id: 'waiting_otp', title: { en: 'Wait for the code', fa: 'انتظار برای کد' } },
     { id: 'verifying_otp', title: { en: 'Check the code', fa: 'بررسی کد' } },
     { id: 'processing_result', title: { en: 'Read the result', fa: 'خواندن نتیجه' } },
   ],

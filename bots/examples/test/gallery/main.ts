@@ -62,6 +62,9 @@ const server = await useServer(redis, {
     SUBMITS_PER_MINUTE: '100000',
     KEEP_LONGER: 'on',
     CONTACT: 'help@example.com',
+    // An address that other devices reach, so that links to them have a QR code for cameras.
+    PUBLIC_URL: 'http://requests.example.com',
+    ALLOWED_HOSTS: '*',
   },
 })
 const sessionRequests = createSessionRequests({ redis: client })
@@ -178,7 +181,8 @@ const STATES: Record<string, State> = {
       path: pageOf(request, hash, 'progress'),
       async act(page) {
         await page.click('form.device button')
-        await Promise.all([page.waitForEvent('load'), page.click('#device-link')])
+        const link = new URL((await page.getAttribute('#device-link', 'href')) ?? '')
+        await page.goto(server.address + link.pathname)
       },
     }
   },

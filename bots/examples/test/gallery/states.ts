@@ -97,10 +97,11 @@ const ask = (secondsAgo: number, otp: Partial<OtpRequest> = {}): Past => [
 const answer = (secondsAgo: number): Past => [secondsAgo, { type: 'submit_otp', otp: '483920' }]
 const reject = (secondsAgo: number): Past => [secondsAgo, { type: 'reject_otp', attempt: 1 }]
 const question = (otp: Omit<OtpRequest, 'id'>): GivenRequest =>
-  request(STATEMENT, 40, start(38), step(36, 20, 'signing_in', 'signing_in'), [
-    20,
-    { type: 'require_otp', attempt: 1, otp: { id: 'otp-1', ...otp } },
-  ])
+  request(STATEMENT, 40, start(38), step(36, 20, 'signing_in', 'signing_in'), askQuestion(otp))
+const askQuestion = (otp: Omit<OtpRequest, 'id'>): Past => [
+  20,
+  { type: 'require_otp', attempt: 1, otp: { id: 'question', ...otp } },
+]
 const credit = (secondsAgo: number, ...past: Past[]) => request(CREDIT, secondsAgo, ...past)
 const UNTIL_CODE = [start(62), SIGN_IN(60), CAPTCHA(52), SENDING(45), WAITING(41)]
 const failure = (code: string, message: string, retryable: boolean) => ({
@@ -271,13 +272,24 @@ export const REQUESTS: Readonly<Record<string, GivenRequest>> = {
       option('c', 'Joint account …9034', 'حساب مشترک …۹۰۳۴'),
     ],
   }),
-  'question-confirm': question({
-    kind: 'confirm',
-    message: 'The portal charges 20,000 rials for the statement. Pay and continue?',
-    message_key: 'fee',
-    confirm_label: { en: 'Pay 20,000 rials', fa: 'پرداخت ۲۰٬۰۰۰ ریال' },
-    decline_label: { en: 'Do not pay, and stop', fa: 'نمی‌پردازم؛ متوقف شود' },
-  }),
+  'question-confirm': request(
+    STATEMENT,
+    75,
+    start(73),
+    step(72, 5, 'signing_in', 'signing_in'),
+    step(63, 30, 'sending_otp', 'having_code_sent', { sent_to: '0912***6789' }),
+    ask(57),
+    answer(35),
+    step(34, 75, 'verifying_otp', 'checking_code'),
+    step(24, 85, 'reading_statement', 'reading_statement'),
+    askQuestion({
+      kind: 'confirm',
+      message: 'The portal charges 20,000 rials for the statement. Pay and continue?',
+      message_key: 'fee',
+      confirm_label: { en: 'Pay 20,000 rials', fa: 'پرداخت ۲۰٬۰۰۰ ریال' },
+      decline_label: { en: 'Do not pay, and stop', fa: 'نمی‌پردازم؛ متوقف شود' },
+    }),
+  ),
   'question-image': question({ kind: 'image', image: CAPTCHA_PICTURE }),
   'result-credit': credit(
     140,

@@ -57,27 +57,31 @@ export function toProblem(error: AppError, locale: Locale = 'en', callId?: strin
 const shortened = (text: string): string =>
   text.length <= MAX_ERROR_CHARACTERS ? text : `${text.slice(0, MAX_ERROR_CHARACTERS - 1)}…`
 
-/** @param label the field's name for programs, its label on the form for people */
+/** Of a valid date, in errors. */
+export const EXAMPLE_DATE = '2026-01-31'
+
+/**
+ * @param label the field's name for programs, its label on the form for people
+ * @param writeDate writes a date such as 2026-01-31; for programs in that form
+ */
 export function fieldErrorMessage(
   { t, locale }: Texts,
   { code, params, message }: Omit<FieldError, 'field'>,
   label: string,
+  writeDate: (locale: Locale, iso: string) => string = localizeDigits,
 ): string {
   if (message !== undefined) return textIn(message, locale)
   const key = `field_error.${code}`
   return t(isTextKey(key) ? key : 'field_error.invalid', {
     kind: 'typed',
-    ...localizeDates(locale, params),
+    ...Object.fromEntries(
+      Object.entries({ example: EXAMPLE_DATE, ...params }).map(([name, value]) => [
+        name,
+        typeof value === 'string' && /^\d{4}-\d\d-\d\d$/.test(value) ? writeDate(locale, value) : value,
+      ]),
+    ),
     label,
   })
-}
-
-function localizeDates(locale: Locale, params: FieldError['params'] = {}): FieldError['params'] {
-  const localized = Object.entries(params).map(([name, value]) => [
-    name,
-    typeof value === 'string' && /^\d{4}-\d\d-\d\d$/.test(value) ? localizeDigits(locale, value) : value,
-  ])
-  return Object.fromEntries(localized)
 }
 
 /** Errors of Express's parsers as AppErrors. @returns null for errors that the caller did not cause */

@@ -28,7 +28,7 @@ export const enErrors = {
   'field_error.more_than': '{label} must be {max, number, ::.##########} or less',
   'field_error.email_invalid': '{label} must be an email address, such as name@example.com',
   'field_error.tel_invalid': '{label} must be a telephone number of 5 to 15 digits',
-  'field_error.date_invalid': '{label} must be a date, such as 2026-01-31',
+  'field_error.date_invalid': '{label} must be a date, such as {example}',
   'field_error.earlier_than': '{label} must be {min} or later',
   'field_error.later_than': '{label} must be {max} or earlier',
   'field_error.choice_invalid': '{label} must be one of the options',

@@ -28,7 +28,7 @@ export const faErrors = {
   'field_error.email_invalid':
     '\u2068{label}\u2069 باید نشانی ایمیل باشد، مانند \u2066name@example.com\u2069',
   'field_error.tel_invalid': '\u2068{label}\u2069 باید شماره‌ای ۵ تا ۱۵ رقمی باشد',
-  'field_error.date_invalid': '\u2068{label}\u2069 باید تاریخ درستی باشد، مانند \u2066۲۰۲۶-۰۱-۳۱\u2069',
+  'field_error.date_invalid': '\u2068{label}\u2069 باید تاریخ درستی باشد، مانند \u2066{example}\u2069',
   'field_error.earlier_than': '\u2068{label}\u2069 نباید پیش از \u2066{min}\u2069 باشد',
   'field_error.later_than': '\u2068{label}\u2069 نباید پس از \u2066{max}\u2069 باشد',
   'field_error.choice_invalid': '\u2068{label}\u2069 باید یکی از گزینه‌ها باشد',

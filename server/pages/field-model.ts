@@ -1,4 +1,5 @@
 /** The model of one field of a form. */
+import { readDate } from '../../core/catalog/field-date.ts'
 import type { Field } from '../../core/catalog/field-definition.ts'
 import { type FieldValue, fieldTypeOf, readFieldValue } from '../../core/catalog/field-value.ts'
 import type { InputAttributes } from '../../core/catalog/fields.ts'
@@ -7,7 +8,8 @@ import { textIn } from '../../core/catalog/text.ts'
 import type { FieldError } from '../../core/domain/errors.ts'
 import type { Locale, Texts } from '../../core/i18n/index.ts'
 import { localizeDigits } from '../../core/i18n/localize-digits.ts'
-import { fieldErrorMessage } from '../problem.ts'
+import { EXAMPLE_DATE, fieldErrorMessage } from '../problem.ts'
+import { ownCalendarOf, readCalendarDate, writeCalendarDate } from './reader-calendar.ts'
 
 /** Up to this many options are radio buttons. */
 const MAX_RADIOS = 5
@@ -99,7 +101,8 @@ function fieldModel(
   const label = textIn(field.label, locale)
   const control = controlOf(field)
   const hint = field.hint === undefined ? null : textIn(field.hint, locale)
-  const example = field.example === undefined ? null : localizeExample(locale, field.example)
+  const calendar = field.type === 'date' ? ownCalendarOf(locale) : null
+  const example = exampleOf(field, calendar, locale)
   const described = [
     mistake && `${id}-error`,
     (hint ?? example) !== null && `${id}-hint`,
@@ -116,12 +119,34 @@ function fieldModel(
     example,
     value: control === 'checkbox' && value !== 'true' ? '' : [value].flat().join(', '),
     options: optionModels(field, id, [value].flat(), texts),
-    error: mistake ? fieldErrorMessage(texts, mistake, label) : null,
+    error: mistake ? fieldErrorMessage(texts, mistake, label, writeCalendarDate) : null,
     describedBy: described.length > 0 ? described.join(' ') : null,
     input: inputAttributes(field),
     min: typeof field.min === 'string' ? field.min : null,
     max: typeof field.max === 'string' ? field.max : null,
+    ...(calendar !== null && typedDate(calendar, String(value), locale)),
   }
+}
+
+/** A date of a calendar that the date fields of browsers do not have is typed as text. */
+function typedDate(
+  calendar: string,
+  value: string,
+  locale: Locale,
+): Pick<FieldModel, 'value' | 'input' | 'min' | 'max'> {
+  const iso = readDate(readCalendarDate(calendar, value))
+  return {
+    value: iso === null ? value : writeCalendarDate(locale, iso),
+    input: { type: 'text', inputmode: 'numeric', autocomplete: 'off', dir: 'ltr', size: 10 },
+    min: null,
+    max: null,
+  }
+}
+
+/** @param calendar of a date that is typed, which needs an example to show how */
+function exampleOf({ example }: Field, calendar: string | null, locale: Locale): string | null {
+  if (calendar !== null) return writeCalendarDate(locale, readDate(example ?? '') ?? EXAMPLE_DATE)
+  return example === undefined ? null : localizeExample(locale, example)
 }
 
 function controlOf({ type, options = [] }: Field): FieldModel['control'] {

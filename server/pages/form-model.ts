@@ -12,6 +12,7 @@ import { fieldErrorMessage, MAX_ERRORS } from '../problem.ts'
 import { type FieldModel, fieldModels } from './field-model.ts'
 import { formLink } from './links.ts'
 import { adviceFor } from './problem-model.ts'
+import { ownCalendarOf } from './reader-calendar.ts'
 
 export interface FormInput {
   /** Created with the form: the same form sent twice creates one request. */
@@ -30,6 +31,8 @@ export interface FormModel {
   description: string
   action: string
   key: string
+  /** Of its dates, where it is not the Gregorian one. */
+  calendar: string | null
   notes: string[]
   notice: ServiceNotice | null
   fields: FieldModel[]
@@ -75,6 +78,7 @@ export function formModel(
     description: textIn(service.description, locale),
     action: formLink(service.slug),
     key,
+    calendar: service.fields.some(({ type }) => type === 'date') ? ownCalendarOf(locale) : null,
     notice,
     notes: [
       ...(isSilent ? [t('form.may_take_longer')] : []),

@@ -11,6 +11,7 @@ import {
 } from '../../core/catalog/result-values.ts' // biome-ignore format: a list
 import { textIn } from '../../core/catalog/text.ts'
 import { formatDuration } from '../../core/presentation/format-duration.ts'
+import { readableAddress } from '../../core/presentation/readable-address.ts'
 import { humanise } from './humanise.ts'
 import { columnOf } from './result-column.ts'
 import {
@@ -152,7 +153,13 @@ const ARRANGE: Readonly<Record<ResultKind, (value: never, field: ResultField, pl
     },
     date: (value: string) => ({ kind: 'date', ...parseResultDate(value)! }),
     duration: (value: number, _field, { t }) => formattedNode(formatDuration(t, value), value),
-    url: (value: string) => ({ kind: 'link', text: value, href: value, note: null, dir: 'ltr' }),
+    url: (value: string) => ({
+      kind: 'link',
+      text: readableAddress(value),
+      href: value,
+      note: null,
+      dir: 'ltr',
+    }),
     choice: (value: unknown, { options = [] }, { locale }) =>
       plainText(textIn(options.find((option) => option.value === String(value))!.label, locale)),
     list: (values: unknown[], field, place) => ({

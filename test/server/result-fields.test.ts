@@ -93,6 +93,13 @@ describe('a value that fits', () => {
     ['percent', { ranges: RANGES }, 5, '5% Low', '۵٪ کم'],
     ['url', {}, 'https://example.com/a?b', 'example.com/a?b', 'example.com/a?b'],
     ['url', {}, 'http://example.com/a?b', 'http://example.com/a?b', 'http://example.com/a?b'],
+    [
+      'url',
+      {},
+      encodeURI('https://example.com/خبر/۱?x=%20'),
+      'example.com/خبر/۱?x=%2520',
+      'example.com/خبر/۱?x=%2520',
+    ],
     ['choice', { options: OPTIONS }, 'good', 'Good', 'خوب'],
     ['choice', { options: OPTIONS }, 2, 'Two', 'Two'],
     ['choice', { options: OPTIONS }, true, 'On', 'On'],
@@ -298,7 +305,7 @@ describe('the order and choice of values', () => {
       ['Date', 'col', undefined],
       ['Description', 'col', undefined],
       ['Amount (IRR)', 'col', 'numeric'],
-      ['Stamp', 'col', undefined],
+      ['Stamp', 'col', 'wide'],
     ])
     expect(
       $('.panel tr:last-child td')

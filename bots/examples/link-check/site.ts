@@ -1,3 +1,5 @@
+import { readableAddress } from '../../../core/presentation/readable-address.ts'
+
 /** The site of a run: everything below the folder of its start page, `https://example.com/docs/` for `…/docs/index.html`. */
 export interface Site {
   origin: string
@@ -16,7 +18,9 @@ export function createSite(startPage: string): Site {
     origin,
     contains: (url) => url.startsWith(folder),
     show(url) {
-      const text = URL.canParse(url) ? nameOf(new URL(url), origin) : url.replace(/[?#].*/s, '')
+      const text = readableAddress(
+        URL.canParse(url) ? nameOf(new URL(url), origin) : url.replace(/[?#].*/s, ''),
+      )
       if (text.length <= MAX_SHOWN) return text
       // The host and the end say more than the folders between.
       const start = text.slice(0, Math.min(text.indexOf('/') + 1 || MAX_SHOWN, MAX_SHOWN - 9))

@@ -202,7 +202,7 @@ describe('link check: a site', () => {
     )
   })
 
-  it('a long address is shown by its host and its end, an invalid one as it stands, and none with its query', () => {
+  it('an address is shown in its own letters, a long one by its host and its end, and none with its query', () => {
     const { show } = createSite('https://docs.example.com/guide/')
     expect(show('https://docs.example.com/guide/?a=secret')).toBe('/guide/')
     expect(show(`https://docs.example.com/${'folder/'.repeat(20)}a.html?a=secret`)).toBe(
@@ -211,6 +211,7 @@ describe('link check: a site', () => {
     expect(show('https://status.example.org/api/v2/status/summary')).toBe('status.example.org/…/summary')
     expect(show(`https://${'a'.repeat(60)}.org/b`)).toBe(`${'a'.repeat(19)}…aa.org/b`)
     expect(show('http://[::bad?a=secret')).toBe('http://[::bad')
+    expect(show('https://docs.example.com/راهنما/')).toBe('/راهنما/')
   })
 
   it('a site with endless pages is read up to the page limit, which the report states', async () => {

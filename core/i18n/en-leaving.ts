@@ -3,7 +3,7 @@ export const enLeaving = {
   'own.title': 'Your requests',
   'own.lead': 'Started in this browser. Only you see this list.',
   'own.started': 'Started at {time}',
-  'own.ended': 'Started at {time}, ended at {end}',
+  'own.ended': '{time} to {end}',
 
   'device.offer': 'Enter the code on another device',
   'device.text':

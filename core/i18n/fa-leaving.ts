@@ -3,7 +3,7 @@ export const faLeaving = {
   'own.title': 'درخواست‌های شما',
   'own.lead': 'از همین مرورگر شروع شده‌اند و فقط شما این فهرست را می‌بینید.',
   'own.started': 'شروع: {time}',
-  'own.ended': 'شروع: {time}، پایان: {end}',
+  'own.ended': '{time} تا {end}',
 
   'device.offer': 'وارد کردن کد در دستگاهی دیگر',
   'device.text':

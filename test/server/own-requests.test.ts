@@ -47,7 +47,7 @@ describe('the home page', () => {
     for (const text of ['example.com', 'example.org', 'private words']) expect($.html()).not.toContain(text)
     await apply(first, { type: 'complete', attempt: 1, result: { found: 'private result' } })
     const ended = await browser.open('/')
-    expect(textOf(ended, item)).toMatch(/Done Started at .* UTC, ended at .* UTC$/)
+    expect(textOf(ended, item)).toMatch(/Done \S.* UTC to .* UTC$/)
     expect(ended(`${item} a`).attr('href')).toBe(`${FORM}/result/${first}`)
     expect(ended.html()).not.toContain('private result')
     expect((await browser.get('/')).headers['cache-control']).toBe('no-store')

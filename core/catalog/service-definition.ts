@@ -18,6 +18,13 @@ const MAX_MESSAGES = 200
 /** Where neither the service nor its steps say how long it usually takes. */
 const DEFAULT_SECONDS = 60
 
+/** The drawings that the pages have, by name: server/pages/templates/service-icon.eta. */
+export const ICONS = [
+  'bank', 'car', 'document', 'gauge', 'house', 'link', 'mail', 'person', 'scales', 'search',
+] as const // biome-ignore format: a list
+const isIcon = (name: string): boolean =>
+  !/^[a-z]{2,}$/.test(name) || (ICONS as readonly string[]).includes(name)
+
 const id = z
   .string()
   .regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be lower-case letters, digits and underscores, 64 at most')
@@ -71,8 +78,9 @@ const shape = z.strictObject({
     .string()
     .min(1)
     .max(16)
+    .refine(isIcon, `must be one character, such as an emoji, or one of ${ICONS.join(', ')}`)
     .optional()
-    .describe('One character, such as an emoji, shown beside the title.'),
+    .describe(`Beside the title: one character, such as an emoji, or a drawing: ${ICONS.join(', ')}.`),
   fields: z.array(fieldSchema).max(MAX_FIELDS).default([]),
   steps: z.array(stepSchema).max(MAX_STEPS).default([]).describe('In order.'),
   result: resultSchema.default({ fields: [] }),

@@ -4,7 +4,7 @@ import { portalMessages } from '../portal/messages.ts'
 export const definition = {
   slug: 'account-statement',
   title: { en: 'Account statement', fa: 'صورت‌حساب بانکی' },
-  icon: '🧾',
+  icon: 'document',
   description: {
     en: 'Fetches the latest transactions of an account.',
     fa: 'آخرین تراکنش‌های حساب شما گرفته می‌شود.',

@@ -4,7 +4,7 @@ import { portalMessages } from '../portal/messages.ts'
 export const definition = {
   slug: 'credit-score-rating',
   title: { en: 'Credit score', fa: 'رتبهٔ اعتباری' },
-  icon: '📊',
+  icon: 'gauge',
   description: {
     en: 'Asks the credit portal for your score.',
     fa: 'رتبهٔ اعتباری شما از درگاه اعتبارسنجی گرفته می‌شود.',

@@ -1,0 +1,37 @@
+/** The icon of a service, on the list of services and on its form. */
+import { load } from 'cheerio'
+import { expect, test } from 'vitest'
+import { createCatalog } from '../../core/catalog/catalog.ts'
+import { ICONS, parseService } from '../../core/catalog/service-definition.ts'
+import { createPages } from '../../server/pages/index.ts'
+
+const parse = (icon?: string) => parseService({ slug: 'fixture', title: 'Fixture', icon })
+const READER = { locale: 'en', address: '/' }
+
+function pagesOf(icon?: string) {
+  const parsed = parse(icon)
+  if (!parsed.ok) throw new Error(parsed.errors.join('\n'))
+  const pages = createPages({ catalog: createCatalog([parsed.service]), ttlSeconds: 1800 })
+  return [
+    load(pages.services(READER))('.card'),
+    load(pages.form(READER, parsed.service, { key: 'k', values: null }))('main'),
+  ]
+}
+
+test.each(ICONS)('the icon %s is a drawing, hidden from screen readers', (icon) => {
+  for (const place of pagesOf(icon)) {
+    expect(place.find('svg.drawing').attr('aria-hidden')).toBe('true')
+    expect(place.find('svg.drawing > :not(.drawing-ground)').length).toBeGreaterThan(0)
+    expect(place.text()).not.toContain(icon)
+  }
+})
+
+test('a character is shown as it is, and nothing where there is no icon', () => {
+  for (const place of pagesOf('📦')) expect(place.find('.icon[aria-hidden=true]').text()).toBe('📦')
+  for (const place of pagesOf()) expect(place.find('.icon, .drawing')).toHaveLength(0)
+})
+
+test('the name of no drawing is refused, with those that there are', () => {
+  const parsed = parse('parcel')
+  expect(parsed.ok ? [] : parsed.errors).toEqual([expect.stringMatching(/icon.*one of bank, car, /)])
+})

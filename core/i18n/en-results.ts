@@ -16,7 +16,7 @@ export const enResults = {
   'result.copy': 'Copy',
   'result.requested': 'Requested',
   'result.finished': 'Ended',
-  'result.deleted': 'Online copy deleted',
+  'result.deleted': 'Online copy until',
   'result.about': 'About this request',
   'result.first_rows': 'These are the first {shown, number} of {total, number}.',
   'result.show_all': 'Show all {count, plural, one {# row} other {# rows}}',

@@ -17,7 +17,7 @@ export const faResults: Record<keyof typeof enResults, string> = {
   'result.copy': 'کپی',
   'result.requested': 'زمان درخواست',
   'result.finished': 'زمان پایان',
-  'result.deleted': 'پاک شدن نسخهٔ آنلاین',
+  'result.deleted': 'نسخهٔ آنلاین تا',
   'result.about': 'دربارهٔ این درخواست',
   'result.first_rows': 'از {total, number} مورد، {shown, number} مورد اول اینجا آمده است.',
   'result.show_all': 'نمایش همهٔ {count, number} سطر',

@@ -1,6 +1,8 @@
 /** A number of a scale as a half circle, in the coordinates of an SVG. It only decorates: the text says all of it. */
 import type { ResultField } from '../../core/catalog/result-definition.ts'
+import { rangeOf } from '../../core/catalog/result-values.ts'
 import { textIn } from '../../core/catalog/text.ts'
+import type { Locale } from '../../core/i18n/index.ts'
 import { formatNumber, formatScale } from './result-formats.ts'
 import type { ResultContext } from './result-node.ts'
 
@@ -14,6 +16,8 @@ export interface Gauge {
   value: string
   scale: string
   unit: string | null
+  /** From where to where the number means the same; null where it means nothing. */
+  band: string | null
 }
 
 const CENTRE = 100
@@ -39,7 +43,15 @@ export function gaugeOf(value: unknown, field: ResultField, context: ResultConte
     value: formatNumber(value, { ...field, scale: undefined, unit: undefined }, context),
     scale: formatScale(scale, context.locale),
     unit: unit === undefined ? null : textIn(unit, context.locale),
+    band: bandOf(value, field, context.locale),
   }
+}
+
+function bandOf(value: number, field: ResultField, locale: Locale): string | null {
+  const range = rangeOf(value, field)
+  if (!range) return null
+  const end = field.ranges?.find(({ from }) => from > range.from)?.from ?? field.scale
+  return end === undefined ? null : new Intl.NumberFormat(locale).formatRange(range.from, end)
 }
 
 const shareOf = (value: number, scale: number): number => Math.min(Math.max(value / scale, 0), 1)

@@ -101,7 +101,7 @@ describe('the rows of a table', () => {
     const rows = [{ a: 'p', n: 1 }, { a: 'q', n: 2 }, { a: 'p', n: 3 }, { a: null, n: 4 }, { n: 5 }]
     const $ = pageOf({ x: rows }, table({ group_by: 'a' }))
     expect(texts($, '.panel thead th')).toEqual(['N'])
-    expect(texts($, '.panel tbody tr')).toEqual(['A p 2', '1', '3', 'A q 1', '2', '4', '5'])
+    expect(texts($, '.panel tbody tr')).toEqual(['A p 2', '1', '3', 'A q', '2', '4', '5'])
     expect($('tbody')).toHaveLength(3)
     expect($('.row-group th').first().attr('scope')).toBe('rowgroup')
   })
@@ -188,7 +188,7 @@ describe('the gauge of a headline', () => {
 
   test('a number of a scale has a gauge, and words for all that it shows', () => {
     const $ = pageOf({ s: 450 }, scored({ ranges }))
-    expect(textOf($, '.headline')).toBe('Score 450 of 900 Good')
+    expect(textOf($, '.headline')).toBe('Score 450 of 900 Good 450–900')
     expect($('.gauge svg').attr()).toMatchObject({ 'aria-hidden': 'true', 'data-tone': 'good' })
     expect($('.gauge-mark').attr()).toMatchObject({ cx: '100', cy: '14' })
     expect([$('.gauge-track').length, $('.gauge-fill').length]).toEqual([2, 1])

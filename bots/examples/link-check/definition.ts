@@ -16,7 +16,7 @@ const PROBLEM_COLUMNS = [
 export const definition = {
   slug: 'link-check',
   title: { en: 'Link check', fa: 'بررسی پیوندها' },
-  icon: '🔗',
+  icon: 'link',
   description: {
     en: 'Reads a website page by page and lists the links that are broken, moved or slow.',
     fa: 'وب‌گاه صفحه‌به‌صفحه خوانده و پیوندهای خراب، جابه‌جاشده یا کند فهرست می‌شود.',
@@ -47,7 +47,7 @@ export const definition = {
         label: { en: 'Broken links', fa: 'پیوندهای خراب' },
         ranges: [
           { from: 0, label: { en: 'Every link works', fa: 'همهٔ پیوندها سالم‌اند' }, tone: 'good' },
-          { from: 1, label: { en: 'To be repaired', fa: 'نیازمند اصلاح' }, tone: 'poor' },
+          { from: 1, label: { en: 'Need fixing', fa: 'نیازمند اصلاح' }, tone: 'poor' },
         ],
       },
       { name: 'start_url', type: 'url', label: { en: 'Start page', fa: 'صفحهٔ نخست' } },
@@ -64,11 +64,11 @@ export const definition = {
         label: { en: 'Not everything was checked', fa: 'دلیل ناتمام ماندن' },
         options: TRUNCATIONS,
       },
-      { name: 'duration_seconds', type: 'duration', label: { en: 'Took', fa: 'مدت' } },
+      { name: 'duration_seconds', type: 'duration', label: { en: 'Checking time', fa: 'مدت بررسی' } },
       {
         name: 'broken',
         type: 'table',
-        label: { en: 'Broken', fa: 'خراب' },
+        label: { en: 'Broken links', fa: 'پیوندهای خراب' },
         total: 'broken_total',
         group_by: 'found_on',
         columns: PROBLEM_COLUMNS,
@@ -76,7 +76,7 @@ export const definition = {
       {
         name: 'unsure',
         type: 'table',
-        label: { en: 'Unsure', fa: 'نامطمئن' },
+        label: { en: 'Not certain', fa: 'نامشخص' },
         total: 'unsure_total',
         group_by: 'found_on',
         columns: PROBLEM_COLUMNS,
@@ -84,7 +84,7 @@ export const definition = {
       {
         name: 'redirected',
         type: 'table',
-        label: { en: 'Redirected', fa: 'جابه‌جاشده' },
+        label: { en: 'Redirected links', fa: 'پیوندهای جابه‌جاشده' },
         total: 'redirected_total',
         group_by: 'found_on',
         columns: [
@@ -107,7 +107,7 @@ export const definition = {
       {
         name: 'slowest',
         type: 'table',
-        label: { en: 'Slowest', fa: 'کندترین‌ها' },
+        label: { en: 'Slowest answers', fa: 'کندترین پاسخ‌ها' },
         columns: [
           { name: 'url', type: 'url', label: { en: 'Address', fa: 'نشانی' } },
           {

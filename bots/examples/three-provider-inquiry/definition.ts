@@ -9,7 +9,7 @@ const PROVIDERS = [
 export const definition = {
   slug: 'three-provider-inquiry',
   title: { en: 'Score from three providers', fa: 'امتیاز از سه مرجع' },
-  icon: '⚖️',
+  icon: 'scales',
   description: {
     en: 'Compares your score at three providers and shows the most reliable one.',
     fa: 'امتیاز شما از سه مرجع پرسیده و مطمئن‌ترین پاسخ نشان داده می‌شود.',
@@ -55,7 +55,7 @@ export const definition = {
         options: [
           {
             value: 'most_confident',
-            label: { en: 'Highest confidence', fa: 'مطمئن‌ترین پاسخ بود' },
+            label: { en: 'Highest confidence', fa: 'بیشترین اطمینان' },
           },
         ],
       },
@@ -75,7 +75,7 @@ export const definition = {
           {
             name: 'outcome',
             type: 'choice',
-            label: { en: 'Answer', fa: 'پاسخ' },
+            label: { en: 'Outcome', fa: 'نتیجه' },
             options: [
               { value: 'taken', label: { en: 'Chosen', fa: 'انتخاب شد' } },
               { value: 'answered', label: { en: 'Lower confidence', fa: 'اطمینان کمتر' } },

@@ -2,7 +2,7 @@
 import { describeRequest, type RequestDescription } from '../core/presentation/describe-request.ts'
 import { easedProgress } from './eased-progress.ts'
 import type { Page } from './page-data.ts'
-import { earliestSeconds, isQueueLate, remainingSeconds, type State, shownTime } from './reducer.ts'
+import { earliestSeconds, isQueueLate, isStale, remainingSeconds, type State, shownTime } from './reducer.ts'
 
 export function describeState(state: State, page: Page): RequestDescription {
   const now = shownTime(state, page.clock())
@@ -15,6 +15,7 @@ export function describeState(state: State, page: Page): RequestDescription {
       reason: state.paused ? page.read({ ...state.paused, message: null }) : page.reason,
       remainingSeconds: remainingSeconds(state, now, latestWork),
       earliestSeconds: earliestSeconds(state, now, earliestWork),
+      isStale: isStale(state.connection),
       isQueueLate: isQueueLate(state, now, latestWork),
     },
   )

@@ -9,14 +9,13 @@ export const find = (main: HTMLElement, name: string): HTMLElement | null =>
   main.querySelector(`[data-live="${name}"]`)
 
 export function showState(main: HTMLElement, state: State, words: RequestDescription, page: Page): void {
-  // A shorter message after a longer one would move everything below it.
-  const message = find(main, 'message')
-  if (message) message.style.minHeight = `${message.offsetHeight}px`
+  keepHeight(find(main, 'message'))
   for (const name of [
     'heading',
     'percent',
     'remaining',
     'detail',
+    'place',
     'startsIn',
     'hold',
     'attempt',
@@ -32,6 +31,15 @@ export function showState(main: HTMLElement, state: State, words: RequestDescrip
   main.querySelector('.drawing')?.setAttribute('data-drawing', words.drawing)
   showSteps(main, words)
   showConnection(main, state, page)
+}
+
+/** A shorter message after a longer one would move everything below it. In another width it has another height. */
+function keepHeight(message: HTMLElement | null): void {
+  if (!message) return
+  const width = String(message.offsetWidth)
+  if (message.dataset.width !== width) message.style.minHeight = ''
+  message.dataset.width = width
+  message.style.minHeight = `${message.offsetHeight}px`
 }
 
 /** The only text that changes on the page of a final state. */

@@ -23,7 +23,7 @@ export const enForms = {
   'form.example_only': 'For example {example}',
   'form.optional': '(optional)',
   'form.choose': 'Please choose',
-  'form.none': 'None of these',
+  'form.none': 'No answer',
   'form.only_if': 'Only if “{label}” is “{value}”.',
   'form.only_if_ticked': 'Only if “{label}” is ticked.',
   'form.only_if_not_ticked': 'Only if “{label}” is not ticked.',

@@ -7,27 +7,26 @@ export const enLeaving = {
 
   'device.offer': 'Enter the code on another device',
   'device.text':
-    'Scan this with your phone’s camera, or open the link on your phone. It opens only the field for the code.',
+    'Scan this with the camera of the other device, or send it the link. It shows only the field for the code.',
   'device.once':
     'The link works once, and only while this code is asked for. Anyone who has it can type the code, and sees nothing else.',
-  'share.title': 'Share this result',
+  'share.title': 'The link is ready',
   'share.text':
     'Anyone with this link can see this page until {time}, but not change anything. Give it only to people you trust.',
   'share.select': 'To copy the link, press and hold it, or right-click it.',
   'share.send': 'Send the link',
   'share.open': 'This page is shared: anyone with a link that you made can see it.',
   'share.end': 'Stop sharing',
-  'share.ended': 'Sharing has stopped. The links you made no longer show anything.',
+  'share.ended': 'Sharing has stopped. The links you made no longer work.',
   'share.failed': 'That did not work. Please try again.',
   'share.result': 'The result is ready',
   'share.received': 'Someone shared this page with you. You can view it, but not change anything.',
   'device.local': 'This link only opens on this computer.',
-  'device.open': 'Open the link',
-  'device.qr': 'QR code of the link below',
+  'device.qr': 'QR code of the link',
   'device.copy': 'Copy the link',
   'device.failed': 'The link was not made. Please try again.',
   'device.title': 'Type the code',
-  'device.lead': 'The request on your other device is waiting for the code that you were sent.',
+  'device.lead': 'Your request waits for it on the other device.',
   'device.sent_title': 'Thank you',
   'device.sent': 'The code was handed over. You can close this page: the other device goes on.',
 

@@ -29,6 +29,8 @@ export const en = {
   'live.status.scheduled': 'Scheduled',
   'live.status.processing': 'Working on it',
   'live.status.retrying': 'Trying again soon',
+  'live.status.awaiting': '{kind, select, code {Waiting for the code} other {Waiting for an answer}}',
+  'live.status.repeating': 'Trying again',
   'live.status.silent': 'Waiting for the service',
   'live.status.otp_required': 'A code is needed',
   'live.status.checking_code': 'Checking your code',
@@ -38,6 +40,7 @@ export const en = {
   'live.status.failed': 'This did not work',
   'live.status.cancelled': 'Cancelled',
   'live.percent': '{value, number, percent}',
+  'live.step_of': 'Step {number, number} of {total, number}',
   'live.value': '{percent, number} percent',
   'live.value_step': '{percent, number} percent, step {number, number} of {total, number}: {title}',
   'live.title.running': '{percent} · {title}',
@@ -58,6 +61,7 @@ export const en = {
   'live.arrival.range': '{from} to {to}',
   'live.arrival.after_answer': 'After {who, select, viewer {the} other {your}} answer: {duration}',
   'live.arrival.after_code': 'After {who, select, viewer {the} other {your}} code: {duration}',
+  'live.arrival.plus_code': 'plus {who, select, viewer {the} other {your}} code',
   'live.arrival.late': 'later than usual',
   'live.arrival.usually': 'Usually {duration}',
   'live.arrival.held': 'On hold for now',
@@ -139,7 +143,7 @@ export const en = {
 
   'cancel.title': 'Cancel this request?',
   'cancel.text': 'It stops at once, and what was done so far is lost.',
-  'cancel.keep': 'Keep going',
+  'cancel.keep': 'No, keep going',
   'cancel.confirm': 'Yes, cancel it',
   'cancel.failed': 'The request was not cancelled. Please try again.',
 
@@ -171,8 +175,9 @@ export const en = {
   'code.error.resend_exhausted': 'No more codes can be sent for this request.',
 
   'failed.lead': 'The request ended without a result.',
-  'failed.lead_at': 'The work stopped at the step “{step}”, and there is no result.',
-  'failed.reason_before': 'Attempt {attempt, number} had failed as well: {reason}',
+  'failed.where':
+    'The work stopped at the step “{step}”{attempts, plural, one {} other {, after # attempts}}.',
+  'failed.reason_before': 'Why attempt {attempt, number} did not work: {reason}',
   'failed.turn.code': 'You can try again. Please keep your phone at hand for the code.',
   'failed.turn.ours': 'The problem is on our side; nothing you typed was wrong. Please try again later.',
   'failed.turn.retry': 'The problem may be temporary. You can try again now.',
@@ -189,7 +194,6 @@ export const en = {
   'cancelled.reason': 'Cancelled by the service: {reason}',
   'cancelled.lead': 'The request was stopped before it had finished. Nothing more will be done.',
 
-  'problem.status': 'Error {status, number}',
   'problem.more_errors': 'And {count, plural, one {# more mistake} other {# more mistakes}}.',
   'problem.retry_after': 'Please try again in {duration}.',
   'problem.new': 'Start a new request',
@@ -204,10 +208,9 @@ export const en = {
   'problem_text.unknown_service': 'Please choose one of the services there are.',
   'problem_text.unreadable_record': 'Please start a new request.',
   'problem_text.unsupported_media_type': 'Please go back and send the form from our own page.',
-  'problem_text.request_expired':
-    'Requests are deleted after a short time, or earlier if you choose. This one no longer exists.',
+  'problem_text.request_expired': 'Requests are deleted after a short time, or earlier if you choose.',
   'problem_text.request_not_found':
-    'The address may be incomplete, or the request no longer exists. Please check the address, or start again.',
+    'The address may be incomplete, or the request has been deleted. Your own requests are on the list of services.',
   'problem_text.cookies_required':
     'Only the browser that starts a request can see its result here, and a cookie tells which one that is. Please allow cookies for this site, then send the form.',
   'problem_text.not_signed_in':

@@ -24,7 +24,7 @@ export const faForms = {
   'form.example_only': 'مثلاً {example}',
   'form.optional': '(اختیاری)',
   'form.choose': 'انتخاب کنید',
-  'form.none': 'هیچ‌کدام',
+  'form.none': 'بدون پاسخ',
   'form.only_if': 'فقط اگر پاسخ «\u2068{label}\u2069»، «\u2068{value}\u2069» باشد.',
   'form.only_if_ticked': 'فقط اگر «\u2068{label}\u2069» را علامت زده باشید.',
   'form.only_if_not_ticked': 'فقط اگر «\u2068{label}\u2069» را علامت نزده باشید.',

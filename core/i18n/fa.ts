@@ -32,6 +32,8 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'live.status.scheduled': 'زمان‌بندی‌شده',
   'live.status.processing': 'در حال انجام',
   'live.status.retrying': 'تلاش دوباره به‌زودی',
+  'live.status.awaiting': '{kind, select, code {در انتظار کد} other {در انتظار پاسخ}}',
+  'live.status.repeating': 'تلاش دوباره',
   'live.status.silent': 'در انتظار پاسخ سرویس',
   'live.status.otp_required': 'کد تأیید لازم است',
   'live.status.checking_code': 'بررسی کد شما',
@@ -41,6 +43,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'live.status.failed': 'انجام نشد',
   'live.status.cancelled': 'لغو شد',
   'live.percent': '{value, number, percent}',
+  'live.step_of': 'مرحلهٔ {number, number} از {total, number}',
   'live.value': '{percent, number} درصد',
   'live.value_step': '{percent, number} درصد، مرحلهٔ {number, number} از {total, number}: {title}',
   'live.title.running': '{percent} · {title}',
@@ -61,6 +64,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'live.arrival.range': 'بین {from} و {to}',
   'live.arrival.after_answer': 'پس از پاسخ{who, select, viewer {} other { شما}}: {duration}',
   'live.arrival.after_code': 'پس از {who, select, viewer {رسیدن} other {وارد کردن}} کد: {duration}',
+  'live.arrival.plus_code': 'به‌علاوهٔ {who, select, viewer {رسیدن} other {وارد کردن}} کد',
   'live.arrival.late': 'دیرتر از معمول',
   'live.arrival.usually': '{duration} طول می‌کشد',
   'live.arrival.held': 'فعلاً متوقف است',
@@ -172,8 +176,8 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'code.error.resend_exhausted': 'برای این درخواست دیگر نمی‌توان کد جدید فرستاد.',
 
   'failed.lead': 'درخواست بدون نتیجه پایان یافت.',
-  'failed.lead_at': 'کار در مرحلهٔ «{step}» متوقف شد و نتیجه‌ای به دست نیامد.',
-  'failed.reason_before': 'تلاش {attempt, number} هم نتیجه نداده بود: {reason}',
+  'failed.where': 'کار در مرحلهٔ «{step}»{attempts, plural, one {} other { پس از # تلاش}} متوقف شد.',
+  'failed.reason_before': 'دلیل نتیجه نگرفتن از تلاش {attempt, number}: {reason}',
   'failed.turn.code': 'می‌توانید دوباره تلاش کنید. لطفاً تلفن همراهتان را برای دریافت کد در دسترس داشته باشید.',
   'failed.turn.ours': 'مشکل از سمت ماست، نه از آنچه وارد کردید. لطفاً بعداً دوباره تلاش کنید.',
   'failed.turn.retry': 'شاید مشکل گذرا باشد. می‌توانید همین حالا دوباره تلاش کنید.',
@@ -190,7 +194,6 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'cancelled.reason': 'از طرف سرویس لغو شد: \u2068{reason}\u2069',
   'cancelled.lead': 'درخواست پیش از پایان متوقف شد و دیگر کاری انجام نمی‌شود.',
 
-  'problem.status': 'خطای {status, number}',
   'problem.more_errors': 'و {count, number} اشتباه دیگر.',
   'problem.retry_after': 'لطفاً پس از {duration} دوباره تلاش کنید.',
   'problem.new': 'شروع درخواست جدید',
@@ -206,10 +209,9 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'problem_text.unknown_service': 'لطفاً یکی از سرویس‌های موجود را انتخاب کنید.',
   'problem_text.unreadable_record': 'لطفاً درخواست جدیدی شروع کنید.',
   'problem_text.unsupported_media_type': 'لطفاً برگردید و فرم را از صفحهٔ خود ما بفرستید.',
-  'problem_text.request_expired':
-    'درخواست‌ها پس از مدتی کوتاه، یا زودتر به انتخاب خودتان، پاک می‌شوند. این درخواست دیگر وجود ندارد.',
+  'problem_text.request_expired': 'درخواست‌ها پس از مدتی کوتاه، یا زودتر به انتخاب خودتان، پاک می‌شوند.',
   'problem_text.request_not_found':
-    'شاید نشانی کامل نباشد یا درخواست از بین رفته باشد. لطفاً نشانی را بررسی کنید یا از نو شروع کنید.',
+    'شاید نشانی کامل نباشد یا درخواست پاک شده باشد. درخواست‌های خودتان در صفحهٔ سرویس‌ها هستند.',
   'problem_text.cookies_required':
     'نتیجه را فقط مرورگری می‌بیند که درخواست را شروع کرده است و ما آن را از روی کوکی می‌شناسیم. لطفاً کوکی‌های این سایت را فعال کنید و سپس فرم را بفرستید.',
   'problem_text.not_signed_in':

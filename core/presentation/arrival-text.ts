@@ -29,6 +29,10 @@ export interface ArrivalContext {
   earliestSeconds: number | null
   /** The queue moves slower than it was expected to. */
   isQueueLate?: boolean
+  /** A code will be asked for: how long a person takes to type it is unknown. */
+  isCodeAhead?: boolean
+  /** The page may be out of date: a time of the day stays true, "in 20 seconds" does not. */
+  isStale?: boolean
   /** Sees the request by a view-only link: another person answers. */
   isViewer?: boolean
   /** Left out where the viewer's time zone is unknown. */
@@ -58,18 +62,21 @@ export function describeArrival(view: PublicView, context: ArrivalContext): Arri
   if (view.requires_otp) {
     const isCode = !view.otp_data || view.otp_data.kind === 'code'
     const key = isCode ? 'live.arrival.after_code' : 'live.arrival.after_answer'
-    const who = context.isViewer ? 'viewer' : 'submitter'
-    return only(t(key, { duration: isExpected ? formatRange(t, range) : duration, who }))
+    return only(t(key, { duration: isExpected ? formatRange(t, range) : duration, who: whoOf(context) }))
   }
   if (earliestSeconds === null && remainingSeconds <= 0 && isWithinUsual(view, context))
     return only(t('live.remaining.soon'))
   if (!isExpected) return only(duration)
-  const arrival = formatArrival(range, context)
+  const { remaining, detail } = formatArrival(range, context)
   // That it starts over says why.
-  if (!context.isQueueLate && (!view.is_late || view.message_key === 'starting_over')) return arrival
-  const late = t('live.arrival.late')
-  return { ...arrival, detail: arrival.detail ? `${arrival.detail} · ${late}` : late }
+  const isLate = context.isQueueLate || (view.is_late && view.message_key !== 'starting_over')
+  // A range of minutes would be wrong by the time that the person takes.
+  const sure = context.isCodeAhead ? t('live.arrival.plus_code', { who: whoOf(context) }) : detail
+  const details = [sure, isLate && t('live.arrival.late')]
+  return { remaining, detail: details.filter(Boolean).join(' · ') || null }
 }
+
+const whoOf = ({ isViewer }: ArrivalContext): string => (isViewer ? 'viewer' : 'submitter')
 
 const only = (remaining: string): Arrival => ({ remaining, detail: null })
 
@@ -87,8 +94,9 @@ function arrivalAfterRetry(retryAt: string, context: ArrivalContext): Arrival {
 }
 
 /** "Ready in 20 to 40 seconds", "Ready about 16:34" and "16:33 to 16:36". */
-function formatArrival([earliest, latest]: Range, { t, now, clockTime }: ArrivalContext): Arrival {
-  if (latest < 60) return only(t('live.arrival.seconds', secondsOf(earliest, latest)))
+function formatArrival([earliest, latest]: Range, { t, now, clockTime, isStale }: ArrivalContext): Arrival {
+  if (latest < 60 && !(isStale && clockTime))
+    return only(t('live.arrival.seconds', secondsOf(earliest, latest)))
   if (!clockTime) return only(t('live.arrival.minutes', minutesOf(earliest, latest)))
   const at = (seconds: number): string => clockTime(now + seconds * 1000)
   const remaining = t('live.arrival.at', { time: at((earliest + latest) / 2) })

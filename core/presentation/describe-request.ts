@@ -21,6 +21,8 @@ export interface RequestDescription extends Arrival {
   drawing: string
   heading: string
   percent: string
+  /** Which step it is; null while there is none. */
+  place: string | null
   /** For `aria-valuetext`. */
   value: string
   /** Until a scheduled start. Null hides the element. */
@@ -56,12 +58,16 @@ export function describeRequest(stored: PublicView, context: DescribeContext): R
   const view = isStartingOver(stored) ? { ...stored, steps: stored.steps.map(toWaiting) } : stored
   const percent = t('live.percent', { value: view.progress / 100 })
   const silence = silenceOf(view, context)
+  const step = currentStep(view)
   return {
     title: tabTitle(view, percent, context),
     icon: `icon-${view.status === 'processing' ? Math.floor(view.progress / 10) * 10 : view.status}`,
     drawing: drawingOf(view, silence),
-    heading: t(silence === 3 ? 'live.status.silent' : heading(view, context.now)),
+    heading: t(silence === 3 ? 'live.status.silent' : heading(view, context), {
+      kind: view.otp_data?.kind ?? 'code',
+    }),
     percent,
+    place: step && t('live.step_of', step),
     value: valueText(view, context),
     ...describeArrival(view, context),
     startsIn: startText(view, context),
@@ -71,7 +77,10 @@ export function describeRequest(stored: PublicView, context: DescribeContext): R
     age: ageText(view, context),
     advice: silence === 3 ? t('live.silence_advice') : null,
     silence,
-    bar: isBetweenAttempts(view) || view.queue_hold || silence === 3 ? 'paused' : view.status,
+    bar:
+      isBetweenAttempts(view) || isRepeating(view) || view.queue_hold || silence === 3
+        ? 'paused'
+        : view.status,
     steps: stepsBelow(view).map((step) => describeStep(view, step, context)),
     otherStep: otherStep(view),
   }
@@ -79,7 +88,7 @@ export function describeRequest(stored: PublicView, context: DescribeContext): R
 
 function drawingOf(view: PublicView, silence: RequestDescription['silence']): string {
   if (isScheduled(view)) return 'scheduled'
-  if (isBetweenAttempts(view)) return 'retrying'
+  if (isBetweenAttempts(view) || isRepeating(view)) return 'retrying'
   return silence === 3 ? 'silent' : statusText(view)
 }
 
@@ -94,8 +103,7 @@ function ageText(view: PublicView, context: DescribeContext): string | null {
     return formatSent(t, secondsBetween(view.created_at, now))
   if (!isWorking(view)) return null
   // Why it starts over. The age counts from a minute on.
-  if (view.message_key === 'starting_over' && context.reason && silenceOf(view, context) < 2)
-    return context.reason
+  if (isRepeating(view) && context.reason && silenceOf(view, context) < 2) return context.reason
   const alive = isBotSeenSince(view) ? formatBotSeen(t, secondsBetween(view.bot_seen_at ?? '', now)) : null
   return alive ?? formatAge(t, secondsBetween(view.updated_at, now))
 }
@@ -145,16 +153,21 @@ function shownMessage(view: PublicView, context: DescribeContext): string | null
 
 const isWorking = (view: PublicView): boolean => view.status === 'processing' && !isBetweenAttempts(view)
 
+/** A further attempt that has reported nothing new: the bar shows what the attempt before it reached. */
+const isRepeating = (view: PublicView): boolean => isWorking(view) && view.message_key === 'starting_over'
+
 /** A further attempt, whose bot has reported no step yet: what the one before did is repeated. */
 const isStartingOver = (view: PublicView): boolean => isWorking(view) && view.step === null
 
 const toWaiting = (step: Step): Step => ({ ...step, state: 'waiting', outcome: undefined })
 
-function heading(view: PublicView, now: number) {
+function heading(view: PublicView, { now, isViewer }: DescribeContext) {
   if (isScheduled(view)) return 'live.status.scheduled'
   if (isBetweenAttempts(view)) return 'live.status.retrying'
+  if (isRepeating(view)) return 'live.status.repeating'
   if (view.status === 'processing' && view.message_key === 'code_received') return 'live.status.checking_code'
   if (view.status === 'processing' && view.message_key === 'checking') return 'live.status.checking_answer'
+  if (view.requires_otp && isViewer) return 'live.status.awaiting'
   if (statusText(view) === 'otp_required' && view.otp_data && Date.parse(view.otp_data.expires_at) <= now)
     return 'live.status.code_expired'
   return `live.status.${statusText(view)}` as const
@@ -182,16 +195,20 @@ function tabTitle(view: PublicView, percent: string, { t, title }: DescribeConte
 }
 
 function valueText(view: PublicView, { t, stepTitles }: DescribeContext): string {
-  const steps = stepsBelow(view)
-  const index = steps.findIndex((step) => step.state === 'current')
-  const step = steps[index]
+  const step = currentStep(view)
   if (!step) return t('live.value', { percent: view.progress })
   return t('live.value_step', {
+    ...step,
     percent: view.progress,
-    number: index + 1,
-    total: steps.length,
     title: stepTitles[step.id] ?? step.id,
   })
+}
+
+function currentStep(view: PublicView): { id: string; number: number; total: number } | null {
+  const steps = stepsBelow(view)
+  const index = steps.findIndex(({ state }) => state === 'current')
+  const step = steps[index]
+  return step ? { id: step.id, number: index + 1, total: steps.length } : null
 }
 
 /** Null for the first attempt, between two of them, and while the message says it. */

@@ -19,6 +19,8 @@ import { type AttemptMessage, lastReason, ownReasons } from './timeline-model.ts
 export interface OutcomeModel {
   heading: string
   lead: string | null
+  /** At which step a failed request stopped, and after how many attempts. */
+  whereItFailed: string | null
   /** Why the attempt before failed, where the last one has no words. */
   reasonBefore: string | null
   /** The value of the result that is shown first. */
@@ -103,8 +105,9 @@ export function outcomeModel(
     lead:
       view.cancel_reason ? t('cancelled.reason', { reason: view.cancel_reason })
       : view.is_cancelled ? t('cancelled.lead')
-      : view.is_failed ? (failure.words ?? plainLead(view, stepTitles, t))
+      : view.is_failed ? (failure.words ?? t('failed.lead'))
       : null, // biome-ignore format: a table
+    whereItFailed: whereItFailed(view, stepTitles, t),
     reasonBefore: before && t('failed.reason_before', before),
     headline,
     result: rest,
@@ -147,10 +150,14 @@ function messagesOfAttempts(before: AttemptMessage[], last: AttemptMessage[], t:
     : all.map(({ attempt, message }) => t('failed.attempt_message', { attempt, message }))
 }
 
-/** Of a failure without words of its own. */
-function plainLead(view: PublicView, stepTitles: Readonly<Record<string, string>>, t: Texts['t']): string {
+function whereItFailed(
+  view: PublicView,
+  stepTitles: Readonly<Record<string, string>>,
+  t: Texts['t'],
+): string | null {
   const step = view.steps.find((step) => isWhereItFailed(step, view))
-  return step ? t('failed.lead_at', { step: stepTitles[step.id] ?? step.id }) : t('failed.lead')
+  if (!step) return null
+  return t('failed.where', { step: stepTitles[step.id] ?? step.id, attempts: view.attempt })
 }
 
 /** Of a request that failed or was cancelled. */

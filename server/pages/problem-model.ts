@@ -6,8 +6,6 @@ import { formatDuration } from '../../core/presentation/format-duration.ts'
 import { formLink, withoutRefusal } from './links.ts'
 
 export interface ProblemModel {
-  /** The status; null where the title says as much. */
-  eyebrow: string | null
   title: string
   /** The name of the drawing in templates/drawing.eta. */
   drawing: string
@@ -21,7 +19,7 @@ export interface ProblemModel {
   services: { isOnlyWay: boolean } | null
 }
 
-const DRAWINGS: Readonly<Record<number, string>> = { 404: 'missing', 410: 'gone', 500: 'away', 503: 'away' }
+const DRAWINGS: Readonly<Record<number, string>> = { 404: 'missing', 410: 'delete', 500: 'away', 503: 'away' }
 
 /** What to do about an error, and when. */
 export function adviceFor({ code, retryAfterSeconds: seconds }: AppError, t: Texts['t']): string[] {
@@ -48,7 +46,6 @@ export function problemModel(
   const form = slug && error.code !== 'link_revoked' ? formLink(slug) : null
   const isAway = error.status === 503 && again !== null
   return {
-    eyebrow: error.status === 410 ? null : t('problem.status', { status: error.status }),
     title: t(`error.${error.code}`),
     drawing: error.code === 'link_revoked' ? 'unlinked' : (DRAWINGS[error.status] ?? 'failed'),
     lines: adviceFor(error, t),

@@ -31,6 +31,8 @@ export interface PageData {
   reason: string | null
   /** Whether it is seen by a view-only link. */
   isViewer: boolean
+  /** A code will be asked for, and has not been yet. */
+  isCodeAhead: boolean
   /** The last entry of the timeline; null where it could not be read. */
   lastEntry: TimelineEntry | null
   links: Pick<RequestLinks, 'progress' | 'result' | 'status'>
@@ -81,6 +83,10 @@ export function requestModel(
   const localize = localizerFor(service, locale)
   const last = lastReason(timeline, service, locale)
   const reason = last?.attempt === view.attempt - 1 ? last.reason : null
+  // Each attempt asks again.
+  const isAskedNow = ({ asked, attempt }: TimelineEntry): boolean =>
+    asked !== undefined && attempt === view.attempt && view.next_retry_at === null
+  const isCodeAhead = Boolean(service?.asks_for_code) && !view.requires_otp && !timeline.some(isAskedNow)
   const words: DescribeContext = {
     t,
     read: localize,
@@ -89,6 +95,7 @@ export function requestModel(
     stepTitles,
     reason,
     isViewer: isShared,
+    isCodeAhead,
     pace,
     remainingSeconds: view.estimated_remaining_time,
     earliestSeconds: view.estimated_remaining_range?.[0] ?? null,
@@ -101,8 +108,7 @@ export function requestModel(
     startsAt: isScheduled(view) ? view.run_at : null,
     retryOf: view.retry_of && requestLinks({ ...view, hash: view.retry_of }).progress,
     isShared,
-    isCodeAhead:
-      Boolean(service?.asks_for_code) && !timeline.some(({ asked }) => asked) && !view.requires_otp,
+    isCodeAhead,
     asOf: toIso(now),
     isExpiring: isExpiring(view, now),
     timeline: timelineModel(timeline, service, stepTitles, texts),
@@ -114,6 +120,7 @@ export function requestModel(
       stepTitles,
       reason,
       isViewer: isShared,
+      isCodeAhead,
       lastEntry: timeline.at(-1) ?? null,
       links: { progress: links.progress, result: links.result, status: links.status },
       pace,

@@ -168,7 +168,7 @@ describe.skipIf(isBrowserMissing)('the element on another site', () => {
     const page = await open(bodyWith(element(hash)))
     await isLive(page)
     await page.getByText('Cancel the request').click()
-    await page.getByRole('button', { name: 'Keep going' }).click()
+    await page.getByRole('button', { name: 'No, keep going' }).click()
     await page.getByText('Cancel the request').click()
     await page.getByRole('button', { name: 'Yes, cancel it' }).click()
     await heading(page, 'Cancelled')

@@ -39,7 +39,7 @@ describe.skipIf(isBrowserMissing)('a code on another device', () => {
     await button(first, t('device.offer')).click()
     await first.locator('.qr').waitFor()
     if (javaScriptEnabled) expect(await accessibilityViolations(first)).toEqual([])
-    const link = await first.getByRole('link', { name: t('device.open') }).getAttribute('href')
+    const link = await first.locator('#device-link').getAttribute('href')
     const phone = await open({ javaScriptEnabled, viewport: { width: 360, height: 700 } })
     await phone.goto(String(link))
     expect(await phone.content()).not.toContain(hash)

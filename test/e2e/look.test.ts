@@ -124,9 +124,10 @@ describe.skipIf(isBrowserMissing)('the look of a live run', () => {
       await page.locator('[data-live=bar][data-status=paused]').waitFor()
       expect(await pulse()).toBe('none')
       await apply(hash, { type: 'start', attempt: 2 })
-      await page.locator('[data-live=bar][data-status=processing]').waitFor()
+      await heading(page, createTexts(locale).t('live.status.repeating')).waitFor()
       await apply(hash, { ...progressTo(60, 'Asking the portal…'), attempt: 2 } as Command)
       await page.locator('[data-live=attempt]:visible').waitFor()
+      await page.locator('[data-live=bar][data-status=processing]').waitFor()
       expect((await seenBy(page)).shift).toBeLessThan(0.02)
       await page.context().close()
     },

@@ -15,9 +15,19 @@ const expected = { total: [95, 215], steps: {} } as const
 const started = applyCommands(aRecord({ now: T0 }), [{ type: 'start', attempt: 1, expected }])
 const PACE: ServicePace = { total: [30, 50], typical: 40, steps: { second: 7 }, queueSeconds: 20 }
 
+interface Described {
+  locale: string
+  pace: ServicePace
+  hasClock: boolean
+  record: RequestRecord
+  isViewer: boolean
+  isCodeAhead: boolean
+  isStale: boolean
+}
+
 function describeAs(
   view: Partial<PublicView> = {},
-  { locale = 'en', pace = PACE, hasClock = true, record = started, isViewer = false } = {},
+  { locale = 'en', pace = PACE, hasClock = true, record = started, ...more }: Partial<Described> = {},
 ) {
   const shown = { ...toPublicView(record, T0), ...view }
   const clock = new Intl.DateTimeFormat(locale, { timeStyle: 'short', hourCycle: 'h23', timeZone: 'UTC' })
@@ -31,7 +41,7 @@ function describeAs(
     earliestSeconds: shown.estimated_remaining_range?.[0] ?? null,
     clockTime: hasClock ? (ms) => clock.format(ms) : undefined,
     pace,
-    isViewer,
+    ...more,
   })
 }
 /** As on a wide screen. */
@@ -50,6 +60,23 @@ describe('a running request', () => {
     expect(ready({}, { locale: 'fa' })).toBe('حدود ساعت ۱۲:۰۲ آماده می‌شود (بین ۱۲:۰۱ و ۱۲:۰۳)')
     expect(ready(range(70, 80))).toBe('Ready about 12:01')
     expect(ready(range(100, 150))).toBe('Ready about 12:02')
+  })
+
+  it('takes as much longer as the person needs for a code that is still ahead', () => {
+    expect(ready(range(22, 38), { isCodeAhead: true })).toBe('Ready in 20 to 40 seconds (plus your code)')
+    expect(ready({}, { isCodeAhead: true })).toBe('Ready about 12:02 (plus your code)')
+    expect(ready({ is_late: true }, { isCodeAhead: true })).toBe(
+      'Ready about 12:02 (plus your code · later than usual)',
+    )
+    expect(ready({}, { isCodeAhead: true, isViewer: true })).toBe('Ready about 12:02 (plus the code)')
+    expect(ready({}, { isCodeAhead: true, locale: 'fa' })).toBe(
+      'حدود ساعت ۱۲:۰۲ آماده می‌شود (به‌علاوهٔ وارد کردن کد)',
+    )
+  })
+
+  it('is ready about a time while the page may be out of date: that stays true', () => {
+    expect(ready(range(22, 38), { isStale: true })).toBe('Ready about 12:00')
+    expect(ready(range(22, 38), { isStale: true, hasClock: false })).toBe('Ready in 20 to 40 seconds')
   })
 
   it('is ready in so many minutes where the time zone is unknown', () => {
@@ -92,6 +119,8 @@ describe('a running request', () => {
     const viewed = (locale: string) => ready(range(22, 38), { record, isViewer: true, locale })
     expect(viewed('en')).toBe('After the code: 20 to 40 seconds')
     expect(viewed('fa')).toBe('پس از رسیدن کد: ۲۰ تا ۴۰ ثانیه')
+    const headingFor = (isViewer: boolean) => describeAs({}, { record, isViewer }).heading
+    expect([headingFor(false), headingFor(true)]).toEqual(['A code is needed', 'Waiting for the code'])
   })
 
   it('has a rounded duration where nothing is expected', () => {

@@ -124,9 +124,11 @@ test('every composed text belongs to an existing code or state', () => {
   const prefixes = /^(error|problem_text|live\.status|live\.title|live\.step|live\.connection)\./
   const extra = new Set([
     ...DERIVED,
+    'live.status.awaiting',
     'live.status.checking_answer',
     'live.status.checking_code',
     'live.status.code_expired',
+    'live.status.repeating',
     'live.status.retrying',
     'live.status.scheduled',
     'live.status.silent',

@@ -37,7 +37,7 @@ test('the page of a running request has the drawings of all states that it can g
 })
 
 test.each([
-  ['request_expired', 'gone'],
+  ['request_expired', 'delete'],
   ['request_not_found', 'missing'],
   ['storage_unavailable', 'away'],
   ['not_owner', 'failed'],

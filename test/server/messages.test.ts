@@ -98,7 +98,8 @@ describe('a failure', () => {
     const before = viewAfter(start, { ...progress, ...messageFor('solving_captcha') })
     const ended = { ...before, status: 'failed' as const, is_failed: true, error_data }
     const $ = load(pages.request({ locale: 'fa', address: '/' }, ended))
-    expect(text($, '.lead')).toBe('کار در مرحلهٔ «عبور از کد امنیتی» متوقف شد و نتیجه‌ای به دست نیامد.')
+    expect(text($, '.lead')).toBe('درخواست بدون نتیجه پایان یافت.')
+    expect(text($, '.lead + p')).toBe('کار در مرحلهٔ «عبور از کد امنیتی» متوقف شد.')
     expect(text($, 'details')).toContain('اداره بسته است')
   })
 

@@ -36,7 +36,7 @@ describe('cancelling', () => {
     expect(progress(`main a[href="${at('cancel', hash)}"]`)).toHaveLength(1)
     const $ = await browser.open(at('cancel', hash))
     expect(textOf($, 'h1')).toBe('Cancel this request?')
-    expect(textOf($, `main a[href="${at('progress', hash)}"]`)).toBe('Keep going')
+    expect(textOf($, `main a[href="${at('progress', hash)}"]`)).toBe('No, keep going')
     expect($('main form').attr()).toEqual({ method: 'post', action: at('cancel', hash) })
     await browser.head(at('cancel', hash)).expect(200)
     expect(await recordOf(hash)).toEqual(before)

@@ -79,10 +79,9 @@ describe('the page', () => {
   test('a failed page marks its step, lists each attempt, and gives a reference and a contact', async () => {
     const hash = await failed()
     const $ = await browser.open(at('result', hash, SLUG))
-    expect(textOf($, '.lead')).toBe(
-      'The work stopped at the step “Solve the captcha”, and there is no result.',
-    )
-    expect(textOf($, '.lead + p')).toBe('Attempt 1 had failed as well: The service could not be reached.')
+    expect(textOf($, '.lead')).toBe('The request ended without a result.')
+    expect(textOf($, '.lead + p')).toBe('The work stopped at the step “Solve the captcha”, after 2 attempts.')
+    expect(textOf($, '.lead + p + p')).toBe('Why attempt 1 did not work: The service could not be reached.')
     expect(textOf($, '.failed-here')).toBe('Solve the captchastopped here')
     expect(textOf($, 'tbody tr:last-child')).toMatch(/not reached$/)
     expect($('section .timeline [data-kind=failed]')).toHaveLength(2)

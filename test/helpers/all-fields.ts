@@ -119,6 +119,7 @@ export const ALL_FIELDS: ServiceDefinition = {
       name: 'birth_date',
       type: 'date',
       label: { en: 'Date of birth', fa: 'تاریخ تولد' },
+      example: '1990-05-21',
       min: '1900-01-01',
       max: '2026-01-31',
     },

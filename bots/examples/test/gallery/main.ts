@@ -19,7 +19,16 @@ import { cleanAll } from '../../../../test/helpers/clean-up.ts'
 import { aHash, aRecord } from '../../../../test/helpers/record.ts'
 import { useRedis } from '../../../../test/helpers/redis.ts'
 import { useServer } from '../../../../test/helpers/server.ts'
-import { CREDIT, type GivenRequest, LINKS, PROVIDERS, REQUESTS, STATEMENT, serviceOf } from './states.ts'
+import {
+  CREDIT,
+  type GivenRequest,
+  LINKS,
+  type Past,
+  PROVIDERS,
+  REQUESTS,
+  STATEMENT,
+  serviceOf,
+} from './states.ts'
 
 const ASSETS = join(import.meta.dirname, '../../../../public/dist')
 const WIDTHS = [360, 768, 1280]
@@ -28,7 +37,8 @@ const PRINTED_WIDTHS = [794]
 const SCHEMES = ['light', 'dark'] as const
 const TTL_SECONDS = 1800
 /** How long the steps of a service take, beside each other. In a step that waits for a code nothing else is done. */
-const WEIGHTS = [3, 5, 2, 2, 4, 6]
+const WEIGHTS: Readonly<Record<string, number[]>> = { [LINKS.slug]: [2, 60, 1], [PROVIDERS.slug]: [8, 1] }
+const OTHER_WEIGHTS = [3, 5, 2, 2, 4, 6]
 const SESSION = 'a-visitor-of-a-gallery'.slice(0, 21)
 
 /** The page of a picture, and an action on it before the picture is taken. */
@@ -47,7 +57,7 @@ type State = (locale: string) => Promise<Shown>
 const [folder, ...parts] = process.argv.slice(2)
 if (!folder) throw new Error('Usage: npm run gallery -- FOLDER [part of a name …]')
 const redis = await useRedis()
-const services = [CREDIT, LINKS, PROVIDERS, STATEMENT, serviceOf(ALL_FIELDS)]
+const services = [CREDIT, LINKS, PROVIDERS, STATEMENT]
 const client = await redis.connections.connect('patient')
 const runTimes = createRunTimes({ redis: client })
 // Before the server reads them.
@@ -65,7 +75,12 @@ const server = await useServer(redis, {
     // An address that other devices reach, so that links to them have a QR code for cameras.
     PUBLIC_URL: 'http://requests.example.com',
     ALLOWED_HOSTS: '*',
+    SITE_TIME_ZONE: 'Asia/Tehran',
   },
+})
+const formServer = await useServer(redis, {
+  assets: ASSETS,
+  services: createCatalog([serviceOf(ALL_FIELDS)]),
 })
 const sessionRequests = createSessionRequests({ redis: client })
 
@@ -101,9 +116,14 @@ async function given({ service, secondsAgo, past, runAt }: GivenRequest): Promis
 }
 
 /** The list of requests on the home page. */
-async function listOnHomePage(names: string[]): Promise<void> {
-  for (const name of names) {
-    const hash = await given(REQUESTS[name] as GivenRequest)
+async function listOnHomePage(names: Readonly<Record<string, number>>): Promise<void> {
+  for (const [name, minutesAgo] of Object.entries(names)) {
+    const request = REQUESTS[name] as GivenRequest
+    const hash = await given({
+      ...request,
+      secondsAgo: request.secondsAgo + 60 * minutesAgo,
+      past: request.past.map(([ago, command]): Past => [ago + 60 * minutesAgo, command]),
+    })
     const now = new Date()
     await sessionRequests.add({
       hash,
@@ -122,7 +142,9 @@ async function learn(): Promise<void> {
       const startedAt = Date.now() - 3_600_000
       const iso = (share: number): string => new Date(startedAt + share * total * 1000).toISOString()
       const own = steps.filter(({ of }) => of === undefined)
-      const weights = own.map(({ id }, n) => (id === 'waiting_otp' ? 0 : WEIGHTS[n % WEIGHTS.length]!))
+      const weights = own.map(({ id }, n) =>
+        id === 'waiting_otp' ? 0 : (WEIGHTS[slug] ?? OTHER_WEIGHTS)[n]!,
+      )
       const sum = weights.reduce((a, b) => a + b, 0)
       const before = (n: number): number => weights.slice(0, n).reduce((a, b) => a + b, 0) / sum
       const timed = own.map((step, n) => ({
@@ -153,8 +175,9 @@ const FORM = `/services/${CREDIT.slug}`
 
 const STATES: Record<string, State> = {
   home: plain('/'),
-  'home-own-requests': async () => {
-    await listOnHomePage(['failed', 'cancelled', 'result-statement', 'code', 'running'])
+  'home-own-requests': async (locale) => {
+    if (locale === 'en')
+      await listOnHomePage({ failed: 25, cancelled: 12, 'result-statement': 7, code: 0, running: 0 })
     return { path: '/' }
   },
   form: plain(FORM),
@@ -164,7 +187,7 @@ const STATES: Record<string, State> = {
       await submit(page)
     },
   }),
-  'form-every-field': plain(`/services/${ALL_FIELDS.slug}`),
+  'form-every-field': plain(`${formServer.address}/services/${ALL_FIELDS.slug}`),
   ...Object.fromEntries(
     Object.keys(REQUESTS).map((name) => [name, ofRequest(name, isResult(name) ? 'result' : 'progress')]),
   ),
@@ -288,7 +311,7 @@ async function take(browser: Browser, name: string, state: State): Promise<void>
     if (!shown.byOther) await context.addCookies([{ name: 'halfway_session', value, url: server.address }])
     const page = await context.newPage()
     const url = new URL(shown.path, server.address)
-    if (url.origin !== server.address) url.searchParams.set('lang', locale)
+    if (url.origin === embedder.origin) url.searchParams.set('lang', locale)
     await page.goto(url.href)
     if (shown.isOffline) {
       await page

@@ -107,6 +107,12 @@ const UNTIL_CODE = [start(62), SIGN_IN(60), CAPTCHA(52), SENDING(45), WAITING(41
 const failure = (code: string, message: string, retryable: boolean) => ({
   error: { code, message, retryable },
 })
+/** As the example bots report it. */
+const PORTAL_DOWN = {
+  ...failure('portal_unavailable', 'The portal could not be reached.', true),
+  message_key: 'portal_unavailable',
+  message_params: { why: 'unreachable' },
+}
 const option = (value: string, en: string, fa: string) => ({ value, label: { en, fa } })
 
 const CREDIT_RESULT = {
@@ -238,7 +244,7 @@ export const REQUESTS: Readonly<Record<string, GivenRequest>> = {
       type: 'retry',
       attempt: 1,
       nextRetryAt: 90_000,
-      ...failure('bot_unavailable', 'The portal does not answer.', true),
+      ...PORTAL_DOWN,
     },
   ]),
   'second-attempt': credit(
@@ -252,7 +258,7 @@ export const REQUESTS: Readonly<Record<string, GivenRequest>> = {
         type: 'retry',
         attempt: 1,
         nextRetryAt: -12_000,
-        ...failure('timed_out', 'The portal did not answer in time.', true),
+        ...PORTAL_DOWN,
       },
     ],
     [12, { type: 'start', attempt: 2 }],
@@ -317,7 +323,7 @@ export const REQUESTS: Readonly<Record<string, GivenRequest>> = {
     130,
     start(128),
     step(127, 2, 'fetching_start_page', 'opening_site', { host: 'docs.example.com' }),
-    step(124, 5, 'crawling', 'pages_read', { read: 1, found: 14, left: 13, link: '/' }),
+    step(124, 5, 'crawling', 'pages_read', { read: 2, found: 14, left: 0, link: '/guide/' }),
     step(61, 90, 'crawling', 'pages_read_last_broken', {
       read: 48,
       found: 48,
@@ -371,13 +377,13 @@ export const REQUESTS: Readonly<Record<string, GivenRequest>> = {
         type: 'retry',
         attempt: 2,
         nextRetryAt: -34_000,
-        ...failure('bot_unavailable', 'The portal does not answer.', true),
+        ...PORTAL_DOWN,
       },
     ],
     [34, { type: 'start', attempt: 3 }],
     inAttempt(3, SIGN_IN(33)),
     inAttempt(3, CAPTCHA(31)),
-    [30, { type: 'fail', attempt: 3, ...failure('portal_down', 'ECONNREFUSED 10.0.0.1:443', true) }],
+    [30, { type: 'fail', attempt: 3, ...PORTAL_DOWN }],
   ),
   'failed-input': credit(30, start(28), SIGN_IN(26), [
     20,

@@ -11,7 +11,7 @@ export const portalMessages = {
     fa: 'درگاه کدی به \u2066{sent_to}\u2069 فرستاد.',
   },
   code_of_digits_sent: {
-    en: 'The portal has sent a code of {digits, plural, one {# digit} other {# digits}} to {sent_to}.',
+    en: 'The portal has sent a {digits, number}-digit code to {sent_to}.',
     fa: 'درگاه کدی {digits, number} رقمی به \u2066{sent_to}\u2069 فرستاد.',
   },
   having_another_sent: {

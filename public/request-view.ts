@@ -114,9 +114,11 @@ export function showRequest(host: ViewHost): RequestView | null {
     stopping.abort()
     clearInterval(ticker)
     connection.close()
+    window.removeEventListener('resize', show)
   }
 
   const ticker = setInterval(show, 1000)
+  window.addEventListener('resize', show)
   prepare(host.main())
   connection.open()
   show()

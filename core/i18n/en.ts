@@ -54,9 +54,9 @@ export const en = {
   'live.remaining.over': 'taking longer than usual',
   'live.remaining.usually': 'usually {duration}',
   'live.arrival.seconds':
-    '{from, plural, =0 {Ready in up to {to, number} seconds} other {Ready in {from, number} to {to, number} seconds}}',
+    '{from, plural, =0 {Ready within {to, number} seconds} other {Ready in {from, number} to {to, number} seconds}}',
   'live.arrival.minutes':
-    '{from, plural, =0 {Ready in up to {to, plural, one {a minute} other {# minutes}}} other {Ready in {from, number} to {to, number} minutes}}',
+    '{from, plural, =0 {Ready within {to, plural, one {a minute} other {# minutes}}} other {Ready in {from, number} to {to, number} minutes}}',
   'live.arrival.at': 'Ready about {time}',
   'live.arrival.range': '{from} to {to}',
   'live.arrival.after_answer': 'After {who, select, viewer {the} other {your}} answer: {duration}',

@@ -85,7 +85,7 @@ describe('a running request', () => {
 
   it('is ready in so many seconds below a minute', () => {
     expect(ready(range(22, 38))).toBe('Ready in 20 to 40 seconds')
-    expect(ready(range(2, 3))).toBe('Ready in up to 5 seconds')
+    expect(ready(range(2, 3))).toBe('Ready within 5 seconds')
     expect(ready(range(22, 38), { locale: 'fa' })).toBe('۲۰ تا ۴۰ ثانیهٔ دیگر آماده می‌شود')
   })
 

@@ -4,6 +4,7 @@ import { portalMessages } from './portal-messages.ts'
 export const definition = {
   slug: 'account-statement',
   title: { en: 'Account statement', fa: 'صورت‌حساب بانکی' },
+  icon: 'document',
   description: {
     en: 'Fetches the latest transactions of an account. The portal sends a code to your mobile; you type it here.',
     fa: 'آخرین تراکنش‌های حساب شما گرفته می‌شود. درگاه کدی به تلفن همراه شما می‌فرستد که اینجا وارد می‌کنید.',

@@ -4,6 +4,7 @@ import { portalMessages } from './portal-messages.ts'
 export const definition = {
   slug: 'credit-score-rating',
   title: { en: 'Credit score', fa: 'رتبهٔ اعتباری' },
+  icon: 'gauge',
   description: {
     en: 'Asks the credit portal for your score. The portal sends a code to your mobile; you type it here.',
     fa: 'رتبهٔ اعتباری شما از درگاه اعتبارسنجی گرفته می‌شود. درگاه کدی به تلفن همراه شما می‌فرستد که اینجا وارد می‌کنید.',

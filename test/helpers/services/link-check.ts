@@ -3,6 +3,7 @@ import type { ServiceDefinition } from '../../../core/catalog/service-definition
 export const definition = {
   slug: 'link-check',
   title: { en: 'Link check', fa: 'بررسی پیوندها' },
+  icon: 'link',
   description: {
     en: 'Reads a website page by page and lists the links that are broken, moved or slow.',
     fa: 'وب‌گاه صفحه‌به‌صفحه خوانده و پیوندهای خراب، جابه‌جاشده یا کند فهرست می‌شود.',

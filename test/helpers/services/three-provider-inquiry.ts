@@ -9,6 +9,7 @@ const PROVIDERS = [
 export const definition = {
   slug: 'three-provider-inquiry',
   title: { en: 'Score from three providers', fa: 'امتیاز از سه مرجع' },
+  icon: 'scales',
   description: {
     en: 'Asks three providers for your score at the same time and takes the most confident answer. Two of them are enough.',
     fa: 'امتیاز شما هم‌زمان از سه مرجع پرسیده و مطمئن‌ترین پاسخ برگزیده می‌شود. پاسخ دو مرجع کافی است.',

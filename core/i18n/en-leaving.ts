@@ -3,7 +3,6 @@ export const enLeaving = {
   'own.title': 'Your requests',
   'own.lead': 'Started in this browser. Only you see this list.',
   'own.started': 'Started at {time}',
-  'own.ended': '{time} to {end}',
 
   'device.offer': 'Enter the code on another device',
   'device.text':
@@ -26,7 +25,7 @@ export const enLeaving = {
   'device.copy': 'Copy the link',
   'device.failed': 'The link was not made. Please try again.',
   'device.title': 'Type the code',
-  'device.lead': 'Your request waits for it on the other device.',
+  'device.lead': 'Your request on the other device is waiting for this code.',
   'device.sent_title': 'Thank you',
   'device.sent': 'The code was handed over. You can close this page: the other device goes on.',
 

@@ -61,7 +61,7 @@ export const en = {
   'live.arrival.range': '{from} to {to}',
   'live.arrival.after_answer': 'After {who, select, viewer {the} other {your}} answer: {duration}',
   'live.arrival.after_code': 'After {who, select, viewer {the} other {your}} code: {duration}',
-  'live.arrival.plus_code': 'plus {who, select, viewer {the} other {your}} code',
+  'live.arrival.plus_code': 'plus time for {who, select, viewer {the} other {your}} code',
   'live.arrival.late': 'later than usual',
   'live.arrival.usually': 'Usually {duration}',
   'live.arrival.held': 'On hold for now',
@@ -141,6 +141,7 @@ export const en = {
   'progress.notify_fallback': 'There is news of your request',
   'progress.cancel': 'Cancel the request',
 
+  'site.range': '{from} to {to}',
   'cancel.title': 'Cancel this request?',
   'cancel.text': 'It stops at once, and what was done so far is lost.',
   'cancel.keep': 'No, keep going',
@@ -209,8 +210,7 @@ export const en = {
   'problem_text.unreadable_record': 'Please start a new request.',
   'problem_text.unsupported_media_type': 'Please go back and send the form from our own page.',
   'problem_text.request_expired': 'Requests are deleted after a short time, or earlier if you choose.',
-  'problem_text.request_not_found':
-    'The address may be incomplete, or the request has been deleted. Your own requests are on the list of services.',
+  'problem_text.request_not_found': 'The address may be incomplete, or the request has been deleted.',
   'problem_text.cookies_required':
     'Only the browser that starts a request can see its result here, and a cookie tells which one that is. Please allow cookies for this site, then send the form.',
   'problem_text.not_signed_in':

@@ -3,7 +3,6 @@ export const faLeaving = {
   'own.title': 'درخواست‌های شما',
   'own.lead': 'از همین مرورگر شروع شده‌اند و فقط شما این فهرست را می‌بینید.',
   'own.started': 'شروع: {time}',
-  'own.ended': '{time} تا {end}',
 
   'device.offer': 'وارد کردن کد در دستگاهی دیگر',
   'device.text':
@@ -27,7 +26,7 @@ export const faLeaving = {
   'device.copy': 'کپی پیوند',
   'device.failed': 'پیوند ساخته نشد. لطفاً دوباره تلاش کنید.',
   'device.title': 'کد را وارد کنید',
-  'device.lead': 'درخواستتان در دستگاه دیگر منتظر آن است.',
+  'device.lead': 'درخواست شما در دستگاه دیگر منتظر این کد است.',
   'device.sent_title': 'متشکریم',
   'device.sent': 'کد دریافت شد. می‌توانید این صفحه را ببندید؛ کار در دستگاه دیگر ادامه می‌یابد.',
 

@@ -64,9 +64,9 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'live.arrival.range': 'بین {from} و {to}',
   'live.arrival.after_answer': 'پس از پاسخ{who, select, viewer {} other { شما}}: {duration}',
   'live.arrival.after_code': 'پس از {who, select, viewer {رسیدن} other {وارد کردن}} کد: {duration}',
-  'live.arrival.plus_code': 'به‌علاوهٔ {who, select, viewer {رسیدن} other {وارد کردن}} کد',
+  'live.arrival.plus_code': 'به‌علاوهٔ زمان {who, select, viewer {رسیدن} other {وارد کردن}} کد',
   'live.arrival.late': 'دیرتر از معمول',
-  'live.arrival.usually': '{duration} طول می‌کشد',
+  'live.arrival.usually': 'معمولاً {duration} طول می‌کشد',
   'live.arrival.held': 'فعلاً متوقف است',
   'live.range.seconds':
     '{from, plural, =0 {حداکثر {to, number} ثانیه} other {{from, number} تا {to, number} ثانیه}}',
@@ -142,6 +142,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'progress.notify_fallback': 'از درخواست شما خبر تازه‌ای رسیده است',
   'progress.cancel': 'لغو درخواست',
 
+  'site.range': '{from} تا {to}',
   'cancel.title': 'این درخواست لغو شود؟',
   'cancel.text': 'کار همان لحظه متوقف می‌شود و آنچه تا اینجا انجام شده از دست می‌رود.',
   'cancel.keep': 'نه، ادامه یابد',
@@ -210,8 +211,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'problem_text.unreadable_record': 'لطفاً درخواست جدیدی شروع کنید.',
   'problem_text.unsupported_media_type': 'لطفاً برگردید و فرم را از صفحهٔ خود ما بفرستید.',
   'problem_text.request_expired': 'درخواست‌ها پس از مدتی کوتاه، یا زودتر به انتخاب خودتان، پاک می‌شوند.',
-  'problem_text.request_not_found':
-    'شاید نشانی کامل نباشد یا درخواست پاک شده باشد. درخواست‌های خودتان در صفحهٔ سرویس‌ها هستند.',
+  'problem_text.request_not_found': 'شاید نشانی کامل نباشد یا درخواست پاک شده باشد.',
   'problem_text.cookies_required':
     'نتیجه را فقط مرورگری می‌بیند که درخواست را شروع کرده است و ما آن را از روی کوکی می‌شناسیم. لطفاً کوکی‌های این سایت را فعال کنید و سپس فرم را بفرستید.',
   'problem_text.not_signed_in':

@@ -62,7 +62,10 @@ export function describeArrival(view: PublicView, context: ArrivalContext): Arri
   if (view.requires_otp) {
     const isCode = !view.otp_data || view.otp_data.kind === 'code'
     const key = isCode ? 'live.arrival.after_code' : 'live.arrival.after_answer'
-    return only(t(key, { duration: isExpected ? formatRange(t, range) : duration, who: whoOf(context) }))
+    return {
+      remaining: t(key, { duration: isExpected ? formatRange(t, range) : duration, who: whoOf(context) }),
+      detail: isCode ? null : codeAhead(context),
+    }
   }
   if (earliestSeconds === null && remainingSeconds <= 0 && isWithinUsual(view, context))
     return only(t('live.remaining.soon'))
@@ -71,10 +74,15 @@ export function describeArrival(view: PublicView, context: ArrivalContext): Arri
   // That it starts over says why.
   const isLate = context.isQueueLate || (view.is_late && view.message_key !== 'starting_over')
   // A range of minutes would be wrong by the time that the person takes.
-  const sure = context.isCodeAhead ? t('live.arrival.plus_code', { who: whoOf(context) }) : detail
-  const details = [sure, isLate && t('live.arrival.late')]
-  return { remaining, detail: details.filter(Boolean).join(' · ') || null }
+  const details = context.isCodeAhead ? [!isLate && codeAhead(context)] : [detail]
+  return {
+    remaining,
+    detail: [...details, isLate && t('live.arrival.late')].filter(Boolean).join(' · ') || null,
+  }
 }
+
+const codeAhead = (context: ArrivalContext): string | null =>
+  context.isCodeAhead ? context.t('live.arrival.plus_code', { who: whoOf(context) }) : null
 
 const whoOf = ({ isViewer }: ArrivalContext): string => (isViewer ? 'viewer' : 'submitter')
 

@@ -77,10 +77,7 @@ export function describeRequest(stored: PublicView, context: DescribeContext): R
     age: ageText(view, context),
     advice: silence === 3 ? t('live.silence_advice') : null,
     silence,
-    bar:
-      isBetweenAttempts(view) || isRepeating(view) || view.queue_hold || silence === 3
-        ? 'paused'
-        : view.status,
+    bar: isBetweenAttempts(view) || view.queue_hold || silence === 3 ? 'paused' : view.status,
     steps: stepsBelow(view).map((step) => describeStep(view, step, context)),
     otherStep: otherStep(view),
   }
@@ -153,7 +150,7 @@ function shownMessage(view: PublicView, context: DescribeContext): string | null
 
 const isWorking = (view: PublicView): boolean => view.status === 'processing' && !isBetweenAttempts(view)
 
-/** A further attempt that has reported nothing new: the bar shows what the attempt before it reached. */
+/** A further attempt that has reported no message yet. */
 const isRepeating = (view: PublicView): boolean => isWorking(view) && view.message_key === 'starting_over'
 
 /** A further attempt, whose bot has reported no step yet: what the one before did is repeated. */

@@ -85,8 +85,9 @@ export function requestModel(
   const reason = last?.attempt === view.attempt - 1 ? last.reason : null
   // Each attempt asks again.
   const isAskedNow = ({ asked, attempt }: TimelineEntry): boolean =>
-    asked !== undefined && attempt === view.attempt && view.next_retry_at === null
-  const isCodeAhead = Boolean(service?.asks_for_code) && !view.requires_otp && !timeline.some(isAskedNow)
+    asked === 'code' && attempt === view.attempt && view.next_retry_at === null
+  const isPrompt = view.requires_otp && (view.otp_data?.kind ?? 'code') === 'code'
+  const isCodeAhead = Boolean(service?.asks_for_code) && !isPrompt && !timeline.some(isAskedNow)
   const words: DescribeContext = {
     t,
     read: localize,

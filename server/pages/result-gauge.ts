@@ -2,7 +2,6 @@
 import type { ResultField } from '../../core/catalog/result-definition.ts'
 import { rangeOf } from '../../core/catalog/result-values.ts'
 import { textIn } from '../../core/catalog/text.ts'
-import type { Locale } from '../../core/i18n/index.ts'
 import { formatNumber, formatScale } from './result-formats.ts'
 import type { ResultContext } from './result-node.ts'
 
@@ -17,7 +16,7 @@ export interface Gauge {
   scale: string
   unit: string | null
   /** From where to where the number means the same; null where it means nothing. */
-  band: string | null
+  band: { from: string; to: string } | null
 }
 
 const CENTRE = 100
@@ -43,15 +42,15 @@ export function gaugeOf(value: unknown, field: ResultField, context: ResultConte
     value: formatNumber(value, { ...field, scale: undefined, unit: undefined }, context),
     scale: formatScale(scale, context.locale),
     unit: unit === undefined ? null : textIn(unit, context.locale),
-    band: bandOf(value, field, context.locale),
+    band: bandOf(value, field, context),
   }
 }
 
-function bandOf(value: number, field: ResultField, locale: Locale): string | null {
+function bandOf(value: number, field: ResultField, { locale }: ResultContext): Gauge['band'] {
   const range = rangeOf(value, field)
   if (!range) return null
   const end = field.ranges?.find(({ from }) => from > range.from)?.from ?? field.scale
-  return end === undefined ? null : new Intl.NumberFormat(locale).formatRange(range.from, end)
+  return end === undefined ? null : { from: formatScale(range.from, locale), to: formatScale(end, locale) }
 }
 
 const shareOf = (value: number, scale: number): number => Math.min(Math.max(value / scale, 0), 1)

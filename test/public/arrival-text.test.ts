@@ -63,14 +63,20 @@ describe('a running request', () => {
   })
 
   it('takes as much longer as the person needs for a code that is still ahead', () => {
-    expect(ready(range(22, 38), { isCodeAhead: true })).toBe('Ready in 20 to 40 seconds (plus your code)')
-    expect(ready({}, { isCodeAhead: true })).toBe('Ready about 12:02 (plus your code)')
-    expect(ready({ is_late: true }, { isCodeAhead: true })).toBe(
-      'Ready about 12:02 (plus your code · later than usual)',
+    const plus = 'plus time for your code'
+    expect(ready(range(22, 38), { isCodeAhead: true })).toBe(`Ready in 20 to 40 seconds (${plus})`)
+    expect(ready({}, { isCodeAhead: true })).toBe(`Ready about 12:02 (${plus})`)
+    expect(ready({ is_late: true }, { isCodeAhead: true })).toBe('Ready about 12:02 (later than usual)')
+    expect(ready({}, { isCodeAhead: true, isViewer: true })).toBe(
+      'Ready about 12:02 (plus time for the code)',
     )
-    expect(ready({}, { isCodeAhead: true, isViewer: true })).toBe('Ready about 12:02 (plus the code)')
     expect(ready({}, { isCodeAhead: true, locale: 'fa' })).toBe(
-      'حدود ساعت ۱۲:۰۲ آماده می‌شود (به‌علاوهٔ وارد کردن کد)',
+      'حدود ساعت ۱۲:۰۲ آماده می‌شود (به‌علاوهٔ زمان وارد کردن کد)',
+    )
+    const question = { id: 'otp-1', kind: 'confirm' } as const
+    const record = applyCommands(started, [{ type: 'require_otp', attempt: 1, otp: question }])
+    expect(ready(range(22, 38), { isCodeAhead: true, record })).toBe(
+      `After your answer: 20 to 40 seconds (${plus})`,
     )
   })
 

@@ -278,7 +278,7 @@ describe('the end', () => {
 
   test('the headline of a result is shown first, apart from the rest', () => {
     const $ = requestPage(start, complete({ rating: 'A', score: 712 }))
-    expect(text($, '.panel .headline')).toBe('Score 712 of 900 Good 600–720')
+    expect(text($, '.panel .headline')).toBe('Score 712 of 900 Good 600 to 720')
     expect(text($, '.panel .facts')).toBe('Rating A')
   })
 
@@ -291,7 +291,7 @@ describe('the end', () => {
 
   test('a result that is only a headline has no empty rest', () => {
     expect(text(requestPage(start, complete({ score: 712 })), '.panel')).toBe(
-      'Result Score 712 of 900 Good 600–720',
+      'Result Score 712 of 900 Good 600 to 720',
     )
   })
 

@@ -188,7 +188,7 @@ describe('the gauge of a headline', () => {
 
   test('a number of a scale has a gauge, and words for all that it shows', () => {
     const $ = pageOf({ s: 450 }, scored({ ranges }))
-    expect(textOf($, '.headline')).toBe('Score 450 of 900 Good 450–900')
+    expect(textOf($, '.headline')).toBe('Score 450 of 900 Good 450 to 900')
     expect($('.gauge svg').attr()).toMatchObject({ 'aria-hidden': 'true', 'data-tone': 'good' })
     expect($('.gauge-mark').attr()).toMatchObject({ cx: '100', cy: '14' })
     expect([$('.gauge-track').length, $('.gauge-fill').length]).toEqual([2, 1])

@@ -16,6 +16,8 @@ export interface CrawlState {
   site: Site
   pagesRead: number
   pagesFound: number
+  /** With the pages. */
+  linksFound: number
   linksLeft: number
   broken: number
   lastBroken: LinkFinding | null
@@ -104,6 +106,7 @@ function createVisitor({ fetcher, findings, onChange }: CrawlOptions, site: Site
       site,
       pagesRead: findings.pagesRead,
       pagesFound: frontier.pages,
+      linksFound: frontier.size,
       linksLeft: frontier.size - findings.settled.length,
       broken: findings.broken.length,
       lastBroken: findings.broken.at(-1) ?? null,

@@ -160,9 +160,9 @@ async function inTurn<T>(run: () => Promise<T>, { pace, host, progress, signal, 
 const timeoutFailure = (): BotFailure =>
   new BotFailure('site_unreachable', localized('site_unreachable', { why: 'timed_out' }), { retryable: true })
 
-/** From 5 to 95, by pages read of pages found. */
-const toProgress = ({ pagesRead, pagesFound }: CrawlState): number =>
-  5 + (90 * pagesRead) / Math.max(1, pagesFound)
+/** From 5 to 95, by links checked of links found: after the last page there may be many left. */
+const toProgress = ({ linksFound, linksLeft }: CrawlState): number =>
+  5 + (90 * (linksFound - linksLeft)) / Math.max(1, linksFound)
 
 function describe({
   site,

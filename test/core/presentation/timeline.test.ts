@@ -139,7 +139,7 @@ describe('a running request', () => {
     const { record } = play(START, at('first', 'Signing in'), at('second', 'Asking'), RETRY)
     const again = transition(record, { type: 'start', attempt: 2 }, { now: T0 + 90_000, ttlSeconds: 1 })
     expect(again.ok && described(again.record, 1)).toMatchObject({
-      bar: 'paused',
+      bar: 'processing',
       heading: 'Trying again',
       drawing: 'retrying',
       message: 'Starting over (2\u00a0of\u00a03).',

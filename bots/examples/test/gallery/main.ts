@@ -307,6 +307,8 @@ async function take(browser: Browser, name: string, state: State): Promise<void>
       reducedMotion: 'reduce',
       javaScriptEnabled: !shown.withoutScript,
     })
+    // So that the button for notifications is shown, as in browsers with a user interface.
+    await context.grantPermissions(['notifications'])
     const value = server.sessionCookie(SESSION).replace(/^.*?=/, '')
     if (!shown.byOther) await context.addCookies([{ name: 'halfway_session', value, url: server.address }])
     const page = await context.newPage()

@@ -97,7 +97,7 @@ const ask = (secondsAgo: number, otp: Partial<OtpRequest> = {}): Past => [
 const answer = (secondsAgo: number): Past => [secondsAgo, { type: 'submit_otp', otp: '483920' }]
 const reject = (secondsAgo: number): Past => [secondsAgo, { type: 'reject_otp', attempt: 1 }]
 const question = (otp: Omit<OtpRequest, 'id'>): GivenRequest =>
-  request(STATEMENT, 40, start(38), step(36, 20, 'signing_in', 'signing_in'), askQuestion(otp))
+  request(STATEMENT, 30, start(28), step(26, 20, 'signing_in', 'signing_in'), askQuestion(otp))
 const askQuestion = (otp: Omit<OtpRequest, 'id'>): Past => [
   20,
   { type: 'require_otp', attempt: 1, otp: { id: 'question', ...otp } },

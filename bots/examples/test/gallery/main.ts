@@ -338,7 +338,7 @@ async function take(browser: Browser, name: string, state: State): Promise<void>
   }
 }
 
-const browser = await launchChromium()
+const browser = await launchChromium({ full: true })
 try {
   for (const [name, state] of Object.entries(STATES)) {
     if (parts.length > 0 && !parts.some((part) => name.includes(part))) continue

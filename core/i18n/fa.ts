@@ -66,7 +66,7 @@ export const fa: Readonly<Record<TextKey, string>> = {
   'live.arrival.after_code': 'پس از {who, select, viewer {رسیدن} other {وارد کردن}} کد: {duration}',
   'live.arrival.plus_code': 'به‌علاوهٔ زمان {who, select, viewer {رسیدن} other {وارد کردن}} کد',
   'live.arrival.late': 'دیرتر از معمول',
-  'live.arrival.usually': 'معمولاً {duration} طول می‌کشد',
+  'live.arrival.usually': 'معمولاً {duration}',
   'live.arrival.held': 'فعلاً متوقف است',
   'live.range.seconds':
     '{from, plural, =0 {حداکثر {to, number} ثانیه} other {{from, number} تا {to, number} ثانیه}}',

@@ -69,7 +69,7 @@ export function describeArrival(view: PublicView, context: ArrivalContext): Arri
   }
   if (earliestSeconds === null && remainingSeconds <= 0 && isWithinUsual(view, context))
     return only(t('live.remaining.soon'))
-  if (!isExpected) return only(duration)
+  if (!isExpected) return { remaining: duration, detail: remainingSeconds > 0 ? codeAhead(context) : null }
   const { remaining, detail } = formatArrival(range, context)
   // That it starts over says why.
   const isLate = context.isQueueLate || (view.is_late && view.message_key !== 'starting_over')

@@ -73,6 +73,9 @@ describe('a running request', () => {
     expect(ready({}, { isCodeAhead: true, locale: 'fa' })).toBe(
       'حدود ساعت ۱۲:۰۲ آماده می‌شود (به‌علاوهٔ زمان وارد کردن کد)',
     )
+    const unknown = { estimated_remaining_range: null, estimated_remaining_time: 120 }
+    expect(ready(unknown, { isCodeAhead: true })).toBe(`about 2 minutes (${plus})`)
+    expect(ready({ ...unknown, estimated_remaining_time: 0 }, { isCodeAhead: true })).not.toContain(plus)
     const question = { id: 'otp-1', kind: 'confirm' } as const
     const record = applyCommands(started, [{ type: 'require_otp', attempt: 1, otp: question }])
     expect(ready(range(22, 38), { isCodeAhead: true, record })).toBe(

@@ -15,7 +15,7 @@ export function showState(main: HTMLElement, state: State, words: RequestDescrip
     'percent',
     'remaining',
     'detail',
-    'place',
+    'stepNumber',
     'startsIn',
     'hold',
     'attempt',
@@ -33,7 +33,7 @@ export function showState(main: HTMLElement, state: State, words: RequestDescrip
   showConnection(main, state, page)
 }
 
-/** A shorter message after a longer one would move everything below it. In another width it has another height. */
+/** A shorter message after a longer one would move everything below it. The height is measured again when the width changes. */
 function keepHeight(message: HTMLElement | null): void {
   if (!message) return
   const width = String(message.offsetWidth)

@@ -57,7 +57,7 @@ export function toProblem(error: AppError, locale: Locale = 'en', callId?: strin
 const shortened = (text: string): string =>
   text.length <= MAX_ERROR_CHARACTERS ? text : `${text.slice(0, MAX_ERROR_CHARACTERS - 1)}…`
 
-/** Of a valid date, in errors. */
+/** The example of a valid date in error messages. */
 export const EXAMPLE_DATE = '2026-01-31'
 
 /**

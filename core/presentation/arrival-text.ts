@@ -73,12 +73,10 @@ export function describeArrival(view: PublicView, context: ArrivalContext): Arri
   const { remaining, detail } = formatArrival(range, context)
   // That it starts over says why.
   const isLate = context.isQueueLate || (view.is_late && view.message_key !== 'starting_over')
-  // A range of minutes would be wrong by the time that the person takes.
-  const details = context.isCodeAhead ? [!isLate && codeAhead(context)] : [detail]
-  return {
-    remaining,
-    detail: [...details, isLate && t('live.arrival.late')].filter(Boolean).join(' · ') || null,
-  }
+  const late = isLate ? t('live.arrival.late') : null
+  // The range leaves out the time that a person takes to type the code.
+  if (context.isCodeAhead) return { remaining, detail: late ?? codeAhead(context) }
+  return { remaining, detail: [detail, late].filter(Boolean).join(' · ') || null }
 }
 
 const codeAhead = (context: ArrivalContext): string | null =>

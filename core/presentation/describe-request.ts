@@ -21,8 +21,8 @@ export interface RequestDescription extends Arrival {
   drawing: string
   heading: string
   percent: string
-  /** Which step it is; null while there is none. */
-  place: string | null
+  /** "Step 2 of 6"; null while no step is current. */
+  stepNumber: string | null
   /** For `aria-valuetext`. */
   value: string
   /** Until a scheduled start. Null hides the element. */
@@ -67,7 +67,7 @@ export function describeRequest(stored: PublicView, context: DescribeContext): R
       kind: view.otp_data?.kind ?? 'code',
     }),
     percent,
-    place: step && t('live.step_of', step),
+    stepNumber: step && t('live.step_of', step),
     value: valueText(view, context),
     ...describeArrival(view, context),
     startsIn: startText(view, context),

@@ -1,4 +1,4 @@
-/** Letters, marks and digits, and the joiners within Persian and Indic words. */
+/** Letters, combining marks and digits, and the zero-width joiners within Persian and Indic words. */
 const WORD = /^[\p{L}\p{M}\p{N}\u200C\u200D]+$/u
 
 /**

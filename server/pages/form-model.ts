@@ -31,7 +31,7 @@ export interface FormModel {
   description: string
   action: string
   key: string
-  /** Of its dates, where it is not the Gregorian one. */
+  /** The calendar of its date fields; null if it is Gregorian, or without date fields. */
   calendar: string | null
   notes: string[]
   notice: ServiceNotice | null

@@ -7,11 +7,11 @@ import type { Locale } from '../../core/i18n/index.ts'
 import { localizeDigits } from '../../core/i18n/localize-digits.ts'
 
 const DAY_MS = 86_400_000
-/** The days in which a typed date is looked for. */
+/** The search range of typed dates, in days since 1970. */
 const FIRST_DAY = Date.UTC(1000, 0, 1) / DAY_MS
 const LAST_DAY = Date.UTC(3000, 0, 1) / DAY_MS
 
-/** @returns the name of its calendar, such as `persian`; null for the Gregorian one, for which there are fields of browsers */
+/** @returns the name of its calendar, such as `persian`; null if it is Gregorian, as the date fields of browsers are */
 export function ownCalendarOf(locale: Locale): string | null {
   const { calendar } = new Intl.DateTimeFormat(locale).resolvedOptions()
   return calendar === 'gregory' ? null : calendar
@@ -30,8 +30,8 @@ export function writeCalendarDate(locale: Locale, iso: string): string {
 }
 
 /**
- * Reads a typed date, with or without separators. A year that is nearer to today in the Gregorian calendar is one of it.
- * @returns it as 1996-09-11; the text unchanged if it is no day of the calendar
+ * Reads a typed date, with or without separators. A date is taken as Gregorian if its year is nearer to today that way.
+ * @returns it as 1996-09-11; the text unchanged if it is Gregorian or not a valid date of the calendar
  */
 export function readCalendarDate(calendar: string, text: string, today = new Date()): string {
   const typed = toLatinDigits(withoutInvisible(text)).trim()
@@ -44,7 +44,7 @@ export function readCalendarDate(calendar: string, text: string, today = new Dat
   return found === null ? text : new Date(found * DAY_MS).toISOString().slice(0, 10)
 }
 
-/** Days and their dates have the same order. */
+/** Binary search by days: later days have later dates. */
 function findDay(calendar: string, date: readonly number[]): number | null {
   let [low, high] = [FIRST_DAY, LAST_DAY]
   while (low < high) {

@@ -15,7 +15,7 @@ export interface Gauge {
   value: string
   scale: string
   unit: string | null
-  /** From where to where the number means the same; null where it means nothing. */
+  /** The bounds of the range that the value is in; null without ranges. */
   band: { from: string; to: string } | null
 }
 

@@ -26,7 +26,7 @@ test.each([
 })
 
 test.each(['1404/12/30', '1375/13/01', '1375/06/32', '1375/06', 'yesterday', '', '1996/09/11', '2026-01-31'])(
-  '%j, which is no day of the Persian calendar, is left as it is',
+  '%j is not a valid Persian date and is returned unchanged',
   (text) => {
     expect(read(text)).toBe(text)
   },

@@ -26,12 +26,12 @@ test.each(ICONS)('the icon %s is a drawing, hidden from screen readers', (icon) 
   }
 })
 
-test('a character is shown as it is, and nothing where there is no icon', () => {
+test('an emoji is shown unchanged, and a service without an icon has none', () => {
   for (const place of pagesOf('📦')) expect(place.find('.icon[aria-hidden=true]').text()).toBe('📦')
   for (const place of pagesOf()) expect(place.find('.icon, .drawing')).toHaveLength(0)
 })
 
-test('the name of no drawing is refused, with those that there are', () => {
+test('an unknown name is refused, and the error lists the known ones', () => {
   const parsed = parse('parcel')
   expect(parsed.ok ? [] : parsed.errors).toEqual([expect.stringMatching(/icon.*one of bank, car, /)])
 })

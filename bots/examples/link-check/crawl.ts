@@ -16,7 +16,7 @@ export interface CrawlState {
   site: Site
   pagesRead: number
   pagesFound: number
-  /** With the pages. */
+  /** Including pages. */
   linksFound: number
   linksLeft: number
   broken: number

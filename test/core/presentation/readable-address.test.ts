@@ -12,7 +12,7 @@ test.each(['سلام', 'می‌خواهم/کتاب', 'straße', '日本語', '�
   },
 )
 
-test('what is no letter stays encoded, so that no address looks like another one', () => {
+test('spaces, punctuation, control characters and emoji stay encoded', () => {
   for (const text of ['/', ' ', '?', '#', '%', '\n', '\u202E', '\u2044', '\u00A0', '\u200B', '😀', 'ا،ب']) {
     const address = SITE + encodeURIComponent(text)
     expect(readableAddress(address)).toBe(address)

@@ -3,22 +3,14 @@
  * others join it.
  */
 import { hash } from 'node:crypto'
-import {
-  chmodSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../runtime/log.ts'
 import { StartupError } from '../runtime/startup-error.ts'
 import { isRedisUp, READY_WITHIN_MS, startRedisServer } from './local-server.ts'
+import { tryLock, unlock } from './start-lock.ts'
 import { describeTarget } from './topology.ts'
 
 export interface EmbeddedRedis {
@@ -46,18 +38,19 @@ export async function startOrJoinEmbedded(log: Log): Promise<EmbeddedRedis> {
   const ownerFile = join(dir, 'owner.json')
   const lock = join(dir, 'starting')
   await waitWhileStopping(ownerFile, log)
-  const deadline = Date.now() + READY_WITHIN_MS
+  // A lock that a killed process left is free after READY_WITHIN_MS.
+  const deadline = Date.now() + 2 * READY_WITHIN_MS
   while (Date.now() < deadline) {
-    const owner = readOwner(ownerFile)
-    if (owner && (await isRedisUp(owner.url))) return joinRunning(owner, ownerFile, log)
-    if (!tryLock(lock)) {
+    const owner = await runningOwner(ownerFile)
+    if (owner && isAlive(owner.ownerPid)) return joinRunning(owner, ownerFile, log)
+    if (!tryLock(lock, READY_WITHIN_MS)) {
       await sleep(100)
       continue
     }
     try {
       // Another process may have started it between the check and the lock.
-      const other = readOwner(ownerFile)
-      if (other && (await isRedisUp(other.url))) return joinRunning(other, ownerFile, log)
+      const other = await runningOwner(ownerFile)
+      if (other) return joinRunning(other, ownerFile, log)
       const server = await startRedisServer({ dir, log })
       const own: Owner = { ownerPid: process.pid, serverPid: server.pid, url: server.url }
       writeOwner(ownerFile, own)
@@ -70,32 +63,34 @@ export async function startOrJoinEmbedded(log: Log): Promise<EmbeddedRedis> {
         },
       }
     } finally {
-      rmdirSync(lock)
+      unlock(lock)
     }
   }
   throw new StartupError(
-    `No private Redis came up within ${READY_WITHIN_MS / 1000} s; remove ${dir} and try again.`,
+    `No private Redis came up within ${(2 * READY_WITHIN_MS) / 1000} s; remove ${dir} and try again.`,
   )
 }
 
 /** Joins a running server for read-only use: it is neither started nor stopped, even if its owner has died. */
 export async function joinRunningEmbedded(): Promise<EmbeddedRedis> {
-  const owner = readOwner(join(privateFolder(), 'owner.json'))
-  if (!owner || !(await isRedisUp(owner.url)))
+  const owner = await runningOwner(join(privateFolder(), 'owner.json'))
+  if (!owner)
     throw new StartupError(
       'No Redis is configured and no private one is running: start Halfway first, or set REDIS_URL.',
     )
   return { target: { kind: 'single', url: owner.url }, announceStop() {}, stop: async () => {} }
 }
 
-/** Takes over the ownership if the owner died without stopping the server. */
+/** Takes over the ownership if the owner died without stopping the server; the caller has the lock then. */
 function joinRunning(owner: Owner, ownerFile: string, log: Log): EmbeddedRedis {
   const orphaned = !isAlive(owner.ownerPid)
   const own: Owner = { ...owner, ownerPid: process.pid, isStopping: false }
   if (orphaned) writeOwner(ownerFile, own)
   log.info(
     { redis: describeTarget({ kind: 'single', url: owner.url }) },
-    'using the private Redis that is already running',
+    orphaned
+      ? 'taking over the private Redis of a process that was killed'
+      : 'using the private Redis that is already running',
   )
   return {
     target: { kind: 'single', url: owner.url },
@@ -133,16 +128,10 @@ function privateFolder(): string {
   return dir
 }
 
-function tryLock(lock: string): boolean {
-  try {
-    mkdirSync(lock)
-    return true
-  } catch {
-    // A stale lock: its process was killed while starting.
-    if (existsSync(lock) && Date.now() - lstatSync(lock).mtimeMs > READY_WITHIN_MS)
-      rmSync(lock, { recursive: true, force: true })
-    return false
-  }
+/** The owner of the server, if that answers. */
+async function runningOwner(ownerFile: string): Promise<Owner | null> {
+  const owner = readOwner(ownerFile)
+  return owner && (await isRedisUp(owner.url)) ? owner : null
 }
 
 function readOwner(file: string): Owner | null {
@@ -153,8 +142,12 @@ function readOwner(file: string): Owner | null {
   }
 }
 
-const writeOwner = (file: string, owner: Owner): void =>
-  writeFileSync(file, JSON.stringify(owner), { mode: 0o600 })
+/** Readers see the whole file, the previous one or none. */
+function writeOwner(file: string, owner: Owner): void {
+  const next = `${file}.${process.pid}`
+  writeFileSync(next, JSON.stringify(owner), { mode: 0o600 })
+  renameSync(next, file)
+}
 
 function isAlive(pid: number): boolean {
   try {

@@ -11,10 +11,12 @@ import { eventually } from '../../helpers/eventually.ts'
 import { progressTo, REQUIRE_OTP, START } from '../../helpers/record.ts'
 import { onRealRedis, quiet, useFolder, useRedis } from '../../helpers/redis.ts'
 import { useRequests } from '../../helpers/requests.ts'
+import { collectLog } from '../../helpers/server.ts'
 
-const TMPDIR = useFolder()
+let TMPDIR: string
 const real = process.env.TMPDIR
 beforeEach(() => {
+  TMPDIR = useFolder()
   process.env.TMPDIR = TMPDIR
 })
 afterEach(() => {
@@ -131,6 +133,18 @@ describe.runIf(onRealRedis)('the private Redis', () => {
     expect(await isRedisUp(redis.target.url)).toBe(true)
     await redis.stop()
     await isGone(redis)
+  })
+
+  it('a private Redis whose owner was killed is taken over by one of the callers that join it concurrently', async () => {
+    const killed = joinElsewhere()
+    await killed.waitForOutput('redis.sock')
+    killed.process.kill('SIGKILL')
+    await killed.ended
+    const { log, lines } = collectLog('info')
+    const joined = await Promise.all([startOrJoinEmbedded(log), startOrJoinEmbedded(log)])
+    expect(lines.filter((line) => line.includes('taking over'))).toHaveLength(1)
+    for (const redis of joined) await redis.stop()
+    await isGone(joined[0])
   })
 
   it('a private Redis is started again when only the note of its owner is left', async () => {

@@ -108,28 +108,31 @@ async function searchSlowLog(nodes: readonly RedisNode[], hash: string): Promise
 async function searchFiles(redis: RedisClient, hash: string, isSealed: boolean): Promise<Search> {
   const setting = async (name: string): Promise<string> =>
     ((await redis.config('GET', name)) as string[])[1] ?? ''
+  let folder: string
+  let names: string[]
   try {
-    const folder = await setting('dir')
-    const names = [
-      await setting('dbfilename'),
-      await setting('appenddirname'),
-      await setting('appendfilename'),
-    ]
-    if (folder === '' || !existsSync(folder))
-      return { searched: 'no files: those of Redis are on another machine', found: [] }
-    const files = names
-      .filter((name) => name !== '' && existsSync(join(folder, name)))
-      .flatMap((name) => filesIn(join(folder, name)))
-    const found: Found[] = []
-    for (const file of files)
-      if (await fileHas(file, hash))
-        found.push({
-          where: file,
-          what: isSealed ? 'the hash; the data beside it is sealed' : 'the hash, and what it had',
-        })
-    return { searched: `${plural(files.length, 'file')} of Redis`, found }
+    folder = await setting('dir')
+    names = [await setting('dbfilename'), await setting('appenddirname'), await setting('appendfilename')]
   } catch {
     return { searched: 'no files: this user may not ask Redis where they are', found: [] }
+  }
+  if (folder === '' || !existsSync(folder))
+    return { searched: 'no files: those of Redis are on another machine', found: [] }
+  const what = isSealed ? 'the hash; the data beside it is sealed' : 'the hash, and what it had'
+  const found: Found[] = []
+  let count = 0
+  try {
+    const present = names.filter((name) => name !== '' && existsSync(join(folder, name)))
+    for (const file of present.flatMap((name) => filesIn(join(folder, name)))) {
+      if (await fileHas(file, hash)) found.push({ where: file, what })
+      count++
+    }
+    return { searched: `${plural(count, 'file')} of Redis`, found }
+  } catch (error) {
+    // Redis removes files while it rewrites them.
+    const { code, path = folder } = error as NodeJS.ErrnoException
+    const why = code === 'ENOENT' ? 'was removed meanwhile: run this again' : `cannot be read (${code})`
+    return { searched: `${plural(count, 'file')} of Redis, but not all: ${path} ${why}`, found }
   }
 }
 

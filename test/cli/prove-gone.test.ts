@@ -1,5 +1,5 @@
 /** `prove-gone`: what is left of an expired request. */
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { useCli } from '../helpers/cli.ts'
@@ -48,5 +48,21 @@ test.runIf(onRealRedis)(
       gone: false,
       found: [{ where: join(folder, 'dump.rdb') }],
     })
+  },
+)
+
+test.runIf(onRealRedis)(
+  'a file that cannot be read is named, and what was found before it (needs redis-server)',
+  async () => {
+    const hash = aHash()
+    const [, folder = ''] = (await client.config('GET', 'dir')) as string[]
+    const [, appendOnly = ''] = (await client.config('GET', 'appenddirname')) as string[]
+    writeFileSync(join(folder, 'dump.rdb'), hash)
+    mkdirSync(join(folder, appendOnly))
+    symlinkSync(join(folder, 'removed'), join(folder, appendOnly, 'base.rdb'))
+    const { code, out } = await cli.run('prove-gone', hash)
+    expect(out).toContain(join(folder, 'dump.rdb'))
+    expect(out).toMatch(/1 file of Redis, but not all: \S+base\.rdb was removed meanwhile: run this again/)
+    expect(code).toBe(1)
   },
 )

@@ -25,6 +25,8 @@ export interface Expectation {
   total: Range
   /** From the start of each step. */
   steps: Readonly<Record<string, Range>>
+  /** From the end of each step: 19 in 20 requests take longer. */
+  leastAfter?: Readonly<Record<string, number>>
 }
 
 export interface ServiceEstimate extends Expectation {
@@ -76,14 +78,16 @@ export function estimateFrom(runs: readonly PastRun[], steps: readonly string[])
   if (!total) return null
   const ranges: Record<string, Range> = {}
   const usual: Record<string, number> = {}
+  const leastAfter: Record<string, number> = {}
   steps.forEach((id, i) => {
     const started = runs.filter(({ starts }) => typeof starts[i] === 'number')
     const rest = rangeOf(started.map((run) => run.total - (run.starts[i] as number)))
     if (!rest) return
     ranges[id] = rest
     usual[id] = median(started.map((run) => endOfStep(run, i) - (run.starts[i] as number)))
+    leastAfter[id] = rangeOf(started.map((run) => tenths(run.total - endOfStep(run, i))))?.[0] ?? 0
   })
-  return { total, typical: median(runs.map((run) => run.total)), steps: ranges, usual }
+  return { total, typical: median(runs.map((run) => run.total)), steps: ranges, leastAfter, usual }
 }
 
 export interface Percentiles {

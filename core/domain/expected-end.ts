@@ -68,18 +68,27 @@ function lowerEnds(next: Timed, at: number): void {
     next.earliest_end_at = toIso(Math.min(Date.parse(next.earliest_end_at), restOf(next.expected.total[0])))
 }
 
-/** Seconds until the latest expected end. Constant while queued and while waiting for a code; never negative. */
+/**
+ * Seconds until the latest expected end. Constant while queued and while waiting for a code; never less than the steps to come
+ * take at least.
+ */
 export function secondsToLatestEnd(record: Timed, now: number): number {
   if (!record.estimated_end_at) return record.estimated_duration
   const rest = secondsUntil(record.estimated_end_at, record, now)
-  return record.expected ? rest : Math.min(rest, record.estimated_duration)
+  return record.expected ? Math.max(rest, leastRest(record)) : Math.min(rest, record.estimated_duration)
 }
 
 /** Seconds until the earliest and the latest expected end; null before the start, and where nothing is expected. */
 export function remainingRange(record: Timed, now: number): Range | null {
   if (!record.earliest_end_at) return null
   const latest = secondsToLatestEnd(record, now)
-  return [Math.min(secondsUntil(record.earliest_end_at, record, now), latest), latest]
+  const earliest = Math.max(secondsUntil(record.earliest_end_at, record, now), leastRest(record))
+  return [Math.min(earliest, latest), latest]
+}
+
+function leastRest(record: Timed): number {
+  const step = currentStep(record)
+  return Math.ceil((step && record.expected?.leastAfter?.[step.id]) ?? 0)
 }
 
 function secondsUntil(end: IsoTime, { status, otp_data, updated_at }: Timed, now: number): number {

@@ -17,6 +17,8 @@ export interface ServicePace extends QueuePace {
   typical: number
   /** Seconds of each step, where known. */
   steps: Readonly<Record<string, number>>
+  /** Seconds that are left at least at the end of each step, where known. */
+  leastAfter?: Readonly<Record<string, number>>
 }
 
 export interface ArrivalContext {
@@ -56,9 +58,12 @@ export function describeArrival(view: PublicView, context: ArrivalContext): Arri
   if (view.next_retry_at !== null) return arrivalAfterRetry(view.next_retry_at, context)
   // The person is waited for, not the work.
   if (view.requires_otp && remainingSeconds <= 0) return only('')
-  const duration = formatRemaining(t, remainingSeconds)
-  const isExpected = earliestSeconds !== null && remainingSeconds > 0
-  const range: Range = [Math.min(earliestSeconds ?? 0, remainingSeconds), remainingSeconds]
+  // A step is late once no more time is left than the steps after it take at least.
+  const least = leastRest(view, pace)
+  const isOver = remainingSeconds <= least
+  const isExpected = earliestSeconds !== null && !isOver
+  const duration = formatRemaining(t, isOver ? 0 : remainingSeconds)
+  const range: Range = [Math.min(Math.max(earliestSeconds ?? 0, least), remainingSeconds), remainingSeconds]
   if (view.requires_otp) {
     const isCode = !view.otp_data || view.otp_data.kind === 'code'
     const key = isCode ? 'live.arrival.after_code' : 'live.arrival.after_answer'
@@ -69,7 +74,7 @@ export function describeArrival(view: PublicView, context: ArrivalContext): Arri
   }
   if (earliestSeconds === null && remainingSeconds <= 0 && isWithinUsual(view, context))
     return only(t('live.remaining.soon'))
-  if (!isExpected) return { remaining: duration, detail: remainingSeconds > 0 ? codeAhead(context) : null }
+  if (!isExpected) return { remaining: duration, detail: isOver ? null : codeAhead(context) }
   const { remaining, detail } = formatArrival(range, context)
   // That it starts over says why.
   const isLate = context.isQueueLate || (view.is_late && view.message_key !== 'starting_over')
@@ -77,6 +82,11 @@ export function describeArrival(view: PublicView, context: ArrivalContext): Arri
   // The range leaves out the time that a person takes to type the code.
   if (context.isCodeAhead) return { remaining, detail: late ?? codeAhead(context) }
   return { remaining, detail: [detail, late].filter(Boolean).join(' · ') || null }
+}
+
+function leastRest({ status, steps }: PublicView, pace: ServicePace): number {
+  const current = steps.find(({ state, of }) => state === 'current' && of === undefined)
+  return status === 'processing' && current ? (pace.leastAfter?.[current.id] ?? 0) : 0
 }
 
 const codeAhead = (context: ArrivalContext): string | null =>

@@ -26,6 +26,7 @@ export function servicePace(
   return {
     typical: estimate?.typical ?? service?.usual_seconds ?? UNKNOWN_SECONDS,
     steps: Object.fromEntries(steps),
+    leastAfter: estimate?.leastAfter,
     ...queuePace(service, estimate, capacities),
   }
 }

@@ -62,6 +62,22 @@ describe('a running request', () => {
     expect(ready(range(100, 150))).toBe('Ready about 12:02')
   })
 
+  it('takes longer than usual once only the steps to come fit into the time that is left', () => {
+    const steps = [
+      { type: 'start', attempt: 1, expected },
+      { type: 'progress', attempt: 1, progress: 10, step: 'first' },
+    ] as const
+    const inFirst = {
+      record: applyCommands(aRecord({ now: T0 }), steps),
+      pace: { ...PACE, leastAfter: { first: 18 } },
+    }
+    expect(ready(range(5, 38), inFirst)).toBe('Ready in 15 to 40 seconds')
+    expect(ready(range(0, 19), inFirst)).toBe('Ready in 15 to 20 seconds')
+    expect(ready(range(0, 18), inFirst)).toBe('taking longer than usual')
+    expect(ready(range(0, 18), { ...inFirst, isCodeAhead: true })).toBe('taking longer than usual')
+    expect(ready(range(0, 9), { ...inFirst, pace: PACE })).toBe('Ready within 10 seconds')
+  })
+
   it('takes as much longer as the person needs for a code that is still ahead', () => {
     const plus = 'plus time for your code'
     expect(ready(range(22, 38), { isCodeAhead: true })).toBe(`Ready in 20 to 40 seconds (${plus})`)

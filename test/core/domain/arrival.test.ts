@@ -80,6 +80,7 @@ describe('ranges that were learned', () => {
     // A slow login is followed by a fast search: the whole takes 30 s whatever the login takes.
     const runs = Array.from({ length: 100 }, (_, i) => aRun([10 + (i % 10), 20 - (i % 10), 0]))
     expect(estimateFrom(runs, STEPS)).toMatchObject({ total: [30, 30], usual: { report: 0 } })
+    expect(estimateFrom(runs, STEPS)?.leastAfter).toEqual({ login: 11, search: 0, report: 0 })
   })
 
   it('leave out steps that hardly any run had', () => {
@@ -90,6 +91,7 @@ describe('ranges that were learned', () => {
     const learned = estimateFrom(runs, STEPS)!
     expect(learned.usual).toEqual({ login: 5, report: 4 })
     expect(Object.keys(learned.steps)).toEqual(['login', 'report'])
+    expect(learned.leastAfter).toEqual({ login: 4, report: 0 })
   })
 
   it('are measured by the runs that ended within them', () => {
@@ -133,6 +135,7 @@ describe('a request with an expectation', () => {
   const expected = {
     total: [30, 60],
     steps: { first: [28, 55], second: [10, 20] },
+    leastAfter: { first: 9.5, second: 0 },
   } as const
   type Change = Parameters<typeof transition>[1]
   const apply = (record: RequestRecord, command: Change, seconds: number): RequestRecord => {
@@ -161,6 +164,19 @@ describe('a request with an expectation', () => {
   it('keeps the end where a step hardly moves it', () => {
     const late = apply(started, step('second'), 41)
     expect(viewAt(late, 41)).toMatchObject({ estimated_remaining_range: [10, 19], is_late: false })
+  })
+
+  it('never leaves less than the steps to come take at least', () => {
+    const first = apply(started, step('first'), 1)
+    expect(viewAt(first, 20)).toMatchObject({ estimated_remaining_range: [10, 36] })
+    expect(viewAt(first, 50)).toMatchObject({ estimated_remaining_range: [10, 10] })
+    expect(viewAt(first, 90)).toMatchObject({
+      estimated_remaining_range: [10, 10],
+      estimated_remaining_time: 10,
+    })
+    const second = apply(first, step('second'), 90)
+    expect(viewAt(second, 90)).toMatchObject({ estimated_remaining_range: [10, 20], is_late: true })
+    expect(viewAt(second, 120)).toMatchObject({ estimated_remaining_range: [0, 0] })
   })
 
   it('says that it is late where the end moves later', () => {

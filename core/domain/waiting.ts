@@ -36,7 +36,7 @@ export function expectedRange(
   const untilStart = run_at === null ? 0 : Math.max(0, (Date.parse(run_at) - now) / 1000)
   // Even the next request may have to wait for a whole run: that of a request that has just started.
   const [ahead, atMost] = position === null ? [0, 0] : [position - 1, position]
-  const waitOf = (requests: number): number => untilStart + requests * (queueSeconds ?? 0)
+  const waitOf = (requests: number): number => untilStart + requests * (queueSeconds ?? total[1])
   return [Math.floor(waitOf(ahead) + total[0]), Math.ceil(waitOf(atMost) + total[1])]
 }
 

@@ -188,6 +188,13 @@ describe('a request that has not started', () => {
     })
   })
 
+  it('may wait for a whole run where it is unknown how many run at once', () => {
+    const { total } = PACE
+    const range = expectedRange({ run_at: null }, 1, { total, queueSeconds: null }, T0)
+    expect(range).toEqual([30, 100])
+    expect(expectedRange({ run_at: null }, 2, { total, queueSeconds: null }, T0)).toBeNull()
+  })
+
   it('counts from its start time', () => {
     expect(ready(waiting({ run_at: toIso(T0 + 3_600_000) }), { record })).toBe('Ready about 13:00')
   })

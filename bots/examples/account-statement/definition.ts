@@ -37,6 +37,8 @@ export const definition = {
     fields: [
       { name: 'account_number', type: 'text', label: { en: 'Account number', fa: 'شمارهٔ حساب' } },
       { name: 'holder', type: 'text', label: { en: 'Holder', fa: 'صاحب حساب' } },
+      { name: 'first_day', type: 'date', label: { en: 'From', fa: 'از تاریخ' } },
+      { name: 'last_day', type: 'date', label: { en: 'To', fa: 'تا تاریخ' } },
       {
         name: 'closing_balance',
         type: 'money',

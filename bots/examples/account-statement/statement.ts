@@ -29,7 +29,11 @@ const statement = z.object({
   reference_number: z.string().min(1).max(100),
 })
 
-export type Statement = z.infer<typeof statement>
+export type Statement = z.infer<typeof statement> & {
+  /** The period from the first line to the last. YYYY-MM-DD. */
+  first_day: string
+  last_day: string
+}
 
 /** @throws BotFailure `portal_changed` when something is missing, cannot be read, or does not add up */
 export function readStatement(page: PortalPage): Statement {
@@ -50,7 +54,7 @@ export function readStatement(page: PortalPage): Statement {
   )
   if (!addsUp || lines.at(-1)?.balance !== closing_balance)
     throw portalChanged('the statement does not add up')
-  return read.data
+  return { ...read.data, first_day: lines[0]!.date, last_day: lines.at(-1)!.date }
 }
 
 /** By column name, in any order of columns. */

@@ -91,10 +91,12 @@ describe('the account statement bot', () => {
       balance: expect.any(Number),
     }
     expect(answer).toMatchObject({ code: 'COMPLETED' })
-    const result = (await record())?.result_data as { lines: (typeof line)[] }
+    const result = (await record())?.result_data as { lines: { date: string; balance: number }[] }
     expect(result).toEqual({
       account_number: '******0123',
       holder: expect.stringMatching(/^\w+ \w+$/),
+      first_day: result.lines[0]?.date,
+      last_day: result.lines.at(-1)?.date,
       lines: result.lines.map(() => line),
       closing_balance: result.lines.at(-1)?.balance,
       currency: 'IRR',

@@ -127,6 +127,8 @@ const CREDIT_RESULT = {
 const STATEMENT_RESULT = {
   account_number: '*********0123',
   holder: 'Maryam Ahmadi',
+  first_day: '2026-11-02',
+  last_day: '2026-11-26',
   closing_balance: 148_300_000,
   currency: 'IRR',
   reference_number: 'ST-4C8H-11MB',

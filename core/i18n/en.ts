@@ -221,7 +221,7 @@ export const en = {
     'Please wait until some of them are done, or cancel what you no longer need.',
   'problem_text.service_closed': 'Nothing was sent. Please try again later.',
   'problem_text.queue_full': 'Nothing was sent. Others are before you; please try again later.',
-  'problem_text.storage_unavailable': 'Nothing is lost. Please try again in a moment.',
+  'problem_text.storage_unavailable': 'The problem is on our side. Please try again in a moment.',
 } as const
 
 export type TextKey = keyof typeof en

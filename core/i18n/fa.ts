@@ -222,5 +222,5 @@ export const fa: Readonly<Record<TextKey, string>> = {
     'لطفاً صبر کنید تا چند درخواست به پایان برسد، یا آنچه را دیگر لازم ندارید لغو کنید.',
   'problem_text.service_closed': 'چیزی فرستاده نشد. لطفاً بعداً دوباره تلاش کنید.',
   'problem_text.queue_full': 'چیزی فرستاده نشد. درخواست‌های دیگران در نوبت است؛ لطفاً بعداً دوباره تلاش کنید.',
-  'problem_text.storage_unavailable': 'چیزی از دست نرفته است. لطفاً کمی بعد دوباره تلاش کنید.',
+  'problem_text.storage_unavailable': 'مشکل از سمت ماست. لطفاً کمی بعد دوباره تلاش کنید.',
 }

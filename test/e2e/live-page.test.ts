@@ -285,6 +285,11 @@ describe.skipIf(isBrowserMissing)('a page of a running request', () => {
       ])
     await page.clock.fastForward(300_000)
     await live(page, 'advice').waitFor()
+    await page
+      .locator('.advice')
+      .getByRole('link', { name: t('progress.cancel') })
+      .click()
+    await page.getByRole('dialog', { name: t('cancel.title') }).waitFor()
   })
 
   it('an open dialog stays open when the page has to change', async () => {

@@ -194,7 +194,7 @@ test.runIf(onRealRedis)(
     expect(form.headers).toMatchObject({ 'retry-after': '5', 'cache-control': 'no-store' })
     expectKept(load(form.text), { _key: KEY, ...CREDIT_SCORE.request_data })
     expect(textOf(load(form.text), '.error-summary')).toMatch(
-      /^We are temporarily unavailable Nothing is lost\. Please try again in a moment\./,
+      /^We are temporarily unavailable The problem is on our side\. Please try again in a moment\./,
     )
     for (const call of [
       ...PAGES.map((page) => () => browser.get(at(page, hash))),

@@ -14,7 +14,7 @@ import { hasTable } from './result-csv.ts'
 import { type ArrangedResult, arrangeResult } from './result-data.ts'
 import type { ResultNode } from './result-node.ts'
 import { serviceLabels } from './service-titles.ts'
-import { type AttemptMessage, lastReason, ownReasons } from './timeline-model.ts'
+import { type AttemptMessage, attemptMessages, lastReason } from './timeline-model.ts'
 
 export interface OutcomeModel {
   heading: string
@@ -28,7 +28,7 @@ export interface OutcomeModel {
   result: ResultNode | null
   /** Whether the result can be downloaded as a table. */
   hasTable: boolean
-  /** `messages` are the bot's, of each attempt, unless they are already shown in the words of the catalogue. */
+  /** `messages` are the bot's, of each attempt, unless all are already shown in the words of the catalogue. */
   error: { code: string; messages: string[] } | null
   /** The short reference, for a telephone call; null where the request is seen by a view-only link. */
   reference: string | null
@@ -114,11 +114,15 @@ export function outcomeModel(
     hasTable: hasTable(rest),
     error: error && {
       code: error.code,
-      messages: messagesOfAttempts(
-        ownReasons(timeline, service),
-        failure.isStandardText || failure.words === error.message
-          ? []
-          : [{ attempt: view.attempt, message: error.message }],
+      messages: ownMessages(
+        [
+          ...attemptMessages(timeline, service),
+          {
+            attempt: view.attempt,
+            message: error.message,
+            isOwn: !failure.isStandardText && failure.words !== error.message,
+          },
+        ],
         t,
       ),
     },
@@ -142,10 +146,10 @@ export function outcomeModel(
   }
 }
 
-/** Numbered where there is more than one. */
-function messagesOfAttempts(before: AttemptMessage[], last: AttemptMessage[], t: Texts['t']): string[] {
-  const all = [...before, ...last]
-  return before.length === 0
+/** All of them where one is not shown in the words of the catalogue, numbered where there is more than one. */
+function ownMessages(all: AttemptMessage[], t: Texts['t']): string[] {
+  if (!all.some(({ isOwn }) => isOwn)) return []
+  return all.length === 1
     ? all.map(({ message }) => message)
     : all.map(({ attempt, message }) => t('failed.attempt_message', { attempt, message }))
 }

@@ -42,19 +42,19 @@ export function lastReason(
 export interface AttemptMessage {
   attempt: number
   message: string
+  /** It is not a text of the catalogue. */
+  isOwn: boolean
 }
 
-/** The words with which a bot gave up each attempt before the last one, where they are not those of the catalogue. */
-export function ownReasons(
+/** The words with which a bot gave up each attempt before the last one. */
+export function attemptMessages(
   timeline: readonly TimelineEntry[],
   service: Service | undefined,
 ): AttemptMessage[] {
   const read = localizerFor(service, 'en')
   return timeline.flatMap(({ next_retry_at, attempt, message, message_key, message_params }) =>
-    next_retry_at !== undefined &&
-    message !== null &&
-    read({ message: null, message_key, message_params }) !== message
-      ? [{ attempt, message }]
+    next_retry_at !== undefined && message !== null
+      ? [{ attempt, message, isOwn: read({ message: null, message_key, message_params }) !== message }]
       : [],
   )
 }

@@ -33,7 +33,7 @@ describe('cancelling', () => {
     const hash = await given([START, progressTo(40)])
     const before = await recordOf(hash)
     const progress = await browser.open(at('progress', hash))
-    expect(progress(`main a[href="${at('cancel', hash)}"]`)).toHaveLength(1)
+    expect(progress(`main .actions a[href="${at('cancel', hash)}"]`)).toHaveLength(1)
     const $ = await browser.open(at('cancel', hash))
     expect(textOf($, 'h1')).toBe('Cancel this request?')
     expect(textOf($, `main a[href="${at('progress', hash)}"]`)).toBe('No, keep going')

@@ -32,18 +32,18 @@ const FAIL: Command = {
 }
 
 /** A request of the credit score after these changes, each written by itself. */
-async function after(...commands: Command[]): Promise<string> {
+async function requestAfter(...commands: Command[]): Promise<string> {
   const hash = await given([], { service: creditScoreRating })
   for (const command of commands) await apply(hash, command)
   return hash
 }
 const retried = (...then: Command[]) =>
-  after(START, step('captcha_solving', 'Solving'), RETRY, { type: 'start', attempt: 2 }, ...then)
+  requestAfter(START, step('captcha_solving', 'Solving'), RETRY, { type: 'start', attempt: 2 }, ...then)
 const failed = () => retried(FAIL)
 
 describe('GET /api/local-requests/{hash}/timeline', () => {
   test('the timeline has what viewers saw, and nothing private', async () => {
-    const hash = await after(START, step('captcha_solving', 'Solving'), REQUIRE_OTP, {
+    const hash = await requestAfter(START, step('captcha_solving', 'Solving'), REQUIRE_OTP, {
       type: 'submit_otp',
       otp: '918273',
     })
@@ -67,7 +67,7 @@ describe('GET /api/local-requests/{hash}/timeline', () => {
 
 describe('the page', () => {
   test('the page of a running request has its timeline folded, and the last entry for its script', async () => {
-    const hash = await after(START, step('captcha_solving', 'Solving <b>'))
+    const hash = await requestAfter(START, step('captcha_solving', 'Solving <b>'))
     const { text } = await browser.get(at('progress', hash, SLUG)).expect(200)
     const $ = load(text)
     expect($('details.timeline-box').attr('open')).toBeUndefined()
@@ -101,6 +101,17 @@ describe('the page', () => {
     expect(textOf($, '.technical')).toContain('In the words of the service')
     $('.technical, script').remove()
     expect(textOf($, 'main')).not.toMatch(/ECONNREFUSED|HTTP 418/)
+  })
+
+  test("the bot's words of all attempts are listed if one of them is not a text of the catalogue", async () => {
+    const message = 'The service was too busy.'
+    const error = { code: 'bot_busy', message, retryable: true }
+    const mixed = await retried({ ...FAIL, error } as Command)
+    const words = async (hash: string): Promise<string> =>
+      textOf(await browser.open(at('result', hash, SLUG)), '.own-words')
+    expect(await words(mixed)).toBe(`Attempt 1: ECONNREFUSED 10.0.0.1Attempt 2: ${message}`)
+    const known = await requestAfter(START, { ...FAIL, attempt: 1, error } as Command)
+    expect(await words(known)).toBe('')
   })
 
   test('the page of a second attempt says why it starts over', async () => {

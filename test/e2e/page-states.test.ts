@@ -148,7 +148,7 @@ const STATES: State[] = [
     name: 'a request with the dialog to cancel it',
     path: async () => at('progress', await given(...RUNNING)),
     title: running('live.title.running'),
-    act: (page) => page.click('[data-opens]'),
+    act: (page) => page.click('.actions [data-opens]'),
   },
   {
     name: 'the cancel page',

@@ -209,7 +209,7 @@ const STATES: Record<string, State> = {
       },
     }
   },
-  'cancel-dialog': ofRequest('running', 'progress', { act: (page) => page.click('[data-opens]') }),
+  'cancel-dialog': ofRequest('running', 'progress', { act: (page) => page.click('.actions [data-opens]') }),
   'cancel-page': ofRequest('running', 'cancel', { withoutScript: true }),
   'failed-details-open': ofRequest('failed', 'result', {
     act: (page) =>

@@ -86,6 +86,13 @@ export function remainingRange(record: Timed, now: number): Range | null {
   return [Math.min(earliest, latest), latest]
 }
 
+/** Whether the end has moved later than it was expected before, or the steps to come no longer fit in. */
+export function isLate(record: Timed, now: number): boolean {
+  if (record.is_late || record.status !== 'processing' || !record.estimated_end_at)
+    return record.is_late ?? false
+  return secondsUntil(record.estimated_end_at, record, now) < leastRest(record)
+}
+
 function leastRest(record: Timed): number {
   const step = currentStep(record)
   return Math.ceil((step && record.expected?.leastAfter?.[step.id]) ?? 0)

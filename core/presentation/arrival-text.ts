@@ -86,7 +86,7 @@ export function describeArrival(view: PublicView, context: ArrivalContext): Arri
 
 function leastRest({ status, steps }: PublicView, pace: ServicePace): number {
   const current = steps.find(({ state, of }) => state === 'current' && of === undefined)
-  return status === 'processing' && current ? (pace.leastAfter?.[current.id] ?? 0) : 0
+  return status === 'processing' && current ? Math.ceil(pace.leastAfter?.[current.id] ?? 0) : 0
 }
 
 const codeAhead = (context: ArrivalContext): string | null =>

@@ -69,7 +69,7 @@ describe('a running request', () => {
     ] as const
     const inFirst = {
       record: applyCommands(aRecord({ now: T0 }), steps),
-      pace: { ...PACE, leastAfter: { first: 18 } },
+      pace: { ...PACE, leastAfter: { first: 17.4 } },
     }
     expect(ready(range(5, 38), inFirst)).toBe('Ready in 15 to 40 seconds')
     expect(ready(range(0, 19), inFirst)).toBe('Ready in 15 to 20 seconds')

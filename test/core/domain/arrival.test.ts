@@ -169,7 +169,8 @@ describe('a request with an expectation', () => {
   it('never leaves less than the steps to come take at least', () => {
     const first = apply(started, step('first'), 1)
     expect(viewAt(first, 20)).toMatchObject({ estimated_remaining_range: [10, 36] })
-    expect(viewAt(first, 50)).toMatchObject({ estimated_remaining_range: [10, 10] })
+    expect(viewAt(first, 46)).toMatchObject({ estimated_remaining_range: [10, 10], is_late: false })
+    expect(viewAt(first, 47)).toMatchObject({ estimated_remaining_range: [10, 10], is_late: true })
     expect(viewAt(first, 90)).toMatchObject({
       estimated_remaining_range: [10, 10],
       estimated_remaining_time: 10,

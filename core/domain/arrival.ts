@@ -25,8 +25,6 @@ export interface Expectation {
   total: Range
   /** From the start of each step. */
   steps: Readonly<Record<string, Range>>
-  /** From the end of each step: 19 in 20 requests take longer. */
-  leastAfter?: Readonly<Record<string, number>>
 }
 
 export interface ServiceEstimate extends Expectation {
@@ -34,6 +32,8 @@ export interface ServiceEstimate extends Expectation {
   typical: number
   /** The usual duration of each step. */
   usual: Readonly<Record<string, number>>
+  /** From the end of each step: 19 in 20 requests take longer. */
+  leastAfter: Readonly<Record<string, number>>
 }
 
 /** The part of a request that a run is read from. */

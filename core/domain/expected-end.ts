@@ -68,34 +68,18 @@ function lowerEnds(next: Timed, at: number): void {
     next.earliest_end_at = toIso(Math.min(Date.parse(next.earliest_end_at), restOf(next.expected.total[0])))
 }
 
-/**
- * Seconds until the latest expected end. Constant while queued and while waiting for a code; never less than the steps to come
- * take at least.
- */
+/** Seconds until the latest expected end. Constant while queued and while waiting for a code; never negative. */
 export function secondsToLatestEnd(record: Timed, now: number): number {
   if (!record.estimated_end_at) return record.estimated_duration
   const rest = secondsUntil(record.estimated_end_at, record, now)
-  return record.expected ? Math.max(rest, leastRest(record)) : Math.min(rest, record.estimated_duration)
+  return record.expected ? rest : Math.min(rest, record.estimated_duration)
 }
 
 /** Seconds until the earliest and the latest expected end; null before the start, and where nothing is expected. */
 export function remainingRange(record: Timed, now: number): Range | null {
   if (!record.earliest_end_at) return null
   const latest = secondsToLatestEnd(record, now)
-  const earliest = Math.max(secondsUntil(record.earliest_end_at, record, now), leastRest(record))
-  return [Math.min(earliest, latest), latest]
-}
-
-/** Whether the end has moved later than it was expected before, or the steps to come no longer fit in. */
-export function isLate(record: Timed, now: number): boolean {
-  if (record.is_late || record.status !== 'processing' || !record.estimated_end_at)
-    return record.is_late ?? false
-  return secondsUntil(record.estimated_end_at, record, now) < leastRest(record)
-}
-
-function leastRest(record: Timed): number {
-  const step = currentStep(record)
-  return Math.ceil((step && record.expected?.leastAfter?.[step.id]) ?? 0)
+  return [Math.min(secondsUntil(record.earliest_end_at, record, now), latest), latest]
 }
 
 function secondsUntil(end: IsoTime, { status, otp_data, updated_at }: Timed, now: number): number {

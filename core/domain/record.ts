@@ -5,7 +5,7 @@
  */
 import type { MessageParams } from '../i18n/localize-message.ts'
 import type { Expectation, Range } from './arrival.ts'
-import { isLate, remainingRange, secondsToLatestEnd } from './expected-end.ts'
+import { remainingRange, secondsToLatestEnd } from './expected-end.ts'
 import type { IsoTime } from './iso-time.ts'
 import { type OtpLimits, type OtpPrompt, type StoredOtpPrompt, toPublicPrompt } from './otp-data.ts'
 import { type PublicFailure, publicFailure, type RequestFailure } from './request-failure.ts'
@@ -206,7 +206,7 @@ export function toPublicView(
     }),
     estimated_remaining_time: isFinal(record.status) ? 0 : secondsToLatestEnd(record, now),
     estimated_remaining_range: isFinal(record.status) ? null : remainingRange(record, now),
-    is_late: isLate(record, now),
+    is_late: record.is_late ?? false,
     requires_otp: record.status === 'otp_required',
     is_completed: record.status === 'completed',
     is_failed: record.status === 'failed',

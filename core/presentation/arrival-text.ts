@@ -58,12 +58,13 @@ export function describeArrival(view: PublicView, context: ArrivalContext): Arri
   if (view.next_retry_at !== null) return arrivalAfterRetry(view.next_retry_at, context)
   // The person is waited for, not the work.
   if (view.requires_otp && remainingSeconds <= 0) return only('')
-  // A step is late once no more time is left than the steps after it take at least.
-  const least = leastRest(view, pace)
-  const isOver = remainingSeconds <= least
+  // A step is late once no more time is left than the steps after it take at least. A prompt is late by its person.
+  const least = earliestSeconds === null ? 0 : leastRest(view, pace)
+  const isOver = !view.requires_otp && remainingSeconds <= least
+  const latest = Math.max(remainingSeconds, least)
   const isExpected = earliestSeconds !== null && !isOver
-  const duration = formatRemaining(t, isOver ? 0 : remainingSeconds)
-  const range: Range = [Math.min(Math.max(earliestSeconds ?? 0, least), remainingSeconds), remainingSeconds]
+  const duration = formatRemaining(t, isOver ? 0 : latest)
+  const range: Range = [Math.min(Math.max(earliestSeconds ?? 0, least), latest), latest]
   if (view.requires_otp) {
     const isCode = !view.otp_data || view.otp_data.kind === 'code'
     const key = isCode ? 'live.arrival.after_code' : 'live.arrival.after_answer'
@@ -84,9 +85,9 @@ export function describeArrival(view: PublicView, context: ArrivalContext): Arri
   return { remaining, detail: [detail, late].filter(Boolean).join(' · ') || null }
 }
 
-function leastRest({ status, steps }: PublicView, pace: ServicePace): number {
+function leastRest({ steps }: PublicView, pace: ServicePace): number {
   const current = steps.find(({ state, of }) => state === 'current' && of === undefined)
-  return status === 'processing' && current ? Math.ceil(pace.leastAfter?.[current.id] ?? 0) : 0
+  return current ? Math.ceil(pace.leastAfter?.[current.id] ?? 0) : 0
 }
 
 const codeAhead = (context: ArrivalContext): string | null =>
@@ -137,10 +138,10 @@ export const formatPace = (t: T, { total, typical }: Pick<ServicePace, 'total' |
 /** In steps of five seconds, outward, so that the text changes seldom and stays true. */
 function secondsOf(earliest: number, latest: number): { from: number; to: number } {
   const to = Math.max(5, Math.ceil(latest / 5) * 5)
-  return { from: Math.min(Math.floor(earliest / 5) * 5, to), to }
+  return { from: Math.min(Math.floor(earliest / 5) * 5, to - 5), to }
 }
 
 function minutesOf(earliest: number, latest: number): { from: number; to: number } {
   const to = Math.max(1, Math.ceil(latest / 60))
-  return { from: Math.min(Math.floor(earliest / 60), to), to }
+  return { from: Math.min(Math.floor(earliest / 60), to - 1), to }
 }

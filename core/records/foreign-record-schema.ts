@@ -133,13 +133,7 @@ export const foreignRecordSchema = z.object({
   estimated_end_at: nullableTime,
   earliest_end_at: ifValid(isoTime),
   is_late: ifValid(z.boolean()),
-  expected: ifValid(
-    z.object({
-      total: range,
-      steps: z.record(z.string(), range),
-      leastAfter: ifValid(z.record(z.string(), z.number().nonnegative())),
-    }),
-  ),
+  expected: ifValid(z.object({ total: range, steps: z.record(z.string(), range) })),
   deadline_at: nullableTime,
   waited_ms: ifValid(count),
   max_progress: z.number().int().min(0).max(100).catch(0),

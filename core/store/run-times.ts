@@ -97,7 +97,7 @@ export function createRunTimes({
     },
     async expectation(service) {
       const known = await refresh(service).reading
-      return known ? { total: known.total, steps: known.steps, leastAfter: known.leastAfter } : undefined
+      return known ? { total: known.total, steps: known.steps } : undefined
     },
     latestEstimate: (service) => refresh(service).estimate,
     durations: async (service) => durationsOf(await read(service), stepIds(service)),

@@ -76,6 +76,16 @@ describe('a running request', () => {
     expect(ready(range(0, 18), inFirst)).toBe('taking longer than usual')
     expect(ready(range(0, 18), { ...inFirst, isCodeAhead: true })).toBe('taking longer than usual')
     expect(ready(range(0, 9), { ...inFirst, pace: PACE })).toBe('Ready within 10 seconds')
+    const asked = { ...inFirst, record: applyCommands(inFirst.record, [REQUIRE_OTP]) }
+    expect(ready(range(0, 9), asked)).toBe('After your code: 15 to 20 seconds')
+    const few = { estimated_remaining_range: null, estimated_remaining_time: 10 }
+    expect(ready(few, inFirst)).toBe('less than a minute')
+  })
+
+  it('never has a range of nothing', () => {
+    expect(ready(range(20, 20))).toBe('Ready in 15 to 20 seconds')
+    expect(ready(range(0, 1))).toBe('Ready within 5 seconds')
+    expect(ready(range(120, 120), { hasClock: false })).toBe('Ready in 1 to 2 minutes')
   })
 
   it('takes as much longer as the person needs for a code that is still ahead', () => {

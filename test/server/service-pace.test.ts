@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { parseService, type ServiceDefinition } from '../../core/catalog/service-definition.ts'
 import { queuePace } from '../../server/pages/service-pace.ts'
 
-const ESTIMATE = { total: [30, 90], typical: 60, steps: {}, usual: {} } as const
+const ESTIMATE = { total: [30, 90], typical: 60, steps: {}, usual: {}, leastAfter: {} } as const
 
 function secondsBetween(
   queue: Partial<ServiceDefinition['queue'] & object>,

@@ -135,7 +135,6 @@ describe('a request with an expectation', () => {
   const expected = {
     total: [30, 60],
     steps: { first: [28, 55], second: [10, 20] },
-    leastAfter: { first: 9.5, second: 0 },
   } as const
   type Change = Parameters<typeof transition>[1]
   const apply = (record: RequestRecord, command: Change, seconds: number): RequestRecord => {
@@ -164,20 +163,6 @@ describe('a request with an expectation', () => {
   it('keeps the end where a step hardly moves it', () => {
     const late = apply(started, step('second'), 41)
     expect(viewAt(late, 41)).toMatchObject({ estimated_remaining_range: [10, 19], is_late: false })
-  })
-
-  it('never leaves less than the steps to come take at least', () => {
-    const first = apply(started, step('first'), 1)
-    expect(viewAt(first, 20)).toMatchObject({ estimated_remaining_range: [10, 36] })
-    expect(viewAt(first, 46)).toMatchObject({ estimated_remaining_range: [10, 10], is_late: false })
-    expect(viewAt(first, 47)).toMatchObject({ estimated_remaining_range: [10, 10], is_late: true })
-    expect(viewAt(first, 90)).toMatchObject({
-      estimated_remaining_range: [10, 10],
-      estimated_remaining_time: 10,
-    })
-    const second = apply(first, step('second'), 90)
-    expect(viewAt(second, 90)).toMatchObject({ estimated_remaining_range: [10, 20], is_late: true })
-    expect(viewAt(second, 120)).toMatchObject({ estimated_remaining_range: [0, 0] })
   })
 
   it('says that it is late where the end moves later', () => {
